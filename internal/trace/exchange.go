@@ -1,0 +1,209 @@
+package trace
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/peerledger/peerledger/internal/ilp"
+)
+
+// exchange is a packet from its in line to its in_reply.
+type exchange struct {
+	line    int      // of the in line
+	forward *Forward // From, In and InExpiry from the in line on, the rest from the out line on
+	answer  *Answer  // from the out_reply on
+	stage   stage
+}
+
+type stage int
+
+const (
+	received  stage = iota // in
+	forwarded              // out
+	answered               // out_reply
+	closed                 // in_reply
+)
+
+func (s stage) String() string {
+	return [...]string{
+		received:  "received and not forwarded",
+		forwarded: "forwarded and not answered",
+		answered:  "answered by the peer that it was forwarded to",
+		closed:    "answered to the peer that it came from",
+	}[s]
+}
+
+func (p *parser) in(at Origin, rec record) error {
+	m, err := p.message(rec)
+	if err != nil {
+		return err
+	}
+	prepare, err := asPrepare(m.packet)
+	if err != nil {
+		return err
+	}
+	if first, ok := p.exchanges[m.id]; ok {
+		return fmt.Errorf("id %d was used on line %d", m.id, first.line)
+	}
+	p.exchanges[m.id] = &exchange{line: at.Line, forward: &Forward{
+		ID:        m.id,
+		From:      m.peer,
+		In:        prepare.Amount,
+		InExpiry:  prepare.ExpiresAt,
+		Condition: prepare.Condition,
+	}}
+	return nil
+}
+
+func (p *parser) out(at Origin, rec record) error {
+	m, err := p.message(rec)
+	if err != nil {
+		return err
+	}
+	prepare, err := asPrepare(m.packet)
+	if err != nil {
+		return err
+	}
+	x, err := p.exchange(rec.Ev, m.id, received)
+	if err != nil {
+		return err
+	}
+	if prepare.Condition != x.forward.Condition {
+		return errors.New("the packet has another condition than the one received")
+	}
+	x.forward.Origin, x.forward.To = at, m.peer
+	x.forward.Out, x.forward.OutExpiry = prepare.Amount, prepare.ExpiresAt
+	x.stage = forwarded
+	p.trace.Events = append(p.trace.Events, x.forward)
+	return nil
+}
+
+func (p *parser) outReply(at Origin, rec record) error {
+	m, err := p.message(rec)
+	if err != nil {
+		return err
+	}
+	x, err := p.exchange(rec.Ev, m.id, forwarded)
+	if err != nil {
+		return err
+	}
+	if m.peer != x.forward.To {
+		return fmt.Errorf("peer %q replies to packet %d, which was forwarded to %q", m.peer, m.id, x.forward.To)
+	}
+	fulfilled, err := isFulfilled(m.packet, x.forward.Condition)
+	if err != nil {
+		return err
+	}
+	x.answer = &Answer{Origin: at, Forward: x.forward, Fulfilled: fulfilled}
+	x.stage = answered
+	p.trace.Events = append(p.trace.Events, x.answer)
+	return nil
+}
+
+// inReply gives no event: it says again what the out_reply said, or that the
+// connector answered by itself. It is checked because books that are replayed
+// from the other lines can only be right if it agrees with them.
+func (p *parser) inReply(rec record) error {
+	m, err := p.message(rec)
+	if err != nil {
+		return err
+	}
+	x, err := p.exchange(rec.Ev, m.id, received, answered)
+	if err != nil {
+		return err
+	}
+	if m.peer != x.forward.From {
+		return fmt.Errorf("peer %q gets the reply to packet %d, which came from %q", m.peer, m.id, x.forward.From)
+	}
+	fulfilled, err := isFulfilled(m.packet, x.forward.Condition)
+	if err != nil {
+		return err
+	}
+	x.stage = closed
+	switch {
+	case x.answer == nil && fulfilled && x.forward.In > 0:
+		return fmt.Errorf("packet %d moved %d units and was not forwarded", m.id, x.forward.In)
+	case x.answer != nil && x.answer.Fulfilled != fulfilled:
+		return fmt.Errorf("the reply to packet %d is not the one on line %d", m.id, x.answer.Line)
+	}
+	return nil
+}
+
+// unanswered is the first packet that the trace leaves open, as a line and an
+// error, or 0 and nil.
+func (p *parser) unanswered() (line int, err error) {
+	for id, x := range p.exchanges {
+		if x.stage == closed || (line != 0 && line < x.line) {
+			continue
+		}
+		line, err = x.line, fmt.Errorf("packet %d is %v at the end of the trace", id, x.stage)
+	}
+	return line, err
+}
+
+// exchange looks up a packet that must be in one of the stages.
+func (p *parser) exchange(ev string, id uint64, stages ...stage) (*exchange, error) {
+	x, ok := p.exchanges[id]
+	if !ok {
+		return nil, fmt.Errorf("ev %q for packet %d, which was never received", ev, id)
+	}
+	if !slices.Contains(stages, x.stage) {
+		return nil, fmt.Errorf("ev %q for packet %d, which is %v", ev, id, x.stage)
+	}
+	return x, nil
+}
+
+// message is what the four lines of an exchange have in common.
+type message struct {
+	id     uint64
+	peer   string
+	packet ilp.Packet
+}
+
+func (p *parser) message(rec record) (message, error) {
+	if rec.ID == nil {
+		return message{}, errors.New("id is missing")
+	}
+	peer, err := p.peer(rec.Peer)
+	if err != nil {
+		return message{}, err
+	}
+	if rec.Packet == nil {
+		return message{}, errors.New("packet is missing")
+	}
+	oer, err := base64.StdEncoding.Strict().DecodeString(*rec.Packet)
+	if err != nil {
+		return message{}, fmt.Errorf("packet is not base64: %w", err)
+	}
+	packet, err := ilp.Decode(oer)
+	if err != nil {
+		return message{}, err
+	}
+	return message{id: *rec.ID, peer: peer.ID, packet: packet}, nil
+}
+
+func asPrepare(packet ilp.Packet) (ilp.Prepare, error) {
+	prepare, ok := packet.(ilp.Prepare)
+	if !ok {
+		return ilp.Prepare{}, fmt.Errorf("the packet is a %v, want a PREPARE", packet.Type())
+	}
+	return prepare, nil
+}
+
+// isFulfilled tells a FULFILL from a REJECT. A FULFILL of another condition is an
+// error: RFC 0027 gives it no effect, so nobody could say how to book it.
+func isFulfilled(packet ilp.Packet, condition [32]byte) (bool, error) {
+	switch packet := packet.(type) {
+	case ilp.Fulfill:
+		if !packet.Fulfills(condition) {
+			return false, errors.New("the fulfillment does not match the packet's condition")
+		}
+		return true, nil
+	case ilp.Reject:
+		return false, nil
+	default:
+		return false, fmt.Errorf("the packet is a %v, want a FULFILL or a REJECT", packet.Type())
+	}
+}
