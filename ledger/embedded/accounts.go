@@ -1,0 +1,125 @@
+package embedded
+
+import "github.com/peerledger/peerledger/ledger"
+
+// accountBatch is a CreateAccounts request under way.
+type accountBatch struct {
+	books   *books
+	events  []ledger.Account
+	results []ledger.CreateAccountResult
+}
+
+var accountLoopStatuses = loopStatuses[ledger.CreateAccountStatus]{
+	created:                 ledger.AccountCreated,
+	linkedEventFailed:       ledger.AccountLinkedEventFailed,
+	linkedEventChainOpen:    ledger.AccountLinkedEventChainOpen,
+	importedExpected:        ledger.AccountImportedEventExpected,
+	importedNotExpected:     ledger.AccountImportedEventNotExpected,
+	timestampOutOfRange:     ledger.AccountImportedEventTimestampOutOfRange,
+	timestampMustNotAdvance: ledger.AccountImportedEventTimestampMustNotAdvance,
+	timestampMustBeZero:     ledger.AccountTimestampMustBeZero,
+}
+
+func (b *books) createAccounts(accounts []ledger.Account) []ledger.CreateAccountResult {
+	r := &accountBatch{b, accounts, make([]ledger.CreateAccountResult, len(accounts))}
+	run(b, r)
+	return r.results
+}
+
+func (r *accountBatch) size() int { return len(r.events) }
+
+func (r *accountBatch) head(i int) head {
+	a := &r.events[i]
+	return head{a.Flags.Has(ledger.AccountLinked), a.Flags.Has(ledger.AccountImported), a.Timestamp}
+}
+
+func (r *accountBatch) apply(i int, slot uint64) (ledger.CreateAccountStatus, uint64) {
+	return r.books.createAccount(&r.events[i], slot)
+}
+
+func (r *accountBatch) answer(i int, status ledger.CreateAccountStatus, timestamp uint64) {
+	r.results[i] = ledger.CreateAccountResult{Status: status, Timestamp: timestamp}
+}
+
+func (r *accountBatch) fail(i int) { r.results[i].Status = ledger.AccountLinkedEventFailed }
+
+func (r *accountBatch) statuses() *loopStatuses[ledger.CreateAccountStatus] {
+	return &accountLoopStatuses
+}
+
+// createAccount takes one account down the ladder and stores it if it passes.
+func (b *books) createAccount(a *ledger.Account, slot uint64) (ledger.CreateAccountStatus, uint64) {
+	switch {
+	case a.Reserved != 0:
+		return ledger.AccountReservedField, slot
+	case a.Flags&^ledger.AccountFlagsMask != 0:
+		return ledger.AccountReservedFlag, slot
+	case a.ID.IsZero():
+		return ledger.AccountIDMustNotBeZero, slot
+	case a.ID == ledger.IDMax:
+		return ledger.AccountIDMustNotBeIntMax, slot
+	}
+	if stored := b.findAccount(a.ID); stored != nil {
+		return accountExists(a, stored, slot)
+	}
+	if status := checkAccount(a); status != ledger.AccountCreated {
+		return status, slot
+	}
+	timestamp := slot
+	if a.Flags.Has(ledger.AccountImported) {
+		if b.accountRegresses(a.Timestamp) {
+			return ledger.AccountImportedEventTimestampMustNotRegress, slot
+		}
+		timestamp = a.Timestamp
+	}
+	stored := b.accounts.add()
+	*stored = *a
+	stored.Timestamp = timestamp
+	b.accountIDs.add(a.ID, b.accounts.len-1)
+	return ledger.AccountCreated, timestamp
+}
+
+// checkAccount looks at what is wrong with a new account by itself.
+func checkAccount(a *ledger.Account) ledger.CreateAccountStatus {
+	bothLimits := ledger.AccountDebitsMustNotExceedCredits | ledger.AccountCreditsMustNotExceedDebits
+	switch {
+	case a.Flags.Has(bothLimits):
+		return ledger.AccountFlagsAreMutuallyExclusive
+	case !a.DebitsPending.IsZero():
+		return ledger.AccountDebitsPendingMustBeZero
+	case !a.DebitsPosted.IsZero():
+		return ledger.AccountDebitsPostedMustBeZero
+	case !a.CreditsPending.IsZero():
+		return ledger.AccountCreditsPendingMustBeZero
+	case !a.CreditsPosted.IsZero():
+		return ledger.AccountCreditsPostedMustBeZero
+	case a.Ledger == 0:
+		return ledger.AccountLedgerMustNotBeZero
+	case a.Code == 0:
+		return ledger.AccountCodeMustNotBeZero
+	default:
+		return ledger.AccountCreated
+	}
+}
+
+// accountExists compares an account with the stored one of the same id. The
+// closed bit is compared as it is now, not as it was at creation; balances and
+// timestamps are not compared.
+func accountExists(a, stored *ledger.Account, slot uint64) (ledger.CreateAccountStatus, uint64) {
+	switch {
+	case a.Flags != stored.Flags:
+		return ledger.AccountExistsWithDifferentFlags, slot
+	case a.UserData128 != stored.UserData128:
+		return ledger.AccountExistsWithDifferentUserData128, slot
+	case a.UserData64 != stored.UserData64:
+		return ledger.AccountExistsWithDifferentUserData64, slot
+	case a.UserData32 != stored.UserData32:
+		return ledger.AccountExistsWithDifferentUserData32, slot
+	case a.Ledger != stored.Ledger:
+		return ledger.AccountExistsWithDifferentLedger, slot
+	case a.Code != stored.Code:
+		return ledger.AccountExistsWithDifferentCode, slot
+	default:
+		return ledger.AccountExists, stored.Timestamp
+	}
+}

@@ -1,0 +1,30 @@
+// Package embedded is a ledger inside the process, with TigerBeetle's rules to
+// the letter: a program that runs on it gets the answers that a TigerBeetle 0.17
+// cluster would give, status by status and balance by balance. It needs no
+// server, keeps everything in memory and forgets it when the process ends.
+//
+// It covers linked chains, two-phase transfers, limits, balancing and closing
+// transfers, imported events, spent ids, expiry, history, queries and change
+// events. The rules are TigerBeetle's
+// (https://docs.tigerbeetle.com/reference/); where its documentation and its
+// code differ, the code was followed.
+//
+// # How it is built
+//
+// A [Ledger] lets one request at a time at its books. The books are two lists,
+// accounts and transfers, which only grow and are in the order of their
+// timestamps, with a map from id to place in the list. A request takes its
+// timestamps from the clock, runs its events one after another (chain.go), and
+// each event goes down the ladder of its kind: accounts.go, transfers.go for
+// single-phase and pending transfers, resolve.go for posts and voids, exists.go
+// for ids that are there already. The first rule that an event breaks is its
+// answer. A chain that breaks is taken back from a log of what it changed.
+//
+// # Time
+//
+// No goroutine runs behind a Ledger. TigerBeetle releases an expired hold a
+// moment after it expired, by itself; here a request that comes 100 ms or more
+// after the expiry releases first, and an earlier one releases behind itself.
+// So what a caller sees is what an idle server would have shown. See
+// [Ledger.Pulse] and [WithClock].
+package embedded

@@ -1,0 +1,140 @@
+package embedded
+
+import "github.com/peerledger/peerledger/ledger"
+
+// createResolution takes a post or a void down its ladder and stores it if it
+// passes.
+func (b *books) createResolution(t *ledger.Transfer, slot uint64) ledger.CreateTransferStatus {
+	if status := checkResolution(t); status != ledger.TransferCreated {
+		return status
+	}
+	at, ok := b.transferAt(t.PendingID)
+	if !ok {
+		return ledger.TransferPendingTransferNotFound
+	}
+	hold := b.transfers.at(at)
+	amount := resolvedAmount(t, hold.Amount)
+	if status := checkHold(t, hold, amount); status != ledger.TransferCreated {
+		return status
+	}
+	if status := b.checkHoldState(t, hold, slot); status != ledger.TransferCreated {
+		return status
+	}
+	stored := b.addResolution(t, hold, amount, slot)
+	b.resolve(at, outcomeOf(t))
+	settle(&stored.Transfer, &hold.Transfer, b.change(hold.debit), b.change(hold.credit))
+	return ledger.TransferCreated
+}
+
+// checkResolution looks at what is wrong with the post or void by itself.
+func checkResolution(t *ledger.Transfer) ledger.CreateTransferStatus {
+	const (
+		both  = ledger.TransferPostPending | ledger.TransferVoidPending
+		never = ledger.TransferPending |
+			ledger.TransferBalancingDebit | ledger.TransferBalancingCredit |
+			ledger.TransferClosingDebit | ledger.TransferClosingCredit
+	)
+	switch {
+	case t.Flags.Has(both), t.Flags.Any(never):
+		return ledger.TransferFlagsAreMutuallyExclusive
+	case t.PendingID.IsZero():
+		return ledger.TransferPendingIDMustNotBeZero
+	case t.PendingID == ledger.IDMax:
+		return ledger.TransferPendingIDMustNotBeIntMax
+	case t.PendingID == t.ID:
+		return ledger.TransferPendingIDMustBeDifferent
+	case t.Timeout != 0:
+		return ledger.TransferTimeoutReservedForPendingTransfer
+	default:
+		return ledger.TransferCreated
+	}
+}
+
+// resolvedAmount is the amount that the post or void means, for a hold of the
+// given amount.
+func resolvedAmount(t *ledger.Transfer, held ledger.Amount) ledger.Amount {
+	switch {
+	case t.Flags.Has(ledger.TransferPostPending) && t.Amount == ledger.AmountMax,
+		t.Flags.Has(ledger.TransferVoidPending) && t.Amount.IsZero():
+		return held
+	default:
+		return t.Amount
+	}
+}
+
+// checkHold compares what the post or void says with what it resolves. Fields
+// left zero say nothing.
+func checkHold(t *ledger.Transfer, hold *transfer, amount ledger.Amount) ledger.CreateTransferStatus {
+	void := t.Flags.Has(ledger.TransferVoidPending)
+	switch {
+	case hold.hold == notHold:
+		return ledger.TransferPendingTransferNotPending
+	case !t.DebitAccountID.IsZero() && t.DebitAccountID != hold.DebitAccountID:
+		return ledger.TransferPendingTransferHasDifferentDebitAccountID
+	case !t.CreditAccountID.IsZero() && t.CreditAccountID != hold.CreditAccountID:
+		return ledger.TransferPendingTransferHasDifferentCreditAccountID
+	case t.Ledger != 0 && t.Ledger != hold.Ledger:
+		return ledger.TransferPendingTransferHasDifferentLedger
+	case t.Code != 0 && t.Code != hold.Code:
+		return ledger.TransferPendingTransferHasDifferentCode
+	case hold.Amount.Less(amount):
+		return ledger.TransferExceedsPendingTransferAmount
+	case void && amount.Less(hold.Amount):
+		return ledger.TransferPendingTransferHasDifferentAmount
+	default:
+		return ledger.TransferCreated
+	}
+}
+
+// checkHoldState looks at whether the hold may still be resolved, this way, now.
+// A closed account stops posts only.
+func (b *books) checkHoldState(t *ledger.Transfer, hold *transfer, slot uint64) ledger.CreateTransferStatus {
+	post := t.Flags.Has(ledger.TransferPostPending)
+	switch {
+	case hold.hold == posted:
+		return ledger.TransferPendingTransferAlreadyPosted
+	case hold.hold == voided:
+		return ledger.TransferPendingTransferAlreadyVoided
+	case hold.hold == lapsed, hold.Timeout != 0 && expiryOf(&hold.Transfer) <= slot:
+		return ledger.TransferPendingTransferExpired
+	case t.Flags.Has(ledger.TransferImported) && b.transferRegresses(t.Timestamp):
+		return ledger.TransferImportedEventTimestampMustNotRegress
+	case post && b.accounts.at(hold.debit).Closed():
+		return ledger.TransferDebitAccountAlreadyClosed
+	case post && b.accounts.at(hold.credit).Closed():
+		return ledger.TransferCreditAccountAlreadyClosed
+	default:
+		return ledger.TransferCreated
+	}
+}
+
+// addResolution stores a post or a void: what it does not say is the hold's.
+func (b *books) addResolution(t *ledger.Transfer, hold *transfer, amount ledger.Amount, slot uint64) *transfer {
+	stored := b.addTransfer(t, hold.debit, hold.credit, slot)
+	stored.Amount = amount
+	stored.DebitAccountID, stored.CreditAccountID = hold.DebitAccountID, hold.CreditAccountID
+	stored.Ledger, stored.Code = hold.Ledger, hold.Code
+	inheritUserData(&stored.Transfer, &hold.Transfer)
+	return stored
+}
+
+// outcomeOf is what the post or void makes of its hold.
+func outcomeOf(t *ledger.Transfer) holdState {
+	if t.Flags.Has(ledger.TransferPostPending) {
+		return posted
+	}
+	return voided
+}
+
+// inheritUserData fills each user data field that is zero from the hold.
+func inheritUserData(t, hold *ledger.Transfer) {
+	if t.UserData128.IsZero() {
+		t.UserData128 = hold.UserData128
+	}
+	if t.UserData64 == 0 {
+		t.UserData64 = hold.UserData64
+	}
+	if t.UserData32 == 0 {
+		t.UserData32 = hold.UserData32
+	}
+}

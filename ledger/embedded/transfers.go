@@ -1,0 +1,186 @@
+package embedded
+
+import "github.com/peerledger/peerledger/ledger"
+
+// transferBatch is a CreateTransfers request under way.
+type transferBatch struct {
+	books   *books
+	events  []ledger.Transfer
+	results []ledger.CreateTransferResult
+}
+
+var transferLoopStatuses = loopStatuses[ledger.CreateTransferStatus]{
+	created:                 ledger.TransferCreated,
+	linkedEventFailed:       ledger.TransferLinkedEventFailed,
+	linkedEventChainOpen:    ledger.TransferLinkedEventChainOpen,
+	importedExpected:        ledger.TransferImportedEventExpected,
+	importedNotExpected:     ledger.TransferImportedEventNotExpected,
+	timestampOutOfRange:     ledger.TransferImportedEventTimestampOutOfRange,
+	timestampMustNotAdvance: ledger.TransferImportedEventTimestampMustNotAdvance,
+	timestampMustBeZero:     ledger.TransferTimestampMustBeZero,
+}
+
+func (b *books) createTransfers(transfers []ledger.Transfer) []ledger.CreateTransferResult {
+	r := &transferBatch{b, transfers, make([]ledger.CreateTransferResult, len(transfers))}
+	run(b, r)
+	return r.results
+}
+
+func (r *transferBatch) size() int { return len(r.events) }
+
+func (r *transferBatch) head(i int) head {
+	t := &r.events[i]
+	return head{t.Flags.Has(ledger.TransferLinked), t.Flags.Has(ledger.TransferImported), t.Timestamp}
+}
+
+// apply also spends the id of a transfer that is refused for a transient reason.
+// The rollback of a chain leaves spent ids alone.
+func (r *transferBatch) apply(i int, slot uint64) (ledger.CreateTransferStatus, uint64) {
+	status, timestamp := r.books.createTransfer(&r.events[i], slot)
+	if status != ledger.TransferCreated && status.Transient() {
+		r.books.failed[r.events[i].ID] = struct{}{}
+	}
+	return status, timestamp
+}
+
+func (r *transferBatch) answer(i int, status ledger.CreateTransferStatus, timestamp uint64) {
+	r.results[i] = ledger.CreateTransferResult{Status: status, Timestamp: timestamp}
+}
+
+func (r *transferBatch) fail(i int) { r.results[i].Status = ledger.TransferLinkedEventFailed }
+
+func (r *transferBatch) statuses() *loopStatuses[ledger.CreateTransferStatus] {
+	return &transferLoopStatuses
+}
+
+// createTransfer takes one transfer down the part of the ladder that all
+// transfers share, and on to the ladder of its kind.
+func (b *books) createTransfer(t *ledger.Transfer, slot uint64) (ledger.CreateTransferStatus, uint64) {
+	switch {
+	case t.Flags&^ledger.TransferFlagsMask != 0:
+		return ledger.TransferReservedFlag, slot
+	case t.ID.IsZero():
+		return ledger.TransferIDMustNotBeZero, slot
+	case t.ID == ledger.IDMax:
+		return ledger.TransferIDMustNotBeIntMax, slot
+	}
+	if stored := b.findTransfer(t.ID); stored != nil {
+		return b.transferExists(t, stored, slot)
+	}
+	if _, spent := b.failed[t.ID]; spent {
+		return ledger.TransferIDAlreadyFailed, slot
+	}
+	var status ledger.CreateTransferStatus
+	if t.Flags.Any(ledger.TransferPostPending | ledger.TransferVoidPending) {
+		status = b.createResolution(t, slot)
+	} else {
+		status = b.createMovement(t, slot)
+	}
+	if status == ledger.TransferCreated && t.Flags.Has(ledger.TransferImported) {
+		return status, t.Timestamp
+	}
+	return status, slot
+}
+
+// createMovement takes a single-phase or pending transfer down its ladder and
+// stores it if it passes.
+func (b *books) createMovement(t *ledger.Transfer, slot uint64) ledger.CreateTransferStatus {
+	if status := checkMovement(t); status != ledger.TransferCreated {
+		return status
+	}
+	debitAt, ok := b.accountAt(t.DebitAccountID)
+	if !ok {
+		return ledger.TransferDebitAccountNotFound
+	}
+	creditAt, ok := b.accountAt(t.CreditAccountID)
+	if !ok {
+		return ledger.TransferCreditAccountNotFound
+	}
+	debit, credit := b.accounts.at(debitAt), b.accounts.at(creditAt)
+	if status := b.checkAccounts(t, debit, credit); status != ledger.TransferCreated {
+		return status
+	}
+	amount := balancedAmount(t, debit, credit)
+	if status := checkOverflows(t, amount, debit, credit, slot); status != ledger.TransferCreated {
+		return status
+	}
+	if status := checkLimits(amount, debit, credit); status != ledger.TransferCreated {
+		return status
+	}
+	stored := b.addTransfer(t, debitAt, creditAt, slot)
+	stored.Amount = amount
+	if t.Flags.Has(ledger.TransferPending) {
+		stored.hold = held
+	}
+	if t.Timeout != 0 {
+		b.expiries.add(expiryOf(&stored.Transfer), b.transfers.len-1)
+	}
+	move(&stored.Transfer, b.change(debitAt), b.change(creditAt))
+	return ledger.TransferCreated
+}
+
+// checkMovement looks at what is wrong with the transfer by itself.
+func checkMovement(t *ledger.Transfer) ledger.CreateTransferStatus {
+	pending := t.Flags.Has(ledger.TransferPending)
+	switch {
+	case t.DebitAccountID.IsZero():
+		return ledger.TransferDebitAccountIDMustNotBeZero
+	case t.DebitAccountID == ledger.IDMax:
+		return ledger.TransferDebitAccountIDMustNotBeIntMax
+	case t.CreditAccountID.IsZero():
+		return ledger.TransferCreditAccountIDMustNotBeZero
+	case t.CreditAccountID == ledger.IDMax:
+		return ledger.TransferCreditAccountIDMustNotBeIntMax
+	case t.DebitAccountID == t.CreditAccountID:
+		return ledger.TransferAccountsMustBeDifferent
+	case !t.PendingID.IsZero():
+		return ledger.TransferPendingIDMustBeZero
+	case t.Timeout != 0 && !pending:
+		return ledger.TransferTimeoutReservedForPendingTransfer
+	case t.Flags.Any(ledger.TransferClosingDebit|ledger.TransferClosingCredit) && !pending:
+		return ledger.TransferClosingTransferMustBePending
+	case t.Ledger == 0:
+		return ledger.TransferLedgerMustNotBeZero
+	case t.Code == 0:
+		return ledger.TransferCodeMustNotBeZero
+	default:
+		return ledger.TransferCreated
+	}
+}
+
+// checkAccounts looks at the transfer beside its two accounts, but for amounts.
+func (b *books) checkAccounts(t *ledger.Transfer, debit, credit *ledger.Account) ledger.CreateTransferStatus {
+	imported := t.Flags.Has(ledger.TransferImported)
+	switch {
+	case debit.Ledger != credit.Ledger:
+		return ledger.TransferAccountsMustHaveTheSameLedger
+	case t.Ledger != debit.Ledger:
+		return ledger.TransferTransferMustHaveTheSameLedgerAsAccounts
+	case imported && b.transferRegresses(t.Timestamp):
+		return ledger.TransferImportedEventTimestampMustNotRegress
+	case imported && t.Timestamp <= debit.Timestamp:
+		return ledger.TransferImportedEventTimestampMustPostdateDebitAccount
+	case imported && t.Timestamp <= credit.Timestamp:
+		return ledger.TransferImportedEventTimestampMustPostdateCreditAccount
+	case imported && t.Timeout != 0:
+		return ledger.TransferImportedEventTimeoutMustBeZero
+	case debit.Closed():
+		return ledger.TransferDebitAccountAlreadyClosed
+	case credit.Closed():
+		return ledger.TransferCreditAccountAlreadyClosed
+	default:
+		return ledger.TransferCreated
+	}
+}
+
+// addTransfer stores a transfer with the timestamp that it gets. The caller fills
+// in what else the ledger decides.
+func (b *books) addTransfer(t *ledger.Transfer, debitAt, creditAt position, slot uint64) *transfer {
+	stored := b.transfers.add()
+	*stored = transfer{Transfer: *t, debit: debitAt, credit: creditAt}
+	if !t.Flags.Has(ledger.TransferImported) {
+		stored.Timestamp = slot
+	}
+	b.transferIDs.add(t.ID, b.transfers.len-1)
+	return stored
+}

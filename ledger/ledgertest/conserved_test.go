@@ -1,0 +1,133 @@
+package ledgertest
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+)
+
+// books is a ledger that answers with these accounts, one a page.
+type books struct {
+	ledger.Ledger
+	accounts []ledger.Account
+}
+
+func (b *books) QueryAccounts(_ context.Context, f ledger.QueryFilter) ([]ledger.Account, error) {
+	for _, a := range b.accounts {
+		if a.Timestamp >= f.TimestampMin {
+			return []ledger.Account{a}, nil
+		}
+	}
+	return nil, nil
+}
+
+// recorder is a test that notes its failure.
+type recorder struct {
+	testing.TB
+	failure string
+}
+
+func (r *recorder) Helper()                      {}
+func (r *recorder) Errorf(f string, args ...any) { r.failure = fmt.Sprintf(f, args...) }
+func (r *recorder) FailNow()                     { runtime.Goexit() }
+
+// failureOf runs a check that may end its goroutine, and returns what it said.
+func failureOf(t *testing.T, check func(testing.TB)) string {
+	t.Helper()
+	r, done := &recorder{TB: t}, make(chan struct{})
+	go func() {
+		defer close(done)
+		check(r)
+	}()
+	<-done
+	return r.failure
+}
+
+func TestRequireConserved(t *testing.T) {
+	t.Parallel()
+	one, two := ledger.NewAmount(1), ledger.NewAmount(2)
+	for name, c := range map[string]struct {
+		accounts        []ledger.Account
+		conserved, held string // what each check says
+	}{
+		"nothing": {},
+		"settled": {accounts: []ledger.Account{
+			{Timestamp: 1, Ledger: 1, DebitsPosted: two, CreditsPosted: one},
+			{Timestamp: 2, Ledger: 1, CreditsPosted: one},
+		}},
+		"more than 128 bits": {accounts: []ledger.Account{
+			{Timestamp: 1, Ledger: 1, DebitsPosted: ledger.AmountMax},
+			{Timestamp: 2, Ledger: 1, DebitsPosted: ledger.AmountMax, CreditsPosted: ledger.AmountMax},
+			{Timestamp: 3, Ledger: 1, CreditsPosted: ledger.AmountMax},
+		}},
+		"held": {
+			accounts: []ledger.Account{
+				{Timestamp: 1, Ledger: 1, DebitsPending: one}, {Timestamp: 2, Ledger: 1, CreditsPending: one},
+			},
+			held: "ledger 1: 1 units are still held",
+		},
+		"lost": {
+			accounts: []ledger.Account{
+				{Timestamp: 1, Ledger: 1, DebitsPosted: two}, {Timestamp: 2, Ledger: 1, CreditsPosted: one},
+			},
+			conserved: "ledger 1: debits posted 2, credits posted 1",
+			held:      "ledger 1: debits posted 2, credits posted 1",
+		},
+		"held on one side": {
+			accounts: []ledger.Account{
+				{Timestamp: 1, Ledger: 1, DebitsPending: two}, {Timestamp: 2, Ledger: 1, CreditsPending: one},
+			},
+			conserved: "ledger 1: debits pending 2, credits pending 1",
+			held:      "ledger 1: debits pending 2, credits pending 1",
+		},
+		"equal only over all ledgers": {
+			accounts: []ledger.Account{
+				{Timestamp: 1, Ledger: 1, DebitsPosted: one}, {Timestamp: 2, Ledger: 2, CreditsPosted: one},
+			},
+			conserved: "debits posted",
+			held:      "debits posted",
+		},
+	} {
+		l := &books{accounts: c.accounts}
+		for _, check := range []struct {
+			run  func(testing.TB, ledger.Ledger)
+			says string
+		}{{RequireConserved, c.conserved}, {RequireNothingHeld, c.held}} {
+			failure := failureOf(t, func(tb testing.TB) {
+				tb.Helper()
+				check.run(tb, l)
+			})
+			if check.says == "" {
+				require.Empty(t, failure, name)
+			}
+			require.Contains(t, failure, check.says, name)
+		}
+	}
+}
+
+// lossy is a ledger that forgets what is held on the credit side.
+type lossy struct{ *embedded.Ledger }
+
+func (l *lossy) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	accounts, err := l.Ledger.LookupAccounts(ctx, ids)
+	for i := range accounts {
+		accounts[i].CreditsPending = ledger.Amount{}
+	}
+	return accounts, err
+}
+
+// A ledger that gets something wrong does not pass.
+func TestRunProgramFails(t *testing.T) {
+	t.Parallel()
+	failure := failureOf(t, func(tb testing.TB) {
+		tb.Helper()
+		RunProgram(tb, &lossy{embedded.New()}, 1)
+	})
+	require.Contains(t, failure, "debits pending are not credits pending")
+}

@@ -1,0 +1,57 @@
+package ledgertest_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"testing"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+)
+
+// A ledger of one's own is put through the suite by one test.
+func ExampleRun() {
+	testConformance := func(t *testing.T) { // func TestConformance(t *testing.T)
+		t.Helper()
+		ledgertest.Run(t, func(*testing.T) ledger.Ledger { return embedded.New() })
+	}
+	_ = testConformance
+}
+
+// printer stands for the *testing.T of a test.
+type printer struct{ testing.TB }
+
+func (printer) Helper()                           {}
+func (printer) Context() context.Context          { return context.Background() }
+func (printer) Errorf(format string, args ...any) { fmt.Printf(format, args...) }
+func (printer) FailNow()                          {}
+
+// A test that moves money ends with the question whether all of it is still there.
+func ExampleRequireConserved() {
+	ctx := context.Background()
+	l := embedded.New()
+	if _, err := l.CreateAccounts(ctx, []ledger.Account{
+		{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1},
+		{ID: ledger.NewID(2, 0), Ledger: 1, Code: 1},
+	}); err != nil {
+		log.Fatal(err)
+	}
+	results, err := l.CreateTransfers(ctx, []ledger.Transfer{{
+		ID: ledger.NewID(10, 0), DebitAccountID: ledger.NewID(1, 0), CreditAccountID: ledger.NewID(2, 0),
+		Amount: ledger.NewAmount(5), Ledger: 1, Code: 1,
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(results[0].Status)
+
+	t := printer{} // in a test: the t of the test
+	ledgertest.RequireConserved(t, l)
+	ledgertest.RequireNothingHeld(t, l)
+	if err := l.Close(); err != nil {
+		log.Fatal(err)
+	}
+	// Output: created
+}

@@ -1,0 +1,145 @@
+package ledgertest
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// scenario is a short story told to a ledger, with the answers that it must give.
+// testdata/README.md describes how scenarios are written.
+type scenario struct {
+	name  string
+	steps []step
+}
+
+// step is one request with the answer to it, or a sleep.
+type step interface {
+	play(p *player)
+}
+
+// origin is where a step or an event was written, for messages.
+type origin struct {
+	file      string
+	line      int
+	statement string
+}
+
+func (o origin) String() string { return fmt.Sprintf("%s:%d: %s", o.file, o.line, o.statement) }
+
+// errNotation is matched by all errors of parseScenarios.
+var errNotation = errors.New("ledgertest: invalid scenario")
+
+// parser turns the lines of one file into scenarios.
+type parser struct {
+	at        origin
+	scenarios []scenario
+	// joins says that the next event may join the request before it.
+	joins bool
+}
+
+// parseScenarios reads scenarios. An error names the file and the line.
+func parseScenarios(file string, r io.Reader) ([]scenario, error) {
+	p := parser{at: origin{file: file}}
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		p.at.line++
+		if err := p.parseLine(lines.Text()); err != nil {
+			return nil, fmt.Errorf("%w: %s:%d: %q: %w", errNotation, file, p.at.line, p.at.statement, err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%w: %s:%d: %w", errNotation, file, p.at.line, err)
+	}
+	return p.scenarios, nil
+}
+
+func (p *parser) parseLine(line string) error {
+	p.at.statement = strings.TrimSpace(line)
+	if line == "" || strings.HasPrefix(line, "#") {
+		return nil
+	}
+	if name, ok := strings.CutPrefix(line, "V "); ok {
+		p.scenarios = append(p.scenarios, scenario{name: name})
+		p.joins = false
+		return nil
+	}
+	if len(p.scenarios) == 0 {
+		return errors.New("a statement before the first V")
+	}
+	for statement := range strings.SplitSeq(line, ";") {
+		p.at.statement = strings.TrimSpace(statement)
+		if err := p.parseStatement(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *parser) parseStatement() error {
+	left, right, _ := strings.Cut(p.at.statement, "->")
+	words := strings.Fields(left)
+	if len(words) == 0 {
+		return errors.New("an empty statement")
+	}
+	verb, w, want := words[0], &arguments{words[1:]}, strings.Fields(right)
+	switch verb {
+	case "A":
+		return p.addAccount(w, want)
+	case "T":
+		return p.addTransfer(w, want)
+	case ".":
+		p.joins = false
+		return w.end()
+	}
+	p.joins = false
+	q, ok := questions[verb]
+	switch {
+	case !ok:
+		return fmt.Errorf("unknown statement %q", verb)
+	case q.answered && len(want) == 0:
+		return errors.New("the answer behind -> is missing")
+	case !q.answered && len(want) > 0:
+		return errors.New("no answer goes behind this statement")
+	}
+	s, err := q.parse(p.at, w, want)
+	if err != nil {
+		return err
+	}
+	p.add(s)
+	return w.end()
+}
+
+// question is a kind of statement that is a request of its own. (A and T are not:
+// several of them make one request.) Some have their answer behind an arrow.
+type question struct {
+	parse    func(at origin, w *arguments, want []string) (step, error)
+	answered bool
+}
+
+var questions = map[string]question{
+	"B":     {parse: parseBalances},
+	"X":     {parse: parseStored},
+	"E":     {parse: parseEvents},
+	"sleep": {parse: parseSleep},
+	"G":     {parse: parseAccountTransfers, answered: true},
+	"H":     {parse: parseAccountBalances, answered: true},
+	"Q":     {parse: parseQueryTransfers, answered: true},
+	"QA":    {parse: parseQueryAccounts, answered: true},
+}
+
+func (p *parser) add(s step) {
+	current := &p.scenarios[len(p.scenarios)-1]
+	current.steps = append(current.steps, s)
+}
+
+// last is the step that a further event may join, nil if there is none.
+func (p *parser) last() step {
+	steps := p.scenarios[len(p.scenarios)-1].steps
+	if !p.joins || len(steps) == 0 {
+		return nil
+	}
+	return steps[len(steps)-1]
+}

@@ -1,0 +1,319 @@
+package ledgertest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// player tells one scenario to a ledger. Ids and ledger numbers of the scenario
+// are moved to a range of its own, so that scenarios can share a ledger.
+type player struct {
+	t       testing.TB
+	subject *subject
+	ids     uint64 // high half of all ids
+	ledgers uint32 // added to ledger numbers
+	start   uint64 // the ledger's time when the scenario began
+
+	accounts, transfers map[ledger.ID]uint64 // timestamps given so far
+}
+
+func play(tb testing.TB, s *subject, story scenario) {
+	tb.Helper()
+	p := &player{
+		t: tb, subject: s, ids: rand.Uint64(), ledgers: rand.Uint32() >> 1, start: s.now(tb),
+		accounts: map[ledger.ID]uint64{}, transfers: map[ledger.ID]uint64{},
+	}
+	// Timestamps of imported events begin at the start and must be in the past.
+	s.sleep(tb, 2*time.Millisecond)
+	for _, step := range story.steps {
+		step.play(p)
+	}
+}
+
+// id moves an id of the scenario to its range; 0 and MAX stay what they are.
+func (p *player) id(id ledger.ID) ledger.ID {
+	if !id.IsZero() && id != ledger.IDMax {
+		id.Hi = p.ids
+	}
+	return id
+}
+
+func (p *player) ledgerNumber(n uint32) uint32 {
+	if n == 0 {
+		return 0
+	}
+	return p.ledgers + n
+}
+
+func (p *player) timestamp(s stamp) uint64 {
+	if s.since {
+		return p.start + s.n
+	}
+	return s.n
+}
+
+func (p *player) account(e *accountEvent) ledger.Account {
+	a := e.Account
+	a.ID, a.Ledger, a.Timestamp = p.id(a.ID), p.ledgerNumber(a.Ledger), p.timestamp(e.stamp)
+	return a
+}
+
+func (p *player) transfer(e *transferEvent) ledger.Transfer {
+	t := e.Transfer
+	t.ID, t.PendingID = p.id(t.ID), p.id(t.PendingID)
+	t.DebitAccountID, t.CreditAccountID = p.id(t.DebitAccountID), p.id(t.CreditAccountID)
+	t.Ledger, t.Timestamp = p.ledgerNumber(t.Ledger), p.timestamp(e.stamp)
+	return t
+}
+
+// local are ids without the scenario's own high half.
+func local[T any](objects []T, id func(*T) ledger.ID) []ledger.ID {
+	ids := make([]ledger.ID, len(objects))
+	for i := range objects {
+		ids[i] = ledger.NewID(id(&objects[i]).Lo, 0)
+	}
+	return ids
+}
+
+func accountID(a *ledger.Account) ledger.ID   { return a.ID }
+func transferID(t *ledger.Transfer) ledger.ID { return t.ID }
+
+// accountsCall is a run of A statements: one request.
+type accountsCall struct{ events []accountEvent }
+
+func (c *accountsCall) play(p *player) {
+	accounts := make([]ledger.Account, len(c.events))
+	for i := range c.events {
+		accounts[i] = p.account(&c.events[i])
+	}
+	results, err := p.subject.CreateAccounts(p.t.Context(), accounts)
+	require.NoError(p.t, err, c.events[0].at)
+	require.Len(p.t, results, len(accounts), c.events[0].at)
+	for i, r := range results {
+		e := &c.events[i]
+		require.Equal(p.t, e.want.String(), r.Status.String(), e.at)
+		p.checkTimestamp(p.accounts, accounts[i].ID, r.Status.Outcome(), r.Timestamp, e.at)
+	}
+}
+
+// transfersCall is a run of T statements: one request.
+type transfersCall struct{ events []transferEvent }
+
+func (c *transfersCall) play(p *player) {
+	transfers := make([]ledger.Transfer, len(c.events))
+	for i := range c.events {
+		transfers[i] = p.transfer(&c.events[i])
+	}
+	results, err := p.subject.CreateTransfers(p.t.Context(), transfers)
+	require.NoError(p.t, err, c.events[0].at)
+	require.Len(p.t, results, len(transfers), c.events[0].at)
+	for i, r := range results {
+		e := &c.events[i]
+		require.Equal(p.t, e.want.String(), r.Status.String(), e.at)
+		p.checkTimestamp(p.transfers, transfers[i].ID, r.Status.Outcome(), r.Timestamp, e.at)
+	}
+}
+
+// checkTimestamp sees to it that exists carries the timestamp of the object that
+// is there. That may be one which was rolled back with its chain.
+func (p *player) checkTimestamp(
+	known map[ledger.ID]uint64, id ledger.ID, outcome ledger.Outcome, timestamp uint64, at origin,
+) {
+	require.NotZero(p.t, timestamp, at)
+	if outcome == ledger.OutcomeAlreadyApplied {
+		require.Equal(p.t, known[id], timestamp, at)
+	} else if outcome == ledger.OutcomeApplied || known[id] == 0 {
+		known[id] = timestamp
+	}
+}
+
+type sleepStep time.Duration
+
+func (s sleepStep) play(p *player) { p.subject.sleep(p.t, time.Duration(s)) }
+
+// balances are debits pending, debits posted, credits pending, credits posted.
+type balances [4]ledger.Amount
+
+// Places in balances.
+const (
+	debitsPending = iota
+	debitsPosted
+	creditsPending
+	creditsPosted
+)
+
+func balancesOf(a *ledger.Account) balances {
+	return balances{a.DebitsPending, a.DebitsPosted, a.CreditsPending, a.CreditsPosted}
+}
+
+func (b *balances) add(place int, amount ledger.Amount) {
+	b[place], _ = b[place].Add(amount)
+}
+
+// String writes the balances as H statements do.
+func (b balances) String() string {
+	return fmt.Sprintf("%v/%v/%v/%v", b[debitsPending], b[debitsPosted], b[creditsPending], b[creditsPosted])
+}
+
+type balancesStep struct {
+	at    origin
+	id    ledger.ID
+	none  bool
+	want  balances
+	state string // "open", "closed" or "" for any
+}
+
+func (s balancesStep) play(p *player) {
+	found, err := p.subject.LookupAccounts(p.t.Context(), []ledger.ID{p.id(s.id)})
+	require.NoError(p.t, err, s.at)
+	if s.none {
+		require.Empty(p.t, found, s.at)
+		return
+	}
+	require.Len(p.t, found, 1, s.at)
+	a := found[0]
+	require.Equal(p.t, s.want.String(), balancesOf(&a).String(), s.at)
+	if s.state != "" {
+		require.Equal(p.t, s.state == "closed", a.Closed(), s.at)
+	}
+}
+
+type storedStep struct {
+	want  transferEvent
+	named []string // the fields to compare besides the amount
+	none  bool
+}
+
+func (s storedStep) play(p *player) {
+	want := p.transfer(&s.want)
+	found, err := p.subject.LookupTransfers(p.t.Context(), []ledger.ID{want.ID})
+	require.NoError(p.t, err, s.want.at)
+	if s.none {
+		require.Empty(p.t, found, s.want.at)
+		return
+	}
+	require.Len(p.t, found, 1, s.want.at)
+	require.Equal(p.t, want.Amount, found[0].Amount, s.want.at)
+	wanted, got := transferFields(&want), transferFields(&found[0])
+	wanted["ts"], got["ts"] = &want.Timestamp, &found[0].Timestamp
+	for _, name := range s.named {
+		require.Equal(p.t, reflect.ValueOf(wanted[name]).Elem().Interface(),
+			reflect.ValueOf(got[name]).Elem().Interface(), "%v: %s", s.want.at, name)
+	}
+}
+
+// accountFilter is a filter of the scenario; from and to are the transfers whose
+// timestamps are the bounds.
+type accountFilter struct {
+	ledger.AccountFilter
+	at       origin
+	from, to ledger.ID
+}
+
+func (f *accountFilter) translated(p *player) ledger.AccountFilter {
+	filter := f.AccountFilter
+	filter.AccountID = p.id(f.AccountID)
+	filter.TimestampMin, filter.TimestampMax = p.transfers[p.id(f.from)], p.transfers[p.id(f.to)]
+	return filter
+}
+
+type accountTransfersStep struct {
+	accountFilter
+	want []ledger.ID
+}
+
+func (s accountTransfersStep) play(p *player) {
+	found, err := p.subject.GetAccountTransfers(p.t.Context(), s.translated(p))
+	require.NoError(p.t, err, s.at)
+	require.Equal(p.t, s.want, local(found, transferID), s.at)
+}
+
+type accountBalancesStep struct {
+	accountFilter
+	want []balances
+}
+
+func (s accountBalancesStep) play(p *player) {
+	found, err := p.subject.GetAccountBalances(p.t.Context(), s.translated(p))
+	require.NoError(p.t, err, s.at)
+	var got []balances
+	for _, row := range found {
+		require.NotZero(p.t, row.Timestamp, s.at)
+		got = append(got, balances{row.DebitsPending, row.DebitsPosted, row.CreditsPending, row.CreditsPosted})
+	}
+	require.Equal(p.t, s.want, got, s.at)
+}
+
+// queryFilter is a filter of the scenario. The bounds are transfers for Q and
+// accounts for QA.
+type queryFilter struct {
+	ledger.QueryFilter
+	at       origin
+	from, to ledger.ID
+}
+
+func (f *queryFilter) translated(p *player, timestamps map[ledger.ID]uint64) ledger.QueryFilter {
+	filter := f.QueryFilter
+	filter.Ledger = p.ledgerNumber(f.Ledger)
+	filter.TimestampMin, filter.TimestampMax = timestamps[p.id(f.from)], timestamps[p.id(f.to)]
+	return filter
+}
+
+type queryTransfersStep struct {
+	queryFilter
+	want []ledger.ID
+}
+
+func (s queryTransfersStep) play(p *player) {
+	found, err := p.subject.QueryTransfers(p.t.Context(), s.translated(p, p.transfers))
+	require.NoError(p.t, err, s.at)
+	require.Equal(p.t, s.want, local(found, transferID), s.at)
+}
+
+type queryAccountsStep struct {
+	queryFilter
+	want []ledger.ID
+}
+
+func (s queryAccountsStep) play(p *player) {
+	found, err := p.subject.QueryAccounts(p.t.Context(), s.translated(p, p.accounts))
+	require.NoError(p.t, err, s.at)
+	require.Equal(p.t, s.want, local(found, accountID), s.at)
+}
+
+// happened is what an E statement says of a change event.
+type happened struct {
+	kind      ledger.ChangeEventType
+	id        ledger.ID
+	amount    ledger.Amount
+	pendingID ledger.ID
+}
+
+type eventsStep struct {
+	at   origin
+	want []happened
+}
+
+// play compares all of the scenario's change events, if the ledger has them. The
+// events of others on the same ledger are told apart by their ids.
+func (s eventsStep) play(p *player) {
+	if p.subject.feed == nil {
+		return
+	}
+	var got []happened
+	for _, e := range p.subject.changesSince(p.t, p.start) {
+		if e.TransferID.Hi != p.ids {
+			continue
+		}
+		id, pendingID := ledger.NewID(e.TransferID.Lo, 0), ledger.NewID(e.TransferPendingID.Lo, 0)
+		got = append(got, happened{e.Type, id, e.TransferAmount, pendingID})
+	}
+	require.Equal(p.t, s.want, got, s.at)
+}

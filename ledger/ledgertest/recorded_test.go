@@ -1,0 +1,91 @@
+package ledgertest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+)
+
+func zipped(t *testing.T, lines string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := w.Write([]byte(lines))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return b.Bytes()
+}
+
+const recording = `{"op":"scenario","scenario":"one"}
+{"op":"create_accounts","accounts":[{"id":"a","ledger":1,"code":1,"flags":8},{"id":"b","ledger":1,"code":1}],` +
+	`"results":[{"status":4294967295,"timestamp":100},{"status":4294967295,"timestamp":101}]}
+{"op":"create_transfers","transfers":[{"id":"1","debit_account_id":"a","credit_account_id":"b","amount":"ff","timeout":1,` +
+	`"ledger":1,"code":1,"flags":2}],"results":[{"status":4294967295,"timestamp":200}]}
+{"op":"sleep","ms":1500}
+{"op":"get_account_balances","filter":{"account_id":"a","limit":9,"flags":1,"timestamp_min":200,"timestamp_max":200},` +
+	`"got_balances":[{"debits_pending":"ff","timestamp":200}]}
+{"op":"lookup_accounts","ids":["b","c"],"got_accounts":[{"id":"b","ledger":1,"code":1,"timestamp":101}]}
+{"op":"scenario","scenario":"two"}
+{"op":"query_accounts","filter":{"limit":9},"got_accounts":[]}
+`
+
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	runRecordedFiles(t, fstest.MapFS{"one.jsonl.gz": {Data: zipped(t, recording)}},
+		func(*testing.T) ledger.Ledger { return newSleepy() })
+}
+
+// sleepy is an embedded ledger that sleeps without waiting.
+type sleepy struct {
+	*embedded.Ledger
+	now time.Time
+}
+
+func newSleepy() *sleepy {
+	s := &sleepy{now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
+	s.Ledger = embedded.New(embedded.WithClock(func() time.Time { return s.now }))
+	return s
+}
+
+func (s *sleepy) Sleep(d time.Duration) { s.now = s.now.Add(d) }
+
+func TestReadRecordsErrors(t *testing.T) {
+	t.Parallel()
+	for lines, message := range map[string]string{
+		`{"op":"sleep","ms":1}`:                                               "x:1: the first line begins no scenario",
+		"{\"op\":\"scenario\"}\n{\"op\":\"nap\"}":                             `x:2: unknown op "nap"`,
+		"{\"op\":\"scenario\"}\n{\"op\":\"sleep\",\"min\":1}":                 "x:2: json: unknown field",
+		"{\"op\":\"scenario\"}\n{\"op\":\"lookup_accounts\",\"ids\":[\"z\"]}": "x:2: ",
+		"{\"op\":\"scenario\"}\n{":                                            "x:2: unexpected EOF",
+	} {
+		_, err := readRecords("x", bytes.NewReader(zipped(t, lines)))
+		require.ErrorIs(t, err, errRecorded, lines)
+		require.ErrorContains(t, err, message, lines)
+	}
+	_, err := readRecords("x", strings.NewReader("no gzip"))
+	require.ErrorIs(t, err, errRecorded)
+}
+
+func TestTimestamps(t *testing.T) {
+	t.Parallel()
+	m := timestamps{}
+	require.NoError(t, m.pair(10, 100))
+	require.NoError(t, m.pair(20, 200))
+	require.NoError(t, m.pair(10, 100))
+	require.ErrorIs(t, m.pair(10, 101), errTimestamps, "one for two")
+	require.NoError(t, m.check())
+	require.Equal(t, uint64(200), m.own(20))
+	require.Equal(t, uint64(30), m.own(30), "not recorded")
+	require.NoError(t, m.pair(30, 200))
+	require.ErrorIs(t, m.check(), errTimestamps, "two for one")
+	m[30] = 150
+	require.ErrorIs(t, m.check(), errTimestamps, "another order")
+}

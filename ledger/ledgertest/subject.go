@@ -1,0 +1,73 @@
+package ledgertest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Sleeper is implemented by a ledger whose time is moved by hand. The suite calls
+// Sleep where it would otherwise let real time pass. When it returns, the ledger's
+// time must be at least d later.
+type Sleeper interface {
+	Sleep(d time.Duration)
+}
+
+// subject is a ledger under test.
+type subject struct {
+	ledger.Ledger                   // counts what it answers
+	feed          ledger.ChangeFeed // nil if the ledger has no change events
+	sleeper       Sleeper           // nil if its time is the real one
+}
+
+// newSubject opens a ledger and closes it when the test is over.
+func newSubject(t *testing.T, open func(*testing.T) ledger.Ledger, answers *tally) *subject {
+	t.Helper()
+	l := open(t)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	s := &subject{Ledger: &counted{l, answers}}
+	s.feed, _ = l.(ledger.ChangeFeed)
+	s.sleeper, _ = l.(Sleeper)
+	return s
+}
+
+// sleep lets time pass on the ledger, its own or the real one.
+func (s *subject) sleep(tb testing.TB, d time.Duration) {
+	tb.Helper()
+	if s.sleeper != nil {
+		s.sleeper.Sleep(d)
+		return
+	}
+	select {
+	case <-time.After(d):
+	case <-tb.Context().Done():
+	}
+}
+
+// now is the ledger's time: the answer to an event that is always refused.
+func (s *subject) now(tb testing.TB) uint64 {
+	tb.Helper()
+	results, err := s.CreateTransfers(tb.Context(), []ledger.Transfer{{}})
+	require.NoError(tb, err)
+	require.Equal(tb, ledger.TransferIDMustNotBeZero, results[0].Status)
+	return results[0].Timestamp
+}
+
+// changesSince returns all change events from the timestamp on. The ledger must
+// have a feed.
+func (s *subject) changesSince(tb testing.TB, timestamp uint64) (changes []ledger.ChangeEvent) {
+	tb.Helper()
+	for {
+		filter := ledger.ChangeEventsFilter{TimestampMin: timestamp, Limit: ledger.ChangeEventsMax}
+		page, err := s.feed.GetChangeEvents(tb.Context(), filter)
+		require.NoError(tb, err)
+		if len(page) == 0 {
+			return changes
+		}
+		changes = append(changes, page...)
+		timestamp = page[len(page)-1].Timestamp + 1
+	}
+}
