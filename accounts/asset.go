@@ -1,0 +1,55 @@
+package accounts
+
+import (
+	"fmt"
+	"math/big"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Asset is what amounts are counted in. One asset has one ledger number; amounts
+// are whole numbers of units of 10^-Scale. Assets compare with ==.
+type Asset struct {
+	Code   string // e.g. "USD"; 1 to 32 bytes of UTF-8
+	Scale  uint8  // 9 means that one unit is a billionth
+	Ledger uint32 // the ledger number in TigerBeetle; not 0, one for each asset
+
+	// AllowLoss accepts packets within the asset that pay out more than came
+	// in; the difference is taken from our liquidity. Without it they are
+	// refused. Default false.
+	AllowLoss bool
+}
+
+// String is the asset as in "USD/9".
+func (a Asset) String() string { return fmt.Sprintf("%s/%d", a.Code, a.Scale) }
+
+// describe tells the asset from every other one.
+func (a Asset) describe() string {
+	loss := ""
+	if a.AllowLoss {
+		loss = " with AllowLoss"
+	}
+	return fmt.Sprintf("%v on ledger %d%s", a, a.Ledger, loss)
+}
+
+// Decimal is an amount in whole asset units: 1500 units of USD/3 are 1.5.
+func (a Asset) Decimal(amount ledger.Amount) decimal.Decimal { return a.signedDecimal(amount.Big()) }
+
+func (a Asset) signedDecimal(units *big.Int) decimal.Decimal {
+	return decimal.NewFromBigInt(units, -int32(a.Scale))
+}
+
+const maxAssetCode = 32
+
+func (a Asset) validate() error {
+	switch {
+	case !validName(a.Code, maxAssetCode):
+		return &FieldError{Subject: fmt.Sprintf("asset %q", a.Code), Field: "Code", Reason: nameRule(maxAssetCode)}
+	case a.Ledger == 0:
+		return &FieldError{Subject: fmt.Sprintf("asset %q", a.Code), Field: "Ledger", Reason: "must not be 0"}
+	default:
+		return nil
+	}
+}

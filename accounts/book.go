@@ -1,0 +1,159 @@
+package accounts
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Config says what a Book keeps.
+type Config struct {
+	// Namespace keeps deployments that share a cluster apart: it is part of
+	// every account's id, so it must never change. Default "".
+	Namespace string
+	// Assets are the assets that peers trade in: at least one, each with its
+	// own ledger number.
+	Assets []Asset
+	// NoHistory leaves the history of balances out of the peer accounts, for
+	// about a tenth more two-phase throughput on TigerBeetle. It cannot be
+	// added later. Default false.
+	NoHistory bool
+}
+
+// Book is the register of assets and peers on a ledger. It holds nothing that
+// the ledger does not: any number of Books, in any number of processes, may work
+// on one ledger. Its methods may be called concurrently.
+type Book struct {
+	ledger ledger.Ledger
+	ns     chart.Namespace
+	assets map[uint32]assetEntry // by ledger number; never changed after NewBook
+	flags  ledger.AccountFlags   // of peer accounts
+}
+
+type assetEntry struct {
+	asset Asset
+	ids   AssetIDs
+}
+
+// NewBook makes a Book. It does not touch the ledger. All that is wrong with the
+// assets is reported at once, as errors that match ErrInvalid.
+func NewBook(l ledger.Ledger, cfg Config) (*Book, error) {
+	b := &Book{
+		ledger: l, ns: chart.Namespace(cfg.Namespace), flags: chart.PeerFlags,
+		assets: make(map[uint32]assetEntry, len(cfg.Assets)),
+	}
+	if cfg.NoHistory {
+		b.flags &^= ledger.AccountHistory
+	}
+	var errs []error
+	if len(cfg.Assets) == 0 {
+		errs = append(errs, &FieldError{Subject: "config", Field: "Assets", Reason: "must not be empty"})
+	}
+	for _, a := range cfg.Assets {
+		errs = append(errs, b.addAsset(a))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *Book) addAsset(a Asset) error {
+	if err := a.validate(); err != nil {
+		return err
+	}
+	if other, taken := b.assets[a.Ledger]; taken {
+		return &FieldError{
+			Subject: fmt.Sprintf("asset %q", a.Code), Field: "Ledger",
+			Reason: fmt.Sprintf("%d is already that of %v", a.Ledger, other.asset),
+		}
+	}
+	id := func(code uint16) ledger.ID { return b.ns.AssetAccount(code, a.Ledger) }
+	b.assets[a.Ledger] = assetEntry{asset: a, ids: AssetIDs{
+		Liquidity: id(chart.CodeLiquidity), Revenue: id(chart.CodeRevenue), Dust: id(chart.CodeDust),
+		Suspense: id(chart.CodeSuspense), Outside: id(chart.CodeOutside), Control: id(chart.CodeControl),
+	}}
+	return nil
+}
+
+// Account is the handle of a peer in an asset. It is worked out, not looked up:
+// whether the ledger holds the accounts is known to Provision and Balances. The
+// errors match ErrInvalid or ErrUnknownAsset.
+func (b *Book) Account(peer string, asset Asset) (Account, error) {
+	p := Peer{ID: peer, Asset: asset}
+	if err := b.check(p); err != nil {
+		return Account{}, err
+	}
+	return b.handle(p), nil
+}
+
+// Own is the handle of ourselves in an asset, for packets that begin or end here.
+// The error matches ErrUnknownAsset.
+func (b *Book) Own(asset Asset) (Account, error) {
+	entry, known := b.assets[asset.Ledger]
+	if !known || entry.asset != asset {
+		return Account{}, b.unknownAsset(asset)
+	}
+	return Account{id: entry.ids.Liquidity, ledger: asset.Ledger}, nil
+}
+
+// Assets are the assets of the Book, by ledger number.
+func (b *Book) Assets() []Asset {
+	assets := make([]Asset, 0, len(b.assets))
+	for _, number := range slices.Sorted(maps.Keys(b.assets)) {
+		assets = append(assets, b.assets[number].asset)
+	}
+	return assets
+}
+
+// Asset is the asset with this ledger number; ok is false if there is none.
+func (b *Book) Asset(ledgerNumber uint32) (asset Asset, ok bool) {
+	entry, ok := b.assets[ledgerNumber]
+	return entry.asset, ok
+}
+
+// AssetIDs are the ids of our own accounts in the asset with this ledger number;
+// ok is false if there is none.
+func (b *Book) AssetIDs(ledgerNumber uint32) (ids AssetIDs, ok bool) {
+	entry, ok := b.assets[ledgerNumber]
+	return entry.ids, ok
+}
+
+// PeerIDs are the ids of the ledger accounts behind a peer's handle.
+func (b *Book) PeerIDs(a Account) PeerIDs {
+	return PeerIDs{
+		Peer:       a.id,
+		Line:       b.ns.PeerAccount(chart.CodeLine, a.peer, a.ledger),
+		Settlement: b.ns.PeerAccount(chart.CodeSettlement, a.peer, a.ledger),
+	}
+}
+
+// Namespace is that of the Config.
+func (b *Book) Namespace() string { return string(b.ns) }
+
+func (b *Book) handle(p Peer) Account {
+	return Account{peer: p.ID, id: b.ns.PeerAccount(chart.CodePeer, p.ID, p.Asset.Ledger), ledger: p.Asset.Ledger}
+}
+
+func (b *Book) check(p Peer) error {
+	if err := p.validate(); err != nil {
+		return err
+	}
+	if b.assets[p.Asset.Ledger].asset != p.Asset {
+		return b.unknownAsset(p.Asset)
+	}
+	return nil
+}
+
+func (b *Book) unknownAsset(a Asset) error {
+	var known []string
+	for _, asset := range b.Assets() {
+		known = append(known, asset.describe())
+	}
+	return fmt.Errorf("%w: %s; the book has %s", ErrUnknownAsset, a.describe(), strings.Join(known, ", "))
+}

@@ -1,0 +1,159 @@
+package accounts
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/batch"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/sequence"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// lineRequest is the credit line that a peer should have.
+type lineRequest struct {
+	account   Account
+	want      ledger.Amount
+	untouched bool // nothing was ever granted or taken back
+}
+
+// grantLines grants the lines of peers that never had one, and says where a line
+// that was granted before is another one now. What goes wrong with single peers is
+// in the error, one *ledger.TransferError each; the drifts are good all the same.
+//
+// A change of a line is row n of a sequence (id derived from the line account
+// and n); the grant of provisioning is row 1. So of two processes that provision
+// a peer at once one writes row 1, and the other finds it taken and compares.
+func (b *Book) grantLines(ctx context.Context, lines []lineRequest) ([]Drift, error) {
+	lines, drifts, err := b.ungranted(ctx, lines)
+	if err != nil {
+		return nil, err
+	}
+	nonce := newNonce()
+	grants := make([]ledger.Transfer, len(lines))
+	for i, l := range lines {
+		grants[i] = b.grant(l, 1, nonce)
+	}
+	results, err := batch.Each(ctx, grants, 1, b.ledger.CreateTransfers)
+	if err != nil {
+		return nil, fmt.Errorf("grant credit lines: %w", err)
+	}
+	var taken []lineRequest
+	var errs []error
+	for i, r := range results {
+		err := b.granted(ctx, lines[i], &grants[i], r.Status)
+		if errors.Is(err, sequence.ErrTaken) {
+			taken = append(taken, lines[i])
+		} else if err != nil {
+			errs = append(errs, fmt.Errorf("grant the credit line of %v: %w", lines[i].account, err))
+		}
+	}
+	takenDrifts, err := b.compareLines(ctx, taken)
+	return append(drifts, takenDrifts...), errors.Join(append(errs, err)...)
+}
+
+// granted reads the answer to the first row of a line. If a row was refused once
+// and burnt its id, it goes on behind it. sequence.ErrTaken says that somebody else
+// has granted the line.
+func (b *Book) granted(ctx context.Context, l lineRequest, row *ledger.Transfer, status ledger.CreateTransferStatus) error {
+	switch {
+	case status.Outcome().Done():
+		return nil
+	case status.Conflict():
+		return sequence.ErrTaken
+	case status == ledger.TransferIDAlreadyFailed:
+		_, err := sequence.Place(ctx, b.ledger, row.UserData64+1, func(n uint64) ledger.Transfer {
+			return b.grant(l, n, row.UserData128)
+		})
+		return err
+	default:
+		return &ledger.TransferError{ID: row.ID, Status: status}
+	}
+}
+
+// ungranted picks the lines that were never granted and should be, and compares
+// the others.
+func (b *Book) ungranted(ctx context.Context, lines []lineRequest) ([]lineRequest, []Drift, error) {
+	var grant, known []lineRequest
+	for _, l := range lines {
+		switch {
+		case !l.untouched:
+			known = append(known, l)
+		case !l.want.IsZero():
+			grant = append(grant, l)
+		}
+	}
+	stored, err := b.lineAccounts(ctx, known)
+	if err != nil {
+		return nil, nil, err
+	}
+	var drifts []Drift
+	for i, l := range known {
+		if stored[i].DebitsPosted.IsZero() && !l.want.IsZero() {
+			grant = append(grant, l)
+			continue
+		}
+		drifts = append(drifts, compareLine(l, &stored[i])...)
+	}
+	return grant, drifts, nil
+}
+
+func (b *Book) compareLines(ctx context.Context, lines []lineRequest) ([]Drift, error) {
+	stored, err := b.lineAccounts(ctx, lines)
+	if err != nil {
+		return nil, err
+	}
+	var drifts []Drift
+	for i, l := range lines {
+		drifts = append(drifts, compareLine(l, &stored[i])...)
+	}
+	return drifts, nil
+}
+
+func compareLine(l lineRequest, stored *ledger.Account) []Drift {
+	now := lineOf(stored)
+	if now == l.want {
+		return nil
+	}
+	return []Drift{{
+		Account: l.account, Kind: "line", Field: "credit_line", Want: l.want.String(), Got: now.String(),
+	}}
+}
+
+func (b *Book) lineAccounts(ctx context.Context, lines []lineRequest) ([]ledger.Account, error) {
+	ids := make([]ledger.ID, len(lines))
+	for i, l := range lines {
+		ids[i] = b.PeerIDs(l.account).Line
+	}
+	byID, err := b.lookupIDs(ctx, ids, 1)
+	if err != nil {
+		return nil, fmt.Errorf("look up credit lines: %w", err)
+	}
+	stored := make([]ledger.Account, len(ids))
+	for i, id := range ids {
+		stored[i] = byID[id]
+	}
+	return stored, nil
+}
+
+// grant is row n of the changes of a line: the line account gives the peer room.
+// The nonce makes a row of this call different from any other call's.
+func (b *Book) grant(l lineRequest, n uint64, nonce uint128.Uint128) ledger.Transfer {
+	ids := b.PeerIDs(l.account)
+	return ledger.Transfer{
+		ID:             b.ns.Derive("line", chart.ID(ids.Line), chart.U64(n)),
+		DebitAccountID: ids.Line, CreditAccountID: ids.Peer, Amount: l.want,
+		UserData64: n, UserData128: nonce,
+		Ledger: l.account.ledger, Code: chart.CodeGrant,
+	}
+}
+
+func newNonce() uint128.Uint128 {
+	var b [16]byte
+	rand.Read(b[:])
+	return uint128.FromBytes(b[:])
+}

@@ -1,0 +1,44 @@
+package accounts
+
+import (
+	"fmt"
+	"unicode/utf8"
+
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Peer is a counterparty in one asset, as Book.Provision sets it up. A peer that
+// trades in several assets is given once for each.
+type Peer struct {
+	ID    string // 1 to 1023 bytes of UTF-8
+	Asset Asset  // one of the Book's assets
+	// CreditLine is how much the peer may owe us, in units, 0 to Unlimited. A
+	// peer without one can send only what it has earned or paid before.
+	CreditLine ledger.Amount
+}
+
+// Unlimited is the largest credit line, 2^96 units. It is a number like any
+// other: the ledger still keeps the books of it.
+var Unlimited = ledger.Amount(uint128.New(0, 1<<32))
+
+const maxPeerID = 1023
+
+func (p Peer) validate() error {
+	switch {
+	case !validName(p.ID, maxPeerID):
+		return &FieldError{Subject: fmt.Sprintf("peer %.40q", p.ID), Field: "ID", Reason: nameRule(maxPeerID)}
+	case Unlimited.Less(p.CreditLine):
+		return &FieldError{
+			Subject: fmt.Sprintf("peer %q in %v", p.ID, p.Asset), Field: "CreditLine",
+			Reason: fmt.Sprintf("%v is above %v (2^96, Unlimited)", p.CreditLine, Unlimited),
+		}
+	default:
+		return nil
+	}
+}
+
+func validName(s string, most int) bool { return s != "" && len(s) <= most && utf8.ValidString(s) }
+
+func nameRule(most int) string { return fmt.Sprintf("must be 1 to %d bytes of UTF-8", most) }

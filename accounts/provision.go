@@ -1,0 +1,206 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/peerledger/peerledger/internal/batch"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// wanted is a ledger account as it should be, and whose it is.
+type wanted struct {
+	record ledger.Account
+	owner  Account
+	kind   string // for Drift
+}
+
+// Provision makes sure that the ledger holds the accounts of our assets and of
+// these peers, and grants each peer its credit line. It returns the peers'
+// handles, in order.
+//
+// It is idempotent and may run in any number of processes at once: what is there
+// already stays. Thousands of peers take few requests (three accounts and one
+// grant a peer, up to 8189 of each kind in a request). A line is granted only
+// where none was ever granted before; later changes of it are not undone.
+//
+// Errors: one that matches ErrInvalid or ErrUnknownAsset names the peer and the
+// field, and nothing was written. A *DriftError (ErrDrift) lists every field in
+// which the ledger differs, and a *ledger.TransferError names a peer whose grant
+// the ledger refused (a closed account, say); with these two the handles are
+// returned, and everything else was done. Any other error is that of a request:
+// the outcome is as the error says, and Provision may be called again.
+func (b *Book) Provision(ctx context.Context, peers ...Peer) ([]Account, error) {
+	handles, err := b.checkAll(peers)
+	if err != nil {
+		return nil, err
+	}
+	accounts := b.assetAccounts()
+	firstPeer := len(accounts)
+	for i, p := range peers {
+		accounts = append(accounts, b.peerAccounts(p, handles[i])...)
+	}
+	fresh, drifts, err := b.createAccounts(ctx, accounts)
+	if err != nil {
+		return nil, err
+	}
+	lines := make([]lineRequest, len(peers))
+	for i, p := range peers {
+		lineIsFresh := fresh[firstPeer+i*accountsPerPeer+1]
+		lines[i] = lineRequest{account: handles[i], want: p.CreditLine, untouched: lineIsFresh}
+	}
+	lineDrifts, err := b.grantLines(ctx, lines)
+	if drifts = append(drifts, lineDrifts...); len(drifts) > 0 {
+		err = errors.Join(&DriftError{Drifts: drifts}, err)
+	}
+	return handles, err
+}
+
+func (b *Book) checkAll(peers []Peer) ([]Account, error) {
+	handles := make([]Account, len(peers))
+	given := make(map[Account]bool, len(peers))
+	for i, p := range peers {
+		if err := b.check(p); err != nil {
+			return nil, err
+		}
+		handles[i] = b.handle(p)
+		if given[handles[i]] {
+			return nil, &FieldError{
+				Subject: fmt.Sprintf("peer %q in %v", p.ID, p.Asset), Field: "ID", Reason: "is given twice",
+			}
+		}
+		given[handles[i]] = true
+	}
+	return handles, nil
+}
+
+func (b *Book) assetAccounts() []wanted {
+	var all []wanted
+	for _, a := range b.Assets() {
+		entry := b.assets[a.Ledger]
+		own := Account{id: entry.ids.Liquidity, ledger: a.Ledger}
+		add := func(kind string, code uint16, id ledger.ID) {
+			all = append(all, wanted{kind: kind, owner: own, record: b.record(id, a, code, 0)})
+		}
+		add("liquidity", chart.CodeLiquidity, entry.ids.Liquidity)
+		add("revenue", chart.CodeRevenue, entry.ids.Revenue)
+		add("dust", chart.CodeDust, entry.ids.Dust)
+		add("suspense", chart.CodeSuspense, entry.ids.Suspense)
+		add("outside", chart.CodeOutside, entry.ids.Outside)
+		add("control", chart.CodeControl, entry.ids.Control)
+	}
+	return all
+}
+
+const accountsPerPeer = 3
+
+// peerAccounts are the three accounts of a peer: peer, line, settlement.
+func (b *Book) peerAccounts(p Peer, handle Account) []wanted {
+	ids := b.PeerIDs(handle)
+	all := []wanted{
+		{kind: "peer", owner: handle, record: b.record(ids.Peer, p.Asset, chart.CodePeer, b.flags)},
+		{kind: "line", owner: handle, record: b.record(ids.Line, p.Asset, chart.CodeLine, chart.LineFlags)},
+		{
+			kind: "settlement", owner: handle,
+			record: b.record(ids.Settlement, p.Asset, chart.CodeSettlement, chart.SettlementFlags),
+		},
+	}
+	for i := range all {
+		all[i].record.UserData128 = b.ns.PeerTag(p.ID)
+	}
+	return all
+}
+
+func (b *Book) record(id ledger.ID, asset Asset, code uint16, flags ledger.AccountFlags) ledger.Account {
+	return ledger.Account{
+		ID: id, Ledger: asset.Ledger, Code: code, Flags: flags,
+		UserData32: uint32(asset.Scale), UserData64: b.ns.AssetTag(asset.Code),
+	}
+}
+
+// createAccounts creates what is missing. It says of each account whether this
+// call created it, and how those that were there before differ.
+func (b *Book) createAccounts(ctx context.Context, all []wanted) (fresh []bool, drifts []Drift, err error) {
+	records := make([]ledger.Account, len(all))
+	for i, w := range all {
+		records[i] = w.record
+	}
+	results, err := batch.Each(ctx, records, 1, b.ledger.CreateAccounts)
+	if err != nil {
+		return nil, nil, fmt.Errorf("create accounts: %w", err)
+	}
+	fresh = make([]bool, len(all))
+	var differing []wanted
+	for i, r := range results {
+		switch {
+		case r.Status == ledger.AccountCreated:
+			fresh[i] = true
+		case r.Status.Conflict():
+			differing = append(differing, all[i])
+		case !r.Status.Outcome().Done():
+			return nil, nil, fmt.Errorf("%s account of %v: %w",
+				all[i].kind, all[i].owner, &ledger.AccountError{ID: all[i].record.ID, Status: r.Status})
+		}
+	}
+	drifts, err = b.findDrift(ctx, differing)
+	return fresh, drifts, err
+}
+
+// findDrift looks accounts up that the ledger says are different, and says how.
+func (b *Book) findDrift(ctx context.Context, differing []wanted) ([]Drift, error) {
+	stored, err := b.lookup(ctx, differing)
+	if err != nil {
+		return nil, fmt.Errorf("look up what differs: %w", err)
+	}
+	var drifts []Drift
+	for _, w := range differing {
+		got := stored[w.record.ID]
+		drifts = append(drifts, compare(w, &got)...)
+	}
+	return drifts, nil
+}
+
+func (b *Book) lookup(ctx context.Context, accounts []wanted) (map[ledger.ID]ledger.Account, error) {
+	ids := make([]ledger.ID, len(accounts))
+	for i, w := range accounts {
+		ids[i] = w.record.ID
+	}
+	return b.lookupIDs(ctx, ids, 1)
+}
+
+// lookupIDs looks accounts up; ids in groups of group are read in one request.
+func (b *Book) lookupIDs(ctx context.Context, ids []ledger.ID, group int) (map[ledger.ID]ledger.Account, error) {
+	found, err := batch.Each(ctx, ids, group, b.ledger.LookupAccounts)
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[ledger.ID]ledger.Account, len(found))
+	for _, a := range found {
+		byID[a.ID] = a
+	}
+	return byID, nil
+}
+
+// compare lists the fields that differ. The closed bit is state, not set-up: a
+// closed peer is not a drifted one.
+func compare(w wanted, got *ledger.Account) []Drift {
+	var drifts []Drift
+	check := func(field string, same bool, want, got any) {
+		if !same {
+			drifts = append(drifts, Drift{
+				Account: w.owner, Kind: w.kind, Field: field, Want: fmt.Sprint(want), Got: fmt.Sprint(got),
+			})
+		}
+	}
+	want := &w.record
+	flags := got.Flags &^ ledger.AccountClosed
+	check("flags", want.Flags == flags, want.Flags, flags)
+	check("peer", want.UserData128 == got.UserData128, want.UserData128, got.UserData128)
+	check("asset", want.UserData64 == got.UserData64, fmt.Sprintf("%016x", want.UserData64), fmt.Sprintf("%016x", got.UserData64))
+	check("scale", want.UserData32 == got.UserData32, want.UserData32, got.UserData32)
+	check("ledger", want.Ledger == got.Ledger, want.Ledger, got.Ledger)
+	check("code", want.Code == got.Code, want.Code, got.Code)
+	return drifts
+}

@@ -1,0 +1,375 @@
+package accounts_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+)
+
+var (
+	usd = accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
+	xrp = accounts.Asset{Code: "XRP", Scale: 6, Ledger: 2}
+)
+
+func units(n uint64) ledger.Amount { return ledger.NewAmount(n) }
+
+// newBook is a book of USD and XRP on the given ledger.
+func newBook(t *testing.T, l ledger.Ledger) *accounts.Book {
+	t.Helper()
+	book, err := accounts.NewBook(l, accounts.Config{Namespace: "test", Assets: []accounts.Asset{usd, xrp}})
+	require.NoError(t, err)
+	return book
+}
+
+func newLedger(t *testing.T, opts ...embedded.Option) *embedded.Ledger {
+	t.Helper()
+	l := embedded.New(opts...)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	return l
+}
+
+func TestProvisionGrantsTheLineOnce(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	l := newLedger(t)
+	book := newBook(t, l)
+	peers := []accounts.Peer{
+		{ID: "alice", Asset: usd, CreditLine: units(500)},
+		{ID: "alice", Asset: xrp},
+		{ID: "bob", Asset: usd, CreditLine: accounts.Unlimited},
+	}
+	first, err := book.Provision(ctx, peers...)
+	require.NoError(t, err)
+	second, err := newBook(t, l).Provision(ctx, peers...)
+	require.NoError(t, err)
+	require.Equal(t, first, second, "handles do not depend on the book")
+
+	balances, err := book.Balances(ctx, first...)
+	require.NoError(t, err)
+	for i, b := range balances {
+		require.Equal(t, peers[i].CreditLine, b.CreditLine, "granted once")
+		require.Equal(t, peers[i].CreditLine, b.Headroom)
+		require.Zero(t, b.Position().Sign(), "a line is not a position")
+		require.Zero(t, b.Earned)
+		require.Equal(t, first[i], b.Account)
+	}
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// requests counts the requests to a ledger.
+type requests struct {
+	ledger.Ledger
+	creates, grants, lookups atomic.Int64
+}
+
+func (r *requests) CreateAccounts(ctx context.Context, a []ledger.Account) ([]ledger.CreateAccountResult, error) {
+	r.creates.Add(1)
+	return r.Ledger.CreateAccounts(ctx, a)
+}
+
+func (r *requests) CreateTransfers(ctx context.Context, t []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	r.grants.Add(1)
+	return r.Ledger.CreateTransfers(ctx, t)
+}
+
+func (r *requests) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	r.lookups.Add(1)
+	return r.Ledger.LookupAccounts(ctx, ids)
+}
+
+func manyPeers(n int) []accounts.Peer {
+	peers := make([]accounts.Peer, n)
+	for i := range peers {
+		peers[i] = accounts.Peer{ID: fmt.Sprintf("peer %d", i), Asset: usd, CreditLine: units(uint64(i + 1))}
+	}
+	return peers
+}
+
+func TestProvisionThousandsInFewRequests(t *testing.T) {
+	t.Parallel()
+	l := &requests{Ledger: newLedger(t)}
+	book := newBook(t, l)
+	_, err := book.Provision(t.Context(), manyPeers(8189)...)
+	require.NoError(t, err)
+	require.Equal(t, int64(4), l.creates.Load(), "3 accounts a peer and 12 of our own, 8189 a request")
+	require.Equal(t, int64(1), l.grants.Load())
+	require.Zero(t, l.lookups.Load())
+
+	handles, err := book.Provision(t.Context(), manyPeers(8189)...)
+	require.NoError(t, err)
+	require.Equal(t, int64(1), l.grants.Load(), "nothing is granted again")
+	balances, err := book.Balances(t.Context(), handles...)
+	require.NoError(t, err)
+	for i, b := range balances {
+		require.Equal(t, units(uint64(i+1)), b.CreditLine)
+	}
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+func TestProvisionOnALedgerWithSmallRequests(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, embedded.WithBatchMax(253))
+	book := newBook(t, l)
+	handles, err := book.Provision(t.Context(), manyPeers(1000)...)
+	require.NoError(t, err)
+	balances, err := book.Balances(t.Context(), handles...)
+	require.NoError(t, err)
+	require.Len(t, balances, 1000)
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+func TestProvisionByManyAtOnce(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	peers := manyPeers(50)
+	var group sync.WaitGroup
+	for range 8 {
+		book := newBook(t, l)
+		group.Go(func() {
+			_, err := book.Provision(t.Context(), peers...)
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	book := newBook(t, l)
+	handles, err := book.Provision(t.Context(), peers...)
+	require.NoError(t, err)
+	balances, err := book.Balances(t.Context(), handles...)
+	require.NoError(t, err)
+	for i, b := range balances {
+		require.Equal(t, peers[i].CreditLine, b.CreditLine)
+	}
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+func TestProvisionReportsEveryDrift(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	l := newLedger(t)
+	_, err := newBook(t, l).Provision(ctx,
+		accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(5)}, accounts.Peer{ID: "bob", Asset: usd})
+	require.NoError(t, err)
+
+	euro := accounts.Asset{Code: "EUR", Scale: 2, Ledger: usd.Ledger}
+	book, err := accounts.NewBook(l, accounts.Config{
+		Namespace: "test", Assets: []accounts.Asset{euro}, NoHistory: true,
+	})
+	require.NoError(t, err)
+	handles, err := book.Provision(ctx,
+		accounts.Peer{ID: "alice", Asset: euro, CreditLine: units(7)}, accounts.Peer{ID: "carol", Asset: euro})
+	require.ErrorIs(t, err, accounts.ErrDrift)
+	require.Len(t, handles, 2, "everything else was done")
+
+	var drift *accounts.DriftError
+	require.ErrorAs(t, err, &drift)
+	byAccount := map[string][]string{}
+	for _, d := range drift.Drifts {
+		key := d.Account.String() + " " + d.Kind
+		byAccount[key] = append(byAccount[key], d.Field)
+	}
+	require.Equal(t, []string{"flags", "asset", "scale"}, byAccount["alice on ledger 1 peer"])
+	require.Equal(t, []string{"asset", "scale", "credit_line"}, byAccount["alice on ledger 1 line"])
+	require.Equal(t, []string{"asset", "scale"}, byAccount["ourselves on ledger 1 dust"])
+	require.NotContains(t, byAccount, "carol on ledger 1 peer")
+	require.ErrorContains(t, err, "alice on ledger 1: line account: credit_line is 5, want 7")
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+func TestProvisionGoesOnBehindABurntGrant(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	l := newLedger(t)
+	book := newBook(t, l)
+	burnGrant(t, l, book, "alice")
+	alice, err := book.Account("alice", usd)
+	require.NoError(t, err)
+	_, err = book.Provision(ctx, accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(5)})
+	require.NoError(t, err)
+	b, err := book.Balance(ctx, alice)
+	require.NoError(t, err)
+	require.Equal(t, units(5), b.CreditLine)
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// A grant that its process never sent, because it died before, is made up for.
+func TestProvisionAfterACrashBeforeTheGrant(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	peers := manyPeers(3)
+	_, err := newBook(t, noTransfers{l}).Provision(t.Context(), peers...)
+	require.ErrorIs(t, err, ledger.ErrClosed)
+	book := newBook(t, l)
+	handles, err := book.Provision(t.Context(), peers...)
+	require.NoError(t, err)
+	balances, err := book.Balances(t.Context(), handles...)
+	require.NoError(t, err)
+	for i, b := range balances {
+		require.Equal(t, peers[i].CreditLine, b.CreditLine)
+	}
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// noTransfers is a ledger that is lost before the first transfer.
+type noTransfers struct{ ledger.Ledger }
+
+func (noTransfers) CreateTransfers(context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	return nil, ledger.ErrClosed
+}
+
+// before does something else right before the first transfers are created.
+type before struct {
+	ledger.Ledger
+	do func()
+}
+
+func (b *before) CreateTransfers(ctx context.Context, t []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if do := b.do; do != nil {
+		b.do = nil
+		do()
+	}
+	return b.Ledger.CreateTransfers(ctx, t)
+}
+
+// Two processes provision a peer with different lines, one of them in the middle of
+// the other, with and without a burnt first row: one line is granted, and the other
+// process is told.
+func TestProvisionInTheMiddleOfAnother(t *testing.T) {
+	t.Parallel()
+	for _, burnt := range []bool{false, true} {
+		ctx := t.Context()
+		l := newLedger(t)
+		if burnt {
+			burnGrant(t, l, newBook(t, l), "alice")
+		}
+		first := func() {
+			_, err := newBook(t, l).Provision(ctx, accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(5)})
+			require.NoError(t, err)
+		}
+		book := newBook(t, &before{l, first})
+		handles, err := book.Provision(ctx,
+			accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(7)},
+			accounts.Peer{ID: "bob", Asset: usd, CreditLine: units(8)})
+		var drift *accounts.DriftError
+		require.ErrorAs(t, err, &drift)
+		require.Len(t, drift.Drifts, 1)
+		require.Equal(t, "credit_line", drift.Drifts[0].Field)
+		balances, err := book.Balances(ctx, handles...)
+		require.NoError(t, err)
+		require.Equal(t, units(5), balances[0].CreditLine)
+		require.Equal(t, units(8), balances[1].CreditLine)
+		ledgertest.RequireNothingHeld(t, l)
+	}
+}
+
+// One peer that cannot get its line must not keep the others from theirs.
+func TestProvisionOfAPeerWhoseLineIsClosed(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	l := newLedger(t)
+	book := newBook(t, l)
+	handles, err := book.Provision(ctx, accounts.Peer{ID: "alice", Asset: usd}, accounts.Peer{ID: "bob", Asset: usd})
+	require.NoError(t, err)
+	own, _ := book.AssetIDs(usd.Ledger)
+	line := book.PeerIDs(handles[0]).Line
+	closing := ledger.Transfer{
+		ID: ledger.NewID(1, 1), DebitAccountID: line, CreditAccountID: own.Control, Ledger: usd.Ledger, Code: 1,
+		Flags: ledger.TransferPending | ledger.TransferClosingDebit,
+	}
+	results, err := l.CreateTransfers(ctx, []ledger.Transfer{closing})
+	require.NoError(t, err)
+	require.Equal(t, ledger.TransferCreated, results[0].Status)
+	b, err := book.Balance(ctx, handles[0])
+	require.NoError(t, err)
+	require.True(t, b.Suspended)
+	require.False(t, b.Closed)
+
+	_, err = book.Provision(ctx, accounts.Peer{ID: "alice", Asset: usd}, accounts.Peer{ID: "bob", Asset: usd})
+	require.NoError(t, err, "a suspended peer has not drifted")
+	again, err := book.Provision(ctx,
+		accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1)}, accounts.Peer{ID: "bob", Asset: usd, CreditLine: units(2)})
+	var refused *ledger.TransferError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, ledger.TransferDebitAccountAlreadyClosed, refused.Status)
+	require.ErrorContains(t, err, "grant the credit line of alice on ledger 1")
+	require.Equal(t, handles, again)
+	b, err = book.Balance(ctx, handles[1])
+	require.NoError(t, err)
+	require.Equal(t, units(2), b.CreditLine)
+	ledgertest.RequireConserved(t, l)
+}
+
+// burnGrant has the first grant of a peer refused before its accounts are there,
+// which burns its id.
+func burnGrant(t *testing.T, l ledger.Ledger, book *accounts.Book, peer string) {
+	t.Helper()
+	account, err := book.Account(peer, usd)
+	require.NoError(t, err)
+	line := book.PeerIDs(account).Line
+	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{{
+		ID:             chart.Namespace("test").Derive("line", chart.ID(line), chart.U64(1)),
+		DebitAccountID: line, CreditAccountID: account.ID(), Ledger: usd.Ledger, Code: chart.CodeGrant,
+	}})
+	require.NoError(t, err)
+	require.Equal(t, ledger.TransferDebitAccountNotFound, results[0].Status)
+}
+
+func TestProvisionRefusesWhatCannotBe(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		peer  accounts.Peer
+		field string
+	}{
+		"empty id":     {accounts.Peer{Asset: usd}, "ID"},
+		"huge id":      {accounts.Peer{ID: strings.Repeat("x", 1024), Asset: usd}, "ID"},
+		"not utf-8":    {accounts.Peer{ID: "\xff", Asset: usd}, "ID"},
+		"given twice":  {accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1)}, "ID"},
+		"line too big": {accounts.Peer{ID: "bob", Asset: usd, CreditLine: ledger.Amount(uint128.New(1, 1<<32))}, "CreditLine"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := &requests{Ledger: newLedger(t)}
+			_, err := newBook(t, l).Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd}, test.peer)
+			require.ErrorIs(t, err, accounts.ErrInvalid)
+			var field *accounts.FieldError
+			require.ErrorAs(t, err, &field)
+			require.Equal(t, test.field, field.Field)
+			require.Zero(t, l.creates.Load(), "nothing was written")
+		})
+	}
+	euro := accounts.Asset{Code: "EUR", Scale: 2, Ledger: 9}
+	_, err := newBook(t, newLedger(t)).Provision(t.Context(), accounts.Peer{ID: "alice", Asset: euro})
+	require.ErrorIs(t, err, accounts.ErrUnknownAsset)
+	require.ErrorContains(t, err, "EUR/2 on ledger 9; the book has USD/9 on ledger 1, XRP/6 on ledger 2")
+	lossy := usd
+	lossy.AllowLoss = true
+	_, err = newBook(t, newLedger(t)).Own(lossy)
+	require.ErrorContains(t, err, "USD/9 on ledger 1 with AllowLoss; the book has USD/9 on ledger 1, ")
+}
+
+func TestNewBookReportsAllFaultsAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := accounts.NewBook(nil, accounts.Config{Assets: []accounts.Asset{
+		usd, {Code: "EUR", Ledger: usd.Ledger}, {Code: "", Ledger: 3}, {Code: "JPY"},
+	}})
+	require.ErrorIs(t, err, accounts.ErrInvalid)
+	require.ErrorContains(t, err, `asset "EUR": Ledger 1 is already that of USD/9`)
+	require.ErrorContains(t, err, `asset "": Code must be 1 to 32 bytes of UTF-8`)
+	require.ErrorContains(t, err, `asset "JPY": Ledger must not be 0`)
+	_, err = accounts.NewBook(nil, accounts.Config{})
+	require.ErrorIs(t, err, accounts.ErrInvalid)
+}

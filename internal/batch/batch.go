@@ -1,0 +1,37 @@
+// Package batch cuts long lists into requests that a ledger takes.
+package batch
+
+import (
+	"context"
+	"errors"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Each sends events in order, in requests as large as the ledger takes (at most
+// ledger.BatchMax), and returns all answers in order. Events are cut only at
+// multiples of group, so that what must be read in one request stays together.
+//
+// A request that the ledger finds too large (ledger.ErrTooMuchData: a server
+// with smaller requests) is halved. On any other error the answers so far are
+// returned with it.
+func Each[E, R any](
+	ctx context.Context, events []E, group int, send func(context.Context, []E) ([]R, error),
+) ([]R, error) {
+	answers := make([]R, 0, len(events))
+	size := ledger.BatchMax / group * group
+	for len(events) > 0 {
+		n := min(size, len(events))
+		got, err := send(ctx, events[:n])
+		if errors.Is(err, ledger.ErrTooMuchData) && n > group {
+			size = max(group, n/2/group*group)
+			continue
+		}
+		if err != nil {
+			return answers, err
+		}
+		answers = append(answers, got...)
+		events = events[n:]
+	}
+	return answers, nil
+}

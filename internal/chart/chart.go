@@ -1,0 +1,42 @@
+// Package chart is the chart of accounts: the codes of accounts and transfers,
+// the flags of each kind of account, and the ids that everything derived has.
+package chart
+
+import "github.com/peerledger/peerledger/ledger"
+
+// The codes of accounts (ledger.Account.Code).
+const (
+	CodePeer       uint16 = 1  // credits: what we owe the peer; debits: what it owes us
+	CodeLine       uint16 = 2  // grants the peer's credit line to the peer account
+	CodeSettlement uint16 = 3  // credits: settled to the peer; debits: settled by the peer
+	CodeLiquidity  uint16 = 10 // our own position, crossed by packets between assets
+	CodeRevenue    uint16 = 11 // fees
+	CodeDust       uint16 = 12 // what rounding leaves over
+	CodeSuspense   uint16 = 13 // what must be booked but has no other home yet
+	CodeOutside    uint16 = 14 // capital put in or taken out
+	CodeControl    uint16 = 15 // the other side of zero-amount markers
+)
+
+// The codes of transfers (ledger.Transfer.Code).
+const (
+	CodePacket     uint16 = 1
+	CodeFee        uint16 = 2
+	CodeConversion uint16 = 3
+	CodeDustLeg    uint16 = 4
+	CodeCorrection uint16 = 5
+	CodeOrder      uint16 = 20 // a settlement order and its post or void
+	CodeIncoming   uint16 = 21 // a settlement received from the peer
+	CodeOutgoing   uint16 = 24 // a settlement paid to the peer without an order
+	CodeGrant      uint16 = 40 // a change of a credit line
+)
+
+// PeerFlags are the flags of a peer account: the ledger itself refuses what
+// would take the peer below its credit line.
+const PeerFlags = ledger.AccountDebitsMustNotExceedCredits | ledger.AccountHistory
+
+// LineFlags are the flags of a credit line account: no more is taken back than
+// was granted.
+const LineFlags = ledger.AccountCreditsMustNotExceedDebits | ledger.AccountHistory
+
+// SettlementFlags are the flags of a settlement account.
+const SettlementFlags = ledger.AccountHistory

@@ -1,0 +1,80 @@
+package chart
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// version is hashed into every id. Changing it, or anything about Derive, moves
+// every account of every deployment: it never changes.
+const version = 1
+
+// Namespace keeps deployments that share a cluster apart: it is part of every
+// derived id.
+type Namespace string
+
+// Derive is the id of the thing of this kind with these fields: the first 16
+// bytes of SHA-256 over the version, the namespace, the kind and the fields,
+// each with its length in front so that no two lists of fields meet. It is
+// never 0 or ledger.IDMax, which no ledger accepts.
+func (ns Namespace) Derive(kind string, fields ...[]byte) ledger.ID {
+	buf := append(make([]byte, 0, 128), version)
+	buf = appendField(buf, []byte(ns))
+	buf = appendField(buf, []byte(kind))
+	for _, f := range fields {
+		buf = appendField(buf, f)
+	}
+	for {
+		sum := sha256.Sum256(buf)
+		id := ledger.IDFromBytes([16]byte(sum[:16]))
+		if !id.IsZero() && id != ledger.IDMax {
+			return id
+		}
+		buf = append(buf, 0)
+	}
+}
+
+func appendField(buf, field []byte) []byte {
+	buf = binary.BigEndian.AppendUint64(buf, uint64(len(field)))
+	return append(buf, field...)
+}
+
+// U32 is n as a field of Derive.
+func U32(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
+
+// U64 is n as a field of Derive.
+func U64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+// ID is id as a field of Derive.
+func ID(id ledger.ID) []byte {
+	b := id.Bytes()
+	return b[:]
+}
+
+// PeerAccount is the id of one of a peer's three accounts in the asset with this
+// ledger number; code is CodePeer, CodeLine or CodeSettlement.
+func (ns Namespace) PeerAccount(code uint16, peer string, ledgerNumber uint32) ledger.ID {
+	return ns.Derive("account", U32(uint32(code)), U32(ledgerNumber), []byte(peer))
+}
+
+// AssetAccount is the id of one of our own accounts in the asset with this
+// ledger number; code is CodeLiquidity to CodeControl.
+func (ns Namespace) AssetAccount(code uint16, ledgerNumber uint32) ledger.ID {
+	return ns.Derive("account", U32(uint32(code)), U32(ledgerNumber))
+}
+
+// PeerTag is what the accounts of a peer carry in user_data_128, so that they
+// can be found in the ledger by the peer's id.
+func (ns Namespace) PeerTag(peer string) uint128.Uint128 {
+	return uint128.Uint128(ns.Derive("peer", []byte(peer)))
+}
+
+// AssetTag is what the accounts of an asset carry in user_data_64, so that a
+// ledger number given to another asset is noticed.
+func (ns Namespace) AssetTag(code string) uint64 {
+	return ns.Derive("asset", []byte(code)).Hi
+}
