@@ -1,0 +1,136 @@
+package transfers
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Why an operation was refused. Code gives the ILP error code to answer with.
+var (
+	// ErrPacket says that the operation itself is wrong: a PacketError names
+	// the field. Nothing was sent to the ledger.
+	ErrPacket = errors.New("transfers: invalid operation")
+	// ErrAmounts says that a packet pays out more than came in, within one asset
+	// that does not allow it.
+	ErrAmounts = errors.New("transfers: packet pays out more than came in")
+	// ErrHoldTooShort says that too little time is left until the packet's
+	// expiry.
+	ErrHoldTooShort = errors.New("transfers: too little time left to hold the packet")
+	// ErrCreditLine says that the packet would take the sender beyond its credit
+	// line. It may pass later, as a new packet with a new id.
+	ErrCreditLine = errors.New("transfers: credit line exceeded")
+	// ErrAccountClosed says that the account of one of the peers is closed.
+	ErrAccountClosed = errors.New("transfers: account closed")
+	// ErrUnknownPacket says that the ledger holds nothing for the packet: it was
+	// never prepared, or its prepare was refused.
+	ErrUnknownPacket = errors.New("transfers: packet is not held")
+	// ErrHoldExpired says that a fulfill came after the ledger had given the held
+	// amounts back. Nothing was booked, and the money may be owed all the same.
+	ErrHoldExpired = errors.New("transfers: hold expired before the fulfill")
+	// ErrResolvedOtherwise says that a packet to be fulfilled was rejected
+	// before, or the other way round. The books stay as they were.
+	ErrResolvedOtherwise = errors.New("transfers: packet was resolved the other way")
+	// ErrAbandoned says that the caller's context ended before it had the answer
+	// to its prepare. The recorder gives back what the prepare came to hold, so
+	// the packet must not be forwarded, and never be prepared under this id
+	// again. It comes with ledger.ErrOutcomeUnknown.
+	ErrAbandoned = errors.New("transfers: prepare abandoned")
+	// ErrBacklogFull says that as many operations are waiting as the recorder
+	// takes. Nothing was recorded.
+	ErrBacklogFull = errors.New("transfers: backlog full")
+	// ErrClosed says that the recorder was closed before the operation was sent.
+	// Nothing was recorded.
+	ErrClosed = errors.New("transfers: recorder closed")
+)
+
+// PacketError is a field of an operation that cannot be used. It matches
+// ErrPacket.
+type PacketError struct {
+	Kind   Kind
+	ID     ledger.ID
+	Field  string
+	Reason string
+}
+
+func (e *PacketError) Error() string {
+	return fmt.Sprintf("%v of packet %v: %s %s", e.Kind, e.ID, e.Field, e.Reason)
+}
+
+// Is reports whether target is ErrPacket.
+func (e *PacketError) Is(target error) bool { return target == ErrPacket }
+
+// RefusedError is an operation that the ledger refused. It matches the reason,
+// one of the errors above, accounts.ErrNotProvisioned, ledger.ErrIDConflict,
+// ledger.ErrIDSpent or ledger.ErrRefused.
+type RefusedError struct {
+	Kind     Kind
+	Packet   ledger.ID
+	From, To accounts.Account
+	Reason   error
+	// Transfer is the leg of the packet that was refused, with its status.
+	Transfer ledger.TransferError
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("%v of packet %v from %v to %v: %v (%v)",
+		e.Kind, e.Packet, e.From, e.To, e.Reason, &e.Transfer)
+}
+
+// Unwrap returns the reason.
+func (e *RefusedError) Unwrap() error { return e.Reason }
+
+// CloseError says what Close could not finish. It matches
+// ledger.ErrOutcomeUnknown if the outcome of at least one operation is unknown,
+// and the errors below.
+type CloseError struct {
+	Unknown  []Op  // handed to the ledger, and never answered
+	Unsent   []Op  // never handed to the ledger
+	Deadline error // of the context that ended the wait; nil if the ledger gave up
+	Ledger   error // the ledger's last error
+}
+
+func (e *CloseError) Error() string {
+	text := fmt.Sprintf("transfers: recorder closed with %d operations of unknown outcome and %d unsent",
+		len(e.Unknown), len(e.Unsent))
+	if e.Deadline != nil {
+		text += fmt.Sprintf(": %v", e.Deadline)
+	}
+	return fmt.Sprintf("%s: the ledger's last error: %v", text, e.Ledger)
+}
+
+// Unwrap returns what the error matches.
+func (e *CloseError) Unwrap() []error {
+	all := []error{e.Ledger}
+	if e.Deadline != nil {
+		all = append(all, e.Deadline)
+	}
+	if len(e.Unknown) > 0 {
+		all = append(all, ledger.ErrOutcomeUnknown)
+	}
+	return all
+}
+
+// Code is the ILP error code (RFC 0027) that fits an error of this package, to
+// answer the sender of the packet with: "T04" if the peer is beyond its line or an
+// account is closed, "T03" if the backlog is full, "R01" and "R02" for amounts and
+// time, "T00" for everything else. "" for nil.
+// (https://github.com/interledger/rfcs/blob/main/0027-interledger-protocol-4/0027-interledger-protocol-4.md#error-codes)
+func Code(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, ErrCreditLine), errors.Is(err, ErrAccountClosed):
+		return "T04"
+	case errors.Is(err, ErrBacklogFull):
+		return "T03"
+	case errors.Is(err, ErrAmounts):
+		return "R01"
+	case errors.Is(err, ErrHoldTooShort):
+		return "R02"
+	default:
+		return "T00"
+	}
+}

@@ -1,0 +1,779 @@
+package transfers_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+var (
+	usd  = accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
+	loss = accounts.Asset{Code: "EUR", Scale: 2, Ledger: 2, AllowLoss: true}
+)
+
+func units(n uint64) ledger.Amount { return ledger.NewAmount(n) }
+
+// fixture is a recorder between alice, who may owe 1000, and bob, in USD and EUR.
+type fixture struct {
+	embedded *embedded.Ledger
+	book     *accounts.Book
+	recorder *transfers.Recorder
+	alice    accounts.Account
+	bob      accounts.Account
+	aliceEUR accounts.Account
+	bobEUR   accounts.Account
+}
+
+// newFixture makes a recorder on an embedded ledger, seen through wrap if given.
+func newFixture(t *testing.T, cfg transfers.Config, wrap func(ledger.Ledger) ledger.Ledger, opts ...embedded.Option) *fixture {
+	t.Helper()
+	f := &fixture{embedded: embedded.New(opts...)}
+	var seen ledger.Ledger = f.embedded
+	if wrap != nil {
+		seen = wrap(seen)
+	}
+	var err error
+	f.book, err = accounts.NewBook(f.embedded, accounts.Config{Assets: []accounts.Asset{usd, loss}})
+	require.NoError(t, err)
+	handles, err := f.book.Provision(t.Context(),
+		accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: usd},
+		accounts.Peer{ID: "alice", Asset: loss, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: loss})
+	require.NoError(t, err)
+	f.alice, f.bob, f.aliceEUR, f.bobEUR = handles[0], handles[1], handles[2], handles[3]
+	f.recorder, err = transfers.NewRecorder(seen, f.book, cfg)
+	require.NoError(t, err)
+	return f
+}
+
+// packet is one from alice to bob within USD.
+func (f *fixture) packet(in, out uint64) transfers.Packet {
+	return transfers.Packet{From: f.alice, To: f.bob, In: in, Out: out, Hold: time.Minute}
+}
+
+func (f *fixture) position(t *testing.T, a accounts.Account) int64 {
+	t.Helper()
+	b, err := f.book.Balance(t.Context(), a)
+	require.NoError(t, err)
+	return b.Position().Int64()
+}
+
+// end closes the recorder and checks that nothing is held and the books balance.
+func (f *fixture) end(t *testing.T) {
+	t.Helper()
+	require.NoError(t, f.recorder.Close(t.Context()))
+	ledgertest.RequireNothingHeld(t, f.embedded)
+	require.NoError(t, f.embedded.Close())
+}
+
+func TestLifeOfAPacket(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	f := newFixture(t, transfers.Config{}, nil)
+
+	held, err := f.recorder.Prepare(ctx, f.packet(100, 90))
+	require.NoError(t, err)
+	require.Equal(t, ledger.OutcomeApplied, held.Outcome)
+	require.NotZero(t, held.Timestamp)
+	require.NotZero(t, held.Packet.ID)
+	b, err := f.book.Balance(ctx, f.alice)
+	require.NoError(t, err)
+	require.Equal(t, units(100), b.HeldIn)
+	require.Zero(t, b.Position().Sign(), "a hold is no debt")
+
+	posted, err := f.recorder.Fulfill(ctx, held.Packet)
+	require.NoError(t, err)
+	require.Equal(t, ledger.OutcomeApplied, posted.Outcome)
+	require.Equal(t, int64(-100), f.position(t, f.alice))
+	require.Equal(t, int64(90), f.position(t, f.bob))
+
+	refused, err := f.recorder.Prepare(ctx, f.packet(901, 900))
+	require.ErrorIs(t, err, transfers.ErrCreditLine)
+	require.Equal(t, "T04", transfers.Code(err))
+	require.Equal(t, ledger.OutcomeIDSpent, refused.Outcome)
+	var why *transfers.RefusedError
+	require.ErrorAs(t, err, &why)
+	require.Equal(t, ledger.TransferExceedsCredits, why.Transfer.Status)
+	require.ErrorContains(t, err, "prepare of packet "+refused.Packet.ID.String()+" from alice on ledger 1 to bob on ledger 1")
+
+	held, err = f.recorder.Prepare(ctx, f.packet(900, 900))
+	require.NoError(t, err)
+	_, err = f.recorder.Reject(ctx, held.Packet)
+	require.NoError(t, err)
+	require.Equal(t, int64(-100), f.position(t, f.alice))
+
+	_, err = f.recorder.Forward(ctx, f.packet(7, 7))
+	require.NoError(t, err)
+	require.Equal(t, int64(-107), f.position(t, f.alice))
+	require.Equal(t, int64(97), f.position(t, f.bob))
+	f.end(t)
+}
+
+// Whatever is sent twice is in the books once, and says so.
+func TestEverythingTwice(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{}, nil)
+	record := func(op transfers.Op) (transfers.Result, error) { return f.recorder.Record(t.Context(), op) }
+	held, err := record(transfers.Prepare(f.packet(100, 90)))
+	require.NoError(t, err)
+	other, err := record(transfers.Prepare(f.packet(10, 10)))
+	require.NoError(t, err)
+	once, err := record(transfers.Forward(f.packet(10, 9)))
+	require.NoError(t, err)
+	for i, step := range []struct {
+		op   transfers.Op
+		want ledger.Outcome
+	}{
+		{transfers.Prepare(held.Packet), ledger.OutcomeAlreadyApplied},
+		{transfers.Fulfill(held.Packet), ledger.OutcomeApplied},
+		{transfers.Fulfill(held.Packet), ledger.OutcomeAlreadyApplied},
+		{transfers.Prepare(held.Packet), ledger.OutcomeAlreadyApplied},
+		{transfers.Reject(other.Packet), ledger.OutcomeApplied},
+		{transfers.Reject(other.Packet), ledger.OutcomeAlreadyApplied},
+		{transfers.Forward(once.Packet), ledger.OutcomeAlreadyApplied},
+	} {
+		got, err := record(step.op)
+		require.NoError(t, err, i)
+		require.Equal(t, step.want, got.Outcome, i)
+	}
+	require.Equal(t, int64(-110), f.position(t, f.alice))
+
+	_, err = record(transfers.Reject(held.Packet))
+	require.ErrorIs(t, err, transfers.ErrResolvedOtherwise)
+	_, err = record(transfers.Fulfill(other.Packet))
+	require.ErrorIs(t, err, transfers.ErrResolvedOtherwise)
+	changed := held.Packet
+	changed.In++ // another fee under the same id: only a later leg differs
+	_, err = record(transfers.Prepare(changed))
+	require.ErrorIs(t, err, ledger.ErrIDConflict)
+	require.Equal(t, "T00", transfers.Code(err))
+	f.end(t)
+}
+
+// What can be found in the ledger by the packet, and by its condition.
+func TestRowsOfAPacket(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{}, nil)
+	p := f.packet(100, 90)
+	p.Condition = [32]byte{1, 2, 3, 4, 5, 6, 7, 8, 9}
+	held, err := f.recorder.Prepare(t.Context(), p)
+	require.NoError(t, err)
+	different := held.Packet
+	different.In, different.Out = 50, 45 // what is held counts, not what the fulfill says
+	_, err = f.recorder.Fulfill(t.Context(), different)
+	require.NoError(t, err)
+	rows, err := f.embedded.QueryTransfers(t.Context(), ledger.QueryFilter{
+		UserData128: uint128.Uint128(held.Packet.ID), Limit: 10,
+	})
+	require.NoError(t, err)
+	require.Len(t, rows, 4)
+	for i, row := range rows {
+		require.Equal(t, uint64(0x0102030405060708), row.UserData64)
+		require.Equal(t, units([]uint64{90, 10}[i%2]), row.Amount)
+		require.Equal(t, i < 2, row.Flags.Has(ledger.TransferPending))
+		require.Equal(t, uint64(i/2), row.ID.Lo&15, "phase")
+		require.Equal(t, uint64(i%2), row.ID.Lo>>4&15, "leg")
+		require.Equal(t, held.Packet.ID.Lo, row.ID.Lo&^0xff)
+	}
+	require.Equal(t, held.Timestamp, rows[0].Timestamp)
+	f.end(t)
+}
+
+func TestFulfillOfAPacketThatIsNotHeld(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{}, nil)
+	p := f.packet(100, 90)
+	p.ID = ledger.NewID(1<<8, 5)
+	_, err := f.recorder.Fulfill(t.Context(), p)
+	require.ErrorIs(t, err, transfers.ErrUnknownPacket)
+	_, err = f.recorder.Reject(t.Context(), p)
+	require.ErrorIs(t, err, transfers.ErrUnknownPacket)
+	// The refusals have burnt the ids of the first post and void. When the
+	// prepare comes after all, the fulfill goes on under the next ones, and a
+	// retry of it finds that done.
+	_, err = f.recorder.Prepare(t.Context(), p)
+	require.NoError(t, err)
+	got, err := f.recorder.Fulfill(t.Context(), p)
+	require.NoError(t, err)
+	require.Equal(t, ledger.OutcomeApplied, got.Outcome)
+	got, err = f.recorder.Fulfill(t.Context(), p)
+	require.NoError(t, err)
+	require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
+	_, err = f.recorder.Reject(t.Context(), p)
+	require.ErrorIs(t, err, transfers.ErrResolvedOtherwise)
+	f.end(t)
+}
+
+func TestHoldFollowsThePacketsExpiry(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	var mu sync.Mutex
+	clock := func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	pass := func(d time.Duration) { mu.Lock(); now = now.Add(d); mu.Unlock() }
+	f := newFixture(t, transfers.Config{Clock: clock}, nil, embedded.WithClock(clock))
+
+	p := f.packet(100, 100)
+	p.Hold, p.Expiry = 0, now.Add(1500*time.Millisecond)
+	held, err := f.recorder.Prepare(t.Context(), p)
+	require.NoError(t, err)
+	require.Equal(t, 4*time.Second, held.Packet.Hold, "1.5 s and the margin of 2 s, rounded up")
+
+	p.Expiry = now.Add(999 * time.Millisecond)
+	_, err = f.recorder.Prepare(t.Context(), p)
+	require.ErrorIs(t, err, transfers.ErrHoldTooShort)
+	require.Equal(t, "R02", transfers.Code(err))
+
+	pass(5 * time.Second)
+	_, err = f.recorder.Fulfill(t.Context(), held.Packet)
+	require.ErrorIs(t, err, transfers.ErrHoldExpired)
+	got, err := f.recorder.Reject(t.Context(), held.Packet)
+	require.NoError(t, err, "what a reject wants is what expiry did")
+	require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
+	f.end(t)
+}
+
+func TestInvalidOperations(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{}, nil)
+	tests := map[string]struct {
+		op    transfers.Op
+		field string
+		err   error
+	}{
+		"no kind":         {transfers.Op{Packet: f.packet(1, 1)}, "Kind", transfers.ErrPacket},
+		"no id":           {transfers.Fulfill(f.packet(1, 1)), "ID", transfers.ErrPacket},
+		"low bits set":    {transfers.Prepare(transfers.Packet{ID: ledger.NewID(1, 0), From: f.alice, To: f.bob}), "ID", transfers.ErrPacket},
+		"no sender":       {transfers.Prepare(transfers.Packet{To: f.bob}), "From", transfers.ErrPacket},
+		"no receiver":     {transfers.Prepare(transfers.Packet{From: f.alice}), "To", transfers.ErrPacket},
+		"too much dust":   {transfers.Prepare(transfers.Packet{From: f.alice, To: f.bobEUR, In: 1, Dust: 2}), "Dust", transfers.ErrPacket},
+		"dust, one asset": {transfers.Prepare(transfers.Packet{From: f.alice, To: f.bob, In: 2, Dust: 1}), "Dust", transfers.ErrPacket},
+		"negative hold":   {transfers.Prepare(transfers.Packet{From: f.alice, To: f.bob, In: 2, Out: 1, Hold: -1}), "Hold", transfers.ErrPacket},
+		"endless hold":    {transfers.Prepare(transfers.Packet{From: f.alice, To: f.bob, In: 2, Out: 1, Hold: 1<<63 - 1}), "Hold", transfers.ErrPacket},
+		"pays more":       {transfers.Prepare(transfers.Packet{From: f.alice, To: f.bob, In: 1, Out: 2, Hold: 1}), "", transfers.ErrAmounts},
+		"no expiry":       {transfers.Prepare(transfers.Packet{From: f.alice, To: f.bob, In: 1, Out: 1}), "Expiry", transfers.ErrPacket},
+	}
+	for name, test := range tests {
+		_, err := f.recorder.Record(t.Context(), test.op)
+		require.ErrorIs(t, err, test.err, name)
+		_, err = f.recorder.TrySubmit(test.op)
+		require.ErrorIs(t, err, test.err, name)
+		var field *transfers.PacketError
+		if errors.As(err, &field) {
+			require.Equal(t, test.field, field.Field, name)
+		}
+	}
+	f.end(t)
+}
+
+func TestRecordAllKeepsTheOrderOfAPacket(t *testing.T) {
+	t.Parallel()
+	touched := map[accounts.Account]bool{}
+	var mu sync.Mutex
+	f := newFixture(t, transfers.Config{Lanes: 4, Backlog: 10, Touched: func(all []accounts.Account) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, a := range all {
+			touched[a] = true
+		}
+	}}, nil)
+	var ops []transfers.Op
+	for i := range uint64(100) {
+		p := f.packet(10, 9)
+		p.ID = ledger.NewID((i+1)<<8, 1)
+		ops = append(ops, transfers.Prepare(p), transfers.Fulfill(p))
+	}
+	results, err := f.recorder.RecordAll(t.Context(), ops...)
+	require.NoError(t, err)
+	for i, r := range results {
+		require.Equal(t, ledger.OutcomeApplied, r.Outcome, i)
+		require.Equal(t, ops[i].Packet.ID, r.Packet.ID)
+	}
+	require.Equal(t, int64(-1000), f.position(t, f.alice))
+	require.Equal(t, map[accounts.Account]bool{f.alice: true, f.bob: true}, touched)
+
+	results, err = f.recorder.RecordAll(t.Context(), transfers.Prepare(f.packet(1, 1)), transfers.Op{})
+	require.ErrorIs(t, err, transfers.ErrCreditLine)
+	require.ErrorIs(t, err, transfers.ErrPacket)
+	require.Len(t, results, 2)
+	f.end(t)
+}
+
+// A packet that moves nothing is recorded without a word to the ledger.
+func TestPacketWithoutAmounts(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{}, func(ledger.Ledger) ledger.Ledger { return nil })
+	for _, kind := range []func(transfers.Packet) transfers.Op{
+		transfers.Prepare, transfers.Fulfill, transfers.Reject, transfers.Forward,
+	} {
+		p := transfers.Packet{ID: ledger.NewID(256, 1), From: f.alice, To: f.bob}
+		got, err := f.recorder.Record(t.Context(), kind(p))
+		require.NoError(t, err)
+		require.Equal(t, ledger.OutcomeApplied, got.Outcome)
+		require.Zero(t, got.Timestamp)
+	}
+	f.end(t)
+}
+
+// stalled is a ledger that answers one request at a time, when told to.
+type stalled struct {
+	ledger.Ledger
+	requests chan []ledger.Transfer // what was asked
+	proceed  chan error             // nil: answer; else: fail with it, without asking the ledger
+}
+
+func newStalled(l ledger.Ledger) *stalled {
+	return &stalled{Ledger: l, requests: make(chan []ledger.Transfer), proceed: make(chan error)}
+}
+
+func (s *stalled) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	select {
+	case s.requests <- batch:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case err := <-s.proceed:
+		if err != nil {
+			return nil, err
+		}
+		return s.Ledger.CreateTransfers(ctx, batch)
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, ctx.Err())
+	}
+}
+
+// answerAll answers every request until ctx ends.
+func (s *stalled) answerAll(ctx context.Context) {
+	for {
+		select {
+		case <-s.requests:
+			s.proceed <- nil
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// end closes a recorder on a ledger that may still have requests under way.
+func (s *stalled) end(t *testing.T, f *fixture) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go s.answerAll(ctx)
+	require.NoError(t, f.recorder.Close(t.Context()))
+	ledgertest.RequireConserved(t, f.embedded)
+}
+
+// What comes while a request is in flight goes with the next one, whole.
+func TestBatchIsWhatQueuedUpMeanwhile(t *testing.T) {
+	t.Parallel()
+	var slow *stalled
+	f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+	ctx := t.Context()
+	_, err := f.recorder.Submit(ctx, transfers.Prepare(f.packet(2, 1)))
+	require.NoError(t, err)
+	require.Len(t, <-slow.requests, 2, "the first one goes alone, with its fee")
+	var last transfers.Ticket
+	for range 5 {
+		last, err = f.recorder.Submit(ctx, transfers.Prepare(f.packet(2, 1)))
+		require.NoError(t, err)
+	}
+	slow.proceed <- nil
+	require.Len(t, <-slow.requests, 10)
+	slow.proceed <- nil
+	result := last.Wait(ctx)
+	require.NoError(t, result.Err)
+	slow.end(t, f)
+}
+
+func canceled(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	return ctx
+}
+
+func TestBacklogIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var slow *stalled
+		f := newFixture(t, transfers.Config{Lanes: 1, Backlog: 3},
+			func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+		ctx := t.Context()
+		for range 3 {
+			_, err := f.recorder.TrySubmit(transfers.Prepare(f.packet(1, 1)))
+			require.NoError(t, err)
+		}
+		_, err := f.recorder.TrySubmit(transfers.Prepare(f.packet(1, 1)))
+		require.ErrorIs(t, err, transfers.ErrBacklogFull)
+		require.Equal(t, "T03", transfers.Code(err))
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		_, err = f.recorder.Submit(short, transfers.Prepare(f.packet(1, 1)))
+		require.ErrorIs(t, err, transfers.ErrBacklogFull)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+
+		waiting := make(chan error, 1)
+		go func() {
+			_, err := f.recorder.Submit(ctx, transfers.Prepare(f.packet(1, 1)))
+			waiting <- err
+		}()
+		synctest.Wait()
+		require.Empty(t, waiting, "no room yet")
+		go slow.answerAll(ctx)
+		require.NoError(t, <-waiting, "room again")
+		require.NoError(t, f.recorder.Flush(ctx))
+		require.NoError(t, f.recorder.Close(ctx))
+		ledgertest.RequireConserved(t, f.embedded)
+	})
+}
+
+// abandon makes a recorder whose ledger holds the next request back until the
+// context of the caller, which it returns, has ended.
+func abandon(t *testing.T) (f *fixture, slow *stalled, ctx context.Context) {
+	t.Helper()
+	f = newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	t.Cleanup(cancel)
+	go func() {
+		<-slow.requests
+		<-ctx.Done()
+		synctest.Wait()
+		slow.proceed <- nil
+		slow.answerAll(t.Context())
+	}()
+	return f, slow, ctx
+}
+
+// The caller of a prepare goes away before the answer: it will not forward the
+// packet, so the recorder gives the hold back.
+func TestAbandonedPrepareIsGivenBack(t *testing.T) {
+	t.Parallel()
+	for _, id := range []ledger.ID{{}, ledger.NewID(1<<8, 1)} {
+		synctest.Test(t, func(t *testing.T) {
+			f, _, ctx := abandon(t)
+			p := f.packet(100, 90)
+			p.ID = id
+			got, err := f.recorder.Prepare(ctx, p)
+			require.ErrorIs(t, err, transfers.ErrAbandoned)
+			require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.Equal(t, ledger.OutcomeUnknown, got.Outcome)
+			require.Equal(t, "T00", transfers.Code(err))
+			f.end(t) // nothing is held
+		})
+	}
+}
+
+func TestAbandonedPreparesOfRecordAllAreGivenBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, _, ctx := abandon(t)
+		_, err := f.recorder.RecordAll(ctx, transfers.Prepare(f.packet(100, 90)), transfers.Prepare(f.packet(50, 50)))
+		require.ErrorIs(t, err, transfers.ErrAbandoned)
+		f.end(t)
+	})
+}
+
+// Close has begun when the caller goes away: the lane gives back before it ends.
+func TestAbandonedPrepareIsGivenBackWhileClosing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, _, ctx := abandon(t)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			time.Sleep(time.Millisecond) //nolint:forbidigo // virtual time: after the prepare
+			f.end(t)
+		}()
+		_, err := f.recorder.Prepare(ctx, f.packet(100, 90))
+		require.ErrorIs(t, err, transfers.ErrAbandoned)
+		<-ended
+	})
+}
+
+// A packet is prepared and forwarded. A second prepare of it is abandoned, and
+// must not void what the first one holds.
+func TestAbandonedRepeatLeavesTheHoldAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, _, ctx := abandon(t)
+		p := f.packet(100, 90)
+		p.ID = ledger.NewID(1<<8, 1)
+		other, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{})
+		require.NoError(t, err)
+		held, err := other.Prepare(t.Context(), p)
+		require.NoError(t, err)
+		_, err = f.recorder.Prepare(ctx, p)
+		require.ErrorIs(t, err, transfers.ErrAbandoned)
+		require.NoError(t, f.recorder.Flush(t.Context()))
+		_, err = other.Fulfill(t.Context(), held.Packet)
+		require.NoError(t, err)
+		require.NoError(t, other.Close(t.Context()))
+		f.end(t)
+	})
+}
+
+// lossy applies every request and loses the answers to the first few.
+type lossy struct {
+	ledger.Ledger
+	mu   sync.Mutex
+	lose int
+}
+
+func (l *lossy) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	results, err := l.Ledger.CreateTransfers(ctx, batch)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lose--; l.lose >= 0 {
+		return nil, ledger.ErrOutcomeUnknown
+	}
+	return results, err
+}
+
+func TestLostAnswersAreFoundOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossy{Ledger: l, lose: 3} })
+		held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
+		require.NoError(t, err)
+		require.Equal(t, ledger.OutcomeAlreadyApplied, held.Outcome)
+		_, err = f.recorder.Fulfill(t.Context(), held.Packet)
+		require.NoError(t, err)
+		require.Equal(t, int64(90), f.position(t, f.bob))
+		f.end(t)
+	})
+}
+
+// An answer is lost, and the caller goes away. If the recorder drew the id, the
+// hold that it finds is its own. If the caller gave the id, it may be another's,
+// and ends with its timeout.
+func TestAbandonedPrepareWithALostAnswer(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[ledger.ID]uint64{{}: 0, ledger.NewID(1<<8, 1): 100} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossy{Ledger: l, lose: 8} })
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			defer cancel()
+			p := f.packet(100, 90)
+			p.ID = id
+			_, err := f.recorder.Prepare(ctx, p)
+			require.ErrorIs(t, err, transfers.ErrAbandoned)
+			require.NoError(t, f.recorder.Close(t.Context()))
+			b, err := f.book.Balance(t.Context(), f.alice)
+			require.NoError(t, err)
+			require.Equal(t, units(want), b.HeldIn)
+			ledgertest.RequireConserved(t, f.embedded)
+		})
+	}
+}
+
+// The id of the first post is burnt, so the fulfill has to be sent twice. The
+// reject that was queued behind it must not get in between.
+func TestNothingOvertakesAFulfillThatIsSentAgain(t *testing.T) {
+	t.Parallel()
+	var slow *stalled
+	f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+	p := f.packet(100, 90)
+	p.ID = ledger.NewID(1<<8, 1)
+	var tickets []transfers.Ticket
+	for _, op := range []transfers.Op{ // the first one goes alone, and burns
+		transfers.Fulfill(p), transfers.Prepare(p), transfers.Fulfill(p), transfers.Reject(p),
+	} {
+		ticket, err := f.recorder.Submit(t.Context(), op)
+		require.NoError(t, err)
+		tickets = append(tickets, ticket)
+		if len(tickets) == 1 {
+			<-slow.requests
+		}
+	}
+	go func() {
+		slow.proceed <- nil
+		slow.answerAll(t.Context())
+	}()
+	require.ErrorIs(t, tickets[0].Wait(t.Context()).Err, transfers.ErrUnknownPacket)
+	require.NoError(t, tickets[1].Wait(t.Context()).Err)
+	require.NoError(t, tickets[2].Wait(t.Context()).Err)
+	require.ErrorIs(t, tickets[3].Wait(t.Context()).Err, transfers.ErrResolvedOtherwise)
+	f.end(t)
+}
+
+func TestSmallRequestsAreLearnt(t *testing.T) {
+	t.Parallel()
+	for _, most := range []int{253, 100, 3, 2} {
+		var slow *stalled
+		f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+		done := make(chan struct{})
+		refused := 0
+		go func() {
+			defer close(done)
+			for batch := range slow.requests {
+				if len(batch) > most {
+					refused++
+					slow.proceed <- ledger.ErrTooMuchData
+				} else {
+					slow.proceed <- nil
+				}
+			}
+		}()
+		var ops []transfers.Op
+		for range 200 {
+			ops = append(ops, transfers.Forward(f.packet(2, 1))) // two legs
+		}
+		_, err := f.recorder.RecordAll(t.Context(), ops...)
+		require.NoError(t, err)
+		require.Equal(t, int64(-400), f.position(t, f.alice))
+		f.end(t)
+		close(slow.requests)
+		<-done
+		require.LessOrEqual(t, refused, 9, "it is learnt, not found out each time")
+	}
+}
+
+// tiny takes no request with more than one transfer.
+type tiny struct{ ledger.Ledger }
+
+func (l tiny) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if len(batch) > 1 {
+		return nil, ledger.ErrTooMuchData
+	}
+	return l.Ledger.CreateTransfers(ctx, batch)
+}
+
+func TestOperationThatNeverFits(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { return tiny{l} })
+	results, err := f.recorder.RecordAll(t.Context(),
+		transfers.Forward(f.packet(1, 1)), transfers.Forward(f.packet(2, 1)), transfers.Forward(f.packet(1, 1)))
+	require.ErrorIs(t, err, ledger.ErrTooMuchData)
+	require.NoError(t, results[0].Err)
+	require.ErrorIs(t, results[1].Err, ledger.ErrTooMuchData)
+	require.NotErrorIs(t, results[1].Err, transfers.ErrClosed)
+	require.NoError(t, results[2].Err)
+	f.end(t)
+}
+
+func TestCloseDrains(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{Backlog: 4}, nil)
+	var tickets []transfers.Ticket
+	for range 100 {
+		ticket, err := f.recorder.Submit(t.Context(), transfers.Forward(f.packet(1, 1)))
+		require.NoError(t, err)
+		tickets = append(tickets, ticket)
+	}
+	require.NoError(t, f.recorder.Close(t.Context()))
+	for _, ticket := range tickets {
+		require.NoError(t, ticket.Wait(t.Context()).Err)
+	}
+	for range 10 { // more than the backlog: no room is lost
+		_, err := f.recorder.Submit(t.Context(), transfers.Forward(f.packet(1, 1)))
+		require.ErrorIs(t, err, transfers.ErrClosed)
+		_, err = f.recorder.TrySubmit(transfers.Forward(f.packet(1, 1)))
+		require.ErrorIs(t, err, transfers.ErrClosed)
+		_, err = f.recorder.TrySubmit(transfers.Forward(f.packet(0, 0)))
+		require.ErrorIs(t, err, transfers.ErrClosed)
+	}
+	require.NoError(t, f.recorder.Flush(t.Context()))
+	f.end(t)
+}
+
+func TestCloseSaysWhatItLeaves(t *testing.T) {
+	t.Parallel()
+	var slow *stalled
+	f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+	ctx := t.Context()
+	first, err := f.recorder.Submit(ctx, transfers.Forward(f.packet(1, 1)))
+	require.NoError(t, err)
+	<-slow.requests // handed over
+	second, err := f.recorder.Submit(ctx, transfers.Forward(f.packet(2, 2)))
+	require.NoError(t, err)
+
+	err = f.recorder.Close(canceled(ctx))
+	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+	require.ErrorIs(t, err, context.Canceled)
+	var left *transfers.CloseError
+	require.ErrorAs(t, err, &left)
+	require.Len(t, left.Unknown, 1)
+	require.Equal(t, first.Packet(), left.Unknown[0].Packet)
+	require.Len(t, left.Unsent, 1)
+	require.Equal(t, second.Packet(), left.Unsent[0].Packet)
+	require.ErrorIs(t, first.Wait(ctx).Err, ledger.ErrOutcomeUnknown)
+	require.ErrorIs(t, second.Wait(ctx).Err, transfers.ErrClosed)
+	require.ErrorContains(t, err, "1 operations of unknown outcome and 1 unsent: context canceled")
+	require.Equal(t, err, f.recorder.Close(ctx), "the second Close says the same")
+	ledgertest.RequireNothingHeld(t, f.embedded)
+}
+
+func TestClosedLedger(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{}, nil)
+	require.NoError(t, f.embedded.Close())
+	_, err := f.recorder.Forward(t.Context(), f.packet(1, 1))
+	require.ErrorIs(t, err, ledger.ErrClosed)
+	require.NotErrorIs(t, err, transfers.ErrClosed, "the recorder is open")
+	require.NoError(t, f.recorder.Close(t.Context()), "its caller was told")
+}
+
+func TestEndedContext(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{}, func(ledger.Ledger) ledger.Ledger { return nil })
+	_, err := f.recorder.Prepare(canceled(t.Context()), f.packet(1, 1))
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown, "nothing was handed over")
+	f.end(t)
+}
+
+// Many goroutines, prepares and their resolutions, on several lanes.
+func TestManyCallers(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{Lanes: 3, Backlog: 16}, nil)
+	other, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{})
+	require.NoError(t, err)
+	var group sync.WaitGroup
+	for i := range 20 {
+		group.Go(func() {
+			for range 20 {
+				held, err := f.recorder.Prepare(t.Context(), f.packet(2, 1))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				resolve := other.Fulfill // another recorder resolves the packet
+				if i%2 == 0 {
+					resolve = f.recorder.Reject
+				}
+				if _, err := resolve(t.Context(), held.Packet); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	require.Equal(t, int64(-400), f.position(t, f.alice))
+	require.Equal(t, int64(200), f.position(t, f.bob))
+	require.NoError(t, other.Close(t.Context()))
+	f.end(t)
+}
+
+func TestConfigFaults(t *testing.T) {
+	t.Parallel()
+	err := transfers.Config{Lanes: -1, Backlog: -2, HoldMargin: -3, MinHold: -4}.Validate()
+	for _, field := range []string{"Lanes", "Backlog", "HoldMargin", "MinHold"} {
+		require.ErrorContains(t, err, field)
+	}
+	require.ErrorIs(t, err, transfers.ErrConfig)
+	_, err = transfers.NewRecorder(nil, nil, transfers.Config{Lanes: -1})
+	require.ErrorIs(t, err, transfers.ErrConfig)
+}
