@@ -1,0 +1,90 @@
+package settlement
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/peerledger/peerledger/accounts"
+)
+
+// Check settles with these accounts now, or with all that were ever touched if
+// none are given, until none of them is due or nothing more can be done: open
+// orders of this Instance are resumed without minding the backoff, and new ones
+// placed and paid one after another. It looks all balances up at once and then
+// works on several accounts at a time (Config.Concurrency). Orders of other
+// instances, and accounts whose last order was voided less than Config.RearmAfter
+// ago, are left alone without an error.
+//
+// It returns what was paid, and the joined errors of the accounts where something
+// went wrong, each an *OrderError; the error of the request if the balances could
+// not be looked up; ErrClosed after Close. When ctx ends, so does the context of
+// the Settlers: their orders stay open, and it is safe to check again.
+func (e *Engine) Check(ctx context.Context, list ...accounts.Account) ([]Payment, error) {
+	if !e.begin() {
+		return nil, ErrClosed
+	}
+	defer e.work.Done()
+	if e.cfg.Settler == nil {
+		return nil, nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(e.life, cancel)()
+	if len(list) == 0 {
+		list = e.register.all()
+	}
+	due, err := e.due(ctx, list)
+	payments := make([][]Payment, len(due))
+	errs := make([]error, len(due))
+	var visits sync.WaitGroup
+	for i, a := range due {
+		visits.Go(func() { payments[i], errs[i] = e.checkOne(ctx, a) })
+	}
+	visits.Wait()
+	return slices.Concat(payments...), errors.Join(append(errs, err)...)
+}
+
+// checkOne settles with one account, after whoever is at it.
+func (e *Engine) checkOne(ctx context.Context, a accounts.Account) ([]Payment, error) {
+	for {
+		mine, busy := e.register.enter(a)
+		if mine != nil {
+			return e.settle(ctx, mine)
+		}
+		select {
+		case <-busy.ended:
+		case <-ctx.Done():
+			return nil, &OrderError{Account: a, Err: ctx.Err()}
+		}
+	}
+}
+
+// settle takes an account through as many orders as it needs, and ends the visit.
+func (e *Engine) settle(ctx context.Context, v *visit) (payments []Payment, err error) {
+	// What a Settler that ends the goroutine (runtime.Goexit) leaves behind: a
+	// failed visit.
+	last, failed := turn{}, true
+	defer func() {
+		e.register.leave(v, failed, e.cfg.Clock(), last.until)
+		e.wakeLoop()
+	}()
+	select {
+	case e.slots <- struct{}{}:
+		defer func() { <-e.slots }()
+	case <-e.stop:
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, &OrderError{Account: v.account, Err: ctx.Err()}
+	}
+	for again := true; again && !e.stopping(); again = last.again {
+		last, err = e.step(ctx, v.account)
+		if !last.payment.Paid.IsZero() {
+			payments = append(payments, last.payment)
+		}
+	}
+	// An account that has to wait anyway needs no backoff.
+	failed = err != nil && last.until.IsZero()
+	return payments, err
+}

@@ -1,0 +1,158 @@
+package settlement_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+var errCrash = errors.New("the process ended")
+
+// TestCrashAtEveryStep ends a process before and after each of its requests to the
+// ledger and each call of the rail, all of them in turn, and lets the next process
+// go on. The rail must have paid each order once, and the books must agree.
+func TestCrashAtEveryStep(t *testing.T) {
+	t.Parallel()
+	for name, pays := range map[string]uint64{"full": 80, "part": 30, "more": 95, "nothing": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for step := 0; crashAt(t, step, pays); step++ {
+				require.Less(t, step, 100, "the process never gets through")
+			}
+		})
+	}
+}
+
+// crashAt runs a process that ends at this step, two steps to each call, and then
+// another one. It returns false if the first got through.
+func crashAt(t *testing.T, step int, pays uint64) (crashed bool) {
+	t.Helper()
+	w, r := newWorld(t), newRail()
+	r.pays = func(o settlement.Order) ledger.Amount {
+		if o.Sequence == 1 {
+			return units(pays)
+		}
+		return o.Amount
+	}
+	w.earn(w.alice, 100)
+
+	// Each call of the ledger or the rail has two points to end at. From then on
+	// nothing gets out of the process.
+	point := 0
+	ends := func() error {
+		crashed = crashed || point == step
+		point++
+		if crashed {
+			return errCrash
+		}
+		return nil
+	}
+	l := &faulty{Ledger: w.ledger, fault: func(call) fault { return fault{before: ends(), after: ends()} }}
+	settler := settlement.SettlerFunc(func(ctx context.Context, o settlement.Order) (ledger.Amount, error) {
+		if err := ends(); err != nil {
+			return ledger.Amount{}, err
+		}
+		paid, err := r.Settle(ctx, o)
+		return paid, errors.Join(err, ends())
+	})
+	_, err := w.engineOn(l, manual(settler, at100)).Check(t.Context(), w.alice)
+	if crashed {
+		require.Error(t, err)
+	}
+
+	_, err = w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+	if pays > 0 {
+		require.NoError(t, err)
+	}
+	open, err := w.engine(manual(r, at100)).Orders(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Empty(t, open, "step %d", step)
+	paid, called := r.keys()
+	require.Equal(t, 1, paid, "step %d: one crossing, one payment", step)
+	require.Equal(t, 1, called, "step %d", step)
+	require.Equal(t, units(pays), r.total(w.alice))
+	w.conserved(r)
+	return crashed
+}
+
+// TestLostReplies loses the answer of each request in turn, once, with the request
+// applied or not; the engine finds out by itself.
+func TestLostReplies(t *testing.T) {
+	t.Parallel()
+	for _, applied := range []bool{true, false} {
+		for _, pays := range []uint64{80, 95} {
+			t.Run(fmt.Sprintf("applied %v, %d paid", applied, pays), func(t *testing.T) {
+				t.Parallel()
+				for lost := 0; loseReply(t, lost, applied, pays); lost++ {
+					require.Less(t, lost, 100)
+				}
+			})
+		}
+	}
+}
+
+func loseReply(t *testing.T, which int, applied bool, pays uint64) (lost bool) {
+	t.Helper()
+	w, r := newWorld(t), newRail()
+	r.pays = func(settlement.Order) ledger.Amount { return units(pays) }
+	w.earn(w.alice, 100)
+	creates := 0
+	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+		if !c.creates {
+			return pass
+		}
+		creates++
+		switch {
+		case creates != which+1:
+			return pass
+		case applied:
+			lost = true
+			return fault{after: ledger.ErrOutcomeUnknown}
+		default:
+			lost = true
+			return fault{before: ledger.ErrOutcomeUnknown}
+		}
+	}}
+	e := w.engineOn(l, manual(r, at100))
+	paid, err := e.Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{pays}, amounts(paid))
+	w.conserved(r)
+	return lost
+}
+
+// When the context ends before the outcome is found out, it says so, even if the
+// later requests were not sent at all.
+func TestOutcomeThatStaysUnknown(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	w.earn(w.alice, 100)
+	ctx, cancel := context.WithCancel(t.Context())
+	creates := 0
+	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+		switch {
+		case !c.creates:
+			return pass
+		case creates == 0:
+			creates++
+			return fault{after: ledger.ErrOutcomeUnknown}
+		default:
+			cancel()
+			return fault{before: context.Canceled}
+		}
+	}}
+	_, err := w.engineOn(l, manual(r, at100)).Check(ctx, w.alice)
+	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+	require.Equal(t, units(80), w.balance(w.alice).Settling, "it had been applied")
+
+	paid, err := w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{80}, amounts(paid))
+	w.conserved(r)
+}

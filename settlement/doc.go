@@ -1,0 +1,35 @@
+// Package settlement pays peers what is owed to them, and books what they pay.
+//
+// An Engine looks at the balances that packets changed. When a peer's Policy says
+// that something is due, it writes an order into the ledger, calls the Settler,
+// which pays on some settlement rail, and books what was paid:
+//
+//	order    pending transfer peer -> settlement, under an id derived from the
+//	         settlement account and the number of the order
+//	pay      Settler.Settle, with the order's id as idempotency key
+//	resolve  the order is posted with what was paid, or voided if nothing was
+//
+// All state is in the ledger, so a crash between any two steps loses nothing: the
+// next Engine of the same Instance finds the order open and calls the Settler
+// again under the same key. A peer is therefore paid once if the rail pays once
+// for each key. Any number of engines may work on one ledger: an account has at
+// most one open order, and of those who want to place the next one a single one
+// succeeds.
+//
+// What is not known is never given back. Only ErrDeclined, the Settler's word
+// that a key will never be paid, voids an order; after any other error the order
+// stays open and is tried again under the same key.
+//
+// # What is paid
+//
+// Only posted amounts count, and never more is ordered than packets earned: what
+// a peer prepaid is not paid back to it. The order moves at most what the peer
+// account has (balancing_debit), so that a race makes it smaller and no limit can
+// refuse it.
+//
+// # What comes in
+//
+// Receive books a payment of a peer, RecordPaid one that was made to a peer
+// without an order. Both take the sender's key, and a key is booked once, for
+// ever: the ids of the transfers are derived from it.
+package settlement

@@ -1,0 +1,357 @@
+package settlement_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// automatic is the Config of an engine that runs its loop.
+func automatic(s settlement.Settler) settlement.Config {
+	cfg := manual(s, at100)
+	cfg.Manual = false
+	return cfg
+}
+
+func TestTouchWakesTheLoop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t, "bob"), newRail()
+		own, err := w.book.Own(usd)
+		require.NoError(t, err)
+		cfg := automatic(r)
+		cfg.Hooks.Failed = func(err error) { require.NoError(t, err, "our own accounts are passed over") }
+		e := w.engine(cfg)
+		began := time.Now()
+		touched := []accounts.Account{own, {}, w.peers[1], w.alice}
+		for range 3 {
+			w.earn(w.alice, 60)
+			e.Touch(touched)
+			clear(touched[:2]) // the slice is the caller's again
+			synctest.Wait()
+		}
+		require.Equal(t, units(100), r.total(w.alice), "60, 120 paid down to 20, 80")
+		require.Equal(t, began, time.Now(), "at once")
+		require.NoError(t, e.Close(t.Context()))
+		w.conserved(r)
+	})
+}
+
+func TestSweepFindsWhatWasMissed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		cfg := automatic(r)
+		cfg.Sweep = 10 * time.Second
+		e := w.engine(cfg)
+		e.Touch(w.peers)
+		synctest.Wait()
+		w.earn(w.alice, 100) // and nobody tells
+		wait(9 * time.Second)
+		require.Zero(t, r.total(w.alice))
+		wait(time.Second)
+		require.Equal(t, units(80), r.total(w.alice))
+		require.NoError(t, e.Close(t.Context()))
+		w.conserved(r)
+	})
+}
+
+// Touches do not shorten the backoff, an order that is open is resumed without
+// any, and success ends it.
+func TestLoopTriesAgainWithBackoff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		began := time.Now()
+		var tries []time.Duration
+		r.before = func(settlement.Order) error {
+			tries = append(tries, time.Since(began))
+			if len(tries) < 10 {
+				return errRail
+			}
+			return nil
+		}
+		cfg := automatic(r)
+		cfg.RetryAfter, cfg.RetryAtMost = 4*time.Second, 20*time.Second
+		e := w.engine(cfg)
+		w.earn(w.alice, 100)
+		e.Touch(w.peers)
+		for range 300 {
+			wait(time.Second)
+			e.Touch(w.peers)
+		}
+		require.Len(t, tries, 10)
+		for i := range 9 {
+			gap := tries[i+1] - tries[i]
+			require.GreaterOrEqual(t, gap, 2*time.Second)
+			require.LessOrEqual(t, gap, 30*time.Second)
+		}
+		require.Greater(t, tries[9]-tries[8], 8*time.Second, "it grows")
+		require.Equal(t, units(80), r.total(w.alice))
+
+		tries = tries[:8] // the next call fails again
+		w.earn(w.alice, 80)
+		e.Touch(w.peers)
+		wait(30 * time.Second)
+		require.Len(t, tries, 10)
+		require.LessOrEqual(t, tries[9]-tries[8], 6*time.Second, "it starts again")
+		require.Equal(t, units(160), r.total(w.alice))
+		require.NoError(t, e.Close(t.Context()))
+		w.conserved(r)
+	})
+}
+
+// Without a further touch: what was declined is due again after the wait.
+func TestLoopRearmsByItself(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		declined := 0
+		r.before = func(settlement.Order) error {
+			if declined < 2 {
+				declined++
+				return settlement.ErrDeclined
+			}
+			return nil
+		}
+		cfg := automatic(r)
+		cfg.RearmAfter, cfg.Sweep = 5*time.Second, time.Hour
+		e := w.engine(cfg)
+		w.earn(w.alice, 100)
+		e.Touch(w.peers)
+		wait(9 * time.Second)
+		require.Equal(t, 2, declined)
+		require.Zero(t, r.total(w.alice))
+		wait(2 * time.Second)
+		require.Equal(t, units(80), r.total(w.alice))
+		require.NoError(t, e.Close(t.Context()))
+		w.conserved(r)
+	})
+}
+
+var errDown = errors.New("no ledger")
+
+func TestLoopSurvivesALedgerThatFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		var down atomic.Bool
+		down.Store(true)
+		l := &faulty{Ledger: w.ledger, fault: func(call) fault {
+			if down.Load() {
+				return fault{before: errDown}
+			}
+			return pass
+		}}
+		var failed atomic.Int32
+		cfg := automatic(r)
+		cfg.Sweep = time.Hour
+		cfg.Hooks.Failed = func(err error) {
+			require.ErrorIs(t, err, errDown)
+			failed.Add(1)
+		}
+		e := w.engineOn(l, cfg)
+		w.earn(w.alice, 100)
+		e.Touch(w.peers)
+		wait(5 * time.Second)
+		require.Positive(t, failed.Load())
+		require.Zero(t, r.total(w.alice))
+		down.Store(false)
+		wait(20 * time.Second)
+		require.Equal(t, units(80), r.total(w.alice))
+		require.NoError(t, e.Close(t.Context()))
+		w.conserved(r)
+	})
+}
+
+// At a start the root touches all accounts: an order that a crash left open is
+// resumed although nothing is due.
+func TestLoopResumesOpenOrders(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		r.before = func(settlement.Order) error { return errRail }
+		w.earn(w.alice, 100)
+		_, err := w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+		require.ErrorIs(t, err, errRail)
+		w.spend(w.alice, 50)
+		r.before = func(settlement.Order) error { return nil }
+		e := w.engine(automatic(r))
+		e.Touch(w.peers)
+		synctest.Wait()
+		require.Equal(t, units(80), r.total(w.alice))
+		require.NoError(t, e.Close(t.Context()))
+		w.conserved(r)
+	})
+}
+
+func TestConcurrencyIsLimited(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var names []string
+		for i := range 19 {
+			names = append(names, fmt.Sprint("peer ", i))
+		}
+		w, r := newWorld(t, names...), newRail()
+		var mu sync.Mutex
+		under, most := 0, 0
+		slow := settlement.SettlerFunc(func(ctx context.Context, o settlement.Order) (ledger.Amount, error) {
+			mu.Lock()
+			under++
+			most = max(most, under)
+			mu.Unlock()
+			pause(time.Second)
+			mu.Lock()
+			under--
+			mu.Unlock()
+			return r.Settle(ctx, o)
+		})
+		cfg := automatic(slow)
+		cfg.Concurrency = 5
+		e := w.engine(cfg)
+		for _, a := range w.peers {
+			w.earn(a, 100)
+		}
+		e.Touch(w.peers)
+		began := time.Now()
+		_, err := e.Check(t.Context(), w.peers...)
+		require.NoError(t, err)
+		require.Equal(t, 4*time.Second, time.Since(began), "20 accounts, 5 at a time")
+		require.Equal(t, 5, most)
+		require.NoError(t, e.Close(t.Context()))
+		w.conserved(r)
+	})
+}
+
+func TestCheckWaitsForTheVisitUnderWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		release := make(chan struct{})
+		r.before = func(settlement.Order) error { <-release; return nil }
+		e := w.engine(automatic(r))
+		w.earn(w.alice, 100)
+		e.Touch(w.peers)
+		synctest.Wait()
+
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := e.Check(short, w.alice)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+
+		checked := make(chan error)
+		go func() {
+			_, err := e.Check(t.Context(), w.alice)
+			checked <- err
+		}()
+		synctest.Wait()
+		close(release)
+		require.NoError(t, <-checked)
+		require.Equal(t, units(20), w.balance(w.alice).Payable)
+		require.NoError(t, e.Close(t.Context()))
+		w.conserved(r)
+	})
+}
+
+func TestCloseWaitsForTheSettler(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		r.before = func(settlement.Order) error { pause(3 * time.Second); return nil }
+		e := w.engine(automatic(r))
+		w.earn(w.alice, 200)
+		r.pays = func(settlement.Order) ledger.Amount { return units(50) } // there would be more
+		e.Touch(w.peers)
+		synctest.Wait()
+		began := time.Now()
+		require.NoError(t, e.Close(t.Context()))
+		require.Equal(t, 3*time.Second, time.Since(began))
+		require.Equal(t, units(50), w.balance(w.alice).SettledOut, "what was under way, and no further order")
+		require.NoError(t, e.Close(t.Context()), "twice")
+
+		e.Touch(w.peers)
+		_, err := e.Check(t.Context(), w.alice)
+		require.ErrorIs(t, err, settlement.ErrClosed)
+		_, err = e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "a"})
+		require.ErrorIs(t, err, settlement.ErrClosed)
+		w.conserved(r)
+	})
+}
+
+func TestCloseEndsSettlersWhenItsContextEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		hangs := settlement.SettlerFunc(func(ctx context.Context, o settlement.Order) (ledger.Amount, error) {
+			_, _ = r.Settle(ctx, o)
+			<-ctx.Done()
+			return ledger.Amount{}, ctx.Err()
+		})
+		e := w.engine(automatic(hangs))
+		w.earn(w.alice, 100)
+		e.Touch(w.peers)
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		began := time.Now()
+		err := e.Close(ctx)
+		require.Equal(t, 2*time.Second, time.Since(began))
+		require.ErrorIs(t, err, settlement.ErrOrdersOpen)
+		var open *settlement.OpenOrdersError
+		require.ErrorAs(t, err, &open)
+		require.Len(t, open.Orders, 1)
+		require.Equal(t, units(80), open.Orders[0].Amount)
+		require.Equal(t, w.alice, open.Orders[0].Account)
+		require.ErrorIs(t, open.Orders[0].LastErr, context.Canceled)
+		require.ErrorContains(t, err, "alice")
+
+		paid, err := w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+		require.NoError(t, err)
+		require.Equal(t, []uint64{80}, amounts(paid))
+		w.conserved(r)
+	})
+}
+
+func TestCloseLeavesADeafSettlerBehind(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		release := make(chan struct{})
+		r.before = func(settlement.Order) error { <-release; return nil }
+		e := w.engine(automatic(r))
+		w.earn(w.alice, 100)
+		e.Touch(w.peers)
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		began := time.Now()
+		require.ErrorIs(t, e.Close(ctx), settlement.ErrOrdersOpen)
+		require.Equal(t, 5*time.Second, time.Since(began))
+		close(release)
+		require.ErrorIs(t, e.Close(t.Context()), settlement.ErrOrdersOpen, "it paid, and could not book it any more")
+
+		paid, err := w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+		require.NoError(t, err)
+		require.Equal(t, []uint64{80}, amounts(paid))
+		w.conserved(r)
+	})
+}
+
+// wait passes virtual time, and lets the bubble come to rest.
+func wait(d time.Duration) {
+	pause(d)
+	synctest.Wait()
+}
+
+func pause(d time.Duration) { <-time.After(d) }

@@ -1,0 +1,89 @@
+package settlement
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+var (
+	// ErrClosed says that the Engine was closed. Nothing was done.
+	ErrClosed = errors.New("settlement: engine closed")
+	// ErrPanic says that the Settler panicked. The order stays open and is tried
+	// again.
+	ErrPanic = errors.New("settlement: settler panicked")
+	// ErrTooSmall says that less than the policy's minimum was left when the
+	// order was placed. The order was voided, and the Settler not called.
+	ErrTooSmall = errors.New("settlement: order below the minimum")
+	// ErrResolvedOtherwise says that the order was closed in the ledger with
+	// another amount than the Settler says was paid. The books stay as they are:
+	// somebody has to find out who is right.
+	ErrResolvedOtherwise = errors.New("settlement: order was resolved otherwise")
+	// ErrOrdersOpen is matched by an OpenOrdersError.
+	ErrOrdersOpen = errors.New("settlement: orders stay open")
+	// ErrKeyReused says that the key was booked before with another amount.
+	// Nothing was booked.
+	ErrKeyReused = errors.New("settlement: key was used for another amount")
+	// ErrNotCovered says that the peer account has less than the amount: more
+	// would have been paid than the peer has, its credit line included. Nothing
+	// was booked; the same call may pass later.
+	ErrNotCovered = errors.New("settlement: the peer account does not cover the amount")
+	// ErrAccountClosed says that the peer's account is closed. Nothing was
+	// booked.
+	ErrAccountClosed = errors.New("settlement: account closed")
+)
+
+// OrderError is what went wrong with one account or one of its orders. It wraps
+// the cause: ErrDeclined, ErrPanic, ErrResolvedOtherwise, the Settler's own
+// error, ledger.ErrOutcomeUnknown or another error of the ledger.
+type OrderError struct {
+	Account accounts.Account
+	Order   Order // the zero Order if none was placed
+	Err     error
+}
+
+func (e *OrderError) Error() string {
+	if e.Order.ID.IsZero() {
+		return fmt.Sprintf("settle with %v: %v", e.Account, e.Err)
+	}
+	return fmt.Sprintf("settle with %v: order %d of %v (%v): %v",
+		e.Account, e.Order.Sequence, e.Order.Amount, e.Order.ID, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *OrderError) Unwrap() error { return e.Err }
+
+// OpenOrdersError lists the orders that were open when the Engine was closed, as
+// far as it knows. They are resumed by the next Engine of the same Instance. It
+// matches ErrOrdersOpen.
+type OpenOrdersError struct {
+	Orders []OpenOrder // the oldest first; at least one
+}
+
+func (e *OpenOrdersError) Error() string {
+	oldest := e.Orders[0]
+	return fmt.Sprintf("%v: %d; the oldest is order %d of %v with %v (%v), after %d attempts: %v",
+		ErrOrdersOpen, len(e.Orders), oldest.Sequence, oldest.Amount, oldest.Account, oldest.ID,
+		oldest.Attempts, oldest.LastErr)
+}
+
+// Is reports whether target is ErrOrdersOpen.
+func (e *OpenOrdersError) Is(target error) bool { return target == ErrOrdersOpen }
+
+// BookingError is a payment that Receive or RecordPaid did not book. It wraps the
+// cause.
+type BookingError struct {
+	Account accounts.Account
+	Key     string
+	Amount  ledger.Amount // units
+	Err     error
+}
+
+func (e *BookingError) Error() string {
+	return fmt.Sprintf("book %v for %v under key %q: %v", e.Amount, e.Account, e.Key, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *BookingError) Unwrap() error { return e.Err }

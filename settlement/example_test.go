@@ -1,0 +1,84 @@
+package settlement_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+func Example() {
+	ctx := context.Background()
+	l := embedded.New()
+	usd := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
+	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	peers, err := book.Provision(ctx, accounts.Peer{ID: "alice", Asset: usd})
+	if err != nil {
+		log.Fatal(err)
+	}
+	alice := peers[0]
+
+	// Pay alice when we owe her 10.00, down to 2.00.
+	policy := settlement.Threshold{At: ledger.NewAmount(1000), SettleTo: ledger.NewAmount(200)}
+	engine, err := settlement.NewEngine(l, book, settlement.Config{
+		Settler: settlement.SettlerFunc(func(_ context.Context, o settlement.Order) (ledger.Amount, error) {
+			// A real one calls its rail with o.ID as the idempotency key.
+			fmt.Println("pay", o.Account.Peer(), o.Asset.Decimal(o.Amount), o.Asset.Code)
+			return o.Amount, nil
+		}),
+		Policy: func(accounts.Account) settlement.Policy { return policy },
+		Manual: true,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	deliver(ctx, l, book, alice, 1250)
+	if _, err := engine.Check(ctx, alice); err != nil {
+		log.Fatal(err)
+	}
+
+	// Alice's own payment, reported twice, is booked once.
+	for range 2 {
+		receipt, err := engine.Receive(ctx, settlement.Incoming{
+			Account: alice, Key: "tx-77", Amount: ledger.NewAmount(500),
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("received", usd.Decimal(receipt.Amount), "already booked:", receipt.Already)
+	}
+	b, err := book.Balance(ctx, alice)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("owed", b.Decimal().Payable, "of it prepaid", b.Decimal().Prepaid)
+	if err := engine.Close(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// pay alice 10.5 USD
+	// received 5 already booked: false
+	// received 5 already booked: true
+	// owed 7 of it prepaid 5
+}
+
+// deliver books what the recorder of package transfers books for a packet from
+// ourselves that the peer fulfilled.
+func deliver(ctx context.Context, l ledger.Ledger, book *accounts.Book, peer accounts.Account, units uint64) {
+	own, _ := book.AssetIDs(peer.Ledger())
+	_, err := l.CreateTransfers(ctx, []ledger.Transfer{{
+		ID: ledger.NewID(1, 1), DebitAccountID: own.Liquidity, CreditAccountID: peer.ID(),
+		Amount: ledger.NewAmount(units), Ledger: peer.Ledger(), Code: chart.CodePacket,
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+}

@@ -1,0 +1,69 @@
+package settlement_test
+
+import (
+	"context"
+	"sync"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// faulty is a ledger whose requests fail before or after they were applied, as
+// fault says for each of them.
+type faulty struct {
+	ledger.Ledger
+	fault func(call) fault
+
+	mu    sync.Mutex
+	calls int
+}
+
+// call is one request: the number of it, from 0, and whether it creates anything.
+type call struct {
+	number  int
+	creates bool
+}
+
+// fault is the error that a request ends with: before it is applied or after.
+type fault struct {
+	before, after error
+}
+
+var pass = fault{}
+
+func (f *faulty) next(creates bool) fault {
+	f.mu.Lock()
+	c := call{number: f.calls, creates: creates}
+	f.calls++
+	f.mu.Unlock()
+	return f.fault(c)
+}
+
+// request runs do with the fault of the next call.
+func request[R any](f *faulty, creates bool, do func() (R, error)) (R, error) {
+	var none R
+	fault := f.next(creates)
+	if fault.before != nil {
+		return none, fault.before
+	}
+	answer, err := do()
+	if err == nil && fault.after != nil {
+		return none, fault.after
+	}
+	return answer, err
+}
+
+func (f *faulty) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	return request(f, true, func() ([]ledger.CreateTransferResult, error) { return f.Ledger.CreateTransfers(ctx, rows) })
+}
+
+func (f *faulty) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	return request(f, false, func() ([]ledger.Account, error) { return f.Ledger.LookupAccounts(ctx, ids) })
+}
+
+func (f *faulty) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+	return request(f, false, func() ([]ledger.Transfer, error) { return f.Ledger.LookupTransfers(ctx, ids) })
+}
+
+func (f *faulty) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+	return request(f, false, func() ([]ledger.Transfer, error) { return f.Ledger.GetAccountTransfers(ctx, filter) })
+}

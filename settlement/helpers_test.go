@@ -1,0 +1,229 @@
+package settlement_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+var usd = accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
+
+func units(n uint64) ledger.Amount { return ledger.NewAmount(n) }
+
+// world is a ledger with peers, and a hand that moves money as packets do.
+type world struct {
+	t      testing.TB
+	ledger *embedded.Ledger
+	book   *accounts.Book
+	peers  []accounts.Account
+	alice  accounts.Account // the first of the peers
+
+	mu   sync.Mutex
+	last uint64
+}
+
+// newWorld has these peers, each with a credit line of 1000.
+func newWorld(tb testing.TB, names ...string) *world {
+	tb.Helper()
+	w := &world{t: tb, ledger: embedded.New()}
+	w.book = newBook(tb, w.ledger)
+	var peers []accounts.Peer
+	for _, name := range append([]string{"alice"}, names...) {
+		peers = append(peers, accounts.Peer{ID: name, Asset: usd, CreditLine: units(1000)})
+	}
+	var err error
+	w.peers, err = w.book.Provision(tb.Context(), peers...)
+	require.NoError(tb, err)
+	w.alice = w.peers[0]
+	return w
+}
+
+func newBook(tb testing.TB, l ledger.Ledger) *accounts.Book {
+	tb.Helper()
+	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
+	require.NoError(tb, err)
+	return book
+}
+
+// earn credits a peer for a packet that it delivered, spend debits it for one that
+// it sent.
+func (w *world) earn(a accounts.Account, n uint64) {
+	w.t.Helper()
+	w.move(w.liquidity(), w.book.PeerIDs(a).Peer, n, 0)
+}
+
+func (w *world) spend(a accounts.Account, n uint64) {
+	w.t.Helper()
+	w.move(w.book.PeerIDs(a).Peer, w.liquidity(), n, 0)
+}
+
+// pay credits a peer for a settlement that it paid.
+func (w *world) pay(a accounts.Account, n uint64) {
+	w.t.Helper()
+	ids := w.book.PeerIDs(a)
+	w.move(ids.Settlement, ids.Peer, n, 0)
+}
+
+// hold debits a peer for a packet in flight.
+func (w *world) hold(a accounts.Account, n uint64) (id ledger.ID) {
+	w.t.Helper()
+	return w.move(w.book.PeerIDs(a).Peer, w.liquidity(), n, ledger.TransferPending)
+}
+
+func (w *world) liquidity() ledger.ID {
+	ids, _ := w.book.AssetIDs(usd.Ledger)
+	return ids.Liquidity
+}
+
+// suspended is what suspense has paid and not collected.
+func (w *world) suspended() ledger.Amount {
+	w.t.Helper()
+	ids, _ := w.book.AssetIDs(usd.Ledger)
+	found, err := w.ledger.LookupAccounts(context.Background(), []ledger.ID{ids.Suspense})
+	require.NoError(w.t, err)
+	return found[0].DebitsPosted.SubFloor(found[0].CreditsPosted)
+}
+
+func (w *world) move(debit, credit ledger.ID, n uint64, flags ledger.TransferFlags) ledger.ID {
+	w.t.Helper()
+	return w.write(ledger.Transfer{
+		DebitAccountID: debit, CreditAccountID: credit, Amount: units(n),
+		Ledger: usd.Ledger, Code: chart.CodePacket, Flags: flags,
+	})
+}
+
+// closePeer closes a peer's ledger account and returns what reopens it.
+func (w *world) closePeer(a accounts.Account) (reopen func()) {
+	w.t.Helper()
+	ids, _ := w.book.AssetIDs(usd.Ledger)
+	closing := w.move(w.book.PeerIDs(a).Peer, ids.Control, 0, ledger.TransferPending|ledger.TransferClosingDebit)
+	return func() { w.write(ledger.Transfer{PendingID: closing, Flags: ledger.TransferVoidPending}) }
+}
+
+func (w *world) write(row ledger.Transfer) ledger.ID {
+	w.t.Helper()
+	w.mu.Lock()
+	w.last++
+	row.ID = ledger.NewID(w.last, 7)
+	w.mu.Unlock()
+	results, err := w.ledger.CreateTransfers(context.Background(), []ledger.Transfer{row})
+	require.NoError(w.t, err)
+	require.Equal(w.t, ledger.TransferCreated, results[0].Status)
+	return row.ID
+}
+
+func (w *world) balance(a accounts.Account) accounts.Balance {
+	w.t.Helper()
+	b, err := w.book.Balance(context.Background(), a)
+	require.NoError(w.t, err)
+	return b
+}
+
+// conserved is called at the end of a test: no unit was made, lost or left held,
+// and the rail paid what the ledger says.
+func (w *world) conserved(r *rail) {
+	w.t.Helper()
+	ledgertest.RequireNothingHeld(w.t, w.ledger)
+	for _, a := range w.peers {
+		require.Equal(w.t, r.total(a), w.balance(a).SettledOut, "paid at the rail and booked for %v", a)
+	}
+}
+
+// manual is a Config for an engine that settles only when told to.
+func manual(s settlement.Settler, p settlement.Policy) settlement.Config {
+	return settlement.Config{
+		Settler: s, Manual: true,
+		Policy: func(accounts.Account) settlement.Policy { return p },
+	}
+}
+
+// at100 pays down to 20 when 100 are owed.
+var at100 = settlement.Threshold{At: units(100), SettleTo: units(20)}
+
+func (w *world) engine(cfg settlement.Config) *settlement.Engine {
+	w.t.Helper()
+	return w.engineOn(w.ledger, cfg)
+}
+
+func (w *world) engineOn(l ledger.Ledger, cfg settlement.Config) *settlement.Engine {
+	w.t.Helper()
+	e, err := settlement.NewEngine(l, newBook(w.t, l), cfg)
+	require.NoError(w.t, err)
+	w.t.Cleanup(func() { _ = e.Close(context.Background()) })
+	return e
+}
+
+// rail is a settlement rail that pays once for each key.
+type rail struct {
+	// pays says how much is paid for an order, in the place of its amount.
+	pays func(settlement.Order) ledger.Amount
+	// before and after fail a call before and after the payment was made.
+	before, after func(settlement.Order) error
+
+	mu    sync.Mutex
+	paid  map[ledger.ID]settlement.Payment
+	calls map[ledger.ID]int
+}
+
+func newRail() *rail {
+	return &rail{
+		pays:   func(o settlement.Order) ledger.Amount { return o.Amount },
+		before: func(settlement.Order) error { return nil },
+		after:  func(settlement.Order) error { return nil },
+		paid:   make(map[ledger.ID]settlement.Payment),
+		calls:  make(map[ledger.ID]int),
+	}
+}
+
+func (r *rail) Settle(_ context.Context, o settlement.Order) (ledger.Amount, error) {
+	r.mu.Lock()
+	r.calls[o.ID]++
+	r.mu.Unlock()
+	if err := r.before(o); err != nil {
+		return ledger.Amount{}, err
+	}
+	r.mu.Lock()
+	p, known := r.paid[o.ID]
+	if !known {
+		p = settlement.Payment{Order: o, Paid: r.pays(o)}
+		r.paid[o.ID] = p
+	}
+	r.mu.Unlock()
+	return p.Paid, r.after(o)
+}
+
+// total is what a peer was paid.
+func (r *rail) total(a accounts.Account) (sum ledger.Amount) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.paid {
+		if p.Order.Account == a {
+			sum, _ = sum.Add(p.Paid)
+		}
+	}
+	return sum
+}
+
+func (r *rail) keys() (paid, called int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.paid), len(r.calls)
+}
+
+// amounts are those that were paid, in the order of the payments.
+func amounts(payments []settlement.Payment) (list []uint64) {
+	for _, p := range payments {
+		n, _ := p.Paid.Uint64()
+		list = append(list, n)
+	}
+	return list
+}

@@ -1,0 +1,83 @@
+package settlement
+
+import (
+	"context"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Incoming is a payment of a peer to us, as a settlement rail reports it.
+type Incoming struct {
+	Account accounts.Account
+	// Key is the sender's name for the payment, not empty: the same in every
+	// report of it, and another for every other payment of the account.
+	Key    string
+	Amount ledger.Amount // units
+}
+
+// Outgoing is a payment of ours to a peer that no order asked for: made by hand,
+// or by another system.
+type Outgoing struct {
+	Account accounts.Account
+	// Key names the payment, not empty, as in Incoming. Keys of incoming
+	// payments and of outgoing ones do not meet.
+	Key    string
+	Amount ledger.Amount // units
+}
+
+// Receive books what a peer paid: it pays down what the peer owes, and the rest
+// is shown as prepaid. It may be called any number of times for one payment, from
+// any process, and books it once; there is no time after which a key is
+// forgotten. The money of a peer whose account is closed is booked into suspense.
+//
+// Errors are *BookingErrors: ErrKeyReused, accounts.ErrNotProvisioned,
+// accounts.ErrUnknownAsset, accounts.ErrInvalid, or the error of a request. After
+// ledger.ErrOutcomeUnknown it may be booked or not: call again. ErrClosed after
+// Close.
+func (e *Engine) Receive(ctx context.Context, in Incoming) (Receipt, error) {
+	ids := e.book.PeerIDs(in.Account)
+	own, _ := e.book.AssetIDs(in.Account.Ledger())
+	return e.record(ctx, in.Account, keyed{
+		kind: "in", key: in.Key, suspense: own.Suspense,
+		row: ledger.Transfer{
+			DebitAccountID: ids.Settlement, CreditAccountID: ids.Peer,
+			Amount: in.Amount, Code: chart.CodeIncoming,
+		},
+	})
+}
+
+// RecordPaid books what was paid to a peer without an order. It books one payment
+// once, as Receive does.
+//
+// The errors are those of Receive, and two more *BookingErrors that book nothing
+// and leave the key free for another call: ErrNotCovered if the peer account has
+// less than the amount, ErrAccountClosed if it is closed.
+func (e *Engine) RecordPaid(ctx context.Context, out Outgoing) (Receipt, error) {
+	ids := e.book.PeerIDs(out.Account)
+	return e.record(ctx, out.Account, keyed{
+		kind: "out", key: out.Key,
+		row: ledger.Transfer{
+			DebitAccountID: ids.Peer, CreditAccountID: ids.Settlement,
+			Amount: out.Amount, Code: chart.CodeOutgoing,
+		},
+	})
+}
+
+func (e *Engine) record(ctx context.Context, account accounts.Account, k keyed) (Receipt, error) {
+	if !e.begin() {
+		return Receipt{}, ErrClosed
+	}
+	defer e.work.Done()
+	err := e.checkKeyed(account, k.key)
+	var receipt Receipt
+	if err == nil {
+		receipt, err = e.bookOnce(ctx, account, k)
+	}
+	if err != nil {
+		return Receipt{}, &BookingError{Account: account, Key: k.key, Amount: k.row.Amount, Err: err}
+	}
+	e.Touch([]accounts.Account{account})
+	return receipt, nil
+}

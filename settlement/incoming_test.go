@@ -1,0 +1,265 @@
+package settlement_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+func TestReceivePaysDownTheDebtFirst(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.spend(w.alice, 300)
+	e := w.engine(settlement.Config{})
+	receipt, err := e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "a", Amount: units(500)})
+	require.NoError(t, err)
+	require.Equal(t, units(500), receipt.Amount)
+	require.False(t, receipt.Already)
+	require.False(t, receipt.Suspense)
+	b := w.balance(w.alice)
+	require.Equal(t, units(200), b.Payable)
+	require.Equal(t, units(200), b.Prepaid)
+	require.Equal(t, units(500), b.SettledIn)
+	rows, err := w.ledger.LookupTransfers(t.Context(), []ledger.ID{receipt.Transfer})
+	require.NoError(t, err)
+	require.Equal(t, chart.CodeIncoming, rows[0].Code)
+	require.Equal(t, receipt.Booked.UnixNano(), int64(rows[0].Timestamp))
+	ledgertest.RequireNothingHeld(t, w.ledger)
+}
+
+func TestKeyIsBookedOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "bob")
+	e := w.engine(settlement.Config{})
+	in := settlement.Incoming{Account: w.alice, Key: "a", Amount: units(50)}
+	first, err := e.Receive(t.Context(), in)
+	require.NoError(t, err)
+	for range 3 { // a new engine each time: nothing is remembered but in the ledger
+		again, err := w.engine(settlement.Config{}).Receive(t.Context(), in)
+		require.NoError(t, err)
+		require.True(t, again.Already)
+		again.Already = false
+		require.Equal(t, first, again)
+	}
+	for _, other := range []uint64{0, 49, 51} {
+		_, err = e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "a", Amount: units(other)})
+		require.ErrorIs(t, err, settlement.ErrKeyReused)
+		var booking *settlement.BookingError
+		require.ErrorAs(t, err, &booking)
+		require.Equal(t, "a", booking.Key)
+		require.Equal(t, units(other), booking.Amount)
+		require.ErrorContains(t, err, `for alice on ledger 1 under key "a"`)
+	}
+	require.Equal(t, units(50), w.balance(w.alice).SettledIn)
+
+	// The same key elsewhere is another key.
+	bob, err := e.Receive(t.Context(), settlement.Incoming{Account: w.peers[1], Key: "a", Amount: units(50)})
+	require.NoError(t, err)
+	require.False(t, bob.Already)
+	out, err := e.RecordPaid(t.Context(), settlement.Outgoing{Account: w.alice, Key: "a", Amount: units(50)})
+	require.NoError(t, err)
+	require.False(t, out.Already)
+	ledgertest.RequireNothingHeld(t, w.ledger)
+}
+
+func TestConcurrentReportsOfOneKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var mu sync.Mutex
+	var calls sync.WaitGroup
+	fresh, reused := 0, 0
+	for i := range 16 {
+		e := w.engine(settlement.Config{})
+		amount := units(50 + uint64(i%2))
+		calls.Go(func() {
+			receipt, err := e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "a", Amount: amount})
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err != nil:
+				require.ErrorIs(t, err, settlement.ErrKeyReused)
+				reused++
+			case !receipt.Already:
+				fresh++
+			}
+		})
+	}
+	calls.Wait()
+	require.Equal(t, 1, fresh)
+	require.Equal(t, 8, reused)
+	ledgertest.RequireNothingHeld(t, w.ledger)
+}
+
+func TestRecordPaid(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.engine(settlement.Config{})
+	w.earn(w.alice, 70)
+	receipt, err := e.RecordPaid(t.Context(), settlement.Outgoing{Account: w.alice, Key: "a", Amount: units(70)})
+	require.NoError(t, err)
+	require.False(t, receipt.Already)
+	again, err := e.RecordPaid(t.Context(), settlement.Outgoing{Account: w.alice, Key: "a", Amount: units(70)})
+	require.NoError(t, err)
+	require.True(t, again.Already)
+	_, err = e.RecordPaid(t.Context(), settlement.Outgoing{Account: w.alice, Key: "a", Amount: units(71)})
+	require.ErrorIs(t, err, settlement.ErrKeyReused)
+	b := w.balance(w.alice)
+	require.Equal(t, units(70), b.SettledOut)
+	require.Zero(t, b.Payable)
+	rows, err := w.ledger.LookupTransfers(t.Context(), []ledger.ID{receipt.Transfer})
+	require.NoError(t, err)
+	require.Equal(t, chart.CodeOutgoing, rows[0].Code)
+	ledgertest.RequireNothingHeld(t, w.ledger)
+}
+
+func TestRecordPaidBeyondWhatThePeerHas(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.engine(settlement.Config{})
+	out := settlement.Outgoing{Account: w.alice, Key: "a", Amount: units(1050)}
+	for range 3 {
+		_, err := e.RecordPaid(t.Context(), out)
+		require.ErrorIs(t, err, settlement.ErrNotCovered)
+		require.ErrorIs(t, err, ledger.ErrIDSpent)
+	}
+	require.Zero(t, w.balance(w.alice).SettledOut)
+	w.earn(w.alice, 50)
+	receipt, err := e.RecordPaid(t.Context(), out)
+	require.NoError(t, err)
+	require.False(t, receipt.Already)
+	receipt, err = e.RecordPaid(t.Context(), out)
+	require.NoError(t, err)
+	require.True(t, receipt.Already)
+	require.Equal(t, units(1050), w.balance(w.alice).SettledOut)
+
+	w.closePeer(w.alice)
+	_, err = e.RecordPaid(t.Context(), settlement.Outgoing{Account: w.alice, Key: "b", Amount: units(1)})
+	require.ErrorIs(t, err, settlement.ErrAccountClosed)
+	ledgertest.RequireNothingHeld(t, w.ledger)
+}
+
+// The money of a closed peer goes to suspense, once, and stays there when the same
+// key is reported again, whatever became of the account.
+func TestReceiveForAClosedPeer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.engine(settlement.Config{})
+	in := settlement.Incoming{Account: w.alice, Key: "a", Amount: units(50)}
+	reopen := w.closePeer(w.alice)
+	first, err := e.Receive(t.Context(), in)
+	require.NoError(t, err)
+	require.True(t, first.Suspense)
+	require.False(t, first.Already)
+	for range 2 {
+		again, err := e.Receive(t.Context(), in)
+		require.NoError(t, err)
+		require.True(t, again.Suspense)
+		require.True(t, again.Already)
+		require.Equal(t, first.Transfer, again.Transfer)
+		reopen()
+		reopen = func() {}
+	}
+	in.Amount = units(51)
+	_, err = e.Receive(t.Context(), in)
+	require.ErrorIs(t, err, settlement.ErrKeyReused)
+	b := w.balance(w.alice)
+	require.Equal(t, units(50), b.SettledIn)
+	require.Zero(t, b.Payable)
+	ledgertest.RequireNothingHeld(t, w.ledger)
+}
+
+// Booked for the open account by the time it is closed: the key is known.
+func TestReceiveAgainAfterClosing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.engine(settlement.Config{})
+	in := settlement.Incoming{Account: w.alice, Key: "a", Amount: units(50)}
+	_, err := e.Receive(t.Context(), in)
+	require.NoError(t, err)
+	w.closePeer(w.alice)
+	again, err := e.Receive(t.Context(), in)
+	require.NoError(t, err)
+	require.True(t, again.Already)
+	require.False(t, again.Suspense)
+	ledgertest.RequireNothingHeld(t, w.ledger)
+}
+
+func TestKeyAfterARefusedAttempt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.engine(settlement.Config{})
+	late, err := w.book.Account("late", usd)
+	require.NoError(t, err)
+	in := settlement.Incoming{Account: late, Key: "a", Amount: units(50)}
+	for range 2 {
+		_, err = e.Receive(t.Context(), in)
+		require.ErrorIs(t, err, accounts.ErrNotProvisioned)
+	}
+	_, err = w.book.Provision(t.Context(), accounts.Peer{ID: "late", Asset: usd})
+	require.NoError(t, err)
+	receipt, err := e.Receive(t.Context(), in)
+	require.NoError(t, err)
+	require.False(t, receipt.Already)
+	receipt, err = e.Receive(t.Context(), in)
+	require.NoError(t, err)
+	require.True(t, receipt.Already)
+	require.Equal(t, units(50), w.balance(late).SettledIn)
+	ledgertest.RequireNothingHeld(t, w.ledger)
+}
+
+func TestKeyedPaymentsThatCannotBe(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.engine(settlement.Config{})
+	own, err := w.book.Own(usd)
+	require.NoError(t, err)
+	eur := accounts.Asset{Code: "EUR", Ledger: 2}
+	elsewhere, err := accounts.NewBook(w.ledger, accounts.Config{Assets: []accounts.Asset{eur}})
+	require.NoError(t, err)
+	foreign, err := elsewhere.Account("alice", eur)
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		in   settlement.Incoming
+		want error
+	}{
+		"nobody":        {settlement.Incoming{Key: "a"}, accounts.ErrInvalid},
+		"ourselves":     {settlement.Incoming{Account: own, Key: "a"}, accounts.ErrInvalid},
+		"no key":        {settlement.Incoming{Account: w.alice}, accounts.ErrInvalid},
+		"unknown asset": {settlement.Incoming{Account: foreign, Key: "a"}, accounts.ErrUnknownAsset},
+		"overflow":      {settlement.Incoming{Account: w.alice, Key: "a", Amount: ledger.AmountMax}, ledger.ErrRefused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := e.Receive(t.Context(), c.in)
+			require.ErrorIs(t, err, c.want)
+			var booking *settlement.BookingError
+			require.ErrorAs(t, err, &booking)
+		})
+	}
+}
+
+func TestKeyedPaymentWithALostReply(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	lost := false
+	l := &faulty{Ledger: w.ledger, fault: func(call) fault {
+		if lost {
+			return pass
+		}
+		lost = true
+		return fault{after: ledger.ErrOutcomeUnknown}
+	}}
+	in := settlement.Incoming{Account: w.alice, Key: "a", Amount: units(50)}
+	_, err := w.engineOn(l, settlement.Config{}).Receive(t.Context(), in)
+	require.NoError(t, err)
+	require.True(t, lost)
+	require.Equal(t, units(50), w.balance(w.alice).SettledIn)
+	ledgertest.RequireNothingHeld(t, w.ledger)
+}

@@ -1,0 +1,190 @@
+package settlement_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// TestEnginesShareALedger runs several engines on the traffic of many accounts.
+// Nothing is debited here but settlements, so an account that was ever paid must
+// end between SettleTo and At: an order on a stale balance would take it below.
+func TestEnginesShareALedger(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	const engines, peers, rounds = 4, 40, 60
+	var names []string
+	for i := range peers - 1 {
+		names = append(names, fmt.Sprint("peer ", i))
+	}
+	w, r := newWorld(t, names...), newRail()
+	r.before = func(settlement.Order) error { runtime.Gosched(); return nil }
+	r.pays = func(o settlement.Order) ledger.Amount { // a part now and then
+		if o.ID.Lo%4 == 0 {
+			return o.Amount.Min(units(50))
+		}
+		return o.Amount
+	}
+	all := make([]*settlement.Engine, engines)
+	for i := range all {
+		cfg := manual(r, at100)
+		cfg.Manual, cfg.Instance = false, fmt.Sprint("engine ", i)
+		all[i] = w.engine(cfg)
+	}
+
+	var traffic sync.WaitGroup
+	for i := range engines {
+		random := rand.New(rand.NewPCG(seed, uint64(i)))
+		traffic.Go(func() {
+			for range rounds {
+				a := w.peers[random.IntN(peers)]
+				w.earn(a, random.Uint64N(90)+1)
+				for _, e := range all { // all of them race for it
+					e.Touch([]accounts.Account{a})
+				}
+				runtime.Gosched()
+			}
+		})
+	}
+	traffic.Wait()
+	settleAll(t, w, all)
+
+	for _, a := range w.peers {
+		b := w.balance(a)
+		require.Equal(t, b.Earned, sum(b.Payable, b.SettledOut))
+		require.True(t, b.Payable.Less(at100.At), "%v is left with %v", a, b.Payable)
+		if !b.SettledOut.IsZero() {
+			require.False(t, b.Payable.Less(at100.SettleTo), "%v is left with %v", a, b.Payable)
+		}
+	}
+	w.conserved(r)
+}
+
+// settleAll checks until no engine has anything to do.
+func settleAll(t *testing.T, w *world, all []*settlement.Engine) {
+	t.Helper()
+	for range 1000 {
+		idle := true
+		for _, e := range all {
+			paid, err := e.Check(t.Context(), w.peers...)
+			require.NoError(t, err)
+			open, err := e.Orders(t.Context(), w.peers...)
+			require.NoError(t, err)
+			idle = idle && len(paid) == 0 && len(open) == 0
+		}
+		if idle {
+			return
+		}
+	}
+	require.Fail(t, "the engines do not come to rest")
+}
+
+func sum(a, b ledger.Amount) ledger.Amount {
+	s, _ := a.Add(b)
+	return s
+}
+
+// TestAnotherEngineAtEveryStep lets another engine settle the account from end to
+// end before each request of an engine in turn. Whenever that is, the threshold
+// was crossed once, so one of the two pays, once.
+func TestAnotherEngineAtEveryStep(t *testing.T) {
+	t.Parallel()
+	for step := 0; anotherEngineAt(t, step); step++ {
+		require.Less(t, step, 100)
+	}
+}
+
+func anotherEngineAt(t *testing.T, step int) (met bool) {
+	t.Helper()
+	w, r := newWorld(t), newRail()
+	w.earn(w.alice, 100)
+	cfg := manual(r, at100)
+	cfg.Instance = "other"
+	other := w.engine(cfg)
+	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+		if c.number == step {
+			met = true
+			_, err := other.Check(context.Background(), w.alice)
+			require.NoError(t, err)
+		}
+		return pass
+	}}
+	_, err := w.engineOn(l, manual(r, at100)).Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, units(80), r.total(w.alice), "step %d", step)
+	paid, _ := r.keys()
+	require.Equal(t, 1, paid, "step %d", step)
+	w.conserved(r)
+	return met
+}
+
+func TestOrdersOfAnotherInstanceAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	r.after = func(settlement.Order) error { return errRail }
+	w.earn(w.alice, 100)
+	owner := w.engine(manual(r, at100))
+	_, err := owner.Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, errRail)
+
+	cfg := manual(r, at100)
+	cfg.Instance = "another"
+	paid, err := w.engine(cfg).Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Empty(t, paid)
+	require.Equal(t, units(80), w.balance(w.alice).Settling)
+
+	r.after = func(settlement.Order) error { return nil }
+	_, err = owner.Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	w.conserved(r)
+}
+
+func TestOneOrderAtATimeInOneEngine(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	var mu sync.Mutex
+	under := 0
+	r.before = func(settlement.Order) error {
+		mu.Lock()
+		under++
+		require.Equal(t, 1, under)
+		mu.Unlock()
+		runtime.Gosched()
+		return nil
+	}
+	r.after = func(settlement.Order) error {
+		mu.Lock()
+		under--
+		mu.Unlock()
+		return nil
+	}
+	cfg := manual(r, at100)
+	cfg.Manual = false
+	e := w.engine(cfg)
+	var calls sync.WaitGroup
+	for range 8 {
+		calls.Go(func() {
+			for range 20 {
+				w.earn(w.alice, 30)
+				e.Touch([]accounts.Account{w.alice})
+				_, err := e.Check(t.Context(), w.alice)
+				require.NoError(t, err)
+			}
+		})
+	}
+	calls.Wait()
+	require.NoError(t, e.Close(t.Context()))
+	require.True(t, w.balance(w.alice).Payable.Less(at100.At))
+	w.conserved(r)
+}

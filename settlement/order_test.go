@@ -1,0 +1,329 @@
+package settlement_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+func TestOrdersAreCapped(t *testing.T) {
+	t.Parallel()
+	least60 := settlement.Threshold{At: units(100), Minimum: units(60)}
+	for name, c := range map[string]struct {
+		policy settlement.Policy
+		given  func(*world)
+		want   []uint64
+	}{
+		"below the threshold": {at100, func(w *world) { w.earn(w.alice, 99) }, nil},
+		"at the threshold":    {at100, func(w *world) { w.earn(w.alice, 100) }, []uint64{80}},
+		"what is not fulfilled is not owed": {at100, func(w *world) {
+			w.earn(w.alice, 90)
+			w.move(w.liquidity(), w.book.PeerIDs(w.alice).Peer, 50, ledger.TransferPending)
+		}, nil},
+		"what was spent again is not owed": {at100, func(w *world) {
+			w.earn(w.alice, 150)
+			w.spend(w.alice, 51)
+		}, nil},
+		"a prepayment is not paid back": {at100, func(w *world) {
+			w.pay(w.alice, 500)
+			w.earn(w.alice, 99)
+		}, nil},
+		"beside a prepayment": {at100, func(w *world) {
+			w.pay(w.alice, 500)
+			w.earn(w.alice, 100)
+		}, []uint64{80}},
+		"a debt that was paid is no prepayment": {at100, func(w *world) {
+			w.spend(w.alice, 300)
+			w.pay(w.alice, 300)
+			w.earn(w.alice, 100)
+		}, []uint64{80}},
+		"headroom": {least60, func(w *world) {
+			w.earn(w.alice, 100)
+			w.hold(w.alice, 1040)
+		}, []uint64{60}},
+		"below the minimum once capped": {least60, func(w *world) {
+			w.earn(w.alice, 100)
+			w.hold(w.alice, 1041)
+		}, nil},
+		"what packets earned, whatever the policy demands": {greedy{}, func(w *world) {
+			w.pay(w.alice, 500)
+			w.earn(w.alice, 70)
+			w.spend(w.alice, 30)
+		}, []uint64{70}},
+		"what is left of it": {greedy{}, func(w *world) {
+			w.earn(w.alice, 70)
+			w.spend(w.alice, 1050)
+		}, []uint64{20}},
+		"a closed account": {at100, func(w *world) {
+			w.earn(w.alice, 100)
+			w.closePeer(w.alice)
+		}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, r := newWorld(t), newRail()
+			c.given(w)
+			placed := 0
+			cfg := manual(r, c.policy)
+			cfg.Hooks.Placed = func(settlement.Order) { placed++ }
+			paid, err := w.engine(cfg).Check(t.Context(), w.alice)
+			require.NoError(t, err)
+			require.Equal(t, c.want, amounts(paid))
+			require.Len(t, c.want, placed)
+			require.Equal(t, r.total(w.alice), w.balance(w.alice).SettledOut)
+			ledgertest.RequireConserved(t, w.ledger)
+		})
+	}
+}
+
+// greedy wants everything.
+type greedy struct{}
+
+func (greedy) Due(accounts.Balance) settlement.Demand {
+	return settlement.Demand{Amount: ledger.AmountMax}
+}
+
+func TestOrderIsWrittenAsDesigned(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	cfg := manual(r, at100)
+	cfg.Cluster, cfg.Instance = "cluster 7", "one"
+	ids := w.book.PeerIDs(w.alice)
+	var seen settlement.Order
+	r.before = func(o settlement.Order) error {
+		seen = o
+		rows, err := w.ledger.LookupTransfers(t.Context(), []ledger.ID{o.ID})
+		require.NoError(t, err)
+		require.Len(t, rows, 1, "the order is in the ledger before the hook is called")
+		ns := chart.Namespace("")
+		require.Equal(t, ns.Derive("order", []byte("cluster 7"), chart.ID(ids.Settlement), chart.U64(o.Sequence)), o.ID)
+		require.Equal(t, ledger.Transfer{
+			ID: o.ID, DebitAccountID: ids.Peer, CreditAccountID: ids.Settlement, Amount: o.Amount,
+			UserData64: o.Sequence, UserData128: uint128.Uint128(ns.Derive("instance", []byte("one"))),
+			Ledger: usd.Ledger, Code: chart.CodeOrder, Timestamp: rows[0].Timestamp,
+			Flags: ledger.TransferPending | ledger.TransferBalancingDebit,
+		}, rows[0])
+		require.Equal(t, time.Unix(0, int64(rows[0].Timestamp)), o.Placed)
+		return nil
+	}
+	e := w.engine(cfg)
+	w.earn(w.alice, 130)
+	paid, err := e.Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []settlement.Payment{{Order: seen, Paid: units(110)}}, paid)
+	require.Equal(t, uint64(1), seen.Sequence)
+	require.Equal(t, w.alice, seen.Account)
+	require.Equal(t, usd, seen.Asset)
+
+	w.earn(w.alice, 80)
+	paid, err = e.Check(t.Context())
+	require.NoError(t, err, "an account that was checked is known from then on")
+	require.Equal(t, []uint64{80}, amounts(paid))
+	require.Equal(t, uint64(2), seen.Sequence)
+	w.conserved(r)
+}
+
+func TestOrderIDsOfTwoLedgersDiffer(t *testing.T) {
+	t.Parallel()
+	r := newRail()
+	for _, cluster := range []string{"a", "b"} {
+		w := newWorld(t)
+		cfg := manual(r, at100)
+		cfg.Cluster = cluster
+		w.earn(w.alice, 100)
+		_, err := w.engine(cfg).Check(t.Context(), w.alice)
+		require.NoError(t, err)
+		ledgertest.RequireNothingHeld(t, w.ledger)
+	}
+	paid, _ := r.keys()
+	require.Equal(t, 2, paid)
+}
+
+func TestBurntNumbersAreWalkedOver(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	w.earn(w.alice, 100)
+	// The peer is closed between the look at the balance and the order.
+	var reopen func()
+	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+		if c.creates && reopen == nil {
+			reopen = w.closePeer(w.alice)
+		}
+		return pass
+	}}
+	e := w.engineOn(l, manual(r, at100))
+	_, err := e.Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, ledger.ErrIDSpent)
+	reopen()
+	paid, err := e.Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{80}, amounts(paid))
+	require.Equal(t, uint64(2), paid[0].Order.Sequence)
+	w.conserved(r)
+}
+
+func TestOrderThatShrankBelowTheMinimumIsVoided(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ minimum, left uint64 }{
+		"below the minimum": {60, 59},
+		"to nothing":        {0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, r := newWorld(t), newRail()
+			w.earn(w.alice, 100)
+			// A packet takes most of the headroom just before the order is placed.
+			var hold ledger.ID
+			l := &faulty{Ledger: w.ledger, fault: func(call call) fault {
+				if call.creates && hold.IsZero() {
+					hold = w.hold(w.alice, 1100-c.left)
+				}
+				return pass
+			}}
+			now := time.Now()
+			var voided []error
+			cfg := manual(r, settlement.Threshold{At: units(100), SettleTo: units(20), Minimum: units(c.minimum)})
+			cfg.Clock = func() time.Time { return now }
+			cfg.Hooks.Voided = func(_ settlement.Order, err error) { voided = append(voided, err) }
+			e := w.engineOn(l, cfg)
+			paid, err := e.Check(t.Context(), w.alice)
+			require.NoError(t, err)
+			require.Empty(t, paid)
+			require.Len(t, voided, 1)
+			require.ErrorIs(t, voided[0], settlement.ErrTooSmall)
+
+			w.write(ledger.Transfer{PendingID: hold, Flags: ledger.TransferVoidPending})
+			paid, err = e.Check(t.Context(), w.alice)
+			require.NoError(t, err)
+			require.Empty(t, paid, "not rearmed yet")
+			_, called := r.keys()
+			require.Zero(t, called)
+
+			now = now.Add(2 * time.Minute)
+			paid, err = e.Check(t.Context(), w.alice)
+			require.NoError(t, err)
+			require.Equal(t, []uint64{80}, amounts(paid))
+			w.conserved(r)
+		})
+	}
+}
+
+// A crash between placing an order of nothing and voiding it: no Settler will ever
+// see it, so any engine may close it.
+func TestOpenOrderOfNothingIsClosedByAnyEngine(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	w.earn(w.alice, 100)
+	var hold ledger.ID
+	l := &faulty{Ledger: w.ledger, fault: func(call call) fault {
+		switch {
+		case !call.creates:
+			return pass
+		case hold.IsZero():
+			hold = w.hold(w.alice, 1100)
+			return pass
+		default:
+			return fault{before: errCrash}
+		}
+	}}
+	_, err := w.engineOn(l, manual(r, at100)).Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, errCrash)
+	w.write(ledger.Transfer{PendingID: hold, Flags: ledger.TransferVoidPending})
+
+	now := time.Now()
+	cfg := manual(r, at100)
+	cfg.Instance = "another"
+	cfg.Clock = func() time.Time { return now }
+	e := w.engine(cfg)
+	_, err = e.Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	now = now.Add(2 * time.Minute)
+	paid, err := e.Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{80}, amounts(paid))
+	require.Equal(t, uint64(2), paid[0].Order.Sequence)
+	w.conserved(r)
+}
+
+// The minimum is no reason to void an order that the Settler may have seen.
+func TestOpenOrderIsResumedWhateverThePolicySaysNow(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	r.after = func(settlement.Order) error { return errRail }
+	w.earn(w.alice, 100)
+	_, err := w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, errRail)
+
+	r.after = func(settlement.Order) error { return nil }
+	w.earn(w.alice, 200)
+	larger := settlement.Threshold{At: units(250), Minimum: units(200)}
+	paid, err := w.engine(manual(r, larger)).Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{80}, amounts(paid))
+	w.conserved(r)
+}
+
+func TestOrdersListsWhatIsOpen(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t, "bob"), newRail()
+	bob := w.peers[1]
+	r.before = func(settlement.Order) error { return errRail }
+	w.earn(w.alice, 100)
+	e := w.engine(manual(r, at100))
+	for range 2 {
+		_, err := e.Check(t.Context(), w.alice, bob)
+		require.ErrorIs(t, err, errRail)
+	}
+	open, err := e.Orders(t.Context())
+	require.NoError(t, err)
+	require.Len(t, open, 1)
+	require.Equal(t, w.alice, open[0].Account)
+	require.Equal(t, units(80), open[0].Amount)
+	require.True(t, open[0].Mine)
+	require.Equal(t, 2, open[0].Attempts)
+	require.ErrorIs(t, open[0].LastErr, errRail)
+
+	cfg := manual(r, at100)
+	cfg.Instance = "another"
+	open, err = w.engine(cfg).Orders(t.Context(), w.peers...)
+	require.NoError(t, err)
+	require.Len(t, open, 1)
+	require.False(t, open[0].Mine)
+	require.Zero(t, open[0].Attempts)
+
+	r.before = func(settlement.Order) error { return nil }
+	_, err = e.Check(t.Context())
+	require.NoError(t, err)
+	open, err = e.Orders(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, open)
+	w.conserved(r)
+}
+
+func TestOneUnknownAccountDoesNotKeepTheOthersWaiting(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	w.earn(w.alice, 100)
+	stranger, err := w.book.Account("stranger", usd)
+	require.NoError(t, err)
+	e := w.engine(manual(r, at100))
+	e.Touch([]accounts.Account{w.alice, stranger})
+	paid, err := e.Check(t.Context())
+	require.Equal(t, []uint64{80}, amounts(paid))
+	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
+	var of *settlement.OrderError
+	require.ErrorAs(t, err, &of)
+	require.Equal(t, stranger, of.Account)
+	require.ErrorContains(t, err, "settle with stranger on ledger 1")
+	_, err = e.Check(t.Context())
+	require.NoError(t, err, "it is forgotten")
+	w.conserved(r)
+}

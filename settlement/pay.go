@@ -1,0 +1,123 @@
+package settlement
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/sequence"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// turn is what one step with an account came to.
+type turn struct {
+	payment Payment   // Paid is 0 if nothing was paid
+	again   bool      // there may be more to do at once
+	until   time.Time // if set: nothing to do before
+}
+
+// step takes an account one order further: it resumes the open order, or places
+// the next one if it is due, and pays it. Its errors are *OrderErrors.
+func (e *Engine) step(ctx context.Context, a accounts.Account) (turn, error) {
+	last, err := e.newest(ctx, a)
+	switch {
+	case err != nil:
+		return turn{}, e.fails(Order{Account: a}, err)
+	case last.open && last.Amount.IsZero():
+		// No Settler ever gets an order of nothing, so anybody may close it.
+		return e.giveBack(ctx, last.Order)
+	case last.open && !last.mine:
+		return turn{}, nil
+	case last.open:
+		// Not held against the policy's minimum: it may have been another one
+		// when the order was placed, and the Settler may have paid it.
+		return e.pay(ctx, last.Order)
+	case last.rearm.After(e.cfg.Clock()):
+		return turn{until: last.rearm}, nil
+	default:
+		return e.placeAndPay(ctx, a, last.Sequence+1)
+	}
+}
+
+func (e *Engine) placeAndPay(ctx context.Context, a accounts.Account, number uint64) (turn, error) {
+	order, minimum, err := e.place(ctx, a, number)
+	switch {
+	case errors.Is(err, sequence.ErrTaken):
+		return turn{again: true}, nil
+	case err != nil:
+		return turn{}, e.fails(Order{Account: a}, err)
+	case order.ID.IsZero():
+		return turn{}, nil
+	}
+	e.cfg.Hooks.Placed(order)
+	if order.Amount.IsZero() || order.Amount.Less(minimum) {
+		return e.giveBack(ctx, order)
+	}
+	return e.pay(ctx, order)
+}
+
+// giveBack voids an order that was never given to the Settler.
+func (e *Engine) giveBack(ctx context.Context, o Order) (turn, error) {
+	if err := e.resolve(ctx, o, ledger.Amount{}); err != nil {
+		return turn{}, e.fails(o, err)
+	}
+	e.cfg.Hooks.Voided(o, ErrTooSmall)
+	return turn{until: e.cfg.Clock().Add(e.cfg.RearmAfter)}, nil
+}
+
+// pay calls the Settler and closes the order with its answer. An answer that is
+// not final leaves the order open.
+func (e *Engine) pay(ctx context.Context, o Order) (turn, error) {
+	e.register.opened(o)
+	paid, declined := e.callSettler(ctx, o)
+	if declined == nil && paid.IsZero() {
+		declined = fmt.Errorf("%w: the settler paid nothing", ErrDeclined)
+	}
+	if declined != nil && !errors.Is(declined, ErrDeclined) {
+		return turn{}, e.fails(o, declined)
+	}
+	if err := e.resolve(ctx, o, paid); err != nil {
+		return turn{}, e.fails(o, err)
+	}
+	e.register.closed(o.Account)
+	payment := Payment{Order: o, Paid: paid}
+	if !paid.IsZero() {
+		e.cfg.Hooks.Paid(payment)
+	}
+	if declined == nil {
+		return turn{payment: payment, again: true}, nil
+	}
+	if paid.IsZero() {
+		e.cfg.Hooks.Voided(o, declined)
+	}
+	return turn{payment: payment, until: e.cfg.Clock().Add(e.cfg.RearmAfter)},
+		&OrderError{Account: o.Account, Order: o, Err: declined}
+}
+
+// callSettler is one call of the Settler. A panic is an error like any other: the
+// rail may have paid before it.
+func (e *Engine) callSettler(ctx context.Context, o Order) (paid ledger.Amount, err error) {
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.HookTimeout)
+	defer cancel()
+	defer func() {
+		if v := recover(); v != nil {
+			paid, err = ledger.Amount{}, fmt.Errorf("%w: %v\n%s", ErrPanic, v, debug.Stack())
+		}
+	}()
+	return e.cfg.Settler.Settle(ctx, o)
+}
+
+// fails reports an error of an account, and of its open order if there is one.
+func (e *Engine) fails(o Order, cause error) error {
+	err := &OrderError{Account: o.Account, Order: o, Err: cause}
+	if errors.Is(cause, ErrResolvedOtherwise) {
+		e.register.closed(o.Account)
+	} else {
+		e.register.stays(o.Account, cause)
+	}
+	e.cfg.Hooks.Failed(err)
+	return err
+}

@@ -1,0 +1,316 @@
+package settlement_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+var errRail = errors.New("no answer from the rail")
+
+func TestWhatTheSettlerSaysIsBooked(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	e := w.engine(manual(r, at100))
+
+	w.earn(w.alice, 100)
+	paid, err := e.Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{80}, amounts(paid))
+	require.Equal(t, units(20), w.balance(w.alice).Payable, "in full")
+
+	r.pays = func(o settlement.Order) ledger.Amount { return o.Amount.Min(units(50)) }
+	w.earn(w.alice, 130)
+	paid, err = e.Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{50, 50}, amounts(paid), "in parts, while it is at the threshold")
+	require.Equal(t, units(50), w.balance(w.alice).Payable)
+
+	r.pays = func(o settlement.Order) ledger.Amount { sum, _ := o.Amount.Add(units(7)); return sum }
+	w.earn(w.alice, 50)
+	paid, err = e.Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{87}, amounts(paid), "more than ordered")
+	require.Equal(t, units(13), w.balance(w.alice).Payable)
+	require.Equal(t, units(0), w.suspended(), "the rest was taken from the peer")
+	w.conserved(r)
+}
+
+func TestMoreThanOrderedAndMoreThanThePeerHas(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	r.pays = func(settlement.Order) ledger.Amount { return units(5000) }
+	w.earn(w.alice, 100)
+	paid, err := w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{5000}, amounts(paid))
+	b := w.balance(w.alice)
+	require.Equal(t, units(5000), b.SettledOut)
+	require.Equal(t, units(1000), b.Receivable, "the whole credit line")
+	require.Equal(t, units(5000-1100), w.suspended(), "the rest waits in suspense")
+	w.conserved(r)
+}
+
+func TestDeclinedIsGivenBackAndRearmedLater(t *testing.T) {
+	t.Parallel()
+	answers := func(err error) settlement.SettlerFunc {
+		return func(context.Context, settlement.Order) (ledger.Amount, error) { return ledger.Amount{}, err }
+	}
+	for name, settler := range map[string]settlement.Settler{
+		"declined":         answers(settlement.ErrDeclined),
+		"declined, reason": answers(fmt.Errorf("no such peer: %w", settlement.ErrDeclined)),
+		"paid nothing":     answers(nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.earn(w.alice, 100)
+			now := time.Now()
+			cfg := manual(settler, at100)
+			cfg.Clock = func() time.Time { return now }
+			var voided []settlement.Order
+			cfg.Hooks.Voided = func(o settlement.Order, err error) {
+				require.ErrorIs(t, err, settlement.ErrDeclined)
+				voided = append(voided, o)
+			}
+			paid, err := w.engine(cfg).Check(t.Context(), w.alice)
+			require.Empty(t, paid)
+			require.ErrorIs(t, err, settlement.ErrDeclined)
+			var of *settlement.OrderError
+			require.ErrorAs(t, err, &of)
+			require.Equal(t, units(80), of.Order.Amount)
+			require.ErrorContains(t, err, "alice on ledger 1: order 1 of 80 ("+of.Order.ID.String())
+			require.Len(t, voided, 1)
+			require.Zero(t, w.balance(w.alice).Settling)
+			require.Equal(t, units(100), w.balance(w.alice).Payable)
+
+			// Another engine keeps to the wait too: it is in the ledger.
+			r := newRail()
+			cfg.Settler, cfg.Instance = r, "another"
+			other := w.engine(cfg)
+			paid, err = other.Check(t.Context(), w.alice)
+			require.NoError(t, err)
+			require.Empty(t, paid)
+			now = now.Add(time.Minute + time.Second)
+			paid, err = other.Check(t.Context(), w.alice)
+			require.NoError(t, err)
+			require.Equal(t, []uint64{80}, amounts(paid))
+			require.Equal(t, uint64(2), paid[0].Order.Sequence)
+			w.conserved(r)
+		})
+	}
+}
+
+// What moved is booked, even if the rail declines the rest.
+func TestDeclinedAfterAPart(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	r.pays = func(settlement.Order) ledger.Amount { return units(30) }
+	r.after = func(settlement.Order) error { return settlement.ErrDeclined }
+	w.earn(w.alice, 200)
+	paid, err := w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, settlement.ErrDeclined)
+	require.Equal(t, []uint64{30}, amounts(paid), "and no more at once")
+	require.Equal(t, units(170), w.balance(w.alice).Payable)
+	w.conserved(r)
+}
+
+// Whatever is not a clear answer keeps the order open under its key.
+func TestUnclearAnswersAreTriedAgainUnderTheSameKey(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		unclear func(*rail)
+		want    error
+	}{
+		"error before the payment": {func(r *rail) {
+			r.before = func(settlement.Order) error { return errRail }
+		}, errRail},
+		"error after the payment": {func(r *rail) {
+			r.after = func(settlement.Order) error { return errRail }
+		}, errRail},
+		"panic": {func(r *rail) {
+			r.after = func(settlement.Order) error { panic("at the rail") }
+		}, settlement.ErrPanic},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, r := newWorld(t), newRail()
+			c.unclear(r)
+			var failed []error
+			cfg := manual(r, at100)
+			cfg.Hooks.Failed = func(err error) { failed = append(failed, err) }
+			e := w.engine(cfg)
+			w.earn(w.alice, 100)
+			for range 3 {
+				paid, err := e.Check(t.Context(), w.alice)
+				require.ErrorIs(t, err, c.want)
+				require.Empty(t, paid)
+				require.Equal(t, units(80), w.balance(w.alice).Settling)
+			}
+			require.Len(t, failed, 3)
+			w.earn(w.alice, 500)
+			fine := newRail()
+			r.before, r.after = fine.before, fine.after
+			paid, err := e.Check(t.Context(), w.alice)
+			require.NoError(t, err)
+			require.Equal(t, []uint64{80, 500}, amounts(paid), "the open order first, then the rest")
+			_, called := r.keys()
+			require.Equal(t, 2, called)
+			w.conserved(r)
+		})
+	}
+}
+
+func TestSettlerThatIsTooSlow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		slow := settlement.SettlerFunc(func(ctx context.Context, o settlement.Order) (ledger.Amount, error) {
+			_, _ = r.Settle(ctx, o)
+			<-ctx.Done()
+			return ledger.Amount{}, ctx.Err()
+		})
+		w.earn(w.alice, 100)
+		cfg := manual(slow, at100)
+		cfg.HookTimeout = 7 * time.Second
+		e := w.engine(cfg)
+		began := time.Now()
+		_, err := e.Check(t.Context(), w.alice)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, 7*time.Second, time.Since(began))
+		require.Equal(t, units(80), w.balance(w.alice).Settling)
+		require.NoError(t, t.Context().Err())
+
+		paid, err := w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+		require.NoError(t, err)
+		require.Equal(t, []uint64{80}, amounts(paid))
+		w.conserved(r)
+	})
+}
+
+func TestOrderResolvedByAnotherHand(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		paid       uint64
+		resolution ledger.Transfer
+		conflict   bool
+	}{
+		"voided":                 {80, ledger.Transfer{Flags: ledger.TransferVoidPending}, true},
+		"posted in part":         {80, ledger.Transfer{Flags: ledger.TransferPostPending, Amount: units(79)}, true},
+		"posted, and more paid":  {81, ledger.Transfer{Flags: ledger.TransferPostPending, Amount: units(80)}, true},
+		"posted as it was paid":  {80, ledger.Transfer{Flags: ledger.TransferPostPending, Amount: units(80)}, false},
+		"posted, nothing paid":   {0, ledger.Transfer{Flags: ledger.TransferPostPending, Amount: units(80)}, true},
+		"voided, nothing paid":   {0, ledger.Transfer{Flags: ledger.TransferVoidPending}, false},
+		"voided, and more paid":  {81, ledger.Transfer{Flags: ledger.TransferVoidPending}, true},
+		"posted, paid a part":    {79, ledger.Transfer{Flags: ledger.TransferPostPending, Amount: units(80)}, true},
+		"posted a part and paid": {79, ledger.Transfer{Flags: ledger.TransferPostPending, Amount: units(79)}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			settler := func(_ context.Context, o settlement.Order) (ledger.Amount, error) {
+				row := c.resolution
+				row.PendingID = o.ID
+				w.write(row)
+				return units(c.paid), nil
+			}
+			w.earn(w.alice, 100)
+			_, err := w.engine(manual(settlement.SettlerFunc(settler), at100)).Check(t.Context(), w.alice)
+			switch {
+			case c.conflict:
+				require.ErrorIs(t, err, settlement.ErrResolvedOtherwise)
+			case c.paid == 0:
+				require.ErrorIs(t, err, settlement.ErrDeclined)
+			default:
+				require.NoError(t, err)
+			}
+			require.Equal(t, c.resolution.Amount, w.balance(w.alice).SettledOut, "it stays as it was booked")
+			require.Equal(t, units(0), w.suspended())
+			ledgertest.RequireNothingHeld(t, w.ledger)
+		})
+	}
+}
+
+// Two engines of one instance (a restart that overlaps) close an order with
+// answers that differ: the second is told, whichever it is.
+func TestTwoAnswersForOneOrder(t *testing.T) {
+	t.Parallel()
+	answers := []uint64{0, 79, 80, 81, 82}
+	for _, first := range answers {
+		for _, second := range answers {
+			t.Run(fmt.Sprintf("%d then %d", first, second), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				answer := func(n uint64) settlement.Settler {
+					return settlement.SettlerFunc(func(context.Context, settlement.Order) (ledger.Amount, error) {
+						return units(n), nil
+					})
+				}
+				late := settlement.SettlerFunc(func(ctx context.Context, o settlement.Order) (ledger.Amount, error) {
+					_, err := w.engine(manual(answer(first), at100)).Check(ctx, w.alice)
+					require.Equal(t, first == 0, errors.Is(err, settlement.ErrDeclined))
+					return units(second), nil
+				})
+				w.earn(w.alice, 100)
+				_, err := w.engine(manual(late, at100)).Check(t.Context(), w.alice)
+				require.Equal(t, first != second, errors.Is(err, settlement.ErrResolvedOtherwise), "%v", err)
+				require.Equal(t, units(first), w.balance(w.alice).SettledOut)
+				ledgertest.RequireNothingHeld(t, w.ledger)
+			})
+		}
+	}
+}
+
+// A post that was refused for the moment burnt its id; the next attempt has
+// another one.
+func TestOrderIsPostedAfterTheAccountWasClosedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []uint64{80, 81} {
+		t.Run(fmt.Sprint(answer), func(t *testing.T) {
+			t.Parallel()
+			w, r := newWorld(t), newRail()
+			var reopen func()
+			r.pays = func(settlement.Order) ledger.Amount { return units(answer) }
+			r.before = func(settlement.Order) error {
+				if reopen == nil {
+					reopen = w.closePeer(w.alice)
+				}
+				return nil
+			}
+			w.earn(w.alice, 100)
+			e := w.engine(manual(r, at100))
+			for range 2 {
+				_, err := e.Check(t.Context(), w.alice)
+				require.ErrorIs(t, err, ledger.ErrIDSpent)
+			}
+			reopen()
+			paid, err := e.Check(t.Context(), w.alice)
+			require.NoError(t, err)
+			require.Equal(t, []uint64{answer}, amounts(paid))
+			w.conserved(r)
+		})
+	}
+}
+
+func TestNoSettlerBooksOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.engine(settlement.Config{})
+	e.Touch([]accounts.Account{w.alice})
+	paid, err := e.Check(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, paid)
+	_, err = e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "k", Amount: units(5)})
+	require.NoError(t, err)
+	ledgertest.RequireNothingHeld(t, w.ledger)
+}

@@ -1,0 +1,60 @@
+package settlement
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Order is our decision, written in the ledger, to pay a peer.
+type Order struct {
+	// ID is the id of the order's transfer, and the idempotency key at the rail.
+	ID       ledger.ID
+	Account  accounts.Account
+	Asset    accounts.Asset
+	Sequence uint64        // number of the order among the account's orders, from 1
+	Amount   ledger.Amount // units of Asset; above 0 when a Settler gets it
+	Placed   time.Time     // the ledger's time
+}
+
+// Payment is an order and what was paid for it.
+type Payment struct {
+	Order Order
+	Paid  ledger.Amount // units; may be less or more than Order.Amount
+}
+
+// Settler pays orders on a settlement rail.
+type Settler interface {
+	// Settle pays the order's amount to the peer and returns what was paid under
+	// the order's id in all, in this call and in earlier ones; it may be less
+	// or more than the order's amount. It is final: the order is closed with it,
+	// and what is still owed gets another order. To go on with the same order,
+	// return an error.
+	//
+	// Settle may be called many times with one order, after a crash and at worst
+	// even by two processes at once, and must pay once: the order's ID is the
+	// key by which the rail knows the payment. It must return when ctx ends, and
+	// is called concurrently for different accounts.
+	//
+	// Errors: ErrDeclined says that the key was not paid (or paid with the
+	// amount returned) and never will be. It gives the rest back to what is
+	// owed; nothing paid and no error says the same. After any other error,
+	// and after a panic, the outcome counts as unknown: the amount stays
+	// reserved, and Settle is called again with the same order later.
+	Settle(ctx context.Context, order Order) (paid ledger.Amount, err error)
+}
+
+// SettlerFunc is a function that is a Settler.
+type SettlerFunc func(ctx context.Context, order Order) (paid ledger.Amount, err error)
+
+// Settle implements Settler.
+func (f SettlerFunc) Settle(ctx context.Context, order Order) (ledger.Amount, error) {
+	return f(ctx, order)
+}
+
+// ErrDeclined is returned by a Settler: the order will never be paid under its
+// key. It must not be returned when the outcome is not known.
+var ErrDeclined = errors.New("settlement: declined, will never be paid")
