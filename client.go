@@ -1,0 +1,95 @@
+package peerledger
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// Client is the accounts, the recorder and the settlement engine of a connector,
+// over one ledger. The fields are set by OpenEmbedded and New and must not be
+// changed; all of them may be used concurrently.
+type Client struct {
+	Ledger     ledger.Ledger
+	Book       *accounts.Book
+	Recorder   *transfers.Recorder
+	Settlement *settlement.Engine
+}
+
+// OpenEmbedded opens a Client over a new embedded ledger, in memory: with Close,
+// or with the process, the books are gone. It is for tests, for first steps, and
+// for whoever keeps no books beyond a run.
+//
+// If cfg.Settlement.Cluster is empty, it is drawn anew each time: a ledger that
+// forgets must not give its orders the keys that the rail knows from before.
+//
+// The errors are those of New.
+func OpenEmbedded(cfg Config, opts ...embedded.Option) (*Client, error) {
+	if cfg.Settlement.Cluster == "" {
+		cfg.Settlement.Cluster = rand.Text()
+	}
+	l := embedded.New(opts...)
+	c, err := New(l, cfg)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return c, nil
+}
+
+// New wires a Client over a ledger, which from then on belongs to it: Close closes
+// it. It does not touch the ledger. All faults of the configuration are reported
+// at once, as errors that match accounts.ErrInvalid or transfers.ErrConfig; then
+// the ledger stays the caller's.
+func New(l ledger.Ledger, cfg Config) (*Client, error) {
+	book, bookErr := accounts.NewBook(l, cfg.Accounts)
+	if err := errors.Join(bookErr, cfg.Recorder.Validate(), cfg.Settlement.Validate()); err != nil {
+		return nil, fmt.Errorf("peerledger: %w", err)
+	}
+	engine, err := settlement.NewEngine(l, book, cfg.Settlement)
+	if err != nil {
+		return nil, fmt.Errorf("peerledger: %w", err)
+	}
+	cfg.Recorder.Touched = tell(cfg.Recorder.Touched, engine.Touch)
+	recorder, err := transfers.NewRecorder(l, book, cfg.Recorder)
+	if err != nil {
+		return nil, fmt.Errorf("peerledger: %w", err)
+	}
+	return &Client{Ledger: l, Book: book, Recorder: recorder, Settlement: engine}, nil
+}
+
+// tell calls first, if there is one, and then second.
+func tell(first, second func([]accounts.Account)) func([]accounts.Account) {
+	if first == nil {
+		return second
+	}
+	return func(touched []accounts.Account) {
+		first(touched)
+		second(touched)
+	}
+}
+
+// Provision makes sure that the ledger holds the accounts and credit lines of
+// these peers, and has the settlement engine look at them: an order left open by
+// a crash is resumed, and what is due is paid. See accounts.Book.Provision, whose
+// results and errors these are.
+func (c *Client) Provision(ctx context.Context, peers ...accounts.Peer) ([]accounts.Account, error) {
+	handles, err := c.Book.Provision(ctx, peers...)
+	c.Settlement.Touch(handles)
+	return handles, err
+}
+
+// Close ends the Client in order: the recorder refuses new packets and drains,
+// the settlement engine finishes what it is paying, the ledger is closed. ctx
+// bounds the wait; what could not be finished by then is in the error, as a
+// *transfers.CloseError and a *settlement.OpenOrdersError. Close is safe to call
+// twice.
+func (c *Client) Close(ctx context.Context) error {
+	return errors.Join(c.Recorder.Close(ctx), c.Settlement.Close(ctx), c.Ledger.Close())
+}

@@ -1,0 +1,186 @@
+package peerledger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger"
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+var (
+	usd = accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
+	eur = accounts.Asset{Code: "EUR", Scale: 6, Ledger: 2}
+)
+
+func units(n uint64) ledger.Amount { return ledger.NewAmount(n) }
+
+// rail pays every order, once for each key.
+type rail struct {
+	mu   sync.Mutex
+	paid map[ledger.ID]settlement.Order
+}
+
+func (r *rail) Settle(_ context.Context, order settlement.Order) (ledger.Amount, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.paid == nil {
+		r.paid = map[ledger.ID]settlement.Order{}
+	}
+	r.paid[order.ID] = order
+	return order.Amount, nil
+}
+
+// totals are the sums that the rail paid, by account.
+func (r *rail) totals() map[accounts.Account]ledger.Amount {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sums := map[accounts.Account]ledger.Amount{}
+	for _, order := range r.paid {
+		sums[order.Account], _ = sums[order.Account].Add(order.Amount)
+	}
+	return sums
+}
+
+// The whole job under load: many callers, cross-asset packets, rejects, a
+// settlement engine in the background. Whatever the order of events, lines hold,
+// what the rail paid is what the books say, and no unit is made or lost.
+func TestPacketsAndSettlementsUnderLoad(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	var pays rail
+	policy := settlement.Threshold{At: units(500), SettleTo: units(100)}
+	l := embedded.New()
+	client, err := peerledger.New(keepOpen{l}, peerledger.Config{
+		Accounts: accounts.Config{Assets: []accounts.Asset{usd, eur}},
+		Settlement: settlement.Config{
+			Settler: &pays, Policy: func(accounts.Account) settlement.Policy { return policy },
+		},
+	})
+	require.NoError(t, err)
+	const line = 300
+	var peers []accounts.Peer
+	for i := range 8 {
+		asset := []accounts.Asset{usd, eur}[i%2]
+		peers = append(peers, accounts.Peer{ID: fmt.Sprint("peer ", i), Asset: asset, CreditLine: units(line)})
+	}
+	handles, err := client.Provision(ctx, peers...)
+	require.NoError(t, err)
+
+	var group sync.WaitGroup
+	for i := range 16 {
+		random := rand.New(rand.NewPCG(seed, uint64(i)))
+		group.Go(func() {
+			for range 100 {
+				if err := forward(ctx, client, handles, random); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	_, err = client.Settlement.Check(ctx)
+	require.NoError(t, err)
+	balances, err := client.Book.Balances(ctx, handles...)
+	require.NoError(t, err)
+	paid := pays.totals()
+	for _, b := range balances {
+		require.Equal(t, paid[b.Account], b.SettledOut)
+		require.False(t, units(line).Less(b.Receivable))
+		owed := b.Payable.SubFloor(b.Prepaid)
+		require.True(t, owed.Less(policy.At), "%v is still owed %v", b.Account, owed)
+	}
+	require.NoError(t, client.Close(ctx))
+	require.NoError(t, client.Close(ctx), "twice is safe")
+	ledgertest.RequireNothingHeld(t, l)
+	require.NoError(t, l.Close())
+}
+
+// forward takes one packet through its life, or sees it refused by a line.
+func forward(ctx context.Context, client *peerledger.Client, peers []accounts.Account, random *rand.Rand) error {
+	amount := random.Uint64N(60)
+	p := transfers.Packet{
+		From: peers[random.IntN(len(peers))], To: peers[random.IntN(len(peers))],
+		In: amount + random.Uint64N(3), Out: amount, Expiry: time.Now().Add(time.Minute),
+	}
+	held, err := client.Recorder.Prepare(ctx, p)
+	if errors.Is(err, transfers.ErrCreditLine) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	resolve := client.Recorder.Fulfill
+	if random.IntN(4) == 0 {
+		resolve = client.Recorder.Reject
+	}
+	_, err = resolve(ctx, held.Packet)
+	return err
+}
+
+// keepOpen is a ledger that outlives its client.
+type keepOpen struct{ ledger.Ledger }
+
+func (keepOpen) Close() error { return nil }
+
+func TestOpenReportsAllFaultsAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := peerledger.OpenEmbedded(peerledger.Config{
+		Accounts:   accounts.Config{Assets: []accounts.Asset{{Code: "USD"}}},
+		Recorder:   transfers.Config{Lanes: -1},
+		Settlement: settlement.Config{Sweep: -1},
+	})
+	require.ErrorIs(t, err, accounts.ErrInvalid)
+	require.ErrorIs(t, err, transfers.ErrConfig)
+	for _, field := range []string{"Ledger", "Lanes", "Sweep"} {
+		require.ErrorContains(t, err, field)
+	}
+}
+
+// A recorder's own Touched is called as well as the settlement engine.
+func TestTouchedIsShared(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	touched := make(chan accounts.Account, 10)
+	var pays rail
+	client, err := peerledger.OpenEmbedded(peerledger.Config{
+		Accounts: accounts.Config{Assets: []accounts.Asset{usd}},
+		Recorder: transfers.Config{Touched: func(all []accounts.Account) {
+			for _, a := range all {
+				touched <- a
+			}
+		}},
+		Settlement: settlement.Config{Settler: &pays, Policy: func(accounts.Account) settlement.Policy {
+			return settlement.Threshold{At: units(1)}
+		}},
+	})
+	require.NoError(t, err)
+	peers, err := client.Provision(ctx, accounts.Peer{ID: "alice", Asset: usd})
+	require.NoError(t, err)
+	own, err := client.Book.Own(usd)
+	require.NoError(t, err)
+	_, err = client.Recorder.Forward(ctx, transfers.Packet{From: own, To: peers[0], In: 5, Out: 5})
+	require.NoError(t, err)
+	require.Equal(t, peers[0], <-touched)
+	require.Empty(t, touched, "we do not settle with ourselves")
+	_, err = client.Settlement.Check(ctx)
+	require.NoError(t, err)
+	require.Equal(t, units(5), pays.totals()[peers[0]])
+	ledgertest.RequireNothingHeld(t, client.Ledger)
+	require.NoError(t, client.Close(ctx))
+}

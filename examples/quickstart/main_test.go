@@ -1,0 +1,24 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestQuickstart(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), &out))
+	require.Equal(t, `a packet of alice to bob is held: forward it now
+  alice position     -0.06 USD, settled out 0
+  bob   position   0.05999 USD, settled out 0
+rail: pay 0.05999 to bob
+  alice position     -0.06 USD, settled out 0
+  bob   position         0 USD, settled out 0.05999
+bob sends 3 cents: ILP error T04, over its credit line: true
+  alice position     -0.04 USD, settled out 0
+  bob   position     -0.02 USD, settled out 0.05999
+`, out.String())
+}
