@@ -28,8 +28,9 @@ func Seed(tb testing.TB) uint64 {
 // RunProgram gives the ledger a random program and checks what must be so on any
 // ledger, whatever its answers: after each request debits equal credits; in the
 // end the balances are the sum of the stored transfers, and queries answer what
-// looking through all transfers gives; all requests sent again change nothing; and the same events in other requests get the same answers and
-// leave the same balances.
+// looking through all transfers gives; all requests sent again change nothing; and
+// the same events in other requests get the same answers and leave the same
+// balances.
 func RunProgram(tb testing.TB, l ledger.Ledger, seed uint64) {
 	tb.Helper()
 	random := rand.New(rand.NewPCG(seed, 1))

@@ -1,0 +1,277 @@
+package transfers_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// stalled is a ledger that answers one request at a time, when told to.
+type stalled struct {
+	ledger.Ledger
+	requests chan []ledger.Transfer // what was asked
+	proceed  chan error             // nil: answer; else: fail with it, without asking the ledger
+}
+
+func newStalled(l ledger.Ledger) *stalled {
+	return &stalled{Ledger: l, requests: make(chan []ledger.Transfer), proceed: make(chan error)}
+}
+
+func (s *stalled) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	select {
+	case s.requests <- batch:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case err := <-s.proceed:
+		if err != nil {
+			return nil, err
+		}
+		return s.Ledger.CreateTransfers(ctx, batch)
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, ctx.Err())
+	}
+}
+
+// answerAll answers every request until ctx ends.
+func (s *stalled) answerAll(ctx context.Context) {
+	for {
+		select {
+		case <-s.requests:
+			s.proceed <- nil
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// end closes a recorder on a ledger that may still have requests under way.
+func (s *stalled) end(t *testing.T, f *fixture) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go s.answerAll(ctx)
+	require.NoError(t, f.recorder.Close(t.Context()))
+	ledgertest.RequireConserved(t, f.embedded)
+}
+
+// What comes while a request is in flight goes with the next one, whole.
+func TestBatchIsWhatQueuedUpMeanwhile(t *testing.T) {
+	t.Parallel()
+	var slow *stalled
+	f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+	ctx := t.Context()
+	_, err := f.recorder.Submit(ctx, transfers.Prepare(f.packet(2, 1)))
+	require.NoError(t, err)
+	require.Len(t, <-slow.requests, 2, "the first one goes alone, with its fee")
+	var last transfers.Ticket
+	for range 5 {
+		last, err = f.recorder.Submit(ctx, transfers.Prepare(f.packet(2, 1)))
+		require.NoError(t, err)
+	}
+	slow.proceed <- nil
+	require.Len(t, <-slow.requests, 10)
+	slow.proceed <- nil
+	result := last.Wait(ctx)
+	require.NoError(t, result.Err)
+	slow.end(t, f)
+}
+
+func canceled(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	return ctx
+}
+
+func TestBacklogIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var slow *stalled
+		f := newFixture(t, transfers.Config{Lanes: 1, Backlog: 3},
+			func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+		ctx := t.Context()
+		for range 3 {
+			_, err := f.recorder.TrySubmit(transfers.Prepare(f.packet(1, 1)))
+			require.NoError(t, err)
+		}
+		_, err := f.recorder.TrySubmit(transfers.Prepare(f.packet(1, 1)))
+		require.ErrorIs(t, err, transfers.ErrBacklogFull)
+		require.Equal(t, "T03", transfers.Code(err))
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		_, err = f.recorder.Submit(short, transfers.Prepare(f.packet(1, 1)))
+		require.ErrorIs(t, err, transfers.ErrBacklogFull)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+
+		waiting := make(chan error, 1)
+		go func() {
+			_, err := f.recorder.Submit(ctx, transfers.Prepare(f.packet(1, 1)))
+			waiting <- err
+		}()
+		synctest.Wait()
+		require.Empty(t, waiting, "no room yet")
+		go slow.answerAll(ctx)
+		require.NoError(t, <-waiting, "room again")
+		require.NoError(t, f.recorder.Flush(ctx))
+		require.NoError(t, f.recorder.Close(ctx))
+		ledgertest.RequireConserved(t, f.embedded)
+	})
+}
+
+// lossy applies every request and loses the answers to the first few.
+type lossy struct {
+	ledger.Ledger
+	mu   sync.Mutex
+	lose int
+}
+
+func (l *lossy) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	results, err := l.Ledger.CreateTransfers(ctx, batch)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lose--; l.lose >= 0 {
+		return nil, ledger.ErrOutcomeUnknown
+	}
+	return results, err
+}
+
+func TestLostAnswersAreFoundOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossy{Ledger: l, lose: 3} })
+		held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
+		require.NoError(t, err)
+		require.Equal(t, ledger.OutcomeAlreadyApplied, held.Outcome)
+		_, err = f.recorder.Fulfill(t.Context(), held.Packet)
+		require.NoError(t, err)
+		require.Equal(t, int64(90), f.position(t, f.bob))
+		f.end(t)
+	})
+}
+
+// The id of the first post is burnt, so the fulfill has to be sent twice. The
+// reject that was queued behind it must not get in between.
+func TestNothingOvertakesAFulfillThatIsSentAgain(t *testing.T) {
+	t.Parallel()
+	var slow *stalled
+	f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+	p := f.packet(100, 90)
+	p.ID = ledger.NewID(1<<8, 1)
+	var tickets []transfers.Ticket
+	for _, op := range []transfers.Op{ // the first one goes alone, and burns
+		transfers.Fulfill(p), transfers.Prepare(p), transfers.Fulfill(p), transfers.Reject(p),
+	} {
+		ticket, err := f.recorder.Submit(t.Context(), op)
+		require.NoError(t, err)
+		tickets = append(tickets, ticket)
+		if len(tickets) == 1 {
+			<-slow.requests
+		}
+	}
+	go func() {
+		slow.proceed <- nil
+		slow.answerAll(t.Context())
+	}()
+	require.ErrorIs(t, tickets[0].Wait(t.Context()).Err, transfers.ErrUnknownPacket)
+	require.NoError(t, tickets[1].Wait(t.Context()).Err)
+	require.NoError(t, tickets[2].Wait(t.Context()).Err)
+	require.ErrorIs(t, tickets[3].Wait(t.Context()).Err, transfers.ErrResolvedOtherwise)
+	f.end(t)
+}
+
+func TestSmallRequestsAreLearnt(t *testing.T) {
+	t.Parallel()
+	for _, most := range []int{253, 100, 3, 2} {
+		var slow *stalled
+		f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+		done := make(chan struct{})
+		refused := 0
+		go func() {
+			defer close(done)
+			for batch := range slow.requests {
+				if len(batch) > most {
+					refused++
+					slow.proceed <- ledger.ErrTooMuchData
+				} else {
+					slow.proceed <- nil
+				}
+			}
+		}()
+		var ops []transfers.Op
+		for range 200 {
+			ops = append(ops, transfers.Forward(f.packet(2, 1))) // two legs
+		}
+		_, err := f.recorder.RecordAll(t.Context(), ops...)
+		require.NoError(t, err)
+		require.Equal(t, int64(-400), f.position(t, f.alice))
+		f.end(t)
+		close(slow.requests)
+		<-done
+		require.LessOrEqual(t, refused, 9, "it is learnt, not found out each time")
+	}
+}
+
+// tiny takes no request with more than one transfer.
+type tiny struct{ ledger.Ledger }
+
+func (l tiny) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if len(batch) > 1 {
+		return nil, ledger.ErrTooMuchData
+	}
+	return l.Ledger.CreateTransfers(ctx, batch)
+}
+
+func TestOperationThatNeverFits(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { return tiny{l} })
+	results, err := f.recorder.RecordAll(t.Context(),
+		transfers.Forward(f.packet(1, 1)), transfers.Forward(f.packet(2, 1)), transfers.Forward(f.packet(1, 1)))
+	require.ErrorIs(t, err, ledger.ErrTooMuchData)
+	require.NoError(t, results[0].Err)
+	require.ErrorIs(t, results[1].Err, ledger.ErrTooMuchData)
+	require.NotErrorIs(t, results[1].Err, transfers.ErrClosed)
+	require.NoError(t, results[2].Err)
+	f.end(t)
+}
+
+// Many goroutines, prepares and their resolutions, on several lanes.
+func TestManyCallers(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{Lanes: 3, Backlog: 16}, nil)
+	other, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{})
+	require.NoError(t, err)
+	var group sync.WaitGroup
+	for i := range 20 {
+		group.Go(func() {
+			for range 20 {
+				held, err := f.recorder.Prepare(t.Context(), f.packet(2, 1))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				resolve := other.Fulfill // another recorder resolves the packet
+				if i%2 == 0 {
+					resolve = f.recorder.Reject
+				}
+				if _, err := resolve(t.Context(), held.Packet); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	require.Equal(t, int64(-400), f.position(t, f.alice))
+	require.Equal(t, int64(200), f.position(t, f.bob))
+	require.NoError(t, other.Close(t.Context()))
+	f.end(t)
+}
