@@ -44,22 +44,25 @@ func OpenEmbedded(cfg Config, opts ...embedded.Option) (*Client, error) {
 }
 
 // New wires a Client over a ledger, which from then on belongs to it: Close closes
-// it. It does not touch the ledger. All faults of the configuration are reported
-// at once, as errors that match accounts.ErrInvalid or transfers.ErrConfig; then
+// it. It does not touch the ledger. The errors are those of Config.Validate; then
 // the ledger stays the caller's.
 func New(l ledger.Ledger, cfg Config) (*Client, error) {
-	book, bookErr := accounts.NewBook(l, cfg.Accounts)
-	if err := errors.Join(bookErr, cfg.Recorder.Validate(), cfg.Settlement.Validate()); err != nil {
+	// The parts fail for no other reason, so none is left running half-way.
+	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("peerledger: %w", err)
+	}
+	book, err := accounts.NewBook(l, cfg.Accounts)
+	if err != nil {
+		return nil, err
 	}
 	engine, err := settlement.NewEngine(l, book, cfg.Settlement)
 	if err != nil {
-		return nil, fmt.Errorf("peerledger: %w", err)
+		return nil, err
 	}
 	cfg.Recorder.Touched = tell(cfg.Recorder.Touched, engine.Touch)
 	recorder, err := transfers.NewRecorder(l, book, cfg.Recorder)
 	if err != nil {
-		return nil, fmt.Errorf("peerledger: %w", err)
+		return nil, err
 	}
 	return &Client{Ledger: l, Book: book, Recorder: recorder, Settlement: engine}, nil
 }
@@ -86,10 +89,11 @@ func (c *Client) Provision(ctx context.Context, peers ...accounts.Peer) ([]accou
 }
 
 // Close ends the Client in order: the recorder refuses new packets and drains,
-// the settlement engine finishes what it is paying, the ledger is closed. ctx
-// bounds the wait; what could not be finished by then is in the error, as a
-// *transfers.CloseError and a *settlement.OpenOrdersError. Close is safe to call
-// twice.
+// the settlement engine finishes what it is paying, the ledger is closed. When
+// ctx ends, requests and hooks under way are given up (a hook that does not heed
+// it is left behind after 5 s more); what could not be finished by then is in the
+// error, as a *transfers.CloseError and a *settlement.OpenOrdersError. Close is
+// safe to call twice.
 func (c *Client) Close(ctx context.Context) error {
 	return errors.Join(c.Recorder.Close(ctx), c.Settlement.Close(ctx), c.Ledger.Close())
 }

@@ -1,6 +1,8 @@
 package peerledger
 
 import (
+	"errors"
+
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/settlement"
 	"github.com/peerledger/peerledger/transfers"
@@ -17,4 +19,10 @@ type Config struct {
 	Recorder transfers.Config
 	// Settlement says when peers are paid and by whom. Default: nobody is.
 	Settlement settlement.Config
+}
+
+// Validate reports all that is wrong with the configuration at once, as errors
+// that match accounts.ErrInvalid and name the field.
+func (c Config) Validate() error {
+	return errors.Join(c.Accounts.Validate(), c.Recorder.Validate(), c.Settlement.Validate())
 }

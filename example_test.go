@@ -12,8 +12,7 @@ import (
 )
 
 func Example() {
-	ctx := context.Background()
-	usd := accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
+	ctx, usd := context.Background(), accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
 	client, err := peerledger.OpenEmbedded(peerledger.Config{Accounts: accounts.Config{Assets: []accounts.Asset{usd}}})
 	if err != nil {
 		panic(err)
@@ -34,9 +33,9 @@ func Example() {
 	if _, err := client.Recorder.Fulfill(ctx, held.Packet); err != nil { // when its fulfill has come
 		panic(err)
 	}
-	balances, err := client.Book.Balances(ctx, peers...)
-	for _, b := range balances {
-		fmt.Println(b.Account.Peer(), b.Position(), err)
+	for _, peer := range peers {
+		b, err := client.Book.Balance(ctx, peer)
+		fmt.Println(peer.Peer(), b.Position(), err)
 	}
 	// Output:
 	// alice -1000 <nil>

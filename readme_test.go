@@ -8,22 +8,33 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The README's program is the body of Example, which is run.
+// The README's program is the body of Example, which is run, and prints what the
+// README says.
 func TestReadmeProgramIsTheExample(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	_, after, found := strings.Cut(string(readme), "```go\n")
-	require.True(t, found)
-	program, _, found := strings.Cut(after, "```\n")
-	require.True(t, found)
-
 	source, err := os.ReadFile("example_test.go")
 	require.NoError(t, err)
-	_, after, found = strings.Cut(string(source), "func Example() {\n")
+	_, example, found := strings.Cut(string(source), "func Example() {\n")
 	require.True(t, found)
-	body, _, found := strings.Cut(after, "\t// Output:")
+	body, rest, found := strings.Cut(example, "\t// Output:\n")
 	require.True(t, found)
-	body = strings.TrimPrefix(strings.ReplaceAll(body, "\n\t", "\n"), "\t")
-	require.Equal(t, body, program)
+	output, _, found := strings.Cut(rest, "}\n")
+	require.True(t, found)
+
+	program := block(t, string(readme), "go")
+	require.Equal(t, strings.TrimPrefix(strings.ReplaceAll(body, "\n\t", "\n"), "\t"), program)
+	require.LessOrEqual(t, strings.Count(program, "\n"), 25)
+	require.Equal(t, strings.ReplaceAll(output, "\t// ", ""), block(t, string(readme), "text"))
+}
+
+// block is the first block of code in the given language.
+func block(t *testing.T, text, language string) string {
+	t.Helper()
+	_, after, found := strings.Cut(text, "```"+language+"\n")
+	require.True(t, found)
+	inside, _, found := strings.Cut(after, "```\n")
+	require.True(t, found)
+	return inside
 }

@@ -35,8 +35,13 @@ type Balance struct {
 	SettledOut ledger.Amount // paid by us to the peer
 	SettledIn  ledger.Amount // paid by the peer to us
 
-	Suspended bool // new packets are refused; what is held goes on
-	Closed    bool // everything is refused
+	// Suspended says that the peer's credit line account is closed in the ledger:
+	// a sign to connectors to take no new packets from the peer. The ledger does
+	// not refuse them by it, and the recorder does not look at it yet.
+	Suspended bool
+	// Closed says that the peer account is closed in the ledger, which refuses
+	// every packet and post on it.
+	Closed bool
 }
 
 // Position is Payable less Receivable, in units: above 0 we owe the peer.

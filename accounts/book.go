@@ -17,11 +17,11 @@ type Config struct {
 	// every account's id, so it must never change. Default "".
 	Namespace string
 	// Assets are the assets that peers trade in: at least one, each with its
-	// own ledger number.
+	// own ledger number. No default.
 	Assets []Asset
 	// NoHistory leaves the history of balances out of the peer accounts, for
-	// about a tenth more two-phase throughput on TigerBeetle. It cannot be
-	// added later. Default false.
+	// about a tenth more two-phase throughput (measured on TigerBeetle 0.17.9).
+	// It cannot be added later. Default false.
 	NoHistory bool
 }
 
@@ -40,9 +40,33 @@ type assetEntry struct {
 	ids   AssetIDs
 }
 
-// NewBook makes a Book. It does not touch the ledger. All that is wrong with the
-// assets is reported at once, as errors that match ErrInvalid.
+// Validate reports all that is wrong with the configuration at once, as errors
+// that match ErrInvalid and name the field.
+func (c Config) Validate() error {
+	var errs []error
+	if len(c.Assets) == 0 {
+		errs = append(errs, &FieldError{Subject: "accounts config", Field: "Assets", Reason: "must not be empty"})
+	}
+	byLedger := make(map[uint32]Asset, len(c.Assets))
+	for _, a := range c.Assets {
+		errs = append(errs, a.validate())
+		if other, taken := byLedger[a.Ledger]; taken && a.Ledger != 0 {
+			errs = append(errs, &FieldError{
+				Subject: fmt.Sprintf("asset %q", a.Code), Field: "Ledger",
+				Reason: fmt.Sprintf("%d is already that of %v", a.Ledger, other),
+			})
+		}
+		byLedger[a.Ledger] = a
+	}
+	return errors.Join(errs...)
+}
+
+// NewBook makes a Book. It does not touch the ledger. The errors are those of
+// Config.Validate.
 func NewBook(l ledger.Ledger, cfg Config) (*Book, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
 	b := &Book{
 		ledger: l, ns: chart.Namespace(cfg.Namespace), flags: chart.PeerFlags,
 		assets: make(map[uint32]assetEntry, len(cfg.Assets)),
@@ -50,35 +74,14 @@ func NewBook(l ledger.Ledger, cfg Config) (*Book, error) {
 	if cfg.NoHistory {
 		b.flags &^= ledger.AccountHistory
 	}
-	var errs []error
-	if len(cfg.Assets) == 0 {
-		errs = append(errs, &FieldError{Subject: "config", Field: "Assets", Reason: "must not be empty"})
-	}
 	for _, a := range cfg.Assets {
-		errs = append(errs, b.addAsset(a))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
+		id := func(code uint16) ledger.ID { return b.ns.AssetAccount(code, a.Ledger) }
+		b.assets[a.Ledger] = assetEntry{asset: a, ids: AssetIDs{
+			Liquidity: id(chart.CodeLiquidity), Revenue: id(chart.CodeRevenue), Dust: id(chart.CodeDust),
+			Suspense: id(chart.CodeSuspense), Outside: id(chart.CodeOutside), Control: id(chart.CodeControl),
+		}}
 	}
 	return b, nil
-}
-
-func (b *Book) addAsset(a Asset) error {
-	if err := a.validate(); err != nil {
-		return err
-	}
-	if other, taken := b.assets[a.Ledger]; taken {
-		return &FieldError{
-			Subject: fmt.Sprintf("asset %q", a.Code), Field: "Ledger",
-			Reason: fmt.Sprintf("%d is already that of %v", a.Ledger, other.asset),
-		}
-	}
-	id := func(code uint16) ledger.ID { return b.ns.AssetAccount(code, a.Ledger) }
-	b.assets[a.Ledger] = assetEntry{asset: a, ids: AssetIDs{
-		Liquidity: id(chart.CodeLiquidity), Revenue: id(chart.CodeRevenue), Dust: id(chart.CodeDust),
-		Suspense: id(chart.CodeSuspense), Outside: id(chart.CodeOutside), Control: id(chart.CodeControl),
-	}}
-	return nil
 }
 
 // Account is the handle of a peer in an asset. It is worked out, not looked up:

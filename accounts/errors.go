@@ -41,7 +41,8 @@ type Drift struct {
 	Got     string
 }
 
-// String is the drift as in "alice on ledger 1: line: credit_line is 5, want 7".
+// String is the drift as in "alice on ledger 1: line account: credit_line is 5,
+// want 7".
 func (d Drift) String() string {
 	return fmt.Sprintf("%v: %s account: %s is %s, want %s", d.Account, d.Kind, d.Field, d.Got, d.Want)
 }

@@ -23,6 +23,8 @@ type Peer struct {
 // other: the ledger still keeps the books of it.
 var Unlimited = ledger.Amount(uint128.New(0, 1<<32))
 
+// maxPeerID is the length of the longest ILP address (RFC 0015), since that is what
+// many connectors call a peer.
 const maxPeerID = 1023
 
 func (p Peer) validate() error {

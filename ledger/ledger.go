@@ -6,7 +6,8 @@ const (
 	// BatchMax is how many events one create or look-up request may carry on a
 	// server with default settings. A server started with --development takes
 	// fewer (253 creates, 2031 look-ups); whoever exceeds what the ledger at
-	// hand takes learns it from ErrTooMuchData.
+	// hand takes learns it from ErrTooMuchData. These limits, and those below,
+	// were measured on TigerBeetle 0.17.9.
 	BatchMax = 8189
 	// QueryMax is the largest limit of a filter.
 	QueryMax = 8189

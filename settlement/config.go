@@ -1,6 +1,7 @@
 package settlement
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -85,12 +86,12 @@ func (c Config) Validate() error {
 }
 
 func (c Config) withDefaults() Config {
-	orDefault(&c.HookTimeout, 30*time.Second)
-	orDefault(&c.RetryAfter, time.Second)
-	orDefault(&c.RetryAtMost, 5*time.Minute)
-	orDefault(&c.RearmAfter, time.Minute)
-	orDefault(&c.Sweep, time.Minute)
-	orDefault(&c.Concurrency, 8)
+	c.HookTimeout = cmp.Or(c.HookTimeout, 30*time.Second)
+	c.RetryAfter = cmp.Or(c.RetryAfter, time.Second)
+	c.RetryAtMost = cmp.Or(c.RetryAtMost, 5*time.Minute)
+	c.RearmAfter = cmp.Or(c.RearmAfter, time.Minute)
+	c.Sweep = cmp.Or(c.Sweep, time.Minute)
+	c.Concurrency = cmp.Or(c.Concurrency, 8)
 	if c.Policy == nil {
 		c.Policy = func(accounts.Account) Policy { return nil }
 	}
@@ -99,12 +100,6 @@ func (c Config) withDefaults() Config {
 	}
 	c.Hooks = c.Hooks.withDefaults()
 	return c
-}
-
-func orDefault[T int | time.Duration](v *T, standard T) {
-	if *v == 0 {
-		*v = standard
-	}
 }
 
 func (h Hooks) withDefaults() Hooks {

@@ -6,10 +6,10 @@ import (
 	"log"
 
 	"github.com/peerledger/peerledger/accounts"
-	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/transfers"
 )
 
 func Example() {
@@ -70,15 +70,21 @@ func Example() {
 	// owed 7 of it prepaid 5
 }
 
-// deliver books what the recorder of package transfers books for a packet from
-// ourselves that the peer fulfilled.
+// deliver has the peer deliver a packet of ours, which earns it that many units.
 func deliver(ctx context.Context, l ledger.Ledger, book *accounts.Book, peer accounts.Account, units uint64) {
-	own, _ := book.AssetIDs(peer.Ledger())
-	_, err := l.CreateTransfers(ctx, []ledger.Transfer{{
-		ID: ledger.NewID(1, 1), DebitAccountID: own.Liquidity, CreditAccountID: peer.ID(),
-		Amount: ledger.NewAmount(units), Ledger: peer.Ledger(), Code: chart.CodePacket,
-	}})
+	asset, _ := book.Asset(peer.Ledger())
+	own, err := book.Own(asset)
 	if err != nil {
+		log.Fatal(err)
+	}
+	recorder, err := transfers.NewRecorder(l, book, transfers.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := recorder.Forward(ctx, transfers.Packet{From: own, To: peer, In: units, Out: units}); err != nil {
+		log.Fatal(err)
+	}
+	if err := recorder.Close(ctx); err != nil {
 		log.Fatal(err)
 	}
 }

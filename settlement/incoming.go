@@ -33,7 +33,8 @@ type Outgoing struct {
 // forgotten. The money of a peer whose account is closed is booked into suspense.
 //
 // Errors are *BookingErrors: ErrKeyReused, accounts.ErrNotProvisioned,
-// accounts.ErrUnknownAsset, accounts.ErrInvalid, or the error of a request. After
+// accounts.ErrUnknownAsset, accounts.ErrInvalid, ErrAccountClosed if suspense is
+// closed too, or the error of a request. After
 // ledger.ErrOutcomeUnknown it may be booked or not: call again. ErrClosed after
 // Close.
 func (e *Engine) Receive(ctx context.Context, in Incoming) (Receipt, error) {

@@ -175,6 +175,26 @@ func TestReceiveForAClosedPeer(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
+// With the peer's account and suspense both closed there is nowhere to put the
+// money: that is said, and not tried for ever. Later the same key can be booked.
+func TestReceiveWithNowhereToPutIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.engine(settlement.Config{})
+	in := settlement.Incoming{Account: w.alice, Key: "a", Amount: units(50)}
+	own, _ := w.book.AssetIDs(usd.Ledger)
+	reopen := w.closePeer(w.alice)
+	w.move(own.Suspense, own.Control, 0, ledger.TransferPending|ledger.TransferClosingDebit)
+	_, err := e.Receive(t.Context(), in)
+	require.ErrorIs(t, err, settlement.ErrAccountClosed)
+	reopen()
+	receipt, err := e.Receive(t.Context(), in)
+	require.NoError(t, err)
+	require.False(t, receipt.Suspense)
+	require.Equal(t, units(50), w.balance(w.alice).SettledIn)
+	ledgertest.RequireNothingHeld(t, w.ledger)
+}
+
 // Booked for the open account by the time it is closed: the key is known.
 func TestReceiveAgainAfterClosing(t *testing.T) {
 	t.Parallel()

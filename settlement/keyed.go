@@ -61,7 +61,7 @@ func (e *Engine) bookOnce(ctx context.Context, account accounts.Account, k keyed
 		case status.Conflict():
 			return e.bookedBefore(ctx, k, row)
 		case status == ledger.TransferIDAlreadyFailed:
-		case status == ledger.TransferCreditAccountAlreadyClosed && !k.suspense.IsZero():
+		case status == ledger.TransferCreditAccountAlreadyClosed && k.suspense != row.CreditAccountID && !k.suspense.IsZero():
 			row.CreditAccountID = k.suspense
 		default:
 			return Receipt{}, refusal(&ledger.TransferError{ID: row.ID, Status: status})

@@ -13,7 +13,8 @@ import (
 
 // resender is a ledger that sends transfers again as long as their outcome is
 // unknown. Everything here derives its ids, so the same event again is always
-// safe and finds out.
+// safe and finds out. Other errors are the caller's, who can come back; the
+// recorder, which has nobody to come back, goes on after those as well.
 type resender struct {
 	ledger.Ledger
 }

@@ -66,6 +66,7 @@ func TestCloseSaysWhatItLeaves(t *testing.T) {
 func TestClosedLedger(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, nil)
+	ledgertest.RequireNothingHeld(t, f.embedded)
 	require.NoError(t, f.embedded.Close())
 	_, err := f.recorder.Forward(t.Context(), f.packet(1, 1))
 	require.ErrorIs(t, err, ledger.ErrClosed)

@@ -1,8 +1,8 @@
 package transfers
 
 import (
+	"cmp"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
@@ -30,10 +30,10 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.Lanes = orDefault(c.Lanes, 2)
-	c.Backlog = orDefault(c.Backlog, 1<<16)
-	c.HoldMargin = orDefault(c.HoldMargin, 2*time.Second)
-	c.MinHold = orDefault(c.MinHold, time.Second)
+	c.Lanes = cmp.Or(c.Lanes, 2)
+	c.Backlog = cmp.Or(c.Backlog, 1<<16)
+	c.HoldMargin = cmp.Or(c.HoldMargin, 2*time.Second)
+	c.MinHold = cmp.Or(c.MinHold, time.Second)
 	if c.Touched == nil {
 		c.Touched = func([]accounts.Account) {}
 	}
@@ -43,28 +43,18 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func orDefault[T int | time.Duration](v, standard T) T {
-	if v == 0 {
-		return standard
-	}
-	return v
-}
-
-// ErrConfig is matched by the errors of Config.Validate.
-var ErrConfig = errors.New("transfers: invalid configuration")
-
 // Validate reports all that is wrong with the configuration at once, as errors
-// that match ErrConfig and name the field.
+// that match accounts.ErrInvalid and name the field.
 func (c Config) Validate() error {
 	var errs []error
-	check := func(ok bool, field string, value any) {
+	check := func(ok bool, field string) {
 		if !ok {
-			errs = append(errs, fmt.Errorf("%w: %s must not be negative, is %v", ErrConfig, field, value))
+			errs = append(errs, &accounts.FieldError{Subject: "recorder config", Field: field, Reason: "must not be negative"})
 		}
 	}
-	check(c.Lanes >= 0, "Lanes", c.Lanes)
-	check(c.Backlog >= 0, "Backlog", c.Backlog)
-	check(c.HoldMargin >= 0, "HoldMargin", c.HoldMargin)
-	check(c.MinHold >= 0, "MinHold", c.MinHold)
+	check(c.Lanes >= 0, "Lanes")
+	check(c.Backlog >= 0, "Backlog")
+	check(c.HoldMargin >= 0, "HoldMargin")
+	check(c.MinHold >= 0, "MinHold")
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package transfers
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
@@ -53,7 +54,11 @@ const (
 
 // String is "prepare", "fulfill", "reject" or "forward".
 func (k Kind) String() string {
-	return [...]string{"no operation", "prepare", "fulfill", "reject", "forward"}[min(k, KindForward)]
+	names := [...]string{KindPrepare: "prepare", KindFulfill: "fulfill", KindReject: "reject", KindForward: "forward"}
+	if k < KindPrepare || k > KindForward {
+		return fmt.Sprintf("Kind(%d)", uint8(k))
+	}
+	return names[k]
 }
 
 // Op is one operation on one packet, for Record, RecordAll, Submit and TrySubmit.

@@ -31,7 +31,7 @@ type Recorder struct {
 }
 
 // NewRecorder starts a recorder for packets between the peers of a book. The
-// error matches ErrConfig.
+// errors are those of Config.Validate.
 func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

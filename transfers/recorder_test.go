@@ -159,6 +159,21 @@ func TestEverythingTwice(t *testing.T) {
 	f.end(t)
 }
 
+// The receiver's part fits the sender's line, and the fee does not.
+func TestPacketIsHeldWholeOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{}, nil)
+	_, err := f.recorder.Prepare(t.Context(), f.packet(1001, 1000))
+	require.ErrorIs(t, err, transfers.ErrCreditLine)
+	for _, a := range []accounts.Account{f.alice, f.bob} {
+		b, err := f.book.Balance(t.Context(), a)
+		require.NoError(t, err)
+		require.Zero(t, b.HeldIn)
+		require.Zero(t, b.HeldOut)
+	}
+	f.end(t)
+}
+
 // What can be found in the ledger by the packet, and by its condition.
 func TestRowsOfAPacket(t *testing.T) {
 	t.Parallel()
@@ -329,7 +344,7 @@ func TestConfigFaults(t *testing.T) {
 	for _, field := range []string{"Lanes", "Backlog", "HoldMargin", "MinHold"} {
 		require.ErrorContains(t, err, field)
 	}
-	require.ErrorIs(t, err, transfers.ErrConfig)
+	require.ErrorIs(t, err, accounts.ErrInvalid)
 	_, err = transfers.NewRecorder(nil, nil, transfers.Config{Lanes: -1})
-	require.ErrorIs(t, err, transfers.ErrConfig)
+	require.ErrorIs(t, err, accounts.ErrInvalid)
 }

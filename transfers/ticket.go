@@ -52,7 +52,8 @@ func (p *pending) finish() {
 	close(p.done)
 }
 
-// Ticket is the answer to come for an operation that was handed over.
+// Ticket is the answer to come for an operation that was handed over. Submit and
+// TrySubmit give it; the zero Ticket is nobody's and must not be used.
 type Ticket struct {
 	pending *pending
 }

@@ -18,37 +18,43 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
+var usd = accounts.Asset{Code: "USD", Scale: 9, Ledger: 1} // a unit is a billionth of a dollar
+
+const cent = 10_000_000
+
 func main() {
-	if err := run(context.Background(), os.Stdout); err != nil {
+	ctx := context.Background()
+	client, err := open(os.Stdout)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := errors.Join(demo(ctx, os.Stdout, client), client.Close(ctx)); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, out io.Writer) (err error) {
-	usd := accounts.Asset{Code: "USD", Scale: 9, Ledger: 1} // a unit is a billionth of a dollar
-	const cent = 10_000_000
-
-	client, err := peerledger.OpenEmbedded(peerledger.Config{
+// open makes a client that pays a peer all that it is owed as soon as that is 5
+// cents.
+func open(out io.Writer) (*peerledger.Client, error) {
+	// Your payment channel goes here. The order's ID is the key that makes a
+	// second call with the same order pay nothing more.
+	rail := func(_ context.Context, order settlement.Order) (ledger.Amount, error) {
+		fmt.Fprintf(out, "rail: pay %s to %s\n", order.Asset.Decimal(order.Amount), order.Account.Peer())
+		return order.Amount, nil
+	}
+	return peerledger.OpenEmbedded(peerledger.Config{
 		Accounts: accounts.Config{Assets: []accounts.Asset{usd}},
 		Settlement: settlement.Config{
-			// Pay a peer all that it is owed as soon as that is 5 cents.
+			Settler: settlement.SettlerFunc(rail),
 			Policy: func(accounts.Account) settlement.Policy {
 				return settlement.Threshold{At: ledger.NewAmount(5 * cent)}
 			},
-			// Your payment channel goes here. The order's ID is the key that
-			// makes a second call with the same order pay nothing more.
-			Settler: settlement.SettlerFunc(func(_ context.Context, order settlement.Order) (ledger.Amount, error) {
-				fmt.Fprintf(out, "rail: pay %s to %s\n", order.Asset.Decimal(order.Amount), order.Account.Peer())
-				return order.Amount, nil
-			}),
-			Manual: true, // check when this program says so, not in the background
+			Manual: true, // pay when this program says so, not in the background
 		},
 	})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, client.Close(ctx)) }()
+}
 
+func demo(ctx context.Context, out io.Writer, client *peerledger.Client) error {
 	peers, err := client.Provision(ctx,
 		accounts.Peer{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(100 * cent)},
 		accounts.Peer{ID: "bob", Asset: usd, CreditLine: ledger.NewAmount(2 * cent)})
@@ -58,14 +64,8 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	alice, bob := peers[0], peers[1]
 
 	// Alice sends 6 cents; bob gets all but a fee of a thousandth of a cent.
-	held, err := client.Recorder.Prepare(ctx, transfers.Packet{
-		From: alice, To: bob, In: 6 * cent, Out: 6*cent - cent/1000, Expiry: time.Now().Add(30 * time.Second),
-	})
+	err = deliver(ctx, client, transfers.Packet{From: alice, To: bob, In: 6 * cent, Out: 6*cent - cent/1000})
 	if err != nil {
-		return err
-	}
-	fmt.Fprintln(out, "a packet of alice to bob is held: forward it now")
-	if _, err := client.Recorder.Fulfill(ctx, held.Packet); err != nil {
 		return err
 	}
 	if err := show(ctx, out, client, alice, bob); err != nil {
@@ -80,21 +80,28 @@ func run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 
-	// Bob may owe us 2 cents. A packet beyond that is refused by the ledger.
-	big := transfers.Packet{From: bob, To: alice, In: 3 * cent, Out: 3 * cent, Expiry: time.Now().Add(30 * time.Second)}
-	_, err = client.Recorder.Prepare(ctx, big)
+	// Bob may owe us 2 cents. The ledger refuses a packet beyond that.
+	err = deliver(ctx, client, transfers.Packet{From: bob, To: alice, In: 3 * cent, Out: 3 * cent})
 	fmt.Fprintf(out, "bob sends 3 cents: ILP error %s, over its credit line: %t\n",
 		transfers.Code(err), errors.Is(err, transfers.ErrCreditLine))
-	small := big
-	small.In, small.Out = 2*cent, 2*cent
-	held, err = client.Recorder.Prepare(ctx, small)
+	err = deliver(ctx, client, transfers.Packet{From: bob, To: alice, In: 2 * cent, Out: 2 * cent})
 	if err != nil {
 		return err
 	}
-	if _, err := client.Recorder.Fulfill(ctx, held.Packet); err != nil {
-		return err
-	}
 	return show(ctx, out, client, alice, bob)
+}
+
+// deliver takes a packet through its life.
+func deliver(ctx context.Context, client *peerledger.Client, packet transfers.Packet) error {
+	packet.Expiry = time.Now().Add(30 * time.Second)
+	held, err := client.Recorder.Prepare(ctx, packet)
+	if err != nil {
+		return err // answer the sender with the ILP error transfers.Code(err)
+	}
+	// The amounts are held, so the packet may be forwarded. Its answer is a
+	// fulfill here; for a reject, Recorder.Reject gives back what is held.
+	_, err = client.Recorder.Fulfill(ctx, held.Packet)
+	return err
 }
 
 // show prints what we owe each peer (above 0) or it owes us (below).

@@ -5,14 +5,19 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
 func TestQuickstart(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), &out))
-	require.Equal(t, `a packet of alice to bob is held: forward it now
-  alice position     -0.06 USD, settled out 0
+	client, err := open(&out)
+	require.NoError(t, err)
+	require.NoError(t, demo(t.Context(), &out, client))
+	ledgertest.RequireNothingHeld(t, client.Ledger)
+	require.NoError(t, client.Close(t.Context()))
+	require.Equal(t, `  alice position     -0.06 USD, settled out 0
   bob   position   0.05999 USD, settled out 0
 rail: pay 0.05999 to bob
   alice position     -0.06 USD, settled out 0

@@ -89,7 +89,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, terminal 
 const usage = `Usage: replay [flags] [trace.jsonl]
 
 Replays a packet trace and compares the books with the balances at its end.
-Without a file it replays a trace of the Interledger reference connector.
+Without a file it replays a trace of the Interledger reference connector. Packets
+are counted for the peer that sent them.
 
 `
 
@@ -118,7 +119,7 @@ func parse(args []string, stderr io.Writer) (opts options, err error) {
 		return opts, fmt.Errorf("%w: -settle is trace or engine, not %q", errUsage, *settle)
 	}
 	if flags.NArg() > 1 {
-		return opts, fmt.Errorf("%w: one trace at most, got %d", errUsage, flags.NArg())
+		return opts, fmt.Errorf("%w: one trace at most, after the flags; got %q", errUsage, flags.Args())
 	}
 	opts.file = flags.Arg(0)
 	return opts, nil

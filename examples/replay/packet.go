@@ -27,9 +27,9 @@ func (p *pass) packet(f *trace.Forward) (transfers.Packet, error) {
 	if from.asset.code != to.asset.code {
 		return packet, nil // traded at a rate that the trace does not tell
 	}
-	left, err := left(f, from.asset.scale, to.asset.scale)
+	rest, err := left(f, from.asset.scale, to.asset.scale)
 	if from.asset != to.asset {
-		packet.Dust = left
+		packet.Dust = rest
 	} // else it is our fee
 	return packet, err
 }

@@ -36,12 +36,12 @@ type peer struct {
 	// room is what the peer can surely send: its headroom as far as the ledger
 	// has answered, less everything prepared since.
 	room ledger.Amount
-	// gives are the operations under way that will give the peer room.
-	gives []gift
+	// frees are the operations under way that will give the peer room.
+	frees []release
 }
 
-// gift is an operation that gives a peer room when the ledger has applied it.
-type gift struct {
+// release is an operation that gives a peer room when the ledger has applied it.
+type release struct {
 	ticket transfers.Ticket
 	amount uint64
 	line   int
@@ -128,19 +128,19 @@ func (p *pass) resolve(ctx context.Context, a *trace.Answer) error {
 	if p.count(prepared, f.Line); prepared.Err != nil {
 		return unknown(prepared)
 	}
-	op, given := transfers.Reject(prepared.Packet), gift{amount: f.In, line: a.Line}
+	op, freed := transfers.Reject(prepared.Packet), release{amount: f.In, line: a.Line}
 	receiver := p.peers[f.From]
 	if a.Fulfilled {
-		op, given.amount, receiver = transfers.Fulfill(prepared.Packet), f.Out, p.peers[f.To]
+		op, freed.amount, receiver = transfers.Fulfill(prepared.Packet), f.Out, p.peers[f.To]
 		p.tally.fulfilled[f.From]++
 	} else {
 		p.tally.rejected[f.From]++
 	}
 	var err error
-	if given.ticket, err = p.client.Recorder.Submit(ctx, op); err != nil {
+	if freed.ticket, err = p.client.Recorder.Submit(ctx, op); err != nil {
 		return err
 	}
-	receiver.gives = append(receiver.gives, given)
+	receiver.frees = append(receiver.frees, freed)
 	return p.settle(ctx)
 }
 
@@ -202,7 +202,7 @@ func (p *pass) key(line int) string { return fmt.Sprintf("%s:%d", p.trace.Name, 
 
 // await waits for everything under way that gives a peer room.
 func (p *pass) await(ctx context.Context, peer *peer) error {
-	for _, g := range peer.gives {
+	for _, g := range peer.frees {
 		result := g.ticket.Wait(ctx)
 		if p.count(result, g.line); result.Err != nil {
 			if err := unknown(result); err != nil {
@@ -212,7 +212,7 @@ func (p *pass) await(ctx context.Context, peer *peer) error {
 		}
 		peer.room, _ = peer.room.Add(ledger.NewAmount(g.amount))
 	}
-	peer.gives = peer.gives[:0]
+	peer.frees = peer.frees[:0]
 	return nil
 }
 

@@ -48,12 +48,16 @@ func (p progress) step() {
 	}
 }
 
-// stop ends the display, and returns when its last line is written. It must follow
-// start.
-func (p progress) stop() {
+// stop ends the display, and returns when its last line is written; err is how the
+// replay ended. It must follow start.
+func (p progress) stop(err error) {
 	if p.writer == nil {
 		return
 	}
-	p.tracker.MarkAsDone()
+	if err != nil {
+		p.tracker.MarkAsErrored()
+	} else {
+		p.tracker.MarkAsDone()
+	}
 	<-p.ended
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/peerledger/peerledger/internal/trace"
@@ -13,7 +14,7 @@ import (
 func replay(ctx context.Context, tr *trace.Trace, opts options, progress progress) (rep *report, err error) {
 	client, handles, err := open(ctx, tr, opts)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s:1: %w", tr.Name, err) // what it needs is in the config line
 	}
 	defer func() { err = errors.Join(err, client.Close(ctx)) }()
 
@@ -23,7 +24,7 @@ func replay(ctx context.Context, tr *trace.Trace, opts options, progress progres
 		passes = 2
 	}
 	progress.start(passes * len(tr.Events))
-	defer progress.stop()
+	defer func() { progress.stop(err) }()
 	for range passes {
 		pass := newPass(tr, client, handles, opts.engine, progress)
 		if err := pass.run(ctx); err != nil {

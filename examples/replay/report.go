@@ -81,7 +81,14 @@ func (r *report) equal(i int) bool {
 	return r.balances[i].Position().String() == r.trace.Peers[i].Final.String()
 }
 
-var errDiffer = errors.New("the books differ")
+var (
+	errDiffer  = errors.New("the books differ")
+	errRefused = errors.New("refused, and the connector had forwarded it")
+)
+
+// mostRefused is how many refused operations are listed: the first one is what
+// there is to look at, and the others mostly follow from it.
+const mostRefused = 20
 
 // differences is nil if the books are as they should be.
 func (r *report) differences() error {
@@ -101,9 +108,13 @@ func (r *report) differences() error {
 		if i > 0 && len(pass.payments) > 0 {
 			differ("replay %d made %d payments after those of replay 1", i+1, len(pass.payments))
 		}
-		for _, err := range pass.refused {
-			differ("%w", err)
-		}
+	}
+	refused := r.passes[0].refused // the second time it is the same ones
+	for _, err := range refused[:min(len(refused), mostRefused)] {
+		errs = append(errs, fmt.Errorf("%w: %w", errRefused, err))
+	}
+	if more := len(refused) - mostRefused; more > 0 {
+		errs = append(errs, fmt.Errorf("%w: and %d more", errRefused, more))
 	}
 	for _, t := range r.totals {
 		if t.debits != t.credits {
@@ -156,11 +167,14 @@ func (r *report) writeTable(w io.Writer) error {
 	t.SetStyle(table.StyleLight)
 	t.Style().Format.Header = text.FormatDefault
 	t.AppendHeader(table.Row{
-		"peer", "asset", "scale", "sent: fulfilled", "rejected", "settled out", "settled in", "position", "trace", "equal",
+		"peer", "asset", "scale", "sent, fulfilled", "sent, rejected", "settled out", "settled in", "position", "trace", "equal",
 	})
 	for i, l := range r.lines() {
 		equal := "no"
-		if r.equal(i) {
+		switch {
+		case r.engine:
+			equal = "-" // other amounts are settled
+		case r.equal(i):
 			equal = "yes"
 		}
 		t.AppendRow(table.Row{
@@ -181,8 +195,9 @@ func (r *report) remarks() string {
 	s := ""
 	for i, pass := range r.passes {
 		rate := float64(pass.forwarded) / pass.elapsed.Seconds()
-		s += fmt.Sprintf("replay %d: %d packets (%d with an amount) in %v, %.0f packets/s; %d operations applied, %d in the books before\n",
-			i+1, pass.forwarded, pass.moving, pass.elapsed.Round(10*time.Microsecond), rate, pass.applied, pass.repeated)
+		s += fmt.Sprintf("replay %d: %d packets (%d with an amount) in %v, %.0f packets/s; %d operations applied, %d in the books before, %d refused\n",
+			i+1, pass.forwarded, pass.moving, pass.elapsed.Round(10*time.Microsecond), rate,
+			pass.applied, pass.repeated, len(pass.refused))
 	}
 	for _, t := range r.totals {
 		s += fmt.Sprintf("ledger %d (%v): debits %v, credits %v, held %v\n", t.asset.Ledger, t.asset, t.debits, t.credits, t.debitsPending)

@@ -81,12 +81,11 @@ func policiesOf(tr *trace.Trace) (map[string]settlement.Policy, error) {
 			continue
 		}
 		if !p.Settle.Threshold.Receivable.IsZero() || !p.Settle.To.Receivable.IsZero() {
-			return nil, fmt.Errorf("%s: peer %q is paid before it has earned anything, which our engine never does: use -settle trace",
-				tr.Name, p.ID)
+			return nil, fmt.Errorf("peer %q is paid before it has earned anything, which our engine never does: use -settle trace", p.ID)
 		}
 		policy := settlement.Threshold{At: p.Settle.Threshold.Payable, SettleTo: p.Settle.To.Payable}
 		if err := policy.Validate(); err != nil {
-			return nil, fmt.Errorf("%s: peer %q: %w", tr.Name, p.ID, err)
+			return nil, fmt.Errorf("peer %q: %w", p.ID, err)
 		}
 		policies[p.ID] = policy
 	}

@@ -32,4 +32,6 @@ func TestNoLogOutsideChains(t *testing.T) {
 		require.False(t, b.chain.open, name)
 		require.LessOrEqual(t, len(b.chain.changed), 4, name)
 	}
+	debit, credit := b.findAccount(ledger.NewID(1, 0)), b.findAccount(ledger.NewID(2, 0))
+	require.Equal(t, debit.DebitsPosted, credit.CreditsPosted)
 }

@@ -3,7 +3,7 @@ package embedded
 import "time"
 
 // idleWait is how long a server without requests waits before it looks for
-// expired holds.
+// expired holds (from the source of TigerBeetle 0.17.9).
 const idleWait = 100 * time.Millisecond
 
 // clock issues the ledger's timestamps: nanoseconds since the Unix epoch, always

@@ -59,7 +59,7 @@ func TestRecorded(t *testing.T) {
 func TestConformanceInRealTime(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("waits for holds to expire")
+		t.Skip("needs some three seconds of real time: run without -short")
 	}
 	ledgertest.Run(t, func(*testing.T) ledger.Ledger { return embedded.New() })
 }
@@ -131,6 +131,7 @@ func TestClock(t *testing.T) {
 		require.Greater(t, results[0].Timestamp, last)
 		last = results[0].Timestamp
 	}
+	ledgertest.RequireNothingHeld(t, l)
 }
 
 // A request of n events ends n timestamps after the clock, and one that creates
@@ -159,6 +160,7 @@ func TestOverflowsTimeout(t *testing.T) {
 	require.Equal(t, []ledger.CreateTransferStatus{
 		ledger.TransferOverflowsTimeout, ledger.TransferCreated,
 	}, create(t, l, hold(100, 999), hold(100, 1)))
+	ledgertest.RequireConserved(t, l)
 }
 
 // TigerBeetle 0.17.9 crashes on this one; later releases answer as here.
