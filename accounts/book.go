@@ -127,7 +127,8 @@ func (b *Book) AssetIDs(ledgerNumber uint32) (ids AssetIDs, ok bool) {
 	return entry.ids, ok
 }
 
-// PeerIDs are the ids of the ledger accounts behind a peer's handle.
+// PeerIDs are the ids of the ledger accounts behind a peer's handle, which must be
+// of the Book's namespace.
 func (b *Book) PeerIDs(a Account) PeerIDs {
 	return PeerIDs{
 		Peer:       a.id,

@@ -34,20 +34,113 @@ func abandon(t *testing.T) (f *fixture, slow *stalled, ctx context.Context) {
 // packet, so the recorder gives the hold back.
 func TestAbandonedPrepareIsGivenBack(t *testing.T) {
 	t.Parallel()
-	for _, id := range []ledger.ID{{}, ledger.NewID(1<<8, 1)} {
-		synctest.Test(t, func(t *testing.T) {
-			f, _, ctx := abandon(t)
-			p := f.packet(100, 90)
-			p.ID = id
-			got, err := f.recorder.Prepare(ctx, p)
+	synctest.Test(t, func(t *testing.T) {
+		f, _, ctx := abandon(t)
+		got, err := f.recorder.Prepare(ctx, f.packet(100, 90))
+		require.ErrorIs(t, err, transfers.ErrAbandoned)
+		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, ledger.OutcomeUnknown, got.Outcome)
+		require.Equal(t, "T00", transfers.Code(err))
+		f.end(t) // nothing is held
+	})
+}
+
+// The caller gave the id, so it may ask again, and then the hold is its own: it
+// must not be given back behind its back.
+func TestAbandonedPrepareMayBeAskedForAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, _, ctx := abandon(t)
+		p := f.packet(100, 90)
+		p.ID = ledger.NewID(1<<8, 1)
+		_, err := f.recorder.Prepare(ctx, p)
+		require.ErrorIs(t, err, transfers.ErrAbandoned)
+		again, err := f.recorder.Prepare(t.Context(), p)
+		require.NoError(t, err)
+		require.Equal(t, ledger.OutcomeAlreadyApplied, again.Outcome)
+		_, err = f.recorder.Fulfill(t.Context(), again.Packet)
+		require.NoError(t, err)
+		require.Equal(t, int64(90), f.position(t, f.bob))
+		f.end(t)
+	})
+}
+
+// An answer that comes when the hold has ended is no leave to forward the packet.
+func TestAnswerAfterTheHold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossy{Ledger: l, lose: 20} })
+		p := f.packet(100, 90)
+		p.Hold = time.Second
+		_, err := f.recorder.Prepare(t.Context(), p)
+		require.ErrorIs(t, err, transfers.ErrHoldExpired)
+		f.end(t)
+	})
+}
+
+// A prepare that waited in the backlog until its packet had expired is not sent.
+func TestPrepareThatWaitedTooLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var slow *stalled
+		f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+		first, err := f.recorder.Submit(t.Context(), transfers.Forward(f.packet(1, 1)))
+		require.NoError(t, err)
+		<-slow.requests
+		p := f.packet(100, 90)
+		p.Hold, p.Expiry = 0, time.Now().Add(2*time.Second)
+		late, err := f.recorder.Submit(t.Context(), transfers.Prepare(p))
+		require.NoError(t, err)
+		last, err := f.recorder.Submit(t.Context(), transfers.Forward(f.packet(2, 2)))
+		require.NoError(t, err)
+		time.Sleep(2 * time.Second) //nolint:forbidigo // virtual time
+		go func() {
+			slow.proceed <- nil
+			slow.answerAll(t.Context())
+		}()
+		require.NoError(t, first.Wait(t.Context()).Err)
+		require.ErrorIs(t, late.Wait(t.Context()).Err, transfers.ErrHoldTooShort)
+		require.NoError(t, last.Wait(t.Context()).Err)
+		f.end(t)
+	})
+}
+
+// The answer is there, and the lane is still busy giving back another packet: the
+// caller is not kept beyond its context.
+func TestAnsweredCallerIsNotKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var slow *stalled
+		f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+		blocker, err := f.recorder.Submit(t.Context(), transfers.Forward(f.packet(1, 1)))
+		require.NoError(t, err)
+		<-slow.requests // the next two go together
+		soon, cancelSoon := context.WithTimeout(t.Context(), time.Second)
+		defer cancelSoon()
+		later, cancelLater := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancelLater()
+		go func() {
+			_, err := f.recorder.Prepare(soon, f.packet(5, 5))
 			require.ErrorIs(t, err, transfers.ErrAbandoned)
-			require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
-			require.ErrorIs(t, err, context.DeadlineExceeded)
-			require.Equal(t, ledger.OutcomeUnknown, got.Outcome)
-			require.Equal(t, "T00", transfers.Code(err))
-			f.end(t) // nothing is held
-		})
-	}
+		}()
+		go func() {
+			time.Sleep(2 * time.Second) //nolint:forbidigo // virtual time: the first caller is gone
+			slow.proceed <- nil         // the blocker
+			<-slow.requests             // both prepares
+			slow.proceed <- nil
+			<-slow.requests       // the give-back, which is not answered for long
+			time.Sleep(time.Hour) //nolint:forbidigo // virtual time
+			slow.proceed <- nil
+		}()
+		began := time.Now()
+		_, err = f.recorder.Prepare(later, f.packet(100, 90))
+		require.NoError(t, err, "it was applied")
+		require.Equal(t, 3*time.Second, time.Since(began))
+		require.NoError(t, blocker.Wait(t.Context()).Err)
+		require.NoError(t, f.recorder.Close(t.Context()))
+		ledgertest.RequireConserved(t, f.embedded)
+	})
 }
 
 func TestAbandonedPreparesOfRecordAllAreGivenBack(t *testing.T) {
@@ -100,8 +193,8 @@ func TestAbandonedRepeatLeavesTheHoldAlone(t *testing.T) {
 }
 
 // An answer is lost, and the caller goes away. If the recorder drew the id, the
-// hold that it finds is its own. If the caller gave the id, it may be another's,
-// and ends with its timeout.
+// hold that it finds is its own. If the caller gave the id, the hold may be
+// another's, and ends with its timeout.
 func TestAbandonedPrepareWithALostAnswer(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[ledger.ID]uint64{{}: 0, ledger.NewID(1<<8, 1): 100} {

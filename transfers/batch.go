@@ -36,6 +36,31 @@ func (ln *lane) cut(queue []*pending) int {
 	return len(queue)
 }
 
+// inTime refuses the prepares that have waited in the backlog for so long that
+// their packets have expired, and returns the other operations.
+func (ln *lane) inTime(batch []*pending) []*pending {
+	now := ln.cfg.Clock()
+	late := func(p *pending) bool {
+		expiry := p.result.Packet.Expiry
+		return p.result.Kind == KindPrepare && !expiry.IsZero() && !now.Before(expiry)
+	}
+	if !slices.ContainsFunc(batch, late) {
+		return batch
+	}
+	kept := make([]*pending, 0, len(batch))
+	for _, p := range batch {
+		if !late(p) {
+			kept = append(kept, p)
+			continue
+		}
+		p.result.Outcome = ledger.OutcomeRefused
+		p.result.Err = fmt.Errorf("prepare of packet %v: %w: it expired while it waited to be sent",
+			p.result.Packet.ID, ErrHoldTooShort)
+		p.answer()
+	}
+	return kept
+}
+
 // resolve sends a batch until every operation in it has an answer or is given up.
 func (ln *lane) resolve(ctx context.Context, batch []*pending) {
 	for len(batch) > 0 {
@@ -60,8 +85,8 @@ func (ln *lane) resolve(ctx context.Context, batch []*pending) {
 // developmentLimit is what a server started with --development takes.
 const developmentLimit = 253
 
-// lowerLimit learns from a request that the ledger found too large. Nearly every
-// such ledger is a development server.
+// lowerLimit learns, for good, from a request that the ledger found too large.
+// Nearly every such ledger is a development server.
 func (ln *lane) lowerLimit() {
 	refused := len(ln.transfers)
 	if refused > developmentLimit {
@@ -106,9 +131,10 @@ func (ln *lane) send(ctx context.Context, batch []*pending) ([]ledger.CreateTran
 // deliver reads the answers to a batch. It returns the operations that must go on,
 // in their order.
 func (ln *lane) deliver(batch []*pending, answers []ledger.CreateTransferResult) (again []*pending) {
+	now := ln.cfg.Clock()
 	for _, p := range batch {
 		n := len(p.legs)
-		if p.resolve(answers[:n]) {
+		if p.resolve(answers[:n], now) {
 			again = append(again, p)
 		} else if r := &p.result; r.Outcome.Done() && r.Kind != KindPrepare {
 			ln.change(r.Packet.From)
@@ -164,7 +190,7 @@ func wrapUnknown(cause error) error {
 // waits for a fulfill finds the settlement engine told.
 func (ln *lane) finish(batch []*pending) {
 	if len(ln.changed) > 0 {
-		ln.touched(slices.Collect(maps.Keys(ln.changed)))
+		ln.cfg.Touched(slices.Collect(maps.Keys(ln.changed)))
 		clear(ln.changed)
 	}
 	for _, p := range batch {

@@ -58,7 +58,7 @@ func TestCloseSaysWhatItLeaves(t *testing.T) {
 	require.Equal(t, second.Packet(), left.Unsent[0].Packet)
 	require.ErrorIs(t, first.Wait(ctx).Err, ledger.ErrOutcomeUnknown)
 	require.ErrorIs(t, second.Wait(ctx).Err, transfers.ErrClosed)
-	require.ErrorContains(t, err, "1 operations of unknown outcome and 1 unsent: context canceled")
+	require.ErrorContains(t, err, "1 operations of unknown outcome and 1 unsent, the first is the forward of packet "+first.Packet().ID.String())
 	require.Equal(t, err, f.recorder.Close(ctx), "the second Close says the same")
 	ledgertest.RequireNothingHeld(t, f.embedded)
 }

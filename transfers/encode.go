@@ -28,8 +28,8 @@ func appendChain(dst []ledger.Transfer, kind Kind, packet *Packet, legs []leg, a
 		case KindForward:
 			describe(&t, packet, l)
 		case KindFulfill:
-			// All that is held, whatever this packet says: it is what the
-			// sender's line was checked for.
+			// All that the leg holds, whatever the packet says now: it is what
+			// the sender's line was checked for.
 			t.Flags |= ledger.TransferPostPending
 			t.Amount = ledger.AmountMax
 			t.PendingID = transferID(packet.ID, l.number, phaseHold)

@@ -3,6 +3,7 @@ package transfers
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
@@ -28,15 +29,17 @@ var (
 	// never prepared, or its prepare was refused.
 	ErrUnknownPacket = errors.New("transfers: packet is not held")
 	// ErrHoldExpired says that a fulfill came after the ledger had given the held
-	// amounts back. Nothing was booked, and the money may be owed all the same.
+	// amounts back: nothing was booked, and the money may be owed all the same. Of
+	// a prepare it says that the answer came when the hold had ended already: the
+	// packet must not be forwarded.
 	ErrHoldExpired = errors.New("transfers: hold expired before the fulfill")
 	// ErrResolvedOtherwise says that a packet to be fulfilled was rejected
 	// before, or the other way round. The books stay as they were.
 	ErrResolvedOtherwise = errors.New("transfers: packet was resolved the other way")
 	// ErrAbandoned says that the caller's context ended before it had the answer
-	// to its prepare. The recorder gives back what the prepare came to hold, so
-	// the packet must not be forwarded, and never be prepared under this id
-	// again. It comes with ledger.ErrOutcomeUnknown.
+	// to its prepare: the packet must not be forwarded. If the recorder drew the
+	// packet's id it gives back what the prepare came to hold; else Reject does,
+	// or the hold's timeout. It comes with ledger.ErrOutcomeUnknown.
 	ErrAbandoned = errors.New("transfers: prepare abandoned")
 	// ErrBacklogFull says that as many operations are waiting as the recorder
 	// takes. Nothing was recorded.
@@ -93,8 +96,9 @@ type CloseError struct {
 }
 
 func (e *CloseError) Error() string {
-	text := fmt.Sprintf("transfers: recorder closed with %d operations of unknown outcome and %d unsent",
-		len(e.Unknown), len(e.Unsent))
+	first := append(slices.Clone(e.Unknown), e.Unsent...)[0]
+	text := fmt.Sprintf("transfers: recorder closed with %d operations of unknown outcome and %d unsent, the first is the %v of packet %v",
+		len(e.Unknown), len(e.Unsent), first.Kind, first.Packet.ID)
 	if e.Deadline != nil {
 		text += fmt.Sprintf(": %v", e.Deadline)
 	}

@@ -15,9 +15,9 @@ import (
 // sent again, before the next one is taken, and resolves a packet once: so nothing
 // overtakes an operation on its packet.
 type lane struct {
-	ledger  ledger.Ledger
-	touched func([]accounts.Account)
-	wake    chan struct{} // holds one: the queue is not empty, or the lane is closed
+	ledger ledger.Ledger
+	cfg    *Config       // of the recorder
+	wake   chan struct{} // holds one: the queue is not empty, or the lane is closed
 
 	mu       sync.Mutex
 	queue    []*pending
@@ -35,9 +35,9 @@ type lane struct {
 	resolving map[ledger.ID]struct{} // packets that the batch resolves
 }
 
-func newLane(l ledger.Ledger, touched func([]accounts.Account)) *lane {
+func newLane(l ledger.Ledger, cfg *Config) *lane {
 	return &lane{
-		ledger: l, touched: touched, wake: make(chan struct{}, 1), limit: ledger.BatchMax,
+		ledger: l, cfg: cfg, wake: make(chan struct{}, 1), limit: ledger.BatchMax,
 		changed: make(map[accounts.Account]struct{}), resolving: make(map[ledger.ID]struct{}),
 	}
 }
@@ -121,7 +121,7 @@ func (ln *lane) run(ctx context.Context) {
 		queue, closed := ln.take()
 		for len(queue) > 0 {
 			n := ln.cut(queue)
-			ln.resolve(ctx, queue[:n])
+			ln.resolve(ctx, ln.inTime(queue[:n]))
 			ln.finish(queue[:n])
 			queue = queue[n:]
 		}

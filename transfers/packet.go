@@ -22,14 +22,18 @@ type Packet struct {
 
 	From accounts.Account // who sent the PREPARE to us, or ourselves
 	To   accounts.Account // who we forward it to, or ourselves
-	In   uint64           // amount of the sender's PREPARE, in units of From's asset
-	Out  uint64           // amount of our PREPARE, in units of To's asset
+	// The amounts decide which legs there are: a fulfill or reject of a packet
+	// with other amounts than its prepare had may leave a part held until the
+	// hold's timeout.
+	In  uint64 // amount of the sender's PREPARE, in units of From's asset
+	Out uint64 // amount of our PREPARE, in units of To's asset
 	// Dust is the part of In that the rate between two assets leaves over: In
 	// less the cost of Out. 0 to In; must be 0 within one asset.
 	Dust uint64
 
 	// Expiry is the latest moment at which a FULFILL may still count: when the
-	// PREPARE that we send expires. The hold outlives it by Config.HoldMargin.
+	// PREPARE that we send expires. The hold outlives it by Config.HoldMargin. A
+	// prepare that was not sent to the ledger by then is refused.
 	Expiry time.Time
 	// Hold is how long the ledger holds the amounts, counted from the arrival of
 	// the request, in whole seconds (rounded up) up to 2^32-1. Left 0 it is

@@ -25,9 +25,9 @@ type Recorder struct {
 	room   chan struct{} // one element for each operation in the backlog
 
 	running sync.WaitGroup
-	drained chan struct{}   // closed when every lane has ended
-	life    context.Context // of the requests; ended by Close, with the reason
-	cut     context.CancelCauseFunc
+	drained chan struct{}           // closed when every lane has ended
+	life    context.Context         // of the requests; ended by Close, with the reason
+	end     context.CancelCauseFunc // of life
 }
 
 // NewRecorder starts a recorder for packets between the peers of a book. The
@@ -38,17 +38,17 @@ func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, e
 	}
 	cfg = cfg.withDefaults()
 	//nolint:forbidigo // a recorder's requests serve many callers, and end with Close and with no caller's context
-	life, cut := context.WithCancelCause(context.Background())
+	life, end := context.WithCancelCause(context.Background())
 	r := &Recorder{
 		cfg: cfg, assets: make(map[uint32]assetOf), ids: idSource{clock: cfg.Clock},
-		room: make(chan struct{}, cfg.Backlog), drained: make(chan struct{}), life: life, cut: cut,
+		room: make(chan struct{}, cfg.Backlog), drained: make(chan struct{}), life: life, end: end,
 	}
 	for _, a := range book.Assets() {
 		ids, _ := book.AssetIDs(a.Ledger)
 		r.assets[a.Ledger] = assetOf{ids: ids, allowLoss: a.AllowLoss}
 	}
 	for range cfg.Lanes {
-		ln := newLane(l, cfg.Touched)
+		ln := newLane(l, &r.cfg)
 		r.lanes = append(r.lanes, ln)
 		r.running.Go(func() { ln.run(life) })
 	}
@@ -65,15 +65,15 @@ func (r *Recorder) Prepare(ctx context.Context, p Packet) (Result, error) {
 	return r.Record(ctx, Prepare(p))
 }
 
-// Fulfill posts what a prepare holds and waits for the ledger's answer. See
-// Record. Give it a context that outlives the sender's: the money is owed from
+// Fulfill posts what a prepare holds and waits for the ledger's answer; p is the
+// packet as it was prepared, with all its amounts. See Record. Give it a context that outlives the sender's: the money is owed from
 // the moment that the fulfillment is known.
 func (r *Recorder) Fulfill(ctx context.Context, p Packet) (Result, error) {
 	return r.Record(ctx, Fulfill(p))
 }
 
-// Reject gives back what a prepare holds and waits for the ledger's answer. See
-// Record.
+// Reject gives back what a prepare holds and waits for the ledger's answer; p is the
+// packet as it was prepared, with all its amounts. See Record.
 func (r *Recorder) Reject(ctx context.Context, p Packet) (Result, error) {
 	return r.Record(ctx, Reject(p))
 }
@@ -96,10 +96,11 @@ func (r *Recorder) Forward(ctx context.Context, p Packet) (Result, error) {
 //     nothing will be;
 //   - a *RefusedError: the ledger refused;
 //   - ledger.ErrOutcomeUnknown: the context ended before the ledger had answered.
-//     The operation goes on all the same, but for a prepare: that is abandoned
-//     (ErrAbandoned). The recorder gives back what it came to hold; if it is
-//     closed before it can, the hold ends with its timeout. The packet must not
-//     be forwarded, and a new attempt needs a new id.
+//     The operation goes on all the same. A prepare is abandoned (ErrAbandoned):
+//     its packet must not be forwarded. If the recorder drew the packet's id, it
+//     gives back what the prepare came to hold, or the hold's timeout does if the
+//     recorder is closed before it can. If the caller gave the id, the caller may
+//     ask again with the same packet, or Reject it.
 //
 // Code gives the ILP error code that fits.
 func (r *Recorder) Record(ctx context.Context, op Op) (Result, error) {
@@ -200,9 +201,9 @@ func (r *Recorder) Close(ctx context.Context) error {
 	}
 	select {
 	case <-r.drained:
-		r.cut(ErrClosed)
+		r.end(ErrClosed)
 	case <-ctx.Done():
-		r.cut(context.Cause(ctx))
+		r.end(context.Cause(ctx))
 		<-r.drained
 	}
 	left := &CloseError{}

@@ -1,6 +1,9 @@
 package transfers
 
 import (
+	"fmt"
+	"time"
+
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -27,7 +30,7 @@ type Result struct {
 // resolve reads the answers to an operation's chain. It reports whether the
 // operation must go on: under the next attempt's ids, or to give back what a
 // prepare holds for a caller that is gone.
-func (p *pending) resolve(answers []ledger.CreateTransferResult) (again bool) {
+func (p *pending) resolve(answers []ledger.CreateTransferResult, now time.Time) (again bool) {
 	chain, kind := ledger.ChainOutcome(answers), p.kind()
 	if !kind.begins() && chain.Status == ledger.TransferIDAlreadyFailed && p.attempt+1 < attempts {
 		p.attempt++
@@ -36,26 +39,30 @@ func (p *pending) resolve(answers []ledger.CreateTransferResult) (again bool) {
 	if p.giveBack {
 		return false // its own result stays; what is held now ends with the hold's timeout
 	}
-	p.read(chain, answers[0].Timestamp)
-	if p.answer() || kind != KindPrepare || !p.madeHere(chain.Status) {
+	p.read(chain, answers[0].Timestamp, now)
+	if p.answer() || kind != KindPrepare || !p.ours(chain.Outcome) {
 		return false
 	}
-	p.giveBack = true
+	p.giveBack, p.handed = true, false
 	return true
 }
 
-// madeHere reports whether this very operation has made the hold. If the hold was
-// there before, it may be somebody's who has forwarded the packet.
-func (p *pending) madeHere(status ledger.CreateTransferStatus) bool {
-	return status == ledger.TransferCreated || (status == ledger.TransferExists && p.handed && p.drawn)
+// ours reports whether nobody but this operation can mean the hold. Whoever else
+// knows the packet's id may have prepared it before, or may do so now, and forward
+// the packet on the strength of that.
+func (p *pending) ours(outcome ledger.Outcome) bool {
+	return p.drawn && (outcome == ledger.OutcomeApplied || (outcome == ledger.OutcomeAlreadyApplied && p.handed))
 }
 
 // read fills in the result.
-func (p *pending) read(chain ledger.Chain, timestamp uint64) {
+func (p *pending) read(chain ledger.Chain, timestamp uint64, now time.Time) {
 	r := &p.result
 	r.Outcome = chain.Outcome
 	if r.Outcome.Done() {
 		r.Timestamp = timestamp
+		if p.handed && p.lapsed(now) {
+			r.Err = fmt.Errorf("%v of packet %v: %w", r.Kind, r.Packet.ID, ErrHoldExpired)
+		}
 		return
 	}
 	reason := refusal(r.Kind, chain)
@@ -72,6 +79,13 @@ func (p *pending) read(chain ledger.Chain, timestamp uint64) {
 		Kind: r.Kind, Packet: r.Packet.ID, From: r.Packet.From, To: r.Packet.To,
 		Reason: reason, Transfer: ledger.TransferError{ID: id, Status: chain.Status},
 	}
+}
+
+// lapsed reports whether an applied prepare whose answer was lost has ended by now:
+// its answer may have taken longer to come than its hold lasted.
+func (p *pending) lapsed(now time.Time) bool {
+	r := &p.result
+	return r.Kind == KindPrepare && !time.Unix(0, int64(r.Timestamp)).Add(r.Packet.Hold).After(now)
 }
 
 // refusal is what a chain's refusal means for the packet; nil if the packet is

@@ -8,8 +8,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// pending is an operation between Submit and its answer. Its lane alone writes it
-// until done is closed; afterwards nobody does.
+// pending is an operation between Submit and its answer. Its lane alone writes it.
+// The result is written before answer and never after it.
 type pending struct {
 	result   Result // its Kind and Packet are what is to be done
 	legs     []leg  // of legArray
@@ -87,8 +87,7 @@ func (t Ticket) waitOrAbandon(ctx context.Context) Result {
 		return result
 	}
 	if !p.abandon() {
-		<-p.done // the ledger has answered
-		return p.result
+		return p.result // the ledger has answered, and nobody writes it any more
 	}
 	return t.unknown(fmt.Errorf("%w: %w: %w", ErrAbandoned, ledger.ErrOutcomeUnknown, context.Cause(ctx)))
 }
