@@ -2,7 +2,6 @@ package peerledger
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -27,14 +26,8 @@ type Client struct {
 // or with the process, the books are gone. It is for tests, for first steps, and
 // for whoever keeps no books beyond a run.
 //
-// If cfg.Settlement.Cluster is empty, it is drawn anew each time: a ledger that
-// forgets must not give its orders the keys that the rail knows from before.
-//
 // The errors are those of New.
 func OpenEmbedded(cfg Config, opts ...embedded.Option) (*Client, error) {
-	if cfg.Settlement.Cluster == "" {
-		cfg.Settlement.Cluster = rand.Text()
-	}
 	l := embedded.New(opts...)
 	c, err := New(l, cfg)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/big"
+	"time"
 
 	"github.com/shopspring/decimal"
 
@@ -15,6 +16,9 @@ import (
 type Balance struct {
 	Account Account
 	Asset   Asset
+	// Opened is when the ledger created the peer's accounts, by its own clock. It
+	// never changes, and tells one ledger from another with the same accounts.
+	Opened time.Time
 
 	Payable    ledger.Amount // what we owe the peer; 0 if Receivable is not
 	Receivable ledger.Amount // what the peer owes us; 0 if Payable is not
@@ -129,7 +133,7 @@ func lineOf(line *ledger.Account) ledger.Amount {
 func newBalance(a Account, asset Asset, peer, line, settlement *ledger.Account) Balance {
 	room := peer.CreditsPosted.SubFloor(peer.DebitsPosted)
 	b := Balance{
-		Account: a, Asset: asset,
+		Account: a, Asset: asset, Opened: time.Unix(0, int64(settlement.Timestamp)),
 		CreditLine: lineOf(line),
 		Headroom:   room.SubFloor(peer.DebitsPending),
 		Settling:   settlement.CreditsPending,

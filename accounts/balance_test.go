@@ -3,6 +3,7 @@ package accounts_test
 import (
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"lukechampine.com/uint128"
@@ -78,8 +79,9 @@ func TestBalanceTellsPositionHoldsAndTotals(t *testing.T) {
 	created(ids.Peer, ids.Settlement, 15, 0)                     // we paid it 15
 	created(ids.Peer, ids.Settlement, 4, ledger.TransferPending) // and are paying 4
 	got = b.balance()
+	require.WithinDuration(t, time.Now(), got.Opened, time.Minute)
 	require.Equal(t, accounts.Balance{
-		Account: b.peer, Asset: usd,
+		Account: b.peer, Asset: usd, Opened: got.Opened,
 		Payable: units(30), Prepaid: units(0),
 		HeldIn: units(11), HeldOut: units(7), Settling: units(4),
 		CreditLine: units(100), Headroom: units(115),

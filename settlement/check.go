@@ -40,6 +40,8 @@ func (e *Engine) Check(ctx context.Context, list ...accounts.Account) ([]Payment
 	errs := make([]error, len(due))
 	var visits sync.WaitGroup
 	for i, a := range due {
+		// What stands if a Settler ends the goroutine (runtime.Goexit).
+		errs[i] = &OrderError{Account: a, Err: ErrPanic}
 		visits.Go(func() { payments[i], errs[i] = e.checkOne(ctx, a) })
 	}
 	visits.Wait()
@@ -48,15 +50,24 @@ func (e *Engine) Check(ctx context.Context, list ...accounts.Account) ([]Payment
 
 // checkOne settles with one account, after whoever is at it.
 func (e *Engine) checkOne(ctx context.Context, a accounts.Account) ([]Payment, error) {
+	v, err := e.enter(ctx, a)
+	if err != nil {
+		return nil, &OrderError{Account: a, Err: err}
+	}
+	return e.settle(ctx, v)
+}
+
+// enter begins a visit, after the one that is under way.
+func (e *Engine) enter(ctx context.Context, a accounts.Account) (*visit, error) {
 	for {
 		mine, busy := e.register.enter(a)
 		if mine != nil {
-			return e.settle(ctx, mine)
+			return mine, nil
 		}
 		select {
 		case <-busy.ended:
 		case <-ctx.Done():
-			return nil, &OrderError{Account: a, Err: ctx.Err()}
+			return nil, ctx.Err()
 		}
 	}
 }
@@ -78,13 +89,17 @@ func (e *Engine) settle(ctx context.Context, v *visit) (payments []Payment, err 
 	case <-ctx.Done():
 		return nil, &OrderError{Account: v.account, Err: ctx.Err()}
 	}
+	if e.stopping() {
+		return nil, ErrClosed
+	}
 	for again := true; again && !e.stopping(); again = last.again {
 		last, err = e.step(ctx, v.account)
 		if !last.payment.Paid.IsZero() {
 			payments = append(payments, last.payment)
 		}
 	}
-	// An account that has to wait anyway needs no backoff.
-	failed = err != nil && last.until.IsZero()
+	// An account that has to wait anyway needs no backoff, nor does one whose
+	// caller gave up.
+	failed = err != nil && last.until.IsZero() && ctx.Err() == nil
 	return payments, err
 }

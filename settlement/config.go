@@ -18,11 +18,6 @@ type Config struct {
 	// open ones are still resumed.
 	Policy func(accounts.Account) Policy
 
-	// Cluster names the ledger. It is part of every order's id, so that the
-	// orders of two ledgers never share a key at the rail: the cluster id for a
-	// TigerBeetle cluster, something new each time for a ledger that forgets.
-	// Default "".
-	Cluster string
 	// Instance names this Engine among those that work on the ledger, at most
 	// one process at a time. It must survive a restart: an Engine resumes the
 	// open orders of its own Instance and leaves the others alone. Default ""
@@ -57,7 +52,8 @@ type Config struct {
 
 // Hooks are called once for each thing that happens to an order, by whichever
 // goroutine does it, so concurrently. They must not block and must not call the
-// Engine. After a crash a thing may be told twice: Order.ID tells it apart.
+// Engine. A crash or a lost answer can make a thing be told twice, or never:
+// Order.ID tells it apart, and the ledger knows.
 type Hooks struct {
 	Placed func(Order)        // written into the ledger
 	Paid   func(Payment)      // paid and booked

@@ -22,7 +22,7 @@
 //
 // # What is paid
 //
-// Only posted amounts count, and never more is ordered than packets earned: what
+// Only posted amounts count, and engines never order more than packets earned: what
 // a peer prepaid is not paid back to it. The order moves at most what the peer
 // account has (balancing_debit), so that a race makes it smaller and no limit can
 // refuse it.

@@ -48,6 +48,29 @@ func TestTouchWakesTheLoop(t *testing.T) {
 	})
 }
 
+// Whoever gives up a Check does not keep the loop from its work.
+func TestCanceledCheckPostponesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		e := w.engine(automatic(r))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 10 {
+			_, err := e.Check(ctx, w.alice)
+			require.ErrorIs(t, err, context.Canceled)
+		}
+		began := time.Now()
+		w.earn(w.alice, 100)
+		e.Touch([]accounts.Account{w.alice})
+		synctest.Wait()
+		require.Equal(t, units(80), r.total(w.alice))
+		require.Equal(t, began, time.Now(), "at once")
+		require.NoError(t, e.Close(t.Context()))
+		w.conserved(r)
+	})
+}
+
 func TestSweepFindsWhatWasMissed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -17,8 +17,13 @@ var (
 	// ErrTooSmall says that less than the policy's minimum was left when the
 	// order was placed. The order was voided, and the Settler not called.
 	ErrTooSmall = errors.New("settlement: order below the minimum")
+	// ErrAnswer says that the Settler's answer cannot be: ledger.AmountMax, which
+	// means "all" elsewhere, is no amount that was paid. The order stays open and
+	// is tried again.
+	ErrAnswer = errors.New("settlement: impossible answer of the settler")
 	// ErrResolvedOtherwise says that the order was closed in the ledger with
-	// another amount than the Settler says was paid. The books stay as they are:
+	// another amount than the Settler says was paid. The books stay as they are,
+	// and the Engine places no more orders for the account until it is made anew:
 	// somebody has to find out who is right.
 	ErrResolvedOtherwise = errors.New("settlement: order was resolved otherwise")
 	// ErrOrdersOpen is matched by an OpenOrdersError.
@@ -26,9 +31,8 @@ var (
 	// ErrKeyReused says that the key was booked before with another amount.
 	// Nothing was booked.
 	ErrKeyReused = errors.New("settlement: key was used for another amount")
-	// ErrNotCovered says that the peer account has less than the amount: more
-	// would have been paid than the peer has, its credit line included. Nothing
-	// was booked; the same call may pass later.
+	// ErrNotCovered says that the peer account has less than the amount, its
+	// credit line included. Nothing was booked; the same call may pass later.
 	ErrNotCovered = errors.New("settlement: the peer account does not cover the amount")
 	// ErrAccountClosed says that the peer's account is closed. Nothing was
 	// booked.

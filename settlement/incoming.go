@@ -52,11 +52,23 @@ func (e *Engine) Receive(ctx context.Context, in Incoming) (Receipt, error) {
 // RecordPaid books what was paid to a peer without an order. It books one payment
 // once, as Receive does.
 //
+// It waits for an order of the account that is being paid by this Engine, so that
+// what one of them pays is seen by the other. Other engines are not waited for: a
+// payment by hand while they settle with the peer can make the sum of both more
+// than packets earned.
+//
 // The errors are those of Receive, and two more *BookingErrors that book nothing
 // and leave the key free for another call: ErrNotCovered if the peer account has
 // less than the amount, ErrAccountClosed if it is closed.
 func (e *Engine) RecordPaid(ctx context.Context, out Outgoing) (Receipt, error) {
 	ids := e.book.PeerIDs(out.Account)
+	if peer := out.Account; !peer.IsZero() && !peer.Own() {
+		v, err := e.enter(ctx, peer)
+		if err != nil {
+			return Receipt{}, &BookingError{Account: peer, Key: out.Key, Amount: out.Amount, Err: err}
+		}
+		defer e.register.release(v)
+	}
 	return e.record(ctx, out.Account, keyed{
 		kind: "out", key: out.Key,
 		row: ledger.Transfer{
@@ -71,7 +83,10 @@ func (e *Engine) record(ctx context.Context, account accounts.Account, k keyed) 
 		return Receipt{}, ErrClosed
 	}
 	defer e.work.Done()
-	err := e.checkKeyed(account, k.key)
+	err := e.checkKeyed(account, k.key, k.row.Amount)
+	if err == nil {
+		err = e.mayBook(ctx, account, k)
+	}
 	var receipt Receipt
 	if err == nil {
 		receipt, err = e.bookOnce(ctx, account, k)

@@ -3,6 +3,7 @@ package settlement_test
 import (
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -48,7 +49,9 @@ func TestKeyIsBookedOnce(t *testing.T) {
 		again.Already = false
 		require.Equal(t, first, again)
 	}
-	for _, other := range []uint64{0, 49, 51} {
+	_, err = e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "a"})
+	require.ErrorIs(t, err, accounts.ErrInvalid)
+	for _, other := range []uint64{49, 51} {
 		_, err = e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "a", Amount: units(other)})
 		require.ErrorIs(t, err, settlement.ErrKeyReused)
 		var booking *settlement.BookingError
@@ -127,7 +130,8 @@ func TestRecordPaidBeyondWhatThePeerHas(t *testing.T) {
 	for range 3 {
 		_, err := e.RecordPaid(t.Context(), out)
 		require.ErrorIs(t, err, settlement.ErrNotCovered)
-		require.ErrorIs(t, err, ledger.ErrIDSpent)
+		require.NotErrorIs(t, err, ledger.ErrIDSpent, "the ledger was not asked")
+		require.ErrorContains(t, err, "it has 1000")
 	}
 	require.Zero(t, w.balance(w.alice).SettledOut)
 	w.earn(w.alice, 50)
@@ -143,6 +147,63 @@ func TestRecordPaidBeyondWhatThePeerHas(t *testing.T) {
 	_, err = e.RecordPaid(t.Context(), settlement.Outgoing{Account: w.alice, Key: "b", Amount: units(1)})
 	require.ErrorIs(t, err, settlement.ErrAccountClosed)
 	ledgertest.RequireNothingHeld(t, w.ledger)
+}
+
+// The peer spends what it has between the look at its balance and the booking. The
+// ledger refuses then, and the key goes on under its next attempt.
+func TestRecordPaidInARace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	raced := 0
+	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+		if c.creates && raced == 0 {
+			raced++
+			w.spend(w.alice, 990)
+		}
+		return pass
+	}}
+	e := w.engineOn(l, settlement.Config{})
+	out := settlement.Outgoing{Account: w.alice, Key: "a", Amount: units(50)}
+	_, err := e.RecordPaid(t.Context(), out)
+	require.ErrorIs(t, err, settlement.ErrNotCovered)
+	require.ErrorIs(t, err, ledger.ErrIDSpent)
+	w.earn(w.alice, 990)
+	for _, already := range []bool{false, true} {
+		receipt, err := e.RecordPaid(t.Context(), out)
+		require.NoError(t, err)
+		require.Equal(t, already, receipt.Already)
+	}
+	require.Equal(t, units(50), w.balance(w.alice).SettledOut)
+	ledgertest.RequireNothingHeld(t, w.ledger)
+}
+
+// What is booked by hand is seen by the order that follows it, and the other way
+// round: neither gets in between the other's look at the balance and its booking.
+func TestRecordPaidWaitsForTheOrderUnderWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		asked, proceed := make(chan struct{}), make(chan struct{})
+		r.before = func(settlement.Order) error { close(asked); <-proceed; return nil }
+		e := w.engine(manual(r, at100))
+		w.earn(w.alice, 100)
+		booked := make(chan error, 1)
+		go func() {
+			<-asked
+			_, err := e.RecordPaid(t.Context(), settlement.Outgoing{Account: w.alice, Key: "a", Amount: units(5)})
+			booked <- err
+		}()
+		go func() {
+			synctest.Wait()
+			require.Empty(t, booked)
+			close(proceed)
+		}()
+		_, err := e.Check(t.Context(), w.alice)
+		require.NoError(t, err)
+		require.NoError(t, <-booked)
+		require.Equal(t, units(85), w.balance(w.alice).SettledOut)
+		ledgertest.RequireNothingHeld(t, w.ledger)
+	})
 }
 
 // The money of a closed peer goes to suspense, once, and stays there when the same
@@ -269,8 +330,8 @@ func TestKeyedPaymentWithALostReply(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	lost := false
-	l := &faulty{Ledger: w.ledger, fault: func(call) fault {
-		if lost {
+	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+		if lost || !c.creates {
 			return pass
 		}
 		lost = true

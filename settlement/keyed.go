@@ -41,12 +41,11 @@ type keyed struct {
 
 // bookOnce books a keyed payment, or finds that it is booked.
 func (e *Engine) bookOnce(ctx context.Context, account accounts.Account, k keyed) (Receipt, error) {
-	settlement := chart.ID(e.book.PeerIDs(account).Settlement)
 	row := k.row
-	row.UserData128 = uint128.Uint128(e.ns.Derive("key", settlement, []byte(k.key)))
+	row.UserData128 = uint128.Uint128(e.ns.Derive("key", chart.ID(e.book.PeerIDs(account).Settlement), []byte(k.key)))
 	row.Ledger = account.Ledger()
 	for attempt := uint64(0); ; attempt++ {
-		row.ID = e.ns.Derive(k.kind, settlement, []byte(k.key), chart.U64(attempt))
+		row.ID = e.keyedID(account, k, attempt)
 		results, err := e.ledger.CreateTransfers(ctx, []ledger.Transfer{row})
 		if err != nil {
 			return Receipt{}, err
@@ -67,6 +66,46 @@ func (e *Engine) bookOnce(ctx context.Context, account accounts.Account, k keyed
 			return Receipt{}, refusal(&ledger.TransferError{ID: row.ID, Status: status})
 		}
 	}
+}
+
+func (e *Engine) keyedID(account accounts.Account, k keyed, attempt uint64) ledger.ID {
+	settlement := chart.ID(e.book.PeerIDs(account).Settlement)
+	return e.ns.Derive(k.kind, settlement, []byte(k.key), chart.U64(attempt))
+}
+
+// mayBook refuses what the ledger would refuse, without asking for it: each refusal
+// by the ledger burns an id, and every later call with the key would have to walk
+// over it. What the ledger decides, it still decides by itself.
+func (e *Engine) mayBook(ctx context.Context, account accounts.Account, k keyed) error {
+	b, err := e.book.Balance(ctx, account)
+	outgoing := k.suspense.IsZero()
+	switch {
+	case err != nil:
+		return err
+	case outgoing && b.Closed:
+		err = ErrAccountClosed
+	case outgoing && b.Headroom.Less(k.row.Amount):
+		err = fmt.Errorf("%w: it has %v", ErrNotCovered, b.Headroom)
+	default:
+		return nil
+	}
+	booked, lookErr := e.isBooked(ctx, account, k)
+	if booked || lookErr != nil {
+		return lookErr
+	}
+	return err
+}
+
+// isBooked reports whether one of the key's first attempts is in the ledger. There
+// are more only if as many were refused in races.
+func (e *Engine) isBooked(ctx context.Context, account accounts.Account, k keyed) (bool, error) {
+	const attempts = 16
+	ids := make([]ledger.ID, attempts)
+	for i := range ids {
+		ids[i] = e.keyedID(account, k, uint64(i))
+	}
+	rows, err := e.ledger.LookupTransfers(ctx, ids)
+	return len(rows) > 0, wrap("look up what is booked", err)
 }
 
 // bookedBefore looks at what is booked under the id: the same payment, perhaps
@@ -101,7 +140,7 @@ func refusal(err *ledger.TransferError) error {
 }
 
 // checkKeyed refuses what cannot be booked, before anything is sent.
-func (e *Engine) checkKeyed(account accounts.Account, key string) error {
+func (e *Engine) checkKeyed(account accounts.Account, key string, amount ledger.Amount) error {
 	_, known := e.book.Asset(account.Ledger())
 	switch {
 	case account.IsZero() || account.Own():
@@ -110,6 +149,8 @@ func (e *Engine) checkKeyed(account accounts.Account, key string) error {
 		return fmt.Errorf("%w: %v", accounts.ErrUnknownAsset, account)
 	case key == "":
 		return &accounts.FieldError{Subject: "payment", Field: "Key", Reason: "must not be empty"}
+	case amount.IsZero():
+		return &accounts.FieldError{Subject: "payment", Field: "Amount", Reason: "must not be 0"}
 	default:
 		return nil
 	}

@@ -34,7 +34,8 @@ func (e *Engine) loop() {
 }
 
 // round starts a visit to each account that has something to settle. It does not
-// wait for them: a slow rail holds up its own accounts only.
+// wait for them: a slow rail holds up others only when Config.Concurrency of its
+// accounts are being settled.
 func (e *Engine) round(ctx context.Context) {
 	ready := e.register.take(e.cfg.Clock())
 	due, err := e.due(ctx, ready)
@@ -58,7 +59,7 @@ func (e *Engine) due(ctx context.Context, list []accounts.Account) ([]accounts.A
 	balances, err := e.balances(ctx, list)
 	var due []accounts.Account
 	for _, b := range balances {
-		if !b.Settling.IsZero() || !e.demand(b).payable(b).IsZero() {
+		if !b.Settling.IsZero() || e.register.isOpen(b.Account) || !e.demand(b).payable(b).IsZero() {
 			due = append(due, b.Account)
 		}
 	}
@@ -71,7 +72,9 @@ func (e *Engine) balances(ctx context.Context, list []accounts.Account) ([]accou
 	case err == nil:
 		return balances, nil
 	case !unknownAccount(err):
-		e.register.failed(list, e.cfg.Clock())
+		if ctx.Err() == nil { // else it is the caller that gave up
+			e.register.failed(list, e.cfg.Clock())
+		}
 		return nil, wrap("look at balances", err)
 	}
 	// One unknown account must not keep the others from being settled.

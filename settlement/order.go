@@ -15,8 +15,9 @@ import (
 type OpenOrder struct {
 	Order
 	Mine bool // placed by an Engine of this Instance, which alone resumes it
-	// Attempts is how often this Engine called the Settler for it, and LastErr
-	// how the last of these calls failed; 0 and nil if it never did.
+	// Attempts is how often this Engine called the Settler for it; 0 if it never
+	// did. LastErr is what last kept it open: an answer of the Settler that was
+	// not final, or an error of the ledger; nil if there was none.
 	Attempts int
 	LastErr  error
 }
@@ -58,9 +59,11 @@ func (e *Engine) Orders(ctx context.Context, list ...accounts.Account) ([]OpenOr
 // that of an account without orders.
 type head struct {
 	Order
-	open  bool
-	mine  bool
-	rearm time.Time // no new order before; set if the order was voided
+	open     bool
+	mine     bool
+	resolves ledger.ID // if it is closed: the order that the newest row closed
+	posted   bool      // and whether that was by a post
+	rearm    time.Time // no new order before; set if the order was voided
 }
 
 // newest reads the head of an account. A post or a void inherits the code and
@@ -77,6 +80,9 @@ func (e *Engine) newest(ctx context.Context, a accounts.Account) (head, error) {
 		Order: e.order(a, &row),
 		open:  row.Flags.Has(ledger.TransferPending),
 		mine:  row.UserData128 == e.instance,
+
+		resolves: row.PendingID,
+		posted:   row.Flags.Has(ledger.TransferPostPending),
 	}
 	if row.Flags.Has(ledger.TransferVoidPending) {
 		h.rearm = timeOf(row.Timestamp).Add(e.cfg.RearmAfter)
@@ -108,13 +114,13 @@ func (e *Engine) place(
 	}
 	demand := e.demand(b)
 	amount := demand.payable(b)
-	if amount.IsZero() {
+	if amount.IsZero() || e.stopping() {
 		return Order{}, ledger.Amount{}, nil
 	}
 	ids := e.book.PeerIDs(a)
 	number, err = sequence.Place(ctx, e.ledger, number, func(n uint64) ledger.Transfer {
 		return ledger.Transfer{
-			ID:             e.orderID(ids.Settlement, n),
+			ID:             e.orderID(&b, n),
 			DebitAccountID: ids.Peer, CreditAccountID: ids.Settlement, Amount: amount,
 			UserData64: n, UserData128: e.instance,
 			Ledger: a.Ledger(), Code: chart.CodeOrder,
@@ -124,7 +130,10 @@ func (e *Engine) place(
 	if err != nil {
 		return Order{}, ledger.Amount{}, wrap("place the order", err)
 	}
-	order, err = e.lookUp(ctx, a, e.orderID(ids.Settlement, number))
+	// The order may turn out smaller, and the look-up may fail: that it is open is
+	// known from here on.
+	e.register.opened(Order{ID: e.orderID(&b, number), Account: a, Asset: b.Asset, Sequence: number, Amount: amount})
+	order, err = e.lookUp(ctx, a, e.orderID(&b, number))
 	return order, demand.Minimum, err
 }
 
@@ -150,8 +159,14 @@ func (e *Engine) demand(b accounts.Balance) Demand {
 	return policy.Due(b)
 }
 
-func (e *Engine) orderID(settlement ledger.ID, number uint64) ledger.ID {
-	return e.ns.Derive("order", []byte(e.cfg.Cluster), chart.ID(settlement), chart.U64(number))
+// orderID is the id of an account's order, and its key at the rail. It follows from
+// what all engines on the ledger see alike. The moment when the ledger created the
+// account is in it because a new ledger (an embedded one after a restart, a cluster
+// that was set up again) begins at order 1 again: the rail must not take that for
+// the order 1 that it knows, and say that it is paid.
+func (e *Engine) orderID(b *accounts.Balance, number uint64) ledger.ID {
+	opened := uint64(b.Opened.UnixNano())
+	return e.ns.Derive("order", chart.U64(opened), chart.ID(e.book.PeerIDs(b.Account).Settlement), chart.U64(number))
 }
 
 // timeOf is a ledger timestamp, nanoseconds since the Unix epoch and at most

@@ -22,10 +22,17 @@ type turn struct {
 // step takes an account one order further: it resumes the open order, or places
 // the next one if it is due, and pays it. Its errors are *OrderErrors.
 func (e *Engine) step(ctx context.Context, a accounts.Account) (turn, error) {
-	last, err := e.newest(ctx, a)
-	switch {
-	case err != nil:
+	if err := e.register.haltedBy(a); err != nil {
 		return turn{}, e.fails(Order{Account: a}, err)
+	}
+	last, err := e.newest(ctx, a)
+	if err != nil {
+		return turn{}, e.fails(Order{Account: a}, err)
+	}
+	if noted, final, ok := e.register.noted(a); ok && (!last.open || last.ID != noted.ID) {
+		return e.closedMeanwhile(noted, final, last), nil
+	}
+	switch {
 	case last.open && last.Amount.IsZero():
 		// No Settler ever gets an order of nothing, so anybody may close it.
 		return e.giveBack(ctx, last.Order)
@@ -40,6 +47,23 @@ func (e *Engine) step(ctx context.Context, a accounts.Account) (turn, error) {
 	default:
 		return e.placeAndPay(ctx, a, last.Sequence+1)
 	}
+}
+
+// closedMeanwhile finds that an order which we took to be open is closed: by our
+// own post or void, whose answer was lost, or by another engine of this Instance.
+func (e *Engine) closedMeanwhile(o Order, final *answer, last head) turn {
+	e.register.closed(o.Account)
+	payment := Payment{Order: o}
+	switch {
+	case final != nil:
+		payment.Paid = final.paid
+	case last.resolves == o.ID && last.posted:
+		payment.Paid = last.Amount
+	}
+	if !payment.Paid.IsZero() {
+		e.cfg.Hooks.Paid(payment)
+	}
+	return turn{payment: payment, again: true}
 }
 
 func (e *Engine) placeAndPay(ctx context.Context, a accounts.Account, number uint64) (turn, error) {
@@ -68,33 +92,52 @@ func (e *Engine) giveBack(ctx context.Context, o Order) (turn, error) {
 	return turn{until: e.cfg.Clock().Add(e.cfg.RearmAfter)}, nil
 }
 
-// pay calls the Settler and closes the order with its answer. An answer that is
-// not final leaves the order open.
+// pay gets the Settler's final answer and closes the order with it. An answer that
+// is not final leaves the order open.
 func (e *Engine) pay(ctx context.Context, o Order) (turn, error) {
 	e.register.opened(o)
-	paid, declined := e.callSettler(ctx, o)
-	if declined == nil && paid.IsZero() {
-		declined = fmt.Errorf("%w: the settler paid nothing", ErrDeclined)
+	final, err := e.finalAnswer(ctx, o)
+	if err != nil {
+		return turn{}, e.fails(o, err)
 	}
-	if declined != nil && !errors.Is(declined, ErrDeclined) {
-		return turn{}, e.fails(o, declined)
-	}
-	if err := e.resolve(ctx, o, paid); err != nil {
+	if err := e.resolve(ctx, o, final.paid); err != nil {
 		return turn{}, e.fails(o, err)
 	}
 	e.register.closed(o.Account)
-	payment := Payment{Order: o, Paid: paid}
-	if !paid.IsZero() {
+	payment := Payment{Order: o, Paid: final.paid}
+	if !final.paid.IsZero() {
 		e.cfg.Hooks.Paid(payment)
 	}
-	if declined == nil {
+	if final.declined == nil {
 		return turn{payment: payment, again: true}, nil
 	}
-	if paid.IsZero() {
-		e.cfg.Hooks.Voided(o, declined)
+	if final.paid.IsZero() {
+		e.cfg.Hooks.Voided(o, final.declined)
 	}
 	return turn{payment: payment, until: e.cfg.Clock().Add(e.cfg.RearmAfter)},
-		&OrderError{Account: o.Account, Order: o, Err: declined}
+		&OrderError{Account: o.Account, Order: o, Err: final.declined}
+}
+
+// finalAnswer calls the Settler, unless it has given its final answer before and
+// only the booking of it failed: some rails forget a key after a while, and must
+// not be asked more often than need be.
+func (e *Engine) finalAnswer(ctx context.Context, o Order) (answer, error) {
+	if _, final, _ := e.register.noted(o.Account); final != nil {
+		return *final, nil
+	}
+	e.register.asked(o.Account)
+	paid, err := e.callSettler(ctx, o)
+	switch {
+	case err != nil && !errors.Is(err, ErrDeclined):
+		return answer{}, err
+	case paid == ledger.AmountMax:
+		return answer{}, fmt.Errorf("%w: the largest amount there is", ErrAnswer)
+	case err == nil && paid.IsZero():
+		err = fmt.Errorf("%w: the settler paid nothing", ErrDeclined)
+	}
+	final := answer{paid: paid, declined: err}
+	e.register.answered(o.Account, final)
+	return final, nil
 }
 
 // callSettler is one call of the Settler. A panic is an error like any other: the
@@ -115,6 +158,7 @@ func (e *Engine) fails(o Order, cause error) error {
 	err := &OrderError{Account: o.Account, Order: o, Err: cause}
 	if errors.Is(cause, ErrResolvedOtherwise) {
 		e.register.closed(o.Account)
+		e.register.halted(o.Account, cause)
 	} else {
 		e.register.stays(o.Account, cause)
 	}

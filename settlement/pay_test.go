@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -271,8 +272,141 @@ func TestTwoAnswersForOneOrder(t *testing.T) {
 	}
 }
 
-// A post that was refused for the moment burnt its id; the next attempt has
-// another one.
+// The account is closed between the look at it and the post: the ledger refuses,
+// and the next attempt has another id.
+func TestOrderIsPostedAfterARefusal(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	paying := false
+	var reopen func()
+	r.after = func(settlement.Order) error { paying = true; return nil }
+	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+		if c.creates && paying && reopen == nil {
+			reopen = w.closePeer(w.alice)
+		}
+		return pass
+	}}
+	w.earn(w.alice, 100)
+	e := w.engineOn(l, manual(r, at100))
+	_, err := e.Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, ledger.ErrIDSpent)
+	reopen()
+	paid, err := e.Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{80}, amounts(paid))
+	w.conserved(r)
+}
+
+// The post is applied, its answer is lost, and the caller goes away. The next look
+// finds the order closed, and says that it was paid.
+func TestOrderThatWasClosedUnseen(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	ctx, cancel := context.WithCancel(t.Context())
+	lost := false
+	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+		if paid, _ := r.keys(); !c.creates || paid == 0 || ctx.Err() != nil {
+			return pass
+		}
+		if !lost {
+			lost = true
+			return fault{after: ledger.ErrOutcomeUnknown}
+		}
+		cancel() // while it is asked for again
+		return fault{before: ledger.ErrOutcomeUnknown}
+	}}
+	cfg := manual(r, at100)
+	var told []settlement.Payment
+	cfg.Hooks.Paid = func(p settlement.Payment) { told = append(told, p) }
+	e := w.engineOn(l, cfg)
+	w.earn(w.alice, 100)
+	_, err := e.Check(ctx, w.alice)
+	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+	require.Empty(t, told)
+	paid, err := e.Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{80}, amounts(paid))
+	require.Equal(t, paid, told)
+	require.NoError(t, e.Close(t.Context()), "no order is open")
+	w.conserved(r)
+}
+
+// The order is in the ledger, and the look-up of it fails: Close must not say that
+// nothing is open.
+func TestOrderThatWasPlacedUnseen(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	placed := false
+	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+		if placed && !c.creates {
+			return fault{before: errRail}
+		}
+		placed = placed || c.creates
+		return pass
+	}}
+	e := w.engineOn(l, manual(r, at100))
+	w.earn(w.alice, 100)
+	_, err := e.Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, errRail)
+	require.ErrorIs(t, e.Close(t.Context()), settlement.ErrOrdersOpen)
+	_, err = w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	w.conserved(r)
+}
+
+// The largest amount means "all" in a post. As an answer it would fill the account
+// for ever.
+func TestImpossibleAnswer(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	all := settlement.SettlerFunc(func(context.Context, settlement.Order) (ledger.Amount, error) {
+		return ledger.AmountMax, nil
+	})
+	w.earn(w.alice, 100)
+	_, err := w.engine(manual(all, at100)).Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, settlement.ErrAnswer)
+	require.Zero(t, w.balance(w.alice).SettledOut)
+	_, err = w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	w.conserved(r)
+}
+
+// Books and rail contradict each other: whatever is ordered now may be paid twice.
+func TestNoOrdersAfterAContradiction(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	r.before = func(o settlement.Order) error {
+		w.write(ledger.Transfer{PendingID: o.ID, Flags: ledger.TransferVoidPending})
+		return nil
+	}
+	w.earn(w.alice, 100)
+	e := w.engine(manual(r, at100))
+	for range 3 {
+		_, err := e.Check(t.Context(), w.alice)
+		require.ErrorIs(t, err, settlement.ErrResolvedOtherwise)
+	}
+	_, called := r.keys()
+	require.Equal(t, 1, called)
+	ledgertest.RequireNothingHeld(t, w.ledger)
+}
+
+// A Settler that ends its goroutine leaves the order open, and that is an error.
+func TestSettlerThatEndsItsGoroutine(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	exits := settlement.SettlerFunc(func(context.Context, settlement.Order) (ledger.Amount, error) {
+		runtime.Goexit()
+		return ledger.Amount{}, nil
+	})
+	w.earn(w.alice, 100)
+	_, err := w.engine(manual(exits, at100)).Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, settlement.ErrPanic)
+	_, err = w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	w.conserved(r)
+}
+
+// A post must not be asked for while the account is closed.
 func TestOrderIsPostedAfterTheAccountWasClosedMeanwhile(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []uint64{80, 81} {
@@ -289,14 +423,16 @@ func TestOrderIsPostedAfterTheAccountWasClosedMeanwhile(t *testing.T) {
 			}
 			w.earn(w.alice, 100)
 			e := w.engine(manual(r, at100))
-			for range 2 {
+			for range 3 {
 				_, err := e.Check(t.Context(), w.alice)
-				require.ErrorIs(t, err, ledger.ErrIDSpent)
+				require.ErrorIs(t, err, settlement.ErrAccountClosed)
+				require.NotErrorIs(t, err, ledger.ErrIDSpent, "the ledger was not asked")
 			}
 			reopen()
 			paid, err := e.Check(t.Context(), w.alice)
 			require.NoError(t, err)
 			require.Equal(t, []uint64{answer}, amounts(paid))
+			require.Equal(t, 1, r.calls[paid[0].Order.ID], "a final answer is not asked for again")
 			w.conserved(r)
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
 )
 
 // register is what an Engine remembers of accounts between two looks at them. It
@@ -28,6 +29,14 @@ type entry struct {
 	until time.Time                   // the loop leaves the account alone until then
 	waits *backoff.ExponentialBackOff // set from the first error to the next success
 	open  *OpenOrder                  // our order, while it is open as far as we know
+	final *answer                     // the Settler's final answer to it, until it is booked
+	halt  error                       // books and rail contradict each other: no more orders
+}
+
+// answer is what the Settler finally said about an order.
+type answer struct {
+	paid     ledger.Amount
+	declined error // nil if it was not
 }
 
 // visit is a goroutine's turn with an account.
@@ -129,6 +138,14 @@ func (r *register) leave(v *visit, failed bool, now, until time.Time) {
 	close(v.ended)
 }
 
+// release ends a visit that has nothing to say of the account.
+func (r *register) release(v *visit) {
+	r.mu.Lock()
+	r.entries[v.account].visit = nil
+	r.mu.Unlock()
+	close(v.ended)
+}
+
 // failed makes the loop come back to accounts after their next backoff.
 func (r *register) failed(list []accounts.Account, now time.Time) {
 	r.mu.Lock()
@@ -157,15 +174,61 @@ func (r *register) forget(a accounts.Account) {
 	}
 }
 
-// opened notes that an order is open and about to be paid.
+// opened notes that an order is open.
 func (r *register) opened(o Order) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.entry(o.Account)
 	if e.open == nil || e.open.ID != o.ID {
-		e.open = &OpenOrder{Order: o, Mine: true}
+		e.open, e.final = &OpenOrder{Mine: true}, nil
 	}
-	e.open.Attempts++
+	e.open.Order = o
+}
+
+// asked notes that the Settler is called for the account's open order.
+func (r *register) asked(a accounts.Account) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entry(a).open.Attempts++
+}
+
+// answered notes the Settler's final answer to the account's open order.
+func (r *register) answered(a accounts.Account, final answer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entry(a).final = &final
+}
+
+// noted is our order that was open as far as we knew, with the Settler's final
+// answer if there was one; ok is false if none was.
+func (r *register) noted(a accounts.Account) (open Order, final *answer, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entry(a)
+	if e.open == nil {
+		return Order{}, nil, false
+	}
+	return e.open.Order, e.final, true
+}
+
+// isOpen reports whether an order of ours is open as far as we know.
+func (r *register) isOpen(a accounts.Account) bool {
+	_, _, open := r.noted(a)
+	return open
+}
+
+// halted stops the account's orders for as long as the Engine runs.
+func (r *register) halted(a accounts.Account, why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entry(a).halt = why
+}
+
+// haltedBy is why the account gets no orders; nil if it does.
+func (r *register) haltedBy(a accounts.Account) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.entry(a).halt
 }
 
 // stays notes that the account's order is still open, and why.
@@ -181,7 +244,8 @@ func (r *register) stays(a accounts.Account, err error) {
 func (r *register) closed(a accounts.Account) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.entry(a).open = nil
+	e := r.entry(a)
+	e.open, e.final = nil, nil
 }
 
 // orders are our open orders, as far as we know.

@@ -17,6 +17,9 @@ import (
 // A transient refusal (somebody closed an account) burns the ids, so each attempt
 // has its own, and starts where those before are burnt.
 func (e *Engine) resolve(ctx context.Context, o Order, paid ledger.Amount) error {
+	if err := e.mayPost(ctx, o, paid); err != nil {
+		return wrap("resolve the order", err)
+	}
 	for attempt := uint64(0); ; attempt++ {
 		chain := e.resolution(o, paid, attempt)
 		results, err := e.ledger.CreateTransfers(ctx, chain)
@@ -36,6 +39,19 @@ func (e *Engine) resolve(ctx context.Context, o Order, paid ledger.Amount) error
 			return wrap("resolve the order", &ledger.TransferError{ID: id, Status: outcome.Status})
 		}
 	}
+}
+
+// mayPost refuses a post on a closed account without asking for it: each refusal by
+// the ledger burns an id, and every later attempt would have to walk over it.
+func (e *Engine) mayPost(ctx context.Context, o Order, paid ledger.Amount) error {
+	if paid.IsZero() {
+		return nil // a void is always allowed
+	}
+	b, err := e.book.Balance(ctx, o.Account)
+	if err == nil && b.Closed && !b.Settling.IsZero() {
+		return ErrAccountClosed
+	}
+	return err
 }
 
 // resolution is the event, or the chain of events, that closes an order.

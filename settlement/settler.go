@@ -37,7 +37,8 @@ type Settler interface {
 	// Settle may be called many times with one order, after a crash and at worst
 	// even by two processes at once, and must pay once: the order's ID is the
 	// key by which the rail knows the payment. It must return when ctx ends, and
-	// is called concurrently for different accounts.
+	// is called concurrently for different accounts. It must not call Check or
+	// Close of the Engine, which would wait for it.
 	//
 	// Errors: ErrDeclined says that the key was not paid (or paid with the
 	// amount returned) and never will be. It gives the rest back to what is
