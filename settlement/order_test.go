@@ -170,6 +170,26 @@ func TestBurntNumbersAreWalkedOver(t *testing.T) {
 	w.conserved(r)
 }
 
+// An order of nothing is voided at once, and Close does not speak of it.
+func TestVoidedOrderIsNotOpen(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	w.earn(w.alice, 100)
+	held := false
+	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+		if c.creates && !held {
+			held = true
+			w.hold(w.alice, 1100)
+		}
+		return pass
+	}}
+	e := w.engineOn(l, manual(r, at100))
+	_, err := e.Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.NoError(t, e.Close(t.Context()))
+	ledgertest.RequireConserved(t, w.ledger)
+}
+
 func TestOrderThatShrankBelowTheMinimumIsVoided(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ minimum, left uint64 }{

@@ -30,7 +30,7 @@ func (e *Engine) step(ctx context.Context, a accounts.Account) (turn, error) {
 		return turn{}, e.fails(Order{Account: a}, err)
 	}
 	if noted, final, ok := e.register.noted(a); ok && (!last.open || last.ID != noted.ID) {
-		return e.closedMeanwhile(noted, final, last), nil
+		return e.closedMeanwhile(ctx, noted, final, last)
 	}
 	switch {
 	case last.open && last.Amount.IsZero():
@@ -49,21 +49,21 @@ func (e *Engine) step(ctx context.Context, a accounts.Account) (turn, error) {
 	}
 }
 
-// closedMeanwhile finds that an order which we took to be open is closed: by our
-// own post or void, whose answer was lost, or by another engine of this Instance.
-func (e *Engine) closedMeanwhile(o Order, final *answer, last head) turn {
+// closedMeanwhile finds that an order which we took to be open is closed. If it was
+// by our own post or void, whose answer was lost, the same again finds that; if it
+// was by somebody who booked something else, it finds that too. Without an answer of
+// the Settler it was another engine of this Instance.
+func (e *Engine) closedMeanwhile(ctx context.Context, o Order, final *answer, last head) (turn, error) {
+	if final != nil {
+		return e.pay(ctx, o)
+	}
 	e.register.closed(o.Account)
 	payment := Payment{Order: o}
-	switch {
-	case final != nil:
-		payment.Paid = final.paid
-	case last.resolves == o.ID && last.posted:
+	if last.resolves == o.ID && last.posted {
 		payment.Paid = last.Amount
-	}
-	if !payment.Paid.IsZero() {
 		e.cfg.Hooks.Paid(payment)
 	}
-	return turn{payment: payment, again: true}
+	return turn{payment: payment, again: true}, nil
 }
 
 func (e *Engine) placeAndPay(ctx context.Context, a accounts.Account, number uint64) (turn, error) {
@@ -88,6 +88,7 @@ func (e *Engine) giveBack(ctx context.Context, o Order) (turn, error) {
 	if err := e.resolve(ctx, o, ledger.Amount{}); err != nil {
 		return turn{}, e.fails(o, err)
 	}
+	e.register.closed(o.Account)
 	e.cfg.Hooks.Voided(o, ErrTooSmall)
 	return turn{until: e.cfg.Clock().Add(e.cfg.RearmAfter)}, nil
 }

@@ -331,6 +331,33 @@ func TestOrderThatWasClosedUnseen(t *testing.T) {
 	w.conserved(r)
 }
 
+// Settler: paid. The booking fails, and before it is tried again somebody voids the
+// order: that is a contradiction and no payment.
+func TestOrderThatWasVoidedUnseen(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	var voided bool
+	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+		if paid, _ := r.keys(); c.creates && paid == 1 && !voided {
+			voided = true
+			return fault{before: errRail}
+		}
+		return pass
+	}}
+	cfg := manual(r, at100)
+	cfg.Hooks.Paid = func(settlement.Payment) { t.Error("nothing was booked") }
+	e := w.engineOn(l, cfg)
+	w.earn(w.alice, 100)
+	_, err := e.Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, errRail)
+	for id := range r.paid {
+		w.write(ledger.Transfer{PendingID: id, Flags: ledger.TransferVoidPending})
+	}
+	_, err = e.Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, settlement.ErrResolvedOtherwise)
+	ledgertest.RequireNothingHeld(t, w.ledger)
+}
+
 // The order is in the ledger, and the look-up of it fails: Close must not say that
 // nothing is open.
 func TestOrderThatWasPlacedUnseen(t *testing.T) {
