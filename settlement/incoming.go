@@ -34,9 +34,8 @@ type Outgoing struct {
 //
 // Errors are *BookingErrors: ErrKeyReused, accounts.ErrNotProvisioned,
 // accounts.ErrUnknownAsset, accounts.ErrInvalid, ErrAccountClosed if suspense is
-// closed too, or the error of a request. After
-// ledger.ErrOutcomeUnknown it may be booked or not: call again. ErrClosed after
-// Close.
+// closed too, or the error of a request. After ledger.ErrOutcomeUnknown it may be
+// booked or not: call again. ErrClosed after Close.
 func (e *Engine) Receive(ctx context.Context, in Incoming) (Receipt, error) {
 	ids := e.book.PeerIDs(in.Account)
 	own, _ := e.book.AssetIDs(in.Account.Ledger())
@@ -62,13 +61,6 @@ func (e *Engine) Receive(ctx context.Context, in Incoming) (Receipt, error) {
 // less than the amount, ErrAccountClosed if it is closed.
 func (e *Engine) RecordPaid(ctx context.Context, out Outgoing) (Receipt, error) {
 	ids := e.book.PeerIDs(out.Account)
-	if peer := out.Account; !peer.IsZero() && !peer.Own() {
-		v, err := e.enter(ctx, peer)
-		if err != nil {
-			return Receipt{}, &BookingError{Account: peer, Key: out.Key, Amount: out.Amount, Err: err}
-		}
-		defer e.register.release(v)
-	}
 	return e.record(ctx, out.Account, keyed{
 		kind: "out", key: out.Key,
 		row: ledger.Transfer{
@@ -83,17 +75,36 @@ func (e *Engine) record(ctx context.Context, account accounts.Account, k keyed) 
 		return Receipt{}, ErrClosed
 	}
 	defer e.work.Done()
-	err := e.checkKeyed(account, k.key, k.row.Amount)
-	if err == nil {
-		err = e.mayBook(ctx, account, k)
-	}
-	var receipt Receipt
-	if err == nil {
-		receipt, err = e.bookOnce(ctx, account, k)
+	receipt, err := e.bookInTurn(ctx, account, k)
+	if unknownAccount(err) {
+		e.register.forget(account) // its turn has made it known
 	}
 	if err != nil {
 		return Receipt{}, &BookingError{Account: account, Key: k.key, Amount: k.row.Amount, Err: err}
 	}
 	e.Touch([]accounts.Account{account})
 	return receipt, nil
+}
+
+// bookInTurn books a keyed payment. What is taken from the peer takes its turn with
+// the account's orders; what comes in need not, since it never makes an order too
+// large.
+func (e *Engine) bookInTurn(ctx context.Context, account accounts.Account, k keyed) (Receipt, error) {
+	if err := e.checkKeyed(account, k.key, k.row.Amount); err != nil {
+		return Receipt{}, err
+	}
+	if k.outgoing() {
+		v, err := e.enter(ctx, account)
+		if err != nil {
+			return Receipt{}, err
+		}
+		defer func() {
+			e.register.release(v)
+			e.wakeLoop() // it passes over an account that somebody is at
+		}()
+	}
+	if err := e.mayBook(ctx, account, k); err != nil {
+		return Receipt{}, err
+	}
+	return e.bookOnce(ctx, account, k)
 }

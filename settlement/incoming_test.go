@@ -4,6 +4,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -204,6 +205,58 @@ func TestRecordPaidWaitsForTheOrderUnderWay(t *testing.T) {
 		require.Equal(t, units(85), w.balance(w.alice).SettledOut)
 		ledgertest.RequireNothingHeld(t, w.ledger)
 	})
+}
+
+// An account that is touched while a payment by hand has its turn is settled right
+// behind it, also if the payment is refused.
+func TestLoopGoesOnBehindRecordPaid(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		began, proceed := make(chan struct{}), make(chan struct{})
+		looking := false
+		l := &faulty{Ledger: w.ledger, fault: func(call) fault {
+			if looking {
+				return pass
+			}
+			looking = true
+			close(began)
+			<-proceed
+			return fault{before: errRail}
+		}}
+		e := w.engineOn(l, automatic(r))
+		refused := make(chan error)
+		go func() {
+			_, err := e.RecordPaid(t.Context(), settlement.Outgoing{Account: w.alice, Key: "a", Amount: units(5)})
+			refused <- err
+		}()
+		<-began
+		w.earn(w.alice, 100)
+		e.Touch(w.peers)
+		synctest.Wait()
+		start := time.Now()
+		close(proceed)
+		require.ErrorIs(t, <-refused, errRail)
+		synctest.Wait()
+		require.Equal(t, units(80), r.total(w.alice))
+		require.Equal(t, start, time.Now(), "at once, and not at the next sweep")
+		require.NoError(t, e.Close(t.Context()))
+		w.conserved(r)
+	})
+}
+
+// A payment for somebody unknown leaves nothing behind for Check to stumble over.
+func TestRecordPaidForNobody(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	bob, err := w.book.Account("bob", usd)
+	require.NoError(t, err)
+	e := w.engine(manual(r, at100))
+	_, err = e.RecordPaid(t.Context(), settlement.Outgoing{Account: bob, Key: "a", Amount: units(5)})
+	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
+	_, err = e.Check(t.Context())
+	require.NoError(t, err)
+	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
 // The money of a closed peer goes to suspense, once, and stays there when the same

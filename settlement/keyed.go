@@ -39,6 +39,9 @@ type keyed struct {
 	suspense ledger.ID
 }
 
+// outgoing reports whether the payment is taken from the peer's account.
+func (k keyed) outgoing() bool { return k.suspense.IsZero() }
+
 // bookOnce books a keyed payment, or finds that it is booked.
 func (e *Engine) bookOnce(ctx context.Context, account accounts.Account, k keyed) (Receipt, error) {
 	row := k.row
@@ -60,7 +63,7 @@ func (e *Engine) bookOnce(ctx context.Context, account accounts.Account, k keyed
 		case status.Conflict():
 			return e.bookedBefore(ctx, k, row)
 		case status == ledger.TransferIDAlreadyFailed:
-		case status == ledger.TransferCreditAccountAlreadyClosed && k.suspense != row.CreditAccountID && !k.suspense.IsZero():
+		case status == ledger.TransferCreditAccountAlreadyClosed && !k.outgoing() && row.CreditAccountID != k.suspense:
 			row.CreditAccountID = k.suspense
 		default:
 			return Receipt{}, refusal(&ledger.TransferError{ID: row.ID, Status: status})
@@ -78,13 +81,12 @@ func (e *Engine) keyedID(account accounts.Account, k keyed, attempt uint64) ledg
 // over it. What the ledger decides, it still decides by itself.
 func (e *Engine) mayBook(ctx context.Context, account accounts.Account, k keyed) error {
 	b, err := e.book.Balance(ctx, account)
-	outgoing := k.suspense.IsZero()
 	switch {
 	case err != nil:
 		return err
-	case outgoing && b.Closed:
+	case k.outgoing() && b.Closed:
 		err = ErrAccountClosed
-	case outgoing && b.Headroom.Less(k.row.Amount):
+	case k.outgoing() && b.Headroom.Less(k.row.Amount):
 		err = fmt.Errorf("%w: it has %v", ErrNotCovered, b.Headroom)
 	default:
 		return nil
