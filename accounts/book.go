@@ -38,6 +38,7 @@ type Book struct {
 type assetEntry struct {
 	asset Asset
 	ids   AssetIDs
+	tag   uint64 // in user_data_64 of the asset's accounts
 }
 
 // Validate reports all that is wrong with the configuration at once, as errors
@@ -76,7 +77,7 @@ func NewBook(l ledger.Ledger, cfg Config) (*Book, error) {
 	}
 	for _, a := range cfg.Assets {
 		id := func(code uint16) ledger.ID { return b.ns.AssetAccount(code, a.Ledger) }
-		b.assets[a.Ledger] = assetEntry{asset: a, ids: AssetIDs{
+		b.assets[a.Ledger] = assetEntry{asset: a, tag: b.ns.AssetTag(a.Code), ids: AssetIDs{
 			Liquidity: id(chart.CodeLiquidity), Revenue: id(chart.CodeRevenue), Dust: id(chart.CodeDust),
 			Suspense: id(chart.CodeSuspense), Outside: id(chart.CodeOutside), Control: id(chart.CodeControl),
 		}}

@@ -107,8 +107,9 @@ func (b *Book) peerAccounts(p Peer, handle Account) []wanted {
 			record: b.record(ids.Settlement, p.Asset, chart.CodeSettlement, chart.SettlementFlags),
 		},
 	}
+	tag := b.ns.PeerTag(p.ID)
 	for i := range all {
-		all[i].record.UserData128 = b.ns.PeerTag(p.ID)
+		all[i].record.UserData128 = tag
 	}
 	return all
 }
@@ -116,7 +117,7 @@ func (b *Book) peerAccounts(p Peer, handle Account) []wanted {
 func (b *Book) record(id ledger.ID, asset Asset, code uint16, flags ledger.AccountFlags) ledger.Account {
 	return ledger.Account{
 		ID: id, Ledger: asset.Ledger, Code: code, Flags: flags,
-		UserData32: uint32(asset.Scale), UserData64: b.ns.AssetTag(asset.Code),
+		UserData32: uint32(asset.Scale), UserData64: b.assets[asset.Ledger].tag,
 	}
 }
 
@@ -150,7 +151,11 @@ func (b *Book) createAccounts(ctx context.Context, all []wanted) (fresh []bool, 
 
 // findDrift looks accounts up that the ledger says are different, and says how.
 func (b *Book) findDrift(ctx context.Context, differing []wanted) ([]Drift, error) {
-	stored, err := b.lookup(ctx, differing)
+	ids := make([]ledger.ID, len(differing))
+	for i, w := range differing {
+		ids[i] = w.record.ID
+	}
+	stored, err := b.lookupIDs(ctx, ids, 1)
 	if err != nil {
 		return nil, fmt.Errorf("look up what differs: %w", err)
 	}
@@ -160,14 +165,6 @@ func (b *Book) findDrift(ctx context.Context, differing []wanted) ([]Drift, erro
 		drifts = append(drifts, compare(w, &got)...)
 	}
 	return drifts, nil
-}
-
-func (b *Book) lookup(ctx context.Context, accounts []wanted) (map[ledger.ID]ledger.Account, error) {
-	ids := make([]ledger.ID, len(accounts))
-	for i, w := range accounts {
-		ids[i] = w.record.ID
-	}
-	return b.lookupIDs(ctx, ids, 1)
 }
 
 // lookupIDs looks accounts up; ids in groups of group are read in one request.

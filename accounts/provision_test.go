@@ -97,6 +97,20 @@ func manyPeers(n int) []accounts.Peer {
 	return peers
 }
 
+// requireLines provisions peers, as often as it may be, and requires that each has
+// exactly the line it asks for.
+func requireLines(t *testing.T, book *accounts.Book, peers []accounts.Peer) {
+	t.Helper()
+	handles, err := book.Provision(t.Context(), peers...)
+	require.NoError(t, err)
+	balances, err := book.Balances(t.Context(), handles...)
+	require.NoError(t, err)
+	require.Len(t, balances, len(peers))
+	for i, b := range balances {
+		require.Equal(t, peers[i].CreditLine, b.CreditLine)
+	}
+}
+
 func TestProvisionThousandsInFewRequests(t *testing.T) {
 	t.Parallel()
 	l := &requests{Ledger: newLedger(t)}
@@ -107,14 +121,8 @@ func TestProvisionThousandsInFewRequests(t *testing.T) {
 	require.Equal(t, int64(1), l.grants.Load())
 	require.Zero(t, l.lookups.Load())
 
-	handles, err := book.Provision(t.Context(), manyPeers(8189)...)
-	require.NoError(t, err)
+	requireLines(t, book, manyPeers(8189))
 	require.Equal(t, int64(1), l.grants.Load(), "nothing is granted again")
-	balances, err := book.Balances(t.Context(), handles...)
-	require.NoError(t, err)
-	for i, b := range balances {
-		require.Equal(t, units(uint64(i+1)), b.CreditLine)
-	}
 	ledgertest.RequireNothingHeld(t, l)
 }
 
@@ -146,13 +154,7 @@ func TestProvisionByManyAtOnce(t *testing.T) {
 	}
 	group.Wait()
 	book := newBook(t, l)
-	handles, err := book.Provision(t.Context(), peers...)
-	require.NoError(t, err)
-	balances, err := book.Balances(t.Context(), handles...)
-	require.NoError(t, err)
-	for i, b := range balances {
-		require.Equal(t, peers[i].CreditLine, b.CreditLine)
-	}
+	requireLines(t, book, peers)
 	ledgertest.RequireNothingHeld(t, l)
 }
 
@@ -213,13 +215,7 @@ func TestProvisionAfterACrashBeforeTheGrant(t *testing.T) {
 	_, err := newBook(t, noTransfers{l}).Provision(t.Context(), peers...)
 	require.ErrorIs(t, err, ledger.ErrClosed)
 	book := newBook(t, l)
-	handles, err := book.Provision(t.Context(), peers...)
-	require.NoError(t, err)
-	balances, err := book.Balances(t.Context(), handles...)
-	require.NoError(t, err)
-	for i, b := range balances {
-		require.Equal(t, peers[i].CreditLine, b.CreditLine)
-	}
+	requireLines(t, book, peers)
 	ledgertest.RequireNothingHeld(t, l)
 }
 

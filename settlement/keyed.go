@@ -56,10 +56,8 @@ func (e *Engine) bookOnce(ctx context.Context, account accounts.Account, k keyed
 		status := results[0].Status
 		switch {
 		case status.Outcome().Done():
-			return Receipt{
-				Transfer: row.ID, Amount: row.Amount, Booked: timeOf(results[0].Timestamp),
-				Already: status == ledger.TransferExists, Suspense: row.CreditAccountID == k.suspense,
-			}, nil
+			row.Timestamp = results[0].Timestamp
+			return k.receipt(&row, status == ledger.TransferExists), nil
 		case status.Conflict():
 			return e.bookedBefore(ctx, k, row)
 		case status == ledger.TransferIDAlreadyFailed:
@@ -120,11 +118,15 @@ func (e *Engine) bookedBefore(ctx context.Context, k keyed, row ledger.Transfer)
 	if len(rows) != 1 || rows[0].Amount != row.Amount {
 		return Receipt{}, ErrKeyReused
 	}
-	booked := rows[0]
+	return k.receipt(&rows[0], true), nil
+}
+
+// receipt is that of the row that books the payment.
+func (k keyed) receipt(row *ledger.Transfer, already bool) Receipt {
 	return Receipt{
-		Transfer: booked.ID, Amount: booked.Amount, Booked: timeOf(booked.Timestamp),
-		Already: true, Suspense: booked.CreditAccountID == k.suspense,
-	}, nil
+		Transfer: row.ID, Amount: row.Amount, Booked: timeOf(row.Timestamp),
+		Already: already, Suspense: row.CreditAccountID == k.suspense,
+	}
 }
 
 // refusal names what the ledger's refusal of a keyed payment means.

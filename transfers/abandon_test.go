@@ -17,7 +17,7 @@ import (
 // context of the caller, which it returns, has ended.
 func abandon(t *testing.T) (f *fixture, slow *stalled, ctx context.Context) {
 	t.Helper()
-	f = newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+	f, slow = newStalledFixture(t, transfers.Config{Lanes: 1})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	t.Cleanup(cancel)
 	go func() {
@@ -83,8 +83,7 @@ func TestAnswerAfterTheHold(t *testing.T) {
 func TestPrepareThatWaitedTooLong(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var slow *stalled
-		f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
 		first, err := f.recorder.Submit(t.Context(), transfers.Forward(f.packet(1, 1)))
 		require.NoError(t, err)
 		<-slow.requests
@@ -111,8 +110,7 @@ func TestPrepareThatWaitedTooLong(t *testing.T) {
 func TestAnsweredCallerIsNotKept(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var slow *stalled
-		f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
 		blocker, err := f.recorder.Submit(t.Context(), transfers.Forward(f.packet(1, 1)))
 		require.NoError(t, err)
 		<-slow.requests // the next two go together

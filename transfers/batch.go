@@ -54,8 +54,7 @@ func (ln *lane) inTime(batch []*pending) []*pending {
 			continue
 		}
 		p.result.Outcome = ledger.OutcomeRefused
-		p.result.Err = fmt.Errorf("prepare of packet %v: %w: it expired while it waited to be sent",
-			p.result.Packet.ID, ErrHoldTooShort)
+		p.result.Err = p.result.wrap(fmt.Errorf("%w: it expired while it waited to be sent", ErrHoldTooShort))
 		p.answer()
 	}
 	return kept
@@ -173,7 +172,7 @@ func (ln *lane) giveUp(batch []*pending, cause error) {
 		default:
 			r.Outcome = ledger.OutcomeRefused
 		}
-		r.Err = fmt.Errorf("%v of packet %v: %w", r.Kind, r.Packet.ID, err)
+		r.Err = r.wrap(err)
 		p.answer()
 	}
 }

@@ -43,6 +43,13 @@ func (s *stalled) CreateTransfers(ctx context.Context, batch []ledger.Transfer) 
 	}
 }
 
+// newStalledFixture makes a recorder on such a ledger.
+func newStalledFixture(t *testing.T, cfg transfers.Config) (f *fixture, slow *stalled) {
+	t.Helper()
+	f = newFixture(t, cfg, func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+	return f, slow
+}
+
 // answerAll answers every request until ctx ends.
 func (s *stalled) answerAll(ctx context.Context) {
 	for {
@@ -68,8 +75,7 @@ func (s *stalled) end(t *testing.T, f *fixture) {
 // What comes while a request is in flight goes with the next one, whole.
 func TestBatchIsWhatQueuedUpMeanwhile(t *testing.T) {
 	t.Parallel()
-	var slow *stalled
-	f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+	f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
 	ctx := t.Context()
 	_, err := f.recorder.Submit(ctx, transfers.Prepare(f.packet(2, 1)))
 	require.NoError(t, err)
@@ -96,9 +102,7 @@ func canceled(ctx context.Context) context.Context {
 func TestBacklogIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var slow *stalled
-		f := newFixture(t, transfers.Config{Lanes: 1, Backlog: 3},
-			func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Backlog: 3})
 		ctx := t.Context()
 		for range 3 {
 			_, err := f.recorder.TrySubmit(transfers.Prepare(f.packet(1, 1)))
@@ -163,8 +167,7 @@ func TestLostAnswersAreFoundOut(t *testing.T) {
 // reject that was queued behind it must not get in between.
 func TestNothingOvertakesAFulfillThatIsSentAgain(t *testing.T) {
 	t.Parallel()
-	var slow *stalled
-	f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+	f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
 	p := f.packet(100, 90)
 	p.ID = ledger.NewID(1<<8, 1)
 	var tickets []transfers.Ticket
@@ -192,8 +195,7 @@ func TestNothingOvertakesAFulfillThatIsSentAgain(t *testing.T) {
 func TestSmallRequestsAreLearnt(t *testing.T) {
 	t.Parallel()
 	for _, most := range []int{253, 100, 3, 2} {
-		var slow *stalled
-		f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
 		done := make(chan struct{})
 		refused := 0
 		go func() {

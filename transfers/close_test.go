@@ -38,8 +38,7 @@ func TestCloseDrains(t *testing.T) {
 
 func TestCloseSaysWhatItLeaves(t *testing.T) {
 	t.Parallel()
-	var slow *stalled
-	f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { slow = newStalled(l); return slow })
+	f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
 	ctx := t.Context()
 	first, err := f.recorder.Submit(ctx, transfers.Forward(f.packet(1, 1)))
 	require.NoError(t, err)

@@ -21,9 +21,9 @@ type Config struct {
 	// MinHold is the least time that must be left until a packet's Expiry when
 	// it is prepared. Default 1 s.
 	MinHold time.Duration
-	// Touched is told, after each batch, which peers may be owed another amount or
-	// may be paid more since. It is called from the goroutine of a lane, must not block,
-	// and must not keep the slice. Default none.
+	// Touched is told, after each batch, which peers may be owed another amount
+	// or may be paid more since. It is called from the goroutine of a lane, must
+	// not block, and must not keep the slice. Default none.
 	Touched func([]accounts.Account)
 	// Clock is used for ids and holds. Default time.Now.
 	Clock func() time.Time

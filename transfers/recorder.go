@@ -66,14 +66,15 @@ func (r *Recorder) Prepare(ctx context.Context, p Packet) (Result, error) {
 }
 
 // Fulfill posts what a prepare holds and waits for the ledger's answer; p is the
-// packet as it was prepared, with all its amounts. See Record. Give it a context that outlives the sender's: the money is owed from
-// the moment that the fulfillment is known.
+// packet as it was prepared, with all its amounts. See Record. Give it a context
+// that outlives the sender's: the money is owed from the moment that the
+// fulfillment is known.
 func (r *Recorder) Fulfill(ctx context.Context, p Packet) (Result, error) {
 	return r.Record(ctx, Fulfill(p))
 }
 
-// Reject gives back what a prepare holds and waits for the ledger's answer; p is the
-// packet as it was prepared, with all its amounts. See Record.
+// Reject gives back what a prepare holds and waits for the ledger's answer; p is
+// the packet as it was prepared, with all its amounts. See Record.
 func (r *Recorder) Reject(ctx context.Context, p Packet) (Result, error) {
 	return r.Record(ctx, Reject(p))
 }
@@ -106,7 +107,7 @@ func (r *Recorder) Forward(ctx context.Context, p Packet) (Result, error) {
 func (r *Recorder) Record(ctx context.Context, op Op) (Result, error) {
 	ticket, err := r.Submit(ctx, op)
 	if err != nil {
-		return Result{Kind: op.Kind, Packet: op.Packet, Outcome: ledger.OutcomeRefused, Err: err}, err
+		return notRecorded(op, err), err
 	}
 	result := ticket.waitOrAbandon(ctx)
 	return result, result.Err
@@ -122,7 +123,7 @@ func (r *Recorder) RecordAll(ctx context.Context, ops ...Op) ([]Result, error) {
 	errs := make([]error, len(ops))
 	for i, op := range ops {
 		if tickets[i], errs[i] = r.Submit(ctx, op); errs[i] != nil {
-			results[i] = Result{Kind: op.Kind, Packet: op.Packet, Outcome: ledger.OutcomeRefused, Err: errs[i]}
+			results[i] = notRecorded(op, errs[i])
 		}
 	}
 	for i, ticket := range tickets {

@@ -27,6 +27,16 @@ type Result struct {
 	Err error
 }
 
+// wrap says of which operation an error is.
+func (r *Result) wrap(err error) error {
+	return fmt.Errorf("%v of packet %v: %w", r.Kind, r.Packet.ID, err)
+}
+
+// notRecorded is the result of an operation that was not handed over.
+func notRecorded(op Op, err error) Result {
+	return Result{Kind: op.Kind, Packet: op.Packet, Outcome: ledger.OutcomeRefused, Err: err}
+}
+
 // resolve reads the answers to an operation's chain. It reports whether the
 // operation must go on: under the next attempt's ids, or to give back what a
 // prepare holds for a caller that is gone.
@@ -61,7 +71,7 @@ func (p *pending) read(chain ledger.Chain, timestamp uint64, now time.Time) {
 	if r.Outcome.Done() {
 		r.Timestamp = timestamp
 		if p.handed && p.lapsed(now) {
-			r.Err = fmt.Errorf("%v of packet %v: %w", r.Kind, r.Packet.ID, ErrHoldExpired)
+			r.Err = r.wrap(ErrHoldExpired)
 		}
 		return
 	}

@@ -93,6 +93,7 @@ func (t Ticket) waitOrAbandon(ctx context.Context) Result {
 }
 
 func (t Ticket) unknown(err error) Result {
-	kind, packet := t.pending.result.Kind, t.pending.result.Packet
-	return Result{Kind: kind, Packet: packet, Err: fmt.Errorf("%v of packet %v: %w", kind, packet.ID, err)}
+	r := Result{Kind: t.pending.result.Kind, Packet: t.pending.result.Packet}
+	r.Err = r.wrap(err)
+	return r
 }

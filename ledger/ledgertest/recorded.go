@@ -205,31 +205,30 @@ func (r *replayer) queryTransfers(rec *record) {
 func (r *replayer) accountBalances(rec *record) {
 	got, err := r.subject.GetAccountBalances(r.t.Context(), rec.Filter.accountFilter(r.times))
 	require.NoError(r.t, err, rec.at)
-	require.Len(r.t, got, len(rec.GotBalances), rec.at)
-	for i, want := range convert(rec.GotBalances, recordedAccount.balance) {
-		r.pair(rec, want.Timestamp, got[i].Timestamp)
-		want.Timestamp = got[i].Timestamp
-		require.Equal(r.t, want, got[i], "%s: row %d", rec.at, i)
-	}
+	compareRows(r, rec, convert(rec.GotBalances, recordedAccount.balance), got,
+		func(b *ledger.AccountBalance) *uint64 { return &b.Timestamp })
 }
 
 func (r *replayer) compareAccounts(rec *record, got []ledger.Account, err error) {
 	require.NoError(r.t, err, rec.at)
-	require.Len(r.t, got, len(rec.GotAccounts), rec.at)
-	for i, want := range convert(rec.GotAccounts, recordedAccount.account) {
-		r.pair(rec, want.Timestamp, got[i].Timestamp)
-		want.Timestamp = got[i].Timestamp
-		require.Equal(r.t, want, got[i], "%s: row %d", rec.at, i)
-	}
+	compareRows(r, rec, convert(rec.GotAccounts, recordedAccount.account), got,
+		func(a *ledger.Account) *uint64 { return &a.Timestamp })
 }
 
 func (r *replayer) compareTransfers(rec *record, got []ledger.Transfer, err error) {
 	require.NoError(r.t, err, rec.at)
-	require.Len(r.t, got, len(rec.GotTransfers), rec.at)
-	for i, want := range convert(rec.GotTransfers, recordedTransfer.transfer) {
-		r.pair(rec, want.Timestamp, got[i].Timestamp)
-		want.Timestamp = got[i].Timestamp
-		require.Equal(r.t, want, got[i], "%s: row %d", rec.at, i)
+	compareRows(r, rec, convert(rec.GotTransfers, recordedTransfer.transfer), got,
+		func(t *ledger.Transfer) *uint64 { return &t.Timestamp })
+}
+
+// compareRows compares all fields of the rows, and the timestamps by their order.
+func compareRows[T any](r *replayer, rec *record, want, got []T, timestamp func(*T) *uint64) {
+	r.t.Helper()
+	require.Len(r.t, got, len(want), rec.at)
+	for i := range want {
+		r.pair(rec, *timestamp(&want[i]), *timestamp(&got[i]))
+		*timestamp(&want[i]) = *timestamp(&got[i])
+		require.Equal(r.t, want[i], got[i], "%s: row %d", rec.at, i)
 	}
 }
 
