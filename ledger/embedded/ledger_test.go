@@ -47,12 +47,7 @@ func newVirtual(opts ...embedded.Option) virtual {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	ledgertest.Run(t, func(*testing.T) ledger.Ledger { return newVirtual() })
-}
-
-func TestRecorded(t *testing.T) {
-	t.Parallel()
-	ledgertest.RunRecorded(t, func(*testing.T) ledger.Ledger { return newVirtual() })
+	ledgertest.RunAll(t, func(*testing.T) ledger.Ledger { return newVirtual() })
 }
 
 // The real clock has to do as well; the holds of the suite expire in parallel.
@@ -62,16 +57,6 @@ func TestConformanceInRealTime(t *testing.T) {
 		t.Skip("needs some three seconds of real time: run without -short")
 	}
 	ledgertest.Run(t, func(*testing.T) ledger.Ledger { return embedded.New() })
-}
-
-func TestPrograms(t *testing.T) {
-	t.Parallel()
-	for range 20 {
-		seed := ledgertest.Seed(t)
-		l := newVirtual()
-		ledgertest.RunProgram(t, l, seed)
-		ledgertest.RequireConserved(t, l)
-	}
 }
 
 // TestBatchMax counts what a server started with --development takes, as measured

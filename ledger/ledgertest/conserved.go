@@ -14,7 +14,13 @@ import (
 // pending credits: no unit was made or lost. Nobody may write meanwhile.
 func RequireConserved(tb testing.TB, l ledger.Ledger) {
 	tb.Helper()
-	for number, sum := range totals(tb, l) {
+	totals(tb, l).requireEqual(tb)
+}
+
+// requireEqual compares the two sides of each ledger number.
+func (s sums) requireEqual(tb testing.TB) {
+	tb.Helper()
+	for number, sum := range s {
 		require.Zero(tb, sum.debitsPosted.Cmp(&sum.creditsPosted),
 			"ledger %d: debits posted %v, credits posted %v", number, &sum.debitsPosted, &sum.creditsPosted)
 		require.Zero(tb, sum.debitsPending.Cmp(&sum.creditsPending),
@@ -44,22 +50,30 @@ func (sum *total) add(a *ledger.Account) {
 	sum.creditsPosted.Add(&sum.creditsPosted, a.CreditsPosted.Big())
 }
 
-func totals(tb testing.TB, l ledger.Ledger) map[uint32]*total {
+// sums are the totals of accounts by ledger number.
+type sums map[uint32]*total
+
+func (s sums) add(accounts []ledger.Account) {
+	for i := range accounts {
+		number := accounts[i].Ledger
+		if s[number] == nil {
+			s[number] = new(total)
+		}
+		s[number].add(&accounts[i])
+	}
+}
+
+func totals(tb testing.TB, l ledger.Ledger) sums {
 	tb.Helper()
-	sums := make(map[uint32]*total)
+	all := make(sums)
 	filter := ledger.QueryFilter{Limit: ledger.QueryMax}
 	for {
 		page, err := l.QueryAccounts(tb.Context(), filter)
 		require.NoError(tb, err)
 		if len(page) == 0 {
-			return sums
+			return all
 		}
-		for i := range page {
-			if sums[page[i].Ledger] == nil {
-				sums[page[i].Ledger] = new(total)
-			}
-			sums[page[i].Ledger].add(&page[i])
-		}
+		all.add(page)
 		filter.TimestampMin = page[len(page)-1].Timestamp + 1
 	}
 }

@@ -20,6 +20,26 @@ func ExampleRun() {
 	_ = testConformance
 }
 
+// A fuzz target draws programs from its bytes. Where the clock is the real one no
+// hold expires; a ledger that implements Sleeper lets it.
+func ExampleRunBytes() {
+	fuzzPrograms := func(f *testing.F) { // func FuzzPrograms(f *testing.F)
+		f.Helper()
+		f.Fuzz(func(t *testing.T, data []byte) { ledgertest.RunBytes(t, embedded.New(), data) })
+	}
+	_ = fuzzPrograms
+}
+
+// Two ledgers give the same answers. (One of them may be a cluster.)
+func ExampleRunDifferential() {
+	testDifferential := func(t *testing.T) { // func TestDifferential(t *testing.T)
+		t.Helper()
+		one, other := embedded.New(), embedded.New(embedded.WithBatchMax(253))
+		ledgertest.RunDifferential(t, one, other, ledgertest.Seed(t))
+	}
+	_ = testDifferential
+}
+
 // printer stands for the *testing.T of a test.
 type printer struct{ testing.TB }
 

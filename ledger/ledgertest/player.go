@@ -2,7 +2,6 @@ package ledgertest
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"reflect"
 	"testing"
 	"time"
@@ -12,14 +11,12 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// player tells one scenario to a ledger. Ids and ledger numbers of the scenario
-// are moved to a range of its own, so that scenarios can share a ledger.
+// player tells one scenario to a ledger, in a realm of its own.
 type player struct {
 	t       testing.TB
 	subject *subject
-	ids     uint64 // high half of all ids
-	ledgers uint32 // added to ledger numbers
-	start   uint64 // the ledger's time when the scenario began
+	realm
+	start uint64 // the ledger's time when the scenario began
 
 	accounts, transfers map[ledger.ID]uint64 // timestamps given so far
 }
@@ -27,7 +24,7 @@ type player struct {
 func play(tb testing.TB, s *subject, story scenario) {
 	tb.Helper()
 	p := &player{
-		t: tb, subject: s, ids: rand.Uint64(), ledgers: rand.Uint32() >> 1, start: s.now(tb),
+		t: tb, subject: s, realm: newRealm(), start: s.now(tb),
 		accounts: map[ledger.ID]uint64{}, transfers: map[ledger.ID]uint64{},
 	}
 	// Timestamps of imported events begin at the start and must be in the past.
@@ -35,21 +32,6 @@ func play(tb testing.TB, s *subject, story scenario) {
 	for _, step := range story.steps {
 		step.play(p)
 	}
-}
-
-// id moves an id of the scenario to its range; 0 and MAX stay what they are.
-func (p *player) id(id ledger.ID) ledger.ID {
-	if !id.IsZero() && id != ledger.IDMax {
-		id.Hi = p.ids
-	}
-	return id
-}
-
-func (p *player) ledgerNumber(n uint32) uint32 {
-	if n == 0 {
-		return 0
-	}
-	return p.ledgers + n
 }
 
 func (p *player) timestamp(s stamp) uint64 {
@@ -60,16 +42,14 @@ func (p *player) timestamp(s stamp) uint64 {
 }
 
 func (p *player) account(e *accountEvent) ledger.Account {
-	a := e.Account
-	a.ID, a.Ledger, a.Timestamp = p.id(a.ID), p.ledgerNumber(a.Ledger), p.timestamp(e.stamp)
+	a := p.realm.account(e.Account)
+	a.Timestamp = p.timestamp(e.stamp)
 	return a
 }
 
 func (p *player) transfer(e *transferEvent) ledger.Transfer {
-	t := e.Transfer
-	t.ID, t.PendingID = p.id(t.ID), p.id(t.PendingID)
-	t.DebitAccountID, t.CreditAccountID = p.id(t.DebitAccountID), p.id(t.CreditAccountID)
-	t.Ledger, t.Timestamp = p.ledgerNumber(t.Ledger), p.timestamp(e.stamp)
+	t := p.realm.transfer(e.Transfer)
+	t.Timestamp = p.timestamp(e.stamp)
 	return t
 }
 
@@ -153,10 +133,6 @@ func balancesOf(a *ledger.Account) balances {
 	return balances{a.DebitsPending, a.DebitsPosted, a.CreditsPending, a.CreditsPosted}
 }
 
-func (b *balances) add(place int, amount ledger.Amount) {
-	b[place], _ = b[place].Add(amount)
-}
-
 // String writes the balances as H statements do.
 func (b balances) String() string {
 	return fmt.Sprintf("%v/%v/%v/%v", b[debitsPending], b[debitsPosted], b[creditsPending], b[creditsPosted])
@@ -219,7 +195,7 @@ type accountFilter struct {
 
 func (f *accountFilter) translated(p *player) ledger.AccountFilter {
 	filter := f.AccountFilter
-	filter.AccountID = p.id(f.AccountID)
+	filter.AccountID, filter.UserData128 = p.id(f.AccountID), p.userData(f.UserData128)
 	filter.TimestampMin, filter.TimestampMax = p.transfers[p.id(f.from)], p.transfers[p.id(f.to)]
 	return filter
 }
@@ -261,7 +237,7 @@ type queryFilter struct {
 
 func (f *queryFilter) translated(p *player, timestamps map[ledger.ID]uint64) ledger.QueryFilter {
 	filter := f.QueryFilter
-	filter.Ledger = p.ledgerNumber(f.Ledger)
+	filter.Ledger, filter.UserData128 = p.ledgerNumber(f.Ledger), p.userData(f.UserData128)
 	filter.TimestampMin, filter.TimestampMax = timestamps[p.id(f.from)], timestamps[p.id(f.to)]
 	return filter
 }

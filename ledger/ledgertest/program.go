@@ -1,180 +1,104 @@
 package ledgertest
 
 import (
+	"hash/fnv"
 	"math/rand/v2"
-	"slices"
+	"time"
 
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// program is a random list of transfers, aimed at the edges of the rules: few
-// accounts, few ids, small amounts, many chains and many events sent again.
+// program is a random list of turns, aimed at the edges of the rules: few
+// accounts, few ids, amounts near 0 and near the largest, many chains, many events
+// and requests sent again. Its ids and ledger numbers are moved to a realm when it
+// is run, so that it can be run twice.
 //
-// It leaves out what time and luck decide (timeouts, imports) and amounts that
-// could overflow, so that an answer once given stays: whatever was refused is
-// refused for ever, under the same id.
+// The timestamp of an imported event, if it is below stampsEnd, counts from the
+// last mark. So whether it regresses does not depend on what the ledger held
+// before.
 type program struct {
-	accounts []ledger.Account
-	events   []ledger.Transfer
+	turns []turn
+	// wild says that pauses may end just before or just behind an expiry. Then it
+	// depends on the cut of the requests what they see of it.
+	wild bool
 }
 
-const (
-	programAccounts = 12
-	programEvents   = 600
+// turn is one thing that a program does to a ledger.
+type turn interface {
+	// take does it, compares the answer with what the run knows, and returns it.
+	take(r *run) answer
+}
+
+type (
+	accountsTurn  []ledger.Account
+	transfersTurn []ledger.Transfer
+	napTurn       time.Duration
+	markTurn      struct{}
 )
 
-// newProgram makes the program of the seed. Its ids have the high half ids, and
-// its ledger numbers are number and number+1, so that it can be run twice.
-func newProgram(seed, ids uint64, number uint32) *program {
-	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0)), ids: ids, number: number}
-	p := &program{accounts: g.accounts()}
-	for range programEvents {
-		event := g.event(p.events)
-		if len(p.events) < programEvents-1 && g.one(5) {
-			event.Flags |= ledger.TransferLinked
-		}
-		p.events = append(p.events, event)
-	}
-	return p
+const (
+	// nap is the pause of programs that are not wild. Timeouts in them are one or
+	// two seconds, or days. So on a ledger that waits in real time no request comes
+	// within 300 ms of an expiry, if all turns together take less than 400 ms.
+	nap      = 1300 * time.Millisecond
+	longNaps = 3
+
+	// stampsEnd is above all timestamps that count from the mark.
+	stampsEnd = 1 << 42
+	// future is a timestamp that counts from the mark and has not come yet.
+	future = uint64(time.Hour)
+	// markWait is what passes behind a mark, so that timestamps just after it are
+	// in the past.
+	markWait = 2 * time.Millisecond
+
+	seedTurns  = 45 // turns of a program drawn from a seed
+	mostTurns  = 60
+	turnLength = 24 // bytes that make a program one turn longer
+)
+
+// pauses says how a program may let time pass.
+type pauses uint8
+
+const (
+	noPauses   pauses = iota // not at all
+	longPauses               // only by whole naps
+	anyPauses                // the program is wild
+)
+
+// programOf is the program of the seed.
+func programOf(seed uint64, allowed pauses) *program {
+	return drawProgram(rand.NewPCG(seed, 0), seedTurns, allowed)
 }
 
-// units are the runs of events that only make sense in one request: chains, and
-// events that stand alone.
-func (p *program) units() (units [][]ledger.Transfer) {
-	start := 0
-	for i := range p.events {
-		if !p.events[i].Flags.Has(ledger.TransferLinked) {
-			units = append(units, p.events[start:i+1])
-			start = i + 1
-		}
-	}
-	return units
+// programFrom is the program that the bytes spell. Few bytes make a short one.
+func programFrom(data []byte, allowed pauses) *program {
+	return drawProgram(newBytesSource(data), min(mostTurns, 3+len(data)/turnLength), allowed)
 }
 
-// requests cuts the program at random; chains stay whole.
-func (p *program) requests(random *rand.Rand) (requests [][]ledger.Transfer) {
-	units := p.units()
-	for len(units) > 0 {
-		n := min(len(units), 1+random.IntN(20))
-		requests = append(requests, slices.Concat(units[:n]...))
-		units = units[n:]
-	}
-	return requests
+// bytesSource is random numbers that somebody else has chosen, a byte each, and
+// when these are used up, those of a generator seeded with all of them.
+type bytesSource struct {
+	bytes []byte
+	rest  rand.PCG
 }
 
-// generator draws the parts of a program.
-type generator struct {
-	*rand.Rand
-	ids    uint64
-	number uint32
-	next   uint64 // the last transfer id that is new
+func newBytesSource(data []byte) *bytesSource {
+	return &bytesSource{bytes: data, rest: *rand.NewPCG(seedOf(data), 0)}
 }
 
-// one is true once in n times.
-func (g *generator) one(n int) bool { return g.IntN(n) == 0 }
-
-func (g *generator) accounts() (accounts []ledger.Account) {
-	flags := []ledger.AccountFlags{
-		0, ledger.AccountHistory, ledger.AccountDebitsMustNotExceedCredits, ledger.AccountCreditsMustNotExceedDebits,
-	}
-	for i := range uint64(programAccounts) {
-		accounts = append(accounts, ledger.Account{
-			ID: ledger.NewID(i+1, g.ids), Ledger: g.number, Code: 1, Flags: flags[i%4] | flags[i/4%2],
-		})
-	}
-	accounts[programAccounts-1].Ledger++
-	return accounts
+// seedOf is a seed made of all the bytes.
+func seedOf(data []byte) uint64 {
+	sum := fnv.New64a()
+	sum.Write(data)
+	return sum.Sum64()
 }
 
-// event is a transfer after those that were drawn before.
-func (g *generator) event(before []ledger.Transfer) ledger.Transfer {
-	if len(before) > 0 && g.one(6) {
-		again := before[g.IntN(len(before))]
-		again.Flags &^= ledger.TransferLinked
-		if g.one(2) {
-			g.spoil(&again)
-		}
-		return again
+// Uint64 repeats the byte, as rand.Rand looks at the high bits or at the low ones.
+func (s *bytesSource) Uint64() uint64 {
+	if len(s.bytes) == 0 {
+		return s.rest.Uint64()
 	}
-	switch n := g.IntN(20); {
-	case n < 5:
-		return g.resolution(ledger.TransferPostPending)
-	case n < 8:
-		return g.resolution(ledger.TransferVoidPending)
-	default:
-		return g.movement()
-	}
-}
-
-// newID is mostly a new one.
-func (g *generator) newID() ledger.ID {
-	if g.next == 0 || !g.one(8) {
-		g.next++
-		return ledger.NewID(g.next, g.ids)
-	}
-	return g.recentID()
-}
-
-func (g *generator) recentID() ledger.ID {
-	return ledger.NewID(g.next-min(g.next, g.Uint64N(12)), g.ids)
-}
-
-func (g *generator) account() ledger.ID {
-	// Once in a while one that is not there.
-	return ledger.NewID(1+g.Uint64N(programAccounts)+g.Uint64N(50)/49, g.ids)
-}
-
-func (g *generator) movement() ledger.Transfer {
-	t := ledger.Transfer{
-		ID: g.newID(), DebitAccountID: g.account(), CreditAccountID: g.account(),
-		Amount: ledger.NewAmount(g.Uint64N(40)), UserData64: g.Uint64N(3), Ledger: g.number, Code: 1,
-	}
-	if g.one(3) {
-		t.Flags |= ledger.TransferPending
-		if g.one(12) {
-			t.Flags |= ledger.TransferClosingDebit
-		}
-		if g.one(12) {
-			t.Flags |= ledger.TransferClosingCredit
-		}
-	}
-	if g.one(6) {
-		t.Flags |= ledger.TransferBalancingDebit
-		t.Amount = ledger.AmountMax
-	}
-	if g.one(6) {
-		t.Flags |= ledger.TransferBalancingCredit
-	}
-	return t
-}
-
-func (g *generator) resolution(flag ledger.TransferFlags) ledger.Transfer {
-	t := ledger.Transfer{ID: g.newID(), PendingID: g.recentID(), Flags: flag, UserData32: g.Uint32N(2)}
-	switch {
-	case flag == ledger.TransferPostPending && !g.one(3):
-		t.Amount = ledger.AmountMax
-	case g.one(3):
-		t.Amount = ledger.NewAmount(g.Uint64N(40))
-	}
-	return t
-}
-
-// spoil changes one field of an event that is sent again.
-func (g *generator) spoil(t *ledger.Transfer) {
-	switch g.IntN(7) {
-	case 0:
-		t.Amount = ledger.NewAmount(g.Uint64N(40))
-	case 1:
-		t.DebitAccountID = g.account()
-	case 2:
-		t.UserData64++
-	case 3:
-		t.Code++
-	case 4:
-		t.Ledger++
-	case 5:
-		t.Flags ^= ledger.TransferPending
-	default:
-		t.Timestamp++
-	}
+	b := s.bytes[0]
+	s.bytes = s.bytes[1:]
+	return uint64(b) * 0x0101010101010101
 }

@@ -2,13 +2,15 @@ package ledgertest
 
 import (
 	"compress/gzip"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
-	"slices"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -17,46 +19,53 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// RunRecorded replays what was recorded from a real TigerBeetle, and compares
-// every answer: statuses, all fields, and the order of all timestamps. It replays
-// the files *.jsonl.gz of the folder that the environment variable
-// PEERLEDGER_VECTORS names, and skips the test if there is none.
+// recordedFiles are the answers that come with the package.
 //
-// Each file is gzipped JSON, one request with its answer a line. "op" is
-// "scenario" (begin with an empty ledger), "sleep" ("ms"), or the operation, with
-// "accounts", "transfers", "ids" or "filter" sent and "results" or "got_..."
-// received. 128-bit numbers are hexadecimal; fields that are zero are left out.
+//go:embed testdata/recorded/*.jsonl.gz
+var recordedFiles embed.FS
+
+// RunRecorded replays what was recorded from a real TigerBeetle 0.17.9, and
+// compares every answer: statuses, all fields, and the order of all timestamps.
+// After the recordings that come with the package (testdata/recorded, which also
+// describes the format) it replays the files *.jsonl.gz of all folders in the list
+// that the environment variable PEERLEDGER_VECTORS names, if any. It logs which
+// statuses it met, how often, and which never.
 //
 // open must return an empty ledger each time; see Run for what it may implement.
 func RunRecorded(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 	t.Helper()
-	dir := os.Getenv("PEERLEDGER_VECTORS")
-	if dir == "" {
-		t.Skip("PEERLEDGER_VECTORS names no folder of recorded answers")
-	}
-	runRecordedFiles(t, os.DirFS(dir), open)
+	runRecorded(t, open, newTally())
 }
 
-func runRecordedFiles(t *testing.T, dir fs.FS, open func(t *testing.T) ledger.Ledger) {
+func runRecorded(t *testing.T, open func(t *testing.T) ledger.Ledger, answers *tally) {
+	t.Helper()
+	own, err := fs.Sub(recordedFiles, "testdata/recorded")
+	require.NoError(t, err)
+	runRecordedFiles(t, own, open, answers)
+	for _, dir := range filepath.SplitList(os.Getenv("PEERLEDGER_VECTORS")) {
+		t.Run(dir, func(t *testing.T) { runRecordedFiles(t, os.DirFS(dir), open, answers) })
+	}
+	answers.log(t, "recorded answers")
+}
+
+func runRecordedFiles(t *testing.T, dir fs.FS, open func(t *testing.T) ledger.Ledger, answers *tally) {
 	t.Helper()
 	files, err := fs.Glob(dir, "*.jsonl.gz")
 	require.NoError(t, err)
 	require.NotEmpty(t, files, "no recorded answers")
-	answers := newTally()
 	for _, name := range files {
 		t.Run(name, func(t *testing.T) {
 			f, err := dir.Open(name)
 			require.NoError(t, err)
-			records, err := readRecords(name, f)
-			require.NoError(t, errors.Join(err, f.Close()))
-			for _, story := range splitScenarios(records) {
+			for story, err := range readScenarios(name, f) {
+				require.NoError(t, err)
 				t.Run(story[0].Scenario, func(t *testing.T) {
 					replay(t, newSubject(t, open, answers), story)
 				})
 			}
+			require.NoError(t, f.Close())
 		})
 	}
-	answers.log(t)
 }
 
 // record is one line of a recorded file.
@@ -77,61 +86,70 @@ type record struct {
 	GotBalances  []recordedAccount  `json:"got_balances"`
 }
 
-// errRecorded is matched by the errors of readRecords.
+// errRecorded is matched by the errors of readScenarios.
 var errRecorded = errors.New("ledgertest: invalid record")
 
-// readRecords reads a file. An error names the file and the line.
-func readRecords(name string, compressed io.Reader) (records []record, err error) {
-	r, err := gzip.NewReader(compressed)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", errRecorded, name, err)
-	}
-	lines := json.NewDecoder(r)
-	lines.DisallowUnknownFields()
-	for {
-		rec := record{at: fmt.Sprintf("%s:%d", name, len(records)+1)}
-		err := lines.Decode(&rec)
-		switch {
-		case errors.Is(err, io.EOF):
-			return records, nil
-		case err == nil && len(records) == 0 && rec.Op != "scenario":
-			err = errors.New("the first line begins no scenario")
-		case err == nil && replayers[rec.Op] == nil:
-			err = fmt.Errorf("unknown op %q", rec.Op)
-		}
+// readScenarios reads a file, one scenario at a time. An error names the file and
+// the line, and is the last.
+func readScenarios(name string, compressed io.Reader) iter.Seq2[[]record, error] {
+	return func(yield func([]record, error) bool) {
+		r, err := gzip.NewReader(compressed)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %s: %w", errRecorded, rec.at, err)
+			yield(nil, fmt.Errorf("%w: %s: %w", errRecorded, name, err))
+			return
 		}
-		records = append(records, rec)
+		lines := json.NewDecoder(r)
+		lines.DisallowUnknownFields()
+		var story []record
+		for line := 1; ; line++ {
+			rec := record{at: fmt.Sprintf("%s:%d", name, line)}
+			err := rec.read(lines, line == 1)
+			if err != nil && !errors.Is(err, io.EOF) {
+				yield(nil, fmt.Errorf("%w: %s: %w", errRecorded, rec.at, err))
+				return
+			}
+			if (err != nil || rec.Op == "scenario") && len(story) > 0 {
+				if !yield(story, nil) {
+					return
+				}
+				story = nil
+			}
+			if err != nil {
+				return
+			}
+			story = append(story, rec)
+		}
 	}
 }
 
-// splitScenarios cuts the records before each "scenario".
-func splitScenarios(records []record) (stories [][]record) {
-	for len(records) > 0 {
-		end := 1 + slices.IndexFunc(records[1:], func(r record) bool { return r.Op == "scenario" })
-		if end == 0 {
-			end = len(records)
-		}
-		stories, records = append(stories, records[:end]), records[end:]
+// read reads one line; it is io.EOF at the end of the file.
+func (r *record) read(lines *json.Decoder, first bool) error {
+	if err := lines.Decode(r); err != nil {
+		return err
 	}
-	return stories
+	if replayers[r.Op] == nil {
+		return fmt.Errorf("unknown op %q", r.Op)
+	}
+	if first && r.Op != "scenario" {
+		return errors.New("the first line begins no scenario")
+	}
+	return nil
 }
 
 // replayer compares the answers of a ledger with the recorded ones.
 type replayer struct {
-	t       *testing.T
+	t       testing.TB
 	subject *subject
 	times   timestamps
 }
 
-func replay(t *testing.T, s *subject, story []record) {
-	t.Helper()
-	r := &replayer{t, s, timestamps{}}
+func replay(tb testing.TB, s *subject, story []record) {
+	tb.Helper()
+	r := &replayer{tb, s, timestamps{}}
 	for i := range story {
 		replayers[story[i].Op](r, &story[i])
 	}
-	require.NoError(t, r.times.check())
+	require.NoError(tb, r.times.check())
 }
 
 var replayers = map[string]func(*replayer, *record){
@@ -205,71 +223,19 @@ func (r *replayer) queryTransfers(rec *record) {
 func (r *replayer) accountBalances(rec *record) {
 	got, err := r.subject.GetAccountBalances(r.t.Context(), rec.Filter.accountFilter(r.times))
 	require.NoError(r.t, err, rec.at)
-	compareRows(r, rec, convert(rec.GotBalances, recordedAccount.balance), got,
-		func(b *ledger.AccountBalance) *uint64 { return &b.Timestamp })
+	requirePaired(r.t, r.times, convert(rec.GotBalances, recordedAccount.balance), got, rec.at, balanceStamps)
 }
 
 func (r *replayer) compareAccounts(rec *record, got []ledger.Account, err error) {
 	require.NoError(r.t, err, rec.at)
-	compareRows(r, rec, convert(rec.GotAccounts, recordedAccount.account), got,
-		func(a *ledger.Account) *uint64 { return &a.Timestamp })
+	requirePaired(r.t, r.times, convert(rec.GotAccounts, recordedAccount.account), got, rec.at, accountStamps)
 }
 
 func (r *replayer) compareTransfers(rec *record, got []ledger.Transfer, err error) {
 	require.NoError(r.t, err, rec.at)
-	compareRows(r, rec, convert(rec.GotTransfers, recordedTransfer.transfer), got,
-		func(t *ledger.Transfer) *uint64 { return &t.Timestamp })
-}
-
-// compareRows compares all fields of the rows, and the timestamps by their order.
-func compareRows[T any](r *replayer, rec *record, want, got []T, timestamp func(*T) *uint64) {
-	r.t.Helper()
-	require.Len(r.t, got, len(want), rec.at)
-	for i := range want {
-		r.pair(rec, *timestamp(&want[i]), *timestamp(&got[i]))
-		*timestamp(&want[i]) = *timestamp(&got[i])
-		require.Equal(r.t, want[i], got[i], "%s: row %d", rec.at, i)
-	}
+	requirePaired(r.t, r.times, convert(rec.GotTransfers, recordedTransfer.transfer), got, rec.at, transferStamps)
 }
 
 func (r *replayer) pair(rec *record, recorded, own uint64) {
 	require.NoError(r.t, r.times.pair(recorded, own), rec.at)
-}
-
-// timestamps translates recorded timestamps into those of the ledger under test.
-type timestamps map[uint64]uint64
-
-var errTimestamps = errors.New("timestamps are not those that were recorded")
-
-func (m timestamps) pair(recorded, own uint64) error {
-	if known, ok := m[recorded]; ok && known != own {
-		return fmt.Errorf("%w: %d stood for %d, now for %d", errTimestamps, recorded, known, own)
-	}
-	m[recorded] = own
-	return nil
-}
-
-// check sees to it that both ledgers put everything in the same order.
-func (m timestamps) check() error {
-	recorded := make([]uint64, 0, len(m))
-	for at := range m {
-		recorded = append(recorded, at)
-	}
-	slices.Sort(recorded)
-	for i := 1; i < len(recorded); i++ {
-		if before, after := recorded[i-1], recorded[i]; m[before] >= m[after] {
-			return fmt.Errorf("%w: %d is before %d, but %d is not before %d",
-				errTimestamps, before, after, m[before], m[after])
-		}
-	}
-	return nil
-}
-
-// own translates a timestamp of a filter. One that was not recorded is not the
-// ledger's and stays what it is.
-func (m timestamps) own(recorded uint64) uint64 {
-	if own, ok := m[recorded]; ok {
-		return own
-	}
-	return recorded
 }

@@ -3,6 +3,9 @@ package ledgertest
 import (
 	"bytes"
 	"compress/gzip"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -40,7 +43,47 @@ const recording = `{"op":"scenario","scenario":"one"}
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	runRecordedFiles(t, fstest.MapFS{"one.jsonl.gz": {Data: zipped(t, recording)}},
-		func(*testing.T) ledger.Ledger { return newSleepy() })
+		func(*testing.T) ledger.Ledger { return newSleepy() }, newTally())
+}
+
+// The files of all folders that are named come after those of the package.
+func TestRunRecordedFolders(t *testing.T) {
+	one, other := t.TempDir(), t.TempDir()
+	for _, dir := range []string{one, other} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "more.jsonl.gz"), zipped(t, recording), 0o600))
+	}
+	opened := func() (n int) {
+		RunRecorded(t, func(*testing.T) ledger.Ledger { n++; return newSleepy() })
+		return n
+	}
+	t.Setenv("PEERLEDGER_VECTORS", "")
+	own := opened()
+	require.Equal(t, 169, own, "scenarios that come with the package")
+	t.Setenv("PEERLEDGER_VECTORS", one+string(os.PathListSeparator)+other)
+	require.Equal(t, own+4, opened())
+}
+
+// Every part of an answer is compared.
+func TestReplayFails(t *testing.T) {
+	t.Parallel()
+	for was, is := range map[string]string{
+		`"results":[{"status":4294967295,"timestamp":200}]`: `"results":[{"status":46,"timestamp":200}]`,
+		`"results":[{"status":4294967295,"timestamp":100}`:  `"results":[{"status":4294967295,"timestamp":300}`,
+		`"got_balances":[{"debits_pending":"ff"`:            `"got_balances":[{"debits_pending":"fe"`,
+		`"got_accounts":[{"id":"b","ledger":1`:              `"got_accounts":[{"id":"b","ledger":2`,
+		`"got_accounts":[]`:                                 `"got_accounts":[{"id":"b"}]`,
+	} {
+		require.Contains(t, recording, was)
+		file := bytes.NewReader(zipped(t, strings.Replace(recording, was, is, 1)))
+		failure := failureOf(t, func(tb testing.TB) {
+			tb.Helper()
+			for story, err := range readScenarios("x", file) {
+				require.NoError(tb, err)
+				replay(tb, subjectOf(newSleepy()), story)
+			}
+		})
+		require.NotEmpty(t, failure, is)
+	}
 }
 
 // sleepy is an embedded ledger that sleeps without waiting.
@@ -57,7 +100,7 @@ func newSleepy() *sleepy {
 
 func (s *sleepy) Sleep(d time.Duration) { s.now = s.now.Add(d) }
 
-func TestReadRecordsErrors(t *testing.T) {
+func TestReadScenariosErrors(t *testing.T) {
 	t.Parallel()
 	for lines, message := range map[string]string{
 		`{"op":"sleep","ms":1}`:                                               "x:1: the first line begins no scenario",
@@ -66,12 +109,21 @@ func TestReadRecordsErrors(t *testing.T) {
 		"{\"op\":\"scenario\"}\n{\"op\":\"lookup_accounts\",\"ids\":[\"z\"]}": "x:2: ",
 		"{\"op\":\"scenario\"}\n{":                                            "x:2: unexpected EOF",
 	} {
-		_, err := readRecords("x", bytes.NewReader(zipped(t, lines)))
+		err := readAll(bytes.NewReader(zipped(t, lines)))
 		require.ErrorIs(t, err, errRecorded, lines)
 		require.ErrorContains(t, err, message, lines)
 	}
-	_, err := readRecords("x", strings.NewReader("no gzip"))
-	require.ErrorIs(t, err, errRecorded)
+	require.ErrorIs(t, readAll(strings.NewReader("no gzip")), errRecorded)
+}
+
+// readAll reads a file to its end or to its first error.
+func readAll(file io.Reader) error {
+	for _, err := range readScenarios("x", file) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func TestTimestamps(t *testing.T) {

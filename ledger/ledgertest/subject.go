@@ -18,9 +18,9 @@ type Sleeper interface {
 
 // subject is a ledger under test.
 type subject struct {
-	ledger.Ledger                   // counts what it answers
-	feed          ledger.ChangeFeed // nil if the ledger has no change events
-	sleeper       Sleeper           // nil if its time is the real one
+	ledger.Ledger
+	feed    ledger.ChangeFeed // nil if the ledger has no change events
+	sleeper Sleeper           // nil if its time is the real one
 }
 
 // newSubject opens a ledger and closes it when the test is over.
@@ -28,11 +28,33 @@ func newSubject(t *testing.T, open func(*testing.T) ledger.Ledger, answers *tall
 	t.Helper()
 	l := open(t)
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
-	s := &subject{Ledger: &counted{l, answers}}
+	return subjectOf(l).counting(answers)
+}
+
+func subjectOf(l ledger.Ledger) *subject {
+	s := &subject{Ledger: l}
 	s.feed, _ = l.(ledger.ChangeFeed)
 	s.sleeper, _ = l.(Sleeper)
 	return s
 }
+
+// counting is the same ledger, with its answers counted.
+func (s *subject) counting(answers *tally) *subject {
+	return &subject{&counted{s.Ledger, answers}, s.feed, s.sleeper}
+}
+
+// calm are the pauses of programs that are not wild: none if somebody would have
+// to wait.
+func (s *subject) calm() pauses {
+	if s.sleeper == nil {
+		return noPauses
+	}
+	return longPauses
+}
+
+// takesWild reports whether wild programs can be run: time is moved by hand, and
+// change events tell what has expired when.
+func (s *subject) takesWild() bool { return s.sleeper != nil && s.feed != nil }
 
 // sleep lets time pass on the ledger, its own or the real one.
 func (s *subject) sleep(tb testing.TB, d time.Duration) {

@@ -17,7 +17,8 @@ var scenarioFiles embed.FS
 
 // Run puts a ledger through everything that a ledger must do: the scenarios in
 // testdata, requests as a whole (limits, order, concurrency, closing), and random
-// programs whose seed it prints (PEERLEDGER_SEED repeats one).
+// programs of a seed that it prints (PEERLEDGER_SEED repeats one). It logs which
+// statuses it met, how often, and which never.
 //
 // open is called for each part of the suite and may return a new ledger or a new
 // session on the same one; the suite closes what it opens. The ledger may hold
@@ -27,8 +28,22 @@ var scenarioFiles embed.FS
 // implements Sleeper need not wait for expiries (some three seconds).
 func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 	t.Helper()
+	runSuite(t, open, newTally())
+}
+
+// RunAll is Run and RunRecorded, and logs what the two of them met together. open
+// must return an empty ledger each time.
+func RunAll(t *testing.T, open func(t *testing.T) ledger.Ledger) {
+	t.Helper()
 	answers := newTally()
-	t.Run("scenarios", func(t *testing.T) { runScenarios(t, newSubject(t, open, answers)) })
+	t.Run("suite", func(t *testing.T) { runSuite(t, open, answers.part()) })
+	t.Run("recorded", func(t *testing.T) { runRecorded(t, open, answers.part()) })
+	answers.log(t, "suite and recorded answers")
+}
+
+func runSuite(t *testing.T, open func(t *testing.T) ledger.Ledger, answers *tally) {
+	t.Helper()
+	t.Run("scenarios", func(t *testing.T) { runScenarios(t, open, answers) })
 	t.Run("requests", func(t *testing.T) {
 		s := newSubject(t, open, answers)
 		for _, c := range requestCases {
@@ -41,54 +56,66 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 	})
 	t.Run("programs", func(t *testing.T) {
 		s := newSubject(t, open, answers)
-		RunProgram(t, s, Seed(t))
+		runSeed(t, s, Seed(t))
 		RequireConserved(t, s)
 	})
-	answers.log(t)
+	answers.log(t, "the suite")
 }
 
 // runScenarios tells all scenarios to one ledger: first those that need no time,
 // one after another, then those that wait.
-func runScenarios(t *testing.T, s *subject) {
+func runScenarios(t *testing.T, open func(t *testing.T) ledger.Ledger, answers *tally) {
 	t.Helper()
-	stories := allScenarios(t)
-	for _, story := range stories {
-		if !story.sleeps() {
-			t.Run(story.name, func(t *testing.T) { play(t, s, story) })
+	s, rules := newSubject(t, open, nil), answers.part()
+	var waiting []story
+	for _, c := range slices.Concat(
+		storiesOf(t, "rules.txt", s.counting(rules)), storiesOf(t, "edges.txt", s.counting(answers)),
+	) {
+		if c.sleeps() {
+			waiting = append(waiting, c)
+		} else {
+			t.Run(c.name, c.tell)
 		}
 	}
-	waiting := slices.DeleteFunc(stories, func(c scenario) bool { return !c.sleeps() })
-	t.Run("waiting", func(t *testing.T) { runWaiting(t, s, waiting) })
+	t.Run("waiting", func(t *testing.T) { tellWaiting(t, s.sleeper != nil, waiting) })
+	rules.log(t, "rules.txt")
 	RequireConserved(t, s)
 }
 
-// runWaiting tells scenarios that sleep. In real time they sleep side by side
+// story is a scenario, and the ledger that it is told to.
+type story struct {
+	scenario
+	subject *subject
+}
+
+func (c story) tell(t *testing.T) { play(t, c.subject, c.scenario) }
+
+// tellWaiting tells scenarios that sleep. In real time they sleep side by side
 // (t.Parallel would let only as many as there are processors). Where time is moved
 // by hand that must not be, as one would let the other's holds expire.
-func runWaiting(t *testing.T, s *subject, stories []scenario) {
+func tellWaiting(t *testing.T, byHand bool, stories []story) {
 	t.Helper()
 	var sleeping sync.WaitGroup
-	for _, story := range stories {
-		run := func() { t.Run(story.name, func(t *testing.T) { play(t, s, story) }) }
-		if s.sleeper == nil {
-			sleeping.Go(run)
-		} else {
+	for _, c := range stories {
+		run := func() { t.Run(c.name, c.tell) }
+		if byHand {
 			run()
+		} else {
+			sleeping.Go(run)
 		}
 	}
 	sleeping.Wait()
 }
 
-func allScenarios(t *testing.T) (stories []scenario) {
+// storiesOf are the scenarios of a file.
+func storiesOf(t *testing.T, name string, s *subject) (stories []story) {
 	t.Helper()
-	files, err := scenarioFiles.ReadDir("testdata")
+	f, err := scenarioFiles.Open(path.Join("testdata", name))
 	require.NoError(t, err)
-	for _, file := range files {
-		f, err := scenarioFiles.Open(path.Join("testdata", file.Name()))
-		require.NoError(t, err)
-		parsed, err := parseScenarios(file.Name(), f)
-		require.NoError(t, err)
-		stories = append(stories, parsed...)
+	scenarios, err := parseScenarios(name, f)
+	require.NoError(t, err)
+	for _, c := range scenarios {
+		stories = append(stories, story{c, s})
 	}
 	return stories
 }

@@ -10,45 +10,90 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// tally counts the answers that a suite has met.
+// tally counts the answers that a suite, or a part of it, has met.
 type tally struct {
+	whole *tally // that of which this one is a part, nil if none
+
 	mu        sync.Mutex
 	accounts  map[ledger.CreateAccountStatus]int
 	transfers map[ledger.CreateTransferStatus]int
 }
 
-func newTally() *tally {
+func newTally() *tally { return (*tally)(nil).part() }
+
+// part is a tally whose counts go to this one, too.
+func (y *tally) part() *tally {
 	return &tally{
+		whole:     y,
 		accounts:  make(map[ledger.CreateAccountStatus]int),
 		transfers: make(map[ledger.CreateTransferStatus]int),
 	}
 }
 
-// log says how much was met, and which statuses never were.
-func (y *tally) log(t *testing.T) {
+func (y *tally) addAccounts(results []ledger.CreateAccountResult) {
+	for ; y != nil; y = y.whole {
+		y.mu.Lock()
+		for _, r := range results {
+			y.accounts[r.Status]++
+		}
+		y.mu.Unlock()
+	}
+}
+
+func (y *tally) addTransfers(results []ledger.CreateTransferResult) {
+	for ; y != nil; y = y.whole {
+		y.mu.Lock()
+		for _, r := range results {
+			y.transfers[r.Status]++
+		}
+		y.mu.Unlock()
+	}
+}
+
+// log says how often each status was met, and which ones never were.
+func (y *tally) log(t *testing.T, what string) {
 	t.Helper()
+	t.Log(y.report(what))
+}
+
+func (y *tally) report(what string) string {
 	y.mu.Lock()
 	defer y.mu.Unlock()
-	events, met, never := count(y.accounts, ledger.CreateAccountStatuses(), "account ")
-	t.Logf("%d account events met %d statuses", events, met)
-	events, met, more := count(y.transfers, ledger.CreateTransferStatuses(), "transfer ")
-	t.Logf("%d transfer events met %d statuses", events, met)
-	if never = append(never, more...); len(never) > 0 {
-		t.Logf("never met: %s", strings.Join(never, ", "))
+	accounts := count("account", y.accounts, ledger.CreateAccountStatuses())
+	transfers := count("transfer", y.transfers, ledger.CreateTransferStatuses())
+	never := append(accounts.never, transfers.never...)
+	if len(never) == 0 {
+		never = []string{"none"}
 	}
+	return fmt.Sprintf("%s: %d account events met %d of %d statuses, %d transfer events met %d of %d\n%s%snever met: %s",
+		what, accounts.events, accounts.met, accounts.all, transfers.events, transfers.met, transfers.all,
+		accounts.lines, transfers.lines, strings.Join(never, ", "))
+}
+
+// counts are those of one kind of event, put into words.
+type counts struct {
+	events, met, all int
+	lines            string
+	never            []string
 }
 
 func count[S interface {
 	comparable
 	fmt.Stringer
-}](counts map[S]int, all []S, kind string) (events, met int, never []string) {
+}](kind string, met map[S]int, all []S) counts {
+	c := counts{all: len(all)}
+	var lines strings.Builder
 	for _, s := range all {
-		events += counts[s]
-		if counts[s] == 0 {
-			never = append(never, kind+s.String())
+		if met[s] == 0 {
+			c.never = append(c.never, kind+" "+s.String())
+			continue
 		}
+		c.events += met[s]
+		c.met++
+		fmt.Fprintf(&lines, "%9d %-8s %s\n", met[s], kind, s)
 	}
-	return events, len(all) - len(never), never
+	c.lines = lines.String()
+	return c
 }
 
 // counted is a ledger whose answers are counted.
@@ -61,11 +106,7 @@ func (c *counted) CreateAccounts(
 	ctx context.Context, accounts []ledger.Account,
 ) ([]ledger.CreateAccountResult, error) {
 	results, err := c.Ledger.CreateAccounts(ctx, accounts)
-	c.answers.mu.Lock()
-	defer c.answers.mu.Unlock()
-	for _, r := range results {
-		c.answers.accounts[r.Status]++
-	}
+	c.answers.addAccounts(results)
 	return results, err
 }
 
@@ -73,10 +114,6 @@ func (c *counted) CreateTransfers(
 	ctx context.Context, transfers []ledger.Transfer,
 ) ([]ledger.CreateTransferResult, error) {
 	results, err := c.Ledger.CreateTransfers(ctx, transfers)
-	c.answers.mu.Lock()
-	defer c.answers.mu.Unlock()
-	for _, r := range results {
-		c.answers.transfers[r.Status]++
-	}
+	c.answers.addTransfers(results)
 	return results, err
 }

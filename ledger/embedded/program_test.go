@@ -1,0 +1,31 @@
+package embedded_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+)
+
+// Twenty programs, each also cut into other requests with retries in between.
+func TestPrograms(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		l := newVirtual()
+		ledgertest.RunProgram(t, l, ledgertest.Seed(t))
+		ledgertest.RequireNothingHeld(t, l)
+	}
+}
+
+// A ledger whose time began elsewhere, which takes smaller requests and holds
+// something already, gives the same answers.
+func TestDifferential(t *testing.T) {
+	t.Parallel()
+	other := newVirtual(embedded.WithBatchMax(253))
+	other.Sleep(1000 * time.Hour)
+	for range 20 {
+		ledgertest.RunDifferential(t, newVirtual(), other, ledgertest.Seed(t))
+	}
+	ledgertest.RequireNothingHeld(t, other)
+}

@@ -1,0 +1,141 @@
+package ledgertest
+
+import (
+	"slices"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// telling is a run that remembers what it has sent, so that requests can be sent
+// again.
+type telling struct {
+	*run
+	turns    []turn // still to be taken
+	requests []request
+	told     []string          // the status of every event when it was first sent
+	later    map[ledger.ID]int // how many events of turns have this transfer id
+}
+
+// request is one that was sent, with its answers.
+type request struct {
+	accounts  []ledger.Account // one of the two
+	transfers []ledger.Transfer
+	statuses  []string
+}
+
+func newTelling(r *run, turns []turn) *telling {
+	y := &telling{run: r, turns: turns, later: make(map[ledger.ID]int)}
+	for _, t := range turns {
+		if events, ok := t.(transfersTurn); ok {
+			for i := range events {
+				y.later[r.realm.id(events[i].ID)]++
+			}
+		}
+	}
+	return y
+}
+
+func (y *telling) more() bool { return len(y.turns) > 0 }
+
+// next takes the next turn.
+func (y *telling) next() {
+	y.tb.Helper()
+	t := y.turns[0]
+	y.turns = y.turns[1:]
+	var sent request
+	switch events := t.(type) {
+	case accountsTurn:
+		sent.accounts = y.sentAccounts(events)
+	case transfersTurn:
+		sent.transfers = y.sentTransfers(events)
+		for i := range sent.transfers {
+			y.later[sent.transfers[i].ID]--
+		}
+	}
+	for _, v := range y.take(t).verdicts {
+		sent.statuses = append(sent.statuses, v.status)
+	}
+	if len(sent.statuses) > 0 {
+		y.requests = append(y.requests, sent)
+		y.told = append(y.told, sent.statuses...)
+	}
+}
+
+// sendAgain sends a request once more, as a client does that has lost the answer,
+// if that can change nothing.
+func (y *telling) sendAgain(i int) {
+	y.tb.Helper()
+	sent := &y.requests[i]
+	if !y.neutral(sent) {
+		return
+	}
+	var again answer
+	if sent.transfers != nil {
+		again = y.createTransfers(sent.transfers)
+	} else {
+		again = y.createAccounts(sent.accounts)
+	}
+	for j, v := range again.verdicts {
+		require.NotEqual(y.tb, ledger.OutcomeApplied, v.outcome, "%s: sent again, event %d was applied again", y.where(), j)
+		if begins(sent.transfers, j) && sent.statuses[j] == ledger.TransferCreated.String() {
+			require.Equal(y.tb, ledger.OutcomeAlreadyApplied, v.outcome, "%s: sent again, event %d: %s", y.where(), j, v.status)
+		}
+	}
+}
+
+// begins reports whether the transfer is not behind another one in a chain.
+func begins(transfers []ledger.Transfer, i int) bool {
+	return i < len(transfers) && (i == 0 || !transfers[i-1].Flags.Has(ledger.TransferLinked))
+}
+
+// neutral reports whether sending the request again changes nothing, by
+// TigerBeetle's rules and by the answers that it got. An account that was refused
+// will be refused for ever. A transfer too, with two exceptions: an overflow may
+// be gone; and an earlier member of a broken chain may now be the one that breaks
+// it and have its id spent, which matters if that id is still to be used.
+func (y *telling) neutral(sent *request) bool {
+	for start := 0; start < len(sent.transfers); {
+		end := start + 1
+		for end < len(sent.transfers) && !begins(sent.transfers, end) {
+			end++
+		}
+		if !y.neutralChain(sent.transfers[start:end], sent.statuses[start:end]) {
+			return false
+		}
+		start = end
+	}
+	return true
+}
+
+// neutralChain is neutral for one chain, or for an event that stands alone.
+func (y *telling) neutralChain(chain []ledger.Transfer, statuses []string) bool {
+	breaker := slices.IndexFunc(statuses, func(s string) bool {
+		return s != ledger.TransferCreated.String() && s != ledger.TransferLinkedEventFailed.String()
+	})
+	if breaker < 0 {
+		return true // stored: the first member exists
+	}
+	if overflowStatuses[statuses[breaker]] {
+		return false
+	}
+	broke := &chain[breaker]
+	for i := range chain[:breaker] {
+		// A hold of the same chain may get another amount by balancing.
+		if y.later[chain[i].ID] > 0 || chain[i].ID == broke.PendingID {
+			return false
+		}
+	}
+	return true
+}
+
+var overflowStatuses = map[string]bool{
+	ledger.TransferOverflowsDebitsPending.String():  true,
+	ledger.TransferOverflowsCreditsPending.String(): true,
+	ledger.TransferOverflowsDebitsPosted.String():   true,
+	ledger.TransferOverflowsCreditsPosted.String():  true,
+	ledger.TransferOverflowsDebits.String():         true,
+	ledger.TransferOverflowsCredits.String():        true,
+	ledger.TransferOverflowsTimeout.String():        true,
+}

@@ -1,0 +1,103 @@
+package ledgertest
+
+import (
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// opening is a request of sound accounts, so that transfers have a chance.
+func (g *generator) opening() turn {
+	request := make(accountsTurn, 0, 9)
+	for range 4 + g.IntN(5) {
+		a := g.newAccount()
+		request = append(request, a)
+		g.accounts = append(g.accounts, a)
+	}
+	return request
+}
+
+// newAccount is a sound account under a new id, mostly of ledger 1.
+func (g *generator) newAccount() ledger.Account {
+	g.lastAccount++
+	flags := []ledger.AccountFlags{
+		0, 0, 0, ledger.AccountDebitsMustNotExceedCredits, ledger.AccountCreditsMustNotExceedDebits,
+	}[g.IntN(5)]
+	if g.one(2) {
+		flags |= ledger.AccountHistory
+	}
+	a := ledger.Account{
+		ID: ledger.NewID(g.lastAccount, 0), Ledger: 1, Code: uint16(1 + g.IntN(2)), Flags: flags,
+		UserData128: uint128.From64(g.userData()), UserData64: g.userData(), UserData32: uint32(g.userData()),
+	}
+	if g.one(12) {
+		a.Ledger++
+	}
+	return a
+}
+
+func (g *generator) accountsRequest() turn {
+	request := make(accountsTurn, 1+g.IntN(6))
+	for i := range request {
+		a := g.accountEvent()
+		if g.one(g.links) {
+			a.Flags |= ledger.AccountLinked
+		}
+		if i == len(request)-1 && !g.one(8) {
+			a.Flags &^= ledger.AccountLinked
+		}
+		request[i] = a
+		g.accounts = append(g.accounts, a)
+	}
+	return request
+}
+
+// accountEvent is an account, new or sent before, often with something wrong.
+func (g *generator) accountEvent() ledger.Account {
+	a := g.newAccount()
+	if g.one(3) {
+		g.lastAccount--
+		a = g.accounts[g.IntN(len(g.accounts))]
+	}
+	if g.importing && !a.Flags.Has(ledger.AccountImported) {
+		a.Flags |= ledger.AccountImported
+		a.Timestamp = g.stamp(true)
+	}
+	for g.one(min(g.faults/2, 5)) {
+		accountFaults[g.IntN(len(accountFaults))](g, &a)
+	}
+	return a
+}
+
+// accountFaults change one thing of an account. What is drawn twice as often has
+// two places.
+var accountFaults = []func(*generator, *ledger.Account){
+	func(_ *generator, a *ledger.Account) { a.ID = ledger.ID{} },
+	func(_ *generator, a *ledger.Account) { a.ID = ledger.IDMax },
+	func(g *generator, a *ledger.Account) { a.ID = ledger.NewID(1+g.Uint64N(g.lastAccount), 0) },
+	func(_ *generator, a *ledger.Account) { a.Reserved = 1 },
+	func(g *generator, a *ledger.Account) { a.Flags |= 1 << (6 + g.IntN(10)) },
+	func(g *generator, a *ledger.Account) { a.Flags ^= 1 << (1 + g.IntN(3)) },
+	func(_ *generator, a *ledger.Account) {
+		a.Flags |= ledger.AccountDebitsMustNotExceedCredits | ledger.AccountCreditsMustNotExceedDebits
+	},
+	func(_ *generator, a *ledger.Account) { a.Flags ^= ledger.AccountClosed },
+	func(_ *generator, a *ledger.Account) { a.Flags ^= ledger.AccountImported },
+	func(_ *generator, a *ledger.Account) { a.DebitsPending = ledger.NewAmount(1) },
+	func(_ *generator, a *ledger.Account) { a.DebitsPosted = ledger.NewAmount(1) },
+	func(_ *generator, a *ledger.Account) { a.CreditsPending = ledger.NewAmount(1) },
+	func(_ *generator, a *ledger.Account) { a.CreditsPosted = ledger.NewAmount(1) },
+	func(_ *generator, a *ledger.Account) { a.Ledger = 0 },
+	func(_ *generator, a *ledger.Account) { a.Ledger = 3 - a.Ledger%3 },
+	func(_ *generator, a *ledger.Account) { a.Code = 0 },
+	func(_ *generator, a *ledger.Account) { a.Code++ },
+	func(_ *generator, a *ledger.Account) { a.UserData128 = a.UserData128.AddWrap64(1) },
+	func(_ *generator, a *ledger.Account) { a.UserData64++ },
+	func(_ *generator, a *ledger.Account) { a.UserData32++ },
+	func(g *generator, a *ledger.Account) {
+		a.Timestamp = g.stamp(true)
+		if !a.Flags.Has(ledger.AccountImported) {
+			a.Timestamp |= 1
+		}
+	},
+}

@@ -1,0 +1,163 @@
+package ledgertest
+
+import (
+	"fmt"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// inquiry is a turn that reads: a look-up or a query.
+type inquiry struct {
+	verb      verb
+	ids       []ledger.ID          // for look-ups
+	filter    ledger.AccountFilter // for queries; those by QueryFilter take over what they can
+	ledger    uint32               // of a QueryFilter
+	low, high bound
+}
+
+type verb uint8
+
+const (
+	lookupAccounts verb = iota
+	lookupTransfers
+	getAccountTransfers
+	getAccountBalances
+	queryAccounts
+	queryTransfers
+	getChangeEvents
+)
+
+const verbs = int(getChangeEvents) + 1
+
+func (v verb) String() string {
+	return [...]string{
+		"LookupAccounts", "LookupTransfers", "GetAccountTransfers", "GetAccountBalances",
+		"QueryAccounts", "QueryTransfers", "GetChangeEvents",
+	}[v]
+}
+
+// bound is an end of a range of timestamps: a number, or the timestamp of the n-th
+// result of the run.
+type bound struct {
+	n      uint64
+	result bool
+}
+
+func (r *run) bound(b bound) uint64 {
+	if !b.result {
+		return b.n
+	}
+	if len(r.timeline) == 0 {
+		return 0
+	}
+	return r.timeline[b.n%uint64(len(r.timeline))]
+}
+
+func (q *inquiry) take(r *run) answer {
+	if q.verb == getChangeEvents && r.subject.feed == nil {
+		return answer{}
+	}
+	sent := q.moved(r)
+	var got answer
+	var err error
+	r.steadily(func() {
+		got, err = sent.ask(r)
+		require.NoError(r.tb, err, r.where())
+	})
+	want := sent.expect(r.mirror)
+	want.requireEqual(r.tb, &got, "%s: %v", r.where(), sent)
+	return got
+}
+
+// moved is the inquiry in the realm of the run. What would find other realms'
+// objects begins where the run began.
+func (q *inquiry) moved(r *run) *inquiry {
+	sent := *q
+	sent.ids = make([]ledger.ID, len(q.ids))
+	for i, id := range q.ids {
+		sent.ids[i] = r.realm.id(id)
+	}
+	sent.filter.AccountID = r.realm.id(q.filter.AccountID)
+	sent.filter.UserData128 = r.realm.userData(q.filter.UserData128)
+	sent.filter.TimestampMin, sent.filter.TimestampMax = r.bound(q.low), r.bound(q.high)
+	sent.ledger = r.realm.ledgerNumber(q.ledger)
+	anybodys := q.verb == getChangeEvents ||
+		(q.verb == queryAccounts || q.verb == queryTransfers) && q.ledger == 0 && q.filter.UserData128.IsZero()
+	if anybodys && sent.filter.TimestampMin == 0 {
+		sent.filter.TimestampMin = r.start
+	}
+	return &sent
+}
+
+func (q *inquiry) ask(r *run) (got answer, err error) {
+	ctx := r.tb.Context()
+	switch q.verb {
+	case lookupAccounts:
+		got.accounts, err = r.subject.LookupAccounts(ctx, q.ids)
+	case lookupTransfers:
+		got.transfers, err = r.subject.LookupTransfers(ctx, q.ids)
+	case getAccountTransfers:
+		got.transfers, err = r.subject.GetAccountTransfers(ctx, q.filter)
+	case getAccountBalances:
+		got.balances, err = r.subject.GetAccountBalances(ctx, q.filter)
+	case queryAccounts:
+		got.accounts, err = r.subject.QueryAccounts(ctx, q.queryFilter())
+	case queryTransfers:
+		got.transfers, err = r.subject.QueryTransfers(ctx, q.queryFilter())
+	case getChangeEvents:
+		got.changes, err = r.subject.feed.GetChangeEvents(ctx, q.changesFilter())
+	}
+	return got, err
+}
+
+// expect is the answer that the mirror gives.
+func (q *inquiry) expect(m *mirror) (want answer) {
+	query, changes := q.queryFilter(), q.changesFilter()
+	switch q.verb {
+	case lookupAccounts:
+		want.accounts = m.lookupAccounts(q.ids)
+	case lookupTransfers:
+		want.transfers = m.lookupTransfers(q.ids)
+	case getAccountTransfers:
+		want.transfers = m.accountTransfers(&q.filter)
+	case getAccountBalances:
+		want.balances = m.accountBalances(&q.filter)
+	case queryAccounts:
+		want.accounts = m.queryAccounts(&query)
+	case queryTransfers:
+		want.transfers = m.queryTransfers(&query)
+	case getChangeEvents:
+		want.changes = m.changeEvents(&changes)
+	}
+	return want
+}
+
+func (q *inquiry) queryFilter() ledger.QueryFilter {
+	f := &q.filter
+	query := ledger.QueryFilter{
+		UserData128: f.UserData128, UserData64: f.UserData64, UserData32: f.UserData32,
+		Ledger: q.ledger, Code: f.Code,
+		TimestampMin: f.TimestampMin, TimestampMax: f.TimestampMax, Limit: f.Limit,
+		Flags: ledger.QueryFilterFlags(f.Flags >> 2), // reversed is bit 2 there, and bit 0 here
+	}
+	copy(query.Reserved[:], f.Reserved[:])
+	return query
+}
+
+func (q *inquiry) changesFilter() ledger.ChangeEventsFilter {
+	f := &q.filter
+	changes := ledger.ChangeEventsFilter{
+		TimestampMin: f.TimestampMin, TimestampMax: f.TimestampMax, Limit: min(f.Limit, ledger.ChangeEventsMax),
+	}
+	copy(changes.Reserved[:], f.Reserved[:])
+	return changes
+}
+
+func (q *inquiry) String() string {
+	if q.verb == lookupAccounts || q.verb == lookupTransfers {
+		return fmt.Sprintf("%v %v", q.verb, q.ids)
+	}
+	return fmt.Sprintf("%v %+v ledger %d", q.verb, q.filter, q.ledger)
+}

@@ -1,0 +1,187 @@
+package ledgertest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// liar is a ledger with one answer changed.
+type liar struct {
+	*sleepy
+	transfers func([]ledger.CreateTransferResult)
+	lookup    func([]ledger.Account)
+	stored    func([]ledger.Transfer) []ledger.Transfer
+	balances  func([]ledger.AccountBalance)
+	changes   func([]ledger.ChangeEvent)
+}
+
+func (l *liar) CreateTransfers(ctx context.Context, t []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	results, err := l.sleepy.CreateTransfers(ctx, t)
+	if l.transfers != nil {
+		l.transfers(results)
+	}
+	return results, err
+}
+
+func (l *liar) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	found, err := l.sleepy.LookupAccounts(ctx, ids)
+	if l.lookup != nil {
+		l.lookup(found)
+	}
+	return found, err
+}
+
+func (l *liar) QueryTransfers(ctx context.Context, f ledger.QueryFilter) ([]ledger.Transfer, error) {
+	found, err := l.sleepy.QueryTransfers(ctx, f)
+	if l.stored != nil {
+		found = l.stored(found)
+	}
+	return found, err
+}
+
+func (l *liar) GetAccountBalances(ctx context.Context, f ledger.AccountFilter) ([]ledger.AccountBalance, error) {
+	found, err := l.sleepy.GetAccountBalances(ctx, f)
+	if l.balances != nil {
+		l.balances(found)
+	}
+	return found, err
+}
+
+func (l *liar) GetChangeEvents(ctx context.Context, f ledger.ChangeEventsFilter) ([]ledger.ChangeEvent, error) {
+	found, err := l.sleepy.GetChangeEvents(ctx, f)
+	if l.changes != nil {
+		l.changes(found)
+	}
+	return found, err
+}
+
+func more(a *ledger.Amount) { *a, _ = a.Add(ledger.NewAmount(1)) }
+
+// lies are what may be wrong with a ledger.
+var lies = map[string]func(*liar){
+	"half a movement": func(l *liar) {
+		l.lookup = func(a []ledger.Account) {
+			for i := range a {
+				a[i].CreditsPending = ledger.Amount{}
+			}
+		}
+	},
+	"balance": func(l *liar) {
+		l.lookup = func(a []ledger.Account) { more(&a[0].DebitsPosted); more(&a[0].CreditsPosted) }
+	},
+	"flag": func(l *liar) {
+		l.lookup = func(a []ledger.Account) { a[0].Flags ^= ledger.AccountClosed }
+	},
+	"a result that is none": func(l *liar) {
+		l.transfers = func(r []ledger.CreateTransferResult) { r[len(r)-1] = ledger.CreateTransferResult{} }
+	},
+	"timestamp of exists": func(l *liar) {
+		l.transfers = func(results []ledger.CreateTransferResult) {
+			for i := range results {
+				if results[i].Status == ledger.TransferExists {
+					results[i].Timestamp++
+				}
+			}
+		}
+	},
+	"created, but not": func(l *liar) {
+		l.transfers = func(results []ledger.CreateTransferResult) {
+			for i := range results {
+				if results[i].Status == ledger.TransferExceedsCredits {
+					results[i].Status = ledger.TransferCreated
+				}
+			}
+		}
+	},
+	"stored field": func(l *liar) {
+		l.stored = func(t []ledger.Transfer) []ledger.Transfer {
+			for i := range t {
+				t[i].Timeout++
+			}
+			return t
+		}
+	},
+	"one row left out": func(l *liar) {
+		l.stored = func(t []ledger.Transfer) []ledger.Transfer { return t[min(1, len(t)):] }
+	},
+	"history": func(l *liar) {
+		l.balances = func(rows []ledger.AccountBalance) {
+			for i := range rows {
+				more(&rows[i].DebitsPosted)
+			}
+		}
+	},
+	"change event": func(l *liar) {
+		l.changes = func(events []ledger.ChangeEvent) {
+			for i := range events {
+				events[i].CreditAccountFlags ^= ledger.AccountClosed
+			}
+		}
+	},
+}
+
+// A ledger that gets something wrong does not pass, neither alone nor beside one
+// that does not.
+func TestLiarsAreFound(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range lies {
+		lying := func() ledger.Ledger {
+			l := &liar{sleepy: newSleepy()}
+			spoil(l)
+			return l
+		}
+		requireFound(t, name, lying)
+	}
+}
+
+// requireFound fails the test if programs of a few seeds pass on the ledger, alone
+// or beside one that is right.
+func requireFound(t *testing.T, name string, open func() ledger.Ledger) {
+	t.Helper()
+	alone, beside := "", ""
+	for seed := range uint64(5) {
+		alone += failureOf(t, func(tb testing.TB) {
+			tb.Helper()
+			RunProgram(tb, open(), seed)
+		})
+		beside += failureOf(t, func(tb testing.TB) {
+			tb.Helper()
+			RunDifferential(tb, newSleepy(), open(), seed)
+		})
+	}
+	require.NotEmpty(t, alone, name)
+	require.NotEmpty(t, beside, name)
+}
+
+// A ledger that forgets which ids are spent is consistent in itself: only another
+// ledger, or the same request sent again, gives it away.
+func TestForgottenIDsAreFound(t *testing.T) {
+	t.Parallel()
+	requireFound(t, "forgetful", func() ledger.Ledger { return &forgetful{newSleepy(), 0} })
+}
+
+// forgetful takes id_already_failed back, and tries under another id.
+type forgetful struct {
+	*sleepy
+	next uint64
+}
+
+func (l *forgetful) CreateTransfers(ctx context.Context, t []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	results, err := l.sleepy.CreateTransfers(ctx, t)
+	for i := range results {
+		if results[i].Status == ledger.TransferIDAlreadyFailed && !t[i].Flags.Has(ledger.TransferLinked) {
+			l.next++
+			t[i].ID = ledger.NewID(l.next, 1<<63+7)
+			again, err := l.sleepy.CreateTransfers(ctx, t[i:i+1])
+			if err != nil {
+				return nil, err
+			}
+			results[i].Status = again[0].Status
+		}
+	}
+	return results, err
+}

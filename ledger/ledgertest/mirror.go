@@ -1,0 +1,244 @@
+package ledgertest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// mirror is what a ledger's books must hold, going by the answers that it gave: an
+// event that was created has had its effect, any other one had none. It does not
+// know when an event is refused, but it does know what may not be created.
+type mirror struct {
+	accounts  []*ledger.Account    // as they are now, by timestamp
+	transfers []ledger.Transfer    // by timestamp
+	changes   []ledger.ChangeEvent // in the order in which they happened
+
+	taken       map[uint64]bool // timestamps of accounts and transfers
+	accountIDs  map[ledger.ID]*ledger.Account
+	transferIDs map[ledger.ID]int  // places in transfers
+	held        map[ledger.ID]bool // holds that are not resolved and have not expired
+	lastExpiry  [2]uint64          // expiry and timestamp of the hold that expired last
+}
+
+func newMirror() *mirror {
+	return &mirror{
+		taken:       make(map[uint64]bool),
+		accountIDs:  make(map[ledger.ID]*ledger.Account),
+		transferIDs: make(map[ledger.ID]int),
+		held:        make(map[ledger.ID]bool),
+	}
+}
+
+// errMirror is matched by all errors of a mirror: the ledger has done what no
+// ledger may do.
+var errMirror = errors.New("against the rules")
+
+func (m *mirror) transfer(id ledger.ID) (ledger.Transfer, bool) {
+	at, ok := m.transferIDs[id]
+	if !ok {
+		return ledger.Transfer{}, false
+	}
+	return m.transfers[at], true
+}
+
+func (m *mirror) createAccount(a ledger.Account, timestamp uint64) error {
+	if m.accountIDs[a.ID] != nil {
+		return fmt.Errorf("%w: account %v created twice", errMirror, a.ID)
+	}
+	if n := len(m.accounts); m.taken[timestamp] || (n > 0 && timestamp <= m.accounts[n-1].Timestamp) {
+		return fmt.Errorf("%w: account %v created at a time that has been", errMirror, a.ID)
+	}
+	m.taken[timestamp] = true
+	a.Timestamp = timestamp
+	m.accounts = append(m.accounts, &a)
+	m.accountIDs[a.ID] = &a
+	return nil
+}
+
+// createTransfer does what the transfer does, which the ledger says it created.
+func (m *mirror) createTransfer(t ledger.Transfer, timestamp uint64) error {
+	if _, ok := m.transferIDs[t.ID]; ok {
+		return fmt.Errorf("%w: transfer %v created twice", errMirror, t.ID)
+	}
+	if n := len(m.transfers); m.taken[timestamp] || (n > 0 && timestamp <= m.transfers[n-1].Timestamp) {
+		return fmt.Errorf("%w: transfer %v created at a time that has been", errMirror, t.ID)
+	}
+	m.taken[timestamp] = true
+	t.Timestamp = timestamp
+	var kind ledger.ChangeEventType
+	var err error
+	switch {
+	case t.Flags.Any(ledger.TransferPostPending | ledger.TransferVoidPending):
+		kind, err = m.settle(&t)
+	default:
+		kind, err = m.move(&t)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: transfer %v created though %w", errMirror, t.ID, err)
+	}
+	m.transferIDs[t.ID] = len(m.transfers)
+	m.transfers = append(m.transfers, t)
+	m.note(&t, kind, timestamp)
+	return nil
+}
+
+var (
+	errNoAccount = errors.New("there is no such account, or was none then")
+	errClosed    = errors.New("an account is closed")
+	errOverflow  = errors.New("a balance overflows")
+	errLimit     = errors.New("a limit is exceeded")
+	errNotHeld   = errors.New("nothing is held under the pending id")
+	errTooMuch   = errors.New("the amount is not one that the hold allows")
+	errLate      = errors.New("the hold has expired")
+)
+
+// move is a single-phase or pending transfer. Its balancing flags fix the amount.
+func (m *mirror) move(t *ledger.Transfer) (ledger.ChangeEventType, error) {
+	debit, credit := m.accountIDs[t.DebitAccountID], m.accountIDs[t.CreditAccountID]
+	if debit == nil || credit == nil || t.Timestamp <= debit.Timestamp || t.Timestamp <= credit.Timestamp {
+		return 0, errNoAccount
+	}
+	if debit.Closed() || credit.Closed() {
+		return 0, errClosed
+	}
+	if t.Flags.Has(ledger.TransferBalancingDebit) {
+		taken, _ := debit.DebitsPosted.Add(debit.DebitsPending)
+		t.Amount = t.Amount.Min(debit.CreditsPosted.SubFloor(taken))
+	}
+	if t.Flags.Has(ledger.TransferBalancingCredit) {
+		taken, _ := credit.CreditsPosted.Add(credit.CreditsPending)
+		t.Amount = t.Amount.Min(credit.DebitsPosted.SubFloor(taken))
+	}
+	kind, out, in := ledger.ChangeEventSinglePhase, &debit.DebitsPosted, &credit.CreditsPosted
+	if t.Flags.Has(ledger.TransferPending) {
+		kind, out, in = ledger.ChangeEventTwoPhasePending, &debit.DebitsPending, &credit.CreditsPending
+		m.held[t.ID] = true
+	}
+	*out, _ = out.Add(t.Amount)
+	*in, _ = in.Add(t.Amount)
+	if out.Less(t.Amount) || in.Less(t.Amount) || overflows(debit) || overflows(credit) {
+		return 0, errOverflow
+	}
+	if beyondLimit(debit) || beyondLimit(credit) {
+		return 0, errLimit
+	}
+	if t.Flags.Has(ledger.TransferClosingDebit) {
+		debit.Flags |= ledger.AccountClosed
+	}
+	if t.Flags.Has(ledger.TransferClosingCredit) {
+		credit.Flags |= ledger.AccountClosed
+	}
+	return kind, nil
+}
+
+func overflows(a *ledger.Account) bool {
+	_, debits := a.DebitsPending.Add(a.DebitsPosted)
+	_, credits := a.CreditsPending.Add(a.CreditsPosted)
+	return !debits || !credits
+}
+
+func beyondLimit(a *ledger.Account) bool {
+	debits, _ := a.DebitsPending.Add(a.DebitsPosted)
+	credits, _ := a.CreditsPending.Add(a.CreditsPosted)
+	return (a.Flags.Has(ledger.AccountDebitsMustNotExceedCredits) && a.CreditsPosted.Less(debits)) ||
+		(a.Flags.Has(ledger.AccountCreditsMustNotExceedDebits) && a.DebitsPosted.Less(credits))
+}
+
+// settle is a post or a void. What it leaves out is the hold's.
+func (m *mirror) settle(t *ledger.Transfer) (ledger.ChangeEventType, error) {
+	hold, ok := m.transfer(t.PendingID)
+	if !ok || !m.held[t.PendingID] {
+		return 0, errNotHeld
+	}
+	if hold.Timeout != 0 && !t.Flags.Has(ledger.TransferImported) && expiryOf(&hold) <= t.Timestamp {
+		return 0, errLate
+	}
+	inherit(t, &hold)
+	void := t.Flags.Has(ledger.TransferVoidPending)
+	if hold.Amount.Less(t.Amount) || (void && hold.Amount != t.Amount) {
+		return 0, errTooMuch
+	}
+	debit, credit := m.accountIDs[hold.DebitAccountID], m.accountIDs[hold.CreditAccountID]
+	if void {
+		m.release(&hold)
+		return ledger.ChangeEventTwoPhaseVoided, nil
+	}
+	if debit.Closed() || credit.Closed() {
+		return 0, errClosed
+	}
+	m.release(&hold)
+	debit.DebitsPosted, _ = debit.DebitsPosted.Add(t.Amount)
+	credit.CreditsPosted, _ = credit.CreditsPosted.Add(t.Amount)
+	return ledger.ChangeEventTwoPhasePosted, nil
+}
+
+// inherit fills a post or a void from its hold.
+func inherit(t, hold *ledger.Transfer) {
+	void := t.Flags.Has(ledger.TransferVoidPending)
+	if (void && t.Amount.IsZero()) || (!void && t.Amount == ledger.AmountMax) {
+		t.Amount = hold.Amount
+	}
+	t.DebitAccountID, t.CreditAccountID = hold.DebitAccountID, hold.CreditAccountID
+	t.Ledger, t.Code = hold.Ledger, hold.Code
+	if t.UserData128.IsZero() {
+		t.UserData128 = hold.UserData128
+	}
+	if t.UserData64 == 0 {
+		t.UserData64 = hold.UserData64
+	}
+	if t.UserData32 == 0 {
+		t.UserData32 = hold.UserData32
+	}
+}
+
+// release frees what the hold holds and opens what it closed.
+func (m *mirror) release(hold *ledger.Transfer) {
+	delete(m.held, hold.ID)
+	debit, credit := m.accountIDs[hold.DebitAccountID], m.accountIDs[hold.CreditAccountID]
+	debit.DebitsPending, _ = debit.DebitsPending.Sub(hold.Amount)
+	credit.CreditsPending, _ = credit.CreditsPending.Sub(hold.Amount)
+	if hold.Flags.Has(ledger.TransferClosingDebit) {
+		debit.Flags &^= ledger.AccountClosed
+	}
+	if hold.Flags.Has(ledger.TransferClosingCredit) {
+		credit.Flags &^= ledger.AccountClosed
+	}
+}
+
+func expiryOf(hold *ledger.Transfer) uint64 { return hold.Timestamp + uint64(hold.Timeout)*1e9 }
+
+// expire is the release of a hold that expired. Holds expire in the order of their
+// ends, and those that end together in the order of creation.
+func (m *mirror) expire(id ledger.ID, timestamp uint64) error {
+	hold, _ := m.transfer(id)
+	end := [2]uint64{expiryOf(&hold), hold.Timestamp}
+	switch {
+	case !m.held[id]:
+		return fmt.Errorf("%w: %v expired, but is not held", errMirror, id)
+	case hold.Timeout == 0 || timestamp < end[0]:
+		return fmt.Errorf("%w: %v expired before its time", errMirror, id)
+	case slices.Compare(end[:], m.lastExpiry[:]) <= 0:
+		return fmt.Errorf("%w: %v expired behind one that ends later", errMirror, id)
+	}
+	m.lastExpiry = end
+	m.release(&hold)
+	m.note(&hold, ledger.ChangeEventTwoPhaseExpired, timestamp)
+	return nil
+}
+
+// due are the holds that end at the moment or before, in the order of expiry.
+func (m *mirror) due(moment uint64) []ledger.Transfer {
+	var due []ledger.Transfer
+	for id := range m.held {
+		if hold, _ := m.transfer(id); hold.Timeout != 0 && expiryOf(&hold) <= moment {
+			due = append(due, hold)
+		}
+	}
+	slices.SortFunc(due, func(a, b ledger.Transfer) int {
+		return slices.Compare([]uint64{expiryOf(&a), a.Timestamp}, []uint64{expiryOf(&b), b.Timestamp})
+	})
+	return due
+}

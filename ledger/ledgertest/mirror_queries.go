@@ -1,0 +1,138 @@
+package ledgertest
+
+import (
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// What follows answers queries from a mirror, by looking through everything.
+
+// fields are what both accounts and transfers can be queried by. In a filter a
+// zero field means any.
+type fields struct {
+	userData128 uint128.Uint128
+	userData64  uint64
+	userData32  uint32
+	ledger      uint32
+	code        uint16
+}
+
+func (want *fields) accept(have *fields) bool {
+	return (want.userData128.IsZero() || want.userData128 == have.userData128) &&
+		(want.userData64 == 0 || want.userData64 == have.userData64) &&
+		(want.userData32 == 0 || want.userData32 == have.userData32) &&
+		(want.ledger == 0 || want.ledger == have.ledger) &&
+		(want.code == 0 || want.code == have.code)
+}
+
+// selection is a part of a list: the first rows from either end.
+type selection struct {
+	low, high uint64 // timestamps, both inclusive; no upper end if high is 0
+	limit     uint32
+	reversed  bool
+}
+
+// pick returns the rows that match, of rows in the order of their timestamps.
+func pick[T any](s selection, rows []T, timestamp func(*T) uint64, match func(*T) bool) []T {
+	var picked []T
+	for i := range rows {
+		row := &rows[i]
+		if s.reversed {
+			row = &rows[len(rows)-1-i]
+		}
+		at := timestamp(row)
+		if len(picked) < int(s.limit) && at >= s.low && (s.high == 0 || at <= s.high) && match(row) {
+			picked = append(picked, *row)
+		}
+	}
+	return picked
+}
+
+func (m *mirror) queryAccounts(f *ledger.QueryFilter) []ledger.Account {
+	if !f.Valid() {
+		return nil
+	}
+	want := fields{f.UserData128, f.UserData64, f.UserData32, f.Ledger, f.Code}
+	return pick(selectionOf(f), m.accountsNow(), accountTimestamp, func(a *ledger.Account) bool {
+		return want.accept(&fields{a.UserData128, a.UserData64, a.UserData32, a.Ledger, a.Code})
+	})
+}
+
+func (m *mirror) queryTransfers(f *ledger.QueryFilter) []ledger.Transfer {
+	if !f.Valid() {
+		return nil
+	}
+	want := fields{f.UserData128, f.UserData64, f.UserData32, f.Ledger, f.Code}
+	return pick(selectionOf(f), m.transfers, transferTimestamp, func(t *ledger.Transfer) bool {
+		return want.accept(&fields{t.UserData128, t.UserData64, t.UserData32, t.Ledger, t.Code})
+	})
+}
+
+func selectionOf(f *ledger.QueryFilter) selection {
+	return selection{f.TimestampMin, f.TimestampMax, f.Limit, f.Flags&ledger.QueryFilterReversed != 0}
+}
+
+func (m *mirror) accountTransfers(f *ledger.AccountFilter) []ledger.Transfer {
+	if !f.Valid() {
+		return nil
+	}
+	s := selection{f.TimestampMin, f.TimestampMax, f.Limit, f.Flags&ledger.AccountFilterReversed != 0}
+	want := fields{f.UserData128, f.UserData64, f.UserData32, 0, f.Code}
+	return pick(s, m.transfers, transferTimestamp, func(t *ledger.Transfer) bool {
+		side := (f.Flags&ledger.AccountFilterDebits != 0 && t.DebitAccountID == f.AccountID) ||
+			(f.Flags&ledger.AccountFilterCredits != 0 && t.CreditAccountID == f.AccountID)
+		return side && want.accept(&fields{t.UserData128, t.UserData64, t.UserData32, t.Ledger, t.Code})
+	})
+}
+
+func (m *mirror) accountBalances(f *ledger.AccountFilter) []ledger.AccountBalance {
+	a := m.accountIDs[f.AccountID]
+	if a == nil || !a.Flags.Has(ledger.AccountHistory) {
+		return nil
+	}
+	history := m.history(f.AccountID)
+	var rows []ledger.AccountBalance
+	for _, t := range m.accountTransfers(f) {
+		rows = append(rows, history[t.Timestamp])
+	}
+	return rows
+}
+
+func (m *mirror) changeEvents(f *ledger.ChangeEventsFilter) []ledger.ChangeEvent {
+	if !f.Valid() {
+		return nil
+	}
+	s := selection{f.TimestampMin, f.TimestampMax, f.Limit, false}
+	return pick(s, m.changesFrom(f.TimestampMin), changeTimestamp, func(*ledger.ChangeEvent) bool { return true })
+}
+
+func (m *mirror) lookupAccounts(ids []ledger.ID) (found []ledger.Account) {
+	for _, id := range ids {
+		if a := m.accountIDs[id]; a != nil {
+			found = append(found, *a)
+		}
+	}
+	return found
+}
+
+func (m *mirror) lookupTransfers(ids []ledger.ID) (found []ledger.Transfer) {
+	for _, id := range ids {
+		if t, ok := m.transfer(id); ok {
+			found = append(found, t)
+		}
+	}
+	return found
+}
+
+func (m *mirror) accountsNow() []ledger.Account {
+	accounts := make([]ledger.Account, len(m.accounts))
+	for i, a := range m.accounts {
+		accounts[i] = *a
+	}
+	return accounts
+}
+
+func accountTimestamp(a *ledger.Account) uint64    { return a.Timestamp }
+func transferTimestamp(t *ledger.Transfer) uint64  { return t.Timestamp }
+func changeTimestamp(e *ledger.ChangeEvent) uint64 { return e.Timestamp }

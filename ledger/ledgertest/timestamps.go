@@ -1,0 +1,79 @@
+package ledgertest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// timestamps translates the timestamps of one ledger, or those that were recorded,
+// into those of the ledger under test.
+type timestamps map[uint64]uint64
+
+var errTimestamps = errors.New("timestamps are in another order")
+
+func (m timestamps) pair(recorded, own uint64) error {
+	if known, ok := m[recorded]; ok && known != own {
+		return fmt.Errorf("%w: %d stood for %d, now for %d", errTimestamps, recorded, known, own)
+	}
+	m[recorded] = own
+	return nil
+}
+
+// check sees to it that both ledgers put everything in the same order.
+func (m timestamps) check() error {
+	recorded := make([]uint64, 0, len(m))
+	for at := range m {
+		recorded = append(recorded, at)
+	}
+	slices.Sort(recorded)
+	for i := 1; i < len(recorded); i++ {
+		if before, after := recorded[i-1], recorded[i]; m[before] >= m[after] {
+			return fmt.Errorf("%w: %d is before %d, but %d is not before %d",
+				errTimestamps, before, after, m[before], m[after])
+		}
+	}
+	return nil
+}
+
+// own translates a timestamp of a filter. One that was not recorded is not the
+// ledger's and stays what it is.
+func (m timestamps) own(recorded uint64) uint64 {
+	if own, ok := m[recorded]; ok {
+		return own
+	}
+	return recorded
+}
+
+// requirePaired compares all fields of the rows, and the timestamps by their order.
+func requirePaired[T comparable](
+	tb testing.TB, times timestamps, want, got []T, message string, stamps func(*T) []*uint64,
+) {
+	tb.Helper()
+	require.Len(tb, got, len(want), message)
+	want = slices.Clone(want)
+	for i := range want {
+		own := stamps(&got[i])
+		for j, recorded := range stamps(&want[i]) {
+			require.NoError(tb, times.pair(*recorded, *own[j]), "%s, row %d", message, i)
+			*recorded = *own[j]
+		}
+	}
+	requireSame(tb, want, got, message)
+}
+
+// The timestamps of a row.
+
+func verdictStamps(v *verdict) []*uint64               { return []*uint64{&v.timestamp} }
+func accountStamps(a *ledger.Account) []*uint64        { return []*uint64{&a.Timestamp} }
+func transferStamps(t *ledger.Transfer) []*uint64      { return []*uint64{&t.Timestamp} }
+func balanceStamps(b *ledger.AccountBalance) []*uint64 { return []*uint64{&b.Timestamp} }
+
+func changeStamps(e *ledger.ChangeEvent) []*uint64 {
+	return []*uint64{&e.Timestamp, &e.TransferTimestamp, &e.DebitAccountTimestamp, &e.CreditAccountTimestamp}
+}
