@@ -1,0 +1,132 @@
+package wal
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// moment is a folder before an operation, and what was known by then.
+type moment struct {
+	folder          *memory
+	next            operation
+	acked, appended uint64
+}
+
+// moments runs the script and returns all moments at which the machine can stop.
+func moments(ctx context.Context, m *memory, acked, appended uint64, script func(*process)) []moment {
+	var (
+		mu  sync.Mutex
+		all []moment
+	)
+	p := newProcess(ctx, m)
+	p.acked.Store(acked)
+	p.appended.Store(appended)
+	at := func(op operation) error {
+		// The order counts: what is answered now is on disk in the clone, and what
+		// is in the clone has been appended after that.
+		acked, _ := p.bounds()
+		folder := m.clone()
+		_, appended := p.bounds()
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, moment{folder, op, acked, appended})
+		return nil
+	}
+	m.before = at
+	script(p)
+	_ = at(operation{what: "end"})
+	return all
+}
+
+func (m moment) String() string {
+	return fmt.Sprintf("before %s %s, %d answered, %d appended", m.next.what, m.next.name, m.acked, m.appended)
+}
+
+// requireSurvived opens what a crash has left. All that was answered has to be there,
+// and it has to go on from there.
+func requireSurvived(t *testing.T, files map[string][]byte, acked, appended uint64, msg fmt.Stringer) {
+	t.Helper()
+	m := newMemoryOf(files)
+	o, err := openOwner(m)
+	require.NoError(t, err, msg)
+	count := o.count
+	if count < acked || count > appended {
+		require.FailNow(t, "records lost or invented", "%d records, %v", count, msg)
+	}
+	require.NoError(t, o.log.Wait(t.Context(), o.append(2)), msg)
+	require.NoError(t, o.log.Close(), msg)
+
+	// A crash right then loses nothing of it.
+	again, err := openOwner(newMemoryOf(m.image(nil, func(node *inode) []byte { return node.disk })))
+	require.NoError(t, err, msg)
+	require.Equal(t, count+2, again.count, msg)
+	require.Nil(t, again.recovery.Torn, msg)
+	require.NoError(t, again.log.Close(), msg)
+}
+
+// TestCrash stops the machine before each operation of the script, with every part
+// of what was not synced lost.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	images := 0
+	for _, at := range moments(t.Context(), newMemory(), 0, 0, (*process).script) {
+		for files := range at.folder.crashes() {
+			images++
+			requireSurvived(t, files, at.acked, at.appended, at)
+		}
+	}
+	t.Log(images, "folders")
+}
+
+// TestCrashWhileOpening stops the machine a second time, while Open mends what the
+// first stop has left.
+func TestCrashWhileOpening(t *testing.T) {
+	t.Parallel()
+	images := 0
+	for _, first := range moments(t.Context(), newMemory(), 0, 0, (*process).script) {
+		for files := range first.folder.crashes() {
+			if images++; images%199 > 0 { // one in two hundred, for time
+				continue
+			}
+			opening := func(p *process) {
+				require.True(t, p.open(), first)
+				require.NoError(t, p.owner.log.Close())
+			}
+			for _, second := range moments(t.Context(), newMemoryOf(files), first.acked, first.appended, opening) {
+				for files := range second.folder.crashes() {
+					requireSurvived(t, files, second.acked, second.appended, second)
+				}
+			}
+		}
+	}
+}
+
+// TestKill ends the process before each operation: all that was written is seen by
+// the next one, but not yet on disk.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	for _, at := range moments(t.Context(), newMemory(), 0, 0, (*process).script) {
+		requireSurvived(t, at.folder.files(), at.acked, at.appended, at)
+		requireLasting(t, at.folder, at.acked, at.appended, at)
+	}
+}
+
+// requireLasting opens a folder that another process has left, appends, and stops
+// the machine with all lost that was never synced.
+func requireLasting(t *testing.T, m *memory, acked, appended uint64, msg fmt.Stringer) {
+	t.Helper()
+	m.before = nil
+	o, err := openOwner(m)
+	require.NoError(t, err, msg)
+	require.GreaterOrEqual(t, o.count, acked, msg)
+	require.LessOrEqual(t, o.count, appended, msg)
+	require.NoError(t, o.log.Wait(t.Context(), o.append(1)), msg)
+	for files := range m.clone().crashes() {
+		requireSurvived(t, files, o.count, o.count, msg)
+	}
+	require.NoError(t, o.log.Close(), msg)
+}

@@ -1,0 +1,381 @@
+package wal
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// sample is a folder and what is known of it.
+type sample struct {
+	files map[string][]byte
+	acked uint64 // how many records were answered
+	count uint64 // how many are there
+	last  string // the segment that the log is to go on in
+	mark  int64  // of it
+}
+
+// samples are a folder that was closed; one whose process ended while two records
+// were being synced, and while the last of them was being written; and one where
+// segment 2 was there, and segment 1 not ended.
+func samples(t *testing.T) map[string]sample {
+	t.Helper()
+	m := newMemory()
+	p := newProcess(t.Context(), m)
+	require.True(t, p.open())
+	p.group(3)
+	p.checkpoint(2, true)
+	p.group(3)
+	var rotating, killed map[string][]byte
+	m.before = func(op operation) error {
+		if op == (operation{"open", fileName(segmentPrefix, 2)}) {
+			rotating = m.files()
+		}
+		return nil
+	}
+	p.checkpoint(1, false)
+	p.group(2)
+	acked, _ := p.bounds()
+	m.before = func(op operation) error {
+		if op == (operation{"sync", fileName(segmentPrefix, 2)}) && killed == nil {
+			killed = m.files()
+		}
+		return nil
+	}
+	p.group(2)
+	p.close()
+	require.Empty(t, p.errs)
+	closed := m.files()
+	torn := maps.Clone(killed)
+	last := fileName(segmentPrefix, 2)
+	torn[last] = torn[last][:len(torn[last])-5]
+	return map[string]sample{
+		"closed":   newSample(closed, acked+2, acked+2, last),
+		"killed":   newSample(killed, acked, acked+2, last),
+		"torn":     newSample(torn, acked, acked+1, last),
+		"rotating": newSample(rotating, acked-3, acked-3, fileName(segmentPrefix, 1)),
+	}
+}
+
+func newSample(files map[string][]byte, acked, count uint64, last string) sample {
+	head, err := decodeHeader(files[last], logMagic)
+	if err != nil {
+		panic(err)
+	}
+	mark, _, _ := decodeMark(files[last], head.sum())
+	return sample{files, acked, count, last, mark}
+}
+
+// with is the sample's files with another content of one.
+func (s sample) with(name string, content []byte) map[string][]byte {
+	files := maps.Clone(s.files)
+	files[name] = content
+	return files
+}
+
+// requireNoticed opens files that were damaged from an offset on. The damage is
+// refused, and the file and a place before it are named; or it is where something
+// may have been torn off, and nothing that was answered is missing.
+func (s sample) requireNoticed(t *testing.T, files map[string][]byte, name string, offset int64) {
+	t.Helper()
+	o, err := openOwner(newMemoryOf(files))
+	if err != nil {
+		var corrupt *CorruptError
+		if !errors.As(err, &corrupt) || corrupt.File != name || corrupt.Offset > offset || corrupt.Offset < 0 {
+			require.FailNow(t, "not what was damaged", "%s at %d: %v", name, offset, err)
+		}
+		return
+	}
+	require.NoError(t, o.log.Close())
+	switch {
+	case strings.HasPrefix(name, segmentPrefix) && inMark(offset) && o.count == s.count: // the other slot will do
+	case name == s.last && offset >= s.mark && o.count >= s.acked && o.count <= s.count:
+	default:
+		require.FailNow(t, "damage was not noticed", "%s at %d, %d records, %d answered", name, offset, o.count, s.acked)
+	}
+}
+
+func inMark(offset int64) bool {
+	return offset >= markOffset && offset < markOffset+markSlots*markSize
+}
+
+func TestSamples(t *testing.T) {
+	t.Parallel()
+	for name, s := range samples(t) {
+		o, err := openOwner(newMemoryOf(s.files))
+		require.NoError(t, err, name)
+		require.Equal(t, s.count, o.count, name)
+		require.Equal(t, 4, o.recovery.CheckpointRecords)
+		require.Equal(t, int(s.count-3), o.recovery.Records, name)
+		if name == "torn" {
+			size := int64(len(s.files[s.last]))
+			require.Equal(t, s.last, o.recovery.Torn.File)
+			require.Equal(t, size, o.recovery.Torn.Offset+o.recovery.Torn.Bytes)
+			require.Equal(t, s.mark+frameHeader+int64(len(dataOf(s.acked))), o.recovery.Torn.Offset)
+		} else {
+			require.Nil(t, o.recovery.Torn, name)
+		}
+		require.NoError(t, o.log.Close())
+	}
+}
+
+// TestFlips damages each byte of each file.
+func TestFlips(t *testing.T) {
+	t.Parallel()
+	for kind, s := range samples(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			for name, content := range s.files {
+				for at := range content {
+					for _, pattern := range []byte{1 << (at % 8), 0xff} {
+						damaged := slices.Clone(content)
+						damaged[at] ^= pattern
+						s.requireNoticed(t, s.with(name, damaged), name, int64(at))
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestCuts cuts each file to each length.
+func TestCuts(t *testing.T) {
+	t.Parallel()
+	for kind, s := range samples(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			for name, content := range s.files {
+				for length := range content {
+					s.requireNoticed(t, s.with(name, content[:length]), name, int64(length))
+				}
+			}
+		})
+	}
+}
+
+// TestZeroed overwrites the rest of each file, from each byte on, with zeros.
+func TestZeroed(t *testing.T) {
+	t.Parallel()
+	for kind, s := range samples(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			for name, content := range s.files {
+				for at := range content {
+					if content[at] == 0 || inMark(int64(at)) {
+						continue // the damage begins later
+					}
+					s.requireNoticed(t, s.with(name, resized(content[:at], len(content))), name, int64(at))
+				}
+			}
+		})
+	}
+}
+
+// TestAdded adds bytes to each file.
+func TestAdded(t *testing.T) {
+	t.Parallel()
+	s := samples(t)["closed"]
+	for name, content := range s.files {
+		for _, added := range [][]byte{{0}, {1}, make([]byte, 1000), content[headerSize:], content[:headerSize]} {
+			files := s.with(name, slices.Concat(content, added))
+			s.requireNoticed(t, files, name, int64(len(content)))
+			if name == s.last {
+				o, err := openOwner(newMemoryOf(files))
+				require.NoError(t, err)
+				require.Equal(t, &Torn{name, int64(len(content)), int64(len(added))}, o.recovery.Torn)
+				require.NoError(t, o.log.Close())
+			}
+		}
+	}
+}
+
+func TestMissingFile(t *testing.T) {
+	t.Parallel()
+	s := samples(t)["closed"]
+	named := map[string]string{
+		fileName(segmentPrefix, 1):    fileName(segmentPrefix, 1),
+		fileName(segmentPrefix, 2):    fileName(segmentPrefix, 2),
+		fileName(checkpointPrefix, 1): fileName(segmentPrefix, 0), // the log begins there
+	}
+	require.Len(t, s.files, len(named))
+	for missing, name := range named {
+		files := maps.Clone(s.files)
+		delete(files, missing)
+		s.requireNoticed(t, files, name, 0)
+	}
+}
+
+// TestExchangedFile puts a file in the place of another one.
+func TestExchangedFile(t *testing.T) {
+	t.Parallel()
+	s, other := samples(t)["closed"], samples(t)["closed"]
+	one, two := fileName(segmentPrefix, 1), fileName(segmentPrefix, 2)
+	s.requireNoticed(t, s.with(one, s.files[two]), one, 0)
+	s.requireNoticed(t, s.with(two, s.files[one]), two, 0)
+	s.requireNoticed(t, s.with(one, other.files[one]), one, 0)
+	s.requireNoticed(t, s.with(two, other.files[two]), two, 0)
+
+	// Frames of another folder do not pass, even those of the same records.
+	frames := other.files[two][headerSize:]
+	require.Len(t, s.files[two], headerSize+len(frames))
+	s.requireNoticed(t, s.with(two, slices.Concat(s.files[two][:headerSize], frames)), two, headerSize)
+}
+
+// TestSegmentOfAnotherTime puts in a segment that goes on at another record, as a copy
+// of the folder that was used elsewhere may have one.
+func TestSegmentOfAnotherTime(t *testing.T) {
+	t.Parallel()
+	s := samples(t)["closed"]
+	head, err := decodeHeader(s.files[s.last], logMagic)
+	require.NoError(t, err)
+	head.first++
+	content, _ := head.encode()
+	s.requireNoticed(t, s.with(s.last, content), s.last, 0)
+	head.first--
+	head.number++
+	content, _ = head.encode()
+	s.requireNoticed(t, s.with(s.last, content), s.last, 0)
+}
+
+// TestLostEnd damages an end frame whose mark is not on disk yet. The next segment has
+// records, so this is not a crash that came before it was used.
+func TestLostEnd(t *testing.T) {
+	t.Parallel()
+	s := samples(t)["closed"]
+	name := fileName(segmentPrefix, 1)
+	content := slices.Clone(s.files[name])
+	head, err := decodeHeader(content, logMagic)
+	require.NoError(t, err)
+	_, slot, _ := decodeMark(content, head.sum())
+	content[markOffset+slot*markSize]++
+	end := len(content) - frameHeader
+	for _, damaged := range [][]byte{content[:end], content[:end+1], slices.Concat(content[:end], make([]byte, frameHeader))} {
+		s.requireNoticed(t, s.with(name, damaged), name, int64(end))
+	}
+}
+
+// TestHalfWrittenMark spoils the newest mark, as a crash does that comes while it is
+// written: the one before it still guards what was synced before.
+func TestHalfWrittenMark(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	p := newProcess(t.Context(), m)
+	require.True(t, p.open())
+	p.group(1)
+	p.group(1)
+	p.group(1)
+	files := m.files()
+	p.close()
+	name := fileName(segmentPrefix, 0)
+	content := files[name]
+	head, err := decodeHeader(content, logMagic)
+	require.NoError(t, err)
+	third, slot, ok := decodeMark(content, head.sum())
+	require.True(t, ok)
+	content[markOffset+slot*markSize]++
+	second, _, ok := decodeMark(content, head.sum())
+	require.True(t, ok)
+	require.Equal(t, third-frameHeader-int64(len(dataOf(2))), second)
+	requireSurvived(t, files, 3, 3, fault{operation{"half written mark", name}})
+	content[second-1]++
+	_, err = openOwner(newMemoryOf(files))
+	require.ErrorIs(t, err, ErrCorrupt)
+}
+
+// TestClosedIsGuarded damages a folder that was closed before the machine stopped:
+// the last mark is on disk too.
+func TestClosedIsGuarded(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	p := newProcess(t.Context(), m)
+	require.True(t, p.open())
+	p.group(2)
+	p.close()
+	files := m.image(nil, func(node *inode) []byte { return node.disk })
+	for _, content := range files {
+		content[len(content)-1]++
+	}
+	_, err := openOwner(newMemoryOf(files))
+	require.ErrorIs(t, err, ErrCorrupt)
+}
+
+// TestShrinkingFile reads a file that becomes shorter meanwhile, which is neither a
+// torn end nor one that was synced.
+func TestShrinkingFile(t *testing.T) {
+	t.Parallel()
+	s := samples(t)["killed"]
+	m := newMemoryOf(s.files)
+	reads := 0
+	m.before = func(op operation) error {
+		if op.what != "read" || op.name != s.last {
+			return nil
+		}
+		if reads++; reads == 2 { // the first one was the header
+			m.names[s.last].seen = m.names[s.last].seen[:s.mark]
+		}
+		return nil
+	}
+	_, err := openOwner(m)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Equal(t, 2, reads)
+}
+
+// TestCorruptChangesNothing opens a damaged folder, and finds it as it was.
+func TestCorruptChangesNothing(t *testing.T) {
+	t.Parallel()
+	s := samples(t)["torn"]
+	files := maps.Clone(s.files)
+	files[fileName(checkpointPrefix, 7)+tmpSuffix] = []byte("unfinished")
+	files[fileName(segmentPrefix, 0)] = []byte("left over")
+	damaged := slices.Clone(files[fileName(segmentPrefix, 2)])
+	damaged[headerSize] ^= 1
+	files[fileName(segmentPrefix, 2)] = damaged
+	m := newMemoryOf(files)
+	_, err := openOwner(m)
+	require.ErrorIs(t, err, ErrCorrupt)
+	require.Equal(t, files, m.files())
+}
+
+// TestDropsLeftovers opens a folder with files that nobody needs, and some that are
+// not ours.
+func TestDropsLeftovers(t *testing.T) {
+	t.Parallel()
+	s := samples(t)["closed"]
+	files := maps.Clone(s.files)
+	for _, name := range []string{"log-0000000000000000", "checkpoint-0000000000000000", "log-0000000000000003.tmp", "checkpoint-0000000000000003.tmp"} {
+		files[name] = []byte("left over")
+	}
+	theirs := []string{"log-1", "log-000000000000000F", "log-00000000000000010", "notes.tmp", "log-", "checkpoint-x", "backup-0000000000000001"}
+	for _, name := range theirs {
+		files[name] = []byte("not ours")
+	}
+	m := newMemoryOf(files)
+	o, err := openOwner(m)
+	require.NoError(t, err)
+	require.Equal(t, s.count, o.count)
+	require.NoError(t, o.log.Close())
+	want := maps.Clone(s.files)
+	for _, name := range theirs {
+		want[name] = []byte("not ours")
+	}
+	require.Equal(t, want, m.files())
+}
+
+func TestUnknownVersion(t *testing.T) {
+	t.Parallel()
+	s := samples(t)["closed"]
+	content := slices.Clone(s.files[s.last])
+	content[8] = version + 1
+	binary.LittleEndian.PutUint32(content[sumOffset:], crc32.Checksum(content[:sumOffset], castagnoli))
+	_, err := openOwner(newMemoryOf(s.with(s.last, content)))
+	require.ErrorIs(t, err, ErrVersion)
+	require.NotErrorIs(t, err, ErrCorrupt)
+	require.ErrorContains(t, err, s.last)
+}

@@ -1,0 +1,138 @@
+package wal
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"slices"
+)
+
+// MaxData is how many bytes of data a record takes. No file makes Open allocate much
+// more.
+const MaxData = 64 << 20
+
+const (
+	frameHeader = 24
+
+	// Kinds that are no record's. Zeros are no frame.
+	kindNone = 0
+	kindEnd  = 255
+)
+
+// Record is what Open hands back. Data is valid only during the call.
+type Record struct {
+	Kind uint8 // 1 to 254
+	Data []byte
+}
+
+// checkRecord panics if there can be no such record: only a bug asks for one.
+func checkRecord(kind uint8, bytes int) {
+	if kind == kindNone || kind == kindEnd || bytes > MaxData {
+		panic(fmt.Sprintf("wal: no record can be of kind %d and have %d bytes", kind, bytes))
+	}
+}
+
+// putFrameHeader writes the first bytes of a frame with the data. sum is that of the
+// file's header.
+func putFrameHeader(b []byte, sum uint32, number uint64, kind uint8, data []byte) {
+	b = b[:frameHeader]
+	binary.LittleEndian.PutUint32(b[4:], uint32(len(data)))
+	binary.LittleEndian.PutUint64(b[8:], number)
+	b[16] = kind
+	clear(b[17:])
+	sum = crc32.Update(sum, castagnoli, b[4:])
+	binary.LittleEndian.PutUint32(b, crc32.Update(sum, castagnoli, data))
+}
+
+func endFrame(sum uint32, number uint64) []byte {
+	b := make([]byte, frameHeader)
+	putFrameHeader(b, sum, number, kindEnd, nil)
+	return b
+}
+
+// damage is why bytes are not what was written. Whoever knows the place makes it a
+// CorruptError, or calls it torn.
+type damage string
+
+func (d damage) Error() string { return string(d) }
+
+// frameReader reads the frames of a file.
+type frameReader struct {
+	in     *bufio.Reader
+	sum    uint32 // of the file's header
+	size   int64  // of the file
+	offset int64  // of the next frame
+	number uint64 // that it must have
+	buf    []byte
+}
+
+func newFrameReader(f file, sum uint32, size int64) *frameReader {
+	return &frameReader{
+		in:  bufio.NewReaderSize(io.NewSectionReader(f, headerSize, size-headerSize), int(min(size, 256<<10))),
+		sum: sum, size: size, offset: headerSize,
+		buf: make([]byte, frameHeader),
+	}
+}
+
+// next reads a frame, or returns io.EOF at the end of the file. The error is a damage
+// if what is there is no frame; any other one is the file system's. After an error
+// the offset is still that of the frame.
+func (r *frameReader) next() (Record, error) {
+	left := r.size - r.offset - frameHeader
+	switch {
+	case left == -frameHeader:
+		return Record{}, io.EOF
+	case left < 0:
+		return Record{}, damage("the file ends within the header of a frame")
+	}
+	head := r.buf[:frameHeader]
+	if err := r.fill(head); err != nil {
+		return Record{}, err
+	}
+	length := int64(binary.LittleEndian.Uint32(head[4:]))
+	if length > MaxData || length > left {
+		return Record{}, damage(fmt.Sprintf("a frame with %d bytes of data, where the file has %d", length, left))
+	}
+	r.buf = slices.Grow(head, int(length))[:frameHeader+length]
+	if err := r.fill(r.buf[frameHeader:]); err != nil {
+		return Record{}, err
+	}
+	record, err := r.decode()
+	if err != nil {
+		return Record{}, err
+	}
+	r.offset += int64(len(r.buf))
+	if record.Kind != kindEnd {
+		r.number++
+	}
+	return record, nil
+}
+
+// fill reads what the size of the file says is there. If it is not, the file became
+// shorter just now, which is neither torn nor the end.
+func (r *frameReader) fill(b []byte) error {
+	_, err := io.ReadFull(r.in, b)
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// decode checks the frame that was read.
+func (r *frameReader) decode() (Record, error) {
+	head, data := r.buf[:frameHeader], r.buf[frameHeader:]
+	if binary.LittleEndian.Uint32(head) != crc32.Update(r.sum, castagnoli, r.buf[4:]) {
+		return Record{}, damage("the checksum of the frame does not match")
+	}
+	kind := head[16]
+	if number := binary.LittleEndian.Uint64(head[8:]); number != r.number {
+		return Record{}, damage(fmt.Sprintf("record %d where record %d should be", number, r.number))
+	}
+	if kind == kindNone || kind == kindEnd && len(data) > 0 || !isZero(head[17:]) {
+		return Record{}, damage("a frame that nobody writes")
+	}
+	return Record{Kind: kind, Data: data}, nil
+}

@@ -1,0 +1,101 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// input is a file that recovery reads.
+type input struct {
+	name   string
+	path   string
+	file   file
+	size   int64
+	header header
+	frames *frameReader // it stands at the frame that was not read
+
+	// Of a segment.
+	mark   int64
+	slot   int
+	markOK bool
+}
+
+func (in *input) corrupt(offset int64, why error) error {
+	return &CorruptError{File: in.path, Offset: offset, Reason: why.Error()}
+}
+
+// open opens a file and checks its header.
+func (r *recovery) open(prefix, magic string, number uint64) (*input, error) {
+	name := fileName(prefix, number)
+	f, err := r.folder.open(name)
+	if err != nil {
+		return nil, err
+	}
+	in := &input{name: name, path: r.folder.path(name), file: f}
+	if err := r.readHeader(in, magic, number); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return in, nil
+}
+
+func (r *recovery) readHeader(in *input, magic string, number uint64) (err error) {
+	if in.size, err = in.file.Size(); err != nil {
+		return err
+	}
+	b := make([]byte, min(in.size, headerSize))
+	if _, err := in.file.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	in.header, err = decodeHeader(b, magic)
+	switch {
+	case errors.As(err, new(damage)):
+		return in.corrupt(0, err)
+	case err != nil:
+		return fmt.Errorf("%w: %s", err, in.path)
+	case in.header.number != number:
+		return in.corrupt(0, damage(fmt.Sprintf("the file is number %x", in.header.number)))
+	case r.idKnown && in.header.folder != r.id:
+		return in.corrupt(0, damage("the file is from another folder"))
+	}
+	r.id, r.idKnown = in.header.folder, true
+	sum := in.header.sum()
+	in.mark, in.slot, in.markOK = decodeMark(b, sum)
+	in.frames = newFrameReader(in.file, sum, in.size)
+	return nil
+}
+
+// read hands over the records of a file, the first of which has the number. It
+// returns nil at an end frame with nothing behind it; a damage if there is no whole
+// frame, or nothing, where the reader stands.
+func (r *recovery) read(in *input, first uint64) (records int, err error) {
+	in.frames.number = first
+	for {
+		at := in.frames.offset
+		record, err := in.frames.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return records, damage("the end frame is missing")
+		case err != nil:
+			return records, err
+		case record.Kind == kindEnd && in.frames.offset < in.size:
+			// Not torn: nobody writes behind an end frame.
+			return records, in.corrupt(in.frames.offset, damage("there is something behind the end frame"))
+		case record.Kind == kindEnd:
+			return records, nil
+		}
+		if err := r.restore(record); err != nil {
+			return records, fmt.Errorf("wal: %s: record at byte %d: %w", in.path, at, err)
+		}
+		records++
+	}
+}
+
+// goOn is the segment behind the last whole frame, with all before that on disk.
+func (in *input) goOn() (*segment, error) {
+	s := &segment{file: in.file, header: in.header, sum: in.frames.sum, end: in.frames.offset, slot: in.slot}
+	if s.end == in.mark && s.end == in.size {
+		return s, nil
+	}
+	return s, s.rewrite(in.mark)
+}

@@ -1,0 +1,59 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+)
+
+// Open opens a folder and creates it, with mode 0o700, if it is not there; its parent
+// must be. It hands the records of the newest checkpoint to restore, and then those
+// of the log behind it, in the order in which they were written, and leaves the log
+// ready for more. What it hands over is durable when Open returns a Log; if it
+// returns an error instead, what was handed over means nothing.
+//
+// Errors match ErrLocked, ErrCorrupt (a CorruptError) or ErrVersion, or are the file
+// system's, or that of restore with file and offset of the record. restore is called
+// by the calling goroutine, and must not keep the data.
+func Open(path string, restore func(Record) error) (*Log, Recovery, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, Recovery{}, fmt.Errorf("wal: %w", err)
+	}
+	if err := makeFolder(path); err != nil {
+		return nil, Recovery{}, fmt.Errorf("wal: %w", err)
+	}
+	lock := flock.New(filepath.Join(path, lockName))
+	switch locked, err := lock.TryLock(); {
+	case err != nil:
+		return nil, Recovery{}, fmt.Errorf("wal: lock: %w", err)
+	case !locked:
+		return nil, Recovery{}, fmt.Errorf("%w: %s", ErrLocked, path)
+	}
+	l, recovery, err := open(dir(path), restore)
+	if err != nil {
+		return nil, Recovery{}, errors.Join(err, lock.Unlock())
+	}
+	l.unlock = lock.Unlock
+	return l, recovery, nil
+}
+
+// open is Open of a folder that nobody else uses.
+func open(f folder, restore func(Record) error) (*Log, Recovery, error) {
+	r := &recovery{folder: f, restore: restore}
+	s, err := r.run()
+	if err != nil {
+		return nil, Recovery{}, fmt.Errorf("wal: open: %w", err)
+	}
+	l := &Log{
+		folder: f, unlock: func() error { return nil }, segment: s,
+		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
+		header: s.header, sum: s.sum,
+		appended: Position(r.next), synced: Position(r.next),
+		bytes: r.logBytes, checkpointSize: r.checkpointSize,
+	}
+	go l.run()
+	return l, r.result, nil
+}
