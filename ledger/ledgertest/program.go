@@ -39,9 +39,10 @@ type (
 const (
 	// nap is the pause of programs that are not wild. Timeouts in them are one or
 	// two seconds, or days. So on a ledger that waits in real time no request comes
-	// within 300 ms of an expiry, if all turns together take less than 400 ms.
+	// within 300 ms of an expiry, if all turns together take less than workMost.
 	nap      = 1300 * time.Millisecond
 	longNaps = 3
+	workMost = 400 * time.Millisecond
 
 	// stampsEnd is above all timestamps that count from the mark.
 	stampsEnd = 1 << 42
