@@ -8,13 +8,13 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// telling is a run that remembers what it has sent, so that requests can be sent
+// retryRun is a run that remembers what it has sent, so that requests can be sent
 // again.
-type telling struct {
+type retryRun struct {
 	*run
 	turns    []turn // still to be taken
 	requests []request
-	told     []string          // the status of every event when it was first sent
+	statuses []string          // the status of every event when it was first sent
 	later    map[ledger.ID]int // how many events of turns have this transfer id
 }
 
@@ -25,62 +25,62 @@ type request struct {
 	statuses  []string
 }
 
-func newTelling(r *run, turns []turn) *telling {
-	y := &telling{run: r, turns: turns, later: make(map[ledger.ID]int)}
+func newRetryRun(of *run, turns []turn) *retryRun {
+	r := &retryRun{run: of, turns: turns, later: make(map[ledger.ID]int)}
 	for _, t := range turns {
 		if events, ok := t.(transfersTurn); ok {
 			for i := range events {
-				y.later[r.realm.id(events[i].ID)]++
+				r.later[r.realm.id(events[i].ID)]++
 			}
 		}
 	}
-	return y
+	return r
 }
 
-func (y *telling) more() bool { return len(y.turns) > 0 }
+func (r *retryRun) more() bool { return len(r.turns) > 0 }
 
 // next takes the next turn.
-func (y *telling) next() {
-	y.tb.Helper()
-	t := y.turns[0]
-	y.turns = y.turns[1:]
+func (r *retryRun) next() {
+	r.tb.Helper()
+	t := r.turns[0]
+	r.turns = r.turns[1:]
 	var sent request
 	switch events := t.(type) {
 	case accountsTurn:
-		sent.accounts = y.sentAccounts(events)
+		sent.accounts = r.sentAccounts(events)
 	case transfersTurn:
-		sent.transfers = y.sentTransfers(events)
+		sent.transfers = r.sentTransfers(events)
 		for i := range sent.transfers {
-			y.later[sent.transfers[i].ID]--
+			r.later[sent.transfers[i].ID]--
 		}
 	}
-	for _, v := range y.take(t).verdicts {
+	for _, v := range r.take(t).verdicts {
 		sent.statuses = append(sent.statuses, v.status)
 	}
 	if len(sent.statuses) > 0 {
-		y.requests = append(y.requests, sent)
-		y.told = append(y.told, sent.statuses...)
+		r.requests = append(r.requests, sent)
+		r.statuses = append(r.statuses, sent.statuses...)
 	}
 }
 
 // sendAgain sends a request once more, as a client does that has lost the answer,
 // if that can change nothing.
-func (y *telling) sendAgain(i int) {
-	y.tb.Helper()
-	sent := &y.requests[i]
-	if !y.neutral(sent) {
+func (r *retryRun) sendAgain(i int) {
+	r.tb.Helper()
+	sent := &r.requests[i]
+	if !r.neutral(sent) {
 		return
 	}
 	var again answer
 	if sent.transfers != nil {
-		again = y.createTransfers(sent.transfers)
+		again = r.createTransfers(sent.transfers)
 	} else {
-		again = y.createAccounts(sent.accounts)
+		again = r.createAccounts(sent.accounts)
 	}
 	for j, v := range again.verdicts {
-		require.NotEqual(y.tb, ledger.OutcomeApplied, v.outcome, "%s: sent again, event %d was applied again", y.where(), j)
+		require.NotEqual(r.tb, ledger.OutcomeApplied, v.outcome, "%s: sent again, event %d was applied again", r.where(), j)
 		if begins(sent.transfers, j) && sent.statuses[j] == ledger.TransferCreated.String() {
-			require.Equal(y.tb, ledger.OutcomeAlreadyApplied, v.outcome, "%s: sent again, event %d: %s", y.where(), j, v.status)
+			require.Equal(r.tb, ledger.OutcomeAlreadyApplied, v.outcome, "%s: sent again, event %d: %s", r.where(), j, v.status)
 		}
 	}
 }
@@ -95,13 +95,13 @@ func begins(transfers []ledger.Transfer, i int) bool {
 // will be refused for ever. A transfer too, with two exceptions: an overflow may
 // be gone; and an earlier member of a broken chain may now be the one that breaks
 // it and have its id spent, which matters if that id is still to be used.
-func (y *telling) neutral(sent *request) bool {
+func (r *retryRun) neutral(sent *request) bool {
 	for start := 0; start < len(sent.transfers); {
 		end := start + 1
 		for end < len(sent.transfers) && !begins(sent.transfers, end) {
 			end++
 		}
-		if !y.neutralChain(sent.transfers[start:end], sent.statuses[start:end]) {
+		if !r.neutralChain(sent.transfers[start:end], sent.statuses[start:end]) {
 			return false
 		}
 		start = end
@@ -110,7 +110,7 @@ func (y *telling) neutral(sent *request) bool {
 }
 
 // neutralChain is neutral for one chain, or for an event that stands alone.
-func (y *telling) neutralChain(chain []ledger.Transfer, statuses []string) bool {
+func (r *retryRun) neutralChain(chain []ledger.Transfer, statuses []string) bool {
 	breaker := slices.IndexFunc(statuses, func(s string) bool {
 		return s != ledger.TransferCreated.String() && s != ledger.TransferLinkedEventFailed.String()
 	})
@@ -123,7 +123,7 @@ func (y *telling) neutralChain(chain []ledger.Transfer, statuses []string) bool 
 	broke := &chain[breaker]
 	for i := range chain[:breaker] {
 		// A hold of the same chain may get another amount by balancing.
-		if y.later[chain[i].ID] > 0 || chain[i].ID == broke.PendingID {
+		if r.later[chain[i].ID] > 0 || chain[i].ID == broke.PendingID {
 			return false
 		}
 	}

@@ -18,6 +18,11 @@ import (
 // ledger that implements Sleeper moves its own time; with any other one the
 // program takes up to four seconds, and ends early, which the log says, if the
 // ledger is too slow for the timeouts in it.
+//
+// Wild programs, in which holds are ended at the very moment when they expire, are
+// left to RunProgram and RunBytes. Two ledgers that are both right may answer them
+// differently: each gives timestamps by a clock of its own, and a nanosecond decides
+// what is in time and what is too late.
 func RunDifferential(tb testing.TB, one, other ledger.Ledger, seed uint64) {
 	tb.Helper()
 	d := &differential{tb: tb, times: timestamps{}}

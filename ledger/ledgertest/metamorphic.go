@@ -48,20 +48,22 @@ func RunProgram(tb testing.TB, l ledger.Ledger, seed uint64) {
 
 func runSeed(tb testing.TB, s *subject, seed uint64) {
 	tb.Helper()
-	runProgram(tb, s, programOf(seed, s.calm()), seed, newRealm)
-	if s.takesWild() {
+	runProgram(tb, s, programOf(seed, s.usualPauses()), seed, newRealm)
+	if s.canRunWild() {
 		runProgram(tb, s, programOf(seed, anyPauses), seed, newRealm)
 	}
 }
 
 // RunBytes is RunProgram with a program that the bytes spell, for a fuzz target.
-// Few bytes make a short program. The ledger must be empty; the same bytes then
-// make the same requests to the last bit.
+// Few bytes make a short program. The ledger must be empty. If nothing but Sleep
+// moves its time, which began at a fixed moment, the same bytes make the same
+// requests to the last bit. By any other clock imports have other timestamps each
+// time.
 func RunBytes(tb testing.TB, l ledger.Ledger, data []byte) {
 	tb.Helper()
 	s, seed := subjectOf(l), seedOf(data)
-	allowed := s.calm()
-	if s.takesWild() && len(data) > 0 && data[0]%3 == 0 {
+	allowed := s.usualPauses()
+	if s.canRunWild() && len(data) > 0 && data[0]%3 == 0 {
 		allowed = anyPauses
 	}
 	var place realm
@@ -76,7 +78,7 @@ func RunBytes(tb testing.TB, l ledger.Ledger, data []byte) {
 // another.
 func runProgram(tb testing.TB, s *subject, p *program, seed uint64, place func() realm) {
 	tb.Helper()
-	first := newTelling(newRun(tb, s, place(), p), p.turns)
+	first := newRetryRun(newRun(tb, s, place(), p), p.turns)
 	for first.more() {
 		first.next()
 	}
@@ -89,44 +91,44 @@ func runProgram(tb testing.TB, s *subject, p *program, seed uint64, place func()
 	if p.wild { // other requests come at other moments
 		return
 	}
-	second := tellVariant(newRun(tb, s, place(), p), p, rand.New(rand.NewPCG(seed, 1)))
+	second := runVariant(newRun(tb, s, place(), p), p, rand.New(rand.NewPCG(seed, 1)))
 	second.everything()
-	require.Len(tb, second.told, len(first.told))
-	for i := range first.told {
-		require.Equal(tb, first.told[i], second.told[i], "other requests, another answer to event %d", i)
+	require.Len(tb, second.statuses, len(first.statuses))
+	for i := range first.statuses {
+		require.Equal(tb, first.statuses[i], second.statuses[i], "other requests, another answer to event %d", i)
 	}
 	other := second.books()
 	end.requireEqual(tb, &other, "other requests, other books")
 	second.release()
 }
 
-// tellVariant runs a variant of the program. In between requests are sent again,
+// runVariant runs a variant of the program. In between requests are sent again,
 // at once or later.
-func tellVariant(r *run, p *program, random *rand.Rand) *telling {
-	r.tb.Helper()
-	y := newTelling(r, p.variant(random))
-	for y.more() {
-		y.next()
-		if len(y.requests) > 0 && random.IntN(4) == 0 {
-			y.sendAgain(len(y.requests) - 1)
+func runVariant(of *run, p *program, random *rand.Rand) *retryRun {
+	of.tb.Helper()
+	r := newRetryRun(of, p.variant(random))
+	for r.more() {
+		r.next()
+		if len(r.requests) > 0 && random.IntN(4) == 0 {
+			r.sendAgain(len(r.requests) - 1)
 		}
-		for len(y.requests) > 0 && random.IntN(3) == 0 {
-			y.sendAgain(random.IntN(len(y.requests)))
+		for len(r.requests) > 0 && random.IntN(3) == 0 {
+			r.sendAgain(random.IntN(len(r.requests)))
 		}
 	}
-	return y
+	return r
 }
 
 // books is what the run has left, as it would be anywhere and any time.
 func (r *run) books() (b answer) {
 	for _, a := range r.mirror.accounts {
-		b.accounts = append(b.accounts, r.realm.homeAccount(*a))
+		b.accounts = append(b.accounts, r.realm.originalAccount(*a))
 	}
 	for i := range r.mirror.transfers {
-		b.transfers = append(b.transfers, r.realm.home(r.mirror.transfers[i]))
+		b.transfers = append(b.transfers, r.realm.originalTransfer(r.mirror.transfers[i]))
 	}
 	for _, e := range r.mirror.changesFrom(0) {
-		b.changes = append(b.changes, r.realm.homeChange(e))
+		b.changes = append(b.changes, r.realm.originalChange(e))
 	}
 	return b
 }

@@ -52,7 +52,7 @@ func TestNeutral(t *testing.T) {
 	event := func(id, pending uint64, flags ledger.TransferFlags) ledger.Transfer {
 		return ledger.Transfer{ID: ledger.NewID(id, 0), PendingID: ledger.NewID(pending, 0), Flags: flags}
 	}
-	y := &telling{later: map[ledger.ID]int{ledger.NewID(9, 0): 1}}
+	r := &retryRun{later: map[ledger.ID]int{ledger.NewID(9, 0): 1}}
 	for _, c := range []struct {
 		transfers []ledger.Transfer
 		statuses  []string
@@ -69,6 +69,6 @@ func TestNeutral(t *testing.T) {
 		{[]ledger.Transfer{event(1, 0, linked), event(2, 1, 0)}, []string{failed, "exceeds_pending_transfer_amount"}, false},
 		{[]ledger.Transfer{event(1, 0, linked), event(2, 0, 0), event(9, 0, 0)}, []string{failed, "exists", created}, true},
 	} {
-		require.Equal(t, c.neutral, y.neutral(&request{transfers: c.transfers, statuses: c.statuses}), "%v", c)
+		require.Equal(t, c.neutral, r.neutral(&request{transfers: c.transfers, statuses: c.statuses}), "%v", c)
 	}
 }

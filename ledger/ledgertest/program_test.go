@@ -1,6 +1,8 @@
 package ledgertest
 
 import (
+	"context"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -31,6 +33,34 @@ func TestProgramFromBytes(t *testing.T) {
 	long := make([]byte, 1<<16)
 	require.LessOrEqual(t, len(programFrom(long, anyPauses).turns), mostTurns+10)
 	require.NotEqual(t, programOf(1, anyPauses), programOf(2, anyPauses))
+}
+
+// overheard is a ledger that notes the events that are sent to it.
+type overheard struct {
+	*sleepy
+	events []any
+}
+
+func (l *overheard) CreateAccounts(ctx context.Context, a []ledger.Account) ([]ledger.CreateAccountResult, error) {
+	l.events = append(l.events, slices.Clone(a))
+	return l.sleepy.CreateAccounts(ctx, a)
+}
+
+func (l *overheard) CreateTransfers(ctx context.Context, t []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	l.events = append(l.events, slices.Clone(t))
+	return l.sleepy.CreateTransfers(ctx, t)
+}
+
+// By a clock that only the program moves, the same bytes send the same events.
+func TestRunBytesRepeats(t *testing.T) {
+	t.Parallel()
+	for _, data := range []string{"", "peer", "debits equal credits; nothing is left held"} {
+		one, other := &overheard{sleepy: newSleepy()}, &overheard{sleepy: newSleepy()}
+		RunBytes(t, one, []byte(data))
+		RunBytes(t, other, []byte(data))
+		require.NotEmpty(t, one.events)
+		require.Equal(t, one.events, other.events, data)
+	}
 }
 
 // A program for a ledger in real time has no pauses, and none ends near an expiry

@@ -79,11 +79,10 @@ func parseAccountFilter(at origin, w *arguments) (f accountFilter, err error) {
 		}
 		f.Flags |= sides[letter]
 	}
-	limit, err := w.number("limit")
-	if err != nil {
+	f.AccountID = ledger.ID(id)
+	if err := w.field("limit", &f.Limit); err != nil {
 		return f, err
 	}
-	f.AccountID, f.Limit = ledger.ID(id), uint32(limit.Lo)
 	_, err = w.assign(map[string]any{
 		"c": &f.Code, "u128": &f.UserData128, "u64": &f.UserData64, "u32": &f.UserData32,
 		"min": &f.from, "max": &f.to,
@@ -124,11 +123,9 @@ func parseAccountBalances(at origin, w *arguments, want []string) (step, error) 
 // parseQueryFilter reads the limit, r for reversed, and the fields of the filter.
 func parseQueryFilter(at origin, w *arguments) (f queryFilter, err error) {
 	f.at = at
-	limit, err := w.number("limit")
-	if err != nil {
+	if err := w.field("limit", &f.Limit); err != nil {
 		return f, err
 	}
-	f.Limit = uint32(limit.Lo)
 	if i := slices.Index(w.words, "r"); i >= 0 {
 		f.Flags = ledger.QueryFilterReversed
 		w.words = slices.Delete(w.words, i, i+1)

@@ -54,22 +54,22 @@ func (m realm) transfer(t ledger.Transfer) ledger.Transfer {
 	return t
 }
 
-// home is the way back, for a stored transfer; its timestamp, which is the
-// ledger's, is left out. The low half of an id is the same on both sides.
-func (m realm) home(t ledger.Transfer) ledger.Transfer {
+// originalTransfer moves a stored transfer back from the realm. Its timestamp, which
+// is the ledger's, is left out. The low half of an id is the same on both sides.
+func (m realm) originalTransfer(t ledger.Transfer) ledger.Transfer {
 	t.ID.Hi, t.DebitAccountID.Hi, t.CreditAccountID.Hi, t.PendingID.Hi = 0, 0, 0, 0
 	t.UserData128.Hi, t.Ledger, t.Timestamp = 0, t.Ledger-m.ledgers, 0
 	return t
 }
 
-// homeAccount is home for an account.
-func (m realm) homeAccount(a ledger.Account) ledger.Account {
+// originalAccount is originalTransfer for an account.
+func (m realm) originalAccount(a ledger.Account) ledger.Account {
 	a.ID.Hi, a.UserData128.Hi, a.Ledger, a.Timestamp = 0, 0, a.Ledger-m.ledgers, 0
 	return a
 }
 
-// homeChange is home for a change event.
-func (m realm) homeChange(e ledger.ChangeEvent) ledger.ChangeEvent {
+// originalChange is originalTransfer for a change event.
+func (m realm) originalChange(e ledger.ChangeEvent) ledger.ChangeEvent {
 	e.TransferID.Hi, e.TransferPendingID.Hi, e.DebitAccountID.Hi, e.CreditAccountID.Hi = 0, 0, 0, 0
 	e.TransferUserData128.Hi, e.DebitAccountUserData128.Hi, e.CreditAccountUserData128.Hi = 0, 0, 0
 	e.Ledger -= m.ledgers

@@ -3,7 +3,6 @@ package ledgertest
 import (
 	"context"
 	"math/rand/v2"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,6 +18,7 @@ var requestCases = []struct {
 	{"empty requests have empty answers", (*requestTest).emptyRequests},
 	{"look-ups keep the order asked", (*requestTest).lookupOrder},
 	{"results have dense timestamps", (*requestTest).denseTimestamps},
+	{"an import that is rolled back keeps its timestamp", (*requestTest).rolledBackImports},
 	{"requests above the limits are refused", (*requestTest).tooMuch},
 	{"invalid filters find nothing", (*requestTest).invalidFilters},
 	{"a query for everything", (*requestTest).everything},
@@ -128,138 +128,27 @@ func (r *requestTest) denseTimestamps() {
 	require.Greater(r.t, r.now(r.t), slot+3)
 }
 
-func (r *requestTest) tooMuch() {
-	ctx := r.t.Context()
-	transfer := r.pair()
-	_, err := r.CreateTransfers(ctx, copies(transfer, ledger.BatchMax+1))
-	require.ErrorIs(r.t, err, ledger.ErrTooMuchData)
-	_, err = r.CreateAccounts(ctx, make([]ledger.Account, ledger.BatchMax+1))
-	require.ErrorIs(r.t, err, ledger.ErrTooMuchData)
-	_, err = r.LookupAccounts(ctx, make([]ledger.ID, ledger.BatchMax+1))
-	require.ErrorIs(r.t, err, ledger.ErrTooMuchData)
-	_, err = r.LookupTransfers(ctx, make([]ledger.ID, ledger.BatchMax+1))
-	require.ErrorIs(r.t, err, ledger.ErrTooMuchData)
-	for _, limit := range []uint32{ledger.QueryMax + 1, 1 << 31} {
-		account := ledger.AccountFilter{AccountID: transfer.DebitAccountID, Flags: ledger.AccountFilterDebits, Limit: limit}
-		_, err = r.GetAccountTransfers(ctx, account)
-		require.ErrorIs(r.t, err, ledger.ErrTooMuchData)
-		_, err = r.GetAccountBalances(ctx, account)
-		require.ErrorIs(r.t, err, ledger.ErrTooMuchData)
-		_, err = r.QueryAccounts(ctx, ledger.QueryFilter{Limit: limit})
-		require.ErrorIs(r.t, err, ledger.ErrTooMuchData)
-		_, err = r.QueryTransfers(ctx, ledger.QueryFilter{Limit: limit})
-		require.ErrorIs(r.t, err, ledger.ErrTooMuchData)
+// rolledBackImports breaks a chain of imports in its middle: only what stands before
+// the breaker was tried, and keeps the timestamp that it asked for.
+func (r *requestTest) rolledBackImports() {
+	chain := copies(r.pair(), 3)
+	past := r.now(r.t)
+	r.sleep(r.t, markWait)
+	for i := range chain {
+		chain[i].Flags, chain[i].Timestamp = ledger.TransferImported|ledger.TransferLinked, past+1+uint64(i)
 	}
-	if r.feed != nil {
-		_, err = r.feed.GetChangeEvents(ctx, ledger.ChangeEventsFilter{Limit: ledger.ChangeEventsMax + 1})
-		require.ErrorIs(r.t, err, ledger.ErrTooMuchData)
-	}
-	found, err := r.QueryTransfers(ctx, ledger.QueryFilter{Ledger: transfer.Ledger, Limit: ledger.QueryMax})
+	chain[1].Ledger = 0
+	chain[2].Flags = ledger.TransferImported
+	results, err := r.CreateTransfers(r.t.Context(), chain)
 	require.NoError(r.t, err)
-	require.Empty(r.t, found, "a request that is too large is not applied")
-}
-
-func (r *requestTest) invalidFilters() {
-	transfer := r.pair()
-	timestamp := r.mustCreate(transfer)[0].Timestamp
-	account := ledger.AccountFilter{AccountID: transfer.DebitAccountID, Flags: ledger.AccountFilterDebits, Limit: 1}
-	query := ledger.QueryFilter{Ledger: transfer.Ledger, Limit: 1}
-
-	require.Len(r.t, r.accountTransfers(account, func(*ledger.AccountFilter) {}), 1)
-	require.Len(r.t, r.accountTransfers(account, func(f *ledger.AccountFilter) { f.TimestampMin = timestamp }), 1)
-	for name, spoil := range map[string]func(*ledger.AccountFilter){
-		"reserved":    func(f *ledger.AccountFilter) { f.Reserved[57] = 1 },
-		"flag":        func(f *ledger.AccountFilter) { f.Flags |= 1 << 3 },
-		"late end":    func(f *ledger.AccountFilter) { f.TimestampMax = ledger.TimestampMax + 1 },
-		"late start":  func(f *ledger.AccountFilter) { f.TimestampMin = ledger.TimestampMax + 1 },
-		"end first":   func(f *ledger.AccountFilter) { f.TimestampMin, f.TimestampMax = timestamp, timestamp-1 },
-		"no limit":    func(f *ledger.AccountFilter) { f.Limit = 0 },
-		"no account":  func(f *ledger.AccountFilter) { f.AccountID = ledger.ID{} },
-		"max account": func(f *ledger.AccountFilter) { f.AccountID = ledger.IDMax },
-		"no side":     func(f *ledger.AccountFilter) { f.Flags = ledger.AccountFilterReversed },
-	} {
-		require.Equal(r.t, []ledger.Transfer{}, r.accountTransfers(account, spoil), name)
-	}
-	require.Len(r.t, r.queryTransfers(query, func(*ledger.QueryFilter) {}), 1)
-	for name, spoil := range map[string]func(*ledger.QueryFilter){
-		"reserved":   func(f *ledger.QueryFilter) { f.Reserved[5] = 1 },
-		"flag":       func(f *ledger.QueryFilter) { f.Flags |= 1 << 1 },
-		"late end":   func(f *ledger.QueryFilter) { f.TimestampMax = ledger.TimestampMax + 1 },
-		"late start": func(f *ledger.QueryFilter) { f.TimestampMin = ledger.TimestampMax + 1 },
-		"end first":  func(f *ledger.QueryFilter) { f.TimestampMin, f.TimestampMax = timestamp, timestamp-1 },
-		"no limit":   func(f *ledger.QueryFilter) { f.Limit = 0 },
-	} {
-		require.Equal(r.t, []ledger.Transfer{}, r.queryTransfers(query, spoil), name)
-	}
-	if r.feed == nil {
-		return
-	}
-	for _, filter := range []ledger.ChangeEventsFilter{
-		{Limit: 0},
-		{Limit: 1, Reserved: [44]uint8{43: 1}},
-		{Limit: 1, TimestampMin: timestamp, TimestampMax: timestamp - 1},
-		{Limit: 1, TimestampMax: ledger.TimestampMax + 1},
-	} {
-		found, err := r.feed.GetChangeEvents(r.t.Context(), filter)
-		require.NoError(r.t, err)
-		require.Equal(r.t, []ledger.ChangeEvent{}, found)
-	}
-}
-
-// everything asks for the newest of all transfers and accounts.
-func (r *requestTest) everything() {
-	transfers := copies(r.pair(), 2)
-	r.mustCreate(transfers...)
-	all := ledger.QueryFilter{Limit: 2, Flags: ledger.QueryFilterReversed}
-	found := r.queryTransfers(all, func(*ledger.QueryFilter) {})
-	require.Equal(r.t, []ledger.ID{transfers[1].ID, transfers[0].ID}, []ledger.ID{found[0].ID, found[1].ID})
-	accounts, err := r.QueryAccounts(r.t.Context(), all)
-	require.NoError(r.t, err)
-	require.Equal(r.t, []ledger.ID{transfers[0].CreditAccountID, transfers[0].DebitAccountID},
-		[]ledger.ID{accounts[0].ID, accounts[1].ID})
-	require.Equal(r.t, ledger.NewAmount(2), accounts[0].CreditsPosted, "balances are those of now")
-}
-
-func (r *requestTest) accountTransfers(
-	filter ledger.AccountFilter, change func(*ledger.AccountFilter),
-) []ledger.Transfer {
-	change(&filter)
-	found, err := r.GetAccountTransfers(r.t.Context(), filter)
-	require.NoError(r.t, err)
-	return found
-}
-
-func (r *requestTest) queryTransfers(
-	filter ledger.QueryFilter, change func(*ledger.QueryFilter),
-) []ledger.Transfer {
-	change(&filter)
-	found, err := r.QueryTransfers(r.t.Context(), filter)
-	require.NoError(r.t, err)
-	return found
-}
-
-// pages reads 25 transfers four at a time, both ways.
-func (r *requestTest) pages() {
-	transfers := copies(r.pair(), 25)
-	r.mustCreate(transfers...)
-	forward := ledger.QueryFilter{Ledger: transfers[0].Ledger, Limit: 4}
-	backward := forward
-	backward.Flags = ledger.QueryFilterReversed
-	var up, down []ledger.ID
-	for range 7 {
-		for _, found := range r.queryTransfers(forward, func(*ledger.QueryFilter) {}) {
-			up, forward.TimestampMin = append(up, found.ID), found.Timestamp+1
-		}
-		for _, found := range r.queryTransfers(backward, func(*ledger.QueryFilter) {}) {
-			down, backward.TimestampMax = append([]ledger.ID{found.ID}, down...), found.Timestamp-1
-		}
-	}
-	var want []ledger.ID
-	for i := range transfers {
-		want = append(want, transfers[i].ID)
-	}
-	require.Equal(r.t, want, up)
-	require.Equal(r.t, want, down)
+	require.Len(r.t, results, len(chain))
+	slot := results[1].Timestamp
+	require.Equal(r.t, []ledger.CreateTransferResult{
+		{Timestamp: past + 1, Status: ledger.TransferLinkedEventFailed},
+		{Timestamp: slot, Status: ledger.TransferLedgerMustNotBeZero},
+		{Timestamp: slot + 1, Status: ledger.TransferLinkedEventFailed},
+	}, results)
+	require.Greater(r.t, slot, past+uint64(len(chain)), "the present")
 }
 
 func (r *requestTest) endedContext() {
@@ -272,73 +161,6 @@ func (r *requestTest) endedContext() {
 	_, err = r.QueryAccounts(ctx, ledger.QueryFilter{Limit: 1})
 	require.ErrorIs(r.t, err, context.Canceled)
 	r.mustCreate(transfer)
-}
-
-// concurrentChains sends chains of two at once; every other one is left open.
-func (r *requestTest) concurrentChains() {
-	const senders = 64
-	chains := make([][]ledger.Transfer, senders)
-	results := make([][]ledger.CreateTransferResult, senders)
-	model := r.pair()
-	for i := range chains {
-		chains[i] = copies(model, 2)
-		chains[i][0].Flags = ledger.TransferLinked
-		if i%2 == 1 {
-			chains[i][1].Flags = ledger.TransferLinked
-		}
-	}
-	r.concurrently(senders, func(i int) error {
-		var err error
-		results[i], err = r.CreateTransfers(r.t.Context(), chains[i])
-		return err
-	})
-	for i, chain := range results {
-		want := []ledger.CreateTransferStatus{ledger.TransferCreated, ledger.TransferCreated}
-		if i%2 == 1 {
-			want = []ledger.CreateTransferStatus{ledger.TransferLinkedEventFailed, ledger.TransferLinkedEventChainOpen}
-		}
-		require.Equal(r.t, want, []ledger.CreateTransferStatus{chain[0].Status, chain[1].Status})
-		require.Equal(r.t, chain[0].Timestamp+1, chain[1].Timestamp, "a request has its timestamps to itself")
-	}
-	found, err := r.LookupAccounts(r.t.Context(), []ledger.ID{model.DebitAccountID})
-	require.NoError(r.t, err)
-	require.Equal(r.t, ledger.NewAmount(senders), found[0].DebitsPosted)
-}
-
-// concurrentCreates sends one transfer from many sides.
-func (r *requestTest) concurrentCreates() {
-	const senders = 16
-	transfer := r.pair()
-	results := make([]ledger.CreateTransferResult, senders)
-	r.concurrently(senders, func(i int) error {
-		answer, err := r.CreateTransfers(r.t.Context(), []ledger.Transfer{transfer})
-		if err == nil {
-			results[i] = answer[0]
-		}
-		return err
-	})
-	created := 0
-	for _, result := range results {
-		require.True(r.t, result.Status.Outcome().Done(), "%v", result.Status)
-		require.Equal(r.t, results[0].Timestamp, result.Timestamp)
-		if result.Status == ledger.TransferCreated {
-			created++
-		}
-	}
-	require.Equal(r.t, 1, created)
-}
-
-// concurrently calls send for 0 to n-1 at the same time, and waits.
-func (r *requestTest) concurrently(n int, send func(i int) error) {
-	errs := make([]error, n)
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() { errs[i] = send(i) })
-	}
-	wg.Wait()
-	for _, err := range errs {
-		require.NoError(r.t, err)
-	}
 }
 
 // closedLedger closes the ledger and asks it for everything.

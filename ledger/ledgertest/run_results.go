@@ -75,9 +75,10 @@ func (r *run) firstSlot(heads []head, verdicts []verdict) uint64 {
 	first := uint64(0)
 	for i, v := range verdicts {
 		switch {
-		case v.outcome == ledger.OutcomeAlreadyApplied, heads[i].imported && v.failed:
-			continue // the stored object's, or one that the event would have had
-		case heads[i].imported && v.outcome == ledger.OutcomeApplied:
+		case v.outcome == ledger.OutcomeAlreadyApplied:
+			continue // the stored object's
+		case heads[i].imported && (v.outcome == ledger.OutcomeApplied || v.failed && !behindBreaker(heads, verdicts, i)):
+			// The one asked for, which the event had even if it was rolled back.
 			require.Equal(r.tb, heads[i].timestamp, v.timestamp, "%s, event %d", r.where(), i)
 			continue
 		case first == 0:
@@ -91,6 +92,18 @@ func (r *run) firstSlot(heads []head, verdicts []verdict) uint64 {
 	}
 	r.lastSlot = first + uint64(len(heads)-1)
 	return first
+}
+
+// behindBreaker reports whether event i, a member of a chain that failed, stands
+// behind the one that broke it, so that it was not tried and has its slot's
+// timestamp.
+func behindBreaker(heads []head, verdicts []verdict, i int) bool {
+	for i--; i >= 0 && heads[i].linked; i-- {
+		if !verdicts[i].failed {
+			return true
+		}
+	}
+	return false
 }
 
 // existing is the timestamp of the object with the id that is there before an

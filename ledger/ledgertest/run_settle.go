@@ -108,7 +108,7 @@ func (r *run) everything() answer {
 
 func (r *run) allAccounts() []ledger.Account {
 	r.tb.Helper()
-	return pages(accountTimestamp, r.start, func(from uint64) []ledger.Account {
+	return pages(r.tb, accountTimestamp, r.start, func(from uint64) []ledger.Account {
 		page, err := r.subject.QueryAccounts(r.tb.Context(), ledger.QueryFilter{TimestampMin: from, Limit: ledger.QueryMax})
 		require.NoError(r.tb, err)
 		return page
@@ -117,7 +117,7 @@ func (r *run) allAccounts() []ledger.Account {
 
 func (r *run) allTransfers() []ledger.Transfer {
 	r.tb.Helper()
-	return pages(transferTimestamp, r.start, func(from uint64) []ledger.Transfer {
+	return pages(r.tb, transferTimestamp, r.start, func(from uint64) []ledger.Transfer {
 		page, err := r.subject.QueryTransfers(r.tb.Context(), ledger.QueryFilter{TimestampMin: from, Limit: ledger.QueryMax})
 		require.NoError(r.tb, err)
 		return page
@@ -138,18 +138,6 @@ func (r *run) allBalances() (rows []ledger.AccountBalance) {
 func bothSides(id ledger.ID) ledger.AccountFilter {
 	return ledger.AccountFilter{
 		AccountID: id, Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits, Limit: ledger.QueryMax,
-	}
-}
-
-// pages reads on from a timestamp until nothing comes any more.
-func pages[T any](timestamp func(*T) uint64, from uint64, read func(from uint64) []T) (rows []T) {
-	for {
-		page := read(from)
-		if len(page) == 0 {
-			return rows
-		}
-		rows = append(rows, page...)
-		from = timestamp(&page[len(page)-1]) + 1
 	}
 }
 

@@ -43,18 +43,18 @@ func (s *subject) counting(answers *tally) *subject {
 	return &subject{&counted{s.Ledger, answers}, s.feed, s.sleeper}
 }
 
-// calm are the pauses of programs that are not wild: none if somebody would have
-// to wait.
-func (s *subject) calm() pauses {
+// usualPauses are the pauses of programs that are not wild: none if somebody would
+// have to wait.
+func (s *subject) usualPauses() pauses {
 	if s.sleeper == nil {
 		return noPauses
 	}
 	return longPauses
 }
 
-// takesWild reports whether wild programs can be run: time is moved by hand, and
+// canRunWild reports whether wild programs can be run: time is moved by hand, and
 // change events tell what has expired when.
-func (s *subject) takesWild() bool { return s.sleeper != nil && s.feed != nil }
+func (s *subject) canRunWild() bool { return s.sleeper != nil && s.feed != nil }
 
 // sleep lets time pass on the ledger, its own or the real one.
 func (s *subject) sleep(tb testing.TB, d time.Duration) {
@@ -80,16 +80,12 @@ func (s *subject) now(tb testing.TB) uint64 {
 
 // changesSince returns all change events from the timestamp on. The ledger must
 // have a feed.
-func (s *subject) changesSince(tb testing.TB, timestamp uint64) (changes []ledger.ChangeEvent) {
+func (s *subject) changesSince(tb testing.TB, timestamp uint64) []ledger.ChangeEvent {
 	tb.Helper()
-	for {
-		filter := ledger.ChangeEventsFilter{TimestampMin: timestamp, Limit: ledger.ChangeEventsMax}
+	return pages(tb, changeTimestamp, timestamp, func(from uint64) []ledger.ChangeEvent {
+		filter := ledger.ChangeEventsFilter{TimestampMin: from, Limit: ledger.ChangeEventsMax}
 		page, err := s.feed.GetChangeEvents(tb.Context(), filter)
 		require.NoError(tb, err)
-		if len(page) == 0 {
-			return changes
-		}
-		changes = append(changes, page...)
-		timestamp = page[len(page)-1].Timestamp + 1
-	}
+		return page
+	})
 }

@@ -22,45 +22,45 @@ type tally struct {
 func newTally() *tally { return (*tally)(nil).part() }
 
 // part is a tally whose counts go to this one, too.
-func (y *tally) part() *tally {
+func (a *tally) part() *tally {
 	return &tally{
-		whole:     y,
+		whole:     a,
 		accounts:  make(map[ledger.CreateAccountStatus]int),
 		transfers: make(map[ledger.CreateTransferStatus]int),
 	}
 }
 
-func (y *tally) addAccounts(results []ledger.CreateAccountResult) {
-	for ; y != nil; y = y.whole {
-		y.mu.Lock()
+func (a *tally) addAccounts(results []ledger.CreateAccountResult) {
+	for ; a != nil; a = a.whole {
+		a.mu.Lock()
 		for _, r := range results {
-			y.accounts[r.Status]++
+			a.accounts[r.Status]++
 		}
-		y.mu.Unlock()
+		a.mu.Unlock()
 	}
 }
 
-func (y *tally) addTransfers(results []ledger.CreateTransferResult) {
-	for ; y != nil; y = y.whole {
-		y.mu.Lock()
+func (a *tally) addTransfers(results []ledger.CreateTransferResult) {
+	for ; a != nil; a = a.whole {
+		a.mu.Lock()
 		for _, r := range results {
-			y.transfers[r.Status]++
+			a.transfers[r.Status]++
 		}
-		y.mu.Unlock()
+		a.mu.Unlock()
 	}
 }
 
 // log says how often each status was met, and which ones never were.
-func (y *tally) log(t *testing.T, what string) {
+func (a *tally) log(t *testing.T, what string) {
 	t.Helper()
-	t.Log(y.report(what))
+	t.Log(a.report(what))
 }
 
-func (y *tally) report(what string) string {
-	y.mu.Lock()
-	defer y.mu.Unlock()
-	accounts := count("account", y.accounts, ledger.CreateAccountStatuses())
-	transfers := count("transfer", y.transfers, ledger.CreateTransferStatuses())
+func (a *tally) report(what string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	accounts := count("account", a.accounts, ledger.CreateAccountStatuses())
+	transfers := count("transfer", a.transfers, ledger.CreateTransferStatuses())
 	never := append(accounts.never, transfers.never...)
 	if len(never) == 0 {
 		never = []string{"none"}

@@ -34,6 +34,15 @@ func (w *arguments) number(what string) (uint128.Uint128, error) {
 	return parseNumber(word)
 }
 
+// field reads a number into a field, as assign does.
+func (w *arguments) field(what string, field any) error {
+	word, err := w.next(what)
+	if err != nil {
+		return err
+	}
+	return setField(field, word)
+}
+
 func (w *arguments) end() error {
 	if len(w.words) > 0 {
 		return fmt.Errorf("%q was not expected", strings.Join(w.words, " "))
@@ -148,8 +157,9 @@ func parseStamp(value string) (stamp, error) {
 		return stamp{n: uint64(time.Hour), since: true}, nil
 	}
 	offset, since := strings.CutPrefix(value, "@")
-	n, err := parseNumber(offset)
-	return stamp{n: n.Lo, since: since}, err
+	s := stamp{since: since}
+	err := setField(&s.n, offset)
+	return s, err
 }
 
 // takeFlags takes the words that are flags out of w and returns them together.

@@ -1,0 +1,76 @@
+package ledgertest
+
+import (
+	"sync"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// concurrentChains sends chains of two at once; every other one is left open.
+func (r *requestTest) concurrentChains() {
+	const senders = 64
+	chains := make([][]ledger.Transfer, senders)
+	results := make([][]ledger.CreateTransferResult, senders)
+	model := r.pair()
+	for i := range chains {
+		chains[i] = copies(model, 2)
+		chains[i][0].Flags = ledger.TransferLinked
+		if i%2 == 1 {
+			chains[i][1].Flags = ledger.TransferLinked
+		}
+	}
+	r.concurrently(senders, func(i int) error {
+		var err error
+		results[i], err = r.CreateTransfers(r.t.Context(), chains[i])
+		return err
+	})
+	for i, chain := range results {
+		want := []ledger.CreateTransferStatus{ledger.TransferCreated, ledger.TransferCreated}
+		if i%2 == 1 {
+			want = []ledger.CreateTransferStatus{ledger.TransferLinkedEventFailed, ledger.TransferLinkedEventChainOpen}
+		}
+		require.Equal(r.t, want, []ledger.CreateTransferStatus{chain[0].Status, chain[1].Status})
+		require.Equal(r.t, chain[0].Timestamp+1, chain[1].Timestamp, "a request has its timestamps to itself")
+	}
+	found, err := r.LookupAccounts(r.t.Context(), []ledger.ID{model.DebitAccountID})
+	require.NoError(r.t, err)
+	require.Equal(r.t, ledger.NewAmount(senders), found[0].DebitsPosted)
+}
+
+// concurrentCreates sends one transfer from many sides.
+func (r *requestTest) concurrentCreates() {
+	const senders = 16
+	transfer := r.pair()
+	results := make([]ledger.CreateTransferResult, senders)
+	r.concurrently(senders, func(i int) error {
+		answer, err := r.CreateTransfers(r.t.Context(), []ledger.Transfer{transfer})
+		if err == nil {
+			results[i] = answer[0]
+		}
+		return err
+	})
+	created := 0
+	for _, result := range results {
+		require.True(r.t, result.Status.Outcome().Done(), "%v", result.Status)
+		require.Equal(r.t, results[0].Timestamp, result.Timestamp)
+		if result.Status == ledger.TransferCreated {
+			created++
+		}
+	}
+	require.Equal(r.t, 1, created)
+}
+
+// concurrently calls send for 0 to n-1 at the same time, and waits.
+func (r *requestTest) concurrently(n int, send func(i int) error) {
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { errs[i] = send(i) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		require.NoError(r.t, err)
+	}
+}
