@@ -13,8 +13,8 @@ import (
 type Checkpoint struct {
 	log    *Log
 	header header
-	bytes  int64         // of log that it stands for, since the checkpoint before it
-	behind chan struct{} // closed when the segment behind it is there, or the log has failed
+	bytes  int64  // of log that it stands for, since the checkpoint before it
+	behind *group // goes on to the segment behind it
 
 	err     error // why nothing more is taken
 	created bool  // there is a file of this name and tmpSuffix
@@ -23,7 +23,14 @@ type Checkpoint struct {
 	sum     uint32
 	count   uint64
 	size    int64
+	synced  int64 // of size
 }
+
+// syncEvery is after how many bytes, in a checkpoint, the file is synced while it is
+// being written. File systems that write their journal in order, as ext4 does, let a
+// sync of the log wait for what a sync of the checkpoint has begun: with a large one
+// synced only at its end, the log would stand still that long.
+const syncEvery = 16 << 20
 
 // Checkpoint begins a checkpoint. The owner calls it at a moment when its state is
 // that of all records appended, and of no others: records appended later follow the
@@ -44,15 +51,15 @@ func (l *Log) cut() *Checkpoint {
 	next := l.header
 	next.number++
 	next.first = uint64(l.appended)
-	done := make(chan struct{})
-	c := &Checkpoint{log: l, header: next, behind: done}
+	g := &group{next: &next, last: l.appended, done: make(chan struct{})}
+	c := &Checkpoint{log: l, header: next, behind: g}
 	c.header.magic = checkpointMagic
 	l.checkpoint = c
 	if l.err != nil || l.closed {
-		close(done) // Append and Commit say why
+		close(g.done) // Append and Commit say why
 		return c
 	}
-	l.queue = append(l.queue, &group{next: &next, last: l.appended, done: done})
+	l.queue = append(l.queue, g)
 	l.header, l.sum = next, next.sum()
 	l.bytes += frameHeader // the end frame
 	c.bytes = l.bytes
@@ -61,7 +68,8 @@ func (l *Log) cut() *Checkpoint {
 
 // Append adds a record to the checkpoint. kind and data are as for the Log, but come
 // in a slice, which Append does not keep. An error is the file system's, or ErrClosed;
-// after one only Discard is left. The log is not affected.
+// after one only Discard is left. It may be about the segment that has to be there
+// behind the checkpoint. The log is not affected.
 func (c *Checkpoint) Append(kind uint8, data []byte) error {
 	checkRecord(kind, len(data))
 	if c.err == nil {
@@ -73,7 +81,21 @@ func (c *Checkpoint) Append(kind uint8, data []byte) error {
 
 func (c *Checkpoint) name() string { return fileName(checkpointPrefix, c.header.number) }
 
+// givenUp is why there is no segment behind the checkpoint, nil if there is one, or
+// may be one yet.
+func (c *Checkpoint) givenUp() error {
+	select {
+	case <-c.behind.done:
+		return c.behind.err
+	default:
+		return nil
+	}
+}
+
 func (c *Checkpoint) write(kind uint8, data []byte) error {
+	if err := c.givenUp(); err != nil {
+		return err
+	}
 	if c.file == nil {
 		if err := c.create(); err != nil {
 			return err
@@ -84,9 +106,23 @@ func (c *Checkpoint) write(kind uint8, data []byte) error {
 	if _, err := c.out.Write(head[:]); err != nil {
 		return err
 	}
-	_, err := c.out.Write(data)
+	if _, err := c.out.Write(data); err != nil {
+		return err
+	}
 	c.size += frameHeader + int64(len(data))
-	return err
+	if c.size-c.synced < syncEvery {
+		return nil
+	}
+	return c.sync()
+}
+
+// sync makes durable what was written so far.
+func (c *Checkpoint) sync() error {
+	if err := c.out.Flush(); err != nil {
+		return err
+	}
+	c.synced = c.size
+	return c.file.Sync()
 }
 
 func (c *Checkpoint) create() error {
@@ -94,7 +130,7 @@ func (c *Checkpoint) create() error {
 		return err
 	}
 	defer c.log.users.Done()
-	f, err := c.log.folder.create(c.name() + tmpSuffix)
+	f, err := createAgain(c.log.folder, c.name()+tmpSuffix)
 	if err != nil {
 		return err
 	}
@@ -110,7 +146,9 @@ func (c *Checkpoint) create() error {
 // checkpoints before it. What cannot be removed is left to the next Commit or Open.
 // After an error, the context's among others, only Discard is left: the log is whole,
 // with or without the checkpoint. An error matches ErrFailed if the log has failed,
-// or ErrClosed, or is the file system's or the context's.
+// or ErrClosed, or is the file system's or the context's. If the segment behind the
+// checkpoint could not be made the log goes on without, and the next Checkpoint tries
+// again.
 func (c *Checkpoint) Commit(ctx context.Context) error {
 	if c.err != nil {
 		return c.err
@@ -128,9 +166,12 @@ func (c *Checkpoint) commit(ctx context.Context) error {
 		return err
 	}
 	select {
-	case <-c.behind:
+	case <-c.behind.done:
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	if err := c.givenUp(); err != nil {
+		return err
 	}
 	if err := c.log.Err(); err != nil {
 		return err // perhaps there is no segment behind
@@ -152,10 +193,7 @@ func (c *Checkpoint) finish() error {
 	if err := c.write(kindEnd, nil); err != nil {
 		return err
 	}
-	if err := c.out.Flush(); err != nil {
-		return err
-	}
-	if err := c.file.Sync(); err != nil {
+	if err := c.sync(); err != nil {
 		return err
 	}
 	return c.close()
@@ -195,7 +233,8 @@ func (c *Checkpoint) removeOlder() {
 // does nothing, so it can be deferred. An error is the file system's: what is left of
 // the file is removed by the next Open.
 func (c *Checkpoint) Discard() error {
-	c.log.discarded(c)
+	// Only then may the next one begin: it can have the same number.
+	defer c.log.discarded(c)
 	c.err = ErrClosed
 	err := c.close()
 	if !c.created {

@@ -16,7 +16,8 @@ type moment struct {
 	acked, appended uint64
 }
 
-// moments runs the script and returns all moments at which the machine can stop.
+// moments runs the script and returns all moments at which the machine can stop. What
+// the folder does before each operation is done behind that.
 func moments(ctx context.Context, m *memory, acked, appended uint64, script func(*process)) []moment {
 	var (
 		mu  sync.Mutex
@@ -25,6 +26,7 @@ func moments(ctx context.Context, m *memory, acked, appended uint64, script func
 	p := newProcess(ctx, m)
 	p.acked.Store(acked)
 	p.appended.Store(appended)
+	refuse := m.before
 	at := func(op operation) error {
 		// The order counts: what is answered now is on disk in the clone, and what
 		// is in the clone has been appended after that.
@@ -32,9 +34,12 @@ func moments(ctx context.Context, m *memory, acked, appended uint64, script func
 		folder := m.clone()
 		_, appended := p.bounds()
 		mu.Lock()
-		defer mu.Unlock()
 		all = append(all, moment{folder, op, acked, appended})
-		return nil
+		mu.Unlock()
+		if refuse == nil {
+			return nil
+		}
+		return refuse(op)
 	}
 	m.before = at
 	script(p)

@@ -23,8 +23,9 @@ type sample struct {
 }
 
 // samples are a folder that was closed; one whose process ended while two records
-// were being synced, and while the last of them was being written; and one where
-// segment 2 was there, and segment 1 not ended.
+// were being synced, and while the last of them was being written; one where segment
+// 2 was there, and segment 1 not ended; and one where segment 2 was given up and is
+// left over.
 func samples(t *testing.T) map[string]sample {
 	t.Helper()
 	m := newMemory()
@@ -33,6 +34,7 @@ func samples(t *testing.T) map[string]sample {
 	p.group(3)
 	p.checkpoint(2, true)
 	p.group(3)
+	givenUp := sampleGivenUp(t, m)
 	var rotating, killed map[string][]byte
 	m.before = func(op operation) error {
 		if op == (operation{"open", fileName(segmentPrefix, 2)}) {
@@ -61,7 +63,23 @@ func samples(t *testing.T) map[string]sample {
 		"killed":   newSample(killed, acked, acked+2, last),
 		"torn":     newSample(torn, acked, acked+1, last),
 		"rotating": newSample(rotating, acked-3, acked-3, fileName(segmentPrefix, 1)),
+		"given up": givenUp,
 	}
+}
+
+// sampleGivenUp goes on in a copy of the folder.
+func sampleGivenUp(t *testing.T, m *memory) sample {
+	t.Helper()
+	p := newProcess(t.Context(), newMemoryOf(m.files()))
+	require.True(t, p.open())
+	p.refusedRotation(2, "open", "remove")
+	p.group(1)
+	files := p.folder.files()
+	require.Contains(t, files, fileName(segmentPrefix, 2))
+	acked, _ := p.bounds()
+	p.close()
+	require.Empty(t, p.errs)
+	return newSample(files, acked, acked, fileName(segmentPrefix, 1))
 }
 
 func newSample(files map[string][]byte, acked, count uint64, last string) sample {
@@ -242,6 +260,34 @@ func TestSegmentOfAnotherTime(t *testing.T) {
 	head.number++
 	content, _ = head.encode()
 	s.requireNoticed(t, s.with(s.last, content), s.last, 0)
+}
+
+// TestUnusedSegment has a segment that begins at each record behind one that did not
+// end: nothing was lost if that has no fewer.
+func TestUnusedSegment(t *testing.T) {
+	t.Parallel()
+	s := samples(t)["given up"]
+	name := fileName(segmentPrefix, 2)
+	head, err := decodeHeader(s.files[name], logMagic)
+	require.NoError(t, err)
+	for head.first = 0; head.first <= s.count; head.first++ {
+		content, _ := head.encode()
+		m := newMemoryOf(s.with(name, content))
+		o, err := openOwner(m)
+		require.NoError(t, err, head.first)
+		require.Equal(t, s.count, o.count, head.first)
+		require.NotContains(t, m.files(), name)
+		require.NoError(t, o.log.Close())
+	}
+	content, _ := head.encode()
+	_, err = openOwner(newMemoryOf(s.with(name, content)))
+	require.Equal(t, s.last, corruptOf(err).File, "a record is missing before it")
+
+	head.first = s.count
+	content, sum := head.encode()
+	content = append(content, endFrame(sum, s.count)...)
+	_, err = openOwner(newMemoryOf(s.with(name, content)))
+	require.Equal(t, s.last, corruptOf(err).File, "it was used")
 }
 
 // TestLostEnd damages an end frame whose mark is not on disk yet. The next segment has

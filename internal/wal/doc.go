@@ -59,7 +59,10 @@
 //  4. To go on in segment N+1, the writer makes that file as in 1, then writes the end
 //     frame to N and syncs it, then writes the first record to N+1. So N with an end
 //     has a successor, and N without one has none, or one without records, which Open
-//     removes: the crash came between.
+//     removes: the crash came between. Or the file could not be made, and the writer
+//     went on in N: then N has no fewer records than the "first" of N+1 says. The
+//     writer removes such a file, but does not sync that, and may fail; the next
+//     attempt puts another one in its place, which is on disk before N ends.
 //  5. A checkpoint gets its name when its segment is there, and older files are
 //     removed after that name is on disk.
 //
@@ -83,8 +86,13 @@
 //
 // # When the disk fails
 //
-// After a write, a sync or a rename of the log that failed nobody can tell what is on
+// After a write or a sync of a segment in use that failed nobody can tell what is on
 // disk, and a second sync may succeed without writing anything. So the Log has then
 // failed for good: it says so to all who wait, and takes no more records. Open finds
-// out what is there. A checkpoint that cannot be written fails alone.
+// out what is there.
+//
+// A checkpoint that cannot be written fails alone. So does one whose segment cannot be
+// made, since the disk is full or no file can be opened: the log goes on in the
+// segment that it has, which nothing was done to, and the next checkpoint tries again
+// with the same number.
 package wal

@@ -36,6 +36,9 @@ func TestFault(t *testing.T) {
 		}
 		for _, err := range p.errs {
 			require.ErrorIs(t, err, errInjected, failed)
+			if strings.HasSuffix(failed.op.name, tmpSuffix) { // it is not in use yet
+				require.NotErrorIs(t, err, ErrFailed, failed)
+			}
 		}
 		// What is not needed any more is removed later.
 		if op := failed.op.what; op != "remove" && op != "list" {

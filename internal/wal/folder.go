@@ -112,6 +112,19 @@ func parseName(prefix, name string) (number uint64, ok bool) {
 	return number, name == fileName(prefix, number)
 }
 
+// createAgain creates a file in the place of one that may be left over from an attempt
+// that failed.
+func createAgain(f folder, name string) (file, error) {
+	created, err := f.create(name)
+	if !errors.Is(err, fs.ErrExist) {
+		return created, err
+	}
+	if err := f.remove(name); err != nil {
+		return nil, err
+	}
+	return f.create(name)
+}
+
 // contents are the files of a folder that are ours, in ascending order.
 type contents struct {
 	segments, checkpoints []uint64

@@ -47,6 +47,16 @@ func putFrameHeader(b []byte, sum uint32, number uint64, kind uint8, data []byte
 	binary.LittleEndian.PutUint32(b, crc32.Update(sum, castagnoli, data))
 }
 
+// resum makes frames that were put for one file those of another one. sum is that of
+// the other file's header.
+func resum(frames []byte, sum uint32) {
+	for len(frames) > 0 {
+		end := frameHeader + int(binary.LittleEndian.Uint32(frames[4:]))
+		binary.LittleEndian.PutUint32(frames, crc32.Update(sum, castagnoli, frames[4:end]))
+		frames = frames[end:]
+	}
+}
+
 func endFrame(sum uint32, number uint64) []byte {
 	b := make([]byte, frameHeader)
 	putFrameHeader(b, sum, number, kindEnd, nil)

@@ -50,6 +50,7 @@ type group struct {
 	next   *header       // of the segment to go on to; there are no frames then
 	last   Position      // of the log when the group is done
 	done   chan struct{} // closed when it is, or when the log has failed
+	err    error         // why next was given up; set before done is closed
 	taken  bool          // the goroutine has it; nothing is added any more
 }
 
@@ -63,7 +64,7 @@ const spareMax = 16 << 20
 // at most MaxData bytes, or Append panics.
 //
 // Append never waits for the disk, so the owner has to bound what is appended and not
-// waited for. Once the log has failed or is closed, records are dropped, and Wait of
+// waited for; Room helps with that. Once the log has failed or is closed, records are dropped, and Wait of
 // their positions tells why.
 func (l *Log) Append(kind uint8, size int, encode func([]byte) []byte) Position {
 	position := l.add(kind, size, encode)
@@ -149,6 +150,50 @@ func (l *Log) pending(p Position) (<-chan struct{}, error) {
 		}
 	}
 	return nil, ErrClosed
+}
+
+// Room returns nil when no more than most bytes are appended and not yet synced, those
+// that frame the records included. most is at least 0, or Room panics. An owner that
+// calls it before it appends bounds what the Log holds in memory, to most and what its
+// callers of Append then add. Room returns the context's error if that ends first,
+// an error that matches ErrFailed if the log fails or has failed, and ErrClosed after
+// Close. It does not allocate when there is room.
+func (l *Log) Room(ctx context.Context, most int64) error {
+	if most < 0 {
+		panic(fmt.Sprintf("wal: no log has room for %d bytes", most))
+	}
+	for {
+		done, err := l.crowded(most)
+		if done == nil {
+			return err
+		}
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// crowded is what to wait for until there is room; nil if there is nothing to wait
+// for.
+func (l *Log) crowded(most int64) (<-chan struct{}, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.err != nil:
+		return nil, l.err
+	case l.closed:
+		return nil, ErrClosed
+	}
+	// The oldest are synced first: those can stay that are less than most together
+	// with all behind them.
+	for _, g := range slices.Backward(l.queue) {
+		if most -= int64(len(g.frames)); most < 0 {
+			return g.done, nil
+		}
+	}
+	return nil, nil
 }
 
 // Appended is the position behind the last record: to wait for it is to wait for all

@@ -360,7 +360,7 @@ func TestAfterFailure(t *testing.T) {
 	kept := l.Append(1, 0, text("kept"))
 	require.NoError(t, l.Wait(t.Context(), kept))
 	m.before = func(op operation) error {
-		if op.what == "rename" {
+		if op == (operation{"write", fileName(segmentPrefix, 0)}) { // the end frame
 			return errInjected
 		}
 		return nil

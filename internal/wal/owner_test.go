@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync/atomic"
 )
 
@@ -136,9 +139,74 @@ func (p *process) checkpoint(n int, commit bool) {
 	p.note(err)
 	p.note(c.Discard())
 	p.note(p.owner.log.Wait(p.ctx, position))
+	if !commit {
+		<-c.behind.done
+		p.note(c.givenUp()) // who discards it is not told
+	}
 }
 
-// script has groups, segments without and with a checkpoint, and two lives.
+// errRefused is what the script itself makes an operation fail with.
+var errRefused = errors.New("refused")
+
+// refusedRotation fails to go on to the next segment while n records are appended.
+// refused are the operations on that segment's file that fail; "sync ." is the one
+// that makes its name durable.
+func (p *process) refusedRotation(n int, refused ...string) {
+	c, position, refuse := p.rotation(n, refused)
+	refuse()
+	<-c.behind.done
+	p.note(p.owner.log.Wait(p.ctx, position))
+	err := p.owner.log.Err()
+	if err == nil {
+		err = c.givenUp()
+	}
+	if err == nil {
+		err = errors.New("no rotation was refused")
+	}
+	if !errors.Is(err, errRefused) {
+		p.note(err)
+	}
+	p.note(c.Discard())
+}
+
+// rotation begins one that is to fail, and appends n records behind it. The first
+// operation that is to fail waits for refuse, so the records are queued by then.
+func (p *process) rotation(n int, refused []string) (c *Checkpoint, last Position, refuse func()) {
+	next := fileName(segmentPrefix, p.owner.log.segment.header.number+1)
+	var over atomic.Bool
+	before, gate := p.folder.before, make(chan struct{})
+	p.folder.before = func(op operation) error {
+		if before != nil {
+			if err := before(op); err != nil {
+				return err
+			}
+		}
+		if over.Load() {
+			return nil
+		}
+		name := op.what
+		if op.name == "." {
+			name += " ."
+		} else if strings.TrimSuffix(op.name, tmpSuffix) != next {
+			return nil
+		}
+		if !slices.Contains(refused, name) {
+			return nil
+		}
+		<-gate
+		return errRefused
+	}
+	c = p.owner.log.Checkpoint()
+	last = p.owner.append(n)
+	return c, last, func() {
+		close(gate)
+		<-c.behind.done
+		over.Store(true)
+	}
+}
+
+// script has groups, segments without and with a checkpoint, segments that cannot be
+// made, and two lives.
 func (p *process) script() {
 	if !p.open() {
 		return
@@ -146,8 +214,10 @@ func (p *process) script() {
 	p.group(3)
 	p.group(1)
 	p.group(4)
+	p.refusedRotation(1, "open")
 	p.checkpoint(2, true)
 	p.group(2)
+	p.refusedRotation(2, "sync", "remove")
 	p.checkpoint(1, false)
 	p.group(1)
 	p.close()
@@ -156,6 +226,7 @@ func (p *process) script() {
 	}
 	p.group(2)
 	p.checkpoint(0, true)
+	p.refusedRotation(1, "sync .", "remove")
 	p.group(1)
 	p.checkpoint(2, true)
 	p.group(3)

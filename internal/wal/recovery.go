@@ -181,7 +181,8 @@ func (r *recovery) torn(in *input, why damage, later []uint64) error {
 }
 
 // unused reports whether a segment is the only one of those later, has never had a
-// frame, and takes up the log where it stands.
+// frame, and was made when the log had no more records than were read. It had fewer
+// if the writer gave that segment up and went on in the one before.
 func (r *recovery) unused(number uint64, later []uint64) (bool, error) {
 	if len(later) > 1 || later[0] != number {
 		return false, nil
@@ -190,7 +191,7 @@ func (r *recovery) unused(number uint64, later []uint64) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	unused := in.size == headerSize && in.markOK && in.mark == headerSize && in.header.first == r.next
+	unused := in.size == headerSize && in.markOK && in.mark == headerSize && in.header.first <= r.next
 	return unused, in.file.Close()
 }
 

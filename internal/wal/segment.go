@@ -14,7 +14,8 @@ type segment struct {
 	slot   int    // of the newest mark
 }
 
-// createSegment makes a segment without records.
+// createSegment makes a segment without records. After an error there may be a file,
+// with its name or not yet, which the next attempt replaces.
 func createSegment(f folder, h header) (*segment, error) {
 	name := fileName(segmentPrefix, h.number)
 	b, sum := h.encode()
@@ -32,7 +33,7 @@ func createSegment(f folder, h header) (*segment, error) {
 }
 
 func createSynced(f folder, name string, content []byte) error {
-	created, err := f.create(name)
+	created, err := createAgain(f, name)
 	if err != nil {
 		return err
 	}

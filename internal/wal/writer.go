@@ -39,25 +39,53 @@ func (l *Log) take() (g *group, closed bool) {
 	return l.queue[0], l.closed
 }
 
+// write does what the group asks for. An error ends the log.
 func (l *Log) write(g *group) error {
-	if g.next == nil {
+	switch {
+	case g.next == nil:
 		return l.segment.write(g.frames)
+	case g.err != nil:
+		return nil // given up together with one before it
 	}
-	return l.rotate(*g.next)
+	s, err := createSegment(l.folder, *g.next)
+	if err != nil {
+		l.giveUp(*g.next, err)
+		return nil
+	}
+	return l.rotate(s)
 }
 
-// rotate goes on to the next segment. All records are synced by now. The order is
-// that of doc.go, 4: a segment ends when its successor is there, and the successor
-// has no record before that.
-func (l *Log) rotate(next header) error {
-	s, err := createSegment(l.folder, next)
-	if err != nil {
-		return err
-	}
+// rotate goes on to the next segment. All records before it are synced by now. The
+// order is that of doc.go, 4: a segment ends when its successor is there, and the
+// successor has no record before that.
+func (l *Log) rotate(next *segment) error {
 	old := l.segment
-	l.segment = s
-	err = old.write(endFrame(old.sum, next.first))
+	l.segment = next
+	err := old.write(endFrame(old.sum, next.header.first))
 	return errors.Join(err, old.file.Close())
+}
+
+// giveUp goes on in the segment that there is, since the next one could not be made.
+// All its records are synced, and nothing was done to it, so nothing is in doubt.
+func (l *Log) giveUp(next header, cause error) {
+	// It is not wrong that they are there: doc.go, 4.
+	name := fileName(segmentPrefix, next.number)
+	_ = l.folder.remove(name + tmpSuffix)
+	_ = l.folder.remove(name)
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.header, l.sum = l.segment.header, l.segment.sum
+	// What was appended behind the cut is for the next segment, or for one that was
+	// to follow that, and has not been taken yet.
+	for _, g := range l.queue {
+		if g.next == nil {
+			resum(g.frames, l.sum)
+			continue
+		}
+		g.err = fmt.Errorf("wal: next segment: %w", cause)
+		l.bytes -= frameHeader // no end frame
+	}
 }
 
 // finish tells who waits for the group.

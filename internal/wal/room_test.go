@@ -1,0 +1,119 @@
+package wal
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		syncs := make(chan error)
+		m := newMemory()
+		m.before = func(op operation) error {
+			if op == (operation{"sync", fileName(segmentPrefix, 0)}) {
+				return <-syncs
+			}
+			return nil
+		}
+		l, _, err := open(m, nil)
+		require.NoError(t, err)
+		const frame = frameHeader + 10
+		data := text("ten bytes!")
+		require.NoError(t, l.Room(t.Context(), 0))
+		l.Append(1, 10, data)
+		synctest.Wait() // it is being synced, alone
+		l.Append(1, 10, data)
+		l.Append(1, 10, data)
+
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.NoError(t, l.Room(ended, 3*frame), "it is known, so it is told")
+		require.ErrorIs(t, l.Room(ended, 3*frame-1), context.Canceled)
+		two, none := make(chan error, 1), make(chan error, 1)
+		go func() { two <- l.Room(t.Context(), 3*frame-1) }()
+		go func() { none <- l.Room(t.Context(), 0) }()
+		synctest.Wait()
+		require.Empty(t, two)
+		syncs <- nil
+		synctest.Wait()
+		require.NoError(t, <-two)
+		require.ErrorIs(t, l.Room(ended, 2*frame-1), context.Canceled)
+		require.Empty(t, none)
+		l.Append(1, 10, data)
+		syncs <- nil
+		synctest.Wait()
+		require.Empty(t, none, "there is another one by now")
+		syncs <- nil
+		require.NoError(t, <-none)
+		go func() { syncs <- nil }()
+		require.NoError(t, l.Close())
+	})
+}
+
+func TestRoomEndsWithTheLog(t *testing.T) {
+	t.Parallel()
+	m, release := stalled(t)
+	before := m.before
+	l, _, err := open(m, nil)
+	require.NoError(t, err)
+	m.before = func(op operation) error {
+		if err := before(op); err != nil || op.what != "sync" {
+			return err
+		}
+		return errInjected
+	}
+	l.Append(1, 0, text("never synced"))
+	waiting := make(chan error, 1)
+	go func() { waiting <- l.Room(t.Context(), 0) }()
+	release()
+	err = <-waiting
+	require.ErrorIs(t, err, ErrFailed)
+	require.ErrorIs(t, err, errInjected)
+	require.ErrorIs(t, l.Room(t.Context(), 1<<40), ErrFailed, "no use in appending")
+	require.ErrorIs(t, l.Close(), ErrFailed)
+	require.ErrorIs(t, l.Room(t.Context(), 1<<40), ErrFailed)
+
+	l, _, err = open(newMemory(), nil)
+	require.NoError(t, err)
+	require.Panics(t, func() { _ = l.Room(t.Context(), -1) })
+	require.NoError(t, l.Close())
+	require.ErrorIs(t, l.Room(t.Context(), 1<<40), ErrClosed)
+}
+
+func TestRoomEndsWithClose(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, release := stalled(t)
+		l, _, err := open(m, nil)
+		require.NoError(t, err)
+		l.Append(1, 0, text("synced by Close"))
+		waiting, closed := make(chan error, 1), make(chan error, 1)
+		go func() { waiting <- l.Room(t.Context(), 0) }()
+		synctest.Wait()
+		go func() { closed <- l.Close() }()
+		synctest.Wait()
+		release()
+		require.ErrorIs(t, <-waiting, ErrClosed)
+		require.NoError(t, <-closed)
+	})
+}
+
+// TestRoomDoesNotAllocate is not parallel: others would be counted.
+func TestRoomDoesNotAllocate(t *testing.T) { //nolint:paralleltest // see above
+	m, release := stalled(t)
+	l, _, err := open(m, nil)
+	require.NoError(t, err)
+	l.Append(1, 0, text("queued"))
+	ctx := t.Context()
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		if err := l.Room(ctx, 1<<20); err != nil {
+			t.Error(err)
+		}
+	}))
+	release()
+	require.NoError(t, l.Close())
+}

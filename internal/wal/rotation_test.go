@@ -1,0 +1,238 @@
+package wal
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+)
+
+// refusals are the ways in which a segment cannot be made: each operation fails, and
+// what is left over can be removed or not.
+func refusals() [][]string {
+	var all [][]string
+	for _, what := range []string{"create", "write", "sync", "rename", "sync .", "open"} {
+		all = append(all, []string{what}, []string{what, "remove"})
+	}
+	return all
+}
+
+// TestGiveUp fails to make a segment: the log goes on without it, with what was
+// appended behind the cut, and the next checkpoint has its number.
+func TestGiveUp(t *testing.T) {
+	t.Parallel()
+	for _, refused := range refusals() {
+		t.Run(strings.Join(refused, " and "), func(t *testing.T) {
+			t.Parallel()
+			m := newMemory()
+			p := newProcess(t.Context(), m)
+			require.True(t, p.open())
+			l := p.owner.log
+			p.group(2)
+			before := l.SinceCheckpoint()
+			p.refusedRotation(3, refused...)
+			p.group(1)
+			require.NoError(t, l.Err())
+			var appended int64
+			for n := uint64(2); n < 6; n++ {
+				appended += frameHeader + int64(len(dataOf(n)))
+			}
+			require.Equal(t, before+appended, l.SinceCheckpoint(), "no end frame")
+			if len(refused) == 1 {
+				require.Equal(t, []string{fileName(segmentPrefix, 0)}, keys(m.files()))
+			}
+			p.refusedRotation(0, refused...)
+			reopened := newProcess(t.Context(), newMemoryOf(m.files()))
+			require.True(t, reopened.open())
+			require.Equal(t, uint64(6), reopened.owner.count)
+			for _, p := range []*process{p, reopened} {
+				p.checkpoint(2, true)
+				p.close()
+				require.Empty(t, p.errs)
+				names := []string{fileName(checkpointPrefix, 1), fileName(segmentPrefix, 1)}
+				require.ElementsMatch(t, names, keys(p.folder.files()))
+				require.True(t, p.open())
+				require.Equal(t, uint64(8), p.owner.count)
+				require.Equal(t, 2, p.owner.recovery.Records)
+				p.close()
+			}
+		})
+	}
+}
+
+// TestCrashAfterGiveUp stops the machine at each moment from the first attempt to the
+// second, and behind.
+func TestCrashAfterGiveUp(t *testing.T) {
+	t.Parallel()
+	images := 0
+	for _, refused := range refusals() {
+		script := func(p *process) {
+			require.True(t, p.open())
+			p.group(2)
+			p.refusedRotation(2, refused...)
+			p.group(1)
+			p.checkpoint(2, true)
+			p.close()
+			require.Empty(t, p.errs)
+		}
+		for _, at := range moments(t.Context(), newMemory(), 0, 0, script) {
+			for files := range at.folder.crashes() {
+				images++
+				requireSurvived(t, files, at.acked, at.appended, at)
+			}
+			requireSurvived(t, at.folder.files(), at.acked, at.appended, at)
+		}
+	}
+	t.Log(images, "folders")
+}
+
+// TestGiveUpAll has two segments to go on to when the first cannot be made: the second
+// has no place then.
+func TestGiveUpAll(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	p := newProcess(t.Context(), m)
+	require.True(t, p.open())
+	l := p.owner.log
+	p.group(1)
+	before := l.SinceCheckpoint()
+	first, _, refuse := p.rotation(2, []string{"create"})
+	require.NoError(t, first.Discard())
+	second := l.Checkpoint()
+	last := p.owner.append(2)
+	refuse()
+	require.NoError(t, l.Wait(t.Context(), last))
+	for _, c := range []*Checkpoint{first, second} {
+		<-c.behind.done
+		require.ErrorIs(t, c.givenUp(), errRefused)
+	}
+	var appended int64
+	for n := uint64(1); n < 5; n++ {
+		appended += frameHeader + int64(len(dataOf(n)))
+	}
+	require.Equal(t, before+appended, l.SinceCheckpoint())
+	require.NoError(t, second.Discard())
+	p.checkpoint(1, true)
+	p.close()
+	require.Empty(t, p.errs)
+	require.Contains(t, m.files(), fileName(checkpointPrefix, 1))
+	require.True(t, p.open())
+	require.Equal(t, uint64(6), p.owner.count)
+	p.close()
+}
+
+// TestGiveUpIsTold gives a checkpoint up before anything of it was written, between
+// two records, and at its end.
+func TestGiveUpIsTold(t *testing.T) {
+	t.Parallel()
+	for records := range 3 {
+		for _, commit := range []bool{false, true} {
+			m := newMemory()
+			p := newProcess(t.Context(), m)
+			require.True(t, p.open())
+			c, last, refuse := p.rotation(1, []string{"rename"})
+			for range records {
+				require.NoError(t, c.Append(kindPadding, dataOf(3)))
+			}
+			refuse()
+			var err error
+			if commit {
+				err = c.Commit(t.Context())
+			} else {
+				err = c.Append(kindPadding, dataOf(3))
+			}
+			require.ErrorIs(t, err, errRefused)
+			require.NotErrorIs(t, err, ErrFailed)
+			require.Equal(t, err, c.Append(kindPadding, nil), "only Discard is left")
+			require.Equal(t, err, c.Commit(t.Context()), "only Discard is left")
+			require.NoError(t, c.Discard())
+			require.NoError(t, p.owner.log.Wait(t.Context(), last))
+			require.Equal(t, []string{fileName(segmentPrefix, 0)}, keys(m.files()))
+			p.close()
+			require.Empty(t, p.errs)
+		}
+	}
+}
+
+// TestGiveUpWhileCommitting has a checkpoint waiting for its segment, whole.
+func TestGiveUpWhileCommitting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		p := newProcess(t.Context(), m)
+		require.True(t, p.open())
+		c, _, refuse := p.rotation(1, []string{"open"})
+		committed := make(chan error, 1)
+		go func() { committed <- c.Commit(t.Context()) }()
+		synctest.Wait()
+		require.Empty(t, committed)
+		refuse()
+		err := <-committed
+		require.ErrorIs(t, err, errRefused)
+		require.NotErrorIs(t, err, ErrFailed)
+		require.NoError(t, c.Discard())
+		require.Equal(t, []string{fileName(segmentPrefix, 0)}, keys(m.files()))
+		p.close()
+		require.Empty(t, p.errs)
+	})
+}
+
+// TestGiveUpWhileClosing closes the log while its segment cannot be made.
+func TestGiveUpWhileClosing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		p := newProcess(t.Context(), m)
+		require.True(t, p.open())
+		p.group(1)
+		c, _, refuse := p.rotation(2, []string{"sync ."})
+		closed := make(chan error, 1)
+		go func() { closed <- p.owner.log.Close() }()
+		synctest.Wait()
+		refuse()
+		require.NoError(t, <-closed)
+		require.ErrorIs(t, c.givenUp(), errRefused)
+		require.NoError(t, c.Discard())
+		o, err := openOwner(m)
+		require.NoError(t, err)
+		require.Equal(t, uint64(3), o.count)
+		require.NoError(t, o.log.Close())
+	})
+}
+
+// TestLeftoverOfCheckpoint writes a checkpoint whose number another one has had, the
+// file of which could not be removed.
+func TestLeftoverOfCheckpoint(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	p := newProcess(t.Context(), m)
+	require.True(t, p.open())
+	leftover := operation{"remove", fileName(checkpointPrefix, 1) + tmpSuffix}
+	m.before = func(op operation) error {
+		if op != leftover {
+			return nil
+		}
+		p.owner.log.mu.Lock()
+		defer p.owner.log.mu.Unlock()
+		if p.owner.log.checkpoint == nil {
+			t.Error("the next checkpoint may begin, whose file has the same name")
+		}
+		return errInjected
+	}
+	c, last, refuse := p.rotation(1, []string{"create"})
+	require.NoError(t, c.Append(kindPadding, dataOf(3)))
+	refuse()
+	require.ErrorIs(t, c.Discard(), errInjected)
+	require.Contains(t, m.files(), leftover.name)
+	require.NoError(t, p.owner.log.Wait(t.Context(), last))
+	m.before = nil
+	p.checkpoint(1, true)
+	p.close()
+	require.Empty(t, p.errs)
+	o, err := openOwner(m)
+	require.NoError(t, err)
+	require.Equal(t, uint64(2), o.count)
+	require.Equal(t, 4, o.recovery.CheckpointRecords)
+	require.NoError(t, o.log.Close())
+}
