@@ -14,7 +14,8 @@ var (
 	// ErrTooMuchData says that a request held more events, or asked for more
 	// rows, than the ledger takes. Nothing was sent: cut it and send the parts.
 	ErrTooMuchData = errors.New("ledger: too much data in one request")
-	// ErrClosed says that the ledger was closed before the request was sent.
+	// ErrClosed says that the ledger was closed, or had come to its end by itself
+	// (the error then names the cause), before the request was sent.
 	ErrClosed = errors.New("ledger: closed")
 )
 

@@ -30,7 +30,7 @@ const (
 //
 //   - ErrOutcomeUnknown: the request was handed over and its answer is lost;
 //   - ErrTooMuchData: more events or a higher limit than the ledger takes;
-//   - ErrClosed: Close was called;
+//   - ErrClosed: Close was called, or the ledger has come to its end by itself;
 //   - the context's own error: it ended before the request was handed over.
 type Ledger interface {
 	// CreateAccounts creates accounts, at most BatchMax.

@@ -161,8 +161,8 @@ func (e *Engine) demand(b accounts.Balance) Demand {
 
 // orderID is the id of an account's order, and its key at the rail. It follows from
 // what all engines on the ledger see alike. The moment when the ledger created the
-// account is in it because a new ledger (an embedded one after a restart, a cluster
-// that was set up again) begins at order 1 again: the rail must not take that for
+// account is in it because a new ledger (one in memory after a restart, a cluster that
+// was set up again) begins at order 1 again: the rail must not take that for
 // the order 1 that it knows, and say that it is paid.
 func (e *Engine) orderID(b *accounts.Balance, number uint64) ledger.ID {
 	opened := uint64(b.Opened.UnixNano())

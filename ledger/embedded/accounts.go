@@ -20,9 +20,10 @@ var accountLoopStatuses = loopStatuses[ledger.CreateAccountStatus]{
 	timestampMustBeZero:     ledger.AccountTimestampMustBeZero,
 }
 
-func (b *books) createAccounts(accounts []ledger.Account) []ledger.CreateAccountResult {
+// createAccounts runs a request whose last event has the timestamp last.
+func (b *books) createAccounts(accounts []ledger.Account, last uint64) []ledger.CreateAccountResult {
 	r := &accountBatch{b, accounts, make([]ledger.CreateAccountResult, len(accounts))}
-	run(b, r)
+	runEvents(b, r, last)
 	return r.results
 }
 

@@ -21,7 +21,7 @@ type books struct {
 	transfers   rows[transfer]
 	transferIDs *directory
 	// failed holds the ids that a transient refusal has spent.
-	failed map[ledger.ID]struct{}
+	failed idSet
 
 	expiries schedule      // of holds with a timeout
 	expired  rows[expired] // in order of timestamp
@@ -70,7 +70,7 @@ func newBooks() books {
 		clock:       clock{now: time.Now},
 		accountIDs:  newDirectory(),
 		transferIDs: newDirectory(),
-		failed:      make(map[ledger.ID]struct{}),
+		failed:      idSet{places: newDirectory()},
 	}
 }
 

@@ -47,12 +47,11 @@ type loop[S ~uint32] struct {
 	broken bool // the open chain has been taken back
 }
 
-// run puts the events of a request through the rules one after another.
-func run[S ~uint32](b *books, events batch[S]) {
-	l := loop[S]{
-		books: b, events: events, statuses: events.statuses(),
-		last: b.clock.take(events.size()), chain: -1,
-	}
+// runEvents puts the events of a request through the rules one after another. The events
+// own the timestamps that end at last. What comes out depends on the books and on
+// the arguments only, so that a request can be run again from the log of a folder.
+func runEvents[S ~uint32](b *books, events batch[S], last uint64) {
+	l := loop[S]{books: b, events: events, statuses: events.statuses(), last: last, chain: -1}
 	for i := range events.size() {
 		l.step(i, events.head(i))
 	}
@@ -160,9 +159,10 @@ func (b *books) resolve(at position, state holdState) {
 	}
 }
 
-// rollBackChain takes the books back to where the chain began. Left in place are the slots, which stay used, and expiry entries, which count
-// only as long as they name a hold (see schedule). The indexes need nothing:
-// they never run ahead of a finished request.
+// rollBackChain takes the books back to where the chain began. Left in place are
+// the slots and the spent ids, which stay used, and expiry entries, which count
+// only as long as they name a hold (see schedule). The indexes need nothing: they
+// never run ahead of a finished request.
 func (b *books) rollBackChain() {
 	for i := len(b.chain.changed) - 1; i >= 0; i-- {
 		c := &b.chain.changed[i]

@@ -47,6 +47,23 @@ func (d *directory) remove(id ledger.ID, at position) {
 	d.part(hash).remove(newEntry(hash, at))
 }
 
+// idSet is a set of ids in the order in which they came.
+type idSet struct {
+	ids    rows[ledger.ID]
+	places *directory
+}
+
+func (s *idSet) has(id ledger.ID) bool {
+	_, ok := s.places.find(id, func(at position) bool { return *s.ids.at(at) == id })
+	return ok
+}
+
+// add enters an id, which must not be there.
+func (s *idSet) add(id ledger.ID) {
+	*s.ids.add() = id
+	s.places.add(id, s.ids.len-1)
+}
+
 // entry is a hash and a place plus one; 0 is a free slot.
 type entry uint64
 

@@ -94,3 +94,28 @@ func TestChangeEventsOfImports(t *testing.T) {
 	require.True(t, events[1].DebitAccountDebitsPending.IsZero(), "it was stored after the expiry")
 	ledgertest.RequireNothingHeld(t, l)
 }
+
+// There is one event for a moment, whatever is imported into it; one that was taken
+// back leaves the expiry in its place.
+func TestImportAtTheMomentOfAnExpiry(t *testing.T) {
+	t.Parallel()
+	l := open(t, 2)
+	create(t, l, hold(100, 1))
+	l.Sleep(2 * time.Second)
+	expired := changes(t, l)[1]
+	require.Equal(t, ledger.ChangeEventTwoPhaseExpired, expired.Type)
+
+	imported, bad := movement(101), movement(102)
+	imported.Flags, imported.Timestamp = ledger.TransferImported|ledger.TransferLinked, expired.Timestamp
+	bad.Flags, bad.Timestamp, bad.Code = ledger.TransferImported, expired.Timestamp+1, 0
+	create(t, l, imported, bad)
+	require.Equal(t, expired, changes(t, l)[1])
+
+	imported.Flags = ledger.TransferImported
+	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, create(t, l, imported))
+	events := changes(t, l)
+	require.Len(t, events, 2)
+	require.Equal(t, ledger.ChangeEventSinglePhase, events[1].Type)
+	require.Equal(t, expired.Timestamp, events[1].Timestamp)
+	ledgertest.RequireNothingHeld(t, l)
+}

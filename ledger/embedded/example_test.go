@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"os"
 	"time"
 
 	"github.com/peerledger/peerledger/ledger"
@@ -88,4 +89,39 @@ func ExampleWithClock() {
 		log.Fatal(err)
 	}
 	// Output: pending_transfer_expired
+}
+
+// A ledger in a folder is there again after the process has ended.
+func ExampleOpen() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "ledger")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+
+	l, err := embedded.Open(dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := l.CreateAccounts(ctx, []ledger.Account{{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}}); err != nil {
+		log.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		log.Fatal(err)
+	}
+
+	l, err = embedded.Open(dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	found, err := l.LookupAccounts(ctx, []ledger.ID{ledger.NewID(1, 0)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(found), "account,", l.Recovery().Records, "request was run again")
+	if err := l.Close(); err != nil {
+		log.Fatal(err)
+	}
+	// Output: 1 account, 1 request was run again
 }

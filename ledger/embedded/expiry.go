@@ -22,25 +22,19 @@ func nanoseconds(seconds uint32) uint64 { return uint64(seconds) * 1e9 }
 // resolved any more.
 func expiryOf(hold *ledger.Transfer) uint64 { return hold.Timestamp + nanoseconds(hold.Timeout) }
 
-// pulseUntil runs pulses as long as a hold is due that expired at the given
-// moment or before. Each pulse releases at most most holds.
-func (b *books) pulseUntil(moment uint64, most int) {
-	for {
-		nearest, ok := b.nearestExpiry()
-		if !ok || nearest > moment {
-			return
-		}
-		b.pulse(b.clock.take(pulseSlots), most)
-	}
+// pulseDue reports whether a hold is due that expired at the moment or before.
+func (b *books) pulseDue(moment uint64) bool {
+	nearest, ok := b.nearestExpiry()
+	return ok && nearest <= moment
 }
 
 // pulse releases the holds that have expired by the timestamp, in the order of
-// their expiry. The releases own the timestamps that end there.
-func (b *books) pulse(timestamp uint64, most int) {
+// their expiry, but at most most of them, and returns how many. The releases own
+// the timestamps that end there.
+func (b *books) pulse(timestamp uint64, most int) int {
 	first := b.expired.len
 	for range most {
-		nearest, ok := b.nearestExpiry()
-		if !ok || nearest > timestamp {
+		if !b.pulseDue(timestamp) {
 			break
 		}
 		b.expire(b.expiries.take().hold)
@@ -49,6 +43,7 @@ func (b *books) pulse(timestamp uint64, most int) {
 	for at := first; at < b.expired.len; at++ {
 		b.expired.at(at).timestamp = timestamp - released + uint64(at-first) + 1
 	}
+	return int(released)
 }
 
 // nearestExpiry is the next moment at which a hold expires that is still held.

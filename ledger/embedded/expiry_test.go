@@ -118,6 +118,44 @@ func TestExpiryChangesNothingBefore(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
+// Holds that expire at one moment are released in the order of their creation.
+func TestExpiryTie(t *testing.T) {
+	t.Parallel()
+	l := open(t, 2)
+	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{hold(100, 2)})
+	require.NoError(t, err)
+	// The next request's only timestamp is to be a second later to the nanosecond.
+	l.Sleep(time.Unix(0, int64(results[0].Timestamp)).Add(time.Second - 1).Sub(l.Now()))
+	later, err := l.CreateTransfers(t.Context(), []ledger.Transfer{hold(101, 1)})
+	require.NoError(t, err)
+	require.Equal(t, results[0].Timestamp+1e9, later[0].Timestamp)
+	l.Sleep(time.Hour)
+	events := changes(t, l)[2:]
+	require.Len(t, events, 2)
+	require.Equal(t, ledger.NewID(100, 0), events[0].TransferID)
+	require.Equal(t, ledger.NewID(101, 0), events[1].TransferID)
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// A pulse releases what expires at the very moment that it ends with.
+func TestPulseIncludesItsMoment(t *testing.T) {
+	t.Parallel()
+	l := open(t, 2)
+	create(t, l, hold(100, 1))
+	l.Sleep(200 * time.Millisecond)
+	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{hold(101, 1)})
+	require.NoError(t, err)
+	expiry := results[0].Timestamp + 1e9
+	// The first hold makes an idle ledger look, with 8190 timestamps from now on.
+	l.Sleep(time.Unix(0, int64(expiry-8190)).Sub(l.Now()))
+	require.True(t, heldNow(t, l).IsZero())
+	events := changes(t, l)[2:]
+	require.Len(t, events, 2)
+	require.Equal(t, expiry-1, events[0].Timestamp)
+	require.Equal(t, expiry, events[1].Timestamp)
+	ledgertest.RequireNothingHeld(t, l)
+}
+
 func TestExpiryOfAnIdleLedger(t *testing.T) {
 	t.Parallel()
 	l := open(t, 2)

@@ -7,21 +7,29 @@ import (
 	"sync"
 	"time"
 
+	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Ledger is an in-memory ledger with TigerBeetle's semantics. It implements
-// ledger.Ledger and ledger.ChangeFeed; their comments say what the methods do.
-// It is safe for concurrent use: requests run one at a time, each whole.
+// Ledger is a ledger in the process with TigerBeetle's semantics, in memory (New)
+// or in a folder (Open). It implements ledger.Ledger and ledger.ChangeFeed; their
+// comments say what the methods do. It is safe for concurrent use: requests run one
+// at a time, each whole.
 //
-// A request never ends with ledger.ErrOutcomeUnknown here, and a context counts
-// only up to the moment when the request starts.
+// In memory a request never ends with ledger.ErrOutcomeUnknown, and a context counts
+// only up to the moment when the request starts. For a folder see Open.
 type Ledger struct {
-	batchMax int
+	batchMax      int
+	checkpointMin int64
+	recovery      Recovery
 
-	mu     sync.Mutex
-	closed bool
-	books  books
+	mu      sync.Mutex
+	closed  bool
+	books   books
+	journal *journal // nil in memory
+
+	closing  sync.Once
+	closeErr error
 }
 
 var (
@@ -29,7 +37,7 @@ var (
 	_ ledger.ChangeFeed = (*Ledger)(nil)
 )
 
-// Option changes a default of New.
+// Option changes a default of New and Open.
 type Option func(*Ledger)
 
 // WithClock makes the ledger read the time from now, e.g. from a virtual clock
@@ -53,9 +61,9 @@ func WithBatchMax(n int) Option {
 	}
 }
 
-// New is an empty ledger.
+// New is an empty ledger in memory.
 func New(opts ...Option) *Ledger {
-	l := &Ledger{batchMax: ledger.BatchMax, books: newBooks()}
+	l := &Ledger{batchMax: ledger.BatchMax, checkpointMin: checkpointMin, books: newBooks()}
 	for _, opt := range opts {
 		opt(l)
 	}
@@ -65,65 +73,67 @@ func New(opts ...Option) *Ledger {
 // CreateAccounts implements ledger.Ledger.
 func (l *Ledger) CreateAccounts(
 	ctx context.Context, accounts []ledger.Account,
-) (results []ledger.CreateAccountResult, err error) {
-	err = l.request(ctx, size{"accounts", len(accounts), l.batchMax}, func(b *books) {
-		results = b.createAccounts(accounts)
+) ([]ledger.CreateAccountResult, error) {
+	size := size{"accounts", len(accounts), l.batchMax}
+	return request(ctx, l, size, func(b *books) []ledger.CreateAccountResult {
+		last := b.clock.take(len(accounts))
+		results := b.createAccounts(accounts, last)
+		l.journal.accounts(accounts, last, results)
+		return results
 	})
-	return results, err
 }
 
 // CreateTransfers implements ledger.Ledger.
 func (l *Ledger) CreateTransfers(
 	ctx context.Context, transfers []ledger.Transfer,
-) (results []ledger.CreateTransferResult, err error) {
-	err = l.request(ctx, size{"transfers", len(transfers), l.batchMax}, func(b *books) {
-		results = b.createTransfers(transfers)
+) ([]ledger.CreateTransferResult, error) {
+	size := size{"transfers", len(transfers), l.batchMax}
+	return request(ctx, l, size, func(b *books) []ledger.CreateTransferResult {
+		last := b.clock.take(len(transfers))
+		results := b.createTransfers(transfers, last)
+		l.journal.transfers(transfers, last, results)
+		return results
 	})
-	return results, err
 }
 
 // LookupAccounts implements ledger.Ledger.
-func (l *Ledger) LookupAccounts(ctx context.Context, ids []ledger.ID) (found []ledger.Account, err error) {
-	err = l.read(ctx, size{"ids", len(ids), l.lookupMax()}, func(b *books) { found = b.lookupAccounts(ids) })
-	return found, err
+func (l *Ledger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	size := size{"ids", len(ids), l.lookupMax()}
+	return read(ctx, l, size, func(b *books) []ledger.Account { return b.lookupAccounts(ids) })
 }
 
 // LookupTransfers implements ledger.Ledger.
-func (l *Ledger) LookupTransfers(ctx context.Context, ids []ledger.ID) (found []ledger.Transfer, err error) {
-	err = l.read(ctx, size{"ids", len(ids), l.lookupMax()}, func(b *books) { found = b.lookupTransfers(ids) })
-	return found, err
+func (l *Ledger) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+	size := size{"ids", len(ids), l.lookupMax()}
+	return read(ctx, l, size, func(b *books) []ledger.Transfer { return b.lookupTransfers(ids) })
 }
 
 // GetAccountTransfers implements ledger.Ledger.
 func (l *Ledger) GetAccountTransfers(
 	ctx context.Context, filter ledger.AccountFilter,
-) (found []ledger.Transfer, err error) {
-	err = l.read(ctx, limit(filter.Limit, ledger.QueryMax), func(b *books) { found = b.accountTransfers(&filter) })
-	return found, err
+) ([]ledger.Transfer, error) {
+	size := rowLimit(filter.Limit, ledger.QueryMax)
+	return read(ctx, l, size, func(b *books) []ledger.Transfer { return b.accountTransfers(&filter) })
 }
 
 // GetAccountBalances implements ledger.Ledger.
 func (l *Ledger) GetAccountBalances(
 	ctx context.Context, filter ledger.AccountFilter,
-) (found []ledger.AccountBalance, err error) {
-	err = l.read(ctx, limit(filter.Limit, ledger.QueryMax), func(b *books) { found = b.accountBalances(&filter) })
-	return found, err
+) ([]ledger.AccountBalance, error) {
+	size := rowLimit(filter.Limit, ledger.QueryMax)
+	return read(ctx, l, size, func(b *books) []ledger.AccountBalance { return b.accountBalances(&filter) })
 }
 
 // QueryAccounts implements ledger.Ledger.
-func (l *Ledger) QueryAccounts(
-	ctx context.Context, filter ledger.QueryFilter,
-) (found []ledger.Account, err error) {
-	err = l.read(ctx, limit(filter.Limit, ledger.QueryMax), func(b *books) { found = b.queryAccounts(&filter) })
-	return found, err
+func (l *Ledger) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
+	size := rowLimit(filter.Limit, ledger.QueryMax)
+	return read(ctx, l, size, func(b *books) []ledger.Account { return b.queryAccounts(&filter) })
 }
 
 // QueryTransfers implements ledger.Ledger.
-func (l *Ledger) QueryTransfers(
-	ctx context.Context, filter ledger.QueryFilter,
-) (found []ledger.Transfer, err error) {
-	err = l.read(ctx, limit(filter.Limit, ledger.QueryMax), func(b *books) { found = b.queryTransfers(&filter) })
-	return found, err
+func (l *Ledger) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
+	size := rowLimit(filter.Limit, ledger.QueryMax)
+	return read(ctx, l, size, func(b *books) []ledger.Transfer { return b.queryTransfers(&filter) })
 }
 
 // GetChangeEvents implements ledger.ChangeFeed. A ledger with a smaller batch
@@ -131,61 +141,102 @@ func (l *Ledger) QueryTransfers(
 // what is left out is found by asking again from the last timestamp on.
 func (l *Ledger) GetChangeEvents(
 	ctx context.Context, filter ledger.ChangeEventsFilter,
-) (found []ledger.ChangeEvent, err error) {
-	err = l.read(ctx, limit(filter.Limit, ledger.ChangeEventsMax), func(b *books) {
-		found = b.changeEvents(&filter, l.changeEventsMax())
+) ([]ledger.ChangeEvent, error) {
+	size := rowLimit(filter.Limit, ledger.ChangeEventsMax)
+	return read(ctx, l, size, func(b *books) []ledger.ChangeEvent {
+		return b.changeEvents(&filter, l.changeEventsMax())
 	})
-	return found, err
 }
 
 // Pulse releases the holds that have expired by the clock, at once. Requests do
 // so by themselves (see the package comment); a test that has moved its clock by
 // less than 100 ms past an expiry can make sure with it. Nothing happens on a
-// closed ledger.
+// ledger that is closed or has come to its end. Pulse does not wait for the disk: the
+// next request does.
 func (l *Ledger) Pulse() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closed {
-		l.books.pulseUntil(l.books.clock.wall(), l.pulseMax())
+	if !l.closed && l.journal.err() == nil {
+		l.pulseUntil(l.books.clock.wall())
 	}
 }
 
-// Close ends the ledger's use; what it held is gone. It always returns nil.
+// Close ends the ledger's use. What was in memory is gone; in a folder everything
+// that was answered is safe, whatever Close returns. For a folder its error is
+// that of the disk, or matches ErrCheckpoint. Calling it again waits and returns the
+// same.
 func (l *Ledger) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
-	l.books = books{}
-	return nil
+	l.closing.Do(func() {
+		l.mu.Lock()
+		l.closed = true
+		l.books = books{}
+		l.mu.Unlock()
+		l.closeErr = l.journal.close()
+	})
+	return l.closeErr
 }
 
 // read runs a request that creates nothing. It takes a timestamp all the same,
 // since on a server it goes through the same log as the writes.
-func (l *Ledger) read(ctx context.Context, size size, do func(*books)) error {
-	return l.request(ctx, size, func(b *books) {
+func read[R any](ctx context.Context, l *Ledger, size size, do func(*books) []R) ([]R, error) {
+	return request(ctx, l, size, func(b *books) []R {
 		b.clock.take(0)
-		do(b)
+		return do(b)
 	})
 }
 
-// request runs do alone on the books, between the two moments at which a server
-// looks for expired holds: when it has been idle, and right behind a request.
-func (l *Ledger) request(ctx context.Context, size size, do func(*books)) error {
+// request runs do alone on the books, and gives the answer when all is on disk that
+// it was drawn from: a read may have seen a request that is still being synced.
+func request[R any](ctx context.Context, l *Ledger, size size, do func(*books) []R) ([]R, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
+	if err := size.check(); err != nil {
+		return nil, err
+	}
+	if err := l.journal.admit(ctx); err != nil {
+		return nil, err
+	}
+	answer, position, err := run(l, do)
+	if err == nil {
+		err = l.journal.wait(ctx, position)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+// run runs do between the two moments at which a server looks for expired holds:
+// when it has been idle, and right behind a request.
+func run[R any](l *Ledger, do func(*books) []R) ([]R, wal.Position, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return ledger.ErrClosed
+		return nil, 0, ledger.ErrClosed
 	}
-	if err := size.check(); err != nil {
-		return err
+	if err := l.journal.err(); err != nil {
+		return nil, 0, err
 	}
-	l.books.pulseUntil(l.books.clock.idleSince(), l.pulseMax())
-	do(&l.books)
-	l.books.pulseUntil(l.books.clock.last, l.pulseMax())
-	return nil
+	before := l.journal.position()
+	l.pulseUntil(l.books.clock.idleSince())
+	answer := do(&l.books)
+	l.pulseUntil(l.books.clock.last)
+	after := l.journal.position()
+	if after != before {
+		l.journal.grown(&l.books)
+	}
+	return answer, after, nil
+}
+
+// pulseUntil runs pulses as long as a hold is due that expired at the moment or
+// before.
+func (l *Ledger) pulseUntil(moment uint64) {
+	for l.books.pulseDue(moment) {
+		timestamp := l.books.clock.take(pulseSlots)
+		released := l.books.pulse(timestamp, l.pulseMax())
+		l.journal.pulse(timestamp, l.pulseMax(), released)
+	}
 }
 
 // size is how much a request carries or asks for, and how much it may.
@@ -194,7 +245,7 @@ type size struct {
 	n, max int
 }
 
-func limit(n uint32, most int) size { return size{"rows", int(min(n, math.MaxInt32)), most} }
+func rowLimit(n uint32, most int) size { return size{"rows", int(min(n, math.MaxInt32)), most} }
 
 func (s size) check() error {
 	if s.n > s.max {

@@ -146,6 +146,30 @@ func TestOverflowsTimeout(t *testing.T) {
 		ledger.TransferOverflowsTimeout, ledger.TransferCreated,
 	}, create(t, l, hold(100, 999), hold(100, 1)))
 	ledgertest.RequireConserved(t, l)
+
+	l = open(t, 2)
+	l.Sleep(time.Unix(0, math.MaxInt64-1e9-1).Sub(l.Now()))
+	require.Equal(t, []ledger.CreateTransferStatus{
+		ledger.TransferCreated, ledger.TransferOverflowsTimeout,
+	}, create(t, l, hold(100, 1), hold(101, 1)), "the last moment that there is, and the one behind it")
+	ledgertest.RequireConserved(t, l)
+}
+
+// An import must be older than its request: than the last of its timestamps.
+func TestImportJustNow(t *testing.T) {
+	t.Parallel()
+	l := open(t, 2)
+	l.Sleep(time.Second)
+	imported := movement(100)
+	imported.Flags = ledger.TransferImported
+	imported.Timestamp = uint64(l.Now().UnixNano()) + 1
+	require.Equal(t, []ledger.CreateTransferStatus{
+		ledger.TransferImportedEventTimestampMustNotAdvance,
+	}, create(t, l, imported))
+	l.Sleep(time.Second)
+	imported.Timestamp = uint64(l.Now().UnixNano())
+	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, create(t, l, imported))
+	ledgertest.RequireNothingHeld(t, l)
 }
 
 // TigerBeetle 0.17.9 crashes on this one; later releases answer as here.

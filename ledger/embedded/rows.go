@@ -25,6 +25,16 @@ func (r *rows[T]) add() *T {
 	return r.at(r.len - 1)
 }
 
+// clone copies the rows.
+func (r *rows[T]) clone() rows[T] {
+	copied := rows[T]{len: r.len}
+	for _, chunk := range r.chunks {
+		c := *chunk
+		copied.chunks = append(copied.chunks, &c)
+	}
+	return copied
+}
+
 // cut drops all rows from n on.
 func (r *rows[T]) cut(n position) { r.len = n }
 

@@ -20,9 +20,10 @@ var transferLoopStatuses = loopStatuses[ledger.CreateTransferStatus]{
 	timestampMustBeZero:     ledger.TransferTimestampMustBeZero,
 }
 
-func (b *books) createTransfers(transfers []ledger.Transfer) []ledger.CreateTransferResult {
+// createTransfers runs a request whose last event has the timestamp last.
+func (b *books) createTransfers(transfers []ledger.Transfer, last uint64) []ledger.CreateTransferResult {
 	r := &transferBatch{b, transfers, make([]ledger.CreateTransferResult, len(transfers))}
-	run(b, r)
+	runEvents(b, r, last)
 	return r.results
 }
 
@@ -38,7 +39,7 @@ func (r *transferBatch) head(i int) head {
 func (r *transferBatch) apply(i int, slot uint64) (ledger.CreateTransferStatus, uint64) {
 	status, timestamp := r.books.createTransfer(&r.events[i], slot)
 	if status != ledger.TransferCreated && status.Transient() {
-		r.books.failed[r.events[i].ID] = struct{}{}
+		r.books.failed.add(r.events[i].ID)
 	}
 	return status, timestamp
 }
@@ -67,7 +68,7 @@ func (b *books) createTransfer(t *ledger.Transfer, slot uint64) (ledger.CreateTr
 	if stored := b.findTransfer(t.ID); stored != nil {
 		return b.transferExists(t, stored, slot)
 	}
-	if _, spent := b.failed[t.ID]; spent {
+	if b.failed.has(t.ID) {
 		return ledger.TransferIDAlreadyFailed, slot
 	}
 	var status ledger.CreateTransferStatus

@@ -39,11 +39,11 @@ func (c *client) CreateTransfers(transfers []tb.Transfer) ([]tb.CreateTransferRe
 }
 
 func (c *client) LookupAccounts(ids []tb.Uint128) ([]tb.Account, error) {
-	return ask[tb.Account](c, c.ledger.LookupAccounts, rows[ledger.ID](ids))
+	return ask[tb.Account](c, c.ledger.LookupAccounts, idsOf(ids))
 }
 
 func (c *client) LookupTransfers(ids []tb.Uint128) ([]tb.Transfer, error) {
-	return ask[tb.Transfer](c, c.ledger.LookupTransfers, rows[ledger.ID](ids))
+	return ask[tb.Transfer](c, c.ledger.LookupTransfers, idsOf(ids))
 }
 
 func (c *client) GetAccountTransfers(filter tb.AccountFilter) ([]tb.Transfer, error) {

@@ -18,7 +18,9 @@
 // nothing but Close ends it. So it is here with a ledger that is closed, or that
 // fails in any other way: calls block until the client is closed, and then return
 // ErrClientClosed. Whether such a request was applied is not known. To see what a
-// program does when TigerBeetle is away, give it a client of a closed ledger.
+// program does when TigerBeetle is away, give it a client of a closed ledger. (If a
+// test hangs on a ledger in a folder that nobody closed, Close of the ledger says what
+// is wrong with the folder.)
 // Nop is answered within the client, also while TigerBeetle is away, and so is a
 // request that is too large.
 //

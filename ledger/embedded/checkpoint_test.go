@@ -1,0 +1,97 @@
+package embedded
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/internal/wal"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// A checkpoint is the books at the moment when it was begun, whatever is done while it
+// is written.
+func TestImageStands(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	log, _, err := wal.Open(dir, func(wal.Record) error { return nil })
+	require.NoError(t, err)
+	b := newBooks()
+	one, two := ledger.NewID(1, 0), ledger.NewID(2, 0)
+	b.createAccounts([]ledger.Account{{ID: one, Ledger: 1, Code: 1}, {ID: two, Ledger: 1, Code: 1}}, b.clock.take(2))
+	move := func(id uint64, flags ledger.TransferFlags) ledger.Transfer {
+		return ledger.Transfer{
+			ID: ledger.NewID(id, 0), DebitAccountID: one, CreditAccountID: two,
+			Amount: ledger.NewAmount(1), Ledger: 1, Code: 1, Flags: flags,
+		}
+	}
+	void := func(id, pending uint64) ledger.Transfer {
+		return ledger.Transfer{
+			ID: ledger.NewID(id, 0), PendingID: ledger.NewID(pending, 0), Flags: ledger.TransferVoidPending,
+		}
+	}
+	create := func(ts ...ledger.Transfer) { b.createTransfers(ts, b.clock.take(len(ts))) }
+	create(move(1, 0), move(2, ledger.TransferPending))
+	want := b.lookupAccounts([]ledger.ID{one, two})
+
+	image, c := b.image(), log.Checkpoint()
+	// A movement, the end of a hold, a chain that breaks, an id that is spent.
+	create(move(3, 0), void(4, 2), move(5, ledger.TransferLinked), move(0, 0), void(6, 99))
+	require.NoError(t, writeCheckpoint(t.Context(), c, image))
+	require.NoError(t, log.Close())
+
+	restored := newBooks()
+	log, _, err = wal.Open(dir, restored.restore)
+	require.NoError(t, err)
+	require.NoError(t, log.Close())
+	require.Equal(t, want, restored.lookupAccounts([]ledger.ID{one, two}))
+	require.Equal(t, position(2), restored.transfers.len)
+	require.Equal(t, held, restored.findTransfer(ledger.NewID(2, 0)).hold)
+	require.Zero(t, restored.failed.ids.len)
+}
+
+// Close does not wait for a checkpoint to be written, only to be given up.
+func TestCheckpointIsStopped(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	log, _, err := wal.Open(t.TempDir(), func(wal.Record) error { return nil })
+	require.NoError(t, err)
+	b := newBooks()
+	b.createAccounts([]ledger.Account{{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}}, b.clock.take(1))
+	require.ErrorIs(t, writeCheckpoint(ctx, log.Checkpoint(), b.image()), context.Canceled)
+
+	p := &checkpointer{stop: stop, failure: context.Canceled}
+	require.NoError(t, p.close(), "that is no failure")
+	require.NoError(t, log.Close())
+}
+
+// A checkpoint that cannot be written is not the end of the ledger: the log goes on,
+// and Close says what happened.
+func TestCheckpointFails(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"checkpoint-0000000000000001.tmp", "log-0000000000000001.tmp"} {
+		dir := t.TempDir()
+		l, err := Open(dir, WithCheckpointEvery(300))
+		require.NoError(t, err)
+		// Somebody has put a folder where a file is to be.
+		taken := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Join(taken, "full"), 0o700))
+		for range 3 { // the second one begins a checkpoint, the third does not try again so soon
+			_, err = l.CreateAccounts(t.Context(), []ledger.Account{{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}})
+			require.NoError(t, err)
+			l.WaitForCheckpoint()
+		}
+		err = l.Close()
+		require.ErrorIs(t, err, ErrCheckpoint)
+		require.ErrorContains(t, err, taken)
+		require.NoError(t, os.RemoveAll(taken))
+		l, err = Open(dir)
+		require.NoError(t, err)
+		require.Equal(t, Recovery{Accounts: 1, Records: 3}, l.Recovery())
+		require.NoError(t, l.Close())
+	}
+}

@@ -1,0 +1,86 @@
+package embedded_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+)
+
+const fullEnv = "PEERLEDGER_TEST_FULL_DISK"
+
+// No more can be written: who is told that its request is done can rely on it, the
+// others are told what they can, and what was answered is there afterwards. The limit
+// of file sizes stands for a full disk; it is a process's own, hence the child.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	seed := ledgertest.Seed(t)
+	for _, limit := range []int{700, 2000, 5000, 9999} {
+		dir := t.TempDir()
+		child := exec.Command(os.Args[0], "-test.run=^TestFullDiskChild$", "-test.v")
+		child.Env = append(os.Environ(), fmt.Sprintf("%s=%d %d %s", fullEnv, seed, limit, dir))
+		output, err := child.CombinedOutput()
+		require.NoError(t, err, "%s", output)
+		_, said, _ := strings.Cut(string(output), "answered ")
+		said, _, _ = strings.Cut(said, "\n")
+		answered, err := strconv.Atoi(said)
+		require.NoError(t, err, "%s", output)
+
+		s := newStory(seed)
+		l, err := openStory(s, dir)
+		require.NoError(t, err)
+		n := s.length(t, l)
+		require.GreaterOrEqual(t, n, answered)
+		require.LessOrEqual(t, n, answered+1)
+		ledgertest.RequireConserved(t, l)
+		require.NoError(t, l.Close())
+	}
+}
+
+// TestFullDiskChild is the process that runs out of space.
+func TestFullDiskChild(t *testing.T) { //nolint:paralleltest // it is alone in its process
+	var seed, limit uint64
+	var dir string
+	if os.Getenv(fullEnv) == "" {
+		t.Skip("it is a part of TestFullDisk")
+	}
+	_, err := fmt.Sscanf(os.Getenv(fullEnv), "%d %d %s", &seed, &limit, &dir)
+	require.NoError(t, err)
+	s := newStory(seed)
+	l, err := openStory(s, dir)
+	require.NoError(t, err)
+	signal.Ignore(syscall.SIGXFSZ) // a write fails instead
+	var before syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
+	full := syscall.Rlimit{Cur: limit, Max: before.Max}
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &full))
+	answered := 0
+	for {
+		if err = s.tell(t, l, answered); err != nil {
+			break
+		}
+		answered++
+	}
+	fmt.Printf("\nanswered %d\n", answered)
+	if !errors.Is(err, ledger.ErrClosed) { // the log can also have failed behind a request
+		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+	}
+	require.ErrorIs(t, err, syscall.EFBIG, "the cause")
+	require.ErrorContains(t, err, dir, "and where")
+	_, err = l.LookupAccounts(t.Context(), nil)
+	require.ErrorIs(t, err, ledger.ErrClosed)
+	require.ErrorIs(t, err, syscall.EFBIG)
+	require.False(t, errors.Is(err, ledger.ErrOutcomeUnknown))
+	require.ErrorIs(t, l.Close(), syscall.EFBIG)
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before), "the process may have more to write")
+}

@@ -1,0 +1,158 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/peerledger/peerledger/internal/wal"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// journal writes into a folder whatever changes the books. It has the requests as
+// they came, each with its timestamp: the rules make the same of them again. Its
+// methods are called with the ledger locked, but for wait and close. A nil journal
+// is that of a ledger in memory and does nothing.
+type journal struct {
+	log     *wal.Log
+	answers []byte // encoded, of the request being written
+
+	checkpoints checkpointer
+}
+
+// The records of the log.
+const (
+	kindAccounts  = 1 // a CreateAccounts request: last timestamp, checksum of the answers, accounts
+	kindTransfers = 2 // a CreateTransfers request, likewise
+	kindPulse     = 3 // timestamp, how many at most, how many were released
+)
+
+func (j *journal) accounts(accounts []ledger.Account, last uint64, results []ledger.CreateAccountResult) {
+	if j == nil || len(accounts) == 0 {
+		return
+	}
+	j.answers = appendResults(j.answers[:0], results, accountResult)
+	j.log.Append(kindAccounts, requestHead+len(accounts)*rowBytes, func(to []byte) []byte {
+		to = appendRequestHead(to, last, j.answers)
+		for i := range accounts {
+			to = appendAccount(to, &accounts[i])
+		}
+		return to
+	})
+}
+
+func (j *journal) transfers(transfers []ledger.Transfer, last uint64, results []ledger.CreateTransferResult) {
+	if j == nil || len(transfers) == 0 {
+		return
+	}
+	j.answers = appendResults(j.answers[:0], results, transferResult)
+	j.log.Append(kindTransfers, requestHead+len(transfers)*rowBytes, func(to []byte) []byte {
+		to = appendRequestHead(to, last, j.answers)
+		for i := range transfers {
+			to = appendTransfer(to, &transfers[i])
+		}
+		return to
+	})
+}
+
+const pulseBytes = 16
+
+func (j *journal) pulse(timestamp uint64, most, released int) {
+	if j == nil {
+		return
+	}
+	j.log.Append(kindPulse, pulseBytes, func(to []byte) []byte {
+		to = order.AppendUint64(to, timestamp)
+		return order.AppendUint32(order.AppendUint32(to, uint32(most)), uint32(released))
+	})
+}
+
+// backlogMax is how many bytes may wait for the disk when a request begins. Those who
+// wait for their answers bound it anyhow, but not those who give up and send again.
+const backlogMax = 64 << 20
+
+// admit waits until there is room for one more request. Its error is the context's:
+// nothing was handed over then. What is wrong with the log is for err to say.
+func (j *journal) admit(ctx context.Context) error {
+	if j == nil || j.log.Room(ctx, backlogMax) == nil {
+		return nil
+	}
+	return ctx.Err()
+}
+
+// position is how far the log goes now.
+func (j *journal) position() wal.Position {
+	if j == nil {
+		return 0
+	}
+	return j.log.Appended()
+}
+
+// grown begins a checkpoint if it is time for one. A read does not, so that books can
+// be read where no checkpoint can be written.
+func (j *journal) grown(b *books) { j.checkpoints.start(j.log, b) }
+
+// wait returns when the log is on disk up to the position. The request has been
+// handed over by now, so if it cannot be told what became of it, that is unknown.
+func (j *journal) wait(ctx context.Context, position wal.Position) error {
+	if j == nil {
+		return nil
+	}
+	if err := j.log.Wait(ctx, position); err != nil {
+		return fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, err)
+	}
+	return nil
+}
+
+// err is why nothing more can be taken, nil if all is well. The books in memory are
+// ahead of the folder then, so the ledger has come to its end.
+func (j *journal) err() error {
+	if j == nil {
+		return nil
+	}
+	if err := j.log.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ledger.ErrClosed, err)
+	}
+	return nil
+}
+
+// close ends a checkpoint under way, writes out the log and closes the folder.
+func (j *journal) close() error {
+	if j == nil {
+		return nil
+	}
+	checkpointErr := j.checkpoints.close()
+	if err := j.log.Close(); err != nil {
+		return fmt.Errorf("embedded: close: %w", err) // likely what is wrong with the checkpoint too
+	}
+	return checkpointErr
+}
+
+// The head of a request: its last timestamp, and a checksum of its answers, which
+// tells when it is run again whether the rules are still those that gave them.
+const requestHead = 12
+
+func appendRequestHead(to []byte, last uint64, answers []byte) []byte {
+	return order.AppendUint32(order.AppendUint64(to, last), checksum(answers))
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+
+// appendResults encodes answers. parts takes one apart.
+func appendResults[R any](to []byte, results []R, parts func(*R) (status uint32, timestamp uint64)) []byte {
+	for i := range results {
+		status, timestamp := parts(&results[i])
+		to = order.AppendUint64(order.AppendUint32(to, status), timestamp)
+	}
+	return to
+}
+
+func accountResult(r *ledger.CreateAccountResult) (status uint32, timestamp uint64) {
+	return uint32(r.Status), r.Timestamp
+}
+
+func transferResult(r *ledger.CreateTransferResult) (status uint32, timestamp uint64) {
+	return uint32(r.Status), r.Timestamp
+}

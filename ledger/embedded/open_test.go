@@ -1,0 +1,288 @@
+package embedded_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+)
+
+// restarting is a ledger in a folder that is closed and opened again all the time,
+// half of the times as after a crash, from a copy of the folder. The clock stands
+// still unless it is told to sleep.
+type restarting struct {
+	*clock
+	t *testing.T
+
+	mu       sync.Mutex
+	l        *embedded.Ledger
+	dir      string
+	requests int
+	closed   bool
+}
+
+func newRestarting(t *testing.T) *restarting {
+	t.Helper()
+	r := &restarting{clock: newClock(), t: t, dir: t.TempDir()}
+	var err error
+	r.l, err = openRestarting(r)
+	require.NoError(t, err)
+	return r
+}
+
+func openRestarting(r *restarting) (*embedded.Ledger, error) {
+	return embedded.Open(r.dir, embedded.WithClock(r.Now), embedded.WithCheckpointEvery(20<<10))
+}
+
+// begin is called before a request, and its result after it.
+func (r *restarting) begin() (end func()) {
+	r.mu.Lock()
+	r.requests++
+	if !r.closed && r.requests%10 == 0 && !r.restart(r.requests%20 == 0) {
+		r.mu.Unlock()
+		r.t.FailNow()
+	}
+	return r.mu.Unlock
+}
+
+func (r *restarting) restart(crash bool) (ok bool) {
+	r.l.WaitForCheckpoint()
+	if crash {
+		r.dir = readFolder(r.t, r.dir).write(r.t)
+	}
+	if !assert.NoError(r.t, r.l.Close()) {
+		return false
+	}
+	l, err := openRestarting(r)
+	if !assert.NoError(r.t, err) {
+		return false
+	}
+	r.l = l
+	return assert.Empty(r.t, l.Recovery().TornFile)
+}
+
+func (r *restarting) CreateAccounts(
+	ctx context.Context, accounts []ledger.Account,
+) ([]ledger.CreateAccountResult, error) {
+	defer r.begin()()
+	return r.l.CreateAccounts(ctx, accounts)
+}
+
+func (r *restarting) CreateTransfers(
+	ctx context.Context, transfers []ledger.Transfer,
+) ([]ledger.CreateTransferResult, error) {
+	defer r.begin()()
+	return r.l.CreateTransfers(ctx, transfers)
+}
+
+func (r *restarting) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	defer r.begin()()
+	return r.l.LookupAccounts(ctx, ids)
+}
+
+func (r *restarting) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+	defer r.begin()()
+	return r.l.LookupTransfers(ctx, ids)
+}
+
+func (r *restarting) GetAccountTransfers(
+	ctx context.Context, filter ledger.AccountFilter,
+) ([]ledger.Transfer, error) {
+	defer r.begin()()
+	return r.l.GetAccountTransfers(ctx, filter)
+}
+
+func (r *restarting) GetAccountBalances(
+	ctx context.Context, filter ledger.AccountFilter,
+) ([]ledger.AccountBalance, error) {
+	defer r.begin()()
+	return r.l.GetAccountBalances(ctx, filter)
+}
+
+func (r *restarting) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
+	defer r.begin()()
+	return r.l.QueryAccounts(ctx, filter)
+}
+
+func (r *restarting) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
+	defer r.begin()()
+	return r.l.QueryTransfers(ctx, filter)
+}
+
+func (r *restarting) GetChangeEvents(
+	ctx context.Context, filter ledger.ChangeEventsFilter,
+) ([]ledger.ChangeEvent, error) {
+	defer r.begin()()
+	return r.l.GetChangeEvents(ctx, filter)
+}
+
+func (r *restarting) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	return r.l.Close()
+}
+
+// What a ledger answers must not depend on what was kept in memory only.
+func TestConformanceAcrossRestarts(t *testing.T) {
+	t.Parallel()
+	ledgertest.Run(t, func(t *testing.T) ledger.Ledger {
+		t.Helper()
+		return newRestarting(t)
+	})
+}
+
+func TestRecordedAcrossRestarts(t *testing.T) {
+	t.Parallel()
+	ledgertest.RunRecorded(t, func(t *testing.T) ledger.Ledger {
+		t.Helper()
+		return newRestarting(t)
+	})
+}
+
+// Several programs may not write to one folder, nor one program twice.
+func TestFolderInUse(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, err := embedded.Open(dir)
+	require.NoError(t, err)
+	_, err = embedded.Open(dir)
+	require.ErrorIs(t, err, embedded.ErrInUse)
+	require.ErrorContains(t, err, dir)
+	require.NoError(t, l.Close())
+	l, err = embedded.Open(dir)
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	require.NoError(t, l.Close(), "twice")
+}
+
+// Open says what it has found.
+func TestRecovery(t *testing.T) {
+	t.Parallel()
+	s, dir := newStory(1), t.TempDir()
+	l, err := embedded.Open(dir, embedded.WithClock(s.Now))
+	require.NoError(t, err)
+	require.Equal(t, embedded.Recovery{}, l.Recovery())
+	const requests = 10
+	for n := range requests {
+		require.NoError(t, s.tell(t, l, n))
+	}
+	require.NoError(t, l.Close())
+	l, err = embedded.Open(dir, embedded.WithClock(s.Now))
+	require.NoError(t, err)
+	found := l.Recovery()
+	require.Equal(t, storyAccounts, found.Accounts)
+	require.Equal(t, requests, found.Records)
+	require.Equal(t, s.after(t, requests), s.read(t, l, requests))
+	require.NoError(t, l.Close())
+}
+
+// What a ledger with small requests released at once is not what the default would.
+func TestExpiriesUnderAnotherBatchMax(t *testing.T) {
+	t.Parallel()
+	c, dir := newClock(), t.TempDir()
+	l, err := embedded.Open(dir, embedded.WithClock(c.Now), embedded.WithBatchMax(20)) // 21 at once
+	require.NoError(t, err)
+	_, err = l.CreateAccounts(t.Context(), storyOpening())
+	require.NoError(t, err)
+	for i := range uint64(30) {
+		require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, create(t, l, hold(100+i, 1)))
+	}
+	c.Sleep(time.Minute)
+	before := changes(t, l)
+	require.Equal(t, 60, len(before))
+	require.NoError(t, l.Close())
+	l, err = embedded.Open(dir, embedded.WithClock(c.Now))
+	require.NoError(t, err)
+	require.Equal(t, before, changes(t, l))
+	ledgertest.RequireNothingHeld(t, l)
+	require.NoError(t, l.Close())
+}
+
+// Time goes on where it was, also if the last that happened was an expiry, which takes
+// timestamps from ahead of the clock.
+func TestTimeAfterReopening(t *testing.T) {
+	t.Parallel()
+	c, dir := newClock(), t.TempDir()
+	l, err := embedded.Open(dir, embedded.WithClock(c.Now))
+	require.NoError(t, err)
+	_, err = l.CreateAccounts(t.Context(), storyOpening())
+	require.NoError(t, err)
+	_, err = l.CreateTransfers(t.Context(), []ledger.Transfer{hold(100, 1)})
+	require.NoError(t, err)
+	for _, step := range []time.Duration{time.Minute, -time.Hour} {
+		c.Sleep(step)
+		before := changes(t, l)
+		newest := before[len(before)-1].Timestamp
+		require.NoError(t, l.Close())
+		l, err = embedded.Open(dir, embedded.WithClock(c.Now))
+		require.NoError(t, err)
+		require.Equal(t, before, changes(t, l))
+		results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{{}})
+		require.NoError(t, err)
+		require.Greater(t, results[0].Timestamp, newest)
+	}
+	ledgertest.RequireNothingHeld(t, l)
+	require.NoError(t, l.Close())
+}
+
+// A folder that cannot be made is an error that names it.
+func TestOpenErrors(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "not", "there")
+	_, err := embedded.Open(dir)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, dir)
+	_, err = embedded.Open("")
+	require.ErrorIs(t, err, os.ErrInvalid)
+}
+
+// Many requests are synced together, and each is answered when it is on disk: what
+// the others see of it meanwhile does not matter, all is there afterwards.
+func TestConcurrencyInFolder(t *testing.T) {
+	t.Parallel()
+	const writers, requests = 16, 25
+	dir := t.TempDir()
+	l, err := embedded.Open(dir, embedded.WithCheckpointEvery(8<<10))
+	require.NoError(t, err)
+	_, err = l.CreateAccounts(t.Context(), storyOpening())
+	require.NoError(t, err)
+	var wg sync.WaitGroup
+	for w := range uint64(writers) {
+		wg.Go(func() {
+			for r := range uint64(requests) {
+				results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{movementTo5(w<<32 | r + 1)})
+				assert.NoError(t, err)
+				assert.Equal(t, ledger.TransferCreated, results[0].Status)
+			}
+		})
+	}
+	wg.Wait()
+	require.NoError(t, l.Close())
+	_, err = l.LookupAccounts(t.Context(), nil)
+	require.ErrorIs(t, err, ledger.ErrClosed)
+	l, err = embedded.Open(dir)
+	require.NoError(t, err)
+	require.Equal(t, writers*requests, l.Recovery().Transfers)
+	found, err := l.LookupAccounts(t.Context(), []ledger.ID{ledger.NewID(1, 0), ledger.NewID(5, 0)})
+	require.NoError(t, err)
+	require.Equal(t, ledger.NewAmount(writers*requests), found[0].DebitsPosted)
+	require.Equal(t, ledger.NewAmount(writers*requests), found[1].CreditsPosted)
+	ledgertest.RequireNothingHeld(t, l)
+	require.NoError(t, l.Close())
+}
+
+func movementTo5(id uint64) ledger.Transfer {
+	t := movement(id)
+	t.CreditAccountID = ledger.NewID(5, 0)
+	return t
+}
