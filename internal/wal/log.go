@@ -118,8 +118,13 @@ func (l *Log) signal() {
 // for what was appended after Close. A position that Append did not return is a bug,
 // on which Wait panics.
 func (l *Log) Wait(ctx context.Context, p Position) error {
+	return await(ctx, func() (<-chan struct{}, error) { return l.pending(p) })
+}
+
+// await waits for one thing after the other, until there is none or the context ends.
+func await(ctx context.Context, next func() (<-chan struct{}, error)) error {
 	for {
-		done, err := l.pending(p)
+		done, err := next()
 		if done == nil {
 			return err
 		}
@@ -162,17 +167,7 @@ func (l *Log) Room(ctx context.Context, most int64) error {
 	if most < 0 {
 		panic(fmt.Sprintf("wal: no log has room for %d bytes", most))
 	}
-	for {
-		done, err := l.crowded(most)
-		if done == nil {
-			return err
-		}
-		select {
-		case <-done:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	return await(ctx, func() (<-chan struct{}, error) { return l.crowded(most) })
 }
 
 // crowded is what to wait for until there is room; nil if there is nothing to wait

@@ -82,12 +82,39 @@ func BenchmarkCreateTransfers(b *testing.B) {
 	}
 }
 
-// BenchmarkOpen is BenchmarkCreateTransfers in a folder: each batch is synced.
-func BenchmarkOpen(b *testing.B) {
+// BenchmarkCreateTransfersInFolder is BenchmarkCreateTransfers in a folder: each batch
+// is synced.
+func BenchmarkCreateTransfersInFolder(b *testing.B) {
 	l, err := embedded.Open(b.TempDir())
 	require.NoError(b, err)
 	benchmarkBatches(b, l, benchMovement)
 	require.NoError(b, l.Close())
+}
+
+// BenchmarkOpen opens folders with a million transfers, which are all in the log, or
+// in a checkpoint but for a few.
+func BenchmarkOpen(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		every int64
+	}{{"log", 1 << 30}, {"checkpoint", 120 << 20}} {
+		b.Run(c.name, func(b *testing.B) {
+			const size = 1e6
+			dir := b.TempDir()
+			l, err := embedded.Open(dir, embedded.WithCheckpointEvery(c.every))
+			require.NoError(b, err)
+			fillBench(b, l, size)
+			l.WaitForCheckpoint()
+			require.NoError(b, l.Close())
+			for b.Loop() {
+				l, err := embedded.Open(dir)
+				require.NoError(b, err)
+				require.Equal(b, int(size), l.Recovery().Transfers)
+				require.NoError(b, l.Close())
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/size, "ns/transfer")
+		})
+	}
 }
 
 func benchmarkBatches(b *testing.B, l ledger.Ledger, event func(n uint64) ledger.Transfer) {
@@ -155,6 +182,12 @@ func BenchmarkFirstQuery(b *testing.B) {
 func benchLedger(b *testing.B, n uint64) *embedded.Ledger {
 	b.Helper()
 	l := embedded.New()
+	fillBench(b, l, n)
+	return l
+}
+
+func fillBench(b *testing.B, l ledger.Ledger, n uint64) {
+	b.Helper()
 	openBench(b, l)
 	batch := make([]ledger.Transfer, 0, ledger.BatchMax)
 	for i := uint64(1); i <= n; i++ {
@@ -165,7 +198,6 @@ func benchLedger(b *testing.B, n uint64) *embedded.Ledger {
 			batch = batch[:0]
 		}
 	}
-	return l
 }
 
 type benchQuery struct {

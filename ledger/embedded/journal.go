@@ -28,28 +28,31 @@ const (
 )
 
 func (j *journal) accounts(accounts []ledger.Account, last uint64, results []ledger.CreateAccountResult) {
-	if j == nil || len(accounts) == 0 {
+	if j == nil {
 		return
 	}
 	j.answers = appendResults(j.answers[:0], results, accountResult)
-	j.log.Append(kindAccounts, requestHead+len(accounts)*rowBytes, func(to []byte) []byte {
-		to = appendRequestHead(to, last, j.answers)
-		for i := range accounts {
-			to = appendAccount(to, &accounts[i])
-		}
-		return to
-	})
+	appendRequest(j, kindAccounts, last, accounts, appendAccount)
 }
 
 func (j *journal) transfers(transfers []ledger.Transfer, last uint64, results []ledger.CreateTransferResult) {
-	if j == nil || len(transfers) == 0 {
+	if j == nil {
 		return
 	}
 	j.answers = appendResults(j.answers[:0], results, transferResult)
-	j.log.Append(kindTransfers, requestHead+len(transfers)*rowBytes, func(to []byte) []byte {
-		to = appendRequestHead(to, last, j.answers)
-		for i := range transfers {
-			to = appendTransfer(to, &transfers[i])
+	appendRequest(j, kindTransfers, last, transfers, appendTransfer)
+}
+
+// appendRequest writes a request whose answers are in j.answers. One without events
+// has changed nothing.
+func appendRequest[E any](j *journal, kind uint8, last uint64, events []E, encode func([]byte, *E) []byte) {
+	if len(events) == 0 {
+		return
+	}
+	j.log.Append(kind, requestHead+len(events)*rowBytes, func(to []byte) []byte {
+		to = order.AppendUint32(order.AppendUint64(to, last), checksum(j.answers))
+		for i := range events {
+			to = encode(to, &events[i])
 		}
 		return to
 	})
@@ -131,10 +134,6 @@ func (j *journal) close() error {
 // The head of a request: its last timestamp, and a checksum of its answers, which
 // tells when it is run again whether the rules are still those that gave them.
 const requestHead = 12
-
-func appendRequestHead(to []byte, last uint64, answers []byte) []byte {
-	return order.AppendUint32(order.AppendUint64(to, last), checksum(answers))
-}
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 

@@ -27,7 +27,8 @@ func TestOtherRules(t *testing.T) {
 	}
 	plain := func(*ledger.Transfer) {}
 	post := func(t *ledger.Transfer) { t.Flags, t.PendingID = ledger.TransferPostPending, ledger.NewID(10, 0) }
-	request := func(rows ...byte) []byte { return append(appendRequestHead(nil, 100, []byte("answers")), rows...) }
+	// The head of a request: timestamp 100, and a checksum that no answers have.
+	request := func(rows ...byte) []byte { return append([]byte{100, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4}, rows...) }
 	for name, c := range map[string]struct {
 		kind uint8
 		data []byte
