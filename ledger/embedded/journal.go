@@ -11,8 +11,8 @@ import (
 
 // journal writes into a folder whatever changes the books. It has the requests as
 // they came, each with its timestamp: the rules make the same of them again. Its
-// methods are called with the ledger locked, but for wait and close. A nil journal
-// is that of a ledger in memory and does nothing.
+// methods are called with the ledger locked, but for admit, wait and close. A nil
+// journal is that of a ledger in memory and does nothing.
 type journal struct {
 	log     *wal.Log
 	answers []byte // encoded, of the request being written
