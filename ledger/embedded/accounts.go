@@ -73,11 +73,15 @@ func (b *books) createAccount(a *ledger.Account, slot uint64) (ledger.CreateAcco
 		}
 		timestamp = a.Timestamp
 	}
+	b.addAccount(a, timestamp)
+	return ledger.AccountCreated, timestamp
+}
+
+func (b *books) addAccount(a *ledger.Account, timestamp uint64) {
 	stored := b.accounts.add()
 	*stored = *a
 	stored.Timestamp = timestamp
 	b.accountIDs.add(a.ID, b.accounts.len-1)
-	return ledger.AccountCreated, timestamp
 }
 
 // checkAccount looks at what is wrong with a new account by itself.

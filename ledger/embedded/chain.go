@@ -47,9 +47,10 @@ type loop[S ~uint32] struct {
 	broken bool // the open chain has been taken back
 }
 
-// runEvents puts the events of a request through the rules one after another. The events
-// own the timestamps that end at last. What comes out depends on the books and on
-// the arguments only, so that a request can be run again from the log of a folder.
+// runEvents puts the events of a request through the rules one after another. The
+// events own the timestamps that end at last. What comes out depends on the books
+// and on the arguments only, so that a request can be run again from the log of a
+// folder.
 func runEvents[S ~uint32](b *books, events batch[S], last uint64) {
 	l := loop[S]{books: b, events: events, statuses: events.statuses(), last: last, chain: -1}
 	for i := range events.size() {

@@ -80,8 +80,8 @@ func (b *books) rerunPulse(r *reader) error {
 }
 
 func restoreRows[T any](r *reader, bytes int, read func(*reader) T, restore func(T) error) error {
-	for len(r.rest) >= bytes {
-		if err := restore(read(r)); err != nil {
+	for _, row := range readRows(r, bytes, read) {
+		if err := restore(row); err != nil {
 			return err
 		}
 	}
@@ -92,8 +92,7 @@ func (b *books) restoreAccount(a ledger.Account) error {
 	if _, known := b.accountAt(a.ID); known {
 		return fmt.Errorf("%w: account %v twice", ErrOtherRules, a.ID)
 	}
-	*b.accounts.add() = a
-	b.accountIDs.add(a.ID, b.accounts.len-1)
+	b.addAccount(&a, a.Timestamp)
 	return nil
 }
 
@@ -104,9 +103,7 @@ func (b *books) restoreTransfer(t ledger.Transfer) error {
 	if _, known := b.transferAt(t.ID); known || !debitFound || !creditFound {
 		return fmt.Errorf("%w: transfer %v is there twice, or without its accounts", ErrOtherRules, t.ID)
 	}
-	stored := b.transfers.add()
-	*stored = transfer{Transfer: t, debit: debitAt, credit: creditAt}
-	b.transferIDs.add(t.ID, b.transfers.len-1)
+	stored := b.addTransfer(&t, debitAt, creditAt, t.Timestamp)
 	switch {
 	case t.Flags.Has(ledger.TransferPending):
 		stored.hold = held

@@ -27,8 +27,7 @@ func play(tb testing.TB, s *subject, story scenario) {
 		t: tb, subject: s, realm: newRealm(), start: s.now(tb),
 		accounts: map[ledger.ID]uint64{}, transfers: map[ledger.ID]uint64{},
 	}
-	// Timestamps of imported events begin at the start and must be in the past.
-	s.sleep(tb, 2*time.Millisecond)
+	s.sleep(tb, markWait) // timestamps of imported events count from the start
 	for _, step := range story.steps {
 		step.play(p)
 	}

@@ -48,8 +48,8 @@ const (
 	stampsEnd = 1 << 42
 	// future is a timestamp that counts from the mark and has not come yet.
 	future = uint64(time.Hour)
-	// markWait is what passes behind a mark, so that timestamps just after it are
-	// in the past.
+	// markWait is what passes behind a mark, or the start of a scenario, so that
+	// timestamps just after it are in the past.
 	markWait = 2 * time.Millisecond
 
 	seedTurns  = 45 // turns of a program drawn from a seed
