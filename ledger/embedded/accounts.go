@@ -1,6 +1,9 @@
 package embedded
 
-import "github.com/peerledger/peerledger/ledger"
+import (
+	"github.com/peerledger/peerledger/internal/exists"
+	"github.com/peerledger/peerledger/ledger"
+)
 
 // accountBatch is a CreateAccounts request under way.
 type accountBatch struct {
@@ -61,7 +64,10 @@ func (b *books) createAccount(a *ledger.Account, slot uint64) (ledger.CreateAcco
 		return ledger.AccountIDMustNotBeIntMax, slot
 	}
 	if stored := b.findAccount(a.ID); stored != nil {
-		return accountExists(a, stored, slot)
+		if status := exists.Account(a, stored); status != ledger.AccountExists {
+			return status, slot
+		}
+		return ledger.AccountExists, stored.Timestamp
 	}
 	if status := checkAccount(a); status != ledger.AccountCreated {
 		return status, slot
@@ -104,27 +110,5 @@ func checkAccount(a *ledger.Account) ledger.CreateAccountStatus {
 		return ledger.AccountCodeMustNotBeZero
 	default:
 		return ledger.AccountCreated
-	}
-}
-
-// accountExists compares an account with the stored one of the same id. The
-// closed bit is compared as it is now, not as it was at creation; balances and
-// timestamps are not compared.
-func accountExists(a, stored *ledger.Account, slot uint64) (ledger.CreateAccountStatus, uint64) {
-	switch {
-	case a.Flags != stored.Flags:
-		return ledger.AccountExistsWithDifferentFlags, slot
-	case a.UserData128 != stored.UserData128:
-		return ledger.AccountExistsWithDifferentUserData128, slot
-	case a.UserData64 != stored.UserData64:
-		return ledger.AccountExistsWithDifferentUserData64, slot
-	case a.UserData32 != stored.UserData32:
-		return ledger.AccountExistsWithDifferentUserData32, slot
-	case a.Ledger != stored.Ledger:
-		return ledger.AccountExistsWithDifferentLedger, slot
-	case a.Code != stored.Code:
-		return ledger.AccountExistsWithDifferentCode, slot
-	default:
-		return ledger.AccountExists, stored.Timestamp
 	}
 }

@@ -100,6 +100,9 @@ func (b *books) findTransfer(id ledger.ID) *transfer {
 	return nil
 }
 
+// holdOf is findTransfer for a hold that is known to be there.
+func (b *books) holdOf(id ledger.ID) *ledger.Transfer { return &b.findTransfer(id).Transfer }
+
 func (b *books) lookupAccounts(ids []ledger.ID) []ledger.Account {
 	found := make([]ledger.Account, 0, len(ids))
 	for _, id := range ids {

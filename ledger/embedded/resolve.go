@@ -1,6 +1,9 @@
 package embedded
 
-import "github.com/peerledger/peerledger/ledger"
+import (
+	"github.com/peerledger/peerledger/internal/exists"
+	"github.com/peerledger/peerledger/ledger"
+)
 
 // createResolution takes a post or a void down its ladder and stores it if it
 // passes.
@@ -13,7 +16,7 @@ func (b *books) createResolution(t *ledger.Transfer, slot uint64) ledger.CreateT
 		return ledger.TransferPendingTransferNotFound
 	}
 	hold := b.transfers.at(at)
-	amount := resolvedAmount(t, hold.Amount)
+	amount := exists.ResolvedAmount(t, hold.Amount)
 	if status := checkHold(t, hold, amount); status != ledger.TransferCreated {
 		return status
 	}
@@ -47,18 +50,6 @@ func checkResolution(t *ledger.Transfer) ledger.CreateTransferStatus {
 		return ledger.TransferTimeoutReservedForPendingTransfer
 	default:
 		return ledger.TransferCreated
-	}
-}
-
-// resolvedAmount is the amount that the post or void means, for a hold of the
-// given amount.
-func resolvedAmount(t *ledger.Transfer, held ledger.Amount) ledger.Amount {
-	switch {
-	case t.Flags.Has(ledger.TransferPostPending) && t.Amount == ledger.AmountMax,
-		t.Flags.Has(ledger.TransferVoidPending) && t.Amount.IsZero():
-		return held
-	default:
-		return t.Amount
 	}
 }
 
@@ -114,7 +105,7 @@ func (b *books) addResolution(t *ledger.Transfer, hold *transfer, amount ledger.
 	stored.Amount = amount
 	stored.DebitAccountID, stored.CreditAccountID = hold.DebitAccountID, hold.CreditAccountID
 	stored.Ledger, stored.Code = hold.Ledger, hold.Code
-	inheritUserData(&stored.Transfer, &hold.Transfer)
+	exists.InheritUserData(&stored.Transfer, &hold.Transfer)
 	return stored
 }
 
@@ -124,17 +115,4 @@ func outcomeOf(t *ledger.Transfer) holdState {
 		return posted
 	}
 	return voided
-}
-
-// inheritUserData fills each user data field that is zero from the hold.
-func inheritUserData(t, hold *ledger.Transfer) {
-	if t.UserData128.IsZero() {
-		t.UserData128 = hold.UserData128
-	}
-	if t.UserData64 == 0 {
-		t.UserData64 = hold.UserData64
-	}
-	if t.UserData32 == 0 {
-		t.UserData32 = hold.UserData32
-	}
 }

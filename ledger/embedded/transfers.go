@@ -1,6 +1,9 @@
 package embedded
 
-import "github.com/peerledger/peerledger/ledger"
+import (
+	"github.com/peerledger/peerledger/internal/exists"
+	"github.com/peerledger/peerledger/ledger"
+)
 
 // transferBatch is a CreateTransfers request under way.
 type transferBatch struct {
@@ -66,7 +69,11 @@ func (b *books) createTransfer(t *ledger.Transfer, slot uint64) (ledger.CreateTr
 		return ledger.TransferIDMustNotBeIntMax, slot
 	}
 	if stored := b.findTransfer(t.ID); stored != nil {
-		return b.transferExists(t, stored, slot)
+		status := exists.Transfer(t, &stored.Transfer, b.holdOf)
+		if status == ledger.TransferExists {
+			return status, stored.Timestamp
+		}
+		return status, slot
 	}
 	if b.failed.has(t.ID) {
 		return ledger.TransferIDAlreadyFailed, slot

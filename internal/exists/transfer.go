@@ -1,23 +1,25 @@
-package embedded
+// Package exists holds TigerBeetle's rules for an event whose id is taken: whether it
+// is the one that is stored, sent again, or else the first field that differs.
+//
+// The rules are those of TigerBeetle 0.17.9 (section "exists" of
+// https://docs.tigerbeetle.com/reference/requests/create_transfers/, and measured).
+package exists
 
 import "github.com/peerledger/peerledger/ledger"
 
-// transferExists compares a transfer with the stored one of the same id. The
-// present state of holds and accounts plays no part, and timestamps are not
-// compared.
-func (b *books) transferExists(t *ledger.Transfer, stored *transfer, slot uint64) (ledger.CreateTransferStatus, uint64) {
-	status := compareRequests(t, &stored.Transfer)
-	switch {
-	case status != ledger.TransferExists:
-	case t.Flags.Any(ledger.TransferPostPending | ledger.TransferVoidPending):
-		status = compareResolutions(t, &stored.Transfer, &b.findTransfer(t.PendingID).Transfer)
-	default:
-		status = compareMovements(t, &stored.Transfer)
+// Transfer compares a transfer with the stored one of the same id. The present state
+// of holds and accounts plays no part, and timestamps are not compared. find returns
+// the transfer that a post or a void resolved, which is stored then.
+func Transfer(
+	t, stored *ledger.Transfer, find func(ledger.ID) *ledger.Transfer,
+) ledger.CreateTransferStatus {
+	if status := compareRequests(t, stored); status != ledger.TransferExists {
+		return status
 	}
-	if status == ledger.TransferExists {
-		return status, stored.Timestamp
+	if t.Flags.Any(ledger.TransferPostPending | ledger.TransferVoidPending) {
+		return compareResolutions(t, stored, find(t.PendingID))
 	}
-	return status, slot
+	return compareMovements(t, stored)
 }
 
 // compareRequests compares what every transfer is compared by first.
@@ -71,11 +73,11 @@ func compareResolutions(t, stored, hold *ledger.Transfer) ledger.CreateTransferS
 		return ledger.TransferExistsWithDifferentDebitAccountID
 	case !t.CreditAccountID.IsZero() && t.CreditAccountID != stored.CreditAccountID:
 		return ledger.TransferExistsWithDifferentCreditAccountID
-	case resolvedAmount(t, hold.Amount) != stored.Amount:
+	case ResolvedAmount(t, hold.Amount) != stored.Amount:
 		return ledger.TransferExistsWithDifferentAmount
 	}
 	inherited := *t
-	inheritUserData(&inherited, hold)
+	InheritUserData(&inherited, hold)
 	if status := compareUserData(&inherited, stored); status != ledger.TransferExists {
 		return status
 	}
@@ -99,5 +101,30 @@ func compareUserData(t, stored *ledger.Transfer) ledger.CreateTransferStatus {
 		return ledger.TransferExistsWithDifferentUserData32
 	default:
 		return ledger.TransferExists
+	}
+}
+
+// ResolvedAmount is the amount that the post or void means, for a hold of the
+// given amount.
+func ResolvedAmount(t *ledger.Transfer, held ledger.Amount) ledger.Amount {
+	switch {
+	case t.Flags.Has(ledger.TransferPostPending) && t.Amount == ledger.AmountMax,
+		t.Flags.Has(ledger.TransferVoidPending) && t.Amount.IsZero():
+		return held
+	default:
+		return t.Amount
+	}
+}
+
+// InheritUserData fills each user data field that is zero from the hold.
+func InheritUserData(t, hold *ledger.Transfer) {
+	if t.UserData128.IsZero() {
+		t.UserData128 = hold.UserData128
+	}
+	if t.UserData64 == 0 {
+		t.UserData64 = hold.UserData64
+	}
+	if t.UserData32 == 0 {
+		t.UserData32 = hold.UserData32
 	}
 }

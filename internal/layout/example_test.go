@@ -1,0 +1,27 @@
+package layout_test
+
+import (
+	"fmt"
+
+	"github.com/peerledger/peerledger/internal/layout"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// A result of another package, with the fields of ledger's.
+type result struct {
+	At       uint64
+	Status   uint32
+	Reserved uint32
+}
+
+func Example() {
+	results := []result{{At: 7, Status: 46}, {At: 9, Status: 54}}
+	for _, r := range layout.Slice[ledger.CreateTransferResult](results) {
+		fmt.Println(r.Timestamp, r.Status)
+	}
+	fmt.Println(layout.Value[ledger.CreateTransferResult](results[0]).Status.Outcome())
+	// Output:
+	// 7 exists
+	// 9 exceeds_credits
+	// already applied
+}

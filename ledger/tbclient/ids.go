@@ -1,0 +1,22 @@
+//go:build cgo
+
+package tbclient
+
+import (
+	"encoding/binary"
+
+	tb "github.com/tigerbeetle/tigerbeetle-go"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// idsOf copies, as an id of TigerBeetle's is an array of bytes and may lie at an odd
+// address.
+func idsOf(from []tb.Uint128) []ledger.ID {
+	ids := make([]ledger.ID, len(from))
+	for i := range from {
+		b := from[i].Bytes()
+		ids[i] = ledger.NewID(binary.LittleEndian.Uint64(b[:8]), binary.LittleEndian.Uint64(b[8:]))
+	}
+	return ids
+}
