@@ -1,0 +1,121 @@
+//go:build cgo
+
+package cluster
+
+import (
+	"context"
+
+	"github.com/peerledger/peerledger/internal/batch"
+	"github.com/peerledger/peerledger/internal/exists"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// A request that was sent again because its session was lost may have been executed by
+// the first attempt. TigerBeetle's answers to the second one say so of each event, but for
+// linked chains: a chain that was applied answers exists in its first member and
+// linked_event_failed in all others. Who does not know that it was sent twice would read a
+// refusal. So all members of such a chain are looked up, and answered as exists if they are
+// stored as they were sent.
+
+// span is a linked chain of a request, from its first member to behind its last.
+type span struct{ from, to int }
+
+// appliedBefore are the chains of two and more that seem to have been applied by an earlier
+// attempt: the first member exists, and all others failed with it.
+func appliedBefore(n int, linked, exists, failed func(i int) bool) (chains []span) {
+	for from := 0; from < n; {
+		to := from + 1
+		for to < n && linked(to-1) {
+			to++
+		}
+		whole := exists(from) && to > from+1
+		for i := from + 1; i < to; i++ {
+			whole = whole && failed(i)
+		}
+		if whole {
+			chains = append(chains, span{from, to})
+		}
+		from = to
+	}
+	return chains
+}
+
+// mend answers exists in all members of each chain whose members are all stored as they
+// were sent. stored tells that of one member, with the timestamp that it has.
+func mend(chains []span, stored func(i int) (timestamp uint64, same bool), set func(i int, timestamp uint64)) {
+	for _, c := range chains {
+		whole := true
+		for i := c.from; i < c.to && whole; i++ {
+			_, whole = stored(i)
+		}
+		for i := c.from; i < c.to && whole; i++ {
+			timestamp, _ := stored(i)
+			set(i, timestamp)
+		}
+	}
+}
+
+// settleTransfers mends the results of transfers that were sent again.
+func (l *Ledger) settleTransfers(ctx context.Context, sent []ledger.Transfer, results []ledger.CreateTransferResult) error {
+	chains := appliedBefore(len(sent),
+		func(i int) bool { return sent[i].Flags.Has(ledger.TransferLinked) },
+		func(i int) bool { return results[i].Status == ledger.TransferExists },
+		func(i int) bool { return results[i].Status == ledger.TransferLinkedEventFailed })
+	var ids []ledger.ID
+	for _, c := range chains {
+		for _, t := range sent[c.from:c.to] {
+			ids = append(ids, t.ID, t.PendingID) // PendingID may be 0, which is nobody's
+		}
+	}
+	found, err := batch.Each(ctx, ids, 1, l.LookupTransfers)
+	if err != nil {
+		return unknown(err)
+	}
+	byID := make(map[ledger.ID]*ledger.Transfer, len(found))
+	for i := range found {
+		byID[found[i].ID] = &found[i]
+	}
+	find := func(id ledger.ID) *ledger.Transfer { return byID[id] }
+	mend(chains, func(i int) (uint64, bool) {
+		t := byID[sent[i].ID]
+		if t == nil || exists.Transfer(&sent[i], t, find) != ledger.TransferExists {
+			return 0, false
+		}
+		return t.Timestamp, true
+	}, func(i int, timestamp uint64) {
+		results[i] = ledger.CreateTransferResult{Timestamp: timestamp, Status: ledger.TransferExists}
+	})
+	return nil
+}
+
+// settleAccounts mends the results of accounts that were sent again.
+func (l *Ledger) settleAccounts(ctx context.Context, sent []ledger.Account, results []ledger.CreateAccountResult) error {
+	chains := appliedBefore(len(sent),
+		func(i int) bool { return sent[i].Flags.Has(ledger.AccountLinked) },
+		func(i int) bool { return results[i].Status == ledger.AccountExists },
+		func(i int) bool { return results[i].Status == ledger.AccountLinkedEventFailed })
+	var ids []ledger.ID
+	for _, c := range chains {
+		for _, a := range sent[c.from:c.to] {
+			ids = append(ids, a.ID)
+		}
+	}
+	found, err := batch.Each(ctx, ids, 1, l.LookupAccounts)
+	if err != nil {
+		return unknown(err)
+	}
+	byID := make(map[ledger.ID]*ledger.Account, len(found))
+	for i := range found {
+		byID[found[i].ID] = &found[i]
+	}
+	mend(chains, func(i int) (uint64, bool) {
+		a := byID[sent[i].ID]
+		if a == nil || exists.Account(&sent[i], a) != ledger.AccountExists {
+			return 0, false
+		}
+		return a.Timestamp, true
+	}, func(i int, timestamp uint64) {
+		results[i] = ledger.CreateAccountResult{Timestamp: timestamp, Status: ledger.AccountExists}
+	})
+	return nil
+}

@@ -1,0 +1,216 @@
+//go:build cgo
+
+package cluster
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Ledger is a TigerBeetle cluster. It implements ledger.Ledger and ledger.ChangeFeed; all
+// methods may be called concurrently.
+//
+// It owns one goroutine for each session, and one for each call that has a context which
+// can end and that the native client has not answered. Close ends them all.
+type Ledger struct {
+	cfg      Config
+	replicas []address
+	dial     dialer
+	sessions *sessions
+	room     *semaphore.Weighted // of Config.Memory
+	feed     chan struct{}       // holds one: the change events call under way
+	batchMax atomic.Int64
+	log      *nativeLog
+
+	life    context.Context // of the keepers; ended by Close
+	end     context.CancelFunc
+	keepers sync.WaitGroup
+	close   func() // once
+}
+
+var (
+	_ ledger.Ledger     = (*Ledger)(nil)
+	_ ledger.ChangeFeed = (*Ledger)(nil)
+)
+
+// Open opens a cluster. It returns when every session has had a real look-up answered
+// and the size of requests is known (see Ledger.BatchMax), or with an error:
+//
+//   - one that matches ErrConfig: the configuration cannot be used;
+//   - a *ResolveError for each host name that could not be resolved;
+//   - an *OpenError: the cluster has not answered before ctx ended or
+//     Config.OpenTimeout was over, or does not serve this client (ErrRelease).
+//
+// The native client is told to close shortly before ctx ends, so that Open can keep to it.
+func Open(ctx context.Context, cfg Config) (*Ledger, error) {
+	return open(ctx, cfg, dialNative)
+}
+
+func open(ctx context.Context, cfg Config, dial dialer) (*Ledger, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	l := newLedger(cfg.withDefaults(), dial)
+	if err := l.start(ctx); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// newLedger is a ledger without sessions. The configuration is valid and complete.
+func newLedger(cfg Config, dial dialer) *Ledger {
+	replicas, _ := parseAddresses("Addresses", cfg.Addresses)
+	l := &Ledger{
+		cfg: cfg, replicas: replicas, dial: dial, sessions: newSessions(cfg.Sessions),
+		room: semaphore.NewWeighted(cfg.Memory), feed: make(chan struct{}, 1),
+		log: listenToNative(cfg.Events.Log),
+	}
+	//nolint:forbidigo // the sessions serve many callers, and end with Close and with no caller's context
+	l.life, l.end = context.WithCancel(context.Background())
+	l.close = sync.OnceFunc(l.shutDown)
+	l.batchMax.Store(ledger.BatchMax)
+	return l
+}
+
+// start opens the sessions and waits for the cluster.
+func (l *Ledger) start(ctx context.Context) error {
+	ctx, cancel := l.openContext(ctx)
+	defer cancel()
+	began := time.Now()
+	addresses, err := l.connectAll(ctx)
+	if err != nil {
+		return err
+	}
+	trying := l.diagnose(ctx, addresses)
+	err = l.firstContact(ctx)
+	replicas := trying.reports()
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx) // and not that the outcome of a look-up is unknown
+	}
+	return l.openError(err, time.Since(began), replicas)
+}
+
+// connectAll opens all sessions, with a keeper for each, and returns where they look for
+// the replicas. The cluster need not be there.
+func (l *Ledger) connectAll(ctx context.Context) ([]netip.AddrPort, error) {
+	addresses, err := resolveAll(ctx, l.cfg.Resolver, l.replicas, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, ln := range l.sessions.lanes {
+		c, err := l.connect(ln, addresses)
+		if err != nil {
+			return nil, err
+		}
+		l.sessions.install(c, false)
+		l.keepers.Go(func() { l.keep(l.life, ln) })
+	}
+	return addresses, nil
+}
+
+// openContext ends after OpenTimeout, and a little before ctx does: closing the native
+// clients takes time too.
+func (l *Ledger) openContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline := time.Now().Add(l.cfg.OpenTimeout)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d.Add(-min(time.Until(d)/4, time.Second))
+	}
+	return context.WithDeadline(ctx, deadline)
+}
+
+// firstContact has a look-up answered on each session: the calls are made at once, so
+// each takes another one.
+func (l *Ledger) firstContact(ctx context.Context) error {
+	errs := make([]error, l.cfg.Sessions)
+	var calls sync.WaitGroup
+	for i := range errs {
+		calls.Go(func() { errs[i] = l.Ping(ctx) })
+	}
+	calls.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return l.learnBatchMax(ctx)
+}
+
+// Ping asks the cluster for an account: nil if it answered. It opens no session, so it
+// may serve as a readiness check; give it a context with a deadline. The errors are those
+// of ledger.Ledger.
+func (l *Ledger) Ping(ctx context.Context) error {
+	_, err := l.LookupAccounts(ctx, []ledger.ID{ledger.NewID(1, 0)})
+	return err
+}
+
+// Stats are numbers of a Ledger at a moment.
+type Stats struct {
+	Sessions  int    // open; the others are being opened anew
+	Calls     int    // handed to the native client and not answered yet
+	Abandoned int    // of Calls, those whose callers' contexts have ended
+	Resent    uint64 // requests sent again, because a session was lost; since Open
+	Reopened  uint64 // sessions opened anew; since Open
+}
+
+// Stats returns the numbers of this moment.
+func (l *Ledger) Stats() Stats {
+	s := l.sessions
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stats := Stats{Calls: s.calls, Abandoned: s.abandoned, Resent: s.resent, Reopened: s.reopened}
+	for _, ln := range s.lanes {
+		if ln.conn != nil {
+			stats.Sessions++
+		}
+	}
+	return stats
+}
+
+// Close refuses new calls, waits up to Config.CloseTimeout for the answers to those under
+// way, and ends the sessions. Calls that are not answered by then end with
+// ledger.ErrOutcomeUnknown. It returns when no goroutine of the Ledger is left. A second
+// Close waits for the first. The error is always nil.
+func (l *Ledger) Close() error {
+	l.close()
+	return nil
+}
+
+func (l *Ledger) shutDown() {
+	l.sessions.end(closedBy)
+	if l.cfg.CloseTimeout > 0 {
+		timer := time.NewTimer(l.cfg.CloseTimeout)
+		select {
+		case <-l.sessions.idle:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	l.end()
+	l.keepers.Wait()
+	var closing sync.WaitGroup
+	for _, c := range l.sessions.takeAll() {
+		closing.Go(c.client.Close) // ends the calls on it
+	}
+	closing.Wait()
+	l.sessions.native.Wait()
+	// What was lost when no keeper was there any more; nobody can lose a connection now.
+	for _, ln := range l.sessions.lanes {
+		select {
+		case lost := <-ln.lost:
+			lost.conn.client.Close()
+		default:
+		}
+	}
+	l.log.close()
+}

@@ -1,0 +1,190 @@
+//go:build cgo
+
+package cluster
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	tb "github.com/tigerbeetle/tigerbeetle-go"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// A cluster that drops each new session at once is not stormed: in an hour some 120
+// sessions are opened for each lane, one in thirty seconds.
+func TestNoRetryStorm(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServers()
+		l := openFake(t, s, Config{})
+		s.on(func(*fakeClient) fate { return fate{lost: tb.ErrClientEvicted} })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		var callers sync.WaitGroup
+		for range 10 {
+			callers.Go(func() { assert.ErrorIs(t, l.Ping(ctx), ledger.ErrOutcomeUnknown) })
+		}
+		callers.Wait()
+		require.Less(t, s.dials(), 2*160)
+		require.Greater(t, s.dials(), 2*80, "nor is it given up")
+
+		s.on(nil)
+		require.NoError(t, l.Ping(t.Context()))
+		require.NoError(t, awaitSessions(t, l, 2))
+		time.Sleep(steady) //nolint:forbidigo // virtual time
+		s.once(fate{lost: tb.ErrClientEvicted})
+		require.NoError(t, l.Ping(t.Context()))
+		start := time.Now()
+		require.NoError(t, awaitSessions(t, l, 2))
+		require.Less(t, time.Since(start), time.Second, "what has lasted is replaced soon")
+	})
+}
+
+// A session that the cluster dropped while it was idle is noticed by the next call, which
+// does not fail.
+func TestDroppedWhileIdle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServers()
+		l := openFake(t, s, Config{})
+		for _, c := range s.open() {
+			c.drop()
+		}
+		require.NoError(t, l.Ping(t.Context()))
+		require.NoError(t, l.Ping(t.Context()))
+		require.NoError(t, awaitSessions(t, l, 2))
+	})
+}
+
+// A release that the cluster does not serve is not tried again.
+func TestReleaseNotServed(t *testing.T) {
+	t.Parallel()
+	for native, words := range map[error]string{
+		tb.ErrClientReleaseTooHigh: "is newer than the cluster's",
+		tb.ErrClientReleaseTooLow:  "is older than the cluster serves",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServers()
+			s.on(func(*fakeClient) fate { return fate{lost: native} })
+			start := time.Now()
+			_, err := open(t.Context(), Config{Addresses: here}, s.dial)
+			require.Less(t, time.Since(start), time.Second)
+			var report *OpenError
+			require.ErrorAs(t, err, &report)
+			require.ErrorIs(t, err, ErrRelease)
+			require.ErrorContains(t, err, words)
+			require.Equal(t, []Cause{CauseRelease}, report.Causes)
+			require.Empty(t, s.open())
+
+			s.on(nil)
+			l := openFake(t, s, Config{})
+			before := s.dials()
+			s.once(fate{lost: native})
+			err = l.Ping(t.Context())
+			require.ErrorIs(t, err, ledger.ErrOutcomeUnknown, "it may have been executed before the servers were exchanged")
+			require.ErrorIs(t, err, ErrRelease)
+			err = l.Ping(t.Context())
+			require.ErrorIs(t, err, ledger.ErrClosed)
+			require.ErrorIs(t, err, ErrRelease)
+			require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown)
+			time.Sleep(time.Hour) //nolint:forbidigo // virtual time
+			require.Equal(t, before, s.dials())
+		})
+	}
+}
+
+// names is a resolver whose answers change.
+type names struct {
+	mu    sync.Mutex
+	found map[string][]netip.Addr
+	asked int
+}
+
+func (n *names) set(name string, addresses ...string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.found == nil {
+		n.found = map[string][]netip.Addr{}
+	}
+	delete(n.found, name)
+	for _, a := range addresses {
+		n.found[name] = append(n.found[name], netip.MustParseAddr(a))
+	}
+}
+
+func (n *names) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.asked++
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if found, ok := n.found[host]; ok {
+		return append([]netip.Addr(nil), found...), nil
+	}
+	return nil, errNoAddress
+}
+
+// A session without answers is opened anew if a name has another address since, and only
+// then; what it had under way is sent again.
+func TestAddressChanges(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServers()
+		var dns names
+		dns.set("tb-0", "10.0.0.1")
+		dns.set("tb-1", "10.0.1.1")
+		var told []Reopening
+		l := openFake(t, s, Config{
+			Addresses: []string{"tb-0:3000", "tb-1:3000"}, Resolver: &dns, Sessions: 1,
+			Events: Events{Reopened: func(r Reopening) { told = append(told, r) }},
+		})
+		moved := netip.MustParseAddrPort("10.0.1.2:3000")
+		s.on(func(*fakeClient) fate {
+			if s.addresses[1] != moved {
+				return fate{before: make(chan struct{})}
+			}
+			return fate{}
+		})
+		var call sync.WaitGroup
+		call.Go(func() { assert.NoError(t, l.Ping(t.Context())) })
+		time.Sleep(time.Hour) //nolint:forbidigo // virtual time
+		require.Equal(t, 1, s.dials(), "nothing has changed: the native client waits better than a new one would")
+		require.Positive(t, l.Stats().Calls)
+
+		dns.set("tb-0")
+		dns.set("tb-1", "10.0.1.2")
+		start := time.Now()
+		call.Wait()
+		require.Less(t, time.Since(start), 15*time.Second)
+		synctest.Wait()
+		require.Len(t, told, 1)
+		require.ErrorIs(t, told[0].Cause, ErrAddressChanged)
+		require.Equal(t, []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:3000"), moved}, told[0].Addresses,
+			"a name that cannot be resolved keeps its address")
+	})
+}
+
+// Who is answered, or asks for nothing, does not ask the resolver either.
+func TestNamesAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServers()
+		var dns names
+		dns.set("tb-0", "10.0.0.1")
+		l := openFake(t, s, Config{Addresses: []string{"tb-0"}, Resolver: &dns})
+		asked := dns.asked
+		for range 100 {
+			require.NoError(t, l.Ping(t.Context()))
+			time.Sleep(time.Minute) //nolint:forbidigo // virtual time
+		}
+		require.Equal(t, asked, dns.asked)
+	})
+}

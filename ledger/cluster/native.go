@@ -1,0 +1,40 @@
+//go:build cgo
+
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	tb "github.com/tigerbeetle/tigerbeetle-go"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/layout"
+)
+
+// dialer opens a native client, which is one session. It does not wait for the
+// cluster.
+type dialer func(id uint128.Uint128, replicas []netip.AddrPort) (tb.Client, error)
+
+func dialNative(id uint128.Uint128, replicas []netip.AddrPort) (tb.Client, error) {
+	return tb.NewClient(layout.Value[tb.Uint128](id), nativeAddresses(replicas))
+}
+
+// sessionEnd is why the native client has ended, if the error says that it has: then
+// its request may have been executed or not, and no further one will be. nil for an
+// error of the request alone.
+func sessionEnd(err error) error {
+	switch {
+	case errors.Is(err, tb.ErrClientReleaseTooHigh):
+		return fmt.Errorf("%w: the client's, %s, is newer than the cluster's", ErrRelease, ClientRelease)
+	case errors.Is(err, tb.ErrClientReleaseTooLow):
+		return fmt.Errorf("%w: the client's, %s, is older than the cluster serves", ErrRelease, ClientRelease)
+	case errors.Is(err, tb.ErrClientEvicted):
+		return ErrEvicted
+	case errors.Is(err, tb.ErrClientClosed):
+		return ErrSessionLost // dropped while it was idle, most likely
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,131 @@
+//go:build cgo
+
+package cluster
+
+import (
+	"context"
+	"fmt"
+
+	tb "github.com/tigerbeetle/tigerbeetle-go"
+
+	"github.com/peerledger/peerledger/internal/layout"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// CreateAccounts creates accounts. See ledger.Ledger, and the package comment for what
+// is answered if the request had to be sent twice.
+func (l *Ledger) CreateAccounts(ctx context.Context, accounts []ledger.Account) ([]ledger.CreateAccountResult, error) {
+	if err := l.checkBatch(len(accounts), "accounts"); err != nil {
+		return nil, err
+	}
+	a, err := l.createAccounts(ctx, accounts)
+	if err == nil && a.again {
+		err = l.settleAccounts(ctx, accounts, a.rows)
+	}
+	return rowsUnless(err, a.rows)
+}
+
+func (l *Ledger) createAccounts(ctx context.Context, accounts []ledger.Account) (answer[ledger.CreateAccountResult], error) {
+	return many[ledger.Account, ledger.CreateAccountResult](ctx, l, accounts, "accounts", tb.Client.CreateAccounts)
+}
+
+// CreateTransfers creates transfers. See ledger.Ledger, and the package comment for what
+// is answered if the request had to be sent twice.
+func (l *Ledger) CreateTransfers(ctx context.Context, transfers []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if err := l.checkBatch(len(transfers), "transfers"); err != nil {
+		return nil, err
+	}
+	a, err := l.createTransfers(ctx, transfers)
+	if err == nil && a.again {
+		err = l.settleTransfers(ctx, transfers, a.rows)
+	}
+	return rowsUnless(err, a.rows)
+}
+
+func (l *Ledger) createTransfers(ctx context.Context, transfers []ledger.Transfer) (answer[ledger.CreateTransferResult], error) {
+	return many[ledger.Transfer, ledger.CreateTransferResult](ctx, l, transfers, "transfers", tb.Client.CreateTransfers)
+}
+
+// LookupAccounts returns the accounts with these ids. See ledger.Ledger.
+func (l *Ledger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	a, err := many[ledger.ID, ledger.Account](ctx, l, ids, "ids", tb.Client.LookupAccounts)
+	return a.rows, err
+}
+
+// LookupTransfers returns the transfers with these ids. See ledger.Ledger.
+func (l *Ledger) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+	a, err := many[ledger.ID, ledger.Transfer](ctx, l, ids, "ids", tb.Client.LookupTransfers)
+	return a.rows, err
+}
+
+// GetAccountTransfers returns transfers of one account. See ledger.Ledger.
+func (l *Ledger) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+	return query[ledger.Transfer](ctx, l, filter, filter.Limit, tb.Client.GetAccountTransfers, nil)
+}
+
+// GetAccountBalances returns an account's history. See ledger.Ledger.
+func (l *Ledger) GetAccountBalances(ctx context.Context, filter ledger.AccountFilter) ([]ledger.AccountBalance, error) {
+	return query[ledger.AccountBalance](ctx, l, filter, filter.Limit, tb.Client.GetAccountBalances, nil)
+}
+
+// QueryAccounts returns the accounts that match. See ledger.Ledger.
+func (l *Ledger) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
+	return query[ledger.Account](ctx, l, filter, filter.Limit, tb.Client.QueryAccounts, nil)
+}
+
+// QueryTransfers returns the transfers that match. See ledger.Ledger.
+func (l *Ledger) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
+	return query[ledger.Transfer](ctx, l, filter, filter.Limit, tb.Client.QueryTransfers, nil)
+}
+
+// GetChangeEvents returns change events, oldest first. See ledger.ChangeFeed. Calls take
+// turns, as two at once on one native client end the whole process.
+func (l *Ledger) GetChangeEvents(ctx context.Context, filter ledger.ChangeEventsFilter) ([]ledger.ChangeEvent, error) {
+	select {
+	case l.feed <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-l.life.Done():
+		return nil, closedBy
+	}
+	return query[ledger.ChangeEvent](ctx, l, filter, filter.Limit, tb.Client.GetChangeEvents, func() { <-l.feed })
+}
+
+// many asks an operation that takes a list. The native client is given the memory of
+// the list itself, and its answer is returned without a copy.
+func many[E, R, NativeE, NativeR any](
+	ctx context.Context, l *Ledger, events []E, what string, operation func(tb.Client, []NativeE) ([]NativeR, error),
+) (answer[R], error) {
+	a, err := ask(ctx, l, events, func(client tb.Client, events []E) ([]R, error) {
+		rows, err := operation(client, layout.Slice[NativeE](events))
+		return layout.Slice[R](rows), err
+	}, nil)
+	return a, tooMuch(err, what, len(events))
+}
+
+// query asks an operation that takes a filter. release is as for ask.
+func query[R, F, NativeF, NativeR any](
+	ctx context.Context, l *Ledger, filter F, limit uint32,
+	operation func(tb.Client, NativeF) ([]NativeR, error), release func(),
+) ([]R, error) {
+	a, err := ask(ctx, l, []F{filter}, func(client tb.Client, filter []F) ([]R, error) {
+		rows, err := operation(client, layout.Value[NativeF](filter[0]))
+		return layout.Slice[R](rows), err
+	}, release)
+	return a.rows, tooMuch(err, "as limit", int(limit))
+}
+
+// checkBatch refuses what is too large for a create request before anybody is asked.
+func (l *Ledger) checkBatch(n int, what string) error {
+	if most := l.BatchMax(); n > most {
+		return fmt.Errorf("cluster: %w: %d %s, at most %d", ledger.ErrTooMuchData, n, what, most)
+	}
+	return nil
+}
+
+func rowsUnless[R any](err error, rows []R) ([]R, error) {
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
+}

@@ -1,0 +1,246 @@
+//go:build cgo
+
+package cluster
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	tb "github.com/tigerbeetle/tigerbeetle-go"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+)
+
+// awaitSessions waits, in virtual time, until so many sessions are open.
+func awaitSessions(t *testing.T, l *Ledger, n int) error {
+	t.Helper()
+	for range 1000 {
+		if l.Stats().Sessions == n {
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond) //nolint:forbidigo // virtual time
+	}
+	return errors.New("sessions are not opened")
+}
+
+// The suite passes through this package. What is recorded is left to the ledger itself.
+func TestConformanceOfTheEmbeddedLedger(t *testing.T) {
+	t.Parallel()
+	ledgertest.Run(t, func(t *testing.T) ledger.Ledger { return openFake(t, newServers(), Config{}) })
+}
+
+// A call whose context ends returns at once; the native client may read the events long
+// after, as they were, whatever their owner has done with the memory since.
+func TestContextEndsWhileParked(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServers()
+		l := openFake(t, s, Config{})
+		openAccounts(t, l)
+		away := make(chan struct{})
+		s.once(fate{before: away})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		transfers := []ledger.Transfer{payment(10, 0)}
+		start := time.Now()
+		_, err := l.CreateTransfers(ctx, transfers)
+		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, time.Second, time.Since(start))
+		require.Equal(t, Stats{Sessions: 2, Calls: 1, Abandoned: 1}, l.Stats())
+
+		transfers[0] = payment(11, 0)
+		transfers[0].Amount = ledger.NewAmount(1000)
+		close(away)
+		synctest.Wait()
+		require.Equal(t, Stats{Sessions: 2}, l.Stats())
+		results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{payment(10, 0)})
+		require.NoError(t, err)
+		require.Equal(t, ledger.TransferExists, results[0].Status)
+		found, err := l.LookupTransfers(t.Context(), []ledger.ID{ledger.NewID(11, 0)})
+		require.NoError(t, err)
+		require.Empty(t, found)
+	})
+}
+
+// A call that never ends by itself is handed over without a copy, as it lies in memory.
+func TestNoCopyWithoutEnd(t *testing.T) {
+	t.Parallel()
+	s := newServers()
+	l := openFake(t, s, Config{})
+	transfers := []ledger.Transfer{payment(10, 0), payment(11, 0)}
+	_, err := l.CreateTransfers(context.Background(), transfers)
+	require.NoError(t, err)
+	require.Equal(t, unsafe.Pointer(&transfers[0]), s.handed())
+	ctx, _ := endable(t)
+	_, err = l.CreateTransfers(ctx, transfers)
+	require.NoError(t, err)
+	require.NotEqual(t, unsafe.Pointer(&transfers[0]), s.handed())
+}
+
+// What finds no room was not sent, and its error says so; who has gone makes room only
+// when the native client has answered.
+func TestNoRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServers()
+		l := openFake(t, s, Config{Memory: 2*callBytes + 1000})
+		openAccounts(t, l)
+		away := make(chan struct{})
+		s.on(func(*fakeClient) fate { return fate{before: away} })
+		for i := range uint64(2) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			_, err := l.CreateTransfers(ctx, []ledger.Transfer{payment(10+i, 0)})
+			cancel()
+			require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+		}
+		for range 100 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			_, err := l.CreateTransfers(ctx, []ledger.Transfer{payment(12, 0)})
+			cancel()
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown)
+			require.ErrorContains(t, err, "2 calls wait")
+		}
+		require.Equal(t, 2, l.Stats().Calls, "bounded")
+
+		var late sync.WaitGroup
+		late.Go(func() {
+			results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{payment(12, 0)})
+			if assert.NoError(t, err) {
+				assert.Equal(t, ledger.TransferCreated, results[0].Status)
+			}
+		})
+		synctest.Wait()
+		s.on(nil)
+		close(away)
+		late.Wait()
+	})
+}
+
+// While a session is being opened anew, a call that was not handed over ends with the
+// context's error, one that was with an unknown outcome.
+func TestContextEndsBetweenSessions(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServers()
+		l := openFake(t, s, Config{Sessions: 1})
+		openAccounts(t, l)
+		s.mu.Lock()
+		s.dialErr = tb.ErrSystemResources
+		s.mu.Unlock()
+		s.once(fate{lost: tb.ErrClientEvicted, apply: true})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := l.CreateTransfers(ctx, []ledger.Transfer{payment(10, 0)})
+		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+		require.Equal(t, Stats{}, l.Stats())
+
+		ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err = l.Ping(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown)
+		require.Less(t, s.dials(), 15, "the pause doubles")
+
+		s.mu.Lock()
+		s.dialErr = nil
+		s.mu.Unlock()
+		require.NoError(t, l.Ping(t.Context()))
+	})
+}
+
+// A lost session does not hold up calls: they go on with another one at once.
+func TestOtherSessionTakesOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServers()
+		l := openFake(t, s, Config{})
+		openAccounts(t, l)
+		s.once(fate{lost: tb.ErrClientEvicted})
+		start := time.Now()
+		_, err := l.CreateTransfers(t.Context(), []ledger.Transfer{payment(10, 0)})
+		require.NoError(t, err)
+		require.Zero(t, time.Since(start))
+	})
+}
+
+// Calls are spread: two at once are on two sessions.
+func TestCallsAreSpread(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServers()
+		l := openFake(t, s, Config{Sessions: 3})
+		away := make(chan struct{})
+		counts := map[*fakeClient]int{}
+		s.on(func(c *fakeClient) fate {
+			counts[c]++
+			return fate{before: away}
+		})
+		var calls sync.WaitGroup
+		for range 30 {
+			calls.Go(func() { assert.NoError(t, l.Ping(t.Context())) })
+		}
+		synctest.Wait()
+		require.Len(t, counts, 3)
+		for _, n := range counts {
+			require.Equal(t, 10, n)
+		}
+		close(away)
+		calls.Wait()
+	})
+}
+
+// TigerBeetle's client ends the process when it has two of these at once.
+func TestChangeEventsTakeTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServers()
+		l := openFake(t, s, Config{})
+		away := make(chan struct{})
+		requests := 0
+		s.on(func(*fakeClient) fate {
+			requests++
+			return fate{before: away}
+		})
+		ask := func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := l.GetChangeEvents(ctx, ledger.ChangeEventsFilter{Limit: 10})
+			return err
+		}
+		require.ErrorIs(t, ask(), ledger.ErrOutcomeUnknown)
+		err := ask()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown, "the first one is still with the native client")
+		synctest.Wait()
+		require.Equal(t, 1, requests)
+		s.on(nil)
+		close(away)
+		require.NoError(t, ask())
+	})
+}
+
+func TestBatchMaxIsLearnt(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 2, 30, 252, 253, 254, 255, 1000, 8188, 8189} {
+		l := openFake(t, newServers(embedded.WithBatchMax(n)), Config{})
+		require.Equal(t, n, l.BatchMax())
+		_, err := l.CreateTransfers(t.Context(), make([]ledger.Transfer, n))
+		require.NoError(t, err)
+		_, err = l.CreateTransfers(t.Context(), make([]ledger.Transfer, n+1))
+		require.ErrorIs(t, err, ledger.ErrTooMuchData)
+		_, err = l.CreateAccounts(t.Context(), make([]ledger.Account, n+1))
+		require.ErrorIs(t, err, ledger.ErrTooMuchData)
+		require.ErrorContains(t, err, "at most")
+	}
+}
