@@ -31,6 +31,9 @@ import (
 	"unsafe"
 )
 
+// nativeLogDiverted says whether the native log can be diverted here.
+const nativeLogDiverted = true
+
 // divertNativeLog sends the native log to the listeners instead of standard error, or
 // back. If another library has diverted it, it stays there.
 func divertNativeLog(on bool) { C.peerledger_divert_native_log(C.bool(on)) }

@@ -2,5 +2,8 @@
 
 package cluster
 
+// nativeLogDiverted says whether the native log can be diverted here.
+const nativeLogDiverted = false
+
 // divertNativeLog does nothing: the native client writes to standard error.
 func divertNativeLog(bool) {}
