@@ -1,0 +1,188 @@
+//go:build cgo
+
+package tigerbeetletest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"path"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/mount"
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/wait"
+)
+
+// silent keeps testcontainers' banners out of test outputs.
+var silent = log.New(io.Discard, "", 0)
+
+// docker opens a client of the daemon that testcontainers finds.
+func docker(ctx context.Context) (*testcontainers.DockerClient, error) {
+	return testcontainers.NewDockerClientWithOpts(ctx)
+}
+
+// haveImage sees to it that the image is there: nil if it is, or could be pulled.
+func haveImage(ctx context.Context) (err error) {
+	defer func() { // testcontainers panics where it finds no Docker
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("no Docker: %v", cause)
+		}
+	}()
+	provider, err := testcontainers.NewDockerProvider(testcontainers.WithLogger(silent))
+	if err != nil {
+		return fmt.Errorf("no Docker: %w", err)
+	}
+	defer func() { err = errors.Join(err, provider.Close()) }()
+	if err := provider.Health(ctx); err != nil {
+		return fmt.Errorf("no Docker: %w", err)
+	}
+	if _, err := provider.Client().ImageInspect(ctx, Image); err == nil {
+		return nil
+	}
+	pulling, err := provider.Client().ImagePull(ctx, Image, client.ImagePullOptions{})
+	if err != nil {
+		return fmt.Errorf("image %s is not here and cannot be pulled: %w", Image, err)
+	}
+	if _, err := io.Copy(io.Discard, pulling); err != nil {
+		return fmt.Errorf("image %s: %w", Image, err)
+	}
+	_, err = provider.Client().ImageInspect(ctx, Image)
+	return err
+}
+
+// containers runs replicas as containers.
+type containers struct{}
+
+// dataFolder is where a replica's volume is.
+const dataFolder = "/data"
+
+func (containers) create(ctx context.Context, spec spec) (server, error) {
+	c := &containerServer{spec: spec, volume: fmt.Sprintf("tigerbeetletest-%v-%d", spec.cluster, spec.replica)}
+	format, err := testcontainers.Run(ctx, Image, c.options(spec.formatArgs, wait.ForExit())...)
+	if err == nil {
+		var state *container.State
+		if state, err = format.State(ctx); err == nil && state.ExitCode != 0 {
+			err = fmt.Errorf("format ended with status %d", state.ExitCode)
+		}
+	}
+	if format != nil {
+		if err != nil {
+			text, logErr := readLog(ctx, format)
+			err = errors.Join(fmt.Errorf("%w: %s", err, text), logErr)
+		}
+		err = errors.Join(err, format.Terminate(ctx))
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.remove(ctx))
+	}
+	return c, nil
+}
+
+// containerServer is a replica as a container. The image's entry point is tini with
+// TigerBeetle, so what is run are TigerBeetle's arguments, and tini is PID 1.
+type containerServer struct {
+	spec      spec
+	volume    string
+	container testcontainers.Container // nil until the first start
+}
+
+func (c *containerServer) options(
+	args func(file string) []string, strategy wait.Strategy,
+) []testcontainers.ContainerCustomizer {
+	return []testcontainers.ContainerCustomizer{
+		testcontainers.WithLogger(silent),
+		testcontainers.WithCmd(args(path.Join(dataFolder, c.spec.fileName()))...),
+		testcontainers.WithHostConfigModifier(func(host *container.HostConfig) {
+			host.NetworkMode = "host"
+			host.SecurityOpt = []string{"seccomp=unconfined"} // io_uring
+			host.Resources.Ulimits = []*container.Ulimit{{Name: "memlock", Soft: -1, Hard: -1}}
+			host.Mounts = []mount.Mount{{Type: mount.TypeVolume, Source: c.volume, Target: dataFolder}}
+		}),
+		testcontainers.WithWaitStrategy(strategy),
+	}
+}
+
+func (c *containerServer) start(ctx context.Context) (err error) {
+	if c.container != nil {
+		return c.container.Start(ctx)
+	}
+	// That it listens is logged; whether it answers, Ready finds out.
+	c.container, err = testcontainers.Run(ctx, Image, c.options(c.spec.startArgs, wait.ForLog("listening on"))...)
+	return err
+}
+
+func (c *containerServer) stop(ctx context.Context) error {
+	patience := 10 * time.Second
+	return c.container.Stop(ctx, &patience)
+}
+
+func (c *containerServer) kill(ctx context.Context) error {
+	return c.ask(ctx, func(d *testcontainers.DockerClient, id string) error {
+		waiting := d.ContainerWait(ctx, id, client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
+		if _, err := d.ContainerKill(ctx, id, client.ContainerKillOptions{Signal: "KILL"}); err != nil {
+			return err
+		}
+		select {
+		case <-waiting.Result:
+			return nil
+		case err := <-waiting.Error:
+			return err
+		}
+	})
+}
+
+func (c *containerServer) pause(ctx context.Context) error {
+	return c.ask(ctx, func(d *testcontainers.DockerClient, id string) error {
+		_, err := d.ContainerPause(ctx, id, client.ContainerPauseOptions{})
+		return err
+	})
+}
+
+func (c *containerServer) resume(ctx context.Context) error {
+	return c.ask(ctx, func(d *testcontainers.DockerClient, id string) error {
+		_, err := d.ContainerUnpause(ctx, id, client.ContainerUnpauseOptions{})
+		return err
+	})
+}
+
+// ask asks the daemon for something that testcontainers does not offer.
+func (c *containerServer) ask(ctx context.Context, action func(*testcontainers.DockerClient, string) error) error {
+	d, err := docker(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(action(d, c.container.GetContainerID()), d.Close())
+}
+
+func (c *containerServer) log(ctx context.Context) (string, error) {
+	if c.container == nil {
+		return "", nil
+	}
+	return readLog(ctx, c.container)
+}
+
+func readLog(ctx context.Context, c testcontainers.Container) (string, error) {
+	reader, err := c.Logs(ctx)
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(reader)
+	return string(text), errors.Join(err, reader.Close())
+}
+
+func (c *containerServer) remove(ctx context.Context) (err error) {
+	if c.container != nil {
+		err = c.container.Terminate(ctx, testcontainers.StopTimeout(0))
+	}
+	d, dockerErr := docker(ctx)
+	if dockerErr != nil {
+		return errors.Join(err, dockerErr)
+	}
+	_, volumeErr := d.VolumeRemove(ctx, c.volume, client.VolumeRemoveOptions{Force: true})
+	return errors.Join(err, volumeErr, d.Close())
+}

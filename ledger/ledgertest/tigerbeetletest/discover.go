@@ -1,0 +1,121 @@
+//go:build cgo
+
+package tigerbeetletest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Release is the release that the tests are for: that of the native client.
+const Release = "0.17.9"
+
+// Image is the image that containers are of.
+const Image = "ghcr.io/tigerbeetle/tigerbeetle:" + Release
+
+// found is what there is to run a TigerBeetle with.
+type found struct {
+	host host
+	note string // what it is
+	err  error  // why there is none
+}
+
+// discover looks for a TigerBeetle, once for a process: looking for an image takes time.
+var discover = sync.OnceValue(func() found {
+	ctx, cancel := context.WithTimeout(context.Background(), pullTimeout)
+	defer cancel()
+	return find(func() error { return haveImage(ctx) }, os.Getenv, exec.LookPath, binaryRelease)
+})
+
+// pullTimeout bounds how long an image may take to come.
+const pullTimeout = 3 * time.Minute
+
+// find looks for a TigerBeetle in the order of the package comment.
+func find(
+	image func() error, getenv func(string) string,
+	lookPath func(string) (string, error), release func(binary string) (string, error),
+) found {
+	imageErr := image()
+	if imageErr == nil {
+		return found{host: containers{}, note: "containers of " + Image}
+	}
+	missing := []error{fmt.Errorf("containers: %w", imageErr)}
+	for _, place := range []struct{ name, file string }{
+		{"TIGERBEETLE_BINARY", getenv("TIGERBEETLE_BINARY")}, {"PATH", "tigerbeetle"},
+	} {
+		if place.file == "" {
+			missing = append(missing, fmt.Errorf("%s is not set", place.name))
+			continue
+		}
+		binary, err := lookPath(place.file)
+		if err != nil {
+			missing = append(missing, fmt.Errorf("%s: %w", place.name, err))
+			continue
+		}
+		version, err := release(binary)
+		if err != nil {
+			missing = append(missing, fmt.Errorf("%s: %s version: %w", place.name, binary, err))
+			continue
+		}
+		note := fmt.Sprintf("processes of %s, release %s", binary, version)
+		if version != Release {
+			note += ", though these tests are for " + Release
+		}
+		return found{host: processes{binary}, note: note}
+	}
+	return found{err: errors.Join(missing...)}
+}
+
+// binaryRelease asks a binary for its release.
+func binaryRelease(binary string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	output, err := exec.CommandContext(ctx, binary, "version").Output()
+	if err != nil {
+		return "", err
+	}
+	return parseRelease(string(output))
+}
+
+// parseRelease reads what "tigerbeetle version" prints, e.g.
+// "TigerBeetle version 0.17.9+52ad553".
+func parseRelease(output string) (string, error) {
+	fields := strings.Fields(output)
+	if len(fields) < 3 || fields[0] != "TigerBeetle" {
+		return "", fmt.Errorf("not TigerBeetle's: %q", output)
+	}
+	release, _, _ := strings.Cut(fields[2], "+")
+	return release, nil
+}
+
+// hostFor is what runs a test's replicas. It ends the test if there is none.
+func hostFor(t testing.TB) host {
+	t.Helper()
+	f := discover()
+	switch line, fail := f.verdict(os.Getenv); {
+	case fail:
+		t.Fatal(line)
+	case f.err != nil:
+		t.Skip(line)
+	default:
+		t.Log(line)
+	}
+	return f.host
+}
+
+// verdict says in one line what there is or what is missing, and whether that fails the
+// test.
+func (f found) verdict(getenv func(string) string) (line string, fail bool) {
+	if f.err == nil {
+		return "TigerBeetle: " + f.note, false
+	}
+	reasons := strings.ReplaceAll(f.err.Error(), "\n", "; ")
+	return "no TigerBeetle to test with: " + reasons, getenv("PEERLEDGER_REQUIRE_CLUSTER") == "1"
+}

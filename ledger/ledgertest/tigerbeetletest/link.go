@@ -1,0 +1,162 @@
+//go:build cgo
+
+package tigerbeetletest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// link is one connection through a proxy.
+//
+// It ends as a whole: when one side has closed or broken its connection, the other is
+// closed too, after what was sent before has been delivered, or reset.
+type link struct {
+	proxy  *Proxy
+	client *net.TCPConn
+	life   context.Context
+	cancel context.CancelFunc
+
+	mu     sync.Mutex
+	server *net.TCPConn // nil until it is connected
+	broken bool
+}
+
+func newLink(p *Proxy, client *net.TCPConn) *link {
+	l := &link{proxy: p, client: client}
+	l.life, l.cancel = context.WithCancel(context.Background())
+	return l
+}
+
+// run connects to the target and passes bytes until the connection has ended.
+func (l *link) run() {
+	defer l.proxy.change(func() { delete(l.proxy.links, l) })
+	if !l.connect() {
+		l.reset()
+		return
+	}
+	var pumps sync.WaitGroup
+	pumps.Go(func() { l.pump(toServer, l.client, l.server) })
+	pumps.Go(func() { l.pump(toClient, l.server, l.client) })
+	pumps.Wait()
+	l.close()
+}
+
+func (l *link) connect() bool {
+	l.proxy.mu.Lock()
+	target := l.proxy.target
+	l.proxy.mu.Unlock()
+	var dialer net.Dialer
+	server, err := dialer.DialContext(l.life, "tcp", target)
+	if err != nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.server = server.(*net.TCPConn)
+	if l.broken {
+		breakConn(l.server)
+	}
+	return !l.broken
+}
+
+// reset breaks both ends.
+func (l *link) reset() {
+	l.cancel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.broken {
+		return
+	}
+	l.broken = true
+	breakConn(l.client)
+	if l.server != nil {
+		breakConn(l.server)
+	}
+}
+
+// close closes both ends, if they are not broken: what is written will arrive.
+func (l *link) close() {
+	l.cancel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.broken {
+		l.broken = true
+		_ = l.client.Close() // nobody is left who could be told
+		_ = l.server.Close()
+	}
+}
+
+// breakConn closes with a reset. An error means that the connection is gone already.
+func breakConn(conn *net.TCPConn) {
+	_ = conn.SetLinger(0)
+	_ = conn.Close()
+}
+
+// chunk is what was read at once, and when it is to be written.
+type chunk struct {
+	data []byte
+	due  time.Time
+}
+
+// pump passes one direction on until it ends. The end of what one side sends is passed on
+// too; anything else breaks the link.
+func (l *link) pump(direction int, from, to *net.TCPConn) {
+	chunks := make(chan chunk, 1024) // what is on its way while there is a delay
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for c := range chunks {
+			if !l.write(direction, to, c) {
+				l.reset()
+			}
+		}
+	})
+	defer writing.Wait()
+	defer close(chunks)
+	for {
+		buffer := make([]byte, 32<<10)
+		n, err := from.Read(buffer)
+		delay, open := l.proxy.gate(direction, l.life.Done())
+		if !open {
+			return
+		}
+		if n > 0 {
+			chunks <- chunk{buffer[:n], time.Now().Add(delay)}
+		}
+		if errors.Is(err, io.EOF) {
+			chunks <- chunk{nil, time.Now().Add(delay)}
+			return
+		}
+		if err != nil {
+			l.reset()
+			return
+		}
+	}
+}
+
+// write writes a chunk when it is due, or the end of a direction. It returns false if that
+// cannot be done.
+func (l *link) write(direction int, to *net.TCPConn, c chunk) bool {
+	if wait := time.Until(c.due); wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-l.life.Done():
+			return false
+		}
+	}
+	if _, open := l.proxy.gate(direction, l.life.Done()); !open {
+		return false // it was blocked since
+	}
+	if c.data == nil {
+		return to.CloseWrite() == nil
+	}
+	n, err := to.Write(c.data)
+	l.proxy.change(func() { l.proxy.passed[direction] += uint64(n) })
+	return err == nil
+}

@@ -1,0 +1,108 @@
+//go:build cgo
+
+package tigerbeetletest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"syscall"
+)
+
+// processes runs replicas as processes of a binary.
+type processes struct{ binary string }
+
+func (h processes) create(ctx context.Context, spec spec) (server, error) {
+	folder, err := os.MkdirTemp("", "tigerbeetletest-")
+	if err != nil {
+		return nil, err
+	}
+	p := &process{binary: h.binary, folder: folder, spec: spec}
+	format := exec.CommandContext(ctx, h.binary, spec.formatArgs(p.dataFile())...)
+	if output, err := format.CombinedOutput(); err != nil {
+		return nil, errors.Join(fmt.Errorf("format: %w: %s", err, output), p.remove(ctx))
+	}
+	return p, nil
+}
+
+// process is a replica as a process.
+type process struct {
+	binary string
+	folder string
+	spec   spec
+
+	running *os.Process
+	exited  chan error // has the outcome of the process when it has ended
+}
+
+func (p *process) dataFile() string { return filepath.Join(p.folder, p.spec.fileName()) }
+func (p *process) logFile() string  { return filepath.Join(p.folder, "log") }
+
+func (p *process) start(context.Context) error {
+	output, err := os.OpenFile(p.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(p.binary, p.spec.startArgs(p.dataFile())...)
+	cmd.Stdout, cmd.Stderr = output, output
+	cmd.SysProcAttr = dieWithUs()
+	started := make(chan error)
+	p.exited = make(chan error, 1)
+	go func() { // ends with the process, which stop and kill wait for
+		// The process dies with the thread that started it: it must be this one's own.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			p.exited <- cmd.Wait()
+		}
+		_ = output.Close() // the process wrote it, not we
+	}()
+	if err := <-started; err != nil {
+		return err
+	}
+	p.running = cmd.Process
+	return nil
+}
+
+func (p *process) stop(ctx context.Context) error { return p.end(ctx, syscall.SIGTERM) }
+func (p *process) kill(ctx context.Context) error { return p.end(ctx, syscall.SIGKILL) }
+
+// end sends a signal that ends the process, and waits until it has ended.
+func (p *process) end(ctx context.Context, signal syscall.Signal) error {
+	if err := p.running.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-p.exited: // by a signal, which is what was wanted
+		p.running = nil
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (p *process) pause(context.Context) error  { return p.running.Signal(syscall.SIGSTOP) }
+func (p *process) resume(context.Context) error { return p.running.Signal(syscall.SIGCONT) }
+
+func (p *process) log(context.Context) (string, error) {
+	text, err := os.ReadFile(p.logFile())
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil // never started
+	}
+	return string(text), err
+}
+
+func (p *process) remove(ctx context.Context) error {
+	if p.running != nil {
+		if err := p.kill(ctx); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(p.folder)
+}

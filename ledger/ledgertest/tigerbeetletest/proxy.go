@@ -1,0 +1,207 @@
+//go:build cgo
+
+package tigerbeetletest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+// Proxy passes TCP connections on to a target, well or badly. Its address stays the same
+// whatever happens to the target. All methods may be called concurrently; what they change
+// holds for present and for new connections.
+type Proxy struct {
+	address string
+
+	mu       sync.Mutex
+	listener net.Listener // nil while connections are refused, and after Close
+	target   string
+	blocked  [2]bool // by direction
+	delay    time.Duration
+	changed  chan struct{} // closed, and made anew, when something of the above or a count changes
+	links    map[*link]struct{}
+	passed   [2]uint64 // bytes by direction
+	closed   bool
+
+	running sync.WaitGroup
+}
+
+// Directions of a proxy.
+const (
+	toServer = iota
+	toClient
+)
+
+// NewProxy listens on a port of 127.0.0.1 that the system picks, and passes connections on
+// to the target ("host:port").
+func NewProxy(target string) (*Proxy, error) { return NewProxyOn("127.0.0.1:0", target) }
+
+// NewProxyOn is NewProxy with an address of the caller's to listen on.
+func NewProxyOn(address, target string) (*Proxy, error) {
+	p := &Proxy{target: target, changed: make(chan struct{}), links: make(map[*link]struct{})}
+	if err := p.listen(address); err != nil {
+		return nil, err
+	}
+	p.address = p.listener.Addr().String()
+	return p, nil
+}
+
+func (p *Proxy) listen(address string) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("tigerbeetletest: proxy: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.listener = listener
+	p.running.Go(func() { p.accept(listener) })
+	return nil
+}
+
+// Addr is the proxy's address, "127.0.0.1:port".
+func (p *Proxy) Addr() string { return p.address }
+
+// SetTarget changes where new connections go. Present ones stay.
+func (p *Proxy) SetTarget(target string) { p.change(func() { p.target = target }) }
+
+// Delay adds a latency to each direction. Bytes keep their order, and the throughput is not
+// bounded. 0 takes the latency away.
+func (p *Proxy) Delay(d time.Duration) { p.change(func() { p.delay = d }) }
+
+// BlackHole lets nothing through any more, in neither direction. Connections stay, and new
+// ones are accepted. What was sent meanwhile gets through after Heal, as it does when a
+// network is whole again.
+func (p *Proxy) BlackHole() { p.change(func() { p.blocked = [2]bool{true, true} }) }
+
+// DropReplies lets what clients send through, and nothing of what the target sends.
+func (p *Proxy) DropReplies() { p.change(func() { p.blocked = [2]bool{toClient: true} }) }
+
+// Heal takes all faults away.
+func (p *Proxy) Heal() error {
+	p.change(func() { p.blocked, p.delay = [2]bool{}, 0 })
+	p.mu.Lock()
+	refusing := p.listener == nil && !p.closed
+	p.mu.Unlock()
+	if refusing {
+		return p.listen(p.address)
+	}
+	return nil
+}
+
+// Reset ends all present connections with a reset, at both ends. What was under way on them
+// is lost.
+func (p *Proxy) Reset() {
+	p.mu.Lock()
+	all := make([]*link, 0, len(p.links))
+	for l := range p.links {
+		all = append(all, l)
+	}
+	p.mu.Unlock()
+	for _, l := range all {
+		l.reset()
+	}
+}
+
+// Refuse has new connections refused, and resets the present ones.
+func (p *Proxy) Refuse() {
+	p.mu.Lock()
+	listener := p.listener
+	p.listener = nil
+	p.mu.Unlock()
+	if listener != nil {
+		_ = listener.Close() // an error means that nobody listens any more, which is what is wanted
+	}
+	p.Reset()
+}
+
+// Connections is how many connections pass at the moment.
+func (p *Proxy) Connections() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.links)
+}
+
+// Passed is how many bytes have passed since the beginning, to the target and back.
+func (p *Proxy) Passed() (toTarget, back uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.passed[toServer], p.passed[toClient]
+}
+
+// Await waits until the condition holds. It is asked again after each change to the proxy,
+// its connections or what has passed. The error is the context's.
+func (p *Proxy) Await(ctx context.Context, condition func() bool) error {
+	for {
+		p.mu.Lock()
+		changed := p.changed
+		p.mu.Unlock()
+		if condition() {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Close ends the proxy and its connections. A second Close does nothing.
+func (p *Proxy) Close() {
+	p.change(func() { p.closed = true })
+	p.Refuse()
+	p.running.Wait()
+}
+
+// change makes a change and tells those who wait for one.
+func (p *Proxy) change(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f()
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// accept takes connections until the listener is closed.
+func (p *Proxy) accept(listener net.Listener) {
+	for {
+		client, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		l := newLink(p, client.(*net.TCPConn))
+		open := false
+		p.change(func() {
+			if open = p.listener == listener; open {
+				p.links[l] = struct{}{}
+			}
+		})
+		if !open {
+			l.reset()
+			continue
+		}
+		p.running.Go(l.run)
+	}
+}
+
+// gate waits until a direction is open, or the connection has ended. It returns the latency
+// to add.
+func (p *Proxy) gate(direction int, ended <-chan struct{}) (delay time.Duration, open bool) {
+	for {
+		p.mu.Lock()
+		blocked, changed := p.blocked[direction], p.changed
+		delay = p.delay
+		p.mu.Unlock()
+		if !blocked {
+			return delay, true
+		}
+		select {
+		case <-changed:
+		case <-ended:
+			return 0, false
+		}
+	}
+}

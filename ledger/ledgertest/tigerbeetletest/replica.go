@@ -1,0 +1,149 @@
+//go:build cgo
+
+package tigerbeetletest
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
+)
+
+// host runs replicas: as processes or as containers.
+type host interface {
+	// create formats the data file of a replica, and readies what will run it.
+	create(ctx context.Context, spec spec) (server, error)
+}
+
+// server is what runs one replica. Each method returns when it has happened. The data
+// outlives all but remove.
+type server interface {
+	start(ctx context.Context) error
+	stop(ctx context.Context) error // as an operator would
+	kill(ctx context.Context) error
+	pause(ctx context.Context) error
+	resume(ctx context.Context) error
+	log(ctx context.Context) (string, error)
+	remove(ctx context.Context) error
+}
+
+// spec is what one replica is started with.
+type spec struct {
+	cluster        uint128.Uint128
+	replica, count int
+	development    bool
+	addresses      []string // of all replicas, as this one sees them
+}
+
+// cacheGrid is enough cache for tests, instead of a gigabyte.
+const cacheGrid = "64MiB"
+
+func (s spec) formatArgs(path string) []string {
+	args := []string{
+		"format", "--cluster=" + s.cluster.String(),
+		"--replica=" + strconv.Itoa(s.replica), "--replica-count=" + strconv.Itoa(s.count),
+	}
+	if s.development {
+		args = append(args, "--development")
+	}
+	return append(args, path)
+}
+
+func (s spec) startArgs(path string) []string {
+	args := []string{"start", "--addresses=" + strings.Join(s.addresses, ",")}
+	if s.development {
+		args = append(args, "--development")
+	} else {
+		args = append(args, "--cache-grid="+cacheGrid)
+	}
+	return append(args, path)
+}
+
+// fileName is the data file's, as TigerBeetle's documentation has it.
+func (s spec) fileName() string { return fmt.Sprintf("%v_%d.tigerbeetle", s.cluster, s.replica) }
+
+// actionTimeout bounds what is done to a replica.
+const actionTimeout = time.Minute
+
+// Replica is one replica of a Cluster. Its methods return when it has happened, and fail
+// the test if it cannot be done. They must not be called concurrently.
+type Replica struct {
+	t       testing.TB
+	server  server
+	index   int
+	address string
+	running bool
+	paused  bool
+}
+
+// Start starts the replica again, on the data that it had. It returns when the process
+// runs; Cluster.Ready tells when the cluster answers.
+func (r *Replica) Start() {
+	r.t.Helper()
+	require.False(r.t, r.running, "replica %d runs", r.index)
+	r.do("start", r.server.start)
+	r.running = true
+}
+
+// Stop ends the replica as an operator would, with SIGTERM.
+func (r *Replica) Stop() { r.t.Helper(); r.end("stop", r.server.stop) }
+
+// Kill ends the replica with SIGKILL.
+func (r *Replica) Kill() { r.t.Helper(); r.end("kill", r.server.kill) }
+
+func (r *Replica) end(what string, action func(context.Context) error) {
+	r.t.Helper()
+	require.True(r.t, r.running, "replica %d does not run", r.index)
+	if r.paused && what == "stop" {
+		r.Resume() // or it would not hear of it
+	}
+	r.do(what, action)
+	r.running, r.paused = false, false
+}
+
+// Pause freezes the replica: its connections stay, and it does nothing.
+func (r *Replica) Pause() {
+	r.t.Helper()
+	require.True(r.t, r.running && !r.paused, "replica %d does not run", r.index)
+	r.do("pause", r.server.pause)
+	r.paused = true
+}
+
+// Resume lets a paused replica go on.
+func (r *Replica) Resume() {
+	r.t.Helper()
+	require.True(r.t, r.paused, "replica %d is not paused", r.index)
+	r.do("resume", r.server.resume)
+	r.paused = false
+}
+
+// Addr is where the replica itself listens, "127.0.0.1:port". Whoever connects there is out of
+// reach of the faults.
+func (r *Replica) Addr() string { return r.address }
+
+// Running reports whether the replica was started, and not stopped or killed since. A
+// paused one runs.
+func (r *Replica) Running() bool { return r.running }
+
+// Log is what the replica has logged since it was created.
+func (r *Replica) Log() string {
+	r.t.Helper()
+	var text string
+	r.do("log", func(ctx context.Context) (err error) {
+		text, err = r.server.log(ctx)
+		return err
+	})
+	return text
+}
+
+func (r *Replica) do(what string, action func(context.Context) error) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), actionTimeout) // also in Cleanup, when the test's context has ended
+	defer cancel()
+	require.NoError(r.t, action(ctx), "%s replica %d", what, r.index)
+}
