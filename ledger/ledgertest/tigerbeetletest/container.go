@@ -9,6 +9,7 @@ import (
 	"io"
 	"log"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/container"
@@ -38,21 +39,34 @@ func haveImage(ctx context.Context) (err error) {
 		return fmt.Errorf("no Docker: %w", err)
 	}
 	defer func() { err = errors.Join(err, provider.Close()) }()
-	if err := provider.Health(ctx); err != nil {
+	if _, err := provider.Client().Ping(ctx, client.PingOptions{}); err != nil {
 		return fmt.Errorf("no Docker: %w", err)
 	}
-	if _, err := provider.Client().ImageInspect(ctx, Image); err == nil {
+	images := []string{Image}
+	if !testcontainers.ReadConfig().RyukDisabled {
+		images = append(images, testcontainers.ReaperDefaultImage) // which testcontainers starts first
+	}
+	for _, image := range images {
+		if err := pull(ctx, provider.Client(), image); err != nil {
+			return fmt.Errorf("image %s is not here and cannot be pulled: %w", image, err)
+		}
+	}
+	return nil
+}
+
+// pull sees to it that one image is there.
+func pull(ctx context.Context, d client.APIClient, image string) error {
+	if _, err := d.ImageInspect(ctx, image); err == nil {
 		return nil
 	}
-	pulling, err := provider.Client().ImagePull(ctx, Image, client.ImagePullOptions{})
+	pulling, err := d.ImagePull(ctx, image, client.ImagePullOptions{})
 	if err != nil {
-		return fmt.Errorf("image %s is not here and cannot be pulled: %w", Image, err)
+		return err
 	}
-	if _, err := io.Copy(io.Discard, pulling); err != nil {
-		return fmt.Errorf("image %s: %w", Image, err)
+	if _, err = io.Copy(io.Discard, pulling); err == nil {
+		_, err = d.ImageInspect(ctx, image)
 	}
-	_, err = provider.Client().ImageInspect(ctx, Image)
-	return err
+	return errors.Join(err, pulling.Close())
 }
 
 // containers runs replicas as containers.
@@ -61,21 +75,17 @@ type containers struct{}
 // dataFolder is where a replica's volume is.
 const dataFolder = "/data"
 
+// memlocks are the limits of locked memory to try, in bytes: none, or where the daemon may not
+// lift its own, a usual one. TigerBeetle then runs with a warning in its log.
+var memlocks = []int64{-1, 8 << 20}
+
 func (containers) create(ctx context.Context, spec spec) (server, error) {
 	c := &containerServer{spec: spec, volume: fmt.Sprintf("tigerbeetletest-%v-%d", spec.cluster, spec.replica)}
-	format, err := testcontainers.Run(ctx, Image, c.options(spec.formatArgs, wait.ForExit())...)
-	if err == nil {
-		var state *container.State
-		if state, err = format.State(ctx); err == nil && state.ExitCode != 0 {
-			err = fmt.Errorf("format ended with status %d", state.ExitCode)
+	var err error
+	for _, c.memlock = range memlocks {
+		if err = c.format(ctx); err == nil || !strings.Contains(err.Error(), "rlimit") {
+			break
 		}
-	}
-	if format != nil {
-		if err != nil {
-			text, logErr := readLog(ctx, format)
-			err = errors.Join(fmt.Errorf("%w: %s", err, text), logErr)
-		}
-		err = errors.Join(err, format.Terminate(ctx))
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.remove(ctx))
@@ -83,11 +93,28 @@ func (containers) create(ctx context.Context, spec spec) (server, error) {
 	return c, nil
 }
 
+// format makes the data file with a container of its own, which ends by itself.
+func (c *containerServer) format(ctx context.Context) error {
+	format, err := testcontainers.Run(ctx, Image, c.options(c.spec.formatArgs, wait.ForExit())...)
+	if format == nil {
+		return err
+	}
+	if err == nil {
+		var state *container.State
+		if state, err = format.State(ctx); err == nil && state.ExitCode != 0 {
+			text, logErr := readLog(ctx, format)
+			err = errors.Join(fmt.Errorf("format ended with status %d: %s", state.ExitCode, text), logErr)
+		}
+	}
+	return errors.Join(err, format.Terminate(ctx))
+}
+
 // containerServer is a replica as a container. The image's entry point is tini with
 // TigerBeetle, so what is run are TigerBeetle's arguments, and tini is PID 1.
 type containerServer struct {
 	spec      spec
 	volume    string
+	memlock   int64
 	container testcontainers.Container // nil until the first start
 }
 
@@ -100,7 +127,7 @@ func (c *containerServer) options(
 		testcontainers.WithHostConfigModifier(func(host *container.HostConfig) {
 			host.NetworkMode = "host"
 			host.SecurityOpt = []string{"seccomp=unconfined"} // io_uring
-			host.Resources.Ulimits = []*container.Ulimit{{Name: "memlock", Soft: -1, Hard: -1}}
+			host.Resources.Ulimits = []*container.Ulimit{{Name: "memlock", Soft: c.memlock, Hard: c.memlock}}
 			host.Mounts = []mount.Mount{{Type: mount.TypeVolume, Source: c.volume, Target: dataFolder}}
 		}),
 		testcontainers.WithWaitStrategy(strategy),
