@@ -187,7 +187,7 @@ func (l *Ledger) Close() error {
 }
 
 func (l *Ledger) shutDown() {
-	l.sessions.end(closedBy)
+	l.sessions.end(errClosed)
 	if l.cfg.CloseTimeout > 0 {
 		timer := time.NewTimer(l.cfg.CloseTimeout)
 		select {

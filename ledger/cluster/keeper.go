@@ -112,8 +112,8 @@ func (l *Ledger) watch(ctx context.Context, ln *lane) {
 	}
 }
 
-// closedBy is why a call is refused after Close.
-var closedBy = fmt.Errorf("cluster: %w", ledger.ErrClosed)
+// errClosed is why a call is refused after Close.
+var errClosed = fmt.Errorf("cluster: %w", ledger.ErrClosed)
 
 // isClosed reports whether the error says that the ledger had ended before the request
 // was sent.

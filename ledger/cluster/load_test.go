@@ -106,6 +106,7 @@ func startLoad(t *testing.T, l ledger.Ledger) *load {
 
 // send sends one request. It returns false if that failed.
 func (w *load) send(ctx context.Context, t *testing.T, l ledger.Ledger) bool {
+	t.Helper()
 	transfers := w.transfers(loadBatch)
 	results, err := l.CreateTransfers(ctx, transfers)
 	w.mu.Lock()

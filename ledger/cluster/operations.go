@@ -86,7 +86,7 @@ func (l *Ledger) GetChangeEvents(ctx context.Context, filter ledger.ChangeEvents
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	case <-l.life.Done():
-		return nil, closedBy
+		return nil, errClosed
 	}
 	return query[ledger.ChangeEvent](ctx, l, filter, filter.Limit, tb.Client.GetChangeEvents, func() { <-l.feed })
 }

@@ -85,7 +85,7 @@ func (l *Ledger) enter(ctx context.Context, room int64) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(l.life, func() { cancel(closedBy) })()
+	defer context.AfterFunc(l.life, func() { cancel(errClosed) })()
 	if err := l.room.Acquire(ctx, room); err != nil {
 		if cause := context.Cause(ctx); isClosed(cause) {
 			return cause

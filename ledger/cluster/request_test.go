@@ -35,7 +35,10 @@ func awaitSessions(t *testing.T, l *Ledger, n int) error {
 // The suite passes through this package. What is recorded is left to the ledger itself.
 func TestConformanceOfTheEmbeddedLedger(t *testing.T) {
 	t.Parallel()
-	ledgertest.Run(t, func(t *testing.T) ledger.Ledger { return openFake(t, newServers(), Config{}) })
+	ledgertest.Run(t, func(t *testing.T) ledger.Ledger {
+		t.Helper()
+		return openFake(t, newServers(), Config{})
+	})
 }
 
 // A call whose context ends returns at once; the native client may read the events long

@@ -31,15 +31,16 @@ const differentialPrograms = 4
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})
-	t.Run("suite", func(t *testing.T) {
-		ledgertest.Run(t, func(t *testing.T) ledger.Ledger { return c.Open(t) })
+	ledgertest.Run(t, func(t *testing.T) ledger.Ledger {
+		t.Helper()
+		return c.Open(t)
 	})
-	t.Run("differential", func(t *testing.T) {
-		for range differentialPrograms {
-			ledgertest.RunDifferential(t, c.Open(t), embedded.New(), ledgertest.Seed(t))
-		}
-	})
-	t.Run("8190 events", func(t *testing.T) { testBatchMax(t, c, ledger.BatchMax) })
+	l := c.Open(t)
+	for range differentialPrograms {
+		ledgertest.RunDifferential(t, l, embedded.New(), ledgertest.Seed(t))
+	}
+	require.NoError(t, l.Close())
+	testBatchMax(t, c, ledger.BatchMax)
 	requireNoSessions(t, c)
 }
 

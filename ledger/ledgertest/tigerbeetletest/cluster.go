@@ -46,27 +46,27 @@ type Cluster struct {
 // Start starts a cluster and returns when it answers. It skips the test if no TigerBeetle is
 // to be had, with a line that says what is missing; if PEERLEDGER_REQUIRE_CLUSTER is 1 it fails
 // the test then.
-func Start(t testing.TB, cfg Config) *Cluster {
-	t.Helper()
-	h := hostFor(t)
+func Start(tb testing.TB, cfg Config) *Cluster {
+	tb.Helper()
+	h := hostFor(tb)
 	id := cfg.ClusterID
 	if id.IsZero() {
 		id = uint128.New(rand.Uint64(), rand.Uint64()|1)
 	}
-	c := &Cluster{t: t, id: id, links: make(map[[2]int]*Proxy)}
+	c := &Cluster{t: tb, id: id, links: make(map[[2]int]*Proxy)}
 	count := cmp.Or(cfg.Replicas, 1)
-	require.True(t, count >= 1 && count <= 6, "a cluster has 1 to 6 replicas, not %d", count)
+	require.True(tb, count >= 1 && count <= 6, "a cluster has 1 to 6 replicas, not %d", count)
 	c.enter(count)
 	ports := c.connect(count)
-	t.Cleanup(c.remove)
+	tb.Cleanup(c.remove)
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()
 	for i := range count {
 		s, err := h.create(ctx, spec{
 			cluster: id, replica: i, count: count, development: !cfg.Production, addresses: c.seenBy(i, ports),
 		})
-		require.NoError(t, err, "replica %d", i)
-		c.replicas = append(c.replicas, &Replica{t: t, server: s, index: i, address: ports[i]})
+		require.NoError(tb, err, "replica %d", i)
+		c.replicas = append(c.replicas, &Replica{t: tb, server: s, index: i, address: ports[i]})
 	}
 	for _, r := range c.replicas {
 		r.Start()
@@ -105,16 +105,16 @@ func (c *Cluster) connect(count int) (ports []string) {
 
 // freePort is an address on which nobody listens. It is none of those that the system picks
 // for whoever connects, so that nobody takes it while its replica is down.
-func freePort(t testing.TB) string {
-	t.Helper()
+func freePort(tb testing.TB) string {
+	tb.Helper()
 	for range 100 {
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.IntN(12000)))
 		if listener, err := net.Listen("tcp", address); err == nil {
-			require.NoError(t, listener.Close())
+			require.NoError(tb, listener.Close())
 			return address
 		}
 	}
-	require.Fail(t, "no port from 20000 to 31999 is free")
+	require.Fail(tb, "no port from 20000 to 31999 is free")
 	return ""
 }
 
@@ -155,13 +155,13 @@ func (c *Cluster) Config() cluster.Config {
 }
 
 // Open opens a ledger on the cluster, which the end of the test closes.
-func (c *Cluster) Open(t testing.TB) *cluster.Ledger {
-	t.Helper()
+func (c *Cluster) Open(tb testing.TB) *cluster.Ledger {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()
 	l, err := cluster.Open(ctx, c.Config())
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, l.Close()) })
 	return l
 }
 

@@ -44,7 +44,7 @@ func haveImage(ctx context.Context) (err error) {
 	}
 	images := []string{Image}
 	if !testcontainers.ReadConfig().RyukDisabled {
-		images = append(images, testcontainers.ReaperDefaultImage) // which testcontainers starts first
+		images = append(images, testcontainers.ReaperDefaultImage) //nolint:staticcheck // testcontainers starts it first, and has no other name for it in public
 	}
 	for _, image := range images {
 		if err := pull(ctx, provider.Client(), image); err != nil {
@@ -127,7 +127,7 @@ func (c *containerServer) options(
 		testcontainers.WithHostConfigModifier(func(host *container.HostConfig) {
 			host.NetworkMode = "host"
 			host.SecurityOpt = []string{"seccomp=unconfined"} // io_uring
-			host.Resources.Ulimits = []*container.Ulimit{{Name: "memlock", Soft: c.memlock, Hard: c.memlock}}
+			host.Ulimits = []*container.Ulimit{{Name: "memlock", Soft: c.memlock, Hard: c.memlock}}
 			host.Mounts = []mount.Mount{{Type: mount.TypeVolume, Source: c.volume, Target: dataFolder}}
 		}),
 		testcontainers.WithWaitStrategy(strategy),

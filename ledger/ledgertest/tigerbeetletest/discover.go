@@ -96,16 +96,16 @@ func parseRelease(output string) (string, error) {
 }
 
 // hostFor is what runs a test's replicas. It ends the test if there is none.
-func hostFor(t testing.TB) host {
-	t.Helper()
+func hostFor(tb testing.TB) host {
+	tb.Helper()
 	f := discover()
 	switch line, fail := f.verdict(os.Getenv); {
 	case fail:
-		t.Fatal(line)
+		tb.Fatal(line)
 	case f.err != nil:
-		t.Skip(line)
+		tb.Skip(line)
 	default:
-		t.Log(line)
+		tb.Log(line)
 	}
 	return f.host
 }

@@ -36,7 +36,7 @@ type process struct {
 	spec   spec
 
 	running *os.Process
-	exited  chan error // has the outcome of the process when it has ended
+	exited  chan struct{} // closed when the process has ended
 }
 
 func (p *process) dataFile() string { return filepath.Join(p.folder, p.spec.fileName()) }
@@ -51,7 +51,7 @@ func (p *process) start(context.Context) error {
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.SysProcAttr = dieWithUs()
 	started := make(chan error)
-	p.exited = make(chan error, 1)
+	p.exited = make(chan struct{})
 	go func() { // ends with the process, which stop and kill wait for
 		// The process dies with the thread that started it: it must be this one's own.
 		runtime.LockOSThread()
@@ -59,7 +59,8 @@ func (p *process) start(context.Context) error {
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			p.exited <- cmd.Wait()
+			_ = cmd.Wait() // that a signal ended it is no news
+			close(p.exited)
 		}
 		_ = output.Close() // the process wrote it, not we
 	}()
@@ -79,7 +80,7 @@ func (p *process) end(ctx context.Context, signal syscall.Signal) error {
 		return err
 	}
 	select {
-	case <-p.exited: // by a signal, which is what was wanted
+	case <-p.exited:
 		p.running = nil
 		return nil
 	case <-ctx.Done():

@@ -1,0 +1,258 @@
+//go:build cgo
+
+package tigerbeetletest
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// echo is a server that sends back what it is sent.
+type echo struct {
+	listener net.Listener
+	serving  sync.WaitGroup
+}
+
+func newEcho(t *testing.T) *echo {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	e := &echo{listener: listener}
+	e.serving.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			e.serving.Go(func() {
+				_, _ = io.Copy(conn, conn)
+				_ = conn.Close()
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		e.serving.Wait()
+	})
+	return e
+}
+
+// bench is a proxy before an echo server, and a client of it.
+type bench struct {
+	t     *testing.T
+	proxy *Proxy
+	conn  net.Conn
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	e := newEcho(t)
+	p, err := NewProxy(e.listener.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	b := &bench{t: t, proxy: p}
+	b.dial()
+	return b
+}
+
+func (b *bench) dial() {
+	b.t.Helper()
+	conn, err := net.Dial("tcp", b.proxy.Addr())
+	require.NoError(b.t, err)
+	b.t.Cleanup(func() { _ = conn.Close() })
+	b.conn = conn
+}
+
+func (b *bench) send(text string) {
+	b.t.Helper()
+	_, err := io.WriteString(b.conn, text)
+	require.NoError(b.t, err)
+}
+
+// receive waits for exactly this text.
+func (b *bench) receive(text string) {
+	b.t.Helper()
+	require.NoError(b.t, b.conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+	got := make([]byte, len(text))
+	_, err := io.ReadFull(b.conn, got)
+	require.NoError(b.t, err)
+	require.Equal(b.t, text, string(got))
+}
+
+// silent waits a moment for nothing to come.
+func (b *bench) silent() {
+	b.t.Helper()
+	require.NoError(b.t, b.conn.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
+	n, err := b.conn.Read(make([]byte, 1))
+	var timeout net.Error
+	require.ErrorAs(b.t, err, &timeout)
+	require.True(b.t, timeout.Timeout(), "%v", err)
+	require.Zero(b.t, n)
+}
+
+// broken waits for the connection to be reset.
+func (b *bench) broken() {
+	b.t.Helper()
+	require.NoError(b.t, b.conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+	_, err := b.conn.Read(make([]byte, 1))
+	require.ErrorContains(b.t, err, "connection reset by peer")
+}
+
+func (b *bench) await(condition func() bool) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Second)
+	defer cancel()
+	require.NoError(b.t, b.proxy.Await(ctx, condition))
+}
+
+func TestProxyPasses(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.send("hello")
+	b.receive("hello")
+	require.Equal(t, 1, b.proxy.Connections())
+	b.await(func() bool { // the count follows the bytes
+		to, back := b.proxy.Passed()
+		return to == 5 && back == 5
+	})
+	require.NoError(t, b.conn.Close())
+	b.await(func() bool { return b.proxy.Connections() == 0 })
+}
+
+func TestProxyPassesMuchUnchanged(t *testing.T) {
+	t.Parallel()
+	for _, delay := range []time.Duration{0, 5 * time.Millisecond} {
+		b := newBench(t)
+		b.proxy.Delay(delay)
+		data := make([]byte, 8<<20)
+		for i := range data {
+			data[i] = byte(rand.Uint32())
+		}
+		var sending sync.WaitGroup
+		sending.Go(func() {
+			_, err := b.conn.Write(data)
+			assert.NoError(t, err)
+			assert.NoError(t, b.conn.(*net.TCPConn).CloseWrite())
+		})
+		got, err := io.ReadAll(b.conn)
+		require.NoError(t, err)
+		sending.Wait()
+		require.True(t, bytes.Equal(data, got))
+	}
+}
+
+func TestProxyBlackHole(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.send("a")
+	b.receive("a")
+	b.proxy.BlackHole()
+	b.send("b")
+	b.silent()
+	old := b.conn
+	b.dial()
+	b.send("new")
+	b.silent()
+	require.NoError(t, b.proxy.Heal())
+	b.receive("new")
+	b.conn = old
+	b.receive("b")
+}
+
+func TestProxyDropsReplies(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.proxy.DropReplies()
+	b.send("paid")
+	b.await(func() bool {
+		to, _ := b.proxy.Passed()
+		return to == 4
+	})
+	b.silent()
+	b.proxy.Reset()
+	b.broken()
+	_, back := b.proxy.Passed()
+	require.Zero(t, back, "the reply is lost for good")
+	require.NoError(t, b.proxy.Heal())
+	b.dial()
+	b.send("again")
+	b.receive("again")
+}
+
+func TestProxyDelay(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.proxy.Delay(50 * time.Millisecond)
+	start := time.Now()
+	b.send("slow")
+	b.receive("slow")
+	require.GreaterOrEqual(t, time.Since(start), 100*time.Millisecond, "there and back")
+}
+
+func TestProxyRefuses(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.send("a")
+	b.receive("a")
+	b.proxy.Refuse()
+	b.broken()
+	_, err := net.Dial("tcp", b.proxy.Addr())
+	require.ErrorContains(t, err, "connection refused")
+	b.proxy.Refuse()
+	require.NoError(t, b.proxy.Heal())
+	b.dial()
+	b.send("b")
+	b.receive("b")
+}
+
+// A client learns that the target is not there, as it would without a proxy.
+func TestProxyTargetDown(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.send("a")
+	b.receive("a")
+	down, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, down.Close())
+	target := b.proxy.target
+	b.proxy.SetTarget(down.Addr().String())
+	b.send("b")
+	b.receive("b")
+	b.dial()
+	b.broken()
+	b.proxy.SetTarget(target)
+	b.dial()
+	b.send("c")
+	b.receive("c")
+}
+
+// Close ends connections in every state, and every wait for one.
+func TestProxyCloses(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []func(*Proxy){
+		func(*Proxy) {}, (*Proxy).BlackHole, (*Proxy).DropReplies, (*Proxy).Refuse,
+		func(p *Proxy) { p.Delay(time.Hour) },
+	} {
+		b := newBench(t)
+		fault(b.proxy)
+		_, _ = io.WriteString(b.conn, "x") // refused, perhaps
+		b.proxy.Close()
+		b.proxy.Close()
+		require.Zero(t, b.proxy.Connections())
+		require.NoError(t, b.proxy.Heal(), "does not open it again")
+		_, err := net.Dial("tcp", b.proxy.Addr())
+		require.ErrorContains(t, err, "connection refused")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, newBench(t).proxy.Await(ctx, func() bool { return false }), context.Canceled)
+}
