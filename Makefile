@@ -15,7 +15,7 @@ race: ## Run all tests with the race detector
 lint: ## Run the linters
 fmt: ## Format the code
 vet: ## Run go vet
-nocgo: ## Build and test without cgo (all but ledger/cluster)
+nocgo: ## Build and test without cgo
 examples: ## Run the example programs
 fuzz: ## Fuzz every target for a moment; longer: make fuzz FUZZTIME=10m
 bench: ## Run every benchmark once

@@ -59,12 +59,16 @@ func (r *rail) totals() map[accounts.Account]ledger.Amount {
 // what the rail paid is what the books say, and no unit is made or lost.
 func TestPacketsAndSettlementsUnderLoad(t *testing.T) {
 	t.Parallel()
+	testUnderLoad(t, embedded.New())
+}
+
+func testUnderLoad(t *testing.T, l ledger.Ledger) {
+	t.Helper()
 	ctx := t.Context()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	var pays rail
 	policy := settlement.Threshold{At: units(500), SettleTo: units(100)}
-	l := embedded.New()
 	client, err := peerledger.New(keepOpen{l}, peerledger.Config{
 		Accounts: accounts.Config{Assets: []accounts.Asset{usd, eur}},
 		Settlement: settlement.Config{

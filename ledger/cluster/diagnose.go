@@ -45,7 +45,7 @@ func (c Cause) String() string {
 		CauseConnectionsTaken: "all client connections are taken (32 for each replica, 8 with --development; close some clients)",
 		CauseRelease: fmt.Sprintf(
 			"the cluster does not serve clients of release %s (it must be the same or newer, and not too much newer)", ClientRelease),
-		CauseBusy: "the cluster is too slow, has no primary at the moment, or the addresses are not in the order of the replicas",
+		CauseBusy: "the cluster is too slow or has no primary at the moment (its log says so)",
 	}
 	if text, ok := texts[c]; ok {
 		return text

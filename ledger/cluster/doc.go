@@ -26,10 +26,9 @@
 // behind in the native client is bounded (Config.Memory) and counted (Stats).
 //
 // Events are handed over without a copy if the context can never end. With any other
-// context they are copied first (some 60 us for a full request of a megabyte that takes
-// the cluster ten milliseconds or more): the native client reads them when their turn
-// comes, which may be after the call has returned and its caller has put other events in
-// the same memory.
+// context they are copied first (a quarter of a millisecond for a full request, which takes
+// the cluster tens of them): the native client reads them when their turn comes, which may
+// be after the call has returned and its caller has put other events in the same memory.
 //
 // # Sessions
 //
@@ -52,8 +51,9 @@
 // # Addresses
 //
 // Addresses are given in the order of the replicas' indices, the same in every client
-// and server: a client takes its guess at the primary from the position. With the wrong
-// order all answers are right, but those that need the primary take seconds.
+// and server: a client takes its guess at the primary from the position. With a wrong
+// order all answers are right, as each attempt goes to another replica too. Earlier
+// releases took seconds for a request then; with 0.17.9 no difference was measured.
 //
 // Like tigerbeetle-go, the package needs cgo; without cgo it is empty.
 package cluster

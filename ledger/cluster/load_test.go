@@ -23,15 +23,15 @@ type pair struct {
 	number        uint32
 }
 
-func newPair(t *testing.T, l ledger.Ledger) pair {
-	t.Helper()
+func newPair(tb testing.TB, l ledger.Ledger) pair {
+	tb.Helper()
 	p := pair{randomID(), randomID(), rand.Uint32() | 1}
-	results, err := l.CreateAccounts(t.Context(), []ledger.Account{
+	results, err := l.CreateAccounts(tb.Context(), []ledger.Account{
 		{ID: p.debit, Ledger: p.number, Code: 1}, {ID: p.credit, Ledger: p.number, Code: 1},
 	})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	for _, r := range results {
-		require.True(t, r.Status.Outcome().Done(), "%v", r.Status)
+		require.True(tb, r.Status.Outcome().Done(), "%v", r.Status)
 	}
 	return p
 }

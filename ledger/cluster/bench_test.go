@@ -1,0 +1,73 @@
+//go:build cgo
+
+package cluster_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	tb "github.com/tigerbeetle/tigerbeetle-go"
+
+	"github.com/peerledger/peerledger/internal/layout"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/cluster"
+	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
+)
+
+// What a context that can end costs a full request: its events are copied.
+func BenchmarkCopy(b *testing.B) {
+	events := make([]ledger.Transfer, ledger.BatchMax)
+	b.SetBytes(int64(len(events)) * 128)
+	for b.Loop() {
+		_ = slices.Clone(events)
+	}
+}
+
+// A request of the native client's, and the same through this package.
+func BenchmarkCreateTransfers(b *testing.B) {
+	c := tigerbeetletest.Start(b, tigerbeetletest.Config{Production: true})
+	cfg := c.Config()
+	cfg.Sessions = 1
+	l, err := cluster.Open(b.Context(), cfg)
+	require.NoError(b, err)
+	defer func() { _ = l.Close() }()
+	raw, err := tb.NewClient(layout.Value[tb.Uint128](c.ClusterID()), c.Addresses())
+	require.NoError(b, err)
+	defer raw.Close()
+	p := newPair(b, l)
+	for _, n := range []struct {
+		name string
+		size int
+	}{{"1", 1}, {"8189", ledger.BatchMax}} {
+		for _, way := range []struct {
+			name string
+			send func([]ledger.Transfer) error
+		}{
+			{"raw", func(transfers []ledger.Transfer) error {
+				_, err := raw.CreateTransfers(layout.Slice[tb.Transfer](transfers))
+				return err
+			}},
+			{"cluster", func(transfers []ledger.Transfer) error {
+				_, err := l.CreateTransfers(b.Context(), transfers)
+				return err
+			}},
+			{"cluster without an end", func(transfers []ledger.Transfer) error {
+				_, err := l.CreateTransfers(context.Background(), transfers)
+				return err
+			}},
+		} {
+			b.Run(n.name+"/"+way.name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					b.StopTimer()
+					transfers := p.transfers(n.size)
+					b.StartTimer()
+					require.NoError(b, way.send(transfers))
+				}
+				b.ReportMetric(float64(n.size*b.N)/b.Elapsed().Seconds(), "transfers/s")
+			})
+		}
+	}
+}
