@@ -95,8 +95,13 @@ func (l *Ledger) start(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	if ctx.Err() != nil {
-		err = context.Cause(ctx) // and not that the outcome of a look-up is unknown
+	switch { // and not that the outcome of a look-up is unknown
+	case errors.Is(err, errTooNew):
+		err = errTooNew
+	case errors.Is(err, errTooOld):
+		err = errTooOld
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
 	}
 	return l.openError(err, time.Since(began), replicas)
 }

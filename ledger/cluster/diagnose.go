@@ -44,7 +44,7 @@ func (c Cause) String() string {
 		CauseClusterID:        "wrong cluster id (the server's log says so; it tells the client nothing)",
 		CauseConnectionsTaken: "all client connections are taken (32 for each replica, 8 with --development; close some clients)",
 		CauseRelease: fmt.Sprintf(
-			"the cluster does not serve clients of release %s (it must be the same or newer, and not too much newer)", ClientRelease),
+			"the cluster does not serve clients of release %s (its own must be that one, or a newer one that still serves it)", ClientRelease),
 		CauseBusy: "the cluster is too slow or has no primary at the moment (its log says so)",
 	}
 	if text, ok := texts[c]; ok {
@@ -89,7 +89,7 @@ func (r ReplicaReport) String() string {
 
 func (e *OpenError) Error() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "cluster: no answer from cluster %v in %v: %v", e.ClusterID, e.Waited.Round(time.Millisecond), e.Err)
+	fmt.Fprintf(&text, "cluster: cannot open cluster %v, tried for %v: %v", e.ClusterID, e.Waited.Round(time.Millisecond), e.Err)
 	for i, r := range e.Replicas {
 		fmt.Fprintf(&text, "; replica %d at %v", i, r)
 	}

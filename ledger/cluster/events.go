@@ -11,7 +11,7 @@ import (
 
 // Events are told what happens to the sessions of a Ledger. Each may be nil. They are
 // called from the Ledger's own goroutines, one at a time for each session, and must not
-// block.
+// block, nor close the Ledger, which waits for them.
 type Events struct {
 	// Reopened is told when a session was opened anew. What it had under way is sent
 	// again; an answer to that will show whether the cluster is there.

@@ -21,15 +21,21 @@ func dialNative(id uint128.Uint128, replicas []netip.AddrPort) (tb.Client, error
 	return tb.NewClient(layout.Value[tb.Uint128](id), nativeAddresses(replicas))
 }
 
+// What ErrRelease says in particular.
+var (
+	errTooNew = fmt.Errorf("%w: the client's, %s, is newer than the cluster's", ErrRelease, ClientRelease)
+	errTooOld = fmt.Errorf("%w: the client's, %s, is older than the cluster serves", ErrRelease, ClientRelease)
+)
+
 // sessionEnd is why the native client has ended, if the error says that it has: then
 // its request may have been executed or not, and no further one will be. nil for an
 // error of the request alone.
 func sessionEnd(err error) error {
 	switch {
 	case errors.Is(err, tb.ErrClientReleaseTooHigh):
-		return fmt.Errorf("%w: the client's, %s, is newer than the cluster's", ErrRelease, ClientRelease)
+		return errTooNew
 	case errors.Is(err, tb.ErrClientReleaseTooLow):
-		return fmt.Errorf("%w: the client's, %s, is older than the cluster serves", ErrRelease, ClientRelease)
+		return errTooOld
 	case errors.Is(err, tb.ErrClientEvicted):
 		return ErrEvicted
 	case errors.Is(err, tb.ErrClientClosed):

@@ -82,7 +82,7 @@ func TestOpenBlackHole(t *testing.T) {
 	require.True(t, report.Replicas[0].Tried)
 	require.NoError(t, report.Replicas[0].Err)
 	require.Equal(t, []Cause{CauseClusterID, CauseConnectionsTaken, CauseBusy}, report.Causes)
-	require.ErrorContains(t, err, "no answer from cluster 7")
+	require.ErrorContains(t, err, "cannot open cluster 7, tried for ")
 	require.ErrorContains(t, err, "replica 0 at "+address+" accepts TCP")
 }
 

@@ -5,6 +5,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"sync"
 	"time"
@@ -161,7 +162,7 @@ func (s *sessions) lose(c *conn, cause error) {
 	}
 	s.mu.Unlock()
 	if errors.Is(cause, ErrRelease) {
-		s.end(errors.Join(ledger.ErrClosed, cause))
+		s.end(fmt.Errorf("cluster: %w: %w", ledger.ErrClosed, cause))
 	}
 	if first {
 		c.lane.lost <- lostConn{c, cause} // does not block: the lane had this connection and no other
