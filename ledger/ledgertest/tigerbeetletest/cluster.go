@@ -1,4 +1,4 @@
-//go:build cgo
+//go:build cgo && unix
 
 package tigerbeetletest
 
@@ -75,14 +75,18 @@ func Start(tb testing.TB, cfg Config) *Cluster {
 	return c
 }
 
-// room bounds how many replicas run at once in a process: they take much memory.
-var room = semaphore.NewWeighted(6)
+// replicasMost is how many replicas of different clusters run at once in a process, as they
+// take much memory. A larger cluster runs alone.
+const replicasMost = 4
+
+var room = semaphore.NewWeighted(replicasMost)
 
 // enter waits until there is room for so many replicas; the end of the test makes it free.
 func (c *Cluster) enter(count int) {
 	c.t.Helper()
-	require.NoError(c.t, room.Acquire(c.t.Context(), int64(count)))
-	c.t.Cleanup(func() { room.Release(int64(count)) })
+	n := int64(min(count, replicasMost))
+	require.NoError(c.t, room.Acquire(c.t.Context(), n))
+	c.t.Cleanup(func() { room.Release(n) })
 }
 
 // connect finds a port for each replica and makes the links.

@@ -25,5 +25,6 @@
 // io_uring through, and an unlimited memlock; tini is PID 1; the data is on a volume that
 // outlives a restart.
 //
-// The package needs cgo, as a client tells when a cluster is ready; without cgo it is empty.
+// The package needs cgo, as a client tells when a cluster is ready, and the signals of Unix;
+// elsewhere it is empty.
 package tigerbeetletest

@@ -1,4 +1,4 @@
-//go:build cgo
+//go:build cgo && unix
 
 package tigerbeetletest
 
@@ -56,6 +56,9 @@ func (p *Proxy) listen(address string) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.closed {
+		return listener.Close() // it was closed meanwhile
+	}
 	p.listener = listener
 	p.running.Go(func() { p.accept(listener) })
 	return nil
