@@ -111,6 +111,7 @@ func (ln *lane) send(ctx context.Context, batch []*pending) ([]ledger.CreateTran
 			return answers, nil
 		case err == nil:
 			err = fmt.Errorf("%w: %d answers to %d transfers", ledger.ErrOutcomeUnknown, len(answers), len(ln.transfers))
+		case errors.Is(err, ledger.ErrOutcomeUnknown): // before all else: it may be in the books
 		case errors.Is(err, ledger.ErrTooMuchData), errors.Is(err, ledger.ErrClosed):
 			return nil, err
 		}

@@ -78,7 +78,7 @@ func (l *Ledger) settleTransfers(ctx context.Context, sent []ledger.Transfer, re
 	find := func(id ledger.ID) *ledger.Transfer { return byID[id] }
 	mend(chains, func(i int) (uint64, bool) {
 		t := byID[sent[i].ID]
-		if t == nil || exists.Transfer(&sent[i], t, find) != ledger.TransferExists {
+		if t == nil || (!t.PendingID.IsZero() && find(t.PendingID) == nil) || exists.Transfer(&sent[i], t, find) != ledger.TransferExists {
 			return 0, false
 		}
 		return t.Timestamp, true

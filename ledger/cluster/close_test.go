@@ -45,7 +45,7 @@ func TestCloseWaitsForAnswers(t *testing.T) {
 						results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{payment(10+i, 0)})
 						if !test.known {
 							assert.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
-							assert.ErrorIs(t, err, ledger.ErrClosed)
+							assert.NotErrorIs(t, err, ledger.ErrClosed, "which says that nothing was sent")
 						} else if assert.NoError(t, err) {
 							assert.Equal(t, ledger.TransferCreated, results[0].Status)
 						}
@@ -100,10 +100,9 @@ func TestCloseEndsThoseWhoWait(t *testing.T) {
 			synctest.Wait() // the first one has the room
 			calls.Go(func() {
 				err := l.Ping(t.Context())
-				assert.ErrorIs(t, err, ledger.ErrClosed)
 				if errors.Is(err, ledger.ErrOutcomeUnknown) {
 					unknown.Add(1)
-				} else {
+				} else if assert.ErrorIs(t, err, ledger.ErrClosed) {
 					refused.Add(1)
 				}
 			})

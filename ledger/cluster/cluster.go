@@ -86,8 +86,13 @@ func (l *Ledger) start(ctx context.Context) error {
 	defer cancel()
 	began := time.Now()
 	addresses, err := l.connectAll(ctx)
+	if err != nil && addresses == nil {
+		return err // names the host
+	}
 	if err != nil {
-		return err
+		failed := l.openError(err, time.Since(began), untried(l.replicas, addresses))
+		failed.Causes = nil // it is this machine's fault
+		return failed
 	}
 	trying := l.diagnose(ctx, addresses)
 	err = l.firstContact(ctx)
@@ -101,7 +106,7 @@ func (l *Ledger) start(ctx context.Context) error {
 	case errors.Is(err, errTooOld):
 		err = errTooOld
 	case ctx.Err() != nil:
-		err = context.Cause(ctx)
+		err = ended(ctx)
 	}
 	return l.openError(err, time.Since(began), replicas)
 }
@@ -116,7 +121,7 @@ func (l *Ledger) connectAll(ctx context.Context) ([]netip.AddrPort, error) {
 	for _, ln := range l.sessions.lanes {
 		c, err := l.connect(ln, addresses)
 		if err != nil {
-			return nil, err
+			return addresses, err
 		}
 		l.sessions.install(c, false)
 		l.keepers.Go(func() { l.keep(l.life, ln) })
@@ -203,19 +208,18 @@ func (l *Ledger) shutDown() {
 	}
 	l.end()
 	l.keepers.Wait()
+	// A keeper may have left a lost connection behind, and calls may wait on it.
+	closeAll(append(l.sessions.takeLost(), l.sessions.takeAll()...))
+	l.sessions.native.Wait()
+	closeAll(l.sessions.takeLost()) // the last calls may have lost one; nobody is left who can
+	l.log.close()
+}
+
+// closeAll closes native clients, which ends the calls on them.
+func closeAll(conns []*conn) {
 	var closing sync.WaitGroup
-	for _, c := range l.sessions.takeAll() {
-		closing.Go(c.client.Close) // ends the calls on it
+	for _, c := range conns {
+		closing.Go(c.client.Close)
 	}
 	closing.Wait()
-	l.sessions.native.Wait()
-	// What was lost when no keeper was there any more; nobody can lose a connection now.
-	for _, ln := range l.sessions.lanes {
-		select {
-		case lost := <-ln.lost:
-			lost.conn.client.Close()
-		default:
-		}
-	}
-	l.log.close()
 }

@@ -40,7 +40,7 @@ type Config struct {
 	// sooner. Default 15 s.
 	OpenTimeout time.Duration
 	// StallTimeout is how long a session may be without an answer, while calls wait,
-	// until the host names are resolved again. If an address has changed, the session
+	// until the host names are resolved again (and up to half as long more). If an address has changed, the session
 	// is opened anew. Default 5 s.
 	StallTimeout time.Duration
 	// CloseTimeout is how long Close waits for the answers to calls under way. What is
@@ -55,7 +55,8 @@ type Config struct {
 
 // Resolver finds the addresses of a host name; a *net.Resolver is one.
 type Resolver interface {
-	// LookupNetIP is asked with the network "ip".
+	// LookupNetIP is asked with the network "ip". It must heed the context, which Open and
+	// Close rely on.
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 

@@ -153,10 +153,7 @@ type diagnosis struct {
 }
 
 func (l *Ledger) diagnose(ctx context.Context, addresses []netip.AddrPort) *diagnosis {
-	d := new(diagnosis)
-	for i, a := range l.replicas {
-		d.found = append(d.found, ReplicaReport{Address: a.text, Resolved: addresses[i]})
-	}
+	d := &diagnosis{found: untried(l.replicas, addresses)}
 	var life context.Context
 	life, d.end = context.WithCancel(ctx)
 	deadline, _ := ctx.Deadline()
@@ -173,10 +170,21 @@ func (l *Ledger) diagnose(ctx context.Context, addresses []netip.AddrPort) *diag
 	return d
 }
 
+// untried are reports of addresses that nobody has tried yet.
+func untried(replicas []address, resolved []netip.AddrPort) (reports []ReplicaReport) {
+	for i, a := range replicas {
+		reports = append(reports, ReplicaReport{Address: a.text, Resolved: resolved[i]})
+	}
+	return reports
+}
+
 // try connects to the replica and closes the connection.
 func (r *ReplicaReport) try(ctx context.Context) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", r.Resolved.String())
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return // it was cut short, and shows nothing
+	}
 	r.Tried, r.Err = true, err
 	if err == nil {
 		_ = conn.Close() // it has shown all it can

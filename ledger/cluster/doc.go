@@ -38,7 +38,7 @@
 // the fewest calls. A cluster has 64 sessions in all, and 32 connections to each
 // replica (8 with --development); it makes room for a further one by dropping the
 // session that was idle longest. A dropped session is opened again after a pause that
-// doubles from 100 ms to 30 s while the new ones do not last, and Events.Reopened is
+// doubles from about 100 ms to about 30 s while the new ones do not last, and Events.Reopened is
 // told.
 //
 // What a dropped session had under way is sent again by itself. The answers are then

@@ -65,13 +65,16 @@ func addressesFrom(getenv func(string) string) ([]string, error) {
 	var addresses []string
 	var errs []error
 	switch single := host != "" || port != ""; {
-	case list != "" && single:
-		errs = append(errs, &ConfigError{Field: EnvAddresses, Value: list, Reason: "is given, and so is " + EnvHost + " or " + EnvPort + ": give one or the other"})
 	case list != "":
+		if single {
+			_, errs = singleAddress(host, port)
+			errs = append(errs, &ConfigError{Field: EnvAddresses, Value: list, Reason: "is given, and so is " + EnvHost + " or " + EnvPort + ": give one or the other"})
+		}
 		for element := range strings.SplitSeq(list, ",") {
 			addresses = append(addresses, strings.TrimSpace(element))
 		}
-		_, errs = parseAddresses(EnvAddresses, addresses)
+		_, wrong := parseAddresses(EnvAddresses, addresses)
+		errs = append(errs, wrong...)
 	case single:
 		addresses, errs = singleAddress(host, port)
 	default:

@@ -76,6 +76,10 @@ func TestConfigFromEnvReportsAllFaultsAtOnce(t *testing.T) {
 			map[string]string{cluster.EnvClusterID: "-1", cluster.EnvAddresses: "a", cluster.EnvPort: "3000"},
 			[]string{"TIGERBEETLE_CLUSTER_ID", "give one or the other"},
 		},
+		{
+			map[string]string{cluster.EnvClusterID: "1", cluster.EnvAddresses: "a,:", cluster.EnvPort: "no", cluster.EnvReplicaCount: "3"},
+			[]string{"give one or the other", "TIGERBEETLE_ADDRESSES[1]", "TIGERBEETLE_PORT", "TIGERBEETLE_REPLICA_COUNT"},
+		},
 	} {
 		setenv(t, test.env)
 		_, err := cluster.ConfigFromEnv()

@@ -16,12 +16,17 @@ type Events struct {
 	// Reopened is told when a session was opened anew. What it had under way is sent
 	// again; an answer to that will show whether the cluster is there.
 	Reopened func(Reopening)
+	// ReopenFailed is told each time when a session could not be opened anew, e.g. because
+	// this machine has no thread or descriptor left. It is tried again after a pause.
+	ReopenFailed func(session int, err error)
 	// Log is given the log of tigerbeetle-go's native part, whose warnings would else go
 	// to standard error: a refused connection, say, again and again.
 	// The native part has one log for the whole process: each Ledger is given the lines
 	// of all clients, also of those that are not this package's. Log may be called
-	// from several goroutines at once, and must not use any Ledger or tigerbeetle-go.
-	// On Linux; elsewhere the lines go to standard error.
+	// from several goroutines at once, also a moment after Close, and must not use any
+	// Ledger or tigerbeetle-go. Without Log the lines are dropped, but for the last few,
+	// which an OpenError shows. On Linux, unless another library has the log already;
+	// elsewhere the lines go to standard error.
 	Log func(level slog.Level, line string)
 }
 

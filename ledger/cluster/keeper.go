@@ -4,15 +4,12 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-
-	"github.com/peerledger/peerledger/ledger"
 )
 
 const (
@@ -29,7 +26,7 @@ func (l *Ledger) keep(ctx context.Context, ln *lane) {
 	pause := &backoff.ExponentialBackOff{
 		InitialInterval: pauseLeast, MaxInterval: pauseMost, Multiplier: 2, RandomizationFactor: 0.5,
 	}
-	watch := time.NewTicker(l.cfg.StallTimeout)
+	watch := time.NewTicker(max(1, l.cfg.StallTimeout/2))
 	defer watch.Stop()
 	for {
 		select {
@@ -56,12 +53,15 @@ func (l *Ledger) reopen(ctx context.Context, lost lostConn, pause backoff.BackOf
 			return
 		case <-time.After(pause.NextBackOff()):
 		}
-		if l.sessions.over() {
+		if l.sessions.reason() != nil {
 			return
 		}
 		c, err := l.reconnect(ctx, lost.conn)
-		if err != nil {
-			continue // a fault of this machine or of a name server; the cluster was not asked
+		if err != nil { // a fault of this machine; the cluster was not asked
+			if told := l.cfg.Events.ReopenFailed; told != nil {
+				told(lost.conn.lane.number, err)
+			}
+			continue
 		}
 		if !l.sessions.install(c, true) {
 			c.client.Close()
@@ -78,13 +78,21 @@ func (l *Ledger) reopen(ctx context.Context, lost lostConn, pause backoff.BackOf
 }
 
 // reconnect opens a session in place of another, at the addresses as they are now. A name
-// that cannot be resolved keeps the address it had.
+// that cannot be resolved, or not in time, keeps the address it had.
 func (l *Ledger) reconnect(ctx context.Context, previous *conn) (*conn, error) {
-	addresses, err := resolveAll(ctx, l.cfg.Resolver, l.replicas, previous.addresses)
+	return l.connect(previous.lane, l.resolveAgain(ctx, previous.addresses))
+}
+
+// resolveAgain finds where the replicas are now. If what is new and what is kept do not go
+// together, since two replicas would be at one address, all keep the addresses they had.
+func (l *Ledger) resolveAgain(ctx context.Context, previous []netip.AddrPort) []netip.AddrPort {
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.StallTimeout)
+	defer cancel()
+	addresses, err := resolveAll(ctx, l.cfg.Resolver, l.replicas, previous)
 	if err != nil {
-		return nil, err
+		return previous
 	}
-	return l.connect(previous.lane, addresses)
+	return addresses
 }
 
 // connect opens a session. It does not wait for the cluster.
@@ -104,17 +112,8 @@ func (l *Ledger) watch(ctx context.Context, ln *lane) {
 	if c == nil || !hasNames(l.replicas) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, l.cfg.StallTimeout)
-	defer cancel()
-	addresses, err := resolveAll(ctx, l.cfg.Resolver, l.replicas, c.addresses)
-	if err == nil && !slices.Equal(addresses, c.addresses) {
+	addresses := l.resolveAgain(ctx, c.addresses)
+	if ctx.Err() == nil && !slices.Equal(addresses, c.addresses) {
 		l.sessions.lose(c, ErrAddressChanged)
 	}
 }
-
-// errClosed is why a call is refused after Close.
-var errClosed = fmt.Errorf("cluster: %w", ledger.ErrClosed)
-
-// isClosed reports whether the error says that the ledger had ended before the request
-// was sent.
-func isClosed(err error) bool { return errors.Is(err, ledger.ErrClosed) }

@@ -90,6 +90,7 @@ func TestReleaseNotServed(t *testing.T) {
 			err = l.Ping(t.Context())
 			require.ErrorIs(t, err, ledger.ErrOutcomeUnknown, "it may have been executed before the servers were exchanged")
 			require.ErrorIs(t, err, ErrRelease)
+			require.NotErrorIs(t, err, ledger.ErrClosed, "which says that nothing was sent")
 			err = l.Ping(t.Context())
 			require.ErrorIs(t, err, ledger.ErrClosed)
 			require.ErrorIs(t, err, ErrRelease)
@@ -186,5 +187,125 @@ func TestNamesAreLeftAlone(t *testing.T) {
 			time.Sleep(time.Minute) //nolint:forbidigo // virtual time
 		}
 		require.Equal(t, asked, dns.asked)
+	})
+}
+
+// Two names, of which the second is one that the resolver may not answer in time.
+type slowResolver struct {
+	*names
+	mu   sync.Mutex
+	hang bool
+}
+
+func (s *slowResolver) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	s.mu.Lock()
+	hang := s.hang && host == "tb-1"
+	s.mu.Unlock()
+	if hang {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return s.names.LookupNetIP(ctx, network, host)
+}
+
+func newSlowResolver() *slowResolver {
+	s := &slowResolver{names: new(names)}
+	s.set("tb-0", "10.0.0.1")
+	s.set("tb-1", "10.0.0.9")
+	return s
+}
+
+func (s *slowResolver) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hang = true
+}
+
+// A resolver that does not answer does not keep a session from being opened anew.
+func TestReopenWithoutAResolver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, dns := newServers(), newSlowResolver()
+		l := openFake(t, s, Config{Addresses: []string{"tb-0", "tb-1"}, Resolver: dns, Sessions: 1})
+		dns.stop()
+		s.once(fate{lost: tb.ErrClientEvicted})
+		start := time.Now()
+		require.NoError(t, l.Ping(t.Context()))
+		require.Less(t, time.Since(start), 6*time.Second)
+	})
+}
+
+// A name that took the address of another, which cannot be resolved now, does not either.
+func TestReopenWithAnAddressThatMoved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServers()
+		var dns names
+		dns.set("tb-0", "10.0.0.1")
+		dns.set("tb-1", "10.0.0.2")
+		l := openFake(t, s, Config{Addresses: []string{"tb-0", "tb-1"}, Resolver: &dns, Sessions: 1})
+		dns.set("tb-0", "10.0.0.2")
+		dns.set("tb-1")
+		s.once(fate{lost: tb.ErrClientEvicted})
+		require.NoError(t, l.Ping(t.Context()))
+	})
+}
+
+// Close while the resolver is asked about a session without answers ends the call on it.
+func TestCloseWhileWatching(t *testing.T) {
+	t.Parallel()
+	for pause := 500 * time.Millisecond; pause < 12*time.Second; pause += 500 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			s, dns := newServers(), newSlowResolver()
+			l := openFake(t, s, Config{Addresses: []string{"tb-0", "tb-1"}, Resolver: dns, Sessions: 1})
+			s.on(func(*fakeClient) fate { return fate{before: make(chan struct{})} })
+			dns.set("tb-0", "10.0.0.2")
+			dns.stop()
+			var call sync.WaitGroup
+			call.Go(func() { assert.ErrorIs(t, l.Ping(t.Context()), ledger.ErrOutcomeUnknown) })
+			time.Sleep(pause) //nolint:forbidigo // virtual time
+			require.NoError(t, l.Close())
+			call.Wait()
+		})
+	}
+}
+
+// A loss that no keeper has seen is closed all the same, with the calls on it.
+func TestCloseAfterAnUnseenLoss(t *testing.T) {
+	t.Parallel()
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServers()
+			l := openFake(t, s, Config{Sessions: 1, CloseTimeout: -1})
+			s.on(func(*fakeClient) fate { return fate{before: make(chan struct{})} })
+			var call sync.WaitGroup
+			call.Go(func() { assert.ErrorIs(t, l.Ping(t.Context()), ledger.ErrOutcomeUnknown) })
+			synctest.Wait()
+			l.sessions.lose(l.sessions.lanes[0].conn, ErrAddressChanged)
+			require.NoError(t, l.Close())
+			call.Wait()
+		})
+	}
+}
+
+// Why a session cannot be opened anew is told.
+func TestReopenFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServers()
+		failed := make(chan error, 100)
+		l := openFake(t, s, Config{Events: Events{ReopenFailed: func(_ int, err error) { failed <- err }}})
+		s.mu.Lock()
+		s.dialErr = tb.ErrSystemResources
+		s.mu.Unlock()
+		s.once(fate{lost: tb.ErrClientEvicted})
+		require.NoError(t, l.Ping(t.Context()))
+		require.ErrorIs(t, <-failed, tb.ErrSystemResources)
+
+		_, err := open(t.Context(), Config{Addresses: here}, s.dial)
+		var report *OpenError
+		require.ErrorAs(t, err, &report)
+		require.ErrorIs(t, err, tb.ErrSystemResources)
+		require.Empty(t, report.Causes)
 	})
 }

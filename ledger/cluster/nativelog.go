@@ -28,6 +28,7 @@ type nativeLog struct {
 var (
 	nativeListeners atomic.Pointer[[]*nativeLog]
 	nativeTurning   sync.Mutex // of those who exchange the list and turn the log
+	nativeDiverted  bool       // by us; under nativeTurning
 )
 
 func listenToNative(tell func(slog.Level, string)) *nativeLog {
@@ -42,16 +43,15 @@ func (n *nativeLog) close() {
 	})
 }
 
-// changeListeners exchanges the list, and turns the native log if it was empty before or
-// is now.
+// changeListeners exchanges the list, and turns the native log if it is empty now, or has
+// not been turned yet.
 func changeListeners(change func([]*nativeLog) []*nativeLog) {
 	nativeTurning.Lock()
 	defer nativeTurning.Unlock()
-	before := listeners()
-	after := change(slices.Clone(before))
-	nativeListeners.Store(&after)
-	if (len(before) == 0) != (len(after) == 0) {
-		divertNativeLog(len(after) > 0)
+	all := change(slices.Clone(listeners()))
+	nativeListeners.Store(&all)
+	if wanted := len(all) > 0; wanted != nativeDiverted && divertNativeLog(wanted) {
+		nativeDiverted = wanted
 	}
 }
 

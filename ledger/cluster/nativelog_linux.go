@@ -18,10 +18,9 @@ static void peerledger_native_line(int level, const uint8_t *line, uint32_t size
 	peerledgerNativeLine(level, (uint8_t *)line, size);
 }
 
-static void peerledger_divert_native_log(bool on) {
-	if (tb_client_register_log_callback != NULL) {
-		tb_client_register_log_callback(on ? peerledger_native_line : NULL, false);
-	}
+static bool peerledger_divert_native_log(bool on) {
+	return tb_client_register_log_callback != NULL &&
+		tb_client_register_log_callback(on ? peerledger_native_line : NULL, false) == 0;
 }
 */
 import "C"
@@ -35,8 +34,8 @@ import (
 const nativeLogDiverted = true
 
 // divertNativeLog sends the native log to the listeners instead of standard error, or
-// back. If another library has diverted it, it stays there.
-func divertNativeLog(on bool) { C.peerledger_divert_native_log(C.bool(on)) }
+// back. It returns false, and changes nothing, if another library has diverted it.
+func divertNativeLog(on bool) bool { return bool(C.peerledger_divert_native_log(C.bool(on))) }
 
 // The native client's levels.
 const (

@@ -6,4 +6,4 @@ package cluster
 const nativeLogDiverted = false
 
 // divertNativeLog does nothing: the native client writes to standard error.
-func divertNativeLog(bool) {}
+func divertNativeLog(bool) bool { return false }

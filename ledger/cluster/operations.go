@@ -84,9 +84,9 @@ func (l *Ledger) GetChangeEvents(ctx context.Context, filter ledger.ChangeEvents
 	select {
 	case l.feed <- struct{}{}:
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	case <-l.life.Done():
-		return nil, errClosed
+		return nil, ended(ctx)
+	case <-l.sessions.taking.Done():
+		return nil, l.sessions.reason()
 	}
 	return query[ledger.ChangeEvent](ctx, l, filter, filter.Limit, tb.Client.GetChangeEvents, func() { <-l.feed })
 }

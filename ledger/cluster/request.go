@@ -64,12 +64,15 @@ func ask[E, R any](
 		}
 		a, gone := call(ctx, l.sessions, c, leave, func(client tb.Client) ([]R, error) { return send(client, events) })
 		if gone {
-			return answer[R]{}, unknown(context.Cause(ctx))
+			return answer[R]{}, unknown(ended(ctx))
 		}
 		if sessionEnd(a.err) == nil {
 			leave()
 			a.again = handed
-			return a, a.err
+			if a.err != nil { // of this attempt: it says nothing of an earlier one
+				return answer[R]{}, unsent(a.err, handed)
+			}
+			return a, nil
 		}
 		handed = true
 	}
@@ -78,35 +81,23 @@ func ask[E, R any](
 // enter waits for room.
 func (l *Ledger) enter(ctx context.Context, room int64) error {
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return ended(ctx)
 	}
 	if l.room.TryAcquire(room) {
 		return nil
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(l.life, func() { cancel(errClosed) })()
-	if err := l.room.Acquire(ctx, room); err != nil {
-		if cause := context.Cause(ctx); isClosed(cause) {
-			return cause
-		}
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(l.sessions.taking, cancel)()
+	switch err := l.room.Acquire(waiting, room); {
+	case err == nil:
+		return nil
+	case ctx.Err() == nil:
+		return l.sessions.reason()
+	default:
 		return fmt.Errorf("cluster: %d calls wait for the cluster and there is no room for another: %w",
-			l.Stats().Calls, context.Cause(ctx))
+			l.Stats().Calls, ended(ctx))
 	}
-	return nil
-}
-
-// unsent is why a request was not sent, or not once more.
-func unsent(err error, handed bool) error {
-	if handed {
-		return unknown(err)
-	}
-	return err
-}
-
-// unknown says that nobody knows whether a request was executed.
-func unknown(cause error) error {
-	return fmt.Errorf("cluster: %w: %w", ledger.ErrOutcomeUnknown, cause)
 }
 
 // Who was first at a call: the answer, or its caller, who went away.
@@ -159,7 +150,7 @@ func call[R any](
 
 // tooMuch makes the native client's word for a request above the limits ours.
 func tooMuch(err error, what string, n int) error {
-	if errors.Is(err, tb.ErrTooMuchData) {
+	if errors.Is(err, tb.ErrTooMuchData) && !errors.Is(err, ledger.ErrOutcomeUnknown) {
 		return fmt.Errorf("cluster: %w: %d %s", ledger.ErrTooMuchData, n, what)
 	}
 	return err

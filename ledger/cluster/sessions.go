@@ -23,9 +23,11 @@ import (
 type sessions struct {
 	mu        sync.Mutex
 	lanes     []*lane
-	next      int           // the lane to look at first, so that none is idle for long
-	changed   chan struct{} // closed, and made anew, when a lane has a connection again or ended is set
-	ended     error         // why no call is taken any more; matches ledger.ErrClosed
+	next      int             // the lane to look at first, so that none is idle for long
+	changed   chan struct{}   // closed, and made anew, when a lane has a connection again or ended is set
+	ended     error           // why no call is taken any more; matches ledger.ErrClosed
+	taking    context.Context // ends when ended is set
+	stop      context.CancelFunc
 	idle      chan struct{} // closed when no call is waited for and ended is set
 	calls     int           // on all connections
 	abandoned int           // of these, those whose callers have gone
@@ -62,6 +64,7 @@ type lostConn struct {
 
 func newSessions(n int) *sessions {
 	s := &sessions{changed: make(chan struct{}), idle: make(chan struct{})}
+	s.taking, s.stop = context.WithCancel(context.Background()) //nolint:forbidigo // the sessions end with Close and with no caller's context
 	for i := range n {
 		s.lanes = append(s.lanes, &lane{number: i, lost: make(chan lostConn, 1)})
 	}
@@ -72,6 +75,9 @@ func newSessions(n int) *sessions {
 // The error is ended, or the context's.
 func (s *sessions) take(ctx context.Context) (*conn, error) {
 	for {
+		if ctx.Err() != nil {
+			return nil, ended(ctx)
+		}
 		c, changed, err := s.tryTake()
 		if c != nil || err != nil {
 			return c, err
@@ -79,7 +85,7 @@ func (s *sessions) take(ctx context.Context) (*conn, error) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, ended(ctx)
 		}
 	}
 }
@@ -196,6 +202,7 @@ func (s *sessions) end(reason error) {
 	defer s.mu.Unlock()
 	if s.ended == nil {
 		s.ended = reason
+		s.stop()
 		s.tellChanged()
 		s.tellIdle()
 	}
@@ -208,11 +215,11 @@ func (s *sessions) countResent() {
 	s.resent++
 }
 
-// over reports whether calls are no longer taken.
-func (s *sessions) over() bool {
+// reason is why calls are no longer taken, nil if they are.
+func (s *sessions) reason() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ended != nil
+	return s.ended
 }
 
 // stalled is the connection of a lane if calls have waited for so long without any
@@ -234,6 +241,18 @@ func (s *sessions) takeAll() (conns []*conn) {
 		if ln.conn != nil {
 			conns = append(conns, ln.conn)
 			ln.conn = nil
+		}
+	}
+	return conns
+}
+
+// takeLost takes the connections that were lost and that no keeper has seen, to close them.
+func (s *sessions) takeLost() (conns []*conn) {
+	for _, ln := range s.lanes {
+		select {
+		case lost := <-ln.lost:
+			conns = append(conns, lost.conn)
+		default:
 		}
 	}
 	return conns

@@ -158,6 +158,12 @@ func (r *requestTest) endedContext() {
 	_, err := r.CreateTransfers(ctx, []ledger.Transfer{transfer})
 	require.ErrorIs(r.t, err, context.Canceled)
 	require.NotErrorIs(r.t, err, ledger.ErrOutcomeUnknown)
+	// The cause may come from another request, and is not what became of this one.
+	caused, cancelCause := context.WithCancelCause(r.t.Context())
+	cancelCause(ledger.ErrOutcomeUnknown)
+	_, err = r.CreateTransfers(caused, []ledger.Transfer{transfer})
+	require.ErrorIs(r.t, err, context.Canceled)
+	require.NotErrorIs(r.t, err, ledger.ErrOutcomeUnknown)
 	_, err = r.QueryAccounts(ctx, ledger.QueryFilter{Limit: 1})
 	require.ErrorIs(r.t, err, context.Canceled)
 	r.mustCreate(transfer)
