@@ -64,12 +64,15 @@ func listeners() []*nativeLog {
 
 // hear takes a line and passes it on.
 func (n *nativeLog) hear(level slog.Level, line string) {
+	n.keep(withoutClient(line))
 	if n.tell != nil {
 		n.tell(level, line)
 	}
+}
+
+func (n *nativeLog) keep(line string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	line = withoutClient(line)
 	if i := slices.Index(n.lines, line); i >= 0 {
 		n.lines = slices.Delete(n.lines, i, i+1)
 	}
