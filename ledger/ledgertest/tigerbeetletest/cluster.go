@@ -5,9 +5,9 @@ package tigerbeetletest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sync/semaphore"
 	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/ledger/cluster"
@@ -45,7 +44,8 @@ type Cluster struct {
 
 // Start starts a cluster and returns when it answers. It skips the test if no TigerBeetle is
 // to be had, with a line that says what is missing; if PEERLEDGER_REQUIRE_CLUSTER is 1 it fails
-// the test then.
+// the test then. As replicas take much memory, it waits for the end of other tests while they
+// have four of them; a second cluster of the same test does not wait.
 func Start(tb testing.TB, cfg Config) *Cluster {
 	tb.Helper()
 	h := hostFor(tb)
@@ -75,25 +75,19 @@ func Start(tb testing.TB, cfg Config) *Cluster {
 	return c
 }
 
-// replicasMost is how many replicas of different clusters run at once in a process, as they
-// take much memory. A larger cluster runs alone.
-const replicasMost = 4
-
-var room = semaphore.NewWeighted(replicasMost)
-
 // enter waits until there is room for so many replicas; the end of the test makes it free.
 func (c *Cluster) enter(count int) {
 	c.t.Helper()
-	n := int64(min(count, replicasMost))
-	require.NoError(c.t, room.Acquire(c.t.Context(), n))
-	c.t.Cleanup(func() { room.Release(n) })
+	leave, err := rooms.enter(c.t.Context(), c.t.Name(), count)
+	require.NoError(c.t, err)
+	c.t.Cleanup(leave)
 }
 
 // connect finds a port for each replica and makes the links.
 func (c *Cluster) connect(count int) (ports []string) {
 	c.t.Helper()
 	for to := range count {
-		ports = append(ports, freePort(c.t))
+		ports = append(ports, freeAddress(c.t))
 		for from := Client; from < count; from++ {
 			if from == to {
 				continue
@@ -105,21 +99,6 @@ func (c *Cluster) connect(count int) (ports []string) {
 		}
 	}
 	return ports
-}
-
-// freePort is an address on which nobody listens. It is none of those that the system picks
-// for whoever connects, so that nobody takes it while its replica is down.
-func freePort(tb testing.TB) string {
-	tb.Helper()
-	for range 100 {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.IntN(12000)))
-		if listener, err := net.Listen("tcp", address); err == nil {
-			require.NoError(tb, listener.Close())
-			return address
-		}
-	}
-	require.Fail(tb, "no port from 20000 to 31999 is free")
-	return ""
 }
 
 // seenBy are the addresses of all replicas as one of them is told: its own, and links to
@@ -230,12 +209,23 @@ func lastView(log string) (view int) {
 // remove stops and removes all replicas. If the test has failed it shows the ends of their
 // logs.
 func (c *Cluster) remove() {
-	for _, r := range c.replicas {
-		if c.t.Failed() {
-			c.t.Logf("the end of the log of replica %d:\n%s", r.index, tail(r.Log(), 20))
+	if c.t.Failed() {
+		for _, r := range c.replicas {
+			c.t.Logf("the end of the log of replica %d:\n%s", r.index, r.lastLines(20))
 		}
-		r.do("remove", r.server.remove)
 	}
+	if err := removeAll(c.replicas); err != nil {
+		c.t.Error(err)
+	}
+}
+
+// removeAll removes all replicas, also those after one that cannot be.
+func removeAll(replicas []*Replica) error {
+	errs := make([]error, len(replicas))
+	for i, r := range replicas {
+		errs[i] = r.try("remove", r.server.remove)
+	}
+	return errors.Join(errs...)
 }
 
 // tail is the last n lines of a text.

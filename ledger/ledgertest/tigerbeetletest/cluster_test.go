@@ -50,6 +50,7 @@ func TestPause(t *testing.T) {
 	require.ErrorIs(t, l.Ping(ctx), context.DeadlineExceeded)
 	c.Replica(0).Resume()
 	require.NoError(t, l.Ping(t.Context()))
+	c.Replica(0).Pause() // and is removed like this
 }
 
 // Two of three go on without the third, whichever it is.

@@ -115,7 +115,7 @@ type containerServer struct {
 	spec      spec
 	volume    string
 	memlock   int64
-	container testcontainers.Container // nil until the first start
+	container *testcontainers.DockerContainer // nil until it is created
 }
 
 func (c *containerServer) options(
@@ -128,7 +128,11 @@ func (c *containerServer) options(
 			host.NetworkMode = "host"
 			host.SecurityOpt = []string{"seccomp=unconfined"} // io_uring
 			host.Ulimits = []*container.Ulimit{{Name: "memlock", Soft: c.memlock, Hard: c.memlock}}
-			host.Mounts = []mount.Mount{{Type: mount.TypeVolume, Source: c.volume, Target: dataFolder}}
+			host.Mounts = []mount.Mount{{
+				Type: mount.TypeVolume, Source: c.volume, Target: dataFolder,
+				// So that Ryuk, if it is there, removes the volume of a test that was killed.
+				VolumeOptions: &mount.VolumeOptions{Labels: testcontainers.GenericLabels()},
+			}}
 		}),
 		testcontainers.WithWaitStrategy(strategy),
 	}

@@ -23,7 +23,8 @@
 // Containers use the host's network for this; that is Linux, or Docker Desktop with host
 // networking turned on. They run without privileges but for seccomp, which has to let
 // io_uring through, and an unlimited memlock; tini is PID 1; the data is on a volume that
-// outlives a restart.
+// outlives a restart. What a killed test leaves behind testcontainers' Ryuk removes, unless
+// TESTCONTAINERS_RYUK_DISABLED is set; processes die with the test on Linux only.
 //
 // The package needs cgo, as a client tells when a cluster is ready, and the signals of Unix;
 // elsewhere it is empty.

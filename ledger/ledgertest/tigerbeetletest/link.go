@@ -47,6 +47,11 @@ func (l *link) run() {
 }
 
 func (l *link) connect() bool {
+	// Else the target heard of the connection through a black hole, or the client that the
+	// target is not there.
+	if !l.proxy.gate(toServer, time.Time{}, l.life.Done()) {
+		return false
+	}
 	l.proxy.mu.Lock()
 	target := l.proxy.target
 	l.proxy.mu.Unlock()
@@ -97,10 +102,10 @@ func breakConn(conn *net.TCPConn) {
 	_ = conn.Close()
 }
 
-// chunk is what was read at once, and when it is to be written.
+// chunk is what was read at once, and when.
 type chunk struct {
-	data []byte
-	due  time.Time
+	data []byte // nil for the end
+	sent time.Time
 }
 
 // pump passes one direction on until it ends. The end of what one side sends is passed on
@@ -120,15 +125,15 @@ func (l *link) pump(direction int, from, to *net.TCPConn) {
 	for {
 		buffer := make([]byte, 32<<10)
 		n, err := from.Read(buffer)
-		delay, open := l.proxy.gate(direction, l.life.Done())
-		if !open {
+		sent := time.Now()
+		if !l.proxy.gate(direction, time.Time{}, l.life.Done()) {
 			return
 		}
 		if n > 0 {
-			chunks <- chunk{buffer[:n], time.Now().Add(delay)}
+			chunks <- chunk{buffer[:n], sent}
 		}
 		if errors.Is(err, io.EOF) {
-			chunks <- chunk{nil, time.Now().Add(delay)}
+			chunks <- chunk{nil, sent}
 			return
 		}
 		if err != nil {
@@ -141,17 +146,8 @@ func (l *link) pump(direction int, from, to *net.TCPConn) {
 // write writes a chunk when it is due, or the end of a direction. It returns false if that
 // cannot be done.
 func (l *link) write(direction int, to *net.TCPConn, c chunk) bool {
-	if wait := time.Until(c.due); wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-l.life.Done():
-			return false
-		}
-	}
-	if _, open := l.proxy.gate(direction, l.life.Done()); !open {
-		return false // it was blocked since
+	if !l.proxy.gate(direction, c.sent, l.life.Done()) {
+		return false
 	}
 	if c.data == nil {
 		return to.CloseWrite() == nil

@@ -35,13 +35,23 @@ const (
 	toClient
 )
 
-// NewProxy listens on a port of 127.0.0.1 that the system picks, and passes connections on
-// to the target ("host:port").
-func NewProxy(target string) (*Proxy, error) { return NewProxyOn("127.0.0.1:0", target) }
+// NewProxy listens on a free port of 127.0.0.1, and passes connections on to the target
+// ("host:port"). The system does not give the port to others, also not while the proxy
+// refuses connections.
+func NewProxy(target string) (p *Proxy, err error) {
+	for range portTries {
+		if p, err = NewProxyOn(randomAddress(proxyPorts), target); err == nil {
+			return p, nil
+		}
+	}
+	return nil, err
+}
 
 // NewProxyOn is NewProxy with an address of the caller's to listen on.
 func NewProxyOn(address, target string) (*Proxy, error) {
 	p := &Proxy{target: target, changed: make(chan struct{}), links: make(map[*link]struct{})}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if err := p.listen(address); err != nil {
 		return nil, err
 	}
@@ -49,15 +59,11 @@ func NewProxyOn(address, target string) (*Proxy, error) {
 	return p, nil
 }
 
+// listen is called with the mutex held.
 func (p *Proxy) listen(address string) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("tigerbeetletest: proxy: %w", err)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return listener.Close() // it was closed meanwhile
 	}
 	p.listener = listener
 	p.running.Go(func() { p.accept(listener) })
@@ -71,12 +77,12 @@ func (p *Proxy) Addr() string { return p.address }
 func (p *Proxy) SetTarget(target string) { p.change(func() { p.target = target }) }
 
 // Delay adds a latency to each direction. Bytes keep their order, and the throughput is not
-// bounded. 0 takes the latency away.
+// bounded. 0 takes the latency away. What is on its way goes by the new latency.
 func (p *Proxy) Delay(d time.Duration) { p.change(func() { p.delay = d }) }
 
 // BlackHole lets nothing through any more, in neither direction. Connections stay, and new
-// ones are accepted. What was sent meanwhile gets through after Heal, as it does when a
-// network is whole again.
+// ones are accepted, of which the target does not hear. What was sent meanwhile gets through
+// after Heal, as it does when a network is whole again.
 func (p *Proxy) BlackHole() { p.change(func() { p.blocked = [2]bool{true, true} }) }
 
 // DropReplies lets what clients send through, and nothing of what the target sends.
@@ -86,12 +92,11 @@ func (p *Proxy) DropReplies() { p.change(func() { p.blocked = [2]bool{toClient: 
 func (p *Proxy) Heal() error {
 	p.change(func() { p.blocked, p.delay = [2]bool{}, 0 })
 	p.mu.Lock()
-	refusing := p.listener == nil && !p.closed
-	p.mu.Unlock()
-	if refusing {
-		return p.listen(p.address)
+	defer p.mu.Unlock()
+	if p.listener != nil || p.closed {
+		return nil
 	}
-	return nil
+	return p.listen(p.address)
 }
 
 // Reset ends all present connections with a reset, at both ends. What was under way on them
@@ -110,13 +115,12 @@ func (p *Proxy) Reset() {
 
 // Refuse has new connections refused, and resets the present ones.
 func (p *Proxy) Refuse() {
-	p.mu.Lock()
-	listener := p.listener
-	p.listener = nil
-	p.mu.Unlock()
-	if listener != nil {
-		_ = listener.Close() // an error means that nobody listens any more, which is what is wanted
-	}
+	p.change(func() {
+		if p.listener != nil {
+			_ = p.listener.Close() // an error means that nobody listens any more, which is what is wanted
+			p.listener = nil
+		}
+	})
 	p.Reset()
 }
 
@@ -190,21 +194,26 @@ func (p *Proxy) accept(listener net.Listener) {
 	}
 }
 
-// gate waits until a direction is open, or the connection has ended. It returns the latency
-// to add.
-func (p *Proxy) gate(direction int, ended <-chan struct{}) (delay time.Duration, open bool) {
+// gate waits until a direction is open and what was sent at a time is due. It returns false if
+// the connection has ended before.
+func (p *Proxy) gate(direction int, sent time.Time, ended <-chan struct{}) (open bool) {
 	for {
 		p.mu.Lock()
 		blocked, changed := p.blocked[direction], p.changed
-		delay = p.delay
+		wait := time.Until(sent.Add(p.delay))
 		p.mu.Unlock()
+		var due <-chan time.Time // never, while it is blocked
 		if !blocked {
-			return delay, true
+			if wait <= 0 {
+				return true
+			}
+			due = time.After(wait)
 		}
 		select {
+		case <-due:
 		case <-changed:
 		case <-ended:
-			return 0, false
+			return false
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -168,6 +170,29 @@ func TestProxyBlackHole(t *testing.T) {
 	b.receive("b")
 }
 
+// Behind a black hole nobody hears of a new connection, nor the client that nobody is there.
+func TestProxyBlackHoleHidesConnections(t *testing.T) {
+	t.Parallel()
+	target, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = target.Close() })
+	p, err := NewProxy(target.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	p.BlackHole()
+	b := &bench{t: t, proxy: p}
+	b.dial()
+	b.await(func() bool { return p.Connections() == 1 })
+	require.NoError(t, target.(*net.TCPListener).SetDeadline(time.Now().Add(50*time.Millisecond)))
+	_, err = target.Accept()
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.NoError(t, target.Close())
+	b.dial()
+	b.silent()
+	require.NoError(t, p.Heal())
+	b.broken()
+}
+
 func TestProxyDropsReplies(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -198,6 +223,22 @@ func TestProxyDelay(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(start), 100*time.Millisecond, "there and back")
 }
 
+// What is on its way goes by a new latency too.
+func TestProxyDelayEnds(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, end := range []func(){
+		func() { b.proxy.Delay(0) },
+		func() { require.NoError(t, b.proxy.Heal()) },
+	} {
+		b.proxy.Delay(time.Hour)
+		b.send("late")
+		b.silent()
+		end()
+		b.receive("late")
+	}
+}
+
 func TestProxyRefuses(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -214,6 +255,29 @@ func TestProxyRefuses(t *testing.T) {
 	b.receive("b")
 }
 
+// Nobody but the proxy gets its port, also not while it refuses connections.
+func TestProxyKeepsItsPort(t *testing.T) {
+	t.Parallel()
+	p, err := NewProxy("127.0.0.1:1")
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	_, port, err := net.SplitHostPort(p.Addr())
+	require.NoError(t, err)
+	number, err := strconv.Atoi(port)
+	require.NoError(t, err)
+	require.Less(t, number, 32768, "systems pick from there for whoever connects")
+	address := p.Addr()
+	for range 20 {
+		var calls sync.WaitGroup
+		calls.Go(p.Refuse)
+		for range 4 {
+			calls.Go(func() { assert.NoError(t, p.Heal()) })
+		}
+		calls.Wait()
+	}
+	require.Equal(t, address, p.Addr())
+}
+
 // A client learns that the target is not there, as it would without a proxy.
 func TestProxyTargetDown(t *testing.T) {
 	t.Parallel()
@@ -227,8 +291,13 @@ func TestProxyTargetDown(t *testing.T) {
 	b.proxy.SetTarget(down.Addr().String())
 	b.send("b")
 	b.receive("b")
-	b.dial()
-	b.broken()
+	if conn, err := net.Dial("tcp", b.proxy.Addr()); err == nil {
+		t.Cleanup(func() { _ = conn.Close() })
+		b.conn = conn
+		b.broken()
+	} else { // the reset was faster than Dial
+		require.ErrorContains(t, err, "connection reset by peer")
+	}
 	b.proxy.SetTarget(target)
 	b.dial()
 	b.send("c")

@@ -133,17 +133,38 @@ func (r *Replica) Running() bool { return r.running }
 // Log is what the replica has logged since it was created.
 func (r *Replica) Log() string {
 	r.t.Helper()
-	var text string
-	r.do("log", func(ctx context.Context) (err error) {
+	text, err := r.readLog()
+	require.NoError(r.t, err)
+	return text
+}
+
+func (r *Replica) readLog() (text string, err error) {
+	err = r.try("read the log of", func(ctx context.Context) (err error) {
 		text, err = r.server.log(ctx)
 		return err
 	})
-	return text
+	return text, err
+}
+
+// lastLines is the end of the log for a person to read, or why it is not to be had.
+func (r *Replica) lastLines(n int) string {
+	text, err := r.readLog()
+	if err != nil {
+		return err.Error()
+	}
+	return tail(text, n)
 }
 
 func (r *Replica) do(what string, action func(context.Context) error) {
 	r.t.Helper()
+	require.NoError(r.t, r.try(what, action))
+}
+
+func (r *Replica) try(what string, action func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), actionTimeout) // also in Cleanup, when the test's context has ended
 	defer cancel()
-	require.NoError(r.t, action(ctx), "%s replica %d", what, r.index)
+	if err := action(ctx); err != nil {
+		return fmt.Errorf("%s replica %d: %w", what, r.index, err)
+	}
+	return nil
 }

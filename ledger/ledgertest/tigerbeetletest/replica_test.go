@@ -1,0 +1,31 @@
+//go:build cgo && unix
+
+package tigerbeetletest
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// stuck is a server of which nothing can be done, but which counts the attempts to remove it.
+type stuck struct {
+	server
+	err     error
+	removed int
+}
+
+func (s *stuck) log(context.Context) (string, error) { return "", s.err }
+func (s *stuck) remove(context.Context) error        { s.removed++; return s.err }
+
+// A replica that cannot be removed does not keep the others from it.
+func TestRemoveAll(t *testing.T) {
+	t.Parallel()
+	first, second := &stuck{err: errors.New("no")}, &stuck{}
+	replicas := []*Replica{{server: first}, {server: second, index: 1}}
+	require.EqualError(t, removeAll(replicas), "remove replica 0: no")
+	require.Equal(t, []int{1, 1}, []int{first.removed, second.removed})
+	require.Equal(t, "read the log of replica 0: no", replicas[0].lastLines(1))
+}
