@@ -55,8 +55,27 @@ func mend(chains []span, stored func(i int) (timestamp uint64, same bool), set f
 	}
 }
 
-// settleTransfers mends the results of transfers that were sent again.
-func (l *Ledger) settleTransfers(ctx context.Context, sent []ledger.Transfer, results []ledger.CreateTransferResult) error {
+// storedByID looks up what is stored under the ids. If it cannot be found out, nobody knows
+// what became of the request that asks.
+func storedByID[S any](
+	ctx context.Context, ids []ledger.ID, lookup func(context.Context, []ledger.ID) ([]S, error), id func(*S) ledger.ID,
+) (map[ledger.ID]*S, error) {
+	found, err := batch.Each(ctx, ids, 1, lookup)
+	if err != nil {
+		return nil, unknown(err)
+	}
+	byID := make(map[ledger.ID]*S, len(found))
+	for i := range found {
+		byID[id(&found[i])] = &found[i]
+	}
+	return byID, nil
+}
+
+// settleTransfers mends the results of transfers that were sent again, in place, and returns
+// them.
+func (l *Ledger) settleTransfers(
+	ctx context.Context, sent []ledger.Transfer, results []ledger.CreateTransferResult,
+) ([]ledger.CreateTransferResult, error) {
 	chains := appliedBefore(len(sent),
 		func(i int) bool { return sent[i].Flags.Has(ledger.TransferLinked) },
 		func(i int) bool { return results[i].Status == ledger.TransferExists },
@@ -67,13 +86,9 @@ func (l *Ledger) settleTransfers(ctx context.Context, sent []ledger.Transfer, re
 			ids = append(ids, t.ID, t.PendingID) // PendingID may be 0, which is nobody's
 		}
 	}
-	found, err := batch.Each(ctx, ids, 1, l.LookupTransfers)
+	byID, err := storedByID(ctx, ids, l.LookupTransfers, func(s *ledger.Transfer) ledger.ID { return s.ID })
 	if err != nil {
-		return unknown(err)
-	}
-	byID := make(map[ledger.ID]*ledger.Transfer, len(found))
-	for i := range found {
-		byID[found[i].ID] = &found[i]
+		return nil, err
 	}
 	find := func(id ledger.ID) *ledger.Transfer { return byID[id] }
 	mend(chains, func(i int) (uint64, bool) {
@@ -85,11 +100,14 @@ func (l *Ledger) settleTransfers(ctx context.Context, sent []ledger.Transfer, re
 	}, func(i int, timestamp uint64) {
 		results[i] = ledger.CreateTransferResult{Timestamp: timestamp, Status: ledger.TransferExists}
 	})
-	return nil
+	return results, nil
 }
 
-// settleAccounts mends the results of accounts that were sent again.
-func (l *Ledger) settleAccounts(ctx context.Context, sent []ledger.Account, results []ledger.CreateAccountResult) error {
+// settleAccounts mends the results of accounts that were sent again, in place, and returns
+// them.
+func (l *Ledger) settleAccounts(
+	ctx context.Context, sent []ledger.Account, results []ledger.CreateAccountResult,
+) ([]ledger.CreateAccountResult, error) {
 	chains := appliedBefore(len(sent),
 		func(i int) bool { return sent[i].Flags.Has(ledger.AccountLinked) },
 		func(i int) bool { return results[i].Status == ledger.AccountExists },
@@ -100,13 +118,9 @@ func (l *Ledger) settleAccounts(ctx context.Context, sent []ledger.Account, resu
 			ids = append(ids, a.ID)
 		}
 	}
-	found, err := batch.Each(ctx, ids, 1, l.LookupAccounts)
+	byID, err := storedByID(ctx, ids, l.LookupAccounts, func(s *ledger.Account) ledger.ID { return s.ID })
 	if err != nil {
-		return unknown(err)
-	}
-	byID := make(map[ledger.ID]*ledger.Account, len(found))
-	for i := range found {
-		byID[found[i].ID] = &found[i]
+		return nil, err
 	}
 	mend(chains, func(i int) (uint64, bool) {
 		a := byID[sent[i].ID]
@@ -117,5 +131,5 @@ func (l *Ledger) settleAccounts(ctx context.Context, sent []ledger.Account, resu
 	}, func(i int, timestamp uint64) {
 		results[i] = ledger.CreateAccountResult{Timestamp: timestamp, Status: ledger.AccountExists}
 	})
-	return nil
+	return results, nil
 }

@@ -90,9 +90,7 @@ func (l *Ledger) start(ctx context.Context) error {
 		return err // names the host
 	}
 	if err != nil {
-		failed := l.openError(err, time.Since(began), untried(l.replicas, addresses))
-		failed.Causes = nil // it is this machine's fault
-		return failed
+		return l.openError(err, time.Since(began), untried(l.replicas, addresses), nil) // it is this machine's fault
 	}
 	trying := l.diagnose(ctx, addresses)
 	err = l.firstContact(ctx)
@@ -108,7 +106,7 @@ func (l *Ledger) start(ctx context.Context) error {
 	case ctx.Err() != nil:
 		err = ended(ctx)
 	}
-	return l.openError(err, time.Since(began), replicas)
+	return l.openError(err, time.Since(began), replicas, likelyCauses(err, replicas))
 }
 
 // connectAll opens all sessions, with a keeper for each, and returns where they look for

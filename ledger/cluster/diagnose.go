@@ -105,9 +105,9 @@ func (e *OpenError) Error() string {
 // Unwrap returns why the wait ended.
 func (e *OpenError) Unwrap() error { return e.Err }
 
-func (l *Ledger) openError(err error, waited time.Duration, replicas []ReplicaReport) *OpenError {
+func (l *Ledger) openError(err error, waited time.Duration, replicas []ReplicaReport, causes []Cause) *OpenError {
 	return &OpenError{
-		ClusterID: l.cfg.ClusterID, Replicas: replicas, Causes: likelyCauses(err, replicas),
+		ClusterID: l.cfg.ClusterID, Replicas: replicas, Causes: causes,
 		Waited: waited, Native: l.log.last(), Err: err,
 	}
 }

@@ -98,7 +98,7 @@ func singleAddress(host, port string) (addresses []string, errs []error) {
 		errs = append(errs, &ConfigError{Field: EnvPort, Value: port, Reason: "is not a number from 1 to 65535"})
 	}
 	bare := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	text := net.JoinHostPort(bare, "3001") // brackets an IPv6 address
+	text := net.JoinHostPort(bare, strconv.Itoa(defaultPort)) // brackets an IPv6 address
 	if _, reason := parseAddress(text); reason != "" {
 		errs = append(errs, &ConfigError{Field: EnvHost, Value: host, Reason: "is not one host name or IP address without a port"})
 	}

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 
+	tb "github.com/tigerbeetle/tigerbeetle-go"
+
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -14,8 +16,8 @@ import (
 var errClosed = fmt.Errorf("cluster: %w", ledger.ErrClosed)
 
 // classError is what became of a request, and why. The classes of package ledger exclude
-// each other (one says that a request was sent, the others that it was not), so the error
-// matches its own, and of its cause whatever is none of them: a cause may come from
+// each other (one says that a request was sent, the others and the native client's word for
+// one of them that it was not), so the error matches its own, and of its cause whatever is none of them: a cause may come from
 // anywhere, and may be what became of another request.
 type classError struct {
 	class error
@@ -29,7 +31,7 @@ func (e *classError) Is(target error) bool {
 	switch target {
 	case e.class:
 		return true
-	case ledger.ErrOutcomeUnknown, ledger.ErrTooMuchData, ledger.ErrClosed:
+	case ledger.ErrOutcomeUnknown, ledger.ErrTooMuchData, ledger.ErrClosed, tb.ErrTooMuchData:
 		return false
 	}
 	return errors.Is(e.cause, target)

@@ -18,15 +18,11 @@ func (l *Ledger) CreateAccounts(ctx context.Context, accounts []ledger.Account) 
 	if err := l.checkBatch(len(accounts), "accounts"); err != nil {
 		return nil, err
 	}
-	a, err := l.createAccounts(ctx, accounts)
-	if err == nil && a.again {
-		err = l.settleAccounts(ctx, accounts, a.rows)
+	a, err := many[ledger.Account, ledger.CreateAccountResult](ctx, l, accounts, "accounts", tb.Client.CreateAccounts)
+	if err != nil || !a.again {
+		return a.rows, err
 	}
-	return rowsUnless(err, a.rows)
-}
-
-func (l *Ledger) createAccounts(ctx context.Context, accounts []ledger.Account) (answer[ledger.CreateAccountResult], error) {
-	return many[ledger.Account, ledger.CreateAccountResult](ctx, l, accounts, "accounts", tb.Client.CreateAccounts)
+	return l.settleAccounts(ctx, accounts, a.rows)
 }
 
 // CreateTransfers creates transfers. See ledger.Ledger, and the package comment for what
@@ -36,10 +32,10 @@ func (l *Ledger) CreateTransfers(ctx context.Context, transfers []ledger.Transfe
 		return nil, err
 	}
 	a, err := l.createTransfers(ctx, transfers)
-	if err == nil && a.again {
-		err = l.settleTransfers(ctx, transfers, a.rows)
+	if err != nil || !a.again {
+		return a.rows, err
 	}
-	return rowsUnless(err, a.rows)
+	return l.settleTransfers(ctx, transfers, a.rows)
 }
 
 func (l *Ledger) createTransfers(ctx context.Context, transfers []ledger.Transfer) (answer[ledger.CreateTransferResult], error) {
@@ -121,11 +117,4 @@ func (l *Ledger) checkBatch(n int, what string) error {
 		return fmt.Errorf("cluster: %w: %d %s, at most %d", ledger.ErrTooMuchData, n, what, most)
 	}
 	return nil
-}
-
-func rowsUnless[R any](err error, rows []R) ([]R, error) {
-	if err != nil {
-		return nil, err
-	}
-	return rows, nil
 }

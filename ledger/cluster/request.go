@@ -86,10 +86,10 @@ func (l *Ledger) enter(ctx context.Context, room int64) error {
 	if l.room.TryAcquire(room) {
 		return nil
 	}
-	waiting, cancel := context.WithCancel(ctx)
+	while, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(l.sessions.taking, cancel)()
-	switch err := l.room.Acquire(waiting, room); {
+	switch err := l.room.Acquire(while, room); {
 	case err == nil:
 		return nil
 	case ctx.Err() == nil:
@@ -150,7 +150,7 @@ func call[R any](
 
 // tooMuch makes the native client's word for a request above the limits ours.
 func tooMuch(err error, what string, n int) error {
-	if errors.Is(err, tb.ErrTooMuchData) && !errors.Is(err, ledger.ErrOutcomeUnknown) {
+	if errors.Is(err, tb.ErrTooMuchData) {
 		return fmt.Errorf("cluster: %w: %d %s", ledger.ErrTooMuchData, n, what)
 	}
 	return err

@@ -24,11 +24,10 @@ type sessions struct {
 	mu        sync.Mutex
 	lanes     []*lane
 	next      int             // the lane to look at first, so that none is idle for long
-	changed   chan struct{}   // closed, and made anew, when a lane has a connection again or ended is set
-	ended     error           // why no call is taken any more; matches ledger.ErrClosed
-	taking    context.Context // ends when ended is set
-	stop      context.CancelFunc
-	idle      chan struct{} // closed when no call is waited for and ended is set
+	changed   chan struct{}   // closed, and made anew, when a lane has a connection again or taking ends
+	taking    context.Context // ends when no call is taken any more; its cause says why and matches ledger.ErrClosed
+	stop      context.CancelCauseFunc
+	idle      chan struct{} // closed when no call is waited for and taking has ended
 	calls     int           // on all connections
 	abandoned int           // of these, those whose callers have gone
 	resent    uint64
@@ -64,7 +63,7 @@ type lostConn struct {
 
 func newSessions(n int) *sessions {
 	s := &sessions{changed: make(chan struct{}), idle: make(chan struct{})}
-	s.taking, s.stop = context.WithCancel(context.Background()) //nolint:forbidigo // the sessions end with Close and with no caller's context
+	s.taking, s.stop = context.WithCancelCause(context.Background()) //nolint:forbidigo // the sessions end with Close and with no caller's context
 	for i := range n {
 		s.lanes = append(s.lanes, &lane{number: i, lost: make(chan lostConn, 1)})
 	}
@@ -72,7 +71,7 @@ func newSessions(n int) *sessions {
 }
 
 // take takes the connection with the fewest calls, and waits for one if there is none.
-// The error is ended, or the context's.
+// The error is the reason why none is taken any more, or the context's.
 func (s *sessions) take(ctx context.Context) (*conn, error) {
 	for {
 		if ctx.Err() != nil {
@@ -94,8 +93,8 @@ func (s *sessions) take(ctx context.Context) (*conn, error) {
 func (s *sessions) tryTake() (*conn, <-chan struct{}, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended != nil {
-		return nil, nil, s.ended
+	if s.taking.Err() != nil {
+		return nil, nil, s.reason()
 	}
 	var best *conn
 	for i := range s.lanes {
@@ -113,7 +112,7 @@ func (s *sessions) tryTake() (*conn, <-chan struct{}, error) {
 	}
 	best.calls++
 	s.calls++
-	s.native.Add(1) // not after ended is set, so not while Close waits
+	s.native.Add(1) // not after taking has ended, so not while Close waits
 	return best, nil, nil
 }
 
@@ -147,7 +146,7 @@ func (s *sessions) abandon(back bool) {
 
 // tellIdle closes idle when it is time. mu is held.
 func (s *sessions) tellIdle() {
-	if s.ended == nil || s.calls > s.abandoned {
+	if s.taking.Err() == nil || s.calls > s.abandoned {
 		return
 	}
 	select {
@@ -179,7 +178,7 @@ func (s *sessions) lose(c *conn, cause error) {
 func (s *sessions) install(c *conn, again bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended != nil {
+	if s.taking.Err() != nil {
 		return false
 	}
 	c.lane.conn = c
@@ -200,9 +199,8 @@ func (s *sessions) tellChanged() {
 func (s *sessions) end(reason error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended == nil {
-		s.ended = reason
-		s.stop()
+	if s.taking.Err() == nil {
+		s.stop(reason)
 		s.tellChanged()
 		s.tellIdle()
 	}
@@ -216,11 +214,7 @@ func (s *sessions) countResent() {
 }
 
 // reason is why calls are no longer taken, nil if they are.
-func (s *sessions) reason() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ended
-}
+func (s *sessions) reason() error { return context.Cause(s.taking) }
 
 // stalled is the connection of a lane if calls have waited for so long without any
 // answer.

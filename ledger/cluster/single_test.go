@@ -264,7 +264,11 @@ func awaitPosted(t *testing.T, c *tigerbeetletest.Cluster, p pair, want uint64) 
 	cfg.Addresses = []string{side.Addr()}
 	l, err := cluster.Open(t.Context(), cfg)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return p.posted(t, l) == want }, 10*time.Second, 10*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for p.posted(t, l) != want {
+		require.NoError(t, ctx.Err(), "not posted")
+	}
 	require.NoError(t, l.Close())
 }
 

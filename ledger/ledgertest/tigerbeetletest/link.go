@@ -13,8 +13,9 @@ import (
 
 // link is one connection through a proxy.
 //
-// It ends as a whole: when one side has closed or broken its connection, the other is
-// closed too, after what was sent before has been delivered, or reset.
+// Each direction ends by itself, when its sender has closed it and what was sent before has
+// been delivered; with both the link ends. If one side breaks its connection, the other is
+// reset.
 type link struct {
 	proxy  *Proxy
 	client *net.TCPConn
