@@ -53,7 +53,8 @@
 // Addresses are given in the order of the replicas' indices, the same in every client
 // and server: a client takes its guess at the primary from the position. With a wrong
 // order all answers are right, as each attempt goes to another replica too. Earlier
-// releases took seconds for a request then; with 0.17.9 no difference was measured.
+// releases took seconds for a request then; with 0.17.9 one of 1500 requests took a quarter
+// of a second, and all others as long as with the right order.
 //
 // Like tigerbeetle-go, the package needs cgo; without cgo it is empty.
 package cluster
