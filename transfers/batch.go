@@ -4,81 +4,103 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// cut is how many operations go into one request. A chain is never cut, and a
-// packet is resolved once: an operation that must be sent again, because its ids
-// are burnt, must not find that one behind it on the same packet was ahead.
-func (ln *lane) cut(queue []*pending) int {
-	clear(ln.resolving)
-	events := 0
-	for i, p := range queue {
-		if events += len(p.legs); events > ln.limit && i > 0 {
-			return i
-		}
-		if p.kind().begins() {
-			continue
-		}
-		id := p.result.Packet.ID
-		if _, twice := ln.resolving[id]; twice {
-			return i
-		}
-		ln.resolving[id] = struct{}{}
-	}
-	return len(queue)
+// batch is what a lane is at. Its slices and maps are used again for the next one.
+type batch struct {
+	todo      []*operation // not answered yet, in order
+	done      []*operation // answered, and not published
+	marks     []*operation
+	resolving map[ledger.ID]struct{} // packets that it resolves
+	transfers []ledger.Transfer      // of the request
+	touched   []accounts.Account
+	known     map[ledger.ID]struct{} // ids of touched
+	entries   []wal.Position         // of the journal that are not needed any more
+	report    Batch
+	began     time.Time
 }
 
-// inTime refuses the prepares that have waited in the backlog for so long that
-// their packets have expired, and returns the other operations.
-func (ln *lane) inTime(batch []*pending) []*pending {
-	now := ln.cfg.Clock()
-	late := func(p *pending) bool {
-		expiry := p.result.Packet.Expiry
-		return p.result.Kind == KindPrepare && !expiry.IsZero() && !now.Before(expiry)
-	}
-	if !slices.ContainsFunc(batch, late) {
-		return batch
-	}
-	kept := make([]*pending, 0, len(batch))
-	for _, p := range batch {
-		if !late(p) {
-			kept = append(kept, p)
+func newBatch() batch {
+	return batch{resolving: make(map[ledger.ID]struct{}), known: make(map[ledger.ID]struct{})}
+}
+
+// cut takes the operations of the next batch. A chain is never cut, and a packet
+// is resolved once: an operation that must be sent again, because its ids are
+// burnt, must not find that one behind it on the same packet was ahead. A prepare
+// that has waited for so long that its packet has expired is refused.
+func (ln *lane) cut() {
+	b := &ln.batch
+	clear(b.resolving)
+	b.report, b.began = Batch{Lane: ln.number}, time.Now()
+	now, transfers := ln.recorder.cfg.Clock(), 0
+	for o := ln.peek(); o != nil; o = ln.peek() {
+		if o.kind == 0 {
+			b.marks = append(b.marks, ln.pull())
 			continue
 		}
-		p.result.Outcome = ledger.OutcomeRefused
-		p.result.Err = p.result.wrap(fmt.Errorf("%w: it expired while it waited to be sent", ErrHoldTooShort))
-		p.answer()
+		if transfers += o.size(); transfers > ln.limit && len(b.todo) > 0 {
+			break
+		}
+		if !o.kind.begins() {
+			if _, twice := b.resolving[o.packet.ID]; twice {
+				break
+			}
+			b.resolving[o.packet.ID] = struct{}{}
+		}
+		b.report.Operations++
+		if ln.pull(); o.expired(now) {
+			o.refuse(fmt.Errorf("%w: it expired while it waited to be sent", ErrHoldTooShort))
+			b.done = append(b.done, o)
+			continue
+		}
+		b.todo = append(b.todo, o)
 	}
-	return kept
+	b.report.Queued = ln.first.operations + ln.later.operations
+}
+
+// expired reports whether an operation is a prepare that came too late.
+func (o *operation) expired(now time.Time) bool {
+	return o.kind == KindPrepare && !o.packet.Expiry.IsZero() && !now.Before(o.packet.Expiry)
 }
 
 // resolve sends a batch until every operation in it has an answer or is given up.
-func (ln *lane) resolve(ctx context.Context, batch []*pending) {
-	for len(batch) > 0 {
-		answers, err := ln.send(ctx, batch)
+func (ln *lane) resolve(ctx context.Context) {
+	b := &ln.batch
+	ln.publish() // what was refused by cut
+	for len(b.todo) > 0 {
+		n := ln.fit(b.todo)
+		answers, err := ln.send(ctx, b.todo[:n])
 		switch {
-		case errors.Is(err, ledger.ErrTooMuchData) && len(batch) > 1:
+		case errors.Is(err, ledger.ErrTooMuchData) && n > 1:
 			ln.lowerLimit()
-			for len(batch) > 0 {
-				n := ln.cut(batch)
-				ln.resolve(ctx, batch[:n])
-				batch = batch[n:]
-			}
+			continue
 		case err != nil:
-			ln.giveUp(batch, err)
-			return
+			ln.giveUp(b.todo[:n], err)
+			b.todo = b.todo[:copy(b.todo, b.todo[n:])]
 		default:
-			batch = ln.deliver(batch, answers)
+			ln.deliver(n, answers)
+		}
+		ln.publish()
+	}
+}
+
+// fit is how many operations go into one request. Those that must go on may need
+// more transfers than before.
+func (ln *lane) fit(todo []*operation) int {
+	transfers := 0
+	for i, o := range todo {
+		if transfers += o.size(); transfers > ln.limit && i > 0 {
+			return i
 		}
 	}
+	return len(todo)
 }
 
 // developmentLimit is what a server started with --development takes.
@@ -87,7 +109,7 @@ const developmentLimit = 253
 // lowerLimit learns, for good, from a request that the ledger found too large.
 // Nearly every such ledger is a development server.
 func (ln *lane) lowerLimit() {
-	refused := len(ln.transfers)
+	refused := len(ln.batch.transfers)
 	if refused > developmentLimit {
 		ln.limit = developmentLimit
 		return
@@ -95,30 +117,36 @@ func (ln *lane) lowerLimit() {
 	ln.limit = max(1, refused/2)
 }
 
-// send sends a batch until the ledger answers or ctx ends. While an outcome is
+// send sends operations until the ledger answers or ctx ends. While an outcome is
 // unknown the same transfers are sent again under the same ids, which is safe.
-func (ln *lane) send(ctx context.Context, batch []*pending) ([]ledger.CreateTransferResult, error) {
-	ln.transfers = ln.transfers[:0]
-	for _, p := range batch {
-		ln.transfers = appendChain(ln.transfers, p.kind(), &p.result.Packet, p.legs, p.attempt)
+func (ln *lane) send(ctx context.Context, todo []*operation) ([]ledger.CreateTransferResult, error) {
+	b := &ln.batch
+	b.transfers = b.transfers[:0]
+	for _, o := range todo {
+		b.transfers = o.appendTransfers(b.transfers, ln.recorder.assets[o.packet.From.Ledger()])
 	}
-	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = 10*time.Millisecond, time.Second
+	var pause *backoff.ExponentialBackOff
 	for {
-		answers, err := ln.ledger.CreateTransfers(ctx, ln.transfers)
+		b.report.Requests++
+		b.report.Transfers += len(b.transfers)
+		answers, err := ln.ledger.CreateTransfers(ctx, b.transfers)
 		switch {
-		case err == nil && len(answers) == len(ln.transfers):
+		case err == nil && len(answers) == len(b.transfers):
 			return answers, nil
 		case err == nil:
-			err = fmt.Errorf("%w: %d answers to %d transfers", ledger.ErrOutcomeUnknown, len(answers), len(ln.transfers))
+			err = fmt.Errorf("%w: %d answers to %d transfers", ledger.ErrOutcomeUnknown, len(answers), len(b.transfers))
 		case errors.Is(err, ledger.ErrOutcomeUnknown): // before all else: it may be in the books
 		case errors.Is(err, ledger.ErrTooMuchData), errors.Is(err, ledger.ErrClosed):
 			return nil, err
 		}
 		if errors.Is(err, ledger.ErrOutcomeUnknown) {
-			for _, p := range batch {
-				p.handed = true
+			for _, o := range todo {
+				o.handed = true
 			}
+		}
+		if pause == nil {
+			pause = backoff.NewExponentialBackOff()
+			pause.InitialInterval, pause.MaxInterval = 10*time.Millisecond, time.Second
 		}
 		select {
 		case <-ctx.Done():
@@ -128,53 +156,49 @@ func (ln *lane) send(ctx context.Context, batch []*pending) ([]ledger.CreateTran
 	}
 }
 
-// deliver reads the answers to a batch. It returns the operations that must go on,
-// in their order.
-func (ln *lane) deliver(batch []*pending, answers []ledger.CreateTransferResult) (again []*pending) {
-	now := ln.cfg.Clock()
-	for _, p := range batch {
-		n := len(p.legs)
-		if p.resolve(answers[:n], now) {
-			again = append(again, p)
-		} else if r := &p.result; r.Outcome.Done() && r.Kind != KindPrepare {
-			ln.change(r.Packet.From)
-			ln.change(r.Packet.To)
+// deliver reads the answers to the first n operations. Those that must go on stay
+// in front of the others, in their order.
+func (ln *lane) deliver(n int, answers []ledger.CreateTransferResult) {
+	b := &ln.batch
+	now := ln.recorder.cfg.Clock()
+	again := b.todo[:0]
+	for _, o := range b.todo[:n] {
+		size := o.size()
+		if o.read(answers[:size], now) {
+			again = append(again, o)
+		} else {
+			b.done = append(b.done, o)
 		}
-		answers = answers[n:]
+		answers = answers[size:]
 	}
-	return again
-}
-
-// change notes that what a peer is owed, or can be paid, may have changed. We do
-// not settle with ourselves.
-func (ln *lane) change(a accounts.Account) {
-	if !a.Own() {
-		ln.changed[a] = struct{}{}
-	}
+	b.todo = append(again, b.todo[n:]...)
 }
 
 // giveUp ends operations without an answer.
-func (ln *lane) giveUp(batch []*pending, cause error) {
-	ln.mu.Lock()
-	closed := ln.closed
+func (ln *lane) giveUp(todo []*operation, cause error) {
+	closed := ln.isClosed()
 	if closed {
-		ln.left, ln.cause = append(ln.left, batch...), cause
+		ln.cause = cause
 	}
-	ln.mu.Unlock()
-	for _, p := range batch {
-		r, err := &p.result, cause
-		switch {
-		case p.giveBack: // its caller has an answer
-			continue
-		case p.handed:
-			r.Outcome, err = ledger.OutcomeUnknown, wrapUnknown(cause)
-		case closed:
-			r.Outcome, err = ledger.OutcomeRefused, fmt.Errorf("%w: %w", ErrClosed, cause)
-		default:
-			r.Outcome = ledger.OutcomeRefused
+	for _, o := range todo {
+		if closed {
+			ln.left = append(ln.left, leftover{o.op(), o.handed})
 		}
-		r.Err = r.wrap(err)
-		p.answer()
+		o.lost = true
+		ln.batch.done = append(ln.batch.done, o)
+		err := cause
+		switch {
+		case o.giveBack: // its caller has an answer
+			continue
+		case o.handed:
+			o.slot.outcome, err = ledger.OutcomeUnknown, wrapUnknown(cause)
+		case closed:
+			o.slot.outcome, err = ledger.OutcomeRefused, fmt.Errorf("%w: %w", ErrClosed, cause)
+		default:
+			o.slot.outcome = ledger.OutcomeRefused
+		}
+		o.slot.err = wrap(o.kind, o.packet.ID, err)
+		o.slot.answer()
 	}
 }
 
@@ -184,24 +208,4 @@ func wrapUnknown(cause error) error {
 		return cause
 	}
 	return fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, cause)
-}
-
-// finish tells of the changed accounts, then publishes the results of a batch: who
-// waits for a fulfill finds the settlement engine told.
-func (ln *lane) finish(batch []*pending) {
-	if len(ln.changed) > 0 {
-		ln.cfg.Touched(slices.Collect(maps.Keys(ln.changed)))
-		clear(ln.changed)
-	}
-	for _, p := range batch {
-		p.finish()
-	}
-	ln.mu.Lock()
-	ln.finished += uint64(len(batch))
-	progress := ln.progress
-	ln.progress = nil
-	ln.mu.Unlock()
-	if progress != nil {
-		close(progress)
-	}
 }

@@ -1,54 +1,90 @@
 package transfers_test
 
 import (
+	"context"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// newBench is a recorder on the embedded ledger, and a packet that always passes.
-func newBench(b *testing.B) (*transfers.Recorder, transfers.Packet) {
+// null is a ledger that finds everything good at once.
+type null struct{ ledger.Ledger }
+
+func (null) CreateTransfers(_ context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	results := make([]ledger.CreateTransferResult, len(batch))
+	for i := range results {
+		results[i] = ledger.CreateTransferResult{Status: ledger.TransferCreated, Timestamp: 1}
+	}
+	return results, nil
+}
+
+// newBench is a recorder between two peers, and a packet that always passes.
+func newBench(b *testing.B, cfg transfers.Config, wrap func(ledger.Ledger) ledger.Ledger) (*transfers.Recorder, transfers.Packet) {
 	b.Helper()
-	l := embedded.New()
+	var l ledger.Ledger = embedded.New()
 	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
 	require.NoError(b, err)
 	peers, err := book.Provision(b.Context(),
 		accounts.Peer{ID: "alice", Asset: usd, CreditLine: accounts.Unlimited}, accounts.Peer{ID: "bob", Asset: usd})
 	require.NoError(b, err)
-	recorder, err := transfers.NewRecorder(l, book, transfers.Config{})
+	if wrap != nil {
+		l = wrap(l)
+	}
+	recorder, err := transfers.NewRecorder(l, book, cfg)
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, recorder.Close(b.Context())) })
-	return recorder, transfers.Packet{From: peers[0], To: peers[1], In: 1, Out: 1}
+	return recorder, transfers.Packet{From: peers[0], To: peers[1], In: 2, Out: 1}
 }
+
+// The ledgers that benchmarks run on: one that does nothing, for what the recorder
+// costs, and one that does it all.
+var benchLedgers = []struct {
+	name string
+	wrap func(ledger.Ledger) ledger.Ledger
+}{{"null", func(ledger.Ledger) ledger.Ledger { return null{} }}, {"embedded", nil}}
 
 // One caller that does not wait for answers.
 func BenchmarkSubmit(b *testing.B) {
-	recorder, packet := newBench(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := recorder.Submit(b.Context(), transfers.Forward(packet)); err != nil {
-			b.Fatal(err)
-		}
+	for _, on := range benchLedgers {
+		b.Run(on.name, func(b *testing.B) {
+			recorder, packet := newBench(b, transfers.Config{}, on.wrap)
+			ctx := b.Context()
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := recorder.Submit(ctx, transfers.Forward(packet)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			require.NoError(b, recorder.Flush(ctx))
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "packets/s")
+		})
 	}
-	require.NoError(b, recorder.Flush(b.Context()))
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "packets/s")
 }
 
 // Many callers that each wait for their own answer.
 func BenchmarkRecord(b *testing.B) {
-	recorder, packet := newBench(b)
-	b.ReportAllocs()
-	b.SetParallelism(64)
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if _, err := recorder.Forward(b.Context(), packet); err != nil {
-				b.Error(err)
-			}
+	for _, on := range benchLedgers {
+		for _, callers := range []int{1, 8, 64} {
+			b.Run(on.name+"/"+strconv.Itoa(callers), func(b *testing.B) {
+				recorder, packet := newBench(b, transfers.Config{}, on.wrap)
+				ctx := b.Context()
+				b.ReportAllocs()
+				b.SetParallelism(callers)
+				b.RunParallel(func(pb *testing.PB) {
+					for pb.Next() {
+						if _, err := recorder.Forward(ctx, packet); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "packets/s")
+			})
 		}
-	})
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "packets/s")
+	}
 }

@@ -13,30 +13,71 @@ type Config struct {
 	// Lanes is how many requests are in flight at once. Operations on one
 	// packet stay in order; there is none between packets. Default 2.
 	Lanes int
-	// Backlog is how many operations may be waiting or in flight. Default 65536.
+	// Backlog is how many operations may be waiting or in flight: the high water
+	// mark. Default 65536.
 	Backlog int
+	// BacklogLow is the low water mark. A backlog that was full takes no prepare
+	// before it has sunk so far; all other operations, which are about money
+	// already promised, need only a free place. 1 to Backlog. Default half of
+	// Backlog.
+	BacklogLow int
 	// HoldMargin is how long a hold outlives its packet's Expiry, so that a
 	// fulfill that came in time is still booked. Default 2 s.
 	HoldMargin time.Duration
 	// MinHold is the least time that must be left until a packet's Expiry when
 	// it is prepared. Default 1 s.
 	MinHold time.Duration
+	// Journal is a folder, made if it is not there, in which fulfills are kept
+	// until the ledger has answered, so that they outlive the process: the next
+	// recorder with this folder records what is left in it. One recorder at a time
+	// may use it, and only ever for one ledger. Default none.
+	Journal string
 	// Touched is told, after each batch, which peers may be owed another amount
 	// or may be paid more since. It is called from the goroutine of a lane, must
 	// not block, and must not keep the slice. Default none.
 	Touched func([]accounts.Account)
+	// Events are told of what the recorder does. Default none.
+	Events Events
 	// Clock is used for ids and holds. Default time.Now.
 	Clock func() time.Time
+}
+
+// Events are functions that a Recorder calls; nil ones are left out. They are
+// called from its goroutines, may be called concurrently, must not block, and must
+// not keep the slices that they are given.
+type Events struct {
+	// Batch is told of each batch when all of it is answered or given up.
+	Batch func(Batch)
+	// Backlog is told when the backlog is full, with true, and when it has sunk to
+	// its low water mark, with false.
+	Backlog func(full bool)
+	// Late is told of the packets that were booked by a correction, after each
+	// batch with any: see Result.Late.
+	Late func([]Result)
+	// Replayed is told what became of fulfills that an earlier recorder had left
+	// in the journal, after each batch with any.
+	Replayed func([]Result)
+	// Journal is told of faults of the journal. From one that matches ErrJournal
+	// on nothing is kept in it any more; after others it goes on.
+	Journal func(error)
+}
+
+// Batch is one batch of operations that went to the ledger.
+type Batch struct {
+	Lane       int           // 0 to Config.Lanes-1
+	Operations int           // in the batch
+	Transfers  int           // sent, those sent again included
+	Requests   int           // made for it: 1, or more if something had to be sent again
+	Queued     int           // operations that wait for a later batch of the lane
+	Took       time.Duration // from the first request to the last answer
 }
 
 func (c Config) withDefaults() Config {
 	c.Lanes = cmp.Or(c.Lanes, 2)
 	c.Backlog = cmp.Or(c.Backlog, 1<<16)
+	c.BacklogLow = cmp.Or(c.BacklogLow, max(1, c.Backlog/2))
 	c.HoldMargin = cmp.Or(c.HoldMargin, 2*time.Second)
 	c.MinHold = cmp.Or(c.MinHold, time.Second)
-	if c.Touched == nil {
-		c.Touched = func([]accounts.Account) {}
-	}
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
@@ -47,14 +88,17 @@ func (c Config) withDefaults() Config {
 // that match accounts.ErrInvalid and name the field.
 func (c Config) Validate() error {
 	var errs []error
-	check := func(ok bool, field string) {
+	check := func(ok bool, field, reason string) {
 		if !ok {
-			errs = append(errs, &accounts.FieldError{Subject: "recorder config", Field: field, Reason: "must not be negative"})
+			errs = append(errs, &accounts.FieldError{Subject: "recorder config", Field: field, Reason: reason})
 		}
 	}
-	check(c.Lanes >= 0, "Lanes")
-	check(c.Backlog >= 0, "Backlog")
-	check(c.HoldMargin >= 0, "HoldMargin")
-	check(c.MinHold >= 0, "MinHold")
+	const negative = "must not be negative"
+	check(c.Lanes >= 0, "Lanes", negative)
+	check(c.Backlog >= 0, "Backlog", negative)
+	check(c.BacklogLow >= 0, "BacklogLow", negative)
+	check(c.BacklogLow <= c.withDefaults().Backlog, "BacklogLow", "must not be above Backlog")
+	check(c.HoldMargin >= 0, "HoldMargin", negative)
+	check(c.MinHold >= 0, "MinHold", negative)
 	return errors.Join(errs...)
 }

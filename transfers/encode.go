@@ -6,51 +6,94 @@ import (
 
 	"lukechampine.com/uint128"
 
+	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// appendChain appends the transfers of one operation on a packet, linked into one
-// chain. attempt counts the times that the ledger has burnt the ids of a post or
-// void.
-func appendChain(dst []ledger.Transfer, kind Kind, packet *Packet, legs []leg, attempt int) []ledger.Transfer {
-	first := len(dst)
-	ph := phaseOf(kind, attempt)
-	for _, l := range legs {
-		t := ledger.Transfer{
-			ID: transferID(packet.ID, l.number, ph), DebitAccountID: l.debit, CreditAccountID: l.credit,
-			Ledger: l.ledger, Code: l.code, Flags: ledger.TransferLinked,
+// appendTransfers appends the transfers that an operation is to send now, linked
+// into one chain. asset is that of the packet's sender.
+func (o *operation) appendTransfers(dst []ledger.Transfer, asset *assetOf) []ledger.Transfer {
+	first, legs := len(dst), o.legs[:o.count]
+	if o.corrects() {
+		dst = o.appendCorrection(dst, asset)
+	} else {
+		for i := range legs {
+			dst = o.appendLeg(dst, &legs[i])
 		}
-		switch kind {
-		case KindPrepare:
-			t.Flags |= ledger.TransferPending
-			t.Timeout = uint32(packet.Hold / time.Second)
-			describe(&t, packet, l)
-		case KindForward:
-			describe(&t, packet, l)
-		case KindFulfill:
-			// All that the leg holds, whatever the packet says now: it is what
-			// the sender's line was checked for.
-			t.Flags |= ledger.TransferPostPending
-			t.Amount = ledger.AmountMax
-			t.PendingID = transferID(packet.ID, l.number, phaseHold)
-		case KindReject:
-			t.Flags |= ledger.TransferVoidPending
-			t.Amount = ledger.NewAmount(l.amount)
-			t.PendingID = transferID(packet.ID, l.number, phaseHold)
-		}
-		dst = append(dst, t)
 	}
-	if kind.begins() {
+	if o.actual().begins() || o.corrects() {
 		dst[first].UserData32 = hashLegs(legs)
 	}
 	dst[len(dst)-1].Flags &^= ledger.TransferLinked
 	return dst
 }
 
+// appendLeg appends what an operation that is in time does with one leg.
+func (o *operation) appendLeg(dst []ledger.Transfer, l *leg) []ledger.Transfer {
+	dst = append(dst, ledger.Transfer{
+		ID: transferID(o.packet.ID, l.number, o.phase), DebitAccountID: l.debit, CreditAccountID: l.credit,
+		Amount: ledger.NewAmount(l.amount), Ledger: l.ledger, Code: l.code, Flags: ledger.TransferLinked,
+	})
+	t := &dst[len(dst)-1]
+	switch o.actual() {
+	case KindPrepare:
+		t.Flags |= ledger.TransferPending
+		t.Timeout = uint32(o.packet.Hold / time.Second)
+		describe(t, &o.packet)
+	case KindForward:
+		describe(t, &o.packet)
+	case KindFulfill:
+		// All that the leg holds, whatever the packet says now: it is what the
+		// sender's line was checked for.
+		t.Flags |= ledger.TransferPostPending
+		t.Amount = ledger.AmountMax
+		t.PendingID = transferID(o.packet.ID, l.number, phaseHold)
+	case KindReject:
+		t.Flags |= ledger.TransferVoidPending
+		t.PendingID = transferID(o.packet.ID, l.number, phaseHold)
+	}
+	return dst
+}
+
+// appendCorrection appends a chain that no credit line can refuse: suspense pays
+// in the sender's place, and collects from the sender, last, as much as its line
+// allows.
+func (o *operation) appendCorrection(dst []ledger.Transfer, asset *assetOf) []ledger.Transfer {
+	sender, suspense := o.packet.From, asset.ids.Suspense
+	add := func(l leg, flags ledger.TransferFlags) {
+		dst = append(dst, ledger.Transfer{
+			ID: transferID(o.packet.ID, l.number, o.phase), DebitAccountID: l.debit, CreditAccountID: l.credit,
+			Amount: ledger.NewAmount(l.amount), Ledger: l.ledger, Code: chart.CodeCorrection,
+			Flags: ledger.TransferLinked | flags,
+		})
+		describe(&dst[len(dst)-1], &o.packet)
+	}
+	for _, l := range o.legs[:o.count] {
+		if l.debit == sender.ID() && !sender.Own() {
+			l.debit = suspense
+		}
+		add(l, 0)
+	}
+	if o.collects() {
+		l := leg{number: legCollect, debit: sender.ID(), credit: suspense, amount: o.charged(), ledger: sender.Ledger()}
+		add(l, ledger.TransferBalancingDebit)
+	}
+	return dst
+}
+
+// charged is what the legs of a packet take from its sender.
+func (o *operation) charged() (sum uint64) {
+	for _, l := range o.legs[:o.count] {
+		if l.debit == o.packet.From.ID() {
+			sum += l.amount
+		}
+	}
+	return sum
+}
+
 // describe says of which packet a transfer is. A post or void inherits it from
 // the transfer that it resolves.
-func describe(t *ledger.Transfer, p *Packet, l leg) {
-	t.Amount = ledger.NewAmount(l.amount)
+func describe(t *ledger.Transfer, p *Packet) {
 	t.UserData128 = uint128.Uint128(p.ID)
 	t.UserData64 = binary.BigEndian.Uint64(p.Condition[:8])
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -28,11 +29,9 @@ var (
 	// ErrUnknownPacket says that the ledger holds nothing for the packet: it was
 	// never prepared, or its prepare was refused.
 	ErrUnknownPacket = errors.New("transfers: packet is not held")
-	// ErrHoldExpired says that a fulfill came after the ledger had given the held
-	// amounts back: nothing was booked, and the money may be owed all the same. Of
-	// a prepare it says that the answer came when the hold had ended already: the
-	// packet must not be forwarded.
-	ErrHoldExpired = errors.New("transfers: hold expired before the fulfill")
+	// ErrHoldExpired says of a prepare that its answer was lost, and came when the
+	// hold may have ended already: the packet must not be forwarded.
+	ErrHoldExpired = errors.New("transfers: hold expired before the answer")
 	// ErrResolvedOtherwise says that a packet to be fulfilled was rejected
 	// before, or the other way round. The books stay as they were.
 	ErrResolvedOtherwise = errors.New("transfers: packet was resolved the other way")
@@ -47,6 +46,20 @@ var (
 	// ErrClosed says that the recorder was closed before the operation was sent.
 	// Nothing was recorded.
 	ErrClosed = errors.New("transfers: recorder closed")
+	// ErrJournal says that the Journal cannot be opened or written: a JournalError
+	// names the folder, and matches one of the next three if it is one of these. Of
+	// a fulfill it says that it is not known to be on disk: it was handed over, and
+	// Wait tells when it is in the ledger.
+	ErrJournal = errors.New("transfers: journal")
+	// ErrJournalCorrupt says that a file of the Journal is not what was written to
+	// it. The fulfills in it cannot be trusted: restore the folder from a copy, or
+	// compare the books with the peers and begin with an empty folder.
+	ErrJournalCorrupt = errors.New("transfers: journal is corrupt")
+	// ErrJournalInUse says that another recorder has the Journal open.
+	ErrJournalInUse = errors.New("transfers: journal is in use")
+	// ErrJournalForeign says that the Journal is that of another deployment, or
+	// of a version of this package that this one does not know.
+	ErrJournalForeign = errors.New("transfers: journal is another one's")
 )
 
 // PacketError is a field of an operation that cannot be used. It matches
@@ -84,6 +97,36 @@ func (e *RefusedError) Error() string {
 
 // Unwrap returns the reason.
 func (e *RefusedError) Unwrap() error { return e.Reason }
+
+// JournalError is a Journal that cannot be opened or written. It matches ErrJournal,
+// ErrJournalCorrupt or ErrJournalInUse if it is one of these, and its cause.
+type JournalError struct {
+	Folder string
+	Err    error // names file and offset if a file is damaged
+}
+
+func (e *JournalError) Error() string {
+	return fmt.Sprintf("transfers: journal %s: %v", e.Folder, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *JournalError) Unwrap() error { return e.Err }
+
+// Is reports whether target is ErrJournal, or the sentinel that fits the cause.
+func (e *JournalError) Is(target error) bool {
+	switch target {
+	case ErrJournal:
+		return true
+	case ErrJournalCorrupt:
+		return errors.Is(e.Err, wal.ErrCorrupt)
+	case ErrJournalInUse:
+		return errors.Is(e.Err, wal.ErrLocked)
+	case ErrJournalForeign:
+		return errors.Is(e.Err, wal.ErrVersion)
+	default:
+		return false
+	}
+}
 
 // CloseError says what Close could not finish. It matches
 // ledger.ErrOutcomeUnknown if the outcome of at least one operation is unknown,

@@ -60,7 +60,9 @@ func ExampleRecorder_Submit() {
 	recorder, alice, bob := open(ctx)
 	var tickets []transfers.Ticket
 	for range 3 {
-		ticket, err := recorder.Submit(ctx, transfers.Forward(transfers.Packet{From: alice, To: bob, In: 400, Out: 400}))
+		ticket, err := recorder.Submit(ctx, transfers.Prepare(transfers.Packet{
+			From: alice, To: bob, In: 400, Out: 400, Hold: time.Minute,
+		}))
 		if err != nil {
 			panic(err)
 		}

@@ -16,7 +16,7 @@ import (
 // (https://docs.tigerbeetle.com/coding/data-modeling/#tigerbeetle-time-based-identifiers-recommended)
 const (
 	legShift    = 4
-	legMax      = 15
+	legCollect  = 15 // charges the sender of a correction
 	uniqueBits  = 72
 	reservedLow = 8
 )
@@ -24,16 +24,14 @@ const (
 // idSource draws packet ids that grow for ever, also when the clock goes back,
 // and that no other source draws: each millisecond starts at 71 random bits.
 type idSource struct {
-	clock func() time.Time
-
 	mu   sync.Mutex
 	last uint128.Uint128 // milliseconds and unique bits, without the low 8
 }
 
-func (s *idSource) next() ledger.ID {
-	// A moment read before the lock was waited for may be old. It never goes
-	// into an id: then the last id is counted up.
-	now := uint128.From64(clampMillis(s.clock().UnixMilli())).Lsh(uniqueBits)
+// next draws an id. The moment may be older than that of the last id, since the
+// lock was waited for or the clock went back: then the last id is counted up.
+func (s *idSource) next(moment time.Time) ledger.ID {
+	now := uint128.From64(clampMillis(moment.UnixMilli())).Lsh(uniqueBits)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now.Cmp(s.last.Rsh(uniqueBits).Lsh(uniqueBits)) > 0 {
@@ -66,28 +64,37 @@ const (
 	phaseVoid   phase = 2
 	phaseSingle phase = 3
 
+	// What came too late, or was too much for the sender's line, is booked with
+	// suspense in the sender's place. Under the first of these the sender is
+	// charged in the same chain; under the second it is not, since it cannot be.
+	phaseCorrection    phase = 4
+	phaseWithoutSender phase = 5
+
 	// A post or void that the ledger refused in a way that burns its id goes
-	// on under the next attempt's phase: 1, 6, 7, 8, 9 and 2, 10, 11, 12, 13.
+	// on under the next of these.
 	phasePostAgain phase = 6
+	phasePostLast  phase = 9
 	phaseVoidAgain phase = 10
-	attempts             = 5
+	phaseVoidLast  phase = 13
 )
 
-// phaseOf is the phase of an attempt, 0 to attempts-1, at an operation.
-func phaseOf(kind Kind, attempt int) phase {
-	switch {
-	case kind == KindPrepare:
-		return phaseHold
-	case kind == KindForward:
-		return phaseSingle
-	case kind == KindFulfill && attempt == 0:
-		return phasePost
-	case kind == KindFulfill:
-		return phasePostAgain + phase(attempt-1)
-	case attempt == 0:
-		return phaseVoid
+// phaseOf is the phase that an operation is sent under first.
+func phaseOf(kind Kind) phase {
+	return [...]phase{KindPrepare: phaseHold, KindFulfill: phasePost, KindReject: phaseVoid, KindForward: phaseSingle}[kind]
+}
+
+// again is the phase that a post or void goes on under when the ledger has burnt
+// its ids; ph itself if there is none left.
+func (ph phase) again() phase {
+	switch ph {
+	case phasePost:
+		return phasePostAgain
+	case phaseVoid:
+		return phaseVoidAgain
+	case phasePostLast, phaseVoidLast:
+		return ph
 	default:
-		return phaseVoidAgain + phase(attempt-1)
+		return ph + 1
 	}
 }
 

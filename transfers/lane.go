@@ -8,67 +8,82 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// lane sends operations in the order in which they came, one request at a time. A
-// batch is whatever queued up while the last request was in flight.
+// lane sends operations one request at a time. A batch is whatever queued up while
+// the last request was in flight.
 //
 // One goroutine runs it. A batch is resolved completely, with all that has to be
 // sent again, before the next one is taken, and resolves a packet once: so nothing
-// overtakes an operation on its packet.
+// overtakes an operation on its packet. Operations on one packet keep their order;
+// apart from that, what was promised goes first when there is more than one batch.
 type lane struct {
-	ledger ledger.Ledger
-	cfg    *Config       // of the recorder
-	wake   chan struct{} // holds one: the queue is not empty, or the lane is closed
+	number   int
+	ledger   ledger.Ledger
+	recorder *Recorder
+	wake     chan struct{} // holds one: there is something to do for an idle lane
 
-	mu       sync.Mutex
-	queue    []*pending
-	closed   bool // nothing is added any more
-	added    uint64
-	finished uint64
-	progress chan struct{} // closed when more is finished; nil if nobody waits
-	left     []*pending    // given up since the lane was closed
-	cause    error         // of that: the ledger's last error
+	mu     sync.Mutex
+	in     queue      // what has come since the goroutine looked
+	unused *operation // to be used again, as a list
+	idle   bool       // the goroutine waits for wake
+	closed bool       // nothing is added any more
 
 	// Of the goroutine alone.
-	limit     int // transfers in a request
-	transfers []ledger.Transfer
-	changed   map[accounts.Account]struct{}
-	resolving map[ledger.ID]struct{} // packets that the batch resolves
+	limit   int   // transfers in a request
+	first   queue // goes before all of later
+	later   queue
+	held    map[ledger.ID]int // operations in later on each packet
+	batch   batch
+	left    []leftover // given up since the lane was closed
+	cause   error      // of that: the ledger's last error
+	results []Result   // scratch, for Events
 }
 
-func newLane(l ledger.Ledger, cfg *Config) *lane {
+// leftover is an operation that was given up while the recorder was being closed.
+type leftover struct {
+	op     Op
+	handed bool
+}
+
+func newLane(number int, l ledger.Ledger, r *Recorder) *lane {
 	return &lane{
-		ledger: l, cfg: cfg, wake: make(chan struct{}, 1), limit: ledger.BatchMax,
-		changed: make(map[accounts.Account]struct{}), resolving: make(map[ledger.ID]struct{}),
+		number: number, ledger: l, recorder: r, wake: make(chan struct{}, 1), limit: ledger.BatchMax,
+		held: make(map[ledger.ID]int), batch: newBatch(),
 	}
 }
 
-// push adds an operation; false if the lane is closed.
-func (ln *lane) push(p *pending) bool {
+// push adds a copy of an operation; false if the lane is closed.
+func (ln *lane) push(o *operation) bool {
 	ln.mu.Lock()
-	open := !ln.closed
-	if open {
-		ln.queue = append(ln.queue, p)
-		ln.added++
+	if ln.closed {
+		ln.mu.Unlock()
+		return false
 	}
+	mine := ln.unused
+	if mine == nil {
+		mine = new(operation)
+	} else {
+		ln.unused = mine.next
+	}
+	*mine = *o
+	ln.in.push(mine)
+	wake := ln.idle
+	ln.idle = false
 	ln.mu.Unlock()
-	if open {
-		ln.signal()
+	if wake {
+		ln.wake <- struct{}{} // there is room: who clears idle sends one
 	}
-	return open
-}
-
-func (ln *lane) signal() {
-	select {
-	case ln.wake <- struct{}{}:
-	default: // it is awake, or will be
-	}
+	return true
 }
 
 func (ln *lane) close() {
 	ln.mu.Lock()
 	ln.closed = true
+	wake := ln.idle
+	ln.idle = false
 	ln.mu.Unlock()
-	ln.signal()
+	if wake {
+		ln.wake <- struct{}{}
+	}
 }
 
 // isClosed reports whether close was called.
@@ -78,80 +93,109 @@ func (ln *lane) isClosed() bool {
 	return ln.closed
 }
 
-// count is how many operations were ever added.
-func (ln *lane) count() uint64 {
-	ln.mu.Lock()
-	defer ln.mu.Unlock()
-	return ln.added
-}
-
-// flush waits until as many operations are finished, in the order in which they
-// were added, as target says.
-func (ln *lane) flush(ctx context.Context, target uint64) error {
-	for {
-		progress := ln.awaitProgress(target)
-		if progress == nil {
-			return nil
-		}
-		select {
-		case <-progress:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// awaitProgress is closed when more is finished; nil if target is reached.
-func (ln *lane) awaitProgress(target uint64) <-chan struct{} {
-	ln.mu.Lock()
-	defer ln.mu.Unlock()
-	if ln.finished >= target {
-		return nil
-	}
-	if ln.progress == nil {
-		ln.progress = make(chan struct{})
-	}
-	return ln.progress
-}
+// mark adds a mark: its slot is finished when all that was added before it is.
+// false if the lane is closed.
+func (ln *lane) mark(s *slot) bool { return ln.push(&operation{slot: s}) }
 
 // run sends batches until the lane is closed and empty. If ctx ends, what is left
 // is given up.
 func (ln *lane) run(ctx context.Context) {
 	for {
-		queue, closed := ln.take()
-		for len(queue) > 0 {
-			n := ln.cut(queue)
-			ln.resolve(ctx, ln.inTime(queue[:n]))
-			ln.finish(queue[:n])
-			queue = queue[n:]
-		}
-		if closed {
+		more, closed := ln.take()
+		switch {
+		case more:
+			ln.cut()
+			ln.resolve(ctx)
+			ln.end()
+		case closed:
 			return
+		default:
+			<-ln.wake
 		}
-		<-ln.wake
 	}
 }
 
-// take takes the whole queue. If the lane is closed nothing follows it.
-func (ln *lane) take() (queue []*pending, closed bool) {
+// take takes what has come, and reports whether there is anything to send. If the
+// lane is closed nothing follows.
+func (ln *lane) take() (more, closed bool) {
+	ln.mu.Lock()
+	in := ln.in
+	ln.in = queue{}
+	closed = ln.closed
+	ln.idle = in.empty() && ln.first.empty() && ln.later.empty() && !closed
+	ln.mu.Unlock()
+	ln.order(in)
+	return !ln.first.empty() || !ln.later.empty(), closed
+}
+
+// order puts what has come behind what is waiting. If it all goes into the next
+// batch it stays as it came; else prepares, and what is on a packet that has
+// something among them, go behind all that is on promised money.
+func (ln *lane) order(in queue) {
+	if ln.first.empty() && ln.later.empty() && in.transfers <= ln.limit {
+		ln.first = in
+		return
+	}
+	for !in.empty() {
+		o := in.pop()
+		switch id := o.packet.ID; {
+		case o.kind == 0:
+			ln.later.push(o) // behind all that came before it
+		case o.kind == KindPrepare, ln.held[id] > 0:
+			ln.held[id]++
+			ln.later.push(o)
+		default:
+			ln.first.push(o)
+		}
+	}
+}
+
+// pull takes the operation that goes next; there must be one.
+func (ln *lane) pull() *operation {
+	if !ln.first.empty() {
+		return ln.first.pop()
+	}
+	o := ln.later.pop()
+	if o.kind == 0 {
+		return o
+	}
+	if n := ln.held[o.packet.ID]; n > 1 {
+		ln.held[o.packet.ID] = n - 1
+	} else {
+		delete(ln.held, o.packet.ID)
+	}
+	return o
+}
+
+// peek is the operation that goes next, nil if there is none.
+func (ln *lane) peek() *operation {
+	if !ln.first.empty() {
+		return ln.first.head
+	}
+	return ln.later.head
+}
+
+// reuse takes back operations that are done with.
+func (ln *lane) reuse(done []*operation) {
+	for _, o := range done {
+		o.slot, o.packet.From, o.packet.To = nil, accounts.Account{}, accounts.Account{}
+	}
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	queue, ln.queue = ln.queue, nil
-	return queue, ln.closed
+	for _, o := range done {
+		o.next, ln.unused = ln.unused, o
+	}
 }
 
 // leftovers reports the operations that were given up while the recorder was
 // being closed, after the goroutine has ended. Those given up before then have
 // told their callers.
 func (ln *lane) leftovers(report *CloseError) {
-	ln.mu.Lock()
-	defer ln.mu.Unlock()
-	for _, p := range ln.left {
-		op := Op{Kind: p.kind(), Packet: p.result.Packet}
-		if p.handed {
-			report.Unknown = append(report.Unknown, op)
+	for _, l := range ln.left {
+		if l.handed {
+			report.Unknown = append(report.Unknown, l.op)
 		} else {
-			report.Unsent = append(report.Unsent, op)
+			report.Unsent = append(report.Unsent, l.op)
 		}
 	}
 	if ln.cause != nil {

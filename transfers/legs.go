@@ -11,17 +11,17 @@ import (
 // leg is one movement of a packet. Legs are numbered by what they are, so that a
 // leg left out does not change the ids of the others.
 type leg struct {
-	number        uint8
 	debit, credit ledger.ID
 	amount        uint64
 	ledger        uint32
 	code          uint16
+	number        uint8
 }
 
 // maxLegs is how many legs a packet has at most.
 const maxLegs = 3
 
-// assetOf is what the legs must know of an asset.
+// assetOf is what must be known of an asset to write a packet.
 type assetOf struct {
 	ids       accounts.AssetIDs
 	allowLoss bool
@@ -49,15 +49,15 @@ func appendSameAsset(dst []leg, p *Packet, own *accounts.AssetIDs) []leg {
 	if p.From.Own() {
 		// What we send costs what the receiver gets; there is nobody to
 		// charge a fee to.
-		return appendLeg(dst, leg{0, own.Liquidity, p.To.ID(), p.Out, n, chart.CodePacket})
+		return appendLeg(dst, leg{own.Liquidity, p.To.ID(), p.Out, n, chart.CodePacket, 0})
 	}
 	if p.To.Own() {
 		// What is for ourselves stays with us whole.
-		return appendLeg(dst, leg{0, p.From.ID(), own.Liquidity, p.In, n, chart.CodePacket})
+		return appendLeg(dst, leg{p.From.ID(), own.Liquidity, p.In, n, chart.CodePacket, 0})
 	}
-	dst = appendLeg(dst, leg{0, p.From.ID(), p.To.ID(), paid, n, chart.CodePacket})
-	dst = appendLeg(dst, leg{1, p.From.ID(), own.Revenue, p.In - paid, n, chart.CodeFee})
-	return appendLeg(dst, leg{1, own.Liquidity, p.To.ID(), p.Out - paid, n, chart.CodeConversion})
+	dst = appendLeg(dst, leg{p.From.ID(), p.To.ID(), paid, n, chart.CodePacket, 0})
+	dst = appendLeg(dst, leg{p.From.ID(), own.Revenue, p.In - paid, n, chart.CodeFee, 1})
+	return appendLeg(dst, leg{own.Liquidity, p.To.ID(), p.Out - paid, n, chart.CodeConversion, 1})
 }
 
 // appendReturn is a packet that goes back to its sender: an account cannot be
@@ -65,16 +65,16 @@ func appendSameAsset(dst []leg, p *Packet, own *accounts.AssetIDs) []leg {
 func appendReturn(dst []leg, p *Packet, own *accounts.AssetIDs) []leg {
 	n := p.From.Ledger()
 	paid := min(p.In, p.Out)
-	dst = appendLeg(dst, leg{0, p.From.ID(), own.Liquidity, paid, n, chart.CodePacket})
-	dst = appendLeg(dst, leg{1, own.Liquidity, p.To.ID(), p.Out, n, chart.CodePacket})
-	return appendLeg(dst, leg{2, p.From.ID(), own.Revenue, p.In - paid, n, chart.CodeFee})
+	dst = appendLeg(dst, leg{p.From.ID(), own.Liquidity, paid, n, chart.CodePacket, 0})
+	dst = appendLeg(dst, leg{own.Liquidity, p.To.ID(), p.Out, n, chart.CodePacket, 1})
+	return appendLeg(dst, leg{p.From.ID(), own.Revenue, p.In - paid, n, chart.CodeFee, 2})
 }
 
 func appendConversion(dst []leg, p *Packet, from, to *assetOf) []leg {
 	a, b := p.From.Ledger(), p.To.Ledger()
-	dst = appendLeg(dst, leg{0, p.From.ID(), from.ids.Liquidity, p.In - p.Dust, a, chart.CodeConversion})
-	dst = appendLeg(dst, leg{1, to.ids.Liquidity, p.To.ID(), p.Out, b, chart.CodeConversion})
-	return appendLeg(dst, leg{2, p.From.ID(), from.ids.Dust, p.Dust, a, chart.CodeDustLeg})
+	dst = appendLeg(dst, leg{p.From.ID(), from.ids.Liquidity, p.In - p.Dust, a, chart.CodeConversion, 0})
+	dst = appendLeg(dst, leg{to.ids.Liquidity, p.To.ID(), p.Out, b, chart.CodeConversion, 1})
+	return appendLeg(dst, leg{p.From.ID(), from.ids.Dust, p.Dust, a, chart.CodeDustLeg, 2})
 }
 
 func appendLeg(dst []leg, l leg) []leg {

@@ -14,7 +14,7 @@ import (
 
 // parties are a book's handles, without a ledger.
 type parties struct {
-	assets                map[uint32]assetOf
+	assets                map[uint32]*assetOf
 	alice, bob, us, usEUR accounts.Account
 	aliceEUR, bobEUR      accounts.Account
 	usd, eur              accounts.AssetIDs
@@ -41,13 +41,13 @@ func newParties(t *testing.T) parties {
 	require.NoError(t, err)
 	p.usd, _ = book.AssetIDs(1)
 	p.eur, _ = book.AssetIDs(2)
-	p.assets = map[uint32]assetOf{1: {ids: p.usd}, 2: {ids: p.eur, allowLoss: true}}
+	p.assets = map[uint32]*assetOf{1: {ids: p.usd}, 2: {ids: p.eur, allowLoss: true}}
 	return p
 }
 
 func (p *parties) legs(packet Packet) ([]leg, error) {
 	from, to := p.assets[packet.From.Ledger()], p.assets[packet.To.Ledger()]
-	return appendLegs(nil, &packet, &from, &to)
+	return appendLegs(nil, &packet, from, to)
 }
 
 type legsCase struct {
@@ -60,54 +60,54 @@ func legsCases(p *parties) map[string]legsCase {
 	return map[string]legsCase{
 		"same amount": {
 			Packet{From: p.alice, To: p.bob, In: 10, Out: 10},
-			[]leg{{0, alice, bob, 10, 1, chart.CodePacket}},
+			[]leg{{alice, bob, 10, 1, chart.CodePacket, 0}},
 		},
 		"fee": {
 			Packet{From: p.alice, To: p.bob, In: 10, Out: 9},
-			[]leg{{0, alice, bob, 9, 1, chart.CodePacket}, {1, alice, p.usd.Revenue, 1, 1, chart.CodeFee}},
+			[]leg{{alice, bob, 9, 1, chart.CodePacket, 0}, {alice, p.usd.Revenue, 1, 1, chart.CodeFee, 1}},
 		},
 		"all of it is a fee": {
 			Packet{From: p.alice, To: p.bob, In: 10},
-			[]leg{{1, alice, p.usd.Revenue, 10, 1, chart.CodeFee}},
+			[]leg{{alice, p.usd.Revenue, 10, 1, chart.CodeFee, 1}},
 		},
 		"loss": {
 			Packet{From: p.aliceEUR, To: p.bobEUR, In: 10, Out: 12},
 			[]leg{
-				{0, p.aliceEUR.ID(), p.bobEUR.ID(), 10, 2, chart.CodePacket},
-				{1, p.eur.Liquidity, p.bobEUR.ID(), 2, 2, chart.CodeConversion},
+				{p.aliceEUR.ID(), p.bobEUR.ID(), 10, 2, chart.CodePacket, 0},
+				{p.eur.Liquidity, p.bobEUR.ID(), 2, 2, chart.CodeConversion, 1},
 			},
 		},
 		"two assets": {
 			Packet{From: p.alice, To: p.bobEUR, In: 1005, Out: 1, Dust: 5},
 			[]leg{
-				{0, alice, p.usd.Liquidity, 1000, 1, chart.CodeConversion},
-				{1, p.eur.Liquidity, p.bobEUR.ID(), 1, 2, chart.CodeConversion},
-				{2, alice, p.usd.Dust, 5, 1, chart.CodeDustLeg},
+				{alice, p.usd.Liquidity, 1000, 1, chart.CodeConversion, 0},
+				{p.eur.Liquidity, p.bobEUR.ID(), 1, 2, chart.CodeConversion, 1},
+				{alice, p.usd.Dust, 5, 1, chart.CodeDustLeg, 2},
 			},
 		},
 		"two assets, dust only": {
 			Packet{From: p.alice, To: p.bobEUR, In: 5, Dust: 5},
-			[]leg{{2, alice, p.usd.Dust, 5, 1, chart.CodeDustLeg}},
+			[]leg{{alice, p.usd.Dust, 5, 1, chart.CodeDustLeg, 2}},
 		},
 		"from us": {
 			Packet{From: p.us, To: p.bob, In: 3, Out: 10},
-			[]leg{{0, p.usd.Liquidity, bob, 10, 1, chart.CodePacket}},
+			[]leg{{p.usd.Liquidity, bob, 10, 1, chart.CodePacket, 0}},
 		},
 		"to us": {
 			Packet{From: p.alice, To: p.us, In: 10, Out: 9},
-			[]leg{{0, alice, p.usd.Liquidity, 10, 1, chart.CodePacket}},
+			[]leg{{alice, p.usd.Liquidity, 10, 1, chart.CodePacket, 0}},
 		},
 		"from us to us": {Packet{From: p.us, To: p.us, In: 10, Out: 9}, nil},
 		"from us to another asset": {
 			Packet{From: p.us, To: p.bobEUR, In: 10, Out: 7},
-			[]leg{{1, p.eur.Liquidity, p.bobEUR.ID(), 7, 2, chart.CodeConversion}},
+			[]leg{{p.eur.Liquidity, p.bobEUR.ID(), 7, 2, chart.CodeConversion, 1}},
 		},
 		"back to the sender": {
 			Packet{From: p.alice, To: p.alice, In: 10, Out: 8},
 			[]leg{
-				{0, alice, p.usd.Liquidity, 8, 1, chart.CodePacket},
-				{1, p.usd.Liquidity, alice, 8, 1, chart.CodePacket},
-				{2, alice, p.usd.Revenue, 2, 1, chart.CodeFee},
+				{alice, p.usd.Liquidity, 8, 1, chart.CodePacket, 0},
+				{p.usd.Liquidity, alice, 8, 1, chart.CodePacket, 1},
+				{alice, p.usd.Revenue, 2, 1, chart.CodeFee, 2},
 			},
 		},
 		"nothing": {Packet{From: p.alice, To: p.bob}, nil},
@@ -186,7 +186,7 @@ func TestLegsMoveInAndOut(t *testing.T) {
 func TestHashNoticesEveryPart(t *testing.T) {
 	t.Parallel()
 	p := newParties(t)
-	base := []leg{{0, p.alice.ID(), p.bob.ID(), 9, 1, 1}, {1, p.alice.ID(), p.usd.Revenue, 1, 1, 2}}
+	base := []leg{{p.alice.ID(), p.bob.ID(), 9, 1, 1, 0}, {p.alice.ID(), p.usd.Revenue, 1, 1, 2, 1}}
 	seen := map[uint32]int{hashLegs(base): -1, hashLegs(base[:1]): -2}
 	change := func(i int, by func(*leg)) {
 		legs := append([]leg(nil), base...)
@@ -202,58 +202,65 @@ func TestHashNoticesEveryPart(t *testing.T) {
 	change(4, func(l *leg) { l.ledger = 2 })
 	change(5, func(l *leg) { l.code = 1 })
 	change(6, func(l *leg) { l.amount = 1 | 1<<63 })
-	require.Equal(t, uint32(0x60a350af), hashLegs([]leg{{0, ledger.NewID(1, 2), ledger.NewID(3, 4), 5, 6, 7}}),
+	require.Equal(t, uint32(0x60a350af), hashLegs([]leg{{ledger.NewID(1, 2), ledger.NewID(3, 4), 5, 6, 7, 0}}),
 		"the hash is in ledgers already")
 }
 
 func TestIDsGrowAndLeaveTheLowBits(t *testing.T) {
 	t.Parallel()
 	now := time.UnixMilli(1_800_000_000_000)
-	source := idSource{clock: func() time.Time { return now }}
+	source := idSource{}
 	last := ledger.ID{}
 	for i := range 10_000 {
 		if i == 5_000 {
 			now = now.Add(-time.Hour)
 		}
-		id := source.next()
+		id := source.next(now)
 		require.Zero(t, id.Lo&0xff)
 		require.Equal(t, 1, id.Compare(last))
 		require.Equal(t, uint64(1_800_000_000_000), id.Hi>>16, "the clock went back, the ids do not")
 		last = id
 	}
 	now = now.Add(2 * time.Hour)
-	require.Equal(t, uint64(now.UnixMilli()), source.next().Hi>>16)
+	require.Equal(t, uint64(now.UnixMilli()), source.next(now).Hi>>16)
 
 	// A clock out of order: before 1970, and beyond 48 bits.
 	for _, ms := range []int64{-1, 0, 1 << 60} {
-		early := idSource{clock: func() time.Time { return time.UnixMilli(ms) }}
-		other := idSource{clock: func() time.Time { return time.UnixMilli(ms) }}
-		require.NotEqual(t, early.next(), other.next())
-		first := early.next()
-		early.clock = func() time.Time { return now }
-		require.Equal(t, 1, early.next().Compare(first), "ids still grow when the clock is mended")
+		early, other := idSource{}, idSource{}
+		wrong := time.UnixMilli(ms)
+		require.NotEqual(t, early.next(wrong), other.next(wrong))
+		first := early.next(wrong)
+		require.Equal(t, 1, early.next(now).Compare(first), "ids still grow when the clock is mended")
 	}
 
 	// Out of unique bits: the count carries into the next millisecond.
 	source.last.Lo, source.last.Hi = 1<<64-1, source.last.Hi|0xff
-	require.Equal(t, uint64(now.UnixMilli()+1), source.next().Hi>>16)
+	require.Equal(t, uint64(now.UnixMilli()+1), source.next(now).Hi>>16)
 }
 
 func TestTransferIDsOfAPacketDiffer(t *testing.T) {
 	t.Parallel()
 	seen := map[ledger.ID]bool{}
 	packet := ledger.NewID(7<<8, 9)
-	for _, kind := range []Kind{KindPrepare, KindFulfill, KindReject, KindForward} {
-		for attempt := range attempts {
-			if kind.begins() && attempt > 0 {
-				continue
-			}
-			for leg := range uint8(maxLegs) {
-				id := transferID(packet, leg, phaseOf(kind, attempt))
-				require.False(t, seen[id])
-				require.Equal(t, packet.Lo, id.Lo&^0xff)
-				seen[id] = true
-			}
+	check := func(ph phase) {
+		for _, leg := range []uint8{0, 1, 2, legCollect} {
+			id := transferID(packet, leg, ph)
+			require.False(t, seen[id])
+			require.Equal(t, packet.Lo, id.Lo&^0xff)
+			seen[id] = true
 		}
 	}
+	check(phaseOf(KindPrepare))
+	check(phaseOf(KindForward))
+	check(phaseCorrection)
+	check(phaseWithoutSender)
+	for _, kind := range []Kind{KindFulfill, KindReject} {
+		ph, attempts := phaseOf(kind), 1
+		for check(ph); ph.again() != ph; attempts++ {
+			ph = ph.again()
+			check(ph)
+		}
+		require.Equal(t, 5, attempts)
+	}
+	require.Len(t, seen, 14*4)
 }

@@ -83,6 +83,10 @@ func Reject(p Packet) Op { return Op{Kind: KindReject, Packet: p} }
 // Forward books a packet that was fulfilled already, in one phase.
 func Forward(p Packet) Op { return Op{Kind: KindForward, Packet: p} }
 
+// promised reports whether the operation is on money that was promised before: it
+// goes ahead of prepares.
+func (op *Op) promised() bool { return op.Kind != KindPrepare }
+
 // begins reports whether the operation is the first of its packet.
 func (k Kind) begins() bool { return k == KindPrepare || k == KindForward }
 

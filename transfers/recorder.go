@@ -16,47 +16,68 @@ import (
 // concurrently. Several recorders, in one process or many, may work on one
 // ledger, and resolve each other's packets.
 //
-// It owns one goroutine for each lane, which Close ends.
+// It owns one goroutine for each lane, and those of its journal, which Close ends.
 type Recorder struct {
-	cfg    Config
-	assets map[uint32]assetOf
-	ids    idSource
-	lanes  []*lane
-	room   chan struct{} // one element for each operation in the backlog
+	cfg     Config
+	assets  map[uint32]*assetOf
+	ids     idSource
+	lanes   []*lane
+	backlog *backlog
+	journal *journal // nil if there is none
+	slots   slots
+	calls   calls
 
-	running sync.WaitGroup
+	closing sync.Once
 	drained chan struct{}           // closed when every lane has ended
+	kept    error                   // what went wrong with the journal at the end, set before drained
 	life    context.Context         // of the requests; ended by Close, with the reason
 	end     context.CancelCauseFunc // of life
 }
 
-// NewRecorder starts a recorder for packets between the peers of a book. The
-// errors are those of Config.Validate.
+// NewRecorder starts a recorder for packets between the peers of a book. If there
+// is a journal, what is left in it is handed over first, and Events.Replayed tells
+// what becomes of it. The errors are those of Config.Validate, or match ErrJournal;
+// then nothing was changed.
 func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	//nolint:forbidigo // a recorder's requests serve many callers, and end with Close and with no caller's context
-	life, end := context.WithCancelCause(context.Background())
 	r := &Recorder{
-		cfg: cfg, assets: make(map[uint32]assetOf), ids: idSource{clock: cfg.Clock},
-		room: make(chan struct{}, cfg.Backlog), drained: make(chan struct{}), life: life, end: end,
+		cfg: cfg, assets: make(map[uint32]*assetOf), drained: make(chan struct{}),
+		backlog: newBacklog(cfg.Backlog, cfg.BacklogLow, cfg.Events.Backlog),
 	}
+	//nolint:forbidigo // a recorder's requests serve many callers, and end with Close and with no caller's context
+	r.life, r.end = context.WithCancelCause(context.Background())
 	for _, a := range book.Assets() {
 		ids, _ := book.AssetIDs(a.Ledger)
-		r.assets[a.Ledger] = assetOf{ids: ids, allowLoss: a.AllowLoss}
+		r.assets[a.Ledger] = &assetOf{ids: ids, allowLoss: a.AllowLoss}
 	}
-	for range cfg.Lanes {
-		ln := newLane(l, &r.cfg)
-		r.lanes = append(r.lanes, ln)
-		r.running.Go(func() { ln.run(life) })
+	for i := range cfg.Lanes {
+		r.lanes = append(r.lanes, newLane(i, l, r))
+	}
+	if cfg.Journal != "" {
+		owed, err := r.openJournal(book)
+		if err != nil {
+			r.end(err)
+			return nil, err
+		}
+		r.replay(owed)
+	}
+	r.start()
+	return r, nil
+}
+
+func (r *Recorder) start() {
+	var running sync.WaitGroup
+	for _, ln := range r.lanes {
+		running.Go(func() { ln.run(r.life) })
 	}
 	go func() {
-		r.running.Wait()
+		running.Wait()
+		r.kept = r.journal.close()
 		close(r.drained)
 	}()
-	return r, nil
 }
 
 // Prepare holds the packet's amounts and waits for the ledger's answer. Keep the
@@ -94,22 +115,28 @@ func (r *Recorder) Forward(ctx context.Context, p Packet) (Result, error) {
 //     the context ended before there was room. ErrClosed, or the context's own
 //     error: it was not handed over. ledger.ErrTooMuchData: the ledger takes no
 //     request with as many transfers as it has legs. Nothing was recorded, and
-//     nothing will be;
+//     nothing will be (but for a fulfill that is in the Journal already when the
+//     recorder is closed: the next one records it);
 //   - a *RefusedError: the ledger refused;
 //   - ledger.ErrOutcomeUnknown: the context ended before the ledger had answered.
 //     The operation goes on all the same. A prepare is abandoned (ErrAbandoned):
 //     its packet must not be forwarded. If the recorder drew the packet's id, it
 //     gives back what the prepare came to hold, or the hold's timeout does if the
 //     recorder is closed before it can. If the caller gave the id, the caller may
-//     ask again with the same packet, or Reject it.
+//     ask again with the same packet, or Reject it. A fulfill goes on even if the
+//     process ends, if there is a Journal and the error does not match ErrJournal.
 //
 // Code gives the ILP error code that fits.
 func (r *Recorder) Record(ctx context.Context, op Op) (Result, error) {
-	ticket, err := r.Submit(ctx, op)
+	mine := r.calls.get()
+	ticket, err := r.hand(ctx, op, &mine.slot)
 	if err != nil {
 		return notRecorded(op, err), err
 	}
-	result := ticket.waitOrAbandon(ctx)
+	result, final := ticket.waitOrAbandon(ctx)
+	if final {
+		r.calls.put(mine)
+	}
 	return result, result.Err
 }
 
@@ -122,13 +149,13 @@ func (r *Recorder) RecordAll(ctx context.Context, ops ...Op) ([]Result, error) {
 	tickets := make([]Ticket, len(ops))
 	errs := make([]error, len(ops))
 	for i, op := range ops {
-		if tickets[i], errs[i] = r.Submit(ctx, op); errs[i] != nil {
+		if tickets[i], errs[i] = r.hand(ctx, op, r.slots.get()); errs[i] != nil {
 			results[i] = notRecorded(op, errs[i])
 		}
 	}
 	for i, ticket := range tickets {
 		if errs[i] == nil {
-			results[i] = ticket.waitOrAbandon(ctx)
+			results[i], _ = ticket.waitOrAbandon(ctx)
 			errs[i] = results[i].Err
 		}
 	}
@@ -136,56 +163,72 @@ func (r *Recorder) RecordAll(ctx context.Context, ops ...Op) ([]Result, error) {
 }
 
 // Submit hands one operation over as soon as there is room in the backlog, and
-// does not wait for the ledger: the Ticket does. The errors are those of Record
-// that say that nothing was recorded.
+// does not wait for the ledger: the Ticket does. It does not allocate for each
+// operation. The errors are those of Record that say that nothing was recorded.
+//
+// With a Journal, Submit of a fulfill also waits until it is on disk. If that
+// fails (ErrJournal), or the context ends first (ledger.ErrOutcomeUnknown), the
+// fulfill was handed over all the same: there is an error and a Ticket, which
+// tells when the money is booked.
 func (r *Recorder) Submit(ctx context.Context, op Op) (Ticket, error) {
-	if ctx.Err() != nil {
-		return Ticket{}, context.Cause(ctx)
+	ticket, err := r.hand(ctx, op, r.slots.get())
+	if err != nil || ticket.entry == 0 {
+		return ticket, err
 	}
-	p, err := r.pend(op)
-	if err != nil {
-		return Ticket{}, err
+	if err := ticket.Journaled(ctx); err != nil {
+		return ticket, wrap(op.Kind, ticket.packet.ID, err)
 	}
-	select {
-	case r.room <- struct{}{}:
-	default:
-		select {
-		case r.room <- struct{}{}:
-		case <-ctx.Done():
-			return Ticket{}, fmt.Errorf("%w: %w", ErrBacklogFull, context.Cause(ctx))
-		case <-r.drained:
-			return Ticket{}, ErrClosed
-		}
-	}
-	return r.enqueue(p)
+	return ticket, nil
 }
 
 // TrySubmit hands one operation over if there is room in the backlog, and answers
-// ErrBacklogFull at once if there is none. It never waits. Otherwise it is as
-// Submit.
+// ErrBacklogFull at once if there is none. It never waits: Ticket.Journaled tells
+// when a fulfill is on disk. Otherwise it is as Submit.
 func (r *Recorder) TrySubmit(op Op) (Ticket, error) {
-	p, err := r.pend(op)
-	if err != nil {
+	var o operation
+	if err := r.fill(&o, &op); err != nil {
 		return Ticket{}, err
 	}
-	select {
-	case r.room <- struct{}{}:
-		return r.enqueue(p)
-	default:
+	if !r.backlog.try(op.promised()) {
 		return Ticket{}, ErrBacklogFull
 	}
+	o.slot = r.slots.get()
+	return r.enqueue(&o)
+}
+
+// hand hands an operation over whose answer goes into a slot.
+func (r *Recorder) hand(ctx context.Context, op Op, s *slot) (Ticket, error) {
+	if ctx.Err() != nil {
+		return Ticket{}, context.Cause(ctx)
+	}
+	o := operation{slot: s}
+	if err := r.fill(&o, &op); err != nil {
+		return Ticket{}, err
+	}
+	if err := r.backlog.enter(ctx, op.promised()); err != nil {
+		return Ticket{}, err
+	}
+	return r.enqueue(&o)
 }
 
 // Flush waits until every operation handed over before the call was answered. The
 // error is that of the context.
 func (r *Recorder) Flush(ctx context.Context) error {
-	targets := make([]uint64, len(r.lanes))
+	marks := make([]slot, len(r.lanes))
 	for i, ln := range r.lanes {
-		targets[i] = ln.count()
+		if !ln.mark(&marks[i]) {
+			// Closed: all is answered when the lanes have ended.
+			select {
+			case <-r.drained:
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
 	}
-	for i, ln := range r.lanes {
-		if err := ln.flush(ctx, targets[i]); err != nil {
-			return err
+	for i := range marks {
+		if !marks[i].wait(ctx) {
+			return context.Cause(ctx)
 		}
 	}
 	return nil
@@ -194,9 +237,12 @@ func (r *Recorder) Flush(ctx context.Context) error {
 // Close refuses new operations and waits until all that were handed over are
 // answered. If the context ends first, the requests under way are given up and
 // the error is a *CloseError that says what is unknown and what was never sent.
-// Close may be called again, also while another Close waits: the context that ends
-// first ends the wait of both, and all return the same.
+// With a Journal the fulfills among them stay in it for the next recorder; an
+// error that matches ErrJournal says that it could not be left in order. Close may
+// be called again, also while another Close waits: the context that ends first
+// ends the wait of both, and all return the same.
 func (r *Recorder) Close(ctx context.Context) error {
+	r.closing.Do(r.backlog.close)
 	for _, ln := range r.lanes {
 		ln.close()
 	}
@@ -212,50 +258,52 @@ func (r *Recorder) Close(ctx context.Context) error {
 		ln.leftovers(left)
 	}
 	if len(left.Unknown)+len(left.Unsent) == 0 {
-		return nil
+		return r.kept
 	}
 	if deadline := context.Cause(r.life); deadline != ErrClosed { //nolint:errorlint // set above, as it is
 		left.Deadline = deadline
 	}
-	return left
+	return errors.Join(left, r.kept)
 }
 
-// pend makes an operation ready for its lane: all that can be found wrong without
+// fill makes an operation ready for its lane: all that can be found wrong without
 // the ledger is found here, and what a retry must repeat unchanged is fixed here.
-func (r *Recorder) pend(op Op) (*pending, error) {
+func (r *Recorder) fill(o *operation, op *Op) error {
 	if err := op.validate(); err != nil {
-		return nil, err
+		return err
 	}
 	from, knownFrom := r.assets[op.Packet.From.Ledger()]
 	to, knownTo := r.assets[op.Packet.To.Ledger()]
 	if !knownFrom || !knownTo {
-		return nil, fmt.Errorf("%w: packet from %v to %v", accounts.ErrUnknownAsset, op.Packet.From, op.Packet.To)
+		return fmt.Errorf("%w: packet from %v to %v", accounts.ErrUnknownAsset, op.Packet.From, op.Packet.To)
 	}
-	p := &pending{result: Result{Kind: op.Kind, Packet: op.Packet}, room: r.room, done: make(chan struct{})}
-	packet := &p.result.Packet
-	var err error
-	if p.legs, err = appendLegs(p.legArray[:0], packet, &from, &to); err != nil {
-		return nil, err
+	o.kind, o.packet, o.phase = op.Kind, op.Packet, phaseOf(op.Kind)
+	legs, err := appendLegs(o.legs[:0], &o.packet, from, to)
+	if err != nil {
+		return err
 	}
-	if p.drawn = packet.ID.IsZero(); p.drawn {
-		packet.ID = r.ids.next()
+	o.count = len(legs)
+	if !op.Kind.begins() {
+		return nil
 	}
-	if op.Kind == KindPrepare && len(p.legs) > 0 {
-		if packet.Hold, err = r.hold(packet); err != nil {
-			return nil, err
-		}
+	now := r.cfg.Clock()
+	if o.drawn = o.packet.ID.IsZero(); o.drawn {
+		o.packet.ID = r.ids.next(now)
 	}
-	return p, nil
+	if op.Kind == KindPrepare && o.count > 0 {
+		o.packet.Hold, err = r.hold(&o.packet, now)
+	}
+	return err
 }
 
 // hold is how long the ledger is to hold a packet, in whole seconds.
-func (r *Recorder) hold(p *Packet) (time.Duration, error) {
+func (r *Recorder) hold(p *Packet, now time.Time) (time.Duration, error) {
 	hold := p.Hold
 	if hold == 0 {
 		if p.Expiry.IsZero() {
 			return 0, &PacketError{Kind: KindPrepare, ID: p.ID, Field: "Expiry", Reason: "is missing, and so is Hold"}
 		}
-		left := p.Expiry.Sub(r.cfg.Clock())
+		left := p.Expiry.Sub(now)
 		if left < r.cfg.MinHold {
 			return 0, fmt.Errorf("%w: %v until %v, want %v", ErrHoldTooShort, left, p.Expiry, r.cfg.MinHold)
 		}
@@ -267,20 +315,29 @@ func (r *Recorder) hold(p *Packet) (time.Duration, error) {
 	return (hold + time.Second - 1) / time.Second * time.Second, nil
 }
 
-// enqueue gives a pending operation, for which there is room, to its lane.
-func (r *Recorder) enqueue(p *pending) (Ticket, error) {
-	ln := r.laneOf(p.result.Packet.ID)
+// enqueue gives an operation, for which there is a place, to its lane.
+func (r *Recorder) enqueue(o *operation) (Ticket, error) {
+	ticket := Ticket{recorder: r, slot: o.slot, kind: o.kind, packet: o.packet}
+	ln := r.laneOf(o.packet.ID)
 	switch {
-	case len(p.legs) > 0 && ln.push(p):
-	case len(p.legs) == 0 && !ln.isClosed():
-		p.result.Outcome = ledger.OutcomeApplied
-		p.answer()
-		p.finish()
+	case o.count == 0 && !ln.isClosed():
+		r.backlog.leave(1)
+		o.slot.outcome = ledger.OutcomeApplied
+		o.slot.answer()
+		o.slot.finish()
+		return ticket, nil
+	case o.count == 0:
 	default:
-		<-r.room
-		return Ticket{}, ErrClosed
+		if o.kind == KindFulfill && r.journal != nil {
+			o.entry = r.journal.add(o.packet)
+			ticket.entry = o.entry
+		}
+		if ln.push(o) {
+			return ticket, nil
+		}
 	}
-	return Ticket{p}, nil
+	r.backlog.leave(1)
+	return Ticket{}, ErrClosed
 }
 
 // laneOf is the lane of a packet, the same for all its operations.

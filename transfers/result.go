@@ -1,7 +1,6 @@
 package transfers
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
@@ -18,6 +17,12 @@ type Result struct {
 	// refused with the id spent, or unknown. A prepare that was applied already
 	// says nothing about what became of the packet since.
 	Outcome ledger.Outcome
+	// Late says that the packet was booked by a correction: its hold had expired
+	// before the fulfill, or the sender's line did not cover a forward. The
+	// receiver has what it is owed. The sender was charged as much as its line
+	// allowed; what is missing of In, if anything, is in the asset's suspense
+	// account.
+	Late bool
 	// Timestamp is the ledger's, of the transfer that this operation made for the
 	// packet's first leg, in nanoseconds since the Unix epoch. 0 if there is none:
 	// a packet without amounts, or one that was resolved in another way before.
@@ -27,75 +32,90 @@ type Result struct {
 	Err error
 }
 
-// wrap says of which operation an error is.
-func (r *Result) wrap(err error) error {
-	return fmt.Errorf("%v of packet %v: %w", r.Kind, r.Packet.ID, err)
-}
-
 // notRecorded is the result of an operation that was not handed over.
 func notRecorded(op Op, err error) Result {
 	return Result{Kind: op.Kind, Packet: op.Packet, Outcome: ledger.OutcomeRefused, Err: err}
 }
 
-// resolve reads the answers to an operation's chain. It reports whether the
-// operation must go on: under the next attempt's ids, or to give back what a
-// prepare holds for a caller that is gone.
-func (p *pending) resolve(answers []ledger.CreateTransferResult, now time.Time) (again bool) {
-	chain, kind := ledger.ChainOutcome(answers), p.kind()
-	if !kind.begins() && chain.Status == ledger.TransferIDAlreadyFailed && p.attempt+1 < attempts {
-		p.attempt++
+// read reads the answers to an operation's chain. It reports whether the operation
+// must go on: under another phase, or to give back what a prepare holds for a
+// caller that is gone.
+func (o *operation) read(answers []ledger.CreateTransferResult, now time.Time) (again bool) {
+	chain := ledger.ChainOutcome(answers)
+	if next := o.nextPhase(chain); next != o.phase {
+		o.phase, o.handed = next, false
 		return true
 	}
-	if p.giveBack {
+	if o.giveBack {
 		return false // its own result stays; what is held now ends with the hold's timeout
 	}
-	p.read(chain, answers[0].Timestamp, now)
-	if p.answer() || kind != KindPrepare || !p.ours(chain.Outcome) {
+	o.settle(chain, answers[0].Timestamp, now)
+	if o.slot.answer() || o.kind != KindPrepare || !o.ours(chain.Outcome) {
 		return false
 	}
-	p.giveBack, p.handed = true, false
+	o.giveBack, o.phase, o.handed = true, phaseVoid, false
 	return true
+}
+
+// nextPhase is the phase that an operation goes on under after a refusal, its own
+// if the answer is final.
+func (o *operation) nextPhase(chain ledger.Chain) phase {
+	burnt := chain.Status == ledger.TransferIDAlreadyFailed
+	switch kind := o.actual(); {
+	case chain.Outcome.Done() || chain.Conflict():
+		return o.phase
+	case o.corrects():
+		// On without the sender only if leg 15 can never be applied under its
+		// id: else two recorders could book the packet in both ways.
+		if o.collects() && chain.Breaker == o.count && (burnt || chain.Status == ledger.TransferDebitAccountAlreadyClosed) {
+			return phaseWithoutSender
+		}
+	case kind == KindForward && o.phase == phaseSingle:
+		if burnt || chain.Status == ledger.TransferExceedsCredits || chain.Status == ledger.TransferDebitAccountAlreadyClosed {
+			return phaseCorrection
+		}
+	case kind == KindFulfill && chain.Status == ledger.TransferPendingTransferExpired:
+		return phaseCorrection
+	case !kind.begins() && burnt:
+		return o.phase.again()
+	}
+	return o.phase
 }
 
 // ours reports whether nobody but this operation can mean the hold. Whoever else
 // knows the packet's id may have prepared it before, or may do so now, and forward
 // the packet on the strength of that.
-func (p *pending) ours(outcome ledger.Outcome) bool {
-	return p.drawn && (outcome == ledger.OutcomeApplied || (outcome == ledger.OutcomeAlreadyApplied && p.handed))
+func (o *operation) ours(outcome ledger.Outcome) bool {
+	return o.drawn && (outcome == ledger.OutcomeApplied || (outcome == ledger.OutcomeAlreadyApplied && o.handed))
 }
 
-// read fills in the result.
-func (p *pending) read(chain ledger.Chain, timestamp uint64, now time.Time) {
-	r := &p.result
-	r.Outcome = chain.Outcome
-	if r.Outcome.Done() {
-		r.Timestamp = timestamp
-		if p.handed && p.lapsed(now) {
-			r.Err = r.wrap(ErrHoldExpired)
+// settle fills in the answer.
+func (o *operation) settle(chain ledger.Chain, timestamp uint64, now time.Time) {
+	s := o.slot
+	s.outcome = chain.Outcome
+	if s.outcome.Done() {
+		s.timestamp, s.late = timestamp, o.corrects()
+		if o.handed && o.lapsed(now) {
+			s.err = wrap(o.kind, o.packet.ID, ErrHoldExpired)
 		}
 		return
 	}
-	reason := refusal(r.Kind, chain)
+	reason := refusal(o.kind, chain)
 	if reason == nil {
-		r.Outcome = ledger.OutcomeAlreadyApplied
+		s.outcome = ledger.OutcomeAlreadyApplied
 		return
 	}
-	number := uint8(0)
-	if chain.Breaker >= 0 {
-		number = p.legs[chain.Breaker].number
-	}
-	id := transferID(r.Packet.ID, number, phaseOf(r.Kind, p.attempt))
-	r.Err = &RefusedError{
-		Kind: r.Kind, Packet: r.Packet.ID, From: r.Packet.From, To: r.Packet.To,
+	id := transferID(o.packet.ID, o.number(chain.Breaker), o.phase)
+	s.err = &RefusedError{
+		Kind: o.kind, Packet: o.packet.ID, From: o.packet.From, To: o.packet.To,
 		Reason: reason, Transfer: ledger.TransferError{ID: id, Status: chain.Status},
 	}
 }
 
 // lapsed reports whether an applied prepare whose answer was lost has ended by now:
 // its answer may have taken longer to come than its hold lasted.
-func (p *pending) lapsed(now time.Time) bool {
-	r := &p.result
-	return r.Kind == KindPrepare && !time.Unix(0, int64(r.Timestamp)).Add(r.Packet.Hold).After(now)
+func (o *operation) lapsed(now time.Time) bool {
+	return o.kind == KindPrepare && !time.Unix(0, int64(o.slot.timestamp)).Add(o.packet.Hold).After(now)
 }
 
 // refusal is what a chain's refusal means for the packet; nil if the packet is
@@ -116,10 +136,7 @@ func refusal(kind Kind, chain ledger.Chain) error {
 		}
 		return ErrResolvedOtherwise
 	case ledger.TransferPendingTransferExpired:
-		if kind == KindReject {
-			return nil
-		}
-		return ErrHoldExpired
+		return nil // of a reject: what it wants is what expiry did. A fulfill goes on
 	case ledger.TransferPendingTransferNotFound:
 		return ErrUnknownPacket
 	case ledger.TransferExceedsCredits, ledger.TransferExceedsDebits:

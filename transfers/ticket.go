@@ -3,97 +3,68 @@ package transfers
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 
+	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// pending is an operation between Submit and its answer. Its lane alone writes it.
-// The result is written before answer and never after it.
-type pending struct {
-	result   Result // its Kind and Packet are what is to be done
-	legs     []leg  // of legArray
-	legArray [maxLegs]leg
-	drawn    bool // the packet's id was drawn here: nobody else has it
-	attempt  int  // how often the ledger has burnt the ids of a post or void
-	handed   bool // a request with it was handed over and not answered
-	giveBack bool // a prepare for nobody: what it holds is being voided
-	waiter   atomic.Uint32
-	room     chan struct{} // where it gives its place in the backlog back
-	done     chan struct{}
-}
-
-// Who of the lane and the caller was first decides what becomes of a prepare: if
-// its answer is out, the caller takes it; if the caller is gone, the lane gives
-// back what the prepare holds. Neither can happen after the other.
-const (
-	waiting uint32 = iota
-	answered
-	abandoned
-)
-
-// answer publishes that the ledger has answered; false if the caller is gone.
-func (p *pending) answer() bool { return p.waiter.CompareAndSwap(waiting, answered) }
-
-// abandon says that nobody waits any more; false if the ledger has answered.
-func (p *pending) abandon() bool { return p.waiter.CompareAndSwap(waiting, abandoned) }
-
-// kind is the operation that is to be sent next.
-func (p *pending) kind() Kind {
-	if p.giveBack {
-		return KindReject
-	}
-	return p.result.Kind
-}
-
-// finish publishes the result.
-func (p *pending) finish() {
-	<-p.room
-	close(p.done)
-}
-
 // Ticket is the answer to come for an operation that was handed over. Submit and
-// TrySubmit give it; the zero Ticket is nobody's and must not be used.
+// TrySubmit give it; the zero Ticket is nobody's and must not be used. It may be
+// copied, waited for by several at once, and thrown away.
 type Ticket struct {
-	pending *pending
+	recorder *Recorder
+	slot     *slot
+	kind     Kind
+	entry    wal.Position // of a fulfill in the journal
+	packet   Packet
 }
 
 // Packet is the packet as it will be recorded, with its ID and Hold.
-func (t Ticket) Packet() Packet { return t.pending.result.Packet }
+func (t Ticket) Packet() Packet { return t.packet }
 
 // Wait waits for the ledger's answer. If the context ends first, the Result's
 // Outcome is unknown and its Err matches ledger.ErrOutcomeUnknown; the operation
 // goes on, a prepare too, and Wait may be called again.
 func (t Ticket) Wait(ctx context.Context) Result {
-	select {
-	case <-t.pending.done:
-		return t.pending.result
-	default:
+	if t.slot.wait(ctx) {
+		return t.slot.result(t.kind, t.packet)
 	}
-	select {
-	case <-t.pending.done:
-		return t.pending.result
-	case <-ctx.Done():
-		return t.unknown(fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, context.Cause(ctx)))
+	return t.unknown(fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, context.Cause(ctx)))
+}
+
+// Journaled waits until a fulfill is in the Journal on disk, and will be recorded
+// even if the process dies. Submit has waited for that; after TrySubmit it is for
+// the caller to do. It is nil at once for what is in the ledger already, and for
+// all other operations. The error matches ErrJournal, and ledger.ErrOutcomeUnknown
+// if the context has ended first: then only Wait tells that the money is booked.
+func (t Ticket) Journaled(ctx context.Context) error {
+	if t.kind != KindFulfill || t.slot.done() {
+		return nil
 	}
+	return t.recorder.journal.wait(ctx, t.entry)
 }
 
 // waitOrAbandon is Wait for a caller that cannot come back: a prepare whose answer
-// it does not see is given back.
-func (t Ticket) waitOrAbandon(ctx context.Context) Result {
-	result := t.Wait(ctx)
-	p := t.pending
-	if p.result.Kind != KindPrepare || ctx.Err() == nil {
-		return result
+// it does not see is given back. final says that the lane is through with the
+// slot.
+func (t Ticket) waitOrAbandon(ctx context.Context) (r Result, final bool) {
+	if t.slot.wait(ctx) {
+		return t.slot.result(t.kind, t.packet), true
 	}
-	if !p.abandon() {
-		return p.result // the ledger has answered, and nobody writes it any more
+	err := fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, context.Cause(ctx))
+	switch {
+	case t.kind == KindPrepare && !t.slot.abandon():
+		return t.slot.result(t.kind, t.packet), false // nobody writes it any more
+	case t.kind == KindPrepare:
+		err = fmt.Errorf("%w: %w", ErrAbandoned, err)
+	case t.entry != 0:
+		if lost := t.Journaled(ctx); lost != nil {
+			err = fmt.Errorf("%w: %w", err, lost)
+		}
 	}
-	return t.unknown(fmt.Errorf("%w: %w: %w", ErrAbandoned, ledger.ErrOutcomeUnknown, context.Cause(ctx)))
+	return t.unknown(err), false
 }
 
 func (t Ticket) unknown(err error) Result {
-	r := Result{Kind: t.pending.result.Kind, Packet: t.pending.result.Packet}
-	r.Err = r.wrap(err)
-	return r
+	return Result{Kind: t.kind, Packet: t.packet, Err: wrap(t.kind, t.packet.ID, err)}
 }

@@ -1,0 +1,105 @@
+package transfers
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// A fulfill in the journal, version 1, all integers big endian:
+//
+//	 0  id of the packet         16 bytes
+//	16  In, Out, Dust            u64 each
+//	40  Expiry                   seconds i64 and nanoseconds u32 since the Unix epoch
+//	52  Hold                     nanoseconds i64
+//	60  Condition                32 bytes
+//	92  ledger of From, of To    u32 each
+//	100 peer of From, of To      length u16 and bytes each; empty for ourselves
+//
+// Accounts are kept by peer, and not by id, since a handle has both.
+const (
+	recordVersion = 1
+	recordFixed   = 100
+)
+
+// record is a fulfill as it was read, with its accounts by name.
+type record struct {
+	packet               Packet // without From and To
+	from, to             string
+	fromLedger, toLedger uint32
+}
+
+func recordSize(p *Packet) int { return recordFixed + 4 + len(p.From.Peer()) + len(p.To.Peer()) }
+
+func appendRecord(b []byte, p *Packet) []byte {
+	id := p.ID.Bytes()
+	b = append(b, id[:]...)
+	b = binary.BigEndian.AppendUint64(b, p.In)
+	b = binary.BigEndian.AppendUint64(b, p.Out)
+	b = binary.BigEndian.AppendUint64(b, p.Dust)
+	b = binary.BigEndian.AppendUint64(b, uint64(p.Expiry.Unix()))
+	b = binary.BigEndian.AppendUint32(b, uint32(p.Expiry.Nanosecond()))
+	b = binary.BigEndian.AppendUint64(b, uint64(p.Hold))
+	b = append(b, p.Condition[:]...)
+	b = binary.BigEndian.AppendUint32(b, p.From.Ledger())
+	b = binary.BigEndian.AppendUint32(b, p.To.Ledger())
+	b = appendPeer(b, p.From.Peer())
+	return appendPeer(b, p.To.Peer())
+}
+
+func appendPeer(b []byte, peer string) []byte {
+	b = binary.BigEndian.AppendUint16(b, uint16(len(peer)))
+	return append(b, peer...)
+}
+
+// readRecord reads what appendRecord has written. The error matches
+// ErrJournalForeign: the log's checksums have been verified before.
+func readRecord(b []byte) (r record, err error) {
+	if len(b) < recordFixed {
+		return r, fmt.Errorf("%w: a fulfill of %d bytes", ErrJournalForeign, len(b))
+	}
+	p := &r.packet
+	p.ID = ledger.IDFromBytes([16]byte(b[:16]))
+	p.In, p.Out, p.Dust = binary.BigEndian.Uint64(b[16:]), binary.BigEndian.Uint64(b[24:]), binary.BigEndian.Uint64(b[32:])
+	p.Expiry = time.Unix(int64(binary.BigEndian.Uint64(b[40:])), int64(binary.BigEndian.Uint32(b[48:]))).UTC()
+	p.Hold = time.Duration(binary.BigEndian.Uint64(b[52:]))
+	p.Condition = [32]byte(b[60:])
+	r.fromLedger, r.toLedger = binary.BigEndian.Uint32(b[92:]), binary.BigEndian.Uint32(b[96:])
+	rest := b[recordFixed:]
+	var whole bool
+	if r.from, rest, whole = cutPeer(rest); whole {
+		r.to, rest, whole = cutPeer(rest)
+	}
+	if !whole || len(rest) != 0 {
+		return r, fmt.Errorf("%w: the peers of a fulfill of %d bytes", ErrJournalForeign, len(b))
+	}
+	return r, nil
+}
+
+func cutPeer(b []byte) (peer string, rest []byte, whole bool) {
+	if len(b) < 2 {
+		return "", nil, false
+	}
+	n := int(binary.BigEndian.Uint16(b))
+	if b = b[2:]; len(b) < n {
+		return "", nil, false
+	}
+	return string(b[:n]), b[n:], true
+}
+
+// ownerRecord says whose journal it is, and how it is written.
+func ownerRecord(namespace string) []byte { return append([]byte{recordVersion}, namespace...) }
+
+// checkOwner returns an error that matches ErrJournalForeign if it is another's.
+func checkOwner(b []byte, namespace string) error {
+	switch {
+	case len(b) == 0 || b[0] != recordVersion:
+		return fmt.Errorf("%w: it has a format of another version", ErrJournalForeign)
+	case string(b[1:]) != namespace:
+		return fmt.Errorf("%w: it is of namespace %q, not %q", ErrJournalForeign, b[1:], namespace)
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,112 @@
+package transfers
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/wal"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// openJournal opens the journal and returns the fulfills that are in it, ready for
+// their lanes. The error matches ErrJournal; then nothing is lost.
+func (r *Recorder) openJournal(book *accounts.Book) ([]operation, error) {
+	found := &restored{namespace: book.Namespace(), seen: make(map[ledger.ID]struct{})}
+	folder := r.cfg.Journal
+	log, recovery, err := wal.Open(folder, found.restore)
+	if err != nil {
+		return nil, &JournalError{Folder: folder, Err: err}
+	}
+	owed, err := r.prepareReplay(book, found.owed)
+	if err != nil {
+		return nil, errors.Join(&JournalError{Folder: folder, Err: err}, log.Close())
+	}
+	if recovery.Records+recovery.CheckpointRecords == 0 {
+		owner := ownerRecord(book.Namespace())
+		log.Append(recordOwner, len(owner), func(b []byte) []byte { return append(b, owner...) })
+	}
+	r.journal = &journal{
+		folder: folder, namespace: book.Namespace(), log: log, life: r.life, report: r.cfg.Events.Journal,
+	}
+	r.journal.start()
+	return owed, nil
+}
+
+// restored is what an earlier recorder has left.
+type restored struct {
+	namespace string
+	owned     bool // the record that says whose it is was read
+	owed      []record
+	seen      map[ledger.ID]struct{}
+}
+
+// restore takes one record. A fulfill may be there twice, once as it was replayed
+// before.
+func (f *restored) restore(r wal.Record) error {
+	switch {
+	case r.Kind == recordOwner:
+		f.owned = true
+		return checkOwner(r.Data, f.namespace)
+	case !f.owned || r.Kind != recordFulfill:
+		return fmt.Errorf("%w: record of kind %d", ErrJournalForeign, r.Kind)
+	}
+	one, err := readRecord(r.Data)
+	if err != nil {
+		return err
+	}
+	if _, twice := f.seen[one.packet.ID]; !twice {
+		f.seen[one.packet.ID] = struct{}{}
+		f.owed = append(f.owed, one)
+	}
+	return nil
+}
+
+// prepareReplay makes operations of what is left.
+func (r *Recorder) prepareReplay(book *accounts.Book, left []record) ([]operation, error) {
+	assets := make(map[uint32]accounts.Asset)
+	for _, a := range book.Assets() {
+		assets[a.Ledger] = a
+	}
+	account := func(peer string, number uint32) (accounts.Account, error) {
+		asset, known := assets[number]
+		switch {
+		case !known:
+			return accounts.Account{}, fmt.Errorf("%w: ledger number %d", accounts.ErrUnknownAsset, number)
+		case peer == "":
+			return book.Own(asset)
+		default:
+			return book.Account(peer, asset)
+		}
+	}
+	owed := make([]operation, len(left))
+	for i, l := range left {
+		var err error
+		if l.packet.From, err = account(l.from, l.fromLedger); err == nil {
+			l.packet.To, err = account(l.to, l.toLedger)
+		}
+		op := Fulfill(l.packet)
+		if err == nil {
+			err = r.fill(&owed[i], &op)
+		}
+		if err != nil {
+			return nil, wrap(KindFulfill, l.packet.ID, err)
+		}
+	}
+	return owed, nil
+}
+
+// replay hands over what an earlier recorder has left, ahead of everything else.
+// It is kept in the journal anew, under positions of this one.
+func (r *Recorder) replay(owed []operation) {
+	r.backlog.force(len(owed))
+	for i := range owed {
+		o := &owed[i]
+		o.slot, o.replayed = new(slot), true
+		o.entry = r.journal.add(o.packet)
+		r.laneOf(o.packet.ID).push(o)
+	}
+	if len(owed) > 0 {
+		r.journal.signal() // what was read is needed twice until there is a checkpoint
+	}
+}
