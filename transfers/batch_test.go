@@ -223,11 +223,14 @@ func TestSmallRequestsAreLearnt(t *testing.T) {
 	}
 }
 
-// tiny takes no request with more than one transfer.
-type tiny struct{ ledger.Ledger }
+// narrow takes no request with more transfers than most.
+type narrow struct {
+	ledger.Ledger
+	most int
+}
 
-func (l tiny) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	if len(batch) > 1 {
+func (l narrow) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if len(batch) > l.most {
 		return nil, ledger.ErrTooMuchData
 	}
 	return l.Ledger.CreateTransfers(ctx, batch)
@@ -235,7 +238,7 @@ func (l tiny) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]l
 
 func TestOperationThatNeverFits(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { return tiny{l} })
+	f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { return narrow{l, 1} })
 	results, err := f.recorder.RecordAll(t.Context(),
 		transfers.Forward(f.packet(1, 1)), transfers.Forward(f.packet(2, 1)), transfers.Forward(f.packet(1, 1)))
 	require.ErrorIs(t, err, ledger.ErrTooMuchData)

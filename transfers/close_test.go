@@ -3,6 +3,8 @@ package transfers_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -60,6 +62,71 @@ func TestCloseSaysWhatItLeaves(t *testing.T) {
 	require.ErrorContains(t, err, "1 operations of unknown outcome and 1 unsent, the first is the forward of packet "+first.Packet().ID.String())
 	require.Equal(t, err, f.recorder.Close(ctx), "the second Close says the same")
 	ledgertest.RequireNothingHeld(t, f.embedded)
+}
+
+// Who waits for room when the recorder is closed is told at once; what was handed
+// over is answered, under any number of Closes.
+func TestCloseWhileOthersWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Backlog: 2})
+		tickets := f.submit(t, transfers.Prepare(f.packet(1, 1)))
+		<-slow.requests
+		tickets = append(tickets, f.submit(t, transfers.Forward(f.packet(1, 1)))...)
+		waiting, closed := make(chan error, 3), make(chan error, 2)
+		for _, op := range []transfers.Op{
+			transfers.Prepare(f.packet(1, 1)), transfers.Forward(f.packet(1, 1)), transfers.Reject(tickets[0].Packet()),
+		} {
+			go func() {
+				_, err := f.recorder.Record(t.Context(), op)
+				waiting <- err
+			}()
+		}
+		synctest.Wait()
+		for range 2 {
+			go func() { closed <- f.recorder.Close(t.Context()) }()
+		}
+		for range 3 {
+			require.ErrorIs(t, <-waiting, transfers.ErrClosed)
+		}
+		synctest.Wait()
+		require.Empty(t, closed, "two are not answered")
+		go func() {
+			slow.proceed <- nil
+			slow.answerAll(t.Context())
+		}()
+		require.NoError(t, <-closed)
+		require.NoError(t, <-closed)
+		for _, ticket := range tickets {
+			require.NoError(t, ticket.Wait(canceled(t.Context())).Err)
+		}
+		ledgertest.RequireConserved(t, f.embedded)
+	})
+}
+
+// Unknown outcomes are asked for until the recorder is closed, and then reported.
+func TestUnknownUntilClosed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossy{Ledger: l, lose: 1 << 30} })
+		ticket := f.submit(t, transfers.Forward(f.packet(100, 90)))[0]
+		day, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+		defer cancel()
+		require.ErrorIs(t, ticket.Wait(day).Err, ledger.ErrOutcomeUnknown)
+		err := f.recorder.Close(day)
+		var left *transfers.CloseError
+		require.ErrorAs(t, err, &left)
+		require.Equal(t, []transfers.Op{transfers.Forward(ticket.Packet())}, left.Unknown)
+		require.ErrorIs(t, ticket.Wait(t.Context()).Err, ledger.ErrOutcomeUnknown)
+
+		next, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{})
+		require.NoError(t, err)
+		got, err := next.Record(t.Context(), left.Unknown[0])
+		require.NoError(t, err, "whoever has the packet can find out")
+		require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
+		require.NoError(t, next.Close(t.Context()))
+		ledgertest.RequireNothingHeld(t, f.embedded)
+	})
 }
 
 func TestClosedLedger(t *testing.T) {

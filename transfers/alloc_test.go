@@ -1,0 +1,62 @@
+//go:build !race
+
+package transfers_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// frugal finds everything good, and answers with the same memory each time.
+type frugal struct {
+	ledger.Ledger
+	results []ledger.CreateTransferResult
+}
+
+func (l frugal) CreateTransfers(_ context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	results := l.results[:len(batch)]
+	for i := range results {
+		results[i] = ledger.CreateTransferResult{Status: ledger.TransferCreated, Timestamp: 1}
+	}
+	return results, nil
+}
+
+// No operation allocates: not in Submit, not in the lane, not in Record. (The race
+// detector allocates by itself.)
+func TestNoAllocations(t *testing.T) { //nolint:paralleltest // it counts what the whole process allocates
+	for _, touched := range []func([]accounts.Account){nil, func([]accounts.Account) {}} {
+		f := newFixture(t, transfers.Config{Lanes: 1, Touched: touched}, func(l ledger.Ledger) ledger.Ledger {
+			return frugal{l, make([]ledger.CreateTransferResult, ledger.BatchMax)}
+		})
+		held, err := f.recorder.Prepare(t.Context(), f.packet(2, 1))
+		require.NoError(t, err)
+		ops := []transfers.Op{
+			transfers.Prepare(f.packet(2, 1)), transfers.Fulfill(held.Packet), transfers.Reject(held.Packet), transfers.Forward(f.packet(2, 1)),
+		}
+		ctx := t.Context()
+		for _, op := range ops {
+			submit := testing.AllocsPerRun(20_000, func() {
+				if _, err := f.recorder.Submit(ctx, op); err != nil {
+					t.Error(err)
+				}
+			})
+			require.NoError(t, f.recorder.Flush(ctx))
+			record := testing.AllocsPerRun(20_000, func() {
+				if _, err := f.recorder.Record(ctx, op); err != nil {
+					t.Error(err)
+				}
+			})
+			require.Zero(t, submit, op.Kind)
+			require.Zero(t, record, op.Kind)
+		}
+		require.NoError(t, f.recorder.Close(ctx))
+		require.NoError(t, f.embedded.Close())
+	}
+}
+

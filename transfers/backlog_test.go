@@ -1,0 +1,155 @@
+package transfers
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+)
+
+func TestBacklogMarks(t *testing.T) {
+	t.Parallel()
+	var told []bool
+	b := newBacklog(4, 2, func(full bool) { told = append(told, full) })
+	for range 3 {
+		require.True(t, b.try(false))
+	}
+	require.Empty(t, told)
+	require.True(t, b.try(false), "the last place")
+	require.Equal(t, []bool{true}, told)
+	require.False(t, b.try(false))
+	require.False(t, b.try(true), "full is full, for promised money too")
+	b.leave(1)
+	require.False(t, b.try(false), "shut until the low mark")
+	require.True(t, b.try(true), "promised money takes a free place")
+	b.leave(1)
+	require.Equal(t, []bool{true}, told)
+	b.leave(1)
+	require.Equal(t, []bool{true, false}, told)
+	require.True(t, b.try(false))
+	b.force(10)
+	require.Equal(t, []bool{true, false, true}, told)
+	require.False(t, b.try(true))
+	b.leave(10)
+	require.False(t, b.try(false), "3 places are taken")
+	b.leave(3)
+	require.Equal(t, []bool{true, false, true, false}, told)
+	require.Zero(t, b.state.Load())
+}
+
+// A model of the two marks against random calls.
+func TestBacklogFollowsItsModel(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 1))
+	for range 200 {
+		high := 1 + random.IntN(10)
+		low := 1 + random.IntN(high)
+		b := newBacklog(high, low, nil)
+		n, shut := 0, false
+		for range 300 {
+			if random.IntN(3) > 0 {
+				promised := random.IntN(2) == 0
+				want := n < high && (promised || !shut)
+				require.Equal(t, want, b.try(promised))
+				if want {
+					n++
+					shut = shut || n == high
+				}
+			} else if n > 0 {
+				k := 1 + random.IntN(n)
+				b.leave(k)
+				n -= k
+				shut = shut && n > low
+			}
+		}
+	}
+}
+
+// Who waits is woken when its turn has come, and not before.
+func TestBacklogWakes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBacklog(4, 1, nil)
+		b.force(4)
+		var promised, prepares atomic.Int32
+		var group sync.WaitGroup
+		for range 2 {
+			group.Go(func() { require.NoError(t, b.enter(t.Context(), false)); prepares.Add(1) })
+			group.Go(func() { require.NoError(t, b.enter(t.Context(), true)); promised.Add(1) })
+		}
+		synctest.Wait()
+		require.Zero(t, promised.Load()+prepares.Load())
+		b.leave(1)
+		synctest.Wait()
+		require.Equal(t, int32(1), promised.Load())
+		b.leave(1)
+		synctest.Wait()
+		require.Equal(t, int32(2), promised.Load())
+		b.leave(2)
+		synctest.Wait()
+		require.Zero(t, prepares.Load(), "above the low mark")
+		b.leave(1)
+		group.Wait()
+		require.Equal(t, uint64(3), b.state.Load()>>1)
+	})
+}
+
+func TestBacklogGivesUpWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBacklog(1, 1, nil)
+		b.force(1)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended, closed := make(chan error, 2), make(chan error, 2)
+		for _, promised := range []bool{false, true} {
+			go func() { ended <- b.enter(ctx, promised) }()
+			go func() { closed <- b.enter(t.Context(), promised) }()
+		}
+		synctest.Wait()
+		cancel()
+		for range 2 {
+			err := <-ended
+			require.ErrorIs(t, err, ErrBacklogFull)
+			require.ErrorIs(t, err, context.Canceled)
+		}
+		synctest.Wait()
+		require.Empty(t, closed)
+		b.close()
+		for range 2 {
+			require.ErrorIs(t, <-closed, ErrClosed)
+		}
+	})
+}
+
+// Many come and go: no place is lost, none is given twice, and nobody is left
+// waiting.
+func TestBacklogUnderLoad(t *testing.T) {
+	t.Parallel()
+	const high = 7
+	b := newBacklog(high, 3, nil)
+	var inside atomic.Int32
+	var group sync.WaitGroup
+	for i := range 32 {
+		group.Go(func() {
+			for range 2000 {
+				if err := b.enter(t.Context(), i%2 == 0); err != nil {
+					t.Error(err)
+					return
+				}
+				if n := inside.Add(1); n > high {
+					t.Errorf("%d inside", n)
+				}
+				inside.Add(-1)
+				b.leave(1)
+			}
+		})
+	}
+	group.Wait()
+	require.Zero(t, b.state.Load())
+}

@@ -1,0 +1,191 @@
+package transfers
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+)
+
+// newIdleLane is a lane without a goroutine and a ledger.
+func newIdleLane(limit int) *lane {
+	r := &Recorder{cfg: Config{}.withDefaults(), backlog: newBacklog(1<<20, 1<<19, nil)}
+	ln := newLane(0, nil, r)
+	ln.limit = limit
+	return ln
+}
+
+// nextBatch cuts a batch as run does and returns it, as if it was answered.
+func (ln *lane) nextBatch() []*operation {
+	select {
+	case <-ln.wake: // as run does when it has waited
+	default:
+	}
+	more, _ := ln.take()
+	if !more {
+		return nil
+	}
+	ln.cut()
+	b := &ln.batch
+	got := append(append([]*operation(nil), b.done...), b.todo...)
+	b.todo, b.done, b.marks = b.todo[:0], b.done[:0], b.marks[:0]
+	return got
+}
+
+func testOperation(kind Kind, packet uint64, legs int) *operation {
+	return &operation{slot: new(slot), kind: kind, phase: phaseOf(kind), count: legs, packet: Packet{ID: ledger.NewID(packet<<8, 1)}}
+}
+
+// packets are those of a batch.
+func packets(batch []*operation) (ids []uint64) {
+	for _, o := range batch {
+		ids = append(ids, o.packet.ID.Lo>>8)
+	}
+	return ids
+}
+
+func TestPromisedMoneyGoesFirst(t *testing.T) {
+	t.Parallel()
+	ln := newIdleLane(4)
+	for i := range uint64(6) {
+		ln.push(testOperation(KindPrepare, 1+i, 1))
+	}
+	ln.push(testOperation(KindFulfill, 11, 1))
+	ln.push(testOperation(KindReject, 12, 1))
+	ln.push(testOperation(KindForward, 13, 1))
+	require.Equal(t, []uint64{11, 12, 13, 1}, packets(ln.nextBatch()))
+	ln.push(testOperation(KindFulfill, 14, 1)) // while prepares are left from before
+	require.Equal(t, []uint64{14, 2, 3, 4}, packets(ln.nextBatch()))
+	require.Equal(t, []uint64{5, 6}, packets(ln.nextBatch()))
+	require.Nil(t, ln.nextBatch())
+}
+
+// What fits into one batch stays as it came.
+func TestShortBacklogStaysInOrder(t *testing.T) {
+	t.Parallel()
+	ln := newIdleLane(4)
+	ln.push(testOperation(KindPrepare, 1, 1))
+	ln.push(testOperation(KindFulfill, 2, 1))
+	ln.push(testOperation(KindPrepare, 3, 1))
+	require.Equal(t, []uint64{1, 2, 3}, packets(ln.nextBatch()))
+}
+
+// A fulfill does not overtake the prepare of its own packet, nor a reject behind
+// it, however long the backlog is.
+func TestPromisedMoneyDoesNotOvertakeItsPacket(t *testing.T) {
+	t.Parallel()
+	ln := newIdleLane(2)
+	for i := range uint64(5) {
+		ln.push(testOperation(KindPrepare, 1+i, 1))
+	}
+	ln.push(testOperation(KindFulfill, 5, 1))
+	ln.push(testOperation(KindReject, 5, 1))
+	ln.push(testOperation(KindFulfill, 9, 1))
+	var got [][]uint64
+	for batch := ln.nextBatch(); batch != nil; batch = ln.nextBatch() {
+		got = append(got, packets(batch))
+	}
+	require.Equal(t, [][]uint64{{9, 1}, {2, 3}, {4, 5}, {5}, {5}}, got, "and a packet is resolved once in a batch")
+	require.Empty(t, ln.held)
+}
+
+func TestMarksComeLast(t *testing.T) {
+	t.Parallel()
+	ln := newIdleLane(2)
+	for i := range uint64(5) {
+		ln.push(testOperation(KindPrepare, 1+i, 1))
+	}
+	var mark slot
+	require.True(t, ln.mark(&mark))
+	ln.push(testOperation(KindPrepare, 6, 1))
+	seen := map[uint64]bool{}
+	for !seen[6] {
+		more, _ := ln.take()
+		require.True(t, more)
+		ln.cut()
+		for _, o := range ln.batch.todo {
+			seen[o.packet.ID.Lo>>8] = true
+		}
+		ln.batch.todo = ln.batch.todo[:0]
+		marked := len(ln.batch.marks) > 0
+		ln.end()
+		if marked {
+			require.Len(t, seen, 6, "5 before it, and 1 that went with the same batch")
+		}
+	}
+	require.Equal(t, finished, mark.waiter.Load())
+}
+
+// Random operations on few packets, pushed at random moments, cut at random limits.
+func TestCuttingKeepsItsRules(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 2))
+	for range 300 {
+		limit := 3 + random.IntN(20)
+		ln := newIdleLane(limit)
+		pushed := map[uint64][]*slot{} // by packet, in order
+		got := map[uint64][]*slot{}
+		total, taken := 0, 0
+		for round := 0; round < 30 || taken < total; round++ {
+			for range random.IntN(20) * max(0, 30-round) / 30 {
+				packet := uint64(random.IntN(12))
+				o := testOperation(KindPrepare+Kind(random.IntN(4)), packet, 1+random.IntN(maxLegs))
+				pushed[packet] = append(pushed[packet], o.slot)
+				ln.push(o)
+				total++
+			}
+			transfers, resolved := 0, map[uint64]bool{}
+			before := ln.first.operations + ln.later.operations + ln.in.operations
+			batch := ln.nextBatch()
+			for _, o := range batch {
+				packet := o.packet.ID.Lo >> 8
+				got[packet] = append(got[packet], o.slot)
+				transfers += o.size()
+				taken++
+				if !o.kind.begins() {
+					require.False(t, resolved[packet], "resolved twice in one batch")
+					resolved[packet] = true
+				}
+			}
+			require.LessOrEqual(t, transfers, limit)
+			require.Equal(t, before, ln.first.operations+ln.later.operations+len(batch))
+		}
+		require.Equal(t, pushed, got, "each once, and those of a packet in order")
+		require.Empty(t, ln.held)
+		require.Zero(t, ln.first.transfers+ln.later.transfers)
+	}
+}
+
+func TestExpiredPreparesAreCutOut(t *testing.T) {
+	t.Parallel()
+	ln := newIdleLane(10)
+	late := testOperation(KindPrepare, 1, 1)
+	late.packet.Expiry = time.Now().Add(-time.Second)
+	ln.push(late)
+	promised := testOperation(KindFulfill, 2, 1)
+	promised.packet.Expiry = late.packet.Expiry
+	ln.push(promised)
+	require.Len(t, ln.nextBatch(), 2)
+	require.ErrorIs(t, late.slot.err, ErrHoldTooShort)
+	require.NoError(t, promised.slot.err)
+}
+
+// Operations are used again, and nothing of the last one shows.
+func TestOperationsAreUsedAgain(t *testing.T) {
+	t.Parallel()
+	ln := newIdleLane(10)
+	first := testOperation(KindFulfill, 1, 2)
+	first.handed, first.giveBack, first.lost, first.replayed, first.entry = true, true, true, true, 7
+	ln.push(first)
+	used := ln.nextBatch()
+	ln.reuse(used)
+	next := testOperation(KindPrepare, 2, 1)
+	ln.push(next)
+	again := ln.nextBatch()
+	require.Same(t, used[0], again[0])
+	require.Equal(t, next, again[0])
+}

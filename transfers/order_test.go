@@ -1,0 +1,220 @@
+package transfers_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// submit hands operations over and returns their tickets.
+func (f *fixture) submit(t *testing.T, ops ...transfers.Op) (tickets []transfers.Ticket) {
+	t.Helper()
+	for _, op := range ops {
+		ticket, err := f.recorder.Submit(t.Context(), op)
+		require.NoError(t, err)
+		tickets = append(tickets, ticket)
+	}
+	return tickets
+}
+
+// A backlog of more prepares than one request takes: what was promised overtakes
+// them, and nothing overtakes its own packet.
+func TestPromisesOvertakeALongBacklog(t *testing.T) {
+	t.Parallel()
+	f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
+	held, err := f.hold(t, slow, f.packet(1, 1))
+	require.NoError(t, err)
+	f.submit(t, transfers.Forward(f.packet(1, 1)))
+	<-slow.requests // all that follows waits for it
+	own := f.packet(1, 1)
+	own.ID = ledger.NewID(1<<8, 1)
+	f.submit(t, transfers.Prepare(own))
+	for range ledger.BatchMax {
+		f.submit(t, transfers.Prepare(f.packet(1, 1)))
+	}
+	last := f.submit(t, transfers.Fulfill(own), transfers.Fulfill(held.Packet))
+	slow.proceed <- nil
+	batch := <-slow.requests
+	require.Len(t, batch, ledger.BatchMax)
+	require.Equal(t, held.Packet.ID.Lo|1, batch[0].ID.Lo, "the fulfill of a packet that is held")
+	require.Equal(t, own.ID, batch[1].ID, "then the prepares, as they came")
+	slow.proceed <- nil
+	batch = <-slow.requests
+	require.Equal(t, own.ID, batch[len(batch)-1].PendingID, "behind its prepare, and all others")
+	go func() {
+		slow.proceed <- nil
+		slow.answerAll(t.Context())
+	}()
+	require.NoError(t, last[0].Wait(t.Context()).Err)
+	require.NoError(t, f.recorder.Close(t.Context()))
+	ledgertest.RequireConserved(t, f.embedded)
+}
+
+// hold prepares a packet on a stalled ledger.
+func (f *fixture) hold(t *testing.T, slow *stalled, p transfers.Packet) (transfers.Result, error) {
+	t.Helper()
+	ticket, err := f.recorder.Submit(t.Context(), transfers.Prepare(p))
+	require.NoError(t, err)
+	<-slow.requests
+	slow.proceed <- nil
+	r := ticket.Wait(t.Context())
+	return r, r.Err
+}
+
+// A full backlog takes no prepare until it has sunk, and what was promised as soon
+// as there is a place.
+func TestPromisesEnterAFullBacklogFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var told []bool
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Backlog: 4, BacklogLow: 1, Events: transfers.Events{
+			Backlog: func(full bool) { mu.Lock(); told = append(told, full); mu.Unlock() },
+		}})
+		held, err := f.hold(t, slow, f.packet(1, 1))
+		require.NoError(t, err)
+		f.submit(t, transfers.Prepare(f.packet(1, 1)))
+		<-slow.requests // alone
+		f.submit(t, transfers.Prepare(f.packet(2, 2)), transfers.Prepare(f.packet(3, 3)), transfers.Prepare(f.packet(4, 4)))
+		entered := make(chan transfers.Kind, 2)
+		for _, op := range []transfers.Op{transfers.Prepare(f.packet(5, 5)), transfers.Fulfill(held.Packet)} {
+			go func() {
+				_, err := f.recorder.Submit(t.Context(), op)
+				require.NoError(t, err)
+				entered <- op.Kind
+			}()
+		}
+		synctest.Wait()
+		require.Empty(t, entered)
+		require.Equal(t, []bool{true}, told)
+		slow.proceed <- nil // one is answered: there is a place, above the low mark
+		<-slow.requests
+		synctest.Wait()
+		require.Equal(t, transfers.KindFulfill, <-entered)
+		require.Empty(t, entered)
+		_, err = f.recorder.TrySubmit(transfers.Prepare(f.packet(1, 1)))
+		require.ErrorIs(t, err, transfers.ErrBacklogFull)
+		slow.proceed <- nil
+		<-slow.requests
+		require.Equal(t, transfers.KindPrepare, <-entered)
+		require.Equal(t, []bool{true, false}, told)
+		go func() {
+			slow.proceed <- nil
+			slow.answerAll(t.Context())
+		}()
+		require.NoError(t, f.recorder.Close(t.Context()))
+		ledgertest.RequireConserved(t, f.embedded)
+	})
+}
+
+// Flush waits for what was handed over before it, whatever has overtaken that, and
+// not for what comes later.
+func TestFlush(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
+		require.NoError(t, f.recorder.Flush(t.Context()), "nothing to wait for")
+		first := f.submit(t, transfers.Prepare(f.packet(1, 1)))
+		<-slow.requests
+		second := f.submit(t, transfers.Prepare(f.packet(1, 1)))
+		flushed := make(chan struct{})
+		go func() {
+			defer close(flushed)
+			require.NoError(t, f.recorder.Flush(t.Context()))
+		}()
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, f.recorder.Flush(short), context.DeadlineExceeded)
+		slow.proceed <- nil
+		<-slow.requests
+		later := f.submit(t, transfers.Prepare(f.packet(1, 1)))
+		synctest.Wait()
+		select {
+		case <-flushed:
+			require.Fail(t, "the second one is not answered")
+		default:
+		}
+		slow.proceed <- nil
+		<-flushed
+		require.NoError(t, first[0].Wait(canceled(t.Context())).Err)
+		require.NoError(t, second[0].Wait(canceled(t.Context())).Err)
+		require.ErrorIs(t, later[0].Wait(canceled(t.Context())).Err, ledger.ErrOutcomeUnknown)
+		go slow.answerAll(t.Context())
+		require.NoError(t, f.recorder.Close(t.Context()))
+		require.NoError(t, f.recorder.Flush(t.Context()))
+		require.NoError(t, later[0].Wait(canceled(t.Context())).Err, "Flush after Close waits for the end")
+		ledgertest.RequireConserved(t, f.embedded)
+	})
+}
+
+// A reply is lost: the lane asks again and again, sends nothing else meanwhile, and
+// the other lane goes on.
+func TestLaneStaysWithALostReply(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
+		first := f.submit(t, transfers.Prepare(f.packet(1, 1)))
+		sent := <-slow.requests
+		id := sent[0].ID
+		second := f.submit(t, transfers.Prepare(f.packet(2, 2)))
+		for range 20 {
+			slow.proceed <- ledger.ErrOutcomeUnknown
+			again := <-slow.requests
+			require.Len(t, again, 1)
+			require.Equal(t, id, again[0].ID)
+		}
+		require.ErrorIs(t, first[0].Wait(canceled(t.Context())).Err, ledger.ErrOutcomeUnknown)
+		slow.proceed <- nil
+		require.NoError(t, first[0].Wait(t.Context()).Err)
+		require.NotEqual(t, id, (<-slow.requests)[0].ID)
+		slow.proceed <- nil
+		require.NoError(t, second[0].Wait(t.Context()).Err)
+		require.NoError(t, f.recorder.Close(t.Context()))
+		ledgertest.RequireConserved(t, f.embedded)
+	})
+}
+
+// The same packets give the same books whatever the lanes, the backlog and the
+// requests.
+func TestSettingsDoNotChangeTheBooks(t *testing.T) {
+	t.Parallel()
+	var want [4]int64
+	for i, setting := range []struct{ lanes, backlog, most int }{
+		{1, 1 << 16, ledger.BatchMax}, {1, 1, 3}, {2, 5, 7}, {4, 100, 253}, {7, 1000, 10},
+	} {
+		f := newFixture(t, transfers.Config{Lanes: setting.lanes, Backlog: setting.backlog},
+			func(l ledger.Ledger) ledger.Ledger { return narrow{l, setting.most} })
+		var ops []transfers.Op
+		for n := range uint64(300) {
+			p := f.packet(n%3, n%3)
+			if n%7 == 0 {
+				p = transfers.Packet{From: f.alice, To: f.bobEUR, In: 3, Out: 1, Dust: 1, Hold: time.Minute}
+			}
+			p.ID = ledger.NewID((n+1)<<8, 1)
+			end := transfers.Fulfill
+			if n%5 == 0 {
+				end = transfers.Reject
+			}
+			ops = append(ops, transfers.Prepare(p), end(p), end(p))
+		}
+		results, err := f.recorder.RecordAll(t.Context(), ops...)
+		require.NoError(t, err)
+		for _, r := range results {
+			require.True(t, r.Outcome.Done())
+		}
+		got := [4]int64{f.position(t, f.alice), f.position(t, f.bob), f.position(t, f.bobEUR), f.suspense(t)}
+		if i == 0 {
+			want = got
+		}
+		require.Equal(t, want, got, setting)
+		f.end(t)
+	}
+}

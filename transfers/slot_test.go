@@ -1,0 +1,86 @@
+package transfers
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// A ticket may be waited for by several at once, by some in vain, and afterwards.
+func TestManyWaitForOneSlot(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var s slot
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for range 1000 { // nothing is kept for those who gave up
+			require.False(t, s.wait(canceledContext(t)))
+		}
+		require.False(t, s.wait(short))
+		var group sync.WaitGroup
+		for range 10 {
+			group.Go(func() {
+				require.True(t, s.wait(t.Context()))
+				require.Equal(t, ledger.OutcomeApplied, s.outcome)
+			})
+		}
+		synctest.Wait()
+		s.outcome = ledger.OutcomeApplied
+		require.True(t, s.answer())
+		s.finish()
+		group.Wait()
+		require.True(t, s.wait(canceledContext(t)), "the answer is out")
+		require.True(t, s.done())
+	})
+}
+
+func canceledContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}
+
+// A call that is used again starts afresh, also if its caller saw the answer
+// before the lane gave the token.
+func TestCallsAreUsedAgain(t *testing.T) {
+	t.Parallel()
+	var all calls
+	for i := range 1000 {
+		one := all.get()
+		require.Zero(t, one.slot.outcome)
+		require.NoError(t, one.slot.err)
+		require.Empty(t, one.waiter.token)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			one.slot.outcome, one.slot.err = ledger.OutcomeRefused, ErrCreditLine
+			one.slot.answer()
+			one.slot.finish()
+		}()
+		if i%2 == 0 {
+			<-done
+		}
+		require.True(t, one.slot.wait(t.Context()))
+		require.Equal(t, ErrCreditLine, one.slot.err)
+		all.put(one)
+		<-done
+	}
+}
+
+func TestSlotsAreNotSharedOut(t *testing.T) {
+	t.Parallel()
+	var all slots
+	seen := map[*slot]bool{}
+	for range 3 * slotsInBlock {
+		s := all.get()
+		require.False(t, seen[s])
+		seen[s] = true
+	}
+}
