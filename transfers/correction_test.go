@@ -201,12 +201,18 @@ func TestLateFulfillForAClosedReceiver(t *testing.T) {
 func TestLateFulfillsEndAsThoseInTime(t *testing.T) {
 	t.Parallel()
 	shapes := map[string]func(*fixture) transfers.Packet{
-		"no fee":     func(f *fixture) transfers.Packet { return f.packet(50, 50) },
-		"fee":        func(f *fixture) transfers.Packet { return f.packet(50, 40) },
-		"all fee":    func(f *fixture) transfers.Packet { return f.packet(50, 0) },
-		"back":       func(f *fixture) transfers.Packet { return transfers.Packet{From: f.alice, To: f.alice, In: 50, Out: 40} },
-		"conversion": func(f *fixture) transfers.Packet { return transfers.Packet{From: f.alice, To: f.bobEUR, In: 50, Out: 7, Dust: 3} },
-		"loss":       func(f *fixture) transfers.Packet { return transfers.Packet{From: f.aliceEUR, To: f.bobEUR, In: 50, Out: 60} },
+		"no fee":  func(f *fixture) transfers.Packet { return f.packet(50, 50) },
+		"fee":     func(f *fixture) transfers.Packet { return f.packet(50, 40) },
+		"all fee": func(f *fixture) transfers.Packet { return f.packet(50, 0) },
+		"back": func(f *fixture) transfers.Packet {
+			return transfers.Packet{From: f.alice, To: f.alice, In: 50, Out: 40}
+		},
+		"conversion": func(f *fixture) transfers.Packet {
+			return transfers.Packet{From: f.alice, To: f.bobEUR, In: 50, Out: 7, Dust: 3}
+		},
+		"loss": func(f *fixture) transfers.Packet {
+			return transfers.Packet{From: f.aliceEUR, To: f.bobEUR, In: 50, Out: 60}
+		},
 		"to us": func(f *fixture) transfers.Packet {
 			own, _ := f.book.Own(usd)
 			return transfers.Packet{From: f.alice, To: own, In: 50, Out: 40}
