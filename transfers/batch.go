@@ -20,6 +20,7 @@ type batch struct {
 	marks     []*operation
 	resolving map[ledger.ID]struct{} // packets that it resolves
 	transfers []ledger.Transfer      // of the request
+	encoded   bool                   // transfers are those of all of todo
 	touched   []accounts.Account
 	known     map[ledger.ID]struct{} // ids of touched
 	entries   []wal.Position         // of the journal that are not needed any more
@@ -39,13 +40,14 @@ func (ln *lane) cut() {
 	b := &ln.batch
 	clear(b.resolving)
 	b.report, b.began = Batch{Lane: ln.number}, time.Now()
-	now, transfers := ln.recorder.cfg.Clock(), 0
+	b.transfers, b.encoded = b.transfers[:0], true
+	now := ln.recorder.cfg.Clock()
 	for o := ln.peek(); o != nil; o = ln.peek() {
 		if o.kind == 0 {
 			b.marks = append(b.marks, ln.pull())
 			continue
 		}
-		if transfers += o.size(); transfers > ln.limit && len(b.todo) > 0 {
+		if len(b.transfers)+o.size() > ln.limit && len(b.todo) > 0 {
 			break
 		}
 		if !o.kind.begins() {
@@ -61,6 +63,7 @@ func (ln *lane) cut() {
 			continue
 		}
 		b.todo = append(b.todo, o)
+		b.transfers = o.appendTransfers(b.transfers)
 	}
 	b.report.Queued = ln.first.operations + ln.later.operations
 }
@@ -75,7 +78,11 @@ func (ln *lane) resolve(ctx context.Context) {
 	b := &ln.batch
 	ln.publish() // what was refused by cut
 	for len(b.todo) > 0 {
-		n := ln.fit(b.todo)
+		n := len(b.todo)
+		if !b.encoded {
+			n = ln.encode()
+		}
+		b.encoded = false
 		answers, err := ln.send(ctx, b.todo[:n])
 		switch {
 		case errors.Is(err, ledger.ErrTooMuchData) && n > 1:
@@ -91,16 +98,19 @@ func (ln *lane) resolve(ctx context.Context) {
 	}
 }
 
-// fit is how many operations go into one request. Those that must go on may need
-// more transfers than before.
-func (ln *lane) fit(todo []*operation) int {
-	transfers := 0
-	for i, o := range todo {
-		if transfers += o.size(); transfers > ln.limit && i > 0 {
-			return i
+// encode makes a request of what is to do, and returns how many operations it has.
+// Those that must go on may need more transfers than before.
+func (ln *lane) encode() (n int) {
+	b := &ln.batch
+	b.transfers = b.transfers[:0]
+	for _, o := range b.todo {
+		if len(b.transfers)+o.size() > ln.limit && n > 0 {
+			break
 		}
+		b.transfers = o.appendTransfers(b.transfers)
+		n++
 	}
-	return len(todo)
+	return n
 }
 
 // developmentLimit is what a server started with --development takes.
@@ -117,14 +127,11 @@ func (ln *lane) lowerLimit() {
 	ln.limit = max(1, refused/2)
 }
 
-// send sends operations until the ledger answers or ctx ends. While an outcome is
-// unknown the same transfers are sent again under the same ids, which is safe.
+// send sends the request, which is of todo, until the ledger answers or ctx ends.
+// While an outcome is unknown the same transfers are sent again under the same ids,
+// which is safe.
 func (ln *lane) send(ctx context.Context, todo []*operation) ([]ledger.CreateTransferResult, error) {
 	b := &ln.batch
-	b.transfers = b.transfers[:0]
-	for _, o := range todo {
-		b.transfers = o.appendTransfers(b.transfers, ln.recorder.assets[o.packet.From.Ledger()])
-	}
 	var pause *backoff.ExponentialBackOff
 	for {
 		b.report.Requests++

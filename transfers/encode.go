@@ -11,11 +11,12 @@ import (
 )
 
 // appendTransfers appends the transfers that an operation is to send now, linked
-// into one chain. asset is that of the packet's sender.
-func (o *operation) appendTransfers(dst []ledger.Transfer, asset *assetOf) []ledger.Transfer {
-	first, legs := len(dst), o.legs[:o.count]
+// into one chain.
+func (o *operation) appendTransfers(dst []ledger.Transfer) []ledger.Transfer {
+	var array [maxLegs]leg
+	first, legs := len(dst), o.appendLegs(array[:0])
 	if o.corrects() {
-		dst = o.appendCorrection(dst, asset)
+		dst = o.appendCorrection(dst, legs)
 	} else {
 		for i := range legs {
 			dst = o.appendLeg(dst, &legs[i])
@@ -58,8 +59,9 @@ func (o *operation) appendLeg(dst []ledger.Transfer, l *leg) []ledger.Transfer {
 // appendCorrection appends a chain that no credit line can refuse: suspense pays
 // in the sender's place, and collects from the sender, last, as much as its line
 // allows.
-func (o *operation) appendCorrection(dst []ledger.Transfer, asset *assetOf) []ledger.Transfer {
-	sender, suspense := o.packet.From, asset.ids.Suspense
+func (o *operation) appendCorrection(dst []ledger.Transfer, legs []leg) []ledger.Transfer {
+	sender, suspense := o.packet.From, o.from.ids.Suspense
+	charged := uint64(0)
 	add := func(l leg, flags ledger.TransferFlags) {
 		dst = append(dst, ledger.Transfer{
 			ID: transferID(o.packet.ID, l.number, o.phase), DebitAccountID: l.debit, CreditAccountID: l.credit,
@@ -68,27 +70,17 @@ func (o *operation) appendCorrection(dst []ledger.Transfer, asset *assetOf) []le
 		})
 		describe(&dst[len(dst)-1], &o.packet)
 	}
-	for _, l := range o.legs[:o.count] {
+	for _, l := range legs {
 		if l.debit == sender.ID() && !sender.Own() {
+			charged += l.amount
 			l.debit = suspense
 		}
 		add(l, 0)
 	}
 	if o.collects() {
-		l := leg{number: legCollect, debit: sender.ID(), credit: suspense, amount: o.charged(), ledger: sender.Ledger()}
-		add(l, ledger.TransferBalancingDebit)
+		add(leg{sender.ID(), suspense, charged, sender.Ledger(), chart.CodeCorrection, legCollect}, ledger.TransferBalancingDebit)
 	}
 	return dst
-}
-
-// charged is what the legs of a packet take from its sender.
-func (o *operation) charged() (sum uint64) {
-	for _, l := range o.legs[:o.count] {
-		if l.debit == o.packet.From.ID() {
-			sum += l.amount
-		}
-	}
-	return sum
 }
 
 // describe says of which packet a transfer is. A post or void inherits it from

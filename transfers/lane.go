@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync"
 
-	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -22,10 +21,11 @@ type lane struct {
 	wake     chan struct{} // holds one: there is something to do for an idle lane
 
 	mu     sync.Mutex
-	in     queue      // what has come since the goroutine looked
-	unused *operation // to be used again, as a list
-	idle   bool       // the goroutine waits for wake
-	closed bool       // nothing is added any more
+	in     queue // what has come since the goroutine looked
+	mixed  bool  // not only forwards have come
+	unused list  // to be used again
+	idle   bool  // the goroutine waits for wake
+	closed bool  // nothing is added any more
 
 	// Of the goroutine alone.
 	limit   int   // transfers in a request
@@ -58,14 +58,13 @@ func (ln *lane) push(o *operation) bool {
 		ln.mu.Unlock()
 		return false
 	}
-	mine := ln.unused
+	mine := ln.unused.pop()
 	if mine == nil {
 		mine = new(operation)
-	} else {
-		ln.unused = mine.next
 	}
 	*mine = *o
 	ln.in.push(mine)
+	ln.mixed = ln.mixed || o.kind != KindForward
 	wake := ln.idle
 	ln.idle = false
 	ln.mu.Unlock()
@@ -119,12 +118,16 @@ func (ln *lane) run(ctx context.Context) {
 // lane is closed nothing follows.
 func (ln *lane) take() (more, closed bool) {
 	ln.mu.Lock()
-	in := ln.in
-	ln.in = queue{}
+	in, mixed := ln.in, ln.mixed
+	ln.in, ln.mixed = queue{}, false
 	closed = ln.closed
 	ln.idle = in.empty() && ln.first.empty() && ln.later.empty() && !closed
 	ln.mu.Unlock()
-	ln.order(in)
+	if mixed || !ln.later.empty() {
+		ln.order(in)
+	} else {
+		ln.first.join(in) // all are promised, and nothing is left to overtake
+	}
 	return !ln.first.empty() || !ln.later.empty(), closed
 }
 
@@ -176,15 +179,10 @@ func (ln *lane) peek() *operation {
 }
 
 // reuse takes back operations that are done with.
-func (ln *lane) reuse(done []*operation) {
-	for _, o := range done {
-		o.slot, o.packet.From, o.packet.To = nil, accounts.Account{}, accounts.Account{}
-	}
+func (ln *lane) reuse(done list) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	for _, o := range done {
-		o.next, ln.unused = ln.unused, o
-	}
+	ln.unused.join(done)
 }
 
 // leftovers reports the operations that were given up while the recorder was

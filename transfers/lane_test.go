@@ -36,8 +36,13 @@ func (ln *lane) nextBatch() []*operation {
 	return got
 }
 
-func testOperation(kind Kind, packet uint64, legs int) *operation {
-	return &operation{slot: new(slot), kind: kind, phase: phaseOf(kind), count: legs, packet: Packet{ID: ledger.NewID(packet<<8, 1)}}
+// testOperation is one on a packet with so many legs, up to 2.
+func testOperation(t *testing.T, kind Kind, packet uint64, legs int) *operation {
+	t.Helper()
+	p := newParties(t)
+	o := &operation{slot: new(slot), kind: kind, phase: phaseOf(kind), count: uint8(legs), from: p.assets[1], to: p.assets[1]}
+	o.packet = Packet{ID: ledger.NewID(packet<<8, 1), From: p.alice, To: p.bob, In: uint64(legs), Out: 1}
+	return o
 }
 
 // packets are those of a batch.
@@ -52,13 +57,13 @@ func TestPromisedMoneyGoesFirst(t *testing.T) {
 	t.Parallel()
 	ln := newIdleLane(4)
 	for i := range uint64(6) {
-		ln.push(testOperation(KindPrepare, 1+i, 1))
+		ln.push(testOperation(t, KindPrepare, 1+i, 1))
 	}
-	ln.push(testOperation(KindFulfill, 11, 1))
-	ln.push(testOperation(KindReject, 12, 1))
-	ln.push(testOperation(KindForward, 13, 1))
+	ln.push(testOperation(t, KindFulfill, 11, 1))
+	ln.push(testOperation(t, KindReject, 12, 1))
+	ln.push(testOperation(t, KindForward, 13, 1))
 	require.Equal(t, []uint64{11, 12, 13, 1}, packets(ln.nextBatch()))
-	ln.push(testOperation(KindFulfill, 14, 1)) // while prepares are left from before
+	ln.push(testOperation(t, KindFulfill, 14, 1)) // while prepares are left from before
 	require.Equal(t, []uint64{14, 2, 3, 4}, packets(ln.nextBatch()))
 	require.Equal(t, []uint64{5, 6}, packets(ln.nextBatch()))
 	require.Nil(t, ln.nextBatch())
@@ -68,9 +73,9 @@ func TestPromisedMoneyGoesFirst(t *testing.T) {
 func TestShortBacklogStaysInOrder(t *testing.T) {
 	t.Parallel()
 	ln := newIdleLane(4)
-	ln.push(testOperation(KindPrepare, 1, 1))
-	ln.push(testOperation(KindFulfill, 2, 1))
-	ln.push(testOperation(KindPrepare, 3, 1))
+	ln.push(testOperation(t, KindPrepare, 1, 1))
+	ln.push(testOperation(t, KindFulfill, 2, 1))
+	ln.push(testOperation(t, KindPrepare, 3, 1))
 	require.Equal(t, []uint64{1, 2, 3}, packets(ln.nextBatch()))
 }
 
@@ -80,11 +85,11 @@ func TestPromisedMoneyDoesNotOvertakeItsPacket(t *testing.T) {
 	t.Parallel()
 	ln := newIdleLane(2)
 	for i := range uint64(5) {
-		ln.push(testOperation(KindPrepare, 1+i, 1))
+		ln.push(testOperation(t, KindPrepare, 1+i, 1))
 	}
-	ln.push(testOperation(KindFulfill, 5, 1))
-	ln.push(testOperation(KindReject, 5, 1))
-	ln.push(testOperation(KindFulfill, 9, 1))
+	ln.push(testOperation(t, KindFulfill, 5, 1))
+	ln.push(testOperation(t, KindReject, 5, 1))
+	ln.push(testOperation(t, KindFulfill, 9, 1))
 	var got [][]uint64
 	for batch := ln.nextBatch(); batch != nil; batch = ln.nextBatch() {
 		got = append(got, packets(batch))
@@ -97,11 +102,11 @@ func TestMarksComeLast(t *testing.T) {
 	t.Parallel()
 	ln := newIdleLane(2)
 	for i := range uint64(5) {
-		ln.push(testOperation(KindPrepare, 1+i, 1))
+		ln.push(testOperation(t, KindPrepare, 1+i, 1))
 	}
 	var mark slot
 	require.True(t, ln.mark(&mark))
-	ln.push(testOperation(KindPrepare, 6, 1))
+	ln.push(testOperation(t, KindPrepare, 6, 1))
 	seen := map[uint64]bool{}
 	for !seen[6] {
 		more, _ := ln.take()
@@ -133,7 +138,7 @@ func TestCuttingKeepsItsRules(t *testing.T) {
 		for round := 0; round < 30 || taken < total; round++ {
 			for range random.IntN(20) * max(0, 30-round) / 30 {
 				packet := uint64(random.IntN(12))
-				o := testOperation(KindPrepare+Kind(random.IntN(4)), packet, 1+random.IntN(maxLegs))
+				o := testOperation(t, KindPrepare+Kind(random.IntN(4)), packet, 1+random.IntN(2))
 				pushed[packet] = append(pushed[packet], o.slot)
 				ln.push(o)
 				total++
@@ -163,10 +168,10 @@ func TestCuttingKeepsItsRules(t *testing.T) {
 func TestExpiredPreparesAreCutOut(t *testing.T) {
 	t.Parallel()
 	ln := newIdleLane(10)
-	late := testOperation(KindPrepare, 1, 1)
+	late := testOperation(t, KindPrepare, 1, 1)
 	late.packet.Expiry = time.Now().Add(-time.Second)
 	ln.push(late)
-	promised := testOperation(KindFulfill, 2, 1)
+	promised := testOperation(t, KindFulfill, 2, 1)
 	promised.packet.Expiry = late.packet.Expiry
 	ln.push(promised)
 	require.Len(t, ln.nextBatch(), 2)
@@ -178,12 +183,12 @@ func TestExpiredPreparesAreCutOut(t *testing.T) {
 func TestOperationsAreUsedAgain(t *testing.T) {
 	t.Parallel()
 	ln := newIdleLane(10)
-	first := testOperation(KindFulfill, 1, 2)
+	first := testOperation(t, KindFulfill, 1, 2)
 	first.handed, first.giveBack, first.lost, first.replayed, first.entry = true, true, true, true, 7
 	ln.push(first)
 	used := ln.nextBatch()
-	ln.reuse(used)
-	next := testOperation(KindPrepare, 2, 1)
+	ln.finish(used)
+	next := testOperation(t, KindPrepare, 2, 1)
 	ln.push(next)
 	again := ln.nextBatch()
 	require.Same(t, used[0], again[0])

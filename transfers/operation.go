@@ -6,23 +6,30 @@ import (
 )
 
 // operation is what a lane has to do. It belongs to its lane, which uses it again
-// when it is done: nobody else keeps a pointer to it.
+// when it is done: nobody else keeps a pointer to it. It is written by one core and
+// read by another for each packet, so it is small: its legs are worked out again.
 type operation struct {
 	next *operation // in the lane's queue, or among those to be used again
 	slot *slot      // where the answer goes
 
-	kind   Kind // 0: nothing but a mark, see lane.mark
-	packet Packet
-	legs   [maxLegs]leg
-	count  int // of legs
-
+	kind     Kind  // 0: nothing but a mark, see lane.mark
 	phase    phase // that it is to be sent under
+	count    uint8 // of legs
 	drawn    bool  // the packet's id was drawn here: nobody else has it
 	handed   bool  // a request with it was handed over and not answered
 	giveBack bool  // a prepare for nobody: what it holds is being voided
 	lost     bool  // given up without an answer
 	replayed bool  // an earlier recorder left it in the journal
 	entry    wal.Position
+
+	packet   Packet
+	from, to *assetOf // of the packet
+}
+
+// appendLegs appends the packet's legs, which fill has found good.
+func (o *operation) appendLegs(dst []leg) []leg {
+	dst, _ = appendLegs(dst, &o.packet, o.from, o.to)
+	return dst
 }
 
 // actual is the kind of what is to be sent next.
@@ -45,17 +52,18 @@ func (o *operation) collects() bool { return o.phase == phaseCorrection && !o.pa
 // size is how many transfers it sends.
 func (o *operation) size() int {
 	if o.collects() {
-		return o.count + 1
+		return int(o.count) + 1
 	}
-	return o.count
+	return int(o.count)
 }
 
 // number is the leg that a position in the chain stands for.
 func (o *operation) number(position int) uint8 {
-	if position >= o.count {
+	legs := o.appendLegs(nil)
+	if position >= len(legs) {
 		return legCollect
 	}
-	return o.legs[max(position, 0)].number // -1 if no answer says which one it was
+	return legs[max(position, 0)].number // -1 if no answer says which one it was
 }
 
 // op is what its caller has asked for.
@@ -70,35 +78,70 @@ func (o *operation) refuse(err error) {
 	o.slot.answer()
 }
 
-// queue is operations in order.
+// list is operations in order.
+type list struct{ head, tail *operation }
+
+func (l *list) empty() bool { return l.head == nil }
+
+func (l *list) push(o *operation) {
+	o.next = nil
+	if l.tail == nil {
+		l.head = o
+	} else {
+		l.tail.next = o
+	}
+	l.tail = o
+}
+
+// pop takes the first one, nil if there is none.
+func (l *list) pop() *operation {
+	o := l.head
+	if o == nil {
+		return nil
+	}
+	if l.head = o.next; l.head == nil {
+		l.tail = nil
+	}
+	o.next = nil
+	return o
+}
+
+// join puts all of another list behind this one.
+func (l *list) join(other list) {
+	switch {
+	case other.head == nil:
+		return
+	case l.tail == nil:
+		l.head = other.head
+	default:
+		l.tail.next = other.head
+	}
+	l.tail = other.tail
+}
+
+// queue is a list that knows how long it is.
 type queue struct {
-	head, tail *operation
+	list
 	operations int
 	transfers  int // that they send
 }
 
 func (q *queue) push(o *operation) {
-	o.next = nil
-	if q.tail == nil {
-		q.head = o
-	} else {
-		q.tail.next = o
-	}
-	q.tail = o
+	q.list.push(o)
 	q.operations++
 	q.transfers += o.size()
 }
 
 // pop takes the first one; there must be one.
 func (q *queue) pop() *operation {
-	o := q.head
-	if q.head = o.next; q.head == nil {
-		q.tail = nil
-	}
+	o := q.list.pop()
 	q.operations--
 	q.transfers -= o.size()
-	o.next = nil
 	return o
 }
 
-func (q *queue) empty() bool { return q.head == nil }
+func (q *queue) join(other queue) {
+	q.list.join(other.list)
+	q.operations += other.operations
+	q.transfers += other.transfers
+}

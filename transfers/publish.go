@@ -19,12 +19,21 @@ func (ln *lane) publish() {
 	events := &ln.recorder.cfg.Events
 	ln.tell(events.Late, func(o *operation) bool { return o.slot.late })
 	ln.tell(events.Replayed, func(o *operation) bool { return o.replayed })
-	for _, o := range b.done {
-		o.slot.finish()
-	}
-	ln.recorder.backlog.leave(len(b.done))
-	ln.reuse(b.done)
+	n := len(b.done)
+	ln.finish(b.done)
 	b.done = b.done[:0]
+	ln.recorder.backlog.leave(n)
+}
+
+// finish answers the callers, and takes the operations back to use them again.
+func (ln *lane) finish(done []*operation) {
+	var unused list
+	for _, o := range done {
+		o.slot.finish()
+		o.slot = nil
+		unused.push(o)
+	}
+	ln.reuse(unused)
 }
 
 // touch tells of the peers whose balance may be another one now. A prepare alone
@@ -61,6 +70,9 @@ func (b *batch) touch(a accounts.Account) {
 
 // forget tells the journal which fulfills it need not keep.
 func (ln *lane) forget() {
+	if ln.recorder.journal == nil {
+		return
+	}
 	b := &ln.batch
 	for _, o := range b.done {
 		if o.entry != 0 && !o.lost {
@@ -100,9 +112,6 @@ func (ln *lane) end() {
 	if len(b.marks) == 0 {
 		return
 	}
-	for _, o := range b.marks {
-		o.slot.finish()
-	}
-	ln.reuse(b.marks)
+	ln.finish(b.marks)
 	b.marks = b.marks[:0]
 }

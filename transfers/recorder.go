@@ -277,12 +277,13 @@ func (r *Recorder) fill(o *operation, op *Op) error {
 	if !knownFrom || !knownTo {
 		return fmt.Errorf("%w: packet from %v to %v", accounts.ErrUnknownAsset, op.Packet.From, op.Packet.To)
 	}
-	o.kind, o.packet, o.phase = op.Kind, op.Packet, phaseOf(op.Kind)
-	legs, err := appendLegs(o.legs[:0], &o.packet, from, to)
+	o.kind, o.packet, o.phase, o.from, o.to = op.Kind, op.Packet, phaseOf(op.Kind), from, to
+	var array [maxLegs]leg
+	legs, err := appendLegs(array[:0], &o.packet, from, to)
 	if err != nil {
 		return err
 	}
-	o.count = len(legs)
+	o.count = uint8(len(legs))
 	if !op.Kind.begins() {
 		return nil
 	}

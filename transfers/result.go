@@ -50,7 +50,7 @@ func (o *operation) read(answers []ledger.CreateTransferResult, now time.Time) (
 		return false // its own result stays; what is held now ends with the hold's timeout
 	}
 	o.settle(chain, answers[0].Timestamp, now)
-	if o.slot.answer() || o.kind != KindPrepare || !o.ours(chain.Outcome) {
+	if o.kind != KindPrepare || o.slot.answer() || !o.ours(chain.Outcome) {
 		return false
 	}
 	o.giveBack, o.phase, o.handed = true, phaseVoid, false
@@ -67,7 +67,7 @@ func (o *operation) nextPhase(chain ledger.Chain) phase {
 	case o.corrects():
 		// On without the sender only if leg 15 can never be applied under its
 		// id: else two recorders could book the packet in both ways.
-		if o.collects() && chain.Breaker == o.count && (burnt || chain.Status == ledger.TransferDebitAccountAlreadyClosed) {
+		if o.collects() && chain.Breaker == int(o.count) && (burnt || chain.Status == ledger.TransferDebitAccountAlreadyClosed) {
 			return phaseWithoutSender
 		}
 	case kind == KindForward && o.phase == phaseSingle:

@@ -10,7 +10,8 @@ import (
 )
 
 // slot is where a lane leaves the answer to one operation. The lane writes it
-// before answer, and never after it; its caller reads it after wait.
+// before finish, of a prepare before answer, and never after that; its caller reads
+// it after wait.
 type slot struct {
 	outcome   ledger.Outcome
 	late      bool
@@ -23,14 +24,15 @@ type slot struct {
 
 // Who of the lane and the caller was first decides what becomes of a prepare: if
 // its answer is out, the caller takes it; if the caller is gone, the lane gives
-// back what the prepare holds. Neither can happen after the other.
+// back what the prepare holds. Neither can happen after the other. Of all other
+// operations nobody asks.
 const (
 	waiting uint32 = iota
 	answered
 	abandoned
 )
 
-// answer publishes that the ledger has answered; false if the caller is gone.
+// answer says that a prepare is answered; false if its caller is gone.
 func (s *slot) answer() bool { return s.claim.CompareAndSwap(waiting, answered) }
 
 // abandon says that nobody waits any more; false if the ledger has answered.
