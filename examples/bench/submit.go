@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// What the submitters have under way, all together: two full requests for each lane,
+// one that is in flight and one that waits, as far as three quarters of the recorder's
+// backlog allow: a submitter is to wait for answers and not for room.
+const (
+	windowOfLane = 2 * 8192
+	windowMax    = 3 * 65536 / 4
+)
+
+// submit is goroutines that hand operations over without waiting, and look at each
+// answer later. There is one for each lane.
+func (r *recorderRun) submit(goroutines int) (workers []worker) {
+	window := min(goroutines*windowOfLane, windowMax)
+	for i := range goroutines {
+		s := &submitter{
+			run: r, watch: watch{r.latencies.caller(i), sampleEvery},
+			ring: make([]underway, window/goroutines),
+		}
+		workers = append(workers, s.work)
+	}
+	return workers
+}
+
+// submitter is one of these goroutines. Its operations under way are a ring, oldest
+// first.
+type submitter struct {
+	run   *recorderRun
+	watch watch
+	ring  []underway
+	first int // of the ring
+	count int
+}
+
+// underway is an operation that was handed over.
+type underway struct {
+	ticket transfers.Ticket
+	packet int64
+	began  time.Time // zero if it is not timed
+	hold   bool      // a prepare, whose fulfill is to follow
+}
+
+func (s *submitter) work(ctx context.Context) error {
+	for {
+		if s.count < len(s.ring) {
+			i, n := s.run.quota.take(1)
+			if n > 0 {
+				if err := s.submit(ctx, s.run.begin(i), i, s.run.phase == phaseTwo); err != nil {
+					return err
+				}
+				continue
+			}
+			if s.count == 0 {
+				return nil
+			}
+		}
+		if err := s.await(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *submitter) submit(ctx context.Context, op transfers.Op, i int64, hold bool) error {
+	u := &s.ring[(s.first+s.count)%len(s.ring)]
+	u.packet, u.hold, u.began = i, hold, s.watch.begin(i)
+	var err error
+	if u.ticket, err = s.run.recorder.Submit(ctx, op); err != nil {
+		return err
+	}
+	s.count++
+	return nil
+}
+
+// await waits for the oldest answer. A hold's packet is fulfilled then and not sooner:
+// a connector may forward it only when its prepare was applied.
+func (s *submitter) await(ctx context.Context) error {
+	u := &s.ring[s.first]
+	result := u.ticket.Wait(ctx)
+	if result.Err != nil {
+		return result.Err
+	}
+	s.watch.end(u.began)
+	packet, hold := u.packet, u.hold
+	s.first, s.count = (s.first+1)%len(s.ring), s.count-1
+	if !hold {
+		return nil
+	}
+	return s.submit(ctx, transfers.Fulfill(result.Packet), packet, false)
+}
