@@ -13,35 +13,31 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// batch is what a lane is at. Its slices and maps are used again for the next one.
+// batch is operations that go to the ledger together. It is used again.
 type batch struct {
 	todo      []*operation // not answered yet, in order
-	done      []*operation // answered, and not published
+	done      []*operation // answered
 	marks     []*operation
 	resolving map[ledger.ID]struct{} // packets that it resolves
 	transfers []ledger.Transfer      // of the request
 	encoded   bool                   // transfers are those of all of todo
+	expiry    time.Time              // the first of its prepares'; zero if none has any
 	touched   []accounts.Account
 	known     map[ledger.ID]struct{} // ids of touched
 	entries   []wal.Position         // of the journal that are not needed any more
 	report    Batch
-	began     time.Time
 }
 
-func newBatch() batch {
-	return batch{resolving: make(map[ledger.ID]struct{}), known: make(map[ledger.ID]struct{})}
+func newBatch() *batch {
+	return &batch{resolving: make(map[ledger.ID]struct{}), known: make(map[ledger.ID]struct{})}
 }
 
-// cut takes the operations of the next batch. A chain is never cut, and a packet
-// is resolved once: an operation that must be sent again, because its ids are
-// burnt, must not find that one behind it on the same packet was ahead. A prepare
-// that has waited for so long that its packet has expired is refused.
-func (ln *lane) cut() {
-	b := &ln.batch
-	clear(b.resolving)
-	b.report, b.began = Batch{Lane: ln.number}, time.Now()
-	b.transfers, b.encoded = b.transfers[:0], true
-	now := ln.recorder.cfg.Clock()
+// cut takes the operations of the next batch, of which there must be one. A chain
+// is never cut, and a packet is resolved once: an operation that must be sent again,
+// because its ids are burnt, must not find that one behind it on the same packet was
+// ahead. REQUIRES: cutting is held.
+func (ln *lane) cut() *batch {
+	b := ln.blank()
 	for o := ln.peek(); o != nil; o = ln.peek() {
 		if o.kind == 0 {
 			b.marks = append(b.marks, ln.pull())
@@ -56,55 +52,91 @@ func (ln *lane) cut() {
 			}
 			b.resolving[o.packet.ID] = struct{}{}
 		}
-		b.report.Operations++
-		if ln.pull(); o.expired(now) {
-			o.refuse(fmt.Errorf("%w: it expired while it waited to be sent", ErrHoldTooShort))
-			b.done = append(b.done, o)
-			continue
-		}
-		b.todo = append(b.todo, o)
-		b.transfers = o.appendTransfers(b.transfers)
+		ln.pull()
+		b.add(o)
 	}
+	b.report.Operations = len(b.todo)
 	b.report.Queued = ln.first.operations + ln.later.operations
+	return b
 }
 
-// expired reports whether an operation is a prepare that came too late.
-func (o *operation) expired(now time.Time) bool {
-	return o.kind == KindPrepare && !o.packet.Expiry.IsZero() && !now.Before(o.packet.Expiry)
+// blank is a batch without anything in it.
+func (ln *lane) blank() *batch {
+	n := len(ln.spare)
+	if n == 0 {
+		b := newBatch()
+		b.report.Lane, b.encoded = ln.number, true
+		return b
+	}
+	b := ln.spare[n-1]
+	ln.spare = ln.spare[:n-1]
+	clear(b.resolving)
+	b.todo, b.done, b.marks, b.transfers = b.todo[:0], b.done[:0], b.marks[:0], b.transfers[:0]
+	b.encoded, b.expiry, b.report = true, time.Time{}, Batch{Lane: ln.number}
+	return b
+}
+
+// add adds an operation and what it sends.
+func (b *batch) add(o *operation) {
+	b.todo = append(b.todo, o)
+	b.transfers = o.appendTransfers(b.transfers)
+	if e := o.packet.Expiry; o.kind == KindPrepare && !e.IsZero() && (b.expiry.IsZero() || e.Before(b.expiry)) {
+		b.expiry = e
+	}
+}
+
+// expire refuses the prepares that have waited for so long that their packets have
+// expired.
+func (b *batch) expire(now time.Time) {
+	if b.expiry.IsZero() || now.Before(b.expiry) {
+		return
+	}
+	kept := b.todo[:0]
+	for _, o := range b.todo {
+		if e := o.packet.Expiry; o.kind != KindPrepare || e.IsZero() || now.Before(e) {
+			kept = append(kept, o)
+			continue
+		}
+		o.refuse(fmt.Errorf("%w: it expired while it waited to be sent", ErrHoldTooShort))
+		b.done = append(b.done, o)
+	}
+	b.todo, b.encoded = kept, false
 }
 
 // resolve sends a batch until every operation in it has an answer or is given up.
-func (ln *lane) resolve(ctx context.Context) {
-	b := &ln.batch
-	ln.publish() // what was refused by cut
+func (ln *lane) resolve(ctx context.Context, b *batch) {
+	b.expire(ln.recorder.cfg.Clock())
+	began := time.Now()
 	for len(b.todo) > 0 {
 		n := len(b.todo)
 		if !b.encoded {
-			n = ln.encode()
+			n = b.encode(ln.limit)
 		}
 		b.encoded = false
-		answers, err := ln.send(ctx, b.todo[:n])
+		answers, err := ln.ask(ctx, b, n)
 		switch {
 		case errors.Is(err, ledger.ErrTooMuchData) && n > 1:
-			ln.lowerLimit()
-			continue
+			ln.lowerLimit(len(b.transfers))
 		case err != nil:
-			ln.giveUp(b.todo[:n], err)
-			b.todo = b.todo[:copy(b.todo, b.todo[n:])]
+			ln.giveUp(b, n, err)
 		default:
-			ln.deliver(n, answers)
+			b.deliver(n, answers, ln.recorder.cfg.Clock())
 		}
-		ln.publish()
+		if len(b.todo) > 0 {
+			// Some must go on: the callers of the others do not wait for that.
+			ln.unread.Wait()
+			ln.announce(b)
+		}
 	}
+	b.report.Took = time.Since(began)
 }
 
 // encode makes a request of what is to do, and returns how many operations it has.
 // Those that must go on may need more transfers than before.
-func (ln *lane) encode() (n int) {
-	b := &ln.batch
+func (b *batch) encode(limit int) (n int) {
 	b.transfers = b.transfers[:0]
 	for _, o := range b.todo {
-		if len(b.transfers)+o.size() > ln.limit && n > 0 {
+		if len(b.transfers)+o.size() > limit && n > 0 {
 			break
 		}
 		b.transfers = o.appendTransfers(b.transfers)
@@ -118,8 +150,9 @@ const developmentLimit = 253
 
 // lowerLimit learns, for good, from a request that the ledger found too large.
 // Nearly every such ledger is a development server.
-func (ln *lane) lowerLimit() {
-	refused := len(ln.batch.transfers)
+func (ln *lane) lowerLimit(refused int) {
+	ln.cutting.Lock()
+	defer ln.cutting.Unlock()
 	if refused > developmentLimit {
 		ln.limit = developmentLimit
 		return
@@ -127,11 +160,10 @@ func (ln *lane) lowerLimit() {
 	ln.limit = max(1, refused/2)
 }
 
-// send sends the request, which is of todo, until the ledger answers or ctx ends.
-// While an outcome is unknown the same transfers are sent again under the same ids,
-// which is safe.
-func (ln *lane) send(ctx context.Context, todo []*operation) ([]ledger.CreateTransferResult, error) {
-	b := &ln.batch
+// ask sends the request, which is of the first n operations, until the ledger
+// answers or ctx ends. While an outcome is unknown the same transfers are sent again
+// under the same ids, which is safe.
+func (ln *lane) ask(ctx context.Context, b *batch, n int) ([]ledger.CreateTransferResult, error) {
 	var pause *backoff.ExponentialBackOff
 	for {
 		b.report.Requests++
@@ -147,7 +179,7 @@ func (ln *lane) send(ctx context.Context, todo []*operation) ([]ledger.CreateTra
 			return nil, err
 		}
 		if errors.Is(err, ledger.ErrOutcomeUnknown) {
-			for _, o := range todo {
+			for _, o := range b.todo[:n] {
 				o.handed = true
 			}
 		}
@@ -165,9 +197,7 @@ func (ln *lane) send(ctx context.Context, todo []*operation) ([]ledger.CreateTra
 
 // deliver reads the answers to the first n operations. Those that must go on stay
 // in front of the others, in their order.
-func (ln *lane) deliver(n int, answers []ledger.CreateTransferResult) {
-	b := &ln.batch
-	now := ln.recorder.cfg.Clock()
+func (b *batch) deliver(n int, answers []ledger.CreateTransferResult, now time.Time) {
 	again := b.todo[:0]
 	for _, o := range b.todo[:n] {
 		size := o.size()
@@ -181,32 +211,38 @@ func (ln *lane) deliver(n int, answers []ledger.CreateTransferResult) {
 	b.todo = append(again, b.todo[n:]...)
 }
 
-// giveUp ends operations without an answer.
-func (ln *lane) giveUp(todo []*operation, cause error) {
+// giveUp ends the first n operations without an answer.
+func (ln *lane) giveUp(b *batch, n int, cause error) {
 	closed := ln.isClosed()
 	if closed {
 		ln.cause = cause
 	}
-	for _, o := range todo {
+	for _, o := range b.todo[:n] {
 		if closed {
 			ln.left = append(ln.left, leftover{o.op(), o.handed})
 		}
-		o.lost = true
-		ln.batch.done = append(ln.batch.done, o)
-		err := cause
-		switch {
-		case o.giveBack: // its caller has an answer
-			continue
-		case o.handed:
-			o.slot.outcome, err = ledger.OutcomeUnknown, wrapUnknown(cause)
-		case closed:
-			o.slot.outcome, err = ledger.OutcomeRefused, fmt.Errorf("%w: %w", ErrClosed, cause)
-		default:
-			o.slot.outcome = ledger.OutcomeRefused
-		}
-		o.slot.err = wrap(o.kind, o.packet.ID, err)
-		o.slot.answer()
+		o.giveUp(cause, closed)
 	}
+	b.done = append(b.done, b.todo[:n]...)
+	b.todo = append(b.todo[:0], b.todo[n:]...)
+}
+
+// giveUp ends an operation without an answer; closed says that the recorder is.
+func (o *operation) giveUp(cause error, closed bool) {
+	o.lost = true
+	err := cause
+	switch {
+	case o.giveBack: // its caller has an answer
+		return
+	case o.handed:
+		o.slot.outcome, err = ledger.OutcomeUnknown, wrapUnknown(cause)
+	case closed:
+		o.slot.outcome, err = ledger.OutcomeRefused, fmt.Errorf("%w: %w", ErrClosed, cause)
+	default:
+		o.slot.outcome = ledger.OutcomeRefused
+	}
+	o.slot.err = wrap(o.kind, o.packet.ID, err)
+	o.slot.answer()
 }
 
 // wrapUnknown is cause, matching ledger.ErrOutcomeUnknown.

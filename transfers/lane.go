@@ -10,32 +10,43 @@ import (
 // lane sends operations one request at a time. A batch is whatever queued up while
 // the last request was in flight.
 //
-// One goroutine runs it. A batch is resolved completely, with all that has to be
-// sent again, before the next one is taken, and resolves a packet once: so nothing
-// overtakes an operation on its packet. Operations on one packet keep their order;
-// apart from that, what was promised goes first when there is more than one batch.
+// A batch is resolved completely, with all that has to be sent again, before the
+// next one is sent, and resolves a packet once: so nothing overtakes an operation on
+// its packet. Operations on one packet keep their order; apart from that, what was
+// promised goes first when there is more than one batch.
+//
+// Two goroutines run it. The sender is at the ledger: it has nothing to do between an
+// answer and the next request but to see that no operation must go on. The clerk
+// publishes the answers meanwhile, in order, and makes the next batch ready if a full
+// one is waiting.
 type lane struct {
 	number   int
 	ledger   ledger.Ledger
 	recorder *Recorder
-	wake     chan struct{} // holds one: there is something to do for an idle lane
+	wake     chan struct{} // holds one: there is something to do for an idle sender
 
 	mu     sync.Mutex
-	in     queue // what has come since the goroutine looked
+	in     queue // what has come since somebody looked
 	mixed  bool  // not only forwards have come
 	unused list  // to be used again
-	idle   bool  // the goroutine waits for wake
+	idle   bool  // the sender waits for wake
 	closed bool  // nothing is added any more
 
-	// Of the goroutine alone.
-	limit   int   // transfers in a request
-	first   queue // goes before all of later
+	cutting sync.Mutex // for what follows; mu may be taken while it is held
+	limit   int        // transfers in a request
+	first   queue      // goes before all of later
 	later   queue
 	held    map[ledger.ID]int // operations in later on each packet
-	batch   batch
-	left    []leftover // given up since the lane was closed
-	cause   error      // of that: the ledger's last error
-	results []Result   // scratch, for Events
+	ready   *batch            // cut ahead; nil if none is
+	spare   []*batch          // to be used again
+
+	resolved chan *batch    // from the sender to the clerk
+	unread   sync.WaitGroup // batches that the clerk has not published
+	results  []Result       // of whoever publishes, for Events
+
+	// Of the sender alone.
+	left  []leftover // given up since the lane was closed
+	cause error      // of that: the ledger's last error
 }
 
 // leftover is an operation that was given up while the recorder was being closed.
@@ -47,7 +58,7 @@ type leftover struct {
 func newLane(number int, l ledger.Ledger, r *Recorder) *lane {
 	return &lane{
 		number: number, ledger: l, recorder: r, wake: make(chan struct{}, 1), limit: ledger.BatchMax,
-		held: make(map[ledger.ID]int), batch: newBatch(),
+		held: make(map[ledger.ID]int), resolved: make(chan *batch),
 	}
 }
 
@@ -96,39 +107,100 @@ func (ln *lane) isClosed() bool {
 // false if the lane is closed.
 func (ln *lane) mark(s *slot) bool { return ln.push(&operation{slot: s}) }
 
-// run sends batches until the lane is closed and empty. If ctx ends, what is left
+// send sends batches until the lane is closed and empty. If ctx ends, what is left
 // is given up.
-func (ln *lane) run(ctx context.Context) {
-	for {
-		more, closed := ln.take()
-		switch {
-		case more:
-			ln.cut()
-			ln.resolve(ctx)
-			ln.end()
-		case closed:
-			return
-		default:
-			<-ln.wake
+func (ln *lane) send(ctx context.Context) {
+	defer close(ln.resolved)
+	for b := ln.next(); b != nil; b = ln.next() {
+		ln.resolve(ctx, b)
+		if ln.waits() {
+			ln.unread.Add(1)
+			ln.resolved <- b
+			continue
 		}
+		// There is nothing to send: its callers need not wait for the clerk to wake.
+		ln.unread.Wait()
+		ln.publish(b)
 	}
 }
 
-// take takes what has come, and reports whether there is anything to send. If the
-// lane is closed nothing follows.
-func (ln *lane) take() (more, closed bool) {
+// keep publishes batches until there are no more.
+func (ln *lane) keep() {
+	for b := range ln.resolved {
+		ln.publish(b)
+		ln.unread.Done()
+		ln.cutAhead()
+	}
+}
+
+// waits reports whether there is something to send.
+func (ln *lane) waits() bool {
+	ln.cutting.Lock()
+	defer ln.cutting.Unlock()
+	if ln.ready != nil || !ln.first.empty() || !ln.later.empty() {
+		return true
+	}
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	return !ln.in.empty()
+}
+
+// next waits for the next batch; nil if the lane is closed and empty.
+func (ln *lane) next() *batch {
+	for {
+		b, closed := ln.poll()
+		if b != nil || closed {
+			return b
+		}
+		<-ln.wake
+	}
+}
+
+// poll is the next batch, nil if nothing waits. If the lane is closed then nothing
+// follows.
+func (ln *lane) poll() (b *batch, closed bool) {
+	ln.cutting.Lock()
+	defer ln.cutting.Unlock()
+	if b = ln.ready; b != nil {
+		ln.ready = nil
+		return b, false
+	}
+	closed = ln.take(true)
+	if ln.first.empty() && ln.later.empty() {
+		return nil, closed
+	}
+	return ln.cut(), false
+}
+
+// cutAhead makes a batch ready if a full one waits. What comes from then on goes
+// with the one after it, so one that is not full is not cut before it can be sent.
+func (ln *lane) cutAhead() {
+	ln.cutting.Lock()
+	defer ln.cutting.Unlock()
+	if ln.ready != nil {
+		return
+	}
+	ln.take(false)
+	if ln.first.transfers+ln.later.transfers >= ln.limit {
+		ln.ready = ln.cut()
+	}
+}
+
+// take takes what has come. If there is nothing to do, and idle says that the
+// caller will wait then, the next push wakes it. REQUIRES: cutting is held.
+func (ln *lane) take(idle bool) (closed bool) {
 	ln.mu.Lock()
 	in, mixed := ln.in, ln.mixed
 	ln.in, ln.mixed = queue{}, false
 	closed = ln.closed
-	ln.idle = in.empty() && ln.first.empty() && ln.later.empty() && !closed
+	ln.idle = idle && in.empty() && ln.first.empty() && ln.later.empty() && !closed
 	ln.mu.Unlock()
 	if mixed || !ln.later.empty() {
 		ln.order(in)
 	} else {
 		ln.first.join(in) // all are promised, and nothing is left to overtake
 	}
-	return !ln.first.empty() || !ln.later.empty(), closed
+	return closed
 }
 
 // order puts what has come behind what is waiting. If it all goes into the next

@@ -19,21 +19,19 @@ func newIdleLane(limit int) *lane {
 	return ln
 }
 
-// nextBatch cuts a batch as run does and returns it, as if it was answered.
+// nextBatch cuts a batch as the sender does and returns its operations, as if they
+// were answered.
 func (ln *lane) nextBatch() []*operation {
 	select {
-	case <-ln.wake: // as run does when it has waited
+	case <-ln.wake: // as if it had waited
 	default:
 	}
-	more, _ := ln.take()
-	if !more {
+	b, _ := ln.poll()
+	if b == nil {
 		return nil
 	}
-	ln.cut()
-	b := &ln.batch
-	got := append(append([]*operation(nil), b.done...), b.todo...)
-	b.todo, b.done, b.marks = b.todo[:0], b.done[:0], b.marks[:0]
-	return got
+	ln.spare = append(ln.spare, b)
+	return append([]*operation(nil), b.todo...)
 }
 
 // testOperation is one on a packet with so many legs, up to 2.
@@ -109,15 +107,13 @@ func TestMarksComeLast(t *testing.T) {
 	ln.push(testOperation(t, KindPrepare, 6, 1))
 	seen := map[uint64]bool{}
 	for !seen[6] {
-		more, _ := ln.take()
-		require.True(t, more)
-		ln.cut()
-		for _, o := range ln.batch.todo {
+		b, _ := ln.poll()
+		for _, o := range b.todo {
 			seen[o.packet.ID.Lo>>8] = true
 		}
-		ln.batch.todo = ln.batch.todo[:0]
-		marked := len(ln.batch.marks) > 0
-		ln.end()
+		b.done = append(b.done, b.todo...)
+		marked := len(b.marks) > 0
+		ln.publish(b)
 		if marked {
 			require.Len(t, seen, 6, "5 before it, and 1 that went with the same batch")
 		}
@@ -165,18 +161,47 @@ func TestCuttingKeepsItsRules(t *testing.T) {
 	}
 }
 
-func TestExpiredPreparesAreCutOut(t *testing.T) {
+func TestExpiredPreparesAreNotSent(t *testing.T) {
 	t.Parallel()
-	ln := newIdleLane(10)
-	late := testOperation(t, KindPrepare, 1, 1)
-	late.packet.Expiry = time.Now().Add(-time.Second)
-	ln.push(late)
-	promised := testOperation(t, KindFulfill, 2, 1)
+	ln, now := newIdleLane(10), time.Now()
+	late, soon := testOperation(t, KindPrepare, 1, 1), testOperation(t, KindPrepare, 2, 2)
+	late.packet.Expiry, soon.packet.Expiry = now.Add(time.Second), now.Add(2*time.Second)
+	promised := testOperation(t, KindFulfill, 3, 1)
 	promised.packet.Expiry = late.packet.Expiry
-	ln.push(promised)
-	require.Len(t, ln.nextBatch(), 2)
+	for _, o := range []*operation{soon, late, promised, testOperation(t, KindPrepare, 4, 1)} {
+		ln.push(o)
+	}
+	b, _ := ln.poll()
+	b.expire(now)
+	require.Len(t, b.todo, 4)
+	require.True(t, b.encoded)
+	b.expire(now.Add(time.Second))
+	require.Equal(t, []uint64{2, 3, 4}, packets(b.todo))
+	require.Equal(t, []uint64{1}, packets(b.done))
 	require.ErrorIs(t, late.slot.err, ErrHoldTooShort)
-	require.NoError(t, promised.slot.err)
+	require.Equal(t, 3, b.encode(10))
+	require.Len(t, b.transfers, 4)
+}
+
+// A full batch is cut ahead and goes next, whatever comes after that; one that is
+// not full is left to grow.
+func TestCutAhead(t *testing.T) {
+	t.Parallel()
+	ln := newIdleLane(3)
+	ln.push(testOperation(t, KindPrepare, 1, 1))
+	ln.push(testOperation(t, KindPrepare, 2, 1))
+	ln.cutAhead()
+	require.Nil(t, ln.ready)
+	ln.push(testOperation(t, KindPrepare, 3, 1))
+	ln.cutAhead()
+	require.NotNil(t, ln.ready)
+	ln.push(testOperation(t, KindFulfill, 3, 1))
+	ln.cutAhead()
+	require.True(t, ln.waits())
+	require.Equal(t, []uint64{1, 2, 3}, packets(ln.nextBatch()))
+	require.True(t, ln.waits())
+	require.Equal(t, []uint64{3}, packets(ln.nextBatch()))
+	require.False(t, ln.waits())
 }
 
 // Operations are used again, and nothing of the last one shows.

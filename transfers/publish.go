@@ -1,28 +1,40 @@
 package transfers
 
 import (
-	"time"
-
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// publish makes the answers known that the batch has so far: first to those who
-// listen, then to the callers, so that who waits for a fulfill finds the
-// settlement engine told.
-func (ln *lane) publish() {
-	b := &ln.batch
-	if len(b.done) == 0 {
+// publish makes the answers of a resolved batch known. Batches are published in the
+// order in which they were cut, so all before a mark is answered when the mark is.
+func (ln *lane) publish(b *batch) {
+	ln.announce(b)
+	if tell := ln.recorder.cfg.Events.Batch; tell != nil && b.report.Operations > 0 {
+		tell(b.report)
+	}
+	ln.finish(b.marks)
+	ln.cutting.Lock()
+	defer ln.cutting.Unlock()
+	ln.spare = append(ln.spare, b)
+}
+
+// announce makes the answers known that there are: first to those who listen, then
+// to the callers, so that who waits for a fulfill finds the settlement engine told.
+func (ln *lane) announce(b *batch) {
+	r, n := ln.recorder, len(b.done)
+	if n == 0 {
 		return
 	}
-	ln.touch()
-	ln.forget()
-	events := &ln.recorder.cfg.Events
-	ln.tell(events.Late, func(o *operation) bool { return o.slot.late })
-	ln.tell(events.Replayed, func(o *operation) bool { return o.replayed })
-	n := len(b.done)
+	if r.cfg.Touched != nil {
+		b.touch(r.cfg.Touched)
+	}
+	if r.journal != nil {
+		b.forget(r.journal)
+	}
+	ln.tell(b, r.cfg.Events.Late, func(o *operation) bool { return o.slot.late })
+	ln.tell(b, r.cfg.Events.Replayed, func(o *operation) bool { return o.replayed })
 	ln.finish(b.done)
 	b.done = b.done[:0]
-	ln.recorder.backlog.leave(n)
+	r.backlog.leave(n)
 }
 
 // finish answers the callers, and takes the operations back to use them again.
@@ -33,21 +45,18 @@ func (ln *lane) finish(done []*operation) {
 		o.slot = nil
 		unused.push(o)
 	}
-	ln.reuse(unused)
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	ln.unused.join(unused)
 }
 
 // touch tells of the peers whose balance may be another one now. A prepare alone
 // makes nothing due.
-func (ln *lane) touch() {
-	tell := ln.recorder.cfg.Touched
-	if tell == nil {
-		return
-	}
-	b := &ln.batch
+func (b *batch) touch(tell func([]accounts.Account)) {
 	for _, o := range b.done {
 		if o.kind != KindPrepare && o.slot.outcome.Done() {
-			b.touch(o.packet.From)
-			b.touch(o.packet.To)
+			b.note(o.packet.From)
+			b.note(o.packet.To)
 		}
 	}
 	if len(b.touched) == 0 {
@@ -59,8 +68,8 @@ func (ln *lane) touch() {
 	clear(b.known)
 }
 
-// touch notes a peer once. We do not settle with ourselves.
-func (b *batch) touch(a accounts.Account) {
+// note notes a peer once. We do not settle with ourselves.
+func (b *batch) note(a accounts.Account) {
 	if _, known := b.known[a.ID()]; known || a.Own() {
 		return
 	}
@@ -69,28 +78,24 @@ func (b *batch) touch(a accounts.Account) {
 }
 
 // forget tells the journal which fulfills it need not keep.
-func (ln *lane) forget() {
-	if ln.recorder.journal == nil {
-		return
-	}
-	b := &ln.batch
+func (b *batch) forget(j *journal) {
 	for _, o := range b.done {
 		if o.entry != 0 && !o.lost {
 			b.entries = append(b.entries, o.entry)
 		}
 	}
 	if len(b.entries) > 0 {
-		ln.recorder.journal.forget(b.entries)
+		j.forget(b.entries)
 		b.entries = b.entries[:0]
 	}
 }
 
 // tell gives an event the results that it is about, if there are any.
-func (ln *lane) tell(event func([]Result), about func(*operation) bool) {
+func (ln *lane) tell(b *batch, event func([]Result), about func(*operation) bool) {
 	if event == nil {
 		return
 	}
-	for _, o := range ln.batch.done {
+	for _, o := range b.done {
 		if about(o) {
 			ln.results = append(ln.results, o.result())
 		}
@@ -100,18 +105,4 @@ func (ln *lane) tell(event func([]Result), about func(*operation) bool) {
 		clear(ln.results)
 		ln.results = ln.results[:0]
 	}
-}
-
-// end reports a batch of which all is published, and answers the marks behind it.
-func (ln *lane) end() {
-	b := &ln.batch
-	if tell := ln.recorder.cfg.Events.Batch; tell != nil && b.report.Operations > 0 {
-		b.report.Took = time.Since(b.began)
-		tell(b.report)
-	}
-	if len(b.marks) == 0 {
-		return
-	}
-	ln.finish(b.marks)
-	b.marks = b.marks[:0]
 }

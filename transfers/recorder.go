@@ -16,7 +16,7 @@ import (
 // concurrently. Several recorders, in one process or many, may work on one
 // ledger, and resolve each other's packets.
 //
-// It owns one goroutine for each lane, and those of its journal, which Close ends.
+// It owns two goroutines for each lane, and those of its journal, which Close ends.
 type Recorder struct {
 	cfg     Config
 	assets  map[uint32]*assetOf
@@ -71,7 +71,8 @@ func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, e
 func (r *Recorder) start() {
 	var running sync.WaitGroup
 	for _, ln := range r.lanes {
-		running.Go(func() { ln.run(r.life) })
+		running.Go(func() { ln.send(r.life) })
+		running.Go(ln.keep)
 	}
 	go func() {
 		running.Wait()
