@@ -27,6 +27,7 @@ type Ledger struct {
 	sessions *sessions
 	room     *semaphore.Weighted // of Config.Memory
 	feed     chan struct{}       // holds one: the change events call under way
+	copies   sync.Pool           // *[]ledger.Transfer, of large requests
 	batchMax atomic.Int64
 	log      *nativeLog
 

@@ -50,7 +50,8 @@ func ask[E, R any](
 		}
 	}
 	if ctx.Done() != nil {
-		events = slices.Clone(events) // the native client may read them after we have returned
+		copied, free := copyOf(l, events) // the native client may read them after we have returned
+		events, release = copied, both(free, release)
 	}
 	handed := false // a native client has had the request, and ended without an answer
 	for {
@@ -75,6 +76,39 @@ func ask[E, R any](
 			return a, nil
 		}
 		handed = true
+	}
+}
+
+// largeRequest is how many transfers are worth a copy that is used again. Whoever
+// sends full requests sends one after the other, and each would leave a megabyte to
+// the collector.
+const largeRequest = ledger.BatchMax / 4
+
+// copyOf copies events. free, if not nil, takes the copy back.
+func copyOf[E any](l *Ledger, events []E) (copied []E, free func()) {
+	transfers, ok := any(events).([]ledger.Transfer)
+	if !ok || len(transfers) < largeRequest {
+		return slices.Clone(events), nil
+	}
+	used, _ := l.copies.Get().(*[]ledger.Transfer)
+	if used == nil {
+		used = new([]ledger.Transfer)
+	}
+	*used = append((*used)[:0], transfers...)
+	return any(*used).([]E), func() { l.copies.Put(used) }
+}
+
+// both calls those of two functions that are there.
+func both(first, second func()) func() {
+	switch {
+	case first == nil:
+		return second
+	case second == nil:
+		return first
+	}
+	return func() {
+		first()
+		second()
 	}
 }
 

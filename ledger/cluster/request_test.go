@@ -90,6 +90,42 @@ func TestNoCopyWithoutEnd(t *testing.T) {
 	require.NotEqual(t, unsafe.Pointer(&transfers[0]), s.handed())
 }
 
+// The copy of a large request is used again, but not while a native call that was left
+// behind may still read it.
+func TestCopyIsUsedAgainWhenItIsFree(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServers()
+		l := openFake(t, s, Config{})
+		openAccounts(t, l)
+		away := make(chan struct{})
+		s.once(fate{before: away})
+		large := func(first uint64) (transfers []ledger.Transfer) {
+			for i := range uint64(largeRequest) {
+				transfers = append(transfers, payment(first+i, 0))
+			}
+			return transfers
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := l.CreateTransfers(ctx, large(10_000))
+		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+		left := s.handed()
+		require.NotNil(t, left)
+		for i := range uint64(3) {
+			results, err := l.CreateTransfers(t.Context(), large(20_000+i*10_000))
+			require.NoError(t, err)
+			require.Equal(t, ledger.TransferCreated, results[0].Status)
+			require.NotEqual(t, left, s.handed())
+		}
+		close(away)
+		synctest.Wait()
+		found, err := l.LookupTransfers(t.Context(), []ledger.ID{ledger.NewID(10_000, 0), ledger.NewID(10_000+largeRequest-1, 0)})
+		require.NoError(t, err)
+		require.Len(t, found, 2, "the one that was left behind is as it was")
+	})
+}
+
 // What finds no room was not sent, and its error says so; who has gone makes room only
 // when the native client has answered.
 func TestNoRoom(t *testing.T) {
