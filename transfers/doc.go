@@ -7,6 +7,11 @@
 // Record waits for the ledger's answer, Submit for room in the backlog, TrySubmit
 // for nothing.
 //
+// Operations on one packet are recorded in the order in which they were handed over.
+// There is no order between packets, but that fulfills, rejects and forwards go ahead
+// of prepares when more is waiting than one request takes, and find room in a backlog
+// that is full of them: that money is promised already.
+//
 // A packet may be forwarded only after its prepare was applied: before that the
 // credit line is not enforced. A fulfill must be recorded even if the caller is
 // going away, since the money is owed from the moment the fulfillment is known.
@@ -26,4 +31,34 @@
 // A packet from ourselves, to ourselves, or back to its sender goes through our
 // liquidity account. A leg of amount 0 is left out, and a packet without any leg
 // writes nothing.
+//
+// # What comes too late
+//
+// A fulfill whose hold has expired is owed all the same. It is booked by a correction:
+// a chain that no credit line can refuse, in which the asset's suspense account pays
+// in the sender's place, and then collects from the sender as much as its line
+// allows. So is a forward beyond the sender's line. The Result says so (Late).
+//
+// # Promises that outlive the process
+//
+// With Config.Journal a fulfill is kept on disk until the ledger has answered it,
+// and Submit of one returns when it is there. What a recorder leaves, since it was
+// killed or closed before the ledger had answered, the next one with the same folder
+// records first. That is safe however much of it the ledger has, since the transfers
+// have the same ids. A record that was being written at a crash was not promised yet,
+// and is dropped; a damaged journal is refused (ErrJournalCorrupt); when the disk is
+// full, fulfills go to the ledger without it, and Submit says so (ErrJournal).
+//
+// # Inside
+//
+// Each lane has a queue, a request in flight, and a batch made ready while it is. An
+// operation goes
+//
+//	fill     in the caller: all that can be wrong without the ledger; id and hold
+//	backlog  waits for a place
+//	journal  a fulfill, if there is one
+//	push     into its lane, by the packet's id
+//	cut      into a batch: order, limits and chains are seen to here
+//	resolve  sent until it is answered, or until the recorder is closed
+//	publish  events, journal, then the caller
 package transfers
