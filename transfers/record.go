@@ -63,7 +63,11 @@ func readRecord(b []byte) (r record, err error) {
 	p := &r.packet
 	p.ID = ledger.IDFromBytes([16]byte(b[:16]))
 	p.In, p.Out, p.Dust = binary.BigEndian.Uint64(b[16:]), binary.BigEndian.Uint64(b[24:]), binary.BigEndian.Uint64(b[32:])
-	p.Expiry = time.Unix(int64(binary.BigEndian.Uint64(b[40:])), int64(binary.BigEndian.Uint32(b[48:]))).UTC()
+	nanoseconds := binary.BigEndian.Uint32(b[48:])
+	if nanoseconds >= uint32(time.Second) {
+		return r, fmt.Errorf("%w: a fulfill with %d nanoseconds in a second", ErrJournalForeign, nanoseconds)
+	}
+	p.Expiry = time.Unix(int64(binary.BigEndian.Uint64(b[40:])), int64(nanoseconds)).UTC()
 	p.Hold = time.Duration(binary.BigEndian.Uint64(b[52:]))
 	p.Condition = [32]byte(b[60:])
 	r.fromLedger, r.toLedger = binary.BigEndian.Uint32(b[92:]), binary.BigEndian.Uint32(b[96:])
