@@ -79,9 +79,8 @@ func (j *journal) forget(done []wal.Position) {
 	for _, position := range done {
 		delete(j.owed, position)
 	}
-	due := j.log.SinceCheckpoint() >= j.due
 	j.mu.Unlock()
-	if due {
+	if j.isDue() {
 		j.signal()
 	}
 	if j.log.Err() != nil {
@@ -114,12 +113,30 @@ func (j *journal) run() {
 	for {
 		select {
 		case <-j.wake:
-			if err := j.shorten(); err != nil && j.report != nil && j.log.Err() == nil {
-				j.report(fmt.Errorf("transfers: journal %s goes on, and was not shortened: %w", j.folder, err))
+			if !j.isDue() {
+				continue // it was when this was sent: that checkpoint is written
+			}
+			if err := j.shorten(); err != nil {
+				j.reportLong("goes on", err)
 			}
 		case <-j.stop:
 			return
 		}
+	}
+}
+
+// isDue reports whether a checkpoint is due.
+func (j *journal) isDue() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.log.SinceCheckpoint() >= j.due
+}
+
+// reportLong reports a checkpoint that failed, unless the log has failed, which is
+// reported by itself, or the recorder has ended and does not wait for it.
+func (j *journal) reportLong(state string, err error) {
+	if j.report != nil && j.log.Err() == nil && j.life.Err() == nil {
+		j.report(fmt.Errorf("transfers: journal %s %s, and was not shortened: %w", j.folder, state, err))
 	}
 }
 
@@ -163,8 +180,8 @@ func (j *journal) close() error {
 	}
 	close(j.stop)
 	<-j.stopped
-	if err := j.shorten(); err != nil && j.report != nil && j.log.Err() == nil && j.life.Err() == nil {
-		j.report(fmt.Errorf("transfers: journal %s is closed, and was not shortened: %w", j.folder, err))
+	if err := j.shorten(); err != nil {
+		j.reportLong("is closed", err)
 	}
 	if err := j.log.Close(); err != nil {
 		j.fail()

@@ -1,0 +1,95 @@
+package transfers
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/internal/wal"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// openedJournal is a journal without a recorder.
+type openedJournal struct {
+	*journal
+	mu     sync.Mutex
+	faults []error
+}
+
+func newJournal(t *testing.T, folder string, life context.Context) *openedJournal { //nolint:revive // it is a part of it
+	t.Helper()
+	log, _, err := wal.Open(folder, func(wal.Record) error { return nil })
+	require.NoError(t, err)
+	o := &openedJournal{}
+	o.journal = &journal{folder: folder, log: log, life: life, report: func(err error) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.faults = append(o.faults, err)
+	}}
+	o.start()
+	return o
+}
+
+// checkpoints are the names of those that are whole.
+func checkpoints(t *testing.T, folder string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	for _, entry := range entries {
+		if name := entry.Name(); strings.HasPrefix(name, "checkpoint-") && !strings.HasSuffix(name, ".tmp") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// While a checkpoint is written it is found, again and again, that one is due: that
+// is this one.
+func TestOneCheckpointIsWrittenWhenOneIsDue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		folder := filepath.Join(t.TempDir(), "journal")
+		j := newJournal(t, folder, t.Context())
+		p := Packet{ID: ledger.NewID(1<<8, 1)}
+		position := j.add(p)
+		j.journal.mu.Lock()
+		j.signal()
+		for len(j.wake) > 0 { // until the goroutine has begun, and waits for the lock
+			runtime.Gosched()
+		}
+		j.signal()
+		j.journal.mu.Unlock()
+		synctest.Wait()
+		require.Equal(t, []string{"checkpoint-0000000000000001"}, checkpoints(t, folder))
+		j.forget([]wal.Position{position})
+		synctest.Wait()
+		require.Equal(t, []string{"checkpoint-0000000000000001"}, checkpoints(t, folder), "none is due")
+		require.NoError(t, j.close())
+		require.Equal(t, []string{"checkpoint-0000000000000002"}, checkpoints(t, folder))
+		require.Empty(t, j.faults)
+	})
+}
+
+// A recorder that is told to end at once leaves the journal as it is, which is no
+// fault.
+func TestNoFaultIsReportedOfACheckpointThatIsGivenUp(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			life, end := context.WithCancel(t.Context())
+			j := newJournal(t, filepath.Join(t.TempDir(), "journal"), life)
+			end()
+			j.signal()
+			synctest.Wait()
+			require.NoError(t, j.close())
+			require.Empty(t, j.faults)
+		})
+	}
+}
