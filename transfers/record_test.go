@@ -41,7 +41,8 @@ func TestRecordsReadAsTheyWereWritten(t *testing.T) {
 	p := newParties(t)
 	handles := []accounts.Account{p.alice, p.bob, p.aliceEUR, p.bobEUR, p.us, p.usEUR}
 	expiries := []time.Time{
-		{}, time.Unix(0, 0), time.Unix(-1, 999_999_999), time.UnixMilli(1_800_000_000_123), time.Now(),
+		{},
+		time.Unix(0, 0), time.Unix(-1, 999_999_999), time.UnixMilli(1_800_000_000_123), time.Now(),
 		time.Date(2026, 11, 25, 23, 59, 59, 7, time.FixedZone("", 3600)),
 	}
 	any64 := func() uint64 { return random.Uint64() >> random.IntN(64) }

@@ -1,0 +1,252 @@
+package transfers_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// newFolder is the path of a journal's folder that is not there yet.
+func newFolder(t *testing.T) string {
+	t.Helper()
+	return filepath.Join(t.TempDir(), "journal")
+}
+
+// heard is what recorders have told by their events.
+type heard struct {
+	mu       sync.Mutex
+	replayed []transfers.Result
+	late     []transfers.Result
+	faults   []error
+}
+
+func (h *heard) events() transfers.Events {
+	note := func(to *[]transfers.Result) func([]transfers.Result) {
+		return func(results []transfers.Result) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			*to = append(*to, results...)
+		}
+	}
+	return transfers.Events{Replayed: note(&h.replayed), Late: note(&h.late), Journal: func(err error) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.faults = append(h.faults, err)
+	}}
+}
+
+// takeReplayed is what was replayed since the last call.
+func (h *heard) takeReplayed() []transfers.Result {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	taken := h.replayed
+	h.replayed = nil
+	return taken
+}
+
+func (h *heard) journal() []error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.faults)
+}
+
+// ids is the packets of results; none may be there twice.
+func ids(t *testing.T, results []transfers.Result) map[ledger.ID]transfers.Result {
+	t.Helper()
+	all := make(map[ledger.ID]transfers.Result)
+	for _, r := range results {
+		require.NotContains(t, all, r.Packet.ID, "told twice")
+		all[r.Packet.ID] = r
+	}
+	return all
+}
+
+// journaled starts a recorder with a journal on the fixture's ledger, seen through
+// wrap if given. The fixture's own recorder has none.
+func (f *fixture) journaled(t *testing.T, folder string, h *heard, wrap ledger.Ledger) *transfers.Recorder {
+	t.Helper()
+	if wrap == nil {
+		wrap = f.embedded
+	}
+	r, err := transfers.NewRecorder(wrap, f.book, transfers.Config{Journal: folder, Events: h.events()})
+	require.NoError(t, err)
+	return r
+}
+
+// requireEmpty opens a journal in which nothing is left.
+func (f *fixture) requireEmpty(t *testing.T, folder string) {
+	t.Helper()
+	h := &heard{}
+	r := f.journaled(t, folder, h, nil)
+	require.NoError(t, r.Flush(t.Context()))
+	require.NoError(t, r.Close(t.Context()))
+	require.Empty(t, h.takeReplayed())
+	require.Empty(t, h.journal())
+}
+
+// held prepares packets of 1 from alice to bob.
+func (f *fixture) held(t *testing.T, n int) []transfers.Packet {
+	t.Helper()
+	ops := make([]transfers.Op, n)
+	for i := range ops {
+		ops[i] = transfers.Prepare(f.packet(1, 1))
+	}
+	results, err := f.recorder.RecordAll(t.Context(), ops...)
+	require.NoError(t, err)
+	packets := make([]transfers.Packet, n)
+	for i, r := range results {
+		packets[i] = r.Packet
+	}
+	return packets
+}
+
+// mute is a ledger that never answers, from some request on.
+type mute struct {
+	ledger.Ledger
+	applies bool          // it books what it does not answer
+	after   int           // how many requests it answers
+	asked   chan struct{} // closed with the first request that is not answered
+
+	mu       sync.Mutex
+	requests int
+}
+
+func newMute(l ledger.Ledger, applies bool, after int) *mute {
+	return &mute{Ledger: l, applies: applies, after: after, asked: make(chan struct{})}
+}
+
+func (m *mute) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	m.mu.Lock()
+	m.requests++
+	n := m.requests - m.after
+	m.mu.Unlock()
+	if n <= 0 {
+		return m.Ledger.CreateTransfers(ctx, batch)
+	}
+	if m.applies {
+		if _, err := m.Ledger.CreateTransfers(ctx, batch); err != nil {
+			return nil, err
+		}
+	}
+	if n == 1 {
+		close(m.asked)
+	}
+	<-ctx.Done()
+	return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, ctx.Err())
+}
+
+// leave submits fulfills to a ledger that does not answer, and stops the recorder:
+// they are left in the journal.
+func (f *fixture) leave(t *testing.T, folder string, applies bool, packets ...transfers.Packet) {
+	t.Helper()
+	silent := newMute(f.embedded, applies, 0)
+	r := f.journaled(t, folder, &heard{}, silent)
+	for _, p := range packets {
+		ticket, err := r.Submit(t.Context(), transfers.Fulfill(p))
+		require.NoError(t, err)
+		require.NoError(t, ticket.Journaled(canceled(t.Context())), "there is nothing to wait for")
+	}
+	<-silent.asked
+	f.stop(t, r, len(packets))
+}
+
+// stop closes a recorder with n fulfills that are not answered.
+func (f *fixture) stop(t *testing.T, r *transfers.Recorder, n int) {
+	t.Helper()
+	err := r.Close(canceled(t.Context()))
+	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+	require.NotErrorIs(t, err, transfers.ErrJournal, "they are in the journal, in order")
+	var left *transfers.CloseError
+	require.ErrorAs(t, err, &left)
+	require.Len(t, append(left.Unknown, left.Unsent...), n)
+}
+
+// files is the content of a folder.
+type files map[string][]byte
+
+func readFiles(t *testing.T, dir string) files {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	all := make(files)
+	for _, entry := range entries {
+		all[entry.Name()], err = os.ReadFile(filepath.Join(dir, entry.Name()))
+		require.NoError(t, err)
+	}
+	return all
+}
+
+// write makes a new folder of the files.
+func (f files) write(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for name, content := range f {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
+	}
+	return dir
+}
+
+// with is the folder with another content of one file.
+func (f files) with(name string, content []byte) files {
+	changed := maps.Clone(f)
+	changed[name] = content
+	return changed
+}
+
+// log is the name of the newest segment of the log.
+func (f files) log() (newest string) {
+	for name := range f {
+		if strings.HasPrefix(name, "log-") && !strings.HasSuffix(name, ".tmp") && name > newest {
+			newest = name
+		}
+	}
+	return newest
+}
+
+// size is how many bytes the files of a folder have, which may change meanwhile.
+func size(t *testing.T, dir string) (bytes int64) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, entry := range entries {
+		if info, err := entry.Info(); err == nil {
+			bytes += info.Size()
+		}
+	}
+	return bytes
+}
+
+// requireNoneOpen fails if this process has a file of the folder open. It knows on
+// Linux only.
+func requireNoneOpen(t *testing.T, dir string) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		return
+	}
+	entries, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	for _, entry := range entries {
+		path, err := os.Readlink(filepath.Join("/proc/self/fd", entry.Name()))
+		if err == nil { // else it was closed meanwhile
+			require.False(t, strings.HasPrefix(path, dir), "%s is open", path)
+		}
+	}
+}
+
+// sleep lets virtual time pass.
+func sleep(d time.Duration) {
+	time.Sleep(d) //nolint:forbidigo // virtual time
+}

@@ -1,0 +1,331 @@
+package transfers_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// What Submit has taken is booked by the next recorder, once, whether the ledger had
+// it and its answer was lost, or never had it.
+func TestPromisesOutliveTheRecorder(t *testing.T) {
+	t.Parallel()
+	for name, applies := range map[string]bool{"answers lost": true, "requests lost": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+			packets := f.held(t, 20)
+			f.leave(t, folder, applies, packets...)
+
+			h := &heard{}
+			r := f.journaled(t, folder, h, nil)
+			require.NoError(t, r.Flush(t.Context()))
+			replayed := ids(t, h.takeReplayed())
+			require.Len(t, replayed, len(packets))
+			for _, p := range packets {
+				got := replayed[p.ID]
+				require.NoError(t, got.Err)
+				require.Equal(t, transfers.KindFulfill, got.Kind)
+				require.True(t, got.Outcome.Done())
+				require.False(t, got.Late)
+				want := p
+				want.Expiry = want.Expiry.UTC()
+				require.Equal(t, want, got.Packet, "whole, with its accounts")
+			}
+			require.Equal(t, int64(-20), f.position(t, f.alice))
+			require.Equal(t, int64(20), f.position(t, f.bob))
+			require.NoError(t, r.Close(t.Context()))
+			require.Empty(t, h.journal())
+			f.requireEmpty(t, folder)
+			require.Equal(t, int64(20), f.position(t, f.bob))
+			f.end(t)
+		})
+	}
+}
+
+// One recorder after the other is stopped while it replays: nothing gets lost on the
+// way, and each tells what it could not find out.
+func TestStoppedWhileReplaying(t *testing.T) {
+	t.Parallel()
+	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+	packets := f.held(t, 15)
+	f.leave(t, folder, false, packets[:5]...)
+	for n := 5; n < 15; n += 5 {
+		h := &heard{}
+		silent := newMute(f.embedded, n == 10, 0)
+		r := f.journaled(t, folder, h, silent)
+		<-silent.asked
+		for _, p := range packets[n : n+5] {
+			_, err := r.Submit(t.Context(), transfers.Fulfill(p))
+			require.NoError(t, err)
+		}
+		f.stop(t, r, n+5)
+		replayed := ids(t, h.takeReplayed())
+		require.Len(t, replayed, n, "those that were new are not replayed")
+		unknown := 0
+		for _, got := range replayed {
+			require.Error(t, got.Err)
+			require.False(t, got.Outcome.Done())
+			if got.Outcome == ledger.OutcomeUnknown {
+				unknown++
+			}
+		}
+		require.Positive(t, unknown)
+	}
+	h := &heard{}
+	r := f.journaled(t, folder, h, nil)
+	require.NoError(t, r.Close(t.Context()), "Close waits for what is replayed")
+	require.Len(t, ids(t, h.takeReplayed()), 15)
+	require.Equal(t, int64(15), f.position(t, f.bob))
+	f.requireEmpty(t, folder)
+	f.end(t)
+}
+
+// Packets of all kinds of legs are read back as what they were.
+func TestReplayOfEveryKindOfPacket(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+	us, err := f.book.Own(usd)
+	require.NoError(t, err)
+	ourEUR, err := f.book.Own(loss)
+	require.NoError(t, err)
+	kinds := []transfers.Packet{
+		{From: f.alice, To: f.bob, In: 10, Out: 9},
+		{From: f.aliceEUR, To: f.bobEUR, In: 10, Out: 12},
+		{From: f.alice, To: f.bobEUR, In: 105, Out: 1, Dust: 5},
+		{From: us, To: f.bob, In: 3, Out: 10},
+		{From: f.alice, To: us, In: 10, Out: 9},
+		{From: us, To: f.bobEUR, In: 10, Out: 7},
+		{From: f.alice, To: ourEUR, In: 10, Out: 7, Dust: 1},
+		{From: f.alice, To: f.alice, In: 10, Out: 8},
+	}
+	packets := make([]transfers.Packet, len(kinds))
+	for i, p := range kinds {
+		p.Expiry, p.Condition = time.Now().Add(time.Hour), [32]byte{byte(i + 1)}
+		result, err := f.recorder.Prepare(ctx, p)
+		require.NoError(t, err)
+		packets[i] = result.Packet
+	}
+	f.leave(t, folder, false, packets...)
+	h := &heard{}
+	r := f.journaled(t, folder, h, nil)
+	require.NoError(t, r.Close(ctx))
+	replayed := ids(t, h.takeReplayed())
+	for _, p := range packets {
+		got := replayed[p.ID]
+		require.NoError(t, got.Err)
+		require.Equal(t, ledger.OutcomeApplied, got.Outcome)
+		require.True(t, p.Expiry.Equal(got.Packet.Expiry))
+		p.Expiry, got.Packet.Expiry = time.Time{}, time.Time{}
+		require.Equal(t, p, got.Packet)
+	}
+	require.Equal(t, int64(-10-105-10-10-10+8), f.position(t, f.alice))
+	require.Equal(t, int64(9+10), f.position(t, f.bob))
+	require.Equal(t, int64(12+1+7), f.position(t, f.bobEUR))
+	f.end(t)
+}
+
+// What the next recorder is asked for comes behind what the last one has promised.
+func TestReplayGoesAhead(t *testing.T) {
+	t.Parallel()
+	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+	packets := f.held(t, 50)
+	f.leave(t, folder, false, packets...)
+	r := f.journaled(t, folder, &heard{}, nil)
+	for _, p := range packets {
+		_, err := r.Reject(t.Context(), p)
+		require.ErrorIs(t, err, transfers.ErrResolvedOtherwise)
+		got, err := r.Fulfill(t.Context(), p)
+		require.NoError(t, err)
+		require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
+	}
+	require.Equal(t, int64(50), f.position(t, f.bob))
+	require.NoError(t, r.Close(t.Context()))
+	f.requireEmpty(t, folder)
+	f.end(t)
+}
+
+// More is left than the backlog takes.
+func TestReplayBeyondTheBacklog(t *testing.T) {
+	t.Parallel()
+	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+	packets := f.held(t, 20)
+	f.leave(t, folder, false, packets...)
+	slow := newStalled(f.embedded)
+	full := make(chan bool, 10)
+	cfg := transfers.Config{Journal: folder, Lanes: 1, Backlog: 4, Events: transfers.Events{Backlog: func(is bool) { full <- is }}}
+	r, err := transfers.NewRecorder(slow, f.book, cfg)
+	require.NoError(t, err)
+	require.True(t, <-full)
+	_, err = r.TrySubmit(transfers.Fulfill(packets[0]))
+	require.ErrorIs(t, err, transfers.ErrBacklogFull)
+	require.Len(t, <-slow.requests, 20, "in one request")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		slow.proceed <- nil
+		slow.answerAll(ctx)
+	}()
+	require.NoError(t, r.Flush(t.Context()))
+	require.False(t, <-full)
+	for range 10 { // no place is lost, and none too many
+		_, err = r.Fulfill(t.Context(), packets[0])
+		require.NoError(t, err)
+	}
+	require.NoError(t, r.Close(t.Context()))
+	require.Empty(t, full)
+	f.end(t)
+}
+
+// The ledger refuses: that is an answer, which is told, and nothing is left.
+func TestRefusedForGoodIsForgotten(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+	packets := f.held(t, 2)
+	_, err := f.recorder.Reject(ctx, packets[0])
+	require.NoError(t, err)
+	never := f.packet(1, 1)
+	never.ID = ledger.NewID(1<<8, 7)
+	odd := []transfers.Packet{packets[0], never}
+	why := []error{transfers.ErrResolvedOtherwise, transfers.ErrUnknownPacket}
+
+	t.Log("at once")
+	h := &heard{}
+	r := f.journaled(t, folder, h, nil)
+	for i, p := range odd {
+		ticket, err := r.Submit(ctx, transfers.Fulfill(p))
+		require.NoError(t, err, "it is on disk")
+		require.ErrorIs(t, ticket.Wait(ctx).Err, why[i])
+		require.NoError(t, ticket.Journaled(ctx))
+	}
+	require.NoError(t, r.Close(ctx))
+	f.requireEmpty(t, folder)
+
+	t.Log("when it is replayed, among others")
+	f.leave(t, folder, false, append(odd, packets[1])...)
+	r = f.journaled(t, folder, h, nil)
+	require.NoError(t, r.Close(ctx))
+	replayed := ids(t, h.takeReplayed())
+	require.Len(t, replayed, 3)
+	for i, p := range odd {
+		require.ErrorIs(t, replayed[p.ID].Err, why[i])
+		require.False(t, replayed[p.ID].Outcome.Done())
+	}
+	require.NoError(t, replayed[packets[1].ID].Err)
+	require.Empty(t, h.journal())
+	f.requireEmpty(t, folder)
+	require.Equal(t, int64(1), f.position(t, f.bob))
+	f.end(t)
+}
+
+// The hold has expired before the fulfill is replayed: it is booked by a correction,
+// once, also if the last recorder had sent that already.
+func TestReplayOfWhatCameTooLate(t *testing.T) {
+	t.Parallel()
+	for name, after := range map[string]int{"before the post": 0, "before the correction": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+				p := f.packet(100, 90)
+				p.Hold = time.Second
+				held, err := f.recorder.Prepare(t.Context(), p)
+				require.NoError(t, err)
+				sleep(time.Minute)
+
+				silent := newMute(f.embedded, true, after)
+				r := f.journaled(t, folder, &heard{}, silent)
+				_, err = r.Submit(t.Context(), transfers.Fulfill(held.Packet))
+				require.NoError(t, err)
+				<-silent.asked
+				f.stop(t, r, 1)
+
+				h := &heard{}
+				r = f.journaled(t, folder, h, nil)
+				require.NoError(t, r.Close(t.Context()))
+				replayed := ids(t, h.takeReplayed())[held.Packet.ID]
+				require.NoError(t, replayed.Err)
+				require.True(t, replayed.Late)
+				require.Equal(t, []transfers.Result{replayed}, h.late)
+				want := map[int]ledger.Outcome{0: ledger.OutcomeApplied, 1: ledger.OutcomeAlreadyApplied}
+				require.Equal(t, want[after], replayed.Outcome)
+				require.Equal(t, int64(-100), f.position(t, f.alice))
+				require.Equal(t, int64(90), f.position(t, f.bob))
+				f.requireEmpty(t, folder)
+				f.end(t)
+			})
+		})
+	}
+}
+
+// Record and RecordAll append before they hand over: a fulfill whose caller goes away
+// is promised too, and the error says so.
+func TestCallerGoesAwayFromAPromise(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+		packets := f.held(t, 3)
+		silent := newMute(f.embedded, false, 0)
+		r := f.journaled(t, folder, &heard{}, silent)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		all := make(chan error)
+		go func() {
+			_, err := r.RecordAll(ctx, transfers.Fulfill(packets[1]), transfers.Fulfill(packets[2]))
+			all <- err
+		}()
+		got, err := r.Fulfill(ctx, packets[0])
+		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NotErrorIs(t, err, transfers.ErrJournal)
+		require.Equal(t, ledger.OutcomeUnknown, got.Outcome)
+		err = <-all
+		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+		require.NotErrorIs(t, err, transfers.ErrJournal)
+		f.stop(t, r, 3)
+
+		h := &heard{}
+		require.NoError(t, f.journaled(t, folder, h, nil).Close(t.Context()))
+		require.Len(t, ids(t, h.takeReplayed()), 3)
+		require.Equal(t, int64(3), f.position(t, f.bob))
+		ledgertest.RequireNothingHeld(t, f.embedded)
+		require.NoError(t, f.recorder.Close(t.Context()))
+	})
+}
+
+// Only fulfills are kept. A packet without amounts has nothing to keep.
+func TestWhatIsNotKept(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+	packets := f.held(t, 1)
+	silent := newMute(f.embedded, false, 0)
+	r := f.journaled(t, folder, &heard{}, silent)
+	nothing := transfers.Packet{ID: ledger.NewID(1<<8, 9), From: f.alice, To: f.bob}
+	ticket, err := r.Submit(ctx, transfers.Fulfill(nothing))
+	require.NoError(t, err)
+	require.NoError(t, ticket.Wait(ctx).Err)
+	require.NoError(t, ticket.Journaled(ctx))
+	for _, op := range []transfers.Op{
+		transfers.Prepare(f.packet(1, 1)), transfers.Forward(f.packet(1, 1)), transfers.Reject(packets[0]),
+	} {
+		ticket, err := r.Submit(ctx, op)
+		require.NoError(t, err)
+		require.NoError(t, ticket.Journaled(canceled(ctx)))
+	}
+	<-silent.asked
+	f.stop(t, r, 3)
+	f.requireEmpty(t, folder)
+	_, err = f.recorder.Reject(ctx, packets[0])
+	require.NoError(t, err)
+	f.end(t)
+}
