@@ -74,7 +74,8 @@ func TestKilledWithPromises(t *testing.T) {
 		require.GreaterOrEqual(t, len(replayed), len(promised))
 		require.LessOrEqual(t, len(replayed), len(promised)+killed*killSubmitters)
 		for id := range promised {
-			require.Contains(t, replayed, id)
+			_, is := replayed[id]
+			require.True(t, is, id)
 		}
 		for _, got := range replayed {
 			require.NoError(t, got.Err)

@@ -1,0 +1,231 @@
+package transfers_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// checkpointEvery is that of the package: how much log there is between checkpoints.
+const checkpointEvery = 4 << 20
+
+// long prepares packets to a peer whose name is as long as can be: some 1200 bytes
+// each in the journal.
+func (f *fixture) long(t *testing.T, n int) []transfers.Packet {
+	t.Helper()
+	peers, err := f.book.Provision(t.Context(), accounts.Peer{ID: strings.Repeat("c", 1023), Asset: usd})
+	require.NoError(t, err)
+	packets := make([]transfers.Packet, n)
+	for i := range packets {
+		packets[i] = f.numbered(t, i)
+		packets[i].To = peers[0]
+	}
+	f.prepareAll(t, packets)
+	return packets
+}
+
+// rounds fulfills packets again and again until much more was logged than lies between
+// two checkpoints.
+func rounds(t *testing.T, r *transfers.Recorder, packets []transfers.Packet) {
+	t.Helper()
+	var ops []transfers.Op
+	for range checkpointEvery/1000/len(packets) + 1 {
+		for _, p := range packets {
+			ops = append(ops, transfers.Fulfill(p))
+		}
+	}
+	_, err := r.RecordAll(t.Context(), ops...)
+	require.NoError(t, err)
+}
+
+// Many fulfills, from many goroutines: the folder does not grow with their number.
+func TestJournalStaysSmall(t *testing.T) {
+	t.Parallel()
+	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+	packets := f.long(t, 64)
+	h := &heard{}
+	r := f.journaled(t, folder, h, nil)
+	fulfills := 800
+	if testing.Short() {
+		fulfills = 200
+	}
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	largest := int64(0)
+	for _, p := range packets {
+		group.Go(func() {
+			for n := range fulfills {
+				if _, err := r.Submit(t.Context(), transfers.Fulfill(p)); err != nil {
+					t.Error(err)
+					return
+				}
+				if n%20 == 0 {
+					mu.Lock()
+					largest = max(largest, size(t, folder))
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	group.Wait()
+	logged := int64(fulfills) * 64 * 1200
+	t.Logf("%d MiB logged, the folder had up to %d MiB", logged>>20, largest>>20)
+	require.Less(t, largest, int64(4*checkpointEvery))
+	require.NoError(t, r.Close(t.Context()))
+	require.Empty(t, h.journal())
+	require.Less(t, size(t, folder), int64(4<<10), "what is owed is all that is left: nothing")
+	f.requireEmpty(t, folder)
+	f.end(t)
+}
+
+// Much is owed, more than lies between two checkpoints.
+func TestMuchIsOwed(t *testing.T) {
+	t.Parallel()
+	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+	packets := f.long(t, 5000)
+	for n := range 3 {
+		silent := newMute(f.embedded, false, 0)
+		r := f.journaled(t, folder, &heard{}, silent)
+		left := 5000
+		if n == 0 {
+			for _, p := range packets {
+				_, err := r.TrySubmit(transfers.Fulfill(p))
+				require.NoError(t, err)
+			}
+		}
+		if n == 1 {
+			ticket, err := r.TrySubmit(transfers.Fulfill(packets[0])) // once more
+			require.NoError(t, err)
+			require.NoError(t, ticket.Journaled(t.Context()))
+			left++
+		}
+		<-silent.asked
+		f.stop(t, r, left)
+		require.Less(t, size(t, folder), int64(4*5000*1200), "it is not left twice for each restart")
+	}
+	h := &heard{}
+	r := f.journaled(t, folder, h, nil)
+	require.NoError(t, r.Close(t.Context()))
+	require.Len(t, ids(t, h.takeReplayed()), 5000)
+	f.requireEmpty(t, folder)
+	f.end(t)
+}
+
+// Something is in the way of a checkpoint, or of the segment behind it. That is told,
+// the recorder goes on, and tries again when as much was logged again.
+func TestCheckpointThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"checkpoint-%016x.tmp", "checkpoint-%016x", "log-%016x"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+				packets := f.long(t, 10)
+				h := &heard{}
+				r := f.journaled(t, folder, h, nil)
+				var blocks []string
+				for n := range 4 {
+					block := filepath.Join(folder, fmt.Sprintf(kind, n+1))
+					require.NoError(t, os.MkdirAll(filepath.Join(block, "something"), 0o700))
+					blocks = append(blocks, block)
+				}
+				_, err := r.Fulfill(t.Context(), packets[0])
+				require.NoError(t, err)
+				synctest.Wait()
+				require.Len(t, h.journal(), 1, "the first one")
+				_, err = r.Submit(t.Context(), transfers.Fulfill(packets[1]))
+				require.NoError(t, err, "the journal goes on")
+				require.NoError(t, r.Flush(t.Context()))
+				synctest.Wait()
+				require.Len(t, h.journal(), 1, "not tried for each batch")
+				rounds(t, r, packets)
+				synctest.Wait()
+				faults := h.journal()
+				require.Greater(t, len(faults), 1, "tried again")
+				require.Less(t, len(faults), 4)
+				for _, fault := range faults {
+					require.NotErrorIs(t, fault, transfers.ErrJournal, "it goes on")
+					require.ErrorContains(t, fault, "journal "+folder+" goes on")
+				}
+				killed := readFilesOf(t, folder)
+
+				for _, block := range blocks {
+					require.NoError(t, os.RemoveAll(block))
+				}
+				rounds(t, r, packets)
+				synctest.Wait()
+				require.Len(t, h.journal(), len(faults), "now it could")
+				require.Less(t, size(t, folder), int64(2*checkpointEvery))
+				require.NoError(t, r.Close(t.Context()))
+				require.Len(t, h.journal(), len(faults))
+				f.requireEmpty(t, folder)
+
+				t.Log("a process that was killed without one has all of it")
+				require.NoError(t, f.journaled(t, killed.write(t), h, nil).Close(t.Context()))
+				replayed := ids(t, h.takeReplayed())
+				require.Len(t, replayed, 10)
+				for _, got := range replayed {
+					require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
+				}
+				f.end(t)
+			})
+		})
+	}
+}
+
+// readFilesOf is readFiles without the folders in a folder.
+func readFilesOf(t *testing.T, dir string) files {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	all := make(files)
+	for _, entry := range entries {
+		if entry.IsDir() {
+			continue
+		}
+		all[entry.Name()], err = os.ReadFile(filepath.Join(dir, entry.Name()))
+		require.NoError(t, err)
+	}
+	return all
+}
+
+// The last checkpoint cannot be written: that is told, and is no error of Close.
+func TestLastCheckpointCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+		packets := f.held(t, 3)
+		h := &heard{}
+		r := f.journaled(t, folder, h, nil)
+		_, err := r.Fulfill(t.Context(), packets[0])
+		require.NoError(t, err)
+		synctest.Wait() // for the first one
+		block := filepath.Join(folder, fmt.Sprintf("checkpoint-%016x.tmp", 2))
+		require.NoError(t, os.MkdirAll(filepath.Join(block, "something"), 0o700))
+		for _, p := range packets {
+			_, err := r.Fulfill(t.Context(), p)
+			require.NoError(t, err)
+		}
+		require.NoError(t, r.Close(t.Context()))
+		require.Len(t, h.journal(), 1)
+		require.NotErrorIs(t, h.journal()[0], transfers.ErrJournal)
+		require.ErrorContains(t, h.journal()[0], "journal "+folder+" is closed")
+		require.NoError(t, os.RemoveAll(block))
+		require.NoError(t, f.journaled(t, folder, h, nil).Close(t.Context()))
+		for _, got := range h.takeReplayed() {
+			require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome, "more to do, and nothing else")
+		}
+		f.requireEmpty(t, folder)
+		f.end(t)
+	})
+}

@@ -1,0 +1,276 @@
+package transfers_test
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// noted is a ledger that notes what it has booked. It can be told to keep its
+// answers, and its ears shut.
+type noted struct {
+	ledger.Ledger
+	mu      sync.Mutex
+	batches [][]ledger.Transfer
+	mood    mood
+}
+
+type mood int
+
+const (
+	answers mood = iota
+	losesAnswers
+	losesRequests
+)
+
+func (n *noted) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	n.mu.Lock()
+	mood := n.mood
+	if mood != losesRequests {
+		n.batches = append(n.batches, slices.Clone(batch))
+	}
+	n.mu.Unlock()
+	if mood == losesRequests {
+		return nil, ledger.ErrOutcomeUnknown
+	}
+	results, err := n.Ledger.CreateTransfers(ctx, batch)
+	if mood == losesAnswers {
+		return nil, ledger.ErrOutcomeUnknown
+	}
+	return results, err
+}
+
+// set changes the mood.
+func (n *noted) set(m mood) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.mood = m
+}
+
+func (n *noted) booked() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.batches)
+}
+
+// crash is a folder as a killed process leaves it, with what was known then.
+type crash struct {
+	folder   files
+	booked   int // of the ledger's batches
+	promised map[ledger.ID]bool
+	asked    map[ledger.ID]bool // promised, or being submitted
+}
+
+// crashes is a random life of a journal, and the folders that it can leave.
+type crashes struct {
+	*fixture
+	random   *rand.Rand
+	folder   string
+	ledger   *noted
+	recorder *transfers.Recorder
+	packets  []transfers.Packet
+	next     int
+	now      crash
+	all      []crash
+}
+
+const crashPackets = 40
+
+// run lives a life. The ledger holds crashPackets.
+func (c *crashes) run(t *testing.T, operations int) {
+	t.Helper()
+	c.recorder = c.journaled(t, c.folder, &heard{}, c.ledger)
+	c.now = crash{promised: make(map[ledger.ID]bool), asked: make(map[ledger.ID]bool)}
+	c.note(t)
+	for range operations {
+		switch what := c.random.IntN(10); {
+		case what < 6 && c.next < crashPackets:
+			c.submit(t, 1+c.random.IntN(2))
+		case what < 8:
+			c.ledger.set(mood(c.random.IntN(3)))
+			sleep(3 * time.Second) // for all that is sent again
+		default:
+			c.stop(t)
+		}
+		c.note(t)
+	}
+	c.ledger.set(answers)
+	require.NoError(t, c.recorder.Close(t.Context()))
+}
+
+// submit submits some fulfills at once.
+func (c *crashes) submit(t *testing.T, n int) {
+	t.Helper()
+	var tickets []transfers.Ticket
+	for ; n > 0 && c.next < crashPackets; n-- {
+		ticket, err := c.recorder.TrySubmit(transfers.Fulfill(c.packets[c.next]))
+		require.NoError(t, err)
+		c.next++
+		tickets = append(tickets, ticket)
+	}
+	for _, ticket := range tickets {
+		require.NoError(t, ticket.Journaled(t.Context()))
+		c.now.promised[ticket.Packet().ID] = true
+		c.now.asked[ticket.Packet().ID] = true
+	}
+}
+
+// stop has the recorder closed, and starts the next one.
+func (c *crashes) stop(t *testing.T) {
+	t.Helper()
+	if err := c.recorder.Close(canceled(t.Context())); err != nil {
+		require.ErrorAs(t, err, new(*transfers.CloseError))
+		require.NotErrorIs(t, err, transfers.ErrJournal)
+	}
+	c.all = append(c.all, c.now.with(readFiles(t, c.folder), c.ledger.booked())) // closed
+	c.recorder = c.journaled(t, c.folder, &heard{}, c.ledger)
+}
+
+// note copies the folder when nothing is written.
+func (c *crashes) note(t *testing.T) {
+	t.Helper()
+	synctest.Wait()
+	c.all = append(c.all, c.now.with(readFiles(t, c.folder), c.ledger.booked()))
+}
+
+func (c crash) with(folder files, booked int) crash {
+	copied := crash{folder: folder, booked: booked, promised: make(map[ledger.ID]bool), asked: make(map[ledger.ID]bool)}
+	for id := range c.promised {
+		copied.promised[id] = true
+	}
+	for id := range c.asked {
+		copied.asked[id] = true
+	}
+	return copied
+}
+
+// cuts are the folders that a process leaves that is killed while it writes what a
+// later one has more of in the same file: some of it, from a byte on.
+func (c crash) cuts(later crash, every func() int) (all []crash) {
+	name := c.folder.log()
+	before, after := c.folder[name], later.folder[name]
+	if len(after) <= len(before) || later.folder.log() != name {
+		return nil
+	}
+	for n := every(); n <= len(after)-len(before); n += every() {
+		cut := c.with(c.folder.with(name, slices.Concat(before, after[len(before):len(before)+n])), c.booked)
+		cut.asked = later.asked
+		all = append(all, cut)
+	}
+	return all
+}
+
+// requireReplayed opens the folder on a ledger that has what this one had then.
+func (c *crashes) requireReplayed(t *testing.T, at crash) {
+	t.Helper()
+	f := newFixture(t, transfers.Config{}, nil)
+	for _, batch := range c.ledger.batches[:at.booked] {
+		_, err := f.embedded.CreateTransfers(t.Context(), batch)
+		require.NoError(t, err)
+	}
+	h := &heard{}
+	require.NoError(t, f.journaled(t, at.folder.write(t), h, nil).Close(t.Context()))
+	require.Empty(t, h.journal())
+	for id, got := range ids(t, h.takeReplayed()) {
+		require.True(t, at.asked[id], id)
+		require.NoError(t, got.Err)
+	}
+	var booked int64
+	for _, p := range c.packets {
+		_, err := f.recorder.Reject(t.Context(), p)
+		if at.promised[p.ID] {
+			require.ErrorIs(t, err, transfers.ErrResolvedOtherwise, "it was promised")
+		}
+		if err != nil {
+			require.True(t, at.asked[p.ID], p.ID)
+			booked++
+		}
+	}
+	require.Equal(t, booked, f.position(t, f.bob), "each once")
+	require.Equal(t, -booked, f.position(t, f.alice))
+	f.end(t)
+}
+
+// The process is killed after each operation, and after each byte of what each has
+// written: all that was promised is booked by the next one.
+func TestEveryCrashPoint(t *testing.T) {
+	t.Parallel()
+	seed := ledgertest.Seed(t)
+	for n := range uint64(4) {
+		t.Run(strconv.FormatUint(n, 10), func(t *testing.T) {
+			t.Parallel()
+			requireEveryCrashPoint(t, rand.New(rand.NewPCG(seed, n)), n == 0 && !testing.Short())
+		})
+	}
+}
+
+// requireEveryCrashPoint tries some crash points of one life, and all of one operation
+// if told so.
+func requireEveryCrashPoint(t *testing.T, random *rand.Rand, all bool) {
+	t.Helper()
+	c := &crashes{fixture: newFixture(t, transfers.Config{}, nil), random: random, folder: newFolder(t)}
+	c.ledger = &noted{Ledger: c.embedded}
+	holder, err := transfers.NewRecorder(c.ledger, c.book, transfers.Config{})
+	require.NoError(t, err)
+	ops := make([]transfers.Op, crashPackets)
+	for i := range ops {
+		ops[i] = transfers.Prepare(c.packet(1, 1))
+	}
+	results, err := holder.RecordAll(t.Context(), ops...)
+	require.NoError(t, err)
+	for _, got := range results {
+		c.packets = append(c.packets, got.Packet)
+	}
+	require.NoError(t, holder.Close(t.Context()))
+	synctest.Test(t, func(t *testing.T) { c.run(t, 30) })
+
+	folders := 0
+	stride := func() int { return 1 + random.IntN(80) }
+	for i, at := range c.all {
+		folders++
+		c.requireReplayed(t, at)
+		if i+1 == len(c.all) {
+			break
+		}
+		every := stride
+		if all && i > 0 && len(at.cuts(c.all[i+1], stride)) > 0 {
+			every, all = func() int { return 1 }, false
+		}
+		for _, cut := range at.cuts(c.all[i+1], every) {
+			folders++
+			c.requireReplayed(t, cut)
+		}
+	}
+	t.Log(folders, "folders")
+	c.settleAll(t, c.packets)
+	c.end(t)
+}
+
+// What was written behind the mark and not synced may be anything.
+func TestCrashWithASpoiledTail(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 0))
+	f, packets, whole := left(t, 4)
+	name := whole.log()
+	for range 20 {
+		tail := bytes.Clone(whole[name][512:]) // records, of another place
+		for range 1 + random.IntN(5) {
+			tail[random.IntN(len(tail))] ^= byte(1 + random.IntN(255))
+		}
+		folder := whole.with(name, slices.Concat(whole[name], tail[:random.IntN(len(tail)+1)])).write(t)
+		f.requireReplayed(t, folder, packets)
+	}
+	f.end(t)
+}

@@ -1,0 +1,271 @@
+package transfers_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// moody is a ledger that does with each request what it likes: answers it, loses the
+// answer, loses the request, or does either of these and says nothing until the
+// caller goes away.
+type moody struct {
+	ledger.Ledger
+	mu     sync.Mutex
+	random *rand.Rand
+	good   int // of ten requests, how many it answers
+}
+
+func (m *moody) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	m.mu.Lock()
+	good, applies, stalls := m.random.IntN(10) < m.good, m.random.IntN(2) == 0, m.random.IntN(3) == 0
+	m.mu.Unlock()
+	if good || applies {
+		results, err := m.Ledger.CreateTransfers(ctx, batch)
+		if good || err != nil {
+			return results, err
+		}
+	}
+	if stalls {
+		<-ctx.Done()
+		return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, ctx.Err())
+	}
+	return nil, ledger.ErrOutcomeUnknown
+}
+
+// fate is what is known of a packet.
+type fate int
+
+const (
+	isHeld   fate = iota // the ledger has said so
+	doubtful             // prepared or rejected, and no answer: not booked, in any case
+	maybe                // forwarded, and no answer: asked for again in the end
+	owed                 // promised or booked
+)
+
+// life is one random life of a journal: recorders, one after the other.
+type life struct {
+	*fixture
+	folder   string
+	random   *rand.Rand
+	heard    *heard
+	recorder *transfers.Recorder // in place of the fixture's
+	packets  []transfers.Packet
+	fates    []fate
+	asked    map[ledger.ID]bool // fulfilled, whatever came of it
+	stops    int
+}
+
+// Whatever happens on the way, in the end the books are what was answered and
+// promised: all of it, once, and nothing else.
+func TestRestartsAtRandom(t *testing.T) {
+	t.Parallel()
+	seed := ledgertest.Seed(t)
+	lives := 60
+	if testing.Short() {
+		lives = 10
+	}
+	for n := range lives {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := &life{
+					fixture: newFixture(t, transfers.Config{}, nil), folder: newFolder(t), heard: &heard{},
+					random: rand.New(rand.NewPCG(seed, uint64(n))), asked: make(map[ledger.ID]bool),
+				}
+				l.start(t)
+				for range 80 {
+					l.step(t)
+				}
+				l.end(t)
+			})
+		})
+	}
+}
+
+// start opens the journal on a ledger of a new mood.
+func (l *life) start(t *testing.T) {
+	t.Helper()
+	mood := &moody{Ledger: l.embedded, random: rand.New(rand.NewPCG(l.random.Uint64(), 0)), good: 3 + l.random.IntN(8)}
+	l.recorder = l.journaled(t, l.folder, l.heard, mood)
+}
+
+// hurry is a context that ends soon, in virtual time.
+func (l *life) hurry(t *testing.T) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithTimeout(t.Context(), time.Duration(l.random.IntN(3000))*time.Millisecond)
+}
+
+func (l *life) step(t *testing.T) {
+	t.Helper()
+	switch what := l.random.IntN(20); {
+	case what < 6 && len(l.packets) < 40: // of up to 20 each: alice's line bears them all
+		l.begin(t)
+	case what < 14 && len(l.packets) > 0:
+		l.resolve(t, l.random.IntN(len(l.packets)))
+	case what < 16:
+		sleep(time.Duration(l.random.IntN(2000)) * time.Millisecond)
+	case what < 18:
+		l.stop(t)
+	}
+}
+
+// begin prepares or forwards a packet.
+func (l *life) begin(t *testing.T) {
+	t.Helper()
+	ctx, cancel := l.hurry(t)
+	defer cancel()
+	in := 1 + l.random.Uint64N(20)
+	p := l.packet(in, in-l.random.Uint64N(in))
+	p.ID = ledger.NewID(uint64(len(l.packets)+1)<<8, 1)
+	p.Hold = time.Duration(1+l.random.IntN(10)) * time.Second
+	op, done, not := transfers.Prepare(p), isHeld, doubtful
+	if l.random.IntN(4) == 0 {
+		op, done, not = transfers.Forward(p), owed, maybe
+	}
+	got, err := l.recorder.Record(ctx, op)
+	became := not
+	if err == nil {
+		became = done
+	} else {
+		l.requireUnanswered(t, err)
+	}
+	p.Hold = max(p.Hold, got.Packet.Hold)
+	l.packets, l.fates = append(l.packets, p), append(l.fates, became)
+}
+
+// requireUnanswered says that there is nothing wrong with the operation.
+func (l *life) requireUnanswered(t *testing.T, err error) {
+	t.Helper()
+	require.NotErrorIs(t, err, transfers.ErrCreditLine)
+	require.NotErrorAs(t, err, new(*transfers.RefusedError))
+}
+
+// resolve fulfills or rejects a packet that is held, or fulfills once more what is
+// owed already.
+func (l *life) resolve(t *testing.T, i int) {
+	t.Helper()
+	p := l.packets[i]
+	switch {
+	case l.fates[i] == isHeld && l.random.IntN(3) == 0:
+		ctx, cancel := l.hurry(t)
+		defer cancel()
+		l.fates[i] = doubtful
+		if _, err := l.recorder.Reject(ctx, p); err != nil {
+			l.requireUnanswered(t, err)
+		}
+	case l.fates[i] == isHeld, l.fates[i] == owed && l.asked[p.ID]:
+		l.asked[p.ID] = true
+		if l.fulfill(t, p) {
+			l.fates[i] = owed
+		} else if l.fates[i] != owed {
+			// The context had ended before it was handed over.
+			delete(l.asked, p.ID)
+		}
+	}
+}
+
+// fulfill fulfills a packet in one of the ways that there are, and reports whether it
+// was taken.
+func (l *life) fulfill(t *testing.T, p transfers.Packet) (promised bool) {
+	t.Helper()
+	ctx, cancel := l.hurry(t)
+	defer cancel()
+	if ctx.Err() != nil {
+		return false
+	}
+	op := transfers.Fulfill(p)
+	switch l.random.IntN(4) {
+	case 0:
+		_, err := l.recorder.Submit(ctx, op)
+		require.NoError(t, err) // disks are fast, by virtual time
+	case 1:
+		ticket, err := l.recorder.TrySubmit(op)
+		require.NoError(t, err)
+		require.NoError(t, ticket.Journaled(t.Context()))
+	case 2:
+		ticket, err := l.recorder.TrySubmit(op)
+		require.NoError(t, err) // it is on its way to the disk, where a clean stop leaves it
+		if got := ticket.Wait(ctx); got.Err != nil {
+			l.requireUnanswered(t, got.Err)
+		}
+	default:
+		got, err := l.recorder.Record(ctx, op)
+		if err != nil {
+			require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+			require.NotErrorIs(t, err, transfers.ErrJournal)
+			require.Equal(t, ledger.OutcomeUnknown, got.Outcome)
+		}
+	}
+	return true
+}
+
+// stop stops the recorder and starts the next one. Once in a while all is answered.
+func (l *life) stop(t *testing.T) {
+	t.Helper()
+	l.stops++
+	ctx, cancel := l.hurry(t)
+	defer cancel()
+	if err := l.recorder.Close(ctx); err != nil {
+		require.NotErrorIs(t, err, transfers.ErrJournal)
+		require.ErrorAs(t, err, new(*transfers.CloseError))
+	}
+	l.requireOnlyAsked(t)
+	l.start(t)
+}
+
+// requireOnlyAsked checks that nothing is replayed that nobody has asked for.
+func (l *life) requireOnlyAsked(t *testing.T) {
+	t.Helper()
+	for id, got := range ids(t, l.heard.takeReplayed()) {
+		require.True(t, l.asked[id], id)
+		if got.Err != nil {
+			l.requireUnanswered(t, got.Err)
+		}
+	}
+}
+
+// end lets a last recorder do what is left, ends what is in doubt, and compares.
+func (l *life) end(t *testing.T) {
+	t.Helper()
+	if err := l.recorder.Close(canceled(t.Context())); err != nil {
+		require.NotErrorIs(t, err, transfers.ErrJournal)
+	}
+	l.requireOnlyAsked(t)
+	l.recorder = l.journaled(t, l.folder, l.heard, nil)
+	require.NoError(t, l.recorder.Close(t.Context()))
+	l.requireOnlyAsked(t)
+	require.Empty(t, l.heard.journal())
+	l.requireEmpty(t, l.folder)
+
+	var in, out int64
+	for i, p := range l.packets {
+		switch l.fates[i] {
+		case maybe: // now it is asked for again
+			_, err := l.fixture.recorder.Forward(t.Context(), p)
+			require.NoError(t, err)
+			in, out = in+int64(p.In), out+int64(p.Out)
+		case owed:
+			in, out = in+int64(p.In), out+int64(p.Out)
+		case isHeld, doubtful:
+			if _, err := l.fixture.recorder.Reject(t.Context(), p); err != nil {
+				require.ErrorIs(t, err, transfers.ErrUnknownPacket)
+			}
+		}
+	}
+	t.Logf("%d packets, %d stops, %d late", len(l.packets), l.stops, len(l.heard.late))
+	require.Equal(t, -in, l.position(t, l.alice))
+	require.Equal(t, out, l.position(t, l.bob))
+	l.fixture.end(t)
+}

@@ -1,0 +1,145 @@
+package transfers_test
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// impatient is a context that has not ended when a call begins, and has when it
+// waits: before any disk is through.
+type impatient struct {
+	context.Context
+	looks atomic.Int64
+}
+
+func newImpatient() *impatient { return &impatient{Context: context.Background()} }
+
+func (c *impatient) Done() <-chan struct{} { return canceled(c.Context).Done() }
+
+func (c *impatient) Err() error {
+	if c.looks.Add(1) == 1 {
+		return nil
+	}
+	return context.Canceled
+}
+
+// The caller does not wait for the disk: the fulfill was handed over all the same.
+func TestContextEndsBeforeTheDiskIsThrough(t *testing.T) {
+	t.Parallel()
+	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+	packets := f.held(t, 500)
+	silent := newMute(f.embedded, false, 0)
+	h := &heard{}
+	r := f.journaled(t, folder, h, silent)
+	submitted, ended := 0, 0
+	for _, p := range packets {
+		submitted++
+		ticket, err := r.Submit(newImpatient(), transfers.Fulfill(p))
+		require.Equal(t, p, ticket.Packet())
+		if err != nil { // else the disk was faster
+			ended++
+			require.ErrorIs(t, err, transfers.ErrJournal)
+			require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+			require.ErrorIs(t, err, context.Canceled)
+			require.ErrorContains(t, err, "fulfill of packet "+p.ID.String())
+		}
+		again := newImpatient()
+		again.looks.Add(1)
+		if err := ticket.Journaled(again); err != nil {
+			require.ErrorIs(t, err, transfers.ErrJournal)
+			require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+		}
+		require.NoError(t, ticket.Journaled(t.Context()), "it was on its way")
+		require.NoError(t, ticket.Journaled(again), "nothing to wait for")
+		if ended == 10 {
+			break
+		}
+	}
+	require.Positive(t, ended, "in %d attempts", submitted)
+
+	// Record says it too.
+	got, err := r.Record(newImpatient(), transfers.Fulfill(packets[0]))
+	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+	require.Equal(t, ledger.OutcomeUnknown, got.Outcome)
+	<-silent.asked
+	f.stop(t, r, submitted+1)
+	require.Empty(t, h.journal(), "no fault of the journal")
+
+	require.NoError(t, f.journaled(t, folder, h, nil).Close(t.Context()))
+	require.Len(t, ids(t, h.takeReplayed()), submitted)
+	require.Equal(t, int64(submitted), f.position(t, f.bob))
+	f.settleAll(t, packets)
+	f.end(t)
+}
+
+// TrySubmit leaves the waiting to its caller, or to many.
+func TestTrySubmitAndJournaled(t *testing.T) {
+	t.Parallel()
+	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+	packets := f.held(t, 500)
+	silent := newMute(f.embedded, false, 0)
+	r := f.journaled(t, folder, &heard{}, silent)
+	tickets := make([]transfers.Ticket, len(packets))
+	for i, p := range packets {
+		var err error
+		tickets[i], err = r.TrySubmit(transfers.Fulfill(p))
+		require.NoError(t, err)
+	}
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for _, ticket := range tickets {
+				if err := ticket.Journaled(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	killed := readFiles(t, folder).write(t)
+	<-silent.asked
+	f.stop(t, r, len(packets))
+	for _, ticket := range tickets {
+		require.NoError(t, ticket.Journaled(canceled(t.Context())), "it is on disk, and stays there")
+	}
+	f.requireReplayed(t, killed, packets)
+	f.end(t)
+}
+
+// Without a journal nothing outlives the process but what is in the ledger.
+func TestJournaledWithoutAJournal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
+		go func() {
+			<-slow.requests
+			slow.proceed <- nil
+		}()
+		held, err := f.recorder.Prepare(ctx, f.packet(1, 1))
+		require.NoError(t, err)
+		ticket, err := f.recorder.Submit(ctx, transfers.Fulfill(held.Packet))
+		require.NoError(t, err, "it does not wait for what there is not")
+		<-slow.requests
+		err = ticket.Journaled(ctx)
+		require.ErrorIs(t, err, transfers.ErrJournal)
+		require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown)
+		refused, err := f.recorder.Submit(ctx, transfers.Reject(held.Packet))
+		require.NoError(t, err)
+		require.NoError(t, refused.Journaled(ctx), "a reject is not kept")
+		slow.proceed <- nil
+		require.NoError(t, ticket.Wait(ctx).Err)
+		require.NoError(t, ticket.Journaled(ctx), "it is in the ledger")
+		slow.end(t, f)
+		ledgertest.RequireNothingHeld(t, f.embedded)
+	})
+}
