@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -92,4 +93,28 @@ func TestNoFaultIsReportedOfACheckpointThatIsGivenUp(t *testing.T) {
 			require.Empty(t, j.faults)
 		})
 	}
+}
+
+// Whoever goes on submitting to a closed recorder fills no memory.
+func TestClosedRecorderKeepsNothing(t *testing.T) {
+	t.Parallel()
+	usd := accounts.Asset{Code: "USD", Ledger: 1}
+	book, err := accounts.NewBook(nil, accounts.Config{Assets: []accounts.Asset{usd}})
+	require.NoError(t, err)
+	us, err := book.Own(usd)
+	require.NoError(t, err)
+	alice, err := book.Account("alice", usd)
+	require.NoError(t, err)
+	r, err := NewRecorder(nil, book, Config{Journal: filepath.Join(t.TempDir(), "journal")})
+	require.NoError(t, err)
+	require.NoError(t, r.Close(t.Context()))
+	for n := range uint64(10) {
+		p := Packet{ID: ledger.NewID((n+1)<<8, 1), From: alice, To: us, In: 1, Out: 1}
+		_, err = r.TrySubmit(Fulfill(p))
+		require.ErrorIs(t, err, ErrClosed)
+	}
+	require.Empty(t, r.journal.owed)
+	_, err = r.RecordAll(t.Context(), Fulfill(Packet{ID: ledger.NewID(1<<8, 1), From: alice, To: us, In: 1, Out: 1}))
+	require.ErrorIs(t, err, ErrClosed)
+	require.Empty(t, r.journal.owed)
 }

@@ -329,6 +329,8 @@ func (r *Recorder) enqueue(o *operation) (Ticket, error) {
 		o.slot.finish()
 		return ticket, nil
 	case o.count == 0:
+	case o.kind == KindFulfill && r.journal != nil && ln.isClosed():
+		// The journal would keep it, and nobody would ever take it out.
 	default:
 		if o.kind == KindFulfill && r.journal != nil {
 			o.entry = r.journal.add(o.packet)
