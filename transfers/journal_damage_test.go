@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -171,7 +172,7 @@ func TestForeignJournal(t *testing.T) {
 func TestJournalWithAnUnknownAsset(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	p := transfers.Packet{From: f.alice, To: f.bobEUR, In: 10, Out: 1, Hold: 1e9 * 60}
+	p := transfers.Packet{From: f.alice, To: f.bobEUR, In: 10, Out: 1, Hold: time.Minute}
 	held, err := f.recorder.Prepare(t.Context(), p)
 	require.NoError(t, err)
 	f.leave(t, folder, false, held.Packet)
@@ -188,6 +189,25 @@ func TestJournalWithAnUnknownAsset(t *testing.T) {
 	require.NoError(t, f.journaled(t, folder, h, nil).Close(t.Context()))
 	require.Contains(t, ids(t, h.takeReplayed()), held.Packet.ID)
 	require.Equal(t, int64(1), f.position(t, f.bobEUR))
+	f.end(t)
+}
+
+// The book does not allow any more what it has allowed.
+func TestJournalWithALossThatIsNotAllowed(t *testing.T) {
+	t.Parallel()
+	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+	held, err := f.recorder.Prepare(t.Context(), transfers.Packet{From: f.aliceEUR, To: f.bobEUR, In: 10, Out: 12, Hold: time.Minute})
+	require.NoError(t, err)
+	f.leave(t, folder, false, held.Packet)
+	strict := loss
+	strict.AllowLoss = false
+	other, err := accounts.NewBook(f.embedded, accounts.Config{Assets: []accounts.Asset{usd, strict}})
+	require.NoError(t, err)
+	err = f.requireRefused(t, other, folder)
+	require.ErrorIs(t, err, transfers.ErrAmounts)
+	require.ErrorContains(t, err, held.Packet.ID.String())
+	require.NoError(t, f.journaled(t, folder, &heard{}, nil).Close(t.Context()))
+	require.Equal(t, int64(12), f.position(t, f.bobEUR))
 	f.end(t)
 }
 

@@ -329,3 +329,59 @@ func TestWhatIsNotKept(t *testing.T) {
 	require.NoError(t, err)
 	f.end(t)
 }
+
+// More is left than one request takes. It goes ahead of what is asked for behind it all
+// the same.
+func TestReplayInManyRequests(t *testing.T) {
+	t.Parallel()
+	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+	packets := make([]transfers.Packet, 3*ledger.BatchMax)
+	for i := range packets {
+		packets[i] = f.numbered(t, i)
+	}
+	f.prepareAll(t, packets)
+	silent := newMute(f.embedded, false, 0)
+	r := f.journaled(t, folder, &heard{}, silent)
+	for _, p := range packets {
+		_, err := r.TrySubmit(transfers.Fulfill(p))
+		require.NoError(t, err)
+	}
+	<-silent.asked
+	f.stop(t, r, len(packets))
+	h := &heard{}
+	r = f.journaled(t, folder, h, nil)
+	last := packets[len(packets)-1]
+	_, err := r.Reject(t.Context(), last)
+	require.ErrorIs(t, err, transfers.ErrResolvedOtherwise)
+	require.NoError(t, r.Flush(t.Context()))
+	require.Len(t, ids(t, h.takeReplayed()), len(packets))
+	require.NoError(t, r.Close(t.Context()))
+	f.requireEmpty(t, folder)
+	require.Equal(t, int64(len(packets)), f.position(t, f.bob))
+	f.end(t)
+}
+
+// The ledger ends by itself, and the recorder with it: what it gives up is owed.
+func TestLedgerEndsBeforeItHasAnswered(t *testing.T) {
+	t.Parallel()
+	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+	packets := f.held(t, 3)
+	r := f.journaled(t, folder, &heard{}, ended{f.embedded})
+	for _, p := range packets {
+		ticket, err := r.Submit(t.Context(), transfers.Fulfill(p))
+		require.NoError(t, err)
+		require.ErrorIs(t, ticket.Wait(t.Context()).Err, ledger.ErrClosed)
+		require.NoError(t, ticket.Journaled(t.Context()), "it is not in the ledger, and is in the journal")
+	}
+	require.NoError(t, r.Close(t.Context()), "who waited was told")
+	f.requireReplayed(t, folder, packets)
+	f.requireEmpty(t, folder)
+	f.end(t)
+}
+
+// ended is a ledger that was closed.
+type ended struct{ ledger.Ledger }
+
+func (ended) CreateTransfers(context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	return nil, ledger.ErrClosed
+}
