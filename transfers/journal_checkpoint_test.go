@@ -121,6 +121,29 @@ func TestMuchIsOwed(t *testing.T) {
 	f.end(t)
 }
 
+// Processes are killed one after the other, and none reaches the ledger: each keeps what
+// is owed anew, and lets go of what the one before has kept.
+func TestRestartsDoNotAddUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+		packets := f.held(t, 100)
+		f.leave(t, folder, false, packets...)
+		before := size(t, folder)
+		for range 5 {
+			silent := newMute(f.embedded, false, 0)
+			r := f.journaled(t, folder, &heard{}, silent)
+			synctest.Wait()
+			folder = readFiles(t, folder).write(t) // as of now, and without a last checkpoint
+			require.Less(t, size(t, folder), before+4<<10)
+			<-silent.asked
+			f.stop(t, r, len(packets))
+		}
+		f.requireReplayed(t, folder, packets)
+		f.end(t)
+	})
+}
+
 // Something is in the way of a checkpoint, or of the segment behind it. That is told,
 // the recorder goes on, and tries again when as much was logged again.
 func TestCheckpointThatCannotBeWritten(t *testing.T) {
