@@ -1,0 +1,109 @@
+package transfers_test
+
+import (
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// finish compares the books with the model, when all holds are over.
+func (s *soak) finish() {
+	s.t.Helper()
+	require.NoError(s.t, s.asking.Load().Close(s.life))
+	found := s.awaitHolds()
+	for i, peer := range s.peers { // the lines were granted before it all began
+		s.total.of(peer.ID()).credits += s.lines[i]
+	}
+	for _, a := range found {
+		want := s.total.of(a.ID)
+		if a.DebitsPosted != units(want.debits) || a.CreditsPosted != units(want.credits) {
+			s.fail("account %v of code %d on ledger %d: debits %v, credits %v; acknowledged were %d and %d",
+				a.ID, a.Code, a.Ledger, a.DebitsPosted, a.CreditsPosted, want.debits, want.credits)
+		}
+	}
+	ledgertest.RequireNothingHeld(s.t, s.clean)
+	for i := range s.checked {
+		s.checkRows(&s.checked[i])
+	}
+	s.faults.log(s.t, "faults")
+	if s.slowestStart > 0 {
+		s.t.Logf("the slowest start of the ledger took %v", s.slowestStart)
+	}
+	s.t.Logf("%d packets looked at row by row", len(s.checked))
+	s.meter.check(s.t, s.long())
+	s.t.Logf("seed %d", s.seed)
+}
+
+// awaitHolds returns all accounts when nothing is held any more, and that must be soon.
+func (s *soak) awaitHolds() []ledger.Account {
+	s.t.Helper()
+	var ids []ledger.ID
+	for _, peer := range s.peers {
+		ids = append(ids, peer.ID())
+	}
+	for _, own := range s.own {
+		ids = append(ids, own.Liquidity, own.Revenue, own.Dust, own.Suspense)
+	}
+	for deadline := time.Now().Add(soakHold + 5*time.Second); ; {
+		found, err := s.clean.LookupAccounts(s.life, ids)
+		require.NoError(s.t, err)
+		require.Len(s.t, found, len(ids))
+		held := 0
+		for _, a := range found {
+			if !a.DebitsPending.IsZero() || !a.CreditsPending.IsZero() {
+				held++
+			}
+		}
+		if held == 0 {
+			return found
+		}
+		require.True(s.t, time.Now().Before(deadline), "%d accounts hold something after all holds", held)
+		pass(s.life, 50*time.Millisecond)
+	}
+}
+
+// The phases of a packet's transfers, in the low four bits of their ids.
+const (
+	phaseHeld   = 0
+	phasePosted = 1
+	phaseSingle = 3
+	phaseAgain  = 6 // to 9
+)
+
+// checkRows checks that a packet is in the books once, as its result says.
+func (s *soak) checkRows(r *transfers.Result) {
+	s.t.Helper()
+	rows, err := s.clean.QueryTransfers(s.life, ledger.QueryFilter{UserData128: uint128.Uint128(r.Packet.ID), Limit: 100})
+	require.NoError(s.t, err)
+	legs := make(map[uint64]int) // rows by phase
+	stamped := r.Timestamp == 0
+	for _, row := range rows {
+		legs[row.ID.Lo&15]++
+		stamped = stamped || row.Timestamp == r.Timestamp
+	}
+	all, _ := s.total.movements(&r.Packet)
+	held := 0
+	if r.Kind == transfers.KindFulfill {
+		held = len(all)
+	}
+	collecting := 0
+	if !r.Packet.From.Own() {
+		collecting = 1
+	}
+	again := legs[phaseAgain] + legs[phaseAgain+1] + legs[phaseAgain+2] + legs[phaseAgain+3]
+	inTime := legs[phasePosted] + legs[phaseSingle] + again
+	corrected := legs[phaseLate] == len(all)+collecting && legs[phaseNoSender] == 0 ||
+		legs[phaseLate] == 0 && legs[phaseNoSender] == len(all)
+	ok := inTime == len(all) && legs[phaseLate]+legs[phaseNoSender] == 0
+	if r.Late {
+		ok = inTime == 0 && corrected
+	}
+	if !ok || !stamped || legs[phaseHeld] != held || len(rows) != held+inTime+legs[phaseLate]+legs[phaseNoSender] {
+		s.fail("packet %v, %v, late %v, of %d legs, at %d: rows by phase %v", r.Packet.ID, r.Kind, r.Late, len(all), r.Timestamp, legs)
+	}
+}

@@ -1,0 +1,85 @@
+//go:build cgo && unix
+
+package transfers_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
+)
+
+// TestSoakCluster is the soak on a TigerBeetle of one replica, over a network that is cut,
+// slowed down and reset, and with a server that is paused and killed.
+func TestSoakCluster(t *testing.T) { //nolint:paralleltest // a long one measures memory, see newSoak
+	s := newSoak(t, 6*time.Second)
+	server := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})
+	l := server.Open(t)
+	s.open(l, l)
+	s.run(func(storm context.Context) {
+		for at := 0; pass(storm, between(s.random, s.scaled(200*time.Millisecond), s.scaled(time.Second))); at++ {
+			kinds := clusterFaults(s)
+			kind := kinds[at%len(kinds)] // each kind in turn, so that a short soak has most
+			if s.long() {
+				kind = kinds[s.random.IntN(len(kinds))]
+			}
+			kind.make(storm, server)
+			s.count(kind.name)
+			server.Heal()
+		}
+	})
+	s.finish()
+	require.NoError(t, l.Close())
+}
+
+type clusterFault struct {
+	name string
+	make func(storm context.Context, server *tigerbeetletest.Cluster)
+}
+
+// clusterFaults are what can go wrong. Each lasts a random time, and what it changes at
+// the links is taken back by Heal.
+func clusterFaults(s *soak) []clusterFault {
+	last := func(storm context.Context) {
+		pass(storm, between(s.random, 5*time.Millisecond, 2*time.Second))
+	}
+	return []clusterFault{
+		{"kill -9", func(storm context.Context, server *tigerbeetletest.Cluster) {
+			server.Replica(0).Kill()
+			pass(storm, between(s.random, 0, time.Second))
+			server.Replica(0).Start()
+		}},
+		{"replies dropped", func(storm context.Context, server *tigerbeetletest.Cluster) {
+			server.Link(tigerbeetletest.Client, 0).DropReplies()
+			last(storm)
+			server.Link(tigerbeetletest.Client, 0).Reset() // or they would come after all
+		}},
+		{"replies held back", func(storm context.Context, server *tigerbeetletest.Cluster) {
+			server.Link(tigerbeetletest.Client, 0).DropReplies()
+			last(storm)
+		}},
+		{"black hole", func(storm context.Context, server *tigerbeetletest.Cluster) {
+			server.Link(tigerbeetletest.Client, 0).BlackHole()
+			last(storm)
+		}},
+		{"paused", func(storm context.Context, server *tigerbeetletest.Cluster) {
+			server.Replica(0).Pause()
+			last(storm)
+			server.Replica(0).Resume()
+		}},
+		{"delay", func(storm context.Context, server *tigerbeetletest.Cluster) {
+			server.Link(tigerbeetletest.Client, 0).Delay(between(s.random, time.Millisecond, 100*time.Millisecond))
+			last(storm)
+		}},
+		{"reset", func(_ context.Context, server *tigerbeetletest.Cluster) {
+			server.Link(tigerbeetletest.Client, 0).Reset()
+		}},
+		{"refused", func(storm context.Context, server *tigerbeetletest.Cluster) {
+			server.Link(tigerbeetletest.Client, 0).Refuse()
+			last(storm)
+		}},
+	}
+}

@@ -1,0 +1,111 @@
+package transfers_test
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// meter measures a soak.
+type meter struct {
+	mu       sync.Mutex
+	last     time.Time     // that a batch was through
+	stall    time.Duration // the longest time without one
+	slowest  time.Duration // batch
+	batches  int
+	sent     int // transfers
+	operated int
+
+	answers int64
+	took    time.Duration
+	samples []memory
+}
+
+// memory is what the process needs at one moment.
+type memory struct {
+	at         time.Duration
+	heap       uint64 // in use, after a collection
+	goroutines int
+	journal    int64 // bytes in its folder
+}
+
+// memorySamples is how often it is looked at.
+const memorySamples = 20
+
+// batch is told of each batch of the recorders.
+func (m *meter) batch(b transfers.Batch) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	if m.batches > 0 {
+		m.stall = max(m.stall, now.Sub(m.last))
+	}
+	m.last, m.slowest = now, max(m.slowest, b.Took)
+	m.batches++
+	m.sent += b.Transfers
+	m.operated += b.Operations
+}
+
+// end is told when the storm is over.
+func (m *meter) end(answers int64, took time.Duration) { m.answers, m.took = answers, took }
+
+// measure takes samples of the memory until the storm is over.
+func (s *soak) measure(storm context.Context) {
+	began := time.Now()
+	for pass(storm, s.length/memorySamples) {
+		runtime.GC()
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		s.meter.samples = append(s.meter.samples, memory{
+			time.Since(began), stats.HeapInuse, runtime.NumGoroutine(), folderSize(s.journal),
+		})
+	}
+}
+
+// folderSize is how many bytes the files of a folder have. Some may go meanwhile.
+func folderSize(folder string) (size int64) {
+	_ = filepath.WalkDir(folder, func(path string, _ fs.DirEntry, _ error) error {
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			size += info.Size()
+		}
+		return nil
+	})
+	return size
+}
+
+// journalMost is how large a journal's folder may get: the checkpoint of a full backlog,
+// as much log, and the next checkpoint.
+const journalMost = 64 << 20
+
+// check logs the figures, and checks the memory of a long soak.
+func (m *meter) check(t *testing.T, long bool) {
+	t.Helper()
+	seconds := m.took.Seconds()
+	t.Logf("%d answers to callers in %v, %.0f a second; %d operations and %d transfers in %d batches, %.0f transfers a second",
+		m.answers, m.took.Round(time.Millisecond), float64(m.answers)/seconds, m.operated, m.sent, m.batches, float64(m.sent)/seconds)
+	t.Logf("longest time without a batch that was through %v, slowest batch %v", m.stall, m.slowest)
+	var before, after memory // the most in each half
+	for i, s := range m.samples {
+		t.Logf("after %v: heap %.1f MiB, %d goroutines, journal %.1f MiB",
+			s.at.Round(100*time.Millisecond), float64(s.heap)/(1<<20), s.goroutines, float64(s.journal)/(1<<20))
+		half := &before
+		if i >= len(m.samples)/2 {
+			half = &after
+		}
+		half.heap, half.goroutines = max(half.heap, s.heap), max(half.goroutines, s.goroutines)
+		require.Less(t, s.journal, int64(journalMost), "the journal is bounded")
+	}
+	if long {
+		require.LessOrEqual(t, float64(after.heap), 1.25*float64(before.heap), "the memory is flat")
+		require.LessOrEqual(t, float64(after.goroutines), 1.25*float64(before.goroutines), "no goroutine is left behind")
+	}
+}

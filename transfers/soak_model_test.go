@@ -1,0 +1,113 @@
+package transfers_test
+
+import (
+	"fmt"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// model is what ought to be posted in each account, by what was acknowledged. It knows
+// the table of the package comment, and none of the code.
+type model struct {
+	own    map[uint32]accounts.AssetIDs
+	posted map[ledger.ID]*side
+}
+
+// side is what is posted in one account.
+type side struct{ debits, credits uint64 }
+
+// movement is one line of the table.
+type movement struct {
+	debit, credit ledger.ID
+	amount        uint64
+	leg           uint64
+}
+
+func newModel(own map[uint32]accounts.AssetIDs) *model {
+	return &model{own: own, posted: make(map[ledger.ID]*side)}
+}
+
+func (m *model) of(account ledger.ID) *side {
+	s := m.posted[account]
+	if s == nil {
+		s = new(side)
+		m.posted[account] = s
+	}
+	return s
+}
+
+// movements are those of a packet, and what they take from its sender.
+func (m *model) movements(p *transfers.Packet) (all []movement, charged uint64) {
+	from, to := m.own[p.From.Ledger()], m.own[p.To.Ledger()]
+	add := func(debit, credit ledger.ID, amount, leg uint64) {
+		if debit == credit || amount == 0 {
+			return
+		}
+		all = append(all, movement{debit, credit, amount, leg})
+		if debit == p.From.ID() {
+			charged += amount
+		}
+	}
+	switch {
+	case p.From.Ledger() != p.To.Ledger():
+		add(p.From.ID(), from.Liquidity, p.In-p.Dust, 0)
+		add(to.Liquidity, p.To.ID(), p.Out, 1)
+		add(p.From.ID(), from.Dust, p.Dust, 2)
+	case p.From.Own():
+		add(from.Liquidity, p.To.ID(), p.Out, 0)
+	case p.To.Own():
+		add(p.From.ID(), from.Liquidity, p.In, 0)
+	case p.From == p.To:
+		add(p.From.ID(), from.Liquidity, min(p.In, p.Out), 0)
+		add(from.Liquidity, p.To.ID(), p.Out, 1)
+		add(p.From.ID(), from.Revenue, p.In-min(p.In, p.Out), 2)
+	default:
+		add(p.From.ID(), p.To.ID(), min(p.In, p.Out), 0)
+		add(p.From.ID(), from.Revenue, p.In-min(p.In, p.Out), 1)
+		add(from.Liquidity, p.To.ID(), p.Out-min(p.In, p.Out), 1)
+	}
+	return all, charged
+}
+
+func (m *model) move(debit, credit ledger.ID, amount uint64) {
+	m.of(debit).debits += amount
+	m.of(credit).credits += amount
+}
+
+// book books a packet that was acknowledged in time.
+func (m *model) book(p *transfers.Packet) {
+	all, _ := m.movements(p)
+	for _, one := range all {
+		m.move(one.debit, one.credit, one.amount)
+	}
+}
+
+// bookLate books one that was acknowledged as late, whose sender was charged so much.
+func (m *model) bookLate(p *transfers.Packet, collected uint64) error {
+	all, owed := m.movements(p)
+	suspense := m.own[p.From.Ledger()].Suspense
+	if collected > owed {
+		return fmt.Errorf("the sender was charged %d for a packet of %d", collected, owed)
+	}
+	for _, one := range all {
+		if one.debit == p.From.ID() && !p.From.Own() {
+			one.debit = suspense
+		}
+		m.move(one.debit, one.credit, one.amount)
+	}
+	if !p.From.Own() {
+		m.move(p.From.ID(), suspense, collected)
+	}
+	return nil
+}
+
+// add adds what another one has booked.
+func (m *model) add(other *model) {
+	for account, s := range other.posted {
+		mine := m.of(account)
+		mine.debits += s.debits
+		mine.credits += s.credits
+	}
+}

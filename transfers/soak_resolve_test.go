@@ -1,0 +1,203 @@
+package transfers_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// fate is what becomes of a packet that is held.
+type fate int
+
+const (
+	fulfilled fate = iota
+	fulfilledTwice
+	rejected
+	raced // fulfilled and rejected at once
+	forgotten
+)
+
+func drawFate(random *rand.Rand) fate {
+	switch n := random.IntN(100); {
+	case n < 70:
+		return fulfilled
+	case n < 74:
+		return fulfilledTwice
+	case n < 86:
+		return rejected
+	case n < 91:
+		return raced
+	default:
+		return forgotten
+	}
+}
+
+// resolve resolves packets, each in its way, through any recorder.
+func (w *worker) resolve(ctx context.Context, held []transfers.Packet) {
+	if w.random.IntN(200) == 0 { // the peer answers when the holds are over
+		pass(ctx, soakHold+100*time.Millisecond)
+	}
+	var ops, against []transfers.Op
+	var fates []fate
+	for i := range held {
+		f := drawFate(w.random)
+		switch f {
+		case fulfilled, fulfilledTwice:
+			ops = append(ops, transfers.Fulfill(held[i]))
+		case rejected:
+			ops = append(ops, transfers.Reject(held[i]))
+		case raced:
+			ops = append(ops, transfers.Fulfill(held[i]))
+			against = append(against, transfers.Reject(held[i]))
+		case forgotten:
+			continue
+		}
+		fates = append(fates, f)
+	}
+	other, opposite := w.pick(), make(chan []transfers.Result, 1)
+	go func() {
+		results, _ := other.RecordAll(ctx, against...) // each result has its error
+		opposite <- results
+	}()
+	results := w.send(ctx, w.pick(), ops)
+	rejects := <-opposite
+	var again []transfers.Result
+	for i := range results {
+		switch r := &results[i]; {
+		case fates[i] == raced:
+			w.race(ctx, r, &rejects[0])
+			rejects = rejects[1:]
+		case r.Kind == transfers.KindReject:
+			w.reject(ctx, r)
+		default:
+			if of := w.fulfill(ctx, r, false); fates[i] == fulfilledTwice && (of == done || of == late) && r.Timestamp != 0 {
+				again = append(again, *r)
+			}
+		}
+	}
+	w.twice(ctx, again)
+}
+
+// fulfill books a fulfill, of a packet that is held for all that anybody knows.
+func (w *worker) fulfill(ctx context.Context, r *transfers.Result, raced bool) class {
+	of := w.note(r)
+	switch of {
+	case done, late:
+		w.booked(r)
+	case refused:
+		if !raced || !errors.Is(r.Err, transfers.ErrResolvedOtherwise) {
+			w.fail("%v", r.Err)
+		}
+	case unknown, notRecorded: // the money is owed all the same
+		w.ask(ctx, question{op: transfers.Fulfill(r.Packet), raced: raced})
+	case lapsed:
+	}
+	return of
+}
+
+// reject notes a reject. Nothing is booked by one, but it may not be refused.
+func (w *worker) reject(ctx context.Context, r *transfers.Result) {
+	switch w.note(r) {
+	case refused, late:
+		w.fail("reject, late %v: %v", r.Late, r.Err)
+	case unknown:
+		w.ask(ctx, question{op: transfers.Reject(r.Packet)})
+	case done, lapsed, notRecorded:
+	}
+}
+
+// race notes what became of a packet that was fulfilled and rejected at once: it is
+// one of both, unless its hold ended meanwhile.
+func (w *worker) race(ctx context.Context, fulfill, reject *transfers.Result) {
+	f, r := w.fulfill(ctx, fulfill, true), w.note(reject)
+	voided := r == done && reject.Outcome == ledger.OutcomeApplied
+	switch {
+	case r == refused && !errors.Is(reject.Err, transfers.ErrResolvedOtherwise),
+		voided && (f == done || f == late) && reject.Timestamp != 0,
+		r == refused && f == refused:
+		w.fail("fulfill: %v, late %v, %v; reject: %v, %v",
+			fulfill.Outcome, fulfill.Late, fulfill.Err, reject.Outcome, reject.Err)
+	case r == unknown:
+		w.ask(ctx, question{op: transfers.Reject(reject.Packet), raced: true})
+	}
+}
+
+// twice fulfills what is fulfilled already: it says so, and how it was.
+func (w *worker) twice(ctx context.Context, before []transfers.Result) {
+	ops := make([]transfers.Op, len(before))
+	for i := range before {
+		ops[i] = transfers.Fulfill(before[i].Packet)
+	}
+	results := w.send(ctx, w.pick(), ops)
+	for i := range results {
+		r := &results[i]
+		switch w.note(r) {
+		case unknown, notRecorded:
+		case done, late:
+			if r.Late == before[i].Late && r.Outcome == ledger.OutcomeAlreadyApplied {
+				continue
+			}
+			fallthrough
+		case refused, lapsed:
+			w.fail("fulfill again of packet %v: %v, late %v, %v; before: %v, late %v",
+				r.Packet.ID, r.Outcome, r.Late, r.Err, before[i].Outcome, before[i].Late)
+		}
+	}
+}
+
+// pick is any of the recorders.
+func (w *worker) pick() *transfers.Recorder {
+	if w.random.IntN(2) == 0 {
+		return w.plain
+	}
+	return w.kept.Load()
+}
+
+// send hands operations over in one of the ways that there are, and mostly waits for the
+// answers. The results are in order; one whose answer was not waited for is unknown.
+func (w *worker) send(ctx context.Context, recorder *transfers.Recorder, ops []transfers.Op) []transfers.Result {
+	if w.random.IntN(15) == 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, between(w.random, time.Millisecond, 200*time.Millisecond))
+		defer cancel()
+	}
+	if len(ops) == 1 && w.random.IntN(2) == 0 {
+		result, _ := recorder.Record(ctx, ops[0]) // the result has the error
+		return []transfers.Result{result}
+	}
+	try := false
+	switch w.random.IntN(3) {
+	case 0:
+		results, _ := recorder.RecordAll(ctx, ops...)
+		return results
+	case 1:
+		try = true
+	}
+	results := make([]transfers.Result, len(ops))
+	tickets := make([]transfers.Ticket, len(ops))
+	for i, op := range ops {
+		var err error
+		if try {
+			tickets[i], err = recorder.TrySubmit(op)
+		} else {
+			tickets[i], err = recorder.Submit(ctx, op)
+		}
+		if err != nil && tickets[i] == (transfers.Ticket{}) {
+			results[i] = transfers.Result{Kind: op.Kind, Packet: op.Packet, Outcome: ledger.OutcomeRefused, Err: err}
+		}
+	}
+	for i, ticket := range tickets {
+		switch {
+		case results[i].Err != nil:
+		case w.random.IntN(50) == 0: // thrown away
+			results[i] = transfers.Result{Kind: ops[i].Kind, Packet: ticket.Packet(), Err: ledger.ErrOutcomeUnknown}
+		default:
+			results[i] = ticket.Wait(ctx)
+		}
+	}
+	return results
+}

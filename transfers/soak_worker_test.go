@@ -1,0 +1,229 @@
+package transfers_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// worker sends packets through the recorders, round after round, and books what it is
+// told in a model of its own.
+type worker struct {
+	*soak
+	random  *rand.Rand
+	model   *model
+	counts  counts
+	samples []transfers.Result // of packets whose rows are looked at in the end
+	sampled int                // that these were drawn from
+}
+
+// class is what an answer means for the books.
+type class int
+
+const (
+	done        class = iota // in the books
+	late                     // in the books, by a correction
+	lapsed                   // held, perhaps no longer
+	refused                  // by the ledger
+	notRecorded              // never handed over
+	unknown
+)
+
+func (c class) String() string {
+	return [...]string{"done", "late", "done, hold over", "refused", "not recorded", "unknown"}[c]
+}
+
+// classify also checks that outcome and error agree.
+func (s *soak) classify(r *transfers.Result) class {
+	var refusal *transfers.RefusedError
+	of, want := done, r.Outcome.Done()
+	switch {
+	case r.Err == nil && r.Late:
+		of = late
+	case r.Err == nil:
+	case errors.Is(r.Err, ledger.ErrOutcomeUnknown):
+		of, want = unknown, r.Outcome == ledger.OutcomeUnknown
+	case errors.As(r.Err, &refusal):
+		of, want = refused, r.Outcome == ledger.OutcomeIDSpent || r.Outcome == ledger.OutcomeRefused
+	case r.Kind == transfers.KindPrepare && errors.Is(r.Err, transfers.ErrHoldExpired):
+		of = lapsed
+	case errors.Is(r.Err, transfers.ErrClosed), errors.Is(r.Err, transfers.ErrBacklogFull),
+		errors.Is(r.Err, transfers.ErrHoldTooShort), errors.Is(r.Err, context.DeadlineExceeded):
+		of, want = notRecorded, r.Outcome == ledger.OutcomeRefused
+	default:
+		want = false
+	}
+	if !want {
+		s.fail("%v of packet %v: outcome %v, error %v", r.Kind, r.Packet.ID, r.Outcome, r.Err)
+	}
+	return of
+}
+
+// run sends packets until the storm is over.
+func (w *worker) run(ctx, storm context.Context) {
+	for storm.Err() == nil {
+		packets := make([]transfers.Packet, 1+w.random.IntN(1+w.random.IntN(w.burst)))
+		for i := range packets {
+			packets[i] = w.packet()
+		}
+		if w.random.IntN(5) == 0 {
+			w.forward(ctx, packets)
+		} else {
+			w.resolve(ctx, w.prepare(ctx, packets))
+		}
+	}
+}
+
+// packet draws a packet of any shape.
+func (w *worker) packet() transfers.Packet {
+	r := w.random
+	p := transfers.Packet{From: w.peers[r.IntN(len(w.peers))], To: w.peers[r.IntN(len(w.peers))]}
+	switch r.IntN(40) {
+	case 0:
+		p.From = w.ours[p.From.Ledger()]
+	case 1:
+		p.To = w.ours[p.To.Ledger()]
+	}
+	p.In = 1 + r.Uint64N(1000)
+	if p.From.Ledger() == p.To.Ledger() {
+		p.Out = p.In - r.Uint64N(min(p.In, 10))
+		if p.From.Ledger() == loss.Ledger && r.IntN(10) == 0 {
+			p.Out = p.In + r.Uint64N(10)
+		}
+	} else {
+		p.Out, p.Dust = r.Uint64N(1000), r.Uint64N(min(p.In, 3)+1)
+	}
+	switch r.IntN(100) {
+	case 0:
+		p.In, p.Out, p.Dust = 0, 0, 0
+	case 1:
+		p.In, p.Out, p.Dust = 0, 0, 0
+		if p.From.Ledger() != p.To.Ledger() {
+			p.Out = 7
+		}
+	}
+	binary.BigEndian.PutUint64(p.Condition[:], r.Uint64())
+	switch r.IntN(3) {
+	case 0: // the recorder works it out
+		p.Expiry = time.Now().Add(between(r, time.Second, 2*time.Second))
+	case 1:
+		p.ID = w.id()
+		p.Hold = between(r, time.Second, soakHold)
+	default:
+		p.Hold = between(r, time.Second, soakHold)
+	}
+	return p
+}
+
+// id draws a packet's id as a connector might.
+func (w *worker) id() ledger.ID {
+	return ledger.NewID(w.random.Uint64()<<8, uint64(time.Now().UnixMilli())<<16|w.random.Uint64()>>48)
+}
+
+// forward books packets in one phase.
+func (w *worker) forward(ctx context.Context, packets []transfers.Packet) {
+	ops := make([]transfers.Op, len(packets))
+	for i := range packets {
+		ops[i] = transfers.Forward(packets[i])
+	}
+	results := w.send(ctx, w.pick(), ops)
+	for i := range results {
+		r := &results[i]
+		switch w.note(r) {
+		case done, late:
+			w.booked(r)
+		case refused:
+			w.fail("%v", r.Err)
+		case unknown:
+			w.ask(ctx, question{op: transfers.Forward(r.Packet)})
+		case lapsed, notRecorded:
+		}
+	}
+}
+
+// prepare prepares packets and returns those that are held.
+func (w *worker) prepare(ctx context.Context, packets []transfers.Packet) (held []transfers.Packet) {
+	ops := make([]transfers.Op, len(packets))
+	for i := range packets {
+		ops[i] = transfers.Prepare(packets[i])
+	}
+	results := w.send(ctx, w.pick(), ops)
+	for i := range results {
+		r := &results[i]
+		switch w.note(r) {
+		case done:
+			held = append(held, r.Packet)
+		case refused:
+			if !errors.Is(r.Err, transfers.ErrCreditLine) && !errors.Is(r.Err, ledger.ErrIDSpent) {
+				w.fail("%v", r.Err)
+			}
+		case unknown:
+			w.unseen(ctx, ops[i].Packet, r.Packet)
+		case late:
+			w.fail("prepare of packet %v is late", r.Packet.ID)
+		case lapsed, notRecorded:
+		}
+	}
+	return held
+}
+
+// unseen goes on with a packet whose prepare nobody waited for. Only who gave its id can:
+// the others' holds are given back, or end with their time.
+func (w *worker) unseen(ctx context.Context, given, p transfers.Packet) {
+	if given.ID.IsZero() {
+		return
+	}
+	switch w.random.IntN(3) {
+	case 0:
+		w.ask(ctx, question{op: transfers.Prepare(given)})
+	case 1:
+		w.ask(ctx, question{op: transfers.Reject(p), unheld: true})
+	}
+}
+
+// note counts an answer.
+func (w *worker) note(r *transfers.Result) class {
+	of := w.classify(r)
+	what := of.String()
+	switch {
+	case of != notRecorded:
+	case errors.Is(r.Err, transfers.ErrBacklogFull):
+		what = "not taken, backlog full"
+	case errors.Is(r.Err, transfers.ErrClosed):
+		what = "not taken, closed"
+	case errors.Is(r.Err, transfers.ErrHoldTooShort):
+		what = "not taken, expired"
+	}
+	w.counts[r.Kind.String()+" "+what]++
+	w.answers.Add(1)
+	return of
+}
+
+// samplesOfWorker is how many packets of each worker are looked at in the end, any with
+// the same chance.
+const samplesOfWorker = 10
+
+// booked books what is in the ledger, and keeps some of it to look at.
+func (w *worker) booked(r *transfers.Result) {
+	w.acknowledge(w.model, r)
+	w.sampled++
+	if len(w.samples) < samplesOfWorker {
+		w.samples = append(w.samples, *r)
+	} else if n := w.random.IntN(w.sampled); n < samplesOfWorker {
+		w.samples[n] = *r
+	}
+}
+
+// ask has the clerk find out.
+func (w *worker) ask(ctx context.Context, q question) {
+	w.counts["left to the clerk"]++
+	select {
+	case w.questions <- q:
+	case <-ctx.Done():
+	}
+}
