@@ -14,6 +14,7 @@ type question struct {
 	op     transfers.Op
 	raced  bool // with the opposite: that this lost is a fair answer
 	unheld bool // the packet's prepare may never have come, or is still on its way
+	booked bool // it must be in the books already: the journal was given it
 }
 
 // clerk asks the questions of all workers through a recorder of its own, until it knows.
@@ -93,6 +94,9 @@ func (c *clerk) answer(q question, r *transfers.Result) (next question, again bo
 		c.asked[name+" refused"]++
 		c.judge(q, r)
 		return q, false
+	}
+	if q.booked && r.Outcome != ledger.OutcomeAlreadyApplied {
+		c.fail("fulfill of packet %v was in the journal, and is not in the books: %v", r.Packet.ID, r.Outcome)
 	}
 	switch q.op.Kind {
 	case transfers.KindPrepare: // as if the caller had it in the first place

@@ -2,6 +2,7 @@ package transfers_test
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -36,6 +37,8 @@ type memory struct {
 	heap       uint64 // in use, after a collection
 	goroutines int
 	journal    int64 // bytes in its folder
+	resident   int64 // bytes of the process, those of the C library too; 0 if not known
+	ledger     int64 // bytes of the ledger's process, which grows with its books; likewise
 }
 
 // memorySamples is how often it is looked at.
@@ -67,8 +70,21 @@ func (s *soak) measure(storm context.Context) {
 		runtime.ReadMemStats(&stats)
 		s.meter.samples = append(s.meter.samples, memory{
 			time.Since(began), stats.HeapInuse, runtime.NumGoroutine(), folderSize(s.journal),
+			resident(os.Getpid()), resident(int(s.ledger.Load())),
 		})
 	}
+}
+
+// resident is how many bytes of memory a process has, 0 if the system does not say so.
+func resident(pid int) (bytes int64) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err == nil {
+		var size, pages int64
+		if _, err = fmt.Sscan(string(text), &size, &pages); err == nil {
+			bytes = pages * int64(os.Getpagesize())
+		}
+	}
+	return bytes
 }
 
 // folderSize is how many bytes the files of a folder have. Some may go meanwhile.
@@ -95,8 +111,8 @@ func (m *meter) check(t *testing.T, long bool) {
 	t.Logf("longest time without a batch that was through %v, slowest batch %v", m.stall, m.slowest)
 	var before, after memory // the most in each half
 	for i, s := range m.samples {
-		t.Logf("after %v: heap %.1f MiB, %d goroutines, journal %.1f MiB",
-			s.at.Round(100*time.Millisecond), float64(s.heap)/(1<<20), s.goroutines, float64(s.journal)/(1<<20))
+		t.Logf("after %v: heap %d MiB, process %d MiB, %d goroutines, journal %d KiB; ledger's process %d MiB",
+			s.at.Round(100*time.Millisecond), s.heap>>20, s.resident>>20, s.goroutines, s.journal>>10, s.ledger>>20)
 		half := &before
 		if i >= len(m.samples)/2 {
 			half = &after

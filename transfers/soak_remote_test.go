@@ -58,7 +58,7 @@ func startRemote(t *testing.T) *remote {
 func (r *remote) start() {
 	r.t.Helper()
 	command := exec.Command(os.Args[0], "-test.run=^TestSoakServer$", "-test.timeout=0")
-	command.Env = append(os.Environ(), soakServerEnv+"="+r.folder)
+	command.Env = append(os.Environ(), soakServerEnv+"="+r.folder, "GOGC=25") // its books are all that it has
 	command.Stderr = os.Stderr
 	stdin, err := command.StdinPipe()
 	require.NoError(r.t, err)
@@ -76,6 +76,8 @@ func (r *remote) start() {
 	_, err = r.LookupAccounts(r.t.Context(), nil)
 	require.NoError(r.t, err)
 }
+
+func (r *remote) pid() int64 { return int64(r.conn.command.Process.Pid) }
 
 // kill takes the process away, in the middle of whatever it does.
 func (r *remote) kill() {

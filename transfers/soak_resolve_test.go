@@ -41,6 +41,10 @@ func (w *worker) resolve(ctx context.Context, held []transfers.Packet) {
 	if w.random.IntN(200) == 0 { // the peer answers when the holds are over
 		pass(ctx, soakHold+100*time.Millisecond)
 	}
+	if w.random.IntN(8) == 0 {
+		w.promise(ctx, held)
+		return
+	}
 	var ops, against []transfers.Op
 	var fates []fate
 	for i := range held {
@@ -80,6 +84,33 @@ func (w *worker) resolve(ctx context.Context, held []transfers.Packet) {
 		}
 	}
 	w.twice(ctx, again)
+}
+
+// promise fulfills packets and never looks again: what Submit has taken is in the journal,
+// and no business of the caller any more. Some of it the clerk looks for when all is over,
+// and the rest it asks for as usual, since a list of all would grow for ever.
+func (w *worker) promise(ctx context.Context, held []transfers.Packet) {
+	const most = 10
+	recorder := w.kept.Load()
+	for i := range held {
+		if all, _ := w.model.movements(&held[i]); len(all) == 0 {
+			continue
+		}
+		q := question{op: transfers.Fulfill(held[i])}
+		_, err := recorder.Submit(ctx, q.op)
+		if err == nil {
+			w.counts["fulfill promised"]++
+			w.promises++
+			if len(w.promised) < most {
+				w.promised = append(w.promised, held[i])
+				continue
+			}
+			if n := w.random.IntN(w.promises); n < most {
+				q.op.Packet, w.promised[n] = w.promised[n], held[i]
+			}
+		}
+		w.ask(ctx, q)
+	}
 }
 
 // fulfill books a fulfill, of a packet that is held for all that anybody knows.

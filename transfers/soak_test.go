@@ -31,6 +31,7 @@ import (
 func TestSoak(t *testing.T) { //nolint:paralleltest // a long one measures memory, see newSoak
 	s := newSoak(t, 3*time.Second)
 	server := startRemote(t)
+	s.ledger.Store(server.pid())
 	network := newUnreliable(server, s.seed)
 	s.open(server, network)
 	s.run(func(storm context.Context) {
@@ -39,6 +40,7 @@ func TestSoak(t *testing.T) { //nolint:paralleltest // a long one measures memor
 			pass(storm, between(s.random, 0, 500*time.Millisecond))
 			began := time.Now()
 			server.start()
+			s.ledger.Store(server.pid())
 			s.count("kill -9")
 			s.slowestStart = max(s.slowestStart, time.Since(began))
 			// The books grow, and with them the time that it takes to read them.
@@ -76,6 +78,7 @@ type soak struct {
 	questions chan question
 	lates     chan transfers.Packet
 	answers   atomic.Int64
+	ledger    atomic.Int64 // the process of it, if it is known
 	meter     meter
 
 	mu           sync.Mutex
@@ -222,6 +225,11 @@ func (s *soak) run(weather func(storm context.Context)) {
 	working.Wait()
 	s.meter.end(s.answers.Load(), time.Since(began))
 	s.settle()
+	for _, w := range all {
+		for _, p := range w.promised {
+			w.ask(s.life, question{op: transfers.Fulfill(p), booked: true})
+		}
+	}
 	close(s.questions)
 	clerking.Wait()
 	close(s.lates)

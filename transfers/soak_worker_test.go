@@ -20,6 +20,9 @@ type worker struct {
 	counts  counts
 	samples []transfers.Result // of packets whose rows are looked at in the end
 	sampled int                // that these were drawn from
+
+	promised []transfers.Packet // whose fulfills are the journal's business
+	promises int                // that these were drawn from
 }
 
 // class is what an answer means for the books.
