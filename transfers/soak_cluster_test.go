@@ -15,7 +15,7 @@ import (
 // TestSoakCluster is the soak on a TigerBeetle of one replica, over a network that is cut,
 // slowed down and reset, and with a server that is paused and killed.
 func TestSoakCluster(t *testing.T) { //nolint:paralleltest // a long one measures memory, see newSoak
-	s := newSoak(t, 6*time.Second)
+	s := newSoak(t, 5*time.Second)
 	server := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})
 	l := server.Open(t)
 	s.open(l, l)

@@ -21,7 +21,7 @@ type unreliable struct {
 
 	mu     sync.Mutex
 	random *rand.Rand
-	calm   bool // no faults any more
+	rate   int // percent of the requests that have each kind of fault
 	faults counts
 }
 
@@ -46,23 +46,23 @@ const (
 func (u *unreliable) draw() (f fault) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.calm {
+	if u.rate == 0 {
 		return f
 	}
 	// Short stalls are as frequent as long ones are long.
 	stall := time.Duration(float64(stallLeast) * math.Pow(float64(stallMost)/float64(stallLeast), u.random.Float64()))
 	f.arrives = u.random.IntN(2) == 0
 	switch n := u.random.IntN(100); {
-	case n < 1:
+	case n < u.rate:
 		f.before = stall
 		u.faults["stall on the way"]++
-	case n < 2:
+	case n < 2*u.rate:
 		f.after = stall
 		u.faults["stall on the way back"]++
-	case n < 3:
+	case n < 3*u.rate:
 		f.lost = true
 		u.faults["answer lost"]++
-	case n < 4:
+	case n < 4*u.rate:
 		f.refused = true
 		u.faults["not handed over"]++
 	}
@@ -108,17 +108,18 @@ func (u *unreliable) arriveAfterAll(ctx context.Context, batch []ledger.Transfer
 	})
 }
 
-// calmDown ends the faults, but for those under way.
-func (u *unreliable) calmDown() {
+// blow sets the percentage of requests that have each of the four faults. At 0 those
+// under way go on.
+func (u *unreliable) blow(rate int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.calm = true
+	u.rate = rate
 }
 
 // end returns what faults there were, when nothing is on its way any more. Everybody has
 // stopped asking.
 func (u *unreliable) end() counts {
-	u.calmDown()
+	u.blow(0)
 	u.afterAll.Wait()
 	return u.faults
 }

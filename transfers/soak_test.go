@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
@@ -24,8 +25,9 @@ import (
 // everything is settled, the books must be those of a model that has booked what was
 // acknowledged, and no memory may have been lost on the way.
 //
-// PEERLEDGER_SOAK says how long the storm lasts, e.g. 10m with -timeout 30m. Only a
-// long one tells about memory.
+// PEERLEDGER_SOAK says how long the storm lasts; only a long one tells about memory:
+//
+//	PEERLEDGER_SOAK=10m go test -run TestSoak -timeout 45m -v ./transfers
 
 // TestSoak is the soak on the embedded ledger in a folder, in a process that is killed.
 func TestSoak(t *testing.T) { //nolint:paralleltest // a long one measures memory, see newSoak
@@ -35,7 +37,9 @@ func TestSoak(t *testing.T) { //nolint:paralleltest // a long one measures memor
 	network := newUnreliable(server, s.seed)
 	s.open(server, network)
 	s.run(func(storm context.Context) {
+		network.blow(1)
 		for pass(storm, between(s.random, s.scaled(500*time.Millisecond), s.scaled(time.Second))) {
+			network.blow(1 << s.random.IntN(4)) // a rough one slows everybody down
 			server.kill()
 			pass(storm, between(s.random, 0, 500*time.Millisecond))
 			began := time.Now()
@@ -46,7 +50,7 @@ func TestSoak(t *testing.T) { //nolint:paralleltest // a long one measures memor
 			// The books grow, and with them the time that it takes to read them.
 			pass(storm, 3*time.Since(began))
 		}
-		network.calmDown()
+		network.blow(0)
 	})
 	s.faults.add(network.end())
 	s.finish()
@@ -108,7 +112,10 @@ func newSoak(t *testing.T, short time.Duration) *soak {
 		s.length, err = time.ParseDuration(text)
 		require.NoError(t, err, "PEERLEDGER_SOAK")
 	}
-	if !s.long() {
+	if s.long() {
+		running := goleak.IgnoreCurrent()
+		t.Cleanup(func() { goleak.VerifyNone(t, running) })
+	} else {
 		t.Parallel()
 	}
 	life, cancel := context.WithTimeout(t.Context(), 2*s.length+2*time.Minute)
@@ -124,7 +131,7 @@ func (s *soak) long() bool { return s.length >= 2*time.Minute }
 // state that builds up between them.
 func (s *soak) scaled(d time.Duration) time.Duration {
 	if s.long() {
-		return 5 * d
+		return 8 * d
 	}
 	return d
 }
@@ -172,14 +179,21 @@ func (s *soak) open(clean, seen ledger.Ledger) {
 	}
 	s.peers, err = s.book.Provision(s.t.Context(), peers...)
 	require.NoError(s.t, err)
-	s.plain = s.newRecorder(transfers.Config{Backlog: 1 << 14})
-	s.asking.Store(s.newRecorder(transfers.Config{}))
-	s.kept.Store(s.newRecorder(transfers.Config{Journal: s.journal}))
+	s.plain, err = s.newRecorder(transfers.Config{Lanes: 3})
+	require.NoError(s.t, err)
+	asking, err := s.newRecorder(transfers.Config{})
+	require.NoError(s.t, err)
+	kept, err := s.newRecorder(transfers.Config{Journal: s.journal})
+	require.NoError(s.t, err)
+	s.asking.Store(asking)
+	s.kept.Store(kept)
 }
 
 // newRecorder opens a recorder. What it tells of its journal must be good news.
-func (s *soak) newRecorder(cfg transfers.Config) *transfers.Recorder {
+func (s *soak) newRecorder(cfg transfers.Config) (*transfers.Recorder, error) {
+	cfg.Backlog = 1 << 14
 	cfg.HoldMargin, cfg.MinHold = time.Second, 500*time.Millisecond
+	cfg.Touched = s.meter.touch
 	cfg.Events.Batch = s.meter.batch
 	cfg.Events.Journal = func(err error) { s.fail("journal: %v", err) }
 	cfg.Events.Replayed = func(results []transfers.Result) {
@@ -191,9 +205,7 @@ func (s *soak) newRecorder(cfg transfers.Config) *transfers.Recorder {
 			}
 		}
 	}
-	r, err := transfers.NewRecorder(s.seen, s.book, cfg)
-	require.NoError(s.t, err)
-	return r
+	return transfers.NewRecorder(s.seen, s.book, cfg)
 }
 
 // workers is how many goroutines send packets.
@@ -254,9 +266,10 @@ func (s *soak) settle() {
 	s.t.Helper()
 	require.NoError(s.t, s.plain.Close(s.life))
 	require.NoError(s.t, s.kept.Load().Close(s.life))
-	old := s.asking.Swap(s.newRecorder(transfers.Config{Journal: s.journal}))
-	require.NoError(s.t, old.Close(s.life))
-	require.NoError(s.t, s.asking.Load().Flush(s.life))
+	fresh, err := s.newRecorder(transfers.Config{Journal: s.journal})
+	require.NoError(s.t, err)
+	require.NoError(s.t, s.asking.Swap(fresh).Close(s.life))
+	require.NoError(s.t, fresh.Flush(s.life))
 }
 
 // reopen closes the recorder with the journal, mostly before it is through, and opens
@@ -278,6 +291,11 @@ func (s *soak) reopen(storm context.Context) {
 		case err != nil:
 			s.fail("close: %v", err)
 		}
-		s.kept.Store(s.newRecorder(transfers.Config{Journal: s.journal}))
+		fresh, err := s.newRecorder(transfers.Config{Journal: s.journal})
+		if err != nil {
+			s.fail("open again: %v", err)
+			return
+		}
+		s.kept.Store(fresh)
 	}
 }
