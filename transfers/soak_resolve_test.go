@@ -10,18 +10,18 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// fate is what becomes of a packet that is held.
-type fate int
+// ending is what becomes of a packet that is held.
+type ending int
 
 const (
-	fulfilled fate = iota
+	fulfilled ending = iota
 	fulfilledTwice
 	rejected
 	raced // fulfilled and rejected at once
 	forgotten
 )
 
-func drawFate(random *rand.Rand) fate {
+func drawFate(random *rand.Rand) ending {
 	switch n := random.IntN(100); {
 	case n < 70:
 		return fulfilled
@@ -46,7 +46,7 @@ func (w *worker) resolve(ctx context.Context, held []transfers.Packet) {
 		return
 	}
 	var ops, against []transfers.Op
-	var fates []fate
+	var fates []ending
 	for i := range held {
 		f := drawFate(w.random)
 		switch f {
