@@ -86,7 +86,7 @@ func phaseOf(kind Kind) phase {
 // again is the phase that a post or void goes on under when the ledger has burnt
 // its ids; ph itself if there is none left.
 func (ph phase) again() phase {
-	switch ph {
+	switch ph { //nolint:exhaustive // the others have one behind them, or are never asked for
 	case phasePost:
 		return phasePostAgain
 	case phaseVoid:

@@ -250,13 +250,6 @@ func (ln *lane) peek() *operation {
 	return ln.later.head
 }
 
-// reuse takes back operations that are done with.
-func (ln *lane) reuse(done list) {
-	ln.mu.Lock()
-	defer ln.mu.Unlock()
-	ln.unused.join(done)
-}
-
 // leftovers reports the operations that were given up while the recorder was
 // being closed, after the goroutine has ended. Those given up before then have
 // told their callers.
