@@ -193,7 +193,9 @@ func (ln *lane) take(idle bool) (closed bool) {
 	in, mixed := ln.in, ln.mixed
 	ln.in, ln.mixed = queue{}, false
 	closed = ln.closed
-	ln.idle = idle && in.empty() && ln.first.empty() && ln.later.empty() && !closed
+	if idle { // else a sender that is idle stays so: nothing has come
+		ln.idle = in.empty() && ln.first.empty() && ln.later.empty() && !closed
+	}
 	ln.mu.Unlock()
 	if mixed || !ln.later.empty() {
 		ln.order(in)

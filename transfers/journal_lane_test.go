@@ -1,0 +1,42 @@
+package transfers
+
+import (
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+)
+
+// A clerk looks for a batch to cut ahead when it has published one, and by then the
+// sender may be idle: it has to be woken by what comes next all the same. TestEveryCrashPoint
+// has found it, as a Close that did not return.
+func TestClerkLeavesAnIdleSenderWakeable(t *testing.T) {
+	t.Parallel()
+	for _, atOnce := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			usd := accounts.Asset{Code: "USD", Ledger: 1}
+			l := embedded.New()
+			book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
+			require.NoError(t, err)
+			peers, err := book.Provision(t.Context(), accounts.Peer{ID: "bob", Asset: usd})
+			require.NoError(t, err)
+			us, err := book.Own(usd)
+			require.NoError(t, err)
+			r, err := NewRecorder(l, book, Config{Lanes: 1, Journal: filepath.Join(t.TempDir(), "journal")})
+			require.NoError(t, err)
+			synctest.Wait() // the sender is idle
+			r.lanes[0].cutAhead()
+			if !atOnce {
+				_, err := r.Forward(t.Context(), Packet{ID: ledger.NewID(256, 1), From: us, To: peers[0], In: 1, Out: 1})
+				require.NoError(t, err)
+			}
+			require.NoError(t, r.Close(t.Context()))
+			require.NoError(t, l.Close())
+		})
+	}
+}
