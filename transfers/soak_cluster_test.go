@@ -20,14 +20,15 @@ func TestSoakCluster(t *testing.T) { //nolint:paralleltest // a long one measure
 	l := server.Open(t)
 	s.open(l, l)
 	s.run(func(storm context.Context) {
-		for at := 0; pass(storm, between(s.random, s.scaled(200*time.Millisecond), s.scaled(time.Second))); at++ {
+		// After a fault the client may pause for up to ten seconds, and then there is load again.
+		for at := 0; pass(storm, between(s.random, s.scaled(200*time.Millisecond), s.scaled(2*time.Second))); at++ {
 			kinds := clusterFaults(s)
 			kind := kinds[at%len(kinds)] // each kind in turn, so that a short soak has most
 			if s.long() {
 				kind = kinds[s.random.IntN(len(kinds))]
 			}
 			kind.make(storm, server)
-			s.count(kind.name)
+			s.strike(kind.name)
 			server.Heal()
 		}
 	})

@@ -41,6 +41,8 @@ type memory struct {
 	journal    int64 // bytes in its folder
 	resident   int64 // bytes of the process, those of the C library too; 0 if not known
 	ledger     int64 // bytes of the ledger's process, which grows with its books; likewise
+	operated   int   // operations until then
+	weather    []string
 }
 
 // memorySamples is how often it is looked at.
@@ -66,6 +68,12 @@ func (m *meter) touch(peers []accounts.Account) {
 	m.touched += len(peers)
 }
 
+func (m *meter) operations() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.operated
+}
+
 // end is told when the storm is over.
 func (m *meter) end(answers int64, took time.Duration) { m.answers, m.took = answers, took }
 
@@ -78,7 +86,7 @@ func (s *soak) measure(storm context.Context) {
 		runtime.ReadMemStats(&stats)
 		s.meter.samples = append(s.meter.samples, memory{
 			time.Since(began), stats.HeapInuse, runtime.NumGoroutine(), folderSize(s.journal),
-			resident(os.Getpid()), resident(int(s.ledger.Load())),
+			resident(os.Getpid()), resident(int(s.ledger.Load())), s.meter.operations(), s.weatherReport(),
 		})
 	}
 }
@@ -106,9 +114,10 @@ func folderSize(folder string) (size int64) {
 	return size
 }
 
-// journalMost is how large a journal's folder may get: the checkpoint of a full backlog,
-// as much log, and the next checkpoint.
-const journalMost = 64 << 20
+// journalMost is how large a journal's folder may get: a checkpoint of a full backlog or of
+// what recorders that were closed in a hurry have left, log of a few megabytes, and the next
+// checkpoint.
+const journalMost = 32 << 20
 
 // check logs the figures, and checks the memory of a long soak.
 func (m *meter) check(t *testing.T, long bool) {
@@ -146,6 +155,9 @@ func (m memory) String() string {
 	}
 	if m.ledger > 0 {
 		text += fmt.Sprintf(", ledger's process %d MiB", m.ledger>>20)
+	}
+	if m.operated > 0 {
+		text += fmt.Sprintf(", %d operations, %v", m.operated, m.weather)
 	}
 	return text
 }
