@@ -9,7 +9,6 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/peerledger/peerledger/accounts"
-	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -24,7 +23,7 @@ type batch struct {
 	expiry    time.Time              // the first of its prepares'; zero if none has any
 	touched   []accounts.Account
 	known     map[ledger.ID]struct{} // ids of touched
-	entries   []wal.Position         // of the journal that are not needed any more
+	answered  []ledger.ID            // packets whose fulfills the journal need not keep
 	report    Batch
 }
 

@@ -30,7 +30,9 @@ type Config struct {
 	// Journal is a folder, made if it is not there, in which fulfills are kept
 	// until the ledger has answered, so that they outlive the process: the next
 	// recorder with this folder records what is left in it. One recorder at a time
-	// may use it, and only ever for one ledger. Default none.
+	// may use it, and only ever for one ledger. What was left and the ledger refuses
+	// is told to Events.Replayed; without that function it stays in the folder.
+	// Default none.
 	Journal string
 	// Touched is told, after each batch, which peers may be owed another amount
 	// or may be paid more since. It is called from the goroutine of a lane, must
@@ -43,8 +45,9 @@ type Config struct {
 }
 
 // Events are functions that a Recorder calls; nil ones are left out. They are
-// called from its goroutines, may be called concurrently, must not block, and must
-// not keep the slices that they are given.
+// called from its goroutines, and Backlog and Journal from those of its callers too.
+// They may be called concurrently, must not block nor call the Recorder, and must not
+// keep the slices that they are given.
 type Events struct {
 	// Batch is told of each batch when all of it is answered or given up.
 	Batch func(Batch)

@@ -99,7 +99,8 @@ func (e *RefusedError) Error() string {
 func (e *RefusedError) Unwrap() error { return e.Reason }
 
 // JournalError is a Journal that cannot be opened or written. It matches ErrJournal,
-// ErrJournalCorrupt or ErrJournalInUse if it is one of these, and its cause.
+// and ErrJournalCorrupt, ErrJournalInUse or ErrJournalForeign if it is one of these,
+// and its cause.
 type JournalError struct {
 	Folder string
 	Err    error // names file and offset if a file is damaged

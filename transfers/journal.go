@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/peerledger/peerledger/internal/wal"
+	"github.com/peerledger/peerledger/ledger"
 )
 
 // journal keeps the fulfills that the ledger has not answered yet, on disk. It says
@@ -20,8 +21,9 @@ type journal struct {
 	report    func(error)     // nil if nobody wants to know
 
 	mu    sync.Mutex
-	owed  map[wal.Position]Packet
-	due   int64 // bytes of log at which the next checkpoint is written
+	owed  map[ledger.ID]promise // by packet
+	due   int64                 // bytes of log at which the next checkpoint is written
+	kept  int                   // fulfills in the newest checkpoint
 	ended bool  // the log has failed, and report knows
 
 	wake    chan struct{} // holds one: a checkpoint is due
@@ -29,9 +31,23 @@ type journal struct {
 	stopped chan struct{} // closed when the goroutine has ended
 }
 
+// promise is a fulfill that is owed.
+type promise struct {
+	packet   Packet
+	position wal.Position
+}
+
+// unsyncedMax is how many bytes of log may be on their way to the disk before further
+// fulfills wait, some 80,000 of them.
+const unsyncedMax = 16 << 20
+
 // checkpointEvery is how many bytes of log there are at most between checkpoints,
 // some 20,000 fulfills; more only if a checkpoint is larger itself.
 const checkpointEvery = 4 << 20
+
+// answeredMax is how many fulfills of a checkpoint may be answered before the next one
+// is written.
+const answeredMax = 20_000
 
 // The kinds of records. The first one of a folder says whose it is.
 const (
@@ -41,17 +57,30 @@ const (
 
 // start begins a journal on an open log.
 func (j *journal) start() {
-	j.owed = make(map[wal.Position]Packet)
+	j.owed = make(map[ledger.ID]promise)
 	j.wake, j.stop, j.stopped = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 	go j.run()
 }
 
-// add keeps a fulfill. It does not wait for the disk.
+// room waits until not too much is on its way to the disk. The error is the
+// context's. A log that takes no more has room: add says so.
+func (j *journal) room(ctx context.Context) error {
+	if err := j.log.Room(ctx, unsyncedMax); err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// add keeps a fulfill, once however often it comes before it is answered. It does not
+// wait for the disk.
 func (j *journal) add(p Packet) wal.Position {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if known, twice := j.owed[p.ID]; twice {
+		return known.position
+	}
 	position := j.log.Append(recordFulfill, recordSize(&p), func(b []byte) []byte { return appendRecord(b, &p) })
-	j.owed[position] = p
+	j.owed[p.ID] = promise{p, position}
 	return position
 }
 
@@ -73,11 +102,11 @@ func (j *journal) wait(ctx context.Context, position wal.Position) error {
 	}
 }
 
-// forget says that the ledger has answered these fulfills.
-func (j *journal) forget(done []wal.Position) {
+// forget says that the ledger has answered the fulfills of these packets.
+func (j *journal) forget(done []ledger.ID) {
 	j.mu.Lock()
-	for _, position := range done {
-		delete(j.owed, position)
+	for _, id := range done {
+		delete(j.owed, id)
 	}
 	j.mu.Unlock()
 	if j.isDue() {
@@ -86,6 +115,14 @@ func (j *journal) forget(done []wal.Position) {
 	if j.log.Err() != nil {
 		j.fail()
 	}
+}
+
+// shortenNow has a checkpoint written soon.
+func (j *journal) shortenNow() {
+	j.mu.Lock()
+	j.due = 0
+	j.mu.Unlock()
+	j.signal()
 }
 
 func (j *journal) signal() {
@@ -116,7 +153,7 @@ func (j *journal) run() {
 			if !j.isDue() {
 				continue // it was when this was sent: that checkpoint is written
 			}
-			if err := j.shorten(); err != nil {
+			if err := j.shorten(j.life); err != nil {
 				j.reportLong("goes on", err)
 			}
 		case <-j.stop:
@@ -125,17 +162,19 @@ func (j *journal) run() {
 	}
 }
 
-// isDue reports whether a checkpoint is due.
+// isDue reports whether a checkpoint is due: there is much log behind the newest one,
+// or most of that one is answered. So what a recorder finds is bounded by what was owed
+// at one time, however short the lives of those before it were.
 func (j *journal) isDue() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.log.SinceCheckpoint() >= j.due
+	return j.log.SinceCheckpoint() >= j.due || j.kept-len(j.owed) >= answeredMax
 }
 
 // reportLong reports a checkpoint that failed, unless the log has failed, which is
-// reported by itself, or the recorder has ended and does not wait for it.
+// reported by itself, or the recorder was given up, which is not a fault.
 func (j *journal) reportLong(state string, err error) {
-	if j.report != nil && j.log.Err() == nil && j.life.Err() == nil {
+	if j.report != nil && j.log.Err() == nil && !errors.Is(err, j.life.Err()) {
 		j.report(fmt.Errorf("transfers: journal %s %s, and was not shortened: %w", j.folder, state, err))
 	}
 }
@@ -143,20 +182,20 @@ func (j *journal) reportLong(state string, err error) {
 // shorten writes what is owed into a checkpoint, which stands for the log before
 // it. After an error the log is whole; the next attempt comes when as much again
 // was written.
-func (j *journal) shorten() (err error) {
+func (j *journal) shorten(ctx context.Context) (err error) {
 	j.mu.Lock()
 	// Nothing is appended in between: what is owed is what the log says.
 	c := j.log.Checkpoint()
 	owed := make([]Packet, 0, len(j.owed))
 	for _, p := range j.owed {
-		owed = append(owed, p)
+		owed = append(owed, p.packet)
 	}
 	j.mu.Unlock()
 	defer func() {
 		err = errors.Join(err, c.Discard())
 		j.mu.Lock()
-		j.due = j.log.SinceCheckpoint() + max(checkpointEvery, j.log.CheckpointSize())
-		j.mu.Unlock()
+		defer j.mu.Unlock()
+		j.kept, j.due = len(owed), j.log.SinceCheckpoint()+max(checkpointEvery, j.log.CheckpointSize())
 	}()
 	if err := c.Append(recordOwner, ownerRecord(j.namespace)); err != nil {
 		return err
@@ -168,7 +207,7 @@ func (j *journal) shorten() (err error) {
 			return err
 		}
 	}
-	return c.Commit(j.life)
+	return c.Commit(ctx)
 }
 
 // close leaves what is owed to the next recorder. The error matches ErrJournal; it
@@ -180,7 +219,9 @@ func (j *journal) close() error {
 	}
 	close(j.stop)
 	<-j.stopped
-	if err := j.shorten(); err != nil {
+	// Also when the recorder was given up: else the next one has all to do again that
+	// the ledger has answered.
+	if err := j.shorten(context.WithoutCancel(j.life)); err != nil {
 		j.reportLong("is closed", err)
 	}
 	if err := j.log.Close(); err != nil {

@@ -28,7 +28,7 @@ func (ln *lane) announce(b *batch) {
 		b.touch(r.cfg.Touched)
 	}
 	if r.journal != nil {
-		b.forget(r.journal)
+		b.forget(r.journal, r.cfg.Events.Replayed != nil)
 	}
 	ln.tell(b, r.cfg.Events.Late, func(o *operation) bool { return o.slot.late })
 	ln.tell(b, r.cfg.Events.Replayed, func(o *operation) bool { return o.replayed })
@@ -77,16 +77,17 @@ func (b *batch) note(a accounts.Account) {
 	b.touched = append(b.touched, a)
 }
 
-// forget tells the journal which fulfills it need not keep.
-func (b *batch) forget(j *journal) {
+// forget tells the journal which fulfills it need not keep. What an earlier recorder
+// has promised and the ledger refuses stays, until there is somebody who listens.
+func (b *batch) forget(j *journal, heard bool) {
 	for _, o := range b.done {
-		if o.entry != 0 && !o.lost {
-			b.entries = append(b.entries, o.entry)
+		if o.entry != 0 && !o.lost && (heard || !o.replayed || o.slot.outcome.Done()) {
+			b.answered = append(b.answered, o.packet.ID)
 		}
 	}
-	if len(b.entries) > 0 {
-		j.forget(b.entries)
-		b.entries = b.entries[:0]
+	if len(b.answered) > 0 {
+		j.forget(b.answered)
+		b.answered = b.answered[:0]
 	}
 }
 

@@ -117,7 +117,7 @@ func (r *Recorder) Forward(ctx context.Context, p Packet) (Result, error) {
 //     error: it was not handed over. ledger.ErrTooMuchData: the ledger takes no
 //     request with as many transfers as it has legs. Nothing was recorded, and
 //     nothing will be (but for a fulfill that is in the Journal already when the
-//     recorder is closed: the next one records it);
+//     recorder or the ledger is closed: the next recorder records it);
 //   - a *RefusedError: the ledger refused;
 //   - ledger.ErrOutcomeUnknown: the context ended before the ledger had answered.
 //     The operation goes on all the same. A prepare is abandoned (ErrAbandoned):
@@ -165,7 +165,8 @@ func (r *Recorder) RecordAll(ctx context.Context, ops ...Op) ([]Result, error) {
 
 // Submit hands one operation over as soon as there is room in the backlog, and
 // does not wait for the ledger: the Ticket does. It does not allocate for each
-// operation. The errors are those of Record that say that nothing was recorded.
+// operation, but for fulfills with a Journal. The errors are those of Record that
+// say that nothing was recorded.
 //
 // With a Journal, Submit of a fulfill also waits until it is on disk. If that
 // fails (ErrJournal), or the context ends first (ledger.ErrOutcomeUnknown), the
@@ -206,6 +207,11 @@ func (r *Recorder) hand(ctx context.Context, op Op, s *slot) (Ticket, error) {
 	if err := r.fill(&o, &op); err != nil {
 		return Ticket{}, err
 	}
+	if op.Kind == KindFulfill && r.journal != nil {
+		if err := r.journal.room(ctx); err != nil {
+			return Ticket{}, err
+		}
+	}
 	if err := r.backlog.enter(ctx, op.promised()); err != nil {
 		return Ticket{}, err
 	}
@@ -241,7 +247,8 @@ func (r *Recorder) Flush(ctx context.Context) error {
 // With a Journal the fulfills among them stay in it for the next recorder; an
 // error that matches ErrJournal says that it could not be left in order. Close may
 // be called again, also while another Close waits: the context that ends first
-// ends the wait of both, and all return the same.
+// ends the wait of both, and all return the same. It waits for the Journal's disk
+// whatever the context says.
 func (r *Recorder) Close(ctx context.Context) error {
 	r.closing.Do(r.backlog.close)
 	for _, ln := range r.lanes {

@@ -28,6 +28,7 @@ func (r *Recorder) openJournal(book *accounts.Book) ([]operation, error) {
 	}
 	r.journal = &journal{
 		folder: folder, namespace: book.Namespace(), log: log, life: r.life, report: r.cfg.Events.Journal,
+		due: max(checkpointEvery, log.CheckpointSize()),
 	}
 	r.journal.start()
 	return owed, nil
@@ -107,6 +108,6 @@ func (r *Recorder) replay(owed []operation) {
 		r.laneOf(o.packet.ID).push(o)
 	}
 	if len(owed) > 0 {
-		r.journal.signal() // what was read is needed twice until there is a checkpoint
+		r.journal.shortenNow() // what was read is there twice until there is a checkpoint
 	}
 }
