@@ -24,7 +24,7 @@ type journal struct {
 	owed  map[ledger.ID]promise // by packet
 	due   int64                 // bytes of log at which the next checkpoint is written
 	kept  int                   // fulfills in the newest checkpoint
-	ended bool  // the log has failed, and report knows
+	ended bool                  // the log has failed, and report knows
 
 	wake    chan struct{} // holds one: a checkpoint is due
 	stop    chan struct{}

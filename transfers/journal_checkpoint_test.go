@@ -39,13 +39,13 @@ func (f *fixture) long(t *testing.T, n int) []transfers.Packet {
 func rounds(t *testing.T, r *transfers.Recorder, packets []transfers.Packet) {
 	t.Helper()
 	var ops []transfers.Op
-	for range checkpointEvery/1000/len(packets) + 1 {
-		for _, p := range packets {
-			ops = append(ops, transfers.Fulfill(p))
-		}
+	for _, p := range packets {
+		ops = append(ops, transfers.Fulfill(p))
 	}
-	_, err := r.RecordAll(t.Context(), ops...)
-	require.NoError(t, err)
+	for range checkpointEvery/1000/len(packets) + 1 { // one at a time: who is owed already is kept once
+		_, err := r.RecordAll(t.Context(), ops...)
+		require.NoError(t, err)
+	}
 }
 
 // Many fulfills, from many goroutines: the folder does not grow with their number.
@@ -162,20 +162,20 @@ func TestCheckpointThatCannotBeWritten(t *testing.T) {
 					require.NoError(t, os.MkdirAll(filepath.Join(block, "something"), 0o700))
 					blocks = append(blocks, block)
 				}
-				_, err := r.Fulfill(t.Context(), packets[0])
-				require.NoError(t, err)
+				rounds(t, r, packets)
 				synctest.Wait()
-				require.Len(t, h.journal(), 1, "the first one")
-				_, err = r.Submit(t.Context(), transfers.Fulfill(packets[1]))
+				first := len(h.journal())
+				require.Positive(t, first)
+				_, err := r.Submit(t.Context(), transfers.Fulfill(packets[1]))
 				require.NoError(t, err, "the journal goes on")
 				require.NoError(t, r.Flush(t.Context()))
 				synctest.Wait()
-				require.Len(t, h.journal(), 1, "not tried for each batch")
+				require.Len(t, h.journal(), first, "not tried for each batch")
 				rounds(t, r, packets)
 				synctest.Wait()
 				faults := h.journal()
-				require.Greater(t, len(faults), 1, "tried again")
-				require.Less(t, len(faults), 4)
+				require.Greater(t, len(faults), first, "tried again")
+				require.LessOrEqual(t, len(faults), 6)
 				for _, fault := range faults {
 					require.NotErrorIs(t, fault, transfers.ErrJournal, "it goes on")
 					require.ErrorContains(t, fault, "journal "+folder+" goes on")
@@ -230,10 +230,7 @@ func TestLastCheckpointCannotBeWritten(t *testing.T) {
 		packets := f.held(t, 3)
 		h := &heard{}
 		r := f.journaled(t, folder, h, nil)
-		_, err := r.Fulfill(t.Context(), packets[0])
-		require.NoError(t, err)
-		synctest.Wait() // for the first one
-		block := filepath.Join(folder, fmt.Sprintf("checkpoint-%016x.tmp", 2))
+		block := filepath.Join(folder, fmt.Sprintf("checkpoint-%016x.tmp", 1))
 		require.NoError(t, os.MkdirAll(filepath.Join(block, "something"), 0o700))
 		for _, p := range packets {
 			_, err := r.Fulfill(t.Context(), p)

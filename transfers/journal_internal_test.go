@@ -59,7 +59,7 @@ func TestOneCheckpointIsWrittenWhenOneIsDue(t *testing.T) {
 		folder := filepath.Join(t.TempDir(), "journal")
 		j := newJournal(t, folder, t.Context())
 		p := Packet{ID: ledger.NewID(1<<8, 1)}
-		position := j.add(p)
+		j.add(p)
 		j.journal.mu.Lock()
 		j.signal()
 		for len(j.wake) > 0 { // until the goroutine has begun, and waits for the lock
@@ -69,7 +69,7 @@ func TestOneCheckpointIsWrittenWhenOneIsDue(t *testing.T) {
 		j.journal.mu.Unlock()
 		synctest.Wait()
 		require.Equal(t, []string{"checkpoint-0000000000000001"}, checkpoints(t, folder))
-		j.forget([]wal.Position{position})
+		j.forget([]ledger.ID{p.ID})
 		synctest.Wait()
 		require.Equal(t, []string{"checkpoint-0000000000000001"}, checkpoints(t, folder), "none is due")
 		require.NoError(t, j.close())

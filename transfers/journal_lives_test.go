@@ -1,0 +1,114 @@
+package transfers_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// hanging is a ledger that answers nothing while it hangs.
+type hanging struct {
+	ledger.Ledger
+	mu    sync.Mutex
+	awake chan struct{} // closed while it does not hang
+}
+
+func newHanging(l ledger.Ledger) *hanging {
+	h := &hanging{Ledger: l, awake: make(chan struct{})}
+	close(h.awake)
+	return h
+}
+
+func (h *hanging) hang() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.awake = make(chan struct{})
+}
+
+func (h *hanging) wake() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	close(h.awake)
+}
+
+func (h *hanging) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	h.mu.Lock()
+	awake := h.awake
+	h.mu.Unlock()
+	select {
+	case <-awake:
+		return h.Ledger.CreateTransfers(ctx, batch)
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, context.Cause(ctx))
+	}
+}
+
+// A process is killed, or its recorder closed in a hurry, again and again. Each time
+// all that was left is recorded again, and answered: so the journal must not keep what
+// all the recorders before have had, or it grows with each of them, and so does what
+// the next one has to do before anything new.
+func TestJournalOfManyShortLives(t *testing.T) {
+	t.Parallel()
+	for _, killed := range []bool{true, false} {
+		t.Run(fmt.Sprint("killed ", killed), func(t *testing.T) {
+			t.Parallel()
+			liveShortly(t, killed)
+		})
+	}
+}
+
+func liveShortly(t *testing.T, killed bool) {
+	t.Helper()
+	const lives, packets = 12, 10_000 // of 128 bytes: each life has less than makes a checkpoint due
+	var l *hanging
+	f := newFixture(t, transfers.Config{}, func(inner ledger.Ledger) ledger.Ledger {
+		l = newHanging(inner)
+		return l
+	})
+	own, err := f.book.Own(usd) // so that no credit line is in the way
+	require.NoError(t, err)
+	folder, replayed := t.TempDir(), new(atomic.Int64)
+	cfg := transfers.Config{Events: transfers.Events{Replayed: func(results []transfers.Result) {
+		replayed.Add(int64(len(results)))
+	}}}
+	for life := range lives {
+		replayed.Store(0)
+		cfg.Journal = folder
+		recorder, err := transfers.NewRecorder(l, f.book, cfg)
+		require.NoError(t, err)
+		require.NoError(t, recorder.Flush(t.Context()), "all that was left is answered")
+		t.Logf("life %d: %d fulfills recorded again", life, replayed.Load())
+		require.LessOrEqual(t, replayed.Load(), int64(5*packets), "those of lives long past, in life %d", life)
+
+		var ops []transfers.Op
+		for range packets {
+			ops = append(ops, transfers.Prepare(transfers.Packet{From: own, To: f.bob, Out: 1, Hold: time.Minute}))
+		}
+		held, err := recorder.RecordAll(t.Context(), ops...)
+		require.NoError(t, err)
+		for i := range held {
+			ops[i] = transfers.Fulfill(held[i].Packet)
+		}
+		_, err = recorder.RecordAll(t.Context(), ops...)
+		require.NoError(t, err, "all of it is in the books")
+
+		l.hang()
+		_, err = recorder.TrySubmit(transfers.Forward(f.packet(1, 1)))
+		require.NoError(t, err)
+		left := readFiles(t, folder)
+		require.Error(t, recorder.Close(canceled(t.Context())))
+		l.wake()
+		if killed {
+			folder = left.write(t) // as if it had not been closed
+		}
+	}
+	require.NoError(t, f.recorder.Close(t.Context()))
+}
