@@ -21,6 +21,9 @@ type backlog struct {
 	// cleared by whoever takes the number down to the low mark.
 	state atomic.Uint64
 
+	telling sync.Mutex // over calls of changed, so that the last one is true
+	told    bool
+
 	mu    sync.Mutex
 	free  chan struct{} // closed when there may be a free place; nil if nobody waits
 	opens chan struct{} // closed when it is not shut any more; nil if nobody waits
@@ -134,8 +137,14 @@ func (b *backlog) wake(c *chan struct{}) {
 
 // tell reports that the backlog was shut or opened.
 func (b *backlog) tell(old, now uint64) {
-	if (old^now)&1 == 1 && b.changed != nil {
-		b.changed(now&1 == 1)
+	if (old^now)&1 == 0 || b.changed == nil {
+		return
+	}
+	b.telling.Lock()
+	defer b.telling.Unlock()
+	if shut := b.state.Load()&1 == 1; shut != b.told {
+		b.told = shut
+		b.changed(shut)
 	}
 }
 

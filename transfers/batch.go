@@ -21,9 +21,10 @@ type batch struct {
 	transfers []ledger.Transfer      // of the request
 	encoded   bool                   // transfers are those of all of todo
 	expiry    time.Time              // the first of its prepares'; zero if none has any
+	first     time.Time              // when the request was sent first
 	touched   []accounts.Account
 	known     map[ledger.ID]struct{} // ids of touched
-	answered  []ledger.ID            // packets whose fulfills the journal need not keep
+	answered  []answeredFulfill      // that the journal need not keep
 	report    Batch
 }
 
@@ -85,14 +86,14 @@ func (b *batch) add(o *operation) {
 }
 
 // expire refuses the prepares that have waited for so long that their packets have
-// expired.
+// expired. None of them was handed over.
 func (b *batch) expire(now time.Time) {
 	if b.expiry.IsZero() || now.Before(b.expiry) {
 		return
 	}
 	kept := b.todo[:0]
 	for _, o := range b.todo {
-		if e := o.packet.Expiry; o.kind != KindPrepare || e.IsZero() || now.Before(e) {
+		if e := o.packet.Expiry; o.kind != KindPrepare || o.giveBack || e.IsZero() || now.Before(e) {
 			kept = append(kept, o)
 			continue
 		}
@@ -102,33 +103,101 @@ func (b *batch) expire(now time.Time) {
 	b.todo, b.encoded = kept, false
 }
 
-// resolve sends a batch until every operation in it has an answer or is given up.
+// resolve sends a batch until every operation in it has an answer or is given up. While
+// an outcome is unknown the same request is sent again, which is safe: it has the same
+// ids.
 func (ln *lane) resolve(ctx context.Context, b *batch) {
-	b.expire(ln.recorder.cfg.Clock())
 	began := time.Now()
-	for len(b.todo) > 0 {
-		n := len(b.todo)
-		if !b.encoded {
-			n = b.encode(ln.limit)
+	sent := 0 // operations of a request that must be sent again as it is
+	pause := &pauses{}
+	for {
+		if sent == 0 {
+			b.expire(ln.recorder.cfg.Clock())
 		}
-		b.encoded = false
-		answers, err := ln.ask(ctx, b, n)
-		switch {
-		case errors.Is(err, ledger.ErrTooMuchData) && n > 1:
-			ln.lowerLimit(len(b.transfers))
-		case err != nil:
-			ln.giveUp(b, n, err)
-		default:
-			b.deliver(n, answers, ln.recorder.cfg.Clock())
-		}
-		if len(b.todo) > 0 {
+		if len(b.done) > 0 && len(b.todo) > 0 {
 			// Some must go on: the callers of the others do not wait for that.
 			ln.unread.Wait()
 			ln.announce(b)
 		}
+		if len(b.todo) == 0 {
+			break
+		}
+		n := sent
+		if n == 0 {
+			n, b.first = b.request(ln.limit), time.Now()
+		}
+		answers, err := ln.ask(ctx, b)
+		sent = 0
+		switch {
+		case err == nil:
+			b.deliver(n, answers)
+			pause.reset()
+		case errors.Is(err, ledger.ErrOutcomeUnknown): // before all else: it may be in the books
+			b.handOver(n)
+			if sent = n; !pause.wait(ctx) {
+				ln.giveUp(b, n, err)
+				sent = 0
+			}
+		case errors.Is(err, ledger.ErrTooMuchData) && n > 1:
+			ln.lowerLimit(len(b.transfers))
+		case errors.Is(err, ledger.ErrClosed):
+			ln.recorder.ended.Store(true)
+			ln.giveUp(b, n, err)
+		case errors.Is(err, ledger.ErrTooMuchData), !pause.wait(ctx):
+			ln.giveUp(b, n, err)
+		default:
+			b.encoded = n == len(b.todo) // it was not handed over: what has expired meanwhile is not sent
+		}
 	}
 	b.report.Took = time.Since(began)
 }
+
+// request makes a request ready and returns how many operations it is of.
+func (b *batch) request(limit int) int {
+	whole := b.encoded
+	b.encoded = false
+	if whole {
+		return len(b.todo)
+	}
+	return b.encode(limit)
+}
+
+// ask sends the request once.
+func (ln *lane) ask(ctx context.Context, b *batch) ([]ledger.CreateTransferResult, error) {
+	b.report.Requests++
+	b.report.Transfers += len(b.transfers)
+	answers, err := ln.ledger.CreateTransfers(ctx, b.transfers)
+	if err == nil && len(answers) != len(b.transfers) {
+		err = fmt.Errorf("%w: %d answers to %d transfers", ledger.ErrOutcomeUnknown, len(answers), len(b.transfers))
+	}
+	return answers, err
+}
+
+// handOver notes that the ledger may have executed the first n operations.
+func (b *batch) handOver(n int) {
+	for _, o := range b.todo[:n] {
+		o.handed = true
+	}
+}
+
+// pauses are those between attempts at a request, which grow.
+type pauses struct{ next *backoff.ExponentialBackOff }
+
+// wait waits; false if ctx has ended.
+func (p *pauses) wait(ctx context.Context) bool {
+	if p.next == nil {
+		p.next = backoff.NewExponentialBackOff()
+		p.next.InitialInterval, p.next.MaxInterval = 10*time.Millisecond, time.Second
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(p.next.NextBackOff()):
+		return true
+	}
+}
+
+func (p *pauses) reset() { p.next = nil }
 
 // encode makes a request of what is to do, and returns how many operations it has.
 // Those that must go on may need more transfers than before.
@@ -153,54 +222,19 @@ func (ln *lane) lowerLimit(refused int) {
 	ln.cutting.Lock()
 	defer ln.cutting.Unlock()
 	if refused > developmentLimit {
-		ln.limit = developmentLimit
+		ln.limit = min(ln.limit, developmentLimit)
 		return
 	}
-	ln.limit = max(1, refused/2)
-}
-
-// ask sends the request, which is of the first n operations, until the ledger
-// answers or ctx ends. While an outcome is unknown the same transfers are sent again
-// under the same ids, which is safe.
-func (ln *lane) ask(ctx context.Context, b *batch, n int) ([]ledger.CreateTransferResult, error) {
-	var pause *backoff.ExponentialBackOff
-	for {
-		b.report.Requests++
-		b.report.Transfers += len(b.transfers)
-		answers, err := ln.ledger.CreateTransfers(ctx, b.transfers)
-		switch {
-		case err == nil && len(answers) == len(b.transfers):
-			return answers, nil
-		case err == nil:
-			err = fmt.Errorf("%w: %d answers to %d transfers", ledger.ErrOutcomeUnknown, len(answers), len(b.transfers))
-		case errors.Is(err, ledger.ErrOutcomeUnknown): // before all else: it may be in the books
-		case errors.Is(err, ledger.ErrTooMuchData), errors.Is(err, ledger.ErrClosed):
-			return nil, err
-		}
-		if errors.Is(err, ledger.ErrOutcomeUnknown) {
-			for _, o := range b.todo[:n] {
-				o.handed = true
-			}
-		}
-		if pause == nil {
-			pause = backoff.NewExponentialBackOff()
-			pause.InitialInterval, pause.MaxInterval = 10*time.Millisecond, time.Second
-		}
-		select {
-		case <-ctx.Done():
-			return nil, err
-		case <-time.After(pause.NextBackOff()):
-		}
-	}
+	ln.limit = min(ln.limit, max(1, refused/2))
 }
 
 // deliver reads the answers to the first n operations. Those that must go on stay
 // in front of the others, in their order.
-func (b *batch) deliver(n int, answers []ledger.CreateTransferResult, now time.Time) {
-	again := b.todo[:0]
+func (b *batch) deliver(n int, answers []ledger.CreateTransferResult) {
+	again, waited := b.todo[:0], time.Since(b.first)
 	for _, o := range b.todo[:n] {
 		size := o.size()
-		if o.read(answers[:size], now) {
+		if o.read(answers[:size], waited) {
 			again = append(again, o)
 		} else {
 			b.done = append(b.done, o)
@@ -218,7 +252,7 @@ func (ln *lane) giveUp(b *batch, n int, cause error) {
 	}
 	for _, o := range b.todo[:n] {
 		if closed {
-			ln.left = append(ln.left, leftover{o.op(), o.handed})
+			ln.left = append(ln.left, leftover{o.op(), o.handed || o.giveBack})
 		}
 		o.giveUp(cause, closed)
 	}
@@ -235,6 +269,8 @@ func (o *operation) giveUp(cause error, closed bool) {
 		return
 	case o.handed:
 		o.slot.outcome, err = ledger.OutcomeUnknown, wrapUnknown(cause)
+	case o.entry != 0:
+		o.slot.outcome, err = ledger.OutcomeUnknown, fmt.Errorf("%w: not sent, and left in the journal: %w", ledger.ErrOutcomeUnknown, cause)
 	case closed:
 		o.slot.outcome, err = ledger.OutcomeRefused, fmt.Errorf("%w: %w", ErrClosed, cause)
 	default:

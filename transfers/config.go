@@ -25,14 +25,13 @@ type Config struct {
 	// fulfill that came in time is still booked. Default 2 s.
 	HoldMargin time.Duration
 	// MinHold is the least time that must be left until a packet's Expiry when
-	// it is prepared. Default 1 s.
+	// it is prepared, if it comes without a Hold. Default 1 s.
 	MinHold time.Duration
 	// Journal is a folder, made if it is not there, in which fulfills are kept
 	// until the ledger has answered, so that they outlive the process: the next
 	// recorder with this folder records what is left in it. One recorder at a time
-	// may use it, and only ever for one ledger. What was left and the ledger refuses
-	// is told to Events.Replayed; without that function it stays in the folder.
-	// Default none.
+	// may use it, and only ever for one ledger. It needs Events.Replayed. Default
+	// none.
 	Journal string
 	// Touched is told, after each batch, which peers may be owed another amount
 	// or may be paid more since. It is called from the goroutine of a lane, must
@@ -58,7 +57,8 @@ type Events struct {
 	// batch with any: see Result.Late.
 	Late func([]Result)
 	// Replayed is told what became of fulfills that an earlier recorder had left
-	// in the journal, after each batch with any.
+	// in the journal, after each batch with any. What the ledger refuses of them
+	// is kept nowhere else.
 	Replayed func([]Result)
 	// Journal is told of faults of the journal. From one that matches ErrJournal
 	// on nothing is kept in it any more; after others it goes on.
@@ -70,8 +70,8 @@ type Batch struct {
 	Lane       int           // 0 to Config.Lanes-1
 	Operations int           // in the batch
 	Transfers  int           // sent, those sent again included
-	Requests   int           // made for it: 1, or more if something had to be sent again
-	Queued     int           // operations that wait for a later batch of the lane
+	Requests   int           // made for it: 1, more if something had to be sent again, 0 if all had expired
+	Queued     int           // operations that waited for a later batch of the lane when it was cut
 	Took       time.Duration // from the first request to the last answer
 }
 
@@ -101,6 +101,7 @@ func (c Config) Validate() error {
 	check(c.Backlog >= 0, "Backlog", negative)
 	check(c.BacklogLow >= 0, "BacklogLow", negative)
 	check(c.BacklogLow <= c.withDefaults().Backlog, "BacklogLow", "must not be above Backlog")
+	check(c.Journal == "" || c.Events.Replayed != nil, "Events.Replayed", "must be set with Journal: what was promised before and is refused now would be lost")
 	check(c.HoldMargin >= 0, "HoldMargin", negative)
 	check(c.MinHold >= 0, "MinHold", negative)
 	return errors.Join(errs...)

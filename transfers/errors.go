@@ -29,7 +29,7 @@ var (
 	// ErrUnknownPacket says that the ledger holds nothing for the packet: it was
 	// never prepared, or its prepare was refused.
 	ErrUnknownPacket = errors.New("transfers: packet is not held")
-	// ErrHoldExpired says of a prepare that its answer was lost, and came when the
+	// ErrHoldExpired says of a prepare that its answer took so long to come that the
 	// hold may have ended already: the packet must not be forwarded.
 	ErrHoldExpired = errors.New("transfers: hold expired before the answer")
 	// ErrResolvedOtherwise says that a packet to be fulfilled was rejected
@@ -133,16 +133,17 @@ func (e *JournalError) Is(target error) bool {
 // ledger.ErrOutcomeUnknown if the outcome of at least one operation is unknown,
 // and the errors below.
 type CloseError struct {
-	Unknown  []Op  // handed to the ledger, and never answered
+	Unknown  []Op  // handed to the ledger, and never answered; or prepares that are held for nobody
 	Unsent   []Op  // never handed to the ledger
 	Deadline error // of the context that ended the wait; nil if the ledger gave up
 	Ledger   error // the ledger's last error
 }
 
 func (e *CloseError) Error() string {
-	first := append(slices.Clone(e.Unknown), e.Unsent...)[0]
-	text := fmt.Sprintf("transfers: recorder closed with %d operations of unknown outcome and %d unsent, the first is the %v of packet %v",
-		len(e.Unknown), len(e.Unsent), first.Kind, first.Packet.ID)
+	text := fmt.Sprintf("transfers: recorder closed with %d operations of unknown outcome and %d unsent", len(e.Unknown), len(e.Unsent))
+	if all := append(slices.Clone(e.Unknown), e.Unsent...); len(all) > 0 {
+		text += fmt.Sprintf(", the first is the %v of packet %v", all[0].Kind, all[0].Packet.ID)
+	}
 	if e.Deadline != nil {
 		text += fmt.Sprintf(": %v", e.Deadline)
 	}

@@ -10,14 +10,16 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// journal keeps the fulfills that the ledger has not answered yet, on disk. It says
-// of none that it is done: those behind the newest checkpoint are recorded again
-// after a crash, which changes nothing for the ones that the ledger has.
+// journal keeps the fulfills that the ledger has not answered yet, on disk. Those
+// behind the newest checkpoint are recorded again after a crash, which changes nothing
+// for the ones that the ledger has: so it does not say that they are done. It does say
+// that one was refused, before the caller knows, who may book the money otherwise.
 type journal struct {
 	folder    string
 	namespace string
 	log       *wal.Log
 	life      context.Context // of its goroutine's work; that of the recorder
+	now       context.Context // has ended
 	report    func(error)     // nil if nobody wants to know
 
 	mu    sync.Mutex
@@ -35,6 +37,7 @@ type journal struct {
 type promise struct {
 	packet   Packet
 	position wal.Position
+	count    int // how often it waits for an answer
 }
 
 // unsyncedMax is how many bytes of log may be on their way to the disk before further
@@ -51,13 +54,17 @@ const answeredMax = 20_000
 
 // The kinds of records. The first one of a folder says whose it is.
 const (
-	recordOwner uint8 = iota + 1
-	recordFulfill
+	recordOwner   uint8 = iota + 1
+	recordFulfill       // it is owed from now on
+	recordRefused       // it is not any more; of what was booked nothing need be said
 )
 
 // start begins a journal on an open log.
 func (j *journal) start() {
 	j.owed = make(map[ledger.ID]promise)
+	var end context.CancelFunc
+	j.now, end = context.WithCancel(j.life)
+	end()
 	j.wake, j.stop, j.stopped = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 	go j.run()
 }
@@ -65,11 +72,14 @@ func (j *journal) start() {
 // room waits until not too much is on its way to the disk. The error is the
 // context's. A log that takes no more has room: add says so.
 func (j *journal) room(ctx context.Context) error {
-	if err := j.log.Room(ctx, unsyncedMax); err != nil && ctx.Err() != nil {
+	if err := j.log.Room(ctx, unsyncedMax); err != nil && errors.Is(err, ctx.Err()) {
 		return context.Cause(ctx)
 	}
 	return nil
 }
+
+// crowded reports whether room would wait.
+func (j *journal) crowded() bool { return j.room(j.now) != nil }
 
 // add keeps a fulfill, once however often it comes before it is answered. It does not
 // wait for the disk.
@@ -77,10 +87,12 @@ func (j *journal) add(p Packet) wal.Position {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if known, twice := j.owed[p.ID]; twice {
+		known.count++
+		j.owed[p.ID] = known
 		return known.position
 	}
 	position := j.log.Append(recordFulfill, recordSize(&p), func(b []byte) []byte { return appendRecord(b, &p) })
-	j.owed[p.ID] = promise{p, position}
+	j.owed[p.ID] = promise{p, position, 1}
 	return position
 }
 
@@ -102,13 +114,32 @@ func (j *journal) wait(ctx context.Context, position wal.Position) error {
 	}
 }
 
-// forget says that the ledger has answered the fulfills of these packets.
-func (j *journal) forget(done []ledger.ID) {
+// answeredFulfill is a fulfill that the ledger has answered.
+type answeredFulfill struct {
+	packet  ledger.ID
+	refused bool
+}
+
+// forget says that the ledger has answered these fulfills. If it has refused one, it
+// waits until that is on disk, or the recorder was given up.
+func (j *journal) forget(done []answeredFulfill) {
 	j.mu.Lock()
-	for _, id := range done {
-		delete(j.owed, id)
+	refused := wal.Position(0)
+	for _, a := range done {
+		p := j.owed[a.packet]
+		if p.count--; p.count > 0 {
+			j.owed[a.packet] = p
+			continue
+		}
+		delete(j.owed, a.packet)
+		if id := a.packet.Bytes(); a.refused {
+			refused = j.log.Append(recordRefused, len(id), func(b []byte) []byte { return append(b, id[:]...) })
+		}
 	}
 	j.mu.Unlock()
+	if refused > 0 {
+		_ = j.log.Wait(j.life, refused) // a log that has failed is reported below
+	}
 	if j.isDue() {
 		j.signal()
 	}

@@ -216,7 +216,7 @@ func TestJournalInUse(t *testing.T) {
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
 	r := f.journaled(t, folder, &heard{}, nil)
 	for range 2 {
-		_, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{Journal: folder})
+		_, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{Journal: folder, Events: transfers.Events{Replayed: func([]transfers.Result) {}}})
 		require.ErrorIs(t, err, transfers.ErrJournalInUse)
 		require.ErrorIs(t, err, transfers.ErrJournal)
 		require.NotErrorIs(t, err, transfers.ErrJournalCorrupt)
@@ -241,7 +241,7 @@ func TestJournalThatCannotBeMade(t *testing.T) {
 		if runtime.GOOS == "windows" && name != "no parent" {
 			continue // it has other errors for these
 		}
-		_, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{Journal: folder})
+		_, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{Journal: folder, Events: transfers.Events{Replayed: func([]transfers.Result) {}}})
 		require.ErrorIs(t, err, transfers.ErrJournal, name)
 		require.NotErrorIs(t, err, transfers.ErrJournalCorrupt, name)
 		require.ErrorContains(t, err, folder, name)

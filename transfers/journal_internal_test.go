@@ -69,7 +69,7 @@ func TestOneCheckpointIsWrittenWhenOneIsDue(t *testing.T) {
 		j.journal.mu.Unlock()
 		synctest.Wait()
 		require.Equal(t, []string{"checkpoint-0000000000000001"}, checkpoints(t, folder))
-		j.forget([]ledger.ID{p.ID})
+		j.forget([]answeredFulfill{{packet: p.ID}})
 		synctest.Wait()
 		require.Equal(t, []string{"checkpoint-0000000000000001"}, checkpoints(t, folder), "none is due")
 		require.NoError(t, j.close())
@@ -105,7 +105,7 @@ func TestClosedRecorderKeepsNothing(t *testing.T) {
 	require.NoError(t, err)
 	alice, err := book.Account("alice", usd)
 	require.NoError(t, err)
-	r, err := NewRecorder(nil, book, Config{Journal: filepath.Join(t.TempDir(), "journal")})
+	r, err := NewRecorder(nil, book, Config{Journal: filepath.Join(t.TempDir(), "journal"), Events: Events{Replayed: func([]Result) {}}})
 	require.NoError(t, err)
 	require.NoError(t, r.Close(t.Context()))
 	for n := range uint64(10) {

@@ -27,7 +27,7 @@ func TestClerkLeavesAnIdleSenderWakeable(t *testing.T) {
 			require.NoError(t, err)
 			us, err := book.Own(usd)
 			require.NoError(t, err)
-			r, err := NewRecorder(l, book, Config{Lanes: 1, Journal: filepath.Join(t.TempDir(), "journal")})
+			r, err := NewRecorder(l, book, Config{Lanes: 1, Journal: filepath.Join(t.TempDir(), "journal"), Events: Events{Replayed: func([]Result) {}}})
 			require.NoError(t, err)
 			synctest.Wait() // the sender is idle
 			r.lanes[0].cutAhead()

@@ -161,7 +161,9 @@ func TestReplayBeyondTheBacklog(t *testing.T) {
 	f.leave(t, folder, false, packets...)
 	slow := newStalled(f.embedded)
 	full := make(chan bool, 10)
-	cfg := transfers.Config{Journal: folder, Lanes: 1, Backlog: 4, Events: transfers.Events{Backlog: func(is bool) { full <- is }}}
+	cfg := transfers.Config{Journal: folder, Lanes: 1, Backlog: 4, Events: transfers.Events{
+		Backlog: func(is bool) { full <- is }, Replayed: func([]transfers.Result) {},
+	}}
 	r, err := transfers.NewRecorder(slow, f.book, cfg)
 	require.NoError(t, err)
 	require.True(t, <-full)
@@ -361,17 +363,24 @@ func TestReplayInManyRequests(t *testing.T) {
 	f.end(t)
 }
 
-// The ledger ends by itself, and the recorder with it: what it gives up is owed.
+// The ledger ends by itself: what the recorder gives up is owed, and it takes no more.
 func TestLedgerEndsBeforeItHasAnswered(t *testing.T) {
 	t.Parallel()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	packets := f.held(t, 3)
+	packets := f.held(t, 1)
 	r := f.journaled(t, folder, &heard{}, ended{f.embedded})
+	ticket, err := r.Submit(t.Context(), transfers.Fulfill(packets[0]))
+	require.NoError(t, err)
+	got := ticket.Wait(t.Context())
+	require.Equal(t, ledger.OutcomeUnknown, got.Outcome, "it is not refused: the next recorder books it")
+	require.ErrorIs(t, got.Err, ledger.ErrOutcomeUnknown)
+	require.ErrorIs(t, got.Err, ledger.ErrClosed)
+	require.NoError(t, ticket.Journaled(t.Context()), "it is not in the ledger, and is in the journal")
 	for _, p := range packets {
-		ticket, err := r.Submit(t.Context(), transfers.Fulfill(p))
-		require.NoError(t, err)
-		require.ErrorIs(t, ticket.Wait(t.Context()).Err, ledger.ErrClosed)
-		require.NoError(t, ticket.Journaled(t.Context()), "it is not in the ledger, and is in the journal")
+		_, err = r.Submit(t.Context(), transfers.Fulfill(p))
+		require.ErrorIs(t, err, ledger.ErrClosed)
+		_, err = r.TrySubmit(transfers.Fulfill(p))
+		require.ErrorIs(t, err, ledger.ErrClosed)
 	}
 	require.NoError(t, r.Close(t.Context()), "who waited was told")
 	f.requireReplayed(t, folder, packets)

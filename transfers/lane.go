@@ -216,7 +216,7 @@ func (ln *lane) order(in queue) {
 	for !in.empty() {
 		o := in.pop()
 		switch id := o.packet.ID; {
-		case o.kind == 0:
+		case o.kind == 0 && !ln.later.empty():
 			ln.later.push(o) // behind all that came before it
 		case o.kind == KindPrepare, ln.held[id] > 0:
 			ln.held[id]++

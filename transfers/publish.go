@@ -27,11 +27,11 @@ func (ln *lane) announce(b *batch) {
 	if r.cfg.Touched != nil {
 		b.touch(r.cfg.Touched)
 	}
-	if r.journal != nil {
-		b.forget(r.journal, r.cfg.Events.Replayed != nil)
-	}
 	ln.tell(b, r.cfg.Events.Late, func(o *operation) bool { return o.slot.late })
 	ln.tell(b, r.cfg.Events.Replayed, func(o *operation) bool { return o.replayed })
+	if r.journal != nil {
+		b.forget(r.journal)
+	}
 	ln.finish(b.done)
 	b.done = b.done[:0]
 	r.backlog.leave(n)
@@ -77,12 +77,11 @@ func (b *batch) note(a accounts.Account) {
 	b.touched = append(b.touched, a)
 }
 
-// forget tells the journal which fulfills it need not keep. What an earlier recorder
-// has promised and the ledger refuses stays, until there is somebody who listens.
-func (b *batch) forget(j *journal, heard bool) {
+// forget tells the journal which fulfills it need not keep.
+func (b *batch) forget(j *journal) {
 	for _, o := range b.done {
-		if o.entry != 0 && !o.lost && (heard || !o.replayed || o.slot.outcome.Done()) {
-			b.answered = append(b.answered, o.packet.ID)
+		if o.entry != 0 && !o.lost {
+			b.answered = append(b.answered, answeredFulfill{o.packet.ID, !o.slot.outcome.Done()})
 		}
 	}
 	if len(b.answered) > 0 {

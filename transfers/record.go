@@ -18,7 +18,8 @@ import (
 //	92  ledger of From, of To    u32 each
 //	100 peer of From, of To      length u16 and bytes each; empty for ourselves
 //
-// Accounts are kept by peer, and not by id, since a handle has both.
+// Accounts are kept by peer, and not by id, since a handle has both. A refusal is the
+// id of the packet.
 const (
 	recordVersion = 1
 	recordFixed   = 100
@@ -29,6 +30,7 @@ type record struct {
 	packet               Packet // without From and To
 	from, to             string
 	fromLedger, toLedger uint32
+	gone                 bool // it was refused later
 }
 
 func recordSize(p *Packet) int { return recordFixed + 4 + len(p.From.Peer()) + len(p.To.Peer()) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
@@ -27,6 +28,7 @@ type Recorder struct {
 	slots   slots
 	calls   calls
 
+	ended   atomic.Bool // the ledger is closed
 	closing sync.Once
 	drained chan struct{}           // closed when every lane has ended
 	kept    error                   // what went wrong with the journal at the end, set before drained
@@ -88,21 +90,25 @@ func (r *Recorder) Prepare(ctx context.Context, p Packet) (Result, error) {
 }
 
 // Fulfill posts what a prepare holds and waits for the ledger's answer; p is the
-// packet as it was prepared, with all its amounts. See Record. Give it a context
-// that outlives the sender's: the money is owed from the moment that the
-// fulfillment is known.
+// packet as it was prepared, with all its amounts. If the hold has expired a
+// correction books it (Result.Late). See Record. Give it a context that outlives the
+// sender's: the money is owed from the moment that the fulfillment is known.
 func (r *Recorder) Fulfill(ctx context.Context, p Packet) (Result, error) {
 	return r.Record(ctx, Fulfill(p))
 }
 
 // Reject gives back what a prepare holds and waits for the ledger's answer; p is
-// the packet as it was prepared, with all its amounts. See Record.
+// the packet as it was prepared, with all its amounts. If the hold has expired there
+// is nothing to give back, and it is done; so it does not notice a late fulfill. See
+// Record.
 func (r *Recorder) Reject(ctx context.Context, p Packet) (Result, error) {
 	return r.Record(ctx, Reject(p))
 }
 
 // Forward books a packet that was fulfilled already, in one phase, and waits for
-// the ledger's answer. See Record.
+// the ledger's answer. It is for packets that were never prepared: beside a fulfill
+// it would book twice. The receiver is paid whatever the sender's line or account
+// allows (Result.Late). See Record.
 func (r *Recorder) Forward(ctx context.Context, p Packet) (Result, error) {
 	return r.Record(ctx, Forward(p))
 }
@@ -113,19 +119,24 @@ func (r *Recorder) Forward(ctx context.Context, p Packet) (Result, error) {
 //
 //   - one that matches ErrPacket, ErrAmounts, ErrHoldTooShort or
 //     accounts.ErrUnknownAsset: the operation cannot be recorded. ErrBacklogFull:
-//     the context ended before there was room. ErrClosed, or the context's own
-//     error: it was not handed over. ledger.ErrTooMuchData: the ledger takes no
-//     request with as many transfers as it has legs. Nothing was recorded, and
-//     nothing will be (but for a fulfill that is in the Journal already when the
-//     recorder or the ledger is closed: the next recorder records it);
-//   - a *RefusedError: the ledger refused;
+//     the context ended before there was room. ErrClosed, ledger.ErrClosed, or the
+//     context's own error: it was not handed over. ledger.ErrTooMuchData: the
+//     ledger takes no request with as many transfers as it has legs. Nothing was
+//     recorded, and nothing will be;
+//   - a *RefusedError: the ledger refused. A fulfill that is refused with
+//     ErrAccountClosed is taken again when the account is open, up to four times;
+//     then it is refused with ledger.ErrIDSpent, and what is owed can be booked
+//     with Forward under another id, when the hold has expired;
+//   - ErrHoldExpired: a prepare was applied, and its hold may have ended before the
+//     answer came: the packet must not be forwarded;
 //   - ledger.ErrOutcomeUnknown: the context ended before the ledger had answered.
 //     The operation goes on all the same. A prepare is abandoned (ErrAbandoned):
 //     its packet must not be forwarded. If the recorder drew the packet's id, it
 //     gives back what the prepare came to hold, or the hold's timeout does if the
 //     recorder is closed before it can. If the caller gave the id, the caller may
 //     ask again with the same packet, or Reject it. A fulfill goes on even if the
-//     process ends, if there is a Journal and the error does not match ErrJournal.
+//     recorder is closed or the process ends, if there is a Journal and the error
+//     does not match ErrJournal.
 //
 // Code gives the ILP error code that fits.
 func (r *Recorder) Record(ctx context.Context, op Op) (Result, error) {
@@ -191,6 +202,9 @@ func (r *Recorder) TrySubmit(op Op) (Ticket, error) {
 	if err := r.fill(&o, &op); err != nil {
 		return Ticket{}, err
 	}
+	if op.Kind == KindFulfill && r.journal != nil && r.journal.crowded() {
+		return Ticket{}, ErrBacklogFull
+	}
 	if !r.backlog.try(op.promised()) {
 		return Ticket{}, ErrBacklogFull
 	}
@@ -243,7 +257,7 @@ func (r *Recorder) Flush(ctx context.Context) error {
 
 // Close refuses new operations and waits until all that were handed over are
 // answered. If the context ends first, the requests under way are given up and
-// the error is a *CloseError that says what is unknown and what was never sent.
+// the error has a *CloseError that says what is unknown and what was never sent.
 // With a Journal the fulfills among them stay in it for the next recorder; an
 // error that matches ErrJournal says that it could not be left in order. Close may
 // be called again, also while another Close waits: the context that ends first
@@ -279,6 +293,9 @@ func (r *Recorder) Close(ctx context.Context) error {
 func (r *Recorder) fill(o *operation, op *Op) error {
 	if err := op.validate(); err != nil {
 		return err
+	}
+	if r.ended.Load() {
+		return wrap(op.Kind, op.Packet.ID, ledger.ErrClosed)
 	}
 	from, knownFrom := r.assets[op.Packet.From.Ledger()]
 	to, knownTo := r.assets[op.Packet.To.Ledger()]

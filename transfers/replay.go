@@ -3,6 +3,7 @@ package transfers
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/wal"
@@ -12,7 +13,7 @@ import (
 // openJournal opens the journal and returns the fulfills that are in it, ready for
 // their lanes. The error matches ErrJournal; then nothing is lost.
 func (r *Recorder) openJournal(book *accounts.Book) ([]operation, error) {
-	found := &restored{namespace: book.Namespace(), seen: make(map[ledger.ID]struct{})}
+	found := &restored{namespace: book.Namespace(), at: make(map[ledger.ID]int)}
 	folder := r.cfg.Journal
 	log, recovery, err := wal.Open(folder, found.restore)
 	if err != nil {
@@ -39,7 +40,7 @@ type restored struct {
 	namespace string
 	owned     bool // the record that says whose it is was read
 	owed      []record
-	seen      map[ledger.ID]struct{}
+	at        map[ledger.ID]int // where it is in owed
 }
 
 // restore takes one record. A fulfill may be there twice, once as it was replayed
@@ -49,18 +50,35 @@ func (f *restored) restore(r wal.Record) error {
 	case r.Kind == recordOwner:
 		f.owned = true
 		return checkOwner(r.Data, f.namespace)
-	case !f.owned || r.Kind != recordFulfill:
-		return fmt.Errorf("%w: record of kind %d", ErrJournalForeign, r.Kind)
+	case !f.owned:
+		return fmt.Errorf("%w: record of kind %d before its owner's", ErrJournalForeign, r.Kind)
+	case r.Kind == recordFulfill:
+		return f.fulfill(r.Data)
+	case r.Kind == recordRefused && len(r.Data) == 16:
+		f.refused(ledger.IDFromBytes([16]byte(r.Data)))
+		return nil
+	default:
+		return fmt.Errorf("%w: record of kind %d with %d bytes", ErrJournalForeign, r.Kind, len(r.Data))
 	}
-	one, err := readRecord(r.Data)
+}
+
+func (f *restored) fulfill(data []byte) error {
+	one, err := readRecord(data)
 	if err != nil {
 		return err
 	}
-	if _, twice := f.seen[one.packet.ID]; !twice {
-		f.seen[one.packet.ID] = struct{}{}
+	if _, twice := f.at[one.packet.ID]; !twice {
+		f.at[one.packet.ID] = len(f.owed)
 		f.owed = append(f.owed, one)
 	}
 	return nil
+}
+
+func (f *restored) refused(id ledger.ID) {
+	if i, known := f.at[id]; known {
+		f.owed[i].gone = true
+		delete(f.at, id)
+	}
 }
 
 // prepareReplay makes operations of what is left.
@@ -80,6 +98,7 @@ func (r *Recorder) prepareReplay(book *accounts.Book, left []record) ([]operatio
 			return book.Account(peer, asset)
 		}
 	}
+	left = slices.DeleteFunc(left, func(l record) bool { return l.gone })
 	owed := make([]operation, len(left))
 	for i, l := range left {
 		var err error

@@ -28,7 +28,8 @@ type Result struct {
 	// a packet without amounts, or one that was resolved in another way before.
 	Timestamp uint64
 	// Err is nil if the operation is in the books, else a *RefusedError or what
-	// Submit and Record return.
+	// Submit and Record return. An applied prepare has one (ErrHoldExpired) if its
+	// answer took longer to come than its hold lasts.
 	Err error
 }
 
@@ -39,8 +40,8 @@ func notRecorded(op Op, err error) Result {
 
 // read reads the answers to an operation's chain. It reports whether the operation
 // must go on: under another phase, or to give back what a prepare holds for a
-// caller that is gone.
-func (o *operation) read(answers []ledger.CreateTransferResult, now time.Time) (again bool) {
+// caller that is gone. waited is how long ago the request was sent first.
+func (o *operation) read(answers []ledger.CreateTransferResult, waited time.Duration) (again bool) {
 	chain := ledger.ChainOutcome(answers)
 	if next := o.nextPhase(chain); next != o.phase {
 		o.phase, o.handed = next, false
@@ -49,7 +50,7 @@ func (o *operation) read(answers []ledger.CreateTransferResult, now time.Time) (
 	if o.giveBack {
 		return false // its own result stays; what is held now ends with the hold's timeout
 	}
-	o.settle(chain, answers[0].Timestamp, now)
+	o.settle(chain, answers[0].Timestamp, waited)
 	if o.kind != KindPrepare || o.slot.answer() || !o.ours(chain.Outcome) {
 		return false
 	}
@@ -67,11 +68,11 @@ func (o *operation) nextPhase(chain ledger.Chain) phase {
 	case o.corrects():
 		// On without the sender only if leg 15 can never be applied under its
 		// id: else two recorders could book the packet in both ways.
-		if o.collects() && chain.Breaker == int(o.count) && (burnt || chain.Status == ledger.TransferDebitAccountAlreadyClosed) {
+		if o.collects() && chain.Breaker == int(o.count) && (burnt || noSender(chain.Status)) {
 			return phaseWithoutSender
 		}
 	case kind == KindForward && o.phase == phaseSingle:
-		if burnt || chain.Status == ledger.TransferExceedsCredits || chain.Status == ledger.TransferDebitAccountAlreadyClosed {
+		if burnt || noSender(chain.Status) || chain.Status == ledger.TransferExceedsCredits {
 			return phaseCorrection
 		}
 	case kind == KindFulfill && chain.Status == ledger.TransferPendingTransferExpired:
@@ -82,20 +83,24 @@ func (o *operation) nextPhase(chain ledger.Chain) phase {
 	return o.phase
 }
 
-// ours reports whether nobody but this operation can mean the hold. Whoever else
-// knows the packet's id may have prepared it before, or may do so now, and forward
-// the packet on the strength of that.
-func (o *operation) ours(outcome ledger.Outcome) bool {
-	return o.drawn && (outcome == ledger.OutcomeApplied || (outcome == ledger.OutcomeAlreadyApplied && o.handed))
+// noSender reports whether a leg was refused, and its id burnt, since its debit account
+// is closed or not there.
+func noSender(s ledger.CreateTransferStatus) bool {
+	return s == ledger.TransferDebitAccountAlreadyClosed || s == ledger.TransferDebitAccountNotFound
 }
 
+// ours reports whether nobody but this operation can mean the hold: its id was drawn
+// for it. Whoever else knows a packet's id may have prepared it before, or may do so
+// now, and forward the packet on the strength of that.
+func (o *operation) ours(outcome ledger.Outcome) bool { return o.drawn && outcome.Done() }
+
 // settle fills in the answer.
-func (o *operation) settle(chain ledger.Chain, timestamp uint64, now time.Time) {
+func (o *operation) settle(chain ledger.Chain, timestamp uint64, waited time.Duration) {
 	s := o.slot
 	s.outcome = chain.Outcome
 	if s.outcome.Done() {
 		s.timestamp, s.late = timestamp, o.corrects()
-		if o.handed && o.lapsed(now) {
+		if o.kind == KindPrepare && waited >= o.packet.Hold {
 			s.err = wrap(o.kind, o.packet.ID, ErrHoldExpired)
 		}
 		return
@@ -110,12 +115,6 @@ func (o *operation) settle(chain ledger.Chain, timestamp uint64, now time.Time) 
 		Kind: o.kind, Packet: o.packet.ID, From: o.packet.From, To: o.packet.To,
 		Reason: reason, Transfer: ledger.TransferError{ID: id, Status: chain.Status},
 	}
-}
-
-// lapsed reports whether an applied prepare whose answer was lost has ended by now:
-// its answer may have taken longer to come than its hold lasted.
-func (o *operation) lapsed(now time.Time) bool {
-	return o.kind == KindPrepare && !time.Unix(0, int64(o.slot.timestamp)).Add(o.packet.Hold).After(now)
 }
 
 // refusal is what a chain's refusal means for the packet; nil if the packet is

@@ -34,7 +34,9 @@ func (m *market) record(ctx context.Context, l ledger.Ledger, s scenario, packet
 		return nil, err
 	}
 	r := &recording{}
-	cfg := transfers.Config{Lanes: s.lanes, Events: transfers.Events{Batch: r.batch, Journal: r.fail}}
+	cfg := transfers.Config{Lanes: s.lanes, Events: transfers.Events{
+		Batch: r.batch, Journal: r.fail, Replayed: func([]transfers.Result) {}, // the folder is a new one
+	}}
 	if s.settle {
 		if r.engine, err = settlement.NewEngine(l, book, r.settling(settleAt(packets, len(m.peers)))); err != nil {
 			return nil, err
