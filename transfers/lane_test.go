@@ -121,6 +121,28 @@ func TestMarksComeLast(t *testing.T) {
 	require.Equal(t, finished, mark.waiter.Load())
 }
 
+// Promised money never stops coming: a mark is reached all the same.
+func TestMarkIsReachedUnderLoad(t *testing.T) {
+	t.Parallel()
+	ln, packet := newIdleLane(2), uint64(0)
+	more := func(n int) {
+		for range n {
+			packet++
+			ln.push(testOperation(t, KindForward, packet, 1))
+		}
+	}
+	more(4)
+	var mark slot
+	ln.mark(&mark)
+	for range 3 {
+		more(2)
+		b, _ := ln.poll()
+		b.done = append(b.done, b.todo...)
+		ln.publish(b)
+	}
+	require.Equal(t, finished, mark.waiter.Load())
+}
+
 // Random operations on few packets, pushed at random moments, cut at random limits.
 func TestCuttingKeepsItsRules(t *testing.T) {
 	t.Parallel()

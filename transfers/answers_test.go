@@ -1,0 +1,280 @@
+package transfers_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// slow is a ledger that answers each request after a while.
+type slow struct {
+	ledger.Ledger
+	delay time.Duration
+	twice bool // it sends the first one again by itself, as a cluster's does that has lost a session
+}
+
+func (s *slow) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	results, err := s.Ledger.CreateTransfers(ctx, batch)
+	time.Sleep(s.delay) //nolint:forbidigo // virtual time
+	if s.twice {
+		s.twice = false
+		return s.Ledger.CreateTransfers(ctx, batch)
+	}
+	return results, err
+}
+
+// The ledger has sent the prepare twice before it answered: the recorder sees that it
+// exists, and knows by the id that it is its own.
+func TestAbandonedPrepareThatWasSentTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger {
+			return &slow{Ledger: l, delay: 10 * time.Second, twice: true}
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, err := f.recorder.Prepare(ctx, f.packet(100, 90))
+		require.ErrorIs(t, err, transfers.ErrAbandoned)
+		f.end(t) // nothing is held
+	})
+}
+
+// The answer to one request took longer than the hold: the packet must not be forwarded,
+// whoever kept the answer back.
+func TestAnswerThatTookLongerThanTheHold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &slow{Ledger: l, delay: 2 * time.Minute} })
+		got, err := f.recorder.Prepare(t.Context(), f.packet(100, 90)) // held for a minute
+		require.ErrorIs(t, err, transfers.ErrHoldExpired)
+		require.Equal(t, ledger.OutcomeApplied, got.Outcome)
+		f.end(t)
+	})
+}
+
+// unwilling is a ledger that answers a request when the context has ended, and takes no
+// other one then.
+type unwilling struct{ ledger.Ledger }
+
+func (l unwilling) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	results, err := l.Ledger.CreateTransfers(context.WithoutCancel(ctx), batch)
+	<-ctx.Done()
+	return results, err
+}
+
+// A prepare whose caller is gone is applied, and cannot be given back before the end.
+func TestCloseSaysWhatIsHeldForNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { return unwilling{l} })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := f.recorder.Prepare(ctx, f.packet(100, 90))
+		require.ErrorIs(t, err, transfers.ErrAbandoned)
+		err = f.recorder.Close(canceled(t.Context()))
+		var left *transfers.CloseError
+		require.ErrorAs(t, err, &left)
+		require.Len(t, left.Unknown, 1)
+		require.Equal(t, transfers.KindPrepare, left.Unknown[0].Kind)
+		require.Empty(t, left.Unsent)
+		b, err := f.book.Balance(t.Context(), f.alice)
+		require.NoError(t, err)
+		require.Equal(t, units(100), b.HeldIn)
+	})
+}
+
+// away is a ledger that cannot be reached for a while, and says so: nothing is handed over.
+type away struct {
+	ledger.Ledger
+	until time.Time
+}
+
+func (a away) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if time.Now().Before(a.until) {
+		return nil, errors.New("no connection")
+	}
+	return a.Ledger.CreateTransfers(ctx, batch)
+}
+
+func TestNothingIsSentAfterItsExpiry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return away{l, time.Now().Add(time.Minute)} })
+		p := f.packet(100, 90)
+		p.Hold, p.Expiry = 0, time.Now().Add(10*time.Second)
+		began := time.Now()
+		_, err := f.recorder.Prepare(t.Context(), p)
+		require.ErrorIs(t, err, transfers.ErrHoldTooShort)
+		require.Less(t, time.Since(began), 12*time.Second, "it is told while the ledger is still away")
+		_, err = f.recorder.Forward(t.Context(), p)
+		require.NoError(t, err, "what is owed waits")
+		f.end(t)
+	})
+}
+
+// A prepare that expired while it waited is refused before the next request goes out.
+func TestExpiredPrepareDoesNotWaitForTheLedger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
+		f.submit(t, transfers.Forward(f.packet(1, 1)))
+		<-slow.requests
+		p := f.packet(100, 90)
+		p.Hold, p.Expiry = 0, time.Now().Add(2*time.Second)
+		late := f.submit(t, transfers.Prepare(p), transfers.Forward(f.packet(2, 2)))[0]
+		time.Sleep(2 * time.Second) //nolint:forbidigo // virtual time
+		slow.proceed <- nil
+		<-slow.requests
+		require.ErrorIs(t, late.Wait(t.Context()).Err, transfers.ErrHoldTooShort)
+		go func() {
+			slow.proceed <- nil
+			slow.answerAll(t.Context())
+		}()
+		f.end(t)
+	})
+}
+
+// Forwards keep more than a batch waiting: Flush waits for those before it, and not for
+// all that come.
+func TestFlushUnderLoad(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, transfers.Config{Lanes: 1, Backlog: 100}, func(l ledger.Ledger) ledger.Ledger {
+			return &slow{Ledger: narrow{l, 10}, delay: 5 * time.Millisecond}
+		})
+		var stop atomic.Bool
+		for range 200 {
+			go func() {
+				for !stop.Load() {
+					_, err := f.recorder.Forward(t.Context(), f.packet(1, 1))
+					require.NoError(t, err)
+				}
+			}()
+		}
+		time.Sleep(time.Second) //nolint:forbidigo // virtual time
+		began := time.Now()
+		require.NoError(t, f.recorder.Flush(t.Context()))
+		require.Less(t, time.Since(began), time.Second, "a backlog of 100 takes a tenth of that")
+		stop.Store(true)
+		synctest.Wait()
+		require.NoError(t, f.recorder.Flush(t.Context()))
+		f.end(t)
+	})
+}
+
+// A forward is owed to the receiver also if nobody knows the sender: the first attempt
+// and every one after it say the same.
+func TestForwardFromAnUnknownSender(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{}, nil)
+	carol, err := f.book.Account("carol", usd)
+	require.NoError(t, err)
+	p := transfers.Packet{ID: ledger.NewID(7<<8, 7), From: carol, To: f.bob, In: 10, Out: 10}
+	for i := range 3 {
+		got, err := f.recorder.Forward(t.Context(), p)
+		require.NoError(t, err)
+		require.True(t, got.Late)
+		require.Equal(t, i > 0, got.Outcome == ledger.OutcomeAlreadyApplied)
+	}
+	require.Equal(t, int64(10), f.position(t, f.bob))
+	require.Equal(t, int64(10), f.suspense(t))
+	f.end(t)
+}
+
+// openAccount opens the account again that closeAccount has closed.
+func (f *fixture) openAccount(t *testing.T) {
+	t.Helper()
+	results, err := f.embedded.CreateTransfers(t.Context(), []ledger.Transfer{{
+		ID: ledger.NewID(2, 42), PendingID: ledger.NewID(1, 42), Flags: ledger.TransferVoidPending,
+	}})
+	require.NoError(t, err)
+	require.Equal(t, ledger.TransferCreated, results[0].Status)
+}
+
+// A fulfill was refused so often that no id is left: the error says what is left to do.
+func TestSpentFulfill(t *testing.T) {
+	t.Parallel()
+	f, w := newLateFixture(t, transfers.Config{})
+	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
+	require.NoError(t, err)
+	f.closeAccount(t, f.bob)
+	for range 5 {
+		_, err = f.recorder.Fulfill(t.Context(), held.Packet)
+		require.ErrorIs(t, err, transfers.ErrAccountClosed)
+	}
+	f.openAccount(t)
+	_, err = f.recorder.Fulfill(t.Context(), held.Packet)
+	require.ErrorIs(t, err, ledger.ErrIDSpent)
+	w.pass(time.Hour)
+	_, err = f.recorder.Forward(t.Context(), f.packet(100, 90))
+	require.NoError(t, err)
+	require.Equal(t, int64(90), f.position(t, f.bob))
+	f.end(t)
+}
+
+// A fulfill is refused, and its caller books what is owed under another id. Then the
+// process dies: the next one must not book the first one too.
+func TestRefusedFulfillIsNotReplayed(t *testing.T) {
+	t.Parallel()
+	f, w := newLateFixture(t, transfers.Config{})
+	folder := newFolder(t)
+	r := f.journaled(t, folder, &heard{}, nil)
+	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
+	require.NoError(t, err)
+	f.closeAccount(t, f.bob)
+	_, err = r.Fulfill(t.Context(), held.Packet)
+	require.ErrorIs(t, err, transfers.ErrAccountClosed)
+	killed := readFiles(t, folder).write(t)
+	f.openAccount(t)
+	w.pass(time.Hour)
+	_, err = f.recorder.Forward(t.Context(), f.packet(100, 90))
+	require.NoError(t, err)
+	h := &heard{}
+	require.NoError(t, f.journaled(t, killed, h, nil).Close(t.Context()))
+	require.Empty(t, h.takeReplayed())
+	require.Equal(t, int64(90), f.position(t, f.bob))
+	require.NoError(t, r.Close(t.Context()))
+	f.end(t)
+}
+
+// The first fulfill is too early and refused; the second one, promised while the first
+// was not answered, is still owed when the process dies.
+func TestPromiseAfterARefusalIsKept(t *testing.T) {
+	t.Parallel()
+	f, stalled := newFixture(t, transfers.Config{}, nil), newStalled(nil)
+	stalled.Ledger = f.embedded
+	folder := newFolder(t)
+	r := f.journaled(t, folder, &heard{}, stalled)
+	p := f.packet(100, 90)
+	p.ID = ledger.NewID(1<<8, 1)
+	early, err := r.Submit(t.Context(), transfers.Fulfill(p))
+	require.NoError(t, err)
+	<-stalled.requests
+	prepare, err := r.Submit(t.Context(), transfers.Prepare(p))
+	require.NoError(t, err)
+	_, err = r.Submit(t.Context(), transfers.Fulfill(p))
+	require.NoError(t, err)
+	stalled.proceed <- nil
+	require.ErrorIs(t, early.Wait(t.Context()).Err, transfers.ErrUnknownPacket)
+	<-stalled.requests
+	killed := readFiles(t, folder).write(t)
+	stalled.proceed <- nil
+	require.NoError(t, prepare.Wait(t.Context()).Err)
+	_ = r.Close(canceled(t.Context()))
+	h := &heard{}
+	require.NoError(t, f.journaled(t, killed, h, nil).Close(t.Context()))
+	require.Len(t, h.takeReplayed(), 1)
+	require.Equal(t, int64(90), f.position(t, f.bob))
+	f.end(t)
+}
