@@ -126,7 +126,7 @@ func TestTimeIsLimited(t *testing.T) {
 	t.Parallel()
 	out, err := measured(t, "-packets", "1000000000", "-max", "1ms", "-count", "1", "-callers", "1,3", "-json")
 	require.NoError(t, err)
-	require.Equal(t, 12, strings.Count(out, `"kind":"throughput"`))
+	require.Equal(t, 13, strings.Count(out, `"kind":"throughput"`))
 }
 
 // An interrupt ends every way, and leaves nothing behind.
@@ -206,6 +206,7 @@ func TestPlan(t *testing.T) {
 	base := "two-phase batched from 2"
 	require.Equal(t, []string{
 		"two-phase batched from 2 / " + base + " / " + base,
+		"two-phase mixed from 2 / " + base + " / two-phase mixed from 2",
 		"two-phase single from 1 / " + base + " / two-phase single from 1",
 		"two-phase single from 9 / " + base + " / two-phase single from 9",
 		"two-phase submit from 2 / " + base + " / two-phase submit from 2",

@@ -9,9 +9,12 @@
 //
 //	batched   (a) calls of the ledger's client with full batches built by hand, from
 //	          one goroutine for each session
+//	mixed     (a) of two phases, with the posts of the request before it and new holds in
+//	          each request, as traffic that goes on has them; batched has only one kind
+//	          in each, which a server likes better, and which a connector cannot choose
 //	single    (b) calls of the ledger's client with one transfer each, from many goroutines
 //	submit    (c) Recorder.Submit, from one goroutine for each lane, each with at most
-//	          16384 operations not answered (49152 in all); a fulfill follows the
+//	          24576 operations not answered (49152 in all); a fulfill follows the
 //	          answer to its prepare, as it must in a connector
 //	record    (d) Recorder.Record, from many goroutines that each wait for their answers
 //

@@ -109,9 +109,12 @@ func (b *bencher) measureRaw(ctx context.Context, m measurement, st stage, marke
 	run := &rawRun{traffic: market.traffic(m.load), phase: m.phase, quota: q, latencies: newLatencies(m.callers)}
 	var workers []worker
 	batch := int64(1)
-	if m.way == wayBatched {
+	switch m.way { //nolint:exhaustive // the others are the recorder's
+	case wayBatched:
 		workers, batch = run.batched(st.raw, st.batchMax)
-	} else {
+	case wayMixed:
+		workers, batch = run.mixed(st.raw, st.batchMax)
+	default:
 		workers = run.single(st.raw, m.callers)
 	}
 	s, err := b.clock(ctx, m, workers, q, run.latencies)

@@ -34,13 +34,14 @@ type way string
 
 const (
 	wayBatched way = "batched" // (a)
+	wayMixed   way = "mixed"   // (a), of two phases, with holds and posts in each request
 	waySingle  way = "single"  // (b)
 	waySubmit  way = "submit"  // (c)
 	wayRecord  way = "record"  // (d)
 )
 
 // raw reports whether the way does without the recorder.
-func (w way) raw() bool { return w == wayBatched || w == waySingle }
+func (w way) raw() bool { return w == wayBatched || w == wayMixed || w == waySingle }
 
 // scenario is what a way is measured under.
 type scenario struct {
@@ -75,6 +76,9 @@ func planOf(opts options) []measurement {
 	for _, p := range opts.phases {
 		base := baseOf(opts, p)
 		plan = append(plan, measurement{scenario: base, way: wayBatched, callers: base.lanes})
+		if p == phaseTwo {
+			plan = append(plan, measurement{scenario: base, way: wayMixed, callers: base.lanes})
+		}
 		for _, n := range opts.callers {
 			plan = append(plan, measurement{scenario: base, way: waySingle, callers: n})
 		}

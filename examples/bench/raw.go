@@ -121,6 +121,38 @@ func (r *rawRun) batch(ctx context.Context, conn send, w watch, events []ledger.
 	return nil
 }
 
+// mixed is as batched, but for what is in a request: the posts of what the one before it
+// has held, and as many new holds, as in traffic that goes on.
+func (r *rawRun) mixed(conns []send, batchMax int) (workers []worker, most int64) {
+	size := evenly(r.quota.total, int64(len(conns)), int64(batchMax/2))
+	for i, conn := range conns {
+		w := r.latencies.watch(i, 1)
+		events, held := make([]ledger.Transfer, 0, 2*size), make([]ledger.Transfer, 0, size)
+		workers = append(workers, func(ctx context.Context) error {
+			for {
+				events = events[:0]
+				for i := range held {
+					events = append(events, r.post(&held[i]))
+				}
+				first, n := r.quota.take(size)
+				held = held[:0]
+				for i := range n {
+					held = append(held, r.begin(first+i))
+				}
+				if events = append(events, held...); len(events) == 0 {
+					return nil
+				}
+				began := w.begin(0)
+				if err := conn.all(ctx, events); err != nil {
+					return err
+				}
+				w.end(began)
+			}
+		})
+	}
+	return workers, 2 * size
+}
+
 // single is many goroutines that share the connections, and send one transfer each.
 func (r *rawRun) single(conns []send, callers int) (workers []worker) {
 	for i := range callers {

@@ -7,11 +7,12 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// What the submitters have under way, all together: two full requests for each lane,
-// one that is in flight and one that waits, as far as three quarters of the recorder's
-// backlog allow: a submitter is to wait for answers and not for room.
+// What the submitters have under way, all together: three full requests for each lane,
+// one in flight, one that waits, and one whose answers they look at; as far as three
+// quarters of the recorder's backlog allow: a submitter is to wait for answers and not
+// for room.
 const (
-	windowOfLane = 2 * 8192
+	windowOfLane = 3 * 8192
 	windowMax    = 3 * 65536 / 4
 )
 

@@ -49,7 +49,7 @@ func (r *report) writeTables(w io.Writer) error {
 
 func (l *line) row() table.Row {
 	names := map[way]string{
-		wayBatched: "(a) batched", waySingle: "(b) single", waySubmit: "(c) submit", wayRecord: "(d) record",
+		wayBatched: "(a) batched", wayMixed: "(a) mixed", waySingle: "(b) single", waySubmit: "(c) submit", wayRecord: "(d) record",
 	}
 	varied := l.varied
 	if varied == "" {
