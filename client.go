@@ -26,8 +26,14 @@ type Client struct {
 // or with the process, the books are gone. It is for tests, for first steps, and
 // for whoever keeps no books beyond a run.
 //
-// The errors are those of New.
+// The errors are those of New. A journal would promise to the next process what this
+// ledger does not outlive, so Config.Recorder.Journal is refused as accounts.ErrInvalid.
 func OpenEmbedded(cfg Config, opts ...embedded.Option) (*Client, error) {
+	if cfg.Recorder.Journal != "" {
+		return nil, fmt.Errorf("peerledger: %w", &accounts.FieldError{
+			Subject: "recorder config", Field: "Journal", Reason: "must not be set with a ledger that ends with the process",
+		})
+	}
 	l := embedded.New(opts...)
 	c, err := New(l, cfg)
 	if err != nil {
@@ -37,10 +43,11 @@ func OpenEmbedded(cfg Config, opts ...embedded.Option) (*Client, error) {
 }
 
 // New wires a Client over a ledger, which from then on belongs to it: Close closes
-// it. It does not touch the ledger. The errors are those of Config.Validate; then
-// the ledger stays the caller's.
+// it. It does not touch the ledger, but that fulfills that are left in
+// Config.Recorder.Journal are recorded. The errors are those of Config.Validate, or
+// match transfers.ErrJournal; then nothing is left running, and the ledger stays the
+// caller's.
 func New(l ledger.Ledger, cfg Config) (*Client, error) {
-	// The parts fail for no other reason, so none is left running half-way.
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("peerledger: %w", err)
 	}
@@ -54,10 +61,17 @@ func New(l ledger.Ledger, cfg Config) (*Client, error) {
 	}
 	cfg.Recorder.Touched = tell(cfg.Recorder.Touched, engine.Touch)
 	recorder, err := transfers.NewRecorder(l, book, cfg.Recorder)
-	if err != nil {
-		return nil, err
+	if err != nil { // the journal's
+		return nil, errors.Join(err, engine.Close(ended()))
 	}
 	return &Client{Ledger: l, Book: book, Recorder: recorder, Settlement: engine}, nil
+}
+
+// ended is a context that has ended: nothing is worth waiting for.
+func ended() context.Context {
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // New has no context, and this one waits for nothing
+	cancel()
+	return ctx
 }
 
 // tell calls first, if there is one, and then second.
@@ -85,8 +99,9 @@ func (c *Client) Provision(ctx context.Context, peers ...accounts.Peer) ([]accou
 // the settlement engine finishes what it is paying, the ledger is closed. When
 // ctx ends, requests and hooks under way are given up (a hook that does not heed
 // it is left behind after 5 s more); what could not be finished by then is in the
-// error, as a *transfers.CloseError and a *settlement.OpenOrdersError. Close is
-// safe to call twice.
+// error, as a *transfers.CloseError and a *settlement.OpenOrdersError, beside one
+// that matches transfers.ErrJournal if the journal could not be left in order, whose
+// disk is waited for whatever ctx says. Close is safe to call twice.
 func (c *Client) Close(ctx context.Context) error {
 	return errors.Join(c.Recorder.Close(ctx), c.Settlement.Close(ctx), c.Ledger.Close())
 }

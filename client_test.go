@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -186,4 +188,29 @@ func TestTouchedIsShared(t *testing.T) {
 	require.Equal(t, units(5), pays.totals()[peers[0]])
 	ledgertest.RequireNothingHeld(t, client.Ledger)
 	require.NoError(t, client.Close(ctx))
+}
+
+// The journal cannot be opened: nothing is left running, and the ledger stays ours.
+func TestNewWithoutItsJournal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // which fails if a goroutine is left
+		l, pays := embedded.New(), rail{}
+		cfg := peerledger.Config{
+			Accounts: accounts.Config{Assets: []accounts.Asset{usd}},
+			Recorder: transfers.Config{
+				Journal: filepath.Join(t.TempDir(), "no", "folder"),
+				Events:  transfers.Events{Replayed: func([]transfers.Result) {}},
+			},
+			Settlement: settlement.Config{Settler: &pays},
+		}
+		_, err := peerledger.New(l, cfg)
+		require.ErrorIs(t, err, transfers.ErrJournal)
+		_, err = l.LookupAccounts(t.Context(), nil)
+		require.NoError(t, err, "it is open")
+		require.NoError(t, l.Close())
+
+		_, err = peerledger.OpenEmbedded(cfg)
+		require.ErrorIs(t, err, accounts.ErrInvalid)
+		require.ErrorContains(t, err, "Journal")
+	})
 }

@@ -21,7 +21,7 @@ type batch struct {
 	transfers []ledger.Transfer      // of the request
 	encoded   bool                   // transfers are those of all of todo
 	expiry    time.Time              // the first of its prepares'; zero if none has any
-	first     time.Time              // when the request was sent first
+	sent      time.Time              // when the request was sent first
 	touched   []accounts.Account
 	known     map[ledger.ID]struct{} // ids of touched
 	answered  []answeredFulfill      // that the journal need not keep
@@ -108,10 +108,10 @@ func (b *batch) expire(now time.Time) {
 // ids.
 func (ln *lane) resolve(ctx context.Context, b *batch) {
 	began := time.Now()
-	sent := 0 // operations of a request that must be sent again as it is
+	again := 0 // operations of a request that must be sent again as it is
 	pause := &pauses{}
 	for {
-		if sent == 0 {
+		if again == 0 {
 			b.expire(ln.recorder.cfg.Clock())
 		}
 		if len(b.done) > 0 && len(b.todo) > 0 {
@@ -122,21 +122,21 @@ func (ln *lane) resolve(ctx context.Context, b *batch) {
 		if len(b.todo) == 0 {
 			break
 		}
-		n := sent
+		n := again
 		if n == 0 {
-			n, b.first = b.request(ln.limit), time.Now()
+			n, b.sent = b.request(ln.limit), time.Now()
 		}
 		answers, err := ln.ask(ctx, b)
-		sent = 0
+		again = 0
 		switch {
 		case err == nil:
 			b.deliver(n, answers)
 			pause.reset()
 		case errors.Is(err, ledger.ErrOutcomeUnknown): // before all else: it may be in the books
 			b.handOver(n)
-			if sent = n; !pause.wait(ctx) {
+			if again = n; !pause.wait(ctx) {
 				ln.giveUp(b, n, err)
-				sent = 0
+				again = 0
 			}
 		case errors.Is(err, ledger.ErrTooMuchData) && n > 1:
 			ln.lowerLimit(len(b.transfers))
@@ -231,7 +231,7 @@ func (ln *lane) lowerLimit(refused int) {
 // deliver reads the answers to the first n operations. Those that must go on stay
 // in front of the others, in their order.
 func (b *batch) deliver(n int, answers []ledger.CreateTransferResult) {
-	again, waited := b.todo[:0], time.Since(b.first)
+	again, waited := b.todo[:0], time.Since(b.sent)
 	for _, o := range b.todo[:n] {
 		size := o.size()
 		if o.read(answers[:size], waited) {
@@ -268,7 +268,9 @@ func (o *operation) giveUp(cause error, closed bool) {
 	case o.giveBack: // its caller has an answer
 		return
 	case o.handed:
-		o.slot.outcome, err = ledger.OutcomeUnknown, wrapUnknown(cause)
+		if o.slot.outcome, err = ledger.OutcomeUnknown, wrapUnknown(cause); closed {
+			err = fmt.Errorf("the recorder was closed before the answer came: %w", err)
+		}
 	case o.entry != 0:
 		o.slot.outcome, err = ledger.OutcomeUnknown, fmt.Errorf("%w: not sent, and left in the journal: %w", ledger.ErrOutcomeUnknown, cause)
 	case closed:

@@ -10,11 +10,13 @@ import (
 
 // Config says how a Recorder works. The zero value is usable.
 type Config struct {
-	// Lanes is how many requests are in flight at once. Operations on one
-	// packet stay in order; there is none between packets. Default 2.
+	// Lanes is how many requests are in flight at once; more than the ledger has
+	// sessions (cluster.Config.Sessions) do no good. Operations on one packet stay in
+	// order; there is none between packets. Default 2.
 	Lanes int
 	// Backlog is how many operations may be waiting or in flight: the high water
-	// mark. Default 65536.
+	// mark. Each takes 232 bytes, which are kept to be used again. What is left in
+	// the Journal comes on top. Default 65536.
 	Backlog int
 	// BacklogLow is the low water mark. A backlog that was full takes no prepare
 	// before it has sunk so far; all other operations, which are about money
@@ -30,12 +32,14 @@ type Config struct {
 	// Journal is a folder, made if it is not there, in which fulfills are kept
 	// until the ledger has answered, so that they outlive the process: the next
 	// recorder with this folder records what is left in it. One recorder at a time
-	// may use it, and only ever for one ledger. It needs Events.Replayed. Default
-	// none.
+	// may use it, and only ever for one ledger: only the namespace is checked, and
+	// what another ledger refuses is forgotten. Submit of a fulfill then takes as
+	// long as the disk, shared by all who submit at the same time. It needs
+	// Events.Replayed. Default none.
 	Journal string
 	// Touched is told, after each batch, which peers may be owed another amount
-	// or may be paid more since. It is called from the goroutine of a lane, must
-	// not block, and must not keep the slice. Default none.
+	// or may be paid more since. It is called from the
+	// recorder's goroutines, concurrently, must not block, and must not keep the slice. Default none.
 	Touched func([]accounts.Account)
 	// Events are told of what the recorder does. Default none.
 	Events Events
@@ -54,14 +58,18 @@ type Events struct {
 	// its low water mark, with false.
 	Backlog func(full bool)
 	// Late is told of the packets that were booked by a correction, after each
-	// batch with any: see Result.Late.
+	// batch with any: see Result.Late. An operation that is recorded again is told
+	// again, as already applied.
 	Late func([]Result)
 	// Replayed is told what became of fulfills that an earlier recorder had left
-	// in the journal, after each batch with any. What the ledger refuses of them
-	// is kept nowhere else.
+	// in the journal, after each batch with any, also before NewRecorder has
+	// returned. What the ledger refuses of them is kept nowhere else: what is owed
+	// of it can be booked with Forward under another id. After a crash it may be told
+	// the same again; what is of unknown outcome stays in the journal.
 	Replayed func([]Result)
 	// Journal is told of faults of the journal. From one that matches ErrJournal
-	// on nothing is kept in it any more; after others it goes on.
+	// on nothing is kept in it any more: make room, and open a new recorder. After
+	// others it goes on.
 	Journal func(error)
 }
 
@@ -71,7 +79,7 @@ type Batch struct {
 	Operations int           // in the batch
 	Transfers  int           // sent, those sent again included
 	Requests   int           // made for it: 1, more if something had to be sent again, 0 if all had expired
-	Queued     int           // operations that waited for a later batch of the lane when it was cut
+	Queued     int           // operations, with marks of Flush, that waited for a later batch of the lane when it was cut
 	Took       time.Duration // from the first request to the last answer
 }
 

@@ -3,14 +3,14 @@
 //
 // A Recorder takes one operation at a time from any number of goroutines and
 // sends them in batches: whatever queued up while the last request was in flight
-// goes with the next one. There are three ways in, named by what they wait for:
+// goes with the next one, as far as it fits. There are three ways in, named by what they wait for:
 // Record waits for the ledger's answer, Submit for room in the backlog, TrySubmit
 // for nothing.
 //
 // Operations on one packet are recorded in the order in which they were handed over.
 // There is no order between packets, but that fulfills, rejects and forwards go ahead
-// of prepares when more is waiting than one request takes, and find room in a backlog
-// that is full of them: that money is promised already.
+// of prepares when more is waiting than one request takes, and are let into a full
+// backlog first: that money is promised already.
 //
 // A packet may be forwarded only after its prepare was applied: before that the
 // credit line is not enforced. A fulfill must be recorded even if the caller is
@@ -42,7 +42,7 @@
 // # Promises that outlive the process
 //
 // With Config.Journal a fulfill is kept on disk until the ledger has answered it,
-// and Submit of one returns when it is there. What a recorder leaves, since it was
+// and Submit of one returns when it is there (after TrySubmit, see Ticket.Journaled). What a recorder leaves, since it was
 // killed or closed before the ledger had answered, the next one with the same folder
 // records first. That is safe however much of it the ledger has, since the transfers
 // have the same ids. A record that was being written at a crash was not promised yet,
@@ -60,5 +60,5 @@
 //	push     into its lane, by the packet's id
 //	cut      into a batch: order, limits and chains are seen to here
 //	resolve  sent until it is answered, or until the recorder is closed
-//	publish  events, journal, then the caller
+//	publish  Touched, Late and Replayed, the journal, then the caller
 package transfers

@@ -41,14 +41,16 @@ var (
 	// or the hold's timeout. It comes with ledger.ErrOutcomeUnknown.
 	ErrAbandoned = errors.New("transfers: prepare abandoned")
 	// ErrBacklogFull says that as many operations are waiting as the recorder
-	// takes. Nothing was recorded.
+	// takes, or that too much is on its way to the Journal's disk. Nothing was
+	// recorded.
 	ErrBacklogFull = errors.New("transfers: backlog full")
 	// ErrClosed says that the recorder was closed before the operation was sent.
-	// Nothing was recorded.
+	// Nothing was recorded; see Record for a fulfill with a Journal.
 	ErrClosed = errors.New("transfers: recorder closed")
 	// ErrJournal says that the Journal cannot be opened or written: a JournalError
-	// names the folder, and matches one of the next three if it is one of these. Of
-	// a fulfill it says that it is not known to be on disk: it was handed over, and
+	// names the folder, and matches one of the next three if it is one of these, or
+	// accounts.ErrUnknownAsset or ErrAmounts if what is left in it does not fit the
+	// book's assets. Of a fulfill it says that it is not known to be on disk: it was handed over, and
 	// Wait tells when it is in the ledger.
 	ErrJournal = errors.New("transfers: journal")
 	// ErrJournalCorrupt says that a file of the Journal is not what was written to
@@ -57,9 +59,9 @@ var (
 	ErrJournalCorrupt = errors.New("transfers: journal is corrupt")
 	// ErrJournalInUse says that another recorder has the Journal open.
 	ErrJournalInUse = errors.New("transfers: journal is in use")
-	// ErrJournalForeign says that the Journal is that of another deployment, or
-	// of a version of this package that this one does not know.
-	ErrJournalForeign = errors.New("transfers: journal is another one's")
+	// ErrJournalForeign says that the Journal is that of another namespace, or of a
+	// version of this package that this one does not know.
+	ErrJournalForeign = errors.New("transfers: journal belongs to another namespace or version")
 )
 
 // PacketError is a field of an operation that cannot be used. It matches
@@ -72,7 +74,7 @@ type PacketError struct {
 }
 
 func (e *PacketError) Error() string {
-	return fmt.Sprintf("%v of packet %v: %s %s", e.Kind, e.ID, e.Field, e.Reason)
+	return fmt.Sprintf("transfers: %v of packet %v: %s %s", e.Kind, e.ID, e.Field, e.Reason)
 }
 
 // Is reports whether target is ErrPacket.
@@ -129,7 +131,10 @@ func (e *JournalError) Is(target error) bool {
 	}
 }
 
-// CloseError says what Close could not finish. It matches
+// CloseError says what Close could not finish. Record the unknown ones again with the
+// next recorder, the same packets: what is in the books is answered as already
+// applied. Of the unsent ones fulfills, rejects and forwards must be recorded; a
+// prepare need not. Fulfills in a Journal are recorded by themselves. It matches
 // ledger.ErrOutcomeUnknown if the outcome of at least one operation is unknown,
 // and the errors below.
 type CloseError struct {

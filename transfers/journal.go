@@ -19,14 +19,14 @@ type journal struct {
 	namespace string
 	log       *wal.Log
 	life      context.Context // of its goroutine's work; that of the recorder
-	now       context.Context // has ended
+	ended     context.Context // one that has ended, to ask without waiting
 	report    func(error)     // nil if nobody wants to know
 
-	mu    sync.Mutex
-	owed  map[ledger.ID]promise // by packet
-	due   int64                 // bytes of log at which the next checkpoint is written
-	kept  int                   // fulfills in the newest checkpoint
-	ended bool                  // the log has failed, and report knows
+	mu   sync.Mutex
+	owed map[ledger.ID]promise // by packet
+	due  int64                 // bytes of log at which the next checkpoint is written
+	kept int                   // fulfills in the newest checkpoint
+	told bool                  // the log has failed, and report knows
 
 	wake    chan struct{} // holds one: a checkpoint is due
 	stop    chan struct{}
@@ -63,23 +63,23 @@ const (
 func (j *journal) start() {
 	j.owed = make(map[ledger.ID]promise)
 	var end context.CancelFunc
-	j.now, end = context.WithCancel(j.life)
+	j.ended, end = context.WithCancel(j.life)
 	end()
 	j.wake, j.stop, j.stopped = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 	go j.run()
 }
 
-// room waits until not too much is on its way to the disk. The error is the
-// context's. A log that takes no more has room: add says so.
+// room waits until not too much is on its way to the disk. The error matches
+// ErrBacklogFull and the context's. A log that takes no more has room: wait tells.
 func (j *journal) room(ctx context.Context) error {
 	if err := j.log.Room(ctx, unsyncedMax); err != nil && errors.Is(err, ctx.Err()) {
-		return context.Cause(ctx)
+		return fmt.Errorf("%w: the journal's disk is slow: %w", ErrBacklogFull, context.Cause(ctx))
 	}
 	return nil
 }
 
 // crowded reports whether room would wait.
-func (j *journal) crowded() bool { return j.room(j.now) != nil }
+func (j *journal) crowded() bool { return j.room(j.ended) != nil }
 
 // add keeps a fulfill, once however often it comes before it is answered. It does not
 // wait for the disk.
@@ -167,11 +167,11 @@ func (j *journal) signal() {
 func (j *journal) fail() {
 	err := j.log.Err()
 	j.mu.Lock()
-	first := err != nil && !j.ended
-	j.ended = j.ended || first
+	first := err != nil && !j.told
+	j.told = j.told || first
 	j.mu.Unlock()
 	if first && j.report != nil {
-		j.report(j.fault(err))
+		j.report(j.fault(fmt.Errorf("%w; until a new recorder opens it, fulfills are no longer kept on disk", err)))
 	}
 }
 

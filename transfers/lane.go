@@ -253,7 +253,7 @@ func (ln *lane) peek() *operation {
 }
 
 // leftovers reports the operations that were given up while the recorder was
-// being closed, after the goroutine has ended. Those given up before then have
+// being closed, after the sender has ended. Those given up before then have
 // told their callers.
 func (ln *lane) leftovers(report *CloseError) {
 	for _, l := range ln.left {

@@ -18,8 +18,8 @@ import (
 //	92  ledger of From, of To    u32 each
 //	100 peer of From, of To      length u16 and bytes each; empty for ourselves
 //
-// Accounts are kept by peer, and not by id, since a handle has both. A refusal is the
-// id of the packet.
+// Accounts are kept by peer, so that the book can make the handle again. A refusal is
+// the id of the packet.
 const (
 	recordVersion = 1
 	recordFixed   = 100

@@ -17,7 +17,7 @@ import (
 // concurrently. Several recorders, in one process or many, may work on one
 // ledger, and resolve each other's packets.
 //
-// It owns two goroutines for each lane, and those of its journal, which Close ends.
+// It owns some goroutines for each lane and for its journal, which Close ends.
 type Recorder struct {
 	cfg     Config
 	assets  map[uint32]*assetOf
@@ -31,7 +31,7 @@ type Recorder struct {
 	ended   atomic.Bool // the ledger is closed
 	closing sync.Once
 	drained chan struct{}           // closed when every lane has ended
-	kept    error                   // what went wrong with the journal at the end, set before drained
+	atEnd   error                   // what went wrong with the journal at the end; set before drained is closed
 	life    context.Context         // of the requests; ended by Close, with the reason
 	end     context.CancelCauseFunc // of life
 }
@@ -39,7 +39,7 @@ type Recorder struct {
 // NewRecorder starts a recorder for packets between the peers of a book. If there
 // is a journal, what is left in it is handed over first, and Events.Replayed tells
 // what becomes of it. The errors are those of Config.Validate, or match ErrJournal;
-// then nothing was changed.
+// then nothing was changed. Close the recorder before the ledger.
 func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (r *Recorder) start() {
 	}
 	go func() {
 		running.Wait()
-		r.kept = r.journal.close()
+		r.atEnd = r.journal.close()
 		close(r.drained)
 	}()
 }
@@ -122,15 +122,18 @@ func (r *Recorder) Forward(ctx context.Context, p Packet) (Result, error) {
 //     the context ended before there was room. ErrClosed, ledger.ErrClosed, or the
 //     context's own error: it was not handed over. ledger.ErrTooMuchData: the
 //     ledger takes no request with as many transfers as it has legs. Nothing was
-//     recorded, and nothing will be;
+//     recorded, and nothing will be (but a fulfill with a Journal that meets Close
+//     may be, by the next recorder: record it again under its own id only);
 //   - a *RefusedError: the ledger refused. A fulfill that is refused with
 //     ErrAccountClosed is taken again when the account is open, up to four times;
 //     then it is refused with ledger.ErrIDSpent, and what is owed can be booked
 //     with Forward under another id, when the hold has expired;
 //   - ErrHoldExpired: a prepare was applied, and its hold may have ended before the
 //     answer came: the packet must not be forwarded;
-//   - ledger.ErrOutcomeUnknown: the context ended before the ledger had answered.
-//     The operation goes on all the same. A prepare is abandoned (ErrAbandoned):
+//   - ledger.ErrOutcomeUnknown: the context ended before the ledger had answered,
+//     and the operation goes on; or the recorder or the ledger was closed first, and
+//     it does not: record the same packet again, with the next recorder. When the
+//     context has ended, a prepare is abandoned (ErrAbandoned):
 //     its packet must not be forwarded. If the recorder drew the packet's id, it
 //     gives back what the prepare came to hold, or the hold's timeout does if the
 //     recorder is closed before it can. If the caller gave the id, the caller may
@@ -181,8 +184,8 @@ func (r *Recorder) RecordAll(ctx context.Context, ops ...Op) ([]Result, error) {
 //
 // With a Journal, Submit of a fulfill also waits until it is on disk. If that
 // fails (ErrJournal), or the context ends first (ledger.ErrOutcomeUnknown), the
-// fulfill was handed over all the same: there is an error and a Ticket, which
-// tells when the money is booked.
+// fulfill was handed over all the same: there is an error, which matches ErrJournal,
+// and a Ticket, which tells when the money is booked.
 func (r *Recorder) Submit(ctx context.Context, op Op) (Ticket, error) {
 	ticket, err := r.hand(ctx, op, r.slots.get())
 	if err != nil || ticket.entry == 0 {
@@ -195,18 +198,16 @@ func (r *Recorder) Submit(ctx context.Context, op Op) (Ticket, error) {
 }
 
 // TrySubmit hands one operation over if there is room in the backlog, and answers
-// ErrBacklogFull at once if there is none. It never waits: Ticket.Journaled tells
-// when a fulfill is on disk. Otherwise it is as Submit.
+// ErrBacklogFull at once if there is none, or if too much is on its way to the
+// Journal's disk. It never waits: Ticket.Journaled tells when a fulfill is on disk.
+// Otherwise it is as Submit.
 func (r *Recorder) TrySubmit(op Op) (Ticket, error) {
 	var o operation
 	if err := r.fill(&o, &op); err != nil {
 		return Ticket{}, err
 	}
-	if op.Kind == KindFulfill && r.journal != nil && r.journal.crowded() {
-		return Ticket{}, ErrBacklogFull
-	}
-	if !r.backlog.try(op.promised()) {
-		return Ticket{}, ErrBacklogFull
+	if op.Kind == KindFulfill && r.journal != nil && r.journal.crowded() || !r.backlog.try(op.promised()) {
+		return Ticket{}, wrap(op.Kind, o.packet.ID, ErrBacklogFull)
 	}
 	o.slot = r.slots.get()
 	return r.enqueue(&o)
@@ -215,7 +216,7 @@ func (r *Recorder) TrySubmit(op Op) (Ticket, error) {
 // hand hands an operation over whose answer goes into a slot.
 func (r *Recorder) hand(ctx context.Context, op Op, s *slot) (Ticket, error) {
 	if ctx.Err() != nil {
-		return Ticket{}, context.Cause(ctx)
+		return Ticket{}, wrap(op.Kind, op.Packet.ID, context.Cause(ctx))
 	}
 	o := operation{slot: s}
 	if err := r.fill(&o, &op); err != nil {
@@ -223,17 +224,17 @@ func (r *Recorder) hand(ctx context.Context, op Op, s *slot) (Ticket, error) {
 	}
 	if op.Kind == KindFulfill && r.journal != nil {
 		if err := r.journal.room(ctx); err != nil {
-			return Ticket{}, err
+			return Ticket{}, wrap(op.Kind, o.packet.ID, err)
 		}
 	}
 	if err := r.backlog.enter(ctx, op.promised()); err != nil {
-		return Ticket{}, err
+		return Ticket{}, wrap(op.Kind, o.packet.ID, err)
 	}
 	return r.enqueue(&o)
 }
 
-// Flush waits until every operation handed over before the call was answered. The
-// error is that of the context.
+// Flush waits until every operation handed over before the call was answered or given
+// up. The error is that of the context.
 func (r *Recorder) Flush(ctx context.Context) error {
 	marks := make([]slot, len(r.lanes))
 	for i, ln := range r.lanes {
@@ -280,12 +281,12 @@ func (r *Recorder) Close(ctx context.Context) error {
 		ln.leftovers(left)
 	}
 	if len(left.Unknown)+len(left.Unsent) == 0 {
-		return r.kept
+		return r.atEnd
 	}
 	if deadline := context.Cause(r.life); deadline != ErrClosed { //nolint:errorlint // set above, as it is
 		left.Deadline = deadline
 	}
-	return errors.Join(left, r.kept)
+	return errors.Join(left, r.atEnd)
 }
 
 // fill makes an operation ready for its lane: all that can be found wrong without
@@ -300,13 +301,13 @@ func (r *Recorder) fill(o *operation, op *Op) error {
 	from, knownFrom := r.assets[op.Packet.From.Ledger()]
 	to, knownTo := r.assets[op.Packet.To.Ledger()]
 	if !knownFrom || !knownTo {
-		return fmt.Errorf("%w: packet from %v to %v", accounts.ErrUnknownAsset, op.Packet.From, op.Packet.To)
+		return wrap(op.Kind, op.Packet.ID, fmt.Errorf("%w: from %v to %v", accounts.ErrUnknownAsset, op.Packet.From, op.Packet.To))
 	}
 	o.kind, o.packet, o.phase, o.from, o.to = op.Kind, op.Packet, phaseOf(op.Kind), from, to
 	var array [maxLegs]leg
 	legs, err := appendLegs(array[:0], &o.packet, from, to)
 	if err != nil {
-		return err
+		return wrap(op.Kind, op.Packet.ID, err)
 	}
 	o.count = uint8(len(legs))
 	if !op.Kind.begins() {
@@ -331,7 +332,7 @@ func (r *Recorder) hold(p *Packet, now time.Time) (time.Duration, error) {
 		}
 		left := p.Expiry.Sub(now)
 		if left < r.cfg.MinHold {
-			return 0, fmt.Errorf("%w: %v until %v, want %v", ErrHoldTooShort, left, p.Expiry, r.cfg.MinHold)
+			return 0, wrap(KindPrepare, p.ID, fmt.Errorf("%w: %v until %v, want %v", ErrHoldTooShort, left, p.Expiry, r.cfg.MinHold))
 		}
 		hold = left + r.cfg.HoldMargin
 	}
@@ -363,9 +364,12 @@ func (r *Recorder) enqueue(o *operation) (Ticket, error) {
 		if ln.push(o) {
 			return ticket, nil
 		}
+		if o.entry != 0 {
+			r.journal.forget([]answeredFulfill{{o.packet.ID, true}}) // too late if the journal is closed by now
+		}
 	}
 	r.backlog.leave(1)
-	return Ticket{}, ErrClosed
+	return Ticket{}, wrap(o.kind, o.packet.ID, ErrClosed)
 }
 
 // laneOf is the lane of a packet, the same for all its operations.

@@ -110,7 +110,8 @@ func (r *Recorder) prepareReplay(book *accounts.Book, left []record) ([]operatio
 			err = r.fill(&owed[i], &op)
 		}
 		if err != nil {
-			return nil, wrap(KindFulfill, l.packet.ID, err)
+			return nil, fmt.Errorf("a fulfill that is left cannot be recorded with these assets; open it with those that it was written with: %w",
+				wrap(KindFulfill, l.packet.ID, err))
 		}
 	}
 	return owed, nil

@@ -17,8 +17,8 @@ type Result struct {
 	// refused with the id spent, or unknown. A prepare that was applied already
 	// says nothing about what became of the packet since.
 	Outcome ledger.Outcome
-	// Late says that the packet was booked by a correction: its hold had expired
-	// before the fulfill, or the sender's line did not cover a forward. The
+	// Late says that the packet was booked by a correction, now or before: its hold had
+	// expired before the fulfill, or the sender's line did not cover a forward. The
 	// receiver has what it is owed. The sender was charged as much as its line
 	// allowed; what is missing of In, if anything, is in the asset's suspense
 	// account.
@@ -50,7 +50,7 @@ func (o *operation) read(answers []ledger.CreateTransferResult, waited time.Dura
 	if o.giveBack {
 		return false // its own result stays; what is held now ends with the hold's timeout
 	}
-	o.settle(chain, answers[0].Timestamp, waited)
+	o.conclude(chain, answers[0].Timestamp, waited)
 	if o.kind != KindPrepare || o.slot.answer() || !o.ours(chain.Outcome) {
 		return false
 	}
@@ -94,8 +94,8 @@ func noSender(s ledger.CreateTransferStatus) bool {
 // now, and forward the packet on the strength of that.
 func (o *operation) ours(outcome ledger.Outcome) bool { return o.drawn && outcome.Done() }
 
-// settle fills in the answer.
-func (o *operation) settle(chain ledger.Chain, timestamp uint64, waited time.Duration) {
+// conclude fills in the answer.
+func (o *operation) conclude(chain ledger.Chain, timestamp uint64, waited time.Duration) {
 	s := o.slot
 	s.outcome = chain.Outcome
 	if s.outcome.Done() {

@@ -29,15 +29,19 @@ func (t Ticket) Wait(ctx context.Context) Result {
 	if t.slot.wait(ctx) {
 		return t.slot.result(t.kind, t.packet)
 	}
-	return t.unknown(fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, context.Cause(ctx)))
+	return t.unknown(fmt.Errorf("%w, and still under way: %w", ledger.ErrOutcomeUnknown, context.Cause(ctx)))
 }
 
 // Journaled waits until a fulfill is in the Journal on disk, and will be recorded
-// even if the process dies. Submit has waited for that; after TrySubmit it is for
-// the caller to do. It is nil at once for what is in the ledger already, and for
-// all other operations. The error matches ErrJournal, and ledger.ErrOutcomeUnknown
-// if the context has ended first: then only Wait tells that the money is booked.
+// even if the process dies, unless the ledger refuses it. Submit has waited for that;
+// after TrySubmit it is for the caller to do. It is nil at once for what is in the
+// ledger already, and for all other operations. The error matches ErrJournal, also
+// if there is no Journal, and ledger.ErrOutcomeUnknown if the context has ended first:
+// then only Wait tells that the money is booked.
 func (t Ticket) Journaled(ctx context.Context) error {
+	if t.slot == nil {
+		return fmt.Errorf("%w: this is nobody's ticket", ErrJournal)
+	}
 	if t.kind != KindFulfill || t.slot.done() {
 		return nil
 	}
@@ -51,7 +55,7 @@ func (t Ticket) waitOrAbandon(ctx context.Context) (r Result, final bool) {
 	if t.slot.wait(ctx) {
 		return t.slot.result(t.kind, t.packet), true
 	}
-	err := fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, context.Cause(ctx))
+	err := fmt.Errorf("%w, and still under way: %w", ledger.ErrOutcomeUnknown, context.Cause(ctx))
 	switch {
 	case t.kind == KindPrepare && !t.slot.abandon():
 		return t.slot.result(t.kind, t.packet), false // nobody writes it any more

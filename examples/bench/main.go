@@ -13,8 +13,8 @@
 //	          each request, as traffic that goes on has them; batched has only one kind
 //	          in each, which a server likes better, and which a connector cannot choose
 //	single    (b) calls of the ledger's client with one transfer each, from many goroutines
-//	submit    (c) Recorder.Submit, from one goroutine for each lane, each with at most
-//	          24576 operations not answered (49152 in all); a fulfill follows the
+//	submit    (c) Recorder.Submit, from one goroutine for each lane, with at most
+//	          24576 operations not answered each, and 49152 together; a fulfill follows the
 //	          answer to its prepare, as it must in a connector
 //	record    (d) Recorder.Record, from many goroutines that each wait for their answers
 //
@@ -23,7 +23,7 @@
 // of a ratio: a recorder with two lanes is compared with two clients.
 //
 // The base scenario is two lanes, ten peers, uniform traffic, no settlement engine and no
-// journal. -axes varies one of these at a time; without it there is only the base. (a)
+// journal. -axes, or a list of values, varies one of these at a time. (a)
 // and (b) are measured again where the ledger's work changes: with other lanes, another
 // load, other peers. A settlement engine and a journal are compared with (a) and (b) of
 // the base. The engine looks at balances after every batch, and its threshold lets a few
