@@ -3,6 +3,7 @@ package transfers
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -24,6 +25,7 @@ type lane struct {
 	ledger   ledger.Ledger
 	recorder *Recorder
 	wake     chan struct{} // holds one: there is something to do for an idle sender
+	load     atomic.Int64  // operations that it has not answered
 
 	mu     sync.Mutex
 	in     queue // what has come since somebody looked
@@ -79,6 +81,9 @@ func (ln *lane) push(o *operation) bool {
 	wake := ln.idle
 	ln.idle = false
 	ln.mu.Unlock()
+	if o.kind != 0 {
+		ln.load.Add(1)
+	}
 	if wake {
 		ln.wake <- struct{}{} // there is room: who clears idle sends one
 	}

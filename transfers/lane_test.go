@@ -241,3 +241,37 @@ func TestOperationsAreUsedAgain(t *testing.T) {
 	require.Same(t, used[0], again[0])
 	require.Equal(t, next, again[0])
 }
+
+// New packets go to the lane that has less to do; what is on a packet follows it.
+func TestLanesAreLevelled(t *testing.T) {
+	t.Parallel()
+	p := newParties(t)
+	r := &Recorder{cfg: Config{}.withDefaults()}
+	for i := range 3 {
+		r.lanes = append(r.lanes, newLane(i, nil, r))
+	}
+	counts := map[*lane]int{}
+	count := func(n int) {
+		clear(counts)
+		for range n {
+			counts[r.laneOf(r.draw(time.UnixMilli(1)))]++
+		}
+	}
+	count(3000)
+	for _, ln := range r.lanes {
+		require.InDelta(t, 1000, counts[ln], 200, "level lanes are used alike")
+	}
+	r.lanes[1].load.Store(lopsided + 1)
+	count(3000)
+	require.LessOrEqual(t, counts[r.lanes[1]], 50, "16 draws in a row by chance: a third to the 16th")
+	r.lanes[1].load.Store(lopsided)
+	count(3000)
+	require.InDelta(t, 1000, counts[r.lanes[1]], 200)
+
+	o := testOperation(t, KindForward, 1, 1)
+	o.packet.From = p.alice
+	r.lanes[0].push(o)
+	require.Equal(t, int64(1), r.lanes[0].load.Load())
+	require.True(t, r.lanes[0].mark(new(slot)))
+	require.Equal(t, int64(1), r.lanes[0].load.Load())
+}

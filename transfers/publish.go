@@ -34,6 +34,7 @@ func (ln *lane) announce(b *batch) {
 	}
 	ln.finish(b.done)
 	b.done = b.done[:0]
+	ln.load.Add(-int64(n))
 	r.backlog.leave(n)
 }
 

@@ -315,12 +315,38 @@ func (r *Recorder) fill(o *operation, op *Op) error {
 	}
 	now := r.cfg.Clock()
 	if o.drawn = o.packet.ID.IsZero(); o.drawn {
-		o.packet.ID = r.ids.next(now)
+		o.packet.ID = r.draw(now)
 	}
 	if op.Kind == KindPrepare && o.count > 0 {
 		o.packet.Hold, err = r.hold(&o.packet, now)
 	}
 	return err
+}
+
+// lopsided is how many more operations than the least loaded one a lane may have
+// before new packets go elsewhere: half a full request.
+const lopsided = ledger.BatchMax / 2
+
+// draw draws an id, which picks a lane too. Sessions are not equally fast, and the
+// backlog is shared: without this the slowest lane would come to hold all of it, and
+// the others would have nothing to send.
+func (r *Recorder) draw(now time.Time) ledger.ID {
+	id := r.ids.next(now)
+	if len(r.lanes) == 1 {
+		return id
+	}
+	least := r.lanes[0].load.Load()
+	for _, ln := range r.lanes[1:] {
+		least = min(least, ln.load.Load())
+	}
+	// An id in two goes to one of two lanes, so this soon ends; it need not.
+	for range 16 {
+		if r.laneOf(id).load.Load()-least <= lopsided {
+			break
+		}
+		id = r.ids.next(now)
+	}
+	return id
 }
 
 // hold is how long the ledger is to hold a packet, in whole seconds.

@@ -13,8 +13,8 @@
 //	          each request, as traffic that goes on has them; batched has only one kind
 //	          in each, which a server likes better, and which a connector cannot choose
 //	single    (b) calls of the ledger's client with one transfer each, from many goroutines
-//	submit    (c) Recorder.Submit, from one goroutine for each lane, with at most
-//	          24576 operations not answered each, and 49152 together; a fulfill follows the
+//	submit    (c) Recorder.Submit, from one goroutine for each lane, with some 24576
+//	          operations under way each, and 49152 together; a fulfill follows the
 //	          answer to its prepare, as it must in a connector
 //	record    (d) Recorder.Record, from many goroutines that each wait for their answers
 //
@@ -59,7 +59,7 @@
 // hand an operation to another goroutine costs more than to write it. With -delay the
 // ledger answers later, but takes any number of requests at once, which no session does.
 //
-// Every answer is checked, and after each measurement what every peer sent and
+// Every answer is checked (of submit those that are waited for), and after each measurement what every peer sent and
 // earned, that nothing is held and that debits equal credits: a run that lost a
 // packet ends with status 1. Status 2 is a wrong command line.
 package main

@@ -7,31 +7,35 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// What the submitters have under way, all together: three full requests for each lane,
-// one in flight, one that waits, and one whose answers they look at; as far as three
-// quarters of the recorder's backlog allow: a submitter is to wait for answers and not
-// for room.
+// How many operations the submitters have under way, all together: three full requests
+// for each lane, one in flight, one that waits, and one whose answers they look at; as
+// far as three quarters of the recorder's backlog allow.
 const (
 	windowOfLane = 3 * 8192
 	windowMax    = 3 * 65536 / 4
 )
 
-// submit is goroutines that hand operations over without waiting, and look at each
-// answer later. There is one for each lane.
+// submit is goroutines that hand operations over without waiting. There is one for each
+// lane. They look later at the answers that somebody needs: of prepares, whose fulfills
+// follow, and of what is timed. That the others are in the books is verified with
+// everything else, by what each peer has sent and earned.
 func (r *recorderRun) submit(goroutines int) (workers []worker) {
-	window := min(goroutines*windowOfLane, windowMax)
+	window := min(goroutines*windowOfLane, windowMax) / goroutines
+	if r.phase == phaseSingle {
+		window /= sampleEvery // only these are looked at: as many operations are under way
+	}
 	for i := range goroutines {
 		s := &submitter{
 			run: r, watch: watch{r.latencies.caller(i), sampleEvery},
-			ring: make([]underway, window/goroutines),
+			ring: make([]underway, window),
 		}
 		workers = append(workers, s.work)
 	}
 	return workers
 }
 
-// submitter is one of these goroutines. Its operations under way are a ring, oldest
-// first.
+// submitter is one of these goroutines. The operations whose answers it looks at are a
+// ring, oldest first.
 type submitter struct {
 	run   *recorderRun
 	watch watch
@@ -40,7 +44,7 @@ type submitter struct {
 	count int
 }
 
-// underway is an operation that was handed over.
+// underway is an operation that was handed over and is looked at.
 type underway struct {
 	ticket transfers.Ticket
 	packet int64
@@ -59,7 +63,7 @@ func (s *submitter) work(ctx context.Context) error {
 				continue
 			}
 			if s.count == 0 {
-				return nil
+				return s.run.recorder.Flush(ctx)
 			}
 		}
 		if err := s.await(ctx); err != nil {
@@ -69,12 +73,12 @@ func (s *submitter) work(ctx context.Context) error {
 }
 
 func (s *submitter) submit(ctx context.Context, op transfers.Op, i int64, hold bool) error {
-	u := &s.ring[(s.first+s.count)%len(s.ring)]
-	u.packet, u.hold, u.began = i, hold, s.watch.begin(i)
-	var err error
-	if u.ticket, err = s.run.recorder.Submit(ctx, op); err != nil {
+	began := s.watch.begin(i)
+	ticket, err := s.run.recorder.Submit(ctx, op)
+	if err != nil || (!hold && began.IsZero()) {
 		return err
 	}
+	s.ring[(s.first+s.count)%len(s.ring)] = underway{ticket, i, began, hold}
 	s.count++
 	return nil
 }
