@@ -10,8 +10,7 @@
 //	batched   (a) calls of the ledger's client with full batches built by hand, from
 //	          one goroutine for each session
 //	mixed     (a) of two phases, with the posts of the request before it and new holds in
-//	          each request, as traffic that goes on has them; batched has only one kind
-//	          in each, which a server likes better, and which a connector cannot choose
+//	          each request, as traffic that goes on has them; batched has one kind in each
 //	single    (b) calls of the ledger's client with one transfer each, from many goroutines
 //	submit    (c) Recorder.Submit, from one goroutine for each lane, with some 24576
 //	          operations under way each, and 49152 together; a fulfill follows the
