@@ -1,0 +1,52 @@
+package transfers
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// What a lane does with an operation beside the ledger: queue it, cut and encode it
+// into a full batch, read its answer and publish it.
+func BenchmarkLane(b *testing.B) {
+	usd := accounts.Asset{Code: "USD", Ledger: 1}
+	book, err := accounts.NewBook(nil, accounts.Config{Assets: []accounts.Asset{usd}})
+	require.NoError(b, err)
+	alice, err := book.Account("alice", usd)
+	require.NoError(b, err)
+	bob, err := book.Account("bob", usd)
+	require.NoError(b, err)
+	ids, _ := book.AssetIDs(1)
+	asset := &assetOf{ids: ids}
+	answers := make([]ledger.CreateTransferResult, ledger.BatchMax)
+	for i := range answers {
+		answers[i].Status = ledger.TransferCreated
+	}
+	for _, kind := range []Kind{KindPrepare, KindFulfill, KindForward} {
+		b.Run(kind.String(), func(b *testing.B) {
+			ln := newIdleLane(ledger.BatchMax)
+			ln.recorder.backlog.force(1 << 19)
+			slots := make([]slot, ledger.BatchMax)
+			b.ReportAllocs()
+			for b.Loop() {
+				for i := range slots {
+					slots[i] = slot{}
+					ln.push(&operation{
+						slot: &slots[i], kind: kind, phase: phaseOf(kind), count: 1, from: asset, to: asset,
+						packet: Packet{ID: ledger.NewID(uint64(i)<<8, 1), From: alice, To: bob, In: 1, Out: 1, Hold: time.Hour},
+					})
+				}
+				batch, _ := ln.poll()
+				batch.sent = time.Now()
+				batch.deliver(len(batch.todo), answers)
+				ln.recorder.backlog.force(len(slots))
+				ln.publish(batch)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/ledger.BatchMax, "ns/operation")
+		})
+	}
+}
