@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	tb "github.com/tigerbeetle/tigerbeetle-go"
 
+	"github.com/peerledger/peerledger/internal/progress"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
@@ -70,7 +71,7 @@ func TestOnACluster(t *testing.T) {
 	for range 2 { // with accounts of its own each time
 		b := newBencher(opts, newClusterSubject(c.Config()))
 		plan := planOf(opts)
-		rounds, err := b.rounds(t.Context(), plan, progress{})
+		rounds, err := b.rounds(t.Context(), plan, progress.Progress{})
 		require.NoError(t, err)
 		require.Len(t, newReport(plan, rounds).lines, len(plan))
 		require.NoError(t, b.close())

@@ -12,6 +12,7 @@ import (
 	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/progress"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
@@ -160,7 +161,7 @@ func TestLedgerThatStays(t *testing.T) {
 	l := embedded.New()
 	for range 2 { // two runs do not meet
 		b := newBencher(opts, lasting{l})
-		_, err = b.rounds(t.Context(), planOf(opts), progress{})
+		_, err = b.rounds(t.Context(), planOf(opts), progress.Progress{})
 		require.NoError(t, err)
 		require.Len(t, b.markets, 2)
 	}

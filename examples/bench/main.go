@@ -58,9 +58,9 @@
 // hand an operation to another goroutine costs more than to write it. With -delay the
 // ledger answers later, but takes any number of requests at once, which no session does.
 //
-// Every answer is checked (of submit those that are waited for), and after each measurement what every peer sent and
-// earned, that nothing is held and that debits equal credits: a run that lost a
-// packet ends with status 1. Status 2 is a wrong command line.
+// Every answer is checked (of submit those that are waited for), and after each
+// measurement what every peer sent and earned, that nothing is held and that debits
+// equal credits: a run that lost a packet ends with status 1. Status 2 is a wrong command line.
 package main
 
 import (
@@ -73,6 +73,8 @@ import (
 	"os/signal"
 
 	"golang.org/x/term"
+
+	"github.com/peerledger/peerledger/internal/progress"
 )
 
 func main() {
@@ -111,7 +113,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, terminal 
 			return err // rather than after an hour of measuring
 		}
 	}
-	rep, err := bench(ctx, opts, newProgress(stderr, terminal && !opts.json))
+	rep, err := bench(ctx, opts, progress.New(stderr, terminal && !opts.json, "measuring", 50))
 	if err != nil {
 		return err
 	}
@@ -124,7 +126,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, terminal 
 }
 
 // bench measures everything that the options ask for, in rounds.
-func bench(ctx context.Context, opts options, progress progress) (rep *report, err error) {
+func bench(ctx context.Context, opts options, shown progress.Progress) (rep *report, err error) {
 	s, err := openSubject(opts)
 	if err != nil {
 		return nil, err
@@ -132,9 +134,9 @@ func bench(ctx context.Context, opts options, progress progress) (rep *report, e
 	b := newBencher(opts, s)
 	defer func() { err = errors.Join(err, b.close()) }()
 	plan := planOf(opts)
-	progress.start(opts.count * len(plan))
-	defer func() { progress.stop(err) }()
-	rounds, err := b.rounds(ctx, plan, progress)
+	shown.Start(opts.count * len(plan))
+	defer func() { shown.Stop(err) }()
+	rounds, err := b.rounds(ctx, plan, shown)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/peerledger/peerledger/internal/progress"
 )
 
 // sample is what one measurement of one round found.
@@ -46,7 +48,7 @@ func (b *bencher) close() error { return b.subject.close() }
 // rounds measures the plan as often as is asked, every other time backwards: a ledger
 // that becomes slower, say, must not always do so for the same ways. The samples of a
 // round are in the order of the plan.
-func (b *bencher) rounds(ctx context.Context, plan []measurement, progress progress) ([][]sample, error) {
+func (b *bencher) rounds(ctx context.Context, plan []measurement, shown progress.Progress) ([][]sample, error) {
 	// The first one also pays for a process that has just begun.
 	if _, err := b.measure(ctx, plan[0]); err != nil {
 		return nil, fmt.Errorf("%v: %w", plan[0], err)
@@ -58,12 +60,12 @@ func (b *bencher) rounds(ctx context.Context, plan []measurement, progress progr
 			if n%2 == 1 {
 				i = len(plan) - 1 - i
 			}
-			progress.say(plan[i].String())
+			shown.Say(plan[i].String())
 			var err error
 			if rounds[n][i], err = b.measure(ctx, plan[i]); err != nil {
 				return nil, fmt.Errorf("%v: %w", plan[i], err)
 			}
-			progress.step()
+			shown.Step()
 		}
 	}
 	return rounds, nil

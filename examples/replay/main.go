@@ -22,6 +22,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/peerledger/peerledger/internal/progress"
 	"github.com/peerledger/peerledger/internal/trace"
 )
 
@@ -74,7 +75,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, terminal 
 	if err != nil {
 		return err
 	}
-	report, err := replay(ctx, tr, opts, newProgress(stderr, terminal && !opts.json))
+	report, err := replay(ctx, tr, opts, progress.New(stderr, terminal && !opts.json, "replaying events", 0))
 	if err != nil {
 		return err
 	}

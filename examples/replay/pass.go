@@ -8,6 +8,7 @@ import (
 
 	"github.com/peerledger/peerledger"
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/progress"
 	"github.com/peerledger/peerledger/internal/trace"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
@@ -19,7 +20,7 @@ type pass struct {
 	trace    *trace.Trace
 	client   *peerledger.Client
 	engine   bool
-	progress progress
+	progress progress.Progress
 
 	peers   map[string]*peer
 	order   []*peer                             // as in the trace
@@ -47,9 +48,9 @@ type release struct {
 	line   int
 }
 
-func newPass(tr *trace.Trace, client *peerledger.Client, handles map[string]accounts.Account, engine bool, progress progress) *pass {
+func newPass(tr *trace.Trace, client *peerledger.Client, handles map[string]accounts.Account, engine bool, shown progress.Progress) *pass {
 	p := &pass{
-		trace: tr, client: client, engine: engine, progress: progress,
+		trace: tr, client: client, engine: engine, progress: shown,
 		peers: map[string]*peer{}, packets: map[*trace.Forward]transfers.Ticket{},
 		tally: tally{fulfilled: map[string]int{}, rejected: map[string]int{}},
 	}
@@ -72,7 +73,7 @@ func (p *pass) run(ctx context.Context) error {
 		if err := p.play(ctx, event); err != nil {
 			return fmt.Errorf("%s:%d: %w", p.trace.Name, event.Where().Line, err)
 		}
-		p.progress.step()
+		p.progress.Step()
 	}
 	if err := p.awaitAll(ctx); err != nil {
 		return err

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/peerledger/peerledger/internal/progress"
 	"github.com/peerledger/peerledger/internal/trace"
 	"github.com/peerledger/peerledger/settlement"
 )
 
 // replay replays a trace into a new ledger and reports what the books say.
-func replay(ctx context.Context, tr *trace.Trace, opts options, progress progress) (rep *report, err error) {
+func replay(ctx context.Context, tr *trace.Trace, opts options, shown progress.Progress) (rep *report, err error) {
 	client, handles, err := open(ctx, tr, opts)
 	if err != nil {
 		return nil, fmt.Errorf("%s:1: %w", tr.Name, err) // what it needs is in the config line
@@ -23,10 +24,10 @@ func replay(ctx context.Context, tr *trace.Trace, opts options, progress progres
 	if opts.twice {
 		passes = 2
 	}
-	progress.start(passes * len(tr.Events))
-	defer func() { progress.stop(err) }()
+	shown.Start(passes * len(tr.Events))
+	defer func() { shown.Stop(err) }()
 	for range passes {
-		pass := newPass(tr, client, handles, opts.engine, progress)
+		pass := newPass(tr, client, handles, opts.engine, shown)
 		if err := pass.run(ctx); err != nil {
 			return nil, err
 		}
