@@ -25,10 +25,11 @@ var (
 
 func units(n uint64) ledger.Amount { return ledger.NewAmount(n) }
 
-// newBook is a book of USD and XRP on the given ledger.
+// newBook is a book of USD and XRP on the given ledger, in a namespace of the test's
+// own: tests may share a ledger.
 func newBook(t *testing.T, l ledger.Ledger) *accounts.Book {
 	t.Helper()
-	book, err := accounts.NewBook(l, accounts.Config{Namespace: "test", Assets: []accounts.Asset{usd, xrp}})
+	book, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd, xrp}})
 	require.NoError(t, err)
 	return book
 }
@@ -168,7 +169,7 @@ func TestProvisionReportsEveryDrift(t *testing.T) {
 
 	euro := accounts.Asset{Code: "EUR", Scale: 2, Ledger: usd.Ledger}
 	book, err := accounts.NewBook(l, accounts.Config{
-		Namespace: "test", Assets: []accounts.Asset{euro}, NoHistory: true,
+		Namespace: t.Name(), Assets: []accounts.Asset{euro}, NoHistory: true,
 	})
 	require.NoError(t, err)
 	handles, err := book.Provision(ctx,
@@ -316,7 +317,7 @@ func burnGrant(t *testing.T, l ledger.Ledger, book *accounts.Book, peer string) 
 	require.NoError(t, err)
 	line := book.PeerIDs(account).Line
 	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{{
-		ID:             chart.Namespace("test").Derive("line", chart.ID(line), chart.U64(1)),
+		ID:             chart.Namespace(t.Name()).Derive("line", chart.ID(line), chart.U64(1)),
 		DebitAccountID: line, CreditAccountID: account.ID(), Ledger: usd.Ledger, Code: chart.CodeGrant,
 	}})
 	require.NoError(t, err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/resend"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -52,7 +53,7 @@ func NewEngine(l ledger.Ledger, book *accounts.Book, cfg Config) (*Engine, error
 	cfg = cfg.withDefaults()
 	ns := chart.Namespace(book.Namespace())
 	e := &Engine{
-		ledger: resender{l}, book: book, cfg: cfg, ns: ns,
+		ledger: resend.Ledger{Ledger: l}, book: book, cfg: cfg, ns: ns,
 		instance: uint128.Uint128(ns.Derive("instance", []byte(cfg.Instance))),
 		register: newRegister(func() *backoff.ExponentialBackOff {
 			b := backoff.NewExponentialBackOff()

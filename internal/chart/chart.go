@@ -26,8 +26,14 @@ const (
 	CodeCorrection uint16 = 5
 	CodeOrder      uint16 = 20 // a settlement order and its post or void
 	CodeIncoming   uint16 = 21 // a settlement received from the peer
+	CodeClaim      uint16 = 22 // an engine's claim on an order, without an amount
+	CodeVoucher    uint16 = 23 // the increase of a cumulative voucher
 	CodeOutgoing   uint16 = 24 // a settlement paid to the peer without an order
+	CodeFund       uint16 = 30 // capital put in or taken out
+	CodeAdjust     uint16 = 31 // a correction booked by hand
 	CodeGrant      uint16 = 40 // a change of a credit line
+	CodeSuspend    uint16 = 41 // closes a credit line account; its void opens it again
+	CodeClose      uint16 = 42 // closes a peer account; its void opens it again
 )
 
 // PeerFlags are the flags of a peer account: the ledger itself refuses what

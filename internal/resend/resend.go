@@ -1,4 +1,5 @@
-package settlement
+// Package resend finds out what became of transfers whose answer got lost.
+package resend
 
 import (
 	"context"
@@ -11,17 +12,16 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// resender is a ledger that sends transfers again as long as their outcome is
-// unknown. Everything here derives its ids, so the same event again is always
-// safe and finds out. Other errors are the caller's, who can come back; the
-// recorder, which has nobody to come back, goes on after those as well.
-type resender struct {
+// Ledger is a ledger that sends transfers again as long as their outcome is
+// unknown. Whoever uses it derives the ids of transfers, so the same event again is
+// always safe and finds out. Other errors are the caller's, who can come back.
+type Ledger struct {
 	ledger.Ledger
 }
 
 // CreateTransfers returns ledger.ErrOutcomeUnknown only if the context ended, or
 // the ledger refused to be asked again, before the outcome was found out.
-func (r resender) CreateTransfers(
+func (r Ledger) CreateTransfers(
 	ctx context.Context, transfers []ledger.Transfer,
 ) ([]ledger.CreateTransferResult, error) {
 	lost := false

@@ -1,0 +1,20 @@
+//go:build cgo && unix
+
+package accounts_test
+
+import (
+	"testing"
+
+	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
+)
+
+// Every scenario on one real TigerBeetle, one after another: some read the whole ledger
+// to see that nothing was made or lost.
+func TestOnACluster(t *testing.T) {
+	t.Parallel()
+	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})
+	l := c.Open(t)
+	for _, s := range scenarios() { //nolint:paralleltest // see above
+		t.Run(s.name, func(t *testing.T) { s.run(t, l) })
+	}
+}
