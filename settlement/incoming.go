@@ -39,7 +39,7 @@ type Outgoing struct {
 func (e *Engine) Receive(ctx context.Context, in Incoming) (Receipt, error) {
 	ids := e.book.PeerIDs(in.Account)
 	own, _ := e.book.AssetIDs(in.Account.Ledger())
-	return e.record(ctx, in.Account, keyed{
+	return e.record(ctx, in.Account, keyedPayment{
 		kind: "in", key: in.Key, suspense: own.Suspense,
 		row: ledger.Transfer{
 			DebitAccountID: ids.Settlement, CreditAccountID: ids.Peer,
@@ -61,7 +61,7 @@ func (e *Engine) Receive(ctx context.Context, in Incoming) (Receipt, error) {
 // less than the amount, ErrAccountClosed if it is closed.
 func (e *Engine) RecordPaid(ctx context.Context, out Outgoing) (Receipt, error) {
 	ids := e.book.PeerIDs(out.Account)
-	return e.record(ctx, out.Account, keyed{
+	return e.record(ctx, out.Account, keyedPayment{
 		kind: "out", key: out.Key,
 		row: ledger.Transfer{
 			DebitAccountID: ids.Peer, CreditAccountID: ids.Settlement,
@@ -70,30 +70,30 @@ func (e *Engine) RecordPaid(ctx context.Context, out Outgoing) (Receipt, error) 
 	})
 }
 
-func (e *Engine) record(ctx context.Context, account accounts.Account, k keyed) (Receipt, error) {
+func (e *Engine) record(ctx context.Context, account accounts.Account, p keyedPayment) (Receipt, error) {
 	if !e.begin() {
 		return Receipt{}, ErrClosed
 	}
 	defer e.work.Done()
-	receipt, err := e.bookInTurn(ctx, account, k)
+	receipt, err := e.bookInTurn(ctx, account, p)
 	if unknownAccount(err) {
 		e.register.forget(account) // its turn has made it known
 	}
 	if err != nil {
-		return Receipt{}, &BookingError{Account: account, Key: k.key, Amount: k.row.Amount, Err: err}
+		return Receipt{}, &BookingError{Account: account, Key: p.key, Amount: p.row.Amount, Err: err}
 	}
 	e.Touch([]accounts.Account{account})
 	return receipt, nil
 }
 
-// bookInTurn books a keyed payment. What is taken from the peer takes its turn with
+// bookInTurn books a payment. What is taken from the peer takes its turn with
 // the account's orders; what comes in need not, since it never makes an order too
 // large.
-func (e *Engine) bookInTurn(ctx context.Context, account accounts.Account, k keyed) (Receipt, error) {
-	if err := e.checkKeyed(account, k.key, k.row.Amount); err != nil {
+func (e *Engine) bookInTurn(ctx context.Context, account accounts.Account, p keyedPayment) (Receipt, error) {
+	if err := e.checkKeyed(account, p.key, p.row.Amount); err != nil {
 		return Receipt{}, err
 	}
-	if k.outgoing() {
+	if p.outgoing() {
 		v, err := e.enter(ctx, account)
 		if err != nil {
 			return Receipt{}, err
@@ -103,8 +103,8 @@ func (e *Engine) bookInTurn(ctx context.Context, account accounts.Account, k key
 			e.wakeLoop() // it passes over an account that somebody is at
 		}()
 	}
-	if err := e.mayBook(ctx, account, k); err != nil {
+	if err := e.mayBook(ctx, account, p); err != nil {
 		return Receipt{}, err
 	}
-	return e.bookOnce(ctx, account, k)
+	return e.bookOnce(ctx, account, p)
 }

@@ -44,20 +44,40 @@ func Newest(ctx context.Context, l ledger.Ledger, filter ledger.AccountFilter) (
 func Place(
 	ctx context.Context, l ledger.Ledger, first uint64, build func(n uint64) ledger.Transfer,
 ) (n uint64, err error) {
+	return PlaceChain(ctx, l, first, func(n uint64) []ledger.Transfer { return []ledger.Transfer{build(n)} })
+}
+
+// PlaceChain is Place for rows that are placed together, or not at all. All ids in the
+// chain must follow from the number, since any of them may be burnt. The
+// *ledger.TransferError is that of the row that was refused.
+func PlaceChain(
+	ctx context.Context, l ledger.Ledger, first uint64, build func(n uint64) []ledger.Transfer,
+) (n uint64, err error) {
 	for n = first; ; n++ {
-		row := build(n)
-		results, err := l.CreateTransfers(ctx, []ledger.Transfer{row})
-		if err != nil {
-			return 0, fmt.Errorf("row %d: %w", n, err)
-		}
-		status := results[0].Status
+		rows := build(n)
+		chain, err := create(ctx, l, rows)
 		switch {
-		case status.Outcome().Done():
+		case err != nil:
+			return 0, fmt.Errorf("row %d: %w", n, err)
+		case chain.Outcome.Done():
 			return n, nil
-		case status.Conflict():
+		case chain.Conflict():
 			return 0, fmt.Errorf("row %d: %w", n, ErrTaken)
-		case status != ledger.TransferIDAlreadyFailed:
-			return 0, fmt.Errorf("row %d: %w", n, &ledger.TransferError{ID: row.ID, Status: status})
+		case chain.Status != ledger.TransferIDAlreadyFailed:
+			refused := rows[max(chain.Breaker, 0)]
+			return 0, fmt.Errorf("row %d: %w", n, &ledger.TransferError{ID: refused.ID, Status: chain.Status})
 		}
 	}
+}
+
+// create sends rows as one linked chain.
+func create(ctx context.Context, l ledger.Ledger, rows []ledger.Transfer) (ledger.Chain, error) {
+	for i := range rows[:len(rows)-1] {
+		rows[i].Flags |= ledger.TransferLinked
+	}
+	results, err := l.CreateTransfers(ctx, rows)
+	if err != nil {
+		return ledger.Chain{}, err
+	}
+	return ledger.ChainOutcome(results), nil
 }
