@@ -1,13 +1,16 @@
 package accounts
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/resend"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -23,16 +26,26 @@ type Config struct {
 	// about a tenth more two-phase throughput (measured on TigerBeetle 0.17.9).
 	// It cannot be added later. Default false.
 	NoHistory bool
+	// Limits are what peers may do: credit lines, and caps that recorders enforce.
+	// Default: no peer has a line, and there are no caps.
+	Limits Settings
+	// Round is how often each connector looks which peers are suspended, and at the
+	// peers whose caps it enforces. All processes on the ledger must have the same.
+	// Default 1 s.
+	Round time.Duration
 }
 
 // Book is the register of assets and peers on a ledger. It holds nothing that
 // the ledger does not: any number of Books, in any number of processes, may work
 // on one ledger. Its methods may be called concurrently.
 type Book struct {
-	ledger ledger.Ledger
+	ledger ledger.Ledger // sends again what got lost
 	ns     chart.Namespace
 	assets map[uint32]assetEntry // by ledger number; never changed after NewBook
 	flags  ledger.AccountFlags   // of peer accounts
+
+	settings Settings
+	round    time.Duration
 }
 
 type assetEntry struct {
@@ -59,7 +72,10 @@ func (c Config) Validate() error {
 		}
 		byLedger[a.Ledger] = a
 	}
-	return errors.Join(errs...)
+	if c.Round < 0 {
+		errs = append(errs, &FieldError{Subject: "accounts config", Field: "Round", Reason: "must not be negative"})
+	}
+	return errors.Join(append(errs, c.Limits.validate(c.Assets))...)
 }
 
 // NewBook makes a Book. It does not touch the ledger. The errors are those of
@@ -69,7 +85,8 @@ func NewBook(l ledger.Ledger, cfg Config) (*Book, error) {
 		return nil, err
 	}
 	b := &Book{
-		ledger: l, ns: chart.Namespace(cfg.Namespace), flags: chart.PeerFlags,
+		ledger: resend.Ledger{Ledger: l}, ns: chart.Namespace(cfg.Namespace), flags: chart.PeerFlags,
+		settings: cfg.Limits, round: cmp.Or(cfg.Round, time.Second),
 		assets: make(map[uint32]assetEntry, len(cfg.Assets)),
 	}
 	if cfg.NoHistory {
@@ -137,6 +154,9 @@ func (b *Book) PeerIDs(a Account) PeerIDs {
 		Settlement: b.ns.PeerAccount(chart.CodeSettlement, a.peer, a.ledger),
 	}
 }
+
+// Round is that of the Config.
+func (b *Book) Round() time.Duration { return b.round }
 
 // Namespace is that of the Config.
 func (b *Book) Namespace() string { return string(b.ns) }

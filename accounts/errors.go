@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/peerledger/peerledger/ledger"
 )
 
 var (
@@ -17,6 +19,26 @@ var (
 	ErrNotProvisioned = errors.New("accounts: not provisioned")
 	// ErrDrift is matched by a DriftError.
 	ErrDrift = errors.New("accounts: the ledger differs from what was asked for")
+	// ErrLineConflict is matched by a LineConflictError: somebody else has changed the
+	// line. Decide again on the line as it is now.
+	ErrLineConflict = errors.New("accounts: the credit line was changed meanwhile")
+	// ErrLineInUse is matched by a LineInUseError: less of the line is free than was to
+	// be taken back.
+	ErrLineInUse = errors.New("accounts: the credit line is in use")
+	// ErrSuspended says that the peer is suspended: it takes no new packets, and its
+	// line is not changed. See Book.Suspend and Book.Resume.
+	ErrSuspended = errors.New("accounts: peer is suspended")
+	// ErrClosed says that the peer is closed. See Book.ClosePeer and Book.ReopenPeer.
+	ErrClosed = errors.New("accounts: peer is closed")
+	// ErrHeld is matched by a HeldError: packets or orders of the peer are in flight.
+	ErrHeld = errors.New("accounts: amounts of the peer are held")
+	// ErrOwed is matched by an OwedError: something is owed between the peer and us.
+	ErrOwed = errors.New("accounts: something is owed")
+	// ErrKeyReused says that another booking was made under the key before.
+	ErrKeyReused = errors.New("accounts: key was used for another booking")
+	// ErrNotCovered is matched by a CoverError: the account has less than was to be
+	// taken from it.
+	ErrNotCovered = errors.New("accounts: not covered")
 )
 
 // FieldError is a value that cannot be used. It matches ErrInvalid.
@@ -63,3 +85,77 @@ func (e *DriftError) Error() string {
 
 // Is reports whether target is ErrDrift.
 func (e *DriftError) Is(target error) bool { return target == ErrDrift }
+
+// LineConflictError is a change of a credit line that was not made, since the line is
+// not what the change rests on. It matches ErrLineConflict.
+type LineConflictError struct {
+	Account Account
+	Line    ledger.Amount // as it is now, in units
+}
+
+func (e *LineConflictError) Error() string {
+	return fmt.Sprintf("%v: that of %v is %v now", ErrLineConflict, e.Account, e.Line)
+}
+
+// Is reports whether target is ErrLineConflict.
+func (e *LineConflictError) Is(target error) bool { return target == ErrLineConflict }
+
+// LineInUseError is a credit line that was not lowered, since too much of it is in use:
+// Line less Free. It matches ErrLineInUse.
+type LineInUseError struct {
+	Account Account
+	Line    ledger.Amount // as it is now, in units
+	Free    ledger.Amount // of it: what could be taken back
+	Wanted  ledger.Amount // the line that was asked for; 0 also if less than 0 was
+}
+
+func (e *LineInUseError) Error() string {
+	return fmt.Sprintf("%v: that of %v is %v, of which %v is free; it cannot be lowered to %v",
+		ErrLineInUse, e.Account, e.Line, e.Free, e.Wanted)
+}
+
+// Is reports whether target is ErrLineInUse.
+func (e *LineInUseError) Is(target error) bool { return target == ErrLineInUse }
+
+// HeldError is a peer that is not closed, since amounts are in flight: closing its
+// account would lose what was promised of them. It matches ErrHeld.
+type HeldError struct {
+	Account                   Account
+	HeldIn, HeldOut, Settling ledger.Amount // as in Balance, in units
+}
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("%v: of %v, %v by packets from it, %v by packets to it, %v by settlement orders",
+		ErrHeld, e.Account, e.HeldIn, e.HeldOut, e.Settling)
+}
+
+// Is reports whether target is ErrHeld.
+func (e *HeldError) Is(target error) bool { return target == ErrHeld }
+
+// OwedError is a peer that is not closed, since something is owed. It matches ErrOwed.
+type OwedError struct {
+	Account             Account
+	Payable, Receivable ledger.Amount // as in Balance, in units
+}
+
+func (e *OwedError) Error() string {
+	return fmt.Sprintf("%v: we owe %v to %v, and it owes us %v", ErrOwed, e.Payable, e.Account, e.Receivable)
+}
+
+// Is reports whether target is ErrOwed.
+func (e *OwedError) Is(target error) bool { return target == ErrOwed }
+
+// CoverError is an amount that was not taken from an account, since the account has
+// less. It matches ErrNotCovered.
+type CoverError struct {
+	Account Account
+	Has     ledger.Amount // what could be taken, in units
+	Wanted  ledger.Amount
+}
+
+func (e *CoverError) Error() string {
+	return fmt.Sprintf("%v: %v has %v, not %v", ErrNotCovered, e.Account, e.Has, e.Wanted)
+}
+
+// Is reports whether target is ErrNotCovered.
+func (e *CoverError) Is(target error) bool { return target == ErrNotCovered }

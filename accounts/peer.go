@@ -14,8 +14,9 @@ import (
 type Peer struct {
 	ID    string // 1 to 1023 bytes of UTF-8
 	Asset Asset  // one of the Book's assets
-	// CreditLine is how much the peer may owe us, in units, 0 to Unlimited. A
-	// peer without one can send only what it has earned or paid before.
+	// CreditLine is how much the peer may owe us, in units, 0 to Unlimited and not
+	// above the asset's ceiling. Default 0: what Config.Limits say. A peer without a
+	// line can send only what it has earned or paid before.
 	CreditLine ledger.Amount
 }
 

@@ -37,6 +37,10 @@ func (b *Book) Provision(ctx context.Context, peers ...Peer) ([]Account, error) 
 	if err != nil {
 		return nil, err
 	}
+	lineAmounts, err := b.lines(peers, handles)
+	if err != nil {
+		return nil, err
+	}
 	accounts := b.assetAccounts()
 	firstPeer := len(accounts)
 	for i, p := range peers {
@@ -47,15 +51,33 @@ func (b *Book) Provision(ctx context.Context, peers ...Peer) ([]Account, error) 
 		return nil, err
 	}
 	lines := make([]lineRequest, len(peers))
-	for i, p := range peers {
+	for i := range peers {
 		lineIsFresh := fresh[firstPeer+i*accountsPerPeer+1]
-		lines[i] = lineRequest{account: handles[i], want: p.CreditLine, untouched: lineIsFresh}
+		lines[i] = lineRequest{account: handles[i], want: lineAmounts[i], untouched: lineIsFresh}
 	}
 	lineDrifts, err := b.grantLines(ctx, lines)
 	if drifts = append(drifts, lineDrifts...); len(drifts) > 0 {
 		err = errors.Join(&DriftError{Drifts: drifts}, err)
 	}
 	return handles, err
+}
+
+// lines are the credit lines that peers should have: their own, or that of the Settings.
+func (b *Book) lines(peers []Peer, handles []Account) ([]ledger.Amount, error) {
+	lines := make([]ledger.Amount, len(peers))
+	for i, p := range peers {
+		lines[i] = p.CreditLine
+		if p.CreditLine.IsZero() {
+			allowed, err := b.Allowance(handles[i])
+			if err != nil {
+				return nil, err
+			}
+			lines[i] = allowed.CreditLine
+		} else if err := b.checkCeiling(handles[i], p.CreditLine); err != nil {
+			return nil, err
+		}
+	}
+	return lines, nil
 }
 
 func (b *Book) checkAll(peers []Peer) ([]Account, error) {

@@ -67,6 +67,10 @@ type Events struct {
 	// of it can be booked with Forward under another id. After a crash it may be told
 	// the same again; what is of unknown outcome stays in the journal.
 	Replayed func([]Result)
+	// Look is told when a look at the ledger went wrong that shows who is suspended and
+	// what caps leave; there is one each round (accounts.Config.Round). The recorder goes
+	// on with what it knew.
+	Look func(error)
 	// Journal is told of faults of the journal. From one that matches ErrJournal
 	// on nothing is kept in it any more: make room, and open a new recorder. After
 	// others it goes on.

@@ -26,6 +26,17 @@ var (
 	ErrCreditLine = errors.New("transfers: credit line exceeded")
 	// ErrAccountClosed says that the account of one of the peers is closed.
 	ErrAccountClosed = errors.New("transfers: account closed")
+	// ErrPayableCap says that the packet could make us owe its receiver more than its
+	// PayableCap (accounts.Limits). It may pass later. A LimitError has the numbers.
+	ErrPayableCap = errors.New("transfers: cap on what we owe exceeded")
+	// ErrHeldShare says that packets of the sender hold as much of its credit line as
+	// they may (accounts.Limits.HeldShare). It may pass later. A LimitError has the
+	// numbers.
+	ErrHeldShare = errors.New("transfers: share of the credit line that may be held exceeded")
+	// ErrNotLookedUp says that the caps of one of the peers cannot be checked yet, since
+	// the ledger has not been looked at. Nothing was recorded. Submit and Record wait for
+	// it; TrySubmit does not, for the first packet of a peer.
+	ErrNotLookedUp = errors.New("transfers: caps of the peer not looked up yet")
 	// ErrUnknownPacket says that the ledger holds nothing for the packet: it was
 	// never prepared, or its prepare was refused.
 	ErrUnknownPacket = errors.New("transfers: packet is not held")
@@ -79,6 +90,25 @@ func (e *PacketError) Error() string {
 
 // Is reports whether target is ErrPacket.
 func (e *PacketError) Is(target error) bool { return target == ErrPacket }
+
+// LimitError is a packet that was not taken, since a cap that this recorder enforces
+// leaves no room for it. It matches its Reason.
+type LimitError struct {
+	Account accounts.Account
+	Reason  error // ErrPayableCap or ErrHeldShare
+	// Limit is the cap, in units; with ErrPayableCap and what the peer owes us, with
+	// ErrHeldShare and what we owe the peer.
+	Limit  ledger.Amount
+	Used   ledger.Amount // of it, at most
+	Wanted ledger.Amount // by the packet
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("%v: %v has used %v of %v, and the packet is of %v", e.Reason, e.Account, e.Used, e.Limit, e.Wanted)
+}
+
+// Unwrap returns the reason.
+func (e *LimitError) Unwrap() error { return e.Reason }
 
 // RefusedError is an operation that the ledger refused. It matches the reason,
 // one of the errors above, accounts.ErrNotProvisioned, ledger.ErrIDConflict,
@@ -168,15 +198,16 @@ func (e *CloseError) Unwrap() []error {
 }
 
 // Code is the ILP error code (RFC 0027) that fits an error of this package, to
-// answer the sender of the packet with: "T04" if the peer is beyond its line or an
-// account is closed, "T03" if the backlog is full, "R01" and "R02" for amounts and
+// answer the sender of the packet with: "T04" if a peer is beyond its line or a cap, is
+// suspended or closed, "T03" if the backlog is full, "R01" and "R02" for amounts and
 // time, "T00" for everything else. "" for nil.
 // (https://github.com/interledger/rfcs/blob/main/0027-interledger-protocol-4/0027-interledger-protocol-4.md#error-codes)
 func Code(err error) string {
 	switch {
 	case err == nil:
 		return ""
-	case errors.Is(err, ErrCreditLine), errors.Is(err, ErrAccountClosed):
+	case errors.Is(err, ErrCreditLine), errors.Is(err, ErrAccountClosed), errors.Is(err, accounts.ErrSuspended),
+		errors.Is(err, ErrPayableCap), errors.Is(err, ErrHeldShare):
 		return "T04"
 	case errors.Is(err, ErrBacklogFull):
 		return "T03"

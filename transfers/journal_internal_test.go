@@ -15,6 +15,7 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
 // openedJournal is a journal without a recorder.
@@ -99,13 +100,15 @@ func TestNoFaultIsReportedOfACheckpointThatIsGivenUp(t *testing.T) {
 func TestClosedRecorderKeepsNothing(t *testing.T) {
 	t.Parallel()
 	usd := accounts.Asset{Code: "USD", Ledger: 1}
-	book, err := accounts.NewBook(nil, accounts.Config{Assets: []accounts.Asset{usd}})
+	l := embedded.New()
+	defer func() { require.NoError(t, l.Close()) }()
+	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
 	require.NoError(t, err)
 	us, err := book.Own(usd)
 	require.NoError(t, err)
 	alice, err := book.Account("alice", usd)
 	require.NoError(t, err)
-	r, err := NewRecorder(nil, book, Config{Journal: filepath.Join(t.TempDir(), "journal"), Events: Events{Replayed: func([]Result) {}}})
+	r, err := NewRecorder(l, book, Config{Journal: filepath.Join(t.TempDir(), "journal"), Events: Events{Replayed: func([]Result) {}}})
 	require.NoError(t, err)
 	require.NoError(t, r.Close(t.Context()))
 	for n := range uint64(10) {

@@ -13,7 +13,7 @@ import (
 
 // newIdleLane is a lane without a goroutine and a ledger.
 func newIdleLane(limit int) *lane {
-	r := &Recorder{cfg: Config{}.withDefaults(), backlog: newBacklog(1<<20, 1<<19, nil)}
+	r := &Recorder{gate: &gate{}, cfg: Config{}.withDefaults(), backlog: newBacklog(1<<20, 1<<19, nil)}
 	ln := newLane(0, nil, r)
 	ln.limit = limit
 	return ln
@@ -246,7 +246,7 @@ func TestOperationsAreUsedAgain(t *testing.T) {
 func TestLanesAreLevelled(t *testing.T) {
 	t.Parallel()
 	p := newParties(t)
-	r := &Recorder{cfg: Config{}.withDefaults()}
+	r := &Recorder{gate: &gate{}, cfg: Config{}.withDefaults()}
 	for i := range 3 {
 		r.lanes = append(r.lanes, newLane(i, nil, r))
 	}

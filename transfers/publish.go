@@ -29,6 +29,7 @@ func (ln *lane) announce(b *batch) {
 	}
 	ln.tell(b, r.cfg.Events.Late, func(o *operation) bool { return o.slot.late })
 	ln.tell(b, r.cfg.Events.Replayed, func(o *operation) bool { return o.replayed })
+	r.gate.answered(b.done)
 	if r.journal != nil {
 		b.forget(r.journal)
 	}

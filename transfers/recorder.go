@@ -24,12 +24,14 @@ type Recorder struct {
 	ids     idSource
 	lanes   []*lane
 	backlog *backlog
+	gate    *gate
 	journal *journal // nil if there is none
 	slots   slots
 	calls   calls
 
 	ended   atomic.Bool // the ledger is closed
 	closing sync.Once
+	watches sync.WaitGroup          // the gate's loop, which ends with life
 	drained chan struct{}           // closed when every lane has ended
 	atEnd   error                   // what went wrong with the journal at the end; set before drained is closed
 	life    context.Context         // of the requests; ended by Close, with the reason
@@ -48,6 +50,7 @@ func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, e
 	r := &Recorder{
 		cfg: cfg, assets: make(map[uint32]*assetOf), drained: make(chan struct{}),
 		backlog: newBacklog(cfg.Backlog, cfg.BacklogLow, cfg.Events.Backlog),
+		gate:    newGate(book, cfg.Events.Look),
 	}
 	//nolint:forbidigo // a recorder's requests serve many callers, and end with Close and with no caller's context
 	r.life, r.end = context.WithCancelCause(context.Background())
@@ -71,6 +74,7 @@ func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, e
 }
 
 func (r *Recorder) start() {
+	r.watches.Go(func() { r.gate.watch(r.life) })
 	var running sync.WaitGroup
 	for _, ln := range r.lanes {
 		running.Go(func() { ln.send(r.life) })
@@ -124,6 +128,10 @@ func (r *Recorder) Forward(ctx context.Context, p Packet) (Result, error) {
 //     ledger takes no request with as many transfers as it has legs. Nothing was
 //     recorded, and nothing will be (but a fulfill with a Journal that meets Close
 //     may be, by the next recorder: record it again under its own id only);
+//   - one that matches accounts.ErrSuspended, or a *LimitError: a new packet was not
+//     taken, since a peer is suspended or a cap leaves no room (accounts.Limits). What is
+//     held already can be fulfilled and rejected. ErrNotLookedUp: the context ended
+//     before the caps of a peer were known. Nothing was recorded;
 //   - a *RefusedError: the ledger refused. A fulfill that is refused with
 //     ErrAccountClosed is taken again when the account is open, up to four times;
 //     then it is refused with ledger.ErrIDSpent, and what is owed can be booked
@@ -227,10 +235,24 @@ func (r *Recorder) hand(ctx context.Context, op Op, s *slot) (Ticket, error) {
 			return Ticket{}, wrap(op.Kind, o.packet.ID, err)
 		}
 	}
-	if err := r.backlog.enter(ctx, op.promised()); err != nil {
-		return Ticket{}, wrap(op.Kind, o.packet.ID, err)
+	ticket, err := r.enter(ctx, &o)
+	if r.gate.again(ctx, r.life, err) {
+		ticket, err = r.enter(ctx, &o)
 	}
-	return r.enqueue(&o)
+	return ticket, err
+}
+
+// enter enqueues an operation when the gate can decide on it and there is room.
+func (r *Recorder) enter(ctx context.Context, o *operation) (Ticket, error) {
+	if o.kind == KindPrepare {
+		if err := r.gate.wait(ctx, r.life, &o.packet); err != nil {
+			return Ticket{}, wrap(o.kind, o.packet.ID, err)
+		}
+	}
+	if err := r.backlog.enter(ctx, o.kind != KindPrepare); err != nil {
+		return Ticket{}, wrap(o.kind, o.packet.ID, err)
+	}
+	return r.enqueue(o)
 }
 
 // Flush waits until every operation handed over before the call was answered or given
@@ -276,6 +298,7 @@ func (r *Recorder) Close(ctx context.Context) error {
 		r.end(context.Cause(ctx))
 		<-r.drained
 	}
+	r.watches.Wait()
 	left := &CloseError{}
 	for _, ln := range r.lanes {
 		ln.leftovers(left)
@@ -370,6 +393,10 @@ func (r *Recorder) hold(p *Packet, now time.Time) (time.Duration, error) {
 
 // enqueue gives an operation, for which there is a place, to its lane.
 func (r *Recorder) enqueue(o *operation) (Ticket, error) {
+	if err := r.gate.enter(o); err != nil {
+		r.backlog.leave(1)
+		return Ticket{}, wrap(o.kind, o.packet.ID, err)
+	}
 	ticket := Ticket{recorder: r, slot: o.slot, kind: o.kind, packet: o.packet}
 	ln := r.laneOf(o.packet.ID)
 	switch {
@@ -394,6 +421,7 @@ func (r *Recorder) enqueue(o *operation) (Ticket, error) {
 			r.journal.forget([]answeredFulfill{{o.packet.ID, true}}) // too late if the journal is closed by now
 		}
 	}
+	r.gate.leave(o)
 	r.backlog.leave(1)
 	return Ticket{}, wrap(o.kind, o.packet.ID, ErrClosed)
 }

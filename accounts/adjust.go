@@ -1,0 +1,159 @@
+package accounts
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/keyed"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Adjustment is a correction that an operator books, after comparing the books with a
+// peer, for example.
+type Adjustment struct {
+	// Account is a peer's, or our own (Book.Own): then it moves between our liquidity
+	// and suspense, to write off what is left in there.
+	Account Account
+	// Key names the adjustment, 1 to 1023 bytes: the same in every call for it, and
+	// another for every other adjustment of the account.
+	Key string
+	// Credit is how much more we owe the peer from then on, in units, or how much less
+	// it owes us; Debit is the opposite. One of them is 0. For our own account Credit
+	// raises our position. The other side is the asset's suspense account.
+	Credit, Debit ledger.Amount
+	// Reason is a number of the caller's that says why. Not 0.
+	Reason uint32
+	// Condition is the first 8 bytes of the execution condition of the packet that is
+	// corrected, as in Entry.Condition, so that Compare finds the two together. Default
+	// 0: none.
+	Condition [8]byte
+}
+
+// Booking is something that was booked under a key.
+type Booking struct {
+	Transfer ledger.ID // the transfer that books it
+	Booked   time.Time // the ledger's time
+	Already  bool      // it was booked before, or by this call when an answer got lost
+}
+
+// Adjust books a correction with a reason, once for its key, for ever: it may be
+// repeated any number of times, from any process. A suspended peer can be adjusted.
+//
+// Errors: ErrInvalid names the field; *CoverError (ErrNotCovered) if the peer's line does
+// not cover a Debit; ErrClosed; ErrKeyReused if another adjustment was booked under the
+// key; ErrNotProvisioned, ErrUnknownAsset, or that of a request. With all of them but the
+// last nothing was booked, and the key is as free as before. After
+// ledger.ErrOutcomeUnknown call again.
+func (b *Book) Adjust(ctx context.Context, a Adjustment) (Booking, error) {
+	if err := b.checkAdjustment(&a); err != nil {
+		return Booking{}, err
+	}
+	row := b.adjustment(a.Account, a.Debit, a.Credit)
+	row.UserData128 = uint128.Uint128(b.ns.Derive("key", chart.ID(a.Account.id), []byte(a.Key)))
+	row.UserData64, row.UserData32 = binary.BigEndian.Uint64(a.Condition[:]), a.Reason
+	if err := b.mayAdjust(ctx, &a); err != nil {
+		return Booking{}, err
+	}
+	booking, err := keyed.Book(ctx, b.ledger, func(attempt uint64) []ledger.Transfer {
+		row.ID = b.adjustmentID(&a, attempt)
+		return []ledger.Transfer{row}
+	})
+	if err != nil {
+		return Booking{}, b.explainBooking(ctx, "adjust", a.Account, a.Debit, err)
+	}
+	return Booking{Transfer: row.ID, Booked: time.Unix(0, int64(booking.Timestamp)), Already: booking.Already}, nil
+}
+
+func (b *Book) adjustmentID(a *Adjustment, attempt uint64) ledger.ID {
+	return b.ns.Derive("adjust", chart.ID(a.Account.id), []byte(a.Key), chart.U64(attempt))
+}
+
+// adjustment moves debit from an account to suspense, or credit the other way.
+func (b *Book) adjustment(account Account, debit, credit ledger.Amount) ledger.Transfer {
+	suspense := b.assets[account.ledger].ids.Suspense
+	row := ledger.Transfer{
+		DebitAccountID: account.id, CreditAccountID: suspense, Amount: debit,
+		Ledger: account.ledger, Code: chart.CodeAdjust,
+	}
+	if debit.IsZero() {
+		row.DebitAccountID, row.CreditAccountID, row.Amount = suspense, account.id, credit
+	}
+	return row
+}
+
+func (b *Book) checkAdjustment(a *Adjustment) error {
+	subject := "adjustment of " + a.Account.String()
+	switch {
+	case a.Account.IsZero():
+		return &FieldError{Subject: subject, Field: "Account", Reason: "is missing"}
+	case b.assets[a.Account.ledger].asset.Ledger == 0:
+		return wrapAccount(a.Account, ErrUnknownAsset)
+	case a.Credit.IsZero() == a.Debit.IsZero():
+		return &FieldError{Subject: subject, Field: "Credit", Reason: "and Debit: exactly one of them must not be 0"}
+	case a.Reason == 0:
+		return &FieldError{Subject: subject, Field: "Reason", Reason: "must not be 0"}
+	default:
+		return checkKey(subject, a.Key)
+	}
+}
+
+func checkKey(subject, key string) error {
+	if !validName(key, maxKey) {
+		return &FieldError{Subject: subject, Field: "Key", Reason: nameRule(maxKey)}
+	}
+	return nil
+}
+
+// maxKey is the length of the longest key of a booking.
+const maxKey = 1023
+
+// mayAdjust refuses what the ledger would refuse, without burning an id for it.
+func (b *Book) mayAdjust(ctx context.Context, a *Adjustment) error {
+	if a.Account.Own() {
+		return nil
+	}
+	balance, err := b.Balance(ctx, a.Account)
+	switch {
+	case err != nil:
+		return err
+	case balance.Closed:
+		err = wrapAccount(a.Account, ErrClosed)
+	case balance.Headroom.Less(a.Debit):
+		err = &CoverError{Account: a.Account, Has: balance.Headroom, Wanted: a.Debit}
+	default:
+		return nil
+	}
+	booked, lookErr := keyed.Booked(ctx, b.ledger, func(attempt uint64) ledger.ID { return b.adjustmentID(a, attempt) })
+	if booked || lookErr != nil {
+		return lookErr
+	}
+	return err
+}
+
+// explainBooking says what an operator can do about a booking that was not made.
+func (b *Book) explainBooking(ctx context.Context, doing string, account Account, wanted ledger.Amount, err error) error {
+	var refused *ledger.TransferError
+	switch {
+	case errors.Is(err, keyed.ErrConflict):
+		return fmt.Errorf("%s %v: %w", doing, account, ErrKeyReused)
+	case !errors.As(err, &refused):
+		return fmt.Errorf("%s %v: %w", doing, account, err)
+	}
+	switch refused.Status { //nolint:exhaustive // the others are explained by their names
+	case ledger.TransferDebitAccountNotFound, ledger.TransferCreditAccountNotFound:
+		return fmt.Errorf("%s: %w: %w", doing, wrapAccount(account, ErrNotProvisioned), err)
+	case ledger.TransferDebitAccountAlreadyClosed, ledger.TransferCreditAccountAlreadyClosed:
+		return fmt.Errorf("%s: %w: %w", doing, wrapAccount(account, ErrClosed), err)
+	case ledger.TransferExceedsCredits:
+		balance, lookErr := b.Balance(ctx, account)
+		return errors.Join(&CoverError{Account: account, Has: balance.Headroom, Wanted: wanted}, lookErr)
+	default:
+		return fmt.Errorf("%s %v: %w", doing, account, err)
+	}
+}

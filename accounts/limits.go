@@ -1,0 +1,249 @@
+package accounts
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Settings are the limits of peers, by level. Each limit is looked for at the peer in
+// the asset, then at the peer, then at the asset; the first level that sets it decides.
+// What no level sets is none: no credit line, so nothing is unlimited by omission, and
+// no cap of the other two.
+//
+// Amounts are in whole units of the asset, as Asset.Parse reads them: "1000.50".
+type Settings struct {
+	PeerAsset map[PeerAsset]Limits // of a peer in one asset
+	Peer      map[string]Limits    // of a peer, by its id, in each asset
+	Asset     map[Asset]Limits     // of each peer in an asset
+	// Ceiling is the highest credit line in an asset, whatever the limits say and
+	// whoever asks for more. Default none but Unlimited.
+	Ceiling map[Asset]string
+}
+
+// PeerAsset is a peer in one asset.
+type PeerAsset struct {
+	Peer  string
+	Asset Asset
+}
+
+// Limits are those of one level. A field that is "" is not set there.
+//
+// The ledger itself enforces the credit line: no number of connectors together can
+// exceed it. One account cannot have a limit on both sides there, and knows no shares,
+// so the other two are enforced by each recorder for itself: exactly as far as its own
+// packets go, and with what other processes do as it was at the recorder's last look at
+// the ledger (Config.Round).
+type Limits struct {
+	// CreditLine is how much the peer may owe us; "unlimited" is Unlimited. Provision
+	// grants it to a peer that is given without a CreditLine and never had one.
+	CreditLine string
+	// PayableCap is how much we may owe the peer, the packets in flight to it included.
+	PayableCap string
+	// HeldShare is the part of the credit line that packets in flight from the peer may
+	// hold, from "0" to "1": a peer whose packets are never fulfilled then blocks no
+	// more than that. What we owe the peer counts as its own, which it may hold whole.
+	HeldShare string
+}
+
+// Allowance is what a peer may do in an asset by the Settings, all levels taken together.
+type Allowance struct {
+	CreditLine ledger.Amount // units; not above the ceiling. 0 if nothing sets it
+	Ceiling    ledger.Amount // units: the highest line
+	// PayableCap is what we may owe the peer, in units, if PayableCapped.
+	PayableCapped bool
+	PayableCap    ledger.Amount
+	// HeldShare is the part of the line that packets may hold, 0 to 1; 1 unless
+	// HeldCapped: then the line alone decides.
+	HeldCapped bool
+	HeldShare  decimal.Decimal
+}
+
+// HeldCap is how many units of a credit line packets in flight may hold, rounded down.
+func (a Allowance) HeldCap(line ledger.Amount) ledger.Amount {
+	share := decimal.NewFromBigInt(line.Big(), 0).Mul(a.HeldShare).Floor()
+	held, err := ledger.ParseAmount(share.String())
+	if err != nil {
+		return line // a share of up to 1 fits
+	}
+	return held
+}
+
+// Capped reports whether the Settings have any PayableCap or HeldShare, which recorders
+// must enforce.
+func (b *Book) Capped() bool { return b.settings.capped() }
+
+func (s *Settings) capped() bool {
+	for _, l := range s.Asset {
+		if l.caps() {
+			return true
+		}
+	}
+	for _, l := range s.Peer {
+		if l.caps() {
+			return true
+		}
+	}
+	for _, l := range s.PeerAsset {
+		if l.caps() {
+			return true
+		}
+	}
+	return false
+}
+
+func (l Limits) caps() bool { return l.PayableCap != "" || l.HeldShare != "" }
+
+// Allowance is what the Settings allow a peer. The errors are those of Book.Account for
+// a handle that is not of this Book.
+func (b *Book) Allowance(account Account) (Allowance, error) {
+	if err := b.checkPeer(account); err != nil {
+		return Allowance{}, err
+	}
+	return b.settings.allowance(account.peer, b.assets[account.ledger].asset)
+}
+
+const unlimited = "unlimited"
+
+func (s *Settings) allowance(peer string, asset Asset) (Allowance, error) {
+	one, each, all := s.PeerAsset[PeerAsset{peer, asset}], s.Peer[peer], s.Asset[asset]
+	subject := fmt.Sprintf("limits of peer %.40q in %v", peer, asset)
+	return s.read(subject, asset, Limits{
+		CreditLine: cmp.Or(one.CreditLine, each.CreditLine, all.CreditLine),
+		PayableCap: cmp.Or(one.PayableCap, each.PayableCap, all.PayableCap),
+		HeldShare:  cmp.Or(one.HeldShare, each.HeldShare, all.HeldShare),
+	})
+}
+
+// read reads limits as they are in an asset.
+func (s *Settings) read(subject string, asset Asset, l Limits) (Allowance, error) {
+	var errs []error
+	amount := func(field, text string, none ledger.Amount) ledger.Amount {
+		n, err := limitAmount(asset, text, none)
+		if err != nil {
+			errs = append(errs, &FieldError{Subject: subject, Field: field, Reason: "cannot be used: " + err.Error()})
+		}
+		return n
+	}
+	ceiling, _ := s.ceiling(asset) // validate has read it
+	a := Allowance{
+		CreditLine: amount("CreditLine", l.CreditLine, ledger.Amount{}),
+		Ceiling:    ceiling,
+		PayableCap: amount("PayableCap", l.PayableCap, Unlimited),
+		HeldShare:  wholeLine,
+
+		PayableCapped: l.PayableCap != "" && l.PayableCap != unlimited,
+	}
+	a.CreditLine = a.CreditLine.Min(a.Ceiling)
+	if l.HeldShare != "" {
+		share, err := parseShare(l.HeldShare)
+		if err != nil {
+			errs = append(errs, &FieldError{Subject: subject, Field: "HeldShare", Reason: err.Error()})
+		}
+		a.HeldShare, a.HeldCapped = share, share.LessThan(wholeLine)
+	}
+	return a, errors.Join(errs...)
+}
+
+func (s *Settings) ceiling(asset Asset) (ledger.Amount, error) {
+	return limitAmount(asset, s.Ceiling[asset], Unlimited)
+}
+
+func limitAmount(asset Asset, text string, none ledger.Amount) (ledger.Amount, error) {
+	switch text {
+	case "":
+		return none, nil
+	case unlimited:
+		return Unlimited, nil
+	}
+	n, err := asset.Parse(text)
+	if err == nil && Unlimited.Less(n) {
+		err = fmt.Errorf("%s is above %v units (2^96); say %q", text, Unlimited, unlimited)
+	}
+	return n, err
+}
+
+// wholeLine is the share of a line that is all of it.
+var wholeLine = decimal.NewFromInt(1)
+
+// maxShare is the length of the longest share: more than nine decimals say nothing.
+const maxShare = 11
+
+func parseShare(text string) (decimal.Decimal, error) {
+	share, err := parsePlain(text, maxShare)
+	if err != nil || share.GreaterThan(wholeLine) {
+		return wholeLine, fmt.Errorf("is %.40q: must be from 0 to 1, with at most nine decimals", text)
+	}
+	return share, nil
+}
+
+// validate finds all that is wrong with the settings of a Book with these assets.
+func (s *Settings) validate(assets []Asset) error {
+	var errs []error
+	known := make(map[Asset]bool, len(assets))
+	check := func(subject string, asset Asset, l Limits) {
+		_, err := s.read(subject, asset, l)
+		errs = append(errs, err)
+	}
+	for _, a := range assets {
+		known[a] = true
+		if _, err := s.ceiling(a); err != nil {
+			errs = append(errs, &FieldError{Subject: fmt.Sprintf("limits of %v", a), Field: "Ceiling", Reason: "cannot be used: " + err.Error()})
+		}
+		check(fmt.Sprintf("limits of %v", a), a, s.Asset[a])
+		for peer, l := range s.Peer {
+			check(fmt.Sprintf("limits of peer %.40q in %v", peer, a), a, l)
+		}
+	}
+	for key, l := range s.PeerAsset {
+		if known[key.Asset] {
+			check(fmt.Sprintf("limits of peer %.40q in %v", key.Peer, key.Asset), key.Asset, l)
+		}
+	}
+	return errors.Join(append(errs, s.unknown(known)...)...)
+}
+
+// unknown finds settings for nobody, which are surely meant for somebody.
+func (s *Settings) unknown(known map[Asset]bool) []error {
+	var errs []error
+	asset := func(field string, a Asset) {
+		if !known[a] {
+			errs = append(errs, &FieldError{Subject: "settings", Field: field, Reason: fmt.Sprintf("has %s, which is none of the Book's assets", a.describe())})
+		}
+	}
+	peer := func(field, id string) {
+		if !validName(id, maxPeerID) {
+			errs = append(errs, &FieldError{Subject: "settings", Field: field, Reason: fmt.Sprintf("has the peer %.40q: its id %s", id, nameRule(maxPeerID))})
+		}
+	}
+	for a := range s.Asset {
+		asset("Asset", a)
+	}
+	for a := range s.Ceiling {
+		asset("Ceiling", a)
+	}
+	for id := range s.Peer {
+		peer("Peer", id)
+	}
+	for key := range s.PeerAsset {
+		asset("PeerAsset", key.Asset)
+		peer("PeerAsset", key.Peer)
+	}
+	return errs
+}
+
+// checkCeiling refuses a line above the ceiling of its asset.
+func (b *Book) checkCeiling(account Account, line ledger.Amount) error {
+	allowed, err := b.Allowance(account)
+	if err == nil && allowed.Ceiling.Less(line) {
+		err = &FieldError{
+			Subject: account.String(), Field: "CreditLine",
+			Reason: fmt.Sprintf("%v is above the ceiling of %v units", line, allowed.Ceiling),
+		}
+	}
+	return err
+}

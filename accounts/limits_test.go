@@ -1,0 +1,170 @@
+package accounts_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+)
+
+func bookWith(t *testing.T, s accounts.Settings) *accounts.Book {
+	t.Helper()
+	book, err := accounts.NewBook(newLedger(t), accounts.Config{Assets: []accounts.Asset{usd, xrp}, Limits: s})
+	require.NoError(t, err)
+	return book
+}
+
+func TestLimitsByLevel(t *testing.T) {
+	t.Parallel()
+	book := bookWith(t, accounts.Settings{
+		PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "alice", Asset: usd}: {CreditLine: "5", HeldShare: "0.25"}},
+		Peer:      map[string]accounts.Limits{"alice": {CreditLine: "4", PayableCap: "9"}, "bob": {CreditLine: "0", PayableCap: "unlimited"}},
+		Asset:     map[accounts.Asset]accounts.Limits{usd: {CreditLine: "1", PayableCap: "100", HeldShare: "0.5"}},
+		Ceiling:   map[accounts.Asset]string{xrp: "3.5"},
+	})
+	require.True(t, book.Capped())
+	for _, c := range []struct {
+		peer               string
+		asset              accounts.Asset
+		line, payable      string // whole units
+		capped, heldCapped bool
+		share              string
+	}{
+		{"alice", usd, "5", "9", true, true, "0.25"},
+		{"alice", xrp, "3.5", "9", true, false, "1"}, // cut by the ceiling
+		{"bob", usd, "0", "", false, true, "0.5"},
+		{"carol", usd, "1", "100", true, true, "0.5"},
+		{"carol", xrp, "0", "", false, false, "1"}, // nothing by omission
+	} {
+		a, err := book.Account(c.peer, c.asset)
+		require.NoError(t, err)
+		got, err := book.Allowance(a)
+		require.NoError(t, err)
+		require.Equal(t, c.line, c.asset.Decimal(got.CreditLine).String(), c)
+		require.Equal(t, c.capped, got.PayableCapped, c)
+		if c.capped {
+			require.Equal(t, c.payable, c.asset.Decimal(got.PayableCap).String(), c)
+		}
+		require.Equal(t, c.heldCapped, got.HeldCapped, c)
+		require.Equal(t, c.share, got.HeldShare.String(), c)
+	}
+	require.False(t, bookWith(t, accounts.Settings{}).Capped())
+
+	third := bookWith(t, accounts.Settings{Asset: map[accounts.Asset]accounts.Limits{usd: {HeldShare: "0.333333333"}}})
+	allowed, err := third.Allowance(mustAccount(t, third, "alice"))
+	require.NoError(t, err)
+	require.Equal(t, units(333), allowed.HeldCap(units(1000)))
+	require.Equal(t, "26409387478345391693093204247", allowed.HeldCap(accounts.Unlimited).String())
+}
+
+func TestSettingsThatCannotBe(t *testing.T) {
+	t.Parallel()
+	cents := accounts.Asset{Code: "USD", Scale: 2, Ledger: 3}
+	all := func(a accounts.Asset, l accounts.Limits) accounts.Settings {
+		return accounts.Settings{Asset: map[accounts.Asset]accounts.Limits{a: l}}
+	}
+	for _, c := range []struct {
+		field    string
+		settings accounts.Settings
+	}{
+		{"CreditLine", all(usd, accounts.Limits{CreditLine: "-1"})},
+		{"CreditLine", all(usd, accounts.Limits{CreditLine: "1e9"})},
+		{"CreditLine", all(usd, accounts.Limits{CreditLine: "much"})},
+		{"CreditLine", all(usd, accounts.Limits{CreditLine: "79228162514264337593.543950337"})}, // 2^96 and 1
+		{"CreditLine", all(cents, accounts.Limits{CreditLine: "0.001"})},
+		{"CreditLine", accounts.Settings{Peer: map[string]accounts.Limits{"alice": {CreditLine: "0.001"}}}}, // one of the assets cannot have it
+		{"PayableCap", accounts.Settings{PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "alice", Asset: usd}: {PayableCap: "x"}}}},
+		{"HeldShare", all(usd, accounts.Limits{HeldShare: "1.1"})},
+		{"HeldShare", all(usd, accounts.Limits{HeldShare: "-0"})},
+		{"HeldShare", all(usd, accounts.Limits{HeldShare: "0.1234567891"})},
+		{"HeldShare", all(usd, accounts.Limits{HeldShare: "half"})},
+		{"HeldShare", all(usd, accounts.Limits{HeldShare: "."})},
+		{"Ceiling", accounts.Settings{Ceiling: map[accounts.Asset]string{usd: "-5"}}},
+		{"Ceiling", accounts.Settings{Ceiling: map[accounts.Asset]string{{Code: "EUR", Ledger: 7}: "5"}}},
+		{"Asset", all(accounts.Asset{Code: "USD", Scale: 3, Ledger: 1}, accounts.Limits{})},
+		{"Peer", accounts.Settings{Peer: map[string]accounts.Limits{"": {}}}},
+		{"PeerAsset", accounts.Settings{PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "\xff", Asset: usd}: {}}}},
+		{"PeerAsset", accounts.Settings{PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "alice"}: {}}}},
+	} {
+		_, err := accounts.NewBook(newLedger(t), accounts.Config{Assets: []accounts.Asset{usd, xrp, cents}, Limits: c.settings})
+		requireField(t, err, c.field)
+	}
+	_, err := accounts.NewBook(newLedger(t), accounts.Config{Assets: []accounts.Asset{usd}, Round: -1})
+	requireField(t, err, "Round")
+}
+
+func TestMarksThatCannotBe(t *testing.T) {
+	t.Parallel()
+	book := bookWith(t, accounts.Settings{})
+	for _, c := range []struct {
+		field string
+		marks accounts.Marks
+	}{
+		{"Low", accounts.Marks{Low: "-1"}},
+		{"High", accounts.Marks{High: "x"}},
+		{"Margin", accounts.Marks{Margin: "1e1"}},
+		{"Low", accounts.Marks{Low: "5", High: "5"}},
+	} {
+		_, err := book.NewLiquidityAlerts(map[accounts.Asset]accounts.Marks{usd: c.marks})
+		requireField(t, err, c.field)
+	}
+	_, err := book.NewLiquidityAlerts(map[accounts.Asset]accounts.Marks{{Code: "EUR", Ledger: 1}: {}})
+	require.ErrorIs(t, err, accounts.ErrUnknownAsset)
+}
+
+// failing fails look-ups while it is told to.
+type failing struct {
+	ledger.Ledger
+	err error
+}
+
+func (f *failing) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	if f.err != nil {
+		return nil, f.err
+	}
+	return f.Ledger.LookupAccounts(ctx, ids)
+}
+
+func TestAlertsRunOnceARound(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		inner := embedded.New()
+		defer func() { require.NoError(t, inner.Close()) }()
+		l := &failing{Ledger: inner}
+		book := newBook(t, l)
+		provision(t, book, 0, "alice")
+		w, err := book.NewLiquidityAlerts(map[accounts.Asset]accounts.Marks{usd: {Low: "0.000000001"}})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		var told []accounts.AlertKind
+		var failed []error
+		ended := make(chan error)
+		go func() {
+			ended <- w.Run(ctx, func(a accounts.Alert) { told = append(told, a.Kind) }, func(err error) { failed = append(failed, err) })
+		}()
+		pass := func(d time.Duration) {
+			time.Sleep(d) //nolint:forbidigo // virtual time
+			synctest.Wait()
+		}
+		pass(2500 * time.Millisecond)
+		require.Equal(t, []accounts.AlertKind{accounts.LowReached}, told, "once, in three rounds")
+		_, err = book.Fund(t.Context(), accounts.Capital{Asset: usd, Key: "k", Amount: units(100)})
+		require.NoError(t, err)
+		l.err = errors.New("away")
+		pass(2 * time.Second)
+		require.Len(t, failed, 2)
+		require.Len(t, told, 1)
+		l.err = nil
+		pass(time.Second)
+		require.Equal(t, []accounts.AlertKind{accounts.LowReached, accounts.LowCleared}, told)
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
+	})
+}

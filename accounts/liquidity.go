@@ -1,0 +1,183 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/keyed"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Capital is money that its owner puts into the connector, or takes out of it.
+type Capital struct {
+	Asset Asset // one of the Book's
+	// Key names the movement, 1 to 1023 bytes: the same in every call for it, and
+	// another for every other one of the asset. Keys of Fund and of Withdraw do not meet.
+	Key    string
+	Amount ledger.Amount // units, not 0
+}
+
+// Fund books capital put in: our liquidity in the asset rises. It is booked once for its
+// key, for ever, whoever repeats it.
+//
+// Errors: ErrInvalid names the field; ErrUnknownAsset; ErrNotProvisioned if the ledger
+// has no accounts of the asset; ErrKeyReused if another amount was booked under the key;
+// or that of a request. After ledger.ErrOutcomeUnknown call again.
+func (b *Book) Fund(ctx context.Context, c Capital) (Booking, error) {
+	own, err := b.checkCapital("funding", &c)
+	if err != nil {
+		return Booking{}, err
+	}
+	ids := b.assets[c.Asset.Ledger].ids
+	var id ledger.ID
+	booking, err := keyed.Book(ctx, b.ledger, func(attempt uint64) []ledger.Transfer {
+		row := b.capital("fund", &c, attempt)
+		row.DebitAccountID, row.CreditAccountID = ids.Outside, ids.Liquidity
+		id = row.ID
+		return []ledger.Transfer{row}
+	})
+	if err != nil {
+		return Booking{}, b.explainBooking(ctx, "fund", own, c.Amount, err)
+	}
+	return Booking{Transfer: id, Booked: time.Unix(0, int64(booking.Timestamp)), Already: booking.Already}, nil
+}
+
+// Withdraw books capital taken out, as Fund does, if our liquidity in the asset has that
+// much that is not held: if not, nothing is booked, and a *CoverError (ErrNotCovered)
+// says how much it has.
+func (b *Book) Withdraw(ctx context.Context, c Capital) (Booking, error) {
+	own, err := b.checkCapital("withdrawal", &c)
+	if err != nil {
+		return Booking{}, err
+	}
+	ids := b.assets[c.Asset.Ledger].ids
+	var post ledger.Transfer
+	// The liquidity account has no limit: packets may take it below 0. So the hold takes
+	// no more than is there, and the post wants all of it: if the hold is smaller, the
+	// post is refused, and the chain with it.
+	booking, err := keyed.Book(ctx, b.ledger, func(attempt uint64) []ledger.Transfer {
+		hold := b.capital("withdraw", &c, attempt)
+		hold.DebitAccountID, hold.CreditAccountID = ids.Liquidity, ids.Outside
+		hold.Flags = ledger.TransferPending | ledger.TransferBalancingDebit
+		post = ledger.Transfer{
+			ID:        b.ns.Derive("withdrawn", chart.ID(ids.Liquidity), []byte(c.Key), chart.U64(attempt)),
+			PendingID: hold.ID, Amount: c.Amount, Flags: ledger.TransferPostPending,
+		}
+		return []ledger.Transfer{hold, post}
+	})
+	if err == nil && booking.Already {
+		err = b.sameAmount(ctx, post.ID, c.Amount)
+	}
+	var refused *ledger.TransferError
+	switch {
+	case err == nil:
+		return Booking{Transfer: post.ID, Booked: time.Unix(0, int64(booking.Timestamp)), Already: booking.Already}, nil
+	case errors.As(err, &refused) && refused.Status == ledger.TransferExceedsPendingTransferAmount:
+		return Booking{}, b.notCovered(ctx, own, c.Amount)
+	default:
+		return Booking{}, b.explainBooking(ctx, "withdraw from", own, c.Amount, err)
+	}
+}
+
+// sameAmount tells a withdrawal that was booked before from one of another amount: a
+// balancing hold answers exists to any amount that is not smaller.
+func (b *Book) sameAmount(ctx context.Context, id ledger.ID, amount ledger.Amount) error {
+	rows, err := b.ledger.LookupTransfers(ctx, []ledger.ID{id})
+	if err == nil && (len(rows) != 1 || rows[0].Amount != amount) {
+		err = keyed.ErrConflict
+	}
+	return err
+}
+
+func (b *Book) notCovered(ctx context.Context, own Account, wanted ledger.Amount) error {
+	positions, err := b.Positions(ctx)
+	if err != nil {
+		return errors.Join(ErrNotCovered, err)
+	}
+	for _, p := range positions {
+		if p.Asset.Ledger == own.ledger {
+			return &CoverError{Account: own, Has: p.Free, Wanted: wanted}
+		}
+	}
+	return ErrNotCovered
+}
+
+// capital is what the rows of Fund and Withdraw have in common.
+func (b *Book) capital(kind string, c *Capital, attempt uint64) ledger.Transfer {
+	liquidity := chart.ID(b.assets[c.Asset.Ledger].ids.Liquidity)
+	return ledger.Transfer{
+		ID: b.ns.Derive(kind, liquidity, []byte(c.Key), chart.U64(attempt)), Amount: c.Amount,
+		UserData128: uint128.Uint128(b.ns.Derive("key", liquidity, []byte(c.Key))),
+		Ledger:      c.Asset.Ledger, Code: chart.CodeFund,
+	}
+}
+
+func (b *Book) checkCapital(what string, c *Capital) (own Account, err error) {
+	subject := fmt.Sprintf("%s of %v", what, c.Asset)
+	if own, err = b.Own(c.Asset); err != nil {
+		return Account{}, err
+	}
+	if c.Amount.IsZero() {
+		return Account{}, &FieldError{Subject: subject, Field: "Amount", Reason: "must not be 0"}
+	}
+	return own, checkKey(subject, c.Key)
+}
+
+// AssetPosition is what we have in one asset, read in one request and so of one moment.
+// All amounts are in units of 10^-Asset.Scale; those that may be below 0 are big.Ints.
+type AssetPosition struct {
+	Asset Asset
+	// Liquidity is what we have: the capital, and what packets between assets brought
+	// in less what they paid out. Below 0 we are short of the asset.
+	Liquidity *big.Int
+	// Held is the part of Liquidity that packets in flight will take if they are
+	// fulfilled, and Free what is left to withdraw; 0 if nothing is.
+	Held, Free ledger.Amount
+	Revenue    *big.Int // fees earned
+	Dust       *big.Int // what rounding left over, in our favour
+	// Suspense is what was booked without another home: below 0 we paid it out and
+	// did not get it from anybody yet.
+	Suspense *big.Int
+	Capital  *big.Int // put in, less taken out
+}
+
+// Positions are our own positions, one for each asset of the Book, by ledger number. The
+// error is ErrNotProvisioned, or that of the request.
+func (b *Book) Positions(ctx context.Context) ([]AssetPosition, error) {
+	assets := b.Assets()
+	var ids []ledger.ID
+	for _, a := range assets {
+		own := b.assets[a.Ledger].ids
+		ids = append(ids, own.Liquidity, own.Revenue, own.Dust, own.Suspense, own.Outside)
+	}
+	const each = 5
+	byID, err := b.lookupIDs(ctx, ids, each)
+	if err != nil {
+		return nil, fmt.Errorf("look up our positions: %w", err)
+	}
+	positions := make([]AssetPosition, len(assets))
+	for i, a := range assets {
+		var net [each]*big.Int
+		for j, id := range ids[i*each : (i+1)*each] {
+			account, found := byID[id]
+			if !found {
+				return nil, fmt.Errorf("%w: %v", ErrNotProvisioned, a)
+			}
+			net[j] = new(big.Int).Sub(account.CreditsPosted.Big(), account.DebitsPosted.Big())
+		}
+		liquidity := byID[ids[i*each]]
+		positions[i] = AssetPosition{
+			Asset: a, Liquidity: net[0], Revenue: net[1], Dust: net[2], Suspense: net[3],
+			Capital: net[4].Neg(net[4]),
+			Held:    liquidity.DebitsPending,
+			Free:    liquidity.CreditsPosted.SubFloor(liquidity.DebitsPosted).SubFloor(liquidity.DebitsPending),
+		}
+	}
+	return positions, nil
+}

@@ -1,0 +1,215 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/sequence"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Suspension says how a peer is suspended.
+type Suspension struct {
+	// RevokeFree also takes back, in the same step, what is free of the peer's credit
+	// line. That stops it from sending at once, unless we owe it something; without it
+	// the connectors do, each within a round (Config.Round). The line is granted again
+	// with SetCreditLine after Resume. Default false.
+	RevokeFree bool
+	// Reason is a number of the caller's that is kept with the suspension. Default 0.
+	Reason uint32
+}
+
+// Suspend stops new packets from and to a peer, in one asset. It is written in the
+// ledger, so every connector sees it: each refuses new packets at the latest one round
+// after it (Config.Round). Packets that are held can still be fulfilled and rejected,
+// settlements in both directions go on, and so does Adjust.
+//
+// A peer that is suspended already stays so, and may have RevokeFree done now. Errors:
+// ErrClosed, ErrNotProvisioned, ErrUnknownAsset, ErrInvalid, ErrLineConflict if others
+// keep changing the peer, or that of a request. It may be repeated after any error.
+func (b *Book) Suspend(ctx context.Context, account Account, how Suspension) error {
+	for range lostRaces {
+		state, err := b.suspension(ctx, account)
+		if err != nil || state.suspended && !how.RevokeFree {
+			return err
+		}
+		err = b.suspendOnce(ctx, account, state, how)
+		if err == nil || !errors.Is(err, sequence.ErrTaken) {
+			return err
+		}
+		// Another operator has written since the rows were read: look again.
+	}
+	return wrapAccount(account, ErrLineConflict)
+}
+
+// lostRaces is how often an operator may lose to others, each of whom has got on. Who
+// loses more often is up against something that closes accounts in another way.
+const lostRaces = 100
+
+// Resume lets a suspended peer trade again; every connector takes its packets at the
+// latest one round later. A peer that is not suspended stays as it is. The errors are
+// those of Suspend.
+func (b *Book) Resume(ctx context.Context, account Account) error {
+	state, err := b.suspension(ctx, account)
+	if err != nil || !state.suspended {
+		return err
+	}
+	if err := b.open(ctx, b.resumption(account, state.row)); err != nil {
+		return fmt.Errorf("resume %v: %w", account, err)
+	}
+	return nil
+}
+
+// suspensionState is what the ledger says about a peer's suspension, and the numbers
+// that the next rows go behind.
+type suspensionState struct {
+	suspended bool
+	row       ledger.Transfer // the newest suspension, or what ended it
+	line      uint64          // the newest change of the line
+}
+
+// suspension reads the newest rows first, and whether the peer can be suspended then.
+//
+// A suspension is a pending transfer that closes the line account, and its void ends it:
+// the void inherits the code and the user data, so the newest row tells.
+func (b *Book) suspension(ctx context.Context, account Account) (suspensionState, error) {
+	if err := b.checkPeer(account); err != nil {
+		return suspensionState{}, err
+	}
+	row, err := b.newestClosing(ctx, b.PeerIDs(account).Line, chart.CodeSuspend)
+	if err != nil {
+		return suspensionState{}, fmt.Errorf("read whether %v is suspended: %w", account, err)
+	}
+	state := suspensionState{row: row, suspended: row.Flags.Has(ledger.TransferPending)}
+	if state.line, err = b.newestLine(ctx, account); err != nil {
+		return suspensionState{}, err
+	}
+	balance, err := b.Balance(ctx, account)
+	if err == nil && balance.Closed {
+		err = wrapAccount(account, ErrClosed)
+	}
+	return state, err
+}
+
+// newestClosing is the newest closing of an account, or its end; the zero row if there
+// is none.
+func (b *Book) newestClosing(ctx context.Context, id ledger.ID, code uint16) (ledger.Transfer, error) {
+	row, _, err := sequence.Newest(ctx, b.ledger, ledger.AccountFilter{AccountID: id, Code: code, Flags: ledger.AccountFilterDebits})
+	return row, err
+}
+
+// suspendOnce writes one chain: the suspension, behind what is taken back of the line.
+// A closed line takes nothing back, so for that a suspension is ended and begun again.
+func (b *Book) suspendOnce(ctx context.Context, account Account, state suspensionState, how Suspension) error {
+	nonce, first := newNonce(), state.row.UserData64+1
+	_, err := sequence.PlaceChain(ctx, b.ledger, first, func(n uint64) []ledger.Transfer {
+		var chain []ledger.Transfer
+		if state.suspended {
+			// Under an id of this call's own: the first of a chain tells whose it is.
+			end := b.resumption(account, state.row)
+			end.ID = b.ns.Derive("resume", chart.ID(end.ID), chart.U64(nonce.Lo), chart.U64(nonce.Hi))
+			chain = append(chain, end)
+		}
+		if how.RevokeFree {
+			row := b.revoke(account, ledger.AmountMax, state.line+1+n-first, nonce)
+			row.Flags, row.UserData32 = ledger.TransferBalancingDebit|ledger.TransferBalancingCredit, how.Reason
+			chain = append(chain, row)
+		}
+		return append(chain, b.closing("suspend", account, chart.CodeSuspend, n, how.Reason))
+	})
+	var refused *ledger.TransferError
+	if errors.As(err, &refused) && noLongerOpen(refused.Status) {
+		err = sequence.ErrTaken // somebody closed or opened an account in between
+	}
+	if err == nil || errors.Is(err, sequence.ErrTaken) {
+		return err
+	}
+	return fmt.Errorf("suspend %v: %w", account, err)
+}
+
+// noLongerOpen reports whether a row was refused because an account, or the row that it
+// ends, is in another state than it was read to be in.
+func noLongerOpen(s ledger.CreateTransferStatus) bool {
+	switch s { //nolint:exhaustive // no other one is
+	case ledger.TransferDebitAccountAlreadyClosed, ledger.TransferCreditAccountAlreadyClosed,
+		ledger.TransferPendingTransferAlreadyVoided:
+		return true
+	default:
+		return false
+	}
+}
+
+// closing is row n of the closings of one of a peer's accounts: nothing is moved, and
+// the account is closed until the row is voided. It names the peer's account, so that a
+// connector that reads it knows whom it is about.
+func (b *Book) closing(kind string, account Account, code uint16, n uint64, reason uint32) ledger.Transfer {
+	ids := b.PeerIDs(account)
+	id := ids.Line
+	if code == chart.CodeClose {
+		id = ids.Peer
+	}
+	return ledger.Transfer{
+		ID:             b.ns.Derive(kind, chart.ID(id), chart.U64(n)),
+		DebitAccountID: id, CreditAccountID: b.assets[account.ledger].ids.Control,
+		UserData128: uint128.Uint128(ids.Peer), UserData64: n, UserData32: reason,
+		Ledger: account.ledger, Code: code, Flags: ledger.TransferPending | ledger.TransferClosingDebit,
+	}
+}
+
+// resumption ends the suspension that row is.
+func (b *Book) resumption(account Account, row ledger.Transfer) ledger.Transfer {
+	return b.voiding("resume", b.PeerIDs(account).Line, row)
+}
+
+// voiding ends a closing. Its id follows from the row's, so two operators write the same.
+func (b *Book) voiding(kind string, id ledger.ID, row ledger.Transfer) ledger.Transfer {
+	return ledger.Transfer{
+		ID: b.ns.Derive(kind, chart.ID(id), chart.U64(row.UserData64)), PendingID: row.ID, Flags: ledger.TransferVoidPending,
+	}
+}
+
+// open writes a voiding, or finds that it is written.
+func (b *Book) open(ctx context.Context, voiding ledger.Transfer) error {
+	results, err := b.ledger.CreateTransfers(ctx, []ledger.Transfer{voiding})
+	if err != nil {
+		return err
+	}
+	if s := results[0].Status; !s.Outcome().Done() {
+		return &ledger.TransferError{ID: voiding.ID, Status: s}
+	}
+	return nil
+}
+
+// SuspensionChange is a suspension, or its end.
+type SuspensionChange struct {
+	Peer      ledger.ID // the id of the peer's account, as Account.ID
+	Suspended bool
+}
+
+// Suspensions reads who was suspended and resumed after a moment of the ledger's clock
+// (nanoseconds, 0 for all), in order, and the moment to go on from. It is what a
+// connector asks once a round: a single request, however many peers there are. Those of
+// other deployments on the ledger are among them. The errors are those of a request.
+func (b *Book) Suspensions(ctx context.Context, after uint64) (changes []SuspensionChange, last uint64, err error) {
+	for {
+		rows, err := b.ledger.QueryTransfers(ctx, ledger.QueryFilter{
+			Code: chart.CodeSuspend, TimestampMin: after + 1, Limit: ledger.QueryMax,
+		})
+		if err != nil {
+			return changes, after, fmt.Errorf("read who is suspended: %w", err)
+		}
+		for i := range rows {
+			changes = append(changes, SuspensionChange{
+				Peer: ledger.ID(rows[i].UserData128), Suspended: rows[i].Flags.Has(ledger.TransferPending),
+			})
+			after = rows[i].Timestamp
+		}
+		if len(rows) < ledger.QueryMax {
+			return changes, after, nil
+		}
+	}
+}

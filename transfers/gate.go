@@ -1,0 +1,199 @@
+package transfers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// gate decides whether a new packet is taken, by what the ledger cannot enforce: the
+// peers are not suspended, and their caps leave room for it (accounts.Limits). Its loop
+// looks at the ledger once a round.
+type gate struct {
+	book   *accounts.Book
+	failed func(error) // may be nil
+	capped bool        // there are caps at all
+
+	// suspended are the ids of the suspended peers' accounts. The map is replaced, not
+	// changed. Until the first look it is empty: a suspension is heeded at the latest one
+	// round after it, or after the start.
+	suspended atomic.Pointer[map[ledger.ID]struct{}]
+	seen      uint64 // the ledger's time of the newest suspension read; the loop's
+
+	mu     sync.RWMutex
+	rooms  map[ledger.ID]*room // of each peer with a packet; none is ever taken out
+	looked chan struct{}       // closed and replaced after each look
+
+	wake chan struct{} // holds one: somebody waits for a look
+}
+
+func newGate(book *accounts.Book, failed func(error)) *gate {
+	g := &gate{
+		book: book, failed: failed, capped: book.Capped(),
+		rooms: make(map[ledger.ID]*room), looked: make(chan struct{}), wake: make(chan struct{}, 1),
+	}
+	g.suspended.Store(&map[ledger.ID]struct{}{})
+	return g
+}
+
+// wait waits until the caps of a packet's peers can be checked: once for each peer, for
+// one look at the ledger. life ends with the recorder.
+func (g *gate) wait(ctx, life context.Context, p *Packet) error {
+	if !g.capped {
+		return nil
+	}
+	for _, a := range [...]accounts.Account{p.From, p.To} {
+		if r := g.room(a); r != nil {
+			if err := g.waitFor(ctx, life, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (g *gate) waitFor(ctx, life context.Context, r *room) error {
+	for {
+		next := g.nextLook()
+		if known, err := r.state(); known || err != nil {
+			return err
+		}
+		if err := g.waitLook(ctx, life, next); err != nil {
+			return err
+		}
+	}
+}
+
+// again waits for a look if a packet was refused by a cap of a peer that nobody has
+// looked at for a while. It reports whether there was one.
+func (g *gate) again(ctx, life context.Context, refused error) bool {
+	if refused == nil {
+		return false
+	}
+	var limit *LimitError
+	if !errors.As(refused, &limit) || !g.room(limit.Account).stale(g.book.Round()) {
+		return false
+	}
+	return g.waitLook(ctx, life, g.nextLook()) == nil
+}
+
+// nextLook is closed when a look ends that begins from now on, or the one that is under
+// way.
+func (g *gate) nextLook() <-chan struct{} {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.looked
+}
+
+func (g *gate) waitLook(ctx, life context.Context, next <-chan struct{}) error {
+	g.look()
+	select {
+	case <-next:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrNotLookedUp, context.Cause(ctx))
+	case <-life.Done():
+		return ErrClosed
+	}
+}
+
+// look has the loop look at the ledger now.
+func (g *gate) look() {
+	select {
+	case g.wake <- struct{}{}:
+	default: // it has been told
+	}
+}
+
+// room is what a peer's caps leave; nil for ourselves.
+func (g *gate) room(a accounts.Account) *room {
+	if a.Own() {
+		return nil
+	}
+	g.mu.RLock()
+	r := g.rooms[a.ID()]
+	g.mu.RUnlock()
+	if r != nil {
+		return r
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if r = g.rooms[a.ID()]; r == nil {
+		r = newRoom(g.book, a)
+		g.rooms[a.ID()] = r
+	}
+	return r
+}
+
+// enter lets an operation in, or says why its packet is not taken. Who is let in and is
+// not sent then must leave.
+func (g *gate) enter(o *operation) error {
+	if o.kind == KindPrepare {
+		if err := g.open(&o.packet); err != nil {
+			return err
+		}
+	}
+	if !g.capped || o.count == 0 {
+		return nil
+	}
+	from, to := g.room(o.packet.From), g.room(o.packet.To)
+	if o.kind != KindPrepare {
+		from.hand(o.kind, ledger.NewAmount(o.packet.In), incoming)
+		to.hand(o.kind, ledger.NewAmount(o.packet.Out), outgoing)
+		return nil
+	}
+	err := from.admit(ledger.NewAmount(o.packet.In), incoming)
+	if err == nil {
+		if err = to.admit(ledger.NewAmount(o.packet.Out), outgoing); err != nil {
+			from.answer(KindPrepare, ledger.NewAmount(o.packet.In), incoming, false)
+		}
+	}
+	return err
+}
+
+// open refuses new packets of suspended peers.
+func (g *gate) open(p *Packet) error {
+	suspended := *g.suspended.Load()
+	if len(suspended) == 0 {
+		return nil
+	}
+	for _, a := range [...]accounts.Account{p.From, p.To} {
+		if _, is := suspended[a.ID()]; is {
+			return fmt.Errorf("%w: %v", accounts.ErrSuspended, a)
+		}
+	}
+	return nil
+}
+
+// leave takes back what enter has noted of an operation that is not sent.
+func (g *gate) leave(o *operation) { g.note(o, false) }
+
+// answered notes what became of operations.
+func (g *gate) answered(done []*operation) {
+	if !g.capped {
+		return
+	}
+	for _, o := range done {
+		switch {
+		case o.replayed: // it did not come through enter
+		case o.kind == KindPrepare:
+			// An unknown outcome may be held: the next look tells.
+			g.note(o, !o.giveBack && (o.lost || o.slot.outcome.Done()))
+		default:
+			g.note(o, o.slot.outcome == ledger.OutcomeApplied && !o.slot.late)
+		}
+	}
+}
+
+func (g *gate) note(o *operation, applied bool) {
+	if !g.capped || o.count == 0 {
+		return
+	}
+	g.room(o.packet.From).answer(o.kind, ledger.NewAmount(o.packet.In), incoming, applied)
+	g.room(o.packet.To).answer(o.kind, ledger.NewAmount(o.packet.Out), outgoing, applied)
+}

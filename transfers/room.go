@@ -1,0 +1,237 @@
+package transfers
+
+import (
+	"sync"
+	"time"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// room is what the caps of a peer leave for new packets, as this recorder sees it: the
+// balance of the last look at the ledger, and what the recorder has done since.
+//
+// A look takes time, and it cannot be told which of the operations that were under way
+// meanwhile are in its balance. So what makes the room smaller counts from the moment it
+// is let in, unless it was answered before the look began; what makes it larger counts
+// when it is answered, and only what was handed over after the look had ended. The
+// recorder's own packets so never exceed a cap; for moments the room may be smaller than
+// it is, by what was under way.
+type room struct {
+	account accounts.Account
+	capped  bool // the peer has a cap
+	allowed accounts.Allowance
+
+	mu      sync.Mutex
+	looked  time.Time // when the last look ended; zero if there was none
+	err     error     // why not
+	active  bool      // there were operations since the last look began
+	balance accounts.Balance
+	heldCap ledger.Amount // of the balance's line
+	flows   flows
+	begun   flows // when the look under way began
+	before  flows // when the look that balance is of began
+	after   flows // and when it had ended
+}
+
+// side is one of the two sides that a peer has in packets.
+type side int
+
+const (
+	incoming side = iota // from the peer
+	outgoing             // to the peer
+)
+
+// flows are those of both sides.
+type flows [2]flow
+
+// flow is what the recorder did with packets on one side of a peer, as sums of amounts
+// since it began.
+type flow struct {
+	admitted, answered ledger.Amount // prepares and forwards, let in and answered
+	voiding, voided    ledger.Amount // what they held, given back: handed over, answered
+	posting, posted    ledger.Amount // and posted
+}
+
+func newRoom(book *accounts.Book, a accounts.Account) *room {
+	r := &room{account: a}
+	var err error
+	if r.allowed, err = book.Allowance(a); err != nil {
+		r.err = err
+		return r
+	}
+	r.capped = r.allowed.PayableCapped || r.allowed.HeldCapped
+	return r
+}
+
+// state reports whether the caps can be checked, and what is in the way if they never
+// can be, or could not at the last look: that is told once.
+func (r *room) state() (known bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err = r.err
+	if r.capped {
+		r.err = nil
+	}
+	return !r.capped || !r.looked.IsZero(), err
+}
+
+// admit lets a prepare in, if the caps leave room for it.
+func (r *room) admit(amount ledger.Amount, s side) error {
+	if r == nil || !r.capped {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.active = true
+	if r.looked.IsZero() {
+		return ErrNotLookedUp
+	}
+	if err := r.check(amount, s); err != nil {
+		return err
+	}
+	add(&r.flows[s].admitted, amount)
+	return nil
+}
+
+// check compares what is used of a side's cap with the cap. REQUIRES: mu is held.
+func (r *room) check(amount ledger.Amount, s side) error {
+	var used, limit ledger.Amount
+	var reason error
+	switch {
+	case s == incoming && r.allowed.HeldCapped:
+		used, limit, reason = r.held(), r.heldLimit(), ErrHeldShare
+	case s == outgoing && r.allowed.PayableCapped:
+		used, limit, reason = r.payable(), r.payableLimit(), ErrPayableCap
+	default:
+		return nil
+	}
+	if total, fits := used.Add(amount); fits && !limit.Less(total) {
+		return nil
+	}
+	return &LimitError{Account: r.account, Reason: reason, Limit: limit, Used: used, Wanted: amount}
+}
+
+// payable is the most that we may owe the peer by now, packets in flight included, apart
+// from what it owes us.
+func (r *room) payable() ledger.Amount {
+	f := &r.flows[outgoing]
+	total := sum(r.balance.Payable, r.balance.HeldOut, f.admitted.SubFloor(r.before[outgoing].answered))
+	return total.SubFloor(f.voided.SubFloor(r.after[outgoing].voiding))
+}
+
+func (r *room) payableLimit() ledger.Amount {
+	paid := r.flows[incoming].posted.SubFloor(r.after[incoming].posting)
+	return sum(r.allowed.PayableCap, r.balance.Receivable, paid)
+}
+
+// held is the most that packets from the peer may hold by now.
+func (r *room) held() ledger.Amount {
+	f, after := &r.flows[incoming], &r.after[incoming]
+	total := sum(r.balance.HeldIn, f.admitted.SubFloor(r.before[incoming].answered))
+	return total.SubFloor(f.voided.SubFloor(after.voiding)).SubFloor(f.posted.SubFloor(after.posting))
+}
+
+// heldLimit is the share of the line, and what is the peer's own.
+func (r *room) heldLimit() ledger.Amount {
+	earned := r.flows[outgoing].posted.SubFloor(r.after[outgoing].posting)
+	spent := r.flows[incoming].posting.SubFloor(r.before[incoming].posted)
+	own := sum(r.balance.Payable, earned).SubFloor(sum(r.balance.Receivable, r.balance.Settling, spent))
+	return sum(r.heldCap, own)
+}
+
+// hand notes that an operation on a packet is handed over.
+func (r *room) hand(kind Kind, amount ledger.Amount, s side) {
+	if r == nil || !r.capped {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.active = true
+	switch f := &r.flows[s]; kind {
+	case KindFulfill:
+		add(&f.posting, amount)
+	case KindReject:
+		add(&f.voiding, amount)
+	case KindPrepare, KindForward:
+		add(&f.admitted, amount)
+	}
+}
+
+// answer notes what became of an operation. What was not applied, now and by it, is taken
+// back: it may be that another one had done it before.
+func (r *room) answer(kind Kind, amount ledger.Amount, s side, applied bool) {
+	if r == nil || !r.capped {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.active = true
+	f := &r.flows[s]
+	switch {
+	case kind.begins():
+		add(&f.answered, amount)
+		if !applied {
+			add(&f.voiding, amount)
+			add(&f.voided, amount)
+		}
+	case kind == KindFulfill && applied:
+		add(&f.posted, amount)
+	case kind == KindFulfill:
+		f.posting = f.posting.SubFloor(amount)
+	case applied:
+		add(&f.voided, amount)
+	default:
+		f.voiding = f.voiding.SubFloor(amount)
+	}
+}
+
+// stale reports whether there was no look for longer than a round: others may have made
+// room since.
+func (r *room) stale(round time.Duration) bool {
+	if r == nil || !r.capped {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.active = true
+	return time.Since(r.looked) > round
+}
+
+// begin notes that a look begins. It reports whether one is needed.
+func (r *room) begin() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.capped || !r.looked.IsZero() && !r.active && r.balance.HeldIn.IsZero() && r.balance.HeldOut.IsZero() {
+		return false // nothing of ours is under way, and nothing can expire
+	}
+	r.begun, r.active = r.flows, false
+	return true
+}
+
+// end takes in what a look has found; if it has found nothing, err says why.
+func (r *room) end(b accounts.Balance, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		r.err, r.active = err, true
+		return
+	}
+	r.looked, r.err, r.balance, r.heldCap = time.Now(), nil, b, r.allowed.HeldCap(b.CreditLine)
+	r.before, r.after = r.begun, r.flows
+}
+
+func add(total *ledger.Amount, amount ledger.Amount) { *total, _ = total.Add(amount) }
+
+// sum is the largest amount if the sum does not fit.
+func sum(amounts ...ledger.Amount) ledger.Amount {
+	var total ledger.Amount
+	for _, a := range amounts {
+		next, fits := total.Add(a)
+		if !fits {
+			return ledger.AmountMax
+		}
+		total = next
+	}
+	return total
+}
