@@ -3,6 +3,7 @@ package accounts_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -119,15 +120,15 @@ func TestMarksThatCannotBe(t *testing.T) {
 	require.ErrorIs(t, err, accounts.ErrUnknownAsset)
 }
 
-// failing fails look-ups while it is told to.
+// failing fails look-ups while it is away.
 type failing struct {
 	ledger.Ledger
-	err error
+	away atomic.Bool
 }
 
 func (f *failing) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
-	if f.err != nil {
-		return nil, f.err
+	if f.away.Load() {
+		return nil, errors.New("away")
 	}
 	return f.Ledger.LookupAccounts(ctx, ids)
 }
@@ -157,11 +158,11 @@ func TestAlertsRunOnceARound(t *testing.T) {
 		require.Equal(t, []accounts.AlertKind{accounts.LowReached}, told, "once, in three rounds")
 		_, err = book.Fund(t.Context(), accounts.Capital{Asset: usd, Key: "k", Amount: units(100)})
 		require.NoError(t, err)
-		l.err = errors.New("away")
+		l.away.Store(true)
 		pass(2 * time.Second)
 		require.Len(t, failed, 2)
 		require.Len(t, told, 1)
-		l.err = nil
+		l.away.Store(false)
 		pass(time.Second)
 		require.Equal(t, []accounts.AlertKind{accounts.LowReached, accounts.LowCleared}, told)
 		cancel()
