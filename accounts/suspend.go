@@ -54,14 +54,18 @@ const lostRaces = 100
 // latest one round later. A peer that is not suspended stays as it is. The errors are
 // those of Suspend.
 func (b *Book) Resume(ctx context.Context, account Account) error {
-	state, err := b.suspension(ctx, account)
-	if err != nil || !state.suspended {
-		return err
+	for range lostRaces {
+		state, err := b.suspension(ctx, account)
+		if err != nil || !state.suspended {
+			return err
+		}
+		err = b.open(ctx, b.resumption(account, state.row))
+		if err == nil || !errors.Is(err, sequence.ErrTaken) {
+			return err
+		}
+		// Another operator has ended that suspension, perhaps to begin a new one.
 	}
-	if err := b.open(ctx, b.resumption(account, state.row)); err != nil {
-		return fmt.Errorf("resume %v: %w", account, err)
-	}
-	return nil
+	return wrapAccount(account, ErrLineConflict)
 }
 
 // suspensionState is what the ledger says about a peer's suspension, and the numbers
@@ -172,16 +176,20 @@ func (b *Book) voiding(kind string, id ledger.ID, row ledger.Transfer) ledger.Tr
 	}
 }
 
-// open writes a voiding, or finds that it is written.
+// open writes a voiding, or finds that it is written. sequence.ErrTaken says that another
+// row has opened the account.
 func (b *Book) open(ctx context.Context, voiding ledger.Transfer) error {
 	results, err := b.ledger.CreateTransfers(ctx, []ledger.Transfer{voiding})
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+		return fmt.Errorf("open an account: %w", err)
+	case results[0].Status == ledger.TransferPendingTransferAlreadyVoided:
+		return sequence.ErrTaken
+	case !results[0].Status.Outcome().Done():
+		return fmt.Errorf("open an account: %w", &ledger.TransferError{ID: voiding.ID, Status: results[0].Status})
+	default:
+		return nil
 	}
-	if s := results[0].Status; !s.Outcome().Done() {
-		return &ledger.TransferError{ID: voiding.ID, Status: s}
-	}
-	return nil
 }
 
 // SuspensionChange is a suspension, or its end.

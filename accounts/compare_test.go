@@ -1,0 +1,222 @@
+package accounts_test
+
+import (
+	"bytes"
+	"errors"
+	"iter"
+	"math/big"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+)
+
+var compareScenarios = []scenario{
+	{"statements of two connectors compared", testCompare},
+}
+
+// fault is what went wrong with a packet between two connectors.
+type fault int
+
+const (
+	none fault = iota
+	dropHere
+	dropThere
+	amountThere
+	lateHere // we rejected it after its hold had expired, they have the fulfill
+	correctedHere
+	faults
+)
+
+// testCompare runs the same packets and settlements through two connectors that are each
+// other's peer, with faults, and finds exactly these.
+func testCompare(t *testing.T, l ledger.Ledger) {
+	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 3))
+	us, them := newClerk(t, l, 1, false), secondClerk(t, l)
+	want := map[[8]byte]accounts.DifferenceClass{}
+	drift := int64(0)
+	for n := range uint64(150) {
+		of, amount := n+1, random.Int64N(900)+10
+		if random.IntN(2) == 0 {
+			amount = -amount
+		}
+		f := fault(random.IntN(int(faults) * 4))
+		switch {
+		case random.IntN(10) == 0: // a settlement, known by its amount
+			us.create(us.leg(chart.CodeIncoming, us.book.PeerIDs(us.peers[0]).Settlement, amount, of))
+			them.create(them.leg(chart.CodeIncoming, them.book.PeerIDs(them.peers[0]).Settlement, -amount, of))
+			continue
+		case f == dropHere:
+			want[condition(of<<32)] = accounts.MissingHere
+		case f == lateHere:
+			want[condition(of<<32)] = accounts.LateFulfill
+			hold := us.leg(chart.CodePacket, us.peers[1].ID(), amount, of)
+			hold.Flags = ledger.TransferPending
+			us.create(hold, ledger.Transfer{ID: randomID(), PendingID: hold.ID, Flags: ledger.TransferVoidPending})
+		case f == correctedHere:
+			_, err := us.book.Adjust(t.Context(), adjustment(us.peers[0], of, amount))
+			require.NoError(t, err)
+		default: // legs of one packet count together
+			us.packet(of, "", us.leg(chart.CodePacket, us.peers[1].ID(), amount-sign(amount)*3, of), us.leg(chart.CodeFee, us.own.Revenue, sign(amount)*3, of))
+		}
+		switch theirs := -amount; f {
+		case dropThere:
+			want[condition(of<<32)] = accounts.MissingThere
+			drift += amount
+		case amountThere:
+			want[condition(of<<32)] = accounts.OtherAmount
+			them.packet(of, "", them.leg(chart.CodePacket, them.peers[1].ID(), theirs+sign(theirs)*7, of))
+			drift += sign(theirs) * 7
+		case dropHere, lateHere:
+			them.packet(of, "", them.leg(chart.CodePacket, them.peers[1].ID(), theirs, of))
+			drift += theirs
+		case none, correctedHere, faults:
+			fallthrough
+		default:
+			them.packet(of, "", them.leg(chart.CodePacket, them.peers[1].ID(), theirs, of))
+		}
+	}
+	ours := us.statement(time.Time{}, time.Time{}, accounts.WithHolds(), accounts.PageSize(20))
+	theirs := them.statement(time.Time{}, time.Time{}, accounts.WithHolds())
+	var text bytes.Buffer
+	require.NoError(t, accounts.WriteCSV(t.Context(), &text, theirs))
+	for _, other := range []iter.Seq2[accounts.Entry, error]{theirs.Entries(t.Context()), accounts.ReadCSV(&text, usd)} {
+		got, err := accounts.Compare(ours.Entries(t.Context()), other)
+		require.NoError(t, err)
+		found, sum := map[[8]byte]accounts.DifferenceClass{}, new(big.Int)
+		for _, d := range got.Differences {
+			require.Equal(t, accounts.EntryPacket, d.Kind)
+			found[d.Condition] = d.Class
+			sum.Add(sum, d.Ours).Add(sum, d.Theirs)
+		}
+		require.Equal(t, want, found)
+		require.Equal(t, 150-len(want), got.Matched)
+		require.Equal(t, drift, sum.Int64(), "the differences explain the drift")
+		require.Equal(t, drift, new(big.Int).Add(got.Ours, got.Theirs).Int64())
+		require.Equal(t, drift, new(big.Int).Add(ours.Closing.Position, theirs.Closing.Position).Int64())
+	}
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// secondClerk is that of another connector, which may share the ledger.
+func secondClerk(t *testing.T, l ledger.Ledger) *clerk {
+	t.Helper()
+	book, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name() + " them", Assets: []accounts.Asset{usd, xrp}})
+	require.NoError(t, err)
+	c := &clerk{t: t, ledger: l, book: book, peers: provision(t, book, 1_000_000, "us", "carol")}
+	c.own, _ = book.AssetIDs(usd.Ledger)
+	return c
+}
+
+func sign(n int64) int64 {
+	if n < 0 {
+		return -1
+	}
+	return 1
+}
+
+func adjustment(a accounts.Account, of uint64, amount int64) accounts.Adjustment {
+	adjust := accounts.Adjustment{Account: a, Key: string(rune('A' + of)), Reason: 1, Condition: condition(of << 32)}
+	if amount < 0 {
+		adjust.Debit = units(uint64(-amount))
+	} else {
+		adjust.Credit = units(uint64(amount))
+	}
+	return adjust
+}
+
+// entriesOf are entries by hand.
+func entriesOf(list ...accounts.Entry) iter.Seq2[accounts.Entry, error] {
+	return func(yield func(accounts.Entry, error) bool) {
+		for _, e := range list {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+func TestCompareByHand(t *testing.T) {
+	t.Parallel()
+	at := func(second int64, kind accounts.EntryKind, of, packet uint64, amount int64) accounts.Entry {
+		return accounts.Entry{
+			Time: time.Unix(second, 0), Kind: kind, Condition: condition(of), Packet: ledger.NewID(packet, 0), Amount: big.NewInt(amount),
+		}
+	}
+	late := at(9, accounts.EntryCorrection, 6, 9, 4)
+	late.Late = true
+	for _, c := range []struct {
+		name         string
+		ours, theirs []accounts.Entry
+		matched      int
+		want         []accounts.DifferenceClass
+		kind         accounts.EntryKind
+	}{
+		{name: "nothing"},
+		{
+			name:   "one condition for two packets, in another order",
+			ours:   []accounts.Entry{at(1, accounts.EntryPacket, 1, 1, 5), at(2, accounts.EntryPacket, 1, 2, 7)},
+			theirs: []accounts.Entry{at(1, accounts.EntryPacket, 1, 8, -7), at(3, accounts.EntryPacket, 1, 9, -5)}, matched: 2,
+		},
+		{
+			name:   "one of two with a condition",
+			ours:   []accounts.Entry{at(1, accounts.EntryPacket, 1, 1, 5), at(2, accounts.EntryPacket, 1, 2, 5)},
+			theirs: []accounts.Entry{at(1, accounts.EntryPacket, 1, 8, -5)}, matched: 1,
+			want: []accounts.DifferenceClass{accounts.MissingThere}, kind: accounts.EntryPacket,
+		},
+		{
+			name: "a settlement", ours: []accounts.Entry{at(1, accounts.EntrySettlement, 0, 0, -50)},
+			want: []accounts.DifferenceClass{accounts.MissingThere}, kind: accounts.EntrySettlement,
+		},
+		{
+			name: "settlements by amount", matched: 2,
+			ours:   []accounts.Entry{at(1, accounts.EntrySettlement, 0, 0, -50), at(2, accounts.EntrySettlement, 0, 0, -50)},
+			theirs: []accounts.Entry{at(5, accounts.EntrySettlement, 0, 0, 50), at(6, accounts.EntrySettlement, 0, 0, 50)},
+		},
+		{
+			name: "a late correction of ours", ours: []accounts.Entry{late},
+			want: []accounts.DifferenceClass{accounts.LateFulfill}, kind: accounts.EntryPacket,
+		},
+		{name: "a late correction that agrees", ours: []accounts.Entry{late}, theirs: []accounts.Entry{at(3, accounts.EntryPacket, 6, 2, -4)}, matched: 1},
+		{
+			name: "a correction of the amount", matched: 1,
+			ours:   []accounts.Entry{at(1, accounts.EntryPacket, 6, 2, 4), at(9, accounts.EntryCorrection, 6, 0, 2)},
+			theirs: []accounts.Entry{at(1, accounts.EntryPacket, 6, 2, -6)},
+		},
+		{
+			name: "a packet without a condition", ours: []accounts.Entry{at(1, accounts.EntryPacket, 0, 1, 5)},
+			theirs: []accounts.Entry{at(1, accounts.EntryPacket, 0, 1, -6)},
+			want:   []accounts.DifferenceClass{accounts.MissingThere, accounts.MissingHere}, kind: accounts.EntryPacket,
+		},
+		{name: "lines are each side's own", ours: []accounts.Entry{at(1, accounts.EntryCreditLine, 0, 0, 0)}},
+		{name: "a packet that is even", ours: []accounts.Entry{at(1, accounts.EntryPacket, 3, 1, 5), at(1, accounts.EntryPacket, 3, 1, -5)}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := accounts.Compare(entriesOf(c.ours...), entriesOf(c.theirs...))
+			require.NoError(t, err)
+			require.Equal(t, c.matched, got.Matched)
+			var classes []accounts.DifferenceClass
+			for _, d := range got.Differences {
+				classes = append(classes, d.Class)
+				require.Equal(t, c.kind, d.Kind)
+			}
+			require.ElementsMatch(t, c.want, classes)
+			mirrored, err := accounts.Compare(entriesOf(c.theirs...), entriesOf(c.ours...))
+			require.NoError(t, err)
+			require.Equal(t, got.Matched, mirrored.Matched)
+			require.Len(t, mirrored.Differences, len(got.Differences))
+		})
+	}
+	broken := func(yield func(accounts.Entry, error) bool) { yield(accounts.Entry{}, errors.New("away")) }
+	_, err := accounts.Compare(entriesOf(), broken)
+	require.EqualError(t, err, "compare: their statement: away")
+	_, err = accounts.Compare(broken, entriesOf())
+	require.EqualError(t, err, "compare: our statement: away")
+}

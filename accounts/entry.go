@@ -1,0 +1,145 @@
+package accounts
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// EntryKind is what an entry of a statement is about.
+type EntryKind string
+
+// The kinds of entries.
+const (
+	EntryPacket     EntryKind = "packet"
+	EntryFee        EntryKind = "fee"
+	EntryConversion EntryKind = "conversion"
+	EntryDust       EntryKind = "dust"        // what a conversion left over
+	EntrySettlement EntryKind = "settlement"  // in either direction
+	EntryCorrection EntryKind = "correction"  // of a late fulfill, or by Book.Adjust
+	EntryCreditLine EntryKind = "credit line" // moves the line, not the position
+	EntryFunding    EntryKind = "funding"     // capital, on our own account
+	EntryHold       EntryKind = "hold"        // moves nothing; only WithHolds
+	EntryOther      EntryKind = "other"       // booked by somebody else: see Code
+)
+
+// Entry is one movement on the account of a Statement.
+type Entry struct {
+	Time     time.Time // the ledger's
+	Transfer ledger.ID // that made the movement
+	Kind     EntryKind
+	Code     uint16 // the transfer's
+	// Packet is the id of the packet, for kinds that have one; else zero.
+	Packet ledger.ID
+	// Condition is the first 8 bytes of the packet's execution condition, which the
+	// peer knows too; zero if there is none.
+	Condition [8]byte
+	// Order is the settlement order that was paid, which is the key at the rail; zero
+	// if it is not about one.
+	Order ledger.ID
+	// Late says that it corrects a fulfill that came after its hold had expired, or a
+	// forward beyond the sender's line.
+	Late   bool
+	Reason uint32 // of Book.Adjust, or of a change of the line
+	// Counterparty is the account on the other side.
+	Counterparty Counterparty
+	// Amount is the change of the position, in units: above 0 we owe the peer more, or
+	// it owes us less. Of our own account: above 0 we have more.
+	Amount *big.Int
+	// Held is what a hold holds, in units, with the sign that Amount will have; nil of
+	// all others.
+	Held *big.Int
+
+	Position   *big.Int      // after the entry, in units
+	CreditLine ledger.Amount // after the entry, in units; 0 of our own account
+}
+
+// Counterparty is the other account of an entry.
+type Counterparty struct {
+	ID ledger.ID
+	// Kind is "peer" for another peer; "line" or "settlement" for the account of the
+	// statement's own peer; or which of our accounts it is: "liquidity", "revenue",
+	// "dust", "suspense", "outside", "control".
+	Kind string
+	// Peer is the other peer's id, if Known has told it; else "".
+	Peer string
+}
+
+// String is the kind, and of a peer the id too: its own, or that of its account.
+func (c Counterparty) String() string {
+	switch {
+	case c.Kind != peerKind:
+		return c.Kind
+	case c.Peer != "":
+		return fmt.Sprintf("%s %s", c.Kind, c.Peer)
+	default:
+		return fmt.Sprintf("%s account %v", c.Kind, c.ID)
+	}
+}
+
+const peerKind = "peer"
+
+// kinds are those of the codes of transfers.
+var kinds = map[uint16]EntryKind{
+	chart.CodePacket: EntryPacket, chart.CodeFee: EntryFee, chart.CodeConversion: EntryConversion,
+	chart.CodeDustLeg: EntryDust, chart.CodeCorrection: EntryCorrection, chart.CodeAdjust: EntryCorrection,
+	chart.CodeOrder: EntrySettlement, chart.CodeIncoming: EntrySettlement,
+	chart.CodeVoucher: EntrySettlement, chart.CodeOutgoing: EntrySettlement,
+	chart.CodeGrant: EntryCreditLine, chart.CodeFund: EntryFunding,
+}
+
+// entry reads a transfer on the account, without the balances after it.
+func (s *Statement) entry(row *ledger.Transfer) Entry {
+	e := Entry{
+		Time: time.Unix(0, int64(row.Timestamp)).UTC(), Transfer: row.ID, Code: row.Code,
+		Kind: kinds[row.Code], Amount: new(big.Int), Counterparty: s.counterparty(row),
+	}
+	if e.Kind == "" {
+		e.Kind = EntryOther
+	}
+	if row.Code <= chart.CodeCorrection {
+		e.Packet, e.Late = ledger.ID(row.UserData128), row.Code == chart.CodeCorrection
+	}
+	if row.Code <= chart.CodeCorrection || row.Code == chart.CodeAdjust {
+		binary.BigEndian.PutUint64(e.Condition[:], row.UserData64)
+	}
+	if row.Code == chart.CodeAdjust || row.Code == chart.CodeGrant {
+		e.Reason = row.UserData32
+	}
+	if row.Code == chart.CodeOrder {
+		if e.Order = row.PendingID; e.Order.IsZero() {
+			e.Order = row.ID
+		}
+	}
+	signed := row.Amount.Big()
+	if row.DebitAccountID == s.Account.id {
+		signed.Neg(signed)
+	}
+	switch {
+	case row.Flags.Has(ledger.TransferPending):
+		e.Kind, e.Held = EntryHold, signed
+	case !s.onLine(row):
+		e.Amount = signed
+	}
+	return e
+}
+
+// onLine reports whether a transfer is between the peer and its credit line.
+func (s *Statement) onLine(row *ledger.Transfer) bool {
+	return !s.Account.Own() && (row.DebitAccountID == s.ids.Line || row.CreditAccountID == s.ids.Line)
+}
+
+func (s *Statement) counterparty(row *ledger.Transfer) Counterparty {
+	other := row.DebitAccountID
+	if other == s.Account.id {
+		other = row.CreditAccountID
+	}
+	if kind, known := s.kinds[other]; known {
+		return Counterparty{ID: other, Kind: kind}
+	}
+	return Counterparty{ID: other, Kind: peerKind, Peer: s.names[other]}
+}

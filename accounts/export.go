@@ -1,0 +1,180 @@
+package accounts
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/big"
+	"strconv"
+	"time"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// textLine is a line of a written statement: an entry, or one of the two balances. Amounts
+// are in whole units of the asset.
+type textLine struct {
+	Time         string `json:"time,omitempty"`
+	Kind         string `json:"kind"`
+	Amount       string `json:"amount,omitempty"`
+	Held         string `json:"held,omitempty"`
+	Position     string `json:"position"`
+	CreditLine   string `json:"credit_line"`
+	Counterparty string `json:"counterparty,omitempty"`
+	Packet       string `json:"packet,omitempty"`
+	Condition    string `json:"condition,omitempty"`
+	Order        string `json:"order,omitempty"`
+	Late         bool   `json:"late,omitempty"`
+	Reason       uint32 `json:"reason,omitempty"`
+	Transfer     string `json:"transfer,omitempty"`
+	Code         uint16 `json:"code,omitempty"`
+}
+
+// columns are those of a CSV, in order.
+var columns = []string{
+	"time", "kind", "asset", "amount", "held", "position", "credit_line", "counterparty",
+	"packet", "condition", "order", "late", "reason", "transfer", "code",
+}
+
+// The kinds of the first line and of the last.
+const (
+	lineOpening = "opening"
+	lineClosing = "closing"
+)
+
+func (a Asset) standingLine(kind string, at time.Time, s Standing) textLine {
+	l := textLine{Kind: kind, Position: a.signed(s.Position), CreditLine: a.Format(s.CreditLine)}
+	if !at.IsZero() {
+		l.Time = at.UTC().Format(time.RFC3339Nano)
+	}
+	return l
+}
+
+func (a Asset) entryLine(e *Entry) textLine {
+	l := textLine{
+		Time: e.Time.UTC().Format(time.RFC3339Nano), Kind: string(e.Kind), Amount: a.signed(e.Amount),
+		Position: a.signed(e.Position), CreditLine: a.Format(e.CreditLine), Counterparty: e.Counterparty.String(),
+		Packet: idText(e.Packet), Order: idText(e.Order), Late: e.Late, Reason: e.Reason,
+		Transfer: idText(e.Transfer), Code: e.Code,
+	}
+	if e.Held != nil {
+		l.Held = a.signed(e.Held)
+	}
+	if e.Condition != [8]byte{} {
+		l.Condition = hex.EncodeToString(e.Condition[:])
+	}
+	return l
+}
+
+// signed writes units in whole units, with all decimals of the asset.
+func (a Asset) signed(units *big.Int) string {
+	return a.signedDecimal(units).StringFixed(int32(a.Scale))
+}
+
+func idText(id ledger.ID) string {
+	if id.IsZero() {
+		return ""
+	}
+	return id.String()
+}
+
+func (l *textLine) fields(asset string) []string {
+	late, reason, code := "", "", ""
+	if l.Late {
+		late = "late"
+	}
+	if l.Reason != 0 {
+		reason = strconv.FormatUint(uint64(l.Reason), 10)
+	}
+	if l.Code != 0 {
+		code = strconv.FormatUint(uint64(l.Code), 10)
+	}
+	return []string{
+		l.Time, l.Kind, asset, l.Amount, l.Held, l.Position, l.CreditLine, l.Counterparty,
+		l.Packet, l.Condition, l.Order, late, reason, l.Transfer, code,
+	}
+}
+
+// WriteCSV writes a statement as comma-separated values (RFC 4180): a line of headers,
+// the opening balance, the entries, the closing balance. Amounts are in whole units of
+// the asset, with all its decimals; times are in UTC. No text that others chose begins a
+// field, so a spreadsheet takes none for a formula.
+//
+// The error is that of the ledger or of w; then the closing balance is missing.
+func WriteCSV(ctx context.Context, w io.Writer, s *Statement) error {
+	out := csv.NewWriter(w)
+	asset := s.Asset.String()
+	write := func(l textLine) error { return out.Write(l.fields(asset)) }
+	err := out.Write(columns)
+	if err == nil {
+		err = write(s.Asset.standingLine(lineOpening, s.From, s.Opening))
+	}
+	if err == nil {
+		err = s.eachLine(ctx, write)
+	}
+	if err == nil {
+		err = write(s.Asset.standingLine(lineClosing, s.To, s.Closing))
+	}
+	out.Flush()
+	if err == nil {
+		err = out.Error()
+	}
+	return writeError("CSV", s, err)
+}
+
+func (s *Statement) eachLine(ctx context.Context, write func(textLine) error) error {
+	for e, err := range s.Entries(ctx) {
+		if err == nil {
+			err = write(s.Asset.entryLine(&e))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeError(format string, s *Statement, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("write the statement of %v as %s: %w", s.Account, format, err)
+}
+
+// WriteJSON writes a statement as one JSON object, with the entries in an array. Amounts
+// are strings, in whole units of the asset, since many readers lose digits of numbers.
+//
+// The error is that of the ledger or of w; then the object is not complete.
+func WriteJSON(ctx context.Context, w io.Writer, s *Statement) error {
+	head := struct {
+		Peer    string   `json:"peer,omitempty"`
+		Asset   string   `json:"asset"`
+		Scale   uint8    `json:"scale"`
+		Ledger  uint32   `json:"ledger"`
+		Opening textLine `json:"opening"`
+	}{s.Account.peer, s.Asset.Code, s.Asset.Scale, s.Asset.Ledger, s.Asset.standingLine(lineOpening, s.From, s.Opening)}
+	text, err := json.Marshal(head)
+	if err == nil { // the object goes on
+		_, err = fmt.Fprintf(w, "%s,\n\"entries\":[", text[:len(text)-1])
+	}
+	separator := "\n"
+	if err == nil {
+		err = s.eachLine(ctx, func(l textLine) error {
+			if text, err = json.Marshal(l); err == nil {
+				_, err = fmt.Fprintf(w, "%s%s", separator, text)
+			}
+			separator = ",\n"
+			return err
+		})
+	}
+	if err == nil {
+		text, err = json.Marshal(s.Asset.standingLine(lineClosing, s.To, s.Closing))
+	}
+	if err == nil {
+		_, err = fmt.Fprintf(w, "],\n\"closing\":%s}\n", text)
+	}
+	return writeError("JSON", s, err)
+}
