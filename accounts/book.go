@@ -33,6 +33,10 @@ type Config struct {
 	// peers whose caps it enforces. All processes on the ledger must have the same.
 	// Default 1 s.
 	Round time.Duration
+	// Progress is told how far Provision, ProvisionAll, AllBalances, Directory and
+	// CheckAssets have come, after each few thousand peers. It is called by the caller's
+	// goroutine, and so concurrently if they are; it must not block. Default none.
+	Progress func(Progress)
 }
 
 // Book is the register of assets and peers on a ledger. It holds nothing that
@@ -46,6 +50,7 @@ type Book struct {
 
 	settings Settings
 	round    time.Duration
+	progress func(Progress) // may be nil
 }
 
 type assetEntry struct {
@@ -86,7 +91,7 @@ func NewBook(l ledger.Ledger, cfg Config) (*Book, error) {
 	}
 	b := &Book{
 		ledger: resend.Ledger{Ledger: l}, ns: chart.Namespace(cfg.Namespace), flags: chart.PeerFlags,
-		settings: cfg.Limits, round: cmp.Or(cfg.Round, time.Second),
+		settings: cfg.Limits, round: cmp.Or(cfg.Round, time.Second), progress: cfg.Progress,
 		assets: make(map[uint32]assetEntry, len(cfg.Assets)),
 	}
 	if cfg.NoHistory {

@@ -142,8 +142,17 @@ func entriesOf(list ...accounts.Entry) iter.Seq2[accounts.Entry, error] {
 	}
 }
 
-func TestCompareByHand(t *testing.T) {
-	t.Parallel()
+// comparison is a case of Compare by hand.
+type comparison struct {
+	name         string
+	ours, theirs []accounts.Entry
+	matched      int
+	want         []accounts.DifferenceClass
+	kind         accounts.EntryKind
+}
+
+// comparisons are the cases, with an entry as short as it can be written.
+func comparisons() []comparison {
 	at := func(second int64, kind accounts.EntryKind, of, packet uint64, amount int64) accounts.Entry {
 		return accounts.Entry{
 			Time: time.Unix(second, 0), Kind: kind, Condition: condition(of), Packet: ledger.NewID(packet, 0), Amount: big.NewInt(amount),
@@ -151,13 +160,7 @@ func TestCompareByHand(t *testing.T) {
 	}
 	late := at(9, accounts.EntryCorrection, 6, 9, 4)
 	late.Late = true
-	for _, c := range []struct {
-		name         string
-		ours, theirs []accounts.Entry
-		matched      int
-		want         []accounts.DifferenceClass
-		kind         accounts.EntryKind
-	}{
+	return []comparison{
 		{name: "nothing"},
 		{
 			name:   "one condition for two packets, in another order",
@@ -196,7 +199,12 @@ func TestCompareByHand(t *testing.T) {
 		},
 		{name: "lines are each side's own", ours: []accounts.Entry{at(1, accounts.EntryCreditLine, 0, 0, 0)}},
 		{name: "a packet that is even", ours: []accounts.Entry{at(1, accounts.EntryPacket, 3, 1, 5), at(1, accounts.EntryPacket, 3, 1, -5)}},
-	} {
+	}
+}
+
+func TestCompareByHand(t *testing.T) {
+	t.Parallel()
+	for _, c := range comparisons() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			got, err := accounts.Compare(entriesOf(c.ours...), entriesOf(c.theirs...))

@@ -27,20 +27,31 @@ type wanted struct {
 // where none was ever granted before; later changes of it are not undone.
 //
 // Errors: one that matches ErrInvalid or ErrUnknownAsset names the peer and the
-// field, and nothing was written. A *DriftError (ErrDrift) lists every field in
-// which the ledger differs, and a *ledger.TransferError names a peer whose grant
+// field, and nothing was written; so does a *DriftError (ErrDrift) without handles, for an
+// asset that the ledger has under another number (CheckAssets). Any other *DriftError lists
+// every field in which the ledger differs, and a *ledger.TransferError names a peer whose grant
 // the ledger refused (a closed account, say); with these two the handles are
 // returned, and everything else was done. Any other error is that of a request:
 // the outcome is as the error says, and Provision may be called again.
 func (b *Book) Provision(ctx context.Context, peers ...Peer) ([]Account, error) {
-	handles, err := b.checkAll(peers)
+	handles, lines, err := b.checkAll(peers)
 	if err != nil {
 		return nil, err
 	}
-	lineAmounts, err := b.lines(peers, handles)
-	if err != nil {
+	if err := b.checkMoved(ctx); err != nil {
 		return nil, err
 	}
+	done, err := b.provision(ctx, peers, handles, lines)
+	if !done {
+		return nil, err
+	}
+	b.report("provision peers", len(handles), len(peers))
+	return handles, err
+}
+
+// provision provisions peers that are checked, in assets that are where the ledger has
+// them. done says that the errors are about single peers.
+func (b *Book) provision(ctx context.Context, peers []Peer, handles []Account, lines []ledger.Amount) (done bool, err error) {
 	accounts := b.assetAccounts()
 	firstPeer := len(accounts)
 	for i, p := range peers {
@@ -48,54 +59,53 @@ func (b *Book) Provision(ctx context.Context, peers ...Peer) ([]Account, error) 
 	}
 	fresh, drifts, err := b.createAccounts(ctx, accounts)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	lines := make([]lineRequest, len(peers))
+	requests := make([]lineRequest, len(peers))
 	for i := range peers {
 		lineIsFresh := fresh[firstPeer+i*accountsPerPeer+1]
-		lines[i] = lineRequest{account: handles[i], want: lineAmounts[i], untouched: lineIsFresh}
+		requests[i] = lineRequest{account: handles[i], want: lines[i], untouched: lineIsFresh}
 	}
-	lineDrifts, err := b.grantLines(ctx, lines)
+	lineDrifts, err := b.grantLines(ctx, requests)
 	if drifts = append(drifts, lineDrifts...); len(drifts) > 0 {
 		err = errors.Join(&DriftError{Drifts: drifts}, err)
 	}
-	return handles, err
+	return true, err
 }
 
-// lines are the credit lines that peers should have: their own, or that of the Settings.
-func (b *Book) lines(peers []Peer, handles []Account) ([]ledger.Amount, error) {
-	lines := make([]ledger.Amount, len(peers))
-	for i, p := range peers {
-		lines[i] = p.CreditLine
-		if p.CreditLine.IsZero() {
-			allowed, err := b.Allowance(handles[i])
-			if err != nil {
-				return nil, err
-			}
-			lines[i] = allowed.CreditLine
-		} else if err := b.checkCeiling(handles[i], p.CreditLine); err != nil {
-			return nil, err
-		}
-	}
-	return lines, nil
-}
-
-func (b *Book) checkAll(peers []Peer) ([]Account, error) {
+// checkAll finds what is wrong with peers before anything is written, and works out their
+// handles and the credit lines that they should have.
+func (b *Book) checkAll(peers []Peer) ([]Account, []ledger.Amount, error) {
 	handles := make([]Account, len(peers))
+	lines := make([]ledger.Amount, len(peers))
 	given := make(map[Account]bool, len(peers))
 	for i, p := range peers {
 		if err := b.check(p); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		handles[i] = b.handle(p)
 		if given[handles[i]] {
-			return nil, &FieldError{
+			return nil, nil, &FieldError{
 				Subject: fmt.Sprintf("peer %q in %v", p.ID, p.Asset), Field: "ID", Reason: "is given twice",
 			}
 		}
 		given[handles[i]] = true
+		line, err := b.lineFor(p, handles[i])
+		if err != nil {
+			return nil, nil, err
+		}
+		lines[i] = line
 	}
-	return handles, nil
+	return handles, lines, nil
+}
+
+// lineFor is the credit line that a peer should have: its own, or that of the Settings.
+func (b *Book) lineFor(p Peer, handle Account) (ledger.Amount, error) {
+	if !p.CreditLine.IsZero() {
+		return p.CreditLine, b.checkCeiling(handle, p.CreditLine)
+	}
+	allowed, err := b.Allowance(handle)
+	return allowed.CreditLine, err
 }
 
 func (b *Book) assetAccounts() []wanted {

@@ -1,0 +1,191 @@
+package accounts
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Listing is a peer as the Directory finds it.
+type Listing struct {
+	// Account is the peer's handle; the zero Account if the peer is nobody's that the
+	// caller knows.
+	Account Account
+	ID      ledger.ID // of the peer's account
+	// Balance is what stands between us and the peer. Its Account is the zero one too if
+	// the peer is nobody's.
+	Balance Balance
+	// Incomplete says that the line account or the settlement account is missing: the
+	// provisioning was cut short. Provision completes it. The Balance is empty.
+	Incomplete bool
+}
+
+// Claimed reports whether the caller knows the peer.
+func (l Listing) Claimed() bool { return !l.Account.IsZero() }
+
+// Directory lists all peers that the ledger has in an asset, in the order in which they
+// were provisioned, whoever did that; those of other namespaces are not ours. The ledger
+// knows no names, only a hash of each: names are the peers' ids that the caller knows, in
+// any order, and accounts that none of them claims are listed without one. Missing tells
+// which names have no account.
+//
+// It reads as it goes, some 2,700 peers at a time, in two requests, and one more for each
+// account that nobody claims; beside that it keeps the names. What is provisioned
+// meanwhile may be listed or not. The last pair has the error, if something goes wrong:
+// ErrUnknownAsset, ErrInvalid that names a bad ID, or that of a request.
+func (b *Book) Directory(ctx context.Context, asset Asset, names ...string) iter.Seq2[Listing, error] {
+	return func(yield func(Listing, error) bool) {
+		known, err := b.handles(asset, names)
+		if err != nil {
+			yield(Listing{}, err)
+			return
+		}
+		done := 0
+		for page, err := range b.peerPages(ctx, asset) {
+			var listings []Listing
+			if err == nil {
+				listings, err = b.list(ctx, asset, page, known)
+			}
+			if err != nil {
+				yield(Listing{}, fmt.Errorf("list the peers in %v: %w", asset, err))
+				return
+			}
+			done += len(page)
+			b.report("list peers", done, 0)
+			for _, l := range listings {
+				if !yield(l, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Missing are the names of which the ledger has no account in the asset, in order. The
+// errors are those of Directory.
+func (b *Book) Missing(ctx context.Context, asset Asset, names ...string) ([]string, error) {
+	var missing []string
+	for chunk := range slices.Chunk(names, peersPerRequest) {
+		known, err := b.handles(asset, chunk)
+		if err != nil {
+			return nil, err
+		}
+		ids := make([]ledger.ID, 0, len(known))
+		for _, a := range known {
+			ids = append(ids, a.id)
+		}
+		found, err := b.lookupIDs(ctx, ids, 1)
+		if err != nil {
+			return nil, fmt.Errorf("look peers up in %v: %w", asset, err)
+		}
+		for _, name := range chunk {
+			if _, there := found[known[b.ns.PeerTag(name)].id]; !there {
+				missing = append(missing, name)
+			}
+		}
+	}
+	return missing, nil
+}
+
+// handles are those of names, by what their accounts carry of them.
+func (b *Book) handles(asset Asset, names []string) (map[uint128.Uint128]Account, error) {
+	if _, err := b.Own(asset); err != nil {
+		return nil, err
+	}
+	known := make(map[uint128.Uint128]Account, len(names))
+	for _, name := range names {
+		a, err := b.Account(name, asset)
+		if err != nil {
+			return nil, err
+		}
+		known[b.ns.PeerTag(name)] = a
+	}
+	return known, nil
+}
+
+// peersPerRequest is how many peers' accounts are read or created in a request.
+const peersPerRequest = ledger.BatchMax / accountsPerPeer
+
+// peerPages are the peer accounts of an asset, in the order of their creation.
+func (b *Book) peerPages(ctx context.Context, asset Asset) iter.Seq2[[]ledger.Account, error] {
+	return func(yield func([]ledger.Account, error) bool) {
+		filter := ledger.QueryFilter{
+			UserData64: b.assets[asset.Ledger].tag, Ledger: asset.Ledger, Code: chart.CodePeer, Limit: peersPerRequest,
+		}
+		for {
+			page, err := b.ledger.QueryAccounts(ctx, filter)
+			if err != nil || len(page) == 0 {
+				if err != nil {
+					yield(nil, err)
+				}
+				return
+			}
+			if !yield(page, nil) || len(page) < peersPerRequest {
+				return
+			}
+			filter.TimestampMin = page[len(page)-1].Timestamp + 1
+		}
+	}
+}
+
+// list reads the balances of a page of peer accounts.
+func (b *Book) list(
+	ctx context.Context, asset Asset, page []ledger.Account, known map[uint128.Uint128]Account,
+) ([]Listing, error) {
+	listings := make([]Listing, len(page))
+	var ids []ledger.ID
+	for i := range page {
+		a := known[page[i].UserData128]
+		if a.id != page[i].ID { // the name is another's, whose tag somebody has copied
+			a = Account{}
+		}
+		listings[i] = Listing{Account: a, ID: page[i].ID}
+		if !a.IsZero() {
+			p := b.PeerIDs(a)
+			ids = append(ids, p.Peer, p.Line, p.Settlement)
+		}
+	}
+	found, err := b.lookupIDs(ctx, ids, accountsPerPeer)
+	if err != nil {
+		return nil, err
+	}
+	for i := range listings {
+		l := &listings[i]
+		var three [accountsPerPeer]ledger.Account
+		if l.Claimed() {
+			p := b.PeerIDs(l.Account)
+			three = [...]ledger.Account{found[p.Peer], found[p.Line], found[p.Settlement]}
+		} else if three, err = b.unclaimed(ctx, &page[i]); err != nil {
+			return nil, err
+		}
+		if l.Incomplete = three[1].ID.IsZero() || three[2].ID.IsZero(); !l.Incomplete {
+			l.Balance = newBalance(l.Account, asset, &three[0], &three[1], &three[2])
+		}
+	}
+	return listings, nil
+}
+
+// unclaimed are the three accounts of a peer whose name nobody knows: they carry the same
+// hash of it. The peer account itself is read again, so all are of one moment.
+func (b *Book) unclaimed(ctx context.Context, peer *ledger.Account) (three [accountsPerPeer]ledger.Account, err error) {
+	rows, err := b.ledger.QueryAccounts(ctx, ledger.QueryFilter{
+		UserData128: peer.UserData128, UserData64: peer.UserData64, Ledger: peer.Ledger, Limit: ledger.QueryMax,
+	})
+	for _, row := range rows {
+		switch {
+		case row.ID == peer.ID:
+			three[0] = row
+		case row.Code == chart.CodeLine:
+			three[1] = row
+		case row.Code == chart.CodeSettlement:
+			three[2] = row
+		}
+	}
+	return three, err
+}

@@ -1,0 +1,102 @@
+package accounts
+
+import (
+	"context"
+	"iter"
+)
+
+// Progress is how far something long has come.
+type Progress struct {
+	Doing string // e.g. "provision peers"
+	Done  int    // peers, accounts or assets
+	Total int    // 0 if it is not known
+}
+
+// report tells of progress.
+func (b *Book) report(doing string, done, total int) {
+	if b.progress != nil {
+		b.progress(Progress{Doing: doing, Done: done, Total: total})
+	}
+}
+
+// ProvisionAll provisions any number of peers, some 2,700 at a time, in three requests,
+// and gives their handles in order; it keeps no more than that many. What is written when
+// the loop is left stays.
+//
+// Errors are given in between, each with the zero Account: a *DriftError or
+// *ledger.TransferError, as Provision has them, is about peers of the chunk whose handles
+// follow, and it goes on; any other ends it, and nothing of that chunk was written, or as
+// much as the error says. An id that is given twice is refused if both are in a chunk;
+// else the second one changes nothing, and another line is reported as drift.
+func (b *Book) ProvisionAll(ctx context.Context, peers iter.Seq[Peer]) iter.Seq2[Account, error] {
+	return func(yield func(Account, error) bool) {
+		done := 0
+		if err := b.checkMoved(ctx); err != nil {
+			yield(Account{}, err)
+			return
+		}
+		for chunk := range collectChunks(peers, peersPerProvision) {
+			handles, lines, err := b.checkAll(chunk)
+			written := false
+			if err == nil {
+				written, err = b.provision(ctx, chunk, handles, lines)
+			}
+			if err != nil && !yield(Account{}, err) || !written {
+				return
+			}
+			done += len(handles)
+			b.report("provision peers", done, 0)
+			for _, a := range handles {
+				if !yield(a, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// peersPerProvision leaves room for the accounts of a hundred assets, which are provisioned
+// with each chunk.
+const peersPerProvision = peersPerRequest - 200
+
+// AllBalances reads the balances of any number of peers, some 2,700 in a request, and
+// gives them in order; it keeps no more than that many. Those of one request are of one
+// moment. The last pair has the error, if something goes wrong: those of Balances.
+func (b *Book) AllBalances(ctx context.Context, accounts iter.Seq[Account]) iter.Seq2[Balance, error] {
+	return func(yield func(Balance, error) bool) {
+		done := 0
+		for chunk := range collectChunks(accounts, peersPerRequest) {
+			balances, err := b.Balances(ctx, chunk...)
+			if err != nil {
+				yield(Balance{}, err)
+				return
+			}
+			done += len(balances)
+			b.report("read balances", done, 0)
+			for _, balance := range balances {
+				if !yield(balance, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// collectChunks gives what a sequence has in slices of up to size, each of which may be
+// used until the next.
+func collectChunks[T any](all iter.Seq[T], size int) iter.Seq[[]T] {
+	return func(yield func([]T) bool) {
+		chunk := make([]T, 0, size)
+		for v := range all {
+			if chunk = append(chunk, v); len(chunk) == size {
+				if !yield(chunk) {
+					return
+				}
+				chunk = chunk[:0]
+			}
+		}
+		if len(chunk) > 0 {
+			yield(chunk)
+		}
+	}
+}
