@@ -72,7 +72,12 @@ func TestProvisionGrantsTheLineOnce(t *testing.T) {
 // requests counts the requests to a ledger.
 type requests struct {
 	ledger.Ledger
-	creates, grants, lookups atomic.Int64
+	creates, grants, lookups, queries atomic.Int64
+}
+
+func (r *requests) QueryAccounts(ctx context.Context, f ledger.QueryFilter) ([]ledger.Account, error) {
+	r.queries.Add(1)
+	return r.Ledger.QueryAccounts(ctx, f)
 }
 
 func (r *requests) CreateAccounts(ctx context.Context, a []ledger.Account) ([]ledger.CreateAccountResult, error) {
