@@ -157,7 +157,10 @@ func TestMillionConversionsLoseNothing(t *testing.T) {
 		for range perRate {
 			amount := ledger.Amount(uint128.From64(random.Uint64() >> random.IntN(64)))
 			got, err := converter.Convert(amount)
-			require.NoError(t, err)
+			for ; err != nil; got, err = converter.Convert(amount) { // too large in the other asset
+				require.ErrorIs(t, err, accounts.ErrInvalid)
+				amount = ledger.Amount(uint128.Uint128(amount).Rsh(16))
+			}
 			sum, fits := got.Cost.Add(got.Dust)
 			if !fits || sum != amount || got.In != amount {
 				t.Fatalf("%v of %v: cost %v, dust %v", amount, from, got.Cost, got.Dust)

@@ -1,0 +1,79 @@
+package transfers_test
+
+import (
+	"math/big"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/shopspring/decimal"
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// Packets between two assets, converted at a rate: every unit that came in is in the books,
+// as what was paid for in our liquidity, and as dust.
+func TestConvertedPacketsLoseNothing(t *testing.T) {
+	t.Parallel()
+	l := embedded.New()
+	defer func() { require.NoError(t, l.Close()) }()
+	nano := accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
+	cents := accounts.Asset{Code: "EUR", Scale: 2, Ledger: 2}
+	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{nano, cents}})
+	require.NoError(t, err)
+	peers, err := book.Provision(t.Context(),
+		accounts.Peer{ID: "alice", Asset: nano, CreditLine: accounts.Unlimited}, accounts.Peer{ID: "bob", Asset: cents})
+	require.NoError(t, err)
+	recorder, err := transfers.NewRecorder(l, book, transfers.Config{})
+	require.NoError(t, err)
+	converter, err := accounts.NewConverter(nano, cents, decimal.RequireFromString("0.923456789"))
+	require.NoError(t, err)
+
+	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 5))
+	in, cost, dust, out := new(big.Int), new(big.Int), new(big.Int), new(big.Int)
+	for range 20 {
+		var prepares, resolutions []transfers.Op
+		for range 1000 {
+			got, err := converter.Convert(ledger.NewAmount(random.Uint64N(1 << 40)))
+			require.NoError(t, err)
+			p := transfers.Packet{From: peers[0], To: peers[1], Expiry: time.Now().Add(time.Minute)}
+			p.In, _ = got.In.Uint64()
+			p.Out, _ = got.Out.Uint64()
+			p.Dust, _ = got.Dust.Uint64()
+			prepares = append(prepares, transfers.Prepare(p))
+		}
+		held, err := recorder.RecordAll(t.Context(), prepares...)
+		require.NoError(t, err)
+		for _, h := range held {
+			if random.IntN(4) == 0 {
+				resolutions = append(resolutions, transfers.Reject(h.Packet))
+				continue
+			}
+			resolutions = append(resolutions, transfers.Fulfill(h.Packet))
+			in.Add(in, new(big.Int).SetUint64(h.Packet.In))
+			dust.Add(dust, new(big.Int).SetUint64(h.Packet.Dust))
+			cost.Add(cost, new(big.Int).SetUint64(h.Packet.In-h.Packet.Dust))
+			out.Add(out, new(big.Int).SetUint64(h.Packet.Out))
+		}
+		_, err = recorder.RecordAll(t.Context(), resolutions...)
+		require.NoError(t, err)
+	}
+	require.NoError(t, recorder.Close(t.Context()))
+
+	positions, err := book.Positions(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, cost.String(), positions[0].Liquidity.String())
+	require.Equal(t, dust.String(), positions[0].Dust.String())
+	require.Equal(t, out.Neg(out).String(), positions[1].Liquidity.String())
+	balances, err := book.Balances(t.Context(), peers...)
+	require.NoError(t, err)
+	require.Equal(t, in.String(), balances[0].Receivable.String())
+	require.Equal(t, out.Neg(out).String(), balances[1].Payable.String())
+	require.Equal(t, in.String(), cost.Add(cost, dust).String())
+	ledgertest.RequireNothingHeld(t, l)
+}
