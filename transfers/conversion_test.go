@@ -1,7 +1,6 @@
 package transfers_test
 
 import (
-	"math/big"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -35,7 +34,7 @@ func TestConvertedPacketsLoseNothing(t *testing.T) {
 	require.NoError(t, err)
 
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 5))
-	in, cost, dust, out := new(big.Int), new(big.Int), new(big.Int), new(big.Int)
+	var in, cost, dust, out uint64
 	for range 20 {
 		var prepares, resolutions []transfers.Op
 		for range 1000 {
@@ -55,10 +54,10 @@ func TestConvertedPacketsLoseNothing(t *testing.T) {
 				continue
 			}
 			resolutions = append(resolutions, transfers.Fulfill(h.Packet))
-			in.Add(in, new(big.Int).SetUint64(h.Packet.In))
-			dust.Add(dust, new(big.Int).SetUint64(h.Packet.Dust))
-			cost.Add(cost, new(big.Int).SetUint64(h.Packet.In-h.Packet.Dust))
-			out.Add(out, new(big.Int).SetUint64(h.Packet.Out))
+			in += h.Packet.In
+			dust += h.Packet.Dust
+			cost += h.Packet.In - h.Packet.Dust
+			out += h.Packet.Out
 		}
 		_, err = recorder.RecordAll(t.Context(), resolutions...)
 		require.NoError(t, err)
@@ -67,13 +66,13 @@ func TestConvertedPacketsLoseNothing(t *testing.T) {
 
 	positions, err := book.Positions(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, cost.String(), positions[0].Liquidity.String())
-	require.Equal(t, dust.String(), positions[0].Dust.String())
-	require.Equal(t, out.Neg(out).String(), positions[1].Liquidity.String())
+	require.Equal(t, cost, positions[0].Liquidity.Uint64())
+	require.Equal(t, dust, positions[0].Dust.Uint64())
+	require.Equal(t, -int64(out), positions[1].Liquidity.Int64())
 	balances, err := book.Balances(t.Context(), peers...)
 	require.NoError(t, err)
-	require.Equal(t, in.String(), balances[0].Receivable.String())
-	require.Equal(t, out.Neg(out).String(), balances[1].Payable.String())
-	require.Equal(t, in.String(), cost.Add(cost, dust).String())
+	require.Equal(t, ledger.NewAmount(in), balances[0].Receivable)
+	require.Equal(t, ledger.NewAmount(out), balances[1].Payable)
+	require.Equal(t, in, cost+dust)
 	ledgertest.RequireNothingHeld(t, l)
 }
