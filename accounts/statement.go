@@ -46,7 +46,8 @@ type Statement struct {
 type StatementOption func(*Statement)
 
 // PageSize is how many rows are read in a request and kept in memory at once: 1 to
-// ledger.QueryMax, which is the default. What is outside is cut to it.
+// ledger.QueryMax, which is the default. What is outside is cut to it. A page that is too
+// large for the ledger (ledger.ErrTooMuchData) is halved.
 func PageSize(rows int) StatementOption {
 	return func(s *Statement) { s.page = max(1, min(rows, ledger.QueryMax)) }
 }
@@ -72,10 +73,11 @@ func WithHolds() StatementOption { return func(s *Statement) { s.holds = true } 
 // It ends with what is in the ledger when it is asked for, so it is one of a moment
 // however long reading it takes and whoever writes meanwhile. The balances come from the
 // ledger's history of the account; where there is none (Config.NoHistory, our own
-// account) they are added up from the account's beginning.
+// account) they are added up from the account's beginning, as the entries are, so that
+// nothing checks them against each other.
 //
-// Errors: ErrInvalid names the field; ErrNotProvisioned, ErrUnknownAsset, or that of a
-// request.
+// Errors: ErrInvalid names the field; ErrNotProvisioned (also for a handle of another
+// namespace), ErrUnknownAsset, or that of a request.
 func (b *Book) Statement(ctx context.Context, account Account, from, to time.Time, opts ...StatementOption) (*Statement, error) {
 	entry, known := b.assets[account.ledger]
 	if !known {
@@ -89,6 +91,13 @@ func (b *Book) Statement(ctx context.Context, account Account, from, to time.Tim
 		entry.ids.Liquidity: "liquidity", entry.ids.Revenue: "revenue", entry.ids.Dust: "dust",
 		entry.ids.Suspense: "suspense", entry.ids.Outside: "outside", entry.ids.Control: "control",
 		s.ids.Line: "line", s.ids.Settlement: "settlement",
+	}
+	ours := entry.ids.Liquidity
+	if !account.Own() {
+		ours = b.handle(Peer{ID: account.peer, Asset: entry.asset}).id
+	}
+	if account.id != ours { // another namespace's, whose line this Book does not know
+		return nil, wrapAccount(account, ErrNotProvisioned)
 	}
 	for _, opt := range opts {
 		opt(s)
@@ -131,7 +140,7 @@ func (s *Statement) open(ctx context.Context, last uint64) error {
 	}
 	newest := ledger.Transfer{}
 	if last > 0 { // 0 would be open
-		newest, _, err = sequence.Newest(ctx, s.book.ledger, s.filter(1, last))
+		newest, _, err = sequence.Newest(ctx, s.book.ledger, s.filter(1, last, 1))
 	}
 	if err != nil {
 		return err
@@ -140,7 +149,8 @@ func (s *Statement) open(ctx context.Context, last uint64) error {
 		s.through = 0
 	}
 	history := account.Flags.Has(ledger.AccountHistory)
-	if s.Opening, err = s.standing(ctx, history, s.first-1); err != nil {
+	// Behind the newest row others may be writing, and the balances are several requests.
+	if s.Opening, err = s.standing(ctx, history, min(s.first-1, newest.Timestamp)); err != nil {
 		return err
 	}
 	s.Closing = s.Opening
@@ -159,9 +169,9 @@ func (s *Statement) open(ctx context.Context, last uint64) error {
 }
 
 // filter selects the rows of the account in a time.
-func (s *Statement) filter(first, last uint64) ledger.AccountFilter {
+func (s *Statement) filter(first, last uint64, limit int) ledger.AccountFilter {
 	return ledger.AccountFilter{
-		AccountID: s.Account.id, TimestampMin: first, TimestampMax: last, Limit: uint32(s.page),
+		AccountID: s.Account.id, TimestampMin: first, TimestampMax: last, Limit: uint32(limit),
 		Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits,
 	}
 }
@@ -224,8 +234,13 @@ func (s *Statement) sum(ctx context.Context, first, last uint64) (*big.Int, erro
 // nothing and are left out.
 func (s *Statement) rows(ctx context.Context, first, last uint64) iter.Seq2[*ledger.Transfer, error] {
 	return func(yield func(*ledger.Transfer, error) bool) {
+		size := s.page
 		for first <= last {
-			page, err := s.book.ledger.GetAccountTransfers(ctx, s.filter(first, last))
+			page, err := s.book.ledger.GetAccountTransfers(ctx, s.filter(first, last, size))
+			if errors.Is(err, ledger.ErrTooMuchData) && size > 1 {
+				size /= 2
+				continue
+			}
 			if err != nil {
 				yield(nil, err)
 				return
@@ -235,7 +250,7 @@ func (s *Statement) rows(ctx context.Context, first, last uint64) iter.Seq2[*led
 					return
 				}
 			}
-			if len(page) < s.page {
+			if len(page) < size {
 				return
 			}
 			first = page[len(page)-1].Timestamp + 1
