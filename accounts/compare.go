@@ -28,7 +28,9 @@ const (
 // Difference is something on which two statements differ.
 type Difference struct {
 	Class DifferenceClass
-	Kind  EntryKind // EntryPacket, EntrySettlement or EntryCorrection
+	// Kind is EntryPacket for packets and all that belongs to them; else that of the
+	// entry.
+	Kind EntryKind
 	// Condition is that of the packet, by which the sides know it; zero if there is
 	// none. Give it to Adjust.
 	Condition [8]byte
@@ -57,13 +59,16 @@ type Comparison struct {
 // A packet is known to both by its condition. All that one side booked for a packet
 // counts together (fees and dust are part of what the sender was charged), and
 // corrections with a condition belong to it. Packets that share a condition are paired
-// by amount first. Settlements, and corrections and packets without a condition, are
-// paired by amount. Changes of credit lines are not compared: they are each side's own.
+// by amount first; of what is left of them the sums count, as one difference. Everything
+// without a condition, settlements above all, is paired by kind and amount in order of
+// time. What moves nothing is not compared: changes of credit lines, which are each
+// side's own, and holds, which only tell a LateFulfill.
 //
 // What happened near either end of the time may be in one statement and not in the
 // other, since the clocks differ and a fulfill is booked later on one side: compare over
 // a time that ends when nothing was in flight, or look at the times of differences.
-// Memory is used for what is not paired yet: the streams are read in step by time.
+// Memory is used for what is not paired yet, and for holds that came to nothing: the
+// streams are read in step by time.
 //
 // The error is that of one of the streams, and says whose.
 func Compare(ours, theirs iter.Seq2[Entry, error]) (Comparison, error) {
@@ -78,7 +83,10 @@ func Compare(ours, theirs iter.Seq2[Entry, error]) (Comparison, error) {
 		c.conclude(key, g)
 	}
 	slices.SortFunc(c.result.Differences, func(a, b Difference) int {
-		return cmp.Or(a.Time.Compare(b.Time), slices.Compare(a.Condition[:], b.Condition[:]), a.Ours.Cmp(b.Ours))
+		return cmp.Or(
+			a.Time.Compare(b.Time), slices.Compare(a.Condition[:], b.Condition[:]),
+			cmp.Compare(a.Kind, b.Kind), a.Ours.Cmp(b.Ours), a.Theirs.Cmp(b.Theirs),
+		)
 	})
 	return c.result, nil
 }
@@ -88,29 +96,6 @@ type comparing struct {
 	groups map[groupKey]*group
 	open   [2]item // the packet that is being read: its next entry may belong to it
 	result Comparison
-}
-
-// groupKey is what entries that may be the same thing have in common: the condition, or
-// the amount where there is none.
-type groupKey struct {
-	condition [8]byte
-	kind      EntryKind // "" if there is a condition
-	amount    string    // as we have it; "" if there is a condition
-}
-
-type group struct {
-	items [2][]item // that are not paired
-	held  [2]bool   // there was a hold
-}
-
-// item is what one side booked for one thing.
-type item struct {
-	kind   EntryKind
-	cond   [8]byte
-	packet ledger.ID
-	time   time.Time
-	late   bool
-	amount *big.Int // nil: no item
 }
 
 // read takes both streams in, in order of time.
@@ -150,98 +135,27 @@ func (c *comparing) read(ours, theirs iter.Seq2[Entry, error]) error {
 	return nil
 }
 
-// take takes one entry in. The legs of a packet follow each other in a statement.
-func (c *comparing) take(side int, e *Entry) {
-	kind := compared(e.Kind)
-	if kind == "" {
-		return
-	}
-	if e.Kind == EntryHold {
-		if e.Condition != [8]byte{} {
-			c.group(groupKey{condition: e.Condition}).held[side] = true
-		}
-		return
-	}
-	total := c.result.Ours
-	if side == 1 {
-		total = c.result.Theirs
-	}
-	total.Add(total, e.Amount)
-	if open := &c.open[side]; open.amount != nil && !e.Packet.IsZero() && open.packet == e.Packet && open.cond == e.Condition {
-		open.amount.Add(open.amount, e.Amount)
-		open.late = open.late || e.Late
-		return
-	}
-	c.finish(side)
-	c.open[side] = item{
-		kind: kind, cond: e.Condition, packet: e.Packet, time: e.Time, late: e.Late, amount: new(big.Int).Set(e.Amount),
-	}
-}
-
-// compared is the kind that entries of a kind are compared as; "" if they are not.
-func compared(kind EntryKind) EntryKind {
-	switch kind {
-	case EntryPacket, EntryFee, EntryConversion, EntryDust, EntryHold:
-		return EntryPacket
-	case EntryCorrection, EntrySettlement, EntryOther:
-		return kind
-	case EntryCreditLine, EntryFunding:
-		return ""
-	default:
-		return ""
-	}
-}
-
-// finish pairs the packet that was being read, or keeps it.
-func (c *comparing) finish(side int) {
-	mine := c.open[side]
-	c.open[side] = item{}
-	if mine.amount == nil || mine.amount.Sign() == 0 {
-		return
-	}
-	if mine.kind == EntryCorrection && mine.late {
-		mine.kind = EntryPacket // a late fulfill is one side's word for the packet
-	}
-	key := keyOf(side, &mine)
-	g := c.group(key)
-	wanted := new(big.Int).Neg(mine.amount)
-	i := slices.IndexFunc(g.items[1-side], func(other item) bool { return other.amount.Cmp(wanted) == 0 })
-	if i < 0 {
-		g.items[side] = append(g.items[side], mine)
-		return
-	}
-	c.result.Matched++
-	g.items[1-side] = slices.Delete(g.items[1-side], i, i+1)
-	if len(g.items[0])+len(g.items[1]) == 0 {
-		delete(c.groups, key)
-	}
-}
-
-func keyOf(side int, i *item) groupKey {
-	if i.cond != [8]byte{} {
-		return groupKey{condition: i.cond}
-	}
-	ours := new(big.Int).Set(i.amount)
-	if side == 1 {
-		ours.Neg(ours)
-	}
-	return groupKey{kind: i.kind, amount: ours.String()}
-}
-
-func (c *comparing) group(key groupKey) *group {
-	g := c.groups[key]
-	if g == nil {
-		g = new(group)
-		c.groups[key] = g
-	}
-	return g
-}
-
-// conclude says what is left of a group. Each side may have booked its share in several
-// steps (a packet and a correction of it), so the sums decide.
+// conclude says what is left of a group. Without a condition each thing that is left
+// stands for itself.
 func (c *comparing) conclude(key groupKey, g *group) {
+	if key.condition != [8]byte{} {
+		c.differ(key, g)
+		return
+	}
+	for side, items := range g.items {
+		for _, i := range items {
+			var alone group
+			alone.items[side] = []item{i}
+			c.differ(key, &alone)
+		}
+	}
+}
+
+// differ says what is left of a packet. Each side may have booked its share in several
+// steps (a packet and a correction of it), so the sums decide.
+func (c *comparing) differ(key groupKey, g *group) {
 	if len(g.items[0])+len(g.items[1]) == 0 {
-		return // holds that came to nothing on both sides
+		return // holds that came to nothing
 	}
 	d := Difference{Condition: key.condition, Ours: new(big.Int), Theirs: new(big.Int)}
 	late := false
@@ -269,7 +183,7 @@ func (c *comparing) conclude(key groupKey, g *group) {
 func classify(g *group, late bool) DifferenceClass {
 	here, there := len(g.items[0]) > 0, len(g.items[1]) > 0
 	switch {
-	case late, !here && g.held[0], !there && g.held[1]:
+	case late, !here && len(g.held[0]) > 0, !there && len(g.held[1]) > 0:
 		return LateFulfill
 	case !here:
 		return MissingHere

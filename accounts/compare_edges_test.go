@@ -1,0 +1,154 @@
+package accounts_test
+
+import (
+	"math/big"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+)
+
+// entry is one by hand; a packet has an id and a condition, other kinds may have 0.
+func entry(second int64, kind accounts.EntryKind, cond, packet uint64, amount int64) accounts.Entry {
+	e := accounts.Entry{
+		Time: time.Unix(second, 0), Kind: kind, Condition: condition(cond), Amount: big.NewInt(amount),
+	}
+	if packet != 0 {
+		e.Packet = ledger.NewID(packet, 0)
+	}
+	if kind == accounts.EntryHold {
+		e.Held, e.Amount = e.Amount, new(big.Int)
+	}
+	return e
+}
+
+func TestCompareTellsLostSettlementsApart(t *testing.T) {
+	t.Parallel()
+	got, err := accounts.Compare(entriesOf(
+		entry(1, accounts.EntrySettlement, 0, 0, -50),
+		entry(2, accounts.EntrySettlement, 0, 0, -50),
+		entry(3, accounts.EntrySettlement, 0, 0, -50),
+	), entriesOf(entry(2, accounts.EntrySettlement, 0, 0, 50)))
+	require.NoError(t, err)
+	require.Equal(t, 1, got.Matched)
+	require.Len(t, got.Differences, 2)
+	for i, d := range got.Differences {
+		require.Equal(t, accounts.MissingThere, d.Class)
+		require.Equal(t, int64(-50), d.Ours.Int64())
+		require.Equal(t, time.Unix(int64(i)+2, 0), d.Time)
+	}
+}
+
+// A hold that was posted says nothing about another packet with the same condition.
+func TestCompareKnowsWhichHoldsCameToNothing(t *testing.T) {
+	t.Parallel()
+	posted := []accounts.Entry{entry(1, accounts.EntryHold, 4, 1, 5), entry(2, accounts.EntryPacket, 4, 1, 5)}
+	open := []accounts.Entry{entry(1, accounts.EntryHold, 4, 2, 9)}
+	theirs := []accounts.Entry{
+		entry(1, accounts.EntryPacket, 4, 7, -9), // both at once, before ours
+		entry(1, accounts.EntryPacket, 4, 8, -5),
+	}
+	got, err := accounts.Compare(entriesOf(posted...), entriesOf(theirs...))
+	require.NoError(t, err)
+	require.Equal(t, []accounts.DifferenceClass{accounts.MissingHere}, classesOf(got))
+
+	both := append(slices.Clone(open), posted...)
+	got, err = accounts.Compare(entriesOf(both...), entriesOf(theirs...))
+	require.NoError(t, err)
+	require.Equal(t, []accounts.DifferenceClass{accounts.LateFulfill}, classesOf(got))
+
+	// The hold is still known when another packet of its condition has been paired.
+	late := append(slices.Clone(theirs[1:]), entry(8, accounts.EntryPacket, 4, 7, -9))
+	got, err = accounts.Compare(entriesOf(both...), entriesOf(late...))
+	require.NoError(t, err)
+	require.Equal(t, []accounts.DifferenceClass{accounts.LateFulfill}, classesOf(got))
+}
+
+func classesOf(c accounts.Comparison) (classes []accounts.DifferenceClass) {
+	for _, d := range c.Differences {
+		classes = append(classes, d.Class)
+	}
+	return classes
+}
+
+// Whatever moves a position is compared, of whatever kind it is.
+func TestCompareLeavesNoAmountOut(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []accounts.EntryKind{
+		accounts.EntryOther, accounts.EntryFunding, accounts.EntryCreditLine, accounts.EntryDust, "unheard of",
+	} {
+		got, err := accounts.Compare(entriesOf(entry(1, kind, 0, 0, 5)), entriesOf())
+		require.NoError(t, err)
+		require.Len(t, got.Differences, 1, kind)
+		require.Equal(t, int64(5), got.Ours.Int64(), kind)
+	}
+}
+
+// randomEntries are of few conditions and amounts, so that all of them meet.
+func randomEntries(random *rand.Rand, n int) []accounts.Entry {
+	var list []accounts.Entry
+	kinds := []accounts.EntryKind{
+		accounts.EntryPacket, accounts.EntryPacket, accounts.EntryFee, accounts.EntryHold, accounts.EntrySettlement,
+		accounts.EntryCorrection, accounts.EntryCreditLine, accounts.EntryOther, accounts.EntryConversion, accounts.EntryDust,
+	}
+	for i := range n {
+		kind := kinds[random.IntN(len(kinds))]
+		e := entry(int64(i), kind, random.Uint64N(6), random.Uint64N(9), random.Int64N(9)-4)
+		switch kind { //nolint:exhaustive // the others are as they are
+		case accounts.EntrySettlement, accounts.EntryOther:
+			e.Condition, e.Packet = [8]byte{}, ledger.ID{}
+		case accounts.EntryCreditLine:
+			e.Condition, e.Packet, e.Amount = [8]byte{}, ledger.ID{}, new(big.Int)
+		case accounts.EntryCorrection:
+			e.Late = random.IntN(2) == 0
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+func mirrored(list []accounts.Entry) []accounts.Entry {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].Amount = new(big.Int).Neg(list[i].Amount)
+	}
+	return list
+}
+
+func sumOf(list []accounts.Entry) *big.Int {
+	sum := new(big.Int)
+	for _, e := range list {
+		sum.Add(sum, e.Amount)
+	}
+	return sum
+}
+
+// The differences explain the drift to the unit, whatever is compared, in either
+// direction; and a statement agrees with its mirror image.
+func TestCompareExplainsEveryDrift(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 11))
+	for range 2000 {
+		ours, theirs := randomEntries(random, random.IntN(30)), randomEntries(random, random.IntN(30))
+		got, err := accounts.Compare(entriesOf(ours...), entriesOf(theirs...))
+		require.NoError(t, err)
+		require.Zero(t, sumOf(ours).Cmp(got.Ours))
+		require.Zero(t, sumOf(theirs).Cmp(got.Theirs))
+		sum := new(big.Int)
+		for _, d := range got.Differences {
+			sum.Add(sum, d.Ours).Add(sum, d.Theirs)
+			require.False(t, d.Ours.Sign() == 0 && d.Theirs.Sign() == 0, d)
+		}
+		require.Zero(t, sum.Cmp(new(big.Int).Add(got.Ours, got.Theirs)))
+
+		same, err := accounts.Compare(entriesOf(ours...), entriesOf(mirrored(ours)...))
+		require.NoError(t, err)
+		require.Empty(t, same.Differences)
+	}
+}
