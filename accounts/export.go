@@ -45,6 +45,9 @@ const (
 	lineClosing = "closing"
 )
 
+// textLate stands in the column of the same name.
+const textLate = "late"
+
 func (a Asset) standingLine(kind string, at time.Time, s Standing) textLine {
 	l := textLine{Kind: kind, Position: a.signed(s.Position), CreditLine: a.Format(s.CreditLine)}
 	if !at.IsZero() {
@@ -84,7 +87,7 @@ func idText(id ledger.ID) string {
 func (l *textLine) fields(asset string) []string {
 	late, reason, code := "", "", ""
 	if l.Late {
-		late = "late"
+		late = textLate
 	}
 	if l.Reason != 0 {
 		reason = strconv.FormatUint(uint64(l.Reason), 10)
@@ -98,10 +101,11 @@ func (l *textLine) fields(asset string) []string {
 	}
 }
 
-// WriteCSV writes a statement as comma-separated values (RFC 4180): a line of headers,
-// the opening balance, the entries, the closing balance. Amounts are in whole units of
-// the asset, with all its decimals; times are in UTC. No text that others chose begins a
-// field, so a spreadsheet takes none for a formula.
+// WriteCSV writes a statement as comma-separated values (as in RFC 4180, but lines end
+// with a line feed alone): a line of headers, the opening balance, the entries, the
+// closing balance. Amounts are in whole units of the asset, with all its decimals; times
+// are in UTC. No text that others chose begins a field, so a spreadsheet takes none for a
+// formula.
 //
 // The error is that of the ledger or of w; then the closing balance is missing.
 func WriteCSV(ctx context.Context, w io.Writer, s *Statement) error {

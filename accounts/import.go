@@ -2,14 +2,12 @@ package accounts
 
 import (
 	"encoding/csv"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"math/big"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -34,12 +32,14 @@ func (e *CSVError) Error() string {
 func (e *CSVError) Is(target error) bool { return target == ErrInvalid }
 
 // ReadCSV reads the entries of a statement in an asset that WriteCSV has written, a
-// peer's for example, to Compare it. It reads as it goes and never guesses: the positions
-// must follow from the amounts, from the opening balance to the closing one.
+// peer's for example, to Compare it. It reads as it goes, once, and never guesses: the
+// positions must follow from the amounts, from the opening balance to the closing one,
+// times must go forward, and a kind or a column that it does not know is an error, since
+// Compare would leave out what was meant by it.
 //
 // The last pair has the error, if something is wrong: a *CSVError (ErrInvalid) that names
-// line and column, or that of r. Counterparties are as they are written: of one with a
-// name the id is not known.
+// line and column, or that of r; then what came before it is not the whole statement.
+// Counterparties are only as good as their text: of one with a name the id is not known.
 func ReadCSV(r io.Reader, asset Asset) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		in := csvReader{csv: csv.NewReader(r), asset: asset}
@@ -62,7 +62,9 @@ type csvReader struct {
 	csv      *csv.Reader
 	asset    Asset
 	begun    bool
-	position *big.Int
+	position *big.Int // after the line before
+	credit   *big.Int // the credit line after the line before
+	last     time.Time
 	record   []string
 	line     int // of record
 	fault    error
@@ -78,6 +80,7 @@ func (in *csvReader) next() (e Entry, more bool, err error) {
 	if err := in.read(); err != nil {
 		return Entry{}, false, err
 	}
+	in.checkAsset()
 	if in.text("kind") != lineClosing {
 		e = in.entry()
 		return e, in.fault == nil, in.fault
@@ -85,14 +88,30 @@ func (in *csvReader) next() (e Entry, more bool, err error) {
 	if in.units("position").Cmp(in.position) != 0 {
 		in.wrong("position", "is not that of the entry before it")
 	}
+	if in.creditLine().Cmp(in.credit) != 0 {
+		in.wrong("credit_line", "is not that of the entry before it")
+	}
 	if in.fault != nil {
 		return Entry{}, false, in.fault
 	}
-	if _, err := in.csv.Read(); !errors.Is(err, io.EOF) {
-		return Entry{}, false, &CSVError{Line: in.line + 1, Reason: "is behind the closing balance"}
-	}
-	return Entry{}, false, nil
+	return Entry{}, false, in.end()
 }
+
+// end requires that nothing follows the closing balance.
+func (in *csvReader) end() error {
+	_, err := in.csv.Read()
+	var parse *csv.ParseError
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err == nil, errors.As(err, &parse):
+		return &CSVError{Line: in.line + 1, Reason: "is behind the closing balance"}
+	default:
+		return readError(err)
+	}
+}
+
+func readError(err error) error { return fmt.Errorf("read a statement: %w", err) }
 
 // begin reads the headers and the opening balance.
 func (in *csvReader) begin() error {
@@ -108,7 +127,8 @@ func (in *csvReader) begin() error {
 	if in.text("kind") != lineOpening {
 		in.wrong("kind", "must be that of the opening balance")
 	}
-	in.position, in.begun = in.units("position"), true
+	in.checkAsset()
+	in.position, in.credit, in.begun = in.units("position"), in.creditLine(), true
 	return in.fault
 }
 
@@ -121,7 +141,7 @@ func (in *csvReader) read() error {
 	case errors.Is(err, io.EOF):
 		return &CSVError{Line: in.line + 1, Reason: "is missing: the statement ends without its closing balance"}
 	case err != nil:
-		return fmt.Errorf("read a statement: %w", err)
+		return readError(err)
 	}
 	in.record = record
 	in.line, _ = in.csv.FieldPos(0)
@@ -138,87 +158,47 @@ func (in *csvReader) wrong(column, reason string) {
 	}
 }
 
-func (in *csvReader) entry() Entry {
-	e := Entry{
-		Kind: EntryKind(in.text("kind")), Amount: in.units("amount"), Position: in.units("position"),
-		Packet: in.id("packet"), Order: in.id("order"), Transfer: in.id("transfer"),
-		Code: uint16(in.number("code", 16)), Reason: uint32(in.number("reason", 32)), Late: in.text("late") == "late",
-	}
+func (in *csvReader) checkAsset() {
 	if got := in.text("asset"); got != in.asset.String() {
 		in.wrong("asset", fmt.Sprintf("is %.40q, and not %v", got, in.asset))
 	}
-	var err error
-	if e.Time, err = time.Parse(time.RFC3339Nano, in.text("time")); err != nil {
-		in.wrong("time", "must be a time as in RFC 3339")
+}
+
+func (in *csvReader) entry() Entry {
+	e := Entry{
+		Time: in.time(), Kind: EntryKind(in.text("kind")), Amount: in.units("amount"), Position: in.units("position"),
+		Packet: in.id("packet"), Condition: in.condition(), Order: in.id("order"), Transfer: in.id("transfer"),
+		Code: uint16(in.number("code", 16)), Reason: uint32(in.number("reason", 32)), Late: in.late(),
+		Counterparty: in.counterparty(),
 	}
-	if text := in.text("held"); text != "" {
+	if in.text("held") != "" {
 		e.Held = in.units("held")
 	}
-	if line := in.units("credit_line"); line.Sign() < 0 || line.BitLen() > 128 {
-		in.wrong("credit_line", "must be from 0 to 2^128-1 units")
-	} else {
-		e.CreditLine, _ = ledger.ParseAmount(line.String())
-	}
-	if text := in.text("condition"); text != "" {
-		if n, err := hex.Decode(e.Condition[:], []byte(text[:min(len(text), 16)])); err != nil || n != 8 || len(text) != 16 {
-			in.wrong("condition", "must be 16 hexadecimal digits")
-		}
-	}
-	kind, peer, _ := strings.Cut(in.text("counterparty"), " ")
-	e.Counterparty = Counterparty{Kind: kind, Peer: peer}
-	if id, err := ledger.ParseID(strings.TrimPrefix(peer, "account ")); err == nil && strings.HasPrefix(peer, "account ") {
-		e.Counterparty = Counterparty{Kind: kind, ID: id}
+	line := in.creditLine()
+	e.CreditLine, _ = ledger.ParseAmount(line.String()) // it fits
+	in.checkKind(&e)
+	if line.Cmp(in.credit) != 0 && (e.Amount.Sign() != 0 || e.Kind == EntryHold) {
+		in.wrong("credit_line", "changes with an entry that is not about it")
 	}
 	if in.position.Add(in.position, e.Amount).Cmp(e.Position) != 0 {
 		in.wrong("position", "does not follow from the amount")
 	}
+	in.credit = line
 	return e
 }
 
-// maxUnits bounds a position, which is a difference of two amounts.
-const maxUnits = 130
-
-// units reads a signed amount in whole units.
-func (in *csvReader) units(column string) *big.Int {
-	text := in.text(column)
-	plain, negative := strings.CutPrefix(text, "-")
-	whole, err := parsePlain(plain, maxAmountText)
-	if err == nil {
-		if whole = whole.Shift(int32(in.asset.Scale)); !whole.IsInteger() || whole.BigInt().BitLen() > maxUnits {
-			err = ErrInvalid
-		}
+// checkKind refuses what Compare would take for something else than was meant.
+func (in *csvReader) checkKind(e *Entry) {
+	switch e.Kind {
+	case EntryPacket, EntryFee, EntryConversion, EntryDust, EntrySettlement, EntryCorrection,
+		EntryCreditLine, EntryFunding, EntryHold, EntryOther:
+	default:
+		in.wrong("kind", fmt.Sprintf("is %.40q, which no entry is", e.Kind))
 	}
-	if err != nil {
-		in.wrong(column, fmt.Sprintf("is %.40q: must be an amount of %v with at most %d decimals", text, in.asset, in.asset.Scale))
-		return new(big.Int)
+	switch {
+	case (e.Held != nil) != (e.Kind == EntryHold):
+		in.wrong("held", "must be there for a hold, and for nothing else")
+	case e.Held != nil && e.Amount.Sign() != 0:
+		in.wrong("amount", "must be 0 for a hold")
 	}
-	units := whole.BigInt()
-	if negative {
-		units.Neg(units)
-	}
-	return units
-}
-
-func (in *csvReader) id(column string) ledger.ID {
-	text := in.text(column)
-	if text == "" {
-		return ledger.ID{}
-	}
-	id, err := ledger.ParseID(text)
-	if err != nil {
-		in.wrong(column, "must be up to 32 hexadecimal digits")
-	}
-	return id
-}
-
-func (in *csvReader) number(column string, bits int) uint64 {
-	text := in.text(column)
-	if text == "" {
-		return 0
-	}
-	n, err := strconv.ParseUint(text, 10, bits)
-	if err != nil {
-		in.wrong(column, fmt.Sprintf("must be a whole number below 2^%d", bits))
-	}
-	return n
 }
