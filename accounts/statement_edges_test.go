@@ -197,12 +197,9 @@ func TestStatementWithEveryRequestFailing(t *testing.T) {
 
 // Packets and lines change while statements are read, also from moments on that are just
 // now: each of them is exact by itself, with a history and without.
-func TestStatementsOfAMovingAccount(t *testing.T) {
-	t.Parallel()
+func testStatementsOfAMovingAccount(t *testing.T, l ledger.Ledger) {
 	for _, noHistory := range []bool{false, true} {
 		t.Run(fmt.Sprintf("without history %v", noHistory), func(t *testing.T) {
-			t.Parallel()
-			l := newLedger(t)
 			c := newClerk(t, l, 1, noHistory)
 			var left atomic.Int64
 			var writers sync.WaitGroup

@@ -30,6 +30,7 @@ var statementScenarios = []scenario{
 	{"statements add up however they are cut", testStatementsAddUp},
 	{"statements while others write", testStatementWhileWriting},
 	{"statement written and read", testStatementWritten},
+	{"statements while packets and lines change", testStatementsOfAMovingAccount},
 }
 
 // clerk writes what recorders, engines and operators write, and keeps in mind what the
@@ -471,10 +472,17 @@ func TestReadCSVNamesTheFault(t *testing.T) {
 func FuzzReadCSV(f *testing.F) {
 	f.Add([]byte("time,kind,asset\n"))
 	header := "time,kind,asset,amount,held,position,credit_line,counterparty,packet,condition,order,late,reason,transfer,code\n"
-	f.Add([]byte(header + ",opening,,,,0,0,,,,,,,,\n2026-01-01T00:00:00Z,packet,USD/9,5,,5,0,peer bob,,,,,,,1\n,closing,,,,5,0,,,,,,,,\n"))
+	valid := header + ",opening,USD/9,,,0,0,,,,,,,,\n" +
+		"2026-01-01T00:00:00Z,credit line,USD/9,0,,0,7,line,,,,,,9,40\n" +
+		"2026-01-01T00:00:01Z,hold,USD/9,0,5,0,7,peer bob,1,c0ffee0000000000,,,,2,1\n" +
+		"2026-01-01T00:00:02Z,packet,USD/9,5,,5,7,peer bob,1,c0ffee0000000000,,,,3,1\n" +
+		"2026-01-01T00:00:03Z,correction,USD/9,-2.5,,2.5,7,suspense,1,c0ffee0000000000,,late,,4,5\n,closing,USD/9,,,2.5,7,,,,,,,,\n"
+	require.NoError(f, lastError(strings.NewReader(valid)))
+	f.Add([]byte(valid))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		sum := new(big.Int)
 		var opening *big.Int
+		var all []accounts.Entry
 		for e, err := range accounts.ReadCSV(bytes.NewReader(text), usd) {
 			if err != nil {
 				return
@@ -484,7 +492,12 @@ func FuzzReadCSV(f *testing.F) {
 			}
 			sum.Add(sum, e.Amount)
 			require.Zero(t, new(big.Int).Add(opening, sum).Cmp(e.Position))
+			all = append(all, e)
 		}
+		got, err := accounts.Compare(entriesOf(all...), entriesOf(mirrored(all)...))
+		require.NoError(t, err)
+		require.Zero(t, sum.Cmp(got.Ours), "Compare takes in all that the positions moved by")
+		require.Empty(t, got.Differences)
 	})
 }
 
