@@ -53,7 +53,11 @@ func (b *Book) ClosePeer(ctx context.Context, account Account, how Closing) erro
 	if err := mayClose(before, how.Force); err != nil {
 		return err
 	}
-	if err := b.Suspend(ctx, account, Suspension{Reason: how.Reason}); err != nil {
+	err = b.Suspend(ctx, account, Suspension{Reason: how.Reason})
+	switch {
+	case errors.Is(err, ErrClosed): // by another operator, since the balance was read
+		return b.stayClosed(ctx, account)
+	case err != nil:
 		return err
 	}
 	err = b.closeQuiet(ctx, account, how)

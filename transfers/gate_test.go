@@ -1,0 +1,299 @@
+package transfers_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// capped is a recorder whose peers have caps.
+type capped struct {
+	*fixture
+}
+
+func newCapped(t *testing.T, l *embedded.Ledger, limits accounts.Settings, cfg transfers.Config) *capped {
+	t.Helper()
+	f := &fixture{embedded: l}
+	var err error
+	f.book, err = accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}, Limits: limits})
+	require.NoError(t, err)
+	handles, err := f.book.Provision(t.Context(),
+		accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: usd, CreditLine: units(1000)})
+	require.NoError(t, err)
+	f.alice, f.bob = handles[0], handles[1]
+	f.recorder, err = transfers.NewRecorder(l, f.book, cfg)
+	require.NoError(t, err)
+	return &capped{f}
+}
+
+// capOf is a cap in USD, in units.
+func capOf(payable uint64, share string) accounts.Settings {
+	l := accounts.Limits{HeldShare: share}
+	if payable > 0 {
+		l.PayableCap = usd.Format(units(payable))
+	}
+	return accounts.Settings{Asset: map[accounts.Asset]accounts.Limits{usd: l}}
+}
+
+// A suspended peer's new packets are refused at the latest one round later, in both
+// directions and by every recorder, and what is held is resolved.
+func TestSuspendedPeer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newCapped(t, embedded.New(), accounts.Settings{}, transfers.Config{})
+		ctx := t.Context()
+		held, err := f.recorder.Prepare(ctx, f.packet(10, 10))
+		require.NoError(t, err)
+		given, err := f.recorder.Prepare(ctx, f.packet(5, 5))
+		require.NoError(t, err)
+		round := func() {
+			time.Sleep(time.Second) //nolint:forbidigo // virtual time
+			synctest.Wait()
+		}
+		require.NoError(t, f.book.Suspend(ctx, f.alice, accounts.Suspension{}))
+		round()
+		back := transfers.Packet{From: f.bob, To: f.alice, In: 1, Out: 1, Hold: time.Minute}
+		for _, p := range []transfers.Packet{f.packet(1, 1), back, f.packet(0, 0)} {
+			result, err := f.recorder.Prepare(ctx, p)
+			require.ErrorIs(t, err, accounts.ErrSuspended)
+			require.ErrorContains(t, err, "alice on ledger 1")
+			require.Equal(t, "T04", transfers.Code(err))
+			require.Equal(t, ledger.OutcomeRefused, result.Outcome)
+			_, err = f.recorder.TrySubmit(transfers.Prepare(p))
+			require.ErrorIs(t, err, accounts.ErrSuspended)
+		}
+		_, err = f.recorder.Fulfill(ctx, held.Packet)
+		require.NoError(t, err)
+		_, err = f.recorder.Reject(ctx, given.Packet)
+		require.NoError(t, err)
+		_, err = f.recorder.Forward(ctx, f.packet(3, 3))
+		require.NoError(t, err, "promised already")
+
+		second, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{})
+		require.NoError(t, err)
+		synctest.Wait() // its first look
+		_, err = second.Prepare(ctx, f.packet(1, 1))
+		require.ErrorIs(t, err, accounts.ErrSuspended, "a new recorder sees it too")
+		require.NoError(t, second.Close(ctx))
+
+		require.NoError(t, f.book.Resume(ctx, f.alice))
+		round()
+		held, err = f.recorder.Prepare(ctx, f.packet(1, 1))
+		require.NoError(t, err)
+		_, err = f.recorder.Fulfill(ctx, held.Packet)
+		require.NoError(t, err)
+		require.Equal(t, int64(-14), f.position(t, f.alice))
+		f.end(t)
+	})
+}
+
+func TestPayableCap(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newCapped(t, embedded.New(), capOf(100, ""), transfers.Config{})
+		ctx := t.Context()
+		_, err := f.recorder.TrySubmit(transfers.Prepare(f.packet(1, 1)))
+		require.ErrorIs(t, err, transfers.ErrNotLookedUp, "TrySubmit does not wait for the first look")
+		require.Equal(t, "T00", transfers.Code(err))
+		first, err := f.recorder.Prepare(ctx, f.packet(60, 60))
+		require.NoError(t, err)
+		_, err = f.recorder.Prepare(ctx, f.packet(41, 41))
+		var limit *transfers.LimitError
+		require.ErrorIs(t, err, transfers.ErrPayableCap)
+		require.ErrorAs(t, err, &limit)
+		require.Equal(t, f.bob, limit.Account)
+		require.Equal(t, [3]ledger.Amount{units(100), units(60), units(41)}, [3]ledger.Amount{limit.Limit, limit.Used, limit.Wanted})
+		require.Equal(t, "T04", transfers.Code(err))
+		_, err = f.recorder.Fulfill(ctx, first.Packet)
+		require.NoError(t, err)
+		second, err := f.recorder.Prepare(ctx, f.packet(40, 40))
+		require.NoError(t, err, "up to the cap")
+		_, err = f.recorder.Reject(ctx, second.Packet)
+		require.NoError(t, err)
+		second, err = f.recorder.Prepare(ctx, f.packet(40, 40))
+		require.NoError(t, err, "what is given back leaves room at once")
+		_, err = f.recorder.Fulfill(ctx, second.Packet)
+		require.NoError(t, err)
+
+		// What bob sends makes us owe it less.
+		back, err := f.recorder.Prepare(ctx, transfers.Packet{From: f.bob, To: f.alice, In: 30, Out: 30, Hold: time.Minute})
+		require.NoError(t, err)
+		_, err = f.recorder.Fulfill(ctx, back.Packet)
+		require.NoError(t, err)
+		last, err := f.recorder.Prepare(ctx, f.packet(30, 30))
+		require.NoError(t, err)
+
+		// A hold that expires leaves room at the latest a round after it.
+		time.Sleep(63 * time.Second) //nolint:forbidigo // virtual time
+		synctest.Wait()
+		last, err = f.recorder.Prepare(ctx, f.packet(30, 30))
+		require.NoError(t, err)
+		_, err = f.recorder.Fulfill(ctx, last.Packet)
+		require.NoError(t, err)
+
+		// Another process makes room: a packet after a while finds it.
+		time.Sleep(time.Minute) //nolint:forbidigo // virtual time
+		_, err = f.book.Adjust(ctx, accounts.Adjustment{Account: f.bob, Key: "k", Debit: units(50), Reason: 1})
+		require.NoError(t, err)
+		last, err = f.recorder.Prepare(ctx, f.packet(50, 50))
+		require.NoError(t, err)
+		_, err = f.recorder.Fulfill(ctx, last.Packet)
+		require.NoError(t, err)
+		require.Equal(t, int64(100), f.position(t, f.bob))
+		f.end(t)
+	})
+}
+
+func TestHeldShare(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newCapped(t, embedded.New(), capOf(0, "0.25"), transfers.Config{})
+		ctx := t.Context()
+		held, err := f.recorder.Prepare(ctx, f.packet(250, 250))
+		require.NoError(t, err)
+		_, err = f.recorder.Prepare(ctx, f.packet(1, 1))
+		var limit *transfers.LimitError
+		require.ErrorIs(t, err, transfers.ErrHeldShare)
+		require.ErrorAs(t, err, &limit)
+		require.Equal(t, f.alice, limit.Account)
+		require.Equal(t, "T04", transfers.Code(err))
+		_, err = f.recorder.Fulfill(ctx, held.Packet)
+		require.NoError(t, err)
+		held, err = f.recorder.Prepare(ctx, f.packet(250, 250))
+		require.NoError(t, err, "what is fulfilled holds nothing")
+		_, err = f.recorder.Reject(ctx, held.Packet)
+		require.NoError(t, err)
+		// What we owe bob is its own: it may hold all of that, and a quarter of its line.
+		held, err = f.recorder.Prepare(ctx, transfers.Packet{From: f.bob, To: f.alice, In: 500, Out: 500, Hold: time.Minute})
+		require.NoError(t, err)
+		_, err = f.recorder.Prepare(ctx, transfers.Packet{From: f.bob, To: f.alice, In: 1, Out: 1, Hold: time.Minute})
+		require.ErrorIs(t, err, transfers.ErrHeldShare)
+		_, err = f.recorder.Fulfill(ctx, held.Packet)
+		require.NoError(t, err)
+		f.end(t)
+	})
+}
+
+// However many callers there are, a recorder's own packets never exceed a cap.
+func TestCapsUnderLoad(t *testing.T) {
+	t.Parallel()
+	f := newCapped(t, embedded.New(), capOf(300, "0.1"), transfers.Config{})
+	ctx := t.Context()
+	var taken, refused atomic.Int64
+	var callers, watcher sync.WaitGroup
+	done := make(chan struct{})
+	watcher.Go(func() {
+		for {
+			b, err := f.book.Balances(ctx, f.alice, f.bob)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for i := range b {
+				owed, _ := b[i].Payable.Add(b[i].HeldOut)
+				own := b[i].Payable.SubFloor(b[i].Settling)
+				held := b[i].HeldIn.SubFloor(own)
+				if units(300).Less(owed.SubFloor(b[i].Receivable)) || units(100).Less(held) {
+					t.Errorf("%v: payable %v, held to it %v, held on its line %v", b[i].Account, b[i].Payable, b[i].HeldOut, held)
+				}
+			}
+			select {
+			case <-done:
+				return
+			default:
+			}
+		}
+	})
+	for n := range 8 {
+		callers.Go(func() {
+			for i := range 300 {
+				p := f.packet(uint64(i%40+1), uint64(i%40+1))
+				if (n+i)%2 == 0 {
+					p.From, p.To = p.To, p.From
+				}
+				held, err := f.recorder.Prepare(ctx, p)
+				switch {
+				case errors.Is(err, transfers.ErrHeldShare), errors.Is(err, transfers.ErrPayableCap), errors.Is(err, transfers.ErrCreditLine):
+					refused.Add(1)
+					continue
+				case err != nil:
+					t.Error(err)
+					return
+				}
+				taken.Add(1)
+				if i%5 == 0 {
+					_, err = f.recorder.Reject(ctx, held.Packet)
+				} else {
+					_, err = f.recorder.Fulfill(ctx, held.Packet)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	callers.Wait()
+	close(done)
+	watcher.Wait()
+	t.Logf("%d packets taken, %d refused", taken.Load(), refused.Load())
+	require.Positive(t, taken.Load())
+	f.end(t)
+}
+
+// nearsighted fails the looks at the ledger while it is told to.
+type nearsighted struct {
+	ledger.Ledger
+	fail atomic.Bool
+}
+
+func (n *nearsighted) QueryTransfers(ctx context.Context, f ledger.QueryFilter) ([]ledger.Transfer, error) {
+	if n.fail.Load() {
+		return nil, errors.New("away")
+	}
+	return n.Ledger.QueryTransfers(ctx, f)
+}
+
+func TestLooksThatFail(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := embedded.New()
+		away := &nearsighted{Ledger: l}
+		book, err := accounts.NewBook(away, accounts.Config{Assets: []accounts.Asset{usd}, Limits: capOf(100, "")})
+		require.NoError(t, err)
+		handles, err := book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(100)})
+		require.NoError(t, err)
+		var failed atomic.Int64
+		recorder, err := transfers.NewRecorder(l, book, transfers.Config{Events: transfers.Events{Look: func(error) { failed.Add(1) }}})
+		require.NoError(t, err)
+		bob, err := book.Account("bob", usd)
+		require.NoError(t, err)
+		_, err = recorder.Prepare(t.Context(), transfers.Packet{From: handles[0], To: bob, In: 1, Out: 1, Hold: time.Minute})
+		require.ErrorIs(t, err, accounts.ErrNotProvisioned, "one whose caps can never be known")
+		away.fail.Store(true)
+		require.NoError(t, book.Suspend(t.Context(), handles[0], accounts.Suspension{}))
+		time.Sleep(3500 * time.Millisecond) //nolint:forbidigo // virtual time
+		require.Equal(t, int64(3), failed.Load())
+		away.fail.Store(false)
+		time.Sleep(time.Second) //nolint:forbidigo // virtual time
+		synctest.Wait()
+		own, err := book.Own(usd)
+		require.NoError(t, err)
+		_, err = recorder.Prepare(t.Context(), transfers.Packet{From: handles[0], To: own, In: 1, Out: 1, Hold: time.Minute})
+		require.ErrorIs(t, err, accounts.ErrSuspended, "what was missed is read later")
+		require.NoError(t, recorder.Close(t.Context()))
+		ledgertest.RequireNothingHeld(t, l)
+		require.NoError(t, l.Close())
+	})
+}
