@@ -14,3 +14,10 @@ func TestOnACluster(t *testing.T) {
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})
 	testUnderLoad(t, c.Open(t))
 }
+
+// The same random operations on a real TigerBeetle.
+func TestOperationsOnACluster(t *testing.T) {
+	t.Parallel()
+	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})
+	testOperations(t, c.Open(t), 800)
+}

@@ -132,13 +132,13 @@ func TestPayableCap(t *testing.T) {
 		require.NoError(t, err)
 		_, err = f.recorder.Fulfill(ctx, back.Packet)
 		require.NoError(t, err)
-		last, err := f.recorder.Prepare(ctx, f.packet(30, 30))
+		_, err = f.recorder.Prepare(ctx, f.packet(30, 30))
 		require.NoError(t, err)
 
 		// A hold that expires leaves room at the latest a round after it.
 		time.Sleep(63 * time.Second) //nolint:forbidigo // virtual time
 		synctest.Wait()
-		last, err = f.recorder.Prepare(ctx, f.packet(30, 30))
+		last, err := f.recorder.Prepare(ctx, f.packet(30, 30))
 		require.NoError(t, err)
 		_, err = f.recorder.Fulfill(ctx, last.Packet)
 		require.NoError(t, err)
