@@ -34,14 +34,14 @@ type Balance struct {
 	Headroom   ledger.Amount // what the peer can still send before its line is used up
 
 	// Lifetime totals.
-	Sent       ledger.Amount // debited for packets that the peer sent
-	Earned     ledger.Amount // credited for packets that the peer delivered
+	Sent       ledger.Amount // debited for packets that the peer sent, and by Adjust
+	Earned     ledger.Amount // credited for packets that the peer delivered, and by Adjust
 	SettledOut ledger.Amount // paid by us to the peer
 	SettledIn  ledger.Amount // paid by the peer to us
 
-	// Suspended says that the peer's credit line account is closed in the ledger:
-	// a sign to connectors to take no new packets from the peer. The ledger does
-	// not refuse them by it, and the recorder does not look at it yet.
+	// Suspended says that the peer's credit line account is closed in the ledger: a
+	// sign to recorders to take no new packets from the peer or to it, which each
+	// heeds within a round. The ledger itself does not refuse them. See Book.Suspend.
 	Suspended bool
 	// Closed says that the peer account is closed in the ledger, which refuses
 	// every packet and post on it.

@@ -9,4 +9,13 @@
 // refuses the packet that would take the peer below its line, atomically and for
 // any number of connectors. The position is what is left when the line is taken
 // off again.
+//
+// Whoever runs a connector changes lines (Book.ExtendCredit, RevokeCredit, SetCreditLine),
+// stops peers (Suspend, Resume, ClosePeer, ReopenPeer), corrects books (Adjust), moves
+// capital (Fund, Withdraw), reads what happened (Statement, Compare) and who is there
+// (Directory). All of it is in the ledger alone, and so are the conflicts between two who do
+// it at once.
+//
+// The ledger enforces credit lines. The other Limits are enforced by recorders, each for
+// itself: see there why.
 package accounts

@@ -32,6 +32,13 @@
 // liquidity account. A leg of amount 0 is left out, and a packet without any leg
 // writes nothing.
 //
+// # What the ledger cannot refuse
+//
+// The ledger refuses what is beyond a credit line. That a peer is suspended, and the caps of
+// accounts.Limits, one account cannot tell it, so the recorder refuses new packets by them
+// itself: it looks at the ledger once a round (accounts.Config.Round), and counts its own
+// packets in between. What is held already is resolved all the same.
+//
 // # What comes too late
 //
 // A fulfill whose hold has expired is owed all the same. It is booked by a correction:
