@@ -63,7 +63,7 @@ func testCompare(t *testing.T, l ledger.Ledger) {
 			_, err := us.book.Adjust(t.Context(), adjustment(us.peers[0], of, amount))
 			require.NoError(t, err)
 		default: // legs of one packet count together
-			us.packet(of, "", us.leg(chart.CodePacket, us.peers[1].ID(), amount-sign(amount)*3, of), us.leg(chart.CodeFee, us.own.Revenue, sign(amount)*3, of))
+			us.packet(us.leg(chart.CodePacket, us.peers[1].ID(), amount-sign(amount)*3, of), us.leg(chart.CodeFee, us.own.Revenue, sign(amount)*3, of))
 		}
 		switch theirs := -amount; f {
 		case dropThere:
@@ -71,15 +71,15 @@ func testCompare(t *testing.T, l ledger.Ledger) {
 			drift += amount
 		case amountThere:
 			want[condition(of<<32)] = accounts.OtherAmount
-			them.packet(of, "", them.leg(chart.CodePacket, them.peers[1].ID(), theirs+sign(theirs)*7, of))
+			them.packet(them.leg(chart.CodePacket, them.peers[1].ID(), theirs+sign(theirs)*7, of))
 			drift += sign(theirs) * 7
 		case dropHere, lateHere:
-			them.packet(of, "", them.leg(chart.CodePacket, them.peers[1].ID(), theirs, of))
+			them.packet(them.leg(chart.CodePacket, them.peers[1].ID(), theirs, of))
 			drift += theirs
 		case none, correctedHere, faults:
 			fallthrough
 		default:
-			them.packet(of, "", them.leg(chart.CodePacket, them.peers[1].ID(), theirs, of))
+			them.packet(them.leg(chart.CodePacket, them.peers[1].ID(), theirs, of))
 		}
 	}
 	ours := us.statement(time.Time{}, time.Time{}, accounts.WithHolds(), accounts.PageSize(20))

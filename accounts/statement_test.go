@@ -96,7 +96,7 @@ func (c *clerk) step() {
 	ids := c.book.PeerIDs(c.peers[0])
 	switch c.random.IntN(10) {
 	case 0: // a packet from the peer, in two phases, with a fee
-		c.packet(of, accounts.EntryPacket, c.leg(chart.CodePacket, c.peers[1].ID(), -amount, of), c.leg(chart.CodeFee, c.own.Revenue, -3, of))
+		c.packet(c.leg(chart.CodePacket, c.peers[1].ID(), -amount, of), c.leg(chart.CodeFee, c.own.Revenue, -3, of))
 		c.expect(accounts.EntryPacket, -amount, "peer bob")
 		c.expect(accounts.EntryFee, -3, "revenue")
 	case 1: // a packet to it, booked at once
@@ -140,7 +140,7 @@ func (c *clerk) step() {
 }
 
 // packet holds legs and posts them.
-func (c *clerk) packet(of uint64, _ accounts.EntryKind, legs ...ledger.Transfer) {
+func (c *clerk) packet(legs ...ledger.Transfer) {
 	c.t.Helper()
 	var posts []ledger.Transfer
 	for i := range legs {
@@ -150,7 +150,6 @@ func (c *clerk) packet(of uint64, _ accounts.EntryKind, legs ...ledger.Transfer)
 	}
 	c.create(legs...)
 	c.create(posts...)
-	_ = of
 }
 
 // collect reads all entries.
