@@ -44,9 +44,6 @@ func newGate(book *accounts.Book, failed func(error)) *gate {
 // wait waits until the caps of a packet's peers can be checked: once for each peer, for
 // one look at the ledger. life ends with the recorder.
 func (g *gate) wait(ctx, life context.Context, p *Packet) error {
-	if !g.capped {
-		return nil
-	}
 	for _, a := range [...]accounts.Account{p.From, p.To} {
 		if r := g.room(a); r != nil {
 			if err := g.waitFor(ctx, life, r); err != nil {
@@ -72,9 +69,6 @@ func (g *gate) waitFor(ctx, life context.Context, r *room) error {
 // again waits for a look if a packet was refused by a cap of a peer that nobody has
 // looked at for a while. It reports whether there was one.
 func (g *gate) again(ctx, life context.Context, refused error) bool {
-	if refused == nil {
-		return false
-	}
 	var limit *LimitError
 	if !errors.As(refused, &limit) || !g.room(limit.Account).stale(g.book.Round()) {
 		return false

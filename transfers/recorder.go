@@ -236,15 +236,15 @@ func (r *Recorder) hand(ctx context.Context, op Op, s *slot) (Ticket, error) {
 		}
 	}
 	ticket, err := r.enter(ctx, &o)
-	if r.gate.again(ctx, r.life, err) {
-		ticket, err = r.enter(ctx, &o)
+	if err == nil || !r.gate.again(ctx, r.life, err) {
+		return ticket, err
 	}
-	return ticket, err
+	return r.enter(ctx, &o)
 }
 
 // enter enqueues an operation when the gate can decide on it and there is room.
 func (r *Recorder) enter(ctx context.Context, o *operation) (Ticket, error) {
-	if o.kind == KindPrepare {
+	if o.kind == KindPrepare && r.gate.capped {
 		if err := r.gate.wait(ctx, r.life, &o.packet); err != nil {
 			return Ticket{}, wrap(o.kind, o.packet.ID, err)
 		}
