@@ -91,7 +91,7 @@ func tell(first, second func([]accounts.Account)) func([]accounts.Account) {
 // results and errors these are.
 func (c *Client) Provision(ctx context.Context, peers ...accounts.Peer) ([]accounts.Account, error) {
 	handles, err := c.Book.Provision(ctx, peers...)
-	c.Settlement.Touch(handles)
+	c.Settlement.Look(handles)
 	return handles, err
 }
 

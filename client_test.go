@@ -74,7 +74,7 @@ func testUnderLoad(t *testing.T, l ledger.Ledger) {
 	client, err := peerledger.New(keepOpen{l}, peerledger.Config{
 		Accounts: accounts.Config{Assets: []accounts.Asset{usd, eur}},
 		Settlement: settlement.Config{
-			Settler: &pays, Policy: func(accounts.Account) settlement.Policy { return policy },
+			Rails: paidBy(&pays), Policies: settlement.Policies{Default: policy},
 		},
 	})
 	require.NoError(t, err)
@@ -144,6 +144,10 @@ type keepOpen struct{ ledger.Ledger }
 
 func (keepOpen) Close() error { return nil }
 
+func paidBy(s settlement.Settler) settlement.Rails {
+	return settlement.Rails{Default: &settlement.Rail{Settler: s}}
+}
+
 func TestOpenReportsAllFaultsAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := peerledger.OpenEmbedded(peerledger.Config{
@@ -170,9 +174,9 @@ func TestTouchedIsShared(t *testing.T) {
 				touched <- a
 			}
 		}},
-		Settlement: settlement.Config{Settler: &pays, Policy: func(accounts.Account) settlement.Policy {
-			return settlement.Threshold{At: units(1)}
-		}},
+		Settlement: settlement.Config{
+			Rails: paidBy(&pays), Policies: settlement.Policies{Default: settlement.Threshold{At: units(1)}},
+		},
 	})
 	require.NoError(t, err)
 	peers, err := client.Provision(ctx, accounts.Peer{ID: "alice", Asset: usd})
@@ -201,7 +205,7 @@ func TestNewWithoutItsJournal(t *testing.T) {
 				Journal: filepath.Join(t.TempDir(), "no", "folder"),
 				Events:  transfers.Events{Replayed: func([]transfers.Result) {}},
 			},
-			Settlement: settlement.Config{Settler: &pays},
+			Settlement: settlement.Config{Rails: paidBy(&pays)},
 		}
 		_, err := peerledger.New(l, cfg)
 		require.ErrorIs(t, err, transfers.ErrJournal)

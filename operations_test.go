@@ -49,9 +49,10 @@ func TestOperationsOnEmbedded(t *testing.T) {
 func testOperations(t *testing.T, l ledger.Ledger, steps int) {
 	client, err := peerledger.New(l, peerledger.Config{
 		Accounts: accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd}, Round: time.Millisecond},
-		Settlement: settlement.Config{Settler: &rail{}, Manual: true, Policy: func(accounts.Account) settlement.Policy {
-			return settlement.Threshold{At: units(60), SettleTo: units(10)}
-		}},
+		Settlement: settlement.Config{
+			Rails: paidBy(&rail{}), Manual: true,
+			Policies: settlement.Policies{Default: settlement.Threshold{At: units(60), SettleTo: units(10)}},
+		},
 	})
 	require.NoError(t, err)
 	o := &operations{

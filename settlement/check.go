@@ -13,9 +13,9 @@ import (
 // none are given, until none of them is due or nothing more can be done: open
 // orders of this Instance are resumed without minding the backoff, and new ones
 // placed and paid one after another. It looks all balances up at once and then
-// works on several accounts at a time (Config.Concurrency). Orders of other
-// instances, and accounts whose last order was voided less than Config.RearmAfter
-// ago, are left alone without an error.
+// works on several accounts at a time (Rail.Concurrency). Orders of other
+// instances that are not silent, and accounts whose last order was voided less than
+// Config.RearmAfter ago, are left alone without an error.
 //
 // It returns what was paid, and the joined errors of the accounts where something
 // went wrong, each an *OrderError; the error of the request if the balances could
@@ -26,14 +26,11 @@ func (e *Engine) Check(ctx context.Context, list ...accounts.Account) ([]Payment
 		return nil, ErrClosed
 	}
 	defer e.work.Done()
-	if e.cfg.Settler == nil {
-		return nil, nil
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(e.life, cancel)()
 	if len(list) == 0 {
-		list = e.register.all()
+		list = e.register.all(e.cfg.Clock())
 	}
 	due, err := e.due(ctx, list)
 	payments := make([][]Payment, len(due))
@@ -46,6 +43,20 @@ func (e *Engine) Check(ctx context.Context, list ...accounts.Account) ([]Payment
 	}
 	visits.Wait()
 	return slices.Concat(payments...), errors.Join(append(errs, err)...)
+}
+
+// Settle is Check without waiting for the policies: they are asked as pressed
+// (Standing.Pressed), and those of this package then pay whatever is owed above their
+// SettleTo. An account without a policy is not paid. With no accounts it settles with
+// nobody.
+func (e *Engine) Settle(ctx context.Context, list ...accounts.Account) ([]Payment, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	for _, a := range list {
+		e.register.press(a, pressedByHand)
+	}
+	return e.Check(ctx, list...)
 }
 
 // checkOne settles with one account, after whoever is at it.
@@ -78,12 +89,16 @@ func (e *Engine) settle(ctx context.Context, v *visit) (payments []Payment, err 
 	// failed visit.
 	last, failed := turn{}, true
 	defer func() {
-		e.register.leave(v, failed, e.cfg.Clock(), last.until)
+		e.register.leave(v, failed, e.cfg.Clock(), last)
 		e.wakeLoop()
 	}()
+	slots := e.spare
+	if r := e.railOf(v.account); r != nil {
+		slots = r.slots
+	}
 	select {
-	case e.slots <- struct{}{}:
-		defer func() { <-e.slots }()
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
 	case <-e.stop:
 		return nil, ErrClosed
 	case <-ctx.Done():

@@ -11,55 +11,64 @@ import (
 // Config says how an Engine settles. The zero Config pays nobody, and books what
 // Receive and RecordPaid are told.
 type Config struct {
-	// Settler pays the orders. Default none: nothing is settled.
-	Settler Settler
-	// Policy says when an account is due; a nil Policy never is. It is called
-	// concurrently and must not block. Default none: no orders are placed, and
+	// Rails say who pays a peer. Default nobody: nothing is settled.
+	Rails Rails
+	// Policies say when a peer is due. Default never: no orders are placed, and
 	// open ones are still resumed.
-	Policy func(accounts.Account) Policy
+	Policies Policies
+	// Marks are the positions that somebody wants to hear of, as Events.Alert. Default
+	// none.
+	Marks Rules[Marks]
 
 	// Instance names this Engine among those that work on the ledger, at most
-	// one process at a time. It must survive a restart: an Engine resumes the
-	// open orders of its own Instance and leaves the others alone. Default ""
-	// (for the only engine of a ledger).
+	// one process at a time. It must survive a restart, so that an Engine resumes the
+	// open orders of its own Instance at once. Default "" (for the only engine of a
+	// ledger).
 	Instance string
+	// Lease is how long an engine with open orders may be silent before another
+	// Instance takes them over. Engines renew their claims, in the ledger, at a third of
+	// it; the ledger's time of the newest claim is compared with Clock, so Lease should
+	// be far more than clocks differ and a request may take. All engines of a ledger
+	// should have the same. Default 1 min.
+	Lease time.Duration
+	// NoTakeover leaves open orders to the Instance that placed them, and writes no
+	// claims: for a rail that cannot tell that a key was paid when two processes call it
+	// at once. Default false.
+	NoTakeover bool
 
-	// HookTimeout ends the context of a call of the Settler. Default 30 s.
-	HookTimeout time.Duration
 	// RetryAfter is about how long the Engine waits before it tries an account
 	// again after an error; each further error makes it half as long again, up
 	// to RetryAtMost. Default 1 s.
 	RetryAfter time.Duration
-	// RetryAtMost caps the wait after errors. Default 5 min.
+	// RetryAtMost caps the wait after errors, and is the wait after ErrPending. Default
+	// 5 min.
 	RetryAtMost time.Duration
 	// RearmAfter is how long an account gets no new order after one of its
 	// orders was voided, by the ledger's time of the void, so that it holds for
-	// all engines. Default 1 min.
+	// all engines; and how long after its newest order a peer's refusal (Refused) leads
+	// to another one. Default 1 min.
 	RearmAfter time.Duration
+	// StuckAfter is how long an order may be open before Events.Stuck is told of it.
+	// Default 10 min.
+	StuckAfter time.Duration
+	// Round is the least time between two look-ups of the balances that packets
+	// changed. Each look-up is for all of them, so a longer one costs the recorder less
+	// and finds later what is due. Default 50 ms.
+	Round time.Duration
 	// Sweep is how often all accounts are looked at that were ever touched, in
-	// case something was missed. Default 1 min.
+	// case something was missed, and for what becomes due by time. Default 1 min.
 	Sweep time.Duration
-	// Concurrency is how many accounts are settled at once. Default 8.
-	Concurrency int
-	// Manual leaves the automatic checks out: only Check settles. Default false.
+	// Manual leaves the automatic checks out: only Check and Settle settle. Default
+	// false.
 	Manual bool
 
-	// Hooks are told what becomes of each order. Default none.
-	Hooks Hooks
+	// Events are told what becomes of each order. Default none.
+	Events Events
 	// Clock is compared with the ledger's time. Default time.Now.
 	Clock func() time.Time
 }
 
-// Hooks are called once for each thing that happens to an order, by whichever
-// goroutine does it, so concurrently. They must not block and must not call the
-// Engine. A crash or a lost answer can make a thing be told twice, or never:
-// Order.ID tells it apart, and the ledger knows.
-type Hooks struct {
-	Placed func(Order)        // written into the ledger
-	Paid   func(Payment)      // paid and booked
-	Voided func(Order, error) // given back; the error matches ErrDeclined or ErrTooSmall
-	Failed func(error)        // of an account (*OrderError) or a look-up; it is tried again later
-}
+const negative = "must not be negative"
 
 // Validate reports all that is wrong with the configuration at once, as errors
 // that match accounts.ErrInvalid and name the field.
@@ -70,46 +79,71 @@ func (c Config) Validate() error {
 			errs = append(errs, &accounts.FieldError{Subject: "settlement config", Field: field, Reason: reason})
 		}
 	}
-	const negative = "must not be negative"
-	check(c.Settler != nil || c.Policy == nil, "Settler", "is needed: a Policy is set, and nobody would pay its orders")
-	check(c.HookTimeout >= 0, "HookTimeout", negative)
+	check(len(distinct(c.Rails)) > 0 || !c.placesOrders(), "Rails", "are needed: there are Policies, and nobody would pay their orders")
+	check(c.Lease >= 0, "Lease", negative)
 	check(c.RetryAfter >= 0, "RetryAfter", negative)
 	check(c.RetryAtMost >= 0, "RetryAtMost", negative)
 	check(c.RearmAfter >= 0, "RearmAfter", negative)
+	check(c.StuckAfter >= 0, "StuckAfter", negative)
+	check(c.Round >= 0, "Round", negative)
 	check(c.Sweep >= 0, "Sweep", negative)
-	check(c.Concurrency >= 0, "Concurrency", negative)
+	errs = append(
+		errs, c.Policies.check("Policies", validate), c.Marks.check("Marks", Marks.validate),
+		c.Rails.check("Rails", func(r *Rail) error {
+			if r == nil {
+				return nil
+			}
+			return r.Validate()
+		}),
+	)
 	return errors.Join(errs...)
 }
 
+// checkAssets refuses rules for assets that the book does not have.
+func (c Config) checkAssets(book *accounts.Book) error {
+	return errors.Join(
+		c.Rails.checkAssets("Rails", book), c.Policies.checkAssets("Policies", book), c.Marks.checkAssets("Marks", book),
+	)
+}
+
+// marked reports whether anybody wants to hear of positions.
+func (c Config) marked() bool {
+	for _, m := range c.Marks.entries() {
+		if m != (Marks{}) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c Config) placesOrders() bool {
+	for _, p := range c.Policies.entries() {
+		if p != nil {
+			return true
+		}
+	}
+	return false
+}
+
 func (c Config) withDefaults() Config {
-	c.HookTimeout = cmp.Or(c.HookTimeout, 30*time.Second)
+	c.Lease = cmp.Or(c.Lease, time.Minute)
 	c.RetryAfter = cmp.Or(c.RetryAfter, time.Second)
 	c.RetryAtMost = cmp.Or(c.RetryAtMost, 5*time.Minute)
 	c.RearmAfter = cmp.Or(c.RearmAfter, time.Minute)
+	c.StuckAfter = cmp.Or(c.StuckAfter, 10*time.Minute)
+	c.Round = cmp.Or(c.Round, 50*time.Millisecond)
 	c.Sweep = cmp.Or(c.Sweep, time.Minute)
-	c.Concurrency = cmp.Or(c.Concurrency, 8)
-	if c.Policy == nil {
-		c.Policy = func(accounts.Account) Policy { return nil }
-	}
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
-	c.Hooks = c.Hooks.withDefaults()
+	c.Events = c.Events.withDefaults()
 	return c
 }
 
-func (h Hooks) withDefaults() Hooks {
-	if h.Placed == nil {
-		h.Placed = func(Order) {}
-	}
-	if h.Paid == nil {
-		h.Paid = func(Payment) {}
-	}
-	if h.Voided == nil {
-		h.Voided = func(Order, error) {}
-	}
-	if h.Failed == nil {
-		h.Failed = func(error) {}
-	}
-	return h
+func (r Rail) withDefaults() Rail {
+	r.Timeout = cmp.Or(r.Timeout, 30*time.Second)
+	r.Concurrency = cmp.Or(r.Concurrency, 8)
+	r.BreakAfter = cmp.Or(r.BreakAfter, 10)
+	r.BreakFor = cmp.Or(r.BreakFor, 30*time.Second)
+	return r
 }

@@ -2,7 +2,6 @@ package settlement
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -24,8 +23,9 @@ type Engine struct {
 	ns       chart.Namespace
 	instance uint128.Uint128 // marks our orders
 	register *register
-	slots    chan struct{} // one for each account that may be settled at once
-	wake     chan struct{} // tells the loop that there is something to do
+	rails    map[uint32]*railState // by the tag of their orders
+	spare    chan struct{}         // the slot of accounts that have no rail any more
+	wake     chan struct{}         // tells the loop that there is something to do
 
 	// Close ends the Engine in three steps: nothing new begins (closed), the
 	// work under way begins no further order (stop), its contexts end (life).
@@ -36,6 +36,7 @@ type Engine struct {
 	kill   context.CancelFunc
 	work   sync.WaitGroup // the loop, visits and calls under way
 	done   chan struct{}  // closed when work has ended after stop
+	keeper sync.WaitGroup // renews claims until life ends
 }
 
 // closeGrace is how long Close waits for Settlers whose context it has ended.
@@ -43,42 +44,86 @@ const closeGrace = 5 * time.Second
 
 // NewEngine makes an Engine on the ledger that the book is kept in, and starts
 // its loop unless cfg.Manual is set. The caller closes the Engine before the
-// ledger. It looks at no account until Touch or Check names it: Touch all
-// accounts at the start, so that open orders are resumed. The errors are those of
-// Config.Validate.
+// ledger. It looks at no account until Touch, Look or Check names it: have it look at
+// all accounts at the start, so that open orders are resumed. The errors are those of
+// Config.Validate, two rails of one name, or accounts.ErrUnknownAsset if a rule names
+// an asset that the book does not have.
 func NewEngine(l ledger.Ledger, book *accounts.Book, cfg Config) (*Engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	if err := cfg.checkAssets(book); err != nil {
+		return nil, err
+	}
 	cfg = cfg.withDefaults()
 	ns := chart.Namespace(book.Namespace())
+	rails, err := railStates(ns, cfg.Rails, cfg.Events)
+	if err != nil {
+		return nil, err
+	}
 	e := &Engine{
-		ledger: resend.Ledger{Ledger: l}, book: book, cfg: cfg, ns: ns,
+		ledger: resend.Ledger{Ledger: l}, book: book, cfg: cfg, ns: ns, rails: rails,
 		instance: uint128.Uint128(ns.Derive("instance", []byte(cfg.Instance))),
 		register: newRegister(func() *backoff.ExponentialBackOff {
 			b := backoff.NewExponentialBackOff()
 			b.InitialInterval, b.MaxInterval = cfg.RetryAfter, cfg.RetryAtMost
 			return b
 		}),
-		slots: make(chan struct{}, cfg.Concurrency),
+		spare: make(chan struct{}, 1),
 		wake:  make(chan struct{}, 1),
 		stop:  make(chan struct{}),
 		done:  make(chan struct{}),
 	}
 	e.life, e.kill = context.WithCancel(context.Background()) //nolint:forbidigo // the loop has no caller; Close ends it
-	if !cfg.Manual && cfg.Settler != nil {
+	if !cfg.Manual && (e.settles() || cfg.marked()) {
 		e.work.Go(e.loop)
+	}
+	if e.settles() && !cfg.NoTakeover {
+		e.keeper.Go(e.keep)
 	}
 	return e, nil
 }
 
-// Touch says that balances of these accounts may have changed: the loop looks at
-// them soon, in one look-up with all others touched by then. It never waits for
-// the ledger, does not keep the slice, and remembers each account once. Our own
-// accounts are passed over.
+// settles reports whether there is anybody who pays.
+func (e *Engine) settles() bool { return len(e.rails) > 0 }
+
+// railOf is the rail of an account; nil if it has none.
+func (e *Engine) railOf(a accounts.Account) *railState {
+	asset, _ := e.book.Asset(a.Ledger())
+	if r := e.cfg.Rails.For(a.Peer(), asset); r != nil {
+		return e.rails[railTag(e.ns, r.Name)]
+	}
+	return nil
+}
+
+// Touch says that packets of these accounts were booked: the loop looks at their
+// balances soon, in one look-up with all others touched by then. It never waits for the
+// ledger, does not keep the slice, and remembers each account once. Our own accounts are
+// passed over.
 func (e *Engine) Touch(list []accounts.Account) {
-	e.register.touch(list)
+	e.register.touch(list, e.cfg.Clock())
 	e.wakeLoop()
+}
+
+// Look has the loop look at accounts although no packet of theirs was booked: at the
+// start, so that open orders are resumed and what is due is paid.
+func (e *Engine) Look(list []accounts.Account) {
+	e.register.look(list)
+	e.wakeLoop()
+}
+
+// Refused says that a peer answered a packet with T04 (insufficient liquidity): what we
+// owe it has reached the most that it lets us owe, and it takes no packets until we pay.
+// Its policy is asked again as pressed (Standing.Pressed): those of this package then
+// wait neither for a threshold nor for a time. So that a peer cannot have itself paid
+// for every packet, that leads to an order only Config.RearmAfter after the one before.
+// It does not wait.
+func (e *Engine) Refused(a accounts.Account) {
+	if a.Own() || a.IsZero() {
+		return
+	}
+	e.register.press(a, pressedByPeer)
+	e.Look([]accounts.Account{a})
 }
 
 func (e *Engine) wakeLoop() {
@@ -119,16 +164,20 @@ func (e *Engine) Close(ctx context.Context) error {
 		}
 	}
 	e.kill()
+	e.keeper.Wait()
 	return e.openOrders()
 }
 
 func (e *Engine) openOrders() error {
-	known := e.register.orders()
-	if len(known) == 0 {
+	var open []OpenOrder
+	for _, o := range e.register.orders() {
+		open = append(open, o.OpenOrder)
+	}
+	if len(open) == 0 {
 		return nil
 	}
-	oldestFirst := func(a, b OpenOrder) int { return a.Placed.Compare(b.Placed) }
-	return &OpenOrdersError{Orders: slices.SortedFunc(maps.Values(known), oldestFirst)}
+	slices.SortFunc(open, func(a, b OpenOrder) int { return a.Placed.Compare(b.Placed) })
+	return &OpenOrdersError{Orders: open}
 }
 
 // begin counts a call as work under way; false if the Engine is closed.

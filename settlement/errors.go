@@ -14,6 +14,17 @@ var (
 	// ErrPanic says that the Settler panicked. The order stays open and is tried
 	// again.
 	ErrPanic = errors.New("settlement: settler panicked")
+	// ErrRailDown says that the rail had so many errors in a row (Rail.BreakAfter) that
+	// it is left alone for a while. Nothing was asked of it.
+	ErrRailDown = errors.New("settlement: rail is down")
+	// ErrNoRail says that the order was placed for a rail that this Engine does not
+	// have. It stays open: another rail may not know that its key was paid. Give the
+	// Engine the rail again, or close the order with Resolve or Cancel.
+	ErrNoRail = errors.New("settlement: the order is for a rail that is not configured")
+	// ErrNoOrder says that the account has no order with the id.
+	ErrNoOrder = errors.New("settlement: no such order of the account")
+	// ErrCancelled is told with an order that Cancel gave back.
+	ErrCancelled = errors.New("settlement: order cancelled")
 	// ErrTooSmall says that less than the policy's minimum was left when the
 	// order was placed. The order was voided, and the Settler not called.
 	ErrTooSmall = errors.New("settlement: order below the minimum")
@@ -40,8 +51,9 @@ var (
 )
 
 // OrderError is what went wrong with one account or one of its orders. It wraps
-// the cause: ErrDeclined, ErrPanic, ErrResolvedOtherwise, the Settler's own
-// error, ledger.ErrOutcomeUnknown or another error of the ledger.
+// the cause: ErrDeclined, ErrPending, ErrPanic, ErrRailDown, ErrNoRail,
+// ErrResolvedOtherwise, the Settler's own error, ledger.ErrOutcomeUnknown or another
+// error of the ledger.
 type OrderError struct {
 	Account accounts.Account
 	Order   Order // the zero Order if none was placed

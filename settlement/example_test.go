@@ -29,13 +29,9 @@ func Example() {
 	// Pay alice when we owe her 10.00, down to 2.00.
 	policy := settlement.Threshold{At: ledger.NewAmount(1000), SettleTo: ledger.NewAmount(200)}
 	engine, err := settlement.NewEngine(l, book, settlement.Config{
-		Settler: settlement.SettlerFunc(func(_ context.Context, o settlement.Order) (ledger.Amount, error) {
-			// A real one calls its rail with o.ID as the idempotency key.
-			fmt.Println("pay", o.Account.Peer(), o.Asset.Decimal(o.Amount), o.Asset.Code)
-			return o.Amount, nil
-		}),
-		Policy: func(accounts.Account) settlement.Policy { return policy },
-		Manual: true,
+		Rails:    settlement.Rails{Default: &settlement.Rail{Settler: settlement.SettlerFunc(pay)}},
+		Policies: settlement.Policies{Default: policy},
+		Manual:   true,
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -68,6 +64,12 @@ func Example() {
 	// received 5 already booked: false
 	// received 5 already booked: true
 	// owed 7 of it prepaid 5
+}
+
+// pay stands for a rail. A real one is called with o.ID as the idempotency key.
+func pay(_ context.Context, o settlement.Order) (ledger.Amount, error) {
+	fmt.Println("pay", o.Account.Peer(), o.Asset.Decimal(o.Amount), o.Asset.Code)
+	return o.Amount, nil
 }
 
 // deliver has the peer deliver a packet of ours, which earns it that many units.

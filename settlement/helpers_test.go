@@ -140,10 +140,12 @@ func (w *world) conserved(r *rail) {
 
 // manual is a Config for an engine that settles only when told to.
 func manual(s settlement.Settler, p settlement.Policy) settlement.Config {
-	return settlement.Config{
-		Settler: s, Manual: true,
-		Policy: func(accounts.Account) settlement.Policy { return p },
-	}
+	return settlement.Config{Rails: railOf(s), Policies: settlement.Policies{Default: p}, Manual: true}
+}
+
+// railOf has everybody paid by a Settler.
+func railOf(s settlement.Settler) settlement.Rails {
+	return settlement.Rails{Default: &settlement.Rail{Settler: s}}
 }
 
 // at100 pays down to 20 when 100 are owed.

@@ -82,7 +82,7 @@ func (e *Engine) record(ctx context.Context, account accounts.Account, p keyedPa
 	if err != nil {
 		return Receipt{}, &BookingError{Account: account, Key: p.key, Amount: p.row.Amount, Err: err}
 	}
-	e.Touch([]accounts.Account{account})
+	e.Look([]accounts.Account{account})
 	return receipt, nil
 }
 

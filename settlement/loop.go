@@ -15,6 +15,7 @@ func (e *Engine) loop() {
 	defer sweep.Stop()
 	wait := time.NewTimer(0)
 	defer wait.Stop()
+	var looked time.Time // when balances were last looked at
 	for {
 		select {
 		case <-e.stop:
@@ -22,9 +23,15 @@ func (e *Engine) loop() {
 		case <-e.wake:
 		case <-wait.C:
 		case <-sweep.C:
-			e.register.touchAll()
+			e.register.lookAtAll()
 		}
-		e.round(e.life)
+		// What is touched meanwhile is in the same look-up.
+		if !e.pause(e.cfg.Round - time.Since(looked)) {
+			return
+		}
+		if e.round(e.life) {
+			looked = time.Now()
+		}
 		if next := e.register.next(); next.IsZero() {
 			wait.Stop()
 		} else {
@@ -33,23 +40,42 @@ func (e *Engine) loop() {
 	}
 }
 
+// pause waits; false if the Engine stops.
+func (e *Engine) pause(d time.Duration) bool {
+	if d <= 0 {
+		return !e.stopping()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-e.stop:
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
 // round starts a visit to each account that has something to settle. It does not
-// wait for them: a slow rail holds up others only when Config.Concurrency of its
-// accounts are being settled.
-func (e *Engine) round(ctx context.Context) {
+// wait for them: a slow rail holds up others only when Rail.Concurrency of its
+// accounts are being settled. It returns false if there was nothing to look at.
+func (e *Engine) round(ctx context.Context) bool {
 	ready := e.register.take(e.cfg.Clock())
+	if len(ready) == 0 {
+		return false
+	}
 	due, err := e.due(ctx, ready)
 	if err != nil {
-		e.cfg.Hooks.Failed(err)
+		e.cfg.Events.Failed(err)
 	}
 	for _, a := range due {
 		if v, _ := e.register.enter(a); v != nil {
 			e.work.Go(func() { _, _ = e.settle(ctx, v) })
 		} else {
 			// Check is there; the end of its visit wakes the loop.
-			e.register.touch([]accounts.Account{a})
+			e.register.look([]accounts.Account{a})
 		}
 	}
+	return true
 }
 
 // due picks the accounts that have an open order or should get one, with one
@@ -57,13 +83,42 @@ func (e *Engine) round(ctx context.Context) {
 // reported; if the look-up fails, all are left for later.
 func (e *Engine) due(ctx context.Context, list []accounts.Account) ([]accounts.Account, error) {
 	balances, err := e.balances(ctx, list)
+	now := e.cfg.Clock()
 	var due []accounts.Account
 	for _, b := range balances {
-		if !b.Settling.IsZero() || e.register.isOpen(b.Account) || !e.demand(b).payable(b).IsZero() {
+		e.alert(b)
+		if e.settles() && e.isDue(b, now) {
 			due = append(due, b.Account)
 		}
 	}
 	return due, err
+}
+
+// isDue decides, as well as it can be known from the balance alone, whether an account
+// needs a visit.
+func (e *Engine) isDue(b accounts.Balance, now time.Time) bool {
+	k := e.register.seen(b, now)
+	switch {
+	case k.own != nil:
+		return true
+	case !b.Settling.IsZero():
+		return !now.Before(k.foreign)
+	default:
+		return !e.demand(e.standing(b, &k, now)).payable(b).IsZero()
+	}
+}
+
+// alert tells of marks that the position has passed.
+func (e *Engine) alert(b accounts.Balance) {
+	m := e.cfg.Marks.For(b.Account.Peer(), b.Asset)
+	if m == (Marks{}) {
+		return
+	}
+	var alerts []Alert
+	e.register.learn(b.Account, func(k *known) { alerts = k.passed.see(m, b) })
+	for _, a := range alerts {
+		e.cfg.Events.Alert(a)
+	}
 }
 
 func (e *Engine) balances(ctx context.Context, list []accounts.Account) ([]accounts.Balance, error) {

@@ -14,7 +14,12 @@ import (
 // OpenOrder is an order that is neither paid nor given back.
 type OpenOrder struct {
 	Order
-	Mine bool // placed by an Engine of this Instance, which alone resumes it
+	// Mine says that it belongs to an Engine of this Instance, which placed it or took
+	// it over.
+	Mine bool
+	// Claimed is the last sign of life of the Engine that it belongs to, by the ledger's
+	// time. After Config.Lease another Instance takes it over. Only Orders sets it.
+	Claimed time.Time
 	// Attempts is how often this Engine called the Settler for it; 0 if it never
 	// did. LastErr is what last kept it open: an answer of the Settler that was
 	// not final, or an error of the ledger; nil if there was none.
@@ -22,12 +27,15 @@ type OpenOrder struct {
 	LastErr  error
 }
 
+// Age is for how long the order has been open at a time.
+func (o OpenOrder) Age(now time.Time) time.Duration { return now.Sub(o.Placed) }
+
 // Orders reads the open orders of accounts, or of all that were ever touched if
 // none are given, from the ledger. The errors are those of Book.Balances and of
 // the ledger's requests.
 func (e *Engine) Orders(ctx context.Context, list ...accounts.Account) ([]OpenOrder, error) {
 	if len(list) == 0 {
-		list = e.register.all()
+		list = e.register.all(e.cfg.Clock())
 	}
 	balances, err := e.book.Balances(ctx, list...)
 	if err != nil {
@@ -46,7 +54,11 @@ func (e *Engine) Orders(ctx context.Context, list ...accounts.Account) ([]OpenOr
 		if !last.open {
 			continue
 		}
-		o := OpenOrder{Order: last.Order, Mine: last.mine}
+		owner, err := e.ownerOf(ctx, &last)
+		if err != nil {
+			return open, err
+		}
+		o := OpenOrder{Order: last.Order, Mine: owner.mine, Claimed: owner.since}
 		if k := known[b.Account]; k.ID == o.ID {
 			o.Attempts, o.LastErr = k.Attempts, k.LastErr
 		}
@@ -59,11 +71,12 @@ func (e *Engine) Orders(ctx context.Context, list ...accounts.Account) ([]OpenOr
 // that of an account without orders.
 type head struct {
 	Order
+	at       time.Time // of the newest row: the order's, or that of its post or void
 	open     bool
-	mine     bool
+	placed   bool      // by this Instance; somebody else may own it by now
 	resolves ledger.ID // if it is closed: the order that the newest row closed
 	posted   bool      // and whether that was by a post
-	rearm    time.Time // no new order before; set if the order was voided
+	voided   bool
 }
 
 // newest reads the head of an account. A post or a void inherits the code and
@@ -74,55 +87,61 @@ func (e *Engine) newest(ctx context.Context, a accounts.Account) (head, error) {
 		AccountID: e.book.PeerIDs(a).Settlement, Code: chart.CodeOrder, Flags: ledger.AccountFilterCredits,
 	})
 	if err != nil || !found {
-		return head{}, wrap("read the newest order", err)
+		return head{Order: Order{Account: a}}, wrap("read the newest order", err)
 	}
-	h := head{
-		Order: e.order(a, &row),
-		open:  row.Flags.Has(ledger.TransferPending),
-		mine:  row.UserData128 == e.instance,
+	return head{
+		Order:  e.order(a, &row),
+		at:     timeOf(row.Timestamp),
+		open:   row.Flags.Has(ledger.TransferPending),
+		placed: row.UserData128 == e.instance,
 
 		resolves: row.PendingID,
 		posted:   row.Flags.Has(ledger.TransferPostPending),
-	}
-	if row.Flags.Has(ledger.TransferVoidPending) {
-		h.rearm = timeOf(row.Timestamp).Add(e.cfg.RearmAfter)
-	}
-	return h, nil
+		voided:   row.Flags.Has(ledger.TransferVoidPending),
+	}, nil
 }
 
 // order reads an order's row.
 func (e *Engine) order(a accounts.Account, row *ledger.Transfer) Order {
 	asset, _ := e.book.Asset(a.Ledger())
-	return Order{
-		ID: row.ID, Account: a, Asset: asset,
+	o := Order{
+		ID: row.ID, Account: a, Asset: asset, rail: row.UserData32,
 		Sequence: row.UserData64, Amount: row.Amount, Placed: timeOf(row.Timestamp),
 	}
+	if r := e.rails[o.rail]; r != nil {
+		o.Rail = r.Name
+	}
+	return o
 }
 
 // place writes the next order of an account and returns it, or the zero Order if
-// none is due. It must be called after the newest order was read: number is the
-// one behind it. So if anybody ordered since, the number is taken
+// none is due. It must be called after the newest order, last, was read: the number is
+// the one behind it. So if anybody ordered since, the number is taken
 // (sequence.ErrTaken), and nobody orders twice on one balance.
 //
 // The order may be smaller than the minimum, even 0, if the balance fell since.
-func (e *Engine) place(
-	ctx context.Context, a accounts.Account, number uint64,
-) (order Order, minimum ledger.Amount, err error) {
-	b, err := e.book.Balance(ctx, a)
+func (e *Engine) place(ctx context.Context, last *head, pressed bool) (order Order, minimum ledger.Amount, err error) {
+	a := last.Account
+	s, err := e.assess(ctx, last)
 	if err != nil {
 		return Order{}, ledger.Amount{}, err
 	}
-	demand := e.demand(b)
-	amount := demand.payable(b)
+	s.Pressed = pressed
+	demand := e.demand(s)
+	amount := demand.payable(s.Balance)
 	if amount.IsZero() || e.stopping() {
 		return Order{}, ledger.Amount{}, nil
 	}
+	rail := e.railOf(a)
+	if rail.isDown() {
+		return Order{}, ledger.Amount{}, rail.downError()
+	}
 	ids := e.book.PeerIDs(a)
-	number, err = sequence.Place(ctx, e.ledger, number, func(n uint64) ledger.Transfer {
+	number, err := sequence.Place(ctx, e.ledger, last.Sequence+1, func(n uint64) ledger.Transfer {
 		return ledger.Transfer{
-			ID:             e.orderID(&b, n),
+			ID:             e.orderID(&s.Balance, n),
 			DebitAccountID: ids.Peer, CreditAccountID: ids.Settlement, Amount: amount,
-			UserData64: n, UserData128: e.instance,
+			UserData64: n, UserData128: e.instance, UserData32: rail.tag,
 			Ledger: a.Ledger(), Code: chart.CodeOrder,
 			Flags: ledger.TransferPending | ledger.TransferBalancingDebit,
 		}
@@ -132,31 +151,33 @@ func (e *Engine) place(
 	}
 	// The order may turn out smaller, and the look-up may fail: that it is open is
 	// known from here on.
-	e.register.opened(Order{ID: e.orderID(&b, number), Account: a, Asset: b.Asset, Sequence: number, Amount: amount})
-	order, err = e.lookUp(ctx, a, e.orderID(&b, number))
+	id := e.orderID(&s.Balance, number)
+	e.register.opened(Order{ID: id, Account: a, Asset: s.Asset, Rail: rail.Name, rail: rail.tag, Sequence: number, Amount: amount})
+	order, err = e.lookUp(ctx, a, id)
 	return order, demand.Minimum, err
 }
 
-// lookUp reads the order that was placed: balancing may have made it smaller.
+// lookUp reads an order: balancing may have made it smaller than it was to be.
 func (e *Engine) lookUp(ctx context.Context, a accounts.Account, id ledger.ID) (Order, error) {
 	rows, err := e.ledger.LookupTransfers(ctx, []ledger.ID{id})
 	if err != nil {
 		return Order{}, wrap("look the order up", err)
 	}
-	if len(rows) == 0 {
-		status := ledger.TransferPendingTransferNotFound
-		return Order{}, wrap("look the order up", &ledger.TransferError{ID: id, Status: status})
+	isOrder := len(rows) == 1 && rows[0].Code == chart.CodeOrder && rows[0].Flags.Has(ledger.TransferPending)
+	if !isOrder || rows[0].CreditAccountID != e.book.PeerIDs(a).Settlement {
+		return Order{}, fmt.Errorf("%w: %v", ErrNoOrder, id)
 	}
 	return e.order(a, &rows[0]), nil
 }
 
-// demand is what the account's policy asks for. A closed account takes no orders.
-func (e *Engine) demand(b accounts.Balance) Demand {
-	policy := e.cfg.Policy(b.Account)
-	if policy == nil || b.Closed {
+// demand is what the account's policy asks for. A closed account takes no orders, nor
+// does one that nobody would pay.
+func (e *Engine) demand(s Standing) Demand {
+	policy := e.cfg.Policies.For(s.Account.Peer(), s.Asset)
+	if policy == nil || s.Closed || e.railOf(s.Account) == nil {
 		return Demand{}
 	}
-	return policy.Due(b)
+	return policy.Due(s)
 }
 
 // orderID is the id of an account's order, and its key at the rail. It follows from

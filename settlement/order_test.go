@@ -16,7 +16,7 @@ import (
 
 func TestOrdersAreCapped(t *testing.T) {
 	t.Parallel()
-	least60 := settlement.Threshold{At: units(100), Minimum: units(60)}
+	least60 := settlement.AtLeast{Amount: units(60), Of: settlement.Threshold{At: units(100)}}
 	for name, c := range map[string]struct {
 		policy settlement.Policy
 		given  func(*world)
@@ -73,7 +73,7 @@ func TestOrdersAreCapped(t *testing.T) {
 			c.given(w)
 			placed := 0
 			cfg := manual(r, c.policy)
-			cfg.Hooks.Placed = func(settlement.Order) { placed++ }
+			cfg.Events.Placed = func(settlement.Order) { placed++ }
 			paid, err := w.engine(cfg).Check(t.Context(), w.alice)
 			require.NoError(t, err)
 			require.Equal(t, c.want, amounts(paid))
@@ -87,7 +87,7 @@ func TestOrdersAreCapped(t *testing.T) {
 // greedy wants everything.
 type greedy struct{}
 
-func (greedy) Due(accounts.Balance) settlement.Demand {
+func (greedy) Due(settlement.Standing) settlement.Demand {
 	return settlement.Demand{Amount: ledger.AmountMax}
 }
 
@@ -210,9 +210,13 @@ func TestOrderThatShrankBelowTheMinimumIsVoided(t *testing.T) {
 			}}
 			now := time.Now()
 			var voided []error
-			cfg := manual(r, settlement.Threshold{At: units(100), SettleTo: units(20), Minimum: units(c.minimum)})
+			var policy settlement.Policy = at100
+			if c.minimum > 0 {
+				policy = settlement.AtLeast{Amount: units(c.minimum), Of: at100}
+			}
+			cfg := manual(r, policy)
 			cfg.Clock = func() time.Time { return now }
-			cfg.Hooks.Voided = func(_ settlement.Order, err error) { voided = append(voided, err) }
+			cfg.Events.Voided = func(_ settlement.Order, err error) { voided = append(voided, err) }
 			e := w.engineOn(l, cfg)
 			paid, err := e.Check(t.Context(), w.alice)
 			require.NoError(t, err)
@@ -284,7 +288,7 @@ func TestOpenOrderIsResumedWhateverThePolicySaysNow(t *testing.T) {
 
 	r.after = func(settlement.Order) error { return nil }
 	w.earn(w.alice, 200)
-	larger := settlement.Threshold{At: units(250), Minimum: units(200)}
+	larger := settlement.AtLeast{Amount: units(200), Of: settlement.Threshold{At: units(250)}}
 	paid, err := w.engine(manual(r, larger)).Check(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{80}, amounts(paid))

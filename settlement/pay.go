@@ -16,7 +16,8 @@ import (
 type turn struct {
 	payment Payment   // Paid is 0 if nothing was paid
 	again   bool      // there may be more to do at once
-	until   time.Time // if set: nothing to do before
+	until   time.Time // if set: nothing to do before, whatever is booked
+	look    time.Time // if set: there is something to look at then, even if nothing is booked
 }
 
 // step takes an account one order further: it resumes the open order, or places
@@ -32,20 +33,17 @@ func (e *Engine) step(ctx context.Context, a accounts.Account) (turn, error) {
 	if noted, final, ok := e.register.noted(a); ok && (!last.open || last.ID != noted.ID) {
 		return e.closedMeanwhile(ctx, noted, final, last)
 	}
+	rearm := last.at.Add(e.cfg.RearmAfter)
 	switch {
 	case last.open && last.Amount.IsZero():
 		// No Settler ever gets an order of nothing, so anybody may close it.
 		return e.giveBack(ctx, last.Order)
-	case last.open && !last.mine:
-		return turn{}, nil
 	case last.open:
-		// Not held against the policy's minimum: it may have been another one
-		// when the order was placed, and the Settler may have paid it.
-		return e.pay(ctx, last.Order)
-	case last.rearm.After(e.cfg.Clock()):
-		return turn{until: last.rearm}, nil
+		return e.resume(ctx, &last)
+	case last.voided && rearm.After(e.cfg.Clock()):
+		return turn{until: rearm}, nil
 	default:
-		return e.placeAndPay(ctx, a, last.Sequence+1)
+		return e.placeAndPay(ctx, &last)
 	}
 }
 
@@ -61,26 +59,45 @@ func (e *Engine) closedMeanwhile(ctx context.Context, o Order, final *answer, la
 	payment := Payment{Order: o}
 	if last.resolves == o.ID && last.posted {
 		payment.Paid = last.Amount
-		e.cfg.Hooks.Paid(payment)
+		e.cfg.Events.paid(payment)
 	}
 	return turn{payment: payment, again: true}, nil
 }
 
-func (e *Engine) placeAndPay(ctx context.Context, a accounts.Account, number uint64) (turn, error) {
-	order, minimum, err := e.place(ctx, a, number)
+// placeAndPay places the next order, if one is due, and pays it.
+func (e *Engine) placeAndPay(ctx context.Context, last *head) (turn, error) {
+	a := last.Account
+	pressed, notBefore := e.isPressed(last)
+	order, minimum, err := e.place(ctx, last, pressed)
 	switch {
 	case errors.Is(err, sequence.ErrTaken):
 		return turn{again: true}, nil
 	case err != nil:
 		return turn{}, e.fails(Order{Account: a}, err)
-	case order.ID.IsZero():
-		return turn{}, nil
+	case notBefore.IsZero():
+		e.register.relieve(a)
 	}
-	e.cfg.Hooks.Placed(order)
+	if order.ID.IsZero() {
+		e.register.hearLater(a, notBefore)
+		return turn{look: notBefore}, nil
+	}
+	e.cfg.Events.Placed(order)
 	if order.Amount.IsZero() || order.Amount.Less(minimum) {
 		return e.giveBack(ctx, order)
 	}
 	return e.pay(ctx, order)
+}
+
+// isPressed reports whether the account's payment should not wait for its policy. A peer
+// that presses too soon after the newest order is heard at notBefore.
+func (e *Engine) isPressed(last *head) (pressed bool, notBefore time.Time) {
+	rearm := last.at.Add(e.cfg.RearmAfter)
+	switch by := e.register.of(last.Account).pressed; {
+	case by == pressedByPeer && rearm.After(e.cfg.Clock()):
+		return false, rearm
+	default:
+		return by != pressedByNobody, time.Time{}
+	}
 }
 
 // giveBack voids an order that was never given to the Settler.
@@ -89,7 +106,7 @@ func (e *Engine) giveBack(ctx context.Context, o Order) (turn, error) {
 		return turn{}, e.fails(o, err)
 	}
 	e.register.closed(o.Account)
-	e.cfg.Hooks.Voided(o, ErrTooSmall)
+	e.cfg.Events.Voided(o, ErrTooSmall)
 	return turn{until: e.cfg.Clock().Add(e.cfg.RearmAfter)}, nil
 }
 
@@ -99,24 +116,32 @@ func (e *Engine) pay(ctx context.Context, o Order) (turn, error) {
 	e.register.opened(o)
 	final, err := e.finalAnswer(ctx, o)
 	if err != nil {
-		return turn{}, e.fails(o, err)
+		return e.staysOpen(o, err)
 	}
 	if err := e.resolve(ctx, o, final.paid); err != nil {
 		return turn{}, e.fails(o, err)
 	}
 	e.register.closed(o.Account)
 	payment := Payment{Order: o, Paid: final.paid}
-	if !final.paid.IsZero() {
-		e.cfg.Hooks.Paid(payment)
-	}
-	if final.declined == nil {
+	e.cfg.Events.paid(payment)
+	if final.giving == nil {
 		return turn{payment: payment, again: true}, nil
 	}
 	if final.paid.IsZero() {
-		e.cfg.Hooks.Voided(o, final.declined)
+		e.cfg.Events.Voided(o, final.giving)
 	}
 	return turn{payment: payment, until: e.cfg.Clock().Add(e.cfg.RearmAfter)},
-		&OrderError{Account: o.Account, Order: o, Err: final.declined}
+		&OrderError{Account: o.Account, Order: o, Err: final.giving}
+}
+
+// staysOpen leaves an order open after an answer that is not final. A rail that has
+// taken it on needs no backoff, and is no failure.
+func (e *Engine) staysOpen(o Order, cause error) (turn, error) {
+	if !errors.Is(cause, ErrPending) {
+		return turn{}, e.fails(o, cause)
+	}
+	e.stays(o.Account, cause)
+	return turn{until: e.cfg.Clock().Add(e.cfg.RetryAtMost)}, &OrderError{Account: o.Account, Order: o, Err: cause}
 }
 
 // finalAnswer calls the Settler, unless it has given its final answer before and
@@ -126,8 +151,11 @@ func (e *Engine) finalAnswer(ctx context.Context, o Order) (answer, error) {
 	if _, final, _ := e.register.noted(o.Account); final != nil {
 		return *final, nil
 	}
-	e.register.asked(o.Account)
-	paid, err := e.callSettler(ctx, o)
+	rail := e.rails[o.rail]
+	if rail == nil {
+		return answer{}, ErrNoRail
+	}
+	paid, err := e.callSettler(ctx, rail, o)
 	switch {
 	case err != nil && !errors.Is(err, ErrDeclined):
 		return answer{}, err
@@ -136,22 +164,33 @@ func (e *Engine) finalAnswer(ctx context.Context, o Order) (answer, error) {
 	case err == nil && paid.IsZero():
 		err = fmt.Errorf("%w: the settler paid nothing", ErrDeclined)
 	}
-	final := answer{paid: paid, declined: err}
+	final := answer{paid: paid, giving: err}
 	e.register.answered(o.Account, final)
 	return final, nil
 }
 
 // callSettler is one call of the Settler. A panic is an error like any other: the
 // rail may have paid before it.
-func (e *Engine) callSettler(ctx context.Context, o Order) (paid ledger.Amount, err error) {
-	ctx, cancel := context.WithTimeout(ctx, e.cfg.HookTimeout)
+func (e *Engine) callSettler(ctx context.Context, rail *railState, o Order) (paid ledger.Amount, err error) {
+	ended, err := rail.permit()
+	if err != nil {
+		return ledger.Amount{}, err
+	}
+	e.register.asked(o.Account)
+	ctx, cancel := context.WithTimeout(ctx, rail.Timeout)
 	defer cancel()
+	answered := false
 	defer func() {
 		if v := recover(); v != nil {
 			paid, err = ledger.Amount{}, fmt.Errorf("%w: %v\n%s", ErrPanic, v, debug.Stack())
+		} else if !answered {
+			err = ErrPanic // it ended the goroutine (runtime.Goexit)
 		}
+		ended(err)
 	}()
-	return e.cfg.Settler.Settle(ctx, o)
+	paid, err = rail.Settler.Settle(ctx, o)
+	answered = true
+	return paid, err
 }
 
 // fails reports an error of an account, and of its open order if there is one.
@@ -161,8 +200,16 @@ func (e *Engine) fails(o Order, cause error) error {
 		e.register.closed(o.Account)
 		e.register.halted(o.Account, cause)
 	} else {
-		e.register.stays(o.Account, cause)
+		e.stays(o.Account, cause)
 	}
-	e.cfg.Hooks.Failed(err)
+	e.cfg.Events.Failed(err)
 	return err
+}
+
+// stays notes why the account's order is still open, if it has one.
+func (e *Engine) stays(a accounts.Account, cause error) {
+	stuck, tell := e.register.stays(a, cause, e.cfg.Clock().Add(-e.cfg.StuckAfter))
+	if tell {
+		e.cfg.Events.Stuck(stuck)
+	}
 }

@@ -80,7 +80,7 @@ func TestDeclinedIsGivenBackAndRearmedLater(t *testing.T) {
 			cfg := manual(settler, at100)
 			cfg.Clock = func() time.Time { return now }
 			var voided []settlement.Order
-			cfg.Hooks.Voided = func(o settlement.Order, err error) {
+			cfg.Events.Voided = func(o settlement.Order, err error) {
 				require.ErrorIs(t, err, settlement.ErrDeclined)
 				voided = append(voided, o)
 			}
@@ -97,7 +97,7 @@ func TestDeclinedIsGivenBackAndRearmedLater(t *testing.T) {
 
 			// Another engine keeps to the wait too: it is in the ledger.
 			r := newRail()
-			cfg.Settler, cfg.Instance = r, "another"
+			cfg.Rails, cfg.Instance = railOf(r), "another"
 			other := w.engine(cfg)
 			paid, err = other.Check(t.Context(), w.alice)
 			require.NoError(t, err)
@@ -149,7 +149,7 @@ func TestUnclearAnswersAreTriedAgainUnderTheSameKey(t *testing.T) {
 			c.unclear(r)
 			var failed []error
 			cfg := manual(r, at100)
-			cfg.Hooks.Failed = func(err error) { failed = append(failed, err) }
+			cfg.Events.Failed = func(err error) { failed = append(failed, err) }
 			e := w.engine(cfg)
 			w.earn(w.alice, 100)
 			for range 3 {
@@ -183,7 +183,7 @@ func TestSettlerThatIsTooSlow(t *testing.T) {
 		})
 		w.earn(w.alice, 100)
 		cfg := manual(slow, at100)
-		cfg.HookTimeout = 7 * time.Second
+		cfg.Rails.Default.Timeout = 7 * time.Second
 		e := w.engine(cfg)
 		began := time.Now()
 		_, err := e.Check(t.Context(), w.alice)
@@ -317,7 +317,7 @@ func TestOrderThatWasClosedUnseen(t *testing.T) {
 	}}
 	cfg := manual(r, at100)
 	var told []settlement.Payment
-	cfg.Hooks.Paid = func(p settlement.Payment) { told = append(told, p) }
+	cfg.Events.Paid = func(p settlement.Payment) { told = append(told, p) }
 	e := w.engineOn(l, cfg)
 	w.earn(w.alice, 100)
 	_, err := e.Check(ctx, w.alice)
@@ -345,7 +345,7 @@ func TestOrderThatWasVoidedUnseen(t *testing.T) {
 		return pass
 	}}
 	cfg := manual(r, at100)
-	cfg.Hooks.Paid = func(settlement.Payment) { t.Error("nothing was booked") }
+	cfg.Events.Paid = func(settlement.Payment) { t.Error("nothing was booked") }
 	e := w.engineOn(l, cfg)
 	w.earn(w.alice, 100)
 	_, err := e.Check(t.Context(), w.alice)

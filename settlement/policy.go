@@ -1,19 +1,44 @@
 package settlement
 
 import (
-	"fmt"
+	"time"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Policy decides when a peer is paid. It is a pure function of a balance, and is
-// called concurrently.
+// Policy decides when a peer is paid. It is a pure function of what stands between us
+// and the peer, and is called concurrently.
+//
+// A Policy that also has a method Validate() error is asked by NewEngine whether it is
+// possible at all, as those of this package are.
 type Policy interface {
 	// Due is what should be paid down now. It need not mind what can be paid:
 	// the Engine caps it.
-	Due(balance accounts.Balance) Demand
+	Due(standing Standing) Demand
 }
+
+// Standing is what a Policy decides on.
+type Standing struct {
+	// Balance is posted amounts alone: what packets in flight will bring is not owed
+	// yet. What Book.Adjust credited is not in Earned here, but in Prepaid.
+	accounts.Balance
+
+	Now time.Time // by Config.Clock
+	// OwedSince is since when something is owed without a break and without an order;
+	// long ago if that is not known.
+	OwedSince time.Time
+	// ActiveAt is when the newest packet from or to the peer was booked; long ago if
+	// that is not known.
+	ActiveAt time.Time
+	// Pressed says that there is a reason not to wait: the peer takes no packets any
+	// more for what we owe it (T04), or an operator wants to settle.
+	Pressed bool
+}
+
+// Owed is what packets earned the peer and is not paid: the payable less what the peer
+// prepaid. In units.
+func (s Standing) Owed() ledger.Amount { return s.Payable.SubFloor(s.Prepaid) }
 
 // Demand is what a Policy asks for. The zero Demand asks for nothing.
 type Demand struct {
@@ -21,46 +46,6 @@ type Demand struct {
 	// Minimum is the smallest payment worth making, in units: if less than it
 	// can be paid, nothing is.
 	Minimum ledger.Amount
-}
-
-// Threshold pays when what is owed reaches At, and pays it down to SettleTo. The
-// distance between the two keeps it from paying for every packet.
-//
-// What is owed is the payable less what the peer prepaid. The names and the rule
-// "at or above" are those of Interledger's connectors
-// (https://github.com/interledger/interledger-rs/issues/189).
-type Threshold struct {
-	At       ledger.Amount // units; more than SettleTo
-	SettleTo ledger.Amount // units
-	Minimum  ledger.Amount // units; at most At less SettleTo
-}
-
-// Validate reports what is impossible about the threshold, as a
-// *accounts.FieldError (accounts.ErrInvalid) that names the field.
-func (t Threshold) Validate() error {
-	span, _ := t.At.Sub(t.SettleTo)
-	switch {
-	case !t.SettleTo.Less(t.At):
-		return &accounts.FieldError{
-			Subject: "threshold", Field: "SettleTo", Reason: fmt.Sprintf("%v must be below At, %v", t.SettleTo, t.At),
-		}
-	case span.Less(t.Minimum):
-		return &accounts.FieldError{
-			Subject: "threshold", Field: "Minimum",
-			Reason: fmt.Sprintf("%v must be at most At less SettleTo, %v, or At would not be held", t.Minimum, span),
-		}
-	default:
-		return nil
-	}
-}
-
-// Due implements Policy.
-func (t Threshold) Due(b accounts.Balance) Demand {
-	owed := b.Payable.SubFloor(b.Prepaid)
-	if owed.Less(t.At) {
-		return Demand{}
-	}
-	return Demand{Amount: owed.SubFloor(t.SettleTo), Minimum: t.Minimum}
 }
 
 // payable is how much may be ordered now: what the policy demands, as far as the
@@ -71,4 +56,15 @@ func (d Demand) payable(b accounts.Balance) ledger.Amount {
 		return ledger.Amount{}
 	}
 	return amount
+}
+
+// validator is a Policy that can be impossible.
+type validator interface{ Validate() error }
+
+// validate asks a policy whether it is possible.
+func validate(p Policy) error {
+	if v, ok := p.(validator); ok {
+		return v.Validate()
+	}
+	return nil
 }

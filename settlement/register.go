@@ -9,11 +9,11 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/peerledger/peerledger/accounts"
-	"github.com/peerledger/peerledger/ledger"
 )
 
 // register is what an Engine remembers of accounts between two looks at them. It
-// decides nothing about money: all of it may be lost.
+// decides nothing about money: all of it may be lost. This file is about when an
+// account is looked at, known.go about what is known of it.
 //
 // An account is visited by one goroutine at a time.
 type register struct {
@@ -21,22 +21,17 @@ type register struct {
 
 	mu      sync.Mutex
 	entries map[accounts.Account]*entry
-	touched map[accounts.Account]struct{} // to be looked at by the loop
+	pending []accounts.Account             // as packets touched them, not sorted out yet
+	touched map[accounts.Account]struct{}  // to be looked at by the loop
+	later   map[accounts.Account]time.Time // to be looked at then, even if nothing happens
 }
 
 type entry struct {
+	known
+
 	visit *visit                      // the one under way, or nil
 	until time.Time                   // the loop leaves the account alone until then
 	waits *backoff.ExponentialBackOff // set from the first error to the next success
-	open  *OpenOrder                  // our order, while it is open as far as we know
-	final *answer                     // the Settler's final answer to it, until it is booked
-	halt  error                       // books and rail contradict each other: no more orders
-}
-
-// answer is what the Settler finally said about an order.
-type answer struct {
-	paid     ledger.Amount
-	declined error // nil if it was not
 }
 
 // visit is a goroutine's turn with an account.
@@ -50,11 +45,40 @@ func newRegister(newBackOff func() *backoff.ExponentialBackOff) *register {
 		newBackOff: newBackOff,
 		entries:    make(map[accounts.Account]*entry),
 		touched:    make(map[accounts.Account]struct{}),
+		later:      make(map[accounts.Account]time.Time),
 	}
 }
 
-// touch notes accounts to be looked at. Our own accounts are not settled.
-func (r *register) touch(list []accounts.Account) {
+// pendingMax is how many touches are kept before they are sorted out: what bounds them
+// when the loop cannot keep up.
+const pendingMax = 1 << 16
+
+// touch notes accounts whose packets were booked. The recorder waits for it, so that it
+// only takes the names down.
+func (r *register) touch(list []accounts.Account, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pending = append(r.pending, list...)
+	if len(r.pending) > pendingMax {
+		r.sortOut(now)
+	}
+}
+
+// sortOut notes each account that was touched once. Our own accounts are not settled.
+// The lock is held.
+func (r *register) sortOut(now time.Time) {
+	for _, a := range r.pending {
+		if !a.Own() && !a.IsZero() {
+			r.entry(a).activeAt = now
+			r.touched[a] = struct{}{}
+		}
+	}
+	clear(r.pending) // it holds on to names of peers
+	r.pending = r.pending[:0]
+}
+
+// look notes accounts to be looked at.
+func (r *register) look(list []accounts.Account) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, a := range list {
@@ -65,8 +89,8 @@ func (r *register) touch(list []accounts.Account) {
 	}
 }
 
-// touchAll notes every account that was ever touched.
-func (r *register) touchAll() {
+// lookAtAll notes every account that was ever touched.
+func (r *register) lookAtAll() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for a := range r.entries {
@@ -75,9 +99,10 @@ func (r *register) touchAll() {
 }
 
 // all are the accounts that were ever touched, in no order.
-func (r *register) all() []accounts.Account {
+func (r *register) all(now time.Time) []accounts.Account {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.sortOut(now)
 	return slices.Collect(maps.Keys(r.entries))
 }
 
@@ -85,6 +110,13 @@ func (r *register) all() []accounts.Account {
 func (r *register) take(now time.Time) (ready []accounts.Account) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.sortOut(now)
+	for a, t := range r.later {
+		if !t.After(now) {
+			delete(r.later, a)
+			r.touched[a] = struct{}{}
+		}
+	}
 	for a := range r.touched {
 		if e := r.entry(a); e.visit == nil && !e.until.After(now) {
 			delete(r.touched, a)
@@ -94,16 +126,23 @@ func (r *register) take(now time.Time) (ready []accounts.Account) {
 	return ready
 }
 
-// next is when the first of the touched accounts may be looked at: zero if there
-// is none, or if the end of a visit will tell.
+// next is when the first account has to be looked at though nothing happens to it: zero
+// if there is none, or if the end of a visit will tell.
 func (r *register) next() (next time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for a := range r.touched {
-		e := r.entry(a)
-		if e.visit == nil && !e.until.IsZero() && (next.IsZero() || e.until.Before(next)) {
-			next = e.until
+	sooner := func(t time.Time) {
+		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
 		}
+	}
+	for a := range r.touched {
+		if e := r.entry(a); e.visit == nil {
+			sooner(e.until)
+		}
+	}
+	for _, t := range r.later {
+		sooner(t)
 	}
 	return next
 }
@@ -121,17 +160,20 @@ func (r *register) enter(a accounts.Account) (mine, busy *visit) {
 }
 
 // leave ends a visit. If it failed, the loop comes back after the next backoff;
-// otherwise at until, if that is set.
-func (r *register) leave(v *visit, failed bool, now, until time.Time) {
+// otherwise when the last turn says.
+func (r *register) leave(v *visit, failed bool, now time.Time, last turn) {
 	r.mu.Lock()
 	e := r.entries[v.account]
 	e.visit = nil
 	if failed {
 		r.postpone(v.account, e, now)
 	} else {
-		e.waits, e.until = nil, until
-		if !until.IsZero() {
+		e.waits, e.until = nil, last.until
+		if !last.until.IsZero() {
 			r.touched[v.account] = struct{}{}
+		}
+		if !last.look.IsZero() {
+			r.later[v.account] = last.look
 		}
 	}
 	r.mu.Unlock()
@@ -171,94 +213,8 @@ func (r *register) forget(a accounts.Account) {
 	if e := r.entries[a]; e != nil && e.visit == nil {
 		delete(r.entries, a)
 		delete(r.touched, a)
+		delete(r.later, a)
 	}
-}
-
-// opened notes that an order is open.
-func (r *register) opened(o Order) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e := r.entry(o.Account)
-	if e.open == nil || e.open.ID != o.ID {
-		e.open, e.final = &OpenOrder{Mine: true}, nil
-	}
-	e.open.Order = o
-}
-
-// asked notes that the Settler is called for the account's open order.
-func (r *register) asked(a accounts.Account) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.entry(a).open.Attempts++
-}
-
-// answered notes the Settler's final answer to the account's open order.
-func (r *register) answered(a accounts.Account, final answer) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.entry(a).final = &final
-}
-
-// noted is our order that was open as far as we knew, with the Settler's final
-// answer if there was one; ok is false if none was.
-func (r *register) noted(a accounts.Account) (open Order, final *answer, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e := r.entry(a)
-	if e.open == nil {
-		return Order{}, nil, false
-	}
-	return e.open.Order, e.final, true
-}
-
-// isOpen reports whether an order of ours is open as far as we know.
-func (r *register) isOpen(a accounts.Account) bool {
-	_, _, open := r.noted(a)
-	return open
-}
-
-// halted stops the account's orders for as long as the Engine runs.
-func (r *register) halted(a accounts.Account, why error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.entry(a).halt = why
-}
-
-// haltedBy is why the account gets no orders; nil if it does.
-func (r *register) haltedBy(a accounts.Account) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.entry(a).halt
-}
-
-// stays notes that the account's order is still open, and why.
-func (r *register) stays(a accounts.Account, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if e := r.entry(a); e.open != nil {
-		e.open.LastErr = err
-	}
-}
-
-// closed notes that the account's order is closed in the ledger.
-func (r *register) closed(a accounts.Account) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e := r.entry(a)
-	e.open, e.final = nil, nil
-}
-
-// orders are our open orders, as far as we know.
-func (r *register) orders() map[accounts.Account]OpenOrder {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	open := make(map[accounts.Account]OpenOrder)
-	for a, e := range r.entries {
-		if e.open != nil {
-			open[a] = *e.open
-		}
-	}
-	return open
 }
 
 // entry is the account's, made if it is missing. The lock is held.

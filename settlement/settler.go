@@ -18,6 +18,11 @@ type Order struct {
 	Sequence uint64        // number of the order among the account's orders, from 1
 	Amount   ledger.Amount // units of Asset; above 0 when a Settler gets it
 	Placed   time.Time     // the ledger's time
+	// Rail is the name of the rail that it was placed for; "" also if this Engine does
+	// not have it.
+	Rail string
+
+	rail uint32 // its tag
 }
 
 // Payment is an order and what was paid for it.
@@ -37,14 +42,18 @@ type Settler interface {
 	// Settle may be called many times with one order, after a crash and at worst
 	// even by two processes at once, and must pay once: the order's ID is the
 	// key by which the rail knows the payment. It must return when ctx ends, and
-	// is called concurrently for different accounts. It must not call Check or
-	// Close of the Engine, which would wait for it.
+	// is called concurrently for different accounts. It must not call methods of the
+	// Engine that wait for the account or for all: Check, Settle, Resolve, Cancel,
+	// RecordPaid, Close.
 	//
 	// Errors: ErrDeclined says that the key was not paid (or paid with the
 	// amount returned) and never will be. It gives the rest back to what is
-	// owed; nothing paid and no error says the same. After any other error,
-	// and after a panic, the outcome counts as unknown: the amount stays
-	// reserved, and Settle is called again with the same order later.
+	// owed; nothing paid and no error says the same. ErrPending says that the rail
+	// has taken the order on and will know later: Settle is called again after
+	// Config.RetryAtMost, and Engine.Resolve or Engine.Cancel may close the order
+	// before that. After any other error, and after a panic, the outcome counts as
+	// unknown: the amount stays reserved, and Settle is called again with the same
+	// order later.
 	Settle(ctx context.Context, order Order) (paid ledger.Amount, err error)
 }
 
@@ -56,6 +65,13 @@ func (f SettlerFunc) Settle(ctx context.Context, order Order) (ledger.Amount, er
 	return f(ctx, order)
 }
 
-// ErrDeclined is returned by a Settler: the order will never be paid under its
-// key. It must not be returned when the outcome is not known.
-var ErrDeclined = errors.New("settlement: declined, will never be paid")
+// Answers of a Settler that are not payments.
+var (
+	// ErrDeclined is returned by a Settler: the order will never be paid under its
+	// key. It must not be returned when the outcome is not known.
+	ErrDeclined = errors.New("settlement: declined, will never be paid")
+	// ErrPending is returned by a Settler: the rail has taken the order on under its
+	// key, and whether it pays will be known later. The order stays open, which is no
+	// failure.
+	ErrPending = errors.New("settlement: taken on by the rail, not final yet")
+)

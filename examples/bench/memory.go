@@ -120,11 +120,13 @@ func memoryOfPeers(ctx context.Context) (rows []memoryRow, err error) {
 	rows = append(rows, each("a peer in an embedded ledger", before, memoryPeers))
 
 	before = heap()
-	engine, err := settlement.NewEngine(l, book, settlement.Config{Manual: true, Settler: payNobody})
+	engine, err := settlement.NewEngine(l, book, settlement.Config{
+		Manual: true, Rails: settlement.Rails{Default: &settlement.Rail{Settler: payNobody}},
+	})
 	if err != nil {
 		return nil, err
 	}
-	engine.Touch(handles)
+	engine.Look(handles)
 	rows = append(rows, each("a peer that the settlement engine looks after", before, memoryPeers))
 	runtime.KeepAlive(peers)
 	return rows, engine.Close(ctx)

@@ -66,13 +66,13 @@ func settleAt(packets, peers int) ledger.Amount {
 
 // settling is an engine whose rail pays at once.
 func (r *recording) settling(at ledger.Amount) settlement.Config {
-	policy := settlement.Threshold{At: at}
+	atOnce := settlement.SettlerFunc(func(_ context.Context, order settlement.Order) (ledger.Amount, error) {
+		return order.Amount, nil
+	})
 	return settlement.Config{
-		Settler: settlement.SettlerFunc(func(_ context.Context, order settlement.Order) (ledger.Amount, error) {
-			return order.Amount, nil
-		}),
-		Policy: func(accounts.Account) settlement.Policy { return policy },
-		Hooks:  settlement.Hooks{Paid: func(settlement.Payment) { r.orders.Add(1) }, Failed: r.fail},
+		Rails:    settlement.Rails{Default: &settlement.Rail{Settler: atOnce}},
+		Policies: settlement.Policies{Default: settlement.Threshold{At: at}},
+		Events:   settlement.Events{Paid: func(settlement.Payment) { r.orders.Add(1) }, Failed: r.fail},
 	}
 }
 

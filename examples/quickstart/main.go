@@ -45,11 +45,9 @@ func open(out io.Writer) (*peerledger.Client, error) {
 	return peerledger.OpenEmbedded(peerledger.Config{
 		Accounts: accounts.Config{Assets: []accounts.Asset{usd}},
 		Settlement: settlement.Config{
-			Settler: settlement.SettlerFunc(rail),
-			Policy: func(accounts.Account) settlement.Policy {
-				return settlement.Threshold{At: ledger.NewAmount(5 * cent)}
-			},
-			Manual: true, // pay when this program says so, not in the background
+			Rails:    settlement.Rails{Default: &settlement.Rail{Settler: settlement.SettlerFunc(rail)}},
+			Policies: settlement.Policies{Default: settlement.Threshold{At: ledger.NewAmount(5 * cent)}},
+			Manual:   true, // pay when this program says so, not in the background
 		},
 	})
 }

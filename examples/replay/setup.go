@@ -24,9 +24,9 @@ func open(ctx context.Context, tr *trace.Trace, opts options) (*peerledger.Clien
 		cfg.Settlement = settlement.Config{
 			// A check after each fulfill, and none in between: what is paid
 			// then depends on the trace alone.
-			Manual:  true,
-			Settler: settlement.SettlerFunc(payAtOnce),
-			Policy:  func(a accounts.Account) settlement.Policy { return policies[a.Peer()] },
+			Manual:   true,
+			Rails:    settlement.Rails{Default: &settlement.Rail{Settler: settlement.SettlerFunc(payAtOnce)}},
+			Policies: settlement.Policies{Peer: policies},
 		}
 	}
 	client, err := peerledger.OpenEmbedded(cfg)

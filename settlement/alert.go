@@ -1,0 +1,65 @@
+package settlement
+
+import (
+	"fmt"
+	"math/big"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Marks are positions of a peer that somebody wants to hear of, in units. 0 is none.
+type Marks struct {
+	// High alerts when what we owe the peer reaches it, which a settlement should have
+	// kept from happening: a rail does not pay.
+	High ledger.Amount
+	// Low alerts when what the peer owes us reaches it: the peer does not pay, and is
+	// soon refused.
+	Low ledger.Amount
+	// Margin is how far the position must be past a mark again before that mark can
+	// alert once more, so that a position that goes up and down around a mark alerts
+	// once, and not for every packet. Default 0.
+	Margin ledger.Amount
+}
+
+func (m Marks) validate() error {
+	if m.Margin.IsZero() || !m.High.IsZero() || !m.Low.IsZero() {
+		return nil
+	}
+	return &accounts.FieldError{Subject: "marks", Field: "Margin", Reason: "needs High or Low"}
+}
+
+// Alert is one passing of a mark. What was told is remembered in memory: a new Engine
+// tells again of a mark that is still passed.
+type Alert struct {
+	Kind    accounts.AlertKind
+	Mark    ledger.Amount    // High or Low, in units
+	Balance accounts.Balance // as it was seen
+}
+
+// String is the alert as in "high reached: alice on ledger 1 is at 1200, the mark is 1000".
+func (a Alert) String() string {
+	return fmt.Sprintf("%v: %v is at %v, the mark is %v", a.Kind, a.Balance.Account, a.Balance.Position(), a.Mark)
+}
+
+// passed are the marks of an account that were reached and not cleared.
+type passed struct{ high, low bool }
+
+// see takes a new balance in, and returns what was passed.
+func (p *passed) see(m Marks, b accounts.Balance) (alerts []Alert) {
+	pass := func(told *bool, owed, mark ledger.Amount, reached, cleared accounts.AlertKind) {
+		past := new(big.Int).Sub(mark.Big(), m.Margin.Big())
+		switch {
+		case mark.IsZero():
+		case !*told && !owed.Less(mark):
+			*told = true
+			alerts = append(alerts, Alert{reached, mark, b})
+		case *told && owed.Big().Cmp(past) < 0:
+			*told = false
+			alerts = append(alerts, Alert{cleared, mark, b})
+		}
+	}
+	pass(&p.high, b.Payable, m.High, accounts.HighReached, accounts.HighCleared)
+	pass(&p.low, b.Receivable, m.Low, accounts.LowReached, accounts.LowCleared)
+	return alerts
+}

@@ -1,0 +1,55 @@
+package settlement
+
+// Events are functions that an Engine calls; nil ones are left out. They are called
+// once for each thing that happens to an order, by whichever goroutine does it, so
+// concurrently. They must not block and must not call the Engine. A crash or a lost
+// answer can make a thing be told twice, or never: Order.ID tells it apart, and the
+// ledger knows.
+type Events struct {
+	Placed     func(Order)        // written into the ledger
+	Paid       func(Payment)      // paid as ordered, or more, and booked
+	PartlyPaid func(Payment)      // less than ordered was paid, and booked
+	Voided     func(Order, error) // given back; the error matches ErrDeclined, ErrCancelled or ErrTooSmall
+	Retried    func(OpenOrder)    // given to the Settler again, under the same key
+	TakenOver  func(Order)        // of an engine that was silent for Config.Lease; now ours
+	Stuck      func(OpenOrder)    // of ours, open for more than Config.StuckAfter; told once, after the next error
+	Failed     func(error)        // of an account (*OrderError) or a look-up; it is tried again later
+	RailDown   func(name string)  // after Rail.BreakAfter errors in a row
+	RailUp     func(name string)  // it answers again
+	Alert      func(Alert)        // a position passed one of the Config.Marks
+}
+
+func (e Events) withDefaults() Events {
+	e.Placed = orNothing(e.Placed)
+	e.Paid = orNothing(e.Paid)
+	e.PartlyPaid = orNothing(e.PartlyPaid)
+	if e.Voided == nil {
+		e.Voided = func(Order, error) {}
+	}
+	e.Retried = orNothing(e.Retried)
+	e.TakenOver = orNothing(e.TakenOver)
+	e.Stuck = orNothing(e.Stuck)
+	e.Failed = orNothing(e.Failed)
+	e.RailDown = orNothing(e.RailDown)
+	e.RailUp = orNothing(e.RailUp)
+	e.Alert = orNothing(e.Alert)
+	return e
+}
+
+func orNothing[T any](f func(T)) func(T) {
+	if f == nil {
+		return func(T) {}
+	}
+	return f
+}
+
+// paid tells of a payment, whole or in part.
+func (e Events) paid(p Payment) {
+	switch {
+	case p.Paid.IsZero():
+	case p.Paid.Less(p.Order.Amount):
+		e.PartlyPaid(p)
+	default:
+		e.Paid(p)
+	}
+}

@@ -1,0 +1,212 @@
+package settlement
+
+import (
+	"time"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// known is what an Engine knows of an account from earlier looks.
+type known struct {
+	own     *ownOrder // our order, while it is open as far as we know
+	foreign time.Time // another engine's order is open, and not ours before
+	halt    error     // books and rail contradict each other: no more orders
+	pressed press
+	deaf    time.Time // a peer that presses is not heard before
+
+	owed     owedTime
+	activeAt time.Time // when packets last touched it, as far as we know
+	adjusted adjusted
+	passed   passed
+}
+
+// ownOrder is an open order of ours.
+type ownOrder struct {
+	OpenOrder
+
+	final *answer // the Settler's final answer, until it is booked
+	claim uint64  // the number of our newest claim on it; the order itself is number 0
+	stuck bool    // Events.Stuck was told
+}
+
+// answer is what the Settler finally said about an order.
+type answer struct {
+	paid   ledger.Amount
+	giving error // why the rest is given back; nil if nothing is, or nothing was asked
+}
+
+// press is why a payment should not wait for its policy.
+type press uint8
+
+const (
+	pressedByNobody press = iota
+	pressedByPeer         // it refuses packets; at most once in Config.RearmAfter
+	pressedByHand         // at once
+)
+
+// owedTime is since when something is owed.
+type owedTime struct {
+	known bool      // else since is the zero time, and the ledger has to be asked
+	since time.Time // zero: nothing is owed
+}
+
+// see takes in whether something is owed now.
+func (o *owedTime) see(owed bool, now time.Time) {
+	switch {
+	case !owed:
+		*o = owedTime{known: true}
+	case o.known && o.since.IsZero():
+		o.since = now
+	}
+}
+
+// adjusted is what Book.Adjust credited an account.
+type adjusted struct {
+	amount ledger.Amount
+	upTo   uint64 // the ledger's time of the last one that is in it
+}
+
+// opened notes that an order of ours is open.
+func (r *register) opened(o Order) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entry(o.Account)
+	if e.own == nil || e.own.ID != o.ID {
+		e.own = &ownOrder{OpenOrder: OpenOrder{Mine: true}}
+	}
+	e.own.Order, e.foreign = o, time.Time{}
+}
+
+// asked notes that the Settler is called for the account's open order.
+func (r *register) asked(a accounts.Account) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entry(a).own.Attempts++
+}
+
+// answered notes the Settler's final answer to the account's open order.
+func (r *register) answered(a accounts.Account, final answer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entry(a).own.final = &final
+}
+
+// noted is our order that was open as far as we knew, with the Settler's final
+// answer if there was one; ok is false if none was.
+func (r *register) noted(a accounts.Account) (open Order, final *answer, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	own := r.entry(a).own
+	if own == nil {
+		return Order{}, nil, false
+	}
+	return own.Order, own.final, true
+}
+
+// stays notes that the account's order is still open, and why. It returns the order the
+// first time that it is open for too long.
+func (r *register) stays(a accounts.Account, err error, placedBefore time.Time) (stuck OpenOrder, tell bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	own := r.entry(a).own
+	if own == nil {
+		return OpenOrder{}, false
+	}
+	own.LastErr = err
+	tell = !own.stuck && !own.Placed.IsZero() && own.Placed.Before(placedBefore)
+	own.stuck = own.stuck || tell
+	return own.OpenOrder, tell
+}
+
+// closed notes that the account's order is closed in the ledger, or not ours any more.
+func (r *register) closed(a accounts.Account) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entry(a).own = nil
+}
+
+// notOurs notes that another engine's order is open, and whose it is until then.
+func (r *register) notOurs(a accounts.Account, until time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entry(a)
+	e.own, e.foreign = nil, until
+}
+
+// halted stops the account's orders for as long as the Engine runs.
+func (r *register) halted(a accounts.Account, why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entry(a).halt = why
+}
+
+// haltedBy is why the account gets no orders; nil if it does.
+func (r *register) haltedBy(a accounts.Account) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.entry(a).halt
+}
+
+// orders are our open orders, as far as we know.
+func (r *register) orders() map[accounts.Account]ownOrder {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	open := make(map[accounts.Account]ownOrder)
+	for a, e := range r.entries {
+		if e.own != nil {
+			open[a] = *e.own
+		}
+	}
+	return open
+}
+
+// claimed notes the number of our newest claim on an order.
+func (r *register) claimed(o Order, number uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if own := r.entry(o.Account).own; own != nil && own.ID == o.ID {
+		own.claim = max(own.claim, number)
+	}
+}
+
+// press notes that the account should not wait for its policy.
+func (r *register) press(a accounts.Account, by press) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entry(a)
+	e.pressed = max(e.pressed, by)
+}
+
+// hearLater notes when a peer that presses is heard.
+func (r *register) hearLater(a accounts.Account, at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entry(a).deaf = at
+}
+
+// relieve notes that a visit has dealt with that.
+func (r *register) relieve(a accounts.Account) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entry(a).pressed = pressedByNobody
+}
+
+// of is a copy of what is known of an account.
+func (r *register) of(a accounts.Account) known {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k := r.entry(a).known
+	if k.own != nil {
+		own := *k.own
+		k.own = &own
+	}
+	return k
+}
+
+// learn changes what is known of an account.
+func (r *register) learn(a accounts.Account, f func(*known)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f(&r.entry(a).known)
+}
