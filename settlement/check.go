@@ -107,14 +107,23 @@ func (e *Engine) settle(ctx context.Context, v *visit) (payments []Payment, err 
 	if e.stopping() {
 		return nil, ErrClosed
 	}
-	for again := true; again && !e.stopping(); again = last.again {
+	for again := true; again && !e.stopping(); {
 		last, err = e.step(ctx, v.account)
+		again = last.again
 		if !last.payment.Paid.IsZero() {
 			payments = append(payments, last.payment)
+			again = again && e.stillDue(ctx, v.account)
 		}
 	}
 	// An account that has to wait anyway needs no backoff, nor does one whose
 	// caller gave up.
 	failed = err != nil && last.until.IsZero() && ctx.Err() == nil
 	return payments, err
+}
+
+// stillDue looks, after a payment, whether there should be another one. It is cheaper than
+// a step; if the look-up fails, the next step tells.
+func (e *Engine) stillDue(ctx context.Context, a accounts.Account) bool {
+	b, err := e.book.Balance(ctx, a)
+	return err != nil || e.isDue(b, e.cfg.Clock())
 }

@@ -10,6 +10,7 @@ import (
 // known is what an Engine knows of an account from earlier looks.
 type known struct {
 	own     *ownOrder // our order, while it is open as far as we know
+	head    *head     // the newest order, closed, as far as we know; nil: to be read
 	foreign time.Time // another engine's order is open, and not ours before
 	halt    error     // books and rail contradict each other: no more orders
 	pressed press
@@ -17,7 +18,6 @@ type known struct {
 
 	owed     owedTime
 	activeAt time.Time // when packets last touched it, as far as we know
-	adjusted adjusted
 	passed   passed
 }
 
@@ -61,12 +61,6 @@ func (o *owedTime) see(owed bool, now time.Time) {
 	}
 }
 
-// adjusted is what Book.Adjust credited an account.
-type adjusted struct {
-	amount ledger.Amount
-	upTo   uint64 // the ledger's time of the last one that is in it
-}
-
 // opened notes that an order of ours is open.
 func (r *register) opened(o Order) {
 	r.mu.Lock()
@@ -75,7 +69,7 @@ func (r *register) opened(o Order) {
 	if e.own == nil || e.own.ID != o.ID {
 		e.own = &ownOrder{OpenOrder: OpenOrder{Mine: true}}
 	}
-	e.own.Order, e.foreign = o, time.Time{}
+	e.own.Order, e.head, e.foreign = o, nil, time.Time{}
 }
 
 // asked notes that the Settler is called for the account's open order.
@@ -124,6 +118,21 @@ func (r *register) closed(a accounts.Account) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.entry(a).own = nil
+}
+
+// paid notes that our order was posted, at that time by our clock: it is the newest one.
+func (r *register) paid(o Order, at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entry(o.Account)
+	e.own, e.head = nil, &head{Order: o, at: at, posted: true}
+}
+
+// setHead notes the newest order; nil if it has to be read again.
+func (r *register) setHead(a accounts.Account, h *head) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entry(a).head = h
 }
 
 // notOurs notes that another engine's order is open, and whose it is until then.

@@ -97,11 +97,12 @@ func (e *Engine) due(ctx context.Context, list []accounts.Account) ([]accounts.A
 // isDue decides, as well as it can be known from the balance alone, whether an account
 // needs a visit.
 func (e *Engine) isDue(b accounts.Balance, now time.Time) bool {
-	k := e.register.seen(b, now)
+	k := e.see(b, now)
 	switch {
 	case k.own != nil:
 		return true
-	case !b.Settling.IsZero():
+	case !b.Settling.IsZero(): // another engine has ordered
+		e.register.setHead(b.Account, nil)
 		return !now.Before(k.foreign)
 	default:
 		return !e.demand(e.standing(b, &k, now)).payable(b).IsZero()

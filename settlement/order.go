@@ -122,15 +122,10 @@ func (e *Engine) order(a accounts.Account, row *ledger.Transfer) Order {
 // The order may be smaller than the minimum, even 0, if the balance fell since.
 func (e *Engine) place(ctx context.Context, last *head, pressed bool) (order Order, minimum ledger.Amount, err error) {
 	a := last.Account
-	s, err := e.assess(ctx, last)
-	if err != nil {
-		return Order{}, ledger.Amount{}, err
-	}
-	s.Pressed = pressed
-	demand := e.demand(s)
+	s, demand, err := e.assess(ctx, last, pressed)
 	amount := demand.payable(s.Balance)
-	if amount.IsZero() || e.stopping() {
-		return Order{}, ledger.Amount{}, nil
+	if err != nil || amount.IsZero() || e.stopping() {
+		return Order{}, ledger.Amount{}, err
 	}
 	rail := e.railOf(a)
 	if rail.isDown() {

@@ -26,6 +26,9 @@ func (e *Engine) step(ctx context.Context, a accounts.Account) (turn, error) {
 	if err := e.register.haltedBy(a); err != nil {
 		return turn{}, e.fails(Order{Account: a}, err)
 	}
+	if k := e.register.of(a); k.own == nil && k.head != nil {
+		return e.placeAndPay(ctx, k.head)
+	}
 	last, err := e.newest(ctx, a)
 	if err != nil {
 		return turn{}, e.fails(Order{Account: a}, err)
@@ -43,6 +46,7 @@ func (e *Engine) step(ctx context.Context, a accounts.Account) (turn, error) {
 	case last.voided && rearm.After(e.cfg.Clock()):
 		return turn{until: rearm}, nil
 	default:
+		e.register.setHead(a, &last)
 		return e.placeAndPay(ctx, &last)
 	}
 }
@@ -69,6 +73,9 @@ func (e *Engine) placeAndPay(ctx context.Context, last *head) (turn, error) {
 	a := last.Account
 	pressed, notBefore := e.isPressed(last)
 	order, minimum, err := e.place(ctx, last, pressed)
+	if err != nil {
+		e.register.setHead(a, nil)
+	}
 	switch {
 	case errors.Is(err, sequence.ErrTaken):
 		return turn{again: true}, nil
@@ -125,6 +132,7 @@ func (e *Engine) pay(ctx context.Context, o Order) (turn, error) {
 	payment := Payment{Order: o, Paid: final.paid}
 	e.cfg.Events.paid(payment)
 	if final.giving == nil {
+		e.register.paid(o, e.cfg.Clock())
 		return turn{payment: payment, again: true}, nil
 	}
 	if final.paid.IsZero() {

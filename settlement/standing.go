@@ -10,10 +10,14 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
+// Queries cost the ledger far more than look-ups: TigerBeetle sorts what it holds in
+// memory of an index before it can search it, some ten milliseconds under load in which
+// no packet is booked. So an order makes none that its policy does not need.
+
 // standing is what a policy decides on, from a balance and what is known of the account.
 func (e *Engine) standing(b accounts.Balance, k *known, now time.Time) Standing {
 	s := Standing{
-		Balance: k.adjusted.leaveOut(b), Now: now,
+		Balance: e.adjusted.leaveOut(b), Now: now,
 		OwedSince: k.owed.since, ActiveAt: k.activeAt,
 		Pressed: k.pressed == pressedByHand || k.pressed == pressedByPeer && !now.Before(k.deaf),
 	}
@@ -23,65 +27,55 @@ func (e *Engine) standing(b accounts.Balance, k *known, now time.Time) Standing 
 	return s
 }
 
-// leaveOut takes what was adjusted out of what packets earned. Only that is paid out by
-// orders: the rest of the payable is shown as prepaid.
-func (a adjusted) leaveOut(b accounts.Balance) accounts.Balance {
-	b.Earned = b.Earned.SubFloor(a.amount)
-	b.Prepaid = b.Payable.SubFloor(b.Earned.SubFloor(b.SettledOut))
-	return b
+// see takes a balance in, and returns what is known of the account with it.
+func (e *Engine) see(b accounts.Balance, now time.Time) known {
+	owed := Standing{Balance: e.adjusted.leaveOut(b)}.Owed()
+	e.register.learn(b.Account, func(k *known) { k.owed.see(!owed.IsZero(), now) })
+	return e.register.of(b.Account)
 }
 
-// seen takes a balance in, and returns what is known of the account with it.
-func (r *register) seen(b accounts.Balance, now time.Time) known {
-	r.learn(b.Account, func(k *known) {
-		owed := Standing{Balance: k.adjusted.leaveOut(b)}.Owed()
-		k.owed.see(!owed.IsZero(), now)
-	})
-	return r.of(b.Account)
-}
-
-// assess reads the balance, and what else a policy may want to know, from the ledger.
-// It is called after the newest order was read.
-//
-// Adjustments are read after the balance: one that is booked between the two makes the
-// order smaller. The other way it would be paid out.
-func (e *Engine) assess(ctx context.Context, last *head) (Standing, error) {
+// assess reads the balance, and what else the policy wants to know, from the ledger, and
+// asks the policy. It is called after the newest order was read.
+func (e *Engine) assess(ctx context.Context, last *head, pressed bool) (Standing, Demand, error) {
 	a := last.Account
 	b, err := e.book.Balance(ctx, a)
 	if err != nil {
-		return Standing{}, err
+		return Standing{}, Demand{}, err
 	}
-	k := e.register.of(a)
-	if err := e.readAdjusted(ctx, a, &k.adjusted); err != nil {
-		return Standing{}, err
-	}
-	if err := e.readTimes(ctx, last, &k); err != nil {
-		return Standing{}, err
+	// After the balance: an adjustment that is booked between the two makes the order
+	// smaller. The other way it would be paid out.
+	if err := e.adjusted.read(ctx, e, a.Ledger()); err != nil {
+		return Standing{}, Demand{}, err
 	}
 	now := e.cfg.Clock()
-	owed := Standing{Balance: k.adjusted.leaveOut(b)}.Owed()
-	k.owed.see(!owed.IsZero(), now)
+	k := e.see(b, now)
+	decide := func() (Standing, Demand) {
+		s := e.standing(b, &k, now)
+		s.Pressed = pressed
+		return s, e.demand(s)
+	}
+	s, demand := decide()
+	if !e.dependsOnTime(s, demand) {
+		return s, demand, nil
+	}
+	if err := e.readTimes(ctx, last, &k); err != nil {
+		return Standing{}, Demand{}, err
+	}
 	e.register.learn(a, func(known *known) {
-		known.adjusted, known.owed, known.activeAt = k.adjusted, k.owed, later(k.activeAt, known.activeAt)
+		known.owed, known.activeAt = k.owed, later(k.activeAt, known.activeAt)
 	})
-	return e.standing(b, &k, now), nil
+	s, demand = decide()
+	return s, demand, nil
 }
 
-// readAdjusted adds what Book.Adjust credited the account since it was last read.
-func (e *Engine) readAdjusted(ctx context.Context, a accounts.Account, known *adjusted) error {
-	for {
-		rows, err := e.ledger.GetAccountTransfers(ctx, ledger.AccountFilter{
-			AccountID: e.book.PeerIDs(a).Peer, Code: chart.CodeAdjust, TimestampMin: known.upTo + 1,
-			Limit: ledger.BatchMax, Flags: ledger.AccountFilterCredits,
-		})
-		if err != nil || len(rows) == 0 {
-			return wrap("read the adjustments", err)
-		}
-		for _, row := range rows {
-			known.amount, _ = known.amount.Add(row.Amount) // the account's credits are a sum that fits
-			known.upTo = row.Timestamp
-		}
+// dependsOnTime reports whether a policy would ask for less if everything had just
+// happened.
+func (e *Engine) dependsOnTime(s Standing, d Demand) bool {
+	if d == (Demand{}) {
+		return false
 	}
+	s.OwedSince, s.ActiveAt = s.Now, s.Now
+	return e.demand(s) != d
 }
 
 // readTimes finds out since when something is owed, as far as that is not known, and

@@ -44,7 +44,7 @@ func (s *clusterSubject) stage(ctx context.Context, sessions int) (stage, error)
 	l := s.ledgers[sessions]
 	if l == nil {
 		cfg := s.cfg
-		cfg.Sessions = sessions
+		cfg.Sessions = sessions + 1 // for what is no batch, as by default
 		var err error
 		if l, err = cluster.Open(ctx, cfg); err != nil {
 			return stage{}, err

@@ -34,8 +34,9 @@
 //
 // A session has one request on the wire; what is called meanwhile waits in the native
 // client, which packs waiting calls of one operation into one request. A Ledger has a
-// small fixed number of sessions (Config.Sessions) and gives each call to the one with
-// the fewest calls. A cluster has 64 sessions in all, and 32 connections to each
+// small fixed number of sessions (Config.Sessions) and gives each call to the one whose
+// calls have the fewest events. With one session more than there are full requests at a
+// time, small calls so have a session to themselves and do not hold full requests up. A cluster has 64 sessions in all, and 32 connections to each
 // replica (8 with --development); it makes room for a further one by dropping the
 // session that was idle longest. A dropped session is opened again after a pause that
 // doubles from about 100 ms to about 30 s while the new ones do not last, and Events.Reopened is

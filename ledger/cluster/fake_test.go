@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/netip"
@@ -166,6 +167,7 @@ var here = []string{"127.0.0.1:3001"}
 // must be closed.
 func openFake(t *testing.T, s *servers, cfg Config) *Ledger {
 	t.Helper()
+	cfg.Sessions = cmp.Or(cfg.Sessions, 2)
 	if cfg.Addresses == nil {
 		cfg.Addresses = here
 	}

@@ -55,7 +55,7 @@ func ask[E, R any](
 	}
 	handed := false // a native client has had the request, and ended without an answer
 	for {
-		c, err := l.sessions.take(ctx)
+		c, err := l.sessions.take(ctx, len(events))
 		if err != nil {
 			leave()
 			return answer[R]{}, unsent(err, handed)
@@ -63,7 +63,7 @@ func ask[E, R any](
 		if handed {
 			l.sessions.countResent()
 		}
-		a, gone := call(ctx, l.sessions, c, leave, func(client tb.Client) ([]R, error) { return send(client, events) })
+		a, gone := call(ctx, l.sessions, c, len(events), leave, func(client tb.Client) ([]R, error) { return send(client, events) })
 		if gone {
 			return answer[R]{}, unknown(ended(ctx))
 		}
@@ -141,10 +141,10 @@ const (
 	left
 )
 
-// call sends to one session and gives the connection back. If the context ends first, it
+// call sends so many events to one session and gives the connection back. If the context ends first, it
 // returns with gone, and the native call goes on by itself; leave is called when that ends.
 func call[R any](
-	ctx context.Context, s *sessions, c *conn, leave func(), send func(tb.Client) ([]R, error),
+	ctx context.Context, s *sessions, c *conn, events int, leave func(), send func(tb.Client) ([]R, error),
 ) (a answer[R], gone bool) {
 	native := func() (a answer[R]) {
 		a.rows, a.err = send(c.client)
@@ -152,7 +152,7 @@ func call[R any](
 	}
 	if ctx.Done() == nil {
 		a = native()
-		s.give(c, sessionEnd(a.err))
+		s.give(c, events, sessionEnd(a.err))
 		return a, false
 	}
 	var first atomic.Int32
@@ -164,7 +164,7 @@ func call[R any](
 			s.abandon(true)
 			leave()
 		}
-		s.give(c, sessionEnd(a.err)) // before the caller looks for another session
+		s.give(c, events, sessionEnd(a.err)) // before the caller looks for another session
 		if inTime {
 			done <- a
 		}

@@ -52,6 +52,7 @@ type conn struct {
 
 	// Under sessions.mu.
 	calls    int
+	events   int       // of these calls
 	progress time.Time // of the last answer, or of the first call that waits for one
 }
 
@@ -70,14 +71,16 @@ func newSessions(n int) *sessions {
 	return s
 }
 
-// take takes the connection with the fewest calls, and waits for one if there is none.
-// The error is the reason why none is taken any more, or the context's.
-func (s *sessions) take(ctx context.Context) (*conn, error) {
+// take takes the connection whose calls have the fewest events, for one that has so many,
+// and waits for one if there is none. So small calls go where no full request is under way,
+// and do not stand in the way of the next one. The error is the reason why none is taken any
+// more, or the context's.
+func (s *sessions) take(ctx context.Context, events int) (*conn, error) {
 	for {
 		if ctx.Err() != nil {
 			return nil, ended(ctx)
 		}
-		c, changed, err := s.tryTake()
+		c, changed, err := s.tryTake(events)
 		if c != nil || err != nil {
 			return c, err
 		}
@@ -90,7 +93,7 @@ func (s *sessions) take(ctx context.Context) (*conn, error) {
 }
 
 // tryTake returns a connection, or why there will be none, or what to wait for.
-func (s *sessions) tryTake() (*conn, <-chan struct{}, error) {
+func (s *sessions) tryTake(events int) (*conn, <-chan struct{}, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.taking.Err() != nil {
@@ -99,7 +102,7 @@ func (s *sessions) tryTake() (*conn, <-chan struct{}, error) {
 	var best *conn
 	for i := range s.lanes {
 		c := s.lanes[(s.next+i)%len(s.lanes)].conn
-		if c != nil && (best == nil || c.calls < best.calls) {
+		if c != nil && (best == nil || c.events < best.events) {
 			best = c
 		}
 	}
@@ -111,6 +114,7 @@ func (s *sessions) tryTake() (*conn, <-chan struct{}, error) {
 		best.progress = time.Now()
 	}
 	best.calls++
+	best.events += events
 	s.calls++
 	s.native.Add(1) // not after taking has ended, so not while Close waits
 	return best, nil, nil
@@ -118,12 +122,13 @@ func (s *sessions) tryTake() (*conn, <-chan struct{}, error) {
 
 // give gives a connection back after an answer, or after end, which is why there will be
 // no more answers.
-func (s *sessions) give(c *conn, end error) {
+func (s *sessions) give(c *conn, events int, end error) {
 	if end != nil {
 		s.lose(c, end)
 	}
 	s.mu.Lock()
 	c.calls--
+	c.events -= events
 	c.progress = time.Now()
 	s.calls--
 	s.tellIdle()
