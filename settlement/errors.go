@@ -42,6 +42,12 @@ var (
 	// ErrKeyReused says that the key was booked before with another amount.
 	// Nothing was booked.
 	ErrKeyReused = errors.New("settlement: key was used for another amount")
+	// ErrVoucherLower says that a voucher is for less than the channel's newest one that
+	// is booked, which contains it. Nothing was booked.
+	ErrVoucherLower = errors.New("settlement: a higher voucher of the channel is booked")
+	// ErrChannelFull says that 4,294,967,295 vouchers of the channel are booked: there is
+	// no number for another one. The peer has to open a new channel.
+	ErrChannelFull = errors.New("settlement: the channel is out of voucher numbers")
 	// ErrNotCovered says that the peer account has less than the amount, its
 	// credit line included. Nothing was booked; the same call may pass later.
 	ErrNotCovered = errors.New("settlement: the peer account does not cover the amount")
@@ -88,11 +94,11 @@ func (e *OpenOrdersError) Error() string {
 // Is reports whether target is ErrOrdersOpen.
 func (e *OpenOrdersError) Is(target error) bool { return target == ErrOrdersOpen }
 
-// BookingError is a payment that Receive or RecordPaid did not book. It wraps the
-// cause.
+// BookingError is a payment that Receive, RecordPaid, ReceiveVoucher or Redeemed did not
+// book. It wraps the cause.
 type BookingError struct {
 	Account accounts.Account
-	Key     string
+	Key     string        // of a voucher its channel
 	Amount  ledger.Amount // units
 	Err     error
 }

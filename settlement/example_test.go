@@ -90,3 +90,21 @@ func deliver(ctx context.Context, l ledger.Ledger, book *accounts.Book, peer acc
 		log.Fatal(err)
 	}
 }
+
+// exampleEngine is an engine that pays nobody, and a peer.
+func exampleEngine() (*settlement.Engine, accounts.Account) {
+	l := embedded.New()
+	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	peers, err := book.Provision(context.Background(), accounts.Peer{ID: "alice", Asset: usd})
+	if err != nil {
+		log.Fatal(err)
+	}
+	engine, err := settlement.NewEngine(l, book, settlement.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return engine, peers[0]
+}

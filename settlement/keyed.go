@@ -49,11 +49,11 @@ func (e *Engine) bookOnce(ctx context.Context, account accounts.Account, p keyed
 		return []ledger.Transfer{row}
 	}
 	booking, err := keyed.Book(ctx, e.ledger, build)
-	var refused *ledger.TransferError
-	if errors.As(err, &refused) && refused.Status == ledger.TransferCreditAccountAlreadyClosed && !p.outgoing() {
+	if creditClosed(err) && !p.outgoing() {
 		row.CreditAccountID = p.suspense
 		booking, err = keyed.Book(ctx, e.ledger, build)
 	}
+	var refused *ledger.TransferError
 	switch {
 	case errors.Is(err, keyed.ErrConflict):
 		return e.bookedBefore(ctx, p, row)
@@ -64,6 +64,13 @@ func (e *Engine) bookOnce(ctx context.Context, account accounts.Account, p keyed
 	}
 	row.Timestamp = booking.Timestamp
 	return p.receipt(&row, booking.Already), nil
+}
+
+// creditClosed reports whether the ledger refused a transfer because the account that it
+// credits is closed.
+func creditClosed(err error) bool {
+	var refused *ledger.TransferError
+	return errors.As(err, &refused) && refused.Status == ledger.TransferCreditAccountAlreadyClosed
 }
 
 func (e *Engine) paymentID(account accounts.Account, p keyedPayment, attempt uint64) ledger.ID {

@@ -104,9 +104,13 @@ func (e *Engine) isDue(b accounts.Balance, now time.Time) bool {
 	case !b.Settling.IsZero(): // another engine has ordered
 		e.register.setHead(b.Account, nil)
 		return !now.Before(k.foreign)
-	default:
-		return !e.demand(e.standing(b, &k, now)).payable(b).IsZero()
 	}
+	s := e.standing(b, &k, now)
+	due := !e.demand(s).payable(s.Balance).IsZero()
+	if s.Pressed && !due {
+		e.register.relieve(b.Account) // there is nothing to pay
+	}
+	return due
 }
 
 // alert tells of marks that the position has passed.

@@ -29,6 +29,7 @@ const (
 	CodeClaim      uint16 = 22 // an engine's claim on an order, without an amount
 	CodeVoucher    uint16 = 23 // the increase of a cumulative voucher
 	CodeOutgoing   uint16 = 24 // a settlement paid to the peer without an order
+	CodeFinal      uint16 = 25 // how much of a channel's vouchers is final, without an amount
 	CodeFund       uint16 = 30 // capital put in or taken out
 	CodeAdjust     uint16 = 31 // a correction booked by hand
 	CodeGrant      uint16 = 40 // a change of a credit line

@@ -1,0 +1,98 @@
+package settlement
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Exposure is what a peer has paid with vouchers, and what of it is not final: what would
+// be lost if its channels paid no more.
+type Exposure struct {
+	Account  accounts.Account
+	Channels []ChannelExposure // those with vouchers, in the order of their first one
+
+	// Sums of all channels, in units.
+	Claimed, Final, Open ledger.Amount
+}
+
+// ChannelExposure is that of one channel.
+type ChannelExposure struct {
+	Channel string        // "" if it is not among the names that were given
+	Claimed ledger.Amount // units: the highest voucher that is booked
+	Final   ledger.Amount // units: the highest that was redeemed
+	Open    ledger.Amount // units: the difference
+	Since   time.Time     // when the highest voucher was booked, by the ledger's time
+}
+
+// Exposure reports what is claimed and not final of a peer's vouchers. The ledger keeps a
+// hash of a channel's name, so the caller gives the names that it knows; channels that it
+// does not name are in the report without one.
+//
+// It is read in two requests for each channel, and so not of one moment. The errors are
+// accounts.ErrUnknownAsset and those of the requests.
+func (e *Engine) Exposure(ctx context.Context, account accounts.Account, channels ...string) (Exposure, error) {
+	if _, known := e.book.Asset(account.Ledger()); !known || account.Own() {
+		return Exposure{}, fmt.Errorf("%w: %v", accounts.ErrUnknownAsset, account)
+	}
+	names := make(map[uint64]string, len(channels))
+	for _, name := range channels {
+		names[channelTag(e.ns, name)] = name
+	}
+	tags, err := e.channelsOf(ctx, account)
+	if err != nil {
+		return Exposure{}, err
+	}
+	report := Exposure{Account: account}
+	for _, tag := range tags {
+		c, err := e.channelExposure(ctx, account, tag)
+		if err != nil {
+			return Exposure{}, err
+		}
+		c.Channel = names[tag]
+		report.Channels = append(report.Channels, c)
+		report.Claimed, _ = report.Claimed.Add(c.Claimed) // sums of what was booked fit
+		report.Final, _ = report.Final.Add(c.Final)
+		report.Open, _ = report.Open.Add(c.Open)
+	}
+	return report, nil
+}
+
+// channelExposure reads the mark before the voucher: what is redeemed between the two then
+// counts as open, and never the other way round.
+func (e *Engine) channelExposure(ctx context.Context, a accounts.Account, tag uint64) (ChannelExposure, error) {
+	final, err := e.newestOf(ctx, a, tag, chart.CodeFinal)
+	if err != nil {
+		return ChannelExposure{}, wrap("read what is final", err)
+	}
+	claimed, err := e.newestOf(ctx, a, tag, chart.CodeVoucher)
+	if err != nil {
+		return ChannelExposure{}, wrap("read what is claimed", err)
+	}
+	return ChannelExposure{
+		Claimed: claimed.Cumulative, Final: final.Cumulative,
+		Open: claimed.Cumulative.SubFloor(final.Cumulative), Since: claimed.Booked,
+	}, nil
+}
+
+// channelsOf are the tags of an account's channels: of the first voucher of each.
+func (e *Engine) channelsOf(ctx context.Context, a accounts.Account) (tags []uint64, err error) {
+	filter := ledger.AccountFilter{
+		AccountID: e.book.PeerIDs(a).Settlement, Code: chart.CodeVoucher, UserData32: 1,
+		Limit: ledger.BatchMax, Flags: ledger.AccountFilterDebits,
+	}
+	for {
+		rows, err := e.ledger.GetAccountTransfers(ctx, filter)
+		if err != nil || len(rows) == 0 {
+			return tags, wrap("read the channels", err)
+		}
+		for _, row := range rows {
+			tags = append(tags, row.UserData64)
+		}
+		filter.TimestampMin = rows[len(rows)-1].Timestamp + 1
+	}
+}

@@ -1,0 +1,374 @@
+package settlement_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// record keeps what an engine tells, in order.
+type record struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *record) add(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, fmt.Sprintf(format, args...))
+}
+
+// take returns what was told since it was last taken.
+func (l *record) take() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lines := l.lines
+	l.lines = nil
+	return lines
+}
+
+func (l *record) events() settlement.Events {
+	return settlement.Events{
+		Placed:     func(o settlement.Order) { l.add("placed %v", o.Amount) },
+		Paid:       func(p settlement.Payment) { l.add("paid %v", p.Paid) },
+		PartlyPaid: func(p settlement.Payment) { l.add("partly paid %v of %v", p.Paid, p.Order.Amount) },
+		Voided:     func(o settlement.Order, err error) { l.add("voided %v: %v", o.Amount, err) },
+		Retried:    func(o settlement.OpenOrder) { l.add("retried %v after %d: %v", o.Amount, o.Attempts, o.LastErr) },
+		TakenOver:  func(o settlement.Order) { l.add("taken over %v", o.Amount) },
+		Stuck:      func(o settlement.OpenOrder) { l.add("stuck %v after %d: %v", o.Amount, o.Attempts, o.LastErr) },
+		RailDown:   func(name string) { l.add("%q is down", name) },
+		RailUp:     func(name string) { l.add("%q is up", name) },
+		Alert:      func(a settlement.Alert) { l.add("%v", a) },
+	}
+}
+
+// A rail whose every call fails is left alone, no orders are placed for it, and a single
+// call finds that it is up again.
+func TestRailThatIsDown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t, "bob", "carol"), newRail()
+		bob, carol := w.peers[1], w.peers[2]
+		r.before = func(settlement.Order) error { return errRail }
+		var told record
+		cfg := manual(r, at100)
+		cfg.Events = told.events()
+		cfg.Rails.Default.Name, cfg.Rails.Default.BreakAfter, cfg.Rails.Default.BreakFor = "channel", 3, time.Minute
+		other := &settlement.Rail{Name: "bank", Settler: newRail()}
+		cfg.Rails.Peer = map[string]*settlement.Rail{"carol": other}
+		e := w.engine(cfg)
+		w.earn(w.alice, 100)
+		for range 3 {
+			_, err := e.Check(t.Context(), w.alice)
+			require.ErrorIs(t, err, errRail)
+		}
+		w.earn(bob, 100)
+		for _, a := range []accounts.Account{w.alice, bob} {
+			_, err := e.Check(t.Context(), a)
+			require.ErrorIs(t, err, settlement.ErrRailDown)
+			require.ErrorContains(t, err, `"channel"`)
+		}
+		require.Zero(t, w.balance(bob).Settling, "no order that nobody would pay")
+		require.Equal(t, units(80), w.balance(w.alice).Settling)
+		w.earn(carol, 100)
+		_, err := e.Check(t.Context(), carol)
+		require.NoError(t, err, "her rail is another one")
+		paid, called := r.keys()
+		require.Zero(t, paid)
+		require.Equal(t, 1, called)
+		require.Equal(t, 3, r.calls[openOrder(t, e, w.alice).ID], "and no more")
+
+		pause(time.Minute + time.Second)
+		_, err = e.Check(t.Context(), w.alice)
+		require.ErrorIs(t, err, errRail, "the call that finds out")
+		_, err = e.Check(t.Context(), w.alice)
+		require.ErrorIs(t, err, settlement.ErrRailDown)
+		pause(time.Minute + time.Second)
+		r.before = func(settlement.Order) error { return nil }
+		_, err = e.Check(t.Context(), w.alice, bob)
+		for err != nil { // bob comes while alice's call finds out
+			_, err = e.Check(t.Context(), w.alice, bob)
+		}
+		require.Equal(t, units(80), r.total(bob))
+		lines := told.take()
+		require.Contains(t, lines, `"channel" is down`)
+		require.Contains(t, lines, `"channel" is up`)
+	})
+}
+
+func openOrder(t *testing.T, e *settlement.Engine, a accounts.Account) settlement.OpenOrder {
+	t.Helper()
+	open, err := e.Orders(t.Context(), a)
+	require.NoError(t, err)
+	require.Len(t, open, 1)
+	return open[0]
+}
+
+// Refusals are answers: they do not make a rail count as down, nor does a goroutine that
+// the Settler ended keep it from being asked again.
+func TestWhatBreaksARail(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		settle func() (ledger.Amount, error)
+		down   bool
+	}{
+		"declined": {func() (ledger.Amount, error) { return ledger.Amount{}, settlement.ErrDeclined }, false},
+		"pending":  {func() (ledger.Amount, error) { return ledger.Amount{}, settlement.ErrPending }, false},
+		"error":    {func() (ledger.Amount, error) { return ledger.Amount{}, errRail }, true},
+		"panic":    {func() (ledger.Amount, error) { panic("oops") }, true},
+		"goexit":   {func() (ledger.Amount, error) { runtime.Goexit(); return ledger.Amount{}, nil }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			now := time.Now()
+			cfg := manual(settlement.SettlerFunc(func(context.Context, settlement.Order) (ledger.Amount, error) {
+				return c.settle()
+			}), at100)
+			cfg.Rails.Default.BreakAfter = 2
+			cfg.Clock = func() time.Time { now = now.Add(time.Hour); return now }
+			e := w.engine(cfg)
+			w.earn(w.alice, 100)
+			for range 2 {
+				_, err := e.Check(t.Context(), w.alice)
+				require.Error(t, err)
+			}
+			_, err := e.Check(t.Context(), w.alice)
+			require.Equal(t, c.down, errors.Is(err, settlement.ErrRailDown), "%v", err)
+		})
+	}
+}
+
+// A slow rail keeps no other one from paying.
+func TestConcurrencyIsOfARail(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var names []string
+		for i := range 9 {
+			names = append(names, fmt.Sprint("peer ", i))
+		}
+		w, fast := newWorld(t, names...), newRail()
+		slow := settlement.SettlerFunc(func(ctx context.Context, _ settlement.Order) (ledger.Amount, error) {
+			<-ctx.Done()
+			return ledger.Amount{}, ctx.Err()
+		})
+		cfg := automatic(slow)
+		cfg.Rails.Default.Concurrency = 2
+		cfg.Rails.Peer = map[string]*settlement.Rail{"alice": {Name: "fast", Settler: fast}}
+		e := w.engine(cfg)
+		for _, a := range w.peers {
+			w.earn(a, 100)
+		}
+		e.Touch(w.peers[1:])
+		synctest.Wait()
+		e.Touch(w.peers)
+		pause(100 * time.Millisecond)
+		require.Equal(t, units(80), fast.total(w.alice))
+		require.ErrorIs(t, e.Close(t.Context()), settlement.ErrOrdersOpen)
+	})
+}
+
+// An order stays with the rail that it was placed for: another one does not know the key.
+func TestOrderStaysWithItsRail(t *testing.T) {
+	t.Parallel()
+	w, first, second := newWorld(t), newRail(), newRail()
+	first.after = func(settlement.Order) error { return errRail }
+	w.earn(w.alice, 100)
+	cfg := manual(first, at100)
+	cfg.Rails.Default.Name = "first"
+	_, err := w.engine(cfg).Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, errRail, "paid, and not known")
+
+	cfg = manual(second, at100)
+	cfg.Rails.Default.Name = "second"
+	e := w.engine(cfg)
+	for range 2 {
+		_, err = e.Check(t.Context(), w.alice)
+		require.ErrorIs(t, err, settlement.ErrNoRail)
+	}
+	requireNotCalled(t, second)
+	open := openOrder(t, e, w.alice)
+	require.Equal(t, settlement.ErrNoRail, open.LastErr)
+	require.Empty(t, open.Rail)
+
+	// The first one may be there for this alone.
+	first.after = func(settlement.Order) error { return nil }
+	cfg.Rails.Peer = map[string]*settlement.Rail{"nobody": {Name: "first", Settler: first}}
+	paid, err := w.engine(cfg).Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, "first", paid[0].Order.Rail)
+	require.Equal(t, units(80), first.total(w.alice))
+	w.earn(w.alice, 100)
+	paid, err = w.engine(cfg).Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, "second", paid[0].Order.Rail)
+	require.Equal(t, units(180), w.balance(w.alice).SettledOut)
+}
+
+func TestEventsOfAnOrder(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	now := time.Now()
+	var told record
+	cfg := manual(r, at100)
+	cfg.Clock = func() time.Time { return now }
+	cfg.Events = told.events()
+	e := w.engine(cfg)
+	check := func() { _, _ = e.Check(t.Context(), w.alice) }
+	answer := func(err error) { r.before = func(settlement.Order) error { return err } }
+
+	w.earn(w.alice, 100)
+	answer(errRail)
+	check()
+	require.Equal(t, []string{"placed 80"}, told.take())
+	now = now.Add(9 * time.Minute)
+	check()
+	require.Equal(t, []string{"retried 80 after 1: no answer from the rail"}, told.take())
+	now = now.Add(2 * time.Minute)
+	check()
+	require.Equal(t, []string{"retried 80 after 2: no answer from the rail", "stuck 80 after 3: no answer from the rail"}, told.take())
+	check()
+	require.Equal(t, []string{"retried 80 after 3: no answer from the rail"}, told.take(), "stuck once")
+	answer(nil)
+	r.pays = func(o settlement.Order) ledger.Amount { return o.Amount.Min(units(30)) }
+	check()
+	require.Equal(t, []string{"retried 80 after 4: no answer from the rail", "partly paid 30 of 80"}, told.take())
+
+	w.earn(w.alice, 50) // 120
+	r.pays = func(o settlement.Order) ledger.Amount { return o.Amount }
+	check()
+	require.Equal(t, []string{"placed 100", "paid 100"}, told.take())
+	w.earn(w.alice, 80)
+	answer(settlement.ErrDeclined)
+	check()
+	require.Equal(t, []string{"placed 80", "voided 80: settlement: declined, will never be paid"}, told.take())
+	w.conserved(r)
+}
+
+// A rail that answers days later: the order is shown as open, without a failure, until
+// Resolve or Cancel closes it.
+func TestRailThatAnswersLater(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		answer  func(*settlement.Engine, settlement.OpenOrder) error
+		settled uint64
+		told    string
+	}{
+		"paid": {func(e *settlement.Engine, o settlement.OpenOrder) error {
+			p, err := e.Resolve(context.Background(), o.Account, o.ID, o.Amount)
+			if err == nil && p.Paid != o.Amount {
+				err = errors.New("another amount")
+			}
+			return err
+		}, 80, "paid 80"},
+		"paid in part": {func(e *settlement.Engine, o settlement.OpenOrder) error {
+			_, err := e.Resolve(context.Background(), o.Account, o.ID, units(50))
+			return err
+		}, 50, "partly paid 50 of 80"},
+		"paid more": {func(e *settlement.Engine, o settlement.OpenOrder) error {
+			_, err := e.Resolve(context.Background(), o.Account, o.ID, units(95))
+			return err
+		}, 95, "paid 95"},
+		"cancelled": {func(e *settlement.Engine, o settlement.OpenOrder) error {
+			_, err := e.Cancel(context.Background(), o.Account, o.ID)
+			return err
+		}, 0, "voided 80: settlement: order cancelled"},
+	} {
+		for _, byAnother := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, by another process %v", name, byAnother), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t)
+					var told record
+					calls := 0
+					cfg := automatic(settlement.SettlerFunc(func(context.Context, settlement.Order) (ledger.Amount, error) {
+						calls++
+						return ledger.Amount{}, settlement.ErrPending
+					}))
+					cfg.Events = told.events()
+					cfg.Events.Failed = func(err error) { told.add("failed %v", err) }
+					e := w.engine(cfg)
+					w.earn(w.alice, 100)
+					e.Touch(w.peers)
+					pause(4 * time.Minute)
+					open := openOrder(t, e, w.alice)
+					require.ErrorIs(t, open.LastErr, settlement.ErrPending)
+					require.Equal(t, []string{"placed 80"}, told.take())
+					require.Equal(t, 1, calls, "it is asked again after 5 minutes")
+
+					answering := e
+					if byAnother {
+						other := manual(newRail(), at100)
+						other.Instance, other.Events = "operator", told.events()
+						answering = w.engine(other)
+					}
+					for range 2 { // it may be repeated
+						require.NoError(t, c.answer(answering, open))
+						require.Equal(t, units(c.settled), w.balance(w.alice).SettledOut)
+						require.Equal(t, []string{c.told}, told.take())
+					}
+					contradicts := units(7)
+					_, err := answering.Resolve(t.Context(), w.alice, open.ID, contradicts)
+					require.ErrorIs(t, err, settlement.ErrResolvedOtherwise)
+					_, err = e.Check(t.Context(), w.alice) // it finds out
+					require.NoError(t, err)
+					require.NoError(t, e.Close(t.Context()))
+					require.Zero(t, w.balance(w.alice).Settling)
+				})
+			})
+		}
+	}
+}
+
+func TestAnswersToNoOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "bob")
+	cfg := manual(broken, at100)
+	e := w.engine(cfg)
+	w.earn(w.alice, 100)
+	_, err := e.Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, errRail)
+	open := openOrder(t, e, w.alice)
+	own, err := w.book.Own(usd)
+	require.NoError(t, err)
+	hold := w.hold(w.alice, 1)
+	for name, c := range map[string]struct {
+		account accounts.Account
+		id      ledger.ID
+		paid    ledger.Amount
+		want    error
+	}{
+		"unknown":            {w.alice, ledger.NewID(1, 2), units(1), settlement.ErrNoOrder},
+		"of another account": {w.peers[1], open.ID, units(1), settlement.ErrNoOrder},
+		"a packet":           {w.alice, hold, units(1), settlement.ErrNoOrder},
+		"our own":            {own, open.ID, units(1), accounts.ErrUnknownAsset},
+		"nobody's":           {accounts.Account{}, open.ID, units(1), accounts.ErrUnknownAsset},
+		"nothing paid":       {w.alice, open.ID, units(0), accounts.ErrInvalid},
+		"everything paid":    {w.alice, open.ID, ledger.AmountMax, accounts.ErrInvalid},
+	} {
+		_, err := e.Resolve(t.Context(), c.account, c.id, c.paid)
+		require.ErrorIs(t, err, c.want, name)
+		var order *settlement.OrderError
+		require.ErrorAs(t, err, &order)
+		if errors.Is(c.want, accounts.ErrInvalid) {
+			continue
+		}
+		_, err = e.Cancel(t.Context(), c.account, c.id)
+		require.ErrorIs(t, err, c.want, name)
+	}
+	require.Equal(t, units(80), w.balance(w.alice).Settling)
+	require.Error(t, e.Close(t.Context()))
+	_, err = e.Cancel(t.Context(), w.alice, open.ID)
+	require.ErrorIs(t, err, settlement.ErrClosed)
+}

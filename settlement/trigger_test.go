@@ -1,0 +1,285 @@
+package settlement_test
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// timed is the Config of an engine that looks at everything once a second.
+func timed(r settlement.Settler, p settlement.Policy) settlement.Config {
+	cfg := automatic(r)
+	cfg.Policies.Default, cfg.Sweep = p, time.Second
+	return cfg
+}
+
+func TestPaidAtLeastEvery(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		e := w.engine(timed(r, settlement.Every{After: time.Hour}))
+		e.Look(w.peers)
+		pause(3 * time.Hour) // nothing is owed
+		w.earn(w.alice, 10)
+		e.Touch(w.peers)
+		pause(time.Hour - time.Second)
+		require.Zero(t, r.total(w.alice))
+		w.earn(w.alice, 5)
+		e.Touch(w.peers)
+		pause(3 * time.Second)
+		require.Equal(t, units(15), r.total(w.alice), "an hour after the first of it")
+		pause(30 * time.Minute)
+		w.earn(w.alice, 7)
+		e.Touch(w.peers)
+		pause(time.Hour - time.Second)
+		require.Equal(t, units(15), r.total(w.alice))
+		pause(3 * time.Second)
+		require.Equal(t, units(22), r.total(w.alice))
+		require.NoError(t, e.Close(t.Context()))
+		w.conserved(r)
+	})
+}
+
+// The time goes on while no process runs, as the ledger knows it.
+func TestEveryOutlivesAProcess(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]func(*world, *rail){
+		"never paid before": func(*world, *rail) {},
+		"paid before": func(w *world, r *rail) {
+			w.earn(w.alice, 3)
+			_, err := w.engine(manual(r, settlement.Threshold{At: units(1)})).Check(w.t.Context(), w.alice)
+			require.NoError(w.t, err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, r := newWorld(t), newRail()
+				before(w, r)
+				start := r.total(w.alice)
+				w.earn(w.alice, 10)
+				for range 6 { // processes that live for ten minutes
+					require.Equal(t, start, r.total(w.alice))
+					e := w.engine(timed(r, settlement.Every{After: time.Hour}))
+					e.Look(w.peers)
+					pause(10 * time.Minute)
+					require.NoError(t, e.Close(t.Context()))
+				}
+				e := w.engine(timed(r, settlement.Every{After: time.Hour}))
+				e.Look(w.peers)
+				pause(2 * time.Second)
+				require.Equal(t, sum(start, units(10)), r.total(w.alice))
+				require.NoError(t, e.Close(t.Context()))
+				w.conserved(r)
+			})
+		})
+	}
+}
+
+func TestPaidWhenIdle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		e := w.engine(timed(r, settlement.Idle{After: time.Minute}))
+		for range 10 {
+			w.earn(w.alice, 5)
+			e.Touch(w.peers)
+			pause(50 * time.Second)
+			require.Zero(t, r.total(w.alice))
+		}
+		for range 5 { // another process's packets, which this one is not told of
+			w.earn(w.alice, 5)
+			pause(50 * time.Second)
+			require.Zero(t, r.total(w.alice))
+		}
+		pause(12 * time.Second)
+		require.Equal(t, units(75), r.total(w.alice))
+		require.NoError(t, e.Close(t.Context()))
+
+		// A restart is no packet.
+		w.earn(w.alice, 5)
+		pause(time.Minute)
+		e = w.engine(timed(r, settlement.Idle{After: time.Minute}))
+		e.Look(w.peers)
+		pause(2 * time.Second)
+		require.Equal(t, units(80), r.total(w.alice))
+		require.NoError(t, e.Close(t.Context()))
+		w.conserved(r)
+	})
+}
+
+// A peer that takes no more packets is paid below the threshold, but not for every packet.
+func TestPeerThatRefuses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t, "bob"), newRail()
+		own, err := w.book.Own(usd)
+		require.NoError(t, err)
+		cfg := automatic(r)
+		cfg.Policies.Default = settlement.AtLeast{Amount: units(10), Of: at100}
+		e := w.engine(cfg)
+		for _, nobody := range []accounts.Account{own, {}} {
+			e.Refused(nobody)
+		}
+		w.earn(w.alice, 60)
+		e.Touch(w.peers)
+		synctest.Wait()
+		require.Zero(t, r.total(w.alice))
+		e.Refused(w.alice)
+		pause(100 * time.Millisecond)
+		require.Equal(t, units(40), r.total(w.alice), "down to 20")
+		for range 20 {
+			w.earn(w.alice, 1)
+			e.Touch(w.peers)
+			e.Refused(w.alice)
+			pause(time.Second)
+		}
+		require.Equal(t, units(40), r.total(w.alice))
+		pause(41 * time.Second)
+		require.Equal(t, units(60), r.total(w.alice), "a minute after the order before")
+		e.Refused(w.peers[1]) // to whom we owe nothing
+		pause(time.Minute)
+		w.earn(w.peers[1], 99)
+		e.Touch(w.peers)
+		pause(time.Minute)
+		require.Zero(t, r.total(w.peers[1]), "it pressed when nothing was owed")
+		require.NoError(t, e.Close(t.Context()))
+		w.conserved(r)
+	})
+}
+
+func TestSettleNow(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t, "bob"), newRail()
+	cfg := manual(r, at100)
+	cfg.Policies.Peer = map[string]settlement.Policy{"bob": nil}
+	e := w.engine(cfg)
+	for _, a := range w.peers {
+		w.earn(a, 60)
+	}
+	paid, err := e.Settle(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, paid, "with nobody")
+	paid, err = e.Settle(t.Context(), w.peers...)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{40}, amounts(paid), "bob has no policy")
+	w.earn(w.alice, 10)
+	paid, err = e.Settle(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{10}, amounts(paid), "at once again: it is the operator who asks")
+	w.earn(w.alice, 10)
+	paid, err = e.Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Empty(t, paid, "which was answered")
+	w.conserved(r)
+}
+
+// What an operator credited is owed, but packets did not earn it.
+func TestAdjustmentsAreNotPaidOut(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t, "bob"), newRail()
+	adjust := func(key string, n uint64) {
+		_, err := w.book.Adjust(t.Context(), accounts.Adjustment{Account: w.alice, Key: key, Credit: units(n), Reason: 1})
+		require.NoError(t, err)
+	}
+	e := w.engine(manual(r, at100))
+	check := func() []uint64 {
+		paid, err := e.Check(t.Context(), w.peers...)
+		require.NoError(t, err)
+		return amounts(paid)
+	}
+	adjust("one", 500)
+	require.Empty(t, check())
+	w.earn(w.alice, 99)
+	require.Empty(t, check(), "the 500 count as prepaid")
+	w.earn(w.alice, 1)
+	require.Equal(t, []uint64{80}, check())
+	adjust("two", 50)
+	w.earn(w.alice, 79)
+	require.Empty(t, check())
+	w.earn(w.alice, 1)
+	require.Equal(t, []uint64{80}, check())
+	require.Equal(t, units(570), w.balance(w.alice).Payable, "550 adjusted, 20 stay owed")
+	w.earn(w.peers[1], 100)
+	require.Equal(t, []uint64{80}, check(), "bob's are his own")
+	e = w.engine(manual(r, at100))
+	w.earn(w.alice, 80)
+	require.Equal(t, []uint64{80}, check(), "a new engine knows them too")
+	w.conserved(r)
+}
+
+func TestPositionAlerts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var told record
+		e := w.engine(settlement.Config{
+			Events: told.events(), Marks: settlement.Rules[settlement.Marks]{
+				Peer: map[string]settlement.Marks{"alice": {High: units(100), Low: units(50), Margin: units(10)}},
+			},
+		})
+		for _, c := range []struct {
+			earn, spend uint64
+			want        []string
+		}{
+			{99, 0, nil},
+			{1, 0, []string{"high reached: alice on ledger 1 is at 100, the mark is 100"}},
+			{50, 0, nil},
+			{0, 60, nil}, // 90: within the margin
+			{10, 0, nil},
+			{0, 11, []string{"high cleared: alice on ledger 1 is at 89, the mark is 100"}},
+			{0, 139, []string{"low reached: alice on ledger 1 is at -50, the mark is 50"}},
+			{0, 50, nil},
+			{61, 0, []string{"low cleared: alice on ledger 1 is at -39, the mark is 50"}},
+			{139, 0, []string{"high reached: alice on ledger 1 is at 100, the mark is 100"}},
+			{0, 200, []string{
+				"high cleared: alice on ledger 1 is at -100, the mark is 100",
+				"low reached: alice on ledger 1 is at -100, the mark is 50",
+			}},
+		} {
+			if c.earn > 0 {
+				w.earn(w.alice, c.earn)
+			}
+			if c.spend > 0 {
+				w.spend(w.alice, c.spend)
+			}
+			e.Touch(w.peers)
+			pause(100 * time.Millisecond)
+			require.Equal(t, c.want, told.take(), "at %v", w.balance(w.alice).Position())
+		}
+		require.NoError(t, e.Close(t.Context()))
+	})
+}
+
+// However fast packets come, balances are looked at once a round, and what is touched is
+// remembered in a bounded way.
+func TestRoundsAreApart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t, "bob"), newRail()
+		var requests atomic.Int64
+		e := w.engineOn(&faulty{Ledger: w.ledger, fault: func(call) fault { requests.Add(1); return pass }}, automatic(r))
+		list := make([]accounts.Account, 1000)
+		for i := range list {
+			list[i] = w.peers[i%2]
+		}
+		for range 1000 {
+			e.Touch(list)
+			pause(time.Millisecond)
+		}
+		pause(100 * time.Millisecond)
+		require.InDelta(t, 20, requests.Load(), 2, "a second's worth of rounds")
+		for range 1000 { // with no time in between
+			e.Touch(list)
+		}
+		pause(100 * time.Millisecond)
+		require.InDelta(t, 21, requests.Load(), 3)
+		require.NoError(t, e.Close(t.Context()))
+	})
+}

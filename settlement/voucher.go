@@ -1,0 +1,203 @@
+package settlement
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/keyed"
+	"github.com/peerledger/peerledger/internal/sequence"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Voucher is a peer's promise, on a payment channel, of all that it has paid through the
+// channel so far. A newer one replaces those before it.
+type Voucher struct {
+	Account accounts.Account
+	// Channel names the channel, not empty. Channels of different accounts do not meet.
+	Channel    string
+	Cumulative ledger.Amount // units, of all vouchers of the channel together
+}
+
+// VoucherReceipt is a booked voucher.
+type VoucherReceipt struct {
+	Transfer   ledger.ID     // the transfer that books it
+	Number     uint32        // of the voucher among those of the channel that are booked, from 1
+	Cumulative ledger.Amount // units
+	Increase   ledger.Amount // units: what it is worth beyond the one before
+	Booked     time.Time     // the ledger's time
+	Already    bool          // it was booked before, by this call or by another one
+	Suspense   bool          // the peer's account was closed: the money is in our suspense account
+}
+
+// ReceiveVoucher books what a voucher is worth beyond the highest that is booked of its
+// channel: it pays down what the peer owes, as Receive does, though the money is only
+// claimed until the voucher is redeemed (Redeemed, Exposure). The caller has checked the
+// voucher, its signature above all, and that the channel covers it.
+//
+// It may be called any number of times, from any number of processes at once, and in any
+// order: together they book the highest voucher, once. Errors are *BookingErrors:
+// ErrVoucherLower if a higher one is booked, ErrChannelFull, and those of Receive but
+// ErrKeyReused. ErrClosed after Close.
+func (e *Engine) ReceiveVoucher(ctx context.Context, v Voucher) (VoucherReceipt, error) {
+	return e.recordVoucher(ctx, v, func() (VoucherReceipt, error) {
+		return e.bookVoucher(ctx, v)
+	})
+}
+
+// Redeemed notes that the channel has finally paid what a voucher is for: it was redeemed,
+// or the channel was closed with it. A voucher that was not booked yet is booked too. It may
+// be repeated; Already says then that it was noted before. Errors are those of
+// ReceiveVoucher: ErrVoucherLower if more was redeemed before.
+func (e *Engine) Redeemed(ctx context.Context, v Voucher) (VoucherReceipt, error) {
+	return e.recordVoucher(ctx, v, func() (VoucherReceipt, error) {
+		_, err := e.bookVoucher(ctx, v)
+		if err != nil && !errors.Is(err, ErrVoucherLower) {
+			return VoucherReceipt{}, err
+		}
+		return e.bookNumbered(ctx, v, chart.CodeFinal)
+	})
+}
+
+func (e *Engine) recordVoucher(
+	ctx context.Context, v Voucher, book func() (VoucherReceipt, error),
+) (VoucherReceipt, error) {
+	if !e.begin() {
+		return VoucherReceipt{}, ErrClosed
+	}
+	defer e.work.Done()
+	receipt, err := func() (VoucherReceipt, error) {
+		if err := e.checkVoucher(v); err != nil {
+			return VoucherReceipt{}, err
+		}
+		if _, err := e.book.Balance(ctx, v.Account); err != nil {
+			return VoucherReceipt{}, err // the ledger's refusal would burn an id
+		}
+		return book()
+	}()
+	if err != nil {
+		return VoucherReceipt{}, &BookingError{Account: v.Account, Key: v.Channel, Amount: v.Cumulative, Err: err}
+	}
+	e.Look([]accounts.Account{v.Account})
+	return receipt, nil
+}
+
+func (e *Engine) checkVoucher(v Voucher) error {
+	_, known := e.book.Asset(v.Account.Ledger())
+	switch {
+	case v.Account.IsZero() || v.Account.Own():
+		return &accounts.FieldError{Subject: "voucher", Field: "Account", Reason: "must be a peer's"}
+	case !known:
+		return fmt.Errorf("%w: %v", accounts.ErrUnknownAsset, v.Account)
+	case v.Channel == "":
+		return &accounts.FieldError{Subject: "voucher", Field: "Channel", Reason: "must not be empty"}
+	case v.Cumulative.IsZero():
+		return &accounts.FieldError{Subject: "voucher", Field: "Cumulative", Reason: "must not be 0"}
+	case v.Cumulative == ledger.AmountMax:
+		return &accounts.FieldError{Subject: "voucher", Field: "Cumulative", Reason: "must be an amount that was paid, and not the largest there is"}
+	default:
+		return nil
+	}
+}
+
+func (e *Engine) bookVoucher(ctx context.Context, v Voucher) (VoucherReceipt, error) {
+	return e.bookNumbered(ctx, v, chart.CodeVoucher)
+}
+
+// bookNumbered writes the next row of a channel: an increase (code CodeVoucher), or a mark
+// of what is final (CodeFinal). Rows carry their number and what the channel has paid in
+// all; the id follows from the number, so of those who write the next one at once a single
+// one succeeds, and the others look again. Nothing else may come between the newest row,
+// from which the increase is worked out, and the next.
+func (e *Engine) bookNumbered(ctx context.Context, v Voucher, code uint16) (VoucherReceipt, error) {
+	for {
+		last, err := e.newestOf(ctx, v.Account, channelTag(e.ns, v.Channel), code)
+		if err != nil {
+			return VoucherReceipt{}, wrap("read the channel's newest row", err)
+		}
+		switch v.Cumulative.Compare(last.Cumulative) {
+		case 0:
+			last.Already = true
+			return last, nil
+		case -1:
+			return VoucherReceipt{}, fmt.Errorf("%w: %v", ErrVoucherLower, last.Cumulative)
+		}
+		if last.Number+1 == 0 {
+			return VoucherReceipt{}, ErrChannelFull
+		}
+		receipt, err := e.bookRow(ctx, v, code, last)
+		if !errors.Is(err, keyed.ErrConflict) {
+			return receipt, err
+		}
+	}
+}
+
+// bookRow writes the row behind last. The error is keyed.ErrConflict if there is another
+// one by now.
+func (e *Engine) bookRow(ctx context.Context, v Voucher, code uint16, last VoucherReceipt) (VoucherReceipt, error) {
+	ids := e.book.PeerIDs(v.Account)
+	own, _ := e.book.AssetIDs(v.Account.Ledger())
+	number := last.Number + 1
+	row := ledger.Transfer{
+		DebitAccountID: ids.Settlement, CreditAccountID: own.Control,
+		UserData128: uint128.Uint128(v.Cumulative), UserData64: channelTag(e.ns, v.Channel), UserData32: number,
+		Ledger: v.Account.Ledger(), Code: code,
+	}
+	if code == chart.CodeVoucher {
+		row.CreditAccountID, row.Amount = ids.Peer, v.Cumulative.SubFloor(last.Cumulative)
+	}
+	build := func(attempt uint64) []ledger.Transfer {
+		row.ID = e.ns.Derive("voucher", chart.U32(uint32(code)), chart.ID(ids.Settlement),
+			[]byte(v.Channel), chart.U32(number), chart.U64(attempt))
+		return []ledger.Transfer{row}
+	}
+	booking, err := keyed.Book(ctx, e.ledger, build)
+	if creditClosed(err) && code == chart.CodeVoucher {
+		row.CreditAccountID = own.Suspense
+		booking, err = keyed.Book(ctx, e.ledger, build)
+	}
+	var refused *ledger.TransferError
+	switch {
+	case errors.As(err, &refused):
+		return VoucherReceipt{}, refusal(refused)
+	case err != nil:
+		return VoucherReceipt{}, err
+	}
+	row.Timestamp = booking.Timestamp
+	receipt := voucherReceipt(&row)
+	receipt.Already, receipt.Suspense = booking.Already, row.CreditAccountID == own.Suspense
+	return receipt, nil
+}
+
+// newestOf reads a channel's newest row of this code; the zero receipt if there is none.
+func (e *Engine) newestOf(ctx context.Context, a accounts.Account, channel uint64, code uint16) (VoucherReceipt, error) {
+	row, found, err := sequence.Newest(ctx, e.ledger, ledger.AccountFilter{
+		AccountID: e.book.PeerIDs(a).Settlement, Code: code, UserData64: channel,
+		Flags: ledger.AccountFilterDebits,
+	})
+	if err != nil || !found {
+		return VoucherReceipt{}, err
+	}
+	receipt := voucherReceipt(&row)
+	own, _ := e.book.AssetIDs(a.Ledger())
+	receipt.Suspense = row.CreditAccountID == own.Suspense
+	return receipt, nil
+}
+
+func voucherReceipt(row *ledger.Transfer) VoucherReceipt {
+	return VoucherReceipt{
+		Transfer: row.ID, Number: row.UserData32, Cumulative: ledger.Amount(row.UserData128),
+		Increase: row.Amount, Booked: timeOf(row.Timestamp),
+	}
+}
+
+// channelTag marks the rows of a channel: 64 bits of a hash, so that an account would need
+// billions of channels for two of them to meet. It is never 0, which no filter finds.
+func channelTag(ns chart.Namespace, channel string) uint64 {
+	return max(ns.Derive("channel", []byte(channel)).Hi, 1)
+}
