@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 
@@ -97,35 +98,103 @@ func sum(a, b ledger.Amount) ledger.Amount {
 // TestAnotherEngineAtEveryStep lets another engine settle the account from end to
 // end before each request of an engine in turn. Whenever that is, the threshold
 // was crossed once, so one of the two pays, once.
+//
+// The same is done to an engine that is wrong on purpose: it reads the balance before the
+// newest order. It must overpay somewhere, or this test could not tell the two apart.
 func TestAnotherEngineAtEveryStep(t *testing.T) {
 	t.Parallel()
-	for step := 0; anotherEngineAt(t, step); step++ {
-		require.Less(t, step, 100)
+	right := func(l ledger.Ledger, _ *world) ledger.Ledger { return l }
+	for _, knowsHead := range []bool{false, true} {
+		for step := 0; ; step++ {
+			require.Less(t, step, 100)
+			met, paid := anotherEngineAt(t, step, right, knowsHead)
+			require.Equal(t, units(80), paid, "step %d", step)
+			if !met {
+				break
+			}
+		}
 	}
+	var overpaid []int
+	for step := 0; ; step++ {
+		require.Less(t, step, 100)
+		met, paid := anotherEngineAt(t, step, balanceFirst, false)
+		if paid != units(80) {
+			require.Equal(t, units(160), paid)
+			overpaid = append(overpaid, step)
+		}
+		if !met {
+			break
+		}
+	}
+	require.NotEmpty(t, overpaid)
+	t.Logf("an engine that reads the balance first pays twice when another one settles before its requests %v", overpaid)
 }
 
-func anotherEngineAt(t *testing.T, step int) (met bool) {
+// anotherEngineAt settles with an engine of this kind, and with another one before the
+// request of this number, if there are so many. It returns what both paid. An engine that
+// knows the head has paid 80 before, and does not read the newest order again.
+func anotherEngineAt(
+	t *testing.T, step int, kind func(ledger.Ledger, *world) ledger.Ledger, knowsHead bool,
+) (met bool, paid ledger.Amount) {
 	t.Helper()
 	w, r := newWorld(t), newRail()
-	w.earn(w.alice, 100)
 	cfg := manual(r, at100)
 	cfg.Instance = "other"
 	other := w.engine(cfg)
-	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+	l := &faulty{Ledger: w.ledger, fault: func(call) fault { return pass }}
+	e := w.engineOn(kind(l, w), manual(r, at100))
+	before := uint64(0)
+	if knowsHead {
+		w.earn(w.alice, 80+20)
+		_, err := e.Check(t.Context(), w.alice)
+		require.NoError(t, err)
+		w.spend(w.alice, 20)
+		before = 80
+	}
+	w.earn(w.alice, 100)
+	l.calls = 0
+	l.fault = func(c call) fault {
 		if c.number == step {
 			met = true
 			_, err := other.Check(context.Background(), w.alice)
 			require.NoError(t, err)
 		}
 		return pass
-	}}
-	_, err := w.engineOn(l, manual(r, at100)).Check(t.Context(), w.alice)
+	}
+	_, err := e.Check(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.Equal(t, units(80), r.total(w.alice), "step %d", step)
-	paid, _ := r.keys()
-	require.Equal(t, 1, paid, "step %d", step)
 	w.conserved(r)
-	return met
+	return met, r.total(w.alice).SubFloor(units(before))
+}
+
+// balanceFirst makes an engine on the ledger read the balance before the newest order: when
+// it asks for the order, the balance is read first, and that is what it gets when it
+// asks for the balance next.
+func balanceFirst(l ledger.Ledger, w *world) ledger.Ledger {
+	ids := w.book.PeerIDs(w.alice)
+	return &hasty{Ledger: l, account: []ledger.ID{ids.Peer, ids.Line, ids.Settlement}}
+}
+
+type hasty struct {
+	ledger.Ledger
+	account []ledger.ID
+	early   []ledger.Account // read and not asked for yet
+}
+
+func (h *hasty) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+	var err error
+	if h.early, err = h.Ledger.LookupAccounts(ctx, h.account); err != nil {
+		return nil, err
+	}
+	return h.Ledger.GetAccountTransfers(ctx, filter)
+}
+
+func (h *hasty) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	if early := h.early; early != nil && slices.Equal(ids, h.account) {
+		h.early = nil
+		return early, nil
+	}
+	return h.Ledger.LookupAccounts(ctx, ids)
 }
 
 func TestOrdersOfAnotherInstanceAreLeftAlone(t *testing.T) {
