@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/peerledger/peerledger"
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+var usd = accounts.Asset{Code: "USD", Scale: 6, Ledger: 1}
+
+// setup is what a connector process is told. It can read all of it again after a crash.
+type setup struct {
+	Name    string             `json:"name"`
+	Peer    string             `json:"peer"`
+	Folder  string             `json:"folder"` // of both connectors' sockets, and a folder for each
+	Packets int                `json:"packets"`
+	Seed    uint64             `json:"seed"`
+	Key     ed25519.PrivateKey `json:"key"`
+	PeerKey ed25519.PublicKey  `json:"peer_key"`
+	Line    ledger.Amount      `json:"line"`    // how much the other one may owe
+	At      ledger.Amount      `json:"at"`      // when the other one is paid
+	Deposit ledger.Amount      `json:"deposit"` // of each channel
+}
+
+func (s setup) socket(name string) string { return filepath.Join(s.Folder, name+".sock") }
+
+// channel names the one in which payer pays payee.
+func channel(payer, payee string) string { return payer + " to " + payee }
+
+// connector is one process: a ledger in a folder, the channel in which it pays, and what it
+// has from the other one.
+type connector struct {
+	setup
+
+	client  *peerledger.Client
+	own     accounts.Account
+	peer    accounts.Account
+	payer   *payer
+	other   *http.Client
+	sent    atomic.Int64 // packets that are through
+	refused atomic.Int64 // of these, how often the other one took none
+}
+
+// openConnector opens the books as they are.
+func openConnector(ctx context.Context, s setup) (*connector, error) {
+	folder := filepath.Join(s.Folder, s.Name)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, err
+	}
+	c := &connector{setup: s, other: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", s.socket(s.Peer))
+		},
+	}}}
+	c.payer = &payer{key: s.Key, channel: channel(s.Name, s.Peer), deposit: s.Deposit, send: func(ctx context.Context, claim claim) error {
+		return c.call(ctx, "/claim", claim, nil)
+	}}
+	if err := openPayer(filepath.Join(folder, "claims"), c.payer); err != nil {
+		return nil, err
+	}
+	l, err := embedded.Open(filepath.Join(folder, "ledger"))
+	if err != nil {
+		return nil, errors.Join(err, c.payer.close())
+	}
+	c.client, err = peerledger.New(l, peerledger.Config{
+		Accounts: accounts.Config{Namespace: s.Name, Assets: []accounts.Asset{usd}},
+		Settlement: settlement.Config{
+			Rails:    settlement.Rails{Default: &settlement.Rail{Name: c.payer.channel, Settler: c.payer}},
+			Policies: settlement.Policies{Default: settlement.Threshold{At: s.At}},
+			Instance: s.Name, RetryAfter: retryAfter, RetryAtMost: retryAtMost, RearmAfter: retryAtMost,
+		},
+	})
+	if err != nil {
+		return nil, errors.Join(err, l.Close(), c.payer.close())
+	}
+	if c.own, err = c.client.Book.Own(usd); err == nil {
+		var peers []accounts.Account
+		peers, err = c.client.Provision(ctx, accounts.Peer{ID: s.Peer, Asset: usd, CreditLine: s.Line})
+		if err == nil {
+			c.peer = peers[0]
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.close(ctx))
+	}
+	return c, nil
+}
+
+func (c *connector) close(ctx context.Context) error {
+	c.other.CloseIdleConnections()
+	return errors.Join(c.client.Close(ctx), c.payer.close())
+}
+
+// run serves the other connector, and sends it packets, until ctx ends.
+func (c *connector) run(ctx context.Context) error {
+	socket := c.socket(c.Name)
+	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) { // of a life that was killed
+		return err
+	}
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		return err
+	}
+	server := http.Server{Handler: c.handler(), ReadHeaderTimeout: callTimeout}
+	var work sync.WaitGroup
+	served, sent := make(chan error, 1), make(chan error, 1)
+	work.Go(func() { served <- server.Serve(listener) })
+	work.Go(func() { sent <- c.sendAll(ctx) })
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+	}
+	err = errors.Join(err, server.Close(), <-sent)
+	work.Wait()
+	return err
+}
+
+func (c *connector) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /packet", handle(c.takePacket))
+	mux.HandleFunc("POST /claim", handle(c.takeClaim))
+	mux.HandleFunc("POST /books", handle(c.books))
+	mux.HandleFunc("POST /settle", handle(c.settle))
+	mux.HandleFunc("POST /redeem", handle(c.redeem))
+	return mux
+}
+
+// takePacket books a packet that the other one sends to us, once: it comes again if the
+// answer got lost. A packet that the line does not cover is refused, for ever.
+func (c *connector) takePacket(ctx context.Context, m packetMessage) (packetAnswer, error) {
+	p := transfers.Packet{ID: m.ID, From: c.peer, To: c.own, In: m.Amount, Out: m.Amount, Hold: hold}
+	if _, err := c.client.Recorder.Prepare(ctx, p); err != nil {
+		if errors.Is(err, transfers.ErrCreditLine) || errors.Is(err, ledger.ErrIDSpent) { // now, or when it came before
+			err = nil
+		}
+		return packetAnswer{Code: insufficientLiquidity}, err
+	}
+	_, err := c.client.Recorder.Fulfill(ctx, p)
+	return packetAnswer{}, err
+}
+
+// takeClaim books a claim of the other one's. A claim that was booked before is taken again,
+// and so is a lower one, which is in it.
+func (c *connector) takeClaim(ctx context.Context, m claim) (struct{}, error) {
+	if err := m.verify(c.PeerKey, channel(c.Peer, c.Name), c.Deposit); err != nil {
+		return struct{}{}, err
+	}
+	_, err := c.client.Settlement.ReceiveVoucher(ctx, settlement.Voucher{
+		Account: c.peer, Channel: m.Channel, Cumulative: m.Cumulative,
+	})
+	if errors.Is(err, settlement.ErrVoucherLower) {
+		err = nil
+	}
+	return struct{}{}, err
+}
+
+func (c *connector) settle(ctx context.Context, _ struct{}) (books, error) {
+	if _, err := c.client.Settlement.Settle(ctx, c.peer); err != nil {
+		return books{}, err
+	}
+	return c.books(ctx, struct{}{})
+}
+
+// redeem takes what the other one has paid out of its channel. That is all there is to it
+// here; a real channel is closed on some chain.
+func (c *connector) redeem(ctx context.Context, _ struct{}) (books, error) {
+	exposure, err := c.client.Settlement.Exposure(ctx, c.peer, channel(c.Peer, c.Name))
+	if err != nil {
+		return books{}, err
+	}
+	for _, ch := range exposure.Channels {
+		_, err := c.client.Settlement.Redeemed(ctx, settlement.Voucher{Account: c.peer, Channel: ch.Channel, Cumulative: ch.Claimed})
+		if err != nil {
+			return books{}, err
+		}
+	}
+	return c.books(ctx, struct{}{})
+}
+
+// books are what a connector has booked of the other one.
+type books struct {
+	Name     string        `json:"name"`
+	Sent     int64         `json:"sent"`      // packets, of those it was told to send
+	Refused  int64         `json:"refused"`   // how often the other one took none, since it was last started
+	Position string        `json:"position"`  // units; above 0 it owes the other one
+	Paid     ledger.Amount `json:"paid"`      // to the other one
+	Received ledger.Amount `json:"received"`  // from the other one
+	Claims   ledger.Amount `json:"claims"`    // that it has signed
+	Open     ledger.Amount `json:"open"`      // orders that are not paid yet
+	Held     ledger.Amount `json:"held"`      // of packets under way
+	NotFinal ledger.Amount `json:"not_final"` // of what it received
+}
+
+func (c *connector) books(ctx context.Context, _ struct{}) (books, error) {
+	b, err := c.client.Book.Balance(ctx, c.peer)
+	if err != nil {
+		return books{}, err
+	}
+	exposure, err := c.client.Settlement.Exposure(ctx, c.peer)
+	if err != nil {
+		return books{}, err
+	}
+	c.payer.mu.Lock()
+	claims := c.payer.total
+	c.payer.mu.Unlock()
+	held, _ := b.HeldIn.Add(b.HeldOut)
+	return books{
+		Name: c.Name, Sent: c.sent.Load(), Refused: c.refused.Load(), Position: b.Position().String(),
+		Paid: b.SettledOut, Received: b.SettledIn, Claims: claims, Open: b.Settling, Held: held, NotFinal: exposure.Open,
+	}, nil
+}
+
+// handle is a handler of JSON. An error is the caller's to try again.
+func handle[In, Out any](f func(context.Context, In) (Out, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var in In
+		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		out, err := f(r.Context(), in)
+		switch {
+		case errors.Is(err, errClaim):
+			http.Error(w, err.Error(), http.StatusForbidden)
+		case err != nil:
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		default:
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(out) // the caller has gone if it fails, and asks again
+		}
+	}
+}
+
+// call asks the other connector.
+func (c *connector) call(ctx context.Context, path string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := post(ctx, c.other, path, in, out); err != nil {
+		return fmt.Errorf("%s asks %s: %w", c.Name, c.Peer, err)
+	}
+	return nil
+}
