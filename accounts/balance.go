@@ -35,7 +35,7 @@ type Balance struct {
 
 	// Lifetime totals.
 	Sent       ledger.Amount // debited for packets that the peer sent, and by Adjust
-	Earned     ledger.Amount // credited for packets that the peer delivered, and by Adjust
+	Earned     ledger.Amount // credited for packets that the peer delivered, and by Adjust (which settlement orders leave out)
 	SettledOut ledger.Amount // paid by us to the peer
 	SettledIn  ledger.Amount // paid by the peer to us
 

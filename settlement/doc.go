@@ -1,8 +1,8 @@
 // Package settlement pays peers what is owed to them, and books what they pay.
 //
 // An Engine looks at the balances that packets changed. When a peer's Policy says
-// that something is due, it writes an order into the ledger, calls the Settler,
-// which pays on some settlement rail, and books what was paid:
+// that something is due, it writes an order into the ledger, calls the Settler of the
+// peer's Rail, which pays, and books what was paid:
 //
 //	order    pending transfer peer -> settlement, under an id derived from the
 //	         settlement account and the number of the order
@@ -12,24 +12,40 @@
 // All state is in the ledger, so a crash between any two steps loses nothing: the
 // next Engine of the same Instance finds the order open and calls the Settler
 // again under the same key. A peer is therefore paid once if the rail pays once
-// for each key. Any number of engines may work on one ledger: an account has at
-// most one open order, and of those who want to place the next one a single one
-// succeeds.
+// for each key.
 //
 // What is not known is never given back. Only ErrDeclined, the Settler's word
-// that a key will never be paid, voids an order; after any other error the order
-// stays open and is tried again under the same key.
+// that a key will never be paid, voids an order, or Engine.Cancel, an operator's; after
+// any other error the order stays open and is tried again under the same key, by the same
+// rail.
+//
+// # Many engines
+//
+// Any number of engines, of one process or of many, may work on one ledger. An account has
+// at most one open order, and of those who want to place the next one a single one
+// succeeds: an order is numbered, its number was read before the balance that it rests on,
+// and a number is taken once. An engine renews its claims on its open orders in the ledger;
+// when one has been silent for Config.Lease, another one takes its orders over.
 //
 // # What is paid
 //
 // Only posted amounts count, and engines never order more than packets earned: what
-// a peer prepaid is not paid back to it. The order moves at most what the peer
-// account has (balancing_debit), so that a race makes it smaller and no limit can
-// refuse it.
+// a peer prepaid, or an operator credited it with, is not paid back to it. The order moves
+// at most what the peer account has (balancing_debit), so that a race makes it smaller and
+// no limit can refuse it.
+//
+// # When it is paid
+//
+// Accounts are looked at when packets were booked (Touch), at the start (Look), at each
+// Sweep, when the peer takes no more packets (Refused), and when somebody asks (Check,
+// Settle). A Policy decides on what is seen then: Threshold, Every, Idle, combined by
+// FirstOf and AtLeast, chosen by peer and asset.
 //
 // # What comes in
 //
 // Receive books a payment of a peer, RecordPaid one that was made to a peer
 // without an order. Both take the sender's key, and a key is booked once, for
-// ever: the ids of the transfers are derived from it.
+// ever: the ids of the transfers are derived from it. ReceiveVoucher books what a
+// voucher of a payment channel is worth beyond the one before, and Exposure reports what
+// of it is not final.
 package settlement

@@ -2,6 +2,7 @@ package settlement_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -22,7 +23,8 @@ func units(n uint64) ledger.Amount { return ledger.NewAmount(n) }
 // world is a ledger with peers, and a hand that moves money as packets do.
 type world struct {
 	t      testing.TB
-	ledger *embedded.Ledger
+	number uint64 // of the world among those on its ledger
+	ledger ledger.Ledger
 	book   *accounts.Book
 	peers  []accounts.Account
 	alice  accounts.Account // the first of the peers
@@ -34,8 +36,14 @@ type world struct {
 // newWorld has these peers, each with a credit line of 1000.
 func newWorld(tb testing.TB, names ...string) *world {
 	tb.Helper()
-	w := &world{t: tb, ledger: embedded.New()}
-	w.book = newBook(tb, w.ledger)
+	return newWorldOn(tb, embedded.New(), 0, names...)
+}
+
+// newWorldOn has them on a ledger with worlds of other numbers.
+func newWorldOn(tb testing.TB, l ledger.Ledger, number uint64, names ...string) *world {
+	tb.Helper()
+	w := &world{t: tb, ledger: l, number: number}
+	w.book = w.bookOn(l)
 	var peers []accounts.Peer
 	for _, name := range append([]string{"alice"}, names...) {
 		peers = append(peers, accounts.Peer{ID: name, Asset: usd, CreditLine: units(1000)})
@@ -51,6 +59,19 @@ func newBook(tb testing.TB, l ledger.Ledger) *accounts.Book {
 	tb.Helper()
 	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
 	require.NoError(tb, err)
+	return book
+}
+
+// bookOn is a book of the world's own namespace.
+func (w *world) bookOn(l ledger.Ledger) *accounts.Book {
+	w.t.Helper()
+	if w.number == 0 {
+		return newBook(w.t, l)
+	}
+	book, err := accounts.NewBook(l, accounts.Config{
+		Namespace: fmt.Sprint("world ", w.number), Assets: []accounts.Asset{usd},
+	})
+	require.NoError(w.t, err)
 	return book
 }
 
@@ -113,7 +134,7 @@ func (w *world) write(row ledger.Transfer) ledger.ID {
 	w.t.Helper()
 	w.mu.Lock()
 	w.last++
-	row.ID = ledger.NewID(w.last, 7)
+	row.ID = ledger.NewID(w.last, w.number<<8|7)
 	w.mu.Unlock()
 	results, err := w.ledger.CreateTransfers(context.Background(), []ledger.Transfer{row})
 	require.NoError(w.t, err)
@@ -158,7 +179,7 @@ func (w *world) engine(cfg settlement.Config) *settlement.Engine {
 
 func (w *world) engineOn(l ledger.Ledger, cfg settlement.Config) *settlement.Engine {
 	w.t.Helper()
-	e, err := settlement.NewEngine(l, newBook(w.t, l), cfg)
+	e, err := settlement.NewEngine(l, w.bookOn(l), cfg)
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { _ = e.Close(context.Background()) })
 	return e

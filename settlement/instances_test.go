@@ -13,6 +13,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
 	"github.com/peerledger/peerledger/settlement"
 )
 
@@ -21,14 +22,23 @@ import (
 // end between SettleTo and At: an order on a stale balance would take it below.
 func TestEnginesShareALedger(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	const engines, peers, rounds = 4, 40, 60
-	var names []string
-	for i := range peers - 1 {
+	enginesShareALedger(t, newWorld(t, peersBeside...))
+}
+
+// peersBeside alice.
+var peersBeside = func() (names []string) {
+	for i := range 39 {
 		names = append(names, fmt.Sprint("peer ", i))
 	}
-	w, r := newWorld(t, names...), newRail()
+	return names
+}()
+
+func enginesShareALedger(t *testing.T, w *world) {
+	t.Helper()
+	seed := ledgertest.Seed(t)
+	const engines, rounds = 4, 60
+	peers := len(w.peers)
+	r := newRail()
 	r.before = func(settlement.Order) error { runtime.Gosched(); return nil }
 	r.pays = func(o settlement.Order) ledger.Amount { // a part now and then
 		if o.ID.Lo%4 == 0 {
@@ -107,7 +117,7 @@ func TestAnotherEngineAtEveryStep(t *testing.T) {
 	for _, knowsHead := range []bool{false, true} {
 		for step := 0; ; step++ {
 			require.Less(t, step, 100)
-			met, paid := anotherEngineAt(t, step, right, knowsHead)
+			met, paid := anotherEngineAt(t, newWorld(t), step, right, knowsHead)
 			require.Equal(t, units(80), paid, "step %d", step)
 			if !met {
 				break
@@ -117,7 +127,7 @@ func TestAnotherEngineAtEveryStep(t *testing.T) {
 	var overpaid []int
 	for step := 0; ; step++ {
 		require.Less(t, step, 100)
-		met, paid := anotherEngineAt(t, step, balanceFirst, false)
+		met, paid := anotherEngineAt(t, newWorld(t), step, balanceFirst, false)
 		if paid != units(80) {
 			require.Equal(t, units(160), paid)
 			overpaid = append(overpaid, step)
@@ -134,10 +144,10 @@ func TestAnotherEngineAtEveryStep(t *testing.T) {
 // request of this number, if there are so many. It returns what both paid. An engine that
 // knows the head has paid 80 before, and does not read the newest order again.
 func anotherEngineAt(
-	t *testing.T, step int, kind func(ledger.Ledger, *world) ledger.Ledger, knowsHead bool,
+	t *testing.T, w *world, step int, kind func(ledger.Ledger, *world) ledger.Ledger, knowsHead bool,
 ) (met bool, paid ledger.Amount) {
 	t.Helper()
-	w, r := newWorld(t), newRail()
+	r := newRail()
 	cfg := manual(r, at100)
 	cfg.Instance = "other"
 	other := w.engine(cfg)

@@ -105,7 +105,11 @@ func TestExposure(t *testing.T) {
 // book the highest one.
 func TestVouchersReceivedByManyAtOnce(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	vouchersByMany(t, newWorld(t))
+}
+
+func vouchersByMany(t *testing.T, w *world) {
+	t.Helper()
 	seed := ledgertest.Seed(t)
 	highest := map[string]uint64{}
 	var mu sync.Mutex

@@ -175,7 +175,7 @@ func TestUsage(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
 		"-nothing", "argument", "-ledger disk", "-packets 0", "-count 0", "-max 0s", "-delay -1s", "-delay 1s -ledger cluster",
-		"-phase three", "-callers 0", "-callers 1,x", "-lanes 17", "-lanes 2,2", "-peers 1", "-load cold", "-settle maybe",
+		"-phase three", "-ways by-hand", "-ways ,", "-ways mixed -phase single", "-callers 0", "-callers 1,x", "-lanes 17", "-lanes 2,2", "-peers 1", "-load cold", "-settle maybe",
 		"-journal ,", "-axes all,lanes", "-plot bench.gif", "-plot svg",
 	} {
 		_, err := measured(t, strings.Fields(args)...)
@@ -189,6 +189,27 @@ func TestUsage(t *testing.T) {
 	_, err = measured(t, "-csv", filepath.Join(t.TempDir(), "no folder", "bench.csv"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.Equal(t, 1, exitStatus(err))
+}
+
+// Some ways alone are compared with each other, and with nothing else.
+func TestSomeWays(t *testing.T) {
+	t.Parallel()
+	out, err := measured(t, append([]string{"-ways", "submit", "-phase", "two", "-axes", "settle", "-json", "-settle", "off,on"}, small...)...)
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	var compared int
+	for _, text := range lines {
+		var line jsonLine
+		require.NoError(t, json.Unmarshal([]byte(text), &line))
+		require.Equal(t, waySubmit, line.Way)
+		require.Nil(t, line.ToBatched)
+		require.Nil(t, line.ToSingle)
+		if line.ToBase != nil {
+			compared++
+		}
+	}
+	require.Positive(t, compared)
+	require.Len(t, lines, 4, "the base, and what small and this vary: lanes, peers, the engine")
 }
 
 // One axis at a time, each compared with what does the same work.

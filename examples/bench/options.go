@@ -24,6 +24,7 @@ type options struct {
 	// What to measure. The base scenario is the first of each list, and of the
 	// lanes 2 if it is there.
 	phases  []phase
+	ways    []way
 	callers []int
 	lanes   []int
 	peers   []int
@@ -86,6 +87,9 @@ func parse(args []string, stderr io.Writer) (opts options, err error) {
 	if err != nil {
 		return opts, fmt.Errorf("%w: %w", errUsage, err)
 	}
+	if len(planOf(opts)) == 0 {
+		return opts, fmt.Errorf("%w: -ways: there is no such way in these phases", errUsage)
+	}
 	return opts, nil
 }
 
@@ -102,6 +106,8 @@ func define(flags *flag.FlagSet, opts *options) (read func() error) {
 	flags.StringVar(&opts.csv, "csv", "", "write the measurements to this `file` too")
 	flags.StringVar(&opts.plot, "plot", "", "draw throughput against callers into this `file`, .svg or .png")
 	phases := flags.String("phase", "two,single", "`list` of two (a hold, then its post) and single")
+	ways := flags.String("ways", "batched,mixed,single,submit,record",
+		"`list` of ways to measure: what is left out is not compared with")
 	callers := flags.String("callers", "1,64,10000", "`list` of how many goroutines record")
 	lanes := flags.String(axisLanes, "1,2,4", "`list` of how many sessions there are")
 	peers := flags.String(axisPeers, "10,1000,100000", "`list` of how many peers there are")
@@ -111,8 +117,9 @@ func define(flags *flag.FlagSet, opts *options) (read func() error) {
 	axes := flags.String("axes", "none",
 		"`list` of what to vary, one at a time: lanes, load, settle, journal, peers, memory (a table of its own); all or none")
 	return func() error {
-		var errs [8]error
+		var errs [9]error
 		opts.phases, errs[0] = list(*phases, "phase", name(phaseTwo, phaseSingle))
+		opts.ways, errs[8] = list(*ways, "ways", name(wayBatched, wayMixed, waySingle, waySubmit, wayRecord))
 		opts.callers, errs[1] = list(*callers, "callers", number)
 		opts.lanes, errs[2] = list(*lanes, axisLanes, number)
 		opts.peers, errs[3] = list(*peers, axisPeers, number)

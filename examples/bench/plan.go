@@ -93,7 +93,7 @@ func planOf(opts options) []measurement {
 			plan = append(plan, recorderWays(opts, v.scenario, v.name)...)
 		}
 	}
-	return plan
+	return slices.DeleteFunc(plan, func(m measurement) bool { return !slices.Contains(opts.ways, m.way) })
 }
 
 func recorderWays(opts options, s scenario, varied string) []measurement {

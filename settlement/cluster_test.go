@@ -1,0 +1,49 @@
+//go:build cgo && unix
+
+package settlement_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
+)
+
+// What does not need virtual time, on one real TigerBeetle.
+func TestOnACluster(t *testing.T) {
+	t.Parallel()
+	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})
+	l, worlds := c.Open(t), uint64(0)
+	newWorld := func(t *testing.T, names ...string) *world {
+		t.Helper()
+		worlds++
+		return newWorldOn(t, l, worlds, names...)
+	}
+	// One after another: each sees at its end that nothing is held on the ledger.
+	t.Run("engines share a ledger", func(t *testing.T) { //nolint:paralleltest // see above
+		enginesShareALedger(t, newWorld(t, peersBeside...))
+	})
+	t.Run("a crash at every step", func(t *testing.T) { //nolint:paralleltest // see above
+		for _, heir := range []string{"first", "second"} {
+			for step := 0; crashAt(t, newWorld(t), step, 95, heir); step++ {
+				require.Less(t, step, 100)
+			}
+		}
+	})
+	t.Run("another engine at every step", func(t *testing.T) { //nolint:paralleltest // see above
+		overpaid := false
+		for step, met := 0, true; met; step++ {
+			var paid ledger.Amount
+			met, paid = anotherEngineAt(t, newWorld(t), step, func(l ledger.Ledger, _ *world) ledger.Ledger { return l }, false)
+			require.Equal(t, units(80), paid, "step %d", step)
+			_, paid = anotherEngineAt(t, newWorld(t), step, balanceFirst, false)
+			overpaid = overpaid || paid != units(80)
+		}
+		require.True(t, overpaid, "an engine that reads the balance first is found out")
+	})
+	t.Run("vouchers received by many at once", func(t *testing.T) { //nolint:paralleltest // see above
+		vouchersByMany(t, newWorld(t))
+	})
+}
