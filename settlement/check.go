@@ -65,7 +65,7 @@ func (e *Engine) checkOne(ctx context.Context, a accounts.Account) ([]Payment, e
 	if err != nil {
 		return nil, &OrderError{Account: a, Err: err}
 	}
-	return e.settle(ctx, v)
+	return e.settle(ctx, v, e.stillDue)
 }
 
 // enter begins a visit, after the one that is under way.
@@ -83,8 +83,11 @@ func (e *Engine) enter(ctx context.Context, a accounts.Account) (*visit, error) 
 	}
 }
 
-// settle takes an account through as many orders as it needs, and ends the visit.
-func (e *Engine) settle(ctx context.Context, v *visit) (payments []Payment, err error) {
+// settle takes an account through as many orders as it needs, and ends the visit. After a
+// payment, more tells whether there should be another one at once.
+func (e *Engine) settle(
+	ctx context.Context, v *visit, more func(context.Context, accounts.Account) bool,
+) (payments []Payment, err error) {
 	// What a Settler that ends the goroutine (runtime.Goexit) leaves behind: a
 	// failed visit.
 	last, failed := turn{}, true
@@ -112,13 +115,20 @@ func (e *Engine) settle(ctx context.Context, v *visit) (payments []Payment, err 
 		again = last.again
 		if !last.payment.Paid.IsZero() {
 			payments = append(payments, last.payment)
-			again = again && e.stillDue(ctx, v.account)
+			again = again && more(ctx, v.account)
 		}
 	}
 	// An account that has to wait anyway needs no backoff, nor does one whose
 	// caller gave up.
 	failed = err != nil && last.until.IsZero() && ctx.Err() == nil
 	return payments, err
+}
+
+// nextRound leaves it to the next look-up, which is for all accounts, whether there should be
+// another payment.
+func (e *Engine) nextRound(_ context.Context, a accounts.Account) bool {
+	e.register.look([]accounts.Account{a})
+	return false
 }
 
 // stillDue looks, after a payment, whether there should be another one. It is cheaper than

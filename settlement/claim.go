@@ -73,7 +73,7 @@ func (e *Engine) resume(ctx context.Context, last *head) (turn, error) {
 			return turn{look: until}, nil
 		}
 	}
-	if (!noted || !owner.mine) && !e.cfg.NoTakeover {
+	if (!noted || !owner.mine) && e.keeps(&last.Order) {
 		switch err := e.claim(ctx, last, owner); {
 		case errors.Is(err, sequence.ErrTaken):
 			return turn{again: true}, nil
@@ -104,6 +104,10 @@ func (e *Engine) leaveAlone(last *head, o owner) (until time.Time, leave bool) {
 	}
 }
 
+// keeps reports whether claims are written on an order of ours: not if we cannot pay it.
+// An engine that has its rail may take it over.
+func (e *Engine) keeps(o *Order) bool { return !e.cfg.NoTakeover && e.rails[o.rail] != nil }
+
 // claim makes an open order ours: after a restart, so that nobody takes it over, or from
 // an owner that is silent. The error is sequence.ErrTaken if another engine was faster.
 func (e *Engine) claim(ctx context.Context, last *head, before owner) error {
@@ -119,6 +123,28 @@ func (e *Engine) claim(ctx context.Context, last *head, before owner) error {
 		e.cfg.Events.TakenOver(last.Order)
 	}
 	return nil
+}
+
+// withdraw voids an order that our Settler never got. If we were paused since it was placed,
+// another engine may have taken it over and be paying it: then it must not be voided. So the
+// void is linked to our next claim, and one of the two engines gets that number. Nobody's
+// Settler gets an order of nothing, so that one needs no claim. The error is
+// sequence.ErrTaken if somebody else has claimed the order.
+func (e *Engine) withdraw(ctx context.Context, o Order) error {
+	if o.Amount.IsZero() || e.cfg.NoTakeover {
+		return e.resolve(ctx, o, ledger.Amount{})
+	}
+	var claim uint64
+	if own := e.register.of(o.Account).own; own != nil {
+		claim = own.claim
+	}
+	_, err := sequence.PlaceChain(ctx, e.ledger, claim+1, func(n uint64) []ledger.Transfer {
+		return []ledger.Transfer{e.claimRow(&o, n), {
+			ID:        e.ns.Derive("withdraw", chart.ID(o.ID), chart.U64(n)),
+			PendingID: o.ID, Flags: ledger.TransferVoidPending,
+		}}
+	})
+	return wrap("give the order back", err)
 }
 
 // keep renews our claims until the Engine has ended.
@@ -140,7 +166,9 @@ func (e *Engine) keep() {
 func (e *Engine) renew(ctx context.Context) {
 	var open []ownOrder
 	for _, o := range e.register.orders() {
-		open = append(open, o)
+		if e.keeps(&o.Order) {
+			open = append(open, o)
+		}
 	}
 	for chunk := range slices.Chunk(open, renewals) {
 		rows := make([]ledger.Transfer, len(chunk))

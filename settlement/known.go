@@ -28,6 +28,8 @@ type ownOrder struct {
 	final *answer // the Settler's final answer, until it is booked
 	claim uint64  // the number of our newest claim on it; the order itself is number 0
 	stuck bool    // Events.Stuck was told
+
+	refused bool // the ledger refused to close it
 }
 
 // answer is what the Settler finally said about an order.
@@ -84,6 +86,22 @@ func (r *register) answered(a accounts.Account, final answer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.entry(a).own.final = &final
+}
+
+// refused notes that the ledger refused to close an order of ours.
+func (r *register) refused(o Order) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if own := r.entry(o.Account).own; own != nil && own.ID == o.ID {
+		own.refused = true
+	}
+}
+
+func (r *register) wasRefused(o Order) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	own := r.entry(o.Account).own
+	return own != nil && own.ID == o.ID && own.refused
 }
 
 // noted is our order that was open as far as we knew, with the Settler's final

@@ -69,7 +69,7 @@ func (e *Engine) round(ctx context.Context) bool {
 	}
 	for _, a := range due {
 		if v, _ := e.register.enter(a); v != nil {
-			e.work.Go(func() { _, _ = e.settle(ctx, v) })
+			e.work.Go(func() { _, _ = e.settle(ctx, v, e.nextRound) })
 		} else {
 			// Check is there; the end of its visit wakes the loop.
 			e.register.look([]accounts.Account{a})

@@ -1,6 +1,7 @@
 package settlement_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -187,6 +188,42 @@ func TestVoidedOrderIsNotOpen(t *testing.T) {
 	_, err := e.Check(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.NoError(t, e.Close(t.Context()))
+	ledgertest.RequireConserved(t, w.ledger)
+}
+
+// An engine is paused between placing an order, which turned out too small, and giving it
+// back. Meanwhile another one has taken it over and is paying it: it must not be voided.
+func TestTooSmallOrderThatWasTakenOver(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	w.earn(w.alice, 100)
+	policy := settlement.AtLeast{Amount: units(60), Of: at100}
+	heirs := manual(r, policy)
+	heirs.Instance = "heir"
+	heirs.Clock = func() time.Time { return time.Now().Add(time.Hour) }
+	heir := w.engine(heirs)
+	creates := 0
+	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+		if !c.creates {
+			return pass
+		}
+		switch creates++; creates {
+		case 1: // a packet takes most of the headroom just before the order is placed
+			w.hold(w.alice, 1100-30)
+		case 2: // it is about to be given back
+			paid, err := heir.Check(context.Background(), w.alice)
+			require.NoError(t, err)
+			require.Equal(t, []uint64{30}, amounts(paid))
+		}
+		return pass
+	}}
+	cfg := manual(r, policy)
+	cfg.Events.Voided = func(settlement.Order, error) { require.Fail(t, "the rail has paid it") }
+	_, err := w.engineOn(l, cfg).Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, creates, 2)
+	require.Equal(t, units(30), r.total(w.alice))
+	require.Equal(t, units(30), w.balance(w.alice).SettledOut)
 	ledgertest.RequireConserved(t, w.ledger)
 }
 

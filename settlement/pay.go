@@ -109,7 +109,10 @@ func (e *Engine) isPressed(last *head) (pressed bool, notBefore time.Time) {
 
 // giveBack voids an order that was never given to the Settler.
 func (e *Engine) giveBack(ctx context.Context, o Order) (turn, error) {
-	if err := e.resolve(ctx, o, ledger.Amount{}); err != nil {
+	switch err := e.withdraw(ctx, o); {
+	case errors.Is(err, sequence.ErrTaken):
+		return turn{again: true}, nil // another engine has it, and may be paying it
+	case err != nil:
 		return turn{}, e.fails(o, err)
 	}
 	e.register.closed(o.Account)

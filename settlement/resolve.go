@@ -17,8 +17,10 @@ import (
 // A transient refusal (somebody closed an account) burns the ids, so each attempt
 // has its own, and starts where those before are burnt.
 func (e *Engine) resolve(ctx context.Context, o Order, paid ledger.Amount) error {
-	if err := e.mayPost(ctx, o, paid); err != nil {
-		return wrap("resolve the order", err)
+	if e.register.wasRefused(o) {
+		if err := e.mayPost(ctx, o, paid); err != nil {
+			return wrap("resolve the order", err)
+		}
 	}
 	for attempt := uint64(0); ; attempt++ {
 		chain := e.resolution(o, paid, attempt)
@@ -35,14 +37,15 @@ func (e *Engine) resolve(ctx context.Context, o Order, paid ledger.Amount) error
 		case resolvedBefore(outcome):
 			return e.compareResolution(ctx, o, paid, outcome.Status)
 		default:
+			e.register.refused(o)
 			id := chain[max(outcome.Breaker, 0)].ID
-			return wrap("resolve the order", &ledger.TransferError{ID: id, Status: outcome.Status})
+			return wrap("resolve the order", refusal(&ledger.TransferError{ID: id, Status: outcome.Status}))
 		}
 	}
 }
 
-// mayPost refuses a post on a closed account without asking for it: each refusal by
-// the ledger burns an id, and every later attempt would have to walk over it.
+// mayPost refuses a post on a closed account without asking for it, once the ledger has
+// refused one: each refusal burns an id, and every later attempt would have to walk over it.
 func (e *Engine) mayPost(ctx context.Context, o Order, paid ledger.Amount) error {
 	if paid.IsZero() {
 		return nil // a void is always allowed
