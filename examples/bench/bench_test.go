@@ -191,6 +191,17 @@ func TestUsage(t *testing.T) {
 	require.Equal(t, 1, exitStatus(err))
 }
 
+// An engine whose payments are never due is measured for its checks.
+func TestChecksAlone(t *testing.T) {
+	t.Parallel()
+	out, err := measured(t, "-packets", "2000", "-count", "1", "-ways", "submit", "-settle", "on", "-at", "1000000000", "-phase", "single")
+	require.NoError(t, err)
+	require.Contains(t, out, "single-phase submit from 2: 0 orders paid")
+	out, err = measured(t, "-packets", "2000", "-count", "1", "-ways", "submit", "-settle", "on", "-at", "1", "-phase", "single")
+	require.NoError(t, err)
+	require.NotContains(t, out, ": 0 orders paid")
+}
+
 // Some ways alone are compared with each other, and with nothing else.
 func TestSomeWays(t *testing.T) {
 	t.Parallel()

@@ -127,7 +127,7 @@ func (b *bencher) measureRaw(ctx context.Context, m measurement, st stage, marke
 func (b *bencher) measureRecorder(
 	ctx context.Context, m measurement, st stage, market *market, q *quota,
 ) (s sample, err error) {
-	r, err := market.record(ctx, st.ledger, m.scenario, b.opts.packets)
+	r, err := market.record(ctx, st.ledger, m.scenario, settleAt(b.opts.at, b.opts.packets, len(market.peers)))
 	if err != nil {
 		return s, err
 	}

@@ -20,6 +20,7 @@ type options struct {
 	most    time.Duration
 	delay   time.Duration
 	seed    uint64
+	at      uint64 // packets; 0: see settleAt
 
 	// What to measure. The base scenario is the first of each list, and of the
 	// lanes 2 if it is there.
@@ -102,6 +103,8 @@ func define(flags *flag.FlagSet, opts *options) (read func() error) {
 	flags.DurationVar(&opts.most, "max", 3*time.Second, "`time` after which a measurement takes no more packets")
 	flags.DurationVar(&opts.delay, "delay", 0, "`time` that the embedded ledger holds each answer back")
 	flags.Uint64Var(&opts.seed, "seed", 1, "`number` that the traffic is drawn from")
+	flags.Uint64Var(&opts.at, "at", 0,
+		"the settlement engine pays a peer that is owed so many `packets`: many for its checks alone; 0 is about as far as positions stray")
 	flags.BoolVar(&opts.json, "json", false, "print one JSON object a line per measurement")
 	flags.StringVar(&opts.csv, "csv", "", "write the measurements to this `file` too")
 	flags.StringVar(&opts.plot, "plot", "", "draw throughput against callers into this `file`, .svg or .png")

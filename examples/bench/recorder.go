@@ -26,9 +26,9 @@ type recording struct {
 	failed               atomic.Pointer[error] // of the engine or the journal, the last one
 }
 
-// record starts a recorder for the peers of a market, between whom that many packets
-// are to go.
-func (m *market) record(ctx context.Context, l ledger.Ledger, s scenario, packets int) (*recording, error) {
+// record starts a recorder for the peers of a market. The engine, if there is one, pays a
+// peer when it is owed at.
+func (m *market) record(ctx context.Context, l ledger.Ledger, s scenario, at ledger.Amount) (*recording, error) {
 	book, err := accounts.NewBook(l, m.cfg)
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func (m *market) record(ctx context.Context, l ledger.Ledger, s scenario, packet
 		Batch: r.batch, Journal: r.fail, Replayed: func([]transfers.Result) {}, // the folder is a new one
 	}}
 	if s.settle {
-		if r.engine, err = settlement.NewEngine(l, book, r.settling(settleAt(packets, len(m.peers)))); err != nil {
+		if r.engine, err = settlement.NewEngine(l, book, r.settling(at)); err != nil {
 			return nil, err
 		}
 		cfg.Touched = r.engine.Touch
@@ -56,10 +56,13 @@ func (m *market) record(ctx context.Context, l ledger.Ledger, s scenario, packet
 	return r, nil
 }
 
-// settleAt is what a peer is owed when it is paid, in units: about as far as a position
-// strays when peers send as much as they receive. So the engine looks at balances
-// after every batch, and a measurement sees a few payments and not thousands.
-func settleAt(packets, peers int) ledger.Amount {
+// settleAt is what a peer is owed when it is paid, in units. If it is not given, it is about
+// as far as a position strays when peers send as much as they receive: so the engine looks
+// at balances after every batch, and a measurement sees a few payments and not thousands.
+func settleAt(given uint64, packets, peers int) ledger.Amount {
+	if given > 0 {
+		return ledger.NewAmount(unit * given)
+	}
 	ofEach := 2 * float64(packets) / float64(peers)
 	return ledger.NewAmount(unit * uint64(max(10, math.Sqrt(ofEach))))
 }
