@@ -52,8 +52,9 @@ type Config struct {
 	// Default 10 min.
 	StuckAfter time.Duration
 	// Round is the least time between two look-ups of the balances that packets
-	// changed. Each look-up is for all of them, so a longer one costs the recorder less
-	// and finds later what is due. Default 50 ms.
+	// changed. Each look-up is for all of them and takes its turn with the recorder's
+	// requests, so a longer round costs the recorder less and finds later what is due.
+	// The first look-up after a while without packets is made at once. Default 250 ms.
 	Round time.Duration
 	// Sweep is how often all accounts are looked at that were ever touched, in
 	// case something was missed, and for what becomes due by time. Default 1 min.
@@ -131,7 +132,7 @@ func (c Config) withDefaults() Config {
 	c.RetryAtMost = cmp.Or(c.RetryAtMost, 5*time.Minute)
 	c.RearmAfter = cmp.Or(c.RearmAfter, time.Minute)
 	c.StuckAfter = cmp.Or(c.StuckAfter, 10*time.Minute)
-	c.Round = cmp.Or(c.Round, 50*time.Millisecond)
+	c.Round = cmp.Or(c.Round, 250*time.Millisecond)
 	c.Sweep = cmp.Or(c.Sweep, time.Minute)
 	if c.Clock == nil {
 		c.Clock = time.Now

@@ -20,7 +20,7 @@ import (
 // automatic is the Config of an engine that runs its loop.
 func automatic(s settlement.Settler) settlement.Config {
 	cfg := manual(s, at100)
-	cfg.Manual = false
+	cfg.Manual, cfg.Round = false, 50*time.Millisecond
 	return cfg
 }
 

@@ -220,7 +220,7 @@ func TestPositionAlerts(t *testing.T) {
 		w := newWorld(t)
 		var told record
 		e := w.engine(settlement.Config{
-			Events: told.events(), Marks: settlement.Rules[settlement.Marks]{
+			Round: 50 * time.Millisecond, Events: told.events(), Marks: settlement.Rules[settlement.Marks]{
 				Peer: map[string]settlement.Marks{"alice": {High: units(100), Low: units(50), Margin: units(10)}},
 			},
 		})

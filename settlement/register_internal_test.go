@@ -1,0 +1,39 @@
+package settlement
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger/embedded"
+)
+
+// When the loop cannot keep up, touches are kept in a bounded way, and none is lost.
+func TestTouchesAreBounded(t *testing.T) {
+	t.Parallel()
+	asset := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
+	book, err := accounts.NewBook(embedded.New(), accounts.Config{Assets: []accounts.Asset{asset}})
+	require.NoError(t, err)
+	own, err := book.Own(asset)
+	require.NoError(t, err)
+	list := []accounts.Account{own, {}}
+	for i := range 1000 {
+		a, err := book.Account(fmt.Sprint("peer ", i), asset)
+		require.NoError(t, err)
+		list = append(list, a)
+	}
+	r := newRegister(backoff.NewExponentialBackOff)
+	now := time.Now()
+	for range 1000 {
+		r.touch(list, now)
+		require.LessOrEqual(t, len(r.pending), pendingMax)
+	}
+	require.LessOrEqual(t, cap(r.pending), 2*(pendingMax+len(list)))
+	require.Len(t, r.take(now), 1000, "each once, and not ourselves or nobody")
+	require.Empty(t, r.take(now))
+	require.Len(t, r.all(now), 1000)
+}
