@@ -141,7 +141,8 @@ func (e *Engine) wakeLoop() {
 // waits in the same way.
 //
 // Orders that stay open are reported as an *OpenOrdersError (ErrOrdersOpen): the
-// next Engine of the same Instance resumes them.
+// next Engine of the same Instance resumes them, or another one takes them over when
+// Config.Lease has passed.
 func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Lock()
 	first := !e.closed

@@ -78,8 +78,8 @@ func (e *OrderError) Error() string {
 func (e *OrderError) Unwrap() error { return e.Err }
 
 // OpenOrdersError lists the orders that were open when the Engine was closed, as
-// far as it knows. They are resumed by the next Engine of the same Instance. It
-// matches ErrOrdersOpen.
+// far as it knows. They are resumed by the next Engine of the same Instance, or taken over
+// by another one when Config.Lease has passed. It matches ErrOrdersOpen.
 type OpenOrdersError struct {
 	Orders []OpenOrder // the oldest first; at least one
 }

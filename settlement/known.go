@@ -35,7 +35,7 @@ type ownOrder struct {
 // answer is what the Settler finally said about an order.
 type answer struct {
 	paid   ledger.Amount
-	giving error // why the rest is given back; nil if nothing is, or nothing was asked
+	giving error // why the rest is given back; nil if the order is closed with a payment alone
 }
 
 // press is why a payment should not wait for its policy.
