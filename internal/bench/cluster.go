@@ -6,11 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
 
 	tb "github.com/tigerbeetle/tigerbeetle-go"
@@ -80,43 +75,19 @@ func (s *clusterSubject) close() error {
 
 // connect makes a client of TigerBeetle's own. It does not wait for the cluster.
 func (s *clusterSubject) connect(ctx context.Context) (*rawClient, error) {
-	addresses := make([]string, len(s.cfg.Addresses))
-	for i, address := range s.cfg.Addresses {
-		var err error
-		if addresses[i], err = resolved(ctx, address); err != nil {
-			return nil, err
-		}
+	resolved, err := s.cfg.Resolve(ctx) // TigerBeetle's client takes no host names
+	if err != nil {
+		return nil, err
+	}
+	addresses := make([]string, len(resolved))
+	for i, address := range resolved {
+		addresses[i] = address.String()
 	}
 	client, err := tb.NewClient(layout.Value[tb.Uint128](s.cfg.ClusterID), addresses)
 	if err != nil {
 		return nil, fmt.Errorf("tigerbeetle-go: %w", err)
 	}
 	return newRawClient(ctx, client), nil
-}
-
-// resolved is an address without a host name, which TigerBeetle's client does not
-// take: the lowest of the name's, as package cluster does it.
-func resolved(ctx context.Context, address string) (string, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		host, port = address, "" // it is without a port, or a port alone
-	}
-	_, notIP := netip.ParseAddr(strings.Trim(host, "[]"))
-	if _, notPort := strconv.ParseUint(host, 10, 16); notIP == nil || notPort == nil {
-		return address, nil
-	}
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return "", err
-	}
-	for i := range ips {
-		ips[i] = ips[i].Unmap()
-	}
-	first := slices.MinFunc(ips, netip.Addr.Compare) // IPv4 sorts first; an answer without addresses is an error
-	if port == "" {
-		port = "3001" // TigerBeetle's
-	}
-	return net.JoinHostPort(first.String(), port), nil
 }
 
 // rawClient is a client of TigerBeetle's own, whose calls take no context: when that

@@ -46,22 +46,6 @@ func TestRawClient(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-func TestResolved(t *testing.T) {
-	t.Parallel()
-	for _, address := range []string{"3001", "127.0.0.1", "127.0.0.1:3001", "[::1]", "[::1]:3001"} {
-		got, err := resolved(t.Context(), address)
-		require.NoError(t, err)
-		require.Equal(t, address, got)
-	}
-	for address, want := range map[string]string{"localhost:4000": "127.0.0.1:4000", "localhost": "127.0.0.1:3001"} {
-		got, err := resolved(t.Context(), address)
-		require.NoError(t, err)
-		require.Equal(t, want, got)
-	}
-	_, err := resolved(t.Context(), "nobody.invalid:3001")
-	require.Error(t, err)
-}
-
 // All of it on a real TigerBeetle.
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
