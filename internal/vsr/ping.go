@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"syscall"
+	"time"
 
 	"lukechampine.com/uint128"
 )
@@ -18,8 +19,12 @@ var (
 	// ErrHungUp says that the server ended the connection instead of answering, as a
 	// replica does that is asked for another cluster than its own.
 	ErrHungUp = errors.New("vsr: the server hung up: a replica of another cluster, or no TigerBeetle")
+	// ErrFull says that the server ends connections before anything is said on them, as a
+	// replica does that has as many as it takes (since release 0.17.6), and a proxy whose
+	// server is down.
+	ErrFull = errors.New("vsr: the server ends connections at once: it takes no more, or is a proxy without a server")
 	// ErrSilent says that the server took the connection and did not answer in time. A
-	// replica that has as many clients as it takes does that, and one that is recovering.
+	// replica that is recovering does that, and one of an earlier release that is full.
 	ErrSilent = errors.New("vsr: the server does not answer")
 	// ErrForeign says that something else than TigerBeetle answered.
 	ErrForeign = errors.New("vsr: the server is no TigerBeetle")
@@ -71,22 +76,57 @@ const (
 // client of a release that belongs to a cluster. It opens a connection, of which each
 // replica has only a few for clients, closes it at the end, and opens no session.
 //
-// Errors: those of connecting; ErrHungUp, ErrSilent when ctx ends first, ErrForeign with
-// the beginning of what was answered, *EvictedError. A replica that is not the primary does
+// If the server hangs up it connects once more, to see whether that is for what was asked.
+//
+// Errors: those of connecting; ErrHungUp, ErrFull, ErrSilent when ctx ends first, ErrForeign
+// with the beginning of what was answered, *EvictedError. A replica that is not the primary does
 // not evict, and stays silent.
 func Ping(ctx context.Context, address string, cluster uint128.Uint128, release Release) (Pong, error) {
+	var pong Pong
+	err := converse(ctx, address, func(conn net.Conn) (err error) {
+		pong, err = ping(conn, cluster, release)
+		return err
+	})
+	if errors.Is(err, ErrHungUp) {
+		if full := converse(ctx, address, listen); errors.Is(full, ErrFull) || errors.Is(full, ErrForeign) {
+			err = full
+		}
+	}
+	return pong, err
+}
+
+// converse connects and talks; ctx ends the talk.
+func converse(ctx context.Context, address string, talk func(net.Conn) error) error {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
-		return Pong{}, err
+		return err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // ends the read
-	pong, err := ping(conn, cluster, release)
+	err = talk(conn)
 	if !stop() && err != nil {
 		err = ErrSilent
 	}
 	_ = conn.Close() // it has shown all it can
-	return pong, err
+	return err
+}
+
+// listenFor is how long a server that is full gets to end a connection. It does so as soon
+// as it accepts it.
+const listenFor = 500 * time.Millisecond
+
+// listen says nothing, as a replica does too.
+func listen(conn net.Conn) error {
+	_ = conn.SetReadDeadline(time.Now().Add(listenFor)) // of a TCP connection it never fails
+	said := make([]byte, 40)
+	switch n, err := conn.Read(said); {
+	case n > 0:
+		return fmt.Errorf("%w: it says %q", ErrForeign, said[:n])
+	case errors.Is(hungUp(err), ErrHungUp):
+		return ErrFull
+	default:
+		return nil
+	}
 }
 
 func ping(conn net.Conn, cluster uint128.Uint128, release Release) (Pong, error) {

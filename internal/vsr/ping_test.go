@@ -46,6 +46,12 @@ func TestPingOfASilentServer(t *testing.T) {
 	require.ErrorIs(t, err, vsr.ErrSilent)
 }
 
+func TestPingOfAFullServer(t *testing.T) {
+	t.Parallel()
+	_, err := ask(t, vsrtest.Serve(t, vsrtest.Replica{Full: true}), 7, release, time.Minute)
+	require.ErrorIs(t, err, vsr.ErrFull)
+}
+
 func TestPingOfSomethingElse(t *testing.T) {
 	t.Parallel()
 	for said, want := range map[string]error{

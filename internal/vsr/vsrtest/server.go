@@ -21,6 +21,8 @@ type Replica struct {
 	Release   vsr.Release
 	// Silent takes connections and answers nothing.
 	Silent bool
+	// Full ends connections at once.
+	Full bool
 }
 
 // Serve serves a replica on a free port of 127.0.0.1 until the test ends, and returns its
@@ -67,6 +69,9 @@ func Listen(tb testing.TB, serve func(net.Conn)) (address string) {
 
 // answer answers one ping.
 func (r Replica) answer(conn net.Conn) {
+	if r.Full {
+		return
+	}
 	message := make([]byte, 256)
 	if _, err := io.ReadFull(conn, message); err != nil {
 		return
