@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/peerledger/peerledger/internal/progress"
+	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
 // ErrUsage is matched by the errors of a wrong command line.
@@ -29,6 +30,9 @@ func Define(flags *flag.FlagSet) *Bench {
 	b.read = define(flags, &b.opts)
 	return b
 }
+
+// OnCluster says which cluster "-ledger cluster" is, instead of the environment.
+func (b *Bench) OnCluster(which func() (cluster.Config, error)) { b.opts.cluster = which }
 
 // Run measures, when the flags are parsed, and prints the figures on stdout. given tells
 // which flags were given: whoever gives a list of an axis means all of it. On a terminal

@@ -23,8 +23,11 @@ type clusterSubject struct {
 	clients []*rawClient
 }
 
-func clusterFromEnv() (subject, error) {
-	cfg, err := cluster.ConfigFromEnv()
+func openCluster(which func() (cluster.Config, error)) (subject, error) {
+	if which == nil {
+		which = cluster.ConfigFromEnv
+	}
+	cfg, err := which()
 	if err != nil {
 		return nil, err
 	}

@@ -2,9 +2,13 @@
 
 package bench
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/peerledger/peerledger/ledger/cluster"
+)
 
 // errNoCluster says what TigerBeetle's client needs.
 var errNoCluster = errors.New("-ledger cluster needs cgo, and a Unix system: this program was built without")
 
-func clusterFromEnv() (subject, error) { return nil, errNoCluster }
+func openCluster(func() (cluster.Config, error)) (subject, error) { return nil, errNoCluster }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
 // options are the command line.
@@ -32,6 +34,8 @@ type options struct {
 	settle  []bool
 	journal []bool
 	axes    []string // the lists of which the other values are measured too
+
+	cluster func() (cluster.Config, error) // which cluster; nil: what the environment says
 
 	json bool
 	csv  string // files; "" is none

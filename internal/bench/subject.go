@@ -28,7 +28,7 @@ type send func(context.Context, []ledger.Transfer) ([]ledger.CreateTransferResul
 
 func openSubject(opts options) (subject, error) {
 	if opts.ledger == "cluster" {
-		return clusterFromEnv()
+		return openCluster(opts.cluster)
 	}
 	return embeddedSubject{opts}, nil
 }
