@@ -80,7 +80,7 @@ func TestCredit(t *testing.T) {
 		{[]string{"revoke", "alice@USD", "500", "--what-is-free"}, "150.50", "30.01"},
 		{[]string{"set", "alice@USD", "31", "--if-line", "30.01"}, "30.01", "31.00"},
 	} {
-		got := rows[change](t, s, append([]string{"credit", "--yes"}, test.args...)...)
+		got := rows[change](t, s, append([]string{"credit"}, append(test.args, "--yes")...)...)
 		require.Equal(t, []string{test.before, test.after}, []string{got[0].Before, got[0].After}, test.args)
 		require.True(t, got[0].Written)
 	}
@@ -98,7 +98,7 @@ func TestCredit(t *testing.T) {
 		{[]string{"set", "alice", "1", "--asset", "GBP"}, statusUsage, `no asset "GBP"`},
 		{[]string{"set", "alice@USD"}, statusUsage, "usage: peerledger credit set peer amount"},
 	} {
-		got := s.do(t, append([]string{"credit", "--yes"}, test.args...)...)
+		got := s.do(t, append([]string{"credit"}, append(test.args, "--yes")...)...)
 		require.Equal(t, test.status, got.status, "%v: %s", test.args, got.errors)
 		require.Contains(t, got.errors, test.want)
 		require.Empty(t, got.out)

@@ -27,7 +27,8 @@ type snapshot struct {
 type watchedRow struct {
 	peerRow
 	SettleAt string `json:"settle_at,omitempty"`
-	// Due is what is owed to the peer, of its threshold, in percent; -1 without one.
+	// Due is what is owed to the peer and not being paid, of its threshold, in percent; -1
+	// without one.
 	Due int `json:"due_percent"`
 	// Used is how much of its credit line the peer uses, in percent; -1 without one.
 	Used     int    `json:"line_used_percent"`
@@ -99,7 +100,7 @@ func (w *watcher) row(b accounts.Balance) (watchedRow, error) {
 		return row, err
 	}
 	row.SettleAt = b.Asset.Format(threshold.At)
-	row.Due = percent(settlement.Standing{Balance: b}.Owed(), threshold.At)
+	row.Due = percent(settlement.Standing{Balance: b}.Owed().SubFloor(b.Settling), threshold.At)
 	return row, nil
 }
 
