@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,7 +61,7 @@ func TestConfigurations(t *testing.T) {
 		oneAsset + "peers:\n  - {id: a, credit_line: 1.005}":                                                    "peers[0] (a): credit_line",
 		oneAsset + "peers:\n  - {id: a, settle_at: 5, settle_to: 5}":                                            "peers[0] (a): settle_at, settle_to",
 		oneAsset + "peers:\n  - {id: a, settle_to: 5}":                                                          "settle_to is given without settle_at",
-		"assets:\n  - {code: USD, scale: 2, ledger: 1}\n  - {code: EUR, scale: 2, ledger: 1}\n":                 "ledger",
+		"assets:\n  - {code: USD, scale: 2, ledger: 1}\n  - {code: EUR, scale: 2, ledger: 1}\n":                 "Ledger 1 is already that of USD/2",
 		"assets:\n  - {code: USD, scale: 2, ledger: 1}\n  - {code: EUR, scale: 2, ledger: 2}\npeers: [{id: a}]": "say which asset: USD/2, EUR/2",
 	} {
 		_, err := parseConfig([]byte(text))
@@ -187,13 +186,9 @@ func TestDoctor(t *testing.T) {
 	release, err := vsr.ParseRelease(cluster.ClientRelease)
 	require.NoError(t, err)
 	other := vsrtest.Serve(t, vsrtest.Replica{ClusterID: uint128.From64(8), Release: release})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
-
 	for want, args := range map[doctor.Code][]string{
 		doctor.WrongClusterID: {"--cluster-id", "7", "--addresses", other},
-		doctor.NothingListens: {"--cluster-id", "7", "--addresses", listener.Addr().String()},
+		doctor.NothingListens: {"--cluster-id", "7", "--addresses", freeAddress(t)},
 		doctor.Unresolvable:   {"--cluster-id", "7", "--addresses", "nobody.invalid:3001"},
 		doctor.ConfigInvalid:  {"--cluster-id", "seven", "--addresses", other},
 	} {

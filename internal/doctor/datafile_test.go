@@ -39,10 +39,12 @@ func TestDataFiles(t *testing.T) {
 		"another cluster's": {write("8_0.tigerbeetle", other), "", []Code{DataFileOther}},
 		"cut":               {write("7_0.tigerbeetle", long), "", []Code{DataFileShort, DataFileRight}},
 		"two": {func(t *testing.T, dir string) {
+			t.Helper()
 			write("7_0.tigerbeetle", superblock)(t, dir)
 			write("8_0.tigerbeetle", other)(t, dir)
 		}, "", []Code{DataFilesMixed, DataFileRight, DataFileOther}},
 		"damaged": {func(t *testing.T, dir string) {
+			t.Helper()
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "7_0.tigerbeetle"), make([]byte, 1<<20), 0o600))
 		}, "", []Code{DataFileDamaged}},
 	}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/backup"
+	"github.com/peerledger/peerledger/internal/vsr"
+	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
+)
+
+// dataFile is a data file of a cluster of so many replicas, and a folder for backups.
+func dataFile(t *testing.T, replicas int) (file, folder string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "7_0.tigerbeetle")
+	vsrtest.DataFile(t, file, vsr.Superblock{ClusterID: uint128.From64(7), ReplicaCount: replicas, Sequence: 1})
+	return file, filepath.Join(t.TempDir(), "backups")
+}
+
+func TestBackupAndRestore(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("the commands of this test need sh")
+	}
+	file, folder := dataFile(t, 1)
+	marks := filepath.Join(t.TempDir(), "marks")
+	got := runIn(t, "backup", "--file", file, "--to", folder, "--stop", "echo stop >>"+marks, "--start", "echo start >>"+marks, "--keep", "2", "--keep-for", "30d")
+	require.Equal(t, statusDone, got.status, got.errors)
+	require.Contains(t, got.out, "262144 bytes in ")
+	written, err := os.ReadFile(marks)
+	require.NoError(t, err)
+	require.Equal(t, "stop\nstart\n", string(written))
+	require.Equal(t, statusDone, runIn(t, "backup", "--file", file, "--to", folder, "--json").status)
+
+	list := runIn(t, "backup", "list", folder)
+	require.Equal(t, 2, strings.Count(list.out, "7-20"))
+	target := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
+	require.Equal(t, statusDone, runIn(t, "restore", folder, target).status)
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	restored, err := os.ReadFile(target)
+	require.NoError(t, err)
+	require.Equal(t, want, restored)
+
+	got = runIn(t, "restore", folder, target)
+	require.Equal(t, statusFailed, got.status)
+	require.Contains(t, got.errors, "not empty")
+}
+
+func TestBackupIsRefused(t *testing.T) {
+	t.Parallel()
+	file, folder := dataFile(t, 3)
+	got := runIn(t, "backup", "--file", file, "--to", folder)
+	require.Equal(t, statusFailed, got.status)
+	require.Contains(t, got.errors, "a cluster of 3 replicas")
+	require.Contains(t, got.errors, "tigerbeetle recover")
+	for _, args := range [][]string{
+		{"--stop", "true"}, {"--start", "true"}, {"--snapshot", "--stop", "true", "--start", "true"}, {"--totals"}, {"--keep-for", "-3d"}, {"--keep-for", "soon"},
+	} {
+		require.Equal(t, statusUsage, runIn(t, append([]string{"backup", "--file", file, "--to", folder}, args...)...).status, args)
+	}
+	require.NoDirExists(t, folder)
+	require.NotEqual(t, statusDone, runIn(t, "backup", "--to", folder).status)
+	require.Equal(t, statusFailed, runIn(t, "restore", folder, file).status)
+	require.Equal(t, statusFailed, runIn(t, "verify", folder).status)
+}
+
+func TestVerifyNeedsAServer(t *testing.T) {
+	t.Parallel()
+	file, folder := dataFile(t, 1)
+	require.Equal(t, statusDone, runIn(t, "backup", "--file", file, "--to", folder).status)
+	got := runIn(t, "verify", folder, "--binary", "/nonexistent/tigerbeetle")
+	require.Equal(t, statusUsage, got.status)
+	require.Contains(t, got.errors, "name one with --binary")
+}
+
+func TestAges(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]time.Duration{"": 0, "30d": 720 * time.Hour, "12h": 12 * time.Hour, "0d": 0} {
+		got, err := parseAge(text)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	for _, text := range []string{"d", "-1d", "-1h", "1.5d", "week"} {
+		_, err := parseAge(text)
+		require.ErrorIs(t, err, errUsage)
+	}
+}
+
+// What verify says of each outcome, and how it ends.
+func TestVerdicts(t *testing.T) {
+	t.Parallel()
+	for relation, want := range map[backup.Relation]string{
+		backup.Equal: "Equal to the original", backup.MovedOn: "there is more in what came later", backup.Contrary: "DIFFERENT from the original: less",
+	} {
+		var out strings.Builder
+		a := &app{stdout: &out}
+		report := backup.Report{Comparisons: []backup.Comparison{{With: "the original", Relation: relation, Detail: "less"}}}
+		require.NoError(t, a.showVerified(report, nil))
+		require.Contains(t, out.String(), want)
+		require.Equal(t, relation == backup.Contrary, verdict(report, nil) != nil)
+	}
+	require.ErrorIs(t, verdict(backup.Report{}, backup.ErrUnbalanced), errFound)
+}

@@ -1,0 +1,15 @@
+package backup
+
+import (
+	"os"
+	"syscall"
+)
+
+// allocated is how much of the disk a file takes.
+func allocated(info os.FileInfo) (int64, bool) {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return stat.Blocks * 512, true
+}

@@ -1,0 +1,220 @@
+package backup
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/peerledger/peerledger/internal/vsr"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Options say what to back up, and how.
+type Options struct {
+	File   string // the data file
+	Folder string // where backups are kept; made if it is not there
+	// Stop stops the server before the copy, and Start starts it again afterwards, whatever
+	// happened in between, also when ctx has ended. Default neither: the server is stopped
+	// already. Both or none.
+	Stop, Start func(context.Context) error
+	// Snapshot says that File is in an atomic snapshot of its file system, so that it does
+	// not matter whether a server runs with the original.
+	Snapshot bool
+	// Totals reads the totals of the running server just before it is stopped, for Verify to
+	// compare with. Default they are not noted.
+	Totals func(context.Context) (Totals, error)
+	// Keep and KeepFor say which backups of the same cluster are kept afterwards: the newest
+	// Keep ones, and all that are younger than KeepFor. All are, if both are 0. The newest is
+	// kept always, and what is damaged is not touched.
+	Keep    int
+	KeepFor time.Duration
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+	// Progress is told how many bytes of the data file are copied, and then checked, of how
+	// many. Default nobody is.
+	Progress func(what string, done, all int64)
+
+	step func(name string) error // between two steps, for tests
+}
+
+// lockFor is how long to wait for the lock of the data file: that of a server that was
+// killed lingers for a moment.
+const lockFor = 2 * time.Second
+
+// startWithin is how long the server gets to be started again.
+const startWithin = time.Minute
+
+// Create makes a backup. It is there, whole and read back, when Create returns it; with an
+// error there is none, and the earlier ones are as they were, but that an error of the
+// retention or of Start may come with a backup. Another Create in the same folder is
+// refused (ErrBusy).
+//
+// Errors: ErrReplicated, ErrInUse, ErrBusy, vsr.ErrNotDataFile, those of Stop, Start and
+// Totals, and those of the files.
+func Create(ctx context.Context, o Options) (Backup, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.step == nil {
+		o.step = func(string) error { return nil }
+	}
+	if err := refuse(o.File); err != nil {
+		return Backup{}, err
+	}
+	if err := os.MkdirAll(o.Folder, 0o700); err != nil {
+		return Backup{}, err
+	}
+	lock := flock.New(filepath.Join(o.Folder, ".lock"))
+	switch mine, err := lock.TryLock(); {
+	case err != nil:
+		return Backup{}, err
+	case !mine:
+		return Backup{}, fmt.Errorf("%w: %s", ErrBusy, o.Folder)
+	}
+	defer func() { _ = lock.Close() }() // it ends with the process at the latest
+	if err := clean(o.Folder); err != nil {
+		return Backup{}, err
+	}
+	b, err := o.make(ctx)
+	if b.Folder == "" {
+		return b, err
+	}
+	return b, errors.Join(err, o.retain(b))
+}
+
+// refuse refuses files that are not to be backed up.
+func refuse(path string) error {
+	sb, err := vsr.ReadSuperblock(path)
+	switch {
+	case err != nil:
+		return fmt.Errorf("backup: %w", err)
+	case sb.ReplicaCount != 1:
+		return replicated(path, sb.ReplicaCount)
+	default:
+		return nil
+	}
+}
+
+// make makes the backup. Its Folder is "" if there is none.
+func (o Options) make(ctx context.Context) (b Backup, err error) {
+	partial, err := os.MkdirTemp(o.Folder, partialPrefix)
+	if err != nil {
+		return b, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(partial)) }() // it is not there if all went well
+	m, startErr, err := o.copy(ctx, partial)
+	if err == nil {
+		err = o.complete(ctx, partial, m)
+	}
+	if err != nil {
+		return b, errors.Join(err, startErr)
+	}
+	final := filepath.Join(o.Folder, m.ClusterID.String()+"-"+m.Taken.Format(nameTime))
+	if _, err := os.Lstat(final); err == nil {
+		return b, errors.Join(fmt.Errorf("backup: %s is there already: is the clock right?", final), startErr)
+	}
+	if err := os.Rename(partial, final); err != nil {
+		return b, errors.Join(err, startErr)
+	}
+	b = Backup{Folder: final, Manifest: m}
+	return b, errors.Join(o.step("renamed"), syncFolder(o.Folder), startErr)
+}
+
+// copy copies the data file, with the server stopped. startErr is what went wrong with
+// starting the server again.
+func (o Options) copy(ctx context.Context, partial string) (m Manifest, startErr, err error) {
+	if o.Totals != nil {
+		if m.Totals, err = o.Totals(ctx); err != nil {
+			return m, nil, err
+		}
+	}
+	if o.Stop != nil {
+		defer func() {
+			// The server must run again whoever has lost patience.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startWithin)
+			defer cancel()
+			if startErr = o.Start(ctx); startErr != nil {
+				startErr = fmt.Errorf("backup: the server was NOT started again: %w", startErr)
+			}
+		}()
+		if err := errors.Join(o.Stop(ctx), o.step("stopped")); err != nil {
+			return m, nil, err
+		}
+	}
+	if !o.Snapshot {
+		lock, err := hold(ctx, o.File)
+		if err != nil {
+			return m, nil, err
+		}
+		defer func() { _ = lock.Close() }() // before the server is started
+	}
+	m, err = o.copyHeld(ctx, partial, m.Totals)
+	return m, nil, err
+}
+
+// hold takes the lock that a server takes on its data file, so that none is started
+// meanwhile.
+func hold(ctx context.Context, path string) (*flock.Flock, error) {
+	lock := flock.New(path, flock.SetFlag(os.O_RDONLY), flock.SetPermissions(0o600))
+	ctx, cancel := context.WithTimeout(ctx, lockFor)
+	defer cancel()
+	if mine, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil || !mine {
+		return nil, fmt.Errorf("%w: %s: stop the server first, or say how to (--stop, --start)", ErrInUse, path)
+	}
+	return lock, nil
+}
+
+// copyHeld copies a file that nobody writes.
+func (o Options) copyHeld(ctx context.Context, partial string, totals Totals) (m Manifest, err error) {
+	sb, err := vsr.ReadSuperblock(o.File) // as it is now
+	if err != nil {
+		return m, fmt.Errorf("backup: %w", err)
+	}
+	from, err := os.Open(o.File)
+	if err != nil {
+		return m, err
+	}
+	defer func() { _ = from.Close() }() // it was only read
+	info, err := from.Stat()
+	if err != nil {
+		return m, err
+	}
+	to, err := os.OpenFile(filepath.Join(partial, dataName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return m, err
+	}
+	s, err := pack(ctx, from, to, o.moved("copying", info.Size()))
+	if err = cmp.Or(finish(to, err), o.step("copied")); err != nil {
+		return m, err
+	}
+	return Manifest{
+		Format: formatNow, ClusterID: ledger.Amount(sb.ClusterID), Taken: o.Now().UTC().Truncate(time.Millisecond), File: filepath.Base(o.File),
+		Release: sb.Release.String(), Sequence: sb.Sequence, Checkpoint: sb.CheckpointOp,
+		Size: s.size, SHA256: s.whole, Packed: s.packed, PackedSum: s.packedSum, Snapshot: o.Snapshot, Totals: totals,
+	}, nil
+}
+
+func (o Options) moved(what string, all int64) func(int64) {
+	if o.Progress == nil {
+		return nil
+	}
+	return func(done int64) { o.Progress(what, done, all) }
+}
+
+// complete writes the manifest and reads all of the backup back.
+func (o Options) complete(ctx context.Context, partial string, m Manifest) error {
+	if err := errors.Join(writeManifest(partial, m), o.step("described"), syncFolder(partial)); err != nil {
+		return err
+	}
+	b, err := Open(partial)
+	if err != nil {
+		return err
+	}
+	return errors.Join(b.unpack(ctx, nil, o.moved("checking", m.Size)), o.step("checked"))
+}

@@ -1,0 +1,256 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/internal/vsr"
+	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
+)
+
+func TestCreateAndRestore(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	o := n.options()
+	o.Now = clock(time.Second)
+	b := n.create(t, o)
+	require.Equal(t, filepath.Join(n.folder, "7-20261126T000001.000Z"), b.Folder)
+	want, err := os.ReadFile(n.file)
+	require.NoError(t, err)
+	require.Equal(t, want, restored(t, b))
+	m := b.Manifest
+	require.Equal(t, []any{"7", "7_0.tigerbeetle", "0.17.9", uint64(3), uint64(960), int64(vsrtest.DataFileSize)},
+		[]any{m.ClusterID.String(), m.File, m.Release, m.Sequence, m.Checkpoint, m.Size})
+	again, err := Open(b.Folder)
+	require.NoError(t, err)
+	require.Equal(t, b, again)
+}
+
+// What must not be backed up is not, and says why.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	three := superblock
+	three.ReplicaCount = 3
+	vsrtest.DataFile(t, n.file, three)
+	_, err := Create(t.Context(), n.options())
+	require.ErrorIs(t, err, ErrReplicated)
+	require.ErrorContains(t, err, "tigerbeetle recover")
+	require.NoDirExists(t, n.folder, "nothing is touched")
+
+	require.NoError(t, os.WriteFile(n.file, []byte("hello"), 0o600))
+	_, err = Create(t.Context(), n.options())
+	require.ErrorIs(t, err, vsr.ErrNotDataFile)
+	_, err = Create(t.Context(), Options{File: filepath.Join(t.TempDir(), "missing"), Folder: n.folder})
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestFileInUse(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	server := flock.New(n.file, flock.SetFlag(os.O_RDWR))
+	_, err := server.TryLock()
+	require.NoError(t, err)
+	defer func() { _ = server.Close() }()
+	_, err = Create(t.Context(), n.options())
+	require.ErrorIs(t, err, ErrInUse)
+	list, err := List(n.folder)
+	require.NoError(t, err)
+	require.Empty(t, list)
+
+	o := n.options()
+	o.Snapshot = true // of which nobody minds the lock
+	require.True(t, n.create(t, o).Manifest.Snapshot)
+
+	// The server that is stopped lets go.
+	stopped, started := 0, 0
+	o = n.options()
+	o.Stop = func(context.Context) error { stopped++; return server.Unlock() }
+	o.Start = func(context.Context) error {
+		started++
+		mine, err := server.TryLock() // the copy must not hold it any more
+		require.True(t, mine)
+		return err
+	}
+	n.create(t, o)
+	require.Equal(t, []int{1, 1}, []int{stopped, started})
+}
+
+// The server runs again whatever goes wrong, and nothing is left of the backup.
+func TestServerIsStartedAgain(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	for name, change := range map[string]func(o *Options, cancel func()){
+		"stop fails": func(o *Options, _ func()) {
+			stop := o.Stop
+			o.Stop = func(ctx context.Context) error { return errors.Join(stop(ctx), broken) }
+		},
+		"copy fails": func(o *Options, _ func()) {
+			o.step = func(name string) error {
+				if name == "copied" {
+					return broken
+				}
+				return nil
+			}
+		},
+		"file is gone": func(o *Options, _ func()) {
+			o.step = func(string) error { return os.Remove(o.File) }
+		},
+		"context ends": func(o *Options, cancel func()) {
+			o.step = func(string) error { cancel(); return nil }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode(t)
+			o, running := n.options(), true
+			o.Stop = func(context.Context) error { running = false; return nil }
+			o.Start = func(ctx context.Context) error { running = true; return ctx.Err() }
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			change(&o, cancel)
+			_, err := Create(ctx, o)
+			require.Error(t, err)
+			require.NotContains(t, err.Error(), "NOT started")
+			require.True(t, running)
+			require.Empty(t, leftovers(t, n.folder))
+		})
+	}
+}
+
+// A backup is a backup, also if the server cannot be started again: but that is said.
+func TestServerThatDoesNotStart(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	o := n.options()
+	o.Stop = func(context.Context) error { return nil }
+	o.Start = func(context.Context) error { return errors.New("no") }
+	b, err := Create(t.Context(), o)
+	require.ErrorContains(t, err, "NOT started again")
+	require.NoError(t, b.Check(t.Context(), nil))
+}
+
+func TestOneBackupAtATime(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	o := n.options()
+	o.step = func(string) error {
+		_, err := Create(t.Context(), n.options())
+		require.ErrorIs(t, err, ErrBusy)
+		return nil
+	}
+	n.create(t, o)
+}
+
+// leftovers are the names in a folder that are neither a backup's nor the lock's.
+func leftovers(t *testing.T, folder string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	for _, entry := range entries {
+		if entry.Name() != ".lock" && !backupName.MatchString(entry.Name()) {
+			names = append(names, entry.Name())
+		}
+	}
+	return names
+}
+
+// Whatever step a backup is interrupted at, there is a good one, and what has the name of
+// one is good. The next one cleans up.
+func TestInterruptedBackups(t *testing.T) {
+	t.Parallel()
+	for _, step := range []string{"copied", "described", "checked", "renamed", "set aside"} {
+		t.Run(step, func(t *testing.T) {
+			t.Parallel()
+			n := newNode(t)
+			first := n.create(t, n.options())
+			old := restored(t, first)
+			n.write(t)
+			now, err := os.ReadFile(n.file)
+			require.NoError(t, err)
+
+			child := exec.CommandContext(t.Context(), os.Args[0])
+			child.Env = append(os.Environ(), killedIn+"="+filepath.Dir(n.file), killedAt+"="+step, "GORACE=atexit_sleep_ms=0")
+			output, err := child.CombinedOutput()
+			require.Error(t, err)
+			require.NotContains(t, string(output), "not killed")
+
+			list, err := List(n.folder)
+			require.NoError(t, err)
+			require.NotEmpty(t, list)
+			for _, b := range list {
+				require.NoError(t, b.Check(t.Context(), nil))
+				content := restored(t, b)
+				require.True(t, string(content) == string(old) || string(content) == string(now))
+			}
+			o := n.options()
+			o.Keep = 1
+			o.Now = func() time.Time { return time.Now().Add(time.Second) } // the last one may be of this millisecond
+			n.create(t, o)
+			require.Empty(t, leftovers(t, n.folder))
+			list, err = List(n.folder)
+			require.NoError(t, err)
+			require.Len(t, list, 1)
+		})
+	}
+}
+
+// A change of any byte is found.
+func TestDamage(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	b := n.create(t, n.options())
+	for _, name := range []string{dataName, manifestName} {
+		path := filepath.Join(b.Folder, name)
+		content, err := os.ReadFile(path)
+		require.NoError(t, err)
+		damage := func(what string, changed []byte) {
+			require.NoError(t, os.WriteFile(path, changed, 0o600))
+			target := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
+			damaged, err := Open(b.Folder)
+			if err == nil {
+				err = damaged.Restore(t.Context(), target, nil)
+			}
+			if err == nil { // a manifest may say other things of the same data
+				require.Equal(t, manifestName, name, what)
+				require.NotEqual(t, b.Manifest, damaged.Manifest, what)
+				return
+			}
+			require.ErrorIs(t, err, ErrDamaged, what)
+			require.Empty(t, leftovers(t, filepath.Dir(target)), what)
+		}
+		for i := 0; i < len(content); i += 1 + len(content)/150 {
+			changed := append([]byte{}, content...)
+			changed[i] ^= 1
+			damage("a bit of "+name, changed)
+		}
+		damage("cut "+name, content[:len(content)/2])
+		damage("longer "+name, append(append([]byte{}, content...), "more"...))
+		require.NoError(t, os.WriteFile(path, content, 0o600))
+	}
+	require.NoError(t, b.Check(t.Context(), nil))
+	require.NoError(t, os.Remove(filepath.Join(b.Folder, dataName)))
+	_, err := List(n.folder)
+	require.ErrorIs(t, err, ErrDamaged)
+}
+
+func TestUnknownFormat(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	b := n.create(t, n.options())
+	path := filepath.Join(b.Folder, manifestName)
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(content), `"format": 1`, `"format": 2`, 1)), 0o600))
+	_, err = Open(b.Folder)
+	require.ErrorContains(t, err, "format 2 is not known")
+}

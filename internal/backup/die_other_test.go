@@ -1,0 +1,7 @@
+//go:build !unix
+
+package backup
+
+import "os"
+
+func die() { os.Exit(9) }

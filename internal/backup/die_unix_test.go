@@ -1,0 +1,11 @@
+//go:build unix
+
+package backup
+
+import (
+	"os"
+	"syscall"
+)
+
+// die ends this process as a power cut does.
+func die() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) }

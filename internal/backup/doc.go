@@ -1,0 +1,37 @@
+// Package backup copies the data file of a single TigerBeetle node, restores the copy, and
+// verifies it by starting it.
+//
+// A backup is a folder with two files: data.zst, the data file compressed with zstd (which
+// "zstd -d --sparse" turns back as well), and manifest.json, which says of what cluster and
+// moment it is, and the hashes of both forms. It is made in a folder whose name begins with a dot, read back, and
+// renamed at the end: what has a backup's name is whole.
+//
+// A replica of a cluster must not be restored from a copy: it would forget what it has
+// acknowledged to the others, and the cluster could lose what it answered. So replicas of
+// more than one are refused (ErrReplicated); "tigerbeetle recover" brings a lost one back.
+package backup
+
+import (
+	"errors"
+	"fmt"
+)
+
+// What is refused.
+var (
+	// ErrReplicated says that the data file belongs to a cluster of several replicas.
+	ErrReplicated = errors.New("backup: a replica of a cluster is not backed up or restored by itself")
+	// ErrInUse says that a server holds the data file: what is copied from under it is of no
+	// moment.
+	ErrInUse = errors.New("backup: the data file is in use")
+	// ErrBusy says that another backup is being made in the folder.
+	ErrBusy = errors.New("backup: another backup is being made in this folder")
+	// ErrDamaged says that a backup is not what its manifest says, or has none.
+	ErrDamaged = errors.New("backup: damaged")
+	// ErrNotEmpty says that there is a data file already where one would be restored.
+	ErrNotEmpty = errors.New("backup: the volume is not empty")
+)
+
+func replicated(path string, count int) error {
+	return fmt.Errorf("%w: %s is of a cluster of %d replicas. A copy of one of them has forgotten what it acknowledged since, so putting it back can lose transfers. "+
+		"The others are its backup: a lost replica is brought back with tigerbeetle recover (docs/operations.md#a-lost-replica)", ErrReplicated, path, count)
+}

@@ -1,0 +1,175 @@
+package backup
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// finish has a file that was written on the disk, and closes it. err is what went wrong
+// before.
+func finish(file *os.File, err error) error {
+	if err == nil {
+		err = file.Sync()
+	}
+	return errors.Join(err, file.Close())
+}
+
+// syncFolder has the names in a folder on the disk.
+func syncFolder(folder string) error {
+	file, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	return finish(file, nil)
+}
+
+// chunk is how much is read at a time, and the grain of holes.
+const chunk = 64 << 10
+
+// sums are the sizes and hashes of the two forms of a data file.
+type sums struct {
+	size, packed     int64
+	whole, packedSum string
+}
+
+// counter counts and hashes what passes.
+type counter struct {
+	n   int64
+	sum interface {
+		io.Writer
+		Sum([]byte) []byte
+	}
+}
+
+func newCounter() *counter { return &counter{sum: sha256.New()} }
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.n += int64(len(p))
+	return c.sum.Write(p)
+}
+
+func (c *counter) hex() string { return hex.EncodeToString(c.sum.Sum(nil)) }
+
+// pack compresses a data file into another one. Holes are read as zeros and cost next to
+// nothing.
+func pack(ctx context.Context, from io.Reader, to *os.File, moved func(int64)) (sums, error) {
+	whole, packed := newCounter(), newCounter()
+	encoder, err := zstd.NewWriter(io.MultiWriter(to, packed), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return sums{}, err
+	}
+	err = move(ctx, from, func(p []byte) error {
+		_, _ = whole.Write(p) // never fails
+		_, err := encoder.Write(p)
+		return err
+	}, moved)
+	if err = errors.Join(err, encoder.Close()); err != nil {
+		return sums{}, err
+	}
+	return sums{whole.n, packed.n, whole.hex(), packed.hex()}, nil
+}
+
+// unpack reads a backup's data, gives the data file's content to write, and checks all of
+// it in the end. Without write it only checks.
+func (b Backup) unpack(ctx context.Context, write func([]byte) error, moved func(int64)) error {
+	file, err := os.Open(filepath.Join(b.Folder, dataName))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	whole, packed := newCounter(), newCounter()
+	tee := io.TeeReader(file, packed)
+	decoder, err := zstd.NewReader(tee, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	defer decoder.Close()
+	err = move(ctx, decoder, func(p []byte) error {
+		_, _ = whole.Write(p) // never fails
+		if write == nil {
+			return nil
+		}
+		return write(p)
+	}, moved)
+	if err == nil {
+		_, err = io.Copy(io.Discard, tee) // what the decoder did not need
+	}
+	if err != nil {
+		if isCorrupt(err) {
+			return fmt.Errorf("%w: %s: %w", ErrDamaged, file.Name(), err)
+		}
+		return err
+	}
+	m := b.Manifest
+	if got := (sums{whole.n, packed.n, whole.hex(), packed.hex()}); got != (sums{m.Size, m.Packed, m.SHA256, m.PackedSum}) {
+		return fmt.Errorf("%w: %s is not what its manifest says: %d bytes with SHA-256 %s instead of %d with %s",
+			ErrDamaged, file.Name(), got.size, got.whole, m.Size, m.SHA256)
+	}
+	return nil
+}
+
+// isCorrupt reports whether the error is of zstd, and not of the files or the context.
+func isCorrupt(err error) bool {
+	var path *os.PathError
+	return !errors.As(err, &path) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+}
+
+// move reads all of it, and gives each chunk to write. moved is told how many bytes of the
+// data file are done.
+func move(ctx context.Context, from io.Reader, write func([]byte) error, moved func(int64)) error {
+	buffer := make([]byte, chunk)
+	total := int64(0)
+	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		n, err := io.ReadFull(from, buffer)
+		if n > 0 {
+			if err := write(buffer[:n]); err != nil {
+				return err
+			}
+			total += int64(n)
+			if moved != nil {
+				moved(total)
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF) && n > 0:
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+var zeros = make([]byte, chunk)
+
+// sparse writes a file with holes where there are only zeros.
+type sparse struct{ file *os.File }
+
+func (s sparse) write(p []byte) error {
+	if bytes.Equal(p, zeros[:len(p)]) {
+		_, err := s.file.Seek(int64(len(p)), io.SeekCurrent)
+		return err
+	}
+	_, err := s.file.Write(p)
+	return err
+}
+
+// end gives the file its length, should it end with a hole.
+func (s sparse) end() error {
+	at, err := s.file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return err
+	}
+	return s.file.Truncate(at)
+}

@@ -1,0 +1,67 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/peerledger/peerledger/internal/vsr"
+)
+
+// Check reads all of a backup and compares it with its manifest. progress may be nil.
+func (b Backup) Check(ctx context.Context, progress func(done, all int64)) error {
+	return b.unpack(ctx, nil, b.moved(progress))
+}
+
+func (b Backup) moved(progress func(done, all int64)) func(int64) {
+	if progress == nil {
+		return nil
+	}
+	return func(done int64) { progress(done, b.Manifest.Size) }
+}
+
+// Restore writes a backup's data file, into a folder without any *.tigerbeetle file: a
+// server must not find two, and nothing is ever replaced. The file is there, checked and on
+// the disk, when Restore returns; with an error there is none. progress may be nil.
+//
+// Errors: ErrNotEmpty, ErrDamaged, and those of the files.
+func (b Backup) Restore(ctx context.Context, target string, progress func(done, all int64)) (err error) {
+	folder := filepath.Dir(target)
+	present, err := filepath.Glob(filepath.Join(folder, "*.tigerbeetle"))
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(target); err == nil {
+		present = append(present, target)
+	}
+	if len(present) > 0 {
+		return fmt.Errorf("%w: %s is there; restore into an empty volume, and keep the old file until the new one is proved", ErrNotEmpty, present[0])
+	}
+	file, err := os.CreateTemp(folder, ".restoring-") // with mode 0600, as TigerBeetle's own
+	if err != nil {
+		return err
+	}
+	partial := file.Name()
+	defer func() { err = errors.Join(err, os.Remove(partial)) }()
+	out := sparse{file}
+	err = b.unpack(ctx, out.write, b.moved(progress))
+	if err == nil {
+		err = out.end()
+	}
+	if err := finish(file, err); err != nil {
+		return err
+	}
+	sb, err := vsr.ReadSuperblock(partial)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	case sb.ReplicaCount != 1:
+		return replicated(b.Folder, sb.ReplicaCount)
+	}
+	if err := os.Link(partial, target); err != nil { // which replaces nothing
+		return err
+	}
+	return syncFolder(folder)
+}

@@ -1,0 +1,89 @@
+package backup
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+)
+
+// Nothing is replaced, and no second data file comes beside another one.
+func TestRestoreIntoAnEmptyVolumeOnly(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	b := n.create(t, n.options())
+	for _, present := range []string{"7_0.tigerbeetle", "8_0.tigerbeetle", "other"} {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, present), []byte("precious"), 0o600))
+		err := b.Restore(t.Context(), filepath.Join(dir, "7_0.tigerbeetle"), nil)
+		if present == "other" {
+			require.NoError(t, err)
+			err = b.Restore(t.Context(), filepath.Join(dir, "other"), nil)
+		}
+		require.ErrorIs(t, err, ErrNotEmpty)
+		content, err := os.ReadFile(filepath.Join(dir, present))
+		require.NoError(t, err)
+		require.Equal(t, "precious", string(content))
+	}
+}
+
+func TestInterruptedRestore(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	b := n.create(t, n.options())
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	err := b.Restore(ctx, filepath.Join(dir, "7_0.tigerbeetle"), func(int64, int64) { cancel() })
+	require.ErrorIs(t, err, context.Canceled)
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
+
+// Files with any holes come back byte for byte, and with holes.
+func TestHoles(t *testing.T) {
+	t.Parallel()
+	seed := ledgertest.Seed(t)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for range 20 {
+		n := newNode(t)
+		file, err := os.OpenFile(n.file, os.O_RDWR, 0)
+		require.NoError(t, err)
+		end, written := int64(vsrtest.DataFileSize), int64(vsrtest.DataFileSize)
+		for range rng.IntN(6) {
+			end += rng.Int64N(3 << 20)
+			noise := make([]byte, rng.IntN(200_000))
+			for i := range noise {
+				noise[i] = byte(rng.Uint32())
+			}
+			_, err := file.WriteAt(noise, end)
+			require.NoError(t, err)
+			end += int64(len(noise))
+			written += int64(len(noise)) + 2*chunk
+		}
+		require.NoError(t, file.Truncate(end+rng.Int64N(5<<20)))
+		require.NoError(t, file.Close())
+		want, err := os.ReadFile(n.file)
+		require.NoError(t, err)
+
+		b := n.create(t, n.options())
+		require.Less(t, b.Manifest.Packed, written)
+		target := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
+		require.NoError(t, b.Restore(t.Context(), target, nil))
+		got, err := os.ReadFile(target)
+		require.NoError(t, err)
+		require.True(t, string(want) == string(got), "%d bytes", len(want))
+		info, err := os.Stat(target)
+		require.NoError(t, err)
+		require.EqualValues(t, 0o600, info.Mode().Perm())
+		if used, ok := allocated(info); ok {
+			require.LessOrEqual(t, used, written+1<<20)
+		}
+	}
+}

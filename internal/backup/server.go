@@ -1,0 +1,145 @@
+package backup
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/vsr"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// OpenCluster opens a cluster of one replica at an address.
+type OpenCluster func(ctx context.Context, clusterID uint128.Uint128, address string) (ledger.Ledger, error)
+
+// endWithin is how long a server gets to end when it is told to.
+const endWithin = 5 * time.Second
+
+// Binary is a Server that runs a tigerbeetle binary on a port of 127.0.0.1 that the system
+// chooses, which nobody else knows.
+func Binary(path string, open OpenCluster, flags ...string) Server {
+	return func(ctx context.Context, file string) (ledger.Ledger, func() error, error) {
+		args := append([]string{"start", "--addresses=0"}, flags...)
+		cmd := exec.CommandContext(ctx, path, append(args, file)...)
+		// With --addresses=0 it prints its port, and ends when its standard input does.
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			return nil, nil, err
+		}
+		stdout, err := cmd.StdoutPipe()
+		if err != nil {
+			return nil, nil, err
+		}
+		log := &lastLines{most: 5}
+		cmd.Stderr, cmd.WaitDelay = log, time.Second
+		if err := cmd.Start(); err != nil {
+			return nil, nil, err
+		}
+		stop := func() error { return end(cmd, stdin) }
+		port, err := bufio.NewReader(stdout).ReadString('\n')
+		if err != nil {
+			_ = stop() // what it said is the reason
+			return nil, nil, fmt.Errorf("%s ended: %s", path, log)
+		}
+		return openCopy(ctx, file, "127.0.0.1:"+strings.TrimSpace(port), open, stop)
+	}
+}
+
+// end ends a server.
+func end(cmd *exec.Cmd, stdin io.Closer) error {
+	_ = stdin.Close() // it ends with that, or is killed
+	timer := time.AfterFunc(endWithin, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	err := cmd.Wait()
+	var ended *exec.ExitError
+	if errors.As(err, &ended) || errors.Is(err, exec.ErrWaitDelay) {
+		return nil // however it ended, it is gone, and its copy goes next
+	}
+	return err
+}
+
+// openCopy opens the ledger of a server that was started.
+func openCopy(ctx context.Context, file, address string, open OpenCluster, stop func() error) (ledger.Ledger, func() error, error) {
+	sb, err := vsr.ReadSuperblock(file)
+	if err != nil {
+		return nil, nil, errors.Join(err, stop())
+	}
+	l, err := open(ctx, sb.ClusterID, address)
+	if err != nil {
+		return nil, nil, errors.Join(err, stop())
+	}
+	return l, func() error { return errors.Join(l.Close(), stop()) }, nil
+}
+
+// Container is a Server that runs an image with the docker command, on Docker's own bridge,
+// where it meets no other server. Its port is on 127.0.0.1.
+func Container(image string, open OpenCluster, flags ...string) Server {
+	return func(ctx context.Context, file string) (ledger.Ledger, func() error, error) {
+		folder, name := filepath.Split(file)
+		args := []string{
+			"run", "--detach", "--security-opt", "seccomp=unconfined", "--ulimit", "memlock=-1:-1",
+			"--publish", "127.0.0.1::3001", "--volume", filepath.Clean(folder) + ":/data", image, "start", "--addresses=0.0.0.0:3001",
+		}
+		id, err := docker(ctx, append(append(args, flags...), "/data/"+name)...)
+		if err != nil {
+			return nil, nil, err
+		}
+		stop := func() error {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+			defer cancel()
+			_, err := docker(ctx, "rm", "--force", "--volumes", id)
+			return err
+		}
+		address, err := docker(ctx, "port", id, "3001/tcp")
+		if err != nil {
+			log, _ := docker(ctx, "logs", "--tail", "5", id)
+			return nil, nil, errors.Join(fmt.Errorf("%w: %s", err, log), stop())
+		}
+		address, _, _ = strings.Cut(address, "\n")
+		return openCopy(ctx, file, address, open, stop)
+	}
+}
+
+// docker runs the docker command and returns what it printed.
+func docker(ctx context.Context, args ...string) (string, error) {
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, "docker", args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("docker %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String()))
+	}
+	return strings.TrimSpace(stdout.String()), nil
+}
+
+// lastLines keeps the end of a log.
+type lastLines struct {
+	most int
+
+	mu    sync.Mutex
+	lines []string
+}
+
+// Write takes whole lines and parts of lines alike: what matters is that the end is there.
+func (l *lastLines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, strings.Split(strings.TrimRight(string(p), "\n"), "\n")...)
+	l.lines = l.lines[max(0, len(l.lines)-l.most):]
+	return len(p), nil
+}
+
+func (l *lastLines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "; ")
+}

@@ -1,0 +1,130 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// ErrUnbalanced says that a ledger's debits are not its credits.
+var ErrUnbalanced = errors.New("backup: debits are not credits")
+
+// Totals are sums over all accounts, by ledger number.
+type Totals map[uint32]Total
+
+// Total is the sum over all accounts of a ledger, in units. A sum of 128-bit amounts may
+// need more bits.
+type Total struct {
+	Accounts       int             `json:"accounts"`
+	DebitsPosted   decimal.Decimal `json:"debits_posted"`
+	CreditsPosted  decimal.Decimal `json:"credits_posted"`
+	DebitsPending  decimal.Decimal `json:"debits_pending"`
+	CreditsPending decimal.Decimal `json:"credits_pending"`
+}
+
+// ReadTotals adds up all accounts of a ledger, a request for every 8189 of them. While others
+// write, it is not of one moment. progress is told how many accounts are added up, and may be
+// nil.
+func ReadTotals(ctx context.Context, l ledger.Ledger, progress func(accounts int)) (Totals, error) {
+	sums := map[uint32]*[4]big.Int{}
+	counts := map[uint32]int{}
+	all := 0
+	for filter := (ledger.QueryFilter{Limit: ledger.QueryMax}); ; {
+		rows, err := l.QueryAccounts(ctx, filter)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range rows {
+			s := sums[a.Ledger]
+			if s == nil {
+				s = new([4]big.Int)
+				sums[a.Ledger] = s
+			}
+			counts[a.Ledger]++
+			for i, amount := range []ledger.Amount{a.DebitsPosted, a.CreditsPosted, a.DebitsPending, a.CreditsPending} {
+				s[i].Add(&s[i], amount.Big())
+			}
+		}
+		if all += len(rows); progress != nil {
+			progress(all)
+		}
+		if len(rows) == 0 {
+			break
+		}
+		filter.TimestampMin = rows[len(rows)-1].Timestamp + 1
+	}
+	totals := Totals{}
+	for number, s := range sums {
+		whole := func(i int) decimal.Decimal { return decimal.NewFromBigInt(&s[i], 0) }
+		totals[number] = Total{counts[number], whole(0), whole(1), whole(2), whole(3)}
+	}
+	return totals, nil
+}
+
+// Balanced is nil if the debits of each ledger are its credits, posted and pending; else
+// the error matches ErrUnbalanced and names the ledger.
+func (t Totals) Balanced() error {
+	var errs []error
+	for _, number := range slices.Sorted(maps.Keys(t)) {
+		s := t[number]
+		if !s.DebitsPosted.Equal(s.CreditsPosted) || !s.DebitsPending.Equal(s.CreditsPending) {
+			errs = append(errs, fmt.Errorf("%w: ledger %d: posted %v and %v, pending %v and %v",
+				ErrUnbalanced, number, s.DebitsPosted, s.CreditsPosted, s.DebitsPending, s.CreditsPending))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Relation is how later totals of a ledger stand to earlier ones.
+type Relation string
+
+// The relations.
+const (
+	Equal    Relation = "equal"
+	MovedOn  Relation = "moved on"  // there is more, as there is when packets were recorded in between
+	Contrary Relation = "different" // something is less, which never happens to accounts and posted totals
+)
+
+// Compare says how later totals stand to earlier ones; detail names what is less, or what
+// is more.
+func Compare(earlier, later Totals) (relation Relation, detail string) {
+	relation = Equal
+	numbers := maps.Clone(earlier)
+	if numbers == nil {
+		numbers = Totals{}
+	}
+	maps.Copy(numbers, later)
+	for _, number := range slices.Sorted(maps.Keys(numbers)) {
+		a, b := earlier[number], later[number]
+		for _, sum := range []struct {
+			name           string
+			earlier, later decimal.Decimal
+			grows          bool // and never falls
+		}{
+			{"accounts", decimal.NewFromInt(int64(a.Accounts)), decimal.NewFromInt(int64(b.Accounts)), true},
+			{"debits posted", a.DebitsPosted, b.DebitsPosted, true},
+			{"credits posted", a.CreditsPosted, b.CreditsPosted, true},
+			{"debits pending", a.DebitsPending, b.DebitsPending, false},
+			{"credits pending", a.CreditsPending, b.CreditsPending, false},
+		} {
+			if sum.earlier.Equal(sum.later) {
+				continue
+			}
+			text := fmt.Sprintf("ledger %d: %s were %v and are %v", number, sum.name, sum.earlier, sum.later)
+			if sum.grows && sum.later.LessThan(sum.earlier) {
+				return Contrary, text
+			}
+			if relation == Equal {
+				relation, detail = MovedOn, text
+			}
+		}
+	}
+	return relation, detail
+}
