@@ -1,0 +1,25 @@
+#!/bin/sh
+# Brings a replica back whose volume is lost:
+#
+#   ./recover.sh 1
+#
+# The volume must be empty and the other replicas must be up. Never format one instead.
+set -eu
+cd "$(dirname "$0")"
+
+compose=${COMPOSE:-docker compose}
+
+# shellcheck disable=SC2086 # COMPOSE may be two words
+run() { $compose "$@"; }
+
+case ${1:-} in
+[0-5]) ;;
+*)
+	echo "usage: ./recover.sh replica-index" >&2
+	exit 2
+	;;
+esac
+run stop "replica-$1"
+# In the replica's own service: with its volume, and in its network at its address.
+run run --rm --no-deps -T --entrypoint /bin/sh "replica-$1" /scripts/recover.sh
+run up -d --no-deps "replica-$1"

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Brings a replica back whose data file is lost, from the other replicas. It runs beside
+# the others, with the replica's own server stopped, and takes the variables of format.sh
+# and ADDRESSES, the addresses of all replicas in their order.
+#
+# format must never be used for this: a fresh file has forgotten what the replica promised
+# to the others, and the cluster could lose what it has answered.
+set -eu
+
+data=${DATA:-/data}
+tigerbeetle=${TIGERBEETLE:-/tigerbeetle}
+
+refuse() {
+	echo "recover: $1" >&2
+	exit 1
+}
+
+for variable in CLUSTER_ID REPLICA REPLICA_COUNT ADDRESSES; do
+	eval "value=\${$variable:-}"
+	[ -n "$value" ] || refuse "$variable is not set"
+done
+[ "$REPLICA_COUNT" -ge 3 ] || refuse "a cluster of $REPLICA_COUNT has nobody to recover from; restore a backup (peerledger restore)"
+
+file=$data/${CLUSTER_ID}_$REPLICA.tigerbeetle
+for other in "$data"/*.tigerbeetle; do
+	[ -e "$other" ] || continue
+	refuse "the volume holds ${other##*/}. A damaged file repairs itself from the others: start the server with it first. To give it up, move it to another place. Nothing was changed."
+done
+
+partial=$data/.recovering
+rm -f "$partial"
+"$tigerbeetle" recover "--cluster=$CLUSTER_ID" "--addresses=$ADDRESSES" "--replica=$REPLICA" "--replica-count=$REPLICA_COUNT" "$partial"
+sync
+mv "$partial" "$file"
+sync
+echo "recover: made ${file##*/}; start the server"
