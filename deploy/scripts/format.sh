@@ -32,14 +32,19 @@ check REPLICA "${REPLICA:-}"
 check REPLICA_COUNT "${REPLICA_COUNT:-}"
 [ "$CLUSTER_ID" != 0 ] || refuse "CLUSTER_ID is 0, which TigerBeetle keeps for tests; choose another number"
 [ "${#CLUSTER_ID}" -le 39 ] || refuse "CLUSTER_ID is $CLUSTER_ID, and must be below 2^128"
-[ "$REPLICA_COUNT" -ge 1 ] && [ "$REPLICA_COUNT" -le 6 ] || refuse "REPLICA_COUNT is $REPLICA_COUNT, and must be 1 to 6"
+case $REPLICA_COUNT in
+[1-6]) ;;
+*) refuse "REPLICA_COUNT is $REPLICA_COUNT, and must be 1 to 6" ;;
+esac
 [ "$REPLICA" -lt "$REPLICA_COUNT" ] || refuse "REPLICA is $REPLICA, and must be below REPLICA_COUNT, $REPLICA_COUNT"
 
 name=${CLUSTER_ID}_$REPLICA.tigerbeetle
 file=$data/$name
 
 for other in "$data"/*.tigerbeetle; do
-	[ -e "$other" ] && [ "$other" != "$file" ] || continue
+	if [ ! -e "$other" ] || [ "$other" = "$file" ]; then
+		continue
+	fi
 	refuse "the volume holds ${other##*/}, and $name was asked for (cluster $CLUSTER_ID, replica $REPLICA).
 format: The id and the index of a data file never change. Correct the configuration, or use
 format: another volume. Nothing was formatted."
