@@ -33,10 +33,10 @@ type lane struct {
 	mu     sync.Mutex
 	in     queue         // what has come since somebody looked
 	inCame time.Duration // when the first of in came
-	mixed  bool  // not only forwards have come
-	unused list  // to be used again
-	idle   bool  // the sender waits for wake
-	closed bool  // nothing is added any more
+	mixed  bool          // not only forwards have come
+	unused list          // to be used again
+	idle   bool          // the sender waits for wake
+	closed bool          // nothing is added any more
 
 	cutting sync.Mutex // for what follows; mu may be taken while it is held
 	limit   int        // transfers in a request
