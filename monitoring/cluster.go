@@ -12,8 +12,8 @@ var reopenCauses = []named{
 // Cluster returns events for a cluster's Config that are counted, and then told to events.
 func (m *Metrics) Cluster(events cluster.Events) cluster.Events {
 	c, user := m.cluster, events
-	for _, cause := range reopenCauses { // so that the first of each is an increase from 0
-		c.reopened.WithLabelValues(cause.name)
+	for _, cause := range labels(reopenCauses) { // so that the first of each is an increase from 0
+		c.reopened.WithLabelValues(cause)
 	}
 	failed, away := c.failed.WithLabelValues(), c.away.WithLabelValues()
 	events.Reopened = then(func(r cluster.Reopening) {

@@ -24,7 +24,7 @@ func TestClusterEventsAreCounted(t *testing.T) {
 		Reopened:     func(r cluster.Reopening) { told = append(told, fmt.Sprint("reopened ", r.Session)) },
 		ReopenFailed: func(session int, _ error) { told = append(told, fmt.Sprint("failed ", session)) },
 	})
-	require.Equal(t, map[string]float64{"evicted": 0, "address_changed": 0, "session_lost": 0}, c.values(t, "peerledger_cluster_reopenings_total"))
+	require.Equal(t, map[string]float64{"evicted": 0, "address_changed": 0, "session_lost": 0, "other": 0}, c.values(t, "peerledger_cluster_reopenings_total"))
 	events.Reopened(cluster.Reopening{Session: 1, Cause: fmt.Errorf("again: %w", cluster.ErrEvicted), Away: 3 * time.Second})
 	events.Reopened(cluster.Reopening{Session: 2, Cause: errors.New("who knows"), Away: 500 * time.Millisecond})
 	events.ReopenFailed(0, errors.New("no threads"))

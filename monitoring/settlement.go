@@ -37,7 +37,7 @@ const (
 var orderEvents = []string{orderPlaced, orderPaid, orderPartlyPaid, orderVoided, orderRetried, orderTakenOver, orderStuck}
 
 func newSettlementMetrics() *settlementMetrics {
-	return &settlementMetrics{
+	m := &settlementMetrics{
 		events: counters("peerledger_settlement_order_events_total", "What happened to settlement orders.", "event", "rail"),
 		voided: counters("peerledger_settlement_orders_voided_total", "Orders given back, by the reason.", "reason"),
 		failures: counters("peerledger_settlement_failures_total",
@@ -53,6 +53,14 @@ func newSettlementMetrics() *settlementMetrics {
 		}, []string{"rail"}),
 		rails: make(map[string]bool),
 	}
+	// So that the first of each is an increase from 0.
+	for _, reason := range labels(voidReasons) {
+		m.voided.WithLabelValues(reason)
+	}
+	for _, cause := range labels(failureCauses) {
+		m.failures.WithLabelValues(cause)
+	}
+	return m
 }
 
 func (m *settlementMetrics) collectors() []prometheus.Collector {
@@ -73,7 +81,7 @@ func (m *settlementMetrics) rail(name string, up, atStart bool) {
 		value = 1
 	}
 	m.railUp.WithLabelValues(name).Set(value)
-	if atStart { // so that the first of each is an increase from 0
+	if atStart {
 		for _, event := range orderEvents {
 			m.events.WithLabelValues(event, name)
 		}
@@ -145,8 +153,20 @@ func nameOf(err error, names []named) string {
 			return n.name
 		}
 	}
-	return "other"
+	return otherName
 }
+
+// labels are all that nameOf may answer.
+func labels(names []named) []string {
+	all := []string{otherName}
+	for _, n := range names {
+		all = append(all, n.name)
+	}
+	return all
+}
+
+// otherName is the label of an error that has none.
+const otherName = "other"
 
 func alertKind(k accounts.AlertKind) string {
 	switch k {
@@ -159,6 +179,6 @@ func alertKind(k accounts.AlertKind) string {
 	case accounts.HighCleared:
 		return "high_cleared"
 	default:
-		return "other"
+		return otherName
 	}
 }
