@@ -13,7 +13,7 @@ type Batch struct {
 	// Waited is how long the operation that waited longest was in the lane before the first
 	// request of the batch, or before all were found to have expired. The time in which
 	// Submit waited for room is not in it. Operations that came between two looks of the lane
-	// at what has come, which are at most a request apart, count as having come with the
+	// at what has come, which are at most a batch apart, count as having come with the
 	// first of them: so it is never too short, and too long, by that time at most, if those
 	// before were more than a batch.
 	Waited time.Duration

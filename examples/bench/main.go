@@ -68,13 +68,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 
 	"golang.org/x/term"
 
-	"github.com/peerledger/peerledger/internal/progress"
+	"github.com/peerledger/peerledger/internal/bench"
 )
 
 func main() {
@@ -82,7 +81,7 @@ func main() {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
 	terminal := term.IsTerminal(int(os.Stderr.Fd()))
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr, terminal)
+	err := bench.Main(ctx, os.Args[1:], os.Stdout, os.Stderr, terminal)
 	if errors.Is(err, flag.ErrHelp) {
 		return
 	}
@@ -93,56 +92,9 @@ func main() {
 	}
 }
 
-// errUsage is matched by the errors of a wrong command line.
-var errUsage = errors.New("usage")
-
 func exitStatus(err error) int {
-	if errors.Is(err, errUsage) {
+	if errors.Is(err, bench.ErrUsage) {
 		return 2
 	}
 	return 1
-}
-
-func run(ctx context.Context, args []string, stdout, stderr io.Writer, terminal bool) error {
-	opts, err := parse(args, stderr)
-	if err != nil {
-		return err
-	}
-	for _, file := range []string{opts.csv, opts.plot} {
-		if err := writable(file); err != nil {
-			return err // rather than after an hour of measuring
-		}
-	}
-	rep, err := bench(ctx, opts, progress.New(stderr, terminal && !opts.json, "measuring", 50))
-	if err != nil {
-		return err
-	}
-	if opts.json {
-		err = rep.writeJSON(stdout)
-	} else {
-		err = rep.writeTables(stdout)
-	}
-	return errors.Join(err, rep.writeFiles(opts))
-}
-
-// bench measures everything that the options ask for, in rounds.
-func bench(ctx context.Context, opts options, shown progress.Progress) (rep *report, err error) {
-	s, err := openSubject(opts)
-	if err != nil {
-		return nil, err
-	}
-	b := newBencher(opts, s)
-	defer func() { err = errors.Join(err, b.close()) }()
-	plan := planOf(opts)
-	shown.Start(opts.count * len(plan))
-	defer func() { shown.Stop(err) }()
-	rounds, err := b.rounds(ctx, plan, shown)
-	if err != nil {
-		return nil, err
-	}
-	rep = newReport(plan, rounds)
-	if opts.varies(axisMemory) {
-		rep.memory, err = measureMemory(ctx, opts)
-	}
-	return rep, err
 }

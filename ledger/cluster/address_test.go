@@ -141,3 +141,23 @@ func TestResolverThatDoesNotAnswer(t *testing.T) {
 	_, err := open(ctx, Config{Addresses: []string{"tb-0"}, Resolver: new(names)}, newServers().dial)
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// Whoever looks at the servers itself looks where Open does.
+func TestConfigResolve(t *testing.T) {
+	t.Parallel()
+	var dns names
+	dns.set("tb-1", "10.0.0.2", "10.0.0.1")
+	cfg := Config{Addresses: []string{"3000", "tb-1", "10.0.0.9:1"}, Resolver: &dns}
+	got, err := cfg.Resolve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []netip.AddrPort{
+		netip.MustParseAddrPort("127.0.0.1:3000"), netip.MustParseAddrPort("10.0.0.1:3001"), netip.MustParseAddrPort("10.0.0.9:1"),
+	}, got)
+	cfg.Addresses = []string{"tb-2"}
+	_, err = cfg.Resolve(t.Context())
+	var wrong *ResolveError
+	require.ErrorAs(t, err, &wrong)
+	require.Equal(t, "tb-2", wrong.Address)
+	_, err = Config{}.Resolve(t.Context())
+	require.ErrorIs(t, err, ErrConfig)
+}

@@ -57,5 +57,5 @@
 // releases took seconds for a request then; with 0.17.9 one of 1500 requests took a quarter
 // of a second, and all others as long as with the right order.
 //
-// Like tigerbeetle-go, the package needs cgo; without cgo it is empty.
+// Like tigerbeetle-go, the package needs cgo; without cgo it has the configuration alone.
 package cluster

@@ -1,5 +1,3 @@
-//go:build cgo
-
 package cluster
 
 import (
@@ -24,6 +22,17 @@ func (e *ResolveError) Error() string {
 
 // Unwrap returns the resolver's error.
 func (e *ResolveError) Unwrap() error { return e.Err }
+
+// Resolve finds where the replicas are, in their order, as Open does first: for programs
+// that want to look at the servers themselves. The errors are those of Open: ErrConfig, a
+// *ResolveError for each name that could not be resolved.
+func (c Config) Resolve(ctx context.Context) ([]netip.AddrPort, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	replicas, _ := parseAddresses("Addresses", c.Addresses)
+	return resolveAll(ctx, c.withDefaults().Resolver, replicas, nil)
+}
 
 // errNoAddress says that the resolver answered without an address.
 var errNoAddress = errors.New("the name has no address")

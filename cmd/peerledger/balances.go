@@ -1,0 +1,183 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"github.com/peerledger/peerledger/accounts"
+)
+
+// peerRow is a peer as it is shown. Amounts are in whole units of the asset.
+type peerRow struct {
+	Peer  string `json:"peer,omitempty"` // "" if the ledger has one that nobody named
+	Asset string `json:"asset"`
+	// State is active, suspended, closed, incomplete (its provisioning was cut short) or
+	// missing (not in the ledger).
+	State      string `json:"state"`
+	Position   string `json:"position"` // above 0 we owe the peer
+	Prepaid    string `json:"prepaid"`
+	HeldIn     string `json:"held_in"`
+	HeldOut    string `json:"held_out"`
+	Settling   string `json:"settling"`
+	CreditLine string `json:"credit_line"`
+	Headroom   string `json:"headroom"`
+	SettledOut string `json:"settled_out"`
+	SettledIn  string `json:"settled_in"`
+	Opened     string `json:"opened,omitempty"`
+	Account    string `json:"account"` // the id in the ledger
+}
+
+func peerRowOf(b accounts.Balance, id string) peerRow {
+	a := b.Asset
+	state := "active"
+	switch {
+	case b.Closed:
+		state = "closed"
+	case b.Suspended:
+		state = "suspended"
+	}
+	return peerRow{
+		Peer: b.Account.Peer(), Asset: a.String(), State: state,
+		Position: signed(a, b.Position()), Prepaid: a.Format(b.Prepaid),
+		HeldIn: a.Format(b.HeldIn), HeldOut: a.Format(b.HeldOut), Settling: a.Format(b.Settling),
+		CreditLine: line(a, b), Headroom: a.Format(b.Headroom),
+		SettledOut: a.Format(b.SettledOut), SettledIn: a.Format(b.SettledIn),
+		Opened: moment(b.Opened), Account: id,
+	}
+}
+
+// line is the credit line; the largest one has a name.
+func line(a accounts.Asset, b accounts.Balance) string {
+	if b.CreditLine == accounts.Unlimited {
+		return "unlimited"
+	}
+	return a.Format(b.CreditLine)
+}
+
+// stateColour is that of a peer's state.
+func stateColour(r peerRow) text.Colors {
+	switch r.State {
+	case "active":
+		return text.Colors{text.FgGreen}
+	case "suspended":
+		return text.Colors{text.FgYellow}
+	default:
+		return text.Colors{text.FgRed}
+	}
+}
+
+// positionColour shows what we owe and what we are owed.
+func positionColour(r peerRow) text.Colors {
+	if r.Position != "" && r.Position[0] == '-' {
+		return text.Colors{text.FgCyan}
+	}
+	return nil
+}
+
+var peerColumns = []column[peerRow]{
+	{title: "peer", cell: func(r peerRow) string { return orDefault(r.Peer, "("+r.Account+")") }},
+	{title: "asset", cell: func(r peerRow) string { return r.Asset }},
+	{title: "state", cell: func(r peerRow) string { return r.State }, colour: stateColour},
+	{title: "position", cell: func(r peerRow) string { return r.Position }, right: true, colour: positionColour},
+	{title: "credit line", cell: func(r peerRow) string { return r.CreditLine }, right: true},
+	{title: "headroom", cell: func(r peerRow) string { return r.Headroom }, right: true},
+}
+
+func orDefault(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// ownRow is what we have in an asset.
+type ownRow struct {
+	Asset     string `json:"asset"`
+	Liquidity string `json:"liquidity"`
+	Free      string `json:"free"`
+	Held      string `json:"held"`
+	Revenue   string `json:"revenue"`
+	Dust      string `json:"dust"`
+	Suspense  string `json:"suspense"`
+	Capital   string `json:"capital"`
+}
+
+func (a *app) balancesCommand() *cobra.Command {
+	var asset string
+	var own bool
+	cmd := &cobra.Command{
+		Use:   "balances [peer...]",
+		Short: "What stands between us and peers",
+		Long: `Shows what stands between us and these peers, or all that are configured. A position
+above 0 is what we owe the peer, below 0 what it owes us. Prepaid is the part of it that
+the peer paid in and no packet earned; held is what packets in flight will move, settling
+what is being paid to the peer. With --own: what we ourselves have in each asset.`,
+		Example: "  peerledger balances\n  peerledger balances alice bob@USD --json\n  peerledger balances --own",
+		Args:    between(0, -1),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			return a.atDesk(cmd.Context(), func(d *desk) error {
+				if own {
+					return d.showOwn(cmd, asset)
+				}
+				list, err := d.accounts(names, asset)
+				if err != nil {
+					return err
+				}
+				balances, err := d.book.Balances(cmd.Context(), list...)
+				if err != nil {
+					return err
+				}
+				rows := make([]peerRow, len(balances))
+				for i, b := range balances {
+					rows[i] = peerRowOf(b, b.Account.ID().String())
+				}
+				return show(a, rows, balanceColumns...)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&asset, "asset", "", "in this `asset` alone, as in USD or USD/9")
+	cmd.Flags().BoolVar(&own, "own", false, "our own position in each asset")
+	return cmd
+}
+
+var balanceColumns = append(peerColumns[:len(peerColumns):len(peerColumns)], []column[peerRow]{
+	{title: "prepaid", cell: func(r peerRow) string { return r.Prepaid }, right: true},
+	{title: "held in", cell: func(r peerRow) string { return r.HeldIn }, right: true},
+	{title: "held out", cell: func(r peerRow) string { return r.HeldOut }, right: true},
+	{title: "settling", cell: func(r peerRow) string { return r.Settling }, right: true},
+	{title: "settled out", cell: func(r peerRow) string { return r.SettledOut }, right: true},
+	{title: "settled in", cell: func(r peerRow) string { return r.SettledIn }, right: true},
+}...)
+
+func (d *desk) showOwn(cmd *cobra.Command, asset string) error {
+	positions, err := d.book.Positions(cmd.Context())
+	if err != nil {
+		return err
+	}
+	var rows []ownRow
+	for _, p := range positions {
+		a := p.Asset
+		if asset != "" && asset != a.Code && asset != a.String() {
+			continue
+		}
+		rows = append(rows, ownRow{
+			Asset: a.String(), Liquidity: signed(a, p.Liquidity), Free: a.Format(p.Free), Held: a.Format(p.Held),
+			Revenue: signed(a, p.Revenue), Dust: signed(a, p.Dust), Suspense: signed(a, p.Suspense), Capital: signed(a, p.Capital),
+		})
+	}
+	if len(rows) == 0 {
+		return fmt.Errorf("%w: there is no asset %q; there is %s", errUsage, asset, d.cfg.assetNames())
+	}
+	return show(d.app, rows,
+		column[ownRow]{title: "asset", cell: func(r ownRow) string { return r.Asset }},
+		column[ownRow]{title: "liquidity", cell: func(r ownRow) string { return r.Liquidity }, right: true},
+		column[ownRow]{title: "free", cell: func(r ownRow) string { return r.Free }, right: true},
+		column[ownRow]{title: "held", cell: func(r ownRow) string { return r.Held }, right: true},
+		column[ownRow]{title: "revenue", cell: func(r ownRow) string { return r.Revenue }, right: true},
+		column[ownRow]{title: "dust", cell: func(r ownRow) string { return r.Dust }, right: true},
+		column[ownRow]{title: "suspense", cell: func(r ownRow) string { return r.Suspense }, right: true},
+		column[ownRow]{title: "capital", cell: func(r ownRow) string { return r.Capital }, right: true},
+	)
+}

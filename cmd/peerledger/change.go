@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// change is something that is written with --yes, and said without.
+type change struct {
+	Action  string `json:"action"` // e.g. "raise the credit line"
+	Peer    string `json:"peer,omitempty"`
+	Asset   string `json:"asset,omitempty"`
+	Amount  string `json:"amount,omitempty"` // in whole units, as are the next two
+	Before  string `json:"before,omitempty"`
+	After   string `json:"after,omitempty"`
+	Key     string `json:"key,omitempty"`
+	Order   string `json:"order,omitempty"`
+	Note    string `json:"note,omitempty"` // what to mind
+	Written bool   `json:"written"`
+	// Already says that it had been written before, so that nothing was changed now.
+	Already  bool   `json:"already,omitempty"`
+	Transfer string `json:"transfer,omitempty"` // that books it
+
+	// look says what to look at when the outcome is unknown, before the command is given
+	// again; "" if giving it again is safe.
+	look string
+}
+
+// unknownError is a change of which nobody knows whether it is written.
+type unknownError struct {
+	err    error
+	remedy string
+}
+
+func (e *unknownError) Error() string { return e.err.Error() + "\n" + e.remedy }
+func (e *unknownError) Unwrap() error { return e.err }
+
+// repeatIt is the remedy for changes that are written once, however often they are asked for.
+const repeatIt = "It may be written or not. Give the same command again: what is written already is not written twice."
+
+// write says what would be done, or does it with --yes and says what was done. do may
+// change what is told.
+func (a *app) write(c change, do func(*change) error) error {
+	if a.yes {
+		switch err := do(&c); {
+		case errors.Is(err, ledger.ErrOutcomeUnknown) && c.look != "":
+			return &unknownError{err, "It may be written or not. " + c.look}
+		case errors.Is(err, ledger.ErrOutcomeUnknown):
+			return &unknownError{err, repeatIt}
+		case err != nil:
+			return err
+		}
+		c.Written = true
+	}
+	if a.json {
+		return a.print(c)
+	}
+	state := "Would " + c.Action
+	switch {
+	case c.Already:
+		state = "Done before: " + c.Action
+	case c.Written:
+		state = "Done: " + c.Action
+	}
+	fmt.Fprint(a.stdout, state)
+	for _, part := range []struct{ name, value string }{
+		{" of ", c.Peer},
+		{" in ", c.Asset},
+		{", ", c.Amount},
+		{", from ", c.Before},
+		{" to ", c.After},
+		{", key ", c.Key},
+		{", order ", c.Order},
+		{", transfer ", c.Transfer},
+	} {
+		if part.value != "" {
+			fmt.Fprint(a.stdout, part.name, part.value)
+		}
+	}
+	fmt.Fprintln(a.stdout, ".")
+	if c.Note != "" {
+		fmt.Fprintln(a.stdout, c.Note)
+	}
+	if !c.Written {
+		fmt.Fprintln(a.stdout, "Nothing was written. Add --yes to write it.")
+	}
+	return nil
+}

@@ -1,0 +1,20 @@
+//go:build !cgo
+
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/peerledger/peerledger/internal/doctor"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/cluster"
+)
+
+// openCluster says what this program lacks.
+func openCluster(context.Context, cluster.Config) (ledger.Ledger, error) {
+	return nil, fmt.Errorf("%w: this peerledger was built without cgo and has no TigerBeetle client; build it with CGO_ENABLED=1, or use --folder", errNoAnswer)
+}
+
+// sessionOpener is nil: there is no client.
+func sessionOpener(cluster.Config) func(context.Context) (doctor.Session, error) { return nil }

@@ -1,0 +1,240 @@
+package main
+
+import (
+	"encoding/csv"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger"
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+func TestBalances(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.send(t, 3001)
+	got := rows[peerRow](t, s, "balances")
+	require.Len(t, got, 3)
+	require.Equal(t, []string{"alice", "USD/2", "active", "-30.01", "100.00", "69.99"},
+		[]string{got[0].Peer, got[0].Asset, got[0].State, got[0].Position, got[0].CreditLine, got[0].Headroom})
+	require.Equal(t, "30.00", got[1].Position)
+
+	require.Len(t, rows[peerRow](t, s, "balances", "bob@USD"), 1)
+	require.Len(t, rows[peerRow](t, s, "balances", "--asset", "EUR"), 1)
+	own := rows[ownRow](t, s, "balances", "--own", "--asset", "USD/2")
+	require.Equal(t, "0.01", own[0].Revenue)
+
+	table := s.ok(t, "balances")
+	require.Contains(t, table, "│ alice │ USD/2 │ active │   -30.01 │      100.00 │    69.99 │")
+}
+
+// Without --yes nothing is written, whatever the command.
+func TestNothingIsWrittenWithoutYes(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.send(t, 3001)
+	before := s.ok(t, "balances", "--json")
+	for _, args := range [][]string{
+		{"peers", "add", "carol", "--asset", "USD", "--credit-line", "5"},
+		{"peers", "provision"},
+		{"peers", "suspend", "alice@USD"},
+		{"peers", "close", "alice@EUR"},
+		{"peers", "resume", "bob@USD"},
+		{"peers", "reopen", "bob@USD"},
+		{"credit", "set", "alice@USD", "1"},
+		{"credit", "extend", "alice@USD", "1"},
+		{"credit", "revoke", "alice@USD", "1"},
+		{"settle", "received", "alice@USD", "1", "--key", "k"},
+		{"settle", "paid", "bob@USD", "1", "--key", "k"},
+		{"settle", "resolve", "bob@USD", "abc", "1"},
+		{"settle", "cancel", "bob@USD", "abc"},
+		{"settle", "now", "bob@USD", "--pay-with", "/bin/false"},
+	} {
+		out := s.ok(t, args...)
+		require.Contains(t, out, "Nothing was written. Add --yes to write it.", args)
+		require.Regexp(t, "^Would ", out, args)
+		for _, c := range rows[change](t, s, args...) {
+			require.False(t, c.Written, args)
+		}
+	}
+	require.Equal(t, before, s.ok(t, "balances", "--json"))
+	require.NotContains(t, s.ok(t, "peers"), "carol")
+}
+
+func TestCredit(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.send(t, 3001)
+	for _, test := range []struct {
+		args          []string
+		before, after string
+	}{
+		{[]string{"set", "alice@USD", "200"}, "100.00", "200.00"},
+		{[]string{"extend", "alice@USD", "0.50"}, "200.00", "200.50"},
+		{[]string{"revoke", "alice", "50", "--asset", "USD/2", "--reason", "7"}, "200.50", "150.50"},
+		{[]string{"revoke", "alice@USD", "500", "--what-is-free"}, "150.50", "30.01"},
+		{[]string{"set", "alice@USD", "31", "--if-line", "30.01"}, "30.01", "31.00"},
+	} {
+		got := rows[change](t, s, append([]string{"credit"}, append(test.args, "--yes")...)...)
+		require.Equal(t, []string{test.before, test.after}, []string{got[0].Before, got[0].After}, test.args)
+		require.True(t, got[0].Written)
+	}
+	for _, test := range []struct {
+		args   []string
+		status int
+		want   string
+	}{
+		{[]string{"revoke", "alice@USD", "5"}, statusFailed, "in use"},
+		{[]string{"set", "alice@USD", "5", "--if-line", "6"}, statusFailed, "31"},
+		{[]string{"set", "alice@USD", "1.005"}, statusUsage, "Amount"},
+		{[]string{"set", "alice@USD", "-1"}, statusUsage, ""},
+		{[]string{"set", "nobody@USD", "1"}, statusFailed, "nobody"},
+		{[]string{"set", "alice", "1"}, statusUsage, "say which asset: USD/2, EUR/2"},
+		{[]string{"set", "alice", "1", "--asset", "GBP"}, statusUsage, `no asset "GBP"`},
+		{[]string{"set", "alice@USD"}, statusUsage, "usage: peerledger credit set peer amount"},
+	} {
+		got := s.do(t, append([]string{"credit"}, append(test.args, "--yes")...)...)
+		require.Equal(t, test.status, got.status, "%v: %s", test.args, got.errors)
+		require.Contains(t, got.errors, test.want)
+		require.Empty(t, got.out)
+	}
+}
+
+func TestPeers(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	got := rows[peerRow](t, s, "peers")
+	require.Len(t, got, 3)
+
+	s.ok(t, "peers", "add", "carol", "--asset", "USD", "--credit-line", "5", "--yes")
+	got = rows[peerRow](t, s, "peers", "--asset", "USD")
+	require.Len(t, got, 3)
+	require.Empty(t, got[2].Peer, "the configuration does not know its name")
+	require.Equal(t, "5.00", got[2].CreditLine)
+
+	states := func() map[string]string {
+		states := map[string]string{}
+		for _, row := range rows[peerRow](t, s, "balances", "--asset", "USD") {
+			states[row.Peer] = row.State
+		}
+		return states
+	}
+	require.Contains(t, s.ok(t, "peers", "suspend", "alice@USD", "--yes"), "Done: suspend of alice in USD/2, from active to suspended.")
+	require.Equal(t, map[string]string{"alice": "suspended", "bob": "active"}, states())
+	s.ok(t, "peers", "resume", "alice@USD", "--yes")
+	s.ok(t, "peers", "close", "bob@USD", "--yes")
+	require.Equal(t, map[string]string{"alice": "active", "bob": "closed"}, states())
+	s.ok(t, "peers", "reopen", "bob@USD", "--yes")
+	require.Equal(t, map[string]string{"alice": "active", "bob": "suspended"}, states())
+
+	// What is configured and not in the ledger is shown.
+	more := configuration + "  - {id: dave, asset: USD}\n"
+	require.NoError(t, os.WriteFile(s.config, []byte(more), 0o600))
+	require.Contains(t, s.ok(t, "peers"), "│ dave ")
+	require.Contains(t, s.ok(t, "peers"), "missing")
+}
+
+func TestClosingAPeerThatOwes(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.send(t, 3001)
+	got := s.do(t, "peers", "close", "alice@USD", "--yes")
+	require.Equal(t, statusFailed, got.status)
+	require.Contains(t, got.errors, "owe")
+	s.ok(t, "peers", "close", "alice@USD", "--force", "--reason", "9", "--yes")
+	require.Equal(t, "0.00", rows[peerRow](t, s, "balances", "alice@USD")[0].Position)
+}
+
+func TestStatement(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.send(t, 3001)
+	table := s.ok(t, "statement", "bob@USD")
+	require.Contains(t, table, "30.00")
+	require.Contains(t, table, "peer alice")
+	content, err := csv.NewReader(strings.NewReader(s.ok(t, "statement", "bob", "--asset", "USD", "--csv"))).ReadAll()
+	require.NoError(t, err)
+	require.Equal(t, "closing", content[len(content)-1][1])
+	require.Contains(t, s.ok(t, "statement", "bob@USD", "--json"), `"closing":{`)
+	require.Contains(t, s.ok(t, "statement", "--own", "--asset", "USD"), "closing")
+	require.Contains(t, s.ok(t, "statement", "bob@USD", "--from", "2020-01-01", "--to", "2020-02-01"), "0.00")
+	for _, args := range [][]string{
+		{"statement"}, {"statement", "bob@USD", "--own"}, {"statement", "bob@USD", "--from", "yesterday"}, {"statement", "bob@USD", "--to", "-3h"},
+	} {
+		require.Equal(t, statusUsage, s.do(t, args...).status, args)
+	}
+}
+
+// order leaves an order of bob's open, and returns its id.
+func (s shop) order(t *testing.T) string {
+	t.Helper()
+	s.open(t, func(c *peerledger.Client, _, bob accounts.Account) {
+		_, err := c.Settlement.Check(t.Context(), bob)
+		require.ErrorIs(t, err, settlement.ErrPending)
+	})
+	got := rows[orderRow](t, s, "orders")
+	require.Len(t, got, 1)
+	require.Equal(t, []string{"bob", "USD/2", "30.00"}, []string{got[0].Peer, got[0].Asset, got[0].Amount})
+	return got[0].Order
+}
+
+func TestOrders(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.send(t, 3001)
+	require.Empty(t, rows[orderRow](t, s, "orders"))
+	id := s.order(t)
+	require.Contains(t, s.ok(t, "orders", "bob@USD"), id)
+	require.True(t, rows[orderRow](t, s, "orders", "--stuck", "0s")[0].Stuck)
+
+	got := s.do(t, "settle", "resolve", "bob@USD", "abc", "30", "--yes")
+	require.Equal(t, statusFailed, got.status)
+	s.ok(t, "settle", "resolve", "bob@USD", id, "12.50", "--yes")
+	s.ok(t, "settle", "resolve", "bob@USD", id, "12.50", "--yes") // it may be repeated
+	require.Equal(t, "17.50", rows[peerRow](t, s, "balances", "bob@USD")[0].Position)
+	require.Empty(t, rows[orderRow](t, s, "orders"))
+	require.Equal(t, statusFailed, s.do(t, "settle", "resolve", "bob@USD", id, "13", "--yes").status)
+}
+
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.send(t, 3001)
+	id := s.order(t)
+	require.Contains(t, s.ok(t, "settle", "cancel", "bob@USD", id), "the peer is paid twice")
+	s.ok(t, "settle", "cancel", "bob@USD", id, "--yes")
+	require.Equal(t, "30.00", rows[peerRow](t, s, "balances", "bob@USD")[0].Position)
+	require.Empty(t, rows[orderRow](t, s, "orders"))
+}
+
+func TestPaymentsByHand(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.send(t, 3001)
+	first := rows[change](t, s, "settle", "received", "alice@USD", "40", "--key", "wire 1", "--yes")
+	require.False(t, first[0].Already)
+	second := rows[change](t, s, "settle", "received", "alice@USD", "40", "--key", "wire 1", "--yes")
+	require.True(t, second[0].Already)
+	require.Equal(t, first[0].Transfer, second[0].Transfer)
+	row := rows[peerRow](t, s, "balances", "alice@USD")[0]
+	require.Equal(t, []string{"9.99", "9.99", "40.00"}, []string{row.Position, row.Prepaid, row.SettledIn})
+	require.Equal(t, statusFailed, s.do(t, "settle", "received", "alice@USD", "41", "--key", "wire 1", "--yes").status)
+	require.Equal(t, statusFailed, s.do(t, "settle", "received", "alice@USD", "41", "--yes").status, "a key is missing")
+
+	s.ok(t, "settle", "paid", "bob@USD", "5", "--key", "cash 1", "--yes")
+	require.Equal(t, "25.00", rows[peerRow](t, s, "balances", "bob@USD")[0].Position)
+	require.Equal(t, statusFailed, s.do(t, "settle", "paid", "bob@USD", "500", "--key", "cash 2", "--yes").status)
+}
+
+// script writes a program that pays.
+func script(t *testing.T, lines string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "pay.sh")
+	require.NoError(t, os.WriteFile(file, []byte("#!/bin/sh\n"+lines+"\n"), 0o700)) //nolint:gosec // it is run
+	return file
+}

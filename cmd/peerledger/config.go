@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/cluster"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// config is the configuration file.
+type config struct {
+	file string // "" if there is none
+
+	ClusterID string        `yaml:"cluster_id"`
+	Addresses []string      `yaml:"addresses"`
+	Folder    string        `yaml:"folder"`
+	Namespace string        `yaml:"namespace"`
+	Assets    []assetConfig `yaml:"assets"`
+	Peers     []peerConfig  `yaml:"peers"`
+}
+
+type assetConfig struct {
+	Code      string `yaml:"code"`
+	Scale     uint8  `yaml:"scale"`
+	Ledger    uint32 `yaml:"ledger"`
+	AllowLoss bool   `yaml:"allow_loss"`
+}
+
+// peerConfig is a peer in one asset. Amounts are in whole units.
+type peerConfig struct {
+	ID         string `yaml:"id"`
+	Asset      string `yaml:"asset"`       // the code, or as in USD/9; "" if there is only one
+	CreditLine string `yaml:"credit_line"` // "" is none
+	SettleAt   string `yaml:"settle_at"`   // "" is never
+	SettleTo   string `yaml:"settle_to"`   // "" is 0
+}
+
+const defaultFile = "peerledger.yaml"
+
+// readConfig reads the configuration file: the one that is named, or the default one if it
+// is there.
+func (a *app) readConfig() (config, error) {
+	file := a.config
+	if file == "" {
+		file = a.getenv("PEERLEDGER_CONFIG")
+	}
+	named := file != ""
+	if !named {
+		file = defaultFile
+	}
+	content, err := os.ReadFile(file)
+	switch {
+	case err != nil && !named && errors.Is(err, os.ErrNotExist):
+		return config{}, nil
+	case err != nil:
+		return config{}, fmt.Errorf("%w: configuration: %w", errUsage, err)
+	}
+	cfg, err := parseConfig(content)
+	if err != nil {
+		return config{}, fmt.Errorf("%w: %s: %w", errUsage, file, err)
+	}
+	cfg.file = file
+	return cfg, nil
+}
+
+// goType is how the YAML library says where in our program a field is missing.
+var goType = regexp.MustCompile(` (in type|into) [\w.*\[\]]+`)
+
+func parseConfig(content []byte) (cfg config, err error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(content))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) { // EOF: it is empty
+		return cfg, errors.New(goType.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), ""))
+	}
+	return cfg, cfg.validate()
+}
+
+// validate says all that is wrong with assets and peers, but for what a Book says itself.
+func (c config) validate() error {
+	var errs []error
+	seen := map[string]bool{}
+	for i, p := range c.Peers {
+		asset, err := c.asset(p.Asset)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("peers[%d] (%s): asset: %w", i, p.ID, err))
+			continue
+		}
+		if key := asset.String() + " " + p.ID; seen[key] {
+			errs = append(errs, fmt.Errorf("peers[%d]: %s in %v is there twice", i, p.ID, asset))
+		} else {
+			seen[key] = true
+		}
+		if _, err := p.peer(asset); err != nil {
+			errs = append(errs, fmt.Errorf("peers[%d] (%s): credit_line: %w", i, p.ID, err))
+		}
+		if _, err := p.threshold(asset); err != nil {
+			errs = append(errs, fmt.Errorf("peers[%d] (%s): settle_at, settle_to: %w", i, p.ID, err))
+		}
+	}
+	if len(c.Assets) > 0 {
+		errs = append(errs, c.accounts().Validate())
+	}
+	return errors.Join(errs...)
+}
+
+// accounts is the configuration of a Book.
+func (c config) accounts() accounts.Config {
+	cfg := accounts.Config{Namespace: c.Namespace}
+	for _, asset := range c.Assets {
+		cfg.Assets = append(cfg.Assets, accounts.Asset(asset))
+	}
+	return cfg
+}
+
+// asset finds an asset by its code, or its code and scale. "" is the only one.
+func (c config) asset(name string) (accounts.Asset, error) {
+	var found []accounts.Asset
+	for _, asset := range c.accounts().Assets {
+		if name == "" || name == asset.Code || name == asset.String() {
+			found = append(found, asset)
+		}
+	}
+	switch {
+	case len(c.Assets) == 0:
+		return accounts.Asset{}, fmt.Errorf("%w: no assets are configured: list them under assets: in %s", errUsage, c.name())
+	case len(found) == 1:
+		return found[0], nil
+	case name == "":
+		return accounts.Asset{}, fmt.Errorf("%w: say which asset: %s", errUsage, c.assetNames())
+	case len(found) == 0:
+		return accounts.Asset{}, fmt.Errorf("%w: there is no asset %q; there is %s", errUsage, name, c.assetNames())
+	default:
+		return accounts.Asset{}, fmt.Errorf("%w: %q is more than one asset; say which, as in %v", errUsage, name, found[0])
+	}
+}
+
+func (c config) name() string {
+	if c.file == "" {
+		return defaultFile
+	}
+	return c.file
+}
+
+func (c config) assetNames() string {
+	var names []string
+	for _, asset := range c.accounts().Assets {
+		names = append(names, asset.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// peer is the peer as it is provisioned.
+func (p peerConfig) peer(asset accounts.Asset) (accounts.Peer, error) {
+	peer := accounts.Peer{ID: p.ID, Asset: asset}
+	if p.CreditLine == "" {
+		return peer, nil
+	}
+	var err error
+	peer.CreditLine, err = asset.Parse(p.CreditLine)
+	return peer, err
+}
+
+// threshold is when the peer is paid; nil is never.
+func (p peerConfig) threshold(asset accounts.Asset) (*settlement.Threshold, error) {
+	if p.SettleAt == "" {
+		if p.SettleTo != "" {
+			return nil, errors.New("settle_to is given without settle_at")
+		}
+		return nil, nil //nolint:nilnil // there is none, and that is no error
+	}
+	at, err := asset.Parse(p.SettleAt)
+	to := ledger.Amount{}
+	if err == nil && p.SettleTo != "" {
+		to, err = asset.Parse(p.SettleTo)
+	}
+	t := &settlement.Threshold{At: at, SettleTo: to}
+	if err == nil {
+		err = t.Validate()
+	}
+	return t, err
+}
+
+// cluster is which cluster is asked for: by flags, by the environment, by the file, in this
+// order.
+func (a *app) cluster(file config) (cluster.Config, error) {
+	cfg := cluster.Config{Sessions: 1, OpenTimeout: a.timeout, Addresses: file.Addresses}
+	id := file.ClusterID
+	if a.getenv(cluster.EnvClusterID)+a.getenv(cluster.EnvAddresses)+a.getenv(cluster.EnvHost)+a.getenv(cluster.EnvPort) != "" &&
+		(a.clusterID == "" || len(a.addresses) == 0) {
+		env, err := cluster.ConfigFromEnv()
+		if err != nil {
+			return cfg, fmt.Errorf("%w: environment: %w", errUsage, err)
+		}
+		cfg.Addresses, id = env.Addresses, env.ClusterID.String()
+	}
+	if a.clusterID != "" {
+		id = a.clusterID
+	}
+	if len(a.addresses) > 0 {
+		cfg.Addresses = a.addresses
+	}
+	if id == "" && len(cfg.Addresses) == 0 {
+		return cfg, fmt.Errorf("%w: no ledger is named: set TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES, or cluster_id and addresses in %s, or give --cluster-id and --addresses, or --folder", errUsage, file.name())
+	}
+	number, err := ledger.ParseAmount(id)
+	if err != nil {
+		return cfg, fmt.Errorf("%w: cluster id %q is not a decimal number from 0 to 2^128-1", errUsage, id)
+	}
+	cfg.ClusterID = uint128.Uint128(number)
+	if err := cfg.Validate(); err != nil {
+		return cfg, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return cfg, nil
+}

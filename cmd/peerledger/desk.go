@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+)
+
+// desk is an open ledger, with the books that the configuration describes.
+type desk struct {
+	*app
+	cfg    config
+	ledger ledger.Ledger
+	book   *accounts.Book
+}
+
+// atDesk opens the ledger for a command, and closes it.
+func (a *app) atDesk(ctx context.Context, work func(*desk) error) (err error) {
+	cfg, err := a.readConfig()
+	if err != nil {
+		return err
+	}
+	if len(cfg.Assets) == 0 {
+		_, err := cfg.asset("")
+		return err
+	}
+	l, err := a.openLedger(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	book, err := accounts.NewBook(l, cfg.accounts())
+	if err != nil {
+		return err
+	}
+	return work(&desk{a, cfg, l, book})
+}
+
+// openLedger opens the ledger that is asked for.
+func (a *app) openLedger(ctx context.Context, cfg config) (ledger.Ledger, error) {
+	folder := a.folder
+	if folder == "" && a.clusterID == "" && len(a.addresses) == 0 {
+		if folder = a.getenv("PEERLEDGER_FOLDER"); folder == "" {
+			folder = cfg.Folder
+		}
+	}
+	if folder != "" {
+		l, err := embedded.Open(folder)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errNoAnswer, err)
+		}
+		return l, nil
+	}
+	which, err := a.cluster(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return openCluster(ctx, which)
+}
+
+// account is the handle of a peer that the ledger may not know. The name may have the asset
+// behind it, as in alice@USD.
+func (d *desk) account(name, asset string) (accounts.Account, accounts.Asset, error) {
+	if peer, code, ok := cutLast(name, "@"); ok {
+		if found, err := d.cfg.asset(code); err == nil {
+			account, err := d.book.Account(peer, found)
+			return account, found, err
+		}
+	}
+	found, err := d.cfg.asset(asset)
+	if err != nil {
+		return accounts.Account{}, found, err
+	}
+	account, err := d.book.Account(name, found)
+	return account, found, err
+}
+
+func cutLast(text, separator string) (before, after string, found bool) {
+	i := strings.LastIndex(text, separator)
+	if i < 0 {
+		return text, "", false
+	}
+	return text[:i], text[i+len(separator):], true
+}
+
+// accounts are the handles of the named peers, or of all peers that are configured. An
+// asset that is given narrows them.
+func (d *desk) accounts(names []string, asset string) ([]accounts.Account, error) {
+	var list []accounts.Account
+	for _, name := range names {
+		account, _, err := d.account(name, asset)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, account)
+	}
+	if len(names) > 0 {
+		return list, nil
+	}
+	for _, p := range d.cfg.Peers {
+		found, err := d.cfg.asset(p.Asset)
+		if err != nil {
+			return nil, err
+		}
+		if asset != "" && asset != found.Code && asset != found.String() {
+			continue
+		}
+		account, err := d.book.Account(p.ID, found)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, account)
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%w: no peers are configured: list them under peers: in %s, or name them", errUsage, d.cfg.name())
+	}
+	return list, nil
+}
+
+// assets are those to be shown: the named one, or all.
+func (d *desk) assets(name string) ([]accounts.Asset, error) {
+	if name == "" {
+		return d.book.Assets(), nil
+	}
+	asset, err := d.cfg.asset(name)
+	return []accounts.Asset{asset}, err
+}
+
+// names are the peers that are configured in an asset.
+func (d *desk) names(asset accounts.Asset) (names []string) {
+	for _, p := range d.cfg.Peers {
+		if found, err := d.cfg.asset(p.Asset); err == nil && found == asset {
+			names = append(names, p.ID)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// configured is the entry of a peer; false if there is none.
+func (d *desk) configured(account accounts.Account) (peerConfig, bool) {
+	for _, p := range d.cfg.Peers {
+		if found, err := d.cfg.asset(p.Asset); err == nil && p.ID == account.Peer() && found.Ledger == account.Ledger() {
+			return p, true
+		}
+	}
+	return peerConfig{}, false
+}

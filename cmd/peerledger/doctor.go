@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"github.com/peerledger/peerledger/internal/doctor"
+	"github.com/peerledger/peerledger/internal/vsr"
+	"github.com/peerledger/peerledger/ledger/cluster"
+)
+
+func (a *app) doctorCommand() *cobra.Command {
+	var dataFile string
+	var strict bool
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Find out what is wrong between here and the cluster",
+		Long: `Resolves the names, asks each replica who it is, opens a session and has a look-up
+answered, compares releases, cluster id, order of the addresses, limits and clocks, and says
+of each fault what caused it and what to do. With --data-file, on the server's host, it also
+looks at the data file, its volume and the machine. It writes nothing.
+
+It ends with status 0 if there is no problem, also with warnings, and with 5 if there is one
+(with --strict, also if there is a warning).`,
+		Example: "  peerledger doctor\n  peerledger doctor --addresses tb0:3001,tb1:3001,tb2:3001 --cluster-id 7 --json\n  peerledger doctor --data-file /var/lib/tigerbeetle",
+		Args:    exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			subject, err := a.subject()
+			if err != nil {
+				return err
+			}
+			subject.DataFile = dataFile
+			report := doctor.Examine(cmd.Context(), subject)
+			if err := a.showReport(report); err != nil {
+				return err
+			}
+			if worst := report.Worst(); worst == doctor.Problem || strict && worst == doctor.Warning {
+				return errFound
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&dataFile, "data-file", "", "the server's data file, or its `folder`, if it is on this machine")
+	cmd.Flags().BoolVar(&strict, "strict", false, "end with status 5 for warnings too")
+	return cmd
+}
+
+// subject is what the doctor examines. A configuration that is wrong is a finding, and not
+// the end.
+func (a *app) subject() (doctor.Subject, error) {
+	release, err := vsr.ParseRelease(cluster.ClientRelease)
+	if err != nil {
+		return doctor.Subject{}, err
+	}
+	s := doctor.Subject{Client: release}
+	file, err := a.readConfig()
+	if err != nil {
+		s.ConfigErr = err
+		return s, nil
+	}
+	cfg, err := a.cluster(file)
+	if err != nil {
+		s.ConfigErr = err
+		return s, nil
+	}
+	s.ClusterID, s.Addresses, s.Open = cfg.ClusterID, cfg.Addresses, sessionOpener(cfg)
+	return s, nil
+}
+
+func (a *app) showReport(report doctor.Report) error {
+	if a.json {
+		for _, f := range report {
+			if err := a.print(f); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	counts := map[doctor.Level]int{}
+	for _, f := range report {
+		counts[f.Level]++
+		mark := map[doctor.Level]string{doctor.OK: "ok     ", doctor.Warning: "warning", doctor.Problem: "PROBLEM"}[f.Level]
+		if a.coloured() {
+			colour := map[doctor.Level]text.Colors{
+				doctor.OK: {text.FgGreen}, doctor.Warning: {text.FgYellow}, doctor.Problem: {text.FgRed, text.Bold},
+			}[f.Level]
+			mark = colour.Sprint(mark)
+		}
+		fmt.Fprintf(a.stdout, "%s  %s: %s\n", mark, f.Subject, f.Found)
+		if f.Cause != "" {
+			fmt.Fprintf(a.stdout, "         why: %s\n         do:  %s\n", f.Cause, f.Remedy)
+		}
+	}
+	fmt.Fprintf(a.stdout, "%d problems, %d warnings\n", counts[doctor.Problem], counts[doctor.Warning])
+	return nil
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "The releases of this program and of its TigerBeetle client", Args: exactly(0),
+		RunE: func(*cobra.Command, []string) error {
+			if a.json {
+				return a.print(map[string]string{"peerledger": version(), "tigerbeetle_client": cluster.ClientRelease})
+			}
+			fmt.Fprintf(a.stdout, "peerledger %s, TigerBeetle client %s\n", version(), cluster.ClientRelease)
+			return nil
+		},
+	}
+}

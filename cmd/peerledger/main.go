@@ -1,0 +1,41 @@
+// Peerledger is the operator's command: it says what is wrong with a cluster, shows and
+// changes peers, credit lines and settlements, and backs a single node up.
+//
+//	peerledger doctor
+//	peerledger balances
+//	peerledger credit set alice 500 --yes
+//
+// It reads which ledger, assets and peers there are from peerledger.yaml (--config), and
+// which ledger also from flags and the environment. Nothing is written without --yes.
+// docs/operations.md is the guide; "peerledger help" lists everything.
+//
+// It ends with one of these statuses:
+//
+//	0  done; with doctor: nothing is wrong
+//	1  failed, or refused
+//	2  the command line or the configuration is wrong
+//	3  the ledger does not answer; nothing was changed
+//	4  the outcome is unknown; what to do is said
+//	5  something was found: doctor a problem, verify a difference
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	a := &app{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
+		shown: term.IsTerminal(int(os.Stdout.Fd())), watched: term.IsTerminal(int(os.Stderr.Fd())),
+	}
+	status := a.run(ctx, os.Args[1:])
+	stop()
+	os.Exit(status)
+}

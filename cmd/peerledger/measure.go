@@ -1,0 +1,61 @@
+package main
+
+import (
+	"flag"
+
+	"github.com/spf13/cobra"
+
+	"github.com/peerledger/peerledger/internal/bench"
+	"github.com/peerledger/peerledger/internal/replay"
+	"github.com/peerledger/peerledger/ledger/cluster"
+)
+
+func (a *app) benchCommand() *cobra.Command {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	b := bench.Define(flags)
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure the recorder against calls of TigerBeetle's client",
+		Long: `Measures the recorder against hand-batched and single calls of the ledger's client, on
+the embedded ledger or on the cluster that the configuration names (--ledger cluster). On a cluster it writes accounts and transfers of its own, which
+stay: use one that is for this. The package comment of examples/bench explains the columns.`,
+		Example: "  peerledger bench\n  peerledger bench --ledger cluster --packets 1000000 --max 30s --count 5",
+		Args:    exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			b.OnCluster(func() (cluster.Config, error) {
+				file, err := a.readConfig()
+				if err != nil {
+					return cluster.Config{}, err
+				}
+				cfg, err := a.cluster(file)
+				cfg.Sessions = 0 // as many as each measurement wants
+				return cfg, err
+			})
+			return b.Run(cmd.Context(), cmd.Flags().Changed, a.stdout, a.stderr, a.watched)
+		},
+	}
+	cmd.Flags().AddGoFlagSet(flags)
+	return cmd
+}
+
+func (a *app) replayCommand() *cobra.Command {
+	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
+	r := replay.Define(flags)
+	cmd := &cobra.Command{
+		Use:   "replay [trace.jsonl]",
+		Short: "Replay recorded packets and compare the books with the balances at their end",
+		Long: `Replays a packet trace into a new embedded ledger and compares the books with the
+balances at its end. Without a file it replays a trace of the Interledger reference
+connector.`,
+		Args: between(0, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			file := ""
+			if len(args) == 1 {
+				file = args[0]
+			}
+			return r.Run(cmd.Context(), file, a.stdout, a.stderr, a.watched)
+		},
+	}
+	cmd.Flags().AddGoFlagSet(flags)
+	return cmd
+}

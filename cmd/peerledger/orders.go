@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// operatorInstance is the name of the engine of this command: orders of connectors are not
+// its own, so it never resumes them.
+const operatorInstance = "peerledger-operator"
+
+// atEngine opens the ledger with a settlement engine that does nothing by itself. With a
+// rail it can pay, by the thresholds of the configuration.
+func (a *app) atEngine(ctx context.Context, rail *settlement.Rail, work func(*desk, *settlement.Engine) error) error {
+	return a.atDesk(ctx, func(d *desk) (err error) {
+		cfg := settlement.Config{
+			Manual: true, Instance: operatorInstance,
+			NoTakeover: true, // an order of a connector that is silent is still that connector's
+		}
+		if rail != nil {
+			cfg.Rails.Default = rail
+			if cfg.Policies, err = d.policies(); err != nil {
+				return err
+			}
+		}
+		engine, err := settlement.NewEngine(d.ledger, d.book, cfg)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, engine.Close(ctx)) }()
+		return work(d, engine)
+	})
+}
+
+// orderRow is an open order as it is shown.
+type orderRow struct {
+	Peer     string `json:"peer"`
+	Asset    string `json:"asset"`
+	Order    string `json:"order"` // the id, and the key at the rail
+	Sequence uint64 `json:"sequence"`
+	Amount   string `json:"amount"`
+	Placed   string `json:"placed"`
+	Age      string `json:"age"`
+	Claimed  string `json:"claimed,omitempty"` // the last sign of life of its engine
+	Stuck    bool   `json:"stuck"`
+}
+
+func (a *app) ordersCommand() *cobra.Command {
+	var asset string
+	var stuck time.Duration
+	cmd := &cobra.Command{
+		Use:   "orders [peer...]",
+		Short: "Settlement orders that are neither paid nor given back",
+		Long: `Shows the open settlement orders of these peers, or of all that are configured: what was
+ordered, when, and when the engine that it belongs to gave its last sign of life. An order
+that has been open for longer than --stuck counts as stuck: ask the rail what became of its
+key (the order's id), and close it with "peerledger settle resolve" or "settle cancel".`,
+		Example: "  peerledger orders\n  peerledger orders alice --json",
+		Args:    between(0, -1),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
+				list, err := d.accounts(names, asset)
+				if err != nil {
+					return err
+				}
+				orders, err := engine.Orders(cmd.Context(), list...)
+				if err != nil {
+					return err
+				}
+				rows := make([]orderRow, len(orders))
+				for i, o := range orders {
+					age := o.Age(time.Now())
+					rows[i] = orderRow{
+						Peer: o.Account.Peer(), Asset: o.Asset.String(), Order: o.ID.String(), Sequence: o.Sequence,
+						Amount: o.Asset.Format(o.Amount), Placed: moment(o.Placed), Age: age.Round(time.Second).String(),
+						Claimed: moment(o.Claimed), Stuck: age > stuck,
+					}
+				}
+				return showOrders(a, rows)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&asset, "asset", "", "in this `asset` alone, as in USD or USD/9")
+	cmd.Flags().DurationVar(&stuck, "stuck", 10*time.Minute, "an order that is older counts as stuck")
+	return cmd
+}
+
+func showOrders(a *app, rows []orderRow) error {
+	return show(a, rows,
+		column[orderRow]{title: "peer", cell: func(r orderRow) string { return r.Peer }},
+		column[orderRow]{title: "asset", cell: func(r orderRow) string { return r.Asset }},
+		column[orderRow]{title: "order", cell: func(r orderRow) string { return r.Order }},
+		column[orderRow]{title: "amount", cell: func(r orderRow) string { return r.Amount }, right: true},
+		column[orderRow]{title: "placed (UTC)", cell: func(r orderRow) string { return r.Placed }},
+		column[orderRow]{title: "age", right: true, cell: func(r orderRow) string { return r.Age }, colour: func(r orderRow) text.Colors {
+			if r.Stuck {
+				return text.Colors{text.FgRed}
+			}
+			return nil
+		}},
+		column[orderRow]{title: "claimed (UTC)", cell: func(r orderRow) string { return r.Claimed }},
+	)
+}
+
+// policies are the thresholds of the configuration.
+func (d *desk) policies() (settlement.Policies, error) {
+	policies := settlement.Policies{PeerAsset: map[peerAsset]settlement.Policy{}}
+	for _, p := range d.cfg.Peers {
+		asset, err := d.cfg.asset(p.Asset)
+		if err != nil {
+			return policies, err
+		}
+		t, err := p.threshold(asset)
+		if err != nil {
+			return policies, err
+		}
+		if t != nil {
+			policies.PeerAsset[peerAsset{Peer: p.ID, Asset: asset}] = *t
+		}
+	}
+	return policies, nil
+}

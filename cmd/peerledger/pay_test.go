@@ -1,0 +1,64 @@
+//go:build unix
+
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A program pays, and what it says decides what becomes of the order.
+func TestSettleNow(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		program  string
+		status   int
+		position string
+		open     int
+	}{
+		"paid":               {"echo 30", statusDone, "0.00", 0},
+		"a part":             {"echo 12.50; exit 0", statusDone, "0.00", 0}, // the rest is ordered again, and paid in parts
+		"declined":           {"exit 3", statusFailed, "30.00", 0},
+		"later":              {"exit 4", statusFailed, "30.00", 1},
+		"fails":              {"exit 1", statusFailed, "30.00", 1},
+		"says nothing":       {"true", statusFailed, "30.00", 1},
+		"says something odd": {"echo all of it", statusFailed, "30.00", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShop(t)
+			s.send(t, 3001)
+			got := s.do(t, "settle", "now", "bob@USD", "--pay-with", script(t, test.program), "--yes", "--json")
+			require.Equal(t, test.status, got.status, got.errors)
+			if name != "a part" {
+				require.Equal(t, test.position, rows[peerRow](t, s, "balances", "bob@USD")[0].Position)
+			}
+			require.Len(t, rows[orderRow](t, s, "orders"), test.open)
+		})
+	}
+}
+
+// The program is told all that it needs, and a second try has the same key.
+func TestProgramIsToldTheOrder(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.send(t, 3001)
+	file := filepath.Join(t.TempDir(), "order.json")
+	var keys []string
+	for range 2 {
+		require.Equal(t, statusFailed, s.do(t, "settle", "now", "bob@USD", "--pay-with", script(t, "cat > "+file+"; exit 1"), "--yes").status)
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var order map[string]any
+		require.NoError(t, json.Unmarshal(content, &order))
+		keys = append(keys, order["key"].(string))
+		delete(order, "key")
+		require.Equal(t, map[string]any{"peer": "bob", "asset": "USD", "scale": 2.0, "units": "3000", "amount": "30.00"}, order)
+	}
+	require.Equal(t, keys[0], keys[1])
+	require.Equal(t, keys[0], rows[orderRow](t, s, "orders")[0].Order)
+}

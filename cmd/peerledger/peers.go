@@ -1,0 +1,214 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/progress"
+)
+
+func (a *app) peersCommand() *cobra.Command {
+	var asset string
+	cmd := &cobra.Command{
+		Use:   "peers",
+		Short: "The peers in the ledger; add, suspend and close them",
+		Long: `Lists the peers that the ledger has in each asset, in the order in which they were
+provisioned. The ledger keeps only a hash of a peer's id, so names are those of the
+configuration file; others are shown by the id of their account. Peers that are configured
+and not in the ledger are listed as missing.`,
+		Example: "  peerledger peers\n  peerledger peers add alice --credit-line 500 --yes\n  peerledger peers suspend alice --yes",
+		Args:    between(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.atDesk(cmd.Context(), func(d *desk) error { return d.listPeers(cmd, asset) })
+		},
+	}
+	cmd.PersistentFlags().StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
+	cmd.AddCommand(
+		a.addPeerCommand(&asset), a.provisionCommand(), a.suspendCommand(&asset), a.resumeCommand(&asset),
+		a.closePeerCommand(&asset), a.reopenPeerCommand(&asset),
+	)
+	return cmd
+}
+
+func (d *desk) listPeers(cmd *cobra.Command, asset string) error {
+	assets, err := d.assets(asset)
+	if err != nil {
+		return err
+	}
+	var rows []peerRow
+	for _, a := range assets {
+		found := map[string]bool{}
+		names := d.names(a)
+		for listing, err := range d.book.Directory(cmd.Context(), a, names...) {
+			if err != nil {
+				return err
+			}
+			row := peerRow{Peer: listing.Account.Peer(), Asset: a.String(), State: "incomplete", Account: listing.ID.String()}
+			if !listing.Incomplete {
+				row = peerRowOf(listing.Balance, listing.ID.String())
+			}
+			found[row.Peer] = true
+			rows = append(rows, row)
+		}
+		for _, name := range names {
+			if !found[name] {
+				rows = append(rows, peerRow{Peer: name, Asset: a.String(), State: "missing"})
+			}
+		}
+	}
+	return show(d.app, rows, append(peerColumns[:len(peerColumns):len(peerColumns)],
+		column[peerRow]{title: "opened", cell: func(r peerRow) string { return r.Opened }})...)
+}
+
+func (a *app) addPeerCommand(asset *string) *cobra.Command {
+	var credit string
+	cmd := &cobra.Command{
+		Use:   "add peer",
+		Short: "Provision a peer, with a credit line",
+		Long: `Makes sure that the ledger has the accounts of this peer, and grants its first credit
+line: --credit-line, or what the configuration says. A peer that is there already stays as
+it is.`,
+		Args: exactly(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.atDesk(cmd.Context(), func(d *desk) error {
+				account, asset, err := d.account(args[0], *asset)
+				if err != nil {
+					return err
+				}
+				entry, _ := d.configured(account)
+				if entry.ID = account.Peer(); credit != "" {
+					entry.CreditLine = credit
+				}
+				peer, err := entry.peer(asset)
+				if err != nil {
+					return err
+				}
+				c := change{Action: "provision", Peer: peer.ID, Asset: asset.String(), After: asset.Format(peer.CreditLine), Note: "The amount is its first credit line."}
+				return a.write(c, func(*change) error { return d.provision(cmd, peer) })
+			})
+		},
+	}
+	cmd.Flags().StringVar(&credit, "credit-line", "", "how much the peer may owe us, in whole units")
+	a.writes(cmd)
+	return cmd
+}
+
+func (d *desk) provision(cmd *cobra.Command, peers ...accounts.Peer) error {
+	_, err := d.book.Provision(cmd.Context(), peers...)
+	var drift *accounts.DriftError
+	if errors.As(err, &drift) {
+		return fmt.Errorf("the rest is done, but the ledger differs from what is asked for (credit lines are changed with: peerledger credit set): %w", err)
+	}
+	return err
+}
+
+func (a *app) provisionCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "provision",
+		Short: "Provision all peers of the configuration file",
+		Long: `Makes sure that the ledger has the accounts of all peers that are configured, and
+grants the credit line of each that never had one. It may be given again at any time, and
+by any number of machines at once.`,
+		Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.atDesk(cmd.Context(), func(d *desk) error {
+				var peers []accounts.Peer
+				for _, p := range d.cfg.Peers {
+					asset, err := d.cfg.asset(p.Asset)
+					if err != nil {
+						return err
+					}
+					peer, err := p.peer(asset)
+					if err != nil {
+						return err
+					}
+					peers = append(peers, peer)
+				}
+				c := change{Action: fmt.Sprintf("provision %d peers", len(peers))}
+				return a.write(c, func(*change) (err error) {
+					shown := progress.New(a.stderr, a.watched && !a.json, "provisioning", 0)
+					shown.Start(1)
+					defer func() { shown.Stop(err) }()
+					return d.provision(cmd, peers...)
+				})
+			})
+		},
+	}
+	a.writes(cmd)
+	return cmd
+}
+
+// onPeer is a command that changes one peer.
+func (a *app) onPeer(asset *string, cmd *cobra.Command, action, note string, do func(*desk, accounts.Account) error) *cobra.Command {
+	cmd.Args = exactly(1)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.atDesk(cmd.Context(), func(d *desk) error {
+			account, found, err := d.account(args[0], *asset)
+			if err != nil {
+				return err
+			}
+			b, err := d.book.Balance(cmd.Context(), account)
+			if err != nil {
+				return err
+			}
+			c := change{Action: action, Peer: account.Peer(), Asset: found.String(), Before: peerRowOf(b, "").State, Note: note}
+			return a.write(c, func(c *change) error {
+				if err := do(d, account); err != nil {
+					return err
+				}
+				b, err := d.book.Balance(cmd.Context(), account)
+				c.After = peerRowOf(b, "").State
+				return err
+			})
+		})
+	}
+	a.writes(cmd)
+	return cmd
+}
+
+func (a *app) suspendCommand(asset *string) *cobra.Command {
+	var how accounts.Suspension
+	cmd := &cobra.Command{
+		Use:   "suspend peer",
+		Short: "Take no new packets from or to a peer",
+		Long: `Suspends a peer in one asset. Every connector sees it within a round (1 s by default)
+and refuses new packets; what is held is still fulfilled or rejected, and settlements go on.`,
+	}
+	cmd.Flags().BoolVar(&how.RevokeFree, "revoke-free", false, "also take back what is free of its credit line, which stops it from sending at once")
+	cmd.Flags().Uint32Var(&how.Reason, "reason", 0, "a `number` that is kept with it")
+	return a.onPeer(asset, cmd, "suspend", "", func(d *desk, account accounts.Account) error {
+		return d.book.Suspend(cmd.Context(), account, how)
+	})
+}
+
+func (a *app) resumeCommand(asset *string) *cobra.Command {
+	cmd := &cobra.Command{Use: "resume peer", Short: "Let a suspended peer trade again"}
+	return a.onPeer(asset, cmd, "resume", "", func(d *desk, account accounts.Account) error {
+		return d.book.Resume(cmd.Context(), account)
+	})
+}
+
+func (a *app) closePeerCommand(asset *string) *cobra.Command {
+	var how accounts.Closing
+	cmd := &cobra.Command{
+		Use:   "close peer",
+		Short: "Close a peer's account",
+		Long: `Suspends a peer, waits a round, and closes its account. It is refused while anything is
+held or being settled, and while anything is owed unless --force writes that off.`,
+	}
+	cmd.Flags().BoolVar(&how.Force, "force", false, "write off what is owed in either direction; needs --reason")
+	cmd.Flags().Uint32Var(&how.Reason, "reason", 0, "a `number` that is kept with it")
+	return a.onPeer(asset, cmd, "close", "", func(d *desk, account accounts.Account) error {
+		return d.book.ClosePeer(cmd.Context(), account, how)
+	})
+}
+
+func (a *app) reopenPeerCommand(asset *string) *cobra.Command {
+	cmd := &cobra.Command{Use: "reopen peer", Short: "Open a closed peer again; it stays suspended until it is resumed"}
+	return a.onPeer(asset, cmd, "reopen", "", func(d *desk, account accounts.Account) error {
+		return d.book.ReopenPeer(cmd.Context(), account)
+	})
+}

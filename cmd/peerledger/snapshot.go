@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// snapshot is what watch shows at a moment.
+type snapshot struct {
+	At time.Time `json:"at"`
+	// PacketsPerSecond is how many packets were prepared or forwarded, by the ledger's
+	// clock: of the last look, or of the newest rows if there were too many.
+	PacketsPerSecond float64      `json:"packets_per_second"`
+	Peers            []watchedRow `json:"peers"`
+	OpenOrders       int          `json:"open_orders"`
+}
+
+// watchedRow is a peer in a snapshot.
+type watchedRow struct {
+	peerRow
+	SettleAt string `json:"settle_at,omitempty"`
+	// Due is what is owed to the peer and not being paid, of its threshold, in percent; -1
+	// without one.
+	Due int `json:"due_percent"`
+	// Used is how much of its credit line the peer uses, in percent; -1 without one.
+	Used     int    `json:"line_used_percent"`
+	Order    string `json:"order,omitempty"` // the amount of its open order
+	OrderAge string `json:"order_age,omitempty"`
+}
+
+// watcher takes snapshots.
+type watcher struct {
+	desk   *desk
+	engine *settlement.Engine
+	list   []accounts.Account
+	last   time.Time // of the last snapshot
+}
+
+// take takes a snapshot, in three requests and two for each account with an order.
+func (w *watcher) take(ctx context.Context) (snapshot, error) {
+	now := time.Now()
+	s := snapshot{At: now}
+	balances, err := w.desk.book.Balances(ctx, w.list...)
+	if err != nil {
+		return s, err
+	}
+	var settling []accounts.Account
+	for _, b := range balances {
+		if !b.Settling.IsZero() {
+			settling = append(settling, b.Account)
+		}
+	}
+	orders := map[accounts.Account]settlement.OpenOrder{}
+	if len(settling) > 0 {
+		list, err := w.engine.Orders(ctx, settling...)
+		if err != nil {
+			return s, err
+		}
+		for _, o := range list {
+			orders[o.Account] = o
+		}
+	}
+	s.OpenOrders = len(orders)
+	for _, b := range balances {
+		row, err := w.row(b)
+		if err != nil {
+			return s, err
+		}
+		if o, ok := orders[b.Account]; ok {
+			row.Order, row.OrderAge = o.Asset.Format(o.Amount), o.Age(now).Round(time.Second).String()
+		}
+		s.Peers = append(s.Peers, row)
+	}
+	// Those that are nearest to being paid, or to their line, come first.
+	slices.SortStableFunc(s.Peers, func(x, y watchedRow) int { return max(y.Due, y.Used) - max(x.Due, x.Used) })
+	s.PacketsPerSecond, err = w.rate(ctx, now)
+	w.last = now
+	return s, err
+}
+
+func (w *watcher) row(b accounts.Balance) (watchedRow, error) {
+	row := watchedRow{peerRow: peerRowOf(b, b.Account.ID().String()), Due: -1, Used: -1}
+	if !b.CreditLine.IsZero() {
+		row.Used = percent(b.Receivable, b.CreditLine)
+	}
+	entry, ok := w.desk.configured(b.Account)
+	if !ok {
+		return row, nil
+	}
+	threshold, err := entry.threshold(b.Asset)
+	if err != nil || threshold == nil {
+		return row, err
+	}
+	row.SettleAt = b.Asset.Format(threshold.At)
+	row.Due = percent(settlement.Standing{Balance: b}.Owed().SubFloor(b.Settling), threshold.At)
+	return row, nil
+}
+
+// percent is part of whole in percent, rounded down; at most 999.
+func percent(part, whole ledger.Amount) int {
+	p, q := part.Big(), whole.Big()
+	p.Mul(p, ledger.NewAmount(100).Big())
+	if p.Quo(p, q); !p.IsInt64() || p.Int64() > 999 {
+		return 999
+	}
+	return int(p.Int64())
+}
+
+// rateRows is how many of the newest rows the rate is taken from.
+const rateRows = 2000
+
+// rate is how many packets a second were prepared or forwarded since the last snapshot.
+func (w *watcher) rate(ctx context.Context, now time.Time) (float64, error) {
+	since := w.last
+	if since.IsZero() {
+		since = now.Add(-time.Second)
+	}
+	rows, err := w.desk.ledger.QueryTransfers(ctx, ledger.QueryFilter{
+		TimestampMin: uint64(since.UnixNano()), Limit: rateRows, Flags: ledger.QueryFilterReversed,
+	})
+	if err != nil || len(rows) == 0 {
+		return 0, err
+	}
+	packets := map[uint128.Uint128]struct{}{}
+	for _, t := range rows {
+		begins := !t.Flags.Has(ledger.TransferPostPending) && !t.Flags.Has(ledger.TransferVoidPending)
+		if begins && t.Code >= chart.CodePacket && t.Code <= chart.CodeDustLeg {
+			packets[t.UserData128] = struct{}{}
+		}
+	}
+	span := now.Sub(since)
+	if len(rows) == rateRows { // there are more, and these are of a shorter time
+		span = time.Duration(rows[0].Timestamp - rows[len(rows)-1].Timestamp)
+	}
+	return float64(len(packets)) / max(span.Seconds(), 1e-3), nil
+}

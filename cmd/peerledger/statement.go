@@ -1,0 +1,138 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/peerledger/peerledger/accounts"
+)
+
+// statementRow is a line of a statement as it is shown.
+type statementRow struct{ time, kind, amount, position, line, other, packet string }
+
+func (a *app) statementCommand() *cobra.Command {
+	var asset, from, to string
+	var csv, holds, own bool
+	cmd := &cobra.Command{
+		Use:   "statement peer",
+		Short: "What moved on a peer's account, with opening and closing balance",
+		Long: `Shows what moved between us and a peer from a moment on and before another one, by the
+ledger's clock, or in our own liquidity with --own. Moments are dates (2026-11-26), times
+in UTC (2026-11-26T10:00:00Z), or so long ago (36h).`,
+		Example: "  peerledger statement alice --from 24h\n  peerledger statement alice --from 2026-11-01 --to 2026-12-01 --csv > alice.csv",
+		Args:    between(0, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			begin, end, err := moments(from, to, time.Now())
+			if err != nil {
+				return err
+			}
+			if own == (len(args) == 1) {
+				return fmt.Errorf("%w: name a peer, or give --own", errUsage)
+			}
+			return a.atDesk(cmd.Context(), func(d *desk) error {
+				account, found, err := d.statementAccount(args, asset)
+				if err != nil {
+					return err
+				}
+				known, err := d.accounts(nil, found.String())
+				if err != nil {
+					known = nil // no peers are configured, and counterparties have no names
+				}
+				options := []accounts.StatementOption{accounts.Known(known...)}
+				if holds {
+					options = append(options, accounts.WithHolds())
+				}
+				s, err := d.book.Statement(cmd.Context(), account, begin, end, options...)
+				if err != nil {
+					return err
+				}
+				return d.writeStatement(cmd, s, csv)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
+	flags.StringVar(&from, "from", "", "from this `moment` on (default: the beginning)")
+	flags.StringVar(&to, "to", "", "before this `moment` (default: now)")
+	flags.BoolVar(&csv, "csv", false, "print comma-separated values, for a spreadsheet")
+	flags.BoolVar(&holds, "holds", false, "with what packets hold and give back")
+	flags.BoolVar(&own, "own", false, "of our own liquidity")
+	return cmd
+}
+
+func (d *desk) statementAccount(args []string, asset string) (accounts.Account, accounts.Asset, error) {
+	if len(args) == 1 {
+		return d.account(args[0], asset)
+	}
+	found, err := d.cfg.asset(asset)
+	if err != nil {
+		return accounts.Account{}, found, err
+	}
+	account, err := d.book.Own(found)
+	return account, found, err
+}
+
+func (d *desk) writeStatement(cmd *cobra.Command, s *accounts.Statement, csv bool) error {
+	switch {
+	case csv:
+		return accounts.WriteCSV(cmd.Context(), d.stdout, s)
+	case d.json:
+		return accounts.WriteJSON(cmd.Context(), d.stdout, s)
+	}
+	a := s.Asset
+	rows := []statementRow{{kind: "opening", position: signed(a, s.Opening.Position), line: a.Format(s.Opening.CreditLine)}}
+	for e, err := range s.Entries(cmd.Context()) {
+		if err != nil {
+			return err
+		}
+		row := statementRow{
+			time: moment(e.Time), kind: string(e.Kind), amount: signed(a, e.Amount), position: signed(a, e.Position),
+			line: a.Format(e.CreditLine), other: e.Counterparty.String(),
+		}
+		if !e.Packet.IsZero() {
+			row.packet = e.Packet.String()
+		}
+		if e.Held != nil {
+			row.amount = "(" + signed(a, e.Held) + ")"
+		}
+		rows = append(rows, row)
+	}
+	rows = append(rows, statementRow{kind: "closing", position: signed(a, s.Closing.Position), line: a.Format(s.Closing.CreditLine)})
+	return show(d.app, rows,
+		column[statementRow]{title: "time (UTC)", cell: func(r statementRow) string { return r.time }},
+		column[statementRow]{title: "what", cell: func(r statementRow) string { return r.kind }},
+		column[statementRow]{title: "amount", cell: func(r statementRow) string { return r.amount }, right: true},
+		column[statementRow]{title: "position", cell: func(r statementRow) string { return r.position }, right: true},
+		column[statementRow]{title: "credit line", cell: func(r statementRow) string { return r.line }, right: true},
+		column[statementRow]{title: "counterparty", cell: func(r statementRow) string { return r.other }},
+		column[statementRow]{title: "packet", cell: func(r statementRow) string { return r.packet }},
+	)
+}
+
+// moments reads the ends of a time; "" is open.
+func moments(from, to string, now time.Time) (begin, end time.Time, err error) {
+	if begin, err = parseMoment(from, now); err != nil {
+		return begin, end, fmt.Errorf("%w: --from: %w", errUsage, err)
+	}
+	if end, err = parseMoment(to, now); err != nil {
+		return begin, end, fmt.Errorf("%w: --to: %w", errUsage, err)
+	}
+	return begin, end, nil
+}
+
+func parseMoment(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339, "2006-01-02T15:04"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago), nil
+	}
+	return time.Time{}, fmt.Errorf("%q is no date (2026-11-26), time (2026-11-26T10:00:00Z) or duration (36h)", text)
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+func TestWatchOnce(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.send(t, 3001)
+	s.order(t)
+	got := rows[snapshot](t, s, "watch", "--once")
+	require.Len(t, got, 1)
+	require.Equal(t, 1, got[0].OpenOrders)
+	require.Len(t, got[0].Peers, 3)
+	bob, alice := got[0].Peers[1], got[0].Peers[0]
+	require.Equal(t, []any{"alice", 0, 30, "50.00"}, []any{alice.Peer, alice.Due, alice.Used, alice.SettleAt})
+	require.Equal(t, []any{"bob", 0, -1, "20.00", "30.00"}, []any{bob.Peer, bob.Due, bob.Used, bob.SettleAt, bob.Order})
+	require.Positive(t, got[0].PacketsPerSecond)
+
+	out := s.ok(t, "watch", "--once", "bob@USD")
+	require.Contains(t, out, "1 open orders")
+	require.Contains(t, out, "│ bob ")
+	require.NotContains(t, out, "alice")
+}
+
+func TestPercent(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ part, whole, want uint64 }{{0, 5, 0}, {1, 3, 33}, {5, 5, 100}, {10, 1, 999}, {999, 100, 999}} {
+		require.EqualValues(t, test.want, percent(ledger.NewAmount(test.part), ledger.NewAmount(test.whole)))
+	}
+	require.Equal(t, 999, percent(ledger.AmountMax, ledger.NewAmount(1)))
+	require.Equal(t, 100, percent(ledger.AmountMax, ledger.AmountMax))
+}
+
+// press sends keys to a view.
+func press(t *testing.T, m live, keys ...rune) live {
+	t.Helper()
+	for _, key := range keys {
+		next, _ := m.Update(tea.KeyPressMsg{Code: key, Text: string(key)})
+		m = next.(live)
+	}
+	return m
+}
+
+func TestLiveView(t *testing.T) {
+	t.Parallel()
+	m := live{every: time.Second}
+	require.Contains(t, m.View().Content, "looking")
+
+	s := snapshot{At: time.Unix(0, 0), OpenOrders: 2}
+	for _, name := range []string{"ann", "ben", "cat"} {
+		s.Peers = append(s.Peers, watchedRow{peerRow: peerRow{Peer: name, State: "active"}, Due: 50, Used: -1})
+	}
+	next, again := m.Update(looked{snapshot: s})
+	require.NotNil(t, again, "it looks again later")
+	m = next.(live)
+	next, _ = m.Update(tea.WindowSizeMsg{Height: 8}) // has room for one
+	m = next.(live)
+	content := m.View().Content
+	require.Contains(t, content, "ann")
+	require.NotContains(t, content, "ben")
+	require.Contains(t, content, strings.Repeat("█", barWidth/2)+strings.Repeat("░", barWidth/2)+"  50%")
+	require.Contains(t, content, "1 to 1 of 3 peers")
+
+	m = press(t, m, 'j', 'j', 'j', 'j')
+	require.Contains(t, m.View().Content, "cat")
+	m = press(t, m, 'k')
+	require.Contains(t, m.View().Content, "ben")
+
+	// What was seen last stays on the screen when the ledger does not answer.
+	next, _ = m.Update(looked{err: errors.New("away")})
+	m = next.(live)
+	require.Contains(t, m.View().Content, "no answer: away")
+	require.Contains(t, m.View().Content, "ben")
+
+	m = press(t, m, 'p')
+	m.err = nil
+	require.Contains(t, m.View().Content, "paused")
+	_, quit := m.Update(tea.KeyPressMsg{Code: 'q', Text: "q"})
+	require.IsType(t, tea.QuitMsg{}, quit())
+}

@@ -1,0 +1,259 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// No run leaves a goroutine behind.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// small are flags of a run that takes no time.
+var small = []string{"-packets", "60", "-count", "2", "-callers", "1,3", "-lanes", "1,2", "-peers", "3,5"}
+
+func measured(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	err := Main(t.Context(), args, &out, io.Discard, false)
+	return out.String(), err
+}
+
+// Both phases with all ways; with all that is varied, all that is written.
+func TestEverything(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	csvFile, plotFile := filepath.Join(dir, "bench.csv"), filepath.Join(dir, "bench.svg")
+	args := append([]string{"-axes", "all", "-json", "-csv", csvFile, "-plot", plotFile}, small...)
+	out, err := measured(t, args...)
+	require.NoError(t, err)
+
+	kinds := map[string]int{}
+	for text := range strings.Lines(out) {
+		var kind struct{ Kind string }
+		require.NoError(t, json.Unmarshal([]byte(text), &kind))
+		if kinds[kind.Kind]++; kind.Kind == "throughput" {
+			checkLine(t, text)
+		}
+	}
+	opts, err := parse(args, io.Discard)
+	require.NoError(t, err)
+	plan := planOf(opts)
+	require.Equal(t, map[string]int{"throughput": len(plan), "low load": 2, "memory": 5}, kinds)
+
+	content, err := os.ReadFile(csvFile)
+	require.NoError(t, err)
+	rows, err := csv.NewReader(bytes.NewReader(content)).ReadAll()
+	require.NoError(t, err) // also that all rows have as many fields
+	require.Len(t, rows, 1+len(plan))
+	require.Equal(t, []string{"two", "", "batched", "2", "2", "3", "uniform", "false", "false", "2", "60", "60", "60"}, rows[1][:13])
+
+	content, err = os.ReadFile(plotFile)
+	require.NoError(t, err)
+	require.Contains(t, string(content), "<svg")
+	require.Contains(t, string(content), "record, phase single")
+}
+
+func checkLine(t *testing.T, text string) {
+	t.Helper()
+	var line jsonLine
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.DisallowUnknownFields()
+	require.NoError(t, decoder.Decode(&line))
+	require.Equal(t, spread{60, 60, 60}, line.Packets)
+	require.Equal(t, 2, line.Rounds)
+	for _, s := range []*spread{&line.Rate, &line.P50, &line.P99, &line.P100, &line.Allocs, &line.Bytes, line.ToBatched, line.ToSingle} {
+		require.NotNil(t, s, text)
+		require.Positive(t, s.Min, text)
+		require.LessOrEqual(t, s.Min, s.Median, text)
+		require.LessOrEqual(t, s.Median, s.Max, text)
+	}
+	require.LessOrEqual(t, line.P50.Median, line.P99.Median)
+	require.LessOrEqual(t, line.P99.Median, line.P100.Median)
+	if line.Way == wayBatched {
+		require.Equal(t, spread{1, 1, 1}, *line.ToBatched)
+		require.Equal(t, 60/float64(line.Lanes), line.OpsPerBatch.Median)
+	}
+	if line.Way == waySingle {
+		require.Equal(t, 1.0, line.OpsPerBatch.Median)
+	}
+	require.Equal(t, line.Varied != "", line.ToBase != nil, text)
+}
+
+func TestTables(t *testing.T) {
+	t.Parallel()
+	plotFile := filepath.Join(t.TempDir(), "bench.png")
+	out, err := measured(t, append([]string{"-plot", plotFile, "-phase", "two", "-settle", "on"}, small...)...)
+	require.NoError(t, err)
+	for _, text := range []string{
+		"│ (a) batched │", "│ (b) single  │", "│ (c) submit  │", "│ (d) record  │",
+		"lanes 1", "peers 5", // lists that are given are varied
+		"one caller, phase two: Record p50 / raw call p50 = ", "orders paid\n",
+	} {
+		require.Contains(t, out, text)
+	}
+	require.NotContains(t, out, "load hot")
+	require.NotContains(t, out, "memory of")
+	content, err := os.ReadFile(plotFile)
+	require.NoError(t, err)
+	require.True(t, bytes.HasPrefix(content, []byte("\x89PNG")))
+}
+
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	var shown bytes.Buffer
+	err := Main(t.Context(), append([]string{"-phase", "single"}, small...), io.Discard, &shown, true)
+	require.NoError(t, err)
+	require.Contains(t, shown.String(), "single-phase")
+}
+
+// However little time there is, what was taken is written.
+func TestTimeIsLimited(t *testing.T) {
+	t.Parallel()
+	out, err := measured(t, "-packets", "1000000000", "-max", "1ms", "-count", "1", "-callers", "1,3", "-json")
+	require.NoError(t, err)
+	require.Equal(t, 13, strings.Count(out, `"kind":"throughput"`))
+}
+
+// An interrupt ends every way, and leaves nothing behind.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	opts, err := parse([]string{"-packets", "1000000000", "-max", "1h", "-callers", "2", "-settle", "on"}, io.Discard)
+	require.NoError(t, err)
+	for _, m := range planOf(opts) {
+		ctx, cancel := context.WithCancel(t.Context())
+		b := newBencher(opts, interrupting{embeddedSubject{opts}, cancel})
+		_, err := b.measure(ctx, m)
+		require.ErrorIs(t, err, context.Canceled, m)
+		require.NoError(t, b.close())
+	}
+}
+
+// interrupting is a subject that interrupts the run when packets are being written.
+type interrupting struct {
+	embeddedSubject
+	interrupt func()
+}
+
+func (s interrupting) stage(ctx context.Context, sessions int) (stage, error) {
+	st, err := s.embeddedSubject.stage(ctx, sessions)
+	l := interruptingLedger{st.ledger, s.interrupt}
+	st.ledger = l
+	for i := range st.raw {
+		st.raw[i] = l.CreateTransfers
+	}
+	return st, err
+}
+
+type interruptingLedger struct {
+	ledger.Ledger
+	interrupt func()
+}
+
+func (l interruptingLedger) CreateTransfers(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if events[0].Code == chart.CodePacket { // not a credit line
+		l.interrupt()
+	}
+	return l.Ledger.CreateTransfers(ctx, events)
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{
+		"-nothing", "argument", "-ledger disk", "-packets 0", "-count 0", "-max 0s", "-delay -1s", "-delay 1s -ledger cluster",
+		"-phase three", "-ways by-hand", "-ways ,", "-ways mixed -phase single", "-callers 0", "-callers 1,x", "-lanes 17", "-lanes 2,2", "-peers 1", "-load cold", "-settle maybe",
+		"-journal ,", "-axes all,lanes", "-plot bench.gif", "-plot svg",
+	} {
+		_, err := measured(t, strings.Fields(args)...)
+		require.ErrorIs(t, err, ErrUsage, args)
+	}
+	_, err := measured(t, "-h")
+	require.ErrorIs(t, err, flag.ErrHelp)
+
+	// Found before anything is measured.
+	_, err = measured(t, "-csv", filepath.Join(t.TempDir(), "no folder", "bench.csv"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// An engine whose payments are never due is measured for its checks.
+func TestChecksAlone(t *testing.T) {
+	t.Parallel()
+	out, err := measured(t, "-packets", "2000", "-count", "1", "-ways", "submit", "-settle", "on", "-at", "1000000000", "-phase", "single")
+	require.NoError(t, err)
+	require.Contains(t, out, "single-phase submit from 2: 0 orders paid")
+	out, err = measured(t, "-packets", "2000", "-count", "1", "-ways", "submit", "-settle", "on", "-at", "1", "-phase", "single")
+	require.NoError(t, err)
+	require.NotContains(t, out, ": 0 orders paid")
+}
+
+// Some ways alone are compared with each other, and with nothing else.
+func TestSomeWays(t *testing.T) {
+	t.Parallel()
+	out, err := measured(t, append([]string{"-ways", "submit", "-phase", "two", "-axes", "settle", "-json", "-settle", "off,on"}, small...)...)
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	var compared int
+	for _, text := range lines {
+		var line jsonLine
+		require.NoError(t, json.Unmarshal([]byte(text), &line))
+		require.Equal(t, waySubmit, line.Way)
+		require.Nil(t, line.ToBatched)
+		require.Nil(t, line.ToSingle)
+		if line.ToBase != nil {
+			compared++
+		}
+	}
+	require.Positive(t, compared)
+	require.Len(t, lines, 4, "the base, and what small and this vary: lanes, peers, the engine")
+}
+
+// One axis at a time, each compared with what does the same work.
+func TestPlan(t *testing.T) {
+	t.Parallel()
+	opts, err := parse([]string{"-phase", "two", "-callers", "1,9", "-lanes", "1,2", "-load", "uniform,hot", "-settle", "off,on"}, io.Discard)
+	require.NoError(t, err)
+	plan := planOf(opts)
+	var got []string
+	for _, m := range plan {
+		batched := find(plan, m.isBatchedOf)
+		base := find(plan, m.isBaseOf)
+		got = append(got, fmt.Sprintf("%v / %v / %v", m, plan[batched], plan[base]))
+	}
+	base := "two-phase batched from 2"
+	require.Equal(t, []string{
+		"two-phase batched from 2 / " + base + " / " + base,
+		"two-phase mixed from 2 / " + base + " / two-phase mixed from 2",
+		"two-phase single from 1 / " + base + " / two-phase single from 1",
+		"two-phase single from 9 / " + base + " / two-phase single from 9",
+		"two-phase submit from 2 / " + base + " / two-phase submit from 2",
+		"two-phase record from 1 / " + base + " / two-phase record from 1",
+		"two-phase record from 9 / " + base + " / two-phase record from 9",
+		"two-phase batched from 1, lanes 1 / two-phase batched from 1, lanes 1 / " + base,
+		"two-phase single from 9, lanes 1 / two-phase batched from 1, lanes 1 / two-phase single from 9",
+		"two-phase submit from 1, lanes 1 / two-phase batched from 1, lanes 1 / two-phase submit from 2",
+		"two-phase record from 1, lanes 1 / two-phase batched from 1, lanes 1 / two-phase record from 1",
+		"two-phase record from 9, lanes 1 / two-phase batched from 1, lanes 1 / two-phase record from 9",
+		"two-phase batched from 2, load hot / two-phase batched from 2, load hot / " + base,
+		"two-phase single from 9, load hot / two-phase batched from 2, load hot / two-phase single from 9",
+		"two-phase submit from 2, load hot / two-phase batched from 2, load hot / two-phase submit from 2",
+		"two-phase record from 1, load hot / two-phase batched from 2, load hot / two-phase record from 1",
+		"two-phase record from 9, load hot / two-phase batched from 2, load hot / two-phase record from 9",
+		"two-phase submit from 2, settle on / " + base + " / two-phase submit from 2",
+		"two-phase record from 1, settle on / " + base + " / two-phase record from 1",
+		"two-phase record from 9, settle on / " + base + " / two-phase record from 9",
+	}, got)
+}

@@ -1,0 +1,118 @@
+//go:build cgo && unix
+
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	tb "github.com/tigerbeetle/tigerbeetle-go"
+
+	"github.com/peerledger/peerledger/internal/layout"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/cluster"
+)
+
+// clusterSubject is a TigerBeetle cluster. What it opens stays open until close: a
+// cluster has 64 sessions, and forgets only those of clients that others push out.
+type clusterSubject struct {
+	cfg     cluster.Config
+	ledgers map[int]*cluster.Ledger // by the number of sessions
+	clients []*rawClient
+}
+
+func openCluster(which func() (cluster.Config, error)) (subject, error) {
+	if which == nil {
+		which = cluster.ConfigFromEnv
+	}
+	cfg, err := which()
+	if err != nil {
+		return nil, err
+	}
+	return newClusterSubject(cfg), nil
+}
+
+func newClusterSubject(cfg cluster.Config) *clusterSubject {
+	return &clusterSubject{cfg: cfg, ledgers: map[int]*cluster.Ledger{}}
+}
+
+func (s *clusterSubject) stage(ctx context.Context, sessions int) (stage, error) {
+	l := s.ledgers[sessions]
+	if l == nil {
+		cfg := s.cfg
+		cfg.Sessions = sessions + 1 // for what is no batch, as by default
+		var err error
+		if l, err = cluster.Open(ctx, cfg); err != nil {
+			return stage{}, err
+		}
+		s.ledgers[sessions] = l
+	}
+	for len(s.clients) < sessions {
+		// The cluster has just answered, so a client that never answers is none
+		// with a wrong address.
+		c, err := s.connect(ctx)
+		if err != nil {
+			return stage{}, err
+		}
+		s.clients = append(s.clients, c)
+	}
+	raw := make([]send, sessions)
+	for i := range raw {
+		raw[i] = s.clients[i].send
+	}
+	return stage{ledger: l, raw: raw, batchMax: l.BatchMax(), end: func() error { return nil }}, nil
+}
+
+func (s *clusterSubject) close() error {
+	for _, c := range s.clients {
+		c.close()
+	}
+	var errs []error
+	for _, l := range s.ledgers {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// connect makes a client of TigerBeetle's own. It does not wait for the cluster.
+func (s *clusterSubject) connect(ctx context.Context) (*rawClient, error) {
+	resolved, err := s.cfg.Resolve(ctx) // TigerBeetle's client takes no host names
+	if err != nil {
+		return nil, err
+	}
+	addresses := make([]string, len(resolved))
+	for i, address := range resolved {
+		addresses[i] = address.String()
+	}
+	client, err := tb.NewClient(layout.Value[tb.Uint128](s.cfg.ClusterID), addresses)
+	if err != nil {
+		return nil, fmt.Errorf("tigerbeetle-go: %w", err)
+	}
+	return newRawClient(ctx, client), nil
+}
+
+// rawClient is a client of TigerBeetle's own, whose calls take no context: when that
+// of the run ends the client is closed, which ends them.
+type rawClient struct {
+	client tb.Client
+	close  func()
+}
+
+func newRawClient(ctx context.Context, client tb.Client) *rawClient {
+	c := &rawClient{client: client, close: sync.OnceFunc(client.Close)}
+	context.AfterFunc(ctx, c.close)
+	return c
+}
+
+func (c *rawClient) send(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	results, err := c.client.CreateTransfers(layout.Slice[tb.Transfer](events))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("tigerbeetle-go: %w", err), ctx.Err())
+	}
+	return layout.Slice[ledger.CreateTransferResult](results), nil
+}

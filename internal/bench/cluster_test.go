@@ -1,0 +1,63 @@
+//go:build cgo && unix
+
+package bench
+
+import (
+	"context"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	tb "github.com/tigerbeetle/tigerbeetle-go"
+
+	"github.com/peerledger/peerledger/internal/progress"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
+	"github.com/peerledger/peerledger/ledger/tbclient"
+)
+
+// The raw side, on the embedded ledger as TigerBeetle's client.
+func TestRawClient(t *testing.T) {
+	t.Parallel()
+	l := embedded.New()
+	m, err := newMarket(t.Context(), l, "", 3, 1)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	c := newRawClient(ctx, tbclient.New(l))
+	run := &rawRun{traffic: m.traffic(loadUniform), phase: phaseTwo, latencies: newLatencies(1), quota: &quota{total: 100}}
+	workers, _ := run.batched([]send{c.send}, 30)
+	for _, work := range workers {
+		require.NoError(t, work(ctx))
+	}
+	m.count(loadUniform, 100)
+	require.NoError(t, m.verify(ctx, l))
+
+	results, err := c.send(ctx, make([]ledger.Transfer, 2))
+	require.NoError(t, err)
+	require.Equal(t, ledger.TransferIDMustNotBeZero, results[1].Status)
+
+	cancel()
+	_, err = c.send(ctx, nil)
+	require.ErrorIs(t, err, context.Canceled)
+	c.close() // as the end of ctx does
+	_, err = c.client.CreateTransfers(make([]tb.Transfer, 1))
+	require.ErrorIs(t, err, tb.ErrClientClosed)
+	require.NoError(t, l.Close())
+}
+
+// All of it on a real TigerBeetle.
+func TestOnACluster(t *testing.T) {
+	t.Parallel()
+	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
+	opts, err := parse(append([]string{"-axes", "all"}, small...), io.Discard)
+	require.NoError(t, err)
+	for range 2 { // with accounts of its own each time
+		b := newBencher(opts, newClusterSubject(c.Config()))
+		plan := planOf(opts)
+		rounds, err := b.rounds(t.Context(), plan, progress.Progress{})
+		require.NoError(t, err)
+		require.Len(t, newReport(plan, rounds).lines, len(plan))
+		require.NoError(t, b.close())
+	}
+}

@@ -1,0 +1,81 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// delayed is a ledger that answers later, as one behind a network does. No request
+// waits for another one.
+type delayed struct {
+	ledger.Ledger
+	delay time.Duration
+}
+
+func (d delayed) CreateAccounts(ctx context.Context, events []ledger.Account) ([]ledger.CreateAccountResult, error) {
+	return hold(ctx, d, events, d.Ledger.CreateAccounts)
+}
+
+func (d delayed) CreateTransfers(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	return hold(ctx, d, events, d.Ledger.CreateTransfers)
+}
+
+func (d delayed) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	return hold(ctx, d, ids, d.Ledger.LookupAccounts)
+}
+
+func (d delayed) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+	return hold(ctx, d, ids, d.Ledger.LookupTransfers)
+}
+
+func (d delayed) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+	return hold(ctx, d, filter, d.Ledger.GetAccountTransfers)
+}
+
+func (d delayed) GetAccountBalances(ctx context.Context, filter ledger.AccountFilter) ([]ledger.AccountBalance, error) {
+	return hold(ctx, d, filter, d.Ledger.GetAccountBalances)
+}
+
+func (d delayed) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
+	return hold(ctx, d, filter, d.Ledger.QueryAccounts)
+}
+
+func (d delayed) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
+	return hold(ctx, d, filter, d.Ledger.QueryTransfers)
+}
+
+// hold makes a request and holds its answer back. Whoever does not wait for it does
+// not know what became of the request.
+func hold[Q, A any](ctx context.Context, d delayed, request Q, call func(context.Context, Q) ([]A, error)) ([]A, error) {
+	answers, err := call(ctx, request)
+	if err != nil {
+		return nil, err // nothing was handed over, so nobody answers
+	}
+	timer := time.NewTimer(d.delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return answers, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, context.Cause(ctx))
+	}
+}
+
+// stalled is a ledger that keeps every request that creates transfers until it is
+// released.
+type stalled struct {
+	ledger.Ledger
+	released chan struct{} // closed when it goes on
+}
+
+func (s stalled) CreateTransfers(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	select {
+	case <-s.released:
+		return s.Ledger.CreateTransfers(ctx, events)
+	case <-ctx.Done():
+		return nil, context.Cause(ctx) // it was not handed over
+	}
+}

@@ -1,0 +1,162 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+)
+
+// jsonLine is a measurement in JSON.
+type jsonLine struct {
+	Kind    string `json:"kind"` // "throughput"
+	Phase   phase  `json:"phase"`
+	Varied  string `json:"varied"` // "" is the base scenario
+	Way     way    `json:"way"`
+	Callers int    `json:"callers"`
+	Lanes   int    `json:"lanes"`
+	Peers   int    `json:"peers"`
+	Load    load   `json:"load"`
+	Settle  bool   `json:"settle"`
+	Journal bool   `json:"journal"`
+
+	Rounds      int     `json:"rounds"`
+	Packets     spread  `json:"packets"`
+	Rate        spread  `json:"packets_per_second"`
+	P50         spread  `json:"p50_us"`
+	P99         spread  `json:"p99_us"`
+	P100        spread  `json:"p100_us"`
+	OpsPerBatch spread  `json:"ops_per_batch"` // 0 if nobody counted
+	Allocs      spread  `json:"allocs_per_op"`
+	Bytes       spread  `json:"bytes_per_op"`
+	Orders      spread  `json:"orders"`
+	ToBatched   *spread `json:"of_batched,omitempty"`
+	ToSingle    *spread `json:"of_single,omitempty"`
+	ToBase      *spread `json:"of_base,omitempty"`
+}
+
+func (l *line) json() jsonLine {
+	return jsonLine{
+		Kind: "throughput", Phase: l.phase, Varied: l.varied, Way: l.way, Callers: l.callers,
+		Lanes: l.lanes, Peers: l.peers, Load: l.load, Settle: l.settle, Journal: l.journal,
+		Rounds: l.rounds, Packets: l.packets, Rate: l.rate, P50: l.p50, P99: l.p99, P100: l.p100,
+		OpsPerBatch: l.opsPerBatch, Allocs: l.allocs, Bytes: l.bytes, Orders: l.orders,
+		ToBatched: l.toBatched, ToSingle: l.toSingle, ToBase: l.toBase,
+	}
+}
+
+// jsonLowLoad is a comparison of latencies in JSON.
+type jsonLowLoad struct {
+	Kind   string `json:"kind"` // "low load"
+	Phase  phase  `json:"phase"`
+	Record spread `json:"record_p50_us"`
+	Raw    spread `json:"raw_p50_us"`
+	Ratio  spread `json:"ratio"`
+}
+
+// jsonMemory is a row of the memory table in JSON.
+type jsonMemory struct {
+	Kind string `json:"kind"` // "memory"
+	memoryRow
+}
+
+// writeJSON prints one object a line.
+func (r *report) writeJSON(w io.Writer) error {
+	var objects []any
+	for _, l := range r.lines {
+		objects = append(objects, l.json())
+	}
+	for _, l := range r.lowLoad {
+		objects = append(objects, jsonLowLoad{"low load", l.phase, l.record, l.raw, l.ratio})
+	}
+	for _, m := range r.memory {
+		objects = append(objects, jsonMemory{"memory", m})
+	}
+	encoder := json.NewEncoder(w)
+	for _, o := range objects {
+		if err := encoder.Encode(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// csvColumn is a figure in CSV: three columns, of which the first has no suffix.
+type csvColumn struct {
+	name string
+	of   func(*line) *spread
+}
+
+var csvColumns = []csvColumn{
+	{"packets", func(l *line) *spread { return &l.packets }},
+	{"packets_per_second", func(l *line) *spread { return &l.rate }},
+	{"p50_us", func(l *line) *spread { return &l.p50 }},
+	{"p99_us", func(l *line) *spread { return &l.p99 }},
+	{"p100_us", func(l *line) *spread { return &l.p100 }},
+	{"ops_per_batch", func(l *line) *spread { return &l.opsPerBatch }},
+	{"allocs_per_op", func(l *line) *spread { return &l.allocs }},
+	{"bytes_per_op", func(l *line) *spread { return &l.bytes }},
+	{"orders", func(l *line) *spread { return &l.orders }},
+	{"of_batched", func(l *line) *spread { return l.toBatched }},
+	{"of_single", func(l *line) *spread { return l.toSingle }},
+	{"of_base", func(l *line) *spread { return l.toBase }},
+}
+
+// writeCSV writes the measurements, with the median, the least and the greatest of
+// each figure.
+func (r *report) writeCSV(w io.Writer) error {
+	header := []string{"phase", "varied", "way", "callers", "lanes", "peers", "load", "settle", "journal", "rounds"}
+	for _, c := range csvColumns {
+		header = append(header, c.name, c.name+"_min", c.name+"_max")
+	}
+	out := csv.NewWriter(w)
+	rows := [][]string{header}
+	for _, l := range r.lines {
+		rows = append(rows, l.csv())
+	}
+	return out.WriteAll(rows)
+}
+
+func (l *line) csv() []string {
+	row := []string{
+		string(l.phase), l.varied, string(l.way), strconv.Itoa(l.callers), strconv.Itoa(l.lanes), strconv.Itoa(l.peers),
+		string(l.load), strconv.FormatBool(l.settle), strconv.FormatBool(l.journal), strconv.Itoa(l.rounds),
+	}
+	decimal := func(f float64) string { return strconv.FormatFloat(f, 'g', 6, 64) }
+	for _, c := range csvColumns {
+		if s := c.of(l); s != nil {
+			row = append(row, decimal(s.Median), decimal(s.Min), decimal(s.Max))
+		} else {
+			row = append(row, "", "", "")
+		}
+	}
+	return row
+}
+
+// writeFiles writes what the options ask for beside the standard output.
+func (r *report) writeFiles(opts options) error {
+	var errs []error
+	if opts.csv != "" {
+		var b bytes.Buffer
+		errs = append(errs, r.writeCSV(&b), os.WriteFile(opts.csv, b.Bytes(), 0o644))
+	}
+	if opts.plot != "" {
+		errs = append(errs, r.writePlot(opts.plot))
+	}
+	return errors.Join(errs...)
+}
+
+// writable opens a file that is to be written later, and leaves what is in it.
+func writable(file string) error {
+	if file == "" {
+		return nil
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}

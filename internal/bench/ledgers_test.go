@@ -1,0 +1,232 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/progress"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+)
+
+func TestDelayedLedger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const delay = 5 * time.Millisecond
+		l := delayed{Ledger: embedded.New(), delay: delay}
+		m, err := newMarket(t.Context(), l, "", 2, 1)
+		require.NoError(t, err)
+		run := &rawRun{traffic: m.traffic(loadUniform), phase: phaseSingle}
+		one := []ledger.Transfer{run.begin(0)}
+
+		began := time.Now()
+		for range 3 { // at once: none waits for another
+			go func() {
+				_, err := l.LookupTransfers(t.Context(), []ledger.ID{one[0].ID})
+				assert.NoError(t, err)
+			}()
+		}
+		require.NoError(t, send(l.CreateTransfers).all(t.Context(), one))
+		synctest.Wait()
+		require.Equal(t, delay, time.Since(began))
+
+		ctx, cancel := context.WithTimeout(t.Context(), delay/5)
+		defer cancel()
+		two := []ledger.Transfer{run.begin(1)}
+		_, err = l.CreateTransfers(ctx, two)
+		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, delay+delay/5, time.Since(began))
+		found, err := l.LookupTransfers(t.Context(), []ledger.ID{two[0].ID})
+		require.NoError(t, err)
+		require.Len(t, found, 1, "it had been handed over")
+
+		_, err = l.CreateTransfers(t.Context(), make([]ledger.Transfer, ledger.BatchMax+1))
+		require.ErrorIs(t, err, ledger.ErrTooMuchData)
+		require.NoError(t, l.Close())
+	})
+}
+
+func TestStalledLedger(t *testing.T) {
+	t.Parallel()
+	l := stalled{Ledger: embedded.New(), released: make(chan struct{})}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := l.CreateTransfers(ctx, nil)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown)
+	close(l.released)
+	_, err = l.CreateTransfers(t.Context(), nil)
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+}
+
+// losing is a subject whose raw calls lose a transfer, or say that it was refused.
+type losing struct {
+	embeddedSubject
+	call func(send, context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error)
+}
+
+func (s losing) stage(ctx context.Context, sessions int) (stage, error) {
+	st, err := s.embeddedSubject.stage(ctx, sessions)
+	for i, conn := range st.raw {
+		st.raw[i] = func(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+			return s.call(conn, ctx, events)
+		}
+	}
+	return st, err
+}
+
+// A run that lost something ends with an error, whatever the answers were.
+func TestLossesAreFound(t *testing.T) {
+	t.Parallel()
+	away := errors.New("away")
+	type events = []ledger.Transfer
+	type results = []ledger.CreateTransferResult
+	tests := map[string]struct {
+		call func(send, context.Context, events) (results, error)
+		want error
+	}{
+		"not written": {func(_ send, _ context.Context, e events) (results, error) {
+			answers := make(results, len(e))
+			for i := range answers {
+				answers[i].Status = ledger.TransferCreated
+			}
+			return answers, nil
+		}, errBooks},
+		"written twice": {func(s send, ctx context.Context, e events) (results, error) {
+			answers, err := s(ctx, e)
+			again := append(events{}, e...)
+			for i := range again {
+				again[i].ID.Hi ^= 1 << 63
+				if again[i].Flags.Has(ledger.TransferPostPending) {
+					again[i] = ledger.Transfer{}
+				}
+			}
+			_, _ = s(ctx, again)
+			return answers, err
+		}, errBooks},
+		"refused": {func(s send, ctx context.Context, e events) (results, error) {
+			e[len(e)-1].Code = 0
+			return s(ctx, e)
+		}, errBooks},
+		"too few answers": {func(s send, ctx context.Context, e events) (results, error) {
+			answers, err := s(ctx, e)
+			return answers[:max(0, len(answers)-1)], err
+		}, errBooks},
+		"an error": {func(send, context.Context, events) (results, error) { return nil, away }, away},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			opts, err := parse([]string{"-packets", "50", "-callers", "3", "-peers", "3"}, nil)
+			require.NoError(t, err)
+			b := newBencher(opts, losing{embeddedSubject{opts}, test.call})
+			for _, m := range planOf(opts) {
+				if _, err := b.measure(t.Context(), m); m.way.raw() {
+					require.ErrorIs(t, err, test.want, m)
+				} else {
+					require.NoError(t, err, m)
+				}
+			}
+		})
+	}
+}
+
+// On a ledger that stays, the books add up over all measurements.
+type lasting struct{ l *embedded.Ledger }
+
+func (s lasting) stage(_ context.Context, sessions int) (stage, error) {
+	st := stage{ledger: s.l, batchMax: 7, end: func() error { return nil }}
+	for range sessions {
+		st.raw = append(st.raw, s.l.CreateTransfers)
+	}
+	return st, nil
+}
+
+func (s lasting) close() error { return s.l.Close() }
+
+func TestLedgerThatStays(t *testing.T) {
+	t.Parallel()
+	opts, err := parse(append([]string{"-axes", "all"}, small...), nil)
+	require.NoError(t, err)
+	l := embedded.New()
+	for range 2 { // two runs do not meet
+		b := newBencher(opts, lasting{l})
+		_, err = b.rounds(t.Context(), planOf(opts), progress.Progress{})
+		require.NoError(t, err)
+		require.Len(t, b.markets, 2)
+	}
+	require.NoError(t, l.Close())
+}
+
+func TestIDsGrow(t *testing.T) {
+	t.Parallel()
+	var ids idSource
+	last := ledger.ID{}
+	for range 10_000 {
+		id := ids.next()
+		require.Positive(t, id.Compare(last))
+		last = id
+	}
+	require.InDelta(t, time.Now().UnixMilli(), last.Hi>>16, 60_000)
+}
+
+func TestTraffic(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{2, 3, 1000} {
+		require.Equal(t, uniform(n, 7), uniform(n, 7))
+		require.NotEqual(t, uniform(n, 7), uniform(n, 8))
+		for _, p := range uniform(n, 7) {
+			require.NotEqual(t, p.from, p.to)
+			require.Less(t, max(p.from, p.to), int32(n))
+		}
+		for _, p := range hot(n, 7) {
+			require.NotEqual(t, p.from, p.to)
+			require.Zero(t, min(p.from, p.to))
+			require.Less(t, max(p.from, p.to), int32(n))
+		}
+	}
+}
+
+// Both sides write the same rows, but for ids and the hash of the legs.
+func TestRowsAreTheSame(t *testing.T) {
+	t.Parallel()
+	for _, p := range []phase{phaseSingle, phaseTwo} {
+		rows := func(w way) []ledger.Transfer {
+			opts, err := parse([]string{"-packets", "5", "-peers", "3"}, nil)
+			require.NoError(t, err)
+			l := embedded.New()
+			b := newBencher(opts, lasting{l})
+			b.namespace = "same"
+			base := baseOf(opts, p)
+			base.lanes = 1
+			_, err = b.measure(t.Context(), measurement{scenario: base, way: w, callers: 1})
+			require.NoError(t, err)
+			all, err := l.QueryTransfers(t.Context(), ledger.QueryFilter{Code: chart.CodePacket, Limit: ledger.QueryMax})
+			require.NoError(t, err)
+			require.NoError(t, b.close())
+			for i := range all {
+				require.Equal(t, all[i].Flags.Has(ledger.TransferPostPending), !all[i].PendingID.IsZero())
+				require.False(t, all[i].UserData128.IsZero())
+				require.NotZero(t, all[i].UserData32)
+				all[i].ID, all[i].PendingID, all[i].Timestamp = ledger.ID{}, ledger.ID{}, 0
+				all[i].UserData128, all[i].UserData32 = uint128.Zero, 0
+			}
+			return all
+		}
+		want := rows(wayRecord)
+		require.Len(t, want, 5*int(p.operations()))
+		require.Equal(t, want, rows(waySingle))
+		require.ElementsMatch(t, want, rows(wayBatched))
+		require.ElementsMatch(t, want, rows(waySubmit))
+	}
+}

@@ -1,0 +1,137 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// memoryRow is how much of the heap one of something takes.
+type memoryRow struct {
+	What  string  `json:"what"`
+	Bytes float64 `json:"bytes"`
+	Count int     `json:"count"` // of them, when it was measured
+}
+
+// What memory is measured with: a full backlog as it is by default, and enough peers
+// to make what else is on the heap small against them.
+const (
+	memoryOperations = 65536
+	memoryPeers      = 10_000
+)
+
+// measureMemory measures on embedded ledgers, whatever else was measured on: the
+// memory in question is this process's.
+func measureMemory(ctx context.Context, opts options) ([]memoryRow, error) {
+	var rows []memoryRow
+	peers, err := memoryOfPeers(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("memory of peers: %w", err)
+	}
+	rows = append(rows, peers...)
+	for _, p := range opts.phases {
+		row, err := memoryOfBacklog(ctx, opts, p)
+		if err != nil {
+			return nil, fmt.Errorf("memory of the backlog: %w", err)
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// heap is how much is in use, without what is garbage.
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC() // the first one may leave what finalizers and pools kept
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+// each is the growth of the heap since before, shared by n.
+func each(what string, before uint64, n int) memoryRow {
+	return memoryRow{What: what, Bytes: float64(int64(heap())-int64(before)) / float64(n), Count: n}
+}
+
+// memoryOfBacklog fills the backlog of a recorder whose ledger does not answer. What
+// the recorder makes for a backlog of that size is in the figure; tickets, which are
+// the caller's, are not.
+func memoryOfBacklog(ctx context.Context, opts options, p phase) (row memoryRow, err error) {
+	l := embedded.New()
+	defer func() { err = errors.Join(err, l.Close()) }()
+	m, err := newMarket(ctx, l, "bench memory", 10, opts.seed)
+	if err != nil {
+		return row, err
+	}
+	book, err := accounts.NewBook(l, m.cfg)
+	if err != nil {
+		return row, err
+	}
+	silent := stalled{Ledger: l, released: make(chan struct{})}
+	before := heap()
+	recorder, err := transfers.NewRecorder(silent, book, transfers.Config{Backlog: memoryOperations})
+	if err != nil {
+		return row, err
+	}
+	run := recorderRun{recorder: recorder, traffic: m.traffic(loadUniform), phase: p}
+	for i := range int64(memoryOperations) {
+		if _, err = recorder.TrySubmit(run.begin(i)); err != nil {
+			break
+		}
+	}
+	row = each(fmt.Sprintf("a queued operation (%v)", run.begin(0).Kind), before, memoryOperations)
+	close(silent.released)
+	return row, errors.Join(err, recorder.Close(context.WithoutCancel(ctx)))
+}
+
+// memoryOfPeers measures a peer's handle, what a settlement engine remembers of it,
+// and its accounts on an embedded ledger.
+func memoryOfPeers(ctx context.Context) (rows []memoryRow, err error) {
+	l := embedded.New()
+	defer func() { err = errors.Join(err, l.Close()) }()
+	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
+	if err != nil {
+		return nil, err
+	}
+	peers := make([]accounts.Peer, memoryPeers)
+	for i := range peers {
+		peers[i] = accounts.Peer{ID: fmt.Sprintf("peer-%d", i), Asset: usd, CreditLine: accounts.Unlimited}
+	}
+	before := heap()
+	handles := make([]accounts.Account, memoryPeers)
+	for i, p := range peers {
+		if handles[i], err = book.Account(fmt.Sprintf("peer-%d", i), p.Asset); err != nil {
+			return nil, err
+		}
+	}
+	rows = append(rows, each("a peer's handle", before, memoryPeers))
+
+	before = heap()
+	if _, err := book.Provision(ctx, peers...); err != nil {
+		return nil, err
+	}
+	rows = append(rows, each("a peer in an embedded ledger", before, memoryPeers))
+
+	before = heap()
+	engine, err := settlement.NewEngine(l, book, settlement.Config{
+		Manual: true, Rails: settlement.Rails{Default: &settlement.Rail{Settler: payNobody}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	engine.Look(handles)
+	rows = append(rows, each("a peer that the settlement engine looks after", before, memoryPeers))
+	runtime.KeepAlive(peers)
+	return rows, engine.Close(ctx)
+}
+
+var payNobody = settlement.SettlerFunc(func(context.Context, settlement.Order) (ledger.Amount, error) {
+	return ledger.Amount{}, settlement.ErrDeclined
+})

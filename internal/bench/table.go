@@ -1,0 +1,112 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+func newTable(header table.Row, leftColumns int) table.Writer {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.Style().Format.Header = text.FormatDefault
+	t.AppendHeader(header)
+	configs := make([]table.ColumnConfig, 0, len(header))
+	for column := leftColumns + 1; column <= len(header); column++ {
+		configs = append(configs, table.ColumnConfig{Number: column, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	t.SetColumnConfigs(configs)
+	return t
+}
+
+// writeTables prints what was found for people.
+func (r *report) writeTables(w io.Writer) error {
+	t := newTable(table.Row{
+		"phase", "varied", "way", "callers", "packets/s", "p50", "p99", "p100",
+		"ops/batch", "allocs/op", "B/op", "of (a)", "of (b)", "of base",
+	}, 3)
+	for i, l := range r.lines {
+		if i > 0 && (l.phase != r.lines[i-1].phase || l.varied != r.lines[i-1].varied) {
+			t.AppendSeparator()
+		}
+		t.AppendRow(l.row())
+	}
+	_, err := fmt.Fprintf(w, "%s\n%s", t.Render(), r.remarks())
+	if err != nil || len(r.memory) == 0 {
+		return err
+	}
+	t = newTable(table.Row{"memory of", "bytes", "measured with"}, 1)
+	for _, m := range r.memory {
+		t.AppendRow(table.Row{m.What, fmt.Sprintf("%.0f", m.Bytes), m.Count})
+	}
+	_, err = fmt.Fprintf(w, "\n%s\n", t.Render())
+	return err
+}
+
+func (l *line) row() table.Row {
+	names := map[way]string{
+		wayBatched: "(a) batched", wayMixed: "(a) mixed", waySingle: "(b) single", waySubmit: "(c) submit", wayRecord: "(d) record",
+	}
+	varied := l.varied
+	if varied == "" {
+		varied = "base"
+	}
+	ops := "-"
+	if l.opsPerBatch.Median > 0 {
+		ops = fmt.Sprintf("%.0f", l.opsPerBatch.Median)
+	}
+	return table.Row{
+		l.phase, varied, names[l.way], l.callers, l.rate.text("%.0f", l.rounds),
+		short(l.p50.Median), short(l.p99.Median), short(l.p100.Median),
+		ops, fmt.Sprintf("%.2f", l.allocs.Median), fmt.Sprintf("%.0f", l.bytes.Median),
+		l.toBatched.ratio(l.rounds), l.toSingle.ratio(l.rounds), l.toBase.ratio(l.rounds),
+	}
+}
+
+// text is the median, and the least and the greatest if there are several rounds.
+func (s spread) text(format string, rounds int) string {
+	median := fmt.Sprintf(format, s.Median)
+	if rounds == 1 {
+		return median
+	}
+	return fmt.Sprintf("%s ("+format+"–"+format+")", median, s.Min, s.Max)
+}
+
+func (s *spread) ratio(rounds int) string {
+	if s == nil {
+		return ""
+	}
+	if s.Median < 0.1 {
+		return s.text("%.2g", rounds) // one caller on a ledger that is far away
+	}
+	return s.text("%.2f", rounds)
+}
+
+// short is a number of microseconds as a duration in three digits or so.
+func short(microseconds float64) string {
+	d := time.Duration(math.Round(microseconds * float64(time.Microsecond)))
+	unit := time.Nanosecond
+	for unit*1000 <= d {
+		unit *= 10
+	}
+	return d.Round(unit).String()
+}
+
+// remarks are the lines below the table.
+func (r *report) remarks() string {
+	s := ""
+	for _, l := range r.lowLoad {
+		s += fmt.Sprintf("one caller, phase %s: Record p50 / raw call p50 = %s / %s = %.2f (%.2f–%.2f)\n",
+			l.phase, short(l.record.Median), short(l.raw.Median), l.ratio.Median, l.ratio.Min, l.ratio.Max)
+	}
+	for _, l := range r.lines {
+		if l.settle {
+			s += fmt.Sprintf("%v: %s orders paid\n", l.measurement, l.orders.text("%.0f", l.rounds))
+		}
+	}
+	return s
+}

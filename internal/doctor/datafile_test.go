@@ -1,0 +1,147 @@
+package doctor
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/vsr"
+	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
+)
+
+var superblock = vsr.Superblock{
+	ClusterID: clusterID, ReplicaCount: 1, Formatted: release, Release: release, Sequence: 1, Size: vsrtest.DataFileSize,
+}
+
+// local is a subject whose network is not looked at: its configuration is right, and there
+// are no addresses.
+func local(path string) Subject { return Subject{ClusterID: clusterID, DataFile: path} }
+
+func TestDataFiles(t *testing.T) {
+	t.Parallel()
+	other := superblock
+	other.ClusterID = uint128.From64(8)
+	long := superblock
+	long.Size = 1 << 30
+	tests := map[string]struct {
+		prepare func(t *testing.T, dir string)
+		file    string // beneath the folder; "" is the folder
+		want    []Code
+	}{
+		"right":             {write("7_0.tigerbeetle", superblock), "", []Code{DataFileRight}},
+		"right, named":      {write("data", superblock), "data", []Code{DataFileRight}},
+		"empty folder":      {write("other", superblock), "", []Code{DataFileMissing}},
+		"no such file":      {write("other", superblock), "7_0.tigerbeetle", []Code{DataFileMissing}},
+		"another cluster's": {write("8_0.tigerbeetle", other), "", []Code{DataFileOther}},
+		"cut":               {write("7_0.tigerbeetle", long), "", []Code{DataFileShort, DataFileRight}},
+		"two": {func(t *testing.T, dir string) {
+			write("7_0.tigerbeetle", superblock)(t, dir)
+			write("8_0.tigerbeetle", other)(t, dir)
+		}, "", []Code{DataFilesMixed, DataFileRight, DataFileOther}},
+		"damaged": {func(t *testing.T, dir string) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "7_0.tigerbeetle"), make([]byte, 1<<20), 0o600))
+		}, "", []Code{DataFileDamaged}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			test.prepare(t, dir)
+			var r Report
+			local(filepath.Join(dir, test.file)).examineDataFile(&r)
+			var got []Code
+			for _, f := range r {
+				// What the machine of the test has, the test does not know.
+				if f.Code != DataFileUnused && f.Code != DiskFull && f.Code != NotDurable {
+					got = append(got, f.Code)
+				}
+			}
+			require.Equal(t, test.want, got, "%+v", r)
+		})
+	}
+}
+
+func write(name string, sb vsr.Superblock) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		t.Helper()
+		vsrtest.DataFile(t, filepath.Join(dir, name), sb)
+	}
+}
+
+// The number of replicas is compared with that of the addresses.
+func TestDataFileOfAnotherCount(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
+	vsrtest.DataFile(t, path, superblock)
+	s := local(path)
+	s.Addresses = []string{"a", "b", "c"}
+	var r Report
+	s.examineFile(path, &r)
+	require.Equal(t, ReplicaCount, r[0].Code)
+	require.Contains(t, r[0].Found, "replica 0 of 1, release 0.17.9; the configuration has 3 addresses")
+}
+
+func TestUnreadableDataFile(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() == 0 {
+		t.Skip("root may read every file")
+	}
+	path := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
+	vsrtest.DataFile(t, path, superblock)
+	require.NoError(t, os.Chmod(path, 0))
+	var r Report
+	local(path).examineDataFile(&r)
+	require.Equal(t, DataFileUnread, r[0].Code)
+}
+
+func TestVolumes(t *testing.T) {
+	t.Parallel()
+	const gib = 1 << 30
+	for name, test := range map[string]struct {
+		volume volume
+		want   []Code
+	}{
+		"unknown":      {volume{}, nil},
+		"roomy":        {volume{free: 50 * gib, size: 100 * gib}, nil},
+		"a GiB left":   {volume{free: gib - 1, size: 10 * gib}, []Code{DiskFull}},
+		"a 20th left":  {volume{free: 4 * gib, size: 100 * gib}, []Code{DiskFull}},
+		"tmpfs":        {volume{free: 8 * gib, size: 8 * gib, inMemory: true}, []Code{NotDurable}},
+		"small, empty": {volume{free: 2 * gib, size: 2 * gib}, nil},
+	} {
+		var r Report
+		judgeVolume("/data/7_0.tigerbeetle", test.volume, &r)
+		require.Equal(t, test.want, codes(r), name)
+	}
+}
+
+func TestHosts(t *testing.T) {
+	t.Parallel()
+	good := host{kernel: "6.1.0", major: 6, minor: 1, memory: 8 << 30, memlock: 8 << 30}
+	for name, test := range map[string]struct {
+		change func(*host)
+		held   bool
+		want   []Code
+	}{
+		"good":                    {func(*host) {}, false, nil},
+		"old kernel":              {func(h *host) { h.major, h.minor = 5, 10 }, false, []Code{KernelTooOld}},
+		"just new enough":         {func(h *host) { h.major, h.minor = 5, 11 }, false, nil},
+		"ancient":                 {func(h *host) { h.major, h.minor = 4, 19 }, false, []Code{KernelTooOld}},
+		"seccomp":                 {func(h *host) { h.uringErr = errors.New("operation not permitted") }, false, []Code{UringBlocked}},
+		"seccomp of this process": {func(h *host) { h.uringErr = errors.New("operation not permitted") }, true, nil},
+		"little memory":           {func(h *host) { h.memory = 1 << 30 }, false, []Code{MemoryShort}},
+		"the server has it":       {func(h *host) { h.memory = 1 << 30 }, true, nil},
+		"memlock":                 {func(h *host) { h.memlock = 64 << 10 }, false, []Code{MemlockLow}},
+		"clock":                   {func(h *host) { h.unsynced = true }, true, []Code{ClockUnsynchronis}},
+	} {
+		h := good
+		test.change(&h)
+		var r Report
+		judgeHost(h, test.held, &r)
+		require.Equal(t, test.want, codes(r), name)
+		require.Equal(t, test.want == nil, r.Has(HostRight), name)
+	}
+}

@@ -1,0 +1,301 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/vsr"
+	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+)
+
+var (
+	release   = vsr.NewRelease(0, 17, 9)
+	clusterID = uint128.From64(7)
+)
+
+// serve serves replicas of one cluster and returns their addresses in order.
+func serve(t *testing.T, n int, change func(i int, r *vsrtest.Replica)) []string {
+	t.Helper()
+	addresses := make([]string, n)
+	for i := range addresses {
+		r := vsrtest.Replica{ClusterID: clusterID, Index: i, View: 3, Release: release}
+		if change != nil {
+			change(i, &r)
+		}
+		addresses[i] = vsrtest.Serve(t, r)
+	}
+	return addresses
+}
+
+// free is an address of this machine on which nobody listens.
+func free(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	return listener.Addr().String()
+}
+
+// session is an embedded ledger in the place of a cluster's.
+type session struct{ *embedded.Ledger }
+
+func (s session) BatchMax() int { return ledger.BatchMax }
+
+func openEmbedded(opts ...embedded.Option) func(context.Context) (Session, error) {
+	return func(context.Context) (Session, error) { return session{embedded.New(opts...)}, nil }
+}
+
+func subject(addresses ...string) Subject {
+	return Subject{
+		ClusterID: clusterID, Addresses: addresses, Client: release,
+		Open: openEmbedded(), Patience: 300 * time.Millisecond,
+	}
+}
+
+// codes are those of what is not well.
+func codes(r Report) (codes []Code) {
+	for _, f := range r {
+		if f.Level != OK {
+			codes = append(codes, f.Code)
+		}
+	}
+	return codes
+}
+
+func TestHealthy(t *testing.T) {
+	t.Parallel()
+	for n := range 6 {
+		r := Examine(t.Context(), subject(serve(t, n+1, nil)...))
+		require.Empty(t, codes(r), "%v", r)
+		require.Equal(t, OK, r.Worst())
+		for _, code := range []Code{ReplicaAnswers, ReleasesMatch, SessionWorks, LimitsKnown, ClockPlausible} {
+			require.True(t, r.Has(code), code)
+		}
+	}
+}
+
+// resolver knows one name.
+type resolver struct{}
+
+func (resolver) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	if host == "tb" {
+		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+	}
+	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+}
+
+// Every fault of the network has its finding, and no other one.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	ssh := vsrtest.Listen(t, func(conn net.Conn) {
+		_, _ = conn.Write([]byte("SSH-2.0-OpenSSH_9.2p1\r\n"))
+		_, _ = conn.Read(make([]byte, 256))
+	})
+	three := serve(t, 3, nil)
+	tests := map[string]struct {
+		subject Subject
+		want    []Code
+	}{
+		"nothing listens": {subject(free(t)), []Code{NothingListens}},
+		"no replica of three": {
+			subject(free(t), free(t), free(t)), []Code{NothingListens, NothingListens, NothingListens, QuorumLost},
+		},
+		"one replica down":   {subject(three[0], free(t), three[2]), []Code{ReplicaDown}},
+		"two replicas down":  {subject(three[0], free(t), free(t)), []Code{NothingListens, NothingListens, QuorumLost}},
+		"another program":    {subject(ssh), []Code{NotTigerBeetle}},
+		"addresses rotated":  {subject(three[1], three[2], three[0]), []Code{WrongOrder}},
+		"addresses reversed": {subject(three[2], three[1], three[0]), []Code{WrongOrder}},
+		"reversed, one down": {subject(three[2], free(t), three[0]), []Code{ReplicaDown, WrongOrder}},
+		"too few addresses":  {subject(three[0], three[2]), []Code{ReplicaCount}},
+		"one replica twice":  {subject(three[0], three[0], three[2]), []Code{SameReplicaTwice}},
+		"silent": {
+			subject(serve(t, 1, func(_ int, r *vsrtest.Replica) { r.Silent = true })...), []Code{Silent},
+		},
+		"full": {
+			subject(serve(t, 1, func(_ int, r *vsrtest.Replica) { r.Full = true })...), []Code{ConnectionsTaken},
+		},
+		"one of three full": {
+			subject(serve(t, 3, func(i int, r *vsrtest.Replica) { r.Full = i == 1 })...), []Code{ConnectionsTaken},
+		},
+		"one of three silent": {
+			subject(serve(t, 3, func(i int, r *vsrtest.Replica) { r.Silent = i == 1 })...), []Code{ReplicaDown},
+		},
+		"another cluster": {
+			subject(serve(t, 1, func(_ int, r *vsrtest.Replica) { r.ClusterID = uint128.From64(8) })...), []Code{WrongClusterID},
+		},
+		"one of another cluster": {
+			subject(serve(t, 3, func(i int, r *vsrtest.Replica) { r.ClusterID = uint128.From64(7 + uint64(i)/2) })...), []Code{WrongClusterID},
+		},
+		"old server": {
+			subject(serve(t, 3, func(_ int, r *vsrtest.Replica) { r.Release = vsr.NewRelease(0, 17, 8) })...), []Code{ClientTooNew},
+		},
+		"upgrade under way": {
+			subject(serve(t, 3, func(i int, r *vsrtest.Replica) { r.Release += vsr.Release(i / 2) })...), []Code{ReleasesDiffer},
+		},
+		"election": {
+			subject(serve(t, 3, func(i int, r *vsrtest.Replica) { r.View += uint32(i / 2) })...), []Code{ViewsDiffer},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := Examine(t.Context(), test.subject)
+			require.Equal(t, test.want, codes(r), "%+v", r)
+			for _, f := range r {
+				if f.Level != OK {
+					require.NotEmpty(t, f.Cause)
+					require.NotEmpty(t, f.Remedy)
+				}
+			}
+		})
+	}
+}
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	_, port, err := net.SplitHostPort(serve(t, 1, nil)[0])
+	require.NoError(t, err)
+	s := subject("tb:" + port)
+	s.Resolver = resolver{}
+	r := Examine(t.Context(), s)
+	require.Empty(t, codes(r), "%+v", r)
+	require.True(t, r.Has(Resolved))
+
+	s.Addresses = []string{"tb-typo:" + port}
+	r = Examine(t.Context(), s)
+	require.Equal(t, []Code{Unresolvable}, codes(r))
+	require.Contains(t, r[0].Found, "tb-typo")
+}
+
+// The right order is said, so that it can be copied.
+func TestRightOrderIsSaid(t *testing.T) {
+	t.Parallel()
+	a := serve(t, 3, nil)
+	r := Examine(t.Context(), subject(a[1], a[2], a[0]))
+	for _, f := range r {
+		if f.Code == WrongOrder {
+			require.Equal(t, "the replicas say that the order is "+a[0]+","+a[1]+","+a[2], f.Found)
+		}
+	}
+}
+
+// A replica on the usual port is found when the configured one is refused. The usual ports
+// may be taken here, so another address of this machine stands for the host.
+func TestWrongPort(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.77:3001")
+	if err != nil {
+		t.Skip("127.0.0.77:3001 cannot be listened on: ", err)
+	}
+	defer func() { _ = listener.Close() }()
+	done := make(chan struct{})
+	target := serve(t, 1, nil)[0]
+	go func() { // passes one connection on
+		defer close(done)
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		forward(conn, target)
+	}()
+	r := Examine(t.Context(), subject("127.0.0.77:4321"))
+	<-done
+	require.Equal(t, []Code{WrongPort}, codes(r), "%+v", r)
+	require.Contains(t, r[0].Found, "127.0.0.77:3001")
+}
+
+func forward(conn net.Conn, target string) {
+	defer func() { _ = conn.Close() }()
+	server, err := net.Dial("tcp", target)
+	if err != nil {
+		return
+	}
+	defer func() { _ = server.Close() }()
+	message := make([]byte, 256)
+	for _, leg := range []struct{ from, to net.Conn }{{conn, server}, {server, conn}} {
+		n, _ := leg.from.Read(message)
+		_, _ = leg.to.Write(message[:n])
+	}
+}
+
+func TestSessions(t *testing.T) {
+	t.Parallel()
+	away := errors.New("away")
+	s := subject(serve(t, 1, nil)...)
+	s.Open = func(context.Context) (Session, error) { return nil, away }
+	r := Examine(t.Context(), s)
+	require.Equal(t, []Code{SessionFails}, codes(r))
+
+	s.Open = nil
+	require.Equal(t, []Code{NoClient}, codes(Examine(t.Context(), s)))
+
+	s.ClusterID = uint128.Zero
+	require.Contains(t, codes(Examine(t.Context(), s)), ClusterIDZero)
+}
+
+// small is a session of a server with --development.
+type small struct{ Session }
+
+func (small) BatchMax() int { return 253 }
+
+func TestSmallRequests(t *testing.T) {
+	t.Parallel()
+	s := subject(serve(t, 1, nil)...)
+	s.Open = func(ctx context.Context) (Session, error) {
+		l, err := openEmbedded()(ctx)
+		return small{l}, err
+	}
+	require.Equal(t, []Code{SmallRequests}, codes(Examine(t.Context(), s)))
+}
+
+func TestClock(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for ahead, want := range map[time.Duration][]Code{-time.Hour: nil, 900 * time.Millisecond: nil, 2 * time.Second: {ClockBehind}} {
+		s := subject(serve(t, 1, nil)...)
+		s.Now = func() time.Time { return now }
+		s.Open = func(ctx context.Context) (Session, error) {
+			l, err := openEmbedded(embedded.WithClock(func() time.Time { return now.Add(ahead) }))(ctx)
+			_, _ = l.CreateAccounts(ctx, []ledger.Account{{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}})
+			return l, err
+		}
+		require.Equal(t, want, codes(Examine(t.Context(), s)), ahead)
+	}
+}
+
+func TestConfigurationFaults(t *testing.T) {
+	t.Parallel()
+	s := subject(free(t))
+	s.ConfigErr = errors.Join(errors.New("one"), errors.Join(errors.New("two"), errors.New("three")))
+	r := Examine(t.Context(), s)
+	require.Equal(t, []Code{ConfigInvalid, ConfigInvalid, ConfigInvalid}, codes(r))
+	require.Equal(t, "three", r[2].Found)
+}
+
+// All that is not well has a cause and a remedy, and no code is unknown.
+func TestKnowledge(t *testing.T) {
+	t.Parallel()
+	for _, code := range Codes() {
+		k := code.knowledge()
+		require.NotZero(t, k.level, code)
+		require.Equal(t, k.level != OK, k.cause != "" && k.remedy != "", code)
+	}
+}
+
+func ExampleExamine() {
+	r := Examine(context.Background(), Subject{ConfigErr: errors.New("TIGERBEETLE_ADDRESSES is missing")})
+	for _, f := range r {
+		fmt.Printf("%v: %s: %s\n", f.Level, f.Subject, f.Found)
+	}
+	// Output: problem: configuration: TIGERBEETLE_ADDRESSES is missing
+}

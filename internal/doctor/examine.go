@@ -1,0 +1,113 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/vsr"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/cluster"
+)
+
+// Subject is what is examined.
+type Subject struct {
+	// ConfigErr is what is wrong with the configuration; then nothing of the network is
+	// looked at.
+	ConfigErr error
+	ClusterID uint128.Uint128
+	Addresses []string // of the replicas in order, as for cluster.Config
+	// Resolver finds the addresses of names. Default net.DefaultResolver.
+	Resolver cluster.Resolver
+	// Client is the release of our client.
+	Client vsr.Release
+	// Open opens a session; nil if the program has no client.
+	Open func(context.Context) (Session, error)
+	// DataFile is the server's data file or the folder that it is in, if the server is on
+	// this machine: then the file, its volume and the machine are looked at. "" is no.
+	DataFile string
+	// Patience is how long a replica may take to answer. Default 3 s.
+	Patience time.Duration
+	// Now is this machine's clock. Default time.Now.
+	Now func() time.Time
+}
+
+// Session is a ledger.Ledger of a cluster.
+type Session interface {
+	ledger.Ledger
+	BatchMax() int // events in a request
+}
+
+// Examine looks at everything. It ends with ctx, and then reports what it has found until
+// then.
+func Examine(ctx context.Context, s Subject) Report {
+	s.Patience = cmp.Or(s.Patience, 3*time.Second)
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	var r Report
+	if s.ConfigErr != nil {
+		for _, err := range flatten(s.ConfigErr) {
+			r.add(ConfigInvalid, "configuration", err.Error())
+		}
+	} else {
+		s.examineCluster(ctx, &r)
+	}
+	if s.DataFile != "" {
+		held := s.examineDataFile(&r)
+		judgeHost(hostFacts(), held, &r)
+	}
+	return r
+}
+
+func (s Subject) examineCluster(ctx context.Context, r *Report) {
+	if s.ClusterID.IsZero() {
+		r.add(ClusterIDZero, "configuration", "cluster id 0")
+	}
+	replicas := s.resolve(ctx, r)
+	s.ask(ctx, replicas)
+	s.judgeReplicas(ctx, replicas, r)
+	judgeOrder(replicas, r)
+	judgeReleases(replicas, s.Client, r)
+	judgeViews(replicas, r)
+	answering := 0
+	for _, p := range replicas {
+		if p.pong != nil {
+			answering++
+		}
+	}
+	if answering > 0 { // else a session has nothing to show, and takes long to show it
+		s.examineSession(ctx, r)
+	}
+}
+
+// quorum is how many of n replicas must be there for requests to be executed
+// (https://docs.tigerbeetle.com/operating/cluster/).
+func quorum(n int) int {
+	if n < 1 || n > 6 {
+		return n
+	}
+	return [...]int{1, 2, 2, 2, 3, 3}[n-1]
+}
+
+// flatten takes joined errors apart.
+func flatten(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only what errors.Join made on top is taken apart
+		var all []error
+		for _, e := range joined.Unwrap() {
+			all = append(all, flatten(e)...)
+		}
+		return all
+	}
+	return []error{err}
+}
+
+func number(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

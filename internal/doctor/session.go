@@ -1,0 +1,65 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// examineSession opens a session and has a look-up answered.
+func (s Subject) examineSession(ctx context.Context, r *Report) {
+	if s.Open == nil {
+		r.add(NoClient, "session", "not tried")
+		return
+	}
+	began := time.Now()
+	session, err := s.Open(ctx)
+	if err != nil {
+		r.add(SessionFails, "session", err.Error())
+		return
+	}
+	defer func() { _ = session.Close() }() // its error is always nil
+	opened := time.Since(began)
+	began = time.Now()
+	if _, err := session.LookupAccounts(ctx, []ledger.ID{ledger.NewID(1, 0)}); err != nil {
+		r.add(SessionFails, "session", err.Error())
+		return
+	}
+	r.add(SessionWorks, "session", fmt.Sprintf("open after %v, a look-up took %v",
+		opened.Round(time.Millisecond), time.Since(began).Round(10*time.Microsecond)))
+	if most := session.BatchMax(); most < ledger.BatchMax {
+		r.add(SmallRequests, "limits", fmt.Sprintf("%d events in a request, of at most %d", most, ledger.BatchMax))
+	} else {
+		r.add(LimitsKnown, "limits", fmt.Sprintf(
+			"%d events in a request; 64 sessions, and 32 connections to each replica unless it was started with other limits", most))
+	}
+	s.examineClock(ctx, session, r)
+}
+
+// tolerance is how far clocks may differ without harm to timeouts, which are whole seconds.
+const tolerance = time.Second
+
+// examineClock compares the newest rows with this machine's clock. The ledger tells its
+// time in no other way.
+func (s Subject) examineClock(ctx context.Context, session Session, r *Report) {
+	newest := ledger.QueryFilter{Limit: 1, Flags: ledger.QueryFilterReversed}
+	var at uint64
+	if rows, err := session.QueryAccounts(ctx, newest); err == nil && len(rows) > 0 {
+		at = rows[0].Timestamp
+	}
+	if rows, err := session.QueryTransfers(ctx, newest); err == nil && len(rows) > 0 {
+		at = max(at, rows[0].Timestamp)
+	}
+	if at == 0 {
+		r.add(ClockPlausible, "clock", "the ledger is empty, so there is nothing to compare with")
+		return
+	}
+	age := s.Now().Sub(time.Unix(0, int64(at)))
+	if age < -tolerance {
+		r.add(ClockBehind, "clock", fmt.Sprintf("the newest row is from %v in this machine's future", -age.Round(time.Millisecond)))
+		return
+	}
+	r.add(ClockPlausible, "clock", fmt.Sprintf("the newest row is %v old", age.Round(time.Second)))
+}

@@ -1,0 +1,81 @@
+//go:build cgo && unix
+
+package doctor
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/ledger/cluster"
+	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
+)
+
+// real is a subject that is a real cluster.
+func real(c *tigerbeetletest.Cluster, addresses ...string) Subject {
+	cfg := c.Config()
+	cfg.Addresses, cfg.Sessions, cfg.OpenTimeout = addresses, 1, 20*time.Second
+	return Subject{
+		ClusterID: cfg.ClusterID, Addresses: addresses, Client: release, Patience: 2 * time.Second,
+		Open: func(ctx context.Context) (Session, error) { return cluster.Open(ctx, cfg) },
+	}
+}
+
+// The list, on a cluster of three.
+func TestOnACluster(t *testing.T) {
+	t.Parallel()
+	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Replicas: 3})
+	a := make([]string, 3)
+	for i := range a {
+		a[i] = c.Replica(i).Addr() // a proxy would take connections for a server that is down
+	}
+
+	r := Examine(t.Context(), real(c, a...))
+	require.Equal(t, []Code{SmallRequests}, codes(r), "%+v", r) // it is a development server
+
+	r = Examine(t.Context(), real(c, a[2], a[0], a[1]))
+	require.Contains(t, codes(r), WrongOrder, "%+v", r)
+	require.True(t, r.Has(SessionWorks), "%+v", r)
+
+	wrong := real(c, a...)
+	wrong.ClusterID = uint128.From64(12345)
+	require.Equal(t, []Code{WrongClusterID, WrongClusterID, WrongClusterID, QuorumLost}, codes(Examine(t.Context(), wrong)))
+
+	backup := (c.Primary() + 1) % 3
+	c.Replica(backup).Kill()
+	r = Examine(t.Context(), real(c, a...))
+	require.Contains(t, codes(r), ReplicaDown, "%+v", r)
+	require.NotContains(t, codes(r), QuorumLost)
+	require.True(t, r.Has(SessionWorks), "%+v", r)
+
+	c.Replica((backup + 1) % 3).Kill()
+	r = Examine(t.Context(), real(c, a...))
+	require.Contains(t, codes(r), QuorumLost, "%+v", r)
+}
+
+func TestOnASingleNode(t *testing.T) {
+	t.Parallel()
+	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
+	address := c.Replica(0).Addr() // as above
+
+	r := Examine(t.Context(), real(c, address))
+	require.Equal(t, []Code{SmallRequests}, codes(r), "%+v", r)
+
+	// A client of a release to come.
+	s := real(c, address)
+	s.Client++
+	require.Contains(t, codes(Examine(t.Context(), s)), ClientTooNew)
+
+	// All 8 connections of a development server: those of sessions that look-ups keep.
+	for range 8 {
+		conn, err := net.Dial("tcp", address)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+	}
+	r = Examine(t.Context(), real(c, address))
+	require.Equal(t, []Code{ConnectionsTaken}, codes(r), "%+v", r)
+}

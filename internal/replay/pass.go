@@ -1,0 +1,280 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/peerledger/peerledger"
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/progress"
+	"github.com/peerledger/peerledger/internal/trace"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// pass is one replay of the trace.
+type pass struct {
+	trace    *trace.Trace
+	client   *peerledger.Client
+	engine   bool
+	progress progress.Progress
+
+	peers   map[string]*peer
+	order   []*peer                             // as in the trace
+	packets map[*trace.Forward]transfers.Ticket // prepared, not answered yet
+	tally   tally
+}
+
+// peer is what a pass knows of a peer.
+type peer struct {
+	account accounts.Account
+	asset   assetKey
+	// settleAt is the payable at which our engine pays; nil is never.
+	settleAt *ledger.Amount
+	// room is what the peer can surely send: its headroom as far as the ledger
+	// has answered, less everything prepared since.
+	room ledger.Amount
+	// frees are the operations under way that will give the peer room.
+	frees []release
+}
+
+// release is an operation that gives a peer room when the ledger has applied it.
+type release struct {
+	ticket transfers.Ticket
+	amount uint64
+	line   int
+}
+
+func newPass(tr *trace.Trace, client *peerledger.Client, handles map[string]accounts.Account, engine bool, shown progress.Progress) *pass {
+	p := &pass{
+		trace: tr, client: client, engine: engine, progress: shown,
+		peers: map[string]*peer{}, packets: map[*trace.Forward]transfers.Ticket{},
+		tally: tally{fulfilled: map[string]int{}, rejected: map[string]int{}},
+	}
+	for _, tp := range tr.Peers {
+		one := &peer{account: handles[tp.ID], asset: key(tp)}
+		if engine && tp.Settle != nil {
+			one.settleAt = &tp.Settle.Threshold.Payable
+		}
+		p.peers[tp.ID], p.order = one, append(p.order, one)
+	}
+	return p
+}
+
+func (p *pass) run(ctx context.Context) error {
+	began := time.Now()
+	if err := p.readRoom(ctx); err != nil {
+		return err
+	}
+	for _, event := range p.trace.Events {
+		if err := p.play(ctx, event); err != nil {
+			return fmt.Errorf("%s:%d: %w", p.trace.Name, event.Where().Line, err)
+		}
+		p.progress.Step()
+	}
+	if err := p.awaitAll(ctx); err != nil {
+		return err
+	}
+	p.tally.elapsed = time.Since(began)
+	return nil
+}
+
+func (p *pass) play(ctx context.Context, event trace.Event) error {
+	switch e := event.(type) {
+	case *trace.Forward:
+		return p.prepare(ctx, e)
+	case *trace.Answer:
+		return p.resolve(ctx, e)
+	case *trace.SettleIn:
+		return p.settleIn(ctx, e)
+	case *trace.SettleOut:
+		return p.settleOut(ctx, e)
+	default:
+		return fmt.Errorf("event %T is not known", e)
+	}
+}
+
+// prepare hands a forwarded packet's prepare over. If the sender has no room for
+// it yet that the ledger has confirmed, what is under way to give it room is
+// waited for: the connector forwarded the packet because it had happened before.
+func (p *pass) prepare(ctx context.Context, f *trace.Forward) error {
+	from := p.peers[f.From]
+	amount := ledger.NewAmount(f.In)
+	if from.room.Less(amount) {
+		if err := p.await(ctx, from); err != nil {
+			return err
+		}
+	}
+	from.room = from.room.SubFloor(amount)
+	packet, err := p.packet(f)
+	if err != nil {
+		return err
+	}
+	p.packets[f], err = p.client.Recorder.Submit(ctx, transfers.Prepare(packet))
+	p.tally.forwarded++
+	if f.In > 0 || f.Out > 0 {
+		p.tally.moving++
+	}
+	return err
+}
+
+// resolve posts or voids what the packet's prepare holds.
+func (p *pass) resolve(ctx context.Context, a *trace.Answer) error {
+	f := a.Forward
+	prepared := p.packets[f].Wait(ctx)
+	delete(p.packets, f)
+	if p.count(prepared, f.Line); prepared.Err != nil {
+		return unknown(prepared)
+	}
+	op, freed := transfers.Reject(prepared.Packet), release{amount: f.In, line: a.Line}
+	receiver := p.peers[f.From]
+	if a.Fulfilled {
+		op, freed.amount, receiver = transfers.Fulfill(prepared.Packet), f.Out, p.peers[f.To]
+		p.tally.fulfilled[f.From]++
+	} else {
+		p.tally.rejected[f.From]++
+	}
+	var err error
+	if freed.ticket, err = p.client.Recorder.Submit(ctx, op); err != nil {
+		return err
+	}
+	receiver.frees = append(receiver.frees, freed)
+	return p.settle(ctx)
+}
+
+// settle lets our engine settle, after whatever changes what is owed to a peer or
+// what it can be paid. First it waits for everything under way: what is paid must
+// depend on the trace and not on how far the ledger has come.
+func (p *pass) settle(ctx context.Context) error {
+	if !p.engine {
+		return nil
+	}
+	if err := p.client.Recorder.Flush(ctx); err != nil {
+		return err
+	}
+	if err := p.awaitAll(ctx); err != nil {
+		return err
+	}
+	payments, err := p.client.Settlement.Check(ctx)
+	if err != nil {
+		return err
+	}
+	p.tally.payments = append(p.tally.payments, payments...)
+	return p.readRoom(ctx)
+}
+
+func (p *pass) settleIn(ctx context.Context, e *trace.SettleIn) error {
+	peer := p.peers[e.Peer]
+	receipt, err := p.client.Settlement.Receive(ctx, settlement.Incoming{
+		Account: peer.account, Key: p.key(e.Line), Amount: e.Amount,
+	})
+	if err != nil {
+		return err
+	}
+	p.countReceipt(receipt)
+	peer.room, _ = peer.room.Add(e.Amount)
+	return p.settle(ctx)
+}
+
+func (p *pass) settleOut(ctx context.Context, e *trace.SettleOut) error {
+	if p.engine {
+		return nil
+	}
+	peer := p.peers[e.Peer]
+	if err := p.await(ctx, peer); err != nil {
+		return err
+	}
+	receipt, err := p.client.Settlement.RecordPaid(ctx, settlement.Outgoing{
+		Account: peer.account, Key: p.key(e.Line), Amount: e.Amount,
+	})
+	if err != nil {
+		return err
+	}
+	p.countReceipt(receipt)
+	peer.room = peer.room.SubFloor(e.Amount)
+	return nil
+}
+
+// key names a settlement of the trace: the same line is the same settlement.
+func (p *pass) key(line int) string { return fmt.Sprintf("%s:%d", p.trace.Name, line) }
+
+// await waits for everything under way that gives a peer room.
+func (p *pass) await(ctx context.Context, peer *peer) error {
+	for _, g := range peer.frees {
+		result := g.ticket.Wait(ctx)
+		if p.count(result, g.line); result.Err != nil {
+			if err := unknown(result); err != nil {
+				return err
+			}
+			continue
+		}
+		peer.room, _ = peer.room.Add(ledger.NewAmount(g.amount))
+	}
+	peer.frees = peer.frees[:0]
+	return nil
+}
+
+func (p *pass) awaitAll(ctx context.Context) error {
+	for _, peer := range p.order {
+		if err := p.await(ctx, peer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readRoom takes the peers' room from the ledger; nothing may be under way. If our
+// engine settles, it has just been called, so no peer may be due.
+func (p *pass) readRoom(ctx context.Context) error {
+	handles := make([]accounts.Account, len(p.order))
+	for i, peer := range p.order {
+		handles[i] = peer.account
+	}
+	balances, err := p.client.Book.Balances(ctx, handles...)
+	if err != nil {
+		return err
+	}
+	for i, peer := range p.order {
+		b := balances[i]
+		peer.room = b.Headroom
+		if owed := b.Payable.SubFloor(b.Prepaid); peer.settleAt != nil && !owed.Less(*peer.settleAt) {
+			return fmt.Errorf("%w: %v owed to %v, which is due at %v", errLeftDue, owed, peer.account, *peer.settleAt)
+		}
+	}
+	return nil
+}
+
+// errLeftDue says that our engine did not do its work.
+var errLeftDue = errors.New("a peer is still due after a check")
+
+func (p *pass) count(r transfers.Result, line int) {
+	switch {
+	case r.Err != nil:
+		p.tally.refused = append(p.tally.refused, fmt.Errorf("%s:%d: %w", p.trace.Name, line, r.Err))
+	case r.Timestamp == 0: // moved nothing
+	case r.Outcome == ledger.OutcomeAlreadyApplied:
+		p.tally.repeated++
+	default:
+		p.tally.applied++
+	}
+}
+
+func (p *pass) countReceipt(r settlement.Receipt) {
+	if r.Already {
+		p.tally.repeated++
+	} else {
+		p.tally.applied++
+	}
+}
+
+// unknown is the error of a result that ends the replay: nobody knows what the
+// books say. A refusal does not; it is shown in the end.
+func unknown(r transfers.Result) error {
+	if r.Outcome == ledger.OutcomeUnknown {
+		return r.Err
+	}
+	return nil
+}

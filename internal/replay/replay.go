@@ -1,0 +1,53 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/peerledger/peerledger/internal/progress"
+	"github.com/peerledger/peerledger/internal/trace"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// replay replays a trace into a new ledger and reports what the books say.
+func replay(ctx context.Context, tr *trace.Trace, opts *Replay, shown progress.Progress) (rep *report, err error) {
+	client, handles, err := open(ctx, tr, opts)
+	if err != nil {
+		return nil, fmt.Errorf("%s:1: %w", tr.Name, err) // what it needs is in the config line
+	}
+	defer func() { err = errors.Join(err, client.Close(ctx)) }()
+
+	rep = &report{trace: tr, engine: opts.engine}
+	passes := 1
+	if opts.twice {
+		passes = 2
+	}
+	shown.Start(passes * len(tr.Events))
+	defer func() { shown.Stop(err) }()
+	for range passes {
+		pass := newPass(tr, client, handles, opts.engine, shown)
+		if err := pass.run(ctx); err != nil {
+			return nil, err
+		}
+		rep.passes = append(rep.passes, pass.tally)
+	}
+	if err := rep.read(ctx, client, handles); err != nil {
+		return nil, err
+	}
+	return rep, nil
+}
+
+// tally counts what a pass did.
+type tally struct {
+	forwarded int // packets
+	moving    int // packets with an amount
+	applied   int // operations that were new to the ledger
+	repeated  int // operations that were in the books before
+	elapsed   time.Duration
+	refused   []error
+	payments  []settlement.Payment
+	fulfilled map[string]int // by the peer that sent the packet
+	rejected  map[string]int
+}

@@ -1,0 +1,213 @@
+package replay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/peerledger/peerledger"
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/trace"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// report is what a replay ended with.
+type report struct {
+	trace    *trace.Trace
+	engine   bool
+	passes   []tally
+	balances []accounts.Balance // of the trace's peers, in order
+	totals   []total            // of each ledger
+}
+
+// total is the sum over all accounts of one ledger.
+type total struct {
+	asset                         accounts.Asset
+	debits, credits               ledger.Amount // posted
+	debitsPending, creditsPending ledger.Amount
+}
+
+// read reads the books.
+func (r *report) read(ctx context.Context, client *peerledger.Client, handles map[string]accounts.Account) error {
+	peers := make([]accounts.Account, len(r.trace.Peers))
+	for i, p := range r.trace.Peers {
+		peers[i] = handles[p.ID]
+	}
+	var err error
+	if r.balances, err = client.Book.Balances(ctx, peers...); err != nil {
+		return err
+	}
+	for _, asset := range client.Book.Assets() {
+		t, err := add(ctx, client.Ledger, asset)
+		if err != nil {
+			return err
+		}
+		r.totals = append(r.totals, t)
+	}
+	return nil
+}
+
+// add adds up all accounts of a ledger.
+func add(ctx context.Context, l ledger.Ledger, asset accounts.Asset) (total, error) {
+	t := total{asset: asset}
+	filter := ledger.QueryFilter{Ledger: asset.Ledger, Limit: ledger.QueryMax}
+	for {
+		page, err := l.QueryAccounts(ctx, filter)
+		if err != nil {
+			return t, err
+		}
+		for _, a := range page {
+			t.debits, _ = t.debits.Add(a.DebitsPosted)
+			t.credits, _ = t.credits.Add(a.CreditsPosted)
+			t.debitsPending, _ = t.debitsPending.Add(a.DebitsPending)
+			t.creditsPending, _ = t.creditsPending.Add(a.CreditsPending)
+			filter.TimestampMin = a.Timestamp + 1
+		}
+		if len(page) < ledger.QueryMax {
+			return t, nil
+		}
+	}
+}
+
+// equal reports whether a peer's position is the trace's. With our own engine
+// other amounts are settled, so there is nothing to compare.
+func (r *report) equal(i int) bool {
+	return r.balances[i].Position().String() == r.trace.Peers[i].Final.String()
+}
+
+var (
+	errDiffer  = errors.New("the books differ")
+	errRefused = errors.New("refused, and the connector had forwarded it")
+)
+
+// mostRefused is how many refused operations are listed: the first one is what
+// there is to look at, and the others mostly follow from it.
+const mostRefused = 20
+
+// differences is nil if the books are as they should be.
+func (r *report) differences() error {
+	var errs []error
+	differ := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%w: "+format, append([]any{errDiffer}, args...)...))
+	}
+	for i, p := range r.trace.Peers {
+		if !r.engine && !r.equal(i) {
+			differ("position of %s is %v, the trace says %v", p.ID, r.balances[i].Position(), p.Final)
+		}
+	}
+	for i, pass := range r.passes {
+		if i > 0 && pass.applied > 0 {
+			differ("replay %d wrote %d operations that replay 1 had not", i+1, pass.applied)
+		}
+		if i > 0 && len(pass.payments) > 0 {
+			differ("replay %d made %d payments after those of replay 1", i+1, len(pass.payments))
+		}
+	}
+	refused := r.passes[0].refused // the second time it is the same ones
+	for _, err := range refused[:min(len(refused), mostRefused)] {
+		errs = append(errs, fmt.Errorf("%w: %w", errRefused, err))
+	}
+	if more := len(refused) - mostRefused; more > 0 {
+		errs = append(errs, fmt.Errorf("%w: and %d more", errRefused, more))
+	}
+	for _, t := range r.totals {
+		if t.debits != t.credits {
+			differ("%v: debits of %v, credits of %v", t.asset, t.debits, t.credits)
+		}
+		if !t.debitsPending.IsZero() || !t.creditsPending.IsZero() {
+			differ("%v: %v still held", t.asset, t.debitsPending)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// line is a peer in JSON: amounts are integers in units of 10^-scale, as strings.
+type line struct {
+	Peer       string `json:"peer"`
+	Asset      string `json:"asset"`
+	Scale      uint8  `json:"scale"`
+	Position   string `json:"position"`
+	SettledOut string `json:"settled_out"`
+	SettledIn  string `json:"settled_in"`
+	Fulfilled  int    `json:"fulfilled"`
+	Rejected   int    `json:"rejected"`
+}
+
+func (r *report) lines() []line {
+	lines := make([]line, len(r.balances))
+	for i, b := range r.balances {
+		p := r.trace.Peers[i]
+		lines[i] = line{
+			Peer: p.ID, Asset: p.AssetCode, Scale: p.AssetScale, Position: b.Position().String(),
+			SettledOut: b.SettledOut.String(), SettledIn: b.SettledIn.String(),
+			Fulfilled: r.passes[0].fulfilled[p.ID], Rejected: r.passes[0].rejected[p.ID],
+		}
+	}
+	return lines
+}
+
+func (r *report) writeJSON(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	for _, l := range r.lines() {
+		if err := encoder.Encode(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *report) writeTable(w io.Writer) error {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.Style().Format.Header = text.FormatDefault
+	t.AppendHeader(table.Row{
+		"peer", "asset", "scale", "sent, fulfilled", "sent, rejected", "settled out", "settled in", "position", "trace", "equal",
+	})
+	for i, l := range r.lines() {
+		equal := "no"
+		switch {
+		case r.engine:
+			equal = "-" // other amounts are settled
+		case r.equal(i):
+			equal = "yes"
+		}
+		t.AppendRow(table.Row{
+			l.Peer, l.Asset, l.Scale, l.Fulfilled, l.Rejected, l.SettledOut, l.SettledIn, l.Position, r.trace.Peers[i].Final, equal,
+		})
+	}
+	configs := make([]table.ColumnConfig, 0, 7)
+	for column := 3; column <= 9; column++ {
+		configs = append(configs, table.ColumnConfig{Number: column, Align: text.AlignRight})
+	}
+	t.SetColumnConfigs(configs)
+	_, err := fmt.Fprintf(w, "%s\n%s", t.Render(), r.remarks())
+	return err
+}
+
+// remarks are the lines below the table.
+func (r *report) remarks() string {
+	s := ""
+	for i, pass := range r.passes {
+		rate := float64(pass.forwarded) / pass.elapsed.Seconds()
+		s += fmt.Sprintf("replay %d: %d packets (%d with an amount) in %v, %.0f packets/s; %d operations applied, %d in the books before, %d refused\n",
+			i+1, pass.forwarded, pass.moving, pass.elapsed.Round(10*time.Microsecond), rate,
+			pass.applied, pass.repeated, len(pass.refused))
+	}
+	for _, t := range r.totals {
+		s += fmt.Sprintf("ledger %d (%v): debits %v, credits %v, held %v\n", t.asset.Ledger, t.asset, t.debits, t.credits, t.debitsPending)
+	}
+	if !r.engine {
+		return s
+	}
+	s += fmt.Sprintf("our engine made %d payments, so positions need not be the trace's:\n", len(r.passes[0].payments))
+	for _, p := range r.passes[0].payments {
+		s += fmt.Sprintf("  %s: order %d, %v units of %v\n", p.Order.Account.Peer(), p.Order.Sequence, p.Paid, p.Order.Asset)
+	}
+	return s
+}

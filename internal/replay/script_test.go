@@ -1,0 +1,183 @@
+package replay
+
+import (
+	"crypto/sha256"
+	"encoding"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/internal/ilp"
+)
+
+// script writes a trace.
+type script struct {
+	t     *testing.T
+	lines []string
+	last  int // id of the newest packet
+	paths map[int][2]string
+}
+
+// asset is a peer's line of the config.
+type asset struct {
+	peer, code                string
+	scale                     int
+	line                      string // maximum
+	settleThreshold, settleTo string
+}
+
+func newScript(t *testing.T, assets ...asset) *script {
+	t.Helper()
+	s := &script{t: t, paths: map[int][2]string{}}
+	peers := map[string]any{}
+	for _, a := range assets {
+		balance := map[string]string{"maximum": a.line}
+		if a.settleThreshold != "" {
+			balance["settleThreshold"], balance["settleTo"] = a.settleThreshold, a.settleTo
+		}
+		peers[a.peer] = map[string]any{"assetCode": a.code, "assetScale": a.scale, "balance": balance}
+	}
+	s.add(map[string]any{"ev": "config", "peers": peers})
+	return s
+}
+
+func (s *script) add(line map[string]any) {
+	s.t.Helper()
+	line["ms"] = len(s.lines)
+	text, err := json.Marshal(line)
+	require.NoError(s.t, err)
+	s.lines = append(s.lines, string(text)+"\n")
+}
+
+func (s *script) packet(event, peer string, id int, packet encoding.BinaryAppender) {
+	s.t.Helper()
+	raw, err := packet.AppendBinary(nil)
+	require.NoError(s.t, err)
+	s.add(map[string]any{"ev": event, "id": id, "peer": peer, "packet": base64.StdEncoding.EncodeToString(raw)})
+}
+
+// forward is a packet that arrives and is forwarded. It returns its id.
+func (s *script) forward(from, to string, in, out uint64) int {
+	s.t.Helper()
+	s.last++
+	s.paths[s.last] = [2]string{from, to}
+	expires := time.Date(2026, 11, 23, 0, 0, 30, 0, time.UTC)
+	prepare := ilp.Prepare{
+		Amount: in, ExpiresAt: expires, Condition: sha256.Sum256(make([]byte, 32)), Destination: "test.hub." + to,
+	}
+	s.packet("in", from, s.last, prepare)
+	prepare.Amount, prepare.ExpiresAt = out, expires.Add(-time.Second)
+	s.packet("out", to, s.last, prepare)
+	return s.last
+}
+
+func (s *script) answer(id int, packet encoding.BinaryAppender) {
+	s.t.Helper()
+	s.packet("out_reply", s.paths[id][1], id, packet)
+	s.packet("in_reply", s.paths[id][0], id, packet)
+}
+
+func (s *script) fulfill(id int) { s.t.Helper(); s.answer(id, ilp.Fulfill{}) }
+
+func (s *script) reject(id int) {
+	s.t.Helper()
+	s.answer(id, ilp.Reject{Code: "F99", TriggeredBy: "test.hub"})
+}
+
+func (s *script) settleIn(peer string, amount int) {
+	s.t.Helper()
+	s.add(map[string]any{"ev": "settle_in", "peer": peer, "amount": fmt.Sprint(amount)})
+}
+
+// end writes the balances, in the trace's sign, and returns the file.
+func (s *script) end(balances map[string]int) string {
+	s.t.Helper()
+	for peer, balance := range balances {
+		s.add(map[string]any{"ev": "balance", "peer": peer, "balance": fmt.Sprint(balance)})
+	}
+	return write(s.t, strings.Join(s.lines, ""))
+}
+
+// The connector forwarded each packet because the one before it had given its
+// sender room: nothing may be refused, however far the ledger is behind.
+func TestPacketThatGivesRoomIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	s := newScript(t, asset{peer: "a", code: "USD", line: "10"}, asset{peer: "b", code: "USD", line: "10"})
+	for range 50 {
+		s.fulfill(s.forward("a", "b", 10, 10))
+		s.fulfill(s.forward("b", "a", 20, 20))
+		s.reject(s.forward("a", "b", 20, 20))
+		s.fulfill(s.forward("a", "b", 10, 10))
+	}
+	file := s.end(map[string]int{"a": 0, "b": 0})
+	for range 10 {
+		_, err := replayed(t, file)
+		require.NoError(t, err)
+	}
+}
+
+// What our engine pays depends on the trace alone: here on a packet of the payee
+// that is in flight and uses up its room.
+func TestOurEngineWaitsForWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	s := newScript(t,
+		asset{peer: "a", code: "USD", line: "0", settleThreshold: "-100", settleTo: "0"},
+		asset{peer: "b", code: "USD", line: "1000"})
+	s.fulfill(s.forward("b", "a", 50, 50))
+	flying := s.forward("a", "b", 50, 50)
+	s.fulfill(s.forward("b", "a", 100, 100))
+	s.reject(flying)
+	file := s.end(map[string]int{"a": -150, "b": 150})
+	for range 20 {
+		got, err := replayed(t, "-settle", "engine", "-twice", file)
+		require.NoError(t, err)
+		require.Contains(t, got, "our engine made 1 payments")
+		require.Contains(t, got, "a: order 1, 100 units of USD/0\n")
+	}
+}
+
+// A payment of the peer can make it due as well.
+func TestOurEngineChecksAfterIncomingSettlements(t *testing.T) {
+	t.Parallel()
+	s := newScript(t,
+		asset{peer: "a", code: "USD", line: "100", settleThreshold: "-100", settleTo: "0"},
+		asset{peer: "b", code: "USD", line: "1000"})
+	s.fulfill(s.forward("a", "b", 80, 80))
+	s.fulfill(s.forward("b", "a", 150, 150))
+	s.settleIn("a", 50)
+	got, err := replayed(t, "-settle", "engine", "-twice", s.end(map[string]int{"a": -120, "b": 70}))
+	require.NoError(t, err)
+	require.Contains(t, got, "a: order 1, 120 units of USD/0\n")
+}
+
+// Two assets that are not the same money are traded at a rate, not at 1.
+func TestTwoAssetCodes(t *testing.T) {
+	t.Parallel()
+	s := newScript(t, asset{peer: "a", code: "USD", scale: 2, line: "10"}, asset{peer: "b", code: "JPY", line: "0"})
+	s.fulfill(s.forward("a", "b", 10, 1500))
+	_, err := replayed(t, s.end(map[string]int{"a": 10, "b": -1500}))
+	require.NoError(t, err)
+}
+
+// The same money at two scales is not.
+func TestPacketThatPaysMoreThanItBrings(t *testing.T) {
+	t.Parallel()
+	s := newScript(t, asset{peer: "a", code: "USD", scale: 2, line: "10"}, asset{peer: "b", code: "USD", line: "0"})
+	s.fulfill(s.forward("a", "b", 10, 1))
+	file := s.end(map[string]int{"a": 10, "b": -1})
+	_, err := replayed(t, file)
+	require.ErrorIs(t, err, errRate)
+	require.ErrorContains(t, err, file+":3: ")
+}
+
+func TestEngineNeverPaysAhead(t *testing.T) {
+	t.Parallel()
+	s := newScript(t, asset{peer: "a", code: "USD", line: "10", settleThreshold: "5", settleTo: "5"})
+	_, err := replayed(t, "-settle", "engine", s.end(map[string]int{"a": 0}))
+	require.ErrorContains(t, err, `peer "a" is paid before it has earned anything`)
+}

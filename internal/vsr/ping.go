@@ -1,0 +1,187 @@
+package vsr
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"syscall"
+	"time"
+
+	"lukechampine.com/uint128"
+)
+
+// What asking a replica can end with, beside the errors of connecting.
+var (
+	// ErrHungUp says that the server ended the connection instead of answering, as a
+	// replica does that is asked for another cluster than its own.
+	ErrHungUp = errors.New("vsr: the server hung up: a replica of another cluster, or no TigerBeetle")
+	// ErrFull says that the server ends connections before anything is said on them, as a
+	// replica does that has as many as it takes (since release 0.17.6), and a proxy whose
+	// server is down.
+	ErrFull = errors.New("vsr: the server ends connections at once: it takes no more, or is a proxy without a server")
+	// ErrSilent says that the server took the connection and did not answer in time. A
+	// replica that is recovering does that, and one of an earlier release that is full.
+	ErrSilent = errors.New("vsr: the server does not answer")
+	// ErrForeign says that something else than TigerBeetle answered.
+	ErrForeign = errors.New("vsr: the server is no TigerBeetle")
+)
+
+// Pong is what a replica says of itself.
+type Pong struct {
+	Replica int     // its index in the cluster
+	View    uint32  // the primary is the replica View modulo the number of replicas
+	Release Release // that the server runs
+}
+
+// EvictedError is a replica that wants no client of our release.
+type EvictedError struct {
+	TooHigh bool // our release is above the server's; else it is below what that serves
+	Server  Release
+}
+
+func (e *EvictedError) Error() string {
+	if e.TooHigh {
+		return fmt.Sprintf("vsr: a client of a release above the server's (%v) is turned away", e.Server)
+	}
+	return "vsr: a client of so old a release is turned away"
+}
+
+// The layout of a message's header.
+const (
+	headerSize = 256
+
+	atHeaderChecksumBody = 32
+	atHeaderCluster      = 80
+	atHeaderSize         = 96
+	atHeaderView         = 104
+	atHeaderRelease      = 108
+	atHeaderCommand      = 114
+	atHeaderReplica      = 115
+	atHeaderClient       = 128
+	atHeaderReason       = 255 // of an eviction
+
+	commandPingClient = 3
+	commandPongClient = 4
+	commandEviction   = 18
+
+	reasonTooLow  = 2
+	reasonTooHigh = 3
+)
+
+// Ping asks the server at a TCP address ("host:port" with an IP address) who it is, as a
+// client of a release that belongs to a cluster. It opens a connection, of which each
+// replica has only a few for clients, closes it at the end, and opens no session.
+//
+// If the server hangs up it connects once more, to see whether that is for what was asked.
+//
+// Errors: those of connecting; ErrHungUp, ErrFull, ErrSilent when ctx ends first, ErrForeign
+// with the beginning of what was answered, *EvictedError. A replica that is not the primary does
+// not evict, and stays silent.
+func Ping(ctx context.Context, address string, cluster uint128.Uint128, release Release) (Pong, error) {
+	var pong Pong
+	err := converse(ctx, address, func(conn net.Conn) (err error) {
+		pong, err = ping(conn, cluster, release)
+		return err
+	})
+	if errors.Is(err, ErrHungUp) {
+		if full := converse(ctx, address, listen); errors.Is(full, ErrFull) || errors.Is(full, ErrForeign) {
+			err = full
+		}
+	}
+	return pong, err
+}
+
+// converse connects and talks; ctx ends the talk.
+func converse(ctx context.Context, address string, talk func(net.Conn) error) error {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // ends the read
+	err = talk(conn)
+	if !stop() && err != nil {
+		err = ErrSilent
+	}
+	_ = conn.Close() // it has shown all it can
+	return err
+}
+
+// listenFor is how long a server that is full gets to end a connection. It does so as soon
+// as it accepts it.
+const listenFor = 500 * time.Millisecond
+
+// listen says nothing, as a replica does too.
+func listen(conn net.Conn) error {
+	_ = conn.SetReadDeadline(time.Now().Add(listenFor)) // of a TCP connection it never fails
+	said := make([]byte, 40)
+	switch n, err := conn.Read(said); {
+	case n > 0:
+		return fmt.Errorf("%w: it says %q", ErrForeign, said[:n])
+	case errors.Is(hungUp(err), ErrHungUp):
+		return ErrFull
+	default:
+		return nil
+	}
+}
+
+func ping(conn net.Conn, cluster uint128.Uint128, release Release) (Pong, error) {
+	if _, err := conn.Write(pingHeader(cluster, release)); err != nil {
+		return Pong{}, hungUp(err)
+	}
+	answer := make([]byte, headerSize)
+	switch n, err := io.ReadFull(conn, answer); {
+	case n > 0 && err != nil:
+		return Pong{}, fmt.Errorf("%w: it says %q", ErrForeign, answer[:min(n, 40)])
+	case err != nil:
+		return Pong{}, hungUp(err)
+	}
+	return parsePong(answer)
+}
+
+func hungUp(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		return ErrHungUp
+	}
+	return err
+}
+
+// pingHeader is the message of a client without a session.
+func pingHeader(cluster uint128.Uint128, release Release) []byte {
+	header := make([]byte, headerSize)
+	empty := Checksum(nil)
+	copy(header[atHeaderChecksumBody:], empty[:])
+	cluster.PutBytes(header[atHeaderCluster:])
+	binary.LittleEndian.PutUint32(header[atHeaderSize:], headerSize)
+	binary.LittleEndian.PutUint32(header[atHeaderRelease:], uint32(release))
+	header[atHeaderCommand] = commandPingClient
+	_, _ = rand.Read(header[atHeaderClient : atHeaderClient+16]) // never fails; a client's id must not be another one's
+	checksum := Checksum(header[checksumSize:])
+	copy(header, checksum[:])
+	return header
+}
+
+func parsePong(answer []byte) (Pong, error) {
+	if Checksum(answer[checksumSize:]) != [checksumSize]byte(answer[:checksumSize]) {
+		return Pong{}, fmt.Errorf("%w: it says %q", ErrForeign, answer[:40])
+	}
+	pong := Pong{
+		Replica: int(answer[atHeaderReplica]),
+		View:    binary.LittleEndian.Uint32(answer[atHeaderView:]),
+		Release: Release(binary.LittleEndian.Uint32(answer[atHeaderRelease:])),
+	}
+	switch answer[atHeaderCommand] {
+	case commandPongClient:
+		return pong, nil
+	case commandEviction:
+		switch answer[atHeaderReason] {
+		case reasonTooLow, reasonTooHigh:
+			return pong, &EvictedError{TooHigh: answer[atHeaderReason] == reasonTooHigh, Server: pong.Release}
+		}
+	}
+	return pong, fmt.Errorf("%w that answers pings: command %d", ErrForeign, answer[atHeaderCommand])
+}

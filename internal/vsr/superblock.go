@@ -1,0 +1,128 @@
+package vsr
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"lukechampine.com/uint128"
+)
+
+// ErrNotDataFile says that a file is no data file of TigerBeetle's, or is damaged beyond
+// what a server would start with.
+var ErrNotDataFile = errors.New("vsr: not a TigerBeetle data file")
+
+// Superblock is what a data file says of the replica that it belongs to.
+type Superblock struct {
+	ClusterID uint128.Uint128
+	Replica   int // its index in the cluster; from ReplicaCount on it is a standby
+	// ReplicaCount is how many replicas the cluster has, 1 to 6.
+	ReplicaCount int
+	// Formatted is the release that made the file; Release is the one that wrote the
+	// newest checkpoint.
+	Formatted, Release Release
+	// Sequence grows with each checkpoint and each change of view.
+	Sequence uint64
+	// CheckpointOp is the number of the operation of the newest checkpoint, and
+	// CheckpointAt its time by the cluster's clock; 0 and zero before the first one.
+	CheckpointOp uint64
+	CheckpointAt time.Time
+	// Size is the least size of the file, in bytes: one that is shorter was cut.
+	Size uint64
+}
+
+// The layout of the superblock: copies of a header, each with room behind it.
+const (
+	superblockCopies  = 4
+	superblockStride  = 24 << 10 // from one copy to the next
+	superblockSize    = 8 << 10  // of a header
+	superblockFormat  = 2
+	superblockMembers = 12 // replicas and standbys
+
+	atCopy         = 32 // not covered by the checksum, as all before it
+	atVersion      = 34
+	atFormatted    = 36
+	atSequence     = 40
+	atCluster      = 48
+	atCheckpoint   = 96 // of the state that the replica keeps, which begins with the checkpoint's header
+	atOp           = atCheckpoint + 224
+	atTimestamp    = atCheckpoint + 240
+	atStorageSize  = atCheckpoint + 576
+	atRelease      = atCheckpoint + 612
+	atReplicaID    = atCheckpoint + 1024
+	atMembers      = atReplicaID + 16
+	atReplicaCount = atCheckpoint + 1268
+)
+
+// ReadSuperblock reads the superblock of a data file, whose server may be running: of the
+// copies with a right checksum it takes one with the highest sequence that at least two
+// have, as a server does that starts. The error matches ErrNotDataFile, or is that of
+// reading.
+func ReadSuperblock(path string) (Superblock, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return Superblock{}, fmt.Errorf("vsr: %w", err)
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	sb, err := readSuperblock(file)
+	if err != nil {
+		return sb, fmt.Errorf("%w: %s", err, path)
+	}
+	return sb, nil
+}
+
+func readSuperblock(r io.ReaderAt) (newest Superblock, err error) {
+	found := map[Superblock]int{}
+	buffer := make([]byte, superblockSize)
+	for i := range superblockCopies {
+		switch _, err := r.ReadAt(buffer, int64(i*superblockStride)); {
+		case errors.Is(err, io.EOF):
+			return newest, ErrNotDataFile // it is too short
+		case err != nil:
+			return newest, fmt.Errorf("vsr: %w", err)
+		}
+		if sb, ok := parseSuperblock(buffer); ok {
+			found[sb]++
+		}
+	}
+	for sb, copies := range found {
+		if copies >= superblockCopies/2 && sb.Sequence >= newest.Sequence {
+			newest = sb
+		}
+	}
+	if newest.Sequence == 0 {
+		return newest, ErrNotDataFile
+	}
+	return newest, nil
+}
+
+// parseSuperblock reads a copy; false if it is damaged or of another format.
+func parseSuperblock(b []byte) (sb Superblock, ok bool) {
+	if Checksum(b[atVersion:]) != [checksumSize]byte(b[:checksumSize]) ||
+		binary.LittleEndian.Uint16(b[atVersion:]) != superblockFormat {
+		return sb, false
+	}
+	sb = Superblock{
+		ClusterID:    uint128.FromBytes(b[atCluster:]),
+		ReplicaCount: int(b[atReplicaCount]),
+		Formatted:    Release(binary.LittleEndian.Uint32(b[atFormatted:])),
+		Release:      Release(binary.LittleEndian.Uint32(b[atRelease:])),
+		Sequence:     binary.LittleEndian.Uint64(b[atSequence:]),
+		CheckpointOp: binary.LittleEndian.Uint64(b[atOp:]),
+		Size:         binary.LittleEndian.Uint64(b[atStorageSize:]),
+	}
+	if at := binary.LittleEndian.Uint64(b[atTimestamp:]); at != 0 {
+		sb.CheckpointAt = time.Unix(0, int64(at)).UTC()
+	}
+	id := uint128.FromBytes(b[atReplicaID:])
+	for i := range superblockMembers {
+		if uint128.FromBytes(b[atMembers+i*16:]) == id {
+			sb.Replica = i
+			return sb, true
+		}
+	}
+	return sb, false
+}

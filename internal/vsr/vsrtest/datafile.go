@@ -1,0 +1,51 @@
+// Package vsrtest makes what package vsr reads, for tests without a TigerBeetle: data
+// files that have a superblock and nothing else, and servers that answer pings.
+package vsrtest
+
+import (
+	"encoding/binary"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/internal/vsr"
+)
+
+// DataFileSize is how long the files of DataFile are; a real one has 1,141,374,976 bytes.
+const DataFileSize = 256 << 10
+
+// DataFile writes a file with a superblock in four copies. A server would not start with
+// it.
+func DataFile(tb testing.TB, path string, sb vsr.Superblock) {
+	tb.Helper()
+	file := make([]byte, DataFileSize)
+	for i := range 4 {
+		copy(file[i*24576:], header(sb))
+	}
+	require.NoError(tb, os.WriteFile(path, file, 0o600))
+}
+
+// header is a copy of a superblock's header. The offsets are those of the structures of
+// TigerBeetle's src/vsr/superblock.zig, added up a second time.
+func header(sb vsr.Superblock) []byte {
+	b := make([]byte, 8192)
+	binary.LittleEndian.PutUint16(b[34:], 2)
+	binary.LittleEndian.PutUint32(b[36:], uint32(sb.Formatted))
+	binary.LittleEndian.PutUint64(b[40:], sb.Sequence)
+	sb.ClusterID.PutBytes(b[48:])
+	binary.LittleEndian.PutUint64(b[320:], sb.CheckpointOp)
+	if !sb.CheckpointAt.IsZero() {
+		binary.LittleEndian.PutUint64(b[336:], uint64(sb.CheckpointAt.UnixNano()))
+	}
+	binary.LittleEndian.PutUint64(b[672:], sb.Size)
+	binary.LittleEndian.PutUint32(b[708:], uint32(sb.Release))
+	b[1120] = byte(sb.Replica + 1) // the replica's id
+	for i := range 12 {            // the members' ids
+		b[1136+16*i] = byte(i + 1)
+	}
+	b[1364] = byte(sb.ReplicaCount)
+	sum := vsr.Checksum(b[34:])
+	copy(b, sum[:])
+	return b
+}

@@ -1,0 +1,101 @@
+package vsrtest
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/vsr"
+)
+
+// Replica is a server that answers pings as a replica would, and nothing else.
+type Replica struct {
+	ClusterID uint128.Uint128
+	Index     int
+	View      uint32
+	Release   vsr.Release
+	// Silent takes connections and answers nothing.
+	Silent bool
+	// Full ends connections at once.
+	Full bool
+}
+
+// Serve serves a replica on a free port of 127.0.0.1 until the test ends, and returns its
+// address.
+func Serve(tb testing.TB, r Replica) (address string) {
+	tb.Helper()
+	return Listen(tb, r.answer)
+}
+
+// Listen serves each connection with a function, until the test ends.
+func Listen(tb testing.TB, serve func(net.Conn)) (address string) {
+	tb.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(tb, err)
+	var serving sync.WaitGroup
+	var mu sync.Mutex
+	var open []net.Conn
+	serving.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return // it is closed
+			}
+			mu.Lock()
+			open = append(open, conn)
+			mu.Unlock()
+			serving.Go(func() {
+				serve(conn)
+				_ = conn.Close()
+			})
+		}
+	})
+	tb.Cleanup(func() {
+		_ = listener.Close()
+		mu.Lock()
+		for _, conn := range open {
+			_ = conn.Close()
+		}
+		mu.Unlock()
+		serving.Wait()
+	})
+	return listener.Addr().String()
+}
+
+// answer answers one ping.
+func (r Replica) answer(conn net.Conn) {
+	if r.Full {
+		return
+	}
+	message := make([]byte, 256)
+	if _, err := io.ReadFull(conn, message); err != nil {
+		return
+	}
+	if r.Silent {
+		_, _ = conn.Read(message) // until somebody closes it
+		return
+	}
+	cluster := uint128.FromBytes(message[80:])
+	client := vsr.Release(binary.LittleEndian.Uint32(message[108:]))
+	if cluster != r.ClusterID {
+		return // it hangs up
+	}
+	answer := make([]byte, 256)
+	copy(answer[32:48], message[32:48]) // the checksum of no body
+	copy(answer[80:96], message[80:96])
+	binary.LittleEndian.PutUint32(answer[96:], 256)
+	binary.LittleEndian.PutUint32(answer[104:], r.View)
+	binary.LittleEndian.PutUint32(answer[108:], uint32(r.Release))
+	answer[114], answer[115] = 4, byte(r.Index)
+	if client > r.Release {
+		answer[114], answer[255] = 18, 3 // evicted: too high
+	}
+	sum := vsr.Checksum(answer[16:])
+	copy(answer, sum[:])
+	_, _ = conn.Write(answer)
+}
