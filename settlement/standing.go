@@ -14,6 +14,14 @@ import (
 // memory of an index before it can search it, some ten milliseconds under load in which
 // no packet is booked. So an order makes none that its policy does not need.
 
+// Owed is what packets earned a peer and is not paid, in a balance that was just read, as the
+// policies of this package see it: what Book.Adjust credited is not in it, as far as the
+// Engine has read that, which it does before it places an order in the asset. In units. It
+// asks nobody.
+func (e *Engine) Owed(b accounts.Balance) ledger.Amount {
+	return Standing{Balance: e.adjusted.leaveOut(b)}.Owed()
+}
+
 // standing is what a policy decides on, from a balance and what is known of the account.
 func (e *Engine) standing(b accounts.Balance, k *known, now time.Time) Standing {
 	s := Standing{
@@ -29,7 +37,7 @@ func (e *Engine) standing(b accounts.Balance, k *known, now time.Time) Standing 
 
 // see takes a balance in, and returns what is known of the account with it.
 func (e *Engine) see(b accounts.Balance, now time.Time) known {
-	owed := Standing{Balance: e.adjusted.leaveOut(b)}.Owed()
+	owed := e.Owed(b)
 	e.register.learn(b.Account, func(k *known) { k.owed.see(!owed.IsZero(), now) })
 	return e.register.of(b.Account)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -21,6 +22,7 @@ type batch struct {
 	transfers []ledger.Transfer      // of the request
 	encoded   bool                   // transfers are those of all of todo
 	expiry    time.Time              // the first of its prepares'; zero if none has any
+	oldest    time.Duration          // when the first of its operations came
 	sent      time.Time              // when the request was sent first
 	touched   []accounts.Account
 	known     map[ledger.ID]struct{} // ids of touched
@@ -65,20 +67,21 @@ func (ln *lane) blank() *batch {
 	n := len(ln.spare)
 	if n == 0 {
 		b := newBatch()
-		b.report.Lane, b.encoded = ln.number, true
+		b.report.Lane, b.encoded, b.oldest = ln.number, true, math.MaxInt64
 		return b
 	}
 	b := ln.spare[n-1]
 	ln.spare = ln.spare[:n-1]
 	clear(b.resolving)
 	b.todo, b.done, b.marks, b.transfers = b.todo[:0], b.done[:0], b.marks[:0], b.transfers[:0]
-	b.encoded, b.expiry, b.report = true, time.Time{}, Batch{Lane: ln.number}
+	b.encoded, b.expiry, b.oldest, b.report = true, time.Time{}, math.MaxInt64, Batch{Lane: ln.number}
 	return b
 }
 
 // add adds an operation and what it sends.
 func (b *batch) add(o *operation) {
 	b.todo = append(b.todo, o)
+	b.oldest = min(b.oldest, o.came)
 	b.transfers = o.appendTransfers(b.transfers)
 	if e := o.packet.Expiry; o.kind == KindPrepare && !e.IsZero() && (b.expiry.IsZero() || e.Before(b.expiry)) {
 		b.expiry = e
@@ -108,6 +111,9 @@ func (b *batch) expire(now time.Time) {
 // ids.
 func (ln *lane) resolve(ctx context.Context, b *batch) {
 	began := time.Now()
+	b.report.Waited = max(0, began.Sub(ln.began)-b.oldest)
+	ln.flying.Store(int64(len(b.todo)))
+	defer ln.flying.Store(0)
 	again := 0 // operations of a request that must be sent again as it is
 	pause := &pauses{}
 	for {

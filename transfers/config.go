@@ -15,7 +15,7 @@ type Config struct {
 	// order; there is none between packets. Default 2.
 	Lanes int
 	// Backlog is how many operations may be waiting or in flight: the high water
-	// mark. Each takes 232 bytes, which are kept to be used again. What is left in
+	// mark. Each takes 240 bytes, which are kept to be used again. What is left in
 	// the Journal comes on top. Default 65536.
 	Backlog int
 	// BacklogLow is the low water mark. A backlog that was full takes no prepare
@@ -75,16 +75,6 @@ type Events struct {
 	// on nothing is kept in it any more: make room, and open a new recorder. After
 	// others it goes on.
 	Journal func(error)
-}
-
-// Batch is one batch of operations that went to the ledger.
-type Batch struct {
-	Lane       int           // 0 to Config.Lanes-1
-	Operations int           // in the batch
-	Transfers  int           // sent, those sent again included
-	Requests   int           // made for it: 1, more if something had to be sent again, 0 if all had expired
-	Queued     int           // operations, with marks of Flush, that waited for a later batch of the lane when it was cut
-	Took       time.Duration // from the first request to the last answer
 }
 
 func (c Config) withDefaults() Config {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -26,13 +27,16 @@ type lane struct {
 	recorder *Recorder
 	wake     chan struct{} // holds one: there is something to do for an idle sender
 	load     atomic.Int64  // operations that it has not answered
+	flying   atomic.Int64  // of these, those of the batch that is at the ledger
+	began    time.Time     // when it was made: what operation.came counts from
 
 	mu     sync.Mutex
-	in     queue // what has come since somebody looked
-	mixed  bool  // not only forwards have come
-	unused list  // to be used again
-	idle   bool  // the sender waits for wake
-	closed bool  // nothing is added any more
+	in     queue         // what has come since somebody looked
+	inCame time.Duration // when the first of in came
+	mixed  bool          // not only forwards have come
+	unused list          // to be used again
+	idle   bool          // the sender waits for wake
+	closed bool          // nothing is added any more
 
 	cutting sync.Mutex // for what follows; mu may be taken while it is held
 	limit   int        // transfers in a request
@@ -60,11 +64,13 @@ type leftover struct {
 func newLane(number int, l ledger.Ledger, r *Recorder) *lane {
 	return &lane{
 		number: number, ledger: l, recorder: r, wake: make(chan struct{}, 1), limit: ledger.BatchMax,
-		held: make(map[ledger.ID]int), resolved: make(chan *batch),
+		held: make(map[ledger.ID]int), resolved: make(chan *batch), began: time.Now(),
 	}
 }
 
-// push adds a copy of an operation; false if the lane is closed.
+// push adds a copy of an operation; false if the lane is closed. The clock is read for
+// the first of those that come between two looks at them, and is too dear for the others:
+// they count as having come with it.
 func (ln *lane) push(o *operation) bool {
 	ln.mu.Lock()
 	if ln.closed {
@@ -76,6 +82,10 @@ func (ln *lane) push(o *operation) bool {
 		mine = new(operation)
 	}
 	*mine = *o
+	if ln.in.empty() {
+		ln.inCame = time.Since(ln.began)
+	}
+	mine.came = ln.inCame
 	ln.in.push(mine)
 	ln.mixed = ln.mixed || o.kind != KindForward
 	wake := ln.idle

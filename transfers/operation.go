@@ -1,6 +1,8 @@
 package transfers
 
 import (
+	"time"
+
 	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -21,6 +23,7 @@ type operation struct {
 	lost     bool  // given up without an answer
 	replayed bool  // an earlier recorder left it in the journal
 	entry    wal.Position
+	came     time.Duration // when it came to its lane, at the latest: see lane.push
 
 	packet   Packet
 	from, to *assetOf // of the packet

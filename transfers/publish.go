@@ -2,6 +2,7 @@ package transfers
 
 import (
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
 )
 
 // publish makes the answers of a resolved batch known. Batches are published in the
@@ -30,6 +31,9 @@ func (ln *lane) announce(b *batch) {
 	ln.tell(b, r.cfg.Events.Late, func(o *operation) bool { return o.slot.late })
 	ln.tell(b, r.cfg.Events.Replayed, func(o *operation) bool { return o.replayed })
 	r.gate.answered(b.done)
+	if r.cfg.Events.Batch != nil {
+		b.report.count(b.done)
+	}
 	if r.journal != nil {
 		b.forget(r.journal)
 	}
@@ -37,6 +41,22 @@ func (ln *lane) announce(b *batch) {
 	b.done = b.done[:0]
 	ln.load.Add(-int64(n))
 	r.backlog.leave(n)
+}
+
+// count counts what became of operations.
+func (b *Batch) count(done []*operation) {
+	for _, o := range done {
+		switch o.slot.outcome {
+		case ledger.OutcomeApplied:
+			b.Applied++
+		case ledger.OutcomeAlreadyApplied:
+			b.Already++
+		case ledger.OutcomeRefused, ledger.OutcomeIDSpent:
+			b.Refused++
+		case ledger.OutcomeUnknown:
+			b.Unknown++
+		}
+	}
 }
 
 // finish answers the callers, and takes the operations back to use them again.

@@ -1,0 +1,168 @@
+package monitoring
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"math"
+	"math/big"
+	"slices"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// census is what one look at all peers has found. It keeps few of the balances, however
+// many peers there are.
+type census struct {
+	assets   map[uint32]*assetCensus // by ledger number
+	settling []accounts.Account      // with an open order
+}
+
+// assetCensus is that of one asset. Sums are floats, as they are shown.
+type assetCensus struct {
+	asset accounts.Asset
+	top   int // how many may be in largest
+
+	peers, suspended, closed int
+	past, nearly             int // past their threshold without an order; with less than nearlyUsed of their line left
+	openOrders               int
+	ordered                  float64
+
+	shown               []accounts.Balance // of Config.Peers
+	largest             []ranked           // the largest position first
+	other               int                // those that are in neither
+	payable, receivable float64
+}
+
+type ranked struct {
+	size float64
+	accounts.Balance
+}
+
+// nearlyUsed is the part of its line that a peer can still send when the line counts as
+// nearly used.
+const nearlyUsed = 0.1
+
+// census looks at the balances of all peers.
+func (w *watcher) census(ctx context.Context, s Sources) (*census, error) {
+	c := &census{assets: make(map[uint32]*assetCensus)}
+	for _, asset := range s.Book.Assets() {
+		c.assets[asset.Ledger] = &assetCensus{asset: asset, top: w.cfg.Top}
+	}
+	for b, err := range s.Book.AllBalances(ctx, distinct(s.Accounts())) {
+		if err != nil {
+			return nil, err
+		}
+		_, named := w.named[b.Account.Peer()]
+		c.assets[b.Asset.Ledger].add(b, named, s)
+		if !b.Settling.IsZero() {
+			c.settling = append(c.settling, b.Account)
+		}
+	}
+	return c, nil
+}
+
+// distinct gives each account once: Prometheus refuses a scrape with a series that is there
+// twice.
+func distinct(list []accounts.Account) iter.Seq[accounts.Account] {
+	return func(yield func(accounts.Account) bool) {
+		seen := make(map[accounts.Account]struct{}, len(list))
+		for _, a := range list {
+			if _, twice := seen[a]; twice {
+				continue
+			}
+			seen[a] = struct{}{}
+			if !yield(a) {
+				return
+			}
+		}
+	}
+}
+
+func (c *assetCensus) add(b accounts.Balance, named bool, s Sources) {
+	c.peers++
+	if b.Suspended {
+		c.suspended++
+	}
+	if b.Closed {
+		c.closed++
+	}
+	if !b.Settling.IsZero() {
+		c.openOrders++
+		c.ordered += whole(b.Settling, c.asset.Scale)
+	}
+	if threshold, has := thresholdOf(s.SettlementConfig, b); has && b.Settling.IsZero() && !b.Closed && !owed(s.Settlement, b).Less(threshold) {
+		c.past++
+	}
+	if line := whole(b.CreditLine, 0); line > 0 && whole(b.Headroom, 0) < nearlyUsed*line {
+		c.nearly++
+	}
+	if named {
+		c.shown = append(c.shown, b)
+		return
+	}
+	c.rank(ranked{max(whole(b.Payable, 0), whole(b.Receivable, 0)), b})
+}
+
+// rank puts a balance among the largest, and sums up the one that is not among them then.
+func (c *assetCensus) rank(r ranked) {
+	at, _ := slices.BinarySearchFunc(c.largest, r, func(a, b ranked) int { return cmp.Compare(b.size, a.size) })
+	if at < c.top {
+		c.largest = slices.Insert(c.largest, at, r)
+		if len(c.largest) <= c.top {
+			return
+		}
+		r = c.largest[c.top]
+		c.largest = c.largest[:c.top]
+	}
+	c.other++
+	c.payable += whole(r.Payable, c.asset.Scale)
+	c.receivable += whole(r.Receivable, c.asset.Scale)
+}
+
+// owed is what a threshold is compared with.
+func owed(e *settlement.Engine, b accounts.Balance) ledger.Amount {
+	if e != nil {
+		return e.Owed(b)
+	}
+	return settlement.Standing{Balance: b}.Owed()
+}
+
+// thresholdOf is the lowest threshold of an account's policy, if it has one and somebody
+// would pay.
+func thresholdOf(cfg settlement.Config, b accounts.Balance) (ledger.Amount, bool) {
+	peer := b.Account.Peer()
+	if cfg.Rails.For(peer, b.Asset) == nil {
+		return ledger.Amount{}, false
+	}
+	return lowest(cfg.Policies.For(peer, b.Asset))
+}
+
+func lowest(p settlement.Policy) (at ledger.Amount, has bool) {
+	switch p := p.(type) {
+	case settlement.Threshold:
+		return p.At, true
+	case settlement.AtLeast:
+		return lowest(p.Of)
+	case settlement.FirstOf:
+		for _, member := range p {
+			if one, is := lowest(member); is && (!has || one.Less(at)) {
+				at, has = one, true
+			}
+		}
+	}
+	return at, has
+}
+
+// whole is an amount in whole units of an asset of a scale, to some 15 digits.
+func whole(a ledger.Amount, scale uint8) float64 {
+	return (float64(a.Hi)*0x1p64 + float64(a.Lo)) / math.Pow10(int(scale))
+}
+
+// signed is one that may be below 0.
+func signed(a *big.Int, scale uint8) float64 {
+	f, _ := a.Float64()
+	return f / math.Pow10(int(scale))
+}

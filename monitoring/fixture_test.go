@@ -1,0 +1,156 @@
+package monitoring_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/monitoring"
+	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+var (
+	usd = accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
+	eur = accounts.Asset{Code: "EUR", Scale: 9, Ledger: 2}
+)
+
+func units(n uint64) ledger.Amount { return ledger.NewAmount(n) }
+
+// asked is a ledger that counts look-ups of accounts, and can fail them, or hang.
+type asked struct {
+	ledger.Ledger
+	lookups atomic.Int64
+	fail    atomic.Pointer[error]
+	hang    atomic.Bool
+	noRows  atomic.Bool // transfers cannot be read
+}
+
+func (l *asked) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+	if l.noRows.Load() {
+		return nil, errAway
+	}
+	return l.Ledger.GetAccountTransfers(ctx, filter)
+}
+
+func (l *asked) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	l.lookups.Add(1)
+	if l.hang.Load() {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	if err := l.fail.Load(); err != nil {
+		return nil, *err
+	}
+	return l.Ledger.LookupAccounts(ctx, ids)
+}
+
+var errAway = errors.New("the ledger is away")
+
+func (l *asked) setAway(away bool) {
+	if away {
+		l.fail.Store(&errAway)
+	} else {
+		l.fail.Store(nil)
+	}
+}
+
+// connector has all parts, over an embedded ledger, and metrics of all of them.
+type connector struct {
+	ledger   *asked
+	book     *accounts.Book
+	recorder *transfers.Recorder
+	engine   *settlement.Engine
+	registry *prometheus.Registry
+	metrics  *monitoring.Metrics
+	peers    []accounts.Account
+	sources  monitoring.Sources
+}
+
+func newConnector(t *testing.T, cfg monitoring.Config, how settlement.Config, peers ...accounts.Peer) *connector {
+	t.Helper()
+	c := &connector{ledger: &asked{Ledger: embedded.New()}, registry: prometheus.NewRegistry()}
+	var err error
+	c.metrics, err = monitoring.New(c.registry, cfg)
+	require.NoError(t, err)
+	c.book, err = accounts.NewBook(c.ledger, accounts.Config{Assets: []accounts.Asset{usd, eur}})
+	require.NoError(t, err)
+	c.peers, err = c.book.Provision(t.Context(), peers...)
+	require.NoError(t, err)
+	how.Manual, how.Events = true, c.metrics.Settlement(how.Events)
+	c.engine, err = settlement.NewEngine(c.ledger, c.book, how)
+	require.NoError(t, err)
+	c.recorder, err = transfers.NewRecorder(c.ledger, c.book, transfers.Config{Lanes: 1, Events: c.metrics.Recorder(transfers.Events{})})
+	require.NoError(t, err)
+	c.sources = monitoring.Sources{
+		Recorder: c.recorder, Book: c.book, Settlement: c.engine, SettlementConfig: how,
+		Accounts: func() []accounts.Account { return c.peers },
+	}
+	t.Cleanup(func() {
+		c.ledger.hang.Store(false)
+		require.NoError(t, c.recorder.Close(context.WithoutCancel(t.Context())))
+		if err := c.engine.Close(context.WithoutCancel(t.Context())); !errors.Is(err, settlement.ErrOrdersOpen) {
+			require.NoError(t, err)
+		}
+	})
+	return c
+}
+
+// book a packet that was fulfilled.
+func (c *connector) forward(t *testing.T, from, to accounts.Account, amount uint64) {
+	t.Helper()
+	_, err := c.recorder.Forward(t.Context(), transfers.Packet{From: from, To: to, In: amount, Out: amount})
+	require.NoError(t, err)
+	require.NoError(t, c.recorder.Flush(t.Context()))
+}
+
+// values are the series of a metric, each named by the values of its labels in the order of
+// their names, with commas between.
+func (c *connector) values(t *testing.T, metric string) map[string]float64 {
+	t.Helper()
+	families, err := c.registry.Gather()
+	require.NoError(t, err)
+	found := map[string]float64{}
+	for _, f := range families {
+		if f.GetName() != metric {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			var name string
+			for i, l := range m.GetLabel() {
+				if i > 0 {
+					name += ","
+				}
+				name += l.GetValue()
+			}
+			switch {
+			case m.Gauge != nil:
+				found[name] = m.GetGauge().GetValue()
+			case m.Counter != nil:
+				found[name] = m.GetCounter().GetValue()
+			default:
+				found[name] = float64(m.GetHistogram().GetSampleCount())
+			}
+		}
+	}
+	return found
+}
+
+// never is a rail that does not pay.
+func never(context.Context, settlement.Order) (ledger.Amount, error) {
+	return ledger.Amount{}, errors.New("no answer")
+}
+
+func whole(_ context.Context, o settlement.Order) (ledger.Amount, error) { return o.Amount, nil }
+
+func railOf(name string, pay settlement.SettlerFunc) *settlement.Rail {
+	return &settlement.Rail{Name: name, Settler: pay, BreakAfter: 1, BreakFor: time.Minute}
+}

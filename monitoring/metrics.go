@@ -1,0 +1,122 @@
+package monitoring
+
+import (
+	"cmp"
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/peerledger/peerledger/accounts"
+)
+
+// Config says what is measured. The zero value is usable.
+type Config struct {
+	// Peers are the ids of peers that always have series of their own. Default none.
+	Peers []string
+	// Top is how many more peers of each asset have series of their own: those with the
+	// largest positions at the moment, so series come and go. Negative for none. Default 20.
+	Top int
+	// Interval is the least time between two reads of the ledger. Default 5 s.
+	Interval time.Duration
+	// Timeout is how long a read of the ledger may take. It should be less than Prometheus
+	// waits (scrape_timeout), which is 10 s by default. Default 5 s.
+	Timeout time.Duration
+	// Orders is how many open orders are looked at in a read. What is beyond them is only
+	// counted (peerledger_orders_open), and missing from the age of the oldest. Default 100.
+	Orders int
+	// Failed is told of each read that failed, by the goroutine that scrapes; reads take
+	// turns. It must not block. Default none.
+	Failed func(error)
+	// Clock is what the age of orders is counted by, against the ledger's time. Default
+	// time.Now.
+	Clock func() time.Time
+}
+
+// Validate reports all that is wrong with the configuration at once, as errors that match
+// accounts.ErrInvalid and name the field.
+func (c Config) Validate() error {
+	var errs []error
+	check := func(ok bool, field string) {
+		if !ok {
+			errs = append(errs, &accounts.FieldError{Subject: "monitoring config", Field: field, Reason: "must not be negative"})
+		}
+	}
+	check(c.Interval >= 0, "Interval")
+	check(c.Timeout >= 0, "Timeout")
+	check(c.Orders >= 0, "Orders")
+	return errors.Join(errs...)
+}
+
+func (c Config) withDefaults() Config {
+	c.Top = max(0, cmp.Or(c.Top, 20))
+	c.Interval = cmp.Or(c.Interval, 5*time.Second)
+	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
+	c.Orders = cmp.Or(c.Orders, 100)
+	if c.Failed == nil {
+		c.Failed = func(error) {}
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	return c
+}
+
+// Metrics are those of one ledger's recorders, engines and peers. Its methods may be called
+// concurrently. Two in one registry need registerers that tell them apart: one label, with a
+// value for each (prometheus.WrapRegistererWith).
+type Metrics struct {
+	cfg        Config
+	recorder   *recorderMetrics
+	settlement *settlementMetrics
+	cluster    *clusterMetrics
+	watcher    *watcher
+}
+
+// New registers the metrics. The errors are those of Config.Validate and of the
+// registerer, e.g. a prometheus.AlreadyRegisteredError; then nothing stays registered.
+func New(registerer prometheus.Registerer, cfg Config) (*Metrics, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	m := &Metrics{
+		cfg: cfg, recorder: newRecorderMetrics(), settlement: newSettlementMetrics(),
+		cluster: newClusterMetrics(), watcher: newWatcher(cfg),
+	}
+	all := []prometheus.Collector{m.watcher}
+	all = append(all, m.recorder.collectors()...)
+	all = append(all, m.settlement.collectors()...)
+	all = append(all, m.cluster.collectors()...)
+	for i, c := range all {
+		if err := registerer.Register(c); err != nil {
+			for _, registered := range all[:i] {
+				registerer.Unregister(registered)
+			}
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func counter(name, help string) prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+}
+
+func counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+}
+
+func histogram(name, help string, buckets []float64) prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
+}
+
+// then calls a user's event, if there is one, after it was counted.
+func then[T any](count, user func(T)) func(T) {
+	return func(t T) {
+		count(t)
+		if user != nil {
+			user(t)
+		}
+	}
+}

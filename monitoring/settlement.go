@@ -1,0 +1,184 @@
+package monitoring
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// settlementMetrics count what settlement.Events tell.
+type settlementMetrics struct {
+	events, voided, failures, paid, alerts *prometheus.CounterVec
+	took                                   *prometheus.HistogramVec
+	railUp                                 *prometheus.GaugeVec
+
+	mu    sync.Mutex
+	rails map[string]bool // that have a value in railUp
+}
+
+// What happens to an order: the values of the label event.
+const (
+	orderPlaced     = "placed"
+	orderPaid       = "paid"
+	orderPartlyPaid = "partly_paid"
+	orderVoided     = "voided"
+	orderRetried    = "retried"
+	orderTakenOver  = "taken_over"
+	orderStuck      = "stuck"
+)
+
+var orderEvents = []string{orderPlaced, orderPaid, orderPartlyPaid, orderVoided, orderRetried, orderTakenOver, orderStuck}
+
+func newSettlementMetrics() *settlementMetrics {
+	m := &settlementMetrics{
+		events: counters("peerledger_settlement_order_events_total", "What happened to settlement orders.", "event", "rail"),
+		voided: counters("peerledger_settlement_orders_voided_total", "Orders given back, by the reason.", "reason"),
+		failures: counters("peerledger_settlement_failures_total",
+			"Things that went wrong with an account or a look-up, and are tried again, by the cause.", "cause"),
+		paid:   counters("peerledger_settlement_paid_amount_total", "What peers were paid, in whole units of the asset (a float: not for accounting).", "asset", "ledger"),
+		alerts: counters("peerledger_settlement_alerts_total", "Positions that passed a mark.", "kind"),
+		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "peerledger_settlement_payment_seconds", Help: "Time from placing an order to booking its payment.",
+			Buckets: []float64{.1, .5, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400},
+		}, []string{"rail"}),
+		railUp: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "peerledger_settlement_rail_up", Help: "1 if the rail answers, 0 if it is left alone after too many errors.",
+		}, []string{"rail"}),
+		rails: make(map[string]bool),
+	}
+	// So that the first of each is an increase from 0.
+	for _, reason := range labels(voidReasons) {
+		m.voided.WithLabelValues(reason)
+	}
+	for _, cause := range labels(failureCauses) {
+		m.failures.WithLabelValues(cause)
+	}
+	return m
+}
+
+func (m *settlementMetrics) collectors() []prometheus.Collector {
+	return []prometheus.Collector{m.events, m.voided, m.failures, m.paid, m.alerts, m.took, m.railUp}
+}
+
+// rail notes what is known of a rail: at the start that it is up, unless it was down
+// already.
+func (m *settlementMetrics) rail(name string, up, atStart bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if atStart && m.rails[name] {
+		return
+	}
+	m.rails[name] = true
+	value := 0.
+	if up {
+		value = 1
+	}
+	m.railUp.WithLabelValues(name).Set(value)
+	if atStart {
+		for _, event := range orderEvents {
+			m.events.WithLabelValues(event, name)
+		}
+	}
+}
+
+func (m *settlementMetrics) order(event string, o settlement.Order) {
+	m.events.WithLabelValues(event, o.Rail).Inc()
+}
+
+func (m *settlementMetrics) payment(event string, p settlement.Payment, now time.Time) {
+	m.order(event, p.Order)
+	m.paid.WithLabelValues(assetLabels(p.Order.Asset)...).Add(whole(p.Paid, p.Order.Asset.Scale))
+	m.took.WithLabelValues(p.Order.Rail).Observe(max(0, now.Sub(p.Order.Placed).Seconds()))
+}
+
+// Settlement returns events for an engine's Config that are counted, and then told to
+// events.
+func (m *Metrics) Settlement(events settlement.Events) settlement.Events {
+	s, user := m.settlement, events
+	events.Placed = then(func(o settlement.Order) { s.order(orderPlaced, o) }, user.Placed)
+	events.Paid = then(func(p settlement.Payment) { s.payment(orderPaid, p, m.cfg.Clock()) }, user.Paid)
+	events.PartlyPaid = then(func(p settlement.Payment) { s.payment(orderPartlyPaid, p, m.cfg.Clock()) }, user.PartlyPaid)
+	events.Voided = func(o settlement.Order, why error) {
+		s.order(orderVoided, o)
+		s.voided.WithLabelValues(nameOf(why, voidReasons)).Inc()
+		if user.Voided != nil {
+			user.Voided(o, why)
+		}
+	}
+	events.Retried = then(func(o settlement.OpenOrder) { s.order(orderRetried, o.Order) }, user.Retried)
+	events.TakenOver = then(func(o settlement.Order) { s.order(orderTakenOver, o) }, user.TakenOver)
+	events.Stuck = then(func(o settlement.OpenOrder) { s.order(orderStuck, o.Order) }, user.Stuck)
+	events.Failed = then(func(err error) { s.failures.WithLabelValues(nameOf(err, failureCauses)).Inc() }, user.Failed)
+	events.RailDown = then(func(name string) { s.rail(name, false, false) }, user.RailDown)
+	events.RailUp = then(func(name string) { s.rail(name, true, false) }, user.RailUp)
+	events.Alert = then(func(a settlement.Alert) { s.alerts.WithLabelValues(alertKind(a.Kind)).Inc() }, user.Alert)
+	return events
+}
+
+// named is an error and the label that it gets.
+type named struct {
+	err  error
+	name string
+}
+
+var voidReasons = []named{
+	{settlement.ErrDeclined, "declined"}, {settlement.ErrCancelled, "cancelled"}, {settlement.ErrTooSmall, "too_small"},
+}
+
+// failureCauses are tried in this order: the first that an error matches names it.
+var failureCauses = []named{
+	{settlement.ErrResolvedOtherwise, "resolved_otherwise"},
+	{settlement.ErrRailDown, "rail_down"},
+	{settlement.ErrNoRail, "no_rail"},
+	{settlement.ErrPending, "pending"},
+	{settlement.ErrPanic, "panic"},
+	{settlement.ErrAnswer, "impossible_answer"},
+	{settlement.ErrDeclined, "declined"},
+	{ledger.ErrOutcomeUnknown, "unknown_outcome"},
+	{ledger.ErrClosed, "closed"},
+	{context.DeadlineExceeded, "deadline"},
+}
+
+// nameOf keeps labels few: an error's text is never one.
+func nameOf(err error, names []named) string {
+	for _, n := range names {
+		if errors.Is(err, n.err) {
+			return n.name
+		}
+	}
+	return otherName
+}
+
+// labels are all that nameOf may answer.
+func labels(names []named) []string {
+	all := []string{otherName}
+	for _, n := range names {
+		all = append(all, n.name)
+	}
+	return all
+}
+
+// otherName is the label of an error that has none.
+const otherName = "other"
+
+func alertKind(k accounts.AlertKind) string {
+	switch k {
+	case accounts.LowReached:
+		return "low_reached"
+	case accounts.LowCleared:
+		return "low_cleared"
+	case accounts.HighReached:
+		return "high_reached"
+	case accounts.HighCleared:
+		return "high_cleared"
+	default:
+		return otherName
+	}
+}

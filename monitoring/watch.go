@@ -1,0 +1,238 @@
+package monitoring
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// Sources are the parts that scrapes ask. Those that are not there are not asked, and their
+// series are absent.
+type Sources struct {
+	// Recorder shows its backlog. The ledger is not asked for it.
+	Recorder *transfers.Recorder
+	// Book reads our own positions, and the balances of the Accounts.
+	Book *accounts.Book
+	// Accounts are the peers to show, all provisioned: one that is not makes the read of all
+	// fail. It is called for each read, by the goroutine that scrapes; reads take turns.
+	Accounts func() []accounts.Account
+	// Settlement tells which orders are open, and SettlementConfig is its configuration: it
+	// has the thresholds, the rails, and when an order counts as stuck. They need the Book
+	// and the Accounts.
+	Settlement       *settlement.Engine
+	SettlementConfig settlement.Config
+}
+
+// Watch has scrapes ask these sources, instead of those of an earlier call, until ctx ends:
+// end it before the sources are closed. The error matches accounts.ErrInvalid if something
+// is missing that another one needs.
+func (m *Metrics) Watch(ctx context.Context, s Sources) error {
+	switch {
+	case s.Book == nil && (s.Accounts != nil || s.Settlement != nil):
+		return &accounts.FieldError{Subject: "monitoring sources", Field: "Book", Reason: "is needed for Accounts and Settlement"}
+	case s.Accounts == nil && s.Settlement != nil:
+		return &accounts.FieldError{Subject: "monitoring sources", Field: "Accounts", Reason: "are needed for Settlement"}
+	}
+	for _, r := range rails(s.SettlementConfig.Rails) {
+		m.settlement.rail(r.Name, true, true)
+	}
+	m.watcher.watch(ctx, s)
+	return nil
+}
+
+// rails are those that rules name.
+func rails(r settlement.Rails) (all []*settlement.Rail) {
+	add := func(one *settlement.Rail) {
+		if one != nil {
+			all = append(all, one)
+		}
+	}
+	add(r.Default)
+	for _, one := range r.Asset {
+		add(one)
+	}
+	for _, one := range r.Peer {
+		add(one)
+	}
+	for _, one := range r.PeerAsset {
+		add(one)
+	}
+	return all
+}
+
+// What a read of the ledger consists of: the values of the label read.
+const (
+	readBalances  = "balances"
+	readOrders    = "orders"
+	readLiquidity = "liquidity"
+)
+
+// watcher is the collector of all that is asked when Prometheus scrapes.
+type watcher struct {
+	cfg    Config
+	named  map[string]struct{} // Config.Peers
+	errors *prometheus.CounterVec
+	reads  prometheus.Counter
+	turn   singleflight.Group // of those who read: all scrapes meanwhile get the same
+
+	mu       sync.Mutex
+	watching watching
+	cluster  func() clusterStats
+	began    time.Time // of the newest read
+	newest   []prometheus.Metric
+}
+
+// watching are sources and how long they may be asked.
+type watching struct {
+	ctx context.Context
+	Sources
+}
+
+func newWatcher(cfg Config) *watcher {
+	w := &watcher{
+		cfg: cfg, named: make(map[string]struct{}, len(cfg.Peers)),
+		errors: counters("peerledger_scrape_errors_total", "Reads of the ledger for a scrape that failed; their series are absent.", "read"),
+		reads:  counter("peerledger_scrape_reads_total", "Reads of the ledger for scrapes; scrapes in between get the same figures again."),
+	}
+	for _, peer := range cfg.Peers {
+		w.named[peer] = struct{}{}
+	}
+	for _, read := range []string{readBalances, readOrders, readLiquidity} {
+		w.errors.WithLabelValues(read)
+	}
+	return w
+}
+
+func (w *watcher) watch(ctx context.Context, s Sources) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.watching, w.began, w.newest = watching{ctx, s}, time.Time{}, nil
+}
+
+func (w *watcher) watchCluster(stats func() clusterStats) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cluster = stats
+}
+
+// Describe implements prometheus.Collector.
+func (w *watcher) Describe(ch chan<- *prometheus.Desc) {
+	w.errors.Describe(ch)
+	w.reads.Describe(ch)
+	for _, d := range descriptions {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector. The errors come last, so that a scrape tells of
+// its own.
+func (w *watcher) Collect(ch chan<- prometheus.Metric) {
+	w.mu.Lock()
+	now, cluster := w.watching, w.cluster
+	w.mu.Unlock()
+	out := &output{}
+	if cluster != nil {
+		out.cluster(cluster())
+	}
+	if now.ctx != nil && now.ctx.Err() == nil {
+		if now.Recorder != nil {
+			out.recorder(now.Recorder.Stats())
+		}
+		if now.Book != nil {
+			out.metrics = append(out.metrics, w.fromLedger(now)...)
+		}
+	}
+	for _, m := range out.metrics {
+		ch <- m
+	}
+	w.reads.Collect(ch)
+	w.errors.Collect(ch)
+}
+
+// fromLedger is what the newest read has found, after another one if it is time.
+func (w *watcher) fromLedger(now watching) []prometheus.Metric {
+	found, _, _ := w.turn.Do("", func() (any, error) {
+		w.mu.Lock()
+		newest, fresh := w.newest, !w.began.IsZero() && time.Since(w.began) < w.cfg.Interval
+		if !fresh {
+			w.began = time.Now()
+		}
+		w.mu.Unlock()
+		if fresh {
+			return newest, nil
+		}
+		w.reads.Inc()
+		ctx, cancel := context.WithTimeout(now.ctx, w.cfg.Timeout)
+		defer cancel()
+		newest = w.read(ctx, now.Sources)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.watching.ctx == now.ctx { // else somebody has named other sources meanwhile
+			w.newest = newest
+		}
+		return newest, nil
+	})
+	return found.([]prometheus.Metric)
+}
+
+// read asks the ledger once for everything. What fails is left out, and so is what rests
+// on it.
+func (w *watcher) read(ctx context.Context, s Sources) []prometheus.Metric {
+	out, began := &output{}, time.Now()
+	if own, err := s.Book.Positions(ctx); err != nil {
+		w.failed(readLiquidity, err)
+	} else {
+		out.liquidity(own)
+	}
+	if s.Accounts != nil {
+		w.readPeers(ctx, s, out)
+	}
+	out.gauge(scrapeDuration, time.Since(began).Seconds())
+	return out.metrics
+}
+
+func (w *watcher) readPeers(ctx context.Context, s Sources, out *output) {
+	counted, err := w.census(ctx, s)
+	if err != nil {
+		w.failed(readBalances, err)
+		return
+	}
+	out.peers(counted, s)
+	if s.Settlement == nil {
+		return
+	}
+	asked := counted.settling[:min(len(counted.settling), w.cfg.Orders)]
+	if len(asked) > 0 { // with none it would be asked for all
+		open, err := s.Settlement.Orders(ctx, asked...)
+		if err != nil {
+			w.failed(readOrders, err)
+			return
+		}
+		out.orders(open, stuckAfter(s.SettlementConfig), w.cfg.Clock())
+	}
+}
+
+// failed counts a read that failed, and tells of it.
+func (w *watcher) failed(read string, err error) {
+	w.errors.WithLabelValues(read).Inc()
+	w.cfg.Failed(&ReadError{Read: read, Err: err})
+}
+
+// ReadError is a read of the ledger that failed. It wraps the cause.
+type ReadError struct {
+	Read string // "balances", "orders" or "liquidity"
+	Err  error
+}
+
+// Error names the read.
+func (e *ReadError) Error() string { return "monitoring: read " + e.Read + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ReadError) Unwrap() error { return e.Err }

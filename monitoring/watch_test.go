@@ -1,0 +1,303 @@
+package monitoring_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/monitoring"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// pass lets virtual time pass.
+func pass(d time.Duration) {
+	time.Sleep(d) //nolint:forbidigo // virtual time
+	synctest.Wait()
+}
+
+func TestWhatAScrapeShows(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	c := newConnector(t, monitoring.Config{}, settlement.Config{
+		Rails: settlement.Rails{Default: railOf("chain", never)},
+		Policies: settlement.Policies{
+			Default: settlement.FirstOf{
+				settlement.AtLeast{Amount: units(10), Of: settlement.Threshold{At: units(300)}}, settlement.Threshold{At: units(200)}, settlement.Idle{After: time.Hour},
+			},
+			Peer: map[string]settlement.Policy{"carol": nil},
+		},
+	},
+		accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: usd},
+		accounts.Peer{ID: "carol", Asset: usd}, accounts.Peer{ID: "alice", Asset: eur, CreditLine: accounts.Unlimited})
+	c.peers = append(c.peers, c.peers[0]) // once more, which must not matter
+	alice, bob, carol := c.peers[0], c.peers[1], c.peers[2]
+	c.forward(t, alice, bob, 250)
+	c.forward(t, alice, carol, 700)
+	require.NoError(t, c.book.Suspend(ctx, carol, accounts.Suspension{}))
+	require.NoError(t, c.metrics.Watch(ctx, c.sources))
+
+	for metric, want := range map[string]map[string]float64{
+		"peerledger_peer_position":            {"USD,1,alice": -9.5, "USD,1,bob": 2.5, "USD,1,carol": 7, "EUR,2,alice": 0},
+		"peerledger_peer_owed":                {"USD,1,alice": 0, "USD,1,bob": 2.5, "USD,1,carol": 7, "EUR,2,alice": 0},
+		"peerledger_peer_threshold":           {"USD,1,alice": 2, "USD,1,bob": 2, "EUR,2,alice": 200e-9},
+		"peerledger_peer_credit_line":         {"USD,1,alice": 10, "USD,1,bob": 0, "USD,1,carol": 0, "EUR,2,alice": 0x1p96 / 1e9},
+		"peerledger_peer_headroom":            {"USD,1,alice": .5, "USD,1,bob": 2.5, "USD,1,carol": 7, "EUR,2,alice": 0x1p96 / 1e9},
+		"peerledger_peer_suspended":           {"USD,1,alice": 0, "USD,1,bob": 0, "USD,1,carol": 1, "EUR,2,alice": 0},
+		"peerledger_peer_settling":            {"USD,1,alice": 0, "USD,1,bob": 0, "USD,1,carol": 0, "EUR,2,alice": 0},
+		"peerledger_peers":                    {"USD,1": 3, "EUR,2": 1},
+		"peerledger_peers_suspended":          {"USD,1": 1, "EUR,2": 0},
+		"peerledger_peers_past_threshold":     {"USD,1": 1, "EUR,2": 0},
+		"peerledger_peers_line_nearly_used":   {"USD,1": 1, "EUR,2": 0},
+		"peerledger_other_peers":              {"USD,1": 0, "EUR,2": 0},
+		"peerledger_orders_open":              {"USD,1": 0, "EUR,2": 0},
+		"peerledger_liquidity":                {"USD,1": 0, "EUR,2": 0},
+		"peerledger_recorder_backlog":         {"": 0},
+		"peerledger_recorder_backlog_limit":   {"": 65536},
+		"peerledger_recorder_backlog_full":    {"": 0},
+		"peerledger_scrape_errors_total":      {"balances": 0, "orders": 0, "liquidity": 0},
+		"peerledger_orders":                   {},
+		"peerledger_cluster_sessions":         {},
+		"peerledger_cluster_reopenings_total": {},
+	} {
+		require.Equal(t, want, c.values(t, metric), metric)
+	}
+}
+
+// Open orders by whose they are and for how long they are open.
+func TestOrdersByStateAndAge(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		how := settlement.Config{
+			Rails: settlement.Rails{Default: railOf("chain", never)}, StuckAfter: time.Minute,
+			Policies: settlement.Policies{Default: settlement.Threshold{At: units(100)}},
+		}
+		c := newConnector(t, monitoring.Config{}, how,
+			accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: usd}, accounts.Peer{ID: "carol", Asset: usd})
+		ctx := t.Context()
+		require.NoError(t, c.metrics.Watch(ctx, c.sources))
+		c.forward(t, c.peers[0], c.peers[1], 250)
+		_, err := c.engine.Check(ctx, c.peers...)
+		require.Error(t, err)
+		other := how
+		other.Instance, other.Manual = "another", true
+		engine, err := settlement.NewEngine(c.ledger, c.book, other)
+		require.NoError(t, err)
+		pass(30 * time.Second)
+		c.forward(t, c.peers[0], c.peers[2], 150)
+		_, err = engine.Check(ctx, c.peers[2])
+		require.Error(t, err)
+
+		require.Equal(t, map[string]float64{"USD,1,mine,chain,open": 1, "USD,1,other,chain,open": 1}, c.values(t, "peerledger_orders"))
+		require.InDelta(t, 30, c.values(t, "peerledger_orders_oldest_age_seconds")["USD,1"], 1)
+		require.Equal(t, map[string]float64{"USD,1": 2, "EUR,2": 0}, c.values(t, "peerledger_orders_open"))
+		require.Equal(t, map[string]float64{"USD,1": 4, "EUR,2": 0}, c.values(t, "peerledger_orders_open_amount"))
+		require.Zero(t, c.values(t, "peerledger_peers_past_threshold")["USD,1"], "each has its order")
+		pass(40 * time.Second)
+		require.Equal(t, map[string]float64{"USD,1,mine,chain,stuck": 1, "USD,1,other,chain,open": 1}, c.values(t, "peerledger_orders"))
+		require.ErrorIs(t, engine.Close(ctx), settlement.ErrOrdersOpen)
+	})
+}
+
+// Only so many orders are looked at; all are counted.
+func TestOrdersAreBounded(t *testing.T) {
+	t.Parallel()
+	peers := []accounts.Peer{{ID: "alice", Asset: usd, CreditLine: units(100_000)}}
+	for i := range 9 {
+		peers = append(peers, accounts.Peer{ID: fmt.Sprint("peer ", i), Asset: usd})
+	}
+	c := newConnector(t, monitoring.Config{Orders: 4}, settlement.Config{
+		Rails:    settlement.Rails{Default: &settlement.Rail{Name: "chain", Settler: settlement.SettlerFunc(never)}},
+		Policies: settlement.Policies{Default: settlement.Threshold{At: units(100)}},
+	}, peers...)
+	for _, p := range c.peers[1:] {
+		c.forward(t, c.peers[0], p, 150)
+	}
+	_, err := c.engine.Check(t.Context(), c.peers...)
+	require.Error(t, err)
+	require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
+	require.InDelta(t, 9, c.values(t, "peerledger_orders_open")["USD,1"], 0)
+	require.Equal(t, map[string]float64{"USD,1,mine,chain,open": 4}, c.values(t, "peerledger_orders"))
+
+	// If they cannot be looked at, they are still counted.
+	c.ledger.noRows.Store(true)
+	require.NoError(t, c.metrics.Watch(t.Context(), c.sources)) // asks anew at once
+	require.InDelta(t, 9, c.values(t, "peerledger_orders_open")["USD,1"], 0)
+	require.Empty(t, c.values(t, "peerledger_orders"))
+	require.Empty(t, c.values(t, "peerledger_orders_oldest_age_seconds"))
+	require.Equal(t, map[string]float64{"balances": 0, "orders": 1, "liquidity": 0}, c.values(t, "peerledger_scrape_errors_total"))
+	c.ledger.noRows.Store(false)
+}
+
+// However many scrape and how often, the ledger is asked once in an interval.
+func TestLedgerIsAskedOncePerInterval(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newConnector(t, monitoring.Config{Interval: 10 * time.Second}, settlement.Config{}, accounts.Peer{ID: "alice", Asset: usd})
+		require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
+		before := c.ledger.lookups.Load()
+		scrape := func() {
+			var all sync.WaitGroup
+			for range 10 {
+				all.Go(func() {
+					if _, err := c.registry.Gather(); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+		}
+		scrape()
+		once := c.ledger.lookups.Load() - before
+		require.Equal(t, int64(2), once, "our positions, and the balances")
+		pass(9 * time.Second)
+		scrape()
+		require.Equal(t, once, c.ledger.lookups.Load()-before)
+		pass(time.Second)
+		scrape()
+		require.Equal(t, 2*once, c.ledger.lookups.Load()-before)
+		require.Equal(t, map[string]float64{"": 2}, c.values(t, "peerledger_scrape_reads_total"))
+	})
+}
+
+// What could not be read is absent, and counted, once in an interval; what is known
+// without the ledger is there.
+func TestFailedReadsAreAbsent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var failed []error
+		c := newConnector(t, monitoring.Config{Failed: func(err error) { failed = append(failed, err) }},
+			settlement.Config{}, accounts.Peer{ID: "alice", Asset: usd})
+		require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
+		require.Len(t, c.values(t, "peerledger_peer_position"), 1)
+		c.ledger.setAway(true)
+		require.Len(t, c.values(t, "peerledger_peer_position"), 1, "it is not asked again yet")
+		pass(5 * time.Second)
+		for range 3 {
+			require.Equal(t, map[string]float64{"balances": 1, "orders": 0, "liquidity": 1}, c.values(t, "peerledger_scrape_errors_total"))
+			for _, metric := range []string{"peerledger_peer_position", "peerledger_peers", "peerledger_liquidity", "peerledger_orders_open"} {
+				require.Empty(t, c.values(t, metric), metric)
+			}
+			require.Len(t, c.values(t, "peerledger_recorder_backlog"), 1)
+		}
+		require.Len(t, failed, 2)
+		var read *monitoring.ReadError
+		require.ErrorAs(t, errors.Join(failed...), &read)
+		require.ErrorIs(t, read, errAway)
+		require.ErrorContains(t, read, "monitoring: read liquidity: ")
+		c.ledger.setAway(false)
+		pass(5 * time.Second)
+		require.Len(t, c.values(t, "peerledger_peer_position"), 1)
+		require.Equal(t, map[string]float64{"balances": 1, "orders": 0, "liquidity": 1}, c.values(t, "peerledger_scrape_errors_total"))
+	})
+}
+
+// A scrape ends with its deadline, and with the context of Watch, after which nothing is
+// asked.
+func TestScrapeHasADeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newConnector(t, monitoring.Config{Timeout: 2 * time.Second}, settlement.Config{}, accounts.Peer{ID: "alice", Asset: usd})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		require.NoError(t, c.metrics.Watch(ctx, c.sources))
+		c.ledger.hang.Store(true)
+		began := time.Now()
+		require.Empty(t, c.values(t, "peerledger_peers"))
+		require.Equal(t, 2*time.Second, time.Since(began))
+		require.Equal(t, map[string]float64{"balances": 1, "orders": 0, "liquidity": 1}, c.values(t, "peerledger_scrape_errors_total"))
+
+		pass(5 * time.Second)
+		began = time.Now()
+		time.AfterFunc(time.Second, cancel)
+		require.Empty(t, c.values(t, "peerledger_peers"))
+		require.Equal(t, time.Second, time.Since(began))
+		asked := c.ledger.lookups.Load()
+		pass(time.Minute)
+		require.Empty(t, c.values(t, "peerledger_recorder_backlog"))
+		// The recorder's own rounds may have looked meanwhile: not at accounts, without caps.
+		require.Equal(t, asked, c.ledger.lookups.Load())
+	})
+}
+
+// Whatever the peers' positions are, few of them have series, and with the others' sums
+// they are all that there is.
+func TestSeriesAreBounded(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 3))
+	for range 5 {
+		n := 2 + random.IntN(30)
+		var list []accounts.Peer
+		for i := range n {
+			list = append(list, accounts.Peer{ID: fmt.Sprint("peer ", i), Asset: usd, CreditLine: units(1_000_000)})
+		}
+		cfg := monitoring.Config{Top: 1 + random.IntN(8), Peers: []string{"peer 1", "nobody"}}
+		c := newConnector(t, cfg, settlement.Config{}, list...)
+		for range 40 {
+			from, to := random.IntN(n), random.IntN(n)
+			if from != to {
+				c.forward(t, c.peers[from], c.peers[to], 1+random.Uint64N(1000))
+			}
+		}
+		require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
+		shown := c.values(t, "peerledger_peer_position")
+		require.Contains(t, shown, "USD,1,peer 1")
+		require.Len(t, shown, min(n, 1+cfg.Top))
+		smallest, sum := -1., 0.
+		for name, position := range shown {
+			sum += position
+			if size := max(position, -position); name != "USD,1,peer 1" && (smallest < 0 || size < smallest) {
+				smallest = size
+			}
+		}
+		sum += c.values(t, "peerledger_other_peers_payable")["USD,1"] - c.values(t, "peerledger_other_peers_receivable")["USD,1"]
+		require.InDelta(t, 0, sum, 1e-6, "what some owe us we owe others")
+		require.InDelta(t, n, float64(len(shown))+c.values(t, "peerledger_other_peers")["USD,1"], 0)
+		for i, a := range c.peers {
+			b, err := c.book.Balance(t.Context(), a)
+			require.NoError(t, err)
+			if _, is := shown[fmt.Sprint("USD,1,peer ", i)]; !is {
+				require.LessOrEqual(t, float64(max(b.Payable.Lo, b.Receivable.Lo))/100, smallest)
+			}
+		}
+	}
+}
+
+// An operator's credit is no reason to expect an order.
+func TestAdjustmentIsNotPastTheThreshold(t *testing.T) {
+	t.Parallel()
+	c := newConnector(t, monitoring.Config{Interval: time.Nanosecond}, settlement.Config{
+		Rails:    settlement.Rails{Default: railOf("chain", whole)},
+		Policies: settlement.Policies{Default: settlement.Threshold{At: units(100)}},
+	}, accounts.Peer{ID: "alice", Asset: usd})
+	_, err := c.book.Adjust(t.Context(), accounts.Adjustment{Account: c.peers[0], Key: "1", Credit: units(500), Reason: 1})
+	require.NoError(t, err)
+	paid, err := c.engine.Check(t.Context(), c.peers...) // which reads the adjustments
+	require.NoError(t, err)
+	require.Empty(t, paid)
+	require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
+	require.Equal(t, map[string]float64{"USD,1,alice": 5}, c.values(t, "peerledger_peer_position"))
+	require.Equal(t, map[string]float64{"USD,1,alice": 0}, c.values(t, "peerledger_peer_owed"))
+	require.Zero(t, c.values(t, "peerledger_peers_past_threshold")["USD,1"])
+}
+
+// 128 bits are too many for a float, but not for its exponent.
+func TestLargeAmounts(t *testing.T) {
+	t.Parallel()
+	c := newConnector(t, monitoring.Config{}, settlement.Config{}, accounts.Peer{ID: "alice", Asset: usd, CreditLine: accounts.Unlimited})
+	huge, err := ledger.ParseAmount("79228162514264337593543950335") // 2^96-1
+	require.NoError(t, err)
+	_, err = c.engine.Receive(t.Context(), settlement.Incoming{Account: c.peers[0], Key: "1", Amount: huge})
+	require.NoError(t, err)
+	require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
+	require.InEpsilon(t, 792281625142643375935439503.35, c.values(t, "peerledger_peer_position")["USD,1,alice"], 1e-15)
+}

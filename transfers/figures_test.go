@@ -1,0 +1,249 @@
+package transfers_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// batches keeps what Events.Batch is told.
+type batches struct {
+	mu   sync.Mutex
+	list []transfers.Batch
+}
+
+func (b *batches) add(one transfers.Batch) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.list = append(b.list, one)
+}
+
+func (b *batches) all() []transfers.Batch {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]transfers.Batch(nil), b.list...)
+}
+
+func (b *batches) last() transfers.Batch { all := b.all(); return all[len(all)-1] }
+
+// letPass lets virtual time pass, and everybody do what is due.
+func letPass(d time.Duration) {
+	time.Sleep(d) //nolint:forbidigo // virtual time
+	synctest.Wait()
+}
+
+// A batch has waited since the first of its operations came, until its own first request.
+func TestBatchSaysHowLongItWaited(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var told batches
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: told.add}})
+		submit := func() {
+			_, err := f.recorder.Submit(t.Context(), transfers.Prepare(f.packet(1, 1)))
+			require.NoError(t, err)
+		}
+		submit()
+		<-slow.requests // an idle lane sends at once
+		letPass(time.Second)
+		submit()
+		letPass(2 * time.Second)
+		submit() // counts as having come with the one before
+		letPass(4 * time.Second)
+		slow.proceed <- nil
+		require.Len(t, <-slow.requests, 2)
+		letPass(8 * time.Second)
+		slow.proceed <- nil
+		synctest.Wait()
+		require.Equal(t, []transfers.Batch{
+			{Operations: 1, Transfers: 1, Requests: 1, Took: 7 * time.Second, Applied: 1},
+			{Operations: 2, Transfers: 2, Requests: 1, Waited: 6 * time.Second, Took: 8 * time.Second, Applied: 2},
+		}, told.all())
+		submit()
+		<-slow.requests
+		slow.proceed <- nil
+		synctest.Wait()
+		require.Zero(t, told.last().Waited, "what was before does not count")
+		slow.end(t, f)
+	})
+}
+
+// More than one batch is waiting: what does not fit goes on waiting, and what came later
+// has not waited as long.
+func TestEachBatchOfALongBacklogWaitedForItself(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var told batches
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: told.add}})
+		fill := func(n int) {
+			for range n {
+				_, err := f.recorder.Submit(t.Context(), transfers.Prepare(f.packet(1, 1)))
+				require.NoError(t, err)
+			}
+		}
+		fill(1)
+		<-slow.requests
+		fill(ledger.BatchMax + 5)
+		letPass(time.Second)
+		fill(5)
+		for range 2 {
+			letPass(time.Second)
+			slow.proceed <- nil
+			<-slow.requests
+		}
+		letPass(time.Second)
+		fill(1)
+		slow.proceed <- nil
+		<-slow.requests
+		slow.proceed <- nil
+		synctest.Wait()
+		var waited []time.Duration
+		for _, b := range told.all() {
+			waited = append(waited, b.Waited)
+		}
+		require.Equal(t, []time.Duration{0, 2 * time.Second, 3 * time.Second, 0}, waited)
+		slow.end(t, f)
+	})
+}
+
+// Each outcome is counted once, whatever the ledger answered and however often it was asked.
+func TestBatchCountsOutcomes(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	var told batches
+	f := newFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: told.add}}, nil)
+	held, err := f.recorder.Prepare(ctx, f.packet(10, 10))
+	require.NoError(t, err)
+	require.Equal(t, 1, told.last().Applied)
+
+	again := transfers.Prepare(held.Packet)
+	tooMuch := transfers.Prepare(f.packet(2000, 2000))
+	unknown := f.packet(1, 1)
+	unknown.ID = ledger.NewID(77<<8, 1)
+	_, err = f.recorder.RecordAll(ctx, again, tooMuch, transfers.Fulfill(held.Packet), transfers.Reject(unknown))
+	require.Error(t, err)
+	require.NoError(t, f.recorder.Flush(ctx))
+	var sum transfers.Batch
+	for _, b := range told.all()[1:] {
+		require.Equal(t, b.Operations, b.Applied+b.Already+b.Refused+b.Unknown)
+		sum.Applied += b.Applied
+		sum.Already += b.Already
+		sum.Refused += b.Refused
+		sum.Unknown += b.Unknown
+	}
+	require.Equal(t, transfers.Batch{Applied: 1, Already: 1, Refused: 2}, sum)
+	f.end(t)
+}
+
+func TestBatchCountsWhatStaysUnknown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var told batches
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: told.add}})
+		_, err := f.recorder.Submit(t.Context(), transfers.Prepare(f.packet(1, 1)))
+		require.NoError(t, err)
+		<-slow.requests
+		for range 2 {
+			_, err = f.recorder.Submit(t.Context(), transfers.Prepare(f.packet(1, 1)))
+			require.NoError(t, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.Error(t, f.recorder.Close(ctx))
+		all := told.all()
+		require.Len(t, all, 2)
+		require.Equal(t, transfers.Batch{Operations: 1, Transfers: 1, Requests: 1, Took: time.Second, Queued: all[0].Queued, Unknown: 1}, all[0])
+		require.Equal(t, 2, all[1].Refused, "they were never sent")
+		require.Zero(t, all[1].Unknown)
+		require.Equal(t, time.Second, all[1].Waited)
+	})
+}
+
+// Random operations on few packets: every operation is counted once, as its
+// own result says.
+func TestCountsAgreeWithResults(t *testing.T) {
+	t.Parallel()
+	var told batches
+	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 1))
+	f := newFixture(t, transfers.Config{Lanes: 2, Events: transfers.Events{Batch: told.add}}, nil)
+	want := map[ledger.Outcome]int{}
+	var held []transfers.Packet
+	for range 40 {
+		ops := make([]transfers.Op, 1+random.IntN(30))
+		for i := range ops {
+			switch {
+			case len(held) == 0 || random.IntN(3) == 0:
+				ops[i] = transfers.Prepare(f.packet(1+random.Uint64N(100), 1))
+			case random.IntN(2) == 0:
+				ops[i] = transfers.Fulfill(held[random.IntN(len(held))])
+			default:
+				ops[i] = transfers.Reject(held[random.IntN(len(held))])
+			}
+		}
+		results, _ := f.recorder.RecordAll(t.Context(), ops...)
+		for _, r := range results {
+			if r.Outcome == ledger.OutcomeIDSpent {
+				r.Outcome = ledger.OutcomeRefused
+			}
+			want[r.Outcome]++
+			if r.Kind == transfers.KindPrepare && r.Err == nil {
+				held = append(held, r.Packet)
+			}
+		}
+	}
+	require.NoError(t, f.recorder.Flush(t.Context()))
+	got := map[ledger.Outcome]int{}
+	for _, b := range told.all() {
+		require.GreaterOrEqual(t, b.Waited, time.Duration(0))
+		for outcome, n := range map[ledger.Outcome]int{
+			ledger.OutcomeApplied: b.Applied, ledger.OutcomeAlreadyApplied: b.Already,
+			ledger.OutcomeRefused: b.Refused, ledger.OutcomeUnknown: b.Unknown,
+		} {
+			if n > 0 {
+				got[outcome] += n
+			}
+		}
+	}
+	require.Equal(t, want, got)
+	require.NoError(t, f.recorder.Close(t.Context()))
+}
+
+func TestStats(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Backlog: 4, BacklogLow: 2})
+		require.Equal(t, transfers.Stats{BacklogMax: 4}, f.recorder.Stats())
+		submit := func() {
+			_, err := f.recorder.Submit(t.Context(), transfers.Prepare(f.packet(1, 1)))
+			require.NoError(t, err)
+		}
+		submit()
+		<-slow.requests
+		submit()
+		submit()
+		require.Equal(t, transfers.Stats{Backlog: 3, BacklogMax: 4, InFlight: 1}, f.recorder.Stats())
+		submit()
+		require.Equal(t, transfers.Stats{Backlog: 4, BacklogMax: 4, Full: true, InFlight: 1}, f.recorder.Stats())
+		slow.proceed <- nil
+		<-slow.requests
+		synctest.Wait()
+		require.Equal(t, transfers.Stats{Backlog: 3, BacklogMax: 4, Full: true, InFlight: 3}, f.recorder.Stats(), "not at the low mark yet")
+		slow.proceed <- nil
+		synctest.Wait()
+		require.Equal(t, transfers.Stats{BacklogMax: 4}, f.recorder.Stats())
+		require.NoError(t, f.book.Suspend(t.Context(), f.alice, accounts.Suspension{}))
+		letPass(2 * f.book.Round())
+		require.Equal(t, 1, f.recorder.Stats().Suspended)
+		slow.end(t, f)
+		require.Equal(t, transfers.Stats{BacklogMax: 4, Suspended: 1}, f.recorder.Stats(), "also when it is closed")
+	})
+}
