@@ -1,0 +1,27 @@
+//go:build cgo
+
+package main
+
+import (
+	"context"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/cluster"
+)
+
+// openCluster opens the cluster that the environment names.
+func (c *connector) openCluster(ctx context.Context) (ledger.Ledger, error) {
+	cfg, err := cluster.ConfigFromEnv()
+	if err != nil {
+		return nil, err
+	}
+	cfg.Events = c.metrics.Cluster(cluster.Events{
+		Reopened: func(r cluster.Reopening) { c.log.Warn("session opened anew", "cause", r.Cause, "away", r.Away) },
+	})
+	l, err := cluster.Open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	c.metrics.WatchCluster(l)
+	return l, nil
+}

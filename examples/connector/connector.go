@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/peerledger/peerledger"
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/monitoring"
+	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// The books: deploy/peerledger.yaml describes them to the operator's command.
+const (
+	namespace = "example"
+	dollar    = 1_000_000_000
+)
+
+var (
+	usd   = accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
+	names = []string{"alice", "bob", "carol"}
+)
+
+// connector is a connector that runs.
+type connector struct {
+	log       *slog.Logger
+	client    *peerledger.Client
+	peers     []accounts.Account
+	metrics   *monitoring.Metrics
+	registry  *prometheus.Registry
+	stopWatch context.CancelFunc // before the client is closed
+	server    *server
+
+	mu   sync.Mutex
+	paid int // settlements
+}
+
+// open opens the ledger, provisions the peers, and begins to settle.
+func open(ctx context.Context, opts options, log *slog.Logger) (*connector, error) {
+	c := &connector{log: log, registry: prometheus.NewRegistry()}
+	var err error
+	if c.metrics, err = monitoring.New(c.registry, monitoring.Config{Failed: func(err error) { log.Warn("metrics", "err", err) }}); err != nil {
+		return nil, err
+	}
+	l, err := c.openLedger(ctx, opts.ledger)
+	if err != nil {
+		return nil, err
+	}
+	cfg := c.config()
+	if c.client, err = peerledger.New(l, cfg); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	c.stopWatch = stop
+	if err := c.provision(ctx, watching, cfg); err != nil {
+		return nil, errors.Join(err, c.close(opts.grace))
+	}
+	return c, nil
+}
+
+func (c *connector) provision(ctx, watching context.Context, cfg peerledger.Config) error {
+	var peers []accounts.Peer
+	for _, name := range names {
+		peers = append(peers, accounts.Peer{ID: name, Asset: usd, CreditLine: ledger.NewAmount(100 * dollar)})
+	}
+	var err error
+	var drift *accounts.DriftError
+	if c.peers, err = c.client.Provision(ctx, peers...); errors.As(err, &drift) && c.peers != nil {
+		c.log.Warn("an operator has changed something", "err", err) // a credit line, say: it stays as it is
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	return c.metrics.Watch(watching, monitoring.Sources{
+		Recorder: c.client.Recorder, Book: c.client.Book, Settlement: c.client.Settlement, SettlementConfig: cfg.Settlement,
+		Accounts: func() []accounts.Account { return c.peers },
+	})
+}
+
+// openLedger opens the ledger that is asked for.
+func (c *connector) openLedger(ctx context.Context, which string) (ledger.Ledger, error) {
+	if which == "cluster" {
+		return c.openCluster(ctx)
+	}
+	return embedded.New(), nil
+}
+
+// config pays a peer down to 5 dollars when it is owed 20, on a rail that pays at once.
+func (c *connector) config() peerledger.Config {
+	rail := &settlement.Rail{Name: "example", Settler: settlement.SettlerFunc(c.pay)}
+	return peerledger.Config{
+		Accounts: accounts.Config{Namespace: namespace, Assets: []accounts.Asset{usd}},
+		Recorder: transfers.Config{Events: c.metrics.Recorder(transfers.Events{})},
+		Settlement: settlement.Config{
+			Instance: "example-connector",
+			Rails:    settlement.Rails{Default: rail},
+			Policies: settlement.Policies{Default: settlement.Threshold{At: ledger.NewAmount(20 * dollar), SettleTo: ledger.NewAmount(5 * dollar)}},
+			Events: c.metrics.Settlement(settlement.Events{
+				Failed: func(err error) { c.log.Warn("settlement", "err", err) },
+			}),
+		},
+	}
+}
+
+// pay is the rail. A real one pays once for order.ID, whatever happens; this one has no
+// money, so it cannot pay twice.
+func (c *connector) pay(_ context.Context, order settlement.Order) (ledger.Amount, error) {
+	c.mu.Lock()
+	c.paid++
+	c.mu.Unlock()
+	c.log.Info("paid", "peer", order.Account.Peer(), "amount", order.Asset.Format(order.Amount), "order", order.ID)
+	return order.Amount, nil
+}
+
+// close ends the connector in order.
+func (c *connector) close(grace time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	c.server.close(ctx)
+	c.stopWatch()
+	return c.client.Close(ctx)
+}
+
+// traffic sends packets until there were enough or ctx ends. A packet that is refused is
+// what happens to packets; an answer of the ledger that is missing ends it.
+func (c *connector) traffic(ctx context.Context, opts options) error {
+	rng := rand.New(rand.NewPCG(opts.seed, 0))
+	var pace <-chan time.Time
+	if opts.rate > 0 {
+		ticker := time.NewTicker(time.Duration(float64(time.Second) / opts.rate))
+		defer ticker.Stop()
+		pace = ticker.C
+	}
+	for sent := 0; opts.packets == 0 || sent < opts.packets; sent++ {
+		if pace != nil {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-pace:
+			}
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := c.packet(ctx, rng); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// packet takes a packet through its life: one in ten is rejected by its receiver.
+func (c *connector) packet(ctx context.Context, rng *rand.Rand) error {
+	from := rng.IntN(len(c.peers))
+	to := (from + 1 + rng.IntN(len(c.peers)-1)) % len(c.peers)
+	amount := 1 + rng.Uint64N(dollar)
+	fulfilled := rng.IntN(10) > 0
+	held, err := c.client.Recorder.Prepare(ctx, transfers.Packet{
+		From: c.peers[from], To: c.peers[to], In: amount, Out: amount - amount/1000, Expiry: time.Now().Add(30 * time.Second),
+	})
+	if err != nil {
+		c.log.Warn("refused", "code", transfers.Code(err), "err", err) // and so is the sender told
+		return nil
+	}
+	// What was promised is booked, whoever loses patience.
+	promised, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	if fulfilled {
+		_, err = c.client.Recorder.Fulfill(promised, held.Packet)
+	} else {
+		_, err = c.client.Recorder.Reject(promised, held.Packet)
+	}
+	if err != nil {
+		return fmt.Errorf("resolve: %w", err)
+	}
+	return nil
+}

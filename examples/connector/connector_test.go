@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// No connector leaves a goroutine behind.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"), goleak.IgnoreTopFunction("internal/poll.runtime_pollWait"))
+}
+
+func TestTraffic(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-packets", "3000", "-json"}, &out, io.Discard))
+	var s summary
+	require.NoError(t, json.Unmarshal(out.Bytes(), &s))
+	require.Len(t, s.Peers, 3)
+	require.Positive(t, s.Settlements, "the traffic of 3000 packets takes peers past 20 dollars")
+	require.Equal(t, "0.000000000", s.Held)
+
+	out.Reset()
+	require.NoError(t, run(t.Context(), nil, &out, io.Discard))
+	require.Contains(t, out.String(), "the books add up")
+}
+
+// Whoever interrupts it gets the books all the same.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	timer := time.AfterFunc(100*time.Millisecond, cancel)
+	defer timer.Stop()
+	var out bytes.Buffer
+	require.NoError(t, run(ctx, []string{"-packets", "0", "-rate", "500"}, &out, io.Discard))
+	require.Contains(t, out.String(), "the books add up")
+}
+
+func TestWrongCommandLines(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"-ledger", "paper"}, {"-packets", "-1"}, {"-rate", "-1"}, {"-grace", "0s"}, {"more"}, {"-frob"}, {"-check", "::"}} {
+		require.ErrorIs(t, run(t.Context(), args, io.Discard, io.Discard), errUsage, args)
+	}
+	require.ErrorIs(t, run(t.Context(), []string{"-h"}, io.Discard, io.Discard), flag.ErrHelp)
+}
+
+// away is a ledger that does not answer look-ups.
+type away struct{ ledger.Ledger }
+
+func (away) LookupAccounts(ctx context.Context, _ []ledger.ID) ([]ledger.Account, error) {
+	return nil, ledger.ErrOutcomeUnknown
+}
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	c, err := open(t.Context(), options{ledger: "embedded", grace: time.Minute}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	require.NoError(t, c.serve("127.0.0.1:0"))
+	for _, path := range []string{"/livez", "/readyz", "/metrics"} {
+		require.NoError(t, run(t.Context(), []string{"-check", "http://" + c.server.address + path}, io.Discard, io.Discard), path)
+	}
+	require.Error(t, run(t.Context(), []string{"-check", "http://" + c.server.address + "/nothing"}, io.Discard, io.Discard))
+
+	real := c.client.Ledger //nolint:revive // it is what the other one is not
+	c.client.Ledger = away{real}
+	recorder := httptest.NewRecorder()
+	c.ready(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", http.NoBody))
+	require.Equal(t, http.StatusServiceUnavailable, recorder.Code)
+	c.client.Ledger = real
+	require.NoError(t, c.close(time.Minute))
+	http.DefaultClient.CloseIdleConnections()
+}
+
+func Example() {
+	err := run(context.Background(), []string{"-ledger", "paper"}, io.Discard, io.Discard)
+	fmt.Println(err)
+	// Output: usage: -ledger is embedded or cluster, not "paper"
+}
