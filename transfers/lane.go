@@ -27,16 +27,14 @@ type lane struct {
 	recorder *Recorder
 	wake     chan struct{} // holds one: there is something to do for an idle sender
 	load     atomic.Int64  // operations that it has not answered
-	flying   atomic.Int64  // of these, those of the batch that is at the ledger
-	began    time.Time     // when it was made: what operation.came counts from
 
 	mu     sync.Mutex
 	in     queue         // what has come since somebody looked
-	inCame time.Duration // when the first of in came
 	mixed  bool          // not only forwards have come
 	unused list          // to be used again
 	idle   bool          // the sender waits for wake
 	closed bool          // nothing is added any more
+	inCame time.Duration // when the first of in came
 
 	cutting sync.Mutex // for what follows; mu may be taken while it is held
 	limit   int        // transfers in a request
@@ -49,6 +47,8 @@ type lane struct {
 	resolved chan *batch    // from the sender to the clerk
 	unread   sync.WaitGroup // batches that the clerk has not published
 	results  []Result       // of whoever publishes, for Events
+	flying   atomic.Int64   // operations of the batch that is at the ledger
+	began    time.Time      // when the lane was made: what operation.came counts from
 
 	// Of the sender alone.
 	left  []leftover // given up since the lane was closed
