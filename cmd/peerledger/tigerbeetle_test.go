@@ -77,7 +77,7 @@ func TestBackupOnTigerBeetle(t *testing.T) {
 	start := binary + " start --development --addresses=" + address + " " + file + " >" + filepath.Join(dir, "log") + " 2>&1 & echo $! >" + pid
 	stop := "kill $(cat " + pid + "); while kill -0 $(cat " + pid + ") 2>/dev/null; do sleep 0.1; done"
 	shell := func(command string) {
-		require.NoError(t, exec.Command("sh", "-c", command).Run()) //nolint:usetesting // it runs after the test's context has ended, too
+		require.NoError(t, exec.Command("sh", "-c", command).Run())
 	}
 	shell(start)
 	t.Cleanup(func() { shell(stop) })

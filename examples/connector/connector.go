@@ -96,7 +96,7 @@ func (c *connector) openLedger(ctx context.Context, which string) (ledger.Ledger
 	return embedded.New(), nil
 }
 
-// config pays a peer down to 5 dollars when it is owed 20, on a rail that pays at once.
+// config pays a peer down to a dollar when it is owed 5, on a rail that pays at once.
 func (c *connector) config() peerledger.Config {
 	rail := &settlement.Rail{Name: "example", Settler: settlement.SettlerFunc(c.pay)}
 	return peerledger.Config{
@@ -105,7 +105,7 @@ func (c *connector) config() peerledger.Config {
 		Settlement: settlement.Config{
 			Instance: "example-connector",
 			Rails:    settlement.Rails{Default: rail},
-			Policies: settlement.Policies{Default: settlement.Threshold{At: ledger.NewAmount(20 * dollar), SettleTo: ledger.NewAmount(5 * dollar)}},
+			Policies: settlement.Policies{Default: settlement.Threshold{At: ledger.NewAmount(5 * dollar), SettleTo: ledger.NewAmount(dollar)}},
 			Events: c.metrics.Settlement(settlement.Events{
 				Failed: func(err error) { c.log.Warn("settlement", "err", err) },
 			}),

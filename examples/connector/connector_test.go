@@ -31,12 +31,25 @@ func TestTraffic(t *testing.T) {
 	var s summary
 	require.NoError(t, json.Unmarshal(out.Bytes(), &s))
 	require.Len(t, s.Peers, 3)
-	require.Positive(t, s.Settlements, "the traffic of 3000 packets takes peers past 20 dollars")
 	require.Equal(t, "0.000000000", s.Held)
 
 	out.Reset()
 	require.NoError(t, run(t.Context(), nil, &out, io.Discard))
 	require.Contains(t, out.String(), "the books add up")
+}
+
+// The traffic takes peers past the 5 dollars at which they are paid.
+func TestSettlements(t *testing.T) {
+	t.Parallel()
+	c, err := open(t.Context(), options{ledger: "embedded", grace: time.Minute}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	require.NoError(t, c.traffic(t.Context(), options{packets: 3000, seed: 1}))
+	_, err = c.client.Settlement.Check(t.Context())
+	require.NoError(t, err)
+	s, err := c.summary(t.Context())
+	require.NoError(t, err)
+	require.Positive(t, s.Settlements)
+	require.NoError(t, c.close(time.Minute))
 }
 
 // Whoever interrupts it gets the books all the same.
@@ -75,12 +88,12 @@ func TestHealth(t *testing.T) {
 	}
 	require.Error(t, run(t.Context(), []string{"-check", "http://" + c.server.address + "/nothing"}, io.Discard, io.Discard))
 
-	real := c.client.Ledger //nolint:revive // it is what the other one is not
-	c.client.Ledger = away{real}
+	embedded := c.client.Ledger
+	c.client.Ledger = away{embedded}
 	recorder := httptest.NewRecorder()
 	c.ready(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", http.NoBody))
 	require.Equal(t, http.StatusServiceUnavailable, recorder.Code)
-	c.client.Ledger = real
+	c.client.Ledger = embedded
 	require.NoError(t, c.close(time.Minute))
 	http.DefaultClient.CloseIdleConnections()
 }
