@@ -85,9 +85,13 @@ func openCopy(ctx context.Context, file, address string, open OpenCluster, stop 
 // where it meets no other server. Its port is on 127.0.0.1.
 func Container(image string, open OpenCluster, flags ...string) Server {
 	return func(ctx context.Context, file string) (ledger.Ledger, func() error, error) {
+		file, err := filepath.Abs(file) // docker takes other names for those of volumes
+		if err != nil {
+			return nil, nil, err
+		}
 		folder, name := filepath.Split(file)
 		args := []string{
-			"run", "--detach", "--security-opt", "seccomp=unconfined", "--ulimit", "memlock=-1:-1",
+			"run", "--detach", "--security-opt", "seccomp=unconfined", "--cap-add", "IPC_LOCK",
 			"--publish", "127.0.0.1::3001", "--volume", filepath.Clean(folder) + ":/data", image, "start", "--addresses=0.0.0.0:3001",
 		}
 		id, err := docker(ctx, append(append(args, flags...), "/data/"+name)...)
