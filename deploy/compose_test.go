@@ -1,0 +1,220 @@
+// Package deploy_test checks the files of this folder: what must hold in every Compose
+// file, the guards on a real file system, and, where Docker, Compose and the image are, all
+// of it for real.
+package deploy_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/peerledger/peerledger/ledger/cluster"
+)
+
+// compose is what these tests know of a Compose file.
+type compose struct {
+	Version  string             `yaml:"version"`
+	Services map[string]service `yaml:"services"`
+	Networks map[string]struct {
+		Internal bool `yaml:"internal"`
+	} `yaml:"networks"`
+	Volumes map[string]any `yaml:"volumes"`
+}
+
+type service struct {
+	Image           string    `yaml:"image"`
+	Entrypoint      []string  `yaml:"entrypoint"`
+	Command         []string  `yaml:"command"`
+	Environment     yaml.Node `yaml:"environment"`
+	Volumes         []string  `yaml:"volumes"`
+	Networks        yaml.Node `yaml:"networks"`
+	NetworkMode     string    `yaml:"network_mode"`
+	Ports           []string  `yaml:"ports"`
+	SecurityOpt     []string  `yaml:"security_opt"`
+	CapAdd          []string  `yaml:"cap_add"`
+	MemLimit        string    `yaml:"mem_limit"`
+	Restart         string    `yaml:"restart"`
+	StopGracePeriod string    `yaml:"stop_grace_period"`
+	DependsOn       map[string]struct {
+		Condition string `yaml:"condition"`
+	} `yaml:"depends_on"`
+	Healthcheck struct {
+		Test []string `yaml:"test"`
+	} `yaml:"healthcheck"`
+}
+
+// files are the Compose files that start TigerBeetle, with their folders' .env.example.
+var files = []string{"single-node/compose.yaml", "cluster/compose.yaml", "cluster/compose.six.yaml"}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(content)
+}
+
+func parse(t *testing.T, path string) compose {
+	t.Helper()
+	var c compose
+	require.NoError(t, yaml.Unmarshal([]byte(read(t, path)), &c), path)
+	return c
+}
+
+// environment is a service's environment.
+func (s service) environment(t *testing.T) map[string]string {
+	t.Helper()
+	env := map[string]string{}
+	if s.Environment.Kind != 0 {
+		require.NoError(t, s.Environment.Decode(&env))
+	}
+	return env
+}
+
+func (s service) serves() bool { return len(s.Command) > 0 && s.Command[0] == "start" }
+func (s service) formats() bool {
+	return len(s.Entrypoint) == 2 && s.Entrypoint[1] == "/scripts/format.sh"
+}
+
+// What every server needs, and what it must not have.
+func TestServers(t *testing.T) {
+	t.Parallel()
+	count := map[string]int{"single-node/compose.yaml": 1, "cluster/compose.yaml": 3, "cluster/compose.six.yaml": 3}
+	for _, path := range files {
+		c := parse(t, path)
+		require.Empty(t, c.Version, "the key is obsolete")
+		servers, volumes := 0, map[string]string{}
+		for name, s := range c.Services {
+			if !s.serves() && !s.formats() {
+				continue
+			}
+			require.Contains(t, s.Image, "ghcr.io/tigerbeetle/tigerbeetle:"+cluster.ClientRelease, "%s: the client's own release", name)
+			require.Contains(t, s.SecurityOpt, "seccomp=unconfined", "%s: io_uring", name)
+			require.Empty(t, s.Ports, "%s: TigerBeetle has no authentication", name)
+			if s.formats() {
+				require.Equal(t, "no", s.Restart, name)
+				require.Equal(t, "none", s.NetworkMode, name)
+				continue
+			}
+			servers++
+			require.Contains(t, s.CapAdd, "IPC_LOCK", name)
+			require.NotEmpty(t, s.MemLimit, name)
+			require.Equal(t, "unless-stopped", s.Restart, name)
+			require.NotEmpty(t, s.StopGracePeriod, name)
+			require.Contains(t, s.Healthcheck.Test, "/proc/net/tcp", "%s: a check that takes no connection", name)
+			data, _, _ := strings.Cut(s.Volumes[0], ":")
+			require.Empty(t, volumes[data], "%s has a volume of its own", name)
+			volumes[data] = name
+			require.Contains(t, c.Volumes, data)
+			format := strings.Replace(strings.Replace(name, "replica", "format", 1), "tigerbeetle", "format", 1)
+			require.Equal(t, "service_completed_successfully", s.DependsOn[format].Condition, "%s waits for %s", name, format)
+			require.Equal(t, s.Volumes[0], c.Services[format].Volumes[0], "%s has the volume of %s", format, name)
+			require.Equal(t, name != "tigerbeetle", strings.HasSuffix(s.Command[len(s.Command)-1], "_"+name[len(name)-1:]+".tigerbeetle"), name)
+			if name != "tigerbeetle" {
+				require.Equal(t, name[len(name)-1:], c.Services[format].environment(t)["REPLICA"], name)
+			}
+		}
+		require.Equal(t, count[path], servers, path)
+		if network, ok := c.Networks["ledger"]; ok {
+			require.True(t, network.Internal, path)
+		}
+	}
+}
+
+// Every server and every client has the same addresses in the same order.
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	c := parse(t, "cluster/compose.yaml")
+	want := ""
+	for name, s := range c.Services {
+		got := ""
+		for _, flag := range s.Command {
+			if addresses, ok := strings.CutPrefix(flag, "--addresses="); ok {
+				got = addresses
+			}
+		}
+		env := s.environment(t)
+		for _, variable := range []string{"ADDRESSES", "TIGERBEETLE_ADDRESSES"} {
+			if env[variable] != "" {
+				require.Contains(t, []string{"", env[variable]}, got, name)
+				got = env[variable]
+			}
+		}
+		if want == "" {
+			want = got
+		}
+		require.Equal(t, want, got, name)
+	}
+	_, list, _ := strings.Cut(strings.TrimSuffix(want, "}"), ":-")
+	for i, address := range strings.Split(list, ",") {
+		host, _, _ := strings.Cut(address, ":")
+		var network map[string]struct {
+			Address string `yaml:"ipv4_address"`
+		}
+		s := c.Services["replica-"+string(rune('0'+i))]
+		require.NoError(t, s.Networks.Decode(&network))
+		require.Equal(t, "${PEERLEDGER_SUBNET:-172.30.7}"+host[strings.LastIndex(host, "."):], network["ledger"].Address)
+	}
+	// The six begin with the three.
+	require.Contains(t, read(t, "cluster/six.env"), "PEERLEDGER_ADDRESSES="+list+",")
+}
+
+var (
+	variable   = regexp.MustCompile(`\$\{([A-Z_]+)(?::[-?]([^}]*))?\}`)
+	assignment = regexp.MustCompile(`(?m)^([A-Z_]+)=(.*)$`)
+)
+
+// Each variable is documented, with its default, and none is documented that is not used.
+func TestVariables(t *testing.T) {
+	t.Parallel()
+	for _, folder := range []string{"single-node", "cluster"} {
+		documented := map[string]string{}
+		for _, m := range assignment.FindAllStringSubmatch(read(t, filepath.Join(folder, ".env.example")), -1) {
+			documented[m[1]] = m[2]
+		}
+		used := map[string]bool{}
+		for _, path := range files {
+			if filepath.Dir(path) != folder {
+				continue
+			}
+			for _, m := range variable.FindAllStringSubmatch(read(t, path), -1) {
+				require.Contains(t, documented, m[1], path)
+				used[m[1]] = true
+				if m[2] != "use six.env" {
+					require.Equal(t, documented[m[1]], m[2], "%s: the default of %s", path, m[1])
+				}
+				require.Regexp(t, "^PEERLEDGER_", m[1], "TigerBeetle reads no variables, and ours must not look as if it did")
+			}
+		}
+		for name := range documented {
+			require.True(t, used[name], "%s: %s is of no use", folder, name)
+		}
+	}
+}
+
+// The configuration of the operator's command is one that it reads, and is what the example
+// connector has.
+func TestOperatorsConfiguration(t *testing.T) {
+	t.Parallel()
+	var cfg struct {
+		Namespace string
+		Assets    []struct {
+			Code   string
+			Scale  int
+			Ledger int
+		}
+		Peers []struct{ ID string }
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(read(t, "peerledger.yaml")), &cfg))
+	source := read(t, "../examples/connector/connector.go")
+	require.Contains(t, source, `namespace = "`+cfg.Namespace+`"`)
+	require.Contains(t, source, `{Code: "USD", Scale: 9, Ledger: 1}`)
+	require.Equal(t, []any{"USD", 9, 1}, []any{cfg.Assets[0].Code, cfg.Assets[0].Scale, cfg.Assets[0].Ledger})
+	for _, peer := range cfg.Peers {
+		require.Contains(t, source, `"`+peer.ID+`"`)
+	}
+}

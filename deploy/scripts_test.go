@@ -1,0 +1,230 @@
+//go:build unix
+
+package deploy_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// tool is a program that a test needs, or the end of the test.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Skipf("%s is missing: %v", name, err)
+	}
+	return path
+}
+
+func scripts(t *testing.T) []string {
+	t.Helper()
+	list, err := filepath.Glob("*/*.sh")
+	require.NoError(t, err)
+	require.Len(t, list, 5)
+	return list
+}
+
+func TestScriptsParse(t *testing.T) {
+	t.Parallel()
+	for _, script := range scripts(t) {
+		output, err := exec.CommandContext(t.Context(), "sh", "-n", script).CombinedOutput()
+		require.NoError(t, err, "%s: %s", script, output)
+		info, err := os.Stat(script)
+		require.NoError(t, err)
+		require.NotZero(t, info.Mode()&0o100, "%s can be run", script)
+	}
+}
+
+func TestShellcheck(t *testing.T) {
+	t.Parallel()
+	output, err := exec.CommandContext(t.Context(), tool(t, "shellcheck"), scripts(t)...).CombinedOutput()
+	require.NoError(t, err, string(output))
+}
+
+func TestUnits(t *testing.T) {
+	t.Parallel()
+	units, err := filepath.Glob("systemd/*.[st][ei][rm]*")
+	require.NoError(t, err)
+	require.Len(t, units, 4)
+	output, _ := exec.CommandContext(t.Context(), tool(t, "systemd-analyze"), append([]string{"verify"}, units...)...).CombinedOutput()
+	for line := range strings.Lines(string(output)) {
+		// The programs need not be installed here.
+		require.Regexp(t, `is not executable: No such file or directory$`, strings.TrimSpace(line))
+	}
+}
+
+// stub is a tigerbeetle that formats a file with a line of its arguments, and inspects it.
+// With DIES it is killed while it formats.
+const stub = `#!/bin/sh
+eval "file=\${$#}"
+case $1 in
+format | recover)
+	[ ! -e "$file" ] || { echo "exists" >&2; exit 1; }
+	echo "$*" >"$file"
+	[ -z "${DIES:-}" ] || kill -9 $PPID
+	;;
+inspect) sed -n 's/.*--replica-count=\([0-9]*\) .*/|||| vsr_state.replica_count=\1/p' "$file" ;;
+esac
+`
+
+// volume is a volume with a script and a binary for it.
+type volume struct {
+	dir    string
+	binary string
+}
+
+func newVolume(t *testing.T) volume {
+	t.Helper()
+	v := volume{t.TempDir(), filepath.Join(t.TempDir(), "tigerbeetle")}
+	require.NoError(t, os.WriteFile(v.binary, []byte(stub), 0o700)) //nolint:gosec // it is run
+	return v
+}
+
+// run runs a script with variables.
+func (v volume) run(t *testing.T, script string, variables ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "sh", filepath.Join("scripts", script))
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "DATA=" + v.dir, "TIGERBEETLE=" + v.binary}, variables...)
+	output, err := cmd.CombinedOutput()
+	return string(output), err
+}
+
+func (v volume) names(t *testing.T) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(v.dir)
+	require.NoError(t, err)
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return names
+}
+
+func identity(cluster string, replica, count int) []string {
+	return []string{"CLUSTER_ID=" + cluster, fmt.Sprint("REPLICA=", replica), fmt.Sprint("REPLICA_COUNT=", count)}
+}
+
+// binaries are the stub and, where there is one, a real server.
+func (v volume) eachBinary(t *testing.T, test func(t *testing.T, v volume)) {
+	t.Helper()
+	t.Run("stub", func(t *testing.T) { test(t, v) }) //nolint:paralleltest // one after the other, on one volume each
+	t.Run("real", func(t *testing.T) {               //nolint:paralleltest // as above
+		binary := os.Getenv("TIGERBEETLE_BINARY")
+		if binary == "" {
+			t.Skip("TIGERBEETLE_BINARY does not name a server")
+		}
+		test(t, volume{t.TempDir(), binary})
+	})
+}
+
+func TestFormat(t *testing.T) {
+	t.Parallel()
+	newVolume(t).eachBinary(t, func(t *testing.T, v volume) {
+		t.Helper()
+		output, err := v.run(t, "format.sh", identity("7", 1, 3)...)
+		require.NoError(t, err, output)
+		require.Equal(t, []string{"7_1.tigerbeetle"}, v.names(t))
+		before, err := os.Stat(filepath.Join(v.dir, "7_1.tigerbeetle"))
+		require.NoError(t, err)
+
+		output, err = v.run(t, "format.sh", identity("7", 1, 3)...)
+		require.NoError(t, err, output)
+		require.Contains(t, output, "nothing to do")
+		after, err := os.Stat(filepath.Join(v.dir, "7_1.tigerbeetle"))
+		require.NoError(t, err)
+		require.True(t, os.SameFile(before, after))
+
+		for want, variables := range map[string][]string{
+			"holds 7_1.tigerbeetle, and 8_1.tigerbeetle was asked for": identity("8", 1, 3),
+			"holds 7_1.tigerbeetle, and 7_2.tigerbeetle was asked for": identity("7", 2, 3),
+			"of a cluster of 3 replicas, and REPLICA_COUNT is 6":       identity("7", 1, 6),
+		} {
+			output, err := v.run(t, "format.sh", variables...)
+			require.Error(t, err, want)
+			require.Contains(t, output, want)
+			require.Equal(t, []string{"7_1.tigerbeetle"}, v.names(t), "nothing was formatted")
+		}
+	})
+}
+
+func TestFormatRefusesBadIdentities(t *testing.T) {
+	t.Parallel()
+	v := newVolume(t)
+	for want, variables := range map[string][]string{
+		"CLUSTER_ID is ''":         {"REPLICA=0", "REPLICA_COUNT=1"},
+		"CLUSTER_ID is '0x7'":      identity("0x7", 0, 1),
+		"CLUSTER_ID is '-7'":       identity("-7", 0, 1),
+		"CLUSTER_ID is '07'":       identity("07", 0, 1),
+		"CLUSTER_ID is '7 '":       identity("7 ", 0, 1),
+		"CLUSTER_ID is 0":          identity("0", 0, 1),
+		"must be below 2^128":      identity(strings.Repeat("9", 40), 0, 1),
+		"REPLICA_COUNT is 7":       identity("7", 0, 7),
+		"REPLICA_COUNT is 0":       identity("7", 0, 0),
+		"REPLICA is 3":             identity("7", 3, 3),
+		"REPLICA is ''":            {"CLUSTER_ID=7", "REPLICA_COUNT=1"},
+		"REPLICA_COUNT is 'three'": {"CLUSTER_ID=7", "REPLICA=0", "REPLICA_COUNT=three"},
+	} {
+		output, err := v.run(t, "format.sh", variables...)
+		require.Error(t, err, want)
+		require.Contains(t, output, want)
+		require.Empty(t, v.names(t))
+	}
+}
+
+// A format that was killed leaves nothing that the next one takes for a data file.
+func TestInterruptedFormat(t *testing.T) {
+	t.Parallel()
+	v := newVolume(t)
+	_, err := v.run(t, "format.sh", append(identity("7", 0, 1), "DIES=1")...)
+	require.Error(t, err)
+	require.Equal(t, []string{".formatting"}, v.names(t))
+	output, err := v.run(t, "format.sh", identity("7", 0, 1)...)
+	require.NoError(t, err, output)
+	require.Equal(t, []string{"7_0.tigerbeetle"}, v.names(t))
+}
+
+// What is there and is no data file is not taken for one.
+func TestFormatOnADamagedFile(t *testing.T) {
+	t.Parallel()
+	newVolume(t).eachBinary(t, func(t *testing.T, v volume) {
+		t.Helper()
+		file := filepath.Join(v.dir, "7_0.tigerbeetle")
+		require.NoError(t, os.WriteFile(file, []byte("hello"), 0o600))
+		output, err := v.run(t, "format.sh", identity("7", 0, 1)...)
+		require.Error(t, err)
+		require.Contains(t, output, "cannot be read")
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Equal(t, "hello", string(content))
+	})
+}
+
+func TestRecover(t *testing.T) {
+	t.Parallel()
+	v := newVolume(t)
+	addresses := "ADDRESSES=10.0.0.1:3001,10.0.0.2:3001,10.0.0.3:3001"
+	for want, variables := range map[string][]string{
+		"ADDRESSES is not set":     identity("7", 1, 3),
+		"has nobody to recover":    append(identity("7", 0, 1), addresses),
+		"REPLICA_COUNT is not set": {"CLUSTER_ID=7", "REPLICA=1", addresses},
+	} {
+		output, err := v.run(t, "recover.sh", variables...)
+		require.Error(t, err, want)
+		require.Contains(t, output, want)
+		require.Empty(t, v.names(t))
+	}
+	output, err := v.run(t, "recover.sh", append(identity("7", 1, 3), addresses)...)
+	require.NoError(t, err, output)
+	require.Contains(t, read(t, filepath.Join(v.dir, "7_1.tigerbeetle")), "recover --cluster=7 --addresses=10.0.0.1:3001,10.0.0.2:3001,10.0.0.3:3001 --replica=1 --replica-count=3 ")
+
+	// A file that is there is not given up.
+	output, err = v.run(t, "recover.sh", append(identity("7", 1, 3), addresses)...)
+	require.Error(t, err)
+	require.Contains(t, output, "holds 7_1.tigerbeetle")
+}
