@@ -213,7 +213,8 @@ func (b *Book) lookupIDs(ctx context.Context, ids []ledger.ID, group int) (map[l
 }
 
 // compare lists the fields that differ. The closed bit is state, not set-up: a
-// closed peer is not a drifted one.
+// closed peer is not a drifted one. Nor is one that was moved here from another ledger,
+// as imported events.
 func compare(w wanted, got *ledger.Account) []Drift {
 	var drifts []Drift
 	check := func(field string, same bool, want, got any) {
@@ -224,7 +225,7 @@ func compare(w wanted, got *ledger.Account) []Drift {
 		}
 	}
 	want := &w.record
-	flags := got.Flags &^ ledger.AccountClosed
+	flags := got.Flags &^ (ledger.AccountClosed | ledger.AccountImported)
 	check("flags", want.Flags == flags, want.Flags, flags)
 	check("peer", want.UserData128 == got.UserData128, want.UserData128, got.UserData128)
 	check("asset", want.UserData64 == got.UserData64, fmt.Sprintf("%016x", want.UserData64), fmt.Sprintf("%016x", got.UserData64))

@@ -113,8 +113,8 @@ func identity(cluster string, replica, count int) []string {
 // binaries are the stub and, where there is one, a real server.
 func (v volume) eachBinary(t *testing.T, test func(t *testing.T, v volume)) {
 	t.Helper()
-	t.Run("stub", func(t *testing.T) { test(t, v) }) //nolint:paralleltest // one after the other, on one volume each
-	t.Run("real", func(t *testing.T) {               //nolint:paralleltest // as above
+	t.Run("stub", func(t *testing.T) { test(t, v) })
+	t.Run("real", func(t *testing.T) {
 		binary := os.Getenv("TIGERBEETLE_BINARY")
 		if binary == "" {
 			t.Skip("TIGERBEETLE_BINARY does not name a server")

@@ -195,9 +195,6 @@ func TestEveryMetricIsShownAndDocumented(t *testing.T) {
 func TestAlertsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	docs := read(t, "../../docs/monitoring.md")
-	if operations, err := os.ReadFile("../../docs/operations.md"); err == nil {
-		docs += string(operations)
-	}
 	tests := read(t, "alerts_test.yml")
 	seen := map[string]bool{}
 	for _, r := range readRules(t) {
@@ -205,7 +202,7 @@ func TestAlertsSayWhatToDo(t *testing.T) {
 		seen[r.Alert] = true
 		require.Contains(t, []string{"critical", "warning"}, r.Labels["severity"], r.Alert)
 		require.NotEmpty(t, r.Annotations["summary"], r.Alert)
-		require.Equal(t, "docs/operations.md#"+strings.ToLower(r.Alert), r.Annotations["runbook"])
+		require.Equal(t, "docs/monitoring.md#"+strings.ToLower(r.Alert), r.Annotations["runbook"])
 		require.Regexp(t, `(?m)^#+ `+r.Alert+`$`, docs, "there is no such heading")
 		require.Contains(t, tests, "alertname: "+r.Alert+"\n", "is not tested")
 	}

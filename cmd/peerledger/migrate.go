@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/peerledger/peerledger/internal/migrate"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+func (a *app) migrateCommand() *cobra.Command {
+	to := &app{stderr: a.stderr}
+	cmd := &cobra.Command{
+		Use:   "migrate",
+		Short: "Copy the whole ledger into a new, empty cluster",
+		Long: `Copies every account and transfer of the ledger into an empty one, each with its own
+time, as imported events, and compares all accounts at the end: the way from one replica to
+three or six, whose number never changes. Stop all connectors first. It waits for holds to
+end by their timeouts. Interrupted, it goes on where it was.`,
+		Example: "  peerledger migrate --to-cluster-id 42 --to-addresses tb0:3001,tb1:3001,tb2:3001 --yes",
+		Args:    exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if to.folder == "" && (to.clusterID == "" || len(to.addresses) == 0) {
+				return fmt.Errorf("%w: say where to: --to-cluster-id and --to-addresses, or --to-folder", errUsage)
+			}
+			to.getenv, to.timeout = func(string) string { return "" }, a.timeout
+			cfg, err := a.readConfig()
+			if err != nil {
+				return err
+			}
+			return a.between(cmd.Context(), cfg, to)
+		},
+	}
+	cmd.Flags().StringVar(&to.folder, "to-folder", "", "the `folder` of an embedded ledger")
+	cmd.Flags().StringVar(&to.clusterID, "to-cluster-id", "", "the new cluster's `id`, decimal")
+	cmd.Flags().StringSliceVar(&to.addresses, "to-addresses", nil, "the `addresses` of all of its replicas in order")
+	a.writes(cmd)
+	return cmd
+}
+
+// between opens both ledgers and migrates.
+func (a *app) between(ctx context.Context, cfg config, to *app) (err error) {
+	source, err := a.openLedger(ctx, cfg)
+	if err != nil {
+		return fmt.Errorf("the old ledger: %w", err)
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	target, err := to.openLedger(ctx, config{})
+	if err != nil {
+		return fmt.Errorf("the new ledger: %w", err)
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	c := change{Action: "copy the whole ledger", Note: "All connectors must be stopped."}
+	return a.write(c, func(c *change) error {
+		result, err := migrate.Run(ctx, source, target, min(batchMax(source), batchMax(target)), a.migrating)
+		c.Note = fmt.Sprintf("%d accounts and %d transfers; %d holds had expired; %d rows had been copied before. All accounts are equal.",
+			result.Accounts, result.Transfers, result.Expired, result.Already)
+		return err
+	})
+}
+
+// batchMax is how many events a ledger takes in a request.
+func batchMax(l ledger.Ledger) int {
+	if limited, ok := l.(interface{ BatchMax() int }); ok {
+		return limited.BatchMax()
+	}
+	return ledger.BatchMax
+}
+
+// migrating shows on a terminal how far it is. How many rows there are nobody knows.
+func (a *app) migrating(p migrate.Progress) {
+	if a.watched && !a.json {
+		fmt.Fprintf(a.stderr, "\r%s: %d    ", p.What, p.Done)
+	}
+}

@@ -1,0 +1,82 @@
+package migrate
+
+import (
+	"container/heap"
+	"crypto/sha256"
+	"slices"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// holds are the pending transfers with a timeout that are not resolved.
+type holds struct {
+	byExpiry expiries
+	rows     map[ledger.ID]ledger.Transfer
+}
+
+// expiry is a hold's id and when it ends. Those that are resolved stay until they come first.
+type expiry struct {
+	at uint64
+	id ledger.ID
+}
+
+func newHolds() holds { return holds{rows: map[ledger.ID]ledger.Transfer{}} }
+
+func (h *holds) add(t *ledger.Transfer) {
+	h.rows[t.ID] = *t
+	heap.Push(&h.byExpiry, expiry{t.Timestamp + uint64(t.Timeout)*1e9, t.ID})
+}
+
+func (h *holds) remove(id ledger.ID) { delete(h.rows, id) }
+
+func (h *holds) open() int { return len(h.rows) }
+
+// first is when the next hold ends.
+func (h *holds) first() (at uint64, open bool) {
+	for len(h.byExpiry) > 0 {
+		next := h.byExpiry[0]
+		if _, open := h.rows[next.id]; open {
+			return next.at, true
+		}
+		heap.Pop(&h.byExpiry)
+	}
+	return 0, false
+}
+
+// void is the row that gives the first hold back at a moment. Its id follows from the hold's,
+// so that another run makes the same.
+func (h *holds) void(moment uint64) ledger.Transfer {
+	next := heap.Pop(&h.byExpiry).(expiry)
+	t := h.rows[next.id]
+	delete(h.rows, next.id)
+	id := t.ID.Bytes()
+	sum := sha256.Sum256(append([]byte("peerledger migrate: expired\x00"), id[:]...))
+	return ledger.Transfer{
+		ID: ledger.IDFromBytes([16]byte(sum[:16])), DebitAccountID: t.DebitAccountID, CreditAccountID: t.CreditAccountID,
+		Amount: t.Amount, PendingID: t.ID, UserData128: t.UserData128, UserData64: t.UserData64, UserData32: t.UserData32,
+		Ledger: t.Ledger, Code: t.Code, Flags: ledger.TransferVoidPending | ledger.TransferImported, Timestamp: moment,
+	}
+}
+
+// expiries is a heap.
+type expiries []expiry
+
+func (e expiries) Len() int           { return len(e) }
+func (e expiries) Less(i, j int) bool { return e[i].at < e[j].at }
+func (e expiries) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
+
+// Push is for package heap.
+func (e *expiries) Push(x any) { *e = append(*e, x.(expiry)) }
+
+// Pop is for package heap.
+func (e *expiries) Pop() any {
+	last := (*e)[len(*e)-1]
+	*e = (*e)[:len(*e)-1]
+	return last
+}
+
+// contains reports whether a sorted list has a time.
+func contains(sorted []uint64, at uint64) bool {
+	_, found := slices.BinarySearch(sorted, at)
+	return found
+}

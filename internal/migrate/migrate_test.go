@@ -1,0 +1,240 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/peerledger/peerledger"
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// No migration leaves a goroutine behind.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// clock is a clock that tests move.
+type clock struct{ now atomic.Int64 }
+
+func newClock() *clock {
+	c := new(clock)
+	c.now.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano())
+	return c
+}
+
+func (c *clock) time() time.Time       { return time.Unix(0, c.now.Load()) }
+func (c *clock) pass(d time.Duration)  { c.now.Add(int64(d)) }
+func (c *clock) Sleep(d time.Duration) { c.pass(d) }
+
+// slept is an embedded ledger whose time programs let pass.
+type slept struct {
+	*embedded.Ledger
+	*clock
+}
+
+// copyTo is a migration between two ledgers on one clock.
+func copyTo(t *testing.T, c *clock, from, to ledger.Ledger, most int) *migration {
+	t.Helper()
+	return &migration{ctx: t.Context(), from: from, to: to, now: c.time, most: most, holds: newHolds()}
+}
+
+func newLedger(t *testing.T, c *clock) *embedded.Ledger {
+	t.Helper()
+	l := embedded.New(embedded.WithClock(c.time))
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	return l
+}
+
+// Whatever a random program has written arrives, in requests of any size, and again changes
+// nothing.
+func TestRandomPrograms(t *testing.T) {
+	t.Parallel()
+	seed := ledgertest.Seed(t)
+	for i := range uint64(12) {
+		t.Run(fmt.Sprint(seed+i), func(t *testing.T) {
+			t.Parallel()
+			c := newClock()
+			from, to := newLedger(t, c), newLedger(t, c)
+			ledgertest.RunProgram(t, slept{from, c}, seed+i)
+			c.pass(240 * time.Hour) // all holds end
+			for _, most := range []int{int(1 + (seed+i)%40), 2000} {
+				result, err := copyTo(t, c, from, to, most).run()
+				require.NoError(t, err)
+				require.Equal(t, most == 2000, result.Already == result.Accounts+result.Transfers+result.Expired, "%+v", result)
+			}
+			ledgertest.RequireConserved(t, to)
+		})
+	}
+}
+
+// failing ends some requests with an error, before or after they are done.
+type failing struct {
+	ledger.Ledger
+	count int
+	every int
+}
+
+var errLost = errors.New("lost")
+
+func (f *failing) CreateTransfers(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	f.count++
+	if f.count%f.every == 0 {
+		return nil, errLost
+	}
+	results, err := f.Ledger.CreateTransfers(ctx, events)
+	if f.count%f.every == 1 {
+		return nil, errLost
+	}
+	return results, err
+}
+
+func (f *failing) CreateAccounts(ctx context.Context, events []ledger.Account) ([]ledger.CreateAccountResult, error) {
+	f.count++
+	results, err := f.Ledger.CreateAccounts(ctx, events)
+	if f.count%f.every == 1 {
+		return nil, errLost
+	}
+	return results, err
+}
+
+// A migration that is interrupted again and again goes on where it was.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	seed := ledgertest.Seed(t)
+	c := newClock()
+	from, to := newLedger(t, c), &failing{Ledger: newLedger(t, c), every: 4}
+	ledgertest.RunProgram(t, slept{from, c}, seed)
+	c.pass(240 * time.Hour)
+	runs := 0
+	for ; ; runs++ {
+		require.Less(t, runs, 10_000)
+		_, err := copyTo(t, c, from, to, 7).run()
+		if err == nil {
+			break
+		}
+		require.ErrorIs(t, err, errLost)
+	}
+	require.Positive(t, runs)
+	ledgertest.RequireConserved(t, to)
+}
+
+// books are those of a connector on an embedded ledger.
+func books(t *testing.T, l ledger.Ledger, c *clock) *peerledger.Client {
+	t.Helper()
+	usd := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
+	client, err := peerledger.New(notClosed{l}, peerledger.Config{
+		Accounts: accounts.Config{Assets: []accounts.Asset{usd}}, Recorder: transfers.Config{Clock: c.time},
+	})
+	require.NoError(t, err)
+	return client
+}
+
+type notClosed struct{ ledger.Ledger }
+
+func (notClosed) Close() error { return nil }
+
+// The library goes on with its books on the new ledger: balances, statements, lines,
+// suspensions, and new packets.
+func TestTheLibraryGoesOn(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	from, to := newLedger(t, c), newLedger(t, c)
+	old := books(t, from, c)
+	usd := old.Book.Assets()[0]
+	peers := []accounts.Peer{{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(1000)}, {ID: "bob", Asset: usd}, {ID: "carol", Asset: usd}}
+	handles, err := old.Provision(t.Context(), peers...)
+	require.NoError(t, err)
+	alice, bob, carol := handles[0], handles[1], handles[2]
+	packet := func(client *peerledger.Client, in uint64, resolve bool) {
+		held, err := client.Recorder.Prepare(t.Context(), transfers.Packet{From: alice, To: bob, In: in, Out: in - 1, Expiry: c.time().Add(20 * time.Second)})
+		require.NoError(t, err)
+		if resolve {
+			_, err = client.Recorder.Fulfill(t.Context(), held.Packet)
+			require.NoError(t, err)
+		}
+		c.pass(time.Second)
+	}
+	packet(old, 100, true)
+	packet(old, 50, false) // expires
+	packet(old, 30, true)
+	require.NoError(t, old.Book.Suspend(t.Context(), carol, accounts.Suspension{}))
+	_, err = old.Book.ExtendCredit(t.Context(), alice, ledger.NewAmount(500))
+	require.NoError(t, err)
+	require.NoError(t, old.Close(t.Context()))
+	c.pass(time.Hour)
+	want, err := old.Book.Balances(t.Context(), handles...)
+	require.NoError(t, err)
+
+	result, err := copyTo(t, c, from, to, 3).run()
+	require.NoError(t, err)
+	require.Equal(t, 2, result.Expired, "the two legs of the packet that expired")
+
+	moved := books(t, to, c)
+	again, err := moved.Provision(t.Context(), peers[1:]...) // alice's line is another one since
+	require.NoError(t, err)
+	require.Equal(t, handles[1:], again)
+	got, err := moved.Book.Balances(t.Context(), handles...)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	statement, err := moved.Book.Statement(t.Context(), alice, time.Time{}, time.Time{})
+	require.NoError(t, err)
+	for _, err := range statement.Entries(t.Context()) {
+		require.NoError(t, err)
+	}
+	packet(moved, 200, true)
+	_, err = moved.Book.SetCreditLine(t.Context(), alice, ledger.NewAmount(2000))
+	require.NoError(t, err)
+	require.NoError(t, moved.Book.Resume(t.Context(), carol))
+	require.NoError(t, moved.Close(t.Context()))
+	ledgertest.RequireConserved(t, to)
+	ledgertest.RequireNothingHeld(t, to)
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	from, to := newLedger(t, c), newLedger(t, c)
+	fill := func(l ledger.Ledger, first uint64) {
+		_, err := l.CreateAccounts(t.Context(), []ledger.Account{{ID: ledger.NewID(first, 0), Ledger: 1, Code: 1}, {ID: ledger.NewID(first+1, 0), Ledger: 1, Code: 1}})
+		require.NoError(t, err)
+		_, err = l.CreateTransfers(t.Context(), []ledger.Transfer{{
+			ID: ledger.NewID(first, 0), DebitAccountID: ledger.NewID(first, 0), CreditAccountID: ledger.NewID(first+1, 0), Amount: ledger.NewAmount(5), Ledger: 1, Code: 1,
+		}})
+		require.NoError(t, err)
+		c.pass(time.Second)
+	}
+	fill(from, 1)
+	_, err := copyTo(t, c, from, to, 10).run()
+	require.ErrorIs(t, err, ErrTooYoung)
+	c.pass(time.Minute)
+	_, err = copyTo(t, c, from, to, 10).run()
+	require.NoError(t, err)
+
+	other := newLedger(t, c)
+	fill(other, 7)
+	c.pass(time.Minute)
+	_, err = copyTo(t, c, from, other, 10).run()
+	require.ErrorIs(t, err, ErrNotEmpty)
+
+	// Somebody writes to the new ledger meanwhile.
+	fill(to, 8)
+	c.pass(time.Minute)
+	_, err = copyTo(t, c, from, to, 10).run()
+	require.ErrorIs(t, err, ErrNotEmpty)
+}
+
+func ExampleRun() {
+	from, to := embedded.New(), embedded.New()
+	result, err := Run(context.Background(), from, to, ledger.BatchMax, nil)
+	fmt.Println(result, err)
+	// Output: {0 0 0 0} <nil>
+}
