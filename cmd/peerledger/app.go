@@ -152,7 +152,18 @@ Amounts are in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 		}
 	}
 	root.AddCommand(a.versionCommand())
+	a.complete(root)
 	return root
+}
+
+// complete has shells complete the peers of all commands that take one.
+func (a *app) complete(cmd *cobra.Command) {
+	if strings.Contains(cmd.Use, " peer") || strings.Contains(cmd.Use, " [peer") {
+		cmd.ValidArgsFunction = a.completePeers
+	}
+	for _, child := range cmd.Commands() {
+		a.complete(child)
+	}
 }
 
 // exactly wants so many arguments, and says which.

@@ -181,6 +181,16 @@ func TestHelp(t *testing.T) {
 	require.Contains(t, runIn(t, "version").out, "TigerBeetle client "+cluster.ClientRelease)
 }
 
+// Shells complete the peers of the configuration.
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	for _, args := range [][]string{{"credit", "set"}, {"balances"}, {"statement"}, {"settle", "received"}, {"peers", "suspend"}} {
+		got := runIn(t, append(append([]string{"__completeNoDesc", "--config", s.config}, args...), "")...)
+		require.Contains(t, got.out, "alice@USD\nbob@USD\nalice@EUR\n", args)
+	}
+}
+
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	release, err := vsr.ParseRelease(cluster.ClientRelease)

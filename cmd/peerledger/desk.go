@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
@@ -151,4 +153,21 @@ func (d *desk) configured(account accounts.Account) (peerConfig, bool) {
 		}
 	}
 	return peerConfig{}, false
+}
+
+// completePeers completes the first argument with the peers of the configuration.
+func (a *app) completePeers(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	cfg, err := a.readConfig()
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, p := range cfg.Peers {
+		name := p.ID
+		if len(cfg.Assets) > 1 && p.Asset != "" {
+			name += "@" + p.Asset
+		}
+		names = append(names, name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// documented are the command lines in our documents: of code blocks and between backquotes.
+var documented = regexp.MustCompile("(?m)(?:^    (?:docker compose run --rm )?|`)peerledger ([a-z][^`\n#]*)")
+
+// Every command line of the documents is one: the command is there, and so are its flags.
+func TestDocumentedCommands(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../deploy/*/README.md")
+	require.NoError(t, err)
+	files = append(files, "../../README.md", "../../docs/operations.md", "../../docs/settlement.md", "../../docs/monitoring.md")
+	seen := map[string]bool{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, m := range documented.FindAllStringSubmatch(strings.ReplaceAll(string(text), "\\\n", ""), -1) {
+			words := split(m[1])
+			cmd, rest, err := (&app{}).root().Find(words)
+			require.NoError(t, err, "%s: %s", file, m[1])
+			if words[0] == "help" || words[0] == "completion" || words[0] == "version" {
+				continue
+			}
+			require.True(t, cmd.HasParent(), "%s: there is no command %q", file, m[1])
+			require.NoError(t, cmd.ParseFlags(rest), "%s: %s", file, m[1])
+			if cmd.Args != nil && len(rest) > 0 { // a name alone is a mention
+				require.NoError(t, cmd.Args(cmd, cmd.Flags().Args()), "%s: %s", file, m[1])
+			}
+			seen[cmd.Name()] = true
+		}
+	}
+	for _, name := range []string{"doctor", "balances", "statement", "orders", "backup", "restore", "verify", "migrate", "bench"} {
+		require.True(t, seen[name], "%s is in no document", name)
+	}
+}
+
+// split is a command line's words, with quotes.
+func split(line string) (words []string) {
+	for _, m := range regexp.MustCompile(`'[^']*'|\S+`).FindAllString(line, -1) {
+		words = append(words, strings.Trim(m, "'.,;:)"))
+	}
+	return words
+}
