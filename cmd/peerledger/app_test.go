@@ -232,7 +232,4 @@ func TestMeasuring(t *testing.T) {
 	got := runIn(t, "bench", "--packets", "50", "--count", "1", "--callers", "2", "--ways", "batched,record", "--phase", "single", "--json")
 	require.Equal(t, statusDone, got.status, got.errors)
 	require.Contains(t, got.out, `"way":"record"`)
-	got = runIn(t, "bench", "--ledger", "cluster")
-	require.Equal(t, statusUsage, got.status, got.errors)
-	require.Contains(t, got.errors, "no ledger is named")
 }

@@ -59,6 +59,13 @@ func TestOnACluster(t *testing.T) {
 	require.Contains(t, o.do(t, "--cluster-id", "12345", "doctor", "--json").out, string(doctor.WrongClusterID))
 }
 
+func TestBenchNeedsACluster(t *testing.T) {
+	t.Parallel()
+	got := runIn(t, "bench", "--ledger", "cluster")
+	require.Equal(t, statusUsage, got.status, got.errors)
+	require.Contains(t, got.errors, "no ledger is named")
+}
+
 // A backup of a real node is verified against the totals of before and against the original.
 func TestBackupOnTigerBeetle(t *testing.T) {
 	t.Parallel()
