@@ -88,6 +88,10 @@ func TestConfigurationFiles(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(oneAsset), 0o600))
 	got = runIn(t, "balances", "--config", file)
 	require.Contains(t, got.errors, "no ledger is named: set TIGERBEETLE_CLUSTER_ID")
+	typo := filepath.Join(t.TempDir(), "typo")
+	got = runIn(t, "balances", "--config", file, "--folder", typo)
+	require.Equal(t, statusUsage, got.status)
+	require.NoDirExists(t, typo, "nobody who reads makes a ledger")
 	got = runIn(t, "balances", "--config", file, "--folder", t.TempDir())
 	require.Contains(t, got.errors, "no peers are configured")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -53,6 +54,10 @@ func (a *app) openLedger(ctx context.Context, cfg config) (ledger.Ledger, error)
 		}
 	}
 	if folder != "" {
+		// Opening would make it; whoever reads has mistyped.
+		if _, err := os.Stat(folder); err != nil && !a.yes {
+			return nil, fmt.Errorf("%w: no ledger to read: %w", errUsage, err)
+		}
 		l, err := embedded.Open(folder)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errNoAnswer, err)

@@ -26,12 +26,20 @@ end by their timeouts. Interrupted, it goes on where it was.`,
 			if to.folder == "" && (to.clusterID == "" || len(to.addresses) == 0) {
 				return fmt.Errorf("%w: say where to: --to-cluster-id and --to-addresses, or --to-folder", errUsage)
 			}
-			to.getenv, to.timeout = func(string) string { return "" }, a.timeout
+			if to.folder == "" {
+				to.getenv = func(string) string { return "" } // the flags alone say where to
+				if _, err := to.cluster(config{}); err != nil {
+					return err
+				}
+			}
+			to.timeout, to.yes = a.timeout, a.yes
 			cfg, err := a.readConfig()
 			if err != nil {
 				return err
 			}
-			return a.between(cmd.Context(), cfg, to)
+			return a.write(change{Action: "copy the whole ledger", Note: "All connectors must be stopped."}, func(c *change) error {
+				return a.between(cmd.Context(), cfg, to, c)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&to.folder, "to-folder", "", "the `folder` of an embedded ledger")
@@ -42,7 +50,7 @@ end by their timeouts. Interrupted, it goes on where it was.`,
 }
 
 // between opens both ledgers and migrates.
-func (a *app) between(ctx context.Context, cfg config, to *app) (err error) {
+func (a *app) between(ctx context.Context, cfg config, to *app, c *change) (err error) {
 	source, err := a.openLedger(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("the old ledger: %w", err)
@@ -53,13 +61,10 @@ func (a *app) between(ctx context.Context, cfg config, to *app) (err error) {
 		return fmt.Errorf("the new ledger: %w", err)
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
-	c := change{Action: "copy the whole ledger", Note: "All connectors must be stopped."}
-	return a.write(c, func(c *change) error {
-		result, err := migrate.Run(ctx, source, target, min(batchMax(source), batchMax(target)), a.migrating)
-		c.Note = fmt.Sprintf("%d accounts and %d transfers; %d holds had expired; %d rows had been copied before. All accounts are equal.",
-			result.Accounts, result.Transfers, result.Expired, result.Already)
-		return err
-	})
+	result, err := migrate.Run(ctx, source, target, min(batchMax(source), batchMax(target)), a.migrating)
+	c.Note = fmt.Sprintf("%d accounts and %d transfers; %d holds had expired; %d rows had been copied before. All accounts are equal.",
+		result.Accounts, result.Transfers, result.Expired, result.Already)
+	return err
 }
 
 // batchMax is how many events a ledger takes in a request.

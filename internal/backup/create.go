@@ -70,15 +70,12 @@ func Create(ctx context.Context, o Options) (Backup, error) {
 	if err := os.MkdirAll(o.Folder, 0o700); err != nil {
 		return Backup{}, err
 	}
-	lock := flock.New(filepath.Join(o.Folder, ".lock"))
-	switch mine, err := lock.TryLock(); {
-	case err != nil:
+	unlock, err := lockFolder(o.Folder, ".lock")
+	if err != nil {
 		return Backup{}, err
-	case !mine:
-		return Backup{}, fmt.Errorf("%w: %s", ErrBusy, o.Folder)
 	}
-	defer func() { _ = lock.Close() }() // it ends with the process at the latest
-	if err := clean(o.Folder); err != nil {
+	defer unlock()
+	if err := clean(o.Folder, partialPrefix, removedPrefix); err != nil {
 		return Backup{}, err
 	}
 	b, err := o.make(ctx)
@@ -86,6 +83,18 @@ func Create(ctx context.Context, o Options) (Backup, error) {
 		return b, err
 	}
 	return b, errors.Join(err, o.retain(b))
+}
+
+// lockFolder takes a lock in a folder of backups; it ends with the process at the latest.
+func lockFolder(folder, name string) (unlock func(), err error) {
+	lock := flock.New(filepath.Join(folder, name))
+	switch mine, err := lock.TryLock(); {
+	case err != nil:
+		return nil, err
+	case !mine:
+		return nil, fmt.Errorf("%w: %s", ErrBusy, folder)
+	}
+	return func() { _ = lock.Close() }, nil
 }
 
 // refuse refuses files that are not to be backed up.

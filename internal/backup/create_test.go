@@ -157,7 +157,7 @@ func leftovers(t *testing.T, folder string) (names []string) {
 	entries, err := os.ReadDir(folder)
 	require.NoError(t, err)
 	for _, entry := range entries {
-		if entry.Name() != ".lock" && !backupName.MatchString(entry.Name()) {
+		if entry.Name() != ".lock" && entry.Name() != ".verify.lock" && !backupName.MatchString(entry.Name()) {
 			names = append(names, entry.Name())
 		}
 	}

@@ -23,8 +23,8 @@ var (
 	// ErrInUse says that a server holds the data file: what is copied from under it is of no
 	// moment.
 	ErrInUse = errors.New("backup: the data file is in use")
-	// ErrBusy says that another backup is being made in the folder.
-	ErrBusy = errors.New("backup: another backup is being made in this folder")
+	// ErrBusy says that another backup is being made, or verified, in the folder.
+	ErrBusy = errors.New("backup: another one is at work in this folder")
 	// ErrDamaged says that a backup is not what its manifest says, or has none.
 	ErrDamaged = errors.New("backup: damaged")
 	// ErrNotEmpty says that there is a data file already where one would be restored.

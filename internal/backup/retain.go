@@ -47,17 +47,19 @@ func List(folder string) ([]Backup, error) {
 	return list, errors.Join(errs...)
 }
 
-// clean takes away what was left behind by a process that is gone. The folder's lock is
-// held.
-func clean(folder string) error {
+// clean takes away what was left behind by a process that is gone: what begins with one of
+// the prefixes. The lock of those who make such things is held.
+func clean(folder string, prefixes ...string) error {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), partialPrefix) || strings.HasPrefix(entry.Name(), removedPrefix) {
-			errs = append(errs, os.RemoveAll(filepath.Join(folder, entry.Name())))
+		for _, prefix := range prefixes {
+			if entry.IsDir() && strings.HasPrefix(entry.Name(), prefix) {
+				errs = append(errs, os.RemoveAll(filepath.Join(folder, entry.Name())))
+			}
 		}
 	}
 	return errors.Join(errs...)

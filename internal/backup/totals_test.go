@@ -120,6 +120,15 @@ func TestVerify(t *testing.T) {
 	require.True(t, report.Different(), "the copy has forgotten something")
 	require.Empty(t, leftovers(t, n.folder))
 
+	require.NoError(t, os.Mkdir(filepath.Join(n.folder, verifyPrefix+"killed"), 0o700))
+	_, err = b.Verify(t.Context(), func(context.Context, string) (ledger.Ledger, func() error, error) {
+		_, err := b.Verify(t.Context(), server(same), nil, nil)
+		require.ErrorIs(t, err, ErrBusy)
+		return same, func() error { return nil }, nil
+	}, nil, nil)
+	require.NoError(t, err)
+	require.Empty(t, leftovers(t, n.folder), "also of one that was killed")
+
 	away := errors.New("away")
 	_, err = b.Verify(t.Context(), func(context.Context, string) (ledger.Ledger, func() error, error) { return nil, nil, away }, nil, nil)
 	require.ErrorIs(t, err, away)

@@ -45,12 +45,23 @@ func (r Report) Different() bool {
 // with those that original reads from the original, if it is not nil. The copy is removed
 // at the end. progress may be nil.
 //
-// Errors: ErrDamaged, ErrUnbalanced, those of the server and of reading.
+// Errors: ErrDamaged, ErrUnbalanced, ErrBusy if another one runs in the folder, those of the
+// server and of reading.
 func (b Backup) Verify(
 	ctx context.Context, start Server, original func(context.Context) (Totals, error), progress func(done, all int64),
 ) (report Report, err error) {
 	report = Report{Backup: b}
-	folder, err := os.MkdirTemp(filepath.Dir(filepath.Clean(b.Folder)), verifyPrefix)
+	parent := filepath.Dir(filepath.Clean(b.Folder))
+	// One at a time, so that what one left behind that was killed can be taken away.
+	unlock, err := lockFolder(parent, ".verify.lock")
+	if err != nil {
+		return report, err
+	}
+	defer unlock()
+	if err := clean(parent, verifyPrefix); err != nil {
+		return report, err
+	}
+	folder, err := os.MkdirTemp(parent, verifyPrefix)
 	if err != nil {
 		return report, err
 	}
