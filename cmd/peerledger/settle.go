@@ -214,13 +214,14 @@ func (d *desk) wouldSettle(ctx context.Context, list []accounts.Account) error {
 		return err
 	}
 	for _, b := range balances {
-		c := change{Action: "order a payment", Peer: b.Account.Peer(), Asset: b.Asset.String()}
+		c := change{Action: "order and pay", Peer: b.Account.Peer(), Asset: b.Asset.String()}
 		t, ok := policies.For(b.Account.Peer(), b.Asset).(settlement.Threshold)
 		if !ok {
 			c.Action, c.Note = "leave unpaid", "It has no settle_at in the configuration."
 		} else {
 			owed := settlement.Standing{Balance: b}.Owed()
 			c.Amount = b.Asset.Format(owed.SubFloor(t.SettleTo).Min(b.Unpaid()))
+			c.Note = "This is the most; what packets in flight hold and what was credited by hand is left out."
 		}
 		if err := d.write(c, nil); err != nil {
 			return err

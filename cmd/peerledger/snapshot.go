@@ -100,7 +100,7 @@ func (w *watcher) row(b accounts.Balance) (watchedRow, error) {
 		return row, err
 	}
 	row.SettleAt = b.Asset.Format(threshold.At)
-	row.Due = percent(settlement.Standing{Balance: b}.Owed().SubFloor(b.Settling), threshold.At)
+	row.Due = percent(w.engine.Owed(b).SubFloor(b.Settling), threshold.At)
 	return row, nil
 }
 
