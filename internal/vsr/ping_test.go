@@ -71,8 +71,10 @@ func TestPingOfSomethingElse(t *testing.T) {
 
 func TestPingOfNobody(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
+	listener, err := net.Listen("tcp", "127.0.0.88:0") // no other test gets the port
+	if err != nil {
+		t.Skip("this system has one loopback address alone: ", err)
+	}
 	require.NoError(t, listener.Close())
 	_, err = ask(t, listener.Addr().String(), 7, release, time.Minute)
 	var opErr *net.OpError
