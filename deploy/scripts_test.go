@@ -3,6 +3,7 @@
 package deploy_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -70,7 +71,14 @@ format | recover)
 	echo "$*" >"$file"
 	[ -z "${DIES:-}" ] || kill -9 $PPID
 	;;
-inspect) sed -n 's/.*--replica-count=\([0-9]*\) .*/|||| vsr_state.replica_count=\1/p' "$file" ;;
+inspect)
+	set -- $(sed -n 's/^format --cluster=\([0-9]*\) --replica=\([0-9]*\) --replica-count=\([0-9]*\) .*/\1 \2 \3/p' "$file")
+	[ $# = 3 ] || exit 134
+	echo "|||| vsr_state.checkpoint.header=Prepare{ .checksum=00, .cluster=$1, .size=256 }"
+	echo "||__ vsr_state.replica_id=0x0$2"
+	for index in 0 1 2 3 4 5; do echo "|||| vsr_state.members[$index]=0x0$index"; done
+	echo "|||| vsr_state.replica_count=$3"
+	;;
 esac
 `
 
@@ -90,7 +98,8 @@ func newVolume(t *testing.T) volume {
 // run runs a script with variables.
 func (v volume) run(t *testing.T, script string, variables ...string) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "sh", filepath.Join("scripts", script))
+	words := strings.Fields(script) // with its flags
+	cmd := exec.CommandContext(t.Context(), "sh", append([]string{filepath.Join("scripts", words[0])}, words[1:]...)...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "DATA=" + v.dir, "TIGERBEETLE=" + v.binary}, variables...)
 	output, err := cmd.CombinedOutput()
 	return string(output), err
@@ -117,7 +126,10 @@ func (v volume) eachBinary(t *testing.T, test func(t *testing.T, v volume)) {
 	t.Run("real", func(t *testing.T) {
 		binary := os.Getenv("TIGERBEETLE_BINARY")
 		if binary == "" {
-			t.Skip("TIGERBEETLE_BINARY does not name a server")
+			var err error
+			if binary, err = exec.LookPath("tigerbeetle"); err != nil {
+				t.Skipf("no server: TIGERBEETLE_BINARY is not set, and %v", err)
+			}
 		}
 		test(t, volume{t.TempDir(), binary})
 	})
@@ -150,7 +162,69 @@ func TestFormat(t *testing.T) {
 			require.Contains(t, output, want)
 			require.Equal(t, []string{"7_1.tigerbeetle"}, v.names(t), "nothing was formatted")
 		}
+
+		// A name is only a name: a file that was restored or copied to a wrong place.
+		require.NoError(t, os.Rename(filepath.Join(v.dir, "7_1.tigerbeetle"), filepath.Join(v.dir, "8_1.tigerbeetle")))
+		output, err = v.run(t, "format.sh", identity("8", 1, 3)...)
+		require.Error(t, err)
+		require.Contains(t, output, "it is of cluster 7 and replica 1 of 3")
+		require.NoError(t, os.Rename(filepath.Join(v.dir, "8_1.tigerbeetle"), filepath.Join(v.dir, "7_0.tigerbeetle")))
+		output, err = v.run(t, "format.sh", identity("7", 0, 3)...)
+		require.Error(t, err)
+		require.Contains(t, output, "it is of cluster 7 and replica 1 of 3")
 	})
+}
+
+// The largest id is one.
+func TestFormatTakesTheLargestID(t *testing.T) {
+	t.Parallel()
+	newVolume(t).eachBinary(t, func(t *testing.T, v volume) {
+		t.Helper()
+		for range 2 {
+			output, err := v.run(t, "format.sh", identity("340282366920938463463374607431768211455", 0, 1)...)
+			require.NoError(t, err, output)
+		}
+	})
+}
+
+// A replica that was formatted once and has lost its file is not formatted again.
+func TestFormatRemembers(t *testing.T) {
+	t.Parallel()
+	v, record := newVolume(t), "RECORD="+t.TempDir()
+	for range 2 {
+		output, err := v.run(t, "format.sh", append(identity("7", 1, 3), record)...)
+		require.NoError(t, err, output)
+	}
+	lost := volume{t.TempDir(), v.binary}
+	output, err := lost.run(t, "format.sh", append(identity("7", 1, 3), record)...)
+	require.Error(t, err)
+	require.Contains(t, output, "7_1.tigerbeetle was here before")
+	require.Contains(t, output, "recover.sh")
+	require.Empty(t, lost.names(t))
+	output, err = lost.run(t, "format.sh", append(identity("7", 2, 3), record)...)
+	require.NoError(t, err, "the others are formatted as before: %s", output)
+
+	// A file that is there is noted too, if the record is new.
+	other := t.TempDir()
+	output, err = v.run(t, "format.sh", append(identity("7", 1, 3), "RECORD="+other)...)
+	require.NoError(t, err, output)
+	require.FileExists(t, filepath.Join(other, "7_1.tigerbeetle"))
+}
+
+// With --check nothing is formatted, as at the start of a systemd unit.
+func TestFormatChecks(t *testing.T) {
+	t.Parallel()
+	v := newVolume(t)
+	output, err := v.run(t, "format.sh --check", identity("7", 0, 1)...)
+	require.Error(t, err)
+	require.Contains(t, output, "7_0.tigerbeetle is not there")
+	require.Empty(t, v.names(t))
+	output, err = v.run(t, "format.sh", identity("7", 0, 1)...)
+	require.NoError(t, err, output)
+	output, err = v.run(t, "format.sh --check", identity("7", 0, 1)...)
+	require.NoError(t, err, output)
+	_, err = v.run(t, "format.sh --check", identity("8", 0, 1)...)
+	require.Error(t, err)
 }
 
 func TestFormatRefusesBadIdentities(t *testing.T) {
@@ -163,7 +237,8 @@ func TestFormatRefusesBadIdentities(t *testing.T) {
 		"CLUSTER_ID is '07'":       identity("07", 0, 1),
 		"CLUSTER_ID is '7 '":       identity("7 ", 0, 1),
 		"CLUSTER_ID is 0":          identity("0", 0, 1),
-		"must be below 2^128":      identity(strings.Repeat("9", 40), 0, 1),
+		"CLUSTER_ID is 99999":      identity(strings.Repeat("9", 40), 0, 1),
+		"456, and must be below":   identity("340282366920938463463374607431768211456", 0, 1), // 2^128
 		"REPLICA_COUNT is 7":       identity("7", 0, 7),
 		"REPLICA_COUNT is 0":       identity("7", 0, 0),
 		"REPLICA is 3":             identity("7", 3, 3),
@@ -205,6 +280,31 @@ func TestFormatOnADamagedFile(t *testing.T) {
 	})
 }
 
+// One damaged copy of a superblock is enough that TigerBeetle's own inspection fails. The
+// server repairs it, so it must be let start.
+func TestFormatLeavesRepairsToTheServer(t *testing.T) {
+	t.Parallel()
+	newVolume(t).eachBinary(t, func(t *testing.T, v volume) {
+		t.Helper()
+		output, err := v.run(t, "format.sh", identity("7", 0, 1)...)
+		require.NoError(t, err, output)
+		name := filepath.Join(v.dir, "7_0.tigerbeetle")
+		file, err := os.OpenFile(name, os.O_RDWR, 0)
+		require.NoError(t, err)
+		_, err = file.WriteAt(bytes.Repeat([]byte{0xa5}, 4096), 0)
+		require.NoError(t, err)
+		info, err := file.Stat()
+		require.NoError(t, err)
+		require.NoError(t, file.Truncate(max(info.Size(), 1<<30+1))) // the stub's file is short
+		require.NoError(t, file.Close())
+
+		output, err = v.run(t, "format.sh", identity("7", 0, 1)...)
+		require.NoError(t, err, output)
+		require.Contains(t, output, "cannot be inspected")
+		require.Contains(t, output, "nothing to do")
+	})
+}
+
 func TestRecover(t *testing.T) {
 	t.Parallel()
 	v := newVolume(t)
@@ -219,7 +319,10 @@ func TestRecover(t *testing.T) {
 		require.Contains(t, output, want)
 		require.Empty(t, v.names(t))
 	}
-	output, err := v.run(t, "recover.sh", append(identity("7", 1, 3), addresses)...)
+	output, err := v.run(t, "recover.sh --check", append(identity("7", 1, 3), addresses)...)
+	require.NoError(t, err, output)
+	require.Empty(t, v.names(t))
+	output, err = v.run(t, "recover.sh", append(identity("7", 1, 3), addresses)...)
 	require.NoError(t, err, output)
 	require.Contains(t, read(t, filepath.Join(v.dir, "7_1.tigerbeetle")), "recover --cluster=7 --addresses=10.0.0.1:3001,10.0.0.2:3001,10.0.0.3:3001 --replica=1 --replica-count=3 ")
 

@@ -4,6 +4,7 @@
 #   ./recover.sh 1
 #
 # The volume must be empty and the other replicas must be up. Never format one instead.
+# With six replicas: COMPOSE="docker compose -f compose.yaml -f compose.six.yaml --env-file six.env"
 set -eu
 cd "$(dirname "$0")"
 
@@ -19,6 +20,8 @@ case ${1:-} in
 	exit 2
 	;;
 esac
+# Asked before anything is stopped: a replica that has its file goes on as it is.
+run run --rm --no-deps -T --entrypoint /bin/sh "format-$1" /scripts/recover.sh --check
 run stop "replica-$1"
 # In the replica's own service: with its volume, and in its network at its address.
 run run --rm --no-deps -T --entrypoint /bin/sh "replica-$1" /scripts/recover.sh

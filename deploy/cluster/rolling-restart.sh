@@ -3,6 +3,9 @@
 # PEERLEDGER_TIGERBEETLE_IMAGE in .env this is the upgrade (docs/operations.md#upgrade).
 #
 #   ./rolling-restart.sh [services, default replica-0 replica-1 replica-2]
+#
+# With six replicas name them all, and set
+# COMPOSE="docker compose -f compose.yaml -f compose.six.yaml --env-file six.env"
 set -eu
 cd "$(dirname "$0")"
 

@@ -9,7 +9,11 @@
 #   REPLICA        index of this replica, 0 to REPLICA_COUNT-1
 #   REPLICA_COUNT  1 to 6; fixed for ever
 #   DATA           the volume, default /data
+#   RECORD         a folder on another volume, which remembers what was formatted: a replica
+#                  whose file is lost is then not formatted again. Default none
 #   TIGERBEETLE    the binary, default /tigerbeetle (as in the image)
+#
+#   format.sh --check   formats nothing: refuses if the file is not there
 set -eu
 
 data=${DATA:-/data}
@@ -27,11 +31,28 @@ check() {
 	esac
 }
 
+# fits NUMBER: it is below 2^128, which is too much for the shell's arithmetic.
+fits() {
+	[ "${#1}" -lt 39 ] && return
+	[ "${#1}" -eq 39 ] && ! expr "x$1" '>' x340282366920938463463374607431768211455 >/dev/null
+}
+
+# identity FILE prints the cluster, the index and the number of replicas that a data file
+# is of, or nothing if it cannot be inspected.
+identity() {
+	"$tigerbeetle" inspect superblock "$1" 2>/dev/null | awk '
+		$2 ~ /^vsr_state\.checkpoint\.header=/ && match($0, /\.cluster=[0-9]+/) { cluster = substr($0, RSTART + 9, RLENGTH - 9) }
+		$2 ~ /^vsr_state\.members\[/ { split($2, part, /[][=]+/); index_of[part[3]] = part[2] }
+		$2 ~ /^vsr_state\.replica_id=/ { split($2, part, "="); id = part[2] }
+		$2 ~ /^vsr_state\.replica_count=/ { split($2, part, "="); count = part[2] }
+		END { if (cluster != "" && id in index_of && count != "") print cluster, index_of[id], count }'
+}
+
 check CLUSTER_ID "${CLUSTER_ID:-}"
 check REPLICA "${REPLICA:-}"
 check REPLICA_COUNT "${REPLICA_COUNT:-}"
 [ "$CLUSTER_ID" != 0 ] || refuse "CLUSTER_ID is 0, which TigerBeetle keeps for tests; choose another number"
-[ "${#CLUSTER_ID}" -le 39 ] || refuse "CLUSTER_ID is $CLUSTER_ID, and must be below 2^128"
+fits "$CLUSTER_ID" || refuse "CLUSTER_ID is $CLUSTER_ID, and must be below 2^128"
 case $REPLICA_COUNT in
 [1-6]) ;;
 *) refuse "REPLICA_COUNT is $REPLICA_COUNT, and must be 1 to 6" ;;
@@ -40,6 +61,7 @@ esac
 
 name=${CLUSTER_ID}_$REPLICA.tigerbeetle
 file=$data/$name
+record=${RECORD:+$RECORD/$name}
 
 for other in "$data"/*.tigerbeetle; do
 	if [ ! -e "$other" ] || [ "$other" = "$file" ]; then
@@ -51,16 +73,33 @@ format: another volume. Nothing was formatted."
 done
 
 if [ -e "$file" ]; then
-	count=$("$tigerbeetle" inspect superblock "$file" 2>/dev/null |
-		sed -n 's/^|* vsr_state\.replica_count=\([0-9]*\)$/\1/p') || count=
-	case $count in
-	"$REPLICA_COUNT") ;;
-	'') refuse "$name is there and cannot be read: damaged, or not a data file. Look with: peerledger doctor --data-file" ;;
-	*) refuse "$name is of a cluster of $count replicas, and REPLICA_COUNT is $REPLICA_COUNT. The number never changes (docs/operations.md#scaling)" ;;
+	found=$(identity "$file") || found=
+	# shellcheck disable=SC2086 # three words
+	set -- $found "$@"
+	case $found in
+	"$CLUSTER_ID $REPLICA $REPLICA_COUNT") ;;
+	"$CLUSTER_ID $REPLICA "*) refuse "$name is of a cluster of $3 replicas, and REPLICA_COUNT is $REPLICA_COUNT. The number never changes (docs/operations.md#scaling)" ;;
+	?*) refuse "$name has a wrong name: it is of cluster $1 and replica $2 of $3. Was another file restored or copied to this place? Nothing was changed." ;;
+	# One damaged copy of the four in the file is enough that it cannot be inspected, and
+	# the server repairs that. It was never shorter than its log, which has 1 GiB.
+	*)
+		[ "$(stat -c %s "$file")" -gt 1073741824 ] ||
+			refuse "$name is there and cannot be read: cut short, or not a data file. Look with: peerledger doctor --data-file"
+		echo "format: warning: $name cannot be inspected; the server repairs what it can, and refuses the rest" >&2
+		;;
 	esac
+	[ -z "$record" ] || : >"$record"
 	echo "format: $name is there, nothing to do"
 	exit 0
 fi
+
+if [ -n "$record" ] && [ -e "$record" ]; then
+	refuse "$name was here before, and its volume is empty now. A replica that is formatted again has
+format: forgotten what it promised to the others, and the cluster could lose what it has answered.
+format: Find the volume, or get the replica back with recover.sh. Nothing was formatted."
+fi
+[ "${1:-}" != --check ] ||
+	refuse "$name is not there. Format it once if the cluster is new; if it was there before, find it, or use recover.sh"
 
 # A format that is cut short must not leave a file that a server would start with.
 partial=$data/.formatting
@@ -68,5 +107,6 @@ rm -f "$partial"
 "$tigerbeetle" format "--cluster=$CLUSTER_ID" "--replica=$REPLICA" "--replica-count=$REPLICA_COUNT" "$partial"
 sync
 mv "$partial" "$file"
+[ -z "$record" ] || : >"$record"
 sync
 echo "format: made $name of a cluster of $REPLICA_COUNT"

@@ -5,6 +5,8 @@
 #
 # format must never be used for this: a fresh file has forgotten what the replica promised
 # to the others, and the cluster could lose what it has answered.
+#
+#   recover.sh --check   changes nothing: refuses if there is nothing to recover
 set -eu
 
 data=${DATA:-/data}
@@ -26,6 +28,7 @@ for other in "$data"/*.tigerbeetle; do
 	[ -e "$other" ] || continue
 	refuse "the volume holds ${other##*/}. A damaged file repairs itself from the others: start the server with it first. To give it up, move it to another place. Nothing was changed."
 done
+[ "${1:-}" != --check ] || exit 0
 
 partial=$data/.recovering
 rm -f "$partial"
