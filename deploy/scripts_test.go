@@ -72,7 +72,7 @@ format | recover)
 	[ -z "${DIES:-}" ] || kill -9 $PPID
 	;;
 inspect)
-	set -- $(sed -n 's/^format --cluster=\([0-9]*\) --replica=\([0-9]*\) --replica-count=\([0-9]*\) .*/\1 \2 \3/p' "$file")
+	set -- $(head -c 256 "$file" | sed -n 's/^format --cluster=\([0-9]*\) --replica=\([0-9]*\) --replica-count=\([0-9]*\) .*/\1 \2 \3/p')
 	[ $# = 3 ] || exit 134
 	echo "|||| vsr_state.checkpoint.header=Prepare{ .checksum=00, .cluster=$1, .size=256 }"
 	echo "||__ vsr_state.replica_id=0x0$2"
@@ -82,15 +82,17 @@ inspect)
 esac
 `
 
-// volume is a volume with a script and a binary for it.
+// volume is a volume, and what the scripts have to work on it.
 type volume struct {
 	dir    string
-	binary string
+	binary string   // the server
+	shell  []string // default sh
+	path   string   // default PATH
 }
 
 func newVolume(t *testing.T) volume {
 	t.Helper()
-	v := volume{t.TempDir(), filepath.Join(t.TempDir(), "tigerbeetle")}
+	v := volume{dir: t.TempDir(), binary: filepath.Join(t.TempDir(), "tigerbeetle"), shell: []string{"sh"}, path: os.Getenv("PATH")}
 	require.NoError(t, os.WriteFile(v.binary, []byte(stub), 0o700)) //nolint:gosec // it is run
 	return v
 }
@@ -99,8 +101,9 @@ func newVolume(t *testing.T) volume {
 func (v volume) run(t *testing.T, script string, variables ...string) (string, error) {
 	t.Helper()
 	words := strings.Fields(script) // with its flags
-	cmd := exec.CommandContext(t.Context(), "sh", append([]string{filepath.Join("scripts", words[0])}, words[1:]...)...)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "DATA=" + v.dir, "TIGERBEETLE=" + v.binary}, variables...)
+	args := append(append(v.shell[1:], filepath.Join("scripts", words[0])), words[1:]...)
+	cmd := exec.CommandContext(t.Context(), v.shell[0], args...)
+	cmd.Env = append([]string{"PATH=" + v.path, "DATA=" + v.dir, "TIGERBEETLE=" + v.binary}, variables...)
 	output, err := cmd.CombinedOutput()
 	return string(output), err
 }
@@ -119,10 +122,19 @@ func identity(cluster string, replica, count int) []string {
 	return []string{"CLUSTER_ID=" + cluster, fmt.Sprint("REPLICA=", replica), fmt.Sprint("REPLICA_COUNT=", count)}
 }
 
-// binaries are the stub and, where there is one, a real server.
+// eachBinary tests with the stub, with it and BusyBox, which the server's image has, and with
+// a real server.
 func (v volume) eachBinary(t *testing.T, test func(t *testing.T, v volume)) {
 	t.Helper()
 	t.Run("stub", func(t *testing.T) { test(t, v) })
+	t.Run("busybox", func(t *testing.T) {
+		busybox := tool(t, "busybox")
+		path := t.TempDir()
+		for _, name := range []string{"sh", "awk", "expr", "head", "mv", "rm", "sed", "stat", "sync"} {
+			require.NoError(t, os.Symlink(busybox, filepath.Join(path, name)))
+		}
+		test(t, volume{t.TempDir(), v.binary, []string{busybox, "sh"}, path})
+	})
 	t.Run("real", func(t *testing.T) {
 		binary := os.Getenv("TIGERBEETLE_BINARY")
 		if binary == "" {
@@ -131,7 +143,7 @@ func (v volume) eachBinary(t *testing.T, test func(t *testing.T, v volume)) {
 				t.Skipf("no server: TIGERBEETLE_BINARY is not set, and %v", err)
 			}
 		}
-		test(t, volume{t.TempDir(), binary})
+		test(t, volume{t.TempDir(), binary, v.shell, v.path})
 	})
 }
 
@@ -195,7 +207,8 @@ func TestFormatRemembers(t *testing.T) {
 		output, err := v.run(t, "format.sh", append(identity("7", 1, 3), record)...)
 		require.NoError(t, err, output)
 	}
-	lost := volume{t.TempDir(), v.binary}
+	lost := v
+	lost.dir = t.TempDir()
 	output, err := lost.run(t, "format.sh", append(identity("7", 1, 3), record)...)
 	require.Error(t, err)
 	require.Contains(t, output, "7_1.tigerbeetle was here before")

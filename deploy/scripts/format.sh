@@ -42,7 +42,7 @@ fits() {
 identity() {
 	"$tigerbeetle" inspect superblock "$1" 2>/dev/null | awk '
 		$2 ~ /^vsr_state\.checkpoint\.header=/ && match($0, /\.cluster=[0-9]+/) { cluster = substr($0, RSTART + 9, RLENGTH - 9) }
-		$2 ~ /^vsr_state\.members\[/ { split($2, part, /[][=]+/); index_of[part[3]] = part[2] }
+		$2 ~ /^vsr_state\.members\[/ { split($2, part, "="); gsub(/[^0-9]/, "", part[1]); index_of[part[2]] = part[1] }
 		$2 ~ /^vsr_state\.replica_id=/ { split($2, part, "="); id = part[2] }
 		$2 ~ /^vsr_state\.replica_count=/ { split($2, part, "="); count = part[2] }
 		END { if (cluster != "" && id in index_of && count != "") print cluster, index_of[id], count }'

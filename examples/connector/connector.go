@@ -45,27 +45,49 @@ type connector struct {
 	paid int // settlements
 }
 
+func newConnector(log *slog.Logger) (c *connector, err error) {
+	c = &connector{log: log, registry: prometheus.NewRegistry()}
+	c.metrics, err = monitoring.New(c.registry, monitoring.Config{Failed: func(err error) { log.Warn("metrics", "err", err) }})
+	return c, err
+}
+
 // open opens the ledger, provisions the peers, and begins to settle.
 func open(ctx context.Context, opts options, log *slog.Logger) (*connector, error) {
-	c := &connector{log: log, registry: prometheus.NewRegistry()}
-	var err error
-	if c.metrics, err = monitoring.New(c.registry, monitoring.Config{Failed: func(err error) { log.Warn("metrics", "err", err) }}); err != nil {
+	c, err := newConnector(log)
+	if err != nil {
 		return nil, err
 	}
 	l, err := c.openLedger(ctx, opts.ledger)
 	if err != nil {
 		return nil, err
 	}
+	return c, c.start(ctx, l, opts.grace)
+}
+
+// start begins on a ledger, which is closed if it fails.
+func (c *connector) start(ctx context.Context, l ledger.Ledger, grace time.Duration) (err error) {
 	cfg := c.config()
 	if c.client, err = peerledger.New(l, cfg); err != nil {
-		return nil, errors.Join(err, l.Close())
+		return errors.Join(err, l.Close())
 	}
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c.stopWatch = stop
 	if err := c.provision(ctx, watching, cfg); err != nil {
-		return nil, errors.Join(err, c.close(opts.grace))
+		return errors.Join(err, c.close(grace))
 	}
-	return c, nil
+	return nil
+}
+
+// run sends the traffic, reads the books, and ends the connector. Whoever stops it gives it
+// a grace period and kills it then, so what is promised, the books and the closing have a
+// third of it each.
+func (c *connector) run(ctx context.Context, opts options) (summary, error) {
+	third := opts.grace / 3
+	err := c.traffic(ctx, opts)
+	reading, cancel := context.WithTimeout(context.WithoutCancel(ctx), third)
+	defer cancel()
+	sum, sumErr := c.summary(reading)
+	return sum, errors.Join(err, sumErr, c.close(third))
 }
 
 func (c *connector) provision(ctx, watching context.Context, cfg peerledger.Config) error {
@@ -153,15 +175,16 @@ func (c *connector) traffic(ctx context.Context, opts options) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err := c.packet(ctx, rng); err != nil && ctx.Err() == nil {
+		if err := c.packet(ctx, rng, opts.grace/3); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// packet takes a packet through its life: one in ten is rejected by its receiver.
-func (c *connector) packet(ctx context.Context, rng *rand.Rand) error {
+// packet takes a packet through its life: one in ten is rejected by its receiver. When ctx
+// ends, what was promised still has some time.
+func (c *connector) packet(ctx context.Context, rng *rand.Rand, longer time.Duration) error {
 	from := rng.IntN(len(c.peers))
 	to := (from + 1 + rng.IntN(len(c.peers)-1)) % len(c.peers)
 	amount := 1 + rng.Uint64N(dollar)
@@ -173,9 +196,9 @@ func (c *connector) packet(ctx context.Context, rng *rand.Rand) error {
 		c.log.Warn("refused", "code", transfers.Code(err), "err", err) // and so is the sender told
 		return nil
 	}
-	// What was promised is booked, whoever loses patience.
 	promised, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(longer, cancel) })()
 	if fulfilled {
 		_, err = c.client.Recorder.Fulfill(promised, held.Packet)
 	} else {

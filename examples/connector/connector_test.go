@@ -11,12 +11,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
 // No connector leaves a goroutine behind.
@@ -69,6 +71,56 @@ func TestWrongCommandLines(t *testing.T) {
 		require.ErrorIs(t, run(t.Context(), args, io.Discard, io.Discard), errUsage, args)
 	}
 	require.ErrorIs(t, run(t.Context(), []string{"-h"}, io.Discard, io.Discard), flag.ErrHelp)
+}
+
+// stalling is a ledger that answers no more once it is told to.
+type stalling struct {
+	ledger.Ledger
+	stalled chan struct{}
+}
+
+func (s stalling) wait(ctx context.Context) error {
+	select {
+	case <-s.stalled:
+		<-ctx.Done()
+		return ledger.ErrOutcomeUnknown
+	default:
+		return nil
+	}
+}
+
+func (s stalling) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	if err := s.wait(ctx); err != nil {
+		return nil, err
+	}
+	return s.Ledger.LookupAccounts(ctx, ids)
+}
+
+func (s stalling) CreateTransfers(ctx context.Context, transfers []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if err := s.wait(ctx); err != nil {
+		return nil, err
+	}
+	return s.Ledger.CreateTransfers(ctx, transfers)
+}
+
+// Whoever stops it kills it after the grace period: also with a ledger that does not answer
+// it has ended by then, and says that it could not read the books.
+func TestEndsWithinItsGrace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		opts := options{ledger: "embedded", rate: 10, grace: 15 * time.Second}
+		c, err := newConnector(slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		l := stalling{embedded.New(), make(chan struct{})}
+		require.NoError(t, c.start(t.Context(), l, opts.grace))
+		ctx, cancel := context.WithCancel(t.Context())
+		var interrupted time.Time
+		time.AfterFunc(10*time.Second, func() { close(l.stalled) })
+		time.AfterFunc(11*time.Second, func() { interrupted = time.Now(); cancel() })
+		_, err = c.run(ctx, opts)
+		require.Error(t, err)
+		require.LessOrEqual(t, time.Since(interrupted), opts.grace)
+	})
 }
 
 // away is a ledger that does not answer look-ups.

@@ -59,7 +59,7 @@ type options struct {
 	rate    float64       // packets a second; 0: as fast as it goes
 	seed    uint64        // of the traffic
 	listen  string        // "" is nowhere
-	grace   time.Duration // for what is under way at the end
+	grace   time.Duration // for all that is left to do at the end
 	check   string
 	json    bool
 }
@@ -72,7 +72,7 @@ func parse(args []string, stderr io.Writer) (opts options, err error) {
 	flags.Float64Var(&opts.rate, "rate", 0, "`packets` a second; 0 is as fast as it goes")
 	flags.Uint64Var(&opts.seed, "seed", 1, "`number` that the traffic is drawn from")
 	flags.StringVar(&opts.listen, "listen", "", "serve /livez, /readyz and /metrics on this `address`")
-	flags.DurationVar(&opts.grace, "grace", 15*time.Second, "`time` to finish what is under way at the end")
+	flags.DurationVar(&opts.grace, "grace", 15*time.Second, "`time` to finish what is under way after an interruption")
 	flags.StringVar(&opts.check, "check", "", "ask this `URL`, and end with status 0 if it answers 200")
 	flags.BoolVar(&opts.json, "json", false, "print the summary as JSON")
 	if err := flags.Parse(args); err != nil {
@@ -108,12 +108,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := c.serve(opts.listen); err != nil {
 		return errors.Join(err, c.close(opts.grace))
 	}
-	err = c.traffic(ctx, opts)
-	// From here on the interruption does not count: what is under way is finished.
-	finishing, cancel := context.WithTimeout(context.WithoutCancel(ctx), opts.grace)
-	defer cancel()
-	sum, sumErr := c.summary(finishing)
-	if err := errors.Join(err, sumErr, c.close(opts.grace)); err != nil {
+	sum, err := c.run(ctx, opts)
+	if err != nil {
 		return err
 	}
 	if opts.json {
