@@ -3,6 +3,7 @@
 package deploy_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"lukechampine.com/uint128"
 
@@ -21,6 +23,7 @@ import (
 
 // project is a Compose file of this folder under a name of the test's own.
 type project struct {
+	name    string
 	command []string // docker compose, or a stand-alone one
 	file    string
 	env     []string
@@ -46,11 +49,8 @@ func composeCommand(t *testing.T) []string {
 func newProject(t *testing.T, file string, env ...string) project {
 	t.Helper()
 	name := strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-")) + fmt.Sprint(os.Getpid())
-	p := project{composeCommand(t), file, append(env, "COMPOSE_PROJECT_NAME="+name, "PEERLEDGER_METRICS_PORT=0")}
-	image := "ghcr.io/tigerbeetle/tigerbeetle:" + cluster.ClientRelease
-	if output, err := exec.CommandContext(t.Context(), "docker", "image", "inspect", image).CombinedOutput(); err != nil {
-		t.Skipf("%s is missing: %s", image, output)
-	}
+	p := project{name, composeCommand(t), file, append(env, "COMPOSE_PROJECT_NAME="+name, "PEERLEDGER_METRICS_PORT=0")}
+	needImage(t, cmp.Or(os.Getenv("PEERLEDGER_TIGERBEETLE_IMAGE"), "ghcr.io/tigerbeetle/tigerbeetle:"+cluster.ClientRelease), "docker pull")
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
@@ -60,10 +60,34 @@ func newProject(t *testing.T, file string, env ...string) project {
 	return p
 }
 
+func needImage(t *testing.T, image, remedy string) {
+	t.Helper()
+	if output, err := exec.CommandContext(t.Context(), "docker", "image", "inspect", image).CombinedOutput(); err != nil {
+		t.Skipf("the image %s is missing (%s): %s", image, remedy, output)
+	}
+}
+
+// needOwnImage is for what this repository's image does.
+func needOwnImage(t *testing.T) {
+	t.Helper()
+	needImage(t, cmp.Or(os.Getenv("PEERLEDGER_IMAGE"), "peerledger:local"), "docker build -f deploy/Dockerfile -t peerledger:local .")
+}
+
 func (p project) try(ctx context.Context, args ...string) (string, error) {
 	args = append(append(append([]string{}, p.command[1:]...), "-f", p.file), args...)
 	cmd := exec.CommandContext(ctx, p.command[0], args...)
 	cmd.Env = append(os.Environ(), p.env...)
+	output, err := cmd.CombinedOutput()
+	return string(output), err
+}
+
+// script runs a script of the folder of the Compose file.
+func (p project) script(t *testing.T, name string, args ...string) (string, error) {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join(filepath.Dir(p.file), name))
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd.Env = append(append(os.Environ(), p.env...), "COMPOSE="+strings.Join(p.command, " "))
 	output, err := cmd.CombinedOutput()
 	return string(output), err
 }
@@ -152,13 +176,28 @@ func TestSingleNode(t *testing.T) {
 	requireThere(t, open(t, id, p.address(t, "tigerbeetle")))
 }
 
+// All of it as a new user starts it: the connector is ready, the operator's command finds
+// nothing, and the connector's books add up when it is stopped.
+func TestSingleNodeWithTheConnector(t *testing.T) {
+	t.Parallel()
+	needOwnImage(t)
+	p := newProject(t, "single-node/compose.yaml")
+	p.do(t, "up", "--detach", "--wait", "--no-build")
+	p.do(t, "run", "--rm", "-T", "peerledger", "doctor", "--json")
+	require.Contains(t, p.do(t, "run", "--rm", "-T", "peerledger", "balances"), "alice")
+
+	p.do(t, "up", "--detach", "--wait", "--no-build") // again: nothing to do
+	require.Contains(t, p.do(t, "logs", "format"), "nothing to do")
+
+	p.do(t, "stop", "connector")
+	require.Contains(t, p.do(t, "logs", "connector"), "the books add up")
+}
+
 // A backup by Compose's own services is restored into a new volume. It needs the image of
 // this repository: docker build -f deploy/Dockerfile -t peerledger:local .
 func TestBackupOfASingleNode(t *testing.T) {
 	t.Parallel()
-	if output, err := exec.CommandContext(t.Context(), "docker", "image", "inspect", "peerledger:local").CombinedOutput(); err != nil {
-		t.Skipf("peerledger:local is missing (docker build -f deploy/Dockerfile -t peerledger:local .): %s", output)
-	}
+	needOwnImage(t)
 	const id = 180150000000000001
 	backups := t.TempDir()
 	p := newProject(t, "single-node/compose.yaml", "PEERLEDGER_BACKUPS="+backups)
@@ -170,12 +209,8 @@ func TestBackupOfASingleNode(t *testing.T) {
 	require.Error(t, err)
 	require.Contains(t, output, "the data file is in use")
 
-	script, err := filepath.Abs("single-node/backup.sh")
-	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), "sh", script)
-	cmd.Env = append(append(os.Environ(), p.env...), "COMPOSE="+strings.Join(p.command, " "))
-	text, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(text))
+	output, err = p.script(t, "backup.sh")
+	require.NoError(t, err, output)
 
 	p.do(t, "down", "--volumes")
 	p.do(t, "run", "--rm", "--no-deps", "-T", "backup", "restore", "/backups", fmt.Sprintf("/data/%d_0.tigerbeetle", id))
@@ -198,4 +233,53 @@ func TestCluster(t *testing.T) {
 	p.do(t, "start", "replica-1")
 	p.do(t, "stop", "replica-2")
 	requireThere(t, open(t, id, addresses...))
+	t.Run("restarted one by one", func(t *testing.T) { //nolint:paralleltest // on the same replicas
+		needOwnImage(t)
+		testRollingRestart(t, p)
+		requireThere(t, open(t, id, addresses...))
+	})
+	t.Run("one lost and recovered", func(t *testing.T) { //nolint:paralleltest // on the same replicas
+		testLostReplica(t, p)
+		p.do(t, "stop", "replica-0") // so that the recovered one is needed
+		requireThere(t, open(t, id, addresses...))
+	})
+}
+
+// testRollingRestart finds replica-2 stopped.
+func testRollingRestart(t *testing.T, p project) {
+	t.Helper()
+	output, err := p.script(t, "rolling-restart.sh")
+	require.Error(t, err, "one is down already")
+	require.Contains(t, output, "not begun")
+	p.do(t, "start", "replica-2")
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		output, err := p.try(t.Context(), "run", "--rm", "--no-deps", "-T", "peerledger", "doctor", "--strict")
+		assert.NoError(c, err, output)
+	}, 2*time.Minute, 3*time.Second)
+	before := p.do(t, "ps", "--quiet")
+	output, err = p.script(t, "rolling-restart.sh")
+	require.NoError(t, err, output)
+	for _, container := range strings.Fields(before) {
+		require.NotContains(t, p.do(t, "ps", "--quiet"), container, "each was made anew")
+	}
+}
+
+func testLostReplica(t *testing.T, p project) {
+	t.Helper()
+	p.do(t, "up", "--detach", "--wait", "replica-0", "replica-1", "replica-2")
+	output, err := p.script(t, "recover.sh", "1")
+	require.Error(t, err)
+	require.Contains(t, output, "the volume holds")
+	require.Contains(t, p.do(t, "ps", "--status", "running", "replica-1"), "replica-1", "a replica that has its file goes on")
+
+	p.do(t, "rm", "--stop", "--force", "format-1", "replica-1")
+	require.NoError(t, exec.CommandContext(t.Context(), "docker", "volume", "rm", p.name+"_data-1").Run())
+	output, err = p.try(t.Context(), "up", "--detach", "--wait", "replica-1")
+	require.Error(t, err, "it must not be formatted again: %s", output)
+	require.Contains(t, p.do(t, "logs", "format-1"), "was here before")
+
+	output, err = p.script(t, "recover.sh", "1")
+	require.NoError(t, err, output)
+	require.Contains(t, output, "made 180150000000000002_1.tigerbeetle")
+	p.do(t, "up", "--detach", "--wait", "replica-1")
 }
