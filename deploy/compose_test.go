@@ -96,6 +96,11 @@ func TestServers(t *testing.T) {
 			require.Contains(t, s.SecurityOpt, "seccomp=unconfined", "%s: io_uring", name)
 			require.Empty(t, s.Ports, "%s: TigerBeetle has no authentication", name)
 			if s.formats() {
+				// A replica of several must not be formatted again: it has promised something.
+				if env := s.environment(t); name != "format" {
+					require.Equal(t, "/record", env["RECORD"], name)
+					require.Contains(t, s.Volumes, "record:/record", name)
+				}
 				require.Equal(t, "no", s.Restart, name)
 				require.Equal(t, "none", s.NetworkMode, name)
 				continue
@@ -157,7 +162,7 @@ func TestAddresses(t *testing.T) {
 		}
 		s := c.Services["replica-"+string(rune('0'+i))]
 		require.NoError(t, s.Networks.Decode(&network))
-		require.Equal(t, "${PEERLEDGER_SUBNET:-172.30.7}"+host[strings.LastIndex(host, "."):], network["ledger"].Address)
+		require.Equal(t, "${PEERLEDGER_SUBNET:-10.213.7}"+host[strings.LastIndex(host, "."):], network["ledger"].Address)
 	}
 	// The six begin with the three.
 	require.Contains(t, read(t, "cluster/six.env"), "PEERLEDGER_ADDRESSES="+list+",")

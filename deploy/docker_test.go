@@ -223,8 +223,9 @@ func TestCluster(t *testing.T) {
 	t.Parallel()
 	const id = 180150000000000002
 	replicas := []string{"replica-0", "replica-1", "replica-2"}
-	addresses := []string{"172.30.9.10:3001", "172.30.9.11:3001", "172.30.9.12:3001"}
-	p := newProject(t, "cluster/compose.yaml", "PEERLEDGER_SUBNET=172.30.9", "PEERLEDGER_ADDRESSES="+strings.Join(addresses, ","), "PEERLEDGER_CACHE_GRID=64MiB")
+	subnet := fmt.Sprintf("10.213.%d", 8+os.Getpid()%240) // of this process; and not the default
+	addresses := []string{subnet + ".10:3001", subnet + ".11:3001", subnet + ".12:3001"}
+	p := newProject(t, "cluster/compose.yaml", "PEERLEDGER_SUBNET="+subnet, "PEERLEDGER_ADDRESSES="+strings.Join(addresses, ","), "PEERLEDGER_CACHE_GRID=64MiB")
 	p.do(t, append([]string{"up", "--detach", "--wait"}, replicas...)...)
 	l := open(t, id, addresses...)
 	p.do(t, "stop", "replica-1")
@@ -282,4 +283,5 @@ func testLostReplica(t *testing.T, p project) {
 	require.NoError(t, err, output)
 	require.Contains(t, output, "made 180150000000000002_1.tigerbeetle")
 	p.do(t, "up", "--detach", "--wait", "replica-1")
+	require.NotContains(t, p.do(t, "logs", "format-1"), "cannot be inspected", "the guard reads a recovered file too")
 }
