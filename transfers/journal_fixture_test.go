@@ -2,6 +2,7 @@ package transfers_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -178,16 +179,28 @@ func (f *fixture) stop(t *testing.T, r *transfers.Recorder, n int) {
 // files is the content of a folder.
 type files map[string][]byte
 
+// readFiles reads a folder whose journal may be at work: if a file that is not needed any
+// more is removed meanwhile, it reads all of them again, for a state that there was.
 func readFiles(t *testing.T, dir string) files {
 	t.Helper()
+	for {
+		all, err := tryFiles(dir)
+		if !errors.Is(err, os.ErrNotExist) {
+			require.NoError(t, err)
+			return all
+		}
+	}
+}
+
+func tryFiles(dir string) (files, error) {
 	entries, err := os.ReadDir(dir)
-	require.NoError(t, err)
 	all := make(files)
 	for _, entry := range entries {
-		all[entry.Name()], err = os.ReadFile(filepath.Join(dir, entry.Name()))
-		require.NoError(t, err)
+		if all[entry.Name()], err = os.ReadFile(filepath.Join(dir, entry.Name())); err != nil {
+			break
+		}
 	}
-	return all
+	return all, err
 }
 
 // write makes a new folder of the files.

@@ -125,7 +125,7 @@ func (s Subject) lookElsewhere(ctx context.Context, address netip.AddrPort) *net
 
 // judgeReplicas reports of each replica whether it answers, and whether enough do.
 func (s Subject) judgeReplicas(ctx context.Context, replicas []*replica, r *Report) {
-	up := 0
+	up, down := 0, 0
 	for _, p := range replicas {
 		if p.pong != nil {
 			up++
@@ -138,13 +138,17 @@ func (s Subject) judgeReplicas(ctx context.Context, replicas []*replica, r *Repo
 			r.add(ReplicaAnswers, p.String(), fmt.Sprintf("replica %d of cluster %v, release %v, view %d", p.pong.Replica, s.ClusterID, p.pong.Release, p.pong.View))
 		case p.address.IsValid():
 			code, found := judge(p)
-			if enough && (code == NothingListens || code == Unreachable || code == Silent) {
-				code = ReplicaDown
+			if code == NothingListens || code == Unreachable || code == Silent {
+				down++
+				if enough {
+					code = ReplicaDown
+				}
 			}
 			r.add(code, p.String(), found)
 		}
 	}
-	if !enough && len(replicas) > 1 && ctx.Err() == nil {
+	// Replicas that are there and turn us away are no reason for the cluster to stop.
+	if len(replicas)-down < quorum(len(replicas)) && len(replicas) > 1 && ctx.Err() == nil {
 		r.add(QuorumLost, "cluster", fmt.Sprintf("%d of %s answer, and %d must", up, number(len(replicas), "replica"), quorum(len(replicas))))
 	}
 }

@@ -88,8 +88,9 @@ func Ping(ctx context.Context, address string, cluster uint128.Uint128, release 
 		return err
 	})
 	if errors.Is(err, ErrHungUp) {
-		if full := converse(ctx, address, listen); errors.Is(full, ErrFull) || errors.Is(full, ErrForeign) {
-			err = full
+		// What a second look shows is more: also that a server that just ended refuses now.
+		if again := converse(ctx, address, listen); again != nil && !errors.Is(again, ErrSilent) {
+			err = again
 		}
 	}
 	return pong, err

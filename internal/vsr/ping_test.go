@@ -3,6 +3,7 @@ package vsr_test
 import (
 	"context"
 	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,6 +51,27 @@ func TestPingOfAFullServer(t *testing.T) {
 	t.Parallel()
 	_, err := ask(t, vsrtest.Serve(t, vsrtest.Replica{Full: true}), 7, release, time.Minute)
 	require.ErrorIs(t, err, vsr.ErrFull)
+}
+
+// A server that ends while it is asked is not one of another cluster.
+func TestPingOfAServerThatEnds(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.88:0") // no other test gets the port
+	if err != nil {
+		t.Skip("this system has one loopback address alone: ", err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		conn, err := listener.Accept()
+		_ = listener.Close()
+		if err == nil {
+			_ = conn.Close()
+		}
+	}()
+	_, err = ask(t, listener.Addr().String(), 7, release, time.Minute)
+	<-ended
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 }
 
 func TestPingOfSomethingElse(t *testing.T) {
