@@ -143,7 +143,7 @@ old file can still be used (peerledger doctor --data-file).`,
 
 func (a *app) verifyCommand() *cobra.Command {
 	var binary, image string
-	var live, development bool
+	var live bool
 	cmd := &cobra.Command{
 		Use:   "verify backup",
 		Short: "Start a copy of a backup and compare its totals",
@@ -163,7 +163,7 @@ different.`,
 			if err != nil {
 				return err
 			}
-			server, err := a.server(binary, image, development)
+			server, err := a.server(binary, image)
 			if err != nil {
 				return err
 			}
@@ -183,7 +183,6 @@ different.`,
 	flags.StringVar(&binary, "binary", "", "the tigerbeetle `binary` (default $TIGERBEETLE_BINARY, or tigerbeetle on PATH)")
 	flags.StringVar(&image, "image", "", "run this `image` with docker instead")
 	flags.BoolVar(&live, "live", false, "compare with the running original too")
-	flags.BoolVar(&development, "development", false, "start the copy with --development, which takes half the memory")
 	return cmd
 }
 
@@ -233,13 +232,9 @@ func findBackup(folder string) (backup.Backup, error) {
 }
 
 // server is how copies are started.
-func (a *app) server(binary, image string, development bool) (backup.Server, error) {
-	var flags []string
-	if development {
-		flags = []string{"--development"}
-	}
+func (a *app) server(binary, image string) (backup.Server, error) {
 	if image != "" {
-		return backup.Container(image, a.openCopy, flags...), nil
+		return backup.Container(image, a.openCopy), nil
 	}
 	if binary == "" {
 		binary = a.getenv("TIGERBEETLE_BINARY")
@@ -248,7 +243,7 @@ func (a *app) server(binary, image string, development bool) (backup.Server, err
 	if err != nil {
 		return nil, fmt.Errorf("%w: no server to start the copy with: name one with --binary, or an image with --image: %w", errUsage, err)
 	}
-	return backup.Binary(path, a.openCopy, flags...), nil
+	return backup.Binary(path, a.openCopy), nil
 }
 
 func (a *app) openCopy(ctx context.Context, id uint128.Uint128, address string) (ledger.Ledger, error) {

@@ -89,14 +89,14 @@ func TestBackupOnTigerBeetle(t *testing.T) {
 	shell(start)
 	t.Cleanup(func() { shell(stop) })
 	do := func(args ...string) answer {
-		return runIn(t, append([]string{"--config", config, "--cluster-id", "7", "--addresses", address}, args...)...)
+		return runIn(t, append([]string{"--config", config, "--cluster-id", "7", "--addresses", address, "--timeout", "60s"}, args...)...)
 	}
 	got := do("peers", "provision", "--yes")
 	require.Equal(t, statusDone, got.status, got.errors)
 	got = do("backup", "--file", file, "--to", folder, "--stop", stop, "--start", start, "--totals")
 	require.Equal(t, statusDone, got.status, got.errors)
 	require.Equal(t, statusDone, do("settle", "received", "bob@USD", "5", "--key", "after", "--yes").status, "the server runs again")
-	got = do("verify", folder, "--binary", binary, "--development", "--live")
+	got = do("verify", folder, "--binary", binary, "--live")
 	require.Equal(t, statusDone, got.status, got.errors)
 	require.Contains(t, got.out, "Equal to the totals that were noted")
 	require.Contains(t, got.out, "there is more in what came later")

@@ -100,6 +100,23 @@ func TestOnTigerBeetle(t *testing.T) {
 	require.Equal(t, Equal, relation, detail)
 }
 
+// The copy of a production server's file starts too, whatever requests that took.
+func TestCopyOfAProductionServer(t *testing.T) {
+	t.Parallel()
+	path := binary(t)
+	file := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
+	output, err := exec.CommandContext(t.Context(), path, "format", "--cluster=7", "--replica=0", "--replica-count=1", file).CombinedOutput()
+	require.NoError(t, err, string(output))
+	want := writeTransfers(t, Binary(path, open, "--cache-grid=64MiB"), file, 0, ledger.BatchMax)
+	l, stop, err := Binary(path, open)(t.Context(), file)
+	require.NoError(t, err)
+	got, err := ReadTotals(t.Context(), l, nil)
+	require.NoError(t, err)
+	require.NoError(t, stop())
+	relation, detail := Compare(want, got)
+	require.Equal(t, Equal, relation, detail)
+}
+
 // A server that does not start says why.
 func TestServerThatDoesNotTakeTheFile(t *testing.T) {
 	t.Parallel()
