@@ -33,6 +33,7 @@ type app struct {
 	timeout   time.Duration
 	json      bool
 	yes       bool
+	create    bool // an embedded ledger that is not there may be made
 }
 
 // The exit statuses; see the package comment.
@@ -110,7 +111,7 @@ func (a *app) root() *cobra.Command {
 		Short: "Look after the peers, credit and settlements of an Interledger connector on TigerBeetle",
 		Long: `peerledger says what is wrong with a TigerBeetle cluster, shows and changes the
 peers, credit lines and settlements that package peerledger keeps in it, and backs a
-single node up. Nothing is written without --yes.
+single node up. No ledger is written to without --yes.
 
 Which ledger, assets and peers there are is in peerledger.yaml (--config). Which ledger
 is also taken from TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES, and from flags,

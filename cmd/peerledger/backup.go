@@ -15,6 +15,7 @@ import (
 
 	"github.com/peerledger/peerledger/internal/backup"
 	"github.com/peerledger/peerledger/internal/progress"
+	"github.com/peerledger/peerledger/internal/vsr"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
@@ -40,6 +41,9 @@ A replica of a cluster is refused: its backup is the other replicas.`,
   peerledger backup list /backups`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if o.Keep < 0 {
+				return fmt.Errorf("%w: --keep must not be negative: %d", errUsage, o.Keep)
+			}
 			if (stop == "") != (start == "") || o.Snapshot && stop != "" || totals && stop == "" {
 				return fmt.Errorf("%w: --stop and --start go together, not with --snapshot, and --totals needs them", errUsage)
 			}
@@ -51,6 +55,13 @@ A replica of a cluster is refused: its backup is the other replicas.`,
 			}
 			if totals {
 				o.Totals = a.totals
+				sb, err := vsr.ReadSuperblock(o.File)
+				if err == nil {
+					err = a.sameCluster(sb.ClusterID)
+				}
+				if err != nil {
+					return err
+				}
 			}
 			return a.backUp(cmd.Context(), o)
 		},
@@ -170,6 +181,9 @@ different.`,
 			var original func(context.Context) (backup.Totals, error)
 			if live {
 				original = a.totals
+				if err := a.sameCluster(uint128.Uint128(b.Manifest.ClusterID)); err != nil {
+					return err
+				}
 			}
 			bar := a.bar("restoring a copy", 1)
 			report, err := b.Verify(cmd.Context(), server, original, bar.moved)
@@ -225,8 +239,16 @@ func findBackup(folder string) (backup.Backup, error) {
 		return b, nil
 	}
 	list, listErr := backup.List(folder)
-	if len(list) == 0 {
+	switch {
+	case len(list) == 0:
 		return b, errors.Join(err, listErr)
+	case listErr != nil:
+		return b, fmt.Errorf("name one of the backups in %s: the newest may be one that is damaged: %w", folder, listErr)
+	}
+	for _, other := range list {
+		if other.Manifest.ClusterID != list[0].Manifest.ClusterID {
+			return b, fmt.Errorf("%w: name one of the backups in %s: they are of clusters %v and %v", errUsage, folder, list[0].Manifest.ClusterID, other.Manifest.ClusterID)
+		}
 	}
 	return list[0], nil
 }
@@ -248,6 +270,19 @@ func (a *app) server(binary, image string) (backup.Server, error) {
 
 func (a *app) openCopy(ctx context.Context, id uint128.Uint128, address string) (ledger.Ledger, error) {
 	return openCluster(ctx, cluster.Config{ClusterID: id, Addresses: []string{address}, Sessions: 1, OpenTimeout: a.timeout})
+}
+
+// sameCluster refuses to compare a backup with another cluster than its own.
+func (a *app) sameCluster(id uint128.Uint128) error {
+	file, err := a.readConfig()
+	if err != nil {
+		return err
+	}
+	cfg, err := a.cluster(file)
+	if err == nil && !cfg.ClusterID.Equals(id) {
+		err = fmt.Errorf("%w: the data is of cluster %v, and cluster %v is configured", errUsage, id, cfg.ClusterID)
+	}
+	return err
 }
 
 // totals reads the totals of the ledger that the configuration names.

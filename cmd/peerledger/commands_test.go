@@ -194,6 +194,11 @@ func TestOrders(t *testing.T) {
 
 	got := s.do(t, "settle", "resolve", "bob@USD", "abc", "30", "--yes")
 	require.Equal(t, statusFailed, got.status)
+	require.Contains(t, s.ok(t, "settle", "resolve", "bob@USD", "abc", "30"), "no such open order")
+	require.Contains(t, s.ok(t, "settle", "resolve", "bob@USD", id, "30"), "The order is of 30.00.")
+	got = s.do(t, "settle", "resolve", "bob@USD", id, "125", "--yes")
+	require.Equal(t, statusUsage, got.status)
+	require.Contains(t, got.errors, "give --more")
 	s.ok(t, "settle", "resolve", "bob@USD", id, "12.50", "--yes")
 	s.ok(t, "settle", "resolve", "bob@USD", id, "12.50", "--yes") // it may be repeated
 	require.Equal(t, "17.50", rows[peerRow](t, s, "balances", "bob@USD")[0].Position)
@@ -206,8 +211,11 @@ func TestCancel(t *testing.T) {
 	s := newShop(t)
 	s.send(t, 3001)
 	id := s.order(t)
-	require.Contains(t, s.ok(t, "settle", "cancel", "bob@USD", id), "the peer is paid twice")
-	s.ok(t, "settle", "cancel", "bob@USD", id, "--yes")
+	require.Contains(t, s.ok(t, "settle", "cancel", "bob@USD", id, "--force"), "the peer is paid twice")
+	got := s.do(t, "settle", "cancel", "bob@USD", id, "--yes")
+	require.Equal(t, statusFailed, got.status)
+	require.Contains(t, got.errors, "may be paying it")
+	s.ok(t, "settle", "cancel", "bob@USD", id, "--force", "--yes")
 	require.Equal(t, "30.00", rows[peerRow](t, s, "balances", "bob@USD")[0].Position)
 	require.Empty(t, rows[orderRow](t, s, "orders"))
 }

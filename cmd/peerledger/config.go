@@ -46,6 +46,9 @@ type peerConfig struct {
 	SettleTo   string `yaml:"settle_to"`   // "" is 0
 }
 
+// errNoLedger says that neither flags nor the environment nor the file say which ledger.
+var errNoLedger = errors.New("no ledger is named")
+
 const defaultFile = "peerledger.yaml"
 
 // readConfig reads the configuration file: the one that is named, or the default one if it
@@ -211,7 +214,7 @@ func (a *app) cluster(file config) (cluster.Config, error) {
 		cfg.Addresses = a.addresses
 	}
 	if id == "" && len(cfg.Addresses) == 0 {
-		return cfg, fmt.Errorf("%w: no ledger is named: set TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES, or cluster_id and addresses in %s, or give --cluster-id and --addresses, or --folder", errUsage, file.name())
+		return cfg, fmt.Errorf("%w: %w: set TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES, or cluster_id and addresses in %s, or give --cluster-id and --addresses, or --folder", errUsage, errNoLedger, file.name())
 	}
 	number, err := ledger.ParseAmount(id)
 	if err != nil {

@@ -73,9 +73,7 @@ func (a *app) lineCommand(
 				Action: name + " the credit line", Peer: account.Peer(), Asset: asset.String(),
 				Before: asset.Format(b.CreditLine), After: asset.Format(after(b.CreditLine, amount)),
 			}
-			if name != "set" {
-				c.look = fmt.Sprintf("Look at the line with peerledger balances %s before you give the command again: it was %s.", account.Peer(), c.Before)
-			}
+			c.look = fmt.Sprintf("Look at the line with peerledger balances %s before you give the command again: it was %s.", account.Peer(), c.Before)
 			return a.write(c, func(c *change) error {
 				changed, err := do(d.book, cmd.Context(), account, amount, options...)
 				c.Before, c.After = asset.Format(changed.Before), asset.Format(changed.After)

@@ -55,7 +55,7 @@ func (a *app) openLedger(ctx context.Context, cfg config) (ledger.Ledger, error)
 	}
 	if folder != "" {
 		// Opening would make it; whoever reads has mistyped.
-		if _, err := os.Stat(folder); err != nil && !a.yes {
+		if _, err := os.Stat(folder); err != nil && !a.create {
 			return nil, fmt.Errorf("%w: no ledger to read: %w", errUsage, err)
 		}
 		l, err := embedded.Open(folder)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -31,7 +32,9 @@ It ends with status 0 if there is no problem, also with warnings, and with 5 if 
 			if err != nil {
 				return err
 			}
-			subject.DataFile = dataFile
+			if subject.DataFile = dataFile; dataFile != "" && errors.Is(subject.ConfigErr, errNoLedger) {
+				subject.ConfigErr = nil // the file alone is asked for
+			}
 			report := doctor.Examine(cmd.Context(), subject)
 			if err := a.showReport(report); err != nil {
 				return err

@@ -6,7 +6,7 @@
 //	peerledger credit set alice 500 --yes
 //
 // It reads which ledger, assets and peers there are from peerledger.yaml (--config), and
-// which ledger also from flags and the environment. Nothing is written without --yes.
+// which ledger also from flags and the environment. No ledger is written to without --yes.
 // docs/operations.md is the guide; "peerledger help" lists everything.
 //
 // It ends with one of these statuses:
@@ -29,8 +29,12 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	// A second signal does no more than the first: whoever stopped a server starts it again.
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	a := &app{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
 		shown: term.IsTerminal(int(os.Stdout.Fd())), watched: term.IsTerminal(int(os.Stderr.Fd())),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,7 @@ func (a *app) benchCommand() *cobra.Command {
 		Long: `Measures the recorder against hand-batched and single calls of the ledger's client, on
 the embedded ledger or on the cluster that the configuration names (--ledger cluster). On a cluster it writes accounts and transfers of its own, which
 stay: use one that is for this. The package comment of examples/bench explains the columns.`,
-		Example: "  peerledger bench\n  peerledger bench --ledger cluster --packets 1000000 --max 30s --count 5",
+		Example: "  peerledger bench\n  peerledger bench --ledger cluster --yes --packets 1000000 --max 30s --count 5",
 		Args:    exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b.OnCluster(func() (cluster.Config, error) {
@@ -31,10 +32,14 @@ stay: use one that is for this. The package comment of examples/bench explains t
 				cfg.Sessions = 0 // as many as each measurement wants
 				return cfg, err
 			})
+			if cmd.Flags().Lookup("ledger").Value.String() == "cluster" && !a.yes {
+				return fmt.Errorf("%w: it writes accounts and transfers that stay: use a cluster made for it, and --yes", errUsage)
+			}
 			return b.Run(cmd.Context(), cmd.Flags().Changed, a.stdout, a.stderr, a.watched)
 		},
 	}
 	cmd.Flags().AddGoFlagSet(flags)
+	a.writes(cmd)
 	return cmd
 }
 

@@ -32,7 +32,7 @@ end by their timeouts. Interrupted, it goes on where it was.`,
 					return err
 				}
 			}
-			to.timeout, to.yes = a.timeout, a.yes
+			to.timeout, to.create = a.timeout, true
 			cfg, err := a.readConfig()
 			if err != nil {
 				return err
@@ -61,6 +61,11 @@ func (a *app) between(ctx context.Context, cfg config, to *app, c *change) (err 
 		return fmt.Errorf("the new ledger: %w", err)
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
+	defer func() {
+		if a.watched && !a.json {
+			fmt.Fprintln(a.stderr) // behind the last line of migrating
+		}
+	}()
 	result, err := migrate.Run(ctx, source, target, min(batchMax(source), batchMax(target)), a.migrating)
 	c.Note = fmt.Sprintf("%d accounts and %d transfers; %d holds had expired; %d rows had been copied before. All accounts are equal.",
 		result.Accounts, result.Transfers, result.Expired, result.Already)

@@ -73,6 +73,7 @@ line: --credit-line, or what the configuration says. A peer that is there alread
 it is.`,
 		Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			a.create = a.yes
 			return a.atDesk(cmd.Context(), func(d *desk) error {
 				account, asset, err := d.account(args[0], *asset)
 				if err != nil {
@@ -114,6 +115,7 @@ grants the credit line of each that never had one. It may be given again at any 
 by any number of machines at once.`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.create = a.yes
 			return a.atDesk(cmd.Context(), func(d *desk) error {
 				var peers []accounts.Peer
 				for _, p := range d.cfg.Peers {
@@ -159,9 +161,10 @@ func (a *app) onPeer(asset *string, cmd *cobra.Command, action, note string, do 
 				if err := do(d, account); err != nil {
 					return err
 				}
-				b, err := d.book.Balance(cmd.Context(), account)
-				c.After = peerRowOf(b, "").State
-				return err
+				if b, err := d.book.Balance(cmd.Context(), account); err == nil { // it is written all the same
+					c.After = peerRowOf(b, "").State
+				}
+				return nil
 			})
 		})
 	}

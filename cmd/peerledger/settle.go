@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -98,7 +99,19 @@ func (a *app) paidCommand(asset *string) *cobra.Command {
 	})
 }
 
+// openOrder looks an open order up.
+func openOrder(ctx context.Context, engine *settlement.Engine, account accounts.Account, id ledger.ID) (settlement.OpenOrder, bool, error) {
+	orders, err := engine.Orders(ctx, account)
+	for _, o := range orders {
+		if o.ID == id {
+			return o, true, err
+		}
+	}
+	return settlement.OpenOrder{}, false, err
+}
+
 func (a *app) resolveCommand(asset *string) *cobra.Command {
+	var more bool
 	cmd := &cobra.Command{
 		Use: "resolve peer order amount", Short: "Close an order with what was paid for it",
 		Long: "Closes an open order with what the rail has paid in all under its key. A part is allowed,\nand the rest is owed again.",
@@ -114,6 +127,17 @@ func (a *app) resolveCommand(asset *string) *cobra.Command {
 					return fmt.Errorf("%w: order %q: %w", errUsage, args[1], err)
 				}
 				c := change{Action: "close an order as paid", Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Order: order.String()}
+				open, found, err := openOrder(cmd.Context(), engine, p.account, order)
+				switch {
+				case err != nil:
+					return err
+				case !found:
+					c.Note = "There is no such open order: it is closed already, or another peer's."
+				case open.Amount.Less(p.amount) && !more:
+					return fmt.Errorf("%w: the order is of %s, and %s is more: give --more if so much was paid", errUsage, p.asset.Format(open.Amount), c.Amount)
+				default:
+					c.Note = "The order is of " + p.asset.Format(open.Amount) + "."
+				}
 				return a.write(c, func(*change) error {
 					_, err := engine.Resolve(cmd.Context(), p.account, order, p.amount)
 					return err
@@ -121,11 +145,17 @@ func (a *app) resolveCommand(asset *string) *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&more, "more", false, "more was paid than ordered, and all of it is booked")
 	a.writes(cmd)
 	return cmd
 }
 
+// aliveFor is how long after its last claim an order's engine counts as alive; it is twice
+// the default settlement.Config.Lease.
+const aliveFor = 2 * time.Minute
+
 func (a *app) cancelCommand(asset *string) *cobra.Command {
+	var force bool
 	cmd := &cobra.Command{
 		Use: "cancel peer order", Short: "Give an order back that will never be paid",
 		Long: "Gives an open order back: the amount is owed again, and may be ordered again. Only when\nit is certain that the rail will never pay under its key; else the peer is paid twice.",
@@ -144,6 +174,18 @@ func (a *app) cancelCommand(asset *string) *cobra.Command {
 					Action: "give an order back", Peer: account.Peer(), Asset: found.String(), Order: order.String(),
 					Note: "If the rail can still pay under this key, the peer is paid twice.",
 				}
+				open, known, err := openOrder(cmd.Context(), engine, account, order)
+				switch {
+				case err != nil:
+					return err
+				case !known:
+					c.Note = "There is no such open order: it is closed already, or another peer's."
+				case time.Since(latest(open.Claimed, open.Placed)) < aliveFor && !force:
+					return fmt.Errorf("%w: its engine was at work %v ago, and may be paying it: stop that connector, or have the rail refuse the key; then give --force, or wait",
+						errAlive, time.Since(latest(open.Claimed, open.Placed)).Round(time.Second))
+				default:
+					c.Amount = open.Asset.Format(open.Amount)
+				}
 				return a.write(c, func(*change) error {
 					_, err := engine.Cancel(cmd.Context(), account, order)
 					return err
@@ -151,8 +193,19 @@ func (a *app) cancelCommand(asset *string) *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&force, "force", false, "also if its engine was at work a moment ago")
 	a.writes(cmd)
 	return cmd
+}
+
+// errAlive says that the engine of an order may be paying it.
+var errAlive = errors.New("the order is not left alone")
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // paymentRow is an order that was paid.
@@ -188,6 +241,9 @@ later; anything else leaves the order open, and the next call has the same key.`
 					return d.wouldSettle(cmd.Context(), list)
 				}
 				payments, err := engine.Settle(cmd.Context(), list...)
+				if errors.Is(err, ledger.ErrOutcomeUnknown) {
+					err = &unknownError{err, "Give the same command again, with the same program: an order that is open is paid under the same key."}
+				}
 				rows := make([]paymentRow, len(payments))
 				for i, p := range payments {
 					asset := p.Order.Asset

@@ -46,7 +46,7 @@ func TestOnACluster(t *testing.T) {
 		{[]string{"orders"}, "order"},
 		{[]string{"peers"}, "150.00"},
 		{[]string{"watch", "--once"}, "0 open orders"},
-		{[]string{"bench", "--ledger", "cluster", "--packets", "100", "--count", "1", "--callers", "2", "--ways", "record", "--phase", "single", "--lanes", "1", "--peers", "3"}, "record"},
+		{[]string{"bench", "--ledger", "cluster", "--yes", "--packets", "100", "--count", "1", "--callers", "2", "--ways", "record", "--phase", "single", "--lanes", "1", "--peers", "3"}, "record"},
 	} {
 		got := o.do(t, step.args...)
 		require.Equal(t, statusDone, got.status, "%v: %s", step.args, got.errors)
@@ -62,6 +62,9 @@ func TestOnACluster(t *testing.T) {
 func TestBenchNeedsACluster(t *testing.T) {
 	t.Parallel()
 	got := runIn(t, "bench", "--ledger", "cluster")
+	require.Equal(t, statusUsage, got.status)
+	require.Contains(t, got.errors, "use a cluster made for it, and --yes")
+	got = runIn(t, "bench", "--ledger", "cluster", "--yes")
 	require.Equal(t, statusUsage, got.status, got.errors)
 	require.Contains(t, got.errors, "no ledger is named")
 }

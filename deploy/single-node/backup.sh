@@ -11,6 +11,6 @@ compose=${COMPOSE:-docker compose}
 run() { $compose "$@"; }
 
 trap 'run start tigerbeetle' EXIT
-trap 'exit 1' INT TERM
+trap 'exit 1' HUP INT TERM
 run stop tigerbeetle
 run run --rm --no-deps -T backup

@@ -23,8 +23,8 @@ type Options struct {
 	// happened in between, also when ctx has ended. Default neither: the server is stopped
 	// already. Both or none.
 	Stop, Start func(context.Context) error
-	// Snapshot says that File is in an atomic snapshot of its file system, so that it does
-	// not matter whether a server runs with the original.
+	// Snapshot notes that File is in an atomic snapshot of its file system, whose server may
+	// run with the original. A file that a server holds is the original, and refused.
 	Snapshot bool
 	// Totals reads the totals of the running server just before it is stopped, for Verify to
 	// compare with. Default they are not noted.
@@ -156,13 +156,11 @@ func (o Options) copy(ctx context.Context, partial string) (m Manifest, startErr
 			return m, nil, err
 		}
 	}
-	if !o.Snapshot {
-		lock, err := hold(ctx, o.File)
-		if err != nil {
-			return m, nil, err
-		}
-		defer func() { _ = lock.Close() }() // before the server is started
+	lock, err := hold(ctx, o.File) // also of a snapshot: if a server holds it, it is none
+	if err != nil {
+		return m, nil, err
 	}
+	defer func() { _ = lock.Close() }() // before the server is started
 	m, err = o.copyHeld(ctx, partial, m.Totals)
 	return m, nil, err
 }
@@ -174,7 +172,7 @@ func hold(ctx context.Context, path string) (*flock.Flock, error) {
 	ctx, cancel := context.WithTimeout(ctx, lockFor)
 	defer cancel()
 	if mine, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil || !mine {
-		return nil, fmt.Errorf("%w: %s: stop the server first, or say how to (--stop, --start)", ErrInUse, path)
+		return nil, fmt.Errorf("%w: %s: a server runs with it: stop it first, or say how to (--stop, --start); a file in a snapshot is held by nobody", ErrInUse, path)
 	}
 	return lock, nil
 }

@@ -68,8 +68,9 @@ func TestFileInUse(t *testing.T) {
 	require.Empty(t, list)
 
 	o := n.options()
-	o.Snapshot = true // of which nobody minds the lock
-	require.True(t, n.create(t, o).Manifest.Snapshot)
+	o.Snapshot = true // but it is none
+	_, err = Create(t.Context(), o)
+	require.ErrorIs(t, err, ErrInUse)
 
 	// The server that is stopped lets go.
 	stopped, started := 0, 0

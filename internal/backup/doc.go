@@ -27,6 +27,8 @@ var (
 	ErrBusy = errors.New("backup: another one is at work in this folder")
 	// ErrDamaged says that a backup is not what its manifest says, or has none.
 	ErrDamaged = errors.New("backup: damaged")
+	// ErrOtherCluster says that a file's name is that of another cluster than the backup's.
+	ErrOtherCluster = errors.New("backup: of another cluster")
 	// ErrNotEmpty says that there is a data file already where one would be restored.
 	ErrNotEmpty = errors.New("backup: the volume is not empty")
 )

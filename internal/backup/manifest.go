@@ -3,6 +3,7 @@ package backup
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -49,7 +50,7 @@ func Open(folder string) (Backup, error) {
 	b := Backup{Folder: folder}
 	content, err := os.ReadFile(filepath.Join(folder, manifestName))
 	if err != nil {
-		return b, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return b, missing(err)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.DisallowUnknownFields()
@@ -64,12 +65,21 @@ func Open(folder string) (Backup, error) {
 	}
 	info, err := os.Stat(filepath.Join(folder, dataName))
 	if err != nil {
-		return b, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return b, missing(err)
 	}
 	if info.Size() != b.Manifest.Packed {
 		return b, fmt.Errorf("%w: %s has %d bytes, and should have %d", ErrDamaged, filepath.Join(folder, dataName), info.Size(), b.Manifest.Packed)
 	}
 	return b, nil
+}
+
+// missing says that a backup is damaged if a file of it is not there; other errors are those
+// of whoever reads.
+func missing(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return fmt.Errorf("backup: %w", err)
 }
 
 // writeManifest writes the manifest of a backup, onto the disk.

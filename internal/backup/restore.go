@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 
 	"github.com/peerledger/peerledger/internal/vsr"
 )
@@ -22,13 +23,19 @@ func (b Backup) moved(progress func(done, all int64)) func(int64) {
 	return func(done int64) { progress(done, b.Manifest.Size) }
 }
 
+// dataFileName is how data files are called by convention: cluster and replica.
+var dataFileName = regexp.MustCompile(`^([0-9]+)_[0-9]+\.tigerbeetle$`)
+
 // Restore writes a backup's data file, into a folder without any *.tigerbeetle file: a
 // server must not find two, and nothing is ever replaced. The file is there, checked and on
 // the disk, when Restore returns; with an error there is none. progress may be nil.
 //
-// Errors: ErrNotEmpty, ErrDamaged, and those of the files.
+// Errors: ErrOtherCluster, ErrNotEmpty, ErrDamaged, and those of the files.
 func (b Backup) Restore(ctx context.Context, target string, progress func(done, all int64)) (err error) {
 	folder := filepath.Dir(target)
+	if m := dataFileName.FindStringSubmatch(filepath.Base(target)); m != nil && m[1] != b.Manifest.ClusterID.String() {
+		return fmt.Errorf("%w: %s is of cluster %v, and %s would be of %s", ErrOtherCluster, b.Folder, b.Manifest.ClusterID, target, m[1])
+	}
 	present, err := filepath.Glob(filepath.Join(folder, "*.tigerbeetle"))
 	if err != nil {
 		return err

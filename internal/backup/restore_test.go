@@ -33,6 +33,13 @@ func TestRestoreIntoAnEmptyVolumeOnly(t *testing.T) {
 	}
 }
 
+func TestRestoreUnderTheNameOfAnotherCluster(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	err := n.create(t, n.options()).Restore(t.Context(), filepath.Join(t.TempDir(), "8_0.tigerbeetle"), nil)
+	require.ErrorIs(t, err, ErrOtherCluster)
+}
+
 func TestInterruptedRestore(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)

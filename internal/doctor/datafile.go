@@ -41,6 +41,10 @@ func (s Subject) examineDataFile(r *Report) (held bool) {
 	return held
 }
 
+// lastBlock is how much shorter than its superblock says a whole file may be: the last block
+// is written only as far as it is used.
+const lastBlock = 512 << 10
+
 // examineFile looks at one data file.
 func (s Subject) examineFile(path string, r *Report) (held bool) {
 	sb, err := vsr.ReadSuperblock(path)
@@ -57,12 +61,12 @@ func (s Subject) examineFile(path string, r *Report) (held bool) {
 		r.add(DataFileUnread, path, err.Error())
 		return false
 	}
-	if uint64(info.Size()) < sb.Size {
+	if uint64(info.Size())+lastBlock <= sb.Size {
 		r.add(DataFileShort, path, fmt.Sprintf("it has %d bytes of %d", info.Size(), sb.Size))
 	}
 	what := fmt.Sprintf("cluster %v, replica %d of %d, release %v", sb.ClusterID, sb.Replica, sb.ReplicaCount, sb.Release)
 	right := true
-	if s.ConfigErr == nil && !sb.ClusterID.Equals(s.ClusterID) {
+	if s.ConfigErr == nil && (len(s.Addresses) > 0 || !s.ClusterID.IsZero()) && !sb.ClusterID.Equals(s.ClusterID) {
 		right = false
 		r.add(DataFileOther, path, fmt.Sprintf("%s; configured is cluster %v", what, s.ClusterID))
 	}

@@ -27,6 +27,8 @@ func TestDataFiles(t *testing.T) {
 	other.ClusterID = uint128.From64(8)
 	long := superblock
 	long.Size = 1 << 30
+	used := superblock
+	used.Size = vsrtest.DataFileSize + lastBlock - 1
 	tests := map[string]struct {
 		prepare func(t *testing.T, dir string)
 		file    string // beneath the folder; "" is the folder
@@ -38,6 +40,7 @@ func TestDataFiles(t *testing.T) {
 		"no such file":      {write("other", superblock), "7_0.tigerbeetle", []Code{DataFileMissing}},
 		"another cluster's": {write("8_0.tigerbeetle", other), "", []Code{DataFileOther}},
 		"cut":               {write("7_0.tigerbeetle", long), "", []Code{DataFileShort, DataFileRight}},
+		"last block":        {write("7_0.tigerbeetle", used), "", []Code{DataFileRight}},
 		"two": {func(t *testing.T, dir string) {
 			t.Helper()
 			write("7_0.tigerbeetle", superblock)(t, dir)

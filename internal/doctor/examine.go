@@ -53,7 +53,7 @@ func Examine(ctx context.Context, s Subject) Report {
 		for _, err := range flatten(s.ConfigErr) {
 			r.add(ConfigInvalid, "configuration", err.Error())
 		}
-	} else {
+	} else if len(s.Addresses) > 0 { // else the data file alone is asked for
 		s.examineCluster(ctx, &r)
 	}
 	if s.DataFile != "" {

@@ -193,7 +193,7 @@ var known = map[Code]knowledge{
 	},
 	DataFileShort: {
 		Problem, "The file is shorter than its superblock says: it was cut, by a full disk or a copy that stopped.",
-		"As for a damaged file: recover in a cluster, restore from a backup for a single node.",
+		"Start the server with it first. Only if it ends: recover in a cluster, restore from a backup for a single node.",
 	},
 	DataFileOther: {
 		Problem, "The file belongs to another cluster or replica than the configuration says.",

@@ -8,12 +8,17 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
+// sessionWithin is how long all that is asked of the session may take.
+const sessionWithin = 30 * time.Second
+
 // examineSession opens a session and has a look-up answered.
 func (s Subject) examineSession(ctx context.Context, r *Report) {
 	if s.Open == nil {
 		r.add(NoClient, "session", "not tried")
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, sessionWithin)
+	defer cancel()
 	began := time.Now()
 	session, err := s.Open(ctx)
 	if err != nil {

@@ -25,6 +25,8 @@ var (
 	ErrRefused = errors.New("migrate: the new ledger refuses a row")
 	// ErrDifferent says that the ledgers are not the same at the end.
 	ErrDifferent = errors.New("migrate: the ledgers differ")
+	// ErrEmpty says that the old ledger has nothing in it: it is hardly the one that is meant.
+	ErrEmpty = errors.New("migrate: the old ledger is empty")
 	// ErrTooYoung says that a row is so new that importing it is not safe.
 	ErrTooYoung = errors.New("migrate: the old ledger is still written to")
 )
@@ -71,7 +73,7 @@ type migration struct {
 // where it was. batch is how many rows the ledgers take in a request, at most. progress may
 // be nil.
 //
-// Errors: ErrNotEmpty, ErrRefused and ErrDifferent name the row; ErrTooYoung; those of the
+// Errors: ErrEmpty; ErrNotEmpty, ErrRefused and ErrDifferent name the row; ErrTooYoung; those of the
 // requests.
 func Run(ctx context.Context, from, to ledger.Ledger, batch int, progress func(Progress)) (Result, error) {
 	m := &migration{ctx: ctx, from: from, to: to, progress: progress, now: time.Now, most: min(batch, batchMax), holds: newHolds()}
@@ -123,6 +125,9 @@ func (m *migration) copyAccounts() error {
 		m.tell("accounts", m.result.Accounts)
 		return m.writeAccounts(events)
 	})
+	if err == nil && m.result.Accounts == 0 {
+		return ErrEmpty
+	}
 	if err == nil && !found {
 		return fmt.Errorf("%w: it has an account of %v that the old one has not", ErrNotEmpty, at(have))
 	}

@@ -39,7 +39,7 @@ func (m *migration) copyTransfers() (err error) {
 			}
 			continue // and see what became of it meanwhile
 		}
-		if err := m.voidExpired(uint64(m.now().UnixNano())); err != nil {
+		if err := m.voidExpired(uint64(m.now().Add(-settled).UnixNano())); err != nil {
 			return err
 		}
 	}

@@ -30,7 +30,8 @@ type Superblock struct {
 	// CheckpointAt its time by the cluster's clock; 0 and zero before the first one.
 	CheckpointOp uint64
 	CheckpointAt time.Time
-	// Size is the least size of the file, in bytes: one that is shorter was cut.
+	// Size is how far the file is used, in bytes. The last block is written only as far as it
+	// is used itself, so the file may be shorter by up to 512 KiB.
 	Size uint64
 }
 
