@@ -72,7 +72,7 @@ func (s Subject) examineFile(path string, r *Report) (held bool) {
 	}
 	if n := len(s.Addresses); s.ConfigErr == nil && n != 0 && n != sb.ReplicaCount {
 		right = false
-		r.add(ReplicaCount, path, fmt.Sprintf("%s; the configuration has %s", what, strings.Replace(number(n, "address"), "addresss", "addresses", 1)))
+		r.add(ReplicaCount, path, fmt.Sprintf("%s; the configuration has %s", what, number(n, "address", "addresses")))
 	}
 	if right {
 		r.add(DataFileRight, path, what)

@@ -105,9 +105,10 @@ func flatten(err error) []error {
 	return []error{err}
 }
 
-func number(n int, what string) string {
+// number is so many of something; several is their name in the plural.
+func number(n int, one, several string) string {
 	if n == 1 {
-		return "1 " + what
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf("%d %s", n, several)
 }

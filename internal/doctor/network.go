@@ -149,7 +149,7 @@ func (s Subject) judgeReplicas(ctx context.Context, replicas []*replica, r *Repo
 	}
 	// Replicas that are there and turn us away are no reason for the cluster to stop.
 	if len(replicas)-down < quorum(len(replicas)) && len(replicas) > 1 && ctx.Err() == nil {
-		r.add(QuorumLost, "cluster", fmt.Sprintf("%d of %s answer, and %d must", up, number(len(replicas), "replica"), quorum(len(replicas))))
+		r.add(QuorumLost, "cluster", fmt.Sprintf("%d of %s answer, and %d must", up, number(len(replicas), "replica", "replicas"), quorum(len(replicas))))
 	}
 }
 
@@ -191,7 +191,7 @@ func judgeOrder(replicas []*replica, r *Report) {
 		}
 		i := p.pong.Replica
 		if i >= len(replicas) {
-			r.add(ReplicaCount, p.String(), fmt.Sprintf("it is replica %d, and the list has only %s", i, number(len(replicas), "address")+"es"))
+			r.add(ReplicaCount, p.String(), fmt.Sprintf("it is replica %d, and the list has only %s", i, number(len(replicas), "address", "addresses")))
 			return
 		}
 		if right[i] != "" {
