@@ -159,7 +159,7 @@ func (d *desk) showOwn(cmd *cobra.Command, asset string) error {
 	var rows []ownRow
 	for _, p := range positions {
 		a := p.Asset
-		if asset != "" && asset != a.Code && asset != a.String() {
+		if !goesBy(a, asset) {
 			continue
 		}
 		rows = append(rows, ownRow{

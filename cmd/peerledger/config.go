@@ -130,7 +130,7 @@ func (c config) accounts() accounts.Config {
 func (c config) asset(name string) (accounts.Asset, error) {
 	var found []accounts.Asset
 	for _, asset := range c.accounts().Assets {
-		if name == "" || name == asset.Code || name == asset.String() {
+		if goesBy(asset, name) {
 			found = append(found, asset)
 		}
 	}
@@ -146,6 +146,12 @@ func (c config) asset(name string) (accounts.Asset, error) {
 	default:
 		return accounts.Asset{}, fmt.Errorf("%w: %q is more than one asset; say which, as in %v", errUsage, name, found[0])
 	}
+}
+
+// goesBy reports whether a name is that of an asset: its code, or its code and scale. "" is
+// that of every one.
+func goesBy(asset accounts.Asset, name string) bool {
+	return name == "" || name == asset.Code || name == asset.String()
 }
 
 func (c config) name() string {

@@ -115,7 +115,7 @@ func (d *desk) accounts(names []string, asset string) ([]accounts.Account, error
 		if err != nil {
 			return nil, err
 		}
-		if asset != "" && asset != found.Code && asset != found.String() {
+		if !goesBy(found, asset) {
 			continue
 		}
 		account, err := d.book.Account(p.ID, found)
