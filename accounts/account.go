@@ -44,9 +44,11 @@ func (a Account) String() string {
 	}
 }
 
-// PeerIDs are the ids of the three ledger accounts of a peer in one asset.
+// PeerIDs are the ids of the four ledger accounts of a peer in one asset. A peer that a
+// version before arrears provisioned may have no Arrears account in the ledger yet: see
+// Book.EnsureArrears.
 type PeerIDs struct {
-	Peer, Line, Settlement ledger.ID
+	Peer, Line, Settlement, Arrears ledger.ID
 }
 
 // AssetIDs are the ids of our own ledger accounts in one asset.
@@ -54,7 +56,7 @@ type AssetIDs struct {
 	Liquidity ledger.ID // our position, crossed by packets between assets
 	Revenue   ledger.ID // fees
 	Dust      ledger.ID // what rounding leaves over
-	Suspense  ledger.ID // what must be booked but has no other home yet
+	Suspense  ledger.ID // money of closed peers, and the other side of what is booked by hand
 	Outside   ledger.ID // capital put in or taken out
 	Control   ledger.ID // the other side of zero-amount markers
 }

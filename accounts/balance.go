@@ -2,7 +2,6 @@ package accounts
 
 import (
 	"context"
-	"fmt"
 	"math/big"
 	"time"
 
@@ -22,9 +21,15 @@ type Balance struct {
 
 	Payable    ledger.Amount // what we owe the peer; 0 if Receivable is not
 	Receivable ledger.Amount // what the peer owes us; 0 if Payable is not
-	// Prepaid is the part of Payable that the peer paid in and no packet
-	// earned. It is not paid out by a settlement.
+	// Arrears is the part of Receivable that the peer's account could not be charged when it
+	// was booked. It is collected as soon as the account has headroom.
+	Arrears ledger.Amount
+	// Prepaid is the part of Payable that the peer paid in, or an operator credited, and
+	// that no packet from the peer has used. It is never paid back without being asked for.
 	Prepaid ledger.Amount
+	// PrepaidAtMost says that Prepaid is an upper bound: the peer account has no history
+	// (Config.NoHistory), or the balance is of LookUpBalances, which reads no history.
+	PrepaidAtMost bool
 
 	HeldIn   ledger.Amount // of packets in flight from the peer: will be debited if fulfilled
 	HeldOut  ledger.Amount // of packets in flight to the peer: will be credited if fulfilled
@@ -89,65 +94,37 @@ func (b *Book) Balance(ctx context.Context, account Account) (Balance, error) {
 	return balances[0], nil
 }
 
-// Balances reads the balances of peers, in the order asked, some 2,700 of them in
-// a request. Those of one request are of one moment.
-//
-// Errors: ErrNotProvisioned names a handle that the ledger has no accounts for
-// (our own has none), ErrUnknownAsset one whose ledger number the Book does not
-// have; any other error is that of a request.
-func (b *Book) Balances(ctx context.Context, accounts ...Account) ([]Balance, error) {
-	ids := make([]ledger.ID, 0, accountsPerPeer*len(accounts))
-	for _, a := range accounts {
-		if _, known := b.assets[a.ledger]; !known {
-			return nil, fmt.Errorf("%w: %v", ErrUnknownAsset, a)
-		}
-		p := b.PeerIDs(a)
-		ids = append(ids, p.Peer, p.Line, p.Settlement)
-	}
-	byID, err := b.lookupIDs(ctx, ids, accountsPerPeer)
-	if err != nil {
-		return nil, fmt.Errorf("look up balances: %w", err)
-	}
-	balances := make([]Balance, len(accounts))
-	for i, a := range accounts {
-		peer, found := byID[ids[i*accountsPerPeer]]
-		line, foundLine := byID[ids[i*accountsPerPeer+1]]
-		settlement, foundSettlement := byID[ids[i*accountsPerPeer+2]]
-		if !found || !foundLine || !foundSettlement || a.Own() {
-			return nil, fmt.Errorf("%w: %v", ErrNotProvisioned, a)
-		}
-		balances[i] = newBalance(a, b.assets[a.ledger].asset, &peer, &line, &settlement)
-	}
-	return balances, nil
-}
-
 // lineOf is the credit line that a line account stands for.
 func lineOf(line *ledger.Account) ledger.Amount {
 	return line.DebitsPosted.SubFloor(line.CreditsPosted)
 }
 
-// newBalance works a balance out from the three accounts. The ledger keeps the
-// peer account's debits within its credits and the line account's credits within
-// its debits, so no difference below goes under 0 unless somebody else books on
-// these accounts; then it is cut at 0, which never pays out more.
-func newBalance(a Account, asset Asset, peer, line, settlement *ledger.Account) Balance {
-	room := peer.CreditsPosted.SubFloor(peer.DebitsPosted)
+// newBalance works a balance out from the accounts of a peer.
+//
+// The ledger keeps the peer account's debits within its credits, and the credits of the
+// line and the arrears account within their debits, so no difference below goes under 0
+// unless somebody else books on these accounts; then it is cut at 0.
+func newBalance(a Account, asset Asset, f *peerFigures) Balance {
+	free := f.peer.CreditsPosted.SubFloor(f.peer.DebitsPosted)
 	b := Balance{
-		Account: a, Asset: asset, Opened: time.Unix(0, int64(settlement.Timestamp)),
-		CreditLine: lineOf(line),
-		Headroom:   room.SubFloor(peer.DebitsPending),
-		Settling:   settlement.CreditsPending,
-		HeldIn:     peer.DebitsPending.SubFloor(settlement.CreditsPending),
-		HeldOut:    peer.CreditsPending,
-		SettledOut: settlement.CreditsPosted,
-		SettledIn:  settlement.DebitsPosted,
-		Earned:     peer.CreditsPosted.SubFloor(line.DebitsPosted).SubFloor(settlement.DebitsPosted),
-		Sent:       peer.DebitsPosted.SubFloor(line.CreditsPosted).SubFloor(settlement.CreditsPosted),
-		Suspended:  line.Closed(),
-		Closed:     peer.Closed(),
+		Account: a, Asset: asset, Opened: time.Unix(0, int64(f.settlement.Timestamp)),
+		CreditLine: lineOf(&f.line),
+		Arrears:    f.arrears.DebitsPosted.SubFloor(f.arrears.CreditsPosted),
+		Headroom:   free.SubFloor(f.peer.DebitsPending),
+		Settling:   f.settlement.CreditsPending,
+		HeldIn:     f.peer.DebitsPending.SubFloor(f.settlement.CreditsPending),
+		HeldOut:    f.peer.CreditsPending,
+		SettledOut: f.settlement.CreditsPosted,
+		SettledIn:  f.settlement.DebitsPosted,
+		Earned:     f.peer.CreditsPosted.SubFloor(f.line.DebitsPosted).SubFloor(f.settlement.DebitsPosted),
+		Suspended:  f.line.Closed(),
+		Closed:     f.peer.Closed(),
 	}
-	b.Payable = room.SubFloor(b.CreditLine)
-	b.Receivable = b.CreditLine.SubFloor(room)
+	charged, _ := f.peer.DebitsPosted.Add(b.Arrears)
+	b.Sent = charged.SubFloor(f.line.CreditsPosted).SubFloor(f.settlement.CreditsPosted)
+	owes, _ := b.CreditLine.Add(b.Arrears) // both are parts of what was booked, so the sum fits
+	b.Payable = free.SubFloor(owes)
+	b.Receivable = owes.SubFloor(free)
 	b.Prepaid = b.Payable.SubFloor(b.Earned.SubFloor(b.SettledOut))
 	return b
 }

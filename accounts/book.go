@@ -157,6 +157,7 @@ func (b *Book) PeerIDs(a Account) PeerIDs {
 		Peer:       a.id,
 		Line:       b.ns.PeerAccount(chart.CodeLine, a.peer, a.ledger),
 		Settlement: b.ns.PeerAccount(chart.CodeSettlement, a.peer, a.ledger),
+		Arrears:    b.ns.PeerAccount(chart.CodeArrears, a.peer, a.ledger),
 	}
 }
 

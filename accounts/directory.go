@@ -35,7 +35,7 @@ func (l Listing) Claimed() bool { return !l.Account.IsZero() }
 // any order, and accounts that none of them claims are listed without one. Missing tells
 // which names have no account.
 //
-// It reads as it goes, some 2,700 peers at a time, in two requests, and one more for each
+// It reads as it goes, some 2,000 peers at a time, in two requests, and one more for each
 // account that nobody claims; beside that it keeps the names. What is provisioned
 // meanwhile may be listed or not. The last pair has the error, if something goes wrong:
 // ErrUnknownAsset, ErrInvalid that names a bad ID, or that of a request.
@@ -109,9 +109,6 @@ func (b *Book) handles(asset Asset, names []string) (map[uint128.Uint128]Account
 	return known, nil
 }
 
-// peersPerRequest is how many peers' accounts are read or created in a request.
-const peersPerRequest = ledger.BatchMax / accountsPerPeer
-
 // peerPages are the peer accounts of an asset, in the order of their creation.
 func (b *Book) peerPages(ctx context.Context, asset Asset) iter.Seq2[[]ledger.Account, error] {
 	return func(yield func([]ledger.Account, error) bool) {
@@ -139,7 +136,7 @@ func (b *Book) list(
 	ctx context.Context, asset Asset, page []ledger.Account, known map[uint128.Uint128]Account,
 ) ([]Listing, error) {
 	listings := make([]Listing, len(page))
-	var ids []ledger.ID
+	var claimed []Account
 	for i := range page {
 		a := known[page[i].UserData128]
 		if a.id != page[i].ID { // the name is another's, whose tag somebody has copied
@@ -147,45 +144,45 @@ func (b *Book) list(
 		}
 		listings[i] = Listing{Account: a, ID: page[i].ID}
 		if !a.IsZero() {
-			p := b.PeerIDs(a)
-			ids = append(ids, p.Peer, p.Line, p.Settlement)
+			claimed = append(claimed, a)
 		}
 	}
-	found, err := b.lookupIDs(ctx, ids, accountsPerPeer)
+	found, err := b.lookUpFigures(ctx, claimed)
 	if err != nil {
 		return nil, err
 	}
 	for i := range listings {
 		l := &listings[i]
-		var three [accountsPerPeer]ledger.Account
+		var f peerFigures
 		if l.Claimed() {
-			p := b.PeerIDs(l.Account)
-			three = [...]ledger.Account{found[p.Peer], found[p.Line], found[p.Settlement]}
-		} else if three, err = b.unclaimed(ctx, &page[i]); err != nil {
+			f, found = found[0], found[1:]
+		} else if f, err = b.unclaimed(ctx, &page[i]); err != nil {
 			return nil, err
 		}
-		if l.Incomplete = three[1].ID.IsZero() || three[2].ID.IsZero(); !l.Incomplete {
-			l.Balance = newBalance(l.Account, asset, &three[0], &three[1], &three[2])
+		if l.Incomplete = f.incomplete(); !l.Incomplete {
+			l.Balance = newBalance(l.Account, asset, &f)
 		}
 	}
 	return listings, nil
 }
 
-// unclaimed are the three accounts of a peer whose name nobody knows: they carry the same
+// unclaimed are the accounts of a peer whose name nobody knows: they carry the same
 // hash of it. The peer account itself is read again, so all are of one moment.
-func (b *Book) unclaimed(ctx context.Context, peer *ledger.Account) (three [accountsPerPeer]ledger.Account, err error) {
+func (b *Book) unclaimed(ctx context.Context, peer *ledger.Account) (f peerFigures, err error) {
 	rows, err := b.ledger.QueryAccounts(ctx, ledger.QueryFilter{
 		UserData128: peer.UserData128, UserData64: peer.UserData64, Ledger: peer.Ledger, Limit: ledger.QueryMax,
 	})
 	for _, row := range rows {
 		switch {
 		case row.ID == peer.ID:
-			three[0] = row
+			f.peer = row
 		case row.Code == chart.CodeLine:
-			three[1] = row
+			f.line = row
 		case row.Code == chart.CodeSettlement:
-			three[2] = row
+			f.settlement = row
+		case row.Code == chart.CodeArrears:
+			f.arrears = row
 		}
 	}
-	return three, err
+	return f, err
 }

@@ -1,5 +1,5 @@
 // Package accounts keeps the accounts of peers: which asset is on which ledger
-// number, the three accounts of each peer in each asset, the credit line that
+// number, the four accounts of each peer in each asset, the credit line that
 // the peer was granted, and the balances.
 //
 // A peer's position in an asset is what stands between us: payable if we owe the

@@ -22,7 +22,7 @@ type wanted struct {
 // handles, in order.
 //
 // It is idempotent and may run in any number of processes at once: what is there
-// already stays. Thousands of peers take few requests (three accounts and one
+// already stays. Thousands of peers take few requests (four accounts and one
 // grant a peer, up to 8189 of each kind in a request). A line is granted only
 // where none was ever granted before; later changes of it are not undone.
 //
@@ -126,9 +126,9 @@ func (b *Book) assetAccounts() []wanted {
 	return all
 }
 
-const accountsPerPeer = 3
+const accountsPerPeer = 4
 
-// peerAccounts are the three accounts of a peer: peer, line, settlement.
+// peerAccounts are the four accounts of a peer: peer, line, settlement, arrears.
 func (b *Book) peerAccounts(p Peer, handle Account) []wanted {
 	ids := b.PeerIDs(handle)
 	all := []wanted{
@@ -138,6 +138,7 @@ func (b *Book) peerAccounts(p Peer, handle Account) []wanted {
 			kind: "settlement", owner: handle,
 			record: b.record(ids.Settlement, p.Asset, chart.CodeSettlement, chart.SettlementFlags),
 		},
+		{kind: "arrears", owner: handle, record: b.record(ids.Arrears, p.Asset, chart.CodeArrears, chart.ArrearsFlags)},
 	}
 	tag := b.ns.PeerTag(p.ID)
 	for i := range all {

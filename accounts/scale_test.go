@@ -40,7 +40,7 @@ func testScale(t *testing.T, l ledger.Ledger) {
 	counted := &requests{Ledger: l}
 	book, err := accounts.NewBook(counted, accounts.Config{Namespace: t.Name(), Assets: assets})
 	require.NoError(t, err)
-	const perProvision, perRead = ledger.BatchMax/3 - 200, ledger.BatchMax / 3
+	const perProvision, perRead = ledger.BatchMax/4 - 200, (ledger.BatchMax - 3) / 4
 	total := 3 * n
 	batches := func(of, size int) int64 { return int64((of + size - 1) / size) }
 

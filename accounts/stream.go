@@ -3,6 +3,8 @@ package accounts
 import (
 	"context"
 	"iter"
+
+	"github.com/peerledger/peerledger/ledger"
 )
 
 // Progress is how far something long has come.
@@ -19,7 +21,7 @@ func (b *Book) report(doing string, done, total int) {
 	}
 }
 
-// ProvisionAll provisions any number of peers, some 2,700 at a time, in three requests,
+// ProvisionAll provisions any number of peers, some 2,000 at a time, in three requests,
 // and gives their handles in order; it keeps no more than that many. What is written when
 // the loop is left stays.
 //
@@ -59,13 +61,13 @@ func (b *Book) ProvisionAll(ctx context.Context, peers iter.Seq[Peer]) iter.Seq2
 // with each chunk.
 const peersPerProvision = peersPerRequest - 200
 
-// AllBalances reads the balances of any number of peers, some 2,700 in a request, and
+// AllBalances reads the balances of any number of peers, some 2,000 in a request, and
 // gives them in order; it keeps no more than that many. Those of one request are of one
 // moment. The last pair has the error, if something goes wrong: those of Balances.
 func (b *Book) AllBalances(ctx context.Context, accounts iter.Seq[Account]) iter.Seq2[Balance, error] {
 	return func(yield func(Balance, error) bool) {
 		done := 0
-		for chunk := range collectChunks(accounts, peersPerRequest) {
+		for chunk := range collectChunks(accounts, (ledger.BatchMax-len(b.assets))/accountsPerPeer) {
 			balances, err := b.Balances(ctx, chunk...)
 			if err != nil {
 				yield(Balance{}, err)

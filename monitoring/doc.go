@@ -7,7 +7,7 @@
 //
 // # What a scrape costs the ledger
 //
-// A scrape reads the balances of all peers (one request for some 2,700 of them), our own
+// A scrape reads the balances of all peers (one request for some 2,000 of them), our own
 // positions (one request) and the open orders (some three requests for each, of at most
 // Config.Orders). It has a deadline, Config.Timeout, and is made once per Config.Interval,
 // however many servers scrape and how often: in between they get the same figures again.

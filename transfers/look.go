@@ -58,7 +58,7 @@ func (g *gate) readSuspensions(ctx context.Context) error {
 	return err
 }
 
-// readRooms looks at the balances of all rooms that need it, some 2,700 in a request.
+// readRooms looks at the balances of all rooms that need it, some 2,000 in a request.
 func (g *gate) readRooms(ctx context.Context) error {
 	rooms := g.begin()
 	if len(rooms) == 0 {

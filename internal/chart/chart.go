@@ -9,10 +9,11 @@ const (
 	CodePeer       uint16 = 1  // credits: what we owe the peer; debits: what it owes us
 	CodeLine       uint16 = 2  // grants the peer's credit line to the peer account
 	CodeSettlement uint16 = 3  // credits: settled to the peer; debits: settled by the peer
+	CodeArrears    uint16 = 4  // debits: owed beyond what the peer account could be charged; credits: collected
 	CodeLiquidity  uint16 = 10 // our own position, crossed by packets between assets
 	CodeRevenue    uint16 = 11 // fees
 	CodeDust       uint16 = 12 // what rounding leaves over
-	CodeSuspense   uint16 = 13 // what must be booked but has no other home yet
+	CodeSuspense   uint16 = 13 // money of closed peers; the other side of what is booked by hand
 	CodeOutside    uint16 = 14 // capital put in or taken out
 	CodeControl    uint16 = 15 // the other side of zero-amount markers
 )
@@ -30,11 +31,14 @@ const (
 	CodeVoucher    uint16 = 23 // the increase of a cumulative voucher
 	CodeOutgoing   uint16 = 24 // a settlement paid to the peer without an order
 	CodeFinal      uint16 = 25 // how much of a channel's vouchers is final, without an amount
+	CodeOverpaid   uint16 = 26 // what a rail paid beyond an order
+	CodeReturned   uint16 = 27 // a payment of the peer that came back
 	CodeFund       uint16 = 30 // capital put in or taken out
 	CodeAdjust     uint16 = 31 // a correction booked by hand
 	CodeGrant      uint16 = 40 // a change of a credit line
 	CodeSuspend    uint16 = 41 // closes a credit line account; its void opens it again
 	CodeClose      uint16 = 42 // closes a peer account; its void opens it again
+	CodeCollection uint16 = 43 // arrears charged to the peer account
 )
 
 // PeerFlags are the flags of a peer account: the ledger itself refuses what
@@ -44,6 +48,10 @@ const PeerFlags = ledger.AccountDebitsMustNotExceedCredits | ledger.AccountHisto
 // LineFlags are the flags of a credit line account: no more is taken back than
 // was granted.
 const LineFlags = ledger.AccountCreditsMustNotExceedDebits | ledger.AccountHistory
+
+// ArrearsFlags are the flags of an arrears account: no more is collected, or written off,
+// than is owed.
+const ArrearsFlags = ledger.AccountCreditsMustNotExceedDebits | ledger.AccountHistory
 
 // SettlementFlags are the flags of a settlement account.
 const SettlementFlags = ledger.AccountHistory

@@ -55,8 +55,8 @@ func ID(id ledger.ID) []byte {
 	return b[:]
 }
 
-// PeerAccount is the id of one of a peer's three accounts in the asset with this
-// ledger number; code is CodePeer, CodeLine or CodeSettlement.
+// PeerAccount is the id of one of a peer's four accounts in the asset with this
+// ledger number; code is CodePeer, CodeLine, CodeSettlement or CodeArrears.
 func (ns Namespace) PeerAccount(code uint16, peer string, ledgerNumber uint32) ledger.ID {
 	return ns.Derive("account", U32(uint32(code)), U32(ledgerNumber), []byte(peer))
 }

@@ -1,0 +1,129 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// peerFigures are the ledger accounts of a peer, and the suspense account of its asset, as
+// one request has read them. An account that the ledger has not got is the zero one: the
+// arrears account of a peer that an older version provisioned, or suspense of an asset that
+// was never provisioned.
+type peerFigures struct {
+	peer, line, settlement, arrears, suspense ledger.Account
+}
+
+// incomplete reports whether an account is missing that no version goes without.
+func (f *peerFigures) incomplete() bool {
+	return f.peer.ID.IsZero() || f.line.ID.IsZero() || f.settlement.ID.IsZero()
+}
+
+// peersPerRequest is how many peers' accounts are read in a request, with the suspense
+// account of their asset.
+const peersPerRequest = (ledger.BatchMax - 1) / accountsPerPeer
+
+// lookUpFigures reads the accounts of peers, in the order asked, as many in a request as the
+// ledger takes.
+func (b *Book) lookUpFigures(ctx context.Context, list []Account) ([]peerFigures, error) {
+	figures := make([]peerFigures, 0, len(list))
+	size := peersPerRequest
+	for len(list) > 0 {
+		n, ids := b.figureIDs(list[:min(size, len(list))])
+		rows, err := b.ledger.LookupAccounts(ctx, ids)
+		switch {
+		case errors.Is(err, ledger.ErrTooMuchData) && n > 1:
+			size = n / 2
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("look up balances: %w", err)
+		}
+		found := make(map[ledger.ID]ledger.Account, len(rows))
+		for _, row := range rows {
+			found[row.ID] = row
+		}
+		for _, a := range list[:n] {
+			ids := b.PeerIDs(a)
+			figures = append(figures, peerFigures{
+				peer: found[ids.Peer], line: found[ids.Line], settlement: found[ids.Settlement],
+				arrears: found[ids.Arrears], suspense: found[b.assets[a.ledger].ids.Suspense],
+			})
+		}
+		list = list[n:]
+	}
+	return figures, nil
+}
+
+// figureIDs are the accounts of the first n peers of a list, as many as a request takes.
+func (b *Book) figureIDs(list []Account) (n int, ids []ledger.ID) {
+	suspense := make(map[uint32]bool)
+	for _, a := range list {
+		if !suspense[a.ledger] {
+			suspense[a.ledger] = true
+			ids = append(ids, b.assets[a.ledger].ids.Suspense)
+		}
+	}
+	n = min(len(list), (ledger.BatchMax-len(ids))/accountsPerPeer)
+	for _, a := range list[:n] {
+		p := b.PeerIDs(a)
+		ids = append(ids, p.Peer, p.Line, p.Settlement, p.Arrears)
+	}
+	return n, ids
+}
+
+// Balances reads the balances of peers, in the order asked, some 2,000 of them in a
+// request. Those of one request are of one moment.
+//
+// Errors: ErrNotProvisioned names a handle that the ledger has no accounts for
+// (our own has none), ErrUnknownAsset one whose ledger number the Book does not
+// have; any other error is that of a request.
+func (b *Book) Balances(ctx context.Context, accounts ...Account) ([]Balance, error) {
+	return b.LookUpBalances(ctx, accounts...)
+}
+
+// LookUpBalances is Balances without reading the history of peers, so that it takes
+// one request for some 2,000 peers. Prepaid may be an upper bound (PrepaidAtMost).
+func (b *Book) LookUpBalances(ctx context.Context, accounts ...Account) ([]Balance, error) {
+	for _, a := range accounts {
+		if _, known := b.assets[a.ledger]; !known {
+			return nil, fmt.Errorf("%w: %v", ErrUnknownAsset, a)
+		}
+	}
+	figures, err := b.lookUpFigures(ctx, accounts)
+	if err != nil {
+		return nil, err
+	}
+	balances := make([]Balance, len(accounts))
+	for i, a := range accounts {
+		if figures[i].incomplete() || a.Own() {
+			return nil, fmt.Errorf("%w: %v", ErrNotProvisioned, a)
+		}
+		balances[i] = newBalance(a, b.assets[a.ledger].asset, &figures[i])
+	}
+	return balances, nil
+}
+
+// EnsureArrears makes sure that the ledger has the arrears accounts of peers, which a
+// version before arrears did not provision. A transfer that debits an account which is not
+// there burns its id, so whoever books on arrears calls it first. One request creates
+// some 8,000 accounts; those that are there stay as they are.
+//
+// Errors: ErrUnknownAsset, *DriftError if the ledger has one with other fields, or that of a
+// request.
+func (b *Book) EnsureArrears(ctx context.Context, accounts ...Account) error {
+	wants := make([]wanted, len(accounts))
+	for i, a := range accounts {
+		if err := b.checkPeer(a); err != nil {
+			return err
+		}
+		all := b.peerAccounts(Peer{ID: a.peer, Asset: b.assets[a.ledger].asset}, a)
+		wants[i] = all[accountsPerPeer-1]
+	}
+	_, drifts, err := b.createAccounts(ctx, wants)
+	if err == nil && len(drifts) > 0 {
+		err = &DriftError{Drifts: drifts}
+	}
+	return err
+}
