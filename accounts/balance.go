@@ -7,6 +7,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"github.com/peerledger/peerledger/internal/prepayment"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -51,6 +52,11 @@ type Balance struct {
 	// Closed says that the peer account is closed in the ledger, which refuses
 	// every packet and post on it.
 	Closed bool
+
+	sums      prepayment.Sums
+	netAtMost *big.Int
+	settled   bool // reading the peer's payments makes Prepaid no better
+	arrears   bool // the ledger has the arrears account
 }
 
 // Position is Payable less Receivable, in units: above 0 we owe the peer.
@@ -58,16 +64,45 @@ func (b Balance) Position() *big.Int {
 	return new(big.Int).Sub(b.Payable.Big(), b.Receivable.Big())
 }
 
+// Net is Position less Prepaid, in units: above 0 it is what packets earned the peer and is
+// not paid, below 0 what the peer owes. With PrepaidAtMost it is the least that it can be.
+func (b Balance) Net() *big.Int { return new(big.Int).Sub(b.Position(), b.Prepaid.Big()) }
+
+// NetAtMost is the most that Net can be. Without PrepaidAtMost, and for an account without
+// history, it is Net.
+func (b Balance) NetAtMost() *big.Int {
+	if b.netAtMost == nil {
+		return b.Net()
+	}
+	return new(big.Int).Set(b.netAtMost)
+}
+
+// OnlyPacketsSince reports whether nothing but packets was booked for the peer since an
+// earlier balance: no payment, no change of the line, nothing by hand and no collection. sent
+// is how much the peer was charged for its packets, in units.
+func (b Balance) OnlyPacketsSince(earlier Balance) (sent ledger.Amount, only bool) {
+	return b.sums.Peer.Debits.SubFloor(earlier.sums.Peer.Debits), b.sums.SamePayments(&earlier.sums)
+}
+
+// HasArrearsAccount reports whether the ledger has the peer's arrears account. If it has not,
+// Book.EnsureArrears makes it.
+func (b Balance) HasArrearsAccount() bool { return b.arrears }
+
+// HasHistory reports whether the ledger keeps the history of the peer account. Without it
+// Prepaid is an upper bound.
+func (b Balance) HasHistory() bool { return b.sums.History }
+
 // Unpaid is what packets earned the peer and no settlement, finished or in
 // flight, has paid: the most that may be paid out.
 func (b Balance) Unpaid() ledger.Amount {
-	return b.Earned.SubFloor(b.SettledOut).SubFloor(b.Settling)
+	return b.Payable.SubFloor(b.Prepaid).SubFloor(b.Settling)
 }
 
 // DecimalBalance is a Balance in whole asset units: 1500 units of USD/3 are 1.5.
 type DecimalBalance struct {
 	Position                            decimal.Decimal // above 0 we owe the peer
-	Payable, Receivable, Prepaid        decimal.Decimal
+	Payable, Receivable                 decimal.Decimal
+	Prepaid, Arrears                    decimal.Decimal
 	HeldIn, HeldOut, Settling           decimal.Decimal
 	CreditLine, Headroom                decimal.Decimal
 	Sent, Earned, SettledOut, SettledIn decimal.Decimal
@@ -78,7 +113,7 @@ func (b Balance) Decimal() DecimalBalance {
 	d := b.Asset.Decimal
 	return DecimalBalance{
 		Position: b.Asset.signedDecimal(b.Position()),
-		Payable:  d(b.Payable), Receivable: d(b.Receivable), Prepaid: d(b.Prepaid),
+		Payable:  d(b.Payable), Receivable: d(b.Receivable), Prepaid: d(b.Prepaid), Arrears: d(b.Arrears),
 		HeldIn: d(b.HeldIn), HeldOut: d(b.HeldOut), Settling: d(b.Settling),
 		CreditLine: d(b.CreditLine), Headroom: d(b.Headroom),
 		Sent: d(b.Sent), Earned: d(b.Earned), SettledOut: d(b.SettledOut), SettledIn: d(b.SettledIn),
@@ -119,12 +154,13 @@ func newBalance(a Account, asset Asset, f *peerFigures) Balance {
 		Earned:     f.peer.CreditsPosted.SubFloor(f.line.DebitsPosted).SubFloor(f.settlement.DebitsPosted),
 		Suspended:  f.line.Closed(),
 		Closed:     f.peer.Closed(),
+		sums:       f.sums(),
+		arrears:    !f.arrears.ID.IsZero(),
 	}
 	charged, _ := f.peer.DebitsPosted.Add(b.Arrears)
 	b.Sent = charged.SubFloor(f.line.CreditsPosted).SubFloor(f.settlement.CreditsPosted)
 	owes, _ := b.CreditLine.Add(b.Arrears) // both are parts of what was booked, so the sum fits
 	b.Payable = free.SubFloor(owes)
 	b.Receivable = owes.SubFloor(free)
-	b.Prepaid = b.Payable.SubFloor(b.Earned.SubFloor(b.SettledOut))
 	return b
 }

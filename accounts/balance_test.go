@@ -38,10 +38,16 @@ func newBooks(t *testing.T, line uint64) *books {
 func (b *books) move(debit, credit ledger.ID, amount uint64, flags ledger.TransferFlags) (ledger.CreateTransferStatus, ledger.ID) {
 	b.t.Helper()
 	b.last++
-	id := ledger.NewID(b.last, 7)
+	id, ids, code := ledger.NewID(b.last, 7), b.book.PeerIDs(b.peer), chart.CodePacket
+	switch ids.Settlement {
+	case debit:
+		code = chart.CodeIncoming
+	case credit:
+		code = chart.CodeOrder
+	}
 	results, err := b.ledger.CreateTransfers(b.t.Context(), []ledger.Transfer{{
 		ID: id, DebitAccountID: debit, CreditAccountID: credit, Amount: units(amount),
-		Ledger: usd.Ledger, Code: chart.CodePacket, Flags: flags,
+		Ledger: usd.Ledger, Code: code, Flags: flags,
 	}})
 	require.NoError(b.t, err)
 	return results[0].Status, id
@@ -80,14 +86,17 @@ func TestBalanceTellsPositionHoldsAndTotals(t *testing.T) {
 	created(ids.Peer, ids.Settlement, 4, ledger.TransferPending) // and are paying 4
 	got = b.balance()
 	require.WithinDuration(t, time.Now(), got.Opened, time.Minute)
-	require.Equal(t, accounts.Balance{
-		Account: b.peer, Asset: usd, Opened: got.Opened,
-		Payable: units(30), Prepaid: units(0),
+	want := accounts.Balance{
+		Account: b.peer, Asset: usd,
+		Payable: units(30), Prepaid: units(25),
 		HeldIn: units(11), HeldOut: units(7), Settling: units(4),
 		CreditLine: units(100), Headroom: units(115),
 		Sent: units(30), Earned: units(50), SettledOut: units(15), SettledIn: units(25),
-	}, got)
-	require.Equal(t, units(31), got.Unpaid())
+	}
+	require.Equal(t, want.Decimal(), got.Decimal())
+	require.Equal(t, b.peer, got.Account)
+	require.False(t, got.PrepaidAtMost)
+	require.Equal(t, units(1), got.Unpaid(), "of the 5 that packets earned 4 are being paid")
 	whole := got.Decimal()
 	require.Equal(t, "0.00000003", whole.Position.String())
 	require.Equal(t, "0.0000001", whole.CreditLine.String())

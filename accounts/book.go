@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/prepayment"
 	"github.com/peerledger/peerledger/internal/resend"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -40,7 +41,7 @@ type Config struct {
 }
 
 // Book is the register of assets and peers on a ledger. It holds nothing that
-// the ledger does not: any number of Books, in any number of processes, may work
+// the ledger does not, and remembers what it has read of prepayments: any number of Books, in any number of processes, may work
 // on one ledger. Its methods may be called concurrently.
 type Book struct {
 	ledger ledger.Ledger // sends again what got lost
@@ -51,6 +52,8 @@ type Book struct {
 	settings Settings
 	round    time.Duration
 	progress func(Progress) // may be nil
+
+	prepayments *prepayment.Memory
 }
 
 type assetEntry struct {
@@ -94,6 +97,7 @@ func NewBook(l ledger.Ledger, cfg Config) (*Book, error) {
 		settings: cfg.Limits, round: cmp.Or(cfg.Round, time.Second), progress: cfg.Progress,
 		assets: make(map[uint32]assetEntry, len(cfg.Assets)),
 	}
+	b.prepayments = prepayment.NewMemory(prepayment.NewReader(b.ledger, ledger.QueryMax))
 	if cfg.NoHistory {
 		b.flags &^= ledger.AccountHistory
 	}

@@ -161,6 +161,7 @@ func (b *Book) list(
 		}
 		if l.Incomplete = f.incomplete(); !l.Incomplete {
 			l.Balance = newBalance(l.Account, asset, &f)
+			l.Balance.setPrepaid(b.prepayments.Estimate(l.ID, &l.Balance.sums))
 		}
 	}
 	return listings, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/peerledger/peerledger/internal/prepayment"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -19,6 +20,15 @@ type peerFigures struct {
 // incomplete reports whether an account is missing that no version goes without.
 func (f *peerFigures) incomplete() bool {
 	return f.peer.ID.IsZero() || f.line.ID.IsZero() || f.settlement.ID.IsZero()
+}
+
+// sums are the totals that tell what is prepaid.
+func (f *peerFigures) sums() prepayment.Sums {
+	return prepayment.Sums{
+		Peer: prepayment.TotalsOf(&f.peer), Line: prepayment.TotalsOf(&f.line),
+		Settlement: prepayment.TotalsOf(&f.settlement), Arrears: prepayment.TotalsOf(&f.arrears),
+		Suspense: prepayment.TotalsOf(&f.suspense), History: f.peer.Flags.Has(ledger.AccountHistory),
+	}
 }
 
 // peersPerRequest is how many peers' accounts are read in a request, with the suspense
@@ -73,18 +83,13 @@ func (b *Book) figureIDs(list []Account) (n int, ids []ledger.ID) {
 	return n, ids
 }
 
-// Balances reads the balances of peers, in the order asked, some 2,000 of them in a
-// request. Those of one request are of one moment.
+// LookUpBalances reads the balances of peers, in the order asked, some 2,000 of them in a
+// request. Those of one request are of one moment. It reads no history, so Prepaid may be an
+// upper bound (PrepaidAtMost); Balances knows it exactly.
 //
 // Errors: ErrNotProvisioned names a handle that the ledger has no accounts for
 // (our own has none), ErrUnknownAsset one whose ledger number the Book does not
 // have; any other error is that of a request.
-func (b *Book) Balances(ctx context.Context, accounts ...Account) ([]Balance, error) {
-	return b.LookUpBalances(ctx, accounts...)
-}
-
-// LookUpBalances is Balances without reading the history of peers, so that it takes
-// one request for some 2,000 peers. Prepaid may be an upper bound (PrepaidAtMost).
 func (b *Book) LookUpBalances(ctx context.Context, accounts ...Account) ([]Balance, error) {
 	for _, a := range accounts {
 		if _, known := b.assets[a.ledger]; !known {
@@ -101,6 +106,7 @@ func (b *Book) LookUpBalances(ctx context.Context, accounts ...Account) ([]Balan
 			return nil, fmt.Errorf("%w: %v", ErrNotProvisioned, a)
 		}
 		balances[i] = newBalance(a, b.assets[a.ledger].asset, &figures[i])
+		b.estimatePrepaid(&balances[i])
 	}
 	return balances, nil
 }

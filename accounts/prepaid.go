@@ -1,0 +1,116 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"sync"
+	"time"
+
+	"github.com/peerledger/peerledger/internal/prepayment"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Balances reads the balances of peers, in the order asked. It looks some 2,000 of them up
+// in a request, and reads the payments of those of which the look-up does not tell what is
+// prepaid, in some ten requests each, several peers at a time. The Book remembers what it has
+// read: later it asks for what is new. The balance of a peer is of one moment; those that
+// were looked up in one request and needed no reading are of the same one.
+//
+// Prepaid is exact, but for an account without history (Config.NoHistory): then it is an
+// upper bound (PrepaidAtMost).
+//
+// Errors: ErrNotProvisioned names a handle that the ledger has no accounts for
+// (our own has none), ErrUnknownAsset one whose ledger number the Book does not
+// have; any other error is that of a request.
+func (b *Book) Balances(ctx context.Context, accounts ...Account) ([]Balance, error) {
+	balances, err := b.LookUpBalances(ctx, accounts...)
+	if err != nil {
+		return nil, err
+	}
+	errs := make([]error, len(balances))
+	slots := make(chan struct{}, readersAtOnce)
+	var readers sync.WaitGroup
+	for i := range balances {
+		if balances[i].settled {
+			continue
+		}
+		slots <- struct{}{}
+		readers.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = b.readPrepaid(ctx, &balances[i])
+		})
+	}
+	readers.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return balances, nil
+}
+
+// readersAtOnce is how many peers' payments are read at a time: queries wait for the ledger,
+// and not for us.
+const readersAtOnce = 16
+
+// estimatePrepaid sets what a look-up tells of a prepayment.
+func (b *Book) estimatePrepaid(balance *Balance) {
+	balance.setPrepaid(b.prepayments.Estimate(balance.Account.id, &balance.sums))
+}
+
+func (b *Balance) setPrepaid(e prepayment.Estimate) {
+	b.Prepaid, b.PrepaidAtMost, b.netAtMost, b.settled = e.Prepaid, !e.Exact, e.NetAtMost, e.Settled
+}
+
+// readPrepaid reads the payments of a peer, and makes the balance that of a moment at which
+// they are known.
+func (b *Book) readPrepaid(ctx context.Context, balance *Balance) error {
+	a := balance.Account
+	e, err := b.prepayments.Read(ctx, b.prepaymentAccounts(a), balance.sums, func(ctx context.Context) (prepayment.Sums, error) {
+		again, err := b.LookUpBalances(ctx, a)
+		if err == nil {
+			*balance = again[0]
+		}
+		return balance.sums, err
+	})
+	if err != nil {
+		return fmt.Errorf("work out what %v has prepaid: %w", a, err)
+	}
+	balance.setPrepaid(e)
+	return nil
+}
+
+func (b *Book) prepaymentAccounts(a Account) prepayment.Accounts {
+	ids := b.PeerIDs(a)
+	return prepayment.Accounts{Peer: ids.Peer, Line: ids.Line, Settlement: ids.Settlement, Arrears: ids.Arrears}
+}
+
+// PastBalance is what stood between us and a peer right after a moment, in units.
+type PastBalance struct {
+	Position *big.Int // above 0 we owed the peer
+	Net      *big.Int // Position less Prepaid
+	Prepaid  ledger.Amount
+	Arrears  ledger.Amount
+}
+
+// ErrNoHistory says that the ledger keeps no history of the peer account
+// (Config.NoHistory), so that what it once stood at cannot be known.
+var ErrNoHistory = prepayment.ErrNoHistory
+
+// BalanceAt works out what stood between us and a peer right after a moment of the past, by
+// the ledger's clock. It follows from rows that never change, so everybody finds the same
+// whenever it is asked.
+//
+// Errors: ErrNoHistory, ErrNotProvisioned, ErrUnknownAsset, or that of a request.
+func (b *Book) BalanceAt(ctx context.Context, account Account, at time.Time) (PastBalance, error) {
+	now, err := b.LookUpBalances(ctx, account)
+	if err != nil {
+		return PastBalance{}, err
+	}
+	then, err := b.prepayments.At(ctx, b.prepaymentAccounts(account), now[0].sums, timestampOf(at))
+	if err != nil {
+		return PastBalance{}, fmt.Errorf("work out what %v stood at: %w", account, err)
+	}
+	prepaid, _ := ledger.ParseAmount(then.Prepaid.String()) // a part of the account's credits fits
+	return PastBalance{Position: then.Position, Net: then.Net, Prepaid: prepaid, Arrears: then.Arrears}, nil
+}

@@ -1,0 +1,219 @@
+package prepayment
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"sync/atomic"
+
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Reader reads the rows of peers. Its methods may be called concurrently.
+type Reader struct {
+	ledger   ledger.Ledger
+	pageSize atomic.Uint32 // rows in a request; it shrinks for a ledger that takes less
+}
+
+// NewReader reads from a ledger. rows is how many rows are read in a request, at most
+// ledger.QueryMax.
+func NewReader(l ledger.Ledger, rows int) *Reader {
+	r := &Reader{ledger: l}
+	r.pageSize.Store(uint32(rows))
+	return r
+}
+
+// moment is what is known of a peer's accounts at the moment up to which rows are read.
+type moment struct {
+	accounts Accounts
+	sums     Sums   // of the settlement and suspense account: of this moment or of a later one
+	through  uint64 // the newest row that counts; 0: all
+}
+
+// advance takes in the rows between a state and a moment.
+func (r *Reader) advance(ctx context.Context, from state, before *Sums, m *moment) (state, error) {
+	list := streams(m.accounts, before, &m.sums, false)
+	for _, s := range list {
+		if err := r.readAfter(ctx, s, from.at, m.through); err != nil {
+			return state{}, err
+		}
+	}
+	rows := merge(list, from.at)
+	if err := r.complete(ctx, m, rows); err != nil {
+		return state{}, err
+	}
+	return replay(from, rows)
+}
+
+// begin works the state at a moment out without knowing an earlier one. It reads backwards,
+// a page of each code at a time. It begins at a row at which the position is known, once as if
+// nothing were prepaid there and once as if as much as possible were. When both come to the
+// same result, older rows do not matter.
+func (r *Reader) begin(ctx context.Context, m *moment) (state, error) {
+	list := streams(m.accounts, &Sums{}, &m.sums, true)
+	for _, s := range list {
+		if err := r.readBefore(ctx, s, m.through); err != nil {
+			return state{}, err
+		}
+	}
+	for {
+		floor := uint64(0)
+		for _, s := range list {
+			floor = max(floor, s.floor)
+		}
+		rows := merge(list, floor)
+		if err := r.complete(ctx, m, rows); err != nil {
+			return state{}, err
+		}
+		if floor == 0 {
+			return replay(beginning(), rows)
+		}
+		result, same, err := tryBothStarts(m, rows)
+		if err != nil || same {
+			return result, err
+		}
+		for _, s := range list {
+			if s.floor != floor {
+				continue
+			}
+			if err := r.readBefore(ctx, s, m.through); err != nil {
+				return state{}, err
+			}
+		}
+	}
+}
+
+// tryBothStarts replays the rows from the first one on the peer account, with the least and
+// with the most that can be prepaid right after it.
+func tryBothStarts(m *moment, rows []row) (result state, same bool, err error) {
+	first := slices.IndexFunc(rows, func(r row) bool { return r.onPeer })
+	if first < 0 {
+		return state{}, false, nil
+	}
+	position, paidIn := standingAfter(m, rows, first)
+	most := larger(new(big.Int), smaller(position, paidIn))
+	start := func(prepaid *big.Int) state {
+		net := new(big.Int).Sub(position, prepaid)
+		return state{Split{net, new(big.Int).Set(prepaid)}, rows[first].totals, rows[first].Timestamp}
+	}
+	low, err := replay(start(new(big.Int)), rows[first+1:])
+	if err != nil {
+		return state{}, false, err
+	}
+	high, err := replay(start(most), rows[first+1:])
+	return low, err == nil && low.equal(high.Split), err
+}
+
+// standingAfter is the position right after one of the rows on the peer account, and the most
+// that was paid in until then: the sums of the moment without what later rows did.
+func standingAfter(m *moment, rows []row, index int) (position, paidIn *big.Int) {
+	line, arrears := difference(m.sums.Line), difference(m.sums.Arrears)
+	paidIn = new(big.Int).Add(m.sums.Settlement.Debits.Big(), m.sums.Suspense.Debits.Big())
+	for i := range rows[index+1:] {
+		later := &rows[index+1+i]
+		amount := later.Amount.Big()
+		switch {
+		case !later.onPeer && later.debit:
+			arrears.Sub(arrears, amount)
+		case !later.onPeer:
+			arrears.Add(arrears, amount)
+		case later.Code == chart.CodeGrant && later.debit:
+			line.Add(line, amount)
+		case later.Code == chart.CodeGrant:
+			line.Sub(line, amount)
+		case later.Code == chart.CodeIncoming || later.Code == chart.CodeVoucher:
+			paidIn.Sub(paidIn, amount)
+		}
+	}
+	totals := rows[index].totals
+	position = new(big.Int).Sub(totals.Credits.Big(), totals.Debits.Big())
+	return position.Sub(position, line.Add(line, arrears)), paidIn
+}
+
+// merge are the rows of all streams after a moment, in order of time.
+func merge(list []*stream, after uint64) []row {
+	var rows []row
+	for _, s := range list {
+		for i := range s.rows {
+			if s.rows[i].Timestamp > after {
+				rows = append(rows, s.rows[i])
+			}
+		}
+	}
+	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.Timestamp, b.Timestamp) })
+	return rows
+}
+
+// complete finds out what rows do not tell by themselves: what the peer account stood at
+// before a payment on arrears, and which old corrections collect an excess.
+func (r *Reader) complete(ctx context.Context, m *moment, rows []row) error {
+	for i := range rows {
+		this := &rows[i]
+		if kind := this.kind(); this.onPeer || kind != eventIn && kind != eventOut {
+			continue
+		}
+		switch {
+		case i+1 < len(rows) && rows[i+1].onPeer && rows[i+1].Timestamp == this.Timestamp+1: // of its chain
+			this.totals = rows[i+1].before()
+		case i > 0 && rows[i-1].onPeer && rows[i-1].Timestamp == this.Timestamp-1:
+			this.totals = rows[i-1].totals
+		default:
+			totals, err := r.totalsAt(ctx, m.accounts.Peer, this.Timestamp)
+			if err != nil {
+				return fmt.Errorf("read the history of a peer: %w", err)
+			}
+			this.totals = totals
+		}
+	}
+	return r.findExcesses(ctx, m, rows)
+}
+
+// findExcesses marks the corrections that name an order of the peer. The packet of any other
+// correction has an id that no order has.
+func (r *Reader) findExcesses(ctx context.Context, m *moment, rows []row) error {
+	var ids []ledger.ID
+	for i := range rows {
+		if rows[i].onPeer && rows[i].Code == chart.CodeCorrection {
+			ids = append(ids, ledger.ID(rows[i].UserData128))
+		}
+	}
+	orders := make(map[uint128.Uint128]bool)
+	for len(ids) > 0 {
+		n := min(len(ids), int(r.pageSize.Load()))
+		found, err := r.ledger.LookupTransfers(ctx, ids[:n])
+		if errors.Is(err, ledger.ErrTooMuchData) && n > 1 {
+			r.pageSize.CompareAndSwap(uint32(n), uint32(n)/2)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("look up orders of a peer: %w", err)
+		}
+		for _, t := range found {
+			if t.Code == chart.CodeOrder && t.CreditAccountID == m.accounts.Settlement {
+				orders[uint128.Uint128(t.ID)] = true
+			}
+		}
+		ids = ids[n:]
+	}
+	for i := range rows {
+		rows[i].excess = rows[i].onPeer && rows[i].Code == chart.CodeCorrection && orders[rows[i].UserData128]
+	}
+	return nil
+}
+
+// replay takes rows into a copy of a state.
+func replay(from state, rows []row) (state, error) {
+	now := from.clone()
+	for i := range rows {
+		if err := now.take(&rows[i]); err != nil {
+			return state{}, err
+		}
+	}
+	return now, nil
+}

@@ -1,0 +1,62 @@
+package prepayment
+
+import (
+	"math/big"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Accounts are the ids of a peer's ledger accounts.
+type Accounts struct{ Peer, Line, Settlement, Arrears ledger.ID }
+
+// Totals are the posted debits and credits of an account at one moment. They only grow.
+type Totals struct{ Debits, Credits ledger.Amount }
+
+// TotalsOf are those of an account as a look-up has read it.
+func TotalsOf(a *ledger.Account) Totals { return Totals{a.DebitsPosted, a.CreditsPosted} }
+
+func (t Totals) notBefore(other Totals) bool {
+	return !t.Debits.Less(other.Debits) && !t.Credits.Less(other.Credits)
+}
+
+// Sums are the totals of a peer's accounts, and of its asset's suspense account, at one
+// moment: of a single request.
+type Sums struct {
+	Peer, Line, Settlement, Arrears, Suspense Totals
+	// History says that the ledger keeps the history of the peer account.
+	History bool
+}
+
+// Position is the peer's position: above 0 we owe the peer.
+func (s *Sums) Position() *big.Int {
+	position := new(big.Int).Sub(s.Peer.Credits.Big(), s.Peer.Debits.Big())
+	position.Sub(position, difference(s.Line))
+	return position.Sub(position, difference(s.Arrears))
+}
+
+// difference is the debits less the credits.
+func difference(t Totals) *big.Int {
+	return new(big.Int).Sub(t.Debits.Big(), t.Credits.Big())
+}
+
+// nobodyPaid reports whether the peer never paid anything in and was never credited by hand.
+// Write-offs and credits by hand are debits of suspense, of this peer or of others.
+func (s *Sums) nobodyPaid() bool { return s.Settlement.Debits.IsZero() && s.Suspense.Debits.IsZero() }
+
+// notBefore reports whether these sums are of the same moment as other, or of a later one.
+func (s *Sums) notBefore(other *Sums) bool {
+	return s.Peer.notBefore(other.Peer) && s.Line.notBefore(other.Line) && s.Settlement.notBefore(other.Settlement) &&
+		s.Arrears.notBefore(other.Arrears) && s.Suspense.notBefore(other.Suspense)
+}
+
+// SamePayments reports whether nothing but packets was booked for the peer between the two
+// moments: no payment, no line change, nothing by hand, no collection. Both ways around.
+func (s *Sums) SamePayments(other *Sums) bool {
+	return s.Line == other.Line && s.Settlement == other.Settlement && s.Arrears == other.Arrears &&
+		s.Suspense.Debits == other.Suspense.Debits
+}
+
+// growth is how much later has more than earlier.
+func growth(later, earlier ledger.Amount) *big.Int {
+	return new(big.Int).Sub(later.Big(), earlier.Big())
+}
