@@ -77,6 +77,19 @@ func (b Balance) NetAtMost() *big.Int {
 	return new(big.Int).Set(b.netAtMost)
 }
 
+// IfNothingPrepaid is the balance as it would be if Net were NetAtMost, and nothing prepaid:
+// what asks for nothing on it asks for nothing on the balance.
+func (b Balance) IfNothingPrepaid() Balance {
+	net := b.NetAtMost()
+	b.Payable, b.Receivable = ledger.ClampAmount(net), ledger.ClampAmount(new(big.Int).Neg(net))
+	b.Prepaid, b.PrepaidAtMost, b.netAtMost = ledger.Amount{}, false, nil
+	return b
+}
+
+// PrepaidSettled reports whether Prepaid is as good as it gets: exact, or of an account
+// without history. If not, Book.Balances reads the rest.
+func (b Balance) PrepaidSettled() bool { return b.settled }
+
 // OnlyPacketsSince reports whether nothing but packets was booked for the peer since an
 // earlier balance: no payment, no change of the line, nothing by hand and no collection. sent
 // is how much the peer was charged for its packets, in units.

@@ -111,6 +111,7 @@ func (b *Book) BalanceAt(ctx context.Context, account Account, at time.Time) (Pa
 	if err != nil {
 		return PastBalance{}, fmt.Errorf("work out what %v stood at: %w", account, err)
 	}
-	prepaid, _ := ledger.ParseAmount(then.Prepaid.String()) // a part of the account's credits fits
-	return PastBalance{Position: then.Position, Net: then.Net, Prepaid: prepaid, Arrears: then.Arrears}, nil
+	return PastBalance{
+		Position: then.Position, Net: then.Net, Prepaid: ledger.ClampAmount(then.Prepaid), Arrears: then.Arrears,
+	}, nil
 }

@@ -133,6 +133,18 @@ func (a Amount) Min(b Amount) Amount {
 // Uint64 is the amount as a uint64; ok is false if it does not fit.
 func (a Amount) Uint64() (n uint64, ok bool) { return a.Lo, a.Hi == 0 }
 
+// ClampAmount is n as an amount: 0 if n is below 0, AmountMax if it is beyond that.
+func ClampAmount(n *big.Int) Amount {
+	switch {
+	case n.Sign() <= 0:
+		return Amount{}
+	case n.BitLen() > 128:
+		return AmountMax
+	default:
+		return Amount(uint128.FromBig(n))
+	}
+}
+
 // Big is the amount as a new big.Int.
 func (a Amount) Big() *big.Int { return uint128.Uint128(a).Big() }
 

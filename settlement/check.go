@@ -134,6 +134,13 @@ func (e *Engine) nextRound(_ context.Context, a accounts.Account) bool {
 // stillDue looks, after a payment, whether there should be another one. It is cheaper than
 // a step; if the look-up fails, the next step tells.
 func (e *Engine) stillDue(ctx context.Context, a accounts.Account) bool {
-	b, err := e.book.Balance(ctx, a)
-	return err != nil || e.isDue(b, e.cfg.Clock())
+	b, err := e.book.LookUpBalances(ctx, a)
+	if err != nil {
+		return true
+	}
+	due, err := e.isDue(b[0], e.cfg.Clock())
+	if err != nil {
+		e.cfg.Events.Failed(err)
+	}
+	return due
 }

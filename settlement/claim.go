@@ -73,7 +73,8 @@ func (e *Engine) resume(ctx context.Context, last *head) (turn, error) {
 			return turn{look: until}, nil
 		}
 	}
-	if (!noted || !owner.mine) && e.keeps(&last.Order) {
+	claimed := (!noted || !owner.mine) && e.keeps(&last.Order)
+	if claimed {
 		switch err := e.claim(ctx, last, owner); {
 		case errors.Is(err, sequence.ErrTaken):
 			return turn{again: true}, nil
@@ -82,11 +83,12 @@ func (e *Engine) resume(ctx context.Context, last *head) (turn, error) {
 		}
 	}
 	e.register.opened(last.Order)
+	if turn, done, err := e.checkResumed(ctx, last, &owner, claimed); done || err != nil {
+		return turn, err
+	}
 	if r := e.rails[last.rail]; r != nil && !r.isDown() {
 		e.cfg.Events.Retried(e.register.of(last.Account).own.OpenOrder)
 	}
-	// Not held against the policy's minimum: it may have been another one
-	// when the order was placed, and the Settler may have paid it.
 	return e.pay(ctx, last.Order)
 }
 
@@ -125,12 +127,13 @@ func (e *Engine) claim(ctx context.Context, last *head, before owner) error {
 	return nil
 }
 
-// withdraw voids an order that our Settler never got. If we were paused since it was placed,
+// voidOwn voids an order that our Settler never got. If we were paused since it was placed,
 // another engine may have taken it over and be paying it: then it must not be voided. So the
-// void is linked to our next claim, and one of the two engines gets that number. Nobody's
-// Settler gets an order of nothing, so that one needs no claim. The error is
+// void is linked to our next claim, and one of the two engines gets that number. Our own keeper
+// may get it too, and renew the claim: then the order is still ours, and the one after that is
+// tried. Nobody's Settler gets an order of nothing, so that one needs no claim. The error is
 // sequence.ErrTaken if somebody else has claimed the order.
-func (e *Engine) withdraw(ctx context.Context, o Order) error {
+func (e *Engine) voidOwn(ctx context.Context, o Order) error {
 	if o.Amount.IsZero() || e.cfg.NoTakeover {
 		return e.resolve(ctx, o, ledger.Amount{})
 	}
@@ -138,13 +141,25 @@ func (e *Engine) withdraw(ctx context.Context, o Order) error {
 	if own := e.register.of(o.Account).own; own != nil {
 		claim = own.claim
 	}
-	_, err := sequence.PlaceChain(ctx, e.ledger, claim+1, func(n uint64) []ledger.Transfer {
-		return []ledger.Transfer{e.claimRow(&o, n), {
-			ID:        e.ns.Derive("withdraw", chart.ID(o.ID), chart.U64(n)),
-			PendingID: o.ID, Flags: ledger.TransferVoidPending,
-		}}
-	})
-	return wrap("give the order back", err)
+	for {
+		_, err := sequence.PlaceChain(ctx, e.ledger, claim+1, func(n uint64) []ledger.Transfer {
+			return []ledger.Transfer{e.claimRow(&o, n), {
+				ID:        e.ns.Derive("withdraw", chart.ID(o.ID), chart.U64(n)),
+				PendingID: o.ID, Flags: ledger.TransferVoidPending,
+			}}
+		})
+		if !errors.Is(err, sequence.ErrTaken) {
+			return wrap("give the order back", err)
+		}
+		owner, lookErr := e.ownerOf(ctx, &head{Order: o, placed: true})
+		switch {
+		case lookErr != nil:
+			return lookErr
+		case !owner.mine || owner.claim <= claim:
+			return wrap("give the order back", err)
+		}
+		claim = owner.claim
+	}
 }
 
 // keep renews our claims until the Engine has ended.

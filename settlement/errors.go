@@ -28,6 +28,24 @@ var (
 	// ErrTooSmall says that less than the policy's minimum was left when the
 	// order was placed. The order was voided, and the Settler not called.
 	ErrTooSmall = errors.New("settlement: order below the minimum")
+	// ErrWithdrawn says that an order was for more than may be paid when its own moment came:
+	// packets or payments were booked since it was decided on. It was voided, and the Settler
+	// not called. What is still due gets another order.
+	ErrWithdrawn = errors.New("settlement: order was for more than was due at its moment")
+	// ErrOldEngine says that an engine of a version without the check of orders works on the
+	// ledger: it pays prepayments back. Stop it.
+	ErrOldEngine = errors.New("settlement: an engine of an older version places orders")
+	// ErrOrderVersion says that an order was placed by a rule that this version does not know.
+	// It is left alone.
+	ErrOrderVersion = errors.New("settlement: the order's version is unknown")
+	// ErrPrefundLine is matched by a PrefundError.
+	ErrPrefundLine = errors.New("settlement: paying ahead needs a credit line")
+	// ErrNoPrepayment says that the peer has no prepayment that could be paid back.
+	ErrNoPrepayment = errors.New("settlement: the peer has prepaid nothing")
+	// ErrNoPayment says that no payment was booked under the key.
+	ErrNoPayment = errors.New("settlement: no such payment was booked")
+	// ErrReturnedTooMuch is matched by a ReturnedError.
+	ErrReturnedTooMuch = errors.New("settlement: more is returned than was paid")
 	// ErrAnswer says that the Settler's answer cannot be: ledger.AmountMax, which
 	// means "all" elsewhere, is no amount that was paid. The order stays open and
 	// is tried again.
@@ -109,3 +127,39 @@ func (e *BookingError) Error() string {
 
 // Unwrap returns the cause.
 func (e *BookingError) Unwrap() error { return e.Err }
+
+// PrefundError is a policy that wants to pay a peer ahead of what packets earn, and never can:
+// the peer has no credit line, so it may not owe us anything. It matches ErrPrefundLine.
+type PrefundError struct {
+	Account accounts.Account
+	Asset   accounts.Asset
+	Ahead   ledger.Amount // units that the policy pays ahead
+}
+
+func (e *PrefundError) Error() string {
+	return fmt.Sprintf("%v: that of %v is 0, and its policy pays %s %s ahead: grant the line, or change the policy",
+		ErrPrefundLine, e.Account, e.Asset.Format(e.Ahead), e.Asset.Code)
+}
+
+// Is reports whether target is ErrPrefundLine.
+func (e *PrefundError) Is(target error) bool { return target == ErrPrefundLine }
+
+// ReturnedError is a payment of which more is said to have come back than is left of it.
+// Nothing was booked. It matches ErrReturnedTooMuch.
+type ReturnedError struct {
+	Account  accounts.Account
+	Asset    accounts.Asset
+	Payment  string        // its key
+	Paid     ledger.Amount // units: the payment
+	Returned ledger.Amount // units of it that came back before
+	Wanted   ledger.Amount // units
+}
+
+func (e *ReturnedError) Error() string {
+	format := e.Asset.Format
+	return fmt.Sprintf("%v: the payment %q of %v was %s %s, of which %s came back before; %s more is too much",
+		ErrReturnedTooMuch, e.Payment, e.Account, format(e.Paid), e.Asset.Code, format(e.Returned), format(e.Wanted))
+}
+
+// Is reports whether target is ErrReturnedTooMuch.
+func (e *ReturnedError) Is(target error) bool { return target == ErrReturnedTooMuch }

@@ -16,6 +16,13 @@ type known struct {
 	pressed press
 	deaf    time.Time // a peer that presses is not heard before
 
+	refund  bool      // an operator wants the prepayment to be paid back
+	checked ledger.ID // the newest order that passed its check
+	newest  uint64    // the number of the newest order with a check
+	old     ledger.ID // the order of an old engine that was reported
+	ahead   aheadWait
+	noLine  bool // it was reported that the policy cannot pay ahead
+
 	owed     owedTime
 	activeAt time.Time // when packets last touched it, as far as we know
 	passed   passed
@@ -46,6 +53,12 @@ const (
 	pressedByPeer         // it refuses packets; at most once in Config.RearmAfter
 	pressedByHand         // at once
 )
+
+// aheadWait is when the next order that pays ahead may follow one.
+type aheadWait struct {
+	order ledger.ID
+	until time.Time
+}
 
 // owedTime is since when something is owed.
 type owedTime struct {

@@ -83,34 +83,49 @@ func (e *Engine) round(ctx context.Context) bool {
 // reported; if the look-up fails, all are left for later.
 func (e *Engine) due(ctx context.Context, list []accounts.Account) ([]accounts.Account, error) {
 	balances, err := e.balances(ctx, list)
+	errs := []error{err, e.collectAll(ctx, balances)}
 	now := e.cfg.Clock()
 	var due []accounts.Account
 	for _, b := range balances {
 		e.alert(b)
-		if e.settles() && e.isDue(b, now) {
+		if !e.settles() {
+			continue
+		}
+		isDue, err := e.isDue(b, now)
+		if isDue {
 			due = append(due, b.Account)
 		}
+		errs = append(errs, err)
 	}
-	return due, err
+	return due, errors.Join(errs...)
 }
 
 // isDue decides, as well as it can be known from the balance alone, whether an account
-// needs a visit.
-func (e *Engine) isDue(b accounts.Balance, now time.Time) bool {
+// needs a visit. Where reading the peer's payments would tell more, the most that can be owed
+// decides whether they are read.
+func (e *Engine) isDue(b accounts.Balance, now time.Time) (bool, error) {
 	k := e.see(b, now)
 	switch {
 	case k.own != nil:
-		return true
+		return true, nil
 	case !b.Settling.IsZero(): // another engine has ordered
 		e.register.setHead(b.Account, nil)
-		return !now.Before(k.foreign)
+		return !now.Before(k.foreign), nil
+	}
+	if !b.PrepaidSettled() {
+		b = b.IfNothingPrepaid()
 	}
 	s := e.standing(b, &k, now)
-	due := !e.demand(s).payable(s.Balance).IsZero()
+	d := e.demand(s, &k)
+	due := !d.payable(b).IsZero()
 	if s.Pressed && !due {
 		e.register.relieve(b.Account) // there is nothing to pay
 	}
-	return due
+	err := neverPayable(b, d)
+	if tell := e.register.tellNoLine(b.Account, err != nil); !tell {
+		err = nil
+	}
+	return due, err
 }
 
 // alert tells of marks that the position has passed.
@@ -127,7 +142,7 @@ func (e *Engine) alert(b accounts.Balance) {
 }
 
 func (e *Engine) balances(ctx context.Context, list []accounts.Account) ([]accounts.Balance, error) {
-	balances, err := e.book.Balances(ctx, list...)
+	balances, err := e.book.LookUpBalances(ctx, list...)
 	switch {
 	case err == nil:
 		return balances, nil
@@ -140,10 +155,10 @@ func (e *Engine) balances(ctx context.Context, list []accounts.Account) ([]accou
 	// One unknown account must not keep the others from being settled.
 	var errs []error
 	for _, a := range list {
-		b, err := e.book.Balance(ctx, a)
+		one, err := e.book.LookUpBalances(ctx, a)
 		switch {
 		case err == nil:
-			balances = append(balances, b)
+			balances = append(balances, one...)
 			continue
 		case unknownAccount(err):
 			e.register.forget(a)

@@ -37,7 +37,7 @@ func (e *Engine) Orders(ctx context.Context, list ...accounts.Account) ([]OpenOr
 	if len(list) == 0 {
 		list = e.register.all(e.cfg.Clock())
 	}
-	balances, err := e.book.Balances(ctx, list...)
+	balances, err := e.book.LookUpBalances(ctx, list...)
 	if err != nil {
 		return nil, err
 	}
@@ -89,8 +89,12 @@ func (e *Engine) newest(ctx context.Context, a accounts.Account) (head, error) {
 	if err != nil || !found {
 		return head{Order: Order{Account: a}}, wrap("read the newest order", err)
 	}
+	order, err := e.order(ctx, a, &row)
+	if err != nil {
+		return head{Order: Order{Account: a}}, err
+	}
 	return head{
-		Order:  e.order(a, &row),
+		Order:  order,
 		at:     timeOf(row.Timestamp),
 		open:   row.Flags.Has(ledger.TransferPending),
 		placed: row.UserData128 == e.instance,
@@ -101,17 +105,43 @@ func (e *Engine) newest(ctx context.Context, a accounts.Account) (head, error) {
 	}, nil
 }
 
-// order reads an order's row.
-func (e *Engine) order(a accounts.Account, row *ledger.Transfer) Order {
+// order reads an order's row. An order that pays ahead has its rail in a row of its own.
+func (e *Engine) order(ctx context.Context, a accounts.Account, row *ledger.Transfer) (Order, error) {
 	asset, _ := e.book.Asset(a.Ledger())
+	tag := orderTag(row.UserData64)
 	o := Order{
-		ID: row.ID, Account: a, Asset: asset, rail: row.UserData32,
-		Sequence: row.UserData64, Amount: row.Amount, Placed: timeOf(row.Timestamp),
+		ID: row.ID, Account: a, Asset: asset, rail: row.UserData32, tag: tag,
+		Sequence: tag.number(), Amount: row.Amount, Placed: timeOf(row.Timestamp),
+		Refund: tag.refunds(), Ahead: tag.isAhead(),
+	}
+	if o.Ahead {
+		o.limit = unpackAhead(row.UserData32)
+		order := row.ID
+		if !row.PendingID.IsZero() { // the post or the void of one
+			order = row.PendingID
+		}
+		rows, err := e.ledger.LookupTransfers(ctx, []ledger.ID{e.railRowID(order)})
+		if err != nil {
+			return Order{}, wrap("read the rail of the order", err)
+		}
+		o.rail = 0
+		for _, r := range rows {
+			o.rail = r.UserData32
+		}
 	}
 	if r := e.rails[o.rail]; r != nil {
 		o.Rail = r.Name
 	}
-	return o
+	return o, nil
+}
+
+// decision is what an order was placed on.
+type decision struct {
+	balance accounts.Balance // read after the newest order
+	demand  Demand
+	amount  ledger.Amount // 0: nothing is due
+	// notBefore is when the order may be placed, if it may not be yet; else zero.
+	notBefore time.Time
 }
 
 // place writes the next order of an account and returns it, or the zero Order if
@@ -120,36 +150,83 @@ func (e *Engine) order(a accounts.Account, row *ledger.Transfer) Order {
 // (sequence.ErrTaken), and nobody orders twice on one balance.
 //
 // The order may be smaller than the minimum, even 0, if the balance fell since.
-func (e *Engine) place(ctx context.Context, last *head, pressed bool) (order Order, minimum ledger.Amount, err error) {
+func (e *Engine) place(ctx context.Context, last *head, pressed bool) (Order, decision, error) {
 	a := last.Account
 	s, demand, err := e.assess(ctx, last, pressed)
-	amount := demand.payable(s.Balance)
-	if err != nil || amount.IsZero() || e.stopping() {
-		return Order{}, ledger.Amount{}, err
+	d := decision{balance: s.Balance, demand: demand, amount: demand.payable(s.Balance)}
+	if err != nil {
+		return Order{}, d, err
+	}
+	e.noticeOldEngine(last, s.Balance)
+	if last.Ahead && d.tag(0).isAhead() {
+		if at := e.register.aheadAgain(last, e.cfg.RearmAfter); at.After(e.cfg.Clock()) {
+			d.amount, d.notBefore = ledger.Amount{}, at
+		}
+	}
+	if d.amount.IsZero() || e.stopping() {
+		return Order{}, d, nil
 	}
 	rail := e.railOf(a)
 	if rail.isDown() {
-		return Order{}, ledger.Amount{}, rail.downError()
+		return Order{}, d, rail.downError()
 	}
-	ids := e.book.PeerIDs(a)
-	number, err := sequence.Place(ctx, e.ledger, last.Sequence+1, func(n uint64) ledger.Transfer {
-		return ledger.Transfer{
-			ID:             e.orderID(&s.Balance, n),
-			DebitAccountID: ids.Peer, CreditAccountID: ids.Settlement, Amount: amount,
-			UserData64: n, UserData128: e.instance, UserData32: rail.tag,
-			Ledger: a.Ledger(), Code: chart.CodeOrder,
-			Flags: ledger.TransferPending | ledger.TransferBalancingDebit,
-		}
+	number, err := sequence.PlaceChain(ctx, e.ledger, last.Sequence+1, func(n uint64) []ledger.Transfer {
+		return e.orderRows(&d, rail.tag, n)
 	})
 	if err != nil {
-		return Order{}, ledger.Amount{}, wrap("place the order", err)
+		return Order{}, d, wrap("place the order", err)
 	}
 	// The order may turn out smaller, and the look-up may fail: that it is open is
 	// known from here on.
 	id := e.orderID(&s.Balance, number)
-	e.register.opened(Order{ID: id, Account: a, Asset: s.Asset, Rail: rail.Name, rail: rail.tag, Sequence: number, Amount: amount})
-	order, err = e.lookUp(ctx, a, id)
-	return order, demand.Minimum, err
+	tag := d.tag(number)
+	e.register.opened(Order{
+		ID: id, Account: a, Asset: s.Asset, Rail: rail.Name, rail: rail.tag, tag: tag, Sequence: number, Amount: d.amount,
+		Refund: tag.refunds(), Ahead: tag.isAhead(),
+	})
+	order, err := e.lookUp(ctx, a, id)
+	return order, d, err
+}
+
+// tag is the user_data_64 of the order with this number.
+func (d *decision) tag(number uint64) orderTag {
+	version := uint8(checkedVersion)
+	if !d.balance.HasHistory() {
+		version = uncheckedVersion
+	}
+	ahead := !d.demand.refund && owed(d.balance).Less(d.amount)
+	return newOrderTag(number, version, d.demand.refund, ahead)
+}
+
+// orderRows are order n of an account, and, if it pays ahead, the row that names its rail.
+func (e *Engine) orderRows(d *decision, rail uint32, n uint64) []ledger.Transfer {
+	a := d.balance.Account
+	ids, tag := e.book.PeerIDs(a), d.tag(n)
+	order := ledger.Transfer{
+		ID:             e.orderID(&d.balance, n),
+		DebitAccountID: ids.Peer, CreditAccountID: ids.Settlement, Amount: d.amount,
+		UserData64: uint64(tag), UserData128: e.instance, UserData32: rail,
+		Ledger: a.Ledger(), Code: chart.CodeOrder,
+		Flags: ledger.TransferPending | ledger.TransferBalancingDebit,
+	}
+	if !tag.isAhead() {
+		return []ledger.Transfer{order}
+	}
+	order.UserData32 = packAhead(d.demand.Ahead)
+	if rail == 0 {
+		return []ledger.Transfer{order}
+	}
+	own, _ := e.book.AssetIDs(a.Ledger())
+	return []ledger.Transfer{order, {
+		ID: e.railRowID(order.ID), DebitAccountID: ids.Settlement, CreditAccountID: own.Control,
+		UserData64: uint64(tag), UserData128: e.instance, UserData32: rail,
+		Ledger: a.Ledger(), Code: chart.CodeOrder,
+	}}
+}
+
+// railRowID is the id of the row that names the rail of an order that pays ahead.
+func (e *Engine) railRowID(order ledger.ID) ledger.ID {
+	return e.ns.Derive("order rail", chart.ID(order))
 }
 
 // lookUp reads an order: balancing may have made it smaller than it was to be.
@@ -162,17 +239,36 @@ func (e *Engine) lookUp(ctx context.Context, a accounts.Account, id ledger.ID) (
 	if !isOrder || rows[0].CreditAccountID != e.book.PeerIDs(a).Settlement {
 		return Order{}, fmt.Errorf("%w: %v", ErrNoOrder, id)
 	}
-	return e.order(a, &rows[0]), nil
+	return e.order(ctx, a, &rows[0])
 }
 
-// demand is what the account's policy asks for. A closed account takes no orders, nor
-// does one that nobody would pay.
-func (e *Engine) demand(s Standing) Demand {
-	policy := e.cfg.Policies.For(s.Account.Peer(), s.Asset)
-	if policy == nil || s.Closed || e.railOf(s.Account) == nil {
+// demand is what the account's policy asks for, or the operator who wants a prepayment to be
+// paid back. A closed account takes no orders, nor does one that nobody would pay.
+func (e *Engine) demand(s Standing, k *known) Demand {
+	if s.Closed || e.railOf(s.Account) == nil {
 		return Demand{}
 	}
-	return policy.Due(s)
+	if k.refund {
+		return Demand{Amount: s.Payable, refund: true}
+	}
+	policy := e.cfg.Policies.For(s.Account.Peer(), s.Asset)
+	if policy == nil {
+		return Demand{}
+	}
+	d := policy.Due(s)
+	d.refund = false // it is nobody's but ours to set
+	return d
+}
+
+// Due is what the next order to a peer will be, in units, by a balance that was just read: 0
+// while an order is open or the account is closed. If the balance is one of LookUpBalances,
+// whose Prepaid may be too large, it is the least that it will be. It asks nobody.
+func (e *Engine) Due(b accounts.Balance) ledger.Amount {
+	if !b.Settling.IsZero() {
+		return ledger.Amount{}
+	}
+	k := e.register.of(b.Account)
+	return e.demand(e.standing(b, &k, e.cfg.Clock()), &k).payable(b)
 }
 
 // orderID is the id of an account's order, and its key at the rail. It follows from

@@ -1,6 +1,7 @@
 package settlement
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,10 +41,10 @@ func (e *Engine) step(ctx context.Context, a accounts.Account) (turn, error) {
 	switch {
 	case last.open && last.Amount.IsZero():
 		// No Settler ever gets an order of nothing, so anybody may close it.
-		return e.giveBack(ctx, last.Order)
+		return e.withdraw(ctx, last.Order)
 	case last.open:
 		return e.resume(ctx, &last)
-	case last.voided && rearm.After(e.cfg.Clock()):
+	case last.voided && !e.failedCheck(&last) && rearm.After(e.cfg.Clock()):
 		return turn{until: rearm}, nil
 	default:
 		e.register.setHead(a, &last)
@@ -72,7 +73,7 @@ func (e *Engine) closedMeanwhile(ctx context.Context, o Order, final *answer, la
 func (e *Engine) placeAndPay(ctx context.Context, last *head) (turn, error) {
 	a := last.Account
 	pressed, notBefore := e.isPressed(last)
-	order, minimum, err := e.place(ctx, last, pressed)
+	order, d, err := e.place(ctx, last, pressed)
 	if err != nil {
 		e.register.setHead(a, nil)
 	}
@@ -86,11 +87,17 @@ func (e *Engine) placeAndPay(ctx context.Context, last *head) (turn, error) {
 	}
 	if order.ID.IsZero() {
 		e.register.hearLater(a, notBefore)
-		return turn{look: notBefore}, nil
+		return turn{look: cmp.Or(d.notBefore, notBefore)}, nil
 	}
+	e.register.ordered(order)
 	e.cfg.Events.Placed(order)
-	if order.Amount.IsZero() || order.Amount.Less(minimum) {
-		return e.giveBack(ctx, order)
+	switch fits, err := e.checkPlaced(ctx, order, &d.balance); {
+	case err != nil:
+		return turn{}, e.fails(order, err)
+	case !fits:
+		return e.withdraw(ctx, order)
+	case order.Amount.Less(d.demand.Minimum):
+		return e.giveBack(ctx, order, ErrTooSmall)
 	}
 	return e.pay(ctx, order)
 }
@@ -107,16 +114,30 @@ func (e *Engine) isPressed(last *head) (pressed bool, notBefore time.Time) {
 	}
 }
 
+// withdraw voids an order that failed its check. No Settler has it or will ever get it. Of an
+// order that only its owner can check, the void goes with the owner's next claim.
+func (e *Engine) withdraw(ctx context.Context, o Order) (turn, error) {
+	if o.tag.version() == uncheckedVersion && !o.Amount.IsZero() {
+		return e.giveBack(ctx, o, ErrWithdrawn)
+	}
+	if err := e.voidChecked(ctx, o); err != nil {
+		return turn{}, e.fails(o, err)
+	}
+	e.register.closed(o.Account)
+	e.cfg.Events.Voided(o, ErrWithdrawn)
+	return turn{look: e.cfg.Clock()}, nil
+}
+
 // giveBack voids an order that was never given to the Settler.
-func (e *Engine) giveBack(ctx context.Context, o Order) (turn, error) {
-	switch err := e.withdraw(ctx, o); {
+func (e *Engine) giveBack(ctx context.Context, o Order, why error) (turn, error) {
+	switch err := e.voidOwn(ctx, o); {
 	case errors.Is(err, sequence.ErrTaken):
 		return turn{again: true}, nil // another engine has it, and may be paying it
 	case err != nil:
 		return turn{}, e.fails(o, err)
 	}
 	e.register.closed(o.Account)
-	e.cfg.Events.Voided(o, ErrTooSmall)
+	e.cfg.Events.Voided(o, why)
 	return turn{until: e.cfg.Clock().Add(e.cfg.RearmAfter)}, nil
 }
 

@@ -21,7 +21,7 @@ type Policy interface {
 // Standing is what a Policy decides on.
 type Standing struct {
 	// Balance is posted amounts alone: what packets in flight will bring is not owed
-	// yet. What Book.Adjust credited is not in Earned here, but in Prepaid.
+	// yet.
 	accounts.Balance
 
 	Now time.Time // by Config.Clock
@@ -38,7 +38,10 @@ type Standing struct {
 
 // Owed is what packets earned the peer and is not paid: the payable less what the peer
 // prepaid. In units.
-func (s Standing) Owed() ledger.Amount { return s.Payable.SubFloor(s.Prepaid) }
+func (s Standing) Owed() ledger.Amount { return owed(s.Balance) }
+
+// owed is the net of a balance, 0 if that is below 0.
+func owed(b accounts.Balance) ledger.Amount { return b.Payable.SubFloor(b.Prepaid) }
 
 // Demand is what a Policy asks for. The zero Demand asks for nothing.
 type Demand struct {
@@ -46,16 +49,38 @@ type Demand struct {
 	// Minimum is the smallest payment worth making, in units: if less than it
 	// can be paid, nothing is.
 	Minimum ledger.Amount
+	// Ahead is how much the peer may owe us when the amount is paid, in units: what is paid
+	// ahead of what packets earn. It counts only while the peer has prepaid nothing.
+	Ahead ledger.Amount
+
+	refund bool // an operator wants the prepayment to be paid back
 }
 
-// payable is how much may be ordered now: what the policy demands, as far as the
-// peer account covers it and packets earned it; 0 if that is below the minimum.
+// payable is how much may be ordered now: what the policy demands, as far as it may be paid
+// and as far as the headroom covers it after the arrears; 0 if that is below the minimum.
 func (d Demand) payable(b accounts.Balance) ledger.Amount {
-	amount := d.Amount.Min(b.Headroom).Min(b.Unpaid())
+	amount := d.Amount.Min(d.most(b)).Min(b.Headroom.SubFloor(b.Arrears))
 	if amount.Less(d.Minimum) {
 		return ledger.Amount{}
 	}
 	return amount
+}
+
+// most is the most that may be paid: what packets earned, with a refund also what the peer
+// prepaid, and ahead of that only to a peer that prepaid nothing.
+func (d Demand) most(b accounts.Balance) ledger.Amount {
+	switch {
+	case d.refund:
+		return b.Payable
+	case b.Prepaid.IsZero():
+		most, fits := owed(b).Add(d.Ahead.SubFloor(b.Receivable))
+		if !fits {
+			return ledger.AmountMax
+		}
+		return most
+	default:
+		return owed(b)
+	}
 }
 
 // validator is a Policy that can be impossible.

@@ -22,6 +22,11 @@ func (e *Engine) resolve(ctx context.Context, o Order, paid ledger.Amount) error
 			return wrap("resolve the order", err)
 		}
 	}
+	if o.Amount.Less(paid) {
+		if err := e.book.EnsureArrears(ctx, o.Account); err != nil {
+			return wrap("resolve the order", err)
+		}
+	}
 	for attempt := uint64(0); ; attempt++ {
 		chain := e.resolution(o, paid, attempt)
 		results, err := e.ledger.CreateTransfers(ctx, chain)
@@ -50,8 +55,8 @@ func (e *Engine) mayPost(ctx context.Context, o Order, paid ledger.Amount) error
 	if paid.IsZero() {
 		return nil // a void is always allowed
 	}
-	b, err := e.book.Balance(ctx, o.Account)
-	if err == nil && b.Closed && !b.Settling.IsZero() {
+	b, err := e.book.LookUpBalances(ctx, o.Account)
+	if err == nil && b[0].Closed && !b[0].Settling.IsZero() {
 		return ErrAccountClosed
 	}
 	return err
@@ -73,28 +78,25 @@ func (e *Engine) resolution(o Order, paid ledger.Amount, attempt uint64) []ledge
 	return []ledger.Transfer{post}
 }
 
-// excessChain posts an order in full and books what was paid beyond it, so that
-// no limit can refuse it: suspense pays the rest, and collects from the peer
-// account what is there.
+// excessChain posts an order in full, charges what was paid beyond it to the peer's arrears,
+// so that no limit can refuse it, and collects what the peer account has.
 //
 // The order of the members matters when the chain meets an earlier resolution:
 // the first one differs if the rest does, and the linked post from a post alone.
 func (e *Engine) excessChain(o Order, post ledger.Transfer, excess ledger.Amount, attempt uint64) []ledger.Transfer {
 	ids := e.book.PeerIDs(o.Account)
-	own, _ := e.book.AssetIDs(o.Account.Ledger())
-	leg := func(n uint64, debit, credit ledger.ID, flags ledger.TransferFlags) ledger.Transfer {
-		return ledger.Transfer{
-			ID:             e.ns.Derive("excess", chart.ID(o.ID), chart.U64(attempt), chart.U64(n)),
-			DebitAccountID: debit, CreditAccountID: credit, Amount: excess,
-			UserData128: uint128.Uint128(o.ID), UserData64: o.Sequence,
-			Ledger: o.Account.Ledger(), Code: chart.CodeCorrection, Flags: flags,
-		}
+	legID := func(n uint64) ledger.ID {
+		return e.ns.Derive("excess", chart.ID(o.ID), chart.U64(attempt), chart.U64(n))
 	}
 	post.Flags |= ledger.TransferLinked
 	return []ledger.Transfer{
-		leg(0, own.Suspense, ids.Settlement, ledger.TransferLinked),
+		{
+			ID: legID(0), DebitAccountID: ids.Arrears, CreditAccountID: ids.Settlement, Amount: excess,
+			UserData128: uint128.Uint128(o.ID), UserData64: uint64(o.tag),
+			Ledger: o.Account.Ledger(), Code: chart.CodeOverpaid, Flags: ledger.TransferLinked,
+		},
 		post,
-		leg(1, ids.Peer, own.Suspense, ledger.TransferBalancingDebit),
+		e.collection(o.Account, legID(1)),
 	}
 }
 
@@ -113,7 +115,7 @@ func (e *Engine) compareResolution(
 ) error {
 	// The order, its post or void, and what was booked beyond it.
 	rows, err := e.ledger.GetAccountTransfers(ctx, ledger.AccountFilter{
-		AccountID: e.book.PeerIDs(o.Account).Settlement, UserData64: o.Sequence,
+		AccountID: e.book.PeerIDs(o.Account).Settlement, UserData64: uint64(o.tag),
 		Limit: 3, Flags: ledger.AccountFilterCredits,
 	})
 	if err != nil {

@@ -21,8 +21,13 @@ type Order struct {
 	// Rail is the name of the rail that it was placed for; "" also if this Engine does
 	// not have it.
 	Rail string
+	// Refund says that an operator asked for the peer's prepayment to be paid back, and
+	// Ahead that it pays ahead of what packets earned.
+	Refund, Ahead bool
 
-	rail uint32 // its tag
+	rail  uint32        // its tag
+	tag   orderTag      // its user_data_64
+	limit ledger.Amount // if Ahead: how much the peer may owe us then
 }
 
 // Payment is an order and what was paid for it.

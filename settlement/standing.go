@@ -14,18 +14,14 @@ import (
 // memory of an index before it can search it, some ten milliseconds under load in which
 // no packet is booked. So an order makes none that its policy does not need.
 
-// Owed is what packets earned a peer and is not paid, in a balance that was just read, as the
-// policies of this package see it: what Book.Adjust credited is not in it, as far as the
-// Engine has read that, which it does before it places an order in the asset. In units. It
-// asks nobody.
-func (e *Engine) Owed(b accounts.Balance) ledger.Amount {
-	return Standing{Balance: e.adjusted.leaveOut(b)}.Owed()
-}
+// Owed is what packets earned a peer and is not paid, in units: the net of a balance, 0 if
+// that is below 0. It asks nobody.
+func (e *Engine) Owed(b accounts.Balance) ledger.Amount { return owed(b) }
 
 // standing is what a policy decides on, from a balance and what is known of the account.
 func (e *Engine) standing(b accounts.Balance, k *known, now time.Time) Standing {
 	s := Standing{
-		Balance: e.adjusted.leaveOut(b), Now: now,
+		Balance: b, Now: now,
 		OwedSince: k.owed.since, ActiveAt: k.activeAt,
 		Pressed: k.pressed == pressedByHand || k.pressed == pressedByPeer && !now.Before(k.deaf),
 	}
@@ -35,10 +31,13 @@ func (e *Engine) standing(b accounts.Balance, k *known, now time.Time) Standing 
 	return s
 }
 
-// see takes a balance in, and returns what is known of the account with it.
+// see takes a balance in, and returns what is known of the account with it. A balance that
+// does not tell whether something is owed says nothing of since when.
 func (e *Engine) see(b accounts.Balance, now time.Time) known {
-	owed := e.Owed(b)
-	e.register.learn(b.Account, func(k *known) { k.owed.see(!owed.IsZero(), now) })
+	isOwed := !owed(b).IsZero()
+	if isOwed || b.PrepaidSettled() || b.NetAtMost().Sign() <= 0 {
+		e.register.learn(b.Account, func(k *known) { k.owed.see(isOwed, now) })
+	}
 	return e.register.of(b.Account)
 }
 
@@ -46,13 +45,8 @@ func (e *Engine) see(b accounts.Balance, now time.Time) known {
 // asks the policy. It is called after the newest order was read.
 func (e *Engine) assess(ctx context.Context, last *head, pressed bool) (Standing, Demand, error) {
 	a := last.Account
-	b, err := e.book.Balance(ctx, a)
+	b, err := e.collectedBalance(ctx, a)
 	if err != nil {
-		return Standing{}, Demand{}, err
-	}
-	// After the balance: an adjustment that is booked between the two makes the order
-	// smaller. The other way it would be paid out.
-	if err := e.adjusted.read(ctx, e, a.Ledger()); err != nil {
 		return Standing{}, Demand{}, err
 	}
 	now := e.cfg.Clock()
@@ -60,10 +54,10 @@ func (e *Engine) assess(ctx context.Context, last *head, pressed bool) (Standing
 	decide := func() (Standing, Demand) {
 		s := e.standing(b, &k, now)
 		s.Pressed = pressed
-		return s, e.demand(s)
+		return s, e.demand(s, &k)
 	}
 	s, demand := decide()
-	if !e.dependsOnTime(s, demand) {
+	if !e.dependsOnTime(s, &k, demand) {
 		return s, demand, nil
 	}
 	if err := e.readTimes(ctx, last, &k); err != nil {
@@ -76,14 +70,27 @@ func (e *Engine) assess(ctx context.Context, last *head, pressed bool) (Standing
 	return s, demand, nil
 }
 
+// collectedBalance reads the balance of an account whose arrears, as far as its headroom
+// covers them, are collected: an order must not take what arrears are to be paid with.
+func (e *Engine) collectedBalance(ctx context.Context, a accounts.Account) (accounts.Balance, error) {
+	b, err := e.book.Balance(ctx, a)
+	if err != nil || !collectable(b) {
+		return b, err
+	}
+	if err := e.collect(ctx, []accounts.Balance{b}); err != nil {
+		return accounts.Balance{}, err
+	}
+	return e.book.Balance(ctx, a)
+}
+
 // dependsOnTime reports whether a policy would ask for less if everything had just
 // happened.
-func (e *Engine) dependsOnTime(s Standing, d Demand) bool {
+func (e *Engine) dependsOnTime(s Standing, k *known, d Demand) bool {
 	if d == (Demand{}) {
 		return false
 	}
 	s.OwedSince, s.ActiveAt = s.Now, s.Now
-	return e.demand(s) != d
+	return e.demand(s, k) != d
 }
 
 // readTimes finds out since when something is owed, as far as that is not known, and

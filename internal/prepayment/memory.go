@@ -68,7 +68,7 @@ func (m *Memory) Estimate(peer ledger.ID, now *Sums) Estimate {
 	switch {
 	case !found || !now.notBefore(&k.look):
 		most := new(big.Int).Add(now.Settlement.Debits.Big(), now.Suspense.Debits.Big())
-		return Estimate{Prepaid: amount(smaller(position, most)), NetAtMost: position}
+		return Estimate{Prepaid: ledger.ClampAmount(smaller(position, most)), NetAtMost: position}
 	case !now.History:
 		return m.estimateWithoutHistory(peer, now, &k)
 	case now.SamePayments(&k.look):
@@ -89,7 +89,7 @@ func (k *known) split() Split {
 
 func exactly(position, prepaid *big.Int) Estimate {
 	return Estimate{
-		Prepaid: amount(prepaid), Exact: true, Settled: true, NetAtMost: new(big.Int).Sub(position, prepaid),
+		Prepaid: ledger.ClampAmount(prepaid), Exact: true, Settled: true, NetAtMost: new(big.Int).Sub(position, prepaid),
 	}
 }
 
@@ -109,7 +109,7 @@ func bound(position *big.Int, now *Sums, k *known) Estimate {
 	net := k.split().Net
 	most := smaller(new(big.Int), new(big.Int).Add(net, in))
 	most = new(big.Int).Add(larger(net, most), earned)
-	return Estimate{Prepaid: amount(smaller(position, prepaid)), NetAtMost: smaller(most, position)}
+	return Estimate{Prepaid: ledger.ClampAmount(smaller(position, prepaid)), NetAtMost: smaller(most, position)}
 }
 
 // prepaidAtMost is the most that can be prepaid after the look when so much came in since.

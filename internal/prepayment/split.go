@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-
-	"github.com/peerledger/peerledger/ledger"
 )
 
 // ErrRows says that the rows of a peer do not explain its accounts: somebody books on them
@@ -122,13 +120,4 @@ func (s *state) take(r *row) error {
 	}
 	s.at = r.Timestamp
 	return nil
-}
-
-// amount is a number that is known to be from 0 to the largest amount.
-func amount(n *big.Int) ledger.Amount {
-	a, err := ledger.ParseAmount(n.String())
-	if err != nil {
-		return ledger.AmountMax
-	}
-	return a
 }

@@ -1,0 +1,82 @@
+package settlement
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// What the register remembers of orders' checks, refunds and payments ahead.
+
+// passedCheck notes that an order passed its check.
+func (r *register) passedCheck(o Order) {
+	r.learn(o.Account, func(k *known) { k.checked = o.ID })
+}
+
+func (r *register) hasPassedCheck(o Order) bool {
+	return r.of(o.Account).checked == o.ID
+}
+
+// ordered notes that an order of ours was placed: a refund that was asked for is on its way.
+func (r *register) ordered(o Order) {
+	r.learn(o.Account, func(k *known) {
+		if o.Refund {
+			k.refund = false
+		}
+		if o.tag.version() != uncheckedVersion {
+			k.newest = max(k.newest, o.Sequence)
+		}
+	})
+}
+
+// wantRefund notes that an operator wants a prepayment to be paid back.
+func (r *register) wantRefund(a accounts.Account) {
+	r.learn(a, func(k *known) { k.refund = true })
+}
+
+// isOld reports, once for an order, whether it has no check although one before it has, or
+// although it is known to be newer than this engine.
+func (r *register) isOld(o Order, newer bool) (old bool) {
+	r.learn(o.Account, func(k *known) {
+		if o.tag.version() != uncheckedVersion {
+			k.newest = max(k.newest, o.Sequence)
+			return
+		}
+		old = k.old != o.ID && (newer || k.newest != 0 && o.Sequence > k.newest)
+		if old {
+			k.old = o.ID
+		}
+	})
+	return old
+}
+
+// aheadAgain is when an order that pays ahead may follow the newest one, which does too.
+func (r *register) aheadAgain(last *head, wait time.Duration) (until time.Time) {
+	r.learn(last.Account, func(k *known) {
+		if k.ahead.order != last.orderID() {
+			k.ahead = aheadWait{last.orderID(), last.at.Add(wait + rand.N(max(wait, 1)))}
+		}
+		until = k.ahead.until
+	})
+	return until
+}
+
+// orderID is the id of the newest order, open or closed.
+func (h *head) orderID() ledger.ID {
+	if h.resolves.IsZero() {
+		return h.ID
+	}
+	return h.resolves
+}
+
+// tellNoLine reports whether it is to be told now that an account's policy cannot pay ahead:
+// once, until it can.
+func (r *register) tellNoLine(a accounts.Account, cannot bool) (tell bool) {
+	r.learn(a, func(k *known) {
+		tell = cannot && !k.noLine
+		k.noLine = cannot
+	})
+	return tell
+}

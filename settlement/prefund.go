@@ -1,0 +1,66 @@
+package settlement
+
+import (
+	"fmt"
+	"math/big"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Prefund is a Threshold whose levels may be below 0: it pays ahead, until the peer owes us
+// that much, so that packets to the peer go on while a settlement takes its time. It pays when
+// the net of the peer (Balance.Net) reaches At, and pays it down to SettleTo.
+//
+// The peer's credit line must be as large as what is paid ahead, or nothing can be ordered.
+// While the peer has a prepayment nothing is paid ahead. After an order that paid ahead the
+// next such one waits for Config.RearmAfter and a random time of the same length: two
+// connectors that prefund one another at the same moment would else pay each other for ever.
+type Prefund struct {
+	At       *big.Int // units; more than SettleTo
+	SettleTo *big.Int // units; below 0 the peer owes us that much when it is paid
+}
+
+// Validate reports what is impossible, as a *accounts.FieldError (accounts.ErrInvalid) that
+// names the field.
+func (p Prefund) Validate() error {
+	fault := func(field, reason string) error {
+		return &accounts.FieldError{Subject: "prefund", Field: field, Reason: reason}
+	}
+	switch {
+	case p.At == nil:
+		return fault("At", "is missing")
+	case p.SettleTo == nil:
+		return fault("SettleTo", "is missing")
+	case p.At.Cmp(p.SettleTo) <= 0:
+		return fault("SettleTo", fmt.Sprintf("%v must be below At, %v", p.SettleTo, p.At))
+	case new(big.Int).Neg(p.SettleTo).Cmp(accounts.Unlimited.Big()) > 0:
+		return fault("SettleTo", "is beyond the largest credit line")
+	default:
+		return nil
+	}
+}
+
+// Due implements Policy.
+func (p Prefund) Due(s Standing) Demand {
+	target := p.SettleTo
+	if target.Sign() < 0 && !s.Prepaid.IsZero() {
+		target = new(big.Int)
+	}
+	amount := new(big.Int).Sub(s.Net(), target)
+	if span := new(big.Int).Sub(p.At, p.SettleTo); amount.Cmp(span) < 0 && !s.Pressed {
+		return Demand{}
+	}
+	return Demand{Amount: ledger.ClampAmount(amount), Ahead: ledger.ClampAmount(new(big.Int).Neg(p.SettleTo))}
+}
+
+// mayDemand refuses a minimum that At would not hold.
+func (p Prefund) mayDemand(minimum ledger.Amount) error {
+	if span := new(big.Int).Sub(p.At, p.SettleTo); span.Cmp(minimum.Big()) >= 0 {
+		return nil
+	}
+	return &accounts.FieldError{
+		Subject: "policy", Field: "AtLeast.Amount",
+		Reason: fmt.Sprintf("%v must be at most At less SettleTo, or At would not be held", minimum),
+	}
+}
