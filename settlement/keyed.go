@@ -63,6 +63,9 @@ func (e *Engine) bookOnce(ctx context.Context, account accounts.Account, p keyed
 		return Receipt{}, err
 	}
 	row.Timestamp = booking.Timestamp
+	if booking.Already {
+		row = booking.Rows[0] // its other account may be another one than is asked for now
+	}
 	return p.receipt(&row, booking.Already), nil
 }
 

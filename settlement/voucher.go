@@ -169,6 +169,9 @@ func (e *Engine) bookRow(ctx context.Context, v Voucher, code uint16, last Vouch
 		return VoucherReceipt{}, err
 	}
 	row.Timestamp = booking.Timestamp
+	if booking.Already {
+		row = booking.Rows[0] // perhaps into suspense
+	}
 	receipt := voucherReceipt(&row)
 	receipt.Already, receipt.Suspense = booking.Already, row.CreditAccountID == own.Suspense
 	return receipt, nil

@@ -55,3 +55,15 @@ const ArrearsFlags = ledger.AccountCreditsMustNotExceedDebits | ledger.AccountHi
 
 // SettlementFlags are the flags of a settlement account.
 const SettlementFlags = ledger.AccountHistory
+
+// Collect is the transfer, still without an id, that charges arrears to the peer account. The
+// ledger cuts its amount to what the peer account has and to what is owed, so it takes neither
+// too much nor anything twice, and 0 is a success. The ledger refuses it only if the peer
+// account is closed.
+func Collect(peer, arrears ledger.ID, ledgerNumber uint32) ledger.Transfer {
+	return ledger.Transfer{
+		DebitAccountID: peer, CreditAccountID: arrears, Amount: ledger.AmountMax,
+		Ledger: ledgerNumber, Code: CodeCollection,
+		Flags: ledger.TransferBalancingDebit | ledger.TransferBalancingCredit,
+	}
+}

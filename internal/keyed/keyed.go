@@ -3,8 +3,10 @@
 //
 // The id of what is booked follows from the key and the number of an attempt. The next
 // attempt is made only when the ledger has burnt an id of this one, so at most one is
-// ever in the ledger. All that is booked must follow from the call, so that the same
-// call again finds it.
+// ever in the ledger. A ledger that was copied to another one has lost its burnt ids, and
+// would take an attempt that it refused before. So Book first looks all attempts up, and
+// tries one only if none is there. All that is booked must follow from the call, so that
+// the same call again finds it.
 package keyed
 
 import (
@@ -15,58 +17,108 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// ErrConflict says that something else is booked under the key, or the same thing in
-// another way. Whoever can tell the two apart looks the attempt's transfers up.
-var ErrConflict = errors.New("keyed: the key is taken")
+var (
+	// ErrConflict says that something else is booked under the key. Booking.Rows has it.
+	ErrConflict = errors.New("keyed: the key is taken")
+	// ErrSpent says that the ledger has burnt the ids of all attempts, and nothing is
+	// booked under the key. Nothing ever will be: use another key.
+	ErrSpent = errors.New("keyed: all attempts of the key were refused before")
+)
+
+// Attempts is how many attempts a key has. One more than those that are looked up could be
+// booked twice on a copy of the ledger. As many fail only if as many are refused in races.
+const Attempts = 16
+
+// Request says what to book under a key, and when.
+type Request struct {
+	// Build returns the transfers of an attempt. Book links them into one chain. It is
+	// called last for the attempt that Book returns.
+	Build func(attempt uint64) []ledger.Transfer
+	// May refuses what the ledger would refuse, without burning an id. Book asks it after
+	// the look-up and before the first attempt, so what is booked already is not refused.
+	// Default: nobody refuses.
+	May func(context.Context) error
+	// Fallback goes on to attempt 1 also if this call is the one that burns an id of
+	// attempt 0. Attempt 1 must ask the ledger for less.
+	Fallback bool
+}
 
 // Booking is what is booked under a key.
 type Booking struct {
-	Attempt uint64 // whose transfers they are, also with ErrConflict
-	// Already says that they were in the ledger before. A balancing transfer may then
-	// have moved less than this call asks for.
-	Already   bool
+	Attempt   uint64 // whose transfers they are, also with an error
+	Already   bool   // they were in the ledger before
 	Timestamp uint64 // of the first transfer
+	// Rows are the attempt's transfers as the ledger has them, in the order of Build. They
+	// are there if Already, and with ErrConflict. A row of an older version may have another
+	// account in the place of one of the two, and rows may be fewer than Build returns.
+	Rows []ledger.Transfer
 }
 
-// Book books the transfers that build returns for an attempt, linked into one chain.
-//
-// The errors are ErrConflict, a *ledger.TransferError if the ledger refused one of them
-// (the key is as free as before), and those of the request.
+// Book books the transfers that build returns for an attempt. See Request.Book.
 func Book(ctx context.Context, l ledger.Ledger, build func(attempt uint64) []ledger.Transfer) (Booking, error) {
-	for attempt := uint64(0); ; attempt++ {
-		rows := build(attempt)
-		for i := range rows[:len(rows)-1] {
-			rows[i].Flags |= ledger.TransferLinked
+	return Request{Build: build}.Book(ctx, l)
+}
+
+// Book books what the request says, or finds it booked.
+//
+// The errors are ErrConflict, ErrSpent, that of May, a *ledger.TransferError if the ledger
+// refused one of the transfers (the key is as free as before), and those of the requests.
+func (r Request) Book(ctx context.Context, l ledger.Ledger) (Booking, error) {
+	booking, err := r.lookUp(ctx, l, 0, Attempts)
+	if err != nil || booking.Already {
+		return booking, err
+	}
+	if r.May != nil {
+		if err := r.May(ctx); err != nil {
+			return Booking{}, err
 		}
+	}
+	for attempt := range uint64(Attempts) {
+		rows := r.chain(attempt)
 		results, err := l.CreateTransfers(ctx, rows)
 		if err != nil {
 			return Booking{}, err
 		}
-		booking := Booking{Attempt: attempt, Timestamp: results[0].Timestamp}
 		chain := ledger.ChainOutcome(results)
 		switch {
-		case chain.Outcome.Done():
-			booking.Already = chain.Outcome == ledger.OutcomeAlreadyApplied
-			return booking, nil
-		case chain.Conflict():
-			return booking, ErrConflict
-		case chain.Status != ledger.TransferIDAlreadyFailed:
-			refused := rows[max(chain.Breaker, 0)]
-			return booking, &ledger.TransferError{ID: refused.ID, Status: chain.Status}
+		case chain.Outcome == ledger.OutcomeApplied:
+			return Booking{Attempt: attempt, Timestamp: results[0].Timestamp}, nil
+		case chain.Outcome == ledger.OutcomeAlreadyApplied, chain.Conflict():
+			return r.taken(ctx, l, attempt)
+		case chain.Status == ledger.TransferIDAlreadyFailed,
+			r.Fallback && attempt == 0 && chain.Status.Transient():
+			continue
 		}
+		refused := rows[max(chain.Breaker, 0)]
+		return Booking{Attempt: attempt}, &ledger.TransferError{ID: refused.ID, Status: chain.Status}
 	}
+	return Booking{}, ErrSpent
 }
 
-// attempts is how many attempts Booked looks for. There are more only if as many were
-// refused in races.
-const attempts = 16
+// chain is an attempt's transfers, linked.
+func (r Request) chain(attempt uint64) []ledger.Transfer {
+	rows := r.Build(attempt)
+	for i := range rows[:len(rows)-1] {
+		rows[i].Flags |= ledger.TransferLinked
+	}
+	return rows
+}
 
-// Booked reports whether one of a key's first attempts is in the ledger; id is that of a
+// taken looks at what the ledger has under the ids of an attempt that it did not take.
+func (r Request) taken(ctx context.Context, l ledger.Ledger, attempt uint64) (Booking, error) {
+	booking, err := r.lookUp(ctx, l, attempt, attempt+1)
+	if err == nil && !booking.Already {
+		err = ErrConflict
+	}
+	return booking, err
+}
+
+// Booked reports whether one of a key's attempts is in the ledger; id is that of a
 // transfer of the attempt. Ask before refusing on the strength of a balance what the
 // ledger would refuse: each refusal by the ledger burns an id, and what is booked
 // already is not refused.
 func Booked(ctx context.Context, l ledger.Ledger, id func(attempt uint64) ledger.ID) (bool, error) {
-	ids := make([]ledger.ID, attempts)
+	ids := make([]ledger.ID, Attempts)
 	for i := range ids {
 		ids[i] = id(uint64(i))
 	}
