@@ -141,7 +141,7 @@ func ClampAmount(n *big.Int) Amount {
 	case n.BitLen() > 128:
 		return AmountMax
 	default:
-		return Amount(uint128.FromBig(n))
+		return Amount(uint128.FromBig(new(big.Int).Set(n))) // FromBig of uint128 v1.3.0 changes its argument
 	}
 }
 

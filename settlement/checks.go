@@ -36,6 +36,11 @@ func (r *register) wantRefund(a accounts.Account) {
 	r.learn(a, func(k *known) { k.refund = true })
 }
 
+// forgetRefund notes that there is nothing to be paid back any more.
+func (r *register) forgetRefund(a accounts.Account) {
+	r.learn(a, func(k *known) { k.refund = false })
+}
+
 // isOld reports, once for an order, whether it has no check although one before it has, or
 // although it is known to be newer than this engine.
 func (r *register) isOld(o Order, newer bool) (old bool) {

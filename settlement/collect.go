@@ -45,11 +45,9 @@ func (e *Engine) collect(ctx context.Context, balances []accounts.Balance) error
 // collection charges a peer's arrears to its account.
 func (e *Engine) collection(a accounts.Account, id ledger.ID) ledger.Transfer {
 	ids := e.book.PeerIDs(a)
-	return ledger.Transfer{
-		ID: id, DebitAccountID: ids.Peer, CreditAccountID: ids.Arrears, Amount: ledger.AmountMax,
-		Ledger: a.Ledger(), Code: chart.CodeCollection,
-		Flags: ledger.TransferBalancingDebit | ledger.TransferBalancingCredit,
-	}
+	row := chart.Collect(ids.Peer, ids.Arrears, a.Ledger())
+	row.ID = id
+	return row
 }
 
 // freshID is an id that nobody else draws, ordered by time.

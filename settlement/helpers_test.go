@@ -91,7 +91,9 @@ func (w *world) spend(a accounts.Account, n uint64) {
 func (w *world) pay(a accounts.Account, n uint64) {
 	w.t.Helper()
 	ids := w.book.PeerIDs(a)
-	w.move(ids.Settlement, ids.Peer, n, 0)
+	w.write(ledger.Transfer{
+		DebitAccountID: ids.Settlement, CreditAccountID: ids.Peer, Amount: units(n), Ledger: usd.Ledger, Code: chart.CodeIncoming,
+	})
 }
 
 // hold debits a peer for a packet in flight.

@@ -2,6 +2,7 @@ package settlement
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
@@ -25,26 +26,32 @@ type Outgoing struct {
 	// payments and of outgoing ones do not meet.
 	Key    string
 	Amount ledger.Amount // units
+	// BeyondHeadroom says that the money is gone, whatever the peer has: what its account
+	// does not cover is booked as arrears. Default false: such a payment is refused.
+	BeyondHeadroom bool
 }
 
 // Receive books what a peer paid: it pays down what the peer owes, and the rest
 // is shown as prepaid. It may be called any number of times for one payment, from
 // any process, and books it once; there is no time after which a key is
-// forgotten. The money of a peer whose account is closed is booked into suspense.
+// forgotten. The money of a peer whose account is closed is booked into suspense, and Release
+// gives it back.
 //
 // Errors are *BookingErrors: ErrKeyReused, accounts.ErrNotProvisioned,
 // accounts.ErrUnknownAsset, accounts.ErrInvalid, ErrAccountClosed if suspense is
 // closed too, or the error of a request. After ledger.ErrOutcomeUnknown it may be
 // booked or not: call again. ErrClosed after Close.
 func (e *Engine) Receive(ctx context.Context, in Incoming) (Receipt, error) {
-	ids := e.book.PeerIDs(in.Account)
-	own, _ := e.book.AssetIDs(in.Account.Ledger())
-	return e.record(ctx, in.Account, keyedPayment{
-		kind: "in", key: in.Key, suspense: own.Suspense,
-		row: ledger.Transfer{
-			DebitAccountID: ids.Settlement, CreditAccountID: ids.Peer,
-			Amount: in.Amount, Code: chart.CodeIncoming,
-		},
+	return e.record(ctx, in.Account, in.Key, in.Amount, func() (Receipt, error) {
+		if _, err := e.book.LookUpBalances(ctx, in.Account); err != nil {
+			return Receipt{}, err // the ledger's refusal would burn an id
+		}
+		ids := e.book.PeerIDs(in.Account)
+		own, _ := e.book.AssetIDs(in.Account.Ledger())
+		return e.bookCredit(ctx, ledger.Transfer{
+			DebitAccountID: ids.Settlement, CreditAccountID: ids.Peer, Amount: in.Amount,
+			UserData128: e.keyTag(in.Account, in.Key), Ledger: in.Account.Ledger(), Code: chart.CodeIncoming,
+		}, credit{id: e.name("in", in.Account, in.Key).ID, suspense: own.Suspense})
 	})
 }
 
@@ -52,59 +59,75 @@ func (e *Engine) Receive(ctx context.Context, in Incoming) (Receipt, error) {
 // once, as Receive does.
 //
 // It waits for an order of the account that is being paid by this Engine, so that
-// what one of them pays is seen by the other. Other engines are not waited for: a
-// payment by hand while they settle with the peer can make the sum of both more
-// than packets earned.
+// what one of them pays is seen by the other. Other engines are not waited for. What both pay
+// together beyond what packets earned is owed by the peer.
 //
 // The errors are those of Receive, and two more *BookingErrors that book nothing
-// and leave the key free for another call: ErrNotCovered if the peer account has
-// less than the amount, ErrAccountClosed if it is closed.
+// and leave the key free for another call, unless BeyondHeadroom is set: ErrNotCovered if the
+// peer account has less than the amount, ErrAccountClosed if it is closed.
 func (e *Engine) RecordPaid(ctx context.Context, out Outgoing) (Receipt, error) {
-	ids := e.book.PeerIDs(out.Account)
-	return e.record(ctx, out.Account, keyedPayment{
-		kind: "out", key: out.Key,
-		row: ledger.Transfer{
-			DebitAccountID: ids.Peer, CreditAccountID: ids.Settlement,
-			Amount: out.Amount, Code: chart.CodeOutgoing,
-		},
+	return e.record(ctx, out.Account, out.Key, out.Amount, func() (Receipt, error) {
+		return e.inTurn(ctx, out.Account, func() (Receipt, error) {
+			debit := ledger.Transfer{Amount: out.Amount, UserData128: e.keyTag(out.Account, out.Key), Code: chart.CodeOutgoing}
+			return e.bookDebit(ctx, e.name("out", out.Account, out.Key), out.Account, debit, func(ctx context.Context) error {
+				return e.mayPayOut(ctx, out)
+			})
+		})
 	})
 }
 
-func (e *Engine) record(ctx context.Context, account accounts.Account, p keyedPayment) (Receipt, error) {
+// mayPayOut refuses a payment that the peer account does not cover.
+func (e *Engine) mayPayOut(ctx context.Context, out Outgoing) error {
+	if out.BeyondHeadroom {
+		return nil
+	}
+	b, err := e.book.LookUpBalances(ctx, out.Account)
+	switch {
+	case err != nil:
+		return err
+	case b[0].Closed:
+		return ErrAccountClosed
+	case b[0].Headroom.SubFloor(b[0].Arrears).Less(out.Amount):
+		return fmt.Errorf("%w: it has %v", ErrNotCovered, b[0].Headroom.SubFloor(b[0].Arrears))
+	default:
+		return nil
+	}
+}
+
+// record books something about a payment of a peer.
+func (e *Engine) record(
+	ctx context.Context, a accounts.Account, key string, amount ledger.Amount, book func() (Receipt, error),
+) (Receipt, error) {
 	if !e.begin() {
 		return Receipt{}, ErrClosed
 	}
 	defer e.work.Done()
-	receipt, err := e.bookInTurn(ctx, account, p)
+	err := e.checkKeyed(a, key, amount)
+	var receipt Receipt
+	if err == nil {
+		receipt, err = book()
+	}
 	if unknownAccount(err) {
-		e.register.forget(account) // its turn has made it known
+		e.register.forget(a) // its turn has made it known
 	}
 	if err != nil {
-		return Receipt{}, &BookingError{Account: account, Key: p.key, Amount: p.row.Amount, Err: err}
+		return Receipt{}, &BookingError{Account: a, Key: key, Amount: amount, Err: err}
 	}
-	e.Look([]accounts.Account{account})
+	e.Look([]accounts.Account{a})
 	return receipt, nil
 }
 
-// bookInTurn books a payment. What is taken from the peer takes its turn with
-// the account's orders; what comes in need not, since it never makes an order too
+// inTurn books something in its account's turn: what is taken from a peer does not come
+// between the steps of an order. What comes in need not wait, since it never makes an order too
 // large.
-func (e *Engine) bookInTurn(ctx context.Context, account accounts.Account, p keyedPayment) (Receipt, error) {
-	if err := e.checkKeyed(account, p.key, p.row.Amount); err != nil {
+func (e *Engine) inTurn(ctx context.Context, a accounts.Account, book func() (Receipt, error)) (Receipt, error) {
+	v, err := e.enter(ctx, a)
+	if err != nil {
 		return Receipt{}, err
 	}
-	if p.outgoing() {
-		v, err := e.enter(ctx, account)
-		if err != nil {
-			return Receipt{}, err
-		}
-		defer func() {
-			e.register.release(v)
-			e.wakeLoop() // it passes over an account that somebody is at
-		}()
-	}
-	if err := e.mayBook(ctx, account, p); err != nil {
-		return Receipt{}, err
-	}
-	return e.bookOnce(ctx, account, p)
+	defer func() {
+		e.register.release(v)
+		e.wakeLoop() // it passes over an account that somebody is at
+	}()
+	return book()
 }

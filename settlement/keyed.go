@@ -27,46 +27,85 @@ type Receipt struct {
 	Suspense bool
 }
 
-// keyedPayment is a payment that is booked once for its key (internal/keyed).
-type keyedPayment struct {
-	kind string // of the id
-	key  string
-	row  ledger.Transfer // without the id
-	// suspense takes the credit if the peer's account is closed; zero: nobody.
-	suspense ledger.ID
+// keyTag is what all rows about a payment carry in user_data_128.
+func (e *Engine) keyTag(a accounts.Account, key string) uint128.Uint128 {
+	return uint128.Uint128(e.ns.Derive("key", chart.ID(e.book.PeerIDs(a).Settlement), []byte(key)))
 }
 
-// outgoing reports whether the payment is taken from the peer's account.
-func (p keyedPayment) outgoing() bool { return p.suspense.IsZero() }
+// name is what a payment is known by in the ledger. Kinds of different payments do not meet.
+func (e *Engine) name(kind string, a accounts.Account, key string) keyed.Name {
+	return keyed.Name{Namespace: e.ns, Kind: kind, Account: e.book.PeerIDs(a).Settlement, Key: key}
+}
 
-// bookOnce books a payment, or finds that it is booked.
-func (e *Engine) bookOnce(ctx context.Context, account accounts.Account, p keyedPayment) (Receipt, error) {
-	row := p.row
-	row.UserData128 = uint128.Uint128(e.ns.Derive("key", chart.ID(e.book.PeerIDs(account).Settlement), []byte(p.key)))
-	row.Ledger = account.Ledger()
-	build := func(attempt uint64) []ledger.Transfer {
-		row.ID = e.paymentID(account, p, attempt)
-		return []ledger.Transfer{row}
+// bookDebit books what a payment takes from a peer: it is charged to the arrears, and the peer
+// account pays at once what it can. So nothing refuses it. may refuses it before it is booked
+// for the first time.
+func (e *Engine) bookDebit(
+	ctx context.Context, name keyed.Name, a accounts.Account, debit ledger.Transfer, may func(context.Context) error,
+) (Receipt, error) {
+	b, err := e.book.LookUpBalances(ctx, a) // the ledger's refusal would burn an id
+	if err == nil && !b[0].HasArrearsAccount() {
+		err = e.book.EnsureArrears(ctx, a)
 	}
-	booking, err := keyed.Book(ctx, e.ledger, build)
-	if creditClosed(err) && !p.outgoing() {
-		row.CreditAccountID = p.suspense
-		booking, err = keyed.Book(ctx, e.ledger, build)
-	}
-	var refused *ledger.TransferError
-	switch {
-	case errors.Is(err, keyed.ErrConflict):
-		return e.bookedBefore(ctx, p, row)
-	case errors.As(err, &refused):
-		return Receipt{}, refusal(refused)
-	case err != nil:
+	if err != nil {
 		return Receipt{}, err
+	}
+	ids := e.book.PeerIDs(a)
+	debit.DebitAccountID, debit.CreditAccountID, debit.Ledger = ids.Arrears, ids.Settlement, a.Ledger()
+	request := name.Debit(debit, chart.Collect(ids.Peer, ids.Arrears, a.Ledger()))
+	request.May = may
+	booking, err := request.Book(ctx, e.ledger)
+	if err != nil {
+		return Receipt{}, bookingError(err)
+	}
+	return Receipt{
+		Transfer: name.ID(booking.Attempt), Amount: debit.Amount, Booked: timeOf(booking.Timestamp), Already: booking.Already,
+	}, nil
+}
+
+// credit says under which ids something is booked that no limit refuses.
+type credit struct {
+	id       func(attempt uint64) ledger.ID
+	suspense ledger.ID                   // takes the credit if the account is closed; zero: nobody
+	may      func(context.Context) error // refuses it before it is booked for the first time; may be nil
+}
+
+// bookCredit books what a payment gives to a peer, or to suspense if the peer's account is
+// closed.
+func (e *Engine) bookCredit(ctx context.Context, row ledger.Transfer, c credit) (Receipt, error) {
+	request := keyed.Request{May: c.may, Build: func(attempt uint64) []ledger.Transfer {
+		row.ID = c.id(attempt)
+		return []ledger.Transfer{row}
+	}}
+	booking, err := request.Book(ctx, e.ledger)
+	if creditClosed(err) && !c.suspense.IsZero() {
+		row.CreditAccountID = c.suspense
+		booking, err = request.Book(ctx, e.ledger)
+	}
+	if err != nil {
+		return Receipt{}, bookingError(err)
 	}
 	row.Timestamp = booking.Timestamp
 	if booking.Already {
 		row = booking.Rows[0] // its other account may be another one than is asked for now
 	}
-	return p.receipt(&row, booking.Already), nil
+	return Receipt{
+		Transfer: row.ID, Amount: row.Amount, Booked: timeOf(row.Timestamp),
+		Already: booking.Already, Suspense: row.CreditAccountID == c.suspense && !c.suspense.IsZero(),
+	}, nil
+}
+
+// bookingError names what keeps a payment from being booked.
+func bookingError(err error) error {
+	var refused *ledger.TransferError
+	switch {
+	case errors.Is(err, keyed.ErrConflict):
+		return ErrKeyReused
+	case errors.As(err, &refused):
+		return refusal(refused)
+	default:
+		return err
+	}
 }
 
 // creditClosed reports whether the ledger refused a transfer because the account that it
@@ -74,54 +113,6 @@ func (e *Engine) bookOnce(ctx context.Context, account accounts.Account, p keyed
 func creditClosed(err error) bool {
 	var refused *ledger.TransferError
 	return errors.As(err, &refused) && refused.Status == ledger.TransferCreditAccountAlreadyClosed
-}
-
-func (e *Engine) paymentID(account accounts.Account, p keyedPayment, attempt uint64) ledger.ID {
-	settlement := chart.ID(e.book.PeerIDs(account).Settlement)
-	return e.ns.Derive(p.kind, settlement, []byte(p.key), chart.U64(attempt))
-}
-
-// mayBook refuses what the ledger would refuse, without asking for it: each refusal
-// by the ledger burns an id, and every later call with the key would have to walk
-// over it. What the ledger decides, it still decides by itself.
-func (e *Engine) mayBook(ctx context.Context, account accounts.Account, p keyedPayment) error {
-	b, err := e.book.Balance(ctx, account)
-	switch {
-	case err != nil:
-		return err
-	case p.outgoing() && b.Closed:
-		err = ErrAccountClosed
-	case p.outgoing() && b.Headroom.Less(p.row.Amount):
-		err = fmt.Errorf("%w: it has %v", ErrNotCovered, b.Headroom)
-	default:
-		return nil
-	}
-	booked, lookErr := keyed.Booked(ctx, e.ledger, func(attempt uint64) ledger.ID { return e.paymentID(account, p, attempt) })
-	if booked || lookErr != nil {
-		return lookErr
-	}
-	return err
-}
-
-// bookedBefore looks at what is booked under the id: the same payment, perhaps
-// into suspense, or another one.
-func (e *Engine) bookedBefore(ctx context.Context, p keyedPayment, row ledger.Transfer) (Receipt, error) {
-	rows, err := e.ledger.LookupTransfers(ctx, []ledger.ID{row.ID})
-	if err != nil {
-		return Receipt{}, wrap("look up what is booked", err)
-	}
-	if len(rows) != 1 || rows[0].Amount != row.Amount {
-		return Receipt{}, ErrKeyReused
-	}
-	return p.receipt(&rows[0], true), nil
-}
-
-// receipt is that of the row that books the payment.
-func (p keyedPayment) receipt(row *ledger.Transfer, already bool) Receipt {
-	return Receipt{
-		Transfer: row.ID, Amount: row.Amount, Booked: timeOf(row.Timestamp),
-		Already: already, Suspense: row.CreditAccountID == p.suspense,
-	}
 }
 
 // refusal names what the ledger's refusal of a payment means.
@@ -140,16 +131,32 @@ func refusal(err *ledger.TransferError) error {
 
 // checkKeyed refuses what cannot be booked, before anything is sent.
 func (e *Engine) checkKeyed(account accounts.Account, key string, amount ledger.Amount) error {
-	_, known := e.book.Asset(account.Ledger())
+	if err := e.checkPeer("payment", account); err != nil {
+		return err
+	}
 	switch {
-	case account.IsZero() || account.Own():
-		return &accounts.FieldError{Subject: "payment", Field: "Account", Reason: "must be a peer's"}
-	case !known:
-		return fmt.Errorf("%w: %v", accounts.ErrUnknownAsset, account)
 	case key == "":
 		return &accounts.FieldError{Subject: "payment", Field: "Key", Reason: "must not be empty"}
 	case amount.IsZero():
 		return &accounts.FieldError{Subject: "payment", Field: "Amount", Reason: "must not be 0"}
+	case mostPayment.Less(amount):
+		return &accounts.FieldError{Subject: "payment", Field: "Amount", Reason: "must not be beyond 2^127 units"}
+	default:
+		return nil
+	}
+}
+
+// mostPayment is the largest payment that is booked: sums of payments must fit an account.
+var mostPayment = ledger.Amount(uint128.New(0, 1<<63))
+
+// checkPeer refuses what is no peer's handle.
+func (e *Engine) checkPeer(subject string, account accounts.Account) error {
+	_, known := e.book.Asset(account.Ledger())
+	switch {
+	case account.IsZero() || account.Own():
+		return &accounts.FieldError{Subject: subject, Field: "Account", Reason: "must be a peer's"}
+	case !known:
+		return fmt.Errorf("%w: %v", accounts.ErrUnknownAsset, account)
 	default:
 		return nil
 	}

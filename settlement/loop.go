@@ -112,7 +112,10 @@ func (e *Engine) isDue(b accounts.Balance, now time.Time) (bool, error) {
 		e.register.setHead(b.Account, nil)
 		return !now.Before(k.foreign), nil
 	}
-	if !b.PrepaidSettled() {
+	switch {
+	case !b.PrepaidSettled() && k.refund:
+		return true, nil
+	case !b.PrepaidSettled():
 		b = b.IfNothingPrepaid()
 	}
 	s := e.standing(b, &k, now)

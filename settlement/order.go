@@ -248,7 +248,7 @@ func (e *Engine) demand(s Standing, k *known) Demand {
 	if s.Closed || e.railOf(s.Account) == nil {
 		return Demand{}
 	}
-	if k.refund {
+	if k.refund && !s.Prepaid.IsZero() {
 		return Demand{Amount: s.Payable, refund: true}
 	}
 	policy := e.cfg.Policies.For(s.Account.Peer(), s.Asset)

@@ -57,8 +57,10 @@ func TestMoreThanOrderedAndMoreThanThePeerHas(t *testing.T) {
 	require.Equal(t, []uint64{5000}, amounts(paid))
 	b := w.balance(w.alice)
 	require.Equal(t, units(5000), b.SettledOut)
-	require.Equal(t, units(1000), b.Receivable, "the whole credit line")
-	require.Equal(t, units(5000-1100), w.suspended(), "the rest waits in suspense")
+	require.Equal(t, units(4900), b.Receivable)
+	require.Zero(t, b.Headroom, "the whole credit line is used")
+	require.Equal(t, units(0), w.suspended())
+	require.Equal(t, units(5000-1100), b.Arrears, "the rest is collected when it can be")
 	w.conserved(r)
 }
 

@@ -51,6 +51,9 @@ func (e *Engine) assess(ctx context.Context, last *head, pressed bool) (Standing
 	}
 	now := e.cfg.Clock()
 	k := e.see(b, now)
+	if k.refund && b.Prepaid.IsZero() {
+		e.register.forgetRefund(a) // packets have used it
+	}
 	decide := func() (Standing, Demand) {
 		s := e.standing(b, &k, now)
 		s.Pressed = pressed

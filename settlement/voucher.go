@@ -10,7 +10,6 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
-	"github.com/peerledger/peerledger/internal/keyed"
 	"github.com/peerledger/peerledger/internal/sequence"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -75,7 +74,7 @@ func (e *Engine) recordVoucher(
 		if err := e.checkVoucher(v); err != nil {
 			return VoucherReceipt{}, err
 		}
-		if _, err := e.book.Balance(ctx, v.Account); err != nil {
+		if _, err := e.book.LookUpBalances(ctx, v.Account); err != nil {
 			return VoucherReceipt{}, err // the ledger's refusal would burn an id
 		}
 		return book()
@@ -88,12 +87,10 @@ func (e *Engine) recordVoucher(
 }
 
 func (e *Engine) checkVoucher(v Voucher) error {
-	_, known := e.book.Asset(v.Account.Ledger())
+	if err := e.checkPeer("voucher", v.Account); err != nil {
+		return err
+	}
 	switch {
-	case v.Account.IsZero() || v.Account.Own():
-		return &accounts.FieldError{Subject: "voucher", Field: "Account", Reason: "must be a peer's"}
-	case !known:
-		return fmt.Errorf("%w: %v", accounts.ErrUnknownAsset, v.Account)
 	case v.Channel == "":
 		return &accounts.FieldError{Subject: "voucher", Field: "Channel", Reason: "must not be empty"}
 	case v.Cumulative.IsZero():
@@ -131,14 +128,14 @@ func (e *Engine) bookNumbered(ctx context.Context, v Voucher, code uint16) (Vouc
 			return VoucherReceipt{}, ErrChannelFull
 		}
 		receipt, err := e.bookRow(ctx, v, code, last)
-		if !errors.Is(err, keyed.ErrConflict) {
+		if !errors.Is(err, ErrKeyReused) {
 			return receipt, err
 		}
 	}
 }
 
-// bookRow writes the row behind last. The error is keyed.ErrConflict if there is another
-// one by now.
+// bookRow writes the row behind last. The error is ErrKeyReused if there is another one by
+// now.
 func (e *Engine) bookRow(ctx context.Context, v Voucher, code uint16, last VoucherReceipt) (VoucherReceipt, error) {
 	ids := e.book.PeerIDs(v.Account)
 	own, _ := e.book.AssetIDs(v.Account.Ledger())
@@ -151,30 +148,21 @@ func (e *Engine) bookRow(ctx context.Context, v Voucher, code uint16, last Vouch
 	if code == chart.CodeVoucher {
 		row.CreditAccountID, row.Amount = ids.Peer, v.Cumulative.SubFloor(last.Cumulative)
 	}
-	build := func(attempt uint64) []ledger.Transfer {
-		row.ID = e.ns.Derive("voucher", chart.U32(uint32(code)), chart.ID(ids.Settlement),
+	var suspense ledger.ID
+	if code == chart.CodeVoucher {
+		suspense = own.Suspense
+	}
+	receipt, err := e.bookCredit(ctx, row, credit{suspense: suspense, id: func(attempt uint64) ledger.ID {
+		return e.ns.Derive("voucher", chart.U32(uint32(code)), chart.ID(ids.Settlement),
 			[]byte(v.Channel), chart.U32(number), chart.U64(attempt))
-		return []ledger.Transfer{row}
-	}
-	booking, err := keyed.Book(ctx, e.ledger, build)
-	if creditClosed(err) && code == chart.CodeVoucher {
-		row.CreditAccountID = own.Suspense
-		booking, err = keyed.Book(ctx, e.ledger, build)
-	}
-	var refused *ledger.TransferError
-	switch {
-	case errors.As(err, &refused):
-		return VoucherReceipt{}, refusal(refused)
-	case err != nil:
+	}})
+	if err != nil {
 		return VoucherReceipt{}, err
 	}
-	row.Timestamp = booking.Timestamp
-	if booking.Already {
-		row = booking.Rows[0] // perhaps into suspense
-	}
-	receipt := voucherReceipt(&row)
-	receipt.Already, receipt.Suspense = booking.Already, row.CreditAccountID == own.Suspense
-	return receipt, nil
+	return VoucherReceipt{
+		Transfer: receipt.Transfer, Number: number, Cumulative: v.Cumulative, Increase: receipt.Amount,
+		Booked: receipt.Booked, Already: receipt.Already, Suspense: receipt.Suspense,
+	}, nil
 }
 
 // newestOf reads a channel's newest row of this code; the zero receipt if there is none.

@@ -1,0 +1,47 @@
+package settlement
+
+import (
+	"context"
+
+	"github.com/peerledger/peerledger/accounts"
+)
+
+// Refund asks that a peer's prepayment be paid back: the next order to the peer is for it, and
+// for what packets earned, whatever the policy says. It does not wait for the order: Check
+// places it at once, the loop in its next round. This Engine remembers it until then; after a
+// restart it must be asked again.
+//
+// Errors are *OrderErrors: ErrNoPrepayment, ErrAccountClosed, ErrNoRail if nobody pays the
+// peer, accounts.ErrNotProvisioned, accounts.ErrUnknownAsset, accounts.ErrInvalid, or the error
+// of a request. ErrClosed after Close.
+func (e *Engine) Refund(ctx context.Context, account accounts.Account) error {
+	if !e.begin() {
+		return ErrClosed
+	}
+	defer e.work.Done()
+	if err := e.mayRefund(ctx, account); err != nil {
+		return &OrderError{Account: account, Err: err}
+	}
+	e.register.wantRefund(account)
+	e.Look([]accounts.Account{account})
+	return nil
+}
+
+func (e *Engine) mayRefund(ctx context.Context, a accounts.Account) error {
+	if err := e.checkPeer("refund", a); err != nil {
+		return err
+	}
+	b, err := e.book.Balance(ctx, a)
+	switch {
+	case err != nil:
+		return err
+	case b.Closed:
+		return ErrAccountClosed
+	case b.Prepaid.IsZero():
+		return ErrNoPrepayment
+	case e.railOf(a) == nil:
+		return ErrNoRail
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,172 @@
+package settlement
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Released is what was given back to a peer out of suspense.
+type Released struct {
+	Payments []Receipt     // one for each row that is booked now, in the order of the rows that waited
+	Amount   ledger.Amount // units: their sum
+}
+
+// Release gives back to a peer what came for it while its account was closed, and waits in
+// suspense: its payments, which count as paid in then, and what late packets earned it. The
+// account must be open again (accounts.Book.ReopenPeer). It may be repeated, from any process,
+// and books each row once; what came back meanwhile (RecordReturned) is left out.
+//
+// It reads all payments of the peer, and all late packets of the asset that wait in suspense.
+// Errors are *OrderErrors: ErrAccountClosed, accounts.ErrNotProvisioned,
+// accounts.ErrUnknownAsset, accounts.ErrInvalid, or the error of a request; what Released has is
+// booked all the same. ErrClosed after Close.
+func (e *Engine) Release(ctx context.Context, account accounts.Account) (Released, error) {
+	if !e.begin() {
+		return Released{}, ErrClosed
+	}
+	defer e.work.Done()
+	released, err := e.release(ctx, account)
+	if err != nil {
+		err = &OrderError{Account: account, Err: err}
+	}
+	if len(released.Payments) > 0 {
+		e.Look([]accounts.Account{account})
+	}
+	return released, err
+}
+
+func (e *Engine) release(ctx context.Context, a accounts.Account) (released Released, err error) {
+	if err := e.checkPeer("release", a); err != nil {
+		return Released{}, err
+	}
+	b, err := e.book.LookUpBalances(ctx, a)
+	switch {
+	case err != nil:
+		return Released{}, err
+	case b[0].Closed:
+		return Released{}, ErrAccountClosed
+	}
+	waiting, err := e.waiting(ctx, a)
+	if err != nil {
+		return Released{}, err
+	}
+	for _, row := range waiting {
+		receipt, err := e.releaseRow(ctx, a, row)
+		switch {
+		case errors.Is(err, ErrKeyReused): // it came back while it was in suspense
+			continue
+		case err != nil:
+			return released, err
+		case receipt.Already:
+			continue
+		}
+		released.Payments = append(released.Payments, receipt)
+		released.Amount, _ = released.Amount.Add(receipt.Amount) // a part of what suspense was credited
+	}
+	return released, nil
+}
+
+// releaseRow gives one row back. What packets earned stays so; anything else is a credit.
+func (e *Engine) releaseRow(ctx context.Context, a accounts.Account, waits ledger.Transfer) (Receipt, error) {
+	own, _ := e.book.AssetIDs(a.Ledger())
+	row := ledger.Transfer{
+		DebitAccountID: own.Suspense, CreditAccountID: e.book.PeerIDs(a).Peer, Amount: waits.Amount,
+		UserData128: uint128.Uint128(waits.ID), Ledger: a.Ledger(), Code: chart.CodeAdjust,
+	}
+	if waits.Code == chart.CodeCorrection {
+		row.Code, row.UserData128, row.UserData64 = chart.CodeCorrection, waits.UserData128, waits.UserData64
+	}
+	return e.bookCredit(ctx, row, credit{id: func(attempt uint64) ledger.ID { return e.releaseID(waits.ID, attempt) }})
+}
+
+// releaseID is the id under which a row that waits in suspense leaves it, for good: to the
+// peer, or back to where it came from.
+func (e *Engine) releaseID(waits ledger.ID, attempt uint64) ledger.ID {
+	return e.ns.Derive("release", chart.ID(waits), chart.U64(attempt))
+}
+
+// waiting are the rows in suspense that are about a peer, whether or not they have left it.
+func (e *Engine) waiting(ctx context.Context, a accounts.Account) ([]ledger.Transfer, error) {
+	ids := e.book.PeerIDs(a)
+	own, _ := e.book.AssetIDs(a.Ledger())
+	var waiting []ledger.Transfer
+	for _, code := range []uint16{chart.CodeIncoming, chart.CodeVoucher} {
+		rows, err := e.allRows(ctx, ledger.AccountFilter{AccountID: ids.Settlement, Code: code, Flags: ledger.AccountFilterDebits})
+		if err != nil {
+			return nil, err
+		}
+		waiting = append(waiting, slices.DeleteFunc(rows, func(row ledger.Transfer) bool {
+			return row.CreditAccountID != own.Suspense
+		})...)
+	}
+	late, err := e.allRows(ctx, ledger.AccountFilter{AccountID: own.Suspense, Code: chart.CodeCorrection, Flags: ledger.AccountFilterCredits})
+	if err != nil {
+		return nil, err
+	}
+	return e.appendEarned(ctx, waiting, late, ids.Peer)
+}
+
+// appendEarned appends the late packets that a peer earned while its account was closed. The
+// hold of such a packet, whose leg has the same number, names the account that was to get it.
+func (e *Engine) appendEarned(ctx context.Context, waiting, late []ledger.Transfer, peer ledger.ID) ([]ledger.Transfer, error) {
+	for chunk := range slices.Chunk(late, renewals) {
+		var holds []ledger.ID
+		byHold := make(map[ledger.ID]ledger.Transfer)
+		for _, row := range chunk {
+			if phase := row.ID.Lo & 0xf; phase == lateToSuspense || phase == lateToSuspenseAlone {
+				hold := row.ID
+				hold.Lo &^= 0xf
+				holds = append(holds, hold)
+				byHold[hold] = row
+			}
+		}
+		if len(holds) == 0 {
+			continue
+		}
+		found, err := e.ledger.LookupTransfers(ctx, holds)
+		if err != nil {
+			return nil, wrap("look up whose late packets are in suspense", err)
+		}
+		for _, hold := range found {
+			if hold.CreditAccountID == peer {
+				waiting = append(waiting, byHold[hold.ID])
+			}
+		}
+	}
+	return waiting, nil
+}
+
+// The phases, in the low 4 bits of a transfer's id, of late packets whose receiver was closed
+// (package transfers).
+const (
+	lateToSuspense      = 14
+	lateToSuspenseAlone = 15
+)
+
+// allRows reads all rows that a filter selects.
+func (e *Engine) allRows(ctx context.Context, filter ledger.AccountFilter) (all []ledger.Transfer, err error) {
+	filter.Limit = ledger.QueryMax
+	for {
+		rows, err := e.ledger.GetAccountTransfers(ctx, filter)
+		switch {
+		case errors.Is(err, ledger.ErrTooMuchData) && filter.Limit > 1:
+			filter.Limit /= 2
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("read what waits in suspense: %w", err)
+		}
+		all = append(all, rows...)
+		if len(rows) < int(filter.Limit) {
+			return all, nil
+		}
+		filter.TimestampMin = rows[len(rows)-1].Timestamp + 1
+	}
+}

@@ -1,0 +1,128 @@
+package settlement
+
+import (
+	"context"
+	"errors"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/keyed"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Returned is a payment of a peer that came back: a chargeback, or a transfer that the bank
+// took back. A payment may come back in parts.
+type Returned struct {
+	Account accounts.Account
+	// Key names the return, not empty: the same in every report of it, and another for every
+	// other one of the account.
+	Key string
+	// Payment is the key under which the payment was received (Incoming.Key).
+	Payment string
+	Amount  ledger.Amount // units of it that came back
+}
+
+// RecordReturned books a payment of a peer that came back. What the peer does not have any more
+// it owes: that part is arrears, and is collected from what the peer earns or pays later. It
+// may be called any number of times for one return, from any process, and books it once.
+//
+// A payment that waits in suspense for a closed peer, and comes back as a whole, is taken out
+// of suspense.
+//
+// Errors are *BookingErrors: ErrNoPayment if nothing was received under the key Payment,
+// *ReturnedError (ErrReturnedTooMuch) if more would come back than was paid, and those of
+// Receive. With them nothing was booked. Two processes that book different returns of one
+// payment at the same moment are not held against each other.
+func (e *Engine) RecordReturned(ctx context.Context, r Returned) (Receipt, error) {
+	return e.record(ctx, r.Account, r.Key, r.Amount, func() (Receipt, error) {
+		if r.Payment == "" {
+			return Receipt{}, &accounts.FieldError{Subject: "returned payment", Field: "Payment", Reason: "must not be empty"}
+		}
+		return e.inTurn(ctx, r.Account, func() (Receipt, error) { return e.bookReturned(ctx, &r) })
+	})
+}
+
+func (e *Engine) bookReturned(ctx context.Context, r *Returned) (Receipt, error) {
+	payment, err := e.paymentOf(ctx, r)
+	if err != nil {
+		return Receipt{}, err
+	}
+	row := ledger.Transfer{
+		Amount: r.Amount, UserData128: e.keyTag(r.Account, r.Payment), UserData64: e.returnTag(r), Code: chart.CodeReturned,
+	}
+	name := e.name("returned", r.Account, r.Key)
+	if own, _ := e.book.AssetIDs(r.Account.Ledger()); payment.CreditAccountID == own.Suspense && payment.Amount == r.Amount {
+		receipt, done, err := e.returnFromSuspense(ctx, r, payment, name, row)
+		if done || err != nil {
+			return receipt, err
+		}
+	}
+	return e.bookDebit(ctx, name, r.Account, row, func(ctx context.Context) error { return e.mayReturn(ctx, r, payment.Amount) })
+}
+
+// returnTag tells the returns of a payment apart.
+func (e *Engine) returnTag(r *Returned) uint64 {
+	return e.ns.Derive("return", chart.ID(e.book.PeerIDs(r.Account).Settlement), []byte(r.Key)).Hi
+}
+
+// paymentOf finds the payment that comes back.
+func (e *Engine) paymentOf(ctx context.Context, r *Returned) (ledger.Transfer, error) {
+	name := e.name("in", r.Account, r.Payment)
+	ids := make([]ledger.ID, keyed.Attempts)
+	for i := range ids {
+		ids[i] = name.ID(uint64(i))
+	}
+	rows, err := e.ledger.LookupTransfers(ctx, ids)
+	switch {
+	case err != nil:
+		return ledger.Transfer{}, wrap("look the payment up", err)
+	case len(rows) == 0:
+		return ledger.Transfer{}, ErrNoPayment
+	default:
+		return rows[0], nil
+	}
+}
+
+// mayReturn refuses a return of more than is left of a payment.
+func (e *Engine) mayReturn(ctx context.Context, r *Returned, paid ledger.Amount) error {
+	rows, err := e.ledger.GetAccountTransfers(ctx, ledger.AccountFilter{
+		AccountID: e.book.PeerIDs(r.Account).Settlement, UserData128: e.keyTag(r.Account, r.Payment), Code: chart.CodeReturned,
+		Limit: ledger.BatchMax, Flags: ledger.AccountFilterCredits,
+	})
+	if err != nil {
+		return wrap("read what of the payment came back", err)
+	}
+	var returned ledger.Amount
+	for _, row := range rows {
+		returned, _ = returned.Add(row.Amount) // it is a part of what the account was credited
+	}
+	if total, fits := returned.Add(r.Amount); fits && !paid.Less(total) {
+		return nil
+	}
+	asset, _ := e.book.Asset(r.Account.Ledger())
+	return &ReturnedError{
+		Account: r.Account, Asset: asset, Payment: r.Payment, Paid: paid, Returned: returned, Wanted: r.Amount,
+	}
+}
+
+// returnFromSuspense takes a payment out of suspense, under the ids that giving it back to the
+// peer would have: only one of the two can be booked. done is false if it was given back
+// before, or if this return was booked as arrears.
+func (e *Engine) returnFromSuspense(
+	ctx context.Context, r *Returned, payment ledger.Transfer, name keyed.Name, row ledger.Transfer,
+) (receipt Receipt, done bool, err error) {
+	booked, err := keyed.Booked(ctx, e.ledger, name.ID)
+	if booked || err != nil {
+		return Receipt{}, false, err
+	}
+	own, _ := e.book.AssetIDs(r.Account.Ledger())
+	row.DebitAccountID, row.CreditAccountID, row.Ledger = own.Suspense, e.book.PeerIDs(r.Account).Settlement, r.Account.Ledger()
+	receipt, err = e.bookCredit(ctx, row, credit{
+		id:  func(attempt uint64) ledger.ID { return e.releaseID(payment.ID, attempt) },
+		may: func(ctx context.Context) error { return e.mayReturn(ctx, r, payment.Amount) },
+	})
+	if errors.Is(err, ErrKeyReused) { // it was given back to the peer, or by another return
+		return Receipt{}, false, nil
+	}
+	return receipt, true, err
+}
