@@ -185,7 +185,7 @@ func (s *Statement) standing(ctx context.Context, history bool, at uint64) (st S
 		st.Position, err = s.sum(ctx, 1, at)
 		return st, err
 	}
-	balance, err := s.balance(ctx, s.Account.id, at)
+	balance, err := s.book.balanceAt(ctx, s.Account.id, at)
 	if err != nil {
 		return st, err
 	}
@@ -199,16 +199,16 @@ func (s *Statement) line(ctx context.Context, at uint64) (ledger.Amount, error) 
 	if s.Account.Own() {
 		return ledger.Amount{}, nil
 	}
-	balance, err := s.balance(ctx, s.ids.Line, at)
+	balance, err := s.book.balanceAt(ctx, s.ids.Line, at)
 	return balance.DebitsPosted.SubFloor(balance.CreditsPosted), err
 }
 
-// balance is the newest balance in an account's history up to a moment.
-func (s *Statement) balance(ctx context.Context, id ledger.ID, at uint64) (ledger.AccountBalance, error) {
+// balanceAt is the newest balance in an account's history up to a moment.
+func (b *Book) balanceAt(ctx context.Context, id ledger.ID, at uint64) (ledger.AccountBalance, error) {
 	if at == 0 {
 		return ledger.AccountBalance{}, nil
 	}
-	rows, err := s.book.ledger.GetAccountBalances(ctx, ledger.AccountFilter{
+	rows, err := b.ledger.GetAccountBalances(ctx, ledger.AccountFilter{
 		AccountID: id, TimestampMax: at, Limit: 1,
 		Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits | ledger.AccountFilterReversed,
 	})
