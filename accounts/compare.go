@@ -28,8 +28,8 @@ const (
 // Difference is something on which two statements differ.
 type Difference struct {
 	Class DifferenceClass
-	// Kind is EntryPacket for packets and all that belongs to them; else that of the
-	// entry.
+	// Kind is EntryPacket for packets and all that belongs to them, EntrySettlement for all
+	// that was paid, also by hand, and for what came back; else that of the entry.
 	Kind EntryKind
 	// Condition is that of the packet, by which the sides know it; zero if there is
 	// none. Give it to Adjust.
@@ -59,9 +59,10 @@ type Comparison struct {
 // A packet is known to both by its condition. All that one side booked for a packet
 // counts together (fees and dust are part of what the sender was charged), and
 // corrections with a condition belong to it. Packets that share a condition are paired
-// by amount first; of what is left of them the sums count, as one difference. Everything
-// without a condition, settlements above all, is paired by kind and amount in order of
-// time. What moves nothing is not compared: changes of credit lines, which are each
+// by amount first; of what is left of them the sums count, as one difference. All that a
+// rail paid for an order counts together. Everything without a condition, settlements above
+// all, is paired by kind and amount in order of time; what was paid by hand, or came back,
+// is a settlement to the other side. What moves nothing is not compared: changes of credit lines, which are each
 // side's own, and holds, which only tell a LateFulfill.
 //
 // What happened near either end of the time may be in one statement and not in the

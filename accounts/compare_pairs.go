@@ -37,12 +37,14 @@ type item struct {
 	kind   EntryKind
 	cond   [8]byte
 	packet ledger.ID
+	order  ledger.ID
 	time   time.Time
 	late   bool
 	amount *big.Int // nil: no item
 }
 
-// take takes one entry in. The legs of a packet follow each other in a statement.
+// take takes one entry in. The legs of a packet follow each other in a statement, and so
+// does what was paid beyond an order.
 func (c *comparing) take(side int, e *Entry) {
 	if e.Kind == EntryHold {
 		if e.Condition != [8]byte{} {
@@ -55,15 +57,24 @@ func (c *comparing) take(side int, e *Entry) {
 		total = c.result.Theirs
 	}
 	total.Add(total, e.Amount)
-	if open := &c.open[side]; open.amount != nil && !e.Packet.IsZero() && open.packet == e.Packet && open.cond == e.Condition {
+	if open := &c.open[side]; open.amount != nil && open.goesOn(e) {
 		open.amount.Add(open.amount, e.Amount)
 		open.late = open.late || e.Late
 		return
 	}
 	c.finish(side)
 	c.open[side] = item{
-		kind: compared(e.Kind), cond: e.Condition, packet: e.Packet, time: e.Time, late: e.Late, amount: new(big.Int).Set(e.Amount),
+		kind: compared(e.Kind), cond: e.Condition, packet: e.Packet, order: e.Order, time: e.Time, late: e.Late,
+		amount: new(big.Int).Set(e.Amount),
 	}
+}
+
+// goesOn reports whether an entry is about the same packet, or the same order.
+func (i *item) goesOn(e *Entry) bool {
+	if e.Packet.IsZero() {
+		return !e.Order.IsZero() && i.order == e.Order && i.kind == compared(e.Kind)
+	}
+	return i.packet == e.Packet && i.cond == e.Condition
 }
 
 // compared is the kind that entries of a kind are compared as.
@@ -71,6 +82,8 @@ func compared(kind EntryKind) EntryKind {
 	switch kind { //nolint:exhaustive // the others are as they are, also those that nobody knows
 	case EntryPacket, EntryFee, EntryConversion, EntryDust:
 		return EntryPacket
+	case EntryByHand, EntryReturned:
+		return EntrySettlement
 	default:
 		return kind
 	}

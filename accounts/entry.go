@@ -19,8 +19,11 @@ const (
 	EntryFee        EntryKind = "fee"
 	EntryConversion EntryKind = "conversion"
 	EntryDust       EntryKind = "dust"        // what a conversion left over
-	EntrySettlement EntryKind = "settlement"  // in either direction
+	EntrySettlement EntryKind = "settlement"  // in either direction, with what a rail paid beyond an order
+	EntryByHand     EntryKind = "by hand"     // a settlement that we paid without an order
+	EntryReturned   EntryKind = "returned"    // a settlement of the peer that came back
 	EntryCorrection EntryKind = "correction"  // of a late fulfill, or by Book.Adjust
+	EntryWriteOff   EntryKind = "write-off"   // of arrears, or by Book.ClosePeer
 	EntryCreditLine EntryKind = "credit line" // moves the line, not the position
 	EntryFunding    EntryKind = "funding"     // capital, on our own account
 	EntryHold       EntryKind = "hold"        // moves nothing; only WithHolds
@@ -36,15 +39,16 @@ type Entry struct {
 	// Packet is the id of the packet, for kinds that have one; else zero.
 	Packet ledger.ID
 	// Condition is the first 8 bytes of the packet's execution condition, which the
-	// peer knows too; zero if there is none.
+	// peer knows too; zero if there is none. An adjustment has the one that it was given.
 	Condition [8]byte
 	// Order is the settlement order that was paid, which is the key at the rail; zero
-	// if it is not about one.
+	// if it is not about one. What a rail paid beyond an order is an entry of its own, with
+	// the same Order.
 	Order ledger.ID
 	// Late says that it corrects a fulfill that came after its hold had expired, or a
 	// forward beyond the sender's line.
 	Late   bool
-	Reason uint32 // of Book.Adjust, or of a change of the line
+	Reason uint32 // of Book.Adjust, a write-off, or a change of the line
 	// Counterparty is the account on the other side.
 	Counterparty Counterparty
 	// Amount is the change of the position, in units: above 0 we owe the peer more, or
@@ -56,14 +60,17 @@ type Entry struct {
 
 	Position   *big.Int      // after the entry, in units
 	CreditLine ledger.Amount // after the entry, in units; 0 of our own account
+	// Arrears are those after the entry, in units. They fall without an entry when they are
+	// collected, since that does not move the position.
+	Arrears ledger.Amount
 }
 
 // Counterparty is the other account of an entry.
 type Counterparty struct {
 	ID ledger.ID
-	// Kind is "peer" for another peer; "line" or "settlement" for the account of the
-	// statement's own peer; or which of our accounts it is: "liquidity", "revenue",
-	// "dust", "suspense", "outside", "control".
+	// Kind is "peer" for another peer, or its arrears; "line" or "settlement" for the
+	// account of the statement's own peer; or which of our accounts it is: "liquidity",
+	// "revenue", "dust", "suspense", "outside", "control".
 	Kind string
 	// Peer is the other peer's id, if Known has told it; else "".
 	Peer string
@@ -87,45 +94,73 @@ const peerKind = "peer"
 var kinds = map[uint16]EntryKind{
 	chart.CodePacket: EntryPacket, chart.CodeFee: EntryFee, chart.CodeConversion: EntryConversion,
 	chart.CodeDustLeg: EntryDust, chart.CodeCorrection: EntryCorrection, chart.CodeAdjust: EntryCorrection,
-	chart.CodeOrder: EntrySettlement, chart.CodeIncoming: EntrySettlement,
-	chart.CodeVoucher: EntrySettlement, chart.CodeOutgoing: EntrySettlement,
+	chart.CodeOrder: EntrySettlement, chart.CodeIncoming: EntrySettlement, chart.CodeVoucher: EntrySettlement,
+	chart.CodeOverpaid: EntrySettlement, chart.CodeOutgoing: EntryByHand, chart.CodeReturned: EntryReturned,
 	chart.CodeGrant: EntryCreditLine, chart.CodeFund: EntryFunding,
 }
 
 // entry reads a transfer on the account, without the balances after it.
-func (s *Statement) entry(row *ledger.Transfer) Entry {
+func (s *Statement) entry(row *statementRow) Entry {
 	e := Entry{
 		Time: time.Unix(0, int64(row.Timestamp)).UTC(), Transfer: row.ID, Code: row.Code,
-		Kind: kinds[row.Code], Amount: new(big.Int), Counterparty: s.counterparty(row),
+		Kind: kinds[row.Code], Amount: s.change(row), Counterparty: s.counterparty(row.Transfer),
 	}
 	if e.Kind == "" {
 		e.Kind = EntryOther
 	}
-	if row.Code <= chart.CodeCorrection {
+	switch {
+	case row.Code == chart.CodeCorrection && row.named.Code == chart.CodeOrder, row.Code == chart.CodeOverpaid:
+		e.Kind, e.Order = EntrySettlement, ledger.ID(row.UserData128)
+	case row.Code <= chart.CodeCorrection:
 		e.Packet, e.Late = ledger.ID(row.UserData128), row.Code == chart.CodeCorrection
-	}
-	if row.Code <= chart.CodeCorrection || row.Code == chart.CodeAdjust {
 		binary.BigEndian.PutUint64(e.Condition[:], row.UserData64)
-	}
-	if row.Code == chart.CodeAdjust || row.Code == chart.CodeGrant {
-		e.Reason = row.UserData32
-	}
-	if row.Code == chart.CodeOrder {
+	case row.Code == chart.CodeOrder:
 		if e.Order = row.PendingID; e.Order.IsZero() {
 			e.Order = row.ID
 		}
+	case row.Code == chart.CodeAdjust:
+		s.readAdjustment(&e, row)
+	case row.Code == chart.CodeGrant:
+		e.Reason = row.UserData32
 	}
-	signed := row.Amount.Big()
-	if row.DebitAccountID == s.Account.id {
-		signed.Neg(signed)
-	}
-	switch {
-	case row.Flags.Has(ledger.TransferPending):
-		e.Kind, e.Held = EntryHold, signed
-	case !s.onLine(row):
-		e.Amount = signed
+	if row.Flags.Has(ledger.TransferPending) {
+		e.Kind, e.Held = EntryHold, s.signed(row.Transfer)
 	}
 	return e
+}
+
+// readAdjustment tells what code 31 is used for. An adjustment names its key in
+// user_data_128. What ClosePeer writes off names nothing, in all versions; one of arrears
+// is the only thing that credits them from suspense. What is given back to a reopened peer
+// names the payment, which is the settlement that the peer made.
+func (s *Statement) readAdjustment(e *Entry, row *statementRow) {
+	switch {
+	case row.UserData128.IsZero(), row.CreditAccountID == s.ids.Arrears:
+		e.Kind, e.Reason = EntryWriteOff, row.UserData32
+	case row.named.DebitAccountID == s.ids.Settlement && !row.named.ID.IsZero():
+		e.Kind = EntrySettlement
+	default:
+		e.Reason = row.UserData32
+		binary.BigEndian.PutUint64(e.Condition[:], row.UserData64)
+	}
+}
+
+// change is what a transfer changes the position by: nothing if it holds, moves the credit
+// line, or collects arrears.
+func (s *Statement) change(row *statementRow) *big.Int {
+	if row.Flags.Has(ledger.TransferPending) || s.onLine(row.Transfer) || row.Code == chart.CodeCollection {
+		return new(big.Int)
+	}
+	return s.signed(row.Transfer)
+}
+
+// signed is a transfer's amount, above 0 if it is to the peer.
+func (s *Statement) signed(row *ledger.Transfer) *big.Int {
+	signed := row.Amount.Big()
+	if s.mine(row.DebitAccountID) {
+		signed.Neg(signed)
+	}
+	return signed
 }
 
 // onLine reports whether a transfer is between the peer and its credit line.
@@ -135,7 +170,7 @@ func (s *Statement) onLine(row *ledger.Transfer) bool {
 
 func (s *Statement) counterparty(row *ledger.Transfer) Counterparty {
 	other := row.DebitAccountID
-	if other == s.Account.id {
+	if s.mine(other) {
 		other = row.CreditAccountID
 	}
 	if kind, known := s.kinds[other]; known {

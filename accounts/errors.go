@@ -136,10 +136,15 @@ func (e *HeldError) Is(target error) bool { return target == ErrHeld }
 type OwedError struct {
 	Account             Account
 	Payable, Receivable ledger.Amount // as in Balance, in units
+	Arrears             ledger.Amount // as in Balance: the part of Receivable that could not be charged
 }
 
 func (e *OwedError) Error() string {
-	return fmt.Sprintf("%v: we owe %v to %v, and it owes us %v", ErrOwed, e.Payable, e.Account, e.Receivable)
+	text := fmt.Sprintf("%v: we owe %v to %v, and it owes us %v", ErrOwed, e.Payable, e.Account, e.Receivable)
+	if !e.Arrears.IsZero() {
+		text += fmt.Sprintf(", %v of it in arrears", e.Arrears)
+	}
+	return text
 }
 
 // Is reports whether target is ErrOwed.

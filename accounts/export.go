@@ -23,6 +23,7 @@ type textLine struct {
 	Held         string `json:"held,omitempty"`
 	Position     string `json:"position"`
 	CreditLine   string `json:"credit_line"`
+	Arrears      string `json:"arrears,omitempty"` // not in a CSV, which peers of all versions read
 	Counterparty string `json:"counterparty,omitempty"`
 	Packet       string `json:"packet,omitempty"`
 	Condition    string `json:"condition,omitempty"`
@@ -49,7 +50,7 @@ const (
 const textLate = "late"
 
 func (a Asset) standingLine(kind string, at time.Time, s Standing) textLine {
-	l := textLine{Kind: kind, Position: a.signed(s.Position), CreditLine: a.Format(s.CreditLine)}
+	l := textLine{Kind: kind, Position: a.signed(s.Position), CreditLine: a.Format(s.CreditLine), Arrears: a.arrearsText(s.Arrears)}
 	if !at.IsZero() {
 		l.Time = at.UTC().Format(time.RFC3339Nano)
 	}
@@ -61,7 +62,7 @@ func (a Asset) entryLine(e *Entry) textLine {
 		Time: e.Time.UTC().Format(time.RFC3339Nano), Kind: string(e.Kind), Amount: a.signed(e.Amount),
 		Position: a.signed(e.Position), CreditLine: a.Format(e.CreditLine), Counterparty: e.Counterparty.String(),
 		Packet: idText(e.Packet), Order: idText(e.Order), Late: e.Late, Reason: e.Reason,
-		Transfer: idText(e.Transfer), Code: e.Code,
+		Transfer: idText(e.Transfer), Code: e.Code, Arrears: a.arrearsText(e.Arrears),
 	}
 	if e.Held != nil {
 		l.Held = a.signed(e.Held)
@@ -70,6 +71,14 @@ func (a Asset) entryLine(e *Entry) textLine {
 		l.Condition = hex.EncodeToString(e.Condition[:])
 	}
 	return l
+}
+
+// arrearsText writes arrears in whole units, and nothing if there are none.
+func (a Asset) arrearsText(units ledger.Amount) string {
+	if units.IsZero() {
+		return ""
+	}
+	return a.Format(units)
 }
 
 // signed writes units in whole units, with all decimals of the asset.
@@ -149,7 +158,8 @@ func writeError(format string, s *Statement, err error) error {
 }
 
 // WriteJSON writes a statement as one JSON object, with the entries in an array. Amounts
-// are strings, in whole units of the asset, since many readers lose digits of numbers.
+// are strings, in whole units of the asset, since many readers lose digits of numbers. Where
+// there are arrears, "arrears" says what they were after the entry.
 //
 // The error is that of the ledger or of w; then the object is not complete.
 func WriteJSON(ctx context.Context, w io.Writer, s *Statement) error {

@@ -40,6 +40,7 @@ func (e *CSVError) Is(target error) bool { return target == ErrInvalid }
 // The last pair has the error, if something is wrong: a *CSVError (ErrInvalid) that names
 // line and column, or that of r; then what came before it is not the whole statement.
 // Counterparties are only as good as their text: of one with a name the id is not known.
+// Arrears are not in a CSV.
 func ReadCSV(r io.Reader, asset Asset) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		in := csvReader{csv: csv.NewReader(r), asset: asset}
@@ -190,8 +191,8 @@ func (in *csvReader) entry() Entry {
 // checkKind refuses what Compare would take for something else than was meant.
 func (in *csvReader) checkKind(e *Entry) {
 	switch e.Kind {
-	case EntryPacket, EntryFee, EntryConversion, EntryDust, EntrySettlement, EntryCorrection,
-		EntryCreditLine, EntryFunding, EntryHold, EntryOther:
+	case EntryPacket, EntryFee, EntryConversion, EntryDust, EntrySettlement, EntryByHand, EntryReturned,
+		EntryCorrection, EntryWriteOff, EntryCreditLine, EntryFunding, EntryHold, EntryOther:
 	default:
 		in.wrong("kind", fmt.Sprintf("is %.40q, which no entry is", e.Kind))
 	}

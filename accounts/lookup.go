@@ -111,6 +111,15 @@ func (b *Book) LookUpBalances(ctx context.Context, accounts ...Account) ([]Balan
 	return balances, nil
 }
 
+// lookUpBalance is LookUpBalances of one peer.
+func (b *Book) lookUpBalance(ctx context.Context, account Account) (Balance, error) {
+	balances, err := b.LookUpBalances(ctx, account)
+	if err != nil {
+		return Balance{}, err
+	}
+	return balances[0], nil
+}
+
 // EnsureArrears makes sure that the ledger has the arrears accounts of peers, which a
 // version before arrears did not provision. A transfer that debits an account which is not
 // there burns its id, so whoever books on arrears calls it first. One request creates

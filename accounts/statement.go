@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"time"
 
+	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/internal/sequence"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -21,6 +22,7 @@ var ErrStatement = errors.New("accounts: statement does not add up")
 type Standing struct {
 	Position   *big.Int      // in units: above 0 we owe the peer; of our own account: we have
 	CreditLine ledger.Amount // in units; 0 of our own account
+	Arrears    ledger.Amount // in units, as in Balance: a part of what the peer owes us
 }
 
 // Statement is what happened on an account in a time: see Book.Statement. It does not
@@ -45,9 +47,10 @@ type Statement struct {
 // StatementOption says how a statement is read.
 type StatementOption func(*Statement)
 
-// PageSize is how many rows are read in a request and kept in memory at once: 1 to
-// ledger.QueryMax, which is the default. What is outside is cut to it. A page that is too
-// large for the ledger (ledger.ErrTooMuchData) is halved.
+// PageSize is how many rows are read in a request: 1 to ledger.QueryMax, which is the
+// default. What is outside is cut to it. A page that is too large for the ledger
+// (ledger.ErrTooMuchData) is halved. One page of the peer's account, and one of its
+// arrears, are in memory at once.
 func PageSize(rows int) StatementOption {
 	return func(s *Statement) { s.page = max(1, min(rows, ledger.QueryMax)) }
 }
@@ -58,6 +61,7 @@ func Known(handles ...Account) StatementOption {
 	return func(s *Statement) {
 		for _, a := range handles {
 			s.names[a.id] = a.peer
+			s.names[s.book.PeerIDs(a).Arrears] = a.peer
 		}
 	}
 }
@@ -69,6 +73,8 @@ func WithHolds() StatementOption { return func(s *Statement) { s.holds = true } 
 
 // Statement is what moved between us and a peer, or in our own liquidity (Book.Own),
 // from a moment on and before another one, by the ledger's clock; zero times are open.
+// What was booked on the peer's arrears is part of it. That arrears were collected is not:
+// it moves nothing between us and the peer.
 //
 // It ends with what is in the ledger when it is asked for, so it is one of a moment
 // however long reading it takes and whoever writes meanwhile. The balances come from the
@@ -90,7 +96,7 @@ func (b *Book) Statement(ctx context.Context, account Account, from, to time.Tim
 	s.kinds = map[ledger.ID]string{
 		entry.ids.Liquidity: "liquidity", entry.ids.Revenue: "revenue", entry.ids.Dust: "dust",
 		entry.ids.Suspense: "suspense", entry.ids.Outside: "outside", entry.ids.Control: "control",
-		s.ids.Line: "line", s.ids.Settlement: "settlement",
+		s.ids.Line: "line", s.ids.Settlement: "settlement", s.ids.Arrears: "arrears",
 	}
 	ours := entry.ids.Liquidity
 	if !account.Own() {
@@ -138,19 +144,16 @@ func (s *Statement) open(ctx context.Context, last uint64) error {
 	if !found {
 		return ErrNotProvisioned
 	}
-	newest := ledger.Transfer{}
-	if last > 0 { // 0 would be open
-		newest, _, err = sequence.Newest(ctx, s.book.ledger, s.filter(1, last, 1))
-	}
+	newest, err := s.newest(ctx, last)
 	if err != nil {
 		return err
 	}
-	if s.through = newest.Timestamp; s.through < s.first {
+	if s.through = newest; s.through < s.first {
 		s.through = 0
 	}
 	history := account.Flags.Has(ledger.AccountHistory)
 	// Behind the newest row others may be writing, and the balances are several requests.
-	if s.Opening, err = s.standing(ctx, history, min(s.first-1, newest.Timestamp)); err != nil {
+	if s.Opening, err = s.standing(ctx, history, min(s.first-1, newest)); err != nil {
 		return err
 	}
 	s.Closing = s.Opening
@@ -161,54 +164,71 @@ func (s *Statement) open(ctx context.Context, last uint64) error {
 	default:
 		var moved *big.Int
 		if moved, err = s.sum(ctx, s.first, s.through); err == nil {
+			s.Closing, err = s.limits(ctx, s.through)
 			s.Closing.Position = moved.Add(moved, s.Opening.Position)
-			s.Closing.CreditLine, err = s.line(ctx, s.through)
 		}
 	}
 	return err
 }
 
-// filter selects the rows of the account in a time.
-func (s *Statement) filter(first, last uint64, limit int) ledger.AccountFilter {
-	return ledger.AccountFilter{
-		AccountID: s.Account.id, TimestampMin: first, TimestampMax: last, Limit: uint32(limit),
-		Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits,
+// newest is the moment of the newest row up to a moment, 0 if there is none. The ledger
+// writes no row before one that can be read, so nothing up to it changes any more, on
+// either account.
+func (s *Statement) newest(ctx context.Context, last uint64) (at uint64, err error) {
+	if last == 0 { // it would be open
+		return 0, nil
 	}
+	for _, id := range s.accounts() {
+		row, _, err := sequence.Newest(ctx, s.book.ledger, filterOf(id, 1, last, 1))
+		if err != nil {
+			return 0, err
+		}
+		at = max(at, row.Timestamp)
+	}
+	return at, nil
 }
 
 // standing is what the account stood at right after a moment.
-func (s *Statement) standing(ctx context.Context, history bool, at uint64) (st Standing, err error) {
-	if st.CreditLine, err = s.line(ctx, at); err != nil {
+func (s *Statement) standing(ctx context.Context, history bool, at uint64) (Standing, error) {
+	st, err := s.limits(ctx, at)
+	if err != nil {
 		return st, err
 	}
 	if !history {
 		st.Position, err = s.sum(ctx, 1, at)
 		return st, err
 	}
-	balance, err := s.balance(ctx, s.Account.id, at)
+	balance, err := s.book.balanceAt(ctx, s.Account.id, at)
 	if err != nil {
 		return st, err
 	}
 	st.Position = new(big.Int).Sub(balance.CreditsPosted.Big(), balance.DebitsPosted.Big())
-	st.Position.Sub(st.Position, st.CreditLine.Big())
+	st.Position.Sub(st.Position, st.CreditLine.Big()).Sub(st.Position, st.Arrears.Big())
 	return st, nil
 }
 
-// line is the credit line right after a moment; its account always has a history.
-func (s *Statement) line(ctx context.Context, at uint64) (ledger.Amount, error) {
+// limits are the credit line and the arrears right after a moment; their accounts always
+// have a history.
+func (s *Statement) limits(ctx context.Context, at uint64) (st Standing, err error) {
 	if s.Account.Own() {
-		return ledger.Amount{}, nil
+		return st, nil
 	}
-	balance, err := s.balance(ctx, s.ids.Line, at)
-	return balance.DebitsPosted.SubFloor(balance.CreditsPosted), err
+	line, err := s.book.balanceAt(ctx, s.ids.Line, at)
+	if err != nil {
+		return st, err
+	}
+	arrears, err := s.book.balanceAt(ctx, s.ids.Arrears, at)
+	st.CreditLine = line.DebitsPosted.SubFloor(line.CreditsPosted)
+	st.Arrears = arrears.DebitsPosted.SubFloor(arrears.CreditsPosted)
+	return st, err
 }
 
-// balance is the newest balance in an account's history up to a moment.
-func (s *Statement) balance(ctx context.Context, id ledger.ID, at uint64) (ledger.AccountBalance, error) {
+// balanceAt is the newest balance in an account's history up to a moment.
+func (b *Book) balanceAt(ctx context.Context, id ledger.ID, at uint64) (ledger.AccountBalance, error) {
 	if at == 0 {
 		return ledger.AccountBalance{}, nil
 	}
-	rows, err := s.book.ledger.GetAccountBalances(ctx, ledger.AccountFilter{
+	rows, err := b.ledger.GetAccountBalances(ctx, ledger.AccountFilter{
 		AccountID: id, TimestampMax: at, Limit: 1,
 		Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits | ledger.AccountFilterReversed,
 	})
@@ -225,37 +245,9 @@ func (s *Statement) sum(ctx context.Context, first, last uint64) (*big.Int, erro
 		if err != nil {
 			return nil, err
 		}
-		total.Add(total, s.entry(row).Amount)
+		total.Add(total, s.change(&row))
 	}
 	return total, nil
-}
-
-// rows reads the transfers of the account in a time, a page at a time. Voids move
-// nothing and are left out.
-func (s *Statement) rows(ctx context.Context, first, last uint64) iter.Seq2[*ledger.Transfer, error] {
-	return func(yield func(*ledger.Transfer, error) bool) {
-		size := s.page
-		for first <= last {
-			page, err := s.book.ledger.GetAccountTransfers(ctx, s.filter(first, last, size))
-			if errors.Is(err, ledger.ErrTooMuchData) && size > 1 {
-				size /= 2
-				continue
-			}
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for i := range page {
-				if !page[i].Flags.Has(ledger.TransferVoidPending) && !yield(&page[i], nil) {
-					return
-				}
-			}
-			if len(page) < size {
-				return
-			}
-			first = page[len(page)-1].Timestamp + 1
-		}
-	}
 }
 
 // Entries are what moved, oldest first. It reads as it goes, a page at a time, and may be
@@ -271,29 +263,50 @@ func (s *Statement) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 				yield(Entry{}, fmt.Errorf("statement of %v: %w", s.Account, err))
 				return
 			}
-			e := s.entry(row)
-			now = s.after(now, row, e.Amount)
-			e.Position, e.CreditLine = now.Position, now.CreditLine
-			if (s.holds || e.Kind != EntryHold) && !yield(e, nil) {
+			e := s.entry(&row)
+			now = s.after(now, &row)
+			e.Position, e.CreditLine, e.Arrears = now.Position, now.CreditLine, now.Arrears
+			if s.shows(&row, &e) && !yield(e, nil) {
 				return
 			}
 		}
-		if now.Position.Cmp(s.Closing.Position) != 0 || now.CreditLine != s.Closing.CreditLine {
-			yield(Entry{}, fmt.Errorf("%w: that of %v ends with %v and a line of %v, and the account with %v and %v",
-				ErrStatement, s.Account, now.Position, now.CreditLine, s.Closing.Position, s.Closing.CreditLine))
+		if !now.equal(s.Closing) {
+			yield(Entry{}, fmt.Errorf("%w: that of %v ends with %v, a line of %v and arrears of %v, and the account with %v, %v and %v",
+				ErrStatement, s.Account, now.Position, now.CreditLine, now.Arrears,
+				s.Closing.Position, s.Closing.CreditLine, s.Closing.Arrears))
 		}
 	}
 }
 
-// after is what the account stands at after a transfer that changes its position so.
-func (s *Statement) after(now Standing, row *ledger.Transfer, change *big.Int) Standing {
-	if s.onLine(row) && !row.Flags.Has(ledger.TransferPending) {
-		if row.DebitAccountID == s.ids.Line {
-			now.CreditLine, _ = now.CreditLine.Add(row.Amount)
-		} else {
-			now.CreditLine = now.CreditLine.SubFloor(row.Amount)
-		}
+func (s *Statement) shows(row *statementRow, e *Entry) bool {
+	return row.Code != chart.CodeCollection && (s.holds || e.Kind != EntryHold)
+}
+
+func (st Standing) equal(other Standing) bool {
+	return st.Position.Cmp(other.Position) == 0 && st.CreditLine == other.CreditLine && st.Arrears == other.Arrears
+}
+
+// after is what the account stands at after a transfer.
+func (s *Statement) after(now Standing, row *statementRow) Standing {
+	now.Position = new(big.Int).Add(now.Position, s.change(row))
+	if row.Flags.Has(ledger.TransferPending) || s.Account.Own() {
+		return now
 	}
-	now.Position = new(big.Int).Add(now.Position, change)
+	now.CreditLine = moved(now.CreditLine, row, s.ids.Line)
+	now.Arrears = moved(now.Arrears, row, s.ids.Arrears)
 	return now
+}
+
+// moved is what the credit line, or the arrears, are after a transfer: the debits of their
+// account.
+func moved(before ledger.Amount, row *statementRow, id ledger.ID) ledger.Amount {
+	switch id {
+	case row.DebitAccountID:
+		after, _ := before.Add(row.Amount) // a sum that the ledger keeps too
+		return after
+	case row.CreditAccountID:
+		return before.SubFloor(row.Amount)
+	default:
+		return before
+	}
 }

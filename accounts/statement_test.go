@@ -31,6 +31,7 @@ var statementScenarios = []scenario{
 	{"statements while others write", testStatementWhileWriting},
 	{"statement written and read", testStatementWritten},
 	{"statements while packets and lines change", testStatementsOfAMovingAccount},
+	{"statement of what was paid and given up", testStatementOfMoney},
 }
 
 // clerk writes what recorders, engines and operators write, and keeps in mind what the
@@ -94,7 +95,7 @@ func (c *clerk) step() {
 	amount := c.random.Int64N(900) + 1
 	of := uint64(len(c.want) + c.holds*1000 + 1)
 	ids := c.book.PeerIDs(c.peers[0])
-	switch c.random.IntN(10) {
+	switch c.random.IntN(14) {
 	case 0: // a packet from the peer, in two phases, with a fee
 		c.packet(c.leg(chart.CodePacket, c.peers[1].ID(), -amount, of), c.leg(chart.CodeFee, c.own.Revenue, -3, of))
 		c.expect(accounts.EntryPacket, -amount, "peer bob")
@@ -136,6 +137,8 @@ func (c *clerk) step() {
 		_, err := c.book.RevokeCredit(c.t.Context(), c.peers[0], units(uint64(amount)), accounts.WhatIsFree())
 		require.NoError(c.t, err)
 		c.expect(accounts.EntryCreditLine, 0, "line")
+	default:
+		c.moneyStep(amount, of)
 	}
 }
 
@@ -185,6 +188,7 @@ func testStatement(t *testing.T, l ledger.Ledger) {
 				require.Zero(t, s.Opening.Position.Sign())
 				require.Equal(t, want.Position().String(), s.Closing.Position.String())
 				require.Equal(t, want.CreditLine, s.Closing.CreditLine)
+				require.Equal(t, want.Arrears, s.Closing.Arrears)
 				entries := collect(t, s.Entries(t.Context()))
 				require.Len(t, entries, len(c.want))
 				sum := new(big.Int)
@@ -243,6 +247,7 @@ func (c *clerk) requireParts(whole []accounts.Entry, cuts []time.Time) {
 		s := c.statement(bounds[i], bounds[i+1], accounts.PageSize(1+c.random.IntN(9)))
 		require.Equal(c.t, opening.Position.String(), s.Opening.Position.String(), "opens as the one before it closes")
 		require.Equal(c.t, opening.CreditLine, s.Opening.CreditLine)
+		require.Equal(c.t, opening.Arrears, s.Opening.Arrears)
 		parts = append(parts, collect(c.t, s.Entries(c.t.Context()))...)
 		opening = s.Closing
 	}
@@ -397,7 +402,7 @@ func testStatementWritten(t *testing.T, l ledger.Ledger) {
 	require.Len(t, got, len(want))
 	for i := range got {
 		require.Equal(t, want[i].Counterparty.String(), got[i].Counterparty.String())
-		got[i].Counterparty = want[i].Counterparty
+		got[i].Counterparty, got[i].Arrears = want[i].Counterparty, want[i].Arrears
 		require.Equal(t, inText(want[i]), inText(got[i]))
 	}
 	for line := range strings.Lines(text.String()) {
@@ -408,7 +413,7 @@ func testStatementWritten(t *testing.T, l ledger.Ledger) {
 
 	var object struct {
 		Peer, Asset      string
-		Opening, Closing struct{ Position, CreditLine string }
+		Opening, Closing struct{ Position, Arrears string }
 		Entries          []struct{ Amount, Position string }
 	}
 	text.Reset()

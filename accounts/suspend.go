@@ -28,16 +28,38 @@ type Suspension struct {
 // after it (Config.Round). Packets that are held can still be fulfilled and rejected,
 // settlements in both directions go on, and so does Adjust.
 //
-// A peer that is suspended already stays so, and may have RevokeFree done now. Errors:
-// ErrClosed, ErrNotProvisioned, ErrUnknownAsset, ErrInvalid, ErrLineConflict if others
-// keep changing the peer, or that of a request. It may be repeated after any error.
+// A peer that is suspended already stays so, and may have RevokeFree done now. The
+// suspension that a ClosePeer in progress wrote becomes the caller's: if that closing is
+// refused, the peer stays suspended. Errors: ErrClosed, ErrNotProvisioned,
+// ErrUnknownAsset, ErrInvalid, ErrLineConflict if others keep changing the peer, or that
+// of a request. It may be repeated after any error.
 func (b *Book) Suspend(ctx context.Context, account Account, how Suspension) error {
+	return b.suspend(ctx, account, how, byOperator)
+}
+
+// suspender is on whose behalf a peer is suspended.
+type suspender int
+
+const (
+	byOperator  suspender = iota // Suspend
+	byClosing                    // ClosePeer, until the closing has ended
+	byReopening                  // ReopenPeer: a closed peer, which becomes an operator's to resume
+)
+
+// suspend makes sure that a peer is suspended. What a closing wrote is taken over by the
+// others, in one chain that ends the closing's suspension and begins another.
+func (b *Book) suspend(ctx context.Context, account Account, how Suspension, who suspender) error {
 	for range lostRaces {
 		state, err := b.suspension(ctx, account)
-		if err != nil || state.suspended && !how.RevokeFree {
+		switch taken := state.suspended && (who == byClosing || !state.byClosing); {
+		case err != nil:
 			return err
+		case state.closed && who == byOperator:
+			return wrapAccount(account, ErrClosed)
+		case taken && !how.RevokeFree:
+			return nil
 		}
-		err = b.suspendOnce(ctx, account, state, how)
+		err = b.suspendOnce(ctx, account, state, how, who)
 		if err == nil || !errors.Is(err, sequence.ErrTaken) {
 			return err
 		}
@@ -50,14 +72,19 @@ func (b *Book) Suspend(ctx context.Context, account Account, how Suspension) err
 // loses more often is up against something that closes accounts in another way.
 const lostRaces = 100
 
-// Resume lets a suspended peer trade again; every connector takes its packets at the
-// latest one round later. A peer that is not suspended stays as it is. The errors are
-// those of Suspend.
+// Resume lets a suspended peer trade again, whoever suspended it; every connector takes
+// its packets at the latest one round later. A peer that is not suspended stays as it is.
+// The errors are those of Suspend.
 func (b *Book) Resume(ctx context.Context, account Account) error {
 	for range lostRaces {
 		state, err := b.suspension(ctx, account)
-		if err != nil || !state.suspended {
+		switch {
+		case err != nil:
 			return err
+		case state.closed:
+			return wrapAccount(account, ErrClosed)
+		case !state.suspended:
+			return nil
 		}
 		err = b.open(ctx, b.resumption(account, state.row))
 		if err == nil || !errors.Is(err, sequence.ErrTaken) {
@@ -72,31 +99,63 @@ func (b *Book) Resume(ctx context.Context, account Account) error {
 // that the next rows go behind.
 type suspensionState struct {
 	suspended bool
+	byClosing bool // if it is suspended
+	closed    bool
 	row       ledger.Transfer // the newest suspension, or what ended it
 	line      uint64          // the newest change of the line
 }
 
 // suspension reads the newest rows first, and whether the peer can be suspended then.
-//
-// A suspension is a pending transfer that closes the line account, and its void ends it:
-// the void inherits the code and the user data, so the newest row tells.
 func (b *Book) suspension(ctx context.Context, account Account) (suspensionState, error) {
 	if err := b.checkPeer(account); err != nil {
 		return suspensionState{}, err
 	}
-	row, err := b.newestClosing(ctx, b.PeerIDs(account).Line, chart.CodeSuspend)
+	row, err := b.newestSuspension(ctx, account)
 	if err != nil {
-		return suspensionState{}, fmt.Errorf("read whether %v is suspended: %w", account, err)
+		return suspensionState{}, err
 	}
-	state := suspensionState{row: row, suspended: row.Flags.Has(ledger.TransferPending)}
+	state := suspensionState{row: row, suspended: row.Flags.Has(ledger.TransferPending), byClosing: ofClosing(&row)}
 	if state.line, err = b.newestLine(ctx, account); err != nil {
 		return suspensionState{}, err
 	}
-	balance, err := b.Balance(ctx, account)
-	if err == nil && balance.Closed {
-		err = wrapAccount(account, ErrClosed)
-	}
+	balance, err := b.lookUpBalance(ctx, account)
+	state.closed = balance.Closed
 	return state, err
+}
+
+// newestSuspension is the newest suspension of a peer, or what ended it.
+//
+// A suspension is a pending transfer that closes the line account, and its void ends it:
+// the void inherits the code and the user data, so the newest row tells.
+func (b *Book) newestSuspension(ctx context.Context, account Account) (ledger.Transfer, error) {
+	row, err := b.newestClosing(ctx, b.PeerIDs(account).Line, chart.CodeSuspend)
+	if err != nil {
+		return ledger.Transfer{}, fmt.Errorf("read whether %v is suspended: %w", account, err)
+	}
+	return row, nil
+}
+
+// closingBit of a suspension's user_data_64 says that a closing wrote it. The other bits
+// are the suspension's number.
+const closingBit = 1 << 63
+
+// ofClosing reports whether a suspension is a closing's.
+func ofClosing(row *ledger.Transfer) bool { return row.UserData64&closingBit != 0 }
+
+// numberOf is the number of a suspension, or of a closing.
+func numberOf(row *ledger.Transfer) uint64 { return row.UserData64 &^ closingBit }
+
+// resumeAfterClosing ends the suspension that a closing wrote; one that is an operator's,
+// or has become so by now, stays.
+func (b *Book) resumeAfterClosing(ctx context.Context, account Account) error {
+	row, err := b.newestSuspension(ctx, account)
+	if err != nil || !row.Flags.Has(ledger.TransferPending) || !ofClosing(&row) {
+		return err
+	}
+	if err = b.open(ctx, b.resumption(account, row)); errors.Is(err, sequence.ErrTaken) {
+		return nil // it was taken over, or resumed
+	}
+	return err
 }
 
 // newestClosing is the newest closing of an account, or its end; the zero row if there
@@ -107,9 +166,10 @@ func (b *Book) newestClosing(ctx context.Context, id ledger.ID, code uint16) (le
 }
 
 // suspendOnce writes one chain: the suspension, behind what is taken back of the line.
-// A closed line takes nothing back, so for that a suspension is ended and begun again.
-func (b *Book) suspendOnce(ctx context.Context, account Account, state suspensionState, how Suspension) error {
-	nonce, first := newNonce(), state.row.UserData64+1
+// A closed line takes nothing back, so for that a suspension is ended and begun again, as
+// it is to take over that of a closing.
+func (b *Book) suspendOnce(ctx context.Context, account Account, state suspensionState, how Suspension, who suspender) error {
+	nonce, first := newNonce(), numberOf(&state.row)+1
 	_, err := sequence.PlaceChain(ctx, b.ledger, first, func(n uint64) []ledger.Transfer {
 		var chain []ledger.Transfer
 		if state.suspended {
@@ -123,7 +183,11 @@ func (b *Book) suspendOnce(ctx context.Context, account Account, state suspensio
 			row.Flags, row.UserData32 = ledger.TransferBalancingDebit|ledger.TransferBalancingCredit, how.Reason
 			chain = append(chain, row)
 		}
-		return append(chain, b.closing("suspend", account, chart.CodeSuspend, n, how.Reason))
+		row := b.closing("suspend", account, chart.CodeSuspend, n, how.Reason)
+		if who == byClosing {
+			row.UserData64 |= closingBit
+		}
+		return append(chain, row)
 	})
 	var refused *ledger.TransferError
 	if errors.As(err, &refused) && noLongerOpen(refused.Status) {
@@ -172,7 +236,7 @@ func (b *Book) resumption(account Account, row ledger.Transfer) ledger.Transfer 
 // voiding ends a closing. Its id follows from the row's, so two operators write the same.
 func (b *Book) voiding(kind string, id ledger.ID, row ledger.Transfer) ledger.Transfer {
 	return ledger.Transfer{
-		ID: b.ns.Derive(kind, chart.ID(id), chart.U64(row.UserData64)), PendingID: row.ID, Flags: ledger.TransferVoidPending,
+		ID: b.ns.Derive(kind, chart.ID(id), chart.U64(numberOf(&row))), PendingID: row.ID, Flags: ledger.TransferVoidPending,
 	}
 }
 

@@ -1,0 +1,250 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/sequence"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// closing is one call of ClosePeer. Its steps, in this order: (1) the balance is read, and
+// arrears are collected; (2) the peer is suspended; (3) all connectors have a round to see
+// that; (4) the balance is read; (5) the account is closed, which ends all that could
+// come; (6) the balance is read again. A packet that came between (4) and (5), from a
+// connector that had not seen the suspension, or a payment, shows in (6): the closing is
+// taken back. (7) Only then, what is owed is written off, in one chain that opens the
+// account and closes it again, so that nothing can come in between.
+//
+// A call that ends between two steps leaves what the next call finds in (1).
+type closing struct {
+	book    *Book
+	account Account
+	how     Closing
+	// finished says that the peer is closed for good: by an earlier call, or because this one
+	// has written off what was owed. A refusal leaves it closed then.
+	finished bool
+	// seen is the position of step 4; nil if this call did not close the account.
+	seen *big.Int
+}
+
+func (c *closing) run(ctx context.Context) error {
+	row, balance, err := c.look(ctx)
+	switch {
+	case err != nil:
+		return err
+	case balance.Closed && nothingLeft(balance):
+		return nil
+	case balance.Closed:
+		if c.finished, err = c.wasFinished(ctx, &row, balance); err != nil {
+			return err
+		}
+		return c.settle(ctx)
+	}
+	if balance, err = c.book.collectArrears(ctx, balance); err != nil {
+		return err
+	}
+	if err := mayClose(balance, c.how.Force); err != nil {
+		return err
+	}
+	if err := c.book.suspend(ctx, c.account, Suspension{Reason: c.how.Reason}, byClosing); err != nil {
+		return err
+	}
+	if err := c.close(ctx); err != nil {
+		return err
+	}
+	return c.settle(ctx)
+}
+
+// look reads the newest closing, and then the balance: if somebody ends that closing in
+// between, ending it again is refused. Of a closed peer with something left, the row is the
+// closing that closed it.
+func (c *closing) look(ctx context.Context) (ledger.Transfer, Balance, error) {
+	for range lostRaces {
+		row, err := c.book.newestClose(ctx, c.account)
+		if err != nil {
+			return ledger.Transfer{}, Balance{}, err
+		}
+		balance, err := c.book.lookUpBalance(ctx, c.account)
+		if err != nil || !balance.Closed || nothingLeft(balance) || row.Flags.Has(ledger.TransferPending) {
+			return row, balance, err
+		}
+		// Another call has closed the account since the row was read.
+	}
+	return ledger.Transfer{}, Balance{}, wrapAccount(c.account, ErrLineConflict)
+}
+
+// wasFinished reports whether the closing that closed the peer had come to its end: nothing
+// was owed and nothing held. While an account is closed only arrears can change, and holds
+// can end.
+func (c *closing) wasFinished(ctx context.Context, row *ledger.Transfer, balance Balance) (bool, error) {
+	if errors.Is(mayClose(balance, true), ErrHeld) {
+		return false, nil
+	}
+	arrears, err := c.book.balanceAt(ctx, c.book.PeerIDs(c.account).Arrears, row.Timestamp)
+	if err != nil {
+		return false, fmt.Errorf("read the arrears of %v: %w", c.account, err)
+	}
+	then := balance.Position()
+	then.Add(then, balance.Arrears.Big()).Sub(then, arrears.DebitsPosted.SubFloor(arrears.CreditsPosted).Big())
+	return then.Sign() == 0, nil
+}
+
+// close closes the account of a suspended peer (steps 3 to 5), unless another call has
+// done so.
+func (c *closing) close(ctx context.Context) error {
+	round := time.NewTimer(c.book.round)
+	defer round.Stop()
+	select {
+	case <-round.C:
+	case <-ctx.Done():
+		return fmt.Errorf("close %v: %w", c.account, context.Cause(ctx))
+	}
+	row, balance, err := c.look(ctx)
+	if err != nil || balance.Closed {
+		return err
+	}
+	if err := mayClose(balance, c.how.Force); err != nil {
+		return err
+	}
+	c.seen = balance.Position()
+	err = c.place(ctx, &row, func(n uint64) []ledger.Transfer { return []ledger.Transfer{c.row(n)} })
+	if errors.Is(err, sequence.ErrTaken) {
+		return nil
+	}
+	return err
+}
+
+func (c *closing) row(n uint64) ledger.Transfer {
+	return c.book.closing("close", c.account, chart.CodeClose, n, c.how.Reason)
+}
+
+// place writes a closing behind the newest one. sequence.ErrTaken says that another call
+// has closed or opened the account since that was read.
+func (c *closing) place(ctx context.Context, newest *ledger.Transfer, build func(n uint64) []ledger.Transfer) error {
+	_, err := sequence.PlaceChain(ctx, c.book.ledger, newest.UserData64+1, build)
+	var refused *ledger.TransferError
+	switch {
+	case err == nil, errors.Is(err, sequence.ErrTaken):
+		return err
+	case errors.As(err, &refused) && noLongerOpen(refused.Status):
+		return sequence.ErrTaken
+	default:
+		return fmt.Errorf("close %v: %w", c.account, err)
+	}
+}
+
+// settle looks at a closed peer (step 6), and writes off what is owed (step 7), or takes
+// the closing back: this call's, that of another one, or of one that was interrupted.
+func (c *closing) settle(ctx context.Context) error {
+	for range lostRaces {
+		row, balance, err := c.look(ctx)
+		if err != nil {
+			return err
+		}
+		objection := c.objection(balance)
+		switch {
+		case balance.Closed && nothingLeft(balance):
+			return nil
+		case !balance.Closed && objection == nil: // another operator has opened it again
+			return fmt.Errorf("close %v: %w", c.account, ErrLineConflict)
+		case !balance.Closed:
+			return objection
+		case objection == nil:
+			err = c.writeOff(ctx, &row, balance)
+			var refused *ledger.TransferError
+			if errors.As(err, &refused) {
+				objection = errors.Join(owed(balance), err)
+			}
+		}
+		if objection != nil {
+			if err = c.takeBack(ctx, row); err == nil {
+				return objection
+			}
+		}
+		if err != nil && !errors.Is(err, sequence.ErrTaken) {
+			return errors.Join(objection, err)
+		}
+		// What was written off is as it should be, unless something has come in since the
+		// balance was read; or another call has closed or opened the account. Look again.
+	}
+	return wrapAccount(c.account, ErrLineConflict)
+}
+
+// objection says why a closed peer may not stay closed: something is held, is owed, or has
+// come in while the account was being closed.
+func (c *closing) objection(balance Balance) error {
+	err := mayClose(balance, c.how.Force)
+	if err == nil && c.seen != nil && c.seen.Cmp(balance.Position()) != 0 {
+		err = owed(balance)
+	}
+	return err
+}
+
+// takeBack opens the account that a closing closed.
+func (c *closing) takeBack(ctx context.Context, row ledger.Transfer) error {
+	if c.finished {
+		return nil
+	}
+	return c.book.open(ctx, c.book.voiding("reopen", c.account.id, row))
+}
+
+// writeOff books in one chain: the closing's end, what is collected and written off, and a
+// new closing. The id of the first one is this call's own: it tells whose chain it is.
+func (c *closing) writeOff(ctx context.Context, row *ledger.Transfer, balance Balance) error {
+	nonce := newNonce()
+	err := c.place(ctx, row, func(n uint64) []ledger.Transfer {
+		end := c.book.voiding("reopen", c.account.id, *row)
+		end.ID = c.book.ns.Derive("reopen", chart.ID(end.ID), chart.U64(n), chart.U64(nonce.Lo), chart.U64(nonce.Hi))
+		chain := append([]ledger.Transfer{end}, c.writeOffs(balance, n)...)
+		return append(chain, c.row(n))
+	})
+	if err == nil { // what comes in from now on is no reason to open the account again
+		c.seen, c.finished = nil, c.how.Force
+	}
+	return err
+}
+
+// writeOffs are what brings a closed peer that nothing is held of to a position of 0, in
+// chain n of its closings. Nothing but arrears can have changed since the balance was read:
+// if they are less, the collection is refused; if they are more, all is written off.
+func (c *closing) writeOffs(balance Balance, n uint64) []ledger.Transfer {
+	ids, suspense := c.book.PeerIDs(c.account), c.book.assets[c.account.ledger].ids.Suspense
+	var rows []ledger.Transfer
+	collected := balance.Arrears.Min(balance.Headroom)
+	if !balance.Arrears.IsZero() {
+		rows = append(rows, c.book.collection(c.account, collected))
+	}
+	if collected.Less(balance.Arrears) {
+		row := c.writeOffRow(suspense, ids.Arrears, ledger.AmountMax)
+		row.Flags = ledger.TransferBalancingCredit
+		rows = append(rows, row)
+	}
+	switch free := balance.Headroom.SubFloor(collected); free.Compare(balance.CreditLine) {
+	case 1:
+		rows = append(rows, c.writeOffRow(ids.Peer, suspense, free.SubFloor(balance.CreditLine)))
+	case -1:
+		rows = append(rows, c.writeOffRow(suspense, ids.Peer, balance.CreditLine.SubFloor(free)))
+	}
+	for i := range rows {
+		fields := [][]byte{chart.ID(c.account.id), chart.U64(n)}
+		if len(rows) > 1 {
+			fields = append(fields, chart.U64(uint64(i)))
+		}
+		rows[i].ID = c.book.ns.Derive("write off", fields...)
+	}
+	return rows
+}
+
+// writeOffRow gives an amount up. It names no key in user_data_128, by which a statement
+// tells it from an adjustment, and no condition in user_data_64.
+func (c *closing) writeOffRow(debit, credit ledger.ID, amount ledger.Amount) ledger.Transfer {
+	return ledger.Transfer{
+		DebitAccountID: debit, CreditAccountID: credit, Amount: amount, UserData32: c.how.Reason,
+		Ledger: c.account.ledger, Code: chart.CodeAdjust,
+	}
+}

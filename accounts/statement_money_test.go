@@ -1,0 +1,222 @@
+package accounts_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+)
+
+// arrearsLeg is a leg with the arrears of the first peer in the place of its account.
+func (c *clerk) arrearsLeg(code uint16, other ledger.ID, amount int64, of uint64) ledger.Transfer {
+	row, arrears := c.leg(code, other, amount, of), c.book.PeerIDs(c.peers[0]).Arrears
+	if amount < 0 {
+		row.DebitAccountID = arrears
+	} else {
+		row.CreditAccountID = arrears
+	}
+	return row
+}
+
+// collection charges the first peer for its arrears, as far as its account has headroom.
+func (c *clerk) collection() ledger.Transfer {
+	row := c.arrearsLeg(chart.CodeCollection, c.peers[0].ID(), 1, 0)
+	row.Amount, row.Flags = ledger.AmountMax, ledger.TransferBalancingDebit|ledger.TransferBalancingCredit
+	return row
+}
+
+// linked creates rows as one chain.
+func (c *clerk) linked(rows ...ledger.Transfer) {
+	c.t.Helper()
+	for i := range rows[:len(rows)-1] {
+		rows[i].Flags |= ledger.TransferLinked
+	}
+	c.create(rows...)
+}
+
+// order holds an order, and is what posts it in full.
+func (c *clerk) order(amount int64, of uint64) (order, post ledger.Transfer) {
+	c.t.Helper()
+	order = c.leg(chart.CodeOrder, c.book.PeerIDs(c.peers[0]).Settlement, -amount, of)
+	order.Flags = ledger.TransferPending
+	c.create(order)
+	c.holds++
+	return order, ledger.Transfer{ID: randomID(), PendingID: order.ID, Amount: ledger.AmountMax, Flags: ledger.TransferPostPending}
+}
+
+// moneyStep writes one thing that has to do with arrears, or with what is booked by hand.
+func (c *clerk) moneyStep(amount int64, of uint64) {
+	c.t.Helper()
+	ids := c.book.PeerIDs(c.peers[0])
+	switch c.random.IntN(10) {
+	case 0: // the rail pays more than the order
+		order, post := c.order(amount, of)
+		excess := c.arrearsLeg(chart.CodeOverpaid, ids.Settlement, -2*amount, of)
+		excess.UserData128 = uint128.Uint128(order.ID)
+		c.linked(excess, post, c.collection())
+		c.expect(accounts.EntrySettlement, -2*amount, "settlement")
+		c.expect(accounts.EntrySettlement, -amount, "settlement")
+	case 1: // the same in an older version
+		order, post := c.order(amount, of)
+		paid, charged := c.leg(chart.CodeCorrection, ids.Settlement, 3, of), c.leg(chart.CodeCorrection, c.own.Suspense, -3, of)
+		paid.DebitAccountID, paid.CreditAccountID = c.own.Suspense, ids.Settlement
+		paid.UserData128, charged.UserData128 = uint128.Uint128(order.ID), uint128.Uint128(order.ID)
+		c.linked(paid, post, charged)
+		c.expect(accounts.EntrySettlement, -amount, "settlement")
+		c.expect(accounts.EntrySettlement, -3, "suspense")
+	case 2: // a payment comes back
+		c.linked(c.arrearsLeg(chart.CodeReturned, ids.Settlement, -amount, of), c.collection())
+		c.expect(accounts.EntryReturned, -amount, "settlement")
+	case 3: // a payment of ours by hand, of now and of an older version
+		c.linked(c.arrearsLeg(chart.CodeOutgoing, ids.Settlement, -amount, of), c.collection())
+		c.create(c.leg(chart.CodeOutgoing, ids.Settlement, -amount, of))
+		c.expect(accounts.EntryByHand, -amount, "settlement")
+		c.expect(accounts.EntryByHand, -amount, "settlement")
+	case 4: // a debit by hand, of a peer whose account is closed
+		c.create(c.arrearsLeg(chart.CodeAdjust, c.own.Suspense, -amount, of))
+		c.expect(accounts.EntryCorrection, -amount, "suspense")
+	case 5: // a write-off of arrears
+		owed := balance(c.t, c.book, c.peers[0]).Arrears
+		row := c.arrearsLeg(chart.CodeAdjust, c.own.Suspense, 1, of)
+		row.Amount, row.Flags = ledger.AmountMax, ledger.TransferBalancingCredit
+		c.create(row)
+		c.expect(accounts.EntryWriteOff, int64(owed.Lo), "suspense")
+	case 6: // what ClosePeer writes off
+		row := c.leg(chart.CodeAdjust, c.own.Suspense, amount, of)
+		row.UserData128 = uint128.Zero
+		c.create(row)
+		c.expect(accounts.EntryWriteOff, amount, "suspense")
+	case 7: // a payment of a closed peer is given back to it
+		waits := c.leg(chart.CodeIncoming, c.own.Suspense, amount, of)
+		waits.DebitAccountID, waits.CreditAccountID = ids.Settlement, c.own.Suspense
+		back := c.leg(chart.CodeAdjust, c.own.Suspense, amount, of)
+		back.UserData128 = uint128.Uint128(waits.ID)
+		c.create(waits, back)
+		c.expect(accounts.EntrySettlement, amount, "suspense")
+	case 8: // a late fulfill from the peer, with a fee, and one to it
+		c.linked(c.arrearsLeg(chart.CodeCorrection, c.peers[1].ID(), -amount, of), c.arrearsLeg(chart.CodeCorrection, c.own.Revenue, -3, of), c.collection())
+		c.expect(accounts.EntryCorrection, -amount, "peer bob")
+		c.expect(accounts.EntryCorrection, -3, "revenue")
+		c.create(c.leg(chart.CodeCorrection, c.book.PeerIDs(c.peers[1]).Arrears, amount, of+1))
+		c.expect(accounts.EntryCorrection, amount, "peer bob")
+	default: // the round collects
+		c.create(c.collection())
+	}
+}
+
+// testStatementOfMoney has one of each, and looks at all that an entry says.
+func testStatementOfMoney(t *testing.T, l ledger.Ledger) {
+	c := newClerk(t, l, ledgertest.Seed(t), false)
+	ids := c.book.PeerIDs(c.peers[0])
+	var want []accounts.Entry
+	expect := func(row ledger.Transfer, e accounts.Entry) {
+		e.Transfer, e.Code = row.ID, row.Code
+		want = append(want, e)
+	}
+	back := func(row ledger.Transfer) ledger.Transfer { // names nothing but what is set later
+		row.UserData128, row.UserData64, row.UserData32 = uint128.Zero, 99, 7
+		return row
+	}
+	const of = 5
+	correction := accounts.Entry{Kind: accounts.EntryCorrection, Late: true, Packet: ledger.ID(uint128.New(of<<8, 1)), Condition: condition(of << 32)}
+
+	order, post := c.order(500, 1)
+	excess := back(c.arrearsLeg(chart.CodeOverpaid, ids.Settlement, -70, 1))
+	excess.UserData128 = uint128.Uint128(order.ID)
+	c.linked(excess, post, c.collection())
+	post.Code = chart.CodeOrder
+	expect(excess, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID})
+	expect(post, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID})
+
+	returned := back(c.arrearsLeg(chart.CodeReturned, ids.Settlement, -11, 1))
+	returned.UserData128 = uint128.New(1, 2) // the hash of a key
+	byHand := back(c.arrearsLeg(chart.CodeOutgoing, ids.Settlement, -12, 1))
+	older := back(c.leg(chart.CodeOutgoing, ids.Settlement, -13, 1))
+	c.create(returned, byHand, older)
+	expect(returned, accounts.Entry{Kind: accounts.EntryReturned})
+	expect(byHand, accounts.Entry{Kind: accounts.EntryByHand})
+	expect(older, accounts.Entry{Kind: accounts.EntryByHand})
+
+	debit := c.arrearsLeg(chart.CodeAdjust, c.own.Suspense, -14, of)
+	credit := c.leg(chart.CodeAdjust, c.own.Suspense, 15, of)
+	debit.UserData32, credit.UserData32 = 7, 8
+	arrears := c.arrearsLeg(chart.CodeAdjust, c.own.Suspense, 16, of) // written off under a key
+	arrears.UserData32 = 9
+	closing := back(c.leg(chart.CodeAdjust, c.own.Suspense, 17, 1))
+	c.create(debit, credit, arrears, closing)
+	expect(debit, accounts.Entry{Kind: accounts.EntryCorrection, Reason: 7, Condition: condition(of << 32)})
+	expect(credit, accounts.Entry{Kind: accounts.EntryCorrection, Reason: 8, Condition: condition(of << 32)})
+	expect(arrears, accounts.Entry{Kind: accounts.EntryWriteOff, Reason: 9})
+	expect(closing, accounts.Entry{Kind: accounts.EntryWriteOff, Reason: 7})
+
+	late, stray := c.arrearsLeg(chart.CodeCorrection, c.peers[1].ID(), -18, of), c.leg(chart.CodeCorrection, c.own.Suspense, -19, of)
+	c.linked(late, c.collection())
+	c.create(stray) // a late fulfill of an older version, which names a packet
+	expect(late, correction)
+	expect(stray, correction)
+
+	waits := c.leg(chart.CodeIncoming, c.own.Suspense, 20, 1)
+	waits.DebitAccountID, waits.CreditAccountID = ids.Settlement, c.own.Suspense
+	released := back(c.leg(chart.CodeAdjust, c.own.Suspense, 20, 1))
+	released.UserData128 = uint128.Uint128(waits.ID)
+	c.create(waits, released)
+	expect(released, accounts.Entry{Kind: accounts.EntrySettlement})
+
+	s := c.statement(time.Time{}, time.Time{}, accounts.PageSize(1+c.random.IntN(5)))
+	got := collect(t, s.Entries(t.Context()))[1:] // without the line
+	require.Len(t, got, len(want))
+	for i, e := range got {
+		want[i].Time, want[i].Counterparty, want[i].Amount = e.Time, e.Counterparty, e.Amount
+		want[i].Position, want[i].CreditLine, want[i].Arrears = e.Position, e.CreditLine, e.Arrears
+		require.Equal(t, want[i], e, i)
+	}
+	require.Equal(t, balance(t, c.book, c.peers[0]).Position().String(), s.Closing.Position.String())
+	require.Equal(t, units(70), got[0].Arrears, "before the collection")
+	require.Equal(t, units(70), got[1].Arrears, "which comes behind the order")
+	require.Equal(t, units(11), got[2].Arrears, "and is no entry")
+
+	var text bytes.Buffer
+	require.NoError(t, accounts.WriteJSON(t.Context(), &text, s))
+	require.Contains(t, text.String(), `"arrears":"0.000000070"`)
+	for _, kind := range []string{"by hand", "returned", "write-off"} {
+		require.Contains(t, text.String(), `"kind":"`+kind+`"`)
+	}
+	text.Reset()
+	require.NoError(t, accounts.WriteCSV(t.Context(), &text, s))
+	read := collect(t, accounts.ReadCSV(strings.NewReader(text.String()), usd))
+	require.Len(t, read, len(got)+1)
+	require.Equal(t, accounts.EntryReturned, read[3].Kind)
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// The other side knows one payment of what an order paid, and nothing of what is given up.
+func TestCompareMoney(t *testing.T) {
+	t.Parallel()
+	order := ledger.NewID(7, 7)
+	pay := func(second int64, kind accounts.EntryKind, amount int64) accounts.Entry {
+		return entry(second, kind, 0, 0, amount)
+	}
+	ours := []accounts.Entry{
+		pay(1, accounts.EntrySettlement, -70), pay(2, accounts.EntrySettlement, -500),
+		pay(3, accounts.EntryByHand, -12), pay(4, accounts.EntryReturned, -11), pay(5, accounts.EntryWriteOff, 17),
+	}
+	ours[0].Order, ours[1].Order = order, order
+	theirs := []accounts.Entry{
+		pay(2, accounts.EntrySettlement, 570), pay(3, accounts.EntrySettlement, 12), pay(4, accounts.EntrySettlement, 11),
+	}
+	got, err := accounts.Compare(entriesOf(ours...), entriesOf(theirs...))
+	require.NoError(t, err)
+	require.Equal(t, 3, got.Matched)
+	require.Len(t, got.Differences, 1)
+	require.Equal(t, accounts.MissingThere, got.Differences[0].Class)
+	require.Equal(t, accounts.EntryWriteOff, got.Differences[0].Kind)
+	require.Zero(t, got.Differences[0].Condition)
+}

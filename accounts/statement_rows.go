@@ -1,0 +1,154 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/peerledger/peerledger/internal/batch"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// statementRow is a transfer on an account of a statement.
+type statementRow struct {
+	*ledger.Transfer
+	// named is the transfer that user_data_128 names, if only that tells what the row is;
+	// else, or if there is no such transfer, the zero one.
+	named ledger.Transfer
+}
+
+// accounts are those whose rows a statement has: the peer's, and its arrears.
+func (s *Statement) accounts() []ledger.ID {
+	if s.Account.Own() {
+		return []ledger.ID{s.Account.id}
+	}
+	return []ledger.ID{s.Account.id, s.ids.Arrears}
+}
+
+// mine reports whether an account is one of those of the statement.
+func (s *Statement) mine(id ledger.ID) bool {
+	return id == s.Account.id || id == s.ids.Arrears && !s.Account.Own()
+}
+
+// filterOf selects the rows of an account in a time.
+func filterOf(id ledger.ID, first, last uint64, limit int) ledger.AccountFilter {
+	return ledger.AccountFilter{
+		AccountID: id, TimestampMin: first, TimestampMax: last, Limit: uint32(limit),
+		Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits,
+	}
+}
+
+// rows reads the transfers of the statement's accounts in a time, in order. One between the
+// two comes once. Voids move nothing and are left out. An error is the last that comes.
+func (s *Statement) rows(ctx context.Context, first, last uint64) iter.Seq2[statementRow, error] {
+	main := s.rowsOf(ctx, s.Account.id, first, last)
+	if s.Account.Own() {
+		return main
+	}
+	return mergeRows(main, s.rowsOf(ctx, s.ids.Arrears, first, last))
+}
+
+// rowsOf reads the transfers of one account, a page at a time.
+func (s *Statement) rowsOf(ctx context.Context, id ledger.ID, first, last uint64) iter.Seq2[statementRow, error] {
+	return func(yield func(statementRow, error) bool) {
+		size, first := s.page, first // may be read again
+		for first <= last {
+			page, err := s.book.ledger.GetAccountTransfers(ctx, filterOf(id, first, last, size))
+			if errors.Is(err, ledger.ErrTooMuchData) && size > 1 {
+				size /= 2
+				continue
+			}
+			var named map[ledger.ID]ledger.Transfer
+			if err == nil {
+				named, err = s.lookUpNamed(ctx, page)
+			}
+			if err != nil {
+				yield(statementRow{}, err)
+				return
+			}
+			for i := range page {
+				row := statementRow{Transfer: &page[i], named: named[ledger.ID(page[i].UserData128)]}
+				if !row.Flags.Has(ledger.TransferVoidPending) && !yield(row, nil) {
+					return
+				}
+			}
+			if len(page) < size {
+				return
+			}
+			first = page[len(page)-1].Timestamp + 1
+		}
+	}
+}
+
+// mergeRows gives the rows of two accounts by time. The time tells a transfer: a ledger
+// does nothing twice at the same nanosecond.
+func mergeRows(a, b iter.Seq2[statementRow, error]) iter.Seq2[statementRow, error] {
+	return func(yield func(statementRow, error) bool) {
+		next, stop := iter.Pull2(b)
+		defer stop()
+		other, err, there := next()
+		// before gives what the other account has up to a moment; ok is false at the end.
+		before := func(moment uint64) (ok bool) {
+			for there && (err != nil || other.Timestamp <= moment) {
+				if err != nil || other.Timestamp < moment {
+					if !yield(other, err) || err != nil {
+						return false
+					}
+				}
+				other, err, there = next()
+			}
+			return true
+		}
+		for row, failed := range a {
+			if failed == nil && !before(row.Timestamp) {
+				return
+			}
+			if !yield(row, failed) || failed != nil {
+				return
+			}
+		}
+		before(ledger.TimestampMax)
+	}
+}
+
+// lookUpNamed looks up the transfers that rows of a page name, where that tells what they
+// are.
+func (s *Statement) lookUpNamed(ctx context.Context, page []ledger.Transfer) (map[ledger.ID]ledger.Transfer, error) {
+	var ids []ledger.ID
+	for i := range page {
+		if s.namesOrder(&page[i]) || s.namesPayment(&page[i]) {
+			ids = append(ids, ledger.ID(page[i].UserData128))
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	found, err := batch.Each(ctx, ids, 1, s.book.ledger.LookupTransfers)
+	if err != nil {
+		return nil, fmt.Errorf("look up what is corrected: %w", err)
+	}
+	named := make(map[ledger.ID]ledger.Transfer, len(found))
+	for i := range found {
+		named[found[i].ID] = found[i]
+	}
+	return named, nil
+}
+
+// namesOrder reports whether a row may be what a version before arrears charged a peer for
+// what a rail had paid beyond an order. What it charged for a late fulfill looks the same,
+// but names a packet.
+func (s *Statement) namesOrder(row *ledger.Transfer) bool {
+	return row.Code == chart.CodeCorrection && row.DebitAccountID == s.Account.id && s.isSuspense(row.CreditAccountID)
+}
+
+// namesPayment reports whether a row may give back to a peer what it had paid while its
+// account was closed. A credit by hand looks the same, but names a key.
+func (s *Statement) namesPayment(row *ledger.Transfer) bool {
+	return row.Code == chart.CodeAdjust && row.CreditAccountID == s.Account.id && s.isSuspense(row.DebitAccountID) && !row.UserData128.IsZero()
+}
+
+func (s *Statement) isSuspense(id ledger.ID) bool {
+	return id == s.book.assets[s.Account.ledger].ids.Suspense
+}
