@@ -1,0 +1,540 @@
+package settlement_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// desk does to peers what a scenario says: packets through a recorder, everything else
+// through an engine and a book. It knows the truth about each peer.
+type desk struct {
+	t        *testing.T
+	ledger   *stopping // of the engine and the book
+	cfg      accounts.Config
+	policy   settlement.Policy
+	own      accounts.Account
+	recorder *transfers.Recorder
+	book     *accounts.Book
+	engine   *settlement.Engine
+	bank     *bank
+	number   int // of the last key
+}
+
+// purse is a peer in one asset, and what was done to it.
+type purse struct {
+	truth
+	account  accounts.Account
+	parked   int64 // of closed times, in suspense
+	received []received
+	voucher  uint64
+	refund   bool  // an operator asked for it, and no order followed
+	ordered  truth // when the newest order was placed
+	looked   chan roundResult // a round that look began
+	goOn     chan struct{}    // lets it go on; nil if it placed no order
+}
+
+// received is a payment of a peer.
+type received struct {
+	key    string
+	left   uint64 // of it did not come back
+	parked bool
+}
+
+// newDesk has peers with a credit line each. Its accounts need history unless noHistory.
+func newDesk(t *testing.T, l ledger.Ledger, cfg accounts.Config, policy settlement.Policy) *desk {
+	t.Helper()
+	cfg.Assets, cfg.Round = []accounts.Asset{usd}, 5*time.Millisecond
+	d := &desk{t: t, ledger: &stopping{Ledger: l}, cfg: cfg, policy: policy, bank: &bank{paid: map[ledger.ID]uint64{}}}
+	d.renew()
+	own, err := d.book.Own(usd)
+	require.NoError(t, err)
+	d.own = own
+	d.record(l)
+	return d
+}
+
+// record starts a recorder on a ledger.
+func (d *desk) record(l ledger.Ledger) {
+	d.t.Helper()
+	book, err := accounts.NewBook(l, d.cfg)
+	require.NoError(d.t, err)
+	d.recorder, err = transfers.NewRecorder(l, book, transfers.Config{Lanes: 1, Backlog: 16, AllowArrears: true})
+	require.NoError(d.t, err)
+	d.t.Cleanup(func() { require.NoError(d.t, d.recorder.Close(context.Background())) })
+}
+
+// renew takes a new book and a new engine, which remember nothing.
+func (d *desk) renew() {
+	d.t.Helper()
+	d.book, d.engine = d.another("")
+}
+
+// another is an engine of an instance, and its book.
+func (d *desk) another(instance string) (*accounts.Book, *settlement.Engine) {
+	d.t.Helper()
+	book, err := accounts.NewBook(d.ledger, d.cfg)
+	require.NoError(d.t, err)
+	engine, err := settlement.NewEngine(d.ledger, book, settlement.Config{
+		Rails: railOf(d.bank), Policies: settlement.Policies{Default: d.policy}, Manual: true, Instance: instance,
+		Lease: time.Hour, RearmAfter: 1, RetryAfter: 1,
+		// A step is done at one moment of virtual time, which no wait would see the end of.
+		Clock: func() time.Time { return time.Now().Add(time.Second) },
+		Events: settlement.Events{Voided: func(_ settlement.Order, err error) {
+			d.bank.note(errors.Is(err, settlement.ErrWithdrawn))
+		}},
+	})
+	require.NoError(d.t, err)
+	d.t.Cleanup(func() { _ = engine.Close(context.Background()) })
+	return book, engine
+}
+
+// peer provisions a peer.
+func (d *desk) peer(name string, line uint64) *purse {
+	d.t.Helper()
+	handles, err := d.book.Provision(d.t.Context(), accounts.Peer{ID: name, Asset: usd, CreditLine: units(line)})
+	require.NoError(d.t, err)
+	return &purse{account: handles[0]}
+}
+
+func (d *desk) key() string {
+	d.number++
+	return fmt.Sprint("key ", d.number)
+}
+
+func (d *desk) balance(p *purse) accounts.Balance {
+	d.t.Helper()
+	b, err := d.book.Balance(d.t.Context(), p.account)
+	require.NoError(d.t, err)
+	return b
+}
+
+// long is a hold that ends by a fulfill or a reject.
+const long = time.Hour
+
+// prepare holds a packet from a peer, or, with out, to it; ok is false if the ledger refused.
+func (d *desk) prepare(from, to accounts.Account, n uint64, hold time.Duration) (packet transfers.Packet, ok bool) {
+	d.t.Helper()
+	result, err := d.recorder.Prepare(d.t.Context(), transfers.Packet{From: from, To: to, In: n, Out: n, Hold: hold})
+	if errors.Is(err, transfers.ErrCreditLine) {
+		return result.Packet, false
+	}
+	require.NoError(d.t, err)
+	return result.Packet, true
+}
+
+func (d *desk) fulfill(packet transfers.Packet) (late bool) {
+	d.t.Helper()
+	result, err := d.recorder.Fulfill(d.t.Context(), packet)
+	require.NoError(d.t, err)
+	return result.Late
+}
+
+func (d *desk) reject(packet transfers.Packet) {
+	d.t.Helper()
+	_, err := d.recorder.Reject(d.t.Context(), packet)
+	require.NoError(d.t, err)
+}
+
+func (d *desk) earn(p *purse, n uint64) {
+	d.t.Helper()
+	packet, ok := d.prepare(d.own, p.account, n, long)
+	require.True(d.t, ok)
+	require.False(d.t, d.fulfill(packet))
+	p.earn(int64(n))
+}
+
+// send is refused by the ledger if ok is false.
+func (d *desk) send(p *purse, n uint64) (ok bool) {
+	d.t.Helper()
+	packet, ok := d.prepare(p.account, d.own, n, long)
+	if ok {
+		require.False(d.t, d.fulfill(packet))
+		p.send(int64(n))
+	}
+	return ok
+}
+
+// expire lets time pass until nothing is held of a peer.
+func (d *desk) expire(p *purse) {
+	d.t.Helper()
+	for range 200 {
+		b := d.balance(p)
+		if b.HeldIn.IsZero() && b.HeldOut.IsZero() {
+			return
+		}
+		pause(50 * time.Millisecond)
+	}
+	require.Fail(d.t, "the holds do not expire")
+}
+
+// receive reports whether the key was booked before.
+func (d *desk) receive(p *purse, n uint64, key string) (already bool) {
+	d.t.Helper()
+	receipt, err := d.engine.Receive(d.t.Context(), settlement.Incoming{Account: p.account, Key: key, Amount: units(n)})
+	require.NoError(d.t, err)
+	if !receipt.Already {
+		p.received = append(p.received, received{key, n, receipt.Suspense})
+		p.come(n, receipt.Suspense)
+	}
+	return receipt.Already
+}
+
+func (d *desk) receiveVoucher(p *purse, n uint64) {
+	d.t.Helper()
+	p.voucher += n
+	receipt, err := d.engine.ReceiveVoucher(d.t.Context(), settlement.Voucher{
+		Account: p.account, Channel: "channel", Cumulative: units(p.voucher),
+	})
+	require.NoError(d.t, err)
+	require.Equal(d.t, units(n), receipt.Increase)
+	p.come(n, receipt.Suspense)
+}
+
+func (p *purse) come(n uint64, parked bool) {
+	if parked {
+		p.parked += int64(n)
+	} else {
+		p.in(int64(n))
+	}
+}
+
+// returned has the newest payments come back that cover an amount, or the one that is named.
+func (d *desk) returned(p *purse, n uint64, key string) {
+	d.t.Helper()
+	for i := len(p.received) - 1; i >= 0 && n > 0; i-- {
+		payment := &p.received[i]
+		part := min(n, payment.left)
+		if part == 0 || key != "" && key != payment.key {
+			continue
+		}
+		_, err := d.engine.RecordReturned(d.t.Context(), settlement.Returned{
+			Account: p.account, Key: d.key(), Payment: payment.key, Amount: units(part),
+		})
+		require.NoError(d.t, err)
+		payment.left -= part
+		n -= part
+		if payment.parked {
+			p.parked -= int64(part)
+		} else {
+			p.send(int64(part))
+		}
+	}
+	require.Zero(d.t, n, "the payments received do not cover it")
+}
+
+func (d *desk) adjust(p *purse, credit, debit uint64) {
+	d.t.Helper()
+	booking, err := d.book.Adjust(d.t.Context(), accounts.Adjustment{
+		Account: p.account, Key: d.key(), Credit: units(credit), Debit: units(debit), Reason: 1, BeyondHeadroom: debit > 0,
+	})
+	require.NoError(d.t, err)
+	require.Equal(d.t, units(credit+debit), booking.Amount)
+	p.in(int64(credit))
+	p.send(int64(debit))
+}
+
+func (d *desk) payByHand(p *purse, n uint64) {
+	d.t.Helper()
+	_, err := d.engine.RecordPaid(d.t.Context(), settlement.Outgoing{
+		Account: p.account, Key: d.key(), Amount: units(n), BeyondHeadroom: true,
+	})
+	require.NoError(d.t, err)
+	p.out(int64(n))
+}
+
+func (d *desk) writeOff(p *purse, n uint64) {
+	d.t.Helper()
+	booking, err := d.book.WriteOff(d.t.Context(), accounts.WriteOff{Account: p.account, Key: d.key(), Amount: units(n), Reason: 1})
+	require.NoError(d.t, err)
+	p.in(small(booking.Amount))
+}
+
+// close reports whether the peer was closed.
+func (d *desk) close(p *purse) (closed bool) {
+	d.t.Helper()
+	err := d.book.ClosePeer(d.t.Context(), p.account, accounts.Closing{})
+	if errors.Is(err, accounts.ErrOwed) || errors.Is(err, accounts.ErrHeld) {
+		return false
+	}
+	require.NoError(d.t, err)
+	return true
+}
+
+func (d *desk) reopen(p *purse) {
+	d.t.Helper()
+	require.NoError(d.t, d.book.ReopenPeer(d.t.Context(), p.account))
+	require.NoError(d.t, d.book.Resume(d.t.Context(), p.account))
+}
+
+func (d *desk) release(p *purse) {
+	d.t.Helper()
+	released, err := d.engine.Release(d.t.Context(), p.account)
+	require.NoError(d.t, err)
+	require.Equal(d.t, p.parked, small(released.Amount))
+	p.unpark()
+}
+
+// unpark notes that what waited in suspense was given back.
+func (p *purse) unpark() {
+	p.in(p.parked)
+	p.parked = 0
+	for i := range p.received {
+		p.received[i].parked = false
+	}
+}
+
+func (d *desk) askRefund(p *purse) {
+	d.t.Helper()
+	require.NoError(d.t, d.engine.Refund(d.t.Context(), p.account))
+	p.refund = true
+}
+
+func (d *desk) setLine(p *purse, n uint64) {
+	d.t.Helper()
+	_, err := d.book.SetCreditLine(d.t.Context(), p.account, units(n), accounts.WhatIsFree())
+	require.NoError(d.t, err)
+}
+
+// suspense is the balance of the suspense account: above 0 it holds money of others.
+func (d *desk) suspense() int64 {
+	d.t.Helper()
+	ids, _ := d.book.AssetIDs(usd.Ledger)
+	found, err := d.ledger.LookupAccounts(d.t.Context(), []ledger.ID{ids.Suspense})
+	require.NoError(d.t, err)
+	require.Len(d.t, found, 1)
+	return small(found[0].CreditsPosted) - small(found[0].DebitsPosted)
+}
+
+// small is an amount of a test.
+func small(a ledger.Amount) int64 {
+	n, fits := a.Uint64()
+	if !fits || n > 1<<62 {
+		return 1 << 62
+	}
+	return int64(n)
+}
+
+// threshold is a policy of a scenario.
+func threshold(at, settleTo int64) settlement.Policy {
+	if at < 0 || settleTo < 0 {
+		return settlement.Prefund{At: big.NewInt(at), SettleTo: big.NewInt(settleTo)}
+	}
+	return settlement.Threshold{At: units(uint64(at)), SettleTo: units(uint64(settleTo))}
+}
+
+// stopping is a ledger on which a test stops requests for transfers, and which takes at most
+// one order a round.
+type stopping struct {
+	ledger.Ledger
+
+	mu     sync.Mutex
+	next   *stop
+	spent  bool // no further order in this round
+	placed func()
+}
+
+// stop is where a request is stopped, once.
+type stop struct {
+	at      func([]ledger.Transfer) bool
+	reached chan struct{} // closed when a request has come there
+	goOn    chan struct{} // closed to let it go on
+}
+
+func (s *stopping) stopAt(at func([]ledger.Transfer) bool) *stop {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = &stop{at, make(chan struct{}), make(chan struct{})}
+	return s.next
+}
+
+var errOneOrder = errors.New("there was an order in this round")
+
+func isOrder(rows []ledger.Transfer) bool {
+	return rows[0].Code == chart.CodeOrder && rows[0].Flags.Has(ledger.TransferPending)
+}
+
+func (s *stopping) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	s.mu.Lock()
+	here := s.next
+	if here != nil && here.at(rows) {
+		s.next = nil
+	} else {
+		here = nil
+	}
+	spent := s.spent && isOrder(rows)
+	s.mu.Unlock()
+	if spent {
+		return nil, errOneOrder
+	}
+	if here != nil {
+		close(here.reached)
+		<-here.goOn
+	}
+	results, err := s.Ledger.CreateTransfers(ctx, rows)
+	if err == nil && isOrder(rows) && results[0].Status == ledger.TransferCreated {
+		s.spend(true)
+		s.placed()
+	}
+	return results, err
+}
+
+func (s *stopping) spend(spent bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.spent = spent
+}
+
+// bank is a rail that a test plays. It pays once for a key.
+type bank struct {
+	mu        sync.Mutex
+	answer    string // as in a scenario's step
+	amount    uint64
+	paid      map[ledger.ID]uint64
+	asked     uint64 // in this round
+	gave      uint64
+	withdrawn bool
+	first     func(settlement.Order) // told of the first call for an order
+	known     map[ledger.ID]bool
+	called    func()
+}
+
+func (b *bank) note(withdrawn bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.withdrawn = b.withdrawn || withdrawn
+}
+
+func (b *bank) Settle(_ context.Context, o settlement.Order) (ledger.Amount, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.called()
+	if b.known == nil {
+		b.known = map[ledger.ID]bool{}
+	}
+	if !b.known[o.ID] {
+		b.known[o.ID] = true
+		b.first(o)
+	}
+	b.asked = uint64(small(o.Amount))
+	if _, paid := b.paid[o.ID]; !paid {
+		switch b.answer {
+		case "pending":
+			return none, settlement.ErrPending
+		case "decline":
+			return none, settlement.ErrDeclined
+		case "part":
+			b.paid[o.ID] = b.amount
+		case "over":
+			b.paid[o.ID] = b.asked + b.amount
+		default:
+			b.paid[o.ID] = b.asked
+		}
+	}
+	b.gave = b.paid[o.ID]
+	return units(b.gave), nil
+}
+
+// roundResult is what a round came to.
+type roundResult struct {
+	ordered, paid uint64
+	withdrawn     bool
+}
+
+// look begins a round, and stops it at the request that places the order. It goes on with
+// the next round.
+func (d *desk) look(p *purse) {
+	d.t.Helper()
+	p.looked = make(chan roundResult, 1)
+	here, done, ended := d.ledger.stopAt(isOrder), p.looked, make(chan struct{})
+	engine := d.engine
+	go func() {
+		defer close(ended)
+		done <- d.check(engine, p)
+	}()
+	select {
+	case <-here.reached:
+		d.ledger.mu.Lock()
+		d.ledger.next = nil
+		d.ledger.mu.Unlock()
+		d.t.Cleanup(func() { // for a test that fails before the round goes on
+			select {
+			case <-here.goOn:
+			default:
+				close(here.goOn)
+			}
+			<-ended
+		})
+		p.goOn = here.goOn
+	case <-ended:
+	}
+}
+
+// round does a round, or goes on with the one that look began.
+func (d *desk) round(p *purse, answer string, amount uint64) roundResult {
+	d.t.Helper()
+	d.bank.mu.Lock()
+	d.bank.answer, d.bank.amount = answer, amount
+	d.bank.mu.Unlock()
+	var result roundResult
+	if p.looked != nil {
+		if p.goOn != nil {
+			close(p.goOn)
+		}
+		result = <-p.looked
+		p.looked, p.goOn = nil, nil
+	} else {
+		result = d.check(d.engine, p)
+	}
+	p.out(int64(result.paid))
+	return result
+}
+
+// check is a round of an engine, with one order at most.
+func (d *desk) check(engine *settlement.Engine, p *purse) roundResult {
+	b := d.bank
+	b.mu.Lock()
+	b.asked, b.gave, b.withdrawn = 0, 0, false
+	b.called = func() { d.ledger.spend(true) }
+	b.first = func(o settlement.Order) { d.mayPay(p, o) }
+	b.mu.Unlock()
+	d.ledger.spend(false)
+	d.ledger.placed = func() { p.ordered = p.truth }
+	_, err := engine.Check(context.Background(), p.account)
+	expected := errors.Is(err, errOneOrder) || errors.Is(err, settlement.ErrDeclined) || errors.Is(err, settlement.ErrPending)
+	if err != nil && !expected {
+		d.t.Errorf("a round of %v: %v", p.account, err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.asked > 0 {
+		p.refund = false
+	}
+	return roundResult{b.asked, b.gave, b.withdrawn}
+}
+
+// mayPay is the rule of section 5, step 6 of the page, at the order's own moment.
+func (d *desk) mayPay(p *purse, o settlement.Order) {
+	most := p.ordered.net()
+	if prefund, is := d.policy.(settlement.Prefund); is && p.ordered.prepaid == 0 {
+		most = max(most, most-prefund.SettleTo.Int64())
+	}
+	if p.refund {
+		most += p.ordered.prepaid
+	}
+	if amount := small(o.Amount); amount > most {
+		d.t.Errorf("the rail is asked for %d, of %d that may be paid", amount, most)
+	}
+}
