@@ -74,6 +74,7 @@ var (
 	peerOwed         = ofPeer("peerledger_peer_owed", "What packets earned the peer and is not paid: what its threshold is compared with. At least, where what is prepaid is at most.")
 	peerPrepaid      = ofPeer("peerledger_peer_prepaid", "What the peer has prepaid and not used. At most: an upper bound until somebody in this process has read its payments.")
 	peerArrears      = ofPeer("peerledger_peer_arrears", "What the peer owes us that its account could not be charged when it was booked.")
+	peerDue          = ofPeer("peerledger_peer_due", "What the next order to the peer will be; 0 while one is open. At least, where what is prepaid is at most.")
 	peerThreshold    = ofPeer("peerledger_peer_threshold", "What is owed when an order is placed; absent if the peer has no threshold or no rail.")
 	peerSettling     = ofPeer("peerledger_peer_settling", "The open order to the peer; 0 if there is none.")
 	peerHeldIn       = ofPeer("peerledger_peer_held_in", "Held by packets in flight from the peer.")
@@ -154,6 +155,9 @@ func (o *output) peer(b accounts.Balance, s Sources) {
 	labels, scale := append([]string{b.Account.Peer()}, assetLabels(b.Asset)...), b.Asset.Scale
 	o.gauge(peerPosition, whole(b.Payable, scale)-whole(b.Receivable, scale), labels...)
 	o.gauge(peerOwed, whole(owed(b), scale), labels...)
+	if s.Settlement != nil {
+		o.gauge(peerDue, whole(s.Settlement.Due(b), scale), labels...)
+	}
 	o.gauge(peerPrepaid, whole(b.Prepaid, scale), labels...)
 	o.gauge(peerArrears, whole(b.Arrears, scale), labels...)
 	if threshold, has := thresholdOf(s.SettlementConfig, b); has {

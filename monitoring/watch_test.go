@@ -49,6 +49,7 @@ func TestWhatAScrapeShows(t *testing.T) {
 	for metric, want := range map[string]map[string]float64{
 		"peerledger_peer_position":            {"USD,1,alice": -9.5, "USD,1,bob": 2.5, "USD,1,carol": 7, "EUR,2,alice": 0},
 		"peerledger_peer_owed":                {"USD,1,alice": 0, "USD,1,bob": 2.5, "USD,1,carol": 7, "EUR,2,alice": 0},
+		"peerledger_peer_due":                 {"USD,1,alice": 0, "USD,1,bob": 2.5, "USD,1,carol": 0, "EUR,2,alice": 0},
 		"peerledger_peer_threshold":           {"USD,1,alice": 2, "USD,1,bob": 2, "EUR,2,alice": 200e-9},
 		"peerledger_peer_credit_line":         {"USD,1,alice": 10, "USD,1,bob": 0, "USD,1,carol": 0, "EUR,2,alice": 0x1p96 / 1e9},
 		"peerledger_peer_headroom":            {"USD,1,alice": .5, "USD,1,bob": 2.5, "USD,1,carol": 7, "EUR,2,alice": 0x1p96 / 1e9},
