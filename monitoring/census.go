@@ -3,7 +3,6 @@ package monitoring
 import (
 	"cmp"
 	"context"
-	"iter"
 	"math"
 	"math/big"
 	"slices"
@@ -27,6 +26,8 @@ type assetCensus struct {
 
 	peers, suspended, closed int
 	past, nearly             int // past their threshold without an order; with less than nearlyUsed of their line left
+	inArrears                int
+	arrears, prepaid         float64
 	openOrders               int
 	ordered                  float64
 
@@ -45,40 +46,44 @@ type ranked struct {
 // nearly used.
 const nearlyUsed = 0.1
 
-// census looks at the balances of all peers.
+// peersPerLook is how many peers' balances are kept at a time: those that a request reads.
+const peersPerLook = 2000
+
+// census looks at the balances of all peers. It reads no payments, which would take some ten
+// requests for each peer that has made any: what is prepaid is an upper bound for those
+// whose payments the Book has not read yet.
 func (w *watcher) census(ctx context.Context, s Sources) (*census, error) {
 	c := &census{assets: make(map[uint32]*assetCensus)}
 	for _, asset := range s.Book.Assets() {
 		c.assets[asset.Ledger] = &assetCensus{asset: asset, top: w.cfg.Top}
 	}
-	for b, err := range s.Book.AllBalances(ctx, distinct(s.Accounts())) {
+	for list := range slices.Chunk(distinct(s.Accounts()), peersPerLook) {
+		balances, err := s.Book.LookUpBalances(ctx, list...)
 		if err != nil {
 			return nil, err
 		}
-		_, named := w.named[b.Account.Peer()]
-		c.assets[b.Asset.Ledger].add(b, named, s)
-		if !b.Settling.IsZero() {
-			c.settling = append(c.settling, b.Account)
+		for _, b := range balances {
+			_, named := w.named[b.Account.Peer()]
+			c.assets[b.Asset.Ledger].add(b, named, s)
+			if !b.Settling.IsZero() {
+				c.settling = append(c.settling, b.Account)
+			}
 		}
 	}
 	return c, nil
 }
 
-// distinct gives each account once: Prometheus refuses a scrape with a series that is there
+// distinct has each account once: Prometheus refuses a scrape with a series that is there
 // twice.
-func distinct(list []accounts.Account) iter.Seq[accounts.Account] {
-	return func(yield func(accounts.Account) bool) {
-		seen := make(map[accounts.Account]struct{}, len(list))
-		for _, a := range list {
-			if _, twice := seen[a]; twice {
-				continue
-			}
+func distinct(list []accounts.Account) []accounts.Account {
+	seen, once := make(map[accounts.Account]struct{}, len(list)), make([]accounts.Account, 0, len(list))
+	for _, a := range list {
+		if _, twice := seen[a]; !twice {
 			seen[a] = struct{}{}
-			if !yield(a) {
-				return
-			}
+			once = append(once, a)
 		}
 	}
+	return once
 }
 
 func (c *assetCensus) add(b accounts.Balance, named bool, s Sources) {
@@ -93,7 +98,12 @@ func (c *assetCensus) add(b accounts.Balance, named bool, s Sources) {
 		c.openOrders++
 		c.ordered += whole(b.Settling, c.asset.Scale)
 	}
-	if threshold, has := thresholdOf(s.SettlementConfig, b); has && b.Settling.IsZero() && !b.Closed && !owed(s.Settlement, b).Less(threshold) {
+	if !b.Arrears.IsZero() {
+		c.inArrears++
+		c.arrears += whole(b.Arrears, c.asset.Scale)
+	}
+	c.prepaid += whole(b.Prepaid, c.asset.Scale)
+	if threshold, has := thresholdOf(s.SettlementConfig, b); has && b.Settling.IsZero() && !b.Closed && !owed(b).Less(threshold) {
 		c.past++
 	}
 	if line := whole(b.CreditLine, 0); line > 0 && whole(b.Headroom, 0) < nearlyUsed*line {
@@ -122,13 +132,8 @@ func (c *assetCensus) rank(r ranked) {
 	c.receivable += whole(r.Receivable, c.asset.Scale)
 }
 
-// owed is what a threshold is compared with.
-func owed(e *settlement.Engine, b accounts.Balance) ledger.Amount {
-	if e != nil {
-		return e.Owed(b)
-	}
-	return settlement.Standing{Balance: b}.Owed()
-}
+// owed is what a threshold is compared with: the net position above 0.
+func owed(b accounts.Balance) ledger.Amount { return b.Payable.SubFloor(b.Prepaid) }
 
 // thresholdOf is the lowest threshold of an account's policy, if it has one and somebody
 // would pay.

@@ -11,6 +11,9 @@
 // positions (one request) and the open orders (some three requests for each, of at most
 // Config.Orders). It has a deadline, Config.Timeout, and is made once per Config.Interval,
 // however many servers scrape and how often: in between they get the same figures again.
+// Payments are not read, which would take some ten requests for each peer that has made any:
+// peerledger_prepaid and peerledger_peer_prepaid are exact as far as somebody has read them in
+// this process, as the settlement engine does before it pays, and an upper bound else.
 // What could not be read is counted in peerledger_scrape_errors_total, and its series are
 // absent for as long: there are no zeros for what is not known.
 //
@@ -19,8 +22,8 @@
 // Peers have series of their own only if Config.Peers names them, or if they are among the
 // Config.Top largest positions in their asset, owed by us or to us. The others are summed
 // up in peerledger_other_peers_*. What alerts need is counted over all peers:
-// peerledger_peers_past_threshold, peerledger_peers_line_nearly_used and
-// peerledger_peers_suspended. All other labels have few values: assets, rails, outcomes.
+// peerledger_peers_past_threshold, peerledger_peers_line_nearly_used,
+// peerledger_peers_in_arrears and peerledger_peers_suspended. All other labels have few values: assets, rails, outcomes.
 //
 // # Amounts
 //

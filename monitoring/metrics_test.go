@@ -169,24 +169,26 @@ func TestSettlementEventsAreCounted(t *testing.T) {
 	events.Paid(settlement.Payment{Order: o, Paid: units(250)})
 	events.PartlyPaid(settlement.Payment{Order: o, Paid: units(50)})
 	events.Voided(o, fmt.Errorf("well: %w", settlement.ErrDeclined))
+	events.Voided(o, settlement.ErrWithdrawn)
 	events.Voided(o, errors.New("for no reason"))
 	events.Retried(settlement.OpenOrder{Order: o})
 	events.TakenOver(o)
 	events.Stuck(settlement.OpenOrder{Order: o})
-	for _, err := range []error{settlement.ErrRailDown, ledger.ErrOutcomeUnknown, context.DeadlineExceeded, errors.New("rail says 503 to key 12")} {
+	for _, err := range []error{settlement.ErrRailDown, ledger.ErrOutcomeUnknown, context.DeadlineExceeded, errors.New("rail says 503 to key 12"), settlement.ErrOldEngine, settlement.ErrOrderVersion, &settlement.PrefundError{}} {
 		events.Failed(&settlement.OrderError{Err: fmt.Errorf("tried: %w", err)})
 	}
 	events.RailDown("chain")
 	events.Alert(settlement.Alert{Kind: accounts.HighReached})
 	require.Equal(t, []string{
-		"placed", "paid", "partly", "voided", "voided", "retried", "taken over", "stuck", "failed", "failed", "failed", "failed", "down", "alert",
+		"placed", "paid", "partly", "voided", "voided", "voided", "retried", "taken over", "stuck",
+		"failed", "failed", "failed", "failed", "failed", "failed", "failed", "down", "alert",
 	}, told)
 	require.Equal(t, map[string]float64{
-		"placed,chain": 1, "paid,chain": 1, "partly_paid,chain": 1, "voided,chain": 2, "retried,chain": 1, "taken_over,chain": 1, "stuck,chain": 1,
+		"placed,chain": 1, "paid,chain": 1, "partly_paid,chain": 1, "voided,chain": 3, "retried,chain": 1, "taken_over,chain": 1, "stuck,chain": 1,
 	}, c.values(t, "peerledger_settlement_order_events_total"))
-	require.Equal(t, map[string]float64{"declined": 1, "other": 1, "cancelled": 0, "too_small": 0}, c.values(t, "peerledger_settlement_orders_voided_total"))
+	require.Equal(t, map[string]float64{"declined": 1, "withdrawn": 1, "other": 1, "cancelled": 0, "too_small": 0}, c.values(t, "peerledger_settlement_orders_voided_total"))
 	failures := c.values(t, "peerledger_settlement_failures_total")
-	for _, cause := range []string{"rail_down", "unknown_outcome", "deadline", "other"} {
+	for _, cause := range []string{"rail_down", "unknown_outcome", "deadline", "old_engine", "order_version", "prefund_line", "other"} {
 		require.InDelta(t, 1, failures[cause], 0, cause)
 	}
 	require.Contains(t, failures, "resolved_otherwise", "the first one is an increase from 0")

@@ -52,7 +52,7 @@ var (
 	liquidityHeld = ofAsset("peerledger_liquidity_held", "The part of the liquidity that packets in flight will take.")
 	revenue       = ofAsset("peerledger_revenue", "Fees earned.")
 	dust          = ofAsset("peerledger_dust", "What rounding left over, in our favour.")
-	suspense      = ofAsset("peerledger_suspense", "What was booked without another home; below 0 nobody has paid it yet.")
+	suspense      = ofAsset("peerledger_suspense", "Money of closed peers, and what was debited by hand less what was credited by hand and written off.")
 	capital       = ofAsset("peerledger_capital", "Capital put in, less taken out.")
 )
 
@@ -63,12 +63,18 @@ var (
 	peersSuspended   = ofAsset("peerledger_peers_suspended", "Peers that are suspended.")
 	peersClosed      = ofAsset("peerledger_peers_closed", "Peers whose account is closed.")
 	peersPast        = ofAsset("peerledger_peers_past_threshold", "Peers that are owed their settlement threshold or more, and have no open order.")
+	peersInArrears   = ofAsset("peerledger_peers_in_arrears", "Peers with arrears.")
+	arrears          = ofAsset("peerledger_arrears", "What all peers owe us that their accounts could not be charged when it was booked.")
+	prepaid          = ofAsset("peerledger_prepaid", "What all peers have prepaid and not used. At most: scrapes do not read payments, so it is an upper bound for peers whose payments nobody in this process has read.")
 	peersNearlyUsed  = ofAsset("peerledger_peers_line_nearly_used", "Peers with a credit line that can still send less than a tenth of it.")
 	otherPeers       = ofAsset("peerledger_other_peers", "Peers without series of their own.")
 	otherPayable     = ofAsset("peerledger_other_peers_payable", "What we owe the peers without series of their own.")
 	otherReceivable  = ofAsset("peerledger_other_peers_receivable", "What the peers without series of their own owe us.")
 	peerPosition     = ofPeer("peerledger_peer_position", "What we owe the peer; below 0 it owes us.")
-	peerOwed         = ofPeer("peerledger_peer_owed", "What packets earned the peer and is not paid: what its threshold is compared with.")
+	peerOwed         = ofPeer("peerledger_peer_owed", "What packets earned the peer and is not paid: what its threshold is compared with. At least, where what is prepaid is at most.")
+	peerPrepaid      = ofPeer("peerledger_peer_prepaid", "What the peer has prepaid and not used. At most: an upper bound until somebody in this process has read its payments.")
+	peerArrears      = ofPeer("peerledger_peer_arrears", "What the peer owes us that its account could not be charged when it was booked.")
+	peerDue          = ofPeer("peerledger_peer_due", "What the next order to the peer will be; 0 while one is open. At least, where what is prepaid is at most.")
 	peerThreshold    = ofPeer("peerledger_peer_threshold", "What is owed when an order is placed; absent if the peer has no threshold or no rail.")
 	peerSettling     = ofPeer("peerledger_peer_settling", "The open order to the peer; 0 if there is none.")
 	peerHeldIn       = ofPeer("peerledger_peer_held_in", "Held by packets in flight from the peer.")
@@ -127,6 +133,9 @@ func (o *output) peers(c *census, s Sources) {
 		o.gauge(peersSuspended, float64(a.suspended), labels...)
 		o.gauge(peersClosed, float64(a.closed), labels...)
 		o.gauge(peersPast, float64(a.past), labels...)
+		o.gauge(peersInArrears, float64(a.inArrears), labels...)
+		o.gauge(arrears, a.arrears, labels...)
+		o.gauge(prepaid, a.prepaid, labels...)
 		o.gauge(peersNearlyUsed, float64(a.nearly), labels...)
 		o.gauge(ordersOpen, float64(a.openOrders), labels...)
 		o.gauge(ordersOpenAmount, a.ordered, labels...)
@@ -145,7 +154,12 @@ func (o *output) peers(c *census, s Sources) {
 func (o *output) peer(b accounts.Balance, s Sources) {
 	labels, scale := append([]string{b.Account.Peer()}, assetLabels(b.Asset)...), b.Asset.Scale
 	o.gauge(peerPosition, whole(b.Payable, scale)-whole(b.Receivable, scale), labels...)
-	o.gauge(peerOwed, whole(owed(s.Settlement, b), scale), labels...)
+	o.gauge(peerOwed, whole(owed(b), scale), labels...)
+	if s.Settlement != nil {
+		o.gauge(peerDue, whole(s.Settlement.Due(b), scale), labels...)
+	}
+	o.gauge(peerPrepaid, whole(b.Prepaid, scale), labels...)
+	o.gauge(peerArrears, whole(b.Arrears, scale), labels...)
 	if threshold, has := thresholdOf(s.SettlementConfig, b); has {
 		o.gauge(peerThreshold, whole(threshold, scale), labels...)
 	}

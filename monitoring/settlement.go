@@ -130,11 +130,15 @@ type named struct {
 
 var voidReasons = []named{
 	{settlement.ErrDeclined, "declined"}, {settlement.ErrCancelled, "cancelled"}, {settlement.ErrTooSmall, "too_small"},
+	{settlement.ErrWithdrawn, "withdrawn"},
 }
 
 // failureCauses are tried in this order: the first that an error matches names it.
 var failureCauses = []named{
 	{settlement.ErrResolvedOtherwise, "resolved_otherwise"},
+	{settlement.ErrOldEngine, "old_engine"},
+	{settlement.ErrOrderVersion, "order_version"},
+	{settlement.ErrPrefundLine, "prefund_line"},
 	{settlement.ErrRailDown, "rail_down"},
 	{settlement.ErrNoRail, "no_rail"},
 	{settlement.ErrPending, "pending"},

@@ -49,6 +49,7 @@ func TestWhatAScrapeShows(t *testing.T) {
 	for metric, want := range map[string]map[string]float64{
 		"peerledger_peer_position":            {"USD,1,alice": -9.5, "USD,1,bob": 2.5, "USD,1,carol": 7, "EUR,2,alice": 0},
 		"peerledger_peer_owed":                {"USD,1,alice": 0, "USD,1,bob": 2.5, "USD,1,carol": 7, "EUR,2,alice": 0},
+		"peerledger_peer_due":                 {"USD,1,alice": 0, "USD,1,bob": 2.5, "USD,1,carol": 0, "EUR,2,alice": 0},
 		"peerledger_peer_threshold":           {"USD,1,alice": 2, "USD,1,bob": 2, "EUR,2,alice": 200e-9},
 		"peerledger_peer_credit_line":         {"USD,1,alice": 10, "USD,1,bob": 0, "USD,1,carol": 0, "EUR,2,alice": 0x1p96 / 1e9},
 		"peerledger_peer_headroom":            {"USD,1,alice": .5, "USD,1,bob": 2.5, "USD,1,carol": 7, "EUR,2,alice": 0x1p96 / 1e9},
@@ -71,6 +72,51 @@ func TestWhatAScrapeShows(t *testing.T) {
 	} {
 		require.Equal(t, want, c.values(t, metric), metric)
 	}
+}
+
+// A scrape reads no payments: what is prepaid is an upper bound until somebody has read them.
+// Arrears are in the look-up.
+func TestArrearsAndPrepayments(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	c := newConnector(t, monitoring.Config{Interval: time.Nanosecond, Top: 1}, settlement.Config{},
+		accounts.Peer{ID: "alice", Asset: usd}, accounts.Peer{ID: "bob", Asset: usd, CreditLine: units(100)})
+	alice, bob := c.peers[0], c.peers[1]
+	_, err := c.engine.Receive(ctx, settlement.Incoming{Account: alice, Key: "1", Amount: units(500)})
+	require.NoError(t, err)
+	c.forward(t, bob, alice, 50)
+	c.forward(t, alice, bob, 200)
+	own, known := c.book.AssetIDs(usd.Ledger)
+	require.True(t, known)
+	owed := ledger.Transfer{
+		ID: ledger.NewID(1, 1), DebitAccountID: c.book.PeerIDs(bob).Arrears, CreditAccountID: own.Suspense,
+		Amount: units(30), Ledger: usd.Ledger, Code: 31,
+	}
+	results, err := c.ledger.CreateTransfers(ctx, []ledger.Transfer{owed})
+	require.NoError(t, err)
+	require.Equal(t, ledger.TransferCreated, results[0].Status)
+
+	book, err := accounts.NewBook(c.ledger, accounts.Config{Assets: []accounts.Asset{usd, eur}})
+	require.NoError(t, err)
+	c.sources.Book = book // that has read nothing yet
+	require.NoError(t, c.metrics.Watch(ctx, c.sources))
+	c.ledger.noRows.Store(true)
+	require.Equal(t, map[string]float64{"USD,1": 1, "EUR,2": 0}, c.values(t, "peerledger_peers_in_arrears"))
+	require.Equal(t, map[string]float64{"USD,1": .3, "EUR,2": 0}, c.values(t, "peerledger_arrears"))
+	require.Equal(t, map[string]float64{"USD,1,alice": 0}, c.values(t, "peerledger_peer_arrears"))
+	require.Equal(t, map[string]float64{"USD,1,alice": 3.5}, c.values(t, "peerledger_peer_prepaid"), "at most all that is payable")
+	require.Equal(t, map[string]float64{"USD,1,alice": 0}, c.values(t, "peerledger_peer_owed"), "at least")
+
+	c.ledger.noRows.Store(false)
+	exact, err := book.Balance(ctx, alice)
+	require.NoError(t, err)
+	require.Equal(t, units(300), exact.Prepaid)
+	c.ledger.noRows.Store(true)
+	require.Equal(t, map[string]float64{"USD,1,alice": 3}, c.values(t, "peerledger_peer_prepaid"))
+	require.Equal(t, map[string]float64{"USD,1,alice": .5}, c.values(t, "peerledger_peer_owed"))
+	require.InDelta(t, 3, c.values(t, "peerledger_prepaid")["USD,1"], 1e-9)
+	require.Equal(t, map[string]float64{"balances": 0, "orders": 0, "liquidity": 0}, c.values(t, "peerledger_scrape_errors_total"))
+	c.ledger.noRows.Store(false)
 }
 
 // Open orders by whose they are and for how long they are open.

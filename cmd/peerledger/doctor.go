@@ -7,6 +7,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
+	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/doctor"
 	"github.com/peerledger/peerledger/internal/vsr"
 	"github.com/peerledger/peerledger/ledger/cluster"
@@ -19,7 +20,8 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Find out what is wrong between here and the cluster",
 		Long: `Resolves the names, asks each replica who it is, opens a session and has a look-up
-answered, compares releases, cluster id, order of the addresses, limits and clocks, and says
+answered, compares releases, cluster id, order of the addresses, limits and clocks, looks at
+the books of the peers that are configured (arrears, engines of an earlier version), and says
 of each fault what caused it and what to do. With --data-file, on the server's host, it also
 looks at the data file, its volume and the machine. It writes nothing.
 
@@ -69,6 +71,12 @@ func (a *app) subject() (doctor.Subject, error) {
 		return s, nil
 	}
 	s.ClusterID, s.Addresses, s.Open = cfg.ClusterID, cfg.Addresses, sessionOpener(cfg)
+	s.Books = doctor.Books{Config: file.accounts()}
+	for _, p := range file.Peers {
+		if asset, err := file.asset(p.Asset); err == nil { // readConfig has told of an asset that is not there
+			s.Books.Peers = append(s.Books.Peers, accounts.PeerAsset{Peer: p.ID, Asset: asset})
+		}
+	}
 	return s, nil
 }
 

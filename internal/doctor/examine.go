@@ -29,6 +29,8 @@ type Subject struct {
 	// DataFile is the server's data file or the folder that it is in, if the server is on
 	// this machine: then the file, its volume and the machine are looked at. "" is no.
 	DataFile string
+	// Books are looked at when a request was answered.
+	Books Books
 	// Patience is how long a replica may take to answer. Default 3 s.
 	Patience time.Duration
 	// Now is this machine's clock. Default time.Now.

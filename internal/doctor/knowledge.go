@@ -18,6 +18,7 @@ const (
 	ClockPlausible Code = "clock-plausible"
 	DataFileRight  Code = "data-file-right"
 	HostRight      Code = "host-right"
+	BooksRight     Code = "books-right"
 )
 
 // What is wrong in the configuration and on the network.
@@ -69,6 +70,14 @@ const (
 	ClockUnsynchronis Code = "clock-unsynchronised"
 )
 
+// What is wrong in the books.
+const (
+	InArrears        Code = "peers-in-arrears"
+	NoArrearsAccount Code = "arrears-accounts-missing"
+	OldEngine        Code = "old-engine"
+	BooksUnread      Code = "books-unreadable"
+)
+
 // knowledge is what is known about a code.
 type knowledge struct {
 	level  Level
@@ -86,6 +95,7 @@ func (c Code) knowledge() knowledge { return known[c] }
 var known = map[Code]knowledge{
 	Resolved: {level: OK}, ReplicaAnswers: {level: OK}, SessionWorks: {level: OK}, ReleasesMatch: {level: OK},
 	LimitsKnown: {level: OK}, ClockPlausible: {level: OK}, DataFileRight: {level: OK}, HostRight: {level: OK},
+	BooksRight: {level: OK},
 
 	ConfigInvalid: {
 		Problem, "The configuration cannot be used.",
@@ -234,5 +244,21 @@ var known = map[Code]knowledge{
 	ClockUnsynchronis: {
 		Warning, "This host's clock is not synchronised.",
 		"Run chrony or systemd-timesyncd.",
+	},
+	InArrears: {
+		Warning, "Something had to be booked that the accounts of these peers did not cover: a late fulfill, a payment that came back, a debit or payment by hand, or more than was ordered. Recorders take no packets from them until it is paid.",
+		"Read why with peerledger statement. A settlement engine collects when they have headroom: they must earn, pay, or get a larger line. What will never be paid: peerledger adjust write-off (docs/money.md#arrears).",
+	},
+	NoArrearsAccount: {
+		Warning, "A version before arrears provisioned these peers. The account is made when it is needed.",
+		"Give peerledger peers provision once. Make sure that no engine of the earlier version runs on these books (docs/money.md#books-of-an-earlier-version).",
+	},
+	OldEngine: {
+		Problem, "A settlement engine of an earlier version has placed these orders, after one of this version had placed others. It does not make the check, so it may pay prepayments back.",
+		"Stop it, and do not start it again on these books. Its orders are paid (docs/money.md#books-of-an-earlier-version).",
+	},
+	BooksUnread: {
+		Warning, "The books that the configuration describes could not be read, or are not those in this ledger.",
+		"Correct namespace and assets in the configuration; they must be those of the connectors.",
 	},
 }

@@ -41,6 +41,7 @@ func (s Subject) examineSession(ctx context.Context, r *Report) {
 			"%d events in a request; 64 sessions, and 32 connections to each replica unless it was started with other limits", most))
 	}
 	s.examineClock(ctx, session, r)
+	s.examineBooks(ctx, session, r)
 }
 
 // tolerance is how far clocks may differ without harm to timeouts, which are whole seconds.

@@ -1,0 +1,180 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+)
+
+var usd = accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
+
+// shelf has books with peers, and writes what doctors find on them.
+type shelf struct {
+	ledger  *embedded.Ledger
+	book    *accounts.Book
+	subject Subject
+	rows    uint64
+}
+
+func newShelf(t *testing.T, peers ...string) *shelf {
+	t.Helper()
+	s := &shelf{ledger: embedded.New(), subject: subject(serve(t, 1, nil)...)}
+	cfg := accounts.Config{Namespace: "test", Assets: []accounts.Asset{usd}}
+	var err error
+	s.book, err = accounts.NewBook(s.ledger, cfg)
+	require.NoError(t, err)
+	s.subject.Open = func(context.Context) (Session, error) { return session{s.ledger}, nil }
+	s.subject.Books.Config = cfg
+	for _, peer := range peers {
+		_, err := s.book.Provision(t.Context(), accounts.Peer{ID: peer, Asset: usd})
+		require.NoError(t, err)
+		s.subject.Books.Peers = append(s.subject.Books.Peers, accounts.PeerAsset{Peer: peer, Asset: usd})
+	}
+	return s
+}
+
+func (s *shelf) ids(t *testing.T, peer string) accounts.PeerIDs {
+	t.Helper()
+	a, err := s.book.Account(peer, usd)
+	require.NoError(t, err)
+	return s.book.PeerIDs(a)
+}
+
+func (s *shelf) write(t *testing.T, row ledger.Transfer) {
+	t.Helper()
+	s.rows++
+	row.ID, row.Ledger = ledger.NewID(0, s.rows), usd.Ledger
+	results, err := s.ledger.CreateTransfers(t.Context(), []ledger.Transfer{row})
+	require.NoError(t, err)
+	require.Equal(t, ledger.TransferCreated, results[0].Status)
+}
+
+// find is the finding with a code.
+func find(t *testing.T, r Report, code Code) Finding {
+	t.Helper()
+	for _, f := range r {
+		if f.Code == code {
+			return f
+		}
+	}
+	require.Fail(t, "there is no such finding", "%s in %v", code, r)
+	return Finding{}
+}
+
+func TestBooksWithoutArrears(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, "alice", "bob")
+	s.subject.Books.Peers = append(s.subject.Books.Peers, accounts.PeerAsset{Peer: "nobody", Asset: usd})
+	r := Examine(t.Context(), s.subject)
+	require.Empty(t, codes(r), "%v", r)
+	require.Equal(t, "2 peers of the configuration, none in arrears", find(t, r, BooksRight).Found)
+
+	s.subject.Books = Books{}
+	require.False(t, Examine(t.Context(), s.subject).Has(BooksRight), "nobody has said which books there are")
+}
+
+func TestPeersInArrears(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, "alice", "bob", "carol")
+	own, known := s.book.AssetIDs(usd.Ledger)
+	require.True(t, known)
+	for peer, amount := range map[string]uint64{"alice": 120, "carol": 5} {
+		s.write(t, ledger.Transfer{
+			DebitAccountID: s.ids(t, peer).Arrears, CreditAccountID: own.Suspense, Amount: ledger.NewAmount(amount), Code: chart.CodeAdjust,
+		})
+	}
+	r := Examine(t.Context(), s.subject)
+	require.Equal(t, []Code{InArrears}, codes(r))
+	found := find(t, r, InArrears)
+	require.Equal(t, "books in USD/2", found.Subject)
+	require.Equal(t, "alice 1.20 USD, carol 0.05 USD", found.Found)
+	require.Equal(t, Warning, r.Worst())
+}
+
+// A peer that a version before arrears provisioned has three accounts.
+func TestPeersOfAnEarlierVersion(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, "alice")
+	other, err := accounts.NewBook(embedded.New(), s.subject.Books.Config)
+	require.NoError(t, err)
+	bob, err := other.Provision(t.Context(), accounts.Peer{ID: "bob", Asset: usd})
+	require.NoError(t, err)
+	ids := other.PeerIDs(bob[0])
+	tag := s.assetTag(t)
+	for id, code := range map[ledger.ID]uint16{ids.Peer: chart.CodePeer, ids.Line: chart.CodeLine, ids.Settlement: chart.CodeSettlement} {
+		results, err := s.ledger.CreateAccounts(t.Context(), []ledger.Account{{ID: id, Ledger: usd.Ledger, Code: code, UserData64: tag, UserData32: 2}})
+		require.NoError(t, err)
+		require.Equal(t, ledger.AccountCreated, results[0].Status)
+	}
+	s.subject.Books.Peers = append(s.subject.Books.Peers, accounts.PeerAsset{Peer: "bob", Asset: usd})
+	r := Examine(t.Context(), s.subject)
+	require.Equal(t, []Code{NoArrearsAccount}, codes(r))
+	require.Equal(t, "bob", find(t, r, NoArrearsAccount).Found)
+}
+
+// assetTag is what our accounts carry of their asset.
+func (s *shelf) assetTag(t *testing.T) uint64 {
+	t.Helper()
+	rows, err := s.ledger.LookupAccounts(t.Context(), []ledger.ID{s.ids(t, "alice").Peer})
+	require.NoError(t, err)
+	return rows[0].UserData64
+}
+
+// Orders without a check are right until there is one with a check.
+func TestEnginesOfAnEarlierVersion(t *testing.T) {
+	t.Parallel()
+	const unchecked, checked = 0, 1 << 56
+	for name, test := range map[string]struct {
+		versions []uint64 // of the orders, the oldest first
+		want     []Code
+	}{
+		"before the upgrade": {[]uint64{unchecked, unchecked}, nil},
+		"upgraded":           {[]uint64{unchecked, unchecked, checked, checked}, nil},
+		"old one runs":       {[]uint64{unchecked, checked, unchecked}, []Code{OldEngine}},
+		"both run":           {[]uint64{checked, unchecked, checked}, []Code{OldEngine}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShelf(t, "alice")
+			own, _ := s.book.AssetIDs(usd.Ledger)
+			ids := s.ids(t, "alice")
+			s.write(t, ledger.Transfer{DebitAccountID: own.Liquidity, CreditAccountID: ids.Peer, Amount: ledger.NewAmount(1000), Code: chart.CodePacket})
+			var placed []ledger.ID
+			for i, version := range test.versions {
+				s.write(t, ledger.Transfer{
+					DebitAccountID: ids.Peer, CreditAccountID: ids.Settlement, Amount: ledger.NewAmount(1), Code: chart.CodeOrder,
+					UserData64: version | uint64(i+1), Flags: ledger.TransferPending,
+				})
+				order := ledger.NewID(0, s.rows)
+				placed = append(placed, order)
+				s.write(t, ledger.Transfer{PendingID: order, Amount: ledger.AmountMax, Flags: ledger.TransferPostPending})
+			}
+			r := Examine(t.Context(), s.subject)
+			require.Equal(t, test.want, codes(r))
+			if test.want != nil {
+				i := len(placed) - 1
+				for test.versions[i] == checked {
+					i--
+				}
+				require.Equal(t, fmt.Sprintf("order %v of alice", placed[i]), find(t, r, OldEngine).Found)
+				require.Equal(t, Problem, r.Worst())
+			}
+		})
+	}
+}
+
+func TestBooksOfOthers(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, "alice")
+	s.subject.Books.Config.Assets = []accounts.Asset{{Code: "USD", Scale: 2, Ledger: 7}}
+	r := Examine(t.Context(), s.subject)
+	require.Equal(t, []Code{BooksUnread}, codes(r))
+	require.Contains(t, find(t, r, BooksUnread).Found, "USD")
+}
