@@ -33,45 +33,73 @@ type Adjustment struct {
 	// corrected, as in Entry.Condition, so that Compare finds the two together. Default
 	// 0: none.
 	Condition [8]byte
+	// BeyondHeadroom books a Debit also if the peer's headroom does not cover it: what the
+	// account cannot pay becomes arrears. Default: such a Debit is refused, and so is every
+	// Debit of a closed peer. Packets that use the headroom up at the same moment can still
+	// make arrears of a Debit that was not refused.
+	BeyondHeadroom bool
 }
 
 // Booking is something that was booked under a key.
 type Booking struct {
-	Transfer ledger.ID // the transfer that books it
-	Booked   time.Time // the ledger's time
-	Already  bool      // it was booked before, or by this call when an answer got lost
+	Transfer ledger.ID     // the transfer that books it
+	Amount   ledger.Amount // what was booked, in units
+	Booked   time.Time     // the ledger's time
+	Already  bool          // it was booked before, or by this call when an answer got lost
 }
 
 // Adjust books a correction with a reason, once for its key, for ever: it may be
-// repeated any number of times, from any process. A suspended peer can be adjusted.
+// repeated any number of times, from any process. A suspended peer can be adjusted, and a
+// closed one can be debited.
 //
-// Errors: ErrInvalid names the field; *CoverError (ErrNotCovered) if the peer's line does
-// not cover a Debit; ErrClosed; ErrKeyReused if another adjustment was booked under the
-// key; ErrNotProvisioned, ErrUnknownAsset, or that of a request. With all of them but the
-// last nothing was booked, and the key is as free as before. After
-// ledger.ErrOutcomeUnknown call again.
+// A Debit is booked as arrears, which the peer's account pays at once as far as it can. It
+// counts as sent, and a Credit as paid in: it pays down what the peer owes, and the rest is
+// prepaid.
+//
+// Errors: ErrInvalid names the field; *CoverError (ErrNotCovered) if the peer's headroom,
+// less the arrears that it has already, does not cover a Debit (BeyondHeadroom); ErrClosed if
+// a peer to be credited is closed; ErrKeyReused if another adjustment was booked under the
+// key; ErrKeySpent; ErrNotProvisioned, ErrUnknownAsset, *DriftError if the arrears account is
+// another one, or that of a request. With all of them but the last nothing was booked, and
+// the key is as free as before. After ledger.ErrOutcomeUnknown call again.
 func (b *Book) Adjust(ctx context.Context, a Adjustment) (Booking, error) {
 	if err := b.checkAdjustment(&a); err != nil {
 		return Booking{}, err
 	}
+	name := b.name("adjust", a.Account.id, a.Key)
 	row := b.adjustment(a.Account, a.Debit, a.Credit)
-	row.UserData128 = uint128.Uint128(b.ns.Derive("key", chart.ID(a.Account.id), []byte(a.Key)))
+	row.UserData128 = b.keyTag(a.Account.id, a.Key)
 	row.UserData64, row.UserData32 = binary.BigEndian.Uint64(a.Condition[:]), a.Reason
-	if err := b.mayAdjust(ctx, &a); err != nil {
-		return Booking{}, err
-	}
-	booking, err := keyed.Book(ctx, b.ledger, func(attempt uint64) []ledger.Transfer {
-		row.ID = b.adjustmentID(&a, attempt)
+	request := keyed.Request{Build: func(attempt uint64) []ledger.Transfer {
+		row.ID = name.ID(attempt)
 		return []ledger.Transfer{row}
-	})
-	if err != nil {
-		return Booking{}, b.explainBooking(ctx, "adjust", a.Account, a.Debit, err)
+	}}
+	if !a.Account.Own() && a.Credit.IsZero() {
+		ids := b.PeerIDs(a.Account)
+		row.DebitAccountID = ids.Arrears
+		request = name.Debit(row, chart.Collect(ids.Peer, ids.Arrears, a.Account.ledger))
 	}
-	return Booking{Transfer: row.ID, Booked: time.Unix(0, int64(booking.Timestamp)), Already: booking.Already}, nil
+	request.May = func(ctx context.Context) error { return b.mayAdjust(ctx, &a) }
+	booking, err := request.Book(ctx, b.ledger)
+	if err != nil {
+		return Booking{}, b.explainBooking("adjust", a.Account, err)
+	}
+	return booked(name.ID(booking.Attempt), row.Amount, booking), nil
 }
 
-func (b *Book) adjustmentID(a *Adjustment, attempt uint64) ledger.ID {
-	return b.ns.Derive("adjust", chart.ID(a.Account.id), []byte(a.Key), chart.U64(attempt))
+// name is what is booked under a key of an account is known by.
+func (b *Book) name(kind string, account ledger.ID, key string) keyed.Name {
+	return keyed.Name{Namespace: b.ns, Kind: kind, Account: account, Key: key}
+}
+
+// keyTag is what the rows of a key carry in user_data_128.
+func (b *Book) keyTag(account ledger.ID, key string) uint128.Uint128 {
+	return uint128.Uint128(b.ns.Derive("key", chart.ID(account), []byte(key)))
+}
+
+// booked is what is told of a booking.
+func booked(id ledger.ID, amount ledger.Amount, booking keyed.Booking) Booking {
+	return Booking{Transfer: id, Amount: amount, Booked: time.Unix(0, int64(booking.Timestamp)), Already: booking.Already}
 }
 
 // adjustment moves debit from an account to suspense, or credit the other way.
@@ -113,35 +141,47 @@ func checkKey(subject, key string) error {
 // maxKey is the length of the longest key of a booking.
 const maxKey = 1023
 
-// mayAdjust refuses what the ledger would refuse, without burning an id for it.
+// mayAdjust refuses what the ledger would refuse, without burning an id for it, and a debit
+// that would make arrears. It makes sure that what is to be debited is there.
 func (b *Book) mayAdjust(ctx context.Context, a *Adjustment) error {
 	if a.Account.Own() {
 		return nil
 	}
-	balance, err := b.Balance(ctx, a.Account)
-	switch {
-	case err != nil:
+	balances, err := b.LookUpBalances(ctx, a.Account)
+	if err != nil {
 		return err
-	case balance.Closed:
-		err = wrapAccount(a.Account, ErrClosed)
-	case balance.Headroom.Less(a.Debit):
-		err = &CoverError{Account: a.Account, Has: balance.Headroom, Wanted: a.Debit}
-	default:
+	}
+	balance := &balances[0]
+	switch has := balance.collectable().SubFloor(balance.Arrears); {
+	case a.Debit.IsZero() && balance.Closed:
+		return wrapAccount(a.Account, ErrClosed)
+	case a.Debit.IsZero():
 		return nil
+	case has.Less(a.Debit) && !a.BeyondHeadroom:
+		return &CoverError{Account: a.Account, Has: has, Wanted: a.Debit}
+	default:
+		return b.EnsureArrears(ctx, a.Account)
 	}
-	booked, lookErr := keyed.Booked(ctx, b.ledger, func(attempt uint64) ledger.ID { return b.adjustmentID(a, attempt) })
-	if booked || lookErr != nil {
-		return lookErr
+}
+
+// collectable is what the peer account can pay of arrears: nothing while it is closed.
+func (b *Balance) collectable() ledger.Amount {
+	if b.Closed {
+		return ledger.Amount{}
 	}
-	return err
+	return b.Headroom
 }
 
 // explainBooking says what an operator can do about a booking that was not made.
-func (b *Book) explainBooking(ctx context.Context, doing string, account Account, wanted ledger.Amount, err error) error {
+func (b *Book) explainBooking(doing string, account Account, err error) error {
 	var refused *ledger.TransferError
 	switch {
+	case errors.Is(err, ErrNotCovered), errors.Is(err, ErrClosed), errors.Is(err, ErrNotProvisioned):
+		return err // it names the account
 	case errors.Is(err, keyed.ErrConflict):
 		return fmt.Errorf("%s %v: %w", doing, account, ErrKeyReused)
+	case errors.Is(err, keyed.ErrSpent):
+		return fmt.Errorf("%s %v: %w", doing, account, ErrKeySpent)
 	case !errors.As(err, &refused):
 		return fmt.Errorf("%s %v: %w", doing, account, err)
 	}
@@ -150,9 +190,6 @@ func (b *Book) explainBooking(ctx context.Context, doing string, account Account
 		return fmt.Errorf("%s: %w: %w", doing, wrapAccount(account, ErrNotProvisioned), err)
 	case ledger.TransferDebitAccountAlreadyClosed, ledger.TransferCreditAccountAlreadyClosed:
 		return fmt.Errorf("%s: %w: %w", doing, wrapAccount(account, ErrClosed), err)
-	case ledger.TransferExceedsCredits:
-		balance, lookErr := b.Balance(ctx, account)
-		return errors.Join(&CoverError{Account: account, Has: balance.Headroom, Wanted: wanted}, lookErr)
 	default:
 		return fmt.Errorf("%s %v: %w", doing, account, err)
 	}

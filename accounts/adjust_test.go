@@ -7,8 +7,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
@@ -16,6 +18,9 @@ import (
 var bookingScenarios = []scenario{
 	{"adjustment once for its key", testAdjust},
 	{"adjustment by many operators", testManyAdjust},
+	{"debit beyond the headroom", testDebitBeyond},
+	{"debit of a closed peer", testDebitClosed},
+	{"debit on the books of an older version", testDebitOlder},
 	{"capital put in and taken out", testCapital},
 	{"capital by many operators", testManyCapital},
 	{"alerts once for each crossing", testAlerts},
@@ -54,22 +59,6 @@ func testAdjust(t *testing.T, l ledger.Ledger) {
 	require.ErrorIs(t, err, accounts.ErrNotCovered)
 	require.ErrorAs(t, err, &cover)
 	require.Equal(t, accounts.CoverError{Account: alice, Has: units(130), Wanted: units(131)}, *cover)
-
-	// The ledger refuses what is overtaken, and the key stays free for later.
-	between := &interrupted{Ledger: l}
-	bob := provision(t, book, 0, "bob")[0]
-	between.do = func() { packet(t, l, alice.ID(), bob.ID(), 100, 0) }
-	race := accounts.Adjustment{Account: alice, Key: "race", Debit: units(50), Reason: 1}
-	_, err = newBook(t, between).Adjust(ctx, race)
-	require.ErrorAs(t, err, &cover)
-	require.Equal(t, units(30), cover.Has)
-	packet(t, l, bob.ID(), alice.ID(), 100, 0)
-	_, err = book.Adjust(ctx, race)
-	require.NoError(t, err)
-	packet(t, l, alice.ID(), bob.ID(), 80, 0) // nothing is left
-	again, err = book.Adjust(ctx, race)
-	require.NoError(t, err, "booked before, covered or not")
-	require.True(t, again.Already)
 
 	require.NoError(t, book.Suspend(ctx, alice, accounts.Suspension{}))
 	_, err = book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "suspended", Credit: units(1), Reason: 1})
@@ -139,6 +128,156 @@ func testManyAdjust(t *testing.T, l ledger.Ledger) {
 	operators.Wait()
 	require.Equal(t, int64(3), first.Load())
 	require.Equal(t, units(21), balance(t, book, alice).Receivable)
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// adjust books an adjustment, and looks that it is booked as it should be.
+func adjust(t *testing.T, book *accounts.Book, a accounts.Adjustment, already bool) accounts.Booking {
+	t.Helper()
+	got, err := book.Adjust(t.Context(), a)
+	require.NoError(t, err)
+	require.Equal(t, already, got.Already)
+	require.Equal(t, a.Debit.Big().Add(a.Debit.Big(), a.Credit.Big()), got.Amount.Big())
+	return got
+}
+
+// What the peer account cannot pay of a debit becomes arrears, of what was agreed to or in a
+// race.
+func testDebitBeyond(t *testing.T, l ledger.Ledger) {
+	ctx, book := t.Context(), newBook(t, l)
+	peers := provision(t, book, 100, "alice", "bob")
+	alice, bob := peers[0], peers[1]
+	require.NoError(t, book.Suspend(ctx, alice, accounts.Suspension{}))
+	debit := accounts.Adjustment{Account: alice, Key: "k", Debit: units(130), Reason: 1}
+	_, err := book.Adjust(ctx, debit)
+	require.ErrorIs(t, err, accounts.ErrNotCovered)
+	debit.BeyondHeadroom = true
+	first := adjust(t, book, debit, false)
+	b := balance(t, book, alice)
+	require.Equal(t, units(130), b.Receivable)
+	require.Equal(t, units(30), b.Arrears)
+	require.Zero(t, b.Headroom)
+	debit.BeyondHeadroom = false
+	require.Equal(t, first.Transfer, adjust(t, book, debit, true).Transfer, "booked before, covered or not")
+	require.NoError(t, book.Resume(ctx, alice))
+
+	// Headroom that pays arrears covers nothing else.
+	packet(t, l, bob.ID(), alice.ID(), 50, 0)
+	next := accounts.Adjustment{Account: alice, Key: "next", Debit: units(21), Reason: 1}
+	_, err = book.Adjust(ctx, next)
+	var cover *accounts.CoverError
+	require.ErrorAs(t, err, &cover)
+	require.Equal(t, accounts.CoverError{Account: alice, Has: units(20), Wanted: units(21)}, *cover)
+	next.Debit = units(20)
+	adjust(t, book, next, false)
+	b = balance(t, book, alice)
+	require.Zero(t, b.Arrears, "it collects what was owed before, too")
+	require.Equal(t, units(100), b.Receivable)
+
+	// A packet overtakes a debit that was covered when it was looked at.
+	between := &interrupted{Ledger: l, do: func() { packet(t, l, alice.ID(), bob.ID(), 40, 0) }}
+	packet(t, l, bob.ID(), alice.ID(), 50, 0)
+	race := accounts.Adjustment{Account: alice, Key: "race", Debit: units(50), Reason: 1}
+	adjust(t, newBook(t, between), race, false)
+	adjust(t, book, race, true)
+	b = balance(t, book, alice)
+	require.Equal(t, units(40), b.Arrears)
+	require.Equal(t, units(140), b.Receivable)
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// shut closes a peer account as the ledger does it, and returns the id of the closing.
+func shut(t *testing.T, l ledger.Ledger, book *accounts.Book, a accounts.Account) ledger.ID {
+	t.Helper()
+	own, _ := book.AssetIDs(usd.Ledger)
+	row := ledger.Transfer{
+		ID: randomID(), DebitAccountID: a.ID(), CreditAccountID: own.Control, Ledger: usd.Ledger, Code: chart.CodeClose,
+		Flags: ledger.TransferPending | ledger.TransferClosingDebit,
+	}
+	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{row})
+	require.NoError(t, err)
+	require.Equal(t, ledger.TransferCreated, results[0].Status)
+	return row.ID
+}
+
+// A closed peer account pays nothing: the debit is booked alone, and whoever repeats it, with
+// the account open or not, finds it.
+func testDebitClosed(t *testing.T, l ledger.Ledger) {
+	ctx, book := t.Context(), newBook(t, l)
+	peers := provision(t, book, 100, "alice", "bob")
+	alice, bob := peers[0], peers[1]
+	closing := shut(t, l, book, alice)
+	debit := accounts.Adjustment{Account: alice, Key: "k", Debit: units(30), Reason: 1}
+	_, err := book.Adjust(ctx, debit)
+	var cover *accounts.CoverError
+	require.ErrorAs(t, err, &cover)
+	require.Zero(t, cover.Has)
+	debit.BeyondHeadroom = true
+	adjust(t, book, debit, false)
+	require.Equal(t, units(30), balance(t, book, alice).Arrears)
+	_, err = book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "credit", Credit: units(30), Reason: 1})
+	require.ErrorIs(t, err, accounts.ErrClosed)
+	resolve(t, l, closing, ledger.TransferVoidPending)
+	adjust(t, book, debit, true)
+	require.Equal(t, units(30), balance(t, book, alice).Arrears)
+
+	// Two operators at once, and the account is closed before the first one's request, and
+	// open again before the second one's.
+	var second accounts.Booking
+	between := &interrupted{Ledger: l, do: func() {
+		closing := shut(t, l, book, bob)
+		again := &interrupted{Ledger: l, do: func() { resolve(t, l, closing, ledger.TransferVoidPending) }}
+		race := accounts.Adjustment{Account: bob, Key: "race", Debit: units(7), Reason: 1, BeyondHeadroom: true}
+		second = adjust(t, newBook(t, again), race, false)
+	}}
+	first := adjust(t, newBook(t, between), accounts.Adjustment{Account: bob, Key: "race", Debit: units(7), Reason: 1}, true)
+	require.Equal(t, second.Transfer, first.Transfer)
+	require.Equal(t, units(7), balance(t, book, bob).Receivable)
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// An older version provisioned no arrears account, and booked debits from the peer account.
+func testDebitOlder(t *testing.T, l ledger.Ledger) {
+	ctx, book := t.Context(), newBook(t, l)
+	provision(t, book, 0, "somebody") // and the accounts of the asset
+	alice := mustAccount(t, book, "alice")
+	other := newLedger(t)
+	_, err := newBook(t, other).Provision(ctx, accounts.Peer{ID: "alice", Asset: usd})
+	require.NoError(t, err)
+	ids := book.PeerIDs(alice)
+	records, err := other.LookupAccounts(ctx, []ledger.ID{ids.Peer, ids.Line, ids.Settlement})
+	require.NoError(t, err)
+	for i := range records {
+		records[i].Timestamp = 0
+	}
+	_, err = l.CreateAccounts(ctx, records)
+	require.NoError(t, err)
+
+	own, _ := book.AssetIDs(usd.Ledger)
+	packet(t, l, own.Liquidity, ids.Peer, 100, 0)
+	ns := chart.Namespace(t.Name())
+	row := ledger.Transfer{
+		ID:             ns.Derive("adjust", chart.ID(ids.Peer), []byte("old"), chart.U64(0)),
+		DebitAccountID: ids.Peer, CreditAccountID: own.Suspense, Amount: units(40),
+		UserData128: uint128.Uint128(ns.Derive("key", chart.ID(ids.Peer), []byte("old"))), UserData32: 3,
+		Ledger: usd.Ledger, Code: chart.CodeAdjust,
+	}
+	results, err := l.CreateTransfers(ctx, []ledger.Transfer{row})
+	require.NoError(t, err)
+	require.Equal(t, ledger.TransferCreated, results[0].Status)
+
+	old := accounts.Adjustment{Account: alice, Key: "old", Debit: units(40), Reason: 3}
+	require.Equal(t, row.ID, adjust(t, book, old, true).Transfer)
+	require.Equal(t, units(60), balance(t, book, alice).Payable)
+	old.Debit = units(41)
+	_, err = book.Adjust(ctx, old)
+	require.ErrorIs(t, err, accounts.ErrKeyReused)
+	old.Credit, old.Debit = units(40), units(0)
+	_, err = book.Adjust(ctx, old)
+	require.ErrorIs(t, err, accounts.ErrKeyReused)
+
+	adjust(t, book, accounts.Adjustment{Account: alice, Key: "new", Debit: units(70), Reason: 3, BeyondHeadroom: true}, false)
+	require.Equal(t, units(10), balance(t, book, alice).Arrears)
 	ledgertest.RequireNothingHeld(t, l)
 }
 

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"time"
-
-	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/internal/keyed"
@@ -28,24 +25,23 @@ type Capital struct {
 //
 // Errors: ErrInvalid names the field; ErrUnknownAsset; ErrNotProvisioned if the ledger
 // has no accounts of the asset; ErrKeyReused if another amount was booked under the key;
-// or that of a request. After ledger.ErrOutcomeUnknown call again.
+// ErrKeySpent; or that of a request. After ledger.ErrOutcomeUnknown call again.
 func (b *Book) Fund(ctx context.Context, c Capital) (Booking, error) {
 	own, err := b.checkCapital("funding", &c)
 	if err != nil {
 		return Booking{}, err
 	}
 	ids := b.assets[c.Asset.Ledger].ids
-	var id ledger.ID
+	name := b.name("fund", ids.Liquidity, c.Key)
 	booking, err := keyed.Book(ctx, b.ledger, func(attempt uint64) []ledger.Transfer {
-		row := b.capital("fund", &c, attempt)
+		row := b.capital(name.ID(attempt), &c)
 		row.DebitAccountID, row.CreditAccountID = ids.Outside, ids.Liquidity
-		id = row.ID
 		return []ledger.Transfer{row}
 	})
 	if err != nil {
-		return Booking{}, b.explainBooking(ctx, "fund", own, c.Amount, err)
+		return Booking{}, b.explainBooking("fund", own, err)
 	}
-	return Booking{Transfer: id, Booked: time.Unix(0, int64(booking.Timestamp)), Already: booking.Already}, nil
+	return booked(name.ID(booking.Attempt), c.Amount, booking), nil
 }
 
 // Withdraw books capital taken out, as Fund does, if our liquidity in the asset has that
@@ -57,42 +53,28 @@ func (b *Book) Withdraw(ctx context.Context, c Capital) (Booking, error) {
 		return Booking{}, err
 	}
 	ids := b.assets[c.Asset.Ledger].ids
-	var post ledger.Transfer
+	name, posts := b.name("withdraw", ids.Liquidity, c.Key), b.name("withdrawn", ids.Liquidity, c.Key)
 	// The liquidity account has no limit: packets may take it below 0. So the hold takes
 	// no more than is there, and the post wants all of it: if the hold is smaller, the
 	// post is refused, and the chain with it.
 	booking, err := keyed.Book(ctx, b.ledger, func(attempt uint64) []ledger.Transfer {
-		hold := b.capital("withdraw", &c, attempt)
+		hold := b.capital(name.ID(attempt), &c)
 		hold.DebitAccountID, hold.CreditAccountID = ids.Liquidity, ids.Outside
 		hold.Flags = ledger.TransferPending | ledger.TransferBalancingDebit
-		post = ledger.Transfer{
-			ID:        b.ns.Derive("withdrawn", chart.ID(ids.Liquidity), []byte(c.Key), chart.U64(attempt)),
-			PendingID: hold.ID, Amount: c.Amount, Flags: ledger.TransferPostPending,
+		post := ledger.Transfer{
+			ID: posts.ID(attempt), PendingID: hold.ID, Amount: c.Amount, Flags: ledger.TransferPostPending,
 		}
 		return []ledger.Transfer{hold, post}
 	})
-	if err == nil && booking.Already {
-		err = b.sameAmount(ctx, post.ID, c.Amount)
-	}
 	var refused *ledger.TransferError
 	switch {
 	case err == nil:
-		return Booking{Transfer: post.ID, Booked: time.Unix(0, int64(booking.Timestamp)), Already: booking.Already}, nil
+		return booked(posts.ID(booking.Attempt), c.Amount, booking), nil
 	case errors.As(err, &refused) && refused.Status == ledger.TransferExceedsPendingTransferAmount:
 		return Booking{}, b.notCovered(ctx, own, c.Amount)
 	default:
-		return Booking{}, b.explainBooking(ctx, "withdraw from", own, c.Amount, err)
+		return Booking{}, b.explainBooking("withdraw from", own, err)
 	}
-}
-
-// sameAmount tells a withdrawal that was booked before from one of another amount: a
-// balancing hold answers exists to any amount that is not smaller.
-func (b *Book) sameAmount(ctx context.Context, id ledger.ID, amount ledger.Amount) error {
-	rows, err := b.ledger.LookupTransfers(ctx, []ledger.ID{id})
-	if err == nil && (len(rows) != 1 || rows[0].Amount != amount) {
-		err = keyed.ErrConflict
-	}
-	return err
 }
 
 func (b *Book) notCovered(ctx context.Context, own Account, wanted ledger.Amount) error {
@@ -109,12 +91,10 @@ func (b *Book) notCovered(ctx context.Context, own Account, wanted ledger.Amount
 }
 
 // capital is what the rows of Fund and Withdraw have in common.
-func (b *Book) capital(kind string, c *Capital, attempt uint64) ledger.Transfer {
-	liquidity := chart.ID(b.assets[c.Asset.Ledger].ids.Liquidity)
+func (b *Book) capital(id ledger.ID, c *Capital) ledger.Transfer {
 	return ledger.Transfer{
-		ID: b.ns.Derive(kind, liquidity, []byte(c.Key), chart.U64(attempt)), Amount: c.Amount,
-		UserData128: uint128.Uint128(b.ns.Derive("key", liquidity, []byte(c.Key))),
-		Ledger:      c.Asset.Ledger, Code: chart.CodeFund,
+		ID: id, Amount: c.Amount, UserData128: b.keyTag(b.assets[c.Asset.Ledger].ids.Liquidity, c.Key),
+		Ledger: c.Asset.Ledger, Code: chart.CodeFund,
 	}
 }
 

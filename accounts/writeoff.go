@@ -1,0 +1,93 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/keyed"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// WriteOff gives up arrears of a peer.
+type WriteOff struct {
+	Account Account // a peer's
+	// Key names the write-off, 1 to 1023 bytes: the same in every call for it, and another
+	// for every other one of the account. Keys of Adjust and of WriteOff do not meet.
+	Key    string
+	Amount ledger.Amount // at most this much, in units, not 0
+	Reason uint32        // a number of the caller's that says why. Not 0
+}
+
+// WriteOff gives up what a peer owes us and its account cannot pay, once for its key, for
+// ever. The peer's account first pays what it can; of what is left the Amount is given up, or
+// all of it if there is less: Booking.Amount says how much. Our suspense account bears it. A
+// suspended or closed peer's arrears can be written off, too.
+//
+// Errors: ErrInvalid names the field; ErrNoArrears if the peer's account can pay all of its
+// arrears; ErrKeyReused if another write-off was booked under the key; ErrKeySpent;
+// ErrNotProvisioned, ErrUnknownAsset, or that of a request. After ledger.ErrOutcomeUnknown call again. If the arrears are collected
+// while WriteOff is called, an amount of 0 is booked: the error is ErrNoArrears then and
+// whenever the call is repeated, and only another key writes off later arrears.
+func (b *Book) WriteOff(ctx context.Context, w WriteOff) (Booking, error) {
+	if err := b.checkWriteOff(&w); err != nil {
+		return Booking{}, err
+	}
+	ids := b.PeerIDs(w.Account)
+	name := b.name("write off", ids.Arrears, w.Key)
+	request := name.WriteOff(ledger.Transfer{
+		DebitAccountID: b.assets[w.Account.ledger].ids.Suspense, CreditAccountID: ids.Arrears, Amount: w.Amount,
+		UserData128: b.keyTag(ids.Arrears, w.Key), UserData32: w.Reason,
+		Ledger: w.Account.ledger, Code: chart.CodeAdjust, Flags: ledger.TransferBalancingCredit,
+	}, chart.Collect(ids.Peer, ids.Arrears, w.Account.ledger))
+	request.May = func(ctx context.Context) error { return b.mayWriteOff(ctx, w.Account) }
+	booking, err := request.Book(ctx, b.ledger)
+	if err != nil {
+		return Booking{}, b.explainBooking("write off the arrears of", w.Account, err)
+	}
+	return b.writtenOff(ctx, &w, name.ID(booking.Attempt), booking)
+}
+
+func (b *Book) checkWriteOff(w *WriteOff) error {
+	subject := "write-off of " + w.Account.String()
+	switch {
+	case w.Amount.IsZero():
+		return &FieldError{Subject: subject, Field: "Amount", Reason: "must not be 0"}
+	case w.Reason == 0:
+		return &FieldError{Subject: subject, Field: "Reason", Reason: "must not be 0"}
+	}
+	if err := b.checkPeer(w.Account); err != nil {
+		return err
+	}
+	return checkKey(subject, w.Key)
+}
+
+// mayWriteOff refuses to write off what the peer account can pay. Who has arrears has an
+// arrears account, so it need not be created.
+func (b *Book) mayWriteOff(ctx context.Context, account Account) error {
+	balances, err := b.LookUpBalances(ctx, account)
+	if err != nil {
+		return err
+	}
+	if balances[0].Arrears.SubFloor(balances[0].collectable()).IsZero() {
+		return ErrNoArrears
+	}
+	return nil
+}
+
+// writtenOff reads how much was written off, which the ledger has decided.
+func (b *Book) writtenOff(ctx context.Context, w *WriteOff, id ledger.ID, booking keyed.Booking) (Booking, error) {
+	rows, err := b.ledger.LookupTransfers(ctx, []ledger.ID{id})
+	if err == nil && len(rows) != 1 {
+		err = errors.New("the ledger has not got it")
+	}
+	switch {
+	case err != nil:
+		return Booking{}, fmt.Errorf("arrears of %v were written off: look up how much: %w", w.Account, err)
+	case rows[0].Amount.IsZero():
+		return Booking{}, wrapAccount(w.Account, ErrNoArrears)
+	}
+	booking.Timestamp = rows[0].Timestamp
+	return booked(id, rows[0].Amount, booking), nil
+}
