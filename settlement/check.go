@@ -135,12 +135,5 @@ func (e *Engine) nextRound(_ context.Context, a accounts.Account) bool {
 // a step; if the look-up fails, the next step tells.
 func (e *Engine) stillDue(ctx context.Context, a accounts.Account) bool {
 	b, err := e.book.LookUpBalances(ctx, a)
-	if err != nil {
-		return true
-	}
-	due, err := e.isDue(b[0], e.cfg.Clock())
-	if err != nil {
-		e.cfg.Events.Failed(err)
-	}
-	return due
+	return err != nil || e.isDue(b[0], e.cfg.Clock())
 }

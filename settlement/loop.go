@@ -83,7 +83,7 @@ func (e *Engine) round(ctx context.Context) bool {
 // reported; if the look-up fails, all are left for later.
 func (e *Engine) due(ctx context.Context, list []accounts.Account) ([]accounts.Account, error) {
 	balances, err := e.balances(ctx, list)
-	errs := []error{err, e.collectAll(ctx, balances)}
+	err = errors.Join(err, e.collectAll(ctx, balances))
 	now := e.cfg.Clock()
 	var due []accounts.Account
 	for _, b := range balances {
@@ -91,30 +91,28 @@ func (e *Engine) due(ctx context.Context, list []accounts.Account) ([]accounts.A
 		if !e.settles() {
 			continue
 		}
-		isDue, err := e.isDue(b, now)
-		if isDue {
+		if e.isDue(b, now) {
 			due = append(due, b.Account)
 		}
-		errs = append(errs, err)
 	}
-	return due, errors.Join(errs...)
+	return due, err
 }
 
 // isDue decides, as well as it can be known from the balance alone, whether an account
 // needs a visit. Where reading the peer's payments would tell more, the most that can be owed
 // decides whether they are read.
-func (e *Engine) isDue(b accounts.Balance, now time.Time) (bool, error) {
+func (e *Engine) isDue(b accounts.Balance, now time.Time) bool {
 	k := e.see(b, now)
 	switch {
 	case k.own != nil:
-		return true, nil
+		return true
 	case !b.Settling.IsZero(): // another engine has ordered
 		e.register.setHead(b.Account, nil)
-		return !now.Before(k.foreign), nil
+		return !now.Before(k.foreign)
 	}
 	switch {
 	case !b.PrepaidSettled() && k.refund:
-		return true, nil
+		return true
 	case !b.PrepaidSettled():
 		b = b.IfNothingPrepaid()
 	}
@@ -124,11 +122,10 @@ func (e *Engine) isDue(b accounts.Balance, now time.Time) (bool, error) {
 	if s.Pressed && !due {
 		e.register.relieve(b.Account) // there is nothing to pay
 	}
-	err := neverPayable(b, d)
-	if tell := e.register.tellNoLine(b.Account, err != nil); !tell {
-		err = nil
+	if err := neverPayable(b, d); e.register.tellNoLine(b.Account, err != nil) {
+		e.cfg.Events.Failed(&OrderError{Account: b.Account, Err: err})
 	}
-	return due, err
+	return due
 }
 
 // alert tells of marks that the position has passed.

@@ -126,7 +126,9 @@ func (k *known) prepaidAtMost(now *Sums, in *big.Int) *big.Int {
 // read.
 func (m *Memory) estimateWithoutHistory(peer ledger.ID, now *Sums, k *known) Estimate {
 	if now.Suspense.Debits != k.look.Suspense.Debits {
-		return bound(now.Position(), now, k)
+		e := bound(now.Position(), now, k)
+		e.NetAtMost = now.Position() // the net of the look was the least that it could be
+		return e
 	}
 	prepaid := k.prepaidAtMost(now, growth(now.Settlement.Debits, k.look.Settlement.Debits))
 	prepaid = smaller(now.Position(), prepaid)
@@ -209,7 +211,13 @@ func (m *Memory) readOnce(ctx context.Context, accounts Accounts, now *Sums) (kn
 	} else {
 		now.Peer = after.peer
 	}
-	return known{row: &row, rowSums: *now, look: *now, prepaid: after.Prepaid}, err
+	if err != nil {
+		return known{}, err
+	}
+	if sum := new(big.Int).Add(after.Net, after.Prepaid); sum.Cmp(now.Position()) != 0 {
+		return known{}, fmt.Errorf("%w: they add up to %v, and the position is %v", ErrRows, sum, now.Position())
+	}
+	return known{row: &row, rowSums: *now, look: *now, prepaid: after.Prepaid}, nil
 }
 
 // rowState is the state after the newest row of a moment.

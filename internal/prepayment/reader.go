@@ -119,6 +119,7 @@ func standingAfter(m *moment, rows []row, index int) (position, paidIn *big.Int)
 		later := &rows[index+1+i]
 		amount := later.Amount.Big()
 		switch {
+		case later.Timestamp == rows[index].Timestamp: // a collection, on the other account
 		case !later.onPeer && later.debit:
 			arrears.Sub(arrears, amount)
 		case !later.onPeer:
