@@ -33,10 +33,9 @@ type Adjustment struct {
 	// corrected, as in Entry.Condition, so that Compare finds the two together. Default
 	// 0: none.
 	Condition [8]byte
-	// BeyondHeadroom books a Debit also if the peer's headroom does not cover it: what the
-	// account cannot pay becomes arrears. Default: such a Debit is refused, and so is every
-	// Debit of a closed peer. Packets that use the headroom up at the same moment can still
-	// make arrears of a Debit that was not refused.
+	// BeyondHeadroom books a Debit whether or not the peer's headroom covers it, and also if
+	// the peer is closed: what the account cannot pay becomes arrears. Default: such a Debit
+	// is refused.
 	BeyondHeadroom bool
 }
 
@@ -49,42 +48,48 @@ type Booking struct {
 }
 
 // Adjust books a correction with a reason, once for its key, for ever: it may be
-// repeated any number of times, from any process. A suspended peer can be adjusted, and a
-// closed one can be debited.
+// repeated any number of times, from any process. A suspended peer can be adjusted.
 //
-// A Debit is booked as arrears, which the peer's account pays at once as far as it can. It
-// counts as sent, and a Credit as paid in: it pays down what the peer owes, and the rest is
-// prepaid.
+// A Debit counts as sent, and a Credit as paid in: it pays down what the peer owes, and the
+// rest is prepaid. A Debit also collects what the peer's account can pay of its arrears.
 //
-// Errors: ErrInvalid names the field; *CoverError (ErrNotCovered) if the peer's headroom,
-// less the arrears that it has already, does not cover a Debit (BeyondHeadroom); ErrClosed if
-// a peer to be credited is closed; ErrKeyReused if another adjustment was booked under the
-// key; ErrKeySpent; ErrNotProvisioned, ErrUnknownAsset, *DriftError if the arrears account is
-// another one, or that of a request. With all of them but the last nothing was booked, and
-// the key is as free as before. After ledger.ErrOutcomeUnknown call again.
+// Errors: ErrInvalid names the field; *CoverError (ErrNotCovered) if the peer's headroom does
+// not cover a Debit, and ErrClosed if the peer is closed, both unless BeyondHeadroom is set for
+// a Debit; ErrKeyReused if another adjustment was booked under the key; ErrKeySpent;
+// ErrNotProvisioned, ErrUnknownAsset, *DriftError if the arrears account is another one, or
+// that of a request. With all of them but the last nothing was booked, and the key is as free
+// as before. After ledger.ErrOutcomeUnknown call again.
 func (b *Book) Adjust(ctx context.Context, a Adjustment) (Booking, error) {
 	if err := b.checkAdjustment(&a); err != nil {
 		return Booking{}, err
 	}
-	name := b.name("adjust", a.Account.id, a.Key)
 	row := b.adjustment(a.Account, a.Debit, a.Credit)
 	row.UserData128 = b.keyTag(a.Account.id, a.Key)
 	row.UserData64, row.UserData32 = binary.BigEndian.Uint64(a.Condition[:]), a.Reason
-	request := keyed.Request{Build: func(attempt uint64) []ledger.Transfer {
-		row.ID = name.ID(attempt)
-		return []ledger.Transfer{row}
-	}}
-	if !a.Account.Own() && a.Credit.IsZero() {
-		ids := b.PeerIDs(a.Account)
-		row.DebitAccountID = ids.Arrears
-		request = name.Debit(row, chart.Collect(ids.Peer, ids.Arrears, a.Account.ledger))
-	}
+	name := b.name("adjust", a.Account.id, a.Key)
+	request := b.adjustRequest(&a, name, row)
 	request.May = func(ctx context.Context) error { return b.mayAdjust(ctx, &a) }
 	booking, err := request.Book(ctx, b.ledger)
 	if err != nil {
-		return Booking{}, b.explainBooking("adjust", a.Account, err)
+		return Booking{}, b.explainBooking(ctx, "adjust", a.Account, a.Debit, err)
 	}
 	return booked(name.ID(booking.Attempt), row.Amount, booking), nil
+}
+
+// adjustRequest is what books an adjustment: its row alone, or for a peer's debit with a
+// collection behind it.
+func (b *Book) adjustRequest(a *Adjustment, name keyed.Name, row ledger.Transfer) keyed.Request {
+	if a.Account.Own() || a.Debit.IsZero() {
+		return keyed.Request{Build: func(attempt uint64) []ledger.Transfer {
+			row.ID = name.ID(attempt)
+			return []ledger.Transfer{row}
+		}}
+	}
+	ids := b.PeerIDs(a.Account)
+	if a.BeyondHeadroom {
+		row.DebitAccountID = ids.Arrears
+	}
+	return name.Debit(row, chart.Collect(ids.Peer, ids.Arrears, a.Account.ledger))
 }
 
 // name is what is booked under a key of an account is known by.
@@ -141,8 +146,9 @@ func checkKey(subject, key string) error {
 // maxKey is the length of the longest key of a booking.
 const maxKey = 1023
 
-// mayAdjust refuses what the ledger would refuse, without burning an id for it, and a debit
-// that would make arrears. It makes sure that what is to be debited is there.
+// mayAdjust refuses what the ledger would refuse, without burning an id for it. What the
+// ledger decides, it still decides by itself. It makes sure that an arrears account is there
+// which is to be booked on.
 func (b *Book) mayAdjust(ctx context.Context, a *Adjustment) error {
 	if a.Account.Own() {
 		return nil
@@ -152,28 +158,20 @@ func (b *Book) mayAdjust(ctx context.Context, a *Adjustment) error {
 		return err
 	}
 	balance := &balances[0]
-	switch has := balance.collectable().SubFloor(balance.Arrears); {
-	case a.Debit.IsZero() && balance.Closed:
+	switch {
+	case balance.Closed && !a.BeyondHeadroom, balance.Closed && a.Debit.IsZero():
 		return wrapAccount(a.Account, ErrClosed)
+	case balance.Headroom.Less(a.Debit) && !a.BeyondHeadroom:
+		return &CoverError{Account: a.Account, Has: balance.Headroom, Wanted: a.Debit}
 	case a.Debit.IsZero():
 		return nil
-	case has.Less(a.Debit) && !a.BeyondHeadroom:
-		return &CoverError{Account: a.Account, Has: has, Wanted: a.Debit}
 	default:
 		return b.EnsureArrears(ctx, a.Account)
 	}
 }
 
-// collectable is what the peer account can pay of arrears: nothing while it is closed.
-func (b *Balance) collectable() ledger.Amount {
-	if b.Closed {
-		return ledger.Amount{}
-	}
-	return b.Headroom
-}
-
 // explainBooking says what an operator can do about a booking that was not made.
-func (b *Book) explainBooking(doing string, account Account, err error) error {
+func (b *Book) explainBooking(ctx context.Context, doing string, account Account, wanted ledger.Amount, err error) error {
 	var refused *ledger.TransferError
 	switch {
 	case errors.Is(err, ErrNotCovered), errors.Is(err, ErrClosed), errors.Is(err, ErrNotProvisioned):
@@ -190,6 +188,13 @@ func (b *Book) explainBooking(doing string, account Account, err error) error {
 		return fmt.Errorf("%s: %w: %w", doing, wrapAccount(account, ErrNotProvisioned), err)
 	case ledger.TransferDebitAccountAlreadyClosed, ledger.TransferCreditAccountAlreadyClosed:
 		return fmt.Errorf("%s: %w: %w", doing, wrapAccount(account, ErrClosed), err)
+	case ledger.TransferExceedsCredits:
+		cover := &CoverError{Account: account, Wanted: wanted}
+		balances, lookErr := b.LookUpBalances(ctx, account)
+		if lookErr == nil {
+			cover.Has = balances[0].Headroom
+		}
+		return errors.Join(cover, lookErr)
 	default:
 		return fmt.Errorf("%s %v: %w", doing, account, err)
 	}

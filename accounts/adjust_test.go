@@ -60,6 +60,22 @@ func testAdjust(t *testing.T, l ledger.Ledger) {
 	require.ErrorAs(t, err, &cover)
 	require.Equal(t, accounts.CoverError{Account: alice, Has: units(130), Wanted: units(131)}, *cover)
 
+	// The ledger refuses what is overtaken, and the key stays free for later.
+	between := &interrupted{Ledger: l}
+	bob := provision(t, book, 0, "bob")[0]
+	between.do = func() { packet(t, l, alice.ID(), bob.ID(), 100, 0) }
+	race := accounts.Adjustment{Account: alice, Key: "race", Debit: units(50), Reason: 1}
+	_, err = newBook(t, between).Adjust(ctx, race)
+	require.ErrorAs(t, err, &cover)
+	require.Equal(t, units(30), cover.Has)
+	packet(t, l, bob.ID(), alice.ID(), 100, 0)
+	_, err = book.Adjust(ctx, race)
+	require.NoError(t, err)
+	packet(t, l, alice.ID(), bob.ID(), 80, 0) // nothing is left
+	again, err = book.Adjust(ctx, race)
+	require.NoError(t, err, "booked before, covered or not")
+	require.True(t, again.Already)
+
 	require.NoError(t, book.Suspend(ctx, alice, accounts.Suspension{}))
 	_, err = book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "suspended", Credit: units(1), Reason: 1})
 	require.NoError(t, err)
@@ -141,8 +157,7 @@ func adjust(t *testing.T, book *accounts.Book, a accounts.Adjustment, already bo
 	return got
 }
 
-// What the peer account cannot pay of a debit becomes arrears, of what was agreed to or in a
-// race.
+// What the peer account cannot pay of a debit becomes arrears if the caller accepts that.
 func testDebitBeyond(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	peers := provision(t, book, 100, "alice", "bob")
@@ -161,28 +176,33 @@ func testDebitBeyond(t *testing.T, l ledger.Ledger) {
 	require.Equal(t, first.Transfer, adjust(t, book, debit, true).Transfer, "booked before, covered or not")
 	require.NoError(t, book.Resume(ctx, alice))
 
-	// Headroom that pays arrears covers nothing else.
-	packet(t, l, bob.ID(), alice.ID(), 50, 0)
-	next := accounts.Adjustment{Account: alice, Key: "next", Debit: units(21), Reason: 1}
+	// A debit within the headroom collects what is left.
+	packet(t, l, bob.ID(), alice.ID(), 80, 0)
+	next := accounts.Adjustment{Account: alice, Key: "next", Debit: units(81), Reason: 1}
 	_, err = book.Adjust(ctx, next)
 	var cover *accounts.CoverError
 	require.ErrorAs(t, err, &cover)
-	require.Equal(t, accounts.CoverError{Account: alice, Has: units(20), Wanted: units(21)}, *cover)
+	require.Equal(t, accounts.CoverError{Account: alice, Has: units(80), Wanted: units(81)}, *cover)
 	next.Debit = units(20)
 	adjust(t, book, next, false)
 	b = balance(t, book, alice)
-	require.Zero(t, b.Arrears, "it collects what was owed before, too")
-	require.Equal(t, units(100), b.Receivable)
+	require.Zero(t, b.Arrears)
+	require.Equal(t, units(30), b.Headroom)
+	require.Equal(t, units(70), b.Receivable)
 
-	// A packet overtakes a debit that was covered when it was looked at.
-	between := &interrupted{Ledger: l, do: func() { packet(t, l, alice.ID(), bob.ID(), 40, 0) }}
-	packet(t, l, bob.ID(), alice.ID(), 50, 0)
-	race := accounts.Adjustment{Account: alice, Key: "race", Debit: units(50), Reason: 1}
-	adjust(t, newBook(t, between), race, false)
+	// A packet overtakes a debit that was covered when it was looked at: the ledger refuses
+	// it, and then it is booked as arrears, since the key is free.
+	between := &interrupted{Ledger: l, do: func() { packet(t, l, alice.ID(), bob.ID(), 10, 0) }}
+	race := accounts.Adjustment{Account: alice, Key: "race", Debit: units(30), Reason: 1}
+	_, err = newBook(t, between).Adjust(ctx, race)
+	require.ErrorIs(t, err, accounts.ErrNotCovered)
+	race.BeyondHeadroom = true
+	adjust(t, book, race, false)
+	race.BeyondHeadroom = false
 	adjust(t, book, race, true)
 	b = balance(t, book, alice)
-	require.Equal(t, units(40), b.Arrears)
-	require.Equal(t, units(140), b.Receivable)
+	require.Equal(t, units(30), b.Arrears, "the round collects it")
+	require.Equal(t, units(20), b.Headroom)
 	ledgertest.RequireNothingHeld(t, l)
 }
 
@@ -209,9 +229,7 @@ func testDebitClosed(t *testing.T, l ledger.Ledger) {
 	closing := shut(t, l, book, alice)
 	debit := accounts.Adjustment{Account: alice, Key: "k", Debit: units(30), Reason: 1}
 	_, err := book.Adjust(ctx, debit)
-	var cover *accounts.CoverError
-	require.ErrorAs(t, err, &cover)
-	require.Zero(t, cover.Has)
+	require.ErrorIs(t, err, accounts.ErrClosed)
 	debit.BeyondHeadroom = true
 	adjust(t, book, debit, false)
 	require.Equal(t, units(30), balance(t, book, alice).Arrears)
@@ -269,6 +287,8 @@ func testDebitOlder(t *testing.T, l ledger.Ledger) {
 	old := accounts.Adjustment{Account: alice, Key: "old", Debit: units(40), Reason: 3}
 	require.Equal(t, row.ID, adjust(t, book, old, true).Transfer)
 	require.Equal(t, units(60), balance(t, book, alice).Payable)
+	old.BeyondHeadroom = true
+	adjust(t, book, old, true)
 	old.Debit = units(41)
 	_, err = book.Adjust(ctx, old)
 	require.ErrorIs(t, err, accounts.ErrKeyReused)

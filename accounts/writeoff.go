@@ -44,7 +44,7 @@ func (b *Book) WriteOff(ctx context.Context, w WriteOff) (Booking, error) {
 	request.May = func(ctx context.Context) error { return b.mayWriteOff(ctx, w.Account) }
 	booking, err := request.Book(ctx, b.ledger)
 	if err != nil {
-		return Booking{}, b.explainBooking("write off the arrears of", w.Account, err)
+		return Booking{}, b.explainBooking(ctx, "write off the arrears of", w.Account, w.Amount, err)
 	}
 	return b.writtenOff(ctx, &w, name.ID(booking.Attempt), booking)
 }
@@ -70,7 +70,11 @@ func (b *Book) mayWriteOff(ctx context.Context, account Account) error {
 	if err != nil {
 		return err
 	}
-	if balances[0].Arrears.SubFloor(balances[0].collectable()).IsZero() {
+	pays := balances[0].Headroom
+	if balances[0].Closed {
+		pays = ledger.Amount{}
+	}
+	if balances[0].Arrears.SubFloor(pays).IsZero() {
 		return ErrNoArrears
 	}
 	return nil

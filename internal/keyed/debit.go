@@ -24,11 +24,16 @@ func (n Name) collection(attempt uint64) ledger.ID {
 	return n.Namespace.Derive(n.Kind, chart.ID(n.Account), []byte(n.Key), chart.U64(attempt), chart.U64(1))
 }
 
-// Debit is the request for a debit of arrears, of which the peer account pays at once what it
-// can (chart.Collect). The ledger refuses the collection only if the peer account is closed;
-// then the debit is booked alone, which nothing refuses. The arrears account must exist.
+// Debit is the request for a debit of a peer, which also collects arrears (chart.Collect).
+//
+// It is either from the arrears account, which must exist: then nothing refuses it. The ledger
+// refuses the collection only if the peer account is closed, and the debit is booked alone
+// then. Or it is from the peer account: then the ledger refuses what the account does not
+// cover, and the key stays free. Both may be asked for under one key. Their chains have the
+// same ids, and each refusal burns one of them for both, so one of the two is booked, once.
 func (n Name) Debit(debit, collect ledger.Transfer) Request {
-	return Request{Fallback: true, Build: func(attempt uint64) []ledger.Transfer {
+	fromArrears := debit.DebitAccountID == collect.CreditAccountID
+	return Request{Fallback: fromArrears, Build: func(attempt uint64) []ledger.Transfer {
 		debit.ID, collect.ID = n.ID(attempt), n.collection(attempt)
 		if attempt > 0 {
 			return []ledger.Transfer{debit}

@@ -6,6 +6,9 @@
 // states. Three things differ afterwards: rows have the flag imported, holds have no
 // timeout, since imported ones may not have any, and a hold that had expired is voided by a
 // row of its own, at the time when it expired or as soon after it as there is one free.
+//
+// Which ids the old ledger has burnt, by refusing them, no ledger tells. Those that keep the
+// books right are burnt again: see burnAgain.
 package migrate
 
 import (
@@ -33,7 +36,7 @@ var (
 
 // Progress is how far a migration is.
 type Progress struct {
-	What string // "accounts", "transfers", "waiting for holds" or "comparing"
+	What string // "accounts", "transfers", "waiting for holds", "burnt ids" or "comparing"
 	Done int    // of them
 }
 
@@ -43,6 +46,7 @@ type Result struct {
 	Transfers int `json:"transfers"`
 	Expired   int `json:"expired_holds"` // of the transfers' holds, those that are voided by a row of ours
 	Already   int `json:"already"`       // of all rows, those that an earlier run had copied
+	Burnt     int `json:"burnt_ids"`     // ids that the old ledger refused for ever, and the new one now does, too
 }
 
 // settled is how old the newest row must be. TigerBeetle 0.17.9 ends at an imported time that
@@ -81,7 +85,7 @@ func Run(ctx context.Context, from, to ledger.Ledger, batch int, progress func(P
 }
 
 func (m *migration) run() (Result, error) {
-	for _, step := range []func() error{m.copyAccounts, m.copyTransfers, m.compare} {
+	for _, step := range []func() error{m.copyAccounts, m.copyTransfers, m.burnAgain, m.compare} {
 		if err := step(); err != nil {
 			return m.result, err
 		}

@@ -236,5 +236,5 @@ func ExampleRun() {
 	from, to := embedded.New(), embedded.New()
 	result, err := Run(context.Background(), from, to, ledger.BatchMax, nil)
 	fmt.Println(result, err)
-	// Output: {0 0 0 0} migrate: the old ledger is empty
+	// Output: {0 0 0 0 0} migrate: the old ledger is empty
 }
