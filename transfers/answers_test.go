@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/transfers"
 )
@@ -189,15 +190,15 @@ func TestForwardFromAnUnknownSender(t *testing.T) {
 		require.Equal(t, i > 0, got.Outcome == ledger.OutcomeAlreadyApplied)
 	}
 	require.Equal(t, int64(10), f.position(t, f.bob))
-	require.Equal(t, int64(10), f.suspense(t))
+	require.Equal(t, int64(10), f.arrears(t, carol))
 	f.end(t)
 }
 
 // openAccount opens the account again that closeAccount has closed.
-func (f *fixture) openAccount(t *testing.T) {
+func (f *fixture) openAccount(t *testing.T, a accounts.Account) {
 	t.Helper()
 	results, err := f.embedded.CreateTransfers(t.Context(), []ledger.Transfer{{
-		ID: ledger.NewID(2, 42), PendingID: ledger.NewID(1, 42), Flags: ledger.TransferVoidPending,
+		ID: ledger.NewID(a.ID().Lo, 43), PendingID: ledger.NewID(a.ID().Lo, 42), Flags: ledger.TransferVoidPending,
 	}})
 	require.NoError(t, err)
 	require.Equal(t, ledger.TransferCreated, results[0].Status)
@@ -214,7 +215,7 @@ func TestSpentFulfill(t *testing.T) {
 		_, err = f.recorder.Fulfill(t.Context(), held.Packet)
 		require.ErrorIs(t, err, transfers.ErrAccountClosed)
 	}
-	f.openAccount(t)
+	f.openAccount(t, f.bob)
 	_, err = f.recorder.Fulfill(t.Context(), held.Packet)
 	require.ErrorIs(t, err, ledger.ErrIDSpent)
 	w.pass(time.Hour)
@@ -237,7 +238,7 @@ func TestRefusedFulfillIsNotReplayed(t *testing.T) {
 	_, err = r.Fulfill(t.Context(), held.Packet)
 	require.ErrorIs(t, err, transfers.ErrAccountClosed)
 	killed := readFiles(t, folder).write(t)
-	f.openAccount(t)
+	f.openAccount(t, f.bob)
 	w.pass(time.Hour)
 	_, err = f.recorder.Forward(t.Context(), f.packet(100, 90))
 	require.NoError(t, err)

@@ -21,6 +21,7 @@ type batch struct {
 	resolving map[ledger.ID]struct{} // packets that it resolves
 	transfers []ledger.Transfer      // of the request
 	encoded   bool                   // transfers are those of all of todo
+	corrects  bool                   // there are corrections in todo
 	expiry    time.Time              // the first of its prepares'; zero if none has any
 	oldest    time.Duration          // when the first of its operations came
 	sent      time.Time              // when the request was sent first
@@ -74,7 +75,8 @@ func (ln *lane) blank() *batch {
 	ln.spare = ln.spare[:n-1]
 	clear(b.resolving)
 	b.todo, b.done, b.marks, b.transfers = b.todo[:0], b.done[:0], b.marks[:0], b.transfers[:0]
-	b.encoded, b.expiry, b.oldest, b.report = true, time.Time{}, math.MaxInt64, Batch{Lane: ln.number}
+	b.encoded, b.corrects, b.expiry, b.oldest = true, false, time.Time{}, math.MaxInt64
+	b.report = Batch{Lane: ln.number}
 	return b
 }
 
@@ -132,7 +134,7 @@ func (ln *lane) resolve(ctx context.Context, b *batch) {
 		if n == 0 {
 			n, b.sent = b.request(ln.limit), time.Now()
 		}
-		answers, err := ln.ask(ctx, b)
+		answers, err := ln.ask(ctx, b, n)
 		again = 0
 		switch {
 		case err == nil:
@@ -168,8 +170,14 @@ func (b *batch) request(limit int) int {
 	return b.encode(limit)
 }
 
-// ask sends the request once.
-func (ln *lane) ask(ctx context.Context, b *batch) ([]ledger.CreateTransferResult, error) {
+// ask sends the request, of the first n operations, once. It sends nothing while an arrears
+// account that the request debits may be missing.
+func (ln *lane) ask(ctx context.Context, b *batch, n int) ([]ledger.CreateTransferResult, error) {
+	if b.corrects {
+		if err := ln.recorder.arrears.ensure(ctx, senders(b.todo[:n])); err != nil {
+			return nil, err
+		}
+	}
 	b.report.Requests++
 	b.report.Transfers += len(b.transfers)
 	answers, err := ln.ledger.CreateTransfers(ctx, b.transfers)
@@ -242,6 +250,7 @@ func (b *batch) deliver(n int, answers []ledger.CreateTransferResult) {
 		size := o.size()
 		if o.read(answers[:size], waited) {
 			again = append(again, o)
+			b.corrects = b.corrects || o.corrects()
 		} else {
 			b.done = append(b.done, o)
 		}

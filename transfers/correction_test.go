@@ -44,12 +44,21 @@ func newLateFixture(t *testing.T, cfg transfers.Config) (*fixture, *watch) {
 	return newFixture(t, cfg, nil, embedded.WithClock(w.Now)), w
 }
 
-// suspense is how much more was booked from the suspense account of USD than into
-// it.
+// suspense is what waits in the suspense account of USD.
 func (f *fixture) suspense(t *testing.T) int64 {
 	t.Helper()
 	ids, _ := f.book.AssetIDs(usd.Ledger)
 	found, err := f.embedded.LookupAccounts(t.Context(), []ledger.ID{ids.Suspense})
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	return int64(uint128.Uint128(found[0].CreditsPosted).Lo) - int64(uint128.Uint128(found[0].DebitsPosted).Lo)
+}
+
+// arrears is what a peer owes beyond what its account could be charged, of its own arrears
+// account, since a peer that nobody provisioned has no balance.
+func (f *fixture) arrears(t *testing.T, a accounts.Account) int64 {
+	t.Helper()
+	found, err := f.embedded.LookupAccounts(t.Context(), []ledger.ID{f.book.PeerIDs(a).Arrears})
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	return int64(uint128.Uint128(found[0].DebitsPosted).Lo) - int64(uint128.Uint128(found[0].CreditsPosted).Lo)
@@ -78,7 +87,7 @@ func TestLateFulfillIsBooked(t *testing.T) {
 	require.NotZero(t, got.Timestamp)
 	require.Equal(t, int64(-100), f.position(t, f.alice))
 	require.Equal(t, int64(90), f.position(t, f.bob))
-	require.Zero(t, f.suspense(t), "the sender's line covers it all")
+	require.Zero(t, f.arrears(t, f.alice), "the sender's line covers it all")
 
 	again, err := f.recorder.Fulfill(t.Context(), got.Packet)
 	require.NoError(t, err)
@@ -90,14 +99,20 @@ func TestLateFulfillIsBooked(t *testing.T) {
 		UserData128: uint128.Uint128(got.Packet.ID), Code: chart.CodeCorrection, Limit: 10,
 	})
 	require.NoError(t, err)
-	require.Len(t, rows, 3, "two legs, and what the sender is charged")
-	require.Equal(t, uint64(0xf4), rows[2].ID.Lo&0xff, "leg 15 of phase 4")
+	require.Len(t, rows, 2, "two legs")
+	rows, err = f.embedded.QueryTransfers(t.Context(), ledger.QueryFilter{
+		UserData128: uint128.Uint128(got.Packet.ID), Code: chart.CodeCollection, Limit: 10,
+	})
+	require.NoError(t, err)
+	require.Len(t, rows, 1, "and what the sender is charged")
+	require.Equal(t, uint64(0xf4), rows[0].ID.Lo&0xff, "leg 15 of phase 4")
+	require.Equal(t, units(100), rows[0].Amount)
 	f.end(t)
 	require.Equal(t, []transfers.Result{got, again}, late)
 }
 
 // The sender has used its line up meanwhile: the receiver is paid in full, the
-// sender is charged what its line allows, and the rest is in suspense.
+// sender is charged what its line allows, and owes the rest as arrears.
 func TestLateFulfillBeyondTheLine(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{})
@@ -113,9 +128,10 @@ func TestLateFulfillBeyondTheLine(t *testing.T) {
 	got, err := f.recorder.Fulfill(t.Context(), held.Packet)
 	require.NoError(t, err)
 	require.True(t, got.Late)
-	require.Equal(t, int64(-1000), f.position(t, f.alice), "the line is never exceeded")
+	require.Equal(t, int64(-1060), f.position(t, f.alice), "line and arrears")
 	require.Equal(t, int64(1050), f.position(t, f.bob))
-	require.Equal(t, int64(60), f.suspense(t))
+	require.Equal(t, int64(60), f.arrears(t, f.alice))
+	require.Zero(t, f.suspense(t))
 	f.end(t)
 }
 
@@ -125,9 +141,9 @@ func TestForwardBeyondTheLine(t *testing.T) {
 	got, err := f.recorder.Forward(t.Context(), f.packet(1100, 1000))
 	require.NoError(t, err)
 	require.True(t, got.Late)
-	require.Equal(t, int64(-1000), f.position(t, f.alice))
+	require.Equal(t, int64(-1100), f.position(t, f.alice))
 	require.Equal(t, int64(1000), f.position(t, f.bob))
-	require.Equal(t, int64(100), f.suspense(t))
+	require.Equal(t, int64(100), f.arrears(t, f.alice))
 	again, err := f.recorder.Forward(t.Context(), got.Packet)
 	require.NoError(t, err)
 	require.Equal(t, ledger.OutcomeAlreadyApplied, again.Outcome)
@@ -141,7 +157,7 @@ func (f *fixture) closeAccount(t *testing.T, a accounts.Account) {
 	t.Helper()
 	ids, _ := f.book.AssetIDs(a.Ledger())
 	results, err := f.embedded.CreateTransfers(t.Context(), []ledger.Transfer{{
-		ID: ledger.NewID(1, 42), DebitAccountID: a.ID(), CreditAccountID: ids.Control, Ledger: a.Ledger(), Code: 42,
+		ID: ledger.NewID(a.ID().Lo, 42), DebitAccountID: a.ID(), CreditAccountID: ids.Control, Ledger: a.Ledger(), Code: 42,
 		Flags: ledger.TransferPending | ledger.TransferClosingDebit,
 	}})
 	require.NoError(t, err)
@@ -170,30 +186,35 @@ func TestLateFulfillOfAClosedSender(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, got.Outcome)
 	}
-	require.Zero(t, f.position(t, f.alice))
+	require.Equal(t, int64(-110), f.position(t, f.alice))
 	require.Equal(t, int64(100), f.position(t, f.bob))
-	require.Equal(t, int64(110), f.suspense(t))
+	require.Equal(t, int64(110), f.arrears(t, f.alice))
 	require.NoError(t, f.recorder.Close(t.Context()))
 	ledgertest.RequireConserved(t, f.embedded)
 }
 
-// The receiver's account is closed: that is said, and nothing is booked.
-func TestLateFulfillForAClosedReceiver(t *testing.T) {
+// A forward beyond the line to a closed receiver: that is said, and nothing is booked.
+func TestForwardBeyondTheLineToAClosedReceiver(t *testing.T) {
 	t.Parallel()
-	f, w := newLateFixture(t, transfers.Config{})
-	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
-	require.NoError(t, err)
-	w.pass(time.Hour)
+	f, _ := newLateFixture(t, transfers.Config{})
 	f.closeAccount(t, f.bob)
-	_, err = f.recorder.Fulfill(t.Context(), held.Packet)
-	require.ErrorIs(t, err, transfers.ErrAccountClosed)
-	var why *transfers.RefusedError
-	require.ErrorAs(t, err, &why)
-	require.Equal(t, uint64(4), why.Transfer.ID.Lo&0xff, "the correction's first leg")
-	require.Zero(t, f.position(t, f.alice))
-	require.Zero(t, f.suspense(t))
-	require.NoError(t, f.recorder.Close(t.Context()))
-	ledgertest.RequireConserved(t, f.embedded)
+	p := f.packet(1100, 1000)
+	p.ID = ledger.NewID(1<<8, 9)
+	for range 3 {
+		_, err := f.recorder.Forward(t.Context(), p)
+		require.Error(t, err)
+		require.Zero(t, f.position(t, f.alice))
+		require.Zero(t, f.suspense(t))
+	}
+	f.openAccount(t, f.bob)
+	_, err := f.recorder.Forward(t.Context(), p)
+	require.ErrorIs(t, err, ledger.ErrIDSpent)
+	p.ID = ledger.NewID(2<<8, 9)
+	got, err := f.recorder.Forward(t.Context(), p)
+	require.NoError(t, err)
+	require.True(t, got.Late)
+	require.Equal(t, int64(100), f.arrears(t, f.alice))
+	f.end(t)
 }
 
 // Late fulfills of every shape of packet end as those in time do, while the
@@ -275,7 +296,7 @@ func TestLateFulfillOfTwoRecorders(t *testing.T) {
 	require.NoError(t, other.Close(t.Context()))
 	require.Equal(t, int64(-200), f.position(t, f.alice))
 	require.Equal(t, int64(180), f.position(t, f.bob))
-	require.Zero(t, f.suspense(t))
+	require.Zero(t, f.arrears(t, f.alice))
 	f.end(t)
 }
 
@@ -301,9 +322,9 @@ func TestCorrectionsOfAFullBatch(t *testing.T) {
 		}
 	}
 	require.Equal(t, 400, late, "the line is 1000")
-	require.Equal(t, int64(-1000), f.position(t, f.alice))
+	require.Equal(t, int64(-5000), f.position(t, f.alice))
 	require.Equal(t, int64(5000), f.position(t, f.bob))
-	require.Equal(t, int64(4000), f.suspense(t))
+	require.Equal(t, int64(4000), f.arrears(t, f.alice))
 	f.end(t)
 	operations := 0
 	for _, b := range batches {

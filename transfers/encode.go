@@ -6,7 +6,6 @@ import (
 
 	"lukechampine.com/uint128"
 
-	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -52,33 +51,6 @@ func (o *operation) appendLeg(dst []ledger.Transfer, l *leg) []ledger.Transfer {
 	case KindReject:
 		t.Flags |= ledger.TransferVoidPending
 		t.PendingID = transferID(o.packet.ID, l.number, phaseHold)
-	}
-	return dst
-}
-
-// appendCorrection appends a chain that no credit line can refuse: suspense pays
-// in the sender's place, and collects from the sender, last, as much as its line
-// allows.
-func (o *operation) appendCorrection(dst []ledger.Transfer, legs []leg) []ledger.Transfer {
-	sender, suspense := o.packet.From, o.from.ids.Suspense
-	charged := uint64(0)
-	add := func(l leg, flags ledger.TransferFlags) {
-		dst = append(dst, ledger.Transfer{
-			ID: transferID(o.packet.ID, l.number, o.phase), DebitAccountID: l.debit, CreditAccountID: l.credit,
-			Amount: ledger.NewAmount(l.amount), Ledger: l.ledger, Code: chart.CodeCorrection,
-			Flags: ledger.TransferLinked | flags,
-		})
-		describe(&dst[len(dst)-1], &o.packet)
-	}
-	for _, l := range legs {
-		if l.debit == sender.ID() && !sender.Own() {
-			charged += l.amount
-			l.debit = suspense
-		}
-		add(l, 0)
-	}
-	if o.collects() {
-		add(leg{sender.ID(), suspense, charged, sender.Ledger(), chart.CodeCorrection, legCollect}, ledger.TransferBalancingDebit)
 	}
 	return dst
 }

@@ -64,9 +64,9 @@ const (
 	phaseVoid   phase = 2
 	phaseSingle phase = 3
 
-	// What came too late, or was too much for the sender's line, is booked with
-	// suspense in the sender's place. Under the first of these the sender is
-	// charged in the same chain; under the second it is not, since it cannot be.
+	// What came too late, or was too much for the sender's line: see correction.go. Under
+	// the first of these the sender is charged in the same chain; under the second it is
+	// not, since it cannot be.
 	phaseCorrection    phase = 4
 	phaseWithoutSender phase = 5
 
@@ -76,6 +76,14 @@ const (
 	phasePostLast  phase = 9
 	phaseVoidAgain phase = 10
 	phaseVoidLast  phase = 13
+
+	// Corrections for a receiver that is closed, with and without charging the sender.
+	phaseWithoutReceiver phase = 14
+	phaseWithoutBoth     phase = 15
+
+	// asOlder is added to the phase of a correction that is asked for as versions before
+	// arrears had sent it. It is not part of an id.
+	asOlder phase = 1 << legShift
 )
 
 // phaseOf is the phase that an operation is sent under first.
@@ -100,6 +108,6 @@ func (ph phase) again() phase {
 
 // transferID is the id of one leg's transfer in one phase.
 func transferID(packet ledger.ID, leg uint8, ph phase) ledger.ID {
-	packet.Lo |= uint64(leg)<<legShift | uint64(ph)
+	packet.Lo |= uint64(leg)<<legShift | uint64(ph&^asOlder)
 	return packet
 }

@@ -25,6 +25,7 @@ const maxLegs = 3
 type assetOf struct {
 	ids       accounts.AssetIDs
 	allowLoss bool
+	book      *accounts.Book // for the arrears accounts of peers in it
 }
 
 // appendLegs appends the legs of a packet whose two assets are from and to. Legs

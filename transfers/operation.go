@@ -43,15 +43,6 @@ func (o *operation) actual() Kind {
 	return o.kind
 }
 
-// corrects reports whether it is sent as a correction of what came too late.
-func (o *operation) corrects() bool {
-	return o.phase == phaseCorrection || o.phase == phaseWithoutSender
-}
-
-// collects reports whether a correction collects from the sender what it has put
-// into suspense. We do not collect from ourselves.
-func (o *operation) collects() bool { return o.phase == phaseCorrection && !o.packet.From.Own() }
-
 // size is how many transfers it sends.
 func (o *operation) size() int {
 	if o.collects() {

@@ -25,6 +25,7 @@ type Recorder struct {
 	lanes   []*lane
 	backlog *backlog
 	gate    *gate
+	arrears *ensured
 	journal *journal // nil if there is none
 	slots   slots
 	calls   calls
@@ -51,12 +52,13 @@ func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, e
 		cfg: cfg, assets: make(map[uint32]*assetOf), drained: make(chan struct{}),
 		backlog: newBacklog(cfg.Backlog, cfg.BacklogLow, cfg.Events.Backlog),
 		gate:    newGate(book, cfg.Events.Look),
+		arrears: newEnsured(book),
 	}
 	//nolint:forbidigo // a recorder's requests serve many callers, and end with Close and with no caller's context
 	r.life, r.end = context.WithCancelCause(context.Background())
 	for _, a := range book.Assets() {
 		ids, _ := book.AssetIDs(a.Ledger)
-		r.assets[a.Ledger] = &assetOf{ids: ids, allowLoss: a.AllowLoss}
+		r.assets[a.Ledger] = &assetOf{ids: ids, allowLoss: a.AllowLoss, book: book}
 	}
 	for i := range cfg.Lanes {
 		r.lanes = append(r.lanes, newLane(i, l, r))
@@ -95,7 +97,7 @@ func (r *Recorder) Prepare(ctx context.Context, p Packet) (Result, error) {
 
 // Fulfill posts what a prepare holds and waits for the ledger's answer; p is the
 // packet as it was prepared, with all its amounts. If the hold has expired a
-// correction books it (Result.Late). See Record. Give it a context that outlives the
+// correction books it (Result.Late), also if a peer's account was closed since. See Record. Give it a context that outlives the
 // sender's: the money is owed from the moment that the fulfillment is known.
 func (r *Recorder) Fulfill(ctx context.Context, p Packet) (Result, error) {
 	return r.Record(ctx, Fulfill(p))

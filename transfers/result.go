@@ -19,9 +19,9 @@ type Result struct {
 	Outcome ledger.Outcome
 	// Late says that the packet was booked by a correction, now or before: its hold had
 	// expired before the fulfill, or the sender's line did not cover a forward. The
-	// receiver has what it is owed. The sender was charged as much as its line
-	// allowed; what is missing of In, if anything, is in the asset's suspense
-	// account.
+	// sender was charged as much as its line allowed; what is missing of In, if anything,
+	// it owes as arrears (accounts.Balance.Arrears). The receiver has what it is owed; if
+	// its account was closed since the hold expired, that waits in the asset's suspense account.
 	Late bool
 	// Timestamp is the ledger's, of the transfer that this operation made for the
 	// packet's first leg, in nanoseconds since the Unix epoch. 0 if there is none:
@@ -63,14 +63,12 @@ func (o *operation) read(answers []ledger.CreateTransferResult, waited time.Dura
 func (o *operation) nextPhase(chain ledger.Chain) phase {
 	burnt := chain.Status == ledger.TransferIDAlreadyFailed
 	switch kind := o.actual(); {
-	case chain.Outcome.Done() || chain.Conflict():
+	case chain.Outcome.Done():
 		return o.phase
 	case o.corrects():
-		// On without the sender only if leg 15 can never be applied under its
-		// id: else two recorders could book the packet in both ways.
-		if o.collects() && chain.Breaker == int(o.count) && (burnt || noSender(chain.Status)) {
-			return phaseWithoutSender
-		}
+		return o.nextCorrection(chain)
+	case chain.Conflict():
+		return o.phase
 	case kind == KindForward && o.phase == phaseSingle:
 		if burnt || noSender(chain.Status) || chain.Status == ledger.TransferExceedsCredits {
 			return phaseCorrection

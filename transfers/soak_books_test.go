@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"lukechampine.com/uint128"
 
+	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 	"github.com/peerledger/peerledger/transfers"
@@ -26,6 +27,11 @@ func (s *soak) finish() {
 				a.ID, a.Code, a.Ledger, a.DebitsPosted, a.CreditsPosted, want.debits, want.credits)
 		}
 	}
+	for _, a := range found {
+		if a.Code == chart.CodeArrears && a.DebitsPosted.Less(a.CreditsPosted) {
+			s.fail("arrears account %v: %v collected of %v", a.ID, a.CreditsPosted, a.DebitsPosted)
+		}
+	}
 	ledgertest.RequireNothingHeld(s.t, s.clean)
 	for i := range s.checked {
 		s.checkRows(&s.checked[i])
@@ -44,7 +50,7 @@ func (s *soak) awaitHolds() []ledger.Account {
 	s.t.Helper()
 	var ids []ledger.ID
 	for _, peer := range s.peers {
-		ids = append(ids, peer.ID())
+		ids = append(ids, peer.ID(), s.book.PeerIDs(peer).Arrears)
 	}
 	for _, own := range s.own {
 		ids = append(ids, own.Liquidity, own.Revenue, own.Dust, own.Suspense)

@@ -1,8 +1,6 @@
 package transfers_test
 
 import (
-	"fmt"
-
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/transfers"
@@ -11,8 +9,9 @@ import (
 // model is what ought to be posted in each account, by what was acknowledged. It knows
 // the table of the package comment, and none of the code.
 type model struct {
-	own    map[uint32]accounts.AssetIDs
-	posted map[ledger.ID]*side
+	own     map[uint32]accounts.AssetIDs
+	arrears func(accounts.Account) ledger.ID
+	posted  map[ledger.ID]*side
 }
 
 // side is what is posted in one account.
@@ -25,8 +24,9 @@ type movement struct {
 	leg           uint64
 }
 
-func newModel(own map[uint32]accounts.AssetIDs) *model {
-	return &model{own: own, posted: make(map[ledger.ID]*side)}
+func newModel(own map[uint32]accounts.AssetIDs, book *accounts.Book) *model {
+	arrears := func(a accounts.Account) ledger.ID { return book.PeerIDs(a).Arrears }
+	return &model{own: own, arrears: arrears, posted: make(map[ledger.ID]*side)}
 }
 
 func (m *model) of(account ledger.ID) *side {
@@ -84,23 +84,19 @@ func (m *model) book(p *transfers.Packet) {
 	}
 }
 
-// bookLate books one that was acknowledged as late, whose sender was charged so much.
-func (m *model) bookLate(p *transfers.Packet, collected uint64) error {
-	all, owed := m.movements(p)
-	suspense := m.own[p.From.Ledger()].Suspense
-	if collected > owed {
-		return fmt.Errorf("the sender was charged %d for a packet of %d", collected, owed)
-	}
+// bookLate books one that was acknowledged as late, with which so much was collected of
+// what its sender owes: of this packet, and of those before it.
+func (m *model) bookLate(p *transfers.Packet, collected uint64) {
+	all, _ := m.movements(p)
 	for _, one := range all {
 		if one.debit == p.From.ID() && !p.From.Own() {
-			one.debit = suspense
+			one.debit = m.arrears(p.From)
 		}
 		m.move(one.debit, one.credit, one.amount)
 	}
 	if !p.From.Own() {
-		m.move(p.From.ID(), suspense, collected)
+		m.move(p.From.ID(), m.arrears(p.From), collected)
 	}
-	return nil
 }
 
 // add adds what another one has booked.

@@ -24,13 +24,13 @@ func (s *soak) run(weather func(storm context.Context)) {
 	all := make([]*worker, workers)
 	var working, helping, clerking, collecting sync.WaitGroup
 	for i := range all {
-		w := &worker{soak: s, random: rand.New(rand.NewPCG(s.seed, uint64(i)+100)), model: newModel(s.own), counts: make(counts)}
+		w := &worker{soak: s, random: rand.New(rand.NewPCG(s.seed, uint64(i)+100)), model: newModel(s.own, s.book), counts: make(counts)}
 		all[i] = w
 		working.Go(func() { w.run(s.life, storm) })
 	}
-	scribe := &clerk{soak: s, model: newModel(s.own), asked: make(counts)}
+	scribe := &clerk{soak: s, model: newModel(s.own, s.book), asked: make(counts)}
 	clerking.Go(func() { scribe.run(s.life) })
-	reader := &collector{soak: s, model: newModel(s.own)}
+	reader := &collector{soak: s, model: newModel(s.own, s.book)}
 	collecting.Go(func() { reader.run(s.life) })
 	helping.Go(func() { s.reopen(storm) })
 	helping.Go(func() { s.measure(storm) })
@@ -51,7 +51,7 @@ func (s *soak) run(weather func(storm context.Context)) {
 	close(s.lates)
 	collecting.Wait()
 
-	s.total = newModel(s.own)
+	s.total = newModel(s.own, s.book)
 	for _, w := range all {
 		s.total.add(w.model)
 		s.told.add(w.counts)

@@ -1,0 +1,277 @@
+package transfers
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+)
+
+// race is some recorders that book one packet too late, request by request, while its
+// peers are closed and opened in between.
+type race struct {
+	t      *testing.T
+	ledger *embedded.Ledger
+	book   *accounts.Book
+	assets map[uint32]*assetOf
+	kind   Kind
+	packet Packet
+	runs   []*operation // of each recorder; nil if it has an answer
+	closed map[accounts.Account]ledger.ID
+	ids    uint64
+}
+
+// raceShapes are the packets, from alice to bob unless they say otherwise.
+func raceShapes(alice, bob, bobEUR, us accounts.Account) map[string]Packet {
+	return map[string]Packet{
+		"no fee":     {From: alice, To: bob, In: 100, Out: 100},
+		"fee":        {From: alice, To: bob, In: 100, Out: 90},
+		"conversion": {From: alice, To: bobEUR, In: 100, Out: 7, Dust: 3},
+		"back":       {From: alice, To: alice, In: 100, Out: 90},
+		"loss":       {From: alice, To: bob, In: 100, Out: 130},
+		"from us":    {From: us, To: bob, In: 100, Out: 90},
+		"to us":      {From: alice, To: us, In: 100, Out: 90},
+	}
+}
+
+// newRace prepares a packet whose hold then expires, or which was never held.
+func newRace(t *testing.T, random *rand.Rand, shape string, kind Kind) *race {
+	t.Helper()
+	now := time.Unix(1_800_000_000, 0)
+	r := &race{
+		t: t, kind: kind, assets: make(map[uint32]*assetOf), closed: make(map[accounts.Account]ledger.ID), ids: 1 << 20,
+		ledger: embedded.New(embedded.WithClock(func() time.Time { return now })),
+	}
+	usd, eur := accounts.Asset{Code: "USD", Ledger: 1, AllowLoss: true}, accounts.Asset{Code: "EUR", Ledger: 2}
+	var err error
+	r.book, err = accounts.NewBook(r.ledger, accounts.Config{Assets: []accounts.Asset{usd, eur}})
+	require.NoError(t, err)
+	// The line covers all, a part, or nothing of the packet.
+	line := ledger.NewAmount(1000)
+	peers, err := r.book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd, CreditLine: line},
+		accounts.Peer{ID: "bob", Asset: usd}, accounts.Peer{ID: "bob", Asset: eur})
+	require.NoError(t, err)
+	us, err := r.book.Own(usd)
+	require.NoError(t, err)
+	for _, a := range r.book.Assets() {
+		ids, _ := r.book.AssetIDs(a.Ledger)
+		r.assets[a.Ledger] = &assetOf{ids: ids, allowLoss: a.AllowLoss, book: r.book}
+	}
+	r.packet = raceShapes(peers[0], peers[1], peers[2], us)[shape]
+	r.packet.ID, r.packet.Hold = ledger.NewID(1<<8, 7), time.Minute
+	if kind == KindFulfill {
+		r.finish(r.operation(KindPrepare))
+		now = now.Add(time.Hour)
+		require.NoError(t, r.book.EnsureArrears(t.Context(), peers[0])) // a request, so that holds expire
+	}
+	if random.IntN(2) == 0 && !r.packet.From.Own() {
+		spend := ledger.Transfer{
+			ID: r.id(), DebitAccountID: peers[0].ID(), CreditAccountID: r.assets[1].ids.Revenue,
+			Amount: ledger.NewAmount(900 + 50*random.Uint64N(3)), Ledger: 1, Code: chart.CodePacket,
+		}
+		r.create(spend)
+	}
+	return r
+}
+
+func (r *race) id() ledger.ID { r.ids++; return ledger.NewID(r.ids, 0) }
+
+func (r *race) create(t ledger.Transfer) {
+	results, err := r.ledger.CreateTransfers(r.t.Context(), []ledger.Transfer{t})
+	require.NoError(r.t, err)
+	require.Equal(r.t, ledger.TransferCreated, results[0].Status)
+}
+
+func (r *race) operation(kind Kind) *operation {
+	o := &operation{
+		slot: new(slot), kind: kind, phase: phaseOf(kind), packet: r.packet,
+		from: r.assets[r.packet.From.Ledger()], to: r.assets[r.packet.To.Ledger()],
+	}
+	o.count = uint8(len(o.appendLegs(nil)))
+	return o
+}
+
+// request sends what a recorder has to send. It reports whether there is an answer.
+func (r *race) request(o *operation) (answered bool) {
+	results, err := r.ledger.CreateTransfers(r.t.Context(), o.appendTransfers(nil))
+	require.NoError(r.t, err)
+	return !o.read(results, 0)
+}
+
+func (r *race) finish(o *operation) {
+	for !r.request(o) {
+		require.Less(r.t, o.phase, asOlder, "no older version is here")
+	}
+	require.NoError(r.t, o.slot.err)
+}
+
+// toggle closes or opens a peer's account.
+func (r *race) toggle(a accounts.Account) {
+	if a.Own() {
+		return
+	}
+	if closing, closed := r.closed[a]; closed {
+		delete(r.closed, a)
+		r.create(ledger.Transfer{ID: r.id(), PendingID: closing, Flags: ledger.TransferVoidPending})
+		return
+	}
+	r.closed[a] = r.id()
+	r.create(ledger.Transfer{
+		ID: r.closed[a], DebitAccountID: a.ID(), CreditAccountID: r.assets[a.Ledger()].ids.Control, Ledger: a.Ledger(),
+		Code: chart.CodeClose, Flags: ledger.TransferPending | ledger.TransferClosingDebit,
+	})
+}
+
+// step does one of the things that can happen next.
+func (r *race) step(random *rand.Rand) {
+	i := random.IntN(len(r.runs))
+	switch random.IntN(6) {
+	case 0:
+		r.toggle(r.packet.From)
+	case 1:
+		r.toggle(r.packet.To)
+	case 2: // it crashes, and the next one begins again
+		r.runs[i] = r.operation(r.kind)
+	case 3: // the answer gets lost
+		if o := r.runs[i]; o != nil {
+			_, err := r.ledger.CreateTransfers(r.t.Context(), o.appendTransfers(nil))
+			require.NoError(r.t, err)
+		}
+	default:
+		if o := r.runs[i]; o != nil && r.request(o) {
+			if r.kind == KindFulfill {
+				require.NoError(r.t, o.slot.err, "a late fulfill is never refused")
+			}
+			r.runs[i] = nil
+		}
+	}
+}
+
+// phases are how many rows of the packet there are under each phase, but the hold's.
+func (r *race) phases() map[phase]int {
+	rows, err := r.ledger.QueryTransfers(r.t.Context(), ledger.QueryFilter{UserData128: uint128.Uint128(r.packet.ID), Limit: 100})
+	require.NoError(r.t, err)
+	all := make(map[phase]int)
+	for _, row := range rows {
+		if ph := phase(row.ID.Lo & 15); ph != phaseHold {
+			all[ph]++
+		}
+	}
+	return all
+}
+
+// net is credits less debits over accounts.
+func (r *race) net(ids ...ledger.ID) (total int64) {
+	found, err := r.ledger.LookupAccounts(r.t.Context(), ids)
+	require.NoError(r.t, err)
+	require.Len(r.t, found, len(ids))
+	for _, a := range found {
+		total += int64(a.CreditsPosted.Lo) - int64(a.DebitsPosted.Lo)
+	}
+	return total
+}
+
+// raceOf is a race of a random program.
+func raceOf(t *testing.T, random *rand.Rand, shape string, kind Kind) {
+	t.Helper()
+	r := newRace(t, random, shape, kind)
+	p := &r.packet
+	charged, paid := int64(p.In), int64(p.Out)
+	sender, receiver := []ledger.ID{p.From.ID()}, []ledger.ID{p.To.ID(), r.assets[p.To.Ledger()].ids.Suspense}
+	if !p.From.Own() {
+		sender = append(sender, r.book.PeerIDs(p.From).Arrears)
+	}
+	if p.From == p.To {
+		sender, receiver = append(sender, receiver[1]), nil
+		charged -= paid
+	}
+	before, beforeReceiver := r.net(sender...), r.net(receiver...)
+	r.runs = []*operation{r.operation(kind), r.operation(kind), r.operation(kind)}
+	for range random.IntN(40) {
+		r.step(random)
+		require.LessOrEqual(t, len(r.phases()), 1, "phases %v", slices.Sorted(maps.Keys(r.phases())))
+	}
+	for i := range r.runs { // whoever is not through begins again, and is now
+		o := r.operation(kind)
+		for !r.request(o) {
+		}
+		require.Equal(t, len(r.phases()) > 0, o.slot.outcome.Done(), "recorder %d: %v", i, o.slot.err)
+		if kind == KindFulfill {
+			require.NoError(t, o.slot.err, "recorder %d", i)
+			require.True(t, o.slot.late)
+		}
+	}
+	booked := r.phases()
+	require.LessOrEqual(t, len(booked), 1, "phases %v", booked)
+	if len(booked) == 0 {
+		require.Equal(t, KindForward, kind)
+		charged, paid = 0, 0
+	}
+	if !p.From.Own() {
+		require.Equal(t, before-charged, r.net(sender...), "the sender, its arrears too")
+	}
+	if len(receiver) > 0 && !p.To.Own() {
+		require.Equal(t, beforeReceiver+paid, r.net(receiver...), "the receiver, with what waits in suspense")
+	}
+	waits := booked[phaseWithoutReceiver]+booked[phaseWithoutBoth] > 0
+	require.Equal(t, waits, r.net(r.assets[p.To.Ledger()].ids.Suspense) > 0)
+	r.requireReleasable(waits)
+	for ph, rows := range booked {
+		collecting := 0
+		if (ph == phaseCorrection || ph == phaseWithoutReceiver) && !p.From.Own() {
+			collecting = 1
+		}
+		require.Equal(t, int(r.operation(kind).count)+collecting, rows, "legs under phase %d", ph)
+	}
+	ledgertest.RequireConserved(t, r.ledger)
+}
+
+// requireReleasable checks that whose money waits in suspense can be found from the rows.
+func (r *race) requireReleasable(waits bool) {
+	if !waits {
+		return
+	}
+	rows, err := r.ledger.QueryTransfers(r.t.Context(), ledger.QueryFilter{Code: chart.CodeCorrection, Limit: 100})
+	require.NoError(r.t, err)
+	found := uint64(0)
+	for _, row := range rows {
+		if row.CreditAccountID != r.assets[row.Ledger].ids.Suspense {
+			continue
+		}
+		require.Equal(r.t, r.packet.ID, ledger.ID(row.UserData128))
+		hold := row.ID
+		hold.Lo &^= 15
+		holds, err := r.ledger.LookupTransfers(r.t.Context(), []ledger.ID{hold})
+		require.NoError(r.t, err)
+		require.Len(r.t, holds, 1)
+		require.Equal(r.t, r.packet.To.ID(), holds[0].CreditAccountID)
+		require.Equal(r.t, row.Amount, holds[0].Amount)
+		found += row.Amount.Lo
+	}
+	require.Equal(r.t, r.packet.Out, found)
+}
+
+// Whatever is closed and opened between the requests of three recorders that crash and lose
+// answers, a late fulfill is booked once, and a forward once at most.
+func TestCorrectionsOfManyRecorders(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 0))
+	shapes := slices.Sorted(maps.Keys(raceShapes(accounts.Account{}, accounts.Account{}, accounts.Account{}, accounts.Account{})))
+	for range 150 {
+		for _, shape := range shapes {
+			for _, kind := range []Kind{KindFulfill, KindForward} {
+				raceOf(t, random, shape, kind)
+			}
+		}
+	}
+}
