@@ -40,8 +40,8 @@ type purse struct {
 	parked   int64 // of closed times, in suspense
 	received []received
 	voucher  uint64
-	refund   bool  // an operator asked for it, and no order followed
-	ordered  truth // when the newest order was placed
+	refund   bool             // an operator asked for it, and no order followed
+	ordered  truth            // when the newest order was placed
 	looked   chan roundResult // a round that look began
 	goOn     chan struct{}    // lets it go on; nil if it placed no order
 }
