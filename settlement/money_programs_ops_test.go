@@ -23,6 +23,7 @@ type op struct {
 	undo    func()      // it was refused for good
 	done    bool        // it is in the books
 	over    bool        // somebody was told what became of it
+	nothing bool        // it is in the books with an amount of 0
 }
 
 // begin starts a task at random.
@@ -100,7 +101,7 @@ func (p *program) told(o *op, err error) {
 		if o.subject.voucher == 0 {
 			p.fail("%s: %v", o.name, err)
 		}
-	case refused && o.done:
+	case refused && o.done && !o.nothing:
 		p.fail("%s is refused (%v), and it is in the books", o.name, err)
 	case refused && o.undo != nil && !o.over:
 		o.undo()
@@ -251,6 +252,7 @@ func (p *program) beginWriteOff(w *worker, s *subject, n int64) {
 		}
 		s.in(given)
 		p.suspense -= given
+		o.nothing = given == 0
 	}
 	p.ask(o, w)
 }
@@ -295,16 +297,28 @@ func (p *program) beginClose(w *worker, s *subject, force bool) {
 	if force {
 		how.Reason = 1
 	}
-	saw := func(seen *seen) {
-		for i := range seen.rows {
-			if seen.created(i) && seen.rows[i].Code == chart.CodeAdjust {
-				p.suspense += s.truth.position()
-				s.truth = truth{}
-				return
-			}
+	saw := func(seen *seen) { p.forgive(s, seen) }
+	p.operate(w, "close", s, saw, func(ctx context.Context) error { return w.book.ClosePeer(ctx, s.account, how) })
+}
+
+// forgive tells the truth what a closing has written off. It is what was owed when the closing
+// looked, and who closes a peer cannot know how much that was.
+func (p *program) forgive(s *subject, seen *seen) {
+	for i := range seen.rows {
+		if !seen.created(i) || seen.rows[i].Code != chart.CodeAdjust {
+			continue
+		}
+		found, err := p.ledger.LookupTransfers(context.Background(), []ledger.ID{seen.rows[i].ID})
+		p.must(err)
+		n := small(found[0].Amount)
+		if found[0].DebitAccountID == s.ids.Peer {
+			s.send(n)
+			p.suspense += n
+		} else {
+			s.in(n)
+			p.suspense -= n
 		}
 	}
-	p.operate(w, "close", s, saw, func(ctx context.Context) error { return w.book.ClosePeer(ctx, s.account, how) })
 }
 
 func (p *program) beginReopen(s *subject) {

@@ -255,7 +255,7 @@ func (p *program) migrate() {
 		p.crash(p.workers[0])
 	}
 	p.must(p.recorder.Close(context.Background()))
-	pause(6 * time.Second)
+	pause(10 * time.Second) // until all that is held has expired, long enough ago
 	to := embedded.New()
 	_, err := migrate.Run(context.Background(), p.ledger, to, 2000, nil)
 	p.must(err)
@@ -305,8 +305,8 @@ func (p *program) rest() {
 		p.beginRelease(s)
 		p.finish()
 	}
-	placed := -1
-	for round := 0; placed != p.count.orders || p.isOpen(); round++ {
+	written := -1
+	for round := 0; written != p.written || p.isOpen(); round++ {
 		if p.failed() {
 			return
 		}
@@ -314,7 +314,7 @@ func (p *program) rest() {
 			p.fail("after %d rounds there is still something to do", round)
 			return
 		}
-		placed = p.count.orders
+		written = p.written
 		for _, w := range p.workers {
 			for _, s := range p.peers {
 				p.beginRound(w, s)

@@ -152,6 +152,7 @@ type program struct {
 	mu       sync.Mutex // of the truth
 	orders   map[ledger.ID]*placedOrder
 	suspense int64
+	written  int // rows that workers have written
 
 	logging sync.Mutex
 	verbose bool

@@ -92,6 +92,7 @@ func (p *program) witness(s *seen) {
 		if !s.created(i) {
 			continue
 		}
+		p.written++
 		row := &s.rows[i]
 		order := p.orders[row.PendingID]
 		switch {
