@@ -1,0 +1,372 @@
+package settlement_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// op is something that is booked once under a key, however often it is asked for.
+type op struct {
+	subject *subject
+	kind    string
+	name    string
+	do      func(context.Context, *worker) error
+	book    func(*seen) // tells the truth
+	undo    func()      // it was refused for good
+	done    bool        // it is in the books
+	over    bool        // somebody was told what became of it
+	nothing bool        // it is in the books with an amount of 0
+}
+
+// begin starts a task at random.
+func (p *program) begin() {
+	if len(p.tasks) > 8 {
+		return
+	}
+	s, w := pick(p, p.peers), pick(p, p.workers)
+	n := int64(1 + p.random.IntN(60))
+	switch x := p.random.IntN(100); {
+	case x < 40:
+		p.beginRound(w, s)
+	case x < 52:
+		p.beginReceive(w, s, n)
+	case x < 57:
+		p.beginVoucher(w, s, n)
+	case x < 64:
+		p.beginReturned(w, s)
+	case x < 68:
+		p.beginAdjust(w, s, n, p.chance(50))
+	case x < 72:
+		p.beginPaid(w, s, n)
+	case x < 75:
+		p.beginWriteOff(w, s, n)
+	case x < 79:
+		p.beginLine(w, s)
+	case x < 83:
+		p.beginClose(w, s, p.chance(30))
+	case x < 88:
+		p.beginReopen(s)
+	case x < 91:
+		p.beginRelease(s)
+	case x < 94:
+		p.beginRefund(w, s)
+	case len(p.ops) > 0:
+		p.again(pick(p, p.ops))
+	}
+}
+
+// ask asks for something once more, or for the first time.
+func (p *program) ask(o *op, w *worker) {
+	t := &task{name: o.name + " by " + w.instance, engine: w, kind: o.kind}
+	t.saw = func(s *seen) {
+		if o.done {
+			p.fail("%s is booked twice", o.name)
+			return
+		}
+		o.done = true
+		p.note("%s is in the books", o.name)
+		o.book(s)
+	}
+	t.ended = func(err error) { p.told(o, err) }
+	p.note("%s begins", t.name)
+	p.start(t, func(ctx context.Context) error { return o.do(ctx, w) })
+}
+
+func (p *program) again(o *op) { p.ask(o, pick(p, p.workers)) }
+
+// refusals are the errors that say that nothing is booked under a key, and nothing will be
+// unless somebody asks again.
+var refusals = []error{
+	accounts.ErrClosed, settlement.ErrAccountClosed, accounts.ErrNotCovered, settlement.ErrNotCovered, accounts.ErrNoArrears,
+}
+
+// told holds an answer against what is in the books.
+func (p *program) told(o *op, err error) {
+	refused := false
+	for _, r := range refusals {
+		refused = refused || errors.Is(err, r)
+	}
+	switch {
+	case errors.Is(err, errDead), errors.Is(err, errUnread), errors.Is(err, ledger.ErrOutcomeUnknown):
+		return // it is asked for again
+	case errors.Is(err, settlement.ErrVoucherLower):
+		if o.subject.voucher == 0 {
+			p.fail("%s: %v", o.name, err)
+		}
+	case refused && o.done && !o.nothing:
+		p.fail("%s is refused (%v), and it is in the books", o.name, err)
+	case refused && o.undo != nil && !o.over:
+		o.undo()
+	case refused:
+	case err != nil:
+		p.fail("%s: %v", o.name, err)
+	case !o.done:
+		p.fail("%s is said to be booked, and it is not", o.name)
+	}
+	o.over = true
+}
+
+func (p *program) newOp(s *subject, kind string, n int64) *op {
+	o := &op{subject: s, kind: kind, name: fmt.Sprintf("%s of %d for %s", kind, n, s.name)}
+	p.ops = append(p.ops, o)
+	return o
+}
+
+func (p *program) beginReceive(w *worker, s *subject, n int64) {
+	pay := &payment{key: p.key(), left: n}
+	s.payments = append(s.payments, pay)
+	o := p.newOp(s, "received", n)
+	o.do = func(ctx context.Context, w *worker) error {
+		_, err := w.engine.Receive(ctx, settlement.Incoming{Account: s.account, Key: pay.key, Amount: units(uint64(n))})
+		return err
+	}
+	o.book = func(seen *seen) {
+		pay.booked = true
+		pay.parked = p.comes(s, n, seen)
+	}
+	p.ask(o, w)
+}
+
+// comes is money of a peer that came in, to suspense if its account is closed.
+func (p *program) comes(s *subject, n int64, seen *seen) *parked {
+	if !s.closed {
+		s.in(n)
+		return nil
+	}
+	p.suspense += n
+	waiting := &parked{amount: n}
+	s.parked[seen.rows[0].ID] = waiting
+	return waiting
+}
+
+func (p *program) beginVoucher(w *worker, s *subject, n int64) {
+	s.vouchers += n
+	cumulative := s.vouchers
+	o := p.newOp(s, "voucher", n)
+	o.do = func(ctx context.Context, w *worker) error {
+		_, err := w.engine.ReceiveVoucher(ctx, settlement.Voucher{Account: s.account, Channel: "channel", Cumulative: units(uint64(cumulative))})
+		return err
+	}
+	o.book = func(seen *seen) {
+		p.comes(s, cumulative-s.voucher, seen)
+		s.voucher = cumulative
+	}
+	p.ask(o, w)
+}
+
+// beginReturned has a payment come back, or a part of one that is not in suspense.
+func (p *program) beginReturned(w *worker, s *subject) {
+	if len(s.payments) == 0 {
+		return
+	}
+	pay := pick(p, s.payments)
+	if !pay.booked || pay.left == 0 {
+		return
+	}
+	n := pay.left
+	if pay.parked == nil && p.chance(40) {
+		n = 1 + p.random.Int64N(n)
+	}
+	pay.left -= n
+	key, o := p.key(), p.newOp(s, "returned", n)
+	o.undo = func() { pay.left += n }
+	o.do = func(ctx context.Context, w *worker) error {
+		_, err := w.engine.RecordReturned(ctx, settlement.Returned{Account: s.account, Key: key, Payment: pay.key, Amount: units(uint64(n))})
+		return err
+	}
+	o.book = func(*seen) {
+		for id, waiting := range s.parked {
+			if waiting == pay.parked {
+				delete(s.parked, id)
+				p.suspense -= n
+				return
+			}
+		}
+		s.send(n)
+	}
+	p.ask(o, w)
+}
+
+func (p *program) beginAdjust(w *worker, s *subject, n int64, credit bool) {
+	kind := "debit"
+	if credit {
+		kind = "credit"
+	}
+	o := p.newOp(s, kind, n)
+	a := accounts.Adjustment{Account: s.account, Key: p.key(), Debit: units(uint64(n)), Reason: 1, BeyondHeadroom: p.chance(60)}
+	if credit {
+		a.Credit, a.Debit, a.BeyondHeadroom = a.Debit, a.Credit, false
+	}
+	o.do = func(ctx context.Context, w *worker) error {
+		_, err := w.book.Adjust(ctx, a)
+		return err
+	}
+	o.book = func(*seen) {
+		if credit {
+			s.in(n)
+			p.suspense -= n
+		} else {
+			s.send(n)
+			p.suspense += n
+		}
+	}
+	p.ask(o, w)
+}
+
+func (p *program) beginPaid(w *worker, s *subject, n int64) {
+	out := settlement.Outgoing{Account: s.account, Key: p.key(), Amount: units(uint64(n)), BeyondHeadroom: p.chance(60)}
+	o := p.newOp(s, "paid", n)
+	o.do = func(ctx context.Context, w *worker) error {
+		_, err := w.engine.RecordPaid(ctx, out)
+		return err
+	}
+	o.book = func(*seen) { s.out(n) }
+	p.ask(o, w)
+}
+
+// beginWriteOff gives arrears up. How much that is follows from the accounts: what the arrears
+// account was credited and the peer account was not debited.
+func (p *program) beginWriteOff(w *worker, s *subject, n int64) {
+	what := accounts.WriteOff{Account: s.account, Key: p.key(), Amount: units(uint64(n)), Reason: 1}
+	o := p.newOp(s, "write-off", n)
+	o.do = func(ctx context.Context, w *worker) error {
+		_, err := w.book.WriteOff(ctx, what)
+		return err
+	}
+	o.book = func(*seen) {
+		before := s.figures
+		found, err := p.ledger.LookupAccounts(context.Background(), []ledger.ID{s.ids.Peer, s.ids.Line, s.ids.Settlement, s.ids.Arrears})
+		p.must(err)
+		s.read(found)
+		given := s.collected - before.collected - (s.debits - before.debits)
+		if given < 0 || given > n || given < n && s.arrears > 0 {
+			p.fail("%d of %d are written off, %d are left", given, n, s.arrears)
+		}
+		s.in(given)
+		p.suspense -= given
+		o.nothing = given == 0
+	}
+	p.ask(o, w)
+}
+
+// beginRound has an engine settle with a peer.
+func (p *program) beginRound(w *worker, s *subject) {
+	t := &task{name: fmt.Sprintf("round of %s for %s", w.instance, s.name), engine: w, kind: "round"}
+	t.ended = func(err error) {
+		if err != nil {
+			p.mayFail(err)
+		}
+	}
+	round := w.engine.Check
+	if !p.quiet && p.chance(10) {
+		round = w.engine.Settle
+	}
+	p.note("%s begins", t.name)
+	p.start(t, func(ctx context.Context) error {
+		_, err := round(ctx, s.account)
+		return err
+	})
+}
+
+// operate starts a task of an operator that may be refused, and is not asked for again.
+func (p *program) operate(w *worker, kind string, s *subject, saw func(*seen), do func(context.Context) error) {
+	t := &task{name: fmt.Sprintf("%s %s by %s", kind, s.name, w.instance), engine: w, kind: kind, saw: saw}
+	p.note("%s begins", t.name)
+	p.start(t, do)
+}
+
+func (p *program) beginLine(w *worker, s *subject) {
+	line := units(uint64(p.random.IntN(100)))
+	p.operate(w, "line", s, nil, func(ctx context.Context) error {
+		_, err := w.book.SetCreditLine(ctx, s.account, line, accounts.WhatIsFree())
+		return err
+	})
+}
+
+// beginClose closes a peer. With force, what is owed in either direction is written off.
+func (p *program) beginClose(w *worker, s *subject, force bool) {
+	how := accounts.Closing{Force: force}
+	if force {
+		how.Reason = 1
+	}
+	saw := func(seen *seen) { p.forgive(s, seen) }
+	p.operate(w, "close", s, saw, func(ctx context.Context) error { return w.book.ClosePeer(ctx, s.account, how) })
+}
+
+// forgive tells the truth what a closing has written off. It is what was owed when the closing
+// looked, and who closes a peer cannot know how much that was.
+func (p *program) forgive(s *subject, seen *seen) {
+	for i := range seen.rows {
+		if !seen.created(i) || seen.rows[i].Code != chart.CodeAdjust {
+			continue
+		}
+		found, err := p.ledger.LookupTransfers(context.Background(), []ledger.ID{seen.rows[i].ID})
+		p.must(err)
+		n := small(found[0].Amount)
+		if found[0].DebitAccountID == s.ids.Peer {
+			s.send(n)
+			p.suspense += n
+		} else {
+			s.in(n)
+			p.suspense -= n
+		}
+	}
+}
+
+func (p *program) beginReopen(s *subject) {
+	w := pick(p, p.workers)
+	p.operate(w, "reopen", s, nil, func(ctx context.Context) error {
+		return errors.Join(w.book.ReopenPeer(ctx, s.account), w.book.Resume(ctx, s.account))
+	})
+}
+
+// beginRelease gives back what waits in suspense.
+func (p *program) beginRelease(s *subject) {
+	w, ns := pick(p, p.workers), chart.Namespace("programs")
+	saw := func(seen *seen) {
+		for i := range seen.rows {
+			if !seen.created(i) {
+				continue
+			}
+			given := false
+			for id, waiting := range s.parked {
+				for attempt := range uint64(30) {
+					given = given || seen.rows[i].ID == ns.Derive("release", chart.ID(id), chart.U64(attempt))
+				}
+				if !given {
+					continue
+				}
+				if waiting.earned {
+					s.earn(waiting.amount)
+				} else {
+					s.in(waiting.amount)
+				}
+				p.suspense -= waiting.amount
+				delete(s.parked, id)
+				break
+			}
+			if !given {
+				p.fail("something is given back to %s that does not wait for it: %v", s.name, seen.rows[i].Amount)
+			}
+		}
+	}
+	p.operate(w, "release", s, saw, func(ctx context.Context) error {
+		_, err := w.engine.Release(ctx, s.account)
+		return err
+	})
+}
+
+func (p *program) beginRefund(w *worker, s *subject) {
+	w.refunds[s.account] = true
+	p.operate(w, "refund", s, nil, func(ctx context.Context) error { return w.engine.Refund(ctx, s.account) })
+}
+
+func ledgerValue(id ledger.ID) uint128.Uint128 { return uint128.Uint128(id) }

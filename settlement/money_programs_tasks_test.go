@@ -1,0 +1,288 @@
+package settlement_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"testing/synctest"
+	"time"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// A task is something that an engine does in a goroutine of its own: a round, a payment that
+// it books. It stops at every request to the ledger and at every call of the rail. The
+// program, one goroutine, lets one of them go on at a time, so that a seed always gives the
+// same order. All of it is in a synctest bubble: what waits for time waits for virtual time.
+type task struct {
+	name    string
+	engine  *worker
+	kind    string
+	saw     func(*seen) // told of what the ledger let through for it
+	ended   func(error) // told by the program when it has ended
+	waiting []chan verdict
+	done    bool
+	err     error
+	lost    int // answers in a row that got lost
+}
+
+// verdict is how a task goes on.
+type verdict int
+
+const (
+	goAhead    verdict = iota
+	loseBefore         // the request is not done, and nobody knows
+	loseAfter          // it is done, and nobody knows
+	die                // it is not done, and the process is gone
+	dieAfter           // it is done, and the process is gone
+)
+
+// worker is a process with an engine, and with the book of an operator.
+type worker struct {
+	instance string
+	p        *program
+	dead     bool
+	skew     time.Duration // of its clock: more than a lease takes over everything
+	book     *accounts.Book
+	engine   *settlement.Engine
+	refunds  map[accounts.Account]bool // that were asked of it
+}
+
+type taskKey struct{}
+
+var (
+	errDead   = errors.New("the process is gone")
+	errUnread = errors.New("the answer to a reading got lost")
+)
+
+// stops is where a task waits for its verdict. Whoever is no task is not stopped.
+func (w *worker) stops(ctx context.Context) (*task, verdict) {
+	t, _ := ctx.Value(taskKey{}).(*task)
+	w.p.mu.Lock()
+	if w.dead {
+		w.p.mu.Unlock()
+		return t, die
+	}
+	if t == nil {
+		w.p.mu.Unlock()
+		return nil, goAhead
+	}
+	mine := make(chan verdict, 1)
+	t.waiting = append(t.waiting, mine)
+	w.p.mu.Unlock()
+	return t, <-mine
+}
+
+// start begins a task, and returns when it has come to its first request.
+func (p *program) start(t *task, do func(context.Context) error) {
+	p.tasks = append(p.tasks, t)
+	ctx := context.WithValue(context.Background(), taskKey{}, t)
+	go func() {
+		err := do(ctx)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		t.done, t.err = true, err
+	}()
+	p.settle(0)
+}
+
+// settle waits until all tasks wait, for their verdict or for each other.
+func (p *program) settle(wait time.Duration) {
+	if wait > 0 {
+		pause(wait)
+	}
+	synctest.Wait()
+	left := p.tasks[:0]
+	var ended []*task
+	for _, t := range p.tasks {
+		if t.done {
+			ended = append(ended, t)
+		} else {
+			left = append(left, t)
+		}
+	}
+	p.tasks = left
+	for _, t := range ended {
+		p.note("%s ends: %v", t.name, t.err)
+		if t.ended != nil {
+			t.ended(t.err)
+		}
+	}
+}
+
+// ready are the tasks that wait for their verdict.
+func (p *program) ready() (list []*task) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range p.tasks {
+		if len(t.waiting) > 0 {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// resume lets a task go on to its next request.
+func (p *program) resume(t *task, v verdict) {
+	p.mu.Lock()
+	next := t.waiting[0]
+	t.waiting = t.waiting[1:]
+	p.mu.Unlock()
+	var wait time.Duration
+	if v == loseBefore || v == loseAfter {
+		// Until what got lost is sent again (internal/resend), at the latest.
+		wait = 16 * time.Millisecond << t.lost
+		t.lost++
+	} else {
+		t.lost = 0
+	}
+	next <- v
+	p.settle(wait)
+}
+
+// gated is a worker's ledger.
+type gated struct{ w *worker }
+
+func answered[R any](g gated, ctx context.Context, do func(ledger.Ledger) (R, error)) (R, error) {
+	var nothing R
+	_, v := g.w.stops(ctx)
+	switch v {
+	case die, dieAfter:
+		return nothing, errDead
+	case loseBefore, loseAfter:
+		return nothing, errUnread
+	case goAhead:
+	}
+	return do(g.w.p.ledger)
+}
+
+func (g gated) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	t, v := g.w.stops(ctx)
+	switch v {
+	case die:
+		return nil, errDead
+	case loseBefore:
+		return nil, ledger.ErrOutcomeUnknown
+	case goAhead, loseAfter, dieAfter:
+	}
+	results, err := g.w.p.ledger.CreateTransfers(ctx, rows)
+	if err == nil {
+		g.w.p.witness(&seen{g.w, t, rows, results})
+	}
+	switch v {
+	case loseAfter:
+		return nil, ledger.ErrOutcomeUnknown
+	case dieAfter:
+		return nil, errDead
+	case goAhead, die, loseBefore:
+	}
+	return results, err
+}
+
+func (g gated) CreateAccounts(ctx context.Context, list []ledger.Account) ([]ledger.CreateAccountResult, error) {
+	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.CreateAccountResult, error) { return l.CreateAccounts(ctx, list) })
+}
+
+func (g gated) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.Account, error) { return l.LookupAccounts(ctx, ids) })
+}
+
+func (g gated) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.LookupTransfers(ctx, ids) })
+}
+
+func (g gated) GetAccountTransfers(ctx context.Context, f ledger.AccountFilter) ([]ledger.Transfer, error) {
+	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.GetAccountTransfers(ctx, f) })
+}
+
+func (g gated) GetAccountBalances(ctx context.Context, f ledger.AccountFilter) ([]ledger.AccountBalance, error) {
+	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.AccountBalance, error) { return l.GetAccountBalances(ctx, f) })
+}
+
+func (g gated) QueryAccounts(ctx context.Context, f ledger.QueryFilter) ([]ledger.Account, error) {
+	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.Account, error) { return l.QueryAccounts(ctx, f) })
+}
+
+func (g gated) QueryTransfers(ctx context.Context, f ledger.QueryFilter) ([]ledger.Transfer, error) {
+	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.QueryTransfers(ctx, f) })
+}
+
+func (g gated) Close() error { return nil }
+
+// programRail pays once for a key, and remembers what it has answered.
+type programRail struct {
+	p      *program
+	mu     sync.Mutex
+	random *rand.Rand
+	fates  map[ledger.ID]*fate
+}
+
+// fate is what became of an order at the rail.
+type fate struct {
+	amount   int64 // that it was asked for
+	decided  bool
+	paid     int64
+	declined bool // the rest will not be paid
+}
+
+// railOfWorker is the rail as a worker calls it.
+type railOfWorker struct {
+	*programRail
+	w *worker
+}
+
+func (r railOfWorker) Settle(ctx context.Context, o settlement.Order) (ledger.Amount, error) {
+	_, v := r.w.stops(ctx)
+	if v == die || v == loseBefore {
+		return none, errDead
+	}
+	f, lost := r.ask(r.w, o)
+	switch {
+	case v != goAhead || lost:
+		return none, errDead // whatever it did
+	case !f.decided:
+		return none, settlement.ErrPending
+	case f.declined:
+		return units(uint64(f.paid)), settlement.ErrDeclined
+	default:
+		return units(uint64(f.paid)), nil
+	}
+}
+
+// ask asks the rail to pay. It decides once for a key. The answer may get lost.
+func (r *programRail) ask(w *worker, o settlement.Order) (answer fate, lost bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	amount := small(o.Amount)
+	f := r.fates[o.ID]
+	if f == nil {
+		f = &fate{amount: amount}
+		r.fates[o.ID] = f
+		r.p.firstCall(w, o)
+	}
+	if f.amount != amount {
+		r.p.fail("the rail is asked for %d under a key under which it was asked for %d", amount, f.amount)
+	}
+	lost = !r.p.quiet && r.random.IntN(10) == 0
+	if f.decided {
+		return *f, lost
+	}
+	switch x := r.random.IntN(20); {
+	case r.p.quiet || x < 11:
+		f.decided, f.paid = true, amount
+	case x < 13:
+		f.decided, f.paid = true, r.random.Int64N(amount)+1
+	case x < 14:
+		f.decided, f.paid, f.declined = true, r.random.Int64N(amount+1), true
+	case x < 16:
+		f.decided, f.paid = true, amount+1+r.random.Int64N(30)
+	case x < 18:
+		f.decided, f.declined = true, true
+	default: // pending
+	}
+	r.p.note("the rail is asked for %d by %s: %+v", amount, w.instance, *f)
+	return *f, lost
+}

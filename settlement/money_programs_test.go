@@ -1,0 +1,310 @@
+package settlement_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// programKind is what a program is about.
+type programKind struct {
+	noHistory bool
+	engines   int
+}
+
+var programKinds = map[string]programKind{
+	"one engine":                    {engines: 1},
+	"three engines":                 {engines: 3},
+	"one engine, without history":   {engines: 1, noHistory: true},
+	"three engines without history": {engines: 3, noHistory: true},
+}
+
+// programSteps is about how many steps a program has.
+const programSteps = 55
+
+// TestMoneyPrograms runs random programs: two peers trade with each other and with us, pay,
+// get payments back, are adjusted, closed and opened again, and are settled with by engines
+// that are stopped at every request, crash, and lose answers. The invariants of the money
+// model are looked at after every request.
+//
+// PEERLEDGER_PROGRAMS is how many programs there are of each kind, PEERLEDGER_SEED the seed of the
+// first one.
+func TestMoneyPrograms(t *testing.T) {
+	t.Parallel()
+	n := 100
+	if text := os.Getenv("PEERLEDGER_PROGRAMS"); text != "" {
+		var err error
+		n, err = strconv.Atoi(text)
+		require.NoError(t, err, "PEERLEDGER_PROGRAMS")
+	}
+	first := ledgertest.Seed(t)
+	for name, kind := range programKinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kind.run(t, first, n)
+		})
+	}
+}
+
+// run runs n programs on all cores, and plays the first one that fails again, with its steps.
+func (k programKind) run(t *testing.T, first uint64, n int) {
+	t.Helper()
+	var next atomic.Uint64
+	var workers sync.WaitGroup
+	var mu sync.Mutex
+	var total counts
+	failed := map[uint64]string{}
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < uint64(n); i = next.Add(1) - 1 {
+				p := k.play(t, first+i, false)
+				mu.Lock()
+				total.add(&p.count)
+				if p.fault != "" {
+					failed[first+i] = p.fault
+					next.Store(uint64(n))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	workers.Wait()
+	t.Logf("%+v", total)
+	for seed, fault := range failed {
+		again := k.play(t, seed, true)
+		for _, line := range again.log {
+			t.Log(line)
+		}
+		require.Fail(t, fmt.Sprintf("PEERLEDGER_SEED=%d: %s (played again: %s)", seed, fault, again.fault))
+	}
+}
+
+// play runs one program.
+func (k programKind) play(t *testing.T, seed uint64, verbose bool) (p *program) {
+	t.Helper()
+	synctest.Test(t, func(*testing.T) {
+		p = newProgram(k, seed)
+		p.verbose = verbose
+		p.open()
+		for range programSteps {
+			if p.failed() {
+				break
+			}
+			p.step()
+		}
+		p.rest()
+		p.close()
+	})
+	return p
+}
+
+// counts are what programs did.
+type counts struct{ programs, steps, orders, asked, paid, voided, looks, crashes, migrations int }
+
+func (c *counts) add(o *counts) {
+	c.programs++
+	c.steps += o.steps
+	c.orders += o.orders
+	c.asked += o.asked
+	c.paid += o.paid
+	c.voided += o.voided
+	c.looks += o.looks
+	c.crashes += o.crashes
+	c.migrations += o.migrations
+}
+
+// program is one random program.
+type program struct {
+	kind     programKind
+	seed     uint64
+	random   *rand.Rand
+	ledger   *embedded.Ledger
+	own      accounts.Account
+	peers    []*subject
+	recorder *transfers.Recorder
+	observer *accounts.Book // whose memory lasts as long as the program
+	workers  []*worker
+	rail     *programRail
+	holds    []*programHold
+	ops      []*op // that were ever begun
+	number   int   // of the last key
+	tasks    []*task
+	quiet    bool // nothing goes wrong any more
+	count    counts
+
+	mu       sync.Mutex // of the truth
+	orders   map[ledger.ID]*placedOrder
+	suspense int64
+	written  int // rows that workers have written
+
+	logging sync.Mutex
+	verbose bool
+	log     []string
+	fault   string
+}
+
+// levels are a policy.
+type levels struct{ at, settleTo, least int64 }
+
+func (l levels) policy() settlement.Policy {
+	policy := threshold(l.at, l.settleTo)
+	if l.least > 0 {
+		policy = settlement.AtLeast{Amount: units(uint64(l.least)), Of: policy}
+	}
+	return policy
+}
+
+func newProgram(k programKind, seed uint64) *program {
+	p := &program{
+		kind: k, seed: seed, random: rand.New(rand.NewPCG(seed, 1)), ledger: embedded.New(),
+		orders: map[ledger.ID]*placedOrder{},
+	}
+	p.rail = &programRail{p: p, random: rand.New(rand.NewPCG(seed, 2)), fates: map[ledger.ID]*fate{}}
+	return p
+}
+
+func (p *program) chance(percent int) bool { return p.random.IntN(100) < percent }
+
+func pick[T any](p *program, list []T) T { return list[p.random.IntN(len(list))] }
+
+func (p *program) fail(format string, args ...any) {
+	p.logging.Lock()
+	defer p.logging.Unlock()
+	if p.fault == "" {
+		p.fault = fmt.Sprintf(format, args...)
+	}
+	if p.verbose {
+		p.log = append(p.log, "    FAULT "+fmt.Sprintf(format, args...))
+	}
+}
+
+func (p *program) failed() bool {
+	p.logging.Lock()
+	defer p.logging.Unlock()
+	return p.fault != ""
+}
+
+func (p *program) note(format string, args ...any) {
+	if p.verbose {
+		p.logging.Lock()
+		defer p.logging.Unlock()
+		p.log = append(p.log, fmt.Sprintf(format, args...))
+	}
+}
+
+// must is for what cannot go wrong.
+func (p *program) must(err error) {
+	if err != nil {
+		p.fail("%v", err)
+	}
+}
+
+// open makes the books.
+func (p *program) open() {
+	p.observer = p.newBook(p.ledger, 1)
+	var err error
+	p.own, err = p.observer.Own(usd)
+	p.must(err)
+	for _, name := range []string{"alice", "bob"} {
+		line := uint64(0)
+		if p.chance(60) {
+			line = uint64(p.random.IntN(100))
+		}
+		handles, err := p.observer.Provision(context.Background(), accounts.Peer{ID: name, Asset: usd, CreditLine: units(line)})
+		p.must(err)
+		s := &subject{name: name, account: handles[0], ids: p.observer.PeerIDs(handles[0]), parked: map[ledger.ID]*parked{}}
+		s.policy.at = 1 + p.random.Int64N(40)
+		switch p.random.IntN(4) {
+		case 0:
+			s.policy.settleTo = p.random.Int64N(s.policy.at)
+		case 1:
+			s.policy.settleTo = -p.random.Int64N(60)
+			s.policy.at = s.policy.settleTo + 1 + p.random.Int64N(60)
+		}
+		if span := s.policy.at - s.policy.settleTo; p.chance(20) {
+			s.policy.least = 1 + p.random.Int64N(span)
+		}
+		p.peers = append(p.peers, s)
+		p.note("%s: line %d, policy %+v", name, line, s.policy)
+	}
+	p.record()
+	for range p.kind.engines {
+		p.hire()
+	}
+	p.look("the beginning")
+}
+
+// newBook is a book. A recorder's looks so seldom at who is suspended or in arrears that it
+// lets through what the ledger lets through.
+func (p *program) newBook(l ledger.Ledger, round time.Duration) *accounts.Book {
+	book, err := accounts.NewBook(l, accounts.Config{
+		Namespace: "programs", Assets: []accounts.Asset{usd}, NoHistory: p.kind.noHistory, Round: round,
+	})
+	p.must(err)
+	return book
+}
+
+func (p *program) record() {
+	var err error
+	p.recorder, err = transfers.NewRecorder(p.ledger, p.newBook(p.ledger, 10_000*time.Hour), transfers.Config{
+		Lanes: 1, Backlog: 16, AllowArrears: true,
+	})
+	p.must(err)
+}
+
+// hire starts a worker of an instance that no other one has.
+func (p *program) hire() {
+	instance := ""
+	for taken := true; taken; {
+		instance, taken = fmt.Sprint("engine ", p.random.IntN(p.kind.engines+1)), false
+		for _, w := range p.workers {
+			taken = taken || w.instance == instance
+		}
+	}
+	w := &worker{instance: instance, p: p, refunds: map[accounts.Account]bool{}, skew: time.Second}
+	if p.chance(40) {
+		w.skew = time.Hour
+	}
+	w.book = p.newBook(gated{w}, 1)
+	policies := settlement.Policies{Peer: map[string]settlement.Policy{}}
+	for _, s := range p.peers {
+		policies.Peer[s.name] = s.policy.policy()
+	}
+	var err error
+	w.engine, err = settlement.NewEngine(gated{w}, w.book, settlement.Config{
+		Rails: settlement.Rails{Default: &settlement.Rail{
+			Settler: railOfWorker{p.rail, w}, Timeout: 10_000 * time.Hour, BreakAfter: 1 << 30,
+		}},
+		Policies: policies, Manual: true, Instance: instance, RearmAfter: 1, RetryAfter: 1,
+		Clock:  func() time.Time { return time.Now().Add(w.skew) },
+		Events: settlement.Events{Failed: p.mayFail},
+	})
+	p.must(err)
+	p.workers = append(p.workers, w)
+}
+
+// close ends what is left.
+func (p *program) close() {
+	for len(p.workers) > 0 {
+		p.crash(p.workers[0])
+	}
+	p.must(p.recorder.Close(context.Background()))
+	p.must(p.ledger.Close())
+}
