@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
@@ -15,18 +16,22 @@ type peerRow struct {
 	Asset string `json:"asset"`
 	// State is active, suspended, closed, incomplete (its provisioning was cut short) or
 	// missing (not in the ledger).
-	State      string `json:"state"`
-	Position   string `json:"position"` // above 0 we owe the peer
-	Prepaid    string `json:"prepaid"`
-	HeldIn     string `json:"held_in"`
-	HeldOut    string `json:"held_out"`
-	Settling   string `json:"settling"`
-	CreditLine string `json:"credit_line"`
-	Headroom   string `json:"headroom"`
-	SettledOut string `json:"settled_out"`
-	SettledIn  string `json:"settled_in"`
-	Opened     string `json:"opened,omitempty"`
-	Account    string `json:"account"` // the id in the ledger
+	State    string `json:"state"`
+	Position string `json:"position"` // above 0 we owe the peer
+	Arrears  string `json:"arrears"`  // the part of what it owes that its account could not be charged
+	Prepaid  string `json:"prepaid"`
+	// PrepaidAtMost says that Prepaid is an upper bound.
+	PrepaidAtMost bool   `json:"prepaid_at_most,omitempty"`
+	Due           string `json:"due,omitempty"` // the next order, by the threshold of the configuration
+	HeldIn        string `json:"held_in"`
+	HeldOut       string `json:"held_out"`
+	Settling      string `json:"settling"`
+	CreditLine    string `json:"credit_line"`
+	Headroom      string `json:"headroom"`
+	SettledOut    string `json:"settled_out"`
+	SettledIn     string `json:"settled_in"`
+	Opened        string `json:"opened,omitempty"`
+	Account       string `json:"account"` // the id in the ledger
 }
 
 func peerRowOf(b accounts.Balance, id string) peerRow {
@@ -40,7 +45,7 @@ func peerRowOf(b accounts.Balance, id string) peerRow {
 	}
 	return peerRow{
 		Peer: b.Account.Peer(), Asset: a.String(), State: state,
-		Position: signed(a, b.Position()), Prepaid: a.Format(b.Prepaid),
+		Position: signed(a, b.Position()), Arrears: a.Format(b.Arrears), Prepaid: a.Format(b.Prepaid), PrepaidAtMost: b.PrepaidAtMost,
 		HeldIn: a.Format(b.HeldIn), HeldOut: a.Format(b.HeldOut), Settling: a.Format(b.Settling),
 		CreditLine: line(a, b), Headroom: a.Format(b.Headroom),
 		SettledOut: a.Format(b.SettledOut), SettledIn: a.Format(b.SettledIn),
@@ -76,11 +81,20 @@ func positionColour(r peerRow) text.Colors {
 	return nil
 }
 
+// arrearsColour shows arrears where there are any.
+func arrearsColour(r peerRow) text.Colors {
+	if strings.Trim(r.Arrears, "0.") != "" {
+		return text.Colors{text.FgRed}
+	}
+	return nil
+}
+
 var peerColumns = []column[peerRow]{
 	{title: "peer", cell: func(r peerRow) string { return orDefault(r.Peer, "("+r.Account+")") }},
 	{title: "asset", cell: func(r peerRow) string { return r.Asset }},
 	{title: "state", cell: func(r peerRow) string { return r.State }, colour: stateColour},
 	{title: "position", cell: func(r peerRow) string { return r.Position }, right: true, colour: positionColour},
+	{title: "arrears", cell: func(r peerRow) string { return r.Arrears }, right: true, colour: arrearsColour},
 	{title: "credit line", cell: func(r peerRow) string { return r.CreditLine }, right: true},
 	{title: "headroom", cell: func(r peerRow) string { return r.Headroom }, right: true},
 }
@@ -111,9 +125,11 @@ func (a *app) balancesCommand() *cobra.Command {
 		Use:   "balances [peer...]",
 		Short: "What stands between us and peers",
 		Long: `Shows what stands between us and these peers, or all that are configured. A position
-above 0 is what we owe the peer, below 0 what it owes us. Prepaid is the part of it that
-the peer paid in and no packet earned; held is what packets in flight will move, settling
-what is being paid to the peer. With --own: what we ourselves have in each asset.`,
+above 0 is what we owe the peer, below 0 what it owes us; arrears are the part of that which
+its account could not be charged. Prepaid is the part of a position above 0 that the peer
+paid in and no packet has used ("at most" if the ledger keeps no history of its account); due
+is the next order by settle_at and settle_to. Held is what packets in flight will move,
+settling what is being paid to the peer. With --own: what we ourselves have in each asset.`,
 		Example: "  peerledger balances\n  peerledger balances alice bob@USD --json\n  peerledger balances --own",
 		Args:    between(0, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -132,6 +148,9 @@ what is being paid to the peer. With --own: what we ourselves have in each asset
 				rows := make([]peerRow, len(balances))
 				for i, b := range balances {
 					rows[i] = peerRowOf(b, b.Account.ID().String())
+					if rows[i].Due, err = d.due(b); err != nil {
+						return err
+					}
 				}
 				return show(a, rows, balanceColumns...)
 			})
@@ -143,7 +162,8 @@ what is being paid to the peer. With --own: what we ourselves have in each asset
 }
 
 var balanceColumns = append(peerColumns[:len(peerColumns):len(peerColumns)], []column[peerRow]{
-	{title: "prepaid", cell: func(r peerRow) string { return r.Prepaid }, right: true},
+	{title: "prepaid", cell: func(r peerRow) string { return atMost(r.Prepaid, r.PrepaidAtMost) }, right: true},
+	{title: "due", cell: func(r peerRow) string { return r.Due }, right: true},
 	{title: "held in", cell: func(r peerRow) string { return r.HeldIn }, right: true},
 	{title: "held out", cell: func(r peerRow) string { return r.HeldOut }, right: true},
 	{title: "settling", cell: func(r peerRow) string { return r.Settling }, right: true},

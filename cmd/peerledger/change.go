@@ -17,8 +17,12 @@ type change struct {
 	After   string `json:"after,omitempty"`
 	Key     string `json:"key,omitempty"`
 	Order   string `json:"order,omitempty"`
-	Note    string `json:"note,omitempty"` // what to mind
-	Written bool   `json:"written"`
+	Payment string `json:"payment,omitempty"` // the key of the payment that came back
+	// Now is what stood before the change, and Effect what the change does to it.
+	Now     *standing `json:"now,omitempty"`
+	Effect  string    `json:"effect,omitempty"`
+	Note    string    `json:"note,omitempty"` // what to mind
+	Written bool      `json:"written"`
 	// Already says that it had been written before, so that nothing was changed now.
 	Already  bool   `json:"already,omitempty"`
 	Transfer string `json:"transfer,omitempty"` // that books it
@@ -72,6 +76,7 @@ func (a *app) write(c change, do func(*change) error) error {
 		{", from ", c.Before},
 		{" to ", c.After},
 		{", key ", c.Key},
+		{", payment ", c.Payment},
 		{", order ", c.Order},
 		{", transfer ", c.Transfer},
 	} {
@@ -80,6 +85,12 @@ func (a *app) write(c change, do func(*change) error) error {
 		}
 	}
 	fmt.Fprintln(a.stdout, ".")
+	if c.Now != nil {
+		fmt.Fprintf(a.stdout, "Before: %v.\n", c.Now)
+	}
+	if c.Effect != "" && !c.Already {
+		fmt.Fprintln(a.stdout, c.Effect)
+	}
 	if c.Note != "" {
 		fmt.Fprintln(a.stdout, c.Note)
 	}

@@ -30,7 +30,7 @@ func TestBalances(t *testing.T) {
 	require.Equal(t, "0.01", own[0].Revenue)
 
 	table := s.ok(t, "balances")
-	require.Contains(t, table, "│ alice │ USD/2 │ active │   -30.01 │      100.00 │    69.99 │")
+	require.Contains(t, table, "│ alice │ USD/2 │ active │   -30.01 │    0.00 │      100.00 │    69.99 │")
 }
 
 // Without --yes nothing is written, whatever the command.
@@ -53,7 +53,15 @@ func TestNothingIsWrittenWithoutYes(t *testing.T) {
 		{"settle", "paid", "bob@USD", "1", "--key", "k"},
 		{"settle", "resolve", "bob@USD", "abc", "1"},
 		{"settle", "cancel", "bob@USD", "abc"},
+		{"settle", "paid", "bob@USD", "100", "--key", "k", "--beyond-headroom"},
 		{"settle", "now", "bob@USD", "--pay-with", "/bin/false"},
+		{"settle", "refund", "bob@USD", "--pay-with", "/bin/false"},
+		{"settle", "returned", "alice@USD", "1", "--key", "k", "--payment", "p"},
+		{"settle", "release", "alice@USD"},
+		{"adjust", "credit", "alice@USD", "1", "--key", "k", "--reason", "1"},
+		{"adjust", "debit", "alice@USD", "1", "--key", "k", "--reason", "1"},
+		{"adjust", "debit", "alice@USD", "1000", "--key", "k", "--reason", "1", "--beyond-headroom"},
+		{"adjust", "write-off", "alice@USD", "1", "--key", "k", "--reason", "1"},
 	} {
 		out := s.ok(t, args...)
 		require.Contains(t, out, "Nothing was written. Add --yes to write it.", args)

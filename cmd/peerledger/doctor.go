@@ -21,8 +21,8 @@ func (a *app) doctorCommand() *cobra.Command {
 		Short: "Find out what is wrong between here and the cluster",
 		Long: `Resolves the names, asks each replica who it is, opens a session and has a look-up
 answered, compares releases, cluster id, order of the addresses, limits and clocks, looks at
-the books of the peers that are configured (arrears, engines of an earlier version), and says
-of each fault what caused it and what to do. With --data-file, on the server's host, it also
+the books of the peers that are configured (arrears, money in suspense, engines of an earlier
+version), and says of each fault what caused it and what to do. With --data-file, on the server's host, it also
 looks at the data file, its volume and the machine. It writes nothing.
 
 It ends with status 0 if there is no problem, also with warnings, and with 5 if there is one

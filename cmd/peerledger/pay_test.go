@@ -62,3 +62,29 @@ func TestProgramIsToldTheOrder(t *testing.T) {
 	require.Equal(t, keys[0], keys[1])
 	require.Equal(t, keys[0], rows[orderRow](t, s, "orders")[0].Order)
 }
+
+// A prepayment goes back when somebody asks, with what packets earned, and once.
+func TestRefund(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.ok(t, "settle", "received", "bob@USD", "100", "--key", "wire 1", "--yes")
+	s.send(t, 3001)
+	pay := script(t, `sed -n 's/.*"amount":"\([0-9.]*\)".*/\1/p'`)
+	would := s.told(t, "settle", "refund", "bob@USD", "--pay-with", pay)
+	require.Equal(t, "130.00", would.Amount)
+	require.Equal(t, "100.00", would.Now.Prepaid)
+
+	// settle now leaves the prepayment alone.
+	require.Equal(t, "30.00", s.told(t, "settle", "now", "bob@USD", "--pay-with", pay).Amount)
+	require.Equal(t, "30.00", rows[paymentRow](t, s, "settle", "now", "bob@USD", "--pay-with", pay, "--yes")[0].Paid)
+	require.Equal(t, []string{"100.00", "100.00", "0.00"}, s.figures(t, "bob@USD"))
+
+	paid := rows[paymentRow](t, s, "settle", "refund", "bob@USD", "--pay-with", pay, "--yes")
+	require.Len(t, paid, 1)
+	require.Equal(t, "100.00", paid[0].Paid)
+	require.Equal(t, []string{"0.00", "0.00", "0.00"}, s.figures(t, "bob@USD"))
+	require.Contains(t, s.told(t, "settle", "refund", "bob@USD", "--pay-with", pay).Note, "prepaid nothing")
+	got := s.do(t, "settle", "refund", "bob@USD", "--pay-with", pay, "--yes")
+	require.Equal(t, statusFailed, got.status)
+	require.Contains(t, got.errors, "prepaid nothing")
+}

@@ -20,17 +20,22 @@ func (a *app) settleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "settle",
 		Short: "Book payments, close orders, pay now",
-		Long: `Books what was paid, closes settlement orders that a rail left open, and pays what is
-owed with a program of yours. The connectors' engines settle by themselves; this is for
-what they cannot know.`,
+		Long: `Books what was paid and what came back, closes settlement orders that a rail left open,
+and pays what is owed, or a prepayment back, with a program of yours. The connectors'
+engines settle by themselves; this is for what they cannot know. docs/money.md says when
+to give which command.`,
 		Example: `  peerledger settle received alice 250 --key wire-4711 --yes
+  peerledger settle returned alice 250 --key return-17 --payment wire-4711 --yes
   peerledger settle resolve alice 00000000000000000000000000000abc 250 --yes
   peerledger settle now alice --pay-with ./pay.sh --yes`,
 		Args: between(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
-	cmd.AddCommand(a.receivedCommand(&asset), a.paidCommand(&asset), a.resolveCommand(&asset), a.cancelCommand(&asset), a.settleNowCommand(&asset))
+	cmd.AddCommand(
+		a.receivedCommand(&asset), a.returnedCommand(&asset), a.paidCommand(&asset), a.resolveCommand(&asset), a.cancelCommand(&asset),
+		a.settleNowCommand(&asset), a.refundCommand(&asset), a.releaseCommand(&asset),
+	)
 	return cmd
 }
 
@@ -49,8 +54,9 @@ func (d *desk) payment(peer, amount, asset string) (p payment, err error) {
 	return p, err
 }
 
-// keyed is a command that books a payment under a key.
-func (a *app) keyed(asset *string, cmd *cobra.Command, action, note string,
+// keyed is a command that books a payment under a key. tell completes what is told; it may be
+// nil.
+func (a *app) keyed(asset *string, cmd *cobra.Command, action string, will effect, tell func(*change),
 	book func(*settlement.Engine, payment, string) (settlement.Receipt, error),
 ) *cobra.Command {
 	var key string
@@ -61,14 +67,18 @@ func (a *app) keyed(asset *string, cmd *cobra.Command, action, note string,
 			if err != nil {
 				return err
 			}
-			c := change{Action: action, Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: key, Note: note}
+			c := change{Action: action, Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: key}
+			if tell != nil {
+				tell(&c)
+			}
+			b, err := d.preview(cmd.Context(), &c, p.account, p.amount, will)
+			if err != nil {
+				return err
+			}
 			return a.write(c, func(c *change) error {
 				receipt, err := book(engine, p, key)
 				c.Already, c.Transfer = receipt.Already, receipt.Transfer.String()
-				if receipt.Suspense {
-					c.Note = "The peer's account is closed, so it is booked in our suspense account."
-				}
-				return err
+				return explainCover(err, b)
 			})
 		})
 	}
@@ -81,9 +91,9 @@ func (a *app) keyed(asset *string, cmd *cobra.Command, action, note string,
 func (a *app) receivedCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "received peer amount --key name", Short: "Book what a peer paid to us",
-		Long: "Books what a peer paid, once for its key, for ever: it pays down what the peer owes, and\nthe rest is shown as prepaid.",
+		Long: "Books what a peer paid, once for its key, for ever: it pays down what the peer owes, and\nthe rest is prepaid. Book a payment that can still come back only when it is final.",
 	}
-	return a.keyed(asset, cmd, "book a payment received", "", func(e *settlement.Engine, p payment, key string) (settlement.Receipt, error) {
+	return a.keyed(asset, cmd, "book a payment received", whenReceived, nil, func(e *settlement.Engine, p payment, key string) (settlement.Receipt, error) {
 		return e.Receive(cmd.Context(), settlement.Incoming{Account: p.account, Key: key, Amount: p.amount})
 	})
 }
@@ -91,11 +101,33 @@ func (a *app) receivedCommand(asset *string) *cobra.Command {
 func (a *app) paidCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "paid peer amount --key name", Short: "Book what we paid to a peer without an order",
-		Long: "Books a payment that no order asked for, made by hand or by another system, once for its\nkey. If it was made for an order, use settle resolve.",
+		Long: `Books a payment that no order asked for, made by hand or by another system, once for its
+key. If it was made for an order, use settle resolve. What the peer's account does not cover
+is refused; if the money is gone, --beyond-headroom books the rest as arrears.`,
 	}
-	note := "An engine that settles with the peer at the same moment is not waited for: together they can pay more than packets earned."
-	return a.keyed(asset, cmd, "book a payment made", note, func(e *settlement.Engine, p payment, key string) (settlement.Receipt, error) {
-		return e.RecordPaid(cmd.Context(), settlement.Outgoing{Account: p.account, Key: key, Amount: p.amount})
+	var beyond bool
+	cmd.Flags().BoolVar(&beyond, "beyond-headroom", false, "the money is gone: what the peer's account does not cover is arrears")
+	tell := func(c *change) {
+		c.Note = "An engine that settles with the peer at the same moment is not waited for: together they can pay more than packets earned."
+	}
+	return a.keyed(asset, cmd, "book a payment made", whenCovered(&beyond), tell, func(e *settlement.Engine, p payment, key string) (settlement.Receipt, error) {
+		return e.RecordPaid(cmd.Context(), settlement.Outgoing{Account: p.account, Key: key, Amount: p.amount, BeyondHeadroom: beyond})
+	})
+}
+
+func (a *app) returnedCommand(asset *string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "returned peer amount --key name --payment name", Short: "Book a payment of a peer that came back",
+		Long: `Books a payment that was received and came back, once for the key of the return: all of
+it, or a part. The peer is charged; what its account does not cover is arrears. --payment is
+the key under which it was received.`,
+	}
+	var received string
+	cmd.Flags().StringVar(&received, "payment", "", "the `name` under which the payment was received")
+	_ = cmd.MarkFlagRequired("payment") // it is defined, so there is no error
+	tell := func(c *change) { c.Payment = received }
+	return a.keyed(asset, cmd, "book a payment that came back", whenReturned, tell, func(e *settlement.Engine, p payment, key string) (settlement.Receipt, error) {
+		return e.RecordReturned(cmd.Context(), settlement.Returned{Account: p.account, Key: key, Payment: received, Amount: p.amount})
 	})
 }
 
@@ -206,92 +238,4 @@ func latest(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// paymentRow is an order that was paid.
-type paymentRow struct {
-	Peer    string `json:"peer"`
-	Asset   string `json:"asset"`
-	Order   string `json:"order"`
-	Ordered string `json:"ordered"`
-	Paid    string `json:"paid"`
-}
-
-func (a *app) settleNowCommand(asset *string) *cobra.Command {
-	var program string
-	cmd := &cobra.Command{
-		Use: "now peer...", Short: "Pay what is owed, above settle_to, with a program of yours",
-		Long: `Places an order for each of these peers that is owed more than its settle_to, whatever
-its settle_at says, and has it paid by a program (--pay-with).
-
-The program is given the order as a JSON object on its standard input, with the fields
-key, peer, asset, scale, units and amount. It must pay once for a key, however often it is
-called with it. It prints the amount that was paid under the key, in whole units, and ends
-with status 0. Status 3 says that this key will never be paid, 4 that the answer comes
-later; anything else leaves the order open, and the next call has the same key.`,
-		Args: between(1, -1),
-		RunE: func(cmd *cobra.Command, names []string) error {
-			rail := &settlement.Rail{Name: payerRail, Settler: payer{program, a.stderr}}
-			return a.atEngine(cmd.Context(), rail, func(d *desk, engine *settlement.Engine) error {
-				list, err := d.accounts(names, *asset)
-				if err != nil {
-					return err
-				}
-				if !a.yes {
-					return d.wouldSettle(cmd.Context(), list)
-				}
-				payments, err := engine.Settle(cmd.Context(), list...)
-				if errors.Is(err, ledger.ErrOutcomeUnknown) {
-					err = &unknownError{err, "Give the same command again, with the same program: an order that is open is paid under the same key."}
-				}
-				rows := make([]paymentRow, len(payments))
-				for i, p := range payments {
-					asset := p.Order.Asset
-					rows[i] = paymentRow{p.Order.Account.Peer(), asset.String(), p.Order.ID.String(), asset.Format(p.Order.Amount), asset.Format(p.Paid)}
-				}
-				return errors.Join(showPayments(a, rows), err)
-			})
-		},
-	}
-	cmd.Flags().StringVar(&program, "pay-with", "", "the `program` that pays")
-	_ = cmd.MarkFlagRequired("pay-with") // it is defined, so there is no error
-	a.writes(cmd)
-	return cmd
-}
-
-// wouldSettle says who would be paid how much at most.
-func (d *desk) wouldSettle(ctx context.Context, list []accounts.Account) error {
-	balances, err := d.book.Balances(ctx, list...)
-	if err != nil {
-		return err
-	}
-	policies, err := d.policies()
-	if err != nil {
-		return err
-	}
-	for _, b := range balances {
-		c := change{Action: "order and pay", Peer: b.Account.Peer(), Asset: b.Asset.String()}
-		t, ok := policies.For(b.Account.Peer(), b.Asset).(settlement.Threshold)
-		if !ok {
-			c.Action, c.Note = "leave unpaid", "It has no settle_at in the configuration."
-		} else {
-			owed := settlement.Standing{Balance: b}.Owed()
-			c.Amount = b.Asset.Format(owed.SubFloor(t.SettleTo).Min(b.Unpaid()))
-			c.Note = "This is the most; what packets in flight hold and what was credited by hand is left out."
-		}
-		if err := d.write(c, nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func showPayments(a *app, rows []paymentRow) error {
-	return show(a, rows,
-		column[paymentRow]{title: "peer", cell: func(r paymentRow) string { return r.Peer }},
-		column[paymentRow]{title: "asset", cell: func(r paymentRow) string { return r.Asset }},
-		column[paymentRow]{title: "order", cell: func(r paymentRow) string { return r.Order }},
-		column[paymentRow]{title: "ordered", cell: func(r paymentRow) string { return r.Ordered }, right: true},
-		column[paymentRow]{title: "paid", cell: func(r paymentRow) string { return r.Paid }, right: true},
-	)
 }

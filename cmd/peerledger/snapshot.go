@@ -44,7 +44,8 @@ type watcher struct {
 	last   time.Time // of the last snapshot
 }
 
-// take takes a snapshot, in three requests and two for each account with an order.
+// take takes a snapshot, in three requests and two for each account with an order; the first
+// one, and those after a payment, also read the payments.
 func (w *watcher) take(ctx context.Context) (snapshot, error) {
 	now := time.Now()
 	s := snapshot{At: now}

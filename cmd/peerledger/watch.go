@@ -25,7 +25,8 @@ func (a *app) watchCommand() *cobra.Command {
 		Long: `Shows these peers, or all that are configured, again and again: their positions against
 settle_at and their credit lines, packets per second, and open orders. Those that are nearest
 to being paid, or to the end of their line, come first. With --json it prints one object for
-each look. It uses one session of the cluster, and three requests for each look.`,
+each look. It uses one session of the cluster, and three requests for each look; payments are
+read at the first look, and later when there are new ones.`,
 		Args: between(0, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if !a.shown && !a.json && !once {
@@ -213,15 +214,15 @@ func drawn(s snapshot, bars int) string {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	t.Style().Format.Header = text.FormatDefault
-	t.AppendHeader(table.Row{"peer", "asset", "state", "position", "settle at", "due", "credit line", "used", "order", "age"})
+	t.AppendHeader(table.Row{"peer", "asset", "state", "position", "arrears", "settle at", "due", "credit line", "used", "order", "age"})
 	var right []table.ColumnConfig
-	for _, i := range []int{4, 5, 6, 7, 8, 9, 10} {
+	for _, i := range []int{4, 5, 6, 7, 8, 9, 10, 11} {
 		right = append(right, table.ColumnConfig{Number: i, Align: text.AlignRight})
 	}
 	t.SetColumnConfigs(right)
 	for _, p := range s.Peers {
 		t.AppendRow(table.Row{
-			p.Peer, p.Asset, p.State, p.Position, p.SettleAt, bar(p.Due, bars), p.CreditLine, bar(p.Used, bars), p.Order, p.OrderAge,
+			p.Peer, p.Asset, p.State, p.Position, p.Arrears, p.SettleAt, bar(p.Due, bars), p.CreditLine, bar(p.Used, bars), p.Order, p.OrderAge,
 		})
 	}
 	return fmt.Sprintf("%s UTC · %.1f packets/s · %d open orders\n%s", moment(s.At), s.PacketsPerSecond, s.OpenOrders, t.Render())

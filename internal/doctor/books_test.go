@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/settlement"
 )
 
 var usd = accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
@@ -23,14 +25,19 @@ type shelf struct {
 	rows    uint64
 }
 
+// kept is a session that leaves its ledger open.
+type kept struct{ session }
+
+func (kept) Close() error { return nil }
+
 func newShelf(t *testing.T, peers ...string) *shelf {
 	t.Helper()
 	s := &shelf{ledger: embedded.New(), subject: subject(serve(t, 1, nil)...)}
-	cfg := accounts.Config{Namespace: "test", Assets: []accounts.Asset{usd}}
+	cfg := accounts.Config{Namespace: "test", Assets: []accounts.Asset{usd}, Round: time.Millisecond}
 	var err error
 	s.book, err = accounts.NewBook(s.ledger, cfg)
 	require.NoError(t, err)
-	s.subject.Open = func(context.Context) (Session, error) { return session{s.ledger}, nil }
+	s.subject.Open = func(context.Context) (Session, error) { return kept{session{s.ledger}}, nil }
 	s.subject.Books.Config = cfg
 	for _, peer := range peers {
 		_, err := s.book.Provision(t.Context(), accounts.Peer{ID: peer, Asset: usd})
@@ -177,4 +184,37 @@ func TestBooksOfOthers(t *testing.T) {
 	r := Examine(t.Context(), s.subject)
 	require.Equal(t, []Code{BooksUnread}, codes(r))
 	require.Contains(t, find(t, r, BooksUnread).Found, "USD")
+}
+
+// Payments of closed peers wait until they are given back, or came back themselves.
+func TestMoneyOfClosedPeers(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	s := newShelf(t, "alice", "bob", "carol")
+	engine, err := settlement.NewEngine(s.ledger, s.book, settlement.Config{Manual: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, engine.Close(ctx)) }()
+	var peers []accounts.Account
+	for _, name := range []string{"alice", "bob", "carol"} {
+		peer, err := s.book.Account(name, usd)
+		require.NoError(t, err)
+		peers = append(peers, peer)
+		if name != "carol" {
+			require.NoError(t, s.book.ClosePeer(ctx, peer, accounts.Closing{}))
+		}
+		for i, amount := range []uint64{250, 50} {
+			_, err = engine.Receive(ctx, settlement.Incoming{Account: peer, Key: fmt.Sprint(i), Amount: ledger.NewAmount(amount)})
+			require.NoError(t, err)
+		}
+	}
+	r := Examine(ctx, s.subject)
+	require.Equal(t, []Code{MoneyWaits}, codes(r))
+	require.Equal(t, "alice 3.00 USD, bob 3.00 USD", find(t, r, MoneyWaits).Found)
+
+	_, err = engine.RecordReturned(ctx, settlement.Returned{Account: peers[0], Key: "back", Payment: "0", Amount: ledger.NewAmount(250)})
+	require.NoError(t, err)
+	require.NoError(t, s.book.ReopenPeer(ctx, peers[1]))
+	_, err = engine.Release(ctx, peers[1])
+	require.NoError(t, err)
+	require.Equal(t, "alice 0.50 USD", find(t, Examine(ctx, s.subject), MoneyWaits).Found)
 }

@@ -74,6 +74,7 @@ const (
 const (
 	InArrears        Code = "peers-in-arrears"
 	NoArrearsAccount Code = "arrears-accounts-missing"
+	MoneyWaits       Code = "money-in-suspense"
 	OldEngine        Code = "old-engine"
 	BooksUnread      Code = "books-unreadable"
 )
@@ -252,6 +253,10 @@ var known = map[Code]knowledge{
 	NoArrearsAccount: {
 		Warning, "A version before arrears provisioned these peers. The account is made when it is needed.",
 		"Give peerledger peers provision once. Make sure that no engine of the earlier version runs on these books (docs/money.md#books-of-an-earlier-version).",
+	},
+	MoneyWaits: {
+		Warning, "These peers paid while their accounts were closed. The money waits in our suspense account.",
+		"Open the account and give it back: peerledger peers reopen, then peerledger settle release. A payment that the bank takes back leaves suspense with peerledger settle returned (docs/money.md#closed-peers).",
 	},
 	OldEngine: {
 		Problem, "A settlement engine of an earlier version has placed these orders, after one of this version had placed others. It does not make the check, so it may pay prepayments back.",

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// adjustFlags are those of all adjustments.
+type adjustFlags struct {
+	asset  string
+	key    string
+	reason uint32
+}
+
+func (a *app) adjustCommand() *cobra.Command {
+	var f adjustFlags
+	cmd := &cobra.Command{
+		Use:   "adjust",
+		Short: "Correct by hand what a peer is owed or owes, and write arrears off",
+		Long: `Books a correction of what stands between us and a peer, once for its key, with a reason.
+The other side is our suspense account. What was paid on a rail is booked with
+"peerledger settle", not here.`,
+		Example: `  peerledger adjust credit alice 5 --key ticket-7 --reason 3 --yes
+  peerledger adjust write-off alice 120 --key loss-1 --reason 4 --yes`,
+		Args: between(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&f.asset, "asset", "", "in this `asset`, as in USD or USD/9")
+	flags.StringVar(&f.key, "key", "", "the `name` of the correction: the same whenever it is booked, another for every other one")
+	flags.Uint32Var(&f.reason, "reason", 0, "a `number`, not 0, that is kept with it")
+	cmd.AddCommand(a.adjustCreditCommand(&f), a.adjustDebitCommand(&f), a.writeOffCommand(&f))
+	return cmd
+}
+
+func (a *app) adjustCreditCommand(f *adjustFlags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "credit peer amount", Short: "Owe a peer more, or let it owe less",
+		Long: "Credits a peer: it pays what the peer owes, and the rest is prepaid. Settlements do not pay\nit out, unless a refund is asked for (settle refund).",
+	}
+	return a.adjusting(f, cmd, "credit by hand", whenPaidIn, func(d *desk, p payment) (accounts.Booking, error) {
+		return d.book.Adjust(cmd.Context(), accounts.Adjustment{Account: p.account, Key: f.key, Credit: p.amount, Reason: f.reason})
+	})
+}
+
+func (a *app) adjustDebitCommand(f *adjustFlags) *cobra.Command {
+	var beyond bool
+	cmd := &cobra.Command{
+		Use: "debit peer amount", Short: "Owe a peer less, or have it owe more",
+		Long: "Debits a peer, from what it has prepaid first. What its account does not cover is refused,\nor is arrears with --beyond-headroom.",
+	}
+	cmd.Flags().BoolVar(&beyond, "beyond-headroom", false, "what the peer's account does not cover is arrears")
+	return a.adjusting(f, cmd, "debit by hand", whenCovered(&beyond), func(d *desk, p payment) (accounts.Booking, error) {
+		return d.book.Adjust(cmd.Context(), accounts.Adjustment{
+			Account: p.account, Key: f.key, Debit: p.amount, Reason: f.reason, BeyondHeadroom: beyond,
+		})
+	})
+}
+
+func (a *app) writeOffCommand(f *adjustFlags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "write-off peer amount", Short: "Give up arrears that will never be paid",
+		Long: "Gives up arrears of a peer, at most this amount. What its account can pay is collected\nfirst. The loss is in our suspense account.",
+	}
+	return a.adjusting(f, cmd, "write arrears off", whenWrittenOff, func(d *desk, p payment) (accounts.Booking, error) {
+		return d.book.WriteOff(cmd.Context(), accounts.WriteOff{Account: p.account, Key: f.key, Amount: p.amount, Reason: f.reason})
+	})
+}
+
+// adjusting is a command that books one correction.
+func (a *app) adjusting(f *adjustFlags, cmd *cobra.Command, action string, will effect,
+	book func(*desk, payment) (accounts.Booking, error),
+) *cobra.Command {
+	cmd.Args = exactly(2)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case f.key == "":
+			return fmt.Errorf("%w: give the correction a name with --key", errUsage)
+		case f.reason == 0:
+			return fmt.Errorf("%w: give a number that says why with --reason", errUsage)
+		}
+		return a.atDesk(cmd.Context(), func(d *desk) error {
+			p, err := d.payment(args[0], args[1], f.asset)
+			if err != nil {
+				return err
+			}
+			c := change{Action: action, Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: f.key}
+			b, err := d.preview(cmd.Context(), &c, p.account, p.amount, will)
+			if err != nil {
+				return err
+			}
+			return a.write(c, func(c *change) error {
+				booking, err := book(d, p)
+				if err != nil {
+					return explainCover(err, b)
+				}
+				c.Already, c.Transfer, c.Amount = booking.Already, booking.Transfer.String(), p.asset.Format(booking.Amount)
+				return nil
+			})
+		})
+	}
+	a.writes(cmd)
+	return cmd
+}
+
+// explainCover tells of an account that does not cover a charge in whole units, and what to do.
+func explainCover(err error, b accounts.Balance) error {
+	notCovered := errors.Is(err, settlement.ErrNotCovered) || errors.Is(err, accounts.ErrNotCovered)
+	if notCovered && !b.Closed {
+		return fmt.Errorf("%s: %w", tooMuch(b), err)
+	}
+	return err
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/peerledger/peerledger/settlement"
+)
+
+func (a *app) releaseCommand(asset *string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "release peer", Short: "Give a peer what waits in suspense since it was closed",
+		Long: `Gives back to a peer what came in for it while its account was closed: what it paid, and
+what late packets earned it. The account must be open again (peerledger peers reopen). Each
+payment is given back once.`,
+		Args: exactly(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
+				account, found, err := d.account(args[0], *asset)
+				if err != nil {
+					return err
+				}
+				c := change{Action: "give back what waits in suspense", Peer: account.Peer(), Asset: found.String()}
+				b, err := d.book.Balance(cmd.Context(), account)
+				if err != nil {
+					return err
+				}
+				if c.Now, err = d.standing(b); err != nil {
+					return err
+				}
+				if c.Note = "How much waits is found out when it is given back."; b.Closed {
+					c.Note = "It will be refused: its account is closed."
+				}
+				return a.write(c, func(c *change) error {
+					released, err := engine.Release(cmd.Context(), account)
+					c.Amount, c.Note = found.Format(released.Amount), saysReleased(released)
+					return err
+				})
+			})
+		},
+	}
+	a.writes(cmd)
+	return cmd
+}
+
+// saysReleased says what was given back.
+func saysReleased(r settlement.Released) string {
+	if len(r.Payments) == 0 {
+		return "Nothing waits for it."
+	}
+	return fmt.Sprintf("%d bookings that had waited were given back.", len(r.Payments))
+}

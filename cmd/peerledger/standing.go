@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// standing is what stands between us and a peer, beside a change of it. Amounts are in whole
+// units.
+type standing struct {
+	Position string `json:"position"` // above 0 we owe the peer
+	Prepaid  string `json:"prepaid"`
+	// PrepaidAtMost says that Prepaid is an upper bound.
+	PrepaidAtMost bool   `json:"prepaid_at_most,omitempty"`
+	Arrears       string `json:"arrears"`
+	// Due is what the next order will be by the threshold of the configuration; "" without
+	// one.
+	Due string `json:"due,omitempty"`
+}
+
+func (d *desk) standing(b accounts.Balance) (*standing, error) {
+	due, err := d.due(b)
+	return &standing{
+		Position: signed(b.Asset, b.Position()), Prepaid: b.Asset.Format(b.Prepaid), PrepaidAtMost: b.PrepaidAtMost,
+		Arrears: b.Asset.Format(b.Arrears), Due: due,
+	}, err
+}
+
+// due is what the next order to a peer will be, by the threshold of the configuration; "" if
+// it has none.
+func (d *desk) due(b accounts.Balance) (string, error) {
+	entry, ok := d.configured(b.Account)
+	if !ok {
+		return "", nil
+	}
+	threshold, err := entry.threshold(b.Asset)
+	if err != nil || threshold == nil {
+		return "", err
+	}
+	var due ledger.Amount
+	if b.Settling.IsZero() && !b.Closed {
+		due = threshold.Due(settlement.Standing{Balance: b}).Amount.Min(spendable(b))
+	}
+	return b.Asset.Format(due), nil
+}
+
+func (s *standing) String() string {
+	text := fmt.Sprintf("position %s, prepaid %s, arrears %s", s.Position, atMost(s.Prepaid, s.PrepaidAtMost), s.Arrears)
+	if s.Due != "" {
+		text += ", due " + s.Due
+	}
+	return text
+}
+
+// atMost marks an upper bound.
+func atMost(amount string, is bool) string {
+	if is {
+		return "at most " + amount
+	}
+	return amount
+}
+
+// spendable is what a peer's account can be charged beside its arrears.
+func spendable(b accounts.Balance) ledger.Amount { return b.Headroom.SubFloor(b.Arrears) }
+
+// effect says what a change of so much will do to a balance, as far as nothing comes between.
+type effect func(b accounts.Balance, amount ledger.Amount) string
+
+// whenPaidIn is that of a payment of the peer, and of a credit.
+func whenPaidIn(b accounts.Balance, amount ledger.Amount) string {
+	owes := ledger.ClampAmount(new(big.Int).Neg(b.Net()))
+	pays := amount.Min(owes)
+	return fmt.Sprintf("Of it, %s pays what the peer owes, and %s is prepaid.", b.Asset.Format(pays), b.Asset.Format(amount.SubFloor(pays)))
+}
+
+// whenReceived is that of a payment, which waits in suspense if the account is closed.
+func whenReceived(b accounts.Balance, amount ledger.Amount) string {
+	if b.Closed {
+		return "The peer's account is closed: it waits in our suspense account (peerledger settle release)."
+	}
+	return whenPaidIn(b, amount)
+}
+
+// whenCharged is that of what is taken from a peer, whether its account covers it or not.
+func whenCharged(b accounts.Balance, amount ledger.Amount) string {
+	if b.Closed {
+		return "The peer's account is closed: all of it is arrears."
+	}
+	charged := amount.Min(spendable(b))
+	if charged == amount {
+		return "Its account covers it."
+	}
+	return fmt.Sprintf("Of it, %s is charged to its account, and %s is arrears until it has headroom.",
+		b.Asset.Format(charged), b.Asset.Format(amount.SubFloor(charged)))
+}
+
+// whenCovered is that of what is refused if the peer's account does not cover it, but for
+// beyond.
+func whenCovered(beyond *bool) effect {
+	return func(b accounts.Balance, amount ledger.Amount) string {
+		if *beyond || !b.Closed && !spendable(b).Less(amount) {
+			return whenCharged(b, amount)
+		}
+		return "It will be refused: " + tooMuch(b)
+	}
+}
+
+// tooMuch says why a charge is refused, and what to do.
+func tooMuch(b accounts.Balance) string {
+	if b.Closed {
+		return "the peer's account is closed. With --beyond-headroom all of it is arrears."
+	}
+	return fmt.Sprintf("the peer's account covers %s %s. With --beyond-headroom the rest is arrears.", b.Asset.Format(spendable(b)), b.Asset.Code)
+}
+
+// whenReturned is that of a payment that came back.
+func whenReturned(b accounts.Balance, amount ledger.Amount) string {
+	if b.Closed {
+		return "If the payment waits in suspense for this closed account, it is taken out of there; else all of it is arrears."
+	}
+	return whenCharged(b, amount)
+}
+
+// whenWrittenOff is that of arrears that are given up.
+func whenWrittenOff(b accounts.Balance, amount ledger.Amount) string {
+	var collected ledger.Amount
+	if !b.Closed {
+		collected = b.Arrears.Min(b.Headroom)
+	}
+	left := b.Arrears.SubFloor(collected)
+	return fmt.Sprintf("Of its arrears, %s is collected first, and %s is given up.", b.Asset.Format(collected), b.Asset.Format(amount.Min(left)))
+}
+
+// preview completes a change of a peer's balance with what stands now and what the change
+// will do.
+func (d *desk) preview(ctx context.Context, c *change, account accounts.Account, amount ledger.Amount, will effect) (accounts.Balance, error) {
+	b, err := d.book.Balance(ctx, account)
+	if err != nil {
+		return b, err
+	}
+	c.Effect = will(b, amount)
+	c.Now, err = d.standing(b)
+	return b, err
+}
