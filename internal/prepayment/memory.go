@@ -178,19 +178,22 @@ var ErrRestless = errors.New("payments come faster than they can be read")
 // the two. So none of the rows is missing, and none is too new.
 func (m *Memory) Read(ctx context.Context, accounts Accounts, now Sums, lookUp func(context.Context) (Sums, error)) (Estimate, error) {
 	for range lookUps {
-		next, err := m.readOnce(ctx, accounts, &now)
-		if err != nil {
-			return Estimate{}, err
+		next, rowsErr := m.readOnce(ctx, accounts, &now)
+		if rowsErr != nil && !errors.Is(rowsErr, ErrRows) {
+			return Estimate{}, rowsErr
 		}
 		again, err := lookUp(ctx)
-		if err != nil {
+		switch {
+		case err != nil:
 			return Estimate{}, err
-		}
-		if again.SamePayments(&now) {
+		case !again.SamePayments(&now): // then rows may well be newer than the sums
+			now = again
+		case rowsErr != nil:
+			return Estimate{}, rowsErr
+		default:
 			m.store(accounts.Peer, next)
 			return m.Estimate(accounts.Peer, &again), nil
 		}
-		now = again
 	}
 	return Estimate{}, ErrRestless
 }
