@@ -163,7 +163,7 @@ func (b *Book) mayAdjust(ctx context.Context, a *Adjustment) error {
 		return wrapAccount(a.Account, ErrClosed)
 	case balance.Headroom.Less(a.Debit) && !a.BeyondHeadroom:
 		return &CoverError{Account: a.Account, Has: balance.Headroom, Wanted: a.Debit}
-	case a.Debit.IsZero():
+	case a.Debit.IsZero(), balance.HasArrearsAccount():
 		return nil
 	default:
 		return b.EnsureArrears(ctx, a.Account)
