@@ -39,11 +39,23 @@ type Balance struct {
 	CreditLine ledger.Amount // the most that the peer may owe us
 	Headroom   ledger.Amount // what the peer can still send before its line is used up
 
-	// Lifetime totals.
-	Sent       ledger.Amount // debited for packets that the peer sent, and by Adjust
-	Earned     ledger.Amount // credited for packets that the peer delivered, and by Adjust (which settlement orders leave out)
-	SettledOut ledger.Amount // paid by us to the peer
-	SettledIn  ledger.Amount // paid by the peer to us
+	// Lifetime totals, exact at the moment of the balance. They never fall. A balance of
+	// LookUpBalances has none of them: they are 0.
+
+	// Sent is what the peer was charged for packets that it sent, in time or late, whether its
+	// account or its arrears were. Collections, debits by hand and returned payments are no
+	// part of it.
+	Sent ledger.Amount
+	// Earned is what the peer was credited for packets that were delivered to it, in time or
+	// late; those of a time when it was closed count when they are given back to it
+	// (settlement.Engine.Release). Credits by hand are no part of it.
+	Earned ledger.Amount
+	// SettledOut is what was paid to the peer: by orders, by a rail beyond them, and by hand.
+	SettledOut ledger.Amount
+	// SettledIn is what the peer paid us and was credited for, vouchers included. What waits in
+	// suspense, since the peer was closed, is no part of it until it is given back to the peer.
+	// What came back later (settlement.Engine.RecordReturned) still is.
+	SettledIn ledger.Amount
 
 	// Suspended says that the peer's credit line account is closed in the ledger: a
 	// sign to recorders to take no new packets from the peer or to it, which each
@@ -53,6 +65,7 @@ type Balance struct {
 	// every packet and post on it.
 	Closed bool
 
+	ids       PeerIDs // of the accounts that were there
 	sums      prepayment.Sums
 	netAtMost *big.Int
 	settled   bool // reading the peer's payments makes Prepaid no better
@@ -100,6 +113,12 @@ func (b Balance) OnlyPacketsSince(earlier Balance) (sent ledger.Amount, only boo
 // HasArrearsAccount reports whether the ledger has the peer's arrears account. If it has not,
 // Book.EnsureArrears makes it.
 func (b Balance) HasArrearsAccount() bool { return b.arrears }
+
+// EverSettled reports whether an order was ever placed for the peer that is open or was paid,
+// or anything else was paid to it. It is known without the lifetime totals.
+func (b Balance) EverSettled() bool {
+	return !b.sums.Settlement.Credits.IsZero() || !b.Settling.IsZero()
+}
 
 // HasHistory reports whether the ledger keeps the history of the peer account. Without it
 // Prepaid is an upper bound.
@@ -162,16 +181,12 @@ func newBalance(a Account, asset Asset, f *peerFigures) Balance {
 		Settling:   f.settlement.CreditsPending,
 		HeldIn:     f.peer.DebitsPending.SubFloor(f.settlement.CreditsPending),
 		HeldOut:    f.peer.CreditsPending,
-		SettledOut: f.settlement.CreditsPosted,
-		SettledIn:  f.settlement.DebitsPosted,
-		Earned:     f.peer.CreditsPosted.SubFloor(f.line.DebitsPosted).SubFloor(f.settlement.DebitsPosted),
 		Suspended:  f.line.Closed(),
 		Closed:     f.peer.Closed(),
+		ids:        PeerIDs{Peer: f.peer.ID, Line: f.line.ID, Settlement: f.settlement.ID, Arrears: f.arrears.ID},
 		sums:       f.sums(),
 		arrears:    !f.arrears.ID.IsZero(),
 	}
-	charged, _ := f.peer.DebitsPosted.Add(b.Arrears)
-	b.Sent = charged.SubFloor(f.line.CreditsPosted).SubFloor(f.settlement.CreditsPosted)
 	owes, _ := b.CreditLine.Add(b.Arrears) // both are parts of what was booked, so the sum fits
 	b.Payable = free.SubFloor(owes)
 	b.Receivable = owes.SubFloor(free)

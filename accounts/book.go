@@ -41,8 +41,8 @@ type Config struct {
 }
 
 // Book is the register of assets and peers on a ledger. It holds nothing that
-// the ledger does not, and remembers what it has read of prepayments: any number of Books, in any number of processes, may work
-// on one ledger. Its methods may be called concurrently.
+// the ledger does not, and remembers what it has read of payments: any number of Books, in any
+// number of processes, may work on one ledger. Its methods may be called concurrently.
 type Book struct {
 	ledger ledger.Ledger // sends again what got lost
 	ns     chart.Namespace
@@ -54,6 +54,8 @@ type Book struct {
 	progress func(Progress) // may be nil
 
 	prepayments *prepayment.Memory
+	suspense    map[uint32]*suspenseRows // by ledger number; never changed after NewBook
+	returned    *returnedRows
 }
 
 type assetEntry struct {
@@ -95,8 +97,9 @@ func NewBook(l ledger.Ledger, cfg Config) (*Book, error) {
 	b := &Book{
 		ledger: resend.Ledger{Ledger: l}, ns: chart.Namespace(cfg.Namespace), flags: chart.PeerFlags,
 		settings: cfg.Limits, round: cmp.Or(cfg.Round, time.Second), progress: cfg.Progress,
-		assets: make(map[uint32]assetEntry, len(cfg.Assets)),
+		assets: make(map[uint32]assetEntry, len(cfg.Assets)), suspense: make(map[uint32]*suspenseRows, len(cfg.Assets)),
 	}
+	b.returned = newReturnedRows(b.ledger)
 	b.prepayments = prepayment.NewMemory(prepayment.NewReader(b.ledger, ledger.QueryMax))
 	if cfg.NoHistory {
 		b.flags &^= ledger.AccountHistory
@@ -107,6 +110,7 @@ func NewBook(l ledger.Ledger, cfg Config) (*Book, error) {
 			Liquidity: id(chart.CodeLiquidity), Revenue: id(chart.CodeRevenue), Dust: id(chart.CodeDust),
 			Suspense: id(chart.CodeSuspense), Outside: id(chart.CodeOutside), Control: id(chart.CodeControl),
 		}}
+		b.suspense[a.Ledger] = newSuspenseRows(b.ledger, id(chart.CodeSuspense))
 	}
 	return b, nil
 }

@@ -35,7 +35,7 @@ func (l Listing) Claimed() bool { return !l.Account.IsZero() }
 // any order, and accounts that none of them claims are listed without one. Missing tells
 // which names have no account.
 //
-// It reads as it goes, some 2,000 peers at a time, in two requests, and one more for each
+// It reads as it goes, some 2,000 peers at a time, in two requests, and two more for each
 // account that nobody claims; beside that it keeps the names. What is provisioned
 // meanwhile may be listed or not. The last pair has the error, if something goes wrong:
 // ErrUnknownAsset, ErrInvalid that names a bad ID, or that of a request.
@@ -151,6 +151,7 @@ func (b *Book) list(
 	if err != nil {
 		return nil, err
 	}
+	var complete []*Balance
 	for i := range listings {
 		l := &listings[i]
 		var f peerFigures
@@ -162,28 +163,44 @@ func (b *Book) list(
 		if l.Incomplete = f.incomplete(); !l.Incomplete {
 			l.Balance = newBalance(l.Account, asset, &f)
 			l.Balance.setPrepaid(b.prepayments.Estimate(l.ID, &l.Balance.sums))
+			complete = append(complete, &l.Balance)
 		}
 	}
-	return listings, nil
+	return listings, b.readTotals(ctx, complete)
 }
 
 // unclaimed are the accounts of a peer whose name nobody knows: they carry the same
-// hash of it. The peer account itself is read again, so all are of one moment.
+// hash of it. A query tells which they are, and a look-up reads them with suspense, so that
+// all are of one moment.
 func (b *Book) unclaimed(ctx context.Context, peer *ledger.Account) (f peerFigures, err error) {
 	rows, err := b.ledger.QueryAccounts(ctx, ledger.QueryFilter{
 		UserData128: peer.UserData128, UserData64: peer.UserData64, Ledger: peer.Ledger, Limit: ledger.QueryMax,
 	})
+	if err != nil {
+		return f, err
+	}
+	ids := []ledger.ID{peer.ID, b.assets[peer.Ledger].ids.Suspense}
 	for _, row := range rows {
-		switch {
-		case row.ID == peer.ID:
-			f.peer = row
-		case row.Code == chart.CodeLine:
-			f.line = row
-		case row.Code == chart.CodeSettlement:
-			f.settlement = row
-		case row.Code == chart.CodeArrears:
-			f.arrears = row
+		if row.Code != chart.CodePeer {
+			ids = append(ids, row.ID)
 		}
 	}
-	return f, err
+	if rows, err = b.ledger.LookupAccounts(ctx, ids); err != nil {
+		return f, err
+	}
+	for _, row := range rows {
+		switch row.Code {
+		case chart.CodePeer:
+			f.peer = row
+		case chart.CodeLine:
+			f.line = row
+		case chart.CodeSettlement:
+			f.settlement = row
+		case chart.CodeArrears:
+			f.arrears = row
+		case chart.CodeSuspense:
+			f.suspense = row
+		}
+	}
+	return f, nil
 }

@@ -85,7 +85,7 @@ func (b *Book) figureIDs(list []Account) (n int, ids []ledger.ID) {
 
 // LookUpBalances reads the balances of peers, in the order asked, some 2,000 of them in a
 // request. Those of one request are of one moment. It reads no history, so Prepaid may be an
-// upper bound (PrepaidAtMost); Balances knows it exactly.
+// upper bound (PrepaidAtMost), and the lifetime totals are 0; Balances knows them exactly.
 //
 // Errors: ErrNotProvisioned names a handle that the ledger has no accounts for
 // (our own has none), ErrUnknownAsset one whose ledger number the Book does not

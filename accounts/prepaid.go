@@ -19,7 +19,8 @@ import (
 // were looked up in one request and needed no reading are of the same one.
 //
 // Prepaid is exact, but for an account without history (Config.NoHistory): then it is an
-// upper bound (PrepaidAtMost).
+// upper bound (PrepaidAtMost). For the lifetime totals the Book reads the rows of the assets'
+// suspense accounts, and what came back of the payments of peers that ever had arrears.
 //
 // Errors: ErrNotProvisioned names a handle that the ledger has no accounts for
 // (our own has none), ErrUnknownAsset one whose ledger number the Book does not
@@ -44,6 +45,13 @@ func (b *Book) Balances(ctx context.Context, accounts ...Account) ([]Balance, er
 	}
 	readers.Wait()
 	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	pointers := make([]*Balance, len(balances))
+	for i := range balances {
+		pointers[i] = &balances[i]
+	}
+	if err := b.readTotals(ctx, pointers); err != nil {
 		return nil, err
 	}
 	return balances, nil

@@ -121,7 +121,7 @@ func judgeOrders(
 	var old []string
 	looked := 0
 	for _, b := range balances {
-		if b.SettledOut.IsZero() && b.Settling.IsZero() || !b.HasHistory() || looked == ordersOf {
+		if !b.EverSettled() || !b.HasHistory() || looked == ordersOf {
 			continue
 		}
 		looked++

@@ -1,0 +1,120 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/prepayment"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// returnedRows is what peers' payments that came back have made arrears of, by the arrears
+// account. It is read from the ledger as far as it is asked for, and kept.
+type returnedRows struct {
+	ledger ledger.Ledger
+
+	mu    sync.Mutex
+	known map[ledger.ID]returnedOf
+}
+
+// returnedOf are the payments of a peer that came back.
+type returnedOf struct {
+	covered ledger.Amount  // the debits of arrears up to which all are known
+	last    uint64         // the time of the last one
+	steps   []returnedStep // never changed, but appended to
+}
+
+// returnedStep is the sum of what came back from the moment on at which arrears had these
+// debits.
+type returnedStep struct{ debits, sum ledger.Amount }
+
+func newReturnedRows(l ledger.Ledger) *returnedRows {
+	return &returnedRows{ledger: l, known: make(map[ledger.ID]returnedOf)}
+}
+
+// readTo reads what had come back when a peer's accounts had these sums. It asks the ledger
+// only if arrears were debited since it did so last.
+func (r *returnedRows) readTo(ctx context.Context, arrears ledger.ID, s *prepayment.Sums) error {
+	known := r.of(arrears)
+	if !known.covered.Less(s.Arrears.Debits) || s.Settlement.Credits.IsZero() {
+		return nil
+	}
+	known, err := r.readOn(ctx, arrears, known)
+	if err != nil {
+		return fmt.Errorf("read what came back of a peer's payments: %w", err)
+	}
+	known.covered = s.Arrears.Debits
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known[arrears].covered.Less(known.covered) {
+		r.known[arrears] = known
+	}
+	return nil
+}
+
+func (r *returnedRows) of(arrears ledger.ID) returnedOf {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.known[arrears]
+}
+
+// sum is what had come back when a peer's accounts had these sums, to which it was read
+// (readTo).
+func (r *returnedRows) sum(arrears ledger.ID, s *prepayment.Sums) ledger.Amount {
+	var sum ledger.Amount
+	for _, step := range r.of(arrears).steps {
+		if s.Arrears.Debits.Less(step.debits) {
+			break
+		}
+		sum = step.sum
+	}
+	return sum
+}
+
+// readOn reads the payments that came back since the last one that is known. The history of
+// the arrears account says what its debits were right after each.
+func (r *returnedRows) readOn(ctx context.Context, arrears ledger.ID, known returnedOf) (returnedOf, error) {
+	known.steps = slices.Clone(known.steps)
+	limit := uint32(ledger.QueryMax)
+	for {
+		filter := ledger.AccountFilter{
+			AccountID: arrears, Code: chart.CodeReturned, TimestampMin: known.last + 1, Limit: limit, Flags: ledger.AccountFilterDebits,
+		}
+		rows, err := r.ledger.GetAccountTransfers(ctx, filter)
+		var balances []ledger.AccountBalance
+		if err == nil && len(rows) > 0 {
+			filter.TimestampMax = rows[len(rows)-1].Timestamp
+			balances, err = r.ledger.GetAccountBalances(ctx, filter)
+		}
+		switch {
+		case errors.Is(err, ledger.ErrTooMuchData) && limit > 1:
+			limit /= 2
+			continue
+		case err == nil && len(balances) != len(rows):
+			err = errors.New("the history of the arrears account is not complete")
+		}
+		if err != nil {
+			return returnedOf{}, err
+		}
+		for i := range rows {
+			known.append(&rows[i], balances[i].DebitsPosted)
+		}
+		if len(rows) < int(limit) {
+			return known, nil
+		}
+	}
+}
+
+func (k *returnedOf) append(row *ledger.Transfer, debits ledger.Amount) {
+	var sum ledger.Amount
+	if len(k.steps) > 0 {
+		sum = k.steps[len(k.steps)-1].sum
+	}
+	sum, _ = sum.Add(row.Amount) // a part of what arrears were debited, so it fits
+	k.steps = append(k.steps, returnedStep{debits: debits, sum: sum})
+	k.last = row.Timestamp
+}

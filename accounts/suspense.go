@@ -1,0 +1,160 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/prepayment"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// suspenseRows is what an asset's suspense account was debited and credited for, by the
+// account on the other side. It is read from the ledger as far as it is asked for, and kept.
+//
+// A look-up tells the account's sums and no time, so a moment is known by the sums: they only
+// grow, and rows of amount 0 between two equal ones change nothing.
+type suspenseRows struct {
+	ledger ledger.Ledger
+	id     ledger.ID
+	turn   chan struct{} // whoever reads has put something in
+
+	mu     sync.Mutex
+	at     prepayment.Totals // of the rows that are read
+	last   uint64            // the time of the last of them
+	flows  map[flowKey][]flowStep
+	parked map[ledger.ID]bool // payments that were booked to suspense
+}
+
+// flowKey says what suspense was debited or credited for.
+type flowKey struct {
+	account ledger.ID // on the other side
+	code    uint16
+	kind    flowKind
+}
+
+type flowKind uint8
+
+const (
+	flowIn      flowKind = iota // suspense is credited
+	flowOut                     // it is debited
+	flowRelease                 // it is debited for a payment that waited in it
+)
+
+// flowStep is the sum of a flow from the moment on at which suspense had these totals.
+type flowStep struct {
+	at  prepayment.Totals
+	sum ledger.Amount
+}
+
+func newSuspenseRows(l ledger.Ledger, id ledger.ID) *suspenseRows {
+	return &suspenseRows{
+		ledger: l, id: id, turn: make(chan struct{}, 1), flows: make(map[flowKey][]flowStep), parked: make(map[ledger.ID]bool),
+	}
+}
+
+// flow is the sum of a flow when suspense had these totals, to which it was read (readTo).
+func (r *suspenseRows) flow(key flowKey, at prepayment.Totals) ledger.Amount {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	steps := r.flows[key]
+	n, _ := slices.BinarySearchFunc(steps, at, func(s flowStep, at prepayment.Totals) int {
+		if reaches(at, s.at) {
+			return -1
+		}
+		return 1
+	})
+	if n == 0 {
+		return ledger.Amount{}
+	}
+	return steps[n-1].sum
+}
+
+// reaches reports whether totals are of the same moment as others, or of a later one.
+func reaches(totals, other prepayment.Totals) bool {
+	return !totals.Debits.Less(other.Debits) && !totals.Credits.Less(other.Credits)
+}
+
+// readTo reads the rows up to the moment at which suspense had these totals.
+func (r *suspenseRows) readTo(ctx context.Context, at prepayment.Totals) error {
+	if r.reached(at) {
+		return nil
+	}
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	limit := uint32(ledger.QueryMax)
+	for !r.reached(at) {
+		rows, err := r.ledger.GetAccountTransfers(ctx, ledger.AccountFilter{
+			AccountID: r.id, TimestampMin: r.last + 1, Limit: limit, Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits,
+		})
+		switch {
+		case errors.Is(err, ledger.ErrTooMuchData) && limit > 1:
+			limit /= 2
+			continue
+		case err == nil && len(rows) == 0:
+			err = errors.New("they do not add up to its balance")
+		}
+		if err != nil {
+			return fmt.Errorf("read the rows of suspense: %w", err)
+		}
+		r.add(rows)
+	}
+	return nil
+}
+
+func (r *suspenseRows) reached(at prepayment.Totals) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return reaches(r.at, at)
+}
+
+func (r *suspenseRows) add(rows []ledger.Transfer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range rows {
+		t := &rows[i]
+		r.last = t.Timestamp
+		if t.Flags.Any(ledger.TransferPending | ledger.TransferVoidPending) {
+			continue
+		}
+		key := flowKey{account: t.DebitAccountID, code: t.Code, kind: flowIn}
+		if t.CreditAccountID == r.id {
+			r.at.Credits, _ = r.at.Credits.Add(t.Amount) // a part of the account's sums, so it fits
+		} else {
+			r.at.Debits, _ = r.at.Debits.Add(t.Amount)
+			key.account, key.kind = t.CreditAccountID, flowOut
+		}
+		switch {
+		case t.Code == chart.CodeIncoming, t.Code == chart.CodeVoucher:
+			r.parked[t.ID] = true
+		case t.Code == chart.CodeAdjust && r.parked[ledger.ID(t.UserData128)]:
+			key.kind = flowRelease // settlement.Engine.Release names the row that it gives back
+		case t.Code == chart.CodeCorrection && ofPacket(t):
+			continue
+		}
+		steps := r.flows[key]
+		var sum ledger.Amount
+		if len(steps) > 0 {
+			sum = steps[len(steps)-1].sum
+		}
+		sum, _ = sum.Add(t.Amount)
+		r.flows[key] = append(steps, flowStep{at: r.at, sum: sum})
+	}
+}
+
+// ofPacket reports whether a correction is one of a packet, as recorders book them: its id is
+// the packet's, but for the low 8 bits.
+func ofPacket(t *ledger.Transfer) bool {
+	packet := t.ID
+	packet.Lo &^= 0xff
+	return uint128.Uint128(packet) == t.UserData128
+}

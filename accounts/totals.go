@@ -1,0 +1,92 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"math/big"
+	"sync"
+
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// The lifetime totals of a peer follow from the sums of its accounts, but for what suspense is
+// the other side of, and for payments that came back: there the sums do not tell one code
+// from another. So the Book reads all rows of suspense once, and what came back of the
+// payments of a peer that ever had arrears.
+
+// readTotals works out the lifetime totals of balances, each at its own moment.
+func (b *Book) readTotals(ctx context.Context, balances []*Balance) error {
+	errs := make([]error, len(balances))
+	slots := make(chan struct{}, readersAtOnce)
+	var readers sync.WaitGroup
+	for i, balance := range balances {
+		sums := &balance.sums
+		if err := b.suspense[balance.Asset.Ledger].readTo(ctx, sums.Suspense); err != nil {
+			errs[i] = err
+			break
+		}
+		if sums.Arrears.Debits.IsZero() {
+			continue
+		}
+		slots <- struct{}{}
+		readers.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = b.returned.readTo(ctx, balance.ids.Arrears, sums)
+		})
+	}
+	readers.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, balance := range balances {
+		b.setTotals(balance)
+	}
+	return nil
+}
+
+// setTotals works out the totals of a balance, from what was read up to its moment.
+//
+//	earned       what the peer account was credited by neither the line, a payment nor an adjustment
+//	sent         what the peer and the arrears account were debited for by neither the line, a
+//	             payment, an adjustment nor a collection
+//	settled in   the debits of the settlement account that the peer got, at once or by a release
+//	settled out  the credits of the settlement account that are no payment which came back
+func (b *Book) setTotals(balance *Balance) {
+	s, ids := &balance.sums, &balance.ids
+	suspense := b.suspense[balance.Asset.Ledger]
+	flow := func(account ledger.ID, code uint16, kind flowKind) *big.Int {
+		return suspense.flow(flowKey{account, code, kind}, s.Suspense).Big()
+	}
+	// Payments that wait in suspense, or have left it without ever being the peer's.
+	waited := plus(flow(ids.Settlement, chart.CodeIncoming, flowIn), flow(ids.Settlement, chart.CodeVoucher, flowIn))
+	released := flow(ids.Peer, chart.CodeAdjust, flowRelease)
+	received := minus(s.Settlement.Debits.Big(), waited)
+	credited := plus(flow(ids.Peer, chart.CodeAdjust, flowOut), released)
+	// Payments that came back while they waited, or later.
+	back := flow(ids.Settlement, chart.CodeReturned, flowOut)
+	returned := plus(back, b.returned.sum(ids.Arrears, s).Big())
+	// What the settlement account was credited for, the peer or its arrears were debited for,
+	// but for what suspense paid: in an older version also the excess of a rail, for which it
+	// then debited the peer.
+	paid := minus(s.Settlement.Credits.Big(), back, flow(ids.Settlement, chart.CodeCorrection, flowOut))
+	debited := plus(flow(ids.Peer, chart.CodeAdjust, flowIn), flow(ids.Arrears, chart.CodeAdjust, flowIn), flow(ids.Peer, chart.CodeCorrection, flowIn))
+	collected := minus(s.Arrears.Credits.Big(), flow(ids.Arrears, chart.CodeAdjust, flowOut))
+
+	balance.Earned = ledger.ClampAmount(minus(s.Peer.Credits.Big(), s.Line.Debits.Big(), received, credited))
+	balance.Sent = ledger.ClampAmount(minus(plus(s.Peer.Debits.Big(), s.Arrears.Debits.Big()), s.Line.Credits.Big(), paid, debited, collected))
+	balance.SettledIn = ledger.ClampAmount(plus(received, released))
+	balance.SettledOut = ledger.ClampAmount(minus(s.Settlement.Credits.Big(), returned))
+}
+
+func plus(terms ...*big.Int) *big.Int {
+	sum := new(big.Int)
+	for _, t := range terms {
+		sum.Add(sum, t)
+	}
+	return sum
+}
+
+func minus(from *big.Int, terms ...*big.Int) *big.Int {
+	return new(big.Int).Sub(from, plus(terms...))
+}
