@@ -50,11 +50,11 @@ type Balance struct {
 	// late; those of a time when it was closed count when they are given back to it
 	// (settlement.Engine.Release). Credits by hand are no part of it.
 	Earned ledger.Amount
-	// SettledOut is what was paid to the peer: by orders, by a rail beyond them, and by hand.
+	// SettledOut is what we paid to the peer: by orders, by a rail beyond them, and by hand.
+	// Payments of the peer that went back to it are no part of it.
 	SettledOut ledger.Amount
-	// SettledIn is what the peer paid us and was credited for, vouchers included. What waits in
-	// suspense, since the peer was closed, is no part of it until it is given back to the peer.
-	// What came back later (settlement.Engine.RecordReturned) still is.
+	// SettledIn is what the peer paid us, vouchers included; also what waits in suspense, since
+	// the peer was closed when it came, and what came back later.
 	SettledIn ledger.Amount
 
 	// Suspended says that the peer's credit line account is closed in the ledger: a

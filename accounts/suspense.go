@@ -24,11 +24,10 @@ type suspenseRows struct {
 	id     ledger.ID
 	turn   chan struct{} // whoever reads has put something in
 
-	mu     sync.Mutex
-	at     prepayment.Totals // of the rows that are read
-	last   uint64            // the time of the last of them
-	flows  map[flowKey][]flowStep
-	parked map[ledger.ID]bool // payments that were booked to suspense
+	mu    sync.Mutex
+	at    prepayment.Totals // of the rows that are read
+	last  uint64            // the time of the last of them
+	flows map[flowKey][]flowStep
 }
 
 // flowKey says what suspense was debited or credited for.
@@ -41,9 +40,8 @@ type flowKey struct {
 type flowKind uint8
 
 const (
-	flowIn      flowKind = iota // suspense is credited
-	flowOut                     // it is debited
-	flowRelease                 // it is debited for a payment that waited in it
+	flowIn  flowKind = iota // suspense is credited
+	flowOut                 // it is debited
 )
 
 // flowStep is the sum of a flow from the moment on at which suspense had these totals.
@@ -53,9 +51,7 @@ type flowStep struct {
 }
 
 func newSuspenseRows(l ledger.Ledger, id ledger.ID) *suspenseRows {
-	return &suspenseRows{
-		ledger: l, id: id, turn: make(chan struct{}, 1), flows: make(map[flowKey][]flowStep), parked: make(map[ledger.ID]bool),
-	}
+	return &suspenseRows{ledger: l, id: id, turn: make(chan struct{}, 1), flows: make(map[flowKey][]flowStep)}
 }
 
 // flow is the sum of a flow when suspense had these totals, to which it was read (readTo).
@@ -133,13 +129,8 @@ func (r *suspenseRows) add(rows []ledger.Transfer) {
 			r.at.Debits, _ = r.at.Debits.Add(t.Amount)
 			key.account, key.kind = t.CreditAccountID, flowOut
 		}
-		switch {
-		case t.Code == chart.CodeIncoming, t.Code == chart.CodeVoucher:
-			r.parked[t.ID] = true
-		case t.Code == chart.CodeAdjust && r.parked[ledger.ID(t.UserData128)]:
-			key.kind = flowRelease // settlement.Engine.Release names the row that it gives back
-		case t.Code == chart.CodeCorrection && ofPacket(t):
-			continue
+		if t.Code == chart.CodeCorrection && ofPacket(t) {
+			continue // there are many, and nobody asks
 		}
 		steps := r.flows[key]
 		var sum ledger.Amount

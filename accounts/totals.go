@@ -50,7 +50,7 @@ func (b *Book) readTotals(ctx context.Context, balances []*Balance) error {
 //	earned       what the peer account was credited by neither the line, a payment nor an adjustment
 //	sent         what the peer and the arrears account were debited for by neither the line, a
 //	             payment, an adjustment nor a collection
-//	settled in   the debits of the settlement account that the peer got, at once or by a release
+//	settled in   the debits of the settlement account
 //	settled out  the credits of the settlement account that are no payment which came back
 func (b *Book) setTotals(balance *Balance) {
 	s, ids := &balance.sums, &balance.ids
@@ -58,11 +58,10 @@ func (b *Book) setTotals(balance *Balance) {
 	flow := func(account ledger.ID, code uint16, kind flowKind) *big.Int {
 		return suspense.flow(flowKey{account, code, kind}, s.Suspense).Big()
 	}
-	// Payments that wait in suspense, or have left it without ever being the peer's.
-	waited := plus(flow(ids.Settlement, chart.CodeIncoming, flowIn), flow(ids.Settlement, chart.CodeVoucher, flowIn))
-	released := flow(ids.Peer, chart.CodeAdjust, flowRelease)
-	received := minus(s.Settlement.Debits.Big(), waited)
-	credited := plus(flow(ids.Peer, chart.CodeAdjust, flowOut), released)
+	// What the peer account was credited for payments, and by hand or out of suspense.
+	waits := plus(flow(ids.Settlement, chart.CodeIncoming, flowIn), flow(ids.Settlement, chart.CodeVoucher, flowIn))
+	received := minus(s.Settlement.Debits.Big(), waits)
+	credited := flow(ids.Peer, chart.CodeAdjust, flowOut)
 	// Payments that came back while they waited, or later.
 	back := flow(ids.Settlement, chart.CodeReturned, flowOut)
 	returned := plus(back, b.returned.sum(ids.Arrears, s).Big())
@@ -75,7 +74,7 @@ func (b *Book) setTotals(balance *Balance) {
 
 	balance.Earned = ledger.ClampAmount(minus(s.Peer.Credits.Big(), s.Line.Debits.Big(), received, credited))
 	balance.Sent = ledger.ClampAmount(minus(plus(s.Peer.Debits.Big(), s.Arrears.Debits.Big()), s.Line.Credits.Big(), paid, debited, collected))
-	balance.SettledIn = ledger.ClampAmount(plus(received, released))
+	balance.SettledIn = s.Settlement.Debits
 	balance.SettledOut = ledger.ClampAmount(minus(s.Settlement.Credits.Big(), returned))
 }
 

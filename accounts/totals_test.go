@@ -65,7 +65,7 @@ func (c *counter) write(rows ...ledger.Transfer) bool {
 	for i := range rows[:len(rows)-1] {
 		rows[i].Flags |= ledger.TransferLinked
 	}
-	results, err := c.Ledger.CreateTransfers(c.t.Context(), rows)
+	results, err := c.CreateTransfers(c.t.Context(), rows)
 	require.NoError(c.t, err)
 	return ledger.ChainOutcome(results).Outcome.Done()
 }
@@ -81,114 +81,164 @@ func ofPacket(t ledger.Transfer, low uint64) ledger.Transfer {
 	return t
 }
 
+// event is something that happens to a peer.
+type event struct {
+	*counter
+	peer    int
+	ids     accounts.PeerIDs
+	sum     *totals
+	amount  uint64
+	collect ledger.Transfer
+}
+
 func (c *counter) step() {
-	n := c.random.IntN(len(c.peers))
-	ids, sum := c.book.PeerIDs(c.peers[n]), &c.truth[n]
-	amount := c.random.Uint64N(40) + 1
-	p, s, r, x, market := ids.Peer, ids.Settlement, ids.Arrears, c.own.Suspense, c.own.Liquidity
-	collect := chart.Collect(p, r, usd.Ledger)
-	collect.ID = randomID()
-	note := func(what string, booked bool, count ...*uint64) {
-		if booked {
-			c.booked[what]++
-			for _, total := range count {
-				*total += amount
-			}
+	e := &event{counter: c, peer: c.random.IntN(len(c.peers)), amount: c.random.Uint64N(40) + 1}
+	e.ids, e.sum = c.book.PeerIDs(c.peers[e.peer]), &c.truth[e.peer]
+	e.collect = chart.Collect(e.ids.Peer, e.ids.Arrears, usd.Ledger)
+	e.collect.ID = randomID()
+	switch n := c.random.IntN(20); {
+	case n < 9:
+		e.packet(n)
+	case n < 14:
+		e.payment(n - 9)
+	default:
+		e.byHand(n - 14)
+	}
+}
+
+// note counts the amount in totals if it was booked.
+func (e *event) note(what string, booked bool, count ...*uint64) {
+	if booked {
+		e.booked[what]++
+		for _, total := range count {
+			*total += e.amount
 		}
 	}
-	take := func(rows *[]ledger.Transfer) (row ledger.Transfer, found bool) {
-		if len(*rows) == 0 {
-			return row, false
-		}
-		row, *rows = (*rows)[0], (*rows)[1:]
-		amount = row.Amount.Big().Uint64()
-		return row, true
+}
+
+// take takes the first of rows, and its amount.
+func (e *event) take(rows *[]ledger.Transfer) (row ledger.Transfer, found bool) {
+	if len(*rows) == 0 {
+		return row, false
 	}
-	switch c.random.IntN(22) {
+	row, *rows = (*rows)[0], (*rows)[1:]
+	e.amount = row.Amount.Big().Uint64()
+	return row, true
+}
+
+// either is one of two at random.
+func either[T any](random *rand.Rand, a, b T) T {
+	if random.IntN(2) == 0 {
+		return a
+	}
+	return b
+}
+
+func (e *event) packet(n int) {
+	p, r, x, market := e.ids.Peer, e.ids.Arrears, e.own.Suspense, e.own.Liquidity
+	switch n {
 	case 0, 1, 2:
-		note("earned", c.write(c.row(market, p, amount, chart.CodePacket)), &sum.earned)
+		e.note("earned", e.write(e.row(market, p, e.amount, chart.CodePacket)), &e.sum.earned)
 	case 3, 4:
-		note("sent", c.write(c.row(p, market, amount, chart.CodePacket)), &sum.sent)
+		e.note("sent", e.write(e.row(p, market, e.amount, chart.CodePacket)), &e.sum.sent)
 	case 5:
-		late := ofPacket(c.row(r, market, amount, chart.CodeCorrection), 0x04)
-		note("late", c.write(late, collect), &sum.sent)
+		late := ofPacket(e.row(r, market, e.amount, chart.CodeCorrection), 0x04)
+		e.note("late", e.write(late, e.collect), &e.sum.sent)
 	case 6:
-		late := ofPacket(c.row(x, market, amount, chart.CodeCorrection), 0x04)
+		late := ofPacket(e.row(x, market, e.amount, chart.CodeCorrection), 0x04)
 		charge := late
 		charge.ID.Lo |= 0xf0
 		charge.DebitAccountID, charge.CreditAccountID, charge.Flags = p, x, ledger.TransferBalancingDebit
-		if booked := c.write(late, charge); booked {
-			amount = c.moved(charge.ID)
-			note("late, of an older version", true, &sum.sent)
+		if e.write(late, charge) {
+			e.amount = e.moved(charge.ID)
+			e.note("late, of an older version", true, &e.sum.sent)
 		}
 	case 7:
-		code := []uint16{chart.CodeIncoming, chart.CodeVoucher}[c.random.IntN(2)]
-		note("received", c.write(c.row(s, p, amount, code)), &sum.in)
+		row := ofPacket(e.row(r, x, e.amount, chart.CodeCorrection), 0x0f)
+		e.note("late packet to a closed peer", e.write(row), &e.sum.sent)
+		receiver := (e.peer + 1) % len(e.peers)
+		e.late[receiver] = append(e.late[receiver], row)
 	case 8:
-		row := c.row(s, x, amount, []uint16{chart.CodeIncoming, chart.CodeVoucher}[c.random.IntN(2)])
-		note("received while closed", c.write(row))
-		c.parked[n] = append(c.parked[n], row)
-	case 9:
-		if waits, found := take(&c.parked[n]); found {
-			row := c.row(x, p, amount, chart.CodeAdjust)
-			row.UserData128 = uint128.Uint128(waits.ID)
-			note("released", c.write(row), &sum.in)
-		}
-	case 10:
-		if _, found := take(&c.parked[n]); found {
-			note("returned from suspense", c.write(c.row(x, s, amount, chart.CodeReturned)))
-		}
-	case 11:
-		note("credited", c.write(c.row(x, p, amount, chart.CodeAdjust)))
-	case 12:
-		note("debited", c.write(c.row(p, x, amount, chart.CodeAdjust), collect))
-	case 13:
-		note("debited beyond", c.write(c.row(r, x, amount, chart.CodeAdjust), collect))
-	case 14:
-		off := c.row(x, r, amount, chart.CodeAdjust)
-		off.Flags = ledger.TransferBalancingCredit
-		note("written off", c.write(collect, off))
-	case 15:
-		order := c.row(p, s, amount, chart.CodeOrder)
-		order.Flags = ledger.TransferPending | ledger.TransferBalancingDebit
-		if c.write(order) {
-			amount = c.random.Uint64N(c.moved(order.ID) + 1)
-			post := ledger.Transfer{ID: randomID(), PendingID: order.ID, Amount: units(amount), Flags: ledger.TransferPostPending}
-			note("ordered", c.write(post), &sum.out)
-		}
-	case 16:
-		note("overpaid", c.write(c.row(r, s, amount, chart.CodeOverpaid), collect), &sum.out)
-	case 17:
-		excess, charge := c.row(x, s, amount, chart.CodeCorrection), c.row(p, x, amount, chart.CodeCorrection)
-		excess.UserData128, charge.UserData128 = uint128.Uint128(excess.ID), uint128.Uint128(excess.ID)
-		excess.UserData128.Hi++ // an order's id, and no packet's
-		charge.UserData128, charge.Flags = excess.UserData128, ledger.TransferBalancingDebit
-		note("overpaid, of an older version", c.write(excess, charge), &sum.out)
-	case 18:
-		if c.random.IntN(2) == 0 {
-			note("paid, of an older version", c.write(c.row(p, s, amount, chart.CodeOutgoing)), &sum.out)
-		} else {
-			note("paid", c.write(c.row(r, s, amount, chart.CodeOutgoing), collect), &sum.out)
-		}
-	case 19:
-		note("returned", c.write(c.row(r, s, amount, chart.CodeReturned), collect))
-	case 20:
-		line := c.row(ids.Line, p, amount, chart.CodeGrant)
-		if c.random.IntN(2) == 0 {
-			line.DebitAccountID, line.CreditAccountID = p, ids.Line
-		}
-		note("line", c.write(line))
-	case 21:
-		receiver := (n + 1) % len(c.peers)
-		if waits, found := take(&c.late[n]); found {
-			row := c.row(x, p, amount, chart.CodeCorrection)
+		if waits, found := e.take(&e.late[e.peer]); found {
+			row := e.row(x, p, e.amount, chart.CodeCorrection)
 			row.UserData128 = waits.UserData128
-			note("late packet released", c.write(row), &sum.earned)
-			return
+			e.note("late packet released", e.write(row), &e.sum.earned)
 		}
-		row := ofPacket(c.row(r, x, amount, chart.CodeCorrection), 0x0f)
-		note("late packet to a closed peer", c.write(row), &sum.sent)
-		c.late[receiver] = append(c.late[receiver], row)
+	}
+}
+
+// payment is a payment of the peer, or one that waits or comes back.
+func (e *event) payment(n int) {
+	p, s, r, x := e.ids.Peer, e.ids.Settlement, e.ids.Arrears, e.own.Suspense
+	code := either(e.random, chart.CodeIncoming, chart.CodeVoucher)
+	switch n {
+	case 0:
+		e.note("received", e.write(e.row(s, p, e.amount, code)), &e.sum.in)
+	case 1:
+		row := e.row(s, x, e.amount, code)
+		e.note("received while closed", e.write(row), &e.sum.in)
+		e.parked[e.peer] = append(e.parked[e.peer], row)
+	case 2:
+		if waits, found := e.take(&e.parked[e.peer]); found {
+			row := e.row(x, p, e.amount, chart.CodeAdjust)
+			row.UserData128 = uint128.Uint128(waits.ID)
+			e.note("released", e.write(row))
+		}
+	case 3:
+		if _, found := e.take(&e.parked[e.peer]); found {
+			e.note("returned from suspense", e.write(e.row(x, s, e.amount, chart.CodeReturned)))
+		}
+	case 4:
+		e.note("returned", e.write(e.row(r, s, e.amount, chart.CodeReturned), e.collect))
+	}
+}
+
+// byHand is what an operator books, or what is paid to the peer.
+func (e *event) byHand(n int) {
+	p, s, r, x := e.ids.Peer, e.ids.Settlement, e.ids.Arrears, e.own.Suspense
+	switch n {
+	case 0:
+		e.note("credited", e.write(e.row(x, p, e.amount, chart.CodeAdjust)))
+	case 1:
+		debited := either(e.random, p, r)
+		e.note(fmt.Sprint("debited beyond ", debited == r), e.write(e.row(debited, x, e.amount, chart.CodeAdjust), e.collect))
+	case 2:
+		off := e.row(x, r, e.amount, chart.CodeAdjust)
+		off.Flags = ledger.TransferBalancingCredit
+		e.note("written off", e.write(e.collect, off))
+	case 3:
+		from, to := e.ids.Line, p
+		if e.random.IntN(2) == 0 {
+			from, to = to, from
+		}
+		e.note("line", e.write(e.row(from, to, e.amount, chart.CodeGrant)))
+	case 4:
+		paid := either(e.random, p, r) // an older version debited the peer account
+		e.note(fmt.Sprint("paid beyond ", paid == r), e.write(e.row(paid, s, e.amount, chart.CodeOutgoing), e.collect), &e.sum.out)
+	case 5:
+		e.order()
+	}
+}
+
+// order is an order that is paid in part, or beyond its amount.
+func (e *event) order() {
+	p, s, r, x := e.ids.Peer, e.ids.Settlement, e.ids.Arrears, e.own.Suspense
+	switch e.random.IntN(3) {
+	case 0:
+		order := e.row(p, s, e.amount, chart.CodeOrder)
+		order.Flags = ledger.TransferPending | ledger.TransferBalancingDebit
+		if e.write(order) {
+			e.amount = e.random.Uint64N(e.moved(order.ID) + 1)
+			post := ledger.Transfer{ID: randomID(), PendingID: order.ID, Amount: units(e.amount), Flags: ledger.TransferPostPending}
+			e.note("ordered", e.write(post), &e.sum.out)
+		}
+	case 1:
+		e.note("overpaid", e.write(e.row(r, s, e.amount, chart.CodeOverpaid), e.collect), &e.sum.out)
+	case 2:
+		excess, charge := e.row(x, s, e.amount, chart.CodeCorrection), e.row(p, x, e.amount, chart.CodeCorrection)
+		excess.UserData128 = uint128.Uint128(randomID()) // the order's, which is no packet's
+		charge.UserData128, charge.Flags = excess.UserData128, ledger.TransferBalancingDebit
+		e.note("overpaid, of an older version", e.write(excess, charge), &e.sum.out)
 	}
 }
 

@@ -68,7 +68,7 @@ func (g *gate) readRooms(ctx context.Context) error {
 	for i, r := range rooms {
 		handles[i] = r.account
 	}
-	balances, err := g.book.Balances(ctx, handles...)
+	balances, err := g.book.LookUpBalances(ctx, handles...)
 	if errors.Is(err, accounts.ErrNotProvisioned) {
 		return g.readEach(ctx, rooms)
 	}
@@ -87,7 +87,11 @@ func (g *gate) readRooms(ctx context.Context) error {
 func (g *gate) readEach(ctx context.Context, rooms []*room) error {
 	var errs []error
 	for _, r := range rooms {
-		b, err := g.book.Balance(ctx, r.account)
+		var b accounts.Balance
+		found, err := g.book.LookUpBalances(ctx, r.account)
+		if err == nil {
+			b = found[0]
+		}
 		r.end(b, err)
 		if err != nil && !errors.Is(err, accounts.ErrNotProvisioned) {
 			errs = append(errs, err)

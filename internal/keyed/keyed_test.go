@@ -28,8 +28,10 @@ func newLedger(t *testing.T) *embedded.Ledger {
 	l := embedded.New()
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
 	results, err := l.CreateAccounts(t.Context(), []ledger.Account{
-		{ID: peer, Ledger: 1, Code: 1, Flags: chart.PeerFlags}, {ID: arrears, Ledger: 1, Code: 1, Flags: chart.ArrearsFlags},
-		{ID: suspense, Ledger: 1, Code: 1}, {ID: outside, Ledger: 1, Code: 1},
+		{ID: peer, Ledger: 1, Code: 1, Flags: chart.PeerFlags},
+		{ID: arrears, Ledger: 1, Code: 1, Flags: chart.ArrearsFlags},
+		{ID: suspense, Ledger: 1, Code: 1},
+		{ID: outside, Ledger: 1, Code: 1},
 	})
 	require.NoError(t, err)
 	for _, r := range results {
