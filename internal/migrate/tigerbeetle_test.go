@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
 
+	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
@@ -21,15 +23,42 @@ func TestOnACluster(t *testing.T) {
 	past := newClock() // months ago
 	from := newLedger(t, past)
 	ledgertest.RunProgram(t, slept{from, past}, seed)
+	correction := correct(t, from)
 	past.pass(240 * time.Hour)
 	to := c.Open(t)
 	result, err := Run(t.Context(), from, to, to.BatchMax(), nil)
 	require.NoError(t, err)
 	t.Logf("%+v", result)
+	require.Equal(t, 2, result.Burnt)
+	again, err := Run(t.Context(), from, to, to.BatchMax(), nil)
+	require.NoError(t, err)
+	require.Equal(t, 2, again.Burnt)
+	correction.ID.Lo-- // phase 4
+	correction.Timestamp = 0
+	results, err := to.CreateTransfers(t.Context(), []ledger.Transfer{correction})
+	require.NoError(t, err)
+	require.Equal(t, ledger.TransferIDAlreadyFailed, results[0].Status)
 	ledgertest.RequireConserved(t, to)
 
 	back := newClock()
 	back.now.Store(time.Now().UnixNano())
 	_, err = copyTo(t, back, to, newLedger(t, back), 100).run()
 	require.NoError(t, err)
+}
+
+// correct books a packet's correction of phase 5.
+func correct(t *testing.T, l ledger.Ledger) ledger.Transfer {
+	t.Helper()
+	packet := ledger.NewID(1<<20, 1)
+	a, b := ledger.NewID(1, 1<<40), ledger.NewID(2, 1<<40)
+	_, err := l.CreateAccounts(t.Context(), []ledger.Account{{ID: a, Ledger: 1, Code: 1}, {ID: b, Ledger: 1, Code: 1}})
+	require.NoError(t, err)
+	row := ledger.Transfer{
+		ID: packet, DebitAccountID: a, CreditAccountID: b, Amount: units(1), UserData128: uint128.Uint128(packet), Ledger: 1, Code: 5,
+	}
+	row.ID.Lo |= 5
+	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{row})
+	require.NoError(t, err)
+	require.Equal(t, ledger.TransferCreated, results[0].Status)
+	return row
 }
