@@ -163,6 +163,14 @@ func testStatementOfMoney(t *testing.T, l ledger.Ledger) {
 	expect(late, correction)
 	expect(stray, correction)
 
+	order, post = c.order(500, 1)
+	beyond := back(c.leg(chart.CodeCorrection, c.own.Suspense, -21, 1)) // of an older version
+	beyond.UserData128 = uint128.Uint128(order.ID)
+	c.linked(post, beyond)
+	post.Code = chart.CodeOrder
+	expect(post, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID})
+	expect(beyond, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID})
+
 	waits := c.leg(chart.CodeIncoming, c.own.Suspense, 20, 1)
 	waits.DebitAccountID, waits.CreditAccountID = ids.Settlement, c.own.Suspense
 	released := back(c.leg(chart.CodeAdjust, c.own.Suspense, 20, 1))
@@ -195,6 +203,28 @@ func testStatementOfMoney(t *testing.T, l ledger.Ledger) {
 	require.Len(t, read, len(got)+1)
 	require.Equal(t, accounts.EntryReturned, read[3].Kind)
 	ledgertest.RequireNothingHeld(t, l)
+}
+
+// A collection that leaves arrears is counted once, though it is in the rows of both
+// accounts, wherever pages end.
+func TestStatementOfArrearsThatStay(t *testing.T) {
+	t.Parallel()
+	for _, noHistory := range []bool{false, true} {
+		c := newClerk(t, newLedger(t), 1, noHistory)
+		_, err := c.book.SetCreditLine(t.Context(), c.peers[0], units(10))
+		require.NoError(t, err)
+		c.linked(c.arrearsLeg(chart.CodeReturned, c.book.PeerIDs(c.peers[0]).Settlement, -25, 1), c.collection())
+		c.create(c.arrearsLeg(chart.CodeReturned, c.book.PeerIDs(c.peers[0]).Settlement, -4, 2))
+		for _, page := range []int{1, 2, ledger.QueryMax} {
+			s := c.statement(time.Time{}, time.Time{}, accounts.PageSize(page))
+			entries := collect(t, s.Entries(t.Context()))
+			require.Len(t, entries, 4)
+			require.Equal(t, units(25), entries[2].Arrears)
+			require.Equal(t, units(19), entries[3].Arrears)
+			require.Equal(t, units(19), s.Closing.Arrears)
+			require.Equal(t, int64(-29), s.Closing.Position.Int64())
+		}
+	}
 }
 
 // The other side knows one payment of what an order paid, and nothing of what is given up.
