@@ -518,11 +518,7 @@ func TestCloseFinishedRaces(t *testing.T) {
 func testCloseInterrupted(t *testing.T, l ledger.Ledger) {
 	book := newBookWithoutRound(t, l)
 	c := newClosable(t, l, book, "alice", 2)
-	for at := 1; !balance(t, book, c.account).Closed; at++ {
-		r := &racing{Ledger: l, at: at, diesAfter: true}
-		err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, accounts.Closing{Force: true, Reason: closingReason})
-		require.ErrorIs(t, err, errAway)
-	}
+	c.interruptClosing()
 	require.True(t, c.booked(ledger.Transfer{
 		DebitAccountID: c.ids.Arrears, CreditAccountID: c.ids.Settlement, Amount: units(40), Code: chart.CodeReturned,
 	}))
@@ -530,6 +526,41 @@ func testCloseInterrupted(t *testing.T, l ledger.Ledger) {
 	require.NoError(t, book.ClosePeer(t.Context(), c.account, accounts.Closing{}))
 	c.requireAllOrNothing(nil)
 	require.Zero(t, c.writtenOff())
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// interruptClosing ends a closing by force right after the account is closed.
+func (c *closable) interruptClosing() {
+	c.t.Helper()
+	for at := 1; !balance(c.t, c.book, c.account).Closed; at++ {
+		r := &racing{Ledger: c.ledger, at: at, diesAfter: true}
+		err := newBookWithoutRound(c.t, r).ClosePeer(c.t.Context(), c.account, accounts.Closing{Force: true, Reason: closingReason})
+		require.ErrorIs(c.t, err, errAway)
+	}
+}
+
+// A peer is reopened while another operator writes off what it is owed, which opens the
+// account and closes it again.
+func TestReopenRaces(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	book := newBookWithoutRound(t, l)
+	for at := 1; ; at++ {
+		c := newClosable(t, l, book, fmt.Sprint("before request ", at), 2)
+		c.interruptClosing()
+		r := &racing{Ledger: l, at: at, happens: func() {
+			require.NoError(t, book.ClosePeer(t.Context(), c.account, accounts.Closing{Force: true, Reason: closingReason}))
+		}}
+		require.NoError(t, newBookWithoutRound(t, r).ReopenPeer(t.Context(), c.account))
+		if r.asked < at {
+			break
+		}
+		b := balance(t, book, c.account)
+		require.False(t, b.Closed)
+		require.True(t, b.Suspended)
+		require.Equal(t, int64(-40), c.writtenOff())
+		require.Zero(t, b.Position().Sign())
+	}
 	ledgertest.RequireNothingHeld(t, l)
 }
 
