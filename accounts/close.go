@@ -82,7 +82,7 @@ func (b *Book) ReopenPeer(ctx context.Context, account Account) error {
 		if err := b.suspend(ctx, account, Suspension{Reason: row.UserData32}, byReopening); err != nil {
 			return err
 		}
-		err = b.open(ctx, b.voiding("reopen", account.id, row))
+		err = b.open(ctx, b.voiding(row))
 		switch {
 		case err == nil:
 			return nil

@@ -112,27 +112,28 @@ func (c *closing) close(ctx context.Context) error {
 		return err
 	}
 	c.seen = balance.Position()
-	err = c.place(ctx, &row, func(n uint64) []ledger.Transfer { return []ledger.Transfer{c.row(n)} })
+	err = c.create(ctx, []ledger.Transfer{c.row(&row)})
 	if errors.Is(err, sequence.ErrTaken) {
 		return nil
 	}
 	return err
 }
 
-func (c *closing) row(n uint64) ledger.Transfer {
-	return c.book.closing("close", c.account, chart.CodeClose, n, c.how.Reason)
+// row closes the account, behind the newest closing.
+func (c *closing) row(newest *ledger.Transfer) ledger.Transfer {
+	return c.book.closing(c.account, chart.CodeClose, newest.UserData64+1, c.how.Reason)
 }
 
-// place writes a closing behind the newest one. sequence.ErrTaken says that another call
-// has closed or opened the account since that was read.
-func (c *closing) place(ctx context.Context, newest *ledger.Transfer, build func(n uint64) []ledger.Transfer) error {
-	_, err := sequence.PlaceChain(ctx, c.book.ledger, newest.UserData64+1, build)
+// create writes a chain that ends with a closing. sequence.ErrTaken says that another call
+// has closed or opened the account.
+func (c *closing) create(ctx context.Context, rows []ledger.Transfer) error {
+	err := c.book.createChain(ctx, rows)
 	var refused *ledger.TransferError
 	switch {
 	case err == nil, errors.Is(err, sequence.ErrTaken):
 		return err
-	case errors.As(err, &refused) && noLongerOpen(refused.Status):
-		return sequence.ErrTaken
+	case errors.As(err, &refused) && refused.Status == ledger.TransferIDAlreadyFailed:
+		return sequence.ErrTaken // it was refused, and the answer got lost: look again
 	default:
 		return fmt.Errorf("close %v: %w", c.account, err)
 	}
@@ -190,34 +191,31 @@ func (c *closing) takeBack(ctx context.Context, row ledger.Transfer) error {
 	if c.finished {
 		return nil
 	}
-	return c.book.open(ctx, c.book.voiding("reopen", c.account.id, row))
+	return c.book.open(ctx, c.book.voiding(row))
 }
 
 // writeOff books in one chain: the closing's end, what is collected and written off, and a
-// new closing. The id of the first one is this call's own: it tells whose chain it is.
+// new closing.
 func (c *closing) writeOff(ctx context.Context, row *ledger.Transfer, balance Balance) error {
-	nonce := newNonce()
-	err := c.place(ctx, row, func(n uint64) []ledger.Transfer {
-		end := c.book.voiding("reopen", c.account.id, *row)
-		end.ID = c.book.ns.Derive("reopen", chart.ID(end.ID), chart.U64(n), chart.U64(nonce.Lo), chart.U64(nonce.Hi))
-		chain := append([]ledger.Transfer{end}, c.writeOffs(balance, n)...)
-		return append(chain, c.row(n))
-	})
+	chain := append([]ledger.Transfer{c.book.ownVoiding(*row)}, c.writeOffs(balance)...)
+	err := c.create(ctx, append(chain, c.row(row)))
 	if err == nil { // what comes in from now on is no reason to open the account again
 		c.seen, c.finished = nil, c.how.Force
 	}
 	return err
 }
 
-// writeOffs are what brings a closed peer that nothing is held of to a position of 0, in
-// chain n of its closings. Nothing but arrears can have changed since the balance was read:
-// if they are less, the collection is refused; if they are more, all is written off.
-func (c *closing) writeOffs(balance Balance, n uint64) []ledger.Transfer {
+// writeOffs are what brings a closed peer that nothing is held of to a position of 0.
+// Nothing but arrears can have changed since the balance was read: if they are less, the
+// collection is refused; if they are more, all is written off.
+func (c *closing) writeOffs(balance Balance) []ledger.Transfer {
 	ids, suspense := c.book.PeerIDs(c.account), c.book.assets[c.account.ledger].ids.Suspense
 	var rows []ledger.Transfer
 	collected := balance.Arrears.Min(balance.Headroom)
 	if !balance.Arrears.IsZero() {
-		rows = append(rows, c.book.collection(c.account, collected))
+		row := chart.Collect(ids.Peer, ids.Arrears, c.account.ledger)
+		row.ID, row.Amount, row.Flags = timedID(time.Now()), collected, 0
+		rows = append(rows, row)
 	}
 	if collected.Less(balance.Arrears) {
 		row := c.writeOffRow(suspense, ids.Arrears, ledger.AmountMax)
@@ -230,13 +228,6 @@ func (c *closing) writeOffs(balance Balance, n uint64) []ledger.Transfer {
 	case -1:
 		rows = append(rows, c.writeOffRow(suspense, ids.Peer, balance.CreditLine.SubFloor(free)))
 	}
-	for i := range rows {
-		fields := [][]byte{chart.ID(c.account.id), chart.U64(n)}
-		if len(rows) > 1 {
-			fields = append(fields, chart.U64(uint64(i)))
-		}
-		rows[i].ID = c.book.ns.Derive("write off", fields...)
-	}
 	return rows
 }
 
@@ -244,7 +235,7 @@ func (c *closing) writeOffs(balance Balance, n uint64) []ledger.Transfer {
 // tells it from an adjustment, and no condition in user_data_64.
 func (c *closing) writeOffRow(debit, credit ledger.ID, amount ledger.Amount) ledger.Transfer {
 	return ledger.Transfer{
-		DebitAccountID: debit, CreditAccountID: credit, Amount: amount, UserData32: c.how.Reason,
+		ID: timedID(time.Now()), DebitAccountID: debit, CreditAccountID: credit, Amount: amount, UserData32: c.how.Reason,
 		Ledger: c.account.ledger, Code: chart.CodeAdjust,
 	}
 }

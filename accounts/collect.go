@@ -18,9 +18,9 @@ func (b *Book) collectArrears(ctx context.Context, balance Balance) (Balance, er
 	if balance.Closed || balance.Arrears.IsZero() || balance.Headroom.IsZero() {
 		return balance, nil
 	}
-	row := b.collection(balance.Account, ledger.AmountMax)
+	ids := b.PeerIDs(balance.Account)
+	row := chart.Collect(ids.Peer, ids.Arrears, balance.Account.ledger)
 	row.ID = timedID(time.Now())
-	row.Flags = ledger.TransferBalancingDebit | ledger.TransferBalancingCredit
 	results, err := b.ledger.CreateTransfers(ctx, []ledger.Transfer{row})
 	switch {
 	case err != nil:
@@ -31,15 +31,6 @@ func (b *Book) collectArrears(ctx context.Context, balance Balance) (Balance, er
 			balance.Account, &ledger.TransferError{ID: row.ID, Status: results[0].Status})
 	}
 	return b.lookUpBalance(ctx, balance.Account)
-}
-
-// collection charges a peer's account for arrears; it has no id.
-func (b *Book) collection(account Account, amount ledger.Amount) ledger.Transfer {
-	ids := b.PeerIDs(account)
-	return ledger.Transfer{
-		DebitAccountID: ids.Peer, CreditAccountID: ids.Arrears, Amount: amount,
-		Ledger: account.ledger, Code: chart.CodeCollection,
-	}
 }
 
 // timedID draws an id that no other call draws, with 48 bits of milliseconds at the top:

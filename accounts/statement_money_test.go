@@ -112,64 +112,87 @@ func (c *clerk) moneyStep(amount int64, of uint64) {
 	}
 }
 
-// testStatementOfMoney has one of each, and looks at all that an entry says.
-func testStatementOfMoney(t *testing.T, l ledger.Ledger) {
-	c := newClerk(t, l, ledgertest.Seed(t), false)
-	ids := c.book.PeerIDs(c.peers[0])
-	var want []accounts.Entry
-	expect := func(row ledger.Transfer, e accounts.Entry) {
-		e.Transfer, e.Code = row.ID, row.Code
-		want = append(want, e)
-	}
-	back := func(row ledger.Transfer) ledger.Transfer { // names nothing but what is set later
-		row.UserData128, row.UserData64, row.UserData32 = uint128.Zero, 99, 7
-		return row
-	}
-	const of = 5
-	correction := accounts.Entry{Kind: accounts.EntryCorrection, Late: true, Packet: ledger.ID(uint128.New(of<<8, 1)), Condition: condition(of << 32)}
+// expected is what a statement's entries must say, of rows in order.
+type expected []accounts.Entry
 
+func (w *expected) add(row ledger.Transfer, e accounts.Entry) {
+	e.Transfer, e.Code = row.ID, row.Code
+	*w = append(*w, e)
+}
+
+// nameless has nothing in its user data that is a packet's, but for a number that looks
+// like a condition.
+func nameless(row ledger.Transfer) ledger.Transfer {
+	row.UserData128, row.UserData64, row.UserData32 = uint128.Zero, 99, 7
+	return row
+}
+
+// payMoney writes one of each that a rail pays, and that is returned.
+func (c *clerk) payMoney(want *expected) {
+	c.t.Helper()
+	ids := c.book.PeerIDs(c.peers[0])
 	order, post := c.order(500, 1)
-	excess := back(c.arrearsLeg(chart.CodeOverpaid, ids.Settlement, -70, 1))
+	excess := nameless(c.arrearsLeg(chart.CodeOverpaid, ids.Settlement, -70, 1))
 	excess.UserData128 = uint128.Uint128(order.ID)
 	c.linked(excess, post, c.collection())
 	post.Code = chart.CodeOrder
-	expect(excess, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID})
-	expect(post, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID})
+	want.add(excess, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID})
+	want.add(post, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID})
 
-	returned := back(c.arrearsLeg(chart.CodeReturned, ids.Settlement, -11, 1))
+	returned := nameless(c.arrearsLeg(chart.CodeReturned, ids.Settlement, -11, 1))
 	returned.UserData128 = uint128.New(1, 2) // the hash of a key
-	byHand := back(c.arrearsLeg(chart.CodeOutgoing, ids.Settlement, -12, 1))
-	older := back(c.leg(chart.CodeOutgoing, ids.Settlement, -13, 1))
+	byHand := nameless(c.arrearsLeg(chart.CodeOutgoing, ids.Settlement, -12, 1))
+	older := nameless(c.leg(chart.CodeOutgoing, ids.Settlement, -13, 1))
 	c.create(returned, byHand, older)
-	expect(returned, accounts.Entry{Kind: accounts.EntryReturned})
-	expect(byHand, accounts.Entry{Kind: accounts.EntryByHand})
-	expect(older, accounts.Entry{Kind: accounts.EntryByHand})
+	want.add(returned, accounts.Entry{Kind: accounts.EntryReturned})
+	want.add(byHand, accounts.Entry{Kind: accounts.EntryByHand})
+	want.add(older, accounts.Entry{Kind: accounts.EntryByHand})
 
+	order, post = c.order(500, 1)
+	beyond := nameless(c.leg(chart.CodeCorrection, c.own.Suspense, -21, 1)) // of an older version
+	beyond.UserData128 = uint128.Uint128(order.ID)
+	c.linked(post, beyond)
+	post.Code = chart.CodeOrder
+	want.add(post, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID})
+	want.add(beyond, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID})
+
+	waits := c.leg(chart.CodeIncoming, c.own.Suspense, 20, 1)
+	waits.DebitAccountID, waits.CreditAccountID = ids.Settlement, c.own.Suspense
+	released := nameless(c.leg(chart.CodeAdjust, c.own.Suspense, 20, 1))
+	released.UserData128 = uint128.Uint128(waits.ID)
+	c.create(waits, released)
+	want.add(released, accounts.Entry{Kind: accounts.EntrySettlement})
+}
+
+// correctMoney writes one of each that is corrected and given up.
+func (c *clerk) correctMoney(want *expected) {
+	c.t.Helper()
+	const of = 5
 	debit := c.arrearsLeg(chart.CodeAdjust, c.own.Suspense, -14, of)
 	credit := c.leg(chart.CodeAdjust, c.own.Suspense, 15, of)
-	debit.UserData32, credit.UserData32 = 7, 8
-	arrears := c.arrearsLeg(chart.CodeAdjust, c.own.Suspense, 16, of) // written off under a key
-	arrears.UserData32 = 9
-	closing := back(c.leg(chart.CodeAdjust, c.own.Suspense, 17, 1))
+	arrears := c.arrearsLeg(chart.CodeAdjust, c.own.Suspense, 14, of) // written off under a key
+	debit.UserData32, credit.UserData32, arrears.UserData32 = 7, 8, 9
+	closing := nameless(c.leg(chart.CodeAdjust, c.own.Suspense, 17, 1))
 	c.create(debit, credit, arrears, closing)
-	expect(debit, accounts.Entry{Kind: accounts.EntryCorrection, Reason: 7, Condition: condition(of << 32)})
-	expect(credit, accounts.Entry{Kind: accounts.EntryCorrection, Reason: 8, Condition: condition(of << 32)})
-	expect(arrears, accounts.Entry{Kind: accounts.EntryWriteOff, Reason: 9})
-	expect(closing, accounts.Entry{Kind: accounts.EntryWriteOff, Reason: 7})
+	want.add(debit, accounts.Entry{Kind: accounts.EntryCorrection, Reason: 7, Condition: condition(of << 32)})
+	want.add(credit, accounts.Entry{Kind: accounts.EntryCorrection, Reason: 8, Condition: condition(of << 32)})
+	want.add(arrears, accounts.Entry{Kind: accounts.EntryWriteOff, Reason: 9})
+	want.add(closing, accounts.Entry{Kind: accounts.EntryWriteOff, Reason: 7})
 
 	late, stray := c.arrearsLeg(chart.CodeCorrection, c.peers[1].ID(), -18, of), c.leg(chart.CodeCorrection, c.own.Suspense, -19, of)
 	c.linked(late, c.collection())
 	c.create(stray) // a late fulfill of an older version, which names a packet
-	expect(late, correction)
-	expect(stray, correction)
+	for _, row := range []ledger.Transfer{late, stray} {
+		want.add(row, accounts.Entry{Kind: accounts.EntryCorrection, Late: true, Packet: ledger.ID(late.UserData128), Condition: condition(of << 32)})
+	}
+}
 
-	waits := c.leg(chart.CodeIncoming, c.own.Suspense, 20, 1)
-	waits.DebitAccountID, waits.CreditAccountID = ids.Settlement, c.own.Suspense
-	released := back(c.leg(chart.CodeAdjust, c.own.Suspense, 20, 1))
-	released.UserData128 = uint128.Uint128(waits.ID)
-	c.create(waits, released)
-	expect(released, accounts.Entry{Kind: accounts.EntrySettlement})
-
+// testStatementOfMoney looks at all that an entry says.
+func testStatementOfMoney(t *testing.T, l ledger.Ledger) {
+	c := newClerk(t, l, ledgertest.Seed(t), false)
+	var want expected
+	c.payMoney(&want)
+	c.correctMoney(&want)
 	s := c.statement(time.Time{}, time.Time{}, accounts.PageSize(1+c.random.IntN(5)))
 	got := collect(t, s.Entries(t.Context()))[1:] // without the line
 	require.Len(t, got, len(want))
@@ -195,6 +218,28 @@ func testStatementOfMoney(t *testing.T, l ledger.Ledger) {
 	require.Len(t, read, len(got)+1)
 	require.Equal(t, accounts.EntryReturned, read[3].Kind)
 	ledgertest.RequireNothingHeld(t, l)
+}
+
+// A collection that leaves arrears is counted once, though it is in the rows of both
+// accounts, wherever pages end.
+func TestStatementOfArrearsThatStay(t *testing.T) {
+	t.Parallel()
+	for _, noHistory := range []bool{false, true} {
+		c := newClerk(t, newLedger(t), 1, noHistory)
+		_, err := c.book.SetCreditLine(t.Context(), c.peers[0], units(10))
+		require.NoError(t, err)
+		c.linked(c.arrearsLeg(chart.CodeReturned, c.book.PeerIDs(c.peers[0]).Settlement, -25, 1), c.collection())
+		c.create(c.arrearsLeg(chart.CodeReturned, c.book.PeerIDs(c.peers[0]).Settlement, -4, 2))
+		for _, page := range []int{1, 2, ledger.QueryMax} {
+			s := c.statement(time.Time{}, time.Time{}, accounts.PageSize(page))
+			entries := collect(t, s.Entries(t.Context()))
+			require.Len(t, entries, 4)
+			require.Equal(t, units(25), entries[2].Arrears)
+			require.Equal(t, units(19), entries[3].Arrears)
+			require.Equal(t, units(19), s.Closing.Arrears)
+			require.Equal(t, int64(-29), s.Closing.Position.Int64())
+		}
+	}
 }
 
 // The other side knows one payment of what an order paid, and nothing of what is given up.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"lukechampine.com/uint128"
 
@@ -86,7 +88,7 @@ func (b *Book) Resume(ctx context.Context, account Account) error {
 		case !state.suspended:
 			return nil
 		}
-		err = b.open(ctx, b.resumption(account, state.row))
+		err = b.open(ctx, b.voiding(state.row))
 		if err == nil || !errors.Is(err, sequence.ErrTaken) {
 			return err
 		}
@@ -152,7 +154,7 @@ func (b *Book) resumeAfterClosing(ctx context.Context, account Account) error {
 	if err != nil || !row.Flags.Has(ledger.TransferPending) || !ofClosing(&row) {
 		return err
 	}
-	if err = b.open(ctx, b.resumption(account, row)); errors.Is(err, sequence.ErrTaken) {
+	if err = b.open(ctx, b.voiding(row)); errors.Is(err, sequence.ErrTaken) {
 		return nil // it was taken over, or resumed
 	}
 	return err
@@ -166,37 +168,68 @@ func (b *Book) newestClosing(ctx context.Context, id ledger.ID, code uint16) (le
 }
 
 // suspendOnce writes one chain: the suspension, behind what is taken back of the line.
-// A closed line takes nothing back, so for that a suspension is ended and begun again, as
-// it is to take over that of a closing.
+// sequence.ErrTaken says that another operator has written since the state was read.
+//
+// A change of the line takes the line's next number. Only a number whose id is burnt is
+// passed over: one that is left out could be taken later, behind higher ones, and then the
+// newest row would not have the highest number.
 func (b *Book) suspendOnce(ctx context.Context, account Account, state suspensionState, how Suspension, who suspender) error {
-	nonce, first := newNonce(), numberOf(&state.row)+1
-	_, err := sequence.PlaceChain(ctx, b.ledger, first, func(n uint64) []ledger.Transfer {
-		var chain []ledger.Transfer
-		if state.suspended {
-			// Under an id of this call's own: the first of a chain tells whose it is.
-			end := b.resumption(account, state.row)
-			end.ID = b.ns.Derive("resume", chart.ID(end.ID), chart.U64(nonce.Lo), chart.U64(nonce.Hi))
-			chain = append(chain, end)
+	for line := state.line + 1; ; line++ {
+		rows := b.suspensionChain(account, state, line, how, who)
+		err := b.createChain(ctx, rows)
+		var refused *ledger.TransferError
+		switch {
+		case err == nil, errors.Is(err, sequence.ErrTaken):
+			return err
+		case !errors.As(err, &refused) || refused.Status != ledger.TransferIDAlreadyFailed:
+			return fmt.Errorf("suspend %v: %w", account, err)
+		case !slices.ContainsFunc(rows, func(r ledger.Transfer) bool { return r.Code == chart.CodeGrant && r.ID == refused.ID }):
+			return sequence.ErrTaken // an id of this call: it was refused, and the answer got lost
 		}
-		if how.RevokeFree {
-			row := b.revoke(account, ledger.AmountMax, state.line+1+n-first, nonce)
-			row.Flags, row.UserData32 = ledger.TransferBalancingDebit|ledger.TransferBalancingCredit, how.Reason
-			chain = append(chain, row)
-		}
-		row := b.closing("suspend", account, chart.CodeSuspend, n, how.Reason)
-		if who == byClosing {
-			row.UserData64 |= closingBit
-		}
-		return append(chain, row)
-	})
-	var refused *ledger.TransferError
-	if errors.As(err, &refused) && noLongerOpen(refused.Status) {
-		err = sequence.ErrTaken // somebody closed or opened an account in between
 	}
-	if err == nil || errors.Is(err, sequence.ErrTaken) {
+}
+
+// suspensionChain is a suspension, behind change number line of the credit line if that is
+// revoked. A closed line takes nothing back, so for that a suspension is ended and begun
+// again, as it is to take over that of a closing.
+func (b *Book) suspensionChain(account Account, state suspensionState, line uint64, how Suspension, who suspender) []ledger.Transfer {
+	var chain []ledger.Transfer
+	if state.suspended {
+		chain = append(chain, b.ownVoiding(state.row))
+	}
+	if how.RevokeFree {
+		row := b.revoke(account, ledger.AmountMax, line, newNonce())
+		row.Flags, row.UserData32 = ledger.TransferBalancingDebit|ledger.TransferBalancingCredit, how.Reason
+		chain = append(chain, row)
+	}
+	row := b.closing(account, chart.CodeSuspend, numberOf(&state.row)+1, how.Reason)
+	if who == byClosing {
+		row.UserData64 |= closingBit
+	}
+	return append(chain, row)
+}
+
+// createChain writes rows, linked into one chain, with ids of this call's own. The error
+// is sequence.ErrTaken if somebody has closed or opened an account, or taken the number of
+// a line, since the rows that the chain rests on were read; a *ledger.TransferError if the
+// ledger refuses one for another reason; or that of the request.
+func (b *Book) createChain(ctx context.Context, rows []ledger.Transfer) error {
+	for i := range rows[:len(rows)-1] {
+		rows[i].Flags |= ledger.TransferLinked
+	}
+	results, err := b.ledger.CreateTransfers(ctx, rows)
+	if err != nil {
 		return err
 	}
-	return fmt.Errorf("suspend %v: %w", account, err)
+	chain := ledger.ChainOutcome(results)
+	switch {
+	case chain.Outcome.Done():
+		return nil
+	case chain.Conflict(), noLongerOpen(chain.Status):
+		return sequence.ErrTaken
+	default:
+		return &ledger.TransferError{ID: rows[max(chain.Breaker, 0)].ID, Status: chain.Status}
+	}
 }
 
 // noLongerOpen reports whether a row was refused because an account, or the row that it
@@ -211,33 +244,36 @@ func noLongerOpen(s ledger.CreateTransferStatus) bool {
 	}
 }
 
-// closing is row n of the closings of one of a peer's accounts: nothing is moved, and
+// closing closes one of a peer's accounts, the line's or the peer's: nothing is moved, and
 // the account is closed until the row is voided. It names the peer's account, so that a
-// connector that reads it knows whom it is about.
-func (b *Book) closing(kind string, account Account, code uint16, n uint64, reason uint32) ledger.Transfer {
+// connector that reads it knows whom it is about. The number n says which closing of the
+// account it is. Two may have the same, if two operators close an account that another one
+// opens in between; so the id is one that no other call draws.
+func (b *Book) closing(account Account, code uint16, n uint64, reason uint32) ledger.Transfer {
 	ids := b.PeerIDs(account)
 	id := ids.Line
 	if code == chart.CodeClose {
 		id = ids.Peer
 	}
 	return ledger.Transfer{
-		ID:             b.ns.Derive(kind, chart.ID(id), chart.U64(n)),
+		ID:             timedID(time.Now()),
 		DebitAccountID: id, CreditAccountID: b.assets[account.ledger].ids.Control,
 		UserData128: uint128.Uint128(ids.Peer), UserData64: n, UserData32: reason,
 		Ledger: account.ledger, Code: code, Flags: ledger.TransferPending | ledger.TransferClosingDebit,
 	}
 }
 
-// resumption ends the suspension that row is.
-func (b *Book) resumption(account Account, row ledger.Transfer) ledger.Transfer {
-	return b.voiding("resume", b.PeerIDs(account).Line, row)
+// voiding ends a closing. Its id follows from the row's, so two operators write the same.
+func (b *Book) voiding(row ledger.Transfer) ledger.Transfer {
+	return ledger.Transfer{
+		ID: b.ns.Derive("open", chart.ID(row.ID)), PendingID: row.ID, Flags: ledger.TransferVoidPending,
+	}
 }
 
-// voiding ends a closing. Its id follows from the row's, so two operators write the same.
-func (b *Book) voiding(kind string, id ledger.ID, row ledger.Transfer) ledger.Transfer {
-	return ledger.Transfer{
-		ID: b.ns.Derive(kind, chart.ID(id), chart.U64(numberOf(&row))), PendingID: row.ID, Flags: ledger.TransferVoidPending,
-	}
+// ownVoiding ends a closing as the first row of a chain, under an id of this call's own:
+// the first one tells whose a chain is.
+func (b *Book) ownVoiding(row ledger.Transfer) ledger.Transfer {
+	return ledger.Transfer{ID: timedID(time.Now()), PendingID: row.ID, Flags: ledger.TransferVoidPending}
 }
 
 // open writes a voiding, or finds that it is written. sequence.ErrTaken says that another

@@ -18,6 +18,7 @@ var lifeScenarios = []scenario{
 	{"peer suspended and resumed", testSuspend},
 	{"peer suspended and its line revoked", testSuspendRevokes},
 	{"peer suspended by many operators", testManySuspend},
+	{"peer suspended by an operator who is late", testLateSuspend},
 	{"peer closed and reopened", testClosePeer},
 	{"peer closed while something is owed", testCloseOwed},
 	{"peer closed while something is held", testCloseHeld},
@@ -123,6 +124,36 @@ func testManySuspend(t *testing.T, l ledger.Ledger) {
 	require.False(t, balance(t, book, alice).Suspended, "each has resumed what it had suspended")
 	require.NoError(t, book.Suspend(t.Context(), alice, accounts.Suspension{}))
 	require.True(t, balance(t, book, alice).Suspended)
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// An operator decides to suspend a peer, and comes to write only when another one, who had
+// to pass over a burnt id, has suspended it and resumed it. Everybody after them can still
+// suspend it, and change its line.
+func testLateSuspend(t *testing.T, l ledger.Ledger) {
+	ctx, book := t.Context(), newBook(t, l)
+	alice := provision(t, book, 100, "alice")[0]
+	line := book.PeerIDs(alice).Line
+	burnt := ledger.Transfer{
+		ID:             chart.Namespace(book.Namespace()).Derive("line", chart.ID(line), chart.U64(2)),
+		DebitAccountID: randomID(), CreditAccountID: alice.ID(), Amount: units(1), Ledger: usd.Ledger, Code: chart.CodeGrant,
+	}
+	results, err := l.CreateTransfers(ctx, []ledger.Transfer{burnt})
+	require.NoError(t, err)
+	require.Equal(t, ledger.TransferDebitAccountNotFound, results[0].Status)
+
+	late := &interrupted{Ledger: l, do: func() {
+		require.NoError(t, book.Suspend(ctx, alice, accounts.Suspension{RevokeFree: true, Reason: 1}))
+		require.NoError(t, book.Resume(ctx, alice))
+	}}
+	require.NoError(t, newBook(t, late).Suspend(ctx, alice, accounts.Suspension{Reason: 2}))
+	for n := range 4 {
+		require.True(t, balance(t, book, alice).Suspended)
+		require.NoError(t, book.Resume(ctx, alice))
+		_, err := book.SetCreditLine(ctx, alice, units(uint64(50+n)))
+		require.NoError(t, err)
+		require.NoError(t, book.Suspend(ctx, alice, accounts.Suspension{RevokeFree: n%2 == 0, Reason: uint32(3 + n)}))
+	}
 	ledgertest.RequireNothingHeld(t, l)
 }
 

@@ -1,0 +1,610 @@
+package accounts_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+)
+
+var closingScenarios = []scenario{
+	{"peer closed while something happens", testCloseRaces},
+	{"peer closed by a process that ends", testCloseCrashes},
+	{"peer closed and in arrears later", testCloseFinished},
+	{"peer whose closing was interrupted", testCloseInterrupted},
+	{"peer closed and its arrears collected", testCloseCollects},
+}
+
+// racing counts the requests of a call, and lets something happen right before one of
+// them, or ends the process there.
+type racing struct {
+	ledger.Ledger
+	at, asked int
+	happens   func()
+	then      func() // right before the next transfers, once it has happened
+	dies      bool   // right before the request
+	diesAfter bool   // the request is done, and its answer lost
+}
+
+func (r *racing) before() error {
+	r.asked++
+	switch {
+	case r.asked == r.at && r.happens != nil:
+		r.happens()
+	case r.dies && r.asked >= r.at, r.diesAfter && r.asked > r.at:
+		return errAway
+	}
+	return nil
+}
+
+func (r *racing) after(err error) error {
+	if err == nil && r.diesAfter && r.asked == r.at {
+		return errAway
+	}
+	return err
+}
+
+func (r *racing) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if then := r.then; then != nil && r.asked >= r.at {
+		r.then = nil
+		then()
+	}
+	if err := r.before(); err != nil {
+		return nil, err
+	}
+	results, err := r.Ledger.CreateTransfers(ctx, rows)
+	return results, r.after(err)
+}
+
+func (r *racing) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	if err := r.before(); err != nil {
+		return nil, err
+	}
+	found, err := r.Ledger.LookupAccounts(ctx, ids)
+	return found, r.after(err)
+}
+
+func (r *racing) GetAccountTransfers(ctx context.Context, f ledger.AccountFilter) ([]ledger.Transfer, error) {
+	if err := r.before(); err != nil {
+		return nil, err
+	}
+	rows, err := r.Ledger.GetAccountTransfers(ctx, f)
+	return rows, r.after(err)
+}
+
+func (r *racing) GetAccountBalances(ctx context.Context, f ledger.AccountFilter) ([]ledger.AccountBalance, error) {
+	if err := r.before(); err != nil {
+		return nil, err
+	}
+	rows, err := r.Ledger.GetAccountBalances(ctx, f)
+	return rows, r.after(err)
+}
+
+// closable is a peer that is closed while others are at it.
+type closable struct {
+	t       *testing.T
+	ledger  ledger.Ledger
+	book    *accounts.Book // of the others
+	account accounts.Account
+	ids     accounts.PeerIDs
+	own     accounts.AssetIDs
+	start   *big.Int
+
+	moved     int64 // by what happened, of the position
+	suspended bool  // by an operator, or by reopening
+	others    bool  // other calls have closed or opened the peer
+	finished  bool  // it was closed for good before something happened
+	wrote     bool  // it may be closed for good, and owe what happened then
+	holds     []ledger.ID
+}
+
+// closingReason is that of the closings in question.
+const closingReason = 77
+
+// standings are what a peer with a line of 100 may stand at: each earns and is charged that
+// much, and is charged in arrears what is not collected yet.
+var standings = []struct {
+	name                     string
+	earned, charged, arrears uint64
+}{
+	{"even", 0, 0, 0},
+	{"owes us", 0, 30, 0},
+	{"is owed", 40, 0, 0},
+	{"in arrears beside headroom", 0, 0, 25},
+	{"in arrears beyond the line", 0, 100, 25},
+	{"in arrears, a part of which can be collected", 0, 90, 25},
+	{"has earned its arrears", 25, 0, 25},
+	{"is owed more than its arrears", 60, 0, 25},
+}
+
+func newClosable(t *testing.T, l ledger.Ledger, book *accounts.Book, name string, standing int) *closable {
+	t.Helper()
+	c := &closable{t: t, ledger: l, book: book, account: provision(t, book, 100, name)[0]}
+	c.ids = book.PeerIDs(c.account)
+	c.own, _ = book.AssetIDs(usd.Ledger)
+	s := standings[standing]
+	for _, row := range []ledger.Transfer{
+		{DebitAccountID: c.own.Liquidity, CreditAccountID: c.ids.Peer, Amount: units(s.earned)},
+		{DebitAccountID: c.ids.Peer, CreditAccountID: c.own.Liquidity, Amount: units(s.charged)},
+		{DebitAccountID: c.ids.Arrears, CreditAccountID: c.own.Liquidity, Amount: units(s.arrears), Code: chart.CodeCorrection},
+	} {
+		if !row.Amount.IsZero() {
+			require.True(t, c.booked(row))
+		}
+	}
+	c.start = balance(t, book, c.account).Position()
+	return c
+}
+
+// book1 writes rows as a chain, and reports whether they are booked.
+func (c *closable) booked(rows ...ledger.Transfer) bool {
+	c.t.Helper()
+	for i := range rows {
+		rows[i].ID, rows[i].Ledger = randomID(), usd.Ledger
+		if rows[i].Code == 0 {
+			rows[i].Code = chart.CodePacket
+		}
+		if i < len(rows)-1 {
+			rows[i].Flags |= ledger.TransferLinked
+		}
+	}
+	results, err := c.ledger.CreateTransfers(c.t.Context(), rows)
+	require.NoError(c.t, err)
+	return ledger.ChainOutcome(results).Outcome.Done()
+}
+
+// happenings are what may happen while a peer is being closed.
+var happenings = []struct {
+	name string
+	do   func(c *closable)
+}{
+	{"a payment comes in", func(c *closable) {
+		if c.booked(ledger.Transfer{DebitAccountID: c.ids.Settlement, CreditAccountID: c.ids.Peer, Amount: units(10), Code: chart.CodeIncoming}) {
+			c.moved += 10
+		}
+	}},
+	{"a packet from it is held", func(c *closable) {
+		c.hold(ledger.Transfer{DebitAccountID: c.ids.Peer, CreditAccountID: c.own.Liquidity, Amount: units(3)})
+	}},
+	{"a packet to it is held", func(c *closable) {
+		c.hold(ledger.Transfer{DebitAccountID: c.own.Liquidity, CreditAccountID: c.ids.Peer, Amount: units(3)})
+	}},
+	{"an order is placed", func(c *closable) {
+		c.hold(ledger.Transfer{DebitAccountID: c.ids.Peer, CreditAccountID: c.ids.Settlement, Amount: units(3), Code: chart.CodeOrder})
+	}},
+	{"a packet of it is fulfilled late", (*closable).fulfillLate},
+	{"some arrears are written off", (*closable).giveUp},
+	{"an operator suspends it", func(c *closable) {
+		err := c.book.Suspend(c.t.Context(), c.account, accounts.Suspension{Reason: 666})
+		if c.suspended = err == nil; err != nil {
+			require.ErrorIs(c.t, err, accounts.ErrClosed)
+		}
+	}},
+	{"an operator resumes it", func(c *closable) {
+		if err := c.book.Resume(c.t.Context(), c.account); err != nil {
+			require.ErrorIs(c.t, err, accounts.ErrClosed)
+		}
+	}},
+	{"an operator reopens it", func(c *closable) {
+		c.suspended = balance(c.t, c.book, c.account).Closed
+		c.others = c.suspended
+		require.NoError(c.t, c.book.ReopenPeer(c.t.Context(), c.account))
+	}},
+	{"another closes it", func(c *closable) {
+		c.others = true
+		c.requireRefusal(c.book.ClosePeer(c.t.Context(), c.account, accounts.Closing{}))
+	}},
+	{"another closes it by force", func(c *closable) {
+		c.others = true
+		c.requireRefusal(c.book.ClosePeer(c.t.Context(), c.account, accounts.Closing{Force: true, Reason: closingReason}))
+	}},
+}
+
+func (c *closable) fulfillLate() {
+	c.t.Helper()
+	late := ledger.Transfer{DebitAccountID: c.ids.Arrears, CreditAccountID: c.own.Liquidity, Amount: units(5), Code: chart.CodeCorrection}
+	collect := ledger.Transfer{
+		DebitAccountID: c.ids.Peer, CreditAccountID: c.ids.Arrears, Amount: ledger.AmountMax, Code: chart.CodeCollection,
+		Flags: ledger.TransferBalancingDebit | ledger.TransferBalancingCredit,
+	}
+	require.True(c.t, c.booked(late, collect) || c.booked(late), "no limit refuses it")
+	c.moved -= 5
+}
+
+func (c *closable) giveUp() {
+	c.t.Helper()
+	gone := balance(c.t, c.book, c.account).Arrears.Min(units(5))
+	require.True(c.t, c.booked(ledger.Transfer{
+		DebitAccountID: c.own.Suspense, CreditAccountID: c.ids.Arrears, Amount: gone, Code: chart.CodeAdjust, UserData32: 1,
+	}))
+	c.moved += int64(gone.Lo)
+}
+
+func (c *closable) hold(row ledger.Transfer) {
+	c.t.Helper()
+	row.Flags = ledger.TransferPending
+	rows := []ledger.Transfer{row}
+	if c.booked(rows...) {
+		c.holds = append(c.holds, rows[0].ID)
+	}
+}
+
+// requireRefusal requires that an error, if there is one, says what to do next.
+func (c *closable) requireRefusal(err error) {
+	c.t.Helper()
+	if err != nil && !errors.Is(err, accounts.ErrHeld) && !errors.Is(err, accounts.ErrOwed) {
+		require.ErrorIs(c.t, err, accounts.ErrLineConflict)
+		require.True(c.t, c.others, "%v", err)
+	}
+}
+
+// writtenOff is what closings have moved to suspense, as a change of the position.
+func (c *closable) writtenOff() int64 {
+	c.t.Helper()
+	sum := int64(0)
+	for _, id := range []ledger.ID{c.ids.Peer, c.ids.Arrears} {
+		rows, err := c.ledger.GetAccountTransfers(c.t.Context(), ledger.AccountFilter{
+			AccountID: id, Code: chart.CodeAdjust, Limit: 100, Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits,
+		})
+		require.NoError(c.t, err)
+		for _, row := range rows {
+			switch {
+			case row.UserData32 != closingReason:
+			case row.DebitAccountID == id:
+				sum -= int64(row.Amount.Lo)
+			default:
+				sum += int64(row.Amount.Lo)
+			}
+		}
+	}
+	return sum
+}
+
+// requireAllOrNothing requires that the peer is closed and booked whole, or as it was.
+func (c *closable) requireAllOrNothing(err error) {
+	c.t.Helper()
+	b, off := balance(c.t, c.book, c.account), c.writtenOff()
+	require.Equal(c.t, c.start.Int64()+c.moved+off, b.Position().Int64(), "the position is what happened")
+	c.requireRefusal(err)
+	for _, hold := range c.holds { // what was promised can be kept
+		resolve(c.t, c.ledger, hold, ledger.TransferPostPending)
+	}
+	switch {
+	case err == nil:
+		require.True(c.t, b.Closed)
+		require.Empty(c.t, c.holds)
+		require.Zero(c.t, b.Position().Sign())
+		require.Zero(c.t, b.Arrears)
+	case c.finished:
+		require.True(c.t, b.Closed, "%v", err)
+		require.True(c.t, b.Suspended, "%v", err)
+	case b.Closed && !c.others:
+		require.True(c.t, c.wrote, "%v", err)
+		require.NotZero(c.t, off)
+	case !c.others:
+		require.Zero(c.t, off, "nothing is written off: %v", err)
+		require.Equal(c.t, c.suspended, b.Suspended, "%v", err)
+	}
+}
+
+// testCloseRaces lets everything happen before every request of a closing.
+func testCloseRaces(t *testing.T, l ledger.Ledger) {
+	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 11))
+	book, races := newBookWithoutRound(t, l), 0
+	for standing := range standings {
+		for _, force := range []bool{false, true} {
+			h := happenings[random.IntN(len(happenings))]
+			for at := 1; ; at++ {
+				races++
+				c := newClosable(t, l, book, fmt.Sprint("peer", races), standing)
+				if !c.race(at, force, h.do) {
+					break
+				}
+			}
+		}
+	}
+	require.Greater(t, races, 60)
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// race reports whether the closing has come to the request that something happens before.
+func (c *closable) race(at int, force bool, happens func(*closable)) bool {
+	c.t.Helper()
+	r := &racing{Ledger: c.ledger, at: at, happens: func() { happens(c) }}
+	err := newBookWithoutRound(c.t, r).ClosePeer(c.t.Context(), c.account, accounts.Closing{Force: force, Reason: closingReason})
+	c.requireAllOrNothing(err)
+	return r.asked >= at
+}
+
+// All of them, which takes a fast ledger.
+func TestCloseRaces(t *testing.T) {
+	t.Parallel()
+	for i, s := range standings {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLedger(t)
+			book := newBookWithoutRound(t, l)
+			for _, h := range happenings {
+				for _, force := range []bool{false, true} {
+					for at := 1; ; at++ {
+						name := fmt.Sprintf("%s, force %v, before request %d", h.name, force, at)
+						c := newClosable(t, l, book, name, i)
+						if !c.race(at, force, h.do) {
+							break
+						}
+						require.False(t, t.Failed(), name)
+					}
+				}
+			}
+			ledgertest.RequireNothingHeld(t, l)
+		})
+	}
+}
+
+// testCloseCrashes ends the process before and after every request of a closing. Then
+// something happens, or not, and the closing is called again.
+func testCloseCrashes(t *testing.T, l ledger.Ledger) {
+	book, crashes := newBookWithoutRound(t, l), 0
+	quiet := func(*closable) {}
+	for standing := range standings {
+		for _, force := range []bool{false, true} {
+			for _, happens := range []func(*closable){quiet, happenings[crashes%5].do} {
+				again := accounts.Closing{Force: crashes%3 > 0, Reason: closingReason}
+				for at := 1; ; at++ {
+					c := newClosable(t, l, book, fmt.Sprint("peer", crashes), standing)
+					crashes++
+					r := &racing{Ledger: l, at: at, dies: at%2 == 0, diesAfter: at%2 == 1}
+					how := accounts.Closing{Force: force, Reason: closingReason}
+					err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, how)
+					if r.asked < at {
+						break
+					}
+					require.ErrorIs(t, err, errAway)
+					b := balance(t, book, c.account)
+					c.finished = b.Closed && b.Position().Sign() == 0 && b.Arrears.IsZero()
+					happens(c)
+					c.requireAllOrNothing(book.ClosePeer(t.Context(), c.account, again))
+				}
+			}
+		}
+	}
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+func newBookWithoutRound(t *testing.T, l ledger.Ledger) *accounts.Book {
+	t.Helper()
+	book, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd, xrp}, Round: time.Nanosecond})
+	require.NoError(t, err)
+	return book
+}
+
+// Two things happen: arrears grow, and shrink right before the closing writes again.
+func TestCloseRacesTwice(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	book, refused := newBookWithoutRound(t, l), 0
+	for standing := range standings {
+		for at := 1; ; at++ {
+			c := newClosable(t, l, book, fmt.Sprint(standing, " before request ", at), standing)
+			c.wrote = true
+			r := &racing{Ledger: l, at: at, happens: c.fulfillLate, then: c.giveUp}
+			err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, accounts.Closing{Force: true, Reason: closingReason})
+			c.requireAllOrNothing(err)
+			if err != nil && c.writtenOff() != 0 {
+				refused++
+			}
+			if r.asked < at {
+				break
+			}
+		}
+	}
+	require.NotZero(t, refused, "a second write-off was refused")
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// What comes in right before the account is closed is not what the caller gave up.
+func TestForceGivesUpWhatWasSeen(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	for i, h := range happenings[:6] {
+		c := newClosable(t, l, newBookWithoutRound(t, l), h.name, 2)
+		r := &beforeClosing{Ledger: l, happens: func() { h.do(c) }}
+		err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, accounts.Closing{Force: true, Reason: closingReason})
+		if i < 5 {
+			require.Error(t, err, h.name)
+		}
+		if c.moved != 0 {
+			require.ErrorIs(t, err, accounts.ErrOwed, h.name)
+		}
+		c.requireAllOrNothing(err)
+	}
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// beforeClosing lets something happen right before the first closing of an account.
+type beforeClosing struct {
+	ledger.Ledger
+	happens func()
+}
+
+func (l *beforeClosing) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if happens := l.happens; happens != nil && rows[len(rows)-1].Code == chart.CodeClose {
+		l.happens = nil
+		happens()
+	}
+	return l.Ledger.CreateTransfers(ctx, rows)
+}
+
+// testCloseFinished has a payment of a closed peer come back, which is nothing that a
+// closing was in the middle of.
+func testCloseFinished(t *testing.T, l ledger.Ledger) {
+	ctx, book := t.Context(), newBookWithoutRound(t, l)
+	c := newClosable(t, l, book, "alice", 0)
+	require.NoError(t, book.ClosePeer(ctx, c.account, accounts.Closing{}))
+	require.True(t, c.booked(ledger.Transfer{
+		DebitAccountID: c.ids.Arrears, CreditAccountID: c.ids.Settlement, Amount: units(50), Code: chart.CodeReturned,
+	}))
+	var owed *accounts.OwedError
+	err := book.ClosePeer(ctx, c.account, accounts.Closing{})
+	require.ErrorAs(t, err, &owed)
+	require.Equal(t, accounts.OwedError{Account: c.account, Receivable: units(50), Arrears: units(50)}, *owed)
+	require.ErrorContains(t, err, "it owes us 50, 50 of it in arrears")
+	b := balance(t, book, c.account)
+	require.True(t, b.Closed, "as before")
+	require.True(t, b.Suspended)
+
+	force := accounts.Closing{Force: true, Reason: closingReason}
+	require.NoError(t, book.ClosePeer(ctx, c.account, force))
+	b = balance(t, book, c.account)
+	require.True(t, b.Closed)
+	require.Zero(t, b.Position().Sign())
+	require.Equal(t, int64(50), c.writtenOff())
+
+	// From reopening on the suspension is an operator's.
+	require.NoError(t, book.ReopenPeer(ctx, c.account))
+	hold := packet(t, l, c.ids.Peer, c.own.Liquidity, 3, ledger.TransferPending)
+	require.ErrorIs(t, book.ClosePeer(ctx, c.account, force), accounts.ErrHeld)
+	b = balance(t, book, c.account)
+	require.False(t, b.Closed)
+	require.True(t, b.Suspended, "as before")
+	resolve(t, l, hold, ledger.TransferPostPending)
+	require.Equal(t, []bool{true, false, true}, c.suspensions(), "closed; reopened, and so an operator's")
+
+	// One that is not a closing's is left alone, and its reason with it.
+	require.NoError(t, book.ClosePeer(ctx, c.account, force))
+	require.Equal(t, int64(53), c.writtenOff())
+	require.Len(t, c.suspensions(), 3)
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// A closed peer that is in arrears since then: some of it is written off by somebody else
+// while ClosePeer writes off all.
+func TestCloseFinishedRaces(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	book, refused := newBookWithoutRound(t, l), 0
+	for at := 1; ; at++ {
+		c := newClosable(t, l, book, fmt.Sprint("before request ", at), 0)
+		require.NoError(t, book.ClosePeer(t.Context(), c.account, accounts.Closing{}))
+		c.fulfillLate()
+		c.finished = true
+		r := &racing{Ledger: l, at: at, happens: c.giveUp}
+		err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, accounts.Closing{Force: true, Reason: closingReason})
+		if err != nil {
+			refused++
+			require.ErrorIs(t, err, accounts.ErrOwed)
+		}
+		c.requireAllOrNothing(err)
+		if r.asked < at {
+			break
+		}
+	}
+	require.NotZero(t, refused)
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// A closing by force was interrupted, and what was owed has come back since: the next one
+// has nothing to write off, and only collects.
+func testCloseInterrupted(t *testing.T, l ledger.Ledger) {
+	book := newBookWithoutRound(t, l)
+	c := newClosable(t, l, book, "alice", 2)
+	c.interruptClosing()
+	require.True(t, c.booked(ledger.Transfer{
+		DebitAccountID: c.ids.Arrears, CreditAccountID: c.ids.Settlement, Amount: units(40), Code: chart.CodeReturned,
+	}))
+	c.moved = -40
+	require.NoError(t, book.ClosePeer(t.Context(), c.account, accounts.Closing{}))
+	c.requireAllOrNothing(nil)
+	require.Zero(t, c.writtenOff())
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// interruptClosing ends a closing by force right after the account is closed.
+func (c *closable) interruptClosing() {
+	c.t.Helper()
+	for at := 1; !balance(c.t, c.book, c.account).Closed; at++ {
+		r := &racing{Ledger: c.ledger, at: at, diesAfter: true}
+		err := newBookWithoutRound(c.t, r).ClosePeer(c.t.Context(), c.account, accounts.Closing{Force: true, Reason: closingReason})
+		require.ErrorIs(c.t, err, errAway)
+	}
+}
+
+// A peer is reopened while another operator writes off what it is owed, which opens the
+// account and closes it again.
+func TestReopenRaces(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	book := newBookWithoutRound(t, l)
+	for at := 1; ; at++ {
+		c := newClosable(t, l, book, fmt.Sprint("before request ", at), 2)
+		c.interruptClosing()
+		r := &racing{Ledger: l, at: at, happens: func() {
+			require.NoError(t, book.ClosePeer(t.Context(), c.account, accounts.Closing{Force: true, Reason: closingReason}))
+		}}
+		require.NoError(t, newBookWithoutRound(t, r).ReopenPeer(t.Context(), c.account))
+		if r.asked < at {
+			break
+		}
+		b := balance(t, book, c.account)
+		require.False(t, b.Closed)
+		require.True(t, b.Suspended)
+		require.Equal(t, int64(-40), c.writtenOff())
+		require.Zero(t, b.Position().Sign())
+	}
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// suspensions are what connectors read of the peer, in order.
+func (c *closable) suspensions() (changes []bool) {
+	c.t.Helper()
+	all, _, err := c.book.Suspensions(c.t.Context(), 0)
+	require.NoError(c.t, err)
+	for _, change := range all {
+		if change.Peer == c.account.ID() {
+			changes = append(changes, change.Suspended)
+		}
+	}
+	return changes
+}
+
+// testCloseCollects closes peers whose arrears their headroom covers, without Force.
+func testCloseCollects(t *testing.T, l ledger.Ledger) {
+	ctx, book := t.Context(), newBookWithoutRound(t, l)
+	earned := newClosable(t, l, book, "alice", 6)
+	require.NoError(t, book.ClosePeer(ctx, earned.account, accounts.Closing{}))
+	require.Zero(t, balance(t, book, earned.account).Arrears)
+	require.Zero(t, earned.writtenOff())
+
+	// The unused line covers arrears, which are a receivable in it then.
+	beside := newClosable(t, l, book, "bob", 3)
+	var owed *accounts.OwedError
+	require.ErrorAs(t, book.ClosePeer(ctx, beside.account, accounts.Closing{}), &owed)
+	require.Equal(t, accounts.OwedError{Account: beside.account, Receivable: units(25)}, *owed)
+	require.Equal(t, units(75), balance(t, book, beside.account).Headroom)
+
+	// What cannot be collected is written off from the arrears, the rest from the account.
+	beyond := newClosable(t, l, book, "carol", 5)
+	require.NoError(t, book.ClosePeer(ctx, beyond.account, accounts.Closing{Force: true, Reason: closingReason}))
+	require.Equal(t, int64(115), beyond.writtenOff())
+	s, err := book.Statement(ctx, beyond.account, time.Time{}, time.Time{})
+	require.NoError(t, err)
+	var kinds []accounts.EntryKind
+	for _, e := range collect(t, s.Entries(ctx)) {
+		kinds = append(kinds, e.Kind)
+		require.Zero(t, e.Condition)
+	}
+	require.Equal(t, []accounts.EntryKind{
+		accounts.EntryCreditLine, accounts.EntryPacket, accounts.EntryCorrection, accounts.EntryWriteOff, accounts.EntryWriteOff,
+	}, kinds)
+	ledgertest.RequireNothingHeld(t, l)
+}
