@@ -114,8 +114,11 @@ func TestAdjust(t *testing.T) {
 	require.Equal(t, []string{"-140.01", "0.00", "40.01"}, s.figures(t, "alice@USD"))
 
 	for _, args := range [][]string{
-		{"credit", "alice@USD", "1", "--reason", "3"}, {"credit", "alice@USD", "1", "--key", "k"}, {"credit", "alice@USD", "0", "--key", "k", "--reason", "3"},
-		{"write-off", "alice@USD", "0", "--key", "k", "--reason", "3"}, {"credit", "alice@USD", "--key", "k", "--reason", "3"},
+		{"credit", "alice@USD", "1", "--reason", "3"},
+		{"credit", "alice@USD", "1", "--key", "k"},
+		{"credit", "alice@USD", "0", "--key", "k", "--reason", "3"},
+		{"write-off", "alice@USD", "0", "--key", "k", "--reason", "3"},
+		{"credit", "alice@USD", "--key", "k", "--reason", "3"},
 	} {
 		got := s.do(t, append(append([]string{"adjust"}, args...), "--yes")...)
 		require.Equal(t, statusUsage, got.status, "%v: %s", args, got.errors)
