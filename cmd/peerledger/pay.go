@@ -113,14 +113,14 @@ func (d *desk) wouldSettle(ctx context.Context, list []accounts.Account) error {
 	}
 	for _, b := range balances {
 		c := change{Action: "order and pay", Peer: b.Account.Peer(), Asset: b.Asset.String()}
-		t, ok := policies.For(b.Account.Peer(), b.Asset).(settlement.Threshold)
+		policy := policies.For(b.Account.Peer(), b.Asset)
 		switch {
-		case !ok:
+		case policy == nil:
 			c.Action, c.Note = "leave unpaid", "It has no settle_at in the configuration."
 		case !b.Settling.IsZero():
 			c.Action, c.Note = "leave unpaid", "It has an open order: see peerledger orders."
 		default:
-			pressed := t.Due(settlement.Standing{Balance: b, Pressed: true})
+			pressed := policy.Due(settlement.Standing{Balance: b, Pressed: true})
 			c.Amount = b.Asset.Format(pressed.Amount.Min(spendable(b)))
 			c.Note = "This is the most: what is prepaid, and what packets in flight hold, is left out."
 		}
