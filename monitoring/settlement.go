@@ -129,7 +129,9 @@ type named struct {
 }
 
 var voidReasons = []named{
-	{settlement.ErrDeclined, "declined"}, {settlement.ErrCancelled, "cancelled"}, {settlement.ErrTooSmall, "too_small"},
+	{settlement.ErrDeclined, "declined"},
+	{settlement.ErrCancelled, "cancelled"},
+	{settlement.ErrTooSmall, "too_small"},
 	{settlement.ErrWithdrawn, "withdrawn"},
 }
 

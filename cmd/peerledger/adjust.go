@@ -43,7 +43,7 @@ func (a *app) adjustCreditCommand(f *adjustFlags) *cobra.Command {
 		Use: "credit peer amount", Short: "Owe a peer more, or let it owe less",
 		Long: "Credits a peer: it pays what the peer owes, and the rest is prepaid. Settlements do not pay\nit out, unless a refund is asked for (settle refund).",
 	}
-	return a.adjusting(f, cmd, "credit by hand", whenPaidIn, func(d *desk, p payment) (accounts.Booking, error) {
+	return a.adjusting(f, cmd, "book a credit by hand", whenPaidIn, func(d *desk, p payment) (accounts.Booking, error) {
 		return d.book.Adjust(cmd.Context(), accounts.Adjustment{Account: p.account, Key: f.key, Credit: p.amount, Reason: f.reason})
 	})
 }
@@ -55,7 +55,7 @@ func (a *app) adjustDebitCommand(f *adjustFlags) *cobra.Command {
 		Long: "Debits a peer, from what it has prepaid first. What its account does not cover is refused,\nor is arrears with --beyond-headroom.",
 	}
 	cmd.Flags().BoolVar(&beyond, "beyond-headroom", false, "what the peer's account does not cover is arrears")
-	return a.adjusting(f, cmd, "debit by hand", whenCovered(&beyond), func(d *desk, p payment) (accounts.Booking, error) {
+	return a.adjusting(f, cmd, "book a debit by hand", whenCovered(&beyond), func(d *desk, p payment) (accounts.Booking, error) {
 		return d.book.Adjust(cmd.Context(), accounts.Adjustment{
 			Account: p.account, Key: f.key, Debit: p.amount, Reason: f.reason, BeyondHeadroom: beyond,
 		})
@@ -67,7 +67,7 @@ func (a *app) writeOffCommand(f *adjustFlags) *cobra.Command {
 		Use: "write-off peer amount", Short: "Give up arrears that will never be paid",
 		Long: "Gives up arrears of a peer, at most this amount. What its account can pay is collected\nfirst. The loss is in our suspense account.",
 	}
-	return a.adjusting(f, cmd, "write arrears off", whenWrittenOff, func(d *desk, p payment) (accounts.Booking, error) {
+	return a.adjusting(f, cmd, "write off the arrears", whenWrittenOff, func(d *desk, p payment) (accounts.Booking, error) {
 		return d.book.WriteOff(cmd.Context(), accounts.WriteOff{Account: p.account, Key: f.key, Amount: p.amount, Reason: f.reason})
 	})
 }

@@ -60,6 +60,8 @@ func TestConfigurations(t *testing.T) {
 		oneAsset + "peers:\n  - {id: a}\n  - {id: a, asset: USD}":                                               "peers[1]: a in USD/2 is there twice",
 		oneAsset + "peers:\n  - {id: a, credit_line: 1.005}":                                                    "peers[0] (a): credit_line",
 		oneAsset + "peers:\n  - {id: a, settle_at: 5, settle_to: 5}":                                            "peers[0] (a): settle_at, settle_to",
+		oneAsset + "peers:\n  - {id: a, settle_at: -50, settle_to: -5}":                                         "peers[0] (a): settle_at, settle_to",
+		oneAsset + "peers:\n  - {id: a, settle_at: --5}":                                                        "peers[0] (a): settle_at, settle_to",
 		oneAsset + "peers:\n  - {id: a, settle_to: 5}":                                                          "settle_to is given without settle_at",
 		"assets:\n  - {code: USD, scale: 2, ledger: 1}\n  - {code: EUR, scale: 2, ledger: 1}\n":                 "Ledger 1 is already that of USD/2",
 		"assets:\n  - {code: USD, scale: 2, ledger: 1}\n  - {code: EUR, scale: 2, ledger: 2}\npeers: [{id: a}]": "say which asset: USD/2, EUR/2",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"os"
 	"regexp"
 	"strings"
@@ -43,7 +44,7 @@ type peerConfig struct {
 	Asset      string `yaml:"asset"`       // the code, or as in USD/9; "" if there is only one
 	CreditLine string `yaml:"credit_line"` // "" is none
 	SettleAt   string `yaml:"settle_at"`   // "" is never
-	SettleTo   string `yaml:"settle_to"`   // "" is 0
+	SettleTo   string `yaml:"settle_to"`   // "" is 0; below 0 the peer is paid ahead
 }
 
 // errNoLedger says that neither flags nor the environment nor the file say which ledger.
@@ -107,7 +108,7 @@ func (c config) validate() error {
 		if _, err := p.peer(asset); err != nil {
 			errs = append(errs, fmt.Errorf("peers[%d] (%s): credit_line: %w", i, p.ID, err))
 		}
-		if _, err := p.threshold(asset); err != nil {
+		if _, err := p.policy(asset); err != nil {
 			errs = append(errs, fmt.Errorf("peers[%d] (%s): settle_at, settle_to: %w", i, p.ID, err))
 		}
 	}
@@ -180,24 +181,42 @@ func (p peerConfig) peer(asset accounts.Asset) (accounts.Peer, error) {
 	return peer, err
 }
 
-// threshold is when the peer is paid; nil is never.
-func (p peerConfig) threshold(asset accounts.Asset) (*settlement.Threshold, error) {
+// policy is when the peer is paid; nil is never.
+func (p peerConfig) policy(asset accounts.Asset) (settlement.Policy, error) {
 	if p.SettleAt == "" {
 		if p.SettleTo != "" {
 			return nil, errors.New("settle_to is given without settle_at")
 		}
 		return nil, nil //nolint:nilnil // there is none, and that is no error
 	}
-	at, err := asset.Parse(p.SettleAt)
-	to := ledger.Amount{}
+	at, err := parseSigned(asset, p.SettleAt)
+	to := new(big.Int)
 	if err == nil && p.SettleTo != "" {
-		to, err = asset.Parse(p.SettleTo)
+		to, err = parseSigned(asset, p.SettleTo)
 	}
-	t := &settlement.Threshold{At: at, SettleTo: to}
-	if err == nil {
-		err = t.Validate()
+	if err != nil {
+		return nil, err
 	}
-	return t, err
+	if at.Sign() < 0 || to.Sign() < 0 {
+		ahead := settlement.Prefund{At: at, SettleTo: to}
+		return ahead, ahead.Validate()
+	}
+	t := settlement.Threshold{At: ledger.ClampAmount(at), SettleTo: ledger.ClampAmount(to)}
+	return t, t.Validate()
+}
+
+// parseSigned reads an amount in whole units that may be below 0.
+func parseSigned(asset accounts.Asset, text string) (*big.Int, error) {
+	size, below := strings.CutPrefix(text, "-")
+	amount, err := asset.Parse(size)
+	if err != nil {
+		return nil, err
+	}
+	units := amount.Big()
+	if below {
+		units.Neg(units)
+	}
+	return units, nil
 }
 
 // cluster is which cluster is asked for: by flags, by the environment, by the file, in this

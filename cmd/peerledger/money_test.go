@@ -114,8 +114,11 @@ func TestAdjust(t *testing.T) {
 	require.Equal(t, []string{"-140.01", "0.00", "40.01"}, s.figures(t, "alice@USD"))
 
 	for _, args := range [][]string{
-		{"credit", "alice@USD", "1", "--reason", "3"}, {"credit", "alice@USD", "1", "--key", "k"}, {"credit", "alice@USD", "0", "--key", "k", "--reason", "3"},
-		{"write-off", "alice@USD", "0", "--key", "k", "--reason", "3"}, {"credit", "alice@USD", "--key", "k", "--reason", "3"},
+		{"credit", "alice@USD", "1", "--reason", "3"},
+		{"credit", "alice@USD", "1", "--key", "k"},
+		{"credit", "alice@USD", "0", "--key", "k", "--reason", "3"},
+		{"write-off", "alice@USD", "0", "--key", "k", "--reason", "3"},
+		{"credit", "alice@USD", "--key", "k", "--reason", "3"},
 	} {
 		got := s.do(t, append(append([]string{"adjust"}, args...), "--yes")...)
 		require.Equal(t, statusUsage, got.status, "%v: %s", args, got.errors)
@@ -174,4 +177,29 @@ func TestPreviewLeavesOutWhatIsHeld(t *testing.T) {
 	})
 	require.Equal(t, "Of it, 40.00 is charged to its account, and 10.00 is arrears until it has headroom.",
 		s.told(t, "adjust", "debit", "alice@USD", "50", "--key", "k", "--reason", "1", "--beyond-headroom").Effect)
+}
+
+// The statement has what was booked by hand by its own name.
+func TestStatementOfBookingsByHand(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	for _, args := range [][]string{
+		{"settle", "received", "bob@USD", "40", "--key", "wire 1"},
+		{"settle", "returned", "bob@USD", "50", "--key", "return 1", "--payment", "wire 1"},
+		{"settle", "returned", "bob@USD", "40", "--key", "return 1", "--payment", "wire 1"},
+		{"settle", "paid", "bob@USD", "30", "--key", "cash 1", "--beyond-headroom"},
+		{"adjust", "credit", "bob@USD", "10", "--key", "a", "--reason", "1"},
+		{"adjust", "write-off", "bob@USD", "5", "--key", "b", "--reason", "1"},
+	} {
+		if s.do(t, append(args, "--yes")...).status != statusDone {
+			require.Equal(t, "50", args[3], "more than was paid is refused, and nothing else")
+		}
+	}
+	table := s.ok(t, "statement", "bob@USD")
+	for _, line := range []string{
+		`settlement +│ +40.00 │ +40.00 `, `returned +│ +-40.00 │ +0.00 `, `by hand +│ +-30.00 │ +-30.00 `,
+		`correction +│ +10.00 │ +-20.00 `, `write-off +│ +5.00 │ +-15.00 `, `closing +│ +│ +-15.00 `,
+	} {
+		require.Regexp(t, line, table)
+	}
 }

@@ -116,12 +116,12 @@ func (d *desk) policies() (settlement.Policies, error) {
 		if err != nil {
 			return policies, err
 		}
-		t, err := p.threshold(asset)
+		policy, err := p.policy(asset)
 		if err != nil {
 			return policies, err
 		}
-		if t != nil {
-			policies.PeerAsset[peerAsset{Peer: p.ID, Asset: asset}] = *t
+		if policy != nil {
+			policies.PeerAsset[peerAsset{Peer: p.ID, Asset: asset}] = policy
 		}
 	}
 	return policies, nil

@@ -32,7 +32,10 @@ called with it. It prints the amount that was paid under the key, in whole units
 with status 0. Status 3 says that this key will never be paid, 4 that the answer comes
 later; anything else leaves the order open, and the next call has the same key.`,
 	}
-	return a.paying(asset, cmd, (*desk).wouldSettle, (*settlement.Engine).Settle)
+	settle := func(ctx context.Context, engine *settlement.Engine, list ...accounts.Account) ([]settlement.Payment, error) {
+		return engine.Settle(ctx, list...)
+	}
+	return a.paying(asset, cmd, (*desk).wouldSettle, settle)
 }
 
 func (a *app) refundCommand(asset *string) *cobra.Command {
@@ -46,7 +49,7 @@ packets in flight hold is left out.`,
 }
 
 // refund asks for the prepayments of peers, and pays them.
-func refund(engine *settlement.Engine, ctx context.Context, list ...accounts.Account) ([]settlement.Payment, error) {
+func refund(ctx context.Context, engine *settlement.Engine, list ...accounts.Account) ([]settlement.Payment, error) {
 	var errs []error
 	var asked []accounts.Account
 	for _, account := range list {
@@ -66,7 +69,7 @@ func refund(engine *settlement.Engine, ctx context.Context, list ...accounts.Acc
 // paying is a command that has orders paid by a program.
 func (a *app) paying(asset *string, cmd *cobra.Command,
 	would func(*desk, context.Context, []accounts.Account) error,
-	pay func(*settlement.Engine, context.Context, ...accounts.Account) ([]settlement.Payment, error),
+	pay func(context.Context, *settlement.Engine, ...accounts.Account) ([]settlement.Payment, error),
 ) *cobra.Command {
 	var program string
 	cmd.Args = between(1, -1)
@@ -80,7 +83,7 @@ func (a *app) paying(asset *string, cmd *cobra.Command,
 			if !a.yes {
 				return would(d, cmd.Context(), list)
 			}
-			payments, err := pay(engine, cmd.Context(), list...)
+			payments, err := pay(cmd.Context(), engine, list...)
 			if errors.Is(err, ledger.ErrOutcomeUnknown) {
 				err = &unknownError{err, "Give the same command again, with the same program: an order that is open is paid under the same key."}
 			}
@@ -110,14 +113,14 @@ func (d *desk) wouldSettle(ctx context.Context, list []accounts.Account) error {
 	}
 	for _, b := range balances {
 		c := change{Action: "order and pay", Peer: b.Account.Peer(), Asset: b.Asset.String()}
-		t, ok := policies.For(b.Account.Peer(), b.Asset).(settlement.Threshold)
+		policy := policies.For(b.Account.Peer(), b.Asset)
 		switch {
-		case !ok:
+		case policy == nil:
 			c.Action, c.Note = "leave unpaid", "It has no settle_at in the configuration."
 		case !b.Settling.IsZero():
 			c.Action, c.Note = "leave unpaid", "It has an open order: see peerledger orders."
 		default:
-			pressed := t.Due(settlement.Standing{Balance: b, Pressed: true})
+			pressed := policy.Due(settlement.Standing{Balance: b, Pressed: true})
 			c.Amount = b.Asset.Format(pressed.Amount.Min(spendable(b)))
 			c.Note = "This is the most: what is prepaid, and what packets in flight hold, is left out."
 		}

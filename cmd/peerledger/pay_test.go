@@ -88,3 +88,19 @@ func TestRefund(t *testing.T) {
 	require.Equal(t, statusFailed, got.status)
 	require.Contains(t, got.errors, "prepaid nothing")
 }
+
+// A settle_to below 0 pays ahead, up to what the peer may owe us.
+func TestPayingAhead(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	more := configuration + "  - {id: dora, asset: USD, credit_line: \"50\", settle_at: \"-10\", settle_to: \"-50\"}\n"
+	require.NoError(t, os.WriteFile(s.config, []byte(more), 0o600))
+	s.ok(t, "peers", "provision", "--yes")
+	require.Equal(t, "50.00", rows[peerRow](t, s, "balances", "dora@USD")[0].Due)
+	require.Equal(t, "-10.00", rows[snapshot](t, s, "watch", "--once", "dora@USD")[0].Peers[0].SettleAt)
+	pay := script(t, "echo 50")
+	require.Equal(t, "50.00", s.told(t, "settle", "now", "dora@USD", "--pay-with", pay).Amount)
+	require.Equal(t, "50.00", rows[paymentRow](t, s, "settle", "now", "dora@USD", "--pay-with", pay, "--yes")[0].Paid)
+	require.Equal(t, []string{"-50.00", "0.00", "0.00"}, s.figures(t, "dora@USD"))
+	require.Equal(t, "0.00", rows[peerRow](t, s, "balances", "dora@USD")[0].Due)
+}

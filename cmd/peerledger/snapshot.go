@@ -28,7 +28,7 @@ type watchedRow struct {
 	peerRow
 	SettleAt string `json:"settle_at,omitempty"`
 	// Due is what is owed to the peer and not being paid, of its threshold, in percent; -1
-	// without one.
+	// without one, or if it is paid ahead.
 	Due int `json:"due_percent"`
 	// Used is how much of its credit line the peer uses, in percent; -1 without one.
 	Used     int    `json:"line_used_percent"`
@@ -96,12 +96,17 @@ func (w *watcher) row(b accounts.Balance) (watchedRow, error) {
 	if !ok {
 		return row, nil
 	}
-	threshold, err := entry.threshold(b.Asset)
-	if err != nil || threshold == nil {
+	policy, err := entry.policy(b.Asset)
+	if err != nil {
 		return row, err
 	}
-	row.SettleAt = b.Asset.Format(threshold.At)
-	row.Due = percent(w.engine.Owed(b).SubFloor(b.Settling), threshold.At)
+	switch p := policy.(type) {
+	case settlement.Threshold:
+		row.SettleAt = b.Asset.Format(p.At)
+		row.Due = percent(w.engine.Owed(b).SubFloor(b.Settling), p.At)
+	case settlement.Prefund: // of a threshold below 0 there are no percents
+		row.SettleAt = signed(b.Asset, p.At)
+	}
 	return row, nil
 }
 

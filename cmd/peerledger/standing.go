@@ -18,8 +18,8 @@ type standing struct {
 	// PrepaidAtMost says that Prepaid is an upper bound.
 	PrepaidAtMost bool   `json:"prepaid_at_most,omitempty"`
 	Arrears       string `json:"arrears"`
-	// Due is what the next order will be by the threshold of the configuration; "" without
-	// one.
+	// Due is what the next order will be by settle_at and settle_to of the configuration;
+	// "" without them.
 	Due string `json:"due,omitempty"`
 }
 
@@ -31,20 +31,20 @@ func (d *desk) standing(b accounts.Balance) (*standing, error) {
 	}, err
 }
 
-// due is what the next order to a peer will be, by the threshold of the configuration; "" if
-// it has none.
+// due is what the next order to a peer will be, by settle_at and settle_to of the configuration;
+// "" without them.
 func (d *desk) due(b accounts.Balance) (string, error) {
 	entry, ok := d.configured(b.Account)
 	if !ok {
 		return "", nil
 	}
-	threshold, err := entry.threshold(b.Asset)
-	if err != nil || threshold == nil {
+	policy, err := entry.policy(b.Asset)
+	if err != nil || policy == nil {
 		return "", err
 	}
 	var due ledger.Amount
 	if b.Settling.IsZero() && !b.Closed {
-		due = threshold.Due(settlement.Standing{Balance: b}).Amount.Min(spendable(b))
+		due = policy.Due(settlement.Standing{Balance: b}).Amount.Min(spendable(b))
 	}
 	return b.Asset.Format(due), nil
 }
