@@ -12,8 +12,8 @@ import (
 )
 
 // gate decides whether a new packet is taken, by what the ledger cannot enforce: the
-// peers are not suspended, and their caps leave room for it (accounts.Limits). Its loop
-// looks at the ledger once a round.
+// peers are not suspended, the sender is not in arrears, and the caps leave room for it
+// (accounts.Limits). Its loop looks at the ledger once a round.
 type gate struct {
 	book   *accounts.Book
 	failed func(error) // may be nil
@@ -25,6 +25,8 @@ type gate struct {
 	suspended atomic.Pointer[map[ledger.ID]struct{}]
 	seen      uint64 // the ledger's time of the newest suspension read; the loop's
 
+	debtors *debtors // nil if the packets of peers in arrears are taken
+
 	mu     sync.RWMutex
 	rooms  map[ledger.ID]*room // of each peer with a packet; none is ever taken out
 	looked chan struct{}       // closed and replaced after each look
@@ -32,12 +34,15 @@ type gate struct {
 	wake chan struct{} // holds one: somebody waits for a look
 }
 
-func newGate(book *accounts.Book, failed func(error)) *gate {
+func newGate(book *accounts.Book, cfg *Config) *gate {
 	g := &gate{
-		book: book, failed: failed, capped: book.Capped(),
+		book: book, failed: cfg.Events.Look, capped: book.Capped(),
 		rooms: make(map[ledger.ID]*room), looked: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	g.suspended.Store(&map[ledger.ID]struct{}{})
+	if !cfg.AllowArrears {
+		g.debtors = newDebtors()
+	}
 	return g
 }
 
@@ -150,8 +155,12 @@ func (g *gate) enter(o *operation) error {
 	return err
 }
 
-// open refuses new packets of suspended peers.
+// open refuses new packets of suspended peers, and those from peers in arrears: what such a
+// peer earns must still come in.
 func (g *gate) open(p *Packet) error {
+	if g.debtors != nil && g.debtors.owes(p.From) {
+		return fmt.Errorf("%w: %v", ErrInArrears, p.From)
+	}
 	suspended := *g.suspended.Load()
 	if len(suspended) == 0 {
 		return nil

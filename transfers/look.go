@@ -26,12 +26,16 @@ func (g *gate) watch(ctx context.Context) {
 	}
 }
 
-// lookOnce reads who is suspended, and the balances of the peers with caps that need it.
+// lookOnce reads who is suspended, the balances of the peers with caps that need it, and
+// who is in arrears.
 // What could not be read stays as it was, for the next look.
 func (g *gate) lookOnce(ctx context.Context) error {
 	err := g.readSuspensions(ctx)
 	if g.capped {
 		err = errors.Join(err, g.readRooms(ctx))
+	}
+	if g.debtors != nil {
+		err = errors.Join(err, g.debtors.look(ctx, g.book))
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -68,32 +72,31 @@ func (g *gate) readRooms(ctx context.Context) error {
 	for i, r := range rooms {
 		handles[i] = r.account
 	}
-	balances, err := g.book.Balances(ctx, handles...)
-	if errors.Is(err, accounts.ErrNotProvisioned) {
-		return g.readEach(ctx, rooms)
-	}
-	for i, r := range rooms {
-		if err != nil {
-			r.end(accounts.Balance{}, err)
-		} else {
-			r.end(balances[i], nil)
-		}
-	}
-	return err
+	return lookUpEach(ctx, g.book, handles, func(i int, b accounts.Balance, err error) { rooms[i].end(b, err) })
 }
 
-// readEach looks at one after another: one that is not provisioned must not keep the
-// others from being looked at. Its packets are told.
-func (g *gate) readEach(ctx context.Context, rooms []*room) error {
-	var errs []error
-	for _, r := range rooms {
-		b, err := g.book.Balance(ctx, r.account)
-		r.end(b, err)
-		if err != nil && !errors.Is(err, accounts.ErrNotProvisioned) {
-			errs = append(errs, err)
+// lookUpEach looks peers up and tells what is found of each: its balance, or why there is none.
+// One that is not provisioned must not keep the others from being looked at, nor cost a
+// request for each of them: the list is halved until it is alone. The error is that of the
+// requests; a peer that is not provisioned is none.
+func lookUpEach(ctx context.Context, book *accounts.Book, list []accounts.Account, tell func(i int, b accounts.Balance, err error)) error {
+	balances, err := book.LookUpBalances(ctx, list...)
+	missing := errors.Is(err, accounts.ErrNotProvisioned)
+	if half := len(list) / 2; missing && half > 0 {
+		second := func(i int, b accounts.Balance, err error) { tell(half+i, b, err) }
+		return errors.Join(lookUpEach(ctx, book, list[:half], tell), lookUpEach(ctx, book, list[half:], second))
+	}
+	for i := range list {
+		if err != nil {
+			tell(i, accounts.Balance{}, err)
+		} else {
+			tell(i, balances[i], nil)
 		}
 	}
-	return errors.Join(errs...)
+	if missing {
+		return nil
+	}
+	return err
 }
 
 // begin begins a look at the rooms that need one.
