@@ -48,8 +48,6 @@ type Config struct {
 	Touched func([]accounts.Account)
 	// Events are told of what the recorder does. Default none.
 	Events Events
-	// AllowArrears lets peers that are in arrears send new packets. Default false.
-	AllowArrears bool
 	// Clock is used for ids and holds. Default time.Now.
 	Clock func() time.Time
 }
