@@ -32,6 +32,7 @@ func (g *gate) watch(ctx context.Context) {
 func (g *gate) lookOnce(ctx context.Context) error {
 	err := g.readSuspensions(ctx)
 	if g.capped {
+		g.holds.forget(time.Now())
 		err = errors.Join(err, g.readRooms(ctx))
 	}
 	if g.debtors != nil {
@@ -62,9 +63,14 @@ func (g *gate) readSuspensions(ctx context.Context) error {
 	return err
 }
 
-// readRooms looks at the balances of all rooms that need it, some 2,000 in a request.
+// readRooms looks at the balances of all rooms that need it, some 2,000 in a request. Those
+// never looked at may be of peers that are not provisioned, so they are read apart.
 func (g *gate) readRooms(ctx context.Context) error {
-	rooms := g.begin()
+	known, fresh := g.begin()
+	return errors.Join(g.readBalances(ctx, known), g.readBalances(ctx, fresh))
+}
+
+func (g *gate) readBalances(ctx context.Context, rooms []*room) error {
 	if len(rooms) == 0 {
 		return nil
 	}
@@ -99,15 +105,18 @@ func lookUpEach(ctx context.Context, book *accounts.Book, list []accounts.Accoun
 	return err
 }
 
-// begin begins a look at the rooms that need one.
-func (g *gate) begin() []*room {
+// begin begins a look at the rooms that need one; fresh are those never looked at.
+func (g *gate) begin() (known, fresh []*room) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	var rooms []*room
 	for _, r := range g.rooms {
-		if r.begin() {
-			rooms = append(rooms, r)
+		switch needed, isKnown := r.begin(); {
+		case !needed:
+		case isKnown:
+			known = append(known, r)
+		default:
+			fresh = append(fresh, r)
 		}
 	}
-	return rooms
+	return known, fresh
 }
