@@ -9,7 +9,6 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
-	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -25,14 +24,14 @@ type batch struct {
 	expiry    time.Time              // the first of its prepares'; zero if none has any
 	oldest    time.Duration          // when the first of its operations came
 	sent      time.Time              // when the request was sent first
-	touched   []accounts.Account
-	known     map[ledger.ID]struct{} // ids of touched
-	answered  []answeredFulfill      // that the journal need not keep
+	touched   peerSet
+	senders   peerSet
+	answered  []answeredFulfill // that the journal need not keep
 	report    Batch
 }
 
 func newBatch() *batch {
-	return &batch{resolving: make(map[ledger.ID]struct{}), known: make(map[ledger.ID]struct{})}
+	return &batch{resolving: make(map[ledger.ID]struct{}), touched: newPeerSet(), senders: newPeerSet()}
 }
 
 // cut takes the operations of the next batch, of which there must be one. A chain
@@ -174,7 +173,7 @@ func (b *batch) request(limit int) int {
 // account that the request debits may be missing.
 func (ln *lane) ask(ctx context.Context, b *batch, n int) ([]ledger.CreateTransferResult, error) {
 	if b.corrects {
-		if err := ln.recorder.arrears.ensure(ctx, senders(b.todo[:n])); err != nil {
+		if err := ln.recorder.ensured.ensure(ctx, owing(b.todo[:n])); err != nil {
 			return nil, err
 		}
 	}

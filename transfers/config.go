@@ -37,14 +37,17 @@ type Config struct {
 	// long as the disk, shared by all who submit at the same time. It needs
 	// Events.Replayed. Default none.
 	Journal string
+	// AllowArrears takes new packets from peers in arrears (accounts.Balance.Arrears), as far
+	// as their accounts have headroom. Else they are refused (ErrInArrears) from the
+	// recorder's next look on, a round (accounts.Config.Round) after the peer has sent
+	// something, or later if more than 4000 peers send in a round. Default false.
+	AllowArrears bool
 	// Touched is told, after each batch, which peers may be owed another amount
 	// or may be paid more since. It is called from the
 	// recorder's goroutines, concurrently, must not block, and must not keep the slice. Default none.
 	Touched func([]accounts.Account)
 	// Events are told of what the recorder does. Default none.
 	Events Events
-	// AllowArrears lets peers that are in arrears send new packets. Default false.
-	AllowArrears bool
 	// Clock is used for ids and holds. Default time.Now.
 	Clock func() time.Time
 }
@@ -69,8 +72,8 @@ type Events struct {
 	// of it can be booked with Forward under another id. After a crash it may be told
 	// the same again; what is of unknown outcome stays in the journal.
 	Replayed func([]Result)
-	// Look is told when a look at the ledger went wrong that shows who is suspended and
-	// what caps leave; there is one each round (accounts.Config.Round). The recorder goes
+	// Look is told when a look at the ledger went wrong that shows who is suspended, who is
+	// in arrears and what caps leave; there is one each round (accounts.Config.Round). The recorder goes
 	// on with what it knew.
 	Look func(error)
 	// Journal is told of faults of the journal. From one that matches ErrJournal

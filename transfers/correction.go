@@ -89,7 +89,7 @@ func (o *operation) nextCorrection(chain ledger.Chain) phase {
 
 // neverApplied reports whether a correction was refused by a closed account, or has a burnt
 // id. A missing account counts only where it may be missing: a sender that nobody
-// provisioned cannot be charged. Its arrears account is seen to before (see ensured).
+// provisioned cannot be charged. Its arrears account is seen to before (see ensured.go).
 func (o *operation) neverApplied(chain ledger.Chain) bool {
 	switch chain.Status { //nolint:exhaustive // no other status burns an id of a correction
 	case ledger.TransferIDAlreadyFailed,
@@ -141,8 +141,8 @@ func (o *operation) correct(l leg, arrears ledger.ID) leg {
 	return l
 }
 
-// senders are the senders of those among the operations that debit arrears.
-func senders(operations []*operation) []accounts.Account {
+// owing are the senders of those among the operations that debit arrears.
+func owing(operations []*operation) []accounts.Account {
 	var all []accounts.Account
 	for _, o := range operations {
 		if o.owes() {

@@ -34,10 +34,11 @@
 //
 // # What the ledger cannot refuse
 //
-// The ledger refuses what is beyond a credit line. That a peer is suspended, and the caps of
-// accounts.Limits, one account cannot tell it, so the recorder refuses new packets by them
-// itself: it looks at the ledger once a round (accounts.Config.Round), and counts its own
-// packets in between. What is held already is resolved all the same.
+// The ledger refuses what is beyond a credit line. That a peer is suspended or in arrears, and
+// the caps of accounts.Limits, one account cannot tell it, so the recorder refuses new packets
+// by them itself: it looks at the ledger once a round (accounts.Config.Round), and counts its
+// own packets in between. What is held already is resolved all the same, and a peer in arrears
+// still gets packets.
 //
 // # What comes too late
 //

@@ -26,6 +26,10 @@ var (
 	ErrCreditLine = errors.New("transfers: credit line exceeded")
 	// ErrAccountClosed says that the account of one of the peers is closed.
 	ErrAccountClosed = errors.New("transfers: account closed")
+	// ErrInArrears says that a new packet was not taken, since its sender owes us more than
+	// its account could be charged (accounts.Balance.Arrears). It may pass when the arrears
+	// are collected. See Config.AllowArrears.
+	ErrInArrears = errors.New("transfers: sender is in arrears")
 	// ErrPayableCap says that the packet could make us owe its receiver more than its
 	// PayableCap (accounts.Limits). It may pass later. A LimitError has the numbers.
 	ErrPayableCap = errors.New("transfers: cap on what we owe exceeded")
@@ -198,8 +202,8 @@ func (e *CloseError) Unwrap() []error {
 }
 
 // Code is the ILP error code (RFC 0027) that fits an error of this package, to
-// answer the sender of the packet with: "T04" if a peer is beyond its line or a cap, is
-// suspended or closed, "T03" if the backlog is full, "R01" and "R02" for amounts and
+// answer the sender of the packet with: "T04" if a peer is beyond its line or a cap, in
+// arrears, suspended or closed, "T03" if the backlog is full, "R01" and "R02" for amounts and
 // time, "T00" for everything else. "" for nil.
 // (https://github.com/interledger/rfcs/blob/main/0027-interledger-protocol-4/0027-interledger-protocol-4.md#error-codes)
 func Code(err error) string {
@@ -207,7 +211,7 @@ func Code(err error) string {
 	case err == nil:
 		return ""
 	case errors.Is(err, ErrCreditLine), errors.Is(err, ErrAccountClosed), errors.Is(err, accounts.ErrSuspended),
-		errors.Is(err, ErrPayableCap), errors.Is(err, ErrHeldShare):
+		errors.Is(err, ErrInArrears), errors.Is(err, ErrPayableCap), errors.Is(err, ErrHeldShare):
 		return "T04"
 	case errors.Is(err, ErrBacklogFull):
 		return "T03"

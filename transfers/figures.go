@@ -37,6 +37,7 @@ type Stats struct {
 	BacklogMax int  // Config.Backlog; what was left in the Journal can make Backlog more
 	Full       bool // the backlog was at BacklogMax, and has not sunk to Config.BacklogLow since: prepares wait
 	InFlight   int  // of Backlog, those in the batches that are at the ledger
+	InArrears  int  // peers whose new packets are refused since they were in arrears at the last look; see Config.AllowArrears
 	Suspended  int  // accounts whose new packets are refused, as of the last look; those of other namespaces on the ledger too
 }
 
@@ -46,6 +47,9 @@ func (r *Recorder) Stats() Stats {
 	s := Stats{
 		Backlog: int(state >> 1), BacklogMax: r.cfg.Backlog, Full: state&1 == 1,
 		Suspended: len(*r.gate.suspended.Load()),
+	}
+	if d := r.gate.debtors; d != nil {
+		s.InArrears = len(*d.owing.Load())
 	}
 	for _, ln := range r.lanes {
 		s.InFlight += int(ln.flying.Load())

@@ -12,8 +12,8 @@ import (
 )
 
 // gate decides whether a new packet is taken, by what the ledger cannot enforce: the
-// peers are not suspended, and their caps leave room for it (accounts.Limits). Its loop
-// looks at the ledger once a round.
+// peers are not suspended, the sender is not in arrears, and the caps leave room for it
+// (accounts.Limits). Its loop looks at the ledger once a round.
 type gate struct {
 	book   *accounts.Book
 	failed func(error) // may be nil
@@ -25,6 +25,9 @@ type gate struct {
 	suspended atomic.Pointer[map[ledger.ID]struct{}]
 	seen      uint64 // the ledger's time of the newest suspension read; the loop's
 
+	debtors *debtors // nil if the packets of peers in arrears are taken
+
+	holds  *holds // nil if there are no caps
 	mu     sync.RWMutex
 	rooms  map[ledger.ID]*room // of each peer with a packet; none is ever taken out
 	looked chan struct{}       // closed and replaced after each look
@@ -32,12 +35,18 @@ type gate struct {
 	wake chan struct{} // holds one: somebody waits for a look
 }
 
-func newGate(book *accounts.Book, failed func(error)) *gate {
+func newGate(book *accounts.Book, cfg *Config) *gate {
 	g := &gate{
-		book: book, failed: failed, capped: book.Capped(),
+		book: book, failed: cfg.Events.Look, capped: book.Capped(),
 		rooms: make(map[ledger.ID]*room), looked: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	g.suspended.Store(&map[ledger.ID]struct{}{})
+	if g.capped {
+		g.holds = newHolds()
+	}
+	if !cfg.AllowArrears {
+		g.debtors = newDebtors()
+	}
 	return g
 }
 
@@ -144,14 +153,18 @@ func (g *gate) enter(o *operation) error {
 	err := from.admit(ledger.NewAmount(o.packet.In), incoming)
 	if err == nil {
 		if err = to.admit(ledger.NewAmount(o.packet.Out), outgoing); err != nil {
-			from.answer(KindPrepare, ledger.NewAmount(o.packet.In), incoming, false)
+			from.answer(KindPrepare, ledger.NewAmount(o.packet.In), incoming, fate{})
 		}
 	}
 	return err
 }
 
-// open refuses new packets of suspended peers.
+// open refuses new packets of suspended peers, and those from peers in arrears: what such a
+// peer earns must still come in.
 func (g *gate) open(p *Packet) error {
+	if g.debtors != nil && g.debtors.owes(p.From) {
+		return fmt.Errorf("%w: %v", ErrInArrears, p.From)
+	}
 	suspended := *g.suspended.Load()
 	if len(suspended) == 0 {
 		return nil
@@ -165,7 +178,7 @@ func (g *gate) open(p *Packet) error {
 }
 
 // leave takes back what enter has noted of an operation that is not sent.
-func (g *gate) leave(o *operation) { g.note(o, false) }
+func (g *gate) leave(o *operation) { g.note(o, fate{}) }
 
 // answered notes what became of operations.
 func (g *gate) answered(done []*operation) {
@@ -173,21 +186,35 @@ func (g *gate) answered(done []*operation) {
 		return
 	}
 	for _, o := range done {
-		switch {
-		case o.replayed: // it did not come through enter
-		case o.kind == KindPrepare:
-			// An unknown outcome may be held: the next look tells.
-			g.note(o, !o.giveBack && (o.lost || o.slot.outcome.Done()))
-		default:
-			g.note(o, o.slot.outcome == ledger.OutcomeApplied && !o.slot.late)
+		if o.count > 0 {
+			g.note(o, g.fateOf(o))
 		}
 	}
 }
 
-func (g *gate) note(o *operation, applied bool) {
+// fateOf is what became of an operation.
+func (g *gate) fateOf(o *operation) fate {
+	outcome := o.slot.outcome
+	became := fate{booked: o.lost || outcome.Done() && !o.giveBack}
+	switch o.kind {
+	case KindPrepare:
+		if became.booked {
+			g.holds.add(&o.packet)
+		}
+	case KindFulfill:
+		became.late = o.lost || o.slot.late
+		became.gains = g.holds.take(&o.packet) && outcome == ledger.OutcomeApplied && !became.late
+	case KindReject:
+		became.gains = g.holds.take(&o.packet) && outcome == ledger.OutcomeApplied
+	case KindForward:
+	}
+	return became
+}
+
+func (g *gate) note(o *operation, became fate) {
 	if !g.capped || o.count == 0 {
 		return
 	}
-	g.room(o.packet.From).answer(o.kind, ledger.NewAmount(o.packet.In), incoming, applied)
-	g.room(o.packet.To).answer(o.kind, ledger.NewAmount(o.packet.Out), outgoing, applied)
+	g.room(o.packet.From).answer(o.kind, ledger.NewAmount(o.packet.In), incoming, became)
+	g.room(o.packet.To).answer(o.kind, ledger.NewAmount(o.packet.Out), outgoing, became)
 }

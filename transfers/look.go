@@ -26,12 +26,17 @@ func (g *gate) watch(ctx context.Context) {
 	}
 }
 
-// lookOnce reads who is suspended, and the balances of the peers with caps that need it.
+// lookOnce reads who is suspended, the balances of the peers with caps that need it, and
+// who is in arrears.
 // What could not be read stays as it was, for the next look.
 func (g *gate) lookOnce(ctx context.Context) error {
 	err := g.readSuspensions(ctx)
 	if g.capped {
+		g.holds.forget(time.Now())
 		err = errors.Join(err, g.readRooms(ctx))
+	}
+	if g.debtors != nil {
+		err = errors.Join(err, g.debtors.look(ctx, g.book))
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -58,9 +63,14 @@ func (g *gate) readSuspensions(ctx context.Context) error {
 	return err
 }
 
-// readRooms looks at the balances of all rooms that need it, some 2,000 in a request.
+// readRooms looks at the balances of all rooms that need it, some 2,000 in a request. Those
+// never looked at may be of peers that are not provisioned, so they are read apart.
 func (g *gate) readRooms(ctx context.Context) error {
-	rooms := g.begin()
+	known, fresh := g.begin()
+	return errors.Join(g.readBalances(ctx, known), g.readBalances(ctx, fresh))
+}
+
+func (g *gate) readBalances(ctx context.Context, rooms []*room) error {
 	if len(rooms) == 0 {
 		return nil
 	}
@@ -68,47 +78,45 @@ func (g *gate) readRooms(ctx context.Context) error {
 	for i, r := range rooms {
 		handles[i] = r.account
 	}
-	balances, err := g.book.LookUpBalances(ctx, handles...)
-	if errors.Is(err, accounts.ErrNotProvisioned) {
-		return g.readEach(ctx, rooms)
+	return lookUpEach(ctx, g.book, handles, func(i int, b accounts.Balance, err error) { rooms[i].end(b, err) })
+}
+
+// lookUpEach looks peers up and tells what is found of each: its balance, or why there is none.
+// One that is not provisioned must not keep the others from being looked at, nor cost a
+// request for each of them: the list is halved until it is alone. The error is that of the
+// requests; a peer that is not provisioned is none.
+func lookUpEach(ctx context.Context, book *accounts.Book, list []accounts.Account, tell func(i int, b accounts.Balance, err error)) error {
+	balances, err := book.LookUpBalances(ctx, list...)
+	missing := errors.Is(err, accounts.ErrNotProvisioned)
+	if half := len(list) / 2; missing && half > 0 {
+		second := func(i int, b accounts.Balance, err error) { tell(half+i, b, err) }
+		return errors.Join(lookUpEach(ctx, book, list[:half], tell), lookUpEach(ctx, book, list[half:], second))
 	}
-	for i, r := range rooms {
+	for i := range list {
 		if err != nil {
-			r.end(accounts.Balance{}, err)
+			tell(i, accounts.Balance{}, err)
 		} else {
-			r.end(balances[i], nil)
+			tell(i, balances[i], nil)
 		}
+	}
+	if missing {
+		return nil
 	}
 	return err
 }
 
-// readEach looks at one after another: one that is not provisioned must not keep the
-// others from being looked at. Its packets are told.
-func (g *gate) readEach(ctx context.Context, rooms []*room) error {
-	var errs []error
-	for _, r := range rooms {
-		var b accounts.Balance
-		found, err := g.book.LookUpBalances(ctx, r.account)
-		if err == nil {
-			b = found[0]
-		}
-		r.end(b, err)
-		if err != nil && !errors.Is(err, accounts.ErrNotProvisioned) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// begin begins a look at the rooms that need one.
-func (g *gate) begin() []*room {
+// begin begins a look at the rooms that need one; fresh are those never looked at.
+func (g *gate) begin() (known, fresh []*room) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	var rooms []*room
 	for _, r := range g.rooms {
-		if r.begin() {
-			rooms = append(rooms, r)
+		switch needed, isKnown := r.begin(); {
+		case !needed:
+		case isKnown:
+			known = append(known, r)
+		default:
+			fresh = append(fresh, r)
 		}
 	}
-	return rooms
+	return known, fresh
 }

@@ -20,7 +20,7 @@ type operation struct {
 	drawn    bool  // the packet's id was drawn here: nobody else has it
 	handed   bool  // a request with it was handed over and not answered
 	giveBack bool  // a prepare for nobody: what it holds is being voided
-	lost     bool  // given up without an answer
+	lost     bool  // given up without an answer, or not given back: it may be in the books
 	replayed bool  // an earlier recorder left it in the journal
 	entry    wal.Position
 	came     time.Duration // when it came to its lane, at the latest: see lane.push

@@ -28,6 +28,9 @@ func (ln *lane) announce(b *batch) {
 	if r.cfg.Touched != nil {
 		b.touch(r.cfg.Touched)
 	}
+	if r.gate.debtors != nil {
+		b.noteSenders(r.gate.debtors)
+	}
 	ln.tell(b, r.cfg.Events.Late, func(o *operation) bool { return o.slot.late })
 	ln.tell(b, r.cfg.Events.Replayed, func(o *operation) bool { return o.replayed })
 	r.gate.answered(b.done)
@@ -77,26 +80,48 @@ func (ln *lane) finish(done []*operation) {
 func (b *batch) touch(tell func([]accounts.Account)) {
 	for _, o := range b.done {
 		if o.kind != KindPrepare && o.slot.outcome.Done() {
-			b.note(o.packet.From)
-			b.note(o.packet.To)
+			b.touched.add(o.packet.From)
+			b.touched.add(o.packet.To)
 		}
 	}
-	if len(b.touched) == 0 {
-		return
+	if len(b.touched.list) > 0 {
+		tell(b.touched.list)
+		b.touched.clear()
 	}
-	tell(b.touched)
-	clear(b.touched) // it holds on to names of peers
-	b.touched = b.touched[:0]
-	clear(b.known)
 }
 
-// note notes a peer once. We do not settle with ourselves.
-func (b *batch) note(a accounts.Account) {
-	if _, known := b.known[a.ID()]; known || a.Own() {
+// noteSenders has the gate look whether the peers that send are in arrears.
+func (b *batch) noteSenders(d *debtors) {
+	for _, o := range b.done {
+		if o.slot.outcome.Done() {
+			b.senders.add(o.packet.From)
+		}
+	}
+	d.note(b.senders.list)
+	b.senders.clear()
+}
+
+// peerSet is peers, each once. It is used again.
+type peerSet struct {
+	list  []accounts.Account
+	known map[ledger.ID]struct{} // their accounts
+}
+
+func newPeerSet() peerSet { return peerSet{known: make(map[ledger.ID]struct{})} }
+
+// add adds a peer. We are none: nothing is settled with ourselves.
+func (s *peerSet) add(a accounts.Account) {
+	if _, known := s.known[a.ID()]; known || a.Own() {
 		return
 	}
-	b.known[a.ID()] = struct{}{}
-	b.touched = append(b.touched, a)
+	s.known[a.ID()] = struct{}{}
+	s.list = append(s.list, a)
+}
+
+func (s *peerSet) clear() {
+	clear(s.list) // it holds on to names of peers
+	s.list = s.list[:0]
+	clear(s.known)
 }
 
 // forget tells the journal which fulfills it need not keep.

@@ -25,7 +25,7 @@ type Recorder struct {
 	lanes   []*lane
 	backlog *backlog
 	gate    *gate
-	arrears *ensured
+	ensured *ensured
 	journal *journal // nil if there is none
 	slots   slots
 	calls   calls
@@ -51,8 +51,8 @@ func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, e
 	r := &Recorder{
 		cfg: cfg, assets: make(map[uint32]*assetOf), drained: make(chan struct{}),
 		backlog: newBacklog(cfg.Backlog, cfg.BacklogLow, cfg.Events.Backlog),
-		gate:    newGate(book, cfg.Events.Look),
-		arrears: newEnsured(book),
+		gate:    newGate(book, &cfg),
+		ensured: newEnsured(book),
 	}
 	//nolint:forbidigo // a recorder's requests serve many callers, and end with Close and with no caller's context
 	r.life, r.end = context.WithCancelCause(context.Background())
@@ -130,8 +130,9 @@ func (r *Recorder) Forward(ctx context.Context, p Packet) (Result, error) {
 //     ledger takes no request with as many transfers as it has legs. Nothing was
 //     recorded, and nothing will be (but a fulfill with a Journal that meets Close
 //     may be, by the next recorder: record it again under its own id only);
-//   - one that matches accounts.ErrSuspended, or a *LimitError: a new packet was not
-//     taken, since a peer is suspended or a cap leaves no room (accounts.Limits). What is
+//   - one that matches accounts.ErrSuspended or ErrInArrears, or a *LimitError: a new packet
+//     was not taken, since a peer is suspended, its sender is in arrears, or a cap leaves no
+//     room (accounts.Limits). What is
 //     held already can be fulfilled and rejected. ErrNotLookedUp: the context ended
 //     before the caps of a peer were known. Nothing was recorded;
 //   - a *RefusedError: the ledger refused. A fulfill that is refused with

@@ -124,6 +124,7 @@ func (r *Recorder) replay(owed []operation) {
 	for i := range owed {
 		o := &owed[i]
 		o.slot, o.replayed = new(slot), true
+		_ = r.gate.enter(o) // which refuses prepares only
 		o.entry = r.journal.add(o.packet)
 		r.laneOf(o.packet.ID).push(o)
 	}

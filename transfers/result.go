@@ -48,7 +48,9 @@ func (o *operation) read(answers []ledger.CreateTransferResult, waited time.Dura
 		return true
 	}
 	if o.giveBack {
-		return false // its own result stays; what is held now ends with the hold's timeout
+		// Its own result stays. What is held still ends with the hold's timeout.
+		o.lost = !chain.Outcome.Done() && refusal(KindReject, chain) != nil
+		return false
 	}
 	o.conclude(chain, answers[0].Timestamp, waited)
 	if o.kind != KindPrepare || o.slot.answer() || !o.ours(chain.Outcome) {

@@ -1,6 +1,7 @@
 package transfers
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -14,9 +15,16 @@ import (
 // A look takes time, and it cannot be told which of the operations that were under way
 // meanwhile are in its balance. So what makes the room smaller counts from the moment it
 // is let in, unless it was answered before the look began; what makes it larger counts
-// when it is answered, and only what was handed over after the look had ended. The
-// recorder's own packets so never exceed a cap; for moments the room may be smaller than
-// it is, by what was under way.
+// when it is answered, and only what was handed over after the look had ended.
+//
+// What makes the room larger counts only if this recorder had let the packet in. The hold of
+// another recorder's packet may be younger than the look: then it is not in the balance, and
+// must not be taken off it. For the same reason only what this operation did itself counts: an
+// answer "already applied" does not say when. What makes the room smaller counts always, also
+// if its outcome is unknown.
+//
+// The recorder's own packets so never exceed a cap; for moments the room may be smaller than
+// it is, by what was under way, and by what was resolved for others.
 type room struct {
 	account accounts.Account
 	capped  bool // the peer has a cap
@@ -25,6 +33,7 @@ type room struct {
 	mu      sync.Mutex
 	looked  time.Time // when the last look ended; zero if there was none
 	err     error     // why not
+	missing bool      // the peer was not provisioned at the last look
 	active  bool      // there were operations since the last look began
 	balance accounts.Balance
 	heldCap ledger.Amount // of the balance's line
@@ -48,9 +57,22 @@ type flows [2]flow
 // flow is what the recorder did with packets on one side of a peer, as sums of amounts
 // since it began.
 type flow struct {
+	// What makes the room smaller. Late fulfills are among the admitted when they are
+	// answered: their holds have expired, and may have done so before the look.
 	admitted, answered ledger.Amount // prepares and forwards, let in and answered
-	voiding, voided    ledger.Amount // what they held, given back: handed over, answered
-	posting, posted    ledger.Amount // and posted
+	charging, charged  ledger.Amount // fulfills, handed over and answered
+	fulfilling         ledger.Amount // fulfills without an answer, which may be late: now, not since it began
+
+	// What makes it larger: holds of packets that this recorder had let in.
+	voiding, voided ledger.Amount // given back: handed over, answered
+	posting, posted ledger.Amount // posted in time
+}
+
+// fate is what became of an operation.
+type fate struct {
+	booked bool // it is in the books, or may be
+	late   bool // and is a fulfill that was booked after its hold had expired, or may be
+	gains  bool // it has resolved, now and in time, a hold that this recorder had let in
 }
 
 func newRoom(book *accounts.Book, a accounts.Account) *room {
@@ -73,7 +95,9 @@ func (r *room) state() (known bool, err error) {
 	if r.capped {
 		r.err = nil
 	}
-	return !r.capped || !r.looked.IsZero(), err
+	known = !r.capped || !r.looked.IsZero()
+	r.active = r.active || !known // somebody will wait for a look
+	return known, err
 }
 
 // admit lets a prepare in, if the caps leave room for it.
@@ -116,7 +140,7 @@ func (r *room) check(amount ledger.Amount, s side) error {
 // from what it owes us.
 func (r *room) payable() ledger.Amount {
 	f := &r.flows[outgoing]
-	total := sum(r.balance.Payable, r.balance.HeldOut, f.admitted.SubFloor(r.before[outgoing].answered))
+	total := sum(r.balance.Payable, r.balance.HeldOut, f.admitted.SubFloor(r.before[outgoing].answered), f.fulfilling)
 	return total.SubFloor(f.voided.SubFloor(r.after[outgoing].voiding))
 }
 
@@ -135,7 +159,7 @@ func (r *room) held() ledger.Amount {
 // heldLimit is the share of the line, and what is the peer's own.
 func (r *room) heldLimit() ledger.Amount {
 	earned := r.flows[outgoing].posted.SubFloor(r.after[outgoing].posting)
-	spent := r.flows[incoming].posting.SubFloor(r.before[incoming].posted)
+	spent := r.flows[incoming].charging.SubFloor(r.before[incoming].charged)
 	own := sum(r.balance.Payable, earned).SubFloor(sum(r.balance.Receivable, r.balance.Settling, spent))
 	return sum(r.heldCap, own)
 }
@@ -150,6 +174,8 @@ func (r *room) hand(kind Kind, amount ledger.Amount, s side) {
 	r.active = true
 	switch f := &r.flows[s]; kind {
 	case KindFulfill:
+		add(&f.charging, amount)
+		add(&f.fulfilling, amount)
 		add(&f.posting, amount)
 	case KindReject:
 		add(&f.voiding, amount)
@@ -158,9 +184,8 @@ func (r *room) hand(kind Kind, amount ledger.Amount, s side) {
 	}
 }
 
-// answer notes what became of an operation. What was not applied, now and by it, is taken
-// back: it may be that another one had done it before.
-func (r *room) answer(kind Kind, amount ledger.Amount, s side, applied bool) {
+// answer notes what became of an operation.
+func (r *room) answer(kind Kind, amount ledger.Amount, s side, became fate) {
 	if r == nil || !r.capped {
 		return
 	}
@@ -168,21 +193,32 @@ func (r *room) answer(kind Kind, amount ledger.Amount, s side, applied bool) {
 	defer r.mu.Unlock()
 	r.active = true
 	f := &r.flows[s]
-	switch {
-	case kind.begins():
+	switch kind {
+	case KindPrepare, KindForward:
 		add(&f.answered, amount)
-		if !applied {
+		if !became.booked {
 			add(&f.voiding, amount)
 			add(&f.voided, amount)
 		}
-	case kind == KindFulfill && applied:
-		add(&f.posted, amount)
-	case kind == KindFulfill:
-		f.posting = f.posting.SubFloor(amount)
-	case applied:
-		add(&f.voided, amount)
-	default:
-		f.voiding = f.voiding.SubFloor(amount)
+	case KindReject:
+		count(&f.voiding, &f.voided, amount, became.gains)
+	case KindFulfill:
+		f.fulfilling = f.fulfilling.SubFloor(amount)
+		count(&f.charging, &f.charged, amount, became.booked)
+		count(&f.posting, &f.posted, amount, became.gains)
+		if became.late && s == outgoing {
+			add(&f.admitted, amount)
+			add(&f.answered, amount)
+		}
+	}
+}
+
+// count counts what was handed over as answered, or takes it back.
+func count(handed, answered *ledger.Amount, amount ledger.Amount, counts bool) {
+	if counts {
+		add(answered, amount)
+	} else {
+		*handed = handed.SubFloor(amount)
 	}
 }
 
@@ -198,23 +234,32 @@ func (r *room) stale(round time.Duration) bool {
 	return time.Since(r.looked) > round
 }
 
-// begin notes that a look begins. It reports whether one is needed.
-func (r *room) begin() bool {
+// begin notes that a look begins. It reports whether one is needed, and whether there was
+// one before.
+func (r *room) begin() (needed, known bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.capped || !r.looked.IsZero() && !r.active && r.balance.HeldIn.IsZero() && r.balance.HeldOut.IsZero() {
-		return false // nothing of ours is under way, and nothing can expire
+	known = !r.looked.IsZero()
+	switch {
+	case !r.capped:
+		return false, known
+	case r.active:
+	case r.missing:
+		return false, known // nobody asks for it
+	case known && r.balance.HeldIn.IsZero() && r.balance.HeldOut.IsZero():
+		return false, known // nothing of ours is under way, and nothing can expire
 	}
 	r.begun, r.active = r.flows, false
-	return true
+	return true, known
 }
 
 // end takes in what a look has found; if it has found nothing, err says why.
 func (r *room) end(b accounts.Balance, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.missing = errors.Is(err, accounts.ErrNotProvisioned)
 	if err != nil {
-		r.err, r.active = err, true
+		r.err, r.active = err, !r.missing
 		return
 	}
 	r.looked, r.err, r.balance, r.heldCap = time.Now(), nil, b, r.allowed.HeldCap(b.CreditLine)

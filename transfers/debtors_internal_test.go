@@ -1,0 +1,46 @@
+package transfers
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+)
+
+// More peers send than a look takes: the others have their turn in the next one, also when
+// the first ones are in arrears, or go on sending.
+func TestLooksAtPeersInTurn(t *testing.T) {
+	t.Parallel()
+	l := embedded.New()
+	usd := accounts.Asset{Code: "USD", Ledger: 1}
+	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
+	require.NoError(t, err)
+	peers := make([]accounts.Peer, 10)
+	for i := range peers {
+		peers[i] = accounts.Peer{ID: fmt.Sprint(i), Asset: usd}
+	}
+	all, err := book.Provision(t.Context(), peers...)
+	require.NoError(t, err)
+	for i, a := range all {
+		ids := book.PeerIDs(a)
+		results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{{
+			ID: ledger.NewID(uint64(i)+1, 0), DebitAccountID: ids.Arrears, CreditAccountID: ids.Settlement,
+			Amount: ledger.NewAmount(1), Ledger: 1, Code: 27,
+		}})
+		require.NoError(t, err)
+		require.Equal(t, ledger.TransferCreated, results[0].Status)
+	}
+	d := newDebtors()
+	d.most = 4
+	d.note(all)
+	for look := 1; look <= 4; look++ {
+		d.note(all)
+		require.NoError(t, d.look(t.Context(), book))
+		require.Len(t, *d.owing.Load(), min(4*look, len(all)))
+		require.Len(t, d.queue, len(all), "each once")
+	}
+}

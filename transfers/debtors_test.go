@@ -1,0 +1,251 @@
+package transfers_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// round lets every recorder look at the ledger.
+func round() {
+	time.Sleep(time.Second) //nolint:forbidigo // virtual time
+	synctest.Wait()
+}
+
+// owe books what others book on the arrears of a peer: a returned payment, say.
+func (f *fixture) owe(t *testing.T, a accounts.Account, amount, id uint64) {
+	t.Helper()
+	f.create(t, ledger.Transfer{
+		ID: ledger.NewID(id, 5), DebitAccountID: f.book.PeerIDs(a).Arrears, CreditAccountID: f.book.PeerIDs(a).Settlement,
+		Amount: units(amount), Ledger: a.Ledger(), Code: chart.CodeReturned,
+	})
+}
+
+// collect collects all arrears that a peer has headroom for, as a settlement engine does.
+func (f *fixture) collect(t *testing.T, a accounts.Account, id uint64) {
+	t.Helper()
+	f.create(t, ledger.Transfer{
+		ID: ledger.NewID(id, 6), DebitAccountID: a.ID(), CreditAccountID: f.book.PeerIDs(a).Arrears, Amount: ledger.AmountMax,
+		Ledger: a.Ledger(), Code: chart.CodeCollection, Flags: ledger.TransferBalancingDebit | ledger.TransferBalancingCredit,
+	})
+}
+
+func (f *fixture) create(t *testing.T, one ledger.Transfer) {
+	t.Helper()
+	results, err := f.embedded.CreateTransfers(t.Context(), []ledger.Transfer{one})
+	require.NoError(t, err)
+	require.Equal(t, ledger.TransferCreated, results[0].Status)
+}
+
+// fund gives alice some headroom beside her arrears.
+func (f *fixture) fund(t *testing.T, amount uint64) {
+	t.Helper()
+	_, err := f.recorder.Forward(t.Context(), transfers.Packet{From: f.bob, To: f.alice, In: amount, Out: amount})
+	require.NoError(t, err)
+}
+
+// A peer in arrears gets no new packets from the next look on, until the arrears are
+// collected. What is promised and what it earns comes in.
+func TestPeerInArrears(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, transfers.Config{}, nil)
+		ctx := t.Context()
+		held, err := f.recorder.Prepare(ctx, f.packet(10, 10))
+		require.NoError(t, err)
+		given, err := f.recorder.Prepare(ctx, f.packet(5, 5))
+		require.NoError(t, err)
+		late, err := f.recorder.Forward(ctx, f.packet(1100, 1100))
+		require.NoError(t, err)
+		require.True(t, late.Late)
+		f.fund(t, 50)
+		before, err := f.recorder.Prepare(ctx, f.packet(1, 1))
+		require.NoError(t, err, "nobody has looked yet")
+		_, err = f.recorder.Reject(ctx, before.Packet)
+		require.NoError(t, err)
+		require.Zero(t, f.recorder.Stats().InArrears)
+
+		round()
+		require.Equal(t, 1, f.recorder.Stats().InArrears)
+		for _, p := range []transfers.Packet{f.packet(1, 1), f.packet(0, 0), {From: f.alice, To: f.bobEUR, In: 1, Out: 1, Hold: time.Minute}} {
+			result, err := f.recorder.Prepare(ctx, p)
+			require.ErrorIs(t, err, transfers.ErrInArrears)
+			require.ErrorContains(t, err, "alice on ledger 1")
+			require.Equal(t, "T04", transfers.Code(err))
+			require.Equal(t, ledger.OutcomeRefused, result.Outcome)
+			_, err = f.recorder.TrySubmit(transfers.Prepare(p))
+			require.ErrorIs(t, err, transfers.ErrInArrears)
+		}
+		_, err = f.recorder.Fulfill(ctx, held.Packet)
+		require.NoError(t, err)
+		_, err = f.recorder.Reject(ctx, given.Packet)
+		require.NoError(t, err)
+		_, err = f.recorder.Forward(ctx, f.packet(3, 3))
+		require.NoError(t, err, "promised already")
+		back, err := f.recorder.Prepare(ctx, transfers.Packet{From: f.bob, To: f.alice, In: 200, Out: 200, Hold: time.Minute})
+		require.NoError(t, err, "it may earn")
+		_, err = f.recorder.Fulfill(ctx, back.Packet)
+		require.NoError(t, err)
+		eur, err := f.recorder.Prepare(ctx, transfers.Packet{From: f.aliceEUR, To: f.bobEUR, In: 1, Out: 1, Hold: time.Minute})
+		require.NoError(t, err, "its arrears are in another asset")
+		_, err = f.recorder.Reject(ctx, eur.Packet)
+		require.NoError(t, err)
+
+		round()
+		require.Equal(t, 1, f.recorder.Stats().InArrears, "headroom alone is not enough")
+		f.collect(t, f.alice, 1)
+		require.Zero(t, f.arrears(t, f.alice))
+		_, err = f.recorder.Prepare(ctx, f.packet(1, 1))
+		require.ErrorIs(t, err, transfers.ErrInArrears, "nobody has looked yet")
+		round()
+		require.Zero(t, f.recorder.Stats().InArrears)
+		held, err = f.recorder.Prepare(ctx, f.packet(1, 1))
+		require.NoError(t, err)
+		_, err = f.recorder.Fulfill(ctx, held.Packet)
+		require.NoError(t, err)
+		f.end(t)
+	})
+}
+
+// Another process puts a peer into arrears that does nothing but prepare: a recorder that
+// has taken a packet from it finds out, unless it is told not to mind.
+func TestPeerInArrearsByAnother(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, transfers.Config{}, nil)
+		ctx := t.Context()
+		other, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{AllowArrears: true})
+		require.NoError(t, err)
+		require.NoError(t, f.prepareAndLose(t))
+		round()
+		round() // it has been looked at, and is not any more
+		f.owe(t, f.alice, 10, 1)
+		round()
+		require.NoError(t, f.prepareAndLose(t), "it has sent nothing since, so nobody has looked")
+		round()
+		require.ErrorIs(t, f.prepareAndLose(t), transfers.ErrInArrears)
+		held, err := other.Prepare(ctx, f.packet(1, 1))
+		require.NoError(t, err)
+		_, err = other.Fulfill(ctx, held.Packet)
+		require.NoError(t, err)
+		round()
+		held, err = other.Prepare(ctx, f.packet(1, 1))
+		require.NoError(t, err)
+		require.Zero(t, other.Stats().InArrears)
+		_, err = other.Reject(ctx, held.Packet)
+		require.NoError(t, err)
+		require.NoError(t, other.Close(ctx))
+		time.Sleep(2 * time.Minute) //nolint:forbidigo // virtual time: holds end
+		f.collect(t, f.alice, 1)
+		round()
+		require.NoError(t, f.prepareAndLose(t))
+		time.Sleep(2 * time.Minute) //nolint:forbidigo // virtual time: holds end
+		f.fund(t, 1)
+		f.end(t)
+	})
+}
+
+// prepareAndLose prepares a packet from alice that nobody resolves.
+func (f *fixture) prepareAndLose(t *testing.T) error {
+	t.Helper()
+	_, err := f.recorder.Prepare(t.Context(), f.packet(1, 1))
+	return err
+}
+
+// countingLookups is a ledger that counts look-ups of accounts, and fails them on demand.
+type countingLookups struct {
+	ledger.Ledger
+	lookups atomic.Int64
+	fail    atomic.Bool
+}
+
+func (c *countingLookups) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	c.lookups.Add(1)
+	if c.fail.Load() {
+		return nil, errors.New("no connection")
+	}
+	return c.Ledger.LookupAccounts(ctx, ids)
+}
+
+// recounted gives the fixture a book and a recorder that see such a ledger.
+func (f *fixture) recounted(t *testing.T, cfg transfers.Config) *countingLookups {
+	t.Helper()
+	require.NoError(t, f.recorder.Close(t.Context()))
+	counting := &countingLookups{Ledger: f.embedded}
+	var err error
+	f.book, err = accounts.NewBook(counting, accounts.Config{Assets: []accounts.Asset{usd, loss}})
+	require.NoError(t, err)
+	f.recorder, err = transfers.NewRecorder(f.embedded, f.book, cfg)
+	require.NoError(t, err)
+	return counting
+}
+
+// While nobody sends and nobody is in arrears, nothing is looked up; a look that fails is
+// reported and made again.
+func TestLooksAtPeersInArrears(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, transfers.Config{}, nil)
+		var failed []error
+		counting := f.recounted(t, transfers.Config{Events: transfers.Events{Look: func(err error) { failed = append(failed, err) }}})
+		ctx := t.Context()
+		looks := func(rounds int) int64 {
+			counting.lookups.Store(0)
+			for range rounds {
+				round()
+			}
+			return counting.lookups.Load()
+		}
+		require.Zero(t, looks(3), "nobody has sent anything")
+		for range 10 {
+			_, err := f.recorder.Forward(ctx, f.packet(1, 1))
+			require.NoError(t, err)
+		}
+		require.Equal(t, int64(1), looks(3), "one look for all that alice has sent")
+		_, err := f.recorder.Forward(ctx, f.packet(1100, 1100))
+		require.NoError(t, err)
+		counting.fail.Store(true)
+		require.Equal(t, int64(3), looks(3))
+		require.Len(t, failed, 3)
+		require.Zero(t, f.recorder.Stats().InArrears)
+		counting.fail.Store(false)
+		require.Equal(t, int64(3), looks(3), "who is in arrears is looked at in each round")
+		require.Equal(t, 1, f.recorder.Stats().InArrears)
+		counting.fail.Store(true)
+		looks(2)
+		require.Equal(t, 1, f.recorder.Stats().InArrears, "what is not known stays as it was")
+		counting.fail.Store(false)
+		f.end(t)
+	})
+}
+
+// Nobody has provisioned a sender: those beside it are looked at all the same.
+func TestLooksBesideAnUnknownSender(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, transfers.Config{Events: transfers.Events{Look: func(err error) { t.Error(err) }}}, nil)
+		carol, err := f.book.Account("carol", usd)
+		require.NoError(t, err)
+		for _, from := range []accounts.Account{f.aliceEUR, carol, f.alice} {
+			to := f.bob
+			if from == f.aliceEUR {
+				to = f.bobEUR
+			}
+			_, err = f.recorder.Forward(t.Context(), transfers.Packet{From: from, To: to, In: 1100, Out: 1100})
+			require.NoError(t, err)
+		}
+		round()
+		require.Equal(t, 2, f.recorder.Stats().InArrears)
+		f.end(t)
+	})
+}
