@@ -36,11 +36,14 @@ func (p *program) step() {
 		p.trade()
 	case x < 68 && len(ready) > 0:
 		t := pick(p, ready)
+		if t.orders && p.chance(50) {
+			t = pick(p, ready) // much is to come between a look and the order
+		}
 		for range 1 + p.random.IntN(6) {
-			if t.done || len(t.waiting) == 0 || p.failed() {
+			p.resume(t, p.verdict(t))
+			if t.done || len(t.waiting) == 0 || t.orders || p.failed() {
 				break
 			}
-			p.resume(t, p.verdict(t))
 		}
 	case x < 84:
 		p.begin()
@@ -117,7 +120,7 @@ func (p *program) trade() {
 	p.check("nothing")
 	p.mu.Unlock()
 	if err != nil {
-		if !errors.Is(err, transfers.ErrCreditLine) && !errors.Is(err, transfers.ErrAccountClosed) {
+		if !errors.Is(err, transfers.ErrCreditLine) && !errors.Is(err, transfers.ErrAccountClosed) && !errors.Is(err, accounts.ErrSuspended) {
 			p.fail("prepare: %v", err)
 		}
 		return
@@ -357,9 +360,9 @@ func (p *program) atRest() {
 		case !p.kind.noHistory && s.due() > 0:
 			p.fail("%d are due to %s at the end: %+v %+v %+v", s.due(), s.name, s.truth, s.figures, s.policy)
 		}
-		b, err := p.observer.Balance(context.Background(), s.account)
-		p.must(err)
 		for _, w := range p.workers {
+			b, err := w.book.Balance(context.Background(), s.account)
+			p.must(err)
 			if due := w.engine.Due(b); !due.IsZero() && err == nil {
 				p.fail("%s says that %v are due to %s at the end: %+v", w.instance, due, s.name, s.truth)
 			}

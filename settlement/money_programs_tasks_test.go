@@ -24,6 +24,7 @@ type task struct {
 	saw     func(*seen) // told of what the ledger let through for it
 	ended   func(error) // told by the program when it has ended
 	waiting []chan verdict
+	orders  bool // the request that it waits with places an order
 	done    bool
 	err     error
 	lost    int // answers in a row that got lost
@@ -160,6 +161,10 @@ func answered[R any](g gated, ctx context.Context, do func(ledger.Ledger) (R, er
 }
 
 func (g gated) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if t, is := ctx.Value(taskKey{}).(*task); is {
+		t.orders = isOrder(rows)
+		defer func() { t.orders = false }()
+	}
 	t, v := g.w.stops(ctx)
 	switch v {
 	case die:
