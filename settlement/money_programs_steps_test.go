@@ -245,7 +245,7 @@ func (p *program) orderAsBefore() {
 	p.must(err)
 	p.note("an older engine orders %v of %s: %v", row.Amount, s.name, results[0].Status)
 	if results[0].Status == ledger.TransferCreated {
-		p.placed(nil, &row)
+		p.placed(nil, nil, &row)
 	}
 	p.check("nothing")
 }

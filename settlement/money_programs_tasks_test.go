@@ -240,11 +240,11 @@ type railOfWorker struct {
 }
 
 func (r railOfWorker) Settle(ctx context.Context, o settlement.Order) (ledger.Amount, error) {
-	_, v := r.w.stops(ctx)
+	t, v := r.w.stops(ctx)
 	if v == die || v == loseBefore {
 		return none, errDead
 	}
-	f, lost := r.ask(r.w, o)
+	f, lost := r.ask(r.w, t, o)
 	switch {
 	case v != goAhead || lost:
 		return none, errDead // whatever it did
@@ -258,7 +258,7 @@ func (r railOfWorker) Settle(ctx context.Context, o settlement.Order) (ledger.Am
 }
 
 // ask asks the rail to pay. It decides once for a key. The answer may get lost.
-func (r *programRail) ask(w *worker, o settlement.Order) (answer fate, lost bool) {
+func (r *programRail) ask(w *worker, t *task, o settlement.Order) (answer fate, lost bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	amount := small(o.Amount)
@@ -266,7 +266,7 @@ func (r *programRail) ask(w *worker, o settlement.Order) (answer fate, lost bool
 	if f == nil {
 		f = &fate{amount: amount}
 		r.fates[o.ID] = f
-		r.p.firstCall(w, o)
+		r.p.firstCall(t, o)
 	}
 	if f.amount != amount {
 		r.p.fail("the rail is asked for %d under a key under which it was asked for %d", amount, f.amount)
