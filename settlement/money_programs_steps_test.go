@@ -160,6 +160,9 @@ func (p *program) end(h *programHold) {
 	}
 	result, err := p.recorder.Fulfill(ctx, h.packet)
 	p.note("%s fulfills %d to %s: %v, late %v", h.from.title(), h.packet.In, h.to.title(), err, result.Late)
+	if errors.Is(err, transfers.ErrAccountClosed) {
+		p.holds = append(p.holds, h) // it is taken when the account is open again
+	}
 	p.packetEnds(h, result, err)
 }
 
@@ -189,9 +192,13 @@ func (p *program) packetEnds(h *programHold, result transfers.Result, err error)
 // parkEarned notes that what a closed receiver earned waits in suspense for it.
 func (p *program) parkEarned(h *programHold, result transfers.Result) {
 	p.suspense += int64(h.packet.In)
+	leg := uint64(0)
+	if h.from == h.to {
+		leg = 1 // through our liquidity
+	}
 	for _, phase := range []uint64{14, 15} {
 		id := result.Packet.ID
-		id.Lo |= phase
+		id.Lo |= leg<<4 | phase
 		found, err := p.ledger.LookupTransfers(context.Background(), []ledger.ID{id})
 		p.must(err)
 		if len(found) == 1 {
@@ -290,9 +297,6 @@ func (p *program) mayFail(err error) {
 func (p *program) rest() {
 	p.quiet = true
 	p.finish()
-	for len(p.holds) > 0 && !p.failed() {
-		p.end(p.holds[0])
-	}
 	for _, w := range p.workers {
 		w.skew = time.Hour
 	}
@@ -305,6 +309,11 @@ func (p *program) rest() {
 	for _, s := range p.peers {
 		p.beginReopen(s)
 		p.finish()
+	}
+	for len(p.holds) > 0 && !p.failed() {
+		p.end(p.holds[0])
+	}
+	for _, s := range p.peers {
 		p.beginRelease(s)
 		p.finish()
 	}
