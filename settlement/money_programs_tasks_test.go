@@ -147,7 +147,7 @@ func (p *program) resume(t *task, v verdict) {
 // gated is a worker's ledger.
 type gated struct{ w *worker }
 
-func answered[R any](g gated, ctx context.Context, do func(ledger.Ledger) (R, error)) (R, error) {
+func answered[R any](ctx context.Context, g gated, do func(ledger.Ledger) (R, error)) (R, error) {
 	var nothing R
 	_, v := g.w.stops(ctx)
 	switch v {
@@ -188,31 +188,31 @@ func (g gated) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]l
 }
 
 func (g gated) CreateAccounts(ctx context.Context, list []ledger.Account) ([]ledger.CreateAccountResult, error) {
-	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.CreateAccountResult, error) { return l.CreateAccounts(ctx, list) })
+	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.CreateAccountResult, error) { return l.CreateAccounts(ctx, list) })
 }
 
 func (g gated) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
-	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.Account, error) { return l.LookupAccounts(ctx, ids) })
+	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.Account, error) { return l.LookupAccounts(ctx, ids) })
 }
 
 func (g gated) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
-	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.LookupTransfers(ctx, ids) })
+	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.LookupTransfers(ctx, ids) })
 }
 
 func (g gated) GetAccountTransfers(ctx context.Context, f ledger.AccountFilter) ([]ledger.Transfer, error) {
-	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.GetAccountTransfers(ctx, f) })
+	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.GetAccountTransfers(ctx, f) })
 }
 
 func (g gated) GetAccountBalances(ctx context.Context, f ledger.AccountFilter) ([]ledger.AccountBalance, error) {
-	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.AccountBalance, error) { return l.GetAccountBalances(ctx, f) })
+	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.AccountBalance, error) { return l.GetAccountBalances(ctx, f) })
 }
 
 func (g gated) QueryAccounts(ctx context.Context, f ledger.QueryFilter) ([]ledger.Account, error) {
-	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.Account, error) { return l.QueryAccounts(ctx, f) })
+	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.Account, error) { return l.QueryAccounts(ctx, f) })
 }
 
 func (g gated) QueryTransfers(ctx context.Context, f ledger.QueryFilter) ([]ledger.Transfer, error) {
-	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.QueryTransfers(ctx, f) })
+	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.QueryTransfers(ctx, f) })
 }
 
 func (g gated) Close() error { return nil }

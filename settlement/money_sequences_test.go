@@ -19,17 +19,17 @@ import (
 func TestMoneySequences(t *testing.T) {
 	t.Parallel()
 	for name, play := range map[string]func(*testing.T){
-		"attempt 1 is booked on an account that is open again":         attemptOneOnAnOpenAccount,
-		"a return is asked for again on a copy of the books":           returnedAgainOnACopy,
-		"closing is refused while an order is open":                    closingWithAnOpenOrder,
-		"a release meets a peer that was closed again":                 releaseMeetsAClosing,
-		"a debit behind a hold, and a payment":                         debitBehindAHold,
-		"a hold leaves less than the minimum":                          holdLeavesLessThanTheMinimum,
-		"a payment comes back before a payment ahead":                  returnedBeforePayingAhead,
-		"a payment ahead was decided twice":                            paidAheadAlready,
-		"a late fulfill for a receiver that was closed":                lateForAClosedReceiver,
-		"a payment comes back from suspense":                           returnedFromSuspense,
-		"prepayments are turned into earnings and paid, and come back": prepaymentsThroughAPacket,
+		"attempt 1 is booked on an account that is open again":         testAttemptOneOnAnOpenAccount,
+		"a return is asked for again on a copy of the books":           testReturnedAgainOnACopy,
+		"closing is refused while an order is open":                    testClosingWithAnOpenOrder,
+		"a release meets a peer that was closed again":                 testReleaseMeetsAClosing,
+		"a debit behind a hold, and a payment":                         testDebitBehindAHold,
+		"a hold leaves less than the minimum":                          testHoldLeavesLessThanTheMinimum,
+		"a payment comes back before a payment ahead":                  testReturnedBeforePayingAhead,
+		"a payment ahead was decided twice":                            testPaidAheadAlready,
+		"a late fulfill for a receiver that was closed":                testLateForAClosedReceiver,
+		"a payment comes back from suspense":                           testReturnedFromSuspense,
+		"prepayments are turned into earnings and paid, and come back": testPrepaymentsThroughAPacket,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -68,9 +68,9 @@ func (d *desk) upTo(at func([]ledger.Transfer) bool, do func()) (rest func()) {
 	}
 }
 
-// attemptOneOnAnOpenAccount: the account is closed when attempt 0 is asked for, and open
+// testAttemptOneOnAnOpenAccount: the account is closed when attempt 0 is asked for, and open
 // when attempt 1 is, which has no row on it.
-func attemptOneOnAnOpenAccount(t *testing.T) {
+func testAttemptOneOnAnOpenAccount(t *testing.T) {
 	d := newDesk(t, embedded.New(), accounts.Config{}, at10)
 	p := d.peer("alice", 0)
 	require.True(t, d.close(p))
@@ -80,20 +80,20 @@ func attemptOneOnAnOpenAccount(t *testing.T) {
 	d.engine, other = other, d.engine // its turn with the account is taken
 	d.reopen(p)
 	d.receive(p, 100, d.key())
-	d.earn(p, 100)
+	d.earns(p, 100)
 	rest()
 	d.engine = other
 	d.stands(p, 120, 100, 80)
 	require.Equal(t, int64(20), d.balance(p).Net().Int64())
 }
 
-// returnedAgainOnACopy: a copy of the books has not got the burnt id of attempt 0.
-func returnedAgainOnACopy(t *testing.T) {
+// testReturnedAgainOnACopy: a copy of the books has not got the burnt id of attempt 0.
+func testReturnedAgainOnACopy(t *testing.T) {
 	from := embedded.New()
 	d := newDesk(t, from, accounts.Config{}, at10)
 	p := d.peer("alice", 0)
 	d.receive(p, 100, "payment")
-	require.True(t, d.send(p, 100))
+	require.True(t, d.sends(p, 100))
 	require.True(t, d.close(p))
 	back := settlement.Returned{Account: p.account, Key: "return", Payment: "payment", Amount: units(100)}
 	receipt, err := d.engine.RecordReturned(t.Context(), back)
@@ -113,19 +113,19 @@ func returnedAgainOnACopy(t *testing.T) {
 	copied.stands(p, -100, 0, 100)
 }
 
-func closingWithAnOpenOrder(t *testing.T) {
+func testClosingWithAnOpenOrder(t *testing.T) {
 	d := newDesk(t, embedded.New(), accounts.Config{}, at10)
 	p := d.peer("alice", 100)
-	d.earn(p, 50)
+	d.earns(p, 50)
 	require.Equal(t, roundResult{ordered: 50}, d.round(p, "pending", 0))
-	require.True(t, d.send(p, 50))
+	require.True(t, d.sends(p, 50))
 	d.stands(p, 0, 0, 0)
 	require.ErrorIs(t, d.book.ClosePeer(t.Context(), p.account, accounts.Closing{}), accounts.ErrHeld)
 	require.Equal(t, roundResult{ordered: 50, paid: 50}, d.round(p, "", 0))
 	d.stands(p, -50, 0, 0)
 }
 
-func releaseMeetsAClosing(t *testing.T) {
+func testReleaseMeetsAClosing(t *testing.T) {
 	d := newDesk(t, embedded.New(), accounts.Config{}, at10)
 	p := d.peer("alice", 0)
 	require.True(t, d.close(p))
@@ -148,7 +148,7 @@ func releaseMeetsAClosing(t *testing.T) {
 	require.Zero(t, d.suspense())
 }
 
-func debitBehindAHold(t *testing.T) {
+func testDebitBehindAHold(t *testing.T) {
 	d := newDesk(t, embedded.New(), accounts.Config{}, at10)
 	p := d.peer("alice", 0)
 	d.receive(p, 100, d.key())
@@ -161,11 +161,11 @@ func debitBehindAHold(t *testing.T) {
 	d.reject(held)
 }
 
-// holdLeavesLessThanTheMinimum: 100 are due and 1 can be paid, which the policy finds too little.
-func holdLeavesLessThanTheMinimum(t *testing.T) {
+// testHoldLeavesLessThanTheMinimum: 100 are due and 1 can be paid, which the policy finds too little.
+func testHoldLeavesLessThanTheMinimum(t *testing.T) {
 	d := newDesk(t, embedded.New(), accounts.Config{}, settlement.AtLeast{Amount: units(50), Of: threshold(100, 0)})
 	p := d.peer("alice", 0)
-	d.earn(p, 100)
+	d.earns(p, 100)
 	held, ok := d.prepare(p.account, d.own, 99, long)
 	require.True(t, ok)
 	for range 20 {
@@ -176,13 +176,13 @@ func holdLeavesLessThanTheMinimum(t *testing.T) {
 	require.Equal(t, roundResult{ordered: 100, paid: 100}, d.round(p, "", 0))
 }
 
-// returnedBeforePayingAhead: the order fits the line when it is placed, and only its check
+// testReturnedBeforePayingAhead: the order fits the line when it is placed, and only its check
 // knows that there are arrears.
-func returnedBeforePayingAhead(t *testing.T) {
+func testReturnedBeforePayingAhead(t *testing.T) {
 	d := newDesk(t, embedded.New(), accounts.Config{}, threshold(0, -50))
 	p := d.peer("alice", 50)
 	d.receive(p, 50, d.key())
-	require.True(t, d.send(p, 50))
+	require.True(t, d.sends(p, 50))
 	held, ok := d.prepare(p.account, d.own, 30, long)
 	require.True(t, ok)
 	d.look(p)
@@ -195,8 +195,8 @@ func returnedBeforePayingAhead(t *testing.T) {
 	d.stands(p, -50, 0, 30)
 }
 
-// paidAheadAlready: the order carries how much may be paid ahead.
-func paidAheadAlready(t *testing.T) {
+// testPaidAheadAlready: the order carries how much may be paid ahead.
+func testPaidAheadAlready(t *testing.T) {
 	d := newDesk(t, embedded.New(), accounts.Config{}, threshold(0, -20))
 	p := d.peer("alice", 1000)
 	d.look(p)
@@ -208,7 +208,7 @@ func paidAheadAlready(t *testing.T) {
 	d.stands(p, -20, 0, 0)
 }
 
-func lateForAClosedReceiver(t *testing.T) {
+func testLateForAClosedReceiver(t *testing.T) {
 	d := newDesk(t, embedded.New(), accounts.Config{}, at10)
 	alice, bob := d.peer("alice", 100), d.peer("bob", 0)
 	packet, ok := d.prepare(alice.account, bob.account, 40, time.Second)
@@ -230,7 +230,7 @@ func lateForAClosedReceiver(t *testing.T) {
 	require.Equal(t, roundResult{ordered: 40, paid: 40}, d.round(bob, "", 0))
 }
 
-func returnedFromSuspense(t *testing.T) {
+func testReturnedFromSuspense(t *testing.T) {
 	d := newDesk(t, embedded.New(), accounts.Config{}, at10)
 	p := d.peer("alice", 0)
 	require.True(t, d.close(p))
@@ -244,9 +244,9 @@ func returnedFromSuspense(t *testing.T) {
 	require.Zero(t, d.suspense())
 }
 
-// prepaymentsThroughAPacket: a packet to oneself makes earnings of a prepayment, so payments
+// testPrepaymentsThroughAPacket: a packet to oneself makes earnings of a prepayment, so payments
 // should be credited when they are final.
-func prepaymentsThroughAPacket(t *testing.T) {
+func testPrepaymentsThroughAPacket(t *testing.T) {
 	d := newDesk(t, embedded.New(), accounts.Config{}, at10)
 	p := d.peer("alice", 0)
 	for range 5 {
