@@ -236,7 +236,12 @@ func (p *program) orderAsBefore() {
 	s := pick(p, p.peers)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s.settling > 0 || s.closed || s.headroom == 0 {
+	for _, o := range p.orders {
+		if o.subject == s && o.open { // even if it is of nothing
+			return
+		}
+	}
+	if s.closed || s.headroom == 0 {
 		return
 	}
 	b, err := p.observer.LookUpBalances(context.Background(), s.account)
