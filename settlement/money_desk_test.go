@@ -156,7 +156,8 @@ func (d *desk) reject(packet transfers.Packet) {
 	require.NoError(d.t, err)
 }
 
-func (d *desk) earn(p *purse, n uint64) {
+// earns has a packet to the peer fulfilled.
+func (d *desk) earns(p *purse, n uint64) {
 	d.t.Helper()
 	packet, ok := d.prepare(d.own, p.account, n, long)
 	require.True(d.t, ok)
@@ -164,8 +165,8 @@ func (d *desk) earn(p *purse, n uint64) {
 	p.earn(int64(n))
 }
 
-// send is refused by the ledger if ok is false.
-func (d *desk) send(p *purse, n uint64) (ok bool) {
+// sends has a packet from the peer fulfilled; ok is false if the ledger refuses it.
+func (d *desk) sends(p *purse, n uint64) (ok bool) {
 	d.t.Helper()
 	packet, ok := d.prepare(p.account, d.own, n, long)
 	if ok {

@@ -135,9 +135,10 @@ func (p *program) beginReceive(w *worker, s *subject, n int64) {
 	p.ask(o, w)
 }
 
-// comes is money of a peer that came in, to suspense if its account is closed.
+// comes is money of a peer that came in, to suspense if its account was found closed; it may
+// be open again by now.
 func (p *program) comes(s *subject, n int64, seen *seen) *parked {
-	if !s.closed {
+	if seen.rows[0].CreditAccountID == s.ids.Peer {
 		s.in(n)
 		return nil
 	}

@@ -36,11 +36,14 @@ func (p *program) step() {
 		p.trade()
 	case x < 68 && len(ready) > 0:
 		t := pick(p, ready)
+		if t.orders && p.chance(50) {
+			t = pick(p, ready) // much is to come between a look and the order
+		}
 		for range 1 + p.random.IntN(6) {
-			if t.done || len(t.waiting) == 0 || p.failed() {
+			p.resume(t, p.verdict(t))
+			if t.done || len(t.waiting) == 0 || t.orders || p.failed() {
 				break
 			}
-			p.resume(t, p.verdict(t))
 		}
 	case x < 84:
 		p.begin()
@@ -117,7 +120,7 @@ func (p *program) trade() {
 	p.check("nothing")
 	p.mu.Unlock()
 	if err != nil {
-		if !errors.Is(err, transfers.ErrCreditLine) && !errors.Is(err, transfers.ErrAccountClosed) {
+		if !errors.Is(err, transfers.ErrCreditLine) && !errors.Is(err, transfers.ErrAccountClosed) && !errors.Is(err, accounts.ErrSuspended) {
 			p.fail("prepare: %v", err)
 		}
 		return
@@ -157,6 +160,9 @@ func (p *program) end(h *programHold) {
 	}
 	result, err := p.recorder.Fulfill(ctx, h.packet)
 	p.note("%s fulfills %d to %s: %v, late %v", h.from.title(), h.packet.In, h.to.title(), err, result.Late)
+	if errors.Is(err, transfers.ErrAccountClosed) {
+		p.holds = append(p.holds, h) // it is taken when the account is open again
+	}
 	p.packetEnds(h, result, err)
 }
 
@@ -186,9 +192,13 @@ func (p *program) packetEnds(h *programHold, result transfers.Result, err error)
 // parkEarned notes that what a closed receiver earned waits in suspense for it.
 func (p *program) parkEarned(h *programHold, result transfers.Result) {
 	p.suspense += int64(h.packet.In)
+	leg := uint64(0)
+	if h.from == h.to {
+		leg = 1 // through our liquidity
+	}
 	for _, phase := range []uint64{14, 15} {
 		id := result.Packet.ID
-		id.Lo |= phase
+		id.Lo |= leg<<4 | phase
 		found, err := p.ledger.LookupTransfers(context.Background(), []ledger.ID{id})
 		p.must(err)
 		if len(found) == 1 {
@@ -226,7 +236,12 @@ func (p *program) orderAsBefore() {
 	s := pick(p, p.peers)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s.settling > 0 || s.closed || s.headroom == 0 {
+	for _, o := range p.orders {
+		if o.subject == s && o.open { // even if it is of nothing
+			return
+		}
+	}
+	if s.closed || s.headroom == 0 {
 		return
 	}
 	b, err := p.observer.LookUpBalances(context.Background(), s.account)
@@ -242,7 +257,7 @@ func (p *program) orderAsBefore() {
 	p.must(err)
 	p.note("an older engine orders %v of %s: %v", row.Amount, s.name, results[0].Status)
 	if results[0].Status == ledger.TransferCreated {
-		p.placed(nil, &row)
+		p.placed(nil, nil, &row)
 	}
 	p.check("nothing")
 }
@@ -287,9 +302,6 @@ func (p *program) mayFail(err error) {
 func (p *program) rest() {
 	p.quiet = true
 	p.finish()
-	for len(p.holds) > 0 && !p.failed() {
-		p.end(p.holds[0])
-	}
 	for _, w := range p.workers {
 		w.skew = time.Hour
 	}
@@ -302,6 +314,11 @@ func (p *program) rest() {
 	for _, s := range p.peers {
 		p.beginReopen(s)
 		p.finish()
+	}
+	for len(p.holds) > 0 && !p.failed() {
+		p.end(p.holds[0])
+	}
+	for _, s := range p.peers {
 		p.beginRelease(s)
 		p.finish()
 	}
@@ -357,9 +374,9 @@ func (p *program) atRest() {
 		case !p.kind.noHistory && s.due() > 0:
 			p.fail("%d are due to %s at the end: %+v %+v %+v", s.due(), s.name, s.truth, s.figures, s.policy)
 		}
-		b, err := p.observer.Balance(context.Background(), s.account)
-		p.must(err)
 		for _, w := range p.workers {
+			b, err := w.book.Balance(context.Background(), s.account)
+			p.must(err)
 			if due := w.engine.Due(b); !due.IsZero() && err == nil {
 				p.fail("%s says that %v are due to %s at the end: %+v", w.instance, due, s.name, s.truth)
 			}

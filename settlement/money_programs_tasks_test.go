@@ -24,6 +24,7 @@ type task struct {
 	saw     func(*seen) // told of what the ledger let through for it
 	ended   func(error) // told by the program when it has ended
 	waiting []chan verdict
+	orders  bool // the request that it waits with places an order
 	done    bool
 	err     error
 	lost    int // answers in a row that got lost
@@ -146,7 +147,7 @@ func (p *program) resume(t *task, v verdict) {
 // gated is a worker's ledger.
 type gated struct{ w *worker }
 
-func answered[R any](g gated, ctx context.Context, do func(ledger.Ledger) (R, error)) (R, error) {
+func answered[R any](ctx context.Context, g gated, do func(ledger.Ledger) (R, error)) (R, error) {
 	var nothing R
 	_, v := g.w.stops(ctx)
 	switch v {
@@ -160,6 +161,10 @@ func answered[R any](g gated, ctx context.Context, do func(ledger.Ledger) (R, er
 }
 
 func (g gated) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if t, is := ctx.Value(taskKey{}).(*task); is {
+		t.orders = isOrder(rows)
+		defer func() { t.orders = false }()
+	}
 	t, v := g.w.stops(ctx)
 	switch v {
 	case die:
@@ -183,31 +188,31 @@ func (g gated) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]l
 }
 
 func (g gated) CreateAccounts(ctx context.Context, list []ledger.Account) ([]ledger.CreateAccountResult, error) {
-	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.CreateAccountResult, error) { return l.CreateAccounts(ctx, list) })
+	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.CreateAccountResult, error) { return l.CreateAccounts(ctx, list) })
 }
 
 func (g gated) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
-	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.Account, error) { return l.LookupAccounts(ctx, ids) })
+	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.Account, error) { return l.LookupAccounts(ctx, ids) })
 }
 
 func (g gated) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
-	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.LookupTransfers(ctx, ids) })
+	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.LookupTransfers(ctx, ids) })
 }
 
 func (g gated) GetAccountTransfers(ctx context.Context, f ledger.AccountFilter) ([]ledger.Transfer, error) {
-	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.GetAccountTransfers(ctx, f) })
+	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.GetAccountTransfers(ctx, f) })
 }
 
 func (g gated) GetAccountBalances(ctx context.Context, f ledger.AccountFilter) ([]ledger.AccountBalance, error) {
-	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.AccountBalance, error) { return l.GetAccountBalances(ctx, f) })
+	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.AccountBalance, error) { return l.GetAccountBalances(ctx, f) })
 }
 
 func (g gated) QueryAccounts(ctx context.Context, f ledger.QueryFilter) ([]ledger.Account, error) {
-	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.Account, error) { return l.QueryAccounts(ctx, f) })
+	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.Account, error) { return l.QueryAccounts(ctx, f) })
 }
 
 func (g gated) QueryTransfers(ctx context.Context, f ledger.QueryFilter) ([]ledger.Transfer, error) {
-	return answered(g, ctx, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.QueryTransfers(ctx, f) })
+	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.QueryTransfers(ctx, f) })
 }
 
 func (g gated) Close() error { return nil }
@@ -235,11 +240,11 @@ type railOfWorker struct {
 }
 
 func (r railOfWorker) Settle(ctx context.Context, o settlement.Order) (ledger.Amount, error) {
-	_, v := r.w.stops(ctx)
+	t, v := r.w.stops(ctx)
 	if v == die || v == loseBefore {
 		return none, errDead
 	}
-	f, lost := r.ask(r.w, o)
+	f, lost := r.ask(r.w, t, o)
 	switch {
 	case v != goAhead || lost:
 		return none, errDead // whatever it did
@@ -253,7 +258,7 @@ func (r railOfWorker) Settle(ctx context.Context, o settlement.Order) (ledger.Am
 }
 
 // ask asks the rail to pay. It decides once for a key. The answer may get lost.
-func (r *programRail) ask(w *worker, o settlement.Order) (answer fate, lost bool) {
+func (r *programRail) ask(w *worker, t *task, o settlement.Order) (answer fate, lost bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	amount := small(o.Amount)
@@ -261,7 +266,7 @@ func (r *programRail) ask(w *worker, o settlement.Order) (answer fate, lost bool
 	if f == nil {
 		f = &fate{amount: amount}
 		r.fates[o.ID] = f
-		r.p.firstCall(w, o)
+		r.p.firstCall(t, o)
 	}
 	if f.amount != amount {
 		r.p.fail("the rail is asked for %d under a key under which it was asked for %d", amount, f.amount)

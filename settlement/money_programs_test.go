@@ -230,7 +230,7 @@ func (p *program) open() {
 		handles, err := p.observer.Provision(context.Background(), accounts.Peer{ID: name, Asset: usd, CreditLine: units(line)})
 		p.must(err)
 		s := &subject{name: name, account: handles[0], ids: p.observer.PeerIDs(handles[0]), parked: map[ledger.ID]*parked{}}
-		s.policy.at = 1 + p.random.Int64N(40)
+		s.policy.at = 1 + p.random.Int64N(25)
 		switch p.random.IntN(4) {
 		case 0:
 			s.policy.settleTo = p.random.Int64N(s.policy.at)

@@ -61,6 +61,7 @@ func (s *seen) created(i int) bool { return s.results[i].Status == ledger.Transf
 type placedOrder struct {
 	subject *subject
 	placer  *worker // nil: an engine of an older version
+	round   *task   // that placed it
 	tag     uint64
 	open    bool
 	truth   truth // and arrears, at its own moment
@@ -97,7 +98,7 @@ func (p *program) witness(s *seen) {
 		order := p.orders[row.PendingID]
 		switch {
 		case row.Code == chart.CodeOrder && row.Flags.Has(ledger.TransferPending):
-			p.placed(s.w, row)
+			p.placed(s.w, s.t, row)
 		case order != nil && p.resolved(order, row):
 			cause = "excess"
 		case order == nil:
@@ -111,13 +112,13 @@ func (p *program) witness(s *seen) {
 }
 
 // placed notes an order.
-func (p *program) placed(by *worker, row *ledger.Transfer) {
+func (p *program) placed(by *worker, round *task, row *ledger.Transfer) {
 	for _, s := range p.peers {
 		if row.DebitAccountID != s.ids.Peer {
 			continue
 		}
 		p.orders[row.ID] = &placedOrder{
-			subject: s, placer: by, tag: row.UserData64, open: true, truth: s.truth, arrears: s.arrears, most: -far,
+			subject: s, placer: by, round: round, tag: row.UserData64, open: true, truth: s.truth, arrears: s.arrears, most: -far,
 		}
 		s.orders = max(s.orders, row.UserData64&(1<<56-1))
 		p.count.orders++
@@ -152,7 +153,7 @@ func (p *program) resolved(o *placedOrder, row *ledger.Transfer) (excess bool) {
 }
 
 // firstCall is the first time that the rail is asked for an order.
-func (p *program) firstCall(w *worker, order settlement.Order) {
+func (p *program) firstCall(t *task, order settlement.Order) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	o, amount := p.orders[order.ID], small(order.Amount)
@@ -164,8 +165,8 @@ func (p *program) firstCall(w *worker, order settlement.Order) {
 		p.fail("the rail is asked for an order that is closed")
 	case o.placer == nil: // it is paid, whatever it is for
 	case p.kind.noHistory:
-		// Its owner checks it some time after it was placed, and nobody else can.
-		if w == o.placer && amount > o.most {
+		// Who placed it checks it some time after that. Who resumes it cannot.
+		if t == o.round && amount > o.most {
 			p.fail("the rail is asked for %d, and no more than %d might ever be paid", amount, o.most)
 		}
 	case amount > o.allowed(&o.truth, o.arrears):

@@ -76,6 +76,7 @@ func TestMoney(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			forEachScenario(t, func(t *testing.T, s *moneyScenario) {
+				t.Helper()
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) { s.run(t, embedded.New(), run) })
 			})
@@ -181,9 +182,9 @@ func (p *player) do(i int) (result moneyResult) {
 	step := &p.steps[i]
 	switch step.Do {
 	case "earn":
-		p.desk.earn(p.purse, step.Amount)
+		p.earns(p.purse, step.Amount)
 	case "send":
-		result.Refused = !p.desk.send(p.purse, step.Amount)
+		result.Refused = !p.sends(p.purse, step.Amount)
 	case "hold-in", "hold-out":
 		result.Refused = !p.hold(i)
 	case "fulfill", "late-fulfill":
@@ -191,9 +192,9 @@ func (p *player) do(i int) (result moneyResult) {
 		require.Equal(p.t, step.Do == "late-fulfill", late)
 		amount := int64(p.held[step.Name].In)
 		if p.from[step.Name] {
-			p.purse.send(amount)
+			p.send(amount)
 		} else {
-			p.purse.earn(amount)
+			p.earn(amount)
 		}
 	case "reject":
 		p.reject(p.held[step.Name])
