@@ -141,8 +141,9 @@ func TestOurEngineWaitsForWhatIsUnderWay(t *testing.T) {
 	}
 }
 
-// A payment of the peer can make it due as well.
-func TestOurEngineChecksAfterIncomingSettlements(t *testing.T) {
+// What a peer pays in is the peer's, and does not make it due: here packets earned it 70, and
+// the 50 that it pays are prepaid.
+func TestOurEngineDoesNotPayBackIncomingSettlements(t *testing.T) {
 	t.Parallel()
 	s := newScript(t,
 		asset{peer: "a", code: "USD", line: "100", settleThreshold: "-100", settleTo: "0"},
@@ -150,9 +151,11 @@ func TestOurEngineChecksAfterIncomingSettlements(t *testing.T) {
 	s.fulfill(s.forward("a", "b", 80, 80))
 	s.fulfill(s.forward("b", "a", 150, 150))
 	s.settleIn("a", 50)
-	got, err := replayed(t, "-settle", "engine", "-twice", s.end(map[string]int{"a": -120, "b": 70}))
+	s.fulfill(s.forward("b", "a", 30, 30))
+	got, err := replayed(t, "-settle", "engine", "-twice", s.end(map[string]int{"a": -150, "b": 100}))
 	require.NoError(t, err)
-	require.Contains(t, got, "a: order 1, 120 units of USD/0\n")
+	require.Contains(t, got, "our engine made 1 payments")
+	require.Contains(t, got, "a: order 1, 100 units of USD/0\n")
 }
 
 // Two assets that are not the same money are traded at a rate, not at 1.
