@@ -36,12 +36,12 @@ func (p *program) step() {
 		p.trade()
 	case x < 68 && len(ready) > 0:
 		t := pick(p, ready)
-		if t.orders && p.chance(50) {
+		if p.isOrdering(t) && p.chance(50) {
 			t = pick(p, ready) // much is to come between a look and the order
 		}
 		for range 1 + p.random.IntN(6) {
 			p.resume(t, p.verdict(t))
-			if t.done || len(t.waiting) == 0 || t.orders || p.failed() {
+			if !p.isWaiting(t) || p.isOrdering(t) || p.failed() {
 				break
 			}
 		}
