@@ -17,6 +17,7 @@ type known struct {
 	deaf    time.Time // a peer that presses is not heard before
 
 	refund  bool      // an operator wants the prepayment to be paid back
+	placed  ledger.ID // the newest order that this Engine placed
 	checked ledger.ID // the newest order that passed its check
 	newest  uint64    // the number of the newest order with a check
 	old     ledger.ID // the order of an old engine that was reported

@@ -180,7 +180,7 @@ func (e *Engine) place(ctx context.Context, last *head, pressed bool) (Order, de
 	// known from here on.
 	id := e.orderID(&s.Balance, number)
 	tag := d.tag(number)
-	e.register.opened(Order{
+	e.register.placedOrder(Order{
 		ID: id, Account: a, Asset: s.Asset, Rail: rail.Name, rail: rail.tag, tag: tag, Sequence: number, Amount: d.amount,
 		Refund: tag.refunds(), Ahead: tag.isAhead(),
 	})

@@ -83,7 +83,11 @@ func (e *Engine) checkAtItsMoment(ctx context.Context, o Order) (fits bool, err 
 // prepaid now. Packets since the order may make that stricter than it need be.
 func (e *Engine) checkWithoutHistory(ctx context.Context, o *Order) (fits bool, err error) {
 	now, err := e.book.Balance(ctx, o.Account)
-	return err == nil && o.allows(now.Net(), now.Prepaid.Big(), now.Arrears), err
+	if err != nil || !o.allows(now.Net(), now.Prepaid.Big(), now.Arrears) {
+		return false, err
+	}
+	e.register.passedCheck(*o)
+	return true, nil
 }
 
 // checkResumed checks an order that was found open, before the rail is called for it. done
@@ -109,15 +113,7 @@ func (e *Engine) checkResumed(ctx context.Context, last *head, owner *owner, cla
 		t, err := e.staysOpen(o, ErrAccountClosed)
 		return t, true, err
 	}
-	switch o.tag.version() {
-	case uncheckedVersion: // it may be with a rail already
-		e.noticeOldEngine(last, b[0])
-		return turn{}, false, nil
-	case checkedVersion:
-	default:
-		return turn{}, true, e.fails(o, fmt.Errorf("%w: %d", ErrOrderVersion, o.tag.version()))
-	}
-	fits, err := e.checkAtItsMoment(ctx, o)
+	fits, err := e.checkOpen(ctx, last, b[0])
 	switch {
 	case err != nil:
 		return turn{}, true, e.fails(o, err)
@@ -126,6 +122,19 @@ func (e *Engine) checkResumed(ctx context.Context, last *head, owner *owner, cla
 		return t, true, err
 	}
 	return turn{}, false, nil
+}
+
+// checkOpen checks an open order by the rule that it was placed by.
+func (e *Engine) checkOpen(ctx context.Context, last *head, b accounts.Balance) (fits bool, err error) {
+	o := last.Order
+	if o.tag.version() != uncheckedVersion {
+		return e.checkAtItsMoment(ctx, o)
+	}
+	e.noticeOldEngine(last, b)
+	if !b.HasHistory() && e.register.isUnchecked(o) {
+		return e.checkWithoutHistory(ctx, &o)
+	}
+	return true, nil // it may be with a rail already
 }
 
 // voidChecked voids an order that failed its check. All engines write the same row.
