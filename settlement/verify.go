@@ -109,13 +109,9 @@ func (e *Engine) checkResumed(ctx context.Context, last *head, owner *owner, cla
 		t, err := e.staysOpen(o, ErrAccountClosed)
 		return t, true, err
 	}
-	switch o.tag.version() {
-	case uncheckedVersion: // it may be with a rail already
+	if o.tag.version() == uncheckedVersion { // it may be with a rail already
 		e.noticeOldEngine(last, b[0])
 		return turn{}, false, nil
-	case checkedVersion:
-	default:
-		return turn{}, true, e.fails(o, fmt.Errorf("%w: %d", ErrOrderVersion, o.tag.version()))
 	}
 	fits, err := e.checkAtItsMoment(ctx, o)
 	switch {
@@ -151,7 +147,7 @@ func (e *Engine) withdrawnID(order ledger.ID) ledger.ID {
 // failedCheck reports whether the newest row is the void of an order that failed its check:
 // then there is no reason to wait before the next one.
 func (e *Engine) failedCheck(last *head) bool {
-	return last.voided && last.at.UnixNano() != 0 && last.ID == e.withdrawnID(last.resolves)
+	return last.voided && last.ID == e.withdrawnID(last.resolves)
 }
 
 // noticeOldEngine reports an order of an engine with the rules of before the check, if it was
