@@ -7,7 +7,7 @@ import (
 	"github.com/peerledger/peerledger/internal/collect"
 )
 
-// collectable reports whether a peer has arrears, and headroom to pay them with.
+// collectable reports whether a peer has arrears, and headroom that pays them.
 func collectable(b accounts.Balance) bool {
 	return !b.Arrears.IsZero() && !b.Headroom.IsZero() && !b.Closed
 }
