@@ -25,7 +25,7 @@ type Adjustment struct {
 	Key string
 	// Credit is how much more we owe the peer from then on, in units, or how much less
 	// it owes us; Debit is the opposite. One of them is 0. For our own account Credit
-	// raises our position. The other side is the asset's suspense account.
+	// raises our position. The other side is the asset's suspense account. At most 2^127.
 	Credit, Debit ledger.Amount
 	// Reason is a number of the caller's that says why. Not 0.
 	Reason uint32
@@ -129,6 +129,10 @@ func (b *Book) checkAdjustment(a *Adjustment) error {
 		return wrapAccount(a.Account, ErrUnknownAsset)
 	case a.Credit.IsZero() == a.Debit.IsZero():
 		return &FieldError{Subject: subject, Field: "Credit", Reason: "and Debit: exactly one of them must not be 0"}
+	case chart.MaxByKey.Less(a.Credit):
+		return &FieldError{Subject: subject, Field: "Credit", Reason: "must not be beyond 2^127 units"}
+	case chart.MaxByKey.Less(a.Debit):
+		return &FieldError{Subject: subject, Field: "Debit", Reason: "must not be beyond 2^127 units"}
 	case a.Reason == 0:
 		return &FieldError{Subject: subject, Field: "Reason", Reason: "must not be 0"}
 	default:

@@ -214,7 +214,7 @@ func (c *closing) writeOffs(balance Balance) []ledger.Transfer {
 	collected := balance.Arrears.Min(balance.Headroom)
 	if !balance.Arrears.IsZero() {
 		row := chart.Collect(ids.Peer, ids.Arrears, c.account.ledger)
-		row.ID, row.Amount, row.Flags = timedID(time.Now()), collected, 0
+		row.ID, row.Amount, row.Flags = chart.TimedID(time.Now()), collected, 0
 		rows = append(rows, row)
 	}
 	if collected.Less(balance.Arrears) {
@@ -235,7 +235,7 @@ func (c *closing) writeOffs(balance Balance) []ledger.Transfer {
 // tells it from an adjustment, and no condition in user_data_64.
 func (c *closing) writeOffRow(debit, credit ledger.ID, amount ledger.Amount) ledger.Transfer {
 	return ledger.Transfer{
-		ID: timedID(time.Now()), DebitAccountID: debit, CreditAccountID: credit, Amount: amount, UserData32: c.how.Reason,
+		ID: chart.TimedID(time.Now()), DebitAccountID: debit, CreditAccountID: credit, Amount: amount, UserData32: c.how.Reason,
 		Ledger: c.account.ledger, Code: chart.CodeAdjust,
 	}
 }

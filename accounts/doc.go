@@ -10,9 +10,15 @@
 // any number of connectors. The position is what is left when the line is taken
 // off again.
 //
+// Some debts must be booked although the peer account does not cover them: a late fulfill, a
+// payment of the peer that came back. The arrears account takes the part that the peer account
+// cannot pay (Balance.Arrears), and arrears are part of the receivable. The part of a payable
+// that the peer paid in itself is prepaid (Balance.Prepaid). No account holds it: the Book works
+// it out from the rows of payments. docs/money.md has the definitions, with examples.
+//
 // Whoever runs a connector changes lines (Book.ExtendCredit, RevokeCredit, SetCreditLine),
-// stops peers (Suspend, Resume, ClosePeer, ReopenPeer), corrects books (Adjust), moves
-// capital (Fund, Withdraw), reads what happened (Statement, Compare) and who is there
+// stops peers (Suspend, Resume, ClosePeer, ReopenPeer), corrects books (Adjust), gives arrears
+// up (WriteOff), moves capital (Fund, Withdraw), reads what happened (Statement, Compare) and who is there
 // (Directory). All of it is in the ledger alone, and so are the conflicts between two who do
 // it at once.
 //

@@ -121,8 +121,8 @@ type AssetPosition struct {
 	Held, Free ledger.Amount
 	Revenue    *big.Int // fees earned
 	Dust       *big.Int // what rounding left over, in our favour
-	// Suspense is what was booked without another home: below 0 we paid it out and
-	// did not get it from anybody yet.
+	// Suspense is the money of closed peers that waits for them, plus all debits by hand, less
+	// all credits by hand and write-offs. Below 0, credits and write-offs are the larger part.
 	Suspense *big.Int
 	Capital  *big.Int // put in, less taken out
 }

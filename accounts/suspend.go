@@ -256,7 +256,7 @@ func (b *Book) closing(account Account, code uint16, n uint64, reason uint32) le
 		id = ids.Peer
 	}
 	return ledger.Transfer{
-		ID:             timedID(time.Now()),
+		ID:             chart.TimedID(time.Now()),
 		DebitAccountID: id, CreditAccountID: b.assets[account.ledger].ids.Control,
 		UserData128: uint128.Uint128(ids.Peer), UserData64: n, UserData32: reason,
 		Ledger: account.ledger, Code: code, Flags: ledger.TransferPending | ledger.TransferClosingDebit,
@@ -273,7 +273,7 @@ func (b *Book) voiding(row ledger.Transfer) ledger.Transfer {
 // ownVoiding ends a closing as the first row of a chain, under an id of this call's own:
 // the first one tells whose a chain is.
 func (b *Book) ownVoiding(row ledger.Transfer) ledger.Transfer {
-	return ledger.Transfer{ID: timedID(time.Now()), PendingID: row.ID, Flags: ledger.TransferVoidPending}
+	return ledger.Transfer{ID: chart.TimedID(time.Now()), PendingID: row.ID, Flags: ledger.TransferVoidPending}
 }
 
 // open writes a voiding, or finds that it is written. sequence.ErrTaken says that another

@@ -60,7 +60,7 @@ func (r *suspenseRows) flow(key flowKey, at prepayment.Totals) ledger.Amount {
 	defer r.mu.Unlock()
 	steps := r.flows[key]
 	n, _ := slices.BinarySearchFunc(steps, at, func(s flowStep, at prepayment.Totals) int {
-		if reaches(at, s.at) {
+		if at.NotBefore(s.at) {
 			return -1
 		}
 		return 1
@@ -69,11 +69,6 @@ func (r *suspenseRows) flow(key flowKey, at prepayment.Totals) ledger.Amount {
 		return ledger.Amount{}
 	}
 	return steps[n-1].sum
-}
-
-// reaches reports whether totals are of the same moment as others, or of a later one.
-func reaches(totals, other prepayment.Totals) bool {
-	return !totals.Debits.Less(other.Debits) && !totals.Credits.Less(other.Credits)
 }
 
 // readTo reads the rows up to the moment at which suspense had these totals.
@@ -110,7 +105,7 @@ func (r *suspenseRows) readTo(ctx context.Context, at prepayment.Totals) error {
 func (r *suspenseRows) reached(at prepayment.Totals) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return reaches(r.at, at)
+	return r.at.NotBefore(at)
 }
 
 func (r *suspenseRows) add(rows []ledger.Transfer) {

@@ -16,7 +16,7 @@ type WriteOff struct {
 	// Key names the write-off, 1 to 1023 bytes: the same in every call for it, and another
 	// for every other one of the account. Keys of Adjust and of WriteOff do not meet.
 	Key    string
-	Amount ledger.Amount // at most this much, in units, not 0
+	Amount ledger.Amount // at most this much, in units, not 0; ledger.AmountMax for all
 	Reason uint32        // a number of the caller's that says why. Not 0
 }
 
@@ -27,9 +27,10 @@ type WriteOff struct {
 //
 // Errors: ErrInvalid names the field; ErrNoArrears if the peer's account can pay all of its
 // arrears; ErrKeyReused if another write-off was booked under the key; ErrKeySpent;
-// ErrNotProvisioned, ErrUnknownAsset, or that of a request. After ledger.ErrOutcomeUnknown call again. If the arrears are collected
-// while WriteOff is called, an amount of 0 is booked: the error is ErrNoArrears then and
-// whenever the call is repeated, and only another key writes off later arrears.
+// ErrNotProvisioned, ErrUnknownAsset, or that of a request. After ledger.ErrOutcomeUnknown
+// call again. If the arrears are collected while WriteOff is called, an amount of 0 is booked:
+// the error is ErrNoArrears then and whenever the call is repeated, and only another key
+// writes off later arrears.
 func (b *Book) WriteOff(ctx context.Context, w WriteOff) (Booking, error) {
 	if err := b.checkWriteOff(&w); err != nil {
 		return Booking{}, err

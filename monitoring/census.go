@@ -133,7 +133,7 @@ func (c *assetCensus) rank(r ranked) {
 }
 
 // owed is what a threshold is compared with: the net position above 0.
-func owed(b accounts.Balance) ledger.Amount { return b.Payable.SubFloor(b.Prepaid) }
+func owed(b accounts.Balance) ledger.Amount { return settlement.Standing{Balance: b}.Owed() }
 
 // thresholdOf is the lowest threshold of an account's policy, if it has one and somebody
 // would pay.

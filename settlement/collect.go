@@ -2,73 +2,30 @@ package settlement
 
 import (
 	"context"
-	"crypto/rand"
-	"fmt"
-	"slices"
-
-	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/accounts"
-	"github.com/peerledger/peerledger/internal/chart"
-	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/internal/collect"
 )
 
-// collectable reports whether a peer has arrears, and headroom to pay them with.
+// collectable reports whether a peer has arrears, and headroom that pays them.
 func collectable(b accounts.Balance) bool {
 	return !b.Arrears.IsZero() && !b.Headroom.IsZero() && !b.Closed
 }
 
-// collect charges the arrears of peers to their accounts, as far as these have headroom. The
-// ledger cuts each collection to what the account has and to what is in arrears, so nothing
-// is taken twice, whoever else collects at the same moment.
-func (e *Engine) collect(ctx context.Context, balances []accounts.Balance) error {
-	for chunk := range slices.Chunk(balances, renewals) {
-		rows := make([]ledger.Transfer, len(chunk))
-		for i := range chunk {
-			rows[i] = e.collection(chunk[i].Account, e.freshID())
-		}
-		results, err := e.ledger.CreateTransfers(ctx, rows)
-		if err != nil {
-			return wrap("collect arrears", err)
-		}
-		for i, r := range results {
-			closed := r.Status == ledger.TransferDebitAccountAlreadyClosed // since it was looked up
-			if !closed && !r.Status.Outcome().Done() {
-				err := &ledger.TransferError{ID: rows[i].ID, Status: r.Status}
-				return fmt.Errorf("collect the arrears of %v: %w", chunk[i].Account, err)
-			}
-		}
-	}
-	return nil
-}
-
-// collection charges a peer's arrears to its account.
-func (e *Engine) collection(a accounts.Account, id ledger.ID) ledger.Transfer {
-	ids := e.book.PeerIDs(a)
-	row := chart.Collect(ids.Peer, ids.Arrears, a.Ledger())
-	row.ID = id
-	return row
-}
-
-// freshID is an id that nobody else draws, ordered by time.
-func (e *Engine) freshID() ledger.ID {
-	var b [16]byte
-	rand.Read(b[:])
-	const millisBits = 48
-	random := uint128.FromBytes(b[:]).Rsh(millisBits)
-	now := uint64(max(e.cfg.Clock().UnixMilli(), 1)) & (1<<millisBits - 1)
-	return ledger.ID(uint128.From64(now).Lsh(128 - millisBits).Or(random))
-}
-
-// collectAll collects from all balances that allow it.
+// collectAll charges the arrears of all peers that allow it to their accounts, as far as these
+// have headroom. Nothing is taken twice, whoever else collects at the same moment.
 func (e *Engine) collectAll(ctx context.Context, balances []accounts.Balance) error {
-	var due []accounts.Balance
+	var peers []collect.Peer
 	for _, b := range balances {
 		if collectable(b) {
-			due = append(due, b)
+			ids := e.book.PeerIDs(b.Account)
+			peers = append(peers, collect.Peer{Name: b.Account, Peer: ids.Peer, Arrears: ids.Arrears, Ledger: b.Account.Ledger()})
 		}
 	}
-	return e.collect(ctx, due)
+	if len(peers) == 0 {
+		return nil
+	}
+	return collect.Book(ctx, e.ledger, e.cfg.Clock(), peers...)
 }
 
 // neverPayable is an error if a policy wants to pay ahead of what packets earn, and the peer

@@ -4,8 +4,10 @@
 // that something is due, it writes an order into the ledger, calls the Settler of the
 // peer's Rail, which pays, and books what was paid:
 //
+//	collect  the peer's arrears are charged to its account, as far as it has headroom
 //	order    pending transfer peer -> settlement, under an id derived from the
 //	         settlement account and the number of the order
+//	check    an order that was too large at its own moment is voided (ErrWithdrawn)
 //	pay      Settler.Settle, with the order's id as idempotency key
 //	resolve  the order is posted with what was paid, or voided if nothing was
 //
@@ -29,17 +31,24 @@
 //
 // # What is paid
 //
-// Only posted amounts count, and engines never order more than packets earned: what
-// a peer prepaid, or an operator credited it with, is not paid back to it. The order moves
-// at most what the peer account has (balancing_debit), so that a race makes it smaller and
-// no limit can refuse it.
+// Only posted amounts count, and engines order no more than packets earned. A prepayment, or a
+// credit by hand, is paid back only when an operator asks for it (Refund). Only the policy
+// Prefund pays ahead of earnings, within the peer's credit line. The order moves at most what
+// the peer account has (balancing_debit), so that a race makes it smaller and no limit can
+// refuse it.
+//
+// Packets and payments can come between the balance that an order rests on and the order. So
+// each order is checked before anybody calls the rail, with the figures of the order's own
+// moment. These follow from rows that never change: every engine finds the same, also one that
+// takes the order over. Only an account without history (accounts.Config.NoHistory) is checked
+// by an upper bound of its prepayment, and by the engine alone that placed the order.
 //
 // # When it is paid
 //
 // Accounts are looked at when packets were booked (Touch), at the start (Look), at each
 // Sweep, when the peer takes no more packets (Refused), and when somebody asks (Check,
-// Settle). A Policy decides on what is seen then: Threshold, Every, Idle, combined by
-// FirstOf and AtLeast, chosen by peer and asset.
+// Settle). A Policy decides on what is seen then: Threshold, Prefund, Every, Idle,
+// combined by FirstOf and AtLeast, chosen by peer and asset.
 //
 // # What comes in
 //
@@ -47,5 +56,7 @@
 // without an order. Both take the sender's key, and a key is booked once, for
 // ever: the ids of the transfers are derived from it. ReceiveVoucher books what a
 // voucher of a payment channel is worth beyond the one before, and Exposure reports what
-// of it is not final.
+// of it is not final. RecordReturned books a payment of a peer that came back. The payment of a
+// closed peer waits in suspense, and Release gives it to the peer when the account is open
+// again.
 package settlement

@@ -33,10 +33,10 @@ var (
 	// not called. What is still due gets another order.
 	ErrWithdrawn = errors.New("settlement: order was for more than was due at its moment")
 	// ErrOldEngine says that an engine of a version without the check of orders works on the
-	// ledger: it pays prepayments back. Stop it.
+	// ledger. That engine can pay prepayments back: stop it.
 	ErrOldEngine = errors.New("settlement: an engine of an older version places orders")
-	// ErrOrderVersion says that an order was placed by a rule that this version does not know.
-	// It is left alone.
+	// ErrOrderVersion says that an engine of a later version placed the order. This Engine
+	// cannot check the order, so it neither claims, pays nor voids it.
 	ErrOrderVersion = errors.New("settlement: the order's version is unknown")
 	// ErrPrefundLine is matched by a PrefundError.
 	ErrPrefundLine = errors.New("settlement: paying ahead needs a credit line")

@@ -37,7 +37,7 @@ type Outgoing struct {
 // forgotten. The money of a peer whose account is closed is booked into suspense, and Release
 // gives it back.
 //
-// Errors are *BookingErrors: ErrKeyReused, accounts.ErrNotProvisioned,
+// Errors are *BookingErrors: ErrKeyReused, accounts.ErrKeySpent, accounts.ErrNotProvisioned,
 // accounts.ErrUnknownAsset, accounts.ErrInvalid, ErrAccountClosed if suspense is
 // closed too, or the error of a request. After ledger.ErrOutcomeUnknown it may be
 // booked or not: call again. ErrClosed after Close.

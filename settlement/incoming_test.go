@@ -1,6 +1,7 @@
 package settlement_test
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -309,6 +310,24 @@ func TestReceiveWithNowhereToPutIt(t *testing.T) {
 }
 
 // Booked for the open account by the time it is closed: the key is known.
+// Each refusal takes an attempt of the key. The error names the end of the attempts.
+func TestReceiveUnderASpentKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.engine(settlement.Config{})
+	own, _ := w.book.AssetIDs(usd.Ledger)
+	w.closePeer(w.alice)
+	w.move(own.Suspense, own.Control, 0, ledger.TransferPending|ledger.TransferClosingDebit)
+	in := settlement.Incoming{Account: w.alice, Key: "k", Amount: units(5)}
+	var err error
+	for range 16 {
+		if _, err = e.Receive(t.Context(), in); !errors.Is(err, settlement.ErrAccountClosed) {
+			break
+		}
+	}
+	require.ErrorIs(t, err, accounts.ErrKeySpent)
+}
+
 func TestReceiveAgainAfterClosing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

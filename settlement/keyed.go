@@ -101,6 +101,8 @@ func bookingError(err error) error {
 	switch {
 	case errors.Is(err, keyed.ErrConflict):
 		return ErrKeyReused
+	case errors.Is(err, keyed.ErrSpent):
+		return accounts.ErrKeySpent
 	case errors.As(err, &refused):
 		return refusal(refused)
 	default:
@@ -139,15 +141,12 @@ func (e *Engine) checkKeyed(account accounts.Account, key string, amount ledger.
 		return &accounts.FieldError{Subject: "payment", Field: "Key", Reason: "must not be empty"}
 	case amount.IsZero():
 		return &accounts.FieldError{Subject: "payment", Field: "Amount", Reason: "must not be 0"}
-	case mostPayment.Less(amount):
+	case chart.MaxByKey.Less(amount):
 		return &accounts.FieldError{Subject: "payment", Field: "Amount", Reason: "must not be beyond 2^127 units"}
 	default:
 		return nil
 	}
 }
-
-// mostPayment is the largest payment that is booked: sums of payments must fit an account.
-var mostPayment = ledger.Amount(uint128.New(0, 1<<63))
 
 // checkPeer refuses what is no peer's handle.
 func (e *Engine) checkPeer(subject string, account accounts.Account) error {

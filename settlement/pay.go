@@ -39,6 +39,9 @@ func (e *Engine) step(ctx context.Context, a accounts.Account) (turn, error) {
 	}
 	rearm := last.at.Add(e.cfg.RearmAfter)
 	switch {
+	case last.open && last.tag.version() > checkedVersion:
+		// An engine of a later version pays it, or voids it. A claim of ours would keep it from that.
+		return turn{}, e.fails(last.Order, fmt.Errorf("%w: %d", ErrOrderVersion, last.tag.version()))
 	case last.open && last.Amount.IsZero():
 		// No Settler ever gets an order of nothing, so anybody may close it.
 		return e.withdraw(ctx, last.Order)

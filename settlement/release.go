@@ -3,12 +3,12 @@ package settlement
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/batch"
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -101,7 +101,7 @@ func (e *Engine) waiting(ctx context.Context, a accounts.Account) ([]ledger.Tran
 	for _, code := range []uint16{chart.CodeIncoming, chart.CodeVoucher} {
 		rows, err := e.allRows(ctx, ledger.AccountFilter{AccountID: ids.Settlement, Code: code, Flags: ledger.AccountFilterDebits})
 		if err != nil {
-			return nil, err
+			return nil, wrap("read what waits in suspense", err)
 		}
 		waiting = append(waiting, slices.DeleteFunc(rows, func(row ledger.Transfer) bool {
 			return row.CreditAccountID != own.Suspense
@@ -109,7 +109,7 @@ func (e *Engine) waiting(ctx context.Context, a accounts.Account) ([]ledger.Tran
 	}
 	late, err := e.allRows(ctx, ledger.AccountFilter{AccountID: own.Suspense, Code: chart.CodeCorrection, Flags: ledger.AccountFilterCredits})
 	if err != nil {
-		return nil, err
+		return nil, wrap("read what waits in suspense", err)
 	}
 	return e.appendEarned(ctx, waiting, late, ids.Peer)
 }
@@ -117,28 +117,23 @@ func (e *Engine) waiting(ctx context.Context, a accounts.Account) ([]ledger.Tran
 // appendEarned appends the late packets that a peer earned while its account was closed. The
 // hold of such a packet, whose leg has the same number, names the account that was to get it.
 func (e *Engine) appendEarned(ctx context.Context, waiting, late []ledger.Transfer, peer ledger.ID) ([]ledger.Transfer, error) {
-	for chunk := range slices.Chunk(late, renewals) {
-		var holds []ledger.ID
-		byHold := make(map[ledger.ID]ledger.Transfer)
-		for _, row := range chunk {
-			if phase := row.ID.Lo & 0xf; phase == lateToSuspense || phase == lateToSuspenseAlone {
-				hold := row.ID
-				hold.Lo &^= 0xf
-				holds = append(holds, hold)
-				byHold[hold] = row
-			}
+	var holds []ledger.ID
+	byHold := make(map[ledger.ID]ledger.Transfer)
+	for _, row := range late {
+		if phase := row.ID.Lo & 0xf; phase == lateToSuspense || phase == lateToSuspenseAlone {
+			hold := row.ID
+			hold.Lo &^= 0xf
+			holds = append(holds, hold)
+			byHold[hold] = row
 		}
-		if len(holds) == 0 {
-			continue
-		}
-		found, err := e.ledger.LookupTransfers(ctx, holds)
-		if err != nil {
-			return nil, wrap("look up whose late packets are in suspense", err)
-		}
-		for _, hold := range found {
-			if hold.CreditAccountID == peer {
-				waiting = append(waiting, byHold[hold.ID])
-			}
+	}
+	found, err := batch.Each(ctx, holds, 1, e.ledger.LookupTransfers)
+	if err != nil {
+		return nil, wrap("look up whose late packets are in suspense", err)
+	}
+	for _, hold := range found {
+		if hold.CreditAccountID == peer {
+			waiting = append(waiting, byHold[hold.ID])
 		}
 	}
 	return waiting, nil
@@ -161,7 +156,7 @@ func (e *Engine) allRows(ctx context.Context, filter ledger.AccountFilter) (all 
 			filter.Limit /= 2
 			continue
 		case err != nil:
-			return nil, fmt.Errorf("read what waits in suspense: %w", err)
+			return nil, err
 		}
 		all = append(all, rows...)
 		if len(rows) < int(filter.Limit) {

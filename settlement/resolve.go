@@ -89,6 +89,8 @@ func (e *Engine) excessChain(o Order, post ledger.Transfer, excess ledger.Amount
 		return e.ns.Derive("excess", chart.ID(o.ID), chart.U64(attempt), chart.U64(n))
 	}
 	post.Flags |= ledger.TransferLinked
+	collection := chart.Collect(ids.Peer, ids.Arrears, o.Account.Ledger())
+	collection.ID = legID(1)
 	return []ledger.Transfer{
 		{
 			ID: legID(0), DebitAccountID: ids.Arrears, CreditAccountID: ids.Settlement, Amount: excess,
@@ -96,7 +98,7 @@ func (e *Engine) excessChain(o Order, post ledger.Transfer, excess ledger.Amount
 			Ledger: o.Account.Ledger(), Code: chart.CodeOverpaid, Flags: ledger.TransferLinked,
 		},
 		post,
-		e.collection(o.Account, legID(1)),
+		collection,
 	}
 }
 

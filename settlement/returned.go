@@ -85,9 +85,9 @@ func (e *Engine) paymentOf(ctx context.Context, r *Returned) (ledger.Transfer, e
 
 // mayReturn refuses a return of more than is left of a payment.
 func (e *Engine) mayReturn(ctx context.Context, r *Returned, paid ledger.Amount) error {
-	rows, err := e.ledger.GetAccountTransfers(ctx, ledger.AccountFilter{
+	rows, err := e.allRows(ctx, ledger.AccountFilter{
 		AccountID: e.book.PeerIDs(r.Account).Settlement, UserData128: e.keyTag(r.Account, r.Payment), Code: chart.CodeReturned,
-		Limit: ledger.BatchMax, Flags: ledger.AccountFilterCredits,
+		Flags: ledger.AccountFilterCredits,
 	})
 	if err != nil {
 		return wrap("read what of the payment came back", err)

@@ -80,7 +80,7 @@ func (e *Engine) collectedBalance(ctx context.Context, a accounts.Account) (acco
 	if err != nil || !collectable(b) {
 		return b, err
 	}
-	if err := e.collect(ctx, []accounts.Balance{b}); err != nil {
+	if err := e.collectAll(ctx, []accounts.Balance{b}); err != nil {
 		return accounts.Balance{}, err
 	}
 	return e.book.Balance(ctx, a)

@@ -160,12 +160,12 @@ func (e *Engine) withdrawnID(order ledger.ID) ledger.ID {
 // failedCheck reports whether the newest row is the void of an order that failed its check:
 // then there is no reason to wait before the next one.
 func (e *Engine) failedCheck(last *head) bool {
-	return last.voided && last.at.UnixNano() != 0 && last.ID == e.withdrawnID(last.resolves)
+	return last.voided && last.ID == e.withdrawnID(last.resolves)
 }
 
-// noticeOldEngine reports an order of an engine with the rules of before the check, if it was
-// placed after an order with a check, or while this engine was running. Two kinds of engines on
-// one ledger pay prepayments back.
+// noticeOldEngine reports an order without a check, if the order was placed after an order with
+// a check, or while this engine was running: an engine of a version before the check works on
+// the ledger, and can pay prepayments back.
 func (e *Engine) noticeOldEngine(last *head, b accounts.Balance) {
 	if last.Sequence == 0 || !b.HasHistory() {
 		return

@@ -73,8 +73,8 @@ type Events struct {
 	// the same again; what is of unknown outcome stays in the journal.
 	Replayed func([]Result)
 	// Look is told when a look at the ledger went wrong that shows who is suspended, who is
-	// in arrears and what caps leave; there is one each round (accounts.Config.Round). The recorder goes
-	// on with what it knew.
+	// in arrears and what caps leave; there is one each round (accounts.Config.Round). The
+	// recorder goes on with what it knew.
 	Look func(error)
 	// Journal is told of faults of the journal. From one that matches ErrJournal
 	// on nothing is kept in it any more: make room, and open a new recorder. After

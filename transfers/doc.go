@@ -44,12 +44,12 @@
 //
 // A fulfill whose hold has expired is owed all the same. It is booked by a correction:
 // a chain that no credit line can refuse, in which the sender's arrears account stands in
-// the sender's place, and which then collects from the sender what its account has. What
-// is left are arrears (accounts.Balance.Arrears), which the settlement engine collects as
-// soon as the sender has headroom. So is a forward beyond the sender's line. The Result says
-// so (Late).
+// the sender's place, and which then collects from the sender as much as its account has. The
+// rest is arrears (accounts.Balance.Arrears), which the settlement engine collects as soon as
+// the sender has headroom. A forward beyond the sender's line is booked in the same way. The
+// Result says so (Late).
 //
-// A closed account does not stop a late fulfill. If the sender's is closed, all of it are
+// A closed account does not stop a late fulfill. If the sender's is closed, the whole amount is
 // arrears. If the receiver's was closed since the hold expired, its part waits in the asset's
 // suspense account: a transfer of code 5 to suspense whose user_data_128 is the packet's id,
 // and whose id has phase 14 or 15 in its low 4 bits. The packet's hold, whose id has 0 there,

@@ -27,8 +27,7 @@ func (g *gate) watch(ctx context.Context) {
 }
 
 // lookOnce reads who is suspended, the balances of the peers with caps that need it, and
-// who is in arrears.
-// What could not be read stays as it was, for the next look.
+// who is in arrears. What could not be read stays as it was, for the next look.
 func (g *gate) lookOnce(ctx context.Context) error {
 	err := g.readSuspensions(ctx)
 	if g.capped {

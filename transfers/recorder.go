@@ -97,8 +97,9 @@ func (r *Recorder) Prepare(ctx context.Context, p Packet) (Result, error) {
 
 // Fulfill posts what a prepare holds and waits for the ledger's answer; p is the
 // packet as it was prepared, with all its amounts. If the hold has expired a
-// correction books it (Result.Late), also if a peer's account was closed since. See Record. Give it a context that outlives the
-// sender's: the money is owed from the moment that the fulfillment is known.
+// correction books it (Result.Late), also if a peer's account was closed since. See Record.
+// Give it a context that outlives the sender's: the money is owed from the moment that the
+// fulfillment is known.
 func (r *Recorder) Fulfill(ctx context.Context, p Packet) (Result, error) {
 	return r.Record(ctx, Fulfill(p))
 }

@@ -2,7 +2,11 @@
 // the flags of each kind of account, and the ids that everything derived has.
 package chart
 
-import "github.com/peerledger/peerledger/ledger"
+import (
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/ledger"
+)
 
 // The codes of accounts (ledger.Account.Code).
 const (
@@ -55,6 +59,10 @@ const ArrearsFlags = ledger.AccountCreditsMustNotExceedDebits | ledger.AccountHi
 
 // SettlementFlags are the flags of a settlement account.
 const SettlementFlags = ledger.AccountHistory
+
+// MaxByKey is the largest amount of a payment or an adjustment, 2^127 units: the totals of an
+// account must fit 128 bits.
+var MaxByKey = ledger.Amount(uint128.New(0, 1<<63))
 
 // Collect is the transfer, still without an id, that charges arrears to the peer account. The
 // ledger cuts its amount to what the peer account has and to what is owed, so it takes neither

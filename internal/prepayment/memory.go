@@ -216,7 +216,7 @@ func (m *Memory) readOnce(ctx context.Context, accounts Accounts, now *Sums) (kn
 	}
 	// The rows may be newer than the look; packets never are too many to explain them.
 	after := row.clone()
-	if now.Peer.notBefore(after.peer) {
+	if now.Peer.NotBefore(after.peer) {
 		err = after.grow(now.Peer)
 	} else {
 		now.Peer = after.peer

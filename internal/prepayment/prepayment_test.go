@@ -26,8 +26,8 @@ type life struct {
 	own      ledger.ID
 	next     uint64
 
-	net, prepaid, arrears int64
-	moments               []moment
+	net, prepaid int64
+	moments      []moment
 }
 
 // moment is what the peer stood at right after a row.

@@ -11,8 +11,8 @@ type row struct {
 
 	onPeer bool // it debits or credits the peer account; else the arrears account
 	debit  bool // it debits that account
-	// totals are those of the peer account: of a row on it right after the row, and of a row
-	// on arrears right before it, which is only read for payments.
+	// totals are the peer account's. A row on the peer account has those right after the row. A
+	// row on arrears has those right before the row, and only if it is an in or an out.
 	totals Totals
 	// excess says that the row collects what a rail paid beyond an order, in the way of the
 	// versions before arrears.

@@ -84,7 +84,7 @@ func (s *state) clone() state { return state{s.Split.clone(), s.peer, s.at} }
 
 // grow takes in what packets earned and sent until the peer account had these totals.
 func (s *state) grow(to Totals) error {
-	if !to.notBefore(s.peer) {
+	if !to.NotBefore(s.peer) {
 		return fmt.Errorf("%w: its account went from %v back to %v after the row of %d", ErrRows, s.peer, to, s.at)
 	}
 	s.earn(growth(to.Credits, s.peer.Credits))

@@ -15,7 +15,8 @@ type Totals struct{ Debits, Credits ledger.Amount }
 // TotalsOf are those of an account as a look-up has read it.
 func TotalsOf(a *ledger.Account) Totals { return Totals{a.DebitsPosted, a.CreditsPosted} }
 
-func (t Totals) notBefore(other Totals) bool {
+// NotBefore reports whether these totals are of the same moment as other, or of a later one.
+func (t Totals) NotBefore(other Totals) bool {
 	return !t.Debits.Less(other.Debits) && !t.Credits.Less(other.Credits)
 }
 
@@ -45,8 +46,8 @@ func (s *Sums) nobodyPaid() bool { return s.Settlement.Debits.IsZero() && s.Susp
 
 // notBefore reports whether these sums are of the same moment as other, or of a later one.
 func (s *Sums) notBefore(other *Sums) bool {
-	return s.Peer.notBefore(other.Peer) && s.Line.notBefore(other.Line) && s.Settlement.notBefore(other.Settlement) &&
-		s.Arrears.notBefore(other.Arrears) && s.Suspense.notBefore(other.Suspense)
+	return s.Peer.NotBefore(other.Peer) && s.Line.NotBefore(other.Line) && s.Settlement.NotBefore(other.Settlement) &&
+		s.Arrears.NotBefore(other.Arrears) && s.Suspense.NotBefore(other.Suspense)
 }
 
 // SamePayments reports whether nothing but packets was booked for the peer between the two
