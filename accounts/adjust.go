@@ -129,12 +129,17 @@ func (b *Book) checkAdjustment(a *Adjustment) error {
 		return wrapAccount(a.Account, ErrUnknownAsset)
 	case a.Credit.IsZero() == a.Debit.IsZero():
 		return &FieldError{Subject: subject, Field: "Credit", Reason: "and Debit: exactly one of them must not be 0"}
+	case mostAdjusted.Less(a.Credit) || mostAdjusted.Less(a.Debit):
+		return &FieldError{Subject: subject, Field: "Credit", Reason: "and Debit: must not be beyond 2^127 units"}
 	case a.Reason == 0:
 		return &FieldError{Subject: subject, Field: "Reason", Reason: "must not be 0"}
 	default:
 		return checkKey(subject, a.Key)
 	}
 }
+
+// mostAdjusted is the largest adjustment that is booked: sums of them must fit an account.
+var mostAdjusted = ledger.Amount(uint128.New(0, 1<<63))
 
 func checkKey(subject, key string) error {
 	if !validName(key, maxKey) {

@@ -106,6 +106,8 @@ func TestAdjustmentOfNothing(t *testing.T) {
 		{"Account", func(a *accounts.Adjustment) { a.Account = accounts.Account{} }},
 		{"Credit", func(a *accounts.Adjustment) { a.Credit = units(0) }},
 		{"Credit", func(a *accounts.Adjustment) { a.Debit = units(1) }},
+		{"Credit", func(a *accounts.Adjustment) { a.Credit = ledger.AmountMax }},
+		{"Credit", func(a *accounts.Adjustment) { a.Credit, a.Debit = units(0), ledger.AmountMax }},
 		{"Reason", func(a *accounts.Adjustment) { a.Reason = 0 }},
 		{"Key", func(a *accounts.Adjustment) { a.Key = "" }},
 		{"Key", func(a *accounts.Adjustment) { a.Key = "\xff" }},
