@@ -19,12 +19,14 @@ func (r *register) hasPassedCheck(o Order) bool {
 	return r.of(o.Account).checked == o.ID
 }
 
-// ordered notes that an order of ours was placed: a refund that was asked for is on its way.
+// setToCheck notes an order of ours that nobody else checks; zero: none.
+func (r *register) setToCheck(a accounts.Account, order ledger.ID) {
+	r.learn(a, func(k *known) { k.toCheck = order })
+}
+
+// ordered notes that an order of ours was placed.
 func (r *register) ordered(o Order) {
 	r.learn(o.Account, func(k *known) {
-		if o.Refund {
-			k.refund = false
-		}
 		if o.tag.version() != uncheckedVersion {
 			k.newest = max(k.newest, o.Sequence)
 		}

@@ -18,6 +18,7 @@ type known struct {
 
 	refund  bool      // an operator wants the prepayment to be paid back
 	checked ledger.ID // the newest order that passed its check
+	toCheck ledger.ID // an order of ours that only we check, and have not yet
 	newest  uint64    // the number of the newest order with a check
 	old     ledger.ID // the order of an old engine that was reported
 	ahead   aheadWait
@@ -87,11 +88,16 @@ func (r *register) opened(o Order) {
 	e.own.Order, e.head, e.foreign = o, nil, time.Time{}
 }
 
-// asked notes that the Settler is called for the account's open order.
+// asked notes that the Settler is called for the account's open order: a refund that was
+// asked for is on its way.
 func (r *register) asked(a accounts.Account) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.entry(a).own.Attempts++
+	e := r.entry(a)
+	e.own.Attempts++
+	if e.own.Refund {
+		e.refund = false
+	}
 }
 
 // answered notes the Settler's final answer to the account's open order.

@@ -184,6 +184,9 @@ func (e *Engine) place(ctx context.Context, last *head, pressed bool) (Order, de
 		ID: id, Account: a, Asset: s.Asset, Rail: rail.Name, rail: rail.tag, tag: tag, Sequence: number, Amount: d.amount,
 		Refund: tag.refunds(), Ahead: tag.isAhead(),
 	})
+	if tag.version() == uncheckedVersion {
+		e.register.setToCheck(a, id)
+	}
 	order, err := e.lookUp(ctx, a, id)
 	return order, d, err
 }

@@ -83,7 +83,14 @@ func (e *Engine) checkAtItsMoment(ctx context.Context, o Order) (fits bool, err 
 // prepaid now. Packets since the order may make that stricter than it need be.
 func (e *Engine) checkWithoutHistory(ctx context.Context, o *Order) (fits bool, err error) {
 	now, err := e.book.Balance(ctx, o.Account)
-	return err == nil && o.allows(now.Net(), now.Prepaid.Big(), now.Arrears), err
+	if err != nil {
+		return false, wrap("check the order", err)
+	}
+	fits = o.allows(now.Net(), now.Prepaid.Big(), now.Arrears)
+	if fits {
+		e.register.setToCheck(o.Account, ledger.ID{})
+	}
+	return fits, nil
 }
 
 // checkResumed checks an order that was found open, before the rail is called for it. done
@@ -109,15 +116,19 @@ func (e *Engine) checkResumed(ctx context.Context, last *head, owner *owner, cla
 		t, err := e.staysOpen(o, ErrAccountClosed)
 		return t, true, err
 	}
+	var fits bool
 	switch o.tag.version() {
-	case uncheckedVersion: // it may be with a rail already
+	case uncheckedVersion:
 		e.noticeOldEngine(last, b[0])
-		return turn{}, false, nil
+		if claimed || e.register.of(o.Account).toCheck != o.ID {
+			return turn{}, false, nil // it may be with a rail already
+		}
+		fits, err = e.checkWithoutHistory(ctx, &o) // it failed when the order was placed
 	case checkedVersion:
+		fits, err = e.checkAtItsMoment(ctx, o)
 	default:
 		return turn{}, true, e.fails(o, fmt.Errorf("%w: %d", ErrOrderVersion, o.tag.version()))
 	}
-	fits, err := e.checkAtItsMoment(ctx, o)
 	switch {
 	case err != nil:
 		return turn{}, true, e.fails(o, err)
