@@ -3,7 +3,6 @@ package settlement
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"lukechampine.com/uint128"
@@ -101,7 +100,7 @@ func (e *Engine) waiting(ctx context.Context, a accounts.Account) ([]ledger.Tran
 	for _, code := range []uint16{chart.CodeIncoming, chart.CodeVoucher} {
 		rows, err := e.allRows(ctx, ledger.AccountFilter{AccountID: ids.Settlement, Code: code, Flags: ledger.AccountFilterDebits})
 		if err != nil {
-			return nil, err
+			return nil, wrap("read what waits in suspense", err)
 		}
 		waiting = append(waiting, slices.DeleteFunc(rows, func(row ledger.Transfer) bool {
 			return row.CreditAccountID != own.Suspense
@@ -109,7 +108,7 @@ func (e *Engine) waiting(ctx context.Context, a accounts.Account) ([]ledger.Tran
 	}
 	late, err := e.allRows(ctx, ledger.AccountFilter{AccountID: own.Suspense, Code: chart.CodeCorrection, Flags: ledger.AccountFilterCredits})
 	if err != nil {
-		return nil, err
+		return nil, wrap("read what waits in suspense", err)
 	}
 	return e.appendEarned(ctx, waiting, late, ids.Peer)
 }
@@ -161,7 +160,7 @@ func (e *Engine) allRows(ctx context.Context, filter ledger.AccountFilter) (all 
 			filter.Limit /= 2
 			continue
 		case err != nil:
-			return nil, fmt.Errorf("read what waits in suspense: %w", err)
+			return nil, err
 		}
 		all = append(all, rows...)
 		if len(rows) < int(filter.Limit) {
