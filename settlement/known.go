@@ -163,6 +163,9 @@ func (r *register) paid(o Order, at time.Time) {
 	defer r.mu.Unlock()
 	e := r.entry(o.Account)
 	e.own, e.head = nil, &head{Order: o, at: at, posted: true}
+	if !e.owed.since.IsZero() {
+		e.owed.since = later(e.owed.since, at) // a payment begins a new time
+	}
 }
 
 // setHead notes the newest order; nil if it has to be read again.
