@@ -32,12 +32,9 @@ func (r *register) placedOrder(o Order) {
 	r.learn(o.Account, func(k *known) { k.placed = o.ID })
 }
 
-// ordered notes that an order of ours was placed: a refund that was asked for is on its way.
+// ordered notes that an order of ours was placed.
 func (r *register) ordered(o Order) {
 	r.learn(o.Account, func(k *known) {
-		if o.Refund {
-			k.refund = false
-		}
 		if o.tag.version() != uncheckedVersion {
 			k.newest = max(k.newest, o.Sequence)
 		}

@@ -113,7 +113,7 @@ func (e *Engine) checkResumed(ctx context.Context, last *head, owner *owner, cla
 		t, err := e.staysOpen(o, ErrAccountClosed)
 		return t, true, err
 	}
-	fits, err := e.checkOpen(ctx, last, b[0])
+	fits, err := e.checkOpen(ctx, last, b[0], claimed)
 	switch {
 	case err != nil:
 		return turn{}, true, e.fails(o, err)
@@ -124,17 +124,19 @@ func (e *Engine) checkResumed(ctx context.Context, last *head, owner *owner, cla
 	return turn{}, false, nil
 }
 
-// checkOpen checks an open order by the rule that it was placed by.
-func (e *Engine) checkOpen(ctx context.Context, last *head, b accounts.Balance) (fits bool, err error) {
+// checkOpen checks an open order by the rule that it was placed by. An order without a check may
+// be with a rail already, unless this Engine has placed it, never called its Settler for it, and
+// nobody has taken it over.
+func (e *Engine) checkOpen(ctx context.Context, last *head, b accounts.Balance, claimed bool) (fits bool, err error) {
 	o := last.Order
 	if o.tag.version() != uncheckedVersion {
 		return e.checkAtItsMoment(ctx, o)
 	}
 	e.noticeOldEngine(last, b)
-	if !b.HasHistory() && e.register.isUnchecked(o) {
+	if !b.HasHistory() && !claimed && e.register.isUnchecked(o) {
 		return e.checkWithoutHistory(ctx, &o)
 	}
-	return true, nil // it may be with a rail already
+	return true, nil
 }
 
 // voidChecked voids an order that failed its check. All engines write the same row.
