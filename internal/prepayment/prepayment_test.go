@@ -332,3 +332,45 @@ func TestRowsOfOlderVersions(t *testing.T) {
 	l.check(prepayment.NewMemory(prepayment.NewReader(l.ledger, 2)))
 	l.check(prepayment.NewMemory(prepayment.NewReader(l.ledger, ledger.QueryMax)))
 }
+
+// behindTransfers is a ledger on which something happens behind each query for transfers.
+type behindTransfers struct {
+	ledger.Ledger
+	happen func()
+}
+
+func (l *behindTransfers) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+	rows, err := l.Ledger.GetAccountTransfers(ctx, filter)
+	l.happen()
+	return rows, err
+}
+
+// Orders that others place and void while a page is read must not push a paid one off it.
+func TestOrdersBetweenTheTwoQueriesOfAPage(t *testing.T) {
+	t.Parallel()
+	l := newLife(t, 1, true)
+	a := l.accounts
+	order := func(resolve ledger.TransferFlags) {
+		pending := l.row(a.Peer, a.Settlement, 50, chart.CodeOrder)
+		l.next++
+		pending.ID, pending.Flags = ledger.NewID(l.next, 8), ledger.TransferPending
+		require.True(t, l.write(pending))
+		done := ledger.Transfer{PendingID: pending.ID, Flags: resolve}
+		if resolve == ledger.TransferPostPending {
+			done.Amount = ledger.AmountMax
+		}
+		require.True(t, l.write(done))
+	}
+	require.True(t, l.write(l.row(a.Settlement, a.Peer, 100, chart.CodeIncoming)))
+	require.True(t, l.write(l.row(l.own, a.Peer, 50, chart.CodePacket)))
+	order(ledger.TransferPostPending)
+
+	between := &behindTransfers{Ledger: l.ledger, happen: func() {
+		order(ledger.TransferVoidPending)
+		order(ledger.TransferVoidPending)
+	}}
+	memory := prepayment.NewMemory(prepayment.NewReader(between, 3))
+	got, err := memory.Read(t.Context(), a, l.sums(), func(context.Context) (prepayment.Sums, error) { return l.sums(), nil })
+	require.NoError(t, err)
+	require.Equal(t, ledger.NewAmount(100), got.Prepaid)
+}
