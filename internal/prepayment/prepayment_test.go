@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"lukechampine.com/uint128"
@@ -373,4 +374,36 @@ func TestOrdersBetweenTheTwoQueriesOfAPage(t *testing.T) {
 	got, err := memory.Read(t.Context(), a, l.sums(), func(context.Context) (prepayment.Sums, error) { return l.sums(), nil })
 	require.NoError(t, err)
 	require.Equal(t, ledger.NewAmount(100), got.Prepaid)
+}
+
+// narrowLookUps takes no look-up of more than 15 transfers.
+type narrowLookUps struct{ ledger.Ledger }
+
+func (l narrowLookUps) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case len(ids) > 15:
+		return nil, ledger.ErrTooMuchData
+	default:
+		return l.Ledger.LookupTransfers(ctx, ids)
+	}
+}
+
+// A ledger may take less in a look-up than in a query.
+func TestManyCorrectionsOfAnOlderVersion(t *testing.T) {
+	t.Parallel()
+	l := newLife(t, 1, true)
+	a := l.accounts
+	require.True(t, l.write(l.row(a.Settlement, a.Peer, 100, chart.CodeIncoming)))
+	require.True(t, l.write(l.row(a.Peer, a.Settlement, 20, chart.CodeOutgoing)))
+	for range 40 {
+		require.True(t, l.write(l.row(a.Peer, l.suspense, 1, chart.CodeCorrection)))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	memory := prepayment.NewMemory(prepayment.NewReader(narrowLookUps{l.ledger}, ledger.QueryMax))
+	got, err := memory.Read(ctx, a, l.sums(), func(context.Context) (prepayment.Sums, error) { return l.sums(), nil })
+	require.NoError(t, err)
+	require.Equal(t, ledger.NewAmount(40), got.Prepaid)
 }
