@@ -57,9 +57,9 @@ var (
 	ErrResolvedOtherwise = errors.New("settlement: order was resolved otherwise")
 	// ErrOrdersOpen is matched by an OpenOrdersError.
 	ErrOrdersOpen = errors.New("settlement: orders stay open")
-	// ErrKeyReused says that the key was booked before with another amount.
+	// ErrKeyReused says that the key was booked before with another amount, or for another payment.
 	// Nothing was booked.
-	ErrKeyReused = errors.New("settlement: key was used for another amount")
+	ErrKeyReused = errors.New("settlement: key was used for another booking")
 	// ErrVoucherLower says that a voucher is for less than the channel's newest one that
 	// is booked, which contains it. Nothing was booked.
 	ErrVoucherLower = errors.New("settlement: a higher voucher of the channel is booked")

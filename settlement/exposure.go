@@ -80,19 +80,12 @@ func (e *Engine) channelExposure(ctx context.Context, a accounts.Account, tag ui
 }
 
 // channelsOf are the tags of an account's channels: of the first voucher of each.
-func (e *Engine) channelsOf(ctx context.Context, a accounts.Account) (tags []uint64, err error) {
-	filter := ledger.AccountFilter{
-		AccountID: e.book.PeerIDs(a).Settlement, Code: chart.CodeVoucher, UserData32: 1,
-		Limit: ledger.BatchMax, Flags: ledger.AccountFilterDebits,
+func (e *Engine) channelsOf(ctx context.Context, account accounts.Account) (tags []uint64, err error) {
+	rows, err := e.allRows(ctx, ledger.AccountFilter{
+		AccountID: e.book.PeerIDs(account).Settlement, Code: chart.CodeVoucher, UserData32: 1, Flags: ledger.AccountFilterDebits,
+	})
+	for _, row := range rows {
+		tags = append(tags, row.UserData64)
 	}
-	for {
-		rows, err := e.ledger.GetAccountTransfers(ctx, filter)
-		if err != nil || len(rows) == 0 {
-			return tags, wrap("read the channels", err)
-		}
-		for _, row := range rows {
-			tags = append(tags, row.UserData64)
-		}
-		filter.TimestampMin = rows[len(rows)-1].Timestamp + 1
-	}
+	return tags, wrap("read the channels", err)
 }

@@ -37,7 +37,8 @@ type ownOrder struct {
 	claim uint64  // the number of our newest claim on it; the order itself is number 0
 	stuck bool    // Events.Stuck was told
 
-	refused bool // the ledger refused to close it
+	refused bool  // the ledger refused to close it
+	back    error // why it is to be given back, until that is done
 }
 
 // answer is what the Settler finally said about an order.
@@ -113,6 +114,15 @@ func (r *register) refused(o Order) {
 	defer r.mu.Unlock()
 	if own := r.entry(o.Account).own; own != nil && own.ID == o.ID {
 		own.refused = true
+	}
+}
+
+// toGiveBack notes that an order of ours is not to be paid, and why.
+func (r *register) toGiveBack(o Order, why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if own := r.entry(o.Account).own; own != nil && own.ID == o.ID {
+		own.back = why
 	}
 }
 

@@ -2,6 +2,7 @@ package settlement_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -328,6 +329,44 @@ func TestTooSmallOrderWhoseClaimIsRenewed(t *testing.T) {
 	_, called := r.keys()
 	require.Zero(t, called)
 	ledgertest.RequireConserved(t, w.ledger)
+}
+
+// The void of an order below the minimum fails: it is tried again, and nobody pays.
+func TestTooSmallOrderThatCouldNotBeVoided(t *testing.T) {
+	t.Parallel()
+	errDown := errors.New("down")
+	w, r := newWorld(t), newRail()
+	w.earn(w.alice, 100)
+	var creates int
+	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+		if !c.creates {
+			return pass
+		}
+		creates++
+		switch creates {
+		case 1: // the order
+			w.hold(w.alice, 1100-59)
+			return pass
+		case 2: // its void
+			return fault{before: errDown}
+		default:
+			return pass
+		}
+	}}
+	var voided []error
+	cfg := manual(r, settlement.AtLeast{Amount: units(60), Of: at100})
+	cfg.Events.Voided = func(_ settlement.Order, err error) { voided = append(voided, err) }
+	e := w.engineOn(l, cfg)
+	_, err := e.Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, errDown)
+	paid, err := e.Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Empty(t, paid)
+	require.Len(t, voided, 1)
+	require.ErrorIs(t, voided[0], settlement.ErrTooSmall)
+	_, called := r.keys()
+	require.Zero(t, called)
+	require.True(t, w.balance(w.alice).Settling.IsZero())
 }
 
 // A crash between placing an order of nothing and voiding it: no Settler will ever

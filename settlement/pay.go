@@ -133,6 +133,7 @@ func (e *Engine) withdraw(ctx context.Context, o Order) (turn, error) {
 
 // giveBack voids an order that was never given to the Settler.
 func (e *Engine) giveBack(ctx context.Context, o Order, why error) (turn, error) {
+	e.register.toGiveBack(o, why)
 	switch err := e.voidOwn(ctx, o); {
 	case errors.Is(err, sequence.ErrTaken):
 		return turn{again: true}, nil // another engine has it, and may be paying it

@@ -113,6 +113,11 @@ func (e *Engine) checkResumed(ctx context.Context, last *head, owner *owner, cla
 		t, err := e.staysOpen(o, ErrAccountClosed)
 		return t, true, err
 	}
+	// Nobody else knows. Whoever had taken it over since may have given it to a rail.
+	if own := e.register.of(o.Account).own; own.back != nil && !claimed {
+		t, err := e.giveBack(ctx, o, own.back)
+		return t, true, err
+	}
 	fits, err := e.checkOpen(ctx, last, b[0], claimed)
 	switch {
 	case err != nil:

@@ -60,7 +60,7 @@ func TestVoucherBooksItsIncrease(t *testing.T) {
 func TestExposure(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "bob")
-	e := w.engine(settlement.Config{})
+	e := w.engineOn(narrowQueries{w.ledger}, settlement.Config{})
 	empty, err := e.Exposure(t.Context(), w.alice, "a")
 	require.NoError(t, err)
 	require.Equal(t, settlement.Exposure{Account: w.alice}, empty)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"lukechampine.com/uint128"
@@ -331,4 +332,78 @@ func TestRowsOfOlderVersions(t *testing.T) {
 	require.Equal(t, int64(25), l.prepaid)
 	l.check(prepayment.NewMemory(prepayment.NewReader(l.ledger, 2)))
 	l.check(prepayment.NewMemory(prepayment.NewReader(l.ledger, ledger.QueryMax)))
+}
+
+// behindTransfers is a ledger on which something happens behind each query for transfers.
+type behindTransfers struct {
+	ledger.Ledger
+	happen func()
+}
+
+func (l *behindTransfers) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+	rows, err := l.Ledger.GetAccountTransfers(ctx, filter)
+	l.happen()
+	return rows, err
+}
+
+// Orders that others place and void while a page is read must not push a paid one off it.
+func TestOrdersBetweenTheTwoQueriesOfAPage(t *testing.T) {
+	t.Parallel()
+	l := newLife(t, 1, true)
+	a := l.accounts
+	order := func(resolve ledger.TransferFlags) {
+		pending := l.row(a.Peer, a.Settlement, 50, chart.CodeOrder)
+		l.next++
+		pending.ID, pending.Flags = ledger.NewID(l.next, 8), ledger.TransferPending
+		require.True(t, l.write(pending))
+		done := ledger.Transfer{PendingID: pending.ID, Flags: resolve}
+		if resolve == ledger.TransferPostPending {
+			done.Amount = ledger.AmountMax
+		}
+		require.True(t, l.write(done))
+	}
+	require.True(t, l.write(l.row(a.Settlement, a.Peer, 100, chart.CodeIncoming)))
+	require.True(t, l.write(l.row(l.own, a.Peer, 50, chart.CodePacket)))
+	order(ledger.TransferPostPending)
+
+	between := &behindTransfers{Ledger: l.ledger, happen: func() {
+		order(ledger.TransferVoidPending)
+		order(ledger.TransferVoidPending)
+	}}
+	memory := prepayment.NewMemory(prepayment.NewReader(between, 3))
+	got, err := memory.Read(t.Context(), a, l.sums(), func(context.Context) (prepayment.Sums, error) { return l.sums(), nil })
+	require.NoError(t, err)
+	require.Equal(t, ledger.NewAmount(100), got.Prepaid)
+}
+
+// narrowLookUps takes no look-up of more than 15 transfers.
+type narrowLookUps struct{ ledger.Ledger }
+
+func (l narrowLookUps) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case len(ids) > 15:
+		return nil, ledger.ErrTooMuchData
+	default:
+		return l.Ledger.LookupTransfers(ctx, ids)
+	}
+}
+
+// A ledger may take less in a look-up than in a query.
+func TestManyCorrectionsOfAnOlderVersion(t *testing.T) {
+	t.Parallel()
+	l := newLife(t, 1, true)
+	a := l.accounts
+	require.True(t, l.write(l.row(a.Settlement, a.Peer, 100, chart.CodeIncoming)))
+	require.True(t, l.write(l.row(a.Peer, a.Settlement, 20, chart.CodeOutgoing)))
+	for range 40 {
+		require.True(t, l.write(l.row(a.Peer, l.suspense, 1, chart.CodeCorrection)))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	memory := prepayment.NewMemory(prepayment.NewReader(narrowLookUps{l.ledger}, ledger.QueryMax))
+	got, err := memory.Read(ctx, a, l.sums(), func(context.Context) (prepayment.Sums, error) { return l.sums(), nil })
+	require.NoError(t, err)
+	require.Equal(t, ledger.NewAmount(40), got.Prepaid)
 }

@@ -3,7 +3,6 @@ package prepayment
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -11,6 +10,7 @@ import (
 
 	"lukechampine.com/uint128"
 
+	"github.com/peerledger/peerledger/internal/batch"
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -184,23 +184,15 @@ func (r *Reader) findExcesses(ctx context.Context, m *moment, rows []row) error 
 			ids = append(ids, ledger.ID(rows[i].UserData128))
 		}
 	}
+	found, err := batch.Each(ctx, ids, 1, r.ledger.LookupTransfers)
+	if err != nil {
+		return fmt.Errorf("look up orders of a peer: %w", err)
+	}
 	orders := make(map[uint128.Uint128]bool)
-	for len(ids) > 0 {
-		n := min(len(ids), int(r.pageSize.Load()))
-		found, err := r.ledger.LookupTransfers(ctx, ids[:n])
-		if errors.Is(err, ledger.ErrTooMuchData) && n > 1 {
-			r.pageSize.CompareAndSwap(uint32(n), uint32(n)/2)
-			continue
+	for _, t := range found {
+		if t.Code == chart.CodeOrder && t.CreditAccountID == m.accounts.Settlement {
+			orders[uint128.Uint128(t.ID)] = true
 		}
-		if err != nil {
-			return fmt.Errorf("look up orders of a peer: %w", err)
-		}
-		for _, t := range found {
-			if t.Code == chart.CodeOrder && t.CreditAccountID == m.accounts.Settlement {
-				orders[uint128.Uint128(t.ID)] = true
-			}
-		}
-		ids = ids[n:]
 	}
 	for i := range rows {
 		rows[i].excess = rows[i].onPeer && rows[i].Code == chart.CodeCorrection && orders[rows[i].UserData128]

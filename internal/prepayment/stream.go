@@ -113,6 +113,8 @@ func (r *Reader) readPage(ctx context.Context, s *stream, filter ledger.AccountF
 		}
 		return rows, full, nil
 	}
+	// Rows that are newer than these must not push the oldest of them off the page.
+	filter.TimestampMax = max(transfers[0].Timestamp, transfers[len(transfers)-1].Timestamp)
 	balances, err := r.ledger.GetAccountBalances(ctx, filter)
 	if err != nil {
 		return nil, false, fmt.Errorf("read the history of a peer: %w", err)
