@@ -19,12 +19,22 @@ func (r *register) hasPassedCheck(o Order) bool {
 	return r.of(o.Account).checked == o.ID
 }
 
-// ordered notes that an order of ours was placed: a refund that was asked for is on its way.
+// isUnchecked reports whether this Engine has placed an order and not found out whether it
+// passes its check. Its Settler was not called for it.
+func (r *register) isUnchecked(o Order) bool {
+	k := r.of(o.Account)
+	return k.placed == o.ID && k.checked != o.ID
+}
+
+// placedOrder notes that an order of ours is in the ledger.
+func (r *register) placedOrder(o Order) {
+	r.opened(o)
+	r.learn(o.Account, func(k *known) { k.placed = o.ID })
+}
+
+// ordered notes that an order of ours was placed.
 func (r *register) ordered(o Order) {
 	r.learn(o.Account, func(k *known) {
-		if o.Refund {
-			k.refund = false
-		}
 		if o.tag.version() != uncheckedVersion {
 			k.newest = max(k.newest, o.Sequence)
 		}

@@ -3,6 +3,8 @@
 package settlement_test
 
 import (
+	"fmt"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -43,6 +45,18 @@ func TestOnACluster(t *testing.T) {
 			wrong += withdrawn
 		}
 		require.NotZero(t, wrong, "an engine that reads the balance first is found out")
+	})
+	t.Run("a cold start", func(t *testing.T) { //nolint:paralleltest // see above
+		peers, rows := 20, 200
+		if text := os.Getenv("PEERLEDGER_COLD_START"); text != "" { // "1000x4000": peers, and rows of each
+			_, err := fmt.Sscanf(text, "%dx%d", &peers, &rows)
+			require.NoError(t, err)
+		}
+		names := make([]string, peers-1)
+		for i := range names {
+			names[i] = fmt.Sprint("cold ", i)
+		}
+		coldStart(t, newWorld(t, names...), rows)
 	})
 	t.Run("vouchers received by many at once", func(t *testing.T) { //nolint:paralleltest // see above
 		vouchersByMany(t, newWorld(t))

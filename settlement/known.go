@@ -17,6 +17,7 @@ type known struct {
 	deaf    time.Time // a peer that presses is not heard before
 
 	refund  bool      // an operator wants the prepayment to be paid back
+	placed  ledger.ID // the newest order that this Engine placed
 	checked ledger.ID // the newest order that passed its check
 	newest  uint64    // the number of the newest order with a check
 	old     ledger.ID // the order of an old engine that was reported
@@ -87,11 +88,16 @@ func (r *register) opened(o Order) {
 	e.own.Order, e.head, e.foreign = o, nil, time.Time{}
 }
 
-// asked notes that the Settler is called for the account's open order.
+// asked notes that the Settler is called for the account's open order: a refund that was
+// asked for is on its way.
 func (r *register) asked(a accounts.Account) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.entry(a).own.Attempts++
+	e := r.entry(a)
+	e.own.Attempts++
+	if e.own.Refund {
+		e.refund = false
+	}
 }
 
 // answered notes the Settler's final answer to the account's open order.
@@ -157,6 +163,9 @@ func (r *register) paid(o Order, at time.Time) {
 	defer r.mu.Unlock()
 	e := r.entry(o.Account)
 	e.own, e.head = nil, &head{Order: o, at: at, posted: true}
+	if !e.owed.since.IsZero() {
+		e.owed.since = later(e.owed.since, at) // a payment begins a new time
+	}
 }
 
 // setHead notes the newest order; nil if it has to be read again.

@@ -103,6 +103,10 @@ func (e *Engine) due(ctx context.Context, list []accounts.Account) ([]accounts.A
 // decides whether they are read.
 func (e *Engine) isDue(b accounts.Balance, now time.Time) bool {
 	k := e.see(b, now)
+	if k.refund && b.PrepaidSettled() && b.Prepaid.IsZero() {
+		e.register.forgetRefund(b.Account) // packets have used it
+		k.refund = false
+	}
 	switch {
 	case k.own != nil:
 		return true

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/internal/migrate"
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
@@ -23,4 +26,13 @@ func TestMoneyOnACluster(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Books of the version before arrears, after a move to a cluster.
+func TestBooksBeforeArrearsOnACluster(t *testing.T) {
+	t.Parallel()
+	l := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true}).Open(t)
+	_, err := migrate.Run(t.Context(), openOldBooks(t), l, l.BatchMax(), nil)
+	require.NoError(t, err)
+	goOnWithOldBooks(t, l, "heir")
 }

@@ -96,8 +96,8 @@ func (p *program) settle(wait time.Duration) {
 		pause(wait)
 	}
 	synctest.Wait()
-	left := p.tasks[:0]
-	var ended []*task
+	var left, ended []*task
+	p.mu.Lock()
 	for _, t := range p.tasks {
 		if t.done {
 			ended = append(ended, t)
@@ -106,6 +106,7 @@ func (p *program) settle(wait time.Duration) {
 		}
 	}
 	p.tasks = left
+	p.mu.Unlock()
 	for _, t := range ended {
 		p.note("%s ends: %v", t.name, t.err)
 		if t.ended != nil {
@@ -124,6 +125,27 @@ func (p *program) ready() (list []*task) {
 		}
 	}
 	return list
+}
+
+func (p *program) isWaiting(t *task) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(t.waiting) > 0
+}
+
+func (p *program) isOrdering(t *task) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return t.orders
+}
+
+// ordering notes whether the request of a task places an order.
+func (p *program) ordering(ctx context.Context, is bool) {
+	if t, found := ctx.Value(taskKey{}).(*task); found {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		t.orders = is
+	}
 }
 
 // resume lets a task go on to its next request.
@@ -161,10 +183,8 @@ func answered[R any](ctx context.Context, g gated, do func(ledger.Ledger) (R, er
 }
 
 func (g gated) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	if t, is := ctx.Value(taskKey{}).(*task); is {
-		t.orders = isOrder(rows)
-		defer func() { t.orders = false }()
-	}
+	g.w.p.ordering(ctx, isOrder(rows))
+	defer g.w.p.ordering(ctx, false)
 	t, v := g.w.stops(ctx)
 	switch v {
 	case die:

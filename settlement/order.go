@@ -180,7 +180,7 @@ func (e *Engine) place(ctx context.Context, last *head, pressed bool) (Order, de
 	// known from here on.
 	id := e.orderID(&s.Balance, number)
 	tag := d.tag(number)
-	e.register.opened(Order{
+	e.register.placedOrder(Order{
 		ID: id, Account: a, Asset: s.Asset, Rail: rail.Name, rail: rail.tag, tag: tag, Sequence: number, Amount: d.amount,
 		Refund: tag.refunds(), Ahead: tag.isAhead(),
 	})
@@ -261,14 +261,17 @@ func (e *Engine) demand(s Standing, k *known) Demand {
 }
 
 // Due is what the next order to a peer will be, in units, by a balance that was just read: 0
-// while an order is open or the account is closed. If the balance is one of LookUpBalances,
-// whose Prepaid may be too large, it is the least that it will be. It asks nobody.
+// while an order is open or the account is closed. It asks nobody, so a policy of time (Every,
+// Idle) counts from long ago until this Engine has found out since when; the order may still
+// wait for Config.RearmAfter. If the balance is one of LookUpBalances, whose Prepaid may be too
+// large, it is what is due if so much is prepaid.
 func (e *Engine) Due(b accounts.Balance) ledger.Amount {
 	if !b.Settling.IsZero() {
 		return ledger.Amount{}
 	}
-	k := e.register.of(b.Account)
-	return e.demand(e.standing(b, &k, e.cfg.Clock()), &k).payable(b)
+	now := e.cfg.Clock()
+	k := e.register.upToDate(b.Account, now)
+	return e.demand(e.standing(b, &k, now), &k).payable(b)
 }
 
 // orderID is the id of an account's order, and its key at the rail. It follows from

@@ -282,6 +282,54 @@ func TestOrderThatShrankBelowTheMinimumIsVoided(t *testing.T) {
 	}
 }
 
+// renewing renews the claim on an order right before it is given back, as the engine's own
+// keeper does: the same row, by itself.
+type renewing struct {
+	ledger.Ledger
+	renewed int
+}
+
+func (l *renewing) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if l.renewed == 0 && len(rows) == 2 && rows[0].Code == chart.CodeClaim {
+		l.renewed++
+		claim := rows[0]
+		claim.Flags &^= ledger.TransferLinked
+		if results, err := l.Ledger.CreateTransfers(ctx, []ledger.Transfer{claim}); err != nil || !results[0].Status.Outcome().Done() {
+			return results, err
+		}
+	}
+	return l.Ledger.CreateTransfers(ctx, rows)
+}
+
+// The keeper of the engine itself renews the claim on an order that is about to be given
+// back: the order is still its own, and the Settler does not get it.
+func TestTooSmallOrderWhoseClaimIsRenewed(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	w.earn(w.alice, 100)
+	l := &renewing{Ledger: w.ledger}
+	held := false
+	before := &faulty{Ledger: l, fault: func(c call) fault {
+		if c.creates && !held { // a packet takes most of the headroom just before the order is placed
+			held = true
+			w.hold(w.alice, 1100-30)
+		}
+		return pass
+	}}
+	var voided []error
+	cfg := manual(r, settlement.AtLeast{Amount: units(60), Of: at100})
+	cfg.Events.Voided = func(_ settlement.Order, err error) { voided = append(voided, err) }
+	paid, err := w.engineOn(before, cfg).Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Empty(t, paid)
+	require.Equal(t, 1, l.renewed)
+	require.Len(t, voided, 1)
+	require.ErrorIs(t, voided[0], settlement.ErrTooSmall)
+	_, called := r.keys()
+	require.Zero(t, called)
+	ledgertest.RequireConserved(t, w.ledger)
+}
+
 // A crash between placing an order of nothing and voiding it: no Settler will ever
 // see it, so any engine may close it.
 func TestOpenOrderOfNothingIsClosedByAnyEngine(t *testing.T) {

@@ -8,8 +8,9 @@ import (
 
 // Refund asks that a peer's prepayment be paid back: the next order to the peer is for it, and
 // for what packets earned, whatever the policy says. It does not wait for the order: Check
-// places it at once, the loop in its next round. This Engine remembers it until then; after a
-// restart it must be asked again.
+// places it at once, the loop in its next round. This Engine remembers it until a Settler is
+// called for such an order, or packets have used the prepayment; after a restart it must be
+// asked again.
 //
 // Errors are *OrderErrors: ErrNoPrepayment, ErrAccountClosed, ErrNoRail if nobody pays the
 // peer, accounts.ErrNotProvisioned, accounts.ErrUnknownAsset, accounts.ErrInvalid, or the error

@@ -77,6 +77,14 @@ func (r *register) sortOut(now time.Time) {
 	r.pending = r.pending[:0]
 }
 
+// upToDate is a copy of what is known of an account, after what touched it.
+func (r *register) upToDate(a accounts.Account, now time.Time) known {
+	r.mu.Lock()
+	r.sortOut(now)
+	r.mu.Unlock()
+	return r.of(a)
+}
+
 // look notes accounts to be looked at.
 func (r *register) look(list []accounts.Account) {
 	r.mu.Lock()

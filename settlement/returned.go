@@ -60,9 +60,9 @@ func (e *Engine) bookReturned(ctx context.Context, r *Returned) (Receipt, error)
 	return e.bookDebit(ctx, name, r.Account, row, func(ctx context.Context) error { return e.mayReturn(ctx, r, payment.Amount) })
 }
 
-// returnTag tells the returns of a payment apart.
+// returnTag tells returns apart. It is never 0, which no filter finds.
 func (e *Engine) returnTag(r *Returned) uint64 {
-	return e.ns.Derive("return", chart.ID(e.book.PeerIDs(r.Account).Settlement), []byte(r.Key)).Hi
+	return max(e.ns.Derive("return", chart.ID(e.book.PeerIDs(r.Account).Settlement), []byte(r.Key)).Hi, 1)
 }
 
 // paymentOf finds the payment that comes back.
@@ -83,12 +83,22 @@ func (e *Engine) paymentOf(ctx context.Context, r *Returned) (ledger.Transfer, e
 	}
 }
 
-// mayReturn refuses a return of more than is left of a payment.
+// mayReturn refuses a return that is not booked yet if it is of more than is left of the
+// payment, or if its key is that of another one.
 func (e *Engine) mayReturn(ctx context.Context, r *Returned, paid ledger.Amount) error {
-	rows, err := e.allRows(ctx, ledger.AccountFilter{
-		AccountID: e.book.PeerIDs(r.Account).Settlement, UserData128: e.keyTag(r.Account, r.Payment), Code: chart.CodeReturned,
-		Flags: ledger.AccountFilterCredits,
-	})
+	returns := ledger.AccountFilter{
+		AccountID: e.book.PeerIDs(r.Account).Settlement, Code: chart.CodeReturned, Flags: ledger.AccountFilterCredits,
+	}
+	// The id of what left suspense follows from its payment, so only this finds its key.
+	returns.UserData64 = e.returnTag(r)
+	switch rows, err := e.allRows(ctx, returns); {
+	case err != nil:
+		return wrap("read what was booked under the key", err)
+	case len(rows) > 0:
+		return ErrKeyReused
+	}
+	returns.UserData64, returns.UserData128 = 0, e.keyTag(r.Account, r.Payment)
+	rows, err := e.allRows(ctx, returns)
 	if err != nil {
 		return wrap("read what of the payment came back", err)
 	}

@@ -283,3 +283,29 @@ func TestRoundsAreApart(t *testing.T) {
 		require.NoError(t, e.Close(t.Context()))
 	})
 }
+
+// What is due is what is ordered, also before the loop has looked.
+func TestDueKnowsTheTimes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		cfg := manual(r, settlement.Every{After: time.Hour, SettleTo: units(20)})
+		cfg.Policies.Peer = map[string]settlement.Policy{"bob": settlement.Idle{After: time.Hour}}
+		e := w.engine(cfg)
+		w.earn(w.alice, 100)
+		time.Sleep(time.Hour + time.Second) // the packet is some nanoseconds late
+		payments, err := e.Check(t.Context(), w.alice)
+		require.NoError(t, err)
+		require.Equal(t, []uint64{80}, amounts(payments))
+		w.earn(w.alice, 50)
+		require.Zero(t, e.Due(w.balance(w.alice)), "the payment has begun a new hour")
+
+		bobs, err := w.book.Provision(t.Context(), accounts.Peer{ID: "bob", Asset: usd})
+		require.NoError(t, err)
+		w.earn(bobs[0], 100)
+		e.Touch(bobs)
+		require.Zero(t, e.Due(w.balance(bobs[0])), "a packet was booked just now")
+		time.Sleep(time.Hour)
+		require.Equal(t, units(100), e.Due(w.balance(bobs[0])))
+	})
+}

@@ -83,7 +83,11 @@ func (e *Engine) checkAtItsMoment(ctx context.Context, o Order) (fits bool, err 
 // prepaid now. Packets since the order may make that stricter than it need be.
 func (e *Engine) checkWithoutHistory(ctx context.Context, o *Order) (fits bool, err error) {
 	now, err := e.book.Balance(ctx, o.Account)
-	return err == nil && o.allows(now.Net(), now.Prepaid.Big(), now.Arrears), err
+	if err != nil || !o.allows(now.Net(), now.Prepaid.Big(), now.Arrears) {
+		return false, err
+	}
+	e.register.passedCheck(*o)
+	return true, nil
 }
 
 // checkResumed checks an order that was found open, before the rail is called for it. done
@@ -109,11 +113,7 @@ func (e *Engine) checkResumed(ctx context.Context, last *head, owner *owner, cla
 		t, err := e.staysOpen(o, ErrAccountClosed)
 		return t, true, err
 	}
-	if o.tag.version() == uncheckedVersion { // it may be with a rail already
-		e.noticeOldEngine(last, b[0])
-		return turn{}, false, nil
-	}
-	fits, err := e.checkAtItsMoment(ctx, o)
+	fits, err := e.checkOpen(ctx, last, b[0], claimed)
 	switch {
 	case err != nil:
 		return turn{}, true, e.fails(o, err)
@@ -122,6 +122,21 @@ func (e *Engine) checkResumed(ctx context.Context, last *head, owner *owner, cla
 		return t, true, err
 	}
 	return turn{}, false, nil
+}
+
+// checkOpen checks an open order by the rule that it was placed by. An order without a check may
+// be with a rail already, unless this Engine has placed it, never called its Settler for it, and
+// nobody has taken it over.
+func (e *Engine) checkOpen(ctx context.Context, last *head, b accounts.Balance, claimed bool) (fits bool, err error) {
+	o := last.Order
+	if o.tag.version() != uncheckedVersion {
+		return e.checkAtItsMoment(ctx, o)
+	}
+	e.noticeOldEngine(last, b)
+	if !b.HasHistory() && !claimed && e.register.isUnchecked(o) {
+		return e.checkWithoutHistory(ctx, &o)
+	}
+	return true, nil
 }
 
 // voidChecked voids an order that failed its check. All engines write the same row.

@@ -70,6 +70,11 @@ func (r Request) Book(ctx context.Context, l ledger.Ledger) (Booking, error) {
 	}
 	if r.May != nil {
 		if err := r.May(ctx); err != nil {
+			// It may refuse because another call with the key has booked since the look-up.
+			booking, lookErr := r.lookUp(ctx, l, 0, Attempts)
+			if booking.Already || lookErr != nil {
+				return booking, lookErr
+			}
 			return Booking{}, err
 		}
 	}

@@ -33,7 +33,8 @@ func (m *migration) copyTransfers() (err error) {
 		if !open {
 			break
 		}
-		if wait := at(expiry).Add(settled).Sub(m.now()); wait > 0 {
+		// One nanosecond more, since only what had expired before that moment is voided.
+		if wait := at(expiry).Add(settled + 1).Sub(m.now()); wait > 0 {
 			if err := m.wait(wait); err != nil {
 				return err
 			}

@@ -107,8 +107,15 @@ func bound(position *big.Int, now *Sums, k *known) Estimate {
 	earned.Sub(earned, growth(now.Line.Debits, k.look.Line.Debits))
 	earned = larger(new(big.Int), earned.Sub(earned, paid))
 	net := k.split().Net
-	most := smaller(new(big.Int), new(big.Int).Add(net, in))
-	most = new(big.Int).Add(larger(net, most), earned)
+	switch {
+	case in.Sign() != 0:
+		net = larger(net, smaller(new(big.Int), new(big.Int).Add(net, in)))
+	case net.Sign() > 0 && now.Arrears == k.look.Arrears:
+		// Only orders were paid. What they paid of the net is gone; what they paid beyond it
+		// was prepaid, or is owed.
+		net = larger(new(big.Int), net.Sub(net, growth(now.Settlement.Credits, k.look.Settlement.Credits)))
+	}
+	most := new(big.Int).Add(net, earned)
 	return Estimate{Prepaid: ledger.ClampAmount(smaller(position, prepaid)), NetAtMost: smaller(most, position)}
 }
 

@@ -1,0 +1,427 @@
+package settlement_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// oldBooks are those of testdata/books-before-arrears, which a version without arrears kept, and
+// an engine of today that goes on with them.
+type oldBooks struct {
+	t      *testing.T
+	ledger ledger.Ledger
+	book   *accounts.Book
+	engine *settlement.Engine
+	rail   *rail
+	now    time.Time // of the engine; zero: today
+	taken  []settlement.Order
+}
+
+// stand is what a peer stands at.
+type stand struct {
+	position                                       int64
+	prepaid, arrears, due, line, headroom, ordered uint64
+	closed                                         bool
+}
+
+// oldStands are what the model says of what happened to the peers.
+var oldStands = map[string]stand{
+	"anna": {position: 40, line: 1000, headroom: 1040},
+	"bert": {position: 330, prepaid: 300, headroom: 330},
+	"cora": {position: 140, prepaid: 40, due: 100, headroom: 140},
+	"dora": {position: 250, due: 250, line: 100, headroom: 350},
+	"emil": {position: -20, line: 20},
+	"fred": {position: -100, line: 100},
+	"gina": {},
+	"hans": {position: 540, prepaid: 40, headroom: 40, ordered: 500},
+	"ida":  {position: 100, prepaid: 100, line: 1000, headroom: 1000, ordered: 100},
+	"karl": {closed: true},
+}
+
+// openOldBooks opens a copy of the folder.
+func openOldBooks(t *testing.T) *embedded.Ledger {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "ledger")
+	require.NoError(t, os.CopyFS(dir, os.DirFS("testdata/books-before-arrears/ledger")))
+	l, err := embedded.Open(dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	return l
+}
+
+// newOldBooks starts an engine of an instance on them.
+func newOldBooks(t *testing.T, l ledger.Ledger, instance string) *oldBooks {
+	t.Helper()
+	book, err := accounts.NewBook(l, accounts.Config{
+		Namespace: "before arrears", Assets: []accounts.Asset{usd}, Round: 5 * time.Millisecond,
+	})
+	require.NoError(t, err)
+	b := &oldBooks{t: t, ledger: l, book: book, rail: newRail()}
+	b.start(instance)
+	return b
+}
+
+// start starts an engine, which must not report anything.
+func (b *oldBooks) start(instance string) {
+	b.t.Helper()
+	cfg := manual(b.rail, settlement.Threshold{At: units(100)})
+	cfg.Instance, cfg.RearmAfter = instance, 1
+	cfg.Clock = func() time.Time {
+		if b.now.IsZero() {
+			return time.Now().Add(time.Second) // whatever was placed is past
+		}
+		return b.now
+	}
+	cfg.Events.Failed = func(err error) { b.t.Errorf("the engine reports: %v", err) }
+	cfg.Events.TakenOver = func(o settlement.Order) { b.taken = append(b.taken, o) }
+	engine, err := settlement.NewEngine(b.ledger, b.book, cfg)
+	require.NoError(b.t, err)
+	b.t.Cleanup(func() { require.NoError(b.t, engine.Close(context.Background())) })
+	b.engine = engine
+}
+
+func (b *oldBooks) peer(name string) accounts.Account {
+	b.t.Helper()
+	account, err := b.book.Account(name, usd)
+	require.NoError(b.t, err)
+	return account
+}
+
+func (b *oldBooks) all() (list []accounts.Account) {
+	b.t.Helper()
+	for name := range oldStands {
+		list = append(list, b.peer(name))
+	}
+	return list
+}
+
+// stands requires that a peer stands so.
+func (b *oldBooks) stands(name string, want stand) {
+	b.t.Helper()
+	now, err := b.book.Balance(b.t.Context(), b.peer(name))
+	require.NoError(b.t, err)
+	require.False(b.t, now.PrepaidAtMost)
+	require.Equal(b.t, want, stand{
+		now.Position().Int64(), now.Prepaid.Lo, now.Arrears.Lo, b.engine.Due(now).Lo, now.CreditLine.Lo, now.Headroom.Lo, now.Settling.Lo,
+		now.Closed,
+	}, name)
+}
+
+func (b *oldBooks) allStand(arrears bool) {
+	b.t.Helper()
+	for name, want := range oldStands {
+		b.stands(name, want)
+		now, err := b.book.Balance(b.t.Context(), b.peer(name))
+		require.NoError(b.t, err)
+		require.Equal(b.t, arrears, now.HasArrearsAccount(), name)
+	}
+	b.suspends(-45)
+}
+
+// suspends requires that suspense has this much more credits than debits.
+func (b *oldBooks) suspends(want int64) {
+	b.t.Helper()
+	positions, err := b.book.Positions(b.t.Context())
+	require.NoError(b.t, err)
+	require.Equal(b.t, want, positions[0].Suspense.Int64(), "suspense")
+}
+
+// provision provisions the peers as the old version did.
+func (b *oldBooks) provision() {
+	b.t.Helper()
+	for name, is := range oldStands {
+		_, err := b.book.Provision(b.t.Context(), accounts.Peer{ID: name, Asset: usd, CreditLine: units(is.line)})
+		require.NoError(b.t, err)
+	}
+}
+
+// rows are all transfers of the ledger.
+func (b *oldBooks) rows() []ledger.Transfer {
+	b.t.Helper()
+	rows, err := b.ledger.QueryTransfers(b.t.Context(), ledger.QueryFilter{Limit: 1000})
+	require.NoError(b.t, err)
+	return rows
+}
+
+// round is a round of the engine with some peers, or all.
+func (b *oldBooks) round(names ...string) (paid map[string]uint64) {
+	b.t.Helper()
+	list := b.all()
+	if len(names) > 0 {
+		list = list[:0]
+	}
+	for _, name := range names {
+		list = append(list, b.peer(name))
+	}
+	payments, err := b.engine.Check(b.t.Context(), list...)
+	require.NoError(b.t, err)
+	paid = make(map[string]uint64)
+	for _, p := range payments {
+		paid[p.Order.Account.Peer()] += p.Paid.Lo
+	}
+	return paid
+}
+
+// Books of the version before arrears go on: what was booked under a key stays booked, the
+// orders that were open are paid once, by the engine that has them or by its heir, and what is
+// new works on them.
+func TestBooksBeforeArrears(t *testing.T) {
+	t.Parallel()
+	for _, instance := range []string{"desk", "heir"} {
+		t.Run(instance, func(t *testing.T) {
+			t.Parallel()
+			goOnWithOldBooks(t, openOldBooks(t), instance)
+		})
+	}
+}
+
+func goOnWithOldBooks(t *testing.T, l ledger.Ledger, instance string) {
+	t.Helper()
+	b := newOldBooks(t, l, instance)
+	b.allStand(false)
+	before := b.rows()
+	b.provision()
+	b.allStand(true)
+	b.repeatAll()
+	require.Equal(t, before, b.rows(), "nothing was booked")
+	b.payOpenOrders(instance == "desk")
+	b.comeBack()
+	b.giveBack()
+	b.clearSuspense()
+	b.orderAgain()
+	ledgertest.RequireConserved(t, l)
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// repeatAll books all again that was booked under a key.
+func (b *oldBooks) repeatAll() {
+	b.t.Helper()
+	ctx := b.t.Context()
+	for name, amount := range map[string]uint64{"bert": 300, "gina": 90, "hans": 40, "ida": 100, "karl": 25} {
+		r, err := b.engine.Receive(ctx, settlement.Incoming{Account: b.peer(name), Key: name + " pays", Amount: units(amount)})
+		require.NoError(b.t, err)
+		require.True(b.t, r.Already, name)
+		require.Equal(b.t, name == "gina" || name == "karl", r.Suspense, name)
+	}
+	voucher, err := b.engine.ReceiveVoucher(ctx, settlement.Voucher{Account: b.peer("bert"), Channel: "channel", Cumulative: units(50)})
+	require.NoError(b.t, err)
+	require.True(b.t, voucher.Already)
+	for _, beyond := range []bool{false, true} {
+		r, err := b.engine.RecordPaid(ctx, settlement.Outgoing{
+			Account: b.peer("dora"), Key: "by hand", Amount: units(150), BeyondHeadroom: beyond,
+		})
+		require.NoError(b.t, err)
+		require.True(b.t, r.Already)
+		debit, err := b.book.Adjust(ctx, accounts.Adjustment{
+			Account: b.peer("cora"), Key: "debit", Debit: units(30), Reason: 7, BeyondHeadroom: beyond,
+		})
+		require.NoError(b.t, err)
+		require.True(b.t, debit.Already)
+	}
+	credit, err := b.book.Adjust(ctx, accounts.Adjustment{Account: b.peer("cora"), Key: "credit", Credit: units(70), Reason: 7})
+	require.NoError(b.t, err)
+	require.True(b.t, credit.Already)
+	capital, err := b.book.Fund(ctx, accounts.Capital{Asset: usd, Key: "capital", Amount: units(10_000)})
+	require.NoError(b.t, err)
+	require.True(b.t, capital.Already)
+	b.resolveAgain("anna", 300)
+	b.resolveAgain("emil", 260)
+	b.repeatPackets()
+}
+
+// resolveAgain closes the order of a peer again with what was paid for it.
+func (b *oldBooks) resolveAgain(name string, paid uint64) {
+	b.t.Helper()
+	rows, err := b.ledger.GetAccountTransfers(b.t.Context(), ledger.AccountFilter{
+		AccountID: b.book.PeerIDs(b.peer(name)).Peer, Code: chart.CodeOrder, Limit: 1, Flags: ledger.AccountFilterDebits,
+	})
+	require.NoError(b.t, err)
+	require.Len(b.t, rows, 1)
+	_, err = b.engine.Resolve(b.t.Context(), b.peer(name), rows[0].ID, units(paid))
+	require.NoError(b.t, err)
+	_, err = b.engine.Resolve(b.t.Context(), b.peer(name), rows[0].ID, units(paid+1))
+	require.ErrorIs(b.t, err, settlement.ErrResolvedOtherwise)
+}
+
+// repeatPackets fulfills packets again: anna's first one, and the one that was late. After a
+// move they are refused, since they are not the same rows any more.
+func (b *oldBooks) repeatPackets() {
+	b.t.Helper()
+	recorder, err := transfers.NewRecorder(b.ledger, b.book, transfers.Config{Lanes: 1, Backlog: 16})
+	require.NoError(b.t, err)
+	defer func() { require.NoError(b.t, recorder.Close(context.Background())) }()
+	own, err := b.book.Own(usd)
+	require.NoError(b.t, err)
+	moved := b.rows()[0].Flags.Has(ledger.TransferImported)
+	for _, p := range []transfers.Packet{
+		{ID: ledger.NewID(1<<8, 1), From: own, To: b.peer("anna"), In: 500, Out: 500, Hold: time.Hour},
+		{ID: ledger.NewID(9<<8, 1), From: b.peer("fred"), To: own, In: 80, Out: 80, Hold: time.Second},
+	} {
+		result, err := recorder.Fulfill(b.t.Context(), p)
+		if moved {
+			require.Error(b.t, err)
+			continue
+		}
+		require.NoError(b.t, err)
+		require.Equal(b.t, ledger.OutcomeAlreadyApplied, result.Outcome)
+		require.Equal(b.t, p.In == 80, result.Late)
+	}
+}
+
+// payOpenOrders pays the orders that were open. Those of another instance are left alone for a
+// lease.
+func (b *oldBooks) payOpenOrders(mine bool) {
+	b.t.Helper()
+	open, err := b.engine.Orders(b.t.Context(), b.peer("hans"), b.peer("ida"))
+	require.NoError(b.t, err)
+	require.Len(b.t, open, 2)
+	require.Equal(b.t, mine, open[0].Mine)
+	if !mine {
+		b.now = open[0].Placed.Add(30 * time.Second)
+		require.Empty(b.t, b.round("hans", "ida"))
+		b.now = open[0].Placed.Add(2 * time.Minute)
+	}
+	// The order of ida pays back what she paid in: an engine without a check placed it, and the
+	// rail may have it. So it is paid.
+	require.Equal(b.t, map[string]uint64{"hans": 500, "ida": 100}, b.round("hans", "ida"))
+	require.Equal(b.t, map[ledger.ID]int{open[0].ID: 1, open[1].ID: 1}, b.rail.calls)
+	require.Len(b.t, b.taken, map[bool]int{true: 0, false: 2}[mine])
+	b.stands("hans", stand{position: 40, prepaid: 40, headroom: 40})
+	b.stands("ida", stand{line: 1000, headroom: 1000})
+	b.now = time.Time{}
+	require.Empty(b.t, b.round("hans", "ida"))
+	b.start("a third one") // neither does anybody else
+	require.Empty(b.t, b.round("hans", "ida"))
+}
+
+// comeBack has payments come back.
+func (b *oldBooks) comeBack() {
+	b.t.Helper()
+	back := func(name string, amount uint64) {
+		b.t.Helper()
+		for _, already := range []bool{false, true} {
+			r, err := b.engine.RecordReturned(b.t.Context(), settlement.Returned{
+				Account: b.peer(name), Key: "back", Payment: name + " pays", Amount: units(amount),
+			})
+			require.NoError(b.t, err, name)
+			require.Equal(b.t, already, r.Already, name)
+		}
+	}
+	back("bert", 100)
+	b.stands("bert", stand{position: 230, prepaid: 200, headroom: 230})
+	back("ida", 100)
+	b.stands("ida", stand{position: -100, line: 1000, headroom: 900})
+	back("hans", 40)
+	b.stands("hans", stand{})
+	back("karl", 25)
+	b.stands("karl", stand{closed: true})
+	b.suspends(-70)
+}
+
+// giveBack gives gina what she paid while she was closed.
+func (b *oldBooks) giveBack() {
+	b.t.Helper()
+	for _, amount := range []uint64{90, 0} {
+		released, err := b.engine.Release(b.t.Context(), b.peer("gina"))
+		require.NoError(b.t, err)
+		require.Equal(b.t, units(amount), released.Amount)
+	}
+	b.stands("gina", stand{position: 90, prepaid: 90, headroom: 90})
+	b.suspends(-160)
+}
+
+// clearSuspense books on the peers what the old version had left in suspense.
+func (b *oldBooks) clearSuspense() {
+	b.t.Helper()
+	for name, amount := range map[string]uint64{"emil": 40, "fred": 80} {
+		for _, already := range []bool{false, true} {
+			booking, err := b.book.Adjust(b.t.Context(), accounts.Adjustment{
+				Account: b.peer(name), Key: "suspense", Debit: units(amount), Reason: 8, BeyondHeadroom: true,
+			})
+			require.NoError(b.t, err)
+			require.Equal(b.t, already, booking.Already)
+		}
+	}
+	b.suspends(-40)
+	b.stands("emil", stand{position: -60, arrears: 40, line: 20})
+	b.stands("fred", stand{position: -180, arrears: 80, line: 100})
+}
+
+// orderAgain goes on with packets, payments and rounds.
+func (b *oldBooks) orderAgain() {
+	b.t.Helper()
+	recorder, err := transfers.NewRecorder(b.ledger, b.book, transfers.Config{Lanes: 1, Backlog: 16})
+	require.NoError(b.t, err)
+	defer func() { require.NoError(b.t, recorder.Close(context.Background())) }()
+	own, err := b.book.Own(usd)
+	require.NoError(b.t, err)
+	for _, name := range []string{"anna", "emil", "hans"} {
+		_, err := recorder.Forward(b.t.Context(), transfers.Packet{From: own, To: b.peer(name), In: 100, Out: 100})
+		require.NoError(b.t, err)
+	}
+	_, err = b.engine.Receive(b.t.Context(), settlement.Incoming{Account: b.peer("fred"), Key: "fred pays", Amount: units(100)})
+	require.NoError(b.t, err)
+	require.Equal(b.t, map[string]uint64{"anna": 140, "cora": 100, "dora": 250, "hans": 100}, b.round())
+	for name, want := range map[string]stand{
+		"anna": {line: 1000, headroom: 1000}, "bert": {position: 230, prepaid: 200, headroom: 230}, "cora": {position: 40, prepaid: 40, headroom: 40},
+		"dora": {line: 100, headroom: 100}, "emil": {position: 40, line: 20, headroom: 60}, "fred": {position: -80, line: 100, headroom: 20},
+		"gina": {position: 90, prepaid: 90, headroom: 90}, "hans": {}, "ida": {position: -100, line: 1000, headroom: 900}, "karl": {closed: true},
+	} {
+		b.stands(name, want)
+	}
+	require.Equal(b.t, map[uint64]uint64{1: 2, 2: 2}, b.checkedOrders())
+	require.Empty(b.t, b.round())
+}
+
+// checkedOrders counts the orders that carry a check, by their number: those with number 2 come
+// behind an order of the old version.
+func (b *oldBooks) checkedOrders() map[uint64]uint64 {
+	b.t.Helper()
+	found := make(map[uint64]uint64)
+	for _, row := range b.rows() {
+		if version := row.UserData64 >> 56 & 0x3f; row.Code == chart.CodeOrder && row.Flags.Has(ledger.TransferPending) && version == 1 {
+			found[row.UserData64&(1<<56-1)]++
+		}
+	}
+	return found
+}
+
+// Whoever books on arrears before anybody has provisioned again makes the account, and burns
+// no id.
+func TestBooksBeforeArrearsUnprovisioned(t *testing.T) {
+	t.Parallel()
+	b := newOldBooks(t, openOldBooks(t), "desk")
+	b.repeatAll()
+	b.payOpenOrders(true)
+	b.comeBack()
+	b.giveBack()
+	b.clearSuspense()
+	b.orderAgain()
+	ledgertest.RequireConserved(t, b.ledger)
+}
+
+// A rail that pays more than an order of the old version leaves arrears, also of a peer that
+// nobody has provisioned again.
+func TestBooksBeforeArrearsOverpaid(t *testing.T) {
+	t.Parallel()
+	b := newOldBooks(t, openOldBooks(t), "desk")
+	b.rail.pays = func(settlement.Order) ledger.Amount { return units(600) }
+	require.Equal(t, map[string]uint64{"hans": 600}, b.round("hans"))
+	b.stands("hans", stand{position: -60, arrears: 60})
+	b.suspends(-45)
+	require.Empty(t, b.round("hans"))
+	ledgertest.RequireConserved(t, b.ledger)
+}
