@@ -125,8 +125,8 @@ func (e *OpenOrdersError) Is(target error) bool { return target == ErrOrdersOpen
 type BookingError struct {
 	Account accounts.Account
 	Asset   accounts.Asset // the zero Asset if the account is none of the Book's
-	Key     string        // of a voucher its channel
-	Amount  ledger.Amount // units
+	Key     string         // of a voucher its channel
+	Amount  ledger.Amount  // units
 	Err     error
 }
 
