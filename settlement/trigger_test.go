@@ -293,7 +293,7 @@ func TestDueKnowsTheTimes(t *testing.T) {
 		cfg.Policies.Peer = map[string]settlement.Policy{"bob": settlement.Idle{After: time.Hour}}
 		e := w.engine(cfg)
 		w.earn(w.alice, 100)
-		time.Sleep(time.Hour + time.Second) // the packet is some nanoseconds late
+		time.Sleep(time.Hour + time.Second) //nolint:forbidigo // virtual time; the packet is some nanoseconds late
 		payments, err := e.Check(t.Context(), w.alice)
 		require.NoError(t, err)
 		require.Equal(t, []uint64{80}, amounts(payments))
@@ -305,7 +305,7 @@ func TestDueKnowsTheTimes(t *testing.T) {
 		w.earn(bobs[0], 100)
 		e.Touch(bobs)
 		require.Zero(t, e.Due(w.balance(bobs[0])), "a packet was booked just now")
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour) //nolint:forbidigo // virtual time
 		require.Equal(t, units(100), e.Due(w.balance(bobs[0])))
 	})
 }
