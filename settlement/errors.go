@@ -88,12 +88,20 @@ func (e *OrderError) Error() string {
 	if e.Order.ID.IsZero() {
 		return fmt.Sprintf("settle with %v: %v", e.Account, e.Err)
 	}
-	return fmt.Sprintf("settle with %v: order %d of %v (%v): %v",
-		e.Account, e.Order.Sequence, e.Order.Amount, e.Order.ID, e.Err)
+	return fmt.Sprintf("settle with %v: order %d of %s (%v): %v",
+		e.Account, e.Order.Sequence, inWhole(e.Order.Asset, e.Order.Amount), e.Order.ID, e.Err)
 }
 
 // Unwrap returns the cause.
 func (e *OrderError) Unwrap() error { return e.Err }
+
+// inWhole is an amount in whole units with the asset. Without an asset it is in units.
+func inWhole(asset accounts.Asset, amount ledger.Amount) string {
+	if asset == (accounts.Asset{}) {
+		return amount.String() + " units"
+	}
+	return asset.Format(amount) + " " + asset.Code
+}
 
 // OpenOrdersError lists the orders that were open when the Engine was closed, as
 // far as it knows. They are resumed by the next Engine of the same Instance, or taken over
@@ -104,25 +112,26 @@ type OpenOrdersError struct {
 
 func (e *OpenOrdersError) Error() string {
 	oldest := e.Orders[0]
-	return fmt.Sprintf("%v: %d; the oldest is order %d of %v with %v (%v), after %d attempts: %v",
-		ErrOrdersOpen, len(e.Orders), oldest.Sequence, oldest.Amount, oldest.Account, oldest.ID,
+	return fmt.Sprintf("%v: %d; the oldest is order %d of %s with %v (%v), after %d attempts: %v",
+		ErrOrdersOpen, len(e.Orders), oldest.Sequence, inWhole(oldest.Asset, oldest.Amount), oldest.Account, oldest.ID,
 		oldest.Attempts, oldest.LastErr)
 }
 
 // Is reports whether target is ErrOrdersOpen.
 func (e *OpenOrdersError) Is(target error) bool { return target == ErrOrdersOpen }
 
-// BookingError is a payment that Receive, RecordPaid, ReceiveVoucher or Redeemed did not
-// book. It wraps the cause.
+// BookingError is a payment that Receive, RecordPaid, RecordReturned, ReceiveVoucher or Redeemed
+// did not book. It wraps the cause.
 type BookingError struct {
 	Account accounts.Account
-	Key     string        // of a voucher its channel
-	Amount  ledger.Amount // units
+	Asset   accounts.Asset // the zero Asset if the account is none of the Book's
+	Key     string         // of a voucher its channel
+	Amount  ledger.Amount  // units
 	Err     error
 }
 
 func (e *BookingError) Error() string {
-	return fmt.Sprintf("book %v for %v under key %q: %v", e.Amount, e.Account, e.Key, e.Err)
+	return fmt.Sprintf("book %s for %v under key %q: %v", inWhole(e.Asset, e.Amount), e.Account, e.Key, e.Err)
 }
 
 // Unwrap returns the cause.
@@ -137,8 +146,8 @@ type PrefundError struct {
 }
 
 func (e *PrefundError) Error() string {
-	return fmt.Sprintf("%v: that of %v is 0, and its policy pays %s %s ahead: grant the line, or change the policy",
-		ErrPrefundLine, e.Account, e.Asset.Format(e.Ahead), e.Asset.Code)
+	return fmt.Sprintf("%v: that of %v is 0, and its policy pays %s ahead: grant the line, or change the policy",
+		ErrPrefundLine, e.Account, inWhole(e.Asset, e.Ahead))
 }
 
 // Is reports whether target is ErrPrefundLine.
@@ -156,9 +165,8 @@ type ReturnedError struct {
 }
 
 func (e *ReturnedError) Error() string {
-	format := e.Asset.Format
-	return fmt.Sprintf("%v: the payment %q of %v was %s %s, of which %s came back before; %s more is too much",
-		ErrReturnedTooMuch, e.Payment, e.Account, format(e.Paid), e.Asset.Code, format(e.Returned), format(e.Wanted))
+	return fmt.Sprintf("%v: the payment %q of %v was %s, of which %s came back before; %s more is too much",
+		ErrReturnedTooMuch, e.Payment, e.Account, inWhole(e.Asset, e.Paid), inWhole(e.Asset, e.Returned), inWhole(e.Asset, e.Wanted))
 }
 
 // Is reports whether target is ErrReturnedTooMuch.

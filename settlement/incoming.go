@@ -88,7 +88,7 @@ func (e *Engine) mayPayOut(ctx context.Context, out Outgoing) error {
 	case b[0].Closed:
 		return ErrAccountClosed
 	case b[0].Headroom.SubFloor(b[0].Arrears).Less(out.Amount):
-		return fmt.Errorf("%w: it has %v", ErrNotCovered, b[0].Headroom.SubFloor(b[0].Arrears))
+		return fmt.Errorf("%w: it has %s", ErrNotCovered, inWhole(b[0].Asset, b[0].Headroom.SubFloor(b[0].Arrears)))
 	default:
 		return nil
 	}
@@ -111,7 +111,8 @@ func (e *Engine) record(
 		e.register.forget(a) // its turn has made it known
 	}
 	if err != nil {
-		return Receipt{}, &BookingError{Account: a, Key: key, Amount: amount, Err: err}
+		asset, _ := e.book.Asset(a.Ledger())
+		return Receipt{}, &BookingError{Account: a, Asset: asset, Key: key, Amount: amount, Err: err}
 	}
 	e.Look([]accounts.Account{a})
 	return receipt, nil

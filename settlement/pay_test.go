@@ -92,7 +92,7 @@ func TestDeclinedIsGivenBackAndRearmedLater(t *testing.T) {
 			var of *settlement.OrderError
 			require.ErrorAs(t, err, &of)
 			require.Equal(t, units(80), of.Order.Amount)
-			require.ErrorContains(t, err, "alice on ledger 1: order 1 of 80 ("+of.Order.ID.String())
+			require.ErrorContains(t, err, "alice on ledger 1: order 1 of 0.80 USD ("+of.Order.ID.String())
 			require.Len(t, voided, 1)
 			require.Zero(t, w.balance(w.alice).Settling)
 			require.Equal(t, units(100), w.balance(w.alice).Payable)

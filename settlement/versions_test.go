@@ -1,13 +1,16 @@
 package settlement_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/settlement"
 )
 
@@ -78,4 +81,55 @@ func TestOrderOfAnEarlierVersionIsPaidAndReported(t *testing.T) {
 	require.Zero(t, w.balance(w.alice).Settling)
 	_, called := r.keys()
 	require.Equal(t, 2, called)
+}
+
+// Only the engine that placed an order can check it if the account has no history. A failed
+// request between the order and its check, or in the void of an order that was too large, does
+// not have the order paid: the engine makes the check when it resumes the order.
+func TestOrderWithoutHistoryIsCheckedWhenItIsResumed(t *testing.T) {
+	t.Parallel()
+	met := 0
+	for after := 1; after < 6; after++ { // requests behind the order's own until one fails
+		w := &world{t: t, ledger: embedded.New()}
+		var err error
+		w.book, err = accounts.NewBook(w.ledger, accounts.Config{Assets: []accounts.Asset{usd}, NoHistory: true})
+		require.NoError(t, err)
+		w.peers, err = w.book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)})
+		require.NoError(t, err)
+		w.alice = w.peers[0]
+		w.earn(w.alice, 150)
+		placed, broken := -1, false
+		errBroken := errors.New("broken")
+		l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+			switch {
+			case placed < 0 && c.creates:
+				placed = c.number
+			case placed >= 0 && c.number == placed+1:
+				w.spend(w.alice, 100)
+			}
+			if broken = broken || placed >= 0 && c.number == placed+after; broken {
+				return fault{before: errBroken}
+			}
+			return pass
+		}}
+		r := newRail()
+		cfg := manual(r, at100)
+		var voided []error
+		cfg.Events.Voided = func(_ settlement.Order, why error) { voided = append(voided, why) }
+		e := w.engineOn(l, cfg)
+		_, err = e.Check(t.Context(), w.alice)
+		if errors.Is(err, errBroken) {
+			met++
+		}
+		broken, placed = false, -2
+		l.fault = func(call) fault { return pass }
+		_, err = e.Check(t.Context(), w.alice)
+		require.NoError(t, err)
+		require.Len(t, voided, 1, "request %d", after)
+		require.ErrorIs(t, voided[0], settlement.ErrWithdrawn)
+		_, called := r.keys()
+		require.Zero(t, called, "request %d", after)
+		require.Zero(t, w.balance(w.alice).Settling)
+	}
+	require.Greater(t, met, 1)
 }

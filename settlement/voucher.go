@@ -80,7 +80,8 @@ func (e *Engine) recordVoucher(
 		return book()
 	}()
 	if err != nil {
-		return VoucherReceipt{}, &BookingError{Account: v.Account, Key: v.Channel, Amount: v.Cumulative, Err: err}
+		asset, _ := e.book.Asset(v.Account.Ledger())
+		return VoucherReceipt{}, &BookingError{Account: v.Account, Asset: asset, Key: v.Channel, Amount: v.Cumulative, Err: err}
 	}
 	e.Look([]accounts.Account{v.Account})
 	return receipt, nil
@@ -122,7 +123,8 @@ func (e *Engine) bookNumbered(ctx context.Context, v Voucher, code uint16) (Vouc
 			last.Already = true
 			return last, nil
 		case -1:
-			return VoucherReceipt{}, fmt.Errorf("%w: %v", ErrVoucherLower, last.Cumulative)
+			asset, _ := e.book.Asset(v.Account.Ledger())
+			return VoucherReceipt{}, fmt.Errorf("%w: %s", ErrVoucherLower, inWhole(asset, last.Cumulative))
 		}
 		if last.Number+1 == 0 {
 			return VoucherReceipt{}, ErrChannelFull
