@@ -111,10 +111,12 @@ func (t tap) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]le
 
 func (t tap) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
 	t.m.dawdle()
+	t.m.dawdle()
 	t.m.mu.Lock()
 	rows, err := t.m.ledger.LookupAccounts(ctx, ids)
 	now := t.m.present()
 	t.m.mu.Unlock()
+	t.m.dawdle()
 	t.m.dawdle()
 	if t.m.draw(8) == 0 {
 		return nil, errors.New("no connection")
@@ -188,7 +190,7 @@ func (m *capsModel) lookUntilAllIsKnown() {
 func (m *capsModel) packet() transfers.Packet {
 	p := transfers.Packet{
 		From: m.peers[m.random.IntN(3)], To: m.peers[m.random.IntN(3)], In: 1 + m.random.Uint64N(35),
-		Hold: time.Duration(1+m.random.IntN(3)) * time.Second,
+		Hold: time.Duration(1+m.random.IntN(6)) * time.Second,
 	}
 	p.Out = p.In - m.random.Uint64N(min(3, p.In))
 	switch m.random.IntN(8) {
@@ -203,32 +205,33 @@ func (m *capsModel) packet() transfers.Packet {
 // step does one of the things that can happen next.
 func (m *capsModel) step() {
 	ctx := m.t.Context()
+	time.Sleep(time.Duration(max(0, m.random.IntN(200)-50)) * time.Millisecond) //nolint:forbidigo // virtual time
 	synctest.Wait()
-	switch m.random.IntN(12) {
-	case 0, 1, 2, 3:
+	switch m.random.IntN(24) {
+	case 0, 1, 2, 3, 4, 5, 6, 7:
 		m.prepare(m.packet())
-	case 4:
+	case 8, 9:
 		m.forward(m.packet())
-	case 5, 6:
+	case 10, 11, 12, 13:
 		if p, ok := m.pick(); ok {
 			_, _ = m.capped.TrySubmit(transfers.Fulfill(p))
 		}
-	case 7:
+	case 14, 15, 16, 17:
 		if p, ok := m.pick(); ok {
 			_, _ = m.capped.TrySubmit(transfers.Reject(p))
 		}
-	case 8: // the other one
+	case 18: // the other one
 		if held, err := m.other.Prepare(ctx, m.packet()); err == nil {
 			m.known = append(m.known, held.Packet)
 		}
-	case 9:
+	case 19, 20:
 		if p, ok := m.pick(); ok {
 			m.resolveByOther(p)
 		}
-	case 10:
+	case 21, 22:
 		m.abandon(m.packet())
 	default:
-		time.Sleep(time.Duration(m.random.IntN(1500)) * time.Millisecond) //nolint:forbidigo // virtual time
+		time.Sleep(time.Duration(m.random.IntN(3000)) * time.Millisecond) //nolint:forbidigo // virtual time
 	}
 }
 
@@ -249,6 +252,9 @@ func (m *capsModel) pick() (transfers.Packet, bool) {
 	if len(m.known) == 0 {
 		return transfers.Packet{}, false
 	}
+	if n := len(m.known); n > 5 && m.random.IntN(4) > 0 { // mostly one of the last
+		return m.known[n-1-m.random.IntN(5)], true
+	}
 	return m.known[m.random.IntN(len(m.known))], true
 }
 
@@ -260,6 +266,11 @@ func (m *capsModel) prepare(p transfers.Packet) {
 	switch {
 	case errors.As(err, &limit):
 		m.refused++
+		// What it says is left, it must take: then all of the room is used.
+		rest, _ := limit.Limit.SubFloor(limit.Used).Uint64()
+		if p.In, p.Out = rest, rest; rest > 0 && !p.From.Own() && !p.To.Own() {
+			m.prepare(p)
+		}
 	case err == nil:
 		m.taken++
 		m.own = append(m.own, ownPacket{packet: ticket.Packet(), ticket: &ticket})
@@ -389,7 +400,7 @@ func TestOwnPacketsStayWithinTheCaps(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			m := newCapsModel(t, seed, program)
 			m.lookUntilAllIsKnown()
-			for range 80 {
+			for range 150 {
 				m.step()
 			}
 			require.NoError(t, m.capped.Close(t.Context()))
