@@ -1,0 +1,416 @@
+package transfers_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// capsModel is one recorder with caps, another one without any on the same ledger, and what
+// the first one's own packets may come to. The model knows nothing of what the recorder
+// counts: it takes the balances that the recorder's last look has read, and adds what the
+// rows in the ledger say that the recorder's own packets have changed since.
+type capsModel struct {
+	t      *testing.T
+	random *rand.Rand // of the test's goroutine
+	ledger *embedded.Ledger
+	book   *accounts.Book
+	capped *transfers.Recorder
+	other  *transfers.Recorder
+	peers  []accounts.Account
+	us     accounts.Account
+
+	mu     sync.Mutex          // over all requests, so that what is read together is of one moment
+	draws  *rand.Rand          // of the recorder's goroutines
+	newest uint64              // the ledger's time of the newest row
+	seen   map[ledger.ID]*seen // what the recorder's last look at each peer has read
+
+	own     []ownPacket        // packets of the capped recorder
+	byOther map[ledger.ID]bool // those of them that the other one has booked too late
+	known   []transfers.Packet
+	refused int
+	taken   int
+}
+
+// seen is what a look has read, and of which moment.
+type seen struct {
+	clock, newest uint64
+	accounts      map[ledger.ID]ledger.Account
+}
+
+// ownPacket is a packet that the capped recorder was given, and has let in.
+type ownPacket struct {
+	packet  transfers.Packet
+	forward bool
+	ticket  *transfers.Ticket // nil if its caller is gone
+}
+
+// change is what a packet makes of its sender's and its receiver's account.
+type change struct{ held, moved bool }
+
+const (
+	modelCap  = 100 // PayableCap, and the share of the line of alice and bob that may be held
+	modelLine = 1000
+)
+
+// tap is the ledger as the capped recorder sees it: slow, and losing answers.
+type tap struct {
+	ledger.Ledger
+	m *capsModel
+}
+
+func (m *capsModel) draw(n int) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.draws.IntN(n)
+}
+
+// dawdle lets time pass, or none.
+func (m *capsModel) dawdle() {
+	if m.draw(3) == 0 {
+		time.Sleep(time.Duration(m.draw(900)) * time.Millisecond) //nolint:forbidigo // virtual time
+	}
+}
+
+// apply has the ledger execute a request of either recorder.
+func (m *capsModel) apply(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	results, err := m.ledger.CreateTransfers(ctx, batch)
+	for _, r := range results {
+		m.newest = max(m.newest, r.Timestamp)
+	}
+	return results, err
+}
+
+func (t tap) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	t.m.dawdle()
+	if t.m.draw(10) == 0 {
+		return nil, ledger.ErrOutcomeUnknown
+	}
+	results, err := t.m.apply(ctx, batch)
+	t.m.dawdle()
+	if t.m.draw(6) == 0 {
+		return nil, ledger.ErrOutcomeUnknown
+	}
+	return results, err
+}
+
+func (t tap) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	t.m.dawdle()
+	t.m.dawdle()
+	t.m.mu.Lock()
+	rows, err := t.m.ledger.LookupAccounts(ctx, ids)
+	now := t.m.present()
+	t.m.mu.Unlock()
+	t.m.dawdle()
+	t.m.dawdle()
+	if t.m.draw(8) == 0 {
+		return nil, errors.New("no connection")
+	}
+	t.m.mu.Lock()
+	defer t.m.mu.Unlock()
+	for _, a := range rows {
+		now.accounts[a.ID] = a
+	}
+	for _, peer := range t.m.peers {
+		if _, read := now.accounts[peer.ID()]; read {
+			t.m.seen[peer.ID()] = now
+		}
+	}
+	return rows, err
+}
+
+// present is this moment.
+func (m *capsModel) present() *seen {
+	return &seen{clock: uint64(time.Now().UnixNano()), newest: m.newest, accounts: make(map[ledger.ID]ledger.Account)}
+}
+
+// direct is the ledger as the other recorder sees it.
+type direct struct {
+	ledger.Ledger
+	m *capsModel
+}
+
+func (d direct) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	return d.m.apply(ctx, batch)
+}
+
+func newCapsModel(t *testing.T, seed, program uint64) *capsModel {
+	t.Helper()
+	m := &capsModel{
+		t: t, random: rand.New(rand.NewPCG(seed, 2*program)), draws: rand.New(rand.NewPCG(seed, 2*program+1)),
+		ledger: embedded.New(), seen: make(map[ledger.ID]*seen), byOther: make(map[ledger.ID]bool),
+	}
+	var err error
+	m.book, err = accounts.NewBook(m.ledger, accounts.Config{Assets: []accounts.Asset{usd}})
+	require.NoError(t, err)
+	// carol's line is small, so that what it sends is often late.
+	m.peers, err = m.book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(modelLine)},
+		accounts.Peer{ID: "bob", Asset: usd, CreditLine: units(modelLine)}, accounts.Peer{ID: "carol", Asset: usd, CreditLine: units(40)})
+	require.NoError(t, err)
+	m.us, err = m.book.Own(usd)
+	require.NoError(t, err)
+	book, err := accounts.NewBook(tap{m.ledger, m}, accounts.Config{Assets: []accounts.Asset{usd}, Limits: capOf(modelCap, "0.1")})
+	require.NoError(t, err)
+	m.capped, err = transfers.NewRecorder(tap{m.ledger, m}, book, transfers.Config{Lanes: 1, AllowArrears: true})
+	require.NoError(t, err)
+	m.other, err = transfers.NewRecorder(direct{m.ledger, m}, m.book, transfers.Config{AllowArrears: true})
+	require.NoError(t, err)
+	return m
+}
+
+// lookUntilAllIsKnown makes the rooms of all peers, and waits for a look at each.
+func (m *capsModel) lookUntilAllIsKnown() {
+	for _, a := range m.peers {
+		for {
+			_, err := m.capped.TrySubmit(transfers.Prepare(transfers.Packet{From: a, To: a, Hold: time.Second, In: modelLine, Out: modelLine}))
+			if !errors.Is(err, transfers.ErrNotLookedUp) {
+				break
+			}
+			time.Sleep(time.Second) //nolint:forbidigo // virtual time
+		}
+	}
+}
+
+// packet is a random one.
+func (m *capsModel) packet() transfers.Packet {
+	p := transfers.Packet{
+		From: m.peers[m.random.IntN(3)], To: m.peers[m.random.IntN(3)], In: 1 + m.random.Uint64N(35),
+		Hold: time.Duration(1+m.random.IntN(6)) * time.Second,
+	}
+	p.Out = p.In - m.random.Uint64N(min(3, p.In))
+	switch m.random.IntN(8) {
+	case 0:
+		p.From = m.us
+	case 1:
+		p.To = m.us
+	}
+	return p
+}
+
+// step does one of the things that can happen next.
+func (m *capsModel) step() {
+	ctx := m.t.Context()
+	time.Sleep(time.Duration(max(0, m.random.IntN(200)-50)) * time.Millisecond) //nolint:forbidigo // virtual time
+	synctest.Wait()
+	switch m.random.IntN(24) {
+	case 0, 1, 2, 3, 4, 5, 6, 7:
+		m.prepare(m.packet())
+	case 8, 9:
+		m.forward(m.packet())
+	case 10, 11, 12, 13:
+		if p, ok := m.pick(); ok {
+			_, _ = m.capped.TrySubmit(transfers.Fulfill(p))
+		}
+	case 14, 15, 16, 17:
+		if p, ok := m.pick(); ok {
+			_, _ = m.capped.TrySubmit(transfers.Reject(p))
+		}
+	case 18: // the other one
+		if held, err := m.other.Prepare(ctx, m.packet()); err == nil {
+			m.known = append(m.known, held.Packet)
+		}
+	case 19, 20:
+		if p, ok := m.pick(); ok {
+			m.resolveByOther(p)
+		}
+	case 21, 22:
+		m.abandon(m.packet())
+	default:
+		time.Sleep(time.Duration(m.random.IntN(3000)) * time.Millisecond) //nolint:forbidigo // virtual time
+	}
+}
+
+// resolveByOther has the other recorder fulfill or reject a packet. What it books too late is
+// of its own doing: nobody else knows before the next look.
+func (m *capsModel) resolveByOther(p transfers.Packet) {
+	if m.random.IntN(2) == 0 {
+		_, _ = m.other.Reject(m.t.Context(), p)
+		return
+	}
+	got, _ := m.other.Fulfill(m.t.Context(), p)
+	if got.Late && got.Outcome == ledger.OutcomeApplied {
+		m.byOther[p.ID] = true
+	}
+}
+
+func (m *capsModel) pick() (transfers.Packet, bool) {
+	if len(m.known) == 0 {
+		return transfers.Packet{}, false
+	}
+	if n := len(m.known); n > 5 && m.random.IntN(4) > 0 { // mostly one of the last
+		return m.known[n-1-m.random.IntN(5)], true
+	}
+	return m.known[m.random.IntN(len(m.known))], true
+}
+
+// prepare hands a prepare to the capped recorder. If it lets it in, the packet and all of
+// its own before it must be within the caps.
+func (m *capsModel) prepare(p transfers.Packet) {
+	ticket, err := m.capped.TrySubmit(transfers.Prepare(p))
+	var limit *transfers.LimitError
+	switch {
+	case errors.As(err, &limit):
+		m.refused++
+		// What it says is left, it must take: then all of the room is used.
+		rest, _ := limit.Limit.SubFloor(limit.Used).Uint64()
+		if p.In, p.Out = rest, rest; rest > 0 && !p.From.Own() && !p.To.Own() {
+			m.prepare(p)
+		}
+	case err == nil:
+		m.taken++
+		m.own = append(m.own, ownPacket{packet: ticket.Packet(), ticket: &ticket})
+		m.known = append(m.known, ticket.Packet())
+		m.check(ticket.Packet())
+	default:
+		require.NoError(m.t, err)
+	}
+}
+
+func (m *capsModel) forward(p transfers.Packet) {
+	ticket, err := m.capped.TrySubmit(transfers.Forward(p))
+	require.NoError(m.t, err)
+	m.own = append(m.own, ownPacket{packet: ticket.Packet(), forward: true, ticket: &ticket})
+}
+
+// abandon hands over a prepare whose caller soon goes away: what it holds is given back.
+func (m *capsModel) abandon(p transfers.Packet) {
+	ctx, cancel := context.WithTimeout(m.t.Context(), time.Duration(m.random.IntN(300))*time.Millisecond)
+	defer cancel()
+	got, err := m.capped.Prepare(ctx, p)
+	if err == nil || errors.Is(err, transfers.ErrAbandoned) {
+		m.own = append(m.own, ownPacket{packet: got.Packet})
+		m.known = append(m.known, got.Packet)
+	}
+}
+
+// changeAt is what a packet makes of the books as of a moment.
+func (m *capsModel) changeAt(p *transfers.Packet, at *seen) (c change) {
+	rows, err := m.ledger.QueryTransfers(m.t.Context(), ledger.QueryFilter{UserData128: uint128.Uint128(p.ID), Limit: 100})
+	require.NoError(m.t, err)
+	for _, row := range rows {
+		if row.Timestamp > at.newest {
+			continue
+		}
+		switch phase := row.ID.Lo & 15; phase {
+		case 0:
+			if ends := row.Timestamp + uint64(row.Timeout)*uint64(time.Second); !c.moved && at.clock < ends {
+				c.held = true
+			}
+		case 2, 10, 11, 12, 13:
+			return change{}
+		default:
+			c = change{moved: !m.byOther[p.ID]}
+		}
+	}
+	return c
+}
+
+// now is what a packet makes of the books by now. One that was let in, and is not in the books
+// yet, is as good as there.
+func (m *capsModel) now(own *ownPacket, now *seen) change {
+	c := m.changeAt(&own.packet, now)
+	under := own.ticket != nil && own.ticket.Wait(canceled(m.t.Context())).Outcome == ledger.OutcomeUnknown
+	if under && c == (change{}) && len(m.rowsOf(&own.packet)) == 0 {
+		return change{held: !own.forward, moved: own.forward}
+	}
+	return c
+}
+
+func (m *capsModel) rowsOf(p *transfers.Packet) []ledger.Transfer {
+	rows, err := m.ledger.QueryTransfers(m.t.Context(), ledger.QueryFilter{UserData128: uint128.Uint128(p.ID), Limit: 1})
+	require.NoError(m.t, err)
+	return rows
+}
+
+// standing is how a peer stands by what the last look has read and the recorder's own
+// packets since.
+type standing struct{ position, heldIn, heldOut int64 }
+
+func (m *capsModel) standing(a accounts.Account) (s standing) {
+	ids, then, present := m.book.PeerIDs(a), m.seen[a.ID()], m.present()
+	net := func(id ledger.ID) int64 {
+		row := then.accounts[id]
+		return int64(row.CreditsPosted.Lo) - int64(row.DebitsPosted.Lo)
+	}
+	s.position = net(ids.Peer) + net(ids.Line) + net(ids.Arrears)
+	s.heldIn = int64(then.accounts[ids.Peer].DebitsPending.Lo)
+	s.heldOut = int64(then.accounts[ids.Peer].CreditsPending.Lo)
+	for i := range m.own {
+		before, by := m.changeAt(&m.own[i].packet, then), m.now(&m.own[i], present)
+		in, out := int64(m.own[i].packet.In), int64(m.own[i].packet.Out)
+		if m.own[i].packet.From == a {
+			s.heldIn += in * (one(by.held) - one(before.held))
+			s.position -= in * (one(by.moved) - one(before.moved))
+		}
+		if m.own[i].packet.To == a {
+			s.heldOut += out * (one(by.held) - one(before.held))
+			s.position += out * (one(by.moved) - one(before.moved))
+		}
+	}
+	return s
+}
+
+func one(is bool) int64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// check checks the caps of a packet that was let in now.
+func (m *capsModel) check(p transfers.Packet) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !p.To.Own() {
+		s := m.standing(p.To)
+		require.LessOrEqual(m.t, s.position+s.heldOut, int64(modelCap), "owed to %v: %+v", p.To, s)
+	}
+	if !p.From.Own() {
+		s, share := m.standing(p.From), int64(modelCap)
+		if p.From == m.peers[2] {
+			share = 4
+		}
+		require.LessOrEqual(m.t, s.heldIn, share+max(0, s.position), "held from %v: %+v", p.From, s)
+	}
+}
+
+// Whatever two recorders do on one ledger, whatever is slow, lost, late, given back or expires:
+// the packets of one that enforces caps never exceed them, with what the other one has done as
+// it was at the last look.
+func TestOwnPacketsStayWithinTheCaps(t *testing.T) {
+	t.Parallel()
+	seed := ledgertest.Seed(t)
+	taken, refused := 0, 0
+	for program := range uint64(500) {
+		synctest.Test(t, func(t *testing.T) {
+			m := newCapsModel(t, seed, program)
+			m.lookUntilAllIsKnown()
+			for range 150 {
+				m.step()
+			}
+			require.NoError(t, m.capped.Close(t.Context()))
+			require.NoError(t, m.other.Close(t.Context()))
+			ledgertest.RequireConserved(t, m.ledger)
+			require.NoError(t, m.ledger.Close())
+			taken, refused = taken+m.taken, refused+m.refused
+		})
+	}
+	t.Logf("%d prepares let in, %d refused", taken, refused)
+	require.Greater(t, taken, 1000)
+	require.Greater(t, refused, 1000)
+}
