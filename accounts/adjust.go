@@ -33,8 +33,8 @@ type Adjustment struct {
 	// corrected, as in Entry.Condition, so that Compare finds the two together. Default
 	// 0: none.
 	Condition [8]byte
-	// BeyondHeadroom books a Debit whether or not the peer's headroom covers it, and also if
-	// the peer is closed: what the account cannot pay becomes arrears. Default: such a Debit
+	// BeyondHeadroom books a Debit whether or not the peer's headroom covers it beside its
+	// arrears, and also if the peer is closed: what the account cannot pay becomes arrears. Default: such a Debit
 	// is refused.
 	BeyondHeadroom bool
 }
@@ -53,9 +53,9 @@ type Booking struct {
 // A Debit counts as sent, and a Credit as paid in: it pays down what the peer owes, and the
 // rest is prepaid. A Debit also collects what the peer's account can pay of its arrears.
 //
-// Errors: ErrInvalid names the field; *CoverError (ErrNotCovered) if the peer's headroom does
-// not cover a Debit, and ErrClosed if the peer is closed, both unless BeyondHeadroom is set for
-// a Debit; ErrKeyReused if another adjustment was booked under the key; ErrKeySpent;
+// Errors: ErrInvalid names the field; *CoverError (ErrNotCovered) if the peer's headroom less
+// its arrears does not cover a Debit, and ErrClosed if the peer is closed, both unless
+// BeyondHeadroom is set for a Debit; ErrKeyReused if another adjustment was booked under the key; ErrKeySpent;
 // ErrNotProvisioned, ErrUnknownAsset, *DriftError if the arrears account is another one, or
 // that of a request. With all of them but the last nothing was booked, and the key is as free
 // as before. After ledger.ErrOutcomeUnknown call again.
@@ -129,6 +129,10 @@ func (b *Book) checkAdjustment(a *Adjustment) error {
 		return wrapAccount(a.Account, ErrUnknownAsset)
 	case a.Credit.IsZero() == a.Debit.IsZero():
 		return &FieldError{Subject: subject, Field: "Credit", Reason: "and Debit: exactly one of them must not be 0"}
+	case most.Less(a.Credit):
+		return &FieldError{Subject: subject, Field: "Credit", Reason: beyondMost}
+	case most.Less(a.Debit):
+		return &FieldError{Subject: subject, Field: "Debit", Reason: beyondMost}
 	case a.Reason == 0:
 		return &FieldError{Subject: subject, Field: "Reason", Reason: "must not be 0"}
 	default:
@@ -142,6 +146,11 @@ func checkKey(subject, key string) error {
 	}
 	return nil
 }
+
+// most is the largest amount that is booked by hand: sums must fit an account.
+var most = ledger.Amount(uint128.New(0, 1<<63))
+
+const beyondMost = "must not be beyond 2^127 units"
 
 // maxKey is the length of the longest key of a booking.
 const maxKey = 1023
@@ -161,14 +170,18 @@ func (b *Book) mayAdjust(ctx context.Context, a *Adjustment) error {
 	switch {
 	case balance.Closed && !a.BeyondHeadroom, balance.Closed && a.Debit.IsZero():
 		return wrapAccount(a.Account, ErrClosed)
-	case balance.Headroom.Less(a.Debit) && !a.BeyondHeadroom:
-		return &CoverError{Account: a.Account, Has: balance.Headroom, Wanted: a.Debit}
+	case spendable(balance).Less(a.Debit) && !a.BeyondHeadroom:
+		return &CoverError{Account: a.Account, Asset: balance.Asset, Has: spendable(balance), Wanted: a.Debit}
 	case a.Debit.IsZero(), balance.HasArrearsAccount():
 		return nil
 	default:
 		return b.EnsureArrears(ctx, a.Account)
 	}
 }
+
+// spendable is what can be taken from an account beside its arrears, which are collected
+// from the same headroom.
+func spendable(b *Balance) ledger.Amount { return b.Headroom.SubFloor(b.Arrears) }
 
 // explainBooking says what an operator can do about a booking that was not made.
 func (b *Book) explainBooking(ctx context.Context, doing string, account Account, wanted ledger.Amount, err error) error {
@@ -189,10 +202,10 @@ func (b *Book) explainBooking(ctx context.Context, doing string, account Account
 	case ledger.TransferDebitAccountAlreadyClosed, ledger.TransferCreditAccountAlreadyClosed:
 		return fmt.Errorf("%s: %w: %w", doing, wrapAccount(account, ErrClosed), err)
 	case ledger.TransferExceedsCredits:
-		cover := &CoverError{Account: account, Wanted: wanted}
+		cover := &CoverError{Account: account, Asset: b.assets[account.ledger].asset, Wanted: wanted}
 		balances, lookErr := b.LookUpBalances(ctx, account)
 		if lookErr == nil {
-			cover.Has = balances[0].Headroom
+			cover.Has = spendable(&balances[0])
 		}
 		return errors.Join(cover, lookErr)
 	default:

@@ -58,7 +58,7 @@ func testAdjust(t *testing.T, l ledger.Ledger) {
 	var cover *accounts.CoverError
 	require.ErrorIs(t, err, accounts.ErrNotCovered)
 	require.ErrorAs(t, err, &cover)
-	require.Equal(t, accounts.CoverError{Account: alice, Has: units(130), Wanted: units(131)}, *cover)
+	require.Equal(t, accounts.CoverError{Account: alice, Asset: usd, Has: units(130), Wanted: units(131)}, *cover)
 
 	// The ledger refuses what is overtaken, and the key stays free for later.
 	between := &interrupted{Ledger: l}
@@ -106,6 +106,9 @@ func TestAdjustmentOfNothing(t *testing.T) {
 		{"Account", func(a *accounts.Adjustment) { a.Account = accounts.Account{} }},
 		{"Credit", func(a *accounts.Adjustment) { a.Credit = units(0) }},
 		{"Credit", func(a *accounts.Adjustment) { a.Debit = units(1) }},
+		{"Credit", func(a *accounts.Adjustment) { a.Credit = ledger.AmountMax }},
+		{"Credit", func(a *accounts.Adjustment) { a.Credit = ledger.Amount{Hi: 1 << 63, Lo: 1} }},
+		{"Debit", func(a *accounts.Adjustment) { a.Credit, a.Debit = units(0), ledger.AmountMax }},
 		{"Reason", func(a *accounts.Adjustment) { a.Reason = 0 }},
 		{"Key", func(a *accounts.Adjustment) { a.Key = "" }},
 		{"Key", func(a *accounts.Adjustment) { a.Key = "\xff" }},
@@ -182,7 +185,7 @@ func testDebitBeyond(t *testing.T, l ledger.Ledger) {
 	_, err = book.Adjust(ctx, next)
 	var cover *accounts.CoverError
 	require.ErrorAs(t, err, &cover)
-	require.Equal(t, accounts.CoverError{Account: alice, Has: units(80), Wanted: units(81)}, *cover)
+	require.Equal(t, accounts.CoverError{Account: alice, Asset: usd, Has: units(50), Wanted: units(81)}, *cover, "30 of its 80 are for its arrears")
 	next.Debit = units(20)
 	adjust(t, book, next, false)
 	b = balance(t, book, alice)

@@ -30,16 +30,18 @@
 // # What is paid
 //
 // Only posted amounts count, and engines never order more than packets earned: what
-// a peer prepaid, or an operator credited it with, is not paid back to it. The order moves
-// at most what the peer account has (balancing_debit), so that a race makes it smaller and
-// no limit can refuse it.
+// a peer prepaid, or an operator credited it with, is not paid back to it, unless an operator
+// asks for that (Refund) or a policy pays ahead (Prefund). The order moves at most what the
+// peer account has (balancing_debit), so that a race makes it smaller and no limit can refuse
+// it. Before the Settler is called, each order is checked at its own moment in the ledger, and
+// withdrawn (ErrWithdrawn) if it was too large then. Arrears of a peer are collected first.
 //
 // # When it is paid
 //
 // Accounts are looked at when packets were booked (Touch), at the start (Look), at each
 // Sweep, when the peer takes no more packets (Refused), and when somebody asks (Check,
-// Settle). A Policy decides on what is seen then: Threshold, Every, Idle, combined by
-// FirstOf and AtLeast, chosen by peer and asset.
+// Settle). A Policy decides on what is seen then: Threshold, Every, Idle and
+// Prefund, combined by FirstOf and AtLeast, chosen by peer and asset.
 //
 // # What comes in
 //
@@ -48,4 +50,8 @@
 // ever: the ids of the transfers are derived from it. ReceiveVoucher books what a
 // voucher of a payment channel is worth beyond the one before, and Exposure reports what
 // of it is not final.
+//
+// RecordReturned charges a peer for a payment that came back. What came in while the peer was
+// closed waits in suspense until Release gives it back. Whose money it is, in words and
+// examples: docs/money.md.
 package settlement

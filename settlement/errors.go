@@ -116,13 +116,14 @@ func (e *OpenOrdersError) Is(target error) bool { return target == ErrOrdersOpen
 // book. It wraps the cause.
 type BookingError struct {
 	Account accounts.Account
-	Key     string        // of a voucher its channel
-	Amount  ledger.Amount // units
+	Asset   accounts.Asset // zero if the account's is unknown
+	Key     string         // of a voucher its channel
+	Amount  ledger.Amount  // units
 	Err     error
 }
 
 func (e *BookingError) Error() string {
-	return fmt.Sprintf("book %v for %v under key %q: %v", e.Amount, e.Account, e.Key, e.Err)
+	return fmt.Sprintf("book %s for %v under key %q: %v", e.Asset.Text(e.Amount), e.Account, e.Key, e.Err)
 }
 
 // Unwrap returns the cause.
@@ -137,8 +138,8 @@ type PrefundError struct {
 }
 
 func (e *PrefundError) Error() string {
-	return fmt.Sprintf("%v: that of %v is 0, and its policy pays %s %s ahead: grant the line, or change the policy",
-		ErrPrefundLine, e.Account, e.Asset.Format(e.Ahead), e.Asset.Code)
+	return fmt.Sprintf("%v: that of %v is 0, and its policy pays %s ahead: grant the line, or change the policy",
+		ErrPrefundLine, e.Account, e.Asset.Text(e.Ahead))
 }
 
 // Is reports whether target is ErrPrefundLine.
@@ -156,9 +157,9 @@ type ReturnedError struct {
 }
 
 func (e *ReturnedError) Error() string {
-	format := e.Asset.Format
-	return fmt.Sprintf("%v: the payment %q of %v was %s %s, of which %s came back before; %s more is too much",
-		ErrReturnedTooMuch, e.Payment, e.Account, format(e.Paid), e.Asset.Code, format(e.Returned), format(e.Wanted))
+	text := e.Asset.Text
+	return fmt.Sprintf("%v: the payment %q of %v was %s, of which %s came back before; %s more is too much",
+		ErrReturnedTooMuch, e.Payment, e.Account, text(e.Paid), text(e.Returned), text(e.Wanted))
 }
 
 // Is reports whether target is ErrReturnedTooMuch.

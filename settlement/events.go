@@ -9,7 +9,7 @@ type Events struct {
 	Placed     func(Order)        // written into the ledger
 	Paid       func(Payment)      // paid as ordered, or more, and booked
 	PartlyPaid func(Payment)      // less than ordered was paid, and booked
-	Voided     func(Order, error) // given back; the error matches ErrDeclined, ErrCancelled or ErrTooSmall
+	Voided     func(Order, error) // given back; the error matches ErrDeclined, ErrCancelled, ErrTooSmall or ErrWithdrawn
 	Retried    func(OpenOrder)    // given to the Settler again, under the same key
 	TakenOver  func(Order)        // of an engine that was silent for Config.Lease; now ours
 	Stuck      func(OpenOrder)    // of ours, open for more than Config.StuckAfter; told once, after the next error

@@ -88,7 +88,7 @@ func (e *Engine) mayPayOut(ctx context.Context, out Outgoing) error {
 	case b[0].Closed:
 		return ErrAccountClosed
 	case b[0].Headroom.SubFloor(b[0].Arrears).Less(out.Amount):
-		return fmt.Errorf("%w: it has %v", ErrNotCovered, b[0].Headroom.SubFloor(b[0].Arrears))
+		return fmt.Errorf("%w: it has %s", ErrNotCovered, b[0].Asset.Text(b[0].Headroom.SubFloor(b[0].Arrears)))
 	default:
 		return nil
 	}
@@ -111,10 +111,21 @@ func (e *Engine) record(
 		e.register.forget(a) // its turn has made it known
 	}
 	if err != nil {
-		return Receipt{}, &BookingError{Account: a, Key: key, Amount: amount, Err: err}
+		return Receipt{}, e.notBooked(a, key, amount, err)
 	}
 	e.Look([]accounts.Account{a})
 	return receipt, nil
+}
+
+// text is an amount of an account's asset, in whole units.
+func (e *Engine) text(a accounts.Account, amount ledger.Amount) string {
+	asset, _ := e.book.Asset(a.Ledger())
+	return asset.Text(amount)
+}
+
+func (e *Engine) notBooked(a accounts.Account, key string, amount ledger.Amount, err error) error {
+	asset, _ := e.book.Asset(a.Ledger())
+	return &BookingError{Account: a, Asset: asset, Key: key, Amount: amount, Err: err}
 }
 
 // inTurn books something in its account's turn: what is taken from a peer does not come

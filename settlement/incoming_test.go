@@ -132,7 +132,7 @@ func TestRecordPaidBeyondWhatThePeerHas(t *testing.T) {
 		_, err := e.RecordPaid(t.Context(), out)
 		require.ErrorIs(t, err, settlement.ErrNotCovered)
 		require.NotErrorIs(t, err, ledger.ErrIDSpent, "the ledger was not asked")
-		require.ErrorContains(t, err, "it has 1000")
+		require.ErrorContains(t, err, "it has 10.00 USD")
 	}
 	require.Zero(t, w.balance(w.alice).SettledOut)
 	w.earn(w.alice, 50)

@@ -80,7 +80,7 @@ func (e *Engine) recordVoucher(
 		return book()
 	}()
 	if err != nil {
-		return VoucherReceipt{}, &BookingError{Account: v.Account, Key: v.Channel, Amount: v.Cumulative, Err: err}
+		return VoucherReceipt{}, e.notBooked(v.Account, v.Channel, v.Cumulative, err)
 	}
 	e.Look([]accounts.Account{v.Account})
 	return receipt, nil
@@ -122,7 +122,7 @@ func (e *Engine) bookNumbered(ctx context.Context, v Voucher, code uint16) (Vouc
 			last.Already = true
 			return last, nil
 		case -1:
-			return VoucherReceipt{}, fmt.Errorf("%w: %v", ErrVoucherLower, last.Cumulative)
+			return VoucherReceipt{}, fmt.Errorf("%w: of %s", ErrVoucherLower, e.text(v.Account, last.Cumulative))
 		}
 		if last.Number+1 == 0 {
 			return VoucherReceipt{}, ErrChannelFull

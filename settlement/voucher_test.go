@@ -48,7 +48,7 @@ func TestVoucherBooksItsIncrease(t *testing.T) {
 	}
 	_, err := e.ReceiveVoucher(t.Context(), w.claim("a", 45))
 	require.ErrorIs(t, err, settlement.ErrVoucherLower)
-	require.ErrorContains(t, err, `book 45 for alice on ledger 1 under key "a": settlement: a higher voucher of the channel is booked: 46`)
+	require.ErrorContains(t, err, `book 0.45 USD for alice on ledger 1 under key "a": settlement: a higher voucher of the channel is booked: of 0.46 USD`)
 
 	b := w.balance(w.alice)
 	require.Equal(t, units(56), b.SettledIn)
