@@ -33,8 +33,8 @@ type Adjustment struct {
 	// corrected, as in Entry.Condition, so that Compare finds the two together. Default
 	// 0: none.
 	Condition [8]byte
-	// BeyondHeadroom books a Debit whether or not the peer's headroom covers it, and also if
-	// the peer is closed: what the account cannot pay becomes arrears. Default: such a Debit
+	// BeyondHeadroom books a Debit whether or not the peer's headroom covers it beside its
+	// arrears, and also if the peer is closed: what the account cannot pay becomes arrears. Default: such a Debit
 	// is refused.
 	BeyondHeadroom bool
 }
@@ -53,9 +53,9 @@ type Booking struct {
 // A Debit counts as sent, and a Credit as paid in: it pays down what the peer owes, and the
 // rest is prepaid. A Debit also collects what the peer's account can pay of its arrears.
 //
-// Errors: ErrInvalid names the field; *CoverError (ErrNotCovered) if the peer's headroom does
-// not cover a Debit, and ErrClosed if the peer is closed, both unless BeyondHeadroom is set for
-// a Debit; ErrKeyReused if another adjustment was booked under the key; ErrKeySpent;
+// Errors: ErrInvalid names the field; *CoverError (ErrNotCovered) if the peer's headroom less
+// its arrears does not cover a Debit, and ErrClosed if the peer is closed, both unless
+// BeyondHeadroom is set for a Debit; ErrKeyReused if another adjustment was booked under the key; ErrKeySpent;
 // ErrNotProvisioned, ErrUnknownAsset, *DriftError if the arrears account is another one, or
 // that of a request. With all of them but the last nothing was booked, and the key is as free
 // as before. After ledger.ErrOutcomeUnknown call again.
@@ -165,14 +165,18 @@ func (b *Book) mayAdjust(ctx context.Context, a *Adjustment) error {
 	switch {
 	case balance.Closed && !a.BeyondHeadroom, balance.Closed && a.Debit.IsZero():
 		return wrapAccount(a.Account, ErrClosed)
-	case balance.Headroom.Less(a.Debit) && !a.BeyondHeadroom:
-		return &CoverError{Account: a.Account, Has: balance.Headroom, Wanted: a.Debit}
+	case spendable(balance).Less(a.Debit) && !a.BeyondHeadroom:
+		return &CoverError{Account: a.Account, Asset: balance.Asset, Has: spendable(balance), Wanted: a.Debit}
 	case a.Debit.IsZero(), balance.HasArrearsAccount():
 		return nil
 	default:
 		return b.EnsureArrears(ctx, a.Account)
 	}
 }
+
+// spendable is what can be taken from an account beside its arrears, which are collected
+// from the same headroom.
+func spendable(b *Balance) ledger.Amount { return b.Headroom.SubFloor(b.Arrears) }
 
 // explainBooking says what an operator can do about a booking that was not made.
 func (b *Book) explainBooking(ctx context.Context, doing string, account Account, wanted ledger.Amount, err error) error {
@@ -193,10 +197,10 @@ func (b *Book) explainBooking(ctx context.Context, doing string, account Account
 	case ledger.TransferDebitAccountAlreadyClosed, ledger.TransferCreditAccountAlreadyClosed:
 		return fmt.Errorf("%s: %w: %w", doing, wrapAccount(account, ErrClosed), err)
 	case ledger.TransferExceedsCredits:
-		cover := &CoverError{Account: account, Wanted: wanted}
+		cover := &CoverError{Account: account, Asset: b.assets[account.ledger].asset, Wanted: wanted}
 		balances, lookErr := b.LookUpBalances(ctx, account)
 		if lookErr == nil {
-			cover.Has = balances[0].Headroom
+			cover.Has = spendable(&balances[0])
 		}
 		return errors.Join(cover, lookErr)
 	default:

@@ -58,7 +58,7 @@ func testAdjust(t *testing.T, l ledger.Ledger) {
 	var cover *accounts.CoverError
 	require.ErrorIs(t, err, accounts.ErrNotCovered)
 	require.ErrorAs(t, err, &cover)
-	require.Equal(t, accounts.CoverError{Account: alice, Has: units(130), Wanted: units(131)}, *cover)
+	require.Equal(t, accounts.CoverError{Account: alice, Asset: usd, Has: units(130), Wanted: units(131)}, *cover)
 
 	// The ledger refuses what is overtaken, and the key stays free for later.
 	between := &interrupted{Ledger: l}
@@ -184,7 +184,7 @@ func testDebitBeyond(t *testing.T, l ledger.Ledger) {
 	_, err = book.Adjust(ctx, next)
 	var cover *accounts.CoverError
 	require.ErrorAs(t, err, &cover)
-	require.Equal(t, accounts.CoverError{Account: alice, Has: units(80), Wanted: units(81)}, *cover)
+	require.Equal(t, accounts.CoverError{Account: alice, Asset: usd, Has: units(50), Wanted: units(81)}, *cover, "30 of its 80 are for its arrears")
 	next.Debit = units(20)
 	adjust(t, book, next, false)
 	b = balance(t, book, alice)

@@ -78,6 +78,16 @@ func (a Asset) amountError(text, reason string) error {
 	return &FieldError{Subject: a.String(), Field: "Amount", Reason: fmt.Sprintf("%.40q %s", text, reason)}
 }
 
+// Text writes an amount of units as messages do, in whole units with the asset's code: 1250
+// units of USD/2 are "12.50 USD". The zero Asset writes them in
+// units.
+func (a Asset) Text(amount ledger.Amount) string {
+	if a.Code == "" {
+		return amount.String() + " units"
+	}
+	return a.Format(amount) + " " + a.Code
+}
+
 // Format writes an amount of units in whole units, with all decimals of the asset: 1250
 // units of USD/2 are "12.50". Parse reads it.
 func (a Asset) Format(amount ledger.Amount) string {

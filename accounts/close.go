@@ -109,7 +109,7 @@ func mayClose(balance Balance, force bool) error {
 	switch {
 	case !balance.HeldIn.IsZero() || !balance.HeldOut.IsZero() || !balance.Settling.IsZero():
 		return &HeldError{
-			Account: balance.Account, HeldIn: balance.HeldIn, HeldOut: balance.HeldOut, Settling: balance.Settling,
+			Account: balance.Account, Asset: balance.Asset, HeldIn: balance.HeldIn, HeldOut: balance.HeldOut, Settling: balance.Settling,
 		}
 	case !force && balance.Position().Sign() != 0:
 		return owed(balance)
@@ -120,7 +120,7 @@ func mayClose(balance Balance, force bool) error {
 
 func owed(balance Balance) error {
 	return &OwedError{
-		Account: balance.Account, Payable: balance.Payable, Receivable: balance.Receivable, Arrears: balance.Arrears,
+		Account: balance.Account, Asset: balance.Asset, Payable: balance.Payable, Receivable: balance.Receivable, Arrears: balance.Arrears,
 	}
 }
 

@@ -457,8 +457,8 @@ func testCloseFinished(t *testing.T, l ledger.Ledger) {
 	var owed *accounts.OwedError
 	err := book.ClosePeer(ctx, c.account, accounts.Closing{})
 	require.ErrorAs(t, err, &owed)
-	require.Equal(t, accounts.OwedError{Account: c.account, Receivable: units(50), Arrears: units(50)}, *owed)
-	require.ErrorContains(t, err, "it owes us 50, 50 of it in arrears")
+	require.Equal(t, accounts.OwedError{Account: c.account, Asset: usd, Receivable: units(50), Arrears: units(50)}, *owed)
+	require.ErrorContains(t, err, "alice on ledger 1 owes us 0.000000050 USD, of which 0.000000050 USD is arrears")
 	b := balance(t, book, c.account)
 	require.True(t, b.Closed, "as before")
 	require.True(t, b.Suspended)
@@ -589,7 +589,7 @@ func testCloseCollects(t *testing.T, l ledger.Ledger) {
 	beside := newClosable(t, l, book, "bob", 3)
 	var owed *accounts.OwedError
 	require.ErrorAs(t, book.ClosePeer(ctx, beside.account, accounts.Closing{}), &owed)
-	require.Equal(t, accounts.OwedError{Account: beside.account, Receivable: units(25)}, *owed)
+	require.Equal(t, accounts.OwedError{Account: beside.account, Asset: usd, Receivable: units(25)}, *owed)
 	require.Equal(t, units(75), balance(t, book, beside.account).Headroom)
 
 	// What cannot be collected is written off from the arrears, the rest from the account.

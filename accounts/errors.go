@@ -127,12 +127,13 @@ func (e *LineInUseError) Is(target error) bool { return target == ErrLineInUse }
 // account would lose what was promised of them. It matches ErrHeld.
 type HeldError struct {
 	Account                   Account
+	Asset                     Asset
 	HeldIn, HeldOut, Settling ledger.Amount // as in Balance, in units
 }
 
 func (e *HeldError) Error() string {
-	return fmt.Sprintf("%v: of %v, %v by packets from it, %v by packets to it, %v by settlement orders",
-		ErrHeld, e.Account, e.HeldIn, e.HeldOut, e.Settling)
+	return fmt.Sprintf("%v: of %v, %s by packets from it, %s by packets to it, %s by settlement orders",
+		ErrHeld, e.Account, e.Asset.Text(e.HeldIn), e.Asset.Text(e.HeldOut), e.Asset.Text(e.Settling))
 }
 
 // Is reports whether target is ErrHeld.
@@ -141,16 +142,20 @@ func (e *HeldError) Is(target error) bool { return target == ErrHeld }
 // OwedError is a peer that is not closed, since something is owed. It matches ErrOwed.
 type OwedError struct {
 	Account             Account
+	Asset               Asset
 	Payable, Receivable ledger.Amount // as in Balance, in units
 	Arrears             ledger.Amount // as in Balance: the part of Receivable that could not be charged
 }
 
 func (e *OwedError) Error() string {
-	text := fmt.Sprintf("%v: we owe %v to %v, and it owes us %v", ErrOwed, e.Payable, e.Account, e.Receivable)
-	if !e.Arrears.IsZero() {
-		text += fmt.Sprintf(", %v of it in arrears", e.Arrears)
+	switch {
+	case e.Receivable.IsZero():
+		return fmt.Sprintf("%v: we owe %s to %v", ErrOwed, e.Asset.Text(e.Payable), e.Account)
+	case e.Arrears.IsZero():
+		return fmt.Sprintf("%v: %v owes us %s", ErrOwed, e.Account, e.Asset.Text(e.Receivable))
+	default:
+		return fmt.Sprintf("%v: %v owes us %s, of which %s is arrears", ErrOwed, e.Account, e.Asset.Text(e.Receivable), e.Asset.Text(e.Arrears))
 	}
-	return text
 }
 
 // Is reports whether target is ErrOwed.
@@ -160,12 +165,13 @@ func (e *OwedError) Is(target error) bool { return target == ErrOwed }
 // less. It matches ErrNotCovered.
 type CoverError struct {
 	Account Account
+	Asset   Asset
 	Has     ledger.Amount // what could be taken, in units
 	Wanted  ledger.Amount
 }
 
 func (e *CoverError) Error() string {
-	return fmt.Sprintf("%v: %v has %v, not %v", ErrNotCovered, e.Account, e.Has, e.Wanted)
+	return fmt.Sprintf("%v: %v has %v, not %v", ErrNotCovered, e.Account, e.Asset.Text(e.Has), e.Asset.Text(e.Wanted))
 }
 
 // Is reports whether target is ErrNotCovered.

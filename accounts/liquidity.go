@@ -84,7 +84,7 @@ func (b *Book) notCovered(ctx context.Context, own Account, wanted ledger.Amount
 	}
 	for _, p := range positions {
 		if p.Asset.Ledger == own.ledger {
-			return &CoverError{Account: own, Has: p.Free, Wanted: wanted}
+			return &CoverError{Account: own, Asset: p.Asset, Has: p.Free, Wanted: wanted}
 		}
 	}
 	return ErrNotCovered

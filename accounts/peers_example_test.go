@@ -121,7 +121,7 @@ func ExampleBook_ClosePeer() {
 	fmt.Println(b.Closed, b.Receivable, err)
 	fmt.Println(book.ReopenPeer(ctx, alice))
 	// Output:
-	// accounts: something is owed: we owe 0 to alice on ledger 1, and it owes us 700
+	// accounts: something is owed: alice on ledger 1 owes us 7.00 USD
 	// <nil>
 	// true 0 <nil>
 	// <nil>
@@ -157,7 +157,7 @@ func ExampleBook_Withdraw() {
 	fmt.Println(positions[0].Liquidity, positions[0].Capital, err)
 	// Output:
 	// <nil>
-	// accounts: not covered: ourselves on ledger 1 has 100000, not 100001
+	// accounts: not covered: ourselves on ledger 1 has 1000.00 USD, not 1000.01 USD
 	// <nil>
 	// 60000 60000 <nil>
 }

@@ -209,7 +209,7 @@ func testCloseOwed(t *testing.T, l ledger.Ledger) {
 		require.ErrorIs(t, err, accounts.ErrOwed)
 		require.ErrorAs(t, err, &owed)
 		b := balance(t, book, p)
-		require.Equal(t, accounts.OwedError{Account: p, Payable: b.Payable, Receivable: b.Receivable}, *owed)
+		require.Equal(t, accounts.OwedError{Account: p, Asset: usd, Payable: b.Payable, Receivable: b.Receivable}, *owed)
 		require.False(t, b.Suspended, "nothing was changed")
 	}
 	requireField(t, book.ClosePeer(ctx, alice, accounts.Closing{Force: true}), "Reason")
@@ -255,7 +255,7 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 	err := slow.ClosePeer(ctx, bob, accounts.Closing{})
 	require.ErrorIs(t, err, accounts.ErrHeld)
 	require.ErrorAs(t, err, &held)
-	require.Equal(t, accounts.HeldError{Account: bob, HeldOut: units(30)}, *held)
+	require.Equal(t, accounts.HeldError{Account: bob, Asset: usd, HeldOut: units(30)}, *held)
 	b := balance(t, book, bob)
 	require.False(t, b.Closed)
 	require.True(t, b.Suspended, "as before")

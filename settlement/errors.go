@@ -89,19 +89,11 @@ func (e *OrderError) Error() string {
 		return fmt.Sprintf("settle with %v: %v", e.Account, e.Err)
 	}
 	return fmt.Sprintf("settle with %v: order %d of %s (%v): %v",
-		e.Account, e.Order.Sequence, inWhole(e.Order.Asset, e.Order.Amount), e.Order.ID, e.Err)
+		e.Account, e.Order.Sequence, e.Order.Asset.Text(e.Order.Amount), e.Order.ID, e.Err)
 }
 
 // Unwrap returns the cause.
 func (e *OrderError) Unwrap() error { return e.Err }
-
-// inWhole is an amount in whole units with the asset. Without an asset it is in units.
-func inWhole(asset accounts.Asset, amount ledger.Amount) string {
-	if asset == (accounts.Asset{}) {
-		return amount.String() + " units"
-	}
-	return asset.Format(amount) + " " + asset.Code
-}
 
 // OpenOrdersError lists the orders that were open when the Engine was closed, as
 // far as it knows. They are resumed by the next Engine of the same Instance, or taken over
@@ -113,7 +105,7 @@ type OpenOrdersError struct {
 func (e *OpenOrdersError) Error() string {
 	oldest := e.Orders[0]
 	return fmt.Sprintf("%v: %d; the oldest is order %d of %s with %v (%v), after %d attempts: %v",
-		ErrOrdersOpen, len(e.Orders), oldest.Sequence, inWhole(oldest.Asset, oldest.Amount), oldest.Account, oldest.ID,
+		ErrOrdersOpen, len(e.Orders), oldest.Sequence, oldest.Asset.Text(oldest.Amount), oldest.Account, oldest.ID,
 		oldest.Attempts, oldest.LastErr)
 }
 
@@ -131,7 +123,7 @@ type BookingError struct {
 }
 
 func (e *BookingError) Error() string {
-	return fmt.Sprintf("book %s for %v under key %q: %v", inWhole(e.Asset, e.Amount), e.Account, e.Key, e.Err)
+	return fmt.Sprintf("book %s for %v under key %q: %v", e.Asset.Text(e.Amount), e.Account, e.Key, e.Err)
 }
 
 // Unwrap returns the cause.
@@ -147,7 +139,7 @@ type PrefundError struct {
 
 func (e *PrefundError) Error() string {
 	return fmt.Sprintf("%v: that of %v is 0, and its policy pays %s ahead: grant the line, or change the policy",
-		ErrPrefundLine, e.Account, inWhole(e.Asset, e.Ahead))
+		ErrPrefundLine, e.Account, e.Asset.Text(e.Ahead))
 }
 
 // Is reports whether target is ErrPrefundLine.
@@ -166,7 +158,7 @@ type ReturnedError struct {
 
 func (e *ReturnedError) Error() string {
 	return fmt.Sprintf("%v: the payment %q of %v was %s, of which %s came back before; %s more is too much",
-		ErrReturnedTooMuch, e.Payment, e.Account, inWhole(e.Asset, e.Paid), inWhole(e.Asset, e.Returned), inWhole(e.Asset, e.Wanted))
+		ErrReturnedTooMuch, e.Payment, e.Account, e.Asset.Text(e.Paid), e.Asset.Text(e.Returned), e.Asset.Text(e.Wanted))
 }
 
 // Is reports whether target is ErrReturnedTooMuch.

@@ -88,7 +88,7 @@ func (e *Engine) mayPayOut(ctx context.Context, out Outgoing) error {
 	case b[0].Closed:
 		return ErrAccountClosed
 	case b[0].Headroom.SubFloor(b[0].Arrears).Less(out.Amount):
-		return fmt.Errorf("%w: it has %s", ErrNotCovered, inWhole(b[0].Asset, b[0].Headroom.SubFloor(b[0].Arrears)))
+		return fmt.Errorf("%w: it has %s", ErrNotCovered, b[0].Asset.Text(b[0].Headroom.SubFloor(b[0].Arrears)))
 	default:
 		return nil
 	}

@@ -134,5 +134,5 @@ func (e *Engine) compareResolution(
 	if booked == paid {
 		return nil
 	}
-	return fmt.Errorf("%w: %s paid, %s booked (%v)", ErrResolvedOtherwise, inWhole(o.Asset, paid), inWhole(o.Asset, booked), status)
+	return fmt.Errorf("%w: %s paid, %s booked (%v)", ErrResolvedOtherwise, o.Asset.Text(paid), o.Asset.Text(booked), status)
 }

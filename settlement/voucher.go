@@ -124,7 +124,7 @@ func (e *Engine) bookNumbered(ctx context.Context, v Voucher, code uint16) (Vouc
 			return last, nil
 		case -1:
 			asset, _ := e.book.Asset(v.Account.Ledger())
-			return VoucherReceipt{}, fmt.Errorf("%w: %s", ErrVoucherLower, inWhole(asset, last.Cumulative))
+			return VoucherReceipt{}, fmt.Errorf("%w: %s", ErrVoucherLower, asset.Text(last.Cumulative))
 		}
 		if last.Number+1 == 0 {
 			return VoucherReceipt{}, ErrChannelFull

@@ -85,7 +85,7 @@ func (a *app) adjusting(f *adjustFlags, cmd *cobra.Command, action string, will 
 			return fmt.Errorf("%w: give a number that says why with --reason", errUsage)
 		}
 		return a.atDesk(cmd.Context(), func(d *desk) error {
-			p, err := d.payment(args[0], args[1], f.asset)
+			p, err := d.something(args[0], args[1], f.asset)
 			if err != nil {
 				return err
 			}
@@ -108,11 +108,11 @@ func (a *app) adjusting(f *adjustFlags, cmd *cobra.Command, action string, will 
 	return cmd
 }
 
-// explainCover tells of an account that does not cover a charge in whole units, and what to do.
+// explainCover says what to do if an account does not cover a charge.
 func explainCover(err error, b accounts.Balance) error {
 	notCovered := errors.Is(err, settlement.ErrNotCovered) || errors.Is(err, accounts.ErrNotCovered)
 	if notCovered && !b.Closed {
-		return fmt.Errorf("%s: %w", tooMuch(b), err)
+		return fmt.Errorf("%w. With --beyond-headroom the rest is arrears", err)
 	}
 	return err
 }

@@ -219,7 +219,10 @@ func TestDoctor(t *testing.T) {
 		require.Contains(t, got.out, `"code":"`+string(want)+`","level":"problem"`)
 	}
 	got := runIn(t, "doctor")
-	require.Contains(t, got.out, "no ledger is named")
+	require.Contains(t, got.out, "no ledger is named: set TIGERBEETLE_CLUSTER_ID")
+	require.Contains(t, got.out, "1 problems,")
+	got = runIn(t, "doctor", "--folder", t.TempDir())
+	require.Contains(t, got.out, "is an embedded ledger")
 }
 
 func TestDoctorLooksAtTheDataFile(t *testing.T) {

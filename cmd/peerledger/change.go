@@ -27,6 +27,8 @@ type change struct {
 	Already  bool   `json:"already,omitempty"`
 	Transfer string `json:"transfer,omitempty"` // that books it
 
+	// link stands between the action and the peer; "" is " of ".
+	link string
 	// look says what to look at when the outcome is unknown, before the command is given
 	// again; "" if giving it again is safe.
 	look string
@@ -56,7 +58,9 @@ func (a *app) write(c change, do func(*change) error) error {
 		case err != nil:
 			return err
 		}
-		c.Written = true
+		if c.Written = true; c.Already {
+			c.Effect = ""
+		}
 	}
 	if a.json {
 		return a.print(c)
@@ -69,8 +73,12 @@ func (a *app) write(c change, do func(*change) error) error {
 		state = "Done: " + c.Action
 	}
 	fmt.Fprint(a.stdout, state)
+	link := " of "
+	if c.link != "" {
+		link = c.link
+	}
 	for _, part := range []struct{ name, value string }{
-		{" of ", c.Peer},
+		{link, c.Peer},
 		{" in ", c.Asset},
 		{", ", c.Amount},
 		{", from ", c.Before},
@@ -88,11 +96,14 @@ func (a *app) write(c change, do func(*change) error) error {
 	if c.Now != nil {
 		fmt.Fprintf(a.stdout, "Before: %v.\n", c.Now)
 	}
-	if c.Effect != "" && !c.Already {
+	if c.Effect != "" {
 		fmt.Fprintln(a.stdout, c.Effect)
 	}
 	if c.Note != "" {
 		fmt.Fprintln(a.stdout, c.Note)
+	}
+	if !c.Written && c.Key != "" {
+		fmt.Fprintln(a.stdout, "If this key was booked before, nothing is booked again.")
 	}
 	if !c.Written {
 		fmt.Fprintln(a.stdout, "Nothing was written. Add --yes to write it.")

@@ -132,7 +132,7 @@ func TestPeers(t *testing.T) {
 		}
 		return states
 	}
-	require.Contains(t, s.ok(t, "peers", "suspend", "alice@USD", "--yes"), "Done: suspend of alice in USD/2, from active to suspended.")
+	require.Contains(t, s.ok(t, "peers", "suspend", "alice@USD", "--yes"), "Done: suspend alice in USD/2, from active to suspended.")
 	require.Equal(t, map[string]string{"alice": "suspended", "bob": "active"}, states())
 	s.ok(t, "peers", "resume", "alice@USD", "--yes")
 	s.ok(t, "peers", "close", "bob@USD", "--yes")

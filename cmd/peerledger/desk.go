@@ -45,18 +45,26 @@ func (a *app) atDesk(ctx context.Context, work func(*desk) error) (err error) {
 	return work(&desk{a, cfg, l, book})
 }
 
+// folderOf is the folder of the embedded ledger that is asked for, "" if none is.
+func (a *app) folderOf(cfg config) string {
+	switch {
+	case a.folder != "":
+		return a.folder
+	case a.clusterID != "" || len(a.addresses) > 0:
+		return ""
+	case a.getenv("PEERLEDGER_FOLDER") != "":
+		return a.getenv("PEERLEDGER_FOLDER")
+	default:
+		return cfg.Folder
+	}
+}
+
 // openLedger opens the ledger that is asked for.
 func (a *app) openLedger(ctx context.Context, cfg config) (ledger.Ledger, error) {
-	folder := a.folder
-	if folder == "" && a.clusterID == "" && len(a.addresses) == 0 {
-		if folder = a.getenv("PEERLEDGER_FOLDER"); folder == "" {
-			folder = cfg.Folder
-		}
-	}
-	if folder != "" {
+	if folder := a.folderOf(cfg); folder != "" {
 		// Opening would make it; whoever reads has mistyped.
 		if _, err := os.Stat(folder); err != nil && !a.create {
-			return nil, fmt.Errorf("%w: no ledger to read: %w", errUsage, err)
+			return nil, fmt.Errorf("%w: no ledger to read: %w: \"peerledger peers provision --yes\" makes one", errUsage, err)
 		}
 		l, err := embedded.Open(folder)
 		if err != nil {

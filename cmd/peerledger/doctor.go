@@ -66,6 +66,9 @@ func (a *app) subject() (doctor.Subject, error) {
 		return s, nil
 	}
 	cfg, err := a.cluster(file)
+	if folder := a.folderOf(file); folder != "" && errors.Is(err, errNoLedger) {
+		err = fmt.Errorf("%w: the doctor examines clusters, and %s is an embedded ledger (peerledger balances)", errNoLedger, folder)
+	}
 	if err != nil {
 		s.ConfigErr = err
 		return s, nil

@@ -53,6 +53,10 @@ func TestReturnedPayment(t *testing.T) {
 	require.Equal(t, "Of it, 19.99 is charged to its account, and 20.01 is arrears until it has headroom.", would.Effect)
 	require.Equal(t, standing{Position: "-80.01", Prepaid: "0.00", Arrears: "0.00", Due: "0.00"}, *would.Now)
 	require.Equal(t, "wire 1", would.Payment)
+	require.Contains(t, s.ok(t, back...), "Would book a returned payment of alice in USD/2, 40.00, key return 1, payment wire 1.")
+	got := s.do(t, "settle", "received", "alice@USD", "0", "--key", "none")
+	require.Equal(t, statusUsage, got.status)
+	require.Contains(t, got.errors, "the amount must not be 0")
 	require.Equal(t, []string{"-80.01", "0.00", "0.00"}, s.figures(t, "alice@USD"))
 
 	done := s.told(t, append(back, "--yes")...)
@@ -61,10 +65,11 @@ func TestReturnedPayment(t *testing.T) {
 	require.Equal(t, []string{"-120.01", "0.00", "20.01"}, s.figures(t, "alice@USD"))
 	again := s.told(t, append(back, "--yes")...)
 	require.True(t, again.Already)
+	require.Empty(t, again.Effect, "nothing was done")
 	require.Equal(t, done.Transfer, again.Transfer)
 	require.Equal(t, []string{"-120.01", "0.00", "20.01"}, s.figures(t, "alice@USD"))
 
-	got := s.do(t, "settle", "returned", "alice@USD", "0.01", "--key", "return 2", "--payment", "wire 1", "--yes")
+	got = s.do(t, "settle", "returned", "alice@USD", "0.01", "--key", "return 2", "--payment", "wire 1", "--yes")
 	require.Equal(t, statusFailed, got.status)
 	require.Contains(t, got.errors, "40.00 USD")
 	got = s.do(t, "settle", "returned", "alice@USD", "1", "--key", "return 3", "--payment", "wire 2", "--yes")
@@ -82,7 +87,7 @@ func TestPaidBeyondTheHeadroom(t *testing.T) {
 	require.Equal(t, "It will be refused: the peer's account covers 30.00 USD. With --beyond-headroom the rest is arrears.", s.told(t, paid...).Effect)
 	got := s.do(t, append(paid, "--yes")...)
 	require.Equal(t, statusFailed, got.status)
-	require.Contains(t, got.errors, "the peer's account covers 30.00 USD")
+	require.Contains(t, got.errors, "it has 30.00 USD. With --beyond-headroom the rest is arrears")
 	require.Equal(t, []string{"30.00", "0.00", "0.00"}, s.figures(t, "bob@USD"))
 
 	paid = append(paid, "--beyond-headroom")
@@ -109,7 +114,7 @@ func TestAdjust(t *testing.T) {
 	large := []string{"adjust", "debit", "alice@USD", "150", "--key", "c", "--reason", "3"}
 	got := s.do(t, append(large, "--yes")...)
 	require.Equal(t, statusFailed, got.status)
-	require.Contains(t, got.errors, "covers 109.99 USD")
+	require.Contains(t, got.errors, "alice on ledger 1 has 109.99 USD")
 	s.ok(t, append(large, "--beyond-headroom", "--yes")...)
 	require.Equal(t, []string{"-140.01", "0.00", "40.01"}, s.figures(t, "alice@USD"))
 
@@ -139,6 +144,7 @@ func TestWriteOff(t *testing.T) {
 	require.Equal(t, []string{"0.00", "0.00", "0.00"}, s.figures(t, "bob@USD"))
 	again := s.told(t, append(off, "--yes")...)
 	require.True(t, again.Already)
+	require.Empty(t, again.Effect, "nothing was done")
 	require.Equal(t, "20.00", again.Amount)
 	got := s.do(t, "adjust", "write-off", "bob@USD", "1", "--key", "another", "--reason", "4", "--yes")
 	require.Equal(t, statusFailed, got.status)

@@ -112,13 +112,13 @@ func (d *desk) wouldSettle(ctx context.Context, list []accounts.Account) error {
 		return err
 	}
 	for _, b := range balances {
-		c := change{Action: "order and pay", Peer: b.Account.Peer(), Asset: b.Asset.String()}
+		c := change{Action: "order and pay", Peer: b.Account.Peer(), Asset: b.Asset.String(), link: " to "}
 		policy := policies.For(b.Account.Peer(), b.Asset)
 		switch {
 		case policy == nil:
-			c.Action, c.Note = "leave unpaid", "It has no settle_at in the configuration."
+			c.Action, c.link, c.Note = "order nothing", " for ", "It has no settle_at in the configuration."
 		case !b.Settling.IsZero():
-			c.Action, c.Note = "leave unpaid", "It has an open order: see peerledger orders."
+			c.Action, c.link, c.Note = "order nothing", " for ", "It has an open order: see peerledger orders."
 		default:
 			pressed := policy.Due(settlement.Standing{Balance: b, Pressed: true})
 			c.Amount = b.Asset.Format(pressed.Amount.Min(spendable(b)))
@@ -138,12 +138,12 @@ func (d *desk) wouldRefund(ctx context.Context, list []accounts.Account) error {
 		return err
 	}
 	for _, b := range balances {
-		c := change{Action: "order and pay back", Peer: b.Account.Peer(), Asset: b.Asset.String()}
+		c := change{Action: "order and pay back", Peer: b.Account.Peer(), Asset: b.Asset.String(), link: " to "}
 		switch {
 		case b.Prepaid.IsZero() || b.Closed:
-			c.Action, c.Note = "leave unpaid", "It has prepaid nothing, or its account is closed."
+			c.Action, c.link, c.Note = "order nothing", " for ", "It has prepaid nothing, or its account is closed."
 		case !b.Settling.IsZero():
-			c.Action, c.Note = "leave unpaid", "It has an open order: see peerledger orders."
+			c.Action, c.link, c.Note = "order nothing", " for ", "It has an open order: see peerledger orders."
 		default:
 			c.Amount = b.Asset.Format(b.Payable.Min(spendable(b)))
 			c.Note = "This is the most: what packets in flight hold is left out. What packets earned is paid too."

@@ -144,7 +144,7 @@ by any number of machines at once.`,
 }
 
 // onPeer is a command that changes one peer.
-func (a *app) onPeer(asset *string, cmd *cobra.Command, action, note string, do func(*desk, accounts.Account) error) *cobra.Command {
+func (a *app) onPeer(asset *string, cmd *cobra.Command, action string, note func(accounts.Balance) string, do func(*desk, accounts.Account) error) *cobra.Command {
 	cmd.Args = exactly(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.atDesk(cmd.Context(), func(d *desk) error {
@@ -156,7 +156,10 @@ func (a *app) onPeer(asset *string, cmd *cobra.Command, action, note string, do 
 			if err != nil {
 				return err
 			}
-			c := change{Action: action, Peer: account.Peer(), Asset: found.String(), Before: peerRowOf(b, "").State, Note: note}
+			c := change{Action: action, Peer: account.Peer(), Asset: found.String(), Before: peerRowOf(b, "").State, link: " "}
+			if note != nil && !a.yes {
+				c.Note = note(b)
+			}
 			return a.write(c, func(c *change) error {
 				if err := do(d, account); err != nil {
 					return err
@@ -182,14 +185,14 @@ and refuses new packets; what is held is still fulfilled or rejected, and settle
 	}
 	cmd.Flags().BoolVar(&how.RevokeFree, "revoke-free", false, "also take back what is free of its credit line, which stops it from sending at once")
 	cmd.Flags().Uint32Var(&how.Reason, "reason", 0, "a `number` that is kept with it")
-	return a.onPeer(asset, cmd, "suspend", "", func(d *desk, account accounts.Account) error {
+	return a.onPeer(asset, cmd, "suspend", nil, func(d *desk, account accounts.Account) error {
 		return d.book.Suspend(cmd.Context(), account, how)
 	})
 }
 
 func (a *app) resumeCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{Use: "resume peer", Short: "Let a suspended peer trade again"}
-	return a.onPeer(asset, cmd, "resume", "", func(d *desk, account accounts.Account) error {
+	return a.onPeer(asset, cmd, "resume", nil, func(d *desk, account accounts.Account) error {
 		return d.book.Resume(cmd.Context(), account)
 	})
 }
@@ -204,14 +207,37 @@ held or being settled, and while anything is owed unless --force writes that off
 	}
 	cmd.Flags().BoolVar(&how.Force, "force", false, "write off what is owed in either direction; needs --reason")
 	cmd.Flags().Uint32Var(&how.Reason, "reason", 0, "a `number` that is kept with it")
-	return a.onPeer(asset, cmd, "close", "", func(d *desk, account accounts.Account) error {
+	return a.onPeer(asset, cmd, "close", func(b accounts.Balance) string { return whenClosed(b, how.Force) }, func(d *desk, account accounts.Account) error {
 		return d.book.ClosePeer(cmd.Context(), account, how)
 	})
 }
 
+// whenClosed says what keeps a peer from being closed, or what is given up with it.
+func whenClosed(b accounts.Balance, force bool) string {
+	owed := ""
+	switch b.Position().Sign() {
+	case 1:
+		if owed = "we owe it " + b.Asset.Text(b.Payable); !b.Prepaid.IsZero() {
+			owed += ", of which " + atMost(b.Asset.Text(b.Prepaid), b.PrepaidAtMost) + " is prepaid (peerledger settle refund)"
+		}
+	case -1:
+		owed = "it owes us " + b.Asset.Text(b.Receivable)
+	}
+	switch {
+	case !b.HeldIn.IsZero() || !b.HeldOut.IsZero() || !b.Settling.IsZero():
+		return "It will be refused while packets or an order hold something."
+	case owed == "":
+		return ""
+	case force:
+		return "It is written off that " + owed + "."
+	default:
+		return "It will be refused: " + owed + ". With --force that is written off."
+	}
+}
+
 func (a *app) reopenPeerCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{Use: "reopen peer", Short: "Open a closed peer again; it stays suspended until it is resumed"}
-	return a.onPeer(asset, cmd, "reopen", "", func(d *desk, account accounts.Account) error {
+	return a.onPeer(asset, cmd, "reopen", nil, func(d *desk, account accounts.Account) error {
 		return d.book.ReopenPeer(cmd.Context(), account)
 	})
 }

@@ -21,7 +21,7 @@ payment is given back once.`,
 				if err != nil {
 					return err
 				}
-				c := change{Action: "give back what waits in suspense", Peer: account.Peer(), Asset: found.String()}
+				c := change{Action: "give back what waits in suspense", Peer: account.Peer(), Asset: found.String(), link: " to "}
 				b, err := d.book.Balance(cmd.Context(), account)
 				if err != nil {
 					return err
@@ -49,5 +49,5 @@ func saysReleased(r settlement.Released) string {
 	if len(r.Payments) == 0 {
 		return "Nothing waits for it."
 	}
-	return fmt.Sprintf("%d bookings that had waited were given back.", len(r.Payments))
+	return fmt.Sprintf("Bookings that had waited and were given back: %d.", len(r.Payments))
 }

@@ -54,20 +54,29 @@ func (d *desk) payment(peer, amount, asset string) (p payment, err error) {
 	return p, err
 }
 
+// something is a payment that must not be of 0.
+func (d *desk) something(peer, amount, asset string) (payment, error) {
+	p, err := d.payment(peer, amount, asset)
+	if err == nil && p.amount.IsZero() {
+		err = fmt.Errorf("%w: the amount must not be 0", errUsage)
+	}
+	return p, err
+}
+
 // keyed is a command that books a payment under a key. tell completes what is told; it may be
 // nil.
-func (a *app) keyed(asset *string, cmd *cobra.Command, action string, will effect, tell func(*change),
+func (a *app) keyed(asset *string, cmd *cobra.Command, action, link string, will effect, tell func(*change),
 	book func(*settlement.Engine, payment, string) (settlement.Receipt, error),
 ) *cobra.Command {
 	var key string
 	cmd.Args = exactly(2)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-			p, err := d.payment(args[0], args[1], *asset)
+			p, err := d.something(args[0], args[1], *asset)
 			if err != nil {
 				return err
 			}
-			c := change{Action: action, Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: key}
+			c := change{Action: action, Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: key, link: link}
 			if tell != nil {
 				tell(&c)
 			}
@@ -93,7 +102,7 @@ func (a *app) receivedCommand(asset *string) *cobra.Command {
 		Use: "received peer amount --key name", Short: "Book what a peer paid to us",
 		Long: "Books what a peer paid, once for its key, for ever: it pays down what the peer owes, and\nthe rest is prepaid. Book a payment that can still come back only when it is final.",
 	}
-	return a.keyed(asset, cmd, "book a payment received", whenReceived, nil, func(e *settlement.Engine, p payment, key string) (settlement.Receipt, error) {
+	return a.keyed(asset, cmd, "book a payment received", " from ", whenReceived, nil, func(e *settlement.Engine, p payment, key string) (settlement.Receipt, error) {
 		return e.Receive(cmd.Context(), settlement.Incoming{Account: p.account, Key: key, Amount: p.amount})
 	})
 }
@@ -110,7 +119,7 @@ is refused; if the money is gone, --beyond-headroom books the rest as arrears.`,
 	tell := func(c *change) {
 		c.Note = "An engine that settles with the peer at the same moment is not waited for: together they can pay more than packets earned."
 	}
-	return a.keyed(asset, cmd, "book a payment made", whenCovered(&beyond), tell, func(e *settlement.Engine, p payment, key string) (settlement.Receipt, error) {
+	return a.keyed(asset, cmd, "book a payment made", " to ", whenCovered(&beyond), tell, func(e *settlement.Engine, p payment, key string) (settlement.Receipt, error) {
 		return e.RecordPaid(cmd.Context(), settlement.Outgoing{Account: p.account, Key: key, Amount: p.amount, BeyondHeadroom: beyond})
 	})
 }
@@ -125,8 +134,12 @@ the key under which it was received.`,
 	var received string
 	cmd.Flags().StringVar(&received, "payment", "", "the `name` under which the payment was received")
 	_ = cmd.MarkFlagRequired("payment") // it is defined, so there is no error
-	tell := func(c *change) { c.Payment = received }
-	return a.keyed(asset, cmd, "book a payment that came back", whenReturned, tell, func(e *settlement.Engine, p payment, key string) (settlement.Receipt, error) {
+	tell := func(c *change) {
+		if c.Payment = received; !a.yes {
+			c.Note = "Whether that payment was received, and not returned yet, is found out when it is booked."
+		}
+	}
+	return a.keyed(asset, cmd, "book a returned payment", " of ", whenReturned, tell, func(e *settlement.Engine, p payment, key string) (settlement.Receipt, error) {
 		return e.RecordReturned(cmd.Context(), settlement.Returned{Account: p.account, Key: key, Payment: received, Amount: p.amount})
 	})
 }

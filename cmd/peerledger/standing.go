@@ -133,6 +133,9 @@ func whenWrittenOff(b accounts.Balance, amount ledger.Amount) string {
 		collected = b.Arrears.Min(b.Headroom)
 	}
 	left := b.Arrears.SubFloor(collected)
+	if left.IsZero() {
+		return "It will be refused: the peer has no arrears that its account cannot pay."
+	}
 	return fmt.Sprintf("Of its arrears, %s is collected first, and %s is given up.", b.Asset.Format(collected), b.Asset.Format(amount.Min(left)))
 }
 

@@ -3,6 +3,7 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -95,9 +96,9 @@ func quorum(n int) int {
 	return [...]int{1, 2, 2, 2, 3, 3}[n-1]
 }
 
-// flatten takes joined errors apart.
+// flatten takes joined errors apart, and not those that say more than their parts.
 func flatten(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && err.Error() == errors.Join(joined.Unwrap()...).Error() {
 		var all []error
 		for _, e := range joined.Unwrap() {
 			all = append(all, flatten(e)...)
