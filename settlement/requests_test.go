@@ -77,7 +77,9 @@ func TestRequestsOfARound(t *testing.T) {
 			l := embedded.New()
 			w := newWorldOn(t, l, 0, names...)
 			c := &counted{Ledger: l}
-			e := w.engineOn(c, manual(newRail(), at100))
+			cfg := manual(newRail(), at100)
+			cfg.Lease = time.Hour // no claims are renewed while it runs
+			e := w.engineOn(c, cfg)
 			round := func() [3]int64 {
 				_, err := e.Check(t.Context(), w.peers...)
 				require.NoError(t, err)
