@@ -1,0 +1,59 @@
+package transfers_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// A late fulfill is owed beside what was let in since its hold expired.
+func TestLateFulfillCountsForTheCap(t *testing.T) {
+	t.Parallel()
+	w := newWatch()
+	l := embedded.New(embedded.WithClock(w.Now))
+	f := newCapped(t, l, capOf(100, ""), transfers.Config{Clock: w.Now})
+	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 100))
+	require.NoError(t, err)
+	w.pass(time.Hour)
+	us, err := f.book.Own(usd)
+	require.NoError(t, err)
+	_, err = f.recorder.Forward(t.Context(), transfers.Packet{From: f.alice, To: us, In: 1, Out: 1}) // a request lets the hold expire
+	require.NoError(t, err)
+	// It has not looked yet, and does so before the first packet.
+	r, err := transfers.NewRecorder(l, f.book, transfers.Config{Clock: w.Now})
+	require.NoError(t, err)
+	warm, err := r.Prepare(t.Context(), f.packet(1, 1))
+	require.NoError(t, err)
+	got, err := r.Fulfill(t.Context(), held.Packet)
+	require.NoError(t, err)
+	require.True(t, got.Late)
+	_, err = r.Prepare(t.Context(), f.packet(1, 1))
+	require.ErrorIs(t, err, transfers.ErrPayableCap)
+	_, err = r.Reject(t.Context(), warm.Packet)
+	require.NoError(t, err)
+	require.NoError(t, r.Close(t.Context()))
+	f.end(t)
+}
+
+// A fulfill that an earlier recorder has left may be late, so it counts from the start.
+func TestReplayedFulfillCountsForTheCap(t *testing.T) {
+	t.Parallel()
+	f := newCapped(t, embedded.New(), capOf(100, ""), transfers.Config{})
+	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 100))
+	require.NoError(t, err)
+	folder := newFolder(t)
+	f.leave(t, folder, false, held.Packet)
+	_, err = f.recorder.Reject(t.Context(), held.Packet) // as if the hold had expired
+	require.NoError(t, err)
+	silent := newMute(f.embedded, false, 0)
+	r := f.journaled(t, folder, &heard{}, silent)
+	_, err = r.Submit(t.Context(), transfers.Prepare(f.packet(1, 1)))
+	require.ErrorIs(t, err, transfers.ErrPayableCap)
+	<-silent.asked
+	require.Error(t, r.Close(canceled(t.Context())))
+	f.end(t)
+}
