@@ -1,0 +1,94 @@
+package settlement_test
+
+import (
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+var ahead50 = settlement.Prefund{At: big.NewInt(-10), SettleTo: big.NewInt(-50)}
+
+func TestPrefundThatCannotBe(t *testing.T) {
+	t.Parallel()
+	for field, p := range map[string]settlement.Prefund{
+		"At":       {SettleTo: big.NewInt(-1)},
+		"SettleTo": {At: big.NewInt(0), SettleTo: big.NewInt(0)},
+	} {
+		var fault *accounts.FieldError
+		require.ErrorAs(t, p.Validate(), &fault)
+		require.Equal(t, field, fault.Field)
+	}
+	beyond := new(big.Int).Lsh(big.NewInt(-1), 97)
+	require.ErrorIs(t, settlement.Prefund{At: big.NewInt(0), SettleTo: beyond}.Validate(), accounts.ErrInvalid)
+	require.NoError(t, ahead50.Validate())
+}
+
+// After an order that paid ahead, the next such one waits for RearmAfter, and for a random time
+// of the same length: connectors that prefund one another must not pay in step for ever.
+func TestPrefundingOrdersAreApart(t *testing.T) {
+	t.Parallel()
+	const engines = 40
+	early := 0
+	for range engines {
+		w, r := newWorld(t), newRail()
+		now := time.Now()
+		cfg := manual(r, ahead50)
+		cfg.RearmAfter = time.Minute
+		cfg.Clock = func() time.Time { return now }
+		e := w.engine(cfg)
+		orders := func() int {
+			_, err := e.Check(t.Context(), w.alice)
+			require.NoError(t, err)
+			keys, _ := r.keys()
+			return keys
+		}
+		require.Equal(t, 1, orders())
+		w.earn(w.alice, 40)
+		now = now.Add(time.Minute - time.Second)
+		require.Equal(t, 1, orders(), "it waits for RearmAfter")
+		now = now.Add(30 * time.Second)
+		early += orders() - 1
+		now = now.Add(time.Minute)
+		require.Equal(t, 2, orders(), "and for no more than twice as long")
+		require.Equal(t, units(90), r.total(w.alice))
+	}
+	require.NotZero(t, early, "the random part of the wait is the same for all")
+	require.NotEqual(t, engines, early, "the random part of the wait is the same for all")
+}
+
+// Another engine collects after this one has looked: this one's collection is cut to what is
+// left, which is no failure.
+func TestCollectionsAtOnce(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	_, err := w.book.Adjust(t.Context(), accounts.Adjustment{Account: w.alice, Key: "a", Debit: units(1300), Reason: 1, BeyondHeadroom: true})
+	require.NoError(t, err)
+	require.Equal(t, units(300), w.balance(w.alice).Arrears)
+	w.earn(w.alice, 120)
+	other := w.engine(manual(r, at100))
+	met := false
+	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+		if c.creates && !met {
+			met = true
+			_, err := other.Check(t.Context(), w.alice)
+			require.NoError(t, err)
+			require.Equal(t, units(180), w.balance(w.alice).Arrears)
+			w.earn(w.alice, 500) // more than is left of the arrears that this engine has seen
+		}
+		return pass
+	}}
+	cfg := manual(r, at100)
+	cfg.Events.Failed = func(err error) { require.NoError(t, err) }
+	_, err = w.engineOn(l, cfg).Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.True(t, met)
+	b := w.balance(w.alice)
+	require.Zero(t, b.Arrears)
+	require.Equal(t, units(320), b.Headroom)
+	w.conserved(r)
+}
