@@ -80,8 +80,8 @@ func (ln *lane) finish(done []*operation) {
 func (b *batch) touch(tell func([]accounts.Account)) {
 	for _, o := range b.done {
 		if o.kind != KindPrepare && o.slot.outcome.Done() {
-			b.touched.add(o.packet.From)
-			b.touched.add(o.packet.To)
+			b.touched.add(&o.packet.From)
+			b.touched.add(&o.packet.To)
 		}
 	}
 	if len(b.touched.list) > 0 {
@@ -94,7 +94,7 @@ func (b *batch) touch(tell func([]accounts.Account)) {
 func (b *batch) noteSenders(d *debtors) {
 	for _, o := range b.done {
 		if o.slot.outcome.Done() {
-			b.senders.add(o.packet.From)
+			b.senders.add(&o.packet.From)
 		}
 	}
 	d.note(b.senders.list)
@@ -105,20 +105,35 @@ func (b *batch) noteSenders(d *debtors) {
 type peerSet struct {
 	list  []accounts.Account
 	known map[ledger.ID]struct{} // their accounts
+	// recent are some of known, each in the place that its low bits say: most packets are of
+	// few peers, and the map is too dear to be asked for each.
+	recent [256]ledger.ID
 }
 
 func newPeerSet() peerSet { return peerSet{known: make(map[ledger.ID]struct{})} }
 
 // add adds a peer. We are none: nothing is settled with ourselves.
-func (s *peerSet) add(a accounts.Account) {
-	if _, known := s.known[a.ID()]; known || a.Own() {
+func (s *peerSet) add(a *accounts.Account) {
+	id := a.ID()
+	recent := &s.recent[id.Lo%uint64(len(s.recent))]
+	if *recent == id {
 		return
 	}
-	s.known[a.ID()] = struct{}{}
-	s.list = append(s.list, a)
+	if _, known := s.known[id]; !known {
+		if a.Own() {
+			return
+		}
+		s.known[id] = struct{}{}
+		s.list = append(s.list, *a)
+	}
+	*recent = id
 }
 
 func (s *peerSet) clear() {
+	if len(s.list) == 0 {
+		return
+	}
+	clear(s.recent[:])
 	clear(s.list) // it holds on to names of peers
 	s.list = s.list[:0]
 	clear(s.known)
