@@ -165,8 +165,9 @@ func (p *program) firstCall(t *task, order settlement.Order) {
 		p.fail("the rail is asked for an order that is closed")
 	case o.placer == nil: // it is paid, whatever it is for
 	case p.kind.noHistory:
-		// Who placed it checks it some time after that. Who takes it over cannot.
-		if o.round != nil && t.engine == o.round.engine && amount > o.most {
+		// Who placed it checks it some time after that. Who takes it over cannot, nor can who
+		// placed it when it takes it back: the other one may have given it to the rail.
+		if t == o.round && amount > o.most {
 			p.fail("the rail is asked for %d, and no more than %d might ever be paid", amount, o.most)
 		}
 	case amount > o.allowed(&o.truth, o.arrears):
