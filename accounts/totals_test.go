@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,6 +31,7 @@ func totalsOf(b accounts.Balance) totals {
 type counter struct {
 	ledger.Ledger
 	t      *testing.T
+	mu     sync.Mutex // several peers are looked up at once
 	random *rand.Rand
 	book   *accounts.Book // for the ids
 	own    accounts.AssetIDs
@@ -42,6 +44,8 @@ type counter struct {
 }
 
 func (c *counter) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	rows, err := c.Ledger.LookupAccounts(ctx, ids)
 	for i, a := range c.peers {
 		if slices.Contains(ids, a.ID()) {
