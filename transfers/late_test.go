@@ -201,7 +201,7 @@ func TestLateFulfillAfterAnotherOnesAttempts(t *testing.T) {
 // A late fulfill that collects takes what the sender owed before, too, but never more than that.
 func TestLateFulfillCollectsOldArrears(t *testing.T) {
 	t.Parallel()
-	f, w := newLateFixture(t, transfers.Config{})
+	f, w := newLateFixture(t, transfers.Config{AllowArrears: true})
 	_, err := f.recorder.Forward(t.Context(), f.packet(1100, 1100))
 	require.NoError(t, err)
 	require.Equal(t, int64(100), f.arrears(t, f.alice))
