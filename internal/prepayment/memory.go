@@ -62,9 +62,7 @@ func (m *Memory) Estimate(peer ledger.ID, now *Sums) Estimate {
 		}
 		return exactly(position, new(big.Int))
 	}
-	m.mu.Lock()
-	k, found := m.peers[peer]
-	m.mu.Unlock()
+	k, found := m.known(peer)
 	switch {
 	case !found || !now.notBefore(&k.look):
 		most := new(big.Int).Add(now.Settlement.Debits.Big(), now.Suspense.Debits.Big())
@@ -147,9 +145,7 @@ func (m *Memory) estimateWithoutHistory(peer ledger.ID, now *Sums, k *known) Est
 
 // remember notes what was prepaid at a moment.
 func (m *Memory) remember(peer ledger.ID, look *Sums, prepaid *big.Int) {
-	m.mu.Lock()
-	k := m.peers[peer]
-	m.mu.Unlock()
+	k, _ := m.known(peer)
 	k.look, k.prepaid = *look, prepaid
 	m.store(peer, k)
 }
