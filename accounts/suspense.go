@@ -28,6 +28,7 @@ type suspenseRows struct {
 	at    prepayment.Totals // of the rows that are read
 	last  uint64            // the time of the last of them
 	flows map[flowKey][]flowStep
+	waits waiting
 }
 
 // flowKey says what suspense was debited or credited for.
@@ -51,7 +52,10 @@ type flowStep struct {
 }
 
 func newSuspenseRows(l ledger.Ledger, id ledger.ID) *suspenseRows {
-	return &suspenseRows{ledger: l, id: id, turn: make(chan struct{}, 1), flows: make(map[flowKey][]flowStep)}
+	return &suspenseRows{
+		ledger: l, id: id, turn: make(chan struct{}, 1),
+		flows: make(map[flowKey][]flowStep), waits: newWaiting(),
+	}
 }
 
 // flow is the sum of a flow when suspense had these totals, to which it was read (readTo).
@@ -124,6 +128,7 @@ func (r *suspenseRows) add(rows []ledger.Transfer) {
 			r.at.Debits, _ = r.at.Debits.Add(t.Amount)
 			key.account, key.kind = t.CreditAccountID, flowOut
 		}
+		r.waits.add(t, key.kind)
 		if t.Code == chart.CodeCorrection && ofPacket(t) {
 			continue // there are many, and nobody asks
 		}

@@ -41,6 +41,18 @@ type counter struct {
 	parked [][]ledger.Transfer // payments in suspense, by peer
 	late   [][]ledger.Transfer // late packets to a closed peer
 	booked map[string]int      // how often, by what it is
+	still  bool                // nothing is booked meanwhile
+}
+
+// waiting is what waits in suspense for each peer.
+func (c *counter) waiting() []ledger.Amount {
+	amounts := make([]ledger.Amount, len(c.peers))
+	for i := range amounts {
+		for _, row := range slices.Concat(c.parked[i], c.late[i]) {
+			amounts[i], _ = amounts[i].Add(row.Amount)
+		}
+	}
+	return amounts
 }
 
 func (c *counter) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
@@ -52,7 +64,7 @@ func (c *counter) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger
 			c.looked[i] = c.truth[i]
 		}
 	}
-	for c.random.IntN(3) == 0 {
+	for !c.still && c.random.IntN(3) == 0 {
 		c.step()
 	}
 	return rows, err
@@ -158,9 +170,14 @@ func (e *event) packet(n int) {
 			e.note("late, of an older version", true, &e.sum.sent)
 		}
 	case 7:
-		row := ofPacket(e.row(r, x, e.amount, chart.CodeCorrection), 0x0f)
-		e.note("late packet to a closed peer", e.write(row), &e.sum.sent)
 		receiver := (e.peer + 1) % len(e.peers)
+		row := ofPacket(e.row(r, x, e.amount, chart.CodeCorrection), either[uint64](e.random, 0x0e, 0x0f))
+		hold := e.row(market, e.peers[receiver].ID(), e.amount, chart.CodePacket)
+		hold.ID, hold.Flags = row.ID, ledger.TransferPending
+		hold.ID.Lo &^= 0xf
+		require.True(e.t, e.write(hold))
+		require.True(e.t, e.write(ledger.Transfer{ID: randomID(), PendingID: hold.ID, Flags: ledger.TransferVoidPending}))
+		e.note("late packet to a closed peer", e.write(row), &e.sum.sent)
 		e.late[receiver] = append(e.late[receiver], row)
 	case 8:
 		if waits, found := e.take(&e.late[e.peer]); found {
@@ -279,6 +296,13 @@ func TestLifetimeTotals(t *testing.T) {
 			for i, b := range balances {
 				require.Equal(t, c.looked[i], totalsOf(b), "program %d", program)
 			}
+			c.still = true
+			balances, err = book.LookUpBalances(t.Context(), c.peers...)
+			require.NoError(t, err)
+			waiting, err := book.Waiting(t.Context(), balances...)
+			require.NoError(t, err)
+			require.Equal(t, c.waiting(), waiting, "program %d", program)
+			c.still = false
 		}
 		for what, n := range c.booked {
 			booked[what] += n

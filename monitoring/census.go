@@ -17,6 +17,7 @@ import (
 type census struct {
 	assets   map[uint32]*assetCensus // by ledger number
 	settling []accounts.Account      // with an open order
+	suspense error                   // why it is not known what waits there
 }
 
 // assetCensus is that of one asset. Sums are floats, as they are shown.
@@ -30,6 +31,8 @@ type assetCensus struct {
 	arrears, prepaid         float64
 	openOrders               int
 	ordered                  float64
+	waiting                  float64   // in suspense
+	waits                    []waiting // for some of these peers, not in order
 
 	shown               []accounts.Balance // of Config.Peers
 	largest             []ranked           // the largest position first
@@ -40,6 +43,13 @@ type assetCensus struct {
 type ranked struct {
 	size float64
 	accounts.Balance
+}
+
+// waiting is what waits in suspense for a peer.
+type waiting struct {
+	peer   string
+	amount float64
+	named  bool
 }
 
 // nearlyUsed is the part of its line that a peer can still send when the line counts as
@@ -62,6 +72,7 @@ func (w *watcher) census(ctx context.Context, s Sources) (*census, error) {
 		if err != nil {
 			return nil, err
 		}
+		w.waiting(ctx, s, c, balances)
 		for _, b := range balances {
 			_, named := w.named[b.Account.Peer()]
 			c.assets[b.Asset.Ledger].add(b, named, s)
@@ -71,6 +82,24 @@ func (w *watcher) census(ctx context.Context, s Sources) (*census, error) {
 		}
 	}
 	return c, nil
+}
+
+// waiting counts what waits in suspense for the peers of balances, until a read fails.
+func (w *watcher) waiting(ctx context.Context, s Sources, c *census, balances []accounts.Balance) {
+	if c.suspense != nil {
+		return
+	}
+	amounts, err := s.Book.Waiting(ctx, balances...)
+	if err != nil {
+		c.suspense = err
+		return
+	}
+	for i, b := range balances {
+		if !amounts[i].IsZero() {
+			_, named := w.named[b.Account.Peer()]
+			c.assets[b.Asset.Ledger].addWaiting(waiting{b.Account.Peer(), whole(amounts[i], b.Asset.Scale), named})
+		}
+	}
 }
 
 // distinct has each account once: Prometheus refuses a scrape with a series that is there
@@ -114,6 +143,27 @@ func (c *assetCensus) add(b accounts.Balance, named bool, s Sources) {
 		return
 	}
 	c.rank(ranked{max(whole(b.Payable, 0), whole(b.Receivable, 0)), b})
+}
+
+// addWaiting counts what waits for a peer, and keeps it if the peer is named, or among the
+// top others for which the most waits.
+func (c *assetCensus) addWaiting(one waiting) {
+	c.waiting += one.amount
+	if c.waits = append(c.waits, one); len(c.waits) <= c.top {
+		return
+	}
+	others, least := 0, -1
+	for i, w := range c.waits {
+		if w.named {
+			continue
+		}
+		if others++; least < 0 || w.amount < c.waits[least].amount {
+			least = i
+		}
+	}
+	if others > c.top {
+		c.waits = slices.Delete(c.waits, least, least+1)
+	}
 }
 
 // rank puts a balance among the largest, and sums up the one that is not among them then.

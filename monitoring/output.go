@@ -53,6 +53,8 @@ var (
 	revenue       = ofAsset("peerledger_revenue", "Fees earned.")
 	dust          = ofAsset("peerledger_dust", "What rounding left over, in our favour.")
 	suspense      = ofAsset("peerledger_suspense", "Money of closed peers, and what was debited by hand less what was credited by hand and written off.")
+	waitingAll    = ofAsset("peerledger_suspense_waiting", "What came in for the peers while they were closed, and waits in suspense for all of them.")
+	peerWaiting   = ofPeer("peerledger_peer_suspense", "What came in for the peer while it was closed, and waits in suspense; absent if nothing does.")
 	capital       = ofAsset("peerledger_capital", "Capital put in, less taken out.")
 )
 
@@ -142,6 +144,12 @@ func (o *output) peers(c *census, s Sources) {
 		o.gauge(otherPeers, float64(a.other), labels...)
 		o.gauge(otherPayable, a.payable, labels...)
 		o.gauge(otherReceivable, a.receivable, labels...)
+		if c.suspense == nil {
+			o.gauge(waitingAll, a.waiting, labels...)
+			for _, one := range a.waits {
+				o.gauge(peerWaiting, one.amount, append([]string{one.peer}, labels...)...)
+			}
+		}
 		for _, b := range a.shown {
 			o.peer(b, s)
 		}

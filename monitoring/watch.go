@@ -72,6 +72,7 @@ const (
 	readBalances  = "balances"
 	readOrders    = "orders"
 	readLiquidity = "liquidity"
+	readSuspense  = "suspense"
 )
 
 // watcher is the collector of all that is asked when Prometheus scrapes.
@@ -104,7 +105,7 @@ func newWatcher(cfg Config) *watcher {
 	for _, peer := range cfg.Peers {
 		w.named[peer] = struct{}{}
 	}
-	for _, read := range []string{readBalances, readOrders, readLiquidity} {
+	for _, read := range []string{readBalances, readOrders, readLiquidity, readSuspense} {
 		w.errors.WithLabelValues(read)
 	}
 	return w
@@ -204,6 +205,9 @@ func (w *watcher) readPeers(ctx context.Context, s Sources, out *output) {
 		w.failed(readBalances, err)
 		return
 	}
+	if counted.suspense != nil {
+		w.failed(readSuspense, counted.suspense)
+	}
 	out.peers(counted, s)
 	if s.Settlement == nil {
 		return
@@ -227,7 +231,7 @@ func (w *watcher) failed(read string, err error) {
 
 // ReadError is a read of the ledger that failed. It wraps the cause.
 type ReadError struct {
-	Read string // "balances", "orders" or "liquidity"
+	Read string // "balances", "orders", "liquidity" or "suspense"
 	Err  error
 }
 

@@ -65,7 +65,7 @@ func TestWhatAScrapeShows(t *testing.T) {
 		"peerledger_recorder_backlog":         {"": 0},
 		"peerledger_recorder_backlog_limit":   {"": 65536},
 		"peerledger_recorder_backlog_full":    {"": 0},
-		"peerledger_scrape_errors_total":      {"balances": 0, "orders": 0, "liquidity": 0},
+		"peerledger_scrape_errors_total":      {"balances": 0, "orders": 0, "liquidity": 0, "suspense": 0},
 		"peerledger_orders":                   {},
 		"peerledger_cluster_sessions":         {},
 		"peerledger_cluster_reopenings_total": {},
@@ -115,8 +115,49 @@ func TestArrearsAndPrepayments(t *testing.T) {
 	require.Equal(t, map[string]float64{"USD,1,alice": 3}, c.values(t, "peerledger_peer_prepaid"))
 	require.Equal(t, map[string]float64{"USD,1,alice": .5}, c.values(t, "peerledger_peer_owed"))
 	require.InDelta(t, 3, c.values(t, "peerledger_prepaid")["USD,1"], 1e-9)
-	require.Equal(t, map[string]float64{"balances": 0, "orders": 0, "liquidity": 0}, c.values(t, "peerledger_scrape_errors_total"))
+	require.Equal(t, map[string]float64{"balances": 0, "orders": 0, "liquidity": 0, "suspense": 0}, c.values(t, "peerledger_scrape_errors_total"))
 	c.ledger.noRows.Store(false)
+}
+
+// What came in for closed peers waits for them by name: for those that are named, and for the
+// others for whom the most waits.
+func TestSuspenseOfPeers(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	names := []string{"alice", "bob", "carol", "dave"}
+	var peers []accounts.Peer
+	for _, name := range names {
+		peers = append(peers, accounts.Peer{ID: name, Asset: usd})
+	}
+	c := newConnector(t, monitoring.Config{Interval: time.Nanosecond, Top: 1, Peers: []string{"alice"}}, settlement.Config{}, peers...)
+	receive := func(account accounts.Account, key string, amount uint64) {
+		receipt, err := c.engine.Receive(ctx, settlement.Incoming{Account: account, Key: key, Amount: units(amount)})
+		require.NoError(t, err)
+		require.True(t, receipt.Suspense)
+	}
+	for i, amount := range []uint64{5, 100, 700} {
+		err := c.book.ClosePeer(ctx, c.peers[i], accounts.Closing{})
+		require.NoError(t, err)
+		receive(c.peers[i], "1", amount)
+	}
+	require.NoError(t, c.metrics.Watch(ctx, c.sources))
+	require.Equal(t, map[string]float64{"USD,1,alice": .05, "USD,1,carol": 7}, c.values(t, "peerledger_peer_suspense"))
+	require.Equal(t, map[string]float64{"USD,1": 8.05, "EUR,2": 0}, c.values(t, "peerledger_suspense_waiting"))
+
+	require.NoError(t, c.book.ReopenPeer(ctx, c.peers[2]))
+	_, err := c.engine.Release(ctx, c.peers[2])
+	require.NoError(t, err)
+	require.Equal(t, map[string]float64{"USD,1,alice": .05, "USD,1,bob": 1}, c.values(t, "peerledger_peer_suspense"))
+
+	// What is not known is absent, and the rest is there.
+	receive(c.peers[1], "2", 3)
+	c.ledger.noOwn.Store(true)
+	require.Empty(t, c.values(t, "peerledger_peer_suspense"))
+	require.Empty(t, c.values(t, "peerledger_suspense_waiting"))
+	require.InDelta(t, 4, c.values(t, "peerledger_peers")["USD,1"], 0)
+	require.Equal(t, map[string]float64{"balances": 0, "orders": 0, "liquidity": 0, "suspense": 4}, c.values(t, "peerledger_scrape_errors_total"))
+	c.ledger.noOwn.Store(false)
+	require.InDelta(t, 1.08, c.values(t, "peerledger_suspense_waiting")["USD,1"], 1e-9)
 }
 
 // Open orders by whose they are and for how long they are open.
@@ -180,7 +221,7 @@ func TestOrdersAreBounded(t *testing.T) {
 	require.InDelta(t, 9, c.values(t, "peerledger_orders_open")["USD,1"], 0)
 	require.Empty(t, c.values(t, "peerledger_orders"))
 	require.Empty(t, c.values(t, "peerledger_orders_oldest_age_seconds"))
-	require.Equal(t, map[string]float64{"balances": 0, "orders": 1, "liquidity": 0}, c.values(t, "peerledger_scrape_errors_total"))
+	require.Equal(t, map[string]float64{"balances": 0, "orders": 1, "liquidity": 0, "suspense": 0}, c.values(t, "peerledger_scrape_errors_total"))
 	c.ledger.noRows.Store(false)
 }
 
@@ -229,7 +270,7 @@ func TestFailedReadsAreAbsent(t *testing.T) {
 		require.Len(t, c.values(t, "peerledger_peer_position"), 1, "it is not asked again yet")
 		pass(5 * time.Second)
 		for range 3 {
-			require.Equal(t, map[string]float64{"balances": 1, "orders": 0, "liquidity": 1}, c.values(t, "peerledger_scrape_errors_total"))
+			require.Equal(t, map[string]float64{"balances": 1, "orders": 0, "liquidity": 1, "suspense": 0}, c.values(t, "peerledger_scrape_errors_total"))
 			for _, metric := range []string{"peerledger_peer_position", "peerledger_peers", "peerledger_liquidity", "peerledger_orders_open"} {
 				require.Empty(t, c.values(t, metric), metric)
 			}
@@ -243,7 +284,7 @@ func TestFailedReadsAreAbsent(t *testing.T) {
 		c.ledger.setAway(false)
 		pass(5 * time.Second)
 		require.Len(t, c.values(t, "peerledger_peer_position"), 1)
-		require.Equal(t, map[string]float64{"balances": 1, "orders": 0, "liquidity": 1}, c.values(t, "peerledger_scrape_errors_total"))
+		require.Equal(t, map[string]float64{"balances": 1, "orders": 0, "liquidity": 1, "suspense": 0}, c.values(t, "peerledger_scrape_errors_total"))
 	})
 }
 
@@ -260,7 +301,7 @@ func TestScrapeHasADeadline(t *testing.T) {
 		began := time.Now()
 		require.Empty(t, c.values(t, "peerledger_peers"))
 		require.Equal(t, 2*time.Second, time.Since(began))
-		require.Equal(t, map[string]float64{"balances": 1, "orders": 0, "liquidity": 1}, c.values(t, "peerledger_scrape_errors_total"))
+		require.Equal(t, map[string]float64{"balances": 1, "orders": 0, "liquidity": 1, "suspense": 0}, c.values(t, "peerledger_scrape_errors_total"))
 
 		pass(5 * time.Second)
 		began = time.Now()

@@ -120,9 +120,7 @@ func (e *Engine) appendEarned(ctx context.Context, waiting, late []ledger.Transf
 	var holds []ledger.ID
 	byHold := make(map[ledger.ID]ledger.Transfer)
 	for _, row := range late {
-		if phase := row.ID.Lo & 0xf; phase == lateToSuspense || phase == lateToSuspenseAlone {
-			hold := row.ID
-			hold.Lo &^= 0xf
+		if hold, is := chart.HoldOfLate(&row); is {
 			holds = append(holds, hold)
 			byHold[hold] = row
 		}
@@ -138,13 +136,6 @@ func (e *Engine) appendEarned(ctx context.Context, waiting, late []ledger.Transf
 	}
 	return waiting, nil
 }
-
-// The phases, in the low 4 bits of a transfer's id, of late packets whose receiver was closed
-// (package transfers).
-const (
-	lateToSuspense      = 14
-	lateToSuspenseAlone = 15
-)
 
 // allRows reads all rows that a filter selects.
 func (e *Engine) allRows(ctx context.Context, filter ledger.AccountFilter) (all []ledger.Transfer, err error) {

@@ -7,6 +7,7 @@ import (
 
 	"lukechampine.com/uint128"
 
+	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -78,8 +79,8 @@ const (
 	phaseVoidLast  phase = 13
 
 	// Corrections for a receiver that is closed, with and without charging the sender.
-	phaseWithoutReceiver phase = 14
-	phaseWithoutBoth     phase = 15
+	phaseWithoutReceiver phase = chart.PhaseWithoutReceiver
+	phaseWithoutBoth     phase = chart.PhaseWithoutBoth
 
 	// asOlder is added to the phase of a correction that is asked for as versions before
 	// arrears had sent it. It is not part of an id.

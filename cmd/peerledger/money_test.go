@@ -159,7 +159,9 @@ func TestRelease(t *testing.T) {
 	received := []string{"settle", "received", "bob@USD", "25", "--key", "wire 1", "--yes"}
 	require.Contains(t, s.told(t, received...).Effect, "waits in our suspense account")
 	require.Equal(t, []string{"0.00", "0.00", "0.00"}, s.figures(t, "bob@USD"))
-	require.Contains(t, s.told(t, "settle", "release", "bob@USD").Note, "refused")
+	preview := s.told(t, "settle", "release", "bob@USD")
+	require.Contains(t, preview.Note, "refused")
+	require.Equal(t, "25.00", preview.Amount)
 	got := s.do(t, "settle", "release", "bob@USD", "--yes")
 	require.Equal(t, statusFailed, got.status)
 	require.Contains(t, got.errors, "closed")
@@ -168,6 +170,7 @@ func TestRelease(t *testing.T) {
 	done := s.told(t, "settle", "release", "bob@USD", "--yes")
 	require.Equal(t, "25.00", done.Amount)
 	require.Equal(t, []string{"25.00", "25.00", "0.00"}, s.figures(t, "bob@USD"))
+	require.Equal(t, "Nothing waits for it.", s.told(t, "settle", "release", "bob@USD").Note)
 	done = s.told(t, "settle", "release", "bob@USD", "--yes")
 	require.Equal(t, "Nothing waits for it.", done.Note)
 	require.Equal(t, []string{"25.00", "25.00", "0.00"}, s.figures(t, "bob@USD"))

@@ -29,7 +29,15 @@ payment is given back once.`,
 				if c.Now, err = d.standing(b); err != nil {
 					return err
 				}
-				if c.Note = "How much waits is found out when it is given back."; b.Closed {
+				waits, err := d.book.Waiting(cmd.Context(), b)
+				if err != nil {
+					return err
+				}
+				c.Amount = found.Format(waits[0])
+				switch {
+				case waits[0].IsZero():
+					c.Note = nothingWaits
+				case b.Closed:
 					c.Note = "It will be refused: its account is closed."
 				}
 				return a.write(c, func(c *change) error {
@@ -44,10 +52,12 @@ payment is given back once.`,
 	return cmd
 }
 
+const nothingWaits = "Nothing waits for it."
+
 // saysReleased says what was given back.
 func saysReleased(r settlement.Released) string {
 	if len(r.Payments) == 0 {
-		return "Nothing waits for it."
+		return nothingWaits
 	}
 	return fmt.Sprintf("Bookings that had waited and were given back: %d.", len(r.Payments))
 }

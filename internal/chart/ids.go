@@ -89,3 +89,21 @@ func (ns Namespace) PeerTag(peer string) uint128.Uint128 {
 func (ns Namespace) AssetTag(code string) uint64 {
 	return ns.Derive("asset", []byte(code)).Hi
 }
+
+// The phases, in the low 4 bits of the ids of a packet's transfers (package transfers), under
+// which suspense is credited with what a late packet has earned a receiver that was closed.
+// The hold of the packet has 0 there, and names the receiver.
+const (
+	PhaseWithoutReceiver = 14
+	PhaseWithoutBoth     = 15 // the sender was closed as well
+)
+
+// HoldOfLate reports whether a row in suspense is what a late packet has earned a closed
+// receiver, and which transfer held it.
+func HoldOfLate(row *ledger.Transfer) (hold ledger.ID, is bool) {
+	const phaseMask = 0xf
+	phase := row.ID.Lo & phaseMask
+	hold = row.ID
+	hold.Lo &^= phaseMask
+	return hold, row.Code == CodeCorrection && (phase == PhaseWithoutReceiver || phase == PhaseWithoutBoth)
+}

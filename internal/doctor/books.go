@@ -19,8 +19,8 @@ type Books struct {
 }
 
 // examineBooks looks at what stands between us and the named peers: two requests for some
-// 2,000 of them, four for the suspense account of each asset, and one for the newest orders of
-// each of the first ordersOf peers that have any.
+// 2,000 of them, one for each 8,189 rows of the suspense account of each asset, and one for the
+// newest orders of each of the first ordersOf peers that have any.
 func (s Subject) examineBooks(ctx context.Context, session ledger.Ledger, r *Report) {
 	if len(s.Books.Config.Assets) == 0 {
 		return
@@ -42,7 +42,7 @@ func (s Subject) examineBooks(ctx context.Context, session ledger.Ledger, r *Rep
 		}
 		judgeArrears(balances, subject, r)
 		judgeArrearsAccounts(balances, subject, r)
-		if err := judgeSuspense(ctx, session, book, balances, subject, r); err != nil {
+		if err := judgeSuspense(ctx, book, balances, subject, r); err != nil {
 			r.add(BooksUnread, subject, err.Error())
 		}
 		if err := judgeOrders(ctx, session, book, balances, subject, r); err != nil {

@@ -255,7 +255,7 @@ var known = map[Code]knowledge{
 		"Give peerledger peers provision once. Make sure that no engine of the earlier version runs on these books (docs/money.md#books-of-an-earlier-version).",
 	},
 	MoneyWaits: {
-		Warning, "These peers paid while their accounts were closed. The money waits in our suspense account.",
+		Warning, "These peers paid or earned while their accounts were closed. The money waits in our suspense account.",
 		"Open the account and give it back: peerledger peers reopen, then peerledger settle release. A payment that the bank takes back leaves suspense with peerledger settle returned (docs/money.md#closed-peers).",
 	},
 	OldEngine: {
