@@ -50,24 +50,40 @@ func (b *Book) lookUpFigures(ctx context.Context, list []Account) ([]peerFigures
 		case err != nil:
 			return nil, fmt.Errorf("look up balances: %w", err)
 		}
-		found := make(map[ledger.ID]ledger.Account, len(rows))
-		for _, row := range rows {
-			found[row.ID] = row
-		}
-		for _, a := range list[:n] {
-			ids := b.PeerIDs(a)
-			figures = append(figures, peerFigures{
-				peer: found[ids.Peer], line: found[ids.Line], settlement: found[ids.Settlement],
-				arrears: found[ids.Arrears], suspense: found[b.assets[a.ledger].ids.Suspense],
-			})
-		}
+		figures = b.appendFigures(figures, list[:n], ids, rows)
 		list = list[n:]
 	}
 	return figures, nil
 }
 
-// figureIDs are the accounts of the first n peers of a list, as many as a request takes.
+// appendFigures appends the figures of peers. The ids are those of figureIDs, and the rows are in
+// their order, without those that the ledger has not got.
+func (b *Book) appendFigures(figures []peerFigures, list []Account, ids []ledger.ID, rows []ledger.Account) []peerFigures {
+	next := func() (row ledger.Account) {
+		if len(rows) > 0 && rows[0].ID == ids[0] {
+			row, rows = rows[0], rows[1:]
+		}
+		ids = ids[1:]
+		return row
+	}
+	suspense := make(map[uint32]ledger.Account)
+	for len(ids) > len(list)*accountsPerPeer {
+		if row := next(); !row.ID.IsZero() {
+			suspense[row.Ledger] = row
+		}
+	}
+	for _, a := range list {
+		figures = append(figures, peerFigures{
+			peer: next(), line: next(), settlement: next(), arrears: next(), suspense: suspense[a.ledger],
+		})
+	}
+	return figures
+}
+
+// figureIDs are the suspense accounts of the assets, and then the accounts of the first n
+// peers of a list, as many as a request takes.
 func (b *Book) figureIDs(list []Account) (n int, ids []ledger.ID) {
+	ids = make([]ledger.ID, 0, accountsPerPeer*len(list)+1)
 	suspense := make(map[uint32]bool)
 	for _, a := range list {
 		if !suspense[a.ledger] {

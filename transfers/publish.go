@@ -105,9 +105,9 @@ func (b *batch) noteSenders(d *debtors) {
 type peerSet struct {
 	list  []accounts.Account
 	known map[ledger.ID]struct{} // their accounts
-	// recent are some of known, each in the place that its low bits say: most packets are of
-	// few peers, and the map is too dear to be asked for each.
-	recent [256]ledger.ID
+	// recent are some of known, each in the place that its low bits say: a batch has many
+	// packets of a peer, and the map is too dear to be asked for each.
+	recent [4096]ledger.ID
 }
 
 func newPeerSet() peerSet { return peerSet{known: make(map[ledger.ID]struct{})} }
