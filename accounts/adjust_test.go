@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"lukechampine.com/uint128"
@@ -19,6 +20,7 @@ var bookingScenarios = []scenario{
 	{"adjustment once for its key", testAdjust},
 	{"adjustment by many operators", testManyAdjust},
 	{"debit beyond the headroom", testDebitBeyond},
+	{"debit that is overtaken again and again", testDebitOvertaken},
 	{"debit of a closed peer", testDebitClosed},
 	{"debit on the books of an older version", testDebitOlder},
 	{"capital put in and taken out", testCapital},
@@ -90,6 +92,39 @@ func testAdjust(t *testing.T, l ledger.Ledger) {
 	require.NoError(t, err)
 	require.Equal(t, before[0].Suspense.Int64()+40, after[0].Suspense.Int64())
 	require.Equal(t, before[0].Liquidity.Int64()-40, after[0].Liquidity.Int64())
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// On an account whose balance goes up and down, packets can overtake a debit each time that it
+// is tried. Its key is not used up by that, and what the ledger was asked leaves no trace.
+func testDebitOvertaken(t *testing.T, l ledger.Ledger) {
+	ctx, book := t.Context(), newBook(t, l)
+	peers := provision(t, book, 100, "alice", "bob")
+	alice, bob := peers[0], peers[1]
+	debit := accounts.Adjustment{Account: alice, Key: "k", Debit: units(50), Reason: 1}
+	for range 25 {
+		between := &interrupted{Ledger: l, do: func() { packet(t, l, alice.ID(), bob.ID(), 60, 0) }}
+		_, err := newBook(t, between).Adjust(ctx, debit)
+		require.ErrorIs(t, err, accounts.ErrNotCovered)
+		packet(t, l, bob.ID(), alice.ID(), 60, 0)
+	}
+	for _, already := range []bool{false, true} {
+		got, err := book.Adjust(ctx, debit)
+		require.NoError(t, err)
+		require.Equal(t, already, got.Already)
+	}
+	require.Equal(t, units(50), balance(t, book, alice).Receivable)
+	s, err := book.Statement(ctx, alice, time.Time{}, time.Time{}, accounts.WithHolds())
+	require.NoError(t, err)
+	adjusted := 0
+	for e, err := range s.Entries(ctx) {
+		require.NoError(t, err)
+		require.NotEqual(t, accounts.EntryHold, e.Kind)
+		if e.Kind == accounts.EntryCorrection {
+			adjusted++
+		}
+	}
+	require.Equal(t, 1, adjusted)
 	ledgertest.RequireNothingHeld(t, l)
 }
 

@@ -36,8 +36,8 @@ var (
 	ErrOwed = errors.New("accounts: something is owed")
 	// ErrKeyReused says that another booking was made under the key before.
 	ErrKeyReused = errors.New("accounts: key was used for another booking")
-	// ErrKeySpent says that the ledger has refused so many attempts to book something
-	// under the key that it will never take one. Nothing is booked: use another key.
+	// ErrKeySpent says that the ledger will never take a booking under the key: an earlier
+	// version had it refused 16 times. Nothing is booked: use another key.
 	ErrKeySpent = errors.New("accounts: key was refused too often")
 	// ErrNoArrears says that the peer has no arrears that its account cannot pay by itself:
 	// there is nothing to write off.

@@ -43,7 +43,8 @@ type Outgoing struct {
 // booked or not: call again. ErrClosed after Close.
 func (e *Engine) Receive(ctx context.Context, in Incoming) (Receipt, error) {
 	return e.record(ctx, in.Account, in.Key, in.Amount, func() (Receipt, error) {
-		if _, err := e.book.LookUpBalances(ctx, in.Account); err != nil {
+		b, err := e.book.LookUpBalances(ctx, in.Account)
+		if err != nil {
 			return Receipt{}, err // the ledger's refusal would burn an id
 		}
 		ids := e.book.PeerIDs(in.Account)
@@ -51,7 +52,7 @@ func (e *Engine) Receive(ctx context.Context, in Incoming) (Receipt, error) {
 		return e.bookCredit(ctx, ledger.Transfer{
 			DebitAccountID: ids.Settlement, CreditAccountID: ids.Peer, Amount: in.Amount,
 			UserData128: e.keyTag(in.Account, in.Key), Ledger: in.Account.Ledger(), Code: chart.CodeIncoming,
-		}, credit{id: e.name("in", in.Account, in.Key).ID, suspense: own.Suspense})
+		}, credit{id: e.name("in", in.Account, in.Key).ID, suspense: own.Suspense, closed: b[0].Closed})
 	})
 }
 

@@ -1,7 +1,7 @@
 package settlement_test
 
 import (
-	"errors"
+	"context"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -309,23 +309,76 @@ func TestReceiveWithNowhereToPutIt(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
-// Booked for the open account by the time it is closed: the key is known.
-// Each refusal takes an attempt of the key. The error names the end of the attempts.
-func TestReceiveUnderASpentKey(t *testing.T) {
+// A key is never used up by refusals: it is booked as soon as there is somewhere to put the
+// money.
+func TestReceiveRefusedForEver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.engine(settlement.Config{})
 	own, _ := w.book.AssetIDs(usd.Ledger)
-	w.closePeer(w.alice)
+	reopen := w.closePeer(w.alice)
 	w.move(own.Suspense, own.Control, 0, ledger.TransferPending|ledger.TransferClosingDebit)
 	in := settlement.Incoming{Account: w.alice, Key: "k", Amount: units(5)}
-	var err error
-	for range 16 {
-		if _, err = e.Receive(t.Context(), in); !errors.Is(err, settlement.ErrAccountClosed) {
-			break
-		}
+	for range 50 {
+		_, err := e.Receive(t.Context(), in)
+		require.ErrorIs(t, err, settlement.ErrAccountClosed)
 	}
-	require.ErrorIs(t, err, accounts.ErrKeySpent)
+	reopen()
+	w.receive(e, w.alice, "k", 5)
+	require.Equal(t, units(5), w.balance(w.alice).SettledIn)
+	ledgertest.RequireNothingHeld(t, w.ledger)
+}
+
+// A rail that gives each call so little time that it ends behind the request that the ledger has
+// refused, and calls again, gets the payment of a closed peer booked, and so does one for which
+// the peer is closed and opened between any two requests.
+func TestReceiveForAClosedPeerInCallsThatEnd(t *testing.T) {
+	t.Parallel()
+	for name, flips := range map[string]bool{"the peer stays closed": false, "it is closed and opened": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			var open func()
+			if !flips {
+				w.closePeer(w.alice)
+			}
+			writes, calls := 0, 0
+			l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+				switch {
+				case !c.creates:
+					return pass
+				case writes > min(calls, 16): // over all ids that are burnt, and one more
+					return fault{before: context.DeadlineExceeded}
+				case flips && open == nil: // the look-up has found it open
+					open = w.closePeer(w.alice)
+				}
+				writes++
+				return pass
+			}}
+			in := settlement.Incoming{Account: w.alice, Key: "a", Amount: units(50)}
+			booked := 0
+			for calls = range 40 {
+				writes = 0
+				_, err := w.engineOn(l, settlement.Config{}).Receive(t.Context(), in)
+				if err == nil {
+					booked++
+				}
+				require.NotErrorIs(t, err, accounts.ErrKeySpent)
+				if open != nil {
+					open()
+					open = nil
+				}
+			}
+			if !flips {
+				require.Equal(t, 40, booked)
+			}
+			receipt, err := w.engine(settlement.Config{}).Receive(t.Context(), in)
+			require.NoError(t, err)
+			require.Equal(t, !flips, receipt.Suspense)
+			require.Equal(t, units(50), w.balance(w.alice).SettledIn)
+			ledgertest.RequireNothingHeld(t, w.ledger)
+		})
+	}
 }
 
 func TestReceiveAgainAfterClosing(t *testing.T) {

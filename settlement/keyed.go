@@ -67,6 +67,7 @@ func (e *Engine) bookDebit(
 type credit struct {
 	id       func(attempt uint64) ledger.ID
 	suspense ledger.ID                   // takes the credit if the account is closed; zero: nobody
+	closed   bool                        // a look-up says so of the account: it is not asked first
 	may      func(context.Context) error // refuses it before it is booked for the first time; may be nil
 }
 
@@ -77,8 +78,12 @@ func (e *Engine) bookCredit(ctx context.Context, row ledger.Transfer, c credit) 
 		row.ID = c.id(attempt)
 		return []ledger.Transfer{row}
 	}}
+	toSuspense := c.closed && !c.suspense.IsZero()
+	if toSuspense { // each refusal by the ledger burns an id
+		row.CreditAccountID = c.suspense
+	}
 	booking, err := request.Book(ctx, e.ledger)
-	if creditClosed(err) && !c.suspense.IsZero() {
+	if creditClosed(err) && !toSuspense && !c.suspense.IsZero() { // it was closed since the look-up
 		row.CreditAccountID = c.suspense
 		booking, err = request.Book(ctx, e.ledger)
 	}
