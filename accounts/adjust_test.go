@@ -1,6 +1,7 @@
 package accounts_test
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -147,6 +148,7 @@ func TestAdjustmentOfNothing(t *testing.T) {
 		{"Key", func(a *accounts.Adjustment) { a.Key = "" }},
 		{"Key", func(a *accounts.Adjustment) { a.Key = "\xff" }},
 		{"Key", func(a *accounts.Adjustment) { a.Key = strings.Repeat("x", 1024) }},
+		{"Key", func(a *accounts.Adjustment) { a.Key = "k " }},
 	} {
 		bad := good
 		c.change(&bad)
@@ -489,4 +491,25 @@ func testAlerts(t *testing.T, l ledger.Ledger) {
 	}
 	require.Zero(t, balance(t, book, alice).Position().Sign())
 	ledgertest.RequireNothingHeld(t, l)
+}
+
+// A key with white space around it is no other key than the one without: it is none.
+func TestCheckKey(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{"w1", "w 1", "\u00e9t\u00e9", "\xff\x20", " \x00\xff\x80 ", strings.Repeat("x", 5000)} {
+		require.NoError(t, accounts.CheckKey("payment", "Key", good), "%q", good)
+	}
+	for _, bad := range []string{"", " ", "w1 ", " w1", "w1\n", "\tw1", "w1\u00a0", "\ufeffw1", "w1\u200b", "w1\x00"} {
+		err := accounts.CheckKey("payment", "Key", bad)
+		requireField(t, err, "Key")
+		require.ErrorContains(t, err, "payment: Key ", "%q", bad)
+	}
+	book := newBook(t, newLedger(t))
+	alice := provision(t, book, 100, "alice")[0]
+	_, err := book.WriteOff(t.Context(), accounts.WriteOff{Account: alice, Key: " k", Amount: units(1), Reason: 1})
+	requireField(t, err, "Key")
+	for _, capital := range []func(context.Context, accounts.Capital) (accounts.Booking, error){book.Fund, book.Withdraw} {
+		_, err := capital(t.Context(), accounts.Capital{Asset: usd, Key: "k\n", Amount: units(1)})
+		requireField(t, err, "Key")
+	}
 }

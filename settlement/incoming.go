@@ -12,8 +12,9 @@ import (
 // Incoming is a payment of a peer to us, as a settlement rail reports it.
 type Incoming struct {
 	Account accounts.Account
-	// Key is the sender's name for the payment, not empty: the same in every
-	// report of it, and another for every other payment of the account.
+	// Key is the sender's name for the payment, not empty and without white space around it
+	// (accounts.CheckKey): the same in every report of it, and another for every other payment
+	// of the account.
 	Key    string
 	Amount ledger.Amount // units
 }
@@ -22,7 +23,7 @@ type Incoming struct {
 // or by another system.
 type Outgoing struct {
 	Account accounts.Account
-	// Key names the payment, not empty, as in Incoming. Keys of incoming
+	// Key names the payment, as in Incoming. Keys of incoming
 	// payments and of outgoing ones do not meet.
 	Key    string
 	Amount ledger.Amount // units

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
@@ -448,6 +449,56 @@ func TestKeyedPaymentsThatCannotBe(t *testing.T) {
 			require.ErrorAs(t, err, &booking)
 		})
 	}
+}
+
+// Keys and names of channels have no white space around them. What earlier versions booked under
+// such ones can be returned, and such a channel goes on.
+func TestKeysWithWhiteSpace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.engine(settlement.Config{})
+	ids := w.book.PeerIDs(w.alice)
+	refused := func(err error, field string) {
+		t.Helper()
+		var wrong *accounts.FieldError
+		require.ErrorAs(t, err, &wrong)
+		require.Equal(t, field, wrong.Field)
+		require.ErrorContains(t, err, `"w1 " must not begin or end with white space`)
+	}
+	_, err := e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "w1 ", Amount: units(5)})
+	refused(err, "Key")
+	_, err = e.RecordPaid(t.Context(), settlement.Outgoing{Account: w.alice, Key: "w1 ", Amount: units(5)})
+	refused(err, "Key")
+	_, err = e.RecordReturned(t.Context(), settlement.Returned{Account: w.alice, Key: "w1 ", Payment: "w1", Amount: units(5)})
+	refused(err, "Key")
+	voucher := settlement.Voucher{Account: w.alice, Channel: "w1 ", Cumulative: units(5)}
+	_, err = e.ReceiveVoucher(t.Context(), voucher)
+	refused(err, "Channel")
+	_, err = e.Redeemed(t.Context(), voucher)
+	refused(err, "Channel")
+	require.Zero(t, w.balance(w.alice).SettledIn)
+
+	// An earlier version's rows.
+	old := ledger.Transfer{DebitAccountID: ids.Settlement, CreditAccountID: ids.Peer, Amount: units(5), Ledger: usd.Ledger}
+	ns := chart.Namespace("")
+	paid, claimed := old, old
+	paid.ID, paid.Code = ns.Derive("in", chart.ID(ids.Settlement), []byte("w1 "), chart.U64(0)), chart.CodeIncoming
+	claimed.ID, claimed.Code = ledger.NewID(1, 9), chart.CodeVoucher
+	claimed.UserData64, claimed.UserData32 = max(ns.Derive("channel", []byte("w1 ")).Hi, 1), 1
+	claimed.UserData128 = uint128.From64(5)
+	results, err := w.ledger.CreateTransfers(t.Context(), []ledger.Transfer{paid, claimed})
+	require.NoError(t, err)
+	for _, r := range results {
+		require.Equal(t, ledger.TransferCreated, r.Status)
+	}
+	_, err = e.RecordReturned(t.Context(), settlement.Returned{Account: w.alice, Key: "back", Payment: "w1 ", Amount: units(5)})
+	require.NoError(t, err)
+	voucher.Cumulative = units(8)
+	receipt, err := e.ReceiveVoucher(t.Context(), voucher)
+	require.NoError(t, err)
+	require.Equal(t, units(3), receipt.Increase)
+	_, err = e.Redeemed(t.Context(), voucher)
+	require.NoError(t, err)
 }
 
 func TestKeyedPaymentWithALostReply(t *testing.T) {

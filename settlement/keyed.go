@@ -142,14 +142,12 @@ func (e *Engine) checkKeyed(account accounts.Account, key string, amount ledger.
 		return err
 	}
 	switch {
-	case key == "":
-		return &accounts.FieldError{Subject: "payment", Field: "Key", Reason: "must not be empty"}
 	case amount.IsZero():
 		return &accounts.FieldError{Subject: "payment", Field: "Amount", Reason: "must not be 0"}
 	case chart.MaxByKey.Less(amount):
 		return &accounts.FieldError{Subject: "payment", Field: "Amount", Reason: "must not be beyond 2^127 units"}
 	default:
-		return nil
+		return accounts.CheckKey("payment", "Key", key)
 	}
 }
 

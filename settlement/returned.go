@@ -14,10 +14,11 @@ import (
 // took back. A payment may come back in parts.
 type Returned struct {
 	Account accounts.Account
-	// Key names the return, not empty: the same in every report of it, and another for every
-	// other one of the account.
+	// Key names the return, as in Incoming: the same in every report of it, and another for
+	// every other one of the account.
 	Key string
-	// Payment is the key under which the payment was received (Incoming.Key).
+	// Payment is the key under which the payment was received (Incoming.Key), whatever it is:
+	// earlier versions took keys with white space around them.
 	Payment string
 	Amount  ledger.Amount // units of it that came back
 }

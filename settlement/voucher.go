@@ -18,7 +18,8 @@ import (
 // channel so far. A newer one replaces those before it.
 type Voucher struct {
 	Account accounts.Account
-	// Channel names the channel, not empty. Channels of different accounts do not meet.
+	// Channel names the channel, not empty. A new one has no white space around it
+	// (accounts.CheckKey). Channels of different accounts do not meet.
 	Channel    string
 	Cumulative ledger.Amount // units, of all vouchers of the channel together
 }
@@ -123,6 +124,11 @@ func (e *Engine) bookNumbered(ctx context.Context, v Voucher, code uint16, close
 		case -1:
 			asset, _ := e.book.Asset(v.Account.Ledger())
 			return VoucherReceipt{}, fmt.Errorf("%w: %s", ErrVoucherLower, asset.Text(last.Cumulative))
+		}
+		if last.Number == 0 && code == chart.CodeVoucher {
+			if err := accounts.CheckKey("voucher", "Channel", v.Channel); err != nil {
+				return VoucherReceipt{}, err // those that earlier versions took go on
+			}
 		}
 		if last.Number+1 == 0 {
 			return VoucherReceipt{}, ErrChannelFull
