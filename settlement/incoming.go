@@ -2,10 +2,12 @@ package settlement
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/keyed"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -38,6 +40,10 @@ type Outgoing struct {
 // forgotten. The money of a peer whose account is closed is booked into suspense, and Release
 // gives it back.
 //
+// If the payment was announced under the key (Announce), the announcement ends in the same
+// moment. The Amount is what came, and may be another one than was announced. A payment that
+// was said to have failed is booked as well.
+//
 // Errors are *BookingErrors: ErrKeyReused, accounts.ErrKeySpent, accounts.ErrNotProvisioned,
 // accounts.ErrUnknownAsset, accounts.ErrInvalid, ErrAccountClosed if suspense is
 // closed too, or the error of a request. After ledger.ErrOutcomeUnknown it may be
@@ -48,13 +54,43 @@ func (e *Engine) Receive(ctx context.Context, in Incoming) (Receipt, error) {
 		if err != nil {
 			return Receipt{}, err // the ledger's refusal would burn an id
 		}
-		ids := e.book.PeerIDs(in.Account)
-		own, _ := e.book.AssetIDs(in.Account.Ledger())
-		return e.bookCredit(ctx, ledger.Transfer{
-			DebitAccountID: ids.Settlement, CreditAccountID: ids.Peer, Amount: in.Amount,
-			UserData128: e.keyTag(in.Account, in.Key), Ledger: in.Account.Ledger(), Code: chart.CodeIncoming,
-		}, credit{id: e.name("in", in.Account, in.Key).ID, suspense: own.Suspense, closed: b[0].Closed})
+		return e.receive(ctx, in, b[0].Closed)
 	})
+}
+
+// receive books a payment alone, or if it was announced, in a chain that ends the announcement;
+// the payment then has a later attempt of the key. An announcement that has ended before leaves
+// the payment alone again.
+func (e *Engine) receive(ctx context.Context, in Incoming, closed bool) (Receipt, error) {
+	ids := e.book.PeerIDs(in.Account)
+	own, _ := e.book.AssetIDs(in.Account.Ledger())
+	row := ledger.Transfer{
+		DebitAccountID: ids.Settlement, CreditAccountID: ids.Peer, Amount: in.Amount,
+		UserData128: e.keyTag(in.Account, in.Key), Ledger: in.Account.Ledger(), Code: chart.CodeIncoming,
+	}
+	how := credit{id: e.paymentName(in.Account, in.Key).ID, suspense: own.Suspense, closed: closed}
+	receipt, booking, err := e.tryCredit(ctx, row, how)
+	if errors.Is(err, keyed.ErrConflict) && e.announces(in.Account, &booking.Rows[0]) {
+		announced := booking.Rows[0]
+		how.first = booking.Attempt + 1
+		how.with = func(id ledger.ID) ledger.Transfer { return e.receivedRow(&announced, id) }
+		receipt, _, err = e.tryCredit(ctx, row, how)
+		if ended(err) {
+			how.with = nil
+			receipt, _, err = e.tryCredit(ctx, row, how)
+		}
+		receipt.Announced = announced.Amount
+	}
+	if err != nil {
+		return Receipt{}, bookingError(err)
+	}
+	return receipt, nil
+}
+
+// ended reports whether the ledger refused to end an announcement because it has ended.
+func ended(err error) bool {
+	var refused *ledger.TransferError
+	return errors.As(err, &refused) && refused.Status == ledger.TransferPendingTransferAlreadyVoided
 }
 
 // RecordPaid books what was paid to a peer without an order. It books one payment
