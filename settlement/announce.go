@@ -172,12 +172,12 @@ func (e *Engine) failRow(ctx context.Context, a accounts.Account, row *ledger.Tr
 	if err != nil {
 		return Announcement{}, err
 	}
-	switch status := results[0].Status; status { //nolint:exhaustive // the others are no answers to this
-	case ledger.TransferCreated:
+	switch status := results[0].Status; {
+	case status == ledger.TransferCreated:
 		return e.announcement(a, row, AnnouncementFailed), nil
-	case ledger.TransferPendingTransferAlreadyVoided:
+	case status == ledger.TransferPendingTransferAlreadyVoided:
 		return Announcement{}, ErrReceived
-	case ledger.TransferExists: // it may have been received since
+	case status == ledger.TransferExists, status.Conflict(): // with other flags if it was imported; received since, perhaps
 		found, err := e.stateOf(ctx, a, row)
 		if err == nil && found.State == AnnouncementReceived {
 			return Announcement{}, ErrReceived
@@ -232,7 +232,9 @@ func (e *Engine) failedRow(row *ledger.Transfer) ledger.Transfer {
 
 // receivedRow ends an announcement in the chain that books the payment under an id.
 func (e *Engine) receivedRow(row *ledger.Transfer, booking ledger.ID) ledger.Transfer {
-	return ledger.Transfer{ID: e.ns.Derive("received", chart.ID(booking)), PendingID: row.ID, Flags: ledger.TransferVoidPending}
+	end := *row
+	end.ID, end.PendingID, end.Flags, end.Timestamp = e.ns.Derive("received", chart.ID(booking)), row.ID, ledger.TransferVoidPending, 0
+	return end
 }
 
 // announces reports whether a row announces a payment of an account.
