@@ -110,7 +110,7 @@ func (a *announcing) check(e *settlement.Engine) {
 func (a *announcing) move() {
 	t := a.w.t
 	t.Helper()
-	time.Sleep(10 * time.Second) // virtual: the copy wants rows that are settled
+	pause(10 * time.Second) // the copy wants rows that are settled
 	to := embedded.New()
 	_, err := migrate.Run(t.Context(), a.w.ledger, to, 2000, nil)
 	require.NoError(t, err)
@@ -329,8 +329,11 @@ func TestAnnouncementOfAnotherAmount(t *testing.T) {
 	require.Equal(t, settlement.AnnouncementReceived, late.State)
 	require.Equal(t, units(50), late.Amount)
 	for _, bad := range []settlement.Incoming{
-		{Account: w.alice, Key: "b"}, {Account: w.alice, Amount: units(1)}, {Account: w.alice, Key: "b ", Amount: units(1)},
-		{Key: "b", Amount: units(1)}, {Account: w.alice, Key: "b", Amount: ledger.AmountMax},
+		{Account: w.alice, Key: "b"},
+		{Account: w.alice, Amount: units(1)},
+		{Account: w.alice, Key: "b ", Amount: units(1)},
+		{Key: "b", Amount: units(1)},
+		{Account: w.alice, Key: "b", Amount: ledger.AmountMax},
 	} {
 		_, err = e.Announce(t.Context(), bad)
 		require.ErrorIs(t, err, accounts.ErrInvalid)
@@ -395,7 +398,7 @@ func TestAnnouncementOfAClosedPeer(t *testing.T) {
 				require.NoError(t, w.book.ClosePeer(t.Context(), w.alice, accounts.Closing{}), "it stays closed")
 				require.True(t, w.balance(w.alice).Closed)
 			}
-			var l ledger.Ledger = w.ledger
+			l := w.ledger
 			if race {
 				var once sync.Once
 				l = &faulty{Ledger: l, fault: func(c call) fault {
