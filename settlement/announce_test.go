@@ -475,6 +475,11 @@ func TestOpenAnnouncements(t *testing.T) {
 		require.Equal(t, already, got.Already)
 		require.Equal(t, settlement.AnnouncementFailed, got.State)
 	}
+	c := &counted{Ledger: w.ledger}
+	open, err = w.engineOn(narrowQueries{c}, settlement.Config{}).Announcements(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []settlement.Announcement{young}, open)
+	require.Equal(t, int64(1), c.queries.Load(), "those that are open are young: the newest page has them")
 	w.receive(e, w.alice, "old", 5)
 	_, err = e.FailAnnouncement(t.Context(), w.alice, old.Transfer)
 	require.ErrorIs(t, err, settlement.ErrReceived)

@@ -357,3 +357,23 @@ func TestWriteOff(t *testing.T) {
 	require.Equal(t, name.ID(0), got.Rows[1].ID)
 	require.Equal(t, ledger.NewAmount(20), got.Rows[1].Amount)
 }
+
+// A probe asks for what its transfer asks for: one that the ledger cuts to what there is is cut
+// there, too.
+func TestProbeOfATransferThatIsCut(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	for attempt := range uint64(8) {
+		book(t, l, ledger.TransferDebitAccountNotFound, row(name.ID(attempt), nobody, suspense, 5))
+	}
+	book(t, l, ledger.TransferCreated, row(ledger.NewID(9, 8), arrears, suspense, 50))
+	credit := row(ledger.ID{}, suspense, arrears, 0)
+	credit.Amount, credit.Flags = ledger.AmountMax, ledger.TransferBalancingCredit
+	for _, already := range []bool{false, true} {
+		got, err := name.WriteOff(credit, chart.Collect(peer, arrears, 1)).Book(t.Context(), l)
+		require.NoError(t, err)
+		require.Equal(t, already, got.Already)
+		require.Equal(t, uint64(8), got.Attempt)
+	}
+	require.Zero(t, balance(t, l, arrears))
+}
