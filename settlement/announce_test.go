@@ -505,31 +505,47 @@ func (w *world) earned(a accounts.Account) ledger.ID {
 	return w.move(w.liquidity(), w.book.PeerIDs(a).Peer, 1, 0)
 }
 
-// While announcements come and end, the list has those that stay.
+// oneRow answers queries with one row each.
+type oneRow struct{ ledger.Ledger }
+
+func (l oneRow) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+	if filter.Limit > 1 {
+		return nil, ledger.ErrTooMuchData
+	}
+	return l.Ledger.GetAccountTransfers(ctx, filter)
+}
+
+// While announcements come and end, the list has those that stay: also if new ones make up the
+// sum that was looked up, or change it between any two requests.
 func TestOpenAnnouncementsWhileOthersEnd(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	e := w.engine(settlement.Config{})
-	place := func(key string) {
-		_, err := e.Announce(t.Context(), settlement.Incoming{Account: w.alice, Key: key, Amount: units(5)})
-		require.NoError(t, err)
-	}
-	place("stays")
-	n := 0
-	l := &faulty{Ledger: w.ledger, fault: func(call) fault {
-		if n++; n > 1 && n < 30 { // after the first look, and between any two requests
-			place(fmt.Sprint("key ", n))
-			if n > 2 {
-				_, err := e.Fail(t.Context(), w.alice, fmt.Sprint("key ", n-1))
-				require.NoError(t, err)
-			}
+	for _, changes := range []int{1, 3, 1000} {
+		w := newWorld(t)
+		e := w.engine(settlement.Config{})
+		place := func(key string) {
+			_, err := e.Announce(t.Context(), settlement.Incoming{Account: w.alice, Key: key, Amount: units(5)})
+			require.NoError(t, err)
 		}
-		return pass
-	}}
-	open, err := w.engineOn(l, settlement.Config{}).Announcements(t.Context(), w.alice)
-	require.NoError(t, err)
-	require.NotEmpty(t, open)
-	all, err := e.Announcements(t.Context(), w.alice)
-	require.NoError(t, err)
-	require.Equal(t, all[0], open[0], "the one that stays")
+		place("stays")
+		n, placed := 0, 0
+		l := &faulty{Ledger: w.ledger, fault: func(call) fault {
+			if n++; n > 1 && placed < changes { // after the first look
+				placed++
+				place(fmt.Sprint("key ", placed))
+				if placed > 2 {
+					_, err := e.Fail(t.Context(), w.alice, fmt.Sprint("key ", placed-2))
+					require.NoError(t, err)
+				}
+			}
+			return pass
+		}}
+		open, err := w.engineOn(oneRow{l}, settlement.Config{}).Announcements(t.Context(), w.alice)
+		require.NoError(t, err)
+		all, err := e.Announcements(t.Context(), w.alice)
+		require.NoError(t, err)
+		require.Equal(t, all[0], open[0], "the one that stays, with %d changes", changes)
+		if changes < 10 {
+			require.Equal(t, all, open)
+		}
+	}
 }
