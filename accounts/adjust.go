@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"lukechampine.com/uint128"
 
@@ -20,8 +22,8 @@ type Adjustment struct {
 	// Account is a peer's, or our own (Book.Own): then it moves between our liquidity
 	// and suspense, to write off what is left in there.
 	Account Account
-	// Key names the adjustment, 1 to 1023 bytes: the same in every call for it, and
-	// another for every other adjustment of the account.
+	// Key names the adjustment, 1 to 1023 bytes, without white space around it: the same in
+	// every call for it, and another for every other adjustment of the account.
 	Key string
 	// Credit is how much more we owe the peer from then on, in units, or how much less
 	// it owes us; Debit is the opposite. One of them is 0. For our own account Credit
@@ -144,8 +146,31 @@ func checkKey(subject, key string) error {
 	if !validName(key, maxKey) {
 		return &FieldError{Subject: subject, Field: "Key", Reason: nameRule(maxKey)}
 	}
+	return CheckKey(subject, "Key", key)
+}
+
+// CheckKey refuses what can hardly be meant as the key of a booking: nothing, and a text that
+// begins or ends with white space or with a character that nobody sees. With such an end the
+// key of a booking that was made before would be a new key, and what it names would be booked
+// twice. A key that is no UTF-8 text, the bytes of a hash for example, may be any bytes.
+//
+// The error is a *FieldError of this subject and field.
+func CheckKey(subject, field, key string) error {
+	if key == "" {
+		return &FieldError{Subject: subject, Field: field, Reason: "must not be empty"}
+	}
+	first, _ := utf8.DecodeRuneInString(key)
+	last, _ := utf8.DecodeLastRuneInString(key)
+	if utf8.ValidString(key) && (!visible(first) || !visible(last)) {
+		return &FieldError{
+			Subject: subject, Field: field,
+			Reason: fmt.Sprintf("%.60q must not begin or end with white space or an invisible character", key),
+		}
+	}
 	return nil
 }
+
+func visible(r rune) bool { return unicode.IsPrint(r) && !unicode.IsSpace(r) }
 
 // maxKey is the length of the longest key of a booking.
 const maxKey = 1023

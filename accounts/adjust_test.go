@@ -1,10 +1,12 @@
 package accounts_test
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"lukechampine.com/uint128"
@@ -19,6 +21,7 @@ var bookingScenarios = []scenario{
 	{"adjustment once for its key", testAdjust},
 	{"adjustment by many operators", testManyAdjust},
 	{"debit beyond the headroom", testDebitBeyond},
+	{"debit that is overtaken again and again", testDebitOvertaken},
 	{"debit of a closed peer", testDebitClosed},
 	{"debit on the books of an older version", testDebitOlder},
 	{"capital put in and taken out", testCapital},
@@ -93,6 +96,39 @@ func testAdjust(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
+// On an account whose balance goes up and down, packets can overtake a debit each time that it
+// is tried. Its key is not used up by that, and what the ledger was asked leaves no trace.
+func testDebitOvertaken(t *testing.T, l ledger.Ledger) {
+	ctx, book := t.Context(), newBook(t, l)
+	peers := provision(t, book, 100, "alice", "bob")
+	alice, bob := peers[0], peers[1]
+	debit := accounts.Adjustment{Account: alice, Key: "k", Debit: units(50), Reason: 1}
+	for range 25 {
+		between := &interrupted{Ledger: l, do: func() { packet(t, l, alice.ID(), bob.ID(), 60, 0) }}
+		_, err := newBook(t, between).Adjust(ctx, debit)
+		require.ErrorIs(t, err, accounts.ErrNotCovered)
+		packet(t, l, bob.ID(), alice.ID(), 60, 0)
+	}
+	for _, already := range []bool{false, true} {
+		got, err := book.Adjust(ctx, debit)
+		require.NoError(t, err)
+		require.Equal(t, already, got.Already)
+	}
+	require.Equal(t, units(50), balance(t, book, alice).Receivable)
+	s, err := book.Statement(ctx, alice, time.Time{}, time.Time{}, accounts.WithHolds())
+	require.NoError(t, err)
+	adjusted := 0
+	for e, err := range s.Entries(ctx) {
+		require.NoError(t, err)
+		require.NotEqual(t, accounts.EntryHold, e.Kind)
+		if e.Kind == accounts.EntryCorrection {
+			adjusted++
+		}
+	}
+	require.Equal(t, 1, adjusted)
+	ledgertest.RequireNothingHeld(t, l)
+}
+
 func TestAdjustmentOfNothing(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -112,6 +148,7 @@ func TestAdjustmentOfNothing(t *testing.T) {
 		{"Key", func(a *accounts.Adjustment) { a.Key = "" }},
 		{"Key", func(a *accounts.Adjustment) { a.Key = "\xff" }},
 		{"Key", func(a *accounts.Adjustment) { a.Key = strings.Repeat("x", 1024) }},
+		{"Key", func(a *accounts.Adjustment) { a.Key = "k " }},
 	} {
 		bad := good
 		c.change(&bad)
@@ -454,4 +491,25 @@ func testAlerts(t *testing.T, l ledger.Ledger) {
 	}
 	require.Zero(t, balance(t, book, alice).Position().Sign())
 	ledgertest.RequireNothingHeld(t, l)
+}
+
+// A key with white space around it is no other key than the one without: it is none.
+func TestCheckKey(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{"w1", "w 1", "\u00e9t\u00e9", "\xff\x20", " \x00\xff\x80 ", strings.Repeat("x", 5000)} {
+		require.NoError(t, accounts.CheckKey("payment", "Key", good), "%q", good)
+	}
+	for _, bad := range []string{"", " ", "w1 ", " w1", "w1\n", "\tw1", "w1\u00a0", "\ufeffw1", "w1\u200b", "w1\x00"} {
+		err := accounts.CheckKey("payment", "Key", bad)
+		requireField(t, err, "Key")
+		require.ErrorContains(t, err, "payment: Key ", "%q", bad)
+	}
+	book := newBook(t, newLedger(t))
+	alice := provision(t, book, 100, "alice")[0]
+	_, err := book.WriteOff(t.Context(), accounts.WriteOff{Account: alice, Key: " k", Amount: units(1), Reason: 1})
+	requireField(t, err, "Key")
+	for _, capital := range []func(context.Context, accounts.Capital) (accounts.Booking, error){book.Fund, book.Withdraw} {
+		_, err := capital(t.Context(), accounts.Capital{Asset: usd, Key: "k\n", Amount: units(1)})
+		requireField(t, err, "Key")
+	}
 }

@@ -35,6 +35,10 @@ type Balance struct {
 	HeldIn   ledger.Amount // of packets in flight from the peer: will be debited if fulfilled
 	HeldOut  ledger.Amount // of packets in flight to the peer: will be credited if fulfilled
 	Settling ledger.Amount // of settlement orders in flight to the peer
+	// Announced is of payments of the peer that are not final yet
+	// (settlement.Engine.Announce). It is in no other figure: it pays nothing down, and nobody
+	// can send with it.
+	Announced ledger.Amount
 
 	CreditLine ledger.Amount // the most that the peer may owe us
 	Headroom   ledger.Amount // what the peer can still send before its line is used up
@@ -136,6 +140,7 @@ type DecimalBalance struct {
 	Payable, Receivable                 decimal.Decimal
 	Prepaid, Arrears                    decimal.Decimal
 	HeldIn, HeldOut, Settling           decimal.Decimal
+	Announced                           decimal.Decimal
 	CreditLine, Headroom                decimal.Decimal
 	Sent, Earned, SettledOut, SettledIn decimal.Decimal
 }
@@ -146,7 +151,7 @@ func (b Balance) Decimal() DecimalBalance {
 	return DecimalBalance{
 		Position: b.Asset.signedDecimal(b.Position()),
 		Payable:  d(b.Payable), Receivable: d(b.Receivable), Prepaid: d(b.Prepaid), Arrears: d(b.Arrears),
-		HeldIn: d(b.HeldIn), HeldOut: d(b.HeldOut), Settling: d(b.Settling),
+		HeldIn: d(b.HeldIn), HeldOut: d(b.HeldOut), Settling: d(b.Settling), Announced: d(b.Announced),
 		CreditLine: d(b.CreditLine), Headroom: d(b.Headroom),
 		Sent: d(b.Sent), Earned: d(b.Earned), SettledOut: d(b.SettledOut), SettledIn: d(b.SettledIn),
 	}
@@ -181,6 +186,7 @@ func newBalance(a Account, asset Asset, f *peerFigures) Balance {
 		Settling:   f.settlement.CreditsPending,
 		HeldIn:     f.peer.DebitsPending.SubFloor(f.settlement.CreditsPending),
 		HeldOut:    f.peer.CreditsPending,
+		Announced:  f.settlement.DebitsPending,
 		Suspended:  f.line.Closed(),
 		Closed:     f.peer.Closed(),
 		ids:        PeerIDs{Peer: f.peer.ID, Line: f.line.ID, Settlement: f.settlement.ID, Arrears: f.arrears.ID},

@@ -14,8 +14,9 @@ import (
 type Closing struct {
 	// Force closes a peer although something is owed: what it is, in either direction,
 	// is written off to the asset's suspense account, once nothing can come in any more.
-	// What is held is never given up: the ledger could not book what was promised of it.
-	// Default false.
+	// What is held is never given up: the ledger could not book what was promised of it. A peer
+	// whose payments are announced is closed, too; they are booked into suspense when they are
+	// received. Default false.
 	Force bool
 	// Reason is a number of the caller's that is kept with the closing and with what is
 	// written off. It must not be 0 with Force. Default 0.
@@ -27,9 +28,9 @@ type Closing struct {
 // later is booked into suspense (settlement.Engine.Receive).
 //
 // It collects arrears from the peer's headroom. Then it is refused while anything is owed,
-// a prepayment too (*OwedError, ErrOwed, but see Closing.Force), and while packets or
-// settlement orders are in flight (*HeldError, ErrHeld): Suspend the peer, and close it
-// when they have ended. Otherwise the peer is suspended, the connectors are given a round
+// a prepayment too (*OwedError, ErrOwed, but see Closing.Force), and while packets,
+// settlement orders or announced payments are in flight (*HeldError, ErrHeld): Suspend the
+// peer, and close it when they have ended. Otherwise the peer is suspended, the connectors are given a round
 // to see that (Config.Round), and the account is closed. Only if nothing has come in
 // meanwhile it stays closed, and what is owed is written off with Force. If something has,
 // or the ledger refuses, the peer is as it was before, nothing is written off, and the
@@ -103,18 +104,32 @@ func (b *Book) newestClose(ctx context.Context, account Account) (ledger.Transfe
 	return row, nil
 }
 
-// mayClose says what keeps a peer from being closed. With a position of 0 its headroom
+// mayBegin says what keeps a peer from being closed that is still open. Announced payments do:
+// their money would go to suspense.
+func mayBegin(balance Balance, force bool) error {
+	if err := mayClose(balance, force); err != nil || force || balance.Announced.IsZero() {
+		return err
+	}
+	return held(balance)
+}
+
+// mayClose says what keeps a peer from being closed, and from staying so. With a position of 0 its headroom
 // covers the arrears, which the closing collects.
 func mayClose(balance Balance, force bool) error {
 	switch {
 	case !balance.HeldIn.IsZero() || !balance.HeldOut.IsZero() || !balance.Settling.IsZero():
-		return &HeldError{
-			Account: balance.Account, Asset: balance.Asset, HeldIn: balance.HeldIn, HeldOut: balance.HeldOut, Settling: balance.Settling,
-		}
+		return held(balance)
 	case !force && balance.Position().Sign() != 0:
 		return owed(balance)
 	default:
 		return nil
+	}
+}
+
+func held(balance Balance) error {
+	return &HeldError{
+		Account: balance.Account, Asset: balance.Asset,
+		HeldIn: balance.HeldIn, HeldOut: balance.HeldOut, Settling: balance.Settling, Announced: balance.Announced,
 	}
 }
 

@@ -48,7 +48,7 @@ func (c *closing) run(ctx context.Context) error {
 	if balance, err = c.book.collectArrears(ctx, balance); err != nil {
 		return err
 	}
-	if err := mayClose(balance, c.how.Force); err != nil {
+	if err := mayBegin(balance, c.how.Force); err != nil {
 		return err
 	}
 	if err := c.book.suspend(ctx, c.account, Suspension{Reason: c.how.Reason}, byClosing); err != nil {
@@ -108,7 +108,7 @@ func (c *closing) close(ctx context.Context) error {
 	if err != nil || balance.Closed {
 		return err
 	}
-	if err := mayClose(balance, c.how.Force); err != nil {
+	if err := mayBegin(balance, c.how.Force); err != nil {
 		return err
 	}
 	c.seen = balance.Position()

@@ -3,6 +3,7 @@ package accounts_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"iter"
 	"math/big"
 	"math/rand/v2"
@@ -122,7 +123,7 @@ func sign(n int64) int64 {
 }
 
 func adjustment(a accounts.Account, of uint64, amount int64) accounts.Adjustment {
-	adjust := accounts.Adjustment{Account: a, Key: string(rune('A' + of)), Reason: 1, Condition: condition(of << 32)}
+	adjust := accounts.Adjustment{Account: a, Key: fmt.Sprint("ticket ", of), Reason: 1, Condition: condition(of << 32)}
 	if amount < 0 {
 		adjust.Debit = units(uint64(-amount))
 	} else {

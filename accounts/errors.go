@@ -30,14 +30,14 @@ var (
 	ErrSuspended = errors.New("accounts: peer is suspended")
 	// ErrClosed says that the peer is closed. See Book.ClosePeer and Book.ReopenPeer.
 	ErrClosed = errors.New("accounts: peer is closed")
-	// ErrHeld is matched by a HeldError: packets or orders of the peer are in flight.
+	// ErrHeld is matched by a HeldError: packets, orders or payments of the peer are in flight.
 	ErrHeld = errors.New("accounts: amounts of the peer are held")
 	// ErrOwed is matched by an OwedError: something is owed between the peer and us.
 	ErrOwed = errors.New("accounts: something is owed")
 	// ErrKeyReused says that another booking was made under the key before.
 	ErrKeyReused = errors.New("accounts: key was used for another booking")
-	// ErrKeySpent says that the ledger has refused so many attempts to book something
-	// under the key that it will never take one. Nothing is booked: use another key.
+	// ErrKeySpent says that the ledger will never take a booking under the key: an earlier
+	// version had it refused 16 times. Nothing is booked: use another key.
 	ErrKeySpent = errors.New("accounts: key was refused too often")
 	// ErrNoArrears says that the peer has no arrears that its account cannot pay by itself:
 	// there is nothing to write off.
@@ -125,15 +125,23 @@ func (e *LineInUseError) Is(target error) bool { return target == ErrLineInUse }
 
 // HeldError is a peer that is not closed, since amounts are in flight: closing its
 // account would lose what was promised of them. It matches ErrHeld.
+//
+// If nothing but Announced is in flight, nothing would be lost: wait until the payments are
+// received or have failed, or close with Closing.Force.
 type HeldError struct {
 	Account                   Account
 	Asset                     Asset
 	HeldIn, HeldOut, Settling ledger.Amount // as in Balance, in units
+	Announced                 ledger.Amount // as in Balance, in units
 }
 
 func (e *HeldError) Error() string {
-	return fmt.Sprintf("%v: of %v, %s by packets from it, %s by packets to it, %s by settlement orders",
+	text := fmt.Sprintf("%v: of %v, %s by packets from it, %s by packets to it, %s by settlement orders",
 		ErrHeld, e.Account, e.Asset.Text(e.HeldIn), e.Asset.Text(e.HeldOut), e.Asset.Text(e.Settling))
+	if !e.Announced.IsZero() {
+		text += fmt.Sprintf("; payments of %s are announced", e.Asset.Text(e.Announced))
+	}
+	return text
 }
 
 // Is reports whether target is ErrHeld.

@@ -14,8 +14,8 @@ import (
 // Capital is money that its owner puts into the connector, or takes out of it.
 type Capital struct {
 	Asset Asset // one of the Book's
-	// Key names the movement, 1 to 1023 bytes: the same in every call for it, and
-	// another for every other one of the asset. Keys of Fund and of Withdraw do not meet.
+	// Key names the movement, 1 to 1023 bytes, without white space around it: the same in
+	// every call for it, and another for every other one of the asset. Keys of Fund and of Withdraw do not meet.
 	Key    string
 	Amount ledger.Amount // units, not 0
 }

@@ -279,7 +279,7 @@ func (s *Statement) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 }
 
 func (s *Statement) shows(row *statementRow, e *Entry) bool {
-	return row.Code != chart.CodeCollection && (s.holds || e.Kind != EntryHold)
+	return row.Code != chart.CodeCollection && row.Code != chart.CodeProbe && (s.holds || e.Kind != EntryHold)
 }
 
 func (st Standing) equal(other Standing) bool {

@@ -13,8 +13,8 @@ import (
 // WriteOff gives up arrears of a peer.
 type WriteOff struct {
 	Account Account // a peer's
-	// Key names the write-off, 1 to 1023 bytes: the same in every call for it, and another
-	// for every other one of the account. Keys of Adjust and of WriteOff do not meet.
+	// Key names the write-off, 1 to 1023 bytes, without white space around it: the same in
+	// every call for it, and another for every other one of the account. Keys of Adjust and of WriteOff do not meet.
 	Key    string
 	Amount ledger.Amount // at most this much, in units, not 0; ledger.AmountMax for all
 	Reason uint32        // a number of the caller's that says why. Not 0

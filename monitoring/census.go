@@ -29,6 +29,7 @@ type assetCensus struct {
 	past, nearly             int // past their threshold without an order; with less than nearlyUsed of their line left
 	inArrears                int
 	arrears, prepaid         float64
+	announced                float64
 	openOrders               int
 	ordered                  float64
 	waiting                  float64   // in suspense
@@ -132,6 +133,7 @@ func (c *assetCensus) add(b accounts.Balance, named bool, s Sources) {
 		c.arrears += whole(b.Arrears, c.asset.Scale)
 	}
 	c.prepaid += whole(b.Prepaid, c.asset.Scale)
+	c.announced += whole(b.Announced, c.asset.Scale)
 	if threshold, has := thresholdOf(s.SettlementConfig, b); has && b.Settling.IsZero() && !b.Closed && !owed(b).Less(threshold) {
 		c.past++
 	}

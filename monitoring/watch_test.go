@@ -96,11 +96,17 @@ func TestArrearsAndPrepayments(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ledger.TransferCreated, results[0].Status)
 
+	for name, peer := range map[string]accounts.Account{"alice": alice, "bob": bob} {
+		_, err = c.engine.Announce(ctx, settlement.Incoming{Account: peer, Key: name, Amount: units(150)})
+		require.NoError(t, err)
+	}
 	book, err := accounts.NewBook(c.ledger, accounts.Config{Assets: []accounts.Asset{usd, eur}})
 	require.NoError(t, err)
 	c.sources.Book = book // that has read nothing yet
 	require.NoError(t, c.metrics.Watch(ctx, c.sources))
 	c.ledger.noRows.Store(true)
+	require.Equal(t, map[string]float64{"USD,1": 3, "EUR,2": 0}, c.values(t, "peerledger_announced"))
+	require.Equal(t, map[string]float64{"USD,1,alice": 1.5}, c.values(t, "peerledger_peer_announced"))
 	require.Equal(t, map[string]float64{"USD,1": 1, "EUR,2": 0}, c.values(t, "peerledger_peers_in_arrears"))
 	require.Equal(t, map[string]float64{"USD,1": .3, "EUR,2": 0}, c.values(t, "peerledger_arrears"))
 	require.Equal(t, map[string]float64{"USD,1,alice": 0}, c.values(t, "peerledger_peer_arrears"))

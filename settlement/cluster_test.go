@@ -58,6 +58,20 @@ func TestOnACluster(t *testing.T) {
 		}
 		coldStart(t, newWorld(t, names...), rows)
 	})
+	t.Run("announcements by many at once", func(t *testing.T) { //nolint:paralleltest // see above
+		announcementsByMany(t, newWorld(t))
+	})
+	t.Run("an announcement with a crash at every step", func(t *testing.T) { //nolint:paralleltest // see above
+		for _, calls := range []string{"ar", "afr", "fa"} {
+			for _, closed := range []bool{false, true} {
+				w := newWorld(t)
+				for step := 0; announceCrashAt(t, w, calls, closed, step); step++ {
+					require.Less(t, step, 100)
+					w = newWorld(t)
+				}
+			}
+		}
+	})
 	t.Run("vouchers received by many at once", func(t *testing.T) { //nolint:paralleltest // see above
 		vouchersByMany(t, newWorld(t))
 	})

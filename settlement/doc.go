@@ -56,7 +56,8 @@
 // without an order. Both take the sender's key, and a key is booked once, for
 // ever: the ids of the transfers are derived from it. ReceiveVoucher books what a
 // voucher of a payment channel is worth beyond the one before, and Exposure reports what
-// of it is not final. RecordReturned books a payment of a peer that came back. The payment of a
+// of it is not final. Announce shows a payment before it is final, Receive confirms it, and
+// Fail says that it will not come. RecordReturned books a payment of a peer that came back. The payment of a
 // closed peer waits in suspense, and Release gives it to the peer when the account is open
 // again.
 package settlement

@@ -44,6 +44,11 @@ var (
 	ErrNoPrepayment = errors.New("settlement: the peer has prepaid nothing")
 	// ErrNoPayment says that no payment was booked under the key.
 	ErrNoPayment = errors.New("settlement: no such payment was booked")
+	// ErrReceived says that a payment is booked, so that it cannot fail any more. If it came
+	// back, see RecordReturned.
+	ErrReceived = errors.New("settlement: the payment was received")
+	// ErrNoAnnouncement says that the account has no announcement with the id.
+	ErrNoAnnouncement = errors.New("settlement: no such announcement of the account")
 	// ErrReturnedTooMuch is matched by a ReturnedError.
 	ErrReturnedTooMuch = errors.New("settlement: more is returned than was paid")
 	// ErrAnswer says that the Settler's answer cannot be: ledger.AmountMax, which
@@ -113,16 +118,20 @@ func (e *OpenOrdersError) Error() string {
 func (e *OpenOrdersError) Is(target error) bool { return target == ErrOrdersOpen }
 
 // BookingError is a payment that Receive, RecordPaid, RecordReturned, ReceiveVoucher or Redeemed
-// did not book. It wraps the cause.
+// did not book, or that Announce, Fail or FailAnnouncement did nothing about. It wraps the
+// cause.
 type BookingError struct {
 	Account accounts.Account
 	Asset   accounts.Asset // the zero Asset if the account is none of the Book's
-	Key     string         // of a voucher its channel
-	Amount  ledger.Amount  // units
+	Key     string         // of a voucher its channel; of an announcement that was named by its id, the id
+	Amount  ledger.Amount  // units; of Fail and FailAnnouncement 0
 	Err     error
 }
 
 func (e *BookingError) Error() string {
+	if e.Amount.IsZero() {
+		return fmt.Sprintf("payment of %v under key %q: %v", e.Account, e.Key, e.Err)
+	}
 	return fmt.Sprintf("book %s for %v under key %q: %v", e.Asset.Text(e.Amount), e.Account, e.Key, e.Err)
 }
 

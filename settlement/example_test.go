@@ -108,3 +108,50 @@ func exampleEngine() (*settlement.Engine, accounts.Account) {
 	}
 	return engine, peers[0]
 }
+
+// A chain shows a payment, takes it back, and confirms it after all, with a fee taken off.
+func ExampleEngine_Announce() {
+	ctx := context.Background()
+	l := embedded.New()
+	usd := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
+	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	peers, err := book.Provision(ctx, accounts.Peer{ID: "alice", Asset: usd})
+	if err != nil {
+		log.Fatal(err)
+	}
+	engine, err := settlement.NewEngine(l, book, settlement.Config{Manual: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	show := func(what string) {
+		b, err := book.Balance(ctx, peers[0])
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(what, "announced", b.Decimal().Announced, "prepaid", b.Decimal().Prepaid)
+	}
+	in := settlement.Incoming{Account: peers[0], Key: "tx-77", Amount: ledger.NewAmount(500)}
+	if _, err := engine.Announce(ctx, in); err != nil {
+		log.Fatal(err)
+	}
+	show("seen:")
+	if _, err := engine.Fail(ctx, in.Account, in.Key); err != nil {
+		log.Fatal(err)
+	}
+	show("gone:")
+	in.Amount = ledger.NewAmount(490)
+	if _, err := engine.Receive(ctx, in); err != nil {
+		log.Fatal(err)
+	}
+	show("final:")
+	if err := engine.Close(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// seen: announced 5 prepaid 0
+	// gone: announced 0 prepaid 0
+	// final: announced 0 prepaid 4.9
+}

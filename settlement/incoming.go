@@ -2,18 +2,21 @@ package settlement
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/keyed"
 	"github.com/peerledger/peerledger/ledger"
 )
 
 // Incoming is a payment of a peer to us, as a settlement rail reports it.
 type Incoming struct {
 	Account accounts.Account
-	// Key is the sender's name for the payment, not empty: the same in every
-	// report of it, and another for every other payment of the account.
+	// Key is the sender's name for the payment, not empty and without white space around it
+	// (accounts.CheckKey): the same in every report of it, and another for every other payment
+	// of the account.
 	Key    string
 	Amount ledger.Amount // units
 }
@@ -22,7 +25,7 @@ type Incoming struct {
 // or by another system.
 type Outgoing struct {
 	Account accounts.Account
-	// Key names the payment, not empty, as in Incoming. Keys of incoming
+	// Key names the payment, as in Incoming. Keys of incoming
 	// payments and of outgoing ones do not meet.
 	Key    string
 	Amount ledger.Amount // units
@@ -37,22 +40,57 @@ type Outgoing struct {
 // forgotten. The money of a peer whose account is closed is booked into suspense, and Release
 // gives it back.
 //
+// If the payment was announced under the key (Announce), the announcement ends in the same
+// moment. The Amount is what came, and may be another one than was announced. A payment that
+// was said to have failed is booked as well.
+//
 // Errors are *BookingErrors: ErrKeyReused, accounts.ErrKeySpent, accounts.ErrNotProvisioned,
 // accounts.ErrUnknownAsset, accounts.ErrInvalid, ErrAccountClosed if suspense is
 // closed too, or the error of a request. After ledger.ErrOutcomeUnknown it may be
 // booked or not: call again. ErrClosed after Close.
 func (e *Engine) Receive(ctx context.Context, in Incoming) (Receipt, error) {
 	return e.record(ctx, in.Account, in.Key, in.Amount, func() (Receipt, error) {
-		if _, err := e.book.LookUpBalances(ctx, in.Account); err != nil {
+		b, err := e.book.LookUpBalances(ctx, in.Account)
+		if err != nil {
 			return Receipt{}, err // the ledger's refusal would burn an id
 		}
-		ids := e.book.PeerIDs(in.Account)
-		own, _ := e.book.AssetIDs(in.Account.Ledger())
-		return e.bookCredit(ctx, ledger.Transfer{
-			DebitAccountID: ids.Settlement, CreditAccountID: ids.Peer, Amount: in.Amount,
-			UserData128: e.keyTag(in.Account, in.Key), Ledger: in.Account.Ledger(), Code: chart.CodeIncoming,
-		}, credit{id: e.name("in", in.Account, in.Key).ID, suspense: own.Suspense})
+		return e.receive(ctx, in, b[0].Closed)
 	})
+}
+
+// receive books a payment alone, or if it was announced, in a chain that ends the announcement;
+// the payment then has a later attempt of the key. An announcement that has ended before leaves
+// the payment alone again.
+func (e *Engine) receive(ctx context.Context, in Incoming, closed bool) (Receipt, error) {
+	ids := e.book.PeerIDs(in.Account)
+	own, _ := e.book.AssetIDs(in.Account.Ledger())
+	row := ledger.Transfer{
+		DebitAccountID: ids.Settlement, CreditAccountID: ids.Peer, Amount: in.Amount,
+		UserData128: e.keyTag(in.Account, in.Key), Ledger: in.Account.Ledger(), Code: chart.CodeIncoming,
+	}
+	how := credit{id: e.paymentName(in.Account, in.Key).ID, suspense: own.Suspense, closed: closed}
+	receipt, booking, err := e.tryCredit(ctx, row, how)
+	if errors.Is(err, keyed.ErrConflict) && e.announces(in.Account, &booking.Rows[0]) {
+		announced := booking.Rows[0]
+		how.first = booking.Attempt + 1
+		how.with = func(id ledger.ID) ledger.Transfer { return e.receivedRow(&announced, id) }
+		receipt, _, err = e.tryCredit(ctx, row, how)
+		if ended(err) {
+			how.with = nil
+			receipt, _, err = e.tryCredit(ctx, row, how)
+		}
+		receipt.Announced = announced.Amount
+	}
+	if err != nil {
+		return Receipt{}, bookingError(err)
+	}
+	return receipt, nil
+}
+
+// ended reports whether the ledger refused to end an announcement because it has ended.
+func ended(err error) bool {
+	var refused *ledger.TransferError
+	return errors.As(err, &refused) && refused.Status == ledger.TransferPendingTransferAlreadyVoided
 }
 
 // RecordPaid books what was paid to a peer without an order. It books one payment

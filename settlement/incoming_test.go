@@ -1,13 +1,14 @@
 package settlement_test
 
 import (
-	"errors"
+	"context"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
@@ -309,23 +310,76 @@ func TestReceiveWithNowhereToPutIt(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
-// Booked for the open account by the time it is closed: the key is known.
-// Each refusal takes an attempt of the key. The error names the end of the attempts.
-func TestReceiveUnderASpentKey(t *testing.T) {
+// A key is never used up by refusals: it is booked as soon as there is somewhere to put the
+// money.
+func TestReceiveRefusedForEver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.engine(settlement.Config{})
 	own, _ := w.book.AssetIDs(usd.Ledger)
-	w.closePeer(w.alice)
+	reopen := w.closePeer(w.alice)
 	w.move(own.Suspense, own.Control, 0, ledger.TransferPending|ledger.TransferClosingDebit)
 	in := settlement.Incoming{Account: w.alice, Key: "k", Amount: units(5)}
-	var err error
-	for range 16 {
-		if _, err = e.Receive(t.Context(), in); !errors.Is(err, settlement.ErrAccountClosed) {
-			break
-		}
+	for range 50 {
+		_, err := e.Receive(t.Context(), in)
+		require.ErrorIs(t, err, settlement.ErrAccountClosed)
 	}
-	require.ErrorIs(t, err, accounts.ErrKeySpent)
+	reopen()
+	w.receive(e, w.alice, "k", 5)
+	require.Equal(t, units(5), w.balance(w.alice).SettledIn)
+	ledgertest.RequireNothingHeld(t, w.ledger)
+}
+
+// A rail that gives each call so little time that it ends behind the request that the ledger has
+// refused, and calls again, gets the payment of a closed peer booked, and so does one for which
+// the peer is closed and opened between any two requests.
+func TestReceiveForAClosedPeerInCallsThatEnd(t *testing.T) {
+	t.Parallel()
+	for name, flips := range map[string]bool{"the peer stays closed": false, "it is closed and opened": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			var open func()
+			if !flips {
+				w.closePeer(w.alice)
+			}
+			writes, calls := 0, 0
+			l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+				switch {
+				case !c.creates:
+					return pass
+				case writes > min(calls, 16): // over all ids that are burnt, and one more
+					return fault{before: context.DeadlineExceeded}
+				case flips && open == nil: // the look-up has found it open
+					open = w.closePeer(w.alice)
+				}
+				writes++
+				return pass
+			}}
+			in := settlement.Incoming{Account: w.alice, Key: "a", Amount: units(50)}
+			booked := 0
+			for calls = range 40 {
+				writes = 0
+				_, err := w.engineOn(l, settlement.Config{}).Receive(t.Context(), in)
+				if err == nil {
+					booked++
+				}
+				require.NotErrorIs(t, err, accounts.ErrKeySpent)
+				if open != nil {
+					open()
+					open = nil
+				}
+			}
+			if !flips {
+				require.Equal(t, 40, booked)
+			}
+			receipt, err := w.engine(settlement.Config{}).Receive(t.Context(), in)
+			require.NoError(t, err)
+			require.Equal(t, !flips, receipt.Suspense)
+			require.Equal(t, units(50), w.balance(w.alice).SettledIn)
+			ledgertest.RequireNothingHeld(t, w.ledger)
+		})
+	}
 }
 
 func TestReceiveAgainAfterClosing(t *testing.T) {
@@ -395,6 +449,56 @@ func TestKeyedPaymentsThatCannotBe(t *testing.T) {
 			require.ErrorAs(t, err, &booking)
 		})
 	}
+}
+
+// Keys and names of channels have no white space around them. What earlier versions booked under
+// such ones can be returned, and such a channel goes on.
+func TestKeysWithWhiteSpace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.engine(settlement.Config{})
+	ids := w.book.PeerIDs(w.alice)
+	refused := func(err error, field string) {
+		t.Helper()
+		var wrong *accounts.FieldError
+		require.ErrorAs(t, err, &wrong)
+		require.Equal(t, field, wrong.Field)
+		require.ErrorContains(t, err, `"w1 " must not begin or end with white space`)
+	}
+	_, err := e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "w1 ", Amount: units(5)})
+	refused(err, "Key")
+	_, err = e.RecordPaid(t.Context(), settlement.Outgoing{Account: w.alice, Key: "w1 ", Amount: units(5)})
+	refused(err, "Key")
+	_, err = e.RecordReturned(t.Context(), settlement.Returned{Account: w.alice, Key: "w1 ", Payment: "w1", Amount: units(5)})
+	refused(err, "Key")
+	voucher := settlement.Voucher{Account: w.alice, Channel: "w1 ", Cumulative: units(5)}
+	_, err = e.ReceiveVoucher(t.Context(), voucher)
+	refused(err, "Channel")
+	_, err = e.Redeemed(t.Context(), voucher)
+	refused(err, "Channel")
+	require.Zero(t, w.balance(w.alice).SettledIn)
+
+	// An earlier version's rows.
+	old := ledger.Transfer{DebitAccountID: ids.Settlement, CreditAccountID: ids.Peer, Amount: units(5), Ledger: usd.Ledger}
+	ns := chart.Namespace("")
+	paid, claimed := old, old
+	paid.ID, paid.Code = ns.Derive("in", chart.ID(ids.Settlement), []byte("w1 "), chart.U64(0)), chart.CodeIncoming
+	claimed.ID, claimed.Code = ledger.NewID(1, 9), chart.CodeVoucher
+	claimed.UserData64, claimed.UserData32 = max(ns.Derive("channel", []byte("w1 ")).Hi, 1), 1
+	claimed.UserData128 = uint128.From64(5)
+	results, err := w.ledger.CreateTransfers(t.Context(), []ledger.Transfer{paid, claimed})
+	require.NoError(t, err)
+	for _, r := range results {
+		require.Equal(t, ledger.TransferCreated, r.Status)
+	}
+	_, err = e.RecordReturned(t.Context(), settlement.Returned{Account: w.alice, Key: "back", Payment: "w1 ", Amount: units(5)})
+	require.NoError(t, err)
+	voucher.Cumulative = units(8)
+	receipt, err := e.ReceiveVoucher(t.Context(), voucher)
+	require.NoError(t, err)
+	require.Equal(t, units(3), receipt.Increase)
+	_, err = e.Redeemed(t.Context(), voucher)
+	require.NoError(t, err)
 }
 
 func TestKeyedPaymentWithALostReply(t *testing.T) {

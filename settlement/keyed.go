@@ -25,6 +25,9 @@ type Receipt struct {
 	// Suspense says that the peer's account was closed, and that the money is
 	// kept in our suspense account.
 	Suspense bool
+	// Announced is what Announce had told of the payment, in units; 0 if it had told nothing. The
+	// Amount is what is booked.
+	Announced ledger.Amount
 }
 
 // keyTag is what all rows about a payment carry in user_data_128.
@@ -66,24 +69,44 @@ func (e *Engine) bookDebit(
 // credit says under which ids something is booked that no limit refuses.
 type credit struct {
 	id       func(attempt uint64) ledger.ID
-	suspense ledger.ID                   // takes the credit if the account is closed; zero: nobody
-	may      func(context.Context) error // refuses it before it is booked for the first time; may be nil
+	first    uint64                                  // the attempt to begin with
+	with     func(booking ledger.ID) ledger.Transfer // is booked in one chain with it; may be nil
+	suspense ledger.ID                               // takes the credit if the account is closed; zero: nobody
+	closed   bool                                    // a look-up says so of the account: it is not asked first
+	may      func(context.Context) error             // refuses it before it is booked for the first time; may be nil
 }
 
 // bookCredit books what a payment gives to a peer, or to suspense if the peer's account is
 // closed.
 func (e *Engine) bookCredit(ctx context.Context, row ledger.Transfer, c credit) (Receipt, error) {
-	request := keyed.Request{May: c.may, Build: func(attempt uint64) []ledger.Transfer {
+	receipt, _, err := e.tryCredit(ctx, row, c)
+	if err != nil {
+		return Receipt{}, bookingError(err)
+	}
+	return receipt, nil
+}
+
+// tryCredit is bookCredit with the error of package keyed. With keyed.ErrConflict it returns
+// what is booked.
+func (e *Engine) tryCredit(ctx context.Context, row ledger.Transfer, c credit) (Receipt, keyed.Booking, error) {
+	request := keyed.Request{First: c.first, May: c.may, Build: func(attempt uint64) []ledger.Transfer {
 		row.ID = c.id(attempt)
-		return []ledger.Transfer{row}
+		if c.with == nil {
+			return []ledger.Transfer{row}
+		}
+		return []ledger.Transfer{row, c.with(row.ID)}
 	}}
+	toSuspense := c.closed && !c.suspense.IsZero()
+	if toSuspense { // each refusal by the ledger burns an id
+		row.CreditAccountID = c.suspense
+	}
 	booking, err := request.Book(ctx, e.ledger)
-	if creditClosed(err) && !c.suspense.IsZero() {
+	if creditClosed(err) && !toSuspense && !c.suspense.IsZero() { // it was closed since the look-up
 		row.CreditAccountID = c.suspense
 		booking, err = request.Book(ctx, e.ledger)
 	}
 	if err != nil {
-		return Receipt{}, bookingError(err)
+		return Receipt{}, booking, err
 	}
 	row.Timestamp = booking.Timestamp
 	if booking.Already {
@@ -92,7 +115,7 @@ func (e *Engine) bookCredit(ctx context.Context, row ledger.Transfer, c credit) 
 	return Receipt{
 		Transfer: row.ID, Amount: row.Amount, Booked: timeOf(row.Timestamp),
 		Already: booking.Already, Suspense: row.CreditAccountID == c.suspense && !c.suspense.IsZero(),
-	}, nil
+	}, booking, nil
 }
 
 // bookingError names what keeps a payment from being booked.
@@ -137,14 +160,12 @@ func (e *Engine) checkKeyed(account accounts.Account, key string, amount ledger.
 		return err
 	}
 	switch {
-	case key == "":
-		return &accounts.FieldError{Subject: "payment", Field: "Key", Reason: "must not be empty"}
 	case amount.IsZero():
 		return &accounts.FieldError{Subject: "payment", Field: "Amount", Reason: "must not be 0"}
 	case chart.MaxByKey.Less(amount):
 		return &accounts.FieldError{Subject: "payment", Field: "Amount", Reason: "must not be beyond 2^127 units"}
 	default:
-		return nil
+		return accounts.CheckKey("payment", "Key", key)
 	}
 }
 

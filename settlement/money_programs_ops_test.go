@@ -23,6 +23,7 @@ type op struct {
 	done    bool        // it is in the books
 	over    bool        // somebody was told what became of it
 	nothing bool        // it is in the books with an amount of 0
+	idle    func() bool // reports whether it may be told as done without being booked; may be nil
 }
 
 // begin starts a task at random.
@@ -35,8 +36,10 @@ func (p *program) begin() {
 	switch x := p.random.IntN(100); {
 	case x < 40:
 		p.beginRound(w, s)
-	case x < 52:
+	case x < 45:
 		p.beginReceive(w, s, n)
+	case x < 52:
+		p.beginAnnounced(w, s, n)
 	case x < 57:
 		p.beginVoucher(w, s, n)
 	case x < 64:
@@ -96,6 +99,10 @@ func (p *program) told(o *op, err error) {
 	switch {
 	case errors.Is(err, errDead), errors.Is(err, errUnread), errors.Is(err, ledger.ErrOutcomeUnknown):
 		return // it is asked for again
+	case errors.Is(err, settlement.ErrReceived):
+		if o.idle == nil || !o.idle() {
+			p.fail("%s: %v", o.name, err)
+		}
 	case errors.Is(err, settlement.ErrVoucherLower):
 		if o.subject.voucher == 0 {
 			p.fail("%s: %v", o.name, err)
@@ -107,7 +114,7 @@ func (p *program) told(o *op, err error) {
 	case refused:
 	case err != nil:
 		p.fail("%s: %v", o.name, err)
-	case !o.done:
+	case !o.done && (o.idle == nil || !o.idle()):
 		p.fail("%s is said to be booked, and it is not", o.name)
 	}
 	o.over = true
@@ -120,9 +127,17 @@ func (p *program) newOp(s *subject, kind string, n int64) *op {
 }
 
 func (p *program) beginReceive(w *worker, s *subject, n int64) {
-	pay := &payment{key: p.key(), left: n}
-	s.payments = append(s.payments, pay)
+	p.ask(p.receiveOp(s, &payment{key: p.key()}, n), w)
+}
+
+// receiveOp is that n of a payment come in.
+func (p *program) receiveOp(s *subject, pay *payment, n int64) *op {
+	if pay.announced == 0 {
+		s.payments = append(s.payments, pay)
+	}
+	pay.left = n
 	o := p.newOp(s, "received", n)
+	pay.receive = o
 	o.do = func(ctx context.Context, w *worker) error {
 		_, err := w.engine.Receive(ctx, settlement.Incoming{Account: s.account, Key: pay.key, Amount: units(uint64(n))})
 		return err
@@ -130,9 +145,85 @@ func (p *program) beginReceive(w *worker, s *subject, n int64) {
 	o.book = func(seen *seen) {
 		pay.booked = true
 		pay.parked = p.comes(s, n, seen)
+		p.ends(s, pay)
 	}
-	p.ask(o, w)
+	return o
 }
+
+// ends ends the announcement of a payment, if it is open.
+func (p *program) ends(s *subject, pay *payment) {
+	if pay.open {
+		s.coming -= pay.announced
+		pay.open = false
+	}
+}
+
+// beginAnnounced announces a payment, or tells what became of one, in whatever order.
+func (p *program) beginAnnounced(w *worker, s *subject, n int64) {
+	pay := &payment{key: p.key(), announced: n}
+	if len(s.payments) > 0 && p.chance(60) {
+		pay = pick(p, s.payments)
+	} else {
+		s.payments = append(s.payments, pay)
+	}
+	switch x := p.random.IntN(3); {
+	case x == 0:
+		p.ask(p.announceOp(s, pay, n), w)
+	case x == 1:
+		p.ask(p.failOp(s, pay), w)
+	case pay.receive != nil:
+		p.ask(pay.receive, w)
+	default:
+		if p.chance(50) {
+			n = pay.announced
+		}
+		p.ask(p.receiveOp(s, pay, n), w)
+	}
+}
+
+// announceOp announces a payment, if nothing is known of it yet.
+func (p *program) announceOp(s *subject, pay *payment, n int64) *op {
+	if pay.announced == 0 { // it was received, or at least asked for, without that
+		pay.announced = n
+	}
+	o := p.newOp(s, "announced", pay.announced)
+	o.idle = func() bool { return pay.booked || pay.failed || pay.open }
+	o.do = func(ctx context.Context, w *worker) error {
+		got, err := w.engine.Announce(ctx, settlement.Incoming{Account: s.account, Key: pay.key, Amount: units(uint64(pay.announced))})
+		if err == nil && got.State == settlement.AnnouncementOpen && got.Amount != units(uint64(pay.announced)) {
+			err = errAnnounced
+		}
+		return err
+	}
+	o.book = func(*seen) {
+		if pay.open || pay.failed || pay.booked {
+			p.fail("a payment of %s is announced that is known: %+v", s.name, *pay)
+		}
+		pay.open = true
+		s.coming += pay.announced
+	}
+	return o
+}
+
+// failOp says that a payment will not come.
+func (p *program) failOp(s *subject, pay *payment) *op {
+	o := p.newOp(s, "failed", pay.announced)
+	o.idle = func() bool { return pay.booked || pay.failed }
+	o.do = func(ctx context.Context, w *worker) error {
+		_, err := w.engine.Fail(ctx, s.account, pay.key)
+		return err
+	}
+	o.book = func(*seen) {
+		if pay.failed || pay.booked {
+			p.fail("a payment of %s fails that is known: %+v", s.name, *pay)
+		}
+		p.ends(s, pay)
+		pay.failed = true
+	}
+	return o
+}
+
+var errAnnounced = errors.New("another amount is announced")
 
 // comes is money of a peer that came in, to suspense if its account was found closed; it may
 // be open again by now.

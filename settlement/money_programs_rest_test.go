@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
 )
 
 // rest ends the program: nothing goes wrong any more, all that was begun is done, and rounds
@@ -92,7 +93,43 @@ func (p *program) atRest() {
 			}
 		}
 	}
+	p.announcements()
 	p.conserved()
+}
+
+// announcements holds what is told of each payment against the truth.
+func (p *program) announcements() {
+	for _, s := range p.peers {
+		open := 0
+		for _, pay := range s.payments {
+			if pay.open {
+				open++
+			}
+			if pay.announced == 0 {
+				continue
+			}
+			want := settlement.AnnouncementOpen
+			switch {
+			case pay.booked:
+				want = settlement.AnnouncementReceived
+			case pay.failed:
+				want = settlement.AnnouncementFailed
+			case !pay.open:
+				continue // to announce it would open it
+			}
+			got, err := p.workers[0].engine.Announce(context.Background(),
+				settlement.Incoming{Account: s.account, Key: pay.key, Amount: units(uint64(pay.announced))})
+			p.must(err)
+			if got.State != want {
+				p.fail("a payment of %s is %s, and the truth is %+v", s.name, got.State, *pay)
+			}
+		}
+		list, err := p.workers[0].engine.Announcements(context.Background(), s.account)
+		p.must(err)
+		if len(list) != open {
+			p.fail("%d payments of %s are listed as announced, and %d are", len(list), s.name, open)
+		}
+	}
 }
 
 // conserved is that debits are credits over all accounts.

@@ -22,6 +22,7 @@ type subject struct {
 	voucher  int64                 // the highest that is booked
 	vouchers int64                 // the highest that there is
 	orders   uint64                // the number of the newest one
+	coming   int64                 // announced, and neither received nor failed
 }
 
 // payment is one of the peer's, with what has not come back of it.
@@ -30,6 +31,11 @@ type payment struct {
 	left   int64
 	booked bool
 	parked *parked
+	// announced is of how much it is announced, 0 if nobody announces it; open and failed say
+	// what the ledger has of that, and receive what books it.
+	announced    int64
+	open, failed bool
+	receive      *op
 }
 
 // parked is money that waits in suspense for a closed peer to be opened again.
@@ -41,7 +47,7 @@ type parked struct {
 // figures are what the ledger says of a peer after a request.
 type figures struct {
 	position, headroom, line, arrears, settling int64
-	held                                        int64
+	held, announced                             int64
 	debits, credits                             int64 // of the peer account
 	collected                                   int64 // credits of the arrears account
 	closed                                      bool
@@ -214,6 +220,7 @@ func (s *subject) read(found []ledger.Account) {
 		arrears:   small(arrears.DebitsPosted) - small(arrears.CreditsPosted),
 		collected: small(arrears.CreditsPosted),
 		settling:  small(settled.CreditsPending),
+		announced: small(settled.DebitsPending),
 		held:      small(peer.DebitsPending),
 		closed:    peer.Closed(),
 	}
@@ -226,6 +233,8 @@ func (p *program) holdAgainst(s *subject, arrearsBefore int64, cause string) {
 	switch {
 	case s.figures.position != s.truth.position():
 		p.fail("the position of %s is %d, and should be %d (%s): %+v", s.name, s.figures.position, s.truth.position(), cause, s.truth)
+	case s.announced != s.coming:
+		p.fail("%d are announced of %s, and should be %d (%s)", s.announced, s.name, s.coming, cause)
 	case s.arrears < 0 || s.headroom < 0 || s.line < 0:
 		p.fail("a figure of %s is below 0 (%s): %+v", s.name, cause, s.figures)
 	case -s.figures.position > s.line+s.arrears:
@@ -246,6 +255,9 @@ func (p *program) compare(s *subject, b accounts.Balance) {
 	case prepaid == s.prepaid && !b.PrepaidAtMost:
 	default:
 		p.fail("%s has prepaid %d (at most: %v), and the truth is %+v", s.name, prepaid, b.PrepaidAtMost, s.truth)
+	}
+	if small(b.Announced) != s.coming {
+		p.fail("the balance of %s has %v announced, and the truth is %d", s.name, b.Announced, s.coming)
 	}
 	if b.Position().Int64() != s.truth.position() || small(b.Arrears) != s.arrears {
 		p.fail("the balance of %s has position %v and arrears %v, and the truth is %+v", s.name, b.Position(), b.Arrears, s.truth)

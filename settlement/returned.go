@@ -3,6 +3,8 @@ package settlement
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
@@ -14,10 +16,11 @@ import (
 // took back. A payment may come back in parts.
 type Returned struct {
 	Account accounts.Account
-	// Key names the return, not empty: the same in every report of it, and another for every
-	// other one of the account.
+	// Key names the return, as in Incoming: the same in every report of it, and another for
+	// every other one of the account.
 	Key string
-	// Payment is the key under which the payment was received (Incoming.Key).
+	// Payment is the key under which the payment was received (Incoming.Key), whatever it is:
+	// earlier versions took keys with white space around them.
 	Payment string
 	Amount  ledger.Amount // units of it that came back
 }
@@ -29,7 +32,8 @@ type Returned struct {
 // A payment that waits in suspense for a closed peer, and comes back as a whole, is taken out
 // of suspense.
 //
-// Errors are *BookingErrors: ErrNoPayment if nothing was received under the key Payment,
+// Errors are *BookingErrors: ErrNoPayment if nothing was received under the key Payment (a
+// payment that is only announced does not come back, it fails: Fail),
 // *ReturnedError (ErrReturnedTooMuch) if more would come back than was paid, and those of
 // Receive. With them nothing was booked. Two processes that book different returns of one
 // payment at the same moment are not held against each other.
@@ -67,19 +71,23 @@ func (e *Engine) returnTag(r *Returned) uint64 {
 
 // paymentOf finds the payment that comes back.
 func (e *Engine) paymentOf(ctx context.Context, r *Returned) (ledger.Transfer, error) {
-	name := e.name("in", r.Account, r.Payment)
+	name := e.paymentName(r.Account, r.Payment)
 	ids := make([]ledger.ID, keyed.Attempts)
 	for i := range ids {
 		ids[i] = name.ID(uint64(i))
 	}
 	rows, err := e.ledger.LookupTransfers(ctx, ids)
-	switch {
-	case err != nil:
+	if err != nil {
 		return ledger.Transfer{}, wrap("look the payment up", err)
-	case len(rows) == 0:
-		return ledger.Transfer{}, ErrNoPayment
+	}
+	received := slices.IndexFunc(rows, func(row ledger.Transfer) bool { return row.Code == chart.CodeIncoming })
+	switch {
+	case received >= 0:
+		return rows[received], nil
+	case len(rows) > 0:
+		return ledger.Transfer{}, fmt.Errorf("%w: it is announced, and not received: if it will not come, it has failed", ErrNoPayment)
 	default:
-		return rows[0], nil
+		return ledger.Transfer{}, ErrNoPayment
 	}
 }
 

@@ -2,6 +2,7 @@ package settlement_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,7 +28,7 @@ func TestReturnsOnALedgerOfSmallRequests(t *testing.T) {
 	w.receive(e, w.alice, "payment", 300)
 	back := settlement.Returned{Account: w.alice, Payment: "payment", Amount: units(1)}
 	for i := range 300 {
-		back.Key = string(rune('a' + i))
+		back.Key = fmt.Sprint("return ", i)
 		_, err := e.RecordReturned(t.Context(), back)
 		require.NoError(t, err)
 	}

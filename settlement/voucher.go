@@ -18,7 +18,8 @@ import (
 // channel so far. A newer one replaces those before it.
 type Voucher struct {
 	Account accounts.Account
-	// Channel names the channel, not empty. Channels of different accounts do not meet.
+	// Channel names the channel, not empty. A new one has no white space around it
+	// (accounts.CheckKey). Channels of different accounts do not meet.
 	Channel    string
 	Cumulative ledger.Amount // units, of all vouchers of the channel together
 }
@@ -44,8 +45,8 @@ type VoucherReceipt struct {
 // ErrVoucherLower if a higher one is booked, ErrChannelFull, and those of Receive but
 // ErrKeyReused. ErrClosed after Close.
 func (e *Engine) ReceiveVoucher(ctx context.Context, v Voucher) (VoucherReceipt, error) {
-	return e.recordVoucher(ctx, v, func() (VoucherReceipt, error) {
-		return e.bookVoucher(ctx, v)
+	return e.recordVoucher(ctx, v, func(closed bool) (VoucherReceipt, error) {
+		return e.bookNumbered(ctx, v, chart.CodeVoucher, closed)
 	})
 }
 
@@ -54,17 +55,18 @@ func (e *Engine) ReceiveVoucher(ctx context.Context, v Voucher) (VoucherReceipt,
 // be repeated; Already says then that it was noted before. Errors are those of
 // ReceiveVoucher: ErrVoucherLower if more was redeemed before.
 func (e *Engine) Redeemed(ctx context.Context, v Voucher) (VoucherReceipt, error) {
-	return e.recordVoucher(ctx, v, func() (VoucherReceipt, error) {
-		_, err := e.bookVoucher(ctx, v)
+	return e.recordVoucher(ctx, v, func(closed bool) (VoucherReceipt, error) {
+		_, err := e.bookNumbered(ctx, v, chart.CodeVoucher, closed)
 		if err != nil && !errors.Is(err, ErrVoucherLower) {
 			return VoucherReceipt{}, err
 		}
-		return e.bookNumbered(ctx, v, chart.CodeFinal)
+		return e.bookNumbered(ctx, v, chart.CodeFinal, closed)
 	})
 }
 
+// recordVoucher books something about a voucher; book is told whether the peer is closed.
 func (e *Engine) recordVoucher(
-	ctx context.Context, v Voucher, book func() (VoucherReceipt, error),
+	ctx context.Context, v Voucher, book func(closed bool) (VoucherReceipt, error),
 ) (VoucherReceipt, error) {
 	if !e.begin() {
 		return VoucherReceipt{}, ErrClosed
@@ -74,10 +76,11 @@ func (e *Engine) recordVoucher(
 		if err := e.checkVoucher(v); err != nil {
 			return VoucherReceipt{}, err
 		}
-		if _, err := e.book.LookUpBalances(ctx, v.Account); err != nil {
+		b, err := e.book.LookUpBalances(ctx, v.Account)
+		if err != nil {
 			return VoucherReceipt{}, err // the ledger's refusal would burn an id
 		}
-		return book()
+		return book(b[0].Closed)
 	}()
 	if err != nil {
 		asset, _ := e.book.Asset(v.Account.Ledger())
@@ -103,16 +106,12 @@ func (e *Engine) checkVoucher(v Voucher) error {
 	}
 }
 
-func (e *Engine) bookVoucher(ctx context.Context, v Voucher) (VoucherReceipt, error) {
-	return e.bookNumbered(ctx, v, chart.CodeVoucher)
-}
-
 // bookNumbered writes the next row of a channel: an increase (code CodeVoucher), or a mark
 // of what is final (CodeFinal). Rows carry their number and what the channel has paid in
 // all; the id follows from the number, so of those who write the next one at once a single
 // one succeeds, and the others look again. Nothing else may come between the newest row,
 // from which the increase is worked out, and the next.
-func (e *Engine) bookNumbered(ctx context.Context, v Voucher, code uint16) (VoucherReceipt, error) {
+func (e *Engine) bookNumbered(ctx context.Context, v Voucher, code uint16, closed bool) (VoucherReceipt, error) {
 	for {
 		last, err := e.newestOf(ctx, v.Account, channelTag(e.ns, v.Channel), code)
 		if err != nil {
@@ -126,10 +125,15 @@ func (e *Engine) bookNumbered(ctx context.Context, v Voucher, code uint16) (Vouc
 			asset, _ := e.book.Asset(v.Account.Ledger())
 			return VoucherReceipt{}, fmt.Errorf("%w: %s", ErrVoucherLower, asset.Text(last.Cumulative))
 		}
+		if last.Number == 0 && code == chart.CodeVoucher {
+			if err := accounts.CheckKey("voucher", "Channel", v.Channel); err != nil {
+				return VoucherReceipt{}, err // those that earlier versions took go on
+			}
+		}
 		if last.Number+1 == 0 {
 			return VoucherReceipt{}, ErrChannelFull
 		}
-		receipt, err := e.bookRow(ctx, v, code, last)
+		receipt, err := e.bookRow(ctx, v, code, last, closed)
 		if !errors.Is(err, ErrKeyReused) {
 			return receipt, err
 		}
@@ -138,7 +142,7 @@ func (e *Engine) bookNumbered(ctx context.Context, v Voucher, code uint16) (Vouc
 
 // bookRow writes the row behind last. The error is ErrKeyReused if there is another one by
 // now.
-func (e *Engine) bookRow(ctx context.Context, v Voucher, code uint16, last VoucherReceipt) (VoucherReceipt, error) {
+func (e *Engine) bookRow(ctx context.Context, v Voucher, code uint16, last VoucherReceipt, closed bool) (VoucherReceipt, error) {
 	ids := e.book.PeerIDs(v.Account)
 	own, _ := e.book.AssetIDs(v.Account.Ledger())
 	number := last.Number + 1
@@ -154,7 +158,7 @@ func (e *Engine) bookRow(ctx context.Context, v Voucher, code uint16, last Vouch
 	if code == chart.CodeVoucher {
 		suspense = own.Suspense
 	}
-	receipt, err := e.bookCredit(ctx, row, credit{suspense: suspense, id: func(attempt uint64) ledger.ID {
+	receipt, err := e.bookCredit(ctx, row, credit{suspense: suspense, closed: closed, id: func(attempt uint64) ledger.ID {
 		return e.ns.Derive("voucher", chart.U32(uint32(code)), chart.ID(ids.Settlement),
 			[]byte(v.Channel), chart.U32(number), chart.U64(attempt))
 	}})

@@ -26,6 +26,7 @@ type peerRow struct {
 	HeldIn        string `json:"held_in"`
 	HeldOut       string `json:"held_out"`
 	Settling      string `json:"settling"`
+	Announced     string `json:"announced"` // of payments of the peer that are not final yet
 	CreditLine    string `json:"credit_line"`
 	Headroom      string `json:"headroom"`
 	SettledOut    string `json:"settled_out"`
@@ -46,7 +47,7 @@ func peerRowOf(b accounts.Balance, id string) peerRow {
 	return peerRow{
 		Peer: b.Account.Peer(), Asset: a.String(), State: state,
 		Position: signed(a, b.Position()), Arrears: a.Format(b.Arrears), Prepaid: a.Format(b.Prepaid), PrepaidAtMost: b.PrepaidAtMost,
-		HeldIn: a.Format(b.HeldIn), HeldOut: a.Format(b.HeldOut), Settling: a.Format(b.Settling),
+		HeldIn: a.Format(b.HeldIn), HeldOut: a.Format(b.HeldOut), Settling: a.Format(b.Settling), Announced: a.Format(b.Announced),
 		CreditLine: line(a, b), Headroom: a.Format(b.Headroom),
 		SettledOut: a.Format(b.SettledOut), SettledIn: a.Format(b.SettledIn),
 		Opened: moment(b.Opened), Account: id,
@@ -129,7 +130,8 @@ above 0 is what we owe the peer, below 0 what it owes us; arrears are the part o
 its account could not be charged. Prepaid is the part of a position above 0 that the peer
 paid in and no packet has used ("at most" if the ledger keeps no history of its account); due
 is the next order by settle_at and settle_to. Held is what packets in flight will move,
-settling what is being paid to the peer. With --own: what we ourselves have in each asset.`,
+settling what is being paid to the peer, and announced what it pays us that is not final
+yet and counts for nothing. With --own: what we ourselves have in each asset.`,
 		Example: "  peerledger balances\n  peerledger balances alice bob@USD --json\n  peerledger balances --own",
 		Args:    between(0, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -167,6 +169,7 @@ var balanceColumns = append(peerColumns[:len(peerColumns):len(peerColumns)], []c
 	{title: "held in", cell: func(r peerRow) string { return r.HeldIn }, right: true},
 	{title: "held out", cell: func(r peerRow) string { return r.HeldOut }, right: true},
 	{title: "settling", cell: func(r peerRow) string { return r.Settling }, right: true},
+	{title: "announced", cell: func(r peerRow) string { return r.Announced }, right: true},
 	{title: "settled out", cell: func(r peerRow) string { return r.SettledOut }, right: true},
 	{title: "settled in", cell: func(r peerRow) string { return r.SettledIn }, right: true},
 }...)

@@ -17,7 +17,7 @@ type change struct {
 	After   string `json:"after,omitempty"`
 	Key     string `json:"key,omitempty"`
 	Order   string `json:"order,omitempty"`
-	Payment string `json:"payment,omitempty"` // the key of the payment that came back
+	Payment string `json:"payment,omitempty"` // the key of the payment that came back, or has failed
 	// Now is what stood before the change, and Effect what the change does to it.
 	Now     *standing `json:"now,omitempty"`
 	Effect  string    `json:"effect,omitempty"`

@@ -58,6 +58,8 @@ func TestNothingIsWrittenWithoutYes(t *testing.T) {
 		{"settle", "refund", "bob@USD", "--pay-with", "/bin/false"},
 		{"settle", "returned", "alice@USD", "1", "--key", "k", "--payment", "p"},
 		{"settle", "release", "alice@USD"},
+		{"settle", "announce", "alice@USD", "1", "--key", "k"},
+		{"settle", "failed", "alice@USD", "--key", "k"},
 		{"adjust", "credit", "alice@USD", "1", "--key", "k", "--reason", "1"},
 		{"adjust", "debit", "alice@USD", "1", "--key", "k", "--reason", "1"},
 		{"adjust", "debit", "alice@USD", "1000", "--key", "k", "--reason", "1", "--beyond-headroom"},

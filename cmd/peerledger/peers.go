@@ -226,6 +226,9 @@ func whenClosed(b accounts.Balance, force bool) string {
 	switch {
 	case !b.HeldIn.IsZero() || !b.HeldOut.IsZero() || !b.Settling.IsZero():
 		return "It will be refused while packets or an order hold something."
+	case !b.Announced.IsZero() && !force:
+		return fmt.Sprintf("It will be refused while payments of %s are announced (peerledger settle announced). With --force they wait in our suspense account when they are received.",
+			b.Asset.Text(b.Announced))
 	case owed == "":
 		return ""
 	case force:

@@ -35,6 +35,7 @@ to give which command.`,
 	cmd.AddCommand(
 		a.receivedCommand(&asset), a.returnedCommand(&asset), a.paidCommand(&asset), a.resolveCommand(&asset), a.cancelCommand(&asset),
 		a.settleNowCommand(&asset), a.refundCommand(&asset), a.releaseCommand(&asset),
+		a.announceCommand(&asset), a.announcedCommand(&asset), a.failedCommand(&asset),
 	)
 	return cmd
 }
@@ -100,7 +101,7 @@ func (a *app) keyed(asset *string, cmd *cobra.Command, action, link string, will
 func (a *app) receivedCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "received peer amount --key name", Short: "Book what a peer paid to us",
-		Long: "Books what a peer paid, once for its key, for ever: it pays down what the peer owes, and\nthe rest is prepaid. Book a payment that can still come back only when it is final.",
+		Long: "Books what a peer paid, once for its key, for ever: it pays down what the peer owes, and\nthe rest is prepaid. Book a payment that can still come back only when it is final; until\nthen, settle announce shows it.",
 	}
 	return a.keyed(asset, cmd, "book a payment received", " from ", whenReceived, nil, func(e *settlement.Engine, p payment, key string) (settlement.Receipt, error) {
 		return e.Receive(cmd.Context(), settlement.Incoming{Account: p.account, Key: key, Amount: p.amount})

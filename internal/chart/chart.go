@@ -37,12 +37,14 @@ const (
 	CodeFinal      uint16 = 25 // how much of a channel's vouchers is final, without an amount
 	CodeOverpaid   uint16 = 26 // what a rail paid beyond an order
 	CodeReturned   uint16 = 27 // a payment of the peer that came back
+	CodeAnnounced  uint16 = 28 // a payment of the peer that is not final yet, and what ends the announcement
 	CodeFund       uint16 = 30 // capital put in or taken out
 	CodeAdjust     uint16 = 31 // a correction booked by hand
 	CodeGrant      uint16 = 40 // a change of a credit line
 	CodeSuspend    uint16 = 41 // closes a credit line account; its void opens it again
 	CodeClose      uint16 = 42 // closes a peer account; its void opens it again
 	CodeCollection uint16 = 43 // arrears charged to the peer account
+	CodeProbe      uint16 = 44 // asks the ledger whether it would take a transfer, and moves nothing
 )
 
 // PeerFlags are the flags of a peer account: the ledger itself refuses what

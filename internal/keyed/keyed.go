@@ -13,7 +13,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
+	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -21,19 +23,29 @@ var (
 	// ErrConflict says that something else is booked under the key. Booking.Rows has it.
 	ErrConflict = errors.New("keyed: the key is taken")
 	// ErrSpent says that the ledger has burnt the ids of all attempts, and nothing is
-	// booked under the key. Nothing ever will be: use another key.
+	// booked under the key. Nothing ever will be: use another key. Only programs without
+	// probes, those of older versions, burn that many.
 	ErrSpent = errors.New("keyed: all attempts of the key were refused before")
 )
 
 // Attempts is how many attempts a key has. One more than those that are looked up could be
-// booked twice on a copy of the ledger. As many fail only if as many are refused in races.
+// booked twice on a copy of the ledger.
 const Attempts = 16
+
+// probedFrom is the attempt from which on a probe goes first. Those before it do without, since
+// hardly a key is ever refused. Without probes a key could be used up: by a call that is
+// repeated with a deadline that always ends it between two attempts, or by a debit that is tried
+// again and again on an account whose balance goes up and down.
+const probedFrom = 8
 
 // Request says what to book under a key, and when.
 type Request struct {
 	// Build returns the transfers of an attempt. Book links them into one chain. It is
 	// called last for the attempt that Book returns.
 	Build func(attempt uint64) []ledger.Transfer
+	// First is the attempt to begin with: what those before it have is not this booking.
+	// Default: 0.
+	First uint64
 	// May refuses what the ledger would refuse, without burning an id. Book asks it after
 	// the look-up and before the first attempt, so what is booked already is not refused.
 	// Default: nobody refuses.
@@ -62,24 +74,24 @@ func Book(ctx context.Context, l ledger.Ledger, build func(attempt uint64) []led
 // Book books what the request says, or finds it booked.
 //
 // The errors are ErrConflict, ErrSpent, that of May, a *ledger.TransferError if the ledger
-// refused one of the transfers (the key is as free as before), and those of the requests.
+// refused one of the transfers (the key stays free, however often), and those of the requests.
 func (r Request) Book(ctx context.Context, l ledger.Ledger) (Booking, error) {
-	booking, err := r.lookUp(ctx, l, 0, Attempts)
+	booking, err := r.lookUp(ctx, l, r.First, Attempts)
 	if err != nil || booking.Already {
 		return booking, err
 	}
 	if r.May != nil {
 		if err := r.May(ctx); err != nil {
 			// It may refuse because another call with the key has booked since the look-up.
-			booking, lookErr := r.lookUp(ctx, l, 0, Attempts)
+			booking, lookErr := r.lookUp(ctx, l, r.First, Attempts)
 			if booking.Already || lookErr != nil {
 				return booking, lookErr
 			}
 			return Booking{}, err
 		}
 	}
-	for attempt := range uint64(Attempts) {
-		rows := r.chain(attempt)
+	for attempt := r.First; attempt < Attempts; attempt++ {
+		rows, first := r.chain(attempt)
 		results, err := l.CreateTransfers(ctx, rows)
 		if err != nil {
 			return Booking{}, err
@@ -87,7 +99,7 @@ func (r Request) Book(ctx context.Context, l ledger.Ledger) (Booking, error) {
 		chain := ledger.ChainOutcome(results)
 		switch {
 		case chain.Outcome == ledger.OutcomeApplied:
-			return Booking{Attempt: attempt, Timestamp: results[0].Timestamp}, nil
+			return Booking{Attempt: attempt, Timestamp: results[first].Timestamp}, nil
 		case chain.Outcome == ledger.OutcomeAlreadyApplied, chain.Conflict():
 			return r.taken(ctx, l, attempt)
 		case chain.Status == ledger.TransferIDAlreadyFailed,
@@ -100,13 +112,30 @@ func (r Request) Book(ctx context.Context, l ledger.Ledger) (Booking, error) {
 	return Booking{}, ErrSpent
 }
 
-// chain is an attempt's transfers, linked.
-func (r Request) chain(attempt uint64) []ledger.Transfer {
-	rows := r.Build(attempt)
+// chain is an attempt's transfers, linked; first is the index of the first of them. Before it,
+// a later attempt has a probe.
+func (r Request) chain(attempt uint64) (rows []ledger.Transfer, first int) {
+	rows = r.Build(attempt)
+	if attempt >= probedFrom {
+		before := probe(&rows[0])
+		rows, first = append(before, rows...), len(before)
+	}
 	for i := range rows[:len(rows)-1] {
 		rows[i].Flags |= ledger.TransferLinked
 	}
-	return rows
+	return rows, first
+}
+
+// probe holds what a transfer moves and gives it back, under ids that nothing else has. If the
+// ledger refuses the transfer, it refuses the probe, burns the probe's id and leaves the
+// transfer's own free.
+func probe(row *ledger.Transfer) []ledger.Transfer {
+	hold := ledger.Transfer{
+		ID: chart.TimedID(time.Now()), DebitAccountID: row.DebitAccountID, CreditAccountID: row.CreditAccountID, Amount: row.Amount,
+		Ledger: row.Ledger, Code: chart.CodeProbe,
+		Flags: ledger.TransferPending | row.Flags&(ledger.TransferBalancingDebit|ledger.TransferBalancingCredit),
+	}
+	return []ledger.Transfer{hold, {ID: chart.TimedID(time.Now()), PendingID: hold.ID, Flags: ledger.TransferVoidPending}}
 }
 
 // taken looks at what the ledger has under the ids of an attempt that it did not take.

@@ -189,20 +189,82 @@ func TestMay(t *testing.T) {
 	require.True(t, got.Already)
 }
 
-// Each refusal takes an attempt. After the last one nothing is booked: a copy would not find
-// it.
+// A key stays free however often the ledger refuses what is to be booked under it, and the one
+// that is booked at last is found again.
+func TestRefusedForEver(t *testing.T) {
+	t.Parallel()
+	refused := func(l ledger.Ledger, request keyed.Request, want ledger.CreateTransferStatus) {
+		for range 3 * keyed.Attempts {
+			_, err := request.Book(t.Context(), l)
+			var refused *ledger.TransferError
+			require.ErrorAs(t, err, &refused)
+			require.Equal(t, want, refused.Status)
+		}
+	}
+	for what, c := range map[string]struct {
+		request keyed.Request
+		status  ledger.CreateTransferStatus
+		rows    int
+	}{
+		"a missing account": {single(nobody, suspense, 5), ledger.TransferDebitAccountNotFound, 1},
+		"a closed account":  {single(outside, peer, 5), ledger.TransferCreditAccountAlreadyClosed, 1},
+		"not covered": {
+			name.Debit(row(ledger.ID{}, peer, suspense, 5), chart.Collect(peer, arrears, 1)), ledger.TransferExceedsCredits, 1,
+		},
+	} {
+		l := newLedger(t)
+		if c.status == ledger.TransferCreditAccountAlreadyClosed {
+			shut(t, l)
+		}
+		refused(l, c.request, c.status)
+		require.Zero(t, balance(t, l, suspense), what)
+		for _, already := range []bool{false, true} {
+			got, err := single(outside, suspense, 5).Book(t.Context(), l)
+			require.NoError(t, err, what)
+			require.Equal(t, already, got.Already, what)
+			require.Equal(t, uint64(8), got.Attempt, what)
+			stored, err := l.LookupTransfers(t.Context(), []ledger.ID{name.ID(8)})
+			require.NoError(t, err)
+			require.Equal(t, got.Timestamp, stored[0].Timestamp, what)
+		}
+		require.Equal(t, int64(5), balance(t, l, suspense), what)
+		held, err := l.LookupAccounts(t.Context(), []ledger.ID{peer, suspense, outside})
+		require.NoError(t, err)
+		for _, a := range held {
+			require.Zero(t, a.DebitsPending, "a probe gives back what it holds")
+			require.Zero(t, a.CreditsPending)
+		}
+	}
+}
+
+// Older versions burnt the ids of all attempts. Then nothing is booked: a copy would not find it.
 func TestSpent(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
-	for range keyed.Attempts {
-		_, err := single(nobody, suspense, 5).Book(t.Context(), l)
-		var refused *ledger.TransferError
-		require.ErrorAs(t, err, &refused)
-		require.Equal(t, ledger.TransferDebitAccountNotFound, refused.Status)
+	for attempt := range uint64(keyed.Attempts) {
+		book(t, l, ledger.TransferDebitAccountNotFound, row(name.ID(attempt), nobody, suspense, 5))
 	}
 	_, err := single(outside, suspense, 5).Book(t.Context(), l)
 	require.ErrorIs(t, err, keyed.ErrSpent)
 	require.Zero(t, balance(t, l, suspense))
+}
+
+// What attempts before the first one have is not looked at.
+func TestFirst(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	book(t, l, ledger.TransferCreated, row(name.ID(0), outside, suspense, 7))
+	request := single(outside, suspense, 5)
+	_, err := request.Book(t.Context(), l)
+	require.ErrorIs(t, err, keyed.ErrConflict)
+	request.First = 1
+	for _, already := range []bool{false, true} {
+		got, err := request.Book(t.Context(), l)
+		require.NoError(t, err)
+		require.Equal(t, already, got.Already)
+		require.Equal(t, uint64(1), got.Attempt)
+	}
+	require.Equal(t, int64(12), balance(t, l, suspense))
 }
 
 func debit(amount uint64) keyed.Request {
@@ -294,4 +356,24 @@ func TestWriteOff(t *testing.T) {
 	require.True(t, got.Already)
 	require.Equal(t, name.ID(0), got.Rows[1].ID)
 	require.Equal(t, ledger.NewAmount(20), got.Rows[1].Amount)
+}
+
+// A probe asks for what its transfer asks for: one that the ledger cuts to what there is is cut
+// there, too.
+func TestProbeOfATransferThatIsCut(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	for attempt := range uint64(8) {
+		book(t, l, ledger.TransferDebitAccountNotFound, row(name.ID(attempt), nobody, suspense, 5))
+	}
+	book(t, l, ledger.TransferCreated, row(ledger.NewID(9, 8), arrears, suspense, 50))
+	credit := row(ledger.ID{}, suspense, arrears, 0)
+	credit.Amount, credit.Flags = ledger.AmountMax, ledger.TransferBalancingCredit
+	for _, already := range []bool{false, true} {
+		got, err := name.WriteOff(credit, chart.Collect(peer, arrears, 1)).Book(t.Context(), l)
+		require.NoError(t, err)
+		require.Equal(t, already, got.Already)
+		require.Equal(t, uint64(8), got.Attempt)
+	}
+	require.Zero(t, balance(t, l, arrears))
 }

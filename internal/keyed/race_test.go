@@ -2,7 +2,6 @@ package keyed_test
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"testing"
 
@@ -87,11 +86,8 @@ func (w *world) process() {
 		w.booked = append(w.booked, got)
 		return
 	}
-	if debit.DebitAccountID == arrears {
-		require.ErrorIs(w.t, err, keyed.ErrSpent)
-	} else if !errors.Is(err, keyed.ErrSpent) {
-		require.ErrorAs(w.t, err, &refused)
-	}
+	require.Equal(w.t, peer, debit.DebitAccountID, "%v", err)
+	require.ErrorAs(w.t, err, &refused)
 }
 
 // Debits of both kinds under one key are booked once, in whatever order processes send their

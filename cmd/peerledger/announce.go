@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+func (a *app) announceCommand(asset *string) *cobra.Command {
+	var key string
+	cmd := &cobra.Command{
+		Use: "announce peer amount --key name", Short: "Note a payment of a peer that is not final yet",
+		Long: `Notes a payment that was seen and can still fail, once for its key. It is shown and counts
+for nothing else, until settle received books it under the same key, or settle failed says
+that it will not come.`,
+		Args: exactly(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
+				p, err := d.something(args[0], args[1], *asset)
+				if err != nil {
+					return err
+				}
+				c := change{
+					Action: "announce a payment", Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: key, link: " from ",
+				}
+				if _, err := d.preview(cmd.Context(), &c, p.account, p.amount, whenAnnounced); err != nil {
+					return err
+				}
+				return a.write(c, func(c *change) error {
+					got, err := engine.Announce(cmd.Context(), settlement.Incoming{Account: p.account, Key: key, Amount: p.amount})
+					c.Already, c.Transfer = got.Already, got.Transfer.String()
+					if got.State != settlement.AnnouncementOpen {
+						c.Note = fmt.Sprintf("The payment is known already: %s.", got.State)
+					}
+					return err
+				})
+			})
+		},
+	}
+	cmd.Flags().StringVar(&key, "key", "", "the `name` of the payment: the same when it is received or has failed")
+	_ = cmd.MarkFlagRequired("key") // it is defined, so there is no error
+	a.writes(cmd)
+	return cmd
+}
+
+// whenAnnounced is the effect of an announcement.
+func whenAnnounced(b accounts.Balance, _ ledger.Amount) string {
+	text := "It is shown, and counts for nothing until it is received."
+	if b.Closed {
+		text += " The peer's account is closed: when it is received, it waits in our suspense account."
+	}
+	return text
+}
+
+func (a *app) failedCommand(asset *string) *cobra.Command {
+	var key, id string
+	cmd := &cobra.Command{
+		Use: "failed peer {--key name | --announcement id}", Short: "Say that an announced payment will not come",
+		Long: `Ends the announcement of a payment that will not come, by the key of the payment or by the
+id that settle announced shows. If the payment comes all the same, settle received books it.`,
+		Args: exactly(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if (key == "") == (id == "") {
+				return fmt.Errorf("%w: give one of --key and --announcement", errUsage)
+			}
+			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
+				account, found, err := d.account(args[0], *asset)
+				if err != nil {
+					return err
+				}
+				fail := func() (settlement.Announcement, error) { return engine.Fail(cmd.Context(), account, key) }
+				if id != "" {
+					announcement, err := ledger.ParseID(id)
+					if err != nil {
+						return fmt.Errorf("%w: announcement %q: %w", errUsage, id, err)
+					}
+					fail = func() (settlement.Announcement, error) {
+						return engine.FailAnnouncement(cmd.Context(), account, announcement)
+					}
+				}
+				c := change{Action: "note that a payment has failed", Peer: account.Peer(), Asset: found.String(), Payment: key, Transfer: id, link: " from "}
+				b, err := d.book.Balance(cmd.Context(), account)
+				if err != nil {
+					return err
+				}
+				c.Effect = fmt.Sprintf("Payments of %s are announced in all. Nothing is booked.", found.Text(b.Announced))
+				return a.write(c, func(c *change) error {
+					got, err := fail()
+					c.Already, c.Transfer = got.Already, got.Transfer.String()
+					if err == nil {
+						c.Amount = found.Format(got.Amount)
+					}
+					return err
+				})
+			})
+		},
+	}
+	cmd.Flags().StringVar(&key, "key", "", "the `name` of the payment")
+	cmd.Flags().StringVar(&id, "announcement", "", "the `id` of the announcement")
+	a.writes(cmd)
+	return cmd
+}
+
+// announcementRow is an open announcement as it is shown.
+type announcementRow struct {
+	Peer         string `json:"peer"`
+	Asset        string `json:"asset"`
+	Announcement string `json:"announcement"` // the id
+	Amount       string `json:"amount"`
+	Announced    string `json:"announced"`
+	Age          string `json:"age"`
+}
+
+func (a *app) announcedCommand(asset *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "announced [peer...]", Short: "Payments that are announced, and neither received nor failed",
+		Long: `Shows the payments of these peers, or of all that are configured, that were announced and of
+which nobody has said yet that they were received or have failed. Nothing ends them by
+itself: ask the rail what became of an old one, and give settle received or settle failed.`,
+		Example: "  peerledger settle announced\n  peerledger settle announced alice --json",
+		Args:    between(0, -1),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
+				list, err := d.accounts(names, *asset)
+				if err != nil {
+					return err
+				}
+				open, err := engine.Announcements(cmd.Context(), list...)
+				if err != nil {
+					return err
+				}
+				rows := make([]announcementRow, len(open))
+				for i, one := range open {
+					rows[i] = announcementRow{
+						Peer: one.Account.Peer(), Asset: one.Asset.String(), Announcement: one.Transfer.String(), Amount: one.Asset.Format(one.Amount),
+						Announced: moment(one.Placed), Age: one.Age(time.Now()).Round(time.Second).String(),
+					}
+				}
+				return show(a, rows,
+					column[announcementRow]{title: "peer", cell: func(r announcementRow) string { return r.Peer }},
+					column[announcementRow]{title: "asset", cell: func(r announcementRow) string { return r.Asset }},
+					column[announcementRow]{title: "announcement", cell: func(r announcementRow) string { return r.Announcement }},
+					column[announcementRow]{title: "amount", cell: func(r announcementRow) string { return r.Amount }, right: true},
+					column[announcementRow]{title: "announced (UTC)", cell: func(r announcementRow) string { return r.Announced }},
+					column[announcementRow]{title: "age", cell: func(r announcementRow) string { return r.Age }, right: true},
+				)
+			})
+		},
+	}
+}

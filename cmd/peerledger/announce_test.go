@@ -1,0 +1,81 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A payment is announced, listed with its age, and received or failed under its key or its id.
+func TestAnnouncedPayments(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	announce := []string{"settle", "announce", "alice@USD", "40", "--key", "tx 1"}
+	would := s.told(t, announce...)
+	require.Equal(t, "It is shown, and counts for nothing until it is received.", would.Effect)
+	require.False(t, would.Written)
+	require.Empty(t, rows[announcementRow](t, s, "settle", "announced"))
+	require.Contains(t, s.ok(t, announce...), "Would announce a payment from alice in USD/2, 40.00, key tx 1.")
+
+	done := s.told(t, append(announce, "--yes")...)
+	require.True(t, done.Written)
+	require.False(t, done.Already)
+	again := s.told(t, append(announce, "--yes")...)
+	require.True(t, again.Already)
+	require.Equal(t, done.Transfer, again.Transfer)
+	s.ok(t, "settle", "announce", "bob@USD", "7.5", "--key", "tx 1", "--yes")
+	balance := rows[peerRow](t, s, "balances", "alice@USD")[0]
+	require.Equal(t, []string{"40.00", "0.00", "0.00", "0.00", "100.00"}, []string{
+		balance.Announced, balance.Position, balance.Prepaid, balance.HeldOut, balance.Headroom,
+	})
+	open := rows[announcementRow](t, s, "settle", "announced")
+	require.Len(t, open, 2)
+	require.Equal(t, []string{"alice", "USD/2", done.Transfer, "40.00"}, []string{open[0].Peer, open[0].Asset, open[0].Announcement, open[0].Amount})
+	age, err := time.ParseDuration(open[0].Age)
+	require.NoError(t, err)
+	require.Less(t, age.Abs(), time.Minute)
+	require.Equal(t, "7.50", open[1].Amount)
+	require.Contains(t, s.ok(t, "settle", "announced"), done.Transfer)
+	require.Equal(t, open[1:], rows[announcementRow](t, s, "settle", "announced", "bob@USD"))
+
+	require.Contains(t, s.ok(t, "peers", "close", "alice@USD"), "It will be refused while payments of 40.00 USD are announced")
+	require.Contains(t, s.ok(t, "peers", "close", "alice@USD", "--force", "--reason", "1"), "Would close")
+	got := s.do(t, "peers", "close", "alice@USD", "--yes")
+	require.Equal(t, statusFailed, got.status)
+	require.Contains(t, got.errors, "payments of 40.00 USD are announced")
+
+	s.ok(t, "settle", "received", "alice@USD", "39.99", "--key", "tx 1", "--yes")
+	require.Equal(t, []string{"39.99", "39.99", "0.00"}, s.figures(t, "alice@USD"))
+	late := s.told(t, append(announce, "--yes")...)
+	require.True(t, late.Already)
+	require.Equal(t, "The payment is known already: received.", late.Note)
+	got = s.do(t, "settle", "failed", "alice@USD", "--key", "tx 1", "--yes")
+	require.Equal(t, statusFailed, got.status)
+	require.Contains(t, got.errors, "was received")
+
+	failed := []string{"settle", "failed", "bob@USD", "--announcement", open[1].Announcement}
+	require.Equal(t, "Payments of 7.50 USD are announced in all. Nothing is booked.", s.told(t, failed...).Effect)
+	require.Len(t, rows[announcementRow](t, s, "settle", "announced"), 1)
+	done = s.told(t, append(failed, "--yes")...)
+	require.Equal(t, []string{"7.50", open[1].Announcement}, []string{done.Amount, done.Transfer})
+	require.True(t, s.told(t, "settle", "failed", "bob@USD", "--key", "tx 1", "--yes").Already)
+	require.Empty(t, rows[announcementRow](t, s, "settle", "announced"))
+	s.ok(t, "settle", "received", "bob@USD", "7.5", "--key", "tx 1", "--yes")
+	require.Equal(t, []string{"7.50", "7.50", "0.00"}, s.figures(t, "bob@USD"))
+
+	for _, wrong := range [][]string{
+		{"settle", "failed", "bob@USD", "--yes"},
+		{"settle", "failed", "bob@USD", "--key", "a", "--announcement", open[1].Announcement, "--yes"},
+		{"settle", "failed", "bob@USD", "--announcement", "x", "--yes"},
+		{"settle", "announce", "bob@USD", "0", "--key", "a", "--yes"},
+	} {
+		require.Equal(t, statusUsage, s.do(t, wrong...).status, "%v", wrong)
+	}
+	got = s.do(t, "settle", "failed", "bob@USD", "--announcement", done.Transfer[1:]+"0", "--yes")
+	require.Equal(t, statusFailed, got.status)
+	require.Contains(t, got.errors, "no such announcement")
+	got = s.do(t, "settle", "announce", "bob@USD", "1", "--key", "a ", "--yes")
+	require.Contains(t, got.errors, `Key "a " must not begin or end with white space`)
+	require.NotZero(t, got.status)
+}
