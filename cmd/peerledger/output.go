@@ -71,10 +71,13 @@ func signed(asset accounts.Asset, units *big.Int) string {
 	return decimal.NewFromBigInt(units, -int32(asset.Scale)).StringFixed(int32(asset.Scale))
 }
 
+// tableTime is how tables show a time, in UTC.
+const tableTime = "2006-01-02 15:04:05"
+
 // moment writes a time for people; "" for none.
 func moment(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.UTC().Format("2006-01-02 15:04:05")
+	return t.UTC().Format(tableTime)
 }
