@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/peerledger/peerledger/internal/wal"
 )
@@ -20,6 +21,10 @@ type Recovery struct {
 	TornFile string
 	// TornOffset is where it was cut, TornBytes how much was cut off.
 	TornOffset, TornBytes int64
+	// Ahead is how far the newest timestamp is in the future of the clock, 0 if it is not:
+	// this clock is behind, or was ahead once. Microseconds come from many events at once;
+	// of a second or more somebody should know (see the package comment, Time).
+	Ahead time.Duration
 }
 
 // Open is a ledger that is kept in a folder: what was there is there again, and
@@ -62,6 +67,7 @@ func Open(dir string, opts ...Option) (*Ledger, error) {
 		Accounts:  int(l.books.accounts.len),
 		Transfers: int(l.books.transfers.len),
 		Records:   found.Records,
+		Ahead:     l.books.clock.ahead(),
 	}
 	if torn := found.Torn; torn != nil {
 		l.recovery.TornFile, l.recovery.TornOffset, l.recovery.TornBytes = torn.File, torn.Offset, torn.Bytes
