@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/bench"
+	"github.com/peerledger/peerledger/internal/jsonline"
 	"github.com/peerledger/peerledger/internal/replay"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -76,7 +76,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 // complain says what went wrong, one fault a line.
 func (a *app) complain(err error, status int) {
 	if a.json {
-		_ = json.NewEncoder(a.stderr).Encode(struct { // a lost complaint leaves the status
+		_ = jsonline.Write(a.stderr, struct { // a lost complaint leaves the status
 			Error  string `json:"error"`
 			Status int    `json:"status"`
 		}{err.Error(), status})

@@ -42,8 +42,9 @@ type Recovery struct {
 //
 // The end of a record that a crash had cut off is removed and reported (Recovery).
 // Any other damage is refused with a CorruptError, which names file and offset:
-// nothing is guessed. Other errors match ErrInUse or ErrOtherRules, or are those of
-// the file system.
+// nothing is guessed. A folder that a newer program has written, in a format that this one
+// does not know, is refused with ErrOtherRules and both numbers. Other errors match ErrInUse
+// or ErrOtherRules, or are those of the file system.
 //
 // The whole ledger is in memory besides. Opening takes about as long as reading the
 // newest checkpoint and running the requests after it. A checkpoint is begun by a
@@ -58,7 +59,7 @@ func Open(dir string, opts ...Option) (*Ledger, error) {
 		return nil, fmt.Errorf("embedded: open: the name of the folder is empty: %w", fs.ErrInvalid)
 	}
 	l := New(opts...)
-	log, found, err := wal.Open(dir, l.books.restore)
+	log, found, err := wal.OpenFormat(dir, wal.Format{Of: "ledger", Newest: recordFormat}, l.books.restore)
 	if err != nil {
 		return nil, openError(dir, err)
 	}
