@@ -10,9 +10,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/peerledger/peerledger/ledger"
-	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
 // What a table or JSON shows of a time, --from and --to take.
@@ -96,18 +93,4 @@ func TestAnUnlimitedLineIsReadAsItIsShown(t *testing.T) {
 	require.NoError(t, os.WriteFile(s.config, []byte(more), 0o600))
 	s.ok(t, "peers", "provision", "--yes")
 	require.Equal(t, "unlimited", rows[peerRow](t, s, "balances", "dave@USD")[0].CreditLine)
-}
-
-// A folder with timestamps of the future is told of, whatever is asked.
-func TestFolderAheadOfTheClock(t *testing.T) {
-	t.Parallel()
-	s := newShop(t)
-	l, err := embedded.Open(s.folder, embedded.WithClock(func() time.Time { return time.Now().Add(48 * time.Hour) }))
-	require.NoError(t, err)
-	_, err = l.CreateTransfers(t.Context(), []ledger.Transfer{{}}) // refused, and kept
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	got := s.do(t, "balances", "bob@USD")
-	require.Equal(t, statusDone, got.status)
-	require.Regexp(t, `^peerledger: warning: the newest timestamp of .* is (48h0m0s|47h59m5\ds) in this machine's future`, got.errors)
 }
