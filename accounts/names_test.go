@@ -88,8 +88,10 @@ func createAsBefore(t *testing.T, l ledger.Ledger, book *accounts.Book, a accoun
 		code  uint16
 		flags ledger.AccountFlags
 	}{
-		{ids.Peer, chart.CodePeer, chart.PeerFlags}, {ids.Line, chart.CodeLine, chart.LineFlags},
-		{ids.Settlement, chart.CodeSettlement, chart.SettlementFlags}, {ids.Arrears, chart.CodeArrears, chart.ArrearsFlags},
+		{ids.Peer, chart.CodePeer, chart.PeerFlags},
+		{ids.Line, chart.CodeLine, chart.LineFlags},
+		{ids.Settlement, chart.CodeSettlement, chart.SettlementFlags},
+		{ids.Arrears, chart.CodeArrears, chart.ArrearsFlags},
 	} {
 		rows = append(rows, ledger.Account{
 			ID: kind.id, Ledger: usd.Ledger, Code: kind.code, Flags: kind.flags,
