@@ -53,13 +53,13 @@ func TestReadCSVOfASpreadsheet(t *testing.T) {
 	require.Error(t, lastError(strings.NewReader("\ufeff")))
 }
 
-// endless gives a text again and again, as many bytes as are left.
-type endless struct {
+// repeated gives a text again and again, as many bytes as are left.
+type repeated struct {
 	text string
 	left int64
 }
 
-func (e *endless) Read(p []byte) (int, error) {
+func (e *repeated) Read(p []byte) (int, error) {
 	if e.left <= 0 {
 		return 0, io.EOF
 	}
@@ -80,7 +80,7 @@ func TestReadCSVIsBounded(t *testing.T) { //nolint:paralleltest // it measures m
 		{"the headers", "", "time,"},
 		{"behind the end", oldStatement, "aaaaaaaa"},
 	} {
-		text := &endless{c.again, size}
+		text := &repeated{c.again, size}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		err := lastError(io.MultiReader(strings.NewReader(c.before), text))
