@@ -49,7 +49,7 @@ type Entry struct {
 	Direction Direction
 	// KeyHash tells payments without an order, adjustments and capital apart: it stands for
 	// the key that each was booked under, of which the ledger keeps no more; zero if there is
-	// none. A payment, its return and its release from suspense have the same, that of the
+	// none, as of packets, orders and vouchers. A payment, its return and its release from suspense have the same, that of the
 	// payment.
 	KeyHash ledger.ID
 	// Key is the key, if KnownKeys has told it; else "".
