@@ -34,8 +34,8 @@ type Config struct {
 	// peers whose caps it enforces. All processes on the ledger must have the same.
 	// Default 1 s.
 	Round time.Duration
-	// Progress is told how far Provision, ProvisionAll, AllBalances, Directory and
-	// CheckAssets have come, after each few thousand peers. It is called by the caller's
+	// Progress is told how far Provision, ProvisionAll, AllBalances, Directory, TrialBalance
+	// and CheckAssets have come, after each few thousand peers. It is called by the caller's
 	// goroutine, and so concurrently if they are; it must not block. Default none.
 	Progress func(Progress)
 }

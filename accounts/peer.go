@@ -12,8 +12,11 @@ import (
 // Peer is a counterparty in one asset, as Book.Provision sets it up. A peer that
 // trades in several assets is given once for each.
 type Peer struct {
-	ID    string // 1 to 1023 bytes of UTF-8
-	Asset Asset  // one of the Book's assets
+	// ID is 1 to 1023 bytes of UTF-8, in Unicode's normal form C and without white space at
+	// either end. The ledger tells ids apart byte by byte: see Lookalikes. An id of another
+	// form that a ledger has from an earlier version is accepted.
+	ID    string
+	Asset Asset // one of the Book's assets
 	// CreditLine is how much the peer may owe us, in units, 0 to Unlimited and not
 	// above the asset's ceiling. Default 0: what Config.Limits say. A peer without a
 	// line can send only what it has earned or paid before.

@@ -26,6 +26,10 @@ type wanted struct {
 // grant a peer, up to 8189 of each kind in a request). A line is granted only
 // where none was ever granted before; later changes of it are not undone.
 //
+// The ledger has no peer yet under an id that is refused here for its look: one that is not in
+// Unicode's normal form C, or begins or ends with white space. See Lookalikes for those that
+// differ by case.
+//
 // Errors: one that matches ErrInvalid or ErrUnknownAsset names the peer and the
 // field, and nothing was written; so does a *DriftError (ErrDrift) without handles, for an
 // asset that the ledger has under another number (CheckAssets). Any other *DriftError lists
@@ -39,6 +43,9 @@ func (b *Book) Provision(ctx context.Context, peers ...Peer) ([]Account, error) 
 		return nil, err
 	}
 	if err := b.checkMoved(ctx); err != nil {
+		return nil, err
+	}
+	if err := b.checkNewIDs(ctx, peers, handles); err != nil {
 		return nil, err
 	}
 	done, err := b.provision(ctx, peers, handles, lines)

@@ -41,6 +41,9 @@ func (b *Book) ProvisionAll(ctx context.Context, peers iter.Seq[Peer]) iter.Seq2
 			handles, lines, err := b.checkAll(chunk)
 			written := false
 			if err == nil {
+				err = b.checkNewIDs(ctx, chunk, handles)
+			}
+			if err == nil {
 				written, err = b.provision(ctx, chunk, handles, lines)
 			}
 			if err != nil && !yield(Account{}, err) || !written {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/doctor"
 	"github.com/peerledger/peerledger/internal/progress"
 )
 
@@ -88,6 +89,9 @@ it is.`,
 					return err
 				}
 				c := change{Action: "provision", Peer: peer.ID, Asset: asset.String(), After: asset.Format(peer.CreditLine), Note: "The amount is its first credit line."}
+				if alike := doctor.Alike(append(d.names(asset), peer.ID)); alike != "" {
+					c.Note += " These are different peers to the ledger: " + alike + "."
+				}
 				return a.write(c, func(*change) error { return d.provision(cmd, peer) })
 			})
 		},
@@ -130,6 +134,13 @@ by any number of machines at once.`,
 					peers = append(peers, peer)
 				}
 				c := change{Action: fmt.Sprintf("provision %d peers", len(peers))}
+				names := make([]string, len(peers))
+				for i, p := range peers {
+					names[i] = p.ID
+				}
+				if alike := doctor.Alike(names); alike != "" {
+					c.Note = "These are different peers to the ledger: " + alike + "."
+				}
 				return a.write(c, func(*change) (err error) {
 					shown := progress.New(a.stderr, a.watched && !a.json, "provisioning", 0)
 					shown.Start(1)

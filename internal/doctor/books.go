@@ -25,6 +25,7 @@ func (s Subject) examineBooks(ctx context.Context, session ledger.Ledger, r *Rep
 	if len(s.Books.Config.Assets) == 0 {
 		return
 	}
+	s.judgeNames(r)
 	book, err := accounts.NewBook(session, s.Books.Config)
 	if err == nil {
 		err = book.CheckAssets(ctx)
@@ -49,6 +50,30 @@ func (s Subject) examineBooks(ctx context.Context, session ledger.Ledger, r *Rep
 			r.add(BooksUnread, subject, err.Error())
 		}
 	}
+}
+
+// judgeNames reports ids that look alike.
+func (s Subject) judgeNames(r *Report) {
+	names := make([]string, len(s.Books.Peers))
+	for i, p := range s.Books.Peers {
+		names[i] = p.Peer
+	}
+	if alike := Alike(names); alike != "" {
+		r.add(PeersAlike, "books", alike)
+	}
+}
+
+// Alike says which ids look alike, "" if none do.
+func Alike(names []string) string {
+	var groups []string
+	for _, group := range accounts.Lookalikes(names...) {
+		quoted := make([]string, len(group))
+		for i, name := range group {
+			quoted[i] = fmt.Sprintf("%+q", name)
+		}
+		groups = append(groups, strings.Join(quoted, " and "))
+	}
+	return few(groups)
 }
 
 // balances are those of the named peers that the ledger has in an asset.

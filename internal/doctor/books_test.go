@@ -218,3 +218,13 @@ func TestMoneyOfClosedPeers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "alice 0.50 USD", find(t, Examine(ctx, s.subject), MoneyWaits).Found)
 }
+
+// Ids that differ by case are two peers, which is rarely meant.
+func TestPeersThatLookAlike(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, "alice", "bob", "Alice")
+	f := find(t, Examine(t.Context(), s.subject), PeersAlike)
+	require.Equal(t, `"Alice" and "alice"`, f.Found)
+	require.Equal(t, Warning, f.Level)
+	require.False(t, Examine(t.Context(), newShelf(t, "alice", "bob").subject).Has(PeersAlike))
+}

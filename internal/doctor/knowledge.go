@@ -76,6 +76,7 @@ const (
 	NoArrearsAccount Code = "arrears-accounts-missing"
 	MoneyWaits       Code = "money-in-suspense"
 	OldEngine        Code = "old-engine"
+	PeersAlike       Code = "peers-alike"
 	BooksUnread      Code = "books-unreadable"
 )
 
@@ -261,6 +262,10 @@ var known = map[Code]knowledge{
 	OldEngine: {
 		Problem, "A settlement engine of an earlier version has placed these orders, after one of this version had placed others. It does not make the check, so it may pay prepayments back.",
 		"Stop it, and do not start it again on these books. Its orders are paid (docs/money.md#books-of-an-earlier-version).",
+	},
+	PeersAlike: {
+		Warning, "These ids of the configuration differ only by case, Unicode's normal form, or white space at an end. The ledger tells them apart byte by byte, so each is a peer with accounts of its own.",
+		"If one peer is meant, give it one id everywhere, and move what stands under the other (peerledger statement, peerledger adjust).",
 	},
 	BooksUnread: {
 		Warning, "The books that the configuration describes could not be read, or are not those in this ledger.",

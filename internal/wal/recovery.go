@@ -24,6 +24,7 @@ type Torn struct {
 // recovery reads a folder, and changes nothing in it before all is read.
 type recovery struct {
 	folder  folder
+	format  Format
 	restore func(Record) error
 	result  Recovery
 
@@ -78,7 +79,7 @@ func (r *recovery) begin() (*segment, error) {
 	if _, err := rand.Read(r.id[:]); err != nil {
 		return nil, err
 	}
-	return createSegment(r.folder, header{magic: logMagic, folder: r.id})
+	return createSegment(r.folder, header{magic: logMagic, records: r.format.Newest - 1, folder: r.id})
 }
 
 func (r *recovery) checkpoint(number uint64) error {

@@ -1,0 +1,85 @@
+package accounts
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// faultOfNewID says why an id is not given to a new peer; "" if it is. The ledger knows a peer
+// by a hash of its id's bytes. So "é" in one code point and "é" in two (a letter and an accent)
+// would be two peers, which nobody can tell apart, and so would "bob" and "bob ". An id is not
+// changed on the way in, since the ledgers that there are may have any.
+func faultOfNewID(id string) string {
+	switch {
+	case !norm.NFC.IsNormalString(id):
+		return fmt.Sprintf("must be in Unicode's normal form C, which is %+q, for a new peer", norm.NFC.String(id))
+	case strings.TrimSpace(id) != id:
+		return "must not begin or end with white space for a new peer"
+	default:
+		return ""
+	}
+}
+
+// checkNewIDs refuses peers that the ledger does not have under ids that another one could be
+// mistaken for. The error is a *FieldError, or that of a request.
+func (b *Book) checkNewIDs(ctx context.Context, peers []Peer, handles []Account) error {
+	faults := make(map[ledger.ID]int)
+	var ids []ledger.ID
+	for i := range peers {
+		if faultOfNewID(peers[i].ID) != "" {
+			faults[handles[i].id] = i
+			ids = append(ids, handles[i].id)
+		}
+	}
+	found, err := b.lookupIDs(ctx, ids, 1)
+	if err != nil {
+		return fmt.Errorf("look up which peers are new: %w", err)
+	}
+	for _, id := range ids {
+		if _, there := found[id]; !there {
+			p := peers[faults[id]]
+			return &FieldError{Subject: fmt.Sprintf("peer %+.40q in %v", p.ID, p.Asset), Field: "ID", Reason: faultOfNewID(p.ID)}
+		}
+	}
+	return nil
+}
+
+// Lookalikes are the groups of ids that differ only by upper and lower case, by Unicode's
+// normal form, or by white space at either end: each of them is another peer to the ledger,
+// which is rarely what was meant. The groups, and the ids in each, are in order.
+func Lookalikes(ids ...string) [][]string {
+	byLook := make(map[string][]string)
+	for _, id := range ids {
+		look := lookOf(id)
+		if !slices.Contains(byLook[look], id) {
+			byLook[look] = append(byLook[look], id)
+		}
+	}
+	var groups [][]string
+	for _, group := range byLook {
+		if len(group) > 1 {
+			slices.Sort(group)
+			groups = append(groups, group)
+		}
+	}
+	slices.SortFunc(groups, slices.Compare)
+	return groups
+}
+
+// lookOf is what ids that look alike have in common.
+func lookOf(id string) string {
+	return strings.Map(func(r rune) rune {
+		least := r // of the letters that r is the upper or lower case of
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			least = min(least, other)
+		}
+		return least
+	}, norm.NFC.String(strings.TrimSpace(id)))
+}
