@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -52,6 +53,17 @@ type Booking struct {
 	// are there if Already, and with ErrConflict. A row of an older version may have another
 	// account in the place of one of the two, and rows may be fewer than Build returns.
 	Rows []ledger.Transfer
+}
+
+// Own is the row of a booking that the key names, without what is collected with it; the
+// zero row if Rows has none.
+func (b Booking) Own() ledger.Transfer {
+	for _, row := range b.Rows {
+		if row.Code != chart.CodeCollection {
+			return row
+		}
+	}
+	return ledger.Transfer{}
 }
 
 // Book books the transfers that build returns for an attempt. See Request.Book.
