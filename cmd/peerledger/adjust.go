@@ -85,7 +85,7 @@ func (a *app) adjusting(f *adjustFlags, cmd *cobra.Command, action string, will 
 			return fmt.Errorf("%w: give a number that says why with --reason", errUsage)
 		}
 		return a.atDesk(cmd.Context(), func(d *desk) error {
-			p, err := d.something(args[0], args[1], f.asset)
+			p, err := d.something(cmd.Context(), args[0], args[1], f.asset)
 			if err != nil {
 				return err
 			}

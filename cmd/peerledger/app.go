@@ -16,6 +16,7 @@ import (
 	"github.com/peerledger/peerledger/internal/bench"
 	"github.com/peerledger/peerledger/internal/replay"
 	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
 )
 
 // app is one run of the command.
@@ -33,7 +34,8 @@ type app struct {
 	timeout   time.Duration
 	json      bool
 	yes       bool
-	create    bool // an embedded ledger that is not there may be made
+	makes     bool // the command may make an embedded ledger that is not there, with yes
+	made      bool // it has made one, or would
 }
 
 // The exit statuses; see the package comment.
@@ -48,7 +50,7 @@ const (
 
 var (
 	// errUsage is matched by the errors of a wrong command line or configuration.
-	errUsage = errors.New("usage")
+	errUsage = errors.New("wrong usage")
 	// errFound says that something was found, and shown already.
 	errFound = errors.New("something was found")
 	// errNoAnswer is matched by the errors of a ledger that could not be opened.
@@ -59,9 +61,6 @@ var (
 func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
-	root.SetIn(a.stdin)
-	root.SetOut(a.stdout)
-	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return statusDone
@@ -79,20 +78,23 @@ func (a *app) complain(err error, status int) {
 		_ = json.NewEncoder(a.stderr).Encode(struct { // a lost complaint leaves the status
 			Error  string `json:"error"`
 			Status int    `json:"status"`
-		}{err.Error(), status})
+		}{sayError(err), status})
 		return
 	}
-	fmt.Fprintln(a.stderr, "peerledger:", strings.TrimPrefix(err.Error(), errUsage.Error()+": "))
+	fmt.Fprintln(a.stderr, "peerledger:", sayError(err))
 	if status == statusNoAnswer {
 		fmt.Fprintln(a.stderr, "Nothing was changed. peerledger doctor finds out more.")
 	}
 }
 
+// sayError is an error without our mark of a wrong command line, wherever it stands.
+func sayError(err error) string { return strings.ReplaceAll(err.Error(), errUsage.Error()+": ", "") }
+
 func exitStatus(err error) int {
 	switch {
 	case errors.Is(err, errFound):
 		return statusFound
-	case errors.Is(err, ledger.ErrOutcomeUnknown):
+	case errors.Is(err, ledger.ErrOutcomeUnknown), errors.Is(err, errUnanswered), errors.Is(err, settlement.ErrOrdersOpen):
 		return statusUnknown
 	case errors.Is(err, errNoAnswer):
 		return statusNoAnswer
@@ -126,6 +128,12 @@ Amounts are in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cmd.ValidateRequiredFlags(); err != nil {
+				return fmt.Errorf("%w: %s: %w", errUsage, cmd.CommandPath(), err)
+			}
+			return checkLedgerFlags(cmd)
+		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	flags := root.PersistentFlags()
@@ -153,8 +161,45 @@ Amounts are in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 		}
 	}
 	root.AddCommand(a.versionCommand())
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetHelpCommand(helpCommand())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
 	a.complete(root)
+	wrongArgumentsAreUsage(root)
 	return root
+}
+
+// helpCommand is cobra's, but for a command that is not there: that is an error.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [command]", Short: "Help about a command", Args: between(0, -1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return fmt.Errorf("%w: there is no command %q; peerledger help lists them", errUsage, strings.Join(args, " "))
+			}
+			return found.Help()
+		},
+	}
+}
+
+// wrongArgumentsAreUsage has the commands of cobra itself end as ours do.
+func wrongArgumentsAreUsage(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			err := check(cmd, args)
+			if err != nil && !errors.Is(err, errUsage) {
+				err = fmt.Errorf("%w: %w", errUsage, err)
+			}
+			return err
+		}
+	}
+	for _, child := range cmd.Commands() {
+		wrongArgumentsAreUsage(child)
+	}
 }
 
 // complete has shells complete the peers of all commands that take one.
@@ -174,7 +219,7 @@ func exactly(n int) cobra.PositionalArgs { return between(n, n) }
 func between(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < least || most >= 0 && len(args) > most {
-			return fmt.Errorf("%w: %s: got %d arguments; usage: %s", errUsage, cmd.CommandPath(), len(args), cmd.UseLine())
+			return fmt.Errorf("%w: %s: got %s; usage: %s", errUsage, cmd.CommandPath(), counted(len(args), "argument"), cmd.UseLine())
 		}
 		return nil
 	}

@@ -47,18 +47,10 @@ func peerRowOf(b accounts.Balance, id string) peerRow {
 		Peer: b.Account.Peer(), Asset: a.String(), State: state,
 		Position: signed(a, b.Position()), Arrears: a.Format(b.Arrears), Prepaid: a.Format(b.Prepaid), PrepaidAtMost: b.PrepaidAtMost,
 		HeldIn: a.Format(b.HeldIn), HeldOut: a.Format(b.HeldOut), Settling: a.Format(b.Settling),
-		CreditLine: line(a, b), Headroom: a.Format(b.Headroom),
+		CreditLine: lineText(a, b.CreditLine), Headroom: a.Format(b.Headroom),
 		SettledOut: a.Format(b.SettledOut), SettledIn: a.Format(b.SettledIn),
 		Opened: moment(b.Opened), Account: id,
 	}
-}
-
-// line is the credit line; the largest one has a name.
-func line(a accounts.Asset, b accounts.Balance) string {
-	if b.CreditLine == accounts.Unlimited {
-		return "unlimited"
-	}
-	return a.Format(b.CreditLine)
 }
 
 // stateColour is that of a peer's state.
@@ -137,7 +129,7 @@ settling what is being paid to the peer. With --own: what we ourselves have in e
 				if own {
 					return d.showOwn(cmd, asset)
 				}
-				list, err := d.accounts(names, asset)
+				list, err := d.accounts(cmd.Context(), names, asset)
 				if err != nil {
 					return err
 				}

@@ -27,6 +27,8 @@ type change struct {
 	Already  bool   `json:"already,omitempty"`
 	Transfer string `json:"transfer,omitempty"` // that books it
 
+	// nothing says that there is nothing to do; Note is why.
+	nothing bool
 	// link stands between the action and the peer; "" is " of ".
 	link string
 	// look says what to look at when the outcome is unknown, before the command is given

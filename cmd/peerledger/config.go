@@ -42,7 +42,7 @@ type assetConfig struct {
 type peerConfig struct {
 	ID         string `yaml:"id"`
 	Asset      string `yaml:"asset"`       // the code, or as in USD/9; "" if there is only one
-	CreditLine string `yaml:"credit_line"` // "" is none
+	CreditLine string `yaml:"credit_line"` // "" is none; or unlimited
 	SettleAt   string `yaml:"settle_at"`   // "" is never
 	SettleTo   string `yaml:"settle_to"`   // "" is 0; below 0 the peer is paid ahead
 }
@@ -66,7 +66,7 @@ func (a *app) readConfig() (config, error) {
 	content, err := os.ReadFile(file)
 	switch {
 	case err != nil && !named && errors.Is(err, os.ErrNotExist):
-		return config{}, nil
+		return config{}, a.checkWhich(config{})
 	case err != nil:
 		return config{}, fmt.Errorf("%w: configuration: %w", errUsage, err)
 	}
@@ -75,7 +75,7 @@ func (a *app) readConfig() (config, error) {
 		return config{}, fmt.Errorf("%w: %s: %w", errUsage, file, err)
 	}
 	cfg.file = file
-	return cfg, nil
+	return cfg, a.checkWhich(cfg)
 }
 
 // goType is how the YAML library says where in our program a field is missing.
@@ -177,7 +177,7 @@ func (p peerConfig) peer(asset accounts.Asset) (accounts.Peer, error) {
 		return peer, nil
 	}
 	var err error
-	peer.CreditLine, err = asset.Parse(p.CreditLine)
+	peer.CreditLine, err = parseLine(asset, p.CreditLine)
 	return peer, err
 }
 
@@ -224,8 +224,7 @@ func parseSigned(asset accounts.Asset, text string) (*big.Int, error) {
 func (a *app) cluster(file config) (cluster.Config, error) {
 	cfg := cluster.Config{Sessions: 1, OpenTimeout: a.timeout, Addresses: file.Addresses}
 	id := file.ClusterID
-	if a.getenv(cluster.EnvClusterID)+a.getenv(cluster.EnvAddresses)+a.getenv(cluster.EnvHost)+a.getenv(cluster.EnvPort) != "" &&
-		(a.clusterID == "" || len(a.addresses) == 0) {
+	if a.clusterNamed() && (a.clusterID == "" || len(a.addresses) == 0) {
 		env, err := cluster.ConfigFromEnv()
 		if err != nil {
 			return cfg, fmt.Errorf("%w: environment: %w", errUsage, err)

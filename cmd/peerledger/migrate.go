@@ -23,6 +23,9 @@ end by their timeouts. Interrupted, it goes on where it was.`,
 		Example: "  peerledger migrate --to-cluster-id 42 --to-addresses tb0:3001,tb1:3001,tb2:3001 --yes",
 		Args:    exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if to.folder != "" && (to.clusterID != "" || len(to.addresses) > 0) {
+				return fmt.Errorf("%w: --to-folder is an embedded ledger, and --to-cluster-id and --to-addresses are a cluster: give one of the two", errUsage)
+			}
 			if to.folder == "" && (to.clusterID == "" || len(to.addresses) == 0) {
 				return fmt.Errorf("%w: say where to: --to-cluster-id and --to-addresses, or --to-folder", errUsage)
 			}
@@ -32,7 +35,7 @@ end by their timeouts. Interrupted, it goes on where it was.`,
 					return err
 				}
 			}
-			to.timeout, to.create = a.timeout, true
+			to.timeout, to.yes, to.makes = a.timeout, true, true
 			cfg, err := a.readConfig()
 			if err != nil {
 				return err
@@ -67,8 +70,8 @@ func (a *app) between(ctx context.Context, cfg config, to *app, c *change) (err 
 		}
 	}()
 	result, err := migrate.Run(ctx, source, target, min(batchMax(source), batchMax(target)), a.migrating)
-	c.Note = fmt.Sprintf("%d accounts and %d transfers; %d holds had expired; %d rows had been copied before. All accounts are equal.",
-		result.Accounts, result.Transfers, result.Expired, result.Already)
+	c.Note = fmt.Sprintf("%s and %s; %s had expired; %s had been copied before. All accounts are equal.",
+		counted(result.Accounts, "account"), counted(result.Transfers, "transfer"), counted(result.Expired, "hold"), counted(result.Already, "row"))
 	return err
 }
 

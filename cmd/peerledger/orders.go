@@ -33,7 +33,13 @@ func (a *app) atEngine(ctx context.Context, rail *settlement.Rail, work func(*de
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, engine.Close(ctx)) }()
+		defer func() {
+			closing := engine.Close(ctx)
+			if err != nil && errors.Is(closing, settlement.ErrOrdersOpen) {
+				closing = nil // the error says why they are
+			}
+			err = errors.Join(err, closing)
+		}()
 		return work(d, engine)
 	})
 }
@@ -65,7 +71,7 @@ key (the order's id), and close it with "peerledger settle resolve" or "settle c
 		Args:    between(0, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				list, err := d.accounts(names, asset)
+				list, err := d.accounts(cmd.Context(), names, asset)
 				if err != nil {
 					return err
 				}

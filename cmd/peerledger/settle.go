@@ -46,8 +46,8 @@ type payment struct {
 	amount  ledger.Amount
 }
 
-func (d *desk) payment(peer, amount, asset string) (p payment, err error) {
-	if p.account, p.asset, err = d.account(peer, asset); err != nil {
+func (d *desk) payment(ctx context.Context, peer, amount, asset string) (p payment, err error) {
+	if p.account, p.asset, err = d.account(ctx, peer, asset); err != nil {
 		return p, err
 	}
 	p.amount, err = p.asset.Parse(amount)
@@ -55,8 +55,8 @@ func (d *desk) payment(peer, amount, asset string) (p payment, err error) {
 }
 
 // something is a payment that must not be of 0.
-func (d *desk) something(peer, amount, asset string) (payment, error) {
-	p, err := d.payment(peer, amount, asset)
+func (d *desk) something(ctx context.Context, peer, amount, asset string) (payment, error) {
+	p, err := d.payment(ctx, peer, amount, asset)
 	if err == nil && p.amount.IsZero() {
 		err = fmt.Errorf("%w: the amount must not be 0", errUsage)
 	}
@@ -72,7 +72,7 @@ func (a *app) keyed(asset *string, cmd *cobra.Command, action, link string, will
 	cmd.Args = exactly(2)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-			p, err := d.something(args[0], args[1], *asset)
+			p, err := d.something(cmd.Context(), args[0], args[1], *asset)
 			if err != nil {
 				return err
 			}
@@ -163,7 +163,7 @@ func (a *app) resolveCommand(asset *string) *cobra.Command {
 		Args: exactly(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				p, err := d.payment(args[0], args[2], *asset)
+				p, err := d.payment(cmd.Context(), args[0], args[2], *asset)
 				if err != nil {
 					return err
 				}
@@ -207,7 +207,7 @@ func (a *app) cancelCommand(asset *string) *cobra.Command {
 		Args: exactly(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				account, found, err := d.account(args[0], *asset)
+				account, found, err := d.account(cmd.Context(), args[0], *asset)
 				if err != nil {
 					return err
 				}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -32,11 +33,11 @@ in UTC (2026-11-26T10:00:00Z), or so long ago (36h).`,
 				return fmt.Errorf("%w: name a peer, or give --own", errUsage)
 			}
 			return a.atDesk(cmd.Context(), func(d *desk) error {
-				account, found, err := d.statementAccount(args, asset)
+				account, found, err := d.statementAccount(cmd.Context(), args, asset)
 				if err != nil {
 					return err
 				}
-				known, err := d.accounts(nil, found.String())
+				known, err := d.accounts(cmd.Context(), nil, found.String())
 				if err != nil {
 					known = nil // no peers are configured, and counterparties have no names
 				}
@@ -62,9 +63,9 @@ in UTC (2026-11-26T10:00:00Z), or so long ago (36h).`,
 	return cmd
 }
 
-func (d *desk) statementAccount(args []string, asset string) (accounts.Account, accounts.Asset, error) {
+func (d *desk) statementAccount(ctx context.Context, args []string, asset string) (accounts.Account, accounts.Asset, error) {
 	if len(args) == 1 {
-		return d.account(args[0], asset)
+		return d.account(ctx, args[0], asset)
 	}
 	found, err := d.cfg.asset(asset)
 	if err != nil {
