@@ -40,11 +40,10 @@ func (e *CSVError) Is(target error) bool { return target == ErrInvalid }
 // The last pair has the error, if something is wrong: a *CSVError (ErrInvalid) that names
 // line and column, or that of r; then what came before it is not the whole statement.
 // Counterparties are only as good as their text: of one with a name the id is not known.
-// Arrears are not in a CSV.
+// A CSV of an earlier version has fewer columns: arrears are 0 then.
 func ReadCSV(r io.Reader, asset Asset) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		in := csvReader{csv: csv.NewReader(r), asset: asset}
-		in.csv.FieldsPerRecord = len(columns)
 		for {
 			e, more, err := in.next()
 			if err != nil {
@@ -92,6 +91,7 @@ func (in *csvReader) next() (e Entry, more bool, err error) {
 	if in.creditLine().Cmp(in.credit) != 0 {
 		in.wrong("credit_line", "is not that of the entry before it")
 	}
+	in.arrears()
 	if in.fault != nil {
 		return Entry{}, false, in.fault
 	}
@@ -119,7 +119,7 @@ func (in *csvReader) begin() error {
 	if err := in.read(); err != nil {
 		return err
 	}
-	if !slices.Equal(in.record, columns) {
+	if n := len(in.record); n < firstColumns || n > len(columns) || !slices.Equal(in.record, columns[:n]) {
 		return &CSVError{Line: 1, Reason: "must have the headers " + strings.Join(columns, ",")}
 	}
 	if err := in.read(); err != nil {
@@ -130,6 +130,7 @@ func (in *csvReader) begin() error {
 	}
 	in.checkAsset()
 	in.position, in.credit, in.begun = in.units("position"), in.creditLine(), true
+	in.arrears()
 	return in.fault
 }
 
@@ -149,7 +150,15 @@ func (in *csvReader) read() error {
 	return nil
 }
 
-func (in *csvReader) text(column string) string { return in.record[slices.Index(columns, column)] }
+// text is a field; "" of a column that the file has not got. All records have as many fields as
+// the first.
+func (in *csvReader) text(column string) string {
+	i := slices.Index(columns, column)
+	if i >= len(in.record) {
+		return ""
+	}
+	return in.record[i]
+}
 
 // wrong keeps the first fault of a line.
 func (in *csvReader) wrong(column, reason string) {
@@ -170,7 +179,7 @@ func (in *csvReader) entry() Entry {
 		Time: in.time(), Kind: EntryKind(in.text("kind")), Amount: in.units("amount"), Position: in.units("position"),
 		Packet: in.id("packet"), Condition: in.condition(), Order: in.id("order"), Transfer: in.id("transfer"),
 		Code: uint16(in.number("code", 16)), Reason: uint32(in.number("reason", 32)), Late: in.late(),
-		Counterparty: in.counterparty(),
+		Counterparty: in.counterparty(), Arrears: in.arrears(),
 	}
 	if in.text("held") != "" {
 		e.Held = in.units("held")

@@ -197,6 +197,9 @@ func (p peerConfig) policy(asset accounts.Asset) (settlement.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+	if at.Cmp(to) <= 0 {
+		return nil, fmt.Errorf("settle_to, %s, must be below settle_at, %s", signed(asset, to), signed(asset, at))
+	}
 	if at.Sign() < 0 || to.Sign() < 0 {
 		ahead := settlement.Prefund{At: at, SettleTo: to}
 		return ahead, ahead.Validate()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -98,6 +99,10 @@ key (the order's id), and close it with "peerledger settle resolve" or "settle c
 }
 
 func showOrders(a *app, rows []orderRow) error {
+	if len(rows) == 0 && !a.json {
+		_, err := fmt.Fprintln(a.stdout, "No order is open.")
+		return err
+	}
 	return show(a, rows,
 		column[orderRow]{title: "peer", cell: func(r orderRow) string { return r.Peer }},
 		column[orderRow]{title: "asset", cell: func(r orderRow) string { return r.Asset }},

@@ -59,6 +59,10 @@ func (d *desk) listPeers(cmd *cobra.Command, asset string) error {
 			}
 		}
 	}
+	if len(rows) == 0 && !d.json {
+		_, err := fmt.Fprintln(d.stdout, "The ledger has no peers, and none are configured. peerledger peers add makes one.")
+		return err
+	}
 	return show(d.app, rows, append(peerColumns[:len(peerColumns):len(peerColumns)],
 		column[peerRow]{title: "opened", cell: func(r peerRow) string { return r.Opened }})...)
 }

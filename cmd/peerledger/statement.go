@@ -11,7 +11,7 @@ import (
 )
 
 // statementRow is a line of a statement as it is shown.
-type statementRow struct{ time, kind, amount, position, line, other, packet string }
+type statementRow struct{ time, kind, amount, position, arrears, line, other, packet string }
 
 func (a *app) statementCommand() *cobra.Command {
 	var asset, from, to string
@@ -83,14 +83,14 @@ func (d *desk) writeStatement(cmd *cobra.Command, s *accounts.Statement, csv boo
 		return accounts.WriteJSON(cmd.Context(), d.stdout, s)
 	}
 	a := s.Asset
-	rows := []statementRow{{kind: "opening", position: signed(a, s.Opening.Position), line: a.Format(s.Opening.CreditLine)}}
+	rows := []statementRow{standingRow("opening", s, s.Opening)}
 	for e, err := range s.Entries(cmd.Context()) {
 		if err != nil {
 			return err
 		}
 		row := statementRow{
 			time: moment(e.Time), kind: string(e.Kind), amount: signed(a, e.Amount), position: signed(a, e.Position),
-			line: a.Format(e.CreditLine), other: e.Counterparty.String(),
+			line: lineText(a, e.CreditLine), arrears: a.Format(e.Arrears), other: e.Counterparty.String(),
 		}
 		if !e.Packet.IsZero() {
 			row.packet = e.Packet.String()
@@ -100,16 +100,25 @@ func (d *desk) writeStatement(cmd *cobra.Command, s *accounts.Statement, csv boo
 		}
 		rows = append(rows, row)
 	}
-	rows = append(rows, statementRow{kind: "closing", position: signed(a, s.Closing.Position), line: a.Format(s.Closing.CreditLine)})
+	rows = append(rows, standingRow("closing", s, s.Closing))
 	return show(d.app, rows,
 		column[statementRow]{title: "time (UTC)", cell: func(r statementRow) string { return r.time }},
 		column[statementRow]{title: "what", cell: func(r statementRow) string { return r.kind }},
 		column[statementRow]{title: "amount", cell: func(r statementRow) string { return r.amount }, right: true},
 		column[statementRow]{title: "position", cell: func(r statementRow) string { return r.position }, right: true},
+		column[statementRow]{title: "arrears", cell: func(r statementRow) string { return r.arrears }, right: true},
 		column[statementRow]{title: "credit line", cell: func(r statementRow) string { return r.line }, right: true},
 		column[statementRow]{title: "counterparty", cell: func(r statementRow) string { return r.other }},
 		column[statementRow]{title: "packet", cell: func(r statementRow) string { return r.packet }},
 	)
+}
+
+// standingRow is the line of a balance.
+func standingRow(kind string, s *accounts.Statement, st accounts.Standing) statementRow {
+	return statementRow{
+		kind: kind, position: signed(s.Asset, st.Position),
+		arrears: s.Asset.Format(st.Arrears), line: lineText(s.Asset, st.CreditLine),
+	}
 }
 
 // moments reads the ends of a time; "" is open.
