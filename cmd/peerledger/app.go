@@ -82,8 +82,11 @@ func (a *app) complain(err error, status int) {
 		return
 	}
 	fmt.Fprintln(a.stderr, "peerledger:", sayError(err))
-	if status == statusNoAnswer {
+	switch {
+	case status == statusNoAnswer:
 		fmt.Fprintln(a.stderr, "Nothing was changed. peerledger doctor finds out more.")
+	case errors.Is(err, accounts.ErrNotProvisioned):
+		fmt.Fprintln(a.stderr, "peerledger peers lists the peers of the ledger; peerledger peers add makes a new one.")
 	}
 }
 
@@ -115,9 +118,18 @@ func (a *app) root() *cobra.Command {
 peers, credit lines and settlements that package peerledger keeps in it, and backs a
 single node up. No ledger is written to without --yes.
 
-Which ledger, assets and peers there are is in peerledger.yaml (--config). Which ledger
-is also taken from TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES, and from flags,
-which come first.
+Which ledger, assets and peers there are is in peerledger.yaml (--config):
+
+  folder: ledger                   # or cluster_id: "7" and addresses: [tb0:3001]
+  namespace: example               # that of the connectors
+  assets:
+    - {code: USD, scale: 2, ledger: 1}
+  peers:
+    - {id: alice, asset: USD, credit_line: "100", settle_at: "20", settle_to: "5"}
+
+Which ledger is also taken from PEERLEDGER_FOLDER, or TIGERBEETLE_CLUSTER_ID and
+TIGERBEETLE_ADDRESSES, and from flags, which come first. The assets must be those of the
+ledger.
 
 Amounts are in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 		SilenceErrors: true, SilenceUsage: true,
@@ -197,6 +209,9 @@ func wrongArgumentsAreUsage(cmd *cobra.Command) {
 			return err
 		}
 	}
+	if cmd.Name() == "completion" && cmd.HasSubCommands() { // as our own groups of commands
+		cmd.Args, cmd.RunE = oneOf, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
 	for _, child := range cmd.Commands() {
 		wrongArgumentsAreUsage(child)
 	}
@@ -223,6 +238,18 @@ func between(least, most int) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// oneOf is for a command that does nothing but by its own commands.
+func oneOf(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, child := range cmd.Commands() {
+		names = append(names, child.Name())
+	}
+	return fmt.Errorf("%w: %s: there is no command %q; there is %s", errUsage, cmd.CommandPath(), args[0], strings.Join(names, ", "))
 }
 
 // writes adds the flag without which a command only says what it would do.

@@ -26,7 +26,7 @@ func (a *app) creditCommand() *cobra.Command {
 		Long: `Changes a peer's credit line, which the ledger itself enforces. A change rests on the
 line as it is: of two operators who change it at once one wins, and the other is told.`,
 		Example: "  peerledger credit set alice 500 --yes\n  peerledger credit revoke alice 100 --what-is-free --yes",
-		Args:    between(0, 0),
+		Args:    oneOf,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&f.asset, "asset", "", "in this `asset`, as in USD or USD/9")
@@ -80,6 +80,7 @@ func (a *app) lineCommand(
 			return a.write(c, func(c *change) error {
 				changed, err := do(d.book, cmd.Context(), account, amount, options...)
 				if err == nil {
+					c.Already = changed.Before == changed.After
 					c.Before, c.After = lineText(asset, changed.Before), lineText(asset, changed.After)
 				}
 				return err

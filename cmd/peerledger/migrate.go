@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -40,6 +41,18 @@ end by their timeouts. Interrupted, it goes on where it was.`,
 			if err != nil {
 				return err
 			}
+			if from := a.folderOf(cfg); from != "" && sameFolder(from, to.folder) {
+				return fmt.Errorf("%w: --to-folder is the ledger that is to be copied", errUsage)
+			}
+			if !a.yes { // whether there is a ledger to copy
+				source, err := a.openLedger(cmd.Context(), cfg)
+				if err != nil {
+					return err
+				}
+				if err := source.Close(); err != nil {
+					return err
+				}
+			}
 			return a.write(change{Action: "copy the whole ledger", Note: "All connectors must be stopped."}, func(c *change) error {
 				return a.between(cmd.Context(), cfg, to, c)
 			})
@@ -50,6 +63,13 @@ end by their timeouts. Interrupted, it goes on where it was.`,
 	cmd.Flags().StringSliceVar(&to.addresses, "to-addresses", nil, "the `addresses` of all of its replicas in order")
 	a.writes(cmd)
 	return cmd
+}
+
+// sameFolder reports whether two names are those of one folder that is there.
+func sameFolder(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
 // between opens both ledgers and migrates.

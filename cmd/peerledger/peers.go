@@ -20,7 +20,7 @@ provisioned. The ledger keeps only a hash of a peer's id, so names are those of 
 configuration file; others are shown by the id of their account. Peers that are configured
 and not in the ledger are listed as missing.`,
 		Example: "  peerledger peers\n  peerledger peers add alice --credit-line 500 --yes\n  peerledger peers suspend alice --yes",
-		Args:    between(0, 0),
+		Args:    oneOf,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.atDesk(cmd.Context(), func(d *desk) error { return d.listPeers(cmd, asset) })
 		},
@@ -94,9 +94,12 @@ configuration file, by which it is shown by its name.`,
 				if err != nil {
 					return err
 				}
-				c := change{Action: "provision", Peer: peer.ID, Asset: asset.String(), After: lineText(asset, peer.CreditLine), Note: notes("The amount is its first credit line.", a.noteNew())}
+				c := change{
+					Action: "provision", Peer: peer.ID, Asset: asset.String(), After: lineText(asset, peer.CreditLine),
+					link: " ", into: ", with a credit line of ", Note: a.noteNew(),
+				}
 				if there, err := d.book.Balance(cmd.Context(), account); err == nil {
-					c.Note = fmt.Sprintf("It is there already, with a credit line of %s, and stays as it is.", lineText(asset, there.CreditLine))
+					c.Note = fmt.Sprintf("It is there already, with a credit line of %s, and stays as it is (peerledger credit set).", lineText(asset, there.CreditLine))
 				} else if !errors.Is(err, accounts.ErrNotProvisioned) {
 					return err
 				}

@@ -28,7 +28,7 @@ to give which command.`,
   peerledger settle returned alice 250 --key return-17 --payment wire-4711 --yes
   peerledger settle resolve alice 00000000000000000000000000000abc 250 --yes
   peerledger settle now alice --pay-with ./pay.sh --yes`,
-		Args: between(0, 0),
+		Args: oneOf,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
@@ -171,7 +171,7 @@ func (a *app) resolveCommand(asset *string) *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("%w: order %q: %w", errUsage, args[1], err)
 				}
-				c := change{Action: "close an order as paid", Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Order: order.String()}
+				c := change{Action: "close an order as paid", Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Order: order.String(), link: " for "}
 				open, found, err := openOrder(cmd.Context(), engine, p.account, order)
 				switch {
 				case err != nil:
@@ -216,7 +216,7 @@ func (a *app) cancelCommand(asset *string) *cobra.Command {
 					return fmt.Errorf("%w: order %q: %w", errUsage, args[1], err)
 				}
 				c := change{
-					Action: "give an order back", Peer: account.Peer(), Asset: found.String(), Order: order.String(),
+					Action: "give an order back", Peer: account.Peer(), Asset: found.String(), Order: order.String(), link: " for ",
 					Note: "If the rail can still pay under this key, the peer is paid twice.",
 				}
 				open, known, err := openOrder(cmd.Context(), engine, account, order)

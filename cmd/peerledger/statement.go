@@ -21,7 +21,11 @@ func (a *app) statementCommand() *cobra.Command {
 		Short: "What moved on a peer's account, with opening and closing balance",
 		Long: `Shows what moved between us and a peer from a moment on and before another one, by the
 ledger's clock, or in our own liquidity with --own. Moments are dates (2026-11-26), times
-in UTC (2026-11-26T10:00:00Z), or so long ago (36h).`,
+in UTC (2026-11-26T10:00:00Z), or so long ago (36h).
+
+With --holds it also lists what packets and settlement orders held, with the amount in
+parentheses and the sign that it has when it moves: holding it moves nothing. What became of
+it, a packet's fulfill or a payment, is an entry of its own.`,
 		Example: "  peerledger statement alice --from 24h\n  peerledger statement alice --from 2026-11-01 --to 2026-12-01 --csv > alice.csv",
 		Args:    between(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,7 +62,7 @@ in UTC (2026-11-26T10:00:00Z), or so long ago (36h).`,
 	flags.StringVar(&from, "from", "", "from this `moment` on (default: the beginning)")
 	flags.StringVar(&to, "to", "", "before this `moment` (default: now)")
 	flags.BoolVar(&csv, "csv", false, "print comma-separated values, for a spreadsheet")
-	flags.BoolVar(&holds, "holds", false, "with what packets hold and give back")
+	flags.BoolVar(&holds, "holds", false, "also what packets and orders held, as (amounts) that move nothing")
 	flags.BoolVar(&own, "own", false, "of our own liquidity")
 	return cmd
 }

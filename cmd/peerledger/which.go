@@ -126,10 +126,14 @@ func (a *app) openFolder(folder string) (ledger.Ledger, error) {
 
 // noteNew says that the ledger is a new one.
 func (a *app) noteNew() string {
-	if a.made {
-		return "There is no ledger yet: this makes it."
+	switch {
+	case a.made && a.yes:
+		return "The ledger is a new one: there was none in the folder."
+	case a.made:
+		return "There is no ledger in the folder yet: this makes it."
+	default:
+		return ""
 	}
-	return ""
 }
 
 func isFile(path string) bool {
