@@ -28,7 +28,7 @@ func TestExitStatus(t *testing.T) {
 		statusFailed:   {errors.New("x"), accounts.ErrLineConflict, &settlement.OrderError{Err: settlement.ErrPending}, ledger.ErrRefused},
 		statusUsage:    {errUsage, accounts.ErrInvalid, accounts.ErrUnknownAsset},
 		statusNoAnswer: {errNoAnswer},
-		statusUnknown:  {ledger.ErrOutcomeUnknown, &unknownError{ledger.ErrOutcomeUnknown, ""}, &settlement.OrderError{Err: ledger.ErrOutcomeUnknown}},
+		statusUnknown:  {errUnanswered, &settlement.OpenOrdersError{Orders: make([]settlement.OpenOrder, 1)}, ledger.ErrOutcomeUnknown, &unknownError{ledger.ErrOutcomeUnknown, ""}, &settlement.OrderError{Err: ledger.ErrOutcomeUnknown}},
 		statusFound:    {errFound},
 	} {
 		for _, err := range errs {
@@ -155,6 +155,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{"replay", "a", "b"},
 		{"bench", "x"},
 		{"bench", "--phase", "three"},
+		{"bench", "--cluster-id", "7"},
 		{"doctor", "now"},
 		{"watch", "--every", "1ms", "--once"},
 		{"watch"},
