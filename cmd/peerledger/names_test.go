@@ -56,7 +56,7 @@ func TestNamesWithAnAsset(t *testing.T) {
 		require.Contains(t, got.errors, test.says)
 	}
 	require.Equal(t, "20.00", rows[peerRow](t, s, "balances", "bob@EUR/2")[0].Prepaid)
-	require.Equal(t, "20.00", rows[peerRow](t, s, "balances", "bob@EUR", "--asset", "USD")[0].Prepaid)
+	require.Equal(t, "10.00", rows[peerRow](t, s, "balances", "bob@EUR", "--asset", "USD")[0].Prepaid)
 
 	// The ledger knows a peer that the file does not list.
 	require.NoError(t, os.WriteFile(s.config, []byte(configuration), 0o600))
