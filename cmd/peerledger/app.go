@@ -139,13 +139,8 @@ Amounts are in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if err := cmd.ValidateRequiredFlags(); err != nil {
-				return fmt.Errorf("%w: %s: %w", errUsage, cmd.CommandPath(), err)
-			}
-			return checkLedgerFlags(cmd)
-		},
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: checkFlags,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	flags := root.PersistentFlags()

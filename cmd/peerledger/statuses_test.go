@@ -88,7 +88,7 @@ func TestStatusesOfEveryCommand(t *testing.T) {
 func TestStatusOfWrongCommandLines(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	eachLine(t, all(), func(t *testing.T, name string, line []string) {
+	eachLine(t, all(), func(t *testing.T, name string, line []string) { //nolint:thelper // it is the test
 		usage := func(what string, args ...string) {
 			t.Helper()
 			got := runIn(t, args...)
@@ -150,7 +150,7 @@ func TestStatusOfLedgers(t *testing.T) {
 
 	commands := maps.Clone(lines.books)
 	maps.Copy(commands, lines.raw)
-	eachLine(t, commands, func(t *testing.T, name string, line []string) {
+	eachLine(t, commands, func(t *testing.T, name string, line []string) { //nolint:thelper // it is the test
 		ends := func(want int, says string, before ...string) {
 			t.Helper()
 			for _, yes := range []bool{false, true} {

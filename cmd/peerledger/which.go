@@ -30,6 +30,14 @@ var takesNone = map[string][]string{
 	"peerledger version":     ledgerFlags,
 }
 
+// checkFlags refuses a command line that lacks a flag, or whose flags cannot be meant.
+func checkFlags(cmd *cobra.Command, _ []string) error {
+	if err := cmd.ValidateRequiredFlags(); err != nil {
+		return fmt.Errorf("%w: %s: %w", errUsage, cmd.CommandPath(), err)
+	}
+	return checkLedgerFlags(cmd)
+}
+
 // checkLedgerFlags refuses flags that contradict each other, or that the command has no use for.
 func checkLedgerFlags(cmd *cobra.Command) error {
 	given := cmd.Flags().Changed
