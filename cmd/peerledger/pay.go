@@ -109,8 +109,8 @@ func (a *app) paying(asset *string, cmd *cobra.Command,
 			if len(rows) > 0 {
 				err = errors.Join(showPayments(a, rows), err)
 			}
-			if err == nil && !a.json {
-				sayNothingOrdered(a, plan, payments)
+			if err == nil {
+				err = sayNothingOrdered(a, plan, payments)
 			}
 			return err
 		})
@@ -122,20 +122,27 @@ func (a *app) paying(asset *string, cmd *cobra.Command,
 }
 
 // sayNothingOrdered says to whom nothing was paid, and why.
-func sayNothingOrdered(a *app, plan []change, payments []settlement.Payment) {
+func sayNothingOrdered(a *app, plan []change, payments []settlement.Payment) error {
 	paid := map[string]bool{}
 	for _, p := range payments {
 		paid[p.Order.Account.Peer()+" "+p.Order.Asset.String()] = true
 	}
 	for _, c := range plan {
-		if !paid[c.Peer+" "+c.Asset] {
-			why := ""
-			if c.nothing {
-				why = " " + c.Note
-			}
-			fmt.Fprintf(a.stdout, "Nothing was ordered for %s in %s.%s\n", c.Peer, c.Asset, why)
+		if paid[c.Peer+" "+c.Asset] {
+			continue
 		}
+		if !c.nothing { // something came between
+			c.Action, c.Amount, c.Note = "order nothing", "", "Nothing is due any more."
+		}
+		if a.json {
+			if err := a.print(c); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintf(a.stdout, "Nothing was ordered for %s in %s. %s\n", c.Peer, c.Asset, c.Note)
 	}
+	return nil
 }
 
 // payAgain is the remedy for orders that stay open.

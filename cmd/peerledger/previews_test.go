@@ -25,7 +25,11 @@ func TestSettleNowSaysWhyNothingHappens(t *testing.T) {
 		require.Contains(t, got, "Would order nothing for ", peer)
 		require.Contains(t, got, why)
 		require.Contains(t, s.ok(t, "settle", "now", peer, "--pay-with", "true", "--yes"), why)
-		require.Empty(t, rows[change](t, s, "settle", "now", peer, "--pay-with", "true")[0].Amount)
+		for _, yes := range []string{"--yes=false", "--yes"} {
+			told := rows[change](t, s, "settle", "now", peer, "--pay-with", "true", yes)
+			require.Equal(t, []any{1, "order nothing", "", false}, []any{len(told), told[0].Action, told[0].Amount, told[0].Written}, yes)
+			require.Contains(t, told[0].Note, why)
+		}
 	}
 	nothing("alice@EUR", "It has no settle_at in the configuration.")
 	nothing("bob@USD", "Nothing is owed in either direction.")
