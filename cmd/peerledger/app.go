@@ -86,7 +86,7 @@ func (a *app) complain(err error, status int) {
 	case status == statusNoAnswer:
 		fmt.Fprintln(a.stderr, "Nothing was changed. peerledger doctor finds out more.")
 	case errors.Is(err, accounts.ErrNotProvisioned):
-		fmt.Fprintln(a.stderr, "peerledger peers lists the peers of the ledger; peerledger peers add makes a new one.")
+		fmt.Fprintln(a.stderr, "peerledger peers shows who is in the ledger and who is missing; peers add makes one, and peers provision all that are configured.")
 	}
 }
 

@@ -120,6 +120,8 @@ func (f *creditFlags) foresee(c *change, b accounts.Balance, amount, after ledge
 	case f.whatFree:
 		c.After = lineText(b.Asset, b.CreditLine.SubFloor(free))
 		c.Effect = fmt.Sprintf("Only %s is free, and is taken back.", text(free))
+	case free.IsZero():
+		c.Effect = "It will be refused: all of the line is in use."
 	default:
 		c.Effect = fmt.Sprintf("It will be refused: at most %s can be revoked. With --what-is-free that is taken back.", text(free))
 	}

@@ -52,7 +52,7 @@ func (d *desk) account(ctx context.Context, name, asset string) (accounts.Accoun
 	peer, code, ok := cutLast(name, "@")
 	behind := d.assetsOf(code)
 	if !ok || len(behind) == 0 {
-		return d.accountIn(name, asset)
+		return d.accountOf(ctx, name, asset)
 	}
 	var exact, both []accounts.Asset
 	for _, a := range d.assetsOf(asset) {
@@ -77,10 +77,36 @@ func (d *desk) account(ctx context.Context, name, asset string) (accounts.Accoun
 	case len(both) > 1:
 		return accounts.Account{}, both[0], fmt.Errorf("%w: %q is in more than one asset; say which, as in %s@%v", errUsage, name, peer, both[0])
 	case len(d.assetsOf(asset)) == 0:
-		return d.accountIn(name, asset)
+		return d.accountIn(name, asset) // says that there is no such asset
 	default:
 		return accounts.Account{}, behind[0], fmt.Errorf("%w: %s and --asset %s contradict each other (a peer with the very name %q would be listed under peers: in %s)",
 			errUsage, name, asset, name, d.cfg.name())
+	}
+}
+
+// accountOf is the handle of a peer whose name says nothing of its asset. Without an asset it is
+// the only one, or the only one that the peer has.
+func (d *desk) accountOf(ctx context.Context, name, asset string) (accounts.Account, accounts.Asset, error) {
+	if asset != "" || len(d.cfg.Assets) == 1 {
+		return d.accountIn(name, asset)
+	}
+	var its []string
+	for _, a := range d.book.Assets() {
+		found, err := d.knows(ctx, name, a)
+		if err != nil {
+			return accounts.Account{}, a, err
+		}
+		if found {
+			its = append(its, a.String())
+		}
+	}
+	switch len(its) {
+	case 0:
+		return d.accountIn(name, "") // says that the asset is missing
+	case 1:
+		return d.accountIn(name, its[0])
+	default:
+		return accounts.Account{}, accounts.Asset{}, fmt.Errorf("%w: %s has more than one account, so say which asset: %s", errUsage, name, strings.Join(its, ", "))
 	}
 }
 

@@ -50,6 +50,8 @@ func TestNamesWithAnAsset(t *testing.T) {
 		"alice@USD": {[]string{"--asset", "EUR"}, "alice@USD and --asset EUR contradict each other"},
 		"carol@EUR": {nil, "in more than one asset"},
 		"alice@EUR": {[]string{"--asset", "GBP"}, "there is no asset"},
+		"alice":     {nil, "say which asset: USD/2, EUR/2"},
+		"nobody":    {nil, "say which asset: USD/2, EUR/2"},
 	} {
 		got := pay(peer, "refused", test.asset...)
 		require.Equal(t, statusUsage, got.status, peer)
@@ -57,6 +59,13 @@ func TestNamesWithAnAsset(t *testing.T) {
 	}
 	require.Equal(t, "20.00", rows[peerRow](t, s, "balances", "bob@EUR/2")[0].Prepaid)
 	require.Equal(t, "10.00", rows[peerRow](t, s, "balances", "bob@EUR", "--asset", "USD")[0].Prepaid)
+
+	// Who has one account alone needs no asset, also if the file does not list it.
+	more := replaced(t, configuration, "  - {id: bob, asset: USD, settle_at: \"20\"}\n", "")
+	require.NoError(t, os.WriteFile(s.config, []byte(more+"  - {id: dora, asset: EUR}\n"), 0o600))
+	s.ok(t, "peers", "provision", "--yes")
+	require.Equal(t, "EUR/2", rows[peerRow](t, s, "balances", "dora")[0].Asset)
+	require.Equal(t, statusUsage, s.do(t, "balances", "bob").status, "the ledger has it in two assets")
 
 	// The ledger knows a peer that the file does not list.
 	require.NoError(t, os.WriteFile(s.config, []byte(configuration), 0o600))

@@ -21,7 +21,8 @@ func (a *app) statementCommand() *cobra.Command {
 		Short: "What moved on a peer's account, with opening and closing balance",
 		Long: `Shows what moved between us and a peer from a moment on and before another one, by the
 ledger's clock, or in our own liquidity with --own. Moments are dates (2026-11-26), times
-in UTC (2026-11-26T10:00:00Z), or so long ago (36h).
+in UTC (2026-11-26T10:00:00Z), or so long ago (36h). Position, arrears and credit line are those after the entry; that
+arrears were collected from the account moves nothing between us, and is no entry.
 
 With --holds it also lists what packets and settlement orders held, with the amount in
 parentheses and the sign that it has when it moves: holding it moves nothing. What became of
