@@ -2,6 +2,7 @@ package peerledger_test
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -27,6 +28,22 @@ func TestReadmeProgramIsTheExample(t *testing.T) {
 	require.Equal(t, strings.TrimPrefix(strings.ReplaceAll(body, "\n\t", "\n"), "\t"), program)
 	require.LessOrEqual(t, strings.Count(program, "\n"), 25)
 	require.Equal(t, strings.ReplaceAll(output, "\t// ", ""), block(t, string(readme), "text"))
+}
+
+// The release of Go that the README asks for is that of go.mod.
+func TestReadmeNamesTheGoRelease(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	module, err := os.ReadFile("go.mod")
+	require.NoError(t, err)
+	release := regexp.MustCompile(`(?m)^go (\S+)$`).FindSubmatch(module)
+	require.Len(t, release, 2)
+	named := regexp.MustCompile(`Go (1\.[0-9.]*[0-9])`).FindAllSubmatch(readme, -1)
+	require.NotEmpty(t, named)
+	for _, name := range named {
+		require.Equal(t, string(release[1]), string(name[1]))
+	}
 }
 
 // block is the first block of code in the given language.

@@ -73,7 +73,7 @@ func (b *Book) Adjust(ctx context.Context, a Adjustment) (Booking, error) {
 	request.May = func(ctx context.Context) error { return b.mayAdjust(ctx, &a) }
 	booking, err := request.Book(ctx, b.ledger)
 	if err != nil {
-		return Booking{}, b.explainBooking(ctx, "adjust", a.Account, a.Debit, err)
+		return Booking{}, b.explainBooking(ctx, "adjust", a.Account, a.Debit, booking, err)
 	}
 	return booked(name.ID(booking.Attempt), row.Amount, booking), nil
 }
@@ -132,14 +132,19 @@ func (b *Book) checkAdjustment(a *Adjustment) error {
 	case a.Credit.IsZero() == a.Debit.IsZero():
 		return &FieldError{Subject: subject, Field: "Credit", Reason: "and Debit: exactly one of them must not be 0"}
 	case chart.MaxByKey.Less(a.Credit):
-		return &FieldError{Subject: subject, Field: "Credit", Reason: "must not be beyond 2^127 units"}
+		return &FieldError{Subject: subject, Field: "Credit", Reason: b.beyondKeyed(a.Account)}
 	case chart.MaxByKey.Less(a.Debit):
-		return &FieldError{Subject: subject, Field: "Debit", Reason: "must not be beyond 2^127 units"}
+		return &FieldError{Subject: subject, Field: "Debit", Reason: b.beyondKeyed(a.Account)}
 	case a.Reason == 0:
 		return &FieldError{Subject: subject, Field: "Reason", Reason: "must not be 0"}
 	default:
 		return checkKey(subject, a.Key)
 	}
+}
+
+// beyondKeyed is the rule for the largest amount of a booking.
+func (b *Book) beyondKeyed(account Account) string {
+	return fmt.Sprintf("must not be beyond 2^127 units, %s", b.assets[account.ledger].asset.Text(chart.MaxByKey))
 }
 
 func checkKey(subject, key string) error {
@@ -203,14 +208,20 @@ func (b *Book) mayAdjust(ctx context.Context, a *Adjustment) error {
 // from the same headroom.
 func spendable(b *Balance) ledger.Amount { return b.Headroom.SubFloor(b.Arrears) }
 
+// SayBooked says what a row has booked, for errors of a key that was used before.
+func (a Asset) SayBooked(row ledger.Transfer) string {
+	return fmt.Sprintf("%s was booked under it at %s (transfer %v)",
+		a.Text(row.Amount), time.Unix(0, int64(row.Timestamp)).UTC().Format(time.RFC3339), row.ID)
+}
+
 // explainBooking says what an operator can do about a booking that was not made.
-func (b *Book) explainBooking(ctx context.Context, doing string, account Account, wanted ledger.Amount, err error) error {
+func (b *Book) explainBooking(ctx context.Context, doing string, account Account, wanted ledger.Amount, booking keyed.Booking, err error) error {
 	var refused *ledger.TransferError
 	switch {
 	case errors.Is(err, ErrNotCovered), errors.Is(err, ErrClosed), errors.Is(err, ErrNotProvisioned):
 		return err // it names the account
 	case errors.Is(err, keyed.ErrConflict):
-		return fmt.Errorf("%s %v: %w", doing, account, ErrKeyReused)
+		return fmt.Errorf("%s %v: %w: %s", doing, account, ErrKeyReused, b.assets[account.ledger].asset.SayBooked(booking.Own()))
 	case errors.Is(err, keyed.ErrSpent):
 		return fmt.Errorf("%s %v: %w", doing, account, ErrKeySpent)
 	case !errors.As(err, &refused):

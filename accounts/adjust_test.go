@@ -47,6 +47,8 @@ func testAdjust(t *testing.T, l ledger.Ledger) {
 	other.Credit = units(31)
 	_, err = book.Adjust(ctx, other)
 	require.ErrorIs(t, err, accounts.ErrKeyReused)
+	require.ErrorContains(t, err, "0.000000030 USD was booked under it at 20")
+	require.ErrorContains(t, err, first.Transfer.String())
 	other = a
 	other.Reason = 5
 	_, err = book.Adjust(ctx, other)

@@ -54,8 +54,8 @@ func LineReason(code uint32) LineOption { return func(o *lineOptions) { o.reason
 // only when the context has ended, the change may be in the ledger: read the Balance, or
 // repeat the change with IfLine.
 func (b *Book) ExtendCredit(ctx context.Context, account Account, by ledger.Amount, opts ...LineOption) (LineChange, error) {
-	return b.changeLine(ctx, account, opts, func(now ledger.Amount, _ lineOptions) (ledger.Amount, error) {
-		sum, fits := now.Add(by)
+	return b.changeLine(ctx, account, opts, func(b Balance, _ lineOptions) (ledger.Amount, error) {
+		sum, fits := b.CreditLine.Add(by)
 		if !fits {
 			sum = ledger.AmountMax
 		}
@@ -68,11 +68,11 @@ func (b *Book) ExtendCredit(ctx context.Context, account Account, by ledger.Amou
 // the amount is free, a *LineInUseError (ErrLineInUse) says how much is, unless
 // WhatIsFree is given. Otherwise it is as ExtendCredit.
 func (b *Book) RevokeCredit(ctx context.Context, account Account, by ledger.Amount, opts ...LineOption) (LineChange, error) {
-	return b.changeLine(ctx, account, opts, func(now ledger.Amount, o lineOptions) (ledger.Amount, error) {
-		if now.Less(by) && !o.whatIsFree {
-			return ledger.Amount{}, ErrLineInUse
+	return b.changeLine(ctx, account, opts, func(b Balance, o lineOptions) (ledger.Amount, error) {
+		if b.CreditLine.Less(by) && !o.whatIsFree {
+			return ledger.Amount{}, lineInUse(b, by)
 		}
-		return now.SubFloor(by), nil
+		return b.CreditLine.SubFloor(by), nil
 	})
 }
 
@@ -80,7 +80,7 @@ func (b *Book) RevokeCredit(ctx context.Context, account Account, by ledger.Amou
 // if that raises the line, and as RevokeCredit if it lowers it; it may be repeated after
 // any error.
 func (b *Book) SetCreditLine(ctx context.Context, account Account, line ledger.Amount, opts ...LineOption) (LineChange, error) {
-	return b.changeLine(ctx, account, opts, func(ledger.Amount, lineOptions) (ledger.Amount, error) { return line, nil })
+	return b.changeLine(ctx, account, opts, func(Balance, lineOptions) (ledger.Amount, error) { return line, nil })
 }
 
 // changeLine writes the next row of a line's changes. The newest row is read first, and
@@ -88,7 +88,7 @@ func (b *Book) SetCreditLine(ctx context.Context, account Account, line ledger.A
 // row's number is taken, and the change is not made on what is old.
 func (b *Book) changeLine(
 	ctx context.Context, account Account, opts []LineOption,
-	target func(now ledger.Amount, o lineOptions) (ledger.Amount, error),
+	target func(b Balance, o lineOptions) (ledger.Amount, error),
 ) (LineChange, error) {
 	var o lineOptions
 	for _, opt := range opts {
@@ -106,12 +106,12 @@ func (b *Book) changeLine(
 		return LineChange{}, err
 	}
 	now := balance.CreditLine
-	want, err := target(now, o)
+	want, err := target(balance, o)
 	switch {
 	case o.expected != nil && *o.expected != now:
-		return LineChange{}, &LineConflictError{Account: account, Line: now}
-	case errors.Is(err, ErrLineInUse):
-		return LineChange{}, lineInUse(balance, want)
+		return LineChange{}, &LineConflictError{Account: account, Asset: balance.Asset, Line: now}
+	case err != nil:
+		return LineChange{}, err
 	}
 	change := LineChange{Account: account, Before: now, After: want, Number: newest}
 	if want == now {
@@ -134,7 +134,7 @@ func (b *Book) mayChange(balance Balance, want ledger.Amount, o lineOptions) err
 	case now.Less(want):
 		return b.checkCeiling(balance.Account, want)
 	case balance.freeLine().Less(now.SubFloor(want)) && !o.whatIsFree:
-		return lineInUse(balance, want)
+		return lineInUse(balance, now.SubFloor(want))
 	default:
 		return nil
 	}
@@ -184,21 +184,23 @@ func (b *Book) explainLine(ctx context.Context, change LineChange, err error) er
 	case lookErr != nil:
 		return errors.Join(err, lookErr)
 	case taken:
-		return &LineConflictError{Account: change.Account, Line: balance.CreditLine}
+		return &LineConflictError{Account: change.Account, Asset: balance.Asset, Line: balance.CreditLine}
 	case balance.Closed:
 		return wrapAccount(change.Account, ErrClosed)
 	case balance.Suspended:
 		return wrapAccount(change.Account, ErrSuspended)
 	case refused.Status == ledger.TransferExceedsCredits:
-		return lineInUse(balance, change.After)
+		return lineInUse(balance, change.Before.SubFloor(change.After))
 	default:
 		return err
 	}
 }
 
-func lineInUse(balance Balance, want ledger.Amount) error {
+// lineInUse is the error of a line that was to be lowered by more than is free.
+func lineInUse(balance Balance, by ledger.Amount) error {
 	return &LineInUseError{
-		Account: balance.Account, Line: balance.CreditLine, Free: balance.freeLine(), Wanted: want,
+		Account: balance.Account, Asset: balance.Asset, Line: balance.CreditLine, Free: balance.freeLine(),
+		By: by, Wanted: balance.CreditLine.SubFloor(by),
 	}
 }
 

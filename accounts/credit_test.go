@@ -116,12 +116,17 @@ func testLineInUse(t *testing.T, l ledger.Ledger) {
 	_, err := book.RevokeCredit(ctx, alice, units(60))
 	require.ErrorIs(t, err, accounts.ErrLineInUse)
 	require.ErrorAs(t, err, &inUse)
-	require.Equal(t, accounts.LineInUseError{Account: alice, Line: units(100), Free: units(50), Wanted: units(40)}, *inUse)
+	require.Equal(t, accounts.LineInUseError{Account: alice, Asset: usd, Line: units(100), Free: units(50), By: units(60), Wanted: units(40)}, *inUse)
+	require.EqualError(t, inUse, "accounts: the credit line is in use: that of alice on ledger 1 is 0.000000100 USD, "+
+		"so it cannot be lowered by 0.000000060 USD to 0.000000040 USD: at most 0.000000050 USD can be revoked")
 	_, err = book.SetCreditLine(ctx, alice, units(10))
 	require.ErrorAs(t, err, &inUse)
 	require.Equal(t, units(50), inUse.Free)
+	require.Equal(t, units(90), inUse.By)
 	_, err = book.RevokeCredit(ctx, alice, units(101))
 	require.ErrorIs(t, err, accounts.ErrLineInUse)
+	require.EqualError(t, err, "accounts: the credit line of alice on ledger 1 is 0.000000100 USD, "+
+		"so 0.000000101 USD cannot be taken back: at most 0.000000050 USD can be revoked")
 	require.Equal(t, units(100), balance(t, book, alice).CreditLine, "nothing was taken back")
 
 	got, err := book.RevokeCredit(ctx, alice, units(60), accounts.WhatIsFree())

@@ -65,12 +65,12 @@ type Drift struct {
 	Account Account // of the peer, or our own
 	Kind    string  // which ledger account: "peer", "line", "settlement", "liquidity", ...
 	Field   string  // "flags", "scale", "asset", "credit_line", ...
-	Want    string
+	Want    string  // amounts in whole units, or in units if the scale differs
 	Got     string
 }
 
-// String is the drift as in "alice on ledger 1: line account: credit_line is 5,
-// want 7".
+// String is the drift as in "alice on ledger 1: line account: credit_line is 5.00 USD,
+// want 7.00 USD".
 func (d Drift) String() string {
 	return fmt.Sprintf("%v: %s account: %s is %s, want %s", d.Account, d.Kind, d.Field, d.Got, d.Want)
 }
@@ -96,28 +96,36 @@ func (e *DriftError) Is(target error) bool { return target == ErrDrift }
 // not what the change rests on. It matches ErrLineConflict.
 type LineConflictError struct {
 	Account Account
+	Asset   Asset
 	Line    ledger.Amount // as it is now, in units
 }
 
 func (e *LineConflictError) Error() string {
-	return fmt.Sprintf("%v: that of %v is %v now", ErrLineConflict, e.Account, e.Line)
+	return fmt.Sprintf("%v: that of %v is %s now", ErrLineConflict, e.Account, e.Asset.Text(e.Line))
 }
 
 // Is reports whether target is ErrLineConflict.
 func (e *LineConflictError) Is(target error) bool { return target == ErrLineConflict }
 
-// LineInUseError is a credit line that was not lowered, since too much of it is in use:
-// Line less Free. It matches ErrLineInUse.
+// LineInUseError is a credit line that was not lowered, since less of it is free than was to
+// be taken back: Line less Free is in use. It matches ErrLineInUse.
 type LineInUseError struct {
 	Account Account
+	Asset   Asset
 	Line    ledger.Amount // as it is now, in units
-	Free    ledger.Amount // of it: what could be taken back
+	Free    ledger.Amount // of it: what can be taken back
+	By      ledger.Amount // what was to be taken back; it may be more than Line
 	Wanted  ledger.Amount // the line that was asked for; 0 also if less than 0 was
 }
 
 func (e *LineInUseError) Error() string {
-	return fmt.Sprintf("%v: that of %v is %v, of which %v is free; it cannot be lowered to %v",
-		ErrLineInUse, e.Account, e.Line, e.Free, e.Wanted)
+	text := e.Asset.Text
+	if e.Line.Less(e.By) {
+		return fmt.Sprintf("accounts: the credit line of %v is %s, so %s cannot be taken back: at most %s can be revoked",
+			e.Account, text(e.Line), text(e.By), text(e.Free))
+	}
+	return fmt.Sprintf("%v: that of %v is %s, so it cannot be lowered by %s to %s: at most %s can be revoked",
+		ErrLineInUse, e.Account, text(e.Line), text(e.By), text(e.Wanted), text(e.Free))
 }
 
 // Is reports whether target is ErrLineInUse.

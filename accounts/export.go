@@ -23,7 +23,7 @@ type textLine struct {
 	Held         string `json:"held,omitempty"`
 	Position     string `json:"position"`
 	CreditLine   string `json:"credit_line"`
-	Arrears      string `json:"arrears,omitempty"` // not in a CSV: no peer needs it to compare
+	Arrears      string `json:"arrears,omitempty"`
 	Counterparty string `json:"counterparty,omitempty"`
 	Packet       string `json:"packet,omitempty"`
 	Condition    string `json:"condition,omitempty"`
@@ -42,7 +42,7 @@ type textLine struct {
 var columns = []string{
 	"time", "kind", "asset", "amount", "held", "position", "credit_line", "counterparty",
 	"packet", "condition", "order", "late", "reason", "transfer", "code",
-	"direction", "key_hash", "key",
+	"direction", "key_hash", "key", "arrears",
 }
 
 const firstColumns = 15
@@ -124,14 +124,14 @@ func (l *textLine) fields(asset string) []string {
 	}
 	return []string{
 		l.Time, l.Kind, asset, l.Amount, l.Held, l.Position, l.CreditLine, l.Counterparty,
-		l.Packet, l.Condition, l.Order, late, reason, l.Transfer, code, l.Direction, l.KeyHash, key,
+		l.Packet, l.Condition, l.Order, late, reason, l.Transfer, code, l.Direction, l.KeyHash, key, l.Arrears,
 	}
 }
 
 // WriteCSV writes a statement as comma-separated values (as in RFC 4180, but lines end
 // with a line feed alone): a line of headers, the opening balance, the entries, the
 // closing balance. Amounts are in whole units of the asset, with all its decimals; times
-// are in UTC. No text that others chose begins a field, so a spreadsheet takes none for a
+// are in UTC; arrears stand where there are any. No text that others chose begins a field, so a spreadsheet takes none for a
 // formula.
 //
 // The error is that of the ledger or of w; then the closing balance is missing.

@@ -42,7 +42,7 @@ func (e *CSVError) Is(target error) bool { return target == ErrInvalid }
 // The last pair has the error, if something is wrong: a *CSVError (ErrInvalid) that names
 // line and column, or that of r; then what came before it is not the whole statement.
 // Counterparties are only as good as their text: of one with a name the id is not known.
-// Arrears are not in a CSV.
+// A CSV of an earlier version has fewer columns: arrears are 0 then.
 func ReadCSV(r io.Reader, asset Asset) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		in := csvReader{lines: newCSVLines(r), asset: asset}
@@ -93,6 +93,7 @@ func (in *csvReader) next() (e Entry, more bool, err error) {
 	if in.creditLine().Cmp(in.credit) != 0 {
 		in.wrong("credit_line", "is not that of the entry before it")
 	}
+	in.arrears()
 	if in.fault != nil {
 		return Entry{}, false, in.fault
 	}
@@ -130,6 +131,7 @@ func (in *csvReader) begin() error {
 	}
 	in.checkAsset()
 	in.position, in.credit, in.begun = in.units("position"), in.creditLine(), true
+	in.arrears()
 	return in.fault
 }
 
@@ -191,7 +193,7 @@ func (in *csvReader) entry() Entry {
 		Time: in.time(), Kind: EntryKind(in.text("kind")), Amount: in.units("amount"), Position: in.units("position"),
 		Packet: in.id("packet"), Condition: in.condition(), Order: in.id("order"), Transfer: in.id("transfer"),
 		Code: uint16(in.number("code", 16)), Reason: uint32(in.number("reason", 32)), Late: in.late(),
-		Counterparty: in.counterparty(), Direction: in.direction(), KeyHash: in.id("key_hash"), Key: in.key(),
+		Counterparty: in.counterparty(), Direction: in.direction(), KeyHash: in.id("key_hash"), Key: in.key(), Arrears: in.arrears(),
 	}
 	if in.text("held") != "" {
 		e.Held = in.units("held")

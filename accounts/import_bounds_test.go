@@ -21,7 +21,7 @@ const (
 		"2026-01-01T00:00:00Z,credit line,USD/9,0,,0,7,line,,,,,,9,40\n" +
 		"2026-01-01T00:00:02Z,packet,USD/9,5,,5,7,peer bob,1,c0ffee0000000000,,,,3,1\n" +
 		",closing,USD/9,,,5,7,,,,,,,,\n"
-	newHead = "time,kind,asset,amount,held,position,credit_line,counterparty,packet,condition,order,late,reason,transfer,code,direction,key_hash,key\n"
+	newHead = "time,kind,asset,amount,held,position,credit_line,counterparty,packet,condition,order,late,reason,transfer,code,direction,key_hash,key,arrears\n"
 )
 
 func TestReadCSVOfTheFirstVersion(t *testing.T) {
@@ -31,7 +31,7 @@ func TestReadCSVOfTheFirstVersion(t *testing.T) {
 	require.Equal(t, accounts.Direction(""), entries[1].Direction)
 	require.Equal(t, int64(5_000_000_000), entries[1].Amount.Int64())
 
-	err := lastError(strings.NewReader(strings.Replace(newHead, "key\n", "key,colour\n", 1)))
+	err := lastError(strings.NewReader(strings.Replace(newHead, "\n", ",colour\n", 1)))
 	require.EqualError(t, err, `accounts: statement: line 1 has the column "colour", which this version does not know: a newer one has written it`)
 	err = lastError(strings.NewReader(strings.Replace(oldStatement, "transfer,code", "code,transfer", 1)))
 	require.ErrorContains(t, err, "line 1 must have the headers time,kind,")

@@ -74,13 +74,24 @@ func (in *csvReader) key() string {
 }
 
 // creditLine is an amount of the ledger.
-func (in *csvReader) creditLine() *big.Int {
-	line := in.units("credit_line")
-	if line.Sign() < 0 || line.BitLen() > 128 {
-		in.wrong("credit_line", "must be from 0 to 2^128-1 units")
+func (in *csvReader) creditLine() *big.Int { return in.amount("credit_line") }
+
+// arrears are an amount of the ledger, or nothing.
+func (in *csvReader) arrears() ledger.Amount {
+	if in.text("arrears") == "" {
+		return ledger.Amount{}
+	}
+	return ledger.ClampAmount(in.amount("arrears"))
+}
+
+// amount reads an amount of the ledger in whole units.
+func (in *csvReader) amount(column string) *big.Int {
+	amount := in.units(column)
+	if amount.Sign() < 0 || amount.BitLen() > 128 {
+		in.wrong(column, "must be from 0 to 2^128-1 units")
 		return new(big.Int)
 	}
-	return line
+	return amount
 }
 
 // maxUnits bounds a position, which is a difference of two amounts.

@@ -162,7 +162,7 @@ func limitAmount(asset Asset, text string, none ledger.Amount) (ledger.Amount, e
 	}
 	n, err := asset.Parse(text)
 	if err == nil && Unlimited.Less(n) {
-		err = fmt.Errorf("%s is above %v units (2^96); say %q", text, Unlimited, unlimited)
+		err = fmt.Errorf("%s is above %s, 2^96 units; say %q", text, asset.Text(Unlimited), unlimited)
 	}
 	return n, err
 }
@@ -240,9 +240,10 @@ func (s *Settings) unknown(known map[Asset]bool) []error {
 func (b *Book) checkCeiling(account Account, line ledger.Amount) error {
 	allowed, err := b.Allowance(account)
 	if err == nil && allowed.Ceiling.Less(line) {
+		asset := b.assets[account.ledger].asset
 		err = &FieldError{
 			Subject: account.String(), Field: "CreditLine",
-			Reason: fmt.Sprintf("%v is above the ceiling of %v units", line, allowed.Ceiling),
+			Reason: fmt.Sprintf("%s is above the ceiling of %s", asset.Text(line), asset.Text(allowed.Ceiling)),
 		}
 	}
 	return err

@@ -19,6 +19,7 @@ type lineRequest struct {
 	account   Account
 	want      ledger.Amount
 	untouched bool // nothing was ever granted or taken back
+	drifted   bool // an account of the peer is another one, so nothing is granted
 }
 
 // grantLines grants the lines of peers that never had one, and says where a line
@@ -81,7 +82,7 @@ func (b *Book) ungranted(ctx context.Context, lines []lineRequest) ([]lineReques
 	var grant, known []lineRequest
 	for _, l := range lines {
 		switch {
-		case !l.untouched:
+		case !l.untouched || l.drifted:
 			known = append(known, l)
 		case !l.want.IsZero():
 			grant = append(grant, l)
@@ -93,11 +94,11 @@ func (b *Book) ungranted(ctx context.Context, lines []lineRequest) ([]lineReques
 	}
 	var drifts []Drift
 	for i, l := range known {
-		if stored[i].DebitsPosted.IsZero() && !l.want.IsZero() {
+		if stored[i].DebitsPosted.IsZero() && !l.want.IsZero() && !l.drifted {
 			grant = append(grant, l)
 			continue
 		}
-		drifts = append(drifts, compareLine(l, &stored[i])...)
+		drifts = append(drifts, b.compareLine(l, &stored[i])...)
 	}
 	return grant, drifts, nil
 }
@@ -109,18 +110,24 @@ func (b *Book) compareLines(ctx context.Context, lines []lineRequest) ([]Drift, 
 	}
 	var drifts []Drift
 	for i, l := range lines {
-		drifts = append(drifts, compareLine(l, &stored[i])...)
+		drifts = append(drifts, b.compareLine(l, &stored[i])...)
 	}
 	return drifts, nil
 }
 
-func compareLine(l lineRequest, stored *ledger.Account) []Drift {
+// compareLine says how a line that is there differs. The scale is that of the stored
+// account, which may be another one than the Book's.
+func (b *Book) compareLine(l lineRequest, stored *ledger.Account) []Drift {
 	now := lineOf(stored)
-	if now == l.want {
+	if now == l.want || stored.ID.IsZero() {
 		return nil
 	}
+	asset := b.assets[l.account.ledger].asset
+	if stored.UserData32 != uint32(asset.Scale) { // whole units of the two are not the same
+		asset = Asset{}
+	}
 	return []Drift{{
-		Account: l.account, Kind: "line", Field: "credit_line", Want: l.want.String(), Got: now.String(),
+		Account: l.account, Kind: "line", Field: "credit_line", Want: asset.Text(l.want), Got: asset.Text(now),
 	}}
 }
 

@@ -39,7 +39,7 @@ func (b *Book) Fund(ctx context.Context, c Capital) (Booking, error) {
 		return []ledger.Transfer{row}
 	})
 	if err != nil {
-		return Booking{}, b.explainBooking(ctx, "fund", own, c.Amount, err)
+		return Booking{}, b.explainBooking(ctx, "fund", own, c.Amount, booking, err)
 	}
 	return booked(name.ID(booking.Attempt), c.Amount, booking), nil
 }
@@ -73,7 +73,7 @@ func (b *Book) Withdraw(ctx context.Context, c Capital) (Booking, error) {
 	case errors.As(err, &refused) && refused.Status == ledger.TransferExceedsPendingTransferAmount:
 		return Booking{}, b.notCovered(ctx, own, c.Amount)
 	default:
-		return Booking{}, b.explainBooking(ctx, "withdraw from", own, c.Amount, err)
+		return Booking{}, b.explainBooking(ctx, "withdraw from", own, c.Amount, booking, err)
 	}
 }
 

@@ -38,7 +38,7 @@ func (p Peer) validate() error {
 	case Unlimited.Less(p.CreditLine):
 		return &FieldError{
 			Subject: fmt.Sprintf("peer %q in %v", p.ID, p.Asset), Field: "CreditLine",
-			Reason: fmt.Sprintf("%v is above %v (2^96, Unlimited)", p.CreditLine, Unlimited),
+			Reason: fmt.Sprintf("%s is above %s (2^96 units, Unlimited)", p.Asset.Text(p.CreditLine), p.Asset.Text(Unlimited)),
 		}
 	default:
 		return nil

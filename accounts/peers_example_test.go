@@ -42,7 +42,7 @@ func ExampleBook_ExtendCredit() {
 	fmt.Println(err)
 	// Output:
 	// 100.00 -> 150.00 <nil>
-	// alice on ledger 1: CreditLine 105000 is above the ceiling of 100000 units
+	// alice on ledger 1: CreditLine 1050.00 USD is above the ceiling of 1000.00 USD
 }
 
 func ExampleBook_RevokeCredit() {
@@ -74,7 +74,7 @@ func ExampleBook_SetCreditLine() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// accounts: the credit line was changed meanwhile: that of alice on ledger 1 is 20000 now
+	// accounts: the credit line was changed meanwhile: that of alice on ledger 1 is 200.00 USD now
 }
 
 func ExampleBook_Allowance() {

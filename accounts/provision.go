@@ -24,7 +24,9 @@ type wanted struct {
 // It is idempotent and may run in any number of processes at once: what is there
 // already stays. Thousands of peers take few requests (four accounts and one
 // grant a peer, up to 8189 of each kind in a request). A line is granted only
-// where none was ever granted before; later changes of it are not undone.
+// where none was ever granted before; later changes of it are not undone. No line is
+// granted to a peer whose accounts, or whose asset's, are not as they should be: an amount
+// of an asset with another scale is another amount.
 //
 // The ledger has no peer yet under an id that is refused here for its look: one that is not in
 // Unicode's normal form C, or begins or ends with white space. See Lookalikes for those that
@@ -32,7 +34,7 @@ type wanted struct {
 //
 // Errors: one that matches ErrInvalid or ErrUnknownAsset names the peer and the
 // field, and nothing was written; so does a *DriftError (ErrDrift) without handles, for an
-// asset that the ledger has under another number (CheckAssets). Any other *DriftError lists
+// asset that the ledger has with another scale or code, or under another number (CheckAssets). A *DriftError with handles lists
 // every field in which the ledger differs, and a *ledger.TransferError names a peer whose grant
 // the ledger refused (a closed account, say); with these two the handles are
 // returned, and everything else was done. Any other error is that of a request:
@@ -42,7 +44,7 @@ func (b *Book) Provision(ctx context.Context, peers ...Peer) ([]Account, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := b.checkMoved(ctx); err != nil {
+	if err := b.refuseOtherAssets(ctx, peers, handles, lines); err != nil {
 		return nil, err
 	}
 	if err := b.checkNewIDs(ctx, peers, handles); err != nil {
@@ -56,8 +58,33 @@ func (b *Book) Provision(ctx context.Context, peers ...Peer) ([]Account, error) 
 	return handles, err
 }
 
-// provision provisions peers that are checked, in assets that are where the ledger has
-// them. done says that the errors are about single peers.
+// refuseOtherAssets finds the assets that the ledger has otherwise, before anything is
+// written. It also says how the accounts of the peers differ that are there already.
+func (b *Book) refuseOtherAssets(ctx context.Context, peers []Peer, handles []Account, lines []ledger.Amount) error {
+	rows, err := b.liquidityAccounts(ctx)
+	if err != nil {
+		return fmt.Errorf("check assets: %w", err)
+	}
+	if !b.otherAssets(rows) {
+		return nil
+	}
+	all := b.assetAccounts()
+	requests := make([]lineRequest, len(peers))
+	for i, p := range peers {
+		all = append(all, b.peerAccounts(p, handles[i])...)
+		requests[i] = lineRequest{account: handles[i], want: lines[i]}
+	}
+	drifts, err := b.findDrift(ctx, all)
+	if err != nil {
+		return err
+	}
+	lineDrifts, err := b.compareLines(ctx, requests)
+	drifts = append(append(b.movedAssets(rows), drifts...), lineDrifts...)
+	return errors.Join(fmt.Errorf("nothing was provisioned: %w", &DriftError{Drifts: drifts}), err)
+}
+
+// provision provisions peers that are checked, in assets that are not known to be otherwise
+// in the ledger. done says that the errors are about single peers.
 func (b *Book) provision(ctx context.Context, peers []Peer, handles []Account, lines []ledger.Amount) (done bool, err error) {
 	accounts := b.assetAccounts()
 	firstPeer := len(accounts)
@@ -68,10 +95,17 @@ func (b *Book) provision(ctx context.Context, peers []Peer, handles []Account, l
 	if err != nil {
 		return false, err
 	}
+	drifted := make(map[Account]bool, len(drifts)) // of peers, and of ourselves in an asset
+	for _, d := range drifts {
+		drifted[d.Account] = true
+	}
 	requests := make([]lineRequest, len(peers))
 	for i := range peers {
-		lineIsFresh := fresh[firstPeer+i*accountsPerPeer+1]
-		requests[i] = lineRequest{account: handles[i], want: lines[i], untouched: lineIsFresh}
+		own := Account{id: b.assets[handles[i].ledger].ids.Liquidity, ledger: handles[i].ledger}
+		requests[i] = lineRequest{
+			account: handles[i], want: lines[i], untouched: fresh[firstPeer+i*accountsPerPeer+1],
+			drifted: drifted[handles[i]] || drifted[own],
+		}
 	}
 	lineDrifts, err := b.grantLines(ctx, requests)
 	if drifts = append(drifts, lineDrifts...); len(drifts) > 0 {
@@ -189,10 +223,10 @@ func (b *Book) createAccounts(ctx context.Context, all []wanted) (fresh []bool, 
 	return fresh, drifts, err
 }
 
-// findDrift looks accounts up that the ledger says are different, and says how.
-func (b *Book) findDrift(ctx context.Context, differing []wanted) ([]Drift, error) {
-	ids := make([]ledger.ID, len(differing))
-	for i, w := range differing {
+// findDrift looks accounts up, and says how those that are there differ.
+func (b *Book) findDrift(ctx context.Context, all []wanted) ([]Drift, error) {
+	ids := make([]ledger.ID, len(all))
+	for i, w := range all {
 		ids[i] = w.record.ID
 	}
 	stored, err := b.lookupIDs(ctx, ids, 1)
@@ -200,9 +234,10 @@ func (b *Book) findDrift(ctx context.Context, differing []wanted) ([]Drift, erro
 		return nil, fmt.Errorf("look up what differs: %w", err)
 	}
 	var drifts []Drift
-	for _, w := range differing {
-		got := stored[w.record.ID]
-		drifts = append(drifts, compare(w, &got)...)
+	for _, w := range all {
+		if got, there := stored[w.record.ID]; there {
+			drifts = append(drifts, compare(w, &got)...)
+		}
 	}
 	return drifts, nil
 }

@@ -180,7 +180,7 @@ func TestProvisionReportsEveryDrift(t *testing.T) {
 	handles, err := book.Provision(ctx,
 		accounts.Peer{ID: "alice", Asset: euro, CreditLine: units(7)}, accounts.Peer{ID: "carol", Asset: euro})
 	require.ErrorIs(t, err, accounts.ErrDrift)
-	require.Len(t, handles, 2, "everything else was done")
+	require.Nil(t, handles, "nothing was provisioned")
 
 	var drift *accounts.DriftError
 	require.ErrorAs(t, err, &drift)
@@ -193,8 +193,69 @@ func TestProvisionReportsEveryDrift(t *testing.T) {
 	require.Equal(t, []string{"asset", "scale", "credit_line"}, byAccount["alice on ledger 1 line"])
 	require.Equal(t, []string{"asset", "scale"}, byAccount["ourselves on ledger 1 dust"])
 	require.NotContains(t, byAccount, "carol on ledger 1 peer")
-	require.ErrorContains(t, err, "alice on ledger 1: line account: credit_line is 5, want 7")
+	require.ErrorContains(t, err, "alice on ledger 1: line account: credit_line is 5 units, want 7 units", "whole units of two scales")
+	carol, err := book.Account("carol", euro)
+	require.NoError(t, err)
+	_, err = book.Balance(ctx, carol)
+	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
 	ledgertest.RequireNothingHeld(t, l)
+}
+
+// A process with another scale writes nothing and grants no line, also if the asset came
+// into the ledger while it was looking; neither is a line granted to a peer whose own accounts are others.
+func TestProvisionGrantsNoLineOfAnotherScale(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	cents, billionths := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}, usd
+	bookOf := func(l ledger.Ledger, asset accounts.Asset, noHistory bool) *accounts.Book {
+		book, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{asset}, NoHistory: noHistory})
+		require.NoError(t, err)
+		return book
+	}
+	l := newLedger(t)
+	first := func() {
+		_, err := bookOf(l, cents, false).Provision(ctx, accounts.Peer{ID: "alice", Asset: cents})
+		require.NoError(t, err)
+	}
+	line := func() ledger.Amount {
+		book := bookOf(l, cents, false)
+		alice, err := book.Account("alice", cents)
+		require.NoError(t, err)
+		b, err := book.Balance(ctx, alice)
+		require.NoError(t, err)
+		return b.CreditLine
+	}
+	alice := accounts.Peer{ID: "alice", Asset: billionths, CreditLine: units(200_000_000_000)}
+
+	_, err := bookOf(&beforeAccounts{Ledger: l, do: first}, billionths, false).Provision(ctx, alice)
+	require.ErrorIs(t, err, accounts.ErrDrift)
+	require.Zero(t, line(), "a race")
+	handles, err := bookOf(l, billionths, false).Provision(ctx, alice)
+	require.ErrorIs(t, err, accounts.ErrDrift)
+	require.Nil(t, handles)
+	require.Zero(t, line())
+
+	handles, err = bookOf(l, cents, true).Provision(ctx, accounts.Peer{ID: "alice", Asset: cents, CreditLine: units(5)}, accounts.Peer{ID: "bob", Asset: cents, CreditLine: units(5)})
+	require.ErrorIs(t, err, accounts.ErrDrift, "no history")
+	require.Zero(t, line())
+	bob, err := bookOf(l, cents, false).Balance(ctx, handles[1])
+	require.NoError(t, err)
+	require.Equal(t, units(5), bob.CreditLine, "the drift is not bob's")
+	ledgertest.RequireNothingHeld(t, l)
+}
+
+// beforeAccounts does something else right before the first accounts are created.
+type beforeAccounts struct {
+	ledger.Ledger
+	do func()
+}
+
+func (b *beforeAccounts) CreateAccounts(ctx context.Context, a []ledger.Account) ([]ledger.CreateAccountResult, error) {
+	if do := b.do; do != nil {
+		b.do = nil
+		do()
+	}
+	return b.Ledger.CreateAccounts(ctx, a)
 }
 
 func TestProvisionGoesOnBehindABurntGrant(t *testing.T) {

@@ -20,7 +20,7 @@ type RegisteredAsset struct {
 // RegisteredAssets are the assets that the ledger has liquidity accounts of, of all
 // namespaces, in the order of their creation. The error is that of a request.
 func (b *Book) RegisteredAssets(ctx context.Context) ([]RegisteredAsset, error) {
-	rows, err := b.liquidityAccounts(ctx, ledger.QueryFilter{})
+	rows, err := b.liquidityAccounts(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list assets: %w", err)
 	}
@@ -44,30 +44,17 @@ func (b *Book) RegisteredAssets(ctx context.Context) ([]RegisteredAsset, error) 
 //   - a ledger number that another namespace uses with another scale: one ledger number is
 //     one asset.
 func (b *Book) CheckAssets(ctx context.Context) error {
-	drifts, err := b.movedAssets(ctx)
+	rows, err := b.liquidityAccounts(ctx)
 	if err != nil {
 		return fmt.Errorf("check assets: %w", err)
 	}
-	all := b.assetAccounts()
-	ids := make([]ledger.ID, len(all))
-	for i, w := range all {
-		ids[i] = w.record.ID
-	}
-	found, err := b.lookupIDs(ctx, ids, 1)
+	own, err := b.findDrift(ctx, b.assetAccounts())
 	if err != nil {
 		return fmt.Errorf("check assets: %w", err)
 	}
-	for _, w := range all {
-		if got, there := found[w.record.ID]; there {
-			drifts = append(drifts, compare(w, &got)...)
-		}
-	}
+	drifts := append(b.movedAssets(rows), own...)
 	for i, a := range b.Assets() {
-		shared, err := b.sharedNumber(ctx, a)
-		if err != nil {
-			return fmt.Errorf("check assets: %w", err)
-		}
-		drifts = append(drifts, shared...)
+		drifts = append(drifts, b.sharedNumber(rows, a)...)
 		b.report("check assets", i+1, len(b.assets))
 	}
 	if len(drifts) > 0 {
@@ -76,17 +63,15 @@ func (b *Book) CheckAssets(ctx context.Context) error {
 	return nil
 }
 
-// movedAssets finds the assets whose code is registered under a ledger number that the
-// Book does not have for it.
-func (b *Book) movedAssets(ctx context.Context) ([]Drift, error) {
-	var drifts []Drift
+// movedAssets finds, among all liquidity accounts, the assets whose code is registered under a
+// ledger number that the Book does not have for it.
+func (b *Book) movedAssets(rows []ledger.Account) (drifts []Drift) {
 	for _, a := range b.Assets() {
 		entry := b.assets[a.Ledger]
-		rows, err := b.liquidityAccounts(ctx, ledger.QueryFilter{UserData64: entry.tag})
-		if err != nil {
-			return nil, err
-		}
 		for _, row := range rows {
+			if row.UserData64 != entry.tag {
+				continue
+			}
 			if other, known := b.assets[row.Ledger]; known && other.tag == entry.tag {
 				continue
 			}
@@ -96,30 +81,39 @@ func (b *Book) movedAssets(ctx context.Context) ([]Drift, error) {
 			})
 		}
 	}
-	return drifts, nil
+	return drifts
 }
 
-// sharedNumber finds other namespaces that use an asset's ledger number with another scale.
-func (b *Book) sharedNumber(ctx context.Context, a Asset) ([]Drift, error) {
-	rows, err := b.liquidityAccounts(ctx, ledger.QueryFilter{Ledger: a.Ledger})
-	if err != nil {
-		return nil, err
-	}
+// sharedNumber finds, among all liquidity accounts, another namespace that uses an asset's
+// ledger number with another scale.
+func (b *Book) sharedNumber(rows []ledger.Account, a Asset) []Drift {
 	own := b.assets[a.Ledger].ids.Liquidity
 	for _, row := range rows {
-		if row.ID != own && row.UserData32 != uint32(a.Scale) {
+		if row.Ledger == a.Ledger && row.ID != own && row.UserData32 != uint32(a.Scale) {
 			return []Drift{{
 				Account: Account{id: own, ledger: a.Ledger}, Kind: "another namespace's liquidity", Field: "scale",
 				Want: fmt.Sprint(a.Scale), Got: fmt.Sprint(row.UserData32),
-			}}, nil
+			}}
 		}
 	}
-	return nil, nil
+	return nil
 }
 
-// liquidityAccounts are those that a filter selects, by time.
-func (b *Book) liquidityAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
-	filter.Code, filter.Limit = chart.CodeLiquidity, ledger.QueryMax
+// otherAssets reports whether one of our liquidity accounts, among all there are, is not as an
+// asset of the Book wants it, or is where the Book does not look for it.
+func (b *Book) otherAssets(rows []ledger.Account) bool {
+	for _, row := range rows {
+		entry := b.assets[row.Ledger]
+		if row.ID == entry.ids.Liquidity && (row.UserData64 != entry.tag || row.UserData32 != uint32(entry.asset.Scale)) {
+			return true
+		}
+	}
+	return len(b.movedAssets(rows)) > 0
+}
+
+// liquidityAccounts are those of all assets and namespaces, by time.
+func (b *Book) liquidityAccounts(ctx context.Context) ([]ledger.Account, error) {
+	filter := ledger.QueryFilter{Code: chart.CodeLiquidity, Limit: ledger.QueryMax}
 	var all []ledger.Account
 	for {
 		page, err := b.ledger.QueryAccounts(ctx, filter)
@@ -131,18 +125,5 @@ func (b *Book) liquidityAccounts(ctx context.Context, filter ledger.QueryFilter)
 			return all, nil
 		}
 		filter.TimestampMin = page[len(page)-1].Timestamp + 1
-	}
-}
-
-// checkMoved refuses to provision an asset under a number that is not the ledger's for it.
-func (b *Book) checkMoved(ctx context.Context) error {
-	drifts, err := b.movedAssets(ctx)
-	switch {
-	case err != nil:
-		return fmt.Errorf("check assets: %w", err)
-	case len(drifts) > 0:
-		return fmt.Errorf("nothing was provisioned: %w", &DriftError{Drifts: drifts})
-	default:
-		return nil
 	}
 }

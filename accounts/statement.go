@@ -284,15 +284,19 @@ func (s *Statement) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 			}
 		}
 		if !now.equal(s.Closing) {
-			yield(Entry{}, fmt.Errorf("%w: that of %v ends with %v, a line of %v and arrears of %v, and the account with %v, %v and %v",
-				ErrStatement, s.Account, now.Position, now.CreditLine, now.Arrears,
-				s.Closing.Position, s.Closing.CreditLine, s.Closing.Arrears))
+			yield(Entry{}, fmt.Errorf("%w: that of %v ends with %s, and the account with %s",
+				ErrStatement, s.Account, s.Asset.sayStanding(now), s.Asset.sayStanding(s.Closing)))
 		}
 	}
 }
 
 func (s *Statement) shows(row *statementRow, e *Entry) bool {
 	return row.Code != chart.CodeCollection && row.Code != chart.CodeProbe && (s.holds || e.Kind != EntryHold)
+}
+
+// sayStanding writes a standing in whole units, for errors.
+func (a Asset) sayStanding(st Standing) string {
+	return fmt.Sprintf("%s %s, a line of %s and arrears of %s", a.signed(st.Position), a.Code, a.Text(st.CreditLine), a.Text(st.Arrears))
 }
 
 func (st Standing) equal(other Standing) bool {

@@ -220,6 +220,14 @@ func testStatementOfMoney(t *testing.T, l ledger.Ledger) {
 	read := collect(t, accounts.ReadCSV(strings.NewReader(text.String()), usd))
 	require.Len(t, read, len(got)+1)
 	require.Equal(t, accounts.EntryReturned, read[3].Kind)
+	require.Equal(t, []ledger.Amount{units(70), units(70), units(11)}, []ledger.Amount{read[1].Arrears, read[2].Arrears, read[3].Arrears})
+	var earlier strings.Builder // the first version had 15 columns, and none of them
+	for line := range strings.Lines(text.String()) {
+		earlier.WriteString(strings.Join(strings.Split(line, ",")[:15], ",") + "\n")
+	}
+	read = collect(t, accounts.ReadCSV(strings.NewReader(earlier.String()), usd))
+	require.Len(t, read, len(got)+1)
+	require.Zero(t, read[3].Arrears)
 	ledgertest.RequireNothingHeld(t, l)
 }
 

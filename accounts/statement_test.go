@@ -402,7 +402,7 @@ func testStatementWritten(t *testing.T, l ledger.Ledger) {
 	require.Len(t, got, len(want))
 	for i := range got {
 		require.Equal(t, want[i].Counterparty.String(), got[i].Counterparty.String())
-		got[i].Counterparty, got[i].Arrears = want[i].Counterparty, want[i].Arrears
+		got[i].Counterparty = want[i].Counterparty
 		require.Equal(t, inText(want[i]), inText(got[i]))
 	}
 	for line := range strings.Lines(text.String()) {
@@ -452,7 +452,7 @@ func TestReadCSVNamesTheFault(t *testing.T) {
 		{"closing,USD/9,,,0.000000005", "closing,USD/9,,,0.000000004", 5, "position"},
 		{row, strings.Replace(row, "2", "x", 1), 4, "time"},
 		{row, strings.Replace(row, ",out,", ",up,", 1), 4, "direction"},
-		{row, row + "invoice 17", 4, "key"},
+		{row, strings.TrimSuffix(row, ",") + "invoice 17,", 4, "key"},
 		{row, strings.Replace(row, ",out,", ",out,xyz", 1), 4, "key_hash"},
 	} {
 		require.Contains(t, good, c.old)

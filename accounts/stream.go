@@ -33,7 +33,7 @@ func (b *Book) report(doing string, done, total int) {
 func (b *Book) ProvisionAll(ctx context.Context, peers iter.Seq[Peer]) iter.Seq2[Account, error] {
 	return func(yield func(Account, error) bool) {
 		done := 0
-		if err := b.checkMoved(ctx); err != nil {
+		if err := b.refuseOtherAssets(ctx, nil, nil, nil); err != nil {
 			yield(Account{}, err)
 			return
 		}

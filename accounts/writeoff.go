@@ -45,7 +45,7 @@ func (b *Book) WriteOff(ctx context.Context, w WriteOff) (Booking, error) {
 	request.May = func(ctx context.Context) error { return b.mayWriteOff(ctx, w.Account) }
 	booking, err := request.Book(ctx, b.ledger)
 	if err != nil {
-		return Booking{}, b.explainBooking(ctx, "write off the arrears of", w.Account, w.Amount, err)
+		return Booking{}, b.explainBooking(ctx, "write off the arrears of", w.Account, w.Amount, booking, err)
 	}
 	return b.writtenOff(ctx, &w, name.ID(booking.Attempt), booking)
 }

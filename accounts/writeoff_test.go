@@ -58,6 +58,7 @@ func testWriteOff(t *testing.T, l ledger.Ledger) {
 		change(&other)
 		_, err = book.WriteOff(ctx, other)
 		require.ErrorIs(t, err, accounts.ErrKeyReused)
+		require.ErrorContains(t, err, usd.Text(off.Amount)+" was booked under it")
 	}
 
 	// The account pays what it can first, and no more is given up than is left.

@@ -37,9 +37,11 @@ type Alert struct {
 	Balance accounts.Balance // as it was seen
 }
 
-// String is the alert as in "high reached: alice on ledger 1 is at 1200, the mark is 1000".
+// String is the alert as in "high reached: alice on ledger 1 is at 12.00 USD, the mark is 10.00 USD".
 func (a Alert) String() string {
-	return fmt.Sprintf("%v: %v is at %v, the mark is %v", a.Kind, a.Balance.Account, a.Balance.Position(), a.Mark)
+	asset := a.Balance.Asset
+	position := a.Balance.Decimal().Position.StringFixed(int32(asset.Scale))
+	return fmt.Sprintf("%v: %v is at %s %s, the mark is %s", a.Kind, a.Balance.Account, position, asset.Code, asset.Text(a.Mark))
 }
 
 // passed are the marks of an account that were reached and not cleared.

@@ -135,7 +135,7 @@ func (e *Engine) announce(ctx context.Context, in Incoming) (Announcement, error
 		row.Timestamp = booking.Timestamp
 		return e.announcement(in.Account, &row, AnnouncementOpen), nil
 	case err != nil && !errors.Is(err, keyed.ErrConflict):
-		return Announcement{}, bookingError(err)
+		return Announcement{}, e.bookingError(booking, err)
 	}
 	found, err := e.stateOf(ctx, in.Account, &booking.Rows[0])
 	if err == nil && found.State == AnnouncementOpen && found.Amount != in.Amount {
@@ -158,7 +158,7 @@ func (e *Engine) fail(ctx context.Context, in Incoming) (Announcement, error) {
 		row.Timestamp = booking.Timestamp
 		return e.announcement(in.Account, &row, AnnouncementFailed), nil
 	case err != nil && !errors.Is(err, keyed.ErrConflict):
-		return Announcement{}, bookingError(err)
+		return Announcement{}, e.bookingError(booking, err)
 	case !e.announces(in.Account, &booking.Rows[0]):
 		return Announcement{}, ErrReceived
 	}

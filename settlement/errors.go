@@ -85,13 +85,16 @@ var (
 // error of the ledger.
 type OrderError struct {
 	Account accounts.Account
-	Order   Order // the zero Order if none was placed
+	Order   Order // the zero Order if none was placed; Sequence is 0 if the ledger does not know the ID
 	Err     error
 }
 
 func (e *OrderError) Error() string {
-	if e.Order.ID.IsZero() {
+	switch {
+	case e.Order.ID.IsZero():
 		return fmt.Sprintf("settle with %v: %v", e.Account, e.Err)
+	case e.Order.Sequence == 0: // the id is all that is known of it
+		return fmt.Sprintf("settle with %v: order %v: %v", e.Account, e.Order.ID, e.Err)
 	}
 	return fmt.Sprintf("settle with %v: order %d of %s (%v): %v",
 		e.Account, e.Order.Sequence, e.Order.Asset.Text(e.Order.Amount), e.Order.ID, e.Err)
@@ -109,7 +112,7 @@ type OpenOrdersError struct {
 
 func (e *OpenOrdersError) Error() string {
 	oldest := e.Orders[0]
-	return fmt.Sprintf("%v: %d; the oldest is order %d of %s with %v (%v), after %d attempts: %v",
+	return fmt.Sprintf("%v: %d; the oldest is order %d of %s with %v (%v), attempts: %d: %v",
 		ErrOrdersOpen, len(e.Orders), oldest.Sequence, oldest.Asset.Text(oldest.Amount), oldest.Account, oldest.ID,
 		oldest.Attempts, oldest.LastErr)
 }

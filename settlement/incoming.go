@@ -74,15 +74,15 @@ func (e *Engine) receive(ctx context.Context, in Incoming, closed bool) (Receipt
 		announced := booking.Rows[0]
 		how.first = booking.Attempt + 1
 		how.with = func(id ledger.ID) ledger.Transfer { return e.receivedRow(&announced, id) }
-		receipt, _, err = e.tryCredit(ctx, row, how)
+		receipt, booking, err = e.tryCredit(ctx, row, how)
 		if ended(err) {
 			how.with = nil
-			receipt, _, err = e.tryCredit(ctx, row, how)
+			receipt, booking, err = e.tryCredit(ctx, row, how)
 		}
 		receipt.Announced = announced.Amount
 	}
 	if err != nil {
-		return Receipt{}, bookingError(err)
+		return Receipt{}, e.bookingError(booking, err)
 	}
 	return receipt, nil
 }

@@ -57,6 +57,7 @@ func TestKeyIsBookedOnce(t *testing.T) {
 	for _, other := range []uint64{49, 51} {
 		_, err = e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "a", Amount: units(other)})
 		require.ErrorIs(t, err, settlement.ErrKeyReused)
+		require.ErrorContains(t, err, ": 0.50 USD was booked under it at 20")
 		var booking *settlement.BookingError
 		require.ErrorAs(t, err, &booking)
 		require.Equal(t, "a", booking.Key)

@@ -59,7 +59,7 @@ func (e *Engine) bookDebit(
 	request.May = may
 	booking, err := request.Book(ctx, e.ledger)
 	if err != nil {
-		return Receipt{}, bookingError(err)
+		return Receipt{}, e.bookingError(booking, err)
 	}
 	return Receipt{
 		Transfer: name.ID(booking.Attempt), Amount: debit.Amount, Booked: timeOf(booking.Timestamp), Already: booking.Already,
@@ -79,9 +79,9 @@ type credit struct {
 // bookCredit books what a payment gives to a peer, or to suspense if the peer's account is
 // closed.
 func (e *Engine) bookCredit(ctx context.Context, row ledger.Transfer, c credit) (Receipt, error) {
-	receipt, _, err := e.tryCredit(ctx, row, c)
+	receipt, booking, err := e.tryCredit(ctx, row, c)
 	if err != nil {
-		return Receipt{}, bookingError(err)
+		return Receipt{}, e.bookingError(booking, err)
 	}
 	return receipt, nil
 }
@@ -119,11 +119,11 @@ func (e *Engine) tryCredit(ctx context.Context, row ledger.Transfer, c credit) (
 }
 
 // bookingError names what keeps a payment from being booked.
-func bookingError(err error) error {
+func (e *Engine) bookingError(booking keyed.Booking, err error) error {
 	var refused *ledger.TransferError
 	switch {
 	case errors.Is(err, keyed.ErrConflict):
-		return ErrKeyReused
+		return e.keyReused(booking.Own())
 	case errors.Is(err, keyed.ErrSpent):
 		return accounts.ErrKeySpent
 	case errors.As(err, &refused):
@@ -131,6 +131,12 @@ func bookingError(err error) error {
 	default:
 		return err
 	}
+}
+
+// keyReused says what is booked under a key.
+func (e *Engine) keyReused(row ledger.Transfer) error {
+	asset, _ := e.book.Asset(row.Ledger)
+	return fmt.Errorf("%w: %s", ErrKeyReused, asset.SayBooked(row))
 }
 
 // creditClosed reports whether the ledger refused a transfer because the account that it
@@ -163,7 +169,11 @@ func (e *Engine) checkKeyed(account accounts.Account, key string, amount ledger.
 	case amount.IsZero():
 		return &accounts.FieldError{Subject: "payment", Field: "Amount", Reason: "must not be 0"}
 	case chart.MaxByKey.Less(amount):
-		return &accounts.FieldError{Subject: "payment", Field: "Amount", Reason: "must not be beyond 2^127 units"}
+		asset, _ := e.book.Asset(account.Ledger())
+		return &accounts.FieldError{
+			Subject: "payment", Field: "Amount",
+			Reason: fmt.Sprintf("must not be beyond 2^127 units, %s", asset.Text(chart.MaxByKey)),
+		}
 	default:
 		return accounts.CheckKey("payment", "Key", key)
 	}

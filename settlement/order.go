@@ -237,7 +237,7 @@ func (e *Engine) lookUp(ctx context.Context, a accounts.Account, id ledger.ID) (
 	}
 	isOrder := len(rows) == 1 && rows[0].Code == chart.CodeOrder && rows[0].Flags.Has(ledger.TransferPending)
 	if !isOrder || rows[0].CreditAccountID != e.book.PeerIDs(a).Settlement {
-		return Order{}, fmt.Errorf("%w: %v", ErrNoOrder, id)
+		return Order{}, ErrNoOrder
 	}
 	return e.order(ctx, a, &rows[0])
 }

@@ -359,6 +359,7 @@ func TestAnswersToNoOrder(t *testing.T) {
 	} {
 		_, err := e.Resolve(t.Context(), c.account, c.id, c.paid)
 		require.ErrorIs(t, err, c.want, name)
+		require.NotContains(t, err.Error(), "order 0 of", name)
 		var order *settlement.OrderError
 		require.ErrorAs(t, err, &order)
 		if errors.Is(c.want, accounts.ErrInvalid) {

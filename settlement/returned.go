@@ -103,7 +103,7 @@ func (e *Engine) mayReturn(ctx context.Context, r *Returned, paid ledger.Amount)
 	case err != nil:
 		return wrap("read what was booked under the key", err)
 	case len(rows) > 0:
-		return ErrKeyReused
+		return e.keyReused(rows[0])
 	}
 	returns.UserData64, returns.UserData128 = 0, e.keyTag(r.Account, r.Payment)
 	rows, err := e.allRows(ctx, returns)

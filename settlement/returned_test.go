@@ -55,6 +55,7 @@ func TestKeyOfAReturnFromSuspense(t *testing.T) {
 	} {
 		_, err := e.RecordReturned(t.Context(), other)
 		require.ErrorIs(t, err, settlement.ErrKeyReused, "%v of %s", other.Amount, other.Payment)
+		require.ErrorContains(t, err, ": 1.00 USD was booked under it at 20")
 	}
 	again, err := e.RecordReturned(t.Context(), first)
 	require.NoError(t, err)

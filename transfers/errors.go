@@ -99,6 +99,7 @@ func (e *PacketError) Is(target error) bool { return target == ErrPacket }
 // leaves no room for it. It matches its Reason.
 type LimitError struct {
 	Account accounts.Account
+	Asset   accounts.Asset
 	Reason  error // ErrPayableCap or ErrHeldShare
 	// Limit is the cap, in units; with ErrPayableCap and what the peer owes us, with
 	// ErrHeldShare and what we owe the peer.
@@ -108,7 +109,8 @@ type LimitError struct {
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("%v: %v has used %v of %v, and the packet is of %v", e.Reason, e.Account, e.Used, e.Limit, e.Wanted)
+	return fmt.Sprintf("%v: %v has used %s of %s, and the packet is of %s",
+		e.Reason, e.Account, e.Asset.Text(e.Used), e.Asset.Text(e.Limit), e.Asset.Text(e.Wanted))
 }
 
 // Unwrap returns the reason.

@@ -114,6 +114,7 @@ func TestPayableCap(t *testing.T) {
 		require.ErrorIs(t, err, transfers.ErrPayableCap)
 		require.ErrorAs(t, err, &limit)
 		require.Equal(t, f.bob, limit.Account)
+		require.ErrorContains(t, limit, "has used 0.000000060 USD of 0.000000100 USD, and the packet is of 0.000000041 USD")
 		require.Equal(t, [3]ledger.Amount{units(100), units(60), units(41)}, [3]ledger.Amount{limit.Limit, limit.Used, limit.Wanted})
 		require.Equal(t, "T04", transfers.Code(err))
 		_, err = f.recorder.Fulfill(ctx, first.Packet)

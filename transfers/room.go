@@ -133,7 +133,7 @@ func (r *room) check(amount ledger.Amount, s side) error {
 	if total, fits := used.Add(amount); fits && !limit.Less(total) {
 		return nil
 	}
-	return &LimitError{Account: r.account, Reason: reason, Limit: limit, Used: used, Wanted: amount}
+	return &LimitError{Account: r.account, Asset: r.balance.Asset, Reason: reason, Limit: limit, Used: used, Wanted: amount}
 }
 
 // payable is the most that we may owe the peer by now, packets in flight included, apart

@@ -27,7 +27,7 @@ The other side is our suspense account. What was paid on a rail is booked with
 "peerledger settle", not here.`,
 		Example: `  peerledger adjust credit alice 5 --key ticket-7 --reason 3 --yes
   peerledger adjust write-off alice 120 --key loss-1 --reason 4 --yes`,
-		Args: between(0, 0),
+		Args: oneOf,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags := cmd.PersistentFlags()
@@ -43,7 +43,7 @@ func (a *app) adjustCreditCommand(f *adjustFlags) *cobra.Command {
 		Use: "credit peer amount", Short: "Owe a peer more, or let it owe less",
 		Long: "Credits a peer: it pays what the peer owes, and the rest is prepaid. Settlements do not pay\nit out, unless a refund is asked for (settle refund).",
 	}
-	return a.adjusting(f, cmd, "book a credit by hand", whenPaidIn, func(d *desk, p payment) (accounts.Booking, error) {
+	return a.adjusting(f, cmd, "book a credit by hand", " for ", whenPaidIn, func(d *desk, p payment) (accounts.Booking, error) {
 		return d.book.Adjust(cmd.Context(), accounts.Adjustment{Account: p.account, Key: f.key, Credit: p.amount, Reason: f.reason})
 	})
 }
@@ -55,7 +55,7 @@ func (a *app) adjustDebitCommand(f *adjustFlags) *cobra.Command {
 		Long: "Debits a peer, from what it has prepaid first. What its account does not cover is refused,\nor is arrears with --beyond-headroom.",
 	}
 	cmd.Flags().BoolVar(&beyond, "beyond-headroom", false, "what the peer's account does not cover is arrears")
-	return a.adjusting(f, cmd, "book a debit by hand", whenCovered(&beyond), func(d *desk, p payment) (accounts.Booking, error) {
+	return a.adjusting(f, cmd, "book a debit by hand", " for ", whenCovered(&beyond), func(d *desk, p payment) (accounts.Booking, error) {
 		return d.book.Adjust(cmd.Context(), accounts.Adjustment{
 			Account: p.account, Key: f.key, Debit: p.amount, Reason: f.reason, BeyondHeadroom: beyond,
 		})
@@ -67,13 +67,13 @@ func (a *app) writeOffCommand(f *adjustFlags) *cobra.Command {
 		Use: "write-off peer amount", Short: "Give up arrears that will never be paid",
 		Long: "Gives up arrears of a peer, at most this amount. What its account can pay is collected\nfirst. The loss is in our suspense account.",
 	}
-	return a.adjusting(f, cmd, "write off the arrears", whenWrittenOff, func(d *desk, p payment) (accounts.Booking, error) {
+	return a.adjusting(f, cmd, "write off the arrears", " of ", whenWrittenOff, func(d *desk, p payment) (accounts.Booking, error) {
 		return d.book.WriteOff(cmd.Context(), accounts.WriteOff{Account: p.account, Key: f.key, Amount: p.amount, Reason: f.reason})
 	})
 }
 
 // adjusting is a command that books one correction.
-func (a *app) adjusting(f *adjustFlags, cmd *cobra.Command, action string, will effect,
+func (a *app) adjusting(f *adjustFlags, cmd *cobra.Command, action, link string, will effect,
 	book func(*desk, payment) (accounts.Booking, error),
 ) *cobra.Command {
 	cmd.Args = exactly(2)
@@ -85,11 +85,11 @@ func (a *app) adjusting(f *adjustFlags, cmd *cobra.Command, action string, will 
 			return fmt.Errorf("%w: give a number that says why with --reason", errUsage)
 		}
 		return a.atDesk(cmd.Context(), func(d *desk) error {
-			p, err := d.something(args[0], args[1], f.asset)
+			p, err := d.something(cmd.Context(), args[0], args[1], f.asset)
 			if err != nil {
 				return err
 			}
-			c := change{Action: action, Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: f.key}
+			c := change{Action: action, Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: f.key, link: link}
 			b, err := d.preview(cmd.Context(), &c, p.account, p.amount, will)
 			if err != nil {
 				return err

@@ -21,7 +21,7 @@ that it will not come.`,
 		Args: exactly(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				p, err := d.something(args[0], args[1], *asset)
+				p, err := d.something(cmd.Context(), args[0], args[1], *asset)
 				if err != nil {
 					return err
 				}
@@ -69,7 +69,7 @@ id that settle announced shows. If the payment comes all the same, settle receiv
 				return fmt.Errorf("%w: give one of --key and --announcement", errUsage)
 			}
 			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				account, found, err := d.account(args[0], *asset)
+				account, found, err := d.account(cmd.Context(), args[0], *asset)
 				if err != nil {
 					return err
 				}
@@ -126,7 +126,7 @@ itself: ask the rail what became of an old one, and give settle received or sett
 		Args:    between(0, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				list, err := d.accounts(names, *asset)
+				list, err := d.accounts(cmd.Context(), names, *asset)
 				if err != nil {
 					return err
 				}

@@ -16,6 +16,7 @@ import (
 	"github.com/peerledger/peerledger/internal/jsonline"
 	"github.com/peerledger/peerledger/internal/replay"
 	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
 )
 
 // app is one run of the command.
@@ -33,7 +34,8 @@ type app struct {
 	timeout   time.Duration
 	json      bool
 	yes       bool
-	create    bool // an embedded ledger that is not there may be made
+	makes     bool // the command may make an embedded ledger that is not there, with yes
+	made      bool // it has made one, or would
 }
 
 // The exit statuses; see the package comment.
@@ -48,7 +50,7 @@ const (
 
 var (
 	// errUsage is matched by the errors of a wrong command line or configuration.
-	errUsage = errors.New("usage")
+	errUsage = errors.New("wrong usage")
 	// errFound says that something was found, and shown already.
 	errFound = errors.New("something was found")
 	// errNoAnswer is matched by the errors of a ledger that could not be opened.
@@ -59,9 +61,6 @@ var (
 func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
-	root.SetIn(a.stdin)
-	root.SetOut(a.stdout)
-	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return statusDone
@@ -79,20 +78,26 @@ func (a *app) complain(err error, status int) {
 		_ = jsonline.Write(a.stderr, struct { // a lost complaint leaves the status
 			Error  string `json:"error"`
 			Status int    `json:"status"`
-		}{err.Error(), status})
+		}{sayError(err), status})
 		return
 	}
-	fmt.Fprintln(a.stderr, "peerledger:", strings.TrimPrefix(err.Error(), errUsage.Error()+": "))
-	if status == statusNoAnswer {
+	fmt.Fprintln(a.stderr, "peerledger:", sayError(err))
+	switch {
+	case status == statusNoAnswer:
 		fmt.Fprintln(a.stderr, "Nothing was changed. peerledger doctor finds out more.")
+	case errors.Is(err, accounts.ErrNotProvisioned):
+		fmt.Fprintln(a.stderr, "peerledger peers shows who is in the ledger and who is missing; peers add makes one, and peers provision all that are configured.")
 	}
 }
+
+// sayError is an error without our mark of a wrong command line, wherever it stands.
+func sayError(err error) string { return strings.ReplaceAll(err.Error(), errUsage.Error()+": ", "") }
 
 func exitStatus(err error) int {
 	switch {
 	case errors.Is(err, errFound):
 		return statusFound
-	case errors.Is(err, ledger.ErrOutcomeUnknown):
+	case errors.Is(err, ledger.ErrOutcomeUnknown), errors.Is(err, errUnanswered), errors.Is(err, settlement.ErrOrdersOpen):
 		return statusUnknown
 	case errors.Is(err, errNoAnswer):
 		return statusNoAnswer
@@ -113,9 +118,18 @@ func (a *app) root() *cobra.Command {
 peers, credit lines and settlements that package peerledger keeps in it, and backs a
 single node up. No ledger is written to without --yes.
 
-Which ledger, assets and peers there are is in peerledger.yaml (--config). Which ledger
-is also taken from TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES, and from flags,
-which come first.
+Which ledger, assets and peers there are is in peerledger.yaml (--config):
+
+  folder: ledger                   # or cluster_id: "7" and addresses: [tb0:3001]
+  namespace: example               # that of the connectors
+  assets:
+    - {code: USD, scale: 2, ledger: 1}
+  peers:
+    - {id: alice, asset: USD, credit_line: "100", settle_at: "20", settle_to: "5"}
+
+Which ledger is also taken from PEERLEDGER_FOLDER, or TIGERBEETLE_CLUSTER_ID and
+TIGERBEETLE_ADDRESSES, and from flags, which come first. The assets must be those of the
+ledger.
 
 Amounts are in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 		SilenceErrors: true, SilenceUsage: true,
@@ -125,7 +139,8 @@ Amounts are in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: checkFlags,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	flags := root.PersistentFlags()
@@ -153,8 +168,48 @@ Amounts are in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 		}
 	}
 	root.AddCommand(a.versionCommand())
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetHelpCommand(helpCommand())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
 	a.complete(root)
+	wrongArgumentsAreUsage(root)
 	return root
+}
+
+// helpCommand is cobra's, but for a command that is not there: that is an error.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [command]", Short: "Help about a command", Args: between(0, -1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return fmt.Errorf("%w: there is no command %q; peerledger help lists them", errUsage, strings.Join(args, " "))
+			}
+			return found.Help()
+		},
+	}
+}
+
+// wrongArgumentsAreUsage has the commands of cobra itself end as ours do.
+func wrongArgumentsAreUsage(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			err := check(cmd, args)
+			if err != nil && !errors.Is(err, errUsage) {
+				err = fmt.Errorf("%w: %w", errUsage, err)
+			}
+			return err
+		}
+	}
+	if cmd.Name() == "completion" && cmd.HasSubCommands() { // as our own groups of commands
+		cmd.Args, cmd.RunE = oneOf, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
+	for _, child := range cmd.Commands() {
+		wrongArgumentsAreUsage(child)
+	}
 }
 
 // complete has shells complete the peers of all commands that take one.
@@ -174,10 +229,22 @@ func exactly(n int) cobra.PositionalArgs { return between(n, n) }
 func between(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < least || most >= 0 && len(args) > most {
-			return fmt.Errorf("%w: %s: got %d arguments; usage: %s", errUsage, cmd.CommandPath(), len(args), cmd.UseLine())
+			return fmt.Errorf("%w: %s: got %s; usage: %s", errUsage, cmd.CommandPath(), counted(len(args), "argument"), cmd.UseLine())
 		}
 		return nil
 	}
+}
+
+// oneOf is for a command that does nothing but by its own commands.
+func oneOf(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, child := range cmd.Commands() {
+		names = append(names, child.Name())
+	}
+	return fmt.Errorf("%w: %s: there is no command %q; there is %s", errUsage, cmd.CommandPath(), args[0], strings.Join(names, ", "))
 }
 
 // writes adds the flag without which a command only says what it would do.

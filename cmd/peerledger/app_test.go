@@ -28,7 +28,7 @@ func TestExitStatus(t *testing.T) {
 		statusFailed:   {errors.New("x"), accounts.ErrLineConflict, &settlement.OrderError{Err: settlement.ErrPending}, ledger.ErrRefused},
 		statusUsage:    {errUsage, accounts.ErrInvalid, accounts.ErrUnknownAsset},
 		statusNoAnswer: {errNoAnswer},
-		statusUnknown:  {ledger.ErrOutcomeUnknown, &unknownError{ledger.ErrOutcomeUnknown, ""}, &settlement.OrderError{Err: ledger.ErrOutcomeUnknown}},
+		statusUnknown:  {errUnanswered, &settlement.OpenOrdersError{Orders: make([]settlement.OpenOrder, 1)}, ledger.ErrOutcomeUnknown, &unknownError{ledger.ErrOutcomeUnknown, ""}, &settlement.OrderError{Err: ledger.ErrOutcomeUnknown}},
 		statusFound:    {errFound},
 	} {
 		for _, err := range errs {
@@ -56,7 +56,7 @@ func TestConfigurations(t *testing.T) {
 		"assets:\n  - {code: USD, scale: 2, ledger: one}":                                                       "line 2",
 		"assets:\n  - {code: USD, scale: 300, ledger: 1}":                                                       "line 2",
 		"peers:\n  - {id: a}":                                                                                   "no assets are configured",
-		oneAsset + "peers:\n  - {id: a, asset: EUR}":                                                            `peers[0] (a): asset: usage: there is no asset "EUR"; there is USD/2`,
+		oneAsset + "peers:\n  - {id: a, asset: EUR}":                                                            `peers[0] (a): asset: wrong usage: there is no asset "EUR"; there is USD/2`,
 		oneAsset + "peers:\n  - {id: a}\n  - {id: a, asset: USD}":                                               "peers[1]: a in USD/2 is there twice",
 		oneAsset + "peers:\n  - {id: a, credit_line: 1.005}":                                                    "peers[0] (a): credit_line",
 		oneAsset + "peers:\n  - {id: a, settle_at: 5, settle_to: 5}":                                            "peers[0] (a): settle_at, settle_to",
@@ -94,7 +94,8 @@ func TestConfigurationFiles(t *testing.T) {
 	got = runIn(t, "balances", "--config", file, "--folder", typo)
 	require.Equal(t, statusUsage, got.status)
 	require.NoDirExists(t, typo, "nobody who reads makes a ledger")
-	got = runIn(t, "balances", "--config", file, "--folder", t.TempDir())
+	s := newShop(t)
+	got = runIn(t, "balances", "--config", file, "--folder", s.folder)
 	require.Contains(t, got.errors, "no peers are configured")
 }
 
@@ -154,6 +155,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{"replay", "a", "b"},
 		{"bench", "x"},
 		{"bench", "--phase", "three"},
+		{"bench", "--cluster-id", "7"},
 		{"doctor", "now"},
 		{"watch", "--every", "1ms", "--once"},
 		{"watch"},
@@ -220,7 +222,7 @@ func TestDoctor(t *testing.T) {
 	}
 	got := runIn(t, "doctor")
 	require.Contains(t, got.out, "no ledger is named: set TIGERBEETLE_CLUSTER_ID")
-	require.Contains(t, got.out, "1 problems,")
+	require.Contains(t, got.out, "1 problem,")
 	got = runIn(t, "doctor", "--folder", t.TempDir())
 	require.Contains(t, got.out, "is an embedded ledger")
 }

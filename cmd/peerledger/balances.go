@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/accounts"
-	"github.com/peerledger/peerledger/ledger"
 )
 
 // peerRow is a peer as it is shown. Amounts are in whole units of the asset.
@@ -49,28 +48,10 @@ func peerRowOf(b accounts.Balance, id string) peerRow {
 		Peer: b.Account.Peer(), Asset: a.String(), State: state,
 		Position: signed(a, b.Position()), Arrears: a.Format(b.Arrears), Prepaid: a.Format(b.Prepaid), PrepaidAtMost: b.PrepaidAtMost,
 		HeldIn: a.Format(b.HeldIn), HeldOut: a.Format(b.HeldOut), Settling: a.Format(b.Settling), Announced: a.Format(b.Announced),
-		CreditLine: line(a, b), Headroom: a.Format(b.Headroom),
+		CreditLine: lineText(a, b.CreditLine), Headroom: a.Format(b.Headroom),
 		SettledOut: a.Format(b.SettledOut), SettledIn: a.Format(b.SettledIn),
 		Opened: moment(b.Opened), Account: id,
 	}
-}
-
-// line is the credit line; the largest one has a name.
-func line(a accounts.Asset, b accounts.Balance) string {
-	if b.CreditLine == accounts.Unlimited {
-		return unlimited
-	}
-	return a.Format(b.CreditLine)
-}
-
-const unlimited = "unlimited"
-
-// parseLine reads a credit line as line writes it.
-func parseLine(a accounts.Asset, text string) (ledger.Amount, error) {
-	if text = strings.TrimSpace(text); text == unlimited {
-		return accounts.Unlimited, nil
-	}
-	return a.Parse(text)
 }
 
 // stateColour is that of a peer's state.
@@ -150,7 +131,7 @@ yet and counts for nothing. With --own: what we ourselves have in each asset.`,
 				if own {
 					return d.showOwn(cmd, asset)
 				}
-				list, err := d.accounts(names, asset)
+				list, err := d.accounts(cmd.Context(), names, asset)
 				if err != nil {
 					return err
 				}

@@ -27,8 +27,10 @@ type change struct {
 	Already  bool   `json:"already,omitempty"`
 	Transfer string `json:"transfer,omitempty"` // that books it
 
-	// link stands between the action and the peer; "" is " of ".
-	link string
+	// nothing says that there is nothing to do; Note is why.
+	nothing bool
+	// link stands between the action and the peer, "" is " of "; and into before After, "" is " to ".
+	link, into string
 	// look says what to look at when the outcome is unknown, before the command is given
 	// again; "" if giving it again is safe.
 	look string
@@ -73,16 +75,12 @@ func (a *app) write(c change, do func(*change) error) error {
 		state = "Done: " + c.Action
 	}
 	fmt.Fprint(a.stdout, state)
-	link := " of "
-	if c.link != "" {
-		link = c.link
-	}
 	for _, part := range []struct{ name, value string }{
-		{link, c.Peer},
+		{orDefault(c.link, " of "), c.Peer},
 		{" in ", c.Asset},
 		{", ", c.Amount},
 		{", from ", c.Before},
-		{" to ", c.After},
+		{orDefault(c.into, " to "), c.After},
 		{", key ", c.Key},
 		{", payment ", c.Payment},
 		{", order ", c.Order},

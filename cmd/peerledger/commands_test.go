@@ -124,6 +124,9 @@ func TestPeers(t *testing.T) {
 	s.ok(t, "peers", "add", "carol", "--asset", "USD", "--credit-line", "5", "--yes")
 	got = rows[peerRow](t, s, "peers", "--asset", "USD")
 	require.Len(t, got, 3)
+	require.Equal(t, "carol", got[2].Peer, "the configuration has its name now")
+	require.NoError(t, os.WriteFile(s.config, []byte(configuration), 0o600))
+	got = rows[peerRow](t, s, "peers", "--asset", "USD")
 	require.Empty(t, got[2].Peer, "the configuration does not know its name")
 	require.Equal(t, "5.00", got[2].CreditLine)
 
@@ -143,8 +146,7 @@ func TestPeers(t *testing.T) {
 	require.Equal(t, map[string]string{"alice": "active", "bob": "suspended"}, states())
 
 	// What is configured and not in the ledger is shown.
-	more := configuration + "  - {id: dave, asset: USD}\n"
-	require.NoError(t, os.WriteFile(s.config, []byte(more), 0o600))
+	require.NoError(t, os.WriteFile(s.config, []byte(configuration+"  - {id: dave, asset: USD}\n"), 0o600))
 	require.Contains(t, s.ok(t, "peers"), "│ dave ")
 	require.Contains(t, s.ok(t, "peers"), "missing")
 }
@@ -242,7 +244,7 @@ func TestPaymentsByHand(t *testing.T) {
 	row := rows[peerRow](t, s, "balances", "alice@USD")[0]
 	require.Equal(t, []string{"9.99", "9.99", "40.00"}, []string{row.Position, row.Prepaid, row.SettledIn})
 	require.Equal(t, statusFailed, s.do(t, "settle", "received", "alice@USD", "41", "--key", "wire 1", "--yes").status)
-	require.Equal(t, statusFailed, s.do(t, "settle", "received", "alice@USD", "41", "--yes").status, "a key is missing")
+	require.Equal(t, statusUsage, s.do(t, "settle", "received", "alice@USD", "41", "--yes").status, "a key is missing")
 
 	s.ok(t, "settle", "paid", "bob@USD", "5", "--key", "cash 1", "--yes")
 	require.Equal(t, "25.00", rows[peerRow](t, s, "balances", "bob@USD")[0].Position)

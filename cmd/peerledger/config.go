@@ -66,7 +66,7 @@ func (a *app) readConfig() (config, error) {
 	content, err := os.ReadFile(file)
 	switch {
 	case err != nil && !named && errors.Is(err, os.ErrNotExist):
-		return config{}, nil
+		return config{}, a.checkWhich(config{})
 	case err != nil:
 		return config{}, fmt.Errorf("%w: configuration: %w", errUsage, err)
 	}
@@ -75,7 +75,7 @@ func (a *app) readConfig() (config, error) {
 		return config{}, fmt.Errorf("%w: %s: %w", errUsage, file, err)
 	}
 	cfg.file = file
-	return cfg, nil
+	return cfg, a.checkWhich(cfg)
 }
 
 // goType is how the YAML library says where in our program a field is missing.
@@ -197,6 +197,9 @@ func (p peerConfig) policy(asset accounts.Asset) (settlement.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+	if at.Cmp(to) <= 0 {
+		return nil, fmt.Errorf("settle_to, %s, must be below settle_at, %s", signed(asset, to), signed(asset, at))
+	}
 	if at.Sign() < 0 || to.Sign() < 0 {
 		ahead := settlement.Prefund{At: at, SettleTo: to}
 		return ahead, ahead.Validate()
@@ -224,8 +227,7 @@ func parseSigned(asset accounts.Asset, text string) (*big.Int, error) {
 func (a *app) cluster(file config) (cluster.Config, error) {
 	cfg := cluster.Config{Sessions: 1, OpenTimeout: a.timeout, Addresses: file.Addresses}
 	id := file.ClusterID
-	if a.getenv(cluster.EnvClusterID)+a.getenv(cluster.EnvAddresses)+a.getenv(cluster.EnvHost)+a.getenv(cluster.EnvPort) != "" &&
-		(a.clusterID == "" || len(a.addresses) == 0) {
+	if a.clusterNamed() && (a.clusterID == "" || len(a.addresses) == 0) {
 		env, err := cluster.ConfigFromEnv()
 		if err != nil {
 			return cfg, fmt.Errorf("%w: environment: %w", errUsage, err)

@@ -26,7 +26,7 @@ func (a *app) creditCommand() *cobra.Command {
 		Long: `Changes a peer's credit line, which the ledger itself enforces. A change rests on the
 line as it is: of two operators who change it at once one wins, and the other is told.`,
 		Example: "  peerledger credit set alice 500 --yes\n  peerledger credit revoke alice 100 --what-is-free --yes",
-		Args:    between(0, 0),
+		Args:    oneOf,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&f.asset, "asset", "", "in this `asset`, as in USD or USD/9")
@@ -53,7 +53,7 @@ func (a *app) lineCommand(
 	cmd := &cobra.Command{Use: name + " peer amount", Short: short, Args: exactly(2)}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.atDesk(cmd.Context(), func(d *desk) error {
-			account, asset, err := d.account(args[0], f.asset)
+			account, asset, err := d.account(cmd.Context(), args[0], f.asset)
 			if err != nil {
 				return err
 			}
@@ -71,12 +71,18 @@ func (a *app) lineCommand(
 			}
 			c := change{
 				Action: name + " the credit line", Peer: account.Peer(), Asset: asset.String(),
-				Before: asset.Format(b.CreditLine), After: asset.Format(after(b.CreditLine, amount)),
+				Before: lineText(asset, b.CreditLine), After: lineText(asset, after(b.CreditLine, amount)),
+			}
+			if !a.yes {
+				f.foresee(&c, b, amount, after(b.CreditLine, amount))
 			}
 			c.look = fmt.Sprintf("Look at the line with peerledger balances %s before you give the command again: it was %s.", account.Peer(), c.Before)
 			return a.write(c, func(c *change) error {
 				changed, err := do(d.book, cmd.Context(), account, amount, options...)
-				c.Before, c.After = asset.Format(changed.Before), asset.Format(changed.After)
+				if err == nil {
+					c.Already = changed.Before == changed.After
+					c.Before, c.After = lineText(asset, changed.Before), lineText(asset, changed.After)
+				}
 				return err
 			})
 		})
@@ -86,6 +92,39 @@ func (a *app) lineCommand(
 	}
 	a.writes(cmd)
 	return cmd
+}
+
+// foresee says what keeps a line from being changed so, as far as nothing comes between, and
+// what would be taken back of what is free.
+func (f *creditFlags) foresee(c *change, b accounts.Balance, amount, after ledger.Amount) {
+	text := b.Asset.Text
+	free := b.CreditLine.Min(b.Headroom)
+	by := b.CreditLine.SubFloor(after)
+	if after.IsZero() && b.CreditLine.Less(amount) { // beyond the line
+		by = amount
+	}
+	expected, err := parseLine(b.Asset, f.ifLine)
+	switch {
+	case f.ifLine != "" && err == nil && expected != b.CreditLine:
+		c.Effect = fmt.Sprintf("It will be refused: the line is %s, and not %s.", text(b.CreditLine), text(expected))
+	case after == b.CreditLine:
+		c.Effect = "It will change nothing."
+	case b.Closed:
+		c.Effect = "It will be refused: the peer's account is closed."
+	case b.Suspended:
+		c.Effect = "It will be refused: the peer is suspended."
+	case accounts.Unlimited.Less(after):
+		c.Effect = "It will be refused: the largest line is " + text(accounts.Unlimited) + " (unlimited)."
+	case !free.Less(by):
+		return
+	case f.whatFree:
+		c.After = lineText(b.Asset, b.CreditLine.SubFloor(free))
+		c.Effect = fmt.Sprintf("Only %s is free, and is taken back.", text(free))
+	case free.IsZero():
+		c.Effect = "It will be refused: all of the line is in use."
+	default:
+		c.Effect = fmt.Sprintf("It will be refused: at most %s can be revoked. With --what-is-free that is taken back.", text(free))
+	}
 }
 
 func (f *creditFlags) options(asset accounts.Asset) ([]accounts.LineOption, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
-	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
 // desk is an open ledger, with the books that the configuration describes.
@@ -43,42 +41,10 @@ func (a *app) atDesk(ctx context.Context, work func(*desk) error) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := checkAssets(ctx, book, cfg); err != nil {
+		return err
+	}
 	return work(&desk{a, cfg, l, book})
-}
-
-// folderOf is the folder of the embedded ledger that is asked for, "" if none is.
-func (a *app) folderOf(cfg config) string {
-	switch {
-	case a.folder != "":
-		return a.folder
-	case a.clusterID != "" || len(a.addresses) > 0:
-		return ""
-	case a.getenv("PEERLEDGER_FOLDER") != "":
-		return a.getenv("PEERLEDGER_FOLDER")
-	default:
-		return cfg.Folder
-	}
-}
-
-// openLedger opens the ledger that is asked for.
-func (a *app) openLedger(ctx context.Context, cfg config) (ledger.Ledger, error) {
-	if folder := a.folderOf(cfg); folder != "" {
-		// Opening would make it; whoever reads has mistyped.
-		if _, err := os.Stat(folder); err != nil && !a.create {
-			return nil, fmt.Errorf("%w: no ledger to read: %w: \"peerledger peers provision --yes\" makes one", errUsage, err)
-		}
-		l, err := embedded.Open(folder)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errNoAnswer, err)
-		}
-		a.warnOfClock(folder, l.Recovery().Ahead)
-		return l, nil
-	}
-	which, err := a.cluster(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return openCluster(ctx, which)
 }
 
 // warnOfClock tells that a folder has timestamps of the future.
@@ -90,20 +56,96 @@ func (a *app) warnOfClock(folder string, ahead time.Duration) {
 }
 
 // account is the handle of a peer that the ledger may not know. The name may have the asset
-// behind it, as in alice@USD.
-func (d *desk) account(name, asset string) (accounts.Account, accounts.Asset, error) {
-	if peer, code, ok := cutLast(name, "@"); ok {
-		if found, err := d.cfg.asset(code); err == nil {
-			account, err := d.book.Account(peer, found)
-			return account, found, err
+// behind it, as in alice@USD, unless it is a peer's very name: that comes first.
+func (d *desk) account(ctx context.Context, name, asset string) (accounts.Account, accounts.Asset, error) {
+	peer, code, ok := cutLast(name, "@")
+	behind := d.assetsOf(code)
+	if !ok || len(behind) == 0 {
+		return d.accountOf(ctx, name, asset)
+	}
+	var exact, both []accounts.Asset
+	for _, a := range d.assetsOf(asset) {
+		found, err := d.knows(ctx, name, a)
+		if err != nil {
+			return accounts.Account{}, a, err
+		}
+		if found {
+			exact = append(exact, a)
+		}
+		if slices.Contains(behind, a) {
+			both = append(both, a)
 		}
 	}
+	switch {
+	case len(exact) == 1:
+		return d.accountIn(name, exact[0].String())
+	case len(exact) > 1:
+		return accounts.Account{}, exact[0], fmt.Errorf("%w: %q is the name of a peer in more than one asset; say which with --asset, as in %v", errUsage, name, exact[0])
+	case len(both) == 1:
+		return d.accountIn(peer, both[0].String())
+	case len(both) > 1:
+		return accounts.Account{}, both[0], fmt.Errorf("%w: %q is in more than one asset; say which, as in %s@%v", errUsage, name, peer, both[0])
+	case len(d.assetsOf(asset)) == 0:
+		return d.accountIn(name, asset) // says that there is no such asset
+	default:
+		return accounts.Account{}, behind[0], fmt.Errorf("%w: %s and --asset %s contradict each other (a peer with the very name %q would be listed under peers: in %s)",
+			errUsage, name, asset, name, d.cfg.name())
+	}
+}
+
+// accountOf is the handle of a peer whose name says nothing of its asset. Without an asset it is
+// the only one, or the only one that the peer has.
+func (d *desk) accountOf(ctx context.Context, name, asset string) (accounts.Account, accounts.Asset, error) {
+	if asset != "" || len(d.cfg.Assets) == 1 {
+		return d.accountIn(name, asset)
+	}
+	var its []string
+	for _, a := range d.book.Assets() {
+		found, err := d.knows(ctx, name, a)
+		if err != nil {
+			return accounts.Account{}, a, err
+		}
+		if found {
+			its = append(its, a.String())
+		}
+	}
+	switch len(its) {
+	case 0:
+		return d.accountIn(name, "") // says that the asset is missing
+	case 1:
+		return d.accountIn(name, its[0])
+	default:
+		return accounts.Account{}, accounts.Asset{}, fmt.Errorf("%w: %s has more than one account, so say which asset: %s", errUsage, name, strings.Join(its, ", "))
+	}
+}
+
+// accountIn is the handle of a peer of this very name.
+func (d *desk) accountIn(name, asset string) (accounts.Account, accounts.Asset, error) {
 	found, err := d.cfg.asset(asset)
 	if err != nil {
 		return accounts.Account{}, found, err
 	}
 	account, err := d.book.Account(name, found)
 	return account, found, err
+}
+
+// knows reports whether the configuration or the ledger has a peer of this very name.
+func (d *desk) knows(ctx context.Context, name string, asset accounts.Asset) (bool, error) {
+	if slices.Contains(d.names(asset), name) {
+		return true, nil
+	}
+	missing, err := d.book.Missing(ctx, asset, name)
+	return err == nil && len(missing) == 0, err
+}
+
+// assetsOf are the assets that go by a name; all, if it is "".
+func (d *desk) assetsOf(name string) (list []accounts.Asset) {
+	for _, a := range d.book.Assets() {
+		if goesBy(a, name) {
+			list = append(list, a)
+		}
+	}
+	return list
 }
 
 func cutLast(text, separator string) (before, after string, found bool) {
@@ -116,17 +158,21 @@ func cutLast(text, separator string) (before, after string, found bool) {
 
 // accounts are the handles of the named peers, or of all peers that are configured. An
 // asset that is given narrows them.
-func (d *desk) accounts(names []string, asset string) ([]accounts.Account, error) {
+func (d *desk) accounts(ctx context.Context, names []string, asset string) ([]accounts.Account, error) {
 	var list []accounts.Account
 	for _, name := range names {
-		account, _, err := d.account(name, asset)
+		account, _, err := d.account(ctx, name, asset)
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, account)
 	}
-	if len(names) > 0 {
+	switch {
+	case len(names) > 0:
 		return list, nil
+	case len(d.assetsOf(asset)) == 0:
+		_, err := d.cfg.asset(asset)
+		return nil, err
 	}
 	for _, p := range d.cfg.Peers {
 		found, err := d.cfg.asset(p.Asset)
@@ -143,7 +189,11 @@ func (d *desk) accounts(names []string, asset string) ([]accounts.Account, error
 		list = append(list, account)
 	}
 	if len(list) == 0 {
-		return nil, fmt.Errorf("%w: no peers are configured: list them under peers: in %s, or name them", errUsage, d.cfg.name())
+		in := ""
+		if asset != "" {
+			in = " in " + asset
+		}
+		return nil, fmt.Errorf("%w: no peers are configured%s: list them under peers: in %s, or name them", errUsage, in, d.cfg.name())
 	}
 	return list, nil
 }

@@ -107,7 +107,7 @@ func (a *app) showReport(report doctor.Report) error {
 			fmt.Fprintf(a.stdout, "         why: %s\n         do:  %s\n", f.Cause, f.Remedy)
 		}
 	}
-	fmt.Fprintf(a.stdout, "%d problems, %d warnings\n", counts[doctor.Problem], counts[doctor.Warning])
+	fmt.Fprintf(a.stdout, "%s, %s\n", counted(counts[doctor.Problem], "problem"), counted(counts[doctor.Warning], "warning"))
 	return nil
 }
 

@@ -138,6 +138,13 @@ func (s shop) send(t *testing.T, cents uint64) {
 	})
 }
 
+// replaced is a text with another part, which must be in it.
+func replaced(t *testing.T, text, old, now string) string {
+	t.Helper()
+	require.Contains(t, text, old)
+	return strings.Replace(text, old, now, 1)
+}
+
 // freeAddress is an address of this machine on which nobody listens, and no other test will:
 // they all have 127.0.0.1.
 func freeAddress(t *testing.T) string {

@@ -11,11 +11,11 @@
 //
 // It ends with one of these statuses:
 //
-//	0  done; with doctor: nothing is wrong
+//	0  done, or said what would be; with doctor: nothing is wrong
 //	1  failed, or refused
-//	2  the command line or the configuration is wrong
+//	2  the command line or the configuration is wrong, also one whose assets are not the ledger's
 //	3  the ledger does not answer; nothing was changed
-//	4  the outcome is unknown; what to do is said
+//	4  the outcome is unknown, or an order stays open; what to do is said
 //	5  something was found: doctor a problem, verify a difference, trial-balance books that
 //	   do not balance
 package main

@@ -32,7 +32,11 @@ stay: use one that is for this. The package comment of examples/bench explains t
 				cfg.Sessions = 0 // as many as each measurement wants
 				return cfg, err
 			})
-			if cmd.Flags().Lookup("ledger").Value.String() == "cluster" && !a.yes {
+			onCluster := cmd.Flags().Lookup("ledger").Value.String() == "cluster"
+			if !onCluster && (a.clusterID != "" || len(a.addresses) > 0) {
+				return fmt.Errorf("%w: --cluster-id and --addresses are for --ledger cluster", errUsage)
+			}
+			if onCluster && !a.yes {
 				return fmt.Errorf("%w: it writes accounts and transfers that stay: use a cluster made for it, and --yes", errUsage)
 			}
 			return b.Run(cmd.Context(), cmd.Flags().Changed, a.stdout, a.stderr, a.watched)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +24,9 @@ end by their timeouts. Interrupted, it goes on where it was.`,
 		Example: "  peerledger migrate --to-cluster-id 42 --to-addresses tb0:3001,tb1:3001,tb2:3001 --yes",
 		Args:    exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if to.folder != "" && (to.clusterID != "" || len(to.addresses) > 0) {
+				return fmt.Errorf("%w: --to-folder is an embedded ledger, and --to-cluster-id and --to-addresses are a cluster: give one of the two", errUsage)
+			}
 			if to.folder == "" && (to.clusterID == "" || len(to.addresses) == 0) {
 				return fmt.Errorf("%w: say where to: --to-cluster-id and --to-addresses, or --to-folder", errUsage)
 			}
@@ -32,10 +36,22 @@ end by their timeouts. Interrupted, it goes on where it was.`,
 					return err
 				}
 			}
-			to.timeout, to.create = a.timeout, true
+			to.timeout, to.yes, to.makes = a.timeout, true, true
 			cfg, err := a.readConfig()
 			if err != nil {
 				return err
+			}
+			if from := a.folderOf(cfg); from != "" && sameFolder(from, to.folder) {
+				return fmt.Errorf("%w: --to-folder is the ledger that is to be copied", errUsage)
+			}
+			if !a.yes { // whether there is a ledger to copy
+				source, err := a.openLedger(cmd.Context(), cfg)
+				if err != nil {
+					return err
+				}
+				if err := source.Close(); err != nil {
+					return err
+				}
 			}
 			return a.write(change{Action: "copy the whole ledger", Note: "All connectors must be stopped."}, func(c *change) error {
 				return a.between(cmd.Context(), cfg, to, c)
@@ -47,6 +63,13 @@ end by their timeouts. Interrupted, it goes on where it was.`,
 	cmd.Flags().StringSliceVar(&to.addresses, "to-addresses", nil, "the `addresses` of all of its replicas in order")
 	a.writes(cmd)
 	return cmd
+}
+
+// sameFolder reports whether two names are those of one folder that is there.
+func sameFolder(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
 // between opens both ledgers and migrates.
@@ -67,8 +90,8 @@ func (a *app) between(ctx context.Context, cfg config, to *app, c *change) (err 
 		}
 	}()
 	result, err := migrate.Run(ctx, source, target, min(batchMax(source), batchMax(target)), a.migrating)
-	c.Note = fmt.Sprintf("%d accounts and %d transfers; %d holds had expired; %d rows had been copied before. All accounts are equal.",
-		result.Accounts, result.Transfers, result.Expired, result.Already)
+	c.Note = fmt.Sprintf("%s and %s; %s had expired; %s had been copied before. All accounts are equal.",
+		counted(result.Accounts, "account"), counted(result.Transfers, "transfer"), counted(result.Expired, "hold"), counted(result.Already, "row"))
 	return err
 }
 

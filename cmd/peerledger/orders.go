@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -33,7 +34,13 @@ func (a *app) atEngine(ctx context.Context, rail *settlement.Rail, work func(*de
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, engine.Close(ctx)) }()
+		defer func() {
+			closing := engine.Close(ctx)
+			if err != nil && errors.Is(closing, settlement.ErrOrdersOpen) {
+				closing = nil // the error says why they are
+			}
+			err = errors.Join(err, closing)
+		}()
 		return work(d, engine)
 	})
 }
@@ -65,7 +72,7 @@ key (the order's id), and close it with "peerledger settle resolve" or "settle c
 		Args:    between(0, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				list, err := d.accounts(names, asset)
+				list, err := d.accounts(cmd.Context(), names, asset)
 				if err != nil {
 					return err
 				}
@@ -92,6 +99,10 @@ key (the order's id), and close it with "peerledger settle resolve" or "settle c
 }
 
 func showOrders(a *app, rows []orderRow) error {
+	if len(rows) == 0 && !a.json {
+		_, err := fmt.Fprintln(a.stdout, "No order is open.")
+		return err
+	}
 	return show(a, rows,
 		column[orderRow]{title: "peer", cell: func(r orderRow) string { return r.Peer }},
 		column[orderRow]{title: "asset", cell: func(r orderRow) string { return r.Asset }},

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"math/big"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -11,6 +14,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/jsonline"
+	"github.com/peerledger/peerledger/ledger"
 )
 
 // column is a column of a table of T.
@@ -72,6 +76,37 @@ func signed(asset accounts.Asset, units *big.Int) string {
 
 // tableTime is how tables show a time, in UTC.
 const tableTime = "2006-01-02 15:04:05"
+
+// lineText is a credit line as it is shown; the largest one has a name, which parseLine reads.
+func lineText(asset accounts.Asset, line ledger.Amount) string {
+	if line == accounts.Unlimited {
+		return unlimited
+	}
+	return asset.Format(line)
+}
+
+// parseLine reads a credit line in whole units, or the name of the largest one.
+func parseLine(asset accounts.Asset, text string) (ledger.Amount, error) {
+	if text = strings.TrimSpace(text); text == unlimited {
+		return accounts.Unlimited, nil
+	}
+	return asset.Parse(text)
+}
+
+const unlimited = "unlimited"
+
+// counted is a number of things: "1 peer", "2 peers".
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// notes are notes, one a line; "" is none.
+func notes(list ...string) string {
+	return strings.Join(slices.DeleteFunc(list, func(note string) bool { return note == "" }), "\n")
+}
 
 // moment writes a time for people; "" for none.
 func moment(t time.Time) string {

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os/exec"
 
 	"github.com/spf13/cobra"
 
@@ -68,31 +70,49 @@ func refund(ctx context.Context, engine *settlement.Engine, list ...accounts.Acc
 
 // paying is a command that has orders paid by a program.
 func (a *app) paying(asset *string, cmd *cobra.Command,
-	would func(*desk, context.Context, []accounts.Account) error,
+	would func(*desk, context.Context, []accounts.Account) ([]change, error),
 	pay func(context.Context, *settlement.Engine, ...accounts.Account) ([]settlement.Payment, error),
 ) *cobra.Command {
 	var program string
 	cmd.Args = between(1, -1)
 	cmd.RunE = func(cmd *cobra.Command, names []string) error {
+		if _, err := exec.LookPath(program); err != nil { // before anything is ordered
+			return fmt.Errorf("%w: --pay-with: %w", errUsage, err)
+		}
 		rail := &settlement.Rail{Name: payerRail, Settler: payer{program, a.stderr}}
 		return a.atEngine(cmd.Context(), rail, func(d *desk, engine *settlement.Engine) error {
-			list, err := d.accounts(names, *asset)
+			list, err := d.accounts(cmd.Context(), names, *asset)
+			if err != nil {
+				return err
+			}
+			plan, err := would(d, cmd.Context(), list)
 			if err != nil {
 				return err
 			}
 			if !a.yes {
-				return would(d, cmd.Context(), list)
+				for _, c := range plan {
+					if err := a.write(c, nil); err != nil {
+						return err
+					}
+				}
+				return nil
 			}
 			payments, err := pay(cmd.Context(), engine, list...)
-			if errors.Is(err, ledger.ErrOutcomeUnknown) {
-				err = &unknownError{err, "Give the same command again, with the same program: an order that is open is paid under the same key."}
+			if errors.Is(err, ledger.ErrOutcomeUnknown) || errors.Is(err, errUnanswered) {
+				err = &unknownError{err, payAgain}
 			}
 			rows := make([]paymentRow, len(payments))
 			for i, p := range payments {
 				asset := p.Order.Asset
 				rows[i] = paymentRow{p.Order.Account.Peer(), asset.String(), p.Order.ID.String(), asset.Format(p.Order.Amount), asset.Format(p.Paid)}
 			}
-			return errors.Join(showPayments(a, rows), err)
+			if len(rows) > 0 {
+				err = errors.Join(showPayments(a, rows), err)
+			}
+			if err == nil {
+				err = sayNothingOrdered(a, plan, payments)
+			}
+			return err
 		})
 	}
 	cmd.Flags().StringVar(&program, "pay-with", "", "the `program` that pays")
@@ -101,66 +121,118 @@ func (a *app) paying(asset *string, cmd *cobra.Command,
 	return cmd
 }
 
-// wouldSettle says who would be paid how much at most.
-func (d *desk) wouldSettle(ctx context.Context, list []accounts.Account) error {
-	balances, err := d.book.Balances(ctx, list...)
-	if err != nil {
-		return err
+// sayNothingOrdered says to whom nothing was paid, and why.
+func sayNothingOrdered(a *app, plan []change, payments []settlement.Payment) error {
+	paid := map[string]bool{}
+	for _, p := range payments {
+		paid[p.Order.Account.Peer()+" "+p.Order.Asset.String()] = true
 	}
+	for _, c := range plan {
+		if paid[c.Peer+" "+c.Asset] {
+			continue
+		}
+		if !c.nothing { // something came between
+			c.Action, c.Amount, c.Note = "order nothing", "", "Nothing is due any more."
+		}
+		if a.json {
+			if err := a.print(c); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintf(a.stdout, "Nothing was ordered for %s in %s. %s\n", c.Peer, c.Asset, c.Note)
+	}
+	return nil
+}
+
+// payAgain is the remedy for orders that stay open.
+const payAgain = "Give the same command again, with the same program: an order that is open is paid under the same key.\n" +
+	"If you know what was paid, close it with peerledger settle resolve, or settle cancel."
+
+// wouldSettle says who would be paid how much at most, and who nothing.
+func (d *desk) wouldSettle(ctx context.Context, list []accounts.Account) ([]change, error) {
 	policies, err := d.policies()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, b := range balances {
-		c := change{Action: "order and pay", Peer: b.Account.Peer(), Asset: b.Asset.String(), link: " to "}
+	return d.wouldPay(ctx, list, func(c *change, b accounts.Balance) {
 		policy := policies.For(b.Account.Peer(), b.Asset)
-		switch {
-		case policy == nil:
-			c.Action, c.link, c.Note = "order nothing", " for ", "It has no settle_at in the configuration."
-		case !b.Settling.IsZero():
-			c.Action, c.link, c.Note = "order nothing", " for ", "It has an open order: see peerledger orders."
-		default:
-			pressed := policy.Due(settlement.Standing{Balance: b, Pressed: true})
-			c.Amount = b.Asset.Format(pressed.Amount.Min(spendable(b)))
-			c.Note = "This is the most: what is prepaid, and what packets in flight hold, is left out."
+		if policy == nil {
+			c.nothing, c.Note = true, "It has no settle_at in the configuration."
+			return
 		}
-		if err := d.wouldPay(c, b); err != nil {
-			return err
+		demand := policy.Due(settlement.Standing{Balance: b, Pressed: true})
+		amount := demand.Amount.Min(spendable(b))
+		c.Action, c.Amount = "order and pay", b.Asset.Format(amount)
+		c.Note = "This is the most: what is prepaid, and what packets in flight hold, is left out."
+		if amount.IsZero() {
+			c.nothing, c.Note = true, whyNothing(b, demand)
 		}
-	}
-	return nil
+	})
 }
 
-// wouldRefund says who would be paid back how much at most.
-func (d *desk) wouldRefund(ctx context.Context, list []accounts.Account) error {
+// whyNothing says why nothing is ordered of what a policy demands.
+func whyNothing(b accounts.Balance, demand settlement.Demand) string {
+	text := b.Asset.Text
+	switch {
+	case !demand.Amount.IsZero() && !b.Arrears.IsZero():
+		return "It is in arrears with " + text(b.Arrears) + ", which come first."
+	case !demand.Amount.IsZero() && !demand.Ahead.IsZero() && b.CreditLine.IsZero():
+		return "It is to be paid ahead, and has no credit line for that."
+	case !demand.Amount.IsZero():
+		return "Packets in flight hold all that its account has."
+	case b.Payable.IsZero() && b.Receivable.IsZero():
+		return "Nothing is owed in either direction."
+	case b.Payable.IsZero():
+		return "It owes us " + text(b.Receivable) + "."
+	case b.Payable == b.Prepaid:
+		return "All that we owe it, " + text(b.Payable) + ", is prepaid: peerledger settle refund pays that back."
+	default:
+		return "What packets earned it, " + text(b.Payable.SubFloor(b.Prepaid)) + ", is not more than its settle_to."
+	}
+}
+
+// wouldRefund says who would be paid back how much at most, and who nothing.
+func (d *desk) wouldRefund(ctx context.Context, list []accounts.Account) ([]change, error) {
+	return d.wouldPay(ctx, list, func(c *change, b accounts.Balance) {
+		amount := b.Payable.Min(spendable(b))
+		c.Action, c.Amount = "order and pay back", b.Asset.Format(amount)
+		c.Note = "This is the most: what packets in flight hold is left out. What packets earned is paid too."
+		switch {
+		case b.Prepaid.IsZero():
+			c.nothing, c.Note = true, "It has prepaid nothing."
+		case amount.IsZero():
+			c.nothing, c.Note = true, "Packets in flight hold all that its account has."
+		}
+	})
+}
+
+// wouldPay says what would be paid to peers. plan says it of one that could be paid.
+func (d *desk) wouldPay(ctx context.Context, list []accounts.Account, plan func(*change, accounts.Balance)) ([]change, error) {
 	balances, err := d.book.Balances(ctx, list...)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var changes []change
 	for _, b := range balances {
-		c := change{Action: "order and pay back", Peer: b.Account.Peer(), Asset: b.Asset.String(), link: " to "}
+		c := change{Peer: b.Account.Peer(), Asset: b.Asset.String(), link: " to "}
 		switch {
-		case b.Prepaid.IsZero() || b.Closed:
-			c.Action, c.link, c.Note = "order nothing", " for ", "It has prepaid nothing, or its account is closed."
+		case b.Closed:
+			c.nothing, c.Note = true, "Its account is closed."
 		case !b.Settling.IsZero():
-			c.Action, c.link, c.Note = "order nothing", " for ", "It has an open order: see peerledger orders."
+			c.nothing, c.Note = true, "It has an open order: see peerledger orders."
 		default:
-			c.Amount = b.Asset.Format(b.Payable.Min(spendable(b)))
-			c.Note = "This is the most: what packets in flight hold is left out. What packets earned is paid too."
+			plan(&c, b)
 		}
-		if err := d.wouldPay(c, b); err != nil {
-			return err
+		if c.nothing {
+			c.Action, c.link, c.Amount = "order nothing", " for ", ""
 		}
+		if c.Now, err = d.standing(b); err != nil {
+			return nil, err
+		}
+		changes = append(changes, c)
 	}
-	return nil
-}
-
-// wouldPay says what would be paid to a peer.
-func (d *desk) wouldPay(c change, b accounts.Balance) (err error) {
-	if c.Now, err = d.standing(b); err != nil {
-		return err
-	}
-	return d.write(c, nil)
+	return changes, nil
 }
 
 func showPayments(a *app, rows []paymentRow) error {

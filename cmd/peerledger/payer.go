@@ -29,6 +29,10 @@ const payerRail = "peerledger settle now"
 // errPayer says that the program did not say what it paid.
 var errPayer = errors.New("it must print the amount that was paid")
 
+// errUnanswered says that an order stays open after its program was called: what was paid for
+// it is not known.
+var errUnanswered = errors.New("the order stays open")
+
 // The program's statuses.
 const (
 	payerDeclined = 3
@@ -58,13 +62,13 @@ func (p payer) Settle(ctx context.Context, order settlement.Order) (ledger.Amoun
 	case errors.As(err, &ended) && ended.ExitCode() == payerDeclined:
 		return ledger.Amount{}, settlement.ErrDeclined
 	case errors.As(err, &ended) && ended.ExitCode() == payerPending:
-		return ledger.Amount{}, settlement.ErrPending
+		return ledger.Amount{}, fmt.Errorf("%w: %w", errUnanswered, settlement.ErrPending)
 	case err != nil:
-		return ledger.Amount{}, fmt.Errorf("%s: %w", p.program, err)
+		return ledger.Amount{}, fmt.Errorf("%w: %s: %w", errUnanswered, p.program, err)
 	}
 	paid, err := order.Asset.Parse(strings.TrimSpace(output.String()))
 	if err != nil {
-		return ledger.Amount{}, fmt.Errorf("%s: %w, not %q", p.program, errPayer, strings.TrimSpace(output.String()))
+		return ledger.Amount{}, fmt.Errorf("%w: %s: %w, not %q", errUnanswered, p.program, errPayer, strings.TrimSpace(output.String()))
 	}
 	return paid, nil
 }

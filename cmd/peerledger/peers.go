@@ -21,7 +21,7 @@ provisioned. The ledger keeps only a hash of a peer's id, so names are those of 
 configuration file; others are shown by the id of their account. Peers that are configured
 and not in the ledger are listed as missing.`,
 		Example: "  peerledger peers\n  peerledger peers add alice --credit-line 500 --yes\n  peerledger peers suspend alice --yes",
-		Args:    between(0, 0),
+		Args:    oneOf,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.atDesk(cmd.Context(), func(d *desk) error { return d.listPeers(cmd, asset) })
 		},
@@ -60,6 +60,10 @@ func (d *desk) listPeers(cmd *cobra.Command, asset string) error {
 			}
 		}
 	}
+	if len(rows) == 0 && !d.json {
+		_, err := fmt.Fprintln(d.stdout, "The ledger has no peers, and none are configured. peerledger peers add makes one.")
+		return err
+	}
 	return show(d.app, rows, append(peerColumns[:len(peerColumns):len(peerColumns)],
 		column[peerRow]{title: "opened", cell: func(r peerRow) string { return r.Opened }})...)
 }
@@ -71,32 +75,54 @@ func (a *app) addPeerCommand(asset *string) *cobra.Command {
 		Short: "Provision a peer, with a credit line",
 		Long: `Makes sure that the ledger has the accounts of this peer, and grants its first credit
 line: --credit-line, or what the configuration says. A peer that is there already stays as
-it is.`,
-		Args: exactly(1),
+it is. The ledger keeps only a hash of the id, so a peer that is new is also listed in the
+configuration file, by which it is shown by its name.`,
+		Example: "  peerledger peers add carol --asset USD --credit-line 500 --yes",
+		Args:    exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a.create = a.yes
+			a.makes = true
 			return a.atDesk(cmd.Context(), func(d *desk) error {
-				account, asset, err := d.account(args[0], *asset)
+				account, asset, err := d.account(cmd.Context(), args[0], *asset)
 				if err != nil {
 					return err
 				}
-				entry, _ := d.configured(account)
-				if entry.ID = account.Peer(); credit != "" {
-					entry.CreditLine = credit
+				entry, listed := d.remembered(account, asset, credit)
+				wanted := entry
+				if credit != "" {
+					wanted.CreditLine = credit
 				}
-				peer, err := entry.peer(asset)
+				peer, err := wanted.peer(asset)
 				if err != nil {
 					return err
 				}
-				c := change{Action: "provision", Peer: peer.ID, Asset: asset.String(), After: asset.Format(peer.CreditLine), Note: "The amount is its first credit line."}
+				c := change{
+					Action: "provision", Peer: peer.ID, Asset: asset.String(), After: lineText(asset, peer.CreditLine),
+					link: " ", into: ", with a credit line of ", Note: a.noteNew(),
+				}
+				if there, err := d.book.Balance(cmd.Context(), account); err == nil {
+					c.Note = fmt.Sprintf("It is there already, with a credit line of %s, and stays as it is (peerledger credit set).", lineText(asset, there.CreditLine))
+				} else if !errors.Is(err, accounts.ErrNotProvisioned) {
+					return err
+				}
+				if !listed && !a.yes {
+					c.Note = notes(c.Note, fmt.Sprintf("It would be listed in %s too, since the ledger keeps no names.", d.cfg.name()))
+				}
 				if alike := doctor.Alike(append(d.names(asset), peer.ID)); alike != "" {
-					c.Note += " These are different peers to the ledger: " + alike + "."
+					c.Note = notes(c.Note, "These are different peers to the ledger: "+alike+".")
 				}
-				return a.write(c, func(*change) error { return d.provision(cmd, peer) })
+				return a.write(c, func(c *change) error {
+					if err := d.provision(cmd, peer); err != nil {
+						return err
+					}
+					if !listed {
+						c.Note = notes(c.Note, d.remember(d.cfg, entry))
+					}
+					return nil
+				})
 			})
 		},
 	}
-	cmd.Flags().StringVar(&credit, "credit-line", "", "how much the peer may owe us, in whole units")
+	cmd.Flags().StringVar(&credit, "credit-line", "", "how much the peer may owe us, in whole units, or unlimited")
 	a.writes(cmd)
 	return cmd
 }
@@ -119,7 +145,7 @@ grants the credit line of each that never had one. It may be given again at any 
 by any number of machines at once.`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a.create = a.yes
+			a.makes = true
 			return a.atDesk(cmd.Context(), func(d *desk) error {
 				var peers []accounts.Peer
 				for _, p := range d.cfg.Peers {
@@ -133,13 +159,13 @@ by any number of machines at once.`,
 					}
 					peers = append(peers, peer)
 				}
-				c := change{Action: fmt.Sprintf("provision %d peers", len(peers))}
+				c := change{Action: "provision " + counted(len(peers), "peer"), Note: a.noteNew()}
 				names := make([]string, len(peers))
 				for i, p := range peers {
 					names[i] = p.ID
 				}
 				if alike := doctor.Alike(names); alike != "" {
-					c.Note = "These are different peers to the ledger: " + alike + "."
+					c.Note = notes(c.Note, "These are different peers to the ledger: "+alike+".")
 				}
 				return a.write(c, func(*change) (err error) {
 					shown := progress.New(a.stderr, a.watched && !a.json, "provisioning", 0)
@@ -159,7 +185,7 @@ func (a *app) onPeer(asset *string, cmd *cobra.Command, action string, note func
 	cmd.Args = exactly(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.atDesk(cmd.Context(), func(d *desk) error {
-			account, found, err := d.account(args[0], *asset)
+			account, found, err := d.account(cmd.Context(), args[0], *asset)
 			if err != nil {
 				return err
 			}

@@ -17,7 +17,7 @@ payment is given back once.`,
 		Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				account, found, err := d.account(args[0], *asset)
+				account, found, err := d.account(cmd.Context(), args[0], *asset)
 				if err != nil {
 					return err
 				}

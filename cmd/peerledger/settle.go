@@ -28,7 +28,7 @@ to give which command.`,
   peerledger settle returned alice 250 --key return-17 --payment wire-4711 --yes
   peerledger settle resolve alice 00000000000000000000000000000abc 250 --yes
   peerledger settle now alice --pay-with ./pay.sh --yes`,
-		Args: between(0, 0),
+		Args: oneOf,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
@@ -47,8 +47,8 @@ type payment struct {
 	amount  ledger.Amount
 }
 
-func (d *desk) payment(peer, amount, asset string) (p payment, err error) {
-	if p.account, p.asset, err = d.account(peer, asset); err != nil {
+func (d *desk) payment(ctx context.Context, peer, amount, asset string) (p payment, err error) {
+	if p.account, p.asset, err = d.account(ctx, peer, asset); err != nil {
 		return p, err
 	}
 	p.amount, err = p.asset.Parse(amount)
@@ -56,8 +56,8 @@ func (d *desk) payment(peer, amount, asset string) (p payment, err error) {
 }
 
 // something is a payment that must not be of 0.
-func (d *desk) something(peer, amount, asset string) (payment, error) {
-	p, err := d.payment(peer, amount, asset)
+func (d *desk) something(ctx context.Context, peer, amount, asset string) (payment, error) {
+	p, err := d.payment(ctx, peer, amount, asset)
 	if err == nil && p.amount.IsZero() {
 		err = fmt.Errorf("%w: the amount must not be 0", errUsage)
 	}
@@ -73,7 +73,7 @@ func (a *app) keyed(asset *string, cmd *cobra.Command, action, link string, will
 	cmd.Args = exactly(2)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-			p, err := d.something(args[0], args[1], *asset)
+			p, err := d.something(cmd.Context(), args[0], args[1], *asset)
 			if err != nil {
 				return err
 			}
@@ -164,7 +164,7 @@ func (a *app) resolveCommand(asset *string) *cobra.Command {
 		Args: exactly(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				p, err := d.payment(args[0], args[2], *asset)
+				p, err := d.payment(cmd.Context(), args[0], args[2], *asset)
 				if err != nil {
 					return err
 				}
@@ -172,7 +172,7 @@ func (a *app) resolveCommand(asset *string) *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("%w: order %q: %w", errUsage, args[1], err)
 				}
-				c := change{Action: "close an order as paid", Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Order: order.String()}
+				c := change{Action: "close an order as paid", Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Order: order.String(), link: " for "}
 				open, found, err := openOrder(cmd.Context(), engine, p.account, order)
 				switch {
 				case err != nil:
@@ -208,7 +208,7 @@ func (a *app) cancelCommand(asset *string) *cobra.Command {
 		Args: exactly(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				account, found, err := d.account(args[0], *asset)
+				account, found, err := d.account(cmd.Context(), args[0], *asset)
 				if err != nil {
 					return err
 				}
@@ -217,7 +217,7 @@ func (a *app) cancelCommand(asset *string) *cobra.Command {
 					return fmt.Errorf("%w: order %q: %w", errUsage, args[1], err)
 				}
 				c := change{
-					Action: "give an order back", Peer: account.Peer(), Asset: found.String(), Order: order.String(),
+					Action: "give an order back", Peer: account.Peer(), Asset: found.String(), Order: order.String(), link: " for ",
 					Note: "If the rail can still pay under this key, the peer is paid twice.",
 				}
 				open, known, err := openOrder(cmd.Context(), engine, account, order)

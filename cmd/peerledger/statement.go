@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -11,7 +12,7 @@ import (
 )
 
 // statementRow is a line of a statement as it is shown.
-type statementRow struct{ time, kind, way, amount, position, line, other, packet, key string }
+type statementRow struct{ time, kind, way, amount, position, arrears, line, other, packet, key string }
 
 func (a *app) statementCommand() *cobra.Command {
 	var asset, from, to string
@@ -23,11 +24,17 @@ func (a *app) statementCommand() *cobra.Command {
 		Long: `Shows what moved between us and a peer from a moment on and before another one, by the
 ledger's clock, or in our own liquidity with --own. Moments are dates (2026-11-26), times in
 UTC as the tables print them ("2026-11-26 10:00:00") or as in RFC 3339
-(2026-11-26T10:00:00Z), or so long ago (36h).
+(2026-11-26T10:00:00Z), or so long ago (36h). Position, arrears and credit line are those
+after the entry; that arrears were collected from the account moves nothing between us, and
+is no entry.
 
 Key is that of a payment, an adjustment or capital, which the ledger keeps a hash of: the
 hash is shown, and the key itself where it is one of --key. With --csv and --json the hash is
-key_hash.`,
+key_hash.
+
+With --holds it also lists what packets and settlement orders held, with the amount in
+parentheses and the sign that it has when it moves: holding it moves nothing. What became of
+it, a packet's fulfill or a payment, is an entry of its own.`,
 		Example: "  peerledger statement alice --from 24h\n  peerledger statement alice --from 2026-11-01 --to 2026-12-01 --csv > alice.csv",
 		Args:    between(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -39,11 +46,11 @@ key_hash.`,
 				return fmt.Errorf("%w: name a peer, or give --own", errUsage)
 			}
 			return a.atDesk(cmd.Context(), func(d *desk) error {
-				account, found, err := d.statementAccount(args, asset)
+				account, found, err := d.statementAccount(cmd.Context(), args, asset)
 				if err != nil {
 					return err
 				}
-				known, err := d.accounts(nil, found.String())
+				known, err := d.accounts(cmd.Context(), nil, found.String())
 				if err != nil {
 					known = nil // no peers are configured, and counterparties have no names
 				}
@@ -65,14 +72,14 @@ key_hash.`,
 	flags.StringVar(&to, "to", "", "before this `moment` (default: now)")
 	flags.StringArrayVar(&keys, "key", nil, "show this `key` where something is booked under it; may be given several times")
 	flags.BoolVar(&csv, "csv", false, "print comma-separated values, for a spreadsheet")
-	flags.BoolVar(&holds, "holds", false, "with what packets hold and give back")
+	flags.BoolVar(&holds, "holds", false, "also what packets and orders held, as (amounts) that move nothing")
 	flags.BoolVar(&own, "own", false, "of our own liquidity")
 	return cmd
 }
 
-func (d *desk) statementAccount(args []string, asset string) (accounts.Account, accounts.Asset, error) {
+func (d *desk) statementAccount(ctx context.Context, args []string, asset string) (accounts.Account, accounts.Asset, error) {
 	if len(args) == 1 {
-		return d.account(args[0], asset)
+		return d.account(ctx, args[0], asset)
 	}
 	found, err := d.cfg.asset(asset)
 	if err != nil {
@@ -90,14 +97,14 @@ func (d *desk) writeStatement(cmd *cobra.Command, s *accounts.Statement, csv boo
 		return accounts.WriteJSON(cmd.Context(), d.stdout, s)
 	}
 	a := s.Asset
-	rows := []statementRow{{kind: "opening", position: signed(a, s.Opening.Position), line: a.Format(s.Opening.CreditLine)}}
+	rows := []statementRow{standingRow("opening", s, s.Opening)}
 	for e, err := range s.Entries(cmd.Context()) {
 		if err != nil {
 			return err
 		}
 		row := statementRow{
 			time: moment(e.Time), kind: string(e.Kind), way: string(e.Direction), amount: signed(a, e.Amount), position: signed(a, e.Position),
-			line: a.Format(e.CreditLine), other: e.Counterparty.String(),
+			line: lineText(a, e.CreditLine), arrears: a.Format(e.Arrears), other: e.Counterparty.String(),
 		}
 		if !e.Packet.IsZero() {
 			row.packet = e.Packet.String()
@@ -110,18 +117,27 @@ func (d *desk) writeStatement(cmd *cobra.Command, s *accounts.Statement, csv boo
 		}
 		rows = append(rows, row)
 	}
-	rows = append(rows, statementRow{kind: "closing", position: signed(a, s.Closing.Position), line: a.Format(s.Closing.CreditLine)})
+	rows = append(rows, standingRow("closing", s, s.Closing))
 	return show(d.app, rows,
 		column[statementRow]{title: "time (UTC)", cell: func(r statementRow) string { return r.time }},
 		column[statementRow]{title: "what", cell: func(r statementRow) string { return r.kind }},
 		column[statementRow]{title: "amount", cell: func(r statementRow) string { return r.amount }, right: true},
 		column[statementRow]{title: "position", cell: func(r statementRow) string { return r.position }, right: true},
+		column[statementRow]{title: "arrears", cell: func(r statementRow) string { return r.arrears }, right: true},
 		column[statementRow]{title: "credit line", cell: func(r statementRow) string { return r.line }, right: true},
 		column[statementRow]{title: "way", cell: func(r statementRow) string { return r.way }},
 		column[statementRow]{title: "counterparty", cell: func(r statementRow) string { return r.other }},
 		column[statementRow]{title: "packet", cell: func(r statementRow) string { return r.packet }},
 		column[statementRow]{title: "key", cell: func(r statementRow) string { return r.key }},
 	)
+}
+
+// standingRow is the line of a balance.
+func standingRow(kind string, s *accounts.Statement, st accounts.Standing) statementRow {
+	return statementRow{
+		kind: kind, position: signed(s.Asset, st.Position),
+		arrears: s.Asset.Format(st.Arrears), line: lineText(s.Asset, st.CreditLine),
+	}
 }
 
 // moments reads the ends of a time; "" is open.

@@ -37,7 +37,7 @@ func TestOnACluster(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"doctor"}, "0 problems, 1 warnings"}, // it is a development server
+		{[]string{"doctor"}, "0 problems, 1 warning"}, // it is a development server
 		{[]string{"peers", "provision", "--yes"}, "Done: provision 3 peers"},
 		{[]string{"credit", "extend", "alice@USD", "50", "--yes"}, "from 100.00 to 150.00"},
 		{[]string{"settle", "received", "bob@USD", "12.50", "--key", "k", "--yes"}, "Done: book a payment received"},

@@ -36,7 +36,7 @@ read at the first look, and later when there are new ones.`,
 				return fmt.Errorf("%w: --every must be at least 100ms, not %v", errUsage, every)
 			}
 			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				list, err := d.accounts(names, asset)
+				list, err := d.accounts(cmd.Context(), names, asset)
 				if err != nil {
 					return err
 				}
@@ -225,7 +225,7 @@ func drawn(s snapshot, bars int) string {
 			p.Peer, p.Asset, p.State, p.Position, p.Arrears, p.SettleAt, bar(p.Due, bars), p.CreditLine, bar(p.Used, bars), p.Order, p.OrderAge,
 		})
 	}
-	return fmt.Sprintf("%s UTC · %.1f packets/s · %d open orders\n%s", moment(s.At), s.PacketsPerSecond, s.OpenOrders, t.Render())
+	return fmt.Sprintf("%s UTC · %.1f packets/s · %s\n%s", moment(s.At), s.PacketsPerSecond, counted(s.OpenOrders, "open order"), t.Render())
 }
 
 // bar draws a share in percent; below 0 is none.

@@ -27,7 +27,7 @@ func TestWatchOnce(t *testing.T) {
 	require.Positive(t, got[0].PacketsPerSecond)
 
 	out := s.ok(t, "watch", "--once", "bob@USD")
-	require.Contains(t, out, "1 open orders")
+	require.Contains(t, out, "1 open order\n")
 	require.Contains(t, out, "│ bob ")
 	require.NotContains(t, out, "alice")
 }

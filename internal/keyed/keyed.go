@@ -66,6 +66,17 @@ type Booking struct {
 	Rows []ledger.Transfer
 }
 
+// Own is the row of a booking that the key names, without what is collected with it; the
+// zero row if Rows has none.
+func (b Booking) Own() ledger.Transfer {
+	for _, row := range b.Rows {
+		if row.Code != chart.CodeCollection {
+			return row
+		}
+	}
+	return ledger.Transfer{}
+}
+
 // Book books the transfers that build returns for an attempt. See Request.Book.
 func Book(ctx context.Context, l ledger.Ledger, build func(attempt uint64) []ledger.Transfer) (Booking, error) {
 	return Request{Build: build}.Book(ctx, l)

@@ -85,12 +85,26 @@ func Run(ctx context.Context, from, to ledger.Ledger, batch int, progress func(P
 }
 
 func (m *migration) run() (Result, error) {
-	for _, step := range []func() error{m.copyAccounts, m.copyTransfers, m.burnAgain, m.compare} {
+	for _, step := range []func() error{m.checkQuiet, m.copyAccounts, m.copyTransfers, m.burnAgain, m.compare} {
 		if err := step(); err != nil {
 			return m.result, err
 		}
 	}
 	return m.result, nil
+}
+
+// checkQuiet refuses an old ledger that somebody has just written to, before anything is copied:
+// copying may take hours.
+func (m *migration) checkQuiet() error {
+	account, err := newest(m.ctx, m.from.QueryAccounts, func(a *ledger.Account) uint64 { return a.Timestamp })
+	if err != nil {
+		return err
+	}
+	transfer, err := newest(m.ctx, m.from.QueryTransfers, timeOf)
+	if err != nil {
+		return err
+	}
+	return m.check(max(account, transfer))
 }
 
 func (m *migration) tell(what string, done int) {

@@ -59,7 +59,7 @@ func TestOurEngineSettles(t *testing.T) {
 	t.Parallel()
 	got, err := replayed(t, "-settle", "engine", "-twice")
 	require.NoError(t, err)
-	require.Contains(t, got, "our engine made 21 payments")
+	require.Contains(t, got, "payments of our engine: 21,")
 	require.Contains(t, got, "  bob: order 1, 6000000 units of USD/9\n")
 	again, err := replayed(t, "-settle", "engine", "-json")
 	require.NoError(t, err)
@@ -191,11 +191,11 @@ func TestEveryDifferenceIsReported(t *testing.T) {
 				r.passes[0].refused = append(r.passes[0].refused, io.EOF)
 			}
 		},
-		"replay 2 wrote 1 operations": func(r *report) { r.passes[1].applied = 1 },
-		"replay 2 made 1 payments":    func(r *report) { r.passes[1].payments = make([]settlement.Payment, 1) },
-		"debits of 1, credits of 0":   func(r *report) { r.totals[0].debits = ledger.NewAmount(1) },
-		"1 still held":                func(r *report) { r.totals[0].debitsPending = ledger.NewAmount(1) },
-		"0 still held":                func(r *report) { r.totals[0].creditsPending = ledger.NewAmount(1) },
+		"replay 2 wrote 1 operations":                            func(r *report) { r.passes[1].applied = 1 },
+		"payments that replay 2 made after those of replay 1: 1": func(r *report) { r.passes[1].payments = make([]settlement.Payment, 1) },
+		"debits of 1, credits of 0":                              func(r *report) { r.totals[0].debits = ledger.NewAmount(1) },
+		"1 still held":                                           func(r *report) { r.totals[0].debitsPending = ledger.NewAmount(1) },
+		"0 still held":                                           func(r *report) { r.totals[0].creditsPending = ledger.NewAmount(1) },
 	} {
 		r := good()
 		change(r)

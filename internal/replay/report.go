@@ -106,7 +106,7 @@ func (r *report) differences() error {
 			differ("replay %d wrote %d operations that replay 1 had not", i+1, pass.applied)
 		}
 		if i > 0 && len(pass.payments) > 0 {
-			differ("replay %d made %d payments after those of replay 1", i+1, len(pass.payments))
+			differ("payments that replay %d made after those of replay 1: %d", i+1, len(pass.payments))
 		}
 	}
 	refused := r.passes[0].refused // the second time it is the same ones
@@ -204,7 +204,7 @@ func (r *report) remarks() string {
 	if !r.engine {
 		return s
 	}
-	s += fmt.Sprintf("our engine made %d payments, so positions need not be the trace's:\n", len(r.passes[0].payments))
+	s += fmt.Sprintf("payments of our engine: %d, so positions need not be the trace's:\n", len(r.passes[0].payments))
 	for _, p := range r.passes[0].payments {
 		s += fmt.Sprintf("  %s: order %d, %v units of %v\n", p.Order.Account.Peer(), p.Order.Sequence, p.Paid, p.Order.Asset)
 	}

@@ -136,7 +136,7 @@ func TestOurEngineWaitsForWhatIsUnderWay(t *testing.T) {
 	for range 20 {
 		got, err := replayed(t, "-settle", "engine", "-twice", file)
 		require.NoError(t, err)
-		require.Contains(t, got, "our engine made 1 payments")
+		require.Contains(t, got, "payments of our engine: 1,")
 		require.Contains(t, got, "a: order 1, 100 units of USD/0\n")
 	}
 }
@@ -154,7 +154,7 @@ func TestOurEngineDoesNotPayBackIncomingSettlements(t *testing.T) {
 	s.fulfill(s.forward("b", "a", 30, 30))
 	got, err := replayed(t, "-settle", "engine", "-twice", s.end(map[string]int{"a": -150, "b": 100}))
 	require.NoError(t, err)
-	require.Contains(t, got, "our engine made 1 payments")
+	require.Contains(t, got, "payments of our engine: 1,")
 	require.Contains(t, got, "a: order 1, 100 units of USD/0\n")
 }
 

@@ -3,6 +3,7 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/gofrs/flock"
@@ -52,6 +53,21 @@ func OpenFormat(path string, format Format, restore func(Record) error) (*Log, R
 	}
 	l.unlock = lock.Unlock
 	return l, recovery, nil
+}
+
+// Exists reports whether a folder has a log or a checkpoint, whole or damaged. It opens
+// nothing and changes nothing. A folder that is not there has none; other errors are the file
+// system's.
+func Exists(path string) (bool, error) {
+	found, err := listFolder(dir(path))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("wal: %w", err)
+	default:
+		return len(found.segments)+len(found.checkpoints) > 0, nil
+	}
 }
 
 // openFormat is OpenFormat of a folder that nobody else uses.

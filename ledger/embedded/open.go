@@ -76,6 +76,16 @@ func Open(dir string, opts ...Option) (*Ledger, error) {
 	return l, nil
 }
 
+// Exists reports whether a folder holds a ledger, whole or damaged, without opening it: Open
+// would make one in a folder that is empty, or not there. The error is the file system's.
+func Exists(dir string) (bool, error) {
+	found, err := wal.Exists(dir)
+	if err != nil {
+		return false, fmt.Errorf("embedded: look for a ledger in %s: %w", dir, err)
+	}
+	return found, nil
+}
+
 // openError says in this package's words why a folder cannot be opened.
 func openError(dir string, err error) error {
 	var corrupt *wal.CorruptError

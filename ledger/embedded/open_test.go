@@ -286,3 +286,29 @@ func movementTo5(id uint64) ledger.Transfer {
 	t.CreditAccountID = ledger.NewID(5, 0)
 	return t
 }
+
+// Whether a folder holds a ledger is known without making one there.
+func TestExists(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	exists := func(dir string) bool {
+		t.Helper()
+		found, err := embedded.Exists(dir)
+		require.NoError(t, err)
+		return found
+	}
+	require.False(t, exists(filepath.Join(dir, "missing")))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "notes.txt"), nil, 0o600))
+	require.False(t, exists(dir))
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "nothing was made")
+
+	l, err := embedded.Open(dir)
+	require.NoError(t, err)
+	require.True(t, exists(dir), "also while it is open")
+	require.NoError(t, l.Close())
+	require.True(t, exists(dir))
+	_, err = embedded.Exists(filepath.Join(dir, "notes.txt"))
+	require.Error(t, err, "a file")
+}

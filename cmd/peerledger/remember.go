@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/peerledger/peerledger/accounts"
+)
+
+// errNoPlace says that the file has no place for a peer that could be found.
+var errNoPlace = errors.New("peers: is no list of one peer a line")
+
+// remember adds a peer to the configuration file, so that it is shown by its name: the ledger
+// keeps only a hash of it. It returns what to mind.
+func (a *app) remember(cfg config, entry peerConfig) string {
+	if err := addPeer(cfg, entry); err != nil {
+		return fmt.Sprintf("The ledger keeps no names, and it could not be listed in %s (%v). Add under peers:\n  - %s", cfg.name(), err, entry.line())
+	}
+	return fmt.Sprintf("It is listed in %s now, since the ledger keeps no names.", cfg.name())
+}
+
+// addPeer writes the file with one more line, if that makes it the same configuration with
+// the peer.
+func addPeer(cfg config, entry peerConfig) error {
+	file, err := filepath.EvalSymlinks(cfg.file) // its place keeps the link
+	if err != nil {
+		return err
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	content, err = withPeer(content, entry)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	return replaceFile(file, content, info.Mode().Perm())
+}
+
+// withPeer is a configuration with one more peer, behind the last one. All else stays as it
+// is, comments too.
+func withPeer(content []byte, entry peerConfig) ([]byte, error) {
+	before, err := parseConfig(content)
+	if err != nil {
+		return nil, err
+	}
+	at, indent, err := placeOfPeers(content)
+	if err != nil {
+		return nil, err
+	}
+	lines := strings.SplitAfter(strings.TrimSuffix(string(content), "\n")+"\n", "\n")
+	lines = lines[:len(lines)-1] // what is behind the last line's end
+	if at == 0 {                 // there is no list yet
+		lines = append(lines, "peers:\n")
+		at = len(lines)
+	}
+	lines = slices.Insert(lines, at, indent+"- "+entry.line()+"\n")
+	changed := []byte(strings.Join(lines, ""))
+	after, err := parseConfig(changed)
+	if err != nil {
+		return nil, err
+	}
+	if before.Peers = append(before.Peers, entry); !reflect.DeepEqual(before, after) {
+		return nil, errNoPlace
+	}
+	return changed, nil
+}
+
+// placeOfPeers is the line behind which a peer is added, from 1, and how far it is indented. 0
+// is that the file has no peers.
+func placeOfPeers(content []byte) (line int, indent string, err error) {
+	var document yaml.Node
+	if err := yaml.Unmarshal(content, &document); err != nil || len(document.Content) == 0 {
+		return 0, "  ", err
+	}
+	fields := document.Content[0].Content
+	for i := 0; i+1 < len(fields); i += 2 {
+		list := fields[i+1]
+		switch {
+		case fields[i].Value != "peers":
+			continue
+		case list.Kind != yaml.SequenceNode || list.Style&yaml.FlowStyle != 0 || len(list.Content) == 0:
+			return 0, "", errNoPlace
+		}
+		return lastLine(list.Content[len(list.Content)-1]), strings.Repeat(" ", list.Column-1), nil
+	}
+	return 0, "  ", nil
+}
+
+// lastLine is the last line of what a node has.
+func lastLine(node *yaml.Node) int {
+	last := node.Line
+	for _, child := range node.Content {
+		last = max(last, lastLine(child))
+	}
+	return last
+}
+
+// line is the peer as it stands in the file.
+func (p peerConfig) line() string {
+	var fields []string
+	for _, f := range []struct{ name, value string }{
+		{"id", p.ID}, {"asset", p.Asset}, {"credit_line", p.CreditLine}, {"settle_at", p.SettleAt}, {"settle_to", p.SettleTo},
+	} {
+		if f.value != "" {
+			fields = append(fields, fmt.Sprintf("%s: %q", f.name, f.value))
+		}
+	}
+	return "{" + strings.Join(fields, ", ") + "}"
+}
+
+// replaceFile writes a file anew, whole or not at all.
+func replaceFile(file string, content []byte, mode os.FileMode) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	_, err = bytes.NewReader(content).WriteTo(f)
+	if err == nil {
+		err = f.Chmod(mode)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), file)
+}
+
+// remembered is what the file says of a peer that is added: what it says already, or its id,
+// asset and first line.
+func (d *desk) remembered(account accounts.Account, asset accounts.Asset, creditLine string) (entry peerConfig, known bool) {
+	if entry, known = d.configured(account); known {
+		return entry, true
+	}
+	name := asset.Code
+	if len(d.assetsOf(name)) > 1 {
+		name = asset.String()
+	}
+	return peerConfig{ID: account.Peer(), Asset: name, CreditLine: creditLine}, false
+}

@@ -1,0 +1,281 @@
+package main
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger/cluster"
+	"github.com/peerledger/peerledger/ledger/embedded"
+)
+
+// lines has a right command line of every command. Those of books look at a ledger with the
+// assets of the configuration, those of raw at a ledger alone, and the others at none, or not by
+// the flags of all commands.
+var lines = struct{ books, raw, others map[string]string }{
+	books: map[string]string{
+		"balances": "balances", "statement": "statement alice@USD", "orders": "orders", "watch": "watch --once", "peers": "peers",
+		"peers suspend": "peers suspend alice@USD", "peers resume": "peers resume alice@USD", "peers close": "peers close alice@USD", "peers reopen": "peers reopen alice@USD",
+		"credit set": "credit set alice@USD 5", "credit extend": "credit extend alice@USD 5", "credit revoke": "credit revoke alice@USD 5",
+		"settle received": "settle received alice@USD 5 --key k", "settle paid": "settle paid alice@USD 5 --key k",
+		"settle returned": "settle returned alice@USD 5 --key k --payment p", "settle resolve": "settle resolve alice@USD abc 5",
+		"settle cancel": "settle cancel alice@USD abc", "settle now": "settle now alice@USD --pay-with true",
+		"settle refund": "settle refund alice@USD --pay-with true", "settle release": "settle release alice@USD",
+		"settle announce": "settle announce alice@USD 5 --key k", "settle announced": "settle announced",
+		"settle failed": "settle failed alice@USD --key k", "trial-balance": "trial-balance",
+		"adjust credit": "adjust credit alice@USD 5 --key k --reason 1", "adjust debit": "adjust debit alice@USD 5 --key k --reason 1",
+		"adjust write-off": "adjust write-off alice@USD 5 --key k --reason 1",
+		"peers add":        "peers add dora@USD", "peers provision": "peers provision",
+	},
+	raw: map[string]string{"migrate": "migrate --to-folder TARGET"},
+	others: map[string]string{
+		"doctor": "doctor", "backup": "backup --file f --to t", "backup list": "backup list f", "restore": "restore b f", "verify": "verify b",
+		"bench": "bench", "replay": "replay", "version": "version", "help": "help", "completion bash": "completion bash",
+		"completion zsh": "completion zsh", "completion fish": "completion fish", "completion powershell": "completion powershell",
+	},
+}
+
+// writing are the commands that take --yes.
+func writing(name string) bool {
+	return strings.Contains(name, " ") && !strings.HasPrefix(name, "completion") && name != "backup list" && name != "settle announced" || name == "migrate"
+}
+
+// eachLine runs all command lines, as far as they are there, with something before them.
+func eachLine(t *testing.T, commands map[string]string, run func(t *testing.T, name string, line []string)) {
+	t.Helper()
+	for _, name := range slices.Sorted(maps.Keys(commands)) {
+		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
+			line := strings.Fields(strings.ReplaceAll(commands[name], "TARGET", filepath.Join(t.TempDir(), "target")))
+			run(t, name, line)
+		})
+	}
+}
+
+func all() map[string]string {
+	every := maps.Clone(lines.books)
+	maps.Copy(every, lines.raw)
+	maps.Copy(every, lines.others)
+	return every
+}
+
+func with(before []string, line ...string) []string { return append(slices.Clone(before), line...) }
+
+// The table has every command that does something.
+func TestStatusesOfEveryCommand(t *testing.T) {
+	t.Parallel()
+	var names []string
+	var visit func(cmd *cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		does := !cmd.HasSubCommands() || cmd.Name() == "peers" || cmd.Name() == "backup"
+		if does {
+			names = append(names, strings.TrimPrefix(cmd.CommandPath(), "peerledger "))
+		}
+		for _, child := range cmd.Commands() {
+			visit(child)
+		}
+	}
+	visit((&app{}).root())
+	require.ElementsMatch(t, names, slices.Collect(maps.Keys(all())))
+}
+
+// Wrong command lines end with status 2, and say what is wrong.
+func TestStatusOfWrongCommandLines(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	eachLine(t, all(), func(t *testing.T, name string, line []string) { //nolint:thelper // it is the test
+		usage := func(what string, args ...string) {
+			t.Helper()
+			got := runIn(t, args...)
+			require.Equal(t, statusUsage, got.status, "%s: %v: %s", what, args, got.errors)
+			require.NotEmpty(t, got.errors)
+			require.Empty(t, got.out, "%v", args)
+		}
+		command := strings.Fields(name)
+		cmd, _, err := (&app{}).root().Find(command)
+		require.NoError(t, err)
+		usage("a flag that is not there", with(line, "--frob")...)
+		usage("a flag without a value", with(line, "--config")...)
+		usage("no time", with(line, "--timeout", "soon")...)
+		usage("both", with(line, "--folder", s.folder, "--cluster-id", "7")...)
+		usage("both", with(line, "--folder", s.folder, "--addresses", "a:1")...)
+		if !strings.Contains(cmd.Use, "...") && name != "help" {
+			usage("too many arguments", with(line, "x", "y", "z", "zz")...)
+		}
+		if name == "help" {
+			usage("no command", "help", "frob")
+		}
+		if words := strings.Fields(cmd.Use); len(words) > 1 && !strings.HasPrefix(words[1], "[") && !strings.HasPrefix(words[1], "--") && name != "statement" {
+			usage("no arguments", command...)
+		}
+		if strings.Contains(strings.Join(line, " "), " --") && name != "watch" {
+			usage("a flag is missing", line[:slices.IndexFunc(line, func(w string) bool { return strings.HasPrefix(w, "--") })]...)
+		}
+		for _, flag := range takesNone[cmd.CommandPath()] {
+			usage("it takes none", with(line, "--"+flag, "7")...)
+		}
+	})
+	for _, group := range []string{"", "credit", "settle", "adjust", "peers", "completion"} {
+		got := runIn(t, append(strings.Fields(group), "frob")...)
+		require.Equal(t, statusUsage, got.status, group)
+		require.Contains(t, got.errors, "frob")
+	}
+}
+
+// How commands end that look at a ledger, if there is something about the ledger.
+func TestStatusOfLedgers(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	empty, file := t.TempDir(), filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(filepath.Join(empty, "notes.txt"), nil, 0o600))
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	corrupt := newShop(t).folder
+	segments, err := filepath.Glob(filepath.Join(corrupt, "log-*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, segments)
+	content, err := os.ReadFile(segments[0])
+	require.NoError(t, err)
+	copy(content, "this is no header")
+	require.NoError(t, os.WriteFile(segments[0], content, 0o600))
+	used := newShop(t).folder
+	l, err := embedded.Open(used)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	makes := []string{"peers add", "peers provision"}
+
+	commands := maps.Clone(lines.books)
+	maps.Copy(commands, lines.raw)
+	eachLine(t, commands, func(t *testing.T, name string, line []string) { //nolint:thelper // it is the test
+		ends := func(want int, says string, before ...string) {
+			t.Helper()
+			for _, yes := range []bool{false, true} {
+				args := with(before, line...)
+				if yes && !writing(name) {
+					continue
+				} else if yes {
+					args = append(args, "--yes")
+				}
+				got := runIn(t, args...)
+				require.Equal(t, want, got.status, "%v: %s", args, got.errors)
+				require.Contains(t, got.errors, says, args)
+				require.Empty(t, got.out, "%v", args)
+			}
+		}
+		in := func(folder string) []string { return []string{"--config", s.config, "--folder", folder} }
+		ends(statusUsage, "no ledger is named", "--config", s.config)
+		ends(statusUsage, "nothing.yaml", "--config", filepath.Join(empty, "nothing.yaml"), "--folder", s.folder)
+		ends(statusUsage, "is a file", in(file)...)
+		ends(statusFailed, "corrupt", in(corrupt)...)
+		ends(statusNoAnswer, "in use", in(used)...)
+		ends(statusUsage, "cluster id", "--config", s.config, "--cluster-id", "seven", "--addresses", "a:1")
+		ends(statusNoAnswer, "", "--config", s.config, "--cluster-id", "7", "--addresses", freeAddress(t), "--timeout", "50ms")
+		if slices.Contains(makes, name) {
+			return
+		}
+		ends(statusUsage, "no ledger to read", in(empty)...)
+		ends(statusUsage, "no ledger to read", in(filepath.Join(empty, "missing"))...)
+	})
+}
+
+// A folder, or a place in it, becomes a ledger only if somebody asks for that.
+func TestLookingMakesNoLedger(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "notes.txt"), nil, 0o600))
+	commands := maps.Clone(lines.books)
+	maps.Copy(commands, lines.raw)
+	for _, line := range commands {
+		runIn(t, with([]string{"--config", s.config, "--folder", dir}, strings.Fields(strings.ReplaceAll(line, "TARGET", s.folder+"2"))...)...)
+	}
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
+	there := shop{s.config, dir}
+	require.Contains(t, there.ok(t, "peers", "provision"), "There is no ledger in the folder yet: this makes it.")
+	require.Contains(t, there.ok(t, "peers", "provision", "--yes"), "The ledger is a new one")
+	require.NotContains(t, there.ok(t, "peers", "provision", "--yes"), "new one")
+	require.Equal(t, statusUsage, runIn(t, "--config", s.config, "--folder", filepath.Join(dir, "no", "such"), "peers", "provision", "--yes").status)
+}
+
+// The environment and the file may not say two things, where they are what decides.
+func TestContradictions(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	run := func(environment map[string]string, args ...string) answer {
+		t.Helper()
+		var out, complaints bytes.Buffer
+		a := &app{stdin: strings.NewReader(""), stdout: &out, stderr: &complaints, getenv: func(name string) string { return environment[name] }}
+		status := a.run(t.Context(), args)
+		return answer{status, out.String(), complaints.String()}
+	}
+	both := map[string]string{"PEERLEDGER_FOLDER": s.folder, cluster.EnvClusterID: "7", cluster.EnvAddresses: "a:1"}
+	got := run(both, "--config", s.config, "peers")
+	require.Equal(t, statusUsage, got.status)
+	require.Contains(t, got.errors, "unset one of the two")
+	require.Equal(t, statusDone, run(both, "--config", s.config, "--folder", s.folder, "peers").status, "flags come first")
+	delete(both, cluster.EnvClusterID)
+	delete(both, cluster.EnvAddresses)
+	require.Equal(t, statusDone, run(both, "--config", s.config, "peers").status)
+
+	file := filepath.Join(t.TempDir(), "both.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("folder: "+s.folder+"\ncluster_id: \"7\"\n"+configuration), 0o600))
+	got = run(nil, "--config", file, "peers")
+	require.Equal(t, statusUsage, got.status)
+	require.Contains(t, got.errors, "keep one of the two")
+	require.Equal(t, statusDone, run(nil, "--config", file, "--folder", s.folder, "peers").status)
+	require.Equal(t, statusDone, run(map[string]string{"PEERLEDGER_FOLDER": s.folder}, "--config", file, "peers").status)
+
+	folder := config{Folder: "f"}
+	a := &app{getenv: func(name string) string { return map[string]string{cluster.EnvClusterID: "7"}[name] }}
+	require.Empty(t, a.folderOf(folder), "the environment comes before the file")
+	a.folder = "g"
+	require.Equal(t, "g", a.folderOf(folder))
+
+	got = run(nil, "--config", s.config, "--folder", s.folder, "migrate", "--to-folder", s.folder)
+	require.Equal(t, statusUsage, got.status)
+	require.Contains(t, got.errors, "that is to be copied")
+	got = run(nil, "--config", s.config, "--folder", s.folder, "migrate", "--to-folder", "x", "--to-cluster-id", "7")
+	require.Equal(t, statusUsage, got.status)
+}
+
+// A file whose assets are others than the ledger's shows no amount and writes none.
+func TestAssetsAreTheLedgers(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.send(t, 3001)
+	before := s.ok(t, "balances", "--json")
+	for says, replaced := range map[string][2]string{
+		"USD/9 on ledger 1: its scale is 2 in the ledger":                 {"USD, scale: 2", "USD, scale: 9"},
+		"GBP/2 on ledger 1: the ledger has another asset":                 {"{code: USD, scale: 2, ledger: 1}", "{code: GBP, scale: 2, ledger: 1}"},
+		"USD/2 on ledger 7: the ledger has it under the number 1 for USD": {"ledger: 1", "ledger: 7"},
+	} {
+		text := strings.ReplaceAll(configuration, replaced[0], replaced[1])
+		if strings.HasPrefix(says, "GBP") {
+			text = strings.ReplaceAll(text, "asset: USD", "asset: GBP")
+		}
+		other := shop{filepath.Join(t.TempDir(), "peerledger.yaml"), s.folder}
+		require.NoError(t, os.WriteFile(other.config, []byte(text), 0o600))
+		for name, line := range lines.books {
+			for _, yes := range []bool{false, true} {
+				args := strings.Fields(strings.ReplaceAll(line, "alice@USD", "alice@EUR"))
+				if yes && writing(name) {
+					args = append(args, "--yes")
+				}
+				got := other.do(t, args...)
+				require.Equal(t, statusUsage, got.status, "%v: %s", args, got.errors)
+				require.Contains(t, got.errors, says, "%v", args)
+				require.Equal(t, 1, strings.Count(got.errors, says), "it is said once")
+				require.Empty(t, got.out)
+			}
+		}
+	}
+	require.Equal(t, before, s.ok(t, "balances", "--json"))
+}
