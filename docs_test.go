@@ -205,7 +205,7 @@ func TestNamedIdentifiersExist(t *testing.T) {
 	goFiles(t, ".", func(path, _ string, file *ast.File) {
 		if !strings.HasSuffix(path, "_test.go") {
 			known.add(file)
-				packages[file.Name.Name] = true
+			packages[file.Name.Name] = true
 		}
 	})
 	seen := 0

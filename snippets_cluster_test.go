@@ -1,0 +1,26 @@
+//go:build cgo
+
+package peerledger_test
+
+import (
+	"context"
+
+	"github.com/peerledger/peerledger"
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger/cluster"
+)
+
+func onACluster(ctx context.Context, usd accounts.Asset) (*peerledger.Client, error) {
+	cfg, err := cluster.ConfigFromEnv() // TIGERBEETLE_CLUSTER_ID, TIGERBEETLE_ADDRESSES
+	if err != nil {
+		panic(err) // names each variable that is wrong
+	}
+	l, err := cluster.Open(ctx, cfg)
+	if err != nil {
+		panic(err) // says what does not answer, and the likely causes
+	}
+	client, err := peerledger.New(l, peerledger.Config{Accounts: accounts.Config{Assets: []accounts.Asset{usd}}})
+	return client, err
+}
+
+var _ = onACluster // the README shows it

@@ -1,0 +1,132 @@
+package peerledger_test
+
+import (
+	"context"
+	"math/big"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger"
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// These functions are what the documents show, with what stands around it. They are compiled and
+// not called.
+var _ = []any{onTheHotPath, peersInOperation}
+
+func onTheHotPath(ctx context.Context, l ledger.Ledger, book *accounts.Book, held transfers.Result) (transfers.Result, error) {
+	recorder, err := transfers.NewRecorder(l, book, transfers.Config{
+		Journal: "/var/lib/connector/promises", // fulfills outlive the process
+		Events:  transfers.Events{Replayed: func(left []transfers.Result) { /* of the process before */ }},
+	})
+	_ = err
+	ticket, err := recorder.Submit(ctx, transfers.Fulfill(held.Packet)) // on disk when it returns
+	result := ticket.Wait(ctx)                                          // in the ledger
+	return result, err
+}
+
+func peersInOperation(ctx context.Context, client *peerledger.Client, peers []accounts.Account, usd accounts.Asset, from, to time.Time) []any {
+	book, alice := client.Book, peers[0]
+	change, err := book.ExtendCredit(ctx, alice, ledger.NewAmount(50_000)) // or RevokeCredit, SetCreditLine
+	_ = err
+	err = book.Suspend(ctx, alice, accounts.Suspension{}) // Resume, ClosePeer, ReopenPeer
+	_ = err
+	booking, err := book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "ticket 7", Credit: ledger.NewAmount(10), Reason: 3})
+	_ = err
+	month, err := book.Statement(ctx, alice, from, to) // accounts.WriteCSV, WriteJSON, Compare
+	_ = err
+	sums, err := book.TrialBalance(ctx, usd)                          // accounts.ErrUnbalanced if debits are not credits
+	for peer, err := range book.Directory(ctx, usd, "alice", "bob") { /* all peers in the ledger, with balances */
+		_, _ = peer, err
+	}
+	return []any{change, booking, month, sums, err}
+}
+
+type myRail struct{}
+
+func (r *myRail) Settle(ctx context.Context, o settlement.Order) (paid ledger.Amount, err error) {
+	return o.Amount, ctx.Err()
+}
+
+func whenToPay() settlement.Config {
+	return settlement.Config{
+		Policies: settlement.Policies{
+			Default: settlement.AtLeast{Amount: ledger.NewAmount(100), Of: settlement.FirstOf{
+				settlement.Threshold{At: ledger.NewAmount(10_000), SettleTo: ledger.NewAmount(1_000)}, // owed too much
+				settlement.Every{After: 24 * time.Hour},                                               // or for too long
+				settlement.Idle{After: time.Hour},                                                     // or nothing goes on
+			}},
+			Peer: map[string]settlement.Policy{
+				"carol": nil,                                                                      // never
+				"dave":  settlement.Prefund{At: big.NewInt(-1_000), SettleTo: big.NewInt(-5_000)}, // ahead, until dave owes 5,000
+			},
+		},
+	}
+}
+
+// The policies that docs/settlement.md shows are possible, and are those of its comments.
+func TestPoliciesOfTheDocs(t *testing.T) {
+	t.Parallel()
+	cfg := whenToPay()
+	cfg.Rails.Default = &settlement.Rail{Settler: new(myRail)}
+	require.NoError(t, cfg.Validate())
+	usd := accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
+	now := time.Now()
+	due := func(peer string, owed uint64, since, active time.Duration) uint64 {
+		policy := cfg.Policies.For(peer, usd)
+		if policy == nil {
+			return 0
+		}
+		return policy.Due(settlement.Standing{
+			Balance: accounts.Balance{Payable: ledger.NewAmount(owed), Headroom: ledger.NewAmount(owed + 10_000)}, Now: now, OwedSince: now.Add(-since), ActiveAt: now.Add(-active),
+		}).Amount.Lo
+	}
+	require.Zero(t, due("bob", 9_999, time.Hour, time.Minute))
+	require.Equal(t, uint64(9_000), due("bob", 10_000, 0, 0))
+	require.Equal(t, uint64(500), due("bob", 500, 24*time.Hour, 0))
+	require.Equal(t, uint64(500), due("bob", 500, 0, time.Hour))
+	require.Zero(t, due("carol", 1_000_000, 48*time.Hour, 48*time.Hour))
+	require.Equal(t, uint64(5_000), due("dave", 0, 0, 0))
+}
+
+// snippet is a block of Go in a document.
+var snippet = regexp.MustCompile("(?s)```go\n(.*?)```\n")
+
+// Whatever the documents show in Go is compiled, or is part of an example that is run.
+func TestSnippetsAreCompiled(t *testing.T) {
+	t.Parallel()
+	var sources []string
+	for _, path := range []string{"snippets_test.go", "snippets_cluster_test.go", "example_test.go", "monitoring/example_test.go"} {
+		source, err := os.ReadFile(path)
+		require.NoError(t, err)
+		sources = append(sources, squeezed(string(source)))
+	}
+	all, seen := strings.Join(sources, "\n"), 0
+	for path, text := range documents(t) {
+		for _, m := range snippet.FindAllStringSubmatch(text, -1) {
+			for line := range strings.Lines(m[1]) {
+				line = strings.TrimSuffix(squeezed(line), "/* all peers in the ledger, with balances */ }") // its body is empty
+				require.Contains(t, all, strings.TrimSpace(line), "%s", path)
+			}
+			seen++
+		}
+	}
+	require.GreaterOrEqual(t, seen, 7)
+}
+
+// squeezed is a text with single blanks, and without those at the ends of lines.
+func squeezed(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		lines = append(lines, strings.Join(strings.Fields(line), " "))
+	}
+	return strings.Join(lines, "\n")
+}
