@@ -1,0 +1,88 @@
+//go:build unix
+
+package deploy_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// composeStub is a docker compose that notes what it is asked for, and fails at the lines that
+// FAILS matches: from the line number FROM of such lines on.
+const composeStub = `#!/bin/sh
+echo "$*" >>"$CALLS"
+case " $* " in
+*$FAILS*) [ "$(grep -c -e "$FAILS" "$CALLS")" -lt "${FROM:-1}" ] || { echo "no" >&2; exit 1; } ;;
+esac
+`
+
+// runScript runs a script of ours with the stub, and returns what it asked for and what it printed.
+func runScript(t *testing.T, fails, from, script string, args ...string) (calls []string, output string, err error) {
+	t.Helper()
+	stub, noted := filepath.Join(t.TempDir(), "compose"), filepath.Join(t.TempDir(), "calls")
+	require.NoError(t, os.WriteFile(stub, []byte(composeStub), 0o700)) //nolint:gosec // it is run
+	require.NoError(t, os.WriteFile(noted, nil, 0o600))
+	cmd := exec.CommandContext(t.Context(), "sh", append([]string{script}, args...)...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "COMPOSE=" + stub, "CALLS=" + noted, "FAILS=" + fails, "FROM=" + from, "PATIENCE=0"}
+	printed, err := cmd.CombinedOutput()
+	return strings.Split(strings.TrimSpace(read(t, noted)), "\n"), string(printed), err
+}
+
+const nothing = "this is asked for by nobody"
+
+// Replicas are restarted one after another, each only when all others answer, and the first that
+// does not come back is the last.
+func TestRollingRestart(t *testing.T) {
+	t.Parallel()
+	const doctor = "run --rm --no-deps -T peerledger doctor --strict"
+	up := func(replica string) string { return "up -d --no-deps --force-recreate " + replica }
+	calls, output, err := runScript(t, nothing, "", "cluster/rolling-restart.sh")
+	require.NoError(t, err, output)
+	require.Equal(t, []string{doctor, up("replica-0"), doctor, up("replica-1"), doctor, up("replica-2"), doctor}, calls)
+
+	calls, output, err = runScript(t, "doctor", "1", "cluster/rolling-restart.sh")
+	require.Error(t, err)
+	require.Contains(t, output, "not begun")
+	require.Equal(t, []string{doctor}, calls)
+
+	calls, output, err = runScript(t, "doctor", "3", "cluster/rolling-restart.sh", "replica-2", "replica-0", "replica-1")
+	require.Error(t, err)
+	require.Contains(t, output, "stopped: replica-0 is not back")
+	require.Equal(t, []string{doctor, up("replica-2"), doctor, up("replica-0"), doctor}, calls)
+}
+
+// recover.sh looks before it stops anything.
+func TestRecoverLooksFirst(t *testing.T) {
+	t.Parallel()
+	calls, output, err := runScript(t, nothing, "", "cluster/recover.sh", "1")
+	require.NoError(t, err, output)
+	require.Len(t, calls, 4)
+	require.Contains(t, calls[0], "format-1 /scripts/recover.sh --check")
+	require.Equal(t, "stop replica-1", calls[1])
+	require.Contains(t, calls[2], "replica-1 /scripts/recover.sh")
+	require.Contains(t, calls[3], "up -d --no-deps replica-1")
+
+	calls, _, err = runScript(t, "--check", "1", "cluster/recover.sh", "1")
+	require.Error(t, err)
+	require.Len(t, calls, 1, "what is refused stops nothing")
+	calls, _, err = runScript(t, nothing, "", "cluster/recover.sh", "seven")
+	require.Error(t, err)
+	require.Equal(t, []string{""}, calls)
+}
+
+// backup.sh starts the server again whatever happened.
+func TestBackupStartsTheServerAgain(t *testing.T) {
+	t.Parallel()
+	for fails, succeeds := range map[string]bool{nothing: true, "backup": false, "stop": false} {
+		calls, output, err := runScript(t, fails, "", "single-node/backup.sh")
+		require.Equal(t, succeeds, err == nil, output)
+		require.Equal(t, "stop tigerbeetle", calls[0])
+		require.Equal(t, "start tigerbeetle", calls[len(calls)-1], "%q fails", fails)
+		require.Equal(t, fails != "stop", len(calls) == 3, "%v", calls)
+	}
+}
