@@ -1,0 +1,59 @@
+package migrate
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// What was asked of a packet before a move and is asked again after it is answered as a conflict,
+// and a fulfill whose hold had expired before it is refused. Nothing is booked by either.
+func TestPacketsOfBeforeAMove(t *testing.T) {
+	t.Parallel()
+	ctx, c := t.Context(), newClock()
+	from := newLedger(t, c)
+	old := newDesk(t, c, from)
+	peers := old.peers("alice", "bob")
+	prepare := func() transfers.Packet {
+		t.Helper()
+		held, err := old.recorder.Prepare(ctx, transfers.Packet{From: peers[0], To: peers[1], In: 10, Out: 9, Expiry: c.time().Add(20 * time.Second)})
+		require.NoError(t, err)
+		return held.Packet
+	}
+	expired, fulfilled, rejected := prepare(), prepare(), prepare()
+	_, err := old.recorder.Fulfill(ctx, fulfilled)
+	require.NoError(t, err)
+	_, err = old.recorder.Reject(ctx, rejected)
+	require.NoError(t, err)
+	forwarded := old.forward(transfers.Packet{From: peers[0], To: peers[1], In: 10, Out: 9})
+	old.close()
+
+	to := newLedger(t, c)
+	c.pass(time.Hour)
+	result, err := copyTo(t, c, from, to, 7).run()
+	require.NoError(t, err)
+	require.Equal(t, 2, result.Expired, "the legs of the packet that is fulfilled too late")
+	moved := newDesk(t, c, to)
+	want := figures(t, to)
+	for name, again := range map[string]struct {
+		err error
+		do  func() (transfers.Result, error)
+	}{
+		"fulfill too late": {transfers.ErrResolvedOtherwise, func() (transfers.Result, error) { return moved.recorder.Fulfill(ctx, expired) }},
+		"fulfill again":    {ledger.ErrConflict, func() (transfers.Result, error) { return moved.recorder.Fulfill(ctx, fulfilled) }},
+		"reject again":     {ledger.ErrConflict, func() (transfers.Result, error) { return moved.recorder.Reject(ctx, rejected) }},
+		"forward again":    {ledger.ErrConflict, func() (transfers.Result, error) { return moved.recorder.Forward(ctx, forwarded) }},
+	} {
+		_, err := again.do()
+		require.ErrorIs(t, err, again.err, name)
+	}
+	require.Equal(t, want, figures(t, to))
+	moved.close()
+	ledgertest.RequireConserved(t, to)
+	ledgertest.RequireNothingHeld(t, to)
+}
