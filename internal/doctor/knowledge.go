@@ -128,8 +128,8 @@ var known = map[Code]knowledge{
 		"Correct the port. TigerBeetle's default is 3001; many examples use 3000.",
 	},
 	NotTigerBeetle: {
-		Problem, "Another program listens there.",
-		"Correct host and port.",
+		Problem, "Another program listens there, or a TigerBeetle of a release that this program does not understand.",
+		"Correct host and port. If a newer TigerBeetle runs there, use a peerledger of its release.",
 	},
 	WrongClusterID: {
 		Problem, "The server ends the connection of whoever has another cluster id, and tells only its own log. The id was fixed when the data file was formatted.",
@@ -200,8 +200,8 @@ var known = map[Code]knowledge{
 		"Run doctor as the server's user; chown the volume to that user if the server cannot read it either. On I/O errors replace the disk.",
 	},
 	DataFileDamaged: {
-		Problem, "The superblock has no two good copies, so the server does not start with it; or it is no data file.",
-		"In a cluster keep the file aside and use tigerbeetle recover. A single node is restored from a backup (peerledger restore). Do not format over it.",
+		Problem, "The superblock has no two good copies, so the server does not start with it; or it is no data file, or one of a release that this program does not understand (it says so then).",
+		"If a newer TigerBeetle wrote it, use a peerledger of its release. In a cluster keep the file aside and use tigerbeetle recover. A single node is restored from a backup (peerledger restore). Do not format over it.",
 	},
 	DataFileShort: {
 		Problem, "The file is shorter than its superblock says: it was cut, by a full disk or a copy that stopped.",

@@ -45,9 +45,9 @@ func TestPacketsOfBeforeAMove(t *testing.T) {
 		do  func() (transfers.Result, error)
 	}{
 		"fulfill too late": {transfers.ErrResolvedOtherwise, func() (transfers.Result, error) { return moved.recorder.Fulfill(ctx, expired) }},
-		"fulfill again":    {ledger.ErrConflict, func() (transfers.Result, error) { return moved.recorder.Fulfill(ctx, fulfilled) }},
-		"reject again":     {ledger.ErrConflict, func() (transfers.Result, error) { return moved.recorder.Reject(ctx, rejected) }},
-		"forward again":    {ledger.ErrConflict, func() (transfers.Result, error) { return moved.recorder.Forward(ctx, forwarded) }},
+		"fulfill again":    {ledger.ErrIDConflict, func() (transfers.Result, error) { return moved.recorder.Fulfill(ctx, fulfilled) }},
+		"reject again":     {ledger.ErrIDConflict, func() (transfers.Result, error) { return moved.recorder.Reject(ctx, rejected) }},
+		"forward again":    {ledger.ErrIDConflict, func() (transfers.Result, error) { return moved.recorder.Forward(ctx, forwarded) }},
 	} {
 		_, err := again.do()
 		require.ErrorIs(t, err, again.err, name)

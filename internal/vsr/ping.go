@@ -26,7 +26,8 @@ var (
 	// ErrSilent says that the server took the connection and did not answer in time. A
 	// replica that is recovering does that, and one of an earlier release that is full.
 	ErrSilent = errors.New("vsr: the server does not answer")
-	// ErrForeign says that something else than TigerBeetle answered.
+	// ErrForeign says that something else than TigerBeetle answered, or a release of it that
+	// answers pings in another way.
 	ErrForeign = errors.New("vsr: the server is no TigerBeetle")
 )
 

@@ -11,8 +11,8 @@ import (
 	"lukechampine.com/uint128"
 )
 
-// ErrNotDataFile says that a file is no data file of TigerBeetle's, or is damaged beyond
-// what a server would start with.
+// ErrNotDataFile says that a file is no data file of TigerBeetle's, is damaged beyond what a
+// server would start with, or is of a release whose format is not known here.
 var ErrNotDataFile = errors.New("vsr: not a TigerBeetle data file")
 
 // Superblock is what a data file says of the replica that it belongs to.
@@ -77,6 +77,7 @@ func ReadSuperblock(path string) (Superblock, error) {
 
 func readSuperblock(r io.ReaderAt) (newest Superblock, err error) {
 	found := map[Superblock]int{}
+	unknown := uint16(0) // a format that we do not read
 	buffer := make([]byte, superblockSize)
 	for i := range superblockCopies {
 		switch _, err := r.ReadAt(buffer, int64(i*superblockStride)); {
@@ -85,7 +86,12 @@ func readSuperblock(r io.ReaderAt) (newest Superblock, err error) {
 		case err != nil:
 			return newest, fmt.Errorf("vsr: %w", err)
 		}
-		if sb, ok := parseSuperblock(buffer); ok {
+		if !isWhole(buffer) {
+			continue
+		}
+		if format := formatOf(buffer); format != superblockFormat {
+			unknown = format
+		} else if sb, ok := parseSuperblock(buffer); ok {
 			found[sb]++
 		}
 	}
@@ -94,18 +100,24 @@ func readSuperblock(r io.ReaderAt) (newest Superblock, err error) {
 			newest = sb
 		}
 	}
-	if newest.Sequence == 0 {
+	switch {
+	case newest.Sequence == 0 && unknown != 0:
+		return newest, fmt.Errorf("%w of a release that is known here: its superblock has format %d, this program reads %d",
+			ErrNotDataFile, unknown, superblockFormat)
+	case newest.Sequence == 0:
 		return newest, ErrNotDataFile
+	default:
+		return newest, nil
 	}
-	return newest, nil
 }
 
-// parseSuperblock reads a copy; false if it is damaged or of another format.
+// isWhole reports whether a copy is as it was written.
+func isWhole(b []byte) bool { return Checksum(b[atVersion:]) == [checksumSize]byte(b[:checksumSize]) }
+
+func formatOf(b []byte) uint16 { return binary.LittleEndian.Uint16(b[atVersion:]) }
+
+// parseSuperblock reads a copy that is whole; false if its replica is none of its members.
 func parseSuperblock(b []byte) (sb Superblock, ok bool) {
-	if Checksum(b[atVersion:]) != [checksumSize]byte(b[:checksumSize]) ||
-		binary.LittleEndian.Uint16(b[atVersion:]) != superblockFormat {
-		return sb, false
-	}
 	sb = Superblock{
 		ClusterID:    uint128.FromBytes(b[atCluster:]),
 		ReplicaCount: int(b[atReplicaCount]),
