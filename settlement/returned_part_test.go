@@ -1,0 +1,35 @@
+package settlement_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// Of a payment that waits in suspense for a closed peer a part comes back: that part is arrears,
+// and the payment goes on waiting as a whole. The peer is charged for the part when it is open.
+func TestPartReturnedOfAPaymentInSuspense(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.engine(manual(newRail(), at100))
+	reopen := w.closePeer(w.alice)
+	w.receive(e, w.alice, "payment", 100)
+	back := settlement.Returned{Account: w.alice, Key: "return", Payment: "payment", Amount: units(40)}
+	_, err := e.RecordReturned(t.Context(), back)
+	require.NoError(t, err)
+	require.Equal(t, units(40), w.balance(w.alice).Arrears)
+	waits, err := w.book.Waiting(t.Context(), w.balance(w.alice))
+	require.NoError(t, err)
+	require.Equal(t, units(100), waits[0])
+
+	reopen()
+	released, err := e.Release(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, units(100), released.Amount)
+	_, err = e.Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Zero(t, w.balance(w.alice).Arrears)
+	require.Equal(t, units(60), w.balance(w.alice).Prepaid)
+}

@@ -1,0 +1,29 @@
+package transfers
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+)
+
+// docs/performance.md says what an operation and a ticket take.
+func TestSizesAreThoseOfTheDocs(t *testing.T) {
+	t.Parallel()
+	if unsafe.Sizeof(uintptr(0)) != 8 {
+		t.Skip("the sizes are those of 64 bits")
+	}
+	docs, err := os.ReadFile("../docs/performance.md")
+	require.NoError(t, err)
+	text := strings.Join(strings.Fields(string(docs)), " ")
+	for _, says := range []string{
+		fmt.Sprintf("A queued operation is a struct of %d bytes and %d bytes of a block of %d slots",
+			unsafe.Sizeof(operation{}), unsafe.Sizeof(slot{}), slotsInBlock),
+		fmt.Sprintf("a `Ticket` is %d bytes", unsafe.Sizeof(Ticket{})),
+	} {
+		require.Contains(t, text, says)
+	}
+}
