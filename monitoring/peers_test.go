@@ -1,0 +1,56 @@
+package monitoring_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/monitoring"
+	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// A scrape costs one request for our own positions and one for some 2,000 peers.
+func TestScrapeReadsManyPeersAtOnce(t *testing.T) {
+	t.Parallel()
+	var peers []accounts.Peer
+	for i := range 4001 {
+		peers = append(peers, accounts.Peer{ID: fmt.Sprint("peer ", i), Asset: usd})
+	}
+	c := newConnector(t, monitoring.Config{}, settlement.Config{}, peers...)
+	require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
+	before := c.ledger.lookups.Load()
+	require.Equal(t, map[string]float64{"USD,1": 4001, "EUR,2": 0}, c.values(t, "peerledger_peers"))
+	require.Equal(t, int64(1+3), c.ledger.lookups.Load()-before)
+	require.Len(t, c.values(t, "peerledger_peer_position"), 20, "as many as have series of their own by default")
+}
+
+// Closed peers are counted, what is held is shown on both sides, and nothing is due while an order
+// is open.
+func TestClosedHeldAndSettling(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	c := newConnector(t, monitoring.Config{Interval: time.Nanosecond}, settlement.Config{
+		Rails: settlement.Rails{Default: railOf("chain", never)}, Policies: settlement.Policies{Default: settlement.Threshold{At: units(100)}},
+	}, accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: usd}, accounts.Peer{ID: "carol", Asset: usd})
+	require.NoError(t, c.book.ClosePeer(ctx, c.peers[2], accounts.Closing{}))
+	c.forward(t, c.peers[0], c.peers[1], 250)
+	require.NoError(t, c.metrics.Watch(ctx, c.sources))
+	require.InDelta(t, 2.5, c.values(t, "peerledger_peer_due")["USD,1,bob"], 0)
+	require.InDelta(t, 1, c.values(t, "peerledger_peers_closed")["USD,1"], 0)
+	_, err := c.engine.Check(ctx, c.peers[1])
+	require.Error(t, err)
+	require.InDelta(t, 2.5, c.values(t, "peerledger_peer_settling")["USD,1,bob"], 0)
+	require.Zero(t, c.values(t, "peerledger_peer_due")["USD,1,bob"])
+
+	held, err := c.recorder.Prepare(ctx, transfers.Packet{From: c.peers[0], To: c.peers[1], In: 10, Out: 7, Hold: time.Minute})
+	require.NoError(t, err)
+	require.InDelta(t, .1, c.values(t, "peerledger_peer_held_in")["USD,1,alice"], 1e-9)
+	require.InDelta(t, .07, c.values(t, "peerledger_peer_held_out")["USD,1,bob"], 1e-9)
+	_, err = c.recorder.Reject(ctx, held.Packet)
+	require.NoError(t, err)
+	require.Zero(t, c.values(t, "peerledger_peer_held_in")["USD,1,alice"])
+}
