@@ -1,0 +1,18 @@
+package cluster
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The defaults are those of the comments; docs/operations.md has how long Open waits.
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	c := Config{}.withDefaults()
+	require.Equal(t, []any{3, int64(128 << 20), 15 * time.Second, 5 * time.Second, time.Second},
+		[]any{c.Sessions, c.Memory, c.OpenTimeout, c.StallTimeout, c.CloseTimeout})
+	require.Equal(t, Resolver(net.DefaultResolver), c.Resolver)
+}

@@ -1,0 +1,16 @@
+package monitoring
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The defaults are those of the comments and of docs/monitoring.md.
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	c := Config{}.withDefaults()
+	require.Equal(t, []any{20, 5 * time.Second, 5 * time.Second, 100}, []any{c.Top, c.Interval, c.Timeout, c.Orders})
+	require.Zero(t, Config{Top: -1}.withDefaults().Top, "negative for none")
+}

@@ -1,0 +1,19 @@
+package settlement
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The defaults are those of the comments, and of README and docs/performance.md.
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	c := Config{}.withDefaults()
+	require.Equal(t, []time.Duration{time.Minute, time.Second, 5 * time.Minute, time.Minute, 10 * time.Minute, 250 * time.Millisecond, time.Minute},
+		[]time.Duration{c.Lease, c.RetryAfter, c.RetryAtMost, c.RearmAfter, c.StuckAfter, c.Round, c.Sweep})
+	require.WithinDuration(t, time.Now(), c.Clock(), time.Minute)
+	r := Rail{}.withDefaults()
+	require.Equal(t, []any{30 * time.Second, 8, 10, 30 * time.Second}, []any{r.Timeout, r.Concurrency, r.BreakAfter, r.BreakFor})
+}

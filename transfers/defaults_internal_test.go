@@ -1,0 +1,16 @@
+package transfers
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The defaults are those of the comments.
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	c := Config{}.withDefaults()
+	require.Equal(t, []any{2, 65536, 32768, 2 * time.Second, time.Second}, []any{c.Lanes, c.Backlog, c.BacklogLow, c.HoldMargin, c.MinHold})
+	require.Equal(t, 1, Config{Backlog: 1}.withDefaults().BacklogLow)
+}
