@@ -10,8 +10,8 @@
 // any number of connectors. The position is what is left when the line is taken
 // off again.
 //
-// Some debts must be booked although the peer account does not cover them: a late fulfill, a
-// payment of the peer that came back. The arrears account takes the part that the peer account
+// Some debts must be booked although the peer account does not cover them: a late fulfill, for
+// example, or a payment of the peer that came back. The arrears account takes the part that the peer account
 // cannot pay (Balance.Arrears), and arrears are part of the receivable. The part of a payable
 // that the peer paid in itself is prepaid (Balance.Prepaid). No account holds it: the Book works
 // it out from the rows of payments. docs/money.md has the definitions, with examples.

@@ -8,8 +8,8 @@
 // # What a scrape costs the ledger
 //
 // A scrape reads the balances of all peers (one request for some 2,000 of them), our own
-// positions (one request) and the open orders (some three requests for each, of at most
-// Config.Orders). It has a deadline, Config.Timeout, and is made once per Config.Interval,
+// positions (one request), what is new on the suspense accounts (one request for each 8,189
+// rows) and the open orders (some three requests for each, of at most Config.Orders). It has a deadline, Config.Timeout, and is made once per Config.Interval,
 // however many servers scrape and how often: in between they get the same figures again.
 // Payments are not read, which would take some ten requests for each peer that has made any:
 // peerledger_prepaid and peerledger_peer_prepaid are exact as far as somebody has read them in

@@ -16,10 +16,10 @@
 // again under the same key. A peer is therefore paid once if the rail pays once
 // for each key.
 //
-// What is not known is never given back. Only ErrDeclined, the Settler's word
-// that a key will never be paid, voids an order, or Engine.Cancel, an operator's; after
-// any other error the order stays open and is tried again under the same key, by the same
-// rail.
+// What is not known is never given back. Once the Settler has an order, only its word that the
+// key will never be paid voids it (ErrDeclined, or nothing paid and no error), or
+// Engine.Cancel, an operator's; after any other error the order stays open and is tried again
+// under the same key, by the same rail.
 //
 // # Many engines
 //

@@ -1,0 +1,33 @@
+package doctor
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// The doctor writes nothing, also where it finds something.
+func TestDoctorWritesNothing(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, "alice", "bob")
+	own, _ := s.book.AssetIDs(usd.Ledger)
+	s.write(t, ledger.Transfer{DebitAccountID: s.ids(t, "alice").Arrears, CreditAccountID: own.Suspense, Amount: ledger.NewAmount(7), Code: 31})
+	s.subject.Books.Config.Assets[0].Scale++ // not the ledger's
+	state := func() (accounts []ledger.Account, rows []ledger.Transfer) {
+		all := ledger.QueryFilter{Limit: 1000}
+		accounts, err := s.ledger.QueryAccounts(t.Context(), all)
+		require.NoError(t, err)
+		rows, err = s.ledger.QueryTransfers(t.Context(), all)
+		require.NoError(t, err)
+		return accounts, rows
+	}
+	accounts, rows := state()
+	require.True(t, Examine(t.Context(), s.subject).Has(BooksUnread))
+	s.subject.Books.Config.Assets[0].Scale--
+	require.True(t, Examine(t.Context(), s.subject).Has(InArrears))
+	accountsNow, rowsNow := state()
+	require.Equal(t, accounts, accountsNow)
+	require.Equal(t, rows, rowsNow)
+}
