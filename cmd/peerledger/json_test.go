@@ -1,0 +1,50 @@
+package main
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Whatever a command of the books prints with --json are objects that say which format they have,
+// one a line, but for a statement: previews, what is done, and what goes wrong.
+func TestEveryCommandPrintsObjects(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.send(t, 3001)
+	lists := []string{"orders", "settle announced"} // that have nothing to list here
+	for _, name := range slices.Sorted(maps.Keys(lines.books)) {
+		got := s.do(t, append(strings.Fields(lines.books[name]), "--json")...)
+		text := got.out + got.errors
+		switch {
+		case name == "statement":
+			var statement struct{ Format int }
+			require.NoError(t, json.Unmarshal([]byte(text), &statement))
+			require.Equal(t, 1, statement.Format)
+		case slices.Contains(lists, name):
+			require.Empty(t, text)
+		default:
+			requireObjects(t, name, text)
+		}
+	}
+	for _, args := range [][]string{
+		{"version"}, {"replay"}, {"bench", "--packets", "50", "--count", "1", "--ways", "record", "--phase", "single"},
+		{"doctor", "--folder", s.folder}, {"balances", "--config", "/nonexistent"}, {"peers", "--folder", "/nonexistent"},
+	} {
+		got := runIn(t, append(args, "--json")...)
+		requireObjects(t, args[0], got.out+got.errors)
+	}
+}
+
+func requireObjects(t *testing.T, name, text string) {
+	t.Helper()
+	require.NotEmpty(t, text, name)
+	for line := range strings.Lines(text) {
+		require.True(t, strings.HasPrefix(line, `{"json":1,`), "%s: %s", name, line)
+		require.True(t, json.Valid([]byte(line)), "%s: %s", name, line)
+	}
+}
