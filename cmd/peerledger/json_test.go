@@ -32,8 +32,12 @@ func TestEveryCommandPrintsObjects(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{
-		{"version"}, {"replay"}, {"bench", "--packets", "50", "--count", "1", "--ways", "record", "--phase", "single"},
-		{"doctor", "--folder", s.folder}, {"balances", "--config", "/nonexistent"}, {"peers", "--folder", "/nonexistent"},
+		{"version"},
+		{"replay"},
+		{"bench", "--packets", "50", "--count", "1", "--ways", "record", "--phase", "single"},
+		{"doctor", "--folder", s.folder},
+		{"balances", "--config", "/nonexistent"},
+		{"peers", "--folder", "/nonexistent"},
 	} {
 		got := runIn(t, append(args, "--json")...)
 		requireObjects(t, args[0], got.out+got.errors)

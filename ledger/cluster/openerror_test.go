@@ -1,0 +1,28 @@
+//go:build cgo
+
+package cluster
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The error of Open has what TigerBeetle's client said last.
+func TestOpenErrorHasTheClientsLines(t *testing.T) {
+	t.Parallel()
+	if !nativeLogDiverted {
+		t.Skip("the native client's log can be had on Linux only")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	_, err := Open(ctx, Config{Addresses: []string{nobody(t)}})
+	var report *OpenError
+	require.ErrorAs(t, err, &report)
+	require.NotEmpty(t, report.Native)
+	for _, line := range report.Native {
+		require.ErrorContains(t, err, line)
+	}
+}
