@@ -2,6 +2,7 @@ package monitoring_test
 
 import (
 	"fmt"
+	"math/big"
 	"testing"
 	"time"
 
@@ -26,6 +27,20 @@ func TestScrapeReadsManyPeersAtOnce(t *testing.T) {
 	require.Equal(t, map[string]float64{"USD,1": 4001, "EUR,2": 0}, c.values(t, "peerledger_peers"))
 	require.Equal(t, int64(1+3), c.ledger.lookups.Load()-before)
 	require.Len(t, c.values(t, "peerledger_peer_position"), 20, "as many as have series of their own by default")
+}
+
+// Who is paid ahead has no threshold, and is never past it.
+func TestPrefundHasNoThreshold(t *testing.T) {
+	t.Parallel()
+	c := newConnector(t, monitoring.Config{}, settlement.Config{
+		Rails:    settlement.Rails{Default: railOf("chain", never)},
+		Policies: settlement.Policies{Default: settlement.Prefund{At: big.NewInt(100), SettleTo: big.NewInt(-100)}},
+	}, accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: usd})
+	c.forward(t, c.peers[0], c.peers[1], 250)
+	require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
+	require.Empty(t, c.values(t, "peerledger_peer_threshold"))
+	require.Zero(t, c.values(t, "peerledger_peers_past_threshold")["USD,1"])
+	require.InDelta(t, 2.5, c.values(t, "peerledger_peer_due")["USD,1,bob"], 0, "what is due is shown all the same")
 }
 
 // Closed peers are counted, what is held is shown on both sides, and nothing is due while an order
