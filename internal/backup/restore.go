@@ -36,9 +36,9 @@ func (b Backup) Restore(ctx context.Context, target string, progress func(done, 
 	if m := dataFileName.FindStringSubmatch(filepath.Base(target)); m != nil && m[1] != b.Manifest.ClusterID.String() {
 		return fmt.Errorf("%w: %s is of cluster %v, and %s would be of %s", ErrOtherCluster, b.Folder, b.Manifest.ClusterID, target, m[1])
 	}
-	present, err := filepath.Glob(filepath.Join(folder, "*.tigerbeetle"))
+	present, err := vsr.DataFiles(folder)
 	if err != nil {
-		return err
+		return fmt.Errorf("backup: %w", err)
 	}
 	if _, err := os.Lstat(target); err == nil {
 		present = append(present, target)
