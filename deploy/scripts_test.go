@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -60,6 +61,28 @@ func TestUnits(t *testing.T) {
 	for line := range strings.Lines(string(output)) {
 		// The programs need not be installed here.
 		require.Regexp(t, `is not executable: No such file or directory$`, strings.TrimSpace(line))
+	}
+}
+
+// A backup that was killed between the stop and the start of the server leaves the start to
+// the unit. One that has ended by itself has started what it stopped.
+func TestUnitStartsTheServerAgain(t *testing.T) {
+	t.Parallel()
+	unit := read(t, "systemd/peerledger-backup.service")
+	require.Contains(t, unit, "\nKillMode=mixed\n", "systemd must not end what starts the server")
+	command := regexp.MustCompile(`(?m)^ExecStopPost=/bin/sh -c '(.*)'$`).FindStringSubmatch(unit)
+	require.NotNil(t, command)
+	bin := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "systemctl"), []byte("#!/bin/sh\necho systemctl $*\n"), 0o700)) //nolint:gosec // it is run
+	for result, want := range map[string]string{
+		"success": "", "exit-code": "",
+		"signal": "systemctl start tigerbeetle@0\n", "oom-kill": "systemctl start tigerbeetle@0\n", "timeout": "systemctl start tigerbeetle@0\n",
+	} {
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", strings.ReplaceAll(command[1], "$$", "$"))
+		cmd.Env = []string{"PATH=" + bin, "SERVICE_RESULT=" + result}
+		output, err := cmd.CombinedOutput()
+		require.NoError(t, err)
+		require.Equal(t, want, string(output), result)
 	}
 }
 

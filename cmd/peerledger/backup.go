@@ -51,7 +51,7 @@ A replica of a cluster is refused: its backup is the other replicas.`,
 				return err
 			}
 			if stop != "" {
-				o.Stop, o.Start = a.shell(stop), a.shell(start)
+				o.Stop, o.Start = backup.Shell(stop, a.stderr), backup.Shell(start, a.stderr)
 			}
 			if totals {
 				o.Totals = a.totals
@@ -297,18 +297,6 @@ func (a *app) totals(ctx context.Context) (totals backup.Totals, err error) {
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	return backup.ReadTotals(ctx, l, nil)
-}
-
-// shell runs a command of the operator's. What it prints goes to standard error.
-func (a *app) shell(command string) func(context.Context) error {
-	return func(ctx context.Context) error {
-		cmd := exec.CommandContext(ctx, "sh", "-c", command)
-		cmd.Stdout, cmd.Stderr, cmd.WaitDelay = a.stderr, a.stderr, time.Second
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("%s: %w", command, err)
-		}
-		return nil
-	}
 }
 
 // parseAge reads a duration, also in days; "" is 0.

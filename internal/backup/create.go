@@ -20,8 +20,9 @@ type Options struct {
 	File   string // the data file
 	Folder string // where backups are kept; made if it is not there
 	// Stop stops the server before the copy, and Start starts it again afterwards, whatever
-	// happened in between, also when ctx has ended. Default neither: the server is stopped
-	// already. Both or none.
+	// happened in between, also when ctx has ended. Stop is not cut short by the end of ctx:
+	// what is half stopped would stop after Start. It has two minutes, and Start has one.
+	// Default neither: the server is stopped already. Both or none.
 	Stop, Start func(context.Context) error
 	// Snapshot notes that File is in an atomic snapshot of its file system, whose server may
 	// run with the original. A file that a server holds is the original, and refused.
@@ -47,8 +48,11 @@ type Options struct {
 // killed lingers for a moment.
 const lockFor = 2 * time.Second
 
-// startWithin is how long the server gets to be started again.
-const startWithin = time.Minute
+// How long the server gets to be stopped, and to be started again.
+const (
+	stopWithin  = 2 * time.Minute
+	startWithin = time.Minute
+)
 
 // Create makes a backup. It is there, whole and read back, when Create returns it; with an
 // error there is none, and the earlier ones are as they were, but that an error of the
@@ -146,13 +150,11 @@ func (o Options) copy(ctx context.Context, partial string) (m Manifest, startErr
 	if o.Stop != nil {
 		defer func() {
 			// The server must run again whoever has lost patience.
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startWithin)
-			defer cancel()
-			if startErr = o.Start(ctx); startErr != nil {
+			if startErr = within(ctx, startWithin, o.Start); startErr != nil {
 				startErr = fmt.Errorf("backup: the server was NOT started again: %w", startErr)
 			}
 		}()
-		if err := errors.Join(o.Stop(ctx), o.step("stopped")); err != nil {
+		if err := errors.Join(within(ctx, stopWithin, o.Stop), o.step("stopped"), context.Cause(ctx)); err != nil {
 			return m, nil, err
 		}
 	}
@@ -163,6 +165,13 @@ func (o Options) copy(ctx context.Context, partial string) (m Manifest, startErr
 	defer func() { _ = lock.Close() }() // before the server is started
 	m, err = o.copyHeld(ctx, partial, m.Totals)
 	return m, nil, err
+}
+
+// within does something for at most so long, whether or not ctx has ended.
+func within(ctx context.Context, most time.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
+	defer cancel()
+	return do(ctx)
 }
 
 // hold takes the lock that a server takes on its data file, so that none is started
