@@ -68,7 +68,8 @@ func Create(ctx context.Context, o Options) (Backup, error) {
 	if o.step == nil {
 		o.step = func(string) error { return nil }
 	}
-	if err := refuse(o.File); err != nil {
+	before, err := lookAt(o.File)
+	if err != nil {
 		return Backup{}, err
 	}
 	if err := os.MkdirAll(o.Folder, 0o700); err != nil {
@@ -82,7 +83,7 @@ func Create(ctx context.Context, o Options) (Backup, error) {
 	if err := clean(o.Folder, partialPrefix, removedPrefix); err != nil {
 		return Backup{}, err
 	}
-	b, err := o.make(ctx)
+	b, err := o.make(ctx, before)
 	if b.Folder == "" {
 		return b, err
 	}
@@ -101,27 +102,31 @@ func lockFolder(folder, name string) (unlock func(), err error) {
 	return func() { _ = lock.Close() }, nil
 }
 
-// refuse refuses files that are not to be backed up.
-func refuse(path string) error {
+// lookAt reads the superblock of a data file that may be backed up.
+func lookAt(path string) (vsr.Superblock, error) {
 	sb, err := vsr.ReadSuperblock(path)
-	switch {
-	case err != nil:
-		return fmt.Errorf("backup: %w", err)
-	case sb.ReplicaCount != 1:
-		return replicated(path, sb.ReplicaCount)
-	default:
-		return nil
+	if err != nil {
+		return sb, fmt.Errorf("backup: %w", err)
 	}
+	return sb, refuse(path, sb)
+}
+
+// refuse refuses files that are not to be backed up.
+func refuse(path string, sb vsr.Superblock) error {
+	if sb.ReplicaCount != 1 {
+		return replicated(path, sb.ReplicaCount)
+	}
+	return nil
 }
 
 // make makes the backup. Its Folder is "" if there is none.
-func (o Options) make(ctx context.Context) (b Backup, err error) {
+func (o Options) make(ctx context.Context, before vsr.Superblock) (b Backup, err error) {
 	partial, err := os.MkdirTemp(o.Folder, partialPrefix)
 	if err != nil {
 		return b, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(partial)) }() // it is not there if all went well
-	m, startErr, err := o.copy(ctx, partial)
+	m, startErr, err := o.copy(ctx, partial, before)
 	if err == nil {
 		err = o.complete(ctx, partial, m)
 	}
@@ -141,7 +146,7 @@ func (o Options) make(ctx context.Context) (b Backup, err error) {
 
 // copy copies the data file, with the server stopped. startErr is what went wrong with
 // starting the server again.
-func (o Options) copy(ctx context.Context, partial string) (m Manifest, startErr, err error) {
+func (o Options) copy(ctx context.Context, partial string, before vsr.Superblock) (m Manifest, startErr, err error) {
 	if o.Totals != nil {
 		if m.Totals, err = o.Totals(ctx); err != nil {
 			return m, nil, err
@@ -158,13 +163,35 @@ func (o Options) copy(ctx context.Context, partial string) (m Manifest, startErr
 			return m, nil, err
 		}
 	}
-	lock, err := hold(ctx, o.File) // also of a snapshot: if a server holds it, it is none
+	file, release, err := hold(ctx, o.File) // also of a snapshot: if a server holds it, it is none
 	if err != nil {
 		return m, nil, err
 	}
-	defer func() { _ = lock.Close() }() // before the server is started
-	m, err = o.copyHeld(ctx, partial, m.Totals)
+	defer release() // before the server is started
+	sb, err := sameFile(file, before)
+	if err != nil {
+		return m, nil, err
+	}
+	m, err = o.copyHeld(ctx, partial, file, sb, m.Totals)
 	return m, nil, err
+}
+
+// sameFile reads the superblock once more, now that nobody writes. By now the path may lead to
+// another file than before the server was stopped.
+func sameFile(file *os.File, before vsr.Superblock) (vsr.Superblock, error) {
+	sb, err := vsr.ReadSuperblockOf(file)
+	if err != nil {
+		return sb, fmt.Errorf("backup: %w", err)
+	}
+	switch err := refuse(file.Name(), sb); {
+	case err != nil:
+		return sb, err
+	case !sb.ClusterID.Equals(before.ClusterID):
+		return sb, fmt.Errorf("%w: %s is of cluster %v now, and was of %v before the server was stopped", ErrOtherCluster, file.Name(), sb.ClusterID, before.ClusterID)
+	case sb.Sequence < before.Sequence:
+		return sb, fmt.Errorf("backup: %s is an older file than before the server was stopped: its sequence is %d, and was %d", file.Name(), sb.Sequence, before.Sequence)
+	}
+	return sb, nil
 }
 
 // within does something for at most so long, whether or not ctx has ended.
@@ -174,29 +201,35 @@ func within(ctx context.Context, most time.Duration, do func(context.Context) er
 	return do(ctx)
 }
 
-// hold takes the lock that a server takes on its data file, so that none is started
-// meanwhile.
-func hold(ctx context.Context, path string) (*flock.Flock, error) {
+// hold opens a data file and takes the lock that a server takes on it, so that none is started
+// meanwhile, until release.
+func hold(ctx context.Context, path string) (file *os.File, release func(), err error) {
+	if file, err = os.Open(path); err != nil {
+		return nil, nil, err
+	}
 	lock := flock.New(path, flock.SetFlag(os.O_RDONLY), flock.SetPermissions(0o600))
+	release = func() { _, _ = lock.Close(), file.Close() } // it was only read
 	ctx, cancel := context.WithTimeout(ctx, lockFor)
 	defer cancel()
 	if mine, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil || !mine {
-		return nil, fmt.Errorf("%w: %s: a server runs with it: stop it first, or say how to (--stop, --start); a file in a snapshot is held by nobody", ErrInUse, path)
+		release()
+		return nil, nil, fmt.Errorf("%w: %s: a server runs with it: stop it first, or say how to (--stop, --start); a file in a snapshot is held by nobody", ErrInUse, path)
 	}
-	return lock, nil
+	// The lock has opened the path once more.
+	locked, lockedErr := lock.Stat()
+	opened, err := file.Stat()
+	if err = cmp.Or(lockedErr, err); err == nil && !os.SameFile(locked, opened) {
+		err = fmt.Errorf("backup: %s is another file now than a moment ago", path)
+	}
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return file, release, nil
 }
 
 // copyHeld copies a file that nobody writes.
-func (o Options) copyHeld(ctx context.Context, partial string, totals Totals) (m Manifest, err error) {
-	sb, err := vsr.ReadSuperblock(o.File) // as it is now
-	if err != nil {
-		return m, fmt.Errorf("backup: %w", err)
-	}
-	from, err := os.Open(o.File)
-	if err != nil {
-		return m, err
-	}
-	defer func() { _ = from.Close() }() // it was only read
+func (o Options) copyHeld(ctx context.Context, partial string, from *os.File, sb vsr.Superblock, totals Totals) (m Manifest, err error) {
 	info, err := from.Stat()
 	if err != nil {
 		return m, err

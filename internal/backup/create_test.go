@@ -12,6 +12,7 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/internal/vsr"
 	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
@@ -52,6 +53,48 @@ func TestRefusals(t *testing.T) {
 	require.ErrorIs(t, err, vsr.ErrNotDataFile)
 	_, err = Create(t.Context(), Options{File: filepath.Join(t.TempDir(), "missing"), Folder: n.folder})
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// Whoever stops the server may put another file in the place of the one that was looked at.
+func TestFileOfAnotherMoment(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change func(*vsr.Superblock)
+		want   string
+	}{
+		"of three replicas":      {func(sb *vsr.Superblock) { sb.ReplicaCount = 3 }, ErrReplicated.Error()},
+		"of another cluster":     {func(sb *vsr.Superblock) { sb.ClusterID = uint128.From64(8) }, "is of cluster 8 now, and was of 7"},
+		"older":                  {func(sb *vsr.Superblock) { sb.Sequence-- }, "its sequence is 2, and was 3"},
+		"of the next checkpoint": {func(sb *vsr.Superblock) { sb.Sequence++ }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode(t)
+			started := false
+			o := n.options()
+			o.Stop = func(context.Context) error {
+				require.NoError(t, os.Remove(n.file))
+				sb := superblock
+				test.change(&sb)
+				vsrtest.DataFile(t, n.file, sb)
+				return nil
+			}
+			o.Start = func(context.Context) error { started = true; return nil }
+			b, err := Create(t.Context(), o)
+			require.True(t, started)
+			if test.want == "" {
+				require.NoError(t, err)
+				require.EqualValues(t, 4, b.Manifest.Sequence)
+				return
+			}
+			require.ErrorContains(t, err, test.want)
+			require.Empty(t, b.Folder)
+			require.Empty(t, leftovers(t, n.folder))
+			list, err := List(n.folder)
+			require.NoError(t, err)
+			require.Empty(t, list)
+		})
+	}
 }
 
 func TestFileInUse(t *testing.T) {
