@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -74,7 +75,7 @@ A replica of a cluster is refused: its backup is the other replicas.`,
 	flags.BoolVar(&o.Snapshot, "snapshot", false, "the file is in an atomic snapshot")
 	flags.BoolVar(&totals, "totals", false, "note the ledger's totals before the stop, for verify to compare with")
 	flags.IntVar(&o.Keep, "keep", 0, "keep the newest `n` backups of this cluster, and ...")
-	flags.StringVar(&keepFor, "keep-for", "", "... those that are younger than this `age` (30d, 12h); without both, all")
+	flags.StringVar(&keepFor, "keep-for", "", "... those that are younger than this `age` (30d, 12h), reckoned from the oldest of these n, of two at least; without both, all")
 	for _, name := range []string{"file", "to"} {
 		_ = cmd.MarkFlagRequired(name) // it is defined, so there is no error
 	}
@@ -238,19 +239,17 @@ func findBackup(folder string) (backup.Backup, error) {
 	if err == nil {
 		return b, nil
 	}
-	list, listErr := backup.List(folder)
+	newest, newestErr := backup.Newest(folder, time.Now())
 	switch {
-	case len(list) == 0:
-		return b, errors.Join(err, listErr)
-	case listErr != nil:
-		return b, fmt.Errorf("name one of the backups in %s: the newest may be one that is damaged: %w", folder, listErr)
+	case newestErr == nil:
+		return newest, nil
+	case errors.Is(newestErr, backup.ErrUnclear):
+		return b, fmt.Errorf("%w: %w", errUsage, newestErr)
+	case errors.Is(err, os.ErrNotExist): // it has no manifest
+		return b, newestErr
+	default:
+		return b, err
 	}
-	for _, other := range list {
-		if other.Manifest.ClusterID != list[0].Manifest.ClusterID {
-			return b, fmt.Errorf("%w: name one of the backups in %s: they are of clusters %v and %v", errUsage, folder, list[0].Manifest.ClusterID, other.Manifest.ClusterID)
-		}
-	}
-	return list[0], nil
 }
 
 // server is how copies are started.

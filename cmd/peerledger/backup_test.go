@@ -72,6 +72,24 @@ func TestBackupIsRefused(t *testing.T) {
 	require.Equal(t, statusFailed, runIn(t, "verify", folder).status)
 }
 
+// A folder stands for its newest backup only if that is beyond doubt.
+func TestBackupOfANightWithAWrongClock(t *testing.T) {
+	t.Parallel()
+	file, folder := dataFile(t, 1)
+	require.Equal(t, statusDone, runIn(t, "backup", "--file", file, "--to", folder).status)
+	ahead, err := backup.Create(t.Context(), backup.Options{File: file, Folder: folder, Now: func() time.Time { return time.Now().AddDate(1, 0, 0) }})
+	require.NoError(t, err)
+	target := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
+	for _, args := range [][]string{{"restore", folder, target}, {"verify", folder}} {
+		got := runIn(t, args...)
+		require.Equal(t, statusUsage, got.status)
+		require.Contains(t, got.errors, "name one of the backups")
+		require.Contains(t, got.errors, "is from the future")
+	}
+	require.NoFileExists(t, target)
+	require.Equal(t, statusDone, runIn(t, "restore", ahead.Folder, target).status)
+}
+
 func TestVerifyNeedsAServer(t *testing.T) {
 	t.Parallel()
 	file, folder := dataFile(t, 1)

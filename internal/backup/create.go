@@ -30,9 +30,11 @@ type Options struct {
 	// Totals reads the totals of the running server just before it is stopped, for Verify to
 	// compare with. Default they are not noted.
 	Totals func(context.Context) (Totals, error)
-	// Keep and KeepFor say which backups of the same cluster are kept afterwards: the newest
+	// Keep and KeepFor say which backups of the same ledger are kept afterwards: the newest
 	// Keep ones, and all that are younger than KeepFor. All are, if both are 0. The newest is
-	// kept always, and what is damaged is not touched.
+	// kept always, and what is damaged is not touched. Ages are reckoned from the oldest of the
+	// newest Keep backups, of two at least: so a clock that is ahead for fewer nights than that
+	// removes nothing that is younger.
 	Keep    int
 	KeepFor time.Duration
 	// Now is the clock. Default time.Now.
@@ -128,12 +130,13 @@ func (o Options) make(ctx context.Context, before vsr.Superblock) (b Backup, err
 	defer func() { err = errors.Join(err, os.RemoveAll(partial)) }() // it is not there if all went well
 	m, startErr, err := o.copy(ctx, partial, before)
 	if err == nil {
+		m.Number = o.nextNumber(m.Source())
 		err = o.complete(ctx, partial, m)
 	}
 	if err != nil {
 		return b, errors.Join(err, startErr)
 	}
-	final := filepath.Join(o.Folder, m.ClusterID.String()+"-"+m.Taken.Format(nameTime))
+	final := filepath.Join(o.Folder, m.name())
 	if _, err := os.Lstat(final); err == nil {
 		return b, errors.Join(fmt.Errorf("backup: %s is there already: is the clock right?", final), startErr)
 	}
@@ -238,14 +241,14 @@ func (o Options) copyHeld(ctx context.Context, partial string, from *os.File, sb
 	if err != nil {
 		return m, err
 	}
-	s, err := pack(ctx, from, to, o.moved("copying", info.Size()))
+	archive, err := pack(ctx, from, to, o.moved("copying", info.Size()))
 	if err = cmp.Or(finish(to, err), o.step("copied")); err != nil {
 		return m, err
 	}
 	return Manifest{
-		Format: formatNow, ClusterID: ledger.Amount(sb.ClusterID), Taken: o.Now().UTC().Truncate(time.Millisecond), File: filepath.Base(o.File),
+		Format: formatNow, Archive: archive, ClusterID: ledger.Amount(sb.ClusterID), Taken: o.Now().UTC().Truncate(time.Millisecond), File: filepath.Base(o.File),
 		Release: sb.Release.String(), Sequence: sb.Sequence, Checkpoint: sb.CheckpointOp,
-		Size: s.size, SHA256: s.whole, Packed: s.packed, PackedSum: s.packedSum, Snapshot: o.Snapshot, Totals: totals,
+		Snapshot: o.Snapshot, Totals: totals,
 	}, nil
 }
 
@@ -265,5 +268,5 @@ func (o Options) complete(ctx context.Context, partial string, m Manifest) error
 	if err != nil {
 		return err
 	}
-	return errors.Join(b.unpack(ctx, nil, o.moved("checking", m.Size)), o.step("checked"))
+	return errors.Join(b.doubt, b.Manifest.unpack(ctx, filepath.Join(partial, dataName), nil, o.moved("checking", m.Size)), o.step("checked"))
 }

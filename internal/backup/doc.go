@@ -3,8 +3,8 @@
 //
 // A backup is a folder with two files: data.zst, the data file compressed with zstd (which
 // "zstd -d --sparse" turns back as well), and manifest.json, which says of what cluster and
-// moment it is, and the hashes of both forms. It is made in a folder whose name begins with a dot, read back, and
-// renamed at the end: what has a backup's name is whole.
+// moment it is, and the hashes of both forms and of itself. It is made in a folder whose name
+// begins with a dot, read back, and renamed at the end: what has a backup's name is whole.
 //
 // A replica of a cluster must not be restored from a copy: it would forget what it has
 // acknowledged to the others, and the cluster could lose what it answered. So replicas of
@@ -25,8 +25,13 @@ var (
 	ErrInUse = errors.New("backup: the data file is in use")
 	// ErrBusy says that another backup is being made, or verified, in the folder.
 	ErrBusy = errors.New("backup: another one is at work in this folder")
-	// ErrDamaged says that a backup is not what its manifest says, or has none.
+	// ErrDamaged says that a backup is not what its manifest says, or has none, or that the
+	// manifest is not what was written.
 	ErrDamaged = errors.New("backup: damaged")
+	// ErrFormat says that a newer version of this program has made a backup.
+	ErrFormat = errors.New("backup: of a newer version")
+	// ErrUnclear says that nobody can tell which backup in a folder is the one to take.
+	ErrUnclear = errors.New("backup: it is not clear which one is the newest")
 	// ErrOtherCluster says that a file's name is that of another cluster than the backup's.
 	ErrOtherCluster = errors.New("backup: of another cluster")
 	// ErrNotEmpty says that there is a data file already where one would be restored.

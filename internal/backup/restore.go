@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"regexp"
 
+	"lukechampine.com/uint128"
+
 	"github.com/peerledger/peerledger/internal/vsr"
 )
 
-// Check reads all of a backup and compares it with its manifest. progress may be nil.
+// Check reads all of a backup's data and compares it with its manifest. progress may be nil.
 func (b Backup) Check(ctx context.Context, progress func(done, all int64)) error {
-	return b.unpack(ctx, nil, b.moved(progress))
+	return b.Manifest.unpack(ctx, filepath.Join(b.Folder, dataName), nil, b.moved(progress))
 }
 
 func (b Backup) moved(progress func(done, all int64)) func(int64) {
@@ -32,6 +34,9 @@ var dataFileName = regexp.MustCompile(`^([0-9]+)_[0-9]+\.tigerbeetle$`)
 //
 // Errors: ErrOtherCluster, ErrNotEmpty, ErrDamaged, and those of the files.
 func (b Backup) Restore(ctx context.Context, target string, progress func(done, all int64)) (err error) {
+	if b.doubt != nil {
+		return b.doubt
+	}
 	folder := filepath.Dir(target)
 	if m := dataFileName.FindStringSubmatch(filepath.Base(target)); m != nil && m[1] != b.Manifest.ClusterID.String() {
 		return fmt.Errorf("%w: %s is of cluster %v, and %s would be of %s", ErrOtherCluster, b.Folder, b.Manifest.ClusterID, target, m[1])
@@ -53,22 +58,32 @@ func (b Backup) Restore(ctx context.Context, target string, progress func(done, 
 	partial := file.Name()
 	defer func() { err = errors.Join(err, os.Remove(partial)) }()
 	out := sparse{file}
-	err = b.unpack(ctx, out.write, b.moved(progress))
+	err = b.Manifest.unpack(ctx, filepath.Join(b.Folder, dataName), out.write, b.moved(progress))
 	if err == nil {
 		err = out.end()
 	}
 	if err := finish(file, err); err != nil {
 		return err
 	}
-	sb, err := vsr.ReadSuperblock(partial)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
-	case sb.ReplicaCount != 1:
-		return replicated(b.Folder, sb.ReplicaCount)
+	if err := b.checkSuperblock(partial); err != nil {
+		return err
 	}
 	if err := os.Link(partial, target); err != nil { // which replaces nothing
 		return err
 	}
 	return syncFolder(folder)
+}
+
+// checkSuperblock compares a restored data file's own words with the manifest.
+func (b Backup) checkSuperblock(path string) error {
+	sb, err := vsr.ReadSuperblock(path)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	m := b.Manifest
+	if sb.ClusterID != uint128.Uint128(m.ClusterID) || sb.Sequence != m.Sequence || sb.CheckpointOp != m.Checkpoint {
+		return fmt.Errorf("%w: %s says cluster %v, sequence %d and checkpoint %d, and the data file is of cluster %v, sequence %d and checkpoint %d",
+			ErrDamaged, filepath.Join(b.Folder, manifestName), m.ClusterID, m.Sequence, m.Checkpoint, sb.ClusterID, sb.Sequence, sb.CheckpointOp)
+	}
+	return refuse(b.Folder, sb)
 }
