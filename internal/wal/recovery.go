@@ -38,18 +38,30 @@ type recovery struct {
 
 // run returns the segment that the log goes on in.
 func (r *recovery) run() (s *segment, err error) {
-	defer func() {
-		for _, in := range r.unsynced {
-			err = errors.Join(err, in.file.Close())
-		}
-	}()
+	defer func() { err = errors.Join(err, r.closeUnsynced()) }()
+	last, err := r.read()
+	switch {
+	case errors.Is(err, ErrNoLog):
+		return r.begin()
+	case err != nil:
+		return nil, err
+	}
+	if s, err = r.goOn(last); err != nil {
+		return nil, errors.Join(err, last.file.Close())
+	}
+	return s, nil
+}
+
+// read reads all that counts, and returns the last segment. The error is ErrNoLog if there is
+// nothing.
+func (r *recovery) read() (last *input, err error) {
 	found, err := listFolder(r.folder)
 	if err != nil {
 		return nil, err
 	}
 	r.dropped = found.unfinished
 	if len(found.segments)+len(found.checkpoints) == 0 {
-		return r.begin()
+		return nil, ErrNoLog
 	}
 	var first uint64
 	if n := len(found.checkpoints); n > 0 {
@@ -60,25 +72,14 @@ func (r *recovery) run() (s *segment, err error) {
 	}
 	r.dropped = append(r.dropped, found.olderThan(first)...)
 	start, _ := slices.BinarySearch(found.segments, first)
-	last, err := r.log(first, found.segments[start:])
-	if err != nil {
-		return nil, err
-	}
-	if s, err = r.goOn(last); err != nil {
-		return nil, errors.Join(err, last.file.Close())
-	}
-	return s, nil
+	return r.log(first, found.segments[start:])
 }
 
-// begin makes the first segment of a new folder.
-func (r *recovery) begin() (*segment, error) {
-	if err := r.clean(); err != nil {
-		return nil, err
+func (r *recovery) closeUnsynced() (err error) {
+	for _, in := range r.unsynced {
+		err = errors.Join(err, in.file.Close())
 	}
-	if _, err := rand.Read(r.id[:]); err != nil {
-		return nil, err
-	}
-	return createSegment(r.folder, header{magic: logMagic, folder: r.id})
+	return err
 }
 
 func (r *recovery) checkpoint(number uint64) error {
