@@ -74,14 +74,14 @@ type Comparison struct {
 // The error is that of one of the streams, and says whose.
 func Compare(ours, theirs iter.Seq2[Entry, error]) (Comparison, error) {
 	c := comparing{
-		groups: make(map[groupKey]*group),
+		unpaired: make(map[itemKey]*unpaired), held: make(map[[8]byte]*holds),
 		result: Comparison{Ours: new(big.Int), Theirs: new(big.Int)},
 	}
 	if err := c.read(ours, theirs); err != nil {
 		return Comparison{}, err
 	}
-	for key, g := range c.groups {
-		c.conclude(key, g)
+	for _, g := range c.left() {
+		c.differ(g)
 	}
 	slices.SortFunc(c.result.Differences, func(a, b Difference) int {
 		return cmp.Or(
@@ -94,9 +94,11 @@ func Compare(ours, theirs iter.Seq2[Entry, error]) (Comparison, error) {
 
 // comparing is a comparison under way. Sides are 0 for ours and 1 for theirs.
 type comparing struct {
-	groups map[groupKey]*group
-	open   [2]item // the packet that is being read: its next entry may belong to it
-	result Comparison
+	unpaired map[itemKey]*unpaired
+	held     map[[8]byte]*holds // by condition
+	numbered int                // items
+	open     [2]item            // the packet that is being read: its next entry may belong to it
+	result   Comparison
 }
 
 // read takes both streams in, in order of time.
@@ -136,34 +138,16 @@ func (c *comparing) read(ours, theirs iter.Seq2[Entry, error]) error {
 	return nil
 }
 
-// conclude says what is left of a group. Without a condition each thing that is left
-// stands for itself.
-func (c *comparing) conclude(key groupKey, g *group) {
-	if key.condition != [8]byte{} {
-		c.differ(key, g)
-		return
-	}
-	for side, items := range g.items {
-		for _, i := range items {
-			var alone group
-			alone.items[side] = []item{i}
-			c.differ(key, &alone)
-		}
-	}
-}
-
 // differ says what is left of a packet. Each side may have booked its share in several
 // steps (a packet and a correction of it), so the sums decide.
-func (c *comparing) differ(key groupKey, g *group) {
-	if len(g.items[0])+len(g.items[1]) == 0 {
-		return // holds that came to nothing
-	}
-	d := Difference{Condition: key.condition, Ours: new(big.Int), Theirs: new(big.Int)}
+func (c *comparing) differ(g *group) {
+	d := Difference{Ours: new(big.Int), Theirs: new(big.Int)}
 	late := false
 	for side, sum := range [2]*big.Int{d.Ours, d.Theirs} {
 		for _, i := range g.items[side] {
 			sum.Add(sum, i.amount)
 			late = late || i.late
+			d.Condition = i.cond
 			if d.Kind == "" || i.kind == EntryPacket {
 				d.Kind = i.kind
 			}

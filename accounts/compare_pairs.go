@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"cmp"
 	"math/big"
 	"slices"
 	"time"
@@ -8,29 +9,22 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// groupKey is what entries that may be the same thing have in common: the condition, or
-// the amount where there is none.
-type groupKey struct {
+// itemKey is what entries that are the same thing on both sides have in common.
+type itemKey struct {
 	condition [8]byte
 	kind      EntryKind // "" if there is a condition
-	amount    string    // as we have it; "" if there is a condition
+	amount    string    // as we have it
 }
 
-type group struct {
-	items [2][]item                 // that are not paired
-	held  [2]map[ledger.ID]struct{} // packets that were held, and nothing more
+// unpaired are the items of one side that the other one does not have yet, oldest first. The
+// other side can have none of the same key: they would be paired.
+type unpaired struct {
+	side  int
+	items []item
 }
 
-func (g *group) hold(side int, packet ledger.ID) {
-	if g.held[side] == nil {
-		g.held[side] = make(map[ledger.ID]struct{})
-	}
-	g.held[side][packet] = struct{}{}
-}
-
-func (g *group) empty() bool {
-	return len(g.items[0])+len(g.items[1])+len(g.held[0])+len(g.held[1]) == 0
-}
+// holds are the packets of a condition that were held, and nothing more, by side.
+type holds [2]map[ledger.ID]struct{}
 
 // item is what one side booked for one thing.
 type item struct {
@@ -40,6 +34,7 @@ type item struct {
 	order  ledger.ID
 	time   time.Time
 	late   bool
+	number int      // in the order in which items were read
 	amount *big.Int // nil: no item
 }
 
@@ -48,7 +43,7 @@ type item struct {
 func (c *comparing) take(side int, e *Entry) {
 	if e.Kind == EntryHold {
 		if e.Condition != [8]byte{} {
-			c.group(groupKey{condition: e.Condition}).hold(side, e.Packet)
+			c.hold(side, e)
 		}
 		return
 	}
@@ -99,46 +94,104 @@ func (c *comparing) finish(side int) {
 	if mine.kind == EntryCorrection && mine.late {
 		mine.kind = EntryPacket // a late fulfill is one side's word for the packet
 	}
-	key := keyOf(side, &mine)
-	g := c.group(key)
-	delete(g.held[side], mine.packet)
-	c.pair(side, g, &mine)
-	if g.empty() {
-		delete(c.groups, key)
-	}
-}
-
-// pair pairs an item with one that the other side has, or keeps it for later.
-func (c *comparing) pair(side int, g *group, mine *item) {
+	c.release(side, &mine)
 	if mine.amount.Sign() == 0 {
 		return
 	}
-	wanted := new(big.Int).Neg(mine.amount)
-	i := slices.IndexFunc(g.items[1-side], func(other item) bool { return other.amount.Cmp(wanted) == 0 })
-	if i < 0 {
-		g.items[side] = append(g.items[side], *mine)
+	c.numbered++
+	mine.number = c.numbered
+	c.pair(side, &mine)
+}
+
+// pair pairs an item with one that the other side has, or keeps it for later.
+func (c *comparing) pair(side int, mine *item) {
+	key := keyOf(side, mine)
+	there := c.unpaired[key]
+	switch {
+	case there == nil:
+		c.unpaired[key] = &unpaired{side: side, items: []item{*mine}}
+		return
+	case there.side == side:
+		there.items = append(there.items, *mine)
 		return
 	}
 	c.result.Matched++
-	g.items[1-side] = slices.Delete(g.items[1-side], i, i+1)
+	if there.items = there.items[1:]; len(there.items) == 0 {
+		delete(c.unpaired, key)
+	}
 }
 
-func keyOf(side int, i *item) groupKey {
-	if i.cond != [8]byte{} {
-		return groupKey{condition: i.cond}
-	}
-	ours := new(big.Int).Set(i.amount)
+func keyOf(side int, i *item) itemKey {
+	ours := i.amount
 	if side == 1 {
-		ours.Neg(ours)
+		ours = new(big.Int).Neg(ours)
 	}
-	return groupKey{kind: i.kind, amount: ours.String()}
+	key := itemKey{condition: i.cond, amount: ours.String()}
+	if i.cond == [8]byte{} {
+		key.kind = i.kind
+	}
+	return key
 }
 
-func (c *comparing) group(key groupKey) *group {
-	g := c.groups[key]
-	if g == nil {
-		g = new(group)
-		c.groups[key] = g
+// hold remembers a packet that was held.
+func (c *comparing) hold(side int, e *Entry) {
+	held := c.held[e.Condition]
+	if held == nil {
+		held = new(holds)
+		c.held[e.Condition] = held
 	}
-	return g
+	if held[side] == nil {
+		held[side] = make(map[ledger.ID]struct{})
+	}
+	held[side][e.Packet] = struct{}{}
+}
+
+// release forgets the hold of a packet that was booked.
+func (c *comparing) release(side int, mine *item) {
+	held := c.held[mine.cond]
+	if held == nil {
+		return
+	}
+	delete(held[side], mine.packet)
+	if len(held[0])+len(held[1]) == 0 {
+		delete(c.held, mine.cond)
+	}
+}
+
+// group is what is left of a condition, or one thing without a condition.
+type group struct {
+	items [2][]item
+	held  holds
+}
+
+// left are the groups of what was not paired.
+func (c *comparing) left() []*group {
+	var all []*group
+	byCondition := make(map[[8]byte]*group)
+	for key, there := range c.unpaired {
+		if key.condition == [8]byte{} {
+			for _, i := range there.items {
+				alone := new(group)
+				alone.items[there.side] = []item{i}
+				all = append(all, alone)
+			}
+			continue
+		}
+		g := byCondition[key.condition]
+		if g == nil {
+			g = new(group)
+			if held := c.held[key.condition]; held != nil {
+				g.held = *held
+			}
+			byCondition[key.condition] = g
+			all = append(all, g)
+		}
+		g.items[there.side] = append(g.items[there.side], there.items...)
+	}
+	for _, g := range all {
+		for _, items := range g.items {
+			slices.SortFunc(items, func(a, b item) int { return cmp.Compare(a.number, b.number) })
+		}
+	}
+	return all
 }

@@ -45,6 +45,15 @@ type Entry struct {
 	// if it is not about one. What a rail paid beyond an order is an entry of its own, with
 	// the same Order.
 	Order ledger.ID
+	// Direction is which way the value of a packet or the money of a payment went.
+	Direction Direction
+	// KeyHash tells payments without an order, adjustments and capital apart: it stands for
+	// the key that each was booked under, of which the ledger keeps no more; zero if there is
+	// none. A payment, its return and its release from suspense have the same, that of the
+	// payment.
+	KeyHash ledger.ID
+	// Key is the key, if KnownKeys has told it; else "".
+	Key string
 	// Late says that it corrects a fulfill that came after its hold had expired, or a
 	// forward beyond the sender's line.
 	Late   bool
@@ -64,6 +73,17 @@ type Entry struct {
 	// collected, since that does not move the position.
 	Arrears ledger.Amount
 }
+
+// Direction is which way value went, seen from us. The sign of an amount does not tell: a
+// packet of the peer and a payment to it both lower what we owe it.
+type Direction string
+
+// The directions. Credit lines, adjustments and write-offs move no value between the sides,
+// and have none.
+const (
+	DirectionIn  Direction = "in"  // from the peer to us; of our own account: into our liquidity
+	DirectionOut Direction = "out" // from us to the peer; of our own account: out of it
+)
 
 // Counterparty is the other account of an entry.
 type Counterparty struct {
@@ -126,7 +146,53 @@ func (s *Statement) entry(row *statementRow) Entry {
 	if row.Flags.Has(ledger.TransferPending) {
 		e.Kind, e.Held = EntryHold, s.signed(row.Transfer)
 	}
+	e.Direction, e.KeyHash = s.direction(row, e.Kind), s.keyHash(row)
+	e.Key = s.keys[e.KeyHash]
 	return e
+}
+
+// direction is which way the value of a transfer went. What a packet takes from the peer comes
+// in; what a payment gives to it came in.
+func (s *Statement) direction(row *statementRow, kind EntryKind) Direction {
+	credits := s.signed(row.Transfer).Sign() > 0
+	switch {
+	case kind == EntryOther || row.Amount.IsZero():
+		return ""
+	case s.Account.Own():
+		if row.Code == chart.CodeAdjust {
+			return ""
+		}
+		return directionOf(credits)
+	case kind == EntrySettlement, kind == EntryByHand, kind == EntryReturned, row.Code == chart.CodeOrder:
+		return directionOf(credits)
+	case row.Code <= chart.CodeCorrection:
+		return directionOf(!credits)
+	default:
+		return ""
+	}
+}
+
+func directionOf(in bool) Direction {
+	if in {
+		return DirectionIn
+	}
+	return DirectionOut
+}
+
+// keyHash is what a transfer carries of the key that it was booked under.
+func (s *Statement) keyHash(row *statementRow) ledger.ID {
+	switch row.Code {
+	case chart.CodeIncoming, chart.CodeOutgoing, chart.CodeReturned, chart.CodeFund:
+		return ledger.ID(row.UserData128)
+	case chart.CodeAdjust:
+		switch {
+		case row.named.ID.IsZero():
+			return ledger.ID(row.UserData128)
+		case row.named.Code == chart.CodeIncoming:
+			return ledger.ID(row.named.UserData128)
+		}
+	}
+	return ledger.ID{}
 }
 
 // readAdjustment tells what code 31 is used for. An adjustment names its key in

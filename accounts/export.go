@@ -23,7 +23,7 @@ type textLine struct {
 	Held         string `json:"held,omitempty"`
 	Position     string `json:"position"`
 	CreditLine   string `json:"credit_line"`
-	Arrears      string `json:"arrears,omitempty"` // not in a CSV, which peers of all versions read
+	Arrears      string `json:"arrears,omitempty"` // not in a CSV: no peer needs it to compare
 	Counterparty string `json:"counterparty,omitempty"`
 	Packet       string `json:"packet,omitempty"`
 	Condition    string `json:"condition,omitempty"`
@@ -32,13 +32,27 @@ type textLine struct {
 	Reason       uint32 `json:"reason,omitempty"`
 	Transfer     string `json:"transfer,omitempty"`
 	Code         uint16 `json:"code,omitempty"`
+	Direction    string `json:"direction,omitempty"`
+	KeyHash      string `json:"key_hash,omitempty"`
+	Key          string `json:"key,omitempty"`
 }
 
-// columns are those of a CSV, in order.
+// columns are those of a CSV, in order. The first version had the firstColumns of them: their
+// names tell the version, and a new one adds columns at the end.
 var columns = []string{
 	"time", "kind", "asset", "amount", "held", "position", "credit_line", "counterparty",
 	"packet", "condition", "order", "late", "reason", "transfer", "code",
+	"direction", "key_hash", "key",
 }
+
+const firstColumns = 15
+
+// keyPrefix stands before a key in a CSV, since others chose the key.
+const keyPrefix = "key "
+
+// statementFormat is the version of the JSON of a statement. What is added to it does not
+// change it; what a reader would misunderstand does.
+const statementFormat = 1
 
 // The kinds of the first line and of the last.
 const (
@@ -63,6 +77,7 @@ func (a Asset) entryLine(e *Entry) textLine {
 		Position: a.signed(e.Position), CreditLine: a.Format(e.CreditLine), Counterparty: e.Counterparty.String(),
 		Packet: idText(e.Packet), Order: idText(e.Order), Late: e.Late, Reason: e.Reason,
 		Transfer: idText(e.Transfer), Code: e.Code, Arrears: a.arrearsText(e.Arrears),
+		Direction: string(e.Direction), KeyHash: idText(e.KeyHash), Key: e.Key,
 	}
 	if e.Held != nil {
 		l.Held = a.signed(e.Held)
@@ -94,7 +109,10 @@ func idText(id ledger.ID) string {
 }
 
 func (l *textLine) fields(asset string) []string {
-	late, reason, code := "", "", ""
+	late, reason, code, key := "", "", "", ""
+	if l.Key != "" {
+		key = keyPrefix + l.Key
+	}
 	if l.Late {
 		late = textLate
 	}
@@ -106,7 +124,7 @@ func (l *textLine) fields(asset string) []string {
 	}
 	return []string{
 		l.Time, l.Kind, asset, l.Amount, l.Held, l.Position, l.CreditLine, l.Counterparty,
-		l.Packet, l.Condition, l.Order, late, reason, l.Transfer, code,
+		l.Packet, l.Condition, l.Order, late, reason, l.Transfer, code, l.Direction, l.KeyHash, key,
 	}
 }
 
@@ -159,17 +177,19 @@ func writeError(format string, s *Statement, err error) error {
 
 // WriteJSON writes a statement as one JSON object, with the entries in an array. Amounts
 // are strings, in whole units of the asset, since many readers lose digits of numbers. Where
-// there are arrears, "arrears" says what they were after the entry.
+// there are arrears, "arrears" says what they were after the entry. "format" is 1; a later
+// version that a reader of this one would misunderstand has another number.
 //
 // The error is that of the ledger or of w; then the object is not complete.
 func WriteJSON(ctx context.Context, w io.Writer, s *Statement) error {
 	head := struct {
+		Format  int      `json:"format"`
 		Peer    string   `json:"peer,omitempty"`
 		Asset   string   `json:"asset"`
 		Scale   uint8    `json:"scale"`
 		Ledger  uint32   `json:"ledger"`
 		Opening textLine `json:"opening"`
-	}{s.Account.peer, s.Asset.Code, s.Asset.Scale, s.Asset.Ledger, s.Asset.standingLine(lineOpening, s.From, s.Opening)}
+	}{statementFormat, s.Account.peer, s.Asset.Code, s.Asset.Scale, s.Asset.Ledger, s.Asset.standingLine(lineOpening, s.From, s.Opening)}
 	text, err := json.Marshal(head)
 	if err == nil { // the object goes on
 		_, err = fmt.Fprintf(w, "%s,\n\"entries\":[", text[:len(text)-1])

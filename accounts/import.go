@@ -1,7 +1,6 @@
 package accounts
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -35,7 +34,10 @@ func (e *CSVError) Is(target error) bool { return target == ErrInvalid }
 // peer's for example, to Compare it. It reads as it goes, once, and never guesses: the
 // positions must follow from the amounts, from the opening balance to the closing one,
 // times must go forward, and a kind or a column that it does not know is an error, since
-// Compare would leave out what was meant by it.
+// Compare would leave out what was meant by it. A byte order mark at the beginning, as
+// spreadsheets write it, is passed over. Files of earlier versions, without the last three
+// columns, are read too. A line may have 65,536 bytes and a field 2,048, so a file of any
+// size and content takes little memory.
 //
 // The last pair has the error, if something is wrong: a *CSVError (ErrInvalid) that names
 // line and column, or that of r; then what came before it is not the whole statement.
@@ -43,8 +45,7 @@ func (e *CSVError) Is(target error) bool { return target == ErrInvalid }
 // Arrears are not in a CSV.
 func ReadCSV(r io.Reader, asset Asset) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		in := csvReader{csv: csv.NewReader(r), asset: asset}
-		in.csv.FieldsPerRecord = len(columns)
+		in := csvReader{lines: newCSVLines(r), asset: asset}
 		for {
 			e, more, err := in.next()
 			if err != nil {
@@ -60,14 +61,14 @@ func ReadCSV(r io.Reader, asset Asset) iter.Seq2[Entry, error] {
 
 // csvReader reads a statement. The first fault that is found in a line stays in fault.
 type csvReader struct {
-	csv      *csv.Reader
+	lines    *csvLines
+	columns  []string // those of the file
 	asset    Asset
 	begun    bool
 	position *big.Int // after the line before
 	credit   *big.Int // the credit line after the line before
 	last     time.Time
 	record   []string
-	line     int // of record
 	fault    error
 }
 
@@ -100,27 +101,26 @@ func (in *csvReader) next() (e Entry, more bool, err error) {
 
 // end requires that nothing follows the closing balance.
 func (in *csvReader) end() error {
-	_, err := in.csv.Read()
-	var parse *csv.ParseError
+	behind := &CSVError{Line: in.lines.line + 1, Reason: "is behind the closing balance"}
+	_, err := in.lines.read()
+	var fault *CSVError
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil
-	case err == nil, errors.As(err, &parse):
-		return &CSVError{Line: in.line + 1, Reason: "is behind the closing balance"}
+	case err == nil, errors.As(err, &fault):
+		return behind
 	default:
-		return readError(err)
+		return err
 	}
 }
-
-func readError(err error) error { return fmt.Errorf("read a statement: %w", err) }
 
 // begin reads the headers and the opening balance.
 func (in *csvReader) begin() error {
 	if err := in.read(); err != nil {
 		return err
 	}
-	if !slices.Equal(in.record, columns) {
-		return &CSVError{Line: 1, Reason: "must have the headers " + strings.Join(columns, ",")}
+	if err := in.readHeaders(); err != nil {
+		return err
 	}
 	if err := in.read(); err != nil {
 		return err
@@ -133,28 +133,49 @@ func (in *csvReader) begin() error {
 	return in.fault
 }
 
-func (in *csvReader) read() error {
-	record, err := in.csv.Read()
-	var parse *csv.ParseError
-	switch {
-	case errors.As(err, &parse):
-		return &CSVError{Line: parse.Line, Reason: "cannot be read: " + parse.Err.Error()}
-	case errors.Is(err, io.EOF):
-		return &CSVError{Line: in.line + 1, Reason: "is missing: the statement ends without its closing balance"}
-	case err != nil:
-		return readError(err)
+// readHeaders finds out which version's columns the file has.
+func (in *csvReader) readHeaders() error {
+	all := len(columns)
+	switch given := in.record; {
+	case slices.Equal(given, columns), slices.Equal(given, columns[:firstColumns]):
+		in.columns = slices.Clone(given)
+		return nil
+	case len(given) > all && slices.Equal(given[:all], columns):
+		return &CSVError{Line: 1, Reason: fmt.Sprintf("has the column %.40q, which this version does not know: a newer one has written it", given[all])}
+	default:
+		return &CSVError{Line: 1, Reason: "must have the headers " + strings.Join(columns, ",")}
 	}
-	in.record = record
-	in.line, _ = in.csv.FieldPos(0)
-	return nil
 }
 
-func (in *csvReader) text(column string) string { return in.record[slices.Index(columns, column)] }
+func (in *csvReader) read() error {
+	record, err := in.lines.read()
+	if errors.Is(err, io.EOF) {
+		return &CSVError{Line: in.lines.line + 1, Reason: "is missing: the statement ends without its closing balance"}
+	}
+	if err != nil {
+		return err
+	}
+	in.record = record
+	for i, field := range record {
+		if len(field) > maxField && i < len(in.columns) {
+			in.wrong(in.columns[i], fmt.Sprintf("has more than %d bytes", maxField))
+		}
+	}
+	return in.fault
+}
+
+// text is a field of the line, "" if the file does not have the column.
+func (in *csvReader) text(column string) string {
+	if i := slices.Index(in.columns, column); i >= 0 {
+		return in.record[i]
+	}
+	return ""
+}
 
 // wrong keeps the first fault of a line.
 func (in *csvReader) wrong(column, reason string) {
 	if in.fault == nil {
-		line, _ := in.csv.FieldPos(slices.Index(columns, column))
+		line, _ := in.lines.csv.FieldPos(slices.Index(in.columns, column))
 		in.fault = &CSVError{Line: line, Column: column, Reason: reason}
 	}
 }
@@ -170,7 +191,7 @@ func (in *csvReader) entry() Entry {
 		Time: in.time(), Kind: EntryKind(in.text("kind")), Amount: in.units("amount"), Position: in.units("position"),
 		Packet: in.id("packet"), Condition: in.condition(), Order: in.id("order"), Transfer: in.id("transfer"),
 		Code: uint16(in.number("code", 16)), Reason: uint32(in.number("reason", 32)), Late: in.late(),
-		Counterparty: in.counterparty(),
+		Counterparty: in.counterparty(), Direction: in.direction(), KeyHash: in.id("key_hash"), Key: in.key(),
 	}
 	if in.text("held") != "" {
 		e.Held = in.units("held")

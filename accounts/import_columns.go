@@ -56,6 +56,23 @@ func (in *csvReader) counterparty() Counterparty {
 	return Counterparty{Kind: kind, Peer: peer}
 }
 
+func (in *csvReader) direction() Direction {
+	d := Direction(in.text("direction"))
+	if d != "" && d != DirectionIn && d != DirectionOut {
+		in.wrong("direction", fmt.Sprintf("must be %s, %s or nothing", DirectionIn, DirectionOut))
+	}
+	return d
+}
+
+func (in *csvReader) key() string {
+	text := in.text("key")
+	key, ok := strings.CutPrefix(text, keyPrefix)
+	if text != "" && !ok {
+		in.wrong("key", fmt.Sprintf("must begin with %q", keyPrefix))
+	}
+	return key
+}
+
 // creditLine is an amount of the ledger.
 func (in *csvReader) creditLine() *big.Int {
 	line := in.units("credit_line")

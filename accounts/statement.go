@@ -38,6 +38,7 @@ type Statement struct {
 	ids     PeerIDs
 	kinds   map[ledger.ID]string // of accounts that are no other peer's
 	names   map[ledger.ID]string // of other peers
+	keys    map[ledger.ID]string // by what the ledger keeps of them
 	page    int
 	holds   bool
 	first   uint64 // timestamps of the rows, inclusive
@@ -62,6 +63,18 @@ func Known(handles ...Account) StatementOption {
 		for _, a := range handles {
 			s.names[a.id] = a.peer
 			s.names[s.book.PeerIDs(a).Arrears] = a.peer
+		}
+	}
+}
+
+// KnownKeys names the keys of payments, adjustments and capital that the caller knows, in
+// Entry.Key. The ledger keeps a hash of each, and nobody can tell a key from it.
+func KnownKeys(keys ...string) StatementOption {
+	return func(s *Statement) {
+		for _, key := range keys {
+			for _, account := range []ledger.ID{s.Account.id, s.ids.Settlement, s.ids.Arrears} {
+				s.keys[ledger.ID(s.book.keyTag(account, key))] = key
+			}
 		}
 	}
 }
@@ -91,7 +104,7 @@ func (b *Book) Statement(ctx context.Context, account Account, from, to time.Tim
 	}
 	s := &Statement{
 		Account: account, Asset: entry.asset, From: from, To: to, book: b, ids: b.PeerIDs(account),
-		names: make(map[ledger.ID]string), page: ledger.QueryMax, first: timestampOf(from),
+		names: make(map[ledger.ID]string), keys: make(map[ledger.ID]string), page: ledger.QueryMax, first: timestampOf(from),
 	}
 	s.kinds = map[ledger.ID]string{
 		entry.ids.Liquidity: "liquidity", entry.ids.Revenue: "revenue", entry.ids.Dust: "dust",

@@ -65,7 +65,7 @@ func ExampleBook_Statement() {
 func ExampleWriteCSV() {
 	ctx := context.Background()
 	book, alice := exampleBooks(ctx, "alice", accounts.Adjustment{Credit: ledger.NewAmount(1250)})
-	s, err := book.Statement(ctx, alice, time.Time{}, time.Time{})
+	s, err := book.Statement(ctx, alice, time.Time{}, time.Time{}, accounts.KnownKeys("ticket 7"))
 	if err != nil {
 		panic(err)
 	}
@@ -73,17 +73,17 @@ func ExampleWriteCSV() {
 		panic(err)
 	}
 	// Output:
-	// time,kind,asset,amount,held,position,credit_line,counterparty,packet,condition,order,late,reason,transfer,code
-	// ,opening,USD/2,,,0.00,0.00,,,,,,,,
-	// 2026-01-01T00:00:00.000000013Z,credit line,USD/2,0.00,,0.00,100.00,line,,,,,,0ed57408d2307f95a6c541e800356bb6,40
-	// 2026-01-01T00:00:00.000000017Z,correction,USD/2,12.50,,12.50,100.00,suspense,,c0ffee0000000000,,,3,c6de9afe13f0c73d7c82be70f59138b5,31
-	// ,closing,USD/2,,,12.50,100.00,,,,,,,,
+	// time,kind,asset,amount,held,position,credit_line,counterparty,packet,condition,order,late,reason,transfer,code,direction,key_hash,key
+	// ,opening,USD/2,,,0.00,0.00,,,,,,,,,,,
+	// 2026-01-01T00:00:00.000000013Z,credit line,USD/2,0.00,,0.00,100.00,line,,,,,,0ed57408d2307f95a6c541e800356bb6,40,,,
+	// 2026-01-01T00:00:00.000000017Z,correction,USD/2,12.50,,12.50,100.00,suspense,,c0ffee0000000000,,,3,c6de9afe13f0c73d7c82be70f59138b5,31,,9447aabed9c6a792730027e1c4e7edc2,key ticket 7
+	// ,closing,USD/2,,,12.50,100.00,,,,,,,,,,,
 }
 
 func ExampleWriteJSON() {
 	ctx := context.Background()
 	book, alice := exampleBooks(ctx, "alice", accounts.Adjustment{Credit: ledger.NewAmount(1250)})
-	s, err := book.Statement(ctx, alice, time.Time{}, time.Time{})
+	s, err := book.Statement(ctx, alice, time.Time{}, time.Time{}, accounts.KnownKeys("ticket 7"))
 	if err != nil {
 		panic(err)
 	}
@@ -91,10 +91,10 @@ func ExampleWriteJSON() {
 		panic(err)
 	}
 	// Output:
-	// {"peer":"alice","asset":"USD","scale":2,"ledger":1,"opening":{"kind":"opening","position":"0.00","credit_line":"0.00"},
+	// {"format":1,"peer":"alice","asset":"USD","scale":2,"ledger":1,"opening":{"kind":"opening","position":"0.00","credit_line":"0.00"},
 	// "entries":[
 	// {"time":"2026-01-01T00:00:00.000000013Z","kind":"credit line","amount":"0.00","position":"0.00","credit_line":"100.00","counterparty":"line","transfer":"0ed57408d2307f95a6c541e800356bb6","code":40},
-	// {"time":"2026-01-01T00:00:00.000000017Z","kind":"correction","amount":"12.50","position":"12.50","credit_line":"100.00","counterparty":"suspense","condition":"c0ffee0000000000","reason":3,"transfer":"c6de9afe13f0c73d7c82be70f59138b5","code":31}],
+	// {"time":"2026-01-01T00:00:00.000000017Z","kind":"correction","amount":"12.50","position":"12.50","credit_line":"100.00","counterparty":"suspense","condition":"c0ffee0000000000","reason":3,"transfer":"c6de9afe13f0c73d7c82be70f59138b5","code":31,"key_hash":"9447aabed9c6a792730027e1c4e7edc2","key":"ticket 7"}],
 	// "closing":{"kind":"closing","position":"12.50","credit_line":"100.00"}}
 }
 

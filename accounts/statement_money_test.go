@@ -136,32 +136,32 @@ func (c *clerk) payMoney(want *expected) {
 	excess.UserData128 = uint128.Uint128(order.ID)
 	c.linked(excess, post, c.collection())
 	post.Code = chart.CodeOrder
-	want.add(excess, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID})
-	want.add(post, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID})
+	want.add(excess, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID, Direction: accounts.DirectionOut})
+	want.add(post, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID, Direction: accounts.DirectionOut})
 
 	returned := nameless(c.arrearsLeg(chart.CodeReturned, ids.Settlement, -11, 1))
 	returned.UserData128 = uint128.New(1, 2) // the hash of a key
 	byHand := nameless(c.arrearsLeg(chart.CodeOutgoing, ids.Settlement, -12, 1))
 	older := nameless(c.leg(chart.CodeOutgoing, ids.Settlement, -13, 1))
 	c.create(returned, byHand, older)
-	want.add(returned, accounts.Entry{Kind: accounts.EntryReturned})
-	want.add(byHand, accounts.Entry{Kind: accounts.EntryByHand})
-	want.add(older, accounts.Entry{Kind: accounts.EntryByHand})
+	want.add(returned, accounts.Entry{Kind: accounts.EntryReturned, Direction: accounts.DirectionOut, KeyHash: ledger.ID(returned.UserData128)})
+	want.add(byHand, accounts.Entry{Kind: accounts.EntryByHand, Direction: accounts.DirectionOut})
+	want.add(older, accounts.Entry{Kind: accounts.EntryByHand, Direction: accounts.DirectionOut})
 
 	order, post = c.order(500, 1)
 	beyond := nameless(c.leg(chart.CodeCorrection, c.own.Suspense, -21, 1)) // of an older version
 	beyond.UserData128 = uint128.Uint128(order.ID)
 	c.linked(post, beyond)
 	post.Code = chart.CodeOrder
-	want.add(post, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID})
-	want.add(beyond, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID})
+	want.add(post, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID, Direction: accounts.DirectionOut})
+	want.add(beyond, accounts.Entry{Kind: accounts.EntrySettlement, Order: order.ID, Direction: accounts.DirectionOut})
 
 	waits := c.leg(chart.CodeIncoming, c.own.Suspense, 20, 1)
 	waits.DebitAccountID, waits.CreditAccountID = ids.Settlement, c.own.Suspense
 	released := nameless(c.leg(chart.CodeAdjust, c.own.Suspense, 20, 1))
 	released.UserData128 = uint128.Uint128(waits.ID)
 	c.create(waits, released)
-	want.add(released, accounts.Entry{Kind: accounts.EntrySettlement})
+	want.add(released, accounts.Entry{Kind: accounts.EntrySettlement, Direction: accounts.DirectionIn, KeyHash: ledger.ID(waits.UserData128)})
 }
 
 // correctMoney writes one of each that is corrected and given up.
@@ -174,16 +174,19 @@ func (c *clerk) correctMoney(want *expected) {
 	debit.UserData32, credit.UserData32, arrears.UserData32 = 7, 8, 9
 	closing := nameless(c.leg(chart.CodeAdjust, c.own.Suspense, 17, 1))
 	c.create(debit, credit, arrears, closing)
-	want.add(debit, accounts.Entry{Kind: accounts.EntryCorrection, Reason: 7, Condition: condition(of << 32)})
-	want.add(credit, accounts.Entry{Kind: accounts.EntryCorrection, Reason: 8, Condition: condition(of << 32)})
-	want.add(arrears, accounts.Entry{Kind: accounts.EntryWriteOff, Reason: 9})
+	want.add(debit, accounts.Entry{Kind: accounts.EntryCorrection, Reason: 7, Condition: condition(of << 32), KeyHash: ledger.ID(debit.UserData128)})
+	want.add(credit, accounts.Entry{Kind: accounts.EntryCorrection, Reason: 8, Condition: condition(of << 32), KeyHash: ledger.ID(credit.UserData128)})
+	want.add(arrears, accounts.Entry{Kind: accounts.EntryWriteOff, Reason: 9, KeyHash: ledger.ID(arrears.UserData128)})
 	want.add(closing, accounts.Entry{Kind: accounts.EntryWriteOff, Reason: 7})
 
 	late, stray := c.arrearsLeg(chart.CodeCorrection, c.peers[1].ID(), -18, of), c.leg(chart.CodeCorrection, c.own.Suspense, -19, of)
 	c.linked(late, c.collection())
 	c.create(stray) // a late fulfill of an older version, which names a packet
 	for _, row := range []ledger.Transfer{late, stray} {
-		want.add(row, accounts.Entry{Kind: accounts.EntryCorrection, Late: true, Packet: ledger.ID(late.UserData128), Condition: condition(of << 32)})
+		want.add(row, accounts.Entry{
+			Kind: accounts.EntryCorrection, Late: true, Packet: ledger.ID(late.UserData128), Condition: condition(of << 32),
+			Direction: accounts.DirectionIn,
+		})
 	}
 }
 

@@ -451,6 +451,9 @@ func TestReadCSVNamesTheFault(t *testing.T) {
 		{"0000004d00000000", "4d", 4, "condition"},
 		{"closing,USD/9,,,0.000000005", "closing,USD/9,,,0.000000004", 5, "position"},
 		{row, strings.Replace(row, "2", "x", 1), 4, "time"},
+		{row, strings.Replace(row, ",out,", ",up,", 1), 4, "direction"},
+		{row, row + "invoice 17", 4, "key"},
+		{row, strings.Replace(row, ",out,", ",out,xyz", 1), 4, "key_hash"},
 	} {
 		require.Contains(t, good, c.old)
 		bad := strings.Replace(good, c.old, c.new, 1)
@@ -483,6 +486,7 @@ func FuzzReadCSV(f *testing.F) {
 		"2026-01-01T00:00:03Z,correction,USD/9,-2.5,,2.5,7,suspense,1,c0ffee0000000000,,late,,4,5\n,closing,USD/9,,,2.5,7,,,,,,,,\n"
 	require.NoError(f, lastError(strings.NewReader(valid)))
 	f.Add([]byte(valid))
+	f.Add([]byte("\ufeff" + strings.ReplaceAll(valid, "\n", ",,,\n")))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		sum := new(big.Int)
 		var opening *big.Int

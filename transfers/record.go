@@ -101,8 +101,10 @@ func ownerRecord(namespace string) []byte { return append([]byte{recordVersion},
 // checkOwner returns an error that matches ErrJournalForeign if it is another's.
 func checkOwner(b []byte, namespace string) error {
 	switch {
-	case len(b) == 0 || b[0] != recordVersion:
-		return fmt.Errorf("%w: it has a format of another version", ErrJournalForeign)
+	case len(b) == 0 || b[0] == 0:
+		return fmt.Errorf("%w: it does not say which format it has", ErrJournalForeign)
+	case b[0] > recordVersion:
+		return fmt.Errorf("%w: journal of format %d, this program reads up to %d", ErrJournalForeign, b[0], recordVersion)
 	case string(b[1:]) != namespace:
 		return fmt.Errorf("%w: it is of namespace %q, not %q", ErrJournalForeign, b[1:], namespace)
 	default:

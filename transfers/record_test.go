@@ -99,8 +99,9 @@ func TestOwners(t *testing.T) {
 	for _, other := range []string{"", "\x00", "\x02", "\x02prod"} {
 		err := checkOwner([]byte(other), "prod")
 		require.ErrorIs(t, err, ErrJournalForeign)
-		require.ErrorContains(t, err, "version")
+		require.ErrorContains(t, err, "format")
 	}
+	require.ErrorContains(t, checkOwner([]byte("\x02prod"), "prod"), "journal of format 2, this program reads up to 1")
 }
 
 // Whatever is cut off or added is noticed.

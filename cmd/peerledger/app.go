@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/bench"
+	"github.com/peerledger/peerledger/internal/jsonline"
 	"github.com/peerledger/peerledger/internal/replay"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -76,7 +76,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 // complain says what went wrong, one fault a line.
 func (a *app) complain(err error, status int) {
 	if a.json {
-		_ = json.NewEncoder(a.stderr).Encode(struct { // a lost complaint leaves the status
+		_ = jsonline.Write(a.stderr, struct { // a lost complaint leaves the status
 			Error  string `json:"error"`
 			Status int    `json:"status"`
 		}{err.Error(), status})
@@ -142,7 +142,7 @@ Amounts are in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 		&cobra.Group{ID: "measure", Title: "Try and measure:"},
 	)
 	for group, commands := range map[string][]*cobra.Command{
-		"look":    {a.doctorCommand(), a.balancesCommand(), a.statementCommand(), a.ordersCommand(), a.watchCommand()},
+		"look":    {a.doctorCommand(), a.balancesCommand(), a.statementCommand(), a.trialBalanceCommand(), a.ordersCommand(), a.watchCommand()},
 		"change":  {a.peersCommand(), a.creditCommand(), a.settleCommand(), a.adjustCommand(), a.migrateCommand()},
 		"node":    {a.backupCommand(), a.restoreCommand(), a.verifyCommand()},
 		"measure": {a.benchCommand(), a.replayCommand()},

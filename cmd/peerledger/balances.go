@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
 )
 
 // peerRow is a peer as it is shown. Amounts are in whole units of the asset.
@@ -56,9 +57,19 @@ func peerRowOf(b accounts.Balance, id string) peerRow {
 // line is the credit line; the largest one has a name.
 func line(a accounts.Asset, b accounts.Balance) string {
 	if b.CreditLine == accounts.Unlimited {
-		return "unlimited"
+		return unlimited
 	}
 	return a.Format(b.CreditLine)
+}
+
+const unlimited = "unlimited"
+
+// parseLine reads a credit line as line writes it.
+func parseLine(a accounts.Asset, text string) (ledger.Amount, error) {
+	if text = strings.TrimSpace(text); text == unlimited {
+		return accounts.Unlimited, nil
+	}
+	return a.Parse(text)
 }
 
 // stateColour is that of a peer's state.

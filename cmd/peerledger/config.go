@@ -42,7 +42,7 @@ type assetConfig struct {
 type peerConfig struct {
 	ID         string `yaml:"id"`
 	Asset      string `yaml:"asset"`       // the code, or as in USD/9; "" if there is only one
-	CreditLine string `yaml:"credit_line"` // "" is none
+	CreditLine string `yaml:"credit_line"` // "" is none, or "unlimited"
 	SettleAt   string `yaml:"settle_at"`   // "" is never
 	SettleTo   string `yaml:"settle_to"`   // "" is 0; below 0 the peer is paid ahead
 }
@@ -177,7 +177,7 @@ func (p peerConfig) peer(asset accounts.Asset) (accounts.Peer, error) {
 		return peer, nil
 	}
 	var err error
-	peer.CreditLine, err = asset.Parse(p.CreditLine)
+	peer.CreditLine, err = parseLine(asset, p.CreditLine)
 	return peer, err
 }
 

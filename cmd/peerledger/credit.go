@@ -57,7 +57,7 @@ func (a *app) lineCommand(
 			if err != nil {
 				return err
 			}
-			amount, err := asset.Parse(args[1])
+			amount, err := parseLine(asset, args[1])
 			if err != nil {
 				return err
 			}
@@ -97,7 +97,7 @@ func (f *creditFlags) options(asset accounts.Asset) ([]accounts.LineOption, erro
 		options = append(options, accounts.WhatIsFree())
 	}
 	if f.ifLine != "" {
-		line, err := asset.Parse(f.ifLine)
+		line, err := parseLine(asset, f.ifLine)
 		if err != nil {
 			return nil, err
 		}

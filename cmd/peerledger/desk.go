@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -70,6 +71,7 @@ func (a *app) openLedger(ctx context.Context, cfg config) (ledger.Ledger, error)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errNoAnswer, err)
 		}
+		a.warnOfClock(folder, l.Recovery().Ahead)
 		return l, nil
 	}
 	which, err := a.cluster(cfg)
@@ -77,6 +79,14 @@ func (a *app) openLedger(ctx context.Context, cfg config) (ledger.Ledger, error)
 		return nil, err
 	}
 	return openCluster(ctx, which)
+}
+
+// warnOfClock tells that a folder has timestamps of the future.
+func (a *app) warnOfClock(folder string, ahead time.Duration) {
+	if ahead >= time.Second {
+		fmt.Fprintf(a.stderr, "peerledger: warning: the newest timestamp of %s is %v in this machine's future: its clock is behind, or was ahead when it was written. "+
+			"Until it has caught up holds may last twice as long, and times are wrong (docs/operations.md, Clock).\n", folder, ahead.Round(time.Second))
+	}
 }
 
 // account is the handle of a peer that the ledger may not know. The name may have the asset

@@ -86,7 +86,9 @@ func (s shop) ok(t *testing.T, args ...string) string {
 func rows[T any](t *testing.T, s shop, args ...string) (list []T) {
 	t.Helper()
 	for line := range strings.Lines(s.ok(t, append(args, "--json")...)) {
-		decoder := json.NewDecoder(strings.NewReader(line))
+		fields, numbered := strings.CutPrefix(line, `{"json":1,`)
+		require.True(t, numbered, "it says which format it has: %s", line)
+		decoder := json.NewDecoder(strings.NewReader("{" + fields))
 		decoder.DisallowUnknownFields()
 		var row T
 		require.NoError(t, decoder.Decode(&row), line)

@@ -16,7 +16,8 @@
 //	2  the command line or the configuration is wrong
 //	3  the ledger does not answer; nothing was changed
 //	4  the outcome is unknown; what to do is said
-//	5  something was found: doctor a problem, verify a difference
+//	5  something was found: doctor a problem, verify a difference, trial-balance books that
+//	   do not balance
 package main
 
 import (

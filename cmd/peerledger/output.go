@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"io"
 	"math/big"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/jsonline"
 )
 
 // column is a column of a table of T.
@@ -24,9 +24,8 @@ type column[T any] struct {
 // show prints rows: a table for people, one JSON object a line for programs.
 func show[T any](a *app, rows []T, columns ...column[T]) error {
 	if a.json {
-		encoder := json.NewEncoder(a.stdout)
 		for _, row := range rows {
-			if err := encoder.Encode(row); err != nil {
+			if err := a.print(row); err != nil {
 				return err
 			}
 		}
@@ -63,18 +62,21 @@ func show[T any](a *app, rows []T, columns ...column[T]) error {
 // coloured reports whether colours are wanted (https://no-color.org).
 func (a *app) coloured() bool { return a.shown && a.getenv("NO_COLOR") == "" }
 
-// print prints one JSON value.
-func (a *app) print(value any) error { return json.NewEncoder(a.stdout).Encode(value) }
+// print prints one JSON object.
+func (a *app) print(value any) error { return jsonline.Write(a.stdout, value) }
 
 // signed writes units in whole units of the asset, with all its decimals.
 func signed(asset accounts.Asset, units *big.Int) string {
 	return decimal.NewFromBigInt(units, -int32(asset.Scale)).StringFixed(int32(asset.Scale))
 }
 
+// tableTime is how tables show a time, in UTC.
+const tableTime = "2006-01-02 15:04:05"
+
 // moment writes a time for people; "" for none.
 func moment(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.UTC().Format("2006-01-02 15:04:05")
+	return t.UTC().Format(tableTime)
 }

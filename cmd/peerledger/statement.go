@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,17 +11,23 @@ import (
 )
 
 // statementRow is a line of a statement as it is shown.
-type statementRow struct{ time, kind, amount, position, line, other, packet string }
+type statementRow struct{ time, kind, way, amount, position, line, other, packet, key string }
 
 func (a *app) statementCommand() *cobra.Command {
 	var asset, from, to string
+	var keys []string
 	var csv, holds, own bool
 	cmd := &cobra.Command{
 		Use:   "statement peer",
 		Short: "What moved on a peer's account, with opening and closing balance",
 		Long: `Shows what moved between us and a peer from a moment on and before another one, by the
-ledger's clock, or in our own liquidity with --own. Moments are dates (2026-11-26), times
-in UTC (2026-11-26T10:00:00Z), or so long ago (36h).`,
+ledger's clock, or in our own liquidity with --own. Moments are dates (2026-11-26), times in
+UTC as the tables print them ("2026-11-26 10:00:00") or as in RFC 3339
+(2026-11-26T10:00:00Z), or so long ago (36h).
+
+Key is that of a payment, an adjustment or capital, which the ledger keeps a hash of: the
+hash is shown, and the key itself where it is one of --key. With --csv and --json the hash is
+key_hash.`,
 		Example: "  peerledger statement alice --from 24h\n  peerledger statement alice --from 2026-11-01 --to 2026-12-01 --csv > alice.csv",
 		Args:    between(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -40,7 +47,7 @@ in UTC (2026-11-26T10:00:00Z), or so long ago (36h).`,
 				if err != nil {
 					known = nil // no peers are configured, and counterparties have no names
 				}
-				options := []accounts.StatementOption{accounts.Known(known...)}
+				options := []accounts.StatementOption{accounts.Known(known...), accounts.KnownKeys(keys...)}
 				if holds {
 					options = append(options, accounts.WithHolds())
 				}
@@ -56,6 +63,7 @@ in UTC (2026-11-26T10:00:00Z), or so long ago (36h).`,
 	flags.StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
 	flags.StringVar(&from, "from", "", "from this `moment` on (default: the beginning)")
 	flags.StringVar(&to, "to", "", "before this `moment` (default: now)")
+	flags.StringArrayVar(&keys, "key", nil, "show this `key` where something is booked under it; may be given several times")
 	flags.BoolVar(&csv, "csv", false, "print comma-separated values, for a spreadsheet")
 	flags.BoolVar(&holds, "holds", false, "with what packets hold and give back")
 	flags.BoolVar(&own, "own", false, "of our own liquidity")
@@ -88,11 +96,14 @@ func (d *desk) writeStatement(cmd *cobra.Command, s *accounts.Statement, csv boo
 			return err
 		}
 		row := statementRow{
-			time: moment(e.Time), kind: string(e.Kind), amount: signed(a, e.Amount), position: signed(a, e.Position),
+			time: moment(e.Time), kind: string(e.Kind), way: string(e.Direction), amount: signed(a, e.Amount), position: signed(a, e.Position),
 			line: a.Format(e.CreditLine), other: e.Counterparty.String(),
 		}
 		if !e.Packet.IsZero() {
 			row.packet = e.Packet.String()
+		}
+		if row.key = e.Key; row.key == "" && !e.KeyHash.IsZero() {
+			row.key = "#" + e.KeyHash.String()
 		}
 		if e.Held != nil {
 			row.amount = "(" + signed(a, e.Held) + ")"
@@ -106,8 +117,10 @@ func (d *desk) writeStatement(cmd *cobra.Command, s *accounts.Statement, csv boo
 		column[statementRow]{title: "amount", cell: func(r statementRow) string { return r.amount }, right: true},
 		column[statementRow]{title: "position", cell: func(r statementRow) string { return r.position }, right: true},
 		column[statementRow]{title: "credit line", cell: func(r statementRow) string { return r.line }, right: true},
+		column[statementRow]{title: "way", cell: func(r statementRow) string { return r.way }},
 		column[statementRow]{title: "counterparty", cell: func(r statementRow) string { return r.other }},
 		column[statementRow]{title: "packet", cell: func(r statementRow) string { return r.packet }},
+		column[statementRow]{title: "key", cell: func(r statementRow) string { return r.key }},
 	)
 }
 
@@ -122,11 +135,14 @@ func moments(from, to string, now time.Time) (begin, end time.Time, err error) {
 	return begin, end, nil
 }
 
+// parseMoment reads a moment as people write it, or as a table or JSON has it. Times without
+// a zone are in UTC.
 func parseMoment(text string, now time.Time) (time.Time, error) {
+	text = strings.TrimSpace(text)
 	if text == "" {
 		return time.Time{}, nil
 	}
-	for _, layout := range []string{time.DateOnly, time.RFC3339, "2006-01-02T15:04"} {
+	for _, layout := range []string{time.DateOnly, tableTime, "2006-01-02 15:04", time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04"} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t, nil
 		}

@@ -8,9 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -172,4 +175,16 @@ func TestAnOrderHasOneClaim(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(path, []byte("spoilt\n"), 0o600))
 	require.ErrorContains(t, openPayer(path, &payer{}), "claims: line 1")
+}
+
+// What another program sends is read up to a bound.
+func TestMessagesAreBounded(t *testing.T) {
+	t.Parallel()
+	handler := handle(func(_ context.Context, in string) (int, error) { return len(in), nil })
+	for size, want := range map[int]int{maxMessage - 2: http.StatusOK, maxMessage - 1: http.StatusBadRequest} { // two quotes
+		body := strings.NewReader(`"` + strings.Repeat("a", size) + `"`)
+		answer := httptest.NewRecorder()
+		handler(answer, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/packet", body))
+		require.Equal(t, want, answer.Code)
+	}
 }

@@ -226,11 +226,14 @@ func (c *connector) books(ctx context.Context, _ struct{}) (books, error) {
 	}, nil
 }
 
+// maxMessage is how many bytes a message may have; it comes from somebody else's program.
+const maxMessage = 1 << 20
+
 // handle is a handler of JSON. An error is the caller's to try again.
 func handle[In, Out any](f func(context.Context, In) (Out, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var in In
-		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxMessage)).Decode(&in); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}

@@ -25,10 +25,12 @@ type payer struct {
 	deposit ledger.Amount
 	send    func(context.Context, claim) error // to the payee; nil when it has booked the claim
 
-	mu    sync.Mutex
-	file  *os.File
-	total ledger.Amount               // of all claims
-	paid  map[ledger.ID]ledger.Amount // the claim of each order
+	mu     sync.Mutex
+	path   string                      // of the file
+	whole  int64                       // bytes of its lines that are on disk
+	total  ledger.Amount               // of all claims
+	paid   map[ledger.ID]ledger.Amount // the claim of each order
+	closed bool
 }
 
 // paidOrder is a line of the file.
@@ -39,30 +41,55 @@ type paidOrder struct {
 
 // openPayer reads the claims that were made before. A last line without an end was being
 // written when the process died: its claim has not left it.
-func openPayer(path string, p *payer) error {
+func openPayer(path string, p *payer) (err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
-	p.file, p.paid = file, make(map[ledger.ID]ledger.Amount)
-	lines, whole := bufio.NewReader(file), int64(0)
+	defer func() { err = errors.Join(err, file.Close()) }()
+	p.path, p.paid = path, make(map[ledger.ID]ledger.Amount)
+	lines := bufio.NewReader(file)
 	for {
 		text, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			break
+			return p.write(file, nil) // a line that was read may not be on disk yet
 		}
 		var line paidOrder
 		if err == nil {
 			err = json.Unmarshal(text, &line)
 		}
 		if err != nil {
-			return errors.Join(fmt.Errorf("%s: line %d: %w", path, len(p.paid)+1, err), file.Close())
+			return fmt.Errorf("%s: line %d: %w", path, len(p.paid)+1, err)
 		}
 		p.paid[line.Order], p.total = line.Cumulative, line.Cumulative
-		whole += int64(len(text))
+		p.whole += int64(len(text))
 	}
-	_, err = file.Seek(whole, io.SeekStart)
-	return errors.Join(err, file.Truncate(whole))
+}
+
+// append writes a line, and returns when it is on disk.
+func (p *payer) append(line []byte) error {
+	file, err := os.OpenFile(p.path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(p.write(file, line), file.Close()); err != nil {
+		return err
+	}
+	p.whole += int64(len(line))
+	return nil
+}
+
+// write writes a line behind the whole ones. What a failed write has left there, a part of a
+// line or all of it, is cut off first: else nobody could read the file any more, or a claim
+// that was never made would be found in it.
+func (p *payer) write(file *os.File, line []byte) error {
+	if err := file.Truncate(p.whole); err != nil {
+		return err
+	}
+	if _, err := file.WriteAt(line, p.whole); err != nil {
+		return err
+	}
+	return file.Sync()
 }
 
 // Settle implements settlement.Settler.
@@ -81,6 +108,9 @@ func (p *payer) Settle(ctx context.Context, o settlement.Order) (ledger.Amount, 
 func (p *payer) claimFor(o settlement.Order) (ledger.Amount, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.closed {
+		return ledger.Amount{}, os.ErrClosed
+	}
 	if cumulative, known := p.paid[o.ID]; known {
 		return cumulative, nil
 	}
@@ -92,14 +122,17 @@ func (p *payer) claimFor(o settlement.Order) (ledger.Amount, error) {
 	if err != nil {
 		return ledger.Amount{}, err
 	}
-	if _, err := p.file.Write(append(line, '\n')); err != nil {
-		return ledger.Amount{}, err
-	}
-	if err := p.file.Sync(); err != nil {
-		return ledger.Amount{}, err
+	if err := p.append(append(line, '\n')); err != nil {
+		return ledger.Amount{}, err // nothing was sent, and the next attempt may be given another claim
 	}
 	p.paid[o.ID], p.total = cumulative, cumulative
 	return cumulative, nil
 }
 
-func (p *payer) close() error { return p.file.Close() }
+// close lets no claim be made any more.
+func (p *payer) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	return nil
+}

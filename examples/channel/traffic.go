@@ -115,7 +115,7 @@ func post(ctx context.Context, client *http.Client, path string, in, out any) er
 	if err != nil {
 		return err
 	}
-	answer, err := io.ReadAll(response.Body)
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxMessage))
 	if closing := response.Body.Close(); err == nil {
 		err = closing
 	}

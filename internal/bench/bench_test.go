@@ -71,7 +71,9 @@ func TestEverything(t *testing.T) {
 func checkLine(t *testing.T, text string) {
 	t.Helper()
 	var line jsonLine
-	decoder := json.NewDecoder(strings.NewReader(text))
+	fields, numbered := strings.CutPrefix(text, `{"json":1,`)
+	require.True(t, numbered, "it says which format it has: %s", text)
+	decoder := json.NewDecoder(strings.NewReader("{" + fields))
 	decoder.DisallowUnknownFields()
 	require.NoError(t, decoder.Decode(&line))
 	require.Equal(t, spread{60, 60, 60}, line.Packets)

@@ -3,11 +3,12 @@ package bench
 import (
 	"bytes"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"strconv"
+
+	"github.com/peerledger/peerledger/internal/jsonline"
 )
 
 // jsonLine is a measurement in JSON.
@@ -75,9 +76,8 @@ func (r *report) writeJSON(w io.Writer) error {
 	for _, m := range r.memory {
 		objects = append(objects, jsonMemory{"memory", m})
 	}
-	encoder := json.NewEncoder(w)
 	for _, o := range objects {
-		if err := encoder.Encode(o); err != nil {
+		if err := jsonline.Write(w, o); err != nil {
 			return err
 		}
 	}

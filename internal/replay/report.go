@@ -2,7 +2,6 @@ package replay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/peerledger/peerledger"
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/jsonline"
 	"github.com/peerledger/peerledger/internal/trace"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -153,9 +153,8 @@ func (r *report) lines() []line {
 }
 
 func (r *report) writeJSON(w io.Writer) error {
-	encoder := json.NewEncoder(w)
 	for _, l := range r.lines() {
-		if err := encoder.Encode(l); err != nil {
+		if err := jsonline.Write(w, l); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,12 @@ import (
 // maxLine is the longest line that is read, with its line end. The largest packet
 // takes less than a tenth of it.
 const maxLine = 1 << 20
+
+// format is the newest format of traces that is read. A trace that does not say is of format 1.
+const format = 1
+
+// byteOrderMark may stand at the beginning; editors put it there.
+const byteOrderMark = "\ufeff"
 
 // Read reads a whole trace; name is for its errors. Every error is a *LineError,
 // also one of r, which it wraps. There is either a trace or an error.
@@ -45,6 +52,9 @@ type parser struct {
 func (p *parser) read(r *bufio.Reader) (int, error) {
 	for n := 1; ; n++ {
 		text, readErr := r.ReadSlice('\n')
+		if n == 1 {
+			text = bytes.TrimPrefix(text, []byte(byteOrderMark))
+		}
 		switch {
 		case errors.Is(readErr, bufio.ErrBufferFull):
 			return n, fmt.Errorf("a line of more than %d bytes", maxLine)
@@ -64,6 +74,7 @@ func (p *parser) read(r *bufio.Reader) (int, error) {
 
 // record is one line. What an event needs of it is checked where it is used.
 type record struct {
+	Format  *uint64               `json:"format"`
 	MS      *uint64               `json:"ms"`
 	Ev      string                `json:"ev"`
 	ID      *uint64               `json:"id"`
@@ -78,6 +89,15 @@ func (p *parser) line(n int, text []byte) error {
 	var rec record
 	if err := json.Unmarshal(text, &rec); err != nil {
 		return fmt.Errorf("not a JSON object of a trace: %w", err)
+	}
+	switch {
+	case rec.Format == nil:
+	case n != 1:
+		return errors.New("format: the first line, and no other, says it")
+	case *rec.Format > format:
+		return fmt.Errorf("trace of format %d, this program reads up to %d", *rec.Format, format)
+	case *rec.Format == 0:
+		return errors.New("format 0: the first one is 1")
 	}
 	if err := p.advance(rec.MS); err != nil {
 		return err

@@ -1,8 +1,8 @@
 // Package trace reads packet traces: what a connector received, forwarded and
 // settled, and the balances it ended with, one JSON object a line.
 //
-// The first line is the config: the peers, the asset of each, and the connector's
-// policy for each. Then, in order of time, come packets (in, out, out_reply,
+// The first line is the config: the format of the trace (1, also if it does not say), the
+// peers, the asset of each, and the connector's policy for each. Then, in order of time, come packets (in, out, out_reply,
 // in_reply, each with the packet's OER bytes in base64) and settlements
 // (settle_out, settle_in). The last lines are one balance per peer.
 //

@@ -318,3 +318,30 @@ func FuzzRead(f *testing.F) {
 		require.NotEmpty(t, got.Peers)
 	})
 }
+
+// A trace of a newer format is refused by its number; one that says nothing is of the first.
+func TestFormat(t *testing.T) {
+	t.Parallel()
+	config := `"ms":0,"ev":"config","peers":{"bob":{"assetCode":"USD","assetScale":9,"balance":{}}}}` + "\n"
+	final := `{"ms":0,"ev":"balance","peer":"bob","balance":"0"}` + "\n"
+	for text, want := range map[string]string{
+		"{" + config + final:                        "",
+		`{"format":1,` + config + final:             "",
+		"\ufeff{" + config + final:                  "", // a byte order mark
+		`{"format":2,` + config + final:             "t.jsonl:1: trace of format 2, this program reads up to 1",
+		`{"format":0,` + config + final:             "t.jsonl:1: format 0: the first one is 1",
+		"{" + config + `{"format":1,` + final[1:]:   "t.jsonl:2: format: the first line, and no other, says it",
+		"{" + config + "\ufeff" + final:             "t.jsonl:2: not a JSON object",
+		`{"format":"one",` + config + final:         "t.jsonl:1: not a JSON object",
+		"\ufeff\ufeff{" + config + final:            "t.jsonl:1: not a JSON object",
+		`{"format":18446744073709551616,` + config:  "t.jsonl:1: not a JSON object",
+		`{"format":4294967295,"ms":0,"ev":"other"}`: "t.jsonl:1: trace of format 4294967295, this program reads up to 1",
+	} {
+		_, err := trace.Read(strings.NewReader(text), "t.jsonl")
+		if want == "" {
+			require.NoError(t, err, text)
+		} else {
+			require.ErrorContains(t, err, want, text)
+		}
+	}
+}

@@ -414,14 +414,61 @@ func TestDropsLeftovers(t *testing.T) {
 	require.Equal(t, want, m.files())
 }
 
+// withHeader is the sample with four bytes of its last segment's header changed, and the sum.
+func (s *sample) withHeader(at int, value uint32) *memory {
+	content := slices.Clone(s.files[s.last])
+	binary.LittleEndian.PutUint32(content[at:], value)
+	sum := crc32.Checksum(content[:sumOffset], castagnoli)
+	binary.LittleEndian.PutUint32(content[sumOffset:], sum)
+	for slot := range markSlots { // which go on from the sum
+		binary.LittleEndian.PutUint64(content[markOffset+slot*markSize:], 0)
+	}
+	return newMemoryOf(s.with(s.last, content))
+}
+
 func TestUnknownVersion(t *testing.T) {
 	t.Parallel()
 	s := samples(t)["closed"]
-	content := slices.Clone(s.files[s.last])
-	content[8] = version + 1
-	binary.LittleEndian.PutUint32(content[sumOffset:], crc32.Checksum(content[:sumOffset], castagnoli))
-	_, err := openOwner(newMemoryOf(s.with(s.last, content)))
-	require.ErrorIs(t, err, ErrVersion)
-	require.NotErrorIs(t, err, ErrCorrupt)
-	require.ErrorContains(t, err, s.last)
+	for at, want := range map[int]string{
+		8:  "file of format 7, this program reads up to 1",
+		12: "journal of format 8, this program reads up to 1", // which is written less 1
+	} {
+		m := s.withHeader(at, 7)
+		before := m.files()
+		_, _, err := openFormat(m, Format{Of: "journal", Newest: 1}, func(Record) error { return nil })
+		require.ErrorIs(t, err, ErrVersion)
+		require.NotErrorIs(t, err, ErrCorrupt)
+		require.ErrorContains(t, err, s.last+": "+want)
+		require.Equal(t, before, m.files(), "nothing is changed")
+	}
+}
+
+// A newer program reads an older folder, and leaves its format as it is, in all files that it
+// writes; a new folder has the program's own.
+func TestOlderFormat(t *testing.T) {
+	t.Parallel()
+	for made, want := range map[uint32]uint32{1: 1, 2: 2} {
+		m := newMemory()
+		l, _, err := openFormat(m, Format{Of: "log", Newest: made}, nil)
+		require.NoError(t, err)
+		l.Append(1, 1, func(b []byte) []byte { return append(b, 'a') })
+		require.NoError(t, l.Close())
+		var got int
+		l, _, err = openFormat(m, Format{Of: "log", Newest: 3}, func(Record) error { got++; return nil })
+		require.NoError(t, err)
+		require.Equal(t, 1, got)
+		c := l.Checkpoint()
+		require.NoError(t, c.Append(1, []byte("a")))
+		require.NoError(t, c.Commit(t.Context()))
+		l.Append(1, 1, func(b []byte) []byte { return append(b, 'b') })
+		require.NoError(t, l.Close())
+		for name, content := range m.files() {
+			require.Equal(t, want-1, binary.LittleEndian.Uint32(content[12:]), name)
+		}
+		l, _, err = openFormat(m, Format{Of: "log", Newest: want}, func(Record) error { return nil })
+		require.NoError(t, err, "the older program reads it still")
+		require.NoError(t, l.Close())
+		_, _, err = openFormat(m, Format{Of: "log", Newest: want - 1}, func(Record) error { return nil })
+		require.ErrorIs(t, err, ErrVersion)
+	}
 }

@@ -22,13 +22,18 @@
 // All integers are little endian. A file begins with a header of 512 bytes:
 //
 //	 0  magic    "WAL LOG\n" or "WAL CKP\n"
-//	 8  version  u32, 1; then 4 bytes of zero
+//	 8  version  u32, 1: the format of these files
+//	12  records  u32, the format of the owner's records, less 1
 //	16  folder   16 random bytes, the same in all files of a folder
 //	32  number   u64, N
 //	40  first    u64, how many records the log has before segment N
 //	48  sum      u32, CRC-32C of the 48 bytes before it
 //	64  mark     two slots of 16 bytes: length u64, CRC-32C u32 of the length; in a
 //	80           checkpoint, and everywhere else up to 512: zero
+//
+// Both numbers stay where they are, and so does the sum, whatever a later format changes: a
+// program refuses a newer file by its number, and reads an older one. A folder keeps the
+// format of the records that it was made with.
 //
 // Then come frames, without gaps, one for each record:
 //

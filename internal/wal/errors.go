@@ -9,8 +9,8 @@ var (
 	// ErrCorrupt says that a file is not what was written to it. A CorruptError
 	// names file and offset.
 	ErrCorrupt = errors.New("wal: corrupt")
-	// ErrVersion says that a file was written by a version of this package that
-	// this one does not know.
+	// ErrVersion says that a file was written by a newer program, in a format that this
+	// one does not know. A VersionError says which.
 	ErrVersion = errors.New("wal: unknown format version")
 	// ErrLocked says that the folder is open already, in this process or in another
 	// one.
@@ -40,3 +40,18 @@ func (e *CorruptError) Error() string {
 
 // Is reports whether target is ErrCorrupt.
 func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
+
+// VersionError is a file of a format that this program does not know. It matches ErrVersion.
+type VersionError struct {
+	File string // with its folder
+	// Of is what has the format: Format.Of, or the files that it is in.
+	Of            string
+	Format, Reads uint32 // the file's, and the newest one that is known
+}
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("wal: %s: %s of format %d, this program reads up to %d", e.File, e.Of, e.Format, e.Reads)
+}
+
+// Is reports whether target is ErrVersion.
+func (e *VersionError) Is(target error) bool { return target == ErrVersion }

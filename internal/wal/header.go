@@ -2,7 +2,6 @@ package wal
 
 import (
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 )
 
@@ -23,10 +22,11 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // header is what a file begins with; doc.go has the layout.
 type header struct {
-	magic  string
-	folder [16]byte
-	number uint64
-	first  uint64
+	magic   string
+	records uint32 // the format of the owner's records, less 1
+	folder  [16]byte
+	number  uint64
+	first   uint64
 }
 
 // encode also returns the sum, from which those of marks and frames go on.
@@ -34,6 +34,7 @@ func (h header) encode() (b []byte, sum uint32) {
 	b = make([]byte, headerSize)
 	copy(b, h.magic)
 	binary.LittleEndian.PutUint32(b[8:], version)
+	binary.LittleEndian.PutUint32(b[12:], h.records)
 	copy(b[16:], h.folder[:])
 	binary.LittleEndian.PutUint64(b[32:], h.number)
 	binary.LittleEndian.PutUint64(b[40:], h.first)
@@ -54,28 +55,29 @@ func (h header) sum() uint32 {
 	return sum
 }
 
-// decodeHeader reads a header that must have the magic. The error is a damage, or
-// matches ErrVersion.
+// decodeHeader reads a header that must have the magic. The error is a damage, or a
+// *VersionError without a file.
 func decodeHeader(b []byte, magic string) (header, error) {
 	if len(b) < headerSize {
 		return header{}, damage("the file is shorter than its header")
 	}
 	h := header{
-		magic:  magic,
-		folder: [16]byte(b[16:]),
-		number: binary.LittleEndian.Uint64(b[32:]),
-		first:  binary.LittleEndian.Uint64(b[40:]),
+		magic:   magic,
+		records: binary.LittleEndian.Uint32(b[12:]),
+		folder:  [16]byte(b[16:]),
+		number:  binary.LittleEndian.Uint64(b[32:]),
+		first:   binary.LittleEndian.Uint64(b[40:]),
 	}
 	sum := binary.LittleEndian.Uint32(b[sumOffset:])
 	if string(b[:len(magic)]) != magic || crc32.Checksum(b[:sumOffset], castagnoli) != sum {
 		return header{}, damage("the header is damaged, or not one of this kind of file")
 	}
 	if v := binary.LittleEndian.Uint32(b[8:]); v != version {
-		return header{}, fmt.Errorf("%w %d", ErrVersion, v)
+		return header{}, &VersionError{Of: "file", Format: v, Reads: version}
 	}
 	marks := b[markOffset : markOffset+markSlots*markSize]
 	if magic == checkpointMagic && !isZero(marks) ||
-		!isZero(b[12:16]) || !isZero(b[sumOffset+4:markOffset]) || !isZero(b[markOffset+len(marks):headerSize]) {
+		!isZero(b[sumOffset+4:markOffset]) || !isZero(b[markOffset+len(marks):headerSize]) {
 		return header{}, damage("a byte of the header that must be zero is not")
 	}
 	return h, nil

@@ -48,11 +48,16 @@ func (r *recovery) readHeader(in *input, magic string, number uint64) (err error
 		return err
 	}
 	in.header, err = decodeHeader(b, magic)
+	if err == nil && in.header.records >= r.format.Newest {
+		err = &VersionError{Of: r.format.Of, Format: in.header.records + 1, Reads: r.format.Newest}
+	}
+	var newer *VersionError
 	switch {
 	case errors.As(err, new(damage)):
 		return in.corrupt(0, err)
-	case err != nil:
-		return fmt.Errorf("%w: %s", err, in.path)
+	case errors.As(err, &newer):
+		newer.File = in.path
+		return newer
 	case in.header.number != number:
 		return in.corrupt(0, damage(fmt.Sprintf("the file is number %x", in.header.number)))
 	case r.idKnown && in.header.folder != r.id:

@@ -14,10 +14,24 @@ import (
 // ready for more. What it hands over is durable when Open returns a Log; if it
 // returns an error instead, what was handed over means nothing.
 //
-// Errors match ErrLocked, ErrCorrupt (a CorruptError) or ErrVersion, or are the file
-// system's, or that of restore with file and offset of the record. restore is called
+// Errors match ErrLocked, ErrCorrupt (a CorruptError) or ErrVersion (a VersionError), or are
+// the file system's, or that of restore with file and offset of the record. restore is called
 // by the calling goroutine, and must not keep the data.
 func Open(path string, restore func(Record) error) (*Log, Recovery, error) {
+	return OpenFormat(path, firstFormat, restore)
+}
+
+// Format says which records an owner knows.
+type Format struct {
+	Of     string // what the records are, for messages: "journal"
+	Newest uint32 // the newest format of them, from 1; a new folder gets it
+}
+
+var firstFormat = Format{Of: "log", Newest: 1}
+
+// OpenFormat is Open for records that have a format. A folder of a newer one than format says
+// is refused.
+func OpenFormat(path string, format Format, restore func(Record) error) (*Log, Recovery, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, Recovery{}, fmt.Errorf("wal: %w", err)
@@ -32,7 +46,7 @@ func Open(path string, restore func(Record) error) (*Log, Recovery, error) {
 	case !locked:
 		return nil, Recovery{}, fmt.Errorf("%w: %s", ErrLocked, path)
 	}
-	l, recovery, err := open(dir(path), restore)
+	l, recovery, err := openFormat(dir(path), format, restore)
 	if err != nil {
 		return nil, Recovery{}, errors.Join(err, lock.Unlock())
 	}
@@ -40,9 +54,9 @@ func Open(path string, restore func(Record) error) (*Log, Recovery, error) {
 	return l, recovery, nil
 }
 
-// open is Open of a folder that nobody else uses.
-func open(f folder, restore func(Record) error) (*Log, Recovery, error) {
-	r := &recovery{folder: f, restore: restore}
+// openFormat is OpenFormat of a folder that nobody else uses.
+func openFormat(f folder, format Format, restore func(Record) error) (*Log, Recovery, error) {
+	r := &recovery{folder: f, format: format, restore: restore}
 	s, err := r.run()
 	if err != nil {
 		return nil, Recovery{}, fmt.Errorf("wal: open: %w", err)

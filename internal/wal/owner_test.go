@@ -234,3 +234,8 @@ func (p *process) script() {
 }
 
 func newProcess(ctx context.Context, m *memory) *process { return &process{ctx: ctx, folder: m} }
+
+// open opens a folder with records of the first format.
+func open(f folder, restore func(Record) error) (*Log, Recovery, error) {
+	return openFormat(f, firstFormat, restore)
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -19,22 +20,25 @@ type Content struct {
 	Recovery
 }
 
+// AnyFormat is for whoever looks at files, and not at records.
+var AnyFormat = Format{Of: "log", Newest: math.MaxUint32}
+
 // ErrNoLog says that there is no log in a folder, or no folder.
 var ErrNoLog = errors.New("wal: no log in this folder")
 
 // Read hands over the records of a folder that no Log has open, as Open does, and changes
 // nothing in it: what a crash has left at the end stays, and Torn says what Open would cut.
 //
-// Errors match ErrNoLog, ErrLocked, ErrCorrupt (a CorruptError) or ErrVersion, or are the file
-// system's, or that of restore.
-func Read(path string, restore func(Record) error) (c Content, err error) {
+// Errors match ErrNoLog, ErrLocked, ErrCorrupt (a CorruptError) or ErrVersion (a VersionError),
+// or are the file system's, or that of restore.
+func Read(path string, format Format, restore func(Record) error) (c Content, err error) {
 	_, release, err := Hold(path)
 	if err != nil {
 		return c, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	r := &recovery{folder: readOnly{dir(path)}, restore: restore}
-	last, err := r.read()
+	r := &recovery{folder: readOnly{dir(path)}, format: format, restore: restore}
+	last, err := r.readAll()
 	if err == nil {
 		err = last.file.Close()
 	}

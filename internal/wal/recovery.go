@@ -24,6 +24,7 @@ type Torn struct {
 // recovery reads a folder, and changes nothing in it before all is read.
 type recovery struct {
 	folder  folder
+	format  Format
 	restore func(Record) error
 	result  Recovery
 
@@ -39,7 +40,7 @@ type recovery struct {
 // run returns the segment that the log goes on in.
 func (r *recovery) run() (s *segment, err error) {
 	defer func() { err = errors.Join(err, r.closeUnsynced()) }()
-	last, err := r.read()
+	last, err := r.readAll()
 	switch {
 	case errors.Is(err, ErrNoLog):
 		return r.begin()
@@ -52,9 +53,9 @@ func (r *recovery) run() (s *segment, err error) {
 	return s, nil
 }
 
-// read reads all that counts, and returns the last segment. The error is ErrNoLog if there is
-// nothing.
-func (r *recovery) read() (last *input, err error) {
+// readAll reads all that counts, and returns the last segment. The error is ErrNoLog if there
+// is nothing.
+func (r *recovery) readAll() (last *input, err error) {
 	found, err := listFolder(r.folder)
 	if err != nil {
 		return nil, err
@@ -80,6 +81,17 @@ func (r *recovery) closeUnsynced() (err error) {
 		err = errors.Join(err, in.file.Close())
 	}
 	return err
+}
+
+// begin makes the first segment of a new folder.
+func (r *recovery) begin() (*segment, error) {
+	if err := r.clean(); err != nil {
+		return nil, err
+	}
+	if _, err := rand.Read(r.id[:]); err != nil {
+		return nil, err
+	}
+	return createSegment(r.folder, header{magic: logMagic, records: r.format.Newest - 1, folder: r.id})
 }
 
 func (r *recovery) checkpoint(number uint64) error {

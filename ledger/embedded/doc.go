@@ -40,4 +40,10 @@
 // after the expiry releases first, and an earlier one releases behind itself.
 // So what a caller sees is what an idle server would have shown. See
 // [Ledger.Pulse] and [WithClock].
+//
+// Timestamps only grow, and a folder keeps them. After a clock that was ahead, if only for
+// one request, they are those of the future until the wall clock has caught up. In that time
+// they go on at half its speed, where those of a server would stand still and no hold would
+// end: a hold ends after its timeout or up to twice that, never before. Recovery.Ahead
+// tells; what was booked meanwhile keeps its wrong time.
 package embedded

@@ -41,7 +41,8 @@ var (
 type Option func(*Ledger)
 
 // WithClock makes the ledger read the time from now, e.g. from a virtual clock
-// that a test moves. The time may jump or go back; timestamps still only grow.
+// that a test moves. The time may jump or go back; timestamps still only grow: see the
+// package comment.
 // now is called with the ledger locked and must not call the ledger. The default
 // is time.Now.
 func WithClock(now func() time.Time) Option {
@@ -157,7 +158,7 @@ func (l *Ledger) Pulse() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.closed && l.journal.err() == nil {
-		l.pulseUntil(l.books.clock.wall())
+		l.pulseUntil(l.books.clock.reading())
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/peerledger/peerledger/internal/wal"
 )
@@ -20,6 +21,10 @@ type Recovery struct {
 	TornFile string
 	// TornOffset is where it was cut, TornBytes how much was cut off.
 	TornOffset, TornBytes int64
+	// Ahead is how far the newest timestamp is in the future of the clock, 0 if it is not:
+	// this clock is behind, or was ahead once. Microseconds come from many events at once;
+	// of a second or more somebody should know (see the package comment, Time).
+	Ahead time.Duration
 }
 
 // Open is a ledger that is kept in a folder: what was there is there again, and
@@ -37,8 +42,9 @@ type Recovery struct {
 //
 // The end of a record that a crash had cut off is removed and reported (Recovery).
 // Any other damage is refused with a CorruptError, which names file and offset:
-// nothing is guessed. Other errors match ErrInUse or ErrOtherRules, or are those of
-// the file system.
+// nothing is guessed. A folder that a newer program has written, in a format that this one
+// does not know, is refused with ErrOtherRules and both numbers. Other errors match ErrInUse
+// or ErrOtherRules, or are those of the file system.
 //
 // The whole ledger is in memory besides. Opening takes about as long as reading the
 // newest checkpoint and running the requests after it. A checkpoint is begun by a
@@ -53,7 +59,7 @@ func Open(dir string, opts ...Option) (*Ledger, error) {
 		return nil, fmt.Errorf("embedded: open: the name of the folder is empty: %w", fs.ErrInvalid)
 	}
 	l := New(opts...)
-	log, found, err := wal.Open(dir, l.books.restore)
+	log, found, err := wal.OpenFormat(dir, wal.Format{Of: "ledger", Newest: recordFormat}, l.books.restore)
 	if err != nil {
 		return nil, openError(dir, err)
 	}
@@ -62,6 +68,7 @@ func Open(dir string, opts ...Option) (*Ledger, error) {
 		Accounts:  int(l.books.accounts.len),
 		Transfers: int(l.books.transfers.len),
 		Records:   found.Records,
+		Ahead:     l.books.clock.ahead(),
 	}
 	if torn := found.Torn; torn != nil {
 		l.recovery.TornFile, l.recovery.TornOffset, l.recovery.TornBytes = torn.File, torn.Offset, torn.Bytes

@@ -13,6 +13,9 @@ import (
 // is of a kind or length that is not known. Open it with the version that wrote it.
 var ErrOtherRules = errors.New("embedded: the folder was written by other rules")
 
+// recordFormat is that of the records of a folder: of requests and of checkpoints.
+const recordFormat = 1
+
 // restore puts a record of the folder back into the books: first those of the
 // checkpoint, which are the books as they were, then those of the log, whose
 // requests are run again.

@@ -1,0 +1,209 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+var (
+	// ErrUnbalanced is matched by an UnbalancedError: debits are not credits, so the ledger
+	// is not one that keeps double-entry books, or was not read right. Trust no number of it.
+	ErrUnbalanced = errors.New("accounts: debits are not credits")
+	// ErrMoving says that somebody wrote all the while that accounts were added up: the sums
+	// are not of one moment, and prove nothing. Ask when less is written, or of a copy.
+	ErrMoving = errors.New("accounts: the books move too fast to be added up")
+)
+
+// Sums are sums of ledger accounts, in units of 10^-Scale of the asset. They may be beyond
+// 128 bits.
+type Sums struct {
+	Accounts                                                   int
+	DebitsPosted, CreditsPosted, DebitsPending, CreditsPending big.Int
+}
+
+// Balanced reports whether debits are credits, the posted and the pending ones.
+func (s *Sums) Balanced() bool {
+	return s.DebitsPosted.Cmp(&s.CreditsPosted) == 0 && s.DebitsPending.Cmp(&s.CreditsPending) == 0
+}
+
+func (s *Sums) equal(o *Sums) bool {
+	return s.Accounts == o.Accounts &&
+		s.DebitsPosted.Cmp(&o.DebitsPosted) == 0 && s.CreditsPosted.Cmp(&o.CreditsPosted) == 0 &&
+		s.DebitsPending.Cmp(&o.DebitsPending) == 0 && s.CreditsPending.Cmp(&o.CreditsPending) == 0
+}
+
+func (s *Sums) add(a *ledger.Account) {
+	s.Accounts++
+	s.DebitsPosted.Add(&s.DebitsPosted, a.DebitsPosted.Big())
+	s.CreditsPosted.Add(&s.CreditsPosted, a.CreditsPosted.Big())
+	s.DebitsPending.Add(&s.DebitsPending, a.DebitsPending.Big())
+	s.CreditsPending.Add(&s.CreditsPending, a.CreditsPending.Big())
+}
+
+// TrialLine are the accounts of one kind.
+type TrialLine struct {
+	// Kind is "peer", "line", "settlement" or "arrears" for all peers' accounts of that kind;
+	// "liquidity", "revenue", "dust", "suspense", "outside" or "control" for our own; "other"
+	// for what is not ours: of another namespace, or made by another program.
+	Kind string
+	Sums
+}
+
+// TrialBalance are all accounts that the ledger has in an asset, added up.
+type TrialBalance struct {
+	Asset Asset
+	Lines []TrialLine // of kinds that there are, in the order of TrialLine.Kind's comment
+	Total Sums
+}
+
+// trialKinds are the kinds of our accounts, in order.
+var trialKinds = []struct {
+	code uint16
+	kind string
+}{
+	{chart.CodePeer, peerKind},
+	{chart.CodeLine, "line"},
+	{chart.CodeSettlement, "settlement"},
+	{chart.CodeArrears, "arrears"},
+	{chart.CodeLiquidity, "liquidity"},
+	{chart.CodeRevenue, "revenue"},
+	{chart.CodeDust, "dust"},
+	{chart.CodeSuspense, "suspense"},
+	{chart.CodeOutside, "outside"},
+	{chart.CodeControl, "control"},
+}
+
+const otherKind = "other"
+
+// UnbalancedError says by how much debits and credits differ. It matches ErrUnbalanced.
+type UnbalancedError struct{ Balance TrialBalance }
+
+func (e *UnbalancedError) Error() string {
+	a, t := e.Balance.Asset, &e.Balance.Total
+	return fmt.Sprintf("%v: %v on ledger %d: posted %s and %s, pending %s and %s", ErrUnbalanced, a, a.Ledger,
+		a.signed(&t.DebitsPosted), a.signed(&t.CreditsPosted), a.signed(&t.DebitsPending), a.signed(&t.CreditsPending))
+}
+
+// Is reports whether target is ErrUnbalanced.
+func (e *UnbalancedError) Is(target error) bool { return target == ErrUnbalanced }
+
+// TrialBalance adds up all accounts that the ledger has under the asset's number, of all
+// namespaces, and finds out whether debits are credits. It reads as it goes, up to
+// ledger.QueryMax accounts in a request, and keeps none of them.
+//
+// The sums are of one moment, also while others write: more accounts than a request has are
+// read twice, and again if something moved in between.
+//
+// Errors: *UnbalancedError (ErrUnbalanced), with the trial balance, which is returned too;
+// ErrMoving after three attempts, ErrUnknownAsset, or that of a request.
+func (b *Book) TrialBalance(ctx context.Context, asset Asset) (TrialBalance, error) {
+	if _, err := b.Own(asset); err != nil {
+		return TrialBalance{}, err
+	}
+	balance, err := b.trialAtOneMoment(ctx, asset)
+	switch {
+	case err != nil:
+		return TrialBalance{}, fmt.Errorf("trial balance of %v: %w", asset, err)
+	case !balance.Total.Balanced():
+		return balance, &UnbalancedError{balance}
+	default:
+		return balance, nil
+	}
+}
+
+const trialAttempts = 3
+
+// trialAtOneMoment reads until the sums are of one moment: that of a single request, or one
+// between two readings. What is posted on an account only grows, and what is pending only
+// shrinks unless a transfer comes. So if none came while all was read twice, and the sums are
+// the same, no account changed from its first reading to its second one.
+func (b *Book) trialAtOneMoment(ctx context.Context, asset Asset) (TrialBalance, error) {
+	for range trialAttempts {
+		before, err := b.newestTransfer(ctx, asset)
+		if err != nil {
+			return TrialBalance{}, err
+		}
+		first, requests, err := b.trial(ctx, asset)
+		if err != nil || requests == 1 {
+			return first, err
+		}
+		second, _, err := b.trial(ctx, asset)
+		if err != nil {
+			return TrialBalance{}, err
+		}
+		after, err := b.newestTransfer(ctx, asset)
+		if err != nil {
+			return TrialBalance{}, err
+		}
+		if before == after && first.Total.equal(&second.Total) {
+			return second, nil
+		}
+	}
+	return TrialBalance{}, ErrMoving
+}
+
+// newestTransfer is the moment of the newest transfer in an asset, 0 if there is none.
+func (b *Book) newestTransfer(ctx context.Context, asset Asset) (uint64, error) {
+	rows, err := b.ledger.QueryTransfers(ctx, ledger.QueryFilter{Ledger: asset.Ledger, Limit: 1, Flags: ledger.QueryFilterReversed})
+	if err != nil || len(rows) == 0 {
+		return 0, err
+	}
+	return rows[0].Timestamp, nil
+}
+
+// trial adds all accounts of an asset up, once.
+func (b *Book) trial(ctx context.Context, asset Asset) (balance TrialBalance, requests int, err error) {
+	byKind := make(map[string]*Sums)
+	balance.Asset = asset
+	filter := ledger.QueryFilter{Ledger: asset.Ledger, Limit: ledger.QueryMax}
+	for {
+		page, err := b.ledger.QueryAccounts(ctx, filter)
+		if errors.Is(err, ledger.ErrTooMuchData) && filter.Limit > 1 {
+			filter.Limit /= 2
+			continue
+		}
+		if err != nil {
+			return TrialBalance{}, 0, err
+		}
+		requests++
+		for i := range page {
+			kind := b.kindOf(&page[i])
+			if byKind[kind] == nil {
+				byKind[kind] = new(Sums)
+			}
+			byKind[kind].add(&page[i])
+			balance.Total.add(&page[i])
+		}
+		b.report("add accounts up", balance.Total.Accounts, 0)
+		if len(page) < int(filter.Limit) {
+			break
+		}
+		filter.TimestampMin = page[len(page)-1].Timestamp + 1
+	}
+	for _, k := range trialKinds {
+		if sums := byKind[k.kind]; sums != nil {
+			balance.Lines = append(balance.Lines, TrialLine{k.kind, *sums})
+		}
+	}
+	if sums := byKind[otherKind]; sums != nil {
+		balance.Lines = append(balance.Lines, TrialLine{otherKind, *sums})
+	}
+	return balance, requests, nil
+}
+
+// kindOf is the kind of an account that the ledger has in an asset.
+func (b *Book) kindOf(a *ledger.Account) string {
+	if a.UserData64 == b.assets[a.Ledger].tag {
+		for _, k := range trialKinds {
+			if k.code == a.Code {
+				return k.kind
+			}
+		}
+	}
+	return otherKind
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"math/big"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/peerledger/peerledger/accounts"
+)
+
+// trialRow is the accounts of a kind, added up. Amounts are in whole units of the asset.
+type trialRow struct {
+	Asset          string `json:"asset"`
+	Kind           string `json:"kind"` // as in accounts.TrialLine, or "total"
+	Accounts       int    `json:"accounts"`
+	DebitsPosted   string `json:"debits_posted"`
+	CreditsPosted  string `json:"credits_posted"`
+	DebitsPending  string `json:"debits_pending"`
+	CreditsPending string `json:"credits_pending"`
+}
+
+func (a *app) trialBalanceCommand() *cobra.Command {
+	var asset string
+	cmd := &cobra.Command{
+		Use:   "trial-balance",
+		Short: "Add all accounts up: debits must be credits",
+		Long: `Adds up all accounts that the ledger has in each asset, by kind, and ends with status 5 if
+debits are not credits, the posted and the pending ones. The sums are of one moment, also
+while connectors write; of many accounts that change all the time there are none. What other
+namespaces and programs have under the asset's ledger number is "other".`,
+		Example: "  peerledger trial-balance\n  peerledger trial-balance --asset USD --json",
+		Args:    exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.atDesk(cmd.Context(), func(d *desk) error { return d.trialBalance(cmd, asset) })
+		},
+	}
+	cmd.Flags().StringVar(&asset, "asset", "", "in this `asset` alone, as in USD or USD/9")
+	return cmd
+}
+
+func (d *desk) trialBalance(cmd *cobra.Command, asset string) error {
+	assets, err := d.assets(asset)
+	if err != nil {
+		return err
+	}
+	var rows []trialRow
+	var wrong error
+	for _, a := range assets {
+		balance, err := d.book.TrialBalance(cmd.Context(), a)
+		switch {
+		case errors.Is(err, accounts.ErrUnbalanced):
+			wrong = errors.Join(wrong, err)
+		case err != nil:
+			return err
+		}
+		for i := range balance.Lines {
+			rows = append(rows, trialRowOf(a, balance.Lines[i].Kind, &balance.Lines[i].Sums))
+		}
+		rows = append(rows, trialRowOf(a, "total", &balance.Total))
+	}
+	if err := show(d.app, rows, trialColumns...); err != nil || wrong == nil {
+		return err
+	}
+	d.complain(wrong, statusFound)
+	return errFound
+}
+
+func trialRowOf(a accounts.Asset, kind string, s *accounts.Sums) trialRow {
+	whole := func(units *big.Int) string { return signed(a, units) }
+	return trialRow{
+		Asset: a.String(), Kind: kind, Accounts: s.Accounts,
+		DebitsPosted: whole(&s.DebitsPosted), CreditsPosted: whole(&s.CreditsPosted),
+		DebitsPending: whole(&s.DebitsPending), CreditsPending: whole(&s.CreditsPending),
+	}
+}
+
+var trialColumns = []column[trialRow]{
+	{title: "asset", cell: func(r trialRow) string { return r.Asset }},
+	{title: "accounts of", cell: func(r trialRow) string { return r.Kind }},
+	{title: "number", cell: func(r trialRow) string { return strconv.Itoa(r.Accounts) }, right: true},
+	{title: "debits", cell: func(r trialRow) string { return r.DebitsPosted }, right: true},
+	{title: "credits", cell: func(r trialRow) string { return r.CreditsPosted }, right: true},
+	{title: "pending debits", cell: func(r trialRow) string { return r.DebitsPending }, right: true},
+	{title: "pending credits", cell: func(r trialRow) string { return r.CreditsPending }, right: true},
+}
