@@ -1,7 +1,6 @@
 package backup
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,20 +11,22 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/peerledger/peerledger/internal/vsr"
-	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/internal/wal"
 )
 
 // Options say what to back up, and how.
 type Options struct {
-	File   string // the data file
-	Folder string // where backups are kept; made if it is not there
-	// Stop stops the server before the copy, and Start starts it again afterwards, whatever
+	File    string // the data file; "" is none
+	Ledger  string // the folder of an embedded ledger instead; "" is none
+	Journal string // the folder of the recorder's journal, with a ledger or alone; "" is none
+	Folder  string // where backups are kept; made if it is not there
+	// Stop stops the server, or whoever has the folders open, before the copy, and Start starts it again afterwards, whatever
 	// happened in between, also when ctx has ended. Stop is not cut short by the end of ctx:
 	// what is half stopped would stop after Start. It has two minutes, and Start has one.
 	// Default neither: the server is stopped already. Both or none.
 	Stop, Start func(context.Context) error
-	// Snapshot notes that File is in an atomic snapshot of its file system, whose server may
-	// run with the original. A file that a server holds is the original, and refused.
+	// Snapshot notes that what is copied is in an atomic snapshot of its file system, whose
+	// server may run with the original. A file that a server holds is the original, and refused.
 	Snapshot bool
 	// Totals reads the totals of the running server just before it is stopped, for Verify to
 	// compare with. Default they are not noted.
@@ -46,10 +47,6 @@ type Options struct {
 	step func(name string) error // between two steps, for tests
 }
 
-// lockFor is how long to wait for the lock of the data file: that of a server that was
-// killed lingers for a moment.
-const lockFor = 2 * time.Second
-
 // How long the server gets to be stopped, and to be started again.
 const (
 	stopWithin  = 2 * time.Minute
@@ -62,7 +59,7 @@ const (
 // refused (ErrBusy).
 //
 // Errors: ErrReplicated, ErrInUse, ErrBusy, vsr.ErrNotDataFile, those of Stop, Start and
-// Totals, and those of the files.
+// Totals, those of opening the copies of folders, and those of the files.
 func Create(ctx context.Context, o Options) (Backup, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -70,7 +67,7 @@ func Create(ctx context.Context, o Options) (Backup, error) {
 	if o.step == nil {
 		o.step = func(string) error { return nil }
 	}
-	before, err := lookAt(o.File)
+	before, err := o.lookAt()
 	if err != nil {
 		return Backup{}, err
 	}
@@ -104,21 +101,31 @@ func lockFolder(folder, name string) (unlock func(), err error) {
 	return func() { _ = lock.Close() }, nil
 }
 
-// lookAt reads the superblock of a data file that may be backed up.
-func lookAt(path string) (vsr.Superblock, error) {
-	sb, err := vsr.ReadSuperblock(path)
-	if err != nil {
+// lookAt refuses what is not to be backed up, before anything is stopped for it, and reads the
+// superblock of the data file.
+func (o Options) lookAt() (sb vsr.Superblock, err error) {
+	if (o.File != "") == (o.Ledger != "") && (o.File != "" || o.Journal == "") {
+		return sb, errors.New("backup: name a data file, or the folder of a ledger, or a journal")
+	}
+	for _, folder := range []string{o.Ledger, o.Journal} {
+		if folder == "" {
+			continue
+		}
+		names, err := wal.Names(folder)
+		if err == nil && len(names) == 0 {
+			err = fmt.Errorf("%w: %s", wal.ErrNoLog, folder)
+		}
+		if err != nil {
+			return sb, fmt.Errorf("backup: %w", err)
+		}
+	}
+	if o.File == "" {
+		return sb, nil
+	}
+	if sb, err = vsr.ReadSuperblock(o.File); err != nil {
 		return sb, fmt.Errorf("backup: %w", err)
 	}
-	return sb, refuse(path, sb)
-}
-
-// refuse refuses files that are not to be backed up.
-func refuse(path string, sb vsr.Superblock) error {
-	if sb.ReplicaCount != 1 {
-		return replicated(path, sb.ReplicaCount)
-	}
-	return nil
+	return sb, refuse(o.File, sb)
 }
 
 // make makes the backup. Its Folder is "" if there is none.
@@ -129,6 +136,9 @@ func (o Options) make(ctx context.Context, before vsr.Superblock) (b Backup, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(partial)) }() // it is not there if all went well
 	m, startErr, err := o.copy(ctx, partial, before)
+	if err == nil {
+		err = describe(ctx, partial, &m)
+	}
 	if err == nil {
 		m.Number = o.nextNumber(m.Source())
 		err = o.complete(ctx, partial, m)
@@ -147,8 +157,8 @@ func (o Options) make(ctx context.Context, before vsr.Superblock) (b Backup, err
 	return b, errors.Join(o.step("renamed"), syncFolder(o.Folder), startErr)
 }
 
-// copy copies the data file, with the server stopped. startErr is what went wrong with
-// starting the server again.
+// copy copies everything, with the server stopped. startErr is what went wrong with starting
+// the server again.
 func (o Options) copy(ctx context.Context, partial string, before vsr.Superblock) (m Manifest, startErr, err error) {
 	if o.Totals != nil {
 		if m.Totals, err = o.Totals(ctx); err != nil {
@@ -166,35 +176,42 @@ func (o Options) copy(ctx context.Context, partial string, before vsr.Superblock
 			return m, nil, err
 		}
 	}
-	file, release, err := hold(ctx, o.File) // also of a snapshot: if a server holds it, it is none
-	if err != nil {
-		return m, nil, err
-	}
-	defer release() // before the server is started
-	sb, err := sameFile(file, before)
-	if err != nil {
-		return m, nil, err
-	}
-	m, err = o.copyHeld(ctx, partial, file, sb, m.Totals)
+	err = o.copyStopped(ctx, partial, before, &m)
+	m.Format, m.Taken, m.Snapshot = formatNow, o.Now().UTC().Truncate(time.Millisecond), o.Snapshot
 	return m, nil, err
 }
 
-// sameFile reads the superblock once more, now that nobody writes. By now the path may lead to
-// another file than before the server was stopped.
-func sameFile(file *os.File, before vsr.Superblock) (vsr.Superblock, error) {
-	sb, err := vsr.ReadSuperblockOf(file)
-	if err != nil {
-		return sb, fmt.Errorf("backup: %w", err)
+// copyStopped holds all there is, so that it is of one moment, and copies it. All is let go
+// before the server is started.
+func (o Options) copyStopped(ctx context.Context, partial string, before vsr.Superblock, m *Manifest) (err error) {
+	var folders [2]held
+	for i, path := range []string{o.Ledger, o.Journal} {
+		if path == "" {
+			continue
+		}
+		if folders[i], err = holdFolder(path); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, folders[i].release()) }()
 	}
-	switch err := refuse(file.Name(), sb); {
-	case err != nil:
-		return sb, err
-	case !sb.ClusterID.Equals(before.ClusterID):
-		return sb, fmt.Errorf("%w: %s is of cluster %v now, and was of %v before the server was stopped", ErrOtherCluster, file.Name(), sb.ClusterID, before.ClusterID)
-	case sb.Sequence < before.Sequence:
-		return sb, fmt.Errorf("backup: %s is an older file than before the server was stopped: its sequence is %d, and was %d", file.Name(), sb.Sequence, before.Sequence)
+	if o.File != "" {
+		if err := o.copyFile(ctx, partial, before, m); err != nil {
+			return err
+		}
 	}
-	return sb, nil
+	if o.Ledger != "" {
+		if m.Ledger, err = folders[0].pack(ctx, filepath.Join(partial, ledgerName)); err != nil {
+			return err
+		}
+	}
+	if o.Journal != "" {
+		packed, err := folders[1].pack(ctx, filepath.Join(partial, journalName))
+		if err != nil {
+			return err
+		}
+		m.Journal = &JournalFolder{Folder: *packed}
+	}
+	return o.step("copied")
 }
 
 // within does something for at most so long, whether or not ctx has ended.
@@ -204,59 +221,38 @@ func within(ctx context.Context, most time.Duration, do func(context.Context) er
 	return do(ctx)
 }
 
-// hold opens a data file and takes the lock that a server takes on it, so that none is started
-// meanwhile, until release.
-func hold(ctx context.Context, path string) (file *os.File, release func(), err error) {
-	if file, err = os.Open(path); err != nil {
-		return nil, nil, err
-	}
-	lock := flock.New(path, flock.SetFlag(os.O_RDONLY), flock.SetPermissions(0o600))
-	release = func() { _, _ = lock.Close(), file.Close() } // it was only read
-	ctx, cancel := context.WithTimeout(ctx, lockFor)
-	defer cancel()
-	if mine, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil || !mine {
-		release()
-		return nil, nil, fmt.Errorf("%w: %s: a server runs with it: stop it first, or say how to (--stop, --start); a file in a snapshot is held by nobody", ErrInUse, path)
-	}
-	// The lock has opened the path once more.
-	locked, lockedErr := lock.Stat()
-	opened, err := file.Stat()
-	if err = cmp.Or(lockedErr, err); err == nil && !os.SameFile(locked, opened) {
-		err = fmt.Errorf("backup: %s is another file now than a moment ago", path)
-	}
-	if err != nil {
-		release()
-		return nil, nil, err
-	}
-	return file, release, nil
-}
-
-// copyHeld copies a file that nobody writes.
-func (o Options) copyHeld(ctx context.Context, partial string, from *os.File, sb vsr.Superblock, totals Totals) (m Manifest, err error) {
-	info, err := from.Stat()
-	if err != nil {
-		return m, err
-	}
-	to, err := os.OpenFile(filepath.Join(partial, dataName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return m, err
-	}
-	archive, err := pack(ctx, from, to, o.moved("copying", info.Size()))
-	if err = cmp.Or(finish(to, err), o.step("copied")); err != nil {
-		return m, err
-	}
-	return Manifest{
-		Format: formatNow, Archive: archive, ClusterID: ledger.Amount(sb.ClusterID), Taken: o.Now().UTC().Truncate(time.Millisecond), File: filepath.Base(o.File),
-		Release: sb.Release.String(), Sequence: sb.Sequence, Checkpoint: sb.CheckpointOp,
-		Snapshot: o.Snapshot, Totals: totals,
-	}, nil
-}
-
 func (o Options) moved(what string, all int64) func(int64) {
 	if o.Progress == nil {
 		return nil
 	}
 	return func(done int64) { o.Progress(what, done, all) }
+}
+
+// describe opens the copies of the folders, and notes what is in them.
+func describe(ctx context.Context, partial string, m *Manifest) error {
+	if m.Ledger != nil {
+		err := m.Ledger.describe(ctx, filepath.Join(partial, ledgerName), func(folder string) (err error) {
+			m.Totals, err = readLedger(ctx, folder)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		m.Sequence = m.Ledger.Records
+	}
+	if m.Journal != nil {
+		err := m.Journal.describe(ctx, filepath.Join(partial, journalName), func(folder string) (err error) {
+			m.Journal.Journal, err = readJournal(folder)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if m.File == "" && m.Ledger == nil {
+			m.Sequence = m.Journal.Records
+		}
+	}
+	return nil
 }
 
 // complete writes the manifest and reads all of the backup back.
@@ -268,5 +264,5 @@ func (o Options) complete(ctx context.Context, partial string, m Manifest) error
 	if err != nil {
 		return err
 	}
-	return errors.Join(b.doubt, b.Manifest.unpack(ctx, filepath.Join(partial, dataName), nil, o.moved("checking", m.Size)), o.step("checked"))
+	return errors.Join(b.doubt, b.check(ctx, o.moved("checking", m.Size)), o.step("checked"))
 }

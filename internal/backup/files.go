@@ -55,16 +55,19 @@ func (c *counter) hex() string { return hex.EncodeToString(c.sum.Sum(nil)) }
 // pack compresses a data file into another one. Holes are read as zeros and cost next to
 // nothing.
 func pack(ctx context.Context, from io.Reader, to *os.File, moved func(int64)) (Archive, error) {
+	return packInto(to, func(w io.Writer) error {
+		return move(ctx, from, func(p []byte) error { _, err := w.Write(p); return err }, moved)
+	})
+}
+
+// packInto compresses what is written into a file.
+func packInto(to *os.File, write func(io.Writer) error) (Archive, error) {
 	whole, packed := newCounter(), newCounter()
 	encoder, err := zstd.NewWriter(io.MultiWriter(to, packed), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return Archive{}, err
 	}
-	err = move(ctx, from, func(p []byte) error {
-		_, _ = whole.Write(p) // never fails
-		_, err := encoder.Write(p)
-		return err
-	}, moved)
+	err = write(io.MultiWriter(whole, encoder))
 	if err = errors.Join(err, encoder.Close()); err != nil {
 		return Archive{}, err
 	}

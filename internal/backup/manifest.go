@@ -17,10 +17,12 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// The files of a backup, and the newest format of its manifest. Format 1 had neither a number
-// nor a hash of its own.
+// The files of a backup, and the newest format of its manifest. Format 1 had a data file alone,
+// and neither a number nor a hash of its own.
 const (
 	dataName     = "data.zst"
+	ledgerName   = "ledger.tar.zst"
+	journalName  = "journal.tar.zst"
 	manifestName = "manifest.json"
 	formatNow    = 2
 )
@@ -28,36 +30,67 @@ const (
 // manifestMax is how many bytes a manifest may have: totals take some 200 a ledger number.
 const manifestMax = 64 << 20
 
-// Manifest says what a backup is of.
+// Manifest says what a backup is of: a data file, or the folder of an embedded ledger, and a
+// recorder's journal; or one of these.
 type Manifest struct {
-	Format    int           `json:"format"`     // of the backup: 1 or 2
-	ClusterID ledger.Amount `json:"cluster_id"` // in decimal digits, as TigerBeetle takes it
-	Taken     time.Time     `json:"taken"`      // by the clock of this machine
+	Format    int           `json:"format"`              // of the backup: 1 or 2
+	ClusterID ledger.Amount `json:"cluster_id,omitzero"` // of the data file, in decimal digits, as TigerBeetle takes it
+	Taken     time.Time     `json:"taken"`               // by the clock of this machine
 	// Number is one more than that of the backup of the same ledger that was in the folder
 	// before, from 1 on. It says which one came later, whatever the clock said. 0 in format 1.
 	Number  uint64 `json:"number,omitzero"`
-	File    string `json:"file"` // the name that the data file had, without its folder
-	Release string `json:"release"`
-	// Sequence is that of the superblock. It never falls.
+	File    string `json:"file,omitempty"` // the name that the data file had, without its folder; "" if there is none
+	Release string `json:"release,omitempty"`
+	// Sequence is that of the superblock, or how many records the folder's log has had. It
+	// never falls.
 	Sequence uint64 `json:"sequence"`
-	// Checkpoint is the number of the operation of the newest checkpoint; the log goes on
-	// from there.
+	// Checkpoint is the number of the operation of the data file's newest checkpoint; the log
+	// goes on from there.
 	Checkpoint uint64 `json:"checkpoint"`
-	Archive
-	Snapshot bool   `json:"snapshot"`        // copied from an atomic snapshot, of a server that may have run
-	Totals   Totals `json:"totals,omitzero"` // read from the server just before it was stopped; nil if they were not
+	Archive           // of the data file
+	Snapshot   bool   `json:"snapshot"` // copied from an atomic snapshot, of a server that may have run
+	// Totals were read from the server just before it was stopped, nil if they were not; or
+	// from the copy of an embedded ledger.
+	Totals  Totals         `json:"totals,omitzero"`
+	Ledger  *Folder        `json:"ledger,omitempty"`  // an embedded ledger; nil if there is none
+	Journal *JournalFolder `json:"journal,omitempty"` // a recorder's journal; nil if there is none
 }
 
 // Archive is a file of a backup.
 type Archive struct {
-	Size      int64  `json:"size"`          // bytes of what was packed
-	SHA256    string `json:"sha256"`        // of what was packed, in hexadecimal digits
-	Packed    int64  `json:"packed"`        // bytes of the file
-	PackedSum string `json:"packed_sha256"` // of the file
+	Size      int64  `json:"size,omitzero"`           // bytes of what was packed
+	SHA256    string `json:"sha256,omitempty"`        // of what was packed, in hexadecimal digits
+	Packed    int64  `json:"packed,omitzero"`         // bytes of the file
+	PackedSum string `json:"packed_sha256,omitempty"` // of the file
 }
 
-// Source says which ledger a backup is of.
-func (m Manifest) Source() string { return m.ClusterID.String() }
+// Source says which ledger a backup is of, or, if it has none, which journal: the cluster's id,
+// "folder-" and a folder's, or "journal-" and a journal's.
+func (m Manifest) Source() string {
+	switch {
+	case m.Ledger != nil:
+		return "folder-" + m.Ledger.ID
+	case m.File == "" && m.Journal != nil:
+		return "journal-" + m.Journal.ID
+	default:
+		return m.ClusterID.String()
+	}
+}
+
+// archives are the files of a backup, by name.
+func (m Manifest) archives() map[string]Archive {
+	files := map[string]Archive{}
+	if m.File != "" {
+		files[dataName] = m.Archive
+	}
+	if m.Ledger != nil {
+		files[ledgerName] = m.Ledger.Archive
+	}
+	if m.Journal != nil {
+		files[journalName] = m.Journal.Archive
+	}
+	return files
+}
 
 // name is that of the backup's folder.
 func (m Manifest) name() string { return m.Source() + "-" + m.Taken.Format(nameTime) }
@@ -98,12 +131,14 @@ func Open(folder string) (Backup, error) {
 	if b.doubt = cmp.Or(s.check(content), b.checkNames()); b.doubt != nil {
 		b.doubt = fmt.Errorf("%w: %s: %w", ErrDamaged, path, b.doubt)
 	}
-	info, err := os.Stat(filepath.Join(folder, dataName))
-	if err != nil {
-		return b, missing(err)
-	}
-	if info.Size() != b.Manifest.Packed {
-		return b, fmt.Errorf("%w: %s has %d bytes, and should have %d", ErrDamaged, filepath.Join(folder, dataName), info.Size(), b.Manifest.Packed)
+	for name, archive := range b.Manifest.archives() {
+		info, err := os.Stat(filepath.Join(folder, name))
+		if err != nil {
+			return b, missing(err)
+		}
+		if info.Size() != archive.Packed {
+			return b, fmt.Errorf("%w: %s has %d bytes, and should have %d", ErrDamaged, filepath.Join(folder, name), info.Size(), archive.Packed)
+		}
 	}
 	return b, nil
 }
@@ -153,10 +188,20 @@ func (s stored) check(content []byte) error {
 	if s.Format < 2 && s.Sum == "" {
 		return nil // it had none
 	}
-	if len(s.Sum) != len(noSum) || hashOf(bytes.Replace(content, []byte(s.Sum), []byte(noSum), 1)) != s.Sum {
+	if len(s.Sum) != len(noSum) || hashOf(replaceLast(content, s.Sum, noSum)) != s.Sum {
 		return errors.New("it is not what was written: its own hash is another one")
 	}
 	return nil
+}
+
+// replaceLast puts a text in the last place of another one of the same length: the manifest's own
+// hash is its last field.
+func replaceLast(content []byte, from, to string) []byte {
+	changed := bytes.Clone(content)
+	if at := bytes.LastIndex(changed, []byte(from)); at >= 0 {
+		copy(changed[at:], to)
+	}
+	return changed
 }
 
 func hashOf(content []byte) string {
@@ -164,15 +209,20 @@ func hashOf(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// checkNames is what is wrong with the names: the data file's is used as one, and that of the
-// folder says what the manifest says, unless it was given another one.
+// checkNames is what is wrong with what there is and with the names: the data file's is used as
+// one, and that of the folder says what the manifest says, unless it was given another one.
 func (b Backup) checkNames() error {
-	name := b.Manifest.File
-	if name != filepath.Base(name) || !filepath.IsLocal(name) || name == "." {
+	m := b.Manifest
+	switch name := m.File; {
+	case len(m.archives()) == 0:
+		return errors.New("there is nothing in it")
+	case name != "" && m.Ledger != nil:
+		return errors.New("there are two ledgers in it")
+	case name != "" && (name != filepath.Base(name) || !filepath.IsLocal(name) || name == "."):
 		return fmt.Errorf("%q is no name of a file", name)
 	}
-	if own := filepath.Base(b.Folder); backupName.MatchString(own) && own != b.Manifest.name() {
-		return fmt.Errorf("it is of %s", b.Manifest.name())
+	if own := filepath.Base(b.Folder); backupName.MatchString(own) && own != m.name() {
+		return fmt.Errorf("it is of %s", m.name())
 	}
 	return nil
 }
@@ -193,7 +243,7 @@ func writeManifest(folder string, m Manifest) error {
 		return err
 	}
 	content = append(content, '\n')
-	content = bytes.Replace(content, []byte(noSum), []byte(hashOf(content)), 1)
+	content = replaceLast(content, noSum, hashOf(content))
 	file, err := os.OpenFile(filepath.Join(folder, manifestName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err

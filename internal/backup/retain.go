@@ -22,7 +22,7 @@ const (
 // nameTime is the time in a backup's name, which sorts as the time does.
 const nameTime = "20060102T150405.000Z"
 
-var backupName = regexp.MustCompile(`^\d+-\d{8}T\d{6}\.\d{3}Z$`)
+var backupName = regexp.MustCompile(`^(?:\d+|(?:folder|journal)-[0-9a-f]{32})-\d{8}T\d{6}\.\d{3}Z$`)
 
 // List are the backups in a folder, by ledger, the newest first, without reading their data.
 // Which one is newer says its number, and not a clock; of those of format 1, the sequence of
