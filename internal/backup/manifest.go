@@ -92,6 +92,22 @@ func (m Manifest) archives() map[string]Archive {
 	return files
 }
 
+// Bytes are those of all that was packed.
+func (m Manifest) Bytes() (n int64) {
+	for _, archive := range m.archives() {
+		n += archive.Size
+	}
+	return n
+}
+
+// PackedBytes are those of the backup's files.
+func (m Manifest) PackedBytes() (n int64) {
+	for _, archive := range m.archives() {
+		n += archive.Packed
+	}
+	return n
+}
+
 // name is that of the backup's folder.
 func (m Manifest) name() string { return m.Source() + "-" + m.Taken.Format(nameTime) }
 
