@@ -21,7 +21,8 @@ import (
 
 // dockerStub stands in for docker: each container is a file in the folder. A file named
 // "<command>-waits" has a command wait until it is gone, and one named "<command>-fails" has it
-// fail when it has done its work.
+// fail when it has done its work. A container is made by a slow daemon, which goes on when
+// the command is killed.
 const dockerStub = `#!/bin/sh
 cd "$DOCKER_STUB" || exit 1
 command=$1
@@ -30,9 +31,16 @@ create) name=$3 ;;
 *) for name; do :; done ;;
 esac
 [ ! -e "$command-waits" ] || echo >"$command-begun"
-while [ -e "$command-waits" ]; do sleep 0.01; done
+while [ "$command" != create ] && [ -e "$command-waits" ]; do sleep 0.01; done
 case $command in
-create) : >"container-$name" ;;
+create)
+	[ ! -e "container-$name" ] || { echo "Conflict: the name is in use" >&2; exit 1; }
+	if command -v setsid >/dev/null; then
+		setsid sh -c 'while [ -e create-waits ]; do sleep 0.01; done; sleep 0.2; : >"container-$0"; : >create-done' "$name"
+	else
+		: >"container-$name"
+	fi
+	;;
 start) [ -e "container-$name" ] || exit 1 ;;
 port) echo 127.0.0.1:1 ;;
 rm)
@@ -113,6 +121,12 @@ func TestContainersAreRemoved(t *testing.T) {
 				require.NoError(t, os.Remove(waits))
 			}
 			require.Error(t, <-ended)
+			if test.interrupted == "create" {
+				if _, err := exec.LookPath("setsid"); err != nil {
+					t.Skip("nothing plays the daemon: ", err)
+				}
+				require.Eventually(t, func() bool { return exists(filepath.Join(dir, "create-done")) }, 20*time.Second, time.Millisecond)
+			}
 			require.Empty(t, containers(t, dir))
 		})
 	}
@@ -131,7 +145,7 @@ func TestContainerOfAKilledVerification(t *testing.T) {
 	}
 	next := filepath.Join(filepath.Dir(filepath.Dir(file)), verifyPrefix+"2", "7_0.tigerbeetle")
 	_, _, err := Container("image", openNone)(t.Context(), next)
-	require.Error(t, err)
+	require.ErrorContains(t, err, "7_0.tigerbeetle")
 	require.Equal(t, []string{filepath.Join(dir, "container-"+other)}, containers(t, dir))
 }
 

@@ -310,6 +310,21 @@ func TestRestoreIntoAFolderWithoutALog(t *testing.T) {
 	}
 }
 
+// A journal of which the manifest says something else is not verified.
+func TestJournalThatIsNotAsItWasNoted(t *testing.T) {
+	t.Parallel()
+	c := newConnector(t)
+	for name, change := range map[string]func(*Manifest){
+		"waiting":   func(m *Manifest) { m.Journal.Waiting = 0 },
+		"namespace": func(m *Manifest) { m.Journal.Namespace = "other" },
+	} {
+		b := rewrite(t, node{}.create(t, c.options()), change)
+		_, err := b.Verify(t.Context(), nil, nil, nil)
+		require.ErrorIs(t, err, ErrDamaged, name)
+		require.Empty(t, leftovers(t, c.backups))
+	}
+}
+
 // segmented is a folder with a checkpoint and two segments.
 func segmented(t *testing.T) (folder string, names []string) {
 	t.Helper()

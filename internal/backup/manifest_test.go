@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/ledger"
@@ -143,6 +144,18 @@ func TestArchiveWithTooMuchInIt(t *testing.T) {
 	err = b.Restore(t.Context(), filepath.Join(t.TempDir(), "7_0.tigerbeetle"), func(done, _ int64) { most = max(most, done) })
 	require.ErrorIs(t, err, ErrDamaged)
 	require.LessOrEqual(t, most, b.Manifest.Size)
+}
+
+// An archive may ask for more memory than it should get.
+func TestArchiveThatAsksForMemory(t *testing.T) {
+	t.Parallel()
+	// An empty frame with a window of 256 MiB (RFC 8878, section 3.1.1).
+	frame := []byte{0x28, 0xB5, 0x2F, 0xFD, 0x00, (28 - 10) << 3, 0x01, 0x00, 0x00}
+	path := filepath.Join(t.TempDir(), dataName)
+	require.NoError(t, os.WriteFile(path, frame, 0o600))
+	err := Archive{}.unpack(t.Context(), path, nil, nil)
+	require.ErrorIs(t, err, ErrDamaged)
+	require.ErrorIs(t, err, zstd.ErrWindowSizeExceeded)
 }
 
 type zeroReader struct{}
