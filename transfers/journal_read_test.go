@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/transfers"
 )
 
@@ -47,10 +48,16 @@ func TestReadJournalOfARefused(t *testing.T) {
 	_, err := transfers.ReadJournal(folder)
 	require.ErrorIs(t, err, transfers.ErrJournalInUse)
 	unknown := f.packet(1, 1) // it was never prepared
-	result, err := r.Record(t.Context(), transfers.Fulfill(unknown))
-	require.True(t, err != nil || result.Err != nil)
+	unknown.ID = ledger.NewID(7<<8, 9)
+	_, err = r.Record(t.Context(), transfers.Fulfill(unknown))
+	require.Error(t, err)
 	whole := readFiles(t, folder)
 	require.NoError(t, r.Close(t.Context()))
+	size := 0
+	for _, content := range whole {
+		size += len(content)
+	}
+	require.Greater(t, size, 700, "it was in the journal")
 	got, err := transfers.ReadJournal(whole.write(t))
 	require.NoError(t, err)
 	require.Zero(t, got.Waiting)

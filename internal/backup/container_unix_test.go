@@ -36,7 +36,7 @@ case $command in
 create)
 	[ ! -e "container-$name" ] || { echo "Conflict: the name is in use" >&2; exit 1; }
 	if command -v setsid >/dev/null; then
-		setsid sh -c 'while [ -e create-waits ]; do sleep 0.01; done; sleep 0.2; : >"container-$0"; : >create-done' "$name"
+		setsid sh -c 'while [ -e create-waits ]; do sleep 0.01; done; sleep 0.2; : >"container-$0"; : >create-done' "$name" >/dev/null 2>&1
 	else
 		: >"container-$name"
 	fi

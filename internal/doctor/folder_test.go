@@ -101,6 +101,9 @@ func TestFolders(t *testing.T) {
 	r := Examine(t.Context(), Subject{Journal: journal})
 	require.Contains(t, r[0].Found, "2 fulfills wait to be recorded")
 
+	r = Examine(t.Context(), Subject{Folder: folder, Now: func() time.Time { return time.Now().Add(-time.Hour) }})
+	require.Contains(t, r[1].Found, "the newest timestamp of the ledger is from ")
+
 	content, err := transfers.ReadJournal(journal)
 	require.NoError(t, err)
 	require.Equal(t, 2, content.Waiting, "they still wait")
