@@ -69,6 +69,7 @@
 // have the same ids. A record that was being written at a crash was not promised yet,
 // and is dropped; a damaged journal is refused (ErrJournalCorrupt); when the disk is
 // full, fulfills go to the ledger without it, and Submit says so (ErrJournal).
+// ReadJournal tells what waits in one that no recorder has open.
 //
 // # Inside
 //
