@@ -86,10 +86,27 @@ func (e *Engine) resume(ctx context.Context, last *head) (turn, error) {
 	if turn, done, err := e.checkResumed(ctx, last, &owner, claimed); done || err != nil {
 		return turn, err
 	}
+	if turn, done, err := e.mayAskResumed(ctx, last.Order, claimed); done || err != nil {
+		return turn, err
+	}
 	if r := e.rails[last.rail]; r != nil && !r.isDown() {
 		e.cfg.Events.Retried(e.register.of(last.Account).own.OpenOrder)
 	}
 	return e.pay(ctx, last.Order)
+}
+
+// mayAskResumed is mayAsk for an order that was found open. Once this Engine has asked the rail,
+// nothing keeps the order from being resolved.
+func (e *Engine) mayAskResumed(ctx context.Context, o Order, claimed bool) (t turn, done bool, err error) {
+	k := e.register.of(o.Account)
+	if k.own.Attempts > 0 || e.rails[o.rail] == nil {
+		return turn{}, false, nil
+	}
+	said, err := e.readWord(ctx, &o)
+	if err != nil {
+		return turn{}, true, e.fails(o, err)
+	}
+	return e.mayAsk(ctx, o, said, k.placed == o.ID && !claimed)
 }
 
 // leaveAlone decides whether an order of another engine is left to it, and until when.

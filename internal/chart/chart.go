@@ -37,6 +37,8 @@ const (
 	CodeFinal      uint16 = 25 // how much of a channel's vouchers is final, without an amount
 	CodeOverpaid   uint16 = 26 // what a rail paid beyond an order
 	CodeReturned   uint16 = 27 // a payment of the peer that came back
+	CodePause      uint16 = 28 // a pause of payments, or its end, without an amount
+	CodeApproval   uint16 = 29 // the word that an order may be paid, or that it never will, without an amount
 	CodeFund       uint16 = 30 // capital put in or taken out
 	CodeAdjust     uint16 = 31 // a correction booked by hand
 	CodeGrant      uint16 = 40 // a change of a credit line
