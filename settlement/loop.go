@@ -24,6 +24,7 @@ func (e *Engine) loop() {
 		case <-wait.C:
 		case <-sweep.C:
 			e.register.lookAtAll()
+			e.seePausesEnd(e.life)
 		}
 		// What is touched meanwhile is in the same look-up.
 		if !e.pause(e.cfg.Round - time.Since(looked)) {

@@ -84,6 +84,18 @@ func (p *pauses) wasRead(keys []pauseKey) (changed []pauseKey) {
 	return changed
 }
 
+// inForce are those that hold.
+func (p *pauses) inForce() (keys []pauseKey) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for k, s := range p.known {
+		if s.on {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
 // lookUpTransfers looks transfers up, and in the same request whether pauses have begun or
 // ended.
 func (e *Engine) lookUpTransfers(ctx context.Context, keys []pauseKey, ids ...ledger.ID) (found []ledger.Transfer, err error) {
@@ -167,6 +179,17 @@ func (e *Engine) inForce(newest map[pauseKey]ledger.Transfer) (list []Pause) {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Rail, b.Rail))
 	})
 	return list
+}
+
+// seePausesEnd finds out whether the pauses that hold have ended, also if nothing is due.
+func (e *Engine) seePausesEnd(ctx context.Context) {
+	keys := e.pauses.inForce()
+	if len(keys) == 0 {
+		return
+	}
+	if _, err := e.lookUpTransfers(ctx, keys); err != nil && ctx.Err() == nil {
+		e.cfg.Events.Failed(wrap("read the pauses", err))
+	}
 }
 
 // readPauses finds out which pauses hold for these accounts, with one request.
