@@ -76,7 +76,7 @@ func (e *Engine) closedMeanwhile(ctx context.Context, o Order, final *answer, la
 // placeAndPay places the next order, if one is due, and pays it.
 func (e *Engine) placeAndPay(ctx context.Context, last *head) (turn, error) {
 	a := last.Account
-	began := e.cfg.Clock().Round(0)
+	began := e.cfg.Clock()
 	pressed, notBefore := e.isPressed(last)
 	order, d, err := e.place(ctx, last, pressed)
 	if err != nil {

@@ -74,7 +74,7 @@ func TestTimesOfASuspendedMachine(t *testing.T) {
 				require.NoError(t, err)
 				w.earn(w.alice, 10)
 				e.Touch(w.peers)
-				paid, err := e.Check(t.Context(), w.alice)
+				paid, err := e.Check(t.Context())
 				require.NoError(t, err)
 				require.Empty(t, paid)
 				m.suspendFor(11 * time.Hour)
