@@ -81,6 +81,9 @@ func (a *app) paying(asset *string, cmd *cobra.Command,
 				return err
 			}
 			if !a.yes {
+				if err := refuseStopped(cmd.Context(), engine); err != nil {
+					return err
+				}
 				return would(d, cmd.Context(), list)
 			}
 			payments, err := pay(cmd.Context(), engine, list...)
