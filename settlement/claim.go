@@ -16,7 +16,7 @@ import (
 // one succeeds; the newest decides. The owner writes one at a third of the lease, and
 // whoever finds the newest older than a lease may write the next.
 //
-// That does not keep a paused owner from calling the rail when it wakes up. Paying once
+// That does not keep a stopped owner from calling the rail when it wakes up. Paying once
 // rests on the rail, which pays once for a key, and on the resolution, whose id both
 // derive from the order. Claims keep the two from doing it all the time.
 
