@@ -107,31 +107,36 @@ func TestApprovedHere(t *testing.T) {
 func TestHeldOrderIsCancelled(t *testing.T) {
 	t.Parallel()
 	for range 20 {
-		w, r := newWorld(t), newRail()
-		w.earn(w.alice, 100)
-		cfg := heldAbove("owner", r, 50)
-		cfg.Manual = true
-		owner := w.engine(cfg)
-		_, err := owner.Check(t.Context(), w.alice)
-		require.ErrorIs(t, err, settlement.ErrHeld)
-		open, err := owner.Orders(t.Context())
-		require.NoError(t, err)
-		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
-		var both sync.WaitGroup
-		var approved, cancelled error
-		both.Go(func() { _, approved = operator.Approve(t.Context(), w.alice, open[0].ID) })
-		both.Go(func() { _, cancelled = owner.Cancel(t.Context(), w.alice, open[0].ID) })
-		both.Wait()
-		require.NoError(t, cancelled, "an approved order that no rail has can be cancelled too")
-		if approved != nil {
-			require.ErrorIs(t, approved, settlement.ErrNoOrder)
-		}
-		require.Zero(t, w.balance(w.alice).Settling)
-		_, err = owner.Check(t.Context(), w.alice)
-		require.NoError(t, err, "the account is left alone for a while")
-		requireNotCalled(t, r)
-		w.conserved(r)
+		heldIsCancelled(t, newWorld(t))
 	}
+}
+
+func heldIsCancelled(t *testing.T, w *world) {
+	t.Helper()
+	r := newRail()
+	w.earn(w.alice, 100)
+	cfg := heldAbove("owner", r, 50)
+	cfg.Manual = true
+	owner := w.engine(cfg)
+	_, err := owner.Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, settlement.ErrHeld)
+	open, err := owner.Orders(t.Context())
+	require.NoError(t, err)
+	operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
+	var both sync.WaitGroup
+	var approved, cancelled error
+	both.Go(func() { _, approved = operator.Approve(t.Context(), w.alice, open[0].ID) })
+	both.Go(func() { _, cancelled = owner.Cancel(t.Context(), w.alice, open[0].ID) })
+	both.Wait()
+	require.NoError(t, cancelled, "an approved order that no rail has can be cancelled too")
+	if approved != nil {
+		require.ErrorIs(t, approved, settlement.ErrNoOrder)
+	}
+	require.Zero(t, w.balance(w.alice).Settling)
+	_, err = owner.Check(t.Context(), w.alice)
+	require.NoError(t, err, "the account is left alone for a while")
+	requireNotCalled(t, r)
+	w.conserved(r)
 }
 
 // Which orders cannot be approved.

@@ -75,12 +75,14 @@ type LimitError struct {
 }
 
 func (e *LimitError) Error() string {
-	of := fmt.Sprintf("the %v", e.Scope)
-	switch {
-	case e.Scope == PeerLimit:
+	of := ""
+	switch e.Scope {
+	case PeerLimit:
 		of = fmt.Sprint("peer ", e.Account)
-	case e.Scope == RailLimit:
+	case RailLimit:
 		of = fmt.Sprintf("rail %q", e.Rail)
+	case AssetLimit:
+		of = "the asset"
 	}
 	if e.Limit.Day.IsZero() {
 		return fmt.Sprintf("%v: an order of %s may be of %s at most", ErrLimited, of, e.Asset.Text(e.Limit.Order))
@@ -207,7 +209,7 @@ func (e *Engine) left(ctx context.Context, a accounts.Account, rail uint32, l sc
 		of = func(p *paidOrder) bool { return p.settlement == settled }
 	case RailLimit:
 		of = func(p *paidOrder) bool { return p.rail == rail }
-	default:
+	case AssetLimit:
 		of = func(*paidOrder) bool { return true }
 	}
 	counts = t.sum(o, of)

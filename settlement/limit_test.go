@@ -272,43 +272,41 @@ func TestEnginesInARaceOnALimit(t *testing.T) {
 	for name, answer := range map[string]error{"orders are paid at once": nil, "orders stay open": settlement.ErrPending} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			raceOnALimit(t, answer)
+			synctest.Test(t, func(t *testing.T) { raceOnALimit(t, newWorld(t, "bob", "carol"), answer) })
 		})
 	}
 }
 
-func raceOnALimit(t *testing.T, answer error) {
+func raceOnALimit(t *testing.T, w *world, answer error) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w, r := newWorld(t, "bob", "carol"), newRail()
-		r.before = func(settlement.Order) error { return answer }
-		m := &meeting{Ledger: w.ledger}
-		m.all.Add(len(w.peers))
-		var mu sync.Mutex
-		var refused []error
-		var visits sync.WaitGroup
-		for i, a := range w.peers {
-			w.earn(a, 50)
-			cfg := manual(r, all)
-			cfg.Instance = fmt.Sprint("engine ", i)
-			cfg.AssetLimits = dollars(settlement.Limit{Day: units(100)})
-			cfg.Events.Voided = func(_ settlement.Order, why error) {
-				mu.Lock()
-				defer mu.Unlock()
-				refused = append(refused, why)
-			}
-			e := w.engineOn(m, cfg)
-			visits.Go(func() { _, _ = e.Check(t.Context(), a) })
+	r := newRail()
+	r.before = func(settlement.Order) error { return answer }
+	m := &meeting{Ledger: w.ledger}
+	m.all.Add(len(w.peers))
+	var mu sync.Mutex
+	var refused []error
+	var visits sync.WaitGroup
+	for i, a := range w.peers {
+		w.earn(a, 50)
+		cfg := manual(r, all)
+		cfg.Instance = fmt.Sprint("engine ", i)
+		cfg.AssetLimits = dollars(settlement.Limit{Day: units(100)})
+		cfg.Events.Voided = func(_ settlement.Order, why error) {
+			mu.Lock()
+			defer mu.Unlock()
+			refused = append(refused, why)
 		}
-		visits.Wait()
-		_, called := r.keys()
-		require.Equal(t, 2, called)
-		require.Len(t, refused, 1)
-		require.ErrorIs(t, refused[0], settlement.ErrLimited)
-		if answer == nil {
-			w.conserved(r)
-		}
-	})
+		e := w.engineOn(m, cfg)
+		visits.Go(func() { _, _ = e.Check(t.Context(), a) })
+	}
+	visits.Wait()
+	_, called := r.keys()
+	require.Equal(t, 2, called)
+	require.Len(t, refused, 1)
+	require.ErrorIs(t, refused[0], settlement.ErrLimited)
+	if answer == nil {
+		w.conserved(r)
+	}
 }
 
 // A crash between the order and its check leaves the check to whoever has the order next, also

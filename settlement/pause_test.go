@@ -128,7 +128,12 @@ func TestStoppedPayments(t *testing.T) {
 // engine that runs is not behind.
 func TestManyPauses(t *testing.T) {
 	t.Parallel()
-	w, r := newWorld(t), newRail()
+	manyPauses(t, newWorld(t))
+}
+
+func manyPauses(t *testing.T, w *world) {
+	t.Helper()
+	r := newRail()
 	cfg := onRails("running", r)
 	cfg.Manual = true
 	running := w.engine(cfg)

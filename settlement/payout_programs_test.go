@@ -192,6 +192,7 @@ func TestPayoutPrograms(t *testing.T) {
 	seed := ledgertest.Seed(t)
 	for n := range programs(t) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				p := &payoutProgram{
 					world: newWorld(t, "bob", "carol"), random: rand.New(rand.NewPCG(seed, uint64(n))), rail: newRail(),

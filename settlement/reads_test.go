@@ -23,9 +23,15 @@ func TestReadsAreNoUnknownOutcomes(t *testing.T) {
 		"Refund":       func(e *settlement.Engine) error { return e.Refund(t.Context(), w.alice) },
 		"Pauses":       func(e *settlement.Engine) error { _, err := e.Pauses(t.Context()); return err },
 		"StopPayments": func(e *settlement.Engine) error { return e.StopPayments(t.Context()) },
-		"Cancel":       func(e *settlement.Engine) error { _, err := e.Cancel(t.Context(), w.alice, ledger.NewID(1, 1)); return err },
-		"Approve":      func(e *settlement.Engine) error { _, err := e.Approve(t.Context(), w.alice, ledger.NewID(1, 1)); return err },
-		"Release":      func(e *settlement.Engine) error { _, err := e.Release(t.Context(), w.alice); return err },
+		"Cancel": func(e *settlement.Engine) error {
+			_, err := e.Cancel(t.Context(), w.alice, ledger.NewID(1, 1))
+			return err
+		},
+		"Approve": func(e *settlement.Engine) error {
+			_, err := e.Approve(t.Context(), w.alice, ledger.NewID(1, 1))
+			return err
+		},
+		"Release": func(e *settlement.Engine) error { _, err := e.Release(t.Context(), w.alice); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

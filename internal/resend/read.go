@@ -16,7 +16,7 @@ func (e *unread) Error() string { return "read, nothing changed: " + e.cause.Err
 
 // Is reports whether target is anything of the cause but ledger.ErrOutcomeUnknown.
 func (e *unread) Is(target error) bool {
-	return target != ledger.ErrOutcomeUnknown && errors.Is(e.cause, target) //nolint:errorlint // it is the very error
+	return target != ledger.ErrOutcomeUnknown && errors.Is(e.cause, target)
 }
 
 // As finds a typed error in the cause.
