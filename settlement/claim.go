@@ -63,6 +63,7 @@ func (e *Engine) resume(ctx context.Context, last *head) (turn, error) {
 	if final != nil {
 		return e.pay(ctx, last.Order) // only the booking is missing, and anybody may book it
 	}
+	began := e.cfg.Clock()
 	owner, err := e.ownerOf(ctx, last)
 	if err != nil {
 		return turn{}, e.fails(last.Order, err)
@@ -88,6 +89,9 @@ func (e *Engine) resume(ctx context.Context, last *head) (turn, error) {
 	}
 	if turn, done, err := e.mayAskResumed(ctx, last.Order, claimed); done || err != nil {
 		return turn, err
+	}
+	if e.slept(began) {
+		return turn{again: true}, nil
 	}
 	if r := e.rails[last.rail]; r != nil && !r.isDown() {
 		e.cfg.Events.Retried(e.register.of(last.Account).own.OpenOrder)

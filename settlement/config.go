@@ -65,7 +65,8 @@ type Config struct {
 	// The first look-up after a while without packets is made at once. Default 250 ms.
 	Round time.Duration
 	// Sweep is how often all accounts are looked at that were ever touched, in
-	// case something was missed, and for what becomes due by time. Default 1 min.
+	// case something was missed, and for what becomes due by time; what waits for the end of a
+	// pause, for an approval or for a limit is looked at as often. Default 1 min.
 	Sweep time.Duration
 	// Manual leaves the automatic checks out: only Check and Settle settle. Default
 	// false.

@@ -84,7 +84,7 @@ var (
 )
 
 // OrderError is what went wrong with one account or one of its orders. It wraps
-// the cause: ErrDeclined, ErrPending, ErrPanic, ErrRailDown, ErrNoRail,
+// the cause: ErrDeclined, ErrPending, ErrPanic, ErrRailDown, ErrNoRail, ErrPaused, ErrLimited, ErrHeld,
 // ErrResolvedOtherwise, the Settler's own error, ledger.ErrOutcomeUnknown or another
 // error of the ledger.
 type OrderError struct {

@@ -12,7 +12,7 @@ type Events struct {
 	Voided     func(Order, error) // given back; the error matches ErrDeclined, ErrCancelled, ErrTooSmall, ErrWithdrawn, ErrLimited or ErrPaused
 	Retried    func(OpenOrder)    // given to the Settler again, under the same key
 	TakenOver  func(Order)        // of an engine that was silent for Config.Lease; now ours
-	Stuck      func(OpenOrder)    // of ours, open for more than Config.StuckAfter; told once, after the next error
+	Stuck      func(OpenOrder)    // of ours, open for more than Config.StuckAfter; told once, after the next error, also if it waits
 	Failed     func(error)        // of an account (*OrderError) or a look-up; it is tried again later
 	Held       func(Order)        // its amount is above Limit.ApproveAbove: it waits for Approve or Cancel
 	Approved   func(Order)        // an order that waited was approved, and is given to the Settler

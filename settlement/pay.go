@@ -116,7 +116,7 @@ func (e *Engine) placeAndPay(ctx context.Context, last *head) (turn, error) {
 	return e.pay(ctx, order)
 }
 
-// slept reports whether a lease has passed since then: this process was stopped, or its machine
+// slept reports whether a lease has passed since we knew an order to be ours: this process was stopped, or its machine
 // suspended, and another engine may have taken the order over. A look at the order tells. The
 // times are those of the calendar: a monotonic clock stands still while a machine is suspended.
 func (e *Engine) slept(since time.Time) bool {

@@ -32,7 +32,7 @@ type payoutProgram struct {
 	mu       sync.Mutex
 	trouble  bool // requests and the rail fail now and then
 	since    *time.Time
-	approved map[ledger.ID]bool
+	approved map[ledger.ID]time.Time
 	payments []payout
 	wrong    []string
 }
@@ -99,10 +99,11 @@ func (p *payoutProgram) asked(o settlement.Order) {
 		}
 	}
 	rule(amount <= payoutLimits.order, "above the largest order")
-	rule(amount <= payoutLimits.approve || p.approved[o.ID], "not approved")
+	rule(amount <= payoutLimits.approve || !p.approved[o.ID].IsZero(), "not approved")
 	rule(peer <= payoutLimits.peerDay, "above the peer's day")
 	rule(asset <= payoutLimits.assetDay, "above the asset's day")
 	rule(p.since == nil || o.Placed.Before(*p.since), "placed while payments are stopped")
+	rule(p.since == nil || p.approved[o.ID].Before(*p.since), "approved while payments are stopped")
 }
 
 func ledgerUnits(a ledger.Amount) uint64 {
@@ -147,7 +148,7 @@ func (p *payoutProgram) decide(approveAll bool) {
 		}
 		if approveAll || p.draw(3) > 0 {
 			p.mu.Lock()
-			p.approved[o.ID] = true
+			p.approved[o.ID] = time.Now()
 			p.mu.Unlock()
 			_, err = p.operator.Approve(p.t.Context(), o.Account, o.ID)
 		} else {
@@ -196,7 +197,7 @@ func TestPayoutPrograms(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := &payoutProgram{
 					world: newWorld(t, "bob", "carol"), random: rand.New(rand.NewPCG(seed, uint64(n))), rail: newRail(),
-					engines: make([]*settlement.Engine, 3), trouble: true, approved: map[ledger.ID]bool{},
+					engines: make([]*settlement.Engine, 3), trouble: true, approved: map[ledger.ID]time.Time{},
 				}
 				p.rail.pays = p.pays
 				p.rail.before = func(settlement.Order) error { return p.fails() }

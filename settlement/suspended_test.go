@@ -86,11 +86,11 @@ func TestTimesOfASuspendedMachine(t *testing.T) {
 	}
 }
 
-// suspends is a ledger of an engine whose machine is suspended as soon as an order was placed, and
-// looked at for its check.
+// suspends is a ledger of an engine whose machine is suspended once it is armed, after the next
+// look-up of accounts: that is for the check of an order. An order that is placed arms it.
 type suspends struct {
 	ledger.Ledger
-	placed, asleep atomic.Bool
+	armed, asleep atomic.Bool
 	suspend        func()
 }
 
@@ -99,14 +99,14 @@ func (s *suspends) CreateTransfers(ctx context.Context, rows []ledger.Transfer) 
 		return nil, errRail
 	}
 	if rows[0].Code == chart.CodeOrder {
-		s.placed.Store(true)
+		s.armed.Store(true)
 	}
 	return s.Ledger.CreateTransfers(ctx, rows)
 }
 
 func (s *suspends) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
 	found, err := s.Ledger.LookupAccounts(ctx, ids)
-	if s.placed.CompareAndSwap(true, false) {
+	if s.suspend != nil && s.armed.CompareAndSwap(true, false) {
 		s.asleep.Store(true)
 		s.suspend()
 		s.asleep.Store(false)
@@ -114,35 +114,60 @@ func (s *suspends) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledge
 	return found, err
 }
 
-// An engine whose machine was suspended between its order and the call of the rail looks again
-// whose the order is. Another engine has it by now, and the rail is not asked by both.
+// An engine whose machine was suspended between its order, or its look at its open order, and the
+// call of the rail looks again whose the order is. Another engine has it by now, and the rail is
+// not asked by both.
 func TestSuspendedBeforeTheRailIsAsked(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w, asleep, awake, m := newWorld(t), newRail(), newRail(), newMachine()
-		awake.before = func(settlement.Order) error { return settlement.ErrPending }
-		cfg := named("awake", awake)
-		heir := w.engine(cfg)
-		l := &suspends{Ledger: w.ledger, suspend: func() {
-			heir.Look(w.peers)
-			m.suspendFor(2 * time.Hour)
-		}}
-		cfg = manual(asleep, at100)
-		cfg.Instance = "asleep"
-		cfg.Clock = m.now
-		w.earn(w.alice, 100)
-		e := w.engineOn(l, cfg)
+	for name, resumed := range map[string]bool{"an order that was placed": false, "an order that was open": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { suspendedBeforeTheRail(t, resumed) })
+		})
+	}
+}
+
+func suspendedBeforeTheRail(t *testing.T, resumed bool) {
+	t.Helper()
+	w, asleep, awake, m := newWorld(t), newRail(), newRail(), newMachine()
+	pending := func(settlement.Order) error { return settlement.ErrPending }
+	asleep.before, awake.before = pending, pending
+	heir := w.engine(named("awake", awake))
+	l := &suspends{Ledger: w.ledger}
+	cfg := manual(asleep, at100)
+	cfg.Instance, cfg.Clock = "asleep", m.now
+	w.earn(w.alice, 100)
+	e := w.engineOn(l, cfg)
+	calls := 0
+	if resumed {
 		_, err := e.Check(t.Context(), w.alice)
-		require.NoError(t, err)
-		requireNotCalled(t, asleep)
-		open, err := heir.Orders(t.Context(), w.alice)
-		require.NoError(t, err)
-		require.True(t, open[0].Mine)
-		_, called := awake.keys()
-		require.Equal(t, 1, called)
-		require.ErrorIs(t, heir.Close(t.Context()), settlement.ErrOrdersOpen)
-		require.NoError(t, e.Close(t.Context()))
-	})
+		require.ErrorIs(t, err, settlement.ErrPending)
+		calls = 1
+	}
+	lookUps := 0
+	l.suspend = func() {
+		if lookUps++; resumed && lookUps == 1 {
+			l.armed.Store(true) // the first one is of the round
+			return
+		}
+		heir.Look(w.peers)
+		m.suspendFor(2 * time.Hour)
+		l.suspend = nil
+	}
+	l.armed.Store(resumed)
+	_, err := e.Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	for _, n := range asleep.calls {
+		require.Equal(t, calls, n)
+	}
+	require.Len(t, asleep.calls, calls)
+	open, err := heir.Orders(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.True(t, open[0].Mine)
+	_, called := awake.keys()
+	require.Equal(t, 1, called)
+	require.ErrorIs(t, heir.Close(t.Context()), settlement.ErrOrdersOpen)
+	_ = e.Close(t.Context())
 }
 
 // A rail that pays a part of every order gets the next orders later and later, by itself and when

@@ -93,6 +93,9 @@ func (t *tally) read(ctx context.Context) error {
 		return err
 	}
 	t.learn(rows, excess, rails, upTo)
+	if !started {
+		return t.read(ctx) // what was closed between the first two requests is missing
+	}
 	return nil
 }
 

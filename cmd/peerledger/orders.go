@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -85,7 +86,14 @@ end of the pause is paid after "settle resume" or "settle start" ("settle pauses
 						Claimed: moment(o.Claimed), Waits: waitsFor(o), Stuck: age > stuck,
 					}
 				}
-				return showOrders(a, rows)
+				if err := showOrders(a, rows); err != nil || a.json {
+					return err
+				}
+				pauses, err := engine.Pauses(cmd.Context())
+				for _, p := range pauses {
+					fmt.Fprintf(a.stdout, "Mind that %v.\n", p)
+				}
+				return err
 			})
 		},
 	}

@@ -39,6 +39,7 @@ func TestPausePayments(t *testing.T) {
 	require.True(t, s.told(t, "settle", "stop", "--yes").Written)
 	require.Equal(t, "all", rows[pauseRow](t, s, "settle", "pauses")[0].Payments)
 	require.Contains(t, s.ok(t, "settle", "pauses"), "all payments")
+	require.Contains(t, s.ok(t, "orders"), "Mind that all payments in EUR/2 are stopped since ")
 	for _, yes := range [][]string{{}, {"--yes"}} {
 		got = s.do(t, append([]string{"settle", "now", "bob@USD", "--pay-with", pay}, yes...)...)
 		require.Equal(t, statusFailed, got.status)
