@@ -91,12 +91,36 @@ func (e *Engine) resume(ctx context.Context, last *head) (turn, error) {
 		return turn, err
 	}
 	if e.slept(began) {
-		return turn{again: true}, nil
+		if turn, gone, err := e.goneMeanwhile(ctx, last); gone || err != nil {
+			return turn, err
+		}
 	}
 	if r := e.rails[last.rail]; r != nil && !r.isDown() {
 		e.cfg.Events.Retried(e.register.of(last.Account).own.OpenOrder)
 	}
 	return e.pay(ctx, last.Order)
+}
+
+// goneMeanwhile looks once more whether an order is open and ours. It is not asked again how long
+// that took: where every request takes a lease, nothing would ever be paid.
+func (e *Engine) goneMeanwhile(ctx context.Context, before *head) (t turn, gone bool, err error) {
+	last, err := e.newest(ctx, before.Account)
+	if err != nil {
+		return turn{}, true, e.fails(before.Order, err)
+	}
+	if !last.open || last.ID != before.ID {
+		return turn{again: true}, true, nil
+	}
+	owner, err := e.ownerOf(ctx, &last)
+	switch {
+	case err != nil:
+		return turn{}, true, e.fails(before.Order, err)
+	case owner.mine:
+		return turn{}, false, nil
+	}
+	until := owner.since.Add(e.cfg.Lease)
+	e.register.notOurs(before.Account, until)
+	return turn{look: until}, true, nil
 }
 
 // mayAskResumed is mayAsk for an order that was found open. Once this Engine has asked the rail,

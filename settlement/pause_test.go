@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -241,7 +242,13 @@ func TestPauseKeepsNoAnswerBack(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w, r := newWorld(t), newRail()
-				r.after = func(settlement.Order) error { return errRail }
+				var answers atomic.Bool
+				r.after = func(settlement.Order) error {
+					if !answers.Load() {
+						return errRail
+					}
+					return nil
+				}
 				w.earn(w.alice, 100)
 				cfg := named("owner", r)
 				owner := w.engine(cfg)
@@ -255,12 +262,10 @@ func TestPauseKeepsNoAnswerBack(t *testing.T) {
 				require.NoError(t, open[0].Waits)
 				if restart {
 					require.Error(t, owner.Close(t.Context()))
-					r.after = newRail().after
 					owner = w.engine(cfg)
 					owner.Look(w.peers)
-				} else {
-					r.after = newRail().after
 				}
+				answers.Store(true)
 				pause(10 * time.Minute)
 				require.Equal(t, units(80), w.balance(w.alice).SettledOut)
 				require.NoError(t, owner.Close(t.Context()))
