@@ -91,7 +91,7 @@ func TestTimesOfASuspendedMachine(t *testing.T) {
 type suspends struct {
 	ledger.Ledger
 	armed, asleep atomic.Bool
-	suspend        func()
+	suspend       func()
 }
 
 func (s *suspends) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
