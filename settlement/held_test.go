@@ -9,7 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/settlement"
 )
 
@@ -184,4 +186,62 @@ func TestHeldOrderKeepsToTheDay(t *testing.T) {
 		require.Equal(t, units(40), r.total(w.peers[1]))
 		_ = e.Close(t.Context())
 	})
+}
+
+// An account without history has orders that nobody but their owner can check. They wait all the
+// same, and keep to the day, whoever takes them over.
+func TestHeldOrderOfAnAccountWithoutHistory(t *testing.T) {
+	t.Parallel()
+	for name, limit := range map[string]settlement.Limit{
+		"approval": {ApproveAbove: units(50)},
+		"a day":    {Day: units(100), Order: units(100)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, r := &world{t: t, ledger: embedded.New()}, newRail()
+				book := func() *accounts.Book {
+					b, err := accounts.NewBook(w.ledger, accounts.Config{Assets: []accounts.Asset{usd}, NoHistory: true})
+					require.NoError(t, err)
+					return b
+				}
+				w.book = book()
+				var err error
+				w.peers, err = w.book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd})
+				require.NoError(t, err)
+				w.alice = w.peers[0]
+				cfg := manual(r, all)
+				cfg.Instance, cfg.PeerLimits.Default = "owner", limit
+				w.earn(w.alice, 100)
+				crash := &stopsAfterOrder{Ledger: w.ledger}
+				owner, err := settlement.NewEngine(crash, book(), cfg)
+				require.NoError(t, err)
+				_, _ = owner.Check(t.Context(), w.alice)
+				require.Error(t, owner.Close(t.Context()))
+				requireNotCalled(t, r)
+				pause(2 * time.Minute)
+				cfg = manual(r, all)
+				cfg.Instance = "heir"
+				heir, err := settlement.NewEngine(w.ledger, book(), cfg)
+				require.NoError(t, err)
+				paid, err := heir.Check(t.Context(), w.alice)
+				if name == "a day" {
+					require.NoError(t, err)
+					require.Equal(t, []uint64{100}, amounts(paid))
+					require.NoError(t, heir.Close(t.Context()))
+					return
+				}
+				require.ErrorIs(t, err, settlement.ErrHeld)
+				requireNotCalled(t, r)
+				open, err := heir.Orders(t.Context(), w.alice)
+				require.NoError(t, err)
+				_, err = heir.Approve(t.Context(), w.alice, open[0].ID)
+				require.NoError(t, err)
+				paid, err = heir.Check(t.Context(), w.alice)
+				require.NoError(t, err)
+				require.Equal(t, []uint64{100}, amounts(paid))
+				require.NoError(t, heir.Close(t.Context()))
+			})
+		})
+	}
 }

@@ -2,6 +2,7 @@ package settlement
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,9 +66,11 @@ func (t *tally) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	excess, err := t.rows(ctx, chart.CodeOverpaid, since) // after the posts that they are linked to
-	if err != nil {
-		return err
+	var excess []ledger.Transfer
+	if slices.ContainsFunc(rows, isPost) { // one that is linked to a post is read after it
+		if excess, err = t.rows(ctx, chart.CodeOverpaid, since); err != nil {
+			return err
+		}
 	}
 	upTo := since
 	if len(rows) > 0 {
@@ -98,6 +101,8 @@ func (t *tally) read(ctx context.Context) error {
 	}
 	return nil
 }
+
+func isPost(row ledger.Transfer) bool { return row.Flags.Has(ledger.TransferPostPending) }
 
 // rows are those of a code in the asset that are newer than a timestamp.
 func (t *tally) rows(ctx context.Context, code uint16, since uint64) (all []ledger.Transfer, err error) {
