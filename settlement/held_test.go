@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/settlement"
@@ -244,4 +245,42 @@ func TestHeldOrderOfAnAccountWithoutHistory(t *testing.T) {
 			})
 		})
 	}
+}
+
+// before is a ledger on which something happens once, before a row of a code is written.
+type before struct {
+	ledger.Ledger
+	code uint16
+	do   func()
+}
+
+func (b *before) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if do := b.do; do != nil && rows[0].Code == b.code {
+		b.do = nil
+		do()
+	}
+	return b.Ledger.CreateTransfers(ctx, rows)
+}
+
+// An order that is cancelled while somebody approves it is not approved: whoever does it is told.
+func TestCancelledWhileItIsApproved(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	w.earn(w.alice, 100)
+	cfg := heldAbove("owner", r, 50)
+	cfg.Manual = true
+	owner := w.engine(cfg)
+	_, err := owner.Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, settlement.ErrHeld)
+	open, err := owner.Orders(t.Context())
+	require.NoError(t, err)
+	l := &before{Ledger: w.ledger, code: chart.CodeApproval, do: func() {
+		_, err := owner.Cancel(t.Context(), w.alice, open[0].ID)
+		assertNoError(t, err)
+	}}
+	operator := w.engineOn(l, settlement.Config{Instance: "operator", NoTakeover: true})
+	_, err = operator.Approve(t.Context(), w.alice, open[0].ID)
+	require.ErrorIs(t, err, settlement.ErrNoOrder)
+	requireNotCalled(t, r)
+	w.conserved(r)
 }

@@ -402,3 +402,43 @@ func TestImpossibleLimits(t *testing.T) {
 		})
 	}
 }
+
+// beforeAccounts is a ledger on which something happens before accounts are queried.
+type beforeAccounts struct {
+	ledger.Ledger
+	do func()
+}
+
+func (b *beforeAccounts) QueryAccounts(ctx context.Context, f ledger.QueryFilter) ([]ledger.Account, error) {
+	b.do()
+	return b.Ledger.QueryAccounts(ctx, f)
+}
+
+// An old order that is closed while an engine adds up for the first time counts.
+func TestOldOrderIsClosedDuringTheFirstSum(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t, "bob"), newRail()
+		bob := w.peers[1]
+		later := newRail()
+		later.before = func(settlement.Order) error { return settlement.ErrPending }
+		w.earn(w.alice, 60)
+		holder := w.engine(manual(later, all))
+		_, err := holder.Check(t.Context(), w.alice)
+		require.ErrorIs(t, err, settlement.ErrPending)
+		open, err := holder.Orders(t.Context())
+		require.NoError(t, err)
+		pause(100 * time.Hour)
+		l := &beforeAccounts{Ledger: w.ledger, do: func() {
+			_, err := holder.Resolve(t.Context(), w.alice, open[0].ID, units(60))
+			assertNoError(t, err)
+		}}
+		w.earn(bob, 500)
+		cfg := manual(r, all)
+		cfg.Instance = "another"
+		cfg.AssetLimits = dollars(settlement.Limit{Day: units(100)})
+		paid, err := w.engineOn(l, cfg).Check(t.Context(), bob)
+		require.ErrorIs(t, err, settlement.ErrLimited)
+		require.Equal(t, []uint64{40}, amounts(paid))
+	})
+}

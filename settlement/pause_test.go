@@ -275,49 +275,36 @@ func TestPauseKeepsNoAnswerBack(t *testing.T) {
 	}
 }
 
-// An order that was placed during the pause by an engine that crashed then is with no rail: it
-// waits. So does one that was approved during the pause.
-func TestOpenOrderWaitsForTheEndOfThePause(t *testing.T) {
+// An order that was approved during the pause waits, also for an engine that is started again.
+func TestApprovedDuringThePause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, r := newWorld(t, "bob"), newRail()
-		bob := w.peers[1]
+		w, r := newWorld(t), newRail()
 		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
-		l := &stopsAfterOrder{Ledger: &interrupted{Ledger: w.ledger, before: func() { assertNoError(t, operator.StopPayments(t.Context())) }}}
-		w.earn(w.alice, 100)
-		crashes := w.engineOn(l, manual(r, at100))
-		_, _ = crashes.Check(t.Context(), w.alice)
-
-		require.NoError(t, operator.StartPayments(t.Context()))
-		cfg := heldAbove("holder", r, 50)
-		w.earn(bob, 60)
-		holder := w.engine(cfg)
-		holder.Touch([]accounts.Account{bob})
+		w.earn(w.alice, 60)
+		holder := w.engine(heldAbove("holder", r, 50))
+		holder.Touch(w.peers)
 		synctest.Wait()
 		require.NoError(t, operator.StopPayments(t.Context()))
-		open, err := operator.Orders(t.Context(), bob)
+		open, err := operator.Orders(t.Context(), w.alice)
 		require.NoError(t, err)
-		_, err = operator.Approve(t.Context(), bob, open[0].ID)
+		require.ErrorIs(t, open[0].Waits, settlement.ErrHeld)
+		_, err = operator.Approve(t.Context(), w.alice, open[0].ID)
 		require.NoError(t, err)
-		require.Error(t, crashes.Close(t.Context()))
 		require.ErrorIs(t, holder.Close(t.Context()), settlement.ErrOrdersOpen)
 
-		for _, name := range []string{"", "holder"} { // started again
-			cfg := named(name, r)
-			e := w.engine(cfg)
-			e.Look(w.peers)
-			pause(10 * time.Minute)
-			if name == "holder" {
-				require.Zero(t, r.total(bob))
-				open, err = operator.Orders(t.Context(), bob)
-				require.NoError(t, err)
-				require.ErrorIs(t, open[0].Waits, settlement.ErrPaused)
-				require.NoError(t, operator.StartPayments(t.Context()))
-				pause(2 * time.Minute)
-				require.Equal(t, units(60), r.total(bob))
-			}
-			_ = e.Close(t.Context())
-		}
+		again := w.engine(named("holder", r))
+		again.Look(w.peers)
+		pause(10 * time.Minute)
+		requireNotCalled(t, r)
+		open, err = operator.Orders(t.Context(), w.alice)
+		require.NoError(t, err)
+		require.ErrorIs(t, open[0].Waits, settlement.ErrPaused)
+		require.NoError(t, operator.StartPayments(t.Context()))
+		pause(2 * time.Minute)
+		require.Equal(t, units(60), r.total(w.alice))
+		require.NoError(t, again.Close(t.Context()))
+		w.conserved(r)
 	})
 }
 
@@ -330,4 +317,63 @@ func TestPauseOfABookWithoutAccounts(t *testing.T) {
 	require.ErrorIs(t, e.StopPayments(t.Context()), accounts.ErrNotProvisioned)
 	require.NoError(t, e.Close(t.Context()))
 	require.ErrorIs(t, e.StopPayments(t.Context()), settlement.ErrClosed)
+}
+
+// An order that was placed during the pause, by an engine that ended then, is with no rail: whoever
+// has it next waits for the end of the pause.
+func TestOrderOfACrashDuringThePause(t *testing.T) {
+	t.Parallel()
+	for _, instance := range []string{"", "heir"} {
+		t.Run(instance, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, r := newWorld(t), newRail()
+				operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
+				l := &stopsAfterOrder{Ledger: &interrupted{Ledger: w.ledger, before: func() { assertNoError(t, operator.StopPayments(t.Context())) }}}
+				w.earn(w.alice, 100)
+				crashes := w.engineOn(l, manual(r, at100))
+				_, _ = crashes.Check(t.Context(), w.alice)
+				require.Error(t, crashes.Close(t.Context()))
+				open, err := operator.Orders(t.Context(), w.alice)
+				require.NoError(t, err)
+				require.ErrorIs(t, open[0].Waits, settlement.ErrPaused)
+				next := w.engine(named(instance, r))
+				next.Look(w.peers)
+				pause(time.Hour)
+				requireNotCalled(t, r)
+				require.NoError(t, operator.StartPayments(t.Context()))
+				pause(2 * time.Minute)
+				require.Equal(t, units(80), r.total(w.alice))
+				require.NoError(t, next.Close(t.Context()))
+				w.conserved(r)
+			})
+		})
+	}
+}
+
+// A pause that comes after the approval, and before the engine that has the order has seen that,
+// keeps the order from the rail.
+func TestPauseAfterTheApproval(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
+		w.earn(w.alice, 60)
+		e := w.engine(heldAbove("owner", r, 50))
+		e.Touch(w.peers)
+		pause(time.Second)
+		open, err := operator.Orders(t.Context(), w.alice)
+		require.NoError(t, err)
+		_, err = operator.Approve(t.Context(), w.alice, open[0].ID)
+		require.NoError(t, err)
+		pause(time.Second)
+		require.NoError(t, operator.StopPayments(t.Context()))
+		pause(time.Hour)
+		requireNotCalled(t, r)
+		require.NoError(t, operator.StartPayments(t.Context()))
+		pause(2 * time.Minute)
+		require.Equal(t, units(60), r.total(w.alice))
+		require.NoError(t, e.Close(t.Context()))
+		w.conserved(r)
+	})
 }
