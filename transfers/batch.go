@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -24,6 +25,7 @@ type batch struct {
 	expiry    time.Time              // the first of its prepares'; zero if none has any
 	oldest    time.Duration          // when the first of its operations came
 	sent      time.Time              // when the request was sent first
+	handed    time.Time              // when the first request was sent whose answer was lost; of operations that are handed
 	touched   peerSet
 	senders   peerSet
 	answered  []answeredFulfill // that the journal need not keep
@@ -90,14 +92,15 @@ func (b *batch) add(o *operation) {
 }
 
 // expire refuses the prepares that have waited for so long that their packets have
-// expired. None of them was handed over.
+// expired, and that were never handed over. What was handed over once may be in the books:
+// that a later request was not sent says nothing about it, so it is asked for again.
 func (b *batch) expire(now time.Time) {
 	if b.expiry.IsZero() || now.Before(b.expiry) {
 		return
 	}
 	kept := b.todo[:0]
 	for _, o := range b.todo {
-		if e := o.packet.Expiry; o.kind != KindPrepare || o.giveBack || e.IsZero() || now.Before(e) {
+		if e := o.packet.Expiry; o.kind != KindPrepare || o.handed || o.giveBack || e.IsZero() || now.Before(e) {
 			kept = append(kept, o)
 			continue
 		}
@@ -131,13 +134,13 @@ func (ln *lane) resolve(ctx context.Context, b *batch) {
 		}
 		n := again
 		if n == 0 {
-			n, b.sent = b.request(ln.limit), time.Now()
+			n, b.sent = b.request(ln.limit), ln.recorder.cfg.Clock()
 		}
 		answers, err := ln.ask(ctx, b, n)
 		again = 0
 		switch {
 		case err == nil:
-			b.deliver(n, answers)
+			b.deliver(n, answers, ln.recorder.cfg.Clock())
 			pause.reset()
 		case errors.Is(err, ledger.ErrOutcomeUnknown): // before all else: it may be in the books
 			b.handOver(n)
@@ -188,6 +191,9 @@ func (ln *lane) ask(ctx context.Context, b *batch, n int) ([]ledger.CreateTransf
 
 // handOver notes that the ledger may have executed the first n operations.
 func (b *batch) handOver(n int) {
+	if !slices.ContainsFunc(b.todo, func(o *operation) bool { return o.handed }) {
+		b.handed = b.sent
+	}
 	for _, o := range b.todo[:n] {
 		o.handed = true
 	}
@@ -243,11 +249,14 @@ func (ln *lane) lowerLimit(refused int) {
 
 // deliver reads the answers to the first n operations. Those that must go on stay
 // in front of the others, in their order.
-func (b *batch) deliver(n int, answers []ledger.CreateTransferResult) {
-	again, waited := b.todo[:0], time.Since(b.sent)
+func (b *batch) deliver(n int, answers []ledger.CreateTransferResult, now time.Time) {
+	again := b.todo[:0]
 	for _, o := range b.todo[:n] {
-		size := o.size()
-		if o.read(answers[:size], waited) {
+		sent, size := b.sent, o.size()
+		if o.handed {
+			sent = b.handed
+		}
+		if o.read(answers[:size], elapsed(sent, now)) {
 			again = append(again, o)
 			b.corrects = b.corrects || o.corrects()
 		} else {
@@ -256,6 +265,13 @@ func (b *batch) deliver(n int, answers []ledger.CreateTransferResult) {
 		answers = answers[size:]
 	}
 	b.todo = append(again, b.todo[n:]...)
+}
+
+// elapsed is the time between two readings of the clock. The monotonic clock of a virtual
+// machine stands still while the machine is suspended, and the ledger's does not; the wall
+// clock may be set back. So the longer of the two counts.
+func elapsed(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }
 
 // giveUp ends the first n operations without an answer.

@@ -203,7 +203,8 @@ func (e *CloseError) Unwrap() []error {
 
 // Code is the ILP error code (RFC 0027) that fits an error of this package, to
 // answer the sender of the packet with: "T04" if a peer is beyond its line or a cap, in
-// arrears, suspended or closed, "T03" if the backlog is full, "R01" and "R02" for amounts and
+// arrears, suspended or closed, also if that was found by an earlier request for the same
+// prepare (ledger.ErrIDSpent); "T03" if the backlog is full, "R01" and "R02" for amounts and
 // time, "T00" for everything else. "" for nil.
 // (https://github.com/interledger/rfcs/blob/main/0027-interledger-protocol-4/0027-interledger-protocol-4.md#error-codes)
 func Code(err error) string {
@@ -211,7 +212,7 @@ func Code(err error) string {
 	case err == nil:
 		return ""
 	case errors.Is(err, ErrCreditLine), errors.Is(err, ErrAccountClosed), errors.Is(err, accounts.ErrSuspended),
-		errors.Is(err, ErrInArrears), errors.Is(err, ErrPayableCap), errors.Is(err, ErrHeldShare):
+		errors.Is(err, ErrInArrears), errors.Is(err, ErrPayableCap), errors.Is(err, ErrHeldShare), spentByRefusal(err):
 		return "T04"
 	case errors.Is(err, ErrBacklogFull):
 		return "T03"
@@ -222,4 +223,12 @@ func Code(err error) string {
 	default:
 		return "T00"
 	}
+}
+
+// spentByRefusal reports whether a prepare was refused since its id was refused before, by a
+// request whose answer was lost or by an earlier call. Only what T04 says spends the id of a
+// prepare: a line that was exceeded, or an account that is closed or missing.
+func spentByRefusal(err error) bool {
+	var refused *RefusedError
+	return errors.As(err, &refused) && refused.Kind == KindPrepare && errors.Is(refused.Reason, ledger.ErrIDSpent)
 }

@@ -331,6 +331,7 @@ func (r *Recorder) fill(o *operation, op *Op) error {
 		return wrap(op.Kind, op.Packet.ID, fmt.Errorf("%w: from %v to %v", accounts.ErrUnknownAsset, op.Packet.From, op.Packet.To))
 	}
 	o.kind, o.packet, o.phase, o.from, o.to = op.Kind, op.Packet, phaseOf(op.Kind), from, to
+	o.packet.Expiry = o.packet.Expiry.Round(0) // by the wall clock, which goes on while the machine is suspended
 	var array [maxLegs]leg
 	legs, err := appendLegs(array[:0], &o.packet, from, to)
 	if err != nil {
