@@ -15,21 +15,22 @@ import (
 
 // batch is operations that go to the ledger together. It is used again.
 type batch struct {
-	todo      []*operation // not answered yet, in order
-	done      []*operation // answered
-	marks     []*operation
-	resolving map[ledger.ID]struct{} // packets that it resolves
-	transfers []ledger.Transfer      // of the request
-	encoded   bool                   // transfers are those of all of todo
-	corrects  bool                   // there are corrections in todo
-	expiry    time.Time              // the first of its prepares'; zero if none has any
-	oldest    time.Duration          // when the first of its operations came
-	sent      time.Time              // when the request was sent first
-	handed    time.Time              // when the first request was sent whose answer was lost; of operations that are handed
-	touched   peerSet
-	senders   peerSet
-	answered  []answeredFulfill // that the journal need not keep
-	report    Batch
+	todo       []*operation // not answered yet, in order
+	done       []*operation // answered
+	marks      []*operation
+	resolving  map[ledger.ID]struct{} // packets that it resolves
+	transfers  []ledger.Transfer      // of the request
+	encoded    bool                   // transfers are those of all of todo
+	corrects   bool                   // there are corrections in todo
+	unverified bool                   // there may be packets in todo that are not known to be as they were prepared
+	expiry     time.Time              // the first of its prepares'; zero if none has any
+	oldest     time.Duration          // when the first of its operations came
+	sent       time.Time              // when the request was sent first
+	handed     time.Time              // when the first request was sent whose answer was lost; of operations that are handed
+	touched    peerSet
+	senders    peerSet
+	answered   []answeredFulfill // that the journal need not keep
+	report     Batch
 }
 
 func newBatch() *batch {
@@ -76,7 +77,7 @@ func (ln *lane) blank() *batch {
 	ln.spare = ln.spare[:n-1]
 	clear(b.resolving)
 	b.todo, b.done, b.marks, b.transfers = b.todo[:0], b.done[:0], b.marks[:0], b.transfers[:0]
-	b.encoded, b.corrects, b.expiry, b.oldest = true, false, time.Time{}, math.MaxInt64
+	b.encoded, b.corrects, b.unverified, b.expiry, b.oldest = true, false, false, time.Time{}, math.MaxInt64
 	b.report = Batch{Lane: ln.number}
 	return b
 }
@@ -86,6 +87,7 @@ func (b *batch) add(o *operation) {
 	b.todo = append(b.todo, o)
 	b.oldest = min(b.oldest, o.came)
 	b.transfers = o.appendTransfers(b.transfers)
+	b.unverified = b.unverified || !o.verified()
 	if e := o.packet.Expiry; o.kind == KindPrepare && !e.IsZero() && (b.expiry.IsZero() || e.Before(b.expiry)) {
 		b.expiry = e
 	}
@@ -123,6 +125,9 @@ func (ln *lane) resolve(ctx context.Context, b *batch) {
 	for {
 		if again == 0 {
 			b.expire(ln.recorder.cfg.Clock())
+			if !ln.verified(ctx, b, pause) {
+				continue
+			}
 		}
 		if len(b.done) > 0 && len(b.todo) > 0 {
 			// Some must go on: the callers of the others do not wait for that.

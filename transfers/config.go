@@ -15,7 +15,7 @@ type Config struct {
 	// order; there is none between packets. Default 2.
 	Lanes int
 	// Backlog is how many operations may be waiting or in flight: the high water
-	// mark. Each takes 240 bytes, which are kept to be used again. What is left in
+	// mark. Each takes 248 bytes, which are kept to be used again. What is left in
 	// the Journal comes on top. Default 65536.
 	Backlog int
 	// BacklogLow is the low water mark. A backlog that was full takes no prepare

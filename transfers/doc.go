@@ -80,6 +80,7 @@
 //	journal  a fulfill, if there is one
 //	push     into its lane, by the packet's id
 //	cut      into a batch: order, limits and chains are seen to here
+//	verify   is the packet of a fulfill or reject as it was prepared?
 //	resolve  sent until it is answered, or until the recorder is closed
 //	publish  Touched, Late and Replayed, the journal, then the caller
 package transfers

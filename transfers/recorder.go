@@ -96,8 +96,8 @@ func (r *Recorder) Prepare(ctx context.Context, p Packet) (Result, error) {
 }
 
 // Fulfill posts what a prepare holds and waits for the ledger's answer; p is the
-// packet as it was prepared, with all its amounts. If the hold has expired a
-// correction books it (Result.Late), also if a peer's account was closed since. See Record.
+// packet as it was prepared, with all its amounts: another one is refused
+// (ledger.ErrIDConflict), and nothing is posted. If the hold has expired a correction books it (Result.Late), also if a peer's account was closed since. See Record.
 // Give it a context that outlives the sender's: the money is owed from the moment that the
 // fulfillment is known.
 func (r *Recorder) Fulfill(ctx context.Context, p Packet) (Result, error) {
@@ -105,8 +105,8 @@ func (r *Recorder) Fulfill(ctx context.Context, p Packet) (Result, error) {
 }
 
 // Reject gives back what a prepare holds and waits for the ledger's answer; p is
-// the packet as it was prepared, with all its amounts. If the hold has expired there
-// is nothing to give back, and it is done; so it does not notice a late fulfill. See
+// the packet as it was prepared, with all its amounts, as for Fulfill. If the hold has
+// expired there is nothing to give back, and it is done; so it does not notice a late fulfill. See
 // Record.
 func (r *Recorder) Reject(ctx context.Context, p Packet) (Result, error) {
 	return r.Record(ctx, Reject(p))
@@ -405,13 +405,13 @@ func (r *Recorder) enqueue(o *operation) (Ticket, error) {
 	ticket := Ticket{recorder: r, slot: o.slot, kind: o.kind, packet: o.packet}
 	ln := r.laneOf(o.packet.ID)
 	switch {
-	case o.count == 0 && !ln.isClosed():
+	case o.count == 0 && o.verified() && !ln.isClosed():
 		r.backlog.leave(1)
 		o.slot.outcome = ledger.OutcomeApplied
 		o.slot.answer()
 		o.slot.finish()
 		return ticket, nil
-	case o.count == 0:
+	case o.count == 0 && o.verified():
 	case o.kind == KindFulfill && r.journal != nil && ln.isClosed():
 		// The journal would keep it, and nobody would ever take it out.
 	default:

@@ -138,6 +138,10 @@ func refusal(kind Kind, chain ledger.Chain) error {
 		return nil // of a reject: what it wants is what expiry did. A fulfill goes on
 	case ledger.TransferPendingTransferNotFound:
 		return ErrUnknownPacket
+	case ledger.TransferPendingTransferHasDifferentDebitAccountID, ledger.TransferPendingTransferHasDifferentCreditAccountID,
+		ledger.TransferPendingTransferHasDifferentLedger, ledger.TransferPendingTransferHasDifferentCode,
+		ledger.TransferExceedsPendingTransferAmount, ledger.TransferPendingTransferHasDifferentAmount:
+		return ledger.ErrIDConflict
 	case ledger.TransferExceedsCredits, ledger.TransferExceedsDebits:
 		return ErrCreditLine
 	case ledger.TransferDebitAccountAlreadyClosed, ledger.TransferCreditAccountAlreadyClosed:

@@ -81,6 +81,9 @@ func (s *slot) done() bool { return s.waiter.Load() == finished && s.outcome.Don
 
 // result is the answer, to be read when it is out.
 func (s *slot) result(kind Kind, packet Packet) Result {
+	if kind == KindPrepare && s.outcome.Done() {
+		packet.sealed = seal(&packet)
+	}
 	return Result{
 		Kind: kind, Packet: packet, Outcome: s.outcome, Late: s.late, Timestamp: s.timestamp, Err: s.err,
 	}

@@ -19,7 +19,7 @@ type machine struct {
 	ledger.Ledger
 	asleep time.Duration // in each request
 	answer error         // nil: the ledger's own
-	slept  atomic.Int64 // nanoseconds by which the wall clock is ahead of the monotonic one
+	slept  atomic.Int64  // nanoseconds by which the wall clock is ahead of the monotonic one
 }
 
 func (m *machine) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
