@@ -58,7 +58,7 @@ func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, e
 	r.life, r.end = context.WithCancelCause(context.Background())
 	for _, a := range book.Assets() {
 		ids, _ := book.AssetIDs(a.Ledger)
-		r.assets[a.Ledger] = &assetOf{ids: ids, allowLoss: a.AllowLoss, book: book}
+		r.assets[a.Ledger] = &assetOf{asset: a, ids: ids, allowLoss: a.AllowLoss, book: book}
 	}
 	for i := range cfg.Lanes {
 		r.lanes = append(r.lanes, newLane(i, l, r))
@@ -345,7 +345,10 @@ func (r *Recorder) fill(o *operation, op *Op) error {
 	if o.drawn = o.packet.ID.IsZero(); o.drawn {
 		o.packet.ID = r.draw(now)
 	}
-	if op.Kind == KindPrepare && o.count > 0 {
+	if op.Kind != KindPrepare {
+		return nil
+	}
+	if err = r.limit(o, now); err == nil && o.count > 0 {
 		o.packet.Hold, err = r.hold(&o.packet, now)
 	}
 	return err

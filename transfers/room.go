@@ -41,6 +41,9 @@ type room struct {
 	begun   flows // when the look under way began
 	before  flows // when the look that balance is of began
 	after   flows // and when it had ended
+
+	packets bucket // of what the peer sends
+	amounts bucket
 }
 
 // side is one of the two sides that a peer has in packets.
@@ -83,6 +86,7 @@ func newRoom(book *accounts.Book, a accounts.Account) *room {
 		return r
 	}
 	r.capped = r.allowed.PayableCapped || r.allowed.HeldCapped
+	r.packets.rate, r.amounts.rate = r.allowed.PacketRate, r.allowed.AmountRate
 	return r
 }
 
@@ -126,7 +130,7 @@ func (r *room) check(amount ledger.Amount, s side) error {
 	case s == incoming && r.allowed.HeldCapped:
 		used, limit, reason = r.held(), r.heldLimit(), ErrHeldShare
 	case s == outgoing && r.allowed.PayableCapped:
-		used, limit, reason = r.payable(), r.payableLimit(), ErrPayableCap
+		used, limit, reason = r.payable(), r.payableLimit(), r.payableReason()
 	default:
 		return nil
 	}
@@ -142,6 +146,14 @@ func (r *room) payable() ledger.Amount {
 	f := &r.flows[outgoing]
 	total := sum(r.balance.Payable, r.balance.HeldOut, f.admitted.SubFloor(r.before[outgoing].answered), f.fulfilling)
 	return total.SubFloor(f.voided.SubFloor(r.after[outgoing].voiding))
+}
+
+// payableReason is what says that there is no room: our own liquidity has a floor.
+func (r *room) payableReason() error {
+	if r.account.Own() {
+		return ErrLiquidity
+	}
+	return ErrPayableCap
 }
 
 func (r *room) payableLimit() ledger.Amount {
@@ -251,6 +263,13 @@ func (r *room) begin() (needed, known bool) {
 	}
 	r.begun, r.active = r.flows, false
 	return true, known
+}
+
+// mark notes that a look begins, whoever is active.
+func (r *room) mark() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.begun, r.active = r.flows, false
 }
 
 // end takes in what a look has found; if it has found nothing, err says why.

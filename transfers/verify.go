@@ -3,6 +3,7 @@ package transfers
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	internalbatch "github.com/peerledger/peerledger/internal/batch"
 	"github.com/peerledger/peerledger/ledger"
@@ -50,7 +51,8 @@ func (ln *lane) verified(ctx context.Context, b *batch, pause *pauses) bool {
 }
 
 // verify asks the ledger what it holds for the packets that are not known to be as they were
-// prepared, and refuses the operations on those that are not.
+// prepared, and refuses the operations on those that are not. The error matches
+// ledger.ErrClosed if the ledger is closed, and no other error of a ledger.
 func (ln *lane) verify(ctx context.Context, b *batch) error {
 	var ids []ledger.ID
 	prepares := make(map[ledger.ID]*operation) // of this batch: not in the ledger yet
@@ -63,8 +65,11 @@ func (ln *lane) verify(ctx context.Context, b *batch) error {
 		}
 	}
 	rows, err := internalbatch.Each(ctx, ids, 1, ln.ledger.LookupTransfers)
-	if err != nil {
-		return err
+	switch {
+	case errors.Is(err, ledger.ErrClosed):
+		return fmt.Errorf("read what packets hold: %w", ledger.ErrClosed)
+	case err != nil:
+		return fmt.Errorf("read what packets hold: %v", err) //nolint:errorlint // it must not match ErrOutcomeUnknown: nothing was sent
 	}
 	held := make(map[ledger.ID]*ledger.Transfer, len(rows))
 	for i := range rows {

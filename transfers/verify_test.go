@@ -2,6 +2,7 @@ package transfers_test
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -136,7 +137,7 @@ type reader struct {
 func (r *reader) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
 	r.requests.Add(1)
 	if r.away.Load() {
-		return nil, errNoConnection
+		return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, errNoConnection) // it is about a read, and says nothing
 	}
 	return r.Ledger.LookupTransfers(ctx, ids)
 }
@@ -183,6 +184,7 @@ func TestWhatIsHeldIsReadOnlyIfItMust(t *testing.T) {
 		require.ErrorAs(t, err, &unfinished)
 		require.Len(t, unfinished.Unsent, 1)
 		require.ErrorIs(t, left.Wait(t.Context()).Err, transfers.ErrClosed)
+		require.NotErrorIs(t, left.Wait(t.Context()).Err, ledger.ErrOutcomeUnknown)
 		require.NoError(t, f.embedded.Close())
 	})
 }

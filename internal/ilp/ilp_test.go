@@ -242,6 +242,21 @@ func TestDataAliases(t *testing.T) {
 	require.Equal(t, "next", string(shared[len(wire):]))
 }
 
+// The amounts of RFC 0027, and what nodes send that leave them out.
+func TestAmountTooLarge(t *testing.T) {
+	t.Parallel()
+	want := ilp.AmountTooLarge{Received: 1<<64 - 1, Maximum: 0x0102030405060708}
+	data := want.Data()
+	require.Equal(t, "ffffffffffffffff0102030405060708", hex.EncodeToString(data))
+	got, err := ilp.DecodeAmountTooLarge(data)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	for _, wrong := range [][]byte{nil, data[:15], append(data, 0)} {
+		_, err = ilp.DecodeAmountTooLarge(wrong)
+		require.ErrorIs(t, err, ilp.ErrMalformed)
+	}
+}
+
 func TestFulfills(t *testing.T) {
 	t.Parallel()
 	require.True(t, ilp.Fulfill{Fulfillment: preimage}.Fulfills(condition))
