@@ -155,7 +155,7 @@ func (m *holdsModel) create(rows ...ledger.Transfer) []ledger.CreateTransferResu
 	for i := range rows[:len(rows)-1] {
 		rows[i].Flags |= ledger.TransferLinked
 	}
-	results, err := m.Ledger.CreateTransfers(m.t.Context(), rows)
+	results, err := m.CreateTransfers(m.t.Context(), rows)
 	require.NoError(m.t, err)
 	for _, r := range results {
 		require.Equal(m.t, ledger.TransferCreated, r.Status)

@@ -33,7 +33,9 @@ type Packet struct {
 
 	// Expiry is the latest moment at which a FULFILL may still count: when the
 	// PREPARE that we send expires. The hold outlives it by Config.HoldMargin. A
-	// prepare that was not sent to the ledger by then is refused.
+	// prepare that was not sent to the ledger by then is refused. The Result's is
+	// earlier than the one given if a MaxHold has cut it (accounts.Limits): it is
+	// what the PREPARE that we send must have.
 	Expiry time.Time
 	// Hold is how long the ledger holds the amounts, counted from the arrival of
 	// the request, in whole seconds (rounded up) up to 2^32-1. Left 0 it is
