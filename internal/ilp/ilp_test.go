@@ -80,7 +80,7 @@ func TestWireFormat(t *testing.T) {
 // TestLargest has every field at its limit; the REJECT's length takes three bytes.
 func TestLargest(t *testing.T) {
 	t.Parallel()
-	address, data := strings.Repeat("a", 1023), make([]byte, 32767)
+	address, data := "g."+strings.Repeat("a", 1021), make([]byte, 32767)
 	last := time.Date(9999, 12, 31, 23, 59, 59, 999_000_000, time.UTC)
 	for _, p := range []ilp.Packet{
 		ilp.Prepare{Amount: 1<<64 - 1, ExpiresAt: last, Destination: address, Data: data},
