@@ -145,8 +145,12 @@ func (ln *lane) resolve(ctx context.Context, b *batch) {
 		again = 0
 		switch {
 		case err == nil:
+			before := len(b.done)
 			b.deliver(n, answers, ln.recorder.cfg.Clock())
 			pause.reset()
+			if b.corrects {
+				ln.readShortfalls(ctx, b.done[before:])
+			}
 		case errors.Is(err, ledger.ErrOutcomeUnknown): // before all else: it may be in the books
 			b.handOver(n)
 			if again = n; !pause.wait(ctx) {
