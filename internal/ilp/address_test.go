@@ -20,8 +20,15 @@ var addresses = []struct {
 	destination, by bool
 	reason          string // of the destination, or of both
 }{
-	{"g.a", true, true, ""}, {"private.a", true, true, ""}, {"example.a", true, true, ""}, {"peer.config", true, true, ""},
-	{"self.a", true, true, ""}, {"local.a", true, true, ""}, {"test.a", true, true, ""}, {"test1.a", true, true, ""}, {"test3.a.b", true, true, ""},
+	{"g.a", true, true, ""},
+	{"private.a", true, true, ""},
+	{"example.a", true, true, ""},
+	{"peer.config", true, true, ""},
+	{"self.a", true, true, ""},
+	{"local.a", true, true, ""},
+	{"test.a", true, true, ""},
+	{"test1.a", true, true, ""},
+	{"test3.a.b", true, true, ""},
 	{"g.us-fed.ach.0.acmebank.swx0a0~ip.XY_9", true, true, ""},
 	{"g." + strings.Repeat("a", 1021), true, true, ""},
 	{"g." + strings.Repeat("a", 1022), false, false, "1024 bytes"},
