@@ -234,6 +234,8 @@ func TestLiquidityFloor(t *testing.T) {
 				require.ErrorIs(t, err, transfers.ErrLiquidity, "a loss of 21")
 				inner := transfers.Packet{From: f.aliceEUR, To: f.bobEUR, In: 500, Out: 500, Hold: time.Hour}
 				require.NoError(t, f.prepareAndReject(t, inner), "it does not cross our liquidity")
+				returned := transfers.Packet{From: f.bobEUR, To: f.bobEUR, In: 500, Out: 500, Hold: time.Hour}
+				require.NoError(t, f.prepareAndReject(t, returned), "what it takes out it puts in")
 				toUSD := transfers.Packet{From: f.aliceEUR, To: f.bob, In: 40, Out: 40, Hold: time.Hour}
 				into, err := f.recorder.Prepare(ctx, toUSD)
 				require.NoError(t, err, "USD has no floor")
