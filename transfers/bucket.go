@@ -39,14 +39,14 @@ func (b *bucket) put(n uint64) {
 // fill lets in what has flowed since. What is less than a token stays in the time.
 func (b *bucket) fill(now time.Time) {
 	passed := now.Sub(b.at)
-	if b.at.IsZero() || passed >= b.rate.Per {
+	switch {
+	case b.at.IsZero(), passed >= b.rate.Per, b.level == b.rate.Count: // what flows into a full one is lost
 		b.level, b.at = b.rate.Count, now
 		return
-	}
-	if passed <= 0 { // the clock was set back: it goes on from there
-		if passed < 0 {
-			b.at = now
-		}
+	case passed < -1: // the clock was set back: it goes on from there
+		b.at = now
+		return
+	case passed <= 0: // the time was rounded up
 		return
 	}
 	hi, lo := bits.Mul64(uint64(passed), b.rate.Count)

@@ -18,7 +18,7 @@ import (
 func TestBucketAgainstFractions(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 1))
-	for range 200 {
+	for range 500 {
 		rate := accounts.Rate{Count: 1 + random.Uint64()>>random.IntN(64), Per: time.Duration(1 + random.Int64()>>random.IntN(63))}
 		b, now := bucket{rate: rate}, time.Unix(1, 0)
 		count := new(big.Rat).SetFrac(new(big.Int).SetUint64(rate.Count), big.NewInt(1))
@@ -68,6 +68,12 @@ func TestBucketAtTheEnds(t *testing.T) {
 	b.put(9)
 	require.True(t, b.take(3, now))
 	require.False(t, b.take(1, now))
+	now = now.Add(time.Second)
+	require.True(t, b.take(0, now))
+	now = now.Add(time.Second/3 - 1) // what flows into a full bucket is lost, also a part of a token
+	require.True(t, b.take(1, now))
+	now = now.Add(2)
+	require.False(t, b.take(3, now))
 	now = now.Add(365 * 24 * time.Hour)
 	require.True(t, b.take(3, now))
 	require.False(t, b.take(1, now))

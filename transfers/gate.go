@@ -81,17 +81,10 @@ func (g *gate) waitFor(ctx, life context.Context, r *room) error {
 }
 
 // again waits for a look if a packet was refused by a cap of a peer that nobody has
-// looked at for a while. It reports whether there was one.
+// looked at for a while; at our liquidity there is one each round. It reports whether there was one.
 func (g *gate) again(ctx, life context.Context, refused error) bool {
 	var limit *LimitError
-	if !errors.As(refused, &limit) || errors.Is(refused, ErrRateLimited) {
-		return false
-	}
-	r := g.room(limit.Account)
-	if limit.Account.Own() {
-		r = g.floors[limit.Account.Ledger()]
-	}
-	if !r.stale(g.book.Round()) {
+	if !errors.As(refused, &limit) || errors.Is(refused, ErrRateLimited) || !g.room(limit.Account).stale(g.book.Round()) {
 		return false
 	}
 	return g.waitLook(ctx, life, g.nextLook()) == nil

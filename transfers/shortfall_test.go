@@ -82,7 +82,7 @@ func (f *fixture) holdOfOurs(t *testing.T, w *watch) transfers.Packet {
 	t.Helper()
 	own, err := f.book.Own(usd)
 	require.NoError(t, err)
-	held, err := f.recorder.Prepare(t.Context(), transfers.Packet{From: own, To: f.bob, Out: 5, Hold: time.Minute})
+	held, err := f.recorder.Prepare(t.Context(), transfers.Packet{From: own, To: f.bob, In: 5, Out: 5, Hold: time.Minute})
 	require.NoError(t, err)
 	w.pass(time.Hour)
 	_, err = f.recorder.Forward(t.Context(), transfers.Packet{From: own, To: f.bob, Out: 1}) // lets the hold expire

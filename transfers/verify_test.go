@@ -116,15 +116,51 @@ func TestLateFulfillOfAnotherPacketIsAConflict(t *testing.T) {
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
 	require.NoError(t, err)
 	w.pass(time.Hour)
-	other := held.Packet
-	other.In, other.Out = 1000, 1000
-	_, err = f.recorder.Fulfill(t.Context(), other)
-	require.ErrorIs(t, err, ledger.ErrIDConflict)
+	for name, change := range f.others(t) {
+		other := held.Packet
+		change(&other)
+		_, err = f.recorder.Fulfill(t.Context(), other)
+		require.ErrorIs(t, err, ledger.ErrIDConflict, name)
+	}
 	got, err := f.recorder.Fulfill(t.Context(), held.Packet)
 	require.NoError(t, err)
 	require.True(t, got.Late)
 	require.Equal(t, int64(90), f.position(t, f.bob))
 	f.end(t)
+}
+
+// A prepare that was refused since its id belongs to another packet does not vouch for its own:
+// a fulfill of it is compared with what is held.
+func TestFulfillOfARefusedPrepareIsAConflict(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{}, nil)
+	p := f.packet(100, 90)
+	p.ID = ledger.NewID(1<<8, 5)
+	held, err := f.recorder.Prepare(t.Context(), p)
+	require.NoError(t, err)
+	p.In = 90
+	refused, err := f.recorder.Prepare(t.Context(), p)
+	require.ErrorIs(t, err, ledger.ErrIDConflict)
+	_, err = f.recorder.Fulfill(t.Context(), refused.Packet)
+	require.ErrorIs(t, err, ledger.ErrIDConflict)
+	_, err = f.recorder.Fulfill(t.Context(), held.Packet)
+	require.NoError(t, err)
+	f.end(t)
+}
+
+// The ledger is closed when it is to be read: all that waits is told so, and what comes then too.
+func TestWhatIsHeldCannotBeReadAnyMore(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{Lanes: 1}, nil)
+	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
+	require.NoError(t, err)
+	require.NoError(t, f.embedded.Close())
+	got, err := f.recorder.Fulfill(t.Context(), rebuilt(held.Packet))
+	require.ErrorIs(t, err, ledger.ErrClosed)
+	require.Equal(t, ledger.OutcomeRefused, got.Outcome)
+	_, err = f.recorder.TrySubmit(transfers.Prepare(f.packet(1, 1)))
+	require.ErrorIs(t, err, ledger.ErrClosed)
+	require.NoError(t, f.recorder.Close(t.Context()))
 }
 
 // reader counts the requests for transfers, and fails some.
