@@ -259,13 +259,13 @@ func (ln *lane) lowerLimit(refused int) {
 // deliver reads the answers to the first n operations. Those that must go on stay
 // in front of the others, in their order.
 func (b *batch) deliver(n int, answers []ledger.CreateTransferResult, now time.Time) {
-	again := b.todo[:0]
+	again, since := b.todo[:0], elapsed(b.sent, now)
 	for _, o := range b.todo[:n] {
-		sent, size := b.sent, o.size()
+		waited, size := since, o.size()
 		if o.handed {
-			sent = b.handed
+			waited = elapsed(b.handed, now)
 		}
-		if o.read(answers[:size], elapsed(sent, now)) {
+		if o.read(answers[:size], waited) {
 			again = append(again, o)
 			b.corrects = b.corrects || o.corrects()
 		} else {
