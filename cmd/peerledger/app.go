@@ -157,7 +157,7 @@ Amounts are in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 		&cobra.Group{ID: "measure", Title: "Try and measure:"},
 	)
 	for group, commands := range map[string][]*cobra.Command{
-		"look":    {a.doctorCommand(), a.balancesCommand(), a.statementCommand(), a.trialBalanceCommand(), a.ordersCommand(), a.watchCommand()},
+		"look":    {a.doctorCommand(), a.balancesCommand(), a.statementCommand(), a.trialBalanceCommand(), a.holdsCommand(), a.ordersCommand(), a.watchCommand()},
 		"change":  {a.peersCommand(), a.creditCommand(), a.settleCommand(), a.adjustCommand(), a.migrateCommand()},
 		"node":    {a.backupCommand(), a.restoreCommand(), a.verifyCommand()},
 		"measure": {a.benchCommand(), a.replayCommand()},
