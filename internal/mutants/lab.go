@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"time"
 )
 
@@ -19,12 +18,10 @@ import (
 type lab struct {
 	root   string // of the module
 	dir    string
-	times  float64 // how many times longer than on the unchanged tree tests may take
-	memory int     // of a run in MiB, 0 for no limit
+	times  float64       // how many times longer than on the unchanged tree tests may take
+	slack  time.Duration // how long they may take besides
+	memory int           // of a run in MiB, 0 for no limit
 }
-
-// slack is how long tests may take besides.
-const slack = 10 * time.Second
 
 // Outcomes of a trial.
 const (
@@ -41,35 +38,59 @@ type notice struct {
 	timedOut bool
 }
 
+// users are packages whose tests notice what those of a package do not reach: what it does
+// for them.
+var users = map[string][]string{
+	"accounts":     {"transfers", "settlement"},
+	"internal/wal": {"transfers"},
+	"transfers":    {"settlement"},
+}
+
 // try compiles a mutant and runs the tests of its package on it: first those that execute its
 // place, and first of these the quick ones, until one fails. The others follow: what runs in
-// a process that a test starts is in no profile.
-func (l *lab) try(ctx context.Context, m *mutant, s *suite) (Result, error) {
+// a process that a test starts is in no profile. Those of other packages follow if no test of
+// its own executes it.
+func (l *lab) try(ctx context.Context, m *mutant, suites map[string]*suite) (Result, error) {
 	start := time.Now()
-	result := Result{Site: m.Site, Line: m.pos.Line}
-	work, err := os.MkdirTemp(l.dir, "mutant-")
+	result := Result{Site: m.Site, Line: m.pos.Line, Outcome: survived}
+	work, remove, err := l.makeFolder("mutant-")
 	if err != nil {
 		return result, err
 	}
-	defer os.RemoveAll(work)
+	defer remove()
 	overlay, err := writeOverlay(work, m)
 	if err != nil {
 		return result, err
 	}
-	binary := filepath.Join(work, "tests")
-	if err := l.compile(ctx, s.pkg, binary, "-overlay="+overlay); err != nil {
+	own := suites[m.Package]
+	near, far := own.reach(m)
+	result.Near = len(near)
+	err = l.tryOn(ctx, &result, own.pkg, overlay, append(portions(near), far))
+	if len(near) == 0 {
+		for _, user := range users[m.Package] {
+			if err == nil && result.Outcome == survived {
+				err = l.tryOn(ctx, &result, suites[user].pkg, overlay, portions(suites[user].tests))
+			}
+		}
+	}
+	result.Seconds = time.Since(start).Round(100 * time.Millisecond).Seconds()
+	return result, err
+}
+
+// tryOn runs portions of the tests of a package, compiled with an overlay, until one fails.
+func (l *lab) tryOn(ctx context.Context, result *Result, pkg *goPackage, overlay string, portions [][]test) error {
+	binary := overlay + ".test"
+	if err := l.compile(ctx, pkg, binary, "-overlay="+overlay); err != nil {
 		if ctx.Err() != nil {
-			return result, ctx.Err()
+			return ctx.Err()
 		}
 		result.Outcome, result.By = broken, firstError(err)
-		return result, nil
+		return nil
 	}
-	near, far := s.reach(m)
-	result.Outcome, result.Near = survived, len(near)
-	for _, tests := range append(portions(near), far) {
-		found, err := l.runTests(ctx, s.pkg, binary, tests)
+	for _, tests := range portions {
+		found, err := l.runTests(ctx, pkg, binary, tests)
 		if err != nil {
-			return result, err
+			return err
 		}
 		if found.by == "" {
 			continue
@@ -78,10 +99,15 @@ func (l *lab) try(ctx context.Context, m *mutant, s *suite) (Result, error) {
 		if found.timedOut {
 			result.Outcome = timedOut
 		}
-		break
+		return nil
 	}
-	result.Seconds = time.Since(start).Round(100 * time.Millisecond).Seconds()
-	return result, nil
+	return nil
+}
+
+// makeFolder makes a folder for the files of one piece of work; remove removes it.
+func (l *lab) makeFolder(prefix string) (name string, remove func(), err error) {
+	name, err = os.MkdirTemp(l.dir, prefix)
+	return name, func() { _ = os.RemoveAll(name) }, err
 }
 
 // portions splits tests, the quickest first, so that each portion takes some five times as
@@ -108,7 +134,7 @@ func (l *lab) runTests(ctx context.Context, pkg *goPackage, binary string, tests
 	for _, t := range tests {
 		names, sum = append(names, t.name), sum+t.took
 	}
-	limit := slack + time.Duration(l.times*float64(sum))
+	limit := l.slack + time.Duration(l.times*float64(sum))
 	return l.run(ctx, pkg, binary, limit, "-test.failfast", "-test.run="+exactly(names))
 }
 
@@ -151,40 +177,22 @@ var compilerError = regexp.MustCompile(`(?m)^\S+\.go:\d+:\d+: (.*)$`)
 
 // run runs a test binary in the folder of its package until a test fails, at most for limit.
 func (l *lab) run(ctx context.Context, pkg *goPackage, binary string, limit time.Duration, flags ...string) (notice, error) {
-	temporary, err := os.MkdirTemp(l.dir, "run-")
+	temporary, remove, err := l.makeFolder("run-")
 	if err != nil {
 		return notice{}, err
 	}
-	defer os.RemoveAll(temporary)
+	defer remove()
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	tests := exec.CommandContext(bounded, binary, append(flags, "-test.short", "-test.timeout=0")...)
 	tests.Dir, tests.Env = pkg.dir, append(os.Environ(), "TMPDIR="+temporary)
 	confine(tests, l.memory)
-	out, in, err := os.Pipe()
-	if err != nil {
-		return notice{}, err
-	}
-	tests.Stdout, tests.Stderr = in, in
-	err = tests.Start()
-	in.Close()
-	if err != nil {
-		out.Close()
-		return notice{}, err
-	}
-	found := make(chan string, 1)
-	go func() {
-		defer out.Close()
-		found <- readNotice(out, cancel)
-	}()
-	err = tests.Wait()
-	end(tests) // what the tests started has no more to do, and holds the pipe
-	by := <-found
+	by, err := watch(tests, cancel)
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
 		return notice{}, ctx.Err()
-	case strings.HasPrefix(by, "Test") || strings.HasPrefix(by, "Example") || strings.HasPrefix(by, "Fuzz"):
+	case testName.MatchString(by):
 		return notice{by: by}, nil
 	case bounded.Err() != nil:
 		return notice{by: fmt.Sprintf("no end within %v", limit.Round(time.Second)), timedOut: true}, nil
@@ -192,6 +200,26 @@ func (l *lab) run(ctx context.Context, pkg *goPackage, binary string, limit time
 		return notice{by: orElse(by, exit.String())}, nil
 	}
 	return notice{}, err
+}
+
+// watch runs tests to their end, or until stop has ended them because one failed. It returns
+// what readNotice does, and the error of their process.
+func watch(tests *exec.Cmd, stop func()) (string, error) {
+	out, in, err := os.Pipe()
+	if err != nil {
+		return "", err
+	}
+	tests.Stdout, tests.Stderr = in, in
+	err = errors.Join(tests.Start(), in.Close())
+	if err != nil {
+		return "", errors.Join(err, out.Close())
+	}
+	found := make(chan string, 1)
+	go func() { found <- readNotice(out, stop) }()
+	err = tests.Wait()
+	end(tests) // what the tests started has no more to do, and holds the pipe
+	by := <-found
+	return by, errors.Join(err, out.Close())
 }
 
 func orElse(text, other string) string {

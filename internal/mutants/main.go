@@ -33,9 +33,9 @@ Results are appended to a file, and what is in it is not tried again: a run that
 interrupted goes on. After a change of tests, -again tries survivors once more; after one
 of code, remove the file, or name it by -results.
 
-Exit status: 0 all were noticed, or there are none left; 1 some survived, or an entry of
-the list of equivalents fits no mutant; 2 the command line is wrong, or mutants could not
-be tried.
+Exit status: 0 none that was tried survived; 1 some survived, or an entry of
+the list of equivalents fits no mutant, or one that a test noticed; 2 the command line is wrong, or mutants could not
+be tried. "go run" makes 1 of each of the two.
 
 Flags:
 `
@@ -51,6 +51,7 @@ type options struct {
 	only       *regexp.Regexp
 	jobs       int
 	times      float64
+	slack      time.Duration
 	memory     int
 	during     time.Duration
 	results    string
@@ -75,7 +76,8 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	flags.Uint64Var(&o.seed, "seed", 20, "seed of the sample, and of the order in which mutants are tried")
 	only := flags.String("only", "", "try mutants whose line in -list matches the `pattern`")
 	flags.IntVar(&o.jobs, "jobs", 1, "try so many mutants at the same time")
-	flags.Float64Var(&o.times, "times", 4, "end tests that take so many times longer than without a mutation, and 10 s")
+	flags.Float64Var(&o.times, "times", 4, "end tests that take so many times longer than without a mutation, and -slack besides")
+	flags.DurationVar(&o.slack, "slack", 10*time.Second, "how long tests may take besides")
 	flags.IntVar(&o.memory, "memory", 8192, "address space in `MiB` of the tests of a mutant; 0 is no limit, and what tigerbeetle needs")
 	flags.DurationVar(&o.during, "for", 0, "begin no mutant after this `time`; 0 is no limit")
 	flags.StringVar(&o.results, "results", ".mutants/results.jsonl", "`file` of results")
@@ -91,8 +93,8 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	if o.only, err = regexp.Compile(*only); err != nil {
 		return nil, fmt.Errorf("%w: -only: %w", errUsage, err)
 	}
-	if o.sample < 0 || o.jobs < 1 || o.times < 1 || o.memory < 0 || o.during < 0 {
-		return nil, fmt.Errorf("%w: -sample, -memory and -for are at least 0, -jobs and -times at least 1", errUsage)
+	if o.sample < 0 || o.jobs < 1 || o.times < 1 || min(o.slack, o.during) < 0 || o.memory < 0 {
+		return nil, fmt.Errorf("%w: -sample, -slack, -memory and -for are at least 0, -jobs and -times at least 1", errUsage)
 	}
 	if o.packages = flags.Args(); len(o.packages) == 0 {
 		o.packages = packagesByDefault
@@ -125,7 +127,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "mutants:", err)
 		return 2
 	}
-	if len(summary.Survivors)+len(summary.Stale) > 0 {
+	if len(summary.Survivors)+len(summary.Stale)+len(summary.Wrong) > 0 {
 		return 1
 	}
 	return 0

@@ -92,7 +92,7 @@ func (f *finder) negateCases(n *ast.SwitchStmt) {
 }
 
 func (f *finder) mutateBinary(n *ast.BinaryExpr) {
-	switch n.Op {
+	switch n.Op { //nolint:exhaustive // the other operators are not mutated
 	case token.LAND, token.LOR:
 		f.negate(opNegate, n.X)
 		f.negate(opNegate, n.Y)
@@ -174,7 +174,7 @@ func (f *finder) leaveOutAssignment(n *ast.AssignStmt, path []ast.Node) {
 			return // the assignment of an if, a for or a switch
 		}
 	}
-	switch n.Tok {
+	switch n.Tok { //nolint:exhaustive // the other assignments are not mutated
 	case token.ASSIGN:
 		if _, ok := n.Rhs[0].(*ast.CallExpr); ok && len(n.Rhs) == 1 {
 			f.leaveOut(opCall, n)

@@ -21,14 +21,12 @@ type session struct {
 
 	mutants    []*mutant // of all packages
 	equivalent map[Site]bool
-	packages   map[string]*goPackage
 	results    map[Site]Result
 }
 
 func (o *options) run(ctx context.Context, stdout, stderr io.Writer) (*Summary, error) {
 	s := &session{
-		options: o, stdout: stdout, stderr: stderr,
-		packages: make(map[string]*goPackage), equivalent: make(map[Site]bool),
+		options: o, stdout: stdout, stderr: stderr, equivalent: make(map[Site]bool),
 	}
 	list, err := s.load(ctx)
 	if err != nil {
@@ -40,11 +38,7 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) (*Summary, 
 			return nil, err
 		}
 	}
-	equivalent := s.equivalent
-	if o.verify { // what survives is as it should be
-		equivalent = nil
-	}
-	summary := summarize(o.packages, s.mutants, chosen, equivalent, s.results)
+	summary := summarize(o.packages, s.mutants, chosen, s.equivalent, s.results)
 	summary.Stale = append(summary.Stale, findStale(list, o.packages, s.mutants)...)
 	return summary, s.print(summary, chosen)
 }
@@ -55,7 +49,7 @@ func (s *session) load(ctx context.Context) ([]Equivalent, error) {
 	if s.root, err = findRoot(ctx); err != nil {
 		return nil, err
 	}
-	for _, folder := range s.options.packages {
+	for _, folder := range s.packages {
 		pkg, err := loadPackage(ctx, s.root, folder)
 		if err != nil {
 			return nil, err
@@ -64,7 +58,7 @@ func (s *session) load(ctx context.Context) ([]Equivalent, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.packages[folder], s.mutants = pkg, append(s.mutants, found...)
+		s.mutants = append(s.mutants, found...)
 	}
 	list, err := readEquivalents(s.inRoot(s.options.equivalent))
 	if err != nil {
@@ -128,8 +122,8 @@ func (s *session) tryAll(ctx context.Context, chosen []*mutant) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	l := &lab{root: s.root, dir: dir, times: s.times, memory: s.memory}
+	defer func() { _ = os.RemoveAll(dir) }()
+	l := &lab{root: s.root, dir: dir, times: s.times, slack: s.slack, memory: s.memory}
 	file := s.inRoot(s.options.results)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
@@ -138,17 +132,46 @@ func (s *session) tryAll(ctx context.Context, chosen []*mutant) error {
 	if err != nil {
 		return err
 	}
-	defer book.file.Close()
+	suites, err := s.measureAll(ctx, l, due)
+	if err == nil {
+		err = s.tryEach(ctx, due, l, suites, book)
+	}
+	return errors.Join(err, book.file.Close())
+}
+
+// measureAll measures the suites of the packages of mutants, and of those that use them.
+func (s *session) measureAll(ctx context.Context, l *lab, due []*mutant) (map[string]*suite, error) {
 	suites := make(map[string]*suite)
 	for _, m := range due {
-		if suites[m.Package] != nil {
-			continue
-		}
-		if suites[m.Package], err = measureSuite(ctx, s.packages[m.Package], l, s.say); err != nil {
-			return err
+		for _, folder := range append([]string{m.Package}, users[m.Package]...) {
+			if suites[folder] != nil {
+				continue
+			}
+			var err error
+			if suites[folder], err = s.measure(ctx, l, folder); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return s.tryEach(ctx, due, l, suites, book)
+	return suites, nil
+}
+
+func (s *session) measure(ctx context.Context, l *lab, folder string) (*suite, error) {
+	start := time.Now()
+	s.say("%s: running each test on the unchanged tree", folder)
+	pkg, err := loadPackage(ctx, s.root, folder)
+	if err != nil {
+		return nil, err
+	}
+	measured, err := measureSuite(ctx, pkg, l)
+	if err != nil {
+		return nil, err
+	}
+	for _, left := range measured.left {
+		s.say("%s: left out, for it fails without a mutation: %s", folder, left)
+	}
+	s.say("%s: %d tests took %v", folder, len(measured.tests), time.Since(start).Round(time.Second))
+	return measured, nil
 }
 
 // tryEach tries mutants, jobs at a time, and returns the first error after the end of all.
@@ -163,7 +186,7 @@ func (s *session) tryEach(ctx context.Context, due []*mutant, l *lab, suites map
 	for range s.jobs {
 		workers.Go(func() {
 			for m := range next {
-				r, err := l.try(ctx, m, suites[m.Package])
+				r, err := l.try(ctx, m, suites)
 				if err == nil {
 					err = book.write(r)
 				}

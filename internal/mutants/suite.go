@@ -24,7 +24,8 @@ type suite struct {
 	tests []test // the quickest first
 	// blocks are all blocks of the files, executed or not.
 	blocks map[string][]block
-	// left are tests that fail alone on the unchanged tree, and would notice everything.
+	// left says which tests fail alone on the unchanged tree, and why. They would notice
+	// everything.
 	left []string
 }
 
@@ -46,12 +47,12 @@ func comparePlaces(a, b place) int {
 }
 
 // measureSuite runs each test of a package by itself on the unchanged tree.
-func measureSuite(ctx context.Context, pkg *goPackage, lab *lab, say func(string, ...any)) (*suite, error) {
-	work, err := os.MkdirTemp(lab.dir, "suite-")
+func measureSuite(ctx context.Context, pkg *goPackage, lab *lab) (*suite, error) {
+	work, remove, err := lab.makeFolder("suite-")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(work)
+	defer remove()
 	binary := filepath.Join(work, "tests")
 	if err := lab.compile(ctx, pkg, binary, "-cover", "-covermode=set"); err != nil {
 		return nil, fmt.Errorf("the tests of %s: %w", pkg.folder, err)
@@ -61,15 +62,13 @@ func measureSuite(ctx context.Context, pkg *goPackage, lab *lab, say func(string
 		return nil, err
 	}
 	s := &suite{pkg: pkg}
-	for i, name := range names {
-		say("%s: %d of %d, %s", pkg.folder, i+1, len(names), name)
+	for _, name := range names {
 		t, blocks, err := measureTest(ctx, pkg, lab, binary, name, filepath.Join(work, "profile"))
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		if err != nil {
-			say("%s: %s is left out: it fails without a mutation: %v", pkg.folder, name, err)
-			s.left = append(s.left, name)
+			s.left = append(s.left, fmt.Sprintf("%s: %v", name, err))
 			continue
 		}
 		s.tests, s.blocks = append(s.tests, t), blocks

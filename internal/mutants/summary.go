@@ -27,6 +27,7 @@ type Summary struct {
 	Total     Score        `json:"total"`
 	Survivors []Result     `json:"survivors"`
 	Stale     []Equivalent `json:"stale"` // entries of the list of equivalents that fit nothing
+	Wrong     []Result     `json:"wrong"` // mutants in that list which a test has noticed
 }
 
 func summarize(packages []string, all, chosen []*mutant, equivalent map[Site]bool, results map[Site]Result) *Summary {
@@ -37,7 +38,7 @@ func summarize(packages []string, all, chosen []*mutant, equivalent map[Site]boo
 	for _, m := range all {
 		scores[m.Package].Sites++
 	}
-	s := &Summary{Total: Score{Package: "total"}, Survivors: []Result{}, Stale: []Equivalent{}}
+	s := &Summary{Total: Score{Package: "total"}, Survivors: []Result{}, Stale: []Equivalent{}, Wrong: []Result{}}
 	for _, m := range chosen {
 		r, tried := results[m.Site]
 		switch score := scores[m.Package]; {
@@ -50,8 +51,12 @@ func summarize(packages []string, all, chosen []*mutant, equivalent map[Site]boo
 			score.Chosen++
 			score.Left++
 		}
-		if tried && r.Outcome == survived && !equivalent[m.Site] {
+		switch {
+		case !tried:
+		case !equivalent[m.Site] && r.Outcome == survived:
 			s.Survivors = append(s.Survivors, r)
+		case equivalent[m.Site] && (r.Outcome == killed || r.Outcome == timedOut):
+			s.Wrong = append(s.Wrong, r)
 		}
 	}
 	for _, p := range packages {
@@ -100,6 +105,9 @@ func (s *Score) rate() {
 func (s *Summary) write(w io.Writer) {
 	for _, e := range s.Stale {
 		fmt.Fprintf(w, "listed as equivalent, but no mutant of the code: %v\n", e.Site)
+	}
+	for _, r := range s.Wrong {
+		fmt.Fprintf(w, "listed as equivalent, but noticed: %v\n", r)
 	}
 	if len(s.Survivors) > 0 {
 		fmt.Fprintf(w, "\nSurvived:\n")
