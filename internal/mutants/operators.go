@@ -247,7 +247,8 @@ func (f *finder) mutateReturn(n *ast.ReturnStmt, path []ast.Node) {
 		case isName(types[i], "error") && i == len(types)-1 && isName(x, "nil"):
 			f.add(opReturn, n, f.returnWith(n, "mutantError{}")).declare = mutantError
 		case isName(types[i], "error") && i == len(types)-1:
-			f.add(opReturn, n, f.returnWith(n, "nil"))
+			m := f.add(opReturn, n, f.returnWith(n, "nil"))
+			m.text = "if false { " + f.source(n) + " }; " + m.text // names in it stay used
 		}
 	}
 }
