@@ -188,14 +188,20 @@ func TestTextOfErrors(t *testing.T) {
 		is    error
 		texts []string
 	}{
-		{&accounts.LineInUseError{Account: alice, Line: units(9), Free: units(4), Wanted: units(3)}, accounts.ErrLineInUse,
-			[]string{"alice", " 9,", " 4 ", "to 3"}},
-		{&accounts.HeldError{Account: alice, Asset: usd, HeldIn: units(1), HeldOut: units(2), Settling: units(3)}, accounts.ErrHeld,
-			[]string{"alice", usd.Text(units(1)) + " by packets from", usd.Text(units(2)) + " by packets to", usd.Text(units(3)) + " by settlement"}},
+		{
+			&accounts.LineInUseError{Account: alice, Line: units(9), Free: units(4), Wanted: units(3)}, accounts.ErrLineInUse,
+			[]string{"alice", " 9,", " 4 ", "to 3"},
+		},
+		{
+			&accounts.HeldError{Account: alice, Asset: usd, HeldIn: units(1), HeldOut: units(2), Settling: units(3)}, accounts.ErrHeld,
+			[]string{"alice", usd.Text(units(1)) + " by packets from", usd.Text(units(2)) + " by packets to", usd.Text(units(3)) + " by settlement"},
+		},
 		{&accounts.OwedError{Account: alice, Asset: usd, Payable: units(5)}, accounts.ErrOwed, []string{"we owe " + usd.Text(units(5)) + " to alice"}},
 		{&accounts.OwedError{Account: alice, Asset: usd, Receivable: units(5)}, accounts.ErrOwed, []string{"alice on ledger 1 owes us " + usd.Text(units(5))}},
-		{&accounts.OwedError{Account: alice, Asset: usd, Receivable: units(5), Arrears: units(2)}, accounts.ErrOwed,
-			[]string{"owes us " + usd.Text(units(5)) + ", of which " + usd.Text(units(2)) + " is arrears"}},
+		{
+			&accounts.OwedError{Account: alice, Asset: usd, Receivable: units(5), Arrears: units(2)}, accounts.ErrOwed,
+			[]string{"owes us " + usd.Text(units(5)) + ", of which " + usd.Text(units(2)) + " is arrears"},
+		},
 	} {
 		require.ErrorIs(t, c.err, c.is)
 		for _, text := range c.texts {
