@@ -82,7 +82,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	flags.DurationVar(&o.during, "for", 0, "begin no mutant after this `time`; 0 is no limit")
 	flags.StringVar(&o.results, "results", ".mutants/results.jsonl", "`file` of results")
 	flags.StringVar(&o.equivalent, "equivalents", "internal/mutants/equivalents.json", "`file` with the list of equivalent mutants")
-	flags.BoolVar(&o.again, "again", false, "try survivors in the file of results once more")
+	flags.BoolVar(&o.again, "again", false, "try once more what survived or did not compile, by the file of results")
 	flags.BoolVar(&o.verify, "verify", false, "try only the mutants that are listed as equivalent: one that a test notices is none")
 	flags.BoolVar(&o.list, "list", false, "list the mutants and try none")
 	flags.BoolVar(&o.json, "json", false, "print JSON, one object a line: each result, and the summary at the end")

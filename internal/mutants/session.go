@@ -105,7 +105,7 @@ func (s *session) due(chosen []*mutant) []*mutant {
 		r, tried := s.results[m.Site]
 		switch {
 		case s.equivalent[m.Site] && !s.verify:
-		case !tried, s.again && r.Outcome == survived, s.verify:
+		case !tried, s.again && (r.Outcome == survived || r.Outcome == broken), s.verify:
 			due = append(due, m)
 		}
 	}
