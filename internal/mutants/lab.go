@@ -69,7 +69,7 @@ func (l *lab) try(ctx context.Context, m *mutant, suites map[string]*suite) (Res
 	if len(near) == 0 {
 		for _, user := range users[m.Package] {
 			if err == nil && result.Outcome == survived {
-				err = l.tryOn(ctx, &result, suites[user].pkg, overlay, portions(suites[user].tests))
+				err = l.tryOn(ctx, &result, suites[user].pkg, overlay, portions(suites[user].Tests))
 			}
 		}
 	}
@@ -117,9 +117,9 @@ func portions(tests []test) [][]test {
 	most, sum := time.Second, time.Duration(0)
 	first := 0
 	for i, t := range tests {
-		if sum += t.took; sum > most && i > first {
+		if sum += t.Took; sum > most && i > first {
 			all = append(all, tests[first:i])
-			first, sum, most = i, t.took, 5*most
+			first, sum, most = i, t.Took, 5*most
 		}
 	}
 	return append(all, tests[first:])
@@ -132,7 +132,7 @@ func (l *lab) runTests(ctx context.Context, pkg *goPackage, binary string, tests
 	var names []string
 	var sum time.Duration
 	for _, t := range tests {
-		names, sum = append(names, t.name), sum+t.took
+		names, sum = append(names, t.Name), sum+t.Took
 	}
 	limit := l.slack + time.Duration(l.times*float64(sum))
 	return l.run(ctx, pkg, binary, limit, "-test.failfast", "-test.run="+exactly(names))

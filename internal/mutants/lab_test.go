@@ -34,7 +34,7 @@ func TestPortions(t *testing.T) {
 	t.Parallel()
 	var tests []test
 	for _, took := range []time.Duration{1, 300, 600, 700, 4000, 9000, 9001} {
-		tests = append(tests, test{took: took * time.Millisecond})
+		tests = append(tests, test{Took: took * time.Millisecond})
 	}
 	var sizes []int
 	for _, p := range portions(tests) {
@@ -50,11 +50,11 @@ func TestReach(t *testing.T) {
 	all, executed, err := readProfile(strings.NewReader(profile), "m/p")
 	require.NoError(t, err)
 	require.Len(t, all["f.go"], 3)
-	s := &suite{blocks: all, tests: []test{{name: "TestA", blocks: executed}, {name: "TestB"}}}
+	s := &suite{Blocks: all, Tests: []test{{Name: "TestA", Blocks: executed}, {Name: "TestB"}}}
 	reached := func(line, column int) int {
 		at := token.Position{Line: line, Column: column}
 		near, far := s.reach(&mutant{Site: Site{File: "f.go"}, pos: at, function: [2]token.Position{{Line: 3, Column: 1}, {Line: 9, Column: 3}}})
-		require.Len(t, far, len(s.tests)-len(near))
+		require.Len(t, far, len(s.Tests)-len(near))
 		return len(near)
 	}
 	require.Equal(t, 1, reached(4, 1))

@@ -85,6 +85,16 @@ func TestRun(t *testing.T) {
 	require.Equal(t, total.Survived, again.Total.Survived)
 	_, results, _ = d.run(t, "-again", "-only", "Small")
 	require.Len(t, results, 2)
+
+	// What the tests execute is measured once.
+	kept, err := filepath.Glob(filepath.Join(filepath.Dir(d.results), "suite-*.gob"))
+	require.NoError(t, err)
+	require.Len(t, kept, 1)
+	measured := readSuite(kept[0], nil)
+	require.Len(t, measured.Tests, 4)
+	require.Equal(t, []string{"TestFails: TestFails"}, measured.Left)
+	require.NoError(t, os.WriteFile(kept[0], []byte("spoilt"), 0o600))
+	require.Nil(t, readSuite(kept[0], nil))
 }
 
 func TestRunGoesOn(t *testing.T) {

@@ -158,19 +158,29 @@ func (s *session) measureAll(ctx context.Context, l *lab, due []*mutant) (map[st
 
 func (s *session) measure(ctx context.Context, l *lab, folder string) (*suite, error) {
 	start := time.Now()
-	s.say("%s: running each test on the unchanged tree", folder)
 	pkg, err := loadPackage(ctx, s.root, folder)
 	if err != nil {
 		return nil, err
 	}
+	name, err := suiteFile(filepath.Dir(s.inRoot(s.options.results)), pkg)
+	if err != nil {
+		return nil, err
+	}
+	if measured := readSuite(name, pkg); measured != nil {
+		return measured, nil
+	}
+	s.say("%s: running each test on the unchanged tree", folder)
 	measured, err := measureSuite(ctx, pkg, l)
 	if err != nil {
 		return nil, err
 	}
-	for _, left := range measured.left {
+	if err := writeSuite(name, measured); err != nil {
+		return nil, err
+	}
+	for _, left := range measured.Left {
 		s.say("%s: left out, for it fails without a mutation: %s", folder, left)
 	}
-	s.say("%s: %d tests took %v", folder, len(measured.tests), time.Since(start).Round(time.Second))
+	s.say("%s: %d tests took %v", folder, len(measured.Tests), time.Since(start).Round(time.Second))
 	return measured, nil
 }
 

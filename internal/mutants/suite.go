@@ -18,32 +18,33 @@ import (
 	"time"
 )
 
-// A suite is the tests of a package: how long each takes, and what it executes.
+// A suite is the tests of a package: how long each takes, and what it executes. The fields of
+// it and of its parts are exported for gob.
 type suite struct {
 	pkg   *goPackage
-	tests []test // the quickest first
-	// blocks are all blocks of the files, executed or not.
-	blocks map[string][]block
-	// left says which tests fail alone on the unchanged tree, and why. They would notice
+	Tests []test // the quickest first
+	// Blocks are all blocks of the files, executed or not.
+	Blocks map[string][]block
+	// Left says which tests fail alone on the unchanged tree, and why. They would notice
 	// everything.
-	left []string
+	Left []string
 }
 
 type test struct {
-	name   string
-	took   time.Duration
-	blocks map[string][]block // executed, by file
+	Name   string
+	Took   time.Duration
+	Blocks map[string][]block // executed, by file
 }
 
 // A block is code without a branch.
-type block struct{ start, end place }
+type block struct{ Start, End place }
 
-type place struct{ line, column int }
+type place struct{ Line, Column int }
 
 func placeOf(p token.Position) place { return place{p.Line, p.Column} }
 
 func comparePlaces(a, b place) int {
-	return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
+	return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 }
 
 // measureSuite runs each test of a package by itself on the unchanged tree.
@@ -68,12 +69,12 @@ func measureSuite(ctx context.Context, pkg *goPackage, lab *lab) (*suite, error)
 			return nil, ctx.Err()
 		}
 		if err != nil {
-			s.left = append(s.left, fmt.Sprintf("%s: %v", name, err))
+			s.Left = append(s.Left, fmt.Sprintf("%s: %v", name, err))
 			continue
 		}
-		s.tests, s.blocks = append(s.tests, t), blocks
+		s.Tests, s.Blocks = append(s.Tests, t), blocks
 	}
-	slices.SortStableFunc(s.tests, func(a, b test) int { return cmp.Compare(a.took, b.took) })
+	slices.SortStableFunc(s.Tests, func(a, b test) int { return cmp.Compare(a.Took, b.Took) })
 	return s, nil
 }
 
@@ -110,7 +111,7 @@ func measureTest(ctx context.Context, pkg *goPackage, lab *lab, binary, name, pr
 			return test{}, nil, err
 		}
 		all, executed, err := readProfile(bytes.NewReader(content), pkg.path)
-		return test{name: name, took: took, blocks: executed}, all, err
+		return test{Name: name, Took: took, Blocks: executed}, all, err
 	}
 }
 
@@ -129,7 +130,7 @@ func readProfile(r io.Reader, pkg string) (all, executed map[string][]block, err
 		}
 		var b block
 		var statements, count int
-		if _, err := fmt.Sscanf(rest, "%d.%d,%d.%d %d %d", &b.start.line, &b.start.column, &b.end.line, &b.end.column,
+		if _, err := fmt.Sscanf(rest, "%d.%d,%d.%d %d %d", &b.Start.Line, &b.Start.Column, &b.End.Line, &b.End.Column,
 			&statements, &count); err != nil {
 			return nil, nil, fmt.Errorf("coverage profile: %q: %w", lines.Text(), err)
 		}
@@ -150,13 +151,13 @@ func exactly(names []string) string { return "^(" + strings.Join(names, "|") + "
 // with its function.
 func (s *suite) reach(m *mutant) (near, far []test) {
 	at := placeOf(m.pos)
-	within := func(b block) bool { return comparePlaces(b.start, at) <= 0 && comparePlaces(at, b.end) < 0 }
-	if !slices.ContainsFunc(s.blocks[m.File], within) {
+	within := func(b block) bool { return comparePlaces(b.Start, at) <= 0 && comparePlaces(at, b.End) < 0 }
+	if !slices.ContainsFunc(s.Blocks[m.File], within) {
 		start, end := placeOf(m.function[0]), placeOf(m.function[1])
-		within = func(b block) bool { return comparePlaces(start, b.start) <= 0 && comparePlaces(b.end, end) <= 0 }
+		within = func(b block) bool { return comparePlaces(start, b.Start) <= 0 && comparePlaces(b.End, end) <= 0 }
 	}
-	for _, t := range s.tests {
-		if slices.ContainsFunc(t.blocks[m.File], within) {
+	for _, t := range s.Tests {
+		if slices.ContainsFunc(t.Blocks[m.File], within) {
 			near = append(near, t)
 		} else {
 			far = append(far, t)
