@@ -213,3 +213,29 @@ func TestTextOfErrors(t *testing.T) {
 	require.Equal(t, "low reached", accounts.LowReached.String())
 	require.Equal(t, "high cleared", accounts.HighCleared.String())
 }
+
+// Without its accounts a peer has no handle: whoever provisions gets the error alone, and a
+// stream ends with it.
+func TestProvisionWithoutAccounts(t *testing.T) {
+	t.Parallel()
+	l := &refusing{Ledger: newLedger(t)}
+	book := newBook(t, l)
+	peers := []accounts.Peer{{ID: "alice", Asset: usd, CreditLine: units(5)}, {ID: "bob", Asset: usd}}
+	for n := 1; n <= 3; n++ { // is the asset elsewhere, for both; the accounts
+		l.n = n
+		handles, err := book.Provision(t.Context(), peers...)
+		require.ErrorIs(t, err, errRefused)
+		require.Nil(t, handles, "request %d", n)
+		l.n = n
+		told := 0
+		for a, err := range book.ProvisionAll(t.Context(), slices.Values(peers)) {
+			require.ErrorIs(t, err, errRefused)
+			require.Zero(t, a)
+			told++
+		}
+		require.Equal(t, 1, told, "request %d", n)
+	}
+	found, err := l.QueryAccounts(t.Context(), ledger.QueryFilter{Limit: 10})
+	require.NoError(t, err)
+	require.Empty(t, found)
+}
