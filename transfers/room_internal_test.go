@@ -144,9 +144,9 @@ func (m *roomModel) look(random *rand.Rand, busy bool) {
 			m.step(random)
 		}
 	}
-	any := func() ledger.Amount { return ledger.NewAmount(random.Uint64N(300)) }
+	some := func() ledger.Amount { return ledger.NewAmount(random.Uint64N(300)) }
 	m.balance = accounts.Balance{
-		Payable: any(), HeldIn: any(), HeldOut: any(), Receivable: any(), Settling: any(), CreditLine: ledger.NewAmount(1001),
+		Payable: some(), HeldIn: some(), HeldOut: some(), Receivable: some(), Settling: some(), CreditLine: ledger.NewAmount(1001),
 	}
 	m.wasUnknown = len(m.underWay()) > 0
 	m.room.end(m.balance, nil)
