@@ -21,6 +21,7 @@ type lab struct {
 	times  float64       // how many times longer than on the unchanged tree tests may take
 	slack  time.Duration // how long they may take besides
 	memory int           // of a run in MiB, 0 for no limit
+	cache  buildCache
 }
 
 // Outcomes of a trial.
@@ -74,7 +75,7 @@ func (l *lab) try(ctx context.Context, m *mutant, suites map[string]*suite) (Res
 		}
 	}
 	result.Seconds = time.Since(start).Round(100 * time.Millisecond).Seconds()
-	return result, err
+	return result, errors.Join(err, l.cache.done())
 }
 
 // tryOn runs portions of the tests of a package, compiled with an overlay, until one fails.
@@ -158,7 +159,9 @@ func writeOverlay(work string, m *mutant) (string, error) {
 // compile builds the test binary of a package.
 func (l *lab) compile(ctx context.Context, pkg *goPackage, binary string, flags ...string) error {
 	build := exec.CommandContext(ctx, "go", append(append([]string{"test", "-c", "-o", binary, "-ldflags=-s -w"}, flags...), pkg.path)...)
-	build.Dir = l.root
+	build.Dir, build.Env = l.root, l.cache.environ()
+	l.cache.using.RLock()
+	defer l.cache.using.RUnlock()
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
 	}

@@ -55,6 +55,7 @@ type options struct {
 	memory     int
 	during     time.Duration
 	results    string
+	cache      string
 	equivalent string
 	again      bool
 	verify     bool
@@ -81,6 +82,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	flags.IntVar(&o.memory, "memory", 8192, "address space in `MiB` of the tests of a mutant; 0 is no limit, and what tigerbeetle needs")
 	flags.DurationVar(&o.during, "for", 0, "begin no mutant after this `time`; 0 is no limit")
 	flags.StringVar(&o.results, "results", ".mutants/results.jsonl", "`file` of results")
+	flags.StringVar(&o.cache, "cache", ".mutants/cache", "`folder` of a build cache for mutants alone, some 500 MB; empty for Go's own, which then grows with each")
 	flags.StringVar(&o.equivalent, "equivalents", "internal/mutants/equivalents.json", "`file` with the list of equivalent mutants")
 	flags.BoolVar(&o.again, "again", false, "try once more what survived or did not compile, by the file of results")
 	flags.BoolVar(&o.verify, "verify", false, "try only the mutants that are listed as equivalent: one that a test notices is none")

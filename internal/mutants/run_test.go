@@ -30,7 +30,7 @@ func newDesk(t *testing.T, equivalents ...Equivalent) desk {
 func (d desk) run(t *testing.T, flags ...string) (int, []Result, *Summary) {
 	t.Helper()
 	var out, progress bytes.Buffer
-	args := append([]string{"-json", "-results", d.results, "-equivalents", d.equivalents, "-slack", "3s"}, flags...)
+	args := append([]string{"-json", "-results", d.results, "-equivalents", d.equivalents, "-slack", "3s", "-cache", ""}, flags...)
 	status := run(t.Context(), append(args, small), &out, &progress)
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	var results []Result

@@ -124,6 +124,9 @@ func (s *session) tryAll(ctx context.Context, chosen []*mutant) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	l := &lab{root: s.root, dir: dir, times: s.times, slack: s.slack, memory: s.memory}
+	if s.cache != "" {
+		l.cache.dir = s.inRoot(s.cache)
+	}
 	file := s.inRoot(s.options.results)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
@@ -139,21 +142,35 @@ func (s *session) tryAll(ctx context.Context, chosen []*mutant) error {
 	return errors.Join(err, book.file.Close())
 }
 
-// measureAll measures the suites of the packages of mutants, and of those that use them.
+// measureAll measures the suites of the packages of mutants, and of those that use them if no
+// test of its own executes one. It fills the build cache.
 func (s *session) measureAll(ctx context.Context, l *lab, due []*mutant) (map[string]*suite, error) {
 	suites := make(map[string]*suite)
+	need := func(folder string) error {
+		if suites[folder] != nil {
+			return nil
+		}
+		measured, err := s.measure(ctx, l, folder)
+		if err == nil {
+			suites[folder] = measured
+			err = l.compile(ctx, measured.pkg, filepath.Join(l.dir, "tests"))
+		}
+		return err
+	}
 	for _, m := range due {
-		for _, folder := range append([]string{m.Package}, users[m.Package]...) {
-			if suites[folder] != nil {
-				continue
-			}
-			var err error
-			if suites[folder], err = s.measure(ctx, l, folder); err != nil {
+		if err := need(m.Package); err != nil {
+			return nil, err
+		}
+		if near, _ := suites[m.Package].reach(m); len(near) > 0 {
+			continue
+		}
+		for _, user := range users[m.Package] {
+			if err := need(user); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return suites, nil
+	return suites, l.cache.keep()
 }
 
 func (s *session) measure(ctx context.Context, l *lab, folder string) (*suite, error) {
