@@ -239,3 +239,27 @@ func TestProvisionWithoutAccounts(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, found)
 }
+
+// A packet that comes while the connectors are given their round keeps the account open: it is
+// not closed even for a moment, in which another packet would be refused.
+func TestClosingThatFindsAHoldAfterItsRound(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	other, between := newBookWithoutRound(t, l), &interrupted{Ledger: l}
+	peers := provision(t, other, 100, "alice", "bob")
+	alice, bob := peers[0], peers[1]
+	var hold ledger.ID
+	between.do = func() { hold = packet(t, l, bob.ID(), alice.ID(), 5, ledger.TransferPending) } // before the suspension
+	err := newBookWithoutRound(t, between).ClosePeer(t.Context(), alice, accounts.Closing{})
+	require.ErrorIs(t, err, accounts.ErrHeld)
+	rows, err := l.GetAccountTransfers(t.Context(), ledger.AccountFilter{
+		AccountID: alice.ID(), Code: chart.CodeClose, Limit: 10, Flags: ledger.AccountFilterDebits,
+	})
+	require.NoError(t, err)
+	require.Empty(t, rows)
+	b := balance(t, other, alice)
+	require.False(t, b.Closed)
+	require.False(t, b.Suspended)
+	resolve(t, l, hold, ledger.TransferVoidPending)
+	ledgertest.RequireNothingHeld(t, l)
+}
