@@ -263,3 +263,32 @@ func TestClosingThatFindsAHoldAfterItsRound(t *testing.T) {
 	resolve(t, l, hold, ledger.TransferVoidPending)
 	ledgertest.RequireNothingHeld(t, l)
 }
+
+// A change of a line that cannot be made is not asked of the ledger: each refusal would burn an
+// id, and the next change would have to walk over it.
+func TestRefusedChangesOfALineBurnNoNumber(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	ctx := t.Context()
+	change := func(name string) uint64 {
+		t.Helper()
+		got, err := w.book.ExtendCredit(ctx, w.peers[name], units(1))
+		require.NoError(t, err)
+		return got.Number
+	}
+	first := change("alice")
+	_, err := w.book.RevokeCredit(ctx, w.peers["alice"], units(42))
+	require.ErrorIs(t, err, accounts.ErrLineInUse)
+	require.Equal(t, first+1, change("alice"))
+
+	_, err = w.book.ExtendCredit(ctx, w.peers["dave"], units(1))
+	require.ErrorIs(t, err, accounts.ErrSuspended)
+	require.NoError(t, w.book.Resume(ctx, w.peers["dave"]))
+	require.Equal(t, first, change("dave"))
+
+	_, err = w.book.ExtendCredit(ctx, w.peers["erin"], units(1))
+	require.ErrorIs(t, err, accounts.ErrClosed)
+	require.NoError(t, w.book.ReopenPeer(ctx, w.peers["erin"]))
+	require.NoError(t, w.book.Resume(ctx, w.peers["erin"]))
+	require.Equal(t, first, change("erin"))
+}
