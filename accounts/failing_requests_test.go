@@ -205,6 +205,14 @@ var writing = map[string]call{
 	"ClosePeer in arrears": func(w *town, ctx context.Context) (string, error) {
 		return "", w.book.ClosePeer(ctx, w.peers["carol"], accounts.Closing{Force: true, Reason: 5})
 	},
+	"ClosePeer closed before, and in arrears since": func(w *town, ctx context.Context) (string, error) {
+		ids := w.book.PeerIDs(w.peers["erin"])
+		_, err := w.ledger.Ledger.CreateTransfers(ctx, []ledger.Transfer{{ // once, however often
+			ID: ledger.NewID(1, 1), DebitAccountID: ids.Arrears, CreditAccountID: ids.Settlement, Amount: units(5),
+			Ledger: usd.Ledger, Code: chart.CodeReturned,
+		}})
+		return "", errors.Join(err, w.book.ClosePeer(ctx, w.peers["erin"], accounts.Closing{Force: true, Reason: 5}))
+	},
 	"ReopenPeer": func(w *town, ctx context.Context) (string, error) {
 		return "", w.book.ReopenPeer(ctx, w.peers["erin"])
 	},
