@@ -189,8 +189,8 @@ func TestTextOfErrors(t *testing.T) {
 		texts []string
 	}{
 		{
-			&accounts.LineInUseError{Account: alice, Line: units(9), Free: units(4), Wanted: units(3)}, accounts.ErrLineInUse,
-			[]string{"alice", " 9,", " 4 ", "to 3"},
+			&accounts.LineInUseError{Account: alice, Asset: usd, Line: units(9), Free: units(4), By: units(6), Wanted: units(3)}, accounts.ErrLineInUse,
+			[]string{"alice", "is " + usd.Text(units(9)), "by " + usd.Text(units(6)), "to " + usd.Text(units(3)), "at most " + usd.Text(units(4))},
 		},
 		{
 			&accounts.HeldError{Account: alice, Asset: usd, HeldIn: units(1), HeldOut: units(2), Settling: units(3)}, accounts.ErrHeld,
@@ -221,7 +221,7 @@ func TestProvisionWithoutAccounts(t *testing.T) {
 	l := &refusing{Ledger: newLedger(t)}
 	book := newBook(t, l)
 	peers := []accounts.Peer{{ID: "alice", Asset: usd, CreditLine: units(5)}, {ID: "bob", Asset: usd}}
-	for n := 1; n <= 3; n++ { // is the asset elsewhere, for both; the accounts
+	for n := 1; n <= 2; n++ { // are the assets elsewhere; the accounts
 		l.n = n
 		handles, err := book.Provision(t.Context(), peers...)
 		require.ErrorIs(t, err, errRefused)
