@@ -2,7 +2,7 @@
 STEPS := test race lint fmt vet nocgo examples fuzz bench
 
 .DEFAULT_GOAL := help
-.PHONY: help ci cover $(STEPS)
+.PHONY: help ci cover mutants $(STEPS)
 
 help: ## Show this list
 	@awk -F ' *:.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,3 +26,6 @@ $(STEPS):
 cover: ## Run all tests and show the coverage of each function
 	go test -coverpkg=./... -coverprofile=coverage.out ./...
 	go tool cover -func=coverage.out
+
+mutants: ## Change the code and list the changes that no test notices; more: make mutants MUTANTS="-sample 0 accounts"
+	nice go run ./internal/mutants $(MUTANTS)

@@ -17,8 +17,9 @@ type Asset struct {
 	Ledger uint32 // the ledger number in TigerBeetle; not 0, one for each asset
 
 	// AllowLoss accepts packets within the asset that pay out more than came
-	// in; the difference is taken from our liquidity. Without it they are
-	// refused. Default false.
+	// in; the difference is taken from our liquidity. It also accepts packets of
+	// another asset that pay out more of this one than came in is worth
+	// (transfers.Config.Rate). Without it they are refused. Default false.
 	AllowLoss bool
 }
 

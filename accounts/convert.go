@@ -3,6 +3,7 @@ package accounts
 import (
 	"fmt"
 	"math/big"
+	"math/bits"
 
 	"github.com/shopspring/decimal"
 	"lukechampine.com/uint128"
@@ -15,6 +16,8 @@ import (
 type Converter struct {
 	from, to Asset
 	num, den *big.Int // units of to for one unit of from
+	num64    uint64   // and den64: both, if they fit; else den64 is 0
+	den64    uint64
 }
 
 // Conversion is an amount that is converted. For a transfers.Packet between the assets,
@@ -43,7 +46,23 @@ func NewConverter(from, to Asset, rate decimal.Decimal) (*Converter, error) {
 	}
 	units := rate.Shift(int32(to.Scale) - int32(from.Scale))
 	ratio := units.Rat()
-	return &Converter{from: from, to: to, num: ratio.Num(), den: ratio.Denom()}, nil
+	c := &Converter{from: from, to: to, num: ratio.Num(), den: ratio.Denom()}
+	if c.num.IsUint64() && c.den.IsUint64() {
+		c.num64, c.den64 = c.num.Uint64(), c.den.Uint64()
+	}
+	return c, nil
+}
+
+// Covers reports whether in, units of from, is worth out, units of to, or more. It is for the
+// hot path: it allocates only if the rate has more than some 19 digits.
+func (c *Converter) Covers(in, out uint64) bool {
+	if c.den64 == 0 {
+		worth := new(big.Int).Mul(new(big.Int).SetUint64(in), c.num)
+		return worth.Cmp(new(big.Int).Mul(new(big.Int).SetUint64(out), c.den)) >= 0
+	}
+	worthHi, worthLo := bits.Mul64(in, c.num64)
+	wantHi, wantLo := bits.Mul64(out, c.den64)
+	return worthHi > wantHi || worthHi == wantHi && worthLo >= wantLo
 }
 
 // Convert converts what comes in: Out is what it is worth, rounded down, and Cost the

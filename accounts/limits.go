@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/shopspring/decimal"
 
@@ -23,6 +24,11 @@ type Settings struct {
 	// Ceiling is the highest credit line in an asset, whatever the limits say and
 	// whoever asks for more. Default none but Unlimited.
 	Ceiling map[Asset]string
+	// LiquidityFloor is what our liquidity in an asset must not fall below by packets of
+	// peers: those from another asset, and those that pay out more than came in. Below 0, as
+	// in "-500.00", is how short of the asset we may be. Packets from ourselves count, and are
+	// not refused. Recorders enforce it, as they do PayableCap. Default none.
+	LiquidityFloor map[Asset]string
 }
 
 // PeerAsset is a peer in one asset.
@@ -35,9 +41,10 @@ type PeerAsset struct {
 //
 // The ledger itself enforces the credit line: no number of connectors together can
 // exceed it. One account cannot have a limit on both sides there, and knows no shares,
-// so the other two are enforced by each recorder for itself: exactly as far as its own
+// so the next two are enforced by each recorder for itself: exactly as far as its own
 // packets go, and with what other processes do as it was at the recorder's last look at
-// the ledger (Config.Round).
+// the ledger (Config.Round). The others are about the packets of one recorder: they need no
+// ledger, and with n recorders a peer may send at n times the rates.
 type Limits struct {
 	// CreditLine is how much the peer may owe us; "unlimited" is Unlimited. Provision
 	// grants it to a peer that is given without a CreditLine and never had one.
@@ -48,6 +55,17 @@ type Limits struct {
 	// hold, from "0" to "1": a peer whose packets are never fulfilled then blocks no
 	// more than that. What we owe the peer counts as its own, which it may hold whole.
 	HeldShare string
+	// MaxPacket is the largest amount of a packet from the peer, above 0.
+	MaxPacket string
+	// MaxHold is how long before its expiry a packet from or to the peer may be prepared: a
+	// packet that expires in a year would block a cap for a year. The recorder cuts the
+	// packet's Expiry. 0 is not set here; a longer one lifts that of another level.
+	MaxHold time.Duration
+	// PacketRate is how many packets the peer may send, and AmountRate of how much in all:
+	// "10000/1m" is a bucket of 10000 that fills in a minute, so up to 10000 at once.
+	// "unlimited" lifts that of another level. AmountRate is up to 2^64-1 units.
+	PacketRate string
+	AmountRate string
 }
 
 // Allowance is what a peer may do in an asset by the Settings, all levels taken together.
@@ -61,6 +79,7 @@ type Allowance struct {
 	// HeldCapped: then the line alone decides.
 	HeldCapped bool
 	HeldShare  decimal.Decimal
+	PacketAllowance
 }
 
 // HeldCap is how many units of a credit line packets in flight may hold, rounded down.
@@ -78,18 +97,23 @@ func (a Allowance) HeldCap(line ledger.Amount) ledger.Amount {
 func (b *Book) Capped() bool { return b.settings.capped() }
 
 func (s *Settings) capped() bool {
+	return s.any(Limits.caps)
+}
+
+// any reports whether there is something in any of the limits.
+func (s *Settings) any(has func(Limits) bool) bool {
 	for _, l := range s.Asset {
-		if l.caps() {
+		if has(l) {
 			return true
 		}
 	}
 	for _, l := range s.Peer {
-		if l.caps() {
+		if has(l) {
 			return true
 		}
 	}
 	for _, l := range s.PeerAsset {
-		if l.caps() {
+		if has(l) {
 			return true
 		}
 	}
@@ -116,6 +140,10 @@ func (s *Settings) allowance(peer string, asset Asset) (Allowance, error) {
 		CreditLine: cmp.Or(one.CreditLine, each.CreditLine, all.CreditLine),
 		PayableCap: cmp.Or(one.PayableCap, each.PayableCap, all.PayableCap),
 		HeldShare:  cmp.Or(one.HeldShare, each.HeldShare, all.HeldShare),
+		MaxPacket:  cmp.Or(one.MaxPacket, each.MaxPacket, all.MaxPacket),
+		MaxHold:    cmp.Or(one.MaxHold, each.MaxHold, all.MaxHold),
+		PacketRate: cmp.Or(one.PacketRate, each.PacketRate, all.PacketRate),
+		AmountRate: cmp.Or(one.AmountRate, each.AmountRate, all.AmountRate),
 	})
 }
 
@@ -146,7 +174,9 @@ func (s *Settings) read(subject string, asset Asset, l Limits) (Allowance, error
 		}
 		a.HeldShare, a.HeldCapped = share, share.LessThan(wholeLine)
 	}
-	return a, errors.Join(errs...)
+	packets, err := l.packets(subject, asset)
+	a.PacketAllowance = packets
+	return a, errors.Join(append(errs, err)...)
 }
 
 func (s *Settings) ceiling(asset Asset) (ledger.Amount, error) {
@@ -194,6 +224,9 @@ func (s *Settings) validate(assets []Asset) error {
 		if _, err := s.ceiling(a); err != nil {
 			errs = append(errs, &FieldError{Subject: fmt.Sprintf("limits of %v", a), Field: "Ceiling", Reason: "cannot be used: " + err.Error()})
 		}
+		if _, err := s.floor(a); err != nil {
+			errs = append(errs, &FieldError{Subject: fmt.Sprintf("limits of %v", a), Field: "LiquidityFloor", Reason: "cannot be used: " + err.Error()})
+		}
 		check(fmt.Sprintf("limits of %v", a), a, s.Asset[a])
 		for peer, l := range s.Peer {
 			check(fmt.Sprintf("limits of peer %.40q in %v", peer, a), a, l)
@@ -225,6 +258,9 @@ func (s *Settings) unknown(known map[Asset]bool) []error {
 	}
 	for a := range s.Ceiling {
 		asset("Ceiling", a)
+	}
+	for a := range s.LiquidityFloor {
+		asset("LiquidityFloor", a)
 	}
 	for id := range s.Peer {
 		peer("Peer", id)

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/accounts"
@@ -168,4 +169,96 @@ func TestAlertsRunOnceARound(t *testing.T) {
 		cancel()
 		require.ErrorIs(t, <-ended, context.Canceled)
 	})
+}
+
+func TestPacketLimitsByLevel(t *testing.T) {
+	t.Parallel()
+	book := bookWith(t, accounts.Settings{
+		PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "alice", Asset: usd}: {MaxPacket: "5", AmountRate: "2.5/1h"}},
+		Peer:      map[string]accounts.Limits{"alice": {MaxPacket: "4", MaxHold: time.Hour}, "bob": {MaxPacket: "unlimited", PacketRate: "unlimited"}},
+		Asset:     map[accounts.Asset]accounts.Limits{usd: {MaxPacket: "1", MaxHold: time.Minute, PacketRate: "100/1m", AmountRate: "unlimited"}},
+	})
+	require.True(t, book.Limited())
+	require.False(t, book.Capped())
+	perMinute, perHour := accounts.Rate{Count: 100, Per: time.Minute}, accounts.Rate{Count: 2_500_000_000, Per: time.Hour}
+	for _, c := range []struct {
+		peer  string
+		asset accounts.Asset
+		max   string // whole units
+		want  accounts.PacketAllowance
+	}{
+		{"alice", usd, "5", accounts.PacketAllowance{MaxHold: time.Hour, PacketRate: perMinute, AmountRate: perHour}},
+		{"alice", xrp, "4", accounts.PacketAllowance{MaxHold: time.Hour}},
+		{"bob", usd, "0", accounts.PacketAllowance{MaxHold: time.Minute}},
+		{"carol", usd, "1", accounts.PacketAllowance{MaxHold: time.Minute, PacketRate: perMinute}},
+		{"carol", xrp, "0", accounts.PacketAllowance{}},
+	} {
+		a, err := book.Account(c.peer, c.asset)
+		require.NoError(t, err)
+		got, err := book.Allowance(a)
+		require.NoError(t, err)
+		require.Equal(t, c.max, c.asset.Decimal(got.MaxPacket).String(), c)
+		c.want.MaxPacket = got.MaxPacket
+		require.Equal(t, c.want, got.PacketAllowance, c)
+	}
+	require.False(t, bookWith(t, accounts.Settings{}).Limited())
+	for _, l := range []accounts.Limits{{MaxPacket: "1"}, {MaxHold: 1}, {PacketRate: "1/1s"}, {AmountRate: "1/1s"}} {
+		require.True(t, bookWith(t, accounts.Settings{Peer: map[string]accounts.Limits{"bob": l}}).Limited())
+	}
+}
+
+func TestPacketLimitFaults(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		limits accounts.Limits
+		want   string
+	}{
+		"packet of 0":       {accounts.Limits{MaxPacket: "0"}, "MaxPacket must be above 0"},
+		"packet of a name":  {accounts.Limits{MaxPacket: "much"}, "MaxPacket cannot be used"},
+		"hold below 0":      {accounts.Limits{MaxHold: -1}, "MaxHold must not be negative"},
+		"rate without time": {accounts.Limits{PacketRate: "100"}, `PacketRate is "100"`},
+		"rate in no time":   {accounts.Limits{PacketRate: "100/0s"}, `PacketRate is "100/0s"`},
+		"half a packet":     {accounts.Limits{PacketRate: "0.5/1s"}, `PacketRate is "0.5/1s"`},
+		"no packet":         {accounts.Limits{PacketRate: "0/1s"}, `PacketRate is "0/1s"`},
+		"too much amount":   {accounts.Limits{AmountRate: "18446744073.709551616/1s"}, "AmountRate is"},
+		"negative time":     {accounts.Limits{AmountRate: "1/-1s"}, `AmountRate is "1/-1s"`},
+	} {
+		_, err := accounts.NewBook(nil, accounts.Config{
+			Assets: []accounts.Asset{usd}, Limits: accounts.Settings{Peer: map[string]accounts.Limits{"bob": c.limits}},
+		})
+		require.ErrorIs(t, err, accounts.ErrInvalid, name)
+		require.ErrorContains(t, err, c.want, name)
+		require.ErrorContains(t, err, "bob", name)
+	}
+	for text, want := range map[string]string{"": "LiquidityFloor", "--1": "LiquidityFloor", "1.0000000001": "LiquidityFloor"} {
+		_, err := accounts.NewBook(nil, accounts.Config{
+			Assets: []accounts.Asset{usd}, Limits: accounts.Settings{LiquidityFloor: map[accounts.Asset]string{usd: text}},
+		})
+		require.ErrorIs(t, err, accounts.ErrInvalid, text)
+		require.ErrorContains(t, err, want, text)
+	}
+	_, err := accounts.NewBook(nil, accounts.Config{
+		Assets: []accounts.Asset{usd}, Limits: accounts.Settings{LiquidityFloor: map[accounts.Asset]string{xrp: "1"}},
+	})
+	require.ErrorContains(t, err, "none of the Book's assets")
+}
+
+// What a Converter pays out is covered by what came in, and one unit more is not, at rates that
+// fit 64 bits and at longer ones.
+func TestConverterCovers(t *testing.T) {
+	t.Parallel()
+	for _, rate := range []string{"1", "0.923456789", "3", "0.333333333333333333333333333333", "123456789012345678901234567890", "0.0000001"} {
+		c, err := accounts.NewConverter(usd, xrp, decimal.RequireFromString(rate))
+		require.NoError(t, err)
+		for _, in := range []uint64{0, 1, 7, 1 << 20, 1<<63 + 5, 1<<64 - 1} {
+			got, err := c.Convert(ledger.NewAmount(in))
+			out, fits := got.Out.Uint64()
+			if err != nil || !fits || out == 1<<64-1 { // it is worth more than any packet
+				require.True(t, c.Covers(in, 1<<64-1), "%s: %d", rate, in)
+				continue
+			}
+			require.True(t, c.Covers(in, out), "%s: %d covers %d", rate, in, out)
+			require.False(t, c.Covers(in, out+1), "%s: %d covers %d", rate, in, out+1)
+		}
+	}
 }

@@ -24,15 +24,16 @@ type lineRequest struct {
 
 // grantLines grants the lines of peers that never had one, and says where a line
 // that was granted before is another one now. What goes wrong with single peers is
-// in the error, one *ledger.TransferError each; the drifts are good all the same.
+// in refused, one *ledger.TransferError each; the drifts are good all the same. err is of a
+// request that failed: the grants of others may be missing then.
 //
 // A change of a line is row n of a sequence (id derived from the line account
 // and n); the grant of provisioning is row 1. So of two processes that provision
 // a peer at once one writes row 1, and the other finds it taken and compares.
-func (b *Book) grantLines(ctx context.Context, lines []lineRequest) ([]Drift, error) {
-	lines, drifts, err := b.ungranted(ctx, lines)
+func (b *Book) grantLines(ctx context.Context, lines []lineRequest) (drifts []Drift, refused, err error) {
+	lines, drifts, err = b.ungranted(ctx, lines)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	nonce := newNonce()
 	grants := make([]ledger.Transfer, len(lines))
@@ -41,20 +42,28 @@ func (b *Book) grantLines(ctx context.Context, lines []lineRequest) ([]Drift, er
 	}
 	results, err := batch.Each(ctx, grants, 1, b.ledger.CreateTransfers)
 	if err != nil {
-		return nil, fmt.Errorf("grant credit lines: %w", err)
+		return nil, nil, fmt.Errorf("grant credit lines: %w", err)
 	}
 	var taken []lineRequest
-	var errs []error
+	var refusals, failures []error
 	for i, r := range results {
 		err := b.granted(ctx, lines[i], &grants[i], r.Status)
-		if errors.Is(err, sequence.ErrTaken) {
+		if err == nil {
+			continue
+		}
+		named := fmt.Errorf("grant the credit line of %v: %w", lines[i].account, err)
+		var refusal *ledger.TransferError
+		switch {
+		case errors.Is(err, sequence.ErrTaken):
 			taken = append(taken, lines[i])
-		} else if err != nil {
-			errs = append(errs, fmt.Errorf("grant the credit line of %v: %w", lines[i].account, err))
+		case errors.As(err, &refusal):
+			refusals = append(refusals, named)
+		default:
+			failures = append(failures, named)
 		}
 	}
 	takenDrifts, err := b.compareLines(ctx, taken)
-	return append(drifts, takenDrifts...), errors.Join(append(errs, err)...)
+	return append(drifts, takenDrifts...), errors.Join(refusals...), errors.Join(append(failures, err)...)
 }
 
 // granted reads the answer to the first row of a line. If a row was refused once

@@ -107,11 +107,12 @@ func (b *Book) provision(ctx context.Context, peers []Peer, handles []Account, l
 			drifted: drifted[handles[i]] || drifted[own],
 		}
 	}
-	lineDrifts, err := b.grantLines(ctx, requests)
+	lineDrifts, refused, failed := b.grantLines(ctx, requests)
+	err = errors.Join(refused, failed)
 	if drifts = append(drifts, lineDrifts...); len(drifts) > 0 {
 		err = errors.Join(&DriftError{Drifts: drifts}, err)
 	}
-	return true, err
+	return failed == nil, err
 }
 
 // checkAll finds what is wrong with peers before anything is written, and works out their

@@ -18,7 +18,7 @@ type scenario struct {
 // scenarios are all of them: on the embedded ledger always (TestOnEmbedded), and on a
 // real TigerBeetle where one is to be had (TestOnACluster).
 func scenarios() []scenario {
-	return slices.Concat(creditScenarios, lifeScenarios, closingScenarios, bookingScenarios, writeOffScenarios, statementScenarios, compareScenarios, directoryScenarios, scaleScenarios, trialScenarios)
+	return slices.Concat(creditScenarios, lifeScenarios, closingScenarios, bookingScenarios, writeOffScenarios, statementScenarios, compareScenarios, directoryScenarios, scaleScenarios, trialScenarios, holdScenarios)
 }
 
 func TestOnEmbedded(t *testing.T) {

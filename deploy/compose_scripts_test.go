@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// composeStub is a docker compose that notes what it is asked for, and fails at the lines that
+// askedStub is a docker compose that notes what it is asked for, and fails at the lines that
 // FAILS matches: from the line number FROM of such lines on.
-const composeStub = `#!/bin/sh
+const askedStub = `#!/bin/sh
 echo "$*" >>"$CALLS"
 case " $* " in
 *$FAILS*) [ "$(grep -c -e "$FAILS" "$CALLS")" -lt "${FROM:-1}" ] || { echo "no" >&2; exit 1; } ;;
@@ -25,7 +25,7 @@ esac
 func runScript(t *testing.T, fails, from, script string, args ...string) (calls []string, output string, err error) {
 	t.Helper()
 	stub, noted := filepath.Join(t.TempDir(), "compose"), filepath.Join(t.TempDir(), "calls")
-	require.NoError(t, os.WriteFile(stub, []byte(composeStub), 0o700)) //nolint:gosec // it is run
+	require.NoError(t, os.WriteFile(stub, []byte(askedStub), 0o700)) //nolint:gosec // it is run
 	require.NoError(t, os.WriteFile(noted, nil, 0o600))
 	cmd := exec.CommandContext(t.Context(), "sh", append([]string{script}, args...)...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "COMPOSE=" + stub, "CALLS=" + noted, "FAILS=" + fails, "FROM=" + from, "PATIENCE=0"}

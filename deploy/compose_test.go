@@ -96,10 +96,12 @@ func TestServers(t *testing.T) {
 			require.Contains(t, s.SecurityOpt, "seccomp=unconfined", "%s: io_uring", name)
 			require.Empty(t, s.Ports, "%s: TigerBeetle has no authentication", name)
 			if s.formats() {
-				// A replica of several must not be formatted again: it has promised something.
-				if env := s.environment(t); name != "format" {
-					require.Equal(t, "/record", env["RECORD"], name)
-					require.Contains(t, s.Volumes, "record:/record", name)
+				// A replica of several must not be formatted again: it has promised something. A
+				// single node whose disk is not mounted must not begin an empty ledger.
+				require.Equal(t, "/record", s.environment(t)["RECORD"], name)
+				require.Contains(t, s.Volumes, "record:/record", name)
+				if path != "cluster/compose.six.yaml" { // which comes on top of compose.yaml
+					require.Contains(t, c.Volumes, "record", path)
 				}
 				require.Equal(t, "no", s.Restart, name)
 				require.Equal(t, "none", s.NetworkMode, name)

@@ -8,8 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -58,6 +61,28 @@ func TestUnits(t *testing.T) {
 	for line := range strings.Lines(string(output)) {
 		// The programs need not be installed here.
 		require.Regexp(t, `is not executable: No such file or directory$`, strings.TrimSpace(line))
+	}
+}
+
+// A backup that was killed between the stop and the start of the server leaves the start to
+// the unit. One that has ended by itself has started what it stopped.
+func TestUnitStartsTheServerAgain(t *testing.T) {
+	t.Parallel()
+	unit := read(t, "systemd/peerledger-backup.service")
+	require.Contains(t, unit, "\nKillMode=mixed\n", "systemd must not end what starts the server")
+	command := regexp.MustCompile(`(?m)^ExecStopPost=/bin/sh -c '(.*)'$`).FindStringSubmatch(unit)
+	require.NotNil(t, command)
+	bin := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "systemctl"), []byte("#!/bin/sh\necho systemctl $*\n"), 0o700)) //nolint:gosec // it is run
+	for result, want := range map[string]string{
+		"success": "", "exit-code": "",
+		"signal": "systemctl start tigerbeetle@0\n", "oom-kill": "systemctl start tigerbeetle@0\n", "timeout": "systemctl start tigerbeetle@0\n",
+	} {
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", strings.ReplaceAll(command[1], "$$", "$"))
+		cmd.Env = []string{"PATH=" + bin, "SERVICE_RESULT=" + result}
+		output, err := cmd.CombinedOutput()
+		require.NoError(t, err)
+		require.Equal(t, want, string(output), result)
 	}
 }
 
@@ -130,7 +155,7 @@ func (v volume) eachBinary(t *testing.T, test func(t *testing.T, v volume)) {
 	t.Run("busybox", func(t *testing.T) {
 		busybox := tool(t, "busybox")
 		path := t.TempDir()
-		for _, name := range []string{"sh", "awk", "expr", "head", "mv", "rm", "sed", "stat", "sync"} {
+		for _, name := range []string{"sh", "awk", "expr", "head", "mv", "readlink", "rm", "sed", "stat", "sync"} {
 			require.NoError(t, os.Symlink(busybox, filepath.Join(path, name)))
 		}
 		test(t, volume{t.TempDir(), v.binary, []string{busybox, "sh"}, path})
@@ -224,6 +249,65 @@ func TestFormatRemembers(t *testing.T) {
 	require.FileExists(t, filepath.Join(other, "7_1.tigerbeetle"))
 }
 
+// A link to a disk that is not mounted is a data file, of this cluster or of another one. One
+// to a disk that is there is followed.
+func TestLinkedDataFiles(t *testing.T) {
+	t.Parallel()
+	newVolume(t).eachBinary(t, func(t *testing.T, v volume) {
+		t.Helper()
+		disk := filepath.Join(t.TempDir(), "disk")
+		for name, want := range map[string]string{
+			"7_0.tigerbeetle": "is a link to a file that is not there: " + disk,
+			"8_0.tigerbeetle": "the volume holds 8_0.tigerbeetle",
+		} {
+			link := filepath.Join(v.dir, name)
+			require.NoError(t, os.Symlink(disk, link))
+			for _, script := range []string{"format.sh", "format.sh --check"} {
+				output, err := v.run(t, script, identity("7", 0, 1)...)
+				require.Error(t, err, output)
+				require.Contains(t, output, want)
+			}
+			output, err := v.run(t, "recover.sh", append(identity("7", 0, 3), "ADDRESSES=a")...)
+			require.Error(t, err, output)
+			require.Contains(t, output, "is a link to a file that is not there: "+disk)
+			target, err := os.Readlink(link)
+			require.NoError(t, err, "the link is as it was")
+			require.Equal(t, disk, target)
+			require.NoFileExists(t, disk)
+			require.NoError(t, os.Remove(link))
+		}
+
+		output, err := v.run(t, "format.sh", identity("7", 0, 1)...)
+		require.NoError(t, err, output)
+		file := filepath.Join(v.dir, "7_0.tigerbeetle")
+		require.NoError(t, os.Rename(file, disk))
+		require.NoError(t, os.Symlink(disk, file))
+		output, err = v.run(t, "format.sh", identity("7", 0, 1)...)
+		require.NoError(t, err, output)
+		require.Contains(t, output, "nothing to do")
+		damage(t, disk)
+		output, err = v.run(t, "format.sh", identity("7", 0, 1)...)
+		require.NoError(t, err, output)
+		require.Contains(t, output, "cannot be inspected", "the size is that of the file, and not of the link")
+	})
+}
+
+// A single node that was formatted once, and whose disk is not mounted, is told what it has
+// instead of a cluster.
+func TestSingleNodeIsNotFormattedAgain(t *testing.T) {
+	t.Parallel()
+	v, record := newVolume(t), "RECORD="+t.TempDir()
+	output, err := v.run(t, "format.sh", append(identity("7", 0, 1), record)...)
+	require.NoError(t, err, output)
+	v.dir = t.TempDir()
+	output, err = v.run(t, "format.sh", append(identity("7", 0, 1), record)...)
+	require.Error(t, err)
+	require.Contains(t, output, "7_0.tigerbeetle was here before")
+	require.Contains(t, output, "peerledger restore")
+	require.NotContains(t, output, "recover.sh")
+	require.Empty(t, v.names(t))
+}
+
 // With --check nothing is formatted, as at the start of a systemd unit.
 func TestFormatChecks(t *testing.T) {
 	t.Parallel()
@@ -293,6 +377,19 @@ func TestFormatOnADamagedFile(t *testing.T) {
 	})
 }
 
+// damage damages the first copy of a data file's superblock.
+func damage(t *testing.T, path string) {
+	t.Helper()
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	require.NoError(t, err)
+	_, err = file.WriteAt(bytes.Repeat([]byte{0xa5}, 4096), 0)
+	require.NoError(t, err)
+	info, err := file.Stat()
+	require.NoError(t, err)
+	require.NoError(t, file.Truncate(max(info.Size(), 1<<30+1))) // the stub's file is short
+	require.NoError(t, file.Close())
+}
+
 // One damaged copy of a superblock is enough that TigerBeetle's own inspection fails. The
 // server repairs it, so it must be let start.
 func TestFormatLeavesRepairsToTheServer(t *testing.T) {
@@ -302,15 +399,7 @@ func TestFormatLeavesRepairsToTheServer(t *testing.T) {
 		output, err := v.run(t, "format.sh", identity("7", 0, 1)...)
 		require.NoError(t, err, output)
 		name := filepath.Join(v.dir, "7_0.tigerbeetle")
-		file, err := os.OpenFile(name, os.O_RDWR, 0)
-		require.NoError(t, err)
-		_, err = file.WriteAt(bytes.Repeat([]byte{0xa5}, 4096), 0)
-		require.NoError(t, err)
-		info, err := file.Stat()
-		require.NoError(t, err)
-		require.NoError(t, file.Truncate(max(info.Size(), 1<<30+1))) // the stub's file is short
-		require.NoError(t, file.Close())
-
+		damage(t, name)
 		output, err = v.run(t, "format.sh", identity("7", 0, 1)...)
 		require.NoError(t, err, output)
 		require.Contains(t, output, "cannot be inspected")
@@ -343,4 +432,61 @@ func TestRecover(t *testing.T) {
 	output, err = v.run(t, "recover.sh", append(identity("7", 1, 3), addresses)...)
 	require.Error(t, err)
 	require.Contains(t, output, "holds 7_1.tigerbeetle")
+}
+
+// composeStub writes what it is asked for, with "begun", into a log, and waits for a file of
+// the command's name before it says that it is done.
+const composeStub = `#!/bin/sh
+echo "$1 begun" >>"$DIR/log"
+while [ ! -e "$DIR/$1" ]; do sleep 0.01; done
+echo "$1 done" >>"$DIR/log"
+`
+
+// Ctrl-C goes to the whole process group, and an impatient operator sends it again and again.
+// Whenever it comes, the server that was stopped is started again, after it has stopped.
+func TestInterruptedSingleNodeBackup(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		interrupted []string // what is under way when an interrupt comes
+		want        string
+	}{
+		"not":                       {nil, "stop begun, stop done, run begun, run done, start begun, start done"},
+		"while it stops":            {[]string{"stop"}, "stop begun, stop done, start begun, start done"},
+		"while it stops and starts": {[]string{"stop", "start"}, "stop begun, stop done, start begun, start done"},
+		"while it is copied":        {[]string{"run"}, "stop begun, stop done, run begun, start begun, start done"},
+		"from then on":              {[]string{"run", "start"}, "stop begun, stop done, run begun, start begun, start done"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			stub := filepath.Join(dir, "compose")
+			require.NoError(t, os.WriteFile(stub, []byte(composeStub), 0o700)) //nolint:gosec // it is run
+			log := func() string {
+				content, err := os.ReadFile(filepath.Join(dir, "log"))
+				if err != nil {
+					return ""
+				}
+				return strings.ReplaceAll(strings.TrimSpace(string(content)), "\n", ", ")
+			}
+			script := exec.CommandContext(t.Context(), "sh", "single-node/backup.sh")
+			script.Env = append(os.Environ(), "COMPOSE="+stub, "DIR="+dir)
+			script.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+			require.NoError(t, script.Start())
+			for _, step := range []string{"stop", "run", "start"} {
+				if !strings.Contains(test.want, step) {
+					continue
+				}
+				require.Eventually(t, func() bool { return strings.Contains(log(), step+" begun") }, 20*time.Second, time.Millisecond, step)
+				for _, interrupted := range test.interrupted {
+					if interrupted == step {
+						require.NoError(t, syscall.Kill(-script.Process.Pid, syscall.SIGINT))
+					}
+				}
+				require.NoError(t, os.WriteFile(filepath.Join(dir, step), nil, 0o600))
+			}
+			err := script.Wait()
+			require.Equal(t, test.interrupted == nil, err == nil, "%v", err)
+			require.Equal(t, test.want, log())
+		})
+	}
 }

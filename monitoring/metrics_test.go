@@ -186,7 +186,7 @@ func TestSettlementEventsAreCounted(t *testing.T) {
 	require.Equal(t, map[string]float64{
 		"placed,chain": 1, "paid,chain": 1, "partly_paid,chain": 1, "voided,chain": 3, "retried,chain": 1, "taken_over,chain": 1, "stuck,chain": 1,
 	}, c.values(t, "peerledger_settlement_order_events_total"))
-	require.Equal(t, map[string]float64{"declined": 1, "withdrawn": 1, "other": 1, "cancelled": 0, "too_small": 0}, c.values(t, "peerledger_settlement_orders_voided_total"))
+	require.Equal(t, map[string]float64{"declined": 1, "withdrawn": 1, "other": 1, "cancelled": 0, "too_small": 0, "limited": 0, "paused": 0}, c.values(t, "peerledger_settlement_orders_voided_total"))
 	failures := c.values(t, "peerledger_settlement_failures_total")
 	for _, cause := range []string{"rail_down", "unknown_outcome", "deadline", "old_engine", "order_version", "prefund_line", "other"} {
 		require.InDelta(t, 1, failures[cause], 0, cause)
@@ -207,4 +207,32 @@ func TestSettlementEventsAreCounted(t *testing.T) {
 	require.Equal(t, map[string]float64{"chain": 1, "bank": 1}, c.values(t, "peerledger_settlement_rail_up"))
 	require.Equal(t, "up", told[len(told)-1])
 	require.Contains(t, c.values(t, "peerledger_settlement_order_events_total"), "stuck,bank", "and its first order is an increase")
+}
+
+func TestLimitsAndPausesAreCounted(t *testing.T) {
+	t.Parallel()
+	c := newConnector(t, monitoring.Config{}, settlement.Config{})
+	told := 0
+	events := c.metrics.Settlement(settlement.Events{
+		Held: func(settlement.Order) { told++ }, Approved: func(settlement.Order) { told++ },
+		Limited: func(settlement.LimitError) { told++ },
+		Paused:  func(settlement.Pause) { told++ }, Resumed: func(settlement.Pause) { told++ },
+	})
+	o := settlement.Order{Asset: usd, Rail: "chain"}
+	events.Held(o)
+	events.Approved(o)
+	events.Limited(settlement.LimitError{Scope: settlement.RailLimit})
+	events.Voided(o, &settlement.LimitError{})
+	events.Voided(o, &settlement.PauseError{})
+	events.Paused(settlement.Pause{Asset: usd, Rail: "chain"})
+	events.Paused(settlement.Pause{Asset: usd, All: true})
+	require.Equal(t, map[string]float64{"USD,1,rail,chain": 1, "USD,1,all,": 1}, c.values(t, "peerledger_settlement_paused"))
+	events.Resumed(settlement.Pause{Asset: usd, Rail: "chain"})
+	require.Equal(t, map[string]float64{"USD,1,rail,chain": 0, "USD,1,all,": 1}, c.values(t, "peerledger_settlement_paused"))
+	require.Equal(t, 6, told)
+	require.Equal(t, map[string]float64{"peer": 0, "rail": 1, "asset": 0}, c.values(t, "peerledger_settlement_limits_reached_total"))
+	require.Equal(t, map[string]float64{"held,chain": 1, "approved,chain": 1, "voided,chain": 2}, c.values(t, "peerledger_settlement_order_events_total"))
+	voided := c.values(t, "peerledger_settlement_orders_voided_total")
+	require.InDelta(t, 1, voided["limited"], 0)
+	require.InDelta(t, 1, voided["paused"], 0)
 }

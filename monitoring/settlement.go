@@ -15,9 +15,9 @@ import (
 
 // settlementMetrics count what settlement.Events tell.
 type settlementMetrics struct {
-	events, voided, failures, paid, alerts *prometheus.CounterVec
-	took                                   *prometheus.HistogramVec
-	railUp                                 *prometheus.GaugeVec
+	events, voided, failures, paid, alerts, limits *prometheus.CounterVec
+	took                                           *prometheus.HistogramVec
+	railUp, paused                                 *prometheus.GaugeVec
 
 	mu    sync.Mutex
 	rails map[string]bool // that have a value in railUp
@@ -32,9 +32,11 @@ const (
 	orderRetried    = "retried"
 	orderTakenOver  = "taken_over"
 	orderStuck      = "stuck"
+	orderHeld       = "held"
+	orderApproved   = "approved"
 )
 
-var orderEvents = []string{orderPlaced, orderPaid, orderPartlyPaid, orderVoided, orderRetried, orderTakenOver, orderStuck}
+var orderEvents = []string{orderPlaced, orderPaid, orderPartlyPaid, orderVoided, orderRetried, orderTakenOver, orderStuck, orderHeld, orderApproved}
 
 func newSettlementMetrics() *settlementMetrics {
 	m := &settlementMetrics{
@@ -44,6 +46,7 @@ func newSettlementMetrics() *settlementMetrics {
 			"Things that went wrong with an account or a look-up, and are tried again, by the cause.", "cause"),
 		paid:   counters("peerledger_settlement_paid_amount_total", "What peers were paid, in whole units of the asset (a float: not for accounting).", "asset", "ledger"),
 		alerts: counters("peerledger_settlement_alerts_total", "Positions that passed a mark.", "kind"),
+		limits: counters("peerledger_settlement_limits_reached_total", "Limits of payments that were reached, by whose they are.", "scope"),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "peerledger_settlement_payment_seconds", Help: "Time from placing an order to booking its payment.",
 			Buckets: []float64{.1, .5, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400},
@@ -51,11 +54,17 @@ func newSettlementMetrics() *settlementMetrics {
 		railUp: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "peerledger_settlement_rail_up", Help: "1 if the rail answers, 0 if it is left alone after too many errors.",
 		}, []string{"rail"}),
+		paused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "peerledger_settlement_paused", Help: "1 while payments are paused, by a rail or (all) by every one, as far as this process has found out.",
+		}, []string{"payments", "rail", "asset", "ledger"}),
 		rails: make(map[string]bool),
 	}
 	// So that the first of each is an increase from 0.
 	for _, reason := range labels(voidReasons) {
 		m.voided.WithLabelValues(reason)
+	}
+	for _, scope := range []settlement.LimitScope{settlement.PeerLimit, settlement.RailLimit, settlement.AssetLimit} {
+		m.limits.WithLabelValues(scope.String())
 	}
 	for _, cause := range labels(failureCauses) {
 		m.failures.WithLabelValues(cause)
@@ -64,7 +73,7 @@ func newSettlementMetrics() *settlementMetrics {
 }
 
 func (m *settlementMetrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.events, m.voided, m.failures, m.paid, m.alerts, m.took, m.railUp}
+	return []prometheus.Collector{m.events, m.voided, m.failures, m.paid, m.alerts, m.limits, m.took, m.railUp, m.paused}
 }
 
 // rail notes what is known of a rail: at the start that it is up, unless it was down
@@ -86,6 +95,15 @@ func (m *settlementMetrics) rail(name string, up, atStart bool) {
 			m.events.WithLabelValues(event, name)
 		}
 	}
+}
+
+// pause notes that payments are paused, or go on.
+func (m *settlementMetrics) pause(p settlement.Pause, on float64) {
+	payments := "rail"
+	if p.All {
+		payments = "all"
+	}
+	m.paused.WithLabelValues(append([]string{payments, p.Rail}, assetLabels(p.Asset)...)...).Set(on)
 }
 
 func (m *settlementMetrics) order(event string, o settlement.Order) {
@@ -115,6 +133,11 @@ func (m *Metrics) Settlement(events settlement.Events) settlement.Events {
 	events.Retried = then(func(o settlement.OpenOrder) { s.order(orderRetried, o.Order) }, user.Retried)
 	events.TakenOver = then(func(o settlement.Order) { s.order(orderTakenOver, o) }, user.TakenOver)
 	events.Stuck = then(func(o settlement.OpenOrder) { s.order(orderStuck, o.Order) }, user.Stuck)
+	events.Held = then(func(o settlement.Order) { s.order(orderHeld, o) }, user.Held)
+	events.Approved = then(func(o settlement.Order) { s.order(orderApproved, o) }, user.Approved)
+	events.Limited = then(func(l settlement.LimitError) { s.limits.WithLabelValues(l.Scope.String()).Inc() }, user.Limited)
+	events.Paused = then(func(p settlement.Pause) { s.pause(p, 1) }, user.Paused)
+	events.Resumed = then(func(p settlement.Pause) { s.pause(p, 0) }, user.Resumed)
 	events.Failed = then(func(err error) { s.failures.WithLabelValues(nameOf(err, failureCauses)).Inc() }, user.Failed)
 	events.RailDown = then(func(name string) { s.rail(name, false, false) }, user.RailDown)
 	events.RailUp = then(func(name string) { s.rail(name, true, false) }, user.RailUp)
@@ -133,6 +156,8 @@ var voidReasons = []named{
 	{settlement.ErrCancelled, "cancelled"},
 	{settlement.ErrTooSmall, "too_small"},
 	{settlement.ErrWithdrawn, "withdrawn"},
+	{settlement.ErrLimited, "limited"},
+	{settlement.ErrPaused, "paused"},
 }
 
 // failureCauses are tried in this order: the first that an error matches names it.

@@ -36,13 +36,26 @@ func (e *Engine) Resolve(
 
 // Cancel gives an order back that will never be paid under its key: the amount is owed
 // again, and may be ordered again after Config.RearmAfter. It must not be called when the
-// rail may still pay: the peer would be paid twice. Otherwise it is like Resolve.
+// rail may still pay: the peer would be paid twice. An order that waits to be approved (ErrHeld)
+// is with no rail, and can always be cancelled. Otherwise it is like Resolve.
 func (e *Engine) Cancel(ctx context.Context, account accounts.Account, order ledger.ID) (Order, error) {
 	o, err := e.answer(ctx, account, order, ledger.Amount{})
 	if err == nil {
 		e.cfg.Events.Voided(o, ErrCancelled)
 	}
 	return o, err
+}
+
+// close closes an order by hand. One that waits for a word is given back in a way that keeps
+// everybody from approving it.
+func (e *Engine) close(ctx context.Context, o *Order, paid ledger.Amount) error {
+	if paid.IsZero() && o.tag.needs() != needsNobody {
+		done, err := e.refuse(ctx, o)
+		if done || err != nil {
+			return err
+		}
+	}
+	return e.resolve(ctx, *o, paid)
 }
 
 // answer closes an order in its account's turn.
@@ -68,7 +81,7 @@ func (e *Engine) answer(ctx context.Context, a accounts.Account, id ledger.ID, p
 		o = Order{ID: id, Account: a}
 		return fail(err)
 	}
-	if err := e.resolve(ctx, o, paid); err != nil {
+	if err := e.close(ctx, &o, paid); err != nil {
 		return fail(err)
 	}
 	if noted, _, ok := e.register.noted(a); ok && noted.ID == id {

@@ -32,10 +32,19 @@ func (r *register) placedOrder(o Order) {
 	r.learn(o.Account, func(k *known) { k.placed = o.ID })
 }
 
-// ordered notes that an order of ours was placed.
-func (r *register) ordered(o Order) {
+// hasOrder reports whether an order of the account is open, ours or another engine's.
+func (r *register) hasOrder(a accounts.Account) bool {
+	k := r.of(a)
+	return k.own != nil || k.settling
+}
+
+// ordered notes that an order of ours was placed, and whether more was due than the largest order.
+func (r *register) ordered(o Order, rest bool) {
 	r.learn(o.Account, func(k *known) {
-		if o.tag.version() != uncheckedVersion {
+		if rest {
+			k.cut = o.ID
+		}
+		if o.tag.isChecked() {
 			k.newest = max(k.newest, o.Sequence)
 		}
 	})
@@ -55,7 +64,7 @@ func (r *register) forgetRefund(a accounts.Account) {
 // although it is known to be newer than this engine.
 func (r *register) isOld(o Order, newer bool) (old bool) {
 	r.learn(o.Account, func(k *known) {
-		if o.tag.version() != uncheckedVersion {
+		if o.tag.isChecked() {
 			k.newest = max(k.newest, o.Sequence)
 			return
 		}
@@ -94,4 +103,67 @@ func (r *register) tellNoLine(a accounts.Account, cannot bool) (tell bool) {
 		k.noLine = cannot
 	})
 	return tell
+}
+
+// isHeld reports, once for an order, that it is to be told that the order waits.
+func (r *register) isHeld(o Order) (tell bool) {
+	r.learn(o.Account, func(k *known) {
+		tell = k.held != o.ID
+		k.held = o.ID
+	})
+	return tell
+}
+
+// wasApproved reports, once, that an order waits no more of which it was told that it does.
+func (r *register) wasApproved(o Order) (tell bool) {
+	r.learn(o.Account, func(k *known) {
+		if tell = k.held == o.ID; tell {
+			k.held = ledger.ID{}
+		}
+	})
+	return tell
+}
+
+// restIsDue notes, after an order that was cut was paid in full, that the rest waits for no policy:
+// it was due with the order.
+func (r *register) restIsDue(p Payment) {
+	r.learn(p.Order.Account, func(k *known) {
+		if k.cut != p.Order.ID || p.Paid.Less(p.Order.Amount) {
+			return
+		}
+		k.pressed = pressedByHand
+		k.refund = k.refund || p.Order.Refund
+	})
+}
+
+// partsAtOnce is how many orders in a row may be paid in part before the next one waits.
+const partsAtOnce = 2
+
+// inParts notes a payment, and reports whether the rail pays in part again and again, so that the
+// next order has to wait for a backoff.
+func (r *register) inParts(p Payment) (wait bool) {
+	r.learn(p.Order.Account, func(k *known) {
+		if k.parts++; !p.Paid.Less(p.Order.Amount) {
+			k.parts = 0
+		}
+		wait = k.parts > partsAtOnce
+	})
+	return wait
+}
+
+// reaches reports whether it is to be told now that a limit is reached: once, until orders fit it
+// again.
+func (r *register) reaches(key scopeKey) (tell bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, told := r.reached[key]
+	r.reached[key] = struct{}{}
+	return !told
+}
+
+// fits notes that an order fits a limit.
+func (r *register) fits(key scopeKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.reached, key)
 }

@@ -16,7 +16,7 @@ import (
 // one succeeds; the newest decides. The owner writes one at a third of the lease, and
 // whoever finds the newest older than a lease may write the next.
 //
-// That does not keep a paused owner from calling the rail when it wakes up. Paying once
+// That does not keep a stopped owner from calling the rail when it wakes up. Paying once
 // rests on the rail, which pays once for a key, and on the resolution, whose id both
 // derive from the order. Claims keep the two from doing it all the time.
 
@@ -63,6 +63,7 @@ func (e *Engine) resume(ctx context.Context, last *head) (turn, error) {
 	if final != nil {
 		return e.pay(ctx, last.Order) // only the booking is missing, and anybody may book it
 	}
+	began := e.cfg.Clock()
 	owner, err := e.ownerOf(ctx, last)
 	if err != nil {
 		return turn{}, e.fails(last.Order, err)
@@ -86,10 +87,54 @@ func (e *Engine) resume(ctx context.Context, last *head) (turn, error) {
 	if turn, done, err := e.checkResumed(ctx, last, &owner, claimed); done || err != nil {
 		return turn, err
 	}
+	if turn, done, err := e.mayAskResumed(ctx, last.Order, claimed); done || err != nil {
+		return turn, err
+	}
+	if e.slept(began) {
+		if turn, gone, err := e.goneMeanwhile(ctx, last); gone || err != nil {
+			return turn, err
+		}
+	}
 	if r := e.rails[last.rail]; r != nil && !r.isDown() {
 		e.cfg.Events.Retried(e.register.of(last.Account).own.OpenOrder)
 	}
 	return e.pay(ctx, last.Order)
+}
+
+// goneMeanwhile looks once more whether an order is open and ours. It is not asked again how long
+// that took: where every request takes a lease, nothing would ever be paid.
+func (e *Engine) goneMeanwhile(ctx context.Context, before *head) (t turn, gone bool, err error) {
+	last, err := e.newest(ctx, before.Account)
+	if err != nil {
+		return turn{}, true, e.fails(before.Order, err)
+	}
+	if !last.open || last.ID != before.ID {
+		return turn{again: true}, true, nil
+	}
+	owner, err := e.ownerOf(ctx, &last)
+	switch {
+	case err != nil:
+		return turn{}, true, e.fails(before.Order, err)
+	case owner.mine:
+		return turn{}, false, nil
+	}
+	until := owner.since.Add(e.cfg.Lease)
+	e.register.notOurs(before.Account, until)
+	return turn{look: until}, true, nil
+}
+
+// mayAskResumed is mayAsk for an order that was found open. Once this Engine has asked the rail,
+// nothing keeps the order from being resolved.
+func (e *Engine) mayAskResumed(ctx context.Context, o Order, claimed bool) (t turn, done bool, err error) {
+	k := e.register.of(o.Account)
+	if k.own.Attempts > 0 || e.rails[o.rail] == nil {
+		return turn{}, false, nil
+	}
+	said, err := e.readWord(ctx, &o)
+	if err != nil {
+		return turn{}, true, e.fails(o, err)
+	}
+	return e.mayAsk(ctx, o, said, k.placed == o.ID && !claimed)
 }
 
 // leaveAlone decides whether an order of another engine is left to it, and until when.

@@ -46,6 +46,16 @@ func TestOnACluster(t *testing.T) {
 		}
 		require.NotZero(t, wrong, "an engine that reads the balance first is found out")
 	})
+	t.Run("a crash at every step with a limit", func(t *testing.T) { //nolint:paralleltest // see above
+		for step := 0; crashWithAt(t, newWorld(t), step, 95, "second", aDay); step++ {
+			require.Less(t, step, 100)
+		}
+	})
+	t.Run("limits and pauses", func(t *testing.T) { //nolint:paralleltest // see above
+		raceOnALimit(t, newWorld(t, "bob", "carol"), nil)
+		manyPauses(t, newWorld(t))
+		heldIsCancelled(t, newWorld(t))
+	})
 	t.Run("a cold start", func(t *testing.T) { //nolint:paralleltest // see above
 		peers, rows := 20, 200
 		if text := os.Getenv("PEERLEDGER_COLD_START"); text != "" { // "1000x4000": peers, and rows of each

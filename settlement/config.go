@@ -20,6 +20,14 @@ type Config struct {
 	// none.
 	Marks Rules[Marks]
 
+	// PeerLimits are the limits of what a peer is paid, and AssetLimits those of all payments in
+	// an asset; those of a rail are with the Rail. They are kept by adding up the orders in the
+	// ledger, of all engines, so that a restart forgets nothing, and are the same for all engines
+	// of a ledger, or orders of an engine with larger ones leave nothing to the others. Default
+	// none.
+	PeerLimits  Rules[Limit]
+	AssetLimits map[accounts.Asset]Limit
+
 	// Instance names this Engine among those that work on the ledger, at most
 	// one process at a time. It must survive a restart, so that an Engine resumes the
 	// open orders of its own Instance at once. Default "" (for the only engine of a
@@ -57,7 +65,8 @@ type Config struct {
 	// The first look-up after a while without packets is made at once. Default 250 ms.
 	Round time.Duration
 	// Sweep is how often all accounts are looked at that were ever touched, in
-	// case something was missed, and for what becomes due by time. Default 1 min.
+	// case something was missed, and for what becomes due by time; what waits for the end of a
+	// pause, for an approval or for a limit is looked at as often. Default 1 min.
 	Sweep time.Duration
 	// Manual leaves the automatic checks out: only Check and Settle settle. Default
 	// false.
@@ -88,6 +97,7 @@ func (c Config) Validate() error {
 	check(c.StuckAfter >= 0, "StuckAfter", negative)
 	check(c.Round >= 0, "Round", negative)
 	check(c.Sweep >= 0, "Sweep", negative)
+	errs = append(errs, c.checkLimits()...)
 	errs = append(
 		errs, c.Policies.check("Policies", validate), c.Marks.check("Marks", Marks.validate),
 		c.Rails.check("Rails", func(r *Rail) error {
@@ -104,6 +114,7 @@ func (c Config) Validate() error {
 func (c Config) checkAssets(book *accounts.Book) error {
 	return errors.Join(
 		c.Rails.checkAssets("Rails", book), c.Policies.checkAssets("Policies", book), c.Marks.checkAssets("Marks", book),
+		c.PeerLimits.checkAssets("PeerLimits", book), c.limitAssets().checkAssets("AssetLimits or Rail.Limits", book),
 	)
 }
 

@@ -41,6 +41,36 @@ func TestCrashAtEveryStep(t *testing.T) {
 // later. It returns false if the first got through.
 func crashAt(t *testing.T, w *world, step int, pays uint64, heir string) (crashed bool) {
 	t.Helper()
+	return crashWithAt(t, w, step, pays, heir, func(*settlement.Config) {})
+}
+
+// aDay is a limit that the order keeps to, so that a word in the ledger must say so.
+func aDay(cfg *settlement.Config) { cfg.AssetLimits = dollars(settlement.Limit{Day: units(1000)}) }
+
+// TestCrashAtEveryStepWithALimit is TestCrashAtEveryStep with a limit, also for one of the two alone.
+func TestCrashAtEveryStepWithALimit(t *testing.T) {
+	t.Parallel()
+	for _, heir := range []string{"first", "second"} {
+		t.Run(heir, func(t *testing.T) {
+			t.Parallel()
+			for step := 0; crashWithAt(t, newWorld(t), step, 95, heir, aDay); step++ {
+				require.Less(t, step, 100)
+			}
+			firstAlone := func(cfg *settlement.Config) {
+				if cfg.Instance == "first" && cfg.Clock == nil {
+					aDay(cfg)
+				}
+			}
+			for step := 0; crashWithAt(t, newWorld(t), step, 80, heir, firstAlone); step++ {
+				require.Less(t, step, 100)
+			}
+		})
+	}
+}
+
+// crashWithAt is crashAt with configurations that are changed.
+func crashWithAt(t *testing.T, w *world, step int, pays uint64, heir string, change func(*settlement.Config)) (crashed bool) {
+	t.Helper()
 	r := newRail()
 	r.pays = func(o settlement.Order) ledger.Amount {
 		if o.Sequence == 1 {
@@ -71,6 +101,7 @@ func crashAt(t *testing.T, w *world, step int, pays uint64, heir string) (crashe
 	})
 	cfg := manual(settler, at100)
 	cfg.Instance = "first"
+	change(&cfg)
 	_, err := w.engineOn(l, cfg).Check(t.Context(), w.alice)
 	if crashed {
 		require.Error(t, err)
@@ -80,6 +111,7 @@ func crashAt(t *testing.T, w *world, step int, pays uint64, heir string) (crashe
 	if cfg.Instance = heir; heir != "first" {
 		cfg.Clock = func() time.Time { return time.Now().Add(time.Hour) } // a lease later
 	}
+	change(&cfg)
 	_, err = w.engine(cfg).Check(t.Context(), w.alice)
 	if pays > 0 {
 		require.NoError(t, err)
@@ -103,15 +135,17 @@ func TestLostReplies(t *testing.T) {
 		for _, pays := range []uint64{80, 95} {
 			t.Run(fmt.Sprintf("applied %v, %d paid", applied, pays), func(t *testing.T) {
 				t.Parallel()
-				for lost := 0; loseReply(t, lost, applied, pays); lost++ {
-					require.Less(t, lost, 100)
+				for _, change := range []func(*settlement.Config){func(*settlement.Config) {}, aDay} {
+					for lost := 0; loseReply(t, lost, applied, pays, change); lost++ {
+						require.Less(t, lost, 100)
+					}
 				}
 			})
 		}
 	}
 }
 
-func loseReply(t *testing.T, which int, applied bool, pays uint64) (lost bool) {
+func loseReply(t *testing.T, which int, applied bool, pays uint64, change func(*settlement.Config)) (lost bool) {
 	t.Helper()
 	w, r := newWorld(t), newRail()
 	r.pays = func(settlement.Order) ledger.Amount { return units(pays) }
@@ -133,7 +167,9 @@ func loseReply(t *testing.T, which int, applied bool, pays uint64) (lost bool) {
 			return fault{before: ledger.ErrOutcomeUnknown}
 		}
 	}}
-	e := w.engineOn(l, manual(r, at100))
+	cfg := manual(r, at100)
+	change(&cfg)
+	e := w.engineOn(l, cfg)
 	paid, err := e.Check(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{pays}, amounts(paid))

@@ -7,7 +7,8 @@
 //	collect  the peer's arrears are charged to its account, as far as it has headroom
 //	order    pending transfer peer -> settlement, under an id derived from the
 //	         settlement account and the number of the order
-//	check    an order that was too large at its own moment is voided (ErrWithdrawn)
+//	check    an order that was too large at its own moment is voided (ErrWithdrawn), and so is
+//	         one beyond a limit (ErrLimited); one that must be approved waits
 //	pay      Settler.Settle, with the order's id as idempotency key
 //	resolve  the order is posted with what was paid, or voided if nothing was
 //
@@ -49,6 +50,15 @@
 // Sweep, when the peer takes no more packets (Refused), and when somebody asks (Check,
 // Settle). A Policy decides on what is seen then: Threshold, Prefund, Every, Idle,
 // combined by FirstOf and AtLeast, chosen by peer and asset.
+//
+// # What keeps it from being paid
+//
+// Limits (Config.PeerLimits, Config.AssetLimits, Rail.Limits) bound an order and what is paid in
+// 24 hours, and have large orders wait for Approve. PauseRail and StopPayments pause payments of
+// all engines. All of it is in the ledger. An order that needs to be found within the limits, or
+// to be approved, is given to a rail only when that is in the ledger too, so that it holds for
+// whoever has the order. An order that a rail may have been asked for is resolved whatever is
+// paused or used up.
 //
 // # What comes in
 //

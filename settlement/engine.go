@@ -24,9 +24,11 @@ type Engine struct {
 	instance uint128.Uint128 // marks our orders
 	register *register
 	rails    map[uint32]*railState // by the tag of their orders
-	spare    chan struct{}         // the slot of accounts that have no rail any more
-	wake     chan struct{}         // tells the loop that there is something to do
-	started  time.Time             // by Config.Clock
+	pauses   *pauses
+	tallies  map[uint32]*tally // by the ledger number of the asset
+	spare    chan struct{}     // the slot of accounts that have no rail any more
+	wake     chan struct{}     // tells the loop that there is something to do
+	started  time.Time         // by Config.Clock
 
 	// Close ends the Engine in three steps: nothing new begins (closed), the
 	// work under way begins no further order (stop), its contexts end (life).
@@ -70,11 +72,16 @@ func NewEngine(l ledger.Ledger, book *accounts.Book, cfg Config) (*Engine, error
 			b.InitialInterval, b.MaxInterval = cfg.RetryAfter, cfg.RetryAtMost
 			return b
 		}),
+		pauses:  newPauses(),
+		tallies: make(map[uint32]*tally),
 		spare:   make(chan struct{}, 1),
 		wake:    make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
 		started: cfg.Clock(),
+	}
+	for _, asset := range book.Assets() {
+		e.tallies[asset.Ledger] = e.newTally(asset.Ledger)
 	}
 	e.life, e.kill = context.WithCancel(context.Background()) //nolint:forbidigo // the loop has no caller; Close ends it
 	if !cfg.Manual && (e.settles() || cfg.marked()) {

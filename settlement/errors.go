@@ -32,6 +32,15 @@ var (
 	// packets or payments were booked since it was decided on. It was voided, and the Settler
 	// not called. What is still due gets another order.
 	ErrWithdrawn = errors.New("settlement: order was for more than was due at its moment")
+	// ErrPaused is matched by a PauseError.
+	ErrPaused = errors.New("settlement: payments are paused")
+	// ErrLimited is matched by a LimitError.
+	ErrLimited = errors.New("settlement: a limit is reached")
+	// ErrHeld says that the order waits for Engine.Approve or Engine.Cancel, since its amount is
+	// above Limit.ApproveAbove. No rail was asked for it.
+	ErrHeld = errors.New("settlement: order waits to be approved")
+	// ErrNotHeld says that the order is not one that waits to be approved: it needs no approval.
+	ErrNotHeld = errors.New("settlement: order needs no approval")
 	// ErrOldEngine says that an engine of a version without the check of orders works on the
 	// ledger. That engine can pay prepayments back: stop it.
 	ErrOldEngine = errors.New("settlement: an engine of an older version places orders")
@@ -80,7 +89,7 @@ var (
 )
 
 // OrderError is what went wrong with one account or one of its orders. It wraps
-// the cause: ErrDeclined, ErrPending, ErrPanic, ErrRailDown, ErrNoRail,
+// the cause: ErrDeclined, ErrPending, ErrPanic, ErrRailDown, ErrNoRail, ErrPaused, ErrLimited, ErrHeld,
 // ErrResolvedOtherwise, the Settler's own error, ledger.ErrOutcomeUnknown or another
 // error of the ledger.
 type OrderError struct {

@@ -67,3 +67,11 @@ func (f *faulty) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger
 func (f *faulty) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
 	return request(f, false, func() ([]ledger.Transfer, error) { return f.Ledger.GetAccountTransfers(ctx, filter) })
 }
+
+func (f *faulty) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
+	return request(f, false, func() ([]ledger.Transfer, error) { return f.Ledger.QueryTransfers(ctx, filter) })
+}
+
+func (f *faulty) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
+	return request(f, false, func() ([]ledger.Account, error) { return f.Ledger.QueryAccounts(ctx, filter) })
+}

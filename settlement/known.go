@@ -9,6 +9,8 @@ import (
 
 // known is what an Engine knows of an account from earlier looks.
 type known struct {
+	// Moments are kept without the reading of a monotonic clock: that stands still while a
+	// machine is suspended, and what is owed or idle for a day is so by the calendar.
 	own     *ownOrder // our order, while it is open as far as we know
 	head    *head     // the newest order, closed, as far as we know; nil: to be read
 	foreign time.Time // another engine's order is open, and not ours before
@@ -16,13 +18,17 @@ type known struct {
 	pressed press
 	deaf    time.Time // a peer that presses is not heard before
 
-	refund  bool      // an operator wants the prepayment to be paid back
-	placed  ledger.ID // the newest order that this Engine placed
-	checked ledger.ID // the newest order that passed its check
-	newest  uint64    // the number of the newest order with a check
-	old     ledger.ID // the order of an old engine that was reported
-	ahead   aheadWait
-	noLine  bool // it was reported that the policy cannot pay ahead
+	refund   bool      // an operator wants the prepayment to be paid back
+	placed   ledger.ID // the newest order that this Engine placed
+	checked  ledger.ID // the newest order that passed its check
+	newest   uint64    // the number of the newest order with a check
+	old      ledger.ID // the order of an old engine that was reported
+	ahead    aheadWait
+	settling bool      // an order was open at the last look, whoever's
+	cut      ledger.ID // the newest order that was cut to the largest one
+	held     ledger.ID // the newest order of which it was told that it waits to be approved
+	parts    int       // how many orders in a row were paid in part
+	noLine   bool      // it was reported that the policy cannot pay ahead
 
 	owed     owedTime
 	activeAt time.Time // when packets last touched it, as far as we know

@@ -24,6 +24,7 @@ func (e *Engine) loop() {
 		case <-wait.C:
 		case <-sweep.C:
 			e.register.lookAtAll()
+			e.seePausesEnd(e.life)
 		}
 		// What is touched meanwhile is in the same look-up.
 		if !e.pause(e.cfg.Round - time.Since(looked)) {
@@ -67,7 +68,7 @@ func (e *Engine) round(ctx context.Context) bool {
 	if err != nil {
 		e.cfg.Events.Failed(err)
 	}
-	for _, a := range due {
+	for _, a := range e.notPaused(due) {
 		if v, _ := e.register.enter(a); v != nil {
 			e.work.Go(func() { _, _ = e.settle(ctx, v, e.nextRound) })
 		} else {
@@ -95,7 +96,29 @@ func (e *Engine) due(ctx context.Context, list []accounts.Account) ([]accounts.A
 			due = append(due, b.Account)
 		}
 	}
+	if failed := e.readPauses(ctx, due); failed != nil {
+		if ctx.Err() == nil { // else it is the caller that gave up
+			e.register.failed(due, now)
+		}
+		return nil, errors.Join(err, failed)
+	}
 	return due, err
+}
+
+// notPaused leaves out accounts whose rail is paused, until the next sweep, but for those with an
+// open order: a rail may have that.
+func (e *Engine) notPaused(due []accounts.Account) (ready []accounts.Account) {
+	var paused []accounts.Account
+	for _, a := range due {
+		rail := e.railOf(a)
+		if rail != nil && !e.register.hasOrder(a) && e.pausedFor(a, rail.tag) != nil {
+			paused = append(paused, a)
+		} else {
+			ready = append(ready, a)
+		}
+	}
+	e.register.leaveUntil(paused, e.cfg.Clock().Add(e.cfg.Sweep))
+	return ready
 }
 
 // isDue decides, as well as it can be known from the balance alone, whether an account

@@ -25,6 +25,13 @@ type OpenOrder struct {
 	// not final, or an error of the ledger; nil if there was none.
 	Attempts int
 	LastErr  error
+	// Claims is how many claims on it were written since it was placed. It is 0 if its Engine
+	// gave no sign of life since, and also, however alive that is, with Config.NoTakeover. Only
+	// Orders sets it.
+	Claims uint64
+	// Waits is why no Engine gives it to a rail for now: it matches ErrHeld or ErrPaused. nil if
+	// nothing keeps it from being paid. Only Orders sets it.
+	Waits error
 }
 
 // Age is for how long the order has been open at a time.
@@ -58,7 +65,12 @@ func (e *Engine) Orders(ctx context.Context, list ...accounts.Account) ([]OpenOr
 		if err != nil {
 			return open, err
 		}
-		o := OpenOrder{Order: last.Order, Mine: owner.mine, Claimed: owner.since}
+		o := OpenOrder{Order: last.Order, Mine: owner.mine, Claimed: owner.since, Claims: owner.claim}
+		said, err := e.readWord(ctx, &last.Order)
+		if err != nil {
+			return open, err
+		}
+		o.Waits = e.waitsFor(&last.Order, said)
 		if k := known[b.Account]; k.ID == o.ID {
 			o.Attempts, o.LastErr = k.Attempts, k.LastErr
 		}
@@ -142,6 +154,8 @@ type decision struct {
 	amount  ledger.Amount // 0: nothing is due
 	// notBefore is when the order may be placed, if it may not be yet; else zero.
 	notBefore time.Time
+	limits    []scoped // of the order
+	rest      bool     // more is due than the largest order, so that another one follows
 }
 
 // place writes the next order of an account and returns it, or the zero Order if
@@ -170,6 +184,12 @@ func (e *Engine) place(ctx context.Context, last *head, pressed bool) (Order, de
 	if rail.isDown() {
 		return Order{}, d, rail.downError()
 	}
+	if paused := e.pausedFor(a, rail.tag); paused != nil {
+		return Order{}, d, paused
+	}
+	if err := e.limitDecision(ctx, &d, rail); err != nil {
+		return Order{}, d, err
+	}
 	number, err := sequence.PlaceChain(ctx, e.ledger, last.Sequence+1, func(n uint64) []ledger.Transfer {
 		return e.orderRows(&d, rail.tag, n)
 	})
@@ -184,7 +204,7 @@ func (e *Engine) place(ctx context.Context, last *head, pressed bool) (Order, de
 		ID: id, Account: a, Asset: s.Asset, Rail: rail.Name, rail: rail.tag, tag: tag, Sequence: number, Amount: d.amount,
 		Refund: tag.refunds(), Ahead: tag.isAhead(),
 	})
-	order, err := e.lookUp(ctx, a, id)
+	order, err := e.lookUp(ctx, a, id, pauseKeys(a, rail.tag)...)
 	return order, d, err
 }
 
@@ -195,7 +215,7 @@ func (d *decision) tag(number uint64) orderTag {
 		version = uncheckedVersion
 	}
 	ahead := !d.demand.refund && owed(d.balance).Less(d.amount)
-	return newOrderTag(number, version, d.demand.refund, ahead)
+	return newOrderTag(number, version|needs(d.limits, d.amount), d.demand.refund, ahead)
 }
 
 // orderRows are order n of an account, and, if it pays ahead, the row that names its rail.
@@ -229,9 +249,10 @@ func (e *Engine) railRowID(order ledger.ID) ledger.ID {
 	return e.ns.Derive("order rail", chart.ID(order))
 }
 
-// lookUp reads an order: balancing may have made it smaller than it was to be.
-func (e *Engine) lookUp(ctx context.Context, a accounts.Account, id ledger.ID) (Order, error) {
-	rows, err := e.ledger.LookupTransfers(ctx, []ledger.ID{id})
+// lookUp reads an order, since balancing may have made it smaller than it was to be, and whether
+// these pauses hold now that it is placed.
+func (e *Engine) lookUp(ctx context.Context, a accounts.Account, id ledger.ID, pauses ...pauseKey) (Order, error) {
+	rows, err := e.lookUpTransfers(ctx, pauses, id)
 	if err != nil {
 		return Order{}, wrap("look the order up", err)
 	}
@@ -263,7 +284,7 @@ func (e *Engine) demand(s Standing, k *known) Demand {
 // Due is what the next order to a peer will be, in units, by a balance that was just read: 0
 // while an order is open or the account is closed. It asks nobody, so a policy of time (Every,
 // Idle) counts from long ago until this Engine has found out since when; the order may still
-// wait for Config.RearmAfter. If the balance is one of LookUpBalances, whose Prepaid may be too
+// wait for Config.RearmAfter, for what Limit.Day leaves, or for the end of a pause. If the balance is one of LookUpBalances, whose Prepaid may be too
 // large, it is what is due if so much is prepaid.
 func (e *Engine) Due(b accounts.Balance) ledger.Amount {
 	if !b.Settling.IsZero() {
@@ -271,7 +292,8 @@ func (e *Engine) Due(b accounts.Balance) ledger.Amount {
 	}
 	now := e.cfg.Clock()
 	k := e.register.upToDate(b.Account, now)
-	return e.demand(e.standing(b, &k, now), &k).payable(b)
+	amount := e.demand(e.standing(b, &k, now), &k).payable(b)
+	return cut(e.limitsOf(b.Account, e.railOf(b.Account)), amount)
 }
 
 // orderID is the id of an account's order, and its key at the rail. It follows from

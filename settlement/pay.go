@@ -18,6 +18,7 @@ type turn struct {
 	payment Payment   // Paid is 0 if nothing was paid
 	again   bool      // there may be more to do at once
 	until   time.Time // if set: nothing to do before, whatever is booked
+	backoff bool      // nothing to do before the next backoff
 	look    time.Time // if set: there is something to look at then, even if nothing is booked
 }
 
@@ -39,7 +40,7 @@ func (e *Engine) step(ctx context.Context, a accounts.Account) (turn, error) {
 	}
 	rearm := last.at.Add(e.cfg.RearmAfter)
 	switch {
-	case last.open && last.tag.version() > checkedVersion:
+	case last.open && !last.tag.isKnown():
 		// An engine of a later version pays it, or voids it. A claim of ours would keep it from that.
 		return turn{}, e.fails(last.Order, fmt.Errorf("%w: %d", ErrOrderVersion, last.tag.version()))
 	case last.open && last.Amount.IsZero():
@@ -75,6 +76,7 @@ func (e *Engine) closedMeanwhile(ctx context.Context, o Order, final *answer, la
 // placeAndPay places the next order, if one is due, and pays it.
 func (e *Engine) placeAndPay(ctx context.Context, last *head) (turn, error) {
 	a := last.Account
+	began := e.cfg.Clock()
 	pressed, notBefore := e.isPressed(last)
 	order, d, err := e.place(ctx, last, pressed)
 	if err != nil {
@@ -83,6 +85,8 @@ func (e *Engine) placeAndPay(ctx context.Context, last *head) (turn, error) {
 	switch {
 	case errors.Is(err, sequence.ErrTaken):
 		return turn{again: true}, nil
+	case errors.Is(err, ErrPaused), errors.Is(err, ErrLimited):
+		return e.waits(Order{Account: a}, err)
 	case err != nil:
 		return turn{}, e.fails(Order{Account: a}, err)
 	case notBefore.IsZero():
@@ -92,7 +96,7 @@ func (e *Engine) placeAndPay(ctx context.Context, last *head) (turn, error) {
 		e.register.hearLater(a, notBefore)
 		return turn{look: cmp.Or(d.notBefore, notBefore)}, nil
 	}
-	e.register.ordered(order)
+	e.register.ordered(order, d.rest)
 	e.cfg.Events.Placed(order)
 	switch fits, err := e.checkPlaced(ctx, order, &d.balance); {
 	case err != nil:
@@ -102,7 +106,21 @@ func (e *Engine) placeAndPay(ctx context.Context, last *head) (turn, error) {
 	case order.Amount.Less(d.demand.Minimum):
 		return e.giveBack(ctx, order, ErrTooSmall)
 	}
+	e.register.opened(order)
+	if t, done, err := e.mayAsk(ctx, order, word{}, true); done || err != nil {
+		return t, err
+	}
+	if e.slept(began) {
+		return turn{again: true}, nil
+	}
 	return e.pay(ctx, order)
+}
+
+// slept reports whether a lease has passed since we knew an order to be ours: this process was stopped, or its machine
+// suspended, and another engine may have taken the order over. A look at the order tells. The
+// times are those of the calendar: a monotonic clock stands still while a machine is suspended.
+func (e *Engine) slept(since time.Time) bool {
+	return !e.cfg.NoTakeover && e.cfg.Clock().Round(0).Sub(since) >= e.cfg.Lease
 }
 
 // isPressed reports whether the account's payment should not wait for its policy. A peer
@@ -120,7 +138,7 @@ func (e *Engine) isPressed(last *head) (pressed bool, notBefore time.Time) {
 // withdraw voids an order that failed its check. No Settler has it or will ever get it. Of an
 // order that only its owner can check, the void goes with the owner's next claim.
 func (e *Engine) withdraw(ctx context.Context, o Order) (turn, error) {
-	if o.tag.version() == uncheckedVersion && !o.Amount.IsZero() {
+	if !o.tag.isChecked() && !o.Amount.IsZero() {
 		return e.giveBack(ctx, o, ErrWithdrawn)
 	}
 	if err := e.voidChecked(ctx, o); err != nil {
@@ -160,8 +178,10 @@ func (e *Engine) pay(ctx context.Context, o Order) (turn, error) {
 	payment := Payment{Order: o, Paid: final.paid}
 	e.cfg.Events.paid(payment)
 	if final.giving == nil {
-		e.register.paid(o, e.cfg.Clock())
-		return turn{payment: payment, again: true}, nil
+		e.register.paid(o, e.cfg.Clock().Round(0))
+		e.register.restIsDue(payment)
+		inParts := e.register.inParts(payment)
+		return turn{payment: payment, again: !inParts, backoff: inParts}, nil
 	}
 	if final.paid.IsZero() {
 		e.cfg.Events.Voided(o, final.giving)

@@ -22,6 +22,9 @@ type Rail struct {
 	// Settler pays. It must be set.
 	Settler Settler
 
+	// Limits bound what is paid by the rail, in an asset. Default none.
+	Limits map[accounts.Asset]Limit
+
 	// Timeout ends the context of a call of the Settler. Default 30 s.
 	Timeout time.Duration
 	// Concurrency is how many of the rail's accounts are settled at once. Default 8.
@@ -50,6 +53,11 @@ func (r *Rail) Validate() error {
 	check(r.Concurrency >= 0, "Concurrency", negative)
 	check(r.BreakAfter >= 0, "BreakAfter", negative)
 	check(r.BreakFor >= 0, "BreakFor", negative)
+	for asset, l := range r.Limits {
+		if err := l.validate(); err != nil {
+			errs = append(errs, fmt.Errorf("rail %q: Limits[%v]: %w", r.Name, asset, err))
+		}
+	}
 	return errors.Join(errs...)
 }
 

@@ -24,6 +24,7 @@ type register struct {
 	pending []accounts.Account             // as packets touched them, not sorted out yet
 	touched map[accounts.Account]struct{}  // to be looked at by the loop
 	later   map[accounts.Account]time.Time // to be looked at then, even if nothing happens
+	reached map[scopeKey]struct{}          // limits of which it was told that they are reached
 }
 
 type entry struct {
@@ -46,6 +47,7 @@ func newRegister(newBackOff func() *backoff.ExponentialBackOff) *register {
 		entries:    make(map[accounts.Account]*entry),
 		touched:    make(map[accounts.Account]struct{}),
 		later:      make(map[accounts.Account]time.Time),
+		reached:    make(map[scopeKey]struct{}),
 	}
 }
 
@@ -69,7 +71,7 @@ func (r *register) touch(list []accounts.Account, now time.Time) {
 func (r *register) sortOut(now time.Time) {
 	for _, a := range r.pending {
 		if !a.Own() && !a.IsZero() {
-			r.entry(a).activeAt = now
+			r.entry(a).activeAt = now.Round(0)
 			r.touched[a] = struct{}{}
 		}
 	}
@@ -173,7 +175,7 @@ func (r *register) leave(v *visit, failed bool, now time.Time, last turn) {
 	r.mu.Lock()
 	e := r.entries[v.account]
 	e.visit = nil
-	if failed {
+	if failed || last.backoff {
 		r.postpone(v.account, e, now)
 	} else {
 		e.waits, e.until = nil, last.until
@@ -203,6 +205,23 @@ func (r *register) failed(list []accounts.Account, now time.Time) {
 	for _, a := range list {
 		r.postpone(a, r.entry(a), now)
 	}
+}
+
+// leaveUntil makes the loop leave accounts alone until then.
+func (r *register) leaveUntil(list []accounts.Account, until time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range list {
+		r.entry(a).until = until
+		r.touched[a] = struct{}{}
+	}
+}
+
+// hurry has the loop look at an account whenever it is told to.
+func (r *register) hurry(a accounts.Account) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entry(a).until = time.Time{}
 }
 
 // postpone is failed for one account. The lock is held.

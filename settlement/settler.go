@@ -41,7 +41,8 @@ type Settler interface {
 	// Settle pays the order's amount to the peer and returns what was paid under
 	// the order's id in all, in this call and in earlier ones; it may be less
 	// or more than the order's amount. It is final: the order is closed with it,
-	// and what is still owed gets another order. To go on with the same order,
+	// and what is still owed gets another order, with backoff from the third part in a
+	// row on. To go on with the same order,
 	// return an error.
 	//
 	// Settle may be called many times with one order, after a crash and at worst

@@ -35,9 +35,13 @@ func (e *Engine) standing(b accounts.Balance, k *known, now time.Time) Standing 
 // does not tell whether something is owed says nothing of since when.
 func (e *Engine) see(b accounts.Balance, now time.Time) known {
 	isOwed := !owed(b).IsZero()
-	if isOwed || b.PrepaidSettled() || b.NetAtMost().Sign() <= 0 {
-		e.register.learn(b.Account, func(k *known) { k.owed.see(isOwed, now) })
-	}
+	tells := isOwed || b.PrepaidSettled() || b.NetAtMost().Sign() <= 0
+	e.register.learn(b.Account, func(k *known) {
+		k.settling = !b.Settling.IsZero()
+		if tells {
+			k.owed.see(isOwed, now.Round(0))
+		}
+	})
 	return e.register.of(b.Account)
 }
 

@@ -134,7 +134,7 @@ func (e *Engine) checkResumed(ctx context.Context, last *head, owner *owner, cla
 // nobody has taken it over.
 func (e *Engine) checkOpen(ctx context.Context, last *head, b accounts.Balance, claimed bool) (fits bool, err error) {
 	o := last.Order
-	if o.tag.version() != uncheckedVersion {
+	if o.tag.isChecked() {
 		return e.checkAtItsMoment(ctx, o)
 	}
 	e.noticeOldEngine(last, b)

@@ -5,6 +5,7 @@ package transfers_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -30,10 +31,22 @@ func (l frugal) CreateTransfers(_ context.Context, batch []ledger.Transfer) ([]l
 // No operation allocates: not in Submit, not in the lane, not in Record. (The race
 // detector allocates by itself.)
 func TestNoAllocations(t *testing.T) { //nolint:paralleltest // it counts what the whole process allocates
-	for _, touched := range []func([]accounts.Account){nil, func([]accounts.Account) {}} {
-		f := newFixture(t, transfers.Config{Lanes: 1, Backlog: 1000, Touched: touched}, func(l ledger.Ledger) ledger.Ledger {
-			return frugal{l, make([]ledger.CreateTransferResult, ledger.BatchMax)}
-		})
+	none := accounts.Settings{}
+	all := limitsOf(accounts.Limits{
+		PayableCap: "unlimited", HeldShare: "1", MaxPacket: "1000", MaxHold: time.Hour, PacketRate: "1000000000/1s", AmountRate: "1000000000/1s",
+	})
+	all.LiquidityFloor = map[accounts.Asset]string{usd: "-1000000000"}
+	tell := func([]accounts.Account) {}
+	for _, c := range []struct {
+		limits  accounts.Settings
+		touched func([]accounts.Account)
+	}{{none, nil}, {none, tell}, {all, nil}} {
+		f := newLimited(t, c.limits, transfers.Config{})
+		require.NoError(t, f.recorder.Close(t.Context()))
+		var err error
+		f.recorder, err = transfers.NewRecorder(frugal{f.embedded, make([]ledger.CreateTransferResult, ledger.BatchMax)}, f.book,
+			transfers.Config{Lanes: 1, Backlog: 1000, Touched: c.touched, GuardConversions: true})
+		require.NoError(t, err)
 		held, err := f.recorder.Prepare(t.Context(), f.packet(2, 1))
 		require.NoError(t, err)
 		ops := []transfers.Op{

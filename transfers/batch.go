@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -14,20 +15,22 @@ import (
 
 // batch is operations that go to the ledger together. It is used again.
 type batch struct {
-	todo      []*operation // not answered yet, in order
-	done      []*operation // answered
-	marks     []*operation
-	resolving map[ledger.ID]struct{} // packets that it resolves
-	transfers []ledger.Transfer      // of the request
-	encoded   bool                   // transfers are those of all of todo
-	corrects  bool                   // there are corrections in todo
-	expiry    time.Time              // the first of its prepares'; zero if none has any
-	oldest    time.Duration          // when the first of its operations came
-	sent      time.Time              // when the request was sent first
-	touched   peerSet
-	senders   peerSet
-	answered  []answeredFulfill // that the journal need not keep
-	report    Batch
+	todo       []*operation // not answered yet, in order
+	done       []*operation // answered
+	marks      []*operation
+	resolving  map[ledger.ID]struct{} // packets that it resolves
+	transfers  []ledger.Transfer      // of the request
+	encoded    bool                   // transfers are those of all of todo
+	corrects   bool                   // there are corrections in todo
+	unverified bool                   // there may be packets in todo that are not known to be as they were prepared
+	expiry     time.Time              // the first of its prepares'; zero if none has any
+	oldest     time.Duration          // when the first of its operations came
+	sent       time.Time              // when the request was sent first
+	handed     time.Time              // when the first request was sent whose answer was lost; of operations that are handed
+	touched    peerSet
+	senders    peerSet
+	answered   []answeredFulfill // that the journal need not keep
+	report     Batch
 }
 
 func newBatch() *batch {
@@ -74,7 +77,7 @@ func (ln *lane) blank() *batch {
 	ln.spare = ln.spare[:n-1]
 	clear(b.resolving)
 	b.todo, b.done, b.marks, b.transfers = b.todo[:0], b.done[:0], b.marks[:0], b.transfers[:0]
-	b.encoded, b.corrects, b.expiry, b.oldest = true, false, time.Time{}, math.MaxInt64
+	b.encoded, b.corrects, b.unverified, b.expiry, b.oldest = true, false, false, time.Time{}, math.MaxInt64
 	b.report = Batch{Lane: ln.number}
 	return b
 }
@@ -84,20 +87,22 @@ func (b *batch) add(o *operation) {
 	b.todo = append(b.todo, o)
 	b.oldest = min(b.oldest, o.came)
 	b.transfers = o.appendTransfers(b.transfers)
+	b.unverified = b.unverified || !o.verified()
 	if e := o.packet.Expiry; o.kind == KindPrepare && !e.IsZero() && (b.expiry.IsZero() || e.Before(b.expiry)) {
 		b.expiry = e
 	}
 }
 
 // expire refuses the prepares that have waited for so long that their packets have
-// expired. None of them was handed over.
+// expired, and that were never handed over. What was handed over once may be in the books:
+// that a later request was not sent says nothing about it, so it is asked for again.
 func (b *batch) expire(now time.Time) {
 	if b.expiry.IsZero() || now.Before(b.expiry) {
 		return
 	}
 	kept := b.todo[:0]
 	for _, o := range b.todo {
-		if e := o.packet.Expiry; o.kind != KindPrepare || o.giveBack || e.IsZero() || now.Before(e) {
+		if e := o.packet.Expiry; o.kind != KindPrepare || o.handed || o.giveBack || e.IsZero() || now.Before(e) {
 			kept = append(kept, o)
 			continue
 		}
@@ -120,6 +125,9 @@ func (ln *lane) resolve(ctx context.Context, b *batch) {
 	for {
 		if again == 0 {
 			b.expire(ln.recorder.cfg.Clock())
+			if !ln.verified(ctx, b, pause) {
+				continue
+			}
 		}
 		if len(b.done) > 0 && len(b.todo) > 0 {
 			// Some must go on: the callers of the others do not wait for that.
@@ -131,14 +139,18 @@ func (ln *lane) resolve(ctx context.Context, b *batch) {
 		}
 		n := again
 		if n == 0 {
-			n, b.sent = b.request(ln.limit), time.Now()
+			n, b.sent = b.request(ln.limit), ln.recorder.cfg.Clock()
 		}
 		answers, err := ln.ask(ctx, b, n)
 		again = 0
 		switch {
 		case err == nil:
-			b.deliver(n, answers)
+			before := len(b.done)
+			b.deliver(n, answers, ln.recorder.cfg.Clock())
 			pause.reset()
+			if b.corrects {
+				ln.readShortfalls(ctx, b.done[before:])
+			}
 		case errors.Is(err, ledger.ErrOutcomeUnknown): // before all else: it may be in the books
 			b.handOver(n)
 			if again = n; !pause.wait(ctx) {
@@ -188,6 +200,9 @@ func (ln *lane) ask(ctx context.Context, b *batch, n int) ([]ledger.CreateTransf
 
 // handOver notes that the ledger may have executed the first n operations.
 func (b *batch) handOver(n int) {
+	if !slices.ContainsFunc(b.todo, func(o *operation) bool { return o.handed }) {
+		b.handed = b.sent
+	}
 	for _, o := range b.todo[:n] {
 		o.handed = true
 	}
@@ -243,10 +258,13 @@ func (ln *lane) lowerLimit(refused int) {
 
 // deliver reads the answers to the first n operations. Those that must go on stay
 // in front of the others, in their order.
-func (b *batch) deliver(n int, answers []ledger.CreateTransferResult) {
-	again, waited := b.todo[:0], time.Since(b.sent)
+func (b *batch) deliver(n int, answers []ledger.CreateTransferResult, now time.Time) {
+	again, since := b.todo[:0], elapsed(b.sent, now)
 	for _, o := range b.todo[:n] {
-		size := o.size()
+		waited, size := since, o.size()
+		if o.handed {
+			waited = elapsed(b.handed, now)
+		}
 		if o.read(answers[:size], waited) {
 			again = append(again, o)
 			b.corrects = b.corrects || o.corrects()
@@ -256,6 +274,13 @@ func (b *batch) deliver(n int, answers []ledger.CreateTransferResult) {
 		answers = answers[size:]
 	}
 	b.todo = append(again, b.todo[n:]...)
+}
+
+// elapsed is the time between two readings of the clock. The monotonic clock of a virtual
+// machine stands still while the machine is suspended, and the ledger's does not; the wall
+// clock may be set back. So the longer of the two counts.
+func elapsed(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }
 
 // giveUp ends the first n operations without an answer.

@@ -3,7 +3,10 @@ package transfers_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -19,30 +22,36 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// capsModel is one recorder with caps, another one without any on the same ledger, and what
-// the first one's own packets may come to. The model knows nothing of what the recorder
-// counts: it takes the balances that the recorder's last look has read, and adds what the
-// rows in the ledger say that the recorder's own packets have changed since.
+// capsModel is two recorders on the same ledger, and what the own packets of each of them that
+// has caps may come to. The model knows nothing of what a recorder counts: it takes the
+// balances that the recorder's last look has read, and adds what the rows in the ledger say
+// that the recorder's own packets have changed since.
 type capsModel struct {
 	t      *testing.T
 	random *rand.Rand // of the test's goroutine
 	ledger *embedded.Ledger
-	book   *accounts.Book
-	capped *transfers.Recorder
-	other  *transfers.Recorder
+	book   *accounts.Book // without caps
+	sides  [2]*capsSide
 	peers  []accounts.Account
 	us     accounts.Account
 
-	mu     sync.Mutex          // over all requests, so that what is read together is of one moment
-	draws  *rand.Rand          // of the recorder's goroutines
-	newest uint64              // the ledger's time of the newest row
-	seen   map[ledger.ID]*seen // what the recorder's last look at each peer has read
+	mu     sync.Mutex              // over all requests, so that what is read together is of one moment
+	draws  *rand.Rand              // of the recorders' goroutines
+	newest uint64                  // the ledger's time of the newest row
+	late   map[ledger.ID]*capsSide // who has booked packets too late
 
-	own     []ownPacket        // packets of the capped recorder
-	byOther map[ledger.ID]bool // those of them that the other one has booked too late
 	known   []transfers.Packet
 	refused int
 	taken   int
+}
+
+// capsSide is a recorder of the model, with caps or without.
+type capsSide struct {
+	*capsModel
+	capped   bool
+	recorder *transfers.Recorder
+	seen     map[ledger.ID]*seen // what its last look at each peer has read
+	own      []ownPacket         // packets that it was given
 }
 
 // seen is what a look has read, and of which moment.
@@ -51,7 +60,7 @@ type seen struct {
 	accounts      map[ledger.ID]ledger.Account
 }
 
-// ownPacket is a packet that the capped recorder was given, and has let in.
+// ownPacket is a packet that a recorder was given, and has let in.
 type ownPacket struct {
 	packet  transfers.Packet
 	forward bool
@@ -66,10 +75,10 @@ const (
 	modelLine = 1000
 )
 
-// tap is the ledger as the capped recorder sees it: slow, and losing answers.
+// tap is the ledger as a recorder with caps sees it: slow, and losing answers.
 type tap struct {
 	ledger.Ledger
-	m *capsModel
+	m *capsSide
 }
 
 func (m *capsModel) draw(n int) int {
@@ -85,13 +94,16 @@ func (m *capsModel) dawdle() {
 	}
 }
 
-// apply has the ledger execute a request of either recorder.
-func (m *capsModel) apply(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+// apply has the ledger execute a request of a recorder.
+func (m *capsSide) apply(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	results, err := m.ledger.CreateTransfers(ctx, batch)
-	for _, r := range results {
+	for i, r := range results {
 		m.newest = max(m.newest, r.Timestamp)
+		if phase := batch[i].ID.Lo & 15; r.Status == ledger.TransferCreated && (phase == 4 || phase == 5 || phase >= 14) {
+			m.late[ledger.ID(batch[i].UserData128)] = m
+		}
 	}
 	return results, err
 }
@@ -139,21 +151,22 @@ func (m *capsModel) present() *seen {
 	return &seen{clock: uint64(time.Now().UnixNano()), newest: m.newest, accounts: make(map[ledger.ID]ledger.Account)}
 }
 
-// direct is the ledger as the other recorder sees it.
+// direct is the ledger as a recorder without caps sees it.
 type direct struct {
 	ledger.Ledger
-	m *capsModel
+	m *capsSide
 }
 
 func (d direct) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	return d.m.apply(ctx, batch)
 }
 
-func newCapsModel(t *testing.T, seed, program uint64) *capsModel {
+// newCapsModel makes one whose first recorder has caps, and both if both says so.
+func newCapsModel(t *testing.T, seed, program uint64, both bool) *capsModel {
 	t.Helper()
 	m := &capsModel{
 		t: t, random: rand.New(rand.NewPCG(seed, 2*program)), draws: rand.New(rand.NewPCG(seed, 2*program+1)),
-		ledger: embedded.New(), seen: make(map[ledger.ID]*seen), byOther: make(map[ledger.ID]bool),
+		ledger: embedded.New(), late: make(map[ledger.ID]*capsSide),
 	}
 	var err error
 	m.book, err = accounts.NewBook(m.ledger, accounts.Config{Assets: []accounts.Asset{usd}})
@@ -164,26 +177,45 @@ func newCapsModel(t *testing.T, seed, program uint64) *capsModel {
 	require.NoError(t, err)
 	m.us, err = m.book.Own(usd)
 	require.NoError(t, err)
-	book, err := accounts.NewBook(tap{m.ledger, m}, accounts.Config{Assets: []accounts.Asset{usd}, Limits: capOf(modelCap, "0.1")})
-	require.NoError(t, err)
-	m.capped, err = transfers.NewRecorder(tap{m.ledger, m}, book, transfers.Config{Lanes: 1, AllowArrears: true})
-	require.NoError(t, err)
-	m.other, err = transfers.NewRecorder(direct{m.ledger, m}, m.book, transfers.Config{AllowArrears: true})
-	require.NoError(t, err)
+	for i := range m.sides {
+		side := &capsSide{capsModel: m, capped: i == 0 || both, seen: make(map[ledger.ID]*seen)}
+		m.sides[i] = side
+		var l ledger.Ledger = direct{m.ledger, side}
+		book, cfg := m.book, transfers.Config{AllowArrears: true}
+		if side.capped {
+			l, cfg.Lanes = tap{m.ledger, side}, 1
+			book, err = accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}, Limits: capOf(modelCap, "0.1")})
+			require.NoError(t, err)
+		}
+		side.recorder, err = transfers.NewRecorder(l, book, cfg)
+		require.NoError(t, err)
+		if side.capped {
+			side.lookUntilAllIsKnown()
+		}
+	}
 	return m
 }
 
 // lookUntilAllIsKnown makes the rooms of all peers, and waits for a look at each.
-func (m *capsModel) lookUntilAllIsKnown() {
+func (m *capsSide) lookUntilAllIsKnown() {
 	for _, a := range m.peers {
 		for {
-			_, err := m.capped.TrySubmit(transfers.Prepare(transfers.Packet{From: a, To: a, Hold: time.Second, In: modelLine, Out: modelLine}))
+			_, err := m.recorder.TrySubmit(transfers.Prepare(transfers.Packet{From: a, To: a, Hold: time.Second, In: modelLine, Out: modelLine}))
 			if !errors.Is(err, transfers.ErrNotLookedUp) {
 				break
 			}
 			time.Sleep(time.Second) //nolint:forbidigo // virtual time
 		}
 	}
+}
+
+// end closes both recorders.
+func (m *capsModel) end() {
+	for _, side := range m.sides {
+		require.NoError(m.t, side.recorder.Close(m.t.Context()))
+	}
+	ledgertest.RequireConserved(m.t, m.ledger)
+	require.NoError(m.t, m.ledger.Close())
 }
 
 // packet is a random one.
@@ -204,47 +236,44 @@ func (m *capsModel) packet() transfers.Packet {
 
 // step does one of the things that can happen next.
 func (m *capsModel) step() {
-	ctx := m.t.Context()
 	time.Sleep(time.Duration(max(0, m.random.IntN(200)-50)) * time.Millisecond) //nolint:forbidigo // virtual time
 	synctest.Wait()
+	first, second := m.sides[0], m.sides[1]
+	if second.capped && m.random.IntN(2) == 0 {
+		first, second = second, first
+	}
 	switch m.random.IntN(24) {
 	case 0, 1, 2, 3, 4, 5, 6, 7:
-		m.prepare(m.packet())
+		first.prepare(m.packet())
 	case 8, 9:
-		m.forward(m.packet())
+		first.forward(m.packet())
 	case 10, 11, 12, 13:
 		if p, ok := m.pick(); ok {
-			_, _ = m.capped.TrySubmit(transfers.Fulfill(p))
+			_, _ = first.recorder.TrySubmit(transfers.Fulfill(p))
 		}
 	case 14, 15, 16, 17:
 		if p, ok := m.pick(); ok {
-			_, _ = m.capped.TrySubmit(transfers.Reject(p))
+			_, _ = first.recorder.TrySubmit(transfers.Reject(p))
 		}
-	case 18: // the other one
-		if held, err := m.other.Prepare(ctx, m.packet()); err == nil {
-			m.known = append(m.known, held.Packet)
-		}
+	case 18:
+		second.prepare(m.packet())
 	case 19, 20:
 		if p, ok := m.pick(); ok {
-			m.resolveByOther(p)
+			second.resolve(p)
 		}
 	case 21, 22:
-		m.abandon(m.packet())
+		first.abandon(m.packet())
 	default:
 		time.Sleep(time.Duration(m.random.IntN(3000)) * time.Millisecond) //nolint:forbidigo // virtual time
 	}
 }
 
-// resolveByOther has the other recorder fulfill or reject a packet. What it books too late is
-// of its own doing: nobody else knows before the next look.
-func (m *capsModel) resolveByOther(p transfers.Packet) {
+// resolve fulfills or rejects a packet, mostly of the other recorder, and waits for it.
+func (m *capsSide) resolve(p transfers.Packet) {
 	if m.random.IntN(2) == 0 {
-		_, _ = m.other.Reject(m.t.Context(), p)
-		return
-	}
-	got, _ := m.other.Fulfill(m.t.Context(), p)
-	if got.Late && got.Outcome == ledger.OutcomeApplied {
-		m.byOther[p.ID] = true
+		_, _ = m.recorder.Reject(m.t.Context(), p)
+	} else {
+		_, _ = m.recorder.Fulfill(m.t.Context(), p)
 	}
 }
 
@@ -258,10 +287,16 @@ func (m *capsModel) pick() (transfers.Packet, bool) {
 	return m.known[m.random.IntN(len(m.known))], true
 }
 
-// prepare hands a prepare to the capped recorder. If it lets it in, the packet and all of
-// its own before it must be within the caps.
-func (m *capsModel) prepare(p transfers.Packet) {
-	ticket, err := m.capped.TrySubmit(transfers.Prepare(p))
+// prepare hands a prepare to the recorder. If it has caps and lets it in, the packet and all of
+// its own before it must be within them.
+func (m *capsSide) prepare(p transfers.Packet) {
+	if !m.capped {
+		if held, err := m.recorder.Prepare(m.t.Context(), p); err == nil {
+			m.known = append(m.known, held.Packet)
+		}
+		return
+	}
+	ticket, err := m.recorder.TrySubmit(transfers.Prepare(p))
 	var limit *transfers.LimitError
 	switch {
 	case errors.As(err, &limit):
@@ -281,25 +316,26 @@ func (m *capsModel) prepare(p transfers.Packet) {
 	}
 }
 
-func (m *capsModel) forward(p transfers.Packet) {
-	ticket, err := m.capped.TrySubmit(transfers.Forward(p))
+func (m *capsSide) forward(p transfers.Packet) {
+	ticket, err := m.recorder.TrySubmit(transfers.Forward(p))
 	require.NoError(m.t, err)
 	m.own = append(m.own, ownPacket{packet: ticket.Packet(), forward: true, ticket: &ticket})
 }
 
 // abandon hands over a prepare whose caller soon goes away: what it holds is given back.
-func (m *capsModel) abandon(p transfers.Packet) {
+func (m *capsSide) abandon(p transfers.Packet) {
 	ctx, cancel := context.WithTimeout(m.t.Context(), time.Duration(m.random.IntN(300))*time.Millisecond)
 	defer cancel()
-	got, err := m.capped.Prepare(ctx, p)
+	got, err := m.recorder.Prepare(ctx, p)
 	if err == nil || errors.Is(err, transfers.ErrAbandoned) {
 		m.own = append(m.own, ownPacket{packet: got.Packet})
 		m.known = append(m.known, got.Packet)
 	}
 }
 
-// changeAt is what a packet makes of the books as of a moment.
-func (m *capsModel) changeAt(p *transfers.Packet, at *seen) (c change) {
+// changeAt is what a packet makes of the books as of a moment. What the other recorder has
+// booked too late is of its own doing: nobody else knows before the next look.
+func (m *capsSide) changeAt(p *transfers.Packet, at *seen) (c change) {
 	rows, err := m.ledger.QueryTransfers(m.t.Context(), ledger.QueryFilter{UserData128: uint128.Uint128(p.ID), Limit: 100})
 	require.NoError(m.t, err)
 	for _, row := range rows {
@@ -314,7 +350,8 @@ func (m *capsModel) changeAt(p *transfers.Packet, at *seen) (c change) {
 		case 2, 10, 11, 12, 13:
 			return change{}
 		default:
-			c = change{moved: !m.byOther[p.ID]}
+			by := m.late[p.ID]
+			c = change{moved: by == nil || by == m}
 		}
 	}
 	return c
@@ -322,7 +359,7 @@ func (m *capsModel) changeAt(p *transfers.Packet, at *seen) (c change) {
 
 // now is what a packet makes of the books by now. One that was let in, and is not in the books
 // yet, is as good as there.
-func (m *capsModel) now(own *ownPacket, now *seen) change {
+func (m *capsSide) now(own *ownPacket, now *seen) change {
 	c := m.changeAt(&own.packet, now)
 	under := own.ticket != nil && own.ticket.Wait(canceled(m.t.Context())).Outcome == ledger.OutcomeUnknown
 	if under && c == (change{}) && len(m.rowsOf(&own.packet)) == 0 {
@@ -341,7 +378,7 @@ func (m *capsModel) rowsOf(p *transfers.Packet) []ledger.Transfer {
 // packets since.
 type standing struct{ position, heldIn, heldOut int64 }
 
-func (m *capsModel) standing(a accounts.Account) (s standing) {
+func (m *capsSide) standing(a accounts.Account) (s standing) {
 	ids, then, present := m.book.PeerIDs(a), m.seen[a.ID()], m.present()
 	net := func(id ledger.ID) int64 {
 		row := then.accounts[id]
@@ -373,7 +410,7 @@ func one(is bool) int64 {
 }
 
 // check checks the caps of a packet that was let in now.
-func (m *capsModel) check(p transfers.Packet) {
+func (m *capsSide) check(p transfers.Packet) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !p.To.Own() {
@@ -389,28 +426,54 @@ func (m *capsModel) check(p transfers.Packet) {
 	}
 }
 
+// programs is how many random programs are run: PEERLEDGER_PROGRAMS, or these.
+func programs(t *testing.T, usual uint64) uint64 {
+	t.Helper()
+	text := os.Getenv("PEERLEDGER_PROGRAMS")
+	if text == "" {
+		return usual
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	require.NoError(t, err, "PEERLEDGER_PROGRAMS")
+	return n
+}
+
+// runCaps runs random programs, and checks that both answers came often enough to tell something.
+func runCaps(t *testing.T, both bool, usual uint64) {
+	t.Helper()
+	seed, n := ledgertest.Seed(t), programs(t, usual)
+	taken, refused := 0, 0
+	for program := range n {
+		ok := t.Run(fmt.Sprint("program ", program), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newCapsModel(t, seed, program, both)
+				for range 150 {
+					m.step()
+				}
+				m.end()
+				taken, refused = taken+m.taken, refused+m.refused
+			})
+		})
+		if !ok {
+			break
+		}
+	}
+	t.Logf("%d prepares let in, %d refused", taken, refused)
+	require.Greater(t, taken, 2*int(n))
+	require.Greater(t, refused, 2*int(n))
+}
+
 // Whatever two recorders do on one ledger, whatever is slow, lost, late, given back or expires:
 // the packets of one that enforces caps never exceed them, with what the other one has done as
 // it was at the last look.
 func TestOwnPacketsStayWithinTheCaps(t *testing.T) {
 	t.Parallel()
-	seed := ledgertest.Seed(t)
-	taken, refused := 0, 0
-	for program := range uint64(500) {
-		synctest.Test(t, func(t *testing.T) {
-			m := newCapsModel(t, seed, program)
-			m.lookUntilAllIsKnown()
-			for range 150 {
-				m.step()
-			}
-			require.NoError(t, m.capped.Close(t.Context()))
-			require.NoError(t, m.other.Close(t.Context()))
-			ledgertest.RequireConserved(t, m.ledger)
-			require.NoError(t, m.ledger.Close())
-			taken, refused = taken+m.taken, refused+m.refused
-		})
-	}
-	t.Logf("%d prepares let in, %d refused", taken, refused)
-	require.Greater(t, taken, 1000)
-	require.Greater(t, refused, 1000)
+	runCaps(t, false, 500)
+}
+
+// The same of two that both enforce caps and both lose answers: each resolves the other's
+// packets, and neither exceeds a cap by its own.
+func TestOwnPacketsOfTwoStayWithinTheCaps(t *testing.T) {
+	t.Parallel()
+	runCaps(t, true, 200)
 }

@@ -15,7 +15,7 @@ type Config struct {
 	// order; there is none between packets. Default 2.
 	Lanes int
 	// Backlog is how many operations may be waiting or in flight: the high water
-	// mark. Each takes 240 bytes, which are kept to be used again. What is left in
+	// mark. Each takes 248 bytes, which are kept to be used again. What is left in
 	// the Journal comes on top. Default 65536.
 	Backlog int
 	// BacklogLow is the low water mark. A backlog that was full takes no prepare
@@ -42,6 +42,15 @@ type Config struct {
 	// recorder's next look on, a round (accounts.Config.Round) after the peer has sent
 	// something, or later if more than 4000 peers send in a round. Default false.
 	AllowArrears bool
+	// GuardConversions refuses new packets between two assets that deliver 0 for more than 0, or,
+	// unless the asset that is paid out has AllowLoss, more than 0 for 0 (ErrAmounts). Deployed
+	// connectors forward the former, of packets too small for the receiver's scale. Default false.
+	GuardConversions bool
+	// Rate is what whole units of one asset are worth in another one (accounts.NewConverter), for
+	// a check: a new packet that pays out more than came in is worth is refused (ErrAmounts),
+	// unless the asset that it pays out has AllowLoss. nil for two assets is no check. It is
+	// asked for each new packet between two assets, concurrently, and must not block. Default none.
+	Rate func(from, to accounts.Asset) *accounts.Converter
 	// Touched is told, after each batch, which peers may be owed another amount
 	// or may be paid more since. It is called from the
 	// recorder's goroutines, concurrently, must not block, and must not keep the slice. Default none.

@@ -38,7 +38,14 @@
 // the caps of accounts.Limits, one account cannot tell it, so the recorder refuses new packets
 // by them itself: it looks at the ledger once a round (accounts.Config.Round), and counts its
 // own packets in between. What is held already is resolved all the same, and a peer in arrears
-// still gets packets.
+// still gets packets. Our liquidity in an asset with a floor (accounts.Settings) is looked at
+// and counted in the same way.
+//
+// What limits a packet by itself it knows without the ledger: the largest packet and the longest
+// hold of a peer, how fast a peer may send, and what a conversion must deliver
+// (Config.GuardConversions, Config.Rate). A packet that expires later than MaxHold allows is not
+// refused: its Expiry is cut, as connectors do. So send the PREPARE on with the Expiry of the
+// Result's Packet. A forward is a fact, and no limit refuses it.
 //
 // # What comes too late
 //
@@ -69,6 +76,7 @@
 // have the same ids. A record that was being written at a crash was not promised yet,
 // and is dropped; a damaged journal is refused (ErrJournalCorrupt); when the disk is
 // full, fulfills go to the ledger without it, and Submit says so (ErrJournal).
+// ReadJournal tells what waits in one that no recorder has open.
 //
 // # Inside
 //
@@ -80,6 +88,7 @@
 //	journal  a fulfill, if there is one
 //	push     into its lane, by the packet's id
 //	cut      into a batch: order, limits and chains are seen to here
+//	verify   is the packet of a fulfill or reject as it was prepared?
 //	resolve  sent until it is answered, or until the recorder is closed
 //	publish  Touched, Late and Replayed, the journal, then the caller
 package transfers

@@ -14,6 +14,9 @@ import (
 func (o *operation) appendTransfers(dst []ledger.Transfer) []ledger.Transfer {
 	var array [maxLegs]leg
 	first, legs := len(dst), o.appendLegs(array[:0])
+	if len(legs) == 0 {
+		return dst // it only waits until it is verified
+	}
 	if o.corrects() {
 		dst = o.appendCorrection(dst, legs)
 	} else {
@@ -43,8 +46,7 @@ func (o *operation) appendLeg(dst []ledger.Transfer, l *leg) []ledger.Transfer {
 	case KindForward:
 		describe(t, &o.packet)
 	case KindFulfill:
-		// All that the leg holds, whatever the packet says now: it is what the
-		// sender's line was checked for.
+		// All that the leg holds, which is what the packet says: see verify.go.
 		t.Flags |= ledger.TransferPostPending
 		t.Amount = ledger.AmountMax
 		t.PendingID = transferID(o.packet.ID, l.number, phaseHold)

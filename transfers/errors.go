@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/ilp"
 	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -15,9 +16,10 @@ var (
 	// ErrPacket says that the operation itself is wrong: a PacketError names
 	// the field. Nothing was sent to the ledger.
 	ErrPacket = errors.New("transfers: invalid operation")
-	// ErrAmounts says that a packet pays out more than came in, within one asset
-	// that does not allow it.
-	ErrAmounts = errors.New("transfers: packet pays out more than came in")
+	// ErrAmounts says that a packet pays out more than came in, within one asset, or to one,
+	// that does not allow it (accounts.Asset.AllowLoss); or that a new packet between two
+	// assets delivers 0 for more than 0 (Config.GuardConversions).
+	ErrAmounts = errors.New("transfers: packet pays out more than came in, or nothing for it")
 	// ErrHoldTooShort says that too little time is left until the packet's
 	// expiry.
 	ErrHoldTooShort = errors.New("transfers: too little time left to hold the packet")
@@ -37,6 +39,15 @@ var (
 	// they may (accounts.Limits.HeldShare). It may pass later. A LimitError has the
 	// numbers.
 	ErrHeldShare = errors.New("transfers: share of the credit line that may be held exceeded")
+	// ErrPacketTooLarge says that a packet is larger than its sender's MaxPacket
+	// (accounts.Limits). A LimitError has the numbers, and RejectData the data for the sender.
+	ErrPacketTooLarge = errors.New("transfers: packet is larger than the peer's largest")
+	// ErrRateLimited says that the sender's packets come faster than its PacketRate or
+	// AmountRate (accounts.Limits). It may pass later. A LimitError has the numbers.
+	ErrRateLimited = errors.New("transfers: peer sends faster than it may")
+	// ErrLiquidity says that the packet could take our liquidity in an asset below its
+	// LiquidityFloor (accounts.Settings). It may pass later. A LimitError has the numbers.
+	ErrLiquidity = errors.New("transfers: too little liquidity")
 	// ErrNotLookedUp says that the caps of one of the peers cannot be checked yet, since
 	// the ledger has not been looked at. Nothing was recorded. Submit and Record wait for
 	// it; TrySubmit does not, for the first packet of a peer.
@@ -95,20 +106,24 @@ func (e *PacketError) Error() string {
 // Is reports whether target is ErrPacket.
 func (e *PacketError) Is(target error) bool { return target == ErrPacket }
 
-// LimitError is a packet that was not taken, since a cap that this recorder enforces
+// LimitError is a packet that was not taken, since a limit that this recorder enforces
 // leaves no room for it. It matches its Reason.
 type LimitError struct {
-	Account accounts.Account
-	Asset   accounts.Asset
-	Reason  error // ErrPayableCap or ErrHeldShare
-	// Limit is the cap, in units; with ErrPayableCap and what the peer owes us, with
-	// ErrHeldShare and what we owe the peer.
+	Account accounts.Account // with ErrLiquidity ourselves, in the asset
+	Asset   accounts.Asset   // zero if the numbers are packets (PacketRate)
+	Reason  error            // ErrPayableCap, ErrHeldShare, ErrLiquidity, ErrPacketTooLarge or ErrRateLimited
+	// Limit is the limit, in units, or in packets; with ErrPayableCap and what the peer owes
+	// us, with ErrHeldShare and what we owe the peer, with ErrLiquidity what we have above the
+	// floor, and with ErrRateLimited what may come at once.
 	Limit  ledger.Amount
 	Used   ledger.Amount // of it, at most
 	Wanted ledger.Amount // by the packet
 }
 
 func (e *LimitError) Error() string {
+	if e.Asset == (accounts.Asset{}) {
+		return fmt.Sprintf("%v: %v has sent %v packets of %v that may come at once", e.Reason, e.Account, e.Used, e.Limit)
+	}
 	return fmt.Sprintf("%v: %v has used %s of %s, and the packet is of %s",
 		e.Reason, e.Account, e.Asset.Text(e.Used), e.Asset.Text(e.Limit), e.Asset.Text(e.Wanted))
 }
@@ -205,18 +220,25 @@ func (e *CloseError) Unwrap() []error {
 
 // Code is the ILP error code (RFC 0027) that fits an error of this package, to
 // answer the sender of the packet with: "T04" if a peer is beyond its line or a cap, in
-// arrears, suspended or closed, "T03" if the backlog is full, "R01" and "R02" for amounts and
-// time, "T00" for everything else. "" for nil.
+// arrears, suspended or closed, also if that was found by an earlier request for the same
+// prepare (ledger.ErrIDSpent), or if we have too little liquidity; "T03" if the backlog is
+// full, "T05" if the peer is too fast, "F08" with RejectData if the packet is too large, "R01"
+// and "R02" for amounts and time, "T00" for everything else. "" for nil.
 // (https://github.com/interledger/rfcs/blob/main/0027-interledger-protocol-4/0027-interledger-protocol-4.md#error-codes)
 func Code(err error) string {
 	switch {
 	case err == nil:
 		return ""
 	case errors.Is(err, ErrCreditLine), errors.Is(err, ErrAccountClosed), errors.Is(err, accounts.ErrSuspended),
-		errors.Is(err, ErrInArrears), errors.Is(err, ErrPayableCap), errors.Is(err, ErrHeldShare):
+		errors.Is(err, ErrInArrears), errors.Is(err, ErrPayableCap), errors.Is(err, ErrHeldShare), errors.Is(err, ErrLiquidity),
+		spentByRefusal(err):
 		return "T04"
 	case errors.Is(err, ErrBacklogFull):
 		return "T03"
+	case errors.Is(err, ErrRateLimited):
+		return "T05"
+	case errors.Is(err, ErrPacketTooLarge):
+		return ilp.CodeAmountTooLarge
 	case errors.Is(err, ErrAmounts):
 		return "R01"
 	case errors.Is(err, ErrHoldTooShort):
@@ -224,4 +246,12 @@ func Code(err error) string {
 	default:
 		return "T00"
 	}
+}
+
+// spentByRefusal reports whether a prepare was refused since its id was refused before, by a
+// request whose answer was lost or by an earlier call. Only what T04 says spends the id of a
+// prepare: a line that was exceeded, or an account that is closed or missing.
+func spentByRefusal(err error) bool {
+	var refused *RefusedError
+	return errors.As(err, &refused) && refused.Kind == KindPrepare && errors.Is(refused.Reason, ledger.ErrIDSpent)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
@@ -15,9 +16,11 @@ import (
 // peers are not suspended, the sender is not in arrears, and the caps leave room for it
 // (accounts.Limits). Its loop looks at the ledger once a round.
 type gate struct {
-	book   *accounts.Book
-	failed func(error) // may be nil
-	capped bool        // there are caps at all
+	book    *accounts.Book
+	failed  func(error) // may be nil
+	capped  bool        // there are caps at all, or floors
+	limited bool        // there is a limit on packets by themselves
+	clock   func() time.Time
 
 	// suspended are the ids of the suspended peers' accounts. The map is replaced, not
 	// changed. Until the first look it is empty: a suspension is heeded at the latest one
@@ -30,6 +33,7 @@ type gate struct {
 	holds  *holds // nil if there are no caps
 	mu     sync.RWMutex
 	rooms  map[ledger.ID]*room // of each peer with a packet; none is ever taken out
+	floors map[uint32]*room    // our liquidity in each asset with a floor; never changed
 	looked chan struct{}       // closed and replaced after each look
 
 	wake chan struct{} // holds one: somebody waits for a look
@@ -37,11 +41,11 @@ type gate struct {
 
 func newGate(book *accounts.Book, cfg *Config) *gate {
 	g := &gate{
-		book: book, failed: cfg.Events.Look, capped: book.Capped(),
+		book: book, failed: cfg.Events.Look, limited: book.Limited(), clock: cfg.Clock, floors: newFloors(book),
 		rooms: make(map[ledger.ID]*room), looked: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	g.suspended.Store(&map[ledger.ID]struct{}{})
-	if g.capped {
+	if g.capped = book.Capped() || len(g.floors) > 0; g.capped {
 		g.holds = newHolds()
 	}
 	if !cfg.AllowArrears {
@@ -53,8 +57,9 @@ func newGate(book *accounts.Book, cfg *Config) *gate {
 // wait waits until the caps of a packet's peers can be checked: once for each peer, for
 // one look at the ledger. life ends with the recorder.
 func (g *gate) wait(ctx, life context.Context, p *Packet) error {
-	for _, a := range [...]accounts.Account{p.From, p.To} {
-		if r := g.room(a); r != nil {
+	rooms := [...]*room{g.room(p.From), g.room(p.To), g.floors[p.From.Ledger()], g.floors[p.To.Ledger()]}
+	for _, r := range rooms {
+		if r != nil {
 			if err := g.waitFor(ctx, life, r); err != nil {
 				return err
 			}
@@ -76,10 +81,10 @@ func (g *gate) waitFor(ctx, life context.Context, r *room) error {
 }
 
 // again waits for a look if a packet was refused by a cap of a peer that nobody has
-// looked at for a while. It reports whether there was one.
+// looked at for a while; at our liquidity there is one each round. It reports whether there was one.
 func (g *gate) again(ctx, life context.Context, refused error) bool {
 	var limit *LimitError
-	if !errors.As(refused, &limit) || !g.room(limit.Account).stale(g.book.Round()) {
+	if !errors.As(refused, &limit) || errors.Is(refused, ErrRateLimited) || !g.room(limit.Account).stale(g.book.Round()) {
 		return false
 	}
 	return g.waitLook(ctx, life, g.nextLook()) == nil
@@ -141,22 +146,37 @@ func (g *gate) enter(o *operation) error {
 			return err
 		}
 	}
+	if err := g.admit(o); err != nil || o.kind != KindPrepare || !g.limited {
+		return err
+	}
+	err := g.room(o.packet.From).pace(o.packet.In, o.from.asset, g.clock())
+	if err != nil {
+		g.leave(o)
+	}
+	return err
+}
+
+// admit notes an operation, and refuses a prepare that the caps and floors leave no room for.
+func (g *gate) admit(o *operation) error {
 	if !g.capped || o.count == 0 {
 		return nil
 	}
-	from, to := g.room(o.packet.From), g.room(o.packet.To)
-	if o.kind != KindPrepare {
-		from.hand(o.kind, ledger.NewAmount(o.packet.In), incoming)
-		to.hand(o.kind, ledger.NewAmount(o.packet.Out), outgoing)
-		return nil
-	}
-	err := from.admit(ledger.NewAmount(o.packet.In), incoming)
-	if err == nil {
-		if err = to.admit(ledger.NewAmount(o.packet.Out), outgoing); err != nil {
-			from.answer(KindPrepare, ledger.NewAmount(o.packet.In), incoming, fate{})
+	var all [maxStakes]stake
+	stakes := all[:g.stakes(o, &all)]
+	for i := range stakes {
+		s := &stakes[i]
+		if o.kind != KindPrepare || s.free {
+			s.room.hand(o.kind, s.amount, s.side)
+			continue
+		}
+		if err := s.room.admit(s.amount, s.side); err != nil {
+			for _, before := range stakes[:i] {
+				before.room.answer(KindPrepare, before.amount, before.side, fate{})
+			}
+			return err
 		}
 	}
-	return err
+	return nil
 }
 
 // open refuses new packets of suspended peers, and those from peers in arrears: what such a
@@ -215,6 +235,8 @@ func (g *gate) note(o *operation, became fate) {
 	if !g.capped || o.count == 0 {
 		return
 	}
-	g.room(o.packet.From).answer(o.kind, ledger.NewAmount(o.packet.In), incoming, became)
-	g.room(o.packet.To).answer(o.kind, ledger.NewAmount(o.packet.Out), outgoing, became)
+	var all [maxStakes]stake
+	for _, s := range all[:g.stakes(o, &all)] {
+		s.room.answer(o.kind, s.amount, s.side, became)
+	}
 }

@@ -42,7 +42,7 @@ func BenchmarkLane(b *testing.B) {
 				}
 				batch, _ := ln.poll()
 				batch.sent = time.Now()
-				batch.deliver(len(batch.todo), answers)
+				batch.deliver(len(batch.todo), answers, time.Now())
 				ln.recorder.backlog.force(len(slots))
 				ln.publish(batch)
 			}

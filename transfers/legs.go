@@ -23,6 +23,7 @@ const maxLegs = 3
 
 // assetOf is what must be known of an asset to write a packet.
 type assetOf struct {
+	asset     accounts.Asset
 	ids       accounts.AssetIDs
 	allowLoss bool
 	book      *accounts.Book // for the arrears accounts of peers in it

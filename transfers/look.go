@@ -32,7 +32,7 @@ func (g *gate) lookOnce(ctx context.Context) error {
 	err := g.readSuspensions(ctx)
 	if g.capped {
 		g.holds.forget(time.Now())
-		err = errors.Join(err, g.readRooms(ctx))
+		err = errors.Join(err, g.readRooms(ctx), g.readFloors(ctx))
 	}
 	if g.debtors != nil {
 		err = errors.Join(err, g.debtors.look(ctx, g.book))

@@ -10,7 +10,8 @@ import (
 
 // Packet is an ILP packet that crosses us: what the ledger must know of it. Any
 // recorder on the same ledger can resolve a packet that another one prepared,
-// from the Packet in the prepare's Result alone.
+// from the Packet in the prepare's Result alone. One that is put together again, field by
+// field, does too: then the recorder first reads what the ledger holds for it.
 type Packet struct {
 	// ID names the packet in the ledger: its transfers have this id with a leg
 	// and a phase in the low 8 bits, which must be 0 here. Left 0, the recorder
@@ -23,8 +24,7 @@ type Packet struct {
 	From accounts.Account // who sent the PREPARE to us, or ourselves
 	To   accounts.Account // who we forward it to, or ourselves
 	// The amounts decide which legs there are: a fulfill or reject of a packet
-	// with other amounts than its prepare had may leave a part held until the
-	// hold's timeout.
+	// with other amounts or peers than its prepare had is refused as a conflict.
 	In  uint64 // amount of the sender's PREPARE, in units of From's asset
 	Out uint64 // amount of our PREPARE, in units of To's asset
 	// Dust is the part of In that the rate between two assets leaves over: In
@@ -33,7 +33,9 @@ type Packet struct {
 
 	// Expiry is the latest moment at which a FULFILL may still count: when the
 	// PREPARE that we send expires. The hold outlives it by Config.HoldMargin. A
-	// prepare that was not sent to the ledger by then is refused.
+	// prepare that was not sent to the ledger by then is refused. The Result's is
+	// earlier than the one given if a MaxHold has cut it (accounts.Limits): it is
+	// what the PREPARE that we send must have.
 	Expiry time.Time
 	// Hold is how long the ledger holds the amounts, counted from the arrival of
 	// the request, in whole seconds (rounded up) up to 2^32-1. Left 0 it is
@@ -43,6 +45,9 @@ type Packet struct {
 	// Condition is the execution condition. Its first 8 bytes are kept with the
 	// transfers, for comparing books with the peer.
 	Condition [32]byte
+
+	// sealed is the packet's seal if the ledger has said that it holds just this packet.
+	sealed uint64
 }
 
 // Kind is what happens to a packet.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -24,6 +25,9 @@ const (
 	recordVersion = 1
 	recordFixed   = 100
 )
+
+// journalFormat is what this package writes.
+var journalFormat = wal.Format{Of: "journal", Newest: recordVersion}
 
 // record is a fulfill as it was read, with its accounts by name.
 type record struct {

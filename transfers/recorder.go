@@ -58,7 +58,7 @@ func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, e
 	r.life, r.end = context.WithCancelCause(context.Background())
 	for _, a := range book.Assets() {
 		ids, _ := book.AssetIDs(a.Ledger)
-		r.assets[a.Ledger] = &assetOf{ids: ids, allowLoss: a.AllowLoss, book: book}
+		r.assets[a.Ledger] = &assetOf{asset: a, ids: ids, allowLoss: a.AllowLoss, book: book}
 	}
 	for i := range cfg.Lanes {
 		r.lanes = append(r.lanes, newLane(i, l, r))
@@ -96,8 +96,8 @@ func (r *Recorder) Prepare(ctx context.Context, p Packet) (Result, error) {
 }
 
 // Fulfill posts what a prepare holds and waits for the ledger's answer; p is the
-// packet as it was prepared, with all its amounts. If the hold has expired a
-// correction books it (Result.Late), also if a peer's account was closed since. See Record.
+// packet as it was prepared, with all its amounts: another one is refused
+// (ledger.ErrIDConflict), and nothing is posted. If the hold has expired a correction books it (Result.Late), also if a peer's account was closed since. See Record.
 // Give it a context that outlives the sender's: the money is owed from the moment that the
 // fulfillment is known.
 func (r *Recorder) Fulfill(ctx context.Context, p Packet) (Result, error) {
@@ -105,8 +105,8 @@ func (r *Recorder) Fulfill(ctx context.Context, p Packet) (Result, error) {
 }
 
 // Reject gives back what a prepare holds and waits for the ledger's answer; p is
-// the packet as it was prepared, with all its amounts. If the hold has expired there
-// is nothing to give back, and it is done; so it does not notice a late fulfill. See
+// the packet as it was prepared, with all its amounts, as for Fulfill. If the hold has
+// expired there is nothing to give back, and it is done; so it does not notice a late fulfill. See
 // Record.
 func (r *Recorder) Reject(ctx context.Context, p Packet) (Result, error) {
 	return r.Record(ctx, Reject(p))
@@ -331,6 +331,7 @@ func (r *Recorder) fill(o *operation, op *Op) error {
 		return wrap(op.Kind, op.Packet.ID, fmt.Errorf("%w: from %v to %v", accounts.ErrUnknownAsset, op.Packet.From, op.Packet.To))
 	}
 	o.kind, o.packet, o.phase, o.from, o.to = op.Kind, op.Packet, phaseOf(op.Kind), from, to
+	o.packet.Expiry = o.packet.Expiry.Round(0) // by the wall clock, which goes on while the machine is suspended
 	var array [maxLegs]leg
 	legs, err := appendLegs(array[:0], &o.packet, from, to)
 	if err != nil {
@@ -344,7 +345,10 @@ func (r *Recorder) fill(o *operation, op *Op) error {
 	if o.drawn = o.packet.ID.IsZero(); o.drawn {
 		o.packet.ID = r.draw(now)
 	}
-	if op.Kind == KindPrepare && o.count > 0 {
+	if op.Kind != KindPrepare {
+		return nil
+	}
+	if err = r.limit(o, now); err == nil && o.count > 0 {
 		o.packet.Hold, err = r.hold(&o.packet, now)
 	}
 	return err
@@ -404,13 +408,13 @@ func (r *Recorder) enqueue(o *operation) (Ticket, error) {
 	ticket := Ticket{recorder: r, slot: o.slot, kind: o.kind, packet: o.packet}
 	ln := r.laneOf(o.packet.ID)
 	switch {
-	case o.count == 0 && !ln.isClosed():
+	case o.count == 0 && o.verified() && !ln.isClosed():
 		r.backlog.leave(1)
 		o.slot.outcome = ledger.OutcomeApplied
 		o.slot.answer()
 		o.slot.finish()
 		return ticket, nil
-	case o.count == 0:
+	case o.count == 0 && o.verified():
 	case o.kind == KindFulfill && r.journal != nil && ln.isClosed():
 		// The journal would keep it, and nobody would ever take it out.
 	default:

@@ -1,6 +1,7 @@
 package transfers_test
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"testing"
@@ -182,9 +183,7 @@ func TestRowsOfAPacket(t *testing.T) {
 	p.Condition = [32]byte{1, 2, 3, 4, 5, 6, 7, 8, 9}
 	held, err := f.recorder.Prepare(t.Context(), p)
 	require.NoError(t, err)
-	different := held.Packet
-	different.In, different.Out = 50, 45 // what is held counts, not what the fulfill says
-	_, err = f.recorder.Fulfill(t.Context(), different)
+	_, err = f.recorder.Fulfill(t.Context(), held.Packet)
 	require.NoError(t, err)
 	rows, err := f.embedded.QueryTransfers(t.Context(), ledger.QueryFilter{
 		UserData128: uint128.Uint128(held.Packet.ID), Limit: 10,
@@ -323,7 +322,7 @@ func TestRecordAllKeepsTheOrderOfAPacket(t *testing.T) {
 // A packet that moves nothing is recorded without a word to the ledger.
 func TestPacketWithoutAmounts(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, transfers.Config{}, func(ledger.Ledger) ledger.Ledger { return nil })
+	f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return readOnly{l} })
 	for _, kind := range []func(transfers.Packet) transfers.Op{
 		transfers.Prepare, transfers.Fulfill, transfers.Reject, transfers.Forward,
 	} {
@@ -334,6 +333,27 @@ func TestPacketWithoutAmounts(t *testing.T) {
 		require.Zero(t, got.Timestamp)
 	}
 	f.end(t)
+}
+
+// The ledger is not even asked, if the packet is the one of the prepare's Result.
+func TestPacketWithoutAmountsAsksNobody(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{}, func(ledger.Ledger) ledger.Ledger { return nil })
+	held, err := f.recorder.Prepare(t.Context(), f.packet(0, 0))
+	require.NoError(t, err)
+	for _, op := range []transfers.Op{transfers.Fulfill(held.Packet), transfers.Reject(held.Packet), transfers.Forward(held.Packet)} {
+		got, err := f.recorder.Record(t.Context(), op)
+		require.NoError(t, err)
+		require.Equal(t, ledger.OutcomeApplied, got.Outcome)
+	}
+	f.end(t)
+}
+
+// readOnly is a ledger that nothing may be written to.
+type readOnly struct{ ledger.Ledger }
+
+func (readOnly) CreateTransfers(context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	return nil, ledger.ErrClosed
 }
 
 func TestConfigFaults(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 func (r *Recorder) openJournal(book *accounts.Book) ([]operation, error) {
 	found := &restored{namespace: book.Namespace(), at: make(map[ledger.ID]int)}
 	folder := r.cfg.Journal
-	log, recovery, err := wal.OpenFormat(folder, wal.Format{Of: "journal", Newest: recordVersion}, found.restore)
+	log, recovery, err := wal.OpenFormat(folder, journalFormat, found.restore)
 	if err != nil {
 		return nil, &JournalError{Folder: folder, Err: err}
 	}

@@ -23,6 +23,13 @@ type Result struct {
 	// it owes as arrears (accounts.Balance.Arrears). The receiver has what it is owed; if
 	// its account was closed since the hold expired, that waits in the asset's suspense account.
 	Late bool
+	// Shortfall is how much of In the sender's account could not be charged when the packet
+	// was booked late, in units of its asset: that it owed as arrears then. 0 if nothing was
+	// missing, and of packets that are not Late or are from ourselves.
+	Shortfall uint64
+	// ShortfallUnknown says that a Late packet is booked, and that the ledger could not be asked
+	// for the Shortfall before the recorder was closed. Record the packet again to know.
+	ShortfallUnknown bool
 	// Timestamp is the ledger's, of the transfer that this operation made for the
 	// packet's first leg, in nanoseconds since the Unix epoch. 0 if there is none:
 	// a packet without amounts, or one that was resolved in another way before.
@@ -138,6 +145,10 @@ func refusal(kind Kind, chain ledger.Chain) error {
 		return nil // of a reject: what it wants is what expiry did. A fulfill goes on
 	case ledger.TransferPendingTransferNotFound:
 		return ErrUnknownPacket
+	case ledger.TransferPendingTransferHasDifferentDebitAccountID, ledger.TransferPendingTransferHasDifferentCreditAccountID,
+		ledger.TransferPendingTransferHasDifferentLedger, ledger.TransferPendingTransferHasDifferentCode,
+		ledger.TransferExceedsPendingTransferAmount, ledger.TransferPendingTransferHasDifferentAmount:
+		return ledger.ErrIDConflict
 	case ledger.TransferExceedsCredits, ledger.TransferExceedsDebits:
 		return ErrCreditLine
 	case ledger.TransferDebitAccountAlreadyClosed, ledger.TransferCreditAccountAlreadyClosed:

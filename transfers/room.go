@@ -27,6 +27,7 @@ import (
 // it is, by what was under way, and by what was resolved for others.
 type room struct {
 	account accounts.Account
+	asset   accounts.Asset
 	capped  bool // the peer has a cap
 	allowed accounts.Allowance
 
@@ -41,6 +42,9 @@ type room struct {
 	begun   flows // when the look under way began
 	before  flows // when the look that balance is of began
 	after   flows // and when it had ended
+
+	packets bucket // of what the peer sends
+	amounts bucket
 }
 
 // side is one of the two sides that a peer has in packets.
@@ -77,12 +81,14 @@ type fate struct {
 
 func newRoom(book *accounts.Book, a accounts.Account) *room {
 	r := &room{account: a}
+	r.asset, _ = book.Asset(a.Ledger())
 	var err error
 	if r.allowed, err = book.Allowance(a); err != nil {
 		r.err = err
 		return r
 	}
 	r.capped = r.allowed.PayableCapped || r.allowed.HeldCapped
+	r.packets.rate, r.amounts.rate = r.allowed.PacketRate, r.allowed.AmountRate
 	return r
 }
 
@@ -126,14 +132,14 @@ func (r *room) check(amount ledger.Amount, s side) error {
 	case s == incoming && r.allowed.HeldCapped:
 		used, limit, reason = r.held(), r.heldLimit(), ErrHeldShare
 	case s == outgoing && r.allowed.PayableCapped:
-		used, limit, reason = r.payable(), r.payableLimit(), ErrPayableCap
+		used, limit, reason = r.payable(), r.payableLimit(), r.payableReason()
 	default:
 		return nil
 	}
 	if total, fits := used.Add(amount); fits && !limit.Less(total) {
 		return nil
 	}
-	return &LimitError{Account: r.account, Asset: r.balance.Asset, Reason: reason, Limit: limit, Used: used, Wanted: amount}
+	return &LimitError{Account: r.account, Asset: r.asset, Reason: reason, Limit: limit, Used: used, Wanted: amount}
 }
 
 // payable is the most that we may owe the peer by now, packets in flight included, apart
@@ -142,6 +148,14 @@ func (r *room) payable() ledger.Amount {
 	f := &r.flows[outgoing]
 	total := sum(r.balance.Payable, r.balance.HeldOut, f.admitted.SubFloor(r.before[outgoing].answered), f.fulfilling)
 	return total.SubFloor(f.voided.SubFloor(r.after[outgoing].voiding))
+}
+
+// payableReason is what says that there is no room: our own liquidity has a floor.
+func (r *room) payableReason() error {
+	if r.account.Own() {
+		return ErrLiquidity
+	}
+	return ErrPayableCap
 }
 
 func (r *room) payableLimit() ledger.Amount {
@@ -251,6 +265,13 @@ func (r *room) begin() (needed, known bool) {
 	}
 	r.begun, r.active = r.flows, false
 	return true, known
+}
+
+// mark notes that a look begins, whoever is active.
+func (r *room) mark() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.begun, r.active = r.flows, false
 }
 
 // end takes in what a look has found; if it has found nothing, err says why.

@@ -15,10 +15,12 @@ import (
 type slot struct {
 	outcome   ledger.Outcome
 	late      bool
+	unread    bool          // shortfall is not known
+	claim     atomic.Uint32 // here, where it fits
 	timestamp uint64
+	shortfall uint64
 	err       error
 
-	claim  atomic.Uint32
 	waiter atomic.Pointer[waiter] // nil: nobody waits; finished: the answer is out
 }
 
@@ -81,8 +83,12 @@ func (s *slot) done() bool { return s.waiter.Load() == finished && s.outcome.Don
 
 // result is the answer, to be read when it is out.
 func (s *slot) result(kind Kind, packet Packet) Result {
+	if kind == KindPrepare && s.outcome.Done() {
+		packet.sealed = seal(&packet)
+	}
 	return Result{
 		Kind: kind, Packet: packet, Outcome: s.outcome, Late: s.late, Timestamp: s.timestamp, Err: s.err,
+		Shortfall: s.shortfall, ShortfallUnknown: s.unread,
 	}
 }
 
@@ -134,6 +140,7 @@ func (c *calls) get() *call {
 func (c *calls) put(one *call) {
 	<-one.waiter.token // the lane gives it after the answer; wait has put it back
 	one.slot.outcome, one.slot.late, one.slot.timestamp, one.slot.err = 0, false, 0, nil
+	one.slot.shortfall, one.slot.unread = 0, false
 	one.slot.claim.Store(waiting)
 	c.pool.Put(one)
 }

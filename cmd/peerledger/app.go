@@ -153,11 +153,11 @@ Amounts are in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 	root.AddGroup(
 		&cobra.Group{ID: "look", Title: "Look:"},
 		&cobra.Group{ID: "change", Title: "Change (with --yes):"},
-		&cobra.Group{ID: "node", Title: "A single node's data file:"},
+		&cobra.Group{ID: "node", Title: "A single node's ledger, and a recorder's journal:"},
 		&cobra.Group{ID: "measure", Title: "Try and measure:"},
 	)
 	for group, commands := range map[string][]*cobra.Command{
-		"look":    {a.doctorCommand(), a.balancesCommand(), a.statementCommand(), a.trialBalanceCommand(), a.ordersCommand(), a.watchCommand()},
+		"look":    {a.doctorCommand(), a.balancesCommand(), a.statementCommand(), a.trialBalanceCommand(), a.holdsCommand(), a.ordersCommand(), a.watchCommand()},
 		"change":  {a.peersCommand(), a.creditCommand(), a.settleCommand(), a.adjustCommand(), a.migrateCommand()},
 		"node":    {a.backupCommand(), a.restoreCommand(), a.verifyCommand()},
 		"measure": {a.benchCommand(), a.replayCommand()},

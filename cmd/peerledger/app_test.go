@@ -224,7 +224,26 @@ func TestDoctor(t *testing.T) {
 	require.Contains(t, got.out, "no ledger is named: set TIGERBEETLE_CLUSTER_ID")
 	require.Contains(t, got.out, "1 problem,")
 	got = runIn(t, "doctor", "--folder", t.TempDir())
-	require.Contains(t, got.out, "is an embedded ledger")
+	require.Equal(t, statusFound, got.status)
+	require.Contains(t, got.out, "there is no ledger in ")
+}
+
+// The doctor reads a closed ledger and a journal, with the books that are configured.
+func TestDoctorLooksAtFolders(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	journal := journalOf(t, s)
+	got := runIn(t, "--config", s.config, "doctor", "--folder", s.folder, "--journal", journal, "--json")
+	require.Contains(t, got.out, `"code":"folder-right"`)
+	require.Contains(t, got.out, `"code":"clock-plausible"`)
+	require.Contains(t, got.out, `"code":"books-right"`)
+	require.Contains(t, got.out, `"code":"journal-right"`)
+	got = runIn(t, "doctor", "--journal", journal)
+	require.Contains(t, got.out, "nothing waits; namespace \"test\"")
+	require.NotContains(t, got.out, "no ledger is named")
+
+	s.ok(t, "adjust", "debit", "bob@USD", "3", "--key", "d", "--reason", "1", "--beyond-headroom", "--yes")
+	require.Contains(t, runIn(t, "--config", s.config, "doctor", "--folder", s.folder).out, "bob 3.00 USD")
 }
 
 func TestDoctorLooksAtTheDataFile(t *testing.T) {

@@ -4,20 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/internal/backup"
 	"github.com/peerledger/peerledger/internal/progress"
 	"github.com/peerledger/peerledger/internal/vsr"
-	"github.com/peerledger/peerledger/ledger"
-	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
 func (a *app) backupCommand() *cobra.Command {
@@ -25,33 +21,36 @@ func (a *app) backupCommand() *cobra.Command {
 	var stop, start, keepFor string
 	var totals bool
 	cmd := &cobra.Command{
-		Use:   "backup --file data-file --to folder",
-		Short: "Back the data file of a single node up",
-		Long: `Copies the data file of a single node, with the server stopped, into a folder of its own
-beneath --to: compressed, with hashes, and read back before it gets its name. A backup that
-is interrupted leaves the earlier ones as they are.
+		Use:   "backup --to folder [--file data-file | --folder ledger] [--journal folder]",
+		Short: "Back the ledger of a single node up, and a recorder's journal",
+		Long: `Copies the data file of a single node (--file), or the folder of an embedded ledger
+(--folder), and the recorder's journal (--journal), into a folder of its own beneath --to:
+compressed, with hashes, and read back before it gets its name. A backup that is interrupted
+leaves the earlier ones as they are.
 
-The server is stopped and started by the commands --stop and --start; without them it must
-be stopped already. --snapshot says that the file is in an atomic snapshot of its file
-system (ZFS, Btrfs, LVM), and then the server may run.
+Whoever has them open is stopped and started by the commands --stop and --start; without
+these the server must be stopped already, and the connector that has the folder or the
+journal open. --snapshot says that they are in an atomic snapshot of their file system
+(ZFS, Btrfs, LVM), and then all may run.
 
-A replica of a cluster is refused: its backup is the other replicas.`,
+A replica of a cluster is refused: its backup is the other replicas. The journal of a
+connector on a cluster is backed up alone.`,
 		Example: `  peerledger backup --file /var/lib/tigerbeetle/7_0.tigerbeetle --to /backups \
       --stop 'systemctl stop tigerbeetle@0' --start 'systemctl start tigerbeetle@0' --totals --keep 7 --keep-for 30d
+  peerledger backup --folder /var/lib/connector/ledger --journal /var/lib/connector/journal --to /backups \
+      --stop 'systemctl stop connector' --start 'systemctl start connector'
   peerledger backup list /backups`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if o.Keep < 0 {
-				return fmt.Errorf("%w: --keep must not be negative: %d", errUsage, o.Keep)
-			}
-			if (stop == "") != (start == "") || o.Snapshot && stop != "" || totals && stop == "" {
-				return fmt.Errorf("%w: --stop and --start go together, not with --snapshot, and --totals needs them", errUsage)
+			o.Ledger = a.folder
+			if err := checkBackup(o, stop, start, totals); err != nil {
+				return err
 			}
 			if o.KeepFor, err = parseAge(keepFor); err != nil {
 				return err
 			}
 			if stop != "" {
-				o.Stop, o.Start = a.shell(stop), a.shell(start)
+				o.Stop, o.Start = backup.Shell(stop, a.stderr), backup.Shell(start, a.stderr)
 			}
 			if totals {
 				o.Totals = a.totals
@@ -68,18 +67,34 @@ A replica of a cluster is refused: its backup is the other replicas.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.File, "file", "", "the data `file`")
+	flags.StringVar(&o.Journal, "journal", "", "the `folder` of the recorder's journal")
 	flags.StringVar(&o.Folder, "to", "", "the `folder` of the backups")
-	flags.StringVar(&stop, "stop", "", "the shell `command` that stops the server")
+	flags.StringVar(&stop, "stop", "", "the shell `command` that stops whoever has them open")
 	flags.StringVar(&start, "start", "", "the shell `command` that starts it again, whatever happened")
-	flags.BoolVar(&o.Snapshot, "snapshot", false, "the file is in an atomic snapshot")
-	flags.BoolVar(&totals, "totals", false, "note the ledger's totals before the stop, for verify to compare with")
-	flags.IntVar(&o.Keep, "keep", 0, "keep the newest `n` backups of this cluster, and ...")
-	flags.StringVar(&keepFor, "keep-for", "", "... those that are younger than this `age` (30d, 12h); without both, all")
-	for _, name := range []string{"file", "to"} {
-		_ = cmd.MarkFlagRequired(name) // it is defined, so there is no error
-	}
+	flags.BoolVar(&o.Snapshot, "snapshot", false, "what is copied is in an atomic snapshot")
+	flags.BoolVar(&totals, "totals", false, "note the cluster's totals before the stop, for verify to compare with")
+	flags.IntVar(&o.Keep, "keep", 0, "keep the newest `n` backups of this ledger, and ...")
+	flags.StringVar(&keepFor, "keep-for", "", "... those that are younger than this `age` (30d, 12h), reckoned from the oldest of these n, of two at least; without both, all")
+	_ = cmd.MarkFlagRequired("to") // it is defined, so there is no error
 	cmd.AddCommand(a.listBackupsCommand())
 	return cmd
+}
+
+// checkBackup refuses flags that do not go together.
+func checkBackup(o backup.Options, stop, start string, totals bool) error {
+	switch {
+	case o.File == "" && o.Ledger == "" && o.Journal == "":
+		return fmt.Errorf("%w: name what to back up: --file, --folder or --journal", errUsage)
+	case o.File != "" && o.Ledger != "":
+		return fmt.Errorf("%w: --file and --folder are two ledgers: make two backups", errUsage)
+	case o.Keep < 0:
+		return fmt.Errorf("%w: --keep must not be negative: %d", errUsage, o.Keep)
+	case (stop == "") != (start == ""), o.Snapshot && stop != "", totals && stop == "":
+		return fmt.Errorf("%w: --stop and --start go together, not with --snapshot, and --totals needs them", errUsage)
+	case totals && o.File == "":
+		return fmt.Errorf("%w: --totals is for --file: those of a folder are noted always", errUsage)
+	}
+	return nil
 }
 
 func (a *app) backUp(ctx context.Context, o backup.Options) error {
@@ -91,25 +106,57 @@ func (a *app) backUp(ctx context.Context, o backup.Options) error {
 		if a.json {
 			err = errors.Join(a.print(b), err)
 		} else {
-			fmt.Fprintf(a.stdout, "%s: %d bytes in %d, cluster %v, SHA-256 %s\n",
-				b.Folder, b.Manifest.Size, b.Manifest.Packed, b.Manifest.ClusterID, b.Manifest.SHA256)
+			fmt.Fprintln(a.stdout, b.Folder+": "+contents(b.Manifest))
 		}
 	}
 	return err
 }
 
+// contents says what is in a backup.
+func contents(m backup.Manifest) string {
+	var parts []string
+	if m.File != "" {
+		parts = append(parts, fmt.Sprintf("%d bytes in %d, cluster %v, SHA-256 %s", m.Size, m.Packed, m.ClusterID, m.SHA256))
+	}
+	if m.Ledger != nil {
+		parts = append(parts, fmt.Sprintf("the ledger %s, %d bytes in %d, SHA-256 %s", m.Ledger.Name, m.Ledger.Size, m.Ledger.Packed, m.Ledger.SHA256))
+	}
+	if m.Journal != nil {
+		parts = append(parts, fmt.Sprintf("the journal %s of namespace %q, in which %s", m.Journal.Name, m.Journal.Namespace, waiting(m.Journal.Waiting)))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// waiting says how many fulfills wait in a journal.
+func waiting(n int) string {
+	switch n {
+	case 0:
+		return "nothing waits"
+	case 1:
+		return "1 fulfill waits to be recorded"
+	default:
+		return fmt.Sprintf("%d fulfills wait to be recorded", n)
+	}
+}
+
 func (a *app) listBackupsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "list folder", Short: "The backups in a folder, the newest first", Args: exactly(1),
+		Use: "list folder", Short: "The backups in a folder, by ledger, the newest first", Args: exactly(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			list, err := backup.List(args[0])
 			return errors.Join(show(a, list,
 				column[backup.Backup]{title: "backup", cell: func(b backup.Backup) string { return filepath.Base(b.Folder) }},
 				column[backup.Backup]{title: "taken (UTC)", cell: func(b backup.Backup) string { return moment(b.Manifest.Taken) }},
-				column[backup.Backup]{title: "cluster", cell: func(b backup.Backup) string { return b.Manifest.ClusterID.String() }, right: true},
+				column[backup.Backup]{title: "ledger", cell: func(b backup.Backup) string { return b.Manifest.Source() }, right: true},
 				column[backup.Backup]{title: "release", cell: func(b backup.Backup) string { return b.Manifest.Release }},
-				column[backup.Backup]{title: "bytes", cell: func(b backup.Backup) string { return strconv.FormatInt(b.Manifest.Size, 10) }, right: true},
-				column[backup.Backup]{title: "packed", cell: func(b backup.Backup) string { return strconv.FormatInt(b.Manifest.Packed, 10) }, right: true},
+				column[backup.Backup]{title: "bytes", cell: func(b backup.Backup) string { return strconv.FormatInt(b.Manifest.Bytes(), 10) }, right: true},
+				column[backup.Backup]{title: "packed", cell: func(b backup.Backup) string { return strconv.FormatInt(b.Manifest.PackedBytes(), 10) }, right: true},
+				column[backup.Backup]{title: "journal", cell: func(b backup.Backup) string {
+					if b.Manifest.Journal == nil {
+						return ""
+					}
+					return fmt.Sprintf("%d waiting", b.Manifest.Journal.Waiting)
+				}},
 				column[backup.Backup]{title: "totals", cell: func(b backup.Backup) string {
 					if b.Manifest.Totals == nil {
 						return "not noted"
@@ -119,170 +166,6 @@ func (a *app) listBackupsCommand() *cobra.Command {
 			), err)
 		},
 	}
-}
-
-func (a *app) restoreCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "restore backup data-file",
-		Short: "Restore a backup into an empty volume",
-		Long: `Writes the data file of a backup, sparse and with its hash checked. The folder of the
-data file must not have any *.tigerbeetle file: nothing is ever replaced. A folder of
-backups stands for the newest one.
-
-What was written to the ledger after the backup is lost with it: first look whether the
-old file can still be used (peerledger doctor --data-file).`,
-		Example: "  peerledger restore /backups /var/lib/tigerbeetle/7_0.tigerbeetle",
-		Args:    exactly(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			b, err := findBackup(args[0])
-			if err != nil {
-				return err
-			}
-			bar := a.bar("restoring", 1)
-			err = b.Restore(cmd.Context(), args[1], bar.moved)
-			if bar.stop(err); err != nil {
-				return err
-			}
-			if a.json {
-				return a.print(map[string]any{"restored": args[1], "backup": b})
-			}
-			fmt.Fprintf(a.stdout, "%s is restored from %s (%s UTC).\n", args[1], b.Folder, moment(b.Manifest.Taken))
-			return nil
-		},
-	}
-}
-
-func (a *app) verifyCommand() *cobra.Command {
-	var binary, image string
-	var live bool
-	cmd := &cobra.Command{
-		Use:   "verify backup",
-		Short: "Start a copy of a backup and compare its totals",
-		Long: `Restores a backup into a folder of its own beside it, starts a server with the copy where
-nobody else reaches it, and adds up all accounts: debits must be credits in each ledger, and
-the totals are compared with those that were noted when the backup was made (backup
---totals) and, with --live, with those of the running original, which must not have less.
-A folder of backups stands for the newest one.
-
-The server is a tigerbeetle binary (--binary, TIGERBEETLE_BINARY or PATH) on a port of
-127.0.0.1, or an image in a container (--image). It ends with status 5 if something is
-different.`,
-		Example: "  peerledger verify /backups\n  peerledger verify /backups --image ghcr.io/tigerbeetle/tigerbeetle:" + cluster.ClientRelease + " --live",
-		Args:    exactly(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			b, err := findBackup(args[0])
-			if err != nil {
-				return err
-			}
-			server, err := a.server(binary, image)
-			if err != nil {
-				return err
-			}
-			var original func(context.Context) (backup.Totals, error)
-			if live {
-				original = a.totals
-				if err := a.sameCluster(uint128.Uint128(b.Manifest.ClusterID)); err != nil {
-					return err
-				}
-			}
-			bar := a.bar("restoring a copy", 1)
-			report, err := b.Verify(cmd.Context(), server, original, bar.moved)
-			if bar.stop(err); err != nil && !errors.Is(err, backup.ErrUnbalanced) {
-				return err
-			}
-			return errors.Join(a.showVerified(report, err), verdict(report, err))
-		},
-	}
-	flags := cmd.Flags()
-	flags.StringVar(&binary, "binary", "", "the tigerbeetle `binary` (default $TIGERBEETLE_BINARY, or tigerbeetle on PATH)")
-	flags.StringVar(&image, "image", "", "run this `image` with docker instead")
-	flags.BoolVar(&live, "live", false, "compare with the running original too")
-	return cmd
-}
-
-// verdict is the end of a verification.
-func verdict(report backup.Report, unbalanced error) error {
-	if unbalanced != nil || report.Different() {
-		return errFound
-	}
-	return nil
-}
-
-func (a *app) showVerified(report backup.Report, unbalanced error) error {
-	if a.json {
-		return a.print(report)
-	}
-	fmt.Fprintf(a.stdout, "%s starts, with %d bytes.\n", report.Folder, report.Manifest.Size)
-	if unbalanced != nil {
-		fmt.Fprintln(a.stdout, "DIFFERENT:", unbalanced)
-	} else {
-		fmt.Fprintln(a.stdout, "Debits are credits in each ledger.")
-	}
-	for _, c := range report.Comparisons {
-		text := map[backup.Relation]string{
-			backup.Equal:    "Equal to " + c.With + ".",
-			backup.MovedOn:  "Compared with " + c.With + ", there is more in what came later, as when packets were recorded in between: " + c.Detail + ".",
-			backup.Contrary: "DIFFERENT from " + c.With + ": " + c.Detail + ".",
-		}[c.Relation]
-		fmt.Fprintln(a.stdout, text)
-	}
-	if len(report.Comparisons) == 0 {
-		fmt.Fprintln(a.stdout, "There was nothing to compare the totals with: use backup --totals, or --live.")
-	}
-	return nil
-}
-
-// findBackup is the backup in a folder, or the newest in a folder of backups.
-func findBackup(folder string) (backup.Backup, error) {
-	b, err := backup.Open(folder)
-	if err == nil {
-		return b, nil
-	}
-	list, listErr := backup.List(folder)
-	switch {
-	case len(list) == 0:
-		return b, errors.Join(err, listErr)
-	case listErr != nil:
-		return b, fmt.Errorf("name one of the backups in %s: the newest may be one that is damaged: %w", folder, listErr)
-	}
-	for _, other := range list {
-		if other.Manifest.ClusterID != list[0].Manifest.ClusterID {
-			return b, fmt.Errorf("%w: name one of the backups in %s: they are of clusters %v and %v", errUsage, folder, list[0].Manifest.ClusterID, other.Manifest.ClusterID)
-		}
-	}
-	return list[0], nil
-}
-
-// server is how copies are started.
-func (a *app) server(binary, image string) (backup.Server, error) {
-	if image != "" {
-		return backup.Container(image, a.openCopy), nil
-	}
-	if binary == "" {
-		binary = a.getenv("TIGERBEETLE_BINARY")
-	}
-	path, err := exec.LookPath(orDefault(binary, "tigerbeetle"))
-	if err != nil {
-		return nil, fmt.Errorf("%w: no server to start the copy with: name one with --binary, or an image with --image: %w", errUsage, err)
-	}
-	return backup.Binary(path, a.openCopy), nil
-}
-
-func (a *app) openCopy(ctx context.Context, id uint128.Uint128, address string) (ledger.Ledger, error) {
-	return openCluster(ctx, cluster.Config{ClusterID: id, Addresses: []string{address}, Sessions: 1, OpenTimeout: a.timeout})
-}
-
-// sameCluster refuses to compare a backup with another cluster than its own.
-func (a *app) sameCluster(id uint128.Uint128) error {
-	file, err := a.readConfig()
-	if err != nil {
-		return err
-	}
-	cfg, err := a.cluster(file)
-	if err == nil && !cfg.ClusterID.Equals(id) {
-		err = fmt.Errorf("%w: the data is of cluster %v, and cluster %v is configured", errUsage, id, cfg.ClusterID)
-	}
-	return err
 }
 
 // totals reads the totals of the ledger that the configuration names.
@@ -297,18 +180,6 @@ func (a *app) totals(ctx context.Context) (totals backup.Totals, err error) {
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	return backup.ReadTotals(ctx, l, nil)
-}
-
-// shell runs a command of the operator's. What it prints goes to standard error.
-func (a *app) shell(command string) func(context.Context) error {
-	return func(ctx context.Context) error {
-		cmd := exec.CommandContext(ctx, "sh", "-c", command)
-		cmd.Stdout, cmd.Stderr, cmd.WaitDelay = a.stderr, a.stderr, time.Second
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("%s: %w", command, err)
-		}
-		return nil
-	}
 }
 
 // parseAge reads a duration, also in days; "" is 0.

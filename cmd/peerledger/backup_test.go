@@ -11,9 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"lukechampine.com/uint128"
 
+	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/backup"
 	"github.com/peerledger/peerledger/internal/vsr"
 	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/transfers"
 )
 
 // dataFile is a data file of a cluster of so many replicas, and a folder for backups.
@@ -70,6 +73,91 @@ func TestBackupIsRefused(t *testing.T) {
 	require.NotEqual(t, statusDone, runIn(t, "backup", "--to", folder).status)
 	require.Equal(t, statusFailed, runIn(t, "restore", folder, file).status)
 	require.Equal(t, statusFailed, runIn(t, "verify", folder).status)
+}
+
+// A folder stands for its newest backup only if that is beyond doubt.
+func TestBackupOfANightWithAWrongClock(t *testing.T) {
+	t.Parallel()
+	file, folder := dataFile(t, 1)
+	require.Equal(t, statusDone, runIn(t, "backup", "--file", file, "--to", folder).status)
+	ahead, err := backup.Create(t.Context(), backup.Options{File: file, Folder: folder, Now: func() time.Time { return time.Now().AddDate(1, 0, 0) }})
+	require.NoError(t, err)
+	target := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
+	for _, args := range [][]string{{"restore", folder, target}, {"verify", folder}} {
+		got := runIn(t, args...)
+		require.Equal(t, statusUsage, got.status)
+		require.Contains(t, got.errors, "name one of the backups")
+		require.Contains(t, got.errors, "is from the future")
+	}
+	require.NoFileExists(t, target)
+	require.Equal(t, statusDone, runIn(t, "restore", ahead.Folder, target).status)
+}
+
+// journalOf is a journal in which nothing waits.
+func journalOf(t *testing.T, s shop) (folder string) {
+	t.Helper()
+	folder = filepath.Join(t.TempDir(), "journal")
+	l, err := embedded.Open(s.folder)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, l.Close()) }()
+	book, err := accounts.NewBook(l, accounts.Config{Namespace: "test", Assets: []accounts.Asset{{Code: "USD", Scale: 2, Ledger: 1}}})
+	require.NoError(t, err)
+	r, err := transfers.NewRecorder(l, book, transfers.Config{Journal: folder, Events: transfers.Events{Replayed: func([]transfers.Result) {}}})
+	require.NoError(t, err)
+	require.NoError(t, r.Close(t.Context()))
+	return folder
+}
+
+// The folder of a closed embedded ledger and a journal are backed up, verified and restored.
+func TestBackupOfAFolder(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	journal, backups := journalOf(t, s), filepath.Join(t.TempDir(), "backups")
+	got := runIn(t, "backup", "--folder", s.folder, "--journal", journal, "--to", backups)
+	require.Equal(t, statusDone, got.status, got.errors)
+	require.Contains(t, got.out, "the ledger ledger, ")
+	require.Contains(t, got.out, `the journal journal of namespace "test", in which nothing waits`)
+	require.Contains(t, runIn(t, "backup", "list", backups).out, "0 waiting")
+
+	s.ok(t, "settle", "received", "bob@USD", "5", "--key", "after", "--yes")
+	got = runIn(t, "--folder", s.folder, "verify", backups, "--live")
+	require.Equal(t, statusDone, got.status, got.errors)
+	require.Contains(t, got.out, "Equal to the totals that were noted when it was copied.")
+	require.Contains(t, got.out, "there is more in what came later")
+	require.Contains(t, got.out, "in it nothing waits.")
+	got = runIn(t, "verify", backups, "--live")
+	require.Equal(t, statusUsage, got.status)
+	require.Contains(t, got.errors, "name its folder with --folder")
+
+	target := t.TempDir()
+	got = runIn(t, "restore", backups, filepath.Join(target, "ledger"))
+	require.Equal(t, statusDone, got.status, got.errors)
+	require.Contains(t, got.out, "There is a journal in the backup as well")
+	got = runIn(t, "restore", backups, "--journal", filepath.Join(target, "journal"))
+	require.Equal(t, statusDone, got.status, got.errors)
+	require.Contains(t, got.out, "in it nothing waits.")
+	got = runIn(t, "--config", s.config, "--folder", filepath.Join(target, "ledger"), "balances", "bob@USD", "--json")
+	require.Contains(t, got.out, `"position":"0.00"`, "the payment came after the backup")
+	got = runIn(t, "restore", backups, filepath.Join(target, "other"), "--journal", journal)
+	require.Equal(t, statusFailed, got.status)
+	require.Contains(t, got.errors, "other is restored, and the journal is not: ")
+
+	open, err := embedded.Open(s.folder)
+	require.NoError(t, err)
+	got = runIn(t, "backup", "--folder", s.folder, "--to", backups)
+	require.Equal(t, statusFailed, got.status)
+	require.Contains(t, got.errors, "in use")
+	require.NoError(t, open.Close())
+
+	file, _ := dataFile(t, 1)
+	for _, args := range [][]string{
+		{}, {"--file", file, "--folder", s.folder}, {"--folder", s.folder, "--totals", "--stop", "true", "--start", "true"},
+	} {
+		require.Equal(t, statusUsage, runIn(t, append([]string{"backup", "--to", backups}, args...)...).status, args)
+	}
+	for _, args := range [][]string{{backups}, {backups, "--journal", ""}} {
+		require.Equal(t, statusUsage, runIn(t, append([]string{"restore"}, args...)...).status, args)
+	}
 }
 
 func TestVerifyNeedsAServer(t *testing.T) {

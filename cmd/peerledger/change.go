@@ -3,21 +3,24 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/peerledger/peerledger/ledger"
 )
 
 // change is something that is written with --yes, and said without.
 type change struct {
-	Action  string `json:"action"` // e.g. "raise the credit line"
-	Peer    string `json:"peer,omitempty"`
-	Asset   string `json:"asset,omitempty"`
-	Amount  string `json:"amount,omitempty"` // in whole units, as are the next two
-	Before  string `json:"before,omitempty"`
-	After   string `json:"after,omitempty"`
-	Key     string `json:"key,omitempty"`
-	Order   string `json:"order,omitempty"`
-	Payment string `json:"payment,omitempty"` // the key of the payment that came back, or has failed
+	Action string `json:"action"` // e.g. "raise the credit line"
+	Peer   string `json:"peer,omitempty"`
+	Asset  string `json:"asset,omitempty"`
+	Amount string `json:"amount,omitempty"` // in whole units, as are the next two
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
+	Key    string `json:"key,omitempty"`
+	Order  string `json:"order,omitempty"`
+	// Rail is the name of a rail, which may be ""; nil if the change is of none.
+	Rail    *string `json:"rail,omitempty"`
+	Payment string  `json:"payment,omitempty"` // the key of the payment that came back, or has failed
 	// Now is what stood before the change, and Effect what the change does to it.
 	Now     *standing `json:"now,omitempty"`
 	Effect  string    `json:"effect,omitempty"`
@@ -75,8 +78,13 @@ func (a *app) write(c change, do func(*change) error) error {
 		state = "Done: " + c.Action
 	}
 	fmt.Fprint(a.stdout, state)
+	rail := ""
+	if c.Rail != nil {
+		rail = strconv.Quote(*c.Rail)
+	}
 	for _, part := range []struct{ name, value string }{
 		{orDefault(c.link, " of "), c.Peer},
+		{" by rail ", rail},
 		{" in ", c.Asset},
 		{", ", c.Amount},
 		{", from ", c.Before},

@@ -6,12 +6,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger"
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
+	"github.com/peerledger/peerledger/transfers"
 )
 
 func TestBalances(t *testing.T) {
@@ -53,6 +56,11 @@ func TestNothingIsWrittenWithoutYes(t *testing.T) {
 		{"settle", "paid", "bob@USD", "1", "--key", "k"},
 		{"settle", "resolve", "bob@USD", "abc", "1"},
 		{"settle", "cancel", "bob@USD", "abc"},
+		{"settle", "approve", "bob@USD", "abc"},
+		{"settle", "pause", "bank"},
+		{"settle", "resume", "bank"},
+		{"settle", "stop"},
+		{"settle", "start"},
 		{"settle", "paid", "bob@USD", "100", "--key", "k", "--beyond-headroom"},
 		{"settle", "now", "bob@USD", "--pay-with", "/bin/false"},
 		{"settle", "refund", "bob@USD", "--pay-with", "/bin/false"},
@@ -180,6 +188,32 @@ func TestStatement(t *testing.T) {
 	} {
 		require.Equal(t, statusUsage, s.do(t, args...).status, args)
 	}
+}
+
+func TestHolds(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	require.Empty(t, rows[holdRow](t, s, "holds", "alice@USD"))
+	var packet ledger.ID
+	s.open(t, func(c *peerledger.Client, alice, bob accounts.Account) {
+		held, err := c.Recorder.Prepare(t.Context(), transfers.Packet{
+			From: alice, To: bob, In: 310, Out: 300, Hold: time.Hour, Condition: [32]byte{1, 2, 3, 4, 5, 6, 7, 8, 9},
+		})
+		require.NoError(t, err)
+		packet = held.Packet.ID
+	})
+	got := rows[holdRow](t, s, "holds", "alice", "--asset", "USD")
+	require.Len(t, got, 1)
+	require.NotEmpty(t, got[0].Expiry)
+	got[0].Since, got[0].Expiry = "", ""
+	want := holdRow{Packet: packet.String(), In: "3.10", Out: "0.00", Condition: "0102030405060708", Peer: "alice", Asset: "USD/2"}
+	require.Equal(t, want, got[0])
+	table := s.ok(t, "holds", "bob@USD")
+	require.Contains(t, table, packet.String())
+	require.Contains(t, table, "3.00")
+	require.Equal(t, statusUsage, s.do(t, "holds").status)
+	require.Equal(t, s.do(t, "statement", "nobody@USD").status, s.do(t, "holds", "nobody@USD").status)
+	require.NotEqual(t, 0, s.do(t, "holds", "nobody@USD").status)
 }
 
 // order leaves an order of bob's open, and returns its id.

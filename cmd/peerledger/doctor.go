@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) doctorCommand() *cobra.Command {
-	var dataFile string
+	var dataFile, journal string
 	var strict bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -23,19 +23,22 @@ func (a *app) doctorCommand() *cobra.Command {
 answered, compares releases, cluster id, order of the addresses, limits and clocks, looks at
 the books of the peers that are configured (arrears, money in suspense, engines of an earlier
 version), and says of each fault what caused it and what to do. With --data-file, on the server's host, it also
-looks at the data file, its volume and the machine. It writes nothing.
+looks at the data file, its volume and the machine. With --folder it reads the folder of an
+embedded ledger instead, and with --journal that of a recorder's journal, both closed: whether
+they are whole, what waits, their clocks and books. It writes nothing.
 
 It ends with status 0 if there is no problem, also with warnings, and with 5 if there is one
 (with --strict, also if there is a warning).`,
-		Example: "  peerledger doctor\n  peerledger doctor --addresses tb0:3001,tb1:3001,tb2:3001 --cluster-id 7 --json\n  peerledger doctor --data-file /var/lib/tigerbeetle",
+		Example: "  peerledger doctor\n  peerledger doctor --addresses tb0:3001,tb1:3001,tb2:3001 --cluster-id 7 --json\n  peerledger doctor --data-file /var/lib/tigerbeetle\n  peerledger doctor --folder /var/lib/connector/ledger --journal /var/lib/connector/journal",
 		Args:    exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			subject, err := a.subject()
 			if err != nil {
 				return err
 			}
-			if subject.DataFile = dataFile; dataFile != "" && errors.Is(subject.ConfigErr, errNoLedger) {
-				subject.ConfigErr = nil // the file alone is asked for
+			subject.DataFile, subject.Journal = dataFile, journal
+			if dataFile+journal != "" && errors.Is(subject.ConfigErr, errNoLedger) {
+				subject.ConfigErr = nil // the files alone are asked for
 			}
 			report := doctor.Examine(cmd.Context(), subject)
 			if err := a.showReport(report); err != nil {
@@ -48,6 +51,7 @@ It ends with status 0 if there is no problem, also with warnings, and with 5 if 
 		},
 	}
 	cmd.Flags().StringVar(&dataFile, "data-file", "", "the server's data file, or its `folder`, if it is on this machine")
+	cmd.Flags().StringVar(&journal, "journal", "", "the `folder` of the recorder's journal")
 	cmd.Flags().BoolVar(&strict, "strict", false, "end with status 5 for warnings too")
 	return cmd
 }
@@ -65,15 +69,14 @@ func (a *app) subject() (doctor.Subject, error) {
 		s.ConfigErr = err
 		return s, nil
 	}
-	cfg, err := a.cluster(file)
-	if folder := a.folderOf(file); folder != "" && errors.Is(err, errNoLedger) {
-		err = fmt.Errorf("%w: the doctor examines clusters, and %s is an embedded ledger (peerledger balances)", errNoLedger, folder)
+	if s.Folder = a.folderOf(file); s.Folder == "" {
+		cfg, err := a.cluster(file)
+		if err != nil {
+			s.ConfigErr = err
+		} else {
+			s.ClusterID, s.Addresses, s.Open = cfg.ClusterID, cfg.Addresses, sessionOpener(cfg)
+		}
 	}
-	if err != nil {
-		s.ConfigErr = err
-		return s, nil
-	}
-	s.ClusterID, s.Addresses, s.Open = cfg.ClusterID, cfg.Addresses, sessionOpener(cfg)
 	s.Books = doctor.Books{Config: file.accounts()}
 	for _, p := range file.Peers {
 		if asset, err := file.asset(p.Asset); err == nil { // readConfig has told of an asset that is not there

@@ -54,7 +54,8 @@ type orderRow struct {
 	Amount   string `json:"amount"`
 	Placed   string `json:"placed"`
 	Age      string `json:"age"`
-	Claimed  string `json:"claimed,omitempty"` // the last sign of life of its engine
+	Claimed  string `json:"claimed,omitempty"`   // the last sign of life of its engine
+	Waits    string `json:"waits_for,omitempty"` // what keeps it from being given to a rail
 	Stuck    bool   `json:"stuck"`
 }
 
@@ -67,7 +68,9 @@ func (a *app) ordersCommand() *cobra.Command {
 		Long: `Shows the open settlement orders of these peers, or of all that are configured: what was
 ordered, when, and when the engine that it belongs to gave its last sign of life. An order
 that has been open for longer than --stuck counts as stuck: ask the rail what became of its
-key (the order's id), and close it with "peerledger settle resolve" or "settle cancel".`,
+key (the order's id), and close it with "peerledger settle resolve" or "settle cancel". One that
+waits for approval is with no rail: give "settle approve" or "settle cancel". One that waits for the
+end of the pause is paid after "settle resume" or "settle start" ("settle pauses" shows which).`,
 		Example: "  peerledger orders\n  peerledger orders alice --json",
 		Args:    between(0, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -86,10 +89,17 @@ key (the order's id), and close it with "peerledger settle resolve" or "settle c
 					rows[i] = orderRow{
 						Peer: o.Account.Peer(), Asset: o.Asset.String(), Order: o.ID.String(), Sequence: o.Sequence,
 						Amount: o.Asset.Format(o.Amount), Placed: moment(o.Placed), Age: age.Round(time.Second).String(),
-						Claimed: moment(o.Claimed), Stuck: age > stuck,
+						Claimed: moment(o.Claimed), Waits: waitsFor(o), Stuck: age > stuck,
 					}
 				}
-				return showOrders(a, rows)
+				if err := showOrders(a, rows); err != nil || a.json {
+					return err
+				}
+				pauses, err := engine.Pauses(cmd.Context())
+				for _, p := range pauses {
+					fmt.Fprintf(a.stdout, "Mind that %v.\n", p)
+				}
+				return err
 			})
 		},
 	}
@@ -115,6 +125,7 @@ func showOrders(a *app, rows []orderRow) error {
 			}
 			return nil
 		}},
+		column[orderRow]{title: "waits for", cell: func(r orderRow) string { return r.Waits }},
 		column[orderRow]{title: "claimed (UTC)", cell: func(r orderRow) string { return r.Claimed }},
 	)
 }

@@ -90,6 +90,9 @@ func (a *app) paying(asset *string, cmd *cobra.Command,
 				return err
 			}
 			if !a.yes {
+				if err := refuseStopped(cmd.Context(), engine); err != nil {
+					return err
+				}
 				for _, c := range plan {
 					if err := a.write(c, nil); err != nil {
 						return err

@@ -19,11 +19,11 @@ func (a *app) settleCommand() *cobra.Command {
 	var asset string
 	cmd := &cobra.Command{
 		Use:   "settle",
-		Short: "Book payments, close orders, pay now",
+		Short: "Book payments, close orders, pay now, pause payments",
 		Long: `Books what was paid and what came back, closes settlement orders that a rail left open,
 and pays what is owed, or a prepayment back, with a program of yours. The connectors'
-engines settle by themselves; this is for what they cannot know. docs/money.md says when
-to give which command.`,
+engines settle by themselves; this is for what they cannot know, and for what keeps them from
+paying: pause, stop and approve. docs/money.md says when to give which command.`,
 		Example: `  peerledger settle received alice 250 --key wire-4711 --yes
   peerledger settle returned alice 250 --key return-17 --payment wire-4711 --yes
   peerledger settle resolve alice 00000000000000000000000000000abc 250 --yes
@@ -36,6 +36,7 @@ to give which command.`,
 		a.receivedCommand(&asset), a.returnedCommand(&asset), a.paidCommand(&asset), a.resolveCommand(&asset), a.cancelCommand(&asset),
 		a.settleNowCommand(&asset), a.refundCommand(&asset), a.releaseCommand(&asset),
 		a.announceCommand(&asset), a.announcedCommand(&asset), a.failedCommand(&asset),
+		a.approveCommand(&asset), a.pauseRailCommand(), a.resumeRailCommand(), a.stopCommand(), a.startCommand(), a.pausesCommand(),
 	)
 	return cmd
 }
@@ -226,11 +227,13 @@ func (a *app) cancelCommand(asset *string) *cobra.Command {
 					return err
 				case !known:
 					c.Note = "There is no such open order: it is closed already, or another peer's."
-				case time.Since(latest(open.Claimed, open.Placed)) < aliveFor && !force:
-					return fmt.Errorf("%w: its engine was at work %v ago, and may be paying it: stop that connector, or have the rail refuse the key; then give --force, or wait",
-						errAlive, time.Since(latest(open.Claimed, open.Placed)).Round(time.Second))
+				case errors.Is(open.Waits, settlement.ErrHeld):
+					c.Amount, c.Note = open.Asset.Format(open.Amount), "It waits to be approved, so no rail has it."
 				default:
 					c.Amount = open.Asset.Format(open.Amount)
+					if err := leftAlone(open, time.Now()); err != nil && !force {
+						return err
+					}
 				}
 				return a.write(c, func(*change) error {
 					_, err := engine.Cancel(cmd.Context(), account, order)
@@ -239,9 +242,23 @@ func (a *app) cancelCommand(asset *string) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "also if its engine was at work a moment ago")
+	cmd.Flags().BoolVar(&force, "force", false, "also if its engine was at work a moment ago, or has never claimed the order")
 	a.writes(cmd)
 	return cmd
+}
+
+// leftAlone is an error if the engine of an order may be paying it.
+func leftAlone(open settlement.OpenOrder, now time.Time) error {
+	const remedy = "stop that connector, or have the rail refuse the key; then give --force"
+	seen := now.Sub(latest(open.Claimed, open.Placed))
+	switch {
+	case seen < aliveFor:
+		return fmt.Errorf("%w: its engine was at work %v ago, and may be paying it: %s, or wait", errAlive, seen.Round(time.Second), remedy)
+	case open.Claims == 0:
+		return fmt.Errorf("%w: its engine never claimed it: it ended just after it had placed it, or it has NoTakeover, gives no sign of life, and may be paying it: %s", errAlive, remedy)
+	default:
+		return nil
+	}
 }
 
 // errAlive says that the engine of an order may be paying it.

@@ -30,6 +30,8 @@ var lines = struct{ books, raw, others map[string]string }{
 		"settle refund": "settle refund alice@USD --pay-with true", "settle release": "settle release alice@USD",
 		"settle announce": "settle announce alice@USD 5 --key k", "settle announced": "settle announced",
 		"settle failed": "settle failed alice@USD --key k", "trial-balance": "trial-balance",
+		"settle approve": "settle approve alice@USD abc", "settle pause": "settle pause bank", "settle resume": "settle resume bank",
+		"settle stop": "settle stop", "settle start": "settle start", "settle pauses": "settle pauses", "holds": "holds alice@USD",
 		"adjust credit": "adjust credit alice@USD 5 --key k --reason 1", "adjust debit": "adjust debit alice@USD 5 --key k --reason 1",
 		"adjust write-off": "adjust write-off alice@USD 5 --key k --reason 1",
 		"peers add":        "peers add dora@USD", "peers provision": "peers provision",
@@ -44,7 +46,7 @@ var lines = struct{ books, raw, others map[string]string }{
 
 // writing are the commands that take --yes.
 func writing(name string) bool {
-	return strings.Contains(name, " ") && !strings.HasPrefix(name, "completion") && name != "backup list" && name != "settle announced" || name == "migrate"
+	return strings.Contains(name, " ") && !strings.HasPrefix(name, "completion") && name != "backup list" && name != "settle announced" && name != "settle pauses" || name == "migrate"
 }
 
 // eachLine runs all command lines, as far as they are there, with something before them.

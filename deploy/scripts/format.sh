@@ -10,7 +10,8 @@
 #   REPLICA_COUNT  1 to 6; fixed for ever
 #   DATA           the volume, default /data
 #   RECORD         a folder on another volume, which remembers what was formatted: a replica
-#                  whose file is lost is then not formatted again. Default none
+#                  whose file is lost, or whose disk is not mounted, is then not formatted
+#                  again. Default none
 #   TIGERBEETLE    the binary, default /tigerbeetle (as in the image)
 #
 #   format.sh --check   formats nothing: refuses if the file is not there
@@ -36,6 +37,9 @@ fits() {
 	[ "${#1}" -lt 39 ] && return
 	[ "${#1}" -eq 39 ] && ! expr "x$1" '>' x340282366920938463463374607431768211455 >/dev/null
 }
+
+# present FILE: there is something of this name, also a link to a disk that is not mounted.
+present() { [ -e "$1" ] || [ -L "$1" ]; }
 
 # identity FILE prints the cluster, the index and the number of replicas that a data file
 # is of, or nothing if it cannot be inspected.
@@ -64,15 +68,15 @@ file=$data/$name
 record=${RECORD:+$RECORD/$name}
 
 for other in "$data"/*.tigerbeetle; do
-	if [ ! -e "$other" ] || [ "$other" = "$file" ]; then
-		continue
-	fi
+	present "$other" || continue # there is none, and this is the pattern
+	[ "$other" != "$file" ] || continue
 	refuse "the volume holds ${other##*/}, and $name was asked for (cluster $CLUSTER_ID, replica $REPLICA).
 format: The id and the index of a data file never change. Correct the configuration, or use
 format: another volume. Nothing was formatted."
 done
 
-if [ -e "$file" ]; then
+if present "$file"; then
+	[ -e "$file" ] || refuse "$name is a link to a file that is not there: $(readlink "$file"). Is its disk mounted? Nothing was formatted."
 	found=$(identity "$file") || found=
 	# shellcheck disable=SC2086 # three words
 	set -- $found "$@"
@@ -83,7 +87,7 @@ if [ -e "$file" ]; then
 	# One damaged copy of the four in the file is enough that it cannot be inspected, and
 	# the server repairs that. It was never shorter than its log, which has 1 GiB.
 	*)
-		[ "$(stat -c %s "$file")" -gt 1073741824 ] ||
+		[ "$(stat -L -c %s "$file")" -gt 1073741824 ] ||
 			refuse "$name is there and cannot be read: cut short, or not a data file. Look with: peerledger doctor --data-file"
 		echo "format: warning: $name cannot be inspected; the server repairs what it can, and refuses the rest" >&2
 		;;
@@ -93,7 +97,10 @@ if [ -e "$file" ]; then
 	exit 0
 fi
 
-if [ -n "$record" ] && [ -e "$record" ]; then
+if [ -n "$record" ] && present "$record"; then
+	[ "$REPLICA_COUNT" -ge 3 ] || refuse "$name was here before, and its volume is empty now.
+format: Find the volume, or restore a backup (peerledger restore). Nothing was formatted.
+format: To begin an empty ledger all the same, remove $name from the record."
 	refuse "$name was here before, and its volume is empty now. A replica that is formatted again has
 format: forgotten what it promised to the others, and the cluster could lose what it has answered.
 format: Find the volume, or get the replica back with recover.sh. Nothing was formatted."

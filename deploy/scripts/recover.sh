@@ -25,7 +25,8 @@ done
 
 file=$data/${CLUSTER_ID}_$REPLICA.tigerbeetle
 for other in "$data"/*.tigerbeetle; do
-	[ -e "$other" ] || continue
+	[ -e "$other" ] || [ -L "$other" ] || continue # there is none, and this is the pattern
+	[ -e "$other" ] || refuse "${other##*/} is a link to a file that is not there: $(readlink "$other"). Is its disk mounted? Nothing was changed."
 	refuse "the volume holds ${other##*/}. A damaged file repairs itself from the others: start the server with it first. To give it up, move it to another place. Nothing was changed."
 done
 [ "${1:-}" != --check ] || exit 0

@@ -1,7 +1,6 @@
 package backup
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,26 +11,31 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/peerledger/peerledger/internal/vsr"
-	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/internal/wal"
 )
 
 // Options say what to back up, and how.
 type Options struct {
-	File   string // the data file
-	Folder string // where backups are kept; made if it is not there
-	// Stop stops the server before the copy, and Start starts it again afterwards, whatever
-	// happened in between, also when ctx has ended. Default neither: the server is stopped
-	// already. Both or none.
+	File    string // the data file; "" is none
+	Ledger  string // the folder of an embedded ledger instead; "" is none
+	Journal string // the folder of the recorder's journal, with a ledger or alone; "" is none
+	Folder  string // where backups are kept; made if it is not there
+	// Stop stops the server, or whoever has the folders open, before the copy, and Start starts it again afterwards, whatever
+	// happened in between, also when ctx has ended. Stop is not cut short by the end of ctx:
+	// what is half stopped would stop after Start. It has two minutes, and Start has one.
+	// Default neither: the server is stopped already. Both or none.
 	Stop, Start func(context.Context) error
-	// Snapshot notes that File is in an atomic snapshot of its file system, whose server may
-	// run with the original. A file that a server holds is the original, and refused.
+	// Snapshot notes that what is copied is in an atomic snapshot of its file system, whose
+	// server may run with the original. A file that a server holds is the original, and refused.
 	Snapshot bool
 	// Totals reads the totals of the running server just before it is stopped, for Verify to
 	// compare with. Default they are not noted.
 	Totals func(context.Context) (Totals, error)
-	// Keep and KeepFor say which backups of the same cluster are kept afterwards: the newest
+	// Keep and KeepFor say which backups of the same ledger are kept afterwards: the newest
 	// Keep ones, and all that are younger than KeepFor. All are, if both are 0. The newest is
-	// kept always, and what is damaged is not touched.
+	// kept always, and what is damaged is not touched. Ages are reckoned from the oldest of the
+	// newest Keep backups, of two at least: so a clock that is ahead for fewer nights than that
+	// removes nothing that is younger.
 	Keep    int
 	KeepFor time.Duration
 	// Now is the clock. Default time.Now.
@@ -43,12 +47,11 @@ type Options struct {
 	step func(name string) error // between two steps, for tests
 }
 
-// lockFor is how long to wait for the lock of the data file: that of a server that was
-// killed lingers for a moment.
-const lockFor = 2 * time.Second
-
-// startWithin is how long the server gets to be started again.
-const startWithin = time.Minute
+// How long the server gets to be stopped, and to be started again.
+const (
+	stopWithin  = 2 * time.Minute
+	startWithin = time.Minute
+)
 
 // Create makes a backup. It is there, whole and read back, when Create returns it; with an
 // error there is none, and the earlier ones are as they were, but that an error of the
@@ -56,7 +59,7 @@ const startWithin = time.Minute
 // refused (ErrBusy).
 //
 // Errors: ErrReplicated, ErrInUse, ErrBusy, vsr.ErrNotDataFile, those of Stop, Start and
-// Totals, and those of the files.
+// Totals, those of opening the copies of folders, and those of the files.
 func Create(ctx context.Context, o Options) (Backup, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -64,7 +67,8 @@ func Create(ctx context.Context, o Options) (Backup, error) {
 	if o.step == nil {
 		o.step = func(string) error { return nil }
 	}
-	if err := refuse(o.File); err != nil {
+	before, err := o.lookAt()
+	if err != nil {
 		return Backup{}, err
 	}
 	if err := os.MkdirAll(o.Folder, 0o700); err != nil {
@@ -78,7 +82,7 @@ func Create(ctx context.Context, o Options) (Backup, error) {
 	if err := clean(o.Folder, partialPrefix, removedPrefix); err != nil {
 		return Backup{}, err
 	}
-	b, err := o.make(ctx)
+	b, err := o.make(ctx, before)
 	if b.Folder == "" {
 		return b, err
 	}
@@ -97,34 +101,52 @@ func lockFolder(folder, name string) (unlock func(), err error) {
 	return func() { _ = lock.Close() }, nil
 }
 
-// refuse refuses files that are not to be backed up.
-func refuse(path string) error {
-	sb, err := vsr.ReadSuperblock(path)
-	switch {
-	case err != nil:
-		return fmt.Errorf("backup: %w", err)
-	case sb.ReplicaCount != 1:
-		return replicated(path, sb.ReplicaCount)
-	default:
-		return nil
+// lookAt refuses what is not to be backed up, before anything is stopped for it, and reads the
+// superblock of the data file.
+func (o Options) lookAt() (sb vsr.Superblock, err error) {
+	if (o.File != "") == (o.Ledger != "") && (o.File != "" || o.Journal == "") {
+		return sb, errors.New("backup: name a data file, or the folder of a ledger, or a journal")
 	}
+	for _, folder := range []string{o.Ledger, o.Journal} {
+		if folder == "" {
+			continue
+		}
+		names, err := wal.Names(folder)
+		if err == nil && len(names) == 0 {
+			err = fmt.Errorf("%w: %s", wal.ErrNoLog, folder)
+		}
+		if err != nil {
+			return sb, fmt.Errorf("backup: %w", err)
+		}
+	}
+	if o.File == "" {
+		return sb, nil
+	}
+	if sb, err = vsr.ReadSuperblock(o.File); err != nil {
+		return sb, fmt.Errorf("backup: %w", err)
+	}
+	return sb, refuse(o.File, sb)
 }
 
 // make makes the backup. Its Folder is "" if there is none.
-func (o Options) make(ctx context.Context) (b Backup, err error) {
+func (o Options) make(ctx context.Context, before vsr.Superblock) (b Backup, err error) {
 	partial, err := os.MkdirTemp(o.Folder, partialPrefix)
 	if err != nil {
 		return b, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(partial)) }() // it is not there if all went well
-	m, startErr, err := o.copy(ctx, partial)
+	m, startErr, err := o.copy(ctx, partial, before)
 	if err == nil {
+		err = describe(ctx, partial, &m)
+	}
+	if err == nil {
+		m.Number = o.nextNumber(m.Source())
 		err = o.complete(ctx, partial, m)
 	}
 	if err != nil {
 		return b, errors.Join(err, startErr)
 	}
-	final := filepath.Join(o.Folder, m.ClusterID.String()+"-"+m.Taken.Format(nameTime))
+	final := filepath.Join(o.Folder, m.name())
 	if _, err := os.Lstat(final); err == nil {
 		return b, errors.Join(fmt.Errorf("backup: %s is there already: is the clock right?", final), startErr)
 	}
@@ -135,9 +157,9 @@ func (o Options) make(ctx context.Context) (b Backup, err error) {
 	return b, errors.Join(o.step("renamed"), syncFolder(o.Folder), startErr)
 }
 
-// copy copies the data file, with the server stopped. startErr is what went wrong with
-// starting the server again.
-func (o Options) copy(ctx context.Context, partial string) (m Manifest, startErr, err error) {
+// copy copies everything, with the server stopped. startErr is what went wrong with starting
+// the server again.
+func (o Options) copy(ctx context.Context, partial string, before vsr.Superblock) (m Manifest, startErr, err error) {
 	if o.Totals != nil {
 		if m.Totals, err = o.Totals(ctx); err != nil {
 			return m, nil, err
@@ -146,65 +168,57 @@ func (o Options) copy(ctx context.Context, partial string) (m Manifest, startErr
 	if o.Stop != nil {
 		defer func() {
 			// The server must run again whoever has lost patience.
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startWithin)
-			defer cancel()
-			if startErr = o.Start(ctx); startErr != nil {
+			if startErr = within(ctx, startWithin, o.Start); startErr != nil {
 				startErr = fmt.Errorf("backup: the server was NOT started again: %w", startErr)
 			}
 		}()
-		if err := errors.Join(o.Stop(ctx), o.step("stopped")); err != nil {
+		if err := errors.Join(within(ctx, stopWithin, o.Stop), o.step("stopped"), context.Cause(ctx)); err != nil {
 			return m, nil, err
 		}
 	}
-	lock, err := hold(ctx, o.File) // also of a snapshot: if a server holds it, it is none
-	if err != nil {
-		return m, nil, err
-	}
-	defer func() { _ = lock.Close() }() // before the server is started
-	m, err = o.copyHeld(ctx, partial, m.Totals)
+	err = o.copyStopped(ctx, partial, before, &m)
+	m.Format, m.Taken, m.Snapshot = formatNow, o.Now().UTC().Truncate(time.Millisecond), o.Snapshot
 	return m, nil, err
 }
 
-// hold takes the lock that a server takes on its data file, so that none is started
-// meanwhile.
-func hold(ctx context.Context, path string) (*flock.Flock, error) {
-	lock := flock.New(path, flock.SetFlag(os.O_RDONLY), flock.SetPermissions(0o600))
-	ctx, cancel := context.WithTimeout(ctx, lockFor)
-	defer cancel()
-	if mine, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil || !mine {
-		return nil, fmt.Errorf("%w: %s: a server runs with it: stop it first, or say how to (--stop, --start); a file in a snapshot is held by nobody", ErrInUse, path)
+// copyStopped holds all there is, so that it is of one moment, and copies it. All is let go
+// before the server is started.
+func (o Options) copyStopped(ctx context.Context, partial string, before vsr.Superblock, m *Manifest) (err error) {
+	var folders [2]held
+	for i, path := range []string{o.Ledger, o.Journal} {
+		if path == "" {
+			continue
+		}
+		if folders[i], err = holdFolder(path); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, folders[i].release()) }()
 	}
-	return lock, nil
+	if o.File != "" {
+		if err := o.copyFile(ctx, partial, before, m); err != nil {
+			return err
+		}
+	}
+	if o.Ledger != "" {
+		if m.Ledger, err = folders[0].pack(ctx, filepath.Join(partial, ledgerName)); err != nil {
+			return err
+		}
+	}
+	if o.Journal != "" {
+		packed, err := folders[1].pack(ctx, filepath.Join(partial, journalName))
+		if err != nil {
+			return err
+		}
+		m.Journal = &JournalFolder{Folder: *packed}
+	}
+	return o.step("copied")
 }
 
-// copyHeld copies a file that nobody writes.
-func (o Options) copyHeld(ctx context.Context, partial string, totals Totals) (m Manifest, err error) {
-	sb, err := vsr.ReadSuperblock(o.File) // as it is now
-	if err != nil {
-		return m, fmt.Errorf("backup: %w", err)
-	}
-	from, err := os.Open(o.File)
-	if err != nil {
-		return m, err
-	}
-	defer func() { _ = from.Close() }() // it was only read
-	info, err := from.Stat()
-	if err != nil {
-		return m, err
-	}
-	to, err := os.OpenFile(filepath.Join(partial, dataName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return m, err
-	}
-	s, err := pack(ctx, from, to, o.moved("copying", info.Size()))
-	if err = cmp.Or(finish(to, err), o.step("copied")); err != nil {
-		return m, err
-	}
-	return Manifest{
-		Format: formatNow, ClusterID: ledger.Amount(sb.ClusterID), Taken: o.Now().UTC().Truncate(time.Millisecond), File: filepath.Base(o.File),
-		Release: sb.Release.String(), Sequence: sb.Sequence, Checkpoint: sb.CheckpointOp,
-		Size: s.size, SHA256: s.whole, Packed: s.packed, PackedSum: s.packedSum, Snapshot: o.Snapshot, Totals: totals,
-	}, nil
+// within does something for at most so long, whether or not ctx has ended.
+func within(ctx context.Context, most time.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
+	defer cancel()
+	return do(ctx)
 }
 
 func (o Options) moved(what string, all int64) func(int64) {
@@ -212,6 +226,33 @@ func (o Options) moved(what string, all int64) func(int64) {
 		return nil
 	}
 	return func(done int64) { o.Progress(what, done, all) }
+}
+
+// describe opens the copies of the folders, and notes what is in them.
+func describe(ctx context.Context, partial string, m *Manifest) error {
+	if m.Ledger != nil {
+		err := m.Ledger.describe(ctx, filepath.Join(partial, ledgerName), func(folder string) (err error) {
+			m.Totals, err = readLedger(ctx, folder)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		m.Sequence = m.Ledger.Records
+	}
+	if m.Journal != nil {
+		err := m.Journal.describe(ctx, filepath.Join(partial, journalName), func(folder string) (err error) {
+			m.Journal.Journal, err = readJournal(folder)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if m.File == "" && m.Ledger == nil {
+			m.Sequence = m.Journal.Records
+		}
+	}
+	return nil
 }
 
 // complete writes the manifest and reads all of the backup back.
@@ -223,5 +264,5 @@ func (o Options) complete(ctx context.Context, partial string, m Manifest) error
 	if err != nil {
 		return err
 	}
-	return errors.Join(b.unpack(ctx, nil, o.moved("checking", m.Size)), o.step("checked"))
+	return errors.Join(b.doubt, b.check(ctx, o.moved("checking", m.Size)), o.step("checked"))
 }

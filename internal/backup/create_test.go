@@ -6,12 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/internal/vsr"
 	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
@@ -52,6 +52,48 @@ func TestRefusals(t *testing.T) {
 	require.ErrorIs(t, err, vsr.ErrNotDataFile)
 	_, err = Create(t.Context(), Options{File: filepath.Join(t.TempDir(), "missing"), Folder: n.folder})
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// Whoever stops the server may put another file in the place of the one that was looked at.
+func TestFileOfAnotherMoment(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change func(*vsr.Superblock)
+		want   string
+	}{
+		"of three replicas":      {func(sb *vsr.Superblock) { sb.ReplicaCount = 3 }, ErrReplicated.Error()},
+		"of another cluster":     {func(sb *vsr.Superblock) { sb.ClusterID = uint128.From64(8) }, "is of cluster 8 now, and was of 7"},
+		"older":                  {func(sb *vsr.Superblock) { sb.Sequence-- }, "its sequence is 2, and was 3"},
+		"of the next checkpoint": {func(sb *vsr.Superblock) { sb.Sequence++ }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode(t)
+			started := false
+			o := n.options()
+			o.Stop = func(context.Context) error {
+				require.NoError(t, os.Remove(n.file))
+				sb := superblock
+				test.change(&sb)
+				vsrtest.DataFile(t, n.file, sb)
+				return nil
+			}
+			o.Start = func(context.Context) error { started = true; return nil }
+			b, err := Create(t.Context(), o)
+			require.True(t, started)
+			if test.want == "" {
+				require.NoError(t, err)
+				require.EqualValues(t, 4, b.Manifest.Sequence)
+				return
+			}
+			require.ErrorContains(t, err, test.want)
+			require.Empty(t, b.Folder)
+			require.Empty(t, leftovers(t, n.folder))
+			list, err := List(n.folder)
+			require.NoError(t, err)
+			require.Empty(t, list)
+		})
+	}
 }
 
 func TestFileInUse(t *testing.T) {
@@ -203,55 +245,4 @@ func TestInterruptedBackups(t *testing.T) {
 			require.Len(t, list, 1)
 		})
 	}
-}
-
-// A change of any byte is found.
-func TestDamage(t *testing.T) {
-	t.Parallel()
-	n := newNode(t)
-	b := n.create(t, n.options())
-	for _, name := range []string{dataName, manifestName} {
-		path := filepath.Join(b.Folder, name)
-		content, err := os.ReadFile(path)
-		require.NoError(t, err)
-		damage := func(what string, changed []byte) {
-			require.NoError(t, os.WriteFile(path, changed, 0o600))
-			target := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
-			damaged, err := Open(b.Folder)
-			if err == nil {
-				err = damaged.Restore(t.Context(), target, nil)
-			}
-			if err == nil { // a manifest may say other things of the same data
-				require.Equal(t, manifestName, name, what)
-				require.NotEqual(t, b.Manifest, damaged.Manifest, what)
-				return
-			}
-			require.ErrorIs(t, err, ErrDamaged, what)
-			require.Empty(t, leftovers(t, filepath.Dir(target)), what)
-		}
-		for i := 0; i < len(content); i += 1 + len(content)/150 {
-			changed := append([]byte{}, content...)
-			changed[i] ^= 1
-			damage("a bit of "+name, changed)
-		}
-		damage("cut "+name, content[:len(content)/2])
-		damage("longer "+name, append(append([]byte{}, content...), "more"...))
-		require.NoError(t, os.WriteFile(path, content, 0o600))
-	}
-	require.NoError(t, b.Check(t.Context(), nil))
-	require.NoError(t, os.Remove(filepath.Join(b.Folder, dataName)))
-	_, err := List(n.folder)
-	require.ErrorIs(t, err, ErrDamaged)
-}
-
-func TestUnknownFormat(t *testing.T) {
-	t.Parallel()
-	n := newNode(t)
-	b := n.create(t, n.options())
-	path := filepath.Join(b.Folder, manifestName)
-	content, err := os.ReadFile(path)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(content), `"format": 1`, `"format": 2`, 1)), 0o600))
-	_, err = Open(b.Folder)
-	require.ErrorContains(t, err, "format 2 is not known")
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -35,12 +34,6 @@ func syncFolder(folder string) error {
 // chunk is how much is read at a time, and the grain of holes.
 const chunk = 64 << 10
 
-// sums are the sizes and hashes of the two forms of a data file.
-type sums struct {
-	size, packed     int64
-	whole, packedSum string
-}
-
 // counter counts and hashes what passes.
 type counter struct {
 	n   int64
@@ -61,41 +54,50 @@ func (c *counter) hex() string { return hex.EncodeToString(c.sum.Sum(nil)) }
 
 // pack compresses a data file into another one. Holes are read as zeros and cost next to
 // nothing.
-func pack(ctx context.Context, from io.Reader, to *os.File, moved func(int64)) (sums, error) {
+func pack(ctx context.Context, from io.Reader, to *os.File, moved func(int64)) (Archive, error) {
+	return packInto(to, func(w io.Writer) error {
+		return move(ctx, from, func(p []byte) error { _, err := w.Write(p); return err }, moved)
+	})
+}
+
+// packInto compresses what is written into a file.
+func packInto(to *os.File, write func(io.Writer) error) (Archive, error) {
 	whole, packed := newCounter(), newCounter()
 	encoder, err := zstd.NewWriter(io.MultiWriter(to, packed), zstd.WithEncoderConcurrency(1))
 	if err != nil {
-		return sums{}, err
+		return Archive{}, err
 	}
-	err = move(ctx, from, func(p []byte) error {
-		_, _ = whole.Write(p) // never fails
-		_, err := encoder.Write(p)
-		return err
-	}, moved)
+	err = write(io.MultiWriter(whole, encoder))
 	if err = errors.Join(err, encoder.Close()); err != nil {
-		return sums{}, err
+		return Archive{}, err
 	}
-	return sums{whole.n, packed.n, whole.hex(), packed.hex()}, nil
+	return Archive{whole.n, whole.hex(), packed.n, packed.hex()}, nil
 }
 
-// unpack reads a backup's data, gives the data file's content to write, and checks all of
-// it in the end. Without write it only checks.
-func (b Backup) unpack(ctx context.Context, write func([]byte) error, moved func(int64)) error {
-	file, err := os.Open(filepath.Join(b.Folder, dataName))
+// windowMax is how much memory an archive may ask for: as much as zstd itself gives by default.
+const windowMax = 128 << 20
+
+// unpack reads an archive, gives what was packed to write, and checks all of it in the end. It
+// stops where there is more than there should be. Without write it only checks.
+func (a Archive) unpack(ctx context.Context, path string, write func([]byte) error, moved func(int64)) error {
+	file, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	whole, packed := newCounter(), newCounter()
 	tee := io.TeeReader(file, packed)
-	decoder, err := zstd.NewReader(tee, zstd.WithDecoderConcurrency(1))
+	decoder, err := zstd.NewReader(tee, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(windowMax))
 	if err != nil {
 		return err
 	}
 	defer decoder.Close()
 	err = move(ctx, decoder, func(p []byte) error {
 		_, _ = whole.Write(p) // never fails
-		if write == nil {
+		switch {
+		case whole.n > a.Size:
+			return fmt.Errorf("%w: %s has more than the %d bytes of its manifest in it", ErrDamaged, path, a.Size)
+		case write == nil:
 			return nil
 		}
 		return write(p)
@@ -105,22 +107,22 @@ func (b Backup) unpack(ctx context.Context, write func([]byte) error, moved func
 	}
 	if err != nil {
 		if isCorrupt(err) {
-			return fmt.Errorf("%w: %s: %w", ErrDamaged, file.Name(), err)
+			return fmt.Errorf("%w: %s: %w", ErrDamaged, path, err)
 		}
 		return err
 	}
-	m := b.Manifest
-	if got := (sums{whole.n, packed.n, whole.hex(), packed.hex()}); got != (sums{m.Size, m.Packed, m.SHA256, m.PackedSum}) {
+	if got := (Archive{whole.n, whole.hex(), packed.n, packed.hex()}); got != a {
 		return fmt.Errorf("%w: %s is not what its manifest says: %d bytes with SHA-256 %s instead of %d with %s",
-			ErrDamaged, file.Name(), got.size, got.whole, m.Size, m.SHA256)
+			ErrDamaged, path, got.Size, got.SHA256, a.Size, a.SHA256)
 	}
 	return nil
 }
 
-// isCorrupt reports whether the error is of zstd, and not of the files or the context.
+// isCorrupt reports whether the error is of zstd, and not of the files or the context, and is
+// not said yet.
 func isCorrupt(err error) bool {
 	var path *os.PathError
-	return !errors.As(err, &path) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+	return !errors.Is(err, ErrDamaged) && !errors.As(err, &path) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // move reads all of it, and gives each chunk to write. moved is told how many bytes of the

@@ -22,6 +22,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(killedIn); dir != "" {
 		dieInCreate(dir)
 	}
+	if dir := os.Getenv(interruptedIn); dir != "" {
+		createInterrupted(dir)
+	}
 	goleak.VerifyTestMain(m)
 }
 

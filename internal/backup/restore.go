@@ -8,12 +8,28 @@ import (
 	"path/filepath"
 	"regexp"
 
+	"lukechampine.com/uint128"
+
 	"github.com/peerledger/peerledger/internal/vsr"
 )
 
-// Check reads all of a backup and compares it with its manifest. progress may be nil.
+// Check reads all of a backup's data and compares it with its manifest. progress may be nil.
 func (b Backup) Check(ctx context.Context, progress func(done, all int64)) error {
-	return b.unpack(ctx, nil, b.moved(progress))
+	return b.check(ctx, b.moved(progress))
+}
+
+// check tells moved of the data file alone, which is much the largest where there is one.
+func (b Backup) check(ctx context.Context, moved func(int64)) error {
+	for name, archive := range b.Manifest.archives() {
+		told := moved
+		if name != dataName {
+			told = nil
+		}
+		if err := archive.unpack(ctx, filepath.Join(b.Folder, name), nil, told); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b Backup) moved(progress func(done, all int64)) func(int64) {
@@ -26,19 +42,48 @@ func (b Backup) moved(progress func(done, all int64)) func(int64) {
 // dataFileName is how data files are called by convention: cluster and replica.
 var dataFileName = regexp.MustCompile(`^([0-9]+)_[0-9]+\.tigerbeetle$`)
 
-// Restore writes a backup's data file, into a folder without any *.tigerbeetle file: a
-// server must not find two, and nothing is ever replaced. The file is there, checked and on
-// the disk, when Restore returns; with an error there is none. progress may be nil.
+// ErrNothing says that a backup does not have what was asked for: a ledger, or a journal.
+var ErrNothing = errors.New("backup: it is not in this one")
+
+// Restore writes a backup's ledger. A data file goes into a folder without any *.tigerbeetle
+// file: a server must not find two. An embedded ledger goes into the folder target, which is
+// made if it is not there, and must not have a log. Nothing is ever replaced. All of it is
+// there, checked and on the disk, when Restore returns; with an error there is nothing.
+// progress is told of a data file, and may be nil.
 //
-// Errors: ErrOtherCluster, ErrNotEmpty, ErrDamaged, and those of the files.
-func (b Backup) Restore(ctx context.Context, target string, progress func(done, all int64)) (err error) {
+// Errors: ErrNothing, ErrOtherCluster, ErrNotEmpty, ErrDamaged, and those of the files.
+func (b Backup) Restore(ctx context.Context, target string, progress func(done, all int64)) error {
+	switch m := b.Manifest; {
+	case b.doubt != nil:
+		return b.doubt
+	case m.Ledger != nil:
+		return m.Ledger.restore(ctx, filepath.Join(b.Folder, ledgerName), target)
+	case m.File == "":
+		return fmt.Errorf("%w: %s has a journal, and no ledger", ErrNothing, b.Folder)
+	}
+	return b.restoreFile(ctx, target, progress)
+}
+
+// RestoreJournal writes a backup's journal into a folder, which is made if it is not there, and
+// must not have a journal. Errors are those of Restore.
+func (b Backup) RestoreJournal(ctx context.Context, target string) error {
+	switch {
+	case b.doubt != nil:
+		return b.doubt
+	case b.Manifest.Journal == nil:
+		return fmt.Errorf("%w: %s has no journal", ErrNothing, b.Folder)
+	}
+	return b.Manifest.Journal.restore(ctx, filepath.Join(b.Folder, journalName), target)
+}
+
+func (b Backup) restoreFile(ctx context.Context, target string, progress func(done, all int64)) (err error) {
 	folder := filepath.Dir(target)
 	if m := dataFileName.FindStringSubmatch(filepath.Base(target)); m != nil && m[1] != b.Manifest.ClusterID.String() {
 		return fmt.Errorf("%w: %s is of cluster %v, and %s would be of %s", ErrOtherCluster, b.Folder, b.Manifest.ClusterID, target, m[1])
 	}
-	present, err := filepath.Glob(filepath.Join(folder, "*.tigerbeetle"))
+	present, err := vsr.DataFiles(folder)
 	if err != nil {
-		return err
+		return fmt.Errorf("backup: %w", err)
 	}
 	if _, err := os.Lstat(target); err == nil {
 		present = append(present, target)
@@ -53,22 +98,32 @@ func (b Backup) Restore(ctx context.Context, target string, progress func(done, 
 	partial := file.Name()
 	defer func() { err = errors.Join(err, os.Remove(partial)) }()
 	out := sparse{file}
-	err = b.unpack(ctx, out.write, b.moved(progress))
+	err = b.Manifest.unpack(ctx, filepath.Join(b.Folder, dataName), out.write, b.moved(progress))
 	if err == nil {
 		err = out.end()
 	}
 	if err := finish(file, err); err != nil {
 		return err
 	}
-	sb, err := vsr.ReadSuperblock(partial)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
-	case sb.ReplicaCount != 1:
-		return replicated(b.Folder, sb.ReplicaCount)
+	if err := b.checkSuperblock(partial); err != nil {
+		return err
 	}
 	if err := os.Link(partial, target); err != nil { // which replaces nothing
 		return err
 	}
 	return syncFolder(folder)
+}
+
+// checkSuperblock compares a restored data file's own words with the manifest.
+func (b Backup) checkSuperblock(path string) error {
+	sb, err := vsr.ReadSuperblock(path)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	m := b.Manifest
+	if sb.ClusterID != uint128.Uint128(m.ClusterID) || sb.Sequence != m.Sequence || sb.CheckpointOp != m.Checkpoint {
+		return fmt.Errorf("%w: %s says cluster %v, sequence %d and checkpoint %d, and the data file is of cluster %v, sequence %d and checkpoint %d",
+			ErrDamaged, filepath.Join(b.Folder, manifestName), m.ClusterID, m.Sequence, m.Checkpoint, sb.ClusterID, sb.Sequence, sb.CheckpointOp)
+	}
+	return refuse(b.Folder, sb)
 }

@@ -33,6 +33,23 @@ func TestRestoreIntoAnEmptyVolumeOnly(t *testing.T) {
 	}
 }
 
+// The folder's name may have any character, and a data file may be a link to a disk that is
+// not mounted.
+func TestRestoreSeesEveryDataFile(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	b := n.create(t, n.options())
+	for _, name := range []string{"ok", "tb[1]", "tb[", `tb\x`, "tb*", "tb?"} {
+		dir := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.Mkdir(dir, 0o700))
+		require.NoError(t, os.Symlink(filepath.Join(dir, "not-mounted"), filepath.Join(dir, "9_0.tigerbeetle")))
+		err := b.Restore(t.Context(), filepath.Join(dir, "7_0.tigerbeetle"), nil)
+		require.ErrorIs(t, err, ErrNotEmpty, name)
+		require.NoError(t, os.Remove(filepath.Join(dir, "9_0.tigerbeetle")))
+		require.NoError(t, b.Restore(t.Context(), filepath.Join(dir, "7_0.tigerbeetle"), nil), name)
+	}
+}
+
 func TestRestoreUnderTheNameOfAnotherCluster(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)

@@ -2,11 +2,17 @@ package backup
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"lukechampine.com/uint128"
 
+	"github.com/peerledger/peerledger/internal/vsr"
+	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -15,7 +21,7 @@ func TestRetention(t *testing.T) {
 	const day = 24 * time.Hour
 	now := time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC)
 	backup := func(cluster uint64, age time.Duration) Backup {
-		return Backup{fmt.Sprint(cluster, age), Manifest{ClusterID: ledger.NewAmount(cluster), Taken: now.Add(-age)}}
+		return Backup{Folder: fmt.Sprint(cluster, age), Manifest: Manifest{ClusterID: ledger.NewAmount(cluster), Taken: now.Add(-age)}}
 	}
 	list := []Backup{backup(7, 0), backup(8, 0), backup(7, day), backup(7, 2*day), backup(8, 3*day), backup(7, 10*day), backup(7, 40*day)}
 	for _, test := range []struct {
@@ -26,8 +32,8 @@ func TestRetention(t *testing.T) {
 		{1, 0, []time.Duration{day, 2 * day, 10 * day, 40 * day}},
 		{2, 0, []time.Duration{2 * day, 10 * day, 40 * day}},
 		{9, 0, nil},
-		{0, day, []time.Duration{day, 2 * day, 10 * day, 40 * day}},
-		{0, day + 1, []time.Duration{2 * day, 10 * day, 40 * day}},
+		{0, day, []time.Duration{2 * day, 10 * day, 40 * day}}, // reckoned from yesterday, the time of the second
+		{0, day + 1, []time.Duration{10 * day, 40 * day}},
 		{0, 30 * day, []time.Duration{40 * day}},
 		{3, 5 * day, []time.Duration{10 * day, 40 * day}},
 		{4, 5 * day, []time.Duration{40 * day}},
@@ -60,4 +66,115 @@ func TestOldBackupsAreRemoved(t *testing.T) {
 	require.Len(t, list, 2)
 	require.Equal(t, last, list[0])
 	require.Empty(t, leftovers(t, n.folder))
+}
+
+// clocked makes a backup at each of these times, with the newest 3 kept and what is younger
+// than 10 days, and returns the times of those that are left, the newest first.
+func clocked(t *testing.T, times ...time.Time) (n node, left []time.Time) {
+	t.Helper()
+	n = newNode(t)
+	for _, at := range times {
+		o := n.options()
+		o.Keep, o.KeepFor, o.Now = 3, 10*24*time.Hour, func() time.Time { return at }
+		n.write(t)
+		n.create(t, o)
+	}
+	list, err := List(n.folder)
+	require.NoError(t, err)
+	for _, b := range list {
+		left = append(left, b.Manifest.Taken)
+	}
+	return n, left
+}
+
+func night(n int) time.Time { return time.Date(2026, 11, 1+n, 3, 0, 0, 0, time.UTC) }
+
+// nights are those from one down to another.
+func nights(from, to int) (list []time.Time) {
+	for n := from; n >= to; n-- {
+		list = append(list, night(n))
+	}
+	return list
+}
+
+func backwards(list []time.Time) []time.Time {
+	list = slices.Clone(list)
+	slices.Reverse(list)
+	return list
+}
+
+// A clock that is ahead or behind for a night or two removes nothing that is younger than it
+// should be, and does not change which backup is the newest.
+func TestClockThatJumps(t *testing.T) {
+	t.Parallel()
+	usual := nights(19, 0) // the 17th is the third newest, from which ages are reckoned
+	_, left := clocked(t, backwards(usual)...)
+	require.Equal(t, nights(19, 8), left)
+
+	ahead := []time.Time{night(20).AddDate(1, 0, 0), night(21).AddDate(1, 0, 0)}
+	_, left = clocked(t, append(backwards(usual), ahead...)...)
+	require.Equal(t, append(backwards(ahead), nights(19, 10)...), left, "reckoned from the 19th")
+
+	_, left = clocked(t, append(append(backwards(usual), ahead...), backwards(nights(25, 22))...)...)
+	require.Equal(t, append(append(nights(25, 22), backwards(ahead)...), nights(19, 14)...), left)
+
+	behind := time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
+	_, left = clocked(t, append(append(backwards(nights(5, 0)), behind), backwards(nights(12, 7))...)...)
+	require.Equal(t, append(append(nights(12, 7), behind), nights(5, 1)...), left, "it is as old as the one before it")
+}
+
+// A folder does not stand for a backup that may be an old one.
+func TestNewest(t *testing.T) {
+	t.Parallel()
+	now := night(9)
+	newest := func(n node) (time.Time, error) {
+		b, err := Newest(n.folder, now)
+		return b.Manifest.Taken, err
+	}
+	n, _ := clocked(t, night(0), night(1), night(2))
+	got, err := newest(n)
+	require.NoError(t, err)
+	require.Equal(t, night(2), got)
+
+	n, _ = clocked(t, night(0), night(1), night(99))
+	_, err = newest(n)
+	require.ErrorIs(t, err, ErrUnclear)
+	require.ErrorContains(t, err, "is from the future")
+	n, _ = clocked(t, night(0), night(99), night(1))
+	got, err = newest(n)
+	require.NoError(t, err)
+	require.Equal(t, night(1), got)
+
+	n, _ = clocked(t, night(0), night(3), night(1))
+	_, err = newest(n)
+	require.ErrorIs(t, err, ErrUnclear)
+	require.ErrorContains(t, err, "has a later time")
+
+	for name, test := range map[string]struct {
+		change func(*vsr.Superblock)
+		want   string
+	}{
+		"restored from an older backup": {func(sb *vsr.Superblock) { sb.Sequence = 2 }, "has more in it"},
+		"of two clusters":               {func(sb *vsr.Superblock) { sb.ClusterID = uint128.From64(8) }, "they are of"},
+	} {
+		n, _ := clocked(t, night(0))
+		sb := superblock
+		test.change(&sb)
+		vsrtest.DataFile(t, n.file, sb)
+		o := n.options()
+		o.Now = func() time.Time { return night(1) }
+		n.create(t, o)
+		_, err = newest(n)
+		require.ErrorIs(t, err, ErrUnclear, name)
+		require.ErrorContains(t, err, test.want)
+	}
+
+	n, _ = clocked(t, night(0), night(1))
+	list, err := List(n.folder)
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(filepath.Join(list[0].Folder, dataName)))
+	_, err = newest(n)
+	require.ErrorIs(t, err, ErrDamaged)
+	_, err = Newest(t.TempDir(), now)
+	require.ErrorIs(t, err, ErrDamaged)
 }

@@ -2,13 +2,11 @@ package backup
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -88,51 +86,6 @@ func openCopy(ctx context.Context, file, address string, open OpenCluster, stop 
 		return nil, nil, errors.Join(err, stop())
 	}
 	return l, func() error { return errors.Join(l.Close(), stop()) }, nil
-}
-
-// Container is a Server that runs an image with the docker command, on Docker's own bridge,
-// where it meets no other server. Its port is on 127.0.0.1. It takes as much memory as Binary
-// does by default.
-func Container(image string, open OpenCluster) Server {
-	return func(ctx context.Context, file string) (ledger.Ledger, func() error, error) {
-		file, err := filepath.Abs(file) // docker takes other names for those of volumes
-		if err != nil {
-			return nil, nil, err
-		}
-		folder, name := filepath.Split(file)
-		args := []string{
-			"run", "--detach", "--security-opt", "seccomp=unconfined", "--cap-add", "IPC_LOCK",
-			"--publish", "127.0.0.1::3001", "--volume", filepath.Clean(folder) + ":/data", image, "start", "--addresses=0.0.0.0:3001",
-		}
-		id, err := docker(ctx, append(append(args, copyFlags()...), "/data/"+name)...)
-		if err != nil {
-			return nil, nil, err
-		}
-		stop := func() error {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-			defer cancel()
-			_, err := docker(ctx, "rm", "--force", "--volumes", id)
-			return err
-		}
-		address, err := docker(ctx, "port", id, "3001/tcp")
-		if err != nil {
-			log, _ := docker(ctx, "logs", "--tail", "5", id)
-			return nil, nil, errors.Join(fmt.Errorf("%w: %s", err, log), stop())
-		}
-		address, _, _ = strings.Cut(address, "\n")
-		return openCopy(ctx, file, address, open, stop)
-	}
-}
-
-// docker runs the docker command and returns what it printed.
-func docker(ctx context.Context, args ...string) (string, error) {
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, "docker", args...)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("docker %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String()))
-	}
-	return strings.TrimSpace(stdout.String()), nil
 }
 
 // lastLines keeps the end of a log.

@@ -24,8 +24,9 @@ type Comparison struct {
 // Report is what Verify has found.
 type Report struct {
 	Backup
-	Totals      Totals       `json:"copy"` // of the copy
+	Totals      Totals       `json:"copy"` // of the copy; nil if there is no ledger in the backup
 	Comparisons []Comparison `json:"comparisons"`
+	Journal     *Journal     `json:"journal,omitempty"` // of the copy; nil if there is none in the backup
 }
 
 // Different reports whether something is less in what came later, which can only be if one of
@@ -39,11 +40,12 @@ func (r Report) Different() bool {
 	return false
 }
 
-// Verify restores a backup into a folder of its own beside it, starts the copy with a
-// server, and adds up its accounts: debits must be credits in each ledger, and the totals
-// are compared with those that were noted before the server was stopped, if they were, and
-// with those that original reads from the original, if it is not nil. The copy is removed
-// at the end. progress may be nil.
+// Verify restores a backup into a folder of its own beside it, opens the copy, a data file with
+// a server, and adds up its accounts: debits must be credits in each ledger, and the totals
+// are compared with those that were noted when the backup was made, if they were, and
+// with those that original reads from the original, if it is not nil. A journal is opened too.
+// The copy is removed at the end. start may be nil if there is no data file in the backup, and
+// progress may be.
 //
 // Errors: ErrDamaged, ErrUnbalanced, ErrBusy if another one runs in the folder, those of the
 // server and of reading.
@@ -66,28 +68,76 @@ func (b Backup) Verify(
 		return report, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	file := filepath.Join(folder, b.Manifest.File)
-	if err := b.Restore(ctx, file, progress); err != nil {
-		return report, err
-	}
-	if report.Totals, err = totalsOf(ctx, start, file); err != nil {
-		return report, err
-	}
-	compare := func(with string, earlier, later Totals) {
-		relation, detail := Compare(earlier, later)
-		report.Comparisons = append(report.Comparisons, Comparison{with, relation, detail})
-	}
-	if b.Manifest.Totals != nil {
-		compare("the totals that were noted before the server was stopped", b.Manifest.Totals, report.Totals)
-	}
-	if original != nil {
-		now, err := original(ctx)
-		if err != nil {
-			return report, fmt.Errorf("backup: the original: %w", err)
+	if b.Manifest.Journal != nil {
+		if err := b.verifyJournal(ctx, filepath.Join(folder, "journal"), &report); err != nil {
+			return report, err
 		}
-		compare("the original as it is now", report.Totals, now)
+		if b.Manifest.File == "" && b.Manifest.Ledger == nil {
+			return report, nil
+		}
+	}
+	if report.Totals, err = b.copyTotals(ctx, folder, start, progress); err != nil {
+		return report, err
+	}
+	if err := report.compare(ctx, original); err != nil {
+		return report, err
 	}
 	return report, report.Totals.Balanced()
+}
+
+// copyTotals restores the ledger into a folder and adds it up.
+func (b Backup) copyTotals(ctx context.Context, folder string, start Server, progress func(done, all int64)) (Totals, error) {
+	if b.Manifest.Ledger != nil {
+		copied := filepath.Join(folder, "ledger")
+		if err := b.Restore(ctx, copied, nil); err != nil {
+			return nil, err
+		}
+		return readLedger(ctx, copied)
+	}
+	file := filepath.Join(folder, b.Manifest.File)
+	if err := b.Restore(ctx, file, progress); err != nil {
+		return nil, err
+	}
+	return totalsOf(ctx, start, file)
+}
+
+// verifyJournal restores the journal into a folder and opens it.
+func (b Backup) verifyJournal(ctx context.Context, folder string, report *Report) error {
+	if err := b.RestoreJournal(ctx, folder); err != nil {
+		return err
+	}
+	found, err := readJournal(folder)
+	if err != nil {
+		return err
+	}
+	report.Journal = &found
+	if noted := b.Manifest.Journal.Journal; found != noted {
+		return fmt.Errorf("%w: %d fulfills wait in the journal, and its manifest says %d", ErrDamaged, found.Waiting, noted.Waiting)
+	}
+	return nil
+}
+
+// compare compares the copy's totals with those that there are.
+func (r *Report) compare(ctx context.Context, original func(context.Context) (Totals, error)) error {
+	add := func(with string, earlier, later Totals) {
+		relation, detail := Compare(earlier, later)
+		r.Comparisons = append(r.Comparisons, Comparison{with, relation, detail})
+	}
+	switch {
+	case r.Manifest.Ledger != nil:
+		add("the totals that were noted when it was copied", r.Manifest.Totals, r.Totals)
+	case r.Manifest.Totals != nil:
+		add("the totals that were noted before the server was stopped", r.Manifest.Totals, r.Totals)
+	}
+	if original == nil {
+		return nil
+	}
+	now, err := original(ctx)
+	if err != nil {
+		return fmt.Errorf("backup: the original: %w", err)
+	}
+	add("the original as it is now", r.Totals, now)
+	return nil
 }
 
 // totalsOf starts a server and adds its accounts up.

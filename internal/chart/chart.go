@@ -29,6 +29,7 @@ const (
 	CodeConversion uint16 = 3
 	CodeDustLeg    uint16 = 4
 	CodeCorrection uint16 = 5
+	CodePause      uint16 = 19 // a pause of payments, or its end, without an amount
 	CodeOrder      uint16 = 20 // a settlement order and its post or void
 	CodeIncoming   uint16 = 21 // a settlement received from the peer
 	CodeClaim      uint16 = 22 // an engine's claim on an order, without an amount
@@ -38,6 +39,7 @@ const (
 	CodeOverpaid   uint16 = 26 // what a rail paid beyond an order
 	CodeReturned   uint16 = 27 // a payment of the peer that came back
 	CodeAnnounced  uint16 = 28 // a payment of the peer that is not final yet, and what ends the announcement
+	CodeApproval   uint16 = 29 // the word that an order may be paid, or that it never will, without an amount
 	CodeFund       uint16 = 30 // capital put in or taken out
 	CodeAdjust     uint16 = 31 // a correction booked by hand
 	CodeGrant      uint16 = 40 // a change of a credit line

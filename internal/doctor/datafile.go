@@ -24,7 +24,12 @@ func (s Subject) examineDataFile(r *Report) (held bool) {
 	}
 	files := []string{s.DataFile}
 	if info.IsDir() {
-		if files, err = filepath.Glob(filepath.Join(s.DataFile, "*.tigerbeetle")); err != nil || len(files) == 0 {
+		files, err = vsr.DataFiles(s.DataFile)
+		switch {
+		case err != nil:
+			r.add(DataFileUnread, s.DataFile, err.Error())
+			return false
+		case len(files) == 0:
 			r.add(DataFileMissing, s.DataFile, "the folder has no *.tigerbeetle file")
 			return false
 		}
@@ -49,6 +54,9 @@ const lastBlock = 512 << 10
 func (s Subject) examineFile(path string, r *Report) (held bool) {
 	sb, err := vsr.ReadSuperblock(path)
 	switch {
+	case errors.Is(err, os.ErrNotExist): // a link to a disk that is not mounted
+		r.add(DataFileMissing, path, err.Error())
+		return false
 	case errors.Is(err, vsr.ErrNotDataFile):
 		r.add(DataFileDamaged, path, err.Error())
 		return false

@@ -77,6 +77,26 @@ func write(name string, sb vsr.Superblock) func(*testing.T, string) {
 	}
 }
 
+// The folder's name may have any character, and a link that leads nowhere is a file that is
+// missing.
+func TestDataFilesInFoldersOfAnyName(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"tb[1]", "tb[", `tb\x`, "tb*"} {
+		dir := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.Mkdir(dir, 0o700))
+		write("7_0.tigerbeetle", superblock)(t, dir)
+		var r Report
+		local(dir).examineDataFile(&r)
+		require.Equal(t, DataFileRight, r[0].Code, name)
+
+		require.NoError(t, os.Symlink(filepath.Join(dir, "not-mounted"), filepath.Join(dir, "8_0.tigerbeetle")))
+		r = nil
+		local(dir).examineDataFile(&r)
+		require.True(t, r.Has(DataFilesMixed), name)
+		require.True(t, r.Has(DataFileMissing), name)
+	}
+}
+
 // The number of replicas is compared with that of the addresses.
 func TestDataFileOfAnotherCount(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 // Package doctor finds out what is wrong between a program and its TigerBeetle: it
 // resolves the names, asks each replica who it is, opens a session, looks at the books, the
-// data file and the machine, and says of each fault what caused it and what to do.
+// data file and the machine, or at an embedded ledger's folder, and at a recorder's journal,
+// and says of each fault what caused it and what to do.
 //
 // It writes nothing. It takes one connection of each replica for a moment, and a session.
 package doctor

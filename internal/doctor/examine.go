@@ -30,6 +30,11 @@ type Subject struct {
 	// DataFile is the server's data file or the folder that it is in, if the server is on
 	// this machine: then the file, its volume and the machine are looked at. "" is no.
 	DataFile string
+	// Folder is that of an embedded ledger instead of a cluster, which no program has open. ""
+	// is none.
+	Folder string
+	// Journal is the folder of a recorder's journal, which no recorder has open. "" is none.
+	Journal string
 	// Books are looked at when a request was answered.
 	Books Books
 	// Patience is how long a replica may take to answer. Default 3 s.
@@ -56,8 +61,14 @@ func Examine(ctx context.Context, s Subject) Report {
 		for _, err := range flatten(s.ConfigErr) {
 			r.add(ConfigInvalid, "configuration", err.Error())
 		}
-	} else if len(s.Addresses) > 0 { // else the data file alone is asked for
+	} else if len(s.Addresses) > 0 { // else files alone are asked for
 		s.examineCluster(ctx, &r)
+	}
+	if s.Folder != "" {
+		s.examineFolder(ctx, &r)
+	}
+	if s.Journal != "" {
+		s.examineJournal(&r)
 	}
 	if s.DataFile != "" {
 		held := s.examineDataFile(&r)

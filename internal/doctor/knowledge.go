@@ -19,6 +19,9 @@ const (
 	DataFileRight  Code = "data-file-right"
 	HostRight      Code = "host-right"
 	BooksRight     Code = "books-right"
+	FolderRight    Code = "folder-right"
+	FolderInUse    Code = "folder-in-use"
+	JournalRight   Code = "journal-right"
 )
 
 // What is wrong in the configuration and on the network.
@@ -70,6 +73,16 @@ const (
 	ClockUnsynchronis Code = "clock-unsynchronised"
 )
 
+// What is wrong with the folder of an embedded ledger, or with a recorder's journal.
+const (
+	FolderMissing Code = "folder-missing"
+	FolderUnread  Code = "folder-unreadable"
+	FolderDamaged Code = "folder-damaged"
+	FolderForeign Code = "folder-foreign"
+	JournalWaits  Code = "journal-waits"
+	JournalOther  Code = "journal-of-another-namespace"
+)
+
 // What is wrong in the books.
 const (
 	InArrears        Code = "peers-in-arrears"
@@ -97,7 +110,7 @@ func (c Code) knowledge() knowledge { return known[c] }
 var known = map[Code]knowledge{
 	Resolved: {level: OK}, ReplicaAnswers: {level: OK}, SessionWorks: {level: OK}, ReleasesMatch: {level: OK},
 	LimitsKnown: {level: OK}, ClockPlausible: {level: OK}, DataFileRight: {level: OK}, HostRight: {level: OK},
-	BooksRight: {level: OK},
+	BooksRight: {level: OK}, FolderRight: {level: OK}, FolderInUse: {level: OK}, JournalRight: {level: OK},
 
 	ConfigInvalid: {
 		Problem, "The configuration cannot be used.",
@@ -188,7 +201,7 @@ var known = map[Code]knowledge{
 		"Leave --development out in production.",
 	},
 	ClockBehind: {
-		Problem, "The ledger has rows from this host's future: this host's clock is behind, or that of a replica ran ahead.",
+		Problem, "There are times from this host's future: this host's clock is behind, or the one that wrote them (a replica's, or this one once) was ahead.",
 		"Synchronise the clocks of all hosts (chrony, systemd-timesyncd). Hold timeouts and lease times rest on them.",
 	},
 	DataFileMissing: {
@@ -220,11 +233,11 @@ var known = map[Code]knowledge{
 		"Start the server with this file.",
 	},
 	DiskFull: {
-		Problem, "The file system of the data file is almost full. TigerBeetle stops when it cannot write.",
+		Problem, "The file system is almost full. TigerBeetle and an embedded ledger stop when they cannot write, and fulfills go to the ledger without the journal.",
 		"Make room or grow the volume, then start the server again; nothing that was answered is lost.",
 	},
 	NotDurable: {
-		Warning, "The data file is in memory (tmpfs) and gone with the machine.",
+		Warning, "The ledger or the journal is in memory (tmpfs) and gone with the machine.",
 		"Put it on a disk of its own, with a file system that has direct I/O (ext4, XFS).",
 	},
 	UringBlocked: {
@@ -246,6 +259,30 @@ var known = map[Code]knowledge{
 	ClockUnsynchronis: {
 		Warning, "This host's clock is not synchronised.",
 		"Run chrony or systemd-timesyncd.",
+	},
+	FolderMissing: {
+		Problem, "There is no such folder, or nothing of a ledger's or a journal's in it: another path, or a volume that is not mounted. A program that opens it begins an empty one.",
+		"Correct the path, or mount the volume, before the program is started. What is lost is restored from a backup (peerledger restore).",
+	},
+	FolderUnread: {
+		Problem, "This user may not read the folder (it is made with mode 0700), or the disk fails.",
+		"Run doctor as the user of the program that has written it. On I/O errors replace the disk.",
+	},
+	FolderDamaged: {
+		Problem, "A file of the folder is not what was written to it, or is missing: by the disk, by a copy that was made while it was open, or by hand. No program opens it.",
+		"Keep the folder aside and restore it whole from a backup (peerledger restore): files of different moments do not fit together.",
+	},
+	FolderForeign: {
+		Problem, "A newer version of the program has written the folder, or it is none of this kind: a journal is no ledger, and neither is the backups' folder.",
+		"Use the version that has written it, or correct the path.",
+	},
+	JournalWaits: {
+		Warning, "A recorder ended while the ledger had not answered these fulfills, or was killed since. They were promised to peers; the ledger may have some of them.",
+		"Start the connector with this journal: it records them before anything else. Do so before the ledger is moved or the journal is given up.",
+	},
+	JournalOther: {
+		Problem, "The journal is that of connectors of another namespace. A recorder refuses it.",
+		"Correct the namespace in the configuration, or the path of the journal.",
 	},
 	InArrears: {
 		Warning, "Something had to be booked that the accounts of these peers did not cover: a late fulfill, a payment that came back, a debit or payment by hand, or more than was ordered. Recorders take no packets from them until it is paid.",

@@ -49,7 +49,7 @@ const tolerance = time.Second
 
 // examineClock compares the newest rows with this machine's clock. The ledger tells its
 // time in no other way.
-func (s Subject) examineClock(ctx context.Context, session Session, r *Report) {
+func (s Subject) examineClock(ctx context.Context, session ledger.Ledger, r *Report) {
 	newest := ledger.QueryFilter{Limit: 1, Flags: ledger.QueryFilterReversed}
 	var at uint64
 	if rows, err := session.QueryAccounts(ctx, newest); err == nil && len(rows) > 0 {

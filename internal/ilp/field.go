@@ -19,34 +19,6 @@ const (
 	prepareSize = amountSize + timeSize + hashSize // the fixed part of a PREPARE
 )
 
-func checkDestination(address string) error {
-	if address == "" {
-		return errors.New("an empty address")
-	}
-	return checkAddress(address)
-}
-
-func checkAddress(address string) error {
-	if len(address) > maxAddress {
-		return fmt.Errorf("an address of %d bytes, at most %d are allowed", len(address), maxAddress)
-	}
-	for i := range len(address) {
-		if !isAddressByte(address[i]) {
-			return fmt.Errorf("byte %#02x in an address", address[i])
-		}
-	}
-	return nil
-}
-
-func isAddressByte(c byte) bool {
-	switch {
-	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		return true
-	default:
-		return c == '.' || c == '-' || c == '_' || c == '~'
-	}
-}
-
 func checkCode(code string) error {
 	if len(code) != codeSize {
 		return fmt.Errorf("an error code of %d bytes, want %d", len(code), codeSize)

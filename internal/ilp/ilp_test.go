@@ -80,7 +80,7 @@ func TestWireFormat(t *testing.T) {
 // TestLargest has every field at its limit; the REJECT's length takes three bytes.
 func TestLargest(t *testing.T) {
 	t.Parallel()
-	address, data := strings.Repeat("a", 1023), make([]byte, 32767)
+	address, data := "g."+strings.Repeat("a", 1021), make([]byte, 32767)
 	last := time.Date(9999, 12, 31, 23, 59, 59, 999_000_000, time.UTC)
 	for _, p := range []ilp.Packet{
 		ilp.Prepare{Amount: 1<<64 - 1, ExpiresAt: last, Destination: address, Data: data},
@@ -240,6 +240,21 @@ func TestDataAliases(t *testing.T) {
 	require.Same(t, &shared[len(wire)-2], &data[0])
 	_ = append(data, 'X')
 	require.Equal(t, "next", string(shared[len(wire):]))
+}
+
+// The amounts of RFC 0027, and what nodes send that leave them out.
+func TestAmountTooLarge(t *testing.T) {
+	t.Parallel()
+	want := ilp.AmountTooLarge{Received: 1<<64 - 1, Maximum: 0x0102030405060708}
+	data := want.Data()
+	require.Equal(t, "ffffffffffffffff0102030405060708", hex.EncodeToString(data))
+	got, err := ilp.DecodeAmountTooLarge(data)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	for _, wrong := range [][]byte{nil, data[:15], append(data, 0)} {
+		_, err = ilp.DecodeAmountTooLarge(wrong)
+		require.ErrorIs(t, err, ilp.ErrMalformed)
+	}
 }
 
 func TestFulfills(t *testing.T) {

@@ -11,15 +11,16 @@
 //     readers to skip them, for fields of a later version. No such version
 //     exists, and here they are more likely a damaged recording.
 //
-// Addresses are checked as the ASN.1 of RFC 0027 says, for their characters and
-// their length. The grammar of RFC 0015 (known schemes, segments that are not
-// empty) is for those who route. The one leniency is an empty triggeredBy in a
-// REJECT: deployed connectors send it, and a refused REJECT would leave its
-// amount on hold.
+// A destination must be an address as RFC 0015 has it: up to 1023 characters, a
+// known allocation scheme, and at least one segment behind it, none of which is
+// empty. The leniency is for the triggeredBy of a REJECT, which may be empty or
+// have no known scheme: deployed connectors send that, before they have an
+// address, and a refused REJECT would leave its amount on hold.
 //
 // Everything in it is safe for concurrent use.
 //
-// Sources: https://interledger.org/rfcs/0027-interledger-protocol-4/,
+// Sources: https://interledger.org/rfcs/0015-ilp-addresses/,
+// https://interledger.org/rfcs/0027-interledger-protocol-4/,
 // https://interledger.org/rfcs/0030-notes-on-oer-encoding/ and
 // https://github.com/interledger/rfcs/blob/main/asn1/InterledgerProtocol.asn.
 package ilp
@@ -74,7 +75,7 @@ type Prepare struct {
 	Amount      uint64    // units of the asset that sender and receiver of this hop agreed on
 	ExpiresAt   time.Time // UTC, year 0 to 9999; finer than a millisecond is cut off, so never later
 	Condition   [32]byte  // SHA-256 of the fulfillment
-	Destination string    // ILP address, 1 to 1023 characters
+	Destination string    // ILP address (RFC 0015), 3 to 1023 characters
 	Data        []byte    // end to end, at most 32767 bytes
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"lukechampine.com/uint128"
@@ -68,11 +70,31 @@ func ReadSuperblock(path string) (Superblock, error) {
 		return Superblock{}, fmt.Errorf("vsr: %w", err)
 	}
 	defer func() { _ = file.Close() }() // it was only read
+	return ReadSuperblockOf(file)
+}
+
+// ReadSuperblockOf is ReadSuperblock of a file that is open.
+func ReadSuperblockOf(file *os.File) (Superblock, error) {
 	sb, err := readSuperblock(file)
 	if err != nil {
-		return sb, fmt.Errorf("%w: %s", err, path)
+		return sb, fmt.Errorf("%w: %s", err, file.Name())
 	}
 	return sb, nil
+}
+
+// DataFiles are the paths of what has a data file's name, *.tigerbeetle, in a folder, in the
+// order of the names. Links are among them whether or not they lead to a file.
+func DataFiles(folder string) (paths []string, err error) {
+	entries, err := os.ReadDir(folder) // the folder's name is none of a pattern
+	if err != nil {
+		return nil, fmt.Errorf("vsr: %w", err)
+	}
+	for _, entry := range entries {
+		if strings.HasSuffix(entry.Name(), ".tigerbeetle") {
+			paths = append(paths, filepath.Join(folder, entry.Name()))
+		}
+	}
+	return paths, nil
 }
 
 func readSuperblock(r io.ReaderAt) (newest Superblock, err error) {

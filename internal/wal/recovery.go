@@ -39,18 +39,30 @@ type recovery struct {
 
 // run returns the segment that the log goes on in.
 func (r *recovery) run() (s *segment, err error) {
-	defer func() {
-		for _, in := range r.unsynced {
-			err = errors.Join(err, in.file.Close())
-		}
-	}()
+	defer func() { err = errors.Join(err, r.closeUnsynced()) }()
+	last, err := r.readAll()
+	switch {
+	case errors.Is(err, ErrNoLog):
+		return r.begin()
+	case err != nil:
+		return nil, err
+	}
+	if s, err = r.goOn(last); err != nil {
+		return nil, errors.Join(err, last.file.Close())
+	}
+	return s, nil
+}
+
+// readAll reads all that counts, and returns the last segment. The error is ErrNoLog if there
+// is nothing.
+func (r *recovery) readAll() (last *input, err error) {
 	found, err := listFolder(r.folder)
 	if err != nil {
 		return nil, err
 	}
 	r.dropped = found.unfinished
 	if len(found.segments)+len(found.checkpoints) == 0 {
-		return r.begin()
+		return nil, ErrNoLog
 	}
 	var first uint64
 	if n := len(found.checkpoints); n > 0 {
@@ -61,14 +73,14 @@ func (r *recovery) run() (s *segment, err error) {
 	}
 	r.dropped = append(r.dropped, found.olderThan(first)...)
 	start, _ := slices.BinarySearch(found.segments, first)
-	last, err := r.log(first, found.segments[start:])
-	if err != nil {
-		return nil, err
+	return r.log(first, found.segments[start:])
+}
+
+func (r *recovery) closeUnsynced() (err error) {
+	for _, in := range r.unsynced {
+		err = errors.Join(err, in.file.Close())
 	}
-	if s, err = r.goOn(last); err != nil {
-		return nil, errors.Join(err, last.file.Close())
-	}
-	return s, nil
+	return err
 }
 
 // begin makes the first segment of a new folder.

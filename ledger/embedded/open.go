@@ -59,11 +59,17 @@ func Open(dir string, opts ...Option) (*Ledger, error) {
 		return nil, fmt.Errorf("embedded: open: the name of the folder is empty: %w", fs.ErrInvalid)
 	}
 	l := New(opts...)
-	log, found, err := wal.OpenFormat(dir, wal.Format{Of: "ledger", Newest: recordFormat}, l.books.restore)
+	log, found, err := wal.OpenFormat(dir, folderFormat, l.books.restore)
 	if err != nil {
 		return nil, openError(dir, err)
 	}
 	l.journal = &journal{log: log, checkpoints: checkpointer{min: l.checkpointMin}}
+	l.recovered(found)
+	return l, nil
+}
+
+// recovered notes what was found in the folder.
+func (l *Ledger) recovered(found wal.Recovery) {
 	l.recovery = Recovery{
 		Accounts:  int(l.books.accounts.len),
 		Transfers: int(l.books.transfers.len),
@@ -73,8 +79,27 @@ func Open(dir string, opts ...Option) (*Ledger, error) {
 	if torn := found.Torn; torn != nil {
 		l.recovery.TornFile, l.recovery.TornOffset, l.recovery.TornBytes = torn.File, torn.Offset, torn.Bytes
 	}
+}
+
+// Read is a ledger in memory with what a folder holds that no ledger has open. It changes
+// nothing in the folder, not even the end of a record that a crash had cut off, which
+// Recovery tells; what is written to the ledger afterwards is not kept. So books can be looked
+// at where they are not to be touched: in a copy, on a snapshot, or while it is not known
+// whether they are whole.
+//
+// Errors are those of Open, or match fs.ErrNotExist if there is no ledger in the folder.
+func Read(dir string, opts ...Option) (*Ledger, error) {
+	l := New(opts...)
+	found, err := wal.Read(dir, folderFormat, l.books.restore)
+	if err != nil {
+		return nil, openError(dir, err)
+	}
+	l.recovered(found.Recovery)
 	return l, nil
 }
+
+// folderFormat is what this package writes.
+var folderFormat = wal.Format{Of: "ledger", Newest: recordFormat}
 
 // Exists reports whether a folder holds a ledger, whole or damaged, without opening it: Open
 // would make one in a folder that is empty, or not there. The error is the file system's.
@@ -94,6 +119,8 @@ func openError(dir string, err error) error {
 		return &CorruptError{File: corrupt.File, Offset: corrupt.Offset, Reason: corrupt.Reason}
 	case errors.Is(err, wal.ErrLocked):
 		return fmt.Errorf("%w: %s", ErrInUse, dir)
+	case errors.Is(err, wal.ErrNoLog):
+		return fmt.Errorf("embedded: there is no ledger in %s: %w", dir, fs.ErrNotExist)
 	case errors.Is(err, wal.ErrVersion):
 		return fmt.Errorf("%w: %w", ErrOtherRules, err)
 	default:

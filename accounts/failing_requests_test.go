@@ -1,0 +1,414 @@
+package accounts_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+)
+
+var errRefused = errors.New("the ledger takes no request now")
+
+// refusing refuses one request, the n-th from now on, or every request for more than a number
+// of events or rows.
+type refusing struct {
+	ledger.Ledger
+	n      int // 0: none
+	failed bool
+	most   int // 0: any number
+	asked  int
+}
+
+func (f *refusing) refuse(size int) error {
+	f.asked++
+	if f.n > 0 {
+		if f.n--; f.n == 0 {
+			f.failed = true
+			return errRefused
+		}
+	}
+	if f.most > 0 && size > f.most {
+		return fmt.Errorf("request of %d: %w", size, ledger.ErrTooMuchData)
+	}
+	return nil
+}
+
+func (f *refusing) CreateAccounts(ctx context.Context, rows []ledger.Account) ([]ledger.CreateAccountResult, error) {
+	if err := f.refuse(len(rows)); err != nil {
+		return nil, err
+	}
+	return f.Ledger.CreateAccounts(ctx, rows)
+}
+
+func (f *refusing) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if err := f.refuse(0); err != nil { // chains are not cut
+		return nil, err
+	}
+	return f.Ledger.CreateTransfers(ctx, rows)
+}
+
+func (f *refusing) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	if err := f.refuse(len(ids)); err != nil {
+		return nil, err
+	}
+	return f.Ledger.LookupAccounts(ctx, ids)
+}
+
+func (f *refusing) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+	if err := f.refuse(len(ids)); err != nil {
+		return nil, err
+	}
+	return f.Ledger.LookupTransfers(ctx, ids)
+}
+
+func (f *refusing) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+	if err := f.refuse(int(filter.Limit)); err != nil {
+		return nil, err
+	}
+	return f.Ledger.GetAccountTransfers(ctx, filter)
+}
+
+func (f *refusing) GetAccountBalances(ctx context.Context, filter ledger.AccountFilter) ([]ledger.AccountBalance, error) {
+	if err := f.refuse(int(filter.Limit)); err != nil {
+		return nil, err
+	}
+	return f.Ledger.GetAccountBalances(ctx, filter)
+}
+
+func (f *refusing) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
+	if err := f.refuse(0); err != nil {
+		return nil, err
+	}
+	return f.Ledger.QueryAccounts(ctx, filter)
+}
+
+func (f *refusing) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
+	if err := f.refuse(0); err != nil {
+		return nil, err
+	}
+	return f.Ledger.QueryTransfers(ctx, filter)
+}
+
+// town is a book of some peers in different states: alice owes us and has sent packets, bob
+// is owed, carol is in arrears, dave is suspended, erin is closed, and nobody of ours knows
+// frank, whom another process has provisioned.
+type town struct {
+	ledger *refusing
+	book   *accounts.Book
+	peers  map[string]accounts.Account
+}
+
+func newTown(t *testing.T) *town {
+	t.Helper()
+	w := &town{ledger: &refusing{Ledger: newLedger(t)}, peers: make(map[string]accounts.Account)}
+	ctx, other := t.Context(), newBookWithoutRound(t, w.ledger)
+	names := []string{"alice", "bob", "carol", "dave", "erin", "frank"}
+	for i, a := range provision(t, other, 100, names...) {
+		w.peers[names[i]] = a
+	}
+	alice, bob, carol := w.peers["alice"], w.peers["bob"], w.peers["carol"]
+	packet(t, w.ledger, alice.ID(), bob.ID(), 60, 0)
+	for i := range 3 {
+		_, err := other.Adjust(ctx, accounts.Adjustment{
+			Account: carol, Key: fmt.Sprint(i), Debit: units(60), Reason: 1, BeyondHeadroom: true,
+		})
+		require.NoError(t, err)
+	}
+	require.Equal(t, units(80), balance(t, other, carol).Arrears)
+	ids := other.PeerIDs(carol)
+	for range 3 { // payments of carol's that come back
+		back := ledger.Transfer{
+			ID: randomID(), DebitAccountID: ids.Arrears, CreditAccountID: ids.Settlement, Amount: units(5),
+			Ledger: usd.Ledger, Code: chart.CodeReturned,
+		}
+		results, err := w.ledger.CreateTransfers(ctx, []ledger.Transfer{back})
+		require.NoError(t, err)
+		require.Equal(t, ledger.TransferCreated, results[0].Status)
+	}
+	_, err := other.Fund(ctx, accounts.Capital{Asset: usd, Key: "capital", Amount: units(1000)})
+	require.NoError(t, err)
+	require.NoError(t, other.Suspend(ctx, w.peers["dave"], accounts.Suspension{}))
+	require.NoError(t, other.ClosePeer(ctx, w.peers["erin"], accounts.Closing{}))
+	w.book = newBookWithoutRound(t, w.ledger)
+	for _, name := range names[:5] {
+		mustAccount(t, w.book, name)
+	}
+	return w
+}
+
+// state is what the ledger says of everybody, without what differs from run to run.
+func (w *town) state(t *testing.T) []string {
+	t.Helper()
+	book := newBookWithoutRound(t, w.ledger)
+	var lines []string
+	for name, a := range w.peers {
+		b := balance(t, book, a)
+		lines = append(lines, fmt.Sprint(name, ": ", b.CreditLine, b.Payable, b.Receivable, b.HeldIn, b.HeldOut, b.Settling,
+			b.Arrears, b.Prepaid, b.Suspended, b.Closed))
+	}
+	slices.Sort(lines)
+	positions, err := book.Positions(t.Context())
+	require.NoError(t, err)
+	ledgertest.RequireNothingHeld(t, w.ledger)
+	return append(lines, fmt.Sprint(positions[0].Liquidity, positions[0].Suspense))
+}
+
+// call calls a Book and returns what it has answered.
+type call func(*town, context.Context) (string, error)
+
+// writing are calls that write. Their answers are as far as they are the same in every run.
+var writing = map[string]call{
+	"Adjust": func(w *town, ctx context.Context) (string, error) {
+		return text(w.book.Adjust(ctx, accounts.Adjustment{Account: w.peers["alice"], Key: "k", Debit: units(40), Reason: 1}))
+	},
+	"Adjust a peer in arrears": func(w *town, ctx context.Context) (string, error) {
+		return text(w.book.Adjust(ctx, accounts.Adjustment{
+			Account: w.peers["carol"], Key: "k", Debit: units(7), Reason: 1, BeyondHeadroom: true,
+		}))
+	},
+	"WriteOff": func(w *town, ctx context.Context) (string, error) {
+		return text(w.book.WriteOff(ctx, accounts.WriteOff{Account: w.peers["carol"], Key: "k", Amount: units(30), Reason: 1}))
+	},
+	"Fund": func(w *town, ctx context.Context) (string, error) {
+		return text(w.book.Fund(ctx, accounts.Capital{Asset: usd, Key: "k", Amount: units(50)}))
+	},
+	"Withdraw": func(w *town, ctx context.Context) (string, error) {
+		return text(w.book.Withdraw(ctx, accounts.Capital{Asset: usd, Key: "k", Amount: units(50)}))
+	},
+	"SetCreditLine up": func(w *town, ctx context.Context) (string, error) {
+		_, err := w.book.SetCreditLine(ctx, w.peers["alice"], units(150))
+		return "", err
+	},
+	"SetCreditLine down": func(w *town, ctx context.Context) (string, error) {
+		_, err := w.book.SetCreditLine(ctx, w.peers["bob"], units(30), accounts.WhatIsFree())
+		return "", err
+	},
+	"Suspend": func(w *town, ctx context.Context) (string, error) {
+		return "", w.book.Suspend(ctx, w.peers["alice"], accounts.Suspension{RevokeFree: true})
+	},
+	"Resume": func(w *town, ctx context.Context) (string, error) {
+		return "", w.book.Resume(ctx, w.peers["dave"])
+	},
+	"ClosePeer": func(w *town, ctx context.Context) (string, error) {
+		return "", w.book.ClosePeer(ctx, w.peers["bob"], accounts.Closing{Force: true, Reason: 5})
+	},
+	"ClosePeer in arrears": func(w *town, ctx context.Context) (string, error) {
+		return "", w.book.ClosePeer(ctx, w.peers["carol"], accounts.Closing{Force: true, Reason: 5})
+	},
+	"ClosePeer closed before, and in arrears since": func(w *town, ctx context.Context) (string, error) {
+		ids := w.book.PeerIDs(w.peers["erin"])
+		_, err := w.ledger.Ledger.CreateTransfers(ctx, []ledger.Transfer{{ // once, however often
+			ID: ledger.NewID(1, 1), DebitAccountID: ids.Arrears, CreditAccountID: ids.Settlement, Amount: units(5),
+			Ledger: usd.Ledger, Code: chart.CodeReturned,
+		}})
+		return "", errors.Join(err, w.book.ClosePeer(ctx, w.peers["erin"], accounts.Closing{Force: true, Reason: 5}))
+	},
+	"ReopenPeer": func(w *town, ctx context.Context) (string, error) {
+		return "", w.book.ReopenPeer(ctx, w.peers["erin"])
+	},
+	"Provision": func(w *town, ctx context.Context) (string, error) {
+		got, err := w.book.Provision(ctx, accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(100)},
+			accounts.Peer{ID: "gina", Asset: usd, CreditLine: units(10)}, accounts.Peer{ID: "gina", Asset: xrp, CreditLine: units(3)})
+		return fmt.Sprint(got), err
+	},
+	"EnsureArrears": func(w *town, ctx context.Context) (string, error) {
+		return "", w.book.EnsureArrears(ctx, w.peers["alice"], w.peers["bob"])
+	},
+}
+
+// reading are calls that only read.
+var reading = map[string]call{
+	"Positions":   func(w *town, ctx context.Context) (string, error) { return text(w.book.Positions(ctx)) },
+	"Balance":     func(w *town, ctx context.Context) (string, error) { return text(w.book.Balance(ctx, w.peers["carol"])) },
+	"Balances":    func(w *town, ctx context.Context) (string, error) { return text(w.book.Balances(ctx, w.all()...)) },
+	"Assets":      func(w *town, ctx context.Context) (string, error) { return text(w.book.RegisteredAssets(ctx)) },
+	"Directory":   (*town).directory,
+	"Statement":   (*town).statement,
+	"Alerts":      (*town).alerts,
+	"Suspensions": (*town).suspensions,
+	"LookUpBalances": func(w *town, ctx context.Context) (string, error) {
+		return text(w.book.LookUpBalances(ctx, w.all()...))
+	},
+	"Missing": func(w *town, ctx context.Context) (string, error) {
+		return text(w.book.Missing(ctx, usd, "alice", "nobody", "frank"))
+	},
+	"CheckAssets": func(w *town, ctx context.Context) (string, error) { return "", w.book.CheckAssets(ctx) },
+	"AllBalances": func(w *town, ctx context.Context) (string, error) {
+		var all []string
+		for b, err := range w.book.AllBalances(ctx, slices.Values(w.all())) {
+			if err != nil {
+				return "", err
+			}
+			all = append(all, shown(b))
+		}
+		return fmt.Sprint(all), nil
+	},
+	"BalanceAt": func(w *town, ctx context.Context) (string, error) {
+		return text(w.book.BalanceAt(ctx, w.peers["carol"], time.Now()))
+	},
+}
+
+// A call whose request fails says so, and does all that it should when it is called again.
+func TestFailingRequestsOfCallsThatWrite(t *testing.T) {
+	t.Parallel()
+	for name, call := range writing {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clean := newTown(t)
+			want, err := call(clean, t.Context())
+			require.NoError(t, err)
+			state := clean.state(t)
+			for n := 1; ; n++ {
+				w := newTown(t)
+				if !w.failAt(t, n, call) {
+					require.Greater(t, n, 1)
+					return
+				}
+				got, err := call(w, t.Context())
+				require.NoError(t, err, "request %d had failed", n)
+				require.Equal(t, want, got, "request %d had failed", n)
+				require.Equal(t, state, w.state(t), "request %d had failed", n)
+			}
+		})
+	}
+}
+
+func TestFailingRequestsOfCallsThatRead(t *testing.T) {
+	t.Parallel()
+	for name, call := range reading {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newTown(t)
+			want, err := call(w, t.Context())
+			require.NoError(t, err)
+			for n := 1; ; n++ {
+				w.forget(t)
+				if !w.failAt(t, n, call) {
+					require.Greater(t, n, 1)
+					return
+				}
+				got, err := call(w, t.Context())
+				require.NoError(t, err, "request %d had failed", n)
+				require.Equal(t, want, got, "request %d had failed", n)
+			}
+		})
+	}
+}
+
+// failAt calls with the n-th request refused; false if there are not so many.
+func (w *town) failAt(t *testing.T, n int, call call) bool {
+	t.Helper()
+	w.ledger.n, w.ledger.failed = n, false
+	_, err := call(w, t.Context())
+	w.ledger.n = 0
+	if !w.ledger.failed {
+		require.NoError(t, err)
+		return false
+	}
+	require.ErrorIs(t, err, errRefused, "request %d", n)
+	return true
+}
+
+// forget replaces the book by one that remembers nothing of the ledger.
+func (w *town) forget(t *testing.T) {
+	t.Helper()
+	w.book = newBookWithoutRound(t, w.ledger)
+}
+
+// What is read does not depend on how much a request may ask for.
+func TestReadingOnALedgerOfSmallRequests(t *testing.T) {
+	t.Parallel()
+	for name, call := range reading {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newTown(t)
+			w.ledger.asked = 0
+			want, err := call(w, t.Context())
+			require.NoError(t, err)
+			require.LessOrEqual(t, w.ledger.asked, 12, "what fits is asked for at once")
+			for _, most := range []int{5, 7, 16, 253} { // a peer has four accounts, and suspense is read with them
+				w.forget(t)
+				w.ledger.most = most
+				got, err := call(w, t.Context())
+				require.NoError(t, err, "%d in a request", most)
+				require.Equal(t, want, got, "%d in a request", most)
+			}
+		})
+	}
+}
+
+func text[T any](value T, err error) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	if booking, is := any(value).(accounts.Booking); is {
+		return booking.Amount.String(), nil // the rest differs from run to run
+	}
+	return shown(value), nil
+}
+
+// shown is a value without what is not exported.
+func shown(value any) string {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+func (w *town) all() []accounts.Account {
+	var all []accounts.Account
+	for _, name := range []string{"carol", "alice", "bob", "dave", "erin"} {
+		all = append(all, w.peers[name])
+	}
+	return all
+}
+
+func (w *town) directory(ctx context.Context) (string, error) {
+	var lines []string
+	for l, err := range w.book.Directory(ctx, usd, "alice", "bob", "carol", "dave", "erin") {
+		if err != nil {
+			return "", err
+		}
+		lines = append(lines, shown(l))
+	}
+	return fmt.Sprint(lines), nil
+}
+
+func (w *town) statement(ctx context.Context) (string, error) {
+	s, err := w.book.Statement(ctx, w.peers["carol"], time.Time{}, time.Time{}, accounts.Known(w.all()...))
+	if err != nil {
+		return "", err
+	}
+	var lines []string
+	for e, err := range s.Entries(ctx) {
+		if err != nil {
+			return "", err
+		}
+		lines = append(lines, shown(e))
+	}
+	return fmt.Sprint(lines), nil
+}
+
+func (w *town) alerts(ctx context.Context) (string, error) {
+	alerts, err := w.book.NewLiquidityAlerts(map[accounts.Asset]accounts.Marks{usd: {Low: "1000000"}})
+	if err != nil {
+		return "", err
+	}
+	return text(alerts.Check(ctx))
+}
+
+func (w *town) suspensions(ctx context.Context) (string, error) {
+	changes, _, err := w.book.Suspensions(ctx, 0)
+	return fmt.Sprint(changes), err
+}

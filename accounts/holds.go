@@ -1,0 +1,220 @@
+package accounts
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/internal/sequence"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Hold is what the ledger holds for a packet between us and a peer that was prepared, and
+// neither fulfilled nor rejected.
+type Hold struct {
+	Packet    ledger.ID
+	Condition [8]byte       // the first 8 bytes of the packet's execution condition
+	In        ledger.Amount // units held of what the peer has sent
+	Out       ledger.Amount // units held for the peer
+	Since     time.Time     // the ledger's
+	// Expiry is when the ledger gives it back, by its own clock; zero if it never does (a
+	// ledger that was moved there while the packet was held).
+	Expiry time.Time
+}
+
+// Holds are the packets to and from a peer that the ledger holds, those that expire first
+// before the others. Settlement orders are none.
+//
+// It is what was held at one moment, by the newest row of the peer's account, however long
+// reading takes and whoever writes meanwhile; what has expired since is left out if nobody
+// has written. Rows are read from the newest on, a page at a time, until all that the account
+// has pending is found; without a history of the account (Config.NoHistory) to the first one.
+//
+// The error is ErrUnknownAsset, ErrNotProvisioned, or that of a request.
+func (b *Book) Holds(ctx context.Context, account Account) ([]Hold, error) {
+	if err := b.checkPeer(account); err != nil {
+		return nil, err
+	}
+	r := holdReader{book: b, id: account.id, resolved: make(map[ledger.ID]struct{}), size: ledger.QueryMax}
+	err := r.begin(ctx)
+	if err == nil {
+		err = r.read(ctx)
+	}
+	if err == nil {
+		err = r.forgetExpired(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("holds of %v: %w", account, err)
+	}
+	return r.holds(), nil
+}
+
+// holdReader reads the rows of an account, the newest first, so that it meets what resolves a
+// hold before the hold.
+type holdReader struct {
+	book *Book
+	id   ledger.ID
+	size int    // rows in a page
+	at   uint64 // the moment that it reads for
+
+	history         bool
+	debits, credits ledger.Amount // pending at the moment, if there is a history
+
+	open                      []ledger.Transfer // pending rows that are not resolved, and had not expired
+	foundDebits, foundCredits ledger.Amount     // of open
+	resolved                  map[ledger.ID]struct{}
+}
+
+// begin fixes the moment, and reads what was pending then.
+func (r *holdReader) begin(ctx context.Context) error {
+	byID, err := r.book.lookupIDs(ctx, []ledger.ID{r.id}, 1)
+	if err != nil {
+		return err
+	}
+	account, found := byID[r.id]
+	if !found {
+		return ErrNotProvisioned
+	}
+	if r.history = account.Flags.Has(ledger.AccountHistory); !r.history {
+		r.at, err = r.newest(ctx)
+		return err
+	}
+	balance, err := r.book.balanceAt(ctx, r.id, ledger.TimestampMax)
+	r.at, r.debits, r.credits = balance.Timestamp, balance.DebitsPending, balance.CreditsPending
+	return err
+}
+
+// newest is the moment of the account's newest row, 0 if it has none.
+func (r *holdReader) newest(ctx context.Context) (uint64, error) {
+	row, _, err := sequence.Newest(ctx, r.book.ledger, filterOf(r.id, 1, ledger.TimestampMax, 1))
+	return row.Timestamp, err
+}
+
+// complete reports whether all that was pending is found. What has expired and is still
+// pending, since the ledger has not come to it, is never found: then all rows are read.
+func (r *holdReader) complete() bool {
+	return r.history && r.foundDebits == r.debits && r.foundCredits == r.credits
+}
+
+func (r *holdReader) read(ctx context.Context) error {
+	for last := r.at; last > 0 && !r.complete(); {
+		filter := filterOf(r.id, 1, last, r.size)
+		filter.Flags |= ledger.AccountFilterReversed
+		page, err := r.book.ledger.GetAccountTransfers(ctx, filter)
+		switch {
+		case errors.Is(err, ledger.ErrTooMuchData) && r.size > 1:
+			r.size /= 2
+			continue
+		case err != nil:
+			return err
+		}
+		for i := range page {
+			r.take(&page[i])
+		}
+		if len(page) < r.size {
+			return nil
+		}
+		last = page[len(page)-1].Timestamp - 1
+	}
+	return nil
+}
+
+func (r *holdReader) take(row *ledger.Transfer) {
+	if !row.PendingID.IsZero() {
+		r.resolved[row.PendingID] = struct{}{}
+		return
+	}
+	if !row.Flags.Has(ledger.TransferPending) {
+		return
+	}
+	_, resolved := r.resolved[row.ID]
+	delete(r.resolved, row.ID)
+	if ends := expiryOf(row); resolved || ends != 0 && ends <= r.at {
+		return
+	}
+	r.open = append(r.open, *row)
+	r.count(row, func(total *ledger.Amount) { *total, _ = total.Add(row.Amount) }) // sums that the ledger keeps too
+}
+
+func (r *holdReader) count(row *ledger.Transfer, change func(total *ledger.Amount)) {
+	if row.DebitAccountID == r.id {
+		change(&r.foundDebits)
+	} else {
+		change(&r.foundCredits)
+	}
+}
+
+// expiryOf is when a pending transfer ends, by the ledger's clock; 0 if it does not.
+func expiryOf(row *ledger.Transfer) uint64 {
+	if row.Timeout == 0 {
+		return 0
+	}
+	return row.Timestamp + uint64(row.Timeout)*uint64(time.Second)
+}
+
+// forgetExpired leaves out what has expired since the moment. If nobody has written on the
+// account, only that makes less pending, and what expires first goes first.
+func (r *holdReader) forgetExpired(ctx context.Context) error {
+	slices.SortFunc(r.open, func(a, b ledger.Transfer) int {
+		return cmp.Or(cmp.Compare(expiryOf(&a)-1, expiryOf(&b)-1), cmp.Compare(a.Timestamp, b.Timestamp)) // what never ends is last
+	})
+	if len(r.open) == 0 {
+		return nil
+	}
+	byID, err := r.book.lookupIDs(ctx, []ledger.ID{r.id}, 1)
+	if err != nil {
+		return err
+	}
+	newest, err := r.newest(ctx)
+	if err != nil || newest != r.at {
+		return err
+	}
+	now := byID[r.id]
+	for len(r.open) > 0 && expiryOf(&r.open[0]) != 0 && (now.DebitsPending.Less(r.foundDebits) || now.CreditsPending.Less(r.foundCredits)) {
+		row := &r.open[0]
+		r.count(row, func(total *ledger.Amount) { *total = total.SubFloor(row.Amount) })
+		r.open = r.open[1:]
+	}
+	return nil
+}
+
+// holds are the packets of the open rows: all legs of one together.
+func (r *holdReader) holds() []Hold {
+	var holds []Hold
+	at := make(map[ledger.ID]int) // of the packet in holds
+	for i := range r.open {
+		row := &r.open[i]
+		if row.Code < chart.CodePacket || row.Code > chart.CodeDustLeg {
+			continue
+		}
+		packet := ledger.ID(row.UserData128)
+		n, known := at[packet]
+		if !known {
+			n = len(holds)
+			at[packet] = n
+			h := Hold{Packet: packet, Since: timeOf(row.Timestamp)}
+			binary.BigEndian.PutUint64(h.Condition[:], row.UserData64)
+			if ends := expiryOf(row); ends != 0 {
+				h.Expiry = timeOf(ends)
+			}
+			holds = append(holds, h)
+		}
+		side := &holds[n].Out
+		if row.DebitAccountID == r.id {
+			side = &holds[n].In
+		}
+		*side, _ = side.Add(row.Amount)
+	}
+	return holds
+}
+
+// timeOf is a moment of the ledger's clock.
+func timeOf(timestamp uint64) time.Time {
+	const second = uint64(time.Second)
+	return time.Unix(int64(timestamp/second), int64(timestamp%second)).UTC()
+}

@@ -1,0 +1,89 @@
+package accounts_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+)
+
+// overtaken lets something happen right before the n-th request that writes transfers, and
+// loses the answer to that request.
+type overtaken struct {
+	ledger.Ledger
+	n    int
+	do   func()
+	lost bool
+}
+
+func (o *overtaken) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if o.n--; o.n != 0 {
+		return o.Ledger.CreateTransfers(ctx, rows)
+	}
+	o.do()
+	if _, err := o.Ledger.CreateTransfers(ctx, rows); err != nil {
+		return nil, err
+	}
+	o.lost = true
+	return nil, ledger.ErrOutcomeUnknown
+}
+
+// Another operator does something right before a request of ours, which is refused for that,
+// and the answer is lost: sent again, the ledger only says that the id has failed. We look
+// again, and what was wanted is so in the end.
+func TestRefusalsWhoseAnswersAreLost(t *testing.T) {
+	t.Parallel()
+	type step func(*accounts.Book, context.Context, accounts.Account) error
+	suspend := func(how accounts.Suspension) step {
+		return func(b *accounts.Book, ctx context.Context, a accounts.Account) error { return b.Suspend(ctx, a, how) }
+	}
+	resume := func(b *accounts.Book, ctx context.Context, a accounts.Account) error { return b.Resume(ctx, a) }
+	closePeer := func(b *accounts.Book, ctx context.Context, a accounts.Account) error {
+		return b.ClosePeer(ctx, a, accounts.Closing{})
+	}
+	reopen := func(b *accounts.Book, ctx context.Context, a accounts.Account) error { return b.ReopenPeer(ctx, a) }
+	nothing := func(*accounts.Book, context.Context, accounts.Account) error { return nil }
+	both := func(first, second step) step {
+		return func(b *accounts.Book, ctx context.Context, a accounts.Account) error {
+			if err := first(b, ctx, a); err != nil {
+				return err
+			}
+			return second(b, ctx, a)
+		}
+	}
+	for name, c := range map[string]struct {
+		before, meanwhile, ours step
+		suspended, closed       bool
+	}{
+		"suspended meanwhile":               {nothing, suspend(accounts.Suspension{Reason: 1}), suspend(accounts.Suspension{Reason: 2}), true, false},
+		"suspended meanwhile, revoked":      {nothing, suspend(accounts.Suspension{Reason: 1}), suspend(accounts.Suspension{RevokeFree: true}), true, false},
+		"suspended anew meanwhile, revoked": {suspend(accounts.Suspension{}), both(resume, suspend(accounts.Suspension{})), suspend(accounts.Suspension{RevokeFree: true}), true, false},
+		"resumed meanwhile":                 {suspend(accounts.Suspension{}), resume, resume, false, false},
+		"resumed meanwhile, revoked":        {suspend(accounts.Suspension{}), resume, suspend(accounts.Suspension{RevokeFree: true}), true, false},
+		"closed meanwhile":                  {suspend(accounts.Suspension{}), closePeer, closePeer, true, true},
+		"opened meanwhile":                  {closePeer, reopen, reopen, true, false},
+	} {
+		for n := 1; ; n++ {
+			l := newLedger(t)
+			other, racing := newBookWithoutRound(t, l), &overtaken{Ledger: l, n: n}
+			alice := provision(t, other, 100, "alice")[0]
+			require.NoError(t, c.before(other, t.Context(), alice), name)
+			racing.do = func() { require.NoError(t, c.meanwhile(other, t.Context(), alice), name) }
+			where := fmt.Sprint(name, " before request ", n)
+			require.NoError(t, c.ours(newBookWithoutRound(t, racing), t.Context(), alice), where)
+			if !racing.lost {
+				require.Greater(t, n, 1, where)
+				break
+			}
+			b := balance(t, other, alice)
+			require.Equal(t, c.suspended, b.Suspended, where)
+			require.Equal(t, c.closed, b.Closed, where)
+			ledgertest.RequireNothingHeld(t, l)
+		}
+	}
+}

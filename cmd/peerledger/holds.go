@@ -1,0 +1,65 @@
+package main
+
+import (
+	"encoding/hex"
+
+	"github.com/spf13/cobra"
+
+	"github.com/peerledger/peerledger/accounts"
+)
+
+// holdRow is a packet that is held, as it is shown. Amounts are in whole units of the asset.
+type holdRow struct {
+	Packet    string `json:"packet"`
+	In        string `json:"in"`  // held of what the peer has sent
+	Out       string `json:"out"` // held for the peer
+	Since     string `json:"since"`
+	Expiry    string `json:"expiry,omitempty"`
+	Condition string `json:"condition"` // its first 8 bytes, in hexadecimal
+	Peer      string `json:"peer"`
+	Asset     string `json:"asset"`
+}
+
+func holdRowOf(h accounts.Hold, peer string, a accounts.Asset) holdRow {
+	return holdRow{
+		Packet: h.Packet.String(), In: a.Format(h.In), Out: a.Format(h.Out), Since: moment(h.Since), Expiry: moment(h.Expiry),
+		Condition: hex.EncodeToString(h.Condition[:]), Peer: peer, Asset: a.String(),
+	}
+}
+
+func (a *app) holdsCommand() *cobra.Command {
+	var asset string
+	cmd := &cobra.Command{
+		Use:   "holds peer",
+		Short: "Packets of a peer that are prepared, and neither fulfilled nor rejected",
+		Long: `Shows what packets to and from a peer hold, those first that the ledger gives back first.
+A hold without an expiry is never given back: it was moved to this ledger by migrate.`,
+		Example: "  peerledger holds alice@USD\n  peerledger holds alice --asset USD --json",
+		Args:    between(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.atDesk(cmd.Context(), func(d *desk) error {
+				account, found, err := d.account(cmd.Context(), args[0], asset)
+				if err != nil {
+					return err
+				}
+				holds, err := d.book.Holds(cmd.Context(), account)
+				if err != nil {
+					return err
+				}
+				rows := make([]holdRow, len(holds))
+				for i, h := range holds {
+					rows[i] = holdRowOf(h, account.Peer(), found)
+				}
+				return show(d.app, rows,
+					column[holdRow]{title: "packet", cell: func(r holdRow) string { return r.Packet }},
+					column[holdRow]{title: "in", cell: func(r holdRow) string { return r.In }, right: true},
+					column[holdRow]{title: "out", cell: func(r holdRow) string { return r.Out }, right: true},
+					column[holdRow]{title: "since (UTC)", cell: func(r holdRow) string { return r.Since }},
+					column[holdRow]{title: "expiry (UTC)", cell: func(r holdRow) string { return orDefault(r.Expiry, "never") }},
+				)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
+	return cmd
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// What is said of pauses that are written.
+const (
+	stopsAll      = "No connector pays anybody from now on, whatever the rail."
+	stopsRail     = "No connector pays by this rail from now on."
+	finishesAsked = " Payments that a rail was asked for before are finished, since only the rail knows whether it has paid: stop them there."
+	goesOn        = "Connectors go on within a minute (settlement.Config.Sweep)."
+)
+
+func (a *app) pauseRailCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "pause rail", Short: "Keep all connectors from paying by a rail",
+		Long: `Keeps the settlement engines of all connectors from paying by the rail of this name
+(settlement.Rail.Name), in all assets of the configuration. It is written into the ledger, so
+it holds for engines that run, on whatever machine, and for those that start later. What is due
+is paid after "peerledger settle resume". The rail without a name is "".`,
+		Example: "  peerledger settle pause bank --yes\n  peerledger settle pauses",
+		Args:    exactly(1),
+	}
+	return a.switching(cmd, "pause payments", stopsRail+finishesAsked, true, (*settlement.Engine).PauseRail)
+}
+
+func (a *app) resumeRailCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "resume rail", Short: "Let connectors pay by a rail again",
+		Long: "Ends \"settle pause\" of the rail of this name.",
+		Args: exactly(1),
+	}
+	return a.switching(cmd, "resume payments", goesOn, false, (*settlement.Engine).ResumeRail)
+}
+
+func (a *app) stopCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "stop", Short: "Stop all payments of all connectors",
+		Long: `Keeps the settlement engines of all connectors from paying anybody, in all assets of the
+configuration, until "peerledger settle start". It is written into the ledger, so it holds for
+engines that run, on whatever machine, and for those that start later.`,
+		Args: exactly(0),
+	}
+	return a.switching(cmd, "stop all payments", stopsAll+finishesAsked, true,
+		func(e *settlement.Engine, ctx context.Context, _ string) error { return e.StopPayments(ctx) })
+}
+
+func (a *app) startCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "start", Short: "Let connectors pay again after settle stop",
+		Long: "Ends \"settle stop\". Rails that are paused stay so.",
+		Args: exactly(0),
+	}
+	return a.switching(cmd, "let payments go on", goesOn, false,
+		func(e *settlement.Engine, ctx context.Context, _ string) error { return e.StartPayments(ctx) })
+}
+
+// switching is a command that pauses payments, or ends that.
+func (a *app) switching(cmd *cobra.Command, action, note string, on bool,
+	do func(*settlement.Engine, context.Context, string) error,
+) *cobra.Command {
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
+			c := change{Action: action, Note: note}
+			rail := ""
+			if len(args) > 0 {
+				rail = args[0]
+				c.Rail = &rail
+			}
+			before, err := isSwitched(cmd.Context(), d, engine, c.Rail, on)
+			if err != nil {
+				return err
+			}
+			if before {
+				c.Note = map[bool]string{true: "They are paused already.", false: "They are not paused."}[on]
+			}
+			return a.write(c, func(c *change) error {
+				c.Already = before
+				return do(engine, cmd.Context(), rail)
+			})
+		})
+	}
+	a.writes(cmd)
+	return cmd
+}
+
+// isSwitched reports whether a rail, or nil for all payments, is paused in all assets already, or
+// in none.
+func isSwitched(ctx context.Context, d *desk, engine *settlement.Engine, rail *string, on bool) (bool, error) {
+	pauses, err := engine.Pauses(ctx)
+	n := 0
+	for _, p := range pauses {
+		if rail == nil && p.All || rail != nil && !p.All && p.Rail == beginning(*rail) {
+			n++
+		}
+	}
+	if on {
+		return n == len(d.book.Assets()), err
+	}
+	return n == 0, err
+}
+
+// refuseStopped is an error if nobody would be paid, since all payments are stopped.
+func refuseStopped(ctx context.Context, engine *settlement.Engine) error {
+	pauses, err := engine.Pauses(ctx)
+	for _, p := range pauses {
+		if p.All {
+			return &settlement.PauseError{Pause: p}
+		}
+	}
+	return err
+}
+
+// beginning is what of a rail's name is in the ledger.
+func beginning(name string) string {
+	const kept = 16
+	if len(name) > kept {
+		return name[:kept]
+	}
+	return name
+}
+
+// pauseRow is a pause as it is shown.
+type pauseRow struct {
+	Payments string  `json:"payments"` // "all", or "rail"
+	Rail     *string `json:"rail,omitempty"`
+	Asset    string  `json:"asset"`
+	Since    string  `json:"since"`
+}
+
+func (a *app) pausesCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "pauses", Short: "Show which payments are paused",
+		Long: "Shows the rails that are paused, and whether all payments are stopped, as it is in the\nledger. Of a rail's name it has the first 16 bytes.",
+		Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.atEngine(cmd.Context(), nil, func(_ *desk, engine *settlement.Engine) error {
+				pauses, err := engine.Pauses(cmd.Context())
+				if err != nil {
+					return err
+				}
+				rows := make([]pauseRow, len(pauses))
+				for i, p := range pauses {
+					rows[i] = pauseRow{Payments: "all", Asset: p.Asset.String(), Since: moment(p.Since)}
+					if !p.All {
+						rows[i].Payments, rows[i].Rail = "rail", &p.Rail
+					}
+				}
+				return show(a, rows,
+					column[pauseRow]{title: "paused", cell: func(r pauseRow) string {
+						if r.Rail == nil {
+							return "all payments"
+						}
+						return fmt.Sprintf("rail %q", *r.Rail)
+					}},
+					column[pauseRow]{title: "asset", cell: func(r pauseRow) string { return r.Asset }},
+					column[pauseRow]{title: "since (UTC)", cell: func(r pauseRow) string { return r.Since }},
+				)
+			})
+		},
+	}
+}
+
+func (a *app) approveCommand(asset *string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "approve peer order", Short: "Let an order be paid that waits to be approved",
+		Long: `Approves an order that waits because it is above the amount that a connector pays by itself
+(settlement.Limit.ApproveAbove): "peerledger orders" shows it as one that waits for approval.
+The connector that it belongs to pays it within a minute. An order that is not to be paid is given
+back with "settle cancel".`,
+		Args: exactly(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
+				account, found, err := d.account(cmd.Context(), args[0], *asset)
+				if err != nil {
+					return err
+				}
+				order, err := ledger.ParseID(args[1])
+				if err != nil {
+					return fmt.Errorf("%w: order %q: %w", errUsage, args[1], err)
+				}
+				c := change{Action: "approve an order", Peer: account.Peer(), Asset: found.String(), Order: order.String()}
+				open, known, err := openOrder(cmd.Context(), engine, account, order)
+				switch {
+				case err != nil:
+					return err
+				case !known:
+					c.Note = "There is no such open order: it is closed already, or another peer's."
+				case !errors.Is(open.Waits, settlement.ErrHeld):
+					c.Amount = found.Format(open.Amount)
+					c.Note = "It does not wait to be approved."
+				default:
+					c.Amount = found.Format(open.Amount)
+				}
+				return a.write(c, func(*change) error {
+					_, err := engine.Approve(cmd.Context(), account, order)
+					return err
+				})
+			})
+		},
+	}
+	a.writes(cmd)
+	return cmd
+}
+
+// waitsFor says what an order waits for; "" for nothing.
+func waitsFor(o settlement.OpenOrder) string {
+	switch {
+	case errors.Is(o.Waits, settlement.ErrHeld):
+		return "approval"
+	case errors.Is(o.Waits, settlement.ErrPaused):
+		return "end of the pause"
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+
+	"github.com/spf13/cobra"
+	"lukechampine.com/uint128"
+
+	"github.com/peerledger/peerledger/internal/backup"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/cluster"
+)
+
+func (a *app) verifyCommand() *cobra.Command {
+	var binary, image string
+	var live bool
+	cmd := &cobra.Command{
+		Use:   "verify backup",
+		Short: "Start a copy of a backup and compare its totals",
+		Long: `Restores a backup into a folder of its own beside it, starts a server with the copy where
+nobody else reaches it, and adds up all accounts: debits must be credits in each ledger, and
+the totals are compared with those that were noted when the backup was made (backup
+--totals) and, with --live, with those of the original, which must not have less: of the
+running cluster, or of the closed folder (--folder). An embedded ledger and a journal are
+opened without a server. A folder of backups stands for the newest one, if that is beyond
+doubt.
+
+The server is a tigerbeetle binary (--binary, TIGERBEETLE_BINARY or PATH) on a port of
+127.0.0.1, or an image in a container (--image). It ends with status 5 if something is
+different.`,
+		Example: "  peerledger verify /backups\n  peerledger verify /backups --image ghcr.io/tigerbeetle/tigerbeetle:" + cluster.ClientRelease + " --live",
+		Args:    exactly(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			b, err := findBackup(args[0])
+			if err != nil {
+				return err
+			}
+			var server backup.Server
+			if b.Manifest.File != "" {
+				if server, err = a.server(binary, image); err != nil {
+					return err
+				}
+			}
+			var original func(context.Context) (backup.Totals, error)
+			if live {
+				if original, err = a.original(b.Manifest); err != nil {
+					return err
+				}
+			}
+			bar := a.bar("restoring a copy", 1)
+			report, err := b.Verify(cmd.Context(), server, original, bar.moved)
+			if bar.stop(err); err != nil && !errors.Is(err, backup.ErrUnbalanced) {
+				return err
+			}
+			return errors.Join(a.showVerified(report, err), verdict(report, err))
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&binary, "binary", "", "the tigerbeetle `binary` (default $TIGERBEETLE_BINARY, or tigerbeetle on PATH)")
+	flags.StringVar(&image, "image", "", "run this `image` with docker instead")
+	flags.BoolVar(&live, "live", false, "compare with the original as it is now too")
+	return cmd
+}
+
+// verdict is the end of a verification.
+func verdict(report backup.Report, unbalanced error) error {
+	if unbalanced != nil || report.Different() {
+		return errFound
+	}
+	return nil
+}
+
+func (a *app) showVerified(report backup.Report, unbalanced error) error {
+	if a.json {
+		return a.print(report)
+	}
+	if report.Journal != nil {
+		fmt.Fprintf(a.stdout, "The journal of %s opens; in it %s.\n", report.Folder, waiting(report.Journal.Waiting))
+	}
+	switch {
+	case report.Manifest.Ledger != nil:
+		fmt.Fprintf(a.stdout, "%s opens, with %d bytes.\n", report.Folder, report.Manifest.Ledger.Size)
+	case report.Manifest.File == "" && report.Journal != nil:
+		return nil // there is no ledger to add up
+	default:
+		fmt.Fprintf(a.stdout, "%s starts, with %d bytes.\n", report.Folder, report.Manifest.Size)
+	}
+	if unbalanced != nil {
+		fmt.Fprintln(a.stdout, "DIFFERENT:", unbalanced)
+	} else {
+		fmt.Fprintln(a.stdout, "Debits are credits in each ledger.")
+	}
+	for _, c := range report.Comparisons {
+		text := map[backup.Relation]string{
+			backup.Equal:    "Equal to " + c.With + ".",
+			backup.MovedOn:  "Compared with " + c.With + ", there is more in what came later, as when packets were recorded in between: " + c.Detail + ".",
+			backup.Contrary: "DIFFERENT from " + c.With + ": " + c.Detail + ".",
+		}[c.Relation]
+		fmt.Fprintln(a.stdout, text)
+	}
+	if len(report.Comparisons) == 0 {
+		fmt.Fprintln(a.stdout, "There was nothing to compare the totals with: use backup --totals, or --live.")
+	}
+	return nil
+}
+
+// server is how copies are started.
+func (a *app) server(binary, image string) (backup.Server, error) {
+	if image != "" {
+		return backup.Container(image, a.openCopy), nil
+	}
+	if binary == "" {
+		binary = a.getenv("TIGERBEETLE_BINARY")
+	}
+	path, err := exec.LookPath(orDefault(binary, "tigerbeetle"))
+	if err != nil {
+		return nil, fmt.Errorf("%w: no server to start the copy with: name one with --binary, or an image with --image: %w", errUsage, err)
+	}
+	return backup.Binary(path, a.openCopy), nil
+}
+
+func (a *app) openCopy(ctx context.Context, id uint128.Uint128, address string) (ledger.Ledger, error) {
+	return openCluster(ctx, cluster.Config{ClusterID: id, Addresses: []string{address}, Sessions: 1, OpenTimeout: a.timeout})
+}
+
+// original reads the totals of what a backup was made of.
+func (a *app) original(m backup.Manifest) (func(context.Context) (backup.Totals, error), error) {
+	switch {
+	case m.File != "":
+		return a.totals, a.sameCluster(uint128.Uint128(m.ClusterID))
+	case m.Ledger == nil:
+		return nil, fmt.Errorf("%w: --live compares ledgers, and there is only a journal in the backup", errUsage)
+	}
+	file, err := a.readConfig()
+	if err != nil {
+		return nil, err
+	}
+	folder := a.folderOf(file)
+	if folder == "" {
+		return nil, fmt.Errorf("%w: the backup is of an embedded ledger: name its folder with --folder", errUsage)
+	}
+	return backup.ReadFolder(folder), nil
+}
+
+// sameCluster refuses to compare a backup with another cluster than its own.
+func (a *app) sameCluster(id uint128.Uint128) error {
+	file, err := a.readConfig()
+	if err != nil {
+		return err
+	}
+	cfg, err := a.cluster(file)
+	if err == nil && !cfg.ClusterID.Equals(id) {
+		err = fmt.Errorf("%w: the data is of cluster %v, and cluster %v is configured", errUsage, id, cfg.ClusterID)
+	}
+	return err
+}

@@ -1,0 +1,97 @@
+package backup
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/peerledger/peerledger/internal/vsr"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// lockFor is how long to wait for the lock of the data file: that of a server that was
+// killed lingers for a moment.
+const lockFor = 2 * time.Second
+
+// refuse refuses files that are not to be backed up.
+func refuse(path string, sb vsr.Superblock) error {
+	if sb.ReplicaCount != 1 {
+		return replicated(path, sb.ReplicaCount)
+	}
+	return nil
+}
+
+// copyFile copies the data file.
+func (o Options) copyFile(ctx context.Context, partial string, before vsr.Superblock, m *Manifest) error {
+	file, release, err := hold(ctx, o.File) // also of a snapshot: if a server holds it, it is none
+	if err != nil {
+		return err
+	}
+	defer release()
+	sb, err := sameFile(file, before)
+	if err != nil {
+		return err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	to, err := os.OpenFile(filepath.Join(partial, dataName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	m.Archive, err = pack(ctx, file, to, o.moved("copying", info.Size()))
+	m.ClusterID, m.File, m.Release = ledger.Amount(sb.ClusterID), filepath.Base(o.File), sb.Release.String()
+	m.Sequence, m.Checkpoint = sb.Sequence, sb.CheckpointOp
+	return finish(to, err)
+}
+
+// sameFile reads the superblock once more, now that nobody writes. By now the path may lead to
+// another file than before the server was stopped.
+func sameFile(file *os.File, before vsr.Superblock) (vsr.Superblock, error) {
+	sb, err := vsr.ReadSuperblockOf(file)
+	if err != nil {
+		return sb, fmt.Errorf("backup: %w", err)
+	}
+	switch err := refuse(file.Name(), sb); {
+	case err != nil:
+		return sb, err
+	case !sb.ClusterID.Equals(before.ClusterID):
+		return sb, fmt.Errorf("%w: %s is of cluster %v now, and was of %v before the server was stopped", ErrOtherCluster, file.Name(), sb.ClusterID, before.ClusterID)
+	case sb.Sequence < before.Sequence:
+		return sb, fmt.Errorf("backup: %s is an older file than before the server was stopped: its sequence is %d, and was %d", file.Name(), sb.Sequence, before.Sequence)
+	}
+	return sb, nil
+}
+
+// hold opens a data file and takes the lock that a server takes on it, so that none is started
+// meanwhile, until release.
+func hold(ctx context.Context, path string) (file *os.File, release func(), err error) {
+	if file, err = os.Open(path); err != nil {
+		return nil, nil, err
+	}
+	lock := flock.New(path, flock.SetFlag(os.O_RDONLY), flock.SetPermissions(0o600))
+	release = func() { _, _ = lock.Close(), file.Close() } // it was only read
+	ctx, cancel := context.WithTimeout(ctx, lockFor)
+	defer cancel()
+	if mine, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil || !mine {
+		release()
+		return nil, nil, fmt.Errorf("%w: %s: a server runs with it: stop it first, or say how to (--stop, --start); a file in a snapshot is held by nobody", ErrInUse, path)
+	}
+	// The lock has opened the path once more.
+	locked, lockedErr := lock.Stat()
+	opened, err := file.Stat()
+	if err = cmp.Or(lockedErr, err); err == nil && !os.SameFile(locked, opened) {
+		err = fmt.Errorf("backup: %s is another file now than a moment ago", path)
+	}
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return file, release, nil
+}

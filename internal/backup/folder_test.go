@@ -1,0 +1,402 @@
+package backup
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/wal"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// connector is an embedded ledger in a folder, with a recorder that has a journal.
+type connector struct{ ledger, journal, backups string }
+
+// newConnector runs a connector that is killed while a fulfill waits for its answer.
+func newConnector(t *testing.T) connector {
+	t.Helper()
+	dir := t.TempDir()
+	c := connector{filepath.Join(dir, "ledger"), filepath.Join(dir, "journal"), filepath.Join(dir, "backups")}
+	c.run(t, 1)
+	return c
+}
+
+// silent is a ledger that answers no transfers from now on.
+type silent struct{ ledger.Ledger }
+
+func (silent) CreateTransfers(ctx context.Context, _ []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	<-ctx.Done()
+	return nil, ledger.ErrOutcomeUnknown
+}
+
+var usd = accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
+
+// run prepares packets and fulfills them, of which the ledger does not answer.
+func (c connector) run(t *testing.T, packets int) {
+	t.Helper()
+	l, err := embedded.Open(c.ledger)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, l.Close()) }()
+	book, err := accounts.NewBook(l, accounts.Config{Namespace: "test", Assets: []accounts.Asset{usd}})
+	require.NoError(t, err)
+	handles, err := book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(1000)}, accounts.Peer{ID: "bob", Asset: usd})
+	require.NoError(t, err)
+	var prepared []transfers.Packet
+	record := func(l ledger.Ledger, journal string, work func(*transfers.Recorder)) {
+		r, err := transfers.NewRecorder(l, book, transfers.Config{Journal: journal, Events: transfers.Events{Replayed: func([]transfers.Result) {}}})
+		require.NoError(t, err)
+		work(r)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // it is given up
+		_ = r.Close(ctx)
+	}
+	record(l, "", func(r *transfers.Recorder) {
+		for range packets {
+			result, err := r.Record(t.Context(), transfers.Prepare(transfers.Packet{From: handles[0], To: handles[1], In: 1, Out: 1, Hold: time.Hour}))
+			require.NoError(t, err)
+			require.NoError(t, result.Err)
+			prepared = append(prepared, result.Packet)
+		}
+	})
+	record(silent{l}, c.journal, func(r *transfers.Recorder) {
+		for _, p := range prepared {
+			_, err := r.Submit(t.Context(), transfers.Fulfill(p))
+			require.NoError(t, err)
+		}
+	})
+}
+
+func (c connector) options() Options {
+	return Options{Ledger: c.ledger, Journal: c.journal, Folder: c.backups}
+}
+
+// restored restores both, and finds what was there.
+func (c connector) restored(t *testing.T, b Backup) connector {
+	t.Helper()
+	dir := t.TempDir()
+	again := connector{filepath.Join(dir, "ledger"), filepath.Join(dir, "journal"), c.backups}
+	require.NoError(t, b.Restore(t.Context(), again.ledger, nil))
+	require.NoError(t, b.RestoreJournal(t.Context(), again.journal))
+	for _, pair := range [][2]string{{c.ledger, again.ledger}, {c.journal, again.journal}} {
+		names, err := wal.Names(pair[0])
+		require.NoError(t, err)
+		copied, err := wal.Names(pair[1])
+		require.NoError(t, err)
+		require.Equal(t, names, copied)
+		for _, name := range names {
+			want, err := os.ReadFile(filepath.Join(pair[0], name))
+			require.NoError(t, err)
+			got, err := os.ReadFile(filepath.Join(pair[1], name))
+			require.NoError(t, err)
+			require.Equal(t, want, got, name)
+		}
+		entries, err := os.ReadDir(pair[1])
+		require.NoError(t, err)
+		require.Len(t, entries, len(names), "nothing else is there")
+	}
+	return again
+}
+
+// A closed ledger and a journal are backed up, verified and restored, and the connector goes on
+// with them: what waited in the journal is recorded.
+func TestFolderAndJournal(t *testing.T) {
+	t.Parallel()
+	c := newConnector(t)
+	b := node{}.create(t, c.options())
+	m := b.Manifest
+	require.Equal(t, []any{"ledger", "journal", "test", 1}, []any{m.Ledger.Name, m.Journal.Name, m.Journal.Namespace, m.Journal.Waiting})
+	require.Equal(t, "folder-"+m.Ledger.ID, m.Source())
+	require.Equal(t, m.Ledger.Records, m.Sequence)
+	require.NotZero(t, m.Sequence)
+	require.Equal(t, m.name(), filepath.Base(b.Folder))
+	again, err := Open(b.Folder)
+	require.NoError(t, err)
+	require.Equal(t, b, again)
+	newest, err := Newest(c.backups, time.Now())
+	require.NoError(t, err)
+	require.Equal(t, b, newest)
+
+	report, err := b.Verify(t.Context(), nil, ReadFolder(c.ledger), nil)
+	require.NoError(t, err)
+	require.Equal(t, []Relation{Equal, Equal}, []Relation{report.Comparisons[0].Relation, report.Comparisons[1].Relation}, "%+v", report)
+	require.Equal(t, Journal{"test", 1}, *report.Journal)
+	require.Empty(t, leftovers(t, c.backups))
+
+	c.run(t, 2)
+	report, err = b.Verify(t.Context(), nil, ReadFolder(c.ledger), nil)
+	require.NoError(t, err)
+	require.Equal(t, []Relation{Equal, MovedOn}, []Relation{report.Comparisons[0].Relation, report.Comparisons[1].Relation}, "%+v", report)
+	later := node{}.create(t, c.options())
+	require.Greater(t, later.Manifest.Sequence, m.Sequence)
+	require.EqualValues(t, 2, later.Manifest.Number)
+	require.Equal(t, 3, later.Manifest.Journal.Waiting)
+
+	restored := c.restored(t, later)
+	l, err := embedded.Open(restored.ledger)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, l.Close()) }()
+	book, err := accounts.NewBook(l, accounts.Config{Namespace: "test", Assets: []accounts.Asset{usd}})
+	require.NoError(t, err)
+	recorded := make(chan transfers.Result, 9)
+	r, err := transfers.NewRecorder(l, book, transfers.Config{Journal: restored.journal, Events: transfers.Events{Replayed: func(list []transfers.Result) {
+		for _, r := range list {
+			recorded <- r
+		}
+	}}})
+	require.NoError(t, err)
+	require.NoError(t, r.Close(t.Context()))
+	require.Len(t, recorded, 3)
+	for range 3 {
+		require.NoError(t, (<-recorded).Err)
+	}
+}
+
+// A journal goes with a data file, or alone.
+func TestJournalOfACluster(t *testing.T) {
+	t.Parallel()
+	c, n := newConnector(t), newNode(t)
+	o := n.options()
+	o.Journal = c.journal
+	both := n.create(t, o)
+	require.Equal(t, "7", both.Manifest.Source())
+	require.Equal(t, 1, both.Manifest.Journal.Waiting)
+	_ = restored(t, both)
+	same := filled(t, 5)
+	report, err := both.Verify(t.Context(), func(context.Context, string) (ledger.Ledger, func() error, error) {
+		return same, func() error { return nil }, nil
+	}, nil, nil)
+	require.NoError(t, err)
+	require.Equal(t, 1, report.Journal.Waiting)
+	require.NotEmpty(t, report.Totals)
+
+	alone := n.create(t, Options{Journal: c.journal, Folder: n.folder})
+	require.Equal(t, "journal-"+alone.Manifest.Journal.ID, alone.Manifest.Source())
+	require.Equal(t, both.Manifest.Journal.ID, alone.Manifest.Journal.ID)
+	require.EqualValues(t, 1, alone.Manifest.Number, "it is counted by itself")
+	report, err = alone.Verify(t.Context(), nil, nil, nil)
+	require.NoError(t, err)
+	require.Equal(t, 1, report.Journal.Waiting)
+	require.Nil(t, report.Totals)
+	require.ErrorIs(t, alone.Restore(t.Context(), filepath.Join(t.TempDir(), "7_0.tigerbeetle"), nil), ErrNothing)
+	require.NoError(t, alone.RestoreJournal(t.Context(), filepath.Join(t.TempDir(), "journal")))
+	_, err = Newest(n.folder, time.Now())
+	require.ErrorIs(t, err, ErrUnclear)
+
+	require.ErrorIs(t, n.create(t, n.options()).RestoreJournal(t.Context(), t.TempDir()), ErrNothing)
+}
+
+// What is open is refused, before anything is stopped if there is nothing to stop it with, and
+// is let go when it was copied.
+func TestFoldersInUse(t *testing.T) {
+	t.Parallel()
+	c := newConnector(t)
+	l, err := embedded.Open(c.ledger)
+	require.NoError(t, err)
+	_, err = Create(t.Context(), c.options())
+	require.ErrorIs(t, err, ErrInUse)
+	require.ErrorContains(t, err, c.ledger)
+	require.Empty(t, leftovers(t, c.backups))
+
+	o := c.options()
+	o.Stop = func(context.Context) error { return l.Close() }
+	o.Start = func(context.Context) (err error) { l, err = embedded.Open(c.ledger); return err }
+	b := node{}.create(t, o)
+	require.NoError(t, l.Close())
+	_ = c.restored(t, b)
+
+	log, _, err := wal.OpenFormat(c.journal, wal.AnyFormat, func(wal.Record) error { return nil })
+	require.NoError(t, err)
+	_, err = Create(t.Context(), c.options())
+	require.ErrorIs(t, err, ErrInUse)
+	require.ErrorContains(t, err, c.journal)
+	require.NoError(t, log.Close())
+}
+
+// What is no folder of a log is refused before anything is stopped, and two ledgers are.
+func TestFoldersThatAreRefused(t *testing.T) {
+	t.Parallel()
+	c, n := newConnector(t), newNode(t)
+	stopped := false
+	for _, o := range []Options{
+		{},
+		{File: n.file, Ledger: c.ledger},
+		{Ledger: t.TempDir()},
+		{Journal: filepath.Join(t.TempDir(), "missing")},
+		{File: n.file, Journal: t.TempDir()},
+	} {
+		o.Folder = c.backups
+		o.Stop = func(context.Context) error { stopped = true; return nil }
+		o.Start = o.Stop
+		_, err := Create(t.Context(), o)
+		require.Error(t, err)
+	}
+	require.False(t, stopped)
+	require.NoDirExists(t, c.backups)
+}
+
+// A folder that is damaged, or is not what it is said to be, has no backup: the copy is opened.
+func TestDamagedFoldersAreNotBackedUp(t *testing.T) {
+	t.Parallel()
+	c := newConnector(t)
+	swapped := c.options()
+	swapped.Ledger, swapped.Journal = c.journal, c.ledger
+	_, err := Create(t.Context(), swapped)
+	require.ErrorIs(t, err, embedded.ErrOtherRules)
+
+	names, err := wal.Names(c.journal)
+	require.NoError(t, err)
+	path := filepath.Join(c.journal, names[len(names)-1]) // the checkpoint
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	content[520] ^= 1
+	require.NoError(t, os.WriteFile(path, content, 0o600))
+	_, err = Create(t.Context(), c.options())
+	require.ErrorIs(t, err, wal.ErrCorrupt)
+	require.ErrorContains(t, err, "the copy of journal")
+	require.Empty(t, leftovers(t, c.backups))
+	list, err := List(c.backups)
+	require.NoError(t, err)
+	require.Empty(t, list)
+}
+
+// Nothing is replaced, and nothing half restored is left.
+func TestRestoreIntoAFolderWithoutALog(t *testing.T) {
+	t.Parallel()
+	c := newConnector(t)
+	b := node{}.create(t, c.options())
+	require.ErrorIs(t, b.Restore(t.Context(), c.ledger, nil), ErrNotEmpty)
+	require.ErrorIs(t, b.RestoreJournal(t.Context(), c.journal), ErrNotEmpty)
+
+	for name, content := range map[string][]byte{"lost+found": nil, "lock": {}, "notes": []byte("mine")} {
+		target := t.TempDir() // as a volume that is mounted
+		require.NoError(t, os.WriteFile(filepath.Join(target, name), content, 0o600))
+		require.NoError(t, b.Restore(t.Context(), target, nil), name)
+		kept, err := os.ReadFile(filepath.Join(target, name))
+		require.NoError(t, err)
+		require.Equal(t, string(content), string(kept))
+		_, err = embedded.Read(target)
+		require.NoError(t, err)
+	}
+
+	for name, change := range map[string]func(*Manifest){
+		"id":      func(m *Manifest) { m.Ledger.ID = strings.Repeat("0", 32) },
+		"records": func(m *Manifest) { m.Ledger.Records++ },
+		"size":    func(m *Manifest) { m.Ledger.Size-- },
+		"hash":    func(m *Manifest) { m.Ledger.SHA256 = strings.Repeat("0", 64) },
+	} {
+		b := node{}.create(t, c.options())
+		renamed := filepath.Join(c.backups, "kept-"+name)
+		require.NoError(t, os.Rename(b.Folder, renamed))
+		b.Folder = renamed
+		b = rewrite(t, b, change)
+		target := filepath.Join(t.TempDir(), "ledger")
+		require.ErrorIs(t, b.Restore(t.Context(), target, nil), ErrDamaged, name)
+		_, err := b.Verify(t.Context(), nil, nil, nil)
+		require.ErrorIs(t, err, ErrDamaged, name)
+		entries, err := os.ReadDir(target)
+		require.NoError(t, err)
+		require.Empty(t, entries)
+	}
+}
+
+// A journal of which the manifest says something else is not verified.
+func TestJournalThatIsNotAsItWasNoted(t *testing.T) {
+	t.Parallel()
+	c := newConnector(t)
+	for name, change := range map[string]func(*Manifest){
+		"waiting":   func(m *Manifest) { m.Journal.Waiting = 0 },
+		"namespace": func(m *Manifest) { m.Journal.Namespace = "other" },
+	} {
+		b := rewrite(t, node{}.create(t, c.options()), change)
+		_, err := b.Verify(t.Context(), nil, nil, nil)
+		require.ErrorIs(t, err, ErrDamaged, name)
+		require.Empty(t, leftovers(t, c.backups))
+	}
+}
+
+// segmented is a folder with a checkpoint and two segments.
+func segmented(t *testing.T) (folder string, names []string) {
+	t.Helper()
+	folder = filepath.Join(t.TempDir(), "log")
+	l, _, err := wal.Open(folder, func(wal.Record) error { return nil })
+	require.NoError(t, err)
+	add := func() { l.Append(1, 1, func(to []byte) []byte { return append(to, 'a') }) }
+	add()
+	require.NoError(t, l.Checkpoint().Commit(t.Context()))
+	add()
+	c := l.Checkpoint() // which begins the next segment
+	add()
+	require.NoError(t, l.Wait(t.Context(), l.Appended()))
+	require.NoError(t, c.Discard())
+	require.NoError(t, l.Close())
+	names, err = wal.Names(folder)
+	require.NoError(t, err)
+	require.Len(t, names, 3)
+	return folder, names
+}
+
+// A restore that is interrupted between two files is refused as corrupt, and never taken for a
+// new folder.
+func TestHalfRestoredFolder(t *testing.T) {
+	t.Parallel()
+	folder, names := segmented(t)
+	for i := range names {
+		target := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(target, names[i]), nil, 0o600))
+		require.ErrorIs(t, link(folder, target), os.ErrExist)
+		entries, err := os.ReadDir(target)
+		require.NoError(t, err)
+		require.Len(t, entries, 1, "what was given its name is taken back")
+	}
+	target := t.TempDir()
+	require.NoError(t, link(folder, target))
+	read := func() error {
+		_, err := wal.Read(target, wal.AnyFormat, func(wal.Record) error { return nil })
+		return err
+	}
+	require.NoError(t, read())
+	for _, name := range names[:len(names)-1] { // in the other order than they are linked in
+		require.NoError(t, os.Remove(filepath.Join(target, name)))
+		require.ErrorIs(t, read(), wal.ErrCorrupt)
+	}
+}
+
+// Whoever packs an archive says what its files are called: a name is one of a log's, or refused.
+func TestNamesInAnArchive(t *testing.T) {
+	t.Parallel()
+	for name, header := range map[string]tar.Header{
+		"parent":    {Name: "../log-0000000000000000"},
+		"absolute":  {Name: "/tmp/log-0000000000000000"},
+		"other":     {Name: "lock"},
+		"longer":    {Name: "log-00000000000000000"},
+		"link":      {Name: "log-0000000000000000", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"},
+		"directory": {Name: "log-0000000000000000", Typeflag: tar.TypeDir},
+	} {
+		dir := t.TempDir()
+		archive := filepath.Join(dir, "archive")
+		file, err := os.Create(archive)
+		require.NoError(t, err)
+		packed, err := packInto(file, func(w io.Writer) error {
+			out := tar.NewWriter(w)
+			return errors.Join(out.WriteHeader(&header), out.Close())
+		})
+		require.NoError(t, finish(file, err))
+		to := filepath.Join(dir, "to")
+		require.NoError(t, os.Mkdir(to, 0o700))
+		require.ErrorIs(t, Folder{Archive: packed}.untar(t.Context(), archive, to), ErrDamaged, name)
+		entries, err := os.ReadDir(to)
+		require.NoError(t, err)
+		require.Empty(t, entries)
+	}
+}

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package backup
+
+const interruptedIn = "PEERLEDGER_BACKUP_INTERRUPTED_IN"
+
+func createInterrupted(string) {}

@@ -1,0 +1,210 @@
+package backup
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// A change of any byte is found.
+func TestDamage(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	b := n.create(t, n.options())
+	for _, name := range []string{dataName, manifestName} {
+		path := filepath.Join(b.Folder, name)
+		content, err := os.ReadFile(path)
+		require.NoError(t, err)
+		damage := func(what string, changed []byte) {
+			require.NoError(t, os.WriteFile(path, changed, 0o600))
+			target := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
+			damaged, err := Open(b.Folder)
+			if err == nil {
+				err = damaged.Restore(t.Context(), target, nil)
+			}
+			if !errors.Is(err, ErrFormat) { // a digit of the format
+				require.ErrorIs(t, err, ErrDamaged, what)
+			}
+			_, err = List(n.folder)
+			require.Equal(t, name == manifestName || strings.HasPrefix(what, "cut") || strings.HasPrefix(what, "longer"), err != nil, "a list reads no data: %s", what)
+			require.Empty(t, leftovers(t, filepath.Dir(target)), what)
+		}
+		stride := 1 // each byte of the manifest, and some of the data
+		if name == dataName {
+			stride += len(content) / 150
+		}
+		for i := 0; i < len(content); i += stride {
+			changed := append([]byte{}, content...)
+			changed[i] ^= 1
+			damage("a bit of "+name, changed)
+		}
+		damage("cut "+name, content[:len(content)/2])
+		damage("longer "+name, append(append([]byte{}, content...), "more"...))
+		require.NoError(t, os.WriteFile(path, content, 0o600))
+	}
+	require.NoError(t, b.Check(t.Context(), nil))
+	require.NoError(t, os.Remove(filepath.Join(b.Folder, dataName)))
+	_, err := List(n.folder)
+	require.ErrorIs(t, err, ErrDamaged)
+}
+
+// edit changes a manifest's text, and leaves its hash.
+func edit(t *testing.T, b Backup, from, to string) {
+	t.Helper()
+	path := filepath.Join(b.Folder, manifestName)
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(string(content), from), "%s", content)
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(content), from, to, 1)), 0o600))
+}
+
+// rewrite puts another manifest in the place of a backup's, with a right hash.
+func rewrite(t *testing.T, b Backup, change func(*Manifest)) Backup {
+	t.Helper()
+	require.NoError(t, os.Remove(filepath.Join(b.Folder, manifestName)))
+	change(&b.Manifest)
+	require.NoError(t, writeManifest(b.Folder, b.Manifest))
+	b, err := Open(b.Folder)
+	require.NoError(t, err)
+	return b
+}
+
+// A manifest that is not what was written is not believed, whatever it says.
+func TestManifestThatWasChanged(t *testing.T) {
+	t.Parallel()
+	for from, to := range map[string]string{
+		`"taken": "2026-`: `"taken": "2027-`, `"cluster_id": "7"`: `"cluster_id": "8"`, `"sequence": 3`: `"sequence": 9`,
+		`"number": 1`: `"number": 9`, `"file": "7_0`: `"file": "7_1`, `"snapshot": false`: `"snapshot": true`, `"format": 2`: `"format": 1`,
+	} {
+		n := newNode(t)
+		b := n.create(t, n.options())
+		edit(t, b, from, to)
+		_, err := List(n.folder)
+		require.ErrorIs(t, err, ErrDamaged, to)
+		b, err = Open(b.Folder)
+		if err == nil {
+			err = b.Restore(t.Context(), filepath.Join(t.TempDir(), "7_0.tigerbeetle"), nil)
+		}
+		require.ErrorIs(t, err, ErrDamaged, to)
+	}
+}
+
+// A manifest with a right hash is compared with what it cannot change: the folder's name, the
+// superblock, and what a name may be.
+func TestManifestThatIsWrong(t *testing.T) {
+	t.Parallel()
+	other := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
+	for name, change := range map[string]func(*Manifest){
+		"time":       func(m *Manifest) { m.Taken = m.Taken.Add(time.Hour) },
+		"cluster":    func(m *Manifest) { m.ClusterID = ledger.NewAmount(8) },
+		"sequence":   func(m *Manifest) { m.Sequence++ },
+		"checkpoint": func(m *Manifest) { m.Checkpoint++ },
+		"no file":    func(m *Manifest) { m.File = "" },
+		"parent":     func(m *Manifest) { m.File = ".." },
+		"elsewhere":  func(m *Manifest) { m.File = other },
+		"relative":   func(m *Manifest) { m.File = "../7_0.tigerbeetle" },
+		"size":       func(m *Manifest) { m.Size-- },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode(t)
+			b := rewrite(t, n.create(t, n.options()), change)
+			target := filepath.Join(t.TempDir(), "data.tigerbeetle")
+			require.ErrorIs(t, b.Restore(t.Context(), target, nil), ErrDamaged)
+			_, err := b.Verify(t.Context(), nil, nil, nil)
+			require.ErrorIs(t, err, ErrDamaged)
+			require.NoFileExists(t, target)
+			require.Empty(t, leftovers(t, n.folder))
+		})
+	}
+	require.NoFileExists(t, other)
+}
+
+// An archive may have much more in it than it has bytes, and is left where its manifest ends.
+func TestArchiveWithTooMuchInIt(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	b := n.create(t, n.options())
+	file, err := os.Create(filepath.Join(b.Folder, dataName))
+	require.NoError(t, err)
+	archive, err := pack(t.Context(), io.LimitReader(zeroReader{}, 64<<20), file, nil)
+	require.NoError(t, finish(file, err))
+	b = rewrite(t, b, func(m *Manifest) { m.Packed, m.PackedSum = archive.Packed, archive.PackedSum })
+	most := int64(0)
+	err = b.Restore(t.Context(), filepath.Join(t.TempDir(), "7_0.tigerbeetle"), func(done, _ int64) { most = max(most, done) })
+	require.ErrorIs(t, err, ErrDamaged)
+	require.LessOrEqual(t, most, b.Manifest.Size)
+}
+
+// An archive may ask for more memory than it should get.
+func TestArchiveThatAsksForMemory(t *testing.T) {
+	t.Parallel()
+	// An empty frame with a window of 256 MiB (RFC 8878, section 3.1.1).
+	frame := []byte{0x28, 0xB5, 0x2F, 0xFD, 0x00, (28 - 10) << 3, 0x01, 0x00, 0x00}
+	path := filepath.Join(t.TempDir(), dataName)
+	require.NoError(t, os.WriteFile(path, frame, 0o600))
+	err := Archive{}.unpack(t.Context(), path, nil, nil)
+	require.ErrorIs(t, err, ErrDamaged)
+	require.ErrorIs(t, err, zstd.ErrWindowSizeExceeded)
+}
+
+type zeroReader struct{}
+
+func (zeroReader) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// An older program refuses a newer manifest by its format, though it has fields that it does
+// not know.
+func TestNewerFormat(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	b := n.create(t, n.options())
+	edit(t, b, `"format": 2,`, `"format": 3, "more": true,`)
+	_, err := Open(b.Folder)
+	require.ErrorIs(t, err, ErrFormat)
+	require.NotErrorIs(t, err, ErrDamaged)
+	require.ErrorContains(t, err, "format 3; this program reads up to 2")
+	_, err = Newest(n.folder, time.Now())
+	require.ErrorIs(t, err, ErrFormat)
+	edit(t, b, `"format": 3,`, `"format": 0,`)
+	_, err = Open(b.Folder)
+	require.ErrorIs(t, err, ErrDamaged)
+}
+
+// A backup of format 1, which has neither a number nor a hash, is read, and is older than those
+// of today.
+func TestOlderFormat(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	o := n.options()
+	o.Now = clock(time.Second)
+	old := n.create(t, o)
+	path := filepath.Join(old.Folder, manifestName)
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	content = regexp.MustCompile(`(?m)^  "number": 1,\n`).ReplaceAll(content, nil)
+	content = regexp.MustCompile(`,\n  "manifest_sha256": "[0-9a-f]{64}"`).ReplaceAll(content, nil)
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(content), `"format": 2`, `"format": 1`, 1)), 0o600))
+	old, err = Open(old.Folder)
+	require.NoError(t, err)
+	require.Equal(t, []any{1, uint64(0)}, []any{old.Manifest.Format, old.Manifest.Number})
+	_ = restored(t, old)
+
+	next := n.create(t, o)
+	require.Equal(t, []any{2, uint64(1)}, []any{next.Manifest.Format, next.Manifest.Number})
+	list, err := List(n.folder)
+	require.NoError(t, err)
+	require.Equal(t, []Backup{next, old}, list)
+	edit(t, old, `"taken": "2026-`, `"taken": "2027-`)
+	_, err = List(n.folder)
+	require.ErrorIs(t, err, ErrDamaged, "its folder says another time")
+}

@@ -1,0 +1,91 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// examineFolder looks at an embedded ledger that no program has open, its books, and its volume.
+func (s Subject) examineFolder(ctx context.Context, r *Report) {
+	subject := "ledger in " + s.Folder
+	l, err := embedded.Read(s.Folder, embedded.WithClock(s.Now))
+	if err != nil {
+		r.add(folderFault(err), subject, err.Error())
+		return
+	}
+	defer func() { _ = l.Close() }() // its error is always nil
+	found := l.Recovery()
+	text := fmt.Sprintf("%s, %s", number(found.Accounts, "account", "accounts"), number(found.Transfers, "transfer", "transfers"))
+	if found.TornBytes > 0 {
+		text += fmt.Sprintf("; a crash has left %d bytes of a request at the end that was never answered", found.TornBytes)
+	}
+	r.add(FolderRight, subject, text)
+	if found.Ahead > tolerance {
+		r.add(ClockBehind, "clock", fmt.Sprintf("the newest timestamp of the ledger is from %v in this machine's future", found.Ahead.Round(time.Millisecond)))
+	} else {
+		s.examineClock(ctx, l, r)
+	}
+	s.examineBooks(ctx, l, r)
+	judgeFolderVolume(s.Folder, r)
+}
+
+// expiryMost is how far in the future a packet may expire: they live for seconds.
+const expiryMost = 24 * time.Hour
+
+// examineJournal looks at the journal of a recorder that does not run, and its volume.
+func (s Subject) examineJournal(r *Report) {
+	subject := "journal in " + s.Journal
+	found, err := transfers.ReadJournal(s.Journal)
+	if err != nil {
+		r.add(folderFault(err), subject, err.Error())
+		return
+	}
+	of := fmt.Sprintf("namespace %q", found.Namespace)
+	if len(s.Books.Config.Assets) > 0 && found.Namespace != s.Books.Config.Namespace {
+		r.add(JournalOther, subject, fmt.Sprintf("%s; configured is %q", of, s.Books.Config.Namespace))
+	}
+	if found.TornBytes > 0 {
+		of += fmt.Sprintf("; a crash has left %d bytes of a fulfill at the end that nobody was told was kept", found.TornBytes)
+	}
+	if found.Waiting > 0 {
+		r.add(JournalWaits, subject, fmt.Sprintf("%s to be recorded; %s", number(found.Waiting, "fulfill waits", "fulfills wait"), of))
+	} else {
+		r.add(JournalRight, subject, "nothing waits; "+of)
+	}
+	if ahead := found.NewestExpiry.Sub(s.Now()); ahead > expiryMost {
+		r.add(ClockBehind, "clock", fmt.Sprintf("a packet in the journal expires %v in this machine's future", ahead.Round(time.Second)))
+	}
+	judgeFolderVolume(s.Journal, r)
+}
+
+// folderFault is why a folder cannot be read.
+func folderFault(err error) Code {
+	for _, fault := range []struct {
+		err  error
+		code Code
+	}{
+		{embedded.ErrInUse, FolderInUse},
+		{transfers.ErrJournalInUse, FolderInUse},
+		{fs.ErrNotExist, FolderMissing},
+		{embedded.ErrCorrupt, FolderDamaged},
+		{transfers.ErrJournalCorrupt, FolderDamaged},
+		{embedded.ErrOtherRules, FolderForeign},
+		{transfers.ErrJournalForeign, FolderForeign},
+	} {
+		if errors.Is(err, fault.err) {
+			return fault.code
+		}
+	}
+	return FolderUnread
+}
+
+func judgeFolderVolume(folder string, r *Report) {
+	judgeVolume(filepath.Join(folder, "files"), volumeFacts(folder), r)
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"go/token"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestReadNotice(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		output, want string
+		stops        bool
+	}{
+		"a failure":           {"=== x\n    --- FAIL: TestA/b (0.00s)\n--- FAIL: TestA (0.00s)\n", "TestA/b", true},
+		"a panic":             {"panic: no\n\ngoroutine 1\npanic: later\n", "panic: no", false},
+		"a failure by panic":  {"--- FAIL: TestA (0.00s)\npanic: no\n", "TestA", true},
+		"a fatal error":       {"fatal error: all goroutines are asleep - deadlock!\n", "fatal error: all goroutines are asleep - deadlock!", false},
+		"no failure":          {"PASS\n", "", false},
+		"a line without end":  {"--- FAIL: TestA (0.00s)", "TestA", true},
+		"a line that is long": {strings.Repeat("x", 1<<17) + "\n--- FAIL: TestA (0.00s)\n", "TestA", true},
+	} {
+		stopped := false
+		require.Equal(t, c.want, readNotice(strings.NewReader(c.output), func() { stopped = true }), name)
+		require.Equal(t, c.stops, stopped, name)
+	}
+}
+
+func TestPortions(t *testing.T) {
+	t.Parallel()
+	var tests []test
+	for _, took := range []time.Duration{1, 300, 600, 700, 4000, 9000, 9001} {
+		tests = append(tests, test{Took: took * time.Millisecond})
+	}
+	var sizes []int
+	for _, p := range portions(tests) {
+		sizes = append(sizes, len(p))
+	}
+	require.Equal(t, []int{3, 2, 2}, sizes)
+	require.Equal(t, [][]test{nil}, portions(nil))
+}
+
+func TestReach(t *testing.T) {
+	t.Parallel()
+	const profile = "mode: set\nm/p/f.go:3.10,5.2 1 1\nm/p/f.go:5.2,9.3 2 0\nm/p/f.go:10.1,12.2 1 0\nm/q/f.go:1.1,99.2 1 1\n"
+	all, executed, err := readProfile(strings.NewReader(profile), "m/p")
+	require.NoError(t, err)
+	require.Len(t, all["f.go"], 3)
+	s := &suite{Blocks: all, Tests: []test{{Name: "TestA", Blocks: executed}, {Name: "TestB"}}}
+	reached := func(line, column int) int {
+		at := token.Position{Line: line, Column: column}
+		near, far := s.reach(&mutant{Site: Site{File: "f.go"}, pos: at, function: [2]token.Position{{Line: 3, Column: 1}, {Line: 9, Column: 3}}})
+		require.Len(t, far, len(s.Tests)-len(near))
+		return len(near)
+	}
+	require.Equal(t, 1, reached(4, 1))
+	require.Equal(t, 0, reached(5, 2), "a block ends before its end")
+	require.Equal(t, 1, reached(3, 9), "what is in no block is executed with its function")
+
+	_, _, err = readProfile(strings.NewReader("m/p/f.go:3.10 1 1\n"), "m/p")
+	require.ErrorContains(t, err, "coverage profile")
+}
+
+// TestBroken tries a mutant that is no program.
+func TestBroken(t *testing.T) {
+	t.Parallel()
+	root, err := findRoot(t.Context())
+	require.NoError(t, err)
+	pkg, err := loadPackage(t.Context(), root, small)
+	require.NoError(t, err)
+	found, err := findMutants(pkg)
+	require.NoError(t, err)
+	m := found[0]
+	m.text = "nothing"
+	r, err := (&lab{root: root, dir: t.TempDir(), times: 1}).try(t.Context(), m, map[string]*suite{small: {pkg: pkg}})
+	require.NoError(t, err)
+	require.Equal(t, broken, r.Outcome)
+	require.Equal(t, "undefined: nothing", r.By)
+}
+
+func TestCancelledTrialIsNoResult(t *testing.T) {
+	t.Parallel()
+	root, err := findRoot(t.Context())
+	require.NoError(t, err)
+	pkg, err := loadPackage(t.Context(), root, small)
+	require.NoError(t, err)
+	found, err := findMutants(pkg)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = (&lab{root: root, dir: t.TempDir(), times: 1}).try(ctx, found[0], map[string]*suite{small: {pkg: pkg}})
+	require.ErrorIs(t, err, context.Canceled)
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// A goPackage is a package whose code is mutated.
+type goPackage struct {
+	folder string // from the root of the module, with slashes
+	path   string // as it is imported
+	dir    string
+	files  []string // without tests, as built here
+}
+
+// loadPackage asks the go command for the package of a folder of the module at root.
+func loadPackage(ctx context.Context, root, folder string) (*goPackage, error) {
+	folder = filepath.ToSlash(filepath.Clean(folder))
+	list := exec.CommandContext(ctx, "go", "list", "-json=ImportPath,Dir,GoFiles,CgoFiles", "./"+folder)
+	list.Dir = root
+	out, err := list.Output()
+	if err != nil {
+		return nil, fmt.Errorf("package %s: %w", folder, explain(err))
+	}
+	var listed struct {
+		ImportPath, Dir   string
+		GoFiles, CgoFiles []string
+	}
+	if err := json.Unmarshal(out, &listed); err != nil {
+		return nil, fmt.Errorf("package %s: %w", folder, err)
+	}
+	return &goPackage{
+		folder: folder, path: listed.ImportPath, dir: listed.Dir, files: append(listed.GoFiles, listed.CgoFiles...),
+	}, nil
+}
+
+// findRoot returns the root of the module of the working directory.
+func findRoot(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", explain(err)
+	}
+	mod := strings.TrimSpace(string(out))
+	if filepath.Base(mod) != "go.mod" {
+		return "", errors.New("the working directory is in no module")
+	}
+	return filepath.Dir(mod), nil
+}
+
+// explain adds to the error of a command what the command said.
+func explain(err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
+		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))
+	}
+	return err
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/gob"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// suiteFile is where the measures of a package's tests are kept beside the results. Its name
+// changes with the files of the package.
+func suiteFile(dir string, pkg *goPackage) (string, error) {
+	names, err := filepath.Glob(filepath.Join(pkg.dir, "*.go"))
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%s %s\n", runtime.Version(), pkg.path)
+	for _, name := range names {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(sum, "%s %d\n%s\n", filepath.Base(name), len(content), content)
+	}
+	name := fmt.Sprintf("suite-%s-%x.gob", strings.ReplaceAll(pkg.folder, "/", "-"), sum.Sum(nil)[:8])
+	return filepath.Join(dir, name), nil
+}
+
+// readSuite returns nil if there is none, or none that can be read: then it is measured.
+func readSuite(name string, pkg *goPackage) *suite {
+	content, err := os.ReadFile(name)
+	if err != nil {
+		return nil
+	}
+	s := &suite{pkg: pkg}
+	if gob.NewDecoder(bytes.NewReader(content)).Decode(s) != nil {
+		return nil
+	}
+	return s
+}
+
+func writeSuite(name string, s *suite) error {
+	var content bytes.Buffer
+	if err := gob.NewEncoder(&content).Encode(s); err != nil {
+		return err
+	}
+	return os.WriteFile(name, content.Bytes(), 0o600)
+}

@@ -1,0 +1,120 @@
+package wal
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// leftovers are the folders that the script leaves when the process ends before each of its
+// operations.
+func leftovers(t *testing.T) (folders []map[string][]byte) {
+	t.Helper()
+	m := newMemory()
+	var mu sync.Mutex
+	m.before = func(operation) error {
+		mu.Lock()
+		defer mu.Unlock()
+		folders = append(folders, m.files())
+		return nil
+	}
+	p := newProcess(t.Context(), m)
+	p.script()
+	require.Empty(t, p.errs)
+	return folders
+}
+
+// TestFaultOfOpening lets each operation fail by which a folder is opened that was in use.
+// Open says so, and the next one finds all that was there.
+func TestFaultOfOpening(t *testing.T) {
+	t.Parallel()
+	folders := leftovers(t)
+	require.Greater(t, len(folders), 100)
+	for i, files := range folders {
+		whole, err := openOwner(newMemoryOf(files))
+		require.NoError(t, err)
+		require.NoError(t, whole.log.Close())
+		for n := int64(1); ; n++ {
+			m, calls := newMemoryOf(files), int64(0)
+			var opened atomic.Bool // the log may go on by itself
+			var failed fault
+			m.before = func(op operation) error {
+				if atomic.AddInt64(&calls, 1) != n || opened.Load() {
+					return nil
+				}
+				failed.op = op
+				return errInjected
+			}
+			o, err := openOwner(m)
+			opened.Store(true)
+			if err == nil {
+				require.NoError(t, o.log.Close())
+				require.Empty(t, failed.op.what, "folder %d", i)
+				break
+			}
+			require.ErrorIs(t, err, errInjected, "folder %d %v", i, failed)
+			o, err = openOwner(m)
+			require.NoError(t, err, "folder %d %v", i, failed)
+			require.Equal(t, whole.count, o.count, "folder %d %v", i, failed)
+			require.NoError(t, o.log.Close())
+		}
+	}
+}
+
+// closeFails is a folder in which the n-th close of a file is told to have failed.
+type closeFails struct {
+	*memory
+	mu sync.Mutex
+	n  int
+}
+
+type closeFailsFile struct {
+	file
+	in *closeFails
+}
+
+func (c *closeFails) open(name string) (file, error) {
+	f, err := c.memory.open(name)
+	return closeFailsFile{f, c}, err
+}
+
+func (f closeFailsFile) Close() error {
+	err := f.file.Close()
+	f.in.mu.Lock()
+	defer f.in.mu.Unlock()
+	if f.in.n--; f.in.n == 0 {
+		return errInjected
+	}
+	return err
+}
+
+// heal lets no more fail. It reports whether one has.
+func (c *closeFails) heal() (failed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	failed = c.n <= 0
+	c.n = 0
+	return failed
+}
+
+// TestFaultOfClosingWhatWasRead lets each close fail of a file that Open has read.
+func TestFaultOfClosingWhatWasRead(t *testing.T) {
+	t.Parallel()
+	told := 0
+	for i, files := range leftovers(t) {
+		for n := 1; ; n++ {
+			c := &closeFails{memory: newMemoryOf(files), n: n}
+			o, err := openOwner(c)
+			if !c.heal() {
+				require.NoError(t, err)
+				require.NoError(t, o.log.Close())
+				break
+			}
+			require.ErrorIs(t, err, errInjected, "folder %d, close %d", i, n)
+			told++
+		}
+	}
+	require.Positive(t, told)
+}

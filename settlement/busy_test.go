@@ -1,0 +1,67 @@
+package settlement_test
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// lateLook holds back the answer to the first look at a balance after a payment was booked.
+type lateLook struct {
+	ledger.Ledger
+	booked, held atomic.Bool
+	proceed      chan struct{}
+}
+
+func (l *lateLook) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	results, err := l.Ledger.CreateTransfers(ctx, rows)
+	if slices.ContainsFunc(rows, func(r ledger.Transfer) bool { return r.Flags.Has(ledger.TransferPostPending) }) {
+		l.booked.Store(true)
+	}
+	return results, err
+}
+
+func (l *lateLook) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	found, err := l.Ledger.LookupAccounts(ctx, ids)
+	if l.booked.Load() && l.held.CompareAndSwap(false, true) {
+		<-l.proceed
+	}
+	return found, err
+}
+
+// What a peer earns right after a call of Check has looked at it for the last time is paid,
+// though the loop finds that Check is there.
+func TestLoopComesBackAfterACheck(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		l := &lateLook{Ledger: w.ledger, proceed: make(chan struct{})}
+		e := w.engineOn(l, automatic(r))
+		w.earn(w.alice, 100)
+		checked := make(chan error)
+		go func() {
+			_, err := e.Check(t.Context(), w.alice)
+			checked <- err
+		}()
+		synctest.Wait()
+		require.True(t, l.held.Load())
+		require.Equal(t, units(80), r.total(w.alice))
+		w.earn(w.alice, 200)
+		e.Touch(w.peers)
+		pause(10 * time.Second)
+		require.Equal(t, units(80), r.total(w.alice), "Check is there")
+		close(l.proceed)
+		require.NoError(t, <-checked)
+		pause(10 * time.Second)
+		require.Equal(t, units(280), r.total(w.alice))
+		require.NoError(t, e.Close(t.Context()))
+		w.conserved(r)
+	})
+}

@@ -1,0 +1,218 @@
+package settlement_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+var errRefused = errors.New("the ledger takes no request now")
+
+// office is an engine for peers in different states. alice has earned 150, and has sent
+// vouchers on two channels; bob has an order that its rail does not answer; carol has prepaid
+// 300 in two payments; dave's payment came while its account was closed, and it is open again.
+type office struct {
+	*world
+	bob, carol, dave accounts.Account
+
+	rail   *rail
+	order  ledger.ID // bob's
+	engine *settlement.Engine
+	at     int // the request that is refused, 0 for none
+	asked  int
+	failed bool
+}
+
+func newOffice(t *testing.T) *office {
+	t.Helper()
+	f := &faulty{Ledger: embedded.New()}
+	o := &office{world: newWorldOn(t, f.Ledger, 0, "bob", "carol", "dave"), rail: newRail()}
+	f.fault = o.fault
+	o.bob, o.carol, o.dave = o.peers[1], o.peers[2], o.peers[3]
+	before := o.world.engine(manual(o.rail, at100))
+	for _, v := range []settlement.Voucher{o.claim("a", 30), o.claim("b", 5), o.claim("a", 40)} {
+		_, err := before.ReceiveVoucher(t.Context(), v)
+		require.NoError(t, err)
+	}
+	_, err := before.Redeemed(t.Context(), o.claim("a", 30))
+	require.NoError(t, err)
+	o.earn(o.alice, 150)
+	o.receive(before, o.carol, "one", 200)
+	o.receive(before, o.carol, "two", 100)
+	reopen := o.closePeer(o.dave)
+	o.receive(before, o.dave, "late", 70)
+	o.receive(before, o.dave, "later", 7)
+	reopen()
+
+	o.rail.before = func(order settlement.Order) error {
+		if order.Account == o.bob {
+			return settlement.ErrPending
+		}
+		return nil
+	}
+	o.engine = o.engineOn(f, manual(o.rail, at100))
+	o.earn(o.bob, 120)
+	_, err = o.engine.Check(t.Context(), o.bob)
+	require.ErrorIs(t, err, settlement.ErrPending)
+	open, err := o.engine.Orders(t.Context(), o.bob)
+	require.NoError(t, err)
+	require.Len(t, open, 1)
+	o.order = open[0].ID
+	return o
+}
+
+func (o *office) fault(call) fault {
+	if o.at > 0 {
+		if o.asked++; o.asked == o.at {
+			o.failed = true
+			return fault{before: errRefused}
+		}
+	}
+	return pass
+}
+
+// state is what the ledger says of everybody.
+func (o *office) state() []string {
+	var lines []string
+	for _, a := range o.peers {
+		b := o.balance(a)
+		lines = append(lines, fmt.Sprint(a, b.Payable, b.Receivable, b.Settling, b.Arrears, b.Prepaid, b.SettledIn, b.SettledOut, b.Earned))
+	}
+	ledgertest.RequireConserved(o.t, o.ledger)
+	return append(lines, fmt.Sprint(o.suspended()), fmt.Sprint(o.rail.total(o.alice), o.rail.total(o.bob), o.rail.total(o.carol)))
+}
+
+// errand asks an engine for something, and returns what is the same in every run of the answer.
+type errand func(*office, context.Context) (any, error)
+
+// The errands. One that is repeated books nothing twice.
+var errands = map[string]errand{
+	"Check": func(o *office, ctx context.Context) (any, error) {
+		_, err := o.engine.Check(ctx, o.alice)
+		return nil, err // what was paid is told once, and a failing look may be the one after it
+	},
+	"Settle": func(o *office, ctx context.Context) (any, error) {
+		_, err := o.engine.Settle(ctx, o.alice)
+		return nil, err
+	},
+	"Resolve": func(o *office, ctx context.Context) (any, error) {
+		payment, err := o.engine.Resolve(ctx, o.bob, o.order, units(100))
+		return payment.Paid, err
+	},
+	"Resolve with a part": func(o *office, ctx context.Context) (any, error) {
+		payment, err := o.engine.Resolve(ctx, o.bob, o.order, units(60))
+		return payment.Paid, err
+	},
+	"Cancel": func(o *office, ctx context.Context) (any, error) {
+		order, err := o.engine.Cancel(ctx, o.bob, o.order)
+		return order.Amount, err
+	},
+	"Orders": func(o *office, ctx context.Context) (any, error) {
+		open, err := o.engine.Orders(ctx, o.alice, o.bob)
+		if err != nil {
+			return nil, err
+		}
+		return []any{len(open), open[0].Amount}, nil
+	},
+	"Exposure": func(o *office, ctx context.Context) (any, error) {
+		x, err := o.engine.Exposure(ctx, o.alice, "a", "b")
+		for i := range x.Channels {
+			x.Channels[i].Since = time.Time{}
+		}
+		return x, err
+	},
+	"Receive": func(o *office, ctx context.Context) (any, error) {
+		r, err := o.engine.Receive(ctx, settlement.Incoming{Account: o.alice, Key: "k", Amount: units(30)})
+		return r.Amount, err
+	},
+	"RecordPaid": func(o *office, ctx context.Context) (any, error) {
+		r, err := o.engine.RecordPaid(ctx, settlement.Outgoing{Account: o.alice, Key: "k", Amount: units(30)})
+		return r.Amount, err
+	},
+	"RecordPaid beyond": func(o *office, ctx context.Context) (any, error) {
+		r, err := o.engine.RecordPaid(ctx, settlement.Outgoing{Account: o.alice, Key: "k", Amount: units(3000), BeyondHeadroom: true})
+		return r.Amount, err
+	},
+	"RecordReturned": func(o *office, ctx context.Context) (any, error) {
+		r, err := o.engine.RecordReturned(ctx, settlement.Returned{Account: o.carol, Key: "k", Payment: "one", Amount: units(30)})
+		return r.Amount, err
+	},
+	"RecordReturned from suspense": func(o *office, ctx context.Context) (any, error) {
+		r, err := o.engine.RecordReturned(ctx, settlement.Returned{Account: o.dave, Key: "k", Payment: "late", Amount: units(70)})
+		return r.Amount, err
+	},
+	"ReceiveVoucher": func(o *office, ctx context.Context) (any, error) {
+		r, err := o.engine.ReceiveVoucher(ctx, o.claim("a", 100))
+		return r.Cumulative, err
+	},
+	"Redeemed": func(o *office, ctx context.Context) (any, error) {
+		r, err := o.engine.Redeemed(ctx, o.claim("b", 50))
+		return r.Cumulative, err
+	},
+	"Refund": func(o *office, ctx context.Context) (any, error) {
+		if err := o.engine.Refund(ctx, o.carol); err != nil {
+			return nil, err
+		}
+		_, err := o.engine.Check(ctx, o.carol)
+		return nil, err
+	},
+	"Release": func(o *office, ctx context.Context) (any, error) {
+		_, err := o.engine.Release(ctx, o.dave)
+		return nil, err
+	},
+}
+
+// An errand whose request fails says so, but for a look after all is done. Asked for again,
+// it is done once.
+func TestFailingRequests(t *testing.T) {
+	t.Parallel()
+	for name, do := range errands {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clean := newOffice(t)
+			want, err := do(clean, t.Context())
+			require.NoError(t, err)
+			state := clean.state()
+			for at := 1; ; at++ {
+				o := newOffice(t)
+				o.at = at
+				_, err := do(o, t.Context())
+				o.at = 0
+				if !o.failed {
+					require.NoError(t, err)
+					require.Greater(t, at, 1)
+					return
+				}
+				if err == nil { // it was the look after the last payment
+					paid := !o.rail.total(o.alice).IsZero() || !o.rail.total(o.carol).IsZero()
+					require.True(t, paid, "request %d", at)
+					require.Equal(t, state, o.state(), "request %d", at)
+					continue
+				}
+				require.ErrorIs(t, err, errRefused, "request %d", at)
+				got, err := do(o, t.Context())
+				require.NoError(t, err, "request %d had failed", at)
+				require.Equal(t, shown(t, want), shown(t, got), "request %d had failed", at)
+				require.Equal(t, state, o.state(), "request %d had failed", at)
+			}
+		})
+	}
+}
+
+func shown(t *testing.T, value any) string {
+	t.Helper()
+	text, err := json.Marshal(value)
+	require.NoError(t, err)
+	return string(text)
+}

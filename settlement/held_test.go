@@ -1,0 +1,286 @@
+package settlement_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// heldAbove is a Config of an engine that runs and has orders above an amount approved.
+func heldAbove(name string, s settlement.Settler, amount uint64) settlement.Config {
+	cfg := named(name, s)
+	cfg.Policies.Default = all
+	cfg.PeerLimits.Default.ApproveAbove = units(amount)
+	return cfg
+}
+
+// An order above the amount is placed, and waits for an operator, whoever has it: also for an
+// engine that takes it over and has no such limit.
+func TestLargeOrderWaitsForApproval(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t, "bob"), newRail()
+		var told []string
+		cfg := heldAbove("owner", r, 50)
+		cfg.Events.Held = func(o settlement.Order) { told = append(told, "held "+o.Amount.String()) }
+		cfg.Events.Approved = func(settlement.Order) { told = append(told, "approved") }
+		cfg.Events.Failed = func(err error) { require.NoError(t, err, "it is no failure") }
+		w.earn(w.peers[1], 50)
+		w.earn(w.alice, 51)
+		owner := w.engine(cfg)
+		owner.Touch(w.peers)
+		pause(time.Hour)
+		require.Equal(t, units(50), r.total(w.peers[1]), "not above it")
+		require.Zero(t, r.total(w.alice))
+		require.Equal(t, []string{"held 51"}, told, "once")
+		_, err := owner.Check(t.Context(), w.alice)
+		require.ErrorIs(t, err, settlement.ErrHeld)
+		require.ErrorIs(t, owner.Close(t.Context()), settlement.ErrOrdersOpen)
+
+		told = nil
+		owner = w.engine(cfg) // started again
+		owner.Look(w.peers)
+		pause(time.Hour)
+		require.Equal(t, []string{"held 51"}, told)
+		require.ErrorIs(t, owner.Close(t.Context()), settlement.ErrOrdersOpen)
+		pause(2 * time.Minute)
+		heir := w.engine(named("heir", r))
+		heir.Look(w.peers)
+		pause(time.Hour)
+		require.Zero(t, r.total(w.alice))
+		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
+		open, err := operator.Orders(t.Context(), w.alice)
+		require.NoError(t, err)
+		require.Len(t, open, 1)
+		require.ErrorIs(t, open[0].Waits, settlement.ErrHeld)
+		require.Positive(t, open[0].Claims, "the heir has claimed it")
+
+		for range 2 { // it may be repeated
+			_, err = operator.Approve(t.Context(), w.alice, open[0].ID)
+			require.NoError(t, err)
+		}
+		open, err = operator.Orders(t.Context(), w.alice)
+		require.NoError(t, err)
+		require.NoError(t, open[0].Waits)
+		pause(time.Minute + time.Second)
+		require.Equal(t, units(51), r.total(w.alice))
+		_, err = operator.Approve(t.Context(), w.alice, open[0].ID)
+		require.ErrorIs(t, err, settlement.ErrNoOrder, "it is closed")
+		require.NoError(t, heir.Close(t.Context()))
+		w.conserved(r)
+	})
+}
+
+// The engine that holds the order and approves it pays at once, and tells.
+func TestApprovedHere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		approved := 0
+		cfg := heldAbove("owner", r, 50)
+		cfg.Events.Approved = func(settlement.Order) { approved++ }
+		w.earn(w.alice, 100)
+		e := w.engine(cfg)
+		e.Touch(w.peers)
+		synctest.Wait()
+		open, err := e.Orders(t.Context())
+		require.NoError(t, err)
+		_, err = e.Approve(t.Context(), w.alice, open[0].ID)
+		require.NoError(t, err)
+		pause(time.Second)
+		require.Equal(t, units(100), r.total(w.alice))
+		require.Equal(t, 1, approved)
+		require.NoError(t, e.Close(t.Context()))
+		w.conserved(r)
+	})
+}
+
+// An order that waits may be cancelled: no rail has it, and of those who approve and cancel it at
+// the same moment one comes first.
+func TestHeldOrderIsCancelled(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		heldIsCancelled(t, newWorld(t))
+	}
+}
+
+func heldIsCancelled(t *testing.T, w *world) {
+	t.Helper()
+	r := newRail()
+	w.earn(w.alice, 100)
+	cfg := heldAbove("owner", r, 50)
+	cfg.Manual = true
+	owner := w.engine(cfg)
+	_, err := owner.Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, settlement.ErrHeld)
+	open, err := owner.Orders(t.Context())
+	require.NoError(t, err)
+	operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
+	var both sync.WaitGroup
+	var approved, cancelled error
+	both.Go(func() { _, approved = operator.Approve(t.Context(), w.alice, open[0].ID) })
+	both.Go(func() { _, cancelled = owner.Cancel(t.Context(), w.alice, open[0].ID) })
+	both.Wait()
+	require.NoError(t, cancelled, "an approved order that no rail has can be cancelled too")
+	if approved != nil {
+		require.ErrorIs(t, approved, settlement.ErrNoOrder)
+	}
+	require.Zero(t, w.balance(w.alice).Settling)
+	_, err = owner.Check(t.Context(), w.alice)
+	require.NoError(t, err, "the account is left alone for a while")
+	requireNotCalled(t, r)
+	w.conserved(r)
+}
+
+// Which orders cannot be approved.
+func TestApproveRefuses(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t, "bob"), newRail()
+	r.before = func(settlement.Order) error { return settlement.ErrPending }
+	w.earn(w.alice, 100)
+	e := w.engine(manual(r, at100))
+	_, err := e.Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, settlement.ErrPending)
+	open, err := e.Orders(t.Context())
+	require.NoError(t, err)
+	_, err = e.Approve(t.Context(), w.alice, open[0].ID)
+	require.ErrorIs(t, err, settlement.ErrNotHeld)
+	_, err = e.Approve(t.Context(), w.peers[1], open[0].ID)
+	require.ErrorIs(t, err, settlement.ErrNoOrder)
+	_, err = e.Approve(t.Context(), w.alice, ledger.NewID(1, 1))
+	require.ErrorIs(t, err, settlement.ErrNoOrder)
+	require.ErrorIs(t, e.Close(context.Background()), settlement.ErrOrdersOpen)
+}
+
+// An order that waits counts against the limit of a day, and the limit is checked before an
+// operator is asked.
+func TestHeldOrderKeepsToTheDay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t, "bob"), newRail()
+		cfg := heldAbove("owner", r, 50)
+		cfg.AssetLimits = dollars(settlement.Limit{Day: units(100)})
+		w.earn(w.alice, 80)
+		w.earn(w.peers[1], 40)
+		e := w.engine(cfg)
+		e.Touch(w.peers[:1])
+		synctest.Wait()
+		e.Touch(w.peers[1:])
+		pause(time.Minute)
+		require.Equal(t, units(20), r.total(w.peers[1]), "80 are ordered")
+		open, err := e.Orders(t.Context())
+		require.NoError(t, err)
+		_, err = e.Cancel(t.Context(), w.alice, open[0].ID)
+		require.NoError(t, err)
+		e.Touch(w.peers[1:])
+		pause(time.Minute)
+		require.Equal(t, units(40), r.total(w.peers[1]))
+		_ = e.Close(t.Context())
+	})
+}
+
+// An account without history has orders that nobody but their owner can check. They wait all the
+// same, and keep to the day, whoever takes them over.
+func TestHeldOrderOfAnAccountWithoutHistory(t *testing.T) {
+	t.Parallel()
+	for name, limit := range map[string]settlement.Limit{
+		"approval": {ApproveAbove: units(50)},
+		"a day":    {Day: units(100), Order: units(100)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, r := &world{t: t, ledger: embedded.New()}, newRail()
+				book := func() *accounts.Book {
+					b, err := accounts.NewBook(w.ledger, accounts.Config{Assets: []accounts.Asset{usd}, NoHistory: true})
+					require.NoError(t, err)
+					return b
+				}
+				w.book = book()
+				var err error
+				w.peers, err = w.book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd})
+				require.NoError(t, err)
+				w.alice = w.peers[0]
+				cfg := manual(r, all)
+				cfg.Instance, cfg.PeerLimits.Default = "owner", limit
+				w.earn(w.alice, 100)
+				crash := &stopsAfterOrder{Ledger: w.ledger}
+				owner, err := settlement.NewEngine(crash, book(), cfg)
+				require.NoError(t, err)
+				_, _ = owner.Check(t.Context(), w.alice)
+				require.Error(t, owner.Close(t.Context()))
+				requireNotCalled(t, r)
+				pause(2 * time.Minute)
+				cfg = manual(r, all)
+				cfg.Instance = "heir"
+				heir, err := settlement.NewEngine(w.ledger, book(), cfg)
+				require.NoError(t, err)
+				paid, err := heir.Check(t.Context(), w.alice)
+				if name == "a day" {
+					require.NoError(t, err)
+					require.Equal(t, []uint64{100}, amounts(paid))
+					require.NoError(t, heir.Close(t.Context()))
+					return
+				}
+				require.ErrorIs(t, err, settlement.ErrHeld)
+				requireNotCalled(t, r)
+				open, err := heir.Orders(t.Context(), w.alice)
+				require.NoError(t, err)
+				_, err = heir.Approve(t.Context(), w.alice, open[0].ID)
+				require.NoError(t, err)
+				paid, err = heir.Check(t.Context(), w.alice)
+				require.NoError(t, err)
+				require.Equal(t, []uint64{100}, amounts(paid))
+				require.NoError(t, heir.Close(t.Context()))
+			})
+		})
+	}
+}
+
+// before is a ledger on which something happens once, before a row of a code is written.
+type before struct {
+	ledger.Ledger
+	code uint16
+	do   func()
+}
+
+func (b *before) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if do := b.do; do != nil && rows[0].Code == b.code {
+		b.do = nil
+		do()
+	}
+	return b.Ledger.CreateTransfers(ctx, rows)
+}
+
+// An order that is cancelled while somebody approves it is not approved: whoever does it is told.
+func TestCancelledWhileItIsApproved(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	w.earn(w.alice, 100)
+	cfg := heldAbove("owner", r, 50)
+	cfg.Manual = true
+	owner := w.engine(cfg)
+	_, err := owner.Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, settlement.ErrHeld)
+	open, err := owner.Orders(t.Context())
+	require.NoError(t, err)
+	l := &before{Ledger: w.ledger, code: chart.CodeApproval, do: func() {
+		_, err := owner.Cancel(t.Context(), w.alice, open[0].ID)
+		assertNoError(t, err)
+	}}
+	operator := w.engineOn(l, settlement.Config{Instance: "operator", NoTakeover: true})
+	_, err = operator.Approve(t.Context(), w.alice, open[0].ID)
+	require.ErrorIs(t, err, settlement.ErrNoOrder)
+	requireNotCalled(t, r)
+	w.conserved(r)
+}

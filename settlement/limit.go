@@ -1,0 +1,277 @@
+package settlement
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Limit bounds what is paid, in units of one asset: to a peer (Config.PeerLimits), by a rail
+// (Rail.Limits) or in all (Config.AssetLimits). All that apply to a payment hold. The zero Limit
+// bounds nothing.
+type Limit struct {
+	// Order is the largest order; 0 is none. What is due beyond it gets the next order.
+	Order ledger.Amount
+	// Day is the most that is paid in any 24 hours; 0 is no limit. An order is cut to what is
+	// left of it, and nothing is ordered when nothing is left, until enough of what was paid is
+	// 24 hours old. Open orders count in full until they are closed. What a rail pays beyond an
+	// order is booked and counts; a payment by hand (RecordPaid) does not.
+	Day ledger.Amount
+	// ApproveAbove is the largest order that is paid without an operator; 0 is no limit. A
+	// larger one is placed and checked, and waits (Events.Held) for Engine.Approve or
+	// Engine.Cancel, whichever engine has it.
+	ApproveAbove ledger.Amount
+}
+
+// day is the time that Limit.Day is for.
+const day = 24 * time.Hour
+
+func (l Limit) validate() error {
+	if l.Order.IsZero() || l.Day.IsZero() || !l.Day.Less(l.Order) {
+		return nil
+	}
+	return &accounts.FieldError{Subject: "limit", Field: "Order", Reason: fmt.Sprintf("%v must be at most Day, %v", l.Order, l.Day)}
+}
+
+// LimitScope is whose limit it is.
+type LimitScope uint8
+
+// The scopes of limits.
+const (
+	PeerLimit LimitScope = iota
+	RailLimit
+	AssetLimit
+)
+
+// String is "peer", "rail" or "asset".
+func (s LimitScope) String() string {
+	switch s {
+	case PeerLimit:
+		return "peer"
+	case RailLimit:
+		return "rail"
+	case AssetLimit:
+		return "asset"
+	default:
+		return fmt.Sprintf("scope %d", uint8(s))
+	}
+}
+
+// LimitError says that less was ordered than is due, or nothing, because a limit is reached. It
+// matches ErrLimited.
+type LimitError struct {
+	Account accounts.Account
+	Asset   accounts.Asset
+	Rail    string
+	Scope   LimitScope
+	Limit   Limit
+	// Counts is what counts against Limit.Day now: what was paid in the last 24 hours, and what
+	// open orders may still pay. 0 if Limit.Order is what is reached.
+	Counts ledger.Amount
+}
+
+func (e *LimitError) Error() string {
+	of := ""
+	switch e.Scope {
+	case PeerLimit:
+		of = fmt.Sprint("peer ", e.Account)
+	case RailLimit:
+		of = fmt.Sprintf("rail %q", e.Rail)
+	case AssetLimit:
+		of = "the asset"
+	}
+	if e.Limit.Day.IsZero() {
+		return fmt.Sprintf("%v: an order of %s may be of %s at most", ErrLimited, of, e.Asset.Text(e.Limit.Order))
+	}
+	return fmt.Sprintf("%v: %s may be paid %s in 24 hours, and %s are paid or ordered",
+		ErrLimited, of, e.Asset.Text(e.Limit.Day), e.Asset.Text(e.Counts))
+}
+
+// Is reports whether target is ErrLimited.
+func (e *LimitError) Is(target error) bool { return target == ErrLimited }
+
+// scoped is a limit that applies to an account's orders.
+type scoped struct {
+	Limit
+
+	scope LimitScope
+}
+
+// limitsOf are the limits of an account's orders by a rail; none are zero.
+func (e *Engine) limitsOf(a accounts.Account, rail *railState) (list []scoped) {
+	asset, _ := e.book.Asset(a.Ledger())
+	add := func(scope LimitScope, l Limit) {
+		if l != (Limit{}) {
+			list = append(list, scoped{l, scope})
+		}
+	}
+	add(PeerLimit, e.cfg.PeerLimits.For(a.Peer(), asset))
+	if rail != nil {
+		add(RailLimit, rail.Limits[asset])
+	}
+	add(AssetLimit, e.cfg.AssetLimits[asset])
+	return list
+}
+
+// cut is what an order of this amount is cut to by the largest orders.
+func cut(limits []scoped, amount ledger.Amount) ledger.Amount {
+	for _, l := range limits {
+		if !l.Order.IsZero() {
+			amount = amount.Min(l.Order)
+		}
+	}
+	return amount
+}
+
+// needs is whose word an order of this amount needs before it is paid.
+func needs(limits []scoped, amount ledger.Amount) uint8 {
+	who := uint8(needsNobody)
+	for _, l := range limits {
+		switch {
+		case !l.ApproveAbove.IsZero() && l.ApproveAbove.Less(amount):
+			return needsOperator
+		case !l.Day.IsZero():
+			who = needsEngine
+		}
+	}
+	return who
+}
+
+// limitDecision cuts what is about to be ordered to what limits leave of it.
+func (e *Engine) limitDecision(ctx context.Context, d *decision, rail *railState) error {
+	a := d.balance.Account
+	d.limits = e.limitsOf(a, rail)
+	if len(d.limits) == 0 {
+		return nil
+	}
+	due := d.amount
+	d.amount = cut(d.limits, due)
+	d.rest = d.amount.Less(due)
+	var reached *LimitError
+	for _, l := range d.limits {
+		left, counts, err := e.left(ctx, a, rail.tag, l, nil)
+		if err != nil {
+			return err
+		}
+		switch {
+		case left.Less(d.amount):
+			d.amount = left
+			reached = &LimitError{Account: a, Asset: d.balance.Asset, Rail: rail.Name, Scope: l.scope, Limit: l.Limit, Counts: counts}
+		case !l.Day.IsZero():
+			e.register.fits(e.scopeKey(a, rail.tag, l.scope))
+		}
+	}
+	return e.limited(d, rail, reached)
+}
+
+// limited tells of a limit that is reached, once, and is that as an error if nothing is to be
+// ordered.
+func (e *Engine) limited(d *decision, rail *railState, reached *LimitError) error {
+	small := d.amount.IsZero() || d.amount.Less(d.demand.Minimum)
+	if reached == nil && small { // the largest order is below the policy's minimum
+		for _, l := range d.limits {
+			if l.Order == d.amount {
+				a := d.balance.Account
+				reached = &LimitError{Account: a, Asset: d.balance.Asset, Rail: rail.Name, Scope: l.scope, Limit: Limit{Order: l.Order}}
+			}
+		}
+	}
+	if reached == nil {
+		return nil
+	}
+	if e.register.reaches(e.scopeKey(reached.Account, rail.tag, reached.Scope)) {
+		e.cfg.Events.Limited(*reached)
+	}
+	if !small {
+		return nil
+	}
+	d.amount = ledger.Amount{}
+	return reached
+}
+
+// left is what a limit of a day leaves now, and what counts against it; AmountMax if there is no
+// limit. With an order it is what the limit leaves to that order, which was placed.
+func (e *Engine) left(ctx context.Context, a accounts.Account, rail uint32, l scoped, o *Order) (left, counts ledger.Amount, err error) {
+	if l.Day.IsZero() {
+		return ledger.AmountMax, ledger.Amount{}, nil
+	}
+	t := e.tallies[a.Ledger()]
+	if err := t.read(ctx); err != nil {
+		return left, counts, wrap("add up what was paid", err)
+	}
+	var of func(*paidOrder) bool
+	switch settled := e.book.PeerIDs(a).Settlement; l.scope {
+	case PeerLimit:
+		of = func(p *paidOrder) bool { return p.settlement == settled }
+	case RailLimit:
+		of = func(p *paidOrder) bool { return p.rail == rail }
+	case AssetLimit:
+		of = func(*paidOrder) bool { return true }
+	}
+	counts = t.sum(o, of)
+	return l.Day.SubFloor(counts), counts, nil
+}
+
+// overLimit is the limit that an order exceeds which no rail was asked for; nil if there is none.
+func (e *Engine) overLimit(ctx context.Context, o *Order) (*LimitError, error) {
+	rail := e.rails[o.rail]
+	for _, l := range e.limitsOf(o.Account, rail) {
+		left, counts, err := e.left(ctx, o.Account, o.rail, l, o)
+		if err != nil {
+			return nil, err
+		}
+		if left.Less(o.Amount) {
+			return &LimitError{Account: o.Account, Asset: o.Asset, Rail: o.Rail, Scope: l.scope, Limit: l.Limit, Counts: counts}, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // there is none, and that is no error
+}
+
+// scopeKey tells apart what a limit was reached for.
+type scopeKey struct {
+	scope   LimitScope
+	ledger  uint32
+	rail    uint32
+	account accounts.Account
+}
+
+func (e *Engine) scopeKey(a accounts.Account, rail uint32, scope LimitScope) scopeKey {
+	key := scopeKey{scope: scope, ledger: a.Ledger()}
+	switch scope {
+	case PeerLimit:
+		key.account = a
+	case RailLimit:
+		key.rail = rail
+	case AssetLimit:
+	}
+	return key
+}
+
+// checkLimits refuses limits that are impossible.
+func (c Config) checkLimits() []error {
+	errs := []error{c.PeerLimits.check("PeerLimits", Limit.validate)}
+	for asset, l := range c.AssetLimits {
+		if err := l.validate(); err != nil {
+			errs = append(errs, fmt.Errorf("settlement config: AssetLimits[%v]: %w", asset, err))
+		}
+	}
+	return errs
+}
+
+// limitAssets are the assets that limits name, as rules, so that unknown ones are refused.
+func (c Config) limitAssets() Rules[Limit] {
+	named := Rules[Limit]{Asset: maps.Clone(c.AssetLimits)}
+	for _, r := range distinct(c.Rails) {
+		for asset := range r.Limits {
+			if named.Asset == nil {
+				named.Asset = make(map[accounts.Asset]Limit)
+			}
+			named.Asset[asset] = Limit{}
+		}
+	}
+	return named
+}

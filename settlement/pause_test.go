@@ -1,0 +1,379 @@
+package settlement_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/chart"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// onRails has bob paid by the chain and everybody else by the bank, whatever is owed.
+func onRails(name string, r settlement.Settler) settlement.Config {
+	cfg := named(name, r)
+	cfg.Policies.Default = all
+	cfg.Rails = settlement.Rails{
+		Default: &settlement.Rail{Name: "bank", Settler: r},
+		Peer:    map[string]*settlement.Rail{"bob": {Name: "chain", Settler: r}},
+	}
+	return cfg
+}
+
+// A pause is in the ledger: an engine that runs keeps to it, one that starts does, and what is
+// owed meanwhile is paid when it ends. Each engine tells of it once.
+func TestPausedRail(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t, "bob"), newRail()
+		alice, bob := w.peers[0], w.peers[1]
+		var mu sync.Mutex
+		told := map[string]map[string]int{"running": {}, "starting": {}}
+		engine := func(name string) *settlement.Engine {
+			cfg := onRails(name, r)
+			tell := func(what string) {
+				mu.Lock()
+				defer mu.Unlock()
+				told[name][what]++
+			}
+			cfg.Events.Paused = func(p settlement.Pause) { tell("paused " + p.Rail) }
+			cfg.Events.Resumed = func(p settlement.Pause) { tell("resumed " + p.Rail) }
+			cfg.Events.Failed = func(err error) { tell("failed: " + err.Error()) }
+			cfg.Events.Voided = func(o settlement.Order, _ error) { tell("voided an order to " + o.Account.Peer()) }
+			return w.engine(cfg)
+		}
+		running := engine("running")
+		running.Touch(w.peers)
+		pause(time.Minute)
+		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
+		for range 2 { // repeated, it changes nothing
+			require.NoError(t, operator.PauseRail(t.Context(), "bank"))
+		}
+		since := time.Now()
+		pauses, err := operator.Pauses(t.Context())
+		require.NoError(t, err)
+		require.Len(t, pauses, 1)
+		require.Equal(t, settlement.Pause{Asset: usd, Rail: "bank", Since: pauses[0].Since}, pauses[0])
+		require.LessOrEqual(t, since.Sub(pauses[0].Since), time.Second)
+		w.earn(alice, 10)
+		w.earn(bob, 20)
+		running.Touch(w.peers)
+		starting := engine("starting")
+		starting.Touch(w.peers)
+		pause(time.Hour)
+		require.Zero(t, r.total(alice))
+		require.Equal(t, units(20), r.total(bob), "the other rail pays")
+		_, err = running.Check(t.Context(), alice)
+		require.ErrorIs(t, err, settlement.ErrPaused)
+		require.ErrorContains(t, err, `rail "bank" is paused in USD/2 since `)
+
+		require.NoError(t, operator.ResumeRail(t.Context(), "bank"))
+		pause(time.Minute + time.Second)
+		require.Equal(t, units(10), r.total(alice), "within a sweep")
+		require.NoError(t, running.Close(t.Context()))
+		require.NoError(t, starting.Close(t.Context()))
+		once := map[string]int{"paused bank": 1, "resumed bank": 1}
+		require.Equal(t, map[string]map[string]int{"running": once, "starting": once}, told)
+		pauses, err = operator.Pauses(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, pauses)
+		w.conserved(r)
+	})
+}
+
+// All payments are stopped whatever the rail, and the pause of a rail is another thing.
+func TestStoppedPayments(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t, "bob"), newRail()
+		alice, bob := w.peers[0], w.peers[1]
+		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
+		require.NoError(t, operator.StopPayments(t.Context()))
+		require.NoError(t, operator.PauseRail(t.Context(), "a name of more than sixteen bytes"))
+		require.NoError(t, operator.PauseRail(t.Context(), "chain"))
+		pauses, err := operator.Pauses(t.Context())
+		require.NoError(t, err)
+		var texts []string
+		for _, p := range pauses {
+			texts = append(texts, fmt.Sprint(p.All, p.Rail))
+		}
+		require.Equal(t, []string{"true", "falsea name of more t", "falsechain"}, texts)
+		w.earn(alice, 10)
+		w.earn(bob, 20)
+		e := w.engine(onRails("e", r))
+		e.Touch(w.peers)
+		pause(time.Hour)
+		requireNotCalled(t, r)
+		require.NoError(t, operator.StartPayments(t.Context()))
+		pause(time.Minute + time.Second)
+		require.Equal(t, units(10), r.total(alice))
+		require.Zero(t, r.total(bob))
+		require.NoError(t, operator.ResumeRail(t.Context(), "chain"))
+		pause(time.Minute + time.Second)
+		require.Equal(t, units(20), r.total(bob))
+		require.NoError(t, e.Close(t.Context()))
+		w.conserved(r)
+	})
+}
+
+// However often payments were paused and went on, an engine that starts knows what holds, and an
+// engine that runs is not behind.
+func TestManyPauses(t *testing.T) {
+	t.Parallel()
+	manyPauses(t, newWorld(t))
+}
+
+func manyPauses(t *testing.T, w *world) {
+	t.Helper()
+	r := newRail()
+	cfg := onRails("running", r)
+	cfg.Manual = true
+	running := w.engine(cfg)
+	operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
+	for i := range 120 {
+		w.earn(w.alice, 1)
+		if i%40 == 39 {
+			paid, err := running.Check(t.Context(), w.alice)
+			require.NoError(t, err)
+			require.Equal(t, []uint64{40}, amounts(paid))
+		}
+		require.NoError(t, operator.StopPayments(t.Context()))
+		if i%40 == 20 {
+			cfg.Instance = fmt.Sprint("starting ", i)
+			for _, e := range []*settlement.Engine{running, w.engine(cfg)} {
+				_, err := e.Check(t.Context(), w.alice)
+				require.ErrorIs(t, err, settlement.ErrPaused)
+			}
+		}
+		require.NoError(t, operator.StartPayments(t.Context()))
+	}
+	w.conserved(r)
+}
+
+// Operators who pause and resume at the same moment write one thing after the other.
+func TestPausesAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var operators sync.WaitGroup
+	for i := range 8 {
+		e := w.engine(settlement.Config{Instance: fmt.Sprint("operator ", i), NoTakeover: true})
+		operators.Go(func() {
+			for range 10 {
+				_ = e.StopPayments(t.Context())
+				_ = e.StartPayments(t.Context())
+			}
+			_ = e.StopPayments(t.Context())
+		})
+	}
+	operators.Wait()
+	e := w.engine(settlement.Config{Instance: "last", NoTakeover: true})
+	require.NoError(t, e.StopPayments(t.Context()))
+	pauses, err := e.Pauses(t.Context())
+	require.NoError(t, err)
+	require.Len(t, pauses, 1)
+}
+
+// interrupted is a ledger on which something happens before the first order is placed.
+type interrupted struct {
+	ledger.Ledger
+	before func()
+}
+
+func (l *interrupted) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if do := l.before; do != nil && rows[0].Code == chart.CodeOrder {
+		l.before = nil
+		do()
+	}
+	return l.Ledger.CreateTransfers(ctx, rows)
+}
+
+// A pause that comes between the decision and the order gives the order back: no rail is asked.
+func TestPauseBeforeTheOrder(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*settlement.Config){
+		"":                           func(*settlement.Config) {},
+		"without claims":             func(c *settlement.Config) { c.NoTakeover = true },
+		"with a limit of the day":    func(c *settlement.Config) { c.PeerLimits.Default.Day = units(1000) },
+		"an order above the largest": func(c *settlement.Config) { c.PeerLimits.Default.Order = units(50) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, r := newWorld(t), newRail()
+			operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
+			l := &interrupted{Ledger: w.ledger, before: func() { assertNoError(t, operator.PauseRail(t.Context(), "")) }}
+			cfg := manual(r, at100)
+			change(&cfg)
+			var voided []error
+			cfg.Events.Voided = func(_ settlement.Order, why error) { voided = append(voided, why) }
+			e := w.engineOn(l, cfg)
+			w.earn(w.alice, 100)
+			_, _ = e.Check(t.Context(), w.alice)
+			requireNotCalled(t, r)
+			require.Len(t, voided, 1)
+			require.ErrorIs(t, voided[0], settlement.ErrPaused)
+			require.Zero(t, w.balance(w.alice).Settling)
+			w.conserved(r)
+		})
+	}
+}
+
+func assertNoError(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// An order that a rail was asked for goes on under its key, whatever is paused: only the rail
+// knows whether it was paid. So does one of an engine that was started again since.
+func TestPauseKeepsNoAnswerBack(t *testing.T) {
+	t.Parallel()
+	for name, restart := range map[string]bool{"the same engine": false, "started again": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, r := newWorld(t), newRail()
+				var answers atomic.Bool
+				r.after = func(settlement.Order) error {
+					if !answers.Load() {
+						return errRail
+					}
+					return nil
+				}
+				w.earn(w.alice, 100)
+				cfg := named("owner", r)
+				owner := w.engine(cfg)
+				owner.Touch(w.peers)
+				synctest.Wait()
+				require.Equal(t, units(80), r.total(w.alice), "and nobody knows")
+				operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
+				require.NoError(t, operator.StopPayments(t.Context()))
+				open, err := operator.Orders(t.Context(), w.alice)
+				require.NoError(t, err)
+				require.NoError(t, open[0].Waits)
+				if restart {
+					require.Error(t, owner.Close(t.Context()))
+					owner = w.engine(cfg)
+					owner.Look(w.peers)
+				}
+				answers.Store(true)
+				pause(10 * time.Minute)
+				require.Equal(t, units(80), w.balance(w.alice).SettledOut)
+				require.NoError(t, owner.Close(t.Context()))
+				w.conserved(r)
+			})
+		})
+	}
+}
+
+// An order that was approved during the pause waits, also for an engine that is started again.
+func TestApprovedDuringThePause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
+		w.earn(w.alice, 60)
+		holder := w.engine(heldAbove("holder", r, 50))
+		holder.Touch(w.peers)
+		synctest.Wait()
+		require.NoError(t, operator.StopPayments(t.Context()))
+		open, err := operator.Orders(t.Context(), w.alice)
+		require.NoError(t, err)
+		require.ErrorIs(t, open[0].Waits, settlement.ErrHeld)
+		_, err = operator.Approve(t.Context(), w.alice, open[0].ID)
+		require.NoError(t, err)
+		require.ErrorIs(t, holder.Close(t.Context()), settlement.ErrOrdersOpen)
+
+		again := w.engine(named("holder", r))
+		again.Look(w.peers)
+		pause(10 * time.Minute)
+		requireNotCalled(t, r)
+		open, err = operator.Orders(t.Context(), w.alice)
+		require.NoError(t, err)
+		require.ErrorIs(t, open[0].Waits, settlement.ErrPaused)
+		require.NoError(t, operator.StartPayments(t.Context()))
+		pause(2 * time.Minute)
+		require.Equal(t, units(60), r.total(w.alice))
+		require.NoError(t, again.Close(t.Context()))
+		w.conserved(r)
+	})
+}
+
+// Pauses need the accounts of the assets.
+func TestPauseOfABookWithoutAccounts(t *testing.T) {
+	t.Parallel()
+	l := embedded.New()
+	e, err := settlement.NewEngine(l, newBook(t, l), settlement.Config{})
+	require.NoError(t, err)
+	require.ErrorIs(t, e.StopPayments(t.Context()), accounts.ErrNotProvisioned)
+	require.NoError(t, e.Close(t.Context()))
+	require.ErrorIs(t, e.StopPayments(t.Context()), settlement.ErrClosed)
+}
+
+// An order that was placed during the pause, by an engine that ended then, is with no rail: whoever
+// has it next waits for the end of the pause.
+func TestOrderOfACrashDuringThePause(t *testing.T) {
+	t.Parallel()
+	for _, instance := range []string{"", "heir"} {
+		t.Run(instance, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, r := newWorld(t), newRail()
+				operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
+				l := &stopsAfterOrder{Ledger: &interrupted{Ledger: w.ledger, before: func() { assertNoError(t, operator.StopPayments(t.Context())) }}}
+				w.earn(w.alice, 100)
+				crashes := w.engineOn(l, manual(r, at100))
+				_, _ = crashes.Check(t.Context(), w.alice)
+				require.Error(t, crashes.Close(t.Context()))
+				open, err := operator.Orders(t.Context(), w.alice)
+				require.NoError(t, err)
+				require.ErrorIs(t, open[0].Waits, settlement.ErrPaused)
+				next := w.engine(named(instance, r))
+				next.Look(w.peers)
+				pause(time.Hour)
+				requireNotCalled(t, r)
+				require.NoError(t, operator.StartPayments(t.Context()))
+				pause(2 * time.Minute)
+				require.Equal(t, units(80), r.total(w.alice))
+				require.NoError(t, next.Close(t.Context()))
+				w.conserved(r)
+			})
+		})
+	}
+}
+
+// A pause that comes after the approval, and before the engine that has the order has seen that,
+// keeps the order from the rail.
+func TestPauseAfterTheApproval(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
+		w.earn(w.alice, 60)
+		e := w.engine(heldAbove("owner", r, 50))
+		e.Touch(w.peers)
+		pause(time.Second)
+		open, err := operator.Orders(t.Context(), w.alice)
+		require.NoError(t, err)
+		_, err = operator.Approve(t.Context(), w.alice, open[0].ID)
+		require.NoError(t, err)
+		pause(time.Second)
+		require.NoError(t, operator.StopPayments(t.Context()))
+		pause(time.Hour)
+		requireNotCalled(t, r)
+		require.NoError(t, operator.StartPayments(t.Context()))
+		pause(2 * time.Minute)
+		require.Equal(t, units(60), r.total(w.alice))
+		require.NoError(t, e.Close(t.Context()))
+		w.conserved(r)
+	})
+}

@@ -1,0 +1,254 @@
+package settlement_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// payoutProgram is a random life of three engines with limits, of which requests fail and that are
+// stopped and started, while an operator pauses, approves and cancels.
+type payoutProgram struct {
+	*world
+	random *rand.Rand
+	rail   *rail
+
+	engines  []*settlement.Engine
+	operator *settlement.Engine
+
+	mu       sync.Mutex
+	trouble  bool // requests and the rail fail now and then
+	since    *time.Time
+	approved map[ledger.ID]time.Time
+	payments []payout
+	wrong    []string
+}
+
+// payout is a payment at the rail.
+type payout struct {
+	at     time.Time
+	to     accounts.Account
+	amount uint64
+}
+
+// The limits of all engines.
+var payoutLimits = struct{ peerDay, assetDay, order, approve uint64 }{peerDay: 120, assetDay: 200, order: 50, approve: 40}
+
+func (p *payoutProgram) chance(percent int) bool {
+	drawn := p.draw(100)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.trouble && drawn < percent
+}
+
+func (p *payoutProgram) draw(n int) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.random.IntN(n)
+}
+
+// start starts an engine, with requests that fail.
+func (p *payoutProgram) start(i int) {
+	l := &faulty{Ledger: p.ledger, fault: func(call) fault {
+		switch {
+		case p.chance(3):
+			return fault{before: errRail}
+		case p.chance(2):
+			return fault{after: errRail}
+		}
+		return pass
+	}}
+	cfg := manual(p.rail, settlement.Threshold{At: units(10)})
+	cfg.Instance = fmt.Sprint("engine ", i)
+	cfg.RearmAfter, cfg.Lease = time.Second, time.Hour
+	cfg.PeerLimits.Default = settlement.Limit{Day: units(payoutLimits.peerDay), Order: units(payoutLimits.order)}
+	cfg.AssetLimits = dollars(settlement.Limit{Day: units(payoutLimits.assetDay), ApproveAbove: units(payoutLimits.approve)})
+	p.engines[i] = p.engineOn(l, cfg)
+}
+
+// asked checks what may be asked of the rail, the first time for an order.
+func (p *payoutProgram) asked(o settlement.Order) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now, amount := time.Now(), ledgerUnits(o.Amount)
+	peer, asset := amount, amount
+	for _, paid := range p.payments {
+		if now.Sub(paid.at) >= 24*time.Hour {
+			continue
+		}
+		if asset += paid.amount; paid.to == o.Account {
+			peer += paid.amount
+		}
+	}
+	rule := func(holds bool, text string) {
+		if !holds {
+			p.wrong = append(p.wrong, fmt.Sprintf("%s: order %d of %d to %v, with it %d and %d in a day", text, o.Sequence, amount, o.Account, peer, asset))
+		}
+	}
+	rule(amount <= payoutLimits.order, "above the largest order")
+	rule(amount <= payoutLimits.approve || !p.approved[o.ID].IsZero(), "not approved")
+	rule(peer <= payoutLimits.peerDay, "above the peer's day")
+	rule(asset <= payoutLimits.assetDay, "above the asset's day")
+	rule(p.since == nil || o.Placed.Before(*p.since), "placed while payments are stopped")
+	rule(p.since == nil || p.approved[o.ID].Before(*p.since), "approved while payments are stopped")
+}
+
+func ledgerUnits(a ledger.Amount) uint64 {
+	n, _ := a.Uint64()
+	return n
+}
+
+// pays is what the rail pays for an order, once.
+func (p *payoutProgram) pays(o settlement.Order) ledger.Amount {
+	p.asked(o)
+	paid := o.Amount
+	if p.chance(10) {
+		paid = units(1 + ledgerUnits(o.Amount)/2)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.payments = append(p.payments, payout{time.Now(), o.Account, ledgerUnits(paid)})
+	return paid
+}
+
+// check lets engines settle at the same moment.
+func (p *payoutProgram) check(all bool) {
+	var visits sync.WaitGroup
+	for i, e := range p.engines {
+		if all || p.draw(2) == 0 {
+			visits.Go(func() { _, _ = e.Check(p.t.Context(), p.peers...) })
+		} else if p.chance(20) {
+			_ = e.Close(p.t.Context())
+			p.start(i)
+		}
+	}
+	visits.Wait()
+}
+
+// decide approves and cancels orders that wait.
+func (p *payoutProgram) decide(approveAll bool) {
+	open, err := p.operator.Orders(p.t.Context(), p.peers...)
+	require.NoError(p.t, err)
+	for _, o := range open {
+		if !errors.Is(o.Waits, settlement.ErrHeld) {
+			continue
+		}
+		if approveAll || p.draw(3) > 0 {
+			p.mu.Lock()
+			p.approved[o.ID] = time.Now()
+			p.mu.Unlock()
+			_, err = p.operator.Approve(p.t.Context(), o.Account, o.ID)
+		} else {
+			_, err = p.operator.Cancel(p.t.Context(), o.Account, o.ID)
+		}
+		require.NoError(p.t, err)
+	}
+}
+
+func (p *payoutProgram) stop(on bool) {
+	if on {
+		require.NoError(p.t, p.operator.StopPayments(p.t.Context()))
+		pauses, err := p.operator.Pauses(p.t.Context())
+		require.NoError(p.t, err)
+		p.since = &pauses[0].Since
+		return
+	}
+	require.NoError(p.t, p.operator.StartPayments(p.t.Context()))
+	p.since = nil
+}
+
+func (p *payoutProgram) step() {
+	switch p.draw(10) {
+	case 0, 1, 2:
+		p.earn(p.peers[p.draw(len(p.peers))], uint64(1+p.draw(70)))
+	case 3, 4, 5, 6:
+		p.check(false)
+	case 7:
+		p.decide(false)
+	case 8:
+		p.stop(p.draw(3) == 0)
+	case 9:
+		pause(time.Duration(p.draw(int(5 * time.Hour))))
+	}
+	pause(time.Duration(p.draw(int(time.Minute))))
+}
+
+// Whatever happens, no rail is asked beyond the limits, without the approval that an order needs,
+// or for an order that was placed while payments are stopped; and in the end all is paid.
+func TestPayoutPrograms(t *testing.T) {
+	t.Parallel()
+	seed := ledgertest.Seed(t)
+	for n := range programs(t) {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := &payoutProgram{
+					world: newWorld(t, "bob", "carol"), random: rand.New(rand.NewPCG(seed, uint64(n))), rail: newRail(),
+					engines: make([]*settlement.Engine, 3), trouble: true, approved: map[ledger.ID]time.Time{},
+				}
+				p.rail.pays = p.pays
+				p.rail.before = func(settlement.Order) error { return p.fails() }
+				p.rail.after = p.rail.before
+				for i := range p.engines {
+					p.start(i)
+				}
+				p.operator = p.engine(settlement.Config{Instance: "operator", NoTakeover: true})
+				for range 120 {
+					p.step()
+				}
+				p.mu.Lock()
+				p.trouble = false
+				p.mu.Unlock()
+				p.stop(false)
+				for range 60 { // days
+					pause(time.Minute)
+					p.check(true)
+					p.decide(true)
+					pause(time.Minute)
+					p.check(true)
+					pause(12 * time.Hour)
+				}
+				require.Empty(t, p.wrong)
+				for _, a := range p.peers {
+					require.Less(t, ledgerUnits(p.balance(a).Payable), uint64(10), "%v", a)
+				}
+				p.conserved(p.rail)
+			})
+		})
+	}
+}
+
+func (p *payoutProgram) fails() error {
+	switch {
+	case p.chance(10):
+		return errRail
+	case p.chance(5):
+		return settlement.ErrPending
+	}
+	return nil
+}
+
+// programs is how many random programs there are.
+func programs(t *testing.T) int {
+	t.Helper()
+	n := 20
+	if text := os.Getenv("PEERLEDGER_PROGRAMS"); text != "" {
+		var err error
+		n, err = strconv.Atoi(text)
+		require.NoError(t, err, "PEERLEDGER_PROGRAMS")
+	}
+	return n
+}

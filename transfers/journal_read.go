@@ -1,0 +1,62 @@
+package transfers
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/peerledger/peerledger/internal/wal"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// JournalContent is what is in the journal of a recorder that does not run.
+type JournalContent struct {
+	Namespace string // of the accounts; "" if the journal has not begun
+	// Waiting is how many fulfills the next recorder records before anything else. The
+	// ledger may have some of them already: that changes nothing.
+	Waiting int
+	// NewestExpiry is the latest Packet.Expiry of those that wait; zero if none does.
+	NewestExpiry time.Time
+	// TornBytes is how much of a record a crash has left at the end, which nobody was told
+	// was kept. 0 is none.
+	TornBytes int64
+}
+
+// ReadJournal looks at a journal (Config.Journal) while no recorder has it open, and changes
+// nothing in it. The error is a JournalError, which matches ErrJournalInUse, ErrJournalCorrupt
+// or ErrJournalForeign, or fs.ErrNotExist if there is no journal in the folder.
+func ReadJournal(folder string) (c JournalContent, err error) {
+	found := &anyones{restored{at: make(map[ledger.ID]int)}}
+	content, err := wal.Read(folder, journalFormat, found.restore)
+	if errors.Is(err, wal.ErrNoLog) {
+		err = fmt.Errorf("there is no journal: %w", fs.ErrNotExist)
+	}
+	if err != nil {
+		return c, &JournalError{Folder: folder, Err: err}
+	}
+	c.Namespace = found.namespace
+	if content.Torn != nil {
+		c.TornBytes = content.Torn.Bytes
+	}
+	for _, r := range found.owed {
+		if r.gone {
+			continue
+		}
+		c.Waiting++
+		if r.packet.Expiry.After(c.NewestExpiry) {
+			c.NewestExpiry = r.packet.Expiry
+		}
+	}
+	return c, nil
+}
+
+// anyones is what was left by a recorder of any namespace, of one and the same.
+type anyones struct{ restored }
+
+func (f *anyones) restore(r wal.Record) error {
+	if r.Kind == recordOwner && !f.owned && len(r.Data) > 0 {
+		f.namespace = string(r.Data[1:])
+	}
+	return f.restored.restore(r)
+}

@@ -1,0 +1,84 @@
+package transfers_test
+
+import (
+	"io/fs"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// ReadJournal tells what the next recorder will record, and leaves all of it to that.
+func TestReadJournal(t *testing.T) {
+	t.Parallel()
+	f, packets, whole := left(t, 3)
+	defer func() { require.NoError(t, f.recorder.Close(t.Context())) }()
+	folder := whole.write(t)
+	for range 2 {
+		got, err := transfers.ReadJournal(folder)
+		require.NoError(t, err)
+		require.Equal(t, f.book.Namespace(), got.Namespace)
+		require.Equal(t, 3, got.Waiting)
+		require.Zero(t, got.TornBytes)
+		newest := packets[0].Expiry
+		for _, p := range packets {
+			if p.Expiry.After(newest) {
+				newest = p.Expiry
+			}
+		}
+		require.True(t, newest.Equal(got.NewestExpiry), "%v, %v", newest, got.NewestExpiry)
+		require.Equal(t, whole, readFiles(t, folder))
+	}
+	f.requireReplayed(t, folder, packets)
+	got, err := transfers.ReadJournal(folder)
+	require.NoError(t, err)
+	require.Zero(t, got.Waiting)
+	require.Zero(t, got.NewestExpiry)
+}
+
+// A refused fulfill waits no more.
+func TestReadJournalOfARefused(t *testing.T) {
+	t.Parallel()
+	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
+	defer func() { require.NoError(t, f.recorder.Close(t.Context())) }()
+	r := f.journaled(t, folder, &heard{}, nil)
+	_, err := transfers.ReadJournal(folder)
+	require.ErrorIs(t, err, transfers.ErrJournalInUse)
+	unknown := f.packet(1, 1) // it was never prepared
+	unknown.ID = ledger.NewID(7<<8, 9)
+	_, err = r.Record(t.Context(), transfers.Fulfill(unknown))
+	require.Error(t, err)
+	whole := readFiles(t, folder)
+	require.NoError(t, r.Close(t.Context()))
+	size := 0
+	for _, content := range whole {
+		size += len(content)
+	}
+	require.Greater(t, size, 700, "it was in the journal")
+	got, err := transfers.ReadJournal(whole.write(t))
+	require.NoError(t, err)
+	require.Zero(t, got.Waiting)
+}
+
+func TestReadJournalErrors(t *testing.T) {
+	t.Parallel()
+	missing := filepath.Join(t.TempDir(), "missing")
+	_, err := transfers.ReadJournal(missing)
+	require.ErrorIs(t, err, transfers.ErrJournal)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.NoDirExists(t, missing)
+
+	f, _, whole := left(t, 1)
+	require.NoError(t, f.recorder.Close(t.Context()))
+	for name, content := range whole {
+		if len(content) > 512 {
+			content = append([]byte{}, content...)
+			content[512+24] ^= 1
+			_, err = transfers.ReadJournal(whole.with(name, content).write(t))
+			require.ErrorIs(t, err, transfers.ErrJournalCorrupt, name)
+		}
+	}
+}

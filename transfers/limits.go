@@ -1,0 +1,115 @@
+package transfers
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/ilp"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// limit refuses a new packet by what it is itself, and cuts its Expiry to the MaxHold of its
+// peers.
+func (r *Recorder) limit(o *operation, now time.Time) error {
+	if err := o.checkConversion(&r.cfg); err != nil {
+		return wrap(o.kind, o.packet.ID, err)
+	}
+	if !r.gate.limited {
+		return nil
+	}
+	from, to := r.gate.room(o.packet.From), r.gate.room(o.packet.To)
+	if from != nil {
+		in, most := ledger.NewAmount(o.packet.In), from.allowed.MaxPacket
+		if !most.IsZero() && most.Less(in) {
+			err := &LimitError{Account: o.packet.From, Asset: o.from.asset, Reason: ErrPacketTooLarge, Limit: most, Wanted: in}
+			return wrap(o.kind, o.packet.ID, err)
+		}
+	}
+	return r.cutHold(&o.packet, longest(from, to), now)
+}
+
+// longest is the shorter MaxHold of two peers, 0 if there is none.
+func longest(from, to *room) time.Duration {
+	var most time.Duration
+	for _, r := range [...]*room{from, to} {
+		if r != nil && r.allowed.MaxHold > 0 && (most == 0 || r.allowed.MaxHold < most) {
+			most = r.allowed.MaxHold
+		}
+	}
+	return most
+}
+
+// cutHold cuts a packet's Expiry. A Hold is the caller's own, who has fixed the expiry of what
+// it sends by it: it cannot be cut behind its back.
+func (r *Recorder) cutHold(p *Packet, most time.Duration, now time.Time) error {
+	if most == 0 {
+		return nil
+	}
+	if p.Hold > most+r.cfg.HoldMargin {
+		reason := fmt.Sprintf("is %v: must be up to %v, the MaxHold of its peers and the HoldMargin", p.Hold, most+r.cfg.HoldMargin)
+		return &PacketError{Kind: KindPrepare, ID: p.ID, Field: "Hold", Reason: reason}
+	}
+	if latest := now.Add(most).Round(0); p.Expiry.After(latest) {
+		p.Expiry = latest
+	}
+	return nil
+}
+
+// checkConversion refuses a packet between two assets that delivers nothing for something, or
+// something for nothing, or more than came in is worth. What is from or for ourselves is our
+// own matter.
+func (o *operation) checkConversion(cfg *Config) error {
+	p := &o.packet
+	if o.from == o.to || !cfg.GuardConversions && cfg.Rate == nil || p.From.Own() || p.To.Own() {
+		return nil
+	}
+	wrong := cfg.GuardConversions && (p.In == 0) != (p.Out == 0) && (p.Out == 0 || !o.to.allowLoss)
+	if !wrong && cfg.Rate != nil && p.Out > 0 && !o.to.allowLoss {
+		c := cfg.Rate(o.from.asset, o.to.asset)
+		wrong = c != nil && !c.Covers(p.In, p.Out)
+	}
+	if wrong {
+		return fmt.Errorf("%w: in %d of %v, out %d of %v", ErrAmounts, p.In, o.from.asset, p.Out, o.to.asset)
+	}
+	return nil
+}
+
+// pace lets a prepare in, if its sender is not too fast.
+func (r *room) pace(amount uint64, asset accounts.Asset, now time.Time) error {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.packets.take(1, now) {
+		return r.tooFast(&r.packets, 1, accounts.Asset{})
+	}
+	if !r.amounts.take(amount, now) {
+		r.packets.put(1)
+		return r.tooFast(&r.amounts, amount, asset)
+	}
+	return nil
+}
+
+// tooFast is the error of a packet that is too much for a rate. REQUIRES: mu is held.
+func (r *room) tooFast(b *bucket, wanted uint64, asset accounts.Asset) error {
+	return &LimitError{
+		Account: r.account, Asset: asset, Reason: ErrRateLimited, Limit: ledger.NewAmount(b.rate.Count),
+		Used: ledger.NewAmount(b.rate.Count - b.level), Wanted: ledger.NewAmount(wanted),
+	}
+}
+
+// RejectData is the data that goes with Code in a REJECT (RFC 0027): with F08 the amount that
+// was received and the largest one that is taken, as two big endian 64-bit numbers, so that the
+// sender knows how much smaller its packets must be. nil for all other errors.
+func RejectData(err error) []byte {
+	var limit *LimitError
+	if !errors.As(err, &limit) || !errors.Is(limit.Reason, ErrPacketTooLarge) {
+		return nil
+	}
+	received, _ := limit.Wanted.Uint64() // both are below 2^64: a packet's amount was above the limit
+	maximum, _ := limit.Limit.Uint64()
+	return ilp.AmountTooLarge{Received: received, Maximum: maximum}.Data()
+}

@@ -1,0 +1,50 @@
+package transfers_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// What a connector limits, and what it answers to a packet that is too large.
+func Example_limits() {
+	ctx := context.Background()
+	usd := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
+	l := embedded.New()
+	book, err := accounts.NewBook(l, accounts.Config{
+		Assets: []accounts.Asset{usd},
+		Limits: accounts.Settings{
+			Asset: map[accounts.Asset]accounts.Limits{usd: {
+				CreditLine: "100", MaxPacket: "10", MaxHold: 30 * time.Second, PacketRate: "10000/1m", AmountRate: "500/1m",
+			}},
+			LiquidityFloor: map[accounts.Asset]string{usd: "-1000"},
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	peers, err := book.Provision(ctx, accounts.Peer{ID: "alice", Asset: usd}, accounts.Peer{ID: "bob", Asset: usd})
+	if err != nil {
+		panic(err)
+	}
+	recorder, err := transfers.NewRecorder(l, book, transfers.Config{})
+	if err != nil {
+		panic(err)
+	}
+	defer recorder.Close(ctx) //nolint:errcheck // the example ends
+
+	tooLarge := transfers.Packet{From: peers[0], To: peers[1], In: 1500, Out: 1490, Expiry: time.Now().Add(time.Minute)}
+	_, err = recorder.Prepare(ctx, tooLarge)
+	fmt.Printf("%s %x\n", transfers.Code(err), transfers.RejectData(err))
+
+	inAYear := transfers.Packet{From: peers[0], To: peers[1], In: 900, Out: 890, Expiry: time.Now().AddDate(1, 0, 0)}
+	held, err := recorder.Prepare(ctx, inAYear)
+	fmt.Println(held.Packet.Hold, err) // the PREPARE that goes on has held.Packet.Expiry
+	// Output:
+	// F08 00000000000005dc00000000000003e8
+	// 32s <nil>
+}

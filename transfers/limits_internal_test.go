@@ -1,0 +1,175 @@
+package transfers
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/wal"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// What a lane learns from requests that were too large, one after the other.
+func TestLowerLimit(t *testing.T) {
+	t.Parallel()
+	ln := &lane{limit: ledger.BatchMax}
+	for _, c := range []struct{ refused, limit int }{
+		{ledger.BatchMax, developmentLimit},
+		{developmentLimit + 1, developmentLimit},
+		{developmentLimit, developmentLimit / 2},
+		{ledger.BatchMax, developmentLimit / 2}, // a request that was under way
+		{3, 1},
+		{2, 1},
+		{1, 1},
+	} {
+		ln.lowerLimit(c.refused)
+		require.Equal(t, c.limit, ln.limit, "a request of %d", c.refused)
+	}
+	small := &lane{limit: 2}
+	small.lowerLimit(2)
+	require.Equal(t, 1, small.limit)
+}
+
+// What the ledger's refusal of a chain means for each kind of operation.
+func TestRefusal(t *testing.T) {
+	t.Parallel()
+	kinds := []Kind{KindPrepare, KindFulfill, KindReject, KindForward}
+	for status, want := range map[ledger.CreateTransferStatus]error{
+		ledger.TransferPendingTransferNotFound:           ErrUnknownPacket,
+		ledger.TransferPendingTransferAlreadyPosted:      ErrResolvedOtherwise,
+		ledger.TransferPendingTransferAlreadyVoided:      ErrResolvedOtherwise,
+		ledger.TransferPendingTransferExpired:            nil,
+		ledger.TransferExceedsCredits:                    ErrCreditLine,
+		ledger.TransferExceedsDebits:                     ErrCreditLine,
+		ledger.TransferDebitAccountAlreadyClosed:         ErrAccountClosed,
+		ledger.TransferCreditAccountAlreadyClosed:        ErrAccountClosed,
+		ledger.TransferDebitAccountNotFound:              accounts.ErrNotProvisioned,
+		ledger.TransferCreditAccountNotFound:             accounts.ErrNotProvisioned,
+		ledger.TransferIDAlreadyFailed:                   ledger.ErrIDSpent,
+		ledger.TransferExistsWithDifferentAmount:         ledger.ErrIDConflict,
+		ledger.TransferExistsWithDifferentDebitAccountID: ledger.ErrIDConflict,
+		ledger.TransferOverflowsDebits:                   ledger.ErrRefused,
+	} {
+		for _, kind := range kinds {
+			expected := want
+			switch {
+			case status == ledger.TransferPendingTransferAlreadyPosted && kind == KindFulfill,
+				status == ledger.TransferPendingTransferAlreadyVoided && kind == KindReject:
+				expected = nil
+			}
+			got := refusal(kind, ledger.Chain{Outcome: status.Outcome(), Status: status, Breaker: 0})
+			require.Equal(t, expected, got, "%v: %v", kind, status)
+		}
+	}
+}
+
+// What an operation without an answer tells its caller.
+func TestGivenUp(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("no connection")
+	for name, c := range map[string]struct {
+		handed, closed, journaled bool
+		outcome                   ledger.Outcome
+		is, isNot                 []error
+	}{
+		"never sent":                     {false, false, false, ledger.OutcomeRefused, nil, []error{ledger.ErrOutcomeUnknown, ErrClosed}},
+		"never sent, and closed":         {false, true, false, ledger.OutcomeRefused, []error{ErrClosed}, []error{ledger.ErrOutcomeUnknown}},
+		"sent":                           {true, false, false, ledger.OutcomeUnknown, []error{ledger.ErrOutcomeUnknown}, []error{ErrClosed}},
+		"sent, and closed":               {true, true, false, ledger.OutcomeUnknown, []error{ledger.ErrOutcomeUnknown}, []error{ErrClosed}},
+		"never sent, and in the journal": {false, true, true, ledger.OutcomeUnknown, []error{ledger.ErrOutcomeUnknown}, []error{ErrClosed}},
+	} {
+		o := &operation{kind: KindFulfill, packet: Packet{ID: ledger.NewID(1, 2)}, slot: new(slot), handed: c.handed}
+		if c.journaled {
+			o.entry = wal.Position(1)
+		}
+		o.giveUp(cause, c.closed)
+		require.True(t, o.lost, name)
+		require.Equal(t, answered, o.slot.claim.Load(), name)
+		require.Equal(t, c.outcome, o.slot.outcome, name)
+		require.ErrorIs(t, o.slot.err, cause, name)
+		for _, err := range c.is {
+			require.ErrorIs(t, o.slot.err, err, name)
+		}
+		for _, err := range c.isNot {
+			require.NotErrorIs(t, o.slot.err, err, name)
+		}
+	}
+	back := &operation{kind: KindReject, slot: new(slot), giveBack: true}
+	back.giveUp(cause, true)
+	require.True(t, back.lost)
+	require.Equal(t, waiting, back.slot.claim.Load(), "its caller has an answer, and nobody waits for this one")
+}
+
+// A prepare that has waited until its packet expired is not sent; all else is.
+func TestExpireToTheMoment(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	op := func(kind Kind, expiry time.Time, giveBack bool) *operation {
+		return &operation{kind: kind, packet: Packet{Expiry: expiry}, giveBack: giveBack, slot: new(slot)}
+	}
+	all := []*operation{
+		op(KindPrepare, now, false), op(KindPrepare, now.Add(1), false), op(KindPrepare, time.Time{}, false),
+		op(KindPrepare, now, true), op(KindFulfill, now, false), op(KindForward, now.Add(-1), false),
+		op(KindPrepare, now.Add(-1), false),
+	}
+	b := &batch{todo: append([]*operation(nil), all...), expiry: now.Add(1), encoded: true}
+	b.expire(now)
+	require.Len(t, b.todo, len(all), "none can have expired before the first expiry")
+	require.True(t, b.encoded)
+	b.expiry = now
+	b.expire(now)
+	require.Equal(t, []*operation{all[1], all[2], all[3], all[4], all[5]}, b.todo)
+	require.Equal(t, []*operation{all[0], all[6]}, b.done)
+	require.False(t, b.encoded, "the request is another one")
+	require.ErrorIs(t, all[0].slot.err, ErrHoldTooShort)
+	require.Equal(t, ledger.OutcomeRefused, all[0].slot.outcome)
+	none := &batch{todo: append([]*operation(nil), all...)}
+	none.expire(now)
+	require.Len(t, none.todo, len(all))
+}
+
+// What a journal must not have.
+func TestForeignRecords(t *testing.T) {
+	t.Parallel()
+	p := Packet{ID: ledger.NewID(1<<8, 1), In: 1, Out: 1}
+	id := p.ID.Bytes()
+	mine := wal.Record{Kind: recordOwner, Data: ownerRecord("us")}
+	fulfill := wal.Record{Kind: recordFulfill, Data: appendRecord(nil, &p)}
+	refused := wal.Record{Kind: recordRefused, Data: id[:]}
+	for name, records := range map[string][]wal.Record{
+		"nobody's":               {fulfill},
+		"a refusal of nobody's":  {refused},
+		"another's":              {{Kind: recordOwner, Data: ownerRecord("them")}},
+		"of an unknown kind":     {mine, {Kind: 99, Data: id[:]}},
+		"a refusal that is cut":  {mine, {Kind: recordRefused, Data: id[:15]}},
+		"a refusal that is long": {mine, {Kind: recordRefused, Data: append(id[:], 0)}},
+	} {
+		found := &restored{namespace: "us", at: make(map[ledger.ID]int)}
+		var err error
+		for _, r := range records {
+			err = found.restore(r)
+		}
+		require.ErrorIs(t, err, ErrJournalForeign, name)
+		require.Empty(t, found.owed, name)
+	}
+	found := &restored{namespace: "us", at: make(map[ledger.ID]int)}
+	for _, r := range []wal.Record{mine, fulfill, fulfill, refused, fulfill, refused, refused, mine} {
+		require.NoError(t, found.restore(r))
+	}
+	require.Len(t, found.owed, 2, "a promise that was refused may be given again")
+	require.True(t, found.owed[0].gone)
+	require.True(t, found.owed[1].gone)
+	require.ErrorIs(t, found.restore(wal.Record{Kind: recordFulfill, Data: fulfill.Data[:5]}), ErrJournalForeign)
+}
+
+// The largest amount stands for what is more.
+func TestSumsThatDoNotFit(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, ledger.AmountMax, sum(ledger.AmountMax, ledger.NewAmount(1)))
+	require.Equal(t, ledger.AmountMax, sum(ledger.NewAmount(1), ledger.AmountMax, ledger.NewAmount(5)))
+	require.Equal(t, ledger.AmountMax, sum(ledger.AmountMax))
+	require.Equal(t, ledger.NewAmount(6), sum(ledger.NewAmount(1), ledger.Amount{}, ledger.NewAmount(5)))
+}

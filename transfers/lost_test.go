@@ -1,0 +1,124 @@
+package transfers_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/ledgertest"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// losing lets the first request wait until begin is closed. It executes the second one and
+// loses its answer; the third one, a while later, is not sent. From then on it can be reached.
+type losing struct {
+	ledger.Ledger
+	begin     chan struct{}
+	meanwhile time.Duration
+	third     error
+	requests  int
+}
+
+var errNoConnection = errors.New("no connection")
+
+func (l *losing) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	l.requests++
+	switch l.requests {
+	case 1:
+		<-l.begin
+	case 2:
+		if _, err := l.Ledger.CreateTransfers(ctx, batch); err != nil {
+			return nil, err
+		}
+		return nil, ledger.ErrOutcomeUnknown
+	case 3:
+		time.Sleep(l.meanwhile) //nolint:forbidigo // virtual time
+		return nil, l.third
+	}
+	return l.Ledger.CreateTransfers(ctx, batch)
+}
+
+// together hands operations over so that they go in one request, which is the second one.
+func (l *losing) together(t *testing.T, f *fixture, ops ...transfers.Op) []transfers.Ticket {
+	t.Helper()
+	f.submit(t, transfers.Forward(f.packet(1, 1)))
+	synctest.Wait()
+	tickets := f.submit(t, ops...)
+	close(l.begin)
+	return tickets
+}
+
+func newLosing(t *testing.T, cfg transfers.Config, meanwhile time.Duration, third error) (*losing, *fixture) {
+	t.Helper()
+	l := &losing{begin: make(chan struct{}), meanwhile: meanwhile, third: third}
+	cfg.Lanes = 1
+	return l, newFixture(t, cfg, func(under ledger.Ledger) ledger.Ledger { l.Ledger = under; return l })
+}
+
+// A prepare is applied and the answer is lost. That the next request was not sent says nothing
+// about it, also if the packet has expired meanwhile: it is asked for again.
+func TestUnknownPrepareIsNeverToldAsNotSent(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		third   error
+		packets int
+		want    ledger.Outcome
+	}{
+		"not sent":                   {errNoConnection, 1, ledger.OutcomeAlreadyApplied},
+		"not sent, of several":       {errNoConnection, 3, ledger.OutcomeAlreadyApplied},
+		"too much data, of several":  {ledger.ErrTooMuchData, 3, ledger.OutcomeAlreadyApplied},
+		"too much data, of one only": {ledger.ErrTooMuchData, 1, ledger.OutcomeUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l, f := newLosing(t, transfers.Config{}, 20*time.Second, c.third)
+				ops := make([]transfers.Op, c.packets)
+				for i := range ops {
+					p := f.packet(100, 90)
+					p.Hold, p.Expiry = 0, time.Now().Add(time.Duration(15*i+10)*time.Second) // the first one expires, others do not
+					ops[i] = transfers.Prepare(p)
+				}
+				for i, ticket := range l.together(t, f, ops...) {
+					got := ticket.Wait(t.Context())
+					require.Equal(t, c.want, got.Outcome, "%d: %v", i, got.Err)
+					require.NotErrorIs(t, got.Err, transfers.ErrHoldTooShort)
+				}
+				require.NoError(t, f.recorder.Close(t.Context()))
+				ledgertest.RequireConserved(t, f.embedded)
+			})
+		})
+	}
+}
+
+// The answer to the first request was lost, the next one was not sent, and the third one is
+// answered: the hold counts from the first one, and has ended.
+func TestHoldCountsFromTheFirstRequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, f := newLosing(t, transfers.Config{}, 70*time.Second, errNoConnection)
+		got := l.together(t, f, transfers.Prepare(f.packet(100, 90)))[0].Wait(t.Context()) // held for a minute
+		require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
+		require.ErrorIs(t, got.Err, transfers.ErrHoldExpired)
+		f.end(t)
+	})
+}
+
+// A prepare was refused for a reason that passes, and the answer is lost: asked again, the
+// ledger says only that the id is spent. The sender is told T04 all the same.
+func TestRefusalWhoseAnswerWasLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, f := newLosing(t, transfers.Config{}, 0, errNoConnection)
+		got := l.together(t, f, transfers.Prepare(f.packet(5000, 5000)))[0].Wait(t.Context())
+		require.Equal(t, ledger.OutcomeIDSpent, got.Outcome)
+		require.ErrorIs(t, got.Err, ledger.ErrIDSpent)
+		require.Equal(t, "T04", transfers.Code(got.Err))
+		f.end(t)
+	})
+}

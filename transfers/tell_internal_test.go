@@ -1,0 +1,42 @@
+package transfers
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// An event gets the results that it is about, once, and the lane keeps none of them.
+func TestLaneTellsAndForgets(t *testing.T) {
+	t.Parallel()
+	ln := new(lane)
+	answered := func(n uint64, kind Kind) *operation {
+		o := &operation{kind: kind, packet: Packet{ID: ledger.NewID(n, 0)}, slot: new(slot)}
+		o.slot.outcome, o.slot.err = ledger.OutcomeRefused, errors.New("refused")
+		return o
+	}
+	b := &batch{done: []*operation{answered(1, KindForward), answered(2, KindReject), answered(3, KindForward)}}
+	forwards := func(o *operation) bool { return o.kind == KindForward }
+	ln.tell(b, nil, forwards)
+	require.Empty(t, ln.results)
+	var told [][]ledger.ID
+	event := func(results []Result) {
+		var ids []ledger.ID
+		for _, r := range results {
+			require.Error(t, r.Err)
+			ids = append(ids, r.Packet.ID)
+		}
+		told = append(told, ids)
+	}
+	ln.tell(b, event, func(*operation) bool { return false })
+	require.Empty(t, told, "about nothing")
+	ln.tell(b, event, forwards)
+	require.Empty(t, ln.results)
+	require.Equal(t, []Result{{}, {}}, ln.results[:2], "what was told is not kept in memory")
+	b.done = b.done[1:2]
+	ln.tell(b, event, func(*operation) bool { return true })
+	require.Equal(t, [][]ledger.ID{{ledger.NewID(1, 0), ledger.NewID(3, 0)}, {ledger.NewID(2, 0)}}, told)
+}

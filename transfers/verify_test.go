@@ -1,0 +1,256 @@
+package transfers_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// rebuilt is a packet that its owner has put together again from what it had written down.
+func rebuilt(p transfers.Packet) transfers.Packet {
+	return transfers.Packet{
+		ID: p.ID, From: p.From, To: p.To, In: p.In, Out: p.Out, Dust: p.Dust,
+		Expiry: p.Expiry, Hold: p.Hold, Condition: p.Condition,
+	}
+}
+
+// others are packets that are not as they were prepared.
+func (f *fixture) others(t *testing.T) map[string]func(*transfers.Packet) {
+	t.Helper()
+	us, err := f.book.Own(usd)
+	require.NoError(t, err)
+	return map[string]func(*transfers.Packet){
+		"no fee":                 func(p *transfers.Packet) { p.In = p.Out },
+		"no fee, more delivered": func(p *transfers.Packet) { p.Out = p.In },
+		"a smaller fee":          func(p *transfers.Packet) { p.In-- },
+		"less of both":           func(p *transfers.Packet) { p.In, p.Out = p.In-1, p.Out-1 },
+		"more of both":           func(p *transfers.Packet) { p.In, p.Out = p.In+1, p.Out+1 },
+		"nothing":                func(p *transfers.Packet) { p.In, p.Out = 0, 0 },
+		"swapped peers":          func(p *transfers.Packet) { p.From, p.To = p.To, p.From },
+		"another sender":         func(p *transfers.Packet) { p.From = f.bob },
+		"to ourselves":           func(p *transfers.Packet) { p.To = us },
+		"from ourselves":         func(p *transfers.Packet) { p.From = us },
+		"another asset":          func(p *transfers.Packet) { p.To = f.bobEUR },
+	}
+}
+
+// A fulfill or reject of a packet that is not as it was prepared is refused before anything is
+// written, whether its owner has changed it or put it together again. The right one still passes.
+func TestResolutionOfAnotherPacketIsAConflict(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{}, nil)
+	for name, change := range f.others(t) {
+		for _, resolve := range []func(transfers.Packet) transfers.Op{transfers.Fulfill, transfers.Reject} {
+			for _, keep := range []func(transfers.Packet) transfers.Packet{rebuilt, func(p transfers.Packet) transfers.Packet { return p }} {
+				held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
+				require.NoError(t, err)
+				p := keep(held.Packet)
+				change(&p)
+				got, err := f.recorder.Record(t.Context(), resolve(p))
+				require.ErrorIs(t, err, ledger.ErrIDConflict, name)
+				require.Equal(t, ledger.OutcomeRefused, got.Outcome, name)
+				var refused *transfers.RefusedError
+				require.ErrorAs(t, err, &refused)
+				require.Equal(t, held.Packet.ID, refused.Packet)
+				b, err := f.book.Balance(t.Context(), f.alice)
+				require.NoError(t, err)
+				require.Equal(t, units(100), b.HeldIn, name)
+				require.Zero(t, b.Position().Sign(), name)
+				_, err = f.recorder.Reject(t.Context(), keep(held.Packet))
+				require.NoError(t, err, name)
+			}
+		}
+	}
+	f.end(t)
+}
+
+// A conversion whose dust is told otherwise is another packet too.
+func TestConversionWithOtherDustIsAConflict(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{}, nil)
+	p := transfers.Packet{From: f.alice, To: f.bobEUR, In: 100, Out: 5, Dust: 3, Hold: time.Minute}
+	held, err := f.recorder.Prepare(t.Context(), p)
+	require.NoError(t, err)
+	other := held.Packet
+	other.Dust = 0
+	_, err = f.recorder.Fulfill(t.Context(), other)
+	require.ErrorIs(t, err, ledger.ErrIDConflict)
+	_, err = f.recorder.Fulfill(t.Context(), rebuilt(held.Packet))
+	require.NoError(t, err)
+	f.end(t)
+}
+
+// The prepare is not in the ledger yet: it goes in the same request.
+func TestResolutionOfAnotherPacketBesideItsPrepare(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
+		f.submit(t, transfers.Forward(f.packet(1, 1)))
+		<-slow.requests
+		p := f.packet(100, 90)
+		p.ID = ledger.NewID(1<<8, 5)
+		other := p
+		other.In = other.Out
+		tickets := f.submit(t, transfers.Prepare(p), transfers.Fulfill(other))
+		slow.proceed <- nil
+		require.Len(t, <-slow.requests, 2, "the prepare")
+		slow.proceed <- nil
+		require.NoError(t, tickets[0].Wait(t.Context()).Err)
+		require.ErrorIs(t, tickets[1].Wait(t.Context()).Err, ledger.ErrIDConflict)
+		slow.end(t, f)
+	})
+}
+
+// A late fulfill is booked by what the packet says, so it is compared too.
+func TestLateFulfillOfAnotherPacketIsAConflict(t *testing.T) {
+	t.Parallel()
+	f, w := newLateFixture(t, transfers.Config{})
+	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
+	require.NoError(t, err)
+	w.pass(time.Hour)
+	for name, change := range f.others(t) {
+		other := held.Packet
+		change(&other)
+		_, err = f.recorder.Fulfill(t.Context(), other)
+		require.ErrorIs(t, err, ledger.ErrIDConflict, name)
+	}
+	got, err := f.recorder.Fulfill(t.Context(), held.Packet)
+	require.NoError(t, err)
+	require.True(t, got.Late)
+	require.Equal(t, int64(90), f.position(t, f.bob))
+	f.end(t)
+}
+
+// A prepare that was refused since its id belongs to another packet does not vouch for its own:
+// a fulfill of it is compared with what is held.
+func TestFulfillOfARefusedPrepareIsAConflict(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{}, nil)
+	p := f.packet(100, 90)
+	p.ID = ledger.NewID(1<<8, 5)
+	held, err := f.recorder.Prepare(t.Context(), p)
+	require.NoError(t, err)
+	p.In = 90
+	refused, err := f.recorder.Prepare(t.Context(), p)
+	require.ErrorIs(t, err, ledger.ErrIDConflict)
+	_, err = f.recorder.Fulfill(t.Context(), refused.Packet)
+	require.ErrorIs(t, err, ledger.ErrIDConflict)
+	_, err = f.recorder.Fulfill(t.Context(), held.Packet)
+	require.NoError(t, err)
+	f.end(t)
+}
+
+// The ledger is closed when it is to be read: all that waits is told so, and what comes then too.
+func TestWhatIsHeldCannotBeReadAnyMore(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{Lanes: 1}, nil)
+	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
+	require.NoError(t, err)
+	require.NoError(t, f.embedded.Close())
+	got, err := f.recorder.Fulfill(t.Context(), rebuilt(held.Packet))
+	require.ErrorIs(t, err, ledger.ErrClosed)
+	require.Equal(t, ledger.OutcomeRefused, got.Outcome)
+	_, err = f.recorder.TrySubmit(transfers.Prepare(f.packet(1, 1)))
+	require.ErrorIs(t, err, ledger.ErrClosed)
+	require.NoError(t, f.recorder.Close(t.Context()))
+}
+
+// reader counts the requests for transfers, and fails some.
+type reader struct {
+	ledger.Ledger
+	requests atomic.Int32
+	away     atomic.Bool
+}
+
+func (r *reader) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+	r.requests.Add(1)
+	if r.away.Load() {
+		return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, errNoConnection) // it is about a read, and says nothing
+	}
+	return r.Ledger.LookupTransfers(ctx, ids)
+}
+
+// What the ledger holds is read only if the packet is not the one of the prepare's Result: for
+// many packets at once, again if that fails, and not after the end.
+func TestWhatIsHeldIsReadOnlyIfItMust(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &reader{}
+		f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { r.Ledger = l; return r })
+		prepare := func() transfers.Packet {
+			held, err := f.recorder.Prepare(t.Context(), f.packet(2, 1))
+			require.NoError(t, err)
+			return held.Packet
+		}
+		_, err := f.recorder.Fulfill(t.Context(), prepare())
+		require.NoError(t, err)
+		again, err := f.recorder.Prepare(t.Context(), prepare())
+		require.NoError(t, err)
+		_, err = f.recorder.Reject(t.Context(), again.Packet)
+		require.NoError(t, err)
+		require.Zero(t, r.requests.Load())
+
+		_, err = f.recorder.Reject(t.Context(), rebuilt(prepare()))
+		require.NoError(t, err)
+		require.Equal(t, int32(1), r.requests.Load())
+
+		late := prepare()
+		r.away.Store(true)
+		ticket := f.submit(t, transfers.Fulfill(rebuilt(late)))[0]
+		time.Sleep(5 * time.Second) //nolint:forbidigo // virtual time
+		require.Greater(t, r.requests.Load(), int32(3))
+		require.ErrorIs(t, ticket.Wait(canceled(t.Context())).Err, ledger.ErrOutcomeUnknown)
+		r.away.Store(false)
+		require.NoError(t, ticket.Wait(t.Context()).Err)
+
+		r.away.Store(true)
+		left := f.submit(t, transfers.Fulfill(rebuilt(prepare())))[0]
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err = f.recorder.Close(ctx)
+		var unfinished *transfers.CloseError
+		require.ErrorAs(t, err, &unfinished)
+		require.Len(t, unfinished.Unsent, 1)
+		require.ErrorIs(t, left.Wait(t.Context()).Err, transfers.ErrClosed)
+		require.NotErrorIs(t, left.Wait(t.Context()).Err, ledger.ErrOutcomeUnknown)
+		require.NoError(t, f.embedded.Close())
+	})
+}
+
+// A fulfill of another packet was in the journal when the process died: the next recorder
+// refuses it, and posts nothing.
+func TestReplayOfAnotherPacketIsAConflict(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transfers.Config{}, nil)
+	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
+	require.NoError(t, err)
+	unreadable := &reader{Ledger: f.embedded}
+	unreadable.away.Store(true)
+	folder := newFolder(t)
+	r := f.journaled(t, folder, &heard{}, unreadable)
+	other := held.Packet
+	other.In = 90
+	_, err = r.Submit(t.Context(), transfers.Fulfill(other))
+	require.NoError(t, err)
+	killed := readFiles(t, folder).write(t)
+	_ = r.Close(canceled(t.Context()))
+	h := &heard{}
+	require.NoError(t, f.journaled(t, killed, h, nil).Close(t.Context()))
+	replayed := h.takeReplayed()
+	require.Len(t, replayed, 1)
+	require.ErrorIs(t, replayed[0].Err, ledger.ErrIDConflict)
+	b, err := f.book.Balance(t.Context(), f.alice)
+	require.NoError(t, err)
+	require.Equal(t, units(100), b.HeldIn)
+	_, err = f.recorder.Reject(t.Context(), held.Packet)
+	require.NoError(t, err)
+	f.end(t)
+}
