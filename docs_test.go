@@ -194,7 +194,7 @@ func (m members) add(file *ast.File) {
 var (
 	codeBlock = regexp.MustCompile("(?s)```.*?```")
 	exported  = regexp.MustCompile("`(?:([a-z]+)\\.)?([A-Z]\\w*[a-z]\\w*(?:\\.[A-Z]\\w*)*)(?:\\(\\))?`")
-	noNames   = map[string]bool{"Bob": true} // a peer's id
+	noNames   = map[string]bool{"Bob": true, "ExecStopPost": true} // a peer's id, and a setting of systemd
 )
 
 // Whatever a document calls by the name of something exported is exported by that name.

@@ -43,11 +43,13 @@ func peersInOperation(ctx context.Context, client *peerledger.Client, peers []ac
 	_ = err
 	month, err := book.Statement(ctx, alice, from, to) // accounts.WriteCSV, WriteJSON, Compare
 	_ = err
+	holds, err := book.Holds(ctx, alice) // packets in flight, with their expiry
+	_ = err
 	sums, err := book.TrialBalance(ctx, usd)                          // accounts.ErrUnbalanced if debits are not credits
 	for peer, err := range book.Directory(ctx, usd, "alice", "bob") { /* all peers in the ledger, with balances */
 		_, _ = peer, err
 	}
-	return []any{change, booking, month, sums, err}
+	return []any{change, booking, month, holds, sums, err}
 }
 
 type myRail struct{}
@@ -72,13 +74,21 @@ func whenToPay() settlement.Config {
 	}
 }
 
+func limits(usd accounts.Asset) settlement.Config {
+	return settlement.Config{
+		PeerLimits:  settlement.Rules[settlement.Limit]{Default: settlement.Limit{Order: ledger.NewAmount(50_000), Day: ledger.NewAmount(200_000)}},
+		AssetLimits: map[accounts.Asset]settlement.Limit{usd: {Day: ledger.NewAmount(1_000_000), ApproveAbove: ledger.NewAmount(40_000)}},
+	}
+}
+
 // The policies that docs/settlement.md shows are possible, and are those of its comments.
 func TestPoliciesOfTheDocs(t *testing.T) {
 	t.Parallel()
+	usd := accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
+	require.NoError(t, limits(usd).Validate())
 	cfg := whenToPay()
 	cfg.Rails.Default = &settlement.Rail{Settler: new(myRail)}
 	require.NoError(t, cfg.Validate())
-	usd := accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
 	now := time.Now()
 	due := func(peer string, owed uint64, since, active time.Duration) uint64 {
 		policy := cfg.Policies.For(peer, usd)
@@ -114,7 +124,7 @@ func TestSnippetsAreCompiled(t *testing.T) {
 		for _, m := range snippet.FindAllStringSubmatch(text, -1) {
 			for line := range strings.Lines(m[1]) {
 				line = strings.TrimSuffix(squeezed(line), "/* all peers in the ledger, with balances */ }") // its body is empty
-				require.Contains(t, all, strings.TrimSpace(line), "%s", path)
+				require.True(t, strings.Contains(all, strings.TrimSpace(line)), "%s: add what the document shows to snippets_test.go: %s", path, line)
 			}
 			seen++
 		}

@@ -16,7 +16,7 @@ func TestEveryCommandPrintsObjects(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.send(t, 3001)
-	lists := []string{"orders", "settle announced"} // that have nothing to list here
+	lists := []string{"orders", "holds", "settle announced", "settle pauses"} // that have nothing to list here
 	for _, name := range slices.Sorted(maps.Keys(lines.books)) {
 		got := s.do(t, append(strings.Fields(lines.books[name]), "--json")...)
 		text := got.out + got.errors
