@@ -37,6 +37,13 @@ type record struct {
 	gone                 bool // it was refused later
 }
 
+// same reports whether two records of one packet are the same fulfill, as promiseKey has it.
+func (r *record) same(other *record) bool {
+	p, q := &r.packet, &other.packet
+	return p.In == q.In && p.Out == q.Out && p.Dust == q.Dust && r.from == other.from && r.to == other.to &&
+		r.fromLedger == other.fromLedger && r.toLedger == other.toLedger
+}
+
 func recordSize(p *Packet) int { return recordFixed + 4 + len(p.From.Peer()) + len(p.To.Peer()) }
 
 func appendRecord(b []byte, p *Packet) []byte {
