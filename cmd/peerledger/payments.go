@@ -131,15 +131,22 @@ func saysSwitched(ctx context.Context, engine *settlement.Engine, rail *string, 
 	return says, err
 }
 
-// refuseStopped is an error if nobody would be paid, since all payments are stopped.
-func refuseStopped(ctx context.Context, engine *settlement.Engine) error {
-	pauses, err := engine.Pauses(ctx)
-	for _, p := range pauses {
-		if p.All {
-			return &settlement.PauseError{Pause: p}
+// refusePaused is an error if something of a plan would not be paid, since all payments in its
+// asset are stopped, or our own rail is paused there.
+func refusePaused(ctx context.Context, engine *settlement.Engine, plan []change) error {
+	rail := payerRail
+	for _, of := range []*string{nil, &rail} {
+		pauses, err := pausesOf(ctx, engine, of)
+		if err != nil {
+			return err
+		}
+		for _, p := range pauses {
+			if slices.ContainsFunc(plan, func(c change) bool { return !c.nothing && c.Asset == p.Asset.String() }) {
+				return &settlement.PauseError{Pause: p}
+			}
 		}
 	}
-	return err
+	return nil
 }
 
 // beginning is what of a rail's name is in the ledger.

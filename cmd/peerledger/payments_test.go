@@ -31,9 +31,13 @@ func TestPausePayments(t *testing.T) {
 	require.Equal(t, beginning(payerRail), *shown[0].Rail)
 	require.NotEmpty(t, shown[0].Since)
 	require.Contains(t, s.ok(t, "settle", "pauses"), `rail "peerledger settl"`)
-	got := s.do(t, "settle", "now", "bob@USD", "--pay-with", pay, "--yes")
-	require.Equal(t, statusFailed, got.status)
-	require.Contains(t, got.errors, `rail "peerledger settle now" is paused in USD/2 since`)
+	var got answer
+	for _, yes := range [][]string{{}, {"--yes"}} {
+		got = s.do(t, append([]string{"settle", "now", "bob@USD", "--pay-with", pay}, yes...)...)
+		require.Equal(t, statusFailed, got.status)
+		require.Contains(t, got.errors, `rail "peerledger settle now" is paused in USD/2 since`)
+	}
+	require.Contains(t, s.ok(t, "settle", "now", "alice@USD", "--pay-with", pay), "Would order nothing")
 	require.False(t, s.told(t, "settle", "resume", payerRail, "--yes").Already)
 	require.True(t, s.told(t, "settle", "resume", payerRail, "--yes").Already)
 
