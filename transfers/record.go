@@ -20,7 +20,7 @@ import (
 //	100 peer of From, of To      length u16 and bytes each; empty for ourselves
 //
 // Accounts are kept by peer, so that the book can make the handle again. A refusal is
-// the id of the packet.
+// the id of the packet: it ends the first fulfill of the packet that is left.
 const (
 	recordVersion = 1
 	recordFixed   = 100
