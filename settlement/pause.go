@@ -80,7 +80,23 @@ func (e *Engine) StartPayments(ctx context.Context) error {
 }
 
 // Pauses reads the pauses that are in force from the ledger, asset by asset, each by its time.
-func (e *Engine) Pauses(ctx context.Context) (list []Pause, err error) {
+func (e *Engine) Pauses(ctx context.Context) ([]Pause, error) {
+	return e.readInForce(ctx, func(pauseKey) bool { return true })
+}
+
+// PausesOf is Pauses for those of the rail of this name alone: the ledger tells it from one
+// whose name begins with the same 16 bytes, which Pause.Rail may not.
+func (e *Engine) PausesOf(ctx context.Context, name string) ([]Pause, error) {
+	tag := railTag(e.ns, name)
+	list, err := e.readInForce(ctx, func(k pauseKey) bool { return !k.all && k.rail == tag })
+	for i := range list {
+		list[i].Rail = name
+	}
+	return list, err
+}
+
+// readInForce reads the pauses that are in force and are asked for.
+func (e *Engine) readInForce(ctx context.Context, asked func(pauseKey) bool) (list []Pause, err error) {
 	for _, asset := range e.book.Assets() {
 		newest := make(map[pauseKey]ledger.Transfer)
 		own, _ := e.book.AssetIDs(asset.Ledger)
@@ -93,7 +109,9 @@ func (e *Engine) Pauses(ctx context.Context) (list []Pause, err error) {
 				return nil, wrap("read the pauses", err)
 			}
 			for _, row := range rows {
-				newest[pauseKeyOf(&row)] = row
+				if k := pauseKeyOf(&row); asked(k) {
+					newest[k] = row
+				}
 			}
 			if len(rows) < pausePage {
 				break

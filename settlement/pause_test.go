@@ -377,3 +377,43 @@ func TestPauseAfterTheApproval(t *testing.T) {
 		w.conserved(r)
 	})
 }
+
+// lookupsOf253 is a ledger that looks no more transfers up at once, as a server started with
+// --development.
+type lookupsOf253 struct{ ledger.Ledger }
+
+func (l lookupsOf253) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+	if len(ids) > 253 {
+		return nil, fmt.Errorf("%w: %d ids", ledger.ErrTooMuchData, len(ids))
+	}
+	return l.Ledger.LookupTransfers(ctx, ids)
+}
+
+// An engine with many rails, or assets, that starts has more rows to look for than a request
+// takes. It finds the pauses, and pays by all other rails.
+func TestPausesOfManyRails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t, "b", "c", "d", "e", "f", "g", "h"), newRail()
+		w.ledger = lookupsOf253{w.ledger}
+		cfg := named("", r)
+		cfg.Policies.Default = all
+		cfg.Rails = settlement.Rails{Peer: make(map[string]*settlement.Rail)}
+		for _, a := range w.peers {
+			cfg.Rails.Peer[a.Peer()] = &settlement.Rail{Name: "to " + a.Peer(), Settler: r}
+			w.earn(a, 7)
+		}
+		e := w.engine(cfg)
+		require.NoError(t, e.PauseRail(t.Context(), "to b"))
+		e.Touch(w.peers)
+		pause(time.Second)
+		for _, a := range w.peers {
+			want := int64(0)
+			if a.Peer() == "b" {
+				want = 7
+			}
+			require.Equal(t, want, w.balance(a).Position().Int64(), a.Peer())
+		}
+		require.NoError(t, e.Close(t.Context()))
+	})
+}

@@ -11,6 +11,7 @@ import (
 	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/batch"
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -96,8 +97,8 @@ func (p *pauses) inForce() (keys []pauseKey) {
 	return keys
 }
 
-// lookUpTransfers looks transfers up, and in the same request whether pauses have begun or
-// ended.
+// lookUpTransfers looks transfers up, and in the same request, if all fit into one, whether pauses
+// have begun or ended.
 func (e *Engine) lookUpTransfers(ctx context.Context, keys []pauseKey, ids ...ledger.ID) (found []ledger.Transfer, err error) {
 	for more := true; more; {
 		more = false
@@ -109,7 +110,8 @@ func (e *Engine) lookUpTransfers(ctx context.Context, keys []pauseKey, ids ...le
 			}
 			last[ids[len(ids)-1]] = true
 		}
-		rows, err := e.ledger.LookupTransfers(ctx, ids)
+		// Of many assets and rails they are more than a request takes.
+		rows, err := batch.Each(ctx, ids, 1, e.ledger.LookupTransfers)
 		if err != nil {
 			return nil, err
 		}
@@ -192,7 +194,7 @@ func (e *Engine) seePausesEnd(ctx context.Context) {
 	}
 }
 
-// readPauses finds out which pauses hold for these accounts, with one request.
+// readPauses finds out which pauses hold for these accounts, with one request if all fit into it.
 func (e *Engine) readPauses(ctx context.Context, list []accounts.Account) error {
 	var keys []pauseKey
 	for _, a := range list {

@@ -23,15 +23,24 @@ type journal struct {
 	report    func(error)     // nil if nobody wants to know
 
 	mu   sync.Mutex
-	owed map[ledger.ID]promise // by packet
-	due  int64                 // bytes of log at which the next checkpoint is written
-	kept int                   // fulfills in the newest checkpoint
-	told bool                  // the log has failed, and report knows
+	owed map[promiseKey]promise
+	due  int64 // bytes of log at which the next checkpoint is written
+	kept int   // fulfills in the newest checkpoint
+	told bool  // the log has failed, and report knows
 
 	wake    chan struct{} // holds one: a checkpoint is due
 	stop    chan struct{}
 	stopped chan struct{} // closed when the goroutine has ended
 }
+
+// promiseKey is what a fulfill is known by. One of the same packet with other amounts or peers
+// is another one: the ledger refuses one of the two, and the other one is still owed.
+type promiseKey struct {
+	packet ledger.ID
+	seal   uint64
+}
+
+func keyOf(p *Packet) promiseKey { return promiseKey{p.ID, seal(p)} }
 
 // promise is a fulfill that is owed.
 type promise struct {
@@ -61,7 +70,7 @@ const (
 
 // start begins a journal on an open log.
 func (j *journal) start() {
-	j.owed = make(map[ledger.ID]promise)
+	j.owed = make(map[promiseKey]promise)
 	var end context.CancelFunc
 	j.ended, end = context.WithCancel(j.life)
 	end()
@@ -86,13 +95,14 @@ func (j *journal) crowded() bool { return j.room(j.ended) != nil }
 func (j *journal) add(p Packet) wal.Position {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if known, twice := j.owed[p.ID]; twice {
+	key := keyOf(&p)
+	if known, twice := j.owed[key]; twice {
 		known.count++
-		j.owed[p.ID] = known
+		j.owed[key] = known
 		return known.position
 	}
 	position := j.log.Append(recordFulfill, recordSize(&p), func(b []byte) []byte { return appendRecord(b, &p) })
-	j.owed[p.ID] = promise{p, position, 1}
+	j.owed[key] = promise{p, position, 1}
 	return position
 }
 
@@ -116,7 +126,8 @@ func (j *journal) wait(ctx context.Context, position wal.Position) error {
 
 // answeredFulfill is a fulfill that the ledger has answered.
 type answeredFulfill struct {
-	packet  ledger.ID
+	promiseKey
+
 	refused bool
 }
 
@@ -126,12 +137,12 @@ func (j *journal) forget(done []answeredFulfill) {
 	j.mu.Lock()
 	refused := wal.Position(0)
 	for _, a := range done {
-		p := j.owed[a.packet]
+		p := j.owed[a.promiseKey]
 		if p.count--; p.count > 0 {
-			j.owed[a.packet] = p
+			j.owed[a.promiseKey] = p
 			continue
 		}
-		delete(j.owed, a.packet)
+		delete(j.owed, a.promiseKey)
 		if id := a.packet.Bytes(); a.refused {
 			refused = j.log.Append(recordRefused, len(id), func(b []byte) []byte { return append(b, id[:]...) })
 		}

@@ -32,15 +32,15 @@ func TestJournalCountsWhoWaits(t *testing.T) {
 	t.Parallel()
 	j := quietJournal(t)
 	p := Packet{ID: ledger.NewID(1<<8, 1), In: 1, Out: 1}
-	booked, refused := []answeredFulfill{{packet: p.ID}}, []answeredFulfill{{packet: p.ID, refused: true}}
+	booked, refused := []answeredFulfill{{promiseKey: keyOf(&p)}}, []answeredFulfill{{promiseKey: keyOf(&p), refused: true}}
 	first := j.add(p)
 	require.Equal(t, first, j.add(p))
 	require.Equal(t, first, j.add(p))
 	require.Equal(t, first, j.log.Appended(), "it is in the log once")
-	require.Equal(t, 3, j.owed[p.ID].count)
+	require.Equal(t, 3, j.owed[keyOf(&p)].count)
 	j.forget(booked)
 	j.forget(refused)
-	require.Equal(t, 1, j.owed[p.ID].count)
+	require.Equal(t, 1, j.owed[keyOf(&p)].count)
 	require.Equal(t, first, j.log.Appended(), "somebody still waits for it")
 	j.forget(refused)
 	require.Empty(t, j.owed)
@@ -64,13 +64,13 @@ func TestJournalForgetsEachOfABatch(t *testing.T) {
 	for n := range uint64(6) {
 		p := Packet{ID: ledger.NewID((n+1)<<8, 1), In: 1, Out: 1}
 		j.add(p)
-		batch = append(batch, answeredFulfill{packet: p.ID, refused: n%2 == 0})
+		batch = append(batch, answeredFulfill{promiseKey: keyOf(&p), refused: n%2 == 0})
 	}
 	before := j.log.Appended()
 	j.forget(batch[:5])
 	require.Equal(t, before+3, j.log.Appended())
 	require.Len(t, j.owed, 1)
-	require.Contains(t, j.owed, batch[5].packet)
+	require.Contains(t, j.owed, batch[5].promiseKey)
 }
 
 func TestWhenACheckpointIsDue(t *testing.T) {

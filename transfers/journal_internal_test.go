@@ -70,7 +70,7 @@ func TestOneCheckpointIsWrittenWhenOneIsDue(t *testing.T) {
 		j.journal.mu.Unlock()
 		synctest.Wait()
 		require.Equal(t, []string{"checkpoint-0000000000000001"}, checkpoints(t, folder))
-		j.forget([]answeredFulfill{{packet: p.ID}})
+		j.forget([]answeredFulfill{{promiseKey: keyOf(&p)}})
 		synctest.Wait()
 		require.Equal(t, []string{"checkpoint-0000000000000001"}, checkpoints(t, folder), "none is due")
 		require.NoError(t, j.close())

@@ -27,7 +27,7 @@ type JournalContent struct {
 // nothing in it. The error is a JournalError, which matches ErrJournalInUse, ErrJournalCorrupt
 // or ErrJournalForeign, or fs.ErrNotExist if there is no journal in the folder.
 func ReadJournal(folder string) (c JournalContent, err error) {
-	found := &anyones{restored{at: make(map[ledger.ID]int)}}
+	found := &anyones{restored{at: make(map[ledger.ID][]int)}}
 	content, err := wal.Read(folder, journalFormat, found.restore)
 	if errors.Is(err, wal.ErrNoLog) {
 		err = fmt.Errorf("there is no journal: %w", fs.ErrNotExist)

@@ -147,7 +147,7 @@ func TestForeignRecords(t *testing.T) {
 		"a refusal that is cut":  {mine, {Kind: recordRefused, Data: id[:15]}},
 		"a refusal that is long": {mine, {Kind: recordRefused, Data: append(id[:], 0)}},
 	} {
-		found := &restored{namespace: "us", at: make(map[ledger.ID]int)}
+		found := &restored{namespace: "us", at: make(map[ledger.ID][]int)}
 		var err error
 		for _, r := range records {
 			err = found.restore(r)
@@ -155,7 +155,7 @@ func TestForeignRecords(t *testing.T) {
 		require.ErrorIs(t, err, ErrJournalForeign, name)
 		require.Empty(t, found.owed, name)
 	}
-	found := &restored{namespace: "us", at: make(map[ledger.ID]int)}
+	found := &restored{namespace: "us", at: make(map[ledger.ID][]int)}
 	for _, r := range []wal.Record{mine, fulfill, fulfill, refused, fulfill, refused, refused, mine} {
 		require.NoError(t, found.restore(r))
 	}
@@ -163,6 +163,39 @@ func TestForeignRecords(t *testing.T) {
 	require.True(t, found.owed[0].gone)
 	require.True(t, found.owed[1].gone)
 	require.ErrorIs(t, found.restore(wal.Record{Kind: recordFulfill, Data: fulfill.Data[:5]}), ErrJournalForeign)
+}
+
+// A refusal ends one of the fulfills of a packet that differ: the first that is left.
+func TestRestoredFulfillsOfOnePacket(t *testing.T) {
+	t.Parallel()
+	id := ledger.NewID(7<<8, 1)
+	fulfill := func(out uint64) wal.Record {
+		return wal.Record{Kind: recordFulfill, Data: appendRecord(nil, &Packet{ID: id, In: 2, Out: out})}
+	}
+	bytes := id.Bytes()
+	owner, refused := wal.Record{Kind: recordOwner, Data: ownerRecord("us")}, wal.Record{Kind: recordRefused, Data: bytes[:]}
+	for _, c := range []struct {
+		records []wal.Record
+		left    []uint64
+	}{
+		{[]wal.Record{fulfill(1), fulfill(2), fulfill(1), fulfill(2)}, []uint64{1, 2}},
+		{[]wal.Record{fulfill(1), fulfill(2), refused}, []uint64{2}},
+		{[]wal.Record{fulfill(1), refused, fulfill(2)}, []uint64{2}},
+		{[]wal.Record{fulfill(1), fulfill(2), refused, fulfill(1), refused}, []uint64{1}},
+		{[]wal.Record{fulfill(1), fulfill(2), refused, refused, refused}, nil},
+	} {
+		found := &restored{namespace: "us", at: make(map[ledger.ID][]int)}
+		for _, r := range append([]wal.Record{owner}, c.records...) {
+			require.NoError(t, found.restore(r))
+		}
+		var left []uint64
+		for _, r := range found.owed {
+			if !r.gone {
+				left = append(left, r.packet.Out)
+			}
+		}
+		require.Equal(t, c.left, left)
+	}
 }
 
 // The largest amount stands for what is more.

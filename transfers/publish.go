@@ -143,7 +143,7 @@ func (s *peerSet) clear() {
 func (b *batch) forget(j *journal) {
 	for _, o := range b.done {
 		if o.entry != 0 && !o.lost {
-			b.answered = append(b.answered, answeredFulfill{o.packet.ID, !o.slot.outcome.Done()})
+			b.answered = append(b.answered, answeredFulfill{keyOf(&o.packet), !o.slot.outcome.Done()})
 		}
 	}
 	if len(b.answered) > 0 {

@@ -20,7 +20,7 @@ import (
 //	100 peer of From, of To      length u16 and bytes each; empty for ourselves
 //
 // Accounts are kept by peer, so that the book can make the handle again. A refusal is
-// the id of the packet.
+// the id of the packet: it ends the first fulfill of the packet that is left.
 const (
 	recordVersion = 1
 	recordFixed   = 100
@@ -35,6 +35,13 @@ type record struct {
 	from, to             string
 	fromLedger, toLedger uint32
 	gone                 bool // it was refused later
+}
+
+// same reports whether two records of one packet are the same fulfill, as promiseKey has it.
+func (r *record) same(other *record) bool {
+	p, q := &r.packet, &other.packet
+	return p.In == q.In && p.Out == q.Out && p.Dust == q.Dust && r.from == other.from && r.to == other.to &&
+		r.fromLedger == other.fromLedger && r.toLedger == other.toLedger
 }
 
 func recordSize(p *Packet) int { return recordFixed + 4 + len(p.From.Peer()) + len(p.To.Peer()) }

@@ -426,7 +426,7 @@ func (r *Recorder) enqueue(o *operation) (Ticket, error) {
 			return ticket, nil
 		}
 		if o.entry != 0 {
-			r.journal.forget([]answeredFulfill{{o.packet.ID, true}}) // too late if the journal is closed by now
+			r.journal.forget([]answeredFulfill{{keyOf(&o.packet), true}}) // too late if the journal is closed by now
 		}
 	}
 	r.gate.leave(o)

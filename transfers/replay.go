@@ -13,7 +13,7 @@ import (
 // openJournal opens the journal and returns the fulfills that are in it, ready for
 // their lanes. The error matches ErrJournal; then nothing is lost.
 func (r *Recorder) openJournal(book *accounts.Book) ([]operation, error) {
-	found := &restored{namespace: book.Namespace(), at: make(map[ledger.ID]int)}
+	found := &restored{namespace: book.Namespace(), at: make(map[ledger.ID][]int)}
 	folder := r.cfg.Journal
 	log, recovery, err := wal.OpenFormat(folder, journalFormat, found.restore)
 	if err != nil {
@@ -40,7 +40,7 @@ type restored struct {
 	namespace string
 	owned     bool // the record that says whose it is was read
 	owed      []record
-	at        map[ledger.ID]int // where it is in owed
+	at        map[ledger.ID][]int // where those of a packet that are left are in owed, in order
 }
 
 // restore takes one record. A fulfill may be there twice, once as it was replayed
@@ -67,16 +67,23 @@ func (f *restored) fulfill(data []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, twice := f.at[one.packet.ID]; !twice {
-		f.at[one.packet.ID] = len(f.owed)
+	id := one.packet.ID
+	if !slices.ContainsFunc(f.at[id], func(i int) bool { return f.owed[i].same(&one) }) {
+		f.at[id] = append(f.at[id], len(f.owed))
 		f.owed = append(f.owed, one)
 	}
 	return nil
 }
 
+// refused ends the first that is left of a packet. Those of one packet are answered in the
+// order in which they came, so it was refused, or booked before the one that was.
 func (f *restored) refused(id ledger.ID) {
-	if i, known := f.at[id]; known {
-		f.owed[i].gone = true
+	left := f.at[id]
+	if len(left) == 0 {
+		return
+	}
+	f.owed[left[0]].gone = true
+	if f.at[id] = left[1:]; len(left) == 1 {
 		delete(f.at, id)
 	}
 }

@@ -12,10 +12,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/backup"
 	"github.com/peerledger/peerledger/internal/bench"
 	"github.com/peerledger/peerledger/internal/jsonline"
 	"github.com/peerledger/peerledger/internal/replay"
+	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/settlement"
 )
 
@@ -99,9 +102,9 @@ func exitStatus(err error) int {
 		return statusFound
 	case errors.Is(err, ledger.ErrOutcomeUnknown), errors.Is(err, errUnanswered), errors.Is(err, settlement.ErrOrdersOpen):
 		return statusUnknown
-	case errors.Is(err, errNoAnswer):
+	case errors.Is(err, errNoAnswer), errors.Is(err, backup.ErrInUse), errors.Is(err, embedded.ErrInUse):
 		return statusNoAnswer
-	case errors.Is(err, errUsage), errors.Is(err, accounts.ErrInvalid), errors.Is(err, accounts.ErrUnknownAsset),
+	case errors.Is(err, errUsage), errors.Is(err, wal.ErrNoLog), errors.Is(err, accounts.ErrInvalid), errors.Is(err, accounts.ErrUnknownAsset),
 		errors.Is(err, bench.ErrUsage), errors.Is(err, replay.ErrUsage), errors.Is(err, flag.ErrHelp):
 		return statusUsage
 	default:

@@ -144,10 +144,17 @@ func TestBackupOfAFolder(t *testing.T) {
 
 	open, err := embedded.Open(s.folder)
 	require.NoError(t, err)
-	got = runIn(t, "backup", "--folder", s.folder, "--to", backups)
-	require.Equal(t, statusFailed, got.status)
-	require.Contains(t, got.errors, "in use")
+	for _, line := range [][]string{{"backup", "--to", backups}, {"verify", backups, "--live"}} {
+		got = runIn(t, append(line, "--folder", s.folder)...)
+		require.Equal(t, statusNoAnswer, got.status, line)
+		require.Contains(t, got.errors, "in use")
+	}
 	require.NoError(t, open.Close())
+	for _, line := range [][]string{{"--folder", t.TempDir()}, {"--journal", t.TempDir()}, {"--folder", s.folder, "--journal", filepath.Join(target, "none")}} {
+		got = runIn(t, append(line, "backup", "--to", backups)...)
+		require.Equal(t, statusUsage, got.status, line)
+		require.Contains(t, got.errors, "no log in this folder")
+	}
 
 	file, _ := dataFile(t, 1)
 	for _, args := range [][]string{

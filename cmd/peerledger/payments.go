@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -80,7 +81,9 @@ func (a *app) switching(cmd *cobra.Command, action, note string, on bool,
 				return err
 			}
 			if before {
-				c.Note = map[bool]string{true: "They are paused already.", false: "They are not paused."}[on]
+				if c.Note, err = saysSwitched(cmd.Context(), engine, c.Rail, on); err != nil {
+					return err
+				}
 			}
 			return a.write(c, func(c *change) error {
 				c.Already = before
@@ -95,28 +98,55 @@ func (a *app) switching(cmd *cobra.Command, action, note string, on bool,
 // isSwitched reports whether a rail, or nil for all payments, is paused in all assets already, or
 // in none.
 func isSwitched(ctx context.Context, d *desk, engine *settlement.Engine, rail *string, on bool) (bool, error) {
-	pauses, err := engine.Pauses(ctx)
-	n := 0
-	for _, p := range pauses {
-		if rail == nil && p.All || rail != nil && !p.All && p.Rail == beginning(*rail) {
-			n++
-		}
-	}
+	pauses, err := pausesOf(ctx, engine, rail)
 	if on {
-		return n == len(d.book.Assets()), err
+		return len(pauses) == len(d.book.Assets()), err
 	}
-	return n == 0, err
+	return len(pauses) == 0, err
 }
 
-// refuseStopped is an error if nobody would be paid, since all payments are stopped.
-func refuseStopped(ctx context.Context, engine *settlement.Engine) error {
+// pausesOf are the pauses of a rail, or with nil of all payments.
+func pausesOf(ctx context.Context, engine *settlement.Engine, rail *string) ([]settlement.Pause, error) {
+	if rail != nil {
+		return engine.PausesOf(ctx, *rail)
+	}
 	pauses, err := engine.Pauses(ctx)
-	for _, p := range pauses {
-		if p.All {
-			return &settlement.PauseError{Pause: p}
+	return slices.DeleteFunc(pauses, func(p settlement.Pause) bool { return !p.All }), err
+}
+
+// saysSwitched says that nothing is to be done, and warns of a name of which only the beginning
+// was given, as settle pauses shows it.
+func saysSwitched(ctx context.Context, engine *settlement.Engine, rail *string, on bool) (string, error) {
+	if on {
+		return "They are paused already.", nil
+	}
+	const says = "They are not paused."
+	if rail == nil {
+		return says, nil
+	}
+	pauses, err := engine.Pauses(ctx)
+	if slices.ContainsFunc(pauses, func(p settlement.Pause) bool { return !p.All && p.Rail == beginning(*rail) }) {
+		return says + " A rail whose name begins with the same 16 bytes is: give the whole name of that one.", err
+	}
+	return says, err
+}
+
+// refusePaused is an error if something of a plan would not be paid, since all payments in its
+// asset are stopped, or our own rail is paused there.
+func refusePaused(ctx context.Context, engine *settlement.Engine, plan []change) error {
+	rail := payerRail
+	for _, of := range []*string{nil, &rail} {
+		pauses, err := pausesOf(ctx, engine, of)
+		if err != nil {
+			return err
+		}
+		for _, p := range pauses {
+			if slices.ContainsFunc(plan, func(c change) bool { return !c.nothing && c.Asset == p.Asset.String() }) {
+				return &settlement.PauseError{Pause: p}
+			}
 		}
 	}
-	return err
+	return nil
 }
 
 // beginning is what of a rail's name is in the ledger.

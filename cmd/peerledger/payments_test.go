@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -30,9 +31,13 @@ func TestPausePayments(t *testing.T) {
 	require.Equal(t, beginning(payerRail), *shown[0].Rail)
 	require.NotEmpty(t, shown[0].Since)
 	require.Contains(t, s.ok(t, "settle", "pauses"), `rail "peerledger settl"`)
-	got := s.do(t, "settle", "now", "bob@USD", "--pay-with", pay, "--yes")
-	require.Equal(t, statusFailed, got.status)
-	require.Contains(t, got.errors, `rail "peerledger settle now" is paused in USD/2 since`)
+	var got answer
+	for _, yes := range [][]string{{}, {"--yes"}} {
+		got = s.do(t, append([]string{"settle", "now", "bob@USD", "--pay-with", pay}, yes...)...)
+		require.Equal(t, statusFailed, got.status)
+		require.Contains(t, got.errors, `rail "peerledger settle now" is paused in USD/2 since`)
+	}
+	require.Contains(t, s.ok(t, "settle", "now", "alice@USD", "--pay-with", pay), "Would order nothing")
 	require.False(t, s.told(t, "settle", "resume", payerRail, "--yes").Already)
 	require.True(t, s.told(t, "settle", "resume", payerRail, "--yes").Already)
 
@@ -48,6 +53,40 @@ func TestPausePayments(t *testing.T) {
 	require.True(t, s.told(t, "settle", "start", "--yes").Written)
 	require.Empty(t, rows[pauseRow](t, s, "settle", "pauses"))
 	require.Equal(t, "30.00", rows[paymentRow](t, s, "settle", "now", "bob@USD", "--pay-with", pay, "--yes")[0].Paid)
+}
+
+// Of a long name the ledger shows the beginning only. Who gives that back, or the name of
+// another rail that begins so, is not told that payments go on, or are paused.
+func TestPauseOfALongName(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	const long, other = "sixteen bytes are shown", "sixteen bytes are not all"
+	require.False(t, s.told(t, "settle", "pause", long, "--yes").Already)
+	require.False(t, s.told(t, "settle", "pause", other, "--yes").Already)
+	require.False(t, s.told(t, "settle", "resume", other, "--yes").Already)
+	shown := *rows[pauseRow](t, s, "settle", "pauses")[0].Rail
+	for _, name := range []string{shown, other} {
+		told := s.told(t, "settle", "resume", name, "--yes")
+		require.True(t, told.Already, name)
+		require.Contains(t, told.Note, "They are not paused. A rail whose name begins with the same 16 bytes is")
+	}
+	require.Len(t, rows[pauseRow](t, s, "settle", "pauses"), 2, "in both assets")
+	require.False(t, s.told(t, "settle", "resume", long, "--yes").Already)
+	require.Equal(t, "They are not paused.", s.told(t, "settle", "resume", long, "--yes").Note)
+}
+
+// Pauses are in all assets: who asks for one asset is not to stop, or start, the others.
+func TestPausesTakeNoAsset(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	require.True(t, s.told(t, "settle", "stop", "--yes").Written)
+	require.True(t, s.told(t, "settle", "pause", "bank", "--yes").Written)
+	for _, line := range []string{"stop --yes", "start --yes", "pause card --yes", "resume bank --yes", "pauses"} {
+		got := s.do(t, append([]string{"settle", "--asset", "USD/2"}, strings.Fields(line)...)...)
+		require.Equal(t, statusUsage, got.status, line)
+		require.Contains(t, got.errors, "takes no --asset", line)
+	}
+	require.Len(t, rows[pauseRow](t, s, "settle", "pauses"), 4)
 }
 
 // held has a connector place an order to bob that waits to be approved, and returns its id.

@@ -19,8 +19,8 @@ import (
 // ledgerFlags are the flags that say which ledger a command works on.
 var ledgerFlags = []string{"folder", "cluster-id", "addresses"}
 
-// takesNone are those of them that a command has no use for. A flag that changes nothing
-// would let an operator believe that it does.
+// takesNone are the flags that a command has from those above it and has no use for. A flag
+// that changes nothing would let an operator believe that it does.
 var takesNone = map[string][]string{
 	"peerledger backup list": ledgerFlags,
 	"peerledger bench":       {"folder"},
@@ -28,6 +28,13 @@ var takesNone = map[string][]string{
 	"peerledger replay":      ledgerFlags,
 	"peerledger restore":     ledgerFlags,
 	"peerledger version":     ledgerFlags,
+
+	// Pauses are in all assets, and so is their end.
+	"peerledger settle pause":  {"asset"},
+	"peerledger settle pauses": {"asset"},
+	"peerledger settle resume": {"asset"},
+	"peerledger settle start":  {"asset"},
+	"peerledger settle stop":   {"asset"},
 }
 
 // checkFlags refuses a command line that lacks a flag, or whose flags cannot be meant.
