@@ -90,7 +90,7 @@ func (a *app) paying(asset *string, cmd *cobra.Command,
 				return err
 			}
 			if !a.yes {
-				if err := refusePaused(cmd.Context(), engine, plan); err != nil {
+				if err := notePauses(cmd.Context(), engine, plan); err != nil {
 					return err
 				}
 				for _, c := range plan {

@@ -131,9 +131,9 @@ func saysSwitched(ctx context.Context, engine *settlement.Engine, rail *string, 
 	return says, err
 }
 
-// refusePaused is an error if something of a plan would not be paid, since all payments in its
-// asset are stopped, or our own rail is paused there.
-func refusePaused(ctx context.Context, engine *settlement.Engine, plan []change) error {
+// notePauses says of what a plan orders that it will be refused, where all payments in its asset
+// are stopped, or our own rail is paused there.
+func notePauses(ctx context.Context, engine *settlement.Engine, plan []change) error {
 	rail := payerRail
 	for _, of := range []*string{nil, &rail} {
 		pauses, err := pausesOf(ctx, engine, of)
@@ -141,8 +141,10 @@ func refusePaused(ctx context.Context, engine *settlement.Engine, plan []change)
 			return err
 		}
 		for _, p := range pauses {
-			if slices.ContainsFunc(plan, func(c change) bool { return !c.nothing && c.Asset == p.Asset.String() }) {
-				return &settlement.PauseError{Pause: p}
+			for i := range plan {
+				if c := &plan[i]; !c.nothing && c.Asset == p.Asset.String() {
+					c.Note = notes(c.Note, fmt.Sprintf("It will be refused: %v.", &settlement.PauseError{Pause: p}))
+				}
 			}
 		}
 	}
