@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -117,4 +118,34 @@ func TestFaultOfClosingWhatWasRead(t *testing.T) {
 		}
 	}
 	require.Positive(t, told)
+}
+
+// A folder in which nothing was finished is begun anew, and what is unfinished is removed.
+func TestOpeningRemovesWhatIsUnfinished(t *testing.T) {
+	t.Parallel()
+	unfinished := fileName(checkpointPrefix, 7) + tmpSuffix
+	m := newMemoryOf(map[string][]byte{unfinished: []byte("half of it")})
+	o, err := openOwner(m)
+	require.NoError(t, err)
+	require.NotContains(t, m.files(), unfinished)
+	require.NoError(t, o.log.Close())
+}
+
+// Whether there is a log is known without making a folder.
+func TestExists(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "log")
+	found, err := Exists(path)
+	require.NoError(t, err)
+	require.False(t, found, "no folder")
+	require.NoDirExists(t, path)
+	l, _ := openDir(t, path)
+	require.NoError(t, l.Close())
+	found, err = Exists(path)
+	require.NoError(t, err)
+	require.True(t, found)
+	file := filepath.Join(path, "log-0000000000000000")
+	found, err = Exists(file)
+	require.Error(t, err, "a file")
+	require.False(t, found)
 }
