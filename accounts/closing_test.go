@@ -383,7 +383,10 @@ func testCloseCrashes(t *testing.T, l ledger.Ledger) {
 
 func newBookWithoutRound(t *testing.T, l ledger.Ledger) *accounts.Book {
 	t.Helper()
-	book, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd, xrp}, Round: time.Nanosecond})
+	book, err := accounts.NewBook(l, accounts.Config{
+		Namespace: t.Name(), Assets: []accounts.Asset{usd, xrp}, Round: time.Nanosecond,
+		Limits: accounts.Settings{LiquidityFloor: map[accounts.Asset]string{usd: "-1"}},
+	})
 	require.NoError(t, err)
 	return book
 }

@@ -1,6 +1,7 @@
 package accounts_test
 
 import (
+	"iter"
 	"math/big"
 	"math/rand/v2"
 	"slices"
@@ -150,5 +151,27 @@ func TestCompareExplainsEveryDrift(t *testing.T) {
 		same, err := accounts.Compare(entriesOf(ours...), entriesOf(mirrored(ours)...))
 		require.NoError(t, err)
 		require.Empty(t, same.Differences)
+	}
+}
+
+// The error of one stream ends the other one too: what it reads from is freed.
+func TestCompareEndsBothStreams(t *testing.T) {
+	t.Parallel()
+	for _, failing := range []int{0, 1} {
+		var ended [2]bool
+		stream := func(side int) iter.Seq2[accounts.Entry, error] {
+			return func(yield func(accounts.Entry, error) bool) {
+				defer func() { ended[side] = true }()
+				for second := int64(1); yield(entry(second, accounts.EntrySettlement, 0, 0, 5), nil); second++ {
+					if side == failing && second == 3 {
+						yield(accounts.Entry{}, errRefused)
+						return
+					}
+				}
+			}
+		}
+		_, err := accounts.Compare(stream(0), stream(1))
+		require.ErrorIs(t, err, errRefused)
+		require.Equal(t, [2]bool{true, true}, ended)
 	}
 }

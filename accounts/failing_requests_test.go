@@ -242,6 +242,7 @@ var reading = map[string]call{
 	"Missing": func(w *town, ctx context.Context) (string, error) {
 		return text(w.book.Missing(ctx, usd, "alice", "nobody", "frank"))
 	},
+	"Reserves":    func(w *town, ctx context.Context) (string, error) { return text(w.book.Reserves(ctx)) },
 	"CheckAssets": func(w *town, ctx context.Context) (string, error) { return "", w.book.CheckAssets(ctx) },
 	"AllBalances": func(w *town, ctx context.Context) (string, error) {
 		var all []string

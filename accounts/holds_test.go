@@ -329,3 +329,27 @@ func TestHoldsOfNobody(t *testing.T) {
 	_, err = m.book.Holds(t.Context(), accounts.Account{})
 	require.Error(t, err)
 }
+
+// Only peers of the book's assets have holds.
+func TestHoldsOfOtherAccounts(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	book := newBook(t, l)
+	own, err := book.Own(usd)
+	require.NoError(t, err)
+	var field *accounts.FieldError
+	for _, a := range []accounts.Account{{}, own} {
+		_, err = book.Holds(t.Context(), a)
+		require.ErrorAs(t, err, &field)
+		require.Equal(t, "Account", field.Field)
+	}
+	dollars, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd}})
+	require.NoError(t, err)
+	foreign := provision(t, book, 100, "alice")[0]
+	alice, err := book.Account("alice", xrp)
+	require.NoError(t, err)
+	_, err = dollars.Holds(t.Context(), alice)
+	require.ErrorIs(t, err, accounts.ErrUnknownAsset)
+	_, err = dollars.Holds(t.Context(), foreign)
+	require.NoError(t, err)
+}
