@@ -515,6 +515,29 @@ func (l oneRow) GetAccountTransfers(ctx context.Context, filter ledger.AccountFi
 	return l.Ledger.GetAccountTransfers(ctx, filter)
 }
 
+// noRows answers no query, however little it asks for, and knows how little that was.
+type noRows struct {
+	ledger.Ledger
+	least uint32
+}
+
+func (l *noRows) GetAccountTransfers(_ context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+	l.least = min(l.least, filter.Limit)
+	return nil, ledger.ErrTooMuchData
+}
+
+// A ledger that does not answer with a single row is asked for no less.
+func TestAnnouncementsOfALedgerWithoutAnswers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, err := w.engine(settlement.Config{}).Announce(t.Context(), settlement.Incoming{Account: w.alice, Key: "k", Amount: units(5)})
+	require.NoError(t, err)
+	l := &noRows{Ledger: w.ledger, least: ledger.QueryMax}
+	_, err = w.engineOn(l, settlement.Config{Instance: "other"}).Announcements(t.Context(), w.alice)
+	require.ErrorIs(t, err, ledger.ErrTooMuchData)
+	require.Equal(t, uint32(1), l.least)
+}
+
 // While announcements come and end, the list has those that stay: also if new ones make up the
 // sum that was looked up, or change it between any two requests.
 func TestOpenAnnouncementsWhileOthersEnd(t *testing.T) {

@@ -284,3 +284,52 @@ func TestCancelledWhileItIsApproved(t *testing.T) {
 	requireNotCalled(t, r)
 	w.conserved(r)
 }
+
+// An order that is refused before its engine has said that it may be paid is given to no rail.
+func TestCancelledBeforeItsEngineApproves(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	w.earn(w.alice, 100)
+	operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
+	l := &before{Ledger: w.ledger, code: chart.CodeApproval, do: func() {
+		open, err := operator.Orders(t.Context(), w.alice)
+		assertNoError(t, err)
+		_, err = operator.Cancel(t.Context(), w.alice, open[0].ID)
+		assertNoError(t, err)
+		w.spend(w.alice, 100) // nothing more is due
+	}}
+	cfg := manual(r, all)
+	cfg.PeerLimits.Default.Day = units(1000)
+	paid, err := w.engineOn(l, cfg).Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Empty(t, paid)
+	requireNotCalled(t, r)
+	w.conserved(r)
+}
+
+// An order that is approved while somebody cancels it can be cancelled all the same: no rail has
+// it yet.
+func TestApprovedWhileItIsCancelled(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	w.earn(w.alice, 100)
+	operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
+	var order ledger.ID
+	l := &before{Ledger: w.ledger, code: chart.CodeApproval, do: func() {
+		_, err := operator.Approve(t.Context(), w.alice, order)
+		assertNoError(t, err)
+	}}
+	cfg := heldAbove("owner", r, 50)
+	cfg.Manual = true
+	owner := w.engineOn(l, cfg)
+	_, err := owner.Check(t.Context(), w.alice)
+	require.ErrorIs(t, err, settlement.ErrHeld)
+	open, err := owner.Orders(t.Context())
+	require.NoError(t, err)
+	order = open[0].ID
+	_, err = owner.Cancel(t.Context(), w.alice, order)
+	require.NoError(t, err)
+	require.Nil(t, l.do, "it was approved")
+	requireNotCalled(t, r)
+	w.conserved(r)
+}

@@ -1,0 +1,93 @@
+package settlement_test
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// tallied is a ledger that finds no accounts by a query while it is down, and counts the look-ups
+// of settlement accounts and nothing else.
+type tallied struct {
+	ledger.Ledger
+	settlements []ledger.ID
+	down        bool
+	lookups     atomic.Int64
+}
+
+func (l *tallied) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
+	if l.down {
+		return nil, errRail
+	}
+	return l.Ledger.QueryAccounts(ctx, filter)
+}
+
+func (l *tallied) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	if !slices.ContainsFunc(ids, func(id ledger.ID) bool { return !slices.Contains(l.settlements, id) }) {
+		l.lookups.Add(1)
+	}
+	return l.Ledger.LookupAccounts(ctx, ids)
+}
+
+func (w *world) tallied() *tallied {
+	l := &tallied{Ledger: w.ledger}
+	for _, a := range w.peers {
+		l.settlements = append(l.settlements, w.book.PeerIDs(a).Settlement)
+	}
+	return l
+}
+
+// Nothing is paid while it is not known which old orders are open: they count against the day.
+func TestOldOrdersCannotBeRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r, later := newWorld(t, "bob"), newRail(), newRail()
+		later.before = func(settlement.Order) error { return settlement.ErrPending }
+		w.earn(w.alice, 60)
+		_, err := w.engine(manual(later, all)).Check(t.Context(), w.alice)
+		require.ErrorIs(t, err, settlement.ErrPending)
+		pause(100 * time.Hour)
+
+		l, bob := w.tallied(), w.peers[1]
+		cfg := manual(r, all)
+		cfg.Instance = "another"
+		cfg.AssetLimits = dollars(settlement.Limit{Day: units(100)})
+		e := w.engineOn(l, cfg)
+		w.earn(bob, 500)
+		l.down = true
+		_, err = e.Check(t.Context(), bob)
+		require.ErrorIs(t, err, errRail)
+		requireNotCalled(t, r)
+		l.down = false
+		paid, err := e.Check(t.Context(), bob)
+		require.ErrorIs(t, err, settlement.ErrLimited)
+		require.Equal(t, []uint64{40}, amounts(paid))
+	})
+}
+
+// Whose accounts the orders are of is known from the first reading on: payments need no look-ups
+// for it.
+func TestTallyKnowsTheAccounts(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t, "bob", "carol"), newRail()
+	l := w.tallied()
+	cfg := manual(r, all)
+	cfg.AssetLimits = dollars(settlement.Limit{Day: units(100)})
+	e := w.engineOn(l, cfg)
+	for _, a := range w.peers {
+		w.earn(a, 10)
+		paid, err := e.Check(t.Context(), a)
+		require.NoError(t, err)
+		require.Equal(t, []uint64{10}, amounts(paid))
+	}
+	require.Zero(t, l.lookups.Load())
+	w.conserved(r)
+}
