@@ -175,3 +175,23 @@ func TestCompareEndsBothStreams(t *testing.T) {
 		require.Equal(t, [2]bool{true, true}, ended)
 	}
 }
+
+// The streams are read in step: neither is taken in long before the time of the other one.
+func TestCompareReadsInStep(t *testing.T) {
+	t.Parallel()
+	var read [2]int64
+	stream := func(side int, amount int64) iter.Seq2[accounts.Entry, error] {
+		return func(yield func(accounts.Entry, error) bool) {
+			for second := range int64(50) {
+				read[side] = second
+				require.LessOrEqual(t, second-read[1-side], int64(1))
+				if !yield(entry(second, accounts.EntrySettlement, 0, 0, amount), nil) {
+					return
+				}
+			}
+		}
+	}
+	got, err := accounts.Compare(stream(0, -5), stream(1, 5))
+	require.NoError(t, err)
+	require.Equal(t, 50, got.Matched)
+}

@@ -242,7 +242,10 @@ var reading = map[string]call{
 	"Missing": func(w *town, ctx context.Context) (string, error) {
 		return text(w.book.Missing(ctx, usd, "alice", "nobody", "frank"))
 	},
-	"Reserves":    func(w *town, ctx context.Context) (string, error) { return text(w.book.Reserves(ctx)) },
+	"Reserves": func(w *town, ctx context.Context) (string, error) { return text(w.book.Reserves(ctx)) },
+	"TrialBalance": func(w *town, ctx context.Context) (string, error) {
+		return text(w.book.TrialBalance(ctx, usd))
+	},
 	"CheckAssets": func(w *town, ctx context.Context) (string, error) { return "", w.book.CheckAssets(ctx) },
 	"AllBalances": func(w *town, ctx context.Context) (string, error) {
 		var all []string
@@ -345,6 +348,40 @@ func TestReadingOnALedgerOfSmallRequests(t *testing.T) {
 				require.Equal(t, want, got, "%d in a request", most)
 			}
 		})
+	}
+}
+
+// noRows answers no query, however little it asks for, and knows how little that was.
+type noRows struct {
+	ledger.Ledger
+	least uint32
+}
+
+func (l *noRows) GetAccountTransfers(_ context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+	l.least = min(l.least, filter.Limit)
+	return nil, ledger.ErrTooMuchData
+}
+
+func (l *noRows) QueryAccounts(_ context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
+	l.least = min(l.least, filter.Limit)
+	return nil, ledger.ErrTooMuchData
+}
+
+// A ledger that does not answer with a single row is asked for no less.
+func TestReadingOnALedgerWithoutAnswers(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	packet(t, w.ledger, w.peers["alice"].ID(), w.peers["bob"].ID(), 5, ledger.TransferPending)
+	for name, call := range map[string]call{
+		"Statement":    (*town).statement,
+		"Holds":        func(w *town, ctx context.Context) (string, error) { return text(w.book.Holds(ctx, w.peers["alice"])) },
+		"TrialBalance": reading["TrialBalance"],
+	} {
+		l := &noRows{Ledger: w.ledger, least: ledger.QueryMax}
+		w.book = newBookWithoutRound(t, l)
+		_, err := call(w, t.Context())
+		require.ErrorIs(t, err, ledger.ErrTooMuchData, name)
+		require.Equal(t, uint32(1), l.least, name)
 	}
 }
 

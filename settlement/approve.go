@@ -82,7 +82,7 @@ func (e *Engine) refuse(ctx context.Context, o *Order) (done bool, err error) {
 	switch {
 	case chain.Outcome.Done():
 		return true, nil
-	case chain.Conflict(), resolvedBefore(chain):
+	case resolvedBefore(chain):
 		return false, nil
 	default:
 		return false, wrap("give the order back", &ledger.TransferError{ID: row.ID, Status: chain.Status})

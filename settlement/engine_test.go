@@ -379,3 +379,26 @@ func wait(d time.Duration) {
 }
 
 func pause(d time.Duration) { <-time.After(d) }
+
+// An Engine that is being closed ends the order that it is paying, and places no other.
+func TestNoOrderIsPlacedWhileClosing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t), newRail()
+		e := w.engine(manual(r, all))
+		closed := make(chan error, 1)
+		r.after = func(settlement.Order) error {
+			w.earn(w.alice, 50) // more is due
+			if len(r.calls) == 1 {
+				go func() { closed <- e.Close(t.Context()) }()
+				pause(time.Second)
+			}
+			return nil
+		}
+		w.earn(w.alice, 100)
+		paid, err := e.Check(t.Context(), w.alice)
+		require.NoError(t, err)
+		require.Equal(t, []uint64{100}, amounts(paid))
+		require.NoError(t, <-closed)
+	})
+}

@@ -153,8 +153,6 @@ func refusal(err *ledger.TransferError) error {
 		return fmt.Errorf("%w: %w", accounts.ErrNotProvisioned, err)
 	case ledger.TransferDebitAccountAlreadyClosed, ledger.TransferCreditAccountAlreadyClosed:
 		return fmt.Errorf("%w: %w", ErrAccountClosed, err)
-	case ledger.TransferExceedsCredits:
-		return fmt.Errorf("%w: %w", ErrNotCovered, err)
 	default:
 		return err
 	}

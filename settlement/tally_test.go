@@ -2,6 +2,7 @@ package settlement_test
 
 import (
 	"context"
+	"math/big"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -89,5 +90,23 @@ func TestTallyKnowsTheAccounts(t *testing.T) {
 		require.Equal(t, []uint64{10}, amounts(paid))
 	}
 	require.Zero(t, l.lookups.Load())
+	w.conserved(r)
+}
+
+// An order that pays ahead counts against the limit of its rail.
+func TestPayingAheadCountsByItsRail(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t, "bob"), newRail()
+	cfg := manual(r, all)
+	cfg.Rails.Default.Limits = dollars(settlement.Limit{Day: units(100)})
+	cfg.Policies.Peer = map[string]settlement.Policy{"alice": settlement.Prefund{At: big.NewInt(-10), SettleTo: big.NewInt(-60)}}
+	e := w.engine(cfg)
+	paid, err := e.Check(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{60}, amounts(paid))
+	w.earn(w.peers[1], 500)
+	paid, err = e.Check(t.Context(), w.peers[1])
+	require.ErrorIs(t, err, settlement.ErrLimited)
+	require.Equal(t, []uint64{40}, amounts(paid))
 	w.conserved(r)
 }

@@ -44,3 +44,19 @@ func TestLooksAtPeersInTurn(t *testing.T) {
 		require.Len(t, d.queue, len(all), "each once")
 	}
 }
+
+// The peers of a batch are noted once: those of the one before are not looked at again.
+func TestNotesTheSendersOfEachBatch(t *testing.T) {
+	t.Parallel()
+	usd := accounts.Asset{Code: "USD", Ledger: 1}
+	book, err := accounts.NewBook(embedded.New(), accounts.Config{Assets: []accounts.Asset{usd}})
+	require.NoError(t, err)
+	b, d := newBatch(), newDebtors()
+	for _, name := range []string{"alice", "bob"} {
+		a, err := book.Account(name, usd)
+		require.NoError(t, err)
+		b.done = []*operation{{packet: Packet{From: a}, slot: &slot{outcome: ledger.OutcomeApplied}}}
+		b.noteSenders(d)
+		require.Equal(t, []accounts.Account{a}, d.take())
+	}
+}

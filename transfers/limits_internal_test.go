@@ -2,6 +2,7 @@ package transfers
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,6 +91,9 @@ func TestGivenUp(t *testing.T) {
 		require.Equal(t, answered, o.slot.claim.Load(), name)
 		require.Equal(t, c.outcome, o.slot.outcome, name)
 		require.ErrorIs(t, o.slot.err, cause, name)
+		if c.handed {
+			require.Equal(t, c.closed, strings.Contains(o.slot.err.Error(), "the recorder was closed"), name)
+		}
 		for _, err := range c.is {
 			require.ErrorIs(t, o.slot.err, err, name)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
@@ -207,5 +208,20 @@ func TestRoomFollowsItsModel(t *testing.T) {
 				m.check(t, !m.wasUnknown && !busy)
 			}
 		})
+	}
+}
+
+// Whoever asks for the state of a peer that was looked at changes nothing about the next look: it is
+// made if somebody has asked for room, else not.
+func TestStateOfAKnownRoomAsksForNoLook(t *testing.T) {
+	t.Parallel()
+	r := &room{capped: true, looked: time.Now()}
+	for _, active := range []bool{true, false} {
+		r.active = active
+		known, err := r.state()
+		require.NoError(t, err)
+		require.True(t, known)
+		needed, _ := r.begin()
+		require.Equal(t, active, needed)
 	}
 }

@@ -236,10 +236,10 @@ func (c *Checkpoint) Discard() error {
 	// Only then may the next one begin: it can have the same number.
 	defer c.log.discarded(c)
 	c.err = ErrClosed
-	err := c.close()
 	if !c.created {
-		return err
+		return nil
 	}
+	err := c.close()
 	c.created = false
 	if c.log.use() != nil {
 		return err // the folder may be somebody else's by now, who has removed the file

@@ -1,0 +1,24 @@
+package wal
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A header with another byte in what is summed, or in what must be zero, is damaged; that of
+// another kind of file is no header.
+func TestDamagedHeader(t *testing.T) {
+	t.Parallel()
+	whole, _ := header{magic: checkpointMagic, folder: [16]byte{1}, number: 2, first: 3}.encode()
+	_, err := decodeHeader(whole, checkpointMagic)
+	require.NoError(t, err)
+	for i := range whole {
+		b := append([]byte(nil), whole...)
+		b[i] ^= 1
+		_, err := decodeHeader(b, checkpointMagic)
+		require.ErrorAs(t, err, new(damage), "byte %d", i)
+	}
+	_, err = decodeHeader(whole, logMagic)
+	require.ErrorAs(t, err, new(damage))
+}
