@@ -388,8 +388,8 @@ func TestNoOrderIsPlacedWhileClosing(t *testing.T) {
 		e := w.engine(manual(r, all))
 		closed := make(chan error, 1)
 		r.after = func(settlement.Order) error {
-			w.earn(w.alice, 50) // more is due
 			if len(r.calls) == 1 {
+				w.earn(w.alice, 50) // more is due
 				go func() { closed <- e.Close(t.Context()) }()
 				pause(time.Second)
 			}

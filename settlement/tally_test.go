@@ -98,6 +98,7 @@ func TestPayingAheadCountsByItsRail(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t, "bob"), newRail()
 	cfg := manual(r, all)
+	cfg.Rails.Default.Name = "bank"
 	cfg.Rails.Default.Limits = dollars(settlement.Limit{Day: units(100)})
 	cfg.Policies.Peer = map[string]settlement.Policy{"alice": settlement.Prefund{At: big.NewInt(-10), SettleTo: big.NewInt(-60)}}
 	e := w.engine(cfg)

@@ -1,0 +1,38 @@
+package wal
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// shortened is a file that has less than its size says.
+type shortened struct {
+	file
+	content []byte
+}
+
+func (s shortened) ReadAt(b []byte, offset int64) (int, error) {
+	return bytes.NewReader(s.content).ReadAt(b, offset)
+}
+
+// A file that becomes shorter while it is read is no damage, and what is missing is no record.
+func TestFrameOfAFileThatBecameShorter(t *testing.T) {
+	t.Parallel()
+	data := []byte("data")
+	whole := make([]byte, headerSize+frameHeader, headerSize+frameHeader+len(data))
+	putFrameHeader(whole[headerSize:], 5, 0, 1, data)
+	whole = append(whole, data...)
+	r := newFrameReader(shortened{content: whole}, 5, int64(len(whole)))
+	record, err := r.next()
+	require.NoError(t, err)
+	require.Equal(t, data, record.Data)
+	for length := headerSize; length < len(whole); length++ {
+		r := newFrameReader(shortened{content: whole[:length]}, 5, int64(len(whole)))
+		_, err := r.next()
+		require.Error(t, err, length)
+		require.NotErrorAs(t, err, new(damage), length)
+		require.Equal(t, int64(headerSize), r.offset)
+	}
+}
