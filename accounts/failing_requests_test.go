@@ -323,6 +323,35 @@ func (w *town) failAt(t *testing.T, n int, call call) bool {
 	return true
 }
 
+// What a peer has prepaid is known after several requests, and not if one of them fails.
+func TestFailingRequestsOfAPrepayment(t *testing.T) {
+	t.Parallel()
+	l := &refusing{Ledger: newLedger(t)}
+	book := newBookWithoutRound(t, l)
+	alice := provision(t, book, 100, "alice")[0]
+	own, _ := book.AssetIDs(usd.Ledger)
+	packet(t, l, own.Liquidity, alice.ID(), 40, 0)
+	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{{
+		ID: randomID(), DebitAccountID: book.PeerIDs(alice).Settlement, CreditAccountID: alice.ID(), Amount: units(25),
+		Ledger: usd.Ledger, Code: chart.CodeIncoming,
+	}})
+	require.NoError(t, err)
+	require.Equal(t, ledger.TransferCreated, results[0].Status)
+	packet(t, l, alice.ID(), own.Liquidity, 20, 0) // it sends what it has prepaid first
+	for n := 1; ; n++ {
+		book = newBookWithoutRound(t, l) // remembers nothing
+		l.n, l.failed = n, false
+		b, err := book.Balance(t.Context(), alice)
+		if l.n = 0; !l.failed {
+			require.NoError(t, err)
+			require.Equal(t, units(5), b.Prepaid)
+			require.Greater(t, n, 3)
+			return
+		}
+		require.ErrorIs(t, err, errRefused, "request %d", n)
+	}
+}
+
 // forget replaces the book by one that remembers nothing of the ledger.
 func (w *town) forget(t *testing.T) {
 	t.Helper()
