@@ -32,6 +32,20 @@ func (r *register) placedOrder(o Order) {
 	r.learn(o.Account, func(k *known) { k.placed = o.ID })
 }
 
+// takenOver notes that an order of ours was found to be another engine's, which may have given
+// it to a rail. That stays so when we take it back, in whatever visit.
+func (r *register) takenOver(o Order) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entry(o.Account)
+	if e.placed == o.ID {
+		e.placed = ledger.ID{}
+	}
+	if e.own != nil && e.own.ID == o.ID {
+		e.own.back = nil
+	}
+}
+
 // hasOrder reports whether an order of the account is open, ours or another engine's.
 func (r *register) hasOrder(a accounts.Account) bool {
 	k := r.of(a)

@@ -69,6 +69,7 @@ func (e *Engine) resume(ctx context.Context, last *head) (turn, error) {
 		return turn{}, e.fails(last.Order, err)
 	}
 	if !owner.mine {
+		e.register.takenOver(last.Order)
 		if until, leave := e.leaveAlone(last, owner); leave {
 			e.register.notOurs(last.Account, until)
 			return turn{look: until}, nil
