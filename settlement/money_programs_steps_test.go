@@ -231,7 +231,9 @@ func (p *program) crash(w *worker) {
 	p.settle(0)
 }
 
-// orderAsBefore places an order as an engine did before orders were checked.
+// orderAsBefore places an order as an engine did before orders were checked. Its instance is one
+// that no worker has now, and that one may have later: an engine of the same instance is stopped
+// before the next one starts.
 func (p *program) orderAsBefore() {
 	s := pick(p, p.peers)
 	p.mu.Lock()
@@ -250,7 +252,7 @@ func (p *program) orderAsBefore() {
 	row := ledger.Transfer{
 		ID:             ns.Derive("order", chart.U64(uint64(b[0].Opened.UnixNano())), chart.ID(s.ids.Settlement), chart.U64(number)),
 		DebitAccountID: s.ids.Peer, CreditAccountID: s.ids.Settlement, Amount: units(uint64(1 + p.random.Int64N(s.headroom))),
-		UserData64: number, UserData128: ledgerValue(ns.Derive("instance", []byte(pick(p, p.workers).instance))),
+		UserData64: number, UserData128: ledgerValue(ns.Derive("instance", []byte(p.freeInstance()))),
 		Ledger: usd.Ledger, Code: chart.CodeOrder, Flags: ledger.TransferPending | ledger.TransferBalancingDebit,
 	}
 	results, err := p.ledger.CreateTransfers(context.Background(), []ledger.Transfer{row})

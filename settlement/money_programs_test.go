@@ -269,16 +269,20 @@ func (p *program) record() {
 	p.must(err)
 }
 
-// hire starts a worker of an instance that no other one has.
-func (p *program) hire() {
-	instance := ""
+// freeInstance is an instance that no worker has. There is one more than there are workers.
+func (p *program) freeInstance() (instance string) {
 	for taken := true; taken; {
 		instance, taken = fmt.Sprint("engine ", p.random.IntN(p.kind.engines+1)), false
 		for _, w := range p.workers {
 			taken = taken || w.instance == instance
 		}
 	}
-	w := &worker{instance: instance, p: p, refunds: map[accounts.Account]bool{}, skew: time.Second}
+	return instance
+}
+
+// hire starts a worker of an instance that no other one has.
+func (p *program) hire() {
+	w := &worker{instance: p.freeInstance(), p: p, refunds: map[accounts.Account]bool{}, skew: time.Second}
 	if p.chance(40) {
 		w.skew = time.Hour
 	}
@@ -292,7 +296,7 @@ func (p *program) hire() {
 		Rails: settlement.Rails{Default: &settlement.Rail{
 			Settler: railOfWorker{p.rail, w}, Timeout: 10_000 * time.Hour, BreakAfter: 1 << 30,
 		}},
-		Policies: policies, Manual: true, Instance: instance, RearmAfter: 1, RetryAfter: 1,
+		Policies: policies, Manual: true, Instance: w.instance, RearmAfter: 1, RetryAfter: 1,
 		Clock:  func() time.Time { return time.Now().Add(w.skew) },
 		Events: settlement.Events{Failed: p.mayFail},
 	})

@@ -73,6 +73,8 @@ type placedOrder struct {
 	truth   truth // and arrears, at its own moment
 	arrears int64
 	most    int64 // that might have been paid at any moment since
+
+	takenOver bool // another worker than the placer has claimed it
 }
 
 // allowed is the most that an order may be for, by section 5, step 6 of the page.
@@ -105,6 +107,8 @@ func (p *program) witness(s *seen) {
 		switch {
 		case row.Code == chart.CodeOrder && row.Flags.Has(ledger.TransferPending):
 			p.placed(s.w, s.t, row)
+		case row.Code == chart.CodeClaim:
+			p.claimed(s.w, row)
 		case order != nil && p.resolved(order, row):
 			cause = "excess"
 		case order == nil:
@@ -115,6 +119,15 @@ func (p *program) witness(s *seen) {
 		s.t.saw(s)
 	}
 	p.check(cause)
+}
+
+// claimed notes that an order was taken over.
+func (p *program) claimed(by *worker, row *ledger.Transfer) {
+	for _, o := range p.orders {
+		if o.open && o.subject.ids.Settlement == row.DebitAccountID && o.placer != by {
+			o.takenOver = true
+		}
+	}
 }
 
 // placed notes an order.
@@ -173,7 +186,7 @@ func (p *program) firstCall(t *task, order settlement.Order) {
 	case p.kind.noHistory:
 		// Who placed it checks it some time after that. Who takes it over cannot, nor can who
 		// placed it when it takes it back: the other one may have given it to the rail.
-		if t == o.round && amount > o.most {
+		if t == o.round && !o.takenOver && amount > o.most {
 			p.fail("the rail is asked for %d, and no more than %d might ever be paid", amount, o.most)
 		}
 	case amount > o.allowed(&o.truth, o.arrears):
