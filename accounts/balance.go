@@ -114,6 +114,11 @@ func (b Balance) OnlyPacketsSince(earlier Balance) (sent ledger.Amount, only boo
 	return b.sums.Peer.Debits.SubFloor(earlier.sums.Peer.Debits), b.sums.SamePayments(&earlier.sums)
 }
 
+// Collectable reports whether the peer has arrears, and headroom that pays a part of them at least.
+func (b Balance) Collectable() bool {
+	return !b.Arrears.IsZero() && !b.Headroom.IsZero() && !b.Closed
+}
+
 // HasArrearsAccount reports whether the ledger has the peer's arrears account. If it has not,
 // Book.EnsureArrears makes it.
 func (b Balance) HasArrearsAccount() bool { return b.arrears }

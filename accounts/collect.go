@@ -11,7 +11,7 @@ import (
 // looks at the balance again. It does nothing for a peer that owes no arrears, or cannot be
 // charged.
 func (b *Book) collectArrears(ctx context.Context, balance Balance) (Balance, error) {
-	if balance.Closed || balance.Arrears.IsZero() || balance.Headroom.IsZero() {
+	if !balance.Collectable() {
 		return balance, nil
 	}
 	a, ids := balance.Account, b.PeerIDs(balance.Account)

@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/peerledger/peerledger/internal/batch"
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/internal/sequence"
 	"github.com/peerledger/peerledger/ledger"
@@ -103,14 +103,12 @@ func (r *holdReader) complete() bool {
 
 func (r *holdReader) read(ctx context.Context) error {
 	for last := r.at; last > 0 && !r.complete(); {
-		filter := filterOf(r.id, 1, last, r.size)
-		filter.Flags |= ledger.AccountFilterReversed
-		page, err := r.book.ledger.GetAccountTransfers(ctx, filter)
-		switch {
-		case errors.Is(err, ledger.ErrTooMuchData) && r.size > 1:
-			r.size /= 2
-			continue
-		case err != nil:
+		page, err := batch.Page(&r.size, func() ([]ledger.Transfer, error) {
+			filter := filterOf(r.id, 1, last, r.size)
+			filter.Flags |= ledger.AccountFilterReversed
+			return r.book.ledger.GetAccountTransfers(ctx, filter)
+		})
+		if err != nil {
 			return err
 		}
 		for i := range page {

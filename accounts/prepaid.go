@@ -30,26 +30,16 @@ func (b *Book) Balances(ctx context.Context, accounts ...Account) ([]Balance, er
 	if err != nil {
 		return nil, err
 	}
-	errs := make([]error, len(balances))
-	slots := make(chan struct{}, readersAtOnce)
-	var readers sync.WaitGroup
-	for i := range balances {
-		if balances[i].settled {
-			continue
-		}
-		slots <- struct{}{}
-		readers.Go(func() {
-			defer func() { <-slots }()
-			errs[i] = b.readPrepaid(ctx, &balances[i])
-		})
-	}
-	readers.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
 	pointers := make([]*Balance, len(balances))
+	var unsettled []*Balance
 	for i := range balances {
 		pointers[i] = &balances[i]
+		if !balances[i].settled {
+			unsettled = append(unsettled, pointers[i])
+		}
+	}
+	if err := readEach(unsettled, func(balance *Balance) error { return b.readPrepaid(ctx, balance) }); err != nil {
+		return nil, err
 	}
 	if err := b.readTotals(ctx, pointers); err != nil {
 		return nil, err
@@ -60,6 +50,23 @@ func (b *Book) Balances(ctx context.Context, accounts ...Account) ([]Balance, er
 // readersAtOnce is how many peers' payments are read at a time: queries wait for the ledger,
 // and not for us.
 const readersAtOnce = 16
+
+// readEach reads something for each of the balances, for several at a time. It goes on behind an
+// error, and returns all of them.
+func readEach(balances []*Balance, read func(*Balance) error) error {
+	errs := make([]error, len(balances))
+	slots := make(chan struct{}, readersAtOnce)
+	var readers sync.WaitGroup
+	for i, balance := range balances {
+		slots <- struct{}{}
+		readers.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = read(balance)
+		})
+	}
+	readers.Wait()
+	return errors.Join(errs...)
+}
 
 // estimatePrepaid sets what a look-up tells of a prepayment.
 func (b *Book) estimatePrepaid(balance *Balance) {

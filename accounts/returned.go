@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/peerledger/peerledger/internal/batch"
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/internal/prepayment"
 	"github.com/peerledger/peerledger/ledger"
@@ -81,20 +82,12 @@ func (r *returnedRows) readOn(ctx context.Context, arrears ledger.ID, known retu
 	known.steps = slices.Clone(known.steps)
 	limit := uint32(ledger.QueryMax)
 	for {
-		filter := ledger.AccountFilter{
-			AccountID: arrears, Code: chart.CodeReturned, TimestampMin: known.last + 1, Limit: limit, Flags: ledger.AccountFilterDebits,
-		}
-		rows, err := r.ledger.GetAccountTransfers(ctx, filter)
 		var balances []ledger.AccountBalance
-		if err == nil && len(rows) > 0 {
-			filter.TimestampMax = rows[len(rows)-1].Timestamp
-			balances, err = r.ledger.GetAccountBalances(ctx, filter)
-		}
-		switch {
-		case errors.Is(err, ledger.ErrTooMuchData) && limit > 1:
-			limit /= 2
-			continue
-		case err == nil && len(balances) != len(rows):
+		rows, err := batch.Page(&limit, func() (rows []ledger.Transfer, err error) {
+			rows, balances, err = r.page(ctx, arrears, known.last, limit)
+			return rows, err
+		})
+		if err == nil && len(balances) != len(rows) {
 			err = errors.New("the history of the arrears account is not complete")
 		}
 		if err != nil {
@@ -107,6 +100,21 @@ func (r *returnedRows) readOn(ctx context.Context, arrears ledger.ID, known retu
 			return known, nil
 		}
 	}
+}
+
+// page reads the next rows, and the balances after them.
+func (r *returnedRows) page(
+	ctx context.Context, arrears ledger.ID, last uint64, limit uint32,
+) (rows []ledger.Transfer, balances []ledger.AccountBalance, err error) {
+	filter := ledger.AccountFilter{
+		AccountID: arrears, Code: chart.CodeReturned, TimestampMin: last + 1, Limit: limit, Flags: ledger.AccountFilterDebits,
+	}
+	if rows, err = r.ledger.GetAccountTransfers(ctx, filter); err != nil || len(rows) == 0 {
+		return nil, nil, err
+	}
+	filter.TimestampMax = rows[len(rows)-1].Timestamp
+	balances, err = r.ledger.GetAccountBalances(ctx, filter)
+	return rows, balances, err
 }
 
 func (k *returnedOf) append(row *ledger.Transfer, debits ledger.Amount) {

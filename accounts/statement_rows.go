@@ -2,7 +2,6 @@ package accounts
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 
@@ -55,11 +54,9 @@ func (s *Statement) rowsOf(ctx context.Context, id ledger.ID, first, last uint64
 	return func(yield func(statementRow, error) bool) {
 		size, first := s.page, first // may be read again
 		for first <= last {
-			page, err := s.book.ledger.GetAccountTransfers(ctx, filterOf(id, first, last, size))
-			if errors.Is(err, ledger.ErrTooMuchData) && size > 1 {
-				size /= 2
-				continue
-			}
+			page, err := batch.Page(&size, func() ([]ledger.Transfer, error) {
+				return s.book.ledger.GetAccountTransfers(ctx, filterOf(id, first, last, size))
+			})
 			var named map[ledger.ID]ledger.Transfer
 			if err == nil {
 				named, err = s.lookUpNamed(ctx, page)

@@ -9,6 +9,7 @@ import (
 
 	"lukechampine.com/uint128"
 
+	"github.com/peerledger/peerledger/internal/batch"
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/internal/prepayment"
 	"github.com/peerledger/peerledger/ledger"
@@ -88,14 +89,12 @@ func (r *suspenseRows) readTo(ctx context.Context, at prepayment.Totals) error {
 	}
 	limit := uint32(ledger.QueryMax)
 	for !r.reached(at) {
-		rows, err := r.ledger.GetAccountTransfers(ctx, ledger.AccountFilter{
-			AccountID: r.id, TimestampMin: r.last + 1, Limit: limit, Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits,
+		rows, err := batch.Page(&limit, func() ([]ledger.Transfer, error) {
+			return r.ledger.GetAccountTransfers(ctx, ledger.AccountFilter{
+				AccountID: r.id, TimestampMin: r.last + 1, Limit: limit, Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits,
+			})
 		})
-		switch {
-		case errors.Is(err, ledger.ErrTooMuchData) && limit > 1:
-			limit /= 2
-			continue
-		case err == nil && len(rows) == 0:
+		if err == nil && len(rows) == 0 {
 			err = errors.New("they do not add up to its balance")
 		}
 		if err != nil {

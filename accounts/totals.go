@@ -2,9 +2,7 @@ package accounts
 
 import (
 	"context"
-	"errors"
 	"math/big"
-	"sync"
 
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
@@ -17,26 +15,19 @@ import (
 
 // readTotals works out the lifetime totals of balances, each at its own moment.
 func (b *Book) readTotals(ctx context.Context, balances []*Balance) error {
-	errs := make([]error, len(balances))
-	slots := make(chan struct{}, readersAtOnce)
-	var readers sync.WaitGroup
-	for i, balance := range balances {
-		sums := &balance.sums
-		if err := b.suspense[balance.Asset.Ledger].readTo(ctx, sums.Suspense); err != nil {
-			errs[i] = err
-			break
+	var everInArrears []*Balance
+	for _, balance := range balances {
+		if err := b.suspense[balance.Asset.Ledger].readTo(ctx, balance.sums.Suspense); err != nil {
+			return err
 		}
-		if sums.Arrears.Debits.IsZero() {
-			continue
+		if !balance.sums.Arrears.Debits.IsZero() {
+			everInArrears = append(everInArrears, balance)
 		}
-		slots <- struct{}{}
-		readers.Go(func() {
-			defer func() { <-slots }()
-			errs[i] = b.returned.readTo(ctx, balance.ids.Arrears, sums)
-		})
 	}
-	readers.Wait()
-	if err := errors.Join(errs...); err != nil {
+	err := readEach(everInArrears, func(balance *Balance) error {
+		return b.returned.readTo(ctx, balance.ids.Arrears, &balance.sums)
+	})
+	if err != nil {
 		return err
 	}
 	for _, balance := range balances {

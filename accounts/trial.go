@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 
+	"github.com/peerledger/peerledger/internal/batch"
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -162,11 +163,7 @@ func (b *Book) trial(ctx context.Context, asset Asset) (balance TrialBalance, re
 	balance.Asset = asset
 	filter := ledger.QueryFilter{Ledger: asset.Ledger, Limit: ledger.QueryMax}
 	for {
-		page, err := b.ledger.QueryAccounts(ctx, filter)
-		if errors.Is(err, ledger.ErrTooMuchData) && filter.Limit > 1 {
-			filter.Limit /= 2
-			continue
-		}
+		page, err := batch.Page(&filter.Limit, func() ([]ledger.Account, error) { return b.ledger.QueryAccounts(ctx, filter) })
 		if err != nil {
 			return TrialBalance{}, 0, err
 		}

@@ -2,7 +2,6 @@ package settlement
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/peerledger/peerledger/accounts"
@@ -73,12 +72,8 @@ func (e *Engine) readAnnouncements(ctx context.Context, a accounts.Account, unti
 		Flags: ledger.AccountFilterDebits | ledger.AccountFilterReversed,
 	}
 	for sum.Less(until) {
-		rows, err := e.ledger.GetAccountTransfers(ctx, filter)
-		switch {
-		case errors.Is(err, ledger.ErrTooMuchData) && filter.Limit > 1:
-			filter.Limit /= 2
-			continue
-		case err != nil:
+		rows, err := e.page(ctx, &filter)
+		if err != nil {
 			return nil, sum, wrap("read the announcements", err)
 		}
 		for i := range rows {

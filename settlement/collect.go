@@ -7,17 +7,12 @@ import (
 	"github.com/peerledger/peerledger/internal/collect"
 )
 
-// collectable reports whether a peer has arrears, and headroom that pays them.
-func collectable(b accounts.Balance) bool {
-	return !b.Arrears.IsZero() && !b.Headroom.IsZero() && !b.Closed
-}
-
 // collectAll charges the arrears of all peers that allow it to their accounts, as far as these
 // have headroom. Nothing is taken twice, whoever else collects at the same moment.
 func (e *Engine) collectAll(ctx context.Context, balances []accounts.Balance) error {
 	var peers []collect.Peer
 	for _, b := range balances {
-		if collectable(b) {
+		if b.Collectable() {
 			ids := e.book.PeerIDs(b.Account)
 			peers = append(peers, collect.Peer{Name: b.Account, Peer: ids.Peer, Arrears: ids.Arrears, Ledger: b.Account.Ledger()})
 		}

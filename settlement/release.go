@@ -137,16 +137,17 @@ func (e *Engine) appendEarned(ctx context.Context, waiting, late []ledger.Transf
 	return waiting, nil
 }
 
+// page reads a page of rows, of as many as the ledger's answer has room for.
+func (e *Engine) page(ctx context.Context, filter *ledger.AccountFilter) ([]ledger.Transfer, error) {
+	return batch.Page(&filter.Limit, func() ([]ledger.Transfer, error) { return e.ledger.GetAccountTransfers(ctx, *filter) })
+}
+
 // allRows reads all rows that a filter selects.
 func (e *Engine) allRows(ctx context.Context, filter ledger.AccountFilter) (all []ledger.Transfer, err error) {
 	filter.Limit = ledger.QueryMax
 	for {
-		rows, err := e.ledger.GetAccountTransfers(ctx, filter)
-		switch {
-		case errors.Is(err, ledger.ErrTooMuchData) && filter.Limit > 1:
-			filter.Limit /= 2
-			continue
-		case err != nil:
+		rows, err := e.page(ctx, &filter)
+		if err != nil {
 			return nil, err
 		}
 		all = append(all, rows...)

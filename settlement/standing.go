@@ -81,7 +81,7 @@ func (e *Engine) assess(ctx context.Context, last *head, pressed bool) (Standing
 // covers them, are collected: an order must not take what arrears are to be paid with.
 func (e *Engine) collectedBalance(ctx context.Context, a accounts.Account) (accounts.Balance, error) {
 	b, err := e.book.Balance(ctx, a)
-	if err != nil || !collectable(b) {
+	if err != nil || !b.Collectable() {
 		return b, err
 	}
 	if err := e.collectAll(ctx, []accounts.Balance{b}); err != nil {

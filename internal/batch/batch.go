@@ -35,3 +35,16 @@ func Each[E, R any](
 	}
 	return answers, nil
 }
+
+// Page reads a page of a query whose limit is *limit rows. While the ledger finds the answer too
+// large (ledger.ErrTooMuchData: a server with smaller answers) the limit is halved, and it stays
+// so for the next page. Fewer rows than the limit then are the last ones.
+func Page[R any, L int | uint32](limit *L, read func() ([]R, error)) ([]R, error) {
+	for {
+		rows, err := read()
+		if !errors.Is(err, ledger.ErrTooMuchData) || *limit <= 1 {
+			return rows, err
+		}
+		*limit /= 2
+	}
+}

@@ -78,3 +78,40 @@ func TestEachStopsAtAnError(t *testing.T) {
 	})
 	require.ErrorIs(t, err, ledger.ErrTooMuchData, "a group is not cut")
 }
+
+// Pages get as small as the server's answers, and stay so.
+func TestPage(t *testing.T) {
+	t.Parallel()
+	rows := []int{1, 2, 3, 4, 5, 6, 7}
+	limit, asked := uint32(8), []uint32{}
+	read := func(from int) func() ([]int, error) {
+		return func() ([]int, error) {
+			asked = append(asked, limit)
+			if limit > 3 {
+				return nil, fmt.Errorf("wrapped: %w", ledger.ErrTooMuchData)
+			}
+			return rows[from:min(from+int(limit), len(rows))], nil
+		}
+	}
+	first, err := batch.Page(&limit, read(0))
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 2}, first)
+	next, err := batch.Page(&limit, read(2))
+	require.NoError(t, err)
+	require.Equal(t, []int{3, 4}, next)
+	require.Equal(t, []uint32{8, 4, 2, 2}, asked)
+}
+
+// A row that is too large by itself is an error, and so is any other.
+func TestPageStopsAtAnError(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err  error
+		left int
+	}{{ledger.ErrTooMuchData, 1}, {errors.New("away"), 5}} {
+		limit := 5
+		_, err := batch.Page(&limit, func() ([]int, error) { return nil, c.err })
+		require.ErrorIs(t, err, c.err)
+		require.Equal(t, c.left, limit)
+	}
+}
