@@ -59,7 +59,7 @@ func New(l ledger.Ledger, cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Recorder.Touched = tell(cfg.Recorder.Touched, engine.Touch)
+	cfg.Recorder.Touched = tell(cfg.Recorder.Touched, engine.NotifyBalances)
 	recorder, err := transfers.NewRecorder(l, book, cfg.Recorder)
 	if err != nil { // the journal's
 		return nil, errors.Join(err, engine.Close(ended()))
@@ -75,11 +75,11 @@ func ended() context.Context {
 }
 
 // tell calls first, if there is one, and then second.
-func tell(first, second func([]accounts.Account)) func([]accounts.Account) {
+func tell(first, second func([]accounts.PeerAccount)) func([]accounts.PeerAccount) {
 	if first == nil {
 		return second
 	}
-	return func(touched []accounts.Account) {
+	return func(touched []accounts.PeerAccount) {
 		first(touched)
 		second(touched)
 	}
@@ -89,9 +89,9 @@ func tell(first, second func([]accounts.Account)) func([]accounts.Account) {
 // these peers, and has the settlement engine look at them: an order left open by
 // a crash is resumed, and what is due is paid. See accounts.Book.Provision, whose
 // results and errors these are.
-func (c *Client) Provision(ctx context.Context, peers ...accounts.Peer) ([]accounts.Account, error) {
+func (c *Client) Provision(ctx context.Context, peers ...accounts.PeerConfig) ([]accounts.PeerAccount, error) {
 	handles, err := c.Book.Provision(ctx, peers...)
-	c.Settlement.Look(handles)
+	c.Settlement.Enqueue(handles)
 	return handles, err
 }
 

@@ -46,10 +46,10 @@ func (r *rail) Settle(_ context.Context, order settlement.Order) (ledger.Amount,
 }
 
 // totals are the sums that the rail paid, by account.
-func (r *rail) totals() map[accounts.Account]ledger.Amount {
+func (r *rail) totals() map[accounts.PeerAccount]ledger.Amount {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	sums := map[accounts.Account]ledger.Amount{}
+	sums := map[accounts.PeerAccount]ledger.Amount{}
 	for _, order := range r.paid {
 		sums[order.Account], _ = sums[order.Account].Add(order.Amount)
 	}
@@ -70,7 +70,7 @@ func testUnderLoad(t *testing.T, l ledger.Ledger) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	var pays rail
-	policy := settlement.Threshold{At: units(500), SettleTo: units(100)}
+	policy := settlement.Threshold{SettleThreshold: units(500), SettleTo: units(100)}
 	client, err := peerledger.New(keepOpen{l}, peerledger.Config{
 		Accounts: accounts.Config{Assets: []accounts.Asset{usd, eur}},
 		Settlement: settlement.Config{
@@ -79,10 +79,10 @@ func testUnderLoad(t *testing.T, l ledger.Ledger) {
 	})
 	require.NoError(t, err)
 	const line = 300
-	var peers []accounts.Peer
+	var peers []accounts.PeerConfig
 	for i := range 8 {
 		asset := []accounts.Asset{usd, eur}[i%2]
-		peers = append(peers, accounts.Peer{ID: fmt.Sprint("peer ", i), Asset: asset, CreditLine: units(line)})
+		peers = append(peers, accounts.PeerConfig{ID: fmt.Sprint("peer ", i), Asset: asset, CreditLine: units(line)})
 	}
 	handles, err := client.Provision(ctx, peers...)
 	require.NoError(t, err)
@@ -100,7 +100,7 @@ func testUnderLoad(t *testing.T, l ledger.Ledger) {
 		})
 	}
 	group.Wait()
-	_, err = client.Settlement.Check(ctx)
+	_, err = client.Settlement.Settle(ctx)
 	require.NoError(t, err)
 	balances, err := client.Book.Balances(ctx, handles...)
 	require.NoError(t, err)
@@ -109,7 +109,7 @@ func testUnderLoad(t *testing.T, l ledger.Ledger) {
 		require.Equal(t, paid[b.Account], b.SettledOut)
 		require.False(t, units(line).Less(b.Receivable))
 		owed := b.Payable.SubFloor(b.Prepaid)
-		require.True(t, owed.Less(policy.At), "%v is still owed %v", b.Account, owed)
+		require.True(t, owed.Less(policy.SettleThreshold), "%v is still owed %v", b.Account, owed)
 	}
 	require.NoError(t, client.Close(ctx))
 	require.NoError(t, client.Close(ctx), "twice is safe")
@@ -118,7 +118,7 @@ func testUnderLoad(t *testing.T, l ledger.Ledger) {
 }
 
 // forward takes one packet through its life, or sees it refused by a line.
-func forward(ctx context.Context, client *peerledger.Client, peers []accounts.Account, random *rand.Rand) error {
+func forward(ctx context.Context, client *peerledger.Client, peers []accounts.PeerAccount, random *rand.Rand) error {
 	amount := random.Uint64N(60)
 	p := transfers.Packet{
 		From: peers[random.IntN(len(peers))], To: peers[random.IntN(len(peers))],
@@ -153,7 +153,7 @@ func TestOpenReportsAllFaultsAtOnce(t *testing.T) {
 	_, err := peerledger.OpenEmbedded(peerledger.Config{
 		Accounts:   accounts.Config{Assets: []accounts.Asset{{Code: "USD"}}},
 		Recorder:   transfers.Config{Lanes: -1},
-		Settlement: settlement.Config{Sweep: -1},
+		Settlement: settlement.Config{SweepInterval: -1},
 	})
 	require.ErrorIs(t, err, accounts.ErrInvalid)
 	for _, field := range []string{"Ledger", "Lanes", "Sweep"} {
@@ -165,29 +165,29 @@ func TestOpenReportsAllFaultsAtOnce(t *testing.T) {
 func TestTouchedIsShared(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	touched := make(chan accounts.Account, 10)
+	touched := make(chan accounts.PeerAccount, 10)
 	var pays rail
 	client, err := peerledger.OpenEmbedded(peerledger.Config{
 		Accounts: accounts.Config{Assets: []accounts.Asset{usd}},
-		Recorder: transfers.Config{Touched: func(all []accounts.Account) {
+		Recorder: transfers.Config{Touched: func(all []accounts.PeerAccount) {
 			for _, a := range all {
 				touched <- a
 			}
 		}},
 		Settlement: settlement.Config{
-			Rails: paidBy(&pays), Policies: settlement.Policies{Default: settlement.Threshold{At: units(1)}},
+			Rails: paidBy(&pays), Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: units(1)}},
 		},
 	})
 	require.NoError(t, err)
-	peers, err := client.Provision(ctx, accounts.Peer{ID: "alice", Asset: usd})
+	peers, err := client.Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: usd})
 	require.NoError(t, err)
-	own, err := client.Book.Own(usd)
+	own, err := client.Book.OwnAccount(usd)
 	require.NoError(t, err)
 	_, err = client.Recorder.Forward(ctx, transfers.Packet{From: own, To: peers[0], In: 5, Out: 5})
 	require.NoError(t, err)
 	require.Equal(t, peers[0], <-touched)
 	require.Empty(t, touched, "we do not settle with ourselves")
-	_, err = client.Settlement.Check(ctx)
+	_, err = client.Settlement.Settle(ctx)
 	require.NoError(t, err)
 	require.Equal(t, units(5), pays.totals()[peers[0]])
 	ledgertest.RequireNothingHeld(t, client.Ledger)

@@ -19,8 +19,8 @@ func Example() {
 	}
 	defer func() { _ = client.Close(ctx) }()
 	peers, err := client.Provision(ctx,
-		accounts.Peer{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(1_000_000)},
-		accounts.Peer{ID: "bob", Asset: usd})
+		accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(1_000_000)},
+		accounts.PeerConfig{ID: "bob", Asset: usd})
 	if err != nil {
 		panic(err)
 	}
@@ -28,7 +28,7 @@ func Example() {
 		From: peers[0], To: peers[1], In: 1000, Out: 990, Expiry: time.Now().Add(30 * time.Second),
 	})
 	if err != nil {
-		panic(err) // answer the sender with the ILP error transfers.Code(err)
+		panic(err) // answer the sender with the ILP error transfers.ILPCode(err)
 	}
 	if _, err := client.Recorder.Fulfill(ctx, held.Packet); err != nil { // when its fulfill has come
 		panic(err)

@@ -25,10 +25,10 @@ type operations struct {
 	t      *testing.T
 	random *rand.Rand
 	client *peerledger.Client
-	peers  []accounts.Account
+	peers  []accounts.PeerAccount
 
-	position map[accounts.Account]int64
-	line     map[accounts.Account]int64
+	position map[accounts.PeerAccount]int64
+	line     map[accounts.PeerAccount]int64
 	held     []transfers.Packet
 	counts   map[string]int
 	last     int
@@ -48,20 +48,20 @@ func TestOperationsOnEmbedded(t *testing.T) {
 // to balances, whatever is done.
 func testOperations(t *testing.T, l ledger.Ledger, steps int) {
 	client, err := peerledger.New(l, peerledger.Config{
-		Accounts: accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd}, Round: time.Millisecond},
+		Accounts: accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd}, SuspensionPollInterval: time.Millisecond},
 		Settlement: settlement.Config{
 			Rails: paidBy(&rail{}), Manual: true,
-			Policies: settlement.Policies{Default: settlement.Threshold{At: units(60), SettleTo: units(10)}},
+			Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: units(60), SettleTo: units(10)}},
 		},
 	})
 	require.NoError(t, err)
 	o := &operations{
 		t: t, random: rand.New(rand.NewPCG(ledgertest.Seed(t), 13)), client: client,
-		position: map[accounts.Account]int64{}, line: map[accounts.Account]int64{}, counts: map[string]int{},
+		position: map[accounts.PeerAccount]int64{}, line: map[accounts.PeerAccount]int64{}, counts: map[string]int{},
 	}
-	var peers []accounts.Peer
+	var peers []accounts.PeerConfig
 	for i := range 5 {
-		peers = append(peers, accounts.Peer{ID: fmt.Sprint("peer ", i), Asset: usd, CreditLine: ledger.NewAmount(uint64(i) * 300)})
+		peers = append(peers, accounts.PeerConfig{ID: fmt.Sprint("peer ", i), Asset: usd, CreditLine: ledger.NewAmount(uint64(i) * 300)})
 	}
 	o.peers, err = client.Provision(t.Context(), peers...)
 	require.NoError(t, err)
@@ -99,7 +99,7 @@ func (o *operations) step() {
 			o.resolve()
 		}
 	case 8:
-		change, err := o.client.Book.SetCreditLine(ctx, p, ledger.NewAmount(o.random.Uint64N(2000)), accounts.WhatIsFree())
+		change, err := o.client.Book.SetCreditLine(ctx, p, ledger.NewAmount(o.random.Uint64N(2000)), accounts.WithPartialRevoke())
 		if o.done("line", err, accounts.ErrSuspended) {
 			after, _ := change.After.Uint64()
 			o.line[p] = int64(after)
@@ -111,7 +111,7 @@ func (o *operations) step() {
 		}
 	case 10:
 		revoke := o.random.IntN(2) == 0
-		err := o.client.Book.Suspend(ctx, p, accounts.Suspension{RevokeFree: revoke})
+		err := o.client.Book.Suspend(ctx, p, accounts.SuspendOptions{RevokeFree: revoke})
 		o.done("suspended", err)
 		b := o.balance(p)
 		line, _ := b.CreditLine.Uint64()
@@ -120,16 +120,16 @@ func (o *operations) step() {
 	case 11, 18:
 		o.done("resumed", o.client.Book.Resume(ctx, p))
 	case 12:
-		_, err := o.client.Settlement.Receive(ctx, settlement.Incoming{Account: p, Key: key, Amount: units})
+		_, err := o.client.Settlement.RecordIncoming(ctx, settlement.IncomingPayment{Account: p, Key: key, Amount: units})
 		if o.done("received", err) {
 			o.position[p] += amount
 		}
-		_, err = o.client.Settlement.RecordPaid(ctx, settlement.Outgoing{Account: p, Key: key, Amount: units})
-		if o.done("paid", err, settlement.ErrNotCovered) {
+		_, err = o.client.Settlement.RecordOutgoing(ctx, settlement.OutgoingPayment{Account: p, Key: key, Amount: units})
+		if o.done("paid", err, accounts.ErrNotCovered) {
 			o.position[p] -= amount
 		}
 	case 14:
-		payments, err := o.client.Settlement.Check(ctx, o.peers...)
+		payments, err := o.client.Settlement.Settle(ctx, o.peers...)
 		o.done("checked", err)
 		for _, paid := range payments {
 			n, _ := paid.Paid.Uint64()
@@ -137,7 +137,7 @@ func (o *operations) step() {
 			o.counts["settled"]++
 		}
 	case 13:
-		_, err := o.client.Book.Adjust(ctx, accounts.Adjustment{Account: p, Key: key, Debit: units, Reason: 1})
+		_, err := o.client.Book.Adjust(ctx, accounts.Adjustment{Account: p, Key: key, Debit: units, ReasonCode: 1})
 		if o.done("adjusted", err, accounts.ErrNotCovered) {
 			o.position[p] -= amount
 		}
@@ -161,7 +161,7 @@ func (o *operations) done(what string, err error, may ...error) bool {
 	return false
 }
 
-func (o *operations) prepare(from accounts.Account, amount uint64) {
+func (o *operations) prepare(from accounts.PeerAccount, amount uint64) {
 	o.t.Helper()
 	to := o.peers[o.random.IntN(len(o.peers))]
 	p := transfers.Packet{From: from, To: to, In: amount, Out: amount - amount/50, Hold: time.Hour}
@@ -188,7 +188,7 @@ func (o *operations) resolve() {
 	o.position[p.To] += int64(p.Out)
 }
 
-func (o *operations) balance(p accounts.Account) accounts.Balance {
+func (o *operations) balance(p accounts.PeerAccount) accounts.Balance {
 	o.t.Helper()
 	b, err := o.client.Book.Balance(o.t.Context(), p)
 	require.NoError(o.t, err)
@@ -210,7 +210,7 @@ func (o *operations) requireLines() {
 func (o *operations) requireStatements() {
 	o.t.Helper()
 	for _, p := range o.peers {
-		s, err := o.client.Book.Statement(o.t.Context(), p, time.Time{}, time.Time{}, accounts.PageSize(1+o.random.IntN(50)))
+		s, err := o.client.Book.Statement(o.t.Context(), p, time.Time{}, time.Time{}, accounts.WithPageSize(1+o.random.IntN(50)))
 		require.NoError(o.t, err)
 		sum := new(big.Int)
 		for e, err := range s.Entries(o.t.Context()) {

@@ -28,25 +28,25 @@ func onTheHotPath(ctx context.Context, l ledger.Ledger, book *accounts.Book, hel
 		Events:  transfers.Events{Replayed: func(left []transfers.Result) { /* of the process before */ }},
 	})
 	_ = err
-	ticket, err := recorder.Submit(ctx, transfers.Fulfill(held.Packet)) // on disk when it returns
-	result := ticket.Wait(ctx)                                          // in the ledger
+	ticket, err := recorder.Submit(ctx, transfers.FulfillOp(held.Packet)) // on disk when it returns
+	result := ticket.Wait(ctx)                                            // in the ledger
 	return result, err
 }
 
-func peersInOperation(ctx context.Context, client *peerledger.Client, peers []accounts.Account, usd accounts.Asset, from, to time.Time) []any {
+func peersInOperation(ctx context.Context, client *peerledger.Client, peers []accounts.PeerAccount, usd accounts.Asset, from, to time.Time) []any {
 	book, alice := client.Book, peers[0]
 	change, err := book.ExtendCredit(ctx, alice, ledger.NewAmount(50_000)) // or RevokeCredit, SetCreditLine
 	_ = err
-	err = book.Suspend(ctx, alice, accounts.Suspension{}) // Resume, ClosePeer, ReopenPeer
+	err = book.Suspend(ctx, alice, accounts.SuspendOptions{}) // Resume, ClosePeer, ReopenPeer
 	_ = err
-	booking, err := book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "ticket 7", Credit: ledger.NewAmount(10), Reason: 3})
+	booking, err := book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "ticket 7", Credit: ledger.NewAmount(10), ReasonCode: 3})
 	_ = err
 	month, err := book.Statement(ctx, alice, from, to) // accounts.WriteCSV, WriteJSON, Compare
 	_ = err
 	holds, err := book.Holds(ctx, alice) // packets in flight, with their expiry
 	_ = err
-	sums, err := book.TrialBalance(ctx, usd)                          // accounts.ErrUnbalanced if debits are not credits
-	for peer, err := range book.Directory(ctx, usd, "alice", "bob") { /* all peers in the ledger, with balances */
+	sums, err := book.TrialBalance(ctx, usd)                      // accounts.ErrUnbalanced if debits are not credits
+	for peer, err := range book.Peers(ctx, usd, "alice", "bob") { /* all peers in the ledger, with balances */
 		_, _ = peer, err
 	}
 	return []any{change, booking, month, holds, sums, err}
@@ -62,13 +62,13 @@ func whenToPay() settlement.Config {
 	return settlement.Config{
 		Policies: settlement.Policies{
 			Default: settlement.AtLeast{Amount: ledger.NewAmount(100), Of: settlement.FirstOf{
-				settlement.Threshold{At: ledger.NewAmount(10_000), SettleTo: ledger.NewAmount(1_000)}, // owed too much
-				settlement.Every{After: 24 * time.Hour},                                               // or for too long
-				settlement.Idle{After: time.Hour},                                                     // or nothing goes on
+				settlement.Threshold{SettleThreshold: ledger.NewAmount(10_000), SettleTo: ledger.NewAmount(1_000)}, // owed too much
+				settlement.Every{After: 24 * time.Hour}, // or for too long
+				settlement.Idle{After: time.Hour},       // or nothing goes on
 			}},
 			Peer: map[string]settlement.Policy{
-				"carol": nil,                                                                      // never
-				"dave":  settlement.Prefund{At: big.NewInt(-1_000), SettleTo: big.NewInt(-5_000)}, // ahead, until dave owes 5,000
+				"carol": nil,                                                                                    // never
+				"dave":  settlement.Prefund{PrefundThreshold: big.NewInt(-1_000), SettleTo: big.NewInt(-5_000)}, // ahead, until dave owes 5,000
 			},
 		},
 	}
@@ -76,8 +76,8 @@ func whenToPay() settlement.Config {
 
 func limits(usd accounts.Asset) settlement.Config {
 	return settlement.Config{
-		PeerLimits:  settlement.Rules[settlement.Limit]{Default: settlement.Limit{Order: ledger.NewAmount(50_000), Day: ledger.NewAmount(200_000)}},
-		AssetLimits: map[accounts.Asset]settlement.Limit{usd: {Day: ledger.NewAmount(1_000_000), ApproveAbove: ledger.NewAmount(40_000)}},
+		PeerPayoutLimits:  settlement.Rules[settlement.PayoutLimit]{Default: settlement.PayoutLimit{Order: ledger.NewAmount(50_000), Day: ledger.NewAmount(200_000)}},
+		AssetPayoutLimits: map[accounts.Asset]settlement.PayoutLimit{usd: {Day: ledger.NewAmount(1_000_000), ApproveAbove: ledger.NewAmount(40_000)}},
 	}
 }
 
@@ -95,7 +95,7 @@ func TestPoliciesOfTheDocs(t *testing.T) {
 		if policy == nil {
 			return 0
 		}
-		return policy.Due(settlement.Standing{
+		return policy.Due(settlement.PolicyInput{
 			Balance: accounts.Balance{Payable: ledger.NewAmount(owed), Headroom: ledger.NewAmount(owed + 10_000)}, Now: now, OwedSince: now.Add(-since), ActiveAt: now.Add(-active),
 		}).Amount.Lo
 	}

@@ -6,38 +6,38 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Account is the handle of a peer in one asset, or of ourselves (Book.Own). It is
+// PeerAccount is the handle of a peer in one asset, or of ourselves (Book.OwnAccount). It is
 // a small value that compares with ==, can be a map key, and is made once and
 // used for every packet. Handles of the same peer and asset made by any Book of
 // the same namespace are equal. The zero Account is nobody.
-type Account struct {
+type PeerAccount struct {
 	peer   string
 	id     ledger.ID
 	ledger uint32
 }
 
 // Peer is the peer's id, "" for our own account.
-func (a Account) Peer() string { return a.peer }
+func (a PeerAccount) Peer() string { return a.peer }
 
 // ID is the id of the ledger account that holds the position: the peer's, or our
 // liquidity account.
-func (a Account) ID() ledger.ID { return a.id }
+func (a PeerAccount) ID() ledger.ID { return a.id }
 
 // Ledger is the ledger number of the asset.
-func (a Account) Ledger() uint32 { return a.ledger }
+func (a PeerAccount) Ledger() uint32 { return a.ledger }
 
-// Own reports whether this is our own account in the asset.
-func (a Account) Own() bool { return a.peer == "" && !a.IsZero() }
+// IsOwn reports whether this is our own account in the asset.
+func (a PeerAccount) IsOwn() bool { return a.peer == "" && !a.IsZero() }
 
 // IsZero reports whether this is the zero Account, nobody.
-func (a Account) IsZero() bool { return a == Account{} }
+func (a PeerAccount) IsZero() bool { return a == PeerAccount{} }
 
 // String is the account as in "alice on ledger 1".
-func (a Account) String() string {
+func (a PeerAccount) String() string {
 	switch {
 	case a.IsZero():
 		return "no account"
-	case a.Own():
+	case a.IsOwn():
 		return fmt.Sprintf("ourselves on ledger %d", a.ledger)
 	default:
 		return fmt.Sprintf("%s on ledger %d", a.peer, a.ledger)

@@ -19,9 +19,9 @@ import (
 // Adjustment is a correction that an operator books, after comparing the books with a
 // peer, for example.
 type Adjustment struct {
-	// Account is a peer's, or our own (Book.Own): then it moves between our liquidity
+	// Account is a peer's, or our own (Book.OwnAccount): then it moves between our liquidity
 	// and suspense, to write off what is left in there.
-	Account Account
+	Account PeerAccount
 	// Key names the adjustment, 1 to 1023 bytes, without white space around it: the same in
 	// every call for it, and another for every other adjustment of the account.
 	Key string
@@ -29,12 +29,12 @@ type Adjustment struct {
 	// it owes us; Debit is the opposite. One of them is 0. For our own account Credit
 	// raises our position. The other side is the asset's suspense account. At most 2^127.
 	Credit, Debit ledger.Amount
-	// Reason is a number of the caller's that says why. Not 0.
-	Reason uint32
-	// Condition is the first 8 bytes of the execution condition of the packet that is
-	// corrected, as in Entry.Condition, so that Compare finds the two together. Default
+	// ReasonCode is a number of the caller's that says why. Not 0.
+	ReasonCode uint32
+	// ConditionTag is the first 8 bytes of the execution condition of the packet that is
+	// corrected, as in Entry.ConditionTag, so that Compare finds the two together. Default
 	// 0: none.
-	Condition [8]byte
+	ConditionTag [8]byte
 	// BeyondHeadroom books a Debit whether or not the peer's headroom covers it beside its
 	// arrears, and also if the peer is closed: what the account cannot pay becomes arrears. Default: such a Debit
 	// is refused.
@@ -43,10 +43,10 @@ type Adjustment struct {
 
 // Booking is something that was booked under a key.
 type Booking struct {
-	Transfer ledger.ID     // the transfer that books it
-	Amount   ledger.Amount // what was booked, in units
-	Booked   time.Time     // the ledger's time
-	Already  bool          // it was booked before, or by this call when an answer got lost
+	Transfer      ledger.ID     // the transfer that books it
+	Amount        ledger.Amount // what was booked, in units
+	BookedAt      time.Time     // the ledger's time
+	AlreadyBooked bool          // it was booked before, or by this call when an answer got lost
 }
 
 // Adjust books a correction with a reason, once for its key, for ever: it may be
@@ -56,7 +56,7 @@ type Booking struct {
 // rest is prepaid. A Debit also collects what the peer's account can pay of its arrears.
 //
 // Errors: ErrInvalid names the field; *CoverError (ErrNotCovered) if the peer's headroom less
-// its arrears does not cover a Debit, and ErrClosed if the peer is closed, both unless
+// its arrears does not cover a Debit, and ErrPeerClosed if the peer is closed, both unless
 // BeyondHeadroom is set for a Debit; ErrKeyReused if another adjustment was booked under the key; ErrKeySpent;
 // ErrNotProvisioned, ErrUnknownAsset, *DriftError if the arrears account is another one, or
 // that of a request. With all of them but the last nothing was booked, and the key is as free
@@ -67,7 +67,7 @@ func (b *Book) Adjust(ctx context.Context, a Adjustment) (Booking, error) {
 	}
 	row := b.adjustment(a.Account, a.Debit, a.Credit)
 	row.UserData128 = b.keyTag(a.Account.id, a.Key)
-	row.UserData64, row.UserData32 = binary.BigEndian.Uint64(a.Condition[:]), a.Reason
+	row.UserData64, row.UserData32 = binary.BigEndian.Uint64(a.ConditionTag[:]), a.ReasonCode
 	name := b.name("adjust", a.Account.id, a.Key)
 	request := b.adjustRequest(&a, name, row)
 	request.May = func(ctx context.Context) error { return b.mayAdjust(ctx, &a) }
@@ -81,7 +81,7 @@ func (b *Book) Adjust(ctx context.Context, a Adjustment) (Booking, error) {
 // adjustRequest is what books an adjustment: its row alone, or for a peer's debit with a
 // collection behind it.
 func (b *Book) adjustRequest(a *Adjustment, name keyed.Name, row ledger.Transfer) keyed.Request {
-	if a.Account.Own() || a.Debit.IsZero() {
+	if a.Account.IsOwn() || a.Debit.IsZero() {
 		return keyed.Request{Build: func(attempt uint64) []ledger.Transfer {
 			row.ID = name.ID(attempt)
 			return []ledger.Transfer{row}
@@ -106,11 +106,11 @@ func (b *Book) keyTag(account ledger.ID, key string) uint128.Uint128 {
 
 // booked is what is told of a booking.
 func booked(id ledger.ID, amount ledger.Amount, booking keyed.Booking) Booking {
-	return Booking{Transfer: id, Amount: amount, Booked: time.Unix(0, int64(booking.Timestamp)), Already: booking.Already}
+	return Booking{Transfer: id, Amount: amount, BookedAt: time.Unix(0, int64(booking.Timestamp)), AlreadyBooked: booking.Already}
 }
 
 // adjustment moves debit from an account to suspense, or credit the other way.
-func (b *Book) adjustment(account Account, debit, credit ledger.Amount) ledger.Transfer {
+func (b *Book) adjustment(account PeerAccount, debit, credit ledger.Amount) ledger.Transfer {
 	suspense := b.assets[account.ledger].ids.Suspense
 	row := ledger.Transfer{
 		DebitAccountID: account.id, CreditAccountID: suspense, Amount: debit,
@@ -135,7 +135,7 @@ func (b *Book) checkAdjustment(a *Adjustment) error {
 		return &FieldError{Subject: subject, Field: "Credit", Reason: b.beyondKeyed(a.Account)}
 	case chart.MaxByKey.Less(a.Debit):
 		return &FieldError{Subject: subject, Field: "Debit", Reason: b.beyondKeyed(a.Account)}
-	case a.Reason == 0:
+	case a.ReasonCode == 0:
 		return &FieldError{Subject: subject, Field: "Reason", Reason: "must not be 0"}
 	default:
 		return checkKey(subject, a.Key)
@@ -143,7 +143,7 @@ func (b *Book) checkAdjustment(a *Adjustment) error {
 }
 
 // beyondKeyed is the rule for the largest amount of a booking.
-func (b *Book) beyondKeyed(account Account) string {
+func (b *Book) beyondKeyed(account PeerAccount) string {
 	return fmt.Sprintf("must not be beyond 2^127 units, %s", b.assets[account.ledger].asset.Text(chart.MaxByKey))
 }
 
@@ -184,7 +184,7 @@ const maxKey = 1023
 // ledger decides, it still decides by itself. It makes sure that an arrears account is there
 // which is to be booked on.
 func (b *Book) mayAdjust(ctx context.Context, a *Adjustment) error {
-	if a.Account.Own() {
+	if a.Account.IsOwn() {
 		return nil
 	}
 	balances, err := b.LookUpBalances(ctx, a.Account)
@@ -194,7 +194,7 @@ func (b *Book) mayAdjust(ctx context.Context, a *Adjustment) error {
 	balance := &balances[0]
 	switch {
 	case balance.Closed && !a.BeyondHeadroom, balance.Closed && a.Debit.IsZero():
-		return wrapAccount(a.Account, ErrClosed)
+		return wrapAccount(a.Account, ErrPeerClosed)
 	case spendable(balance).Less(a.Debit) && !a.BeyondHeadroom:
 		return &CoverError{Account: a.Account, Asset: balance.Asset, Has: spendable(balance), Wanted: a.Debit}
 	case a.Debit.IsZero(), balance.HasArrearsAccount():
@@ -208,20 +208,20 @@ func (b *Book) mayAdjust(ctx context.Context, a *Adjustment) error {
 // from the same headroom.
 func spendable(b *Balance) ledger.Amount { return b.Headroom.SubFloor(b.Arrears) }
 
-// SayBooked says what a row has booked, for errors of a key that was used before.
-func (a Asset) SayBooked(row ledger.Transfer) string {
+// DescribeBooking says what a row has booked, for errors of a key that was used before.
+func (a Asset) DescribeBooking(row ledger.Transfer) string {
 	return fmt.Sprintf("%s was booked under it at %s (transfer %v)",
 		a.Text(row.Amount), time.Unix(0, int64(row.Timestamp)).UTC().Format(time.RFC3339), row.ID)
 }
 
 // explainBooking says what an operator can do about a booking that was not made.
-func (b *Book) explainBooking(ctx context.Context, doing string, account Account, wanted ledger.Amount, booking keyed.Booking, err error) error {
+func (b *Book) explainBooking(ctx context.Context, doing string, account PeerAccount, wanted ledger.Amount, booking keyed.Booking, err error) error {
 	var refused *ledger.TransferError
 	switch {
-	case errors.Is(err, ErrNotCovered), errors.Is(err, ErrClosed), errors.Is(err, ErrNotProvisioned):
+	case errors.Is(err, ErrNotCovered), errors.Is(err, ErrPeerClosed), errors.Is(err, ErrNotProvisioned):
 		return err // it names the account
 	case errors.Is(err, keyed.ErrConflict):
-		return fmt.Errorf("%s %v: %w: %s", doing, account, ErrKeyReused, b.assets[account.ledger].asset.SayBooked(booking.Own()))
+		return fmt.Errorf("%s %v: %w: %s", doing, account, ErrKeyReused, b.assets[account.ledger].asset.DescribeBooking(booking.Own()))
 	case errors.Is(err, keyed.ErrSpent):
 		return fmt.Errorf("%s %v: %w", doing, account, ErrKeySpent)
 	case !errors.As(err, &refused):
@@ -231,7 +231,7 @@ func (b *Book) explainBooking(ctx context.Context, doing string, account Account
 	case ledger.TransferDebitAccountNotFound, ledger.TransferCreditAccountNotFound:
 		return fmt.Errorf("%s: %w: %w", doing, wrapAccount(account, ErrNotProvisioned), err)
 	case ledger.TransferDebitAccountAlreadyClosed, ledger.TransferCreditAccountAlreadyClosed:
-		return fmt.Errorf("%s: %w: %w", doing, wrapAccount(account, ErrClosed), err)
+		return fmt.Errorf("%s: %w: %w", doing, wrapAccount(account, ErrPeerClosed), err)
 	case ledger.TransferExceedsCredits:
 		cover := &CoverError{Account: account, Asset: b.assets[account.ledger].asset, Wanted: wanted}
 		balances, lookErr := b.LookUpBalances(ctx, account)

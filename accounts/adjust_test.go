@@ -32,15 +32,15 @@ var bookingScenarios = []scenario{
 func testAdjust(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	alice := provision(t, book, 100, "alice")[0]
-	a := accounts.Adjustment{Account: alice, Key: "ticket 7", Credit: units(30), Reason: 4, Condition: [8]byte{1, 2, 3}}
+	a := accounts.Adjustment{Account: alice, Key: "ticket 7", Credit: units(30), ReasonCode: 4, ConditionTag: [8]byte{1, 2, 3}}
 	first, err := book.Adjust(ctx, a)
 	require.NoError(t, err)
-	require.False(t, first.Already)
+	require.False(t, first.AlreadyBooked)
 	again, err := newBook(t, l).Adjust(ctx, a)
 	require.NoError(t, err)
-	require.True(t, again.Already)
+	require.True(t, again.AlreadyBooked)
 	require.Equal(t, first.Transfer, again.Transfer)
-	require.Equal(t, first.Booked, again.Booked)
+	require.Equal(t, first.BookedAt, again.BookedAt)
 	require.Equal(t, units(30), balance(t, book, alice).Payable)
 
 	other := a
@@ -50,7 +50,7 @@ func testAdjust(t *testing.T, l ledger.Ledger) {
 	require.ErrorContains(t, err, "0.000000030 USD was booked under it at 20")
 	require.ErrorContains(t, err, first.Transfer.String())
 	other = a
-	other.Reason = 5
+	other.ReasonCode = 5
 	_, err = book.Adjust(ctx, other)
 	require.ErrorIs(t, err, accounts.ErrKeyReused)
 	other = a
@@ -58,7 +58,7 @@ func testAdjust(t *testing.T, l ledger.Ledger) {
 	_, err = book.Adjust(ctx, other)
 	require.ErrorIs(t, err, accounts.ErrKeyReused)
 
-	beyond := accounts.Adjustment{Account: alice, Key: "beyond", Debit: units(131), Reason: 1}
+	beyond := accounts.Adjustment{Account: alice, Key: "beyond", Debit: units(131), ReasonCode: 1}
 	_, err = book.Adjust(ctx, beyond)
 	var cover *accounts.CoverError
 	require.ErrorIs(t, err, accounts.ErrNotCovered)
@@ -69,7 +69,7 @@ func testAdjust(t *testing.T, l ledger.Ledger) {
 	between := &interrupted{Ledger: l}
 	bob := provision(t, book, 0, "bob")[0]
 	between.do = func() { packet(t, l, alice.ID(), bob.ID(), 100, 0) }
-	race := accounts.Adjustment{Account: alice, Key: "race", Debit: units(50), Reason: 1}
+	race := accounts.Adjustment{Account: alice, Key: "race", Debit: units(50), ReasonCode: 1}
 	_, err = newBook(t, between).Adjust(ctx, race)
 	require.ErrorAs(t, err, &cover)
 	require.Equal(t, units(30), cover.Has)
@@ -79,17 +79,17 @@ func testAdjust(t *testing.T, l ledger.Ledger) {
 	packet(t, l, alice.ID(), bob.ID(), 80, 0) // nothing is left
 	again, err = book.Adjust(ctx, race)
 	require.NoError(t, err, "booked before, covered or not")
-	require.True(t, again.Already)
+	require.True(t, again.AlreadyBooked)
 
-	require.NoError(t, book.Suspend(ctx, alice, accounts.Suspension{}))
-	_, err = book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "suspended", Credit: units(1), Reason: 1})
+	require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{}))
+	_, err = book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "suspended", Credit: units(1), ReasonCode: 1})
 	require.NoError(t, err)
 
-	own, err := book.Own(usd)
+	own, err := book.OwnAccount(usd)
 	require.NoError(t, err)
 	before, err := book.Positions(ctx)
 	require.NoError(t, err)
-	_, err = book.Adjust(ctx, accounts.Adjustment{Account: own, Key: "loss", Debit: units(40), Reason: 2})
+	_, err = book.Adjust(ctx, accounts.Adjustment{Account: own, Key: "loss", Debit: units(40), ReasonCode: 2})
 	require.NoError(t, err, "our own account may go below 0")
 	after, err := book.Positions(ctx)
 	require.NoError(t, err)
@@ -104,7 +104,7 @@ func testDebitOvertaken(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	peers := provision(t, book, 100, "alice", "bob")
 	alice, bob := peers[0], peers[1]
-	debit := accounts.Adjustment{Account: alice, Key: "k", Debit: units(50), Reason: 1}
+	debit := accounts.Adjustment{Account: alice, Key: "k", Debit: units(50), ReasonCode: 1}
 	for range 25 {
 		between := &interrupted{Ledger: l, do: func() { packet(t, l, alice.ID(), bob.ID(), 60, 0) }}
 		_, err := newBook(t, between).Adjust(ctx, debit)
@@ -114,7 +114,7 @@ func testDebitOvertaken(t *testing.T, l ledger.Ledger) {
 	for _, already := range []bool{false, true} {
 		got, err := book.Adjust(ctx, debit)
 		require.NoError(t, err)
-		require.Equal(t, already, got.Already)
+		require.Equal(t, already, got.AlreadyBooked)
 	}
 	require.Equal(t, units(50), balance(t, book, alice).Receivable)
 	s, err := book.Statement(ctx, alice, time.Time{}, time.Time{}, accounts.WithHolds())
@@ -136,17 +136,17 @@ func TestAdjustmentOfNothing(t *testing.T) {
 	l := newLedger(t)
 	book := newBook(t, l)
 	alice := provision(t, book, 100, "alice")[0]
-	good := accounts.Adjustment{Account: alice, Key: "k", Credit: units(1), Reason: 1}
+	good := accounts.Adjustment{Account: alice, Key: "k", Credit: units(1), ReasonCode: 1}
 	for _, c := range []struct {
 		field  string
 		change func(*accounts.Adjustment)
 	}{
-		{"Account", func(a *accounts.Adjustment) { a.Account = accounts.Account{} }},
+		{"Account", func(a *accounts.Adjustment) { a.Account = accounts.PeerAccount{} }},
 		{"Credit", func(a *accounts.Adjustment) { a.Credit = units(0) }},
 		{"Credit", func(a *accounts.Adjustment) { a.Debit = units(1) }},
 		{"Credit", func(a *accounts.Adjustment) { a.Credit = ledger.AmountMax }},
 		{"Debit", func(a *accounts.Adjustment) { a.Credit, a.Debit, a.BeyondHeadroom = units(0), ledger.AmountMax, true }},
-		{"Reason", func(a *accounts.Adjustment) { a.Reason = 0 }},
+		{"Reason", func(a *accounts.Adjustment) { a.ReasonCode = 0 }},
 		{"Key", func(a *accounts.Adjustment) { a.Key = "" }},
 		{"Key", func(a *accounts.Adjustment) { a.Key = "\xff" }},
 		{"Key", func(a *accounts.Adjustment) { a.Key = strings.Repeat("x", 1024) }},
@@ -172,11 +172,11 @@ func testManyAdjust(t *testing.T, l ledger.Ledger) {
 	for range 12 {
 		operators.Go(func() {
 			for _, key := range []string{"a", "b", "c"} {
-				got, err := newBook(t, l).Adjust(t.Context(), accounts.Adjustment{Account: alice, Key: key, Debit: units(7), Reason: 1})
+				got, err := newBook(t, l).Adjust(t.Context(), accounts.Adjustment{Account: alice, Key: key, Debit: units(7), ReasonCode: 1})
 				if err != nil {
 					t.Error(err)
 				}
-				if !got.Already {
+				if !got.AlreadyBooked {
 					first.Add(1)
 				}
 			}
@@ -193,7 +193,7 @@ func adjust(t *testing.T, book *accounts.Book, a accounts.Adjustment, already bo
 	t.Helper()
 	got, err := book.Adjust(t.Context(), a)
 	require.NoError(t, err)
-	require.Equal(t, already, got.Already)
+	require.Equal(t, already, got.AlreadyBooked)
 	require.Equal(t, a.Debit.Big().Add(a.Debit.Big(), a.Credit.Big()), got.Amount.Big())
 	return got
 }
@@ -203,8 +203,8 @@ func testDebitBeyond(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	peers := provision(t, book, 100, "alice", "bob")
 	alice, bob := peers[0], peers[1]
-	require.NoError(t, book.Suspend(ctx, alice, accounts.Suspension{}))
-	debit := accounts.Adjustment{Account: alice, Key: "k", Debit: units(130), Reason: 1}
+	require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{}))
+	debit := accounts.Adjustment{Account: alice, Key: "k", Debit: units(130), ReasonCode: 1}
 	_, err := book.Adjust(ctx, debit)
 	require.ErrorIs(t, err, accounts.ErrNotCovered)
 	debit.BeyondHeadroom = true
@@ -219,7 +219,7 @@ func testDebitBeyond(t *testing.T, l ledger.Ledger) {
 
 	// A debit within the headroom collects what is left.
 	packet(t, l, bob.ID(), alice.ID(), 80, 0)
-	next := accounts.Adjustment{Account: alice, Key: "next", Debit: units(81), Reason: 1}
+	next := accounts.Adjustment{Account: alice, Key: "next", Debit: units(81), ReasonCode: 1}
 	_, err = book.Adjust(ctx, next)
 	var cover *accounts.CoverError
 	require.ErrorAs(t, err, &cover)
@@ -234,7 +234,7 @@ func testDebitBeyond(t *testing.T, l ledger.Ledger) {
 	// A packet overtakes a debit that was covered when it was looked at: the ledger refuses
 	// it, and then it is booked as arrears, since the key is free.
 	between := &interrupted{Ledger: l, do: func() { packet(t, l, alice.ID(), bob.ID(), 10, 0) }}
-	race := accounts.Adjustment{Account: alice, Key: "race", Debit: units(30), Reason: 1}
+	race := accounts.Adjustment{Account: alice, Key: "race", Debit: units(30), ReasonCode: 1}
 	_, err = newBook(t, between).Adjust(ctx, race)
 	require.ErrorIs(t, err, accounts.ErrNotCovered)
 	race.BeyondHeadroom = true
@@ -248,7 +248,7 @@ func testDebitBeyond(t *testing.T, l ledger.Ledger) {
 }
 
 // shut closes a peer account as the ledger does it, and returns the id of the closing.
-func shut(t *testing.T, l ledger.Ledger, book *accounts.Book, a accounts.Account) ledger.ID {
+func shut(t *testing.T, l ledger.Ledger, book *accounts.Book, a accounts.PeerAccount) ledger.ID {
 	t.Helper()
 	own, _ := book.AssetIDs(usd.Ledger)
 	row := ledger.Transfer{
@@ -268,14 +268,14 @@ func testDebitClosed(t *testing.T, l ledger.Ledger) {
 	peers := provision(t, book, 100, "alice", "bob")
 	alice, bob := peers[0], peers[1]
 	closing := shut(t, l, book, alice)
-	debit := accounts.Adjustment{Account: alice, Key: "k", Debit: units(30), Reason: 1}
+	debit := accounts.Adjustment{Account: alice, Key: "k", Debit: units(30), ReasonCode: 1}
 	_, err := book.Adjust(ctx, debit)
-	require.ErrorIs(t, err, accounts.ErrClosed)
+	require.ErrorIs(t, err, accounts.ErrPeerClosed)
 	debit.BeyondHeadroom = true
 	adjust(t, book, debit, false)
 	require.Equal(t, units(30), balance(t, book, alice).Arrears)
-	_, err = book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "credit", Credit: units(30), Reason: 1})
-	require.ErrorIs(t, err, accounts.ErrClosed)
+	_, err = book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "credit", Credit: units(30), ReasonCode: 1})
+	require.ErrorIs(t, err, accounts.ErrPeerClosed)
 	resolve(t, l, closing, ledger.TransferVoidPending)
 	adjust(t, book, debit, true)
 	require.Equal(t, units(30), balance(t, book, alice).Arrears)
@@ -286,10 +286,10 @@ func testDebitClosed(t *testing.T, l ledger.Ledger) {
 	between := &interrupted{Ledger: l, do: func() {
 		closing := shut(t, l, book, bob)
 		again := &interrupted{Ledger: l, do: func() { resolve(t, l, closing, ledger.TransferVoidPending) }}
-		race := accounts.Adjustment{Account: bob, Key: "race", Debit: units(7), Reason: 1, BeyondHeadroom: true}
+		race := accounts.Adjustment{Account: bob, Key: "race", Debit: units(7), ReasonCode: 1, BeyondHeadroom: true}
 		second = adjust(t, newBook(t, again), race, false)
 	}}
-	first := adjust(t, newBook(t, between), accounts.Adjustment{Account: bob, Key: "race", Debit: units(7), Reason: 1}, true)
+	first := adjust(t, newBook(t, between), accounts.Adjustment{Account: bob, Key: "race", Debit: units(7), ReasonCode: 1}, true)
 	require.Equal(t, second.Transfer, first.Transfer)
 	require.Equal(t, units(7), balance(t, book, bob).Receivable)
 	ledgertest.RequireNothingHeld(t, l)
@@ -301,7 +301,7 @@ func testDebitOlder(t *testing.T, l ledger.Ledger) {
 	provision(t, book, 0, "somebody") // and the accounts of the asset
 	alice := mustAccount(t, book, "alice")
 	other := newLedger(t)
-	_, err := newBook(t, other).Provision(ctx, accounts.Peer{ID: "alice", Asset: usd})
+	_, err := newBook(t, other).Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: usd})
 	require.NoError(t, err)
 	ids := book.PeerIDs(alice)
 	records, err := other.LookupAccounts(ctx, []ledger.ID{ids.Peer, ids.Line, ids.Settlement})
@@ -325,7 +325,7 @@ func testDebitOlder(t *testing.T, l ledger.Ledger) {
 	require.NoError(t, err)
 	require.Equal(t, ledger.TransferCreated, results[0].Status)
 
-	old := accounts.Adjustment{Account: alice, Key: "old", Debit: units(40), Reason: 3}
+	old := accounts.Adjustment{Account: alice, Key: "old", Debit: units(40), ReasonCode: 3}
 	require.Equal(t, row.ID, adjust(t, book, old, true).Transfer)
 	require.Equal(t, units(60), balance(t, book, alice).Payable)
 	old.BeyondHeadroom = true
@@ -337,7 +337,7 @@ func testDebitOlder(t *testing.T, l ledger.Ledger) {
 	_, err = book.Adjust(ctx, old)
 	require.ErrorIs(t, err, accounts.ErrKeyReused)
 
-	adjust(t, book, accounts.Adjustment{Account: alice, Key: "new", Debit: units(70), Reason: 3, BeyondHeadroom: true}, false)
+	adjust(t, book, accounts.Adjustment{Account: alice, Key: "new", Debit: units(70), ReasonCode: 3, BeyondHeadroom: true}, false)
 	require.Equal(t, units(10), balance(t, book, alice).Arrears)
 	ledgertest.RequireNothingHeld(t, l)
 }
@@ -363,7 +363,7 @@ func testCapital(t *testing.T, l ledger.Ledger) {
 	require.NoError(t, err)
 	again, err := book.Fund(ctx, in)
 	require.NoError(t, err)
-	require.True(t, again.Already)
+	require.True(t, again.AlreadyBooked)
 	require.Equal(t, first.Transfer, again.Transfer)
 	in.Amount = units(99)
 	_, err = book.Fund(ctx, in)
@@ -384,10 +384,10 @@ func testCapital(t *testing.T, l ledger.Ledger) {
 	out.Amount = units(70)
 	paid, err := book.Withdraw(ctx, out)
 	require.NoError(t, err, "the same key: it was free")
-	require.False(t, paid.Already)
+	require.False(t, paid.AlreadyBooked)
 	paid, err = book.Withdraw(ctx, out)
 	require.NoError(t, err)
-	require.True(t, paid.Already)
+	require.True(t, paid.AlreadyBooked)
 	for _, amount := range []uint64{69, 71, 1000} {
 		out.Amount = units(amount)
 		_, err = book.Withdraw(ctx, out)
@@ -427,7 +427,7 @@ func testManyCapital(t *testing.T, l ledger.Ledger) {
 		operators.Go(func() {
 			key := string(rune('a' + n/2)) // two operators each
 			got, err := newBook(t, l).Withdraw(t.Context(), accounts.Capital{Asset: usd, Key: key, Amount: units(30)})
-			if err == nil && !got.Already {
+			if err == nil && !got.AlreadyBooked {
 				paid.Add(30)
 			}
 		})
@@ -442,7 +442,7 @@ func testAlerts(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	alice := provision(t, book, 100, "alice")[0]
 	ids, _ := book.AssetIDs(usd.Ledger)
-	w, err := book.NewLiquidityAlerts(map[accounts.Asset]accounts.Marks{
+	w, err := book.NewLiquidityAlerts(map[accounts.Asset]accounts.LiquidityThresholds{
 		usd: {Low: "0.00000001", High: "0.00000005", Margin: "0.000000005"}, // 10, 50, 5
 		xrp: {High: "1"},
 	})
@@ -458,27 +458,27 @@ func testAlerts(t *testing.T, l ledger.Ledger) {
 	}
 	for _, step := range []struct {
 		position int64
-		want     []accounts.AlertKind
+		want     []accounts.ThresholdEvent
 	}{
-		{0, []accounts.AlertKind{accounts.LowReached}},
+		{0, []accounts.ThresholdEvent{accounts.LowReached}},
 		{10, nil},
 		{-3, nil},
 		{15, nil}, // within the margin
 		{9, nil},  // and so not once more
-		{16, []accounts.AlertKind{accounts.LowCleared}},
-		{10, []accounts.AlertKind{accounts.LowReached}},
-		{50, []accounts.AlertKind{accounts.LowCleared, accounts.HighReached}},
+		{16, []accounts.ThresholdEvent{accounts.LowCleared}},
+		{10, []accounts.ThresholdEvent{accounts.LowReached}},
+		{50, []accounts.ThresholdEvent{accounts.LowCleared, accounts.HighReached}},
 		{45, nil},
 		{60, nil},
-		{44, []accounts.AlertKind{accounts.HighCleared}},
+		{44, []accounts.ThresholdEvent{accounts.HighCleared}},
 		{49, nil},
-		{-1, []accounts.AlertKind{accounts.LowReached}},
+		{-1, []accounts.ThresholdEvent{accounts.LowReached}},
 	} {
 		moveTo(step.position)
 		for i := range 2 { // a second look tells nothing new
 			alerts, err := w.Check(ctx)
 			require.NoError(t, err)
-			var got []accounts.AlertKind
+			var got []accounts.ThresholdEvent
 			for _, a := range alerts {
 				got = append(got, a.Kind)
 				require.Equal(t, step.position, a.Position.Liquidity.Int64())
@@ -508,7 +508,7 @@ func TestCheckKey(t *testing.T) {
 	}
 	book := newBook(t, newLedger(t))
 	alice := provision(t, book, 100, "alice")[0]
-	_, err := book.WriteOff(t.Context(), accounts.WriteOff{Account: alice, Key: " k", Amount: units(1), Reason: 1})
+	_, err := book.WriteOff(t.Context(), accounts.WriteOff{Account: alice, Key: " k", Amount: units(1), ReasonCode: 1})
 	requireField(t, err, "Key")
 	for _, capital := range []func(context.Context, accounts.Capital) (accounts.Booking, error){book.Fund, book.Withdraw} {
 		_, err := capital(t.Context(), accounts.Capital{Asset: usd, Key: "k\n", Amount: units(1)})

@@ -11,9 +11,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Marks are the levels of our liquidity in an asset that somebody wants to hear of, in
+// LiquidityThresholds are the levels of our liquidity in an asset that somebody wants to hear of, in
 // whole units of the asset as Asset.Parse reads them. "" is none.
-type Marks struct {
+type LiquidityThresholds struct {
 	Low  string // alert when the liquidity is at or below it: fund the asset
 	High string // alert when it is at or above it: too much lies about
 	// Margin is how far the liquidity must be past a mark again before that mark can
@@ -22,31 +22,31 @@ type Marks struct {
 	Margin string
 }
 
-// AlertKind is what happened at a mark.
-type AlertKind uint8
+// ThresholdEvent is what happened at a mark.
+type ThresholdEvent uint8
 
 // The kinds of alerts.
 const (
-	LowReached AlertKind = iota + 1
+	LowReached ThresholdEvent = iota + 1
 	LowCleared
 	HighReached
 	HighCleared
 )
 
 // String is "low reached", "low cleared", "high reached" or "high cleared".
-func (k AlertKind) String() string {
+func (k ThresholdEvent) String() string {
 	names := [...]string{LowReached: "low reached", LowCleared: "low cleared", HighReached: "high reached", HighCleared: "high cleared"}
 	if k < LowReached || k > HighCleared {
-		return fmt.Sprintf("AlertKind(%d)", uint8(k))
+		return fmt.Sprintf("ThresholdEvent(%d)", uint8(k))
 	}
 	return names[k]
 }
 
-// Alert is one crossing of a mark.
-type Alert struct {
-	Kind     AlertKind
-	Mark     ledger.Amount // that was crossed, in units
-	Position AssetPosition // as it was seen
+// LiquidityAlert is one crossing of a mark.
+type LiquidityAlert struct {
+	Kind      ThresholdEvent
+	Threshold ledger.Amount // that was crossed, in units
+	Position  AssetPosition // as it was seen
 }
 
 // LiquidityAlerts watch our liquidity. Its methods may be called concurrently.
@@ -70,11 +70,11 @@ type alarm struct {
 // NewLiquidityAlerts watches the assets that have marks. It does not touch the ledger;
 // call Check or Run. The error matches ErrInvalid and names the asset and the field, or
 // ErrUnknownAsset.
-func (b *Book) NewLiquidityAlerts(marks map[Asset]Marks) (*LiquidityAlerts, error) {
+func (b *Book) NewLiquidityAlerts(marks map[Asset]LiquidityThresholds) (*LiquidityAlerts, error) {
 	w := &LiquidityAlerts{book: b, every: b.round, alarms: make(map[uint32]*alarm)}
 	var errs []error
 	for asset, m := range marks {
-		if _, err := b.Own(asset); err != nil {
+		if _, err := b.OwnAccount(asset); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -88,7 +88,7 @@ func (b *Book) NewLiquidityAlerts(marks map[Asset]Marks) (*LiquidityAlerts, erro
 	return w, nil
 }
 
-func newAlarm(asset Asset, m Marks) (*alarm, error) {
+func newAlarm(asset Asset, m LiquidityThresholds) (*alarm, error) {
 	var errs []error
 	read := func(field, text string) *big.Int {
 		if text == "" {
@@ -113,30 +113,30 @@ func newAlarm(asset Asset, m Marks) (*alarm, error) {
 // Check looks at the positions once, in one request, and returns what was crossed since
 // the last time: each mark once until its alert is cleared. The error is that of
 // Book.Positions; then nothing is forgotten.
-func (w *LiquidityAlerts) Check(ctx context.Context) ([]Alert, error) {
+func (w *LiquidityAlerts) Check(ctx context.Context) ([]LiquidityAlert, error) {
 	positions, err := w.book.Positions(ctx)
 	if err != nil {
 		return nil, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var alerts []Alert
+	var alerts []LiquidityAlert
 	for _, p := range positions {
 		a := w.alarms[p.Asset.Ledger]
 		if a == nil {
 			continue
 		}
 		for _, kind := range a.see(p.Liquidity) {
-			alerts = append(alerts, Alert{Kind: kind, Mark: a.mark(kind), Position: p})
+			alerts = append(alerts, LiquidityAlert{Kind: kind, Threshold: a.mark(kind), Position: p})
 		}
 	}
 	return alerts, nil
 }
 
-// Run checks every round (Config.Round) until ctx ends, and gives what it finds to tell;
+// Run checks every round (Config.SuspensionPollInterval) until ctx ends, and gives what it finds to tell;
 // failed is told of checks that went wrong, which are made again a round later. Either
 // may be nil. It returns when ctx has ended, and its cause.
-func (w *LiquidityAlerts) Run(ctx context.Context, tell func(Alert), failed func(error)) error {
+func (w *LiquidityAlerts) Run(ctx context.Context, tell func(LiquidityAlert), failed func(error)) error {
 	round := time.NewTicker(w.every)
 	defer round.Stop()
 	for {
@@ -158,8 +158,8 @@ func (w *LiquidityAlerts) Run(ctx context.Context, tell func(Alert), failed func
 }
 
 // see takes a new position in, and returns what was crossed.
-func (a *alarm) see(position *big.Int) []AlertKind {
-	var kinds []AlertKind
+func (a *alarm) see(position *big.Int) []ThresholdEvent {
+	var kinds []ThresholdEvent
 	if a.low != nil {
 		past := new(big.Int).Add(a.low, a.margin)
 		switch {
@@ -186,7 +186,7 @@ func (a *alarm) see(position *big.Int) []AlertKind {
 }
 
 // mark is the mark that an alert is about.
-func (a *alarm) mark(kind AlertKind) ledger.Amount {
+func (a *alarm) mark(kind ThresholdEvent) ledger.Amount {
 	mark := a.high
 	if kind == LowReached || kind == LowCleared {
 		mark = a.low

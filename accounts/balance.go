@@ -14,7 +14,7 @@ import (
 // Balance is what stands between us and a peer in one asset, read in one request
 // and so of one moment. All amounts are in units of 10^-Asset.Scale.
 type Balance struct {
-	Account Account
+	Account PeerAccount
 	Asset   Asset
 	// Opened is when the ledger created the peer's accounts, by its own clock. It
 	// never changes, and tells one ledger from another with the same accounts.
@@ -163,7 +163,7 @@ func (b Balance) Decimal() DecimalBalance {
 }
 
 // Balance reads the balance of one peer in one asset. See Balances.
-func (b *Book) Balance(ctx context.Context, account Account) (Balance, error) {
+func (b *Book) Balance(ctx context.Context, account PeerAccount) (Balance, error) {
 	balances, err := b.Balances(ctx, account)
 	if err != nil {
 		return Balance{}, err
@@ -181,7 +181,7 @@ func lineOf(line *ledger.Account) ledger.Amount {
 // The ledger keeps the peer account's debits within its credits, and the credits of the
 // line and the arrears account within their debits, so no difference below goes under 0
 // unless somebody else books on these accounts; then it is cut at 0.
-func newBalance(a Account, asset Asset, f *peerFigures) Balance {
+func newBalance(a PeerAccount, asset Asset, f *peerFigures) Balance {
 	free := f.peer.CreditsPosted.SubFloor(f.peer.DebitsPosted)
 	b := Balance{
 		Account: a, Asset: asset, Opened: time.Unix(0, int64(f.settlement.Timestamp)),

@@ -20,7 +20,7 @@ type books struct {
 	t      *testing.T
 	ledger *embedded.Ledger
 	book   *accounts.Book
-	peer   accounts.Account
+	peer   accounts.PeerAccount
 	last   uint64
 }
 
@@ -28,7 +28,7 @@ func newBooks(t *testing.T, line uint64) *books {
 	t.Helper()
 	b := &books{t: t, ledger: newLedger(t)}
 	b.book = newBook(t, b.ledger)
-	handles, err := b.book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(line)})
+	handles, err := b.book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(line)})
 	require.NoError(t, err)
 	b.peer = handles[0]
 	return b
@@ -170,16 +170,16 @@ func TestBalanceAddsUp(t *testing.T) {
 func TestBalancesOfNobody(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t, 0)
-	bob, err := b.book.Account("bob", usd)
+	bob, err := b.book.PeerAccount("bob", usd)
 	require.NoError(t, err)
 	_, err = b.book.Balances(t.Context(), b.peer, bob)
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
 	require.ErrorContains(t, err, "bob on ledger 1")
-	own, err := b.book.Own(usd)
+	own, err := b.book.OwnAccount(usd)
 	require.NoError(t, err)
 	_, err = b.book.Balance(t.Context(), own)
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
-	_, err = b.book.Balance(t.Context(), accounts.Account{})
+	_, err = b.book.Balance(t.Context(), accounts.PeerAccount{})
 	require.ErrorIs(t, err, accounts.ErrUnknownAsset)
 	none, err := b.book.Balances(t.Context())
 	require.NoError(t, err)

@@ -30,10 +30,10 @@ type Config struct {
 	// Limits are what peers may do: credit lines, and caps that recorders enforce.
 	// Default: no peer has a line, and there are no caps.
 	Limits Settings
-	// Round is how often each connector looks which peers are suspended, and at the
+	// SuspensionPollInterval is how often each connector looks which peers are suspended, and at the
 	// peers whose caps it enforces. All processes on the ledger must have the same.
 	// Default 1 s.
-	Round time.Duration
+	SuspensionPollInterval time.Duration
 	// Progress is told how far Provision, ProvisionAll, AllBalances, Directory, TrialBalance
 	// and CheckAssets have come, after each few thousand peers. It is called by the caller's
 	// goroutine, and so concurrently if they are; it must not block. Default none.
@@ -82,7 +82,7 @@ func (c Config) Validate() error {
 		}
 		byLedger[a.Ledger] = a
 	}
-	if c.Round < 0 {
+	if c.SuspensionPollInterval < 0 {
 		errs = append(errs, &FieldError{Subject: "accounts config", Field: "Round", Reason: "must not be negative"})
 	}
 	return errors.Join(append(errs, c.Limits.validate(c.Assets))...)
@@ -96,7 +96,7 @@ func NewBook(l ledger.Ledger, cfg Config) (*Book, error) {
 	}
 	b := &Book{
 		ledger: resend.Ledger{Ledger: l}, ns: chart.Namespace(cfg.Namespace), flags: chart.PeerFlags,
-		settings: cfg.Limits, round: cmp.Or(cfg.Round, time.Second), progress: cfg.Progress,
+		settings: cfg.Limits, round: cmp.Or(cfg.SuspensionPollInterval, time.Second), progress: cfg.Progress,
 		assets: make(map[uint32]assetEntry, len(cfg.Assets)), suspense: make(map[uint32]*suspenseRows, len(cfg.Assets)),
 	}
 	b.returned = newReturnedRows(b.ledger)
@@ -115,25 +115,25 @@ func NewBook(l ledger.Ledger, cfg Config) (*Book, error) {
 	return b, nil
 }
 
-// Account is the handle of a peer in an asset. It is worked out, not looked up:
+// PeerAccount is the handle of a peer in an asset. It is worked out, not looked up:
 // whether the ledger holds the accounts is known to Provision and Balances. The
 // errors match ErrInvalid or ErrUnknownAsset.
-func (b *Book) Account(peer string, asset Asset) (Account, error) {
-	p := Peer{ID: peer, Asset: asset}
+func (b *Book) PeerAccount(peer string, asset Asset) (PeerAccount, error) {
+	p := PeerConfig{ID: peer, Asset: asset}
 	if err := b.check(p); err != nil {
-		return Account{}, err
+		return PeerAccount{}, err
 	}
 	return b.handle(p), nil
 }
 
-// Own is the handle of ourselves in an asset, for packets that begin or end here.
+// OwnAccount is the handle of ourselves in an asset, for packets that begin or end here.
 // The error matches ErrUnknownAsset.
-func (b *Book) Own(asset Asset) (Account, error) {
+func (b *Book) OwnAccount(asset Asset) (PeerAccount, error) {
 	entry, known := b.assets[asset.Ledger]
 	if !known || entry.asset != asset {
-		return Account{}, b.unknownAsset(asset)
+		return PeerAccount{}, b.unknownAsset(asset)
 	}
-	return Account{id: entry.ids.Liquidity, ledger: asset.Ledger}, nil
+	return PeerAccount{id: entry.ids.Liquidity, ledger: asset.Ledger}, nil
 }
 
 // Assets are the assets of the Book, by ledger number.
@@ -160,7 +160,7 @@ func (b *Book) AssetIDs(ledgerNumber uint32) (ids AssetIDs, ok bool) {
 
 // PeerIDs are the ids of the ledger accounts behind a peer's handle, which must be
 // of the Book's namespace.
-func (b *Book) PeerIDs(a Account) PeerIDs {
+func (b *Book) PeerIDs(a PeerAccount) PeerIDs {
 	return PeerIDs{
 		Peer:       a.id,
 		Line:       b.ns.PeerAccount(chart.CodeLine, a.peer, a.ledger),
@@ -169,17 +169,17 @@ func (b *Book) PeerIDs(a Account) PeerIDs {
 	}
 }
 
-// Round is that of the Config.
-func (b *Book) Round() time.Duration { return b.round }
+// SuspensionPollInterval is that of the Config.
+func (b *Book) SuspensionPollInterval() time.Duration { return b.round }
 
 // Namespace is that of the Config.
 func (b *Book) Namespace() string { return string(b.ns) }
 
-func (b *Book) handle(p Peer) Account {
-	return Account{peer: p.ID, id: b.ns.PeerAccount(chart.CodePeer, p.ID, p.Asset.Ledger), ledger: p.Asset.Ledger}
+func (b *Book) handle(p PeerConfig) PeerAccount {
+	return PeerAccount{peer: p.ID, id: b.ns.PeerAccount(chart.CodePeer, p.ID, p.Asset.Ledger), ledger: p.Asset.Ledger}
 }
 
-func (b *Book) check(p Peer) error {
+func (b *Book) check(p PeerConfig) error {
 	if err := p.validate(); err != nil {
 		return err
 	}

@@ -16,17 +16,17 @@ func TestCappedByOneLimit(t *testing.T) {
 		capped bool
 	}{
 		"payable cap": {accounts.Limits{PayableCap: "5"}, true},
-		"held share":  {accounts.Limits{HeldShare: "0.5"}, true},
+		"held share":  {accounts.Limits{InFlightShare: "0.5"}, true},
 		"credit line": {accounts.Limits{CreditLine: "5"}, false},
 	} {
 		require.Equal(t, c.capped, bookWith(t, accounts.Settings{
 			Asset: map[accounts.Asset]accounts.Limits{usd: c.limits},
-		}).Capped(), "%s of an asset", name)
+		}).HasCaps(), "%s of an asset", name)
 		require.Equal(t, c.capped, bookWith(t, accounts.Settings{
 			Peer: map[string]accounts.Limits{"alice": c.limits},
-		}).Capped(), "%s of a peer", name)
+		}).HasCaps(), "%s of a peer", name)
 		require.Equal(t, c.capped, bookWith(t, accounts.Settings{
 			PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "alice", Asset: usd}: c.limits},
-		}).Capped(), "%s of a peer in an asset", name)
+		}).HasCaps(), "%s of a peer in an asset", name)
 	}
 }

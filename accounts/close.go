@@ -10,28 +10,28 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Closing says how a peer is closed.
-type Closing struct {
+// CloseOptions says how a peer is closed.
+type CloseOptions struct {
 	// Force closes a peer although something is owed: what it is, in either direction,
 	// is written off to the asset's suspense account, once nothing can come in any more.
 	// What is held is never given up: the ledger could not book what was promised of it. A peer
 	// whose payments are announced is closed, too; they are booked into suspense when they are
 	// received. Default false.
 	Force bool
-	// Reason is a number of the caller's that is kept with the closing and with what is
+	// ReasonCode is a number of the caller's that is kept with the closing and with what is
 	// written off. It must not be 0 with Force. Default 0.
-	Reason uint32
+	ReasonCode uint32
 }
 
 // ClosePeer ends the relationship with a peer in one asset: the ledger itself refuses
 // every packet and settlement from then on, on every connector. What the peer pays
-// later is booked into suspense (settlement.Engine.Receive).
+// later is booked into suspense (settlement.Engine.RecordIncoming).
 //
 // It collects arrears from the peer's headroom. Then it is refused while anything is owed,
 // a prepayment too (*OwedError, ErrOwed, but see Closing.Force), and while packets,
 // settlement orders or announced payments are in flight (*HeldError, ErrHeld): Suspend the
 // peer, and close it when they have ended. Otherwise the peer is suspended, the connectors are given a round
-// to see that (Config.Round), and the account is closed. Only if nothing has come in
+// to see that (Config.SuspensionPollInterval), and the account is closed. Only if nothing has come in
 // meanwhile it stays closed, and what is owed is written off with Force. If something has,
 // or the ledger refuses, the peer is as it was before, nothing is written off, and the
 // error says what.
@@ -41,11 +41,11 @@ type Closing struct {
 // and is written off with Force. If a call is interrupted, the peer may be left suspended,
 // or closed with something owed or held: the next call goes on from there. A peer that is
 // suspended by an operator stays so, whatever becomes of the closing.
-func (b *Book) ClosePeer(ctx context.Context, account Account, how Closing) error {
+func (b *Book) ClosePeer(ctx context.Context, account PeerAccount, how CloseOptions) error {
 	if err := b.checkPeer(account); err != nil {
 		return err
 	}
-	if how.Force && how.Reason == 0 {
+	if how.Force && how.ReasonCode == 0 {
 		return &FieldError{Subject: "closing of " + account.String(), Field: "Reason", Reason: "must not be 0 with Force"}
 	}
 	c := closing{book: b, account: account, how: how}
@@ -65,8 +65,8 @@ func refusedClosing(err error) bool {
 
 // ReopenPeer opens a closed peer again. It stays suspended: Resume lets it trade. What
 // was written off is not booked back. A peer that is not closed stays as it is. The
-// errors are those of Suspend, without ErrClosed.
-func (b *Book) ReopenPeer(ctx context.Context, account Account) error {
+// errors are those of Suspend, without ErrPeerClosed.
+func (b *Book) ReopenPeer(ctx context.Context, account PeerAccount) error {
 	if err := b.checkPeer(account); err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (b *Book) ReopenPeer(ctx context.Context, account Account) error {
 		}
 		// From here on the suspension is not the closing's any more: a later closing that is
 		// refused must not end it.
-		if err := b.suspend(ctx, account, Suspension{Reason: row.UserData32}, byReopening); err != nil {
+		if err := b.suspend(ctx, account, SuspendOptions{ReasonCode: row.UserData32}, byReopening); err != nil {
 			return err
 		}
 		err = b.open(ctx, b.voiding(row))
@@ -96,7 +96,7 @@ func (b *Book) ReopenPeer(ctx context.Context, account Account) error {
 }
 
 // newestClose is the newest closing of a peer's account, or what ended it.
-func (b *Book) newestClose(ctx context.Context, account Account) (ledger.Transfer, error) {
+func (b *Book) newestClose(ctx context.Context, account PeerAccount) (ledger.Transfer, error) {
 	row, err := b.newestClosing(ctx, account.id, chart.CodeClose)
 	if err != nil {
 		return ledger.Transfer{}, fmt.Errorf("read whether %v is closed: %w", account, err)

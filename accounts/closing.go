@@ -23,8 +23,8 @@ import (
 // A call that ends between two steps leaves what the next call finds in (1).
 type closing struct {
 	book    *Book
-	account Account
-	how     Closing
+	account PeerAccount
+	how     CloseOptions
 	// finished says that the peer is closed for good: by an earlier call, or because this one
 	// has written off what was owed. A refusal leaves it closed then.
 	finished bool
@@ -51,7 +51,7 @@ func (c *closing) run(ctx context.Context) error {
 	if err := mayBegin(balance, c.how.Force); err != nil {
 		return err
 	}
-	if err := c.book.suspend(ctx, c.account, Suspension{Reason: c.how.Reason}, byClosing); err != nil {
+	if err := c.book.suspend(ctx, c.account, SuspendOptions{ReasonCode: c.how.ReasonCode}, byClosing); err != nil {
 		return err
 	}
 	if err := c.close(ctx); err != nil {
@@ -121,7 +121,7 @@ func (c *closing) close(ctx context.Context) error {
 
 // row closes the account, behind the newest closing.
 func (c *closing) row(newest *ledger.Transfer) ledger.Transfer {
-	return c.book.closing(c.account, chart.CodeClose, newest.UserData64+1, c.how.Reason)
+	return c.book.closing(c.account, chart.CodeClose, newest.UserData64+1, c.how.ReasonCode)
 }
 
 // create writes a chain that ends with a closing. sequence.ErrTaken says that another call
@@ -235,7 +235,7 @@ func (c *closing) writeOffs(balance Balance) []ledger.Transfer {
 // tells it from an adjustment, and no condition in user_data_64.
 func (c *closing) writeOffRow(debit, credit ledger.ID, amount ledger.Amount) ledger.Transfer {
 	return ledger.Transfer{
-		ID: chart.TimedID(time.Now()), DebitAccountID: debit, CreditAccountID: credit, Amount: amount, UserData32: c.how.Reason,
+		ID: chart.TimedID(time.Now()), DebitAccountID: debit, CreditAccountID: credit, Amount: amount, UserData32: c.how.ReasonCode,
 		Ledger: c.account.ledger, Code: chart.CodeAdjust,
 	}
 }

@@ -95,7 +95,7 @@ type closable struct {
 	t       *testing.T
 	ledger  ledger.Ledger
 	book    *accounts.Book // of the others
-	account accounts.Account
+	account accounts.PeerAccount
 	ids     accounts.PeerIDs
 	own     accounts.AssetIDs
 	start   *big.Int
@@ -185,14 +185,14 @@ var happenings = []struct {
 	{"a packet of it is fulfilled late", (*closable).fulfillLate},
 	{"some arrears are written off", (*closable).giveUp},
 	{"an operator suspends it", func(c *closable) {
-		err := c.book.Suspend(c.t.Context(), c.account, accounts.Suspension{Reason: 666})
+		err := c.book.Suspend(c.t.Context(), c.account, accounts.SuspendOptions{ReasonCode: 666})
 		if c.suspended = err == nil; err != nil {
-			require.ErrorIs(c.t, err, accounts.ErrClosed)
+			require.ErrorIs(c.t, err, accounts.ErrPeerClosed)
 		}
 	}},
 	{"an operator resumes it", func(c *closable) {
 		if err := c.book.Resume(c.t.Context(), c.account); err != nil {
-			require.ErrorIs(c.t, err, accounts.ErrClosed)
+			require.ErrorIs(c.t, err, accounts.ErrPeerClosed)
 		}
 	}},
 	{"an operator reopens it", func(c *closable) {
@@ -202,11 +202,11 @@ var happenings = []struct {
 	}},
 	{"another closes it", func(c *closable) {
 		c.others = true
-		c.requireRefusal(c.book.ClosePeer(c.t.Context(), c.account, accounts.Closing{}))
+		c.requireRefusal(c.book.ClosePeer(c.t.Context(), c.account, accounts.CloseOptions{}))
 	}},
 	{"another closes it by force", func(c *closable) {
 		c.others = true
-		c.requireRefusal(c.book.ClosePeer(c.t.Context(), c.account, accounts.Closing{Force: true, Reason: closingReason}))
+		c.requireRefusal(c.book.ClosePeer(c.t.Context(), c.account, accounts.CloseOptions{Force: true, ReasonCode: closingReason}))
 	}},
 }
 
@@ -321,7 +321,7 @@ func testCloseRaces(t *testing.T, l ledger.Ledger) {
 func (c *closable) race(at int, force bool, happens func(*closable)) bool {
 	c.t.Helper()
 	r := &racing{Ledger: c.ledger, at: at, happens: func() { happens(c) }}
-	err := newBookWithoutRound(c.t, r).ClosePeer(c.t.Context(), c.account, accounts.Closing{Force: force, Reason: closingReason})
+	err := newBookWithoutRound(c.t, r).ClosePeer(c.t.Context(), c.account, accounts.CloseOptions{Force: force, ReasonCode: closingReason})
 	c.requireAllOrNothing(err)
 	return r.asked >= at
 }
@@ -359,12 +359,12 @@ func testCloseCrashes(t *testing.T, l ledger.Ledger) {
 	for standing := range standings {
 		for _, force := range []bool{false, true} {
 			for _, happens := range []func(*closable){quiet, happenings[crashes%5].do} {
-				again := accounts.Closing{Force: crashes%3 > 0, Reason: closingReason}
+				again := accounts.CloseOptions{Force: crashes%3 > 0, ReasonCode: closingReason}
 				for at := 1; ; at++ {
 					c := newClosable(t, l, book, fmt.Sprint("peer", crashes), standing)
 					crashes++
 					r := &racing{Ledger: l, at: at, dies: at%2 == 0, diesAfter: at%2 == 1}
-					how := accounts.Closing{Force: force, Reason: closingReason}
+					how := accounts.CloseOptions{Force: force, ReasonCode: closingReason}
 					err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, how)
 					if r.asked < at {
 						break
@@ -384,7 +384,7 @@ func testCloseCrashes(t *testing.T, l ledger.Ledger) {
 func newBookWithoutRound(t *testing.T, l ledger.Ledger) *accounts.Book {
 	t.Helper()
 	book, err := accounts.NewBook(l, accounts.Config{
-		Namespace: t.Name(), Assets: []accounts.Asset{usd, xrp}, Round: time.Nanosecond,
+		Namespace: t.Name(), Assets: []accounts.Asset{usd, xrp}, SuspensionPollInterval: time.Nanosecond,
 		Limits: accounts.Settings{LiquidityFloor: map[accounts.Asset]string{usd: "-1"}},
 	})
 	require.NoError(t, err)
@@ -401,7 +401,7 @@ func TestCloseRacesTwice(t *testing.T) {
 			c := newClosable(t, l, book, fmt.Sprint(standing, " before request ", at), standing)
 			c.wrote = true
 			r := &racing{Ledger: l, at: at, happens: c.fulfillLate, then: c.giveUp}
-			err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, accounts.Closing{Force: true, Reason: closingReason})
+			err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, accounts.CloseOptions{Force: true, ReasonCode: closingReason})
 			c.requireAllOrNothing(err)
 			if err != nil && c.writtenOff() != 0 {
 				refused++
@@ -422,7 +422,7 @@ func TestForceGivesUpWhatWasSeen(t *testing.T) {
 	for i, h := range happenings[:6] {
 		c := newClosable(t, l, newBookWithoutRound(t, l), h.name, 2)
 		r := &beforeClosing{Ledger: l, happens: func() { h.do(c) }}
-		err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, accounts.Closing{Force: true, Reason: closingReason})
+		err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, accounts.CloseOptions{Force: true, ReasonCode: closingReason})
 		if i < 5 {
 			require.Error(t, err, h.name)
 		}
@@ -453,12 +453,12 @@ func (l *beforeClosing) CreateTransfers(ctx context.Context, rows []ledger.Trans
 func testCloseFinished(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBookWithoutRound(t, l)
 	c := newClosable(t, l, book, "alice", 0)
-	require.NoError(t, book.ClosePeer(ctx, c.account, accounts.Closing{}))
+	require.NoError(t, book.ClosePeer(ctx, c.account, accounts.CloseOptions{}))
 	require.True(t, c.booked(ledger.Transfer{
 		DebitAccountID: c.ids.Arrears, CreditAccountID: c.ids.Settlement, Amount: units(50), Code: chart.CodeReturned,
 	}))
 	var owed *accounts.OwedError
-	err := book.ClosePeer(ctx, c.account, accounts.Closing{})
+	err := book.ClosePeer(ctx, c.account, accounts.CloseOptions{})
 	require.ErrorAs(t, err, &owed)
 	require.Equal(t, accounts.OwedError{Account: c.account, Asset: usd, Receivable: units(50), Arrears: units(50)}, *owed)
 	require.ErrorContains(t, err, "alice on ledger 1 owes us 0.000000050 USD, of which 0.000000050 USD is arrears")
@@ -466,7 +466,7 @@ func testCloseFinished(t *testing.T, l ledger.Ledger) {
 	require.True(t, b.Closed, "as before")
 	require.True(t, b.Suspended)
 
-	force := accounts.Closing{Force: true, Reason: closingReason}
+	force := accounts.CloseOptions{Force: true, ReasonCode: closingReason}
 	require.NoError(t, book.ClosePeer(ctx, c.account, force))
 	b = balance(t, book, c.account)
 	require.True(t, b.Closed)
@@ -498,11 +498,11 @@ func TestCloseFinishedRaces(t *testing.T) {
 	book, refused := newBookWithoutRound(t, l), 0
 	for at := 1; ; at++ {
 		c := newClosable(t, l, book, fmt.Sprint("before request ", at), 0)
-		require.NoError(t, book.ClosePeer(t.Context(), c.account, accounts.Closing{}))
+		require.NoError(t, book.ClosePeer(t.Context(), c.account, accounts.CloseOptions{}))
 		c.fulfillLate()
 		c.finished = true
 		r := &racing{Ledger: l, at: at, happens: c.giveUp}
-		err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, accounts.Closing{Force: true, Reason: closingReason})
+		err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, accounts.CloseOptions{Force: true, ReasonCode: closingReason})
 		if err != nil {
 			refused++
 			require.ErrorIs(t, err, accounts.ErrOwed)
@@ -526,7 +526,7 @@ func testCloseInterrupted(t *testing.T, l ledger.Ledger) {
 		DebitAccountID: c.ids.Arrears, CreditAccountID: c.ids.Settlement, Amount: units(40), Code: chart.CodeReturned,
 	}))
 	c.moved = -40
-	require.NoError(t, book.ClosePeer(t.Context(), c.account, accounts.Closing{}))
+	require.NoError(t, book.ClosePeer(t.Context(), c.account, accounts.CloseOptions{}))
 	c.requireAllOrNothing(nil)
 	require.Zero(t, c.writtenOff())
 	ledgertest.RequireNothingHeld(t, l)
@@ -537,7 +537,7 @@ func (c *closable) interruptClosing() {
 	c.t.Helper()
 	for at := 1; !balance(c.t, c.book, c.account).Closed; at++ {
 		r := &racing{Ledger: c.ledger, at: at, diesAfter: true}
-		err := newBookWithoutRound(c.t, r).ClosePeer(c.t.Context(), c.account, accounts.Closing{Force: true, Reason: closingReason})
+		err := newBookWithoutRound(c.t, r).ClosePeer(c.t.Context(), c.account, accounts.CloseOptions{Force: true, ReasonCode: closingReason})
 		require.ErrorIs(c.t, err, errAway)
 	}
 }
@@ -552,7 +552,7 @@ func TestReopenRaces(t *testing.T) {
 		c := newClosable(t, l, book, fmt.Sprint("before request ", at), 2)
 		c.interruptClosing()
 		r := &racing{Ledger: l, at: at, happens: func() {
-			require.NoError(t, book.ClosePeer(t.Context(), c.account, accounts.Closing{Force: true, Reason: closingReason}))
+			require.NoError(t, book.ClosePeer(t.Context(), c.account, accounts.CloseOptions{Force: true, ReasonCode: closingReason}))
 		}}
 		require.NoError(t, newBookWithoutRound(t, r).ReopenPeer(t.Context(), c.account))
 		if r.asked < at {
@@ -584,27 +584,27 @@ func (c *closable) suspensions() (changes []bool) {
 func testCloseCollects(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBookWithoutRound(t, l)
 	earned := newClosable(t, l, book, "alice", 6)
-	require.NoError(t, book.ClosePeer(ctx, earned.account, accounts.Closing{}))
+	require.NoError(t, book.ClosePeer(ctx, earned.account, accounts.CloseOptions{}))
 	require.Zero(t, balance(t, book, earned.account).Arrears)
 	require.Zero(t, earned.writtenOff())
 
 	// The unused line covers arrears, which are a receivable in it then.
 	beside := newClosable(t, l, book, "bob", 3)
 	var owed *accounts.OwedError
-	require.ErrorAs(t, book.ClosePeer(ctx, beside.account, accounts.Closing{}), &owed)
+	require.ErrorAs(t, book.ClosePeer(ctx, beside.account, accounts.CloseOptions{}), &owed)
 	require.Equal(t, accounts.OwedError{Account: beside.account, Asset: usd, Receivable: units(25)}, *owed)
 	require.Equal(t, units(75), balance(t, book, beside.account).Headroom)
 
 	// What cannot be collected is written off from the arrears, the rest from the account.
 	beyond := newClosable(t, l, book, "carol", 5)
-	require.NoError(t, book.ClosePeer(ctx, beyond.account, accounts.Closing{Force: true, Reason: closingReason}))
+	require.NoError(t, book.ClosePeer(ctx, beyond.account, accounts.CloseOptions{Force: true, ReasonCode: closingReason}))
 	require.Equal(t, int64(115), beyond.writtenOff())
 	s, err := book.Statement(ctx, beyond.account, time.Time{}, time.Time{})
 	require.NoError(t, err)
 	var kinds []accounts.EntryKind
 	for _, e := range collect(t, s.Entries(ctx)) {
 		kinds = append(kinds, e.Kind)
-		require.Zero(t, e.Condition)
+		require.Zero(t, e.ConditionTag)
 	}
 	require.Equal(t, []accounts.EntryKind{
 		accounts.EntryCreditLine, accounts.EntryPacket, accounts.EntryCorrection, accounts.EntryWriteOff, accounts.EntryWriteOff,

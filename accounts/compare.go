@@ -16,9 +16,9 @@ type DifferenceClass string
 
 // The classes of differences.
 const (
-	MissingHere  DifferenceClass = "missing here"  // they have it, we do not
-	MissingThere DifferenceClass = "missing there" // we have it, they do not
-	OtherAmount  DifferenceClass = "other amount"  // both have it, with different amounts
+	MissingOurs    DifferenceClass = "missing here"  // they have it, we do not
+	MissingTheirs  DifferenceClass = "missing there" // we have it, they do not
+	AmountMismatch DifferenceClass = "other amount"  // both have it, with different amounts
 	// LateFulfill is a packet on which the sides differ because its fulfill came too
 	// late for one of them: that side has a hold of it and nothing more (which takes
 	// WithHolds to see), or one has it as a late correction.
@@ -31,9 +31,9 @@ type Difference struct {
 	// Kind is EntryPacket for packets and all that belongs to them, EntrySettlement for all
 	// that was paid, also by hand, and for what came back; else that of the entry.
 	Kind EntryKind
-	// Condition is that of the packet, by which the sides know it; zero if there is
+	// ConditionTag is that of the packet, by which the sides know it; zero if there is
 	// none. Give it to Adjust.
-	Condition [8]byte
+	ConditionTag [8]byte
 	// OurPacket and TheirPacket are the ids of the packet, or of the first one of the
 	// condition, on either side; zero if there is none.
 	OurPacket, TheirPacket ledger.ID
@@ -85,7 +85,7 @@ func Compare(ours, theirs iter.Seq2[Entry, error]) (Comparison, error) {
 	}
 	slices.SortFunc(c.result.Differences, func(a, b Difference) int {
 		return cmp.Or(
-			a.Time.Compare(b.Time), slices.Compare(a.Condition[:], b.Condition[:]),
+			a.Time.Compare(b.Time), slices.Compare(a.ConditionTag[:], b.ConditionTag[:]),
 			cmp.Compare(a.Kind, b.Kind), a.Ours.Cmp(b.Ours), a.Theirs.Cmp(b.Theirs),
 		)
 	})
@@ -147,7 +147,7 @@ func (c *comparing) differ(g *group) {
 		for _, i := range g.items[side] {
 			sum.Add(sum, i.amount)
 			late = late || i.late
-			d.Condition = i.cond
+			d.ConditionTag = i.cond
 			if d.Kind == "" || i.kind == EntryPacket {
 				d.Kind = i.kind
 			}
@@ -171,11 +171,11 @@ func classify(g *group, late bool) DifferenceClass {
 	case late, !here && len(g.held[0]) > 0, !there && len(g.held[1]) > 0:
 		return LateFulfill
 	case !here:
-		return MissingHere
+		return MissingOurs
 	case !there:
-		return MissingThere
+		return MissingTheirs
 	default:
-		return OtherAmount
+		return AmountMismatch
 	}
 }
 

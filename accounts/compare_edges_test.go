@@ -18,7 +18,7 @@ import (
 // entry is one by hand; a packet has an id and a condition, other kinds may have 0.
 func entry(second int64, kind accounts.EntryKind, cond, packet uint64, amount int64) accounts.Entry {
 	e := accounts.Entry{
-		Time: time.Unix(second, 0), Kind: kind, Condition: condition(cond), Amount: big.NewInt(amount),
+		Time: time.Unix(second, 0), Kind: kind, ConditionTag: condition(cond), Amount: big.NewInt(amount),
 	}
 	if packet != 0 {
 		e.Packet = ledger.NewID(packet, 0)
@@ -40,7 +40,7 @@ func TestCompareTellsLostSettlementsApart(t *testing.T) {
 	require.Equal(t, 1, got.Matched)
 	require.Len(t, got.Differences, 2)
 	for i, d := range got.Differences {
-		require.Equal(t, accounts.MissingThere, d.Class)
+		require.Equal(t, accounts.MissingTheirs, d.Class)
 		require.Equal(t, int64(-50), d.Ours.Int64())
 		require.Equal(t, time.Unix(int64(i)+2, 0), d.Time)
 	}
@@ -57,7 +57,7 @@ func TestCompareKnowsWhichHoldsCameToNothing(t *testing.T) {
 	}
 	got, err := accounts.Compare(entriesOf(posted...), entriesOf(theirs...))
 	require.NoError(t, err)
-	require.Equal(t, []accounts.DifferenceClass{accounts.MissingHere}, classesOf(got))
+	require.Equal(t, []accounts.DifferenceClass{accounts.MissingOurs}, classesOf(got))
 
 	both := append(slices.Clone(open), posted...)
 	got, err = accounts.Compare(entriesOf(both...), entriesOf(theirs...))
@@ -103,9 +103,9 @@ func randomEntries(random *rand.Rand, n int) []accounts.Entry {
 		e := entry(int64(i), kind, random.Uint64N(6), random.Uint64N(9), random.Int64N(9)-4)
 		switch kind { //nolint:exhaustive // the others are as they are
 		case accounts.EntrySettlement, accounts.EntryOther:
-			e.Condition, e.Packet = [8]byte{}, ledger.ID{}
+			e.ConditionTag, e.Packet = [8]byte{}, ledger.ID{}
 		case accounts.EntryCreditLine:
-			e.Condition, e.Packet, e.Amount = [8]byte{}, ledger.ID{}, new(big.Int)
+			e.ConditionTag, e.Packet, e.Amount = [8]byte{}, ledger.ID{}, new(big.Int)
 		case accounts.EntryCorrection:
 			e.Late = random.IntN(2) == 0
 		}

@@ -38,7 +38,7 @@ func TestCompareTakesTimeInProportion(t *testing.T) {
 	require.Less(t, time.Since(began), 30*time.Second)
 	require.Zero(t, got.Matched)
 	require.Len(t, got.Differences, 1)
-	require.Equal(t, accounts.OtherAmount, got.Differences[0].Class)
+	require.Equal(t, accounts.AmountMismatch, got.Differences[0].Class)
 	require.Equal(t, int64(-n), new(big.Int).Add(got.Ours, got.Theirs).Int64())
 
 	// All of one side wait before the other one's come, the last one first.

@@ -42,7 +42,7 @@ type item struct {
 // does what was paid beyond an order.
 func (c *comparing) take(side int, e *Entry) {
 	if e.Kind == EntryHold {
-		if e.Condition != [8]byte{} {
+		if e.ConditionTag != [8]byte{} {
 			c.hold(side, e)
 		}
 		return
@@ -59,7 +59,7 @@ func (c *comparing) take(side int, e *Entry) {
 	}
 	c.finish(side)
 	c.open[side] = item{
-		kind: compared(e.Kind), cond: e.Condition, packet: e.Packet, order: e.Order, time: e.Time, late: e.Late,
+		kind: compared(e.Kind), cond: e.ConditionTag, packet: e.Packet, order: e.Order, time: e.Time, late: e.Late,
 		amount: new(big.Int).Set(e.Amount),
 	}
 }
@@ -69,7 +69,7 @@ func (i *item) goesOn(e *Entry) bool {
 	if e.Packet.IsZero() {
 		return !e.Order.IsZero() && i.order == e.Order && i.kind == compared(e.Kind)
 	}
-	return i.packet == e.Packet && i.cond == e.Condition
+	return i.packet == e.Packet && i.cond == e.ConditionTag
 }
 
 // compared is the kind that entries of a kind are compared as.
@@ -135,10 +135,10 @@ func keyOf(side int, i *item) itemKey {
 
 // hold remembers a packet that was held.
 func (c *comparing) hold(side int, e *Entry) {
-	held := c.held[e.Condition]
+	held := c.held[e.ConditionTag]
 	if held == nil {
 		held = new(holds)
-		c.held[e.Condition] = held
+		c.held[e.ConditionTag] = held
 	}
 	if held[side] == nil {
 		held[side] = make(map[ledger.ID]struct{})

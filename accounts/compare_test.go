@@ -54,7 +54,7 @@ func testCompare(t *testing.T, l ledger.Ledger) {
 			them.create(them.leg(chart.CodeIncoming, them.book.PeerIDs(them.peers[0]).Settlement, -amount, of))
 			continue
 		case f == dropHere:
-			want[condition(of<<32)] = accounts.MissingHere
+			want[condition(of<<32)] = accounts.MissingOurs
 		case f == lateHere:
 			want[condition(of<<32)] = accounts.LateFulfill
 			hold := us.leg(chart.CodePacket, us.peers[1].ID(), amount, of)
@@ -68,10 +68,10 @@ func testCompare(t *testing.T, l ledger.Ledger) {
 		}
 		switch theirs := -amount; f {
 		case dropThere:
-			want[condition(of<<32)] = accounts.MissingThere
+			want[condition(of<<32)] = accounts.MissingTheirs
 			drift += amount
 		case amountThere:
-			want[condition(of<<32)] = accounts.OtherAmount
+			want[condition(of<<32)] = accounts.AmountMismatch
 			them.packet(them.leg(chart.CodePacket, them.peers[1].ID(), theirs+sign(theirs)*7, of))
 			drift += sign(theirs) * 7
 		case dropHere, lateHere:
@@ -83,7 +83,7 @@ func testCompare(t *testing.T, l ledger.Ledger) {
 			them.packet(them.leg(chart.CodePacket, them.peers[1].ID(), theirs, of))
 		}
 	}
-	ours := us.statement(time.Time{}, time.Time{}, accounts.WithHolds(), accounts.PageSize(20))
+	ours := us.statement(time.Time{}, time.Time{}, accounts.WithHolds(), accounts.WithPageSize(20))
 	theirs := them.statement(time.Time{}, time.Time{}, accounts.WithHolds())
 	var text bytes.Buffer
 	require.NoError(t, accounts.WriteCSV(t.Context(), &text, theirs))
@@ -93,7 +93,7 @@ func testCompare(t *testing.T, l ledger.Ledger) {
 		found, sum := map[[8]byte]accounts.DifferenceClass{}, new(big.Int)
 		for _, d := range got.Differences {
 			require.Equal(t, accounts.EntryPacket, d.Kind)
-			found[d.Condition] = d.Class
+			found[d.ConditionTag] = d.Class
 			sum.Add(sum, d.Ours).Add(sum, d.Theirs)
 		}
 		require.Equal(t, want, found)
@@ -122,8 +122,8 @@ func sign(n int64) int64 {
 	return 1
 }
 
-func adjustment(a accounts.Account, of uint64, amount int64) accounts.Adjustment {
-	adjust := accounts.Adjustment{Account: a, Key: fmt.Sprint("ticket ", of), Reason: 1, Condition: condition(of << 32)}
+func adjustment(a accounts.PeerAccount, of uint64, amount int64) accounts.Adjustment {
+	adjust := accounts.Adjustment{Account: a, Key: fmt.Sprint("ticket ", of), ReasonCode: 1, ConditionTag: condition(of << 32)}
 	if amount < 0 {
 		adjust.Debit = units(uint64(-amount))
 	} else {
@@ -156,7 +156,7 @@ type comparison struct {
 func comparisons() []comparison {
 	at := func(second int64, kind accounts.EntryKind, of, packet uint64, amount int64) accounts.Entry {
 		return accounts.Entry{
-			Time: time.Unix(second, 0), Kind: kind, Condition: condition(of), Packet: ledger.NewID(packet, 0), Amount: big.NewInt(amount),
+			Time: time.Unix(second, 0), Kind: kind, ConditionTag: condition(of), Packet: ledger.NewID(packet, 0), Amount: big.NewInt(amount),
 		}
 	}
 	late := at(9, accounts.EntryCorrection, 6, 9, 4)
@@ -172,11 +172,11 @@ func comparisons() []comparison {
 			name:   "one of two with a condition",
 			ours:   []accounts.Entry{at(1, accounts.EntryPacket, 1, 1, 5), at(2, accounts.EntryPacket, 1, 2, 5)},
 			theirs: []accounts.Entry{at(1, accounts.EntryPacket, 1, 8, -5)}, matched: 1,
-			want: []accounts.DifferenceClass{accounts.MissingThere}, kind: accounts.EntryPacket,
+			want: []accounts.DifferenceClass{accounts.MissingTheirs}, kind: accounts.EntryPacket,
 		},
 		{
 			name: "a settlement", ours: []accounts.Entry{at(1, accounts.EntrySettlement, 0, 0, -50)},
-			want: []accounts.DifferenceClass{accounts.MissingThere}, kind: accounts.EntrySettlement,
+			want: []accounts.DifferenceClass{accounts.MissingTheirs}, kind: accounts.EntrySettlement,
 		},
 		{
 			name: "settlements by amount", matched: 2,
@@ -196,7 +196,7 @@ func comparisons() []comparison {
 		{
 			name: "a packet without a condition", ours: []accounts.Entry{at(1, accounts.EntryPacket, 0, 1, 5)},
 			theirs: []accounts.Entry{at(1, accounts.EntryPacket, 0, 1, -6)},
-			want:   []accounts.DifferenceClass{accounts.MissingThere, accounts.MissingHere}, kind: accounts.EntryPacket,
+			want:   []accounts.DifferenceClass{accounts.MissingTheirs, accounts.MissingOurs}, kind: accounts.EntryPacket,
 		},
 		{name: "lines are each side's own", ours: []accounts.Entry{at(1, accounts.EntryCreditLine, 0, 0, 0)}},
 		{name: "a packet that is even", ours: []accounts.Entry{at(1, accounts.EntryPacket, 3, 1, 5), at(1, accounts.EntryPacket, 3, 1, -5)}},

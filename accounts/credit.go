@@ -14,7 +14,7 @@ import (
 
 // LineChange is a change of a credit line that is in the ledger.
 type LineChange struct {
-	Account       Account
+	Account       PeerAccount
 	Before, After ledger.Amount // the line, in units
 	// Number is that of the change, 1 for the first grant of a peer; numbers may be
 	// left out. If nothing had to be changed it is that of the change before.
@@ -30,17 +30,19 @@ type lineOptions struct {
 	reason     uint32
 }
 
-// WhatIsFree takes back as much as is not in use, if not all that is asked for is free.
+// WithPartialRevoke takes back as much as is not in use, if not all that is asked for is free.
 // Without it nothing is taken back then (ErrLineInUse).
-func WhatIsFree() LineOption { return func(o *lineOptions) { o.whatIsFree = true } }
+func WithPartialRevoke() LineOption { return func(o *lineOptions) { o.whatIsFree = true } }
 
-// IfLine makes the change only if the line is this amount of units now; if it is not,
+// WithExpectedLine makes the change only if the line is this amount of units now; if it is not,
 // nothing is changed (ErrLineConflict). Use it when a person decides on a line that was
 // read before, and to repeat an ExtendCredit or RevokeCredit whose outcome is unknown.
-func IfLine(line ledger.Amount) LineOption { return func(o *lineOptions) { o.expected = &line } }
+func WithExpectedLine(line ledger.Amount) LineOption {
+	return func(o *lineOptions) { o.expected = &line }
+}
 
-// LineReason keeps a number of the caller's with the change, which a Statement shows.
-func LineReason(code uint32) LineOption { return func(o *lineOptions) { o.reason = code } }
+// WithReasonCode keeps a number of the caller's with the change, which a Statement shows.
+func WithReasonCode(code uint32) LineOption { return func(o *lineOptions) { o.reason = code } }
 
 // ExtendCredit raises a peer's credit line by an amount of units.
 //
@@ -49,11 +51,11 @@ func LineReason(code uint32) LineOption { return func(o *lineOptions) { o.reason
 // (ErrLineConflict) with the line as it is then, and nothing of its change is done.
 //
 // Other errors change nothing either: ErrInvalid if the line would be above the asset's
-// ceiling (Settings.Ceiling) or Unlimited, ErrSuspended or ErrClosed, ErrNotProvisioned,
+// ceiling (Settings.Ceiling) or Unlimited, ErrSuspended or ErrPeerClosed, ErrNotProvisioned,
 // ErrUnknownAsset, or that of a request. But after ledger.ErrOutcomeUnknown, which comes
 // only when the context has ended, the change may be in the ledger: read the Balance, or
-// repeat the change with IfLine.
-func (b *Book) ExtendCredit(ctx context.Context, account Account, by ledger.Amount, opts ...LineOption) (LineChange, error) {
+// repeat the change with WithExpectedLine.
+func (b *Book) ExtendCredit(ctx context.Context, account PeerAccount, by ledger.Amount, opts ...LineOption) (LineChange, error) {
 	return b.changeLine(ctx, account, opts, func(b Balance, _ lineOptions) (ledger.Amount, error) {
 		sum, fits := b.CreditLine.Add(by)
 		if !fits {
@@ -66,8 +68,8 @@ func (b *Book) ExtendCredit(ctx context.Context, account Account, by ledger.Amou
 // RevokeCredit lowers a peer's credit line by an amount of units. What is in use, for
 // what the peer owes or for its packets in flight, cannot be taken back: if not all of
 // the amount is free, a *LineInUseError (ErrLineInUse) says how much is, unless
-// WhatIsFree is given. Otherwise it is as ExtendCredit.
-func (b *Book) RevokeCredit(ctx context.Context, account Account, by ledger.Amount, opts ...LineOption) (LineChange, error) {
+// WithPartialRevoke is given. Otherwise it is as ExtendCredit.
+func (b *Book) RevokeCredit(ctx context.Context, account PeerAccount, by ledger.Amount, opts ...LineOption) (LineChange, error) {
 	return b.changeLine(ctx, account, opts, func(b Balance, o lineOptions) (ledger.Amount, error) {
 		if b.CreditLine.Less(by) && !o.whatIsFree {
 			return ledger.Amount{}, lineInUse(b, by)
@@ -79,7 +81,7 @@ func (b *Book) RevokeCredit(ctx context.Context, account Account, by ledger.Amou
 // SetCreditLine makes a peer's credit line this amount of units. It is as ExtendCredit
 // if that raises the line, and as RevokeCredit if it lowers it; it may be repeated after
 // any error.
-func (b *Book) SetCreditLine(ctx context.Context, account Account, line ledger.Amount, opts ...LineOption) (LineChange, error) {
+func (b *Book) SetCreditLine(ctx context.Context, account PeerAccount, line ledger.Amount, opts ...LineOption) (LineChange, error) {
 	return b.changeLine(ctx, account, opts, func(Balance, lineOptions) (ledger.Amount, error) { return line, nil })
 }
 
@@ -87,7 +89,7 @@ func (b *Book) SetCreditLine(ctx context.Context, account Account, line ledger.A
 // then the balance that the change rests on: if anybody changes the line in between, the
 // row's number is taken, and the change is not made on what is old.
 func (b *Book) changeLine(
-	ctx context.Context, account Account, opts []LineOption,
+	ctx context.Context, account PeerAccount, opts []LineOption,
 	target func(b Balance, o lineOptions) (ledger.Amount, error),
 ) (LineChange, error) {
 	var o lineOptions
@@ -128,7 +130,7 @@ func (b *Book) changeLine(
 func (b *Book) mayChange(balance Balance, want ledger.Amount, o lineOptions) error {
 	switch now := balance.CreditLine; {
 	case balance.Closed:
-		return wrapAccount(balance.Account, ErrClosed)
+		return wrapAccount(balance.Account, ErrPeerClosed)
 	case balance.Suspended:
 		return wrapAccount(balance.Account, ErrSuspended)
 	case now.Less(want):
@@ -186,7 +188,7 @@ func (b *Book) explainLine(ctx context.Context, change LineChange, err error) er
 	case taken:
 		return &LineConflictError{Account: change.Account, Asset: balance.Asset, Line: balance.CreditLine}
 	case balance.Closed:
-		return wrapAccount(change.Account, ErrClosed)
+		return wrapAccount(change.Account, ErrPeerClosed)
 	case balance.Suspended:
 		return wrapAccount(change.Account, ErrSuspended)
 	case refused.Status == ledger.TransferExceedsCredits:
@@ -205,7 +207,7 @@ func lineInUse(balance Balance, by ledger.Amount) error {
 }
 
 // newestLine is the number of the newest change of a line, 0 if there is none.
-func (b *Book) newestLine(ctx context.Context, account Account) (uint64, error) {
+func (b *Book) newestLine(ctx context.Context, account PeerAccount) (uint64, error) {
 	row, _, err := sequence.Newest(ctx, b.ledger, ledger.AccountFilter{
 		AccountID: b.PeerIDs(account).Line, Code: chart.CodeGrant,
 		Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits,
@@ -217,15 +219,15 @@ func (b *Book) newestLine(ctx context.Context, account Account) (uint64, error) 
 }
 
 // revoke is row n of the changes of a line: the peer account gives room back.
-func (b *Book) revoke(account Account, amount ledger.Amount, n uint64, nonce uint128.Uint128) ledger.Transfer {
+func (b *Book) revoke(account PeerAccount, amount ledger.Amount, n uint64, nonce uint128.Uint128) ledger.Transfer {
 	row := b.grant(lineRequest{account: account, want: amount}, n, nonce)
 	row.DebitAccountID, row.CreditAccountID = row.CreditAccountID, row.DebitAccountID
 	return row
 }
 
 // checkPeer refuses what is no peer's handle of this Book.
-func (b *Book) checkPeer(account Account) error {
-	if account.IsZero() || account.Own() {
+func (b *Book) checkPeer(account PeerAccount) error {
+	if account.IsZero() || account.IsOwn() {
 		return &FieldError{Subject: account.String(), Field: "Account", Reason: "must be a peer's"}
 	}
 	if _, known := b.assets[account.ledger]; !known {
@@ -234,4 +236,4 @@ func (b *Book) checkPeer(account Account) error {
 	return nil
 }
 
-func wrapAccount(account Account, err error) error { return fmt.Errorf("%w: %v", err, account) }
+func wrapAccount(account PeerAccount, err error) error { return fmt.Errorf("%w: %v", err, account) }

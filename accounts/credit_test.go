@@ -52,18 +52,18 @@ func resolve(t *testing.T, l ledger.Ledger, hold ledger.ID, flag ledger.Transfer
 func randomID() ledger.ID { return ledger.NewID(rand.Uint64()|1, rand.Uint64()>>1) }
 
 // provision provisions peers in USD with a line each.
-func provision(t *testing.T, book *accounts.Book, line uint64, names ...string) []accounts.Account {
+func provision(t *testing.T, book *accounts.Book, line uint64, names ...string) []accounts.PeerAccount {
 	t.Helper()
-	peers := make([]accounts.Peer, len(names))
+	peers := make([]accounts.PeerConfig, len(names))
 	for i, name := range names {
-		peers[i] = accounts.Peer{ID: name, Asset: usd, CreditLine: units(line)}
+		peers[i] = accounts.PeerConfig{ID: name, Asset: usd, CreditLine: units(line)}
 	}
 	handles, err := book.Provision(t.Context(), peers...)
 	require.NoError(t, err)
 	return handles
 }
 
-func balance(t *testing.T, book *accounts.Book, a accounts.Account) accounts.Balance {
+func balance(t *testing.T, book *accounts.Book, a accounts.PeerAccount) accounts.Balance {
 	t.Helper()
 	b, err := book.Balance(t.Context(), a)
 	require.NoError(t, err)
@@ -80,7 +80,7 @@ func testChangeLine(t *testing.T, l ledger.Ledger) {
 		require.Zero(t, balance(t, book, alice).Position().Sign(), "a line is not a position")
 		return got
 	}
-	got := change(book.ExtendCredit(ctx, alice, units(50), accounts.LineReason(7)))
+	got := change(book.ExtendCredit(ctx, alice, units(50), accounts.WithReasonCode(7)))
 	require.Equal(t, accounts.LineChange{Account: alice, Before: units(100), After: units(150), Number: 2}, got)
 	got = change(book.RevokeCredit(ctx, alice, units(20)))
 	require.Equal(t, accounts.LineChange{Account: alice, Before: units(150), After: units(130), Number: 3}, got)
@@ -92,7 +92,7 @@ func testChangeLine(t *testing.T, l ledger.Ledger) {
 	require.ErrorIs(t, err, accounts.ErrInvalid, "above Unlimited")
 	_, err = book.ExtendCredit(ctx, alice, ledger.AmountMax)
 	require.ErrorIs(t, err, accounts.ErrInvalid, "an overflow")
-	change(book.RevokeCredit(ctx, alice, ledger.AmountMax, accounts.WhatIsFree()))
+	change(book.RevokeCredit(ctx, alice, ledger.AmountMax, accounts.WithPartialRevoke()))
 	require.Zero(t, balance(t, book, alice).Headroom)
 
 	rows, err := l.GetAccountTransfers(ctx, ledger.AccountFilter{
@@ -129,7 +129,7 @@ func testLineInUse(t *testing.T, l ledger.Ledger) {
 		"so 0.000000101 USD cannot be taken back: at most 0.000000050 USD can be revoked")
 	require.Equal(t, units(100), balance(t, book, alice).CreditLine, "nothing was taken back")
 
-	got, err := book.RevokeCredit(ctx, alice, units(60), accounts.WhatIsFree())
+	got, err := book.RevokeCredit(ctx, alice, units(60), accounts.WithPartialRevoke())
 	require.NoError(t, err)
 	require.Equal(t, units(50), got.After)
 	b := balance(t, book, alice)
@@ -144,7 +144,7 @@ func testLineInUse(t *testing.T, l ledger.Ledger) {
 	require.NoError(t, err)
 	require.Zero(t, got.After)
 	require.Equal(t, units(50), balance(t, book, bob).Payable)
-	got, err = book.RevokeCredit(ctx, bob, units(10), accounts.WhatIsFree())
+	got, err = book.RevokeCredit(ctx, bob, units(10), accounts.WithPartialRevoke())
 	require.NoError(t, err)
 	require.Zero(t, got.After)
 	ledgertest.RequireConserved(t, l)
@@ -175,9 +175,9 @@ func testLineConflict(t *testing.T, l ledger.Ledger) {
 		require.Equal(t, now, conflict.Line, "the line as it is now")
 		require.Equal(t, now, balance(t, book, alice).CreditLine)
 	}
-	_, err := book.ExtendCredit(ctx, alice, units(1), accounts.IfLine(units(100)))
+	_, err := book.ExtendCredit(ctx, alice, units(1), accounts.WithExpectedLine(units(100)))
 	require.ErrorIs(t, err, accounts.ErrLineConflict)
-	_, err = book.ExtendCredit(ctx, alice, units(1), accounts.IfLine(units(130)))
+	_, err = book.ExtendCredit(ctx, alice, units(1), accounts.WithExpectedLine(units(130)))
 	require.NoError(t, err)
 
 	// A packet that takes room in between makes the ledger refuse, and burns an id.
@@ -261,16 +261,16 @@ func testCeiling(t *testing.T, l ledger.Ledger) {
 	requireField(t, err, "CreditLine")
 	_, err = book.SetCreditLine(ctx, peers[0], units(500))
 	require.NoError(t, err)
-	_, err = book.Provision(ctx, accounts.Peer{ID: "dave", Asset: usd, CreditLine: units(501)})
+	_, err = book.Provision(ctx, accounts.PeerConfig{ID: "dave", Asset: usd, CreditLine: units(501)})
 	requireField(t, err, "CreditLine")
 	_, err = book.Balance(ctx, mustAccount(t, book, "dave"))
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned, "nothing was written")
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-func mustAccount(t *testing.T, book *accounts.Book, peer string) accounts.Account {
+func mustAccount(t *testing.T, book *accounts.Book, peer string) accounts.PeerAccount {
 	t.Helper()
-	a, err := book.Account(peer, usd)
+	a, err := book.PeerAccount(peer, usd)
 	require.NoError(t, err)
 	return a
 }
@@ -288,23 +288,23 @@ func TestLineOfNobody(t *testing.T) {
 	t.Parallel()
 	ctx, l := t.Context(), newLedger(t)
 	book := newBook(t, l)
-	own, err := book.Own(usd)
+	own, err := book.OwnAccount(usd)
 	require.NoError(t, err)
-	for _, a := range []accounts.Account{{}, own} {
+	for _, a := range []accounts.PeerAccount{{}, own} {
 		_, err := book.SetCreditLine(ctx, a, units(1))
 		requireField(t, err, "Account")
-		requireField(t, book.Suspend(ctx, a, accounts.Suspension{}), "Account")
+		requireField(t, book.Suspend(ctx, a, accounts.SuspendOptions{}), "Account")
 		requireField(t, book.Resume(ctx, a), "Account")
-		requireField(t, book.ClosePeer(ctx, a, accounts.Closing{}), "Account")
+		requireField(t, book.ClosePeer(ctx, a, accounts.CloseOptions{}), "Account")
 		requireField(t, book.ReopenPeer(ctx, a), "Account")
-		_, err = book.Allowance(a)
+		_, err = book.EffectiveLimits(a)
 		requireField(t, err, "Account")
 	}
 	stranger := mustAccount(t, book, "stranger")
 	_, err = book.SetCreditLine(ctx, stranger, units(1))
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
-	require.ErrorIs(t, book.Suspend(ctx, stranger, accounts.Suspension{}), accounts.ErrNotProvisioned)
-	require.ErrorIs(t, book.ClosePeer(ctx, stranger, accounts.Closing{}), accounts.ErrNotProvisioned)
+	require.ErrorIs(t, book.Suspend(ctx, stranger, accounts.SuspendOptions{}), accounts.ErrNotProvisioned)
+	require.ErrorIs(t, book.ClosePeer(ctx, stranger, accounts.CloseOptions{}), accounts.ErrNotProvisioned)
 	require.ErrorIs(t, book.ReopenPeer(ctx, stranger), accounts.ErrNotProvisioned)
 	euro := accounts.Asset{Code: "EUR", Scale: 2, Ledger: 9}
 	other, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{euro}})
@@ -330,8 +330,8 @@ func TestLineChangeSurvivesLostAnswers(t *testing.T) {
 	losing.left, losing.lost = 1000, cancel
 	_, err = newBook(t, losing).ExtendCredit(ctx, alice, units(5))
 	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
-	_, err = book.ExtendCredit(t.Context(), alice, units(5), accounts.IfLine(units(105)))
-	require.ErrorIs(t, err, accounts.ErrLineConflict, "it was made: IfLine tells")
+	_, err = book.ExtendCredit(t.Context(), alice, units(5), accounts.WithExpectedLine(units(105)))
+	require.ErrorIs(t, err, accounts.ErrLineConflict, "it was made: WithExpectedLine tells")
 	require.Equal(t, units(110), balance(t, book, alice).CreditLine)
 }
 

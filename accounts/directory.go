@@ -12,11 +12,11 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Listing is a peer as the Directory finds it.
-type Listing struct {
+// PeerEntry is a peer as the Directory finds it.
+type PeerEntry struct {
 	// Account is the peer's handle; the zero Account if the peer is nobody's that the
 	// caller knows.
-	Account Account
+	Account PeerAccount
 	ID      ledger.ID // of the peer's account
 	// Balance is what stands between us and the peer. Its Account is the zero one too if
 	// the peer is nobody's.
@@ -26,10 +26,10 @@ type Listing struct {
 	Incomplete bool
 }
 
-// Claimed reports whether the caller knows the peer.
-func (l Listing) Claimed() bool { return !l.Account.IsZero() }
+// Known reports whether the caller knows the peer.
+func (l PeerEntry) Known() bool { return !l.Account.IsZero() }
 
-// Directory lists all peers that the ledger has in an asset, in the order in which they
+// Peers lists all peers that the ledger has in an asset, in the order in which they
 // were provisioned, whoever did that; those of other namespaces are not ours. The ledger
 // knows no names, only a hash of each: names are the peers' ids that the caller knows, in
 // any order, and accounts that none of them claims are listed without one. Missing tells
@@ -39,21 +39,21 @@ func (l Listing) Claimed() bool { return !l.Account.IsZero() }
 // account that nobody claims; beside that it keeps the names. What is provisioned
 // meanwhile may be listed or not. The last pair has the error, if something goes wrong:
 // ErrUnknownAsset, ErrInvalid that names a bad ID, or that of a request.
-func (b *Book) Directory(ctx context.Context, asset Asset, names ...string) iter.Seq2[Listing, error] {
-	return func(yield func(Listing, error) bool) {
+func (b *Book) Peers(ctx context.Context, asset Asset, names ...string) iter.Seq2[PeerEntry, error] {
+	return func(yield func(PeerEntry, error) bool) {
 		known, err := b.handles(asset, names)
 		if err != nil {
-			yield(Listing{}, err)
+			yield(PeerEntry{}, err)
 			return
 		}
 		done := 0
 		for page, err := range b.peerPages(ctx, asset) {
-			var listings []Listing
+			var listings []PeerEntry
 			if err == nil {
 				listings, err = b.list(ctx, asset, page, known)
 			}
 			if err != nil {
-				yield(Listing{}, fmt.Errorf("list the peers in %v: %w", asset, err))
+				yield(PeerEntry{}, fmt.Errorf("list the peers in %v: %w", asset, err))
 				return
 			}
 			done += len(page)
@@ -67,9 +67,9 @@ func (b *Book) Directory(ctx context.Context, asset Asset, names ...string) iter
 	}
 }
 
-// Missing are the names of which the ledger has no account in the asset, in order. The
+// MissingPeers are the names of which the ledger has no account in the asset, in order. The
 // errors are those of Directory.
-func (b *Book) Missing(ctx context.Context, asset Asset, names ...string) ([]string, error) {
+func (b *Book) MissingPeers(ctx context.Context, asset Asset, names ...string) ([]string, error) {
 	var missing []string
 	for chunk := range slices.Chunk(names, peersPerRequest) {
 		known, err := b.handles(asset, chunk)
@@ -94,13 +94,13 @@ func (b *Book) Missing(ctx context.Context, asset Asset, names ...string) ([]str
 }
 
 // handles are those of names, by what their accounts carry of them.
-func (b *Book) handles(asset Asset, names []string) (map[uint128.Uint128]Account, error) {
-	if _, err := b.Own(asset); err != nil {
+func (b *Book) handles(asset Asset, names []string) (map[uint128.Uint128]PeerAccount, error) {
+	if _, err := b.OwnAccount(asset); err != nil {
 		return nil, err
 	}
-	known := make(map[uint128.Uint128]Account, len(names))
+	known := make(map[uint128.Uint128]PeerAccount, len(names))
 	for _, name := range names {
-		a, err := b.Account(name, asset)
+		a, err := b.PeerAccount(name, asset)
 		if err != nil {
 			return nil, err
 		}
@@ -133,16 +133,16 @@ func (b *Book) peerPages(ctx context.Context, asset Asset) iter.Seq2[[]ledger.Ac
 
 // list reads the balances of a page of peer accounts.
 func (b *Book) list(
-	ctx context.Context, asset Asset, page []ledger.Account, known map[uint128.Uint128]Account,
-) ([]Listing, error) {
-	listings := make([]Listing, len(page))
-	var claimed []Account
+	ctx context.Context, asset Asset, page []ledger.Account, known map[uint128.Uint128]PeerAccount,
+) ([]PeerEntry, error) {
+	listings := make([]PeerEntry, len(page))
+	var claimed []PeerAccount
 	for i := range page {
 		a := known[page[i].UserData128]
 		if a.id != page[i].ID { // the name is another's, whose tag somebody has copied
-			a = Account{}
+			a = PeerAccount{}
 		}
-		listings[i] = Listing{Account: a, ID: page[i].ID}
+		listings[i] = PeerEntry{Account: a, ID: page[i].ID}
 		if !a.IsZero() {
 			claimed = append(claimed, a)
 		}
@@ -155,7 +155,7 @@ func (b *Book) list(
 	for i := range listings {
 		l := &listings[i]
 		var f peerFigures
-		if l.Claimed() {
+		if l.Known() {
 			f, found = found[0], found[1:]
 		} else if f, err = b.unclaimed(ctx, &page[i]); err != nil {
 			return nil, err

@@ -23,10 +23,10 @@ var directoryScenarios = []scenario{
 }
 
 // listed reads a directory.
-func listed(t *testing.T, book *accounts.Book, asset accounts.Asset, names ...string) []accounts.Listing {
+func listed(t *testing.T, book *accounts.Book, asset accounts.Asset, names ...string) []accounts.PeerEntry {
 	t.Helper()
-	var all []accounts.Listing
-	for l, err := range book.Directory(t.Context(), asset, names...) {
+	var all []accounts.PeerEntry
+	for l, err := range book.Peers(t.Context(), asset, names...) {
 		require.NoError(t, err)
 		all = append(all, l)
 	}
@@ -36,7 +36,7 @@ func listed(t *testing.T, book *accounts.Book, asset accounts.Asset, names ...st
 func testDirectory(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	peers := provision(t, book, 100, "alice", "bob", "carol")
-	_, err := book.Provision(ctx, accounts.Peer{ID: "alice", Asset: xrp})
+	_, err := book.Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: xrp})
 	require.NoError(t, err)
 	other, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name() + " other", Assets: []accounts.Asset{usd}})
 	require.NoError(t, err)
@@ -48,17 +48,17 @@ func testDirectory(t *testing.T, l ledger.Ledger) {
 	for i, listing := range got {
 		want := balance(t, book, peers[i])
 		require.Equal(t, peers[i].ID(), listing.ID)
-		require.Equal(t, i != 1, listing.Claimed())
+		require.Equal(t, i != 1, listing.Known())
 		if i == 1 { // nobody claims bob, and all of it is known all the same
 			require.True(t, listing.Account.IsZero())
-			want.Account = accounts.Account{}
+			want.Account = accounts.PeerAccount{}
 		} else {
 			require.Equal(t, peers[i], listing.Account)
 		}
 		require.Equal(t, want, listing.Balance)
 	}
 	require.Len(t, listed(t, book, xrp), 1)
-	missing, err := book.Missing(ctx, usd, "dave", "alice", "erin")
+	missing, err := book.MissingPeers(ctx, usd, "dave", "alice", "erin")
 	require.NoError(t, err)
 	require.Equal(t, []string{"dave", "erin"}, missing)
 
@@ -76,7 +76,7 @@ func testDirectory(t *testing.T, l ledger.Ledger) {
 		all := listed(t, book, usd, names...)
 		require.Len(t, all, 4)
 		require.True(t, all[3].Incomplete)
-		require.Equal(t, len(names) > 0, all[3].Claimed())
+		require.Equal(t, len(names) > 0, all[3].Known())
 	}
 	provision(t, book, 100, "half")
 	require.False(t, listed(t, book, usd)[3].Incomplete)
@@ -88,7 +88,7 @@ func TestDirectoryOfNothing(t *testing.T) {
 	book := newBook(t, l)
 	require.Empty(t, listed(t, book, usd, "alice"))
 	first := func(asset accounts.Asset, names ...string) error {
-		for _, err := range book.Directory(t.Context(), asset, names...) {
+		for _, err := range book.Peers(t.Context(), asset, names...) {
 			return err
 		}
 		return nil
@@ -96,13 +96,13 @@ func TestDirectoryOfNothing(t *testing.T) {
 	euro := accounts.Asset{Code: "EUR", Scale: 2, Ledger: 1}
 	require.ErrorIs(t, first(euro), accounts.ErrUnknownAsset)
 	requireField(t, first(usd, ""), "ID")
-	_, err := book.Missing(t.Context(), euro, "alice")
+	_, err := book.MissingPeers(t.Context(), euro, "alice")
 	require.ErrorIs(t, err, accounts.ErrUnknownAsset)
-	_, err = book.Missing(t.Context(), usd, "\xff")
+	_, err = book.MissingPeers(t.Context(), usd, "\xff")
 	requireField(t, err, "ID")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, err := range book.Directory(ctx, usd) {
+	for _, err := range book.Peers(ctx, usd) {
 		require.ErrorIs(t, err, context.Canceled)
 	}
 }
@@ -119,7 +119,7 @@ func testDirectoryWhileProvisioning(t *testing.T, l ledger.Ledger) {
 		others.Go(func() {
 			for k := range 10 {
 				name := fmt.Sprint("later ", n, " ", k)
-				if _, err := newBook(t, l).Provision(t.Context(), accounts.Peer{ID: name, Asset: usd}); err != nil {
+				if _, err := newBook(t, l).Provision(t.Context(), accounts.PeerConfig{ID: name, Asset: usd}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -174,10 +174,10 @@ func testCheckAssets(t *testing.T, l ledger.Ledger) {
 
 	moved := bookOf("", gold2(903))
 	requireDrift(moved.CheckAssets(ctx), "ledger")
-	handles, err := moved.Provision(ctx, accounts.Peer{ID: "alice", Asset: gold2(903)})
+	handles, err := moved.Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: gold2(903)})
 	requireDrift(err, "ledger")
 	require.Nil(t, handles)
-	for _, err := range moved.ProvisionAll(ctx, slices.Values([]accounts.Peer{{ID: "alice", Asset: gold2(903)}})) {
+	for _, err := range moved.ProvisionAll(ctx, slices.Values([]accounts.PeerConfig{{ID: "alice", Asset: gold2(903)}})) {
 		requireDrift(err, "ledger")
 	}
 	rows, err := l.QueryAccounts(ctx, ledger.QueryFilter{Ledger: 903, Limit: 1})
@@ -206,7 +206,7 @@ func testStreams(t *testing.T, l ledger.Ledger) {
 	require.NoError(t, err)
 	const n = 3000 // more than one request takes
 	peers := manyPeers(n)
-	var handles []accounts.Account
+	var handles []accounts.PeerAccount
 	for a, err := range book.ProvisionAll(ctx, slices.Values(peers)) {
 		require.NoError(t, err)
 		handles = append(handles, a)
@@ -223,8 +223,8 @@ func testStreams(t *testing.T, l ledger.Ledger) {
 	require.Len(t, listed(t, book, usd), n)
 	last := map[string]accounts.Progress{}
 	for _, p := range told {
-		require.Greater(t, p.Done, last[p.Doing].Done)
-		last[p.Doing] = p
+		require.Greater(t, p.Done, last[p.Phase].Done)
+		last[p.Phase] = p
 	}
 	for _, doing := range []string{"provision peers", "read balances", "list peers"} {
 		require.Equal(t, n, last[doing].Done, doing)
@@ -256,7 +256,7 @@ func testStreams(t *testing.T, l ledger.Ledger) {
 		}
 	}
 	require.Zero(t, count, "nothing of the chunk was written")
-	for _, err := range book.AllBalances(ctx, slices.Values([]accounts.Account{mustAccount(t, book, "nobody")})) {
+	for _, err := range book.AllBalances(ctx, slices.Values([]accounts.PeerAccount{mustAccount(t, book, "nobody")})) {
 		require.ErrorIs(t, err, accounts.ErrNotProvisioned)
 	}
 }

@@ -38,9 +38,9 @@ type Entry struct {
 	Code     uint16 // the transfer's
 	// Packet is the id of the packet, for kinds that have one; else zero.
 	Packet ledger.ID
-	// Condition is the first 8 bytes of the packet's execution condition, which the
+	// ConditionTag is the first 8 bytes of the packet's execution condition, which the
 	// peer knows too; zero if there is none. An adjustment has the one that it was given.
-	Condition [8]byte
+	ConditionTag [8]byte
 	// Order is the settlement order that was paid, which is the key at the rail; zero
 	// if it is not about one. What a rail paid beyond an order is an entry of its own, with
 	// the same Order.
@@ -52,12 +52,12 @@ type Entry struct {
 	// none, as of packets, orders and vouchers. A payment, its return and its release from suspense have the same, that of the
 	// payment.
 	KeyHash ledger.ID
-	// Key is the key, if KnownKeys has told it; else "".
+	// Key is the key, if WithKnownKeys has told it; else "".
 	Key string
 	// Late says that it corrects a fulfill that came after its hold had expired, or a
 	// forward beyond the sender's line.
-	Late   bool
-	Reason uint32 // of Book.Adjust, a write-off, or a change of the line
+	Late       bool
+	ReasonCode uint32 // of Book.Adjust, a write-off, or a change of the line
 	// Counterparty is the account on the other side.
 	Counterparty Counterparty
 	// Amount is the change of the position, in units: above 0 we owe the peer more, or
@@ -133,7 +133,7 @@ func (s *Statement) entry(row *statementRow) Entry {
 		e.Kind, e.Order = EntrySettlement, ledger.ID(row.UserData128)
 	case row.Code <= chart.CodeCorrection:
 		e.Packet, e.Late = ledger.ID(row.UserData128), row.Code == chart.CodeCorrection
-		binary.BigEndian.PutUint64(e.Condition[:], row.UserData64)
+		binary.BigEndian.PutUint64(e.ConditionTag[:], row.UserData64)
 	case row.Code == chart.CodeOrder:
 		if e.Order = row.PendingID; e.Order.IsZero() {
 			e.Order = row.ID
@@ -141,7 +141,7 @@ func (s *Statement) entry(row *statementRow) Entry {
 	case row.Code == chart.CodeAdjust:
 		s.readAdjustment(&e, row)
 	case row.Code == chart.CodeGrant:
-		e.Reason = row.UserData32
+		e.ReasonCode = row.UserData32
 	}
 	if row.Flags.Has(ledger.TransferPending) {
 		e.Kind, e.Held = EntryHold, s.signed(row.Transfer)
@@ -158,7 +158,7 @@ func (s *Statement) direction(row *statementRow, kind EntryKind) Direction {
 	switch {
 	case kind == EntryOther || row.Amount.IsZero():
 		return ""
-	case s.Account.Own():
+	case s.Account.IsOwn():
 		if row.Code == chart.CodeAdjust {
 			return ""
 		}
@@ -202,12 +202,12 @@ func (s *Statement) keyHash(row *statementRow) ledger.ID {
 func (s *Statement) readAdjustment(e *Entry, row *statementRow) {
 	switch {
 	case row.UserData128.IsZero(), row.CreditAccountID == s.ids.Arrears:
-		e.Kind, e.Reason = EntryWriteOff, row.UserData32
+		e.Kind, e.ReasonCode = EntryWriteOff, row.UserData32
 	case row.named.DebitAccountID == s.ids.Settlement && !row.named.ID.IsZero():
 		e.Kind = EntrySettlement
 	default:
-		e.Reason = row.UserData32
-		binary.BigEndian.PutUint64(e.Condition[:], row.UserData64)
+		e.ReasonCode = row.UserData32
+		binary.BigEndian.PutUint64(e.ConditionTag[:], row.UserData64)
 	}
 }
 
@@ -231,7 +231,7 @@ func (s *Statement) signed(row *ledger.Transfer) *big.Int {
 
 // onLine reports whether a transfer is between the peer and its credit line.
 func (s *Statement) onLine(row *ledger.Transfer) bool {
-	return !s.Account.Own() && (row.DebitAccountID == s.ids.Line || row.CreditAccountID == s.ids.Line)
+	return !s.Account.IsOwn() && (row.DebitAccountID == s.ids.Line || row.CreditAccountID == s.ids.Line)
 }
 
 func (s *Statement) counterparty(row *ledger.Transfer) Counterparty {

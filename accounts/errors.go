@@ -28,8 +28,8 @@ var (
 	// ErrSuspended says that the peer is suspended: it takes no new packets, and its
 	// line is not changed. See Book.Suspend and Book.Resume.
 	ErrSuspended = errors.New("accounts: peer is suspended")
-	// ErrClosed says that the peer is closed. See Book.ClosePeer and Book.ReopenPeer.
-	ErrClosed = errors.New("accounts: peer is closed")
+	// ErrPeerClosed says that the peer is closed. See Book.ClosePeer and Book.ReopenPeer.
+	ErrPeerClosed = errors.New("accounts: peer is closed")
 	// ErrHeld is matched by a HeldError: packets, orders or payments of the peer are in flight.
 	ErrHeld = errors.New("accounts: amounts of the peer are held")
 	// ErrOwed is matched by an OwedError: something is owed between the peer and us.
@@ -62,10 +62,10 @@ func (e *FieldError) Is(target error) bool { return target == ErrInvalid }
 // Drift is one field of an account that the ledger holds with another value than
 // was asked for.
 type Drift struct {
-	Account Account // of the peer, or our own
-	Kind    string  // which ledger account: "peer", "line", "settlement", "liquidity", ...
-	Field   string  // "flags", "scale", "asset", "credit_line", ...
-	Want    string  // amounts in whole units, or in units if the scale differs
+	Account PeerAccount // of the peer, or our own
+	Kind    string      // which ledger account: "peer", "line", "settlement", "liquidity", ...
+	Field   string      // "flags", "scale", "asset", "credit_line", ...
+	Want    string      // amounts in whole units, or in units if the scale differs
 	Got     string
 }
 
@@ -95,7 +95,7 @@ func (e *DriftError) Is(target error) bool { return target == ErrDrift }
 // LineConflictError is a change of a credit line that was not made, since the line is
 // not what the change rests on. It matches ErrLineConflict.
 type LineConflictError struct {
-	Account Account
+	Account PeerAccount
 	Asset   Asset
 	Line    ledger.Amount // as it is now, in units
 }
@@ -110,7 +110,7 @@ func (e *LineConflictError) Is(target error) bool { return target == ErrLineConf
 // LineInUseError is a credit line that was not lowered, since less of it is free than was to
 // be taken back: Line less Free is in use. It matches ErrLineInUse.
 type LineInUseError struct {
-	Account Account
+	Account PeerAccount
 	Asset   Asset
 	Line    ledger.Amount // as it is now, in units
 	Free    ledger.Amount // of it: what can be taken back
@@ -137,7 +137,7 @@ func (e *LineInUseError) Is(target error) bool { return target == ErrLineInUse }
 // If nothing but Announced is in flight, nothing would be lost: wait until the payments are
 // received or have failed, or close with Closing.Force.
 type HeldError struct {
-	Account                   Account
+	Account                   PeerAccount
 	Asset                     Asset
 	HeldIn, HeldOut, Settling ledger.Amount // as in Balance, in units
 	Announced                 ledger.Amount // as in Balance, in units
@@ -157,7 +157,7 @@ func (e *HeldError) Is(target error) bool { return target == ErrHeld }
 
 // OwedError is a peer that is not closed, since something is owed. It matches ErrOwed.
 type OwedError struct {
-	Account             Account
+	Account             PeerAccount
 	Asset               Asset
 	Payable, Receivable ledger.Amount // as in Balance, in units
 	Arrears             ledger.Amount // as in Balance: the part of Receivable that could not be charged
@@ -180,7 +180,7 @@ func (e *OwedError) Is(target error) bool { return target == ErrOwed }
 // CoverError is an amount that was not taken from an account, since the account has
 // less. It matches ErrNotCovered.
 type CoverError struct {
-	Account Account
+	Account PeerAccount
 	Asset   Asset
 	Has     ledger.Amount // what could be taken, in units
 	Wanted  ledger.Amount

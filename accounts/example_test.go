@@ -17,7 +17,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	peers, err := book.Provision(ctx, accounts.Peer{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(10_000)})
+	peers, err := book.Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(10_000)})
 	if err != nil {
 		panic(err)
 	}
@@ -40,7 +40,7 @@ func ExampleBook_Provision_drift() {
 	if err != nil {
 		panic(err)
 	}
-	alice := accounts.Peer{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(100)}
+	alice := accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(100)}
 	_, err = book.Provision(ctx, alice)
 	fmt.Println(err)
 	alice.CreditLine = ledger.NewAmount(250)

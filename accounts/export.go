@@ -63,7 +63,7 @@ const (
 // textLate stands in the column of the same name.
 const textLate = "late"
 
-func (a Asset) standingLine(kind string, at time.Time, s Standing) textLine {
+func (a Asset) standingLine(kind string, at time.Time, s StatementBalance) textLine {
 	l := textLine{Kind: kind, Position: a.signed(s.Position), CreditLine: a.Format(s.CreditLine), Arrears: a.arrearsText(s.Arrears)}
 	if !at.IsZero() {
 		l.Time = at.UTC().Format(time.RFC3339Nano)
@@ -75,15 +75,15 @@ func (a Asset) entryLine(e *Entry) textLine {
 	l := textLine{
 		Time: e.Time.UTC().Format(time.RFC3339Nano), Kind: string(e.Kind), Amount: a.signed(e.Amount),
 		Position: a.signed(e.Position), CreditLine: a.Format(e.CreditLine), Counterparty: e.Counterparty.String(),
-		Packet: idText(e.Packet), Order: idText(e.Order), Late: e.Late, Reason: e.Reason,
+		Packet: idText(e.Packet), Order: idText(e.Order), Late: e.Late, Reason: e.ReasonCode,
 		Transfer: idText(e.Transfer), Code: e.Code, Arrears: a.arrearsText(e.Arrears),
 		Direction: string(e.Direction), KeyHash: idText(e.KeyHash), Key: e.Key,
 	}
 	if e.Held != nil {
 		l.Held = a.signed(e.Held)
 	}
-	if e.Condition != [8]byte{} {
-		l.Condition = hex.EncodeToString(e.Condition[:])
+	if e.ConditionTag != [8]byte{} {
+		l.Condition = hex.EncodeToString(e.ConditionTag[:])
 	}
 	return l
 }

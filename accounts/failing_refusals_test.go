@@ -18,16 +18,16 @@ var refusedCalls = map[string]struct {
 		return text(w.book.Withdraw(ctx, accounts.Capital{Asset: usd, Key: "k", Amount: units(5000)}))
 	}, accounts.ErrNotCovered},
 	"Adjust": {func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.Adjust(ctx, accounts.Adjustment{Account: w.peers["alice"], Key: "k", Debit: units(41), Reason: 1}))
+		return text(w.book.Adjust(ctx, accounts.Adjustment{Account: w.peers["alice"], Key: "k", Debit: units(41), ReasonCode: 1}))
 	}, accounts.ErrNotCovered},
 	"Adjust a closed peer": {func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.Adjust(ctx, accounts.Adjustment{Account: w.peers["erin"], Key: "k", Credit: units(41), Reason: 1, BeyondHeadroom: true}))
-	}, accounts.ErrClosed},
+		return text(w.book.Adjust(ctx, accounts.Adjustment{Account: w.peers["erin"], Key: "k", Credit: units(41), ReasonCode: 1, BeyondHeadroom: true}))
+	}, accounts.ErrPeerClosed},
 	"Adjust under a key of another": {func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.Adjust(ctx, accounts.Adjustment{Account: w.peers["carol"], Key: "1", Credit: units(41), Reason: 1}))
+		return text(w.book.Adjust(ctx, accounts.Adjustment{Account: w.peers["carol"], Key: "1", Credit: units(41), ReasonCode: 1}))
 	}, accounts.ErrKeyReused},
 	"WriteOff": {func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.WriteOff(ctx, accounts.WriteOff{Account: w.peers["alice"], Key: "k", Amount: units(1), Reason: 1}))
+		return text(w.book.WriteOff(ctx, accounts.WriteOff{Account: w.peers["alice"], Key: "k", Amount: units(1), ReasonCode: 1}))
 	}, accounts.ErrNoArrears},
 	"RevokeCredit": {func(w *town, ctx context.Context) (string, error) {
 		_, err := w.book.RevokeCredit(ctx, w.peers["alice"], units(41))
@@ -44,23 +44,23 @@ var refusedCalls = map[string]struct {
 	"ExtendCredit of a closed peer": {func(w *town, ctx context.Context) (string, error) {
 		_, err := w.book.ExtendCredit(ctx, w.peers["erin"], units(1))
 		return "", err
-	}, accounts.ErrClosed},
+	}, accounts.ErrPeerClosed},
 	"SetCreditLine of another line": {func(w *town, ctx context.Context) (string, error) {
-		_, err := w.book.SetCreditLine(ctx, w.peers["bob"], units(1), accounts.IfLine(units(99)))
+		_, err := w.book.SetCreditLine(ctx, w.peers["bob"], units(1), accounts.WithExpectedLine(units(99)))
 		return "", err
 	}, accounts.ErrLineConflict},
 	"ClosePeer that is owed": {func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.ClosePeer(ctx, w.peers["bob"], accounts.Closing{})
+		return "", w.book.ClosePeer(ctx, w.peers["bob"], accounts.CloseOptions{})
 	}, accounts.ErrOwed},
 	"ClosePeer that owes": {func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.ClosePeer(ctx, w.peers["alice"], accounts.Closing{})
+		return "", w.book.ClosePeer(ctx, w.peers["alice"], accounts.CloseOptions{})
 	}, accounts.ErrOwed},
 	"Suspend a closed peer": {func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.Suspend(ctx, w.peers["erin"], accounts.Suspension{})
-	}, accounts.ErrClosed},
+		return "", w.book.Suspend(ctx, w.peers["erin"], accounts.SuspendOptions{})
+	}, accounts.ErrPeerClosed},
 	"Resume a closed peer": {func(w *town, ctx context.Context) (string, error) {
 		return "", w.book.Resume(ctx, w.peers["erin"])
-	}, accounts.ErrClosed},
+	}, accounts.ErrPeerClosed},
 }
 
 // A call that is refused changes nothing, and says why: also when a request fails, that of

@@ -105,12 +105,12 @@ func (f *refusing) QueryTransfers(ctx context.Context, filter ledger.QueryFilter
 type town struct {
 	ledger *refusing
 	book   *accounts.Book
-	peers  map[string]accounts.Account
+	peers  map[string]accounts.PeerAccount
 }
 
 func newTown(t *testing.T) *town {
 	t.Helper()
-	w := &town{ledger: &refusing{Ledger: newLedger(t)}, peers: make(map[string]accounts.Account)}
+	w := &town{ledger: &refusing{Ledger: newLedger(t)}, peers: make(map[string]accounts.PeerAccount)}
 	ctx, other := t.Context(), newBookWithoutRound(t, w.ledger)
 	names := []string{"alice", "bob", "carol", "dave", "erin", "frank"}
 	for i, a := range provision(t, other, 100, names...) {
@@ -120,7 +120,7 @@ func newTown(t *testing.T) *town {
 	packet(t, w.ledger, alice.ID(), bob.ID(), 60, 0)
 	for i := range 3 {
 		_, err := other.Adjust(ctx, accounts.Adjustment{
-			Account: carol, Key: fmt.Sprint(i), Debit: units(60), Reason: 1, BeyondHeadroom: true,
+			Account: carol, Key: fmt.Sprint(i), Debit: units(60), ReasonCode: 1, BeyondHeadroom: true,
 		})
 		require.NoError(t, err)
 	}
@@ -137,8 +137,8 @@ func newTown(t *testing.T) *town {
 	}
 	_, err := other.Fund(ctx, accounts.Capital{Asset: usd, Key: "capital", Amount: units(1000)})
 	require.NoError(t, err)
-	require.NoError(t, other.Suspend(ctx, w.peers["dave"], accounts.Suspension{}))
-	require.NoError(t, other.ClosePeer(ctx, w.peers["erin"], accounts.Closing{}))
+	require.NoError(t, other.Suspend(ctx, w.peers["dave"], accounts.SuspendOptions{}))
+	require.NoError(t, other.ClosePeer(ctx, w.peers["erin"], accounts.CloseOptions{}))
 	w.book = newBookWithoutRound(t, w.ledger)
 	for _, name := range names[:5] {
 		mustAccount(t, w.book, name)
@@ -169,15 +169,15 @@ type call func(*town, context.Context) (string, error)
 // writing are calls that write. Their answers are as far as they are the same in every run.
 var writing = map[string]call{
 	"Adjust": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.Adjust(ctx, accounts.Adjustment{Account: w.peers["alice"], Key: "k", Debit: units(40), Reason: 1}))
+		return text(w.book.Adjust(ctx, accounts.Adjustment{Account: w.peers["alice"], Key: "k", Debit: units(40), ReasonCode: 1}))
 	},
 	"Adjust a peer in arrears": func(w *town, ctx context.Context) (string, error) {
 		return text(w.book.Adjust(ctx, accounts.Adjustment{
-			Account: w.peers["carol"], Key: "k", Debit: units(7), Reason: 1, BeyondHeadroom: true,
+			Account: w.peers["carol"], Key: "k", Debit: units(7), ReasonCode: 1, BeyondHeadroom: true,
 		}))
 	},
 	"WriteOff": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.WriteOff(ctx, accounts.WriteOff{Account: w.peers["carol"], Key: "k", Amount: units(30), Reason: 1}))
+		return text(w.book.WriteOff(ctx, accounts.WriteOff{Account: w.peers["carol"], Key: "k", Amount: units(30), ReasonCode: 1}))
 	},
 	"Fund": func(w *town, ctx context.Context) (string, error) {
 		return text(w.book.Fund(ctx, accounts.Capital{Asset: usd, Key: "k", Amount: units(50)}))
@@ -190,20 +190,20 @@ var writing = map[string]call{
 		return "", err
 	},
 	"SetCreditLine down": func(w *town, ctx context.Context) (string, error) {
-		_, err := w.book.SetCreditLine(ctx, w.peers["bob"], units(30), accounts.WhatIsFree())
+		_, err := w.book.SetCreditLine(ctx, w.peers["bob"], units(30), accounts.WithPartialRevoke())
 		return "", err
 	},
 	"Suspend": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.Suspend(ctx, w.peers["alice"], accounts.Suspension{RevokeFree: true})
+		return "", w.book.Suspend(ctx, w.peers["alice"], accounts.SuspendOptions{RevokeFree: true})
 	},
 	"Resume": func(w *town, ctx context.Context) (string, error) {
 		return "", w.book.Resume(ctx, w.peers["dave"])
 	},
 	"ClosePeer": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.ClosePeer(ctx, w.peers["bob"], accounts.Closing{Force: true, Reason: 5})
+		return "", w.book.ClosePeer(ctx, w.peers["bob"], accounts.CloseOptions{Force: true, ReasonCode: 5})
 	},
 	"ClosePeer in arrears": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.ClosePeer(ctx, w.peers["carol"], accounts.Closing{Force: true, Reason: 5})
+		return "", w.book.ClosePeer(ctx, w.peers["carol"], accounts.CloseOptions{Force: true, ReasonCode: 5})
 	},
 	"ClosePeer closed before, and in arrears since": func(w *town, ctx context.Context) (string, error) {
 		ids := w.book.PeerIDs(w.peers["erin"])
@@ -211,14 +211,14 @@ var writing = map[string]call{
 			ID: ledger.NewID(1, 1), DebitAccountID: ids.Arrears, CreditAccountID: ids.Settlement, Amount: units(5),
 			Ledger: usd.Ledger, Code: chart.CodeReturned,
 		}})
-		return "", errors.Join(err, w.book.ClosePeer(ctx, w.peers["erin"], accounts.Closing{Force: true, Reason: 5}))
+		return "", errors.Join(err, w.book.ClosePeer(ctx, w.peers["erin"], accounts.CloseOptions{Force: true, ReasonCode: 5}))
 	},
 	"ReopenPeer": func(w *town, ctx context.Context) (string, error) {
 		return "", w.book.ReopenPeer(ctx, w.peers["erin"])
 	},
 	"Provision": func(w *town, ctx context.Context) (string, error) {
-		got, err := w.book.Provision(ctx, accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(100)},
-			accounts.Peer{ID: "gina", Asset: usd, CreditLine: units(10)}, accounts.Peer{ID: "gina", Asset: xrp, CreditLine: units(3)})
+		got, err := w.book.Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(100)},
+			accounts.PeerConfig{ID: "gina", Asset: usd, CreditLine: units(10)}, accounts.PeerConfig{ID: "gina", Asset: xrp, CreditLine: units(3)})
 		return fmt.Sprint(got), err
 	},
 	"EnsureArrears": func(w *town, ctx context.Context) (string, error) {
@@ -240,9 +240,9 @@ var reading = map[string]call{
 		return text(w.book.LookUpBalances(ctx, w.all()...))
 	},
 	"Missing": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.Missing(ctx, usd, "alice", "nobody", "frank"))
+		return text(w.book.MissingPeers(ctx, usd, "alice", "nobody", "frank"))
 	},
-	"Reserves": func(w *town, ctx context.Context) (string, error) { return text(w.book.Reserves(ctx)) },
+	"Reserves": func(w *town, ctx context.Context) (string, error) { return text(w.book.LiquidityReserves(ctx)) },
 	"TrialBalance": func(w *town, ctx context.Context) (string, error) {
 		return text(w.book.TrialBalance(ctx, usd))
 	},
@@ -455,8 +455,8 @@ func shown(value any) string {
 	return string(text)
 }
 
-func (w *town) all() []accounts.Account {
-	var all []accounts.Account
+func (w *town) all() []accounts.PeerAccount {
+	var all []accounts.PeerAccount
 	for _, name := range []string{"carol", "alice", "bob", "dave", "erin"} {
 		all = append(all, w.peers[name])
 	}
@@ -465,7 +465,7 @@ func (w *town) all() []accounts.Account {
 
 func (w *town) directory(ctx context.Context) (string, error) {
 	var lines []string
-	for l, err := range w.book.Directory(ctx, usd, "alice", "bob", "carol", "dave", "erin") {
+	for l, err := range w.book.Peers(ctx, usd, "alice", "bob", "carol", "dave", "erin") {
 		if err != nil {
 			return "", err
 		}
@@ -475,7 +475,7 @@ func (w *town) directory(ctx context.Context) (string, error) {
 }
 
 func (w *town) statement(ctx context.Context) (string, error) {
-	s, err := w.book.Statement(ctx, w.peers["carol"], time.Time{}, time.Time{}, accounts.Known(w.all()...))
+	s, err := w.book.Statement(ctx, w.peers["carol"], time.Time{}, time.Time{}, accounts.WithKnownAccounts(w.all()...))
 	if err != nil {
 		return "", err
 	}
@@ -490,7 +490,7 @@ func (w *town) statement(ctx context.Context) (string, error) {
 }
 
 func (w *town) alerts(ctx context.Context) (string, error) {
-	alerts, err := w.book.NewLiquidityAlerts(map[accounts.Asset]accounts.Marks{usd: {Low: "1000000"}})
+	alerts, err := w.book.NewLiquidityAlerts(map[accounts.Asset]accounts.LiquidityThresholds{usd: {Low: "1000000"}})
 	if err != nil {
 		return "", err
 	}

@@ -17,11 +17,11 @@ import (
 // Hold is what the ledger holds for a packet between us and a peer that was prepared, and
 // neither fulfilled nor rejected.
 type Hold struct {
-	Packet    ledger.ID
-	Condition [8]byte       // the first 8 bytes of the packet's execution condition
-	In        ledger.Amount // units held of what the peer has sent
-	Out       ledger.Amount // units held for the peer
-	Since     time.Time     // the ledger's
+	Packet       ledger.ID
+	ConditionTag [8]byte       // the first 8 bytes of the packet's execution condition
+	In           ledger.Amount // units held of what the peer has sent
+	Out          ledger.Amount // units held for the peer
+	Since        time.Time     // the ledger's
 	// Expiry is when the ledger gives it back, by its own clock; zero if it never does (a
 	// ledger that was moved there while the packet was held).
 	Expiry time.Time
@@ -36,7 +36,7 @@ type Hold struct {
 // has pending is found; without a history of the account (Config.NoHistory) to the first one.
 //
 // The error is ErrUnknownAsset, ErrNotProvisioned, or that of a request.
-func (b *Book) Holds(ctx context.Context, account Account) ([]Hold, error) {
+func (b *Book) Holds(ctx context.Context, account PeerAccount) ([]Hold, error) {
 	if err := b.checkPeer(account); err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func (r *holdReader) holds() []Hold {
 			n = len(holds)
 			at[packet] = n
 			h := Hold{Packet: packet, Since: timeOf(row.Timestamp)}
-			binary.BigEndian.PutUint64(h.Condition[:], row.UserData64)
+			binary.BigEndian.PutUint64(h.ConditionTag[:], row.UserData64)
 			if ends := expiryOf(row); ends != 0 {
 				h.Expiry = timeOf(ends)
 			}

@@ -72,7 +72,7 @@ type holdsModel struct {
 	t      *testing.T
 	random *rand.Rand
 	book   *accounts.Book
-	peers  []accounts.Account
+	peers  []accounts.PeerAccount
 	own    accounts.AssetIDs
 	now    time.Time
 	next   uint64
@@ -215,7 +215,7 @@ func (m *holdsModel) prepare() {
 	}
 	results := m.create(legs...)
 	h.legs, h.hold.Packet = legs, ledger.ID(legs[0].UserData128)
-	binary.BigEndian.PutUint64(h.hold.Condition[:], legs[0].UserData64)
+	binary.BigEndian.PutUint64(h.hold.ConditionTag[:], legs[0].UserData64)
 	h.hold.Since = time.Unix(0, int64(results[0].Timestamp)).UTC()
 	if timeout > 0 {
 		h.hold.Expiry = h.hold.Since.Add(time.Duration(timeout) * time.Second)
@@ -322,11 +322,11 @@ func TestHoldsOfAPeerWithManyRows(t *testing.T) {
 func TestHoldsOfNobody(t *testing.T) {
 	t.Parallel()
 	m := newHoldsModel(t, 1, 1, false)
-	carol, err := m.book.Account("carol", usd)
+	carol, err := m.book.PeerAccount("carol", usd)
 	require.NoError(t, err)
 	_, err = m.book.Holds(t.Context(), carol)
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
-	_, err = m.book.Holds(t.Context(), accounts.Account{})
+	_, err = m.book.Holds(t.Context(), accounts.PeerAccount{})
 	require.Error(t, err)
 }
 
@@ -335,10 +335,10 @@ func TestHoldsOfOtherAccounts(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
 	book := newBook(t, l)
-	own, err := book.Own(usd)
+	own, err := book.OwnAccount(usd)
 	require.NoError(t, err)
 	var field *accounts.FieldError
-	for _, a := range []accounts.Account{{}, own} {
+	for _, a := range []accounts.PeerAccount{{}, own} {
 		_, err = book.Holds(t.Context(), a)
 		require.ErrorAs(t, err, &field)
 		require.Equal(t, "Account", field.Field)
@@ -346,7 +346,7 @@ func TestHoldsOfOtherAccounts(t *testing.T) {
 	dollars, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd}})
 	require.NoError(t, err)
 	foreign := provision(t, book, 100, "alice")[0]
-	alice, err := book.Account("alice", xrp)
+	alice, err := book.PeerAccount("alice", xrp)
 	require.NoError(t, err)
 	_, err = dollars.Holds(t.Context(), alice)
 	require.ErrorIs(t, err, accounts.ErrUnknownAsset)

@@ -191,8 +191,8 @@ func (in *csvReader) checkAsset() {
 func (in *csvReader) entry() Entry {
 	e := Entry{
 		Time: in.time(), Kind: EntryKind(in.text("kind")), Amount: in.units("amount"), Position: in.units("position"),
-		Packet: in.id("packet"), Condition: in.condition(), Order: in.id("order"), Transfer: in.id("transfer"),
-		Code: uint16(in.number("code", 16)), Reason: uint32(in.number("reason", 32)), Late: in.late(),
+		Packet: in.id("packet"), ConditionTag: in.condition(), Order: in.id("order"), Transfer: in.id("transfer"),
+		Code: uint16(in.number("code", 16)), ReasonCode: uint32(in.number("reason", 32)), Late: in.late(),
 		Counterparty: in.counterparty(), Direction: in.direction(), KeyHash: in.id("key_hash"), Key: in.key(), Arrears: in.arrears(),
 	}
 	if in.text("held") != "" {

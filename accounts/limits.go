@@ -43,7 +43,7 @@ type PeerAsset struct {
 // exceed it. One account cannot have a limit on both sides there, and knows no shares,
 // so the next two are enforced by each recorder for itself: exactly as far as its own
 // packets go, and with what other processes do as it was at the recorder's last look at
-// the ledger (Config.Round). The others are about the packets of one recorder: they need no
+// the ledger (Config.SuspensionPollInterval). The others are about the packets of one recorder: they need no
 // ledger, and with n recorders a peer may send at n times the rates.
 type Limits struct {
 	// CreditLine is how much the peer may owe us; "unlimited" is Unlimited. Provision
@@ -51,10 +51,10 @@ type Limits struct {
 	CreditLine string
 	// PayableCap is how much we may owe the peer, the packets in flight to it included.
 	PayableCap string
-	// HeldShare is the part of the credit line that packets in flight from the peer may
+	// InFlightShare is the part of the credit line that packets in flight from the peer may
 	// hold, from "0" to "1": a peer whose packets are never fulfilled then blocks no
 	// more than that. What we owe the peer counts as its own, which it may hold whole.
-	HeldShare string
+	InFlightShare string
 	// MaxPacket is the largest amount of a packet from the peer, above 0.
 	MaxPacket string
 	// MaxHold is how long before its expiry a packet from or to the peer may be prepared: a
@@ -68,23 +68,23 @@ type Limits struct {
 	AmountRate string
 }
 
-// Allowance is what a peer may do in an asset by the Settings, all levels taken together.
-type Allowance struct {
+// EffectiveLimits is what a peer may do in an asset by the Settings, all levels taken together.
+type EffectiveLimits struct {
 	CreditLine ledger.Amount // units; not above the ceiling. 0 if nothing sets it
 	Ceiling    ledger.Amount // units: the highest line
 	// PayableCap is what we may owe the peer, in units, if PayableCapped.
 	PayableCapped bool
 	PayableCap    ledger.Amount
-	// HeldShare is the part of the line that packets may hold, 0 to 1; 1 unless
-	// HeldCapped: then the line alone decides.
-	HeldCapped bool
-	HeldShare  decimal.Decimal
-	PacketAllowance
+	// InFlightShare is the part of the line that packets may hold, 0 to 1; 1 unless
+	// InFlightCapped: then the line alone decides.
+	InFlightCapped bool
+	InFlightShare  decimal.Decimal
+	PacketLimits
 }
 
-// HeldCap is how many units of a credit line packets in flight may hold, rounded down.
-func (a Allowance) HeldCap(line ledger.Amount) ledger.Amount {
-	share := decimal.NewFromBigInt(line.Big(), 0).Mul(a.HeldShare).Floor()
+// InFlightCap is how many units of a credit line packets in flight may hold, rounded down.
+func (a EffectiveLimits) InFlightCap(line ledger.Amount) ledger.Amount {
+	share := decimal.NewFromBigInt(line.Big(), 0).Mul(a.InFlightShare).Floor()
 	held, err := ledger.ParseAmount(share.String())
 	if err != nil {
 		return line // a share of up to 1 fits
@@ -92,9 +92,9 @@ func (a Allowance) HeldCap(line ledger.Amount) ledger.Amount {
 	return held
 }
 
-// Capped reports whether the Settings have any PayableCap or HeldShare, which recorders
+// HasCaps reports whether the Settings have any PayableCap or InFlightShare, which recorders
 // must enforce.
-func (b *Book) Capped() bool { return b.settings.capped() }
+func (b *Book) HasCaps() bool { return b.settings.capped() }
 
 func (s *Settings) capped() bool {
 	return s.any(Limits.caps)
@@ -120,35 +120,35 @@ func (s *Settings) any(has func(Limits) bool) bool {
 	return false
 }
 
-func (l Limits) caps() bool { return l.PayableCap != "" || l.HeldShare != "" }
+func (l Limits) caps() bool { return l.PayableCap != "" || l.InFlightShare != "" }
 
-// Allowance is what the Settings allow a peer. The errors are those of Book.Account for
+// EffectiveLimits is what the Settings allow a peer. The errors are those of Book.PeerAccount for
 // a handle that is not of this Book.
-func (b *Book) Allowance(account Account) (Allowance, error) {
+func (b *Book) EffectiveLimits(account PeerAccount) (EffectiveLimits, error) {
 	if err := b.checkPeer(account); err != nil {
-		return Allowance{}, err
+		return EffectiveLimits{}, err
 	}
 	return b.settings.allowance(account.peer, b.assets[account.ledger].asset)
 }
 
 const unlimited = "unlimited"
 
-func (s *Settings) allowance(peer string, asset Asset) (Allowance, error) {
+func (s *Settings) allowance(peer string, asset Asset) (EffectiveLimits, error) {
 	one, each, all := s.PeerAsset[PeerAsset{peer, asset}], s.Peer[peer], s.Asset[asset]
 	subject := fmt.Sprintf("limits of peer %.40q in %v", peer, asset)
 	return s.read(subject, asset, Limits{
-		CreditLine: cmp.Or(one.CreditLine, each.CreditLine, all.CreditLine),
-		PayableCap: cmp.Or(one.PayableCap, each.PayableCap, all.PayableCap),
-		HeldShare:  cmp.Or(one.HeldShare, each.HeldShare, all.HeldShare),
-		MaxPacket:  cmp.Or(one.MaxPacket, each.MaxPacket, all.MaxPacket),
-		MaxHold:    cmp.Or(one.MaxHold, each.MaxHold, all.MaxHold),
-		PacketRate: cmp.Or(one.PacketRate, each.PacketRate, all.PacketRate),
-		AmountRate: cmp.Or(one.AmountRate, each.AmountRate, all.AmountRate),
+		CreditLine:    cmp.Or(one.CreditLine, each.CreditLine, all.CreditLine),
+		PayableCap:    cmp.Or(one.PayableCap, each.PayableCap, all.PayableCap),
+		InFlightShare: cmp.Or(one.InFlightShare, each.InFlightShare, all.InFlightShare),
+		MaxPacket:     cmp.Or(one.MaxPacket, each.MaxPacket, all.MaxPacket),
+		MaxHold:       cmp.Or(one.MaxHold, each.MaxHold, all.MaxHold),
+		PacketRate:    cmp.Or(one.PacketRate, each.PacketRate, all.PacketRate),
+		AmountRate:    cmp.Or(one.AmountRate, each.AmountRate, all.AmountRate),
 	})
 }
 
 // read reads limits as they are in an asset.
-func (s *Settings) read(subject string, asset Asset, l Limits) (Allowance, error) {
+func (s *Settings) read(subject string, asset Asset, l Limits) (EffectiveLimits, error) {
 	var errs []error
 	amount := func(field, text string, none ledger.Amount) ledger.Amount {
 		n, err := limitAmount(asset, text, none)
@@ -158,24 +158,24 @@ func (s *Settings) read(subject string, asset Asset, l Limits) (Allowance, error
 		return n
 	}
 	ceiling, _ := s.ceiling(asset) // validate has read it
-	a := Allowance{
-		CreditLine: amount("CreditLine", l.CreditLine, ledger.Amount{}),
-		Ceiling:    ceiling,
-		PayableCap: amount("PayableCap", l.PayableCap, Unlimited),
-		HeldShare:  wholeLine,
+	a := EffectiveLimits{
+		CreditLine:    amount("CreditLine", l.CreditLine, ledger.Amount{}),
+		Ceiling:       ceiling,
+		PayableCap:    amount("PayableCap", l.PayableCap, Unlimited),
+		InFlightShare: wholeLine,
 
 		PayableCapped: l.PayableCap != "" && l.PayableCap != unlimited,
 	}
 	a.CreditLine = a.CreditLine.Min(a.Ceiling)
-	if l.HeldShare != "" {
-		share, err := parseShare(l.HeldShare)
+	if l.InFlightShare != "" {
+		share, err := parseShare(l.InFlightShare)
 		if err != nil {
-			errs = append(errs, &FieldError{Subject: subject, Field: "HeldShare", Reason: err.Error()})
+			errs = append(errs, &FieldError{Subject: subject, Field: "InFlightShare", Reason: err.Error()})
 		}
-		a.HeldShare, a.HeldCapped = share, share.LessThan(wholeLine)
+		a.InFlightShare, a.InFlightCapped = share, share.LessThan(wholeLine)
 	}
 	packets, err := l.packets(subject, asset)
-	a.PacketAllowance = packets
+	a.PacketLimits = packets
 	return a, errors.Join(append(errs, err)...)
 }
 
@@ -273,8 +273,8 @@ func (s *Settings) unknown(known map[Asset]bool) []error {
 }
 
 // checkCeiling refuses a line above the ceiling of its asset.
-func (b *Book) checkCeiling(account Account, line ledger.Amount) error {
-	allowed, err := b.Allowance(account)
+func (b *Book) checkCeiling(account PeerAccount, line ledger.Amount) error {
+	allowed, err := b.EffectiveLimits(account)
 	if err == nil && allowed.Ceiling.Less(line) {
 		asset := b.assets[account.ledger].asset
 		err = &FieldError{

@@ -11,8 +11,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// PacketAllowance is what limits each packet of a peer by itself, whatever stands in the ledger.
-type PacketAllowance struct {
+// PacketLimits is what limits each packet of a peer by itself, whatever stands in the ledger.
+type PacketLimits struct {
 	MaxPacket  ledger.Amount // units; 0 if there is no limit
 	MaxHold    time.Duration // 0 if there is no limit
 	PacketRate Rate          // packets; the zero Rate if there is no limit
@@ -25,16 +25,16 @@ type Rate struct {
 	Per   time.Duration
 }
 
-// Limited reports whether the Settings have any MaxPacket, MaxHold or rate, which recorders
+// HasPacketLimits reports whether the Settings have any MaxPacket, MaxHold or rate, which recorders
 // must enforce.
-func (b *Book) Limited() bool { return b.settings.any(Limits.limitsPackets) }
+func (b *Book) HasPacketLimits() bool { return b.settings.any(Limits.limitsPackets) }
 
 func (l Limits) limitsPackets() bool {
 	return l.MaxPacket != "" || l.MaxHold != 0 || l.PacketRate != "" || l.AmountRate != ""
 }
 
 // packets reads what limits each packet by itself.
-func (l Limits) packets(subject string, asset Asset) (p PacketAllowance, err error) {
+func (l Limits) packets(subject string, asset Asset) (p PacketLimits, err error) {
 	var errs []error
 	fault := func(field, reason string) {
 		errs = append(errs, &FieldError{Subject: subject, Field: field, Reason: reason})
@@ -93,15 +93,15 @@ func (s *Settings) floor(asset Asset) (*big.Int, error) {
 	return floor, err
 }
 
-// Reserve is our liquidity in an asset with a LiquidityFloor.
-type Reserve struct {
-	Asset Asset
-	Above ledger.Amount // units above the floor, what packets hold included; 0 if it is below
-	Held  ledger.Amount // units of it that packets hold
+// LiquidityReserve is our liquidity in an asset with a LiquidityFloor.
+type LiquidityReserve struct {
+	Asset      Asset
+	AboveFloor ledger.Amount // units above the floor, what packets hold included; 0 if it is below
+	Held       ledger.Amount // units of it that packets hold
 }
 
-// Floors are the assets that have a LiquidityFloor, by ledger number.
-func (b *Book) Floors() []Asset {
+// FlooredAssets are the assets that have a LiquidityFloor, by ledger number.
+func (b *Book) FlooredAssets() []Asset {
 	var floors []Asset
 	for _, a := range b.Assets() {
 		if _, has := b.settings.LiquidityFloor[a]; has {
@@ -111,10 +111,10 @@ func (b *Book) Floors() []Asset {
 	return floors
 }
 
-// Reserves are our liquidity in the assets of Floors, in the same order, read in one request
+// LiquidityReserves are our liquidity in the assets of Floors, in the same order, read in one request
 // and so of one moment. The error is ErrNotProvisioned, or that of the request.
-func (b *Book) Reserves(ctx context.Context) ([]Reserve, error) {
-	floors := b.Floors()
+func (b *Book) LiquidityReserves(ctx context.Context) ([]LiquidityReserve, error) {
+	floors := b.FlooredAssets()
 	ids := make([]ledger.ID, len(floors))
 	for i, a := range floors {
 		ids[i] = b.assets[a.Ledger].ids.Liquidity
@@ -123,7 +123,7 @@ func (b *Book) Reserves(ctx context.Context) ([]Reserve, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look up our liquidity: %w", err)
 	}
-	reserves := make([]Reserve, len(floors))
+	reserves := make([]LiquidityReserve, len(floors))
 	for i, a := range floors {
 		account, found := byID[ids[i]]
 		if !found {
@@ -132,12 +132,12 @@ func (b *Book) Reserves(ctx context.Context) ([]Reserve, error) {
 		floor, _ := b.settings.floor(a) // validate has read it
 		above := new(big.Int).Sub(account.CreditsPosted.Big(), account.DebitsPosted.Big())
 		above.Sub(above, floor)
-		reserves[i] = Reserve{Asset: a, Held: account.DebitsPending}
+		reserves[i] = LiquidityReserve{Asset: a, Held: account.DebitsPending}
 		if above.Sign() <= 0 {
 			continue
 		}
-		if reserves[i].Above, err = ledger.ParseAmount(above.String()); err != nil {
-			reserves[i].Above = ledger.AmountMax
+		if reserves[i].AboveFloor, err = ledger.ParseAmount(above.String()); err != nil {
+			reserves[i].AboveFloor = ledger.AmountMax
 		}
 	}
 	return reserves, nil

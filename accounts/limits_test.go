@@ -26,12 +26,12 @@ func bookWith(t *testing.T, s accounts.Settings) *accounts.Book {
 func TestLimitsByLevel(t *testing.T) {
 	t.Parallel()
 	book := bookWith(t, accounts.Settings{
-		PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "alice", Asset: usd}: {CreditLine: "5", HeldShare: "0.25"}},
+		PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "alice", Asset: usd}: {CreditLine: "5", InFlightShare: "0.25"}},
 		Peer:      map[string]accounts.Limits{"alice": {CreditLine: "4", PayableCap: "9"}, "bob": {CreditLine: "0", PayableCap: "unlimited"}},
-		Asset:     map[accounts.Asset]accounts.Limits{usd: {CreditLine: "1", PayableCap: "100", HeldShare: "0.5"}},
+		Asset:     map[accounts.Asset]accounts.Limits{usd: {CreditLine: "1", PayableCap: "100", InFlightShare: "0.5"}},
 		Ceiling:   map[accounts.Asset]string{xrp: "3.5"},
 	})
-	require.True(t, book.Capped())
+	require.True(t, book.HasCaps())
 	for _, c := range []struct {
 		peer               string
 		asset              accounts.Asset
@@ -45,25 +45,25 @@ func TestLimitsByLevel(t *testing.T) {
 		{"carol", usd, "1", "100", true, true, "0.5"},
 		{"carol", xrp, "0", "", false, false, "1"}, // nothing by omission
 	} {
-		a, err := book.Account(c.peer, c.asset)
+		a, err := book.PeerAccount(c.peer, c.asset)
 		require.NoError(t, err)
-		got, err := book.Allowance(a)
+		got, err := book.EffectiveLimits(a)
 		require.NoError(t, err)
 		require.Equal(t, c.line, c.asset.Decimal(got.CreditLine).String(), c)
 		require.Equal(t, c.capped, got.PayableCapped, c)
 		if c.capped {
 			require.Equal(t, c.payable, c.asset.Decimal(got.PayableCap).String(), c)
 		}
-		require.Equal(t, c.heldCapped, got.HeldCapped, c)
-		require.Equal(t, c.share, got.HeldShare.String(), c)
+		require.Equal(t, c.heldCapped, got.InFlightCapped, c)
+		require.Equal(t, c.share, got.InFlightShare.String(), c)
 	}
-	require.False(t, bookWith(t, accounts.Settings{}).Capped())
+	require.False(t, bookWith(t, accounts.Settings{}).HasCaps())
 
-	third := bookWith(t, accounts.Settings{Asset: map[accounts.Asset]accounts.Limits{usd: {HeldShare: "0.333333333"}}})
-	allowed, err := third.Allowance(mustAccount(t, third, "alice"))
+	third := bookWith(t, accounts.Settings{Asset: map[accounts.Asset]accounts.Limits{usd: {InFlightShare: "0.333333333"}}})
+	allowed, err := third.EffectiveLimits(mustAccount(t, third, "alice"))
 	require.NoError(t, err)
-	require.Equal(t, units(333), allowed.HeldCap(units(1000)))
-	require.Equal(t, "26409387478345391693093204247", allowed.HeldCap(accounts.Unlimited).String())
+	require.Equal(t, units(333), allowed.InFlightCap(units(1000)))
+	require.Equal(t, "26409387478345391693093204247", allowed.InFlightCap(accounts.Unlimited).String())
 }
 
 func TestSettingsThatCannotBe(t *testing.T) {
@@ -83,11 +83,11 @@ func TestSettingsThatCannotBe(t *testing.T) {
 		{"CreditLine", all(cents, accounts.Limits{CreditLine: "0.001"})},
 		{"CreditLine", accounts.Settings{Peer: map[string]accounts.Limits{"alice": {CreditLine: "0.001"}}}}, // one of the assets cannot have it
 		{"PayableCap", accounts.Settings{PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "alice", Asset: usd}: {PayableCap: "x"}}}},
-		{"HeldShare", all(usd, accounts.Limits{HeldShare: "1.1"})},
-		{"HeldShare", all(usd, accounts.Limits{HeldShare: "-0"})},
-		{"HeldShare", all(usd, accounts.Limits{HeldShare: "0.1234567891"})},
-		{"HeldShare", all(usd, accounts.Limits{HeldShare: "half"})},
-		{"HeldShare", all(usd, accounts.Limits{HeldShare: "."})},
+		{"InFlightShare", all(usd, accounts.Limits{InFlightShare: "1.1"})},
+		{"InFlightShare", all(usd, accounts.Limits{InFlightShare: "-0"})},
+		{"InFlightShare", all(usd, accounts.Limits{InFlightShare: "0.1234567891"})},
+		{"InFlightShare", all(usd, accounts.Limits{InFlightShare: "half"})},
+		{"InFlightShare", all(usd, accounts.Limits{InFlightShare: "."})},
 		{"Ceiling", accounts.Settings{Ceiling: map[accounts.Asset]string{usd: "-5"}}},
 		{"Ceiling", accounts.Settings{Ceiling: map[accounts.Asset]string{{Code: "EUR", Ledger: 7}: "5"}}},
 		{"Asset", all(accounts.Asset{Code: "USD", Scale: 3, Ledger: 1}, accounts.Limits{})},
@@ -98,7 +98,7 @@ func TestSettingsThatCannotBe(t *testing.T) {
 		_, err := accounts.NewBook(newLedger(t), accounts.Config{Assets: []accounts.Asset{usd, xrp, cents}, Limits: c.settings})
 		requireField(t, err, c.field)
 	}
-	_, err := accounts.NewBook(newLedger(t), accounts.Config{Assets: []accounts.Asset{usd}, Round: -1})
+	_, err := accounts.NewBook(newLedger(t), accounts.Config{Assets: []accounts.Asset{usd}, SuspensionPollInterval: -1})
 	requireField(t, err, "Round")
 }
 
@@ -107,17 +107,17 @@ func TestMarksThatCannotBe(t *testing.T) {
 	book := bookWith(t, accounts.Settings{})
 	for _, c := range []struct {
 		field string
-		marks accounts.Marks
+		marks accounts.LiquidityThresholds
 	}{
-		{"Low", accounts.Marks{Low: "-1"}},
-		{"High", accounts.Marks{High: "x"}},
-		{"Margin", accounts.Marks{Margin: "1e1"}},
-		{"Low", accounts.Marks{Low: "5", High: "5"}},
+		{"Low", accounts.LiquidityThresholds{Low: "-1"}},
+		{"High", accounts.LiquidityThresholds{High: "x"}},
+		{"Margin", accounts.LiquidityThresholds{Margin: "1e1"}},
+		{"Low", accounts.LiquidityThresholds{Low: "5", High: "5"}},
 	} {
-		_, err := book.NewLiquidityAlerts(map[accounts.Asset]accounts.Marks{usd: c.marks})
+		_, err := book.NewLiquidityAlerts(map[accounts.Asset]accounts.LiquidityThresholds{usd: c.marks})
 		requireField(t, err, c.field)
 	}
-	_, err := book.NewLiquidityAlerts(map[accounts.Asset]accounts.Marks{{Code: "EUR", Ledger: 1}: {}})
+	_, err := book.NewLiquidityAlerts(map[accounts.Asset]accounts.LiquidityThresholds{{Code: "EUR", Ledger: 1}: {}})
 	require.ErrorIs(t, err, accounts.ErrUnknownAsset)
 }
 
@@ -142,21 +142,21 @@ func TestAlertsRunOnceARound(t *testing.T) {
 		l := &failing{Ledger: inner}
 		book := newBook(t, l)
 		provision(t, book, 0, "alice")
-		w, err := book.NewLiquidityAlerts(map[accounts.Asset]accounts.Marks{usd: {Low: "0.000000001"}})
+		w, err := book.NewLiquidityAlerts(map[accounts.Asset]accounts.LiquidityThresholds{usd: {Low: "0.000000001"}})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
-		var told []accounts.AlertKind
+		var told []accounts.ThresholdEvent
 		var failed []error
 		ended := make(chan error)
 		go func() {
-			ended <- w.Run(ctx, func(a accounts.Alert) { told = append(told, a.Kind) }, func(err error) { failed = append(failed, err) })
+			ended <- w.Run(ctx, func(a accounts.LiquidityAlert) { told = append(told, a.Kind) }, func(err error) { failed = append(failed, err) })
 		}()
 		pass := func(d time.Duration) {
 			time.Sleep(d) //nolint:forbidigo // virtual time
 			synctest.Wait()
 		}
 		pass(2500 * time.Millisecond)
-		require.Equal(t, []accounts.AlertKind{accounts.LowReached}, told, "once, in three rounds")
+		require.Equal(t, []accounts.ThresholdEvent{accounts.LowReached}, told, "once, in three rounds")
 		_, err = book.Fund(t.Context(), accounts.Capital{Asset: usd, Key: "k", Amount: units(100)})
 		require.NoError(t, err)
 		l.away.Store(true)
@@ -165,7 +165,7 @@ func TestAlertsRunOnceARound(t *testing.T) {
 		require.Len(t, told, 1)
 		l.away.Store(false)
 		pass(time.Second)
-		require.Equal(t, []accounts.AlertKind{accounts.LowReached, accounts.LowCleared}, told)
+		require.Equal(t, []accounts.ThresholdEvent{accounts.LowReached, accounts.LowCleared}, told)
 		cancel()
 		require.ErrorIs(t, <-ended, context.Canceled)
 	})
@@ -178,32 +178,32 @@ func TestPacketLimitsByLevel(t *testing.T) {
 		Peer:      map[string]accounts.Limits{"alice": {MaxPacket: "4", MaxHold: time.Hour}, "bob": {MaxPacket: "unlimited", PacketRate: "unlimited"}},
 		Asset:     map[accounts.Asset]accounts.Limits{usd: {MaxPacket: "1", MaxHold: time.Minute, PacketRate: "100/1m", AmountRate: "unlimited"}},
 	})
-	require.True(t, book.Limited())
-	require.False(t, book.Capped())
+	require.True(t, book.HasPacketLimits())
+	require.False(t, book.HasCaps())
 	perMinute, perHour := accounts.Rate{Count: 100, Per: time.Minute}, accounts.Rate{Count: 2_500_000_000, Per: time.Hour}
 	for _, c := range []struct {
 		peer  string
 		asset accounts.Asset
 		max   string // whole units
-		want  accounts.PacketAllowance
+		want  accounts.PacketLimits
 	}{
-		{"alice", usd, "5", accounts.PacketAllowance{MaxHold: time.Hour, PacketRate: perMinute, AmountRate: perHour}},
-		{"alice", xrp, "4", accounts.PacketAllowance{MaxHold: time.Hour}},
-		{"bob", usd, "0", accounts.PacketAllowance{MaxHold: time.Minute}},
-		{"carol", usd, "1", accounts.PacketAllowance{MaxHold: time.Minute, PacketRate: perMinute}},
-		{"carol", xrp, "0", accounts.PacketAllowance{}},
+		{"alice", usd, "5", accounts.PacketLimits{MaxHold: time.Hour, PacketRate: perMinute, AmountRate: perHour}},
+		{"alice", xrp, "4", accounts.PacketLimits{MaxHold: time.Hour}},
+		{"bob", usd, "0", accounts.PacketLimits{MaxHold: time.Minute}},
+		{"carol", usd, "1", accounts.PacketLimits{MaxHold: time.Minute, PacketRate: perMinute}},
+		{"carol", xrp, "0", accounts.PacketLimits{}},
 	} {
-		a, err := book.Account(c.peer, c.asset)
+		a, err := book.PeerAccount(c.peer, c.asset)
 		require.NoError(t, err)
-		got, err := book.Allowance(a)
+		got, err := book.EffectiveLimits(a)
 		require.NoError(t, err)
 		require.Equal(t, c.max, c.asset.Decimal(got.MaxPacket).String(), c)
 		c.want.MaxPacket = got.MaxPacket
-		require.Equal(t, c.want, got.PacketAllowance, c)
+		require.Equal(t, c.want, got.PacketLimits, c)
 	}
-	require.False(t, bookWith(t, accounts.Settings{}).Limited())
+	require.False(t, bookWith(t, accounts.Settings{}).HasPacketLimits())
 	for _, l := range []accounts.Limits{{MaxPacket: "1"}, {MaxHold: 1}, {PacketRate: "1/1s"}, {AmountRate: "1/1s"}} {
-		require.True(t, bookWith(t, accounts.Settings{Peer: map[string]accounts.Limits{"bob": l}}).Limited())
+		require.True(t, bookWith(t, accounts.Settings{Peer: map[string]accounts.Limits{"bob": l}}).HasPacketLimits())
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 
 // lineRequest is the credit line that a peer should have.
 type lineRequest struct {
-	account   Account
+	account   PeerAccount
 	want      ledger.Amount
 	untouched bool // nothing was ever granted or taken back
 	drifted   bool // an account of the peer is another one, so nothing is granted

@@ -77,7 +77,7 @@ func (b *Book) Withdraw(ctx context.Context, c Capital) (Booking, error) {
 	}
 }
 
-func (b *Book) notCovered(ctx context.Context, own Account, wanted ledger.Amount) error {
+func (b *Book) notCovered(ctx context.Context, own PeerAccount, wanted ledger.Amount) error {
 	positions, err := b.Positions(ctx)
 	if err != nil {
 		return errors.Join(ErrNotCovered, err)
@@ -98,13 +98,13 @@ func (b *Book) capital(id ledger.ID, c *Capital) ledger.Transfer {
 	}
 }
 
-func (b *Book) checkCapital(what string, c *Capital) (own Account, err error) {
+func (b *Book) checkCapital(what string, c *Capital) (own PeerAccount, err error) {
 	subject := fmt.Sprintf("%s of %v", what, c.Asset)
-	if own, err = b.Own(c.Asset); err != nil {
-		return Account{}, err
+	if own, err = b.OwnAccount(c.Asset); err != nil {
+		return PeerAccount{}, err
 	}
 	if c.Amount.IsZero() {
-		return Account{}, &FieldError{Subject: subject, Field: "Amount", Reason: "must not be 0"}
+		return PeerAccount{}, &FieldError{Subject: subject, Field: "Amount", Reason: "must not be 0"}
 	}
 	return own, checkKey(subject, c.Key)
 }

@@ -37,7 +37,7 @@ const peersPerRequest = (ledger.BatchMax - 1) / accountsPerPeer
 
 // lookUpFigures reads the accounts of peers, in the order asked, as many in a request as the
 // ledger takes.
-func (b *Book) lookUpFigures(ctx context.Context, list []Account) ([]peerFigures, error) {
+func (b *Book) lookUpFigures(ctx context.Context, list []PeerAccount) ([]peerFigures, error) {
 	figures := make([]peerFigures, 0, len(list))
 	size := peersPerRequest
 	for len(list) > 0 {
@@ -58,7 +58,7 @@ func (b *Book) lookUpFigures(ctx context.Context, list []Account) ([]peerFigures
 
 // appendFigures appends the figures of peers. The ids are those of figureIDs, and the rows are in
 // their order, without those that the ledger has not got.
-func (b *Book) appendFigures(figures []peerFigures, list []Account, ids []ledger.ID, rows []ledger.Account) []peerFigures {
+func (b *Book) appendFigures(figures []peerFigures, list []PeerAccount, ids []ledger.ID, rows []ledger.Account) []peerFigures {
 	next := func() (row ledger.Account) {
 		if len(rows) > 0 && rows[0].ID == ids[0] {
 			row, rows = rows[0], rows[1:]
@@ -82,7 +82,7 @@ func (b *Book) appendFigures(figures []peerFigures, list []Account, ids []ledger
 
 // figureIDs are the suspense accounts of the assets, and then the accounts of the first n
 // peers of a list, as many as a request takes.
-func (b *Book) figureIDs(list []Account) (n int, ids []ledger.ID) {
+func (b *Book) figureIDs(list []PeerAccount) (n int, ids []ledger.ID) {
 	ids = make([]ledger.ID, 0, accountsPerPeer*len(list)+1)
 	suspense := make(map[uint32]bool)
 	for _, a := range list {
@@ -106,7 +106,7 @@ func (b *Book) figureIDs(list []Account) (n int, ids []ledger.ID) {
 // Errors: ErrNotProvisioned names a handle that the ledger has no accounts for
 // (our own has none), ErrUnknownAsset one whose ledger number the Book does not
 // have; any other error is that of a request.
-func (b *Book) LookUpBalances(ctx context.Context, accounts ...Account) ([]Balance, error) {
+func (b *Book) LookUpBalances(ctx context.Context, accounts ...PeerAccount) ([]Balance, error) {
 	for _, a := range accounts {
 		if _, known := b.assets[a.ledger]; !known {
 			return nil, fmt.Errorf("%w: %v", ErrUnknownAsset, a)
@@ -118,7 +118,7 @@ func (b *Book) LookUpBalances(ctx context.Context, accounts ...Account) ([]Balan
 	}
 	balances := make([]Balance, len(accounts))
 	for i, a := range accounts {
-		if figures[i].incomplete() || a.Own() {
+		if figures[i].incomplete() || a.IsOwn() {
 			return nil, fmt.Errorf("%w: %v", ErrNotProvisioned, a)
 		}
 		balances[i] = newBalance(a, b.assets[a.ledger].asset, &figures[i])
@@ -128,7 +128,7 @@ func (b *Book) LookUpBalances(ctx context.Context, accounts ...Account) ([]Balan
 }
 
 // lookUpBalance is LookUpBalances of one peer.
-func (b *Book) lookUpBalance(ctx context.Context, account Account) (Balance, error) {
+func (b *Book) lookUpBalance(ctx context.Context, account PeerAccount) (Balance, error) {
 	balances, err := b.LookUpBalances(ctx, account)
 	if err != nil {
 		return Balance{}, err
@@ -143,13 +143,13 @@ func (b *Book) lookUpBalance(ctx context.Context, account Account) (Balance, err
 //
 // Errors: ErrUnknownAsset, *DriftError if the ledger has one with other fields, or that of a
 // request.
-func (b *Book) EnsureArrears(ctx context.Context, accounts ...Account) error {
+func (b *Book) EnsureArrears(ctx context.Context, accounts ...PeerAccount) error {
 	wants := make([]wanted, len(accounts))
 	for i, a := range accounts {
 		if err := b.checkPeer(a); err != nil {
 			return err
 		}
-		all := b.peerAccounts(Peer{ID: a.peer, Asset: b.assets[a.ledger].asset}, a)
+		all := b.peerAccounts(PeerConfig{ID: a.peer, Asset: b.assets[a.ledger].asset}, a)
 		wants[i] = all[accountsPerPeer-1]
 	}
 	_, drifts, err := b.createAccounts(ctx, wants)

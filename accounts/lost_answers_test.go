@@ -38,18 +38,20 @@ func (o *overtaken) CreateTransfers(ctx context.Context, rows []ledger.Transfer)
 // again, and what was wanted is so in the end.
 func TestRefusalsWhoseAnswersAreLost(t *testing.T) {
 	t.Parallel()
-	type step func(*accounts.Book, context.Context, accounts.Account) error
-	suspend := func(how accounts.Suspension) step {
-		return func(b *accounts.Book, ctx context.Context, a accounts.Account) error { return b.Suspend(ctx, a, how) }
+	type step func(*accounts.Book, context.Context, accounts.PeerAccount) error
+	suspend := func(how accounts.SuspendOptions) step {
+		return func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error {
+			return b.Suspend(ctx, a, how)
+		}
 	}
-	resume := func(b *accounts.Book, ctx context.Context, a accounts.Account) error { return b.Resume(ctx, a) }
-	closePeer := func(b *accounts.Book, ctx context.Context, a accounts.Account) error {
-		return b.ClosePeer(ctx, a, accounts.Closing{})
+	resume := func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error { return b.Resume(ctx, a) }
+	closePeer := func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error {
+		return b.ClosePeer(ctx, a, accounts.CloseOptions{})
 	}
-	reopen := func(b *accounts.Book, ctx context.Context, a accounts.Account) error { return b.ReopenPeer(ctx, a) }
-	nothing := func(*accounts.Book, context.Context, accounts.Account) error { return nil }
+	reopen := func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error { return b.ReopenPeer(ctx, a) }
+	nothing := func(*accounts.Book, context.Context, accounts.PeerAccount) error { return nil }
 	both := func(first, second step) step {
-		return func(b *accounts.Book, ctx context.Context, a accounts.Account) error {
+		return func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error {
 			if err := first(b, ctx, a); err != nil {
 				return err
 			}
@@ -60,12 +62,12 @@ func TestRefusalsWhoseAnswersAreLost(t *testing.T) {
 		before, meanwhile, ours step
 		suspended, closed       bool
 	}{
-		"suspended meanwhile":               {nothing, suspend(accounts.Suspension{Reason: 1}), suspend(accounts.Suspension{Reason: 2}), true, false},
-		"suspended meanwhile, revoked":      {nothing, suspend(accounts.Suspension{Reason: 1}), suspend(accounts.Suspension{RevokeFree: true}), true, false},
-		"suspended anew meanwhile, revoked": {suspend(accounts.Suspension{}), both(resume, suspend(accounts.Suspension{})), suspend(accounts.Suspension{RevokeFree: true}), true, false},
-		"resumed meanwhile":                 {suspend(accounts.Suspension{}), resume, resume, false, false},
-		"resumed meanwhile, revoked":        {suspend(accounts.Suspension{}), resume, suspend(accounts.Suspension{RevokeFree: true}), true, false},
-		"closed meanwhile":                  {suspend(accounts.Suspension{}), closePeer, closePeer, true, true},
+		"suspended meanwhile":               {nothing, suspend(accounts.SuspendOptions{ReasonCode: 1}), suspend(accounts.SuspendOptions{ReasonCode: 2}), true, false},
+		"suspended meanwhile, revoked":      {nothing, suspend(accounts.SuspendOptions{ReasonCode: 1}), suspend(accounts.SuspendOptions{RevokeFree: true}), true, false},
+		"suspended anew meanwhile, revoked": {suspend(accounts.SuspendOptions{}), both(resume, suspend(accounts.SuspendOptions{})), suspend(accounts.SuspendOptions{RevokeFree: true}), true, false},
+		"resumed meanwhile":                 {suspend(accounts.SuspendOptions{}), resume, resume, false, false},
+		"resumed meanwhile, revoked":        {suspend(accounts.SuspendOptions{}), resume, suspend(accounts.SuspendOptions{RevokeFree: true}), true, false},
+		"closed meanwhile":                  {suspend(accounts.SuspendOptions{}), closePeer, closePeer, true, true},
 		"opened meanwhile":                  {closePeer, reopen, reopen, true, false},
 	} {
 		for n := 1; ; n++ {

@@ -29,7 +29,7 @@ func faultOfNewID(id string) string {
 
 // checkNewIDs refuses peers that the ledger does not have under ids that another one could be
 // mistaken for. The error is a *FieldError, or that of a request.
-func (b *Book) checkNewIDs(ctx context.Context, peers []Peer, handles []Account) error {
+func (b *Book) checkNewIDs(ctx context.Context, peers []PeerConfig, handles []PeerAccount) error {
 	faults := make(map[ledger.ID]int)
 	var ids []ledger.ID
 	for i := range peers {

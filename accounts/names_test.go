@@ -26,8 +26,8 @@ func TestAnotherFormOfAPeersNameIsRefused(t *testing.T) {
 		l := newLedger(t)
 		book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
 		require.NoError(t, err)
-		peer := accounts.Peer{ID: name, Asset: usd, CreditLine: units(7)}
-		_, err = book.Provision(t.Context(), accounts.Peer{ID: "bob", Asset: usd}, peer)
+		peer := accounts.PeerConfig{ID: name, Asset: usd, CreditLine: units(7)}
+		_, err = book.Provision(t.Context(), accounts.PeerConfig{ID: "bob", Asset: usd}, peer)
 		require.ErrorIs(t, err, accounts.ErrInvalid, "%+q", name)
 		var fault *accounts.FieldError
 		require.ErrorAs(t, err, &fault)
@@ -37,16 +37,16 @@ func TestAnotherFormOfAPeersNameIsRefused(t *testing.T) {
 		require.Empty(t, found, "nothing is written, for the other peer neither")
 
 		var failed error
-		for _, err := range book.ProvisionAll(t.Context(), slices.Values([]accounts.Peer{peer})) {
+		for _, err := range book.ProvisionAll(t.Context(), slices.Values([]accounts.PeerConfig{peer})) {
 			failed = err
 		}
 		require.ErrorIs(t, failed, accounts.ErrInvalid, "%+q", name)
 	}
 	book, err := accounts.NewBook(newLedger(t), accounts.Config{Assets: []accounts.Asset{usd}})
 	require.NoError(t, err)
-	_, err = book.Provision(t.Context(), accounts.Peer{ID: decomposed, Asset: usd})
+	_, err = book.Provision(t.Context(), accounts.PeerConfig{ID: decomposed, Asset: usd})
 	require.EqualError(t, err, `peer "cafe\u0301" in USD/9: ID must be in Unicode's normal form C, which is "caf\u00e9", for a new peer`)
-	_, err = book.Provision(t.Context(), accounts.Peer{ID: composed, Asset: usd}, accounts.Peer{ID: "two words", Asset: usd})
+	_, err = book.Provision(t.Context(), accounts.PeerConfig{ID: composed, Asset: usd}, accounts.PeerConfig{ID: "two words", Asset: usd})
 	require.NoError(t, err)
 }
 
@@ -59,19 +59,19 @@ func TestAPeerOfAnEarlierVersionStaysReachable(t *testing.T) {
 		require.NoError(t, err)
 		_, err = book.Provision(t.Context())
 		require.NoError(t, err)
-		account, err := book.Account(name, usd)
+		account, err := book.PeerAccount(name, usd)
 		require.NoError(t, err)
 		createAsBefore(t, l, book, account)
 
-		handles, err := book.Provision(t.Context(), accounts.Peer{ID: name, Asset: usd, CreditLine: units(7)})
+		handles, err := book.Provision(t.Context(), accounts.PeerConfig{ID: name, Asset: usd, CreditLine: units(7)})
 		require.NoError(t, err, "%+q", name)
 		require.Equal(t, account, handles[0])
 		require.Equal(t, units(7), balance(t, book, account).CreditLine)
-		for handle, err := range book.ProvisionAll(t.Context(), slices.Values([]accounts.Peer{{ID: name, Asset: usd, CreditLine: units(7)}})) {
+		for handle, err := range book.ProvisionAll(t.Context(), slices.Values([]accounts.PeerConfig{{ID: name, Asset: usd, CreditLine: units(7)}})) {
 			require.NoError(t, err)
 			require.Equal(t, account, handle)
 		}
-		for listing, err := range book.Directory(t.Context(), usd, name) {
+		for listing, err := range book.Peers(t.Context(), usd, name) {
 			require.NoError(t, err)
 			require.Equal(t, name, listing.Account.Peer())
 		}
@@ -79,7 +79,7 @@ func TestAPeerOfAnEarlierVersionStaysReachable(t *testing.T) {
 }
 
 // createAsBefore makes the accounts of a peer without looking at its name.
-func createAsBefore(t *testing.T, l ledger.Ledger, book *accounts.Book, a accounts.Account) {
+func createAsBefore(t *testing.T, l ledger.Ledger, book *accounts.Book, a accounts.PeerAccount) {
 	t.Helper()
 	ns, ids := chart.Namespace(book.Namespace()), book.PeerIDs(a)
 	var rows []ledger.Account
@@ -116,7 +116,7 @@ func TestLookalikes(t *testing.T) {
 
 	book, err := accounts.NewBook(newLedger(t), accounts.Config{Assets: []accounts.Asset{usd}})
 	require.NoError(t, err)
-	handles, err := book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd}, accounts.Peer{ID: "Alice", Asset: usd})
+	handles, err := book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd}, accounts.PeerConfig{ID: "Alice", Asset: usd})
 	require.NoError(t, err)
 	require.NotEqual(t, handles[0].ID(), handles[1].ID())
 }

@@ -20,15 +20,15 @@ import (
 func TestLineOfAPeerThatIsClosedMeanwhile(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		do   func(*accounts.Book, context.Context, accounts.Account) error
+		do   func(*accounts.Book, context.Context, accounts.PeerAccount) error
 		want error
 	}{
-		"suspended": {func(b *accounts.Book, ctx context.Context, a accounts.Account) error {
-			return b.Suspend(ctx, a, accounts.Suspension{})
+		"suspended": {func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error {
+			return b.Suspend(ctx, a, accounts.SuspendOptions{})
 		}, accounts.ErrSuspended},
-		"closed": {func(b *accounts.Book, ctx context.Context, a accounts.Account) error {
-			return b.ClosePeer(ctx, a, accounts.Closing{})
-		}, accounts.ErrClosed},
+		"closed": {func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error {
+			return b.ClosePeer(ctx, a, accounts.CloseOptions{})
+		}, accounts.ErrPeerClosed},
 	} {
 		for _, to := range []uint64{150, 50} {
 			l := &refusing{Ledger: newLedger(t)}
@@ -57,10 +57,10 @@ func TestAdjustmentOfAPeerThatIsClosedMeanwhile(t *testing.T) {
 	l := newLedger(t)
 	other, between := newBookWithoutRound(t, l), &interrupted{Ledger: l}
 	alice := provision(t, other, 100, "alice")[0]
-	between.do = func() { require.NoError(t, other.ClosePeer(t.Context(), alice, accounts.Closing{})) }
-	a := accounts.Adjustment{Account: alice, Key: "k", Debit: units(10), Reason: 1}
+	between.do = func() { require.NoError(t, other.ClosePeer(t.Context(), alice, accounts.CloseOptions{})) }
+	a := accounts.Adjustment{Account: alice, Key: "k", Debit: units(10), ReasonCode: 1}
 	_, err := newBookWithoutRound(t, between).Adjust(t.Context(), a)
-	require.ErrorIs(t, err, accounts.ErrClosed)
+	require.ErrorIs(t, err, accounts.ErrPeerClosed)
 	require.ErrorContains(t, err, "alice")
 	require.Zero(t, balance(t, other, alice).Receivable)
 	require.NoError(t, other.ReopenPeer(t.Context(), alice))
@@ -71,16 +71,16 @@ func TestAdjustmentOfAPeerThatIsClosedMeanwhile(t *testing.T) {
 func TestClosingThatIsGivenUpInItsRound(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
-	book, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd}, Round: time.Hour})
+	book, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd}, SuspensionPollInterval: time.Hour})
 	require.NoError(t, err)
 	alice := provision(t, book, 100, "alice")[0]
 	errStop := errors.New("stop")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	between := &interrupted{Ledger: l, do: func() { cancel(errStop) }} // before the suspension
-	slow, err := accounts.NewBook(uncancelled{between}, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd}, Round: time.Hour})
+	slow, err := accounts.NewBook(uncancelled{between}, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd}, SuspensionPollInterval: time.Hour})
 	require.NoError(t, err)
-	require.ErrorIs(t, slow.ClosePeer(ctx, alice, accounts.Closing{}), errStop)
+	require.ErrorIs(t, slow.ClosePeer(ctx, alice, accounts.CloseOptions{}), errStop)
 	b := balance(t, book, alice)
 	require.False(t, b.Closed)
 	require.True(t, b.Suspended, "the next call goes on from there")
@@ -94,16 +94,16 @@ func TestHandlesOfOtherBooks(t *testing.T) {
 	eur := accounts.Asset{Code: "EUR", Scale: 2, Ledger: 77}
 	other, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{eur}})
 	require.NoError(t, err)
-	foreign, err := other.Account("alice", eur)
+	foreign, err := other.PeerAccount("alice", eur)
 	require.NoError(t, err)
-	own, err := other.Own(eur)
+	own, err := other.OwnAccount(eur)
 	require.NoError(t, err)
-	for _, a := range []accounts.Account{foreign, own} {
-		_, err = book.Adjust(t.Context(), accounts.Adjustment{Account: a, Key: "k", Credit: units(1), Reason: 1})
+	for _, a := range []accounts.PeerAccount{foreign, own} {
+		_, err = book.Adjust(t.Context(), accounts.Adjustment{Account: a, Key: "k", Credit: units(1), ReasonCode: 1})
 		require.ErrorIs(t, err, accounts.ErrUnknownAsset)
 	}
 	require.ErrorIs(t, book.EnsureArrears(t.Context(), foreign), accounts.ErrUnknownAsset)
-	ours, err := book.Own(usd)
+	ours, err := book.OwnAccount(usd)
 	require.NoError(t, err)
 	requireField(t, book.EnsureArrears(t.Context(), ours), "Account")
 }
@@ -143,7 +143,7 @@ func TestHoldsOnSuspense(t *testing.T) {
 	require.Equal(t, ledger.TransferCreated, results[0].Status)
 	balances, err := w.book.Balances(t.Context(), alice)
 	require.NoError(t, err)
-	waits, err := w.book.Waiting(t.Context(), balances...)
+	waits, err := w.book.WaitingInSuspense(t.Context(), balances...)
 	require.NoError(t, err)
 	require.Equal(t, []ledger.Amount{units(13)}, waits)
 	ledgertest.RequireNothingHeld(t, w.ledger)
@@ -154,7 +154,7 @@ func TestListsThatAreLeft(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
 	ctx, seen := t.Context(), 0
-	for _, err := range w.book.Directory(ctx, usd) {
+	for _, err := range w.book.Peers(ctx, usd) {
 		require.NoError(t, err)
 		if seen++; seen == 2 {
 			break
@@ -166,7 +166,7 @@ func TestListsThatAreLeft(t *testing.T) {
 		require.Equal(t, w.peers["carol"], b.Account)
 		break
 	}
-	for a, err := range w.book.ProvisionAll(ctx, slices.Values([]accounts.Peer{{ID: "hans", Asset: usd}, {ID: "ida", Asset: usd}})) {
+	for a, err := range w.book.ProvisionAll(ctx, slices.Values([]accounts.PeerConfig{{ID: "hans", Asset: usd}, {ID: "ida", Asset: usd}})) {
 		require.NoError(t, err)
 		require.Equal(t, mustAccount(t, w.book, "hans"), a)
 		break
@@ -208,8 +208,8 @@ func TestTextOfErrors(t *testing.T) {
 			require.ErrorContains(t, c.err, text)
 		}
 	}
-	require.Equal(t, "AlertKind(0)", accounts.AlertKind(0).String())
-	require.Equal(t, "AlertKind(5)", (accounts.HighCleared + 1).String())
+	require.Equal(t, "ThresholdEvent(0)", accounts.ThresholdEvent(0).String())
+	require.Equal(t, "ThresholdEvent(5)", (accounts.HighCleared + 1).String())
 	require.Equal(t, "low reached", accounts.LowReached.String())
 	require.Equal(t, "high cleared", accounts.HighCleared.String())
 }
@@ -220,7 +220,7 @@ func TestProvisionWithoutAccounts(t *testing.T) {
 	t.Parallel()
 	l := &refusing{Ledger: newLedger(t)}
 	book := newBook(t, l)
-	peers := []accounts.Peer{{ID: "alice", Asset: usd, CreditLine: units(5)}, {ID: "bob", Asset: usd}}
+	peers := []accounts.PeerConfig{{ID: "alice", Asset: usd, CreditLine: units(5)}, {ID: "bob", Asset: usd}}
 	for n := 1; n <= 2; n++ { // are the assets elsewhere; the accounts
 		l.n = n
 		handles, err := book.Provision(t.Context(), peers...)
@@ -250,7 +250,7 @@ func TestClosingThatFindsAHoldAfterItsRound(t *testing.T) {
 	alice, bob := peers[0], peers[1]
 	var hold ledger.ID
 	between.do = func() { hold = packet(t, l, bob.ID(), alice.ID(), 5, ledger.TransferPending) } // before the suspension
-	err := newBookWithoutRound(t, between).ClosePeer(t.Context(), alice, accounts.Closing{})
+	err := newBookWithoutRound(t, between).ClosePeer(t.Context(), alice, accounts.CloseOptions{})
 	require.ErrorIs(t, err, accounts.ErrHeld)
 	rows, err := l.GetAccountTransfers(t.Context(), ledger.AccountFilter{
 		AccountID: alice.ID(), Code: chart.CodeClose, Limit: 10, Flags: ledger.AccountFilterDebits,
@@ -287,7 +287,7 @@ func TestRefusedChangesOfALineBurnNoNumber(t *testing.T) {
 	require.Equal(t, first, change("dave"))
 
 	_, err = w.book.ExtendCredit(ctx, w.peers["erin"], units(1))
-	require.ErrorIs(t, err, accounts.ErrClosed)
+	require.ErrorIs(t, err, accounts.ErrPeerClosed)
 	require.NoError(t, w.book.ReopenPeer(ctx, w.peers["erin"]))
 	require.NoError(t, w.book.Resume(ctx, w.peers["erin"]))
 	require.Equal(t, first, change("erin"))

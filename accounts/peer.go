@@ -9,9 +9,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Peer is a counterparty in one asset, as Book.Provision sets it up. A peer that
+// PeerConfig is a counterparty in one asset, as Book.Provision sets it up. A peer that
 // trades in several assets is given once for each.
-type Peer struct {
+type PeerConfig struct {
 	// ID is 1 to 1023 bytes of UTF-8, in Unicode's normal form C and without white space at
 	// either end. The ledger tells ids apart byte by byte: see Lookalikes. An id of another
 	// form that a ledger has from an earlier version is accepted.
@@ -31,7 +31,7 @@ var Unlimited = ledger.Amount(uint128.New(0, 1<<32))
 // many connectors call a peer.
 const maxPeerID = 1023
 
-func (p Peer) validate() error {
+func (p PeerConfig) validate() error {
 	switch {
 	case !validName(p.ID, maxPeerID):
 		return &FieldError{Subject: fmt.Sprintf("peer %.40q", p.ID), Field: "ID", Reason: nameRule(maxPeerID)}

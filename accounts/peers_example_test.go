@@ -15,11 +15,11 @@ import (
 )
 
 // exampleBook is a book with one peer, alice, whose line comes from the settings.
-func exampleBook() (*accounts.Book, accounts.Account) {
+func exampleBook() (*accounts.Book, accounts.PeerAccount) {
 	book, err := accounts.NewBook(embedded.New(), accounts.Config{
-		Assets: []accounts.Asset{cents}, Round: time.Millisecond,
+		Assets: []accounts.Asset{cents}, SuspensionPollInterval: time.Millisecond,
 		Limits: accounts.Settings{
-			Asset:   map[accounts.Asset]accounts.Limits{cents: {CreditLine: "100", HeldShare: "0.5"}},
+			Asset:   map[accounts.Asset]accounts.Limits{cents: {CreditLine: "100", InFlightShare: "0.5"}},
 			Peer:    map[string]accounts.Limits{"bob": {CreditLine: "0", PayableCap: "25.50"}},
 			Ceiling: map[accounts.Asset]string{cents: "1000"},
 		},
@@ -27,7 +27,7 @@ func exampleBook() (*accounts.Book, accounts.Account) {
 	if err != nil {
 		panic(err)
 	}
-	peers, err := book.Provision(context.Background(), accounts.Peer{ID: "alice", Asset: cents})
+	peers, err := book.Provision(context.Background(), accounts.PeerConfig{ID: "alice", Asset: cents})
 	if err != nil {
 		panic(err)
 	}
@@ -48,7 +48,7 @@ func ExampleBook_ExtendCredit() {
 func ExampleBook_RevokeCredit() {
 	ctx := context.Background()
 	book, alice := exampleBook()
-	_, err := book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "k", Debit: ledger.NewAmount(6_000), Reason: 1})
+	_, err := book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "k", Debit: ledger.NewAmount(6_000), ReasonCode: 1})
 	if err != nil {
 		panic(err)
 	}
@@ -57,7 +57,7 @@ func ExampleBook_RevokeCredit() {
 	if errors.As(err, &inUse) {
 		fmt.Println("only", cents.Format(inUse.Free), "is free")
 	}
-	change, err := book.RevokeCredit(ctx, alice, ledger.NewAmount(5_000), accounts.WhatIsFree())
+	change, err := book.RevokeCredit(ctx, alice, ledger.NewAmount(5_000), accounts.WithPartialRevoke())
 	fmt.Println(cents.Format(change.After), err)
 	// Output:
 	// only 40.00 is free
@@ -68,24 +68,24 @@ func ExampleBook_RevokeCredit() {
 func ExampleBook_SetCreditLine() {
 	ctx := context.Background()
 	book, alice := exampleBook()
-	_, err := book.SetCreditLine(ctx, alice, ledger.NewAmount(20_000), accounts.IfLine(ledger.NewAmount(10_000)))
+	_, err := book.SetCreditLine(ctx, alice, ledger.NewAmount(20_000), accounts.WithExpectedLine(ledger.NewAmount(10_000)))
 	fmt.Println(err)
-	_, err = book.SetCreditLine(ctx, alice, ledger.NewAmount(30_000), accounts.IfLine(ledger.NewAmount(10_000)))
+	_, err = book.SetCreditLine(ctx, alice, ledger.NewAmount(30_000), accounts.WithExpectedLine(ledger.NewAmount(10_000)))
 	fmt.Println(err)
 	// Output:
 	// <nil>
 	// accounts: the credit line was changed meanwhile: that of alice on ledger 1 is 200.00 USD now
 }
 
-func ExampleBook_Allowance() {
+func ExampleBook_EffectiveLimits() {
 	book, alice := exampleBook()
-	bob, err := book.Account("bob", cents)
+	bob, err := book.PeerAccount("bob", cents)
 	if err != nil {
 		panic(err)
 	}
-	for _, peer := range []accounts.Account{alice, bob} {
-		a, err := book.Allowance(peer)
-		fmt.Println(peer.Peer(), cents.Format(a.CreditLine), a.PayableCapped, cents.Format(a.PayableCap.Min(a.Ceiling)), a.HeldShare, err)
+	for _, peer := range []accounts.PeerAccount{alice, bob} {
+		a, err := book.EffectiveLimits(peer)
+		fmt.Println(peer.Peer(), cents.Format(a.CreditLine), a.PayableCapped, cents.Format(a.PayableCap.Min(a.Ceiling)), a.InFlightShare, err)
 	}
 	// Output:
 	// alice 100.00 false 1000.00 0.5 <nil>
@@ -95,7 +95,7 @@ func ExampleBook_Allowance() {
 func ExampleBook_Suspend() {
 	ctx := context.Background()
 	book, alice := exampleBook()
-	fmt.Println(book.Suspend(ctx, alice, accounts.Suspension{RevokeFree: true, Reason: 12}))
+	fmt.Println(book.Suspend(ctx, alice, accounts.SuspendOptions{RevokeFree: true, ReasonCode: 12}))
 	b, err := book.Balance(ctx, alice)
 	fmt.Println(b.Suspended, b.CreditLine, err)
 	fmt.Println(book.Resume(ctx, alice))
@@ -111,12 +111,12 @@ func ExampleBook_Suspend() {
 func ExampleBook_ClosePeer() {
 	ctx := context.Background()
 	book, alice := exampleBook()
-	_, err := book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "k", Debit: ledger.NewAmount(700), Reason: 1})
+	_, err := book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "k", Debit: ledger.NewAmount(700), ReasonCode: 1})
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(book.ClosePeer(ctx, alice, accounts.Closing{}))
-	fmt.Println(book.ClosePeer(ctx, alice, accounts.Closing{Force: true, Reason: 44}))
+	fmt.Println(book.ClosePeer(ctx, alice, accounts.CloseOptions{}))
+	fmt.Println(book.ClosePeer(ctx, alice, accounts.CloseOptions{Force: true, ReasonCode: 44}))
 	b, err := book.Balance(ctx, alice)
 	fmt.Println(b.Closed, b.Receivable, err)
 	fmt.Println(book.ReopenPeer(ctx, alice))
@@ -132,9 +132,9 @@ func ExampleBook_Adjust() {
 	book, alice := exampleBook()
 	for range 2 { // once for its key
 		booking, err := book.Adjust(ctx, accounts.Adjustment{
-			Account: alice, Key: "ticket 81", Credit: ledger.NewAmount(250), Reason: 3,
+			Account: alice, Key: "ticket 81", Credit: ledger.NewAmount(250), ReasonCode: 3,
 		})
-		fmt.Println(booking.Already, err)
+		fmt.Println(booking.AlreadyBooked, err)
 	}
 	b, err := book.Balance(ctx, alice)
 	fmt.Println(cents.Format(b.Payable), err)
@@ -165,7 +165,7 @@ func ExampleBook_Withdraw() {
 func ExampleLiquidityAlerts() {
 	ctx := context.Background()
 	book, _ := exampleBook()
-	alerts, err := book.NewLiquidityAlerts(map[accounts.Asset]accounts.Marks{cents: {Low: "50", Margin: "10"}})
+	alerts, err := book.NewLiquidityAlerts(map[accounts.Asset]accounts.LiquidityThresholds{cents: {Low: "50", Margin: "10"}})
 	if err != nil {
 		panic(err)
 	}
@@ -218,16 +218,16 @@ func ExampleConverter() {
 	// in 1000001 cost 1000000 dust 1 out 670000 <nil>
 }
 
-func ExampleBook_Directory() {
+func ExampleBook_Peers() {
 	ctx := context.Background()
 	book, _ := exampleBook()
-	if _, err := book.Provision(ctx, accounts.Peer{ID: "bob", Asset: cents}); err != nil {
+	if _, err := book.Provision(ctx, accounts.PeerConfig{ID: "bob", Asset: cents}); err != nil {
 		panic(err)
 	}
-	for peer, err := range book.Directory(ctx, cents, "alice", "carol") {
-		fmt.Println(peer.Claimed(), peer.Account, peer.Balance.CreditLine, err)
+	for peer, err := range book.Peers(ctx, cents, "alice", "carol") {
+		fmt.Println(peer.Known(), peer.Account, peer.Balance.CreditLine, err)
 	}
-	missing, err := book.Missing(ctx, cents, "alice", "carol")
+	missing, err := book.MissingPeers(ctx, cents, "alice", "carol")
 	fmt.Println(missing, err)
 	// Output:
 	// true alice on ledger 1 10000 <nil>
@@ -259,14 +259,14 @@ func ExampleBook_CheckAssets() {
 func ExampleBook_ProvisionAll() {
 	ctx := context.Background()
 	book, _ := exampleBook()
-	peers := func(yield func(accounts.Peer) bool) {
+	peers := func(yield func(accounts.PeerConfig) bool) {
 		for i := range 5000 {
-			if !yield(accounts.Peer{ID: fmt.Sprint("peer ", i), Asset: cents}) {
+			if !yield(accounts.PeerConfig{ID: fmt.Sprint("peer ", i), Asset: cents}) {
 				return
 			}
 		}
 	}
-	var handles []accounts.Account
+	var handles []accounts.PeerAccount
 	for a, err := range book.ProvisionAll(ctx, peers) {
 		if err != nil {
 			panic(err)

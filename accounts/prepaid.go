@@ -25,7 +25,7 @@ import (
 // Errors: ErrNotProvisioned names a handle that the ledger has no accounts for
 // (our own has none), ErrUnknownAsset one whose ledger number the Book does not
 // have; any other error is that of a request.
-func (b *Book) Balances(ctx context.Context, accounts ...Account) ([]Balance, error) {
+func (b *Book) Balances(ctx context.Context, accounts ...PeerAccount) ([]Balance, error) {
 	balances, err := b.LookUpBalances(ctx, accounts...)
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func (b *Book) readPrepaid(ctx context.Context, balance *Balance) error {
 	return nil
 }
 
-func (b *Book) prepaymentAccounts(a Account) prepayment.Accounts {
+func (b *Book) prepaymentAccounts(a PeerAccount) prepayment.Accounts {
 	ids := b.PeerIDs(a)
 	return prepayment.Accounts{Peer: ids.Peer, Line: ids.Line, Settlement: ids.Settlement, Arrears: ids.Arrears}
 }
@@ -117,7 +117,7 @@ var ErrNoHistory = prepayment.ErrNoHistory
 // whenever it is asked.
 //
 // Errors: ErrNoHistory, ErrNotProvisioned, ErrUnknownAsset, or that of a request.
-func (b *Book) BalanceAt(ctx context.Context, account Account, at time.Time) (PastBalance, error) {
+func (b *Book) BalanceAt(ctx context.Context, account PeerAccount, at time.Time) (PastBalance, error) {
 	now, err := b.LookUpBalances(ctx, account)
 	if err != nil {
 		return PastBalance{}, err

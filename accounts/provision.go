@@ -13,7 +13,7 @@ import (
 // wanted is a ledger account as it should be, and whose it is.
 type wanted struct {
 	record ledger.Account
-	owner  Account
+	owner  PeerAccount
 	kind   string // for Drift
 }
 
@@ -39,7 +39,7 @@ type wanted struct {
 // the ledger refused (a closed account, say); with these two the handles are
 // returned, and everything else was done. Any other error is that of a request:
 // the outcome is as the error says, and Provision may be called again.
-func (b *Book) Provision(ctx context.Context, peers ...Peer) ([]Account, error) {
+func (b *Book) Provision(ctx context.Context, peers ...PeerConfig) ([]PeerAccount, error) {
 	handles, lines, err := b.checkAll(peers)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (b *Book) Provision(ctx context.Context, peers ...Peer) ([]Account, error) 
 
 // refuseOtherAssets finds the assets that the ledger has otherwise, before anything is
 // written. It also says how the accounts of the peers differ that are there already.
-func (b *Book) refuseOtherAssets(ctx context.Context, peers []Peer, handles []Account, lines []ledger.Amount) error {
+func (b *Book) refuseOtherAssets(ctx context.Context, peers []PeerConfig, handles []PeerAccount, lines []ledger.Amount) error {
 	rows, err := b.liquidityAccounts(ctx)
 	if err != nil {
 		return fmt.Errorf("check assets: %w", err)
@@ -85,7 +85,7 @@ func (b *Book) refuseOtherAssets(ctx context.Context, peers []Peer, handles []Ac
 
 // provision provisions peers that are checked, in assets that are not known to be otherwise
 // in the ledger. done says that the errors are about single peers.
-func (b *Book) provision(ctx context.Context, peers []Peer, handles []Account, lines []ledger.Amount) (done bool, err error) {
+func (b *Book) provision(ctx context.Context, peers []PeerConfig, handles []PeerAccount, lines []ledger.Amount) (done bool, err error) {
 	accounts := b.assetAccounts()
 	firstPeer := len(accounts)
 	for i, p := range peers {
@@ -95,13 +95,13 @@ func (b *Book) provision(ctx context.Context, peers []Peer, handles []Account, l
 	if err != nil {
 		return false, err
 	}
-	drifted := make(map[Account]bool, len(drifts)) // of peers, and of ourselves in an asset
+	drifted := make(map[PeerAccount]bool, len(drifts)) // of peers, and of ourselves in an asset
 	for _, d := range drifts {
 		drifted[d.Account] = true
 	}
 	requests := make([]lineRequest, len(peers))
 	for i := range peers {
-		own := Account{id: b.assets[handles[i].ledger].ids.Liquidity, ledger: handles[i].ledger}
+		own := PeerAccount{id: b.assets[handles[i].ledger].ids.Liquidity, ledger: handles[i].ledger}
 		requests[i] = lineRequest{
 			account: handles[i], want: lines[i], untouched: fresh[firstPeer+i*accountsPerPeer+1],
 			drifted: drifted[handles[i]] || drifted[own],
@@ -117,10 +117,10 @@ func (b *Book) provision(ctx context.Context, peers []Peer, handles []Account, l
 
 // checkAll finds what is wrong with peers before anything is written, and works out their
 // handles and the credit lines that they should have.
-func (b *Book) checkAll(peers []Peer) ([]Account, []ledger.Amount, error) {
-	handles := make([]Account, len(peers))
+func (b *Book) checkAll(peers []PeerConfig) ([]PeerAccount, []ledger.Amount, error) {
+	handles := make([]PeerAccount, len(peers))
 	lines := make([]ledger.Amount, len(peers))
-	given := make(map[Account]bool, len(peers))
+	given := make(map[PeerAccount]bool, len(peers))
 	for i, p := range peers {
 		if err := b.check(p); err != nil {
 			return nil, nil, err
@@ -142,11 +142,11 @@ func (b *Book) checkAll(peers []Peer) ([]Account, []ledger.Amount, error) {
 }
 
 // lineFor is the credit line that a peer should have: its own, or that of the Settings.
-func (b *Book) lineFor(p Peer, handle Account) (ledger.Amount, error) {
+func (b *Book) lineFor(p PeerConfig, handle PeerAccount) (ledger.Amount, error) {
 	if !p.CreditLine.IsZero() {
 		return p.CreditLine, b.checkCeiling(handle, p.CreditLine)
 	}
-	allowed, err := b.Allowance(handle)
+	allowed, err := b.EffectiveLimits(handle)
 	return allowed.CreditLine, err
 }
 
@@ -154,7 +154,7 @@ func (b *Book) assetAccounts() []wanted {
 	var all []wanted
 	for _, a := range b.Assets() {
 		entry := b.assets[a.Ledger]
-		own := Account{id: entry.ids.Liquidity, ledger: a.Ledger}
+		own := PeerAccount{id: entry.ids.Liquidity, ledger: a.Ledger}
 		add := func(kind string, code uint16, id ledger.ID) {
 			all = append(all, wanted{kind: kind, owner: own, record: b.record(id, a, code, 0)})
 		}
@@ -171,7 +171,7 @@ func (b *Book) assetAccounts() []wanted {
 const accountsPerPeer = 4
 
 // peerAccounts are the four accounts of a peer: peer, line, settlement, arrears.
-func (b *Book) peerAccounts(p Peer, handle Account) []wanted {
+func (b *Book) peerAccounts(p PeerConfig, handle PeerAccount) []wanted {
 	ids := b.PeerIDs(handle)
 	all := []wanted{
 		{kind: "peer", owner: handle, record: b.record(ids.Peer, p.Asset, chart.CodePeer, b.flags)},

@@ -27,7 +27,7 @@ func (noGrants) CreateTransfers(context.Context, []ledger.Transfer) ([]ledger.Cr
 func TestProvisioningEndsWithARequestThatFails(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
-	peers := []accounts.Peer{{ID: "alice", Asset: usd, CreditLine: units(100)}, {ID: "bob", Asset: usd, CreditLine: units(50)}}
+	peers := []accounts.PeerConfig{{ID: "alice", Asset: usd, CreditLine: units(100)}, {ID: "bob", Asset: usd, CreditLine: units(50)}}
 	broken := newBook(t, noGrants{l})
 	handles, err := broken.Provision(t.Context(), peers...)
 	require.ErrorIs(t, err, errNoGrants)

@@ -46,7 +46,7 @@ func TestProvisionGrantsTheLineOnce(t *testing.T) {
 	ctx := t.Context()
 	l := newLedger(t)
 	book := newBook(t, l)
-	peers := []accounts.Peer{
+	peers := []accounts.PeerConfig{
 		{ID: "alice", Asset: usd, CreditLine: units(500)},
 		{ID: "alice", Asset: xrp},
 		{ID: "bob", Asset: usd, CreditLine: accounts.Unlimited},
@@ -95,17 +95,17 @@ func (r *requests) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledge
 	return r.Ledger.LookupAccounts(ctx, ids)
 }
 
-func manyPeers(n int) []accounts.Peer {
-	peers := make([]accounts.Peer, n)
+func manyPeers(n int) []accounts.PeerConfig {
+	peers := make([]accounts.PeerConfig, n)
 	for i := range peers {
-		peers[i] = accounts.Peer{ID: fmt.Sprintf("peer %d", i), Asset: usd, CreditLine: units(uint64(i + 1))}
+		peers[i] = accounts.PeerConfig{ID: fmt.Sprintf("peer %d", i), Asset: usd, CreditLine: units(uint64(i + 1))}
 	}
 	return peers
 }
 
 // requireLines provisions peers, as often as it may be, and requires that each has
 // exactly the line it asks for.
-func requireLines(t *testing.T, book *accounts.Book, peers []accounts.Peer) {
+func requireLines(t *testing.T, book *accounts.Book, peers []accounts.PeerConfig) {
 	t.Helper()
 	handles, err := book.Provision(t.Context(), peers...)
 	require.NoError(t, err)
@@ -169,7 +169,7 @@ func TestProvisionReportsEveryDrift(t *testing.T) {
 	ctx := t.Context()
 	l := newLedger(t)
 	_, err := newBook(t, l).Provision(ctx,
-		accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(5)}, accounts.Peer{ID: "bob", Asset: usd})
+		accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(5)}, accounts.PeerConfig{ID: "bob", Asset: usd})
 	require.NoError(t, err)
 
 	euro := accounts.Asset{Code: "EUR", Scale: 2, Ledger: usd.Ledger}
@@ -178,7 +178,7 @@ func TestProvisionReportsEveryDrift(t *testing.T) {
 	})
 	require.NoError(t, err)
 	handles, err := book.Provision(ctx,
-		accounts.Peer{ID: "alice", Asset: euro, CreditLine: units(7)}, accounts.Peer{ID: "carol", Asset: euro})
+		accounts.PeerConfig{ID: "alice", Asset: euro, CreditLine: units(7)}, accounts.PeerConfig{ID: "carol", Asset: euro})
 	require.ErrorIs(t, err, accounts.ErrDrift)
 	require.Nil(t, handles, "nothing was provisioned")
 
@@ -194,7 +194,7 @@ func TestProvisionReportsEveryDrift(t *testing.T) {
 	require.Equal(t, []string{"asset", "scale"}, byAccount["ourselves on ledger 1 dust"])
 	require.NotContains(t, byAccount, "carol on ledger 1 peer")
 	require.ErrorContains(t, err, "alice on ledger 1: line account: credit_line is 5 units, want 7 units", "whole units of two scales")
-	carol, err := book.Account("carol", euro)
+	carol, err := book.PeerAccount("carol", euro)
 	require.NoError(t, err)
 	_, err = book.Balance(ctx, carol)
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
@@ -214,18 +214,18 @@ func TestProvisionGrantsNoLineOfAnotherScale(t *testing.T) {
 	}
 	l := newLedger(t)
 	first := func() {
-		_, err := bookOf(l, cents, false).Provision(ctx, accounts.Peer{ID: "alice", Asset: cents})
+		_, err := bookOf(l, cents, false).Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: cents})
 		require.NoError(t, err)
 	}
 	line := func() ledger.Amount {
 		book := bookOf(l, cents, false)
-		alice, err := book.Account("alice", cents)
+		alice, err := book.PeerAccount("alice", cents)
 		require.NoError(t, err)
 		b, err := book.Balance(ctx, alice)
 		require.NoError(t, err)
 		return b.CreditLine
 	}
-	alice := accounts.Peer{ID: "alice", Asset: billionths, CreditLine: units(200_000_000_000)}
+	alice := accounts.PeerConfig{ID: "alice", Asset: billionths, CreditLine: units(200_000_000_000)}
 
 	_, err := bookOf(&beforeAccounts{Ledger: l, do: first}, billionths, false).Provision(ctx, alice)
 	require.ErrorIs(t, err, accounts.ErrDrift)
@@ -235,7 +235,7 @@ func TestProvisionGrantsNoLineOfAnotherScale(t *testing.T) {
 	require.Nil(t, handles)
 	require.Zero(t, line())
 
-	handles, err = bookOf(l, cents, true).Provision(ctx, accounts.Peer{ID: "alice", Asset: cents, CreditLine: units(5)}, accounts.Peer{ID: "bob", Asset: cents, CreditLine: units(5)})
+	handles, err = bookOf(l, cents, true).Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: cents, CreditLine: units(5)}, accounts.PeerConfig{ID: "bob", Asset: cents, CreditLine: units(5)})
 	require.ErrorIs(t, err, accounts.ErrDrift, "no history")
 	require.Zero(t, line())
 	bob, err := bookOf(l, cents, false).Balance(ctx, handles[1])
@@ -264,9 +264,9 @@ func TestProvisionGoesOnBehindABurntGrant(t *testing.T) {
 	l := newLedger(t)
 	book := newBook(t, l)
 	burnGrant(t, l, book, "alice")
-	alice, err := book.Account("alice", usd)
+	alice, err := book.PeerAccount("alice", usd)
 	require.NoError(t, err)
-	_, err = book.Provision(ctx, accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(5)})
+	_, err = book.Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(5)})
 	require.NoError(t, err)
 	b, err := book.Balance(ctx, alice)
 	require.NoError(t, err)
@@ -319,13 +319,13 @@ func TestProvisionInTheMiddleOfAnother(t *testing.T) {
 			burnGrant(t, l, newBook(t, l), "alice")
 		}
 		first := func() {
-			_, err := newBook(t, l).Provision(ctx, accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(5)})
+			_, err := newBook(t, l).Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(5)})
 			require.NoError(t, err)
 		}
 		book := newBook(t, &before{l, first})
 		handles, err := book.Provision(ctx,
-			accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(7)},
-			accounts.Peer{ID: "bob", Asset: usd, CreditLine: units(8)})
+			accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(7)},
+			accounts.PeerConfig{ID: "bob", Asset: usd, CreditLine: units(8)})
 		var drift *accounts.DriftError
 		require.ErrorAs(t, err, &drift)
 		require.Len(t, drift.Drifts, 1)
@@ -344,7 +344,7 @@ func TestProvisionOfAPeerWhoseLineIsClosed(t *testing.T) {
 	ctx := t.Context()
 	l := newLedger(t)
 	book := newBook(t, l)
-	handles, err := book.Provision(ctx, accounts.Peer{ID: "alice", Asset: usd}, accounts.Peer{ID: "bob", Asset: usd})
+	handles, err := book.Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: usd}, accounts.PeerConfig{ID: "bob", Asset: usd})
 	require.NoError(t, err)
 	own, _ := book.AssetIDs(usd.Ledger)
 	line := book.PeerIDs(handles[0]).Line
@@ -360,10 +360,10 @@ func TestProvisionOfAPeerWhoseLineIsClosed(t *testing.T) {
 	require.True(t, b.Suspended)
 	require.False(t, b.Closed)
 
-	_, err = book.Provision(ctx, accounts.Peer{ID: "alice", Asset: usd}, accounts.Peer{ID: "bob", Asset: usd})
+	_, err = book.Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: usd}, accounts.PeerConfig{ID: "bob", Asset: usd})
 	require.NoError(t, err, "a suspended peer has not drifted")
 	again, err := book.Provision(ctx,
-		accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1)}, accounts.Peer{ID: "bob", Asset: usd, CreditLine: units(2)})
+		accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1)}, accounts.PeerConfig{ID: "bob", Asset: usd, CreditLine: units(2)})
 	var refused *ledger.TransferError
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, ledger.TransferDebitAccountAlreadyClosed, refused.Status)
@@ -379,7 +379,7 @@ func TestProvisionOfAPeerWhoseLineIsClosed(t *testing.T) {
 // which burns its id.
 func burnGrant(t *testing.T, l ledger.Ledger, book *accounts.Book, peer string) {
 	t.Helper()
-	account, err := book.Account(peer, usd)
+	account, err := book.PeerAccount(peer, usd)
 	require.NoError(t, err)
 	line := book.PeerIDs(account).Line
 	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{{
@@ -393,20 +393,20 @@ func burnGrant(t *testing.T, l ledger.Ledger, book *accounts.Book, peer string) 
 func TestProvisionRefusesWhatCannotBe(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		peer  accounts.Peer
+		peer  accounts.PeerConfig
 		field string
 	}{
-		"empty id":     {accounts.Peer{Asset: usd}, "ID"},
-		"huge id":      {accounts.Peer{ID: strings.Repeat("x", 1024), Asset: usd}, "ID"},
-		"not utf-8":    {accounts.Peer{ID: "\xff", Asset: usd}, "ID"},
-		"given twice":  {accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1)}, "ID"},
-		"line too big": {accounts.Peer{ID: "bob", Asset: usd, CreditLine: ledger.Amount(uint128.New(1, 1<<32))}, "CreditLine"},
+		"empty id":     {accounts.PeerConfig{Asset: usd}, "ID"},
+		"huge id":      {accounts.PeerConfig{ID: strings.Repeat("x", 1024), Asset: usd}, "ID"},
+		"not utf-8":    {accounts.PeerConfig{ID: "\xff", Asset: usd}, "ID"},
+		"given twice":  {accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1)}, "ID"},
+		"line too big": {accounts.PeerConfig{ID: "bob", Asset: usd, CreditLine: ledger.Amount(uint128.New(1, 1<<32))}, "CreditLine"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := &requests{Ledger: newLedger(t)}
-			_, err := newBook(t, l).Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd}, test.peer)
+			_, err := newBook(t, l).Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd}, test.peer)
 			require.ErrorIs(t, err, accounts.ErrInvalid)
 			var field *accounts.FieldError
 			require.ErrorAs(t, err, &field)
@@ -415,12 +415,12 @@ func TestProvisionRefusesWhatCannotBe(t *testing.T) {
 		})
 	}
 	euro := accounts.Asset{Code: "EUR", Scale: 2, Ledger: 9}
-	_, err := newBook(t, newLedger(t)).Provision(t.Context(), accounts.Peer{ID: "alice", Asset: euro})
+	_, err := newBook(t, newLedger(t)).Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: euro})
 	require.ErrorIs(t, err, accounts.ErrUnknownAsset)
 	require.ErrorContains(t, err, "EUR/2 on ledger 9; the book has USD/9 on ledger 1, XRP/6 on ledger 2")
 	lossy := usd
 	lossy.AllowLoss = true
-	_, err = newBook(t, newLedger(t)).Own(lossy)
+	_, err = newBook(t, newLedger(t)).OwnAccount(lossy)
 	require.ErrorContains(t, err, "USD/9 on ledger 1 with AllowLoss; the book has USD/9 on ledger 1, ")
 }
 

@@ -15,5 +15,5 @@ func TestRoundIsASecond(t *testing.T) {
 	t.Parallel()
 	book, err := accounts.NewBook(embedded.New(), accounts.Config{Assets: []accounts.Asset{cents}})
 	require.NoError(t, err)
-	require.Equal(t, time.Second, book.Round())
+	require.Equal(t, time.Second, book.SuspensionPollInterval())
 }

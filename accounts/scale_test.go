@@ -44,10 +44,10 @@ func testScale(t *testing.T, l ledger.Ledger) {
 	total := 3 * n
 	batches := func(of, size int) int64 { return int64((of + size - 1) / size) }
 
-	peers := func(yield func(accounts.Peer) bool) {
+	peers := func(yield func(accounts.PeerConfig) bool) {
 		for i := range n {
 			for _, a := range assets {
-				if !yield(accounts.Peer{ID: peerName(i), Asset: a, CreditLine: units(uint64(i + 1))}) {
+				if !yield(accounts.PeerConfig{ID: peerName(i), Asset: a, CreditLine: units(uint64(i + 1))}) {
 					return
 				}
 			}
@@ -71,10 +71,10 @@ func testScale(t *testing.T, l ledger.Ledger) {
 	require.Zero(t, counted.lookups.Load())
 	require.Equal(t, int64(1), counted.queries.Load(), "one for all assets, to see that they are where and what they were")
 
-	handles := func(yield func(accounts.Account) bool) {
+	handles := func(yield func(accounts.PeerAccount) bool) {
 		for i := range n {
 			for _, a := range assets {
-				handle, err := book.Account(peerName(i), a)
+				handle, err := book.PeerAccount(peerName(i), a)
 				if err != nil || !yield(handle) {
 					return
 				}
@@ -92,7 +92,7 @@ func testScale(t *testing.T, l ledger.Ledger) {
 	stage("list", func() int {
 		done := 0
 		for _, a := range assets {
-			done += drain(t, book.Directory(t.Context(), a, names...))
+			done += drain(t, book.Peers(t.Context(), a, names...))
 		}
 		return done
 	})
@@ -162,14 +162,14 @@ func TestStreamsKeepOneChunk(t *testing.T) { //nolint:paralleltest // it measure
 				peak = max(peak, alive()-before)
 			}
 		}
-		peers := func(yield func(accounts.Peer) bool) {
+		peers := func(yield func(accounts.PeerConfig) bool) {
 			for i := range n {
-				if !yield(accounts.Peer{ID: peerName(i), Asset: usd, CreditLine: units(1)}) {
+				if !yield(accounts.PeerConfig{ID: peerName(i), Asset: usd, CreditLine: units(1)}) {
 					return
 				}
 			}
 		}
-		handles := func(yield func(accounts.Account) bool) {
+		handles := func(yield func(accounts.PeerAccount) bool) {
 			for a, err := range book.ProvisionAll(t.Context(), peers) {
 				require.NoError(t, err)
 				if !yield(a) {

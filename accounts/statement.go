@@ -18,8 +18,8 @@ import (
 // know. None of the numbers can be trusted.
 var ErrStatement = errors.New("accounts: statement does not add up")
 
-// Standing is what an account stands at.
-type Standing struct {
+// StatementBalance is what an account stands at.
+type StatementBalance struct {
 	Position   *big.Int      // in units: above 0 we owe the peer; of our own account: we have
 	CreditLine ledger.Amount // in units; 0 of our own account
 	Arrears    ledger.Amount // in units, as in Balance: a part of what the peer owes us
@@ -28,11 +28,11 @@ type Standing struct {
 // Statement is what happened on an account in a time: see Book.Statement. It does not
 // change; its methods may be called concurrently.
 type Statement struct {
-	Account  Account
+	Account  PeerAccount
 	Asset    Asset
 	From, To time.Time // as asked for; zero: open
 
-	Opening, Closing Standing
+	Opening, Closing StatementBalance
 
 	book    *Book
 	ids     PeerIDs
@@ -48,17 +48,17 @@ type Statement struct {
 // StatementOption says how a statement is read.
 type StatementOption func(*Statement)
 
-// PageSize is how many rows are read in a request: 1 to ledger.QueryMax, which is the
+// WithPageSize is how many rows are read in a request: 1 to ledger.QueryMax, which is the
 // default. What is outside is cut to it. A page that is too large for the ledger
 // (ledger.ErrTooMuchData) is halved. One page of the peer's account, and one of its
 // arrears, are in memory at once.
-func PageSize(rows int) StatementOption {
+func WithPageSize(rows int) StatementOption {
 	return func(s *Statement) { s.page = max(1, min(rows, ledger.QueryMax)) }
 }
 
-// Known names other peers, whose handles these are, in Entry.Counterparty. The ledger
+// WithKnownAccounts names other peers, whose handles these are, in Entry.Counterparty. The ledger
 // itself knows no names.
-func Known(handles ...Account) StatementOption {
+func WithKnownAccounts(handles ...PeerAccount) StatementOption {
 	return func(s *Statement) {
 		for _, a := range handles {
 			s.names[a.id] = a.peer
@@ -67,9 +67,9 @@ func Known(handles ...Account) StatementOption {
 	}
 }
 
-// KnownKeys names the keys of payments, adjustments and capital that the caller knows, in
+// WithKnownKeys names the keys of payments, adjustments and capital that the caller knows, in
 // Entry.Key. The ledger keeps a hash of each, and nobody can tell a key from it.
-func KnownKeys(keys ...string) StatementOption {
+func WithKnownKeys(keys ...string) StatementOption {
 	return func(s *Statement) {
 		for _, key := range keys {
 			for _, account := range []ledger.ID{s.Account.id, s.ids.Settlement, s.ids.Arrears} {
@@ -84,7 +84,7 @@ func KnownKeys(keys ...string) StatementOption {
 // too late from a packet that was never there.
 func WithHolds() StatementOption { return func(s *Statement) { s.holds = true } }
 
-// Statement is what moved between us and a peer, or in our own liquidity (Book.Own),
+// Statement is what moved between us and a peer, or in our own liquidity (Book.OwnAccount),
 // from a moment on and before another one, by the ledger's clock; zero times are open.
 // What was booked on the peer's arrears is part of it. That arrears were collected is not:
 // it moves nothing between us and the peer.
@@ -97,7 +97,7 @@ func WithHolds() StatementOption { return func(s *Statement) { s.holds = true } 
 //
 // Errors: ErrInvalid names the field; ErrNotProvisioned (also for a handle of another
 // namespace), ErrUnknownAsset, or that of a request.
-func (b *Book) Statement(ctx context.Context, account Account, from, to time.Time, opts ...StatementOption) (*Statement, error) {
+func (b *Book) Statement(ctx context.Context, account PeerAccount, from, to time.Time, opts ...StatementOption) (*Statement, error) {
 	entry, known := b.assets[account.ledger]
 	if !known {
 		return nil, wrapAccount(account, ErrUnknownAsset)
@@ -112,8 +112,8 @@ func (b *Book) Statement(ctx context.Context, account Account, from, to time.Tim
 		s.ids.Line: "line", s.ids.Settlement: "settlement", s.ids.Arrears: "arrears",
 	}
 	ours := entry.ids.Liquidity
-	if !account.Own() {
-		ours = b.handle(Peer{ID: account.peer, Asset: entry.asset}).id
+	if !account.IsOwn() {
+		ours = b.handle(PeerConfig{ID: account.peer, Asset: entry.asset}).id
 	}
 	if account.id != ours { // another namespace's, whose line this Book does not know
 		return nil, wrapAccount(account, ErrNotProvisioned)
@@ -202,7 +202,7 @@ func (s *Statement) newest(ctx context.Context, last uint64) (at uint64, err err
 }
 
 // standing is what the account stood at right after a moment.
-func (s *Statement) standing(ctx context.Context, history bool, at uint64) (Standing, error) {
+func (s *Statement) standing(ctx context.Context, history bool, at uint64) (StatementBalance, error) {
 	st, err := s.limits(ctx, at)
 	if err != nil {
 		return st, err
@@ -222,8 +222,8 @@ func (s *Statement) standing(ctx context.Context, history bool, at uint64) (Stan
 
 // limits are the credit line and the arrears right after a moment; their accounts always
 // have a history.
-func (s *Statement) limits(ctx context.Context, at uint64) (st Standing, err error) {
-	if s.Account.Own() {
+func (s *Statement) limits(ctx context.Context, at uint64) (st StatementBalance, err error) {
+	if s.Account.IsOwn() {
 		return st, nil
 	}
 	line, err := s.book.balanceAt(ctx, s.ids.Line, at)
@@ -295,18 +295,18 @@ func (s *Statement) shows(row *statementRow, e *Entry) bool {
 }
 
 // sayStanding writes a standing in whole units, for errors.
-func (a Asset) sayStanding(st Standing) string {
+func (a Asset) sayStanding(st StatementBalance) string {
 	return fmt.Sprintf("%s %s, a line of %s and arrears of %s", a.signed(st.Position), a.Code, a.Text(st.CreditLine), a.Text(st.Arrears))
 }
 
-func (st Standing) equal(other Standing) bool {
+func (st StatementBalance) equal(other StatementBalance) bool {
 	return st.Position.Cmp(other.Position) == 0 && st.CreditLine == other.CreditLine && st.Arrears == other.Arrears
 }
 
 // after is what the account stands at after a transfer.
-func (s *Statement) after(now Standing, row *statementRow) Standing {
+func (s *Statement) after(now StatementBalance, row *statementRow) StatementBalance {
 	now.Position = new(big.Int).Add(now.Position, s.change(row))
-	if row.Flags.Has(ledger.TransferPending) || s.Account.Own() {
+	if row.Flags.Has(ledger.TransferPending) || s.Account.IsOwn() {
 		return now
 	}
 	now.CreditLine = moved(now.CreditLine, row, s.ids.Line)

@@ -55,7 +55,7 @@ func TestStatementOnALedgerOfSmallRequests(t *testing.T) {
 			want := c.statement(time.Time{}, time.Time{})
 			for _, most := range []uint32{1, 7, 253} {
 				s, err := c.bookOn(&narrow{l, most}, noHistory).Statement(
-					t.Context(), c.peers[0], time.Time{}, time.Time{}, accounts.Known(c.peers...))
+					t.Context(), c.peers[0], time.Time{}, time.Time{}, accounts.WithKnownAccounts(c.peers...))
 				require.NoError(t, err)
 				require.Equal(t, collect(t, want.Entries(t.Context())), collect(t, s.Entries(t.Context())))
 			}
@@ -109,7 +109,7 @@ func TestStatementOfAnotherNamespace(t *testing.T) {
 	require.NoError(t, err)
 	_, err = other.Statement(t.Context(), c.peers[0], time.Time{}, time.Time{})
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
-	own, err := c.book.Own(usd)
+	own, err := c.book.OwnAccount(usd)
 	require.NoError(t, err)
 	_, err = other.Statement(t.Context(), own, time.Time{}, time.Time{})
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
@@ -169,7 +169,7 @@ func TestStatementWithEveryRequestFailing(t *testing.T) {
 			from := collect(t, c.statement(time.Time{}, time.Time{}).Entries(t.Context()))[2].Time
 			for at := 1; ; at++ {
 				f := &outage{Ledger: l, at: at}
-				s, err := c.bookOn(f, noHistory).Statement(t.Context(), c.peers[0], from, time.Time{}, accounts.PageSize(3))
+				s, err := c.bookOn(f, noHistory).Statement(t.Context(), c.peers[0], from, time.Time{}, accounts.WithPageSize(3))
 				if err != nil {
 					require.ErrorIs(t, err, errAway)
 					continue
@@ -228,7 +228,7 @@ func testStatementsOfAMovingAccount(t *testing.T, l ledger.Ledger) {
 				if n%2 == 1 {
 					from = time.Now()
 				}
-				s := c.statement(from, time.Time{}, accounts.PageSize(20))
+				s := c.statement(from, time.Time{}, accounts.WithPageSize(20))
 				sum := new(big.Int).Set(s.Opening.Position)
 				require.Zero(t, sum.Int64()%5, "a line is in no position")
 				for _, e := range collect(t, s.Entries(t.Context())) {

@@ -21,18 +21,18 @@ var examplePacket = [8]byte{0xc0, 0xff, 0xee}
 // exampleBooks are those of a connector with one peer, with a correction of a packet. A
 // recorder would write packets themselves. The clock stands still, so that the times are
 // the same in every run.
-func exampleBooks(ctx context.Context, peer string, correction accounts.Adjustment) (*accounts.Book, accounts.Account) {
+func exampleBooks(ctx context.Context, peer string, correction accounts.Adjustment) (*accounts.Book, accounts.PeerAccount) {
 	midnight := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	l := embedded.New(embedded.WithClock(func() time.Time { return midnight }))
 	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{cents}})
 	if err != nil {
 		panic(err)
 	}
-	peers, err := book.Provision(ctx, accounts.Peer{ID: peer, Asset: cents, CreditLine: ledger.NewAmount(10_000)})
+	peers, err := book.Provision(ctx, accounts.PeerConfig{ID: peer, Asset: cents, CreditLine: ledger.NewAmount(10_000)})
 	if err != nil {
 		panic(err)
 	}
-	correction.Account, correction.Key, correction.Reason, correction.Condition = peers[0], "ticket 7", 3, examplePacket
+	correction.Account, correction.Key, correction.ReasonCode, correction.ConditionTag = peers[0], "ticket 7", 3, examplePacket
 	if _, err := book.Adjust(ctx, correction); err != nil {
 		panic(err)
 	}
@@ -65,7 +65,7 @@ func ExampleBook_Statement() {
 func ExampleWriteCSV() {
 	ctx := context.Background()
 	book, alice := exampleBooks(ctx, "alice", accounts.Adjustment{Credit: ledger.NewAmount(1250)})
-	s, err := book.Statement(ctx, alice, time.Time{}, time.Time{}, accounts.KnownKeys("ticket 7"))
+	s, err := book.Statement(ctx, alice, time.Time{}, time.Time{}, accounts.WithKnownKeys("ticket 7"))
 	if err != nil {
 		panic(err)
 	}
@@ -83,7 +83,7 @@ func ExampleWriteCSV() {
 func ExampleWriteJSON() {
 	ctx := context.Background()
 	book, alice := exampleBooks(ctx, "alice", accounts.Adjustment{Credit: ledger.NewAmount(1250)})
-	s, err := book.Statement(ctx, alice, time.Time{}, time.Time{}, accounts.KnownKeys("ticket 7"))
+	s, err := book.Statement(ctx, alice, time.Time{}, time.Time{}, accounts.WithKnownKeys("ticket 7"))
 	if err != nil {
 		panic(err)
 	}
@@ -121,7 +121,7 @@ func ExampleCompare() {
 	}
 	fmt.Println(got.Matched, "agree")
 	for _, d := range got.Differences {
-		fmt.Printf("%s %x: %s, we have %v, they have %v\n", d.Kind, d.Condition, d.Class, d.Ours, d.Theirs)
+		fmt.Printf("%s %x: %s, we have %v, they have %v\n", d.Kind, d.ConditionTag, d.Class, d.Ours, d.Theirs)
 	}
 	// Output:
 	// 0 agree

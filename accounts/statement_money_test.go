@@ -174,17 +174,17 @@ func (c *clerk) correctMoney(want *expected) {
 	debit.UserData32, credit.UserData32, arrears.UserData32 = 7, 8, 9
 	closing := nameless(c.leg(chart.CodeAdjust, c.own.Suspense, 17, 1))
 	c.create(debit, credit, arrears, closing)
-	want.add(debit, accounts.Entry{Kind: accounts.EntryCorrection, Reason: 7, Condition: condition(of << 32), KeyHash: ledger.ID(debit.UserData128)})
-	want.add(credit, accounts.Entry{Kind: accounts.EntryCorrection, Reason: 8, Condition: condition(of << 32), KeyHash: ledger.ID(credit.UserData128)})
-	want.add(arrears, accounts.Entry{Kind: accounts.EntryWriteOff, Reason: 9, KeyHash: ledger.ID(arrears.UserData128)})
-	want.add(closing, accounts.Entry{Kind: accounts.EntryWriteOff, Reason: 7})
+	want.add(debit, accounts.Entry{Kind: accounts.EntryCorrection, ReasonCode: 7, ConditionTag: condition(of << 32), KeyHash: ledger.ID(debit.UserData128)})
+	want.add(credit, accounts.Entry{Kind: accounts.EntryCorrection, ReasonCode: 8, ConditionTag: condition(of << 32), KeyHash: ledger.ID(credit.UserData128)})
+	want.add(arrears, accounts.Entry{Kind: accounts.EntryWriteOff, ReasonCode: 9, KeyHash: ledger.ID(arrears.UserData128)})
+	want.add(closing, accounts.Entry{Kind: accounts.EntryWriteOff, ReasonCode: 7})
 
 	late, stray := c.arrearsLeg(chart.CodeCorrection, c.peers[1].ID(), -18, of), c.leg(chart.CodeCorrection, c.own.Suspense, -19, of)
 	c.linked(late, c.collection())
 	c.create(stray) // a late fulfill of an older version, which names a packet
 	for _, row := range []ledger.Transfer{late, stray} {
 		want.add(row, accounts.Entry{
-			Kind: accounts.EntryCorrection, Late: true, Packet: ledger.ID(late.UserData128), Condition: condition(of << 32),
+			Kind: accounts.EntryCorrection, Late: true, Packet: ledger.ID(late.UserData128), ConditionTag: condition(of << 32),
 			Direction: accounts.DirectionIn,
 		})
 	}
@@ -196,7 +196,7 @@ func testStatementOfMoney(t *testing.T, l ledger.Ledger) {
 	var want expected
 	c.payMoney(&want)
 	c.correctMoney(&want)
-	s := c.statement(time.Time{}, time.Time{}, accounts.PageSize(1+c.random.IntN(5)))
+	s := c.statement(time.Time{}, time.Time{}, accounts.WithPageSize(1+c.random.IntN(5)))
 	got := collect(t, s.Entries(t.Context()))[1:] // without the line
 	require.Len(t, got, len(want))
 	for i, e := range got {
@@ -242,7 +242,7 @@ func TestStatementOfArrearsThatStay(t *testing.T) {
 		c.linked(c.arrearsLeg(chart.CodeReturned, c.book.PeerIDs(c.peers[0]).Settlement, -25, 1), c.collection())
 		c.create(c.arrearsLeg(chart.CodeReturned, c.book.PeerIDs(c.peers[0]).Settlement, -4, 2))
 		for _, page := range []int{1, 2, ledger.QueryMax} {
-			s := c.statement(time.Time{}, time.Time{}, accounts.PageSize(page))
+			s := c.statement(time.Time{}, time.Time{}, accounts.WithPageSize(page))
 			entries := collect(t, s.Entries(t.Context()))
 			require.Len(t, entries, 4)
 			require.Equal(t, units(25), entries[2].Arrears)
@@ -272,7 +272,7 @@ func TestCompareMoney(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 3, got.Matched)
 	require.Len(t, got.Differences, 1)
-	require.Equal(t, accounts.MissingThere, got.Differences[0].Class)
+	require.Equal(t, accounts.MissingTheirs, got.Differences[0].Class)
 	require.Equal(t, accounts.EntryWriteOff, got.Differences[0].Kind)
-	require.Zero(t, got.Differences[0].Condition)
+	require.Zero(t, got.Differences[0].ConditionTag)
 }

@@ -20,7 +20,7 @@ type statementRow struct {
 
 // accounts are those whose rows a statement has: the peer's, and its arrears.
 func (s *Statement) accounts() []ledger.ID {
-	if s.Account.Own() {
+	if s.Account.IsOwn() {
 		return []ledger.ID{s.Account.id}
 	}
 	return []ledger.ID{s.Account.id, s.ids.Arrears}
@@ -28,7 +28,7 @@ func (s *Statement) accounts() []ledger.ID {
 
 // mine reports whether an account is one of those of the statement.
 func (s *Statement) mine(id ledger.ID) bool {
-	return id == s.Account.id || id == s.ids.Arrears && !s.Account.Own()
+	return id == s.Account.id || id == s.ids.Arrears && !s.Account.IsOwn()
 }
 
 // filterOf selects the rows of an account in a time.
@@ -43,7 +43,7 @@ func filterOf(id ledger.ID, first, last uint64, limit int) ledger.AccountFilter 
 // two comes once. Voids move nothing and are left out. An error is the last that comes.
 func (s *Statement) rows(ctx context.Context, first, last uint64) iter.Seq2[statementRow, error] {
 	main := s.rowsOf(ctx, s.Account.id, first, last)
-	if s.Account.Own() {
+	if s.Account.IsOwn() {
 		return main
 	}
 	return mergeRows(main, s.rowsOf(ctx, s.ids.Arrears, first, last))

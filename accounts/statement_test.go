@@ -41,7 +41,7 @@ type clerk struct {
 	ledger ledger.Ledger
 	book   *accounts.Book
 	random *rand.Rand
-	peers  []accounts.Account
+	peers  []accounts.PeerAccount
 	own    accounts.AssetIDs
 	want   []wantEntry
 	holds  int
@@ -126,7 +126,7 @@ func (c *clerk) step() {
 		c.create(c.leg(chart.CodeCorrection, c.own.Suspense, amount, of))
 		c.expect(accounts.EntryCorrection, amount, "suspense")
 	case 7:
-		_, err := c.book.Adjust(c.t.Context(), accounts.Adjustment{Account: c.peers[0], Key: fmt.Sprint(of), Debit: units(uint64(amount)), Reason: 5})
+		_, err := c.book.Adjust(c.t.Context(), accounts.Adjustment{Account: c.peers[0], Key: fmt.Sprint(of), Debit: units(uint64(amount)), ReasonCode: 5})
 		require.NoError(c.t, err)
 		c.expect(accounts.EntryCorrection, -amount, "suspense")
 	case 8:
@@ -134,7 +134,7 @@ func (c *clerk) step() {
 		require.NoError(c.t, err)
 		c.expect(accounts.EntryCreditLine, 0, "line")
 	case 9:
-		_, err := c.book.RevokeCredit(c.t.Context(), c.peers[0], units(uint64(amount)), accounts.WhatIsFree())
+		_, err := c.book.RevokeCredit(c.t.Context(), c.peers[0], units(uint64(amount)), accounts.WithPartialRevoke())
 		require.NoError(c.t, err)
 		c.expect(accounts.EntryCreditLine, 0, "line")
 	default:
@@ -168,7 +168,7 @@ func collect(t *testing.T, entries iter.Seq2[accounts.Entry, error]) []accounts.
 
 func (c *clerk) statement(from, to time.Time, opts ...accounts.StatementOption) *accounts.Statement {
 	c.t.Helper()
-	s, err := c.book.Statement(c.t.Context(), c.peers[0], from, to, append(opts, accounts.Known(c.peers...))...)
+	s, err := c.book.Statement(c.t.Context(), c.peers[0], from, to, append(opts, accounts.WithKnownAccounts(c.peers...))...)
 	require.NoError(c.t, err)
 	return s
 }
@@ -184,7 +184,7 @@ func testStatement(t *testing.T, l ledger.Ledger) {
 			want := balance(t, c.book, c.peers[0])
 			var before []accounts.Entry
 			for _, page := range []int{1, 2, 3, 7, ledger.QueryMax} {
-				s := c.statement(time.Time{}, time.Time{}, accounts.PageSize(page))
+				s := c.statement(time.Time{}, time.Time{}, accounts.WithPageSize(page))
 				require.Zero(t, s.Opening.Position.Sign())
 				require.Equal(t, want.Position().String(), s.Closing.Position.String())
 				require.Equal(t, want.CreditLine, s.Closing.CreditLine)
@@ -200,7 +200,7 @@ func testStatement(t *testing.T, l ledger.Ledger) {
 					require.Equal(t, before, entries, "pages make no difference")
 				}
 				before = entries
-				withHolds := collect(t, c.statement(time.Time{}, time.Time{}, accounts.PageSize(page), accounts.WithHolds()).Entries(t.Context()))
+				withHolds := collect(t, c.statement(time.Time{}, time.Time{}, accounts.WithPageSize(page), accounts.WithHolds()).Entries(t.Context()))
 				require.Len(t, withHolds, len(c.want)+c.holds)
 			}
 			last := before[len(before)-1]
@@ -242,9 +242,9 @@ func (c *clerk) requireParts(whole []accounts.Entry, cuts []time.Time) {
 	}
 	bounds = append(bounds, time.Time{})
 	var parts []accounts.Entry
-	opening := accounts.Standing{Position: new(big.Int)}
+	opening := accounts.StatementBalance{Position: new(big.Int)}
 	for i := range bounds[:len(bounds)-1] {
-		s := c.statement(bounds[i], bounds[i+1], accounts.PageSize(1+c.random.IntN(9)))
+		s := c.statement(bounds[i], bounds[i+1], accounts.WithPageSize(1+c.random.IntN(9)))
 		require.Equal(c.t, opening.Position.String(), s.Opening.Position.String(), "opens as the one before it closes")
 		require.Equal(c.t, opening.CreditLine, s.Opening.CreditLine)
 		require.Equal(c.t, opening.Arrears, s.Opening.Arrears)
@@ -273,7 +273,7 @@ func testStatementWhileWriting(t *testing.T, l ledger.Ledger) {
 	}
 	var last *accounts.Statement
 	for n := 0; n < 3 || left.Load() > 0; n++ {
-		s := c.statement(time.Time{}, time.Time{}, accounts.PageSize(50))
+		s := c.statement(time.Time{}, time.Time{}, accounts.WithPageSize(50))
 		for range 2 { // it does not change, however often it is read
 			entries := collect(t, s.Entries(t.Context()))
 			require.Equal(t, s.Closing.Position.String(), entries[len(entries)-1].Position.String())
@@ -292,7 +292,7 @@ func TestStatementOfOurOwn(t *testing.T) {
 	_, err := c.book.Fund(t.Context(), accounts.Capital{Asset: usd, Key: "k", Amount: units(100)})
 	require.NoError(t, err)
 	c.create(c.leg(chart.CodeConversion, c.own.Liquidity, -40, 9))
-	own, err := c.book.Own(usd)
+	own, err := c.book.OwnAccount(usd)
 	require.NoError(t, err)
 	s, err := c.book.Statement(t.Context(), own, time.Time{}, time.Time{})
 	require.NoError(t, err)
@@ -328,7 +328,7 @@ func TestStatementOfNothing(t *testing.T) {
 	requireField(t, err, "To")
 	_, err = book.Statement(t.Context(), mustAccount(t, book, "stranger"), time.Time{}, time.Time{})
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
-	_, err = book.Statement(t.Context(), accounts.Account{}, time.Time{}, time.Time{})
+	_, err = book.Statement(t.Context(), accounts.PeerAccount{}, time.Time{}, time.Time{})
 	require.ErrorIs(t, err, accounts.ErrUnknownAsset)
 }
 
@@ -363,7 +363,7 @@ func TestStatementIsNeverSilentlyCut(t *testing.T) {
 	broken := &unreadable{Ledger: l, pages: 3}
 	book, err := accounts.NewBook(broken, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd, xrp}})
 	require.NoError(t, err)
-	s, err := book.Statement(t.Context(), c.peers[0], time.Time{}, time.Time{}, accounts.PageSize(4))
+	s, err := book.Statement(t.Context(), c.peers[0], time.Time{}, time.Time{}, accounts.WithPageSize(4))
 	require.NoError(t, err)
 	var errs []error
 	for _, err := range s.Entries(t.Context()) {

@@ -9,7 +9,7 @@ import (
 
 // Progress is how far something long has come.
 type Progress struct {
-	Doing string // e.g. "provision peers"
+	Phase string // e.g. "provision peers"
 	Done  int    // peers, accounts or assets
 	Total int    // 0 if it is not known
 }
@@ -17,7 +17,7 @@ type Progress struct {
 // report tells of progress.
 func (b *Book) report(doing string, done, total int) {
 	if b.progress != nil {
-		b.progress(Progress{Doing: doing, Done: done, Total: total})
+		b.progress(Progress{Phase: doing, Done: done, Total: total})
 	}
 }
 
@@ -30,11 +30,11 @@ func (b *Book) report(doing string, done, total int) {
 // follow, and it goes on; any other ends it, and nothing of that chunk was written, or as
 // much as the error says. An id that is given twice is refused if both are in a chunk;
 // else the second one changes nothing, and another line is reported as drift.
-func (b *Book) ProvisionAll(ctx context.Context, peers iter.Seq[Peer]) iter.Seq2[Account, error] {
-	return func(yield func(Account, error) bool) {
+func (b *Book) ProvisionAll(ctx context.Context, peers iter.Seq[PeerConfig]) iter.Seq2[PeerAccount, error] {
+	return func(yield func(PeerAccount, error) bool) {
 		done := 0
 		if err := b.refuseOtherAssets(ctx, nil, nil, nil); err != nil {
-			yield(Account{}, err)
+			yield(PeerAccount{}, err)
 			return
 		}
 		for chunk := range collectChunks(peers, peersPerProvision) {
@@ -46,7 +46,7 @@ func (b *Book) ProvisionAll(ctx context.Context, peers iter.Seq[Peer]) iter.Seq2
 			if err == nil {
 				written, err = b.provision(ctx, chunk, handles, lines)
 			}
-			if err != nil && !yield(Account{}, err) || !written {
+			if err != nil && !yield(PeerAccount{}, err) || !written {
 				return
 			}
 			done += len(handles)
@@ -67,7 +67,7 @@ const peersPerProvision = peersPerRequest - 200
 // AllBalances reads the balances of any number of peers, some 2,000 in a request, and
 // gives them in order; it keeps no more than that many. Those of one request are of one
 // moment. The last pair has the error, if something goes wrong: those of Balances.
-func (b *Book) AllBalances(ctx context.Context, accounts iter.Seq[Account]) iter.Seq2[Balance, error] {
+func (b *Book) AllBalances(ctx context.Context, accounts iter.Seq[PeerAccount]) iter.Seq2[Balance, error] {
 	return func(yield func(Balance, error) bool) {
 		done := 0
 		for chunk := range collectChunks(accounts, (ledger.BatchMax-len(b.assets))/accountsPerPeer) {

@@ -14,28 +14,28 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Suspension says how a peer is suspended.
-type Suspension struct {
+// SuspendOptions says how a peer is suspended.
+type SuspendOptions struct {
 	// RevokeFree also takes back, in the same step, what is free of the peer's credit
 	// line. That stops it from sending at once, unless we owe it something; without it
-	// the connectors do, each within a round (Config.Round). The line is granted again
+	// the connectors do, each within a round (Config.SuspensionPollInterval). The line is granted again
 	// with SetCreditLine after Resume. Default false.
 	RevokeFree bool
-	// Reason is a number of the caller's that is kept with the suspension. Default 0.
-	Reason uint32
+	// ReasonCode is a number of the caller's that is kept with the suspension. Default 0.
+	ReasonCode uint32
 }
 
 // Suspend stops new packets from and to a peer, in one asset. It is written in the
 // ledger, so every connector sees it: each refuses new packets at the latest one round
-// after it (Config.Round). Packets that are held can still be fulfilled and rejected,
+// after it (Config.SuspensionPollInterval). Packets that are held can still be fulfilled and rejected,
 // settlements in both directions go on, and so does Adjust.
 //
 // A peer that is suspended already stays so, and may have RevokeFree done now. The
 // suspension that a ClosePeer in progress wrote becomes the caller's: if that closing is
-// refused, the peer stays suspended. Errors: ErrClosed, ErrNotProvisioned,
+// refused, the peer stays suspended. Errors: ErrPeerClosed, ErrNotProvisioned,
 // ErrUnknownAsset, ErrInvalid, ErrLineConflict if others keep changing the peer, or that
 // of a request. It may be repeated after any error.
-func (b *Book) Suspend(ctx context.Context, account Account, how Suspension) error {
+func (b *Book) Suspend(ctx context.Context, account PeerAccount, how SuspendOptions) error {
 	return b.suspend(ctx, account, how, byOperator)
 }
 
@@ -50,14 +50,14 @@ const (
 
 // suspend makes sure that a peer is suspended. What a closing wrote is taken over by the
 // others, in one chain that ends the closing's suspension and begins another.
-func (b *Book) suspend(ctx context.Context, account Account, how Suspension, who suspender) error {
+func (b *Book) suspend(ctx context.Context, account PeerAccount, how SuspendOptions, who suspender) error {
 	for range lostRaces {
 		state, err := b.suspension(ctx, account)
 		switch taken := state.suspended && (who == byClosing || !state.byClosing); {
 		case err != nil:
 			return err
 		case state.closed && who == byOperator:
-			return wrapAccount(account, ErrClosed)
+			return wrapAccount(account, ErrPeerClosed)
 		case taken && !how.RevokeFree:
 			return nil
 		}
@@ -77,14 +77,14 @@ const lostRaces = 100
 // Resume lets a suspended peer trade again, whoever suspended it; every connector takes
 // its packets at the latest one round later. A peer that is not suspended stays as it is.
 // The errors are those of Suspend.
-func (b *Book) Resume(ctx context.Context, account Account) error {
+func (b *Book) Resume(ctx context.Context, account PeerAccount) error {
 	for range lostRaces {
 		state, err := b.suspension(ctx, account)
 		switch {
 		case err != nil:
 			return err
 		case state.closed:
-			return wrapAccount(account, ErrClosed)
+			return wrapAccount(account, ErrPeerClosed)
 		case !state.suspended:
 			return nil
 		}
@@ -108,7 +108,7 @@ type suspensionState struct {
 }
 
 // suspension reads the newest rows first, and whether the peer can be suspended then.
-func (b *Book) suspension(ctx context.Context, account Account) (suspensionState, error) {
+func (b *Book) suspension(ctx context.Context, account PeerAccount) (suspensionState, error) {
 	if err := b.checkPeer(account); err != nil {
 		return suspensionState{}, err
 	}
@@ -129,7 +129,7 @@ func (b *Book) suspension(ctx context.Context, account Account) (suspensionState
 //
 // A suspension is a pending transfer that closes the line account, and its void ends it:
 // the void inherits the code and the user data, so the newest row tells.
-func (b *Book) newestSuspension(ctx context.Context, account Account) (ledger.Transfer, error) {
+func (b *Book) newestSuspension(ctx context.Context, account PeerAccount) (ledger.Transfer, error) {
 	row, err := b.newestClosing(ctx, b.PeerIDs(account).Line, chart.CodeSuspend)
 	if err != nil {
 		return ledger.Transfer{}, fmt.Errorf("read whether %v is suspended: %w", account, err)
@@ -149,7 +149,7 @@ func numberOf(row *ledger.Transfer) uint64 { return row.UserData64 &^ closingBit
 
 // resumeAfterClosing ends the suspension that a closing wrote; one that is an operator's,
 // or has become so by now, stays.
-func (b *Book) resumeAfterClosing(ctx context.Context, account Account) error {
+func (b *Book) resumeAfterClosing(ctx context.Context, account PeerAccount) error {
 	row, err := b.newestSuspension(ctx, account)
 	if err != nil || !row.Flags.Has(ledger.TransferPending) || !ofClosing(&row) {
 		return err
@@ -173,7 +173,7 @@ func (b *Book) newestClosing(ctx context.Context, id ledger.ID, code uint16) (le
 // A change of the line takes the line's next number. Only a number whose id is burnt is
 // passed over: one that is left out could be taken later, behind higher ones, and then the
 // newest row would not have the highest number.
-func (b *Book) suspendOnce(ctx context.Context, account Account, state suspensionState, how Suspension, who suspender) error {
+func (b *Book) suspendOnce(ctx context.Context, account PeerAccount, state suspensionState, how SuspendOptions, who suspender) error {
 	for line := state.line + 1; ; line++ {
 		rows := b.suspensionChain(account, state, line, how, who)
 		err := b.createChain(ctx, rows)
@@ -192,17 +192,17 @@ func (b *Book) suspendOnce(ctx context.Context, account Account, state suspensio
 // suspensionChain is a suspension, behind change number line of the credit line if that is
 // revoked. A closed line takes nothing back, so for that a suspension is ended and begun
 // again, as it is to take over that of a closing.
-func (b *Book) suspensionChain(account Account, state suspensionState, line uint64, how Suspension, who suspender) []ledger.Transfer {
+func (b *Book) suspensionChain(account PeerAccount, state suspensionState, line uint64, how SuspendOptions, who suspender) []ledger.Transfer {
 	var chain []ledger.Transfer
 	if state.suspended {
 		chain = append(chain, b.ownVoiding(state.row))
 	}
 	if how.RevokeFree {
 		row := b.revoke(account, ledger.AmountMax, line, newNonce())
-		row.Flags, row.UserData32 = ledger.TransferBalancingDebit|ledger.TransferBalancingCredit, how.Reason
+		row.Flags, row.UserData32 = ledger.TransferBalancingDebit|ledger.TransferBalancingCredit, how.ReasonCode
 		chain = append(chain, row)
 	}
-	row := b.closing(account, chart.CodeSuspend, numberOf(&state.row)+1, how.Reason)
+	row := b.closing(account, chart.CodeSuspend, numberOf(&state.row)+1, how.ReasonCode)
 	if who == byClosing {
 		row.UserData64 |= closingBit
 	}
@@ -249,7 +249,7 @@ func noLongerOpen(s ledger.CreateTransferStatus) bool {
 // connector that reads it knows whom it is about. The number n says which closing of the
 // account it is. Two may have the same, if two operators close an account that another one
 // opens in between; so the id is one that no other call draws.
-func (b *Book) closing(account Account, code uint16, n uint64, reason uint32) ledger.Transfer {
+func (b *Book) closing(account PeerAccount, code uint16, n uint64, reason uint32) ledger.Transfer {
 	ids := b.PeerIDs(account)
 	id := ids.Line
 	if code == chart.CodeClose {

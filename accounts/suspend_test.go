@@ -29,7 +29,7 @@ var lifeScenarios = []scenario{
 func quickBook(t *testing.T, l ledger.Ledger) *accounts.Book {
 	t.Helper()
 	book, err := accounts.NewBook(l, accounts.Config{
-		Namespace: t.Name(), Assets: []accounts.Asset{usd, xrp}, Round: time.Millisecond,
+		Namespace: t.Name(), Assets: []accounts.Asset{usd, xrp}, SuspensionPollInterval: time.Millisecond,
 	})
 	require.NoError(t, err)
 	return book
@@ -44,8 +44,8 @@ func testSuspend(t *testing.T, l ledger.Ledger) {
 	_, mark, err := book.Suspensions(ctx, 0)
 	require.NoError(t, err)
 
-	require.NoError(t, book.Suspend(ctx, alice, accounts.Suspension{Reason: 9}))
-	require.NoError(t, book.Suspend(ctx, alice, accounts.Suspension{Reason: 10}), "suspended already")
+	require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{ReasonCode: 9}))
+	require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{ReasonCode: 10}), "suspended already")
 	require.True(t, balance(t, newBook(t, l), alice).Suspended)
 	require.False(t, balance(t, book, bob).Suspended)
 	_, err = book.ExtendCredit(ctx, alice, units(1))
@@ -70,7 +70,7 @@ func testSuspend(t *testing.T, l ledger.Ledger) {
 	_, err = book.ExtendCredit(ctx, alice, units(1))
 	require.NoError(t, err)
 
-	require.NoError(t, book.Suspend(ctx, alice, accounts.Suspension{}), "again")
+	require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{}), "again")
 	require.True(t, balance(t, book, alice).Suspended)
 	require.NoError(t, book.Resume(ctx, alice))
 	changes, _, err = book.Suspensions(ctx, last)
@@ -84,7 +84,7 @@ func testSuspendRevokes(t *testing.T, l ledger.Ledger) {
 	peers := provision(t, book, 100, "alice", "bob")
 	alice := peers[0]
 	packet(t, l, alice.ID(), peers[1].ID(), 30, 0)
-	require.NoError(t, book.Suspend(ctx, alice, accounts.Suspension{RevokeFree: true}))
+	require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{RevokeFree: true}))
 	b := balance(t, book, alice)
 	require.Equal(t, units(30), b.CreditLine)
 	require.Zero(t, b.Headroom, "it cannot send any more")
@@ -92,7 +92,7 @@ func testSuspendRevokes(t *testing.T, l ledger.Ledger) {
 
 	// A suspension is ended and begun again for what has become free meanwhile.
 	packet(t, l, book.PeerIDs(alice).Settlement, alice.ID(), 12, 0)
-	require.NoError(t, book.Suspend(ctx, alice, accounts.Suspension{RevokeFree: true}))
+	require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{RevokeFree: true}))
 	b = balance(t, book, alice)
 	require.Equal(t, units(18), b.CreditLine)
 	require.True(t, b.Suspended)
@@ -111,7 +111,7 @@ func testManySuspend(t *testing.T, l ledger.Ledger) {
 		operators.Go(func() {
 			mine, ctx := newBook(t, l), t.Context()
 			for range 4 {
-				if err := mine.Suspend(ctx, alice, accounts.Suspension{RevokeFree: n%3 == 0, Reason: uint32(n)}); err != nil {
+				if err := mine.Suspend(ctx, alice, accounts.SuspendOptions{RevokeFree: n%3 == 0, ReasonCode: uint32(n)}); err != nil {
 					t.Error(err)
 				}
 				if err := mine.Resume(ctx, alice); err != nil {
@@ -122,7 +122,7 @@ func testManySuspend(t *testing.T, l ledger.Ledger) {
 	}
 	operators.Wait()
 	require.False(t, balance(t, book, alice).Suspended, "each has resumed what it had suspended")
-	require.NoError(t, book.Suspend(t.Context(), alice, accounts.Suspension{}))
+	require.NoError(t, book.Suspend(t.Context(), alice, accounts.SuspendOptions{}))
 	require.True(t, balance(t, book, alice).Suspended)
 	ledgertest.RequireNothingHeld(t, l)
 }
@@ -143,16 +143,16 @@ func testLateSuspend(t *testing.T, l ledger.Ledger) {
 	require.Equal(t, ledger.TransferDebitAccountNotFound, results[0].Status)
 
 	late := &interrupted{Ledger: l, do: func() {
-		require.NoError(t, book.Suspend(ctx, alice, accounts.Suspension{RevokeFree: true, Reason: 1}))
+		require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{RevokeFree: true, ReasonCode: 1}))
 		require.NoError(t, book.Resume(ctx, alice))
 	}}
-	require.NoError(t, newBook(t, late).Suspend(ctx, alice, accounts.Suspension{Reason: 2}))
+	require.NoError(t, newBook(t, late).Suspend(ctx, alice, accounts.SuspendOptions{ReasonCode: 2}))
 	for n := range 4 {
 		require.True(t, balance(t, book, alice).Suspended)
 		require.NoError(t, book.Resume(ctx, alice))
 		_, err := book.SetCreditLine(ctx, alice, units(uint64(50+n)))
 		require.NoError(t, err)
-		require.NoError(t, book.Suspend(ctx, alice, accounts.Suspension{RevokeFree: n%2 == 0, Reason: uint32(3 + n)}))
+		require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{RevokeFree: n%2 == 0, ReasonCode: uint32(3 + n)}))
 	}
 	ledgertest.RequireNothingHeld(t, l)
 }
@@ -161,8 +161,8 @@ func testClosePeer(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), quickBook(t, l)
 	peers := provision(t, book, 100, "alice", "bob")
 	alice, bob := peers[0], peers[1]
-	require.NoError(t, book.ClosePeer(ctx, alice, accounts.Closing{Reason: 3}))
-	require.NoError(t, book.ClosePeer(ctx, alice, accounts.Closing{}), "closed already")
+	require.NoError(t, book.ClosePeer(ctx, alice, accounts.CloseOptions{ReasonCode: 3}))
+	require.NoError(t, book.ClosePeer(ctx, alice, accounts.CloseOptions{}), "closed already")
 	b := balance(t, book, alice)
 	require.True(t, b.Closed)
 	require.True(t, b.Suspended)
@@ -177,13 +177,13 @@ func testClosePeer(t *testing.T, l ledger.Ledger) {
 		}, results[0].Status, "the ledger itself refuses")
 	}
 	for _, err := range []error{
-		book.Suspend(ctx, alice, accounts.Suspension{}), book.Resume(ctx, alice),
+		book.Suspend(ctx, alice, accounts.SuspendOptions{}), book.Resume(ctx, alice),
 		second(book.ExtendCredit(ctx, alice, units(1))),
-		second(book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "k", Credit: units(1), Reason: 1})),
+		second(book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "k", Credit: units(1), ReasonCode: 1})),
 	} {
-		require.ErrorIs(t, err, accounts.ErrClosed)
+		require.ErrorIs(t, err, accounts.ErrPeerClosed)
 	}
-	_, err := book.Provision(ctx, accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(100)})
+	_, err := book.Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(100)})
 	require.NoError(t, err, "a closed peer is not a drifted one")
 
 	require.NoError(t, book.ReopenPeer(ctx, alice))
@@ -204,7 +204,7 @@ func testCloseOwed(t *testing.T, l ledger.Ledger) {
 	alice, bob := peers[0], peers[1]
 	packet(t, l, alice.ID(), bob.ID(), 30, 0)
 	for _, p := range peers {
-		err := book.ClosePeer(ctx, p, accounts.Closing{})
+		err := book.ClosePeer(ctx, p, accounts.CloseOptions{})
 		var owed *accounts.OwedError
 		require.ErrorIs(t, err, accounts.ErrOwed)
 		require.ErrorAs(t, err, &owed)
@@ -212,9 +212,9 @@ func testCloseOwed(t *testing.T, l ledger.Ledger) {
 		require.Equal(t, accounts.OwedError{Account: p, Asset: usd, Payable: b.Payable, Receivable: b.Receivable}, *owed)
 		require.False(t, b.Suspended, "nothing was changed")
 	}
-	requireField(t, book.ClosePeer(ctx, alice, accounts.Closing{Force: true}), "Reason")
+	requireField(t, book.ClosePeer(ctx, alice, accounts.CloseOptions{Force: true}), "Reason")
 	for _, p := range peers {
-		require.NoError(t, book.ClosePeer(ctx, p, accounts.Closing{Force: true, Reason: 77}))
+		require.NoError(t, book.ClosePeer(ctx, p, accounts.CloseOptions{Force: true, ReasonCode: 77}))
 		b := balance(t, book, p)
 		require.True(t, b.Closed)
 		require.Zero(t, b.Position().Sign())
@@ -239,7 +239,7 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 	hold := packet(t, l, alice.ID(), bob.ID(), 30, ledger.TransferPending)
 	var held *accounts.HeldError
 	for _, p := range peers {
-		err := book.ClosePeer(ctx, p, accounts.Closing{Force: true, Reason: 1})
+		err := book.ClosePeer(ctx, p, accounts.CloseOptions{Force: true, ReasonCode: 1})
 		require.ErrorIs(t, err, accounts.ErrHeld)
 		require.ErrorAs(t, err, &held)
 		require.False(t, balance(t, book, p).Suspended, "nothing was changed")
@@ -250,9 +250,9 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 	// closing is taken back, and the packet can be fulfilled.
 	between := &interrupted{Ledger: l}
 	slow := quickBook(t, between)
-	require.NoError(t, book.Suspend(ctx, bob, accounts.Suspension{}))
+	require.NoError(t, book.Suspend(ctx, bob, accounts.SuspendOptions{}))
 	between.do = func() { hold = packet(t, l, alice.ID(), bob.ID(), 30, ledger.TransferPending) }
-	err := slow.ClosePeer(ctx, bob, accounts.Closing{})
+	err := slow.ClosePeer(ctx, bob, accounts.CloseOptions{})
 	require.ErrorIs(t, err, accounts.ErrHeld)
 	require.ErrorAs(t, err, &held)
 	require.Equal(t, accounts.HeldError{Account: bob, Asset: usd, HeldOut: units(30)}, *held)
@@ -263,14 +263,14 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 
 	// The same on a peer that was not suspended before.
 	require.NoError(t, book.Resume(ctx, bob))
-	_, err = book.Adjust(ctx, accounts.Adjustment{Account: bob, Key: "clean", Debit: units(30), Reason: 1})
+	_, err = book.Adjust(ctx, accounts.Adjustment{Account: bob, Key: "clean", Debit: units(30), ReasonCode: 1})
 	require.NoError(t, err)
 	skip := 1             // the suspension
 	between.do = func() { // before the suspension; then before the closing
 		between.do = func() { hold = packet(t, l, alice.ID(), bob.ID(), 3, ledger.TransferPending) }
 		skip--
 	}
-	err = slow.ClosePeer(ctx, bob, accounts.Closing{})
+	err = slow.ClosePeer(ctx, bob, accounts.CloseOptions{})
 	require.ErrorIs(t, err, accounts.ErrHeld)
 	require.Zero(t, skip)
 	b = balance(t, book, bob)
@@ -280,7 +280,7 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 
 	// An operator who was interrupted between closing and looking again has left a
 	// closed peer with something held: the next one takes that back.
-	_, err = book.Adjust(ctx, accounts.Adjustment{Account: bob, Key: "clean again", Debit: units(3), Reason: 1})
+	_, err = book.Adjust(ctx, accounts.Adjustment{Account: bob, Key: "clean again", Debit: units(3), ReasonCode: 1})
 	require.NoError(t, err)
 	cut, cancel := context.WithCancel(ctx)
 	between.do = func() {
@@ -289,10 +289,10 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 			cancel()
 		}
 	}
-	err = newQuickBookWithoutCancel(t, between).ClosePeer(cut, bob, accounts.Closing{})
+	err = newQuickBookWithoutCancel(t, between).ClosePeer(cut, bob, accounts.CloseOptions{})
 	require.ErrorIs(t, err, context.Canceled)
 	require.True(t, balance(t, book, bob).Closed)
-	require.ErrorIs(t, book.ClosePeer(ctx, bob, accounts.Closing{}), accounts.ErrHeld)
+	require.ErrorIs(t, book.ClosePeer(ctx, bob, accounts.CloseOptions{}), accounts.ErrHeld)
 	require.False(t, balance(t, book, bob).Closed)
 	resolve(t, l, hold, ledger.TransferPostPending)
 	ledgertest.RequireNothingHeld(t, l)
@@ -324,7 +324,7 @@ func testManyClose(t *testing.T, l ledger.Ledger) {
 	var operators sync.WaitGroup
 	for range 12 {
 		operators.Go(func() {
-			if err := quickBook(t, l).ClosePeer(t.Context(), alice, accounts.Closing{Reason: 5}); err != nil {
+			if err := quickBook(t, l).ClosePeer(t.Context(), alice, accounts.CloseOptions{ReasonCode: 5}); err != nil {
 				t.Error(err)
 			}
 		})

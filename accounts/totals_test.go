@@ -35,7 +35,7 @@ type counter struct {
 	random *rand.Rand
 	book   *accounts.Book // for the ids
 	own    accounts.AssetIDs
-	peers  []accounts.Account
+	peers  []accounts.PeerAccount
 	truth  []totals
 	looked []totals
 	parked [][]ledger.Transfer // payments in suspense, by peer
@@ -299,7 +299,7 @@ func TestLifetimeTotals(t *testing.T) {
 			c.still = true
 			balances, err = book.LookUpBalances(t.Context(), c.peers...)
 			require.NoError(t, err)
-			waiting, err := book.Waiting(t.Context(), balances...)
+			waiting, err := book.WaitingInSuspense(t.Context(), balances...)
 			require.NoError(t, err)
 			require.Equal(t, c.waiting(), waiting, "program %d", program)
 			c.still = false
@@ -326,7 +326,7 @@ func TestLifetimeTotalsEverywhere(t *testing.T) {
 	for _, names := range [][]string{{"alice", "bob", "carol"}, {"bob"}} {
 		book := newBook(t, l)
 		i := 0
-		for listing, err := range book.Directory(t.Context(), usd, names...) {
+		for listing, err := range book.Peers(t.Context(), usd, names...) {
 			require.NoError(t, err)
 			require.Equal(t, c.truth[i], totalsOf(listing.Balance), fmt.Sprint(i, names))
 			i++

@@ -103,7 +103,7 @@ func (e *UnbalancedError) Is(target error) bool { return target == ErrUnbalanced
 // Errors: *UnbalancedError (ErrUnbalanced), with the trial balance, which is returned too;
 // ErrMoving after three attempts, ErrUnknownAsset, or that of a request.
 func (b *Book) TrialBalance(ctx context.Context, asset Asset) (TrialBalance, error) {
-	if _, err := b.Own(asset); err != nil {
+	if _, err := b.OwnAccount(asset); err != nil {
 		return TrialBalance{}, err
 	}
 	balance, err := b.trialAtOneMoment(ctx, asset)

@@ -31,15 +31,15 @@ func testTrialBalance(t *testing.T, l ledger.Ledger) {
 	require.NoError(t, err)
 	require.Equal(t, accounts.TrialBalance{Asset: asset}, empty)
 
-	var peers []accounts.Peer
+	var peers []accounts.PeerConfig
 	for _, name := range []string{"alice", "bob", "carol"} {
-		peers = append(peers, accounts.Peer{ID: name, Asset: asset, CreditLine: units(1000)})
+		peers = append(peers, accounts.PeerConfig{ID: name, Asset: asset, CreditLine: units(1000)})
 	}
 	handles, err := book.Provision(t.Context(), peers...)
 	require.NoError(t, err)
 	_, err = book.Fund(t.Context(), accounts.Capital{Asset: asset, Key: "capital", Amount: units(500)})
 	require.NoError(t, err)
-	_, err = book.Adjust(t.Context(), accounts.Adjustment{Account: handles[0], Key: "a", Debit: units(70), Reason: 1})
+	_, err = book.Adjust(t.Context(), accounts.Adjustment{Account: handles[0], Key: "a", Debit: units(70), ReasonCode: 1})
 	require.NoError(t, err)
 	hold := ledger.Transfer{
 		ID: randomID(), DebitAccountID: handles[1].ID(), CreditAccountID: handles[2].ID(), Amount: units(30),
@@ -113,7 +113,7 @@ func (p *pages) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([
 }
 
 // trialBooks are those of two peers on a ledger that gives a few accounts at once.
-func trialBooks(t *testing.T, opts ...embedded.Option) (*pages, *accounts.Book, []accounts.Account) {
+func trialBooks(t *testing.T, opts ...embedded.Option) (*pages, *accounts.Book, []accounts.PeerAccount) {
 	t.Helper()
 	p := &pages{Ledger: newLedger(t, opts...), most: ledger.QueryMax}
 	book, err := accounts.NewBook(p, accounts.Config{Assets: []accounts.Asset{usd}})
@@ -123,7 +123,7 @@ func trialBooks(t *testing.T, opts ...embedded.Option) (*pages, *accounts.Book, 
 	return p, book, peers
 }
 
-func pays(from, to accounts.Account, n uint64) ledger.Transfer {
+func pays(from, to accounts.PeerAccount, n uint64) ledger.Transfer {
 	return ledger.Transfer{
 		ID: randomID(), DebitAccountID: from.ID(), CreditAccountID: to.ID(), Amount: units(n), Ledger: usd.Ledger, Code: chart.CodePacket,
 	}

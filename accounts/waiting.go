@@ -11,14 +11,14 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Waiting is what waits in suspense for the peers of balances, in units and in their order:
+// WaitingInSuspense is what waits in suspense for the peers of balances, in units and in their order:
 // what came in while a peer was closed, and was neither given back (settlement.Engine.Release)
 // nor returned. It reads the rows of the assets' suspense accounts that are newer than those
 // that the Book has read, and the holds of late packets among them. When nothing was booked on
 // suspense since then it asks nothing.
 //
 // The balances are of this Book. Errors are those of requests.
-func (b *Book) Waiting(ctx context.Context, balances ...Balance) ([]ledger.Amount, error) {
+func (b *Book) WaitingInSuspense(ctx context.Context, balances ...Balance) ([]ledger.Amount, error) {
 	amounts := make([]ledger.Amount, len(balances))
 	for i := range balances {
 		balance := &balances[i]

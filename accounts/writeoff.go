@@ -12,12 +12,12 @@ import (
 
 // WriteOff gives up arrears of a peer.
 type WriteOff struct {
-	Account Account // a peer's
+	Account PeerAccount // a peer's
 	// Key names the write-off, 1 to 1023 bytes, without white space around it: the same in
 	// every call for it, and another for every other one of the account. Keys of Adjust and of WriteOff do not meet.
-	Key    string
-	Amount ledger.Amount // at most this much, in units, not 0; ledger.AmountMax for all
-	Reason uint32        // a number of the caller's that says why. Not 0
+	Key        string
+	Amount     ledger.Amount // at most this much, in units, not 0; ledger.AmountMax for all
+	ReasonCode uint32        // a number of the caller's that says why. Not 0
 }
 
 // WriteOff gives up what a peer owes us and its account cannot pay, once for its key, for
@@ -39,7 +39,7 @@ func (b *Book) WriteOff(ctx context.Context, w WriteOff) (Booking, error) {
 	name := b.name("write off", ids.Arrears, w.Key)
 	request := name.WriteOff(ledger.Transfer{
 		DebitAccountID: b.assets[w.Account.ledger].ids.Suspense, CreditAccountID: ids.Arrears, Amount: w.Amount,
-		UserData128: b.keyTag(ids.Arrears, w.Key), UserData32: w.Reason,
+		UserData128: b.keyTag(ids.Arrears, w.Key), UserData32: w.ReasonCode,
 		Ledger: w.Account.ledger, Code: chart.CodeAdjust, Flags: ledger.TransferBalancingCredit,
 	}, chart.Collect(ids.Peer, ids.Arrears, w.Account.ledger))
 	request.May = func(ctx context.Context) error { return b.mayWriteOff(ctx, w.Account) }
@@ -55,7 +55,7 @@ func (b *Book) checkWriteOff(w *WriteOff) error {
 	switch {
 	case w.Amount.IsZero():
 		return &FieldError{Subject: subject, Field: "Amount", Reason: "must not be 0"}
-	case w.Reason == 0:
+	case w.ReasonCode == 0:
 		return &FieldError{Subject: subject, Field: "Reason", Reason: "must not be 0"}
 	}
 	if err := b.checkPeer(w.Account); err != nil {
@@ -66,7 +66,7 @@ func (b *Book) checkWriteOff(w *WriteOff) error {
 
 // mayWriteOff refuses to write off what the peer account can pay. Who has arrears has an
 // arrears account, so it need not be created.
-func (b *Book) mayWriteOff(ctx context.Context, account Account) error {
+func (b *Book) mayWriteOff(ctx context.Context, account PeerAccount) error {
 	balances, err := b.LookUpBalances(ctx, account)
 	if err != nil {
 		return err

@@ -21,28 +21,28 @@ var writeOffScenarios = []scenario{
 }
 
 // indebt puts a peer into arrears.
-func indebt(t *testing.T, book *accounts.Book, a accounts.Account, amount uint64) {
+func indebt(t *testing.T, book *accounts.Book, a accounts.PeerAccount, amount uint64) {
 	t.Helper()
-	adjust(t, book, accounts.Adjustment{Account: a, Key: randomID().String(), Debit: units(amount), Reason: 1, BeyondHeadroom: true}, false)
+	adjust(t, book, accounts.Adjustment{Account: a, Key: randomID().String(), Debit: units(amount), ReasonCode: 1, BeyondHeadroom: true}, false)
 }
 
 func testWriteOff(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	peers := provision(t, book, 0, "alice", "bob")
 	alice, bob := peers[0], peers[1]
-	off := accounts.WriteOff{Account: alice, Key: "k", Amount: units(30), Reason: 4}
+	off := accounts.WriteOff{Account: alice, Key: "k", Amount: units(30), ReasonCode: 4}
 	_, err := book.WriteOff(ctx, off)
 	require.ErrorIs(t, err, accounts.ErrNoArrears)
 	indebt(t, book, alice, 100)
-	require.NoError(t, book.Suspend(ctx, alice, accounts.Suspension{}))
+	require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{}))
 	before := position(t, book).Suspense.Int64()
 	first, err := book.WriteOff(ctx, off)
 	require.NoError(t, err, "the key was free")
 	require.Equal(t, units(30), first.Amount)
-	require.False(t, first.Already)
+	require.False(t, first.AlreadyBooked)
 	again, err := newBook(t, l).WriteOff(ctx, off)
 	require.NoError(t, err)
-	first.Already = true
+	first.AlreadyBooked = true
 	require.Equal(t, first, again)
 	b := balance(t, book, alice)
 	require.Equal(t, units(70), b.Arrears)
@@ -52,7 +52,7 @@ func testWriteOff(t *testing.T, l ledger.Ledger) {
 	require.Equal(t, uint32(4), row.UserData32)
 	require.Equal(t, chart.CodeAdjust, row.Code)
 	for _, change := range []func(*accounts.WriteOff){
-		func(w *accounts.WriteOff) { w.Amount = units(29) }, func(w *accounts.WriteOff) { w.Reason = 5 },
+		func(w *accounts.WriteOff) { w.Amount = units(29) }, func(w *accounts.WriteOff) { w.ReasonCode = 5 },
 	} {
 		other := off
 		change(&other)
@@ -63,7 +63,7 @@ func testWriteOff(t *testing.T, l ledger.Ledger) {
 
 	// The account pays what it can first, and no more is given up than is left.
 	packet(t, l, own(t, book), alice.ID(), 25, 0)
-	rest, err := book.WriteOff(ctx, accounts.WriteOff{Account: alice, Key: "rest", Amount: ledger.AmountMax, Reason: 4})
+	rest, err := book.WriteOff(ctx, accounts.WriteOff{Account: alice, Key: "rest", Amount: ledger.AmountMax, ReasonCode: 4})
 	require.NoError(t, err)
 	require.Equal(t, units(45), rest.Amount)
 	b = balance(t, book, alice)
@@ -72,7 +72,7 @@ func testWriteOff(t *testing.T, l ledger.Ledger) {
 
 	indebt(t, book, bob, 10)
 	packet(t, l, own(t, book), bob.ID(), 10, 0)
-	_, err = book.WriteOff(ctx, accounts.WriteOff{Account: bob, Key: "k", Amount: units(1), Reason: 4})
+	_, err = book.WriteOff(ctx, accounts.WriteOff{Account: bob, Key: "k", Amount: units(1), ReasonCode: 4})
 	require.ErrorIs(t, err, accounts.ErrNoArrears, "its account can pay")
 	ledgertest.RequireNothingHeld(t, l)
 }
@@ -99,7 +99,7 @@ func testWriteOffClosed(t *testing.T, l ledger.Ledger) {
 	indebt(t, book, alice, 100)
 	packet(t, l, own(t, book), alice.ID(), 60, 0)
 	closing := shut(t, l, book, alice)
-	off := accounts.WriteOff{Account: alice, Key: "k", Amount: units(90), Reason: 1}
+	off := accounts.WriteOff{Account: alice, Key: "k", Amount: units(90), ReasonCode: 1}
 	first, err := book.WriteOff(ctx, off)
 	require.NoError(t, err)
 	require.Equal(t, units(90), first.Amount, "the account is closed and pays nothing")
@@ -107,7 +107,7 @@ func testWriteOffClosed(t *testing.T, l ledger.Ledger) {
 	resolve(t, l, closing, ledger.TransferVoidPending)
 	again, err := book.WriteOff(ctx, off)
 	require.NoError(t, err)
-	require.True(t, again.Already)
+	require.True(t, again.AlreadyBooked)
 	require.Equal(t, first.Transfer, again.Transfer)
 	require.Equal(t, int64(50), balance(t, book, alice).Position().Int64())
 	ledgertest.RequireNothingHeld(t, l)
@@ -119,7 +119,7 @@ func testWriteOffOvertaken(t *testing.T, l ledger.Ledger) {
 	alice := provision(t, book, 0, "alice")[0]
 	indebt(t, book, alice, 100)
 	between := &interrupted{Ledger: l, do: func() { packet(t, l, own(t, book), alice.ID(), 130, 0) }}
-	off := accounts.WriteOff{Account: alice, Key: "k", Amount: units(100), Reason: 1}
+	off := accounts.WriteOff{Account: alice, Key: "k", Amount: units(100), ReasonCode: 1}
 	for _, on := range []*accounts.Book{newBook(t, between), book} {
 		_, err := on.WriteOff(ctx, off)
 		require.ErrorIs(t, err, accounts.ErrNoArrears)
@@ -139,11 +139,11 @@ func testManyWriteOffs(t *testing.T, l ledger.Ledger) {
 	for range 12 {
 		operators.Go(func() {
 			for _, key := range []string{"a", "b", "c"} {
-				got, err := newBook(t, l).WriteOff(t.Context(), accounts.WriteOff{Account: alice, Key: key, Amount: units(7), Reason: 1})
+				got, err := newBook(t, l).WriteOff(t.Context(), accounts.WriteOff{Account: alice, Key: key, Amount: units(7), ReasonCode: 1})
 				if err != nil {
 					t.Error(err)
 				}
-				if !got.Already {
+				if !got.AlreadyBooked {
 					first.Add(got.Amount.Big().Int64())
 				}
 			}
@@ -159,17 +159,17 @@ func TestWriteOffOfNothing(t *testing.T) {
 	t.Parallel()
 	book := newBook(t, newLedger(t))
 	alice := provision(t, book, 0, "alice")[0]
-	ours, err := book.Own(usd)
+	ours, err := book.OwnAccount(usd)
 	require.NoError(t, err)
-	good := accounts.WriteOff{Account: alice, Key: "k", Amount: units(1), Reason: 1}
+	good := accounts.WriteOff{Account: alice, Key: "k", Amount: units(1), ReasonCode: 1}
 	for _, c := range []struct {
 		field  string
 		change func(*accounts.WriteOff)
 	}{
-		{"Account", func(w *accounts.WriteOff) { w.Account = accounts.Account{} }},
+		{"Account", func(w *accounts.WriteOff) { w.Account = accounts.PeerAccount{} }},
 		{"Account", func(w *accounts.WriteOff) { w.Account = ours }},
 		{"Amount", func(w *accounts.WriteOff) { w.Amount = units(0) }},
-		{"Reason", func(w *accounts.WriteOff) { w.Reason = 0 }},
+		{"Reason", func(w *accounts.WriteOff) { w.ReasonCode = 0 }},
 		{"Key", func(w *accounts.WriteOff) { w.Key = "" }},
 	} {
 		bad := good

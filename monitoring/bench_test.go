@@ -20,13 +20,13 @@ func BenchmarkScrape(b *testing.B) {
 	require.NoError(b, err)
 	book, err := accounts.NewBook(embedded.New(), accounts.Config{Assets: []accounts.Asset{usd}})
 	require.NoError(b, err)
-	list := make([]accounts.Peer, 10_000)
+	list := make([]accounts.PeerConfig, 10_000)
 	for i := range list {
-		list[i] = accounts.Peer{ID: fmt.Sprint("peer ", i), Asset: usd, CreditLine: units(1000)}
+		list[i] = accounts.PeerConfig{ID: fmt.Sprint("peer ", i), Asset: usd, CreditLine: units(1000)}
 	}
 	peers, err := book.Provision(b.Context(), list...)
 	require.NoError(b, err)
-	require.NoError(b, metrics.Watch(b.Context(), monitoring.Sources{Book: book, Accounts: func() []accounts.Account { return peers }}))
+	require.NoError(b, metrics.Watch(b.Context(), monitoring.Sources{Book: book, Accounts: func() []accounts.PeerAccount { return peers }}))
 	for b.Loop() {
 		if _, err := registry.Gather(); err != nil {
 			b.Fatal(err)

@@ -16,7 +16,7 @@ import (
 // many peers there are.
 type census struct {
 	assets   map[uint32]*assetCensus // by ledger number
-	settling []accounts.Account      // with an open order
+	settling []accounts.PeerAccount  // with an open order
 	suspense error                   // why it is not known what waits there
 }
 
@@ -90,7 +90,7 @@ func (w *watcher) waiting(ctx context.Context, s Sources, c *census, balances []
 	if c.suspense != nil {
 		return
 	}
-	amounts, err := s.Book.Waiting(ctx, balances...)
+	amounts, err := s.Book.WaitingInSuspense(ctx, balances...)
 	if err != nil {
 		c.suspense = err
 		return
@@ -105,8 +105,8 @@ func (w *watcher) waiting(ctx context.Context, s Sources, c *census, balances []
 
 // distinct has each account once: Prometheus refuses a scrape with a series that is there
 // twice.
-func distinct(list []accounts.Account) []accounts.Account {
-	seen, once := make(map[accounts.Account]struct{}, len(list)), make([]accounts.Account, 0, len(list))
+func distinct(list []accounts.PeerAccount) []accounts.PeerAccount {
+	seen, once := make(map[accounts.PeerAccount]struct{}, len(list)), make([]accounts.PeerAccount, 0, len(list))
 	for _, a := range list {
 		if _, twice := seen[a]; !twice {
 			seen[a] = struct{}{}
@@ -185,7 +185,7 @@ func (c *assetCensus) rank(r ranked) {
 }
 
 // owed is what a threshold is compared with: the net position above 0.
-func owed(b accounts.Balance) ledger.Amount { return settlement.Standing{Balance: b}.Owed() }
+func owed(b accounts.Balance) ledger.Amount { return settlement.PolicyInput{Balance: b}.Owed() }
 
 // thresholdOf is the lowest threshold of an account's policy, if it has one and somebody
 // would pay.
@@ -200,7 +200,7 @@ func thresholdOf(cfg settlement.Config, b accounts.Balance) (ledger.Amount, bool
 func lowest(p settlement.Policy) (at ledger.Amount, has bool) {
 	switch p := p.(type) {
 	case settlement.Threshold:
-		return p.At, true
+		return p.SettleThreshold, true
 	case settlement.AtLeast:
 		return lowest(p.Of)
 	case settlement.FirstOf:

@@ -16,9 +16,9 @@ func (m *Metrics) Cluster(events cluster.Events) cluster.Events {
 		c.reopened.WithLabelValues(cause)
 	}
 	failed, away := c.failed.WithLabelValues(), c.away.WithLabelValues()
-	events.Reopened = then(func(r cluster.Reopening) {
+	events.Reopened = then(func(r cluster.SessionReopened) {
 		c.reopened.WithLabelValues(nameOf(r.Cause, reopenCauses)).Inc()
-		away.Add(max(0, r.Away.Seconds()))
+		away.Add(max(0, r.Downtime.Seconds()))
 	}, user.Reopened)
 	events.ReopenFailed = func(session int, err error) {
 		failed.Inc()

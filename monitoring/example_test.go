@@ -31,13 +31,13 @@ func Example() {
 		log.Fatal(err)
 	}
 	peers, err := client.Provision(ctx,
-		accounts.Peer{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(10_000)}, accounts.Peer{ID: "bob", Asset: usd})
+		accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(10_000)}, accounts.PeerConfig{ID: "bob", Asset: usd})
 	if err != nil {
 		log.Fatal(err)
 	}
 	err = metrics.Watch(ctx, monitoring.Sources{
 		Recorder: client.Recorder, Book: client.Book, Settlement: client.Settlement, SettlementConfig: cfg.Settlement,
-		Accounts: func() []accounts.Account { return peers },
+		Accounts: func() []accounts.PeerAccount { return peers },
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -77,11 +77,11 @@ type connector struct {
 	engine   *settlement.Engine
 	registry *prometheus.Registry
 	metrics  *monitoring.Metrics
-	peers    []accounts.Account
+	peers    []accounts.PeerAccount
 	sources  monitoring.Sources
 }
 
-func newConnector(t *testing.T, cfg monitoring.Config, how settlement.Config, peers ...accounts.Peer) *connector {
+func newConnector(t *testing.T, cfg monitoring.Config, how settlement.Config, peers ...accounts.PeerConfig) *connector {
 	t.Helper()
 	c := &connector{ledger: &asked{Ledger: embedded.New()}, registry: prometheus.NewRegistry()}
 	var err error
@@ -98,7 +98,7 @@ func newConnector(t *testing.T, cfg monitoring.Config, how settlement.Config, pe
 	require.NoError(t, err)
 	c.sources = monitoring.Sources{
 		Recorder: c.recorder, Book: c.book, Settlement: c.engine, SettlementConfig: how,
-		Accounts: func() []accounts.Account { return c.peers },
+		Accounts: func() []accounts.PeerAccount { return c.peers },
 	}
 	t.Cleanup(func() {
 		c.ledger.hang.Store(false)
@@ -111,7 +111,7 @@ func newConnector(t *testing.T, cfg monitoring.Config, how settlement.Config, pe
 }
 
 // book a packet that was fulfilled.
-func (c *connector) forward(t *testing.T, from, to accounts.Account, amount uint64) {
+func (c *connector) forward(t *testing.T, from, to accounts.PeerAccount, amount uint64) {
 	t.Helper()
 	_, err := c.recorder.Forward(t.Context(), transfers.Packet{From: from, To: to, In: amount, Out: amount})
 	require.NoError(t, err)
@@ -158,5 +158,5 @@ func never(context.Context, settlement.Order) (ledger.Amount, error) {
 func whole(_ context.Context, o settlement.Order) (ledger.Amount, error) { return o.Amount, nil }
 
 func railOf(name string, pay settlement.SettlerFunc) *settlement.Rail {
-	return &settlement.Rail{Name: name, Settler: pay, BreakAfter: 1, BreakFor: time.Minute}
+	return &settlement.Rail{Name: name, Settler: pay, BreakerThreshold: 1, BreakerTimeout: time.Minute}
 }

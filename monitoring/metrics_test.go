@@ -37,7 +37,7 @@ func TestConfigIsChecked(t *testing.T) {
 		require.NoError(t, err)
 	}
 
-	require.ErrorContains(t, m.Watch(t.Context(), monitoring.Sources{Accounts: func() []accounts.Account { return nil }}), "Book")
+	require.ErrorContains(t, m.Watch(t.Context(), monitoring.Sources{Accounts: func() []accounts.PeerAccount { return nil }}), "Book")
 	require.ErrorIs(t, m.Watch(t.Context(), monitoring.Sources{Settlement: &settlement.Engine{}, Book: &accounts.Book{}}), accounts.ErrInvalid)
 }
 
@@ -60,13 +60,13 @@ func TestLint(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t, monitoring.Config{}, settlement.Config{
 		Rails:    settlement.Rails{Default: railOf("chain", never)},
-		Policies: settlement.Policies{Default: settlement.Threshold{At: units(100)}},
-	}, accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: usd})
+		Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: units(100)}},
+	}, accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd})
 	require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
 	c.forward(t, c.peers[0], c.peers[1], 500)
-	_, err := c.engine.Check(t.Context())
+	_, err := c.engine.Settle(t.Context())
 	require.NoError(t, err)
-	_, err = c.engine.Check(t.Context(), c.peers...)
+	_, err = c.engine.Settle(t.Context(), c.peers...)
 	require.Error(t, err)
 	problems, err := testutil.GatherAndLint(c.registry)
 	require.NoError(t, err)
@@ -78,23 +78,23 @@ func TestRecorderEventsAreCounted(t *testing.T) {
 	c := newConnector(t, monitoring.Config{}, settlement.Config{})
 	var told []string
 	events := c.metrics.Recorder(transfers.Events{
-		Batch:    func(transfers.Batch) { told = append(told, "batch") },
-		Backlog:  func(full bool) { told = append(told, fmt.Sprint("backlog ", full)) },
-		Late:     func([]transfers.Result) { told = append(told, "late") },
-		Replayed: func([]transfers.Result) { told = append(told, "replayed") },
-		Look:     func(error) { told = append(told, "look") },
-		Journal:  func(error) { told = append(told, "journal") },
+		Batch:         func(transfers.Batch) { told = append(told, "batch") },
+		BacklogFull:   func(full bool) { told = append(told, fmt.Sprint("backlog ", full)) },
+		Late:          func([]transfers.Result) { told = append(told, "late") },
+		Replayed:      func([]transfers.Result) { told = append(told, "replayed") },
+		RefreshFailed: func(error) { told = append(told, "look") },
+		Journal:       func(error) { told = append(told, "journal") },
 	})
 	events.Batch(transfers.Batch{
-		Operations: 10, Transfers: 30, Requests: 3, Waited: 20 * time.Millisecond, Took: 2 * time.Second,
-		Applied: 4, Already: 3, Refused: 2, Unknown: 1,
+		Operations: 10, Transfers: 30, Requests: 3, QueueWait: 20 * time.Millisecond, Duration: 2 * time.Second,
+		Applied: 4, AlreadyApplied: 3, Refused: 2, Unknown: 1,
 	})
 	events.Batch(transfers.Batch{Operations: 1, Refused: 1}) // all had expired
-	events.Backlog(true)
-	events.Backlog(false)
+	events.BacklogFull(true)
+	events.BacklogFull(false)
 	events.Late(make([]transfers.Result, 2))
 	events.Replayed(make([]transfers.Result, 3))
-	events.Look(errors.New("x"))
+	events.RefreshFailed(errors.New("x"))
 	events.Journal(errors.New("x"))
 	require.Equal(t, []string{"batch", "batch", "backlog true", "backlog false", "late", "replayed", "look", "journal"}, told)
 
@@ -147,7 +147,7 @@ func TestReplayedIsNotMadeUp(t *testing.T) {
 func TestCountingABatchDoesNotAllocate(t *testing.T) { //nolint:paralleltest // it counts what the whole process allocates
 	c := newConnector(t, monitoring.Config{}, settlement.Config{})
 	batch := c.metrics.Recorder(transfers.Events{}).Batch
-	b := transfers.Batch{Operations: 10, Transfers: 20, Requests: 1, Waited: time.Millisecond, Took: time.Millisecond, Applied: 10}
+	b := transfers.Batch{Operations: 10, Transfers: 20, Requests: 1, QueueWait: time.Millisecond, Duration: time.Millisecond, Applied: 10}
 	require.Zero(t, testing.AllocsPerRun(1000, func() { batch(b) }))
 }
 
@@ -162,9 +162,9 @@ func TestSettlementEventsAreCounted(t *testing.T) {
 		PartlyPaid: func(settlement.Payment) { note("partly") }, Voided: func(settlement.Order, error) { note("voided") },
 		Retried: func(settlement.OpenOrder) { note("retried") }, TakenOver: func(settlement.Order) { note("taken over") },
 		Stuck: func(settlement.OpenOrder) { note("stuck") }, Failed: func(error) { note("failed") },
-		RailDown: func(string) { note("down") }, RailUp: func(string) { note("up") }, Alert: func(settlement.Alert) { note("alert") },
+		RailDown: func(string) { note("down") }, RailUp: func(string) { note("up") }, PositionAlert: func(settlement.PositionAlert) { note("alert") },
 	})
-	o := settlement.Order{Asset: usd, Amount: units(250), Rail: "chain", Placed: now.Add(-20 * time.Second)}
+	o := settlement.Order{Asset: usd, Amount: units(250), Rail: "chain", PlacedAt: now.Add(-20 * time.Second)}
 	events.Placed(o)
 	events.Paid(settlement.Payment{Order: o, Paid: units(250)})
 	events.PartlyPaid(settlement.Payment{Order: o, Paid: units(50)})
@@ -178,7 +178,7 @@ func TestSettlementEventsAreCounted(t *testing.T) {
 		events.Failed(&settlement.OrderError{Err: fmt.Errorf("tried: %w", err)})
 	}
 	events.RailDown("chain")
-	events.Alert(settlement.Alert{Kind: accounts.HighReached})
+	events.PositionAlert(settlement.PositionAlert{Kind: accounts.HighReached})
 	require.Equal(t, []string{
 		"placed", "paid", "partly", "voided", "voided", "voided", "retried", "taken over", "stuck",
 		"failed", "failed", "failed", "failed", "failed", "failed", "failed", "down", "alert",
@@ -214,15 +214,15 @@ func TestLimitsAndPausesAreCounted(t *testing.T) {
 	c := newConnector(t, monitoring.Config{}, settlement.Config{})
 	told := 0
 	events := c.metrics.Settlement(settlement.Events{
-		Held: func(settlement.Order) { told++ }, Approved: func(settlement.Order) { told++ },
-		Limited: func(settlement.LimitError) { told++ },
-		Paused:  func(settlement.Pause) { told++ }, Resumed: func(settlement.Pause) { told++ },
+		AwaitsApproval: func(settlement.Order) { told++ }, Approved: func(settlement.Order) { told++ },
+		PayoutLimited: func(settlement.PayoutLimitError) { told++ },
+		Paused:        func(settlement.Pause) { told++ }, Resumed: func(settlement.Pause) { told++ },
 	})
 	o := settlement.Order{Asset: usd, Rail: "chain"}
-	events.Held(o)
+	events.AwaitsApproval(o)
 	events.Approved(o)
-	events.Limited(settlement.LimitError{Scope: settlement.RailLimit})
-	events.Voided(o, &settlement.LimitError{})
+	events.PayoutLimited(settlement.PayoutLimitError{Scope: settlement.RailLimit})
+	events.Voided(o, &settlement.PayoutLimitError{})
 	events.Voided(o, &settlement.PauseError{})
 	events.Paused(settlement.Pause{Asset: usd, Rail: "chain"})
 	events.Paused(settlement.Pause{Asset: usd, All: true})

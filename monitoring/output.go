@@ -107,7 +107,7 @@ func (o *output) gauge(d *prometheus.Desc, value float64, labels ...string) {
 func (o *output) recorder(s transfers.Stats) {
 	o.gauge(backlog, float64(s.Backlog))
 	o.gauge(backlogLimit, float64(s.BacklogMax))
-	o.gauge(backlogFull, oneIf(s.Full))
+	o.gauge(backlogFull, oneIf(s.BacklogFull))
 	o.gauge(inFlight, float64(s.InFlight))
 }
 
@@ -195,7 +195,7 @@ func (o *output) orders(open []settlement.OpenOrder, stuckAfter time.Duration, n
 	for _, one := range open {
 		age := max(0, one.Age(now))
 		kind := orderKind{asset: one.Asset, rail: one.Rail, owner: "other", state: "open"}
-		if one.Mine {
+		if one.OwnedByThisInstance {
 			kind.owner = "mine"
 		}
 		if age > stuckAfter {

@@ -17,9 +17,9 @@ import (
 // A scrape costs one request for our own positions and one for some 2,000 peers.
 func TestScrapeReadsManyPeersAtOnce(t *testing.T) {
 	t.Parallel()
-	var peers []accounts.Peer
+	var peers []accounts.PeerConfig
 	for i := range 4001 {
-		peers = append(peers, accounts.Peer{ID: fmt.Sprint("peer ", i), Asset: usd})
+		peers = append(peers, accounts.PeerConfig{ID: fmt.Sprint("peer ", i), Asset: usd})
 	}
 	c := newConnector(t, monitoring.Config{}, settlement.Config{}, peers...)
 	require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
@@ -34,8 +34,8 @@ func TestPrefundHasNoThreshold(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t, monitoring.Config{}, settlement.Config{
 		Rails:    settlement.Rails{Default: railOf("chain", never)},
-		Policies: settlement.Policies{Default: settlement.Prefund{At: big.NewInt(100), SettleTo: big.NewInt(-100)}},
-	}, accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: usd})
+		Policies: settlement.Policies{Default: settlement.Prefund{PrefundThreshold: big.NewInt(100), SettleTo: big.NewInt(-100)}},
+	}, accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd})
 	c.forward(t, c.peers[0], c.peers[1], 250)
 	require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
 	require.Empty(t, c.values(t, "peerledger_peer_threshold"))
@@ -49,14 +49,14 @@ func TestClosedHeldAndSettling(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	c := newConnector(t, monitoring.Config{Interval: time.Nanosecond}, settlement.Config{
-		Rails: settlement.Rails{Default: railOf("chain", never)}, Policies: settlement.Policies{Default: settlement.Threshold{At: units(100)}},
-	}, accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: usd}, accounts.Peer{ID: "carol", Asset: usd})
-	require.NoError(t, c.book.ClosePeer(ctx, c.peers[2], accounts.Closing{}))
+		Rails: settlement.Rails{Default: railOf("chain", never)}, Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: units(100)}},
+	}, accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd}, accounts.PeerConfig{ID: "carol", Asset: usd})
+	require.NoError(t, c.book.ClosePeer(ctx, c.peers[2], accounts.CloseOptions{}))
 	c.forward(t, c.peers[0], c.peers[1], 250)
 	require.NoError(t, c.metrics.Watch(ctx, c.sources))
 	require.InDelta(t, 2.5, c.values(t, "peerledger_peer_due")["USD,1,bob"], 0)
 	require.InDelta(t, 1, c.values(t, "peerledger_peers_closed")["USD,1"], 0)
-	_, err := c.engine.Check(ctx, c.peers[1])
+	_, err := c.engine.Settle(ctx, c.peers[1])
 	require.Error(t, err)
 	require.InDelta(t, 2.5, c.values(t, "peerledger_peer_settling")["USD,1,bob"], 0)
 	require.Zero(t, c.values(t, "peerledger_peer_due")["USD,1,bob"])

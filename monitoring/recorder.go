@@ -56,12 +56,12 @@ func (m *recorderMetrics) collectors() []prometheus.Collector {
 func (m *recorderMetrics) batch(b transfers.Batch) {
 	m.operations.Observe(float64(b.Operations))
 	m.transfers.Observe(float64(b.Transfers))
-	m.waited.Observe(b.Waited.Seconds())
-	m.took.Observe(b.Took.Seconds())
+	m.waited.Observe(b.QueueWait.Seconds())
+	m.took.Observe(b.Duration.Seconds())
 	m.requests.Add(float64(b.Requests))
 	m.resent.Add(float64(max(0, b.Requests-1)))
 	m.applied.Add(float64(b.Applied))
-	m.already.Add(float64(b.Already))
+	m.already.Add(float64(b.AlreadyApplied))
 	m.refused.Add(float64(b.Refused))
 	m.unknown.Add(float64(b.Unknown))
 }
@@ -72,16 +72,16 @@ func (m *recorderMetrics) batch(b transfers.Batch) {
 func (m *Metrics) Recorder(events transfers.Events) transfers.Events {
 	r, user := m.recorder, events
 	events.Batch = then(r.batch, user.Batch)
-	events.Backlog = then(func(full bool) {
+	events.BacklogFull = then(func(full bool) {
 		if full {
 			r.full.Inc()
 		}
-	}, user.Backlog)
+	}, user.BacklogFull)
 	events.Late = then(func(late []transfers.Result) { r.late.Add(float64(len(late))) }, user.Late)
 	if user.Replayed != nil {
 		events.Replayed = then(func(left []transfers.Result) { r.replayed.Add(float64(len(left))) }, user.Replayed)
 	}
-	events.Look = then(func(error) { r.looks.Inc() }, user.Look)
+	events.RefreshFailed = then(func(error) { r.looks.Inc() }, user.RefreshFailed)
 	events.Journal = then(func(error) { r.faults.Inc() }, user.Journal)
 	return events
 }

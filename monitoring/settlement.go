@@ -63,7 +63,7 @@ func newSettlementMetrics() *settlementMetrics {
 	for _, reason := range labels(voidReasons) {
 		m.voided.WithLabelValues(reason)
 	}
-	for _, scope := range []settlement.LimitScope{settlement.PeerLimit, settlement.RailLimit, settlement.AssetLimit} {
+	for _, scope := range []settlement.PayoutLimitScope{settlement.PeerLimit, settlement.RailLimit, settlement.AssetLimit} {
 		m.limits.WithLabelValues(scope.String())
 	}
 	for _, cause := range labels(failureCauses) {
@@ -113,7 +113,7 @@ func (m *settlementMetrics) order(event string, o settlement.Order) {
 func (m *settlementMetrics) payment(event string, p settlement.Payment, now time.Time) {
 	m.order(event, p.Order)
 	m.paid.WithLabelValues(assetLabels(p.Order.Asset)...).Add(whole(p.Paid, p.Order.Asset.Scale))
-	m.took.WithLabelValues(p.Order.Rail).Observe(max(0, now.Sub(p.Order.Placed).Seconds()))
+	m.took.WithLabelValues(p.Order.Rail).Observe(max(0, now.Sub(p.Order.PlacedAt).Seconds()))
 }
 
 // Settlement returns events for an engine's Config that are counted, and then told to
@@ -133,15 +133,15 @@ func (m *Metrics) Settlement(events settlement.Events) settlement.Events {
 	events.Retried = then(func(o settlement.OpenOrder) { s.order(orderRetried, o.Order) }, user.Retried)
 	events.TakenOver = then(func(o settlement.Order) { s.order(orderTakenOver, o) }, user.TakenOver)
 	events.Stuck = then(func(o settlement.OpenOrder) { s.order(orderStuck, o.Order) }, user.Stuck)
-	events.Held = then(func(o settlement.Order) { s.order(orderHeld, o) }, user.Held)
+	events.AwaitsApproval = then(func(o settlement.Order) { s.order(orderHeld, o) }, user.AwaitsApproval)
 	events.Approved = then(func(o settlement.Order) { s.order(orderApproved, o) }, user.Approved)
-	events.Limited = then(func(l settlement.LimitError) { s.limits.WithLabelValues(l.Scope.String()).Inc() }, user.Limited)
+	events.PayoutLimited = then(func(l settlement.PayoutLimitError) { s.limits.WithLabelValues(l.Scope.String()).Inc() }, user.PayoutLimited)
 	events.Paused = then(func(p settlement.Pause) { s.pause(p, 1) }, user.Paused)
 	events.Resumed = then(func(p settlement.Pause) { s.pause(p, 0) }, user.Resumed)
 	events.Failed = then(func(err error) { s.failures.WithLabelValues(nameOf(err, failureCauses)).Inc() }, user.Failed)
 	events.RailDown = then(func(name string) { s.rail(name, false, false) }, user.RailDown)
 	events.RailUp = then(func(name string) { s.rail(name, true, false) }, user.RailUp)
-	events.Alert = then(func(a settlement.Alert) { s.alerts.WithLabelValues(alertKind(a.Kind)).Inc() }, user.Alert)
+	events.PositionAlert = then(func(a settlement.PositionAlert) { s.alerts.WithLabelValues(alertKind(a.Kind)).Inc() }, user.PositionAlert)
 	return events
 }
 
@@ -156,13 +156,13 @@ var voidReasons = []named{
 	{settlement.ErrCancelled, "cancelled"},
 	{settlement.ErrTooSmall, "too_small"},
 	{settlement.ErrWithdrawn, "withdrawn"},
-	{settlement.ErrLimited, "limited"},
+	{settlement.ErrPayoutLimit, "limited"},
 	{settlement.ErrPaused, "paused"},
 }
 
 // failureCauses are tried in this order: the first that an error matches names it.
 var failureCauses = []named{
-	{settlement.ErrResolvedOtherwise, "resolved_otherwise"},
+	{settlement.ErrOrderConflict, "resolved_otherwise"},
 	{settlement.ErrOldEngine, "old_engine"},
 	{settlement.ErrOrderVersion, "order_version"},
 	{settlement.ErrPrefundLine, "prefund_line"},
@@ -170,7 +170,7 @@ var failureCauses = []named{
 	{settlement.ErrNoRail, "no_rail"},
 	{settlement.ErrPending, "pending"},
 	{settlement.ErrPanic, "panic"},
-	{settlement.ErrAnswer, "impossible_answer"},
+	{settlement.ErrInvalidSettledAmount, "impossible_answer"},
 	{settlement.ErrDeclined, "declined"},
 	{ledger.ErrOutcomeUnknown, "unknown_outcome"},
 	{ledger.ErrClosed, "closed"},
@@ -199,7 +199,7 @@ func labels(names []named) []string {
 // otherName is the label of an error that has none.
 const otherName = "other"
 
-func alertKind(k accounts.AlertKind) string {
+func alertKind(k accounts.ThresholdEvent) string {
 	switch k {
 	case accounts.LowReached:
 		return "low_reached"

@@ -75,7 +75,7 @@ func TestTableOfMetrics(t *testing.T) {
 func TestTableOfLabelValues(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t, monitoring.Config{}, settlement.Config{
-		Rails: settlement.Rails{Default: railOf("chain", never)}, Policies: settlement.Policies{Default: settlement.Threshold{At: units(100)}},
+		Rails: settlement.Rails{Default: railOf("chain", never)}, Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: units(100)}},
 	})
 	require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
 	rows := table(t)

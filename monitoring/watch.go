@@ -22,7 +22,7 @@ type Sources struct {
 	Book *accounts.Book
 	// Accounts are the peers to show, all provisioned: one that is not makes the read of all
 	// fail. It is called for each read, by the goroutine that scrapes; reads take turns.
-	Accounts func() []accounts.Account
+	Accounts func() []accounts.PeerAccount
 	// Settlement tells which orders are open, and SettlementConfig is its configuration: it
 	// has the thresholds, the rails, and when an order counts as stuck. They need the Book
 	// and the Accounts.

@@ -32,18 +32,18 @@ func TestWhatAScrapeShows(t *testing.T) {
 		Rails: settlement.Rails{Default: railOf("chain", never)},
 		Policies: settlement.Policies{
 			Default: settlement.FirstOf{
-				settlement.AtLeast{Amount: units(10), Of: settlement.Threshold{At: units(300)}}, settlement.Threshold{At: units(200)}, settlement.Idle{After: time.Hour},
+				settlement.AtLeast{Amount: units(10), Of: settlement.Threshold{SettleThreshold: units(300)}}, settlement.Threshold{SettleThreshold: units(200)}, settlement.Idle{After: time.Hour},
 			},
 			Peer: map[string]settlement.Policy{"carol": nil},
 		},
 	},
-		accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: usd},
-		accounts.Peer{ID: "carol", Asset: usd}, accounts.Peer{ID: "alice", Asset: eur, CreditLine: accounts.Unlimited})
+		accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd},
+		accounts.PeerConfig{ID: "carol", Asset: usd}, accounts.PeerConfig{ID: "alice", Asset: eur, CreditLine: accounts.Unlimited})
 	c.peers = append(c.peers, c.peers[0]) // once more, which must not matter
 	alice, bob, carol := c.peers[0], c.peers[1], c.peers[2]
 	c.forward(t, alice, bob, 250)
 	c.forward(t, alice, carol, 700)
-	require.NoError(t, c.book.Suspend(ctx, carol, accounts.Suspension{}))
+	require.NoError(t, c.book.Suspend(ctx, carol, accounts.SuspendOptions{}))
 	require.NoError(t, c.metrics.Watch(ctx, c.sources))
 
 	for metric, want := range map[string]map[string]float64{
@@ -80,9 +80,9 @@ func TestArrearsAndPrepayments(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	c := newConnector(t, monitoring.Config{Interval: time.Nanosecond, Top: 1}, settlement.Config{},
-		accounts.Peer{ID: "alice", Asset: usd}, accounts.Peer{ID: "bob", Asset: usd, CreditLine: units(100)})
+		accounts.PeerConfig{ID: "alice", Asset: usd}, accounts.PeerConfig{ID: "bob", Asset: usd, CreditLine: units(100)})
 	alice, bob := c.peers[0], c.peers[1]
-	_, err := c.engine.Receive(ctx, settlement.Incoming{Account: alice, Key: "1", Amount: units(500)})
+	_, err := c.engine.RecordIncoming(ctx, settlement.IncomingPayment{Account: alice, Key: "1", Amount: units(500)})
 	require.NoError(t, err)
 	c.forward(t, bob, alice, 50)
 	c.forward(t, alice, bob, 200)
@@ -96,8 +96,8 @@ func TestArrearsAndPrepayments(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ledger.TransferCreated, results[0].Status)
 
-	for name, peer := range map[string]accounts.Account{"alice": alice, "bob": bob} {
-		_, err = c.engine.Announce(ctx, settlement.Incoming{Account: peer, Key: name, Amount: units(150)})
+	for name, peer := range map[string]accounts.PeerAccount{"alice": alice, "bob": bob} {
+		_, err = c.engine.Announce(ctx, settlement.IncomingPayment{Account: peer, Key: name, Amount: units(150)})
 		require.NoError(t, err)
 	}
 	book, err := accounts.NewBook(c.ledger, accounts.Config{Assets: []accounts.Asset{usd, eur}})
@@ -131,18 +131,18 @@ func TestSuspenseOfPeers(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	names := []string{"alice", "bob", "carol", "dave"}
-	var peers []accounts.Peer
+	var peers []accounts.PeerConfig
 	for _, name := range names {
-		peers = append(peers, accounts.Peer{ID: name, Asset: usd})
+		peers = append(peers, accounts.PeerConfig{ID: name, Asset: usd})
 	}
 	c := newConnector(t, monitoring.Config{Interval: time.Nanosecond, Top: 1, Peers: []string{"alice"}}, settlement.Config{}, peers...)
-	receive := func(account accounts.Account, key string, amount uint64) {
-		receipt, err := c.engine.Receive(ctx, settlement.Incoming{Account: account, Key: key, Amount: units(amount)})
+	receive := func(account accounts.PeerAccount, key string, amount uint64) {
+		receipt, err := c.engine.RecordIncoming(ctx, settlement.IncomingPayment{Account: account, Key: key, Amount: units(amount)})
 		require.NoError(t, err)
-		require.True(t, receipt.Suspense)
+		require.True(t, receipt.InSuspense)
 	}
 	for i, amount := range []uint64{5, 100, 700} {
-		err := c.book.ClosePeer(ctx, c.peers[i], accounts.Closing{})
+		err := c.book.ClosePeer(ctx, c.peers[i], accounts.CloseOptions{})
 		require.NoError(t, err)
 		receive(c.peers[i], "1", amount)
 	}
@@ -172,14 +172,14 @@ func TestOrdersByStateAndAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		how := settlement.Config{
 			Rails: settlement.Rails{Default: railOf("chain", never)}, StuckAfter: time.Minute,
-			Policies: settlement.Policies{Default: settlement.Threshold{At: units(100)}},
+			Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: units(100)}},
 		}
 		c := newConnector(t, monitoring.Config{}, how,
-			accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: usd}, accounts.Peer{ID: "carol", Asset: usd})
+			accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd}, accounts.PeerConfig{ID: "carol", Asset: usd})
 		ctx := t.Context()
 		require.NoError(t, c.metrics.Watch(ctx, c.sources))
 		c.forward(t, c.peers[0], c.peers[1], 250)
-		_, err := c.engine.Check(ctx, c.peers...)
+		_, err := c.engine.Settle(ctx, c.peers...)
 		require.Error(t, err)
 		other := how
 		other.Instance, other.Manual = "another", true
@@ -187,7 +187,7 @@ func TestOrdersByStateAndAge(t *testing.T) {
 		require.NoError(t, err)
 		pass(30 * time.Second)
 		c.forward(t, c.peers[0], c.peers[2], 150)
-		_, err = engine.Check(ctx, c.peers[2])
+		_, err = engine.Settle(ctx, c.peers[2])
 		require.Error(t, err)
 
 		require.Equal(t, map[string]float64{"USD,1,mine,chain,open": 1, "USD,1,other,chain,open": 1}, c.values(t, "peerledger_orders"))
@@ -204,18 +204,18 @@ func TestOrdersByStateAndAge(t *testing.T) {
 // Only so many orders are looked at; all are counted.
 func TestOrdersAreBounded(t *testing.T) {
 	t.Parallel()
-	peers := []accounts.Peer{{ID: "alice", Asset: usd, CreditLine: units(100_000)}}
+	peers := []accounts.PeerConfig{{ID: "alice", Asset: usd, CreditLine: units(100_000)}}
 	for i := range 9 {
-		peers = append(peers, accounts.Peer{ID: fmt.Sprint("peer ", i), Asset: usd})
+		peers = append(peers, accounts.PeerConfig{ID: fmt.Sprint("peer ", i), Asset: usd})
 	}
 	c := newConnector(t, monitoring.Config{Orders: 4}, settlement.Config{
 		Rails:    settlement.Rails{Default: &settlement.Rail{Name: "chain", Settler: settlement.SettlerFunc(never)}},
-		Policies: settlement.Policies{Default: settlement.Threshold{At: units(100)}},
+		Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: units(100)}},
 	}, peers...)
 	for _, p := range c.peers[1:] {
 		c.forward(t, c.peers[0], p, 150)
 	}
-	_, err := c.engine.Check(t.Context(), c.peers...)
+	_, err := c.engine.Settle(t.Context(), c.peers...)
 	require.Error(t, err)
 	require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
 	require.InDelta(t, 9, c.values(t, "peerledger_orders_open")["USD,1"], 0)
@@ -235,7 +235,7 @@ func TestOrdersAreBounded(t *testing.T) {
 func TestLedgerIsAskedOncePerInterval(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newConnector(t, monitoring.Config{Interval: 10 * time.Second}, settlement.Config{}, accounts.Peer{ID: "alice", Asset: usd})
+		c := newConnector(t, monitoring.Config{Interval: 10 * time.Second}, settlement.Config{}, accounts.PeerConfig{ID: "alice", Asset: usd})
 		require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
 		before := c.ledger.lookups.Load()
 		scrape := func() {
@@ -269,7 +269,7 @@ func TestFailedReadsAreAbsent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var failed []error
 		c := newConnector(t, monitoring.Config{Failed: func(err error) { failed = append(failed, err) }},
-			settlement.Config{}, accounts.Peer{ID: "alice", Asset: usd})
+			settlement.Config{}, accounts.PeerConfig{ID: "alice", Asset: usd})
 		require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
 		require.Len(t, c.values(t, "peerledger_peer_position"), 1)
 		c.ledger.setAway(true)
@@ -299,7 +299,7 @@ func TestFailedReadsAreAbsent(t *testing.T) {
 func TestScrapeHasADeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newConnector(t, monitoring.Config{Timeout: 2 * time.Second}, settlement.Config{}, accounts.Peer{ID: "alice", Asset: usd})
+		c := newConnector(t, monitoring.Config{Timeout: 2 * time.Second}, settlement.Config{}, accounts.PeerConfig{ID: "alice", Asset: usd})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		require.NoError(t, c.metrics.Watch(ctx, c.sources))
@@ -329,9 +329,9 @@ func TestSeriesAreBounded(t *testing.T) {
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 3))
 	for range 5 {
 		n := 2 + random.IntN(30)
-		var list []accounts.Peer
+		var list []accounts.PeerConfig
 		for i := range n {
-			list = append(list, accounts.Peer{ID: fmt.Sprint("peer ", i), Asset: usd, CreditLine: units(1_000_000)})
+			list = append(list, accounts.PeerConfig{ID: fmt.Sprint("peer ", i), Asset: usd, CreditLine: units(1_000_000)})
 		}
 		cfg := monitoring.Config{Top: 1 + random.IntN(8), Peers: []string{"peer 1", "nobody"}}
 		c := newConnector(t, cfg, settlement.Config{}, list...)
@@ -370,11 +370,11 @@ func TestAdjustmentIsNotPastTheThreshold(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t, monitoring.Config{Interval: time.Nanosecond}, settlement.Config{
 		Rails:    settlement.Rails{Default: railOf("chain", whole)},
-		Policies: settlement.Policies{Default: settlement.Threshold{At: units(100)}},
-	}, accounts.Peer{ID: "alice", Asset: usd})
-	_, err := c.book.Adjust(t.Context(), accounts.Adjustment{Account: c.peers[0], Key: "1", Credit: units(500), Reason: 1})
+		Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: units(100)}},
+	}, accounts.PeerConfig{ID: "alice", Asset: usd})
+	_, err := c.book.Adjust(t.Context(), accounts.Adjustment{Account: c.peers[0], Key: "1", Credit: units(500), ReasonCode: 1})
 	require.NoError(t, err)
-	paid, err := c.engine.Check(t.Context(), c.peers...) // which reads the adjustments
+	paid, err := c.engine.Settle(t.Context(), c.peers...) // which reads the adjustments
 	require.NoError(t, err)
 	require.Empty(t, paid)
 	require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
@@ -386,10 +386,10 @@ func TestAdjustmentIsNotPastTheThreshold(t *testing.T) {
 // 128 bits are too many for a float, but not for its exponent.
 func TestLargeAmounts(t *testing.T) {
 	t.Parallel()
-	c := newConnector(t, monitoring.Config{}, settlement.Config{}, accounts.Peer{ID: "alice", Asset: usd, CreditLine: accounts.Unlimited})
+	c := newConnector(t, monitoring.Config{}, settlement.Config{}, accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: accounts.Unlimited})
 	huge, err := ledger.ParseAmount("79228162514264337593543950335") // 2^96-1
 	require.NoError(t, err)
-	_, err = c.engine.Receive(t.Context(), settlement.Incoming{Account: c.peers[0], Key: "1", Amount: huge})
+	_, err = c.engine.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: c.peers[0], Key: "1", Amount: huge})
 	require.NoError(t, err)
 	require.NoError(t, c.metrics.Watch(t.Context(), c.sources))
 	require.InEpsilon(t, 792281625142643375935439503.35, c.values(t, "peerledger_peer_position")["USD,1,alice"], 1e-15)

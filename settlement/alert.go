@@ -8,8 +8,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Marks are positions of a peer that somebody wants to hear of, in units. 0 is none.
-type Marks struct {
+// PositionThresholds are positions of a peer that somebody wants to hear of, in units. 0 is none.
+type PositionThresholds struct {
 	// High alerts when what we owe the peer reaches it, which a settlement should have
 	// kept from happening: a rail does not pay.
 	High ledger.Amount
@@ -22,43 +22,43 @@ type Marks struct {
 	Margin ledger.Amount
 }
 
-func (m Marks) validate() error {
+func (m PositionThresholds) validate() error {
 	if m.Margin.IsZero() || !m.High.IsZero() || !m.Low.IsZero() {
 		return nil
 	}
 	return &accounts.FieldError{Subject: "marks", Field: "Margin", Reason: "needs High or Low"}
 }
 
-// Alert is one passing of a mark. What was told is remembered in memory: a new Engine
+// PositionAlert is one passing of a mark. What was told is remembered in memory: a new Engine
 // tells again of a mark that is still passed.
-type Alert struct {
-	Kind    accounts.AlertKind
-	Mark    ledger.Amount    // High or Low, in units
-	Balance accounts.Balance // as it was seen
+type PositionAlert struct {
+	Kind      accounts.ThresholdEvent
+	Threshold ledger.Amount    // High or Low, in units
+	Balance   accounts.Balance // as it was seen
 }
 
 // String is the alert as in "high reached: alice on ledger 1 is at 12.00 USD, the mark is 10.00 USD".
-func (a Alert) String() string {
+func (a PositionAlert) String() string {
 	asset := a.Balance.Asset
 	position := a.Balance.Decimal().Position.StringFixed(int32(asset.Scale))
-	return fmt.Sprintf("%v: %v is at %s %s, the mark is %s", a.Kind, a.Balance.Account, position, asset.Code, asset.Text(a.Mark))
+	return fmt.Sprintf("%v: %v is at %s %s, the mark is %s", a.Kind, a.Balance.Account, position, asset.Code, asset.Text(a.Threshold))
 }
 
 // passed are the marks of an account that were reached and not cleared.
 type passed struct{ high, low bool }
 
 // see takes a new balance in, and returns what was passed.
-func (p *passed) see(m Marks, b accounts.Balance) (alerts []Alert) {
-	pass := func(told *bool, owed, mark ledger.Amount, reached, cleared accounts.AlertKind) {
+func (p *passed) see(m PositionThresholds, b accounts.Balance) (alerts []PositionAlert) {
+	pass := func(told *bool, owed, mark ledger.Amount, reached, cleared accounts.ThresholdEvent) {
 		past := new(big.Int).Sub(mark.Big(), m.Margin.Big())
 		switch {
 		case mark.IsZero():
 		case !*told && !owed.Less(mark):
 			*told = true
-			alerts = append(alerts, Alert{reached, mark, b})
+			alerts = append(alerts, PositionAlert{reached, mark, b})
 		case *told && owed.Big().Cmp(past) < 0:
 			*told = false
-			alerts = append(alerts, Alert{cleared, mark, b})
+			alerts = append(alerts, PositionAlert{cleared, mark, b})
 		}
 	}
 	pass(&p.high, b.Payable, m.High, accounts.HighReached, accounts.HighCleared)

@@ -24,7 +24,7 @@ const (
 
 // Announcement is a payment of a peer that was seen before it was final.
 type Announcement struct {
-	Account accounts.Account
+	Account accounts.PeerAccount
 	Asset   accounts.Asset
 	// Transfer is the announcement's id in the ledger, and that of the booking if the payment
 	// was received without one.
@@ -32,16 +32,16 @@ type Announcement struct {
 	// Amount is what was announced, in units; 0 if it was said to have failed before anybody
 	// had announced it. Of a payment that was received without an announcement it is what was
 	// booked.
-	Amount ledger.Amount
-	Placed time.Time // of Transfer, by the ledger's clock
-	State  AnnouncementState
-	// Already says that the call changed nothing, or had changed it before when the ledger's
+	Amount      ledger.Amount
+	AnnouncedAt time.Time // of Transfer, by the ledger's clock
+	State       AnnouncementState
+	// AlreadyAnnounced says that the call changed nothing, or had changed it before when the ledger's
 	// first answer got lost.
-	Already bool
+	AlreadyAnnounced bool
 }
 
 // Age is how long ago the payment was announced. Clocks may differ: it can be below 0.
-func (a Announcement) Age(now time.Time) time.Duration { return now.Sub(a.Placed) }
+func (a Announcement) Age(now time.Time) time.Duration { return now.Sub(a.AnnouncedAt) }
 
 // Announce notes a payment of a peer that is not final yet: one that a chain has seen and not
 // confirmed, or a bank may still take back. It is shown (accounts.Balance.Announced) and counts
@@ -54,9 +54,9 @@ func (a Announcement) Age(now time.Time) time.Duration { return now.Sub(a.Placed
 // changes nothing, and Announcement.State says what became of the payment. The peer may be
 // closed.
 //
-// Errors are those of Receive; ErrKeyReused says that another amount is announced under the
+// Errors are those of Receive; accounts.ErrKeyReused says that another amount is announced under the
 // key: leave it, the amount of Receive counts.
-func (e *Engine) Announce(ctx context.Context, in Incoming) (Announcement, error) {
+func (e *Engine) Announce(ctx context.Context, in IncomingPayment) (Announcement, error) {
 	check := func() error { return e.checkKeyed(in.Account, in.Key, in.Amount) }
 	return e.announcing(ctx, in, check, func() (Announcement, error) { return e.announce(ctx, in) })
 }
@@ -65,25 +65,25 @@ func (e *Engine) Announce(ctx context.Context, in Incoming) (Announcement, error
 // books it all the same if it comes: a chain may take back what it has told. It may be called
 // before Announce, which then opens nothing.
 //
-// Errors are *BookingErrors: ErrReceived if the payment is booked, and those of Receive but
-// ErrKeyReused.
-func (e *Engine) Fail(ctx context.Context, account accounts.Account, key string) (Announcement, error) {
+// Errors are *BookingErrors: ErrAlreadyReceived if the payment is booked, and those of Receive but
+// accounts.ErrKeyReused.
+func (e *Engine) Fail(ctx context.Context, account accounts.PeerAccount, key string) (Announcement, error) {
 	check := func() error {
 		if err := e.checkPeer("payment", account); err != nil {
 			return err
 		}
 		return accounts.CheckKey("payment", "Key", key)
 	}
-	in := Incoming{Account: account, Key: key}
+	in := IncomingPayment{Account: account, Key: key}
 	return e.announcing(ctx, in, check, func() (Announcement, error) { return e.fail(ctx, in) })
 }
 
 // FailAnnouncement is Fail for an operator who knows an announcement by its id
 // (Announcements): the ledger does not keep keys. The error is ErrNoAnnouncement if the account
 // has none with the id; the others are those of Fail.
-func (e *Engine) FailAnnouncement(ctx context.Context, account accounts.Account, id ledger.ID) (Announcement, error) {
+func (e *Engine) FailAnnouncement(ctx context.Context, account accounts.PeerAccount, id ledger.ID) (Announcement, error) {
 	check := func() error { return e.checkPeer("announcement", account) }
-	return e.announcing(ctx, Incoming{Account: account, Key: id.String()}, check, func() (Announcement, error) {
+	return e.announcing(ctx, IncomingPayment{Account: account, Key: id.String()}, check, func() (Announcement, error) {
 		rows, err := e.ledger.LookupTransfers(ctx, []ledger.ID{id})
 		switch {
 		case err != nil:
@@ -97,10 +97,10 @@ func (e *Engine) FailAnnouncement(ctx context.Context, account accounts.Account,
 
 // announcing does something about an announcement.
 func (e *Engine) announcing(
-	ctx context.Context, in Incoming, check func() error, do func() (Announcement, error),
+	ctx context.Context, in IncomingPayment, check func() error, do func() (Announcement, error),
 ) (Announcement, error) {
 	if !e.begin() {
-		return Announcement{}, ErrClosed
+		return Announcement{}, ErrEngineClosed
 	}
 	defer e.work.Done()
 	err := check()
@@ -124,7 +124,7 @@ func (e *Engine) announcing(
 // It holds nothing of the peer's: it is pending between accounts that nothing closes and that
 // have no limit, so the ledger never refuses its end. The peer account is not touched before
 // the money is booked.
-func (e *Engine) announce(ctx context.Context, in Incoming) (Announcement, error) {
+func (e *Engine) announce(ctx context.Context, in IncomingPayment) (Announcement, error) {
 	name := e.paymentName(in.Account, in.Key)
 	booking, err := keyed.Book(ctx, e.ledger, func(attempt uint64) []ledger.Transfer {
 		return []ledger.Transfer{e.announcementRow(in, name.ID(attempt))}
@@ -139,14 +139,14 @@ func (e *Engine) announce(ctx context.Context, in Incoming) (Announcement, error
 	}
 	found, err := e.stateOf(ctx, in.Account, &booking.Rows[0])
 	if err == nil && found.State == AnnouncementOpen && found.Amount != in.Amount {
-		return Announcement{}, fmt.Errorf("%w: %s is announced", ErrKeyReused, found.Asset.Text(found.Amount))
+		return Announcement{}, fmt.Errorf("%w: %s is announced", accounts.ErrKeyReused, found.Asset.Text(found.Amount))
 	}
 	return found, err
 }
 
 // fail ends what was announced under a key. If nothing was, it places an announcement of
 // nothing and its end, so that one that comes later finds the key taken.
-func (e *Engine) fail(ctx context.Context, in Incoming) (Announcement, error) {
+func (e *Engine) fail(ctx context.Context, in IncomingPayment) (Announcement, error) {
 	name := e.paymentName(in.Account, in.Key)
 	booking, err := keyed.Book(ctx, e.ledger, func(attempt uint64) []ledger.Transfer {
 		row := e.announcementRow(in, name.ID(attempt))
@@ -160,13 +160,13 @@ func (e *Engine) fail(ctx context.Context, in Incoming) (Announcement, error) {
 	case err != nil && !errors.Is(err, keyed.ErrConflict):
 		return Announcement{}, e.bookingError(booking, err)
 	case !e.announces(in.Account, &booking.Rows[0]):
-		return Announcement{}, ErrReceived
+		return Announcement{}, ErrAlreadyReceived
 	}
 	return e.failRow(ctx, in.Account, &booking.Rows[0])
 }
 
 // failRow ends an announcement. Only Receive ends one in another way.
-func (e *Engine) failRow(ctx context.Context, a accounts.Account, row *ledger.Transfer) (Announcement, error) {
+func (e *Engine) failRow(ctx context.Context, a accounts.PeerAccount, row *ledger.Transfer) (Announcement, error) {
 	end := e.failedRow(row)
 	results, err := e.ledger.CreateTransfers(ctx, []ledger.Transfer{end})
 	if err != nil {
@@ -176,11 +176,11 @@ func (e *Engine) failRow(ctx context.Context, a accounts.Account, row *ledger.Tr
 	case status == ledger.TransferCreated:
 		return e.announcement(a, row, AnnouncementFailed), nil
 	case status == ledger.TransferPendingTransferAlreadyVoided:
-		return Announcement{}, ErrReceived
+		return Announcement{}, ErrAlreadyReceived
 	case status == ledger.TransferExists, status.Conflict(): // with other flags if it was imported; received since, perhaps
 		found, err := e.stateOf(ctx, a, row)
 		if err == nil && found.State == AnnouncementReceived {
-			return Announcement{}, ErrReceived
+			return Announcement{}, ErrAlreadyReceived
 		}
 		return found, err
 	default:
@@ -189,9 +189,9 @@ func (e *Engine) failRow(ctx context.Context, a accounts.Account, row *ledger.Tr
 }
 
 // stateOf is what became of a payment that was announced, or received without that.
-func (e *Engine) stateOf(ctx context.Context, a accounts.Account, row *ledger.Transfer) (Announcement, error) {
+func (e *Engine) stateOf(ctx context.Context, a accounts.PeerAccount, row *ledger.Transfer) (Announcement, error) {
 	found := e.announcement(a, row, AnnouncementReceived)
-	found.Already = true
+	found.AlreadyAnnounced = true
 	if !e.announces(a, row) {
 		return found, nil
 	}
@@ -215,9 +215,11 @@ func (e *Engine) stateOf(ctx context.Context, a accounts.Account, row *ledger.Tr
 }
 
 // paymentName is what a payment of a peer is known by, announced or received.
-func (e *Engine) paymentName(a accounts.Account, key string) keyed.Name { return e.name("in", a, key) }
+func (e *Engine) paymentName(a accounts.PeerAccount, key string) keyed.Name {
+	return e.name("in", a, key)
+}
 
-func (e *Engine) announcementRow(in Incoming, id ledger.ID) ledger.Transfer {
+func (e *Engine) announcementRow(in IncomingPayment, id ledger.ID) ledger.Transfer {
 	own, _ := e.book.AssetIDs(in.Account.Ledger())
 	return ledger.Transfer{
 		ID: id, DebitAccountID: e.book.PeerIDs(in.Account).Settlement, CreditAccountID: own.Control, Amount: in.Amount,
@@ -238,11 +240,11 @@ func (e *Engine) receivedRow(row *ledger.Transfer, booking ledger.ID) ledger.Tra
 }
 
 // announces reports whether a row announces a payment of an account.
-func (e *Engine) announces(a accounts.Account, row *ledger.Transfer) bool {
+func (e *Engine) announces(a accounts.PeerAccount, row *ledger.Transfer) bool {
 	return row.Code == chart.CodeAnnounced && row.Flags.Has(ledger.TransferPending) && row.DebitAccountID == e.book.PeerIDs(a).Settlement
 }
 
-func (e *Engine) announcement(a accounts.Account, row *ledger.Transfer, state AnnouncementState) Announcement {
+func (e *Engine) announcement(a accounts.PeerAccount, row *ledger.Transfer, state AnnouncementState) Announcement {
 	asset, _ := e.book.Asset(a.Ledger())
-	return Announcement{Account: a, Asset: asset, Transfer: row.ID, Amount: row.Amount, Placed: timeOf(row.Timestamp), State: state}
+	return Announcement{Account: a, Asset: asset, Transfer: row.ID, Amount: row.Amount, AnnouncedAt: timeOf(row.Timestamp), State: state}
 }

@@ -45,7 +45,7 @@ func (a *announced) state() settlement.AnnouncementState {
 
 // do makes a call: 'a'nnounce, 'r'eceive or 'f'ail.
 func (a *announcing) do(ctx context.Context, e *settlement.Engine, call rune) (settlement.AnnouncementState, error) {
-	in := settlement.Incoming{Account: a.w.alice, Key: "k", Amount: units(50)}
+	in := settlement.IncomingPayment{Account: a.w.alice, Key: "k", Amount: units(50)}
 	switch call {
 	case 'a':
 		got, err := e.Announce(ctx, in)
@@ -55,7 +55,7 @@ func (a *announcing) do(ctx context.Context, e *settlement.Engine, call rune) (s
 		return got.State, err
 	default:
 		in.Amount = units(a.receive)
-		_, err := e.Receive(ctx, in)
+		_, err := e.RecordIncoming(ctx, in)
 		return settlement.AnnouncementReceived, err
 	}
 }
@@ -68,7 +68,7 @@ func (a *announcing) step(call rune) {
 	state, err := a.do(t.Context(), e, call)
 	switch {
 	case call == 'f' && m.received:
-		require.ErrorIs(t, err, settlement.ErrReceived)
+		require.ErrorIs(t, err, settlement.ErrAlreadyReceived)
 		state = settlement.AnnouncementReceived
 	case call == 'f':
 		m.failed, m.open = true, false
@@ -77,7 +77,7 @@ func (a *announcing) step(call rune) {
 	case !m.failed && !m.received:
 		m.open = true
 	}
-	if !errors.Is(err, settlement.ErrReceived) {
+	if !errors.Is(err, settlement.ErrAlreadyReceived) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, m.state(), state)
@@ -184,12 +184,12 @@ func announceCrashAt(t *testing.T, w *world, calls string, closed bool, step int
 	first, heir := w.engineOn(l, settlement.Config{}), w.engine(settlement.Config{})
 	for _, call := range calls {
 		if _, err := a.do(t.Context(), first, call); err != nil && !crashed {
-			require.ErrorIs(t, err, settlement.ErrReceived)
+			require.ErrorIs(t, err, settlement.ErrAlreadyReceived)
 		}
 	}
 	for _, call := range calls {
 		if _, err := a.do(t.Context(), heir, call); err != nil {
-			require.ErrorIs(t, err, settlement.ErrReceived)
+			require.ErrorIs(t, err, settlement.ErrAlreadyReceived)
 			require.Equal(t, 'f', call)
 		}
 	}
@@ -198,7 +198,7 @@ func announceCrashAt(t *testing.T, w *world, calls string, closed bool, step int
 	require.Equal(t, units(want), b.SettledIn, "step %d", step)
 	require.Zero(t, b.Announced, "step %d", step)
 	if closed {
-		waits, err := w.book.Waiting(t.Context(), b)
+		waits, err := w.book.WaitingInSuspense(t.Context(), b)
 		require.NoError(t, err)
 		require.Equal(t, units(want), waits[0])
 	}
@@ -236,7 +236,7 @@ func announcementsByMany(t *testing.T, w *world) {
 			for range 6 {
 				call := rune("arf"[random.IntN(3)])
 				_, err := a.do(t.Context(), e, call)
-				if err != nil && !errors.Is(err, settlement.ErrReceived) && !errors.Is(err, ledger.ErrOutcomeUnknown) {
+				if err != nil && !errors.Is(err, settlement.ErrAlreadyReceived) && !errors.Is(err, ledger.ErrOutcomeUnknown) {
 					t.Error(err)
 				}
 			}
@@ -257,16 +257,16 @@ func TestAnnouncedMoneyCannotBeUsed(t *testing.T) {
 	w, r := newWorld(t), newRail()
 	e := w.engine(manual(r, at100))
 	w.spend(w.alice, 900)
-	got, err := e.Announce(t.Context(), settlement.Incoming{Account: w.alice, Key: "a", Amount: units(500)})
+	got, err := e.Announce(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(500)})
 	require.NoError(t, err)
 	require.Equal(t, settlement.AnnouncementOpen, got.State)
-	require.False(t, got.Already)
+	require.False(t, got.AlreadyAnnounced)
 	rows, err := w.ledger.LookupTransfers(t.Context(), []ledger.ID{got.Transfer})
 	require.NoError(t, err)
 	require.Equal(t, chart.CodeAnnounced, rows[0].Code)
 	require.Zero(t, rows[0].Timeout)
-	require.Equal(t, got.Placed.UnixNano(), int64(rows[0].Timestamp))
-	require.InDelta(t, float64(time.Minute), float64(got.Age(got.Placed.Add(time.Minute))), 1)
+	require.Equal(t, got.AnnouncedAt.UnixNano(), int64(rows[0].Timestamp))
+	require.InDelta(t, float64(time.Minute), float64(got.Age(got.AnnouncedAt.Add(time.Minute))), 1)
 
 	b := w.balance(w.alice)
 	require.Equal(t, units(500), b.Announced)
@@ -282,22 +282,22 @@ func TestAnnouncedMoneyCannotBeUsed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ledger.TransferExceedsCredits, results[0].Status)
 	w.earn(w.alice, 1000)
-	_, err = e.Check(t.Context(), w.alice)
+	_, err = e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, units(80), r.total(w.alice))
 
-	receipt, err := e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "a", Amount: units(480)})
+	receipt, err := e.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(480)})
 	require.NoError(t, err)
 	require.Equal(t, units(480), receipt.Amount)
 	require.Equal(t, units(500), receipt.Announced)
-	require.False(t, receipt.Already)
-	again, err := e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "a", Amount: units(480)})
+	require.False(t, receipt.AlreadyBooked)
+	again, err := e.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(480)})
 	require.NoError(t, err)
-	require.True(t, again.Already)
-	again.Already = false
+	require.True(t, again.AlreadyBooked)
+	again.AlreadyBooked = false
 	require.Equal(t, receipt, again)
-	_, err = e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "a", Amount: units(500)})
-	require.ErrorIs(t, err, settlement.ErrKeyReused)
+	_, err = e.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(500)})
+	require.ErrorIs(t, err, accounts.ErrKeyReused)
 	b = w.balance(w.alice)
 	require.Equal(t, units(480), b.Prepaid)
 	require.Zero(t, b.Announced)
@@ -310,25 +310,25 @@ func TestAnnouncementOfAnotherAmount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.engine(settlement.Config{})
-	in := settlement.Incoming{Account: w.alice, Key: "a", Amount: units(50)}
+	in := settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(50)}
 	_, err := e.Announce(t.Context(), in)
 	require.NoError(t, err)
 	again, err := e.Announce(t.Context(), in)
 	require.NoError(t, err)
-	require.True(t, again.Already)
+	require.True(t, again.AlreadyAnnounced)
 	other := in
 	other.Amount = units(51)
 	_, err = e.Announce(t.Context(), other)
-	require.ErrorIs(t, err, settlement.ErrKeyReused)
+	require.ErrorIs(t, err, accounts.ErrKeyReused)
 	require.ErrorContains(t, err, "0.50 USD is announced")
 	require.Equal(t, units(50), w.balance(w.alice).Announced)
-	_, err = e.Receive(t.Context(), other)
+	_, err = e.RecordIncoming(t.Context(), other)
 	require.NoError(t, err)
 	late, err := e.Announce(t.Context(), other)
 	require.NoError(t, err)
 	require.Equal(t, settlement.AnnouncementReceived, late.State)
 	require.Equal(t, units(50), late.Amount)
-	for _, bad := range []settlement.Incoming{
+	for _, bad := range []settlement.IncomingPayment{
 		{Account: w.alice, Key: "b"},
 		{Account: w.alice, Amount: units(1)},
 		{Account: w.alice, Key: "b ", Amount: units(1)},
@@ -342,9 +342,9 @@ func TestAnnouncementOfAnotherAmount(t *testing.T) {
 	}
 	_, err = e.Fail(t.Context(), w.alice, "b ")
 	require.ErrorIs(t, err, accounts.ErrInvalid)
-	bob, err := w.book.Account("bob", usd)
+	bob, err := w.book.PeerAccount("bob", usd)
 	require.NoError(t, err)
-	_, err = e.Announce(t.Context(), settlement.Incoming{Account: bob, Key: "b", Amount: units(1)})
+	_, err = e.Announce(t.Context(), settlement.IncomingPayment{Account: bob, Key: "b", Amount: units(1)})
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
 	_, err = e.Fail(t.Context(), bob, "b")
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
@@ -356,7 +356,7 @@ func TestReturnOfAnAnnouncedPayment(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.engine(settlement.Config{})
-	back := settlement.Returned{Account: w.alice, Key: "back", Payment: "k", Amount: units(60)}
+	back := settlement.ReturnedPayment{Account: w.alice, Key: "back", Payment: "k", Amount: units(60)}
 	a := &announcing{w: w, receive: 60}
 	for _, calls := range []string{"a", "f"} {
 		a.step(rune(calls[0]))
@@ -386,7 +386,7 @@ func TestAnnouncementOfAClosedPeer(t *testing.T) {
 			w := newWorld(t)
 			a := &announcing{w: w, receive: 50}
 			a.step('a')
-			err := w.book.ClosePeer(t.Context(), w.alice, accounts.Closing{})
+			err := w.book.ClosePeer(t.Context(), w.alice, accounts.CloseOptions{})
 			require.ErrorIs(t, err, accounts.ErrHeld)
 			var held *accounts.HeldError
 			require.ErrorAs(t, err, &held)
@@ -394,8 +394,8 @@ func TestAnnouncementOfAClosedPeer(t *testing.T) {
 			require.ErrorContains(t, err, "payments of 0.50 USD are announced")
 			require.False(t, w.balance(w.alice).Suspended)
 			closes := func() {
-				require.NoError(t, w.book.ClosePeer(t.Context(), w.alice, accounts.Closing{Force: true, Reason: 1}))
-				require.NoError(t, w.book.ClosePeer(t.Context(), w.alice, accounts.Closing{}), "it stays closed")
+				require.NoError(t, w.book.ClosePeer(t.Context(), w.alice, accounts.CloseOptions{Force: true, ReasonCode: 1}))
+				require.NoError(t, w.book.ClosePeer(t.Context(), w.alice, accounts.CloseOptions{}), "it stays closed")
 				require.True(t, w.balance(w.alice).Closed)
 			}
 			l := w.ledger
@@ -409,19 +409,19 @@ func TestAnnouncementOfAClosedPeer(t *testing.T) {
 				}}
 			} else {
 				closes()
-				got, err := w.engine(settlement.Config{}).Announce(t.Context(), settlement.Incoming{Account: w.alice, Key: "2", Amount: units(7)})
+				got, err := w.engine(settlement.Config{}).Announce(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "2", Amount: units(7)})
 				require.NoError(t, err, "a closed peer's payments are shown, too")
 				require.Equal(t, settlement.AnnouncementOpen, got.State)
 				require.Equal(t, units(57), w.balance(w.alice).Announced)
-				require.NoError(t, w.book.ClosePeer(t.Context(), w.alice, accounts.Closing{}), "it stays closed")
+				require.NoError(t, w.book.ClosePeer(t.Context(), w.alice, accounts.CloseOptions{}), "it stays closed")
 				_, err = w.engine(settlement.Config{}).Fail(t.Context(), w.alice, "2")
 				require.NoError(t, err)
 			}
 			e := w.engineOn(l, settlement.Config{})
 			for range 2 {
-				receipt, err := e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "k", Amount: units(50)})
+				receipt, err := e.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "k", Amount: units(50)})
 				require.NoError(t, err)
-				require.True(t, receipt.Suspense)
+				require.True(t, receipt.InSuspense)
 				require.Equal(t, units(50), receipt.Announced)
 			}
 			require.Zero(t, w.balance(w.alice).Announced)
@@ -442,9 +442,9 @@ func TestOpenAnnouncements(t *testing.T) {
 	w := newWorld(t, "bob")
 	bob := w.peers[1]
 	e := w.engineOn(narrowQueries{w.ledger}, settlement.Config{})
-	announce := func(a accounts.Account, key string, n uint64) settlement.Announcement {
+	announce := func(a accounts.PeerAccount, key string, n uint64) settlement.Announcement {
 		t.Helper()
-		got, err := e.Announce(t.Context(), settlement.Incoming{Account: a, Key: key, Amount: units(n)})
+		got, err := e.Announce(t.Context(), settlement.IncomingPayment{Account: a, Key: key, Amount: units(n)})
 		require.NoError(t, err)
 		return got
 	}
@@ -472,7 +472,7 @@ func TestOpenAnnouncements(t *testing.T) {
 	for _, already := range []bool{false, true} {
 		got, err := e.FailAnnouncement(t.Context(), w.alice, old.Transfer)
 		require.NoError(t, err)
-		require.Equal(t, already, got.Already)
+		require.Equal(t, already, got.AlreadyAnnounced)
 		require.Equal(t, settlement.AnnouncementFailed, got.State)
 	}
 	c := &counted{Ledger: w.ledger}
@@ -482,10 +482,10 @@ func TestOpenAnnouncements(t *testing.T) {
 	require.Equal(t, int64(1), c.queries.Load(), "those that are open are young: the newest page has them")
 	w.receive(e, w.alice, "old", 5)
 	_, err = e.FailAnnouncement(t.Context(), w.alice, old.Transfer)
-	require.ErrorIs(t, err, settlement.ErrReceived)
+	require.ErrorIs(t, err, settlement.ErrAlreadyReceived)
 	w.receive(e, w.alice, "young", 7)
 	_, err = e.FailAnnouncement(t.Context(), w.alice, young.Transfer)
-	require.ErrorIs(t, err, settlement.ErrReceived)
+	require.ErrorIs(t, err, settlement.ErrAlreadyReceived)
 	open, err = e.Announcements(t.Context(), w.peers...)
 	require.NoError(t, err)
 	require.Equal(t, []settlement.Announcement{others}, open)
@@ -493,14 +493,14 @@ func TestOpenAnnouncements(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, e.Close(t.Context()))
 	_, err = e.Announcements(t.Context(), w.peers...)
-	require.ErrorIs(t, err, settlement.ErrClosed)
+	require.ErrorIs(t, err, settlement.ErrEngineClosed)
 	_, err = e.Fail(t.Context(), bob, "young")
-	require.ErrorIs(t, err, settlement.ErrClosed)
+	require.ErrorIs(t, err, settlement.ErrEngineClosed)
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
 // earned is the id of a row that announces nothing.
-func (w *world) earned(a accounts.Account) ledger.ID {
+func (w *world) earned(a accounts.PeerAccount) ledger.ID {
 	w.t.Helper()
 	return w.move(w.liquidity(), w.book.PeerIDs(a).Peer, 1, 0)
 }
@@ -530,7 +530,7 @@ func (l *noRows) GetAccountTransfers(_ context.Context, filter ledger.AccountFil
 func TestAnnouncementsOfALedgerWithoutAnswers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	_, err := w.engine(settlement.Config{}).Announce(t.Context(), settlement.Incoming{Account: w.alice, Key: "k", Amount: units(5)})
+	_, err := w.engine(settlement.Config{}).Announce(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "k", Amount: units(5)})
 	require.NoError(t, err)
 	l := &noRows{Ledger: w.ledger, least: ledger.QueryMax}
 	_, err = w.engineOn(l, settlement.Config{Instance: "other"}).Announcements(t.Context(), w.alice)
@@ -546,7 +546,7 @@ func TestOpenAnnouncementsWhileOthersEnd(t *testing.T) {
 		w := newWorld(t)
 		e := w.engine(settlement.Config{})
 		place := func(key string) {
-			_, err := e.Announce(t.Context(), settlement.Incoming{Account: w.alice, Key: key, Amount: units(5)})
+			_, err := e.Announce(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: key, Amount: units(5)})
 			require.NoError(t, err)
 		}
 		place("stays")

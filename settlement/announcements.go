@@ -14,10 +14,10 @@ import (
 // be there or not.
 //
 // Errors are accounts.ErrNotProvisioned, accounts.ErrUnknownAsset, or that of a request.
-// ErrClosed after Close.
-func (e *Engine) Announcements(ctx context.Context, list ...accounts.Account) ([]Announcement, error) {
+// ErrEngineClosed after Close.
+func (e *Engine) Announcements(ctx context.Context, list ...accounts.PeerAccount) ([]Announcement, error) {
 	if !e.begin() {
-		return nil, ErrClosed
+		return nil, ErrEngineClosed
 	}
 	defer e.work.Done()
 	balances, err := e.book.LookUpBalances(ctx, list...)
@@ -65,7 +65,7 @@ func (e *Engine) openAnnouncements(ctx context.Context, b *accounts.Balance) ([]
 
 // readAnnouncements reads open announcements, the newest first, until they add up to an amount,
 // and returns them oldest first with their sum.
-func (e *Engine) readAnnouncements(ctx context.Context, a accounts.Account, until ledger.Amount) (open []Announcement, sum ledger.Amount, err error) {
+func (e *Engine) readAnnouncements(ctx context.Context, a accounts.PeerAccount, until ledger.Amount) (open []Announcement, sum ledger.Amount, err error) {
 	ended := make(map[ledger.ID]bool)
 	filter := ledger.AccountFilter{
 		AccountID: e.book.PeerIDs(a).Settlement, Code: chart.CodeAnnounced, Limit: ledger.QueryMax,

@@ -14,12 +14,12 @@ import (
 // repeated, and called from any process, whoever the order belongs to.
 //
 // It waits for a call of this Engine's Settler for the account that is under way. Errors
-// are *OrderErrors: ErrNoOrder, ErrResolvedOtherwise if the order was closed with another
-// amount, ErrAccountClosed if the peer's account is closed, accounts.ErrInvalid if paid
+// are *OrderErrors: ErrNoOrder, ErrOrderConflict if the order was closed with another
+// amount, accounts.ErrPeerClosed if the peer's account is closed, accounts.ErrInvalid if paid
 // is 0 or ledger.AmountMax, or the error of a request; with all of them but the last
-// nothing was booked. ErrClosed after Close.
+// nothing was booked. ErrEngineClosed after Close.
 func (e *Engine) Resolve(
-	ctx context.Context, account accounts.Account, order ledger.ID, paid ledger.Amount,
+	ctx context.Context, account accounts.PeerAccount, order ledger.ID, paid ledger.Amount,
 ) (Payment, error) {
 	if paid.IsZero() || paid == ledger.AmountMax {
 		err := &accounts.FieldError{Subject: "order", Field: "paid", Reason: fmt.Sprintf("cannot be %v; see Cancel", paid)}
@@ -35,10 +35,10 @@ func (e *Engine) Resolve(
 }
 
 // Cancel gives an order back that will never be paid under its key: the amount is owed
-// again, and may be ordered again after Config.RearmAfter. It must not be called when the
-// rail may still pay: the peer would be paid twice. An order that waits to be approved (ErrHeld)
+// again, and may be ordered again after Config.OrderCooldown. It must not be called when the
+// rail may still pay: the peer would be paid twice. An order that waits to be approved (ErrAwaitsApproval)
 // is with no rail, and can always be cancelled. Otherwise it is like Resolve.
-func (e *Engine) Cancel(ctx context.Context, account accounts.Account, order ledger.ID) (Order, error) {
+func (e *Engine) Cancel(ctx context.Context, account accounts.PeerAccount, order ledger.ID) (Order, error) {
 	o, err := e.answer(ctx, account, order, ledger.Amount{})
 	if err == nil {
 		e.cfg.Events.Voided(o, ErrCancelled)
@@ -59,14 +59,14 @@ func (e *Engine) close(ctx context.Context, o *Order, paid ledger.Amount) error 
 }
 
 // answer closes an order in its account's turn.
-func (e *Engine) answer(ctx context.Context, a accounts.Account, id ledger.ID, paid ledger.Amount) (Order, error) {
+func (e *Engine) answer(ctx context.Context, a accounts.PeerAccount, id ledger.ID, paid ledger.Amount) (Order, error) {
 	if !e.begin() {
-		return Order{}, ErrClosed
+		return Order{}, ErrEngineClosed
 	}
 	defer e.work.Done()
 	o := Order{ID: id, Account: a}
 	fail := func(err error) (Order, error) { return Order{}, &OrderError{Account: a, Order: o, Err: err} }
-	if _, known := e.book.Asset(a.Ledger()); !known || a.Own() {
+	if _, known := e.book.Asset(a.Ledger()); !known || a.IsOwn() {
 		return fail(fmt.Errorf("%w: %v", accounts.ErrUnknownAsset, a))
 	}
 	v, err := e.enter(ctx, a)
@@ -75,7 +75,7 @@ func (e *Engine) answer(ctx context.Context, a accounts.Account, id ledger.ID, p
 	}
 	defer func() {
 		e.register.release(v)
-		e.Look([]accounts.Account{a})
+		e.Enqueue([]accounts.PeerAccount{a})
 	}()
 	if o, err = e.lookUp(ctx, a, id); err != nil {
 		o = Order{ID: id, Account: a}

@@ -89,15 +89,15 @@ func (e *Engine) refuse(ctx context.Context, o *Order) (done bool, err error) {
 	}
 }
 
-// Approve lets an order be paid that waits for an operator (Limit.ApproveAbove, ErrHeld): the
-// engine that it belongs to gives it to its Settler within Config.Sweep. It may be called from
+// Approve lets an order be paid that waits for an operator (Limit.ApproveAbove, ErrAwaitsApproval): the
+// engine that it belongs to gives it to its Settler within Config.SweepInterval. It may be called from
 // any process, and repeated. An order that is not to be paid is given back with Cancel.
 //
-// Errors are *OrderErrors: ErrNoOrder if the account has no such open order, ErrNotHeld if it
-// needs no approval, or the error of a request. ErrClosed after Close.
-func (e *Engine) Approve(ctx context.Context, account accounts.Account, order ledger.ID) (Order, error) {
+// Errors are *OrderErrors: ErrNoOrder if the account has no such open order, ErrNotAwaitingApproval if it
+// needs no approval, or the error of a request. ErrEngineClosed after Close.
+func (e *Engine) Approve(ctx context.Context, account accounts.PeerAccount, order ledger.ID) (Order, error) {
 	if !e.begin() {
-		return Order{}, ErrClosed
+		return Order{}, ErrEngineClosed
 	}
 	defer e.work.Done()
 	o, err := e.approveByHand(ctx, account, order)
@@ -105,11 +105,11 @@ func (e *Engine) Approve(ctx context.Context, account accounts.Account, order le
 		return Order{}, &OrderError{Account: account, Order: Order{ID: order, Account: account}, Err: err}
 	}
 	e.register.hurry(account)
-	e.Look([]accounts.Account{account})
+	e.Enqueue([]accounts.PeerAccount{account})
 	return o, nil
 }
 
-func (e *Engine) approveByHand(ctx context.Context, a accounts.Account, id ledger.ID) (Order, error) {
+func (e *Engine) approveByHand(ctx context.Context, a accounts.PeerAccount, id ledger.ID) (Order, error) {
 	if err := e.checkPeer("approve", a); err != nil {
 		return Order{}, err
 	}
@@ -120,7 +120,7 @@ func (e *Engine) approveByHand(ctx context.Context, a accounts.Account, id ledge
 	case !last.open || last.ID != id:
 		return Order{}, ErrNoOrder
 	case last.tag.needs() != needsOperator:
-		return Order{}, ErrNotHeld
+		return Order{}, ErrNotAwaitingApproval
 	}
 	w, err := e.approve(ctx, &last.Order)
 	if err == nil && w.said != approvedWord { // it was cancelled meanwhile
@@ -141,7 +141,7 @@ func (e *Engine) mayAsk(ctx context.Context, o Order, said word, neverAsked bool
 		case neverAsked:
 			t, err := e.giveBack(ctx, o, paused)
 			return t, true, err
-		case paused.Pause.Since.After(o.Placed): // a rail may have it
+		case paused.Pause.Since.After(o.PlacedAt): // a rail may have it
 			return turn{}, false, nil
 		default:
 			t, err := e.waits(o, paused)
@@ -174,12 +174,12 @@ func (e *Engine) mayAskApproved(o Order, said word, neverAsked bool) (t turn, do
 
 // waitsFor is why an order is given to no rail for now; nil if one may have it, or get it.
 func (e *Engine) waitsFor(o *Order, said word) error {
-	since := o.Placed
+	since := o.PlacedAt
 	switch o.tag.needs() {
 	case needsOperator, needsEngine:
 		if said.said != approvedWord {
 			if o.tag.needs() == needsOperator {
-				return ErrHeld
+				return ErrAwaitsApproval
 			}
 			return nil // its engine is about to say it
 		}
@@ -207,9 +207,9 @@ func (e *Engine) decide(ctx context.Context, o Order, neverAsked bool) (t turn, 
 		return t, true, err
 	case byOperator:
 		if e.register.isHeld(o) {
-			e.cfg.Events.Held(o)
+			e.cfg.Events.AwaitsApproval(o)
 		}
-		t, err := e.waits(o, ErrHeld)
+		t, err := e.waits(o, ErrAwaitsApproval)
 		return t, true, err
 	}
 	said, err := e.approve(ctx, &o)
@@ -239,5 +239,5 @@ func (e *Engine) refuseOrder(ctx context.Context, o Order, why error) (turn, err
 // waits leaves an account alone until the next sweep, for a reason that is no failure.
 func (e *Engine) waits(o Order, why error) (turn, error) {
 	e.stays(o.Account, why)
-	return turn{until: e.cfg.Clock().Add(e.cfg.Sweep)}, &OrderError{Account: o.Account, Order: o, Err: why}
+	return turn{until: e.cfg.Clock().Add(e.cfg.SweepInterval)}, &OrderError{Account: o.Account, Order: o, Err: why}
 }

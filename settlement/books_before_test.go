@@ -66,7 +66,7 @@ func openOldBooks(t *testing.T) *embedded.Ledger {
 func newOldBooks(t *testing.T, l ledger.Ledger, instance string) *oldBooks {
 	t.Helper()
 	book, err := accounts.NewBook(l, accounts.Config{
-		Namespace: "before arrears", Assets: []accounts.Asset{usd}, Round: 5 * time.Millisecond,
+		Namespace: "before arrears", Assets: []accounts.Asset{usd}, SuspensionPollInterval: 5 * time.Millisecond,
 	})
 	require.NoError(t, err)
 	b := &oldBooks{t: t, ledger: l, book: book, rail: newRail()}
@@ -77,8 +77,8 @@ func newOldBooks(t *testing.T, l ledger.Ledger, instance string) *oldBooks {
 // start starts an engine, which must not report anything.
 func (b *oldBooks) start(instance string) {
 	b.t.Helper()
-	cfg := manual(b.rail, settlement.Threshold{At: units(100)})
-	cfg.Instance, cfg.RearmAfter = instance, 1
+	cfg := manual(b.rail, settlement.Threshold{SettleThreshold: units(100)})
+	cfg.Instance, cfg.OrderCooldown = instance, 1
 	cfg.Clock = func() time.Time {
 		if b.now.IsZero() {
 			return time.Now().Add(time.Second) // whatever was placed is past
@@ -93,14 +93,14 @@ func (b *oldBooks) start(instance string) {
 	b.engine = engine
 }
 
-func (b *oldBooks) peer(name string) accounts.Account {
+func (b *oldBooks) peer(name string) accounts.PeerAccount {
 	b.t.Helper()
-	account, err := b.book.Account(name, usd)
+	account, err := b.book.PeerAccount(name, usd)
 	require.NoError(b.t, err)
 	return account
 }
 
-func (b *oldBooks) all() (list []accounts.Account) {
+func (b *oldBooks) all() (list []accounts.PeerAccount) {
 	b.t.Helper()
 	for name := range oldStands {
 		list = append(list, b.peer(name))
@@ -143,7 +143,7 @@ func (b *oldBooks) suspends(want int64) {
 func (b *oldBooks) provision() {
 	b.t.Helper()
 	for name, is := range oldStands {
-		_, err := b.book.Provision(b.t.Context(), accounts.Peer{ID: name, Asset: usd, CreditLine: units(is.line)})
+		_, err := b.book.Provision(b.t.Context(), accounts.PeerConfig{ID: name, Asset: usd, CreditLine: units(is.line)})
 		require.NoError(b.t, err)
 	}
 }
@@ -166,7 +166,7 @@ func (b *oldBooks) round(names ...string) (paid map[string]uint64) {
 	for _, name := range names {
 		list = append(list, b.peer(name))
 	}
-	payments, err := b.engine.Check(b.t.Context(), list...)
+	payments, err := b.engine.Settle(b.t.Context(), list...)
 	require.NoError(b.t, err)
 	paid = make(map[string]uint64)
 	for _, p := range payments {
@@ -211,32 +211,32 @@ func (b *oldBooks) repeatAll() {
 	b.t.Helper()
 	ctx := b.t.Context()
 	for name, amount := range map[string]uint64{"bert": 300, "gina": 90, "hans": 40, "ida": 100, "karl": 25} {
-		r, err := b.engine.Receive(ctx, settlement.Incoming{Account: b.peer(name), Key: name + " pays", Amount: units(amount)})
+		r, err := b.engine.RecordIncoming(ctx, settlement.IncomingPayment{Account: b.peer(name), Key: name + " pays", Amount: units(amount)})
 		require.NoError(b.t, err)
-		require.True(b.t, r.Already, name)
-		require.Equal(b.t, name == "gina" || name == "karl", r.Suspense, name)
+		require.True(b.t, r.AlreadyBooked, name)
+		require.Equal(b.t, name == "gina" || name == "karl", r.InSuspense, name)
 	}
-	voucher, err := b.engine.ReceiveVoucher(ctx, settlement.Voucher{Account: b.peer("bert"), Channel: "channel", Cumulative: units(50)})
+	voucher, err := b.engine.RecordVoucher(ctx, settlement.Voucher{Account: b.peer("bert"), Channel: "channel", Cumulative: units(50)})
 	require.NoError(b.t, err)
-	require.True(b.t, voucher.Already)
+	require.True(b.t, voucher.AlreadyBooked)
 	for _, beyond := range []bool{false, true} {
-		r, err := b.engine.RecordPaid(ctx, settlement.Outgoing{
+		r, err := b.engine.RecordOutgoing(ctx, settlement.OutgoingPayment{
 			Account: b.peer("dora"), Key: "by hand", Amount: units(150), BeyondHeadroom: beyond,
 		})
 		require.NoError(b.t, err)
-		require.True(b.t, r.Already)
+		require.True(b.t, r.AlreadyBooked)
 		debit, err := b.book.Adjust(ctx, accounts.Adjustment{
-			Account: b.peer("cora"), Key: "debit", Debit: units(30), Reason: 7, BeyondHeadroom: beyond,
+			Account: b.peer("cora"), Key: "debit", Debit: units(30), ReasonCode: 7, BeyondHeadroom: beyond,
 		})
 		require.NoError(b.t, err)
-		require.True(b.t, debit.Already)
+		require.True(b.t, debit.AlreadyBooked)
 	}
-	credit, err := b.book.Adjust(ctx, accounts.Adjustment{Account: b.peer("cora"), Key: "credit", Credit: units(70), Reason: 7})
+	credit, err := b.book.Adjust(ctx, accounts.Adjustment{Account: b.peer("cora"), Key: "credit", Credit: units(70), ReasonCode: 7})
 	require.NoError(b.t, err)
-	require.True(b.t, credit.Already)
+	require.True(b.t, credit.AlreadyBooked)
 	capital, err := b.book.Fund(ctx, accounts.Capital{Asset: usd, Key: "capital", Amount: units(10_000)})
 	require.NoError(b.t, err)
-	require.True(b.t, capital.Already)
+	require.True(b.t, capital.AlreadyBooked)
 	b.resolveAgain("anna", 300)
 	b.resolveAgain("emil", 260)
 	b.repeatPackets()
@@ -253,17 +253,17 @@ func (b *oldBooks) resolveAgain(name string, paid uint64) {
 	_, err = b.engine.Resolve(b.t.Context(), b.peer(name), rows[0].ID, units(paid))
 	require.NoError(b.t, err)
 	_, err = b.engine.Resolve(b.t.Context(), b.peer(name), rows[0].ID, units(paid+1))
-	require.ErrorIs(b.t, err, settlement.ErrResolvedOtherwise)
+	require.ErrorIs(b.t, err, settlement.ErrOrderConflict)
 }
 
 // repeatPackets fulfills packets again: anna's first one, and the one that was late. After a
 // move they are refused, since they are not the same rows any more.
 func (b *oldBooks) repeatPackets() {
 	b.t.Helper()
-	recorder, err := transfers.NewRecorder(b.ledger, b.book, transfers.Config{Lanes: 1, Backlog: 16})
+	recorder, err := transfers.NewRecorder(b.ledger, b.book, transfers.Config{Lanes: 1, MaxBacklog: 16})
 	require.NoError(b.t, err)
 	defer func() { require.NoError(b.t, recorder.Close(context.Background())) }()
-	own, err := b.book.Own(usd)
+	own, err := b.book.OwnAccount(usd)
 	require.NoError(b.t, err)
 	moved := b.rows()[0].Flags.Has(ledger.TransferImported)
 	for _, p := range []transfers.Packet{
@@ -288,11 +288,11 @@ func (b *oldBooks) payOpenOrders(mine bool) {
 	open, err := b.engine.Orders(b.t.Context(), b.peer("hans"), b.peer("ida"))
 	require.NoError(b.t, err)
 	require.Len(b.t, open, 2)
-	require.Equal(b.t, mine, open[0].Mine)
+	require.Equal(b.t, mine, open[0].OwnedByThisInstance)
 	if !mine {
-		b.now = open[0].Placed.Add(30 * time.Second)
+		b.now = open[0].PlacedAt.Add(30 * time.Second)
 		require.Empty(b.t, b.round("hans", "ida"))
-		b.now = open[0].Placed.Add(2 * time.Minute)
+		b.now = open[0].PlacedAt.Add(2 * time.Minute)
 	}
 	// The order of ida pays back what she paid in: an engine without a check placed it, and the
 	// rail may have it. So it is paid.
@@ -313,11 +313,11 @@ func (b *oldBooks) comeBack() {
 	back := func(name string, amount uint64) {
 		b.t.Helper()
 		for _, already := range []bool{false, true} {
-			r, err := b.engine.RecordReturned(b.t.Context(), settlement.Returned{
+			r, err := b.engine.RecordReturned(b.t.Context(), settlement.ReturnedPayment{
 				Account: b.peer(name), Key: "back", Payment: name + " pays", Amount: units(amount),
 			})
 			require.NoError(b.t, err, name)
-			require.Equal(b.t, already, r.Already, name)
+			require.Equal(b.t, already, r.AlreadyBooked, name)
 		}
 	}
 	back("bert", 100)
@@ -349,10 +349,10 @@ func (b *oldBooks) clearSuspense() {
 	for name, amount := range map[string]uint64{"emil": 40, "fred": 80} {
 		for _, already := range []bool{false, true} {
 			booking, err := b.book.Adjust(b.t.Context(), accounts.Adjustment{
-				Account: b.peer(name), Key: "suspense", Debit: units(amount), Reason: 8, BeyondHeadroom: true,
+				Account: b.peer(name), Key: "suspense", Debit: units(amount), ReasonCode: 8, BeyondHeadroom: true,
 			})
 			require.NoError(b.t, err)
-			require.Equal(b.t, already, booking.Already)
+			require.Equal(b.t, already, booking.AlreadyBooked)
 		}
 	}
 	b.suspends(-40)
@@ -363,16 +363,16 @@ func (b *oldBooks) clearSuspense() {
 // orderAgain goes on with packets, payments and rounds.
 func (b *oldBooks) orderAgain() {
 	b.t.Helper()
-	recorder, err := transfers.NewRecorder(b.ledger, b.book, transfers.Config{Lanes: 1, Backlog: 16})
+	recorder, err := transfers.NewRecorder(b.ledger, b.book, transfers.Config{Lanes: 1, MaxBacklog: 16})
 	require.NoError(b.t, err)
 	defer func() { require.NoError(b.t, recorder.Close(context.Background())) }()
-	own, err := b.book.Own(usd)
+	own, err := b.book.OwnAccount(usd)
 	require.NoError(b.t, err)
 	for _, name := range []string{"anna", "emil", "hans"} {
 		_, err := recorder.Forward(b.t.Context(), transfers.Packet{From: own, To: b.peer(name), In: 100, Out: 100})
 		require.NoError(b.t, err)
 	}
-	_, err = b.engine.Receive(b.t.Context(), settlement.Incoming{Account: b.peer("fred"), Key: "fred pays", Amount: units(100)})
+	_, err = b.engine.RecordIncoming(b.t.Context(), settlement.IncomingPayment{Account: b.peer("fred"), Key: "fred pays", Amount: units(100)})
 	require.NoError(b.t, err)
 	require.Equal(b.t, map[string]uint64{"anna": 140, "cora": 100, "dora": 250, "hans": 100}, b.round())
 	for name, want := range map[string]stand{

@@ -47,14 +47,14 @@ func TestLoopComesBackAfterACheck(t *testing.T) {
 		w.earn(w.alice, 100)
 		checked := make(chan error)
 		go func() {
-			_, err := e.Check(t.Context(), w.alice)
+			_, err := e.Settle(t.Context(), w.alice)
 			checked <- err
 		}()
 		synctest.Wait()
 		require.True(t, l.held.Load())
 		require.Equal(t, units(80), r.total(w.alice))
 		w.earn(w.alice, 200)
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		pause(10 * time.Second)
 		require.Equal(t, units(80), r.total(w.alice), "Check is there")
 		close(l.proceed)

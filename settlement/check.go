@@ -9,21 +9,21 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// Check settles with these accounts now, or with all that were ever touched if
+// Settle settles with these accounts now, or with all that were ever touched if
 // none are given, until none of them is due or nothing more can be done: open
 // orders of this Instance are resumed without minding the backoff, and new ones
 // placed and paid one after another. It looks all balances up at once and then
 // works on several accounts at a time (Rail.Concurrency). Orders of other
 // instances that are not silent, and accounts whose last order was voided less than
-// Config.RearmAfter ago, are left alone without an error.
+// Config.OrderCooldown ago, are left alone without an error.
 //
 // It returns what was paid, and the joined errors of the accounts where something
 // went wrong, each an *OrderError; the error of the request if the balances could
-// not be looked up; ErrClosed after Close. When ctx ends, so does the context of
+// not be looked up; ErrEngineClosed after Close. When ctx ends, so does the context of
 // the Settlers: their orders stay open, and it is safe to check again.
-func (e *Engine) Check(ctx context.Context, list ...accounts.Account) ([]Payment, error) {
+func (e *Engine) Settle(ctx context.Context, list ...accounts.PeerAccount) ([]Payment, error) {
 	if !e.begin() {
-		return nil, ErrClosed
+		return nil, ErrEngineClosed
 	}
 	defer e.work.Done()
 	ctx, cancel := context.WithCancel(ctx)
@@ -45,22 +45,22 @@ func (e *Engine) Check(ctx context.Context, list ...accounts.Account) ([]Payment
 	return slices.Concat(payments...), errors.Join(append(errs, err)...)
 }
 
-// Settle is Check without waiting for the policies: they are asked as pressed
-// (Standing.Pressed), and those of this package then pay whatever is owed above their
+// SettleNow is Check without waiting for the policies: they are asked as pressed
+// (Standing.Urgent), and those of this package then pay whatever is owed above their
 // SettleTo. An account without a policy is not paid. With no accounts it settles with
 // nobody.
-func (e *Engine) Settle(ctx context.Context, list ...accounts.Account) ([]Payment, error) {
+func (e *Engine) SettleNow(ctx context.Context, list ...accounts.PeerAccount) ([]Payment, error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
 	for _, a := range list {
 		e.register.press(a, pressedByHand)
 	}
-	return e.Check(ctx, list...)
+	return e.Settle(ctx, list...)
 }
 
 // checkOne settles with one account, after whoever is at it.
-func (e *Engine) checkOne(ctx context.Context, a accounts.Account) ([]Payment, error) {
+func (e *Engine) checkOne(ctx context.Context, a accounts.PeerAccount) ([]Payment, error) {
 	v, err := e.enter(ctx, a)
 	if err != nil {
 		return nil, &OrderError{Account: a, Err: err}
@@ -69,7 +69,7 @@ func (e *Engine) checkOne(ctx context.Context, a accounts.Account) ([]Payment, e
 }
 
 // enter begins a visit, after the one that is under way.
-func (e *Engine) enter(ctx context.Context, a accounts.Account) (*visit, error) {
+func (e *Engine) enter(ctx context.Context, a accounts.PeerAccount) (*visit, error) {
 	for {
 		mine, busy := e.register.enter(a)
 		if mine != nil {
@@ -86,7 +86,7 @@ func (e *Engine) enter(ctx context.Context, a accounts.Account) (*visit, error) 
 // settle takes an account through as many orders as it needs, and ends the visit. After a
 // payment, more tells whether there should be another one at once.
 func (e *Engine) settle(
-	ctx context.Context, v *visit, more func(context.Context, accounts.Account) bool,
+	ctx context.Context, v *visit, more func(context.Context, accounts.PeerAccount) bool,
 ) (payments []Payment, err error) {
 	// What a Settler that ends the goroutine (runtime.Goexit) leaves behind: a
 	// failed visit.
@@ -103,12 +103,12 @@ func (e *Engine) settle(
 	case slots <- struct{}{}:
 		defer func() { <-slots }()
 	case <-e.stop:
-		return nil, ErrClosed
+		return nil, ErrEngineClosed
 	case <-ctx.Done():
 		return nil, &OrderError{Account: v.account, Err: ctx.Err()}
 	}
 	if e.stopping() {
-		return nil, ErrClosed
+		return nil, ErrEngineClosed
 	}
 	for again := true; again && !e.stopping(); {
 		last, err = e.step(ctx, v.account)
@@ -126,14 +126,14 @@ func (e *Engine) settle(
 
 // nextRound leaves it to the next look-up, which is for all accounts, whether there should be
 // another payment.
-func (e *Engine) nextRound(_ context.Context, a accounts.Account) bool {
-	e.register.look([]accounts.Account{a})
+func (e *Engine) nextRound(_ context.Context, a accounts.PeerAccount) bool {
+	e.register.look([]accounts.PeerAccount{a})
 	return false
 }
 
 // stillDue looks, after a payment, whether there should be another one. It is cheaper than
 // a step; if the look-up fails, the next step tells.
-func (e *Engine) stillDue(ctx context.Context, a accounts.Account) bool {
+func (e *Engine) stillDue(ctx context.Context, a accounts.PeerAccount) bool {
 	b, err := e.book.LookUpBalances(ctx, a)
 	return err != nil || e.isDue(b[0], e.cfg.Clock())
 }

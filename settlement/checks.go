@@ -47,7 +47,7 @@ func (r *register) takenOver(o Order) {
 }
 
 // hasOrder reports whether an order of the account is open, ours or another engine's.
-func (r *register) hasOrder(a accounts.Account) bool {
+func (r *register) hasOrder(a accounts.PeerAccount) bool {
 	k := r.of(a)
 	return k.own != nil || k.settling
 }
@@ -65,12 +65,12 @@ func (r *register) ordered(o Order, rest bool) {
 }
 
 // wantRefund notes that an operator wants a prepayment to be paid back.
-func (r *register) wantRefund(a accounts.Account) {
+func (r *register) wantRefund(a accounts.PeerAccount) {
 	r.learn(a, func(k *known) { k.refund = true })
 }
 
 // forgetRefund notes that there is nothing to be paid back any more.
-func (r *register) forgetRefund(a accounts.Account) {
+func (r *register) forgetRefund(a accounts.PeerAccount) {
 	r.learn(a, func(k *known) { k.refund = false })
 }
 
@@ -111,7 +111,7 @@ func (h *head) orderID() ledger.ID {
 
 // tellNoLine reports whether it is to be told now that an account's policy cannot pay ahead:
 // once, until it can.
-func (r *register) tellNoLine(a accounts.Account, cannot bool) (tell bool) {
+func (r *register) tellNoLine(a accounts.PeerAccount, cannot bool) (tell bool) {
 	r.learn(a, func(k *known) {
 		tell = cannot && !k.noLine
 		k.noLine = cannot

@@ -144,7 +144,7 @@ func (e *Engine) leaveAlone(last *head, o owner) (until time.Time, leave bool) {
 	expires := o.since.Add(e.cfg.Lease)
 	switch {
 	case e.cfg.NoTakeover || e.rails[last.rail] == nil: // whoever places the next one will tell
-		return now.Add(e.cfg.RetryAtMost), true
+		return now.Add(e.cfg.RetryMaxInterval), true
 	case now.Before(expires):
 		return expires, true
 	default:

@@ -18,27 +18,27 @@ func TestClaimsAreRenewedAfterTakeovers(t *testing.T) {
 		w := newWorld(t)
 		w.earn(w.alice, 100)
 		owner := w.engine(named("owner", broken))
-		owner.Touch(w.peers)
+		owner.NotifyBalances(w.peers)
 		pause(3 * time.Minute)
 		require.ErrorIs(t, owner.Close(t.Context()), settlement.ErrOrdersOpen)
 		for _, name := range []string{"second", "third"} {
 			cfg, taken := named(name, broken), 0
 			cfg.Events.TakenOver = func(settlement.Order) { taken++ }
 			heir := w.engine(cfg)
-			heir.Look(w.peers)
+			heir.Enqueue(w.peers)
 			pause(2 * time.Minute)
 			require.Equal(t, 1, taken, name)
 
 			other, stolen := named("waits for "+name, broken), 0
 			other.Events.TakenOver = func(settlement.Order) { stolen++ }
 			waits := w.engine(other)
-			waits.Look(w.peers)
+			waits.Enqueue(w.peers)
 			for range 10 {
 				pause(time.Minute)
 				open, err := waits.Orders(t.Context(), w.alice)
 				require.NoError(t, err)
 				require.Len(t, open, 1)
-				require.LessOrEqual(t, time.Since(open[0].Claimed), 21*time.Second, "it is renewed at a third of the lease")
+				require.LessOrEqual(t, time.Since(open[0].LeaseRenewedAt), 21*time.Second, "it is renewed at a third of the lease")
 			}
 			require.Zero(t, stolen, name)
 			require.NoError(t, waits.Close(t.Context()))

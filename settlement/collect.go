@@ -25,9 +25,9 @@ func (e *Engine) collectAll(ctx context.Context, balances []accounts.Balance) er
 
 // neverPayable is an error if a policy wants to pay ahead of what packets earn, and the peer
 // has no credit line for it.
-func neverPayable(b accounts.Balance, d Demand) error {
-	if d.Ahead.IsZero() || d.Amount.IsZero() || !b.CreditLine.IsZero() || b.Closed {
+func neverPayable(b accounts.Balance, d PaymentRequest) error {
+	if d.Prefunding.IsZero() || d.Amount.IsZero() || !b.CreditLine.IsZero() || b.Closed {
 		return nil
 	}
-	return &PrefundError{Account: b.Account, Asset: b.Asset, Ahead: d.Ahead}
+	return &PrefundError{Account: b.Account, Asset: b.Asset, Ahead: d.Prefunding}
 }

@@ -9,24 +9,24 @@ import (
 )
 
 // Config says how an Engine settles. The zero Config pays nobody, and books what
-// Receive and RecordPaid are told.
+// Receive and RecordOutgoing are told.
 type Config struct {
 	// Rails say who pays a peer. Default nobody: nothing is settled.
 	Rails Rails
 	// Policies say when a peer is due. Default never: no orders are placed, and
 	// open ones are still resumed.
 	Policies Policies
-	// Marks are the positions that somebody wants to hear of, as Events.Alert. Default
+	// PositionThresholds are the positions that somebody wants to hear of, as Events.PositionAlert. Default
 	// none.
-	Marks Rules[Marks]
+	PositionThresholds Rules[PositionThresholds]
 
-	// PeerLimits are the limits of what a peer is paid, and AssetLimits those of all payments in
+	// PeerPayoutLimits are the limits of what a peer is paid, and AssetPayoutLimits those of all payments in
 	// an asset; those of a rail are with the Rail. They are kept by adding up the orders in the
 	// ledger, of all engines, so that a restart forgets nothing, and are the same for all engines
 	// of a ledger, or orders of an engine with larger ones leave nothing to the others. Default
 	// none.
-	PeerLimits  Rules[Limit]
-	AssetLimits map[accounts.Asset]Limit
+	PeerPayoutLimits  Rules[PayoutLimit]
+	AssetPayoutLimits map[accounts.Asset]PayoutLimit
 
 	// Instance names this Engine among those that work on the ledger, at most
 	// one process at a time. It must survive a restart, so that an Engine resumes the
@@ -44,30 +44,30 @@ type Config struct {
 	// at once. Default false.
 	NoTakeover bool
 
-	// RetryAfter is about how long the Engine waits before it tries an account
+	// RetryInitialInterval is about how long the Engine waits before it tries an account
 	// again after an error; each further error makes it half as long again, up
-	// to RetryAtMost. Default 1 s.
-	RetryAfter time.Duration
-	// RetryAtMost caps the wait after errors, and is the wait after ErrPending. Default
+	// to RetryMaxInterval. Default 1 s.
+	RetryInitialInterval time.Duration
+	// RetryMaxInterval caps the wait after errors, and is the wait after ErrPending. Default
 	// 5 min.
-	RetryAtMost time.Duration
-	// RearmAfter is how long an account gets no new order after one of its
+	RetryMaxInterval time.Duration
+	// OrderCooldown is how long an account gets no new order after one of its
 	// orders was voided, by the ledger's time of the void, so that it holds for
 	// all engines; and how long after its newest order a peer's refusal (Refused) leads
 	// to another one. Default 1 min.
-	RearmAfter time.Duration
+	OrderCooldown time.Duration
 	// StuckAfter is how long an order may be open before Events.Stuck is told of it.
 	// Default 10 min.
 	StuckAfter time.Duration
-	// Round is the least time between two look-ups of the balances that packets
+	// CheckCooldown is the least time between two look-ups of the balances that packets
 	// changed. Each look-up is for all of them and takes its turn with the recorder's
 	// requests, so a longer round costs the recorder less and finds later what is due.
 	// The first look-up after a while without packets is made at once. Default 250 ms.
-	Round time.Duration
-	// Sweep is how often all accounts are looked at that were ever touched, in
+	CheckCooldown time.Duration
+	// SweepInterval is how often all accounts are looked at that were ever touched, in
 	// case something was missed, and for what becomes due by time; what waits for the end of a
 	// pause, for an approval or for a limit is looked at as often. Default 1 min.
-	Sweep time.Duration
+	SweepInterval time.Duration
 	// Manual leaves the automatic checks out: only Check and Settle settle. Default
 	// false.
 	Manual bool
@@ -91,15 +91,15 @@ func (c Config) Validate() error {
 	}
 	check(len(distinct(c.Rails)) > 0 || !c.placesOrders(), "Rails", "are needed: there are Policies, and nobody would pay their orders")
 	check(c.Lease >= 0, "Lease", negative)
-	check(c.RetryAfter >= 0, "RetryAfter", negative)
-	check(c.RetryAtMost >= 0, "RetryAtMost", negative)
-	check(c.RearmAfter >= 0, "RearmAfter", negative)
+	check(c.RetryInitialInterval >= 0, "RetryInitialInterval", negative)
+	check(c.RetryMaxInterval >= 0, "RetryMaxInterval", negative)
+	check(c.OrderCooldown >= 0, "OrderCooldown", negative)
 	check(c.StuckAfter >= 0, "StuckAfter", negative)
-	check(c.Round >= 0, "Round", negative)
-	check(c.Sweep >= 0, "Sweep", negative)
+	check(c.CheckCooldown >= 0, "Round", negative)
+	check(c.SweepInterval >= 0, "Sweep", negative)
 	errs = append(errs, c.checkLimits()...)
 	errs = append(
-		errs, c.Policies.check("Policies", validate), c.Marks.check("Marks", Marks.validate),
+		errs, c.Policies.check("Policies", validate), c.PositionThresholds.check("Marks", PositionThresholds.validate),
 		c.Rails.check("Rails", func(r *Rail) error {
 			if r == nil {
 				return nil
@@ -113,15 +113,15 @@ func (c Config) Validate() error {
 // checkAssets refuses rules for assets that the book does not have.
 func (c Config) checkAssets(book *accounts.Book) error {
 	return errors.Join(
-		c.Rails.checkAssets("Rails", book), c.Policies.checkAssets("Policies", book), c.Marks.checkAssets("Marks", book),
-		c.PeerLimits.checkAssets("PeerLimits", book), c.limitAssets().checkAssets("AssetLimits or Rail.Limits", book),
+		c.Rails.checkAssets("Rails", book), c.Policies.checkAssets("Policies", book), c.PositionThresholds.checkAssets("Marks", book),
+		c.PeerPayoutLimits.checkAssets("PeerPayoutLimits", book), c.limitAssets().checkAssets("AssetPayoutLimits or Rail.PayoutLimits", book),
 	)
 }
 
 // marked reports whether anybody wants to hear of positions.
 func (c Config) marked() bool {
-	for _, m := range c.Marks.entries() {
-		if m != (Marks{}) {
+	for _, m := range c.PositionThresholds.entries() {
+		if m != (PositionThresholds{}) {
 			return true
 		}
 	}
@@ -139,12 +139,12 @@ func (c Config) placesOrders() bool {
 
 func (c Config) withDefaults() Config {
 	c.Lease = cmp.Or(c.Lease, time.Minute)
-	c.RetryAfter = cmp.Or(c.RetryAfter, time.Second)
-	c.RetryAtMost = cmp.Or(c.RetryAtMost, 5*time.Minute)
-	c.RearmAfter = cmp.Or(c.RearmAfter, time.Minute)
+	c.RetryInitialInterval = cmp.Or(c.RetryInitialInterval, time.Second)
+	c.RetryMaxInterval = cmp.Or(c.RetryMaxInterval, 5*time.Minute)
+	c.OrderCooldown = cmp.Or(c.OrderCooldown, time.Minute)
 	c.StuckAfter = cmp.Or(c.StuckAfter, 10*time.Minute)
-	c.Round = cmp.Or(c.Round, 250*time.Millisecond)
-	c.Sweep = cmp.Or(c.Sweep, time.Minute)
+	c.CheckCooldown = cmp.Or(c.CheckCooldown, 250*time.Millisecond)
+	c.SweepInterval = cmp.Or(c.SweepInterval, time.Minute)
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
@@ -155,7 +155,7 @@ func (c Config) withDefaults() Config {
 func (r Rail) withDefaults() Rail {
 	r.Timeout = cmp.Or(r.Timeout, 30*time.Second)
 	r.Concurrency = cmp.Or(r.Concurrency, 8)
-	r.BreakAfter = cmp.Or(r.BreakAfter, 10)
-	r.BreakFor = cmp.Or(r.BreakFor, 30*time.Second)
+	r.BreakerThreshold = cmp.Or(r.BreakerThreshold, 10)
+	r.BreakerTimeout = cmp.Or(r.BreakerTimeout, 30*time.Second)
 	return r
 }

@@ -45,7 +45,9 @@ func crashAt(t *testing.T, w *world, step int, pays uint64, heir string) (crashe
 }
 
 // aDay is a limit that the order keeps to, so that a word in the ledger must say so.
-func aDay(cfg *settlement.Config) { cfg.AssetLimits = dollars(settlement.Limit{Day: units(1000)}) }
+func aDay(cfg *settlement.Config) {
+	cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(1000)})
+}
 
 // TestCrashAtEveryStepWithALimit is TestCrashAtEveryStep with a limit, also for one of the two alone.
 func TestCrashAtEveryStepWithALimit(t *testing.T) {
@@ -102,7 +104,7 @@ func crashWithAt(t *testing.T, w *world, step int, pays uint64, heir string, cha
 	cfg := manual(settler, at100)
 	cfg.Instance = "first"
 	change(&cfg)
-	_, err := w.engineOn(l, cfg).Check(t.Context(), w.alice)
+	_, err := w.engineOn(l, cfg).Settle(t.Context(), w.alice)
 	if crashed {
 		require.Error(t, err)
 	}
@@ -112,7 +114,7 @@ func crashWithAt(t *testing.T, w *world, step int, pays uint64, heir string, cha
 		cfg.Clock = func() time.Time { return time.Now().Add(time.Hour) } // a lease later
 	}
 	change(&cfg)
-	_, err = w.engine(cfg).Check(t.Context(), w.alice)
+	_, err = w.engine(cfg).Settle(t.Context(), w.alice)
 	if pays > 0 {
 		require.NoError(t, err)
 	}
@@ -170,7 +172,7 @@ func loseReply(t *testing.T, which int, applied bool, pays uint64, change func(*
 	cfg := manual(r, at100)
 	change(&cfg)
 	e := w.engineOn(l, cfg)
-	paid, err := e.Check(t.Context(), w.alice)
+	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{pays}, amounts(paid))
 	w.conserved(r)
@@ -197,11 +199,11 @@ func TestOutcomeThatStaysUnknown(t *testing.T) {
 			return fault{before: context.Canceled}
 		}
 	}}
-	_, err := w.engineOn(l, manual(r, at100)).Check(ctx, w.alice)
+	_, err := w.engineOn(l, manual(r, at100)).Settle(ctx, w.alice)
 	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 	require.Equal(t, units(80), w.balance(w.alice).Settling, "it had been applied")
 
-	paid, err := w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+	paid, err := w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{80}, amounts(paid))
 	w.conserved(r)

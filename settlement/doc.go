@@ -8,7 +8,7 @@
 //	order    pending transfer peer -> settlement, under an id derived from the
 //	         settlement account and the number of the order
 //	check    an order that was too large at its own moment is voided (ErrWithdrawn), and so is
-//	         one beyond a limit (ErrLimited); one that must be approved waits
+//	         one beyond a limit (ErrPayoutLimit); one that must be approved waits
 //	pay      Settler.Settle, with the order's id as idempotency key
 //	resolve  the order is posted with what was paid, or voided if nothing was
 //
@@ -53,7 +53,7 @@
 //
 // # What keeps it from being paid
 //
-// Limits (Config.PeerLimits, Config.AssetLimits, Rail.Limits) bound an order and what is paid in
+// Limits (Config.PeerPayoutLimits, Config.AssetPayoutLimits, Rail.PayoutLimits) bound an order and what is paid in
 // 24 hours, and have large orders wait for Approve. PauseRail and StopPayments pause payments of
 // all engines. All of it is in the ledger. An order that needs to be found within the limits, or
 // to be approved, is given to a rail only when that is in the ledger too, so that it holds for
@@ -62,9 +62,9 @@
 //
 // # What comes in
 //
-// Receive books a payment of a peer, RecordPaid one that was made to a peer
+// Receive books a payment of a peer, RecordOutgoing one that was made to a peer
 // without an order. Both take the sender's key, and a key is booked once, for
-// ever: the ids of the transfers are derived from it. ReceiveVoucher books what a
+// ever: the ids of the transfers are derived from it. RecordVoucher books what a
 // voucher of a payment channel is worth beyond the one before, and Exposure reports what
 // of it is not final. Announce shows a payment before it is final, Receive confirms it, and
 // Fail says that it will not come. RecordReturned books a payment of a peer that came back. The payment of a

@@ -69,7 +69,7 @@ func NewEngine(l ledger.Ledger, book *accounts.Book, cfg Config) (*Engine, error
 		instance: uint128.Uint128(ns.Derive("instance", []byte(cfg.Instance))),
 		register: newRegister(func() *backoff.ExponentialBackOff {
 			b := backoff.NewExponentialBackOff()
-			b.InitialInterval, b.MaxInterval = cfg.RetryAfter, cfg.RetryAtMost
+			b.InitialInterval, b.MaxInterval = cfg.RetryInitialInterval, cfg.RetryMaxInterval
 			return b
 		}),
 		pauses:  newPauses(),
@@ -97,7 +97,7 @@ func NewEngine(l ledger.Ledger, book *accounts.Book, cfg Config) (*Engine, error
 func (e *Engine) settles() bool { return len(e.rails) > 0 }
 
 // railOf is the rail of an account; nil if it has none.
-func (e *Engine) railOf(a accounts.Account) *railState {
+func (e *Engine) railOf(a accounts.PeerAccount) *railState {
 	asset, _ := e.book.Asset(a.Ledger())
 	if r := e.cfg.Rails.For(a.Peer(), asset); r != nil {
 		return e.rails[railTag(e.ns, r.Name)]
@@ -105,34 +105,34 @@ func (e *Engine) railOf(a accounts.Account) *railState {
 	return nil
 }
 
-// Touch says that packets of these accounts were booked: the loop looks at their
+// NotifyBalances says that packets of these accounts were booked: the loop looks at their
 // balances soon, in one look-up with all others touched by then. It never waits for the
 // ledger, does not keep the slice, and remembers each account once. Our own accounts are
 // passed over.
-func (e *Engine) Touch(list []accounts.Account) {
+func (e *Engine) NotifyBalances(list []accounts.PeerAccount) {
 	e.register.touch(list, e.cfg.Clock())
 	e.wakeLoop()
 }
 
-// Look has the loop look at accounts although no packet of theirs was booked: at the
+// Enqueue has the loop look at accounts although no packet of theirs was booked: at the
 // start, so that open orders are resumed and what is due is paid.
-func (e *Engine) Look(list []accounts.Account) {
+func (e *Engine) Enqueue(list []accounts.PeerAccount) {
 	e.register.look(list)
 	e.wakeLoop()
 }
 
-// Refused says that a peer answered a packet with T04 (insufficient liquidity): what we
+// NotifyRefused says that a peer answered a packet with T04 (insufficient liquidity): what we
 // owe it has reached the most that it lets us owe, and it takes no packets until we pay.
-// Its policy is asked again as pressed (Standing.Pressed): those of this package then
+// Its policy is asked again as pressed (Standing.Urgent): those of this package then
 // wait neither for a threshold nor for a time. So that a peer cannot have itself paid
-// for every packet, that leads to an order only Config.RearmAfter after the one before.
+// for every packet, that leads to an order only Config.OrderCooldown after the one before.
 // It does not wait.
-func (e *Engine) Refused(a accounts.Account) {
-	if a.Own() || a.IsZero() {
+func (e *Engine) NotifyRefused(a accounts.PeerAccount) {
+	if a.IsOwn() || a.IsZero() {
 		return
 	}
 	e.register.press(a, pressedByPeer)
-	e.Look([]accounts.Account{a})
+	e.Enqueue([]accounts.PeerAccount{a})
 }
 
 func (e *Engine) wakeLoop() {
@@ -186,7 +186,7 @@ func (e *Engine) openOrders() error {
 	if len(open) == 0 {
 		return nil
 	}
-	slices.SortFunc(open, func(a, b OpenOrder) int { return a.Placed.Compare(b.Placed) })
+	slices.SortFunc(open, func(a, b OpenOrder) int { return a.PlacedAt.Compare(b.PlacedAt) })
 	return &OpenOrdersError{Orders: open}
 }
 

@@ -20,7 +20,7 @@ import (
 // automatic is the Config of an engine that runs its loop.
 func automatic(s settlement.Settler) settlement.Config {
 	cfg := manual(s, at100)
-	cfg.Manual, cfg.Round = false, 50*time.Millisecond
+	cfg.Manual, cfg.CheckCooldown = false, 50*time.Millisecond
 	return cfg
 }
 
@@ -28,16 +28,16 @@ func TestTouchWakesTheLoop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t, "bob"), newRail()
-		own, err := w.book.Own(usd)
+		own, err := w.book.OwnAccount(usd)
 		require.NoError(t, err)
 		cfg := automatic(r)
 		cfg.Events.Failed = func(err error) { require.NoError(t, err, "our own accounts are passed over") }
 		e := w.engine(cfg)
 		began := time.Now()
-		touched := []accounts.Account{own, {}, w.peers[1], w.alice}
+		touched := []accounts.PeerAccount{own, {}, w.peers[1], w.alice}
 		for range 3 {
 			w.earn(w.alice, 60)
-			e.Touch(touched)
+			e.NotifyBalances(touched)
 			clear(touched[:2]) // the slice is the caller's again
 			pause(50 * time.Millisecond)
 			synctest.Wait()
@@ -58,12 +58,12 @@ func TestCanceledCheckPostponesNothing(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		for range 10 {
-			_, err := e.Check(ctx, w.alice)
+			_, err := e.Settle(ctx, w.alice)
 			require.ErrorIs(t, err, context.Canceled)
 		}
 		began := time.Now()
 		w.earn(w.alice, 100)
-		e.Touch([]accounts.Account{w.alice})
+		e.NotifyBalances([]accounts.PeerAccount{w.alice})
 		synctest.Wait()
 		require.Equal(t, units(80), r.total(w.alice))
 		require.Equal(t, began, time.Now(), "at once")
@@ -77,9 +77,9 @@ func TestSweepFindsWhatWasMissed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		cfg := automatic(r)
-		cfg.Sweep = 10 * time.Second
+		cfg.SweepInterval = 10 * time.Second
 		e := w.engine(cfg)
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		synctest.Wait()
 		w.earn(w.alice, 100) // and nobody tells
 		wait(9 * time.Second)
@@ -107,13 +107,13 @@ func TestLoopTriesAgainWithBackoff(t *testing.T) {
 			return nil
 		}
 		cfg := automatic(r)
-		cfg.RetryAfter, cfg.RetryAtMost = 4*time.Second, 20*time.Second
+		cfg.RetryInitialInterval, cfg.RetryMaxInterval = 4*time.Second, 20*time.Second
 		e := w.engine(cfg)
 		w.earn(w.alice, 100)
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		for range 300 {
 			wait(time.Second)
-			e.Touch(w.peers)
+			e.NotifyBalances(w.peers)
 		}
 		require.Len(t, tries, 10)
 		for i := range 9 {
@@ -126,7 +126,7 @@ func TestLoopTriesAgainWithBackoff(t *testing.T) {
 
 		tries = tries[:8] // the next call fails again
 		w.earn(w.alice, 80)
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		wait(30 * time.Second)
 		require.Len(t, tries, 10)
 		require.LessOrEqual(t, tries[9]-tries[8], 6*time.Second, "it starts again")
@@ -150,10 +150,10 @@ func TestLoopRearmsByItself(t *testing.T) {
 			return nil
 		}
 		cfg := automatic(r)
-		cfg.RearmAfter, cfg.Sweep = 5*time.Second, time.Hour
+		cfg.OrderCooldown, cfg.SweepInterval = 5*time.Second, time.Hour
 		e := w.engine(cfg)
 		w.earn(w.alice, 100)
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		wait(9 * time.Second)
 		require.Equal(t, 2, declined)
 		require.Zero(t, r.total(w.alice))
@@ -180,14 +180,14 @@ func TestLoopSurvivesALedgerThatFails(t *testing.T) {
 		}}
 		var failed atomic.Int32
 		cfg := automatic(r)
-		cfg.Sweep = time.Hour
+		cfg.SweepInterval = time.Hour
 		cfg.Events.Failed = func(err error) {
 			require.ErrorIs(t, err, errDown)
 			failed.Add(1)
 		}
 		e := w.engineOn(l, cfg)
 		w.earn(w.alice, 100)
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		wait(5 * time.Second)
 		require.Positive(t, failed.Load())
 		require.Zero(t, r.total(w.alice))
@@ -207,12 +207,12 @@ func TestLoopResumesOpenOrders(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		r.before = func(settlement.Order) error { return errRail }
 		w.earn(w.alice, 100)
-		_, err := w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+		_, err := w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, errRail)
 		w.spend(w.alice, 50)
 		r.before = func(settlement.Order) error { return nil }
 		e := w.engine(automatic(r))
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		synctest.Wait()
 		require.Equal(t, units(80), r.total(w.alice))
 		require.NoError(t, e.Close(t.Context()))
@@ -247,9 +247,9 @@ func TestConcurrencyIsLimited(t *testing.T) {
 		for _, a := range w.peers {
 			w.earn(a, 100)
 		}
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		began := time.Now()
-		_, err := e.Check(t.Context(), w.peers...)
+		_, err := e.Settle(t.Context(), w.peers...)
 		require.NoError(t, err)
 		require.Equal(t, 4*time.Second, time.Since(began), "20 accounts, 5 at a time")
 		require.Equal(t, 5, most)
@@ -266,17 +266,17 @@ func TestCheckWaitsForTheVisitUnderWay(t *testing.T) {
 		r.before = func(settlement.Order) error { <-release; return nil }
 		e := w.engine(automatic(r))
 		w.earn(w.alice, 100)
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		synctest.Wait()
 
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err := e.Check(short, w.alice)
+		_, err := e.Settle(short, w.alice)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 
 		checked := make(chan error)
 		go func() {
-			_, err := e.Check(t.Context(), w.alice)
+			_, err := e.Settle(t.Context(), w.alice)
 			checked <- err
 		}()
 		synctest.Wait()
@@ -296,7 +296,7 @@ func TestCloseWaitsForTheSettler(t *testing.T) {
 		e := w.engine(automatic(r))
 		w.earn(w.alice, 200)
 		r.pays = func(settlement.Order) ledger.Amount { return units(50) } // there would be more
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		synctest.Wait()
 		began := time.Now()
 		require.NoError(t, e.Close(t.Context()))
@@ -304,11 +304,11 @@ func TestCloseWaitsForTheSettler(t *testing.T) {
 		require.Equal(t, units(50), w.balance(w.alice).SettledOut, "what was under way, and no further order")
 		require.NoError(t, e.Close(t.Context()), "twice")
 
-		e.Touch(w.peers)
-		_, err := e.Check(t.Context(), w.alice)
-		require.ErrorIs(t, err, settlement.ErrClosed)
-		_, err = e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "a"})
-		require.ErrorIs(t, err, settlement.ErrClosed)
+		e.NotifyBalances(w.peers)
+		_, err := e.Settle(t.Context(), w.alice)
+		require.ErrorIs(t, err, settlement.ErrEngineClosed)
+		_, err = e.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "a"})
+		require.ErrorIs(t, err, settlement.ErrEngineClosed)
 		w.conserved(r)
 	})
 }
@@ -324,7 +324,7 @@ func TestCloseEndsSettlersWhenItsContextEnds(t *testing.T) {
 		})
 		e := w.engine(automatic(hangs))
 		w.earn(w.alice, 100)
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
@@ -340,7 +340,7 @@ func TestCloseEndsSettlersWhenItsContextEnds(t *testing.T) {
 		require.ErrorIs(t, open.Orders[0].LastErr, context.Canceled)
 		require.ErrorContains(t, err, "alice")
 
-		paid, err := w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+		paid, err := w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
 		require.NoError(t, err)
 		require.Equal(t, []uint64{80}, amounts(paid))
 		w.conserved(r)
@@ -355,7 +355,7 @@ func TestCloseLeavesADeafSettlerBehind(t *testing.T) {
 		r.before = func(settlement.Order) error { <-release; return nil }
 		e := w.engine(automatic(r))
 		w.earn(w.alice, 100)
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -365,7 +365,7 @@ func TestCloseLeavesADeafSettlerBehind(t *testing.T) {
 		close(release)
 		require.ErrorIs(t, e.Close(t.Context()), settlement.ErrOrdersOpen, "it paid, and could not book it any more")
 
-		paid, err := w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+		paid, err := w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
 		require.NoError(t, err)
 		require.Equal(t, []uint64{80}, amounts(paid))
 		w.conserved(r)
@@ -396,7 +396,7 @@ func TestNoOrderIsPlacedWhileClosing(t *testing.T) {
 			return nil
 		}
 		w.earn(w.alice, 100)
-		paid, err := e.Check(t.Context(), w.alice)
+		paid, err := e.Settle(t.Context(), w.alice)
 		require.NoError(t, err)
 		require.Equal(t, []uint64{100}, amounts(paid))
 		require.NoError(t, <-closed)

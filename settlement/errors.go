@@ -9,12 +9,12 @@ import (
 )
 
 var (
-	// ErrClosed says that the Engine was closed. Nothing was done.
-	ErrClosed = errors.New("settlement: engine closed")
+	// ErrEngineClosed says that the Engine was closed. Nothing was done.
+	ErrEngineClosed = errors.New("settlement: engine closed")
 	// ErrPanic says that the Settler panicked. The order stays open and is tried
 	// again.
 	ErrPanic = errors.New("settlement: settler panicked")
-	// ErrRailDown says that the rail had so many errors in a row (Rail.BreakAfter) that
+	// ErrRailDown says that the rail had so many errors in a row (Rail.BreakerThreshold) that
 	// it is left alone for a while. Nothing was asked of it.
 	ErrRailDown = errors.New("settlement: rail is down")
 	// ErrNoRail says that the order was placed for a rail that this Engine does not
@@ -34,13 +34,13 @@ var (
 	ErrWithdrawn = errors.New("settlement: order was for more than was due at its moment")
 	// ErrPaused is matched by a PauseError.
 	ErrPaused = errors.New("settlement: payments are paused")
-	// ErrLimited is matched by a LimitError.
-	ErrLimited = errors.New("settlement: a limit is reached")
-	// ErrHeld says that the order waits for Engine.Approve or Engine.Cancel, since its amount is
+	// ErrPayoutLimit is matched by a PayoutLimitError.
+	ErrPayoutLimit = errors.New("settlement: a limit is reached")
+	// ErrAwaitsApproval says that the order waits for Engine.Approve or Engine.Cancel, since its amount is
 	// above Limit.ApproveAbove. No rail was asked for it.
-	ErrHeld = errors.New("settlement: order waits to be approved")
-	// ErrNotHeld says that the order is not one that waits to be approved: it needs no approval.
-	ErrNotHeld = errors.New("settlement: order needs no approval")
+	ErrAwaitsApproval = errors.New("settlement: order waits to be approved")
+	// ErrNotAwaitingApproval says that the order is not one that waits to be approved: it needs no approval.
+	ErrNotAwaitingApproval = errors.New("settlement: order needs no approval")
 	// ErrOldEngine says that an engine of a version without the check of orders works on the
 	// ledger. That engine can pay prepayments back: stop it.
 	ErrOldEngine = errors.New("settlement: an engine of an older version places orders")
@@ -53,47 +53,38 @@ var (
 	ErrNoPrepayment = errors.New("settlement: the peer has prepaid nothing")
 	// ErrNoPayment says that no payment was booked under the key.
 	ErrNoPayment = errors.New("settlement: no such payment was booked")
-	// ErrReceived says that a payment is booked, so that it cannot fail any more. If it came
+	// ErrAlreadyReceived says that a payment is booked, so that it cannot fail any more. If it came
 	// back, see RecordReturned.
-	ErrReceived = errors.New("settlement: the payment was received")
+	ErrAlreadyReceived = errors.New("settlement: the payment was received")
 	// ErrNoAnnouncement says that the account has no announcement with the id.
 	ErrNoAnnouncement = errors.New("settlement: no such announcement of the account")
 	// ErrReturnedTooMuch is matched by a ReturnedError.
 	ErrReturnedTooMuch = errors.New("settlement: more is returned than was paid")
-	// ErrAnswer says that the Settler's answer cannot be: ledger.AmountMax, which
+	// ErrInvalidSettledAmount says that the Settler's answer cannot be: ledger.AmountMax, which
 	// means "all" elsewhere, is no amount that was paid. The order stays open and
 	// is tried again.
-	ErrAnswer = errors.New("settlement: impossible answer of the settler")
-	// ErrResolvedOtherwise says that the order was closed in the ledger with
+	ErrInvalidSettledAmount = errors.New("settlement: impossible answer of the settler")
+	// ErrOrderConflict says that the order was closed in the ledger with
 	// another amount than the Settler says was paid. The books stay as they are,
 	// and the Engine places no more orders for the account until it is made anew:
 	// somebody has to find out who is right.
-	ErrResolvedOtherwise = errors.New("settlement: order was resolved otherwise")
+	ErrOrderConflict = errors.New("settlement: order was resolved otherwise")
 	// ErrOrdersOpen is matched by an OpenOrdersError.
 	ErrOrdersOpen = errors.New("settlement: orders stay open")
-	// ErrKeyReused says that the key was booked before with another amount, or for another payment.
-	// Nothing was booked.
-	ErrKeyReused = errors.New("settlement: key was used for another booking")
 	// ErrVoucherLower says that a voucher is for less than the channel's newest one that
 	// is booked, which contains it. Nothing was booked.
 	ErrVoucherLower = errors.New("settlement: a higher voucher of the channel is booked")
 	// ErrChannelFull says that 4,294,967,295 vouchers of the channel are booked: there is
 	// no number for another one. The peer has to open a new channel.
 	ErrChannelFull = errors.New("settlement: the channel is out of voucher numbers")
-	// ErrNotCovered says that the peer account has less than the amount, its
-	// credit line included. Nothing was booked; the same call may pass later.
-	ErrNotCovered = errors.New("settlement: the peer account does not cover the amount")
-	// ErrAccountClosed says that the peer's account is closed. Nothing was
-	// booked.
-	ErrAccountClosed = errors.New("settlement: account closed")
 )
 
 // OrderError is what went wrong with one account or one of its orders. It wraps
-// the cause: ErrDeclined, ErrPending, ErrPanic, ErrRailDown, ErrNoRail, ErrPaused, ErrLimited, ErrHeld,
-// ErrResolvedOtherwise, the Settler's own error, ledger.ErrOutcomeUnknown or another
+// the cause: ErrDeclined, ErrPending, ErrPanic, ErrRailDown, ErrNoRail, ErrPaused, ErrPayoutLimit, ErrAwaitsApproval,
+// ErrOrderConflict, the Settler's own error, ledger.ErrOutcomeUnknown or another
 // error of the ledger.
 type OrderError struct {
-	Account accounts.Account
+	Account accounts.PeerAccount
 	Order   Order // the zero Order if none was placed; Sequence is 0 if the ledger does not know the ID
 	Err     error
 }
@@ -129,11 +120,11 @@ func (e *OpenOrdersError) Error() string {
 // Is reports whether target is ErrOrdersOpen.
 func (e *OpenOrdersError) Is(target error) bool { return target == ErrOrdersOpen }
 
-// BookingError is a payment that Receive, RecordPaid, RecordReturned, ReceiveVoucher or Redeemed
+// BookingError is a payment that Receive, RecordOutgoing, RecordReturned, RecordVoucher or Redeemed
 // did not book, or that Announce, Fail or FailAnnouncement did nothing about. It wraps the
 // cause.
 type BookingError struct {
-	Account accounts.Account
+	Account accounts.PeerAccount
 	Asset   accounts.Asset // the zero Asset if the account is none of the Book's
 	Key     string         // of a voucher its channel; of an announcement that was named by its id, the id
 	Amount  ledger.Amount  // units; of Fail and FailAnnouncement 0
@@ -153,7 +144,7 @@ func (e *BookingError) Unwrap() error { return e.Err }
 // PrefundError is a policy that wants to pay a peer ahead of what packets earn, and never can:
 // the peer has no credit line, so it may not owe us anything. It matches ErrPrefundLine.
 type PrefundError struct {
-	Account accounts.Account
+	Account accounts.PeerAccount
 	Asset   accounts.Asset
 	Ahead   ledger.Amount // units that the policy pays ahead
 }
@@ -169,7 +160,7 @@ func (e *PrefundError) Is(target error) bool { return target == ErrPrefundLine }
 // ReturnedError is a payment of which more is said to have come back than is left of it.
 // Nothing was booked. It matches ErrReturnedTooMuch.
 type ReturnedError struct {
-	Account  accounts.Account
+	Account  accounts.PeerAccount
 	Asset    accounts.Asset
 	Payment  string        // its key
 	Paid     ledger.Amount // units: the payment

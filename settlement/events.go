@@ -6,22 +6,22 @@ package settlement
 // answer can make a thing be told twice, or never: Order.ID tells it apart, and the
 // ledger knows.
 type Events struct {
-	Placed     func(Order)        // written into the ledger
-	Paid       func(Payment)      // paid as ordered, or more, and booked
-	PartlyPaid func(Payment)      // less than ordered was paid, and booked
-	Voided     func(Order, error) // given back; the error matches ErrDeclined, ErrCancelled, ErrTooSmall, ErrWithdrawn, ErrLimited or ErrPaused
-	Retried    func(OpenOrder)    // given to the Settler again, under the same key
-	TakenOver  func(Order)        // of an engine that was silent for Config.Lease; now ours
-	Stuck      func(OpenOrder)    // of ours, open for more than Config.StuckAfter; told once, after the next error, also if it waits
-	Failed     func(error)        // of an account (*OrderError) or a look-up; it is tried again later
-	Held       func(Order)        // its amount is above Limit.ApproveAbove: it waits for Approve or Cancel
-	Approved   func(Order)        // an order that waited was approved, and is given to the Settler
-	Limited    func(LimitError)   // nothing is ordered, or less, since a limit is reached; told once, until orders fit again
-	Paused     func(Pause)        // this Engine found out that payments are paused
-	Resumed    func(Pause)        // and that they go on; Since is when
-	RailDown   func(name string)  // after Rail.BreakAfter errors in a row
-	RailUp     func(name string)  // it answers again
-	Alert      func(Alert)        // a position passed one of the Config.Marks
+	Placed         func(Order)            // written into the ledger
+	Paid           func(Payment)          // paid as ordered, or more, and booked
+	PartlyPaid     func(Payment)          // less than ordered was paid, and booked
+	Voided         func(Order, error)     // given back; the error matches ErrDeclined, ErrCancelled, ErrTooSmall, ErrWithdrawn, ErrPayoutLimit or ErrPaused
+	Retried        func(OpenOrder)        // given to the Settler again, under the same key
+	TakenOver      func(Order)            // of an engine that was silent for Config.Lease; now ours
+	Stuck          func(OpenOrder)        // of ours, open for more than Config.StuckAfter; told once, after the next error, also if it waits
+	Failed         func(error)            // of an account (*OrderError) or a look-up; it is tried again later
+	AwaitsApproval func(Order)            // its amount is above Limit.ApproveAbove: it waits for Approve or Cancel
+	Approved       func(Order)            // an order that waited was approved, and is given to the Settler
+	PayoutLimited  func(PayoutLimitError) // nothing is ordered, or less, since a limit is reached; told once, until orders fit again
+	Paused         func(Pause)            // this Engine found out that payments are paused
+	Resumed        func(Pause)            // and that they go on; Since is when
+	RailDown       func(name string)      // after Rail.BreakerThreshold errors in a row
+	RailUp         func(name string)      // it answers again
+	PositionAlert  func(PositionAlert)    // a position passed one of the Config.PositionThresholds
 }
 
 func (e Events) withDefaults() Events {
@@ -35,14 +35,14 @@ func (e Events) withDefaults() Events {
 	e.TakenOver = orNothing(e.TakenOver)
 	e.Stuck = orNothing(e.Stuck)
 	e.Failed = orNothing(e.Failed)
-	e.Held = orNothing(e.Held)
+	e.AwaitsApproval = orNothing(e.AwaitsApproval)
 	e.Approved = orNothing(e.Approved)
-	e.Limited = orNothing(e.Limited)
+	e.PayoutLimited = orNothing(e.PayoutLimited)
 	e.Paused = orNothing(e.Paused)
 	e.Resumed = orNothing(e.Resumed)
 	e.RailDown = orNothing(e.RailDown)
 	e.RailUp = orNothing(e.RailUp)
-	e.Alert = orNothing(e.Alert)
+	e.PositionAlert = orNothing(e.PositionAlert)
 	return e
 }
 

@@ -20,14 +20,14 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	peers, err := book.Provision(ctx, accounts.Peer{ID: "alice", Asset: usd})
+	peers, err := book.Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: usd})
 	if err != nil {
 		log.Fatal(err)
 	}
 	alice := peers[0]
 
 	// Pay alice when we owe her 10.00, down to 2.00.
-	policy := settlement.Threshold{At: ledger.NewAmount(1000), SettleTo: ledger.NewAmount(200)}
+	policy := settlement.Threshold{SettleThreshold: ledger.NewAmount(1000), SettleTo: ledger.NewAmount(200)}
 	engine, err := settlement.NewEngine(l, book, settlement.Config{
 		Rails:    settlement.Rails{Default: &settlement.Rail{Settler: settlement.SettlerFunc(pay)}},
 		Policies: settlement.Policies{Default: policy},
@@ -37,19 +37,19 @@ func Example() {
 		log.Fatal(err)
 	}
 	deliver(ctx, l, book, alice, 1250)
-	if _, err := engine.Check(ctx, alice); err != nil {
+	if _, err := engine.Settle(ctx, alice); err != nil {
 		log.Fatal(err)
 	}
 
 	// Alice's own payment, reported twice, is booked once.
 	for range 2 {
-		receipt, err := engine.Receive(ctx, settlement.Incoming{
+		receipt, err := engine.RecordIncoming(ctx, settlement.IncomingPayment{
 			Account: alice, Key: "tx-77", Amount: ledger.NewAmount(500),
 		})
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println("received", usd.Decimal(receipt.Amount), "already booked:", receipt.Already)
+		fmt.Println("received", usd.Decimal(receipt.Amount), "already booked:", receipt.AlreadyBooked)
 	}
 	b, err := book.Balance(ctx, alice)
 	if err != nil {
@@ -73,9 +73,9 @@ func pay(_ context.Context, o settlement.Order) (ledger.Amount, error) {
 }
 
 // deliver has the peer deliver a packet of ours, which earns it that many units.
-func deliver(ctx context.Context, l ledger.Ledger, book *accounts.Book, peer accounts.Account, units uint64) {
+func deliver(ctx context.Context, l ledger.Ledger, book *accounts.Book, peer accounts.PeerAccount, units uint64) {
 	asset, _ := book.Asset(peer.Ledger())
-	own, err := book.Own(asset)
+	own, err := book.OwnAccount(asset)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -92,13 +92,13 @@ func deliver(ctx context.Context, l ledger.Ledger, book *accounts.Book, peer acc
 }
 
 // exampleEngine is an engine that pays nobody, and a peer.
-func exampleEngine() (*settlement.Engine, accounts.Account) {
+func exampleEngine() (*settlement.Engine, accounts.PeerAccount) {
 	l := embedded.New()
 	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
 	if err != nil {
 		log.Fatal(err)
 	}
-	peers, err := book.Provision(context.Background(), accounts.Peer{ID: "alice", Asset: usd})
+	peers, err := book.Provision(context.Background(), accounts.PeerConfig{ID: "alice", Asset: usd})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func ExampleEngine_Announce() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	peers, err := book.Provision(ctx, accounts.Peer{ID: "alice", Asset: usd})
+	peers, err := book.Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: usd})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func ExampleEngine_Announce() {
 		}
 		fmt.Println(what, "announced", b.Decimal().Announced, "prepaid", b.Decimal().Prepaid)
 	}
-	in := settlement.Incoming{Account: peers[0], Key: "tx-77", Amount: ledger.NewAmount(500)}
+	in := settlement.IncomingPayment{Account: peers[0], Key: "tx-77", Amount: ledger.NewAmount(500)}
 	if _, err := engine.Announce(ctx, in); err != nil {
 		log.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func ExampleEngine_Announce() {
 	}
 	show("gone:")
 	in.Amount = ledger.NewAmount(490)
-	if _, err := engine.Receive(ctx, in); err != nil {
+	if _, err := engine.RecordIncoming(ctx, in); err != nil {
 		log.Fatal(err)
 	}
 	show("final:")

@@ -13,20 +13,20 @@ import (
 // Exposure is what a peer has paid with vouchers, and what of it is not final: what would
 // be lost if its channels paid no more.
 type Exposure struct {
-	Account  accounts.Account
+	Account  accounts.PeerAccount
 	Channels []ChannelExposure // those with vouchers, in the order of their first one
 
 	// Sums of all channels, in units.
-	Claimed, Final, Open ledger.Amount
+	Claimed, Final, Unredeemed ledger.Amount
 }
 
 // ChannelExposure is that of one channel.
 type ChannelExposure struct {
-	Channel string        // "" if it is not among the names that were given
-	Claimed ledger.Amount // units: the highest voucher that is booked
-	Final   ledger.Amount // units: the highest that was redeemed
-	Open    ledger.Amount // units: the difference
-	Since   time.Time     // when the highest voucher was booked, by the ledger's time
+	Channel    string        // "" if it is not among the names that were given
+	Claimed    ledger.Amount // units: the highest voucher that is booked
+	Final      ledger.Amount // units: the highest that was redeemed
+	Unredeemed ledger.Amount // units: the difference
+	BookedAt   time.Time     // when the highest voucher was booked, by the ledger's time
 }
 
 // Exposure reports what is claimed and not final of a peer's vouchers. The ledger keeps a
@@ -35,8 +35,8 @@ type ChannelExposure struct {
 //
 // It is read in two requests for each channel, and so not of one moment. The errors are
 // accounts.ErrUnknownAsset and those of the requests.
-func (e *Engine) Exposure(ctx context.Context, account accounts.Account, channels ...string) (Exposure, error) {
-	if _, known := e.book.Asset(account.Ledger()); !known || account.Own() {
+func (e *Engine) Exposure(ctx context.Context, account accounts.PeerAccount, channels ...string) (Exposure, error) {
+	if _, known := e.book.Asset(account.Ledger()); !known || account.IsOwn() {
 		return Exposure{}, fmt.Errorf("%w: %v", accounts.ErrUnknownAsset, account)
 	}
 	names := make(map[uint64]string, len(channels))
@@ -57,14 +57,14 @@ func (e *Engine) Exposure(ctx context.Context, account accounts.Account, channel
 		report.Channels = append(report.Channels, c)
 		report.Claimed, _ = report.Claimed.Add(c.Claimed) // sums of what was booked fit
 		report.Final, _ = report.Final.Add(c.Final)
-		report.Open, _ = report.Open.Add(c.Open)
+		report.Unredeemed, _ = report.Unredeemed.Add(c.Unredeemed)
 	}
 	return report, nil
 }
 
 // channelExposure reads the mark before the voucher: what is redeemed between the two then
 // counts as open, and never the other way round.
-func (e *Engine) channelExposure(ctx context.Context, a accounts.Account, tag uint64) (ChannelExposure, error) {
+func (e *Engine) channelExposure(ctx context.Context, a accounts.PeerAccount, tag uint64) (ChannelExposure, error) {
 	final, err := e.newestOf(ctx, a, tag, chart.CodeFinal)
 	if err != nil {
 		return ChannelExposure{}, wrap("read what is final", err)
@@ -75,12 +75,12 @@ func (e *Engine) channelExposure(ctx context.Context, a accounts.Account, tag ui
 	}
 	return ChannelExposure{
 		Claimed: claimed.Cumulative, Final: final.Cumulative,
-		Open: claimed.Cumulative.SubFloor(final.Cumulative), Since: claimed.Booked,
+		Unredeemed: claimed.Cumulative.SubFloor(final.Cumulative), BookedAt: claimed.BookedAt,
 	}, nil
 }
 
 // channelsOf are the tags of an account's channels: of the first voucher of each.
-func (e *Engine) channelsOf(ctx context.Context, account accounts.Account) (tags []uint64, err error) {
+func (e *Engine) channelsOf(ctx context.Context, account accounts.PeerAccount) (tags []uint64, err error) {
 	rows, err := e.allRows(ctx, ledger.AccountFilter{
 		AccountID: e.book.PeerIDs(account).Settlement, Code: chart.CodeVoucher, UserData32: 1, Flags: ledger.AccountFilterDebits,
 	})

@@ -24,7 +24,7 @@ var errRefused = errors.New("the ledger takes no request now")
 // 300 in two payments; dave's payment came while its account was closed, and it is open again.
 type office struct {
 	*world
-	bob, carol, dave accounts.Account
+	bob, carol, dave accounts.PeerAccount
 
 	rail   *rail
 	order  ledger.ID // bob's
@@ -42,10 +42,10 @@ func newOffice(t *testing.T) *office {
 	o.bob, o.carol, o.dave = o.peers[1], o.peers[2], o.peers[3]
 	before := o.world.engine(manual(o.rail, at100))
 	for _, v := range []settlement.Voucher{o.claim("a", 30), o.claim("b", 5), o.claim("a", 40)} {
-		_, err := before.ReceiveVoucher(t.Context(), v)
+		_, err := before.RecordVoucher(t.Context(), v)
 		require.NoError(t, err)
 	}
-	_, err := before.Redeemed(t.Context(), o.claim("a", 30))
+	_, err := before.RecordRedemption(t.Context(), o.claim("a", 30))
 	require.NoError(t, err)
 	o.earn(o.alice, 150)
 	o.receive(before, o.carol, "one", 200)
@@ -63,7 +63,7 @@ func newOffice(t *testing.T) *office {
 	}
 	o.engine = o.engineOn(f, manual(o.rail, at100))
 	o.earn(o.bob, 120)
-	_, err = o.engine.Check(t.Context(), o.bob)
+	_, err = o.engine.Settle(t.Context(), o.bob)
 	require.ErrorIs(t, err, settlement.ErrPending)
 	open, err := o.engine.Orders(t.Context(), o.bob)
 	require.NoError(t, err)
@@ -99,11 +99,11 @@ type errand func(*office, context.Context) (any, error)
 // The errands. One that is repeated books nothing twice.
 var errands = map[string]errand{
 	"Check": func(o *office, ctx context.Context) (any, error) {
-		_, err := o.engine.Check(ctx, o.alice)
+		_, err := o.engine.Settle(ctx, o.alice)
 		return nil, err // what was paid is told once, and a failing look may be the one after it
 	},
 	"Settle": func(o *office, ctx context.Context) (any, error) {
-		_, err := o.engine.Settle(ctx, o.alice)
+		_, err := o.engine.SettleNow(ctx, o.alice)
 		return nil, err
 	},
 	"Resolve": func(o *office, ctx context.Context) (any, error) {
@@ -128,43 +128,43 @@ var errands = map[string]errand{
 	"Exposure": func(o *office, ctx context.Context) (any, error) {
 		x, err := o.engine.Exposure(ctx, o.alice, "a", "b")
 		for i := range x.Channels {
-			x.Channels[i].Since = time.Time{}
+			x.Channels[i].BookedAt = time.Time{}
 		}
 		return x, err
 	},
 	"Receive": func(o *office, ctx context.Context) (any, error) {
-		r, err := o.engine.Receive(ctx, settlement.Incoming{Account: o.alice, Key: "k", Amount: units(30)})
+		r, err := o.engine.RecordIncoming(ctx, settlement.IncomingPayment{Account: o.alice, Key: "k", Amount: units(30)})
 		return r.Amount, err
 	},
-	"RecordPaid": func(o *office, ctx context.Context) (any, error) {
-		r, err := o.engine.RecordPaid(ctx, settlement.Outgoing{Account: o.alice, Key: "k", Amount: units(30)})
+	"RecordOutgoing": func(o *office, ctx context.Context) (any, error) {
+		r, err := o.engine.RecordOutgoing(ctx, settlement.OutgoingPayment{Account: o.alice, Key: "k", Amount: units(30)})
 		return r.Amount, err
 	},
-	"RecordPaid beyond": func(o *office, ctx context.Context) (any, error) {
-		r, err := o.engine.RecordPaid(ctx, settlement.Outgoing{Account: o.alice, Key: "k", Amount: units(3000), BeyondHeadroom: true})
+	"RecordOutgoing beyond": func(o *office, ctx context.Context) (any, error) {
+		r, err := o.engine.RecordOutgoing(ctx, settlement.OutgoingPayment{Account: o.alice, Key: "k", Amount: units(3000), BeyondHeadroom: true})
 		return r.Amount, err
 	},
 	"RecordReturned": func(o *office, ctx context.Context) (any, error) {
-		r, err := o.engine.RecordReturned(ctx, settlement.Returned{Account: o.carol, Key: "k", Payment: "one", Amount: units(30)})
+		r, err := o.engine.RecordReturned(ctx, settlement.ReturnedPayment{Account: o.carol, Key: "k", Payment: "one", Amount: units(30)})
 		return r.Amount, err
 	},
 	"RecordReturned from suspense": func(o *office, ctx context.Context) (any, error) {
-		r, err := o.engine.RecordReturned(ctx, settlement.Returned{Account: o.dave, Key: "k", Payment: "late", Amount: units(70)})
+		r, err := o.engine.RecordReturned(ctx, settlement.ReturnedPayment{Account: o.dave, Key: "k", Payment: "late", Amount: units(70)})
 		return r.Amount, err
 	},
-	"ReceiveVoucher": func(o *office, ctx context.Context) (any, error) {
-		r, err := o.engine.ReceiveVoucher(ctx, o.claim("a", 100))
+	"RecordVoucher": func(o *office, ctx context.Context) (any, error) {
+		r, err := o.engine.RecordVoucher(ctx, o.claim("a", 100))
 		return r.Cumulative, err
 	},
 	"Redeemed": func(o *office, ctx context.Context) (any, error) {
-		r, err := o.engine.Redeemed(ctx, o.claim("b", 50))
+		r, err := o.engine.RecordRedemption(ctx, o.claim("b", 50))
 		return r.Cumulative, err
 	},
 	"Refund": func(o *office, ctx context.Context) (any, error) {
 		if err := o.engine.Refund(ctx, o.carol); err != nil {
 			return nil, err
 		}
-		_, err := o.engine.Check(ctx, o.carol)
+		_, err := o.engine.Settle(ctx, o.carol)
 		return nil, err
 	},
 	"Release": func(o *office, ctx context.Context) (any, error) {

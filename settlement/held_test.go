@@ -20,7 +20,7 @@ import (
 func heldAbove(name string, s settlement.Settler, amount uint64) settlement.Config {
 	cfg := named(name, s)
 	cfg.Policies.Default = all
-	cfg.PeerLimits.Default.ApproveAbove = units(amount)
+	cfg.PeerPayoutLimits.Default.ApproveAbove = units(amount)
 	return cfg
 }
 
@@ -32,37 +32,37 @@ func TestLargeOrderWaitsForApproval(t *testing.T) {
 		w, r := newWorld(t, "bob"), newRail()
 		var told []string
 		cfg := heldAbove("owner", r, 50)
-		cfg.Events.Held = func(o settlement.Order) { told = append(told, "held "+o.Amount.String()) }
+		cfg.Events.AwaitsApproval = func(o settlement.Order) { told = append(told, "held "+o.Amount.String()) }
 		cfg.Events.Approved = func(settlement.Order) { told = append(told, "approved") }
 		cfg.Events.Failed = func(err error) { require.NoError(t, err, "it is no failure") }
 		w.earn(w.peers[1], 50)
 		w.earn(w.alice, 51)
 		owner := w.engine(cfg)
-		owner.Touch(w.peers)
+		owner.NotifyBalances(w.peers)
 		pause(time.Hour)
 		require.Equal(t, units(50), r.total(w.peers[1]), "not above it")
 		require.Zero(t, r.total(w.alice))
 		require.Equal(t, []string{"held 51"}, told, "once")
-		_, err := owner.Check(t.Context(), w.alice)
-		require.ErrorIs(t, err, settlement.ErrHeld)
+		_, err := owner.Settle(t.Context(), w.alice)
+		require.ErrorIs(t, err, settlement.ErrAwaitsApproval)
 		require.ErrorIs(t, owner.Close(t.Context()), settlement.ErrOrdersOpen)
 
 		told = nil
 		owner = w.engine(cfg) // started again
-		owner.Look(w.peers)
+		owner.Enqueue(w.peers)
 		pause(time.Hour)
 		require.Equal(t, []string{"held 51"}, told)
 		require.ErrorIs(t, owner.Close(t.Context()), settlement.ErrOrdersOpen)
 		pause(2 * time.Minute)
 		heir := w.engine(named("heir", r))
-		heir.Look(w.peers)
+		heir.Enqueue(w.peers)
 		pause(time.Hour)
 		require.Zero(t, r.total(w.alice))
 		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 		open, err := operator.Orders(t.Context(), w.alice)
 		require.NoError(t, err)
 		require.Len(t, open, 1)
-		require.ErrorIs(t, open[0].Waits, settlement.ErrHeld)
+		require.ErrorIs(t, open[0].Waits, settlement.ErrAwaitsApproval)
 		require.Positive(t, open[0].Claims, "the heir has claimed it")
 
 		for range 2 { // it may be repeated
@@ -91,7 +91,7 @@ func TestApprovedHere(t *testing.T) {
 		cfg.Events.Approved = func(settlement.Order) { approved++ }
 		w.earn(w.alice, 100)
 		e := w.engine(cfg)
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		synctest.Wait()
 		open, err := e.Orders(t.Context())
 		require.NoError(t, err)
@@ -121,8 +121,8 @@ func heldIsCancelled(t *testing.T, w *world) {
 	cfg := heldAbove("owner", r, 50)
 	cfg.Manual = true
 	owner := w.engine(cfg)
-	_, err := owner.Check(t.Context(), w.alice)
-	require.ErrorIs(t, err, settlement.ErrHeld)
+	_, err := owner.Settle(t.Context(), w.alice)
+	require.ErrorIs(t, err, settlement.ErrAwaitsApproval)
 	open, err := owner.Orders(t.Context())
 	require.NoError(t, err)
 	operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
@@ -136,7 +136,7 @@ func heldIsCancelled(t *testing.T, w *world) {
 		require.ErrorIs(t, approved, settlement.ErrNoOrder)
 	}
 	require.Zero(t, w.balance(w.alice).Settling)
-	_, err = owner.Check(t.Context(), w.alice)
+	_, err = owner.Settle(t.Context(), w.alice)
 	require.NoError(t, err, "the account is left alone for a while")
 	requireNotCalled(t, r)
 	w.conserved(r)
@@ -149,12 +149,12 @@ func TestApproveRefuses(t *testing.T) {
 	r.before = func(settlement.Order) error { return settlement.ErrPending }
 	w.earn(w.alice, 100)
 	e := w.engine(manual(r, at100))
-	_, err := e.Check(t.Context(), w.alice)
+	_, err := e.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, settlement.ErrPending)
 	open, err := e.Orders(t.Context())
 	require.NoError(t, err)
 	_, err = e.Approve(t.Context(), w.alice, open[0].ID)
-	require.ErrorIs(t, err, settlement.ErrNotHeld)
+	require.ErrorIs(t, err, settlement.ErrNotAwaitingApproval)
 	_, err = e.Approve(t.Context(), w.peers[1], open[0].ID)
 	require.ErrorIs(t, err, settlement.ErrNoOrder)
 	_, err = e.Approve(t.Context(), w.alice, ledger.NewID(1, 1))
@@ -169,20 +169,20 @@ func TestHeldOrderKeepsToTheDay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t, "bob"), newRail()
 		cfg := heldAbove("owner", r, 50)
-		cfg.AssetLimits = dollars(settlement.Limit{Day: units(100)})
+		cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
 		w.earn(w.alice, 80)
 		w.earn(w.peers[1], 40)
 		e := w.engine(cfg)
-		e.Touch(w.peers[:1])
+		e.NotifyBalances(w.peers[:1])
 		synctest.Wait()
-		e.Touch(w.peers[1:])
+		e.NotifyBalances(w.peers[1:])
 		pause(time.Minute)
 		require.Equal(t, units(20), r.total(w.peers[1]), "80 are ordered")
 		open, err := e.Orders(t.Context())
 		require.NoError(t, err)
 		_, err = e.Cancel(t.Context(), w.alice, open[0].ID)
 		require.NoError(t, err)
-		e.Touch(w.peers[1:])
+		e.NotifyBalances(w.peers[1:])
 		pause(time.Minute)
 		require.Equal(t, units(40), r.total(w.peers[1]))
 		_ = e.Close(t.Context())
@@ -193,7 +193,7 @@ func TestHeldOrderKeepsToTheDay(t *testing.T) {
 // same, and keep to the day, whoever takes them over.
 func TestHeldOrderOfAnAccountWithoutHistory(t *testing.T) {
 	t.Parallel()
-	for name, limit := range map[string]settlement.Limit{
+	for name, limit := range map[string]settlement.PayoutLimit{
 		"approval": {ApproveAbove: units(50)},
 		"a day":    {Day: units(100), Order: units(100)},
 	} {
@@ -208,16 +208,16 @@ func TestHeldOrderOfAnAccountWithoutHistory(t *testing.T) {
 				}
 				w.book = book()
 				var err error
-				w.peers, err = w.book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd})
+				w.peers, err = w.book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd})
 				require.NoError(t, err)
 				w.alice = w.peers[0]
 				cfg := manual(r, all)
-				cfg.Instance, cfg.PeerLimits.Default = "owner", limit
+				cfg.Instance, cfg.PeerPayoutLimits.Default = "owner", limit
 				w.earn(w.alice, 100)
 				crash := &stopsAfterOrder{Ledger: w.ledger}
 				owner, err := settlement.NewEngine(crash, book(), cfg)
 				require.NoError(t, err)
-				_, _ = owner.Check(t.Context(), w.alice)
+				_, _ = owner.Settle(t.Context(), w.alice)
 				require.Error(t, owner.Close(t.Context()))
 				requireNotCalled(t, r)
 				pause(2 * time.Minute)
@@ -225,20 +225,20 @@ func TestHeldOrderOfAnAccountWithoutHistory(t *testing.T) {
 				cfg.Instance = "heir"
 				heir, err := settlement.NewEngine(w.ledger, book(), cfg)
 				require.NoError(t, err)
-				paid, err := heir.Check(t.Context(), w.alice)
+				paid, err := heir.Settle(t.Context(), w.alice)
 				if name == "a day" {
 					require.NoError(t, err)
 					require.Equal(t, []uint64{100}, amounts(paid))
 					require.NoError(t, heir.Close(t.Context()))
 					return
 				}
-				require.ErrorIs(t, err, settlement.ErrHeld)
+				require.ErrorIs(t, err, settlement.ErrAwaitsApproval)
 				requireNotCalled(t, r)
 				open, err := heir.Orders(t.Context(), w.alice)
 				require.NoError(t, err)
 				_, err = heir.Approve(t.Context(), w.alice, open[0].ID)
 				require.NoError(t, err)
-				paid, err = heir.Check(t.Context(), w.alice)
+				paid, err = heir.Settle(t.Context(), w.alice)
 				require.NoError(t, err)
 				require.Equal(t, []uint64{100}, amounts(paid))
 				require.NoError(t, heir.Close(t.Context()))
@@ -270,8 +270,8 @@ func TestCancelledWhileItIsApproved(t *testing.T) {
 	cfg := heldAbove("owner", r, 50)
 	cfg.Manual = true
 	owner := w.engine(cfg)
-	_, err := owner.Check(t.Context(), w.alice)
-	require.ErrorIs(t, err, settlement.ErrHeld)
+	_, err := owner.Settle(t.Context(), w.alice)
+	require.ErrorIs(t, err, settlement.ErrAwaitsApproval)
 	open, err := owner.Orders(t.Context())
 	require.NoError(t, err)
 	l := &before{Ledger: w.ledger, code: chart.CodeApproval, do: func() {
@@ -299,8 +299,8 @@ func TestCancelledBeforeItsEngineApproves(t *testing.T) {
 		w.spend(w.alice, 100) // nothing more is due
 	}}
 	cfg := manual(r, all)
-	cfg.PeerLimits.Default.Day = units(1000)
-	paid, err := w.engineOn(l, cfg).Check(t.Context(), w.alice)
+	cfg.PeerPayoutLimits.Default.Day = units(1000)
+	paid, err := w.engineOn(l, cfg).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Empty(t, paid)
 	requireNotCalled(t, r)
@@ -322,8 +322,8 @@ func TestApprovedWhileItIsCancelled(t *testing.T) {
 	cfg := heldAbove("owner", r, 50)
 	cfg.Manual = true
 	owner := w.engineOn(l, cfg)
-	_, err := owner.Check(t.Context(), w.alice)
-	require.ErrorIs(t, err, settlement.ErrHeld)
+	_, err := owner.Settle(t.Context(), w.alice)
+	require.ErrorIs(t, err, settlement.ErrAwaitsApproval)
 	open, err := owner.Orders(t.Context())
 	require.NoError(t, err)
 	order = open[0].ID

@@ -26,8 +26,8 @@ type world struct {
 	number uint64 // of the world among those on its ledger
 	ledger ledger.Ledger
 	book   *accounts.Book
-	peers  []accounts.Account
-	alice  accounts.Account // the first of the peers
+	peers  []accounts.PeerAccount
+	alice  accounts.PeerAccount // the first of the peers
 
 	mu   sync.Mutex
 	last uint64
@@ -44,9 +44,9 @@ func newWorldOn(tb testing.TB, l ledger.Ledger, number uint64, names ...string) 
 	tb.Helper()
 	w := &world{t: tb, ledger: l, number: number}
 	w.book = w.bookOn(l)
-	var peers []accounts.Peer
+	var peers []accounts.PeerConfig
 	for _, name := range append([]string{"alice"}, names...) {
-		peers = append(peers, accounts.Peer{ID: name, Asset: usd, CreditLine: units(1000)})
+		peers = append(peers, accounts.PeerConfig{ID: name, Asset: usd, CreditLine: units(1000)})
 	}
 	var err error
 	w.peers, err = w.book.Provision(tb.Context(), peers...)
@@ -77,18 +77,18 @@ func (w *world) bookOn(l ledger.Ledger) *accounts.Book {
 
 // earn credits a peer for a packet that it delivered, spend debits it for one that
 // it sent.
-func (w *world) earn(a accounts.Account, n uint64) {
+func (w *world) earn(a accounts.PeerAccount, n uint64) {
 	w.t.Helper()
 	w.move(w.liquidity(), w.book.PeerIDs(a).Peer, n, 0)
 }
 
-func (w *world) spend(a accounts.Account, n uint64) {
+func (w *world) spend(a accounts.PeerAccount, n uint64) {
 	w.t.Helper()
 	w.move(w.book.PeerIDs(a).Peer, w.liquidity(), n, 0)
 }
 
 // pay credits a peer for a settlement that it paid.
-func (w *world) pay(a accounts.Account, n uint64) {
+func (w *world) pay(a accounts.PeerAccount, n uint64) {
 	w.t.Helper()
 	ids := w.book.PeerIDs(a)
 	w.write(ledger.Transfer{
@@ -97,7 +97,7 @@ func (w *world) pay(a accounts.Account, n uint64) {
 }
 
 // hold debits a peer for a packet in flight.
-func (w *world) hold(a accounts.Account, n uint64) (id ledger.ID) {
+func (w *world) hold(a accounts.PeerAccount, n uint64) (id ledger.ID) {
 	w.t.Helper()
 	return w.move(w.book.PeerIDs(a).Peer, w.liquidity(), n, ledger.TransferPending)
 }
@@ -125,7 +125,7 @@ func (w *world) move(debit, credit ledger.ID, n uint64, flags ledger.TransferFla
 }
 
 // closePeer closes a peer's ledger account and returns what reopens it.
-func (w *world) closePeer(a accounts.Account) (reopen func()) {
+func (w *world) closePeer(a accounts.PeerAccount) (reopen func()) {
 	w.t.Helper()
 	ids, _ := w.book.AssetIDs(usd.Ledger)
 	closing := w.move(w.book.PeerIDs(a).Peer, ids.Control, 0, ledger.TransferPending|ledger.TransferClosingDebit)
@@ -144,7 +144,7 @@ func (w *world) write(row ledger.Transfer) ledger.ID {
 	return row.ID
 }
 
-func (w *world) balance(a accounts.Account) accounts.Balance {
+func (w *world) balance(a accounts.PeerAccount) accounts.Balance {
 	w.t.Helper()
 	b, err := w.book.Balance(context.Background(), a)
 	require.NoError(w.t, err)
@@ -172,7 +172,7 @@ func railOf(s settlement.Settler) settlement.Rails {
 }
 
 // at100 pays down to 20 when 100 are owed.
-var at100 = settlement.Threshold{At: units(100), SettleTo: units(20)}
+var at100 = settlement.Threshold{SettleThreshold: units(100), SettleTo: units(20)}
 
 func (w *world) engine(cfg settlement.Config) *settlement.Engine {
 	w.t.Helper()
@@ -227,7 +227,7 @@ func (r *rail) Settle(_ context.Context, o settlement.Order) (ledger.Amount, err
 }
 
 // total is what a peer was paid.
-func (r *rail) total(a accounts.Account) (sum ledger.Amount) {
+func (r *rail) total(a accounts.PeerAccount) (sum ledger.Amount) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range r.paid {

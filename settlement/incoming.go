@@ -11,9 +11,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Incoming is a payment of a peer to us, as a settlement rail reports it.
-type Incoming struct {
-	Account accounts.Account
+// IncomingPayment is a payment of a peer to us, as a settlement rail reports it.
+type IncomingPayment struct {
+	Account accounts.PeerAccount
 	// Key is the sender's name for the payment, not empty and without white space around it
 	// (accounts.CheckKey): the same in every report of it, and another for every other payment
 	// of the account.
@@ -21,10 +21,10 @@ type Incoming struct {
 	Amount ledger.Amount // units
 }
 
-// Outgoing is a payment of ours to a peer that no order asked for: made by hand,
+// OutgoingPayment is a payment of ours to a peer that no order asked for: made by hand,
 // or by another system.
-type Outgoing struct {
-	Account accounts.Account
+type OutgoingPayment struct {
+	Account accounts.PeerAccount
 	// Key names the payment, as in Incoming. Keys of incoming
 	// payments and of outgoing ones do not meet.
 	Key    string
@@ -34,7 +34,7 @@ type Outgoing struct {
 	BeyondHeadroom bool
 }
 
-// Receive books what a peer paid: it pays down what the peer owes, and the rest
+// RecordIncoming books what a peer paid: it pays down what the peer owes, and the rest
 // is shown as prepaid. It may be called any number of times for one payment, from
 // any process, and books it once; there is no time after which a key is
 // forgotten. The money of a peer whose account is closed is booked into suspense, and Release
@@ -44,15 +44,15 @@ type Outgoing struct {
 // moment. The Amount is what came, and may be another one than was announced. A payment that
 // was said to have failed is booked as well.
 //
-// Errors are *BookingErrors: ErrKeyReused, accounts.ErrKeySpent, accounts.ErrNotProvisioned,
-// accounts.ErrUnknownAsset, accounts.ErrInvalid, ErrAccountClosed if suspense is
+// Errors are *BookingErrors: accounts.ErrKeyReused, accounts.ErrKeySpent, accounts.ErrNotProvisioned,
+// accounts.ErrUnknownAsset, accounts.ErrInvalid, accounts.ErrPeerClosed if suspense is
 // closed too, or the error of a request. After ledger.ErrOutcomeUnknown it may be
-// booked or not: call again. ErrClosed after Close.
-func (e *Engine) Receive(ctx context.Context, in Incoming) (Receipt, error) {
-	return e.record(ctx, in.Account, in.Key, in.Amount, func() (Receipt, error) {
+// booked or not: call again. ErrEngineClosed after Close.
+func (e *Engine) RecordIncoming(ctx context.Context, in IncomingPayment) (PaymentBooking, error) {
+	return e.record(ctx, in.Account, in.Key, in.Amount, func() (PaymentBooking, error) {
 		b, err := e.book.LookUpBalances(ctx, in.Account)
 		if err != nil {
-			return Receipt{}, err // the ledger's refusal would burn an id
+			return PaymentBooking{}, err // the ledger's refusal would burn an id
 		}
 		return e.receive(ctx, in, b[0].Closed)
 	})
@@ -61,7 +61,7 @@ func (e *Engine) Receive(ctx context.Context, in Incoming) (Receipt, error) {
 // receive books a payment alone, or if it was announced, in a chain that ends the announcement;
 // the payment then has a later attempt of the key. An announcement that has ended before leaves
 // the payment alone again.
-func (e *Engine) receive(ctx context.Context, in Incoming, closed bool) (Receipt, error) {
+func (e *Engine) receive(ctx context.Context, in IncomingPayment, closed bool) (PaymentBooking, error) {
 	ids := e.book.PeerIDs(in.Account)
 	own, _ := e.book.AssetIDs(in.Account.Ledger())
 	row := ledger.Transfer{
@@ -82,7 +82,7 @@ func (e *Engine) receive(ctx context.Context, in Incoming, closed bool) (Receipt
 		receipt.Announced = announced.Amount
 	}
 	if err != nil {
-		return Receipt{}, e.bookingError(booking, err)
+		return PaymentBooking{}, e.bookingError(booking, err)
 	}
 	return receipt, nil
 }
@@ -93,7 +93,7 @@ func ended(err error) bool {
 	return errors.As(err, &refused) && refused.Status == ledger.TransferPendingTransferAlreadyVoided
 }
 
-// RecordPaid books what was paid to a peer without an order. It books one payment
+// RecordOutgoing books what was paid to a peer without an order. It books one payment
 // once, as Receive does.
 //
 // It waits for an order of the account that is being paid by this Engine, so that
@@ -101,11 +101,11 @@ func ended(err error) bool {
 // together beyond what packets earned is owed by the peer.
 //
 // The errors are those of Receive, and two more *BookingErrors that book nothing
-// and leave the key free for another call, unless BeyondHeadroom is set: ErrNotCovered if the
-// peer account has less than the amount, ErrAccountClosed if it is closed.
-func (e *Engine) RecordPaid(ctx context.Context, out Outgoing) (Receipt, error) {
-	return e.record(ctx, out.Account, out.Key, out.Amount, func() (Receipt, error) {
-		return e.inTurn(ctx, out.Account, func() (Receipt, error) {
+// and leave the key free for another call, unless BeyondHeadroom is set: accounts.ErrNotCovered if the
+// peer account has less than the amount, accounts.ErrPeerClosed if it is closed.
+func (e *Engine) RecordOutgoing(ctx context.Context, out OutgoingPayment) (PaymentBooking, error) {
+	return e.record(ctx, out.Account, out.Key, out.Amount, func() (PaymentBooking, error) {
+		return e.inTurn(ctx, out.Account, func() (PaymentBooking, error) {
 			debit := ledger.Transfer{Amount: out.Amount, UserData128: e.keyTag(out.Account, out.Key), Code: chart.CodeOutgoing}
 			return e.bookDebit(ctx, e.name("out", out.Account, out.Key), out.Account, debit, func(ctx context.Context) error {
 				return e.mayPayOut(ctx, out)
@@ -115,7 +115,7 @@ func (e *Engine) RecordPaid(ctx context.Context, out Outgoing) (Receipt, error) 
 }
 
 // mayPayOut refuses a payment that the peer account does not cover.
-func (e *Engine) mayPayOut(ctx context.Context, out Outgoing) error {
+func (e *Engine) mayPayOut(ctx context.Context, out OutgoingPayment) error {
 	if out.BeyondHeadroom {
 		return nil
 	}
@@ -124,9 +124,9 @@ func (e *Engine) mayPayOut(ctx context.Context, out Outgoing) error {
 	case err != nil:
 		return err
 	case b[0].Closed:
-		return ErrAccountClosed
+		return accounts.ErrPeerClosed
 	case b[0].Headroom.SubFloor(b[0].Arrears).Less(out.Amount):
-		return fmt.Errorf("%w: it has %s", ErrNotCovered, b[0].Asset.Text(b[0].Headroom.SubFloor(b[0].Arrears)))
+		return fmt.Errorf("%w: it has %s", accounts.ErrNotCovered, b[0].Asset.Text(b[0].Headroom.SubFloor(b[0].Arrears)))
 	default:
 		return nil
 	}
@@ -134,14 +134,14 @@ func (e *Engine) mayPayOut(ctx context.Context, out Outgoing) error {
 
 // record books something about a payment of a peer.
 func (e *Engine) record(
-	ctx context.Context, a accounts.Account, key string, amount ledger.Amount, book func() (Receipt, error),
-) (Receipt, error) {
+	ctx context.Context, a accounts.PeerAccount, key string, amount ledger.Amount, book func() (PaymentBooking, error),
+) (PaymentBooking, error) {
 	if !e.begin() {
-		return Receipt{}, ErrClosed
+		return PaymentBooking{}, ErrEngineClosed
 	}
 	defer e.work.Done()
 	err := e.checkKeyed(a, key, amount)
-	var receipt Receipt
+	var receipt PaymentBooking
 	if err == nil {
 		receipt, err = book()
 	}
@@ -150,19 +150,19 @@ func (e *Engine) record(
 	}
 	if err != nil {
 		asset, _ := e.book.Asset(a.Ledger())
-		return Receipt{}, &BookingError{Account: a, Asset: asset, Key: key, Amount: amount, Err: err}
+		return PaymentBooking{}, &BookingError{Account: a, Asset: asset, Key: key, Amount: amount, Err: err}
 	}
-	e.Look([]accounts.Account{a})
+	e.Enqueue([]accounts.PeerAccount{a})
 	return receipt, nil
 }
 
 // inTurn books something in its account's turn: what is taken from a peer does not come
 // between the steps of an order. What comes in need not wait, since it never makes an order too
 // large.
-func (e *Engine) inTurn(ctx context.Context, a accounts.Account, book func() (Receipt, error)) (Receipt, error) {
+func (e *Engine) inTurn(ctx context.Context, a accounts.PeerAccount, book func() (PaymentBooking, error)) (PaymentBooking, error) {
 	v, err := e.enter(ctx, a)
 	if err != nil {
-		return Receipt{}, err
+		return PaymentBooking{}, err
 	}
 	defer func() {
 		e.register.release(v)

@@ -22,11 +22,11 @@ func TestReceivePaysDownTheDebtFirst(t *testing.T) {
 	w := newWorld(t)
 	w.spend(w.alice, 300)
 	e := w.engine(settlement.Config{})
-	receipt, err := e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "a", Amount: units(500)})
+	receipt, err := e.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(500)})
 	require.NoError(t, err)
 	require.Equal(t, units(500), receipt.Amount)
-	require.False(t, receipt.Already)
-	require.False(t, receipt.Suspense)
+	require.False(t, receipt.AlreadyBooked)
+	require.False(t, receipt.InSuspense)
 	b := w.balance(w.alice)
 	require.Equal(t, units(200), b.Payable)
 	require.Equal(t, units(200), b.Prepaid)
@@ -34,7 +34,7 @@ func TestReceivePaysDownTheDebtFirst(t *testing.T) {
 	rows, err := w.ledger.LookupTransfers(t.Context(), []ledger.ID{receipt.Transfer})
 	require.NoError(t, err)
 	require.Equal(t, chart.CodeIncoming, rows[0].Code)
-	require.Equal(t, receipt.Booked.UnixNano(), int64(rows[0].Timestamp))
+	require.Equal(t, receipt.BookedAt.UnixNano(), int64(rows[0].Timestamp))
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
@@ -42,21 +42,21 @@ func TestKeyIsBookedOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "bob")
 	e := w.engine(settlement.Config{})
-	in := settlement.Incoming{Account: w.alice, Key: "a", Amount: units(50)}
-	first, err := e.Receive(t.Context(), in)
+	in := settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(50)}
+	first, err := e.RecordIncoming(t.Context(), in)
 	require.NoError(t, err)
 	for range 3 { // a new engine each time: nothing is remembered but in the ledger
-		again, err := w.engine(settlement.Config{}).Receive(t.Context(), in)
+		again, err := w.engine(settlement.Config{}).RecordIncoming(t.Context(), in)
 		require.NoError(t, err)
-		require.True(t, again.Already)
-		again.Already = false
+		require.True(t, again.AlreadyBooked)
+		again.AlreadyBooked = false
 		require.Equal(t, first, again)
 	}
-	_, err = e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "a"})
+	_, err = e.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "a"})
 	require.ErrorIs(t, err, accounts.ErrInvalid)
 	for _, other := range []uint64{49, 51} {
-		_, err = e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "a", Amount: units(other)})
-		require.ErrorIs(t, err, settlement.ErrKeyReused)
+		_, err = e.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(other)})
+		require.ErrorIs(t, err, accounts.ErrKeyReused)
 		require.ErrorContains(t, err, ": 0.50 USD was booked under it at 20")
 		var booking *settlement.BookingError
 		require.ErrorAs(t, err, &booking)
@@ -67,12 +67,12 @@ func TestKeyIsBookedOnce(t *testing.T) {
 	require.Equal(t, units(50), w.balance(w.alice).SettledIn)
 
 	// The same key elsewhere is another key.
-	bob, err := e.Receive(t.Context(), settlement.Incoming{Account: w.peers[1], Key: "a", Amount: units(50)})
+	bob, err := e.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: w.peers[1], Key: "a", Amount: units(50)})
 	require.NoError(t, err)
-	require.False(t, bob.Already)
-	out, err := e.RecordPaid(t.Context(), settlement.Outgoing{Account: w.alice, Key: "a", Amount: units(50)})
+	require.False(t, bob.AlreadyBooked)
+	out, err := e.RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: w.alice, Key: "a", Amount: units(50)})
 	require.NoError(t, err)
-	require.False(t, out.Already)
+	require.False(t, out.AlreadyBooked)
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
@@ -86,14 +86,14 @@ func TestConcurrentReportsOfOneKey(t *testing.T) {
 		e := w.engine(settlement.Config{})
 		amount := units(50 + uint64(i%2))
 		calls.Go(func() {
-			receipt, err := e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "a", Amount: amount})
+			receipt, err := e.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: amount})
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
 			case err != nil:
-				require.ErrorIs(t, err, settlement.ErrKeyReused)
+				require.ErrorIs(t, err, accounts.ErrKeyReused)
 				reused++
-			case !receipt.Already:
+			case !receipt.AlreadyBooked:
 				fresh++
 			}
 		})
@@ -109,14 +109,14 @@ func TestRecordPaid(t *testing.T) {
 	w := newWorld(t)
 	e := w.engine(settlement.Config{})
 	w.earn(w.alice, 70)
-	receipt, err := e.RecordPaid(t.Context(), settlement.Outgoing{Account: w.alice, Key: "a", Amount: units(70)})
+	receipt, err := e.RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: w.alice, Key: "a", Amount: units(70)})
 	require.NoError(t, err)
-	require.False(t, receipt.Already)
-	again, err := e.RecordPaid(t.Context(), settlement.Outgoing{Account: w.alice, Key: "a", Amount: units(70)})
+	require.False(t, receipt.AlreadyBooked)
+	again, err := e.RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: w.alice, Key: "a", Amount: units(70)})
 	require.NoError(t, err)
-	require.True(t, again.Already)
-	_, err = e.RecordPaid(t.Context(), settlement.Outgoing{Account: w.alice, Key: "a", Amount: units(71)})
-	require.ErrorIs(t, err, settlement.ErrKeyReused)
+	require.True(t, again.AlreadyBooked)
+	_, err = e.RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: w.alice, Key: "a", Amount: units(71)})
+	require.ErrorIs(t, err, accounts.ErrKeyReused)
 	b := w.balance(w.alice)
 	require.Equal(t, units(70), b.SettledOut)
 	require.Zero(t, b.Payable)
@@ -130,26 +130,26 @@ func TestRecordPaidBeyondWhatThePeerHas(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.engine(settlement.Config{})
-	out := settlement.Outgoing{Account: w.alice, Key: "a", Amount: units(1050)}
+	out := settlement.OutgoingPayment{Account: w.alice, Key: "a", Amount: units(1050)}
 	for range 3 {
-		_, err := e.RecordPaid(t.Context(), out)
-		require.ErrorIs(t, err, settlement.ErrNotCovered)
+		_, err := e.RecordOutgoing(t.Context(), out)
+		require.ErrorIs(t, err, accounts.ErrNotCovered)
 		require.NotErrorIs(t, err, ledger.ErrIDSpent, "the ledger was not asked")
 		require.ErrorContains(t, err, "it has 10.00 USD")
 	}
 	require.Zero(t, w.balance(w.alice).SettledOut)
 	w.earn(w.alice, 50)
-	receipt, err := e.RecordPaid(t.Context(), out)
+	receipt, err := e.RecordOutgoing(t.Context(), out)
 	require.NoError(t, err)
-	require.False(t, receipt.Already)
-	receipt, err = e.RecordPaid(t.Context(), out)
+	require.False(t, receipt.AlreadyBooked)
+	receipt, err = e.RecordOutgoing(t.Context(), out)
 	require.NoError(t, err)
-	require.True(t, receipt.Already)
+	require.True(t, receipt.AlreadyBooked)
 	require.Equal(t, units(1050), w.balance(w.alice).SettledOut)
 
 	w.closePeer(w.alice)
-	_, err = e.RecordPaid(t.Context(), settlement.Outgoing{Account: w.alice, Key: "b", Amount: units(1)})
-	require.ErrorIs(t, err, settlement.ErrAccountClosed)
+	_, err = e.RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: w.alice, Key: "b", Amount: units(1)})
+	require.ErrorIs(t, err, accounts.ErrPeerClosed)
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
@@ -167,11 +167,11 @@ func TestRecordPaidInARace(t *testing.T) {
 		return pass
 	}}
 	e := w.engineOn(l, settlement.Config{})
-	out := settlement.Outgoing{Account: w.alice, Key: "a", Amount: units(50)}
+	out := settlement.OutgoingPayment{Account: w.alice, Key: "a", Amount: units(50)}
 	for _, already := range []bool{false, true} {
-		receipt, err := e.RecordPaid(t.Context(), out)
+		receipt, err := e.RecordOutgoing(t.Context(), out)
 		require.NoError(t, err)
-		require.Equal(t, already, receipt.Already)
+		require.Equal(t, already, receipt.AlreadyBooked)
 	}
 	b := w.balance(w.alice)
 	require.Equal(t, units(50), b.SettledOut)
@@ -193,7 +193,7 @@ func TestRecordPaidWaitsForTheOrderUnderWay(t *testing.T) {
 		booked := make(chan error, 1)
 		go func() {
 			<-asked
-			_, err := e.RecordPaid(t.Context(), settlement.Outgoing{Account: w.alice, Key: "a", Amount: units(5)})
+			_, err := e.RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: w.alice, Key: "a", Amount: units(5)})
 			booked <- err
 		}()
 		go func() {
@@ -201,7 +201,7 @@ func TestRecordPaidWaitsForTheOrderUnderWay(t *testing.T) {
 			require.Empty(t, booked)
 			close(proceed)
 		}()
-		_, err := e.Check(t.Context(), w.alice)
+		_, err := e.Settle(t.Context(), w.alice)
 		require.NoError(t, err)
 		require.NoError(t, <-booked)
 		require.Equal(t, units(85), w.balance(w.alice).SettledOut)
@@ -229,12 +229,12 @@ func TestLoopGoesOnBehindRecordPaid(t *testing.T) {
 		e := w.engineOn(l, automatic(r))
 		refused := make(chan error)
 		go func() {
-			_, err := e.RecordPaid(t.Context(), settlement.Outgoing{Account: w.alice, Key: "a", Amount: units(5)})
+			_, err := e.RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: w.alice, Key: "a", Amount: units(5)})
 			refused <- err
 		}()
 		<-began
 		w.earn(w.alice, 100)
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		synctest.Wait()
 		start := time.Now()
 		close(proceed)
@@ -251,12 +251,12 @@ func TestLoopGoesOnBehindRecordPaid(t *testing.T) {
 func TestRecordPaidForNobody(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
-	bob, err := w.book.Account("bob", usd)
+	bob, err := w.book.PeerAccount("bob", usd)
 	require.NoError(t, err)
 	e := w.engine(manual(r, at100))
-	_, err = e.RecordPaid(t.Context(), settlement.Outgoing{Account: bob, Key: "a", Amount: units(5)})
+	_, err = e.RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: bob, Key: "a", Amount: units(5)})
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
-	_, err = e.Check(t.Context())
+	_, err = e.Settle(t.Context())
 	require.NoError(t, err)
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
@@ -267,24 +267,24 @@ func TestReceiveForAClosedPeer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.engine(settlement.Config{})
-	in := settlement.Incoming{Account: w.alice, Key: "a", Amount: units(50)}
+	in := settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(50)}
 	reopen := w.closePeer(w.alice)
-	first, err := e.Receive(t.Context(), in)
+	first, err := e.RecordIncoming(t.Context(), in)
 	require.NoError(t, err)
-	require.True(t, first.Suspense)
-	require.False(t, first.Already)
+	require.True(t, first.InSuspense)
+	require.False(t, first.AlreadyBooked)
 	for range 2 {
-		again, err := e.Receive(t.Context(), in)
+		again, err := e.RecordIncoming(t.Context(), in)
 		require.NoError(t, err)
-		require.True(t, again.Suspense)
-		require.True(t, again.Already)
+		require.True(t, again.InSuspense)
+		require.True(t, again.AlreadyBooked)
 		require.Equal(t, first.Transfer, again.Transfer)
 		reopen()
 		reopen = func() {}
 	}
 	in.Amount = units(51)
-	_, err = e.Receive(t.Context(), in)
-	require.ErrorIs(t, err, settlement.ErrKeyReused)
+	_, err = e.RecordIncoming(t.Context(), in)
+	require.ErrorIs(t, err, accounts.ErrKeyReused)
 	b := w.balance(w.alice)
 	require.Equal(t, units(50), b.SettledIn)
 	require.Zero(t, b.Payable)
@@ -297,16 +297,16 @@ func TestReceiveWithNowhereToPutIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.engine(settlement.Config{})
-	in := settlement.Incoming{Account: w.alice, Key: "a", Amount: units(50)}
+	in := settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(50)}
 	own, _ := w.book.AssetIDs(usd.Ledger)
 	reopen := w.closePeer(w.alice)
 	w.move(own.Suspense, own.Control, 0, ledger.TransferPending|ledger.TransferClosingDebit)
-	_, err := e.Receive(t.Context(), in)
-	require.ErrorIs(t, err, settlement.ErrAccountClosed)
+	_, err := e.RecordIncoming(t.Context(), in)
+	require.ErrorIs(t, err, accounts.ErrPeerClosed)
 	reopen()
-	receipt, err := e.Receive(t.Context(), in)
+	receipt, err := e.RecordIncoming(t.Context(), in)
 	require.NoError(t, err)
-	require.False(t, receipt.Suspense)
+	require.False(t, receipt.InSuspense)
 	require.Equal(t, units(50), w.balance(w.alice).SettledIn)
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
@@ -320,10 +320,10 @@ func TestReceiveRefusedForEver(t *testing.T) {
 	own, _ := w.book.AssetIDs(usd.Ledger)
 	reopen := w.closePeer(w.alice)
 	w.move(own.Suspense, own.Control, 0, ledger.TransferPending|ledger.TransferClosingDebit)
-	in := settlement.Incoming{Account: w.alice, Key: "k", Amount: units(5)}
+	in := settlement.IncomingPayment{Account: w.alice, Key: "k", Amount: units(5)}
 	for range 50 {
-		_, err := e.Receive(t.Context(), in)
-		require.ErrorIs(t, err, settlement.ErrAccountClosed)
+		_, err := e.RecordIncoming(t.Context(), in)
+		require.ErrorIs(t, err, accounts.ErrPeerClosed)
 	}
 	reopen()
 	w.receive(e, w.alice, "k", 5)
@@ -357,11 +357,11 @@ func TestReceiveForAClosedPeerInCallsThatEnd(t *testing.T) {
 				writes++
 				return pass
 			}}
-			in := settlement.Incoming{Account: w.alice, Key: "a", Amount: units(50)}
+			in := settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(50)}
 			booked := 0
 			for calls = range 40 {
 				writes = 0
-				_, err := w.engineOn(l, settlement.Config{}).Receive(t.Context(), in)
+				_, err := w.engineOn(l, settlement.Config{}).RecordIncoming(t.Context(), in)
 				if err == nil {
 					booked++
 				}
@@ -374,9 +374,9 @@ func TestReceiveForAClosedPeerInCallsThatEnd(t *testing.T) {
 			if !flips {
 				require.Equal(t, 40, booked)
 			}
-			receipt, err := w.engine(settlement.Config{}).Receive(t.Context(), in)
+			receipt, err := w.engine(settlement.Config{}).RecordIncoming(t.Context(), in)
 			require.NoError(t, err)
-			require.Equal(t, !flips, receipt.Suspense)
+			require.Equal(t, !flips, receipt.InSuspense)
 			require.Equal(t, units(50), w.balance(w.alice).SettledIn)
 			ledgertest.RequireNothingHeld(t, w.ledger)
 		})
@@ -387,14 +387,14 @@ func TestReceiveAgainAfterClosing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.engine(settlement.Config{})
-	in := settlement.Incoming{Account: w.alice, Key: "a", Amount: units(50)}
-	_, err := e.Receive(t.Context(), in)
+	in := settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(50)}
+	_, err := e.RecordIncoming(t.Context(), in)
 	require.NoError(t, err)
 	w.closePeer(w.alice)
-	again, err := e.Receive(t.Context(), in)
+	again, err := e.RecordIncoming(t.Context(), in)
 	require.NoError(t, err)
-	require.True(t, again.Already)
-	require.False(t, again.Suspense)
+	require.True(t, again.AlreadyBooked)
+	require.False(t, again.InSuspense)
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
@@ -402,21 +402,21 @@ func TestKeyAfterARefusedAttempt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.engine(settlement.Config{})
-	late, err := w.book.Account("late", usd)
+	late, err := w.book.PeerAccount("late", usd)
 	require.NoError(t, err)
-	in := settlement.Incoming{Account: late, Key: "a", Amount: units(50)}
+	in := settlement.IncomingPayment{Account: late, Key: "a", Amount: units(50)}
 	for range 2 {
-		_, err = e.Receive(t.Context(), in)
+		_, err = e.RecordIncoming(t.Context(), in)
 		require.ErrorIs(t, err, accounts.ErrNotProvisioned)
 	}
-	_, err = w.book.Provision(t.Context(), accounts.Peer{ID: "late", Asset: usd})
+	_, err = w.book.Provision(t.Context(), accounts.PeerConfig{ID: "late", Asset: usd})
 	require.NoError(t, err)
-	receipt, err := e.Receive(t.Context(), in)
+	receipt, err := e.RecordIncoming(t.Context(), in)
 	require.NoError(t, err)
-	require.False(t, receipt.Already)
-	receipt, err = e.Receive(t.Context(), in)
+	require.False(t, receipt.AlreadyBooked)
+	receipt, err = e.RecordIncoming(t.Context(), in)
 	require.NoError(t, err)
-	require.True(t, receipt.Already)
+	require.True(t, receipt.AlreadyBooked)
 	require.Equal(t, units(50), w.balance(late).SettledIn)
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
@@ -425,26 +425,26 @@ func TestKeyedPaymentsThatCannotBe(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.engine(settlement.Config{})
-	own, err := w.book.Own(usd)
+	own, err := w.book.OwnAccount(usd)
 	require.NoError(t, err)
 	eur := accounts.Asset{Code: "EUR", Ledger: 2}
 	elsewhere, err := accounts.NewBook(w.ledger, accounts.Config{Assets: []accounts.Asset{eur}})
 	require.NoError(t, err)
-	foreign, err := elsewhere.Account("alice", eur)
+	foreign, err := elsewhere.PeerAccount("alice", eur)
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
-		in   settlement.Incoming
+		in   settlement.IncomingPayment
 		want error
 	}{
-		"nobody":        {settlement.Incoming{Key: "a"}, accounts.ErrInvalid},
-		"ourselves":     {settlement.Incoming{Account: own, Key: "a"}, accounts.ErrInvalid},
-		"no key":        {settlement.Incoming{Account: w.alice}, accounts.ErrInvalid},
-		"unknown asset": {settlement.Incoming{Account: foreign, Key: "a"}, accounts.ErrUnknownAsset},
-		"overflow":      {settlement.Incoming{Account: w.alice, Key: "a", Amount: ledger.AmountMax}, accounts.ErrInvalid},
+		"nobody":        {settlement.IncomingPayment{Key: "a"}, accounts.ErrInvalid},
+		"ourselves":     {settlement.IncomingPayment{Account: own, Key: "a"}, accounts.ErrInvalid},
+		"no key":        {settlement.IncomingPayment{Account: w.alice}, accounts.ErrInvalid},
+		"unknown asset": {settlement.IncomingPayment{Account: foreign, Key: "a"}, accounts.ErrUnknownAsset},
+		"overflow":      {settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: ledger.AmountMax}, accounts.ErrInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := e.Receive(t.Context(), c.in)
+			_, err := e.RecordIncoming(t.Context(), c.in)
 			require.ErrorIs(t, err, c.want)
 			var booking *settlement.BookingError
 			require.ErrorAs(t, err, &booking)
@@ -466,16 +466,16 @@ func TestKeysWithWhiteSpace(t *testing.T) {
 		require.Equal(t, field, wrong.Field)
 		require.ErrorContains(t, err, `"w1 " must not begin or end with white space`)
 	}
-	_, err := e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "w1 ", Amount: units(5)})
+	_, err := e.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "w1 ", Amount: units(5)})
 	refused(err, "Key")
-	_, err = e.RecordPaid(t.Context(), settlement.Outgoing{Account: w.alice, Key: "w1 ", Amount: units(5)})
+	_, err = e.RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: w.alice, Key: "w1 ", Amount: units(5)})
 	refused(err, "Key")
-	_, err = e.RecordReturned(t.Context(), settlement.Returned{Account: w.alice, Key: "w1 ", Payment: "w1", Amount: units(5)})
+	_, err = e.RecordReturned(t.Context(), settlement.ReturnedPayment{Account: w.alice, Key: "w1 ", Payment: "w1", Amount: units(5)})
 	refused(err, "Key")
 	voucher := settlement.Voucher{Account: w.alice, Channel: "w1 ", Cumulative: units(5)}
-	_, err = e.ReceiveVoucher(t.Context(), voucher)
+	_, err = e.RecordVoucher(t.Context(), voucher)
 	refused(err, "Channel")
-	_, err = e.Redeemed(t.Context(), voucher)
+	_, err = e.RecordRedemption(t.Context(), voucher)
 	refused(err, "Channel")
 	require.Zero(t, w.balance(w.alice).SettledIn)
 
@@ -492,13 +492,13 @@ func TestKeysWithWhiteSpace(t *testing.T) {
 	for _, r := range results {
 		require.Equal(t, ledger.TransferCreated, r.Status)
 	}
-	_, err = e.RecordReturned(t.Context(), settlement.Returned{Account: w.alice, Key: "back", Payment: "w1 ", Amount: units(5)})
+	_, err = e.RecordReturned(t.Context(), settlement.ReturnedPayment{Account: w.alice, Key: "back", Payment: "w1 ", Amount: units(5)})
 	require.NoError(t, err)
 	voucher.Cumulative = units(8)
-	receipt, err := e.ReceiveVoucher(t.Context(), voucher)
+	receipt, err := e.RecordVoucher(t.Context(), voucher)
 	require.NoError(t, err)
-	require.Equal(t, units(3), receipt.Increase)
-	_, err = e.Redeemed(t.Context(), voucher)
+	require.Equal(t, units(3), receipt.Amount)
+	_, err = e.RecordRedemption(t.Context(), voucher)
 	require.NoError(t, err)
 }
 
@@ -513,8 +513,8 @@ func TestKeyedPaymentWithALostReply(t *testing.T) {
 		lost = true
 		return fault{after: ledger.ErrOutcomeUnknown}
 	}}
-	in := settlement.Incoming{Account: w.alice, Key: "a", Amount: units(50)}
-	_, err := w.engineOn(l, settlement.Config{}).Receive(t.Context(), in)
+	in := settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(50)}
+	_, err := w.engineOn(l, settlement.Config{}).RecordIncoming(t.Context(), in)
 	require.NoError(t, err)
 	require.True(t, lost)
 	require.Equal(t, units(50), w.balance(w.alice).SettledIn)

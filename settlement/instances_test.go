@@ -61,7 +61,7 @@ func enginesShareALedger(t *testing.T, w *world) {
 				a := w.peers[random.IntN(peers)]
 				w.earn(a, random.Uint64N(90)+1)
 				for _, e := range all { // all of them race for it
-					e.Touch([]accounts.Account{a})
+					e.NotifyBalances([]accounts.PeerAccount{a})
 				}
 				runtime.Gosched()
 			}
@@ -73,7 +73,7 @@ func enginesShareALedger(t *testing.T, w *world) {
 	for _, a := range w.peers {
 		b := w.balance(a)
 		require.Equal(t, b.Earned, sum(b.Payable, b.SettledOut))
-		require.True(t, b.Payable.Less(at100.At), "%v is left with %v", a, b.Payable)
+		require.True(t, b.Payable.Less(at100.SettleThreshold), "%v is left with %v", a, b.Payable)
 		if !b.SettledOut.IsZero() {
 			require.False(t, b.Payable.Less(at100.SettleTo), "%v is left with %v", a, b.Payable)
 		}
@@ -87,7 +87,7 @@ func settleAll(t *testing.T, w *world, all []*settlement.Engine) {
 	for range 1000 {
 		idle := true
 		for _, e := range all {
-			paid, err := e.Check(t.Context(), w.peers...)
+			paid, err := e.Settle(t.Context(), w.peers...)
 			require.NoError(t, err)
 			open, err := e.Orders(t.Context(), w.peers...)
 			require.NoError(t, err)
@@ -164,7 +164,7 @@ func anotherEngineAt(
 	before := uint64(0)
 	if knowsHead {
 		w.earn(w.alice, 80+20)
-		_, err := e.Check(t.Context(), w.alice)
+		_, err := e.Settle(t.Context(), w.alice)
 		require.NoError(t, err)
 		w.spend(w.alice, 20)
 		before = 80
@@ -174,12 +174,12 @@ func anotherEngineAt(
 	l.fault = func(c call) fault {
 		if c.number == step {
 			met = true
-			_, err := other.Check(context.Background(), w.alice)
+			_, err := other.Settle(context.Background(), w.alice)
 			require.NoError(t, err)
 		}
 		return pass
 	}
-	_, err := e.Check(t.Context(), w.alice)
+	_, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	w.conserved(r)
 	return met, r.total(w.alice).SubFloor(units(before)), withdrawn
@@ -222,18 +222,18 @@ func TestOrdersOfAnotherInstanceAreLeftAlone(t *testing.T) {
 	r.after = func(settlement.Order) error { return errRail }
 	w.earn(w.alice, 100)
 	owner := w.engine(manual(r, at100))
-	_, err := owner.Check(t.Context(), w.alice)
+	_, err := owner.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, errRail)
 
 	cfg := manual(r, at100)
 	cfg.Instance = "another"
-	paid, err := w.engine(cfg).Check(t.Context(), w.alice)
+	paid, err := w.engine(cfg).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Empty(t, paid)
 	require.Equal(t, units(80), w.balance(w.alice).Settling)
 
 	r.after = func(settlement.Order) error { return nil }
-	_, err = owner.Check(t.Context(), w.alice)
+	_, err = owner.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	w.conserved(r)
 }
@@ -265,14 +265,14 @@ func TestOneOrderAtATimeInOneEngine(t *testing.T) {
 		calls.Go(func() {
 			for range 20 {
 				w.earn(w.alice, 30)
-				e.Touch([]accounts.Account{w.alice})
-				_, err := e.Check(t.Context(), w.alice)
+				e.NotifyBalances([]accounts.PeerAccount{w.alice})
+				_, err := e.Settle(t.Context(), w.alice)
 				require.NoError(t, err)
 			}
 		})
 	}
 	calls.Wait()
 	require.NoError(t, e.Close(t.Context()))
-	require.True(t, w.balance(w.alice).Payable.Less(at100.At))
+	require.True(t, w.balance(w.alice).Payable.Less(at100.SettleThreshold))
 	w.conserved(r)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"lukechampine.com/uint128"
 
@@ -14,29 +13,24 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Receipt is a booked payment.
-type Receipt struct {
-	Transfer ledger.ID     // the transfer that books it
-	Amount   ledger.Amount // units
-	Booked   time.Time     // the ledger's time
-	// Already says that the key was booked before, or by this very call when
-	// the ledger's first answer got lost.
-	Already bool
-	// Suspense says that the peer's account was closed, and that the money is
+// PaymentBooking is a booked payment.
+type PaymentBooking struct {
+	accounts.Booking
+	// InSuspense says that the peer's account was closed, and that the money is
 	// kept in our suspense account.
-	Suspense bool
+	InSuspense bool
 	// Announced is what Announce had told of the payment, in units; 0 if it had told nothing. The
 	// Amount is what is booked.
 	Announced ledger.Amount
 }
 
 // keyTag is what all rows about a payment carry in user_data_128.
-func (e *Engine) keyTag(a accounts.Account, key string) uint128.Uint128 {
+func (e *Engine) keyTag(a accounts.PeerAccount, key string) uint128.Uint128 {
 	return uint128.Uint128(e.ns.Derive("key", chart.ID(e.book.PeerIDs(a).Settlement), []byte(key)))
 }
 
 // name is what a payment is known by in the ledger. Kinds of different payments do not meet.
-func (e *Engine) name(kind string, a accounts.Account, key string) keyed.Name {
+func (e *Engine) name(kind string, a accounts.PeerAccount, key string) keyed.Name {
 	return keyed.Name{Namespace: e.ns, Kind: kind, Account: e.book.PeerIDs(a).Settlement, Key: key}
 }
 
@@ -44,14 +38,14 @@ func (e *Engine) name(kind string, a accounts.Account, key string) keyed.Name {
 // account pays at once what it can. So nothing refuses it. may refuses it before it is booked
 // for the first time.
 func (e *Engine) bookDebit(
-	ctx context.Context, name keyed.Name, a accounts.Account, debit ledger.Transfer, may func(context.Context) error,
-) (Receipt, error) {
+	ctx context.Context, name keyed.Name, a accounts.PeerAccount, debit ledger.Transfer, may func(context.Context) error,
+) (PaymentBooking, error) {
 	b, err := e.book.LookUpBalances(ctx, a) // the ledger's refusal would burn an id
 	if err == nil && !b[0].HasArrearsAccount() {
 		err = e.book.EnsureArrears(ctx, a)
 	}
 	if err != nil {
-		return Receipt{}, err
+		return PaymentBooking{}, err
 	}
 	ids := e.book.PeerIDs(a)
 	debit.DebitAccountID, debit.CreditAccountID, debit.Ledger = ids.Arrears, ids.Settlement, a.Ledger()
@@ -59,11 +53,11 @@ func (e *Engine) bookDebit(
 	request.May = may
 	booking, err := request.Book(ctx, e.ledger)
 	if err != nil {
-		return Receipt{}, e.bookingError(booking, err)
+		return PaymentBooking{}, e.bookingError(booking, err)
 	}
-	return Receipt{
-		Transfer: name.ID(booking.Attempt), Amount: debit.Amount, Booked: timeOf(booking.Timestamp), Already: booking.Already,
-	}, nil
+	return PaymentBooking{Booking: accounts.Booking{
+		Transfer: name.ID(booking.Attempt), Amount: debit.Amount, BookedAt: timeOf(booking.Timestamp), AlreadyBooked: booking.Already,
+	}}, nil
 }
 
 // credit says under which ids something is booked that no limit refuses.
@@ -78,17 +72,17 @@ type credit struct {
 
 // bookCredit books what a payment gives to a peer, or to suspense if the peer's account is
 // closed.
-func (e *Engine) bookCredit(ctx context.Context, row ledger.Transfer, c credit) (Receipt, error) {
+func (e *Engine) bookCredit(ctx context.Context, row ledger.Transfer, c credit) (PaymentBooking, error) {
 	receipt, booking, err := e.tryCredit(ctx, row, c)
 	if err != nil {
-		return Receipt{}, e.bookingError(booking, err)
+		return PaymentBooking{}, e.bookingError(booking, err)
 	}
 	return receipt, nil
 }
 
 // tryCredit is bookCredit with the error of package keyed. With keyed.ErrConflict it returns
 // what is booked.
-func (e *Engine) tryCredit(ctx context.Context, row ledger.Transfer, c credit) (Receipt, keyed.Booking, error) {
+func (e *Engine) tryCredit(ctx context.Context, row ledger.Transfer, c credit) (PaymentBooking, keyed.Booking, error) {
 	request := keyed.Request{First: c.first, May: c.may, Build: func(attempt uint64) []ledger.Transfer {
 		row.ID = c.id(attempt)
 		if c.with == nil {
@@ -106,15 +100,17 @@ func (e *Engine) tryCredit(ctx context.Context, row ledger.Transfer, c credit) (
 		booking, err = request.Book(ctx, e.ledger)
 	}
 	if err != nil {
-		return Receipt{}, booking, err
+		return PaymentBooking{}, booking, err
 	}
 	row.Timestamp = booking.Timestamp
 	if booking.Already {
 		row = booking.Rows[0] // its other account may be another one than is asked for now
 	}
-	return Receipt{
-		Transfer: row.ID, Amount: row.Amount, Booked: timeOf(row.Timestamp),
-		Already: booking.Already, Suspense: row.CreditAccountID == c.suspense && !c.suspense.IsZero(),
+	return PaymentBooking{
+		Booking: accounts.Booking{
+			Transfer: row.ID, Amount: row.Amount, BookedAt: timeOf(row.Timestamp), AlreadyBooked: booking.Already,
+		},
+		InSuspense: row.CreditAccountID == c.suspense && !c.suspense.IsZero(),
 	}, booking, nil
 }
 
@@ -136,7 +132,7 @@ func (e *Engine) bookingError(booking keyed.Booking, err error) error {
 // keyReused says what is booked under a key.
 func (e *Engine) keyReused(row ledger.Transfer) error {
 	asset, _ := e.book.Asset(row.Ledger)
-	return fmt.Errorf("%w: %s", ErrKeyReused, asset.SayBooked(row))
+	return fmt.Errorf("%w: %s", accounts.ErrKeyReused, asset.DescribeBooking(row))
 }
 
 // creditClosed reports whether the ledger refused a transfer because the account that it
@@ -152,14 +148,14 @@ func refusal(err *ledger.TransferError) error {
 	case ledger.TransferDebitAccountNotFound, ledger.TransferCreditAccountNotFound:
 		return fmt.Errorf("%w: %w", accounts.ErrNotProvisioned, err)
 	case ledger.TransferDebitAccountAlreadyClosed, ledger.TransferCreditAccountAlreadyClosed:
-		return fmt.Errorf("%w: %w", ErrAccountClosed, err)
+		return fmt.Errorf("%w: %w", accounts.ErrPeerClosed, err)
 	default:
 		return err
 	}
 }
 
 // checkKeyed refuses what cannot be booked, before anything is sent.
-func (e *Engine) checkKeyed(account accounts.Account, key string, amount ledger.Amount) error {
+func (e *Engine) checkKeyed(account accounts.PeerAccount, key string, amount ledger.Amount) error {
 	if err := e.checkPeer("payment", account); err != nil {
 		return err
 	}
@@ -178,10 +174,10 @@ func (e *Engine) checkKeyed(account accounts.Account, key string, amount ledger.
 }
 
 // checkPeer refuses what is no peer's handle.
-func (e *Engine) checkPeer(subject string, account accounts.Account) error {
+func (e *Engine) checkPeer(subject string, account accounts.PeerAccount) error {
 	_, known := e.book.Asset(account.Ledger())
 	switch {
-	case account.IsZero() || account.Own():
+	case account.IsZero() || account.IsOwn():
 		return &accounts.FieldError{Subject: subject, Field: "Account", Reason: "must be a peer's"}
 	case !known:
 		return fmt.Errorf("%w: %v", accounts.ErrUnknownAsset, account)

@@ -58,7 +58,7 @@ type press uint8
 
 const (
 	pressedByNobody press = iota
-	pressedByPeer         // it refuses packets; at most once in Config.RearmAfter
+	pressedByPeer         // it refuses packets; at most once in Config.OrderCooldown
 	pressedByHand         // at once
 )
 
@@ -90,14 +90,14 @@ func (r *register) opened(o Order) {
 	defer r.mu.Unlock()
 	e := r.entry(o.Account)
 	if e.own == nil || e.own.ID != o.ID {
-		e.own = &ownOrder{OpenOrder: OpenOrder{Mine: true}}
+		e.own = &ownOrder{OpenOrder: OpenOrder{OwnedByThisInstance: true}}
 	}
 	e.own.Order, e.head, e.foreign = o, nil, time.Time{}
 }
 
 // asked notes that the Settler is called for the account's open order: a refund that was
 // asked for is on its way.
-func (r *register) asked(a accounts.Account) {
+func (r *register) asked(a accounts.PeerAccount) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.entry(a)
@@ -108,7 +108,7 @@ func (r *register) asked(a accounts.Account) {
 }
 
 // answered notes the Settler's final answer to the account's open order.
-func (r *register) answered(a accounts.Account, final answer) {
+func (r *register) answered(a accounts.PeerAccount, final answer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.entry(a).own.final = &final
@@ -141,7 +141,7 @@ func (r *register) wasRefused(o Order) bool {
 
 // noted is our order that was open as far as we knew, with the Settler's final
 // answer if there was one; ok is false if none was.
-func (r *register) noted(a accounts.Account) (open Order, final *answer, ok bool) {
+func (r *register) noted(a accounts.PeerAccount) (open Order, final *answer, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	own := r.entry(a).own
@@ -153,7 +153,7 @@ func (r *register) noted(a accounts.Account) (open Order, final *answer, ok bool
 
 // stays notes that the account's order is still open, and why. It returns the order the
 // first time that it is open for too long.
-func (r *register) stays(a accounts.Account, err error, placedBefore time.Time) (stuck OpenOrder, tell bool) {
+func (r *register) stays(a accounts.PeerAccount, err error, placedBefore time.Time) (stuck OpenOrder, tell bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	own := r.entry(a).own
@@ -161,13 +161,13 @@ func (r *register) stays(a accounts.Account, err error, placedBefore time.Time) 
 		return OpenOrder{}, false
 	}
 	own.LastErr = err
-	tell = !own.stuck && !own.Placed.IsZero() && own.Placed.Before(placedBefore)
+	tell = !own.stuck && !own.PlacedAt.IsZero() && own.PlacedAt.Before(placedBefore)
 	own.stuck = own.stuck || tell
 	return own.OpenOrder, tell
 }
 
 // closed notes that the account's order is closed in the ledger, or not ours any more.
-func (r *register) closed(a accounts.Account) {
+func (r *register) closed(a accounts.PeerAccount) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.entry(a).own = nil
@@ -185,14 +185,14 @@ func (r *register) paid(o Order, at time.Time) {
 }
 
 // setHead notes the newest order; nil if it has to be read again.
-func (r *register) setHead(a accounts.Account, h *head) {
+func (r *register) setHead(a accounts.PeerAccount, h *head) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.entry(a).head = h
 }
 
 // notOurs notes that another engine's order is open, and whose it is until then.
-func (r *register) notOurs(a accounts.Account, until time.Time) {
+func (r *register) notOurs(a accounts.PeerAccount, until time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.entry(a)
@@ -200,24 +200,24 @@ func (r *register) notOurs(a accounts.Account, until time.Time) {
 }
 
 // halted stops the account's orders for as long as the Engine runs.
-func (r *register) halted(a accounts.Account, why error) {
+func (r *register) halted(a accounts.PeerAccount, why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.entry(a).halt = why
 }
 
 // haltedBy is why the account gets no orders; nil if it does.
-func (r *register) haltedBy(a accounts.Account) error {
+func (r *register) haltedBy(a accounts.PeerAccount) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.entry(a).halt
 }
 
 // orders are our open orders, as far as we know.
-func (r *register) orders() map[accounts.Account]ownOrder {
+func (r *register) orders() map[accounts.PeerAccount]ownOrder {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	open := make(map[accounts.Account]ownOrder)
+	open := make(map[accounts.PeerAccount]ownOrder)
 	for a, e := range r.entries {
 		if e.own != nil {
 			open[a] = *e.own
@@ -236,7 +236,7 @@ func (r *register) claimed(o Order, number uint64) {
 }
 
 // press notes that the account should not wait for its policy.
-func (r *register) press(a accounts.Account, by press) {
+func (r *register) press(a accounts.PeerAccount, by press) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.entry(a)
@@ -244,21 +244,21 @@ func (r *register) press(a accounts.Account, by press) {
 }
 
 // hearLater notes when a peer that presses is heard.
-func (r *register) hearLater(a accounts.Account, at time.Time) {
+func (r *register) hearLater(a accounts.PeerAccount, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.entry(a).deaf = at
 }
 
 // relieve notes that a visit has dealt with that.
-func (r *register) relieve(a accounts.Account) {
+func (r *register) relieve(a accounts.PeerAccount) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.entry(a).pressed = pressedByNobody
 }
 
 // of is a copy of what is known of an account.
-func (r *register) of(a accounts.Account) known {
+func (r *register) of(a accounts.PeerAccount) known {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k := r.entry(a).known
@@ -270,7 +270,7 @@ func (r *register) of(a accounts.Account) known {
 }
 
 // learn changes what is known of an account.
-func (r *register) learn(a accounts.Account, f func(*known)) {
+func (r *register) learn(a accounts.PeerAccount, f func(*known)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f(&r.entry(a).known)

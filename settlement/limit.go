@@ -10,19 +10,19 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Limit bounds what is paid, in units of one asset: to a peer (Config.PeerLimits), by a rail
-// (Rail.Limits) or in all (Config.AssetLimits). All that apply to a payment hold. The zero Limit
+// PayoutLimit bounds what is paid, in units of one asset: to a peer (Config.PeerPayoutLimits), by a rail
+// (Rail.PayoutLimits) or in all (Config.AssetPayoutLimits). All that apply to a payment hold. The zero Limit
 // bounds nothing.
-type Limit struct {
+type PayoutLimit struct {
 	// Order is the largest order; 0 is none. What is due beyond it gets the next order.
 	Order ledger.Amount
 	// Day is the most that is paid in any 24 hours; 0 is no limit. An order is cut to what is
 	// left of it, and nothing is ordered when nothing is left, until enough of what was paid is
 	// 24 hours old. Open orders count in full until they are closed. What a rail pays beyond an
-	// order is booked and counts; a payment by hand (RecordPaid) does not.
+	// order is booked and counts; a payment by hand (RecordOutgoing) does not.
 	Day ledger.Amount
 	// ApproveAbove is the largest order that is paid without an operator; 0 is no limit. A
-	// larger one is placed and checked, and waits (Events.Held) for Engine.Approve or
+	// larger one is placed and checked, and waits (Events.AwaitsApproval) for Engine.Approve or
 	// Engine.Cancel, whichever engine has it.
 	ApproveAbove ledger.Amount
 }
@@ -30,25 +30,25 @@ type Limit struct {
 // day is the time that Limit.Day is for.
 const day = 24 * time.Hour
 
-func (l Limit) validate() error {
+func (l PayoutLimit) validate() error {
 	if l.Order.IsZero() || l.Day.IsZero() || !l.Day.Less(l.Order) {
 		return nil
 	}
 	return &accounts.FieldError{Subject: "limit", Field: "Order", Reason: fmt.Sprintf("%v must be at most Day, %v", l.Order, l.Day)}
 }
 
-// LimitScope is whose limit it is.
-type LimitScope uint8
+// PayoutLimitScope is whose limit it is.
+type PayoutLimitScope uint8
 
 // The scopes of limits.
 const (
-	PeerLimit LimitScope = iota
+	PeerLimit PayoutLimitScope = iota
 	RailLimit
 	AssetLimit
 )
 
 // String is "peer", "rail" or "asset".
-func (s LimitScope) String() string {
+func (s PayoutLimitScope) String() string {
 	switch s {
 	case PeerLimit:
 		return "peer"
@@ -61,20 +61,20 @@ func (s LimitScope) String() string {
 	}
 }
 
-// LimitError says that less was ordered than is due, or nothing, because a limit is reached. It
-// matches ErrLimited.
-type LimitError struct {
-	Account accounts.Account
+// PayoutLimitError says that less was ordered than is due, or nothing, because a limit is reached. It
+// matches ErrPayoutLimit.
+type PayoutLimitError struct {
+	Account accounts.PeerAccount
 	Asset   accounts.Asset
 	Rail    string
-	Scope   LimitScope
-	Limit   Limit
+	Scope   PayoutLimitScope
+	Limit   PayoutLimit
 	// Counts is what counts against Limit.Day now: what was paid in the last 24 hours, and what
 	// open orders may still pay. 0 if Limit.Order is what is reached.
 	Counts ledger.Amount
 }
 
-func (e *LimitError) Error() string {
+func (e *PayoutLimitError) Error() string {
 	of := ""
 	switch e.Scope {
 	case PeerLimit:
@@ -85,35 +85,35 @@ func (e *LimitError) Error() string {
 		of = "the asset"
 	}
 	if e.Limit.Day.IsZero() {
-		return fmt.Sprintf("%v: an order of %s may be of %s at most", ErrLimited, of, e.Asset.Text(e.Limit.Order))
+		return fmt.Sprintf("%v: an order of %s may be of %s at most", ErrPayoutLimit, of, e.Asset.Text(e.Limit.Order))
 	}
 	return fmt.Sprintf("%v: %s may be paid %s in 24 hours, and %s are paid or ordered",
-		ErrLimited, of, e.Asset.Text(e.Limit.Day), e.Asset.Text(e.Counts))
+		ErrPayoutLimit, of, e.Asset.Text(e.Limit.Day), e.Asset.Text(e.Counts))
 }
 
-// Is reports whether target is ErrLimited.
-func (e *LimitError) Is(target error) bool { return target == ErrLimited }
+// Is reports whether target is ErrPayoutLimit.
+func (e *PayoutLimitError) Is(target error) bool { return target == ErrPayoutLimit }
 
 // scoped is a limit that applies to an account's orders.
 type scoped struct {
-	Limit
+	PayoutLimit
 
-	scope LimitScope
+	scope PayoutLimitScope
 }
 
 // limitsOf are the limits of an account's orders by a rail; none are zero.
-func (e *Engine) limitsOf(a accounts.Account, rail *railState) (list []scoped) {
+func (e *Engine) limitsOf(a accounts.PeerAccount, rail *railState) (list []scoped) {
 	asset, _ := e.book.Asset(a.Ledger())
-	add := func(scope LimitScope, l Limit) {
-		if l != (Limit{}) {
+	add := func(scope PayoutLimitScope, l PayoutLimit) {
+		if l != (PayoutLimit{}) {
 			list = append(list, scoped{l, scope})
 		}
 	}
-	add(PeerLimit, e.cfg.PeerLimits.For(a.Peer(), asset))
+	add(PeerLimit, e.cfg.PeerPayoutLimits.For(a.Peer(), asset))
 	if rail != nil {
-		add(RailLimit, rail.Limits[asset])
+		add(RailLimit, rail.PayoutLimits[asset])
 	}
-	add(AssetLimit, e.cfg.AssetLimits[asset])
+	add(AssetLimit, e.cfg.AssetPayoutLimits[asset])
 	return list
 }
 
@@ -151,7 +151,7 @@ func (e *Engine) limitDecision(ctx context.Context, d *decision, rail *railState
 	due := d.amount
 	d.amount = cut(d.limits, due)
 	d.rest = d.amount.Less(due)
-	var reached *LimitError
+	var reached *PayoutLimitError
 	for _, l := range d.limits {
 		left, counts, err := e.left(ctx, a, rail.tag, l, nil)
 		if err != nil {
@@ -160,7 +160,7 @@ func (e *Engine) limitDecision(ctx context.Context, d *decision, rail *railState
 		switch {
 		case left.Less(d.amount):
 			d.amount = left
-			reached = &LimitError{Account: a, Asset: d.balance.Asset, Rail: rail.Name, Scope: l.scope, Limit: l.Limit, Counts: counts}
+			reached = &PayoutLimitError{Account: a, Asset: d.balance.Asset, Rail: rail.Name, Scope: l.scope, Limit: l.PayoutLimit, Counts: counts}
 		case !l.Day.IsZero():
 			e.register.fits(e.scopeKey(a, rail.tag, l.scope))
 		}
@@ -170,13 +170,13 @@ func (e *Engine) limitDecision(ctx context.Context, d *decision, rail *railState
 
 // limited tells of a limit that is reached, once, and is that as an error if nothing is to be
 // ordered.
-func (e *Engine) limited(d *decision, rail *railState, reached *LimitError) error {
+func (e *Engine) limited(d *decision, rail *railState, reached *PayoutLimitError) error {
 	small := d.amount.IsZero() || d.amount.Less(d.demand.Minimum)
 	if reached == nil && small { // the largest order is below the policy's minimum
 		for _, l := range d.limits {
 			if l.Order == d.amount {
 				a := d.balance.Account
-				reached = &LimitError{Account: a, Asset: d.balance.Asset, Rail: rail.Name, Scope: l.scope, Limit: Limit{Order: l.Order}}
+				reached = &PayoutLimitError{Account: a, Asset: d.balance.Asset, Rail: rail.Name, Scope: l.scope, Limit: PayoutLimit{Order: l.Order}}
 			}
 		}
 	}
@@ -184,7 +184,7 @@ func (e *Engine) limited(d *decision, rail *railState, reached *LimitError) erro
 		return nil
 	}
 	if e.register.reaches(e.scopeKey(reached.Account, rail.tag, reached.Scope)) {
-		e.cfg.Events.Limited(*reached)
+		e.cfg.Events.PayoutLimited(*reached)
 	}
 	if !small {
 		return nil
@@ -195,7 +195,7 @@ func (e *Engine) limited(d *decision, rail *railState, reached *LimitError) erro
 
 // left is what a limit of a day leaves now, and what counts against it; AmountMax if there is no
 // limit. With an order it is what the limit leaves to that order, which was placed.
-func (e *Engine) left(ctx context.Context, a accounts.Account, rail uint32, l scoped, o *Order) (left, counts ledger.Amount, err error) {
+func (e *Engine) left(ctx context.Context, a accounts.PeerAccount, rail uint32, l scoped, o *Order) (left, counts ledger.Amount, err error) {
 	if l.Day.IsZero() {
 		return ledger.AmountMax, ledger.Amount{}, nil
 	}
@@ -217,7 +217,7 @@ func (e *Engine) left(ctx context.Context, a accounts.Account, rail uint32, l sc
 }
 
 // overLimit is the limit that an order exceeds which no rail was asked for; nil if there is none.
-func (e *Engine) overLimit(ctx context.Context, o *Order) (*LimitError, error) {
+func (e *Engine) overLimit(ctx context.Context, o *Order) (*PayoutLimitError, error) {
 	rail := e.rails[o.rail]
 	for _, l := range e.limitsOf(o.Account, rail) {
 		left, counts, err := e.left(ctx, o.Account, o.rail, l, o)
@@ -225,7 +225,7 @@ func (e *Engine) overLimit(ctx context.Context, o *Order) (*LimitError, error) {
 			return nil, err
 		}
 		if left.Less(o.Amount) {
-			return &LimitError{Account: o.Account, Asset: o.Asset, Rail: o.Rail, Scope: l.scope, Limit: l.Limit, Counts: counts}, nil
+			return &PayoutLimitError{Account: o.Account, Asset: o.Asset, Rail: o.Rail, Scope: l.scope, Limit: l.PayoutLimit, Counts: counts}, nil
 		}
 	}
 	return nil, nil //nolint:nilnil // there is none, and that is no error
@@ -233,13 +233,13 @@ func (e *Engine) overLimit(ctx context.Context, o *Order) (*LimitError, error) {
 
 // scopeKey tells apart what a limit was reached for.
 type scopeKey struct {
-	scope   LimitScope
+	scope   PayoutLimitScope
 	ledger  uint32
 	rail    uint32
-	account accounts.Account
+	account accounts.PeerAccount
 }
 
-func (e *Engine) scopeKey(a accounts.Account, rail uint32, scope LimitScope) scopeKey {
+func (e *Engine) scopeKey(a accounts.PeerAccount, rail uint32, scope PayoutLimitScope) scopeKey {
 	key := scopeKey{scope: scope, ledger: a.Ledger()}
 	switch scope {
 	case PeerLimit:
@@ -253,24 +253,24 @@ func (e *Engine) scopeKey(a accounts.Account, rail uint32, scope LimitScope) sco
 
 // checkLimits refuses limits that are impossible.
 func (c Config) checkLimits() []error {
-	errs := []error{c.PeerLimits.check("PeerLimits", Limit.validate)}
-	for asset, l := range c.AssetLimits {
+	errs := []error{c.PeerPayoutLimits.check("PeerPayoutLimits", PayoutLimit.validate)}
+	for asset, l := range c.AssetPayoutLimits {
 		if err := l.validate(); err != nil {
-			errs = append(errs, fmt.Errorf("settlement config: AssetLimits[%v]: %w", asset, err))
+			errs = append(errs, fmt.Errorf("settlement config: AssetPayoutLimits[%v]: %w", asset, err))
 		}
 	}
 	return errs
 }
 
 // limitAssets are the assets that limits name, as rules, so that unknown ones are refused.
-func (c Config) limitAssets() Rules[Limit] {
-	named := Rules[Limit]{Asset: maps.Clone(c.AssetLimits)}
+func (c Config) limitAssets() Rules[PayoutLimit] {
+	named := Rules[PayoutLimit]{Asset: maps.Clone(c.AssetPayoutLimits)}
 	for _, r := range distinct(c.Rails) {
-		for asset := range r.Limits {
+		for asset := range r.PayoutLimits {
 			if named.Asset == nil {
-				named.Asset = make(map[accounts.Asset]Limit)
+				named.Asset = make(map[accounts.Asset]PayoutLimit)
 			}
-			named.Asset[asset] = Limit{}
+			named.Asset[asset] = PayoutLimit{}
 		}
 	}
 	return named

@@ -18,19 +18,21 @@ import (
 )
 
 // all pays whatever is owed.
-var all = settlement.Threshold{At: units(1)}
+var all = settlement.Threshold{SettleThreshold: units(1)}
 
 // The largest order cuts an order, and the rest of what was due follows at once, although it is
 // below the threshold by then.
 func TestLargestOrder(t *testing.T) {
 	t.Parallel()
 	for name, limit := range map[string]func(*settlement.Config){
-		"of the peer":  func(c *settlement.Config) { c.PeerLimits.Default.Order = units(30) },
-		"of the rail":  func(c *settlement.Config) { c.Rails.Default.Limits = dollars(settlement.Limit{Order: units(30)}) },
-		"of the asset": func(c *settlement.Config) { c.AssetLimits = dollars(settlement.Limit{Order: units(30)}) },
+		"of the peer": func(c *settlement.Config) { c.PeerPayoutLimits.Default.Order = units(30) },
+		"of the rail": func(c *settlement.Config) {
+			c.Rails.Default.PayoutLimits = dollars(settlement.PayoutLimit{Order: units(30)})
+		},
+		"of the asset": func(c *settlement.Config) { c.AssetPayoutLimits = dollars(settlement.PayoutLimit{Order: units(30)}) },
 		"the smallest": func(c *settlement.Config) {
-			c.PeerLimits.Default.Order = units(40)
-			c.AssetLimits = dollars(settlement.Limit{Order: units(30)})
+			c.PeerPayoutLimits.Default.Order = units(40)
+			c.AssetPayoutLimits = dollars(settlement.PayoutLimit{Order: units(30)})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -40,12 +42,12 @@ func TestLargestOrder(t *testing.T) {
 			limit(&cfg)
 			e := w.engine(cfg)
 			w.earn(w.alice, 99)
-			paid, err := e.Check(t.Context(), w.alice)
+			paid, err := e.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
 			require.Empty(t, paid)
 			w.earn(w.alice, 1)
 			require.Equal(t, units(30), e.Due(w.balance(w.alice)))
-			paid, err = e.Check(t.Context(), w.alice)
+			paid, err = e.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
 			require.Equal(t, []uint64{30, 30, 20}, amounts(paid))
 			w.conserved(r)
@@ -58,11 +60,11 @@ func TestLargestOrderOfARefund(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
 	cfg := manual(r, at100)
-	cfg.PeerLimits.Default.Order = units(30)
+	cfg.PeerPayoutLimits.Default.Order = units(30)
 	e := w.engine(cfg)
 	w.pay(w.alice, 70)
 	require.NoError(t, e.Refund(t.Context(), w.alice))
-	paid, err := e.Check(t.Context(), w.alice)
+	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{30, 30, 10}, amounts(paid))
 	w.conserved(r)
@@ -72,15 +74,15 @@ func TestLargestOrderOfARefund(t *testing.T) {
 func TestLargestOrderBelowTheMinimum(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
-	cfg := manual(r, settlement.AtLeast{Amount: units(50), Of: settlement.Threshold{At: units(60)}})
-	cfg.PeerLimits.Default.Order = units(30)
-	var told []settlement.LimitError
-	cfg.Events.Limited = func(l settlement.LimitError) { told = append(told, l) }
+	cfg := manual(r, settlement.AtLeast{Amount: units(50), Of: settlement.Threshold{SettleThreshold: units(60)}})
+	cfg.PeerPayoutLimits.Default.Order = units(30)
+	var told []settlement.PayoutLimitError
+	cfg.Events.PayoutLimited = func(l settlement.PayoutLimitError) { told = append(told, l) }
 	e := w.engine(cfg)
 	w.earn(w.alice, 100)
 	for range 3 {
-		_, err := e.Check(t.Context(), w.alice)
-		require.ErrorIs(t, err, settlement.ErrLimited)
+		_, err := e.Settle(t.Context(), w.alice)
+		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
 		require.ErrorContains(t, err, "an order of peer alice on ledger 1 may be of 0.30 USD at most")
 	}
 	require.Len(t, told, 1)
@@ -88,15 +90,15 @@ func TestLargestOrderBelowTheMinimum(t *testing.T) {
 }
 
 // dollars are limits in our only asset.
-func dollars(l settlement.Limit) map[accounts.Asset]settlement.Limit {
-	return map[accounts.Asset]settlement.Limit{usd: l}
+func dollars(l settlement.PayoutLimit) map[accounts.Asset]settlement.PayoutLimit {
+	return map[accounts.Asset]settlement.PayoutLimit{usd: l}
 }
 
 // bounded is a Config of an engine that runs, with a limit of a day for all payments.
 func bounded(name string, s settlement.Settler, most uint64) settlement.Config {
 	cfg := named(name, s)
 	cfg.Policies.Default = all
-	cfg.AssetLimits = dollars(settlement.Limit{Day: units(most)})
+	cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(most)})
 	return cfg
 }
 
@@ -110,7 +112,7 @@ func TestDayLimit(t *testing.T) {
 		told := map[string]int{}
 		engine := func(name string) *settlement.Engine {
 			cfg := bounded(name, r, 100)
-			cfg.Events.Limited = func(l settlement.LimitError) {
+			cfg.Events.PayoutLimited = func(l settlement.PayoutLimitError) {
 				told[name]++
 				require.Equal(t, settlement.AssetLimit, l.Scope)
 			}
@@ -119,27 +121,27 @@ func TestDayLimit(t *testing.T) {
 		}
 		one := engine("one")
 		w.earn(w.alice, 60)
-		one.Touch(w.peers)
+		one.NotifyBalances(w.peers)
 		pause(time.Hour)
 		require.Equal(t, units(60), r.total(w.alice))
 
 		two := engine("two")
 		w.earn(bob, 70)
 		for range 100 {
-			two.Touch(w.peers)
+			two.NotifyBalances(w.peers)
 			pause(time.Minute)
 		}
 		require.Equal(t, units(40), r.total(bob), "cut to what is left")
 		require.Equal(t, 1, told["two"])
-		_, err := two.Check(t.Context(), bob)
-		require.ErrorIs(t, err, settlement.ErrLimited)
+		_, err := two.Settle(t.Context(), bob)
+		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
 		require.ErrorContains(t, err, "the asset may be paid 1.00 USD in 24 hours, and 1.00 USD are paid or ordered")
 		require.NoError(t, one.Close(t.Context()))
 		require.NoError(t, two.Close(t.Context()))
 
 		clear(told)
 		three := engine("one") // started again
-		three.Look(w.peers)
+		three.Enqueue(w.peers)
 		pause(20 * time.Hour)
 		require.Equal(t, units(40), r.total(bob), "it knows what was paid before it started")
 		require.Equal(t, 1, told["one"])
@@ -148,7 +150,7 @@ func TestDayLimit(t *testing.T) {
 		pause(25 * time.Minute)
 		require.Equal(t, units(70), r.total(bob))
 		w.earn(bob, 100)
-		three.Touch(w.peers)
+		three.NotifyBalances(w.peers)
 		pause(2 * time.Minute)
 		require.Equal(t, units(100), r.total(bob), "40 and 30 are less than a day old")
 		require.Equal(t, 2, told["one"], "again, since orders fitted meanwhile")
@@ -164,7 +166,7 @@ func TestWhatCountsAgainstADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := embedded.New()
 		w, other, r := newWorldOn(t, l, 0, "bob", "carol"), newWorldOn(t, l, 1), newRail()
-		limit := settlement.Limit{Day: units(100)}
+		limit := settlement.PayoutLimit{Day: units(100)}
 		rails := map[string]*settlement.Rail{"bank": {Name: "bank", Settler: r}, "chain": {Name: "chain", Settler: r}}
 		engine := func(change func(*settlement.Config)) *settlement.Engine {
 			cfg := manual(r, all)
@@ -172,8 +174,8 @@ func TestWhatCountsAgainstADay(t *testing.T) {
 			change(&cfg)
 			return w.engine(cfg)
 		}
-		settle := func(e *settlement.Engine, a accounts.Account) (sum uint64) {
-			paid, _ := e.Check(t.Context(), a)
+		settle := func(e *settlement.Engine, a accounts.PeerAccount) (sum uint64) {
+			paid, _ := e.Settle(t.Context(), a)
 			for _, n := range amounts(paid) {
 				sum += n
 			}
@@ -183,27 +185,27 @@ func TestWhatCountsAgainstADay(t *testing.T) {
 		w.earn(alice, 80)
 		require.Equal(t, uint64(80), settle(engine(func(*settlement.Config) {}), alice))
 		other.earn(other.alice, 500)
-		_, err := other.engine(manual(r, all)).Check(t.Context(), other.alice)
+		_, err := other.engine(manual(r, all)).Settle(t.Context(), other.alice)
 		require.NoError(t, err)
-		_, err = w.engine(settlement.Config{}).RecordPaid(t.Context(), settlement.Outgoing{Account: alice, Key: "by hand", Amount: units(500)})
+		_, err = w.engine(settlement.Config{}).RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: alice, Key: "by hand", Amount: units(500)})
 		require.NoError(t, err)
 
 		for _, a := range w.peers {
 			w.earn(a, 1000)
 		}
-		peer := engine(func(c *settlement.Config) { c.PeerLimits.Default = limit })
+		peer := engine(func(c *settlement.Config) { c.PeerPayoutLimits.Default = limit })
 		require.Equal(t, uint64(20), settle(peer, alice), "her own")
 		require.Equal(t, uint64(100), settle(peer, bob))
 		require.Zero(t, settle(peer, bob))
 		rail := engine(func(c *settlement.Config) {
-			rails["bank"].Limits = dollars(settlement.Limit{Day: units(250)})
-			rails["chain"].Limits = dollars(settlement.Limit{Day: units(30)})
+			rails["bank"].PayoutLimits = dollars(settlement.PayoutLimit{Day: units(250)})
+			rails["chain"].PayoutLimits = dollars(settlement.PayoutLimit{Day: units(30)})
 		})
 		require.Equal(t, uint64(50), settle(rail, bob), "the bank has paid 200")
 		require.Equal(t, uint64(30), settle(rail, carol))
 		require.Zero(t, settle(rail, carol))
-		rails["bank"].Limits, rails["chain"].Limits = nil, nil
-		asset := engine(func(c *settlement.Config) { c.AssetLimits = dollars(settlement.Limit{Day: units(300)}) })
+		rails["bank"].PayoutLimits, rails["chain"].PayoutLimits = nil, nil
+		asset := engine(func(c *settlement.Config) { c.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(300)}) })
 		require.Equal(t, uint64(20), settle(asset, carol), "280 were paid in all")
 	})
 }
@@ -219,7 +221,7 @@ func TestOpenOrdersCountAgainstADay(t *testing.T) {
 		later.before = func(settlement.Order) error { return settlement.ErrPending }
 		w.earn(alice, 60)
 		holder := w.engine(manual(later, all))
-		_, err := holder.Check(t.Context(), alice)
+		_, err := holder.Settle(t.Context(), alice)
 		require.ErrorIs(t, err, settlement.ErrPending)
 		open, err := holder.Orders(t.Context())
 		require.NoError(t, err)
@@ -227,24 +229,24 @@ func TestOpenOrdersCountAgainstADay(t *testing.T) {
 
 		cfg := manual(r, all)
 		cfg.Instance = "another"
-		cfg.AssetLimits = dollars(settlement.Limit{Day: units(100)})
-		cfg.Policies.Peer = map[string]settlement.Policy{"carol": settlement.Prefund{At: units(1).Big(), SettleTo: units(0).Big()}}
+		cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
+		cfg.Policies.Peer = map[string]settlement.Policy{"carol": settlement.Prefund{PrefundThreshold: units(1).Big(), SettleTo: units(0).Big()}}
 		e := w.engine(cfg)
 		w.earn(bob, 500)
-		paid, err := e.Check(t.Context(), bob)
-		require.ErrorIs(t, err, settlement.ErrLimited)
+		paid, err := e.Settle(t.Context(), bob)
+		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
 		require.Equal(t, []uint64{40}, amounts(paid))
 		_, err = holder.Resolve(t.Context(), alice, open[0].ID, units(10))
 		require.NoError(t, err)
 		r.pays = func(o settlement.Order) ledger.Amount { return sum(o.Amount, units(10)) }
-		paid, err = e.Check(t.Context(), bob)
-		require.ErrorIs(t, err, settlement.ErrLimited)
+		paid, err = e.Settle(t.Context(), bob)
+		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
 		require.Equal(t, []uint64{60}, amounts(paid), "50 were left, and 60 were paid")
 		w.earn(carol, 50)
-		_, err = e.Check(t.Context(), carol)
+		_, err = e.Settle(t.Context(), carol)
 		require.ErrorContains(t, err, "1.10 USD are paid or ordered")
 		pause(25 * time.Hour)
-		paid, err = e.Check(t.Context(), carol)
+		paid, err = e.Settle(t.Context(), carol)
 		require.NoError(t, err)
 		require.Equal(t, []uint64{60}, amounts(paid))
 	})
@@ -290,20 +292,20 @@ func raceOnALimit(t *testing.T, w *world, answer error) {
 		w.earn(a, 50)
 		cfg := manual(r, all)
 		cfg.Instance = fmt.Sprint("engine ", i)
-		cfg.AssetLimits = dollars(settlement.Limit{Day: units(100)})
+		cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
 		cfg.Events.Voided = func(_ settlement.Order, why error) {
 			mu.Lock()
 			defer mu.Unlock()
 			refused = append(refused, why)
 		}
 		e := w.engineOn(m, cfg)
-		visits.Go(func() { _, _ = e.Check(t.Context(), a) })
+		visits.Go(func() { _, _ = e.Settle(t.Context(), a) })
 	}
 	visits.Wait()
 	_, called := r.keys()
 	require.Equal(t, 2, called)
 	require.Len(t, refused, 1)
-	require.ErrorIs(t, refused[0], settlement.ErrLimited)
+	require.ErrorIs(t, refused[0], settlement.ErrPayoutLimit)
 	if answer == nil {
 		w.conserved(r)
 	}
@@ -327,22 +329,22 @@ func TestCrashBeforeTheCheckOfALimit(t *testing.T) {
 				w.earn(w.alice, 60)
 				w.earn(bob, 60)
 				cfg := manual(r, all)
-				cfg.AssetLimits = dollars(settlement.Limit{Day: units(100)})
+				cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
 				cfg.Instance = "crashes"
 				first := w.engineOn(crash, cfg)
 				cfg.Instance = "goes on"
 				second := w.engineOn(m, cfg)
 				var visits sync.WaitGroup
-				visits.Go(func() { _, _ = second.Check(t.Context(), bob) })
-				visits.Go(func() { _, _ = first.Check(t.Context(), w.alice) })
+				visits.Go(func() { _, _ = second.Settle(t.Context(), bob) })
+				visits.Go(func() { _, _ = first.Settle(t.Context(), w.alice) })
 				visits.Wait()
 				pause(2 * time.Minute)
 				heir := manual(r, all)
 				heir.Instance = "heir"
 				if limited {
-					heir.AssetLimits = cfg.AssetLimits
+					heir.AssetPayoutLimits = cfg.AssetPayoutLimits
 				}
-				_, _ = w.engine(heir).Check(t.Context(), w.alice, bob)
+				_, _ = w.engine(heir).Settle(t.Context(), w.alice, bob)
 				paid := sum(r.total(w.alice), r.total(bob))
 				require.Contains(t, allowed[limited], paid)
 				w.conserved(r)
@@ -375,19 +377,21 @@ func (s *stopsAfterOrder) LookupTransfers(ctx context.Context, ids []ledger.ID) 
 func TestImpossibleLimits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	wrong := settlement.Limit{Order: units(10), Day: units(5)}
-	unknown := map[accounts.Asset]settlement.Limit{{Code: "EUR", Scale: 2, Ledger: 9}: {}}
+	wrong := settlement.PayoutLimit{Order: units(10), Day: units(5)}
+	unknown := map[accounts.Asset]settlement.PayoutLimit{{Code: "EUR", Scale: 2, Ledger: 9}: {}}
 	for name, c := range map[string]struct {
 		change func(*settlement.Config)
 		want   error
 	}{
-		"of peers":          {func(c *settlement.Config) { c.PeerLimits.Default = wrong }, accounts.ErrInvalid},
-		"of an asset":       {func(c *settlement.Config) { c.AssetLimits = dollars(wrong) }, accounts.ErrInvalid},
-		"of a rail":         {func(c *settlement.Config) { c.Rails.Default.Limits = dollars(wrong) }, accounts.ErrInvalid},
-		"an unknown asset":  {func(c *settlement.Config) { c.AssetLimits = unknown }, accounts.ErrUnknownAsset},
-		"a rail's unknown":  {func(c *settlement.Config) { c.Rails.Default.Limits = unknown }, accounts.ErrUnknownAsset},
-		"a peer's unknown":  {func(c *settlement.Config) { c.PeerLimits.Asset = unknown }, accounts.ErrUnknownAsset},
-		"equal is possible": {func(c *settlement.Config) { c.PeerLimits.Default = settlement.Limit{Order: units(5), Day: units(5)} }, nil},
+		"of peers":         {func(c *settlement.Config) { c.PeerPayoutLimits.Default = wrong }, accounts.ErrInvalid},
+		"of an asset":      {func(c *settlement.Config) { c.AssetPayoutLimits = dollars(wrong) }, accounts.ErrInvalid},
+		"of a rail":        {func(c *settlement.Config) { c.Rails.Default.PayoutLimits = dollars(wrong) }, accounts.ErrInvalid},
+		"an unknown asset": {func(c *settlement.Config) { c.AssetPayoutLimits = unknown }, accounts.ErrUnknownAsset},
+		"a rail's unknown": {func(c *settlement.Config) { c.Rails.Default.PayoutLimits = unknown }, accounts.ErrUnknownAsset},
+		"a peer's unknown": {func(c *settlement.Config) { c.PeerPayoutLimits.Asset = unknown }, accounts.ErrUnknownAsset},
+		"equal is possible": {func(c *settlement.Config) {
+			c.PeerPayoutLimits.Default = settlement.PayoutLimit{Order: units(5), Day: units(5)}
+		}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -424,7 +428,7 @@ func TestOldOrderIsClosedDuringTheFirstSum(t *testing.T) {
 		later.before = func(settlement.Order) error { return settlement.ErrPending }
 		w.earn(w.alice, 60)
 		holder := w.engine(manual(later, all))
-		_, err := holder.Check(t.Context(), w.alice)
+		_, err := holder.Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, settlement.ErrPending)
 		open, err := holder.Orders(t.Context())
 		require.NoError(t, err)
@@ -436,9 +440,9 @@ func TestOldOrderIsClosedDuringTheFirstSum(t *testing.T) {
 		w.earn(bob, 500)
 		cfg := manual(r, all)
 		cfg.Instance = "another"
-		cfg.AssetLimits = dollars(settlement.Limit{Day: units(100)})
-		paid, err := w.engineOn(l, cfg).Check(t.Context(), bob)
-		require.ErrorIs(t, err, settlement.ErrLimited)
+		cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
+		paid, err := w.engineOn(l, cfg).Settle(t.Context(), bob)
+		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
 		require.Equal(t, []uint64{40}, amounts(paid))
 	})
 }

@@ -11,7 +11,7 @@ import (
 // loop looks at the accounts that were touched, at those whose wait is over, and
 // now and then at all.
 func (e *Engine) loop() {
-	sweep := time.NewTicker(e.cfg.Sweep)
+	sweep := time.NewTicker(e.cfg.SweepInterval)
 	defer sweep.Stop()
 	wait := time.NewTimer(0)
 	defer wait.Stop()
@@ -27,7 +27,7 @@ func (e *Engine) loop() {
 			e.seePausesEnd(e.life)
 		}
 		// What is touched meanwhile is in the same look-up.
-		if !e.pause(e.cfg.Round - time.Since(looked)) {
+		if !e.pause(e.cfg.CheckCooldown - time.Since(looked)) {
 			return
 		}
 		if e.round(e.life) {
@@ -73,7 +73,7 @@ func (e *Engine) round(ctx context.Context) bool {
 			e.work.Go(func() { _, _ = e.settle(ctx, v, e.nextRound) })
 		} else {
 			// Check is there; the end of its visit wakes the loop.
-			e.register.look([]accounts.Account{a})
+			e.register.look([]accounts.PeerAccount{a})
 		}
 	}
 	return true
@@ -82,11 +82,11 @@ func (e *Engine) round(ctx context.Context) bool {
 // due picks the accounts that have an open order or should get one, with one
 // look-up for all. Accounts that the ledger does not know are forgotten and
 // reported; if the look-up fails, all are left for later.
-func (e *Engine) due(ctx context.Context, list []accounts.Account) ([]accounts.Account, error) {
+func (e *Engine) due(ctx context.Context, list []accounts.PeerAccount) ([]accounts.PeerAccount, error) {
 	balances, err := e.balances(ctx, list)
 	err = errors.Join(err, e.collectAll(ctx, balances))
 	now := e.cfg.Clock()
-	var due []accounts.Account
+	var due []accounts.PeerAccount
 	for _, b := range balances {
 		e.alert(b)
 		if !e.settles() {
@@ -107,8 +107,8 @@ func (e *Engine) due(ctx context.Context, list []accounts.Account) ([]accounts.A
 
 // notPaused leaves out accounts whose rail is paused, until the next sweep, but for those with an
 // open order: a rail may have that.
-func (e *Engine) notPaused(due []accounts.Account) (ready []accounts.Account) {
-	var paused []accounts.Account
+func (e *Engine) notPaused(due []accounts.PeerAccount) (ready []accounts.PeerAccount) {
+	var paused []accounts.PeerAccount
 	for _, a := range due {
 		rail := e.railOf(a)
 		if rail != nil && !e.register.hasOrder(a) && e.pausedFor(a, rail.tag) != nil {
@@ -117,7 +117,7 @@ func (e *Engine) notPaused(due []accounts.Account) (ready []accounts.Account) {
 			ready = append(ready, a)
 		}
 	}
-	e.register.leaveUntil(paused, e.cfg.Clock().Add(e.cfg.Sweep))
+	e.register.leaveUntil(paused, e.cfg.Clock().Add(e.cfg.SweepInterval))
 	return ready
 }
 
@@ -146,7 +146,7 @@ func (e *Engine) isDue(b accounts.Balance, now time.Time) bool {
 	s := e.standing(b, &k, now)
 	d := e.demand(s, &k)
 	due := !d.payable(b).IsZero()
-	if s.Pressed && !due {
+	if s.Urgent && !due {
 		e.register.relieve(b.Account) // there is nothing to pay
 	}
 	if err := neverPayable(b, d); e.register.tellNoLine(b.Account, err != nil) {
@@ -157,18 +157,18 @@ func (e *Engine) isDue(b accounts.Balance, now time.Time) bool {
 
 // alert tells of marks that the position has passed.
 func (e *Engine) alert(b accounts.Balance) {
-	m := e.cfg.Marks.For(b.Account.Peer(), b.Asset)
-	if m == (Marks{}) {
+	m := e.cfg.PositionThresholds.For(b.Account.Peer(), b.Asset)
+	if m == (PositionThresholds{}) {
 		return
 	}
-	var alerts []Alert
+	var alerts []PositionAlert
 	e.register.learn(b.Account, func(k *known) { alerts = k.passed.see(m, b) })
 	for _, a := range alerts {
-		e.cfg.Events.Alert(a)
+		e.cfg.Events.PositionAlert(a)
 	}
 }
 
-func (e *Engine) balances(ctx context.Context, list []accounts.Account) ([]accounts.Balance, error) {
+func (e *Engine) balances(ctx context.Context, list []accounts.PeerAccount) ([]accounts.Balance, error) {
 	balances, err := e.book.LookUpBalances(ctx, list...)
 	switch {
 	case err == nil:
@@ -190,7 +190,7 @@ func (e *Engine) balances(ctx context.Context, list []accounts.Account) ([]accou
 		case unknownAccount(err):
 			e.register.forget(a)
 		default:
-			e.register.failed([]accounts.Account{a}, e.cfg.Clock())
+			e.register.failed([]accounts.PeerAccount{a}, e.cfg.Clock())
 		}
 		errs = append(errs, &OrderError{Account: a, Err: err})
 	}

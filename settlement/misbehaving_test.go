@@ -119,7 +119,7 @@ var misbehaviours = map[string]misbehaviour{
 		return units(300), nil
 	}, 1, 300, 0, 100},
 	"takes days": {func(_ context.Context, r *badRail, o settlement.Order, _ int) (ledger.Amount, error) {
-		if o.Sequence == 1 && time.Since(o.Placed) < 48*time.Hour {
+		if o.Sequence == 1 && time.Since(o.PlacedAt) < 48*time.Hour {
 			return none, settlement.ErrPending
 		}
 		return r.once(o), nil
@@ -138,12 +138,12 @@ func TestRailsThatMisbehave(t *testing.T) {
 				w, r := newWorld(t), &badRail{behave: c.behave, left: map[ledger.ID]ledger.Amount{}}
 				e := w.engine(automatic(r))
 				w.earn(w.alice, 100)
-				e.Touch([]accounts.Account{w.alice})
+				e.NotifyBalances([]accounts.PeerAccount{w.alice})
 				pause(24 * time.Hour)
 				w.earn(w.alice, 100)
-				e.Touch([]accounts.Account{w.alice})
+				e.NotifyBalances([]accounts.PeerAccount{w.alice})
 				pause(26 * time.Hour)
-				e.Look(w.peers)
+				e.Enqueue(w.peers)
 				pause(time.Hour)
 
 				b := w.balance(w.alice)

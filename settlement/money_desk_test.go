@@ -23,7 +23,7 @@ type desk struct {
 	ledger   *stopping // of the engine and the book
 	cfg      accounts.Config
 	policy   settlement.Policy
-	own      accounts.Account
+	own      accounts.PeerAccount
 	recorder *transfers.Recorder
 	book     *accounts.Book
 	engine   *settlement.Engine
@@ -34,7 +34,7 @@ type desk struct {
 // purse is a peer in one asset, and what was done to it.
 type purse struct {
 	truth
-	account  accounts.Account
+	account  accounts.PeerAccount
 	parked   int64 // of closed times, in suspense
 	received []received
 	voucher  uint64
@@ -54,10 +54,10 @@ type received struct {
 // newDesk has peers with a credit line each. Its accounts need history unless noHistory.
 func newDesk(t *testing.T, l ledger.Ledger, cfg accounts.Config, policy settlement.Policy) *desk {
 	t.Helper()
-	cfg.Assets, cfg.Round = []accounts.Asset{usd}, 5*time.Millisecond
+	cfg.Assets, cfg.SuspensionPollInterval = []accounts.Asset{usd}, 5*time.Millisecond
 	d := &desk{t: t, ledger: &stopping{Ledger: l}, cfg: cfg, policy: policy, bank: &bank{paid: map[ledger.ID]uint64{}}}
 	d.renew()
-	own, err := d.book.Own(usd)
+	own, err := d.book.OwnAccount(usd)
 	require.NoError(t, err)
 	d.own = own
 	d.record(l)
@@ -69,7 +69,7 @@ func (d *desk) record(l ledger.Ledger) {
 	d.t.Helper()
 	book, err := accounts.NewBook(l, d.cfg)
 	require.NoError(d.t, err)
-	d.recorder, err = transfers.NewRecorder(l, book, transfers.Config{Lanes: 1, Backlog: 16, AllowArrears: true})
+	d.recorder, err = transfers.NewRecorder(l, book, transfers.Config{Lanes: 1, MaxBacklog: 16, AllowArrears: true})
 	require.NoError(d.t, err)
 	d.t.Cleanup(func() { require.NoError(d.t, d.recorder.Close(context.Background())) })
 }
@@ -87,7 +87,7 @@ func (d *desk) another(instance string) (*accounts.Book, *settlement.Engine) {
 	require.NoError(d.t, err)
 	engine, err := settlement.NewEngine(d.ledger, book, settlement.Config{
 		Rails: railOf(d.bank), Policies: settlement.Policies{Default: d.policy}, Manual: true, Instance: instance,
-		Lease: time.Hour, RearmAfter: 1, RetryAfter: 1,
+		Lease: time.Hour, OrderCooldown: 1, RetryInitialInterval: 1,
 		Clock: func() time.Time { return time.Now().Add(time.Second) }, // whatever was placed is past
 		Events: settlement.Events{Voided: func(_ settlement.Order, err error) {
 			d.bank.note(errors.Is(err, settlement.ErrWithdrawn))
@@ -101,7 +101,7 @@ func (d *desk) another(instance string) (*accounts.Book, *settlement.Engine) {
 // peer provisions a peer.
 func (d *desk) peer(name string, line uint64) *purse {
 	d.t.Helper()
-	handles, err := d.book.Provision(d.t.Context(), accounts.Peer{ID: name, Asset: usd, CreditLine: units(line)})
+	handles, err := d.book.Provision(d.t.Context(), accounts.PeerConfig{ID: name, Asset: usd, CreditLine: units(line)})
 	require.NoError(d.t, err)
 	return &purse{account: handles[0]}
 }
@@ -122,7 +122,7 @@ func (d *desk) balance(p *purse) accounts.Balance {
 const long = time.Hour
 
 // prepare holds a packet from a peer, or, with out, to it; ok is false if the ledger refused.
-func (d *desk) prepare(from, to accounts.Account, n uint64, hold time.Duration) (packet transfers.Packet, ok bool) {
+func (d *desk) prepare(from, to accounts.PeerAccount, n uint64, hold time.Duration) (packet transfers.Packet, ok bool) {
 	d.t.Helper()
 	packet = transfers.Packet{From: from, To: to, In: n, Out: n, Hold: hold}
 	result, err := d.recorder.Prepare(d.t.Context(), packet)
@@ -131,7 +131,7 @@ func (d *desk) prepare(from, to accounts.Account, n uint64, hold time.Duration) 
 			break
 		}
 		// The recorder finds out within a round that the peer was opened again.
-		pause(d.cfg.Round)
+		pause(d.cfg.SuspensionPollInterval)
 		result, err = d.recorder.Prepare(d.t.Context(), packet)
 	}
 	if errors.Is(err, transfers.ErrCreditLine) {
@@ -190,24 +190,24 @@ func (d *desk) expire(p *purse) {
 // receive reports whether the key was booked before.
 func (d *desk) receive(p *purse, n uint64, key string) (already bool) {
 	d.t.Helper()
-	receipt, err := d.engine.Receive(d.t.Context(), settlement.Incoming{Account: p.account, Key: key, Amount: units(n)})
+	receipt, err := d.engine.RecordIncoming(d.t.Context(), settlement.IncomingPayment{Account: p.account, Key: key, Amount: units(n)})
 	require.NoError(d.t, err)
-	if !receipt.Already {
-		p.received = append(p.received, received{key, n, receipt.Suspense})
-		p.come(n, receipt.Suspense)
+	if !receipt.AlreadyBooked {
+		p.received = append(p.received, received{key, n, receipt.InSuspense})
+		p.come(n, receipt.InSuspense)
 	}
-	return receipt.Already
+	return receipt.AlreadyBooked
 }
 
 func (d *desk) receiveVoucher(p *purse, n uint64) {
 	d.t.Helper()
 	p.voucher += n
-	receipt, err := d.engine.ReceiveVoucher(d.t.Context(), settlement.Voucher{
+	receipt, err := d.engine.RecordVoucher(d.t.Context(), settlement.Voucher{
 		Account: p.account, Channel: "channel", Cumulative: units(p.voucher),
 	})
 	require.NoError(d.t, err)
-	require.Equal(d.t, units(n), receipt.Increase)
-	p.come(n, receipt.Suspense)
+	require.Equal(d.t, units(n), receipt.Amount)
+	p.come(n, receipt.InSuspense)
 }
 
 func (p *purse) come(n uint64, parked bool) {
@@ -227,7 +227,7 @@ func (d *desk) returned(p *purse, n uint64, key string) {
 		if part == 0 || key != "" && key != payment.key {
 			continue
 		}
-		_, err := d.engine.RecordReturned(d.t.Context(), settlement.Returned{
+		_, err := d.engine.RecordReturned(d.t.Context(), settlement.ReturnedPayment{
 			Account: p.account, Key: d.key(), Payment: payment.key, Amount: units(part),
 		})
 		require.NoError(d.t, err)
@@ -245,7 +245,7 @@ func (d *desk) returned(p *purse, n uint64, key string) {
 func (d *desk) adjust(p *purse, credit, debit uint64) {
 	d.t.Helper()
 	booking, err := d.book.Adjust(d.t.Context(), accounts.Adjustment{
-		Account: p.account, Key: d.key(), Credit: units(credit), Debit: units(debit), Reason: 1, BeyondHeadroom: debit > 0,
+		Account: p.account, Key: d.key(), Credit: units(credit), Debit: units(debit), ReasonCode: 1, BeyondHeadroom: debit > 0,
 	})
 	require.NoError(d.t, err)
 	require.Equal(d.t, units(credit+debit), booking.Amount)
@@ -255,7 +255,7 @@ func (d *desk) adjust(p *purse, credit, debit uint64) {
 
 func (d *desk) payByHand(p *purse, n uint64) {
 	d.t.Helper()
-	_, err := d.engine.RecordPaid(d.t.Context(), settlement.Outgoing{
+	_, err := d.engine.RecordOutgoing(d.t.Context(), settlement.OutgoingPayment{
 		Account: p.account, Key: d.key(), Amount: units(n), BeyondHeadroom: true,
 	})
 	require.NoError(d.t, err)
@@ -264,7 +264,7 @@ func (d *desk) payByHand(p *purse, n uint64) {
 
 func (d *desk) writeOff(p *purse, n uint64) {
 	d.t.Helper()
-	booking, err := d.book.WriteOff(d.t.Context(), accounts.WriteOff{Account: p.account, Key: d.key(), Amount: units(n), Reason: 1})
+	booking, err := d.book.WriteOff(d.t.Context(), accounts.WriteOff{Account: p.account, Key: d.key(), Amount: units(n), ReasonCode: 1})
 	require.NoError(d.t, err)
 	p.in(small(booking.Amount))
 }
@@ -272,7 +272,7 @@ func (d *desk) writeOff(p *purse, n uint64) {
 // close reports whether the peer was closed.
 func (d *desk) close(p *purse) (closed bool) {
 	d.t.Helper()
-	err := d.book.ClosePeer(d.t.Context(), p.account, accounts.Closing{})
+	err := d.book.ClosePeer(d.t.Context(), p.account, accounts.CloseOptions{})
 	if errors.Is(err, accounts.ErrOwed) || errors.Is(err, accounts.ErrHeld) {
 		return false
 	}
@@ -311,7 +311,7 @@ func (d *desk) askRefund(p *purse) {
 
 func (d *desk) setLine(p *purse, n uint64) {
 	d.t.Helper()
-	_, err := d.book.SetCreditLine(d.t.Context(), p.account, units(n), accounts.WhatIsFree())
+	_, err := d.book.SetCreditLine(d.t.Context(), p.account, units(n), accounts.WithPartialRevoke())
 	require.NoError(d.t, err)
 }
 
@@ -337,7 +337,7 @@ func small(a ledger.Amount) int64 {
 // threshold is a policy of a scenario.
 func threshold(at, settleTo int64) settlement.Policy {
 	if at < 0 || settleTo < 0 {
-		return settlement.Prefund{At: big.NewInt(at), SettleTo: big.NewInt(settleTo)}
+		return settlement.Prefund{PrefundThreshold: big.NewInt(at), SettleTo: big.NewInt(settleTo)}
 	}
-	return settlement.Threshold{At: units(uint64(at)), SettleTo: units(uint64(settleTo))}
+	return settlement.Threshold{SettleThreshold: units(uint64(at)), SettleTo: units(uint64(settleTo))}
 }

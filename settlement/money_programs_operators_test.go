@@ -20,16 +20,16 @@ func (p *program) operate(w *worker, kind string, s *subject, saw func(*seen), d
 func (p *program) beginLine(w *worker, s *subject) {
 	line := units(uint64(p.random.IntN(100)))
 	p.operate(w, "line", s, nil, func(ctx context.Context) error {
-		_, err := w.book.SetCreditLine(ctx, s.account, line, accounts.WhatIsFree())
+		_, err := w.book.SetCreditLine(ctx, s.account, line, accounts.WithPartialRevoke())
 		return err
 	})
 }
 
 // beginClose closes a peer. With force, what is owed in either direction is written off.
 func (p *program) beginClose(w *worker, s *subject, force bool) {
-	how := accounts.Closing{Force: force}
+	how := accounts.CloseOptions{Force: force}
 	if force {
-		how.Reason = 1
+		how.ReasonCode = 1
 	}
 	saw := func(seen *seen) { p.forgive(s, seen) }
 	p.operate(w, "close", s, saw, func(ctx context.Context) error { return w.book.ClosePeer(ctx, s.account, how) })

@@ -87,7 +87,7 @@ func (p *program) again(o *op) { p.ask(o, pick(p, p.workers)) }
 // refusals are the errors that say that nothing is booked under a key, and nothing will be
 // unless somebody asks again.
 var refusals = []error{
-	accounts.ErrClosed, settlement.ErrAccountClosed, accounts.ErrNotCovered, settlement.ErrNotCovered, accounts.ErrNoArrears,
+	accounts.ErrPeerClosed, accounts.ErrNotCovered, accounts.ErrNoArrears,
 }
 
 // told holds an answer against what is in the books.
@@ -99,7 +99,7 @@ func (p *program) told(o *op, err error) {
 	switch {
 	case errors.Is(err, errDead), errors.Is(err, errUnread), errors.Is(err, ledger.ErrOutcomeUnknown):
 		return // it is asked for again
-	case errors.Is(err, settlement.ErrReceived):
+	case errors.Is(err, settlement.ErrAlreadyReceived):
 		if o.idle == nil || !o.idle() {
 			p.fail("%s: %v", o.name, err)
 		}
@@ -139,7 +139,7 @@ func (p *program) receiveOp(s *subject, pay *payment, n int64) *op {
 	o := p.newOp(s, "received", n)
 	pay.receive = o
 	o.do = func(ctx context.Context, w *worker) error {
-		_, err := w.engine.Receive(ctx, settlement.Incoming{Account: s.account, Key: pay.key, Amount: units(uint64(n))})
+		_, err := w.engine.RecordIncoming(ctx, settlement.IncomingPayment{Account: s.account, Key: pay.key, Amount: units(uint64(n))})
 		return err
 	}
 	o.book = func(seen *seen) {
@@ -189,7 +189,7 @@ func (p *program) announceOp(s *subject, pay *payment, n int64) *op {
 	o := p.newOp(s, "announced", pay.announced)
 	o.idle = func() bool { return pay.booked || pay.failed || pay.open }
 	o.do = func(ctx context.Context, w *worker) error {
-		got, err := w.engine.Announce(ctx, settlement.Incoming{Account: s.account, Key: pay.key, Amount: units(uint64(pay.announced))})
+		got, err := w.engine.Announce(ctx, settlement.IncomingPayment{Account: s.account, Key: pay.key, Amount: units(uint64(pay.announced))})
 		if err == nil && got.State == settlement.AnnouncementOpen && got.Amount != units(uint64(pay.announced)) {
 			err = errAnnounced
 		}
@@ -243,7 +243,7 @@ func (p *program) beginVoucher(w *worker, s *subject, n int64) {
 	cumulative := s.vouchers
 	o := p.newOp(s, "voucher", n)
 	o.do = func(ctx context.Context, w *worker) error {
-		_, err := w.engine.ReceiveVoucher(ctx, settlement.Voucher{Account: s.account, Channel: "channel", Cumulative: units(uint64(cumulative))})
+		_, err := w.engine.RecordVoucher(ctx, settlement.Voucher{Account: s.account, Channel: "channel", Cumulative: units(uint64(cumulative))})
 		return err
 	}
 	o.book = func(seen *seen) {
@@ -270,7 +270,7 @@ func (p *program) beginReturned(w *worker, s *subject) {
 	key, o := p.key(), p.newOp(s, "returned", n)
 	o.undo = func() { pay.left += n }
 	o.do = func(ctx context.Context, w *worker) error {
-		_, err := w.engine.RecordReturned(ctx, settlement.Returned{Account: s.account, Key: key, Payment: pay.key, Amount: units(uint64(n))})
+		_, err := w.engine.RecordReturned(ctx, settlement.ReturnedPayment{Account: s.account, Key: key, Payment: pay.key, Amount: units(uint64(n))})
 		return err
 	}
 	o.book = func(*seen) {
@@ -292,7 +292,7 @@ func (p *program) beginAdjust(w *worker, s *subject, n int64, credit bool) {
 		kind = "credit"
 	}
 	o := p.newOp(s, kind, n)
-	a := accounts.Adjustment{Account: s.account, Key: p.key(), Debit: units(uint64(n)), Reason: 1, BeyondHeadroom: p.chance(60)}
+	a := accounts.Adjustment{Account: s.account, Key: p.key(), Debit: units(uint64(n)), ReasonCode: 1, BeyondHeadroom: p.chance(60)}
 	if credit {
 		a.Credit, a.Debit, a.BeyondHeadroom = a.Debit, a.Credit, false
 	}
@@ -313,10 +313,10 @@ func (p *program) beginAdjust(w *worker, s *subject, n int64, credit bool) {
 }
 
 func (p *program) beginPaid(w *worker, s *subject, n int64) {
-	out := settlement.Outgoing{Account: s.account, Key: p.key(), Amount: units(uint64(n)), BeyondHeadroom: p.chance(60)}
+	out := settlement.OutgoingPayment{Account: s.account, Key: p.key(), Amount: units(uint64(n)), BeyondHeadroom: p.chance(60)}
 	o := p.newOp(s, "paid", n)
 	o.do = func(ctx context.Context, w *worker) error {
-		_, err := w.engine.RecordPaid(ctx, out)
+		_, err := w.engine.RecordOutgoing(ctx, out)
 		return err
 	}
 	o.book = func(*seen) { s.out(n) }
@@ -326,7 +326,7 @@ func (p *program) beginPaid(w *worker, s *subject, n int64) {
 // beginWriteOff gives arrears up. How much that is follows from the accounts: what the arrears
 // account was credited and the peer account was not debited.
 func (p *program) beginWriteOff(w *worker, s *subject, n int64) {
-	what := accounts.WriteOff{Account: s.account, Key: p.key(), Amount: units(uint64(n)), Reason: 1}
+	what := accounts.WriteOff{Account: s.account, Key: p.key(), Amount: units(uint64(n)), ReasonCode: 1}
 	o := p.newOp(s, "write-off", n)
 	o.do = func(ctx context.Context, w *worker) error {
 		_, err := w.book.WriteOff(ctx, what)
@@ -356,9 +356,9 @@ func (p *program) beginRound(w *worker, s *subject) {
 			p.mayFail(err)
 		}
 	}
-	round := w.engine.Check
+	round := w.engine.Settle
 	if !p.quiet && p.chance(10) {
-		round = w.engine.Settle
+		round = w.engine.SettleNow
 	}
 	p.note("%s begins", t.name)
 	p.start(t, func(ctx context.Context) error {

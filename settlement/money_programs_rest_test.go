@@ -118,7 +118,7 @@ func (p *program) announcements() {
 				continue // to announce it would open it
 			}
 			got, err := p.workers[0].engine.Announce(context.Background(),
-				settlement.Incoming{Account: s.account, Key: pay.key, Amount: units(uint64(pay.announced))})
+				settlement.IncomingPayment{Account: s.account, Key: pay.key, Amount: units(uint64(pay.announced))})
 			p.must(err)
 			if got.State != want {
 				p.fail("a payment of %s is %s, and the truth is %+v", s.name, got.State, *pay)

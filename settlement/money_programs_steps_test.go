@@ -120,7 +120,7 @@ func (p *program) trade() {
 	p.check("nothing")
 	p.mu.Unlock()
 	if err != nil {
-		if !errors.Is(err, transfers.ErrCreditLine) && !errors.Is(err, transfers.ErrAccountClosed) && !errors.Is(err, accounts.ErrSuspended) {
+		if !errors.Is(err, transfers.ErrCreditLine) && !errors.Is(err, accounts.ErrPeerClosed) && !errors.Is(err, accounts.ErrSuspended) {
 			p.fail("prepare: %v", err)
 		}
 		return
@@ -139,7 +139,7 @@ func (s *subject) title() string {
 	return s.name
 }
 
-func (p *program) handle(s *subject) accounts.Account {
+func (p *program) handle(s *subject) accounts.PeerAccount {
 	if s == nil {
 		return p.own
 	}
@@ -160,7 +160,7 @@ func (p *program) end(h *programHold) {
 	}
 	result, err := p.recorder.Fulfill(ctx, h.packet)
 	p.note("%s fulfills %d to %s: %v, late %v", h.from.title(), h.packet.In, h.to.title(), err, result.Late)
-	if errors.Is(err, transfers.ErrAccountClosed) {
+	if errors.Is(err, accounts.ErrPeerClosed) {
 		p.holds = append(p.holds, h) // it is taken when the account is open again
 	}
 	p.packetEnds(h, result, err)
@@ -290,7 +290,7 @@ func (p *program) migrate() {
 // mayFail is told of errors of engines. Most are what the program has done to them.
 func (p *program) mayFail(err error) {
 	for _, never := range []error{
-		settlement.ErrResolvedOtherwise, settlement.ErrOrderVersion, prepayment.ErrRows, prepayment.ErrRestless,
+		settlement.ErrOrderConflict, settlement.ErrOrderVersion, prepayment.ErrRows, prepayment.ErrRestless,
 	} {
 		if errors.Is(err, never) {
 			p.fail("an engine fails: %v", err)

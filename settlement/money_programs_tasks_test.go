@@ -49,7 +49,7 @@ type worker struct {
 	skew     time.Duration // of its clock: more than a lease takes over everything
 	book     *accounts.Book
 	engine   *settlement.Engine
-	refunds  map[accounts.Account]bool // that were asked of it
+	refunds  map[accounts.PeerAccount]bool // that were asked of it
 }
 
 type taskKey struct{}

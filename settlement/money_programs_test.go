@@ -136,7 +136,7 @@ type program struct {
 	seed     uint64
 	random   *rand.Rand
 	ledger   *embedded.Ledger
-	own      accounts.Account
+	own      accounts.PeerAccount
 	peers    []*subject
 	recorder *transfers.Recorder
 	observer *accounts.Book // whose memory lasts as long as the program
@@ -220,14 +220,14 @@ func (p *program) must(err error) {
 func (p *program) open() {
 	p.observer = p.newBook(p.ledger, 1)
 	var err error
-	p.own, err = p.observer.Own(usd)
+	p.own, err = p.observer.OwnAccount(usd)
 	p.must(err)
 	for _, name := range []string{"alice", "bob"} {
 		line := uint64(0)
 		if p.chance(60) {
 			line = uint64(p.random.IntN(100))
 		}
-		handles, err := p.observer.Provision(context.Background(), accounts.Peer{ID: name, Asset: usd, CreditLine: units(line)})
+		handles, err := p.observer.Provision(context.Background(), accounts.PeerConfig{ID: name, Asset: usd, CreditLine: units(line)})
 		p.must(err)
 		s := &subject{name: name, account: handles[0], ids: p.observer.PeerIDs(handles[0]), parked: map[ledger.ID]*parked{}}
 		s.policy.at = 1 + p.random.Int64N(25)
@@ -255,7 +255,7 @@ func (p *program) open() {
 // lets through what the ledger lets through.
 func (p *program) newBook(l ledger.Ledger, round time.Duration) *accounts.Book {
 	book, err := accounts.NewBook(l, accounts.Config{
-		Namespace: "programs", Assets: []accounts.Asset{usd}, NoHistory: p.kind.noHistory, Round: round,
+		Namespace: "programs", Assets: []accounts.Asset{usd}, NoHistory: p.kind.noHistory, SuspensionPollInterval: round,
 	})
 	p.must(err)
 	return book
@@ -264,7 +264,7 @@ func (p *program) newBook(l ledger.Ledger, round time.Duration) *accounts.Book {
 func (p *program) record() {
 	var err error
 	p.recorder, err = transfers.NewRecorder(p.ledger, p.newBook(p.ledger, 10_000*time.Hour), transfers.Config{
-		Lanes: 1, Backlog: 16, AllowArrears: true,
+		Lanes: 1, MaxBacklog: 16, AllowArrears: true,
 	})
 	p.must(err)
 }
@@ -282,7 +282,7 @@ func (p *program) freeInstance() (instance string) {
 
 // hire starts a worker of an instance that no other one has.
 func (p *program) hire() {
-	w := &worker{instance: p.freeInstance(), p: p, refunds: map[accounts.Account]bool{}, skew: time.Second}
+	w := &worker{instance: p.freeInstance(), p: p, refunds: map[accounts.PeerAccount]bool{}, skew: time.Second}
 	if p.chance(40) {
 		w.skew = time.Hour
 	}
@@ -294,9 +294,9 @@ func (p *program) hire() {
 	var err error
 	w.engine, err = settlement.NewEngine(gated{w}, w.book, settlement.Config{
 		Rails: settlement.Rails{Default: &settlement.Rail{
-			Settler: railOfWorker{p.rail, w}, Timeout: 10_000 * time.Hour, BreakAfter: 1 << 30,
+			Settler: railOfWorker{p.rail, w}, Timeout: 10_000 * time.Hour, BreakerThreshold: 1 << 30,
 		}},
-		Policies: policies, Manual: true, Instance: w.instance, RearmAfter: 1, RetryAfter: 1,
+		Policies: policies, Manual: true, Instance: w.instance, OrderCooldown: 1, RetryInitialInterval: 1,
 		Clock:  func() time.Time { return time.Now().Add(w.skew) },
 		Events: settlement.Events{Failed: p.mayFail},
 	})

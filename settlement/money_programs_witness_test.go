@@ -14,7 +14,7 @@ type subject struct {
 	truth
 	figures
 	name     string
-	account  accounts.Account
+	account  accounts.PeerAccount
 	ids      accounts.PeerIDs
 	policy   levels
 	payments []*payment

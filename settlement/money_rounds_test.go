@@ -186,10 +186,10 @@ func (d *desk) check(engine *settlement.Engine, p *purse) roundResult {
 	b.called = func() { d.ledger.spend(true) }
 	b.first = func(o settlement.Order) { d.mayPay(p, o) }
 	b.mu.Unlock()
-	pause(time.Millisecond) // so that the waits of a nanosecond (RearmAfter) are over
+	pause(time.Millisecond) // so that the waits of a nanosecond (OrderCooldown) are over
 	d.ledger.spend(false)
 	d.ledger.placed = func() { p.ordered = p.truth }
-	_, err := engine.Check(context.Background(), p.account)
+	_, err := engine.Settle(context.Background(), p.account)
 	expected := false
 	for _, may := range []error{errOneOrder, settlement.ErrDeclined, settlement.ErrPending, settlement.ErrPrefundLine} {
 		expected = expected || errors.Is(err, may)

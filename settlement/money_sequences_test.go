@@ -95,10 +95,10 @@ func testReturnedAgainOnACopy(t *testing.T) {
 	d.receive(p, 100, "payment")
 	require.True(t, d.sends(p, 100))
 	require.True(t, d.close(p))
-	back := settlement.Returned{Account: p.account, Key: "return", Payment: "payment", Amount: units(100)}
+	back := settlement.ReturnedPayment{Account: p.account, Key: "return", Payment: "payment", Amount: units(100)}
 	receipt, err := d.engine.RecordReturned(t.Context(), back)
 	require.NoError(t, err)
-	require.False(t, receipt.Already)
+	require.False(t, receipt.AlreadyBooked)
 	p.send(100)
 	d.stands(p, -100, 0, 100)
 
@@ -109,7 +109,7 @@ func testReturnedAgainOnACopy(t *testing.T) {
 	copied := newDesk(t, to, accounts.Config{}, at10)
 	receipt, err = copied.engine.RecordReturned(t.Context(), back)
 	require.NoError(t, err)
-	require.True(t, receipt.Already)
+	require.True(t, receipt.AlreadyBooked)
 	copied.stands(p, -100, 0, 100)
 }
 
@@ -120,7 +120,7 @@ func testClosingWithAnOpenOrder(t *testing.T) {
 	require.Equal(t, roundResult{ordered: 50}, d.round(p, "pending", 0))
 	require.True(t, d.sends(p, 50))
 	d.stands(p, 0, 0, 0)
-	require.ErrorIs(t, d.book.ClosePeer(t.Context(), p.account, accounts.Closing{}), accounts.ErrHeld)
+	require.ErrorIs(t, d.book.ClosePeer(t.Context(), p.account, accounts.CloseOptions{}), accounts.ErrHeld)
 	require.Equal(t, roundResult{ordered: 50, paid: 50}, d.round(p, "", 0))
 	d.stands(p, -50, 0, 0)
 }
@@ -138,7 +138,7 @@ func testReleaseMeetsAClosing(t *testing.T) {
 	})
 	require.True(t, d.close(p))
 	rest()
-	require.ErrorIs(t, err, settlement.ErrAccountClosed)
+	require.ErrorIs(t, err, accounts.ErrPeerClosed)
 	d.stands(p, 0, 0, 0)
 	d.reopen(p)
 	d.release(p)

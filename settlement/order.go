@@ -14,12 +14,12 @@ import (
 // OpenOrder is an order that is neither paid nor given back.
 type OpenOrder struct {
 	Order
-	// Mine says that it belongs to an Engine of this Instance, which placed it or took
+	// OwnedByThisInstance says that it belongs to an Engine of this Instance, which placed it or took
 	// it over.
-	Mine bool
-	// Claimed is the last sign of life of the Engine that it belongs to, by the ledger's
+	OwnedByThisInstance bool
+	// LeaseRenewedAt is the last sign of life of the Engine that it belongs to, by the ledger's
 	// time. After Config.Lease another Instance takes it over. Only Orders sets it.
-	Claimed time.Time
+	LeaseRenewedAt time.Time
 	// Attempts is how often this Engine called the Settler for it; 0 if it never
 	// did. LastErr is what last kept it open: an answer of the Settler that was
 	// not final, or an error of the ledger; nil if there was none.
@@ -29,18 +29,18 @@ type OpenOrder struct {
 	// gave no sign of life since, and also, however alive that is, with Config.NoTakeover. Only
 	// Orders sets it.
 	Claims uint64
-	// Waits is why no Engine gives it to a rail for now: it matches ErrHeld or ErrPaused. nil if
+	// Waits is why no Engine gives it to a rail for now: it matches ErrAwaitsApproval or ErrPaused. nil if
 	// nothing keeps it from being paid. Only Orders sets it.
 	Waits error
 }
 
 // Age is for how long the order has been open at a time.
-func (o OpenOrder) Age(now time.Time) time.Duration { return now.Sub(o.Placed) }
+func (o OpenOrder) Age(now time.Time) time.Duration { return now.Sub(o.PlacedAt) }
 
 // Orders reads the open orders of accounts, or of all that were ever touched if
 // none are given, from the ledger. The errors are those of Book.Balances and of
 // the ledger's requests.
-func (e *Engine) Orders(ctx context.Context, list ...accounts.Account) ([]OpenOrder, error) {
+func (e *Engine) Orders(ctx context.Context, list ...accounts.PeerAccount) ([]OpenOrder, error) {
 	if len(list) == 0 {
 		list = e.register.all(e.cfg.Clock())
 	}
@@ -65,7 +65,7 @@ func (e *Engine) Orders(ctx context.Context, list ...accounts.Account) ([]OpenOr
 		if err != nil {
 			return open, err
 		}
-		o := OpenOrder{Order: last.Order, Mine: owner.mine, Claimed: owner.since, Claims: owner.claim}
+		o := OpenOrder{Order: last.Order, OwnedByThisInstance: owner.mine, LeaseRenewedAt: owner.since, Claims: owner.claim}
 		said, err := e.readWord(ctx, &last.Order)
 		if err != nil {
 			return open, err
@@ -94,7 +94,7 @@ type head struct {
 // newest reads the head of an account. A post or a void inherits the code and
 // the user data of its order and is newer than it, so the newest row tells
 // whether the order is open.
-func (e *Engine) newest(ctx context.Context, a accounts.Account) (head, error) {
+func (e *Engine) newest(ctx context.Context, a accounts.PeerAccount) (head, error) {
 	row, found, err := sequence.Newest(ctx, e.ledger, ledger.AccountFilter{
 		AccountID: e.book.PeerIDs(a).Settlement, Code: chart.CodeOrder, Flags: ledger.AccountFilterCredits,
 	})
@@ -118,12 +118,12 @@ func (e *Engine) newest(ctx context.Context, a accounts.Account) (head, error) {
 }
 
 // order reads an order's row. An order that pays ahead has its rail in a row of its own.
-func (e *Engine) order(ctx context.Context, a accounts.Account, row *ledger.Transfer) (Order, error) {
+func (e *Engine) order(ctx context.Context, a accounts.PeerAccount, row *ledger.Transfer) (Order, error) {
 	asset, _ := e.book.Asset(a.Ledger())
 	tag := orderTag(row.UserData64)
 	o := Order{
 		ID: row.ID, Account: a, Asset: asset, rail: row.UserData32, tag: tag,
-		Sequence: tag.number(), Amount: row.Amount, Placed: timeOf(row.Timestamp),
+		Sequence: tag.number(), Amount: row.Amount, PlacedAt: timeOf(row.Timestamp),
 		Refund: tag.refunds(), Ahead: tag.isAhead(),
 	}
 	if o.Ahead {
@@ -150,7 +150,7 @@ func (e *Engine) order(ctx context.Context, a accounts.Account, row *ledger.Tran
 // decision is what an order was placed on.
 type decision struct {
 	balance accounts.Balance // read after the newest order
-	demand  Demand
+	demand  PaymentRequest
 	amount  ledger.Amount // 0: nothing is due
 	// notBefore is when the order may be placed, if it may not be yet; else zero.
 	notBefore time.Time
@@ -173,7 +173,7 @@ func (e *Engine) place(ctx context.Context, last *head, pressed bool) (Order, de
 	}
 	e.noticeOldEngine(last, s.Balance)
 	if last.Ahead && d.tag(0).isAhead() {
-		if at := e.register.aheadAgain(last, e.cfg.RearmAfter); at.After(e.cfg.Clock()) {
+		if at := e.register.aheadAgain(last, e.cfg.OrderCooldown); at.After(e.cfg.Clock()) {
 			d.amount, d.notBefore = ledger.Amount{}, at
 		}
 	}
@@ -232,7 +232,7 @@ func (e *Engine) orderRows(d *decision, rail uint32, n uint64) []ledger.Transfer
 	if !tag.isAhead() {
 		return []ledger.Transfer{order}
 	}
-	order.UserData32 = packAhead(d.demand.Ahead)
+	order.UserData32 = packAhead(d.demand.Prefunding)
 	if rail == 0 {
 		return []ledger.Transfer{order}
 	}
@@ -251,7 +251,7 @@ func (e *Engine) railRowID(order ledger.ID) ledger.ID {
 
 // lookUp reads an order, since balancing may have made it smaller than it was to be, and whether
 // these pauses hold now that it is placed.
-func (e *Engine) lookUp(ctx context.Context, a accounts.Account, id ledger.ID, pauses ...pauseKey) (Order, error) {
+func (e *Engine) lookUp(ctx context.Context, a accounts.PeerAccount, id ledger.ID, pauses ...pauseKey) (Order, error) {
 	rows, err := e.lookUpTransfers(ctx, pauses, id)
 	if err != nil {
 		return Order{}, wrap("look the order up", err)
@@ -265,16 +265,16 @@ func (e *Engine) lookUp(ctx context.Context, a accounts.Account, id ledger.ID, p
 
 // demand is what the account's policy asks for, or the operator who wants a prepayment to be
 // paid back. A closed account takes no orders, nor does one that nobody would pay.
-func (e *Engine) demand(s Standing, k *known) Demand {
+func (e *Engine) demand(s PolicyInput, k *known) PaymentRequest {
 	if s.Closed || e.railOf(s.Account) == nil {
-		return Demand{}
+		return PaymentRequest{}
 	}
 	if k.refund && !s.Prepaid.IsZero() {
-		return Demand{Amount: s.Payable, refund: true}
+		return PaymentRequest{Amount: s.Payable, refund: true}
 	}
 	policy := e.cfg.Policies.For(s.Account.Peer(), s.Asset)
 	if policy == nil {
-		return Demand{}
+		return PaymentRequest{}
 	}
 	d := policy.Due(s)
 	d.refund = false // it is nobody's but ours to set
@@ -284,7 +284,7 @@ func (e *Engine) demand(s Standing, k *known) Demand {
 // Due is what the next order to a peer will be, in units, by a balance that was just read: 0
 // while an order is open or the account is closed. It asks nobody, so a policy of time (Every,
 // Idle) counts from long ago until this Engine has found out since when; the order may still
-// wait for Config.RearmAfter, for what Limit.Day leaves, or for the end of a pause. If the balance is one of LookUpBalances, whose Prepaid may be too
+// wait for Config.OrderCooldown, for what Limit.Day leaves, or for the end of a pause. If the balance is one of LookUpBalances, whose Prepaid may be too
 // large, it is what is due if so much is prepaid.
 func (e *Engine) Due(b accounts.Balance) ledger.Amount {
 	if !b.Settling.IsZero() {

@@ -18,7 +18,7 @@ import (
 
 func TestOrdersAreCapped(t *testing.T) {
 	t.Parallel()
-	least60 := settlement.AtLeast{Amount: units(60), Of: settlement.Threshold{At: units(100)}}
+	least60 := settlement.AtLeast{Amount: units(60), Of: settlement.Threshold{SettleThreshold: units(100)}}
 	for name, c := range map[string]struct {
 		policy settlement.Policy
 		given  func(*world)
@@ -76,7 +76,7 @@ func TestOrdersAreCapped(t *testing.T) {
 			placed := 0
 			cfg := manual(r, c.policy)
 			cfg.Events.Placed = func(settlement.Order) { placed++ }
-			paid, err := w.engine(cfg).Check(t.Context(), w.alice)
+			paid, err := w.engine(cfg).Settle(t.Context(), w.alice)
 			require.NoError(t, err)
 			require.Equal(t, c.want, amounts(paid))
 			require.Len(t, c.want, placed)
@@ -89,8 +89,8 @@ func TestOrdersAreCapped(t *testing.T) {
 // greedy wants everything.
 type greedy struct{}
 
-func (greedy) Due(settlement.Standing) settlement.Demand {
-	return settlement.Demand{Amount: ledger.AmountMax}
+func (greedy) Due(settlement.PolicyInput) settlement.PaymentRequest {
+	return settlement.PaymentRequest{Amount: ledger.AmountMax}
 }
 
 func TestOrderIsWrittenAsDesigned(t *testing.T) {
@@ -114,12 +114,12 @@ func TestOrderIsWrittenAsDesigned(t *testing.T) {
 			Ledger: usd.Ledger, Code: chart.CodeOrder, Timestamp: rows[0].Timestamp,
 			Flags: ledger.TransferPending | ledger.TransferBalancingDebit,
 		}, rows[0])
-		require.Equal(t, time.Unix(0, int64(rows[0].Timestamp)), o.Placed)
+		require.Equal(t, time.Unix(0, int64(rows[0].Timestamp)), o.PlacedAt)
 		return nil
 	}
 	e := w.engine(cfg)
 	w.earn(w.alice, 130)
-	paid, err := e.Check(t.Context(), w.alice)
+	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []settlement.Payment{{Order: seen, Paid: units(110)}}, paid)
 	require.Equal(t, uint64(1), seen.Sequence)
@@ -127,7 +127,7 @@ func TestOrderIsWrittenAsDesigned(t *testing.T) {
 	require.Equal(t, usd, seen.Asset)
 
 	w.earn(w.alice, 80)
-	paid, err = e.Check(t.Context())
+	paid, err = e.Settle(t.Context())
 	require.NoError(t, err, "an account that was checked is known from then on")
 	require.Equal(t, []uint64{80}, amounts(paid))
 	require.Equal(t, uint64(2), seen.Sequence)
@@ -141,7 +141,7 @@ func TestOrderIDsOfTwoLedgersDiffer(t *testing.T) {
 	for range 2 {
 		w := newWorld(t)
 		w.earn(w.alice, 100)
-		_, err := w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+		_, err := w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
 		require.NoError(t, err)
 		ledgertest.RequireNothingHeld(t, w.ledger)
 	}
@@ -162,10 +162,10 @@ func TestBurntNumbersAreWalkedOver(t *testing.T) {
 		return pass
 	}}
 	e := w.engineOn(l, manual(r, at100))
-	_, err := e.Check(t.Context(), w.alice)
+	_, err := e.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, ledger.ErrIDSpent)
 	reopen()
-	paid, err := e.Check(t.Context(), w.alice)
+	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{80}, amounts(paid))
 	require.Equal(t, uint64(2), paid[0].Order.Sequence)
@@ -186,7 +186,7 @@ func TestVoidedOrderIsNotOpen(t *testing.T) {
 		return pass
 	}}
 	e := w.engineOn(l, manual(r, at100))
-	_, err := e.Check(t.Context(), w.alice)
+	_, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.NoError(t, e.Close(t.Context()))
 	ledgertest.RequireConserved(t, w.ledger)
@@ -212,7 +212,7 @@ func TestTooSmallOrderThatWasTakenOver(t *testing.T) {
 		case 1: // a packet takes most of the headroom just before the order is placed
 			w.hold(w.alice, 1100-30)
 		case 2: // it is about to be given back
-			paid, err := heir.Check(context.Background(), w.alice)
+			paid, err := heir.Settle(context.Background(), w.alice)
 			require.NoError(t, err)
 			require.Equal(t, []uint64{30}, amounts(paid))
 		}
@@ -220,7 +220,7 @@ func TestTooSmallOrderThatWasTakenOver(t *testing.T) {
 	}}
 	cfg := manual(r, policy)
 	cfg.Events.Voided = func(settlement.Order, error) { require.Fail(t, "the rail has paid it") }
-	_, err := w.engineOn(l, cfg).Check(t.Context(), w.alice)
+	_, err := w.engineOn(l, cfg).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, creates, 2)
 	require.Equal(t, units(30), r.total(w.alice))
@@ -259,7 +259,7 @@ func TestOrderThatShrankBelowTheMinimumIsVoided(t *testing.T) {
 			cfg.Clock = func() time.Time { return now }
 			cfg.Events.Voided = func(_ settlement.Order, err error) { voided = append(voided, err) }
 			e := w.engineOn(l, cfg)
-			paid, err := e.Check(t.Context(), w.alice)
+			paid, err := e.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
 			require.Empty(t, paid)
 			require.Len(t, voided, 1)
@@ -267,7 +267,7 @@ func TestOrderThatShrankBelowTheMinimumIsVoided(t *testing.T) {
 
 			w.write(ledger.Transfer{PendingID: hold, Flags: ledger.TransferVoidPending})
 			if c.minimum > 0 {
-				paid, err = e.Check(t.Context(), w.alice)
+				paid, err = e.Settle(t.Context(), w.alice)
 				require.NoError(t, err)
 				require.Empty(t, paid, "not rearmed yet")
 				now = now.Add(2 * time.Minute)
@@ -275,7 +275,7 @@ func TestOrderThatShrankBelowTheMinimumIsVoided(t *testing.T) {
 			_, called := r.keys()
 			require.Zero(t, called)
 
-			paid, err = e.Check(t.Context(), w.alice)
+			paid, err = e.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
 			require.Equal(t, []uint64{80}, amounts(paid))
 			w.conserved(r)
@@ -320,7 +320,7 @@ func TestTooSmallOrderWhoseClaimIsRenewed(t *testing.T) {
 	var voided []error
 	cfg := manual(r, settlement.AtLeast{Amount: units(60), Of: at100})
 	cfg.Events.Voided = func(_ settlement.Order, err error) { voided = append(voided, err) }
-	paid, err := w.engineOn(before, cfg).Check(t.Context(), w.alice)
+	paid, err := w.engineOn(before, cfg).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Empty(t, paid)
 	require.Equal(t, 1, l.renewed)
@@ -357,9 +357,9 @@ func TestTooSmallOrderThatCouldNotBeVoided(t *testing.T) {
 	cfg := manual(r, settlement.AtLeast{Amount: units(60), Of: at100})
 	cfg.Events.Voided = func(_ settlement.Order, err error) { voided = append(voided, err) }
 	e := w.engineOn(l, cfg)
-	_, err := e.Check(t.Context(), w.alice)
+	_, err := e.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, errDown)
-	paid, err := e.Check(t.Context(), w.alice)
+	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Empty(t, paid)
 	require.Len(t, voided, 1)
@@ -387,7 +387,7 @@ func TestOpenOrderOfNothingIsClosedByAnyEngine(t *testing.T) {
 			return fault{before: errCrash}
 		}
 	}}
-	_, err := w.engineOn(l, manual(r, at100)).Check(t.Context(), w.alice)
+	_, err := w.engineOn(l, manual(r, at100)).Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, errCrash)
 	w.write(ledger.Transfer{PendingID: hold, Flags: ledger.TransferVoidPending})
 
@@ -396,10 +396,10 @@ func TestOpenOrderOfNothingIsClosedByAnyEngine(t *testing.T) {
 	cfg.Instance = "another"
 	cfg.Clock = func() time.Time { return now }
 	e := w.engine(cfg)
-	_, err = e.Check(t.Context(), w.alice)
+	_, err = e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	now = now.Add(2 * time.Minute)
-	paid, err := e.Check(t.Context(), w.alice)
+	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{80}, amounts(paid))
 	require.Equal(t, uint64(2), paid[0].Order.Sequence)
@@ -412,13 +412,13 @@ func TestOpenOrderIsResumedWhateverThePolicySaysNow(t *testing.T) {
 	w, r := newWorld(t), newRail()
 	r.after = func(settlement.Order) error { return errRail }
 	w.earn(w.alice, 100)
-	_, err := w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+	_, err := w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, errRail)
 
 	r.after = func(settlement.Order) error { return nil }
 	w.earn(w.alice, 200)
-	larger := settlement.AtLeast{Amount: units(200), Of: settlement.Threshold{At: units(250)}}
-	paid, err := w.engine(manual(r, larger)).Check(t.Context(), w.alice)
+	larger := settlement.AtLeast{Amount: units(200), Of: settlement.Threshold{SettleThreshold: units(250)}}
+	paid, err := w.engine(manual(r, larger)).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{80}, amounts(paid))
 	w.conserved(r)
@@ -432,7 +432,7 @@ func TestOrdersListsWhatIsOpen(t *testing.T) {
 	w.earn(w.alice, 100)
 	e := w.engine(manual(r, at100))
 	for range 2 {
-		_, err := e.Check(t.Context(), w.alice, bob)
+		_, err := e.Settle(t.Context(), w.alice, bob)
 		require.ErrorIs(t, err, errRail)
 	}
 	open, err := e.Orders(t.Context())
@@ -440,7 +440,7 @@ func TestOrdersListsWhatIsOpen(t *testing.T) {
 	require.Len(t, open, 1)
 	require.Equal(t, w.alice, open[0].Account)
 	require.Equal(t, units(80), open[0].Amount)
-	require.True(t, open[0].Mine)
+	require.True(t, open[0].OwnedByThisInstance)
 	require.Equal(t, 2, open[0].Attempts)
 	require.ErrorIs(t, open[0].LastErr, errRail)
 
@@ -449,11 +449,11 @@ func TestOrdersListsWhatIsOpen(t *testing.T) {
 	open, err = w.engine(cfg).Orders(t.Context(), w.peers...)
 	require.NoError(t, err)
 	require.Len(t, open, 1)
-	require.False(t, open[0].Mine)
+	require.False(t, open[0].OwnedByThisInstance)
 	require.Zero(t, open[0].Attempts)
 
 	r.before = func(settlement.Order) error { return nil }
-	_, err = e.Check(t.Context())
+	_, err = e.Settle(t.Context())
 	require.NoError(t, err)
 	open, err = e.Orders(t.Context())
 	require.NoError(t, err)
@@ -465,18 +465,18 @@ func TestOneUnknownAccountDoesNotKeepTheOthersWaiting(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
 	w.earn(w.alice, 100)
-	stranger, err := w.book.Account("stranger", usd)
+	stranger, err := w.book.PeerAccount("stranger", usd)
 	require.NoError(t, err)
 	e := w.engine(manual(r, at100))
-	e.Touch([]accounts.Account{w.alice, stranger})
-	paid, err := e.Check(t.Context())
+	e.NotifyBalances([]accounts.PeerAccount{w.alice, stranger})
+	paid, err := e.Settle(t.Context())
 	require.Equal(t, []uint64{80}, amounts(paid))
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
 	var of *settlement.OrderError
 	require.ErrorAs(t, err, &of)
 	require.Equal(t, stranger, of.Account)
 	require.ErrorContains(t, err, "settle with stranger on ledger 1")
-	_, err = e.Check(t.Context())
+	_, err = e.Settle(t.Context())
 	require.NoError(t, err, "it is forgotten")
 	w.conserved(r)
 }

@@ -56,13 +56,13 @@ func (e *PauseError) Is(target error) bool { return target == ErrPaused }
 //
 // An engine that runs finds out before it orders or pays next. Repeated, it changes nothing. The
 // errors are accounts.ErrNotProvisioned if an asset has no accounts yet, and those of a request:
-// after any of them some assets may be paused, and it may be called again. ErrClosed after
+// after any of them some assets may be paused, and it may be called again. ErrEngineClosed after
 // Close.
 func (e *Engine) PauseRail(ctx context.Context, name string) error {
 	return e.switchPayments(ctx, pauseKey{rail: railTag(e.ns, name)}, name, true)
 }
 
-// ResumeRail ends PauseRail. An engine that runs finds out within Config.Sweep. The errors are
+// ResumeRail ends PauseRail. An engine that runs finds out within Config.SweepInterval. The errors are
 // those of PauseRail.
 func (e *Engine) ResumeRail(ctx context.Context, name string) error {
 	return e.switchPayments(ctx, pauseKey{rail: railTag(e.ns, name)}, name, false)
@@ -126,7 +126,7 @@ func (e *Engine) readInForce(ctx context.Context, asked func(pauseKey) bool) (li
 // switchPayments writes a pause, or its end, in all assets.
 func (e *Engine) switchPayments(ctx context.Context, key pauseKey, name string, on bool) error {
 	if !e.begin() {
-		return ErrClosed
+		return ErrEngineClosed
 	}
 	defer e.work.Done()
 	var errs []error

@@ -52,7 +52,7 @@ func TestPausedRail(t *testing.T) {
 			return w.engine(cfg)
 		}
 		running := engine("running")
-		running.Touch(w.peers)
+		running.NotifyBalances(w.peers)
 		pause(time.Minute)
 		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 		for range 2 { // repeated, it changes nothing
@@ -66,13 +66,13 @@ func TestPausedRail(t *testing.T) {
 		require.LessOrEqual(t, since.Sub(pauses[0].Since), time.Second)
 		w.earn(alice, 10)
 		w.earn(bob, 20)
-		running.Touch(w.peers)
+		running.NotifyBalances(w.peers)
 		starting := engine("starting")
-		starting.Touch(w.peers)
+		starting.NotifyBalances(w.peers)
 		pause(time.Hour)
 		require.Zero(t, r.total(alice))
 		require.Equal(t, units(20), r.total(bob), "the other rail pays")
-		_, err = running.Check(t.Context(), alice)
+		_, err = running.Settle(t.Context(), alice)
 		require.ErrorIs(t, err, settlement.ErrPaused)
 		require.ErrorContains(t, err, `rail "bank" is paused in USD/2 since `)
 
@@ -110,7 +110,7 @@ func TestStoppedPayments(t *testing.T) {
 		w.earn(alice, 10)
 		w.earn(bob, 20)
 		e := w.engine(onRails("e", r))
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		pause(time.Hour)
 		requireNotCalled(t, r)
 		require.NoError(t, operator.StartPayments(t.Context()))
@@ -142,7 +142,7 @@ func manyPauses(t *testing.T, w *world) {
 	for i := range 120 {
 		w.earn(w.alice, 1)
 		if i%40 == 39 {
-			paid, err := running.Check(t.Context(), w.alice)
+			paid, err := running.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
 			require.Equal(t, []uint64{40}, amounts(paid))
 		}
@@ -150,7 +150,7 @@ func manyPauses(t *testing.T, w *world) {
 		if i%40 == 20 {
 			cfg.Instance = fmt.Sprint("starting ", i)
 			for _, e := range []*settlement.Engine{running, w.engine(cfg)} {
-				_, err := e.Check(t.Context(), w.alice)
+				_, err := e.Settle(t.Context(), w.alice)
 				require.ErrorIs(t, err, settlement.ErrPaused)
 			}
 		}
@@ -202,8 +202,8 @@ func TestPauseBeforeTheOrder(t *testing.T) {
 	for name, change := range map[string]func(*settlement.Config){
 		"":                           func(*settlement.Config) {},
 		"without claims":             func(c *settlement.Config) { c.NoTakeover = true },
-		"with a limit of the day":    func(c *settlement.Config) { c.PeerLimits.Default.Day = units(1000) },
-		"an order above the largest": func(c *settlement.Config) { c.PeerLimits.Default.Order = units(50) },
+		"with a limit of the day":    func(c *settlement.Config) { c.PeerPayoutLimits.Default.Day = units(1000) },
+		"an order above the largest": func(c *settlement.Config) { c.PeerPayoutLimits.Default.Order = units(50) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -216,7 +216,7 @@ func TestPauseBeforeTheOrder(t *testing.T) {
 			cfg.Events.Voided = func(_ settlement.Order, why error) { voided = append(voided, why) }
 			e := w.engineOn(l, cfg)
 			w.earn(w.alice, 100)
-			_, _ = e.Check(t.Context(), w.alice)
+			_, _ = e.Settle(t.Context(), w.alice)
 			requireNotCalled(t, r)
 			require.Len(t, voided, 1)
 			require.ErrorIs(t, voided[0], settlement.ErrPaused)
@@ -252,7 +252,7 @@ func TestPauseKeepsNoAnswerBack(t *testing.T) {
 				w.earn(w.alice, 100)
 				cfg := named("owner", r)
 				owner := w.engine(cfg)
-				owner.Touch(w.peers)
+				owner.NotifyBalances(w.peers)
 				synctest.Wait()
 				require.Equal(t, units(80), r.total(w.alice), "and nobody knows")
 				operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
@@ -263,7 +263,7 @@ func TestPauseKeepsNoAnswerBack(t *testing.T) {
 				if restart {
 					require.Error(t, owner.Close(t.Context()))
 					owner = w.engine(cfg)
-					owner.Look(w.peers)
+					owner.Enqueue(w.peers)
 				}
 				answers.Store(true)
 				pause(10 * time.Minute)
@@ -283,18 +283,18 @@ func TestApprovedDuringThePause(t *testing.T) {
 		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 		w.earn(w.alice, 60)
 		holder := w.engine(heldAbove("holder", r, 50))
-		holder.Touch(w.peers)
+		holder.NotifyBalances(w.peers)
 		synctest.Wait()
 		require.NoError(t, operator.StopPayments(t.Context()))
 		open, err := operator.Orders(t.Context(), w.alice)
 		require.NoError(t, err)
-		require.ErrorIs(t, open[0].Waits, settlement.ErrHeld)
+		require.ErrorIs(t, open[0].Waits, settlement.ErrAwaitsApproval)
 		_, err = operator.Approve(t.Context(), w.alice, open[0].ID)
 		require.NoError(t, err)
 		require.ErrorIs(t, holder.Close(t.Context()), settlement.ErrOrdersOpen)
 
 		again := w.engine(named("holder", r))
-		again.Look(w.peers)
+		again.Enqueue(w.peers)
 		pause(10 * time.Minute)
 		requireNotCalled(t, r)
 		open, err = operator.Orders(t.Context(), w.alice)
@@ -316,7 +316,7 @@ func TestPauseOfABookWithoutAccounts(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorIs(t, e.StopPayments(t.Context()), accounts.ErrNotProvisioned)
 	require.NoError(t, e.Close(t.Context()))
-	require.ErrorIs(t, e.StopPayments(t.Context()), settlement.ErrClosed)
+	require.ErrorIs(t, e.StopPayments(t.Context()), settlement.ErrEngineClosed)
 }
 
 // An order that was placed during the pause, by an engine that ended then, is with no rail: whoever
@@ -332,13 +332,13 @@ func TestOrderOfACrashDuringThePause(t *testing.T) {
 				l := &stopsAfterOrder{Ledger: &interrupted{Ledger: w.ledger, before: func() { assertNoError(t, operator.StopPayments(t.Context())) }}}
 				w.earn(w.alice, 100)
 				crashes := w.engineOn(l, manual(r, at100))
-				_, _ = crashes.Check(t.Context(), w.alice)
+				_, _ = crashes.Settle(t.Context(), w.alice)
 				require.Error(t, crashes.Close(t.Context()))
 				open, err := operator.Orders(t.Context(), w.alice)
 				require.NoError(t, err)
 				require.ErrorIs(t, open[0].Waits, settlement.ErrPaused)
 				next := w.engine(named(instance, r))
-				next.Look(w.peers)
+				next.Enqueue(w.peers)
 				pause(time.Hour)
 				requireNotCalled(t, r)
 				require.NoError(t, operator.StartPayments(t.Context()))
@@ -360,7 +360,7 @@ func TestPauseAfterTheApproval(t *testing.T) {
 		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 		w.earn(w.alice, 60)
 		e := w.engine(heldAbove("owner", r, 50))
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		pause(time.Second)
 		open, err := operator.Orders(t.Context(), w.alice)
 		require.NoError(t, err)
@@ -405,7 +405,7 @@ func TestPausesOfManyRails(t *testing.T) {
 		}
 		e := w.engine(cfg)
 		require.NoError(t, e.PauseRail(t.Context(), "to b"))
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		pause(time.Second)
 		for _, a := range w.peers {
 			want := int64(0)

@@ -138,13 +138,13 @@ func (e *Engine) lookUpTransfers(ctx context.Context, keys []pauseKey, ids ...le
 }
 
 // pauseKeys are the pauses that an account's payments by a rail keep to.
-func pauseKeys(a accounts.Account, rail uint32) []pauseKey {
+func pauseKeys(a accounts.PeerAccount, rail uint32) []pauseKey {
 	return []pauseKey{{ledger: a.Ledger(), all: true}, {ledger: a.Ledger(), rail: rail}}
 }
 
 // pausedFor is the pause that keeps an account from being paid by a rail, as far as this Engine
 // has read; nil if there is none.
-func (e *Engine) pausedFor(a accounts.Account, rail uint32) *PauseError {
+func (e *Engine) pausedFor(a accounts.PeerAccount, rail uint32) *PauseError {
 	for _, k := range pauseKeys(a, rail) {
 		if s := e.pauses.of(k); s.on {
 			return &PauseError{e.pauseOf(k, s)}
@@ -195,7 +195,7 @@ func (e *Engine) seePausesEnd(ctx context.Context) {
 }
 
 // readPauses finds out which pauses hold for these accounts, with one request if all fit into it.
-func (e *Engine) readPauses(ctx context.Context, list []accounts.Account) error {
+func (e *Engine) readPauses(ctx context.Context, list []accounts.PeerAccount) error {
 	var keys []pauseKey
 	for _, a := range list {
 		if r := e.railOf(a); r != nil {

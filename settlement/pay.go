@@ -24,7 +24,7 @@ type turn struct {
 
 // step takes an account one order further: it resumes the open order, or places
 // the next one if it is due, and pays it. Its errors are *OrderErrors.
-func (e *Engine) step(ctx context.Context, a accounts.Account) (turn, error) {
+func (e *Engine) step(ctx context.Context, a accounts.PeerAccount) (turn, error) {
 	if err := e.register.haltedBy(a); err != nil {
 		return turn{}, e.fails(Order{Account: a}, err)
 	}
@@ -38,7 +38,7 @@ func (e *Engine) step(ctx context.Context, a accounts.Account) (turn, error) {
 	if noted, final, ok := e.register.noted(a); ok && (!last.open || last.ID != noted.ID) {
 		return e.closedMeanwhile(ctx, noted, final, last)
 	}
-	rearm := last.at.Add(e.cfg.RearmAfter)
+	rearm := last.at.Add(e.cfg.OrderCooldown)
 	switch {
 	case last.open && !last.tag.isKnown():
 		// An engine of a later version pays it, or voids it. A claim of ours would keep it from that.
@@ -85,7 +85,7 @@ func (e *Engine) placeAndPay(ctx context.Context, last *head) (turn, error) {
 	switch {
 	case errors.Is(err, sequence.ErrTaken):
 		return turn{again: true}, nil
-	case errors.Is(err, ErrPaused), errors.Is(err, ErrLimited):
+	case errors.Is(err, ErrPaused), errors.Is(err, ErrPayoutLimit):
 		return e.waits(Order{Account: a}, err)
 	case err != nil:
 		return turn{}, e.fails(Order{Account: a}, err)
@@ -126,7 +126,7 @@ func (e *Engine) slept(since time.Time) bool {
 // isPressed reports whether the account's payment should not wait for its policy. A peer
 // that presses too soon after the newest order is heard at notBefore.
 func (e *Engine) isPressed(last *head) (pressed bool, notBefore time.Time) {
-	rearm := last.at.Add(e.cfg.RearmAfter)
+	rearm := last.at.Add(e.cfg.OrderCooldown)
 	switch by := e.register.of(last.Account).pressed; {
 	case by == pressedByPeer && rearm.After(e.cfg.Clock()):
 		return false, rearm
@@ -160,7 +160,7 @@ func (e *Engine) giveBack(ctx context.Context, o Order, why error) (turn, error)
 	}
 	e.register.closed(o.Account)
 	e.cfg.Events.Voided(o, why)
-	return turn{until: e.cfg.Clock().Add(e.cfg.RearmAfter)}, nil
+	return turn{until: e.cfg.Clock().Add(e.cfg.OrderCooldown)}, nil
 }
 
 // pay gets the Settler's final answer and closes the order with it. An answer that
@@ -186,7 +186,7 @@ func (e *Engine) pay(ctx context.Context, o Order) (turn, error) {
 	if final.paid.IsZero() {
 		e.cfg.Events.Voided(o, final.giving)
 	}
-	return turn{payment: payment, until: e.cfg.Clock().Add(e.cfg.RearmAfter)},
+	return turn{payment: payment, until: e.cfg.Clock().Add(e.cfg.OrderCooldown)},
 		&OrderError{Account: o.Account, Order: o, Err: final.giving}
 }
 
@@ -197,7 +197,7 @@ func (e *Engine) staysOpen(o Order, cause error) (turn, error) {
 		return turn{}, e.fails(o, cause)
 	}
 	e.stays(o.Account, cause)
-	return turn{until: e.cfg.Clock().Add(e.cfg.RetryAtMost)}, &OrderError{Account: o.Account, Order: o, Err: cause}
+	return turn{until: e.cfg.Clock().Add(e.cfg.RetryMaxInterval)}, &OrderError{Account: o.Account, Order: o, Err: cause}
 }
 
 // finalAnswer calls the Settler, unless it has given its final answer before and
@@ -216,7 +216,7 @@ func (e *Engine) finalAnswer(ctx context.Context, o Order) (answer, error) {
 	case err != nil && !errors.Is(err, ErrDeclined):
 		return answer{}, err
 	case paid == ledger.AmountMax:
-		return answer{}, fmt.Errorf("%w: the largest amount there is", ErrAnswer)
+		return answer{}, fmt.Errorf("%w: the largest amount there is", ErrInvalidSettledAmount)
 	case err == nil && paid.IsZero():
 		err = fmt.Errorf("%w: the settler paid nothing", ErrDeclined)
 	}
@@ -252,7 +252,7 @@ func (e *Engine) callSettler(ctx context.Context, rail *railState, o Order) (pai
 // fails reports an error of an account, and of its open order if there is one.
 func (e *Engine) fails(o Order, cause error) error {
 	err := &OrderError{Account: o.Account, Order: o, Err: cause}
-	if errors.Is(cause, ErrResolvedOtherwise) {
+	if errors.Is(cause, ErrOrderConflict) {
 		e.register.closed(o.Account)
 		e.register.halted(o.Account, cause)
 	} else {
@@ -263,7 +263,7 @@ func (e *Engine) fails(o Order, cause error) error {
 }
 
 // stays notes why the account's order is still open, if it has one.
-func (e *Engine) stays(a accounts.Account, cause error) {
+func (e *Engine) stays(a accounts.PeerAccount, cause error) {
 	stuck, tell := e.register.stays(a, cause, e.cfg.Clock().Add(-e.cfg.StuckAfter))
 	if tell {
 		e.cfg.Events.Stuck(stuck)

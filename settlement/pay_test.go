@@ -25,21 +25,21 @@ func TestWhatTheSettlerSaysIsBooked(t *testing.T) {
 	e := w.engine(manual(r, at100))
 
 	w.earn(w.alice, 100)
-	paid, err := e.Check(t.Context(), w.alice)
+	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{80}, amounts(paid))
 	require.Equal(t, units(20), w.balance(w.alice).Payable, "in full")
 
 	r.pays = func(o settlement.Order) ledger.Amount { return o.Amount.Min(units(50)) }
 	w.earn(w.alice, 130)
-	paid, err = e.Check(t.Context(), w.alice)
+	paid, err = e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{50, 50}, amounts(paid), "in parts, while it is at the threshold")
 	require.Equal(t, units(50), w.balance(w.alice).Payable)
 
 	r.pays = func(o settlement.Order) ledger.Amount { sum, _ := o.Amount.Add(units(7)); return sum }
 	w.earn(w.alice, 50)
-	paid, err = e.Check(t.Context(), w.alice)
+	paid, err = e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{87}, amounts(paid), "more than ordered")
 	require.Equal(t, units(13), w.balance(w.alice).Payable)
@@ -52,7 +52,7 @@ func TestMoreThanOrderedAndMoreThanThePeerHas(t *testing.T) {
 	w, r := newWorld(t), newRail()
 	r.pays = func(settlement.Order) ledger.Amount { return units(5000) }
 	w.earn(w.alice, 100)
-	paid, err := w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+	paid, err := w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{5000}, amounts(paid))
 	b := w.balance(w.alice)
@@ -86,7 +86,7 @@ func TestDeclinedIsGivenBackAndRearmedLater(t *testing.T) {
 				require.ErrorIs(t, err, settlement.ErrDeclined)
 				voided = append(voided, o)
 			}
-			paid, err := w.engine(cfg).Check(t.Context(), w.alice)
+			paid, err := w.engine(cfg).Settle(t.Context(), w.alice)
 			require.Empty(t, paid)
 			require.ErrorIs(t, err, settlement.ErrDeclined)
 			var of *settlement.OrderError
@@ -101,11 +101,11 @@ func TestDeclinedIsGivenBackAndRearmedLater(t *testing.T) {
 			r := newRail()
 			cfg.Rails, cfg.Instance = railOf(r), "another"
 			other := w.engine(cfg)
-			paid, err = other.Check(t.Context(), w.alice)
+			paid, err = other.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
 			require.Empty(t, paid)
 			now = now.Add(time.Minute + time.Second)
-			paid, err = other.Check(t.Context(), w.alice)
+			paid, err = other.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
 			require.Equal(t, []uint64{80}, amounts(paid))
 			require.Equal(t, uint64(2), paid[0].Order.Sequence)
@@ -121,7 +121,7 @@ func TestDeclinedAfterAPart(t *testing.T) {
 	r.pays = func(settlement.Order) ledger.Amount { return units(30) }
 	r.after = func(settlement.Order) error { return settlement.ErrDeclined }
 	w.earn(w.alice, 200)
-	paid, err := w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+	paid, err := w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, settlement.ErrDeclined)
 	require.Equal(t, []uint64{30}, amounts(paid), "and no more at once")
 	require.Equal(t, units(170), w.balance(w.alice).Payable)
@@ -155,7 +155,7 @@ func TestUnclearAnswersAreTriedAgainUnderTheSameKey(t *testing.T) {
 			e := w.engine(cfg)
 			w.earn(w.alice, 100)
 			for range 3 {
-				paid, err := e.Check(t.Context(), w.alice)
+				paid, err := e.Settle(t.Context(), w.alice)
 				require.ErrorIs(t, err, c.want)
 				require.Empty(t, paid)
 				require.Equal(t, units(80), w.balance(w.alice).Settling)
@@ -164,7 +164,7 @@ func TestUnclearAnswersAreTriedAgainUnderTheSameKey(t *testing.T) {
 			w.earn(w.alice, 500)
 			fine := newRail()
 			r.before, r.after = fine.before, fine.after
-			paid, err := e.Check(t.Context(), w.alice)
+			paid, err := e.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
 			require.Equal(t, []uint64{80, 500}, amounts(paid), "the open order first, then the rest")
 			_, called := r.keys()
@@ -188,13 +188,13 @@ func TestSettlerThatIsTooSlow(t *testing.T) {
 		cfg.Rails.Default.Timeout = 7 * time.Second
 		e := w.engine(cfg)
 		began := time.Now()
-		_, err := e.Check(t.Context(), w.alice)
+		_, err := e.Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, 7*time.Second, time.Since(began))
 		require.Equal(t, units(80), w.balance(w.alice).Settling)
 		require.NoError(t, t.Context().Err())
 
-		paid, err := w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+		paid, err := w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
 		require.NoError(t, err)
 		require.Equal(t, []uint64{80}, amounts(paid))
 		w.conserved(r)
@@ -228,10 +228,10 @@ func TestOrderResolvedByAnotherHand(t *testing.T) {
 				return units(c.paid), nil
 			}
 			w.earn(w.alice, 100)
-			_, err := w.engine(manual(settlement.SettlerFunc(settler), at100)).Check(t.Context(), w.alice)
+			_, err := w.engine(manual(settlement.SettlerFunc(settler), at100)).Settle(t.Context(), w.alice)
 			switch {
 			case c.conflict:
-				require.ErrorIs(t, err, settlement.ErrResolvedOtherwise)
+				require.ErrorIs(t, err, settlement.ErrOrderConflict)
 			case c.paid == 0:
 				require.ErrorIs(t, err, settlement.ErrDeclined)
 			default:
@@ -260,13 +260,13 @@ func TestTwoAnswersForOneOrder(t *testing.T) {
 					})
 				}
 				late := settlement.SettlerFunc(func(ctx context.Context, o settlement.Order) (ledger.Amount, error) {
-					_, err := w.engine(manual(answer(first), at100)).Check(ctx, w.alice)
+					_, err := w.engine(manual(answer(first), at100)).Settle(ctx, w.alice)
 					require.Equal(t, first == 0, errors.Is(err, settlement.ErrDeclined))
 					return units(second), nil
 				})
 				w.earn(w.alice, 100)
-				_, err := w.engine(manual(late, at100)).Check(t.Context(), w.alice)
-				require.Equal(t, first != second, errors.Is(err, settlement.ErrResolvedOtherwise), "%v", err)
+				_, err := w.engine(manual(late, at100)).Settle(t.Context(), w.alice)
+				require.Equal(t, first != second, errors.Is(err, settlement.ErrOrderConflict), "%v", err)
 				require.Equal(t, units(first), w.balance(w.alice).SettledOut)
 				ledgertest.RequireNothingHeld(t, w.ledger)
 			})
@@ -290,10 +290,10 @@ func TestOrderIsPostedAfterARefusal(t *testing.T) {
 	}}
 	w.earn(w.alice, 100)
 	e := w.engineOn(l, manual(r, at100))
-	_, err := e.Check(t.Context(), w.alice)
+	_, err := e.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, ledger.ErrIDSpent)
 	reopen()
-	paid, err := e.Check(t.Context(), w.alice)
+	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{80}, amounts(paid))
 	w.conserved(r)
@@ -322,10 +322,10 @@ func TestOrderThatWasClosedUnseen(t *testing.T) {
 	cfg.Events.Paid = func(p settlement.Payment) { told = append(told, p) }
 	e := w.engineOn(l, cfg)
 	w.earn(w.alice, 100)
-	_, err := e.Check(ctx, w.alice)
+	_, err := e.Settle(ctx, w.alice)
 	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 	require.Empty(t, told)
-	paid, err := e.Check(t.Context(), w.alice)
+	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{80}, amounts(paid))
 	require.Equal(t, paid, told)
@@ -350,13 +350,13 @@ func TestOrderThatWasVoidedUnseen(t *testing.T) {
 	cfg.Events.Paid = func(settlement.Payment) { t.Error("nothing was booked") }
 	e := w.engineOn(l, cfg)
 	w.earn(w.alice, 100)
-	_, err := e.Check(t.Context(), w.alice)
+	_, err := e.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, errRail)
 	for id := range r.paid {
 		w.write(ledger.Transfer{PendingID: id, Flags: ledger.TransferVoidPending})
 	}
-	_, err = e.Check(t.Context(), w.alice)
-	require.ErrorIs(t, err, settlement.ErrResolvedOtherwise)
+	_, err = e.Settle(t.Context(), w.alice)
+	require.ErrorIs(t, err, settlement.ErrOrderConflict)
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
@@ -375,10 +375,10 @@ func TestOrderThatWasPlacedUnseen(t *testing.T) {
 	}}
 	e := w.engineOn(l, manual(r, at100))
 	w.earn(w.alice, 100)
-	_, err := e.Check(t.Context(), w.alice)
+	_, err := e.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, errRail)
 	require.ErrorIs(t, e.Close(t.Context()), settlement.ErrOrdersOpen)
-	_, err = w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+	_, err = w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	w.conserved(r)
 }
@@ -392,10 +392,10 @@ func TestImpossibleAnswer(t *testing.T) {
 		return ledger.AmountMax, nil
 	})
 	w.earn(w.alice, 100)
-	_, err := w.engine(manual(all, at100)).Check(t.Context(), w.alice)
-	require.ErrorIs(t, err, settlement.ErrAnswer)
+	_, err := w.engine(manual(all, at100)).Settle(t.Context(), w.alice)
+	require.ErrorIs(t, err, settlement.ErrInvalidSettledAmount)
 	require.Zero(t, w.balance(w.alice).SettledOut)
-	_, err = w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+	_, err = w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	w.conserved(r)
 }
@@ -411,8 +411,8 @@ func TestNoOrdersAfterAContradiction(t *testing.T) {
 	w.earn(w.alice, 100)
 	e := w.engine(manual(r, at100))
 	for range 3 {
-		_, err := e.Check(t.Context(), w.alice)
-		require.ErrorIs(t, err, settlement.ErrResolvedOtherwise)
+		_, err := e.Settle(t.Context(), w.alice)
+		require.ErrorIs(t, err, settlement.ErrOrderConflict)
 	}
 	_, called := r.keys()
 	require.Equal(t, 1, called)
@@ -428,9 +428,9 @@ func TestSettlerThatEndsItsGoroutine(t *testing.T) {
 		return ledger.Amount{}, nil
 	})
 	w.earn(w.alice, 100)
-	_, err := w.engine(manual(exits, at100)).Check(t.Context(), w.alice)
+	_, err := w.engine(manual(exits, at100)).Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, settlement.ErrPanic)
-	_, err = w.engine(manual(r, at100)).Check(t.Context(), w.alice)
+	_, err = w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	w.conserved(r)
 }
@@ -453,12 +453,12 @@ func TestOrderIsPostedAfterTheAccountWasClosedMeanwhile(t *testing.T) {
 			w.earn(w.alice, 100)
 			e := w.engine(manual(r, at100))
 			for try := range 3 {
-				_, err := e.Check(t.Context(), w.alice)
-				require.ErrorIs(t, err, settlement.ErrAccountClosed)
+				_, err := e.Settle(t.Context(), w.alice)
+				require.ErrorIs(t, err, accounts.ErrPeerClosed)
 				require.Equal(t, try == 0, errors.Is(err, ledger.ErrIDSpent), "the ledger is asked once")
 			}
 			reopen()
-			paid, err := e.Check(t.Context(), w.alice)
+			paid, err := e.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
 			require.Equal(t, []uint64{answer}, amounts(paid))
 			require.Equal(t, 1, r.calls[paid[0].Order.ID], "a final answer is not asked for again")
@@ -471,11 +471,11 @@ func TestNoSettlerBooksOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.engine(settlement.Config{})
-	e.Touch([]accounts.Account{w.alice})
-	paid, err := e.Check(t.Context())
+	e.NotifyBalances([]accounts.PeerAccount{w.alice})
+	paid, err := e.Settle(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, paid)
-	_, err = e.Receive(t.Context(), settlement.Incoming{Account: w.alice, Key: "k", Amount: units(5)})
+	_, err = e.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "k", Amount: units(5)})
 	require.NoError(t, err)
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }

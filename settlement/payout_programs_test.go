@@ -40,7 +40,7 @@ type payoutProgram struct {
 // payout is a payment at the rail.
 type payout struct {
 	at     time.Time
-	to     accounts.Account
+	to     accounts.PeerAccount
 	amount uint64
 }
 
@@ -71,11 +71,11 @@ func (p *payoutProgram) start(i int) {
 		}
 		return pass
 	}}
-	cfg := manual(p.rail, settlement.Threshold{At: units(10)})
+	cfg := manual(p.rail, settlement.Threshold{SettleThreshold: units(10)})
 	cfg.Instance = fmt.Sprint("engine ", i)
-	cfg.RearmAfter, cfg.Lease = time.Second, time.Hour
-	cfg.PeerLimits.Default = settlement.Limit{Day: units(payoutLimits.peerDay), Order: units(payoutLimits.order)}
-	cfg.AssetLimits = dollars(settlement.Limit{Day: units(payoutLimits.assetDay), ApproveAbove: units(payoutLimits.approve)})
+	cfg.OrderCooldown, cfg.Lease = time.Second, time.Hour
+	cfg.PeerPayoutLimits.Default = settlement.PayoutLimit{Day: units(payoutLimits.peerDay), Order: units(payoutLimits.order)}
+	cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(payoutLimits.assetDay), ApproveAbove: units(payoutLimits.approve)})
 	p.engines[i] = p.engineOn(l, cfg)
 }
 
@@ -102,7 +102,7 @@ func (p *payoutProgram) asked(o settlement.Order) {
 	rule(amount <= payoutLimits.approve || !p.approved[o.ID].IsZero(), "not approved")
 	rule(peer <= payoutLimits.peerDay, "above the peer's day")
 	rule(asset <= payoutLimits.assetDay, "above the asset's day")
-	rule(p.since == nil || o.Placed.Before(*p.since), "placed while payments are stopped")
+	rule(p.since == nil || o.PlacedAt.Before(*p.since), "placed while payments are stopped")
 	rule(p.since == nil || p.approved[o.ID].Before(*p.since), "approved while payments are stopped")
 }
 
@@ -129,7 +129,7 @@ func (p *payoutProgram) check(all bool) {
 	var visits sync.WaitGroup
 	for i, e := range p.engines {
 		if all || p.draw(2) == 0 {
-			visits.Go(func() { _, _ = e.Check(p.t.Context(), p.peers...) })
+			visits.Go(func() { _, _ = e.Settle(p.t.Context(), p.peers...) })
 		} else if p.chance(20) {
 			_ = e.Close(p.t.Context())
 			p.start(i)
@@ -143,7 +143,7 @@ func (p *payoutProgram) decide(approveAll bool) {
 	open, err := p.operator.Orders(p.t.Context(), p.peers...)
 	require.NoError(p.t, err)
 	for _, o := range open {
-		if !errors.Is(o.Waits, settlement.ErrHeld) {
+		if !errors.Is(o.Waits, settlement.ErrAwaitsApproval) {
 			continue
 		}
 		if approveAll || p.draw(3) > 0 {

@@ -41,7 +41,7 @@ func TestRequestsOfLimitsAndPauses(t *testing.T) {
 	c := &counted{Ledger: l}
 	cfg := manual(newRail(), at100)
 	cfg.Lease = time.Hour // no claims are renewed while it runs
-	cfg.AssetLimits = dollars(settlement.Limit{Day: units(1 << 40), ApproveAbove: units(1 << 30)})
+	cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(1 << 40), ApproveAbove: units(1 << 30)})
 	e := w.engineOn(c, cfg)
 	operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 	earn := func(n uint64) {
@@ -51,18 +51,18 @@ func TestRequestsOfLimitsAndPauses(t *testing.T) {
 	}
 	rest := func(what string) {
 		t.Helper()
-		_, err := e.Check(t.Context(), w.peers...)
+		_, err := e.Settle(t.Context(), w.peers...)
 		require.NoError(t, err)
 		require.Equal(t, [3]int64{0, 1, 0}, c.take(), what)
 	}
 	rest("nothing was ever booked")
 	earn(100)
-	_, err := e.Check(t.Context(), w.peers...)
+	_, err := e.Settle(t.Context(), w.peers...)
 	require.NoError(t, err)
 	c.take() // the newest order of each peer is read once
 	earn(80)
 	queries := l.queries.Swap(0)
-	_, err = e.Check(t.Context(), w.peers...)
+	_, err = e.Settle(t.Context(), w.peers...)
 	require.NoError(t, err)
 	paid := c.take()
 	t.Logf("%d orders paid: %d writes, %d look-ups, %d queries of an account, %d of all", peers, paid[0], paid[1], paid[2], l.queries.Load())
@@ -76,7 +76,7 @@ func TestRequestsOfLimitsAndPauses(t *testing.T) {
 	require.NoError(t, operator.StopPayments(t.Context()))
 	rest("payments are stopped, and nothing is due")
 	earn(80)
-	_, err = e.Check(t.Context(), w.peers...)
+	_, err = e.Settle(t.Context(), w.peers...)
 	require.ErrorIs(t, err, settlement.ErrPaused)
 	require.LessOrEqual(t, c.take()[1], int64(peers+2), "a look at each peer, and one at the pauses")
 }

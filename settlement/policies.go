@@ -17,32 +17,32 @@ import (
 // "at or above" are those of Interledger's connectors
 // (https://github.com/interledger/interledger-rs/issues/189).
 type Threshold struct {
-	At       ledger.Amount // units; more than SettleTo
-	SettleTo ledger.Amount // units
+	SettleThreshold ledger.Amount // units; more than SettleTo
+	SettleTo        ledger.Amount // units
 }
 
 // Validate reports what is impossible about the threshold, as a
 // *accounts.FieldError (accounts.ErrInvalid) that names the field.
 func (t Threshold) Validate() error {
-	if t.SettleTo.Less(t.At) {
+	if t.SettleTo.Less(t.SettleThreshold) {
 		return nil
 	}
 	return &accounts.FieldError{
-		Subject: "threshold", Field: "SettleTo", Reason: fmt.Sprintf("%v must be below At, %v", t.SettleTo, t.At),
+		Subject: "threshold", Field: "SettleTo", Reason: fmt.Sprintf("%v must be below At, %v", t.SettleTo, t.SettleThreshold),
 	}
 }
 
 // Due implements Policy.
-func (t Threshold) Due(s Standing) Demand {
-	if s.Owed().Less(t.At) && !s.Pressed {
-		return Demand{}
+func (t Threshold) Due(s PolicyInput) PaymentRequest {
+	if s.Owed().Less(t.SettleThreshold) && !s.Urgent {
+		return PaymentRequest{}
 	}
-	return Demand{Amount: s.Owed().SubFloor(t.SettleTo)}
+	return PaymentRequest{Amount: s.Owed().SubFloor(t.SettleTo)}
 }
 
 // mayDemand refuses a minimum that At would not hold.
 func (t Threshold) mayDemand(minimum ledger.Amount) error {
-	span := t.At.SubFloor(t.SettleTo)
+	span := t.SettleThreshold.SubFloor(t.SettleTo)
 	if !span.Less(minimum) {
 		return nil
 	}
@@ -54,7 +54,7 @@ func (t Threshold) mayDemand(minimum ledger.Amount) error {
 
 // Every pays what is owed when something was owed for After, so at least that often
 // while anything is owed; a payment begins a new time. The time is looked at by every
-// Config.Sweep, so it is as exact as that.
+// Config.SweepInterval, so it is as exact as that.
 type Every struct {
 	After    time.Duration // more than 0
 	SettleTo ledger.Amount // units that stay owed
@@ -65,13 +65,13 @@ type Every struct {
 func (p Every) Validate() error { return checkAfter("every", p.After) }
 
 // Due implements Policy.
-func (p Every) Due(s Standing) Demand {
+func (p Every) Due(s PolicyInput) PaymentRequest {
 	return afterWaiting(s, s.OwedSince, p.After, p.SettleTo)
 }
 
 // Idle pays what is owed when no packet went from or to the peer for After: the last
 // payment for a while, when there may be no further packet that makes a threshold. The
-// time is looked at by every Config.Sweep, so it is as exact as that.
+// time is looked at by every Config.SweepInterval, so it is as exact as that.
 type Idle struct {
 	After    time.Duration // more than 0
 	SettleTo ledger.Amount // units that stay owed
@@ -82,7 +82,7 @@ type Idle struct {
 func (p Idle) Validate() error { return checkAfter("idle", p.After) }
 
 // Due implements Policy.
-func (p Idle) Due(s Standing) Demand {
+func (p Idle) Due(s PolicyInput) PaymentRequest {
 	return afterWaiting(s, s.ActiveAt, p.After, p.SettleTo)
 }
 
@@ -93,11 +93,11 @@ func checkAfter(subject string, after time.Duration) error {
 	return &accounts.FieldError{Subject: subject, Field: "After", Reason: "must be above 0"}
 }
 
-func afterWaiting(s Standing, since time.Time, after time.Duration, settleTo ledger.Amount) Demand {
-	if s.Now.Sub(since) < after && !s.Pressed {
-		return Demand{}
+func afterWaiting(s PolicyInput, since time.Time, after time.Duration, settleTo ledger.Amount) PaymentRequest {
+	if s.Now.Sub(since) < after && !s.Urgent {
+		return PaymentRequest{}
 	}
-	return Demand{Amount: s.Owed().SubFloor(settleTo)}
+	return PaymentRequest{Amount: s.Owed().SubFloor(settleTo)}
 }
 
 // FirstOf asks for what the first of its members asks for that can be paid: a
@@ -123,13 +123,13 @@ func (p FirstOf) Validate() error {
 }
 
 // Due implements Policy.
-func (p FirstOf) Due(s Standing) Demand {
+func (p FirstOf) Due(s PolicyInput) PaymentRequest {
 	for _, member := range p {
 		if d := member.Due(s); !d.payable(s.Balance).IsZero() {
 			return d
 		}
 	}
-	return Demand{}
+	return PaymentRequest{}
 }
 
 func (p FirstOf) mayDemand(minimum ledger.Amount) error {
@@ -162,7 +162,7 @@ func (p AtLeast) Validate() error {
 }
 
 // Due implements Policy.
-func (p AtLeast) Due(s Standing) Demand {
+func (p AtLeast) Due(s PolicyInput) PaymentRequest {
 	d := p.Of.Due(s)
 	if d.Minimum.Less(p.Amount) {
 		d.Minimum = p.Amount

@@ -15,11 +15,11 @@ import (
 type Policy interface {
 	// Due is what should be paid down now. It need not mind what can be paid:
 	// the Engine caps it.
-	Due(standing Standing) Demand
+	Due(standing PolicyInput) PaymentRequest
 }
 
-// Standing is what a Policy decides on.
-type Standing struct {
+// PolicyInput is what a Policy decides on.
+type PolicyInput struct {
 	// Balance is posted amounts alone: what packets in flight will bring is not owed
 	// yet.
 	accounts.Balance
@@ -31,34 +31,34 @@ type Standing struct {
 	// ActiveAt is when the newest packet from or to the peer was booked; long ago if
 	// that is not known.
 	ActiveAt time.Time
-	// Pressed says that there is a reason not to wait: the peer takes no packets any
+	// Urgent says that there is a reason not to wait: the peer takes no packets any
 	// more for what we owe it (T04), or an operator wants to settle.
-	Pressed bool
+	Urgent bool
 }
 
 // Owed is what packets earned the peer and is not paid: the payable less what the peer
 // prepaid. In units.
-func (s Standing) Owed() ledger.Amount { return owed(s.Balance) }
+func (s PolicyInput) Owed() ledger.Amount { return owed(s.Balance) }
 
 // owed is the net of a balance, 0 if that is below 0.
 func owed(b accounts.Balance) ledger.Amount { return b.Payable.SubFloor(b.Prepaid) }
 
-// Demand is what a Policy asks for. The zero Demand asks for nothing.
-type Demand struct {
+// PaymentRequest is what a Policy asks for. The zero Demand asks for nothing.
+type PaymentRequest struct {
 	Amount ledger.Amount // how much should be paid, in units
 	// Minimum is the smallest payment worth making, in units: if less than it
 	// can be paid, nothing is.
 	Minimum ledger.Amount
-	// Ahead is how much the peer may owe us when the amount is paid, in units: what is paid
+	// Prefunding is how much the peer may owe us when the amount is paid, in units: what is paid
 	// ahead of what packets earn. It counts only while the peer has prepaid nothing.
-	Ahead ledger.Amount
+	Prefunding ledger.Amount
 
 	refund bool // an operator wants the prepayment to be paid back
 }
 
 // payable is how much may be ordered now: what the policy demands, as far as it may be paid
 // and as far as the headroom covers it after the arrears; 0 if that is below the minimum.
-func (d Demand) payable(b accounts.Balance) ledger.Amount {
+func (d PaymentRequest) payable(b accounts.Balance) ledger.Amount {
 	amount := d.Amount.Min(d.most(b)).Min(b.Headroom.SubFloor(b.Arrears))
 	if amount.Less(d.Minimum) {
 		return ledger.Amount{}
@@ -68,12 +68,12 @@ func (d Demand) payable(b accounts.Balance) ledger.Amount {
 
 // most is the most that may be paid: what packets earned, with a refund also what the peer
 // prepaid, and ahead of that only to a peer that prepaid nothing.
-func (d Demand) most(b accounts.Balance) ledger.Amount {
+func (d PaymentRequest) most(b accounts.Balance) ledger.Amount {
 	switch {
 	case d.refund:
 		return b.Payable
 	case b.Prepaid.IsZero():
-		most, fits := owed(b).Add(d.Ahead.SubFloor(b.Receivable))
+		most, fits := owed(b).Add(d.Prefunding.SubFloor(b.Receivable))
 		if !fits {
 			return ledger.AmountMax
 		}

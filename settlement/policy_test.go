@@ -13,8 +13,8 @@ import (
 )
 
 // owing is a Standing of a peer that is owed so much, and covers and earned it.
-func owing(payable, prepaid uint64) settlement.Standing {
-	return settlement.Standing{Balance: accounts.Balance{
+func owing(payable, prepaid uint64) settlement.PolicyInput {
+	return settlement.PolicyInput{Balance: accounts.Balance{
 		Payable: units(payable), Prepaid: units(prepaid), Headroom: units(payable), Earned: units(payable - prepaid),
 	}}
 }
@@ -37,9 +37,9 @@ func TestThresholdDue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := owing(c.payable, c.prepaid)
-			require.Equal(t, settlement.Demand{Amount: units(c.want)}, at100.Due(s))
-			s.Pressed = true
-			require.Equal(t, settlement.Demand{Amount: units(c.pressed)}, at100.Due(s))
+			require.Equal(t, settlement.PaymentRequest{Amount: units(c.want)}, at100.Due(s))
+			s.Urgent = true
+			require.Equal(t, settlement.PaymentRequest{Amount: units(c.pressed)}, at100.Due(s))
 		})
 	}
 }
@@ -66,7 +66,7 @@ func TestPoliciesOfTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := owing(c.owed, 0)
-			s.Now, s.OwedSince, s.ActiveAt, s.Pressed = now, now.Add(-c.waited), now.Add(-c.quiet), c.pressed
+			s.Now, s.OwedSince, s.ActiveAt, s.Urgent = now, now.Add(-c.waited), now.Add(-c.quiet), c.pressed
 			require.Equal(t, units(c.every), every.Due(s).Amount)
 			require.Equal(t, units(c.idle), idle.Due(s).Amount)
 		})
@@ -87,15 +87,15 @@ func TestCombinedPolicies(t *testing.T) {
 	for name, c := range map[string]struct {
 		owed, headroom uint64
 		waited         time.Duration
-		want           settlement.Demand
+		want           settlement.PaymentRequest
 	}{
-		"neither":                          {99, 99, time.Hour, settlement.Demand{}},
-		"the first":                        {100, 100, time.Hour, settlement.Demand{Amount: units(80), Minimum: units(60)}},
-		"the second":                       {99, 99, 24 * time.Hour, settlement.Demand{Amount: units(99), Minimum: units(10)}},
-		"both":                             {100, 100, 24 * time.Hour, settlement.Demand{Amount: units(80), Minimum: units(60)}},
-		"too little for the first":         {100, 50, 24 * time.Hour, settlement.Demand{Amount: units(100), Minimum: units(10)}},
-		"too little for both":              {100, 9, 24 * time.Hour, settlement.Demand{}},
-		"less than the second is bothered": {9, 9, 24 * time.Hour, settlement.Demand{}},
+		"neither":                          {99, 99, time.Hour, settlement.PaymentRequest{}},
+		"the first":                        {100, 100, time.Hour, settlement.PaymentRequest{Amount: units(80), Minimum: units(60)}},
+		"the second":                       {99, 99, 24 * time.Hour, settlement.PaymentRequest{Amount: units(99), Minimum: units(10)}},
+		"both":                             {100, 100, 24 * time.Hour, settlement.PaymentRequest{Amount: units(80), Minimum: units(60)}},
+		"too little for the first":         {100, 50, 24 * time.Hour, settlement.PaymentRequest{Amount: units(100), Minimum: units(10)}},
+		"too little for both":              {100, 9, 24 * time.Hour, settlement.PaymentRequest{}},
+		"less than the second is bothered": {9, 9, 24 * time.Hour, settlement.PaymentRequest{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -115,10 +115,10 @@ func TestImpossiblePolicies(t *testing.T) {
 		fields string
 	}{
 		"threshold":                 {at100, ""},
-		"threshold to nothing":      {settlement.Threshold{At: units(1)}, ""},
+		"threshold to nothing":      {settlement.Threshold{SettleThreshold: units(1)}, ""},
 		"no threshold":              {settlement.Threshold{}, "SettleTo"},
-		"settle to the threshold":   {settlement.Threshold{At: units(100), SettleTo: units(100)}, "SettleTo"},
-		"settle to above":           {settlement.Threshold{At: units(100), SettleTo: units(101)}, "SettleTo"},
+		"settle to the threshold":   {settlement.Threshold{SettleThreshold: units(100), SettleTo: units(100)}, "SettleTo"},
+		"settle to above":           {settlement.Threshold{SettleThreshold: units(100), SettleTo: units(101)}, "SettleTo"},
 		"every":                     {settlement.Every{After: 1}, ""},
 		"every nothing":             {settlement.Every{}, "After"},
 		"idle backwards":            {settlement.Idle{After: -1}, "After"},
@@ -181,15 +181,15 @@ func TestRules(t *testing.T) {
 
 	// An account gets what its rule says.
 	w, r := newWorld(t, "bob", "carol", "dave"), newRail()
-	cfg := manual(r, settlement.Threshold{At: units(50)})
-	cfg.Policies.Asset = map[accounts.Asset]settlement.Policy{usd: settlement.Threshold{At: units(100)}}
-	cfg.Policies.Peer = map[string]settlement.Policy{"carol": nil, "dave": settlement.Threshold{At: units(1)}}
-	cfg.Policies.PeerAsset = map[accounts.PeerAsset]settlement.Policy{{Peer: "bob", Asset: usd}: settlement.Threshold{At: units(60)}}
+	cfg := manual(r, settlement.Threshold{SettleThreshold: units(50)})
+	cfg.Policies.Asset = map[accounts.Asset]settlement.Policy{usd: settlement.Threshold{SettleThreshold: units(100)}}
+	cfg.Policies.Peer = map[string]settlement.Policy{"carol": nil, "dave": settlement.Threshold{SettleThreshold: units(1)}}
+	cfg.Policies.PeerAsset = map[accounts.PeerAsset]settlement.Policy{{Peer: "bob", Asset: usd}: settlement.Threshold{SettleThreshold: units(60)}}
 	cfg.Rails.Peer = map[string]*settlement.Rail{"dave": nil}
 	for _, a := range w.peers {
 		w.earn(a, 60)
 	}
-	paid, err := w.engine(cfg).Check(t.Context(), w.peers...)
+	paid, err := w.engine(cfg).Settle(t.Context(), w.peers...)
 	require.NoError(t, err)
 	require.Len(t, paid, 1)
 	require.Equal(t, w.peers[1], paid[0].Order.Account, "bob's own threshold is reached, and alone has a rail")
@@ -199,17 +199,17 @@ func TestConfigValidateReportsAllFaults(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, settlement.Config{}.Validate())
 	err := settlement.Config{
-		Policies: settlement.Policies{Default: at100}, Marks: settlement.Rules[settlement.Marks]{Default: settlement.Marks{Margin: units(1)}},
-		Lease: -1, RetryAfter: -1, RetryAtMost: -1, RearmAfter: -1, StuckAfter: -1, Round: -1, Sweep: -1,
+		Policies: settlement.Policies{Default: at100}, PositionThresholds: settlement.Rules[settlement.PositionThresholds]{Default: settlement.PositionThresholds{Margin: units(1)}},
+		Lease: -1, RetryInitialInterval: -1, RetryMaxInterval: -1, OrderCooldown: -1, StuckAfter: -1, CheckCooldown: -1, SweepInterval: -1,
 	}.Validate()
 	require.Equal(t, []string{
-		"Rails", "Lease", "RetryAfter", "RetryAtMost", "RearmAfter", "StuckAfter", "Round", "Sweep", "Margin",
+		"Rails", "Lease", "RetryInitialInterval", "RetryMaxInterval", "OrderCooldown", "StuckAfter", "Round", "Sweep", "Margin",
 	}, fieldsOf(err))
 	err = settlement.Config{Rails: settlement.Rails{Default: &settlement.Rail{
-		Timeout: -1, Concurrency: -1, BreakAfter: -1, BreakFor: -1,
+		Timeout: -1, Concurrency: -1, BreakerThreshold: -1, BreakerTimeout: -1,
 	}}}.Validate()
-	require.Equal(t, []string{"Settler", "Timeout", "Concurrency", "BreakAfter", "BreakFor"}, fieldsOf(err))
-	_, err = settlement.NewEngine(nil, nil, settlement.Config{Sweep: -1})
+	require.Equal(t, []string{"Settler", "Timeout", "Concurrency", "BreakerThreshold", "BreakerTimeout"}, fieldsOf(err))
+	_, err = settlement.NewEngine(nil, nil, settlement.Config{SweepInterval: -1})
 	require.ErrorIs(t, err, accounts.ErrInvalid)
 }
 
@@ -236,7 +236,7 @@ func ExampleFirstOf() {
 	policy := settlement.AtLeast{
 		Amount: units(10),
 		Of: settlement.FirstOf{
-			settlement.Threshold{At: units(100), SettleTo: units(20)},
+			settlement.Threshold{SettleThreshold: units(100), SettleTo: units(20)},
 			settlement.Every{After: 24 * time.Hour},
 		},
 	}

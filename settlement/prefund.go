@@ -14,11 +14,11 @@ import (
 //
 // The peer's credit line must be as large as what is paid ahead, or nothing can be ordered.
 // While the peer has a prepayment nothing is paid ahead. After an order that paid ahead the
-// next such one waits for Config.RearmAfter and a random time of the same length: two
+// next such one waits for Config.OrderCooldown and a random time of the same length: two
 // connectors that prefund one another at the same moment would else pay each other for ever.
 type Prefund struct {
-	At       *big.Int // units; more than SettleTo
-	SettleTo *big.Int // units; below 0 the peer owes us that much when it is paid
+	PrefundThreshold *big.Int // units; more than SettleTo
+	SettleTo         *big.Int // units; below 0 the peer owes us that much when it is paid
 }
 
 // Validate reports what is impossible, as a *accounts.FieldError (accounts.ErrInvalid) that
@@ -28,12 +28,12 @@ func (p Prefund) Validate() error {
 		return &accounts.FieldError{Subject: "prefund", Field: field, Reason: reason}
 	}
 	switch {
-	case p.At == nil:
+	case p.PrefundThreshold == nil:
 		return fault("At", "is missing")
 	case p.SettleTo == nil:
 		return fault("SettleTo", "is missing")
-	case p.At.Cmp(p.SettleTo) <= 0:
-		return fault("SettleTo", fmt.Sprintf("%v must be below At, %v", p.SettleTo, p.At))
+	case p.PrefundThreshold.Cmp(p.SettleTo) <= 0:
+		return fault("SettleTo", fmt.Sprintf("%v must be below At, %v", p.SettleTo, p.PrefundThreshold))
 	case new(big.Int).Neg(p.SettleTo).Cmp(accounts.Unlimited.Big()) > 0:
 		return fault("SettleTo", "is beyond the largest credit line")
 	default:
@@ -42,21 +42,21 @@ func (p Prefund) Validate() error {
 }
 
 // Due implements Policy.
-func (p Prefund) Due(s Standing) Demand {
+func (p Prefund) Due(s PolicyInput) PaymentRequest {
 	target := p.SettleTo
 	if target.Sign() < 0 && !s.Prepaid.IsZero() {
 		target = new(big.Int)
 	}
 	amount := new(big.Int).Sub(s.Net(), target)
-	if span := new(big.Int).Sub(p.At, p.SettleTo); amount.Cmp(span) < 0 && !s.Pressed {
-		return Demand{}
+	if span := new(big.Int).Sub(p.PrefundThreshold, p.SettleTo); amount.Cmp(span) < 0 && !s.Urgent {
+		return PaymentRequest{}
 	}
-	return Demand{Amount: ledger.ClampAmount(amount), Ahead: ledger.ClampAmount(new(big.Int).Neg(p.SettleTo))}
+	return PaymentRequest{Amount: ledger.ClampAmount(amount), Prefunding: ledger.ClampAmount(new(big.Int).Neg(p.SettleTo))}
 }
 
 // mayDemand refuses a minimum that At would not hold.
 func (p Prefund) mayDemand(minimum ledger.Amount) error {
-	if span := new(big.Int).Sub(p.At, p.SettleTo); span.Cmp(minimum.Big()) >= 0 {
+	if span := new(big.Int).Sub(p.PrefundThreshold, p.SettleTo); span.Cmp(minimum.Big()) >= 0 {
 		return nil
 	}
 	return &accounts.FieldError{

@@ -11,24 +11,24 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-var ahead50 = settlement.Prefund{At: big.NewInt(-10), SettleTo: big.NewInt(-50)}
+var ahead50 = settlement.Prefund{PrefundThreshold: big.NewInt(-10), SettleTo: big.NewInt(-50)}
 
 func TestPrefundThatCannotBe(t *testing.T) {
 	t.Parallel()
 	for field, p := range map[string]settlement.Prefund{
 		"At":       {SettleTo: big.NewInt(-1)},
-		"SettleTo": {At: big.NewInt(0), SettleTo: big.NewInt(0)},
+		"SettleTo": {PrefundThreshold: big.NewInt(0), SettleTo: big.NewInt(0)},
 	} {
 		var fault *accounts.FieldError
 		require.ErrorAs(t, p.Validate(), &fault)
 		require.Equal(t, field, fault.Field)
 	}
 	beyond := new(big.Int).Lsh(big.NewInt(-1), 97)
-	require.ErrorIs(t, settlement.Prefund{At: big.NewInt(0), SettleTo: beyond}.Validate(), accounts.ErrInvalid)
+	require.ErrorIs(t, settlement.Prefund{PrefundThreshold: big.NewInt(0), SettleTo: beyond}.Validate(), accounts.ErrInvalid)
 	require.NoError(t, ahead50.Validate())
 }
 
-// After an order that paid ahead, the next such one waits for RearmAfter, and for a random time
+// After an order that paid ahead, the next such one waits for OrderCooldown, and for a random time
 // of the same length: connectors that prefund one another must not pay in step for ever.
 func TestPrefundingOrdersAreApart(t *testing.T) {
 	t.Parallel()
@@ -38,11 +38,11 @@ func TestPrefundingOrdersAreApart(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		now := time.Now()
 		cfg := manual(r, ahead50)
-		cfg.RearmAfter = time.Minute
+		cfg.OrderCooldown = time.Minute
 		cfg.Clock = func() time.Time { return now }
 		e := w.engine(cfg)
 		orders := func() int {
-			_, err := e.Check(t.Context(), w.alice)
+			_, err := e.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
 			keys, _ := r.keys()
 			return keys
@@ -50,7 +50,7 @@ func TestPrefundingOrdersAreApart(t *testing.T) {
 		require.Equal(t, 1, orders())
 		w.earn(w.alice, 40)
 		now = now.Add(time.Minute - time.Second)
-		require.Equal(t, 1, orders(), "it waits for RearmAfter")
+		require.Equal(t, 1, orders(), "it waits for OrderCooldown")
 		now = now.Add(30 * time.Second)
 		early += orders() - 1
 		now = now.Add(time.Minute)
@@ -66,7 +66,7 @@ func TestPrefundingOrdersAreApart(t *testing.T) {
 func TestCollectionsAtOnce(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
-	_, err := w.book.Adjust(t.Context(), accounts.Adjustment{Account: w.alice, Key: "a", Debit: units(1300), Reason: 1, BeyondHeadroom: true})
+	_, err := w.book.Adjust(t.Context(), accounts.Adjustment{Account: w.alice, Key: "a", Debit: units(1300), ReasonCode: 1, BeyondHeadroom: true})
 	require.NoError(t, err)
 	require.Equal(t, units(300), w.balance(w.alice).Arrears)
 	w.earn(w.alice, 120)
@@ -75,7 +75,7 @@ func TestCollectionsAtOnce(t *testing.T) {
 	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
 		if c.creates && !met {
 			met = true
-			_, err := other.Check(t.Context(), w.alice)
+			_, err := other.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
 			require.Equal(t, units(180), w.balance(w.alice).Arrears)
 			w.earn(w.alice, 500) // more than is left of the arrears that this engine has seen
@@ -84,7 +84,7 @@ func TestCollectionsAtOnce(t *testing.T) {
 	}}
 	cfg := manual(r, at100)
 	cfg.Events.Failed = func(err error) { require.NoError(t, err) }
-	_, err = w.engineOn(l, cfg).Check(t.Context(), w.alice)
+	_, err = w.engineOn(l, cfg).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.True(t, met)
 	b := w.balance(w.alice)

@@ -190,9 +190,9 @@ func settleUntilKilled(t *testing.T, j job) {
 	book := newBook(t, killing{l, k})
 	e, err := settlement.NewEngine(killing{l, k}, book, cfg)
 	require.NoError(t, err)
-	alice, err := book.Account("alice", usd)
+	alice, err := book.PeerAccount("alice", usd)
 	require.NoError(t, err)
-	_, err = e.Check(t.Context(), alice)
+	_, err = e.Settle(t.Context(), alice)
 	require.NoError(t, err)
 	require.NoError(t, e.Close(t.Context()))
 	require.NoError(t, l.Close())
@@ -206,17 +206,17 @@ func folderWorld(t *testing.T) string {
 	l, err := embedded.Open(filepath.Join(folder, "ledger"))
 	require.NoError(t, err)
 	book := newBook(t, l)
-	_, err = book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)})
+	_, err = book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)})
 	require.NoError(t, err)
-	alice, err := book.Account("alice", usd)
+	alice, err := book.PeerAccount("alice", usd)
 	require.NoError(t, err)
-	earnAll(t, l, book, ledger.NewID(1, 7), []accounts.Account{alice}, []uint64{100})
+	earnAll(t, l, book, ledger.NewID(1, 7), []accounts.PeerAccount{alice}, []uint64{100})
 	require.NoError(t, l.Close())
 	return folder
 }
 
 // earnAll credits peers as packets do, in one request.
-func earnAll(t *testing.T, l ledger.Ledger, book *accounts.Book, id ledger.ID, peers []accounts.Account, amounts []uint64) {
+func earnAll(t *testing.T, l ledger.Ledger, book *accounts.Book, id ledger.ID, peers []accounts.PeerAccount, amounts []uint64) {
 	t.Helper()
 	own, _ := book.AssetIDs(usd.Ledger)
 	var rows []ledger.Transfer
@@ -310,7 +310,7 @@ func paidOnce(t *testing.T, folder, heir string) {
 	l, err := embedded.Open(filepath.Join(folder, "ledger"))
 	require.NoError(t, err)
 	book := newBook(t, l)
-	alice, err := book.Account("alice", usd)
+	alice, err := book.PeerAccount("alice", usd)
 	require.NoError(t, err)
 	b, err := book.Balance(t.Context(), alice)
 	require.NoError(t, err)
@@ -327,9 +327,9 @@ const (
 	burst     = 100
 )
 
-func peerNames() (peers []accounts.Peer) {
+func peerNames() (peers []accounts.PeerConfig) {
 	for i := range manyPeers {
-		peers = append(peers, accounts.Peer{ID: fmt.Sprint("peer-", i), Asset: usd, CreditLine: units(1000)})
+		peers = append(peers, accounts.PeerConfig{ID: fmt.Sprint("peer-", i), Asset: usd, CreditLine: units(1000)})
 	}
 	return peers
 }
@@ -342,9 +342,9 @@ func engineWithTraffic(t *testing.T, j job) {
 	require.NoError(t, err)
 	l := remote.NewClient(os.NewFile(3, "answers"), os.NewFile(4, "requests"))
 	book := newBook(t, l)
-	var peers []accounts.Account
+	var peers []accounts.PeerAccount
 	for _, p := range peerNames() {
-		a, err := book.Account(p.ID, usd)
+		a, err := book.PeerAccount(p.ID, usd)
 		require.NoError(t, err)
 		peers = append(peers, a)
 	}
@@ -352,36 +352,36 @@ func engineWithTraffic(t *testing.T, j job) {
 	for i := range 2 {
 		cfg := manual(folderRail{folder: filepath.Join(j.folder, "rail"), before: func() {}, after: func() {}}, at100)
 		cfg.Manual, cfg.Instance = false, fmt.Sprint(j.instance, " ", i)
-		cfg.Lease, cfg.Sweep, cfg.Round, cfg.RetryAfter = 2*time.Second, 500*time.Millisecond, 10*time.Millisecond, 10*time.Millisecond
+		cfg.Lease, cfg.SweepInterval, cfg.CheckCooldown, cfg.RetryInitialInterval = 2*time.Second, 500*time.Millisecond, 10*time.Millisecond, 10*time.Millisecond
 		e, err := settlement.NewEngine(l, book, cfg)
 		require.NoError(t, err)
-		e.Look(peers)
+		e.Enqueue(peers)
 		engines = append(engines, e)
 	}
 	random := rand.New(rand.NewPCG(seed, 1))
 	for n := range bursts {
-		var some []accounts.Account
+		var some []accounts.PeerAccount
 		var amounts []uint64
 		for range burst {
 			some, amounts = append(some, peers[random.IntN(len(peers))]), append(amounts, random.Uint64N(60)+1)
 		}
 		earnAll(t, l, book, ledger.NewID(uint64(n)<<32, seed), some, amounts)
 		for _, e := range engines {
-			e.Touch(some)
+			e.NotifyBalances(some)
 		}
 		<-time.After(5 * time.Millisecond)
 	}
 	for idle := false; !idle; {
 		idle = true
 		for _, e := range engines {
-			paid, err := e.Check(t.Context(), peers...)
+			paid, err := e.Settle(t.Context(), peers...)
 			require.NoError(t, err)
 			idle = idle && len(paid) == 0
 		}
 		balances, err := book.Balances(t.Context(), peers...)
 		require.NoError(t, err)
 		for _, b := range balances { // what the other process has open is waited for too
-			idle = idle && b.Settling.IsZero() && b.Payable.Less(at100.At)
+			idle = idle && b.Settling.IsZero() && b.Payable.Less(at100.SettleThreshold)
 		}
 	}
 	for _, e := range engines {
@@ -441,7 +441,7 @@ func fourEngines(t *testing.T, kill bool) {
 		payments += len(paid[a.Peer()])
 		require.Equal(t, atTheRail, b.SettledOut, "paid at the rail and booked for %v", a)
 		require.Equal(t, b.Earned, sum(b.Payable, b.SettledOut))
-		require.True(t, b.Payable.Less(at100.At), "%v is left with %v", a, b.Payable)
+		require.True(t, b.Payable.Less(at100.SettleThreshold), "%v is left with %v", a, b.Payable)
 		if len(paid[a.Peer()]) > 0 {
 			require.False(t, b.Payable.Less(at100.SettleTo), "%v is left with %v", a, b.Payable)
 		}
@@ -452,7 +452,7 @@ func fourEngines(t *testing.T, kill bool) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-func postedOrders(t *testing.T, l ledger.Ledger, book *accounts.Book, a accounts.Account) int {
+func postedOrders(t *testing.T, l ledger.Ledger, book *accounts.Book, a accounts.PeerAccount) int {
 	t.Helper()
 	rows, err := l.GetAccountTransfers(t.Context(), ledger.AccountFilter{
 		AccountID: book.PeerIDs(a).Settlement, Code: chart.CodeOrder, Limit: 1000, Flags: ledger.AccountFilterCredits,

@@ -16,26 +16,26 @@ import (
 func TestPrefundWithoutALine(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
-	peers, err := w.book.Provision(t.Context(), accounts.Peer{ID: "zoe", Asset: usd})
+	peers, err := w.book.Provision(t.Context(), accounts.PeerConfig{ID: "zoe", Asset: usd})
 	require.NoError(t, err)
 	zoe := peers[0]
-	cfg := manual(r, settlement.Prefund{At: big.NewInt(-10), SettleTo: big.NewInt(-50)})
+	cfg := manual(r, settlement.Prefund{PrefundThreshold: big.NewInt(-10), SettleTo: big.NewInt(-50)})
 	var told []error
 	cfg.Events.Failed = func(err error) { told = append(told, err) }
 	e := w.engine(cfg)
-	paid, _ := e.Check(t.Context(), zoe)
+	paid, _ := e.Settle(t.Context(), zoe)
 	require.Empty(t, paid)
 	require.NotEmpty(t, told)
 	require.ErrorIs(t, told[0], settlement.ErrPrefundLine)
 	require.ErrorContains(t, told[0], "zoe")
 
 	w.earn(zoe, 60)
-	paid, _ = e.Check(t.Context(), zoe)
+	paid, _ = e.Settle(t.Context(), zoe)
 	require.Equal(t, []uint64{60}, amounts(paid))
 	_, err = w.book.SetCreditLine(t.Context(), zoe, units(50))
 	require.NoError(t, err)
 	told = nil
-	paid, err = e.Check(t.Context(), zoe)
+	paid, err = e.Settle(t.Context(), zoe)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{50}, amounts(paid))
 	require.Empty(t, told)
@@ -48,15 +48,15 @@ func TestStatementOfWhatHasNoKey(t *testing.T) {
 	w, r := newWorld(t), newRail()
 	e := w.engine(manual(r, at100))
 	w.earn(w.alice, 100)
-	paid, err := e.Check(t.Context(), w.alice)
+	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Len(t, paid, 1)
-	_, err = e.ReceiveVoucher(t.Context(), settlement.Voucher{Account: w.alice, Channel: "c", Cumulative: units(5)})
+	_, err = e.RecordVoucher(t.Context(), settlement.Voucher{Account: w.alice, Channel: "c", Cumulative: units(5)})
 	require.NoError(t, err)
-	_, err = e.Announce(t.Context(), settlement.Incoming{Account: w.alice, Key: "wire 1", Amount: units(7)})
+	_, err = e.Announce(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "wire 1", Amount: units(7)})
 	require.NoError(t, err)
 	require.Equal(t, units(7), w.balance(w.alice).Announced)
-	s, err := w.book.Statement(t.Context(), w.alice, time.Time{}, time.Time{}, accounts.KnownKeys("wire 1", "c"))
+	s, err := w.book.Statement(t.Context(), w.alice, time.Time{}, time.Time{}, accounts.WithKnownKeys("wire 1", "c"))
 	require.NoError(t, err)
 	var amounts []int64
 	for entry, err := range s.Entries(t.Context()) {

@@ -22,21 +22,21 @@ type Rail struct {
 	// Settler pays. It must be set.
 	Settler Settler
 
-	// Limits bound what is paid by the rail, in an asset. Default none.
-	Limits map[accounts.Asset]Limit
+	// PayoutLimits bound what is paid by the rail, in an asset. Default none.
+	PayoutLimits map[accounts.Asset]PayoutLimit
 
 	// Timeout ends the context of a call of the Settler. Default 30 s.
 	Timeout time.Duration
 	// Concurrency is how many of the rail's accounts are settled at once. Default 8.
 	Concurrency int
 
-	// BreakAfter is after how many errors in a row, of whatever accounts, the rail
-	// counts as down: then it is left alone for BreakFor, no orders are placed for
+	// BreakerThreshold is after how many errors in a row, of whatever accounts, the rail
+	// counts as down: then it is left alone for BreakerTimeout, no orders are placed for
 	// it, and a single call finds out whether it is up again. ErrDeclined and
 	// ErrPending are answers and no errors. Default 10.
-	BreakAfter int
-	// BreakFor is how long a rail that is down is left alone. Default 30 s.
-	BreakFor time.Duration
+	BreakerThreshold int
+	// BreakerTimeout is how long a rail that is down is left alone. Default 30 s.
+	BreakerTimeout time.Duration
 }
 
 // Validate reports all that is wrong with the rail at once, as errors that match
@@ -51,9 +51,9 @@ func (r *Rail) Validate() error {
 	check(r.Settler != nil, "Settler", "is missing")
 	check(r.Timeout >= 0, "Timeout", negative)
 	check(r.Concurrency >= 0, "Concurrency", negative)
-	check(r.BreakAfter >= 0, "BreakAfter", negative)
-	check(r.BreakFor >= 0, "BreakFor", negative)
-	for asset, l := range r.Limits {
+	check(r.BreakerThreshold >= 0, "BreakerThreshold", negative)
+	check(r.BreakerTimeout >= 0, "BreakerTimeout", negative)
+	for asset, l := range r.PayoutLimits {
 		if err := l.validate(); err != nil {
 			errs = append(errs, fmt.Errorf("rail %q: Limits[%v]: %w", r.Name, asset, err))
 		}
@@ -111,8 +111,8 @@ func newRailState(r Rail, tag uint32, events Events) *railState {
 	return &railState{
 		Rail: r, tag: tag, slots: make(chan struct{}, r.Concurrency),
 		breaker: gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-			Name: r.Name, Timeout: r.BreakFor,
-			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= uint32(r.BreakAfter) },
+			Name: r.Name, Timeout: r.BreakerTimeout,
+			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= uint32(r.BreakerThreshold) },
 			IsSuccessful: func(err error) bool {
 				return err == nil || errors.Is(err, ErrDeclined) || errors.Is(err, ErrPending)
 			},

@@ -40,16 +40,16 @@ func (l *record) take() []string {
 
 func (l *record) events() settlement.Events {
 	return settlement.Events{
-		Placed:     func(o settlement.Order) { l.add("placed %v", o.Amount) },
-		Paid:       func(p settlement.Payment) { l.add("paid %v", p.Paid) },
-		PartlyPaid: func(p settlement.Payment) { l.add("partly paid %v of %v", p.Paid, p.Order.Amount) },
-		Voided:     func(o settlement.Order, err error) { l.add("voided %v: %v", o.Amount, err) },
-		Retried:    func(o settlement.OpenOrder) { l.add("retried %v after %d: %v", o.Amount, o.Attempts, o.LastErr) },
-		TakenOver:  func(o settlement.Order) { l.add("taken over %v", o.Amount) },
-		Stuck:      func(o settlement.OpenOrder) { l.add("stuck %v after %d: %v", o.Amount, o.Attempts, o.LastErr) },
-		RailDown:   func(name string) { l.add("%q is down", name) },
-		RailUp:     func(name string) { l.add("%q is up", name) },
-		Alert:      func(a settlement.Alert) { l.add("%v", a) },
+		Placed:        func(o settlement.Order) { l.add("placed %v", o.Amount) },
+		Paid:          func(p settlement.Payment) { l.add("paid %v", p.Paid) },
+		PartlyPaid:    func(p settlement.Payment) { l.add("partly paid %v of %v", p.Paid, p.Order.Amount) },
+		Voided:        func(o settlement.Order, err error) { l.add("voided %v: %v", o.Amount, err) },
+		Retried:       func(o settlement.OpenOrder) { l.add("retried %v after %d: %v", o.Amount, o.Attempts, o.LastErr) },
+		TakenOver:     func(o settlement.Order) { l.add("taken over %v", o.Amount) },
+		Stuck:         func(o settlement.OpenOrder) { l.add("stuck %v after %d: %v", o.Amount, o.Attempts, o.LastErr) },
+		RailDown:      func(name string) { l.add("%q is down", name) },
+		RailUp:        func(name string) { l.add("%q is up", name) },
+		PositionAlert: func(a settlement.PositionAlert) { l.add("%v", a) },
 	}
 }
 
@@ -64,25 +64,25 @@ func TestRailThatIsDown(t *testing.T) {
 		var told record
 		cfg := manual(r, at100)
 		cfg.Events = told.events()
-		cfg.Rails.Default.Name, cfg.Rails.Default.BreakAfter, cfg.Rails.Default.BreakFor = "channel", 3, time.Minute
+		cfg.Rails.Default.Name, cfg.Rails.Default.BreakerThreshold, cfg.Rails.Default.BreakerTimeout = "channel", 3, time.Minute
 		other := &settlement.Rail{Name: "bank", Settler: newRail()}
 		cfg.Rails.Peer = map[string]*settlement.Rail{"carol": other}
 		e := w.engine(cfg)
 		w.earn(w.alice, 100)
 		for range 3 {
-			_, err := e.Check(t.Context(), w.alice)
+			_, err := e.Settle(t.Context(), w.alice)
 			require.ErrorIs(t, err, errRail)
 		}
 		w.earn(bob, 100)
-		for _, a := range []accounts.Account{w.alice, bob} {
-			_, err := e.Check(t.Context(), a)
+		for _, a := range []accounts.PeerAccount{w.alice, bob} {
+			_, err := e.Settle(t.Context(), a)
 			require.ErrorIs(t, err, settlement.ErrRailDown)
 			require.ErrorContains(t, err, `"channel"`)
 		}
 		require.Zero(t, w.balance(bob).Settling, "no order that nobody would pay")
 		require.Equal(t, units(80), w.balance(w.alice).Settling)
 		w.earn(carol, 100)
-		_, err := e.Check(t.Context(), carol)
+		_, err := e.Settle(t.Context(), carol)
 		require.NoError(t, err, "her rail is another one")
 		paid, called := r.keys()
 		require.Zero(t, paid)
@@ -90,15 +90,15 @@ func TestRailThatIsDown(t *testing.T) {
 		require.Equal(t, 3, r.calls[openOrder(t, e, w.alice).ID], "and no more")
 
 		pause(time.Minute + time.Second)
-		_, err = e.Check(t.Context(), w.alice)
+		_, err = e.Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, errRail, "the call that finds out")
-		_, err = e.Check(t.Context(), w.alice)
+		_, err = e.Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, settlement.ErrRailDown)
 		pause(time.Minute + time.Second)
 		r.before = func(settlement.Order) error { return nil }
-		_, err = e.Check(t.Context(), w.alice, bob)
+		_, err = e.Settle(t.Context(), w.alice, bob)
 		for err != nil { // bob comes while alice's call finds out
-			_, err = e.Check(t.Context(), w.alice, bob)
+			_, err = e.Settle(t.Context(), w.alice, bob)
 		}
 		require.Equal(t, units(80), r.total(bob))
 		lines := told.take()
@@ -107,7 +107,7 @@ func TestRailThatIsDown(t *testing.T) {
 	})
 }
 
-func openOrder(t *testing.T, e *settlement.Engine, a accounts.Account) settlement.OpenOrder {
+func openOrder(t *testing.T, e *settlement.Engine, a accounts.PeerAccount) settlement.OpenOrder {
 	t.Helper()
 	open, err := e.Orders(t.Context(), a)
 	require.NoError(t, err)
@@ -136,15 +136,15 @@ func TestWhatBreaksARail(t *testing.T) {
 			cfg := manual(settlement.SettlerFunc(func(context.Context, settlement.Order) (ledger.Amount, error) {
 				return c.settle()
 			}), at100)
-			cfg.Rails.Default.BreakAfter = 2
+			cfg.Rails.Default.BreakerThreshold = 2
 			cfg.Clock = func() time.Time { now = now.Add(time.Hour); return now }
 			e := w.engine(cfg)
 			w.earn(w.alice, 100)
 			for range 2 {
-				_, err := e.Check(t.Context(), w.alice)
+				_, err := e.Settle(t.Context(), w.alice)
 				require.Error(t, err)
 			}
-			_, err := e.Check(t.Context(), w.alice)
+			_, err := e.Settle(t.Context(), w.alice)
 			require.Equal(t, c.down, errors.Is(err, settlement.ErrRailDown), "%v", err)
 		})
 	}
@@ -170,9 +170,9 @@ func TestConcurrencyIsOfARail(t *testing.T) {
 		for _, a := range w.peers {
 			w.earn(a, 100)
 		}
-		e.Touch(w.peers[1:])
+		e.NotifyBalances(w.peers[1:])
 		synctest.Wait()
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		pause(100 * time.Millisecond)
 		require.Equal(t, units(80), fast.total(w.alice))
 		require.ErrorIs(t, e.Close(t.Context()), settlement.ErrOrdersOpen)
@@ -187,14 +187,14 @@ func TestOrderStaysWithItsRail(t *testing.T) {
 	w.earn(w.alice, 100)
 	cfg := manual(first, at100)
 	cfg.Rails.Default.Name = "first"
-	_, err := w.engine(cfg).Check(t.Context(), w.alice)
+	_, err := w.engine(cfg).Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, errRail, "paid, and not known")
 
 	cfg = manual(second, at100)
 	cfg.Rails.Default.Name = "second"
 	e := w.engine(cfg)
 	for range 2 {
-		_, err = e.Check(t.Context(), w.alice)
+		_, err = e.Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, settlement.ErrNoRail)
 	}
 	requireNotCalled(t, second)
@@ -205,12 +205,12 @@ func TestOrderStaysWithItsRail(t *testing.T) {
 	// The first one may be there for this alone.
 	first.after = func(settlement.Order) error { return nil }
 	cfg.Rails.Peer = map[string]*settlement.Rail{"nobody": {Name: "first", Settler: first}}
-	paid, err := w.engine(cfg).Check(t.Context(), w.alice)
+	paid, err := w.engine(cfg).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, "first", paid[0].Order.Rail)
 	require.Equal(t, units(80), first.total(w.alice))
 	w.earn(w.alice, 100)
-	paid, err = w.engine(cfg).Check(t.Context(), w.alice)
+	paid, err = w.engine(cfg).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, "second", paid[0].Order.Rail)
 	require.Equal(t, units(180), w.balance(w.alice).SettledOut)
@@ -225,7 +225,7 @@ func TestEventsOfAnOrder(t *testing.T) {
 	cfg.Clock = func() time.Time { return now }
 	cfg.Events = told.events()
 	e := w.engine(cfg)
-	check := func() { _, _ = e.Check(t.Context(), w.alice) }
+	check := func() { _, _ = e.Settle(t.Context(), w.alice) }
 	answer := func(err error) { r.before = func(settlement.Order) error { return err } }
 
 	w.earn(w.alice, 100)
@@ -300,7 +300,7 @@ func TestRailThatAnswersLater(t *testing.T) {
 					cfg.Events.Failed = func(err error) { told.add("failed %v", err) }
 					e := w.engine(cfg)
 					w.earn(w.alice, 100)
-					e.Touch(w.peers)
+					e.NotifyBalances(w.peers)
 					pause(4 * time.Minute)
 					open := openOrder(t, e, w.alice)
 					require.ErrorIs(t, open.LastErr, settlement.ErrPending)
@@ -320,8 +320,8 @@ func TestRailThatAnswersLater(t *testing.T) {
 					}
 					contradicts := units(7)
 					_, err := answering.Resolve(t.Context(), w.alice, open.ID, contradicts)
-					require.ErrorIs(t, err, settlement.ErrResolvedOtherwise)
-					_, err = e.Check(t.Context(), w.alice) // it finds out
+					require.ErrorIs(t, err, settlement.ErrOrderConflict)
+					_, err = e.Settle(t.Context(), w.alice) // it finds out
 					require.NoError(t, err)
 					require.NoError(t, e.Close(t.Context()))
 					require.Zero(t, w.balance(w.alice).Settling)
@@ -337,14 +337,14 @@ func TestAnswersToNoOrder(t *testing.T) {
 	cfg := manual(broken, at100)
 	e := w.engine(cfg)
 	w.earn(w.alice, 100)
-	_, err := e.Check(t.Context(), w.alice)
+	_, err := e.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, errRail)
 	open := openOrder(t, e, w.alice)
-	own, err := w.book.Own(usd)
+	own, err := w.book.OwnAccount(usd)
 	require.NoError(t, err)
 	hold := w.hold(w.alice, 1)
 	for name, c := range map[string]struct {
-		account accounts.Account
+		account accounts.PeerAccount
 		id      ledger.ID
 		paid    ledger.Amount
 		want    error
@@ -353,7 +353,7 @@ func TestAnswersToNoOrder(t *testing.T) {
 		"of another account": {w.peers[1], open.ID, units(1), settlement.ErrNoOrder},
 		"a packet":           {w.alice, hold, units(1), settlement.ErrNoOrder},
 		"our own":            {own, open.ID, units(1), accounts.ErrUnknownAsset},
-		"nobody's":           {accounts.Account{}, open.ID, units(1), accounts.ErrUnknownAsset},
+		"nobody's":           {accounts.PeerAccount{}, open.ID, units(1), accounts.ErrUnknownAsset},
 		"nothing paid":       {w.alice, open.ID, units(0), accounts.ErrInvalid},
 		"everything paid":    {w.alice, open.ID, ledger.AmountMax, accounts.ErrInvalid},
 	} {
@@ -371,5 +371,5 @@ func TestAnswersToNoOrder(t *testing.T) {
 	require.Equal(t, units(80), w.balance(w.alice).Settling)
 	require.Error(t, e.Close(t.Context()))
 	_, err = e.Cancel(t.Context(), w.alice, open.ID)
-	require.ErrorIs(t, err, settlement.ErrClosed)
+	require.ErrorIs(t, err, settlement.ErrEngineClosed)
 }

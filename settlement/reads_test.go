@@ -18,7 +18,7 @@ func TestReadsAreNoUnknownOutcomes(t *testing.T) {
 	w.earn(w.alice, 100)
 	lost := fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, context.Canceled)
 	for name, ask := range map[string]func(*settlement.Engine) error{
-		"Check":        func(e *settlement.Engine) error { _, err := e.Check(t.Context(), w.alice); return err },
+		"Check":        func(e *settlement.Engine) error { _, err := e.Settle(t.Context(), w.alice); return err },
 		"Orders":       func(e *settlement.Engine) error { _, err := e.Orders(t.Context(), w.alice); return err },
 		"Refund":       func(e *settlement.Engine) error { return e.Refund(t.Context(), w.alice) },
 		"Pauses":       func(e *settlement.Engine) error { _, err := e.Pauses(t.Context()); return err },

@@ -12,23 +12,23 @@ import (
 // called for such an order, or packets have used the prepayment; after a restart it must be
 // asked again.
 //
-// Errors are *OrderErrors: ErrNoPrepayment, ErrAccountClosed, ErrNoRail if nobody pays the
+// Errors are *OrderErrors: ErrNoPrepayment, accounts.ErrPeerClosed, ErrNoRail if nobody pays the
 // peer, accounts.ErrNotProvisioned, accounts.ErrUnknownAsset, accounts.ErrInvalid, or the error
-// of a request. ErrClosed after Close.
-func (e *Engine) Refund(ctx context.Context, account accounts.Account) error {
+// of a request. ErrEngineClosed after Close.
+func (e *Engine) Refund(ctx context.Context, account accounts.PeerAccount) error {
 	if !e.begin() {
-		return ErrClosed
+		return ErrEngineClosed
 	}
 	defer e.work.Done()
 	if err := e.mayRefund(ctx, account); err != nil {
 		return &OrderError{Account: account, Err: err}
 	}
 	e.register.wantRefund(account)
-	e.Look([]accounts.Account{account})
+	e.Enqueue([]accounts.PeerAccount{account})
 	return nil
 }
 
-func (e *Engine) mayRefund(ctx context.Context, a accounts.Account) error {
+func (e *Engine) mayRefund(ctx context.Context, a accounts.PeerAccount) error {
 	if err := e.checkPeer("refund", a); err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (e *Engine) mayRefund(ctx context.Context, a accounts.Account) error {
 	case err != nil:
 		return err
 	case b.Closed:
-		return ErrAccountClosed
+		return accounts.ErrPeerClosed
 	case b.Prepaid.IsZero():
 		return ErrNoPrepayment
 	case e.railOf(a) == nil:

@@ -14,9 +14,9 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-func (w *world) receive(e *settlement.Engine, a accounts.Account, key string, n uint64) {
+func (w *world) receive(e *settlement.Engine, a accounts.PeerAccount, key string, n uint64) {
 	w.t.Helper()
-	_, err := e.Receive(context.Background(), settlement.Incoming{Account: a, Key: key, Amount: units(n)})
+	_, err := e.RecordIncoming(context.Background(), settlement.IncomingPayment{Account: a, Key: key, Amount: units(n)})
 	require.NoError(w.t, err)
 }
 
@@ -41,10 +41,10 @@ func TestRefundEndsWhenPacketsUsedThePrepayment(t *testing.T) {
 	w.receive(e, w.alice, "first", 100)
 	require.NoError(t, e.Refund(t.Context(), w.alice))
 	w.spend(w.alice, 100)
-	_, err := e.Check(t.Context(), w.alice)
+	_, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	w.receive(e, w.alice, "second", 200)
-	payments, err := e.Check(t.Context(), w.alice)
+	payments, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Empty(t, payments, "nobody asked for the second one")
 	w.conserved(r)
@@ -57,14 +57,14 @@ func TestRefundOutlivesAnOrderThatFailsItsCheck(t *testing.T) {
 	e := w.engineOn(l, manual(r, at100))
 	w.receive(e, w.alice, "first", 100)
 	require.NoError(t, e.Refund(t.Context(), w.alice))
-	payments, err := e.Check(t.Context(), w.alice)
+	payments, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Empty(t, payments, "the order was for more than was left")
-	payments, err = e.Check(t.Context(), w.alice)
+	payments, err = e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{70}, amounts(payments))
 	w.receive(e, w.alice, "second", 200)
-	payments, err = e.Check(t.Context(), w.alice)
+	payments, err = e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Empty(t, payments, "nobody asked for the second one")
 	w.conserved(r)
@@ -87,7 +87,7 @@ func TestCheckWithoutHistoryIsMadeUpFor(t *testing.T) {
 	l := &between{Ledger: f}
 	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}, NoHistory: true})
 	require.NoError(t, err)
-	peers, err := book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)})
+	peers, err := book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)})
 	require.NoError(t, err)
 	w, r := &world{t: t, ledger: l, book: book, peers: peers, alice: peers[0]}, newRail()
 	e, err := settlement.NewEngine(l, book, manual(r, at100))
@@ -98,10 +98,10 @@ func TestCheckWithoutHistoryIsMadeUpFor(t *testing.T) {
 		w.spend(w.alice, 50)
 		down = true
 	}
-	_, err = e.Check(t.Context(), w.alice)
+	_, err = e.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, errDown)
 	down = false
-	payments, err := e.Check(t.Context(), w.alice)
+	payments, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Empty(t, payments, "of the 130 ordered only 100 are owed")
 	w.conserved(r)

@@ -14,45 +14,45 @@ import (
 )
 
 // asks are the calls that are about one account.
-var asks = map[string]func(*settlement.Engine, context.Context, accounts.Account) error{
-	"Resolve": func(e *settlement.Engine, ctx context.Context, a accounts.Account) error {
+var asks = map[string]func(*settlement.Engine, context.Context, accounts.PeerAccount) error{
+	"Resolve": func(e *settlement.Engine, ctx context.Context, a accounts.PeerAccount) error {
 		_, err := e.Resolve(ctx, a, ledger.NewID(1, 1), units(1))
 		return err
 	},
-	"Cancel": func(e *settlement.Engine, ctx context.Context, a accounts.Account) error {
+	"Cancel": func(e *settlement.Engine, ctx context.Context, a accounts.PeerAccount) error {
 		_, err := e.Cancel(ctx, a, ledger.NewID(1, 1))
 		return err
 	},
-	"Check": func(e *settlement.Engine, ctx context.Context, a accounts.Account) error {
-		_, err := e.Check(ctx, a)
-		return err
-	},
-	"Settle": func(e *settlement.Engine, ctx context.Context, a accounts.Account) error {
+	"Check": func(e *settlement.Engine, ctx context.Context, a accounts.PeerAccount) error {
 		_, err := e.Settle(ctx, a)
 		return err
 	},
-	"Receive": func(e *settlement.Engine, ctx context.Context, a accounts.Account) error {
-		_, err := e.Receive(ctx, settlement.Incoming{Account: a, Key: "k", Amount: units(1)})
+	"Settle": func(e *settlement.Engine, ctx context.Context, a accounts.PeerAccount) error {
+		_, err := e.SettleNow(ctx, a)
 		return err
 	},
-	"RecordPaid": func(e *settlement.Engine, ctx context.Context, a accounts.Account) error {
-		_, err := e.RecordPaid(ctx, settlement.Outgoing{Account: a, Key: "k", Amount: units(1)})
+	"Receive": func(e *settlement.Engine, ctx context.Context, a accounts.PeerAccount) error {
+		_, err := e.RecordIncoming(ctx, settlement.IncomingPayment{Account: a, Key: "k", Amount: units(1)})
 		return err
 	},
-	"RecordReturned": func(e *settlement.Engine, ctx context.Context, a accounts.Account) error {
-		_, err := e.RecordReturned(ctx, settlement.Returned{Account: a, Key: "k", Payment: "p", Amount: units(1)})
+	"RecordOutgoing": func(e *settlement.Engine, ctx context.Context, a accounts.PeerAccount) error {
+		_, err := e.RecordOutgoing(ctx, settlement.OutgoingPayment{Account: a, Key: "k", Amount: units(1)})
 		return err
 	},
-	"ReceiveVoucher": func(e *settlement.Engine, ctx context.Context, a accounts.Account) error {
-		_, err := e.ReceiveVoucher(ctx, settlement.Voucher{Account: a, Channel: "c", Cumulative: units(1)})
+	"RecordReturned": func(e *settlement.Engine, ctx context.Context, a accounts.PeerAccount) error {
+		_, err := e.RecordReturned(ctx, settlement.ReturnedPayment{Account: a, Key: "k", Payment: "p", Amount: units(1)})
 		return err
 	},
-	"Redeemed": func(e *settlement.Engine, ctx context.Context, a accounts.Account) error {
-		_, err := e.Redeemed(ctx, settlement.Voucher{Account: a, Channel: "c", Cumulative: units(1)})
+	"RecordVoucher": func(e *settlement.Engine, ctx context.Context, a accounts.PeerAccount) error {
+		_, err := e.RecordVoucher(ctx, settlement.Voucher{Account: a, Channel: "c", Cumulative: units(1)})
 		return err
 	},
-	"Refund": func(e *settlement.Engine, ctx context.Context, a accounts.Account) error { return e.Refund(ctx, a) },
-	"Release": func(e *settlement.Engine, ctx context.Context, a accounts.Account) error {
+	"Redeemed": func(e *settlement.Engine, ctx context.Context, a accounts.PeerAccount) error {
+		_, err := e.RecordRedemption(ctx, settlement.Voucher{Account: a, Channel: "c", Cumulative: units(1)})
+		return err
+	},
+	"Refund": func(e *settlement.Engine, ctx context.Context, a accounts.PeerAccount) error { return e.Refund(ctx, a) },
+	"Release": func(e *settlement.Engine, ctx context.Context, a accounts.PeerAccount) error {
 		_, err := e.Release(ctx, a)
 		return err
 	},
@@ -64,7 +64,7 @@ func TestClosedEngine(t *testing.T) {
 	e := w.engine(manual(newRail(), at100))
 	require.NoError(t, e.Close(t.Context()))
 	for name, ask := range asks {
-		require.ErrorIs(t, ask(e, t.Context(), w.alice), settlement.ErrClosed, name)
+		require.ErrorIs(t, ask(e, t.Context(), w.alice), settlement.ErrEngineClosed, name)
 	}
 }
 
@@ -76,11 +76,11 @@ func TestAccountsThatAreNoPeers(t *testing.T) {
 	eur := accounts.Asset{Code: "EUR", Scale: 2, Ledger: 77}
 	other, err := accounts.NewBook(w.ledger, accounts.Config{Assets: []accounts.Asset{eur}})
 	require.NoError(t, err)
-	foreign, err := other.Account("alice", eur)
+	foreign, err := other.PeerAccount("alice", eur)
 	require.NoError(t, err)
-	own, err := w.book.Own(usd)
+	own, err := w.book.OwnAccount(usd)
 	require.NoError(t, err)
-	nobody, err := w.book.Account("nobody", usd)
+	nobody, err := w.book.PeerAccount("nobody", usd)
 	require.NoError(t, err)
 	_, before := w.balance(w.alice), w.suspended()
 	for name, ask := range asks {
@@ -88,14 +88,14 @@ func TestAccountsThatAreNoPeers(t *testing.T) {
 		require.Error(t, ask(e, t.Context(), own), name)
 		require.Error(t, ask(e, t.Context(), nobody), name)
 	}
-	for _, name := range []string{"Refund", "Release", "Receive", "RecordPaid", "ReceiveVoucher", "Redeemed", "Resolve", "Cancel"} {
+	for _, name := range []string{"Refund", "Release", "Receive", "RecordOutgoing", "RecordVoucher", "Redeemed", "Resolve", "Cancel"} {
 		require.ErrorIs(t, asks[name](e, t.Context(), foreign), accounts.ErrUnknownAsset, name)
 	}
 	for _, name := range []string{"Refund", "Release"} {
 		require.ErrorIs(t, asks[name](e, t.Context(), own), accounts.ErrInvalid, name)
 		require.ErrorIs(t, asks[name](e, t.Context(), nobody), accounts.ErrNotProvisioned, name)
 	}
-	for _, a := range []accounts.Account{foreign, own} {
+	for _, a := range []accounts.PeerAccount{foreign, own} {
 		_, err = e.Exposure(t.Context(), a)
 		require.ErrorIs(t, err, accounts.ErrUnknownAsset)
 	}
@@ -107,7 +107,7 @@ func TestReturnsThatAreRefused(t *testing.T) {
 	w := newWorld(t)
 	e := w.engine(manual(newRail(), at100))
 	w.receive(e, w.alice, "one", 100)
-	back := settlement.Returned{Account: w.alice, Key: "k", Amount: units(60)}
+	back := settlement.ReturnedPayment{Account: w.alice, Key: "k", Amount: units(60)}
 	var field *accounts.FieldError
 	_, err := e.RecordReturned(t.Context(), back)
 	require.ErrorAs(t, err, &field)
@@ -142,7 +142,7 @@ func TestRefundsThatAreRefused(t *testing.T) {
 	e := w.engine(manual(newRail(), at100))
 	require.ErrorIs(t, e.Refund(t.Context(), w.peers[1]), settlement.ErrNoPrepayment)
 	reopen := w.closePeer(w.alice)
-	require.ErrorIs(t, e.Refund(t.Context(), w.alice), settlement.ErrAccountClosed)
+	require.ErrorIs(t, e.Refund(t.Context(), w.alice), accounts.ErrPeerClosed)
 	reopen()
 	require.NoError(t, e.Refund(t.Context(), w.alice))
 }
@@ -156,11 +156,11 @@ func TestPrefundsThatAreImpossible(t *testing.T) {
 		field  string
 	}{
 		"nothing":             {settlement.Prefund{}, "At"},
-		"no level to pay to":  {settlement.Prefund{At: big.NewInt(5)}, "SettleTo"},
-		"levels are one":      {settlement.Prefund{At: big.NewInt(5), SettleTo: big.NewInt(5)}, "SettleTo"},
-		"beyond every line":   {settlement.Prefund{At: big.NewInt(5), SettleTo: beyond}, "SettleTo"},
-		"as much as any line": {settlement.Prefund{At: big.NewInt(5), SettleTo: new(big.Int).Neg(most)}, ""},
-		"levels are next":     {settlement.Prefund{At: big.NewInt(5), SettleTo: big.NewInt(4)}, ""},
+		"no level to pay to":  {settlement.Prefund{PrefundThreshold: big.NewInt(5)}, "SettleTo"},
+		"levels are one":      {settlement.Prefund{PrefundThreshold: big.NewInt(5), SettleTo: big.NewInt(5)}, "SettleTo"},
+		"beyond every line":   {settlement.Prefund{PrefundThreshold: big.NewInt(5), SettleTo: beyond}, "SettleTo"},
+		"as much as any line": {settlement.Prefund{PrefundThreshold: big.NewInt(5), SettleTo: new(big.Int).Neg(most)}, ""},
+		"levels are next":     {settlement.Prefund{PrefundThreshold: big.NewInt(5), SettleTo: big.NewInt(4)}, ""},
 	} {
 		err := c.policy.Validate()
 		if c.field == "" {
@@ -172,7 +172,7 @@ func TestPrefundsThatAreImpossible(t *testing.T) {
 		require.Equal(t, c.field, field.Field, name)
 	}
 	w := newWorld(t)
-	paysAhead := settlement.Prefund{At: big.NewInt(5), SettleTo: big.NewInt(-5)}
+	paysAhead := settlement.Prefund{PrefundThreshold: big.NewInt(5), SettleTo: big.NewInt(-5)}
 	for minimum, fits := range map[uint64]bool{10: true, 11: false} {
 		_, err := settlement.NewEngine(w.ledger, w.book, manual(newRail(), settlement.AtLeast{Of: paysAhead, Amount: units(minimum)}))
 		require.Equal(t, fits, err == nil, "%d: %v", minimum, err)

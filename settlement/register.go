@@ -20,11 +20,11 @@ type register struct {
 	newBackOff func() *backoff.ExponentialBackOff
 
 	mu      sync.Mutex
-	entries map[accounts.Account]*entry
-	pending []accounts.Account             // as packets touched them, not sorted out yet
-	touched map[accounts.Account]struct{}  // to be looked at by the loop
-	later   map[accounts.Account]time.Time // to be looked at then, even if nothing happens
-	reached map[scopeKey]struct{}          // limits of which it was told that they are reached
+	entries map[accounts.PeerAccount]*entry
+	pending []accounts.PeerAccount             // as packets touched them, not sorted out yet
+	touched map[accounts.PeerAccount]struct{}  // to be looked at by the loop
+	later   map[accounts.PeerAccount]time.Time // to be looked at then, even if nothing happens
+	reached map[scopeKey]struct{}              // limits of which it was told that they are reached
 }
 
 type entry struct {
@@ -37,16 +37,16 @@ type entry struct {
 
 // visit is a goroutine's turn with an account.
 type visit struct {
-	account accounts.Account
+	account accounts.PeerAccount
 	ended   chan struct{}
 }
 
 func newRegister(newBackOff func() *backoff.ExponentialBackOff) *register {
 	return &register{
 		newBackOff: newBackOff,
-		entries:    make(map[accounts.Account]*entry),
-		touched:    make(map[accounts.Account]struct{}),
-		later:      make(map[accounts.Account]time.Time),
+		entries:    make(map[accounts.PeerAccount]*entry),
+		touched:    make(map[accounts.PeerAccount]struct{}),
+		later:      make(map[accounts.PeerAccount]time.Time),
 		reached:    make(map[scopeKey]struct{}),
 	}
 }
@@ -57,7 +57,7 @@ const pendingMax = 1 << 16
 
 // touch notes accounts whose packets were booked. The recorder waits for it, so that it
 // only takes the names down.
-func (r *register) touch(list []accounts.Account, now time.Time) {
+func (r *register) touch(list []accounts.PeerAccount, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.pending = append(r.pending, list...)
@@ -70,7 +70,7 @@ func (r *register) touch(list []accounts.Account, now time.Time) {
 // The lock is held.
 func (r *register) sortOut(now time.Time) {
 	for _, a := range r.pending {
-		if !a.Own() && !a.IsZero() {
+		if !a.IsOwn() && !a.IsZero() {
 			r.entry(a).activeAt = now.Round(0)
 			r.touched[a] = struct{}{}
 		}
@@ -80,7 +80,7 @@ func (r *register) sortOut(now time.Time) {
 }
 
 // upToDate is a copy of what is known of an account, after what touched it.
-func (r *register) upToDate(a accounts.Account, now time.Time) known {
+func (r *register) upToDate(a accounts.PeerAccount, now time.Time) known {
 	r.mu.Lock()
 	r.sortOut(now)
 	r.mu.Unlock()
@@ -88,11 +88,11 @@ func (r *register) upToDate(a accounts.Account, now time.Time) known {
 }
 
 // look notes accounts to be looked at.
-func (r *register) look(list []accounts.Account) {
+func (r *register) look(list []accounts.PeerAccount) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, a := range list {
-		if !a.Own() && !a.IsZero() {
+		if !a.IsOwn() && !a.IsZero() {
 			r.entry(a)
 			r.touched[a] = struct{}{}
 		}
@@ -109,7 +109,7 @@ func (r *register) lookAtAll() {
 }
 
 // all are the accounts that were ever touched, in no order.
-func (r *register) all(now time.Time) []accounts.Account {
+func (r *register) all(now time.Time) []accounts.PeerAccount {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sortOut(now)
@@ -117,7 +117,7 @@ func (r *register) all(now time.Time) []accounts.Account {
 }
 
 // take removes and returns the touched accounts that may be looked at now.
-func (r *register) take(now time.Time) (ready []accounts.Account) {
+func (r *register) take(now time.Time) (ready []accounts.PeerAccount) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sortOut(now)
@@ -158,7 +158,7 @@ func (r *register) next() (next time.Time) {
 }
 
 // enter begins a visit. If another one is under way it is returned as busy.
-func (r *register) enter(a accounts.Account) (mine, busy *visit) {
+func (r *register) enter(a accounts.PeerAccount) (mine, busy *visit) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.entry(a)
@@ -199,7 +199,7 @@ func (r *register) release(v *visit) {
 }
 
 // failed makes the loop come back to accounts after their next backoff.
-func (r *register) failed(list []accounts.Account, now time.Time) {
+func (r *register) failed(list []accounts.PeerAccount, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, a := range list {
@@ -208,7 +208,7 @@ func (r *register) failed(list []accounts.Account, now time.Time) {
 }
 
 // leaveUntil makes the loop leave accounts alone until then.
-func (r *register) leaveUntil(list []accounts.Account, until time.Time) {
+func (r *register) leaveUntil(list []accounts.PeerAccount, until time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, a := range list {
@@ -218,14 +218,14 @@ func (r *register) leaveUntil(list []accounts.Account, until time.Time) {
 }
 
 // hurry has the loop look at an account whenever it is told to.
-func (r *register) hurry(a accounts.Account) {
+func (r *register) hurry(a accounts.PeerAccount) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.entry(a).until = time.Time{}
 }
 
 // postpone is failed for one account. The lock is held.
-func (r *register) postpone(a accounts.Account, e *entry, now time.Time) {
+func (r *register) postpone(a accounts.PeerAccount, e *entry, now time.Time) {
 	if e.waits == nil {
 		e.waits = r.newBackOff()
 	}
@@ -234,7 +234,7 @@ func (r *register) postpone(a accounts.Account, e *entry, now time.Time) {
 }
 
 // forget removes an account that nobody visits.
-func (r *register) forget(a accounts.Account) {
+func (r *register) forget(a accounts.PeerAccount) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e := r.entries[a]; e != nil && e.visit == nil {
@@ -245,7 +245,7 @@ func (r *register) forget(a accounts.Account) {
 }
 
 // entry is the account's, made if it is missing. The lock is held.
-func (r *register) entry(a accounts.Account) *entry {
+func (r *register) entry(a accounts.PeerAccount) *entry {
 	e := r.entries[a]
 	if e == nil {
 		e = &entry{}

@@ -18,11 +18,11 @@ func TestTouchesAreBounded(t *testing.T) {
 	asset := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
 	book, err := accounts.NewBook(embedded.New(), accounts.Config{Assets: []accounts.Asset{asset}})
 	require.NoError(t, err)
-	own, err := book.Own(asset)
+	own, err := book.OwnAccount(asset)
 	require.NoError(t, err)
-	list := []accounts.Account{own, {}}
+	list := []accounts.PeerAccount{own, {}}
 	for i := range 1000 {
-		a, err := book.Account(fmt.Sprint("peer ", i), asset)
+		a, err := book.PeerAccount(fmt.Sprint("peer ", i), asset)
 		require.NoError(t, err)
 		list = append(list, a)
 	}

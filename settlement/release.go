@@ -15,8 +15,8 @@ import (
 
 // Released is what was given back to a peer out of suspense.
 type Released struct {
-	Payments []Receipt     // one for each row that is booked now, in the order of the rows that waited
-	Amount   ledger.Amount // units: their sum
+	Payments []PaymentBooking // one for each row that is booked now, in the order of the rows that waited
+	Amount   ledger.Amount    // units: their sum
 }
 
 // Release gives back to a peer what came for it while its account was closed, and waits in
@@ -25,12 +25,12 @@ type Released struct {
 // and books each row once; what came back meanwhile (RecordReturned) is left out.
 //
 // It reads all payments of the peer, and all late packets of the asset that wait in suspense.
-// Errors are *OrderErrors: ErrAccountClosed, accounts.ErrNotProvisioned,
+// Errors are *OrderErrors: accounts.ErrPeerClosed, accounts.ErrNotProvisioned,
 // accounts.ErrUnknownAsset, accounts.ErrInvalid, or the error of a request; what Released has is
-// booked all the same. ErrClosed after Close.
-func (e *Engine) Release(ctx context.Context, account accounts.Account) (Released, error) {
+// booked all the same. ErrEngineClosed after Close.
+func (e *Engine) Release(ctx context.Context, account accounts.PeerAccount) (Released, error) {
 	if !e.begin() {
-		return Released{}, ErrClosed
+		return Released{}, ErrEngineClosed
 	}
 	defer e.work.Done()
 	released, err := e.release(ctx, account)
@@ -38,12 +38,12 @@ func (e *Engine) Release(ctx context.Context, account accounts.Account) (Release
 		err = &OrderError{Account: account, Err: err}
 	}
 	if len(released.Payments) > 0 {
-		e.Look([]accounts.Account{account})
+		e.Enqueue([]accounts.PeerAccount{account})
 	}
 	return released, err
 }
 
-func (e *Engine) release(ctx context.Context, a accounts.Account) (released Released, err error) {
+func (e *Engine) release(ctx context.Context, a accounts.PeerAccount) (released Released, err error) {
 	if err := e.checkPeer("release", a); err != nil {
 		return Released{}, err
 	}
@@ -52,7 +52,7 @@ func (e *Engine) release(ctx context.Context, a accounts.Account) (released Rele
 	case err != nil:
 		return Released{}, err
 	case b[0].Closed:
-		return Released{}, ErrAccountClosed
+		return Released{}, accounts.ErrPeerClosed
 	}
 	waiting, err := e.waiting(ctx, a)
 	if err != nil {
@@ -61,11 +61,11 @@ func (e *Engine) release(ctx context.Context, a accounts.Account) (released Rele
 	for _, row := range waiting {
 		receipt, err := e.releaseRow(ctx, a, row)
 		switch {
-		case errors.Is(err, ErrKeyReused): // it came back while it was in suspense
+		case errors.Is(err, accounts.ErrKeyReused): // it came back while it was in suspense
 			continue
 		case err != nil:
 			return released, err
-		case receipt.Already:
+		case receipt.AlreadyBooked:
 			continue
 		}
 		released.Payments = append(released.Payments, receipt)
@@ -75,7 +75,7 @@ func (e *Engine) release(ctx context.Context, a accounts.Account) (released Rele
 }
 
 // releaseRow gives one row back. What packets earned stays so; anything else is a credit.
-func (e *Engine) releaseRow(ctx context.Context, a accounts.Account, waits ledger.Transfer) (Receipt, error) {
+func (e *Engine) releaseRow(ctx context.Context, a accounts.PeerAccount, waits ledger.Transfer) (PaymentBooking, error) {
 	own, _ := e.book.AssetIDs(a.Ledger())
 	row := ledger.Transfer{
 		DebitAccountID: own.Suspense, CreditAccountID: e.book.PeerIDs(a).Peer, Amount: waits.Amount,
@@ -94,7 +94,7 @@ func (e *Engine) releaseID(waits ledger.ID, attempt uint64) ledger.ID {
 }
 
 // waiting are the rows in suspense that are about a peer, whether or not they have left it.
-func (e *Engine) waiting(ctx context.Context, a accounts.Account) ([]ledger.Transfer, error) {
+func (e *Engine) waiting(ctx context.Context, a accounts.PeerAccount) ([]ledger.Transfer, error) {
 	ids := e.book.PeerIDs(a)
 	own, _ := e.book.AssetIDs(a.Ledger())
 	var waiting []ledger.Transfer

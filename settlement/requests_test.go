@@ -81,7 +81,7 @@ func TestRequestsOfARound(t *testing.T) {
 			cfg.Lease = time.Hour // no claims are renewed while it runs
 			e := w.engineOn(c, cfg)
 			round := func() [3]int64 {
-				_, err := e.Check(t.Context(), w.peers...)
+				_, err := e.Settle(t.Context(), w.peers...)
 				require.NoError(t, err)
 				return c.take()
 			}
@@ -154,15 +154,15 @@ func coldStart(t *testing.T, w *world, rowsEach int) {
 		}, 9)
 	}
 	c := &counted{Ledger: w.ledger}
-	e := w.engineOn(c, manual(newRail(), settlement.Threshold{At: units(100)}))
+	e := w.engineOn(c, manual(newRail(), settlement.Threshold{SettleThreshold: units(100)}))
 	began := time.Now()
-	paid, err := e.Check(t.Context(), w.peers...)
+	paid, err := e.Settle(t.Context(), w.peers...)
 	require.NoError(t, err)
 	requests := c.take()
 	t.Logf("%d peers with %d rows each: the first round took %v, %d writes, %d look-ups, %d queries, %d payments",
 		len(w.peers), rowsEach, time.Since(began).Round(time.Millisecond), requests[0], requests[1], requests[2], len(paid))
 	began = time.Now()
-	_, err = e.Check(t.Context(), w.peers...)
+	_, err = e.Settle(t.Context(), w.peers...)
 	require.NoError(t, err)
 	requests = c.take()
 	t.Logf("the next round took %v, %d look-ups, %d queries", time.Since(began).Round(time.Millisecond), requests[1], requests[2])

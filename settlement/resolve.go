@@ -6,6 +6,7 @@ import (
 
 	"lukechampine.com/uint128"
 
+	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -57,7 +58,7 @@ func (e *Engine) mayPost(ctx context.Context, o Order, paid ledger.Amount) error
 	}
 	b, err := e.book.LookUpBalances(ctx, o.Account)
 	if err == nil && b[0].Closed && !b[0].Settling.IsZero() {
-		return ErrAccountClosed
+		return accounts.ErrPeerClosed
 	}
 	return err
 }
@@ -134,5 +135,5 @@ func (e *Engine) compareResolution(
 	if booked == paid {
 		return nil
 	}
-	return fmt.Errorf("%w: %s paid, %s booked (%v)", ErrResolvedOtherwise, o.Asset.Text(paid), o.Asset.Text(booked), status)
+	return fmt.Errorf("%w: %s paid, %s booked (%v)", ErrOrderConflict, o.Asset.Text(paid), o.Asset.Text(booked), status)
 }

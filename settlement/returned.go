@@ -12,10 +12,10 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Returned is a payment of a peer that came back: a chargeback, or a transfer that the bank
+// ReturnedPayment is a payment of a peer that came back: a chargeback, or a transfer that the bank
 // took back. A payment may come back in parts.
-type Returned struct {
-	Account accounts.Account
+type ReturnedPayment struct {
+	Account accounts.PeerAccount
 	// Key names the return, as in Incoming: the same in every report of it, and another for
 	// every other one of the account.
 	Key string
@@ -37,19 +37,19 @@ type Returned struct {
 // *ReturnedError (ErrReturnedTooMuch) if more would come back than was paid, and those of
 // Receive. With them nothing was booked. Two processes that book different returns of one
 // payment at the same moment are not held against each other.
-func (e *Engine) RecordReturned(ctx context.Context, r Returned) (Receipt, error) {
-	return e.record(ctx, r.Account, r.Key, r.Amount, func() (Receipt, error) {
+func (e *Engine) RecordReturned(ctx context.Context, r ReturnedPayment) (PaymentBooking, error) {
+	return e.record(ctx, r.Account, r.Key, r.Amount, func() (PaymentBooking, error) {
 		if r.Payment == "" {
-			return Receipt{}, &accounts.FieldError{Subject: "returned payment", Field: "Payment", Reason: "must not be empty"}
+			return PaymentBooking{}, &accounts.FieldError{Subject: "returned payment", Field: "Payment", Reason: "must not be empty"}
 		}
-		return e.inTurn(ctx, r.Account, func() (Receipt, error) { return e.bookReturned(ctx, &r) })
+		return e.inTurn(ctx, r.Account, func() (PaymentBooking, error) { return e.bookReturned(ctx, &r) })
 	})
 }
 
-func (e *Engine) bookReturned(ctx context.Context, r *Returned) (Receipt, error) {
+func (e *Engine) bookReturned(ctx context.Context, r *ReturnedPayment) (PaymentBooking, error) {
 	payment, err := e.paymentOf(ctx, r)
 	if err != nil {
-		return Receipt{}, err
+		return PaymentBooking{}, err
 	}
 	row := ledger.Transfer{
 		Amount: r.Amount, UserData128: e.keyTag(r.Account, r.Payment), UserData64: e.returnTag(r), Code: chart.CodeReturned,
@@ -65,12 +65,12 @@ func (e *Engine) bookReturned(ctx context.Context, r *Returned) (Receipt, error)
 }
 
 // returnTag tells returns apart. It is never 0, which no filter finds.
-func (e *Engine) returnTag(r *Returned) uint64 {
+func (e *Engine) returnTag(r *ReturnedPayment) uint64 {
 	return max(e.ns.Derive("return", chart.ID(e.book.PeerIDs(r.Account).Settlement), []byte(r.Key)).Hi, 1)
 }
 
 // paymentOf finds the payment that comes back.
-func (e *Engine) paymentOf(ctx context.Context, r *Returned) (ledger.Transfer, error) {
+func (e *Engine) paymentOf(ctx context.Context, r *ReturnedPayment) (ledger.Transfer, error) {
 	name := e.paymentName(r.Account, r.Payment)
 	ids := make([]ledger.ID, keyed.Attempts)
 	for i := range ids {
@@ -93,7 +93,7 @@ func (e *Engine) paymentOf(ctx context.Context, r *Returned) (ledger.Transfer, e
 
 // mayReturn refuses a return that is not booked yet if it is of more than is left of the
 // payment, or if its key is that of another one.
-func (e *Engine) mayReturn(ctx context.Context, r *Returned, paid ledger.Amount) error {
+func (e *Engine) mayReturn(ctx context.Context, r *ReturnedPayment, paid ledger.Amount) error {
 	returns := ledger.AccountFilter{
 		AccountID: e.book.PeerIDs(r.Account).Settlement, Code: chart.CodeReturned, Flags: ledger.AccountFilterCredits,
 	}
@@ -127,11 +127,11 @@ func (e *Engine) mayReturn(ctx context.Context, r *Returned, paid ledger.Amount)
 // peer would have: only one of the two can be booked. done is false if it was given back
 // before, or if this return was booked as arrears.
 func (e *Engine) returnFromSuspense(
-	ctx context.Context, r *Returned, payment ledger.Transfer, name keyed.Name, row ledger.Transfer,
-) (receipt Receipt, done bool, err error) {
+	ctx context.Context, r *ReturnedPayment, payment ledger.Transfer, name keyed.Name, row ledger.Transfer,
+) (receipt PaymentBooking, done bool, err error) {
 	booked, err := keyed.Booked(ctx, e.ledger, name.ID)
 	if booked || err != nil {
-		return Receipt{}, false, err
+		return PaymentBooking{}, false, err
 	}
 	own, _ := e.book.AssetIDs(r.Account.Ledger())
 	row.DebitAccountID, row.CreditAccountID, row.Ledger = own.Suspense, e.book.PeerIDs(r.Account).Settlement, r.Account.Ledger()
@@ -139,8 +139,8 @@ func (e *Engine) returnFromSuspense(
 		id:  func(attempt uint64) ledger.ID { return e.releaseID(payment.ID, attempt) },
 		may: func(ctx context.Context) error { return e.mayReturn(ctx, r, payment.Amount) },
 	})
-	if errors.Is(err, ErrKeyReused) { // it was given back to the peer, or by another return
-		return Receipt{}, false, nil
+	if errors.Is(err, accounts.ErrKeyReused) { // it was given back to the peer, or by another return
+		return PaymentBooking{}, false, nil
 	}
 	return receipt, true, err
 }

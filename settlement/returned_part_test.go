@@ -16,11 +16,11 @@ func TestPartReturnedOfAPaymentInSuspense(t *testing.T) {
 	e := w.engine(manual(newRail(), at100))
 	reopen := w.closePeer(w.alice)
 	w.receive(e, w.alice, "payment", 100)
-	back := settlement.Returned{Account: w.alice, Key: "return", Payment: "payment", Amount: units(40)}
+	back := settlement.ReturnedPayment{Account: w.alice, Key: "return", Payment: "payment", Amount: units(40)}
 	_, err := e.RecordReturned(t.Context(), back)
 	require.NoError(t, err)
 	require.Equal(t, units(40), w.balance(w.alice).Arrears)
-	waits, err := w.book.Waiting(t.Context(), w.balance(w.alice))
+	waits, err := w.book.WaitingInSuspense(t.Context(), w.balance(w.alice))
 	require.NoError(t, err)
 	require.Equal(t, units(100), waits[0])
 
@@ -28,7 +28,7 @@ func TestPartReturnedOfAPaymentInSuspense(t *testing.T) {
 	released, err := e.Release(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, units(100), released.Amount)
-	_, err = e.Check(t.Context(), w.alice)
+	_, err = e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Zero(t, w.balance(w.alice).Arrears)
 	require.Equal(t, units(60), w.balance(w.alice).Prepaid)

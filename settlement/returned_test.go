@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
 )
@@ -26,7 +27,7 @@ func TestReturnsOnALedgerOfSmallRequests(t *testing.T) {
 	w := newWorld(t)
 	e := w.engineOn(narrowQueries{w.ledger}, manual(newRail(), at100))
 	w.receive(e, w.alice, "payment", 300)
-	back := settlement.Returned{Account: w.alice, Payment: "payment", Amount: units(1)}
+	back := settlement.ReturnedPayment{Account: w.alice, Payment: "payment", Amount: units(1)}
 	for i := range 300 {
 		back.Key = fmt.Sprint("return ", i)
 		_, err := e.RecordReturned(t.Context(), back)
@@ -45,21 +46,21 @@ func TestKeyOfAReturnFromSuspense(t *testing.T) {
 	reopen := w.closePeer(w.alice)
 	w.receive(e, w.alice, "one", 100)
 	w.receive(e, w.alice, "two", 100)
-	first := settlement.Returned{Account: w.alice, Key: "return", Payment: "one", Amount: units(100)}
+	first := settlement.ReturnedPayment{Account: w.alice, Key: "return", Payment: "one", Amount: units(100)}
 	_, err := e.RecordReturned(t.Context(), first)
 	require.NoError(t, err)
-	for _, other := range []settlement.Returned{
+	for _, other := range []settlement.ReturnedPayment{
 		{Account: w.alice, Key: "return", Payment: "one", Amount: units(40)},
 		{Account: w.alice, Key: "return", Payment: "two", Amount: units(100)},
 		{Account: w.alice, Key: "return", Payment: "two", Amount: units(40)},
 	} {
 		_, err := e.RecordReturned(t.Context(), other)
-		require.ErrorIs(t, err, settlement.ErrKeyReused, "%v of %s", other.Amount, other.Payment)
+		require.ErrorIs(t, err, accounts.ErrKeyReused, "%v of %s", other.Amount, other.Payment)
 		require.ErrorContains(t, err, ": 1.00 USD was booked under it at 20")
 	}
 	again, err := e.RecordReturned(t.Context(), first)
 	require.NoError(t, err)
-	require.True(t, again.Already)
+	require.True(t, again.AlreadyBooked)
 	reopen()
 	released, err := e.Release(t.Context(), w.alice)
 	require.NoError(t, err)

@@ -13,11 +13,11 @@ import (
 type Order struct {
 	// ID is the id of the order's transfer, and the idempotency key at the rail.
 	ID       ledger.ID
-	Account  accounts.Account
+	Account  accounts.PeerAccount
 	Asset    accounts.Asset
 	Sequence uint64        // number of the order among the account's orders, from 1
 	Amount   ledger.Amount // units of Asset; above 0 when a Settler gets it
-	Placed   time.Time     // the ledger's time
+	PlacedAt time.Time     // the ledger's time
 	// Rail is the name of the rail that it was placed for; "" also if this Engine does
 	// not have it.
 	Rail string
@@ -50,13 +50,13 @@ type Settler interface {
 	// key by which the rail knows the payment. It must return when ctx ends, and
 	// is called concurrently for different accounts. It must not call methods of the
 	// Engine that wait for the account or for all: Check, Settle, Resolve, Cancel,
-	// RecordPaid, Close.
+	// RecordOutgoing, Close.
 	//
 	// Errors: ErrDeclined says that the key was not paid (or paid with the
 	// amount returned) and never will be. It gives the rest back to what is
 	// owed; nothing paid and no error says the same. ErrPending says that the rail
 	// has taken the order on and will know later: Settle is called again after
-	// Config.RetryAtMost, and Engine.Resolve or Engine.Cancel may close the order
+	// Config.RetryMaxInterval, and Engine.Resolve or Engine.Cancel may close the order
 	// before that. After any other error, and after a panic, the outcome counts as
 	// unknown: the amount stays reserved, and Settle is called again with the same
 	// order later.

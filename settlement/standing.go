@@ -19,11 +19,11 @@ import (
 func (e *Engine) Owed(b accounts.Balance) ledger.Amount { return owed(b) }
 
 // standing is what a policy decides on, from a balance and what is known of the account.
-func (e *Engine) standing(b accounts.Balance, k *known, now time.Time) Standing {
-	s := Standing{
+func (e *Engine) standing(b accounts.Balance, k *known, now time.Time) PolicyInput {
+	s := PolicyInput{
 		Balance: b, Now: now,
 		OwedSince: k.owed.since, ActiveAt: k.activeAt,
-		Pressed: k.pressed == pressedByHand || k.pressed == pressedByPeer && !now.Before(k.deaf),
+		Urgent: k.pressed == pressedByHand || k.pressed == pressedByPeer && !now.Before(k.deaf),
 	}
 	if k.owed.known && k.owed.since.IsZero() {
 		s.OwedSince = now // nothing is
@@ -47,20 +47,20 @@ func (e *Engine) see(b accounts.Balance, now time.Time) known {
 
 // assess reads the balance, and what else the policy wants to know, from the ledger, and
 // asks the policy. It is called after the newest order was read.
-func (e *Engine) assess(ctx context.Context, last *head, pressed bool) (Standing, Demand, error) {
+func (e *Engine) assess(ctx context.Context, last *head, pressed bool) (PolicyInput, PaymentRequest, error) {
 	a := last.Account
 	b, err := e.collectedBalance(ctx, a)
 	if err != nil {
-		return Standing{}, Demand{}, err
+		return PolicyInput{}, PaymentRequest{}, err
 	}
 	now := e.cfg.Clock()
 	k := e.see(b, now)
 	if k.refund && b.Prepaid.IsZero() {
 		e.register.forgetRefund(a) // packets have used it
 	}
-	decide := func() (Standing, Demand) {
+	decide := func() (PolicyInput, PaymentRequest) {
 		s := e.standing(b, &k, now)
-		s.Pressed = pressed
+		s.Urgent = pressed
 		return s, e.demand(s, &k)
 	}
 	s, demand := decide()
@@ -68,7 +68,7 @@ func (e *Engine) assess(ctx context.Context, last *head, pressed bool) (Standing
 		return s, demand, nil
 	}
 	if err := e.readTimes(ctx, last, &k); err != nil {
-		return Standing{}, Demand{}, err
+		return PolicyInput{}, PaymentRequest{}, err
 	}
 	e.register.learn(a, func(known *known) {
 		known.owed, known.activeAt = k.owed, later(k.activeAt, known.activeAt)
@@ -79,7 +79,7 @@ func (e *Engine) assess(ctx context.Context, last *head, pressed bool) (Standing
 
 // collectedBalance reads the balance of an account whose arrears, as far as its headroom
 // covers them, are collected: an order must not take what arrears are to be paid with.
-func (e *Engine) collectedBalance(ctx context.Context, a accounts.Account) (accounts.Balance, error) {
+func (e *Engine) collectedBalance(ctx context.Context, a accounts.PeerAccount) (accounts.Balance, error) {
 	b, err := e.book.Balance(ctx, a)
 	if err != nil || !b.Collectable() {
 		return b, err
@@ -92,8 +92,8 @@ func (e *Engine) collectedBalance(ctx context.Context, a accounts.Account) (acco
 
 // dependsOnTime reports whether a policy would ask for less if everything had just
 // happened.
-func (e *Engine) dependsOnTime(s Standing, k *known, d Demand) bool {
-	if d == (Demand{}) {
+func (e *Engine) dependsOnTime(s PolicyInput, k *known, d PaymentRequest) bool {
+	if d == (PaymentRequest{}) {
 		return false
 	}
 	s.OwedSince, s.ActiveAt = s.Now, s.Now

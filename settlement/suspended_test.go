@@ -70,15 +70,15 @@ func TestTimesOfASuspendedMachine(t *testing.T) {
 				cfg.NoTakeover = true
 				cfg.Clock = m.now
 				e := w.engine(cfg)
-				_, err := e.Check(t.Context(), w.alice) // nothing is owed
+				_, err := e.Settle(t.Context(), w.alice) // nothing is owed
 				require.NoError(t, err)
 				w.earn(w.alice, 10)
-				e.Touch(w.peers)
-				paid, err := e.Check(t.Context())
+				e.NotifyBalances(w.peers)
+				paid, err := e.Settle(t.Context())
 				require.NoError(t, err)
 				require.Empty(t, paid)
 				m.suspendFor(11 * time.Hour)
-				paid, err = e.Check(t.Context(), w.alice)
+				paid, err = e.Settle(t.Context(), w.alice)
 				require.NoError(t, err)
 				require.Equal(t, []uint64{10}, amounts(paid))
 			})
@@ -140,7 +140,7 @@ func suspendedBeforeTheRail(t *testing.T, resumed bool) {
 	e := w.engineOn(l, cfg)
 	calls := 0
 	if resumed {
-		_, err := e.Check(t.Context(), w.alice)
+		_, err := e.Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, settlement.ErrPending)
 		calls = 1
 	}
@@ -150,12 +150,12 @@ func suspendedBeforeTheRail(t *testing.T, resumed bool) {
 			l.armed.Store(true) // the first one is of the round
 			return
 		}
-		heir.Look(w.peers)
+		heir.Enqueue(w.peers)
 		m.suspendFor(2 * time.Hour)
 		l.suspend = nil
 	}
 	l.armed.Store(resumed)
-	_, err := e.Check(t.Context(), w.alice)
+	_, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	for _, n := range asleep.calls {
 		require.Equal(t, calls, n)
@@ -163,7 +163,7 @@ func suspendedBeforeTheRail(t *testing.T, resumed bool) {
 	require.Len(t, asleep.calls, calls)
 	open, err := heir.Orders(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.True(t, open[0].Mine)
+	require.True(t, open[0].OwnedByThisInstance)
 	_, called := awake.keys()
 	require.Equal(t, 1, called)
 	require.ErrorIs(t, heir.Close(t.Context()), settlement.ErrOrdersOpen)
@@ -188,18 +188,18 @@ func TestPartsAgainAndAgain(t *testing.T) {
 		e := w.engine(cfg)
 		w.earn(w.alice, 10_000)
 		for range 3600 {
-			e.Touch(w.peers)
+			e.NotifyBalances(w.peers)
 			pause(time.Second)
 		}
 		_, called := r.keys()
 		require.Less(t, called, 40, "in an hour")
 		require.Greater(t, called, 10)
 		whole.Store(true)
-		pause(cfg.RetryAtMost + 10*time.Minute)
+		pause(cfg.RetryMaxInterval + 10*time.Minute)
 		require.Equal(t, units(0), w.balance(w.alice).Payable)
 		before := called
 		w.earn(w.alice, 10)
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		pause(time.Second)
 		_, called = r.keys()
 		require.Greater(t, called, before)

@@ -50,7 +50,7 @@ func takeBack(t *testing.T, noHistory bool, policy settlement.Policy, before, be
 	var err error
 	w.book, err = accounts.NewBook(w.ledger, accounts.Config{Assets: []accounts.Asset{usd}, NoHistory: noHistory})
 	require.NoError(t, err)
-	w.peers, err = w.book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)})
+	w.peers, err = w.book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)})
 	require.NoError(t, err)
 	w.alice = w.peers[0]
 	w.earn(w.alice, 150)
@@ -74,11 +74,11 @@ func takeBack(t *testing.T, noHistory bool, policy settlement.Policy, before, be
 	}
 	r, now := newRail(), time.Duration(0)
 	cfg := manual(r, policy)
-	cfg.Instance, cfg.RetryAfter = "owner", 1
+	cfg.Instance, cfg.RetryInitialInterval = "owner", 1
 	cfg.Clock = func() time.Time { return time.Now().Add(now) }
 	cfg.Events.Voided = func(o settlement.Order, why error) { require.Fail(t, "the rail has it", "%v: %v", o.ID, why) }
 	owner := w.engineOn(l, cfg)
-	_, err = owner.Check(t.Context(), w.alice)
+	_, err = owner.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, errBroken)
 	require.NotZero(t, w.balance(w.alice).Settling)
 
@@ -89,7 +89,7 @@ func takeBack(t *testing.T, noHistory bool, policy settlement.Policy, before, be
 	}), policy)
 	heir.Instance = "heir"
 	heir.Clock = func() time.Time { return time.Now().Add(time.Hour) }
-	_, err = w.engine(heir).Check(t.Context(), w.alice)
+	_, err = w.engine(heir).Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, settlement.ErrPending)
 	require.Equal(t, 1, asked)
 
@@ -101,12 +101,12 @@ func takeBack(t *testing.T, noHistory bool, policy settlement.Policy, before, be
 		}
 		return pass
 	}
-	if _, err = owner.Check(t.Context(), w.alice); err != nil {
+	if _, err = owner.Settle(t.Context(), w.alice); err != nil {
 		require.ErrorIs(t, err, errBroken)
 	}
 	l.fault = func(call) fault { return pass }
 	now += time.Hour
-	_, err = owner.Check(t.Context(), w.alice)
+	_, err = owner.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	_, called := r.keys()
 	require.NotZero(t, called)

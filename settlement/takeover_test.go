@@ -35,7 +35,7 @@ func TestOrderOfASilentEngineIsTakenOver(t *testing.T) {
 		r.after = func(settlement.Order) error { return errRail }
 		w.earn(w.alice, 100)
 		owner := w.engine(named("owner", r))
-		owner.Touch(w.peers)
+		owner.NotifyBalances(w.peers)
 		synctest.Wait()
 		require.ErrorIs(t, owner.Close(t.Context()), settlement.ErrOrdersOpen, "paid, and not known")
 		silent := time.Now()
@@ -45,14 +45,14 @@ func TestOrderOfASilentEngineIsTakenOver(t *testing.T) {
 		var taken []settlement.Order
 		cfg.Events.TakenOver = func(o settlement.Order) { taken = append(taken, o) }
 		heir := w.engine(cfg)
-		heir.Look(w.peers)
+		heir.Enqueue(w.peers)
 		pause(59 * time.Second)
 		open, err := heir.Orders(t.Context())
 		require.NoError(t, err)
 		require.Len(t, open, 1)
-		require.False(t, open[0].Mine)
+		require.False(t, open[0].OwnedByThisInstance)
 		require.Equal(t, 59*time.Second, open[0].Age(time.Now()).Round(time.Millisecond))
-		require.Equal(t, open[0].Placed, open[0].Claimed)
+		require.Equal(t, open[0].PlacedAt, open[0].LeaseRenewedAt)
 
 		pause(2 * time.Second)
 		synctest.Wait()
@@ -73,18 +73,18 @@ func TestClaimsAreRenewed(t *testing.T) {
 		w := newWorld(t)
 		w.earn(w.alice, 100)
 		owner := w.engine(named("owner", broken))
-		owner.Touch(w.peers)
+		owner.NotifyBalances(w.peers)
 		synctest.Wait()
 		r := newRail()
 		other := w.engine(named("other", r))
 		for range 30 {
-			other.Touch(w.peers)
+			other.NotifyBalances(w.peers)
 			pause(19 * time.Second)
 		}
 		open, err := other.Orders(t.Context())
 		require.NoError(t, err)
-		require.False(t, open[0].Mine)
-		require.LessOrEqual(t, time.Since(open[0].Claimed), 20*time.Second, "a third of the lease")
+		require.False(t, open[0].OwnedByThisInstance)
+		require.LessOrEqual(t, time.Since(open[0].LeaseRenewedAt), 20*time.Second, "a third of the lease")
 		requireNotCalled(t, r)
 		require.ErrorIs(t, owner.Close(t.Context()), settlement.ErrOrdersOpen)
 
@@ -101,7 +101,7 @@ func TestOneOfManyTakesOver(t *testing.T) {
 		w := newWorld(t)
 		w.earn(w.alice, 100)
 		owner := w.engine(named("owner", broken))
-		owner.Touch(w.peers)
+		owner.NotifyBalances(w.peers)
 		synctest.Wait()
 		require.Error(t, owner.Close(t.Context()))
 
@@ -111,7 +111,7 @@ func TestOneOfManyTakesOver(t *testing.T) {
 			cfg := named(fmt.Sprint("heir ", i), broken)
 			cfg.Events.TakenOver = func(settlement.Order) { taken.Add(1) }
 			heirs = append(heirs, w.engine(cfg))
-			heirs[i].Look(w.peers)
+			heirs[i].Enqueue(w.peers)
 		}
 		pause(90 * time.Second)
 		require.Equal(t, int64(1), taken.Load())
@@ -119,7 +119,7 @@ func TestOneOfManyTakesOver(t *testing.T) {
 		for _, e := range heirs {
 			open, err := e.Orders(t.Context())
 			require.NoError(t, err)
-			if open[0].Mine {
+			if open[0].OwnedByThisInstance {
 				mine++
 			}
 			_ = e.Close(t.Context())
@@ -137,7 +137,7 @@ func TestPausedOwner(t *testing.T) {
 		want error
 	}{
 		"the rail answers what it answered": {80, nil},
-		"the rail answers something else":   {70, settlement.ErrResolvedOtherwise},
+		"the rail answers something else":   {70, settlement.ErrOrderConflict},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -162,14 +162,14 @@ func TestPausedOwner(t *testing.T) {
 					}
 					return pass
 				}}, cfg)
-				owner.Touch(w.peers)
+				owner.NotifyBalances(w.peers)
 				synctest.Wait()
 				heir := w.engine(named("heir", r))
-				heir.Look(w.peers)
+				heir.Enqueue(w.peers)
 				pause(2 * time.Minute)
 				require.Equal(t, units(80), w.balance(w.alice).SettledOut)
 				w.earn(w.alice, 100) // another order, while the paused one still sleeps
-				heir.Touch(w.peers)
+				heir.NotifyBalances(w.peers)
 				pause(10 * time.Minute)
 				require.Equal(t, units(180), w.balance(w.alice).SettledOut)
 				require.NoError(t, owner.Close(t.Context()))
@@ -200,17 +200,17 @@ func TestNoTakeover(t *testing.T) {
 			return cfg
 		}
 		owner := w.engine(without("owner", broken))
-		owner.Touch(w.peers)
+		owner.NotifyBalances(w.peers)
 		synctest.Wait()
 		require.Error(t, owner.Close(t.Context()))
 		other := w.engine(without("other", r))
-		other.Look(w.peers)
+		other.Enqueue(w.peers)
 		pause(time.Hour)
 		requireNotCalled(t, r)
 		require.Empty(t, claims(t, w))
 
 		again := w.engine(without("owner", r))
-		again.Look(w.peers)
+		again.Enqueue(w.peers)
 		synctest.Wait()
 		require.Equal(t, units(80), r.total(w.alice), "at once")
 		require.NoError(t, other.Close(t.Context()))
@@ -236,7 +236,7 @@ func TestRestartClaimsItsOrder(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		w.earn(w.alice, 100)
 		owner := w.engine(named("owner", broken))
-		owner.Touch(w.peers)
+		owner.NotifyBalances(w.peers)
 		synctest.Wait()
 		require.Error(t, owner.Close(t.Context()))
 		pause(time.Hour)
@@ -250,7 +250,7 @@ func TestRestartClaimsItsOrder(t *testing.T) {
 		cfg.Events.Retried = func(o settlement.OpenOrder) { retried = append(retried, o) }
 		cfg.Events.TakenOver = func(settlement.Order) { require.Fail(t, "it is its own") }
 		again := w.engine(cfg)
-		again.Look(w.peers)
+		again.Enqueue(w.peers)
 		synctest.Wait()
 		require.Len(t, retried, 1)
 		require.NoError(t, again.Close(t.Context()))
@@ -276,17 +276,17 @@ func TestOrderOfAnotherIsWaitedFor(t *testing.T) {
 			return nil
 		}
 		owner := w.engine(named("owner", r))
-		owner.Touch(w.peers)
+		owner.NotifyBalances(w.peers)
 		synctest.Wait()
 
 		var requests atomic.Int64
 		other := w.engineOn(&faulty{Ledger: w.ledger, fault: func(call) fault { requests.Add(1); return pass }}, named("other", r))
-		other.Touch(w.peers)
+		other.NotifyBalances(w.peers)
 		synctest.Wait()
 		first := requests.Load()
 		for range 10 {
 			pause(time.Second)
-			other.Touch(w.peers)
+			other.NotifyBalances(w.peers)
 			synctest.Wait()
 		}
 		require.Equal(t, first+10, requests.Load(), "one look-up each time")
@@ -294,11 +294,11 @@ func TestOrderOfAnotherIsWaitedFor(t *testing.T) {
 		mu.Lock()
 		down = false
 		mu.Unlock()
-		_, err := owner.Check(t.Context(), w.alice)
+		_, err := owner.Settle(t.Context(), w.alice)
 		require.NoError(t, err)
 		require.NoError(t, owner.Close(t.Context()))
 		w.earn(w.alice, 80)
-		other.Touch(w.peers)
+		other.NotifyBalances(w.peers)
 		pause(100 * time.Millisecond)
 		require.Equal(t, units(160), r.total(w.alice))
 		require.NoError(t, other.Close(t.Context()))
@@ -319,16 +319,16 @@ func TestManyClaims(t *testing.T) {
 			w.earn(a, 100)
 		}
 		cfg := named("owner", broken)
-		cfg.Rails.Default.BreakAfter = 1 << 20
+		cfg.Rails.Default.BreakerThreshold = 1 << 20
 		owner := w.engine(cfg)
-		owner.Touch(w.peers)
+		owner.NotifyBalances(w.peers)
 		pause(45 * time.Second)
 		open, err := owner.Orders(t.Context())
 		require.NoError(t, err)
 		require.Len(t, open, len(w.peers))
 		for _, o := range open {
-			require.True(t, o.Mine)
-			require.LessOrEqual(t, time.Since(o.Claimed), 20*time.Second)
+			require.True(t, o.OwnedByThisInstance)
+			require.LessOrEqual(t, time.Since(o.LeaseRenewedAt), 20*time.Second)
 		}
 		require.Error(t, owner.Close(t.Context()))
 	})

@@ -289,7 +289,7 @@ func (t *tally) sum(placed *Order, of func(*paidOrder) bool) (sum ledger.Amount)
 		switch {
 		case !of(o) || placed != nil && id == placed.ID:
 		case o.closed == 0:
-			if placed == nil || timeOf(o.placed).Before(placed.Placed) {
+			if placed == nil || timeOf(o.placed).Before(placed.PlacedAt) {
 				counts = o.amount
 			}
 		case timeOf(o.closed).After(since):

@@ -53,23 +53,23 @@ func TestOldOrdersCannotBeRead(t *testing.T) {
 		w, r, later := newWorld(t, "bob"), newRail(), newRail()
 		later.before = func(settlement.Order) error { return settlement.ErrPending }
 		w.earn(w.alice, 60)
-		_, err := w.engine(manual(later, all)).Check(t.Context(), w.alice)
+		_, err := w.engine(manual(later, all)).Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, settlement.ErrPending)
 		pause(100 * time.Hour)
 
 		l, bob := w.tallied(), w.peers[1]
 		cfg := manual(r, all)
 		cfg.Instance = "another"
-		cfg.AssetLimits = dollars(settlement.Limit{Day: units(100)})
+		cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
 		e := w.engineOn(l, cfg)
 		w.earn(bob, 500)
 		l.down = true
-		_, err = e.Check(t.Context(), bob)
+		_, err = e.Settle(t.Context(), bob)
 		require.ErrorIs(t, err, errRail)
 		requireNotCalled(t, r)
 		l.down = false
-		paid, err := e.Check(t.Context(), bob)
-		require.ErrorIs(t, err, settlement.ErrLimited)
+		paid, err := e.Settle(t.Context(), bob)
+		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
 		require.Equal(t, []uint64{40}, amounts(paid))
 	})
 }
@@ -81,11 +81,11 @@ func TestTallyKnowsTheAccounts(t *testing.T) {
 	w, r := newWorld(t, "bob", "carol"), newRail()
 	l := w.tallied()
 	cfg := manual(r, all)
-	cfg.AssetLimits = dollars(settlement.Limit{Day: units(100)})
+	cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
 	e := w.engineOn(l, cfg)
 	for _, a := range w.peers {
 		w.earn(a, 10)
-		paid, err := e.Check(t.Context(), a)
+		paid, err := e.Settle(t.Context(), a)
 		require.NoError(t, err)
 		require.Equal(t, []uint64{10}, amounts(paid))
 	}
@@ -99,15 +99,15 @@ func TestPayingAheadCountsByItsRail(t *testing.T) {
 	w, r := newWorld(t, "bob"), newRail()
 	cfg := manual(r, all)
 	cfg.Rails.Default.Name = "bank"
-	cfg.Rails.Default.Limits = dollars(settlement.Limit{Day: units(100)})
-	cfg.Policies.Peer = map[string]settlement.Policy{"alice": settlement.Prefund{At: big.NewInt(-10), SettleTo: big.NewInt(-60)}}
+	cfg.Rails.Default.PayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
+	cfg.Policies.Peer = map[string]settlement.Policy{"alice": settlement.Prefund{PrefundThreshold: big.NewInt(-10), SettleTo: big.NewInt(-60)}}
 	e := w.engine(cfg)
-	paid, err := e.Check(t.Context(), w.alice)
+	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{60}, amounts(paid))
 	w.earn(w.peers[1], 500)
-	paid, err = e.Check(t.Context(), w.peers[1])
-	require.ErrorIs(t, err, settlement.ErrLimited)
+	paid, err = e.Settle(t.Context(), w.peers[1])
+	require.ErrorIs(t, err, settlement.ErrPayoutLimit)
 	require.Equal(t, []uint64{40}, amounts(paid))
 	w.conserved(r)
 }

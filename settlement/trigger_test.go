@@ -15,7 +15,7 @@ import (
 // timed is the Config of an engine that looks at everything once a second.
 func timed(r settlement.Settler, p settlement.Policy) settlement.Config {
 	cfg := automatic(r)
-	cfg.Policies.Default, cfg.Sweep = p, time.Second
+	cfg.Policies.Default, cfg.SweepInterval = p, time.Second
 	return cfg
 }
 
@@ -24,19 +24,19 @@ func TestPaidAtLeastEvery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		e := w.engine(timed(r, settlement.Every{After: time.Hour}))
-		e.Look(w.peers)
+		e.Enqueue(w.peers)
 		pause(3 * time.Hour) // nothing is owed
 		w.earn(w.alice, 10)
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		pause(time.Hour - time.Second)
 		require.Zero(t, r.total(w.alice))
 		w.earn(w.alice, 5)
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		pause(3 * time.Second)
 		require.Equal(t, units(15), r.total(w.alice), "an hour after the first of it")
 		pause(30 * time.Minute)
 		w.earn(w.alice, 7)
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		pause(time.Hour - time.Second)
 		require.Equal(t, units(15), r.total(w.alice))
 		pause(3 * time.Second)
@@ -53,7 +53,7 @@ func TestEveryOutlivesAProcess(t *testing.T) {
 		"never paid before": func(*world, *rail) {},
 		"paid before": func(w *world, r *rail) {
 			w.earn(w.alice, 3)
-			_, err := w.engine(manual(r, settlement.Threshold{At: units(1)})).Check(w.t.Context(), w.alice)
+			_, err := w.engine(manual(r, settlement.Threshold{SettleThreshold: units(1)})).Settle(w.t.Context(), w.alice)
 			require.NoError(w.t, err)
 		},
 	} {
@@ -67,12 +67,12 @@ func TestEveryOutlivesAProcess(t *testing.T) {
 				for range 6 { // processes that live for ten minutes
 					require.Equal(t, start, r.total(w.alice))
 					e := w.engine(timed(r, settlement.Every{After: time.Hour}))
-					e.Look(w.peers)
+					e.Enqueue(w.peers)
 					pause(10 * time.Minute)
 					require.NoError(t, e.Close(t.Context()))
 				}
 				e := w.engine(timed(r, settlement.Every{After: time.Hour}))
-				e.Look(w.peers)
+				e.Enqueue(w.peers)
 				pause(2 * time.Second)
 				require.Equal(t, sum(start, units(10)), r.total(w.alice))
 				require.NoError(t, e.Close(t.Context()))
@@ -89,7 +89,7 @@ func TestPaidWhenIdle(t *testing.T) {
 		e := w.engine(timed(r, settlement.Idle{After: time.Minute}))
 		for range 10 {
 			w.earn(w.alice, 5)
-			e.Touch(w.peers)
+			e.NotifyBalances(w.peers)
 			pause(50 * time.Second)
 			require.Zero(t, r.total(w.alice))
 		}
@@ -106,7 +106,7 @@ func TestPaidWhenIdle(t *testing.T) {
 		w.earn(w.alice, 5)
 		pause(time.Minute)
 		e = w.engine(timed(r, settlement.Idle{After: time.Minute}))
-		e.Look(w.peers)
+		e.Enqueue(w.peers)
 		pause(2 * time.Second)
 		require.Equal(t, units(80), r.total(w.alice))
 		require.NoError(t, e.Close(t.Context()))
@@ -119,34 +119,34 @@ func TestPeerThatRefuses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t, "bob"), newRail()
-		own, err := w.book.Own(usd)
+		own, err := w.book.OwnAccount(usd)
 		require.NoError(t, err)
 		cfg := automatic(r)
 		cfg.Policies.Default = settlement.AtLeast{Amount: units(10), Of: at100}
 		e := w.engine(cfg)
-		for _, nobody := range []accounts.Account{own, {}} {
-			e.Refused(nobody)
+		for _, nobody := range []accounts.PeerAccount{own, {}} {
+			e.NotifyRefused(nobody)
 		}
 		w.earn(w.alice, 60)
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		synctest.Wait()
 		require.Zero(t, r.total(w.alice))
-		e.Refused(w.alice)
+		e.NotifyRefused(w.alice)
 		pause(100 * time.Millisecond)
 		require.Equal(t, units(40), r.total(w.alice), "down to 20")
 		for range 20 {
 			w.earn(w.alice, 1)
-			e.Touch(w.peers)
-			e.Refused(w.alice)
+			e.NotifyBalances(w.peers)
+			e.NotifyRefused(w.alice)
 			pause(time.Second)
 		}
 		require.Equal(t, units(40), r.total(w.alice))
 		pause(41 * time.Second)
 		require.Equal(t, units(60), r.total(w.alice), "a minute after the order before")
-		e.Refused(w.peers[1]) // to whom we owe nothing
+		e.NotifyRefused(w.peers[1]) // to whom we owe nothing
 		pause(time.Minute)
 		w.earn(w.peers[1], 99)
-		e.Touch(w.peers)
+		e.NotifyBalances(w.peers)
 		pause(time.Minute)
 		require.Zero(t, r.total(w.peers[1]), "it pressed when nothing was owed")
 		require.NoError(t, e.Close(t.Context()))
@@ -163,18 +163,18 @@ func TestSettleNow(t *testing.T) {
 	for _, a := range w.peers {
 		w.earn(a, 60)
 	}
-	paid, err := e.Settle(t.Context())
+	paid, err := e.SettleNow(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, paid, "with nobody")
-	paid, err = e.Settle(t.Context(), w.peers...)
+	paid, err = e.SettleNow(t.Context(), w.peers...)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{40}, amounts(paid), "bob has no policy")
 	w.earn(w.alice, 10)
-	paid, err = e.Settle(t.Context(), w.alice)
+	paid, err = e.SettleNow(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{10}, amounts(paid), "at once again: it is the operator who asks")
 	w.earn(w.alice, 10)
-	paid, err = e.Check(t.Context(), w.alice)
+	paid, err = e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Empty(t, paid, "which was answered")
 	w.conserved(r)
@@ -185,12 +185,12 @@ func TestAdjustmentsAreNotPaidOut(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t, "bob"), newRail()
 	adjust := func(key string, n uint64) {
-		_, err := w.book.Adjust(t.Context(), accounts.Adjustment{Account: w.alice, Key: key, Credit: units(n), Reason: 1})
+		_, err := w.book.Adjust(t.Context(), accounts.Adjustment{Account: w.alice, Key: key, Credit: units(n), ReasonCode: 1})
 		require.NoError(t, err)
 	}
 	e := w.engine(manual(r, at100))
 	check := func() []uint64 {
-		paid, err := e.Check(t.Context(), w.peers...)
+		paid, err := e.Settle(t.Context(), w.peers...)
 		require.NoError(t, err)
 		return amounts(paid)
 	}
@@ -220,8 +220,8 @@ func TestPositionAlerts(t *testing.T) {
 		w := newWorld(t)
 		var told record
 		e := w.engine(settlement.Config{
-			Round: 50 * time.Millisecond, Events: told.events(), Marks: settlement.Rules[settlement.Marks]{
-				Peer: map[string]settlement.Marks{"alice": {High: units(100), Low: units(50), Margin: units(10)}},
+			CheckCooldown: 50 * time.Millisecond, Events: told.events(), PositionThresholds: settlement.Rules[settlement.PositionThresholds]{
+				Peer: map[string]settlement.PositionThresholds{"alice": {High: units(100), Low: units(50), Margin: units(10)}},
 			},
 		})
 		for _, c := range []struct {
@@ -249,7 +249,7 @@ func TestPositionAlerts(t *testing.T) {
 			if c.spend > 0 {
 				w.spend(w.alice, c.spend)
 			}
-			e.Touch(w.peers)
+			e.NotifyBalances(w.peers)
 			pause(100 * time.Millisecond)
 			require.Equal(t, c.want, told.take(), "at %v", w.balance(w.alice).Position())
 		}
@@ -265,18 +265,18 @@ func TestRoundsAreApart(t *testing.T) {
 		w, r := newWorld(t, "bob"), newRail()
 		var requests atomic.Int64
 		e := w.engineOn(&faulty{Ledger: w.ledger, fault: func(call) fault { requests.Add(1); return pass }}, automatic(r))
-		list := make([]accounts.Account, 1000)
+		list := make([]accounts.PeerAccount, 1000)
 		for i := range list {
 			list[i] = w.peers[i%2]
 		}
 		for range 1000 {
-			e.Touch(list)
+			e.NotifyBalances(list)
 			pause(time.Millisecond)
 		}
 		pause(100 * time.Millisecond)
 		require.InDelta(t, 20, requests.Load(), 2, "a second's worth of rounds")
 		for range 1000 { // with no time in between
-			e.Touch(list)
+			e.NotifyBalances(list)
 		}
 		pause(100 * time.Millisecond)
 		require.InDelta(t, 21, requests.Load(), 3)
@@ -294,16 +294,16 @@ func TestDueKnowsTheTimes(t *testing.T) {
 		e := w.engine(cfg)
 		w.earn(w.alice, 100)
 		pause(time.Hour + time.Second) // the packet is some nanoseconds late
-		payments, err := e.Check(t.Context(), w.alice)
+		payments, err := e.Settle(t.Context(), w.alice)
 		require.NoError(t, err)
 		require.Equal(t, []uint64{80}, amounts(payments))
 		w.earn(w.alice, 50)
 		require.Zero(t, e.Due(w.balance(w.alice)), "the payment has begun a new hour")
 
-		bobs, err := w.book.Provision(t.Context(), accounts.Peer{ID: "bob", Asset: usd})
+		bobs, err := w.book.Provision(t.Context(), accounts.PeerConfig{ID: "bob", Asset: usd})
 		require.NoError(t, err)
 		w.earn(bobs[0], 100)
-		e.Touch(bobs)
+		e.NotifyBalances(bobs)
 		require.Zero(t, e.Due(w.balance(bobs[0])), "a packet was booked just now")
 		pause(time.Hour)
 		require.Equal(t, units(100), e.Due(w.balance(bobs[0])))

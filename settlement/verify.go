@@ -68,7 +68,7 @@ func (e *Engine) checkAtItsMoment(ctx context.Context, o Order) (fits bool, err 
 	if e.register.hasPassedCheck(o) {
 		return true, nil
 	}
-	then, err := e.book.BalanceAt(ctx, o.Account, o.Placed)
+	then, err := e.book.BalanceAt(ctx, o.Account, o.PlacedAt)
 	if err != nil {
 		return false, wrap("check the order", err)
 	}
@@ -110,7 +110,7 @@ func (e *Engine) checkResumed(ctx context.Context, last *head, owner *owner, cla
 	case err != nil:
 		return turn{}, true, e.fails(o, err)
 	case b[0].Closed:
-		t, err := e.staysOpen(o, ErrAccountClosed)
+		t, err := e.staysOpen(o, accounts.ErrPeerClosed)
 		return t, true, err
 	}
 	// Nobody else knows. Whoever had taken it over since may have given it to a rail.
@@ -154,7 +154,7 @@ func (e *Engine) voidChecked(ctx context.Context, o Order) error {
 	case results[0].Status.Outcome().Done(), results[0].Status == ledger.TransferPendingTransferAlreadyVoided:
 		return nil
 	case results[0].Status == ledger.TransferPendingTransferAlreadyPosted:
-		return fmt.Errorf("%w: it failed its check, and was paid", ErrResolvedOtherwise)
+		return fmt.Errorf("%w: it failed its check, and was paid", ErrOrderConflict)
 	default:
 		return wrap("withdraw the order", &ledger.TransferError{ID: void.ID, Status: results[0].Status})
 	}
@@ -177,7 +177,7 @@ func (e *Engine) noticeOldEngine(last *head, b accounts.Balance) {
 	if last.Sequence == 0 || !b.HasHistory() {
 		return
 	}
-	since := last.open && last.Placed.After(e.started)
+	since := last.open && last.PlacedAt.After(e.started)
 	if e.register.isOld(last.Order, since) {
 		e.cfg.Events.Failed(&OrderError{Account: last.Account, Order: last.Order, Err: ErrOldEngine})
 	}

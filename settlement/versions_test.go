@@ -40,7 +40,7 @@ func TestOrderOfALaterVersionIsLeftAlone(t *testing.T) {
 	cfg.Events.Failed = func(err error) { failed = append(failed, err) }
 	e := w.engine(cfg)
 	for range 2 {
-		payments, err := e.Check(t.Context(), w.alice)
+		payments, err := e.Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, settlement.ErrOrderVersion)
 		require.Empty(t, payments)
 	}
@@ -68,12 +68,12 @@ func TestOrderOfAnEarlierVersionIsPaidAndReported(t *testing.T) {
 	var failed []error
 	cfg.Events.Failed = func(err error) { failed = append(failed, err) }
 	e := w.engine(cfg)
-	_, err := e.Check(t.Context(), w.alice)
+	_, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Empty(t, failed)
 	w.earn(w.alice, 100)
 	order := w.placeByAnotherVersion(2)
-	_, err = e.Check(t.Context(), w.alice)
+	_, err = e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Len(t, failed, 1)
 	require.ErrorIs(t, failed[0], settlement.ErrOldEngine)
@@ -94,7 +94,7 @@ func TestOrderWithoutHistoryIsCheckedWhenItIsResumed(t *testing.T) {
 		var err error
 		w.book, err = accounts.NewBook(w.ledger, accounts.Config{Assets: []accounts.Asset{usd}, NoHistory: true})
 		require.NoError(t, err)
-		w.peers, err = w.book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)})
+		w.peers, err = w.book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)})
 		require.NoError(t, err)
 		w.alice = w.peers[0]
 		w.earn(w.alice, 150)
@@ -117,13 +117,13 @@ func TestOrderWithoutHistoryIsCheckedWhenItIsResumed(t *testing.T) {
 		var voided []error
 		cfg.Events.Voided = func(_ settlement.Order, why error) { voided = append(voided, why) }
 		e := w.engineOn(l, cfg)
-		_, err = e.Check(t.Context(), w.alice)
+		_, err = e.Settle(t.Context(), w.alice)
 		if errors.Is(err, errBroken) {
 			met++
 		}
 		broken, placed = false, -2
 		l.fault = func(call) fault { return pass }
-		_, err = e.Check(t.Context(), w.alice)
+		_, err = e.Settle(t.Context(), w.alice)
 		require.NoError(t, err)
 		require.Len(t, voided, 1, "request %d", after)
 		require.ErrorIs(t, voided[0], settlement.ErrWithdrawn)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"lukechampine.com/uint128"
 
@@ -17,25 +16,23 @@ import (
 // Voucher is a peer's promise, on a payment channel, of all that it has paid through the
 // channel so far. A newer one replaces those before it.
 type Voucher struct {
-	Account accounts.Account
+	Account accounts.PeerAccount
 	// Channel names the channel, not empty. A new one has no white space around it
 	// (accounts.CheckKey). Channels of different accounts do not meet.
 	Channel    string
 	Cumulative ledger.Amount // units, of all vouchers of the channel together
 }
 
-// VoucherReceipt is a booked voucher.
-type VoucherReceipt struct {
-	Transfer   ledger.ID     // the transfer that books it
-	Number     uint32        // of the voucher among those of the channel that are booked, from 1
-	Cumulative ledger.Amount // units
-	Increase   ledger.Amount // units: what it is worth beyond the one before
-	Booked     time.Time     // the ledger's time
-	Already    bool          // it was booked before, by this call or by another one
-	Suspense   bool          // the peer's account was closed: the money is in our suspense account
+// VoucherBooking is a booked voucher.
+type VoucherBooking struct {
+	// Booking.Amount is what the voucher adds to the channel's voucher before it, in units.
+	accounts.Booking
+	Number     uint32        // position among the channel's booked vouchers, from 1
+	Cumulative ledger.Amount // units, of all vouchers of the channel together
+	InSuspense bool          // the peer's account was closed: the money is in our suspense account
 }
 
-// ReceiveVoucher books what a voucher is worth beyond the highest that is booked of its
+// RecordVoucher books what a voucher is worth beyond the highest that is booked of its
 // channel: it pays down what the peer owes, as Receive does, though the money is only
 // claimed until the voucher is redeemed (Redeemed, Exposure). The caller has checked the
 // voucher, its signature above all, and that the channel covers it.
@@ -43,22 +40,22 @@ type VoucherReceipt struct {
 // It may be called any number of times, from any number of processes at once, and in any
 // order: together they book the highest voucher, once. Errors are *BookingErrors:
 // ErrVoucherLower if a higher one is booked, ErrChannelFull, and those of Receive but
-// ErrKeyReused. ErrClosed after Close.
-func (e *Engine) ReceiveVoucher(ctx context.Context, v Voucher) (VoucherReceipt, error) {
-	return e.recordVoucher(ctx, v, func(closed bool) (VoucherReceipt, error) {
+// accounts.ErrKeyReused. ErrEngineClosed after Close.
+func (e *Engine) RecordVoucher(ctx context.Context, v Voucher) (VoucherBooking, error) {
+	return e.recordVoucher(ctx, v, func(closed bool) (VoucherBooking, error) {
 		return e.bookNumbered(ctx, v, chart.CodeVoucher, closed)
 	})
 }
 
-// Redeemed notes that the channel has finally paid what a voucher is for: it was redeemed,
+// RecordRedemption notes that the channel has finally paid what a voucher is for: it was redeemed,
 // or the channel was closed with it. A voucher that was not booked yet is booked too. It may
 // be repeated; Already says then that it was noted before. Errors are those of
-// ReceiveVoucher: ErrVoucherLower if more was redeemed before.
-func (e *Engine) Redeemed(ctx context.Context, v Voucher) (VoucherReceipt, error) {
-	return e.recordVoucher(ctx, v, func(closed bool) (VoucherReceipt, error) {
+// RecordVoucher: ErrVoucherLower if more was redeemed before.
+func (e *Engine) RecordRedemption(ctx context.Context, v Voucher) (VoucherBooking, error) {
+	return e.recordVoucher(ctx, v, func(closed bool) (VoucherBooking, error) {
 		_, err := e.bookNumbered(ctx, v, chart.CodeVoucher, closed)
 		if err != nil && !errors.Is(err, ErrVoucherLower) {
-			return VoucherReceipt{}, err
+			return VoucherBooking{}, err
 		}
 		return e.bookNumbered(ctx, v, chart.CodeFinal, closed)
 	})
@@ -66,27 +63,27 @@ func (e *Engine) Redeemed(ctx context.Context, v Voucher) (VoucherReceipt, error
 
 // recordVoucher books something about a voucher; book is told whether the peer is closed.
 func (e *Engine) recordVoucher(
-	ctx context.Context, v Voucher, book func(closed bool) (VoucherReceipt, error),
-) (VoucherReceipt, error) {
+	ctx context.Context, v Voucher, book func(closed bool) (VoucherBooking, error),
+) (VoucherBooking, error) {
 	if !e.begin() {
-		return VoucherReceipt{}, ErrClosed
+		return VoucherBooking{}, ErrEngineClosed
 	}
 	defer e.work.Done()
-	receipt, err := func() (VoucherReceipt, error) {
+	receipt, err := func() (VoucherBooking, error) {
 		if err := e.checkVoucher(v); err != nil {
-			return VoucherReceipt{}, err
+			return VoucherBooking{}, err
 		}
 		b, err := e.book.LookUpBalances(ctx, v.Account)
 		if err != nil {
-			return VoucherReceipt{}, err // the ledger's refusal would burn an id
+			return VoucherBooking{}, err // the ledger's refusal would burn an id
 		}
 		return book(b[0].Closed)
 	}()
 	if err != nil {
 		asset, _ := e.book.Asset(v.Account.Ledger())
-		return VoucherReceipt{}, &BookingError{Account: v.Account, Asset: asset, Key: v.Channel, Amount: v.Cumulative, Err: err}
+		return VoucherBooking{}, &BookingError{Account: v.Account, Asset: asset, Key: v.Channel, Amount: v.Cumulative, Err: err}
 	}
-	e.Look([]accounts.Account{v.Account})
+	e.Enqueue([]accounts.PeerAccount{v.Account})
 	return receipt, nil
 }
 
@@ -111,38 +108,38 @@ func (e *Engine) checkVoucher(v Voucher) error {
 // all; the id follows from the number, so of those who write the next one at once a single
 // one succeeds, and the others look again. Nothing else may come between the newest row,
 // from which the increase is worked out, and the next.
-func (e *Engine) bookNumbered(ctx context.Context, v Voucher, code uint16, closed bool) (VoucherReceipt, error) {
+func (e *Engine) bookNumbered(ctx context.Context, v Voucher, code uint16, closed bool) (VoucherBooking, error) {
 	for {
 		last, err := e.newestOf(ctx, v.Account, channelTag(e.ns, v.Channel), code)
 		if err != nil {
-			return VoucherReceipt{}, wrap("read the channel's newest row", err)
+			return VoucherBooking{}, wrap("read the channel's newest row", err)
 		}
 		switch v.Cumulative.Compare(last.Cumulative) {
 		case 0:
-			last.Already = true
+			last.AlreadyBooked = true
 			return last, nil
 		case -1:
 			asset, _ := e.book.Asset(v.Account.Ledger())
-			return VoucherReceipt{}, fmt.Errorf("%w: %s", ErrVoucherLower, asset.Text(last.Cumulative))
+			return VoucherBooking{}, fmt.Errorf("%w: %s", ErrVoucherLower, asset.Text(last.Cumulative))
 		}
 		if last.Number == 0 && code == chart.CodeVoucher {
 			if err := accounts.CheckKey("voucher", "Channel", v.Channel); err != nil {
-				return VoucherReceipt{}, err // those that earlier versions took go on
+				return VoucherBooking{}, err // those that earlier versions took go on
 			}
 		}
 		if last.Number+1 == 0 {
-			return VoucherReceipt{}, ErrChannelFull
+			return VoucherBooking{}, ErrChannelFull
 		}
 		receipt, err := e.bookRow(ctx, v, code, last, closed)
-		if !errors.Is(err, ErrKeyReused) {
+		if !errors.Is(err, accounts.ErrKeyReused) {
 			return receipt, err
 		}
 	}
 }
 
-// bookRow writes the row behind last. The error is ErrKeyReused if there is another one by
+// bookRow writes the row behind last. The error is accounts.ErrKeyReused if there is another one by
 // now.
-func (e *Engine) bookRow(ctx context.Context, v Voucher, code uint16, last VoucherReceipt, closed bool) (VoucherReceipt, error) {
+func (e *Engine) bookRow(ctx context.Context, v Voucher, code uint16, last VoucherBooking, closed bool) (VoucherBooking, error) {
 	ids := e.book.PeerIDs(v.Account)
 	own, _ := e.book.AssetIDs(v.Account.Ledger())
 	number := last.Number + 1
@@ -163,33 +160,30 @@ func (e *Engine) bookRow(ctx context.Context, v Voucher, code uint16, last Vouch
 			[]byte(v.Channel), chart.U32(number), chart.U64(attempt))
 	}})
 	if err != nil {
-		return VoucherReceipt{}, err
+		return VoucherBooking{}, err
 	}
-	return VoucherReceipt{
-		Transfer: receipt.Transfer, Number: number, Cumulative: v.Cumulative, Increase: receipt.Amount,
-		Booked: receipt.Booked, Already: receipt.Already, Suspense: receipt.Suspense,
-	}, nil
+	return VoucherBooking{Booking: receipt.Booking, Number: number, Cumulative: v.Cumulative, InSuspense: receipt.InSuspense}, nil
 }
 
 // newestOf reads a channel's newest row of this code; the zero receipt if there is none.
-func (e *Engine) newestOf(ctx context.Context, a accounts.Account, channel uint64, code uint16) (VoucherReceipt, error) {
+func (e *Engine) newestOf(ctx context.Context, a accounts.PeerAccount, channel uint64, code uint16) (VoucherBooking, error) {
 	row, found, err := sequence.Newest(ctx, e.ledger, ledger.AccountFilter{
 		AccountID: e.book.PeerIDs(a).Settlement, Code: code, UserData64: channel,
 		Flags: ledger.AccountFilterDebits,
 	})
 	if err != nil || !found {
-		return VoucherReceipt{}, err
+		return VoucherBooking{}, err
 	}
 	receipt := voucherReceipt(&row)
 	own, _ := e.book.AssetIDs(a.Ledger())
-	receipt.Suspense = row.CreditAccountID == own.Suspense
+	receipt.InSuspense = row.CreditAccountID == own.Suspense
 	return receipt, nil
 }
 
-func voucherReceipt(row *ledger.Transfer) VoucherReceipt {
-	return VoucherReceipt{
-		Transfer: row.ID, Number: row.UserData32, Cumulative: ledger.Amount(row.UserData128),
-		Increase: row.Amount, Booked: timeOf(row.Timestamp),
+func voucherReceipt(row *ledger.Transfer) VoucherBooking {
+	return VoucherBooking{
+		Booking: accounts.Booking{Transfer: row.ID, Amount: row.Amount, BookedAt: timeOf(row.Timestamp)},
+		Number:  row.UserData32, Cumulative: ledger.Amount(row.UserData128),
 	}
 }
 

@@ -38,15 +38,15 @@ func TestVoucherBooksItsIncrease(t *testing.T) {
 		{"a", 46, 1, 3, false},
 		{"a", 46, 1, 3, true},
 	} {
-		receipt, err := e.ReceiveVoucher(t.Context(), w.claim(c.channel, c.cumulative))
+		receipt, err := e.RecordVoucher(t.Context(), w.claim(c.channel, c.cumulative))
 		require.NoError(t, err)
-		require.Equal(t, units(c.increase), receipt.Increase)
+		require.Equal(t, units(c.increase), receipt.Amount)
 		require.Equal(t, units(c.cumulative), receipt.Cumulative)
-		require.Equal(t, c.already, receipt.Already)
+		require.Equal(t, c.already, receipt.AlreadyBooked)
 		require.Equal(t, uint32(c.number), receipt.Number)
-		require.False(t, receipt.Suspense)
+		require.False(t, receipt.InSuspense)
 	}
-	_, err := e.ReceiveVoucher(t.Context(), w.claim("a", 45))
+	_, err := e.RecordVoucher(t.Context(), w.claim("a", 45))
 	require.ErrorIs(t, err, settlement.ErrVoucherLower)
 	require.ErrorContains(t, err, `book 0.45 USD for alice on ledger 1 under key "a": settlement: a higher voucher of the channel is booked: 0.46 USD`)
 
@@ -66,32 +66,32 @@ func TestExposure(t *testing.T) {
 	require.Equal(t, settlement.Exposure{Account: w.alice}, empty)
 
 	for _, v := range []settlement.Voucher{w.claim("a", 30), w.claim("b", 5), w.claim("a", 100)} {
-		_, err := e.ReceiveVoucher(t.Context(), v)
+		_, err := e.RecordVoucher(t.Context(), v)
 		require.NoError(t, err)
 	}
 	for range 2 {
-		_, err = e.Redeemed(t.Context(), w.claim("a", 70))
+		_, err = e.RecordRedemption(t.Context(), w.claim("a", 70))
 		require.NoError(t, err)
 	}
-	_, err = e.Redeemed(t.Context(), w.claim("a", 69))
+	_, err = e.RecordRedemption(t.Context(), w.claim("a", 69))
 	require.ErrorIs(t, err, settlement.ErrVoucherLower, "more was redeemed")
-	last, err := e.Redeemed(t.Context(), w.claim("c", 8))
+	last, err := e.RecordRedemption(t.Context(), w.claim("c", 8))
 	require.NoError(t, err, "a voucher that was not booked yet")
-	require.False(t, last.Already)
+	require.False(t, last.AlreadyBooked)
 
 	x, err := e.Exposure(t.Context(), w.alice, "a", "c", "of nobody")
 	require.NoError(t, err)
 	for i := range x.Channels {
-		require.False(t, x.Channels[i].Since.IsZero())
-		x.Channels[i].Since = x.Channels[0].Since
+		require.False(t, x.Channels[i].BookedAt.IsZero())
+		x.Channels[i].BookedAt = x.Channels[0].BookedAt
 	}
-	since := x.Channels[0].Since
+	since := x.Channels[0].BookedAt
 	require.Equal(t, settlement.Exposure{
-		Account: w.alice, Claimed: units(113), Final: units(78), Open: units(35),
+		Account: w.alice, Claimed: units(113), Final: units(78), Unredeemed: units(35),
 		Channels: []settlement.ChannelExposure{
-			{Channel: "a", Claimed: units(100), Final: units(70), Open: units(30), Since: since},
-			{Claimed: units(5), Open: units(5), Since: since},
-			{Channel: "c", Claimed: units(8), Final: units(8), Since: since},
+			{Channel: "a", Claimed: units(100), Final: units(70), Unredeemed: units(30), BookedAt: since},
+			{Claimed: units(5), Unredeemed: units(5), BookedAt: since},
+			{Channel: "c", Claimed: units(8), Final: units(8), BookedAt: since},
 		},
 	}, x)
 	require.Equal(t, units(113), w.balance(w.alice).SettledIn, "marks of what is final move nothing")
@@ -123,7 +123,7 @@ func vouchersByMany(t *testing.T, w *world) {
 				mu.Lock()
 				highest[channel] = max(highest[channel], cumulative)
 				mu.Unlock()
-				_, err := e.ReceiveVoucher(t.Context(), w.claim(channel, cumulative))
+				_, err := e.RecordVoucher(t.Context(), w.claim(channel, cumulative))
 				if err != nil {
 					require.ErrorIs(t, err, settlement.ErrVoucherLower)
 				}
@@ -138,7 +138,7 @@ func vouchersByMany(t *testing.T, w *world) {
 	require.Equal(t, units(sum), w.balance(w.alice).SettledIn)
 	x, err := w.engine(settlement.Config{}).Exposure(t.Context(), w.alice, "0", "1", "2")
 	require.NoError(t, err)
-	require.Equal(t, units(sum), x.Open)
+	require.Equal(t, units(sum), x.Unredeemed)
 	for _, c := range x.Channels {
 		require.Equal(t, units(highest[c.Channel]), c.Claimed)
 	}
@@ -157,7 +157,7 @@ func TestVoucherCrashAtEveryStep(t *testing.T) {
 func voucherCrashAt(t *testing.T, step int) (crashed bool) {
 	t.Helper()
 	w := newWorld(t)
-	_, err := w.engine(settlement.Config{}).ReceiveVoucher(t.Context(), w.claim("a", 30))
+	_, err := w.engine(settlement.Config{}).RecordVoucher(t.Context(), w.claim("a", 30))
 	require.NoError(t, err)
 	point := 0
 	ends := func() error {
@@ -170,22 +170,22 @@ func voucherCrashAt(t *testing.T, step int) (crashed bool) {
 	}
 	l := &faulty{Ledger: w.ledger, fault: func(call) fault { return fault{before: ends(), after: ends()} }}
 	first := w.engineOn(l, settlement.Config{})
-	_, err = first.ReceiveVoucher(t.Context(), w.claim("a", 50))
+	_, err = first.RecordVoucher(t.Context(), w.claim("a", 50))
 	if err == nil {
-		_, err = first.Redeemed(t.Context(), w.claim("a", 50))
+		_, err = first.RecordRedemption(t.Context(), w.claim("a", 50))
 	}
 	if crashed {
 		require.ErrorIs(t, err, errCrash)
 	}
 	e := w.engine(settlement.Config{})
-	_, err = e.ReceiveVoucher(t.Context(), w.claim("a", 50))
+	_, err = e.RecordVoucher(t.Context(), w.claim("a", 50))
 	require.NoError(t, err)
-	_, err = e.Redeemed(t.Context(), w.claim("a", 50))
+	_, err = e.RecordRedemption(t.Context(), w.claim("a", 50))
 	require.NoError(t, err)
 	require.Equal(t, units(50), w.balance(w.alice).SettledIn)
 	x, err := e.Exposure(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.Zero(t, x.Open)
+	require.Zero(t, x.Unredeemed)
 	ledgertest.RequireConserved(t, w.ledger)
 	return crashed
 }
@@ -197,15 +197,15 @@ func TestVoucherOfAClosedPeer(t *testing.T) {
 	e := w.engine(settlement.Config{})
 	reopen := w.closePeer(w.alice)
 	for _, already := range []bool{false, true} {
-		receipt, err := e.ReceiveVoucher(t.Context(), w.claim("a", 30))
+		receipt, err := e.RecordVoucher(t.Context(), w.claim("a", 30))
 		require.NoError(t, err)
-		require.True(t, receipt.Suspense)
-		require.Equal(t, already, receipt.Already)
+		require.True(t, receipt.InSuspense)
+		require.Equal(t, already, receipt.AlreadyBooked)
 	}
 	reopen()
-	receipt, err := e.ReceiveVoucher(t.Context(), w.claim("a", 50))
+	receipt, err := e.RecordVoucher(t.Context(), w.claim("a", 50))
 	require.NoError(t, err)
-	require.Equal(t, units(20), receipt.Increase)
+	require.Equal(t, units(20), receipt.Amount)
 	require.Equal(t, units(20), w.balance(w.alice).Payable)
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
@@ -214,9 +214,9 @@ func TestVouchersThatCannotBeBooked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.engine(settlement.Config{})
-	own, err := w.book.Own(usd)
+	own, err := w.book.OwnAccount(usd)
 	require.NoError(t, err)
-	nobody, err := w.book.Account("nobody", usd)
+	nobody, err := w.book.PeerAccount("nobody", usd)
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
 		voucher settlement.Voucher
@@ -232,8 +232,8 @@ func TestVouchersThatCannotBeBooked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, receive := range []func(context.Context, settlement.Voucher) (settlement.VoucherReceipt, error){
-				e.ReceiveVoucher, e.Redeemed,
+			for _, receive := range []func(context.Context, settlement.Voucher) (settlement.VoucherBooking, error){
+				e.RecordVoucher, e.RecordRedemption,
 			} {
 				_, err := receive(t.Context(), c.voucher)
 				require.ErrorIs(t, err, c.want)
@@ -250,32 +250,32 @@ func TestVouchersThatCannotBeBooked(t *testing.T) {
 		DebitAccountID: ids.Settlement, CreditAccountID: ownIDs.Suspense, Amount: units(1),
 		Ledger: 1, Code: chart.CodeVoucher, UserData64: tag, UserData32: 1<<32 - 1,
 	})
-	_, err = e.ReceiveVoucher(t.Context(), w.claim("full", 5))
+	_, err = e.RecordVoucher(t.Context(), w.claim("full", 5))
 	require.ErrorIs(t, err, settlement.ErrChannelFull)
 
 	closed := w.engine(settlement.Config{})
 	require.NoError(t, closed.Close(t.Context()))
-	_, err = closed.ReceiveVoucher(t.Context(), w.claim("a", 1))
-	require.ErrorIs(t, err, settlement.ErrClosed)
+	_, err = closed.RecordVoucher(t.Context(), w.claim("a", 1))
+	require.ErrorIs(t, err, settlement.ErrEngineClosed)
 	ledgertest.RequireConserved(t, w.ledger)
 }
 
-func ExampleEngine_ReceiveVoucher() {
+func ExampleEngine_RecordVoucher() {
 	ctx := context.Background()
 	engine, alice := exampleEngine()
 	for _, cents := range []uint64{500, 800, 800, 600} {
-		receipt, err := engine.ReceiveVoucher(ctx, settlement.Voucher{
+		receipt, err := engine.RecordVoucher(ctx, settlement.Voucher{
 			Account: alice, Channel: "channel 7", Cumulative: ledger.NewAmount(cents),
 		})
-		fmt.Println(cents, "booked:", receipt.Increase, "already:", receipt.Already, "error:", err != nil)
+		fmt.Println(cents, "booked:", receipt.Amount, "already:", receipt.AlreadyBooked, "error:", err != nil)
 	}
-	if _, err := engine.Redeemed(ctx, settlement.Voucher{
+	if _, err := engine.RecordRedemption(ctx, settlement.Voucher{
 		Account: alice, Channel: "channel 7", Cumulative: ledger.NewAmount(500),
 	}); err != nil {
 		fmt.Println(err)
 	}
 	exposure, err := engine.Exposure(ctx, alice, "channel 7")
-	fmt.Println("claimed", exposure.Claimed, "final", exposure.Final, "open", exposure.Open, err)
+	fmt.Println("claimed", exposure.Claimed, "final", exposure.Final, "open", exposure.Unredeemed, err)
 	// Output:
 	// 500 booked: 500 already: false error: false
 	// 800 booked: 300 already: false error: false

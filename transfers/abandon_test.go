@@ -41,7 +41,7 @@ func TestAbandonedPrepareIsGivenBack(t *testing.T) {
 		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, ledger.OutcomeUnknown, got.Outcome)
-		require.Equal(t, "T00", transfers.Code(err))
+		require.Equal(t, "T00", transfers.ILPCode(err))
 		f.end(t) // nothing is held
 	})
 }
@@ -84,14 +84,14 @@ func TestPrepareThatWaitedTooLong(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
-		first, err := f.recorder.Submit(t.Context(), transfers.Forward(f.packet(1, 1)))
+		first, err := f.recorder.Submit(t.Context(), transfers.ForwardOp(f.packet(1, 1)))
 		require.NoError(t, err)
 		<-slow.requests
 		p := f.packet(100, 90)
 		p.Hold, p.Expiry = 0, time.Now().Add(2*time.Second)
-		late, err := f.recorder.Submit(t.Context(), transfers.Prepare(p))
+		late, err := f.recorder.Submit(t.Context(), transfers.PrepareOp(p))
 		require.NoError(t, err)
-		last, err := f.recorder.Submit(t.Context(), transfers.Forward(f.packet(2, 2)))
+		last, err := f.recorder.Submit(t.Context(), transfers.ForwardOp(f.packet(2, 2)))
 		require.NoError(t, err)
 		time.Sleep(2 * time.Second) //nolint:forbidigo // virtual time
 		go func() {
@@ -111,7 +111,7 @@ func TestAnsweredCallerIsNotKept(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
-		blocker, err := f.recorder.Submit(t.Context(), transfers.Forward(f.packet(1, 1)))
+		blocker, err := f.recorder.Submit(t.Context(), transfers.ForwardOp(f.packet(1, 1)))
 		require.NoError(t, err)
 		<-slow.requests // the next two go together
 		soon, cancelSoon := context.WithTimeout(t.Context(), time.Second)
@@ -145,7 +145,7 @@ func TestAbandonedPreparesOfRecordAllAreGivenBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f, _, ctx := abandon(t)
-		_, err := f.recorder.RecordAll(ctx, transfers.Prepare(f.packet(100, 90)), transfers.Prepare(f.packet(50, 50)))
+		_, err := f.recorder.RecordAll(ctx, transfers.PrepareOp(f.packet(100, 90)), transfers.PrepareOp(f.packet(50, 50)))
 		require.ErrorIs(t, err, transfers.ErrAbandoned)
 		f.end(t)
 	})

@@ -33,24 +33,24 @@ func (l frugal) CreateTransfers(_ context.Context, batch []ledger.Transfer) ([]l
 func TestNoAllocations(t *testing.T) { //nolint:paralleltest // it counts what the whole process allocates
 	none := accounts.Settings{}
 	all := limitsOf(accounts.Limits{
-		PayableCap: "unlimited", HeldShare: "1", MaxPacket: "1000", MaxHold: time.Hour, PacketRate: "1000000000/1s", AmountRate: "1000000000/1s",
+		PayableCap: "unlimited", InFlightShare: "1", MaxPacket: "1000", MaxHold: time.Hour, PacketRate: "1000000000/1s", AmountRate: "1000000000/1s",
 	})
 	all.LiquidityFloor = map[accounts.Asset]string{usd: "-1000000000"}
-	tell := func([]accounts.Account) {}
+	tell := func([]accounts.PeerAccount) {}
 	for _, c := range []struct {
 		limits  accounts.Settings
-		touched func([]accounts.Account)
+		touched func([]accounts.PeerAccount)
 	}{{none, nil}, {none, tell}, {all, nil}} {
 		f := newLimited(t, c.limits, transfers.Config{})
 		require.NoError(t, f.recorder.Close(t.Context()))
 		var err error
 		f.recorder, err = transfers.NewRecorder(frugal{f.embedded, make([]ledger.CreateTransferResult, ledger.BatchMax)}, f.book,
-			transfers.Config{Lanes: 1, Backlog: 1000, Touched: c.touched, GuardConversions: true})
+			transfers.Config{Lanes: 1, MaxBacklog: 1000, Touched: c.touched, GuardConversions: true})
 		require.NoError(t, err)
 		held, err := f.recorder.Prepare(t.Context(), f.packet(2, 1))
 		require.NoError(t, err)
 		ops := []transfers.Op{
-			transfers.Prepare(f.packet(2, 1)), transfers.Fulfill(held.Packet), transfers.Reject(held.Packet), transfers.Forward(f.packet(2, 1)),
+			transfers.PrepareOp(f.packet(2, 1)), transfers.FulfillOp(held.Packet), transfers.RejectOp(held.Packet), transfers.ForwardOp(f.packet(2, 1)),
 		}
 		ctx := t.Context()
 		for _, op := range ops {

@@ -130,11 +130,11 @@ func TestExpiredPrepareDoesNotWaitForTheLedger(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
-		f.submit(t, transfers.Forward(f.packet(1, 1)))
+		f.submit(t, transfers.ForwardOp(f.packet(1, 1)))
 		<-slow.requests
 		p := f.packet(100, 90)
 		p.Hold, p.Expiry = 0, time.Now().Add(2*time.Second)
-		late := f.submit(t, transfers.Prepare(p), transfers.Forward(f.packet(2, 2)))[0]
+		late := f.submit(t, transfers.PrepareOp(p), transfers.ForwardOp(f.packet(2, 2)))[0]
 		time.Sleep(2 * time.Second) //nolint:forbidigo // virtual time
 		slow.proceed <- nil
 		<-slow.requests
@@ -152,7 +152,7 @@ func TestExpiredPrepareDoesNotWaitForTheLedger(t *testing.T) {
 func TestFlushUnderLoad(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, transfers.Config{Lanes: 1, Backlog: 100}, func(l ledger.Ledger) ledger.Ledger {
+		f := newFixture(t, transfers.Config{Lanes: 1, MaxBacklog: 100}, func(l ledger.Ledger) ledger.Ledger {
 			return &slow{Ledger: narrow{l, 10}, delay: 5 * time.Millisecond}
 		})
 		var stop atomic.Bool
@@ -180,7 +180,7 @@ func TestFlushUnderLoad(t *testing.T) {
 func TestForwardFromAnUnknownSender(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, nil)
-	carol, err := f.book.Account("carol", usd)
+	carol, err := f.book.PeerAccount("carol", usd)
 	require.NoError(t, err)
 	p := transfers.Packet{ID: ledger.NewID(7<<8, 7), From: carol, To: f.bob, In: 10, Out: 10}
 	for i := range 3 {
@@ -195,7 +195,7 @@ func TestForwardFromAnUnknownSender(t *testing.T) {
 }
 
 // openAccount opens the account again that closeAccount has closed.
-func (f *fixture) openAccount(t *testing.T, a accounts.Account) {
+func (f *fixture) openAccount(t *testing.T, a accounts.PeerAccount) {
 	t.Helper()
 	results, err := f.embedded.CreateTransfers(t.Context(), []ledger.Transfer{{
 		ID: ledger.NewID(a.ID().Lo, 43), PendingID: ledger.NewID(a.ID().Lo, 42), Flags: ledger.TransferVoidPending,
@@ -213,7 +213,7 @@ func TestSpentFulfill(t *testing.T) {
 	f.closeAccount(t, f.bob)
 	for range 5 {
 		_, err = f.recorder.Fulfill(t.Context(), held.Packet)
-		require.ErrorIs(t, err, transfers.ErrAccountClosed)
+		require.ErrorIs(t, err, accounts.ErrPeerClosed)
 	}
 	f.openAccount(t, f.bob)
 	_, err = f.recorder.Fulfill(t.Context(), held.Packet)
@@ -236,7 +236,7 @@ func TestRefusedFulfillIsNotReplayed(t *testing.T) {
 	require.NoError(t, err)
 	f.closeAccount(t, f.bob)
 	_, err = r.Fulfill(t.Context(), held.Packet)
-	require.ErrorIs(t, err, transfers.ErrAccountClosed)
+	require.ErrorIs(t, err, accounts.ErrPeerClosed)
 	killed := readFiles(t, folder).write(t)
 	f.openAccount(t, f.bob)
 	w.pass(time.Hour)
@@ -260,12 +260,12 @@ func TestPromiseAfterARefusalIsKept(t *testing.T) {
 	r := f.journaled(t, folder, &heard{}, stalled)
 	p := f.packet(100, 90)
 	p.ID = ledger.NewID(1<<8, 1)
-	early, err := r.Submit(t.Context(), transfers.Fulfill(p))
+	early, err := r.Submit(t.Context(), transfers.FulfillOp(p))
 	require.NoError(t, err)
 	<-stalled.requests
-	prepare, err := r.Submit(t.Context(), transfers.Prepare(p))
+	prepare, err := r.Submit(t.Context(), transfers.PrepareOp(p))
 	require.NoError(t, err)
-	_, err = r.Submit(t.Context(), transfers.Fulfill(p))
+	_, err = r.Submit(t.Context(), transfers.FulfillOp(p))
 	require.NoError(t, err)
 	stalled.proceed <- nil
 	require.ErrorIs(t, early.Wait(t.Context()).Err, transfers.ErrUnknownPacket)

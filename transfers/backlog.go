@@ -54,7 +54,7 @@ func (b *backlog) try(promised bool) bool {
 }
 
 // enter takes a place, and waits for it. The error matches ErrBacklogFull and the
-// context's, or is ErrClosed.
+// context's, or is ErrRecorderClosed.
 func (b *backlog) enter(ctx context.Context, promised bool) error {
 	for !b.try(promised) {
 		// Who gives places back does that before it looks for who waits, so one
@@ -68,7 +68,7 @@ func (b *backlog) enter(ctx context.Context, promised bool) error {
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", ErrBacklogFull, context.Cause(ctx))
 		case <-b.closed:
-			return ErrClosed
+			return ErrRecorderClosed
 		}
 	}
 	return nil

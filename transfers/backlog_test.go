@@ -122,7 +122,7 @@ func TestBacklogGivesUpWaiting(t *testing.T) {
 		require.Empty(t, closed)
 		b.close()
 		for range 2 {
-			require.ErrorIs(t, <-closed, ErrClosed)
+			require.ErrorIs(t, <-closed, ErrRecorderClosed)
 		}
 	})
 }

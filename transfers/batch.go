@@ -117,7 +117,7 @@ func (b *batch) expire(now time.Time) {
 // ids.
 func (ln *lane) resolve(ctx context.Context, b *batch) {
 	began := time.Now()
-	b.report.Waited = max(0, began.Sub(ln.began)-b.oldest)
+	b.report.QueueWait = max(0, began.Sub(ln.began)-b.oldest)
 	ln.flying.Store(int64(len(b.todo)))
 	defer ln.flying.Store(0)
 	again := 0 // operations of a request that must be sent again as it is
@@ -168,7 +168,7 @@ func (ln *lane) resolve(ctx context.Context, b *batch) {
 			b.encoded = n == len(b.todo) // it was not handed over: what has expired meanwhile is not sent
 		}
 	}
-	b.report.Took = time.Since(began)
+	b.report.Duration = time.Since(began)
 }
 
 // request makes a request ready and returns how many operations it is of.
@@ -313,7 +313,7 @@ func (o *operation) giveUp(cause error, closed bool) {
 	case o.entry != 0:
 		o.slot.outcome, err = ledger.OutcomeUnknown, fmt.Errorf("%w: not sent, and left in the journal: %w", ledger.ErrOutcomeUnknown, cause)
 	case closed:
-		o.slot.outcome, err = ledger.OutcomeRefused, fmt.Errorf("%w: %w", ErrClosed, cause)
+		o.slot.outcome, err = ledger.OutcomeRefused, fmt.Errorf("%w: %w", ErrRecorderClosed, cause)
 	default:
 		o.slot.outcome = ledger.OutcomeRefused
 	}

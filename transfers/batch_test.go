@@ -77,12 +77,12 @@ func TestBatchIsWhatQueuedUpMeanwhile(t *testing.T) {
 	t.Parallel()
 	f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
 	ctx := t.Context()
-	_, err := f.recorder.Submit(ctx, transfers.Prepare(f.packet(2, 1)))
+	_, err := f.recorder.Submit(ctx, transfers.PrepareOp(f.packet(2, 1)))
 	require.NoError(t, err)
 	require.Len(t, <-slow.requests, 2, "the first one goes alone, with its fee")
-	var last transfers.Ticket
+	var last transfers.Future
 	for range 5 {
-		last, err = f.recorder.Submit(ctx, transfers.Prepare(f.packet(2, 1)))
+		last, err = f.recorder.Submit(ctx, transfers.PrepareOp(f.packet(2, 1)))
 		require.NoError(t, err)
 	}
 	slow.proceed <- nil
@@ -102,24 +102,24 @@ func canceled(ctx context.Context) context.Context {
 func TestBacklogIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Backlog: 3})
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, MaxBacklog: 3})
 		ctx := t.Context()
 		for range 3 {
-			_, err := f.recorder.TrySubmit(transfers.Prepare(f.packet(1, 1)))
+			_, err := f.recorder.TrySubmit(transfers.PrepareOp(f.packet(1, 1)))
 			require.NoError(t, err)
 		}
-		_, err := f.recorder.TrySubmit(transfers.Prepare(f.packet(1, 1)))
+		_, err := f.recorder.TrySubmit(transfers.PrepareOp(f.packet(1, 1)))
 		require.ErrorIs(t, err, transfers.ErrBacklogFull)
-		require.Equal(t, "T03", transfers.Code(err))
+		require.Equal(t, "T03", transfers.ILPCode(err))
 		short, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
-		_, err = f.recorder.Submit(short, transfers.Prepare(f.packet(1, 1)))
+		_, err = f.recorder.Submit(short, transfers.PrepareOp(f.packet(1, 1)))
 		require.ErrorIs(t, err, transfers.ErrBacklogFull)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 
 		waiting := make(chan error, 1)
 		go func() {
-			_, err := f.recorder.Submit(ctx, transfers.Prepare(f.packet(1, 1)))
+			_, err := f.recorder.Submit(ctx, transfers.PrepareOp(f.packet(1, 1)))
 			waiting <- err
 		}()
 		synctest.Wait()
@@ -170,9 +170,9 @@ func TestNothingOvertakesAFulfillThatIsSentAgain(t *testing.T) {
 	f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
 	p := f.packet(100, 90)
 	p.ID = ledger.NewID(1<<8, 1)
-	var tickets []transfers.Ticket
+	var tickets []transfers.Future
 	for _, op := range []transfers.Op{ // the first one goes alone, and burns
-		transfers.Fulfill(p), transfers.Prepare(p), transfers.Fulfill(p), transfers.Reject(p),
+		transfers.FulfillOp(p), transfers.PrepareOp(p), transfers.FulfillOp(p), transfers.RejectOp(p),
 	} {
 		ticket, err := f.recorder.Submit(t.Context(), op)
 		require.NoError(t, err)
@@ -188,7 +188,7 @@ func TestNothingOvertakesAFulfillThatIsSentAgain(t *testing.T) {
 	require.ErrorIs(t, tickets[0].Wait(t.Context()).Err, transfers.ErrUnknownPacket)
 	require.NoError(t, tickets[1].Wait(t.Context()).Err)
 	require.NoError(t, tickets[2].Wait(t.Context()).Err)
-	require.ErrorIs(t, tickets[3].Wait(t.Context()).Err, transfers.ErrResolvedOtherwise)
+	require.ErrorIs(t, tickets[3].Wait(t.Context()).Err, transfers.ErrPacketConflict)
 	f.end(t)
 }
 
@@ -211,7 +211,7 @@ func TestSmallRequestsAreLearnt(t *testing.T) {
 		}()
 		var ops []transfers.Op
 		for range 200 {
-			ops = append(ops, transfers.Forward(f.packet(2, 1))) // two legs
+			ops = append(ops, transfers.ForwardOp(f.packet(2, 1))) // two legs
 		}
 		_, err := f.recorder.RecordAll(t.Context(), ops...)
 		require.NoError(t, err)
@@ -240,11 +240,11 @@ func TestOperationThatNeverFits(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{Lanes: 1}, func(l ledger.Ledger) ledger.Ledger { return narrow{l, 1} })
 	results, err := f.recorder.RecordAll(t.Context(),
-		transfers.Forward(f.packet(1, 1)), transfers.Forward(f.packet(2, 1)), transfers.Forward(f.packet(1, 1)))
+		transfers.ForwardOp(f.packet(1, 1)), transfers.ForwardOp(f.packet(2, 1)), transfers.ForwardOp(f.packet(1, 1)))
 	require.ErrorIs(t, err, ledger.ErrTooMuchData)
 	require.NoError(t, results[0].Err)
 	require.ErrorIs(t, results[1].Err, ledger.ErrTooMuchData)
-	require.NotErrorIs(t, results[1].Err, transfers.ErrClosed)
+	require.NotErrorIs(t, results[1].Err, transfers.ErrRecorderClosed)
 	require.NoError(t, results[2].Err)
 	f.end(t)
 }
@@ -252,7 +252,7 @@ func TestOperationThatNeverFits(t *testing.T) {
 // Many goroutines, prepares and their resolutions, on several lanes.
 func TestManyCallers(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, transfers.Config{Lanes: 3, Backlog: 16}, nil)
+	f := newFixture(t, transfers.Config{Lanes: 3, MaxBacklog: 16}, nil)
 	other, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{})
 	require.NoError(t, err)
 	var group sync.WaitGroup

@@ -31,7 +31,7 @@ func newBench(b *testing.B, cfg transfers.Config, wrap func(ledger.Ledger) ledge
 	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
 	require.NoError(b, err)
 	peers, err := book.Provision(b.Context(),
-		accounts.Peer{ID: "alice", Asset: usd, CreditLine: accounts.Unlimited}, accounts.Peer{ID: "bob", Asset: usd})
+		accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: accounts.Unlimited}, accounts.PeerConfig{ID: "bob", Asset: usd})
 	require.NoError(b, err)
 	if wrap != nil {
 		l = wrap(l)
@@ -57,7 +57,7 @@ func BenchmarkSubmit(b *testing.B) {
 			ctx := b.Context()
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := recorder.Submit(ctx, transfers.Forward(packet)); err != nil {
+				if _, err := recorder.Submit(ctx, transfers.ForwardOp(packet)); err != nil {
 					b.Fatal(err)
 				}
 			}

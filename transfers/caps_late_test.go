@@ -19,7 +19,7 @@ func TestLateFulfillCountsForTheCap(t *testing.T) {
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 100))
 	require.NoError(t, err)
 	w.pass(time.Hour)
-	us, err := f.book.Own(usd)
+	us, err := f.book.OwnAccount(usd)
 	require.NoError(t, err)
 	_, err = f.recorder.Forward(t.Context(), transfers.Packet{From: f.alice, To: us, In: 1, Out: 1}) // a request lets the hold expire
 	require.NoError(t, err)
@@ -51,7 +51,7 @@ func TestReplayedFulfillCountsForTheCap(t *testing.T) {
 	require.NoError(t, err)
 	silent := newMute(f.embedded, false, 0)
 	r := f.journaled(t, folder, &heard{}, silent)
-	_, err = r.Submit(t.Context(), transfers.Prepare(f.packet(1, 1)))
+	_, err = r.Submit(t.Context(), transfers.PrepareOp(f.packet(1, 1)))
 	require.ErrorIs(t, err, transfers.ErrPayableCap)
 	<-silent.asked
 	require.Error(t, r.Close(canceled(t.Context())))

@@ -32,8 +32,8 @@ type capsModel struct {
 	ledger *embedded.Ledger
 	book   *accounts.Book // without caps
 	sides  [2]*capsSide
-	peers  []accounts.Account
-	us     accounts.Account
+	peers  []accounts.PeerAccount
+	us     accounts.PeerAccount
 
 	mu     sync.Mutex              // over all requests, so that what is read together is of one moment
 	draws  *rand.Rand              // of the recorders' goroutines
@@ -64,7 +64,7 @@ type seen struct {
 type ownPacket struct {
 	packet  transfers.Packet
 	forward bool
-	ticket  *transfers.Ticket // nil if its caller is gone
+	ticket  *transfers.Future // nil if its caller is gone
 }
 
 // change is what a packet makes of its sender's and its receiver's account.
@@ -172,10 +172,10 @@ func newCapsModel(t *testing.T, seed, program uint64, both bool) *capsModel {
 	m.book, err = accounts.NewBook(m.ledger, accounts.Config{Assets: []accounts.Asset{usd}})
 	require.NoError(t, err)
 	// carol's line is small, so that what it sends is often late.
-	m.peers, err = m.book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(modelLine)},
-		accounts.Peer{ID: "bob", Asset: usd, CreditLine: units(modelLine)}, accounts.Peer{ID: "carol", Asset: usd, CreditLine: units(40)})
+	m.peers, err = m.book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(modelLine)},
+		accounts.PeerConfig{ID: "bob", Asset: usd, CreditLine: units(modelLine)}, accounts.PeerConfig{ID: "carol", Asset: usd, CreditLine: units(40)})
 	require.NoError(t, err)
-	m.us, err = m.book.Own(usd)
+	m.us, err = m.book.OwnAccount(usd)
 	require.NoError(t, err)
 	for i := range m.sides {
 		side := &capsSide{capsModel: m, capped: i == 0 || both, seen: make(map[ledger.ID]*seen)}
@@ -200,8 +200,8 @@ func newCapsModel(t *testing.T, seed, program uint64, both bool) *capsModel {
 func (m *capsSide) lookUntilAllIsKnown() {
 	for _, a := range m.peers {
 		for {
-			_, err := m.recorder.TrySubmit(transfers.Prepare(transfers.Packet{From: a, To: a, Hold: time.Second, In: modelLine, Out: modelLine}))
-			if !errors.Is(err, transfers.ErrNotLookedUp) {
+			_, err := m.recorder.TrySubmit(transfers.PrepareOp(transfers.Packet{From: a, To: a, Hold: time.Second, In: modelLine, Out: modelLine}))
+			if !errors.Is(err, transfers.ErrLimitsNotLoaded) {
 				break
 			}
 			time.Sleep(time.Second) //nolint:forbidigo // virtual time
@@ -249,11 +249,11 @@ func (m *capsModel) step() {
 		first.forward(m.packet())
 	case 10, 11, 12, 13:
 		if p, ok := m.pick(); ok {
-			_, _ = first.recorder.TrySubmit(transfers.Fulfill(p))
+			_, _ = first.recorder.TrySubmit(transfers.FulfillOp(p))
 		}
 	case 14, 15, 16, 17:
 		if p, ok := m.pick(); ok {
-			_, _ = first.recorder.TrySubmit(transfers.Reject(p))
+			_, _ = first.recorder.TrySubmit(transfers.RejectOp(p))
 		}
 	case 18:
 		second.prepare(m.packet())
@@ -296,14 +296,14 @@ func (m *capsSide) prepare(p transfers.Packet) {
 		}
 		return
 	}
-	ticket, err := m.recorder.TrySubmit(transfers.Prepare(p))
-	var limit *transfers.LimitError
+	ticket, err := m.recorder.TrySubmit(transfers.PrepareOp(p))
+	var limit *transfers.PacketLimitError
 	switch {
 	case errors.As(err, &limit):
 		m.refused++
 		// What it says is left, it must take: then all of the room is used.
 		rest, _ := limit.Limit.SubFloor(limit.Used).Uint64()
-		if p.In, p.Out = rest, rest; rest > 0 && !p.From.Own() && !p.To.Own() {
+		if p.In, p.Out = rest, rest; rest > 0 && !p.From.IsOwn() && !p.To.IsOwn() {
 			m.prepare(p)
 		}
 	case err == nil:
@@ -317,7 +317,7 @@ func (m *capsSide) prepare(p transfers.Packet) {
 }
 
 func (m *capsSide) forward(p transfers.Packet) {
-	ticket, err := m.recorder.TrySubmit(transfers.Forward(p))
+	ticket, err := m.recorder.TrySubmit(transfers.ForwardOp(p))
 	require.NoError(m.t, err)
 	m.own = append(m.own, ownPacket{packet: ticket.Packet(), forward: true, ticket: &ticket})
 }
@@ -378,7 +378,7 @@ func (m *capsModel) rowsOf(p *transfers.Packet) []ledger.Transfer {
 // packets since.
 type standing struct{ position, heldIn, heldOut int64 }
 
-func (m *capsSide) standing(a accounts.Account) (s standing) {
+func (m *capsSide) standing(a accounts.PeerAccount) (s standing) {
 	ids, then, present := m.book.PeerIDs(a), m.seen[a.ID()], m.present()
 	net := func(id ledger.ID) int64 {
 		row := then.accounts[id]
@@ -413,11 +413,11 @@ func one(is bool) int64 {
 func (m *capsSide) check(p transfers.Packet) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !p.To.Own() {
+	if !p.To.IsOwn() {
 		s := m.standing(p.To)
 		require.LessOrEqual(m.t, s.position+s.heldOut, int64(modelCap), "owed to %v: %+v", p.To, s)
 	}
-	if !p.From.Own() {
+	if !p.From.IsOwn() {
 		s, share := m.standing(p.From), int64(modelCap)
 		if p.From == m.peers[2] {
 			share = 4

@@ -34,7 +34,7 @@ type seldom struct {
 	*fixture
 	ledger  *forgetful
 	another *transfers.Recorder
-	poor    accounts.Account // its line is of 1
+	poor    accounts.PeerAccount // its line is of 1
 }
 
 func newSeldom(t *testing.T, limits accounts.Settings) *seldom {
@@ -42,10 +42,10 @@ func newSeldom(t *testing.T, limits accounts.Settings) *seldom {
 	f := &fixture{embedded: embedded.New()}
 	s := &seldom{fixture: f, ledger: &forgetful{Ledger: f.embedded}}
 	var err error
-	f.book, err = accounts.NewBook(f.embedded, accounts.Config{Assets: []accounts.Asset{usd}, Limits: limits, Round: time.Hour})
+	f.book, err = accounts.NewBook(f.embedded, accounts.Config{Assets: []accounts.Asset{usd}, Limits: limits, SuspensionPollInterval: time.Hour})
 	require.NoError(t, err)
-	handles, err := f.book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)},
-		accounts.Peer{ID: "bob", Asset: usd}, accounts.Peer{ID: "carol", Asset: usd, CreditLine: units(1)})
+	handles, err := f.book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)},
+		accounts.PeerConfig{ID: "bob", Asset: usd}, accounts.PeerConfig{ID: "carol", Asset: usd, CreditLine: units(1)})
 	require.NoError(t, err)
 	f.alice, f.bob, s.poor = handles[0], handles[1], handles[2]
 	f.recorder, err = transfers.NewRecorder(s.ledger, f.book, transfers.Config{})
@@ -114,8 +114,8 @@ func TestOwnPacketsNeverExceedACap(t *testing.T) {
 		"payable, the answer to a forward is lost":  {payable, (*seldom).lostForward, transfers.ErrPayableCap},
 		"payable, another's packet is rejected":     {payable, (*seldom).rejectOthers, transfers.ErrPayableCap},
 		"payable, another's packet is fulfilled":    {payable, (*seldom).fulfillOthers, transfers.ErrPayableCap},
-		"held share, another's packet is rejected":  {held, (*seldom).rejectOthers, transfers.ErrHeldShare},
-		"held share, another's packet is fulfilled": {held, (*seldom).fulfillOthers, transfers.ErrHeldShare},
+		"held share, another's packet is rejected":  {held, (*seldom).rejectOthers, transfers.ErrInFlightShare},
+		"held share, another's packet is fulfilled": {held, (*seldom).fulfillOthers, transfers.ErrInFlightShare},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -15,10 +15,10 @@ import (
 
 func TestCloseDrains(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, transfers.Config{Backlog: 4}, nil)
-	var tickets []transfers.Ticket
+	f := newFixture(t, transfers.Config{MaxBacklog: 4}, nil)
+	var tickets []transfers.Future
 	for range 100 {
-		ticket, err := f.recorder.Submit(t.Context(), transfers.Forward(f.packet(1, 1)))
+		ticket, err := f.recorder.Submit(t.Context(), transfers.ForwardOp(f.packet(1, 1)))
 		require.NoError(t, err)
 		tickets = append(tickets, ticket)
 	}
@@ -27,12 +27,12 @@ func TestCloseDrains(t *testing.T) {
 		require.NoError(t, ticket.Wait(t.Context()).Err)
 	}
 	for range 10 { // more than the backlog: no room is lost
-		_, err := f.recorder.Submit(t.Context(), transfers.Forward(f.packet(1, 1)))
-		require.ErrorIs(t, err, transfers.ErrClosed)
-		_, err = f.recorder.TrySubmit(transfers.Forward(f.packet(1, 1)))
-		require.ErrorIs(t, err, transfers.ErrClosed)
-		_, err = f.recorder.TrySubmit(transfers.Forward(f.packet(0, 0)))
-		require.ErrorIs(t, err, transfers.ErrClosed)
+		_, err := f.recorder.Submit(t.Context(), transfers.ForwardOp(f.packet(1, 1)))
+		require.ErrorIs(t, err, transfers.ErrRecorderClosed)
+		_, err = f.recorder.TrySubmit(transfers.ForwardOp(f.packet(1, 1)))
+		require.ErrorIs(t, err, transfers.ErrRecorderClosed)
+		_, err = f.recorder.TrySubmit(transfers.ForwardOp(f.packet(0, 0)))
+		require.ErrorIs(t, err, transfers.ErrRecorderClosed)
 	}
 	require.NoError(t, f.recorder.Flush(t.Context()))
 	f.end(t)
@@ -42,10 +42,10 @@ func TestCloseSaysWhatItLeaves(t *testing.T) {
 	t.Parallel()
 	f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
 	ctx := t.Context()
-	first, err := f.recorder.Submit(ctx, transfers.Forward(f.packet(1, 1)))
+	first, err := f.recorder.Submit(ctx, transfers.ForwardOp(f.packet(1, 1)))
 	require.NoError(t, err)
 	<-slow.requests // handed over
-	second, err := f.recorder.Submit(ctx, transfers.Forward(f.packet(2, 2)))
+	second, err := f.recorder.Submit(ctx, transfers.ForwardOp(f.packet(2, 2)))
 	require.NoError(t, err)
 
 	err = f.recorder.Close(canceled(ctx))
@@ -58,7 +58,7 @@ func TestCloseSaysWhatItLeaves(t *testing.T) {
 	require.Len(t, left.Unsent, 1)
 	require.Equal(t, second.Packet(), left.Unsent[0].Packet)
 	require.ErrorIs(t, first.Wait(ctx).Err, ledger.ErrOutcomeUnknown)
-	require.ErrorIs(t, second.Wait(ctx).Err, transfers.ErrClosed)
+	require.ErrorIs(t, second.Wait(ctx).Err, transfers.ErrRecorderClosed)
 	require.ErrorContains(t, err, "1 operations of unknown outcome and 1 unsent, the first is the forward of packet "+first.Packet().ID.String())
 	require.Equal(t, err, f.recorder.Close(ctx), "the second Close says the same")
 	ledgertest.RequireNothingHeld(t, f.embedded)
@@ -69,13 +69,13 @@ func TestCloseSaysWhatItLeaves(t *testing.T) {
 func TestCloseWhileOthersWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Backlog: 2})
-		tickets := f.submit(t, transfers.Prepare(f.packet(1, 1)))
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, MaxBacklog: 2})
+		tickets := f.submit(t, transfers.PrepareOp(f.packet(1, 1)))
 		<-slow.requests
-		tickets = append(tickets, f.submit(t, transfers.Forward(f.packet(1, 1)))...)
+		tickets = append(tickets, f.submit(t, transfers.ForwardOp(f.packet(1, 1)))...)
 		waiting, closed := make(chan error, 3), make(chan error, 2)
 		for _, op := range []transfers.Op{
-			transfers.Prepare(f.packet(1, 1)), transfers.Forward(f.packet(1, 1)), transfers.Reject(tickets[0].Packet()),
+			transfers.PrepareOp(f.packet(1, 1)), transfers.ForwardOp(f.packet(1, 1)), transfers.RejectOp(tickets[0].Packet()),
 		} {
 			go func() {
 				_, err := f.recorder.Record(t.Context(), op)
@@ -87,7 +87,7 @@ func TestCloseWhileOthersWait(t *testing.T) {
 			go func() { closed <- f.recorder.Close(t.Context()) }()
 		}
 		for range 3 {
-			require.ErrorIs(t, <-waiting, transfers.ErrClosed)
+			require.ErrorIs(t, <-waiting, transfers.ErrRecorderClosed)
 		}
 		synctest.Wait()
 		require.Empty(t, closed, "two are not answered")
@@ -109,14 +109,14 @@ func TestUnknownUntilClosed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossy{Ledger: l, lose: 1 << 30} })
-		ticket := f.submit(t, transfers.Forward(f.packet(100, 90)))[0]
+		ticket := f.submit(t, transfers.ForwardOp(f.packet(100, 90)))[0]
 		day, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 		defer cancel()
 		require.ErrorIs(t, ticket.Wait(day).Err, ledger.ErrOutcomeUnknown)
 		err := f.recorder.Close(day)
 		var left *transfers.CloseError
 		require.ErrorAs(t, err, &left)
-		require.Equal(t, []transfers.Op{transfers.Forward(ticket.Packet())}, left.Unknown)
+		require.Equal(t, []transfers.Op{transfers.ForwardOp(ticket.Packet())}, left.Unknown)
 		require.ErrorIs(t, ticket.Wait(t.Context()).Err, ledger.ErrOutcomeUnknown)
 
 		next, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{})
@@ -136,7 +136,7 @@ func TestClosedLedger(t *testing.T) {
 	require.NoError(t, f.embedded.Close())
 	_, err := f.recorder.Forward(t.Context(), f.packet(1, 1))
 	require.ErrorIs(t, err, ledger.ErrClosed)
-	require.NotErrorIs(t, err, transfers.ErrClosed, "the recorder is open")
+	require.NotErrorIs(t, err, transfers.ErrRecorderClosed, "the recorder is open")
 	require.NoError(t, f.recorder.Close(t.Context()), "its caller was told")
 }
 

@@ -14,15 +14,15 @@ type Config struct {
 	// sessions (cluster.Config.Sessions) do no good. Operations on one packet stay in
 	// order; there is none between packets. Default 2.
 	Lanes int
-	// Backlog is how many operations may be waiting or in flight: the high water
+	// MaxBacklog is how many operations may be waiting or in flight: the high water
 	// mark. Each takes 248 bytes, which are kept to be used again. What is left in
 	// the Journal comes on top. Default 65536.
-	Backlog int
-	// BacklogLow is the low water mark. A backlog that was full takes no prepare
+	MaxBacklog int
+	// BacklogResume is the low water mark. A backlog that was full takes no prepare
 	// before it has sunk so far; all other operations, which are about money
 	// already promised, need only a free place. 1 to Backlog. Default half of
 	// Backlog.
-	BacklogLow int
+	BacklogResume int
 	// HoldMargin is how long a hold outlives its packet's Expiry, so that a
 	// fulfill that came in time is still booked. Default 2 s.
 	HoldMargin time.Duration
@@ -39,7 +39,7 @@ type Config struct {
 	Journal string
 	// AllowArrears takes new packets from peers in arrears (accounts.Balance.Arrears), as far
 	// as their accounts have headroom. Else they are refused (ErrInArrears) from the
-	// recorder's next look on, a round (accounts.Config.Round) after the peer has sent
+	// recorder's next look on, a round (accounts.Config.SuspensionPollInterval) after the peer has sent
 	// something, or later if more than 4000 peers send in a round. Default false.
 	AllowArrears bool
 	// GuardConversions refuses new packets between two assets that deliver 0 for more than 0, or,
@@ -54,7 +54,7 @@ type Config struct {
 	// Touched is told, after each batch, which peers may be owed another amount
 	// or may be paid more since. It is called from the
 	// recorder's goroutines, concurrently, must not block, and must not keep the slice. Default none.
-	Touched func([]accounts.Account)
+	Touched func([]accounts.PeerAccount)
 	// Events are told of what the recorder does. Default none.
 	Events Events
 	// Clock is used for ids and holds. Default time.Now.
@@ -68,9 +68,9 @@ type Config struct {
 type Events struct {
 	// Batch is told of each batch when all of it is answered or given up.
 	Batch func(Batch)
-	// Backlog is told when the backlog is full, with true, and when it has sunk to
+	// BacklogFull is told when the backlog is full, with true, and when it has sunk to
 	// its low water mark, with false.
-	Backlog func(full bool)
+	BacklogFull func(full bool)
 	// Late is told of the packets that were booked by a correction, after each
 	// batch with any: see Result.Late. An operation that is recorded again is told
 	// again, as already applied.
@@ -81,10 +81,10 @@ type Events struct {
 	// of it can be booked with Forward under another id. After a crash it may be told
 	// the same again; what is of unknown outcome stays in the journal.
 	Replayed func([]Result)
-	// Look is told when a look at the ledger went wrong that shows who is suspended, who is
-	// in arrears and what caps leave; there is one each round (accounts.Config.Round). The
+	// RefreshFailed is told when a look at the ledger went wrong that shows who is suspended, who is
+	// in arrears and what caps leave; there is one each round (accounts.Config.SuspensionPollInterval). The
 	// recorder goes on with what it knew.
-	Look func(error)
+	RefreshFailed func(error)
 	// Journal is told of faults of the journal. From one that matches ErrJournal
 	// on nothing is kept in it any more: make room, and open a new recorder. After
 	// others it goes on.
@@ -93,8 +93,8 @@ type Events struct {
 
 func (c Config) withDefaults() Config {
 	c.Lanes = cmp.Or(c.Lanes, 2)
-	c.Backlog = cmp.Or(c.Backlog, 1<<16)
-	c.BacklogLow = cmp.Or(c.BacklogLow, max(1, c.Backlog/2))
+	c.MaxBacklog = cmp.Or(c.MaxBacklog, 1<<16)
+	c.BacklogResume = cmp.Or(c.BacklogResume, max(1, c.MaxBacklog/2))
 	c.HoldMargin = cmp.Or(c.HoldMargin, 2*time.Second)
 	c.MinHold = cmp.Or(c.MinHold, time.Second)
 	if c.Clock == nil {
@@ -114,9 +114,9 @@ func (c Config) Validate() error {
 	}
 	const negative = "must not be negative"
 	check(c.Lanes >= 0, "Lanes", negative)
-	check(c.Backlog >= 0, "Backlog", negative)
-	check(c.BacklogLow >= 0, "BacklogLow", negative)
-	check(c.BacklogLow <= c.withDefaults().Backlog, "BacklogLow", "must not be above Backlog")
+	check(c.MaxBacklog >= 0, "Backlog", negative)
+	check(c.BacklogResume >= 0, "BacklogResume", negative)
+	check(c.BacklogResume <= c.withDefaults().MaxBacklog, "BacklogResume", "must not be above Backlog")
 	check(c.Journal == "" || c.Events.Replayed != nil, "Events.Replayed", "must be set with Journal: what was promised before and is refused now would be lost")
 	check(c.HoldMargin >= 0, "HoldMargin", negative)
 	check(c.MinHold >= 0, "MinHold", negative)

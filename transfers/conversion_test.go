@@ -26,7 +26,7 @@ func TestConvertedPacketsLoseNothing(t *testing.T) {
 	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{nano, cents}})
 	require.NoError(t, err)
 	peers, err := book.Provision(t.Context(),
-		accounts.Peer{ID: "alice", Asset: nano, CreditLine: accounts.Unlimited}, accounts.Peer{ID: "bob", Asset: cents})
+		accounts.PeerConfig{ID: "alice", Asset: nano, CreditLine: accounts.Unlimited}, accounts.PeerConfig{ID: "bob", Asset: cents})
 	require.NoError(t, err)
 	recorder, err := transfers.NewRecorder(l, book, transfers.Config{})
 	require.NoError(t, err)
@@ -44,16 +44,16 @@ func TestConvertedPacketsLoseNothing(t *testing.T) {
 			p.In, _ = got.In.Uint64()
 			p.Out, _ = got.Out.Uint64()
 			p.Dust, _ = got.Dust.Uint64()
-			prepares = append(prepares, transfers.Prepare(p))
+			prepares = append(prepares, transfers.PrepareOp(p))
 		}
 		held, err := recorder.RecordAll(t.Context(), prepares...)
 		require.NoError(t, err)
 		for _, h := range held {
 			if random.IntN(4) == 0 {
-				resolutions = append(resolutions, transfers.Reject(h.Packet))
+				resolutions = append(resolutions, transfers.RejectOp(h.Packet))
 				continue
 			}
-			resolutions = append(resolutions, transfers.Fulfill(h.Packet))
+			resolutions = append(resolutions, transfers.FulfillOp(h.Packet))
 			in += h.Packet.In
 			dust += h.Packet.Dust
 			cost += h.Packet.In - h.Packet.Dust

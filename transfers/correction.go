@@ -59,11 +59,11 @@ func (o *operation) corrects() bool {
 // arrears to ourselves.
 func (o *operation) collects() bool {
 	with := o.phase == phaseCorrection || o.phase == phaseWithoutReceiver || o.phase == phaseCorrection|asOlder
-	return with && !o.packet.From.Own()
+	return with && !o.packet.From.IsOwn()
 }
 
 // owes reports whether a correction debits the sender's arrears account.
-func (o *operation) owes() bool { return o.corrects() && !o.packet.From.Own() }
+func (o *operation) owes() bool { return o.corrects() && !o.packet.From.IsOwn() }
 
 // nextCorrection is the phase that a correction goes on under after a refusal, its own if
 // the answer is final.
@@ -135,15 +135,15 @@ func (o *operation) correct(l leg, arrears ledger.ID) leg {
 		}
 	}
 	withoutReceiver := o.phase == phaseWithoutReceiver || o.phase == phaseWithoutBoth
-	if withoutReceiver && !p.To.Own() && l.credit == p.To.ID() {
+	if withoutReceiver && !p.To.IsOwn() && l.credit == p.To.ID() {
 		l.credit = o.to.ids.Suspense
 	}
 	return l
 }
 
 // owing are the senders of those among the operations that debit arrears.
-func owing(operations []*operation) []accounts.Account {
-	var all []accounts.Account
+func owing(operations []*operation) []accounts.PeerAccount {
+	var all []accounts.PeerAccount
 	for _, o := range operations {
 		if o.owes() {
 			all = append(all, o.packet.From)

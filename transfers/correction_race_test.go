@@ -27,12 +27,12 @@ type race struct {
 	kind   Kind
 	packet Packet
 	runs   []*operation // of each recorder; nil if it has an answer
-	closed map[accounts.Account]ledger.ID
+	closed map[accounts.PeerAccount]ledger.ID
 	ids    uint64
 }
 
 // raceShapes are the packets, from alice to bob unless they say otherwise.
-func raceShapes(alice, bob, bobEUR, us accounts.Account) map[string]Packet {
+func raceShapes(alice, bob, bobEUR, us accounts.PeerAccount) map[string]Packet {
 	return map[string]Packet{
 		"no fee":     {From: alice, To: bob, In: 100, Out: 100},
 		"fee":        {From: alice, To: bob, In: 100, Out: 90},
@@ -49,7 +49,7 @@ func newRace(t *testing.T, random *rand.Rand, shape string, kind Kind) *race {
 	t.Helper()
 	now := time.Unix(1_800_000_000, 0)
 	r := &race{
-		t: t, kind: kind, assets: make(map[uint32]*assetOf), closed: make(map[accounts.Account]ledger.ID), ids: 1 << 20,
+		t: t, kind: kind, assets: make(map[uint32]*assetOf), closed: make(map[accounts.PeerAccount]ledger.ID), ids: 1 << 20,
 		ledger: embedded.New(embedded.WithClock(func() time.Time { return now })),
 	}
 	usd, eur := accounts.Asset{Code: "USD", Ledger: 1, AllowLoss: true}, accounts.Asset{Code: "EUR", Ledger: 2}
@@ -58,10 +58,10 @@ func newRace(t *testing.T, random *rand.Rand, shape string, kind Kind) *race {
 	require.NoError(t, err)
 	// The line covers all, a part, or nothing of the packet.
 	line := ledger.NewAmount(1000)
-	peers, err := r.book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd, CreditLine: line},
-		accounts.Peer{ID: "bob", Asset: usd}, accounts.Peer{ID: "bob", Asset: eur})
+	peers, err := r.book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: line},
+		accounts.PeerConfig{ID: "bob", Asset: usd}, accounts.PeerConfig{ID: "bob", Asset: eur})
 	require.NoError(t, err)
-	us, err := r.book.Own(usd)
+	us, err := r.book.OwnAccount(usd)
 	require.NoError(t, err)
 	for _, a := range r.book.Assets() {
 		ids, _ := r.book.AssetIDs(a.Ledger)
@@ -74,7 +74,7 @@ func newRace(t *testing.T, random *rand.Rand, shape string, kind Kind) *race {
 		now = now.Add(time.Hour)
 		require.NoError(t, r.book.EnsureArrears(t.Context(), peers[0])) // a request, so that holds expire
 	}
-	if random.IntN(2) == 0 && !r.packet.From.Own() {
+	if random.IntN(2) == 0 && !r.packet.From.IsOwn() {
 		spend := ledger.Transfer{
 			ID: r.id(), DebitAccountID: peers[0].ID(), CreditAccountID: r.assets[1].ids.Revenue,
 			Amount: ledger.NewAmount(900 + 50*random.Uint64N(3)), Ledger: 1, Code: chart.CodePacket,
@@ -116,8 +116,8 @@ func (r *race) finish(o *operation) {
 }
 
 // toggle closes or opens a peer's account.
-func (r *race) toggle(a accounts.Account) {
-	if a.Own() {
+func (r *race) toggle(a accounts.PeerAccount) {
+	if a.IsOwn() {
 		return
 	}
 	if closing, closed := r.closed[a]; closed {
@@ -188,7 +188,7 @@ func raceOf(t *testing.T, random *rand.Rand, shape string, kind Kind) {
 	p := &r.packet
 	charged, paid := int64(p.In), int64(p.Out)
 	sender, receiver := []ledger.ID{p.From.ID()}, []ledger.ID{p.To.ID(), r.assets[p.To.Ledger()].ids.Suspense}
-	if !p.From.Own() {
+	if !p.From.IsOwn() {
 		sender = append(sender, r.book.PeerIDs(p.From).Arrears)
 	}
 	if p.From == p.To {
@@ -217,10 +217,10 @@ func raceOf(t *testing.T, random *rand.Rand, shape string, kind Kind) {
 		require.Equal(t, KindForward, kind)
 		charged, paid = 0, 0
 	}
-	if !p.From.Own() {
+	if !p.From.IsOwn() {
 		require.Equal(t, before-charged, r.net(sender...), "the sender, its arrears too")
 	}
-	if len(receiver) > 0 && !p.To.Own() {
+	if len(receiver) > 0 && !p.To.IsOwn() {
 		require.Equal(t, beforeReceiver+paid, r.net(receiver...), "the receiver, with what waits in suspense")
 	}
 	waits := booked[phaseWithoutReceiver]+booked[phaseWithoutBoth] > 0
@@ -228,7 +228,7 @@ func raceOf(t *testing.T, random *rand.Rand, shape string, kind Kind) {
 	r.requireReleasable(waits)
 	for ph, rows := range booked {
 		collecting := 0
-		if (ph == phaseCorrection || ph == phaseWithoutReceiver) && !p.From.Own() {
+		if (ph == phaseCorrection || ph == phaseWithoutReceiver) && !p.From.IsOwn() {
 			collecting = 1
 		}
 		require.Equal(t, int(r.operation(kind).count)+collecting, rows, "legs under phase %d", ph)
@@ -266,7 +266,7 @@ func (r *race) requireReleasable(waits bool) {
 func TestCorrectionsOfManyRecorders(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 0))
-	shapes := slices.Sorted(maps.Keys(raceShapes(accounts.Account{}, accounts.Account{}, accounts.Account{}, accounts.Account{})))
+	shapes := slices.Sorted(maps.Keys(raceShapes(accounts.PeerAccount{}, accounts.PeerAccount{}, accounts.PeerAccount{}, accounts.PeerAccount{})))
 	for range 150 {
 		for _, shape := range shapes {
 			for _, kind := range []Kind{KindFulfill, KindForward} {

@@ -56,7 +56,7 @@ func (f *fixture) suspense(t *testing.T) int64 {
 
 // arrears is what a peer owes beyond what its account could be charged, of its own arrears
 // account, since a peer that nobody provisioned has no balance.
-func (f *fixture) arrears(t *testing.T, a accounts.Account) int64 {
+func (f *fixture) arrears(t *testing.T, a accounts.PeerAccount) int64 {
 	t.Helper()
 	found, err := f.embedded.LookupAccounts(t.Context(), []ledger.ID{f.book.PeerIDs(a).Arrears})
 	require.NoError(t, err)
@@ -153,7 +153,7 @@ func TestForwardBeyondTheLine(t *testing.T) {
 }
 
 // closeAccount closes a peer's account as an operator would.
-func (f *fixture) closeAccount(t *testing.T, a accounts.Account) {
+func (f *fixture) closeAccount(t *testing.T, a accounts.PeerAccount) {
 	t.Helper()
 	ids, _ := f.book.AssetIDs(a.Ledger())
 	results, err := f.embedded.CreateTransfers(t.Context(), []ledger.Transfer{{
@@ -235,11 +235,11 @@ func TestLateFulfillsEndAsThoseInTime(t *testing.T) {
 			return transfers.Packet{From: f.aliceEUR, To: f.bobEUR, In: 50, Out: 60}
 		},
 		"to us": func(f *fixture) transfers.Packet {
-			own, _ := f.book.Own(usd)
+			own, _ := f.book.OwnAccount(usd)
 			return transfers.Packet{From: f.alice, To: own, In: 50, Out: 40}
 		},
 		"from us": func(f *fixture) transfers.Packet {
-			own, _ := f.book.Own(usd)
+			own, _ := f.book.OwnAccount(usd)
 			return transfers.Packet{From: own, To: f.bob, In: 50, Out: 40}
 		},
 	}
@@ -311,7 +311,7 @@ func TestCorrectionsOfAFullBatch(t *testing.T) {
 	}}, func(l ledger.Ledger) ledger.Ledger { return narrow{l, 10} }, embedded.WithClock(w.Now))
 	var ops []transfers.Op
 	for range 500 {
-		ops = append(ops, transfers.Forward(f.packet(10, 10)))
+		ops = append(ops, transfers.ForwardOp(f.packet(10, 10)))
 	}
 	results, err := f.recorder.RecordAll(t.Context(), ops...)
 	require.NoError(t, err)

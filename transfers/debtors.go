@@ -20,7 +20,7 @@ type debtors struct {
 	most  int // peers in a look
 
 	mu     sync.Mutex
-	queue  []accounts.Account     // to be looked at, in this order
+	queue  []accounts.PeerAccount // to be looked at, in this order
 	queued map[ledger.ID]struct{} // the accounts in queue
 }
 
@@ -35,7 +35,7 @@ func newDebtors() *debtors {
 }
 
 // owes reports whether a peer was in arrears at the last look.
-func (d *debtors) owes(a accounts.Account) bool {
+func (d *debtors) owes(a accounts.PeerAccount) bool {
 	owing := *d.owing.Load()
 	if len(owing) == 0 {
 		return false
@@ -45,7 +45,7 @@ func (d *debtors) owes(a accounts.Account) bool {
 }
 
 // note has the next looks look at peers.
-func (d *debtors) note(peers []accounts.Account) {
+func (d *debtors) note(peers []accounts.PeerAccount) {
 	if len(peers) == 0 {
 		return
 	}
@@ -60,7 +60,7 @@ func (d *debtors) note(peers []accounts.Account) {
 }
 
 // take takes the peers to look at now.
-func (d *debtors) take() []accounts.Account {
+func (d *debtors) take() []accounts.PeerAccount {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n := min(len(d.queue), d.most)
@@ -81,7 +81,7 @@ func (d *debtors) look(ctx context.Context, book *accounts.Book) error {
 	}
 	before := *d.owing.Load()
 	owing := maps.Clone(before)
-	var again []accounts.Account
+	var again []accounts.PeerAccount
 	err := lookUpEach(ctx, book, peers, func(i int, b accounts.Balance, err error) {
 		if err == nil && b.Arrears.IsZero() {
 			delete(owing, peers[i].ID())

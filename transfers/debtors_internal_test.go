@@ -19,9 +19,9 @@ func TestLooksAtPeersInTurn(t *testing.T) {
 	usd := accounts.Asset{Code: "USD", Ledger: 1}
 	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
 	require.NoError(t, err)
-	peers := make([]accounts.Peer, 10)
+	peers := make([]accounts.PeerConfig, 10)
 	for i := range peers {
-		peers[i] = accounts.Peer{ID: fmt.Sprint(i), Asset: usd}
+		peers[i] = accounts.PeerConfig{ID: fmt.Sprint(i), Asset: usd}
 	}
 	all, err := book.Provision(t.Context(), peers...)
 	require.NoError(t, err)
@@ -53,10 +53,10 @@ func TestNotesTheSendersOfEachBatch(t *testing.T) {
 	require.NoError(t, err)
 	b, d := newBatch(), newDebtors()
 	for _, name := range []string{"alice", "bob"} {
-		a, err := book.Account(name, usd)
+		a, err := book.PeerAccount(name, usd)
 		require.NoError(t, err)
 		b.done = []*operation{{packet: Packet{From: a}, slot: &slot{outcome: ledger.OutcomeApplied}}}
 		b.noteSenders(d)
-		require.Equal(t, []accounts.Account{a}, d.take())
+		require.Equal(t, []accounts.PeerAccount{a}, d.take())
 	}
 }

@@ -23,7 +23,7 @@ func round() {
 }
 
 // owe books what others book on the arrears of a peer: a returned payment, say.
-func (f *fixture) owe(t *testing.T, a accounts.Account, amount, id uint64) {
+func (f *fixture) owe(t *testing.T, a accounts.PeerAccount, amount, id uint64) {
 	t.Helper()
 	f.create(t, ledger.Transfer{
 		ID: ledger.NewID(id, 5), DebitAccountID: f.book.PeerIDs(a).Arrears, CreditAccountID: f.book.PeerIDs(a).Settlement,
@@ -32,7 +32,7 @@ func (f *fixture) owe(t *testing.T, a accounts.Account, amount, id uint64) {
 }
 
 // collect collects all arrears that a peer has headroom for, as a settlement engine does.
-func (f *fixture) collect(t *testing.T, a accounts.Account, id uint64) {
+func (f *fixture) collect(t *testing.T, a accounts.PeerAccount, id uint64) {
 	t.Helper()
 	f.create(t, ledger.Transfer{
 		ID: ledger.NewID(id, 6), DebitAccountID: a.ID(), CreditAccountID: f.book.PeerIDs(a).Arrears, Amount: ledger.AmountMax,
@@ -81,9 +81,9 @@ func TestPeerInArrears(t *testing.T) {
 			result, err := f.recorder.Prepare(ctx, p)
 			require.ErrorIs(t, err, transfers.ErrInArrears)
 			require.ErrorContains(t, err, "alice on ledger 1")
-			require.Equal(t, "T04", transfers.Code(err))
+			require.Equal(t, "T04", transfers.ILPCode(err))
 			require.Equal(t, ledger.OutcomeRefused, result.Outcome)
-			_, err = f.recorder.TrySubmit(transfers.Prepare(p))
+			_, err = f.recorder.TrySubmit(transfers.PrepareOp(p))
 			require.ErrorIs(t, err, transfers.ErrInArrears)
 		}
 		_, err = f.recorder.Fulfill(ctx, held.Packet)
@@ -197,7 +197,7 @@ func TestLooksAtPeersInArrears(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, transfers.Config{}, nil)
 		var failed []error
-		counting := f.recounted(t, transfers.Config{Events: transfers.Events{Look: func(err error) { failed = append(failed, err) }}})
+		counting := f.recounted(t, transfers.Config{Events: transfers.Events{RefreshFailed: func(err error) { failed = append(failed, err) }}})
 		ctx := t.Context()
 		looks := func(rounds int) int64 {
 			counting.lookups.Store(0)
@@ -233,10 +233,10 @@ func TestLooksAtPeersInArrears(t *testing.T) {
 func TestLooksBesideAnUnknownSender(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, transfers.Config{Events: transfers.Events{Look: func(err error) { t.Error(err) }}}, nil)
-		carol, err := f.book.Account("carol", usd)
+		f := newFixture(t, transfers.Config{Events: transfers.Events{RefreshFailed: func(err error) { t.Error(err) }}}, nil)
+		carol, err := f.book.PeerAccount("carol", usd)
 		require.NoError(t, err)
-		for _, from := range []accounts.Account{f.aliceEUR, carol, f.alice} {
+		for _, from := range []accounts.PeerAccount{f.aliceEUR, carol, f.alice} {
 			to := f.bob
 			if from == f.aliceEUR {
 				to = f.bobEUR

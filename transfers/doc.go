@@ -36,7 +36,7 @@
 //
 // The ledger refuses what is beyond a credit line. That a peer is suspended or in arrears, and
 // the caps of accounts.Limits, one account cannot tell it, so the recorder refuses new packets
-// by them itself: it looks at the ledger once a round (accounts.Config.Round), and counts its
+// by them itself: it looks at the ledger once a round (accounts.Config.SuspensionPollInterval), and counts its
 // own packets in between. What is held already is resolved all the same, and a peer in arrears
 // still gets packets. Our liquidity in an asset with a floor (accounts.Settings) is looked at
 // and counted in the same way.

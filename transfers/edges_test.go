@@ -58,18 +58,18 @@ func TestNamesOfKinds(t *testing.T) {
 func TestCodeOfErrors(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[error]string{
-		nil: "", transfers.ErrCreditLine: "T04", transfers.ErrAccountClosed: "T04", accounts.ErrSuspended: "T04",
-		transfers.ErrInArrears: "T04", transfers.ErrPayableCap: "T04", transfers.ErrHeldShare: "T04",
+		nil: "", transfers.ErrCreditLine: "T04", accounts.ErrPeerClosed: "T04", accounts.ErrSuspended: "T04",
+		transfers.ErrInArrears: "T04", transfers.ErrPayableCap: "T04", transfers.ErrInFlightShare: "T04",
 		transfers.ErrBacklogFull: "T03", transfers.ErrAmounts: "R01", transfers.ErrHoldTooShort: "R02",
-		transfers.ErrNotLookedUp: "T00", ledger.ErrOutcomeUnknown: "T00", errors.New("another"): "T00",
+		transfers.ErrLimitsNotLoaded: "T00", ledger.ErrOutcomeUnknown: "T00", errors.New("another"): "T00",
 	} {
-		require.Equal(t, want, transfers.Code(err), "%v", err)
+		require.Equal(t, want, transfers.ILPCode(err), "%v", err)
 	}
 }
 
 func TestTicketOfNobody(t *testing.T) {
 	t.Parallel()
-	require.ErrorIs(t, transfers.Ticket{}.Journaled(t.Context()), transfers.ErrJournal)
+	require.ErrorIs(t, transfers.Future{}.Journaled(t.Context()), transfers.ErrJournal)
 }
 
 func TestPacketOfAnUnknownAsset(t *testing.T) {
@@ -78,7 +78,7 @@ func TestPacketOfAnUnknownAsset(t *testing.T) {
 	eur := accounts.Asset{Code: "XXX", Scale: 2, Ledger: 77}
 	other, err := accounts.NewBook(f.embedded, accounts.Config{Assets: []accounts.Asset{eur}})
 	require.NoError(t, err)
-	foreign, err := other.Account("alice", eur)
+	foreign, err := other.PeerAccount("alice", eur)
 	require.NoError(t, err)
 	for _, p := range []transfers.Packet{
 		{From: foreign, To: f.bob, In: 1, Out: 1, Hold: time.Minute}, {From: f.alice, To: foreign, In: 1, Out: 1, Hold: time.Minute},
@@ -113,7 +113,7 @@ func TestWaitingForTheFirstLook(t *testing.T) {
 		book, err := accounts.NewBook(l.Ledger, accounts.Config{Assets: []accounts.Asset{usd}, Limits: capOf(100, "")})
 		require.NoError(t, err)
 		peers, err := book.Provision(t.Context(),
-			accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: usd})
+			accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd})
 		require.NoError(t, err)
 		blindBook, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}, Limits: capOf(100, "")})
 		require.NoError(t, err)
@@ -124,22 +124,22 @@ func TestWaitingForTheFirstLook(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		answers := make(chan error)
 		go func() {
-			_, err := recorder.Submit(ctx, transfers.Prepare(packet))
+			_, err := recorder.Submit(ctx, transfers.PrepareOp(packet))
 			answers <- err
 		}()
 		synctest.Wait()
 		cancel(errStop)
 		err = <-answers
-		require.ErrorIs(t, err, transfers.ErrNotLookedUp)
+		require.ErrorIs(t, err, transfers.ErrLimitsNotLoaded)
 		require.ErrorIs(t, err, errStop)
 
 		go func() {
-			_, err := recorder.Submit(t.Context(), transfers.Prepare(packet))
+			_, err := recorder.Submit(t.Context(), transfers.PrepareOp(packet))
 			answers <- err
 		}()
 		synctest.Wait()
 		require.NoError(t, recorder.Close(t.Context()))
-		require.ErrorIs(t, <-answers, transfers.ErrClosed)
+		require.ErrorIs(t, <-answers, transfers.ErrRecorderClosed)
 		require.NoError(t, l.Close())
 	})
 }

@@ -26,7 +26,7 @@ func newEnsured(book *accounts.Book) *ensured {
 // ensure has the ledger create the arrears accounts of peers that are not known to have
 // one, all in one request. The error matches ledger.ErrClosed if the ledger is closed, and
 // no other error of a ledger: whatever became of the accounts, no transfer was sent.
-func (e *ensured) ensure(ctx context.Context, peers []accounts.Account) error {
+func (e *ensured) ensure(ctx context.Context, peers []accounts.PeerAccount) error {
 	missing := e.unknown(peers)
 	if len(missing) == 0 {
 		return nil
@@ -49,10 +49,10 @@ func (e *ensured) ensure(ctx context.Context, peers []accounts.Account) error {
 }
 
 // unknown are the peers among these that are not known, each once.
-func (e *ensured) unknown(peers []accounts.Account) []accounts.Account {
+func (e *ensured) unknown(peers []accounts.PeerAccount) []accounts.PeerAccount {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var missing []accounts.Account
+	var missing []accounts.PeerAccount
 	seen := make(map[ledger.ID]struct{})
 	for _, a := range peers {
 		_, known := e.known[a.ID()]

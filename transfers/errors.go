@@ -26,41 +26,39 @@ var (
 	// ErrCreditLine says that the packet would take the sender beyond its credit
 	// line. It may pass later, as a new packet with a new id.
 	ErrCreditLine = errors.New("transfers: credit line exceeded")
-	// ErrAccountClosed says that the account of one of the peers is closed.
-	ErrAccountClosed = errors.New("transfers: account closed")
 	// ErrInArrears says that a new packet was not taken, since its sender owes us more than
 	// its account could be charged (accounts.Balance.Arrears). It may pass when the arrears
 	// are collected. See Config.AllowArrears.
 	ErrInArrears = errors.New("transfers: sender is in arrears")
 	// ErrPayableCap says that the packet could make us owe its receiver more than its
-	// PayableCap (accounts.Limits). It may pass later. A LimitError has the numbers.
+	// PayableCap (accounts.Limits). It may pass later. A PacketLimitError has the numbers.
 	ErrPayableCap = errors.New("transfers: cap on what we owe exceeded")
-	// ErrHeldShare says that packets of the sender hold as much of its credit line as
-	// they may (accounts.Limits.HeldShare). It may pass later. A LimitError has the
+	// ErrInFlightShare says that packets of the sender hold as much of its credit line as
+	// they may (accounts.Limits.InFlightShare). It may pass later. A PacketLimitError has the
 	// numbers.
-	ErrHeldShare = errors.New("transfers: share of the credit line that may be held exceeded")
+	ErrInFlightShare = errors.New("transfers: share of the credit line that may be held exceeded")
 	// ErrPacketTooLarge says that a packet is larger than its sender's MaxPacket
-	// (accounts.Limits). A LimitError has the numbers, and RejectData the data for the sender.
+	// (accounts.Limits). A PacketLimitError has the numbers, and RejectData the data for the sender.
 	ErrPacketTooLarge = errors.New("transfers: packet is larger than the peer's largest")
 	// ErrRateLimited says that the sender's packets come faster than its PacketRate or
-	// AmountRate (accounts.Limits). It may pass later. A LimitError has the numbers.
+	// AmountRate (accounts.Limits). It may pass later. A PacketLimitError has the numbers.
 	ErrRateLimited = errors.New("transfers: peer sends faster than it may")
 	// ErrLiquidity says that the packet could take our liquidity in an asset below its
-	// LiquidityFloor (accounts.Settings). It may pass later. A LimitError has the numbers.
+	// LiquidityFloor (accounts.Settings). It may pass later. A PacketLimitError has the numbers.
 	ErrLiquidity = errors.New("transfers: too little liquidity")
-	// ErrNotLookedUp says that the caps of one of the peers cannot be checked yet, since
+	// ErrLimitsNotLoaded says that the caps of one of the peers cannot be checked yet, since
 	// the ledger has not been looked at. Nothing was recorded. Submit and Record wait for
 	// it; TrySubmit does not, for the first packet of a peer.
-	ErrNotLookedUp = errors.New("transfers: caps of the peer not looked up yet")
+	ErrLimitsNotLoaded = errors.New("transfers: caps of the peer not looked up yet")
 	// ErrUnknownPacket says that the ledger holds nothing for the packet: it was
 	// never prepared, or its prepare was refused.
 	ErrUnknownPacket = errors.New("transfers: packet is not held")
 	// ErrHoldExpired says of a prepare that its answer took so long to come that the
 	// hold may have ended already: the packet must not be forwarded.
 	ErrHoldExpired = errors.New("transfers: hold expired before the answer")
-	// ErrResolvedOtherwise says that a packet to be fulfilled was rejected
+	// ErrPacketConflict says that a packet to be fulfilled was rejected
 	// before, or the other way round. The books stay as they were.
-	ErrResolvedOtherwise = errors.New("transfers: packet was resolved the other way")
+	ErrPacketConflict = errors.New("transfers: packet was resolved the other way")
 	// ErrAbandoned says that the caller's context ended before it had the answer
 	// to its prepare: the packet must not be forwarded. If the recorder drew the
 	// packet's id it gives back what the prepare came to hold; else Reject does,
@@ -70,9 +68,9 @@ var (
 	// takes, or that too much is on its way to the Journal's disk. Nothing was
 	// recorded.
 	ErrBacklogFull = errors.New("transfers: backlog full")
-	// ErrClosed says that the recorder was closed before the operation was sent.
+	// ErrRecorderClosed says that the recorder was closed before the operation was sent.
 	// Nothing was recorded; see Record for a fulfill with a Journal.
-	ErrClosed = errors.New("transfers: recorder closed")
+	ErrRecorderClosed = errors.New("transfers: recorder closed")
 	// ErrJournal says that the Journal cannot be opened or written: a JournalError
 	// names the folder, and matches one of the next three if it is one of these, or
 	// accounts.ErrUnknownAsset or ErrAmounts if what is left in it does not fit the
@@ -106,30 +104,30 @@ func (e *PacketError) Error() string {
 // Is reports whether target is ErrPacket.
 func (e *PacketError) Is(target error) bool { return target == ErrPacket }
 
-// LimitError is a packet that was not taken, since a limit that this recorder enforces
+// PacketLimitError is a packet that was not taken, since a limit that this recorder enforces
 // leaves no room for it. It matches its Reason.
-type LimitError struct {
-	Account accounts.Account // with ErrLiquidity ourselves, in the asset
-	Asset   accounts.Asset   // zero if the numbers are packets (PacketRate)
-	Reason  error            // ErrPayableCap, ErrHeldShare, ErrLiquidity, ErrPacketTooLarge or ErrRateLimited
+type PacketLimitError struct {
+	Account accounts.PeerAccount // with ErrLiquidity ourselves, in the asset
+	Asset   accounts.Asset       // zero if the numbers are packets (PacketRate)
+	Cause   error                // ErrPayableCap, ErrInFlightShare, ErrLiquidity, ErrPacketTooLarge or ErrRateLimited
 	// Limit is the limit, in units, or in packets; with ErrPayableCap and what the peer owes
-	// us, with ErrHeldShare and what we owe the peer, with ErrLiquidity what we have above the
+	// us, with ErrInFlightShare and what we owe the peer, with ErrLiquidity what we have above the
 	// floor, and with ErrRateLimited what may come at once.
 	Limit  ledger.Amount
 	Used   ledger.Amount // of it, at most
 	Wanted ledger.Amount // by the packet
 }
 
-func (e *LimitError) Error() string {
+func (e *PacketLimitError) Error() string {
 	if e.Asset == (accounts.Asset{}) {
-		return fmt.Sprintf("%v: %v has sent %v packets of %v that may come at once", e.Reason, e.Account, e.Used, e.Limit)
+		return fmt.Sprintf("%v: %v has sent %v packets of %v that may come at once", e.Cause, e.Account, e.Used, e.Limit)
 	}
 	return fmt.Sprintf("%v: %v has used %s of %s, and the packet is of %s",
-		e.Reason, e.Account, e.Asset.Text(e.Used), e.Asset.Text(e.Limit), e.Asset.Text(e.Wanted))
+		e.Cause, e.Account, e.Asset.Text(e.Used), e.Asset.Text(e.Limit), e.Asset.Text(e.Wanted))
 }
 
 // Unwrap returns the reason.
-func (e *LimitError) Unwrap() error { return e.Reason }
+func (e *PacketLimitError) Unwrap() error { return e.Cause }
 
 // RefusedError is an operation that the ledger refused. It matches the reason,
 // one of the errors above, accounts.ErrNotProvisioned, ledger.ErrIDConflict,
@@ -137,19 +135,19 @@ func (e *LimitError) Unwrap() error { return e.Reason }
 type RefusedError struct {
 	Kind     Kind
 	Packet   ledger.ID
-	From, To accounts.Account
-	Reason   error
+	From, To accounts.PeerAccount
+	Cause    error
 	// Transfer is the leg of the packet that was refused, with its status.
 	Transfer ledger.TransferError
 }
 
 func (e *RefusedError) Error() string {
 	return fmt.Sprintf("%v of packet %v from %v to %v: %v (%v)",
-		e.Kind, e.Packet, e.From, e.To, e.Reason, &e.Transfer)
+		e.Kind, e.Packet, e.From, e.To, e.Cause, &e.Transfer)
 }
 
 // Unwrap returns the reason.
-func (e *RefusedError) Unwrap() error { return e.Reason }
+func (e *RefusedError) Unwrap() error { return e.Cause }
 
 // JournalError is a Journal that cannot be opened or written. It matches ErrJournal,
 // and ErrJournalCorrupt, ErrJournalInUse or ErrJournalForeign if it is one of these,
@@ -218,19 +216,19 @@ func (e *CloseError) Unwrap() []error {
 	return all
 }
 
-// Code is the ILP error code (RFC 0027) that fits an error of this package, to
+// ILPCode is the ILP error code (RFC 0027) that fits an error of this package, to
 // answer the sender of the packet with: "T04" if a peer is beyond its line or a cap, in
 // arrears, suspended or closed, also if that was found by an earlier request for the same
 // prepare (ledger.ErrIDSpent), or if we have too little liquidity; "T03" if the backlog is
 // full, "T05" if the peer is too fast, "F08" with RejectData if the packet is too large, "R01"
 // and "R02" for amounts and time, "T00" for everything else. "" for nil.
 // (https://github.com/interledger/rfcs/blob/main/0027-interledger-protocol-4/0027-interledger-protocol-4.md#error-codes)
-func Code(err error) string {
+func ILPCode(err error) string {
 	switch {
 	case err == nil:
 		return ""
-	case errors.Is(err, ErrCreditLine), errors.Is(err, ErrAccountClosed), errors.Is(err, accounts.ErrSuspended),
-		errors.Is(err, ErrInArrears), errors.Is(err, ErrPayableCap), errors.Is(err, ErrHeldShare), errors.Is(err, ErrLiquidity),
+	case errors.Is(err, ErrCreditLine), errors.Is(err, accounts.ErrPeerClosed), errors.Is(err, accounts.ErrSuspended),
+		errors.Is(err, ErrInArrears), errors.Is(err, ErrPayableCap), errors.Is(err, ErrInFlightShare), errors.Is(err, ErrLiquidity),
 		spentByRefusal(err):
 		return "T04"
 	case errors.Is(err, ErrBacklogFull):
@@ -253,5 +251,5 @@ func Code(err error) string {
 // prepare: a line that was exceeded, or an account that is closed or missing.
 func spentByRefusal(err error) bool {
 	var refused *RefusedError
-	return errors.As(err, &refused) && refused.Kind == KindPrepare && errors.Is(refused.Reason, ledger.ErrIDSpent)
+	return errors.As(err, &refused) && refused.Kind == KindPrepare && errors.Is(refused.Cause, ledger.ErrIDSpent)
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // open makes a recorder between alice, who may owe 1000 units, and bob.
-func open(ctx context.Context) (recorder *transfers.Recorder, alice, bob accounts.Account) {
+func open(ctx context.Context) (recorder *transfers.Recorder, alice, bob accounts.PeerAccount) {
 	usd := accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
 	l := embedded.New()
 	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
@@ -21,7 +21,7 @@ func open(ctx context.Context) (recorder *transfers.Recorder, alice, bob account
 		panic(err)
 	}
 	peers, err := book.Provision(ctx,
-		accounts.Peer{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(1000)}, accounts.Peer{ID: "bob", Asset: usd})
+		accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd})
 	if err != nil {
 		panic(err)
 	}
@@ -39,7 +39,7 @@ func Example() {
 		From: alice, To: bob, In: 100, Out: 99, Expiry: time.Now().Add(30 * time.Second),
 	})
 	if err != nil {
-		panic(err) // do not forward the packet; transfers.Code(err) is the ILP error
+		panic(err) // do not forward the packet; transfers.ILPCode(err) is the ILP error
 	}
 	// ... forward the packet; its answer is a fulfill:
 	posted, err := recorder.Fulfill(ctx, held.Packet)
@@ -58,9 +58,9 @@ func Example() {
 func ExampleRecorder_Submit() {
 	ctx := context.Background()
 	recorder, alice, bob := open(ctx)
-	var tickets []transfers.Ticket
+	var tickets []transfers.Future
 	for range 3 {
-		ticket, err := recorder.Submit(ctx, transfers.Prepare(transfers.Packet{
+		ticket, err := recorder.Submit(ctx, transfers.PrepareOp(transfers.Packet{
 			From: alice, To: bob, In: 400, Out: 400, Hold: time.Minute,
 		}))
 		if err != nil {
@@ -85,11 +85,11 @@ func ExampleRecorder_RecordAll() {
 	ctx := context.Background()
 	recorder, alice, bob := open(ctx)
 	packet := transfers.Packet{ID: ledger.NewID(1<<8, 0), From: alice, To: bob, In: 10, Out: 10, Hold: time.Minute}
-	results, err := recorder.RecordAll(ctx, transfers.Prepare(packet), transfers.Reject(packet), transfers.Fulfill(packet))
+	results, err := recorder.RecordAll(ctx, transfers.PrepareOp(packet), transfers.RejectOp(packet), transfers.FulfillOp(packet))
 	for _, r := range results {
 		fmt.Println(r.Kind, r.Outcome)
 	}
-	fmt.Println(errors.Is(err, transfers.ErrResolvedOtherwise))
+	fmt.Println(errors.Is(err, transfers.ErrPacketConflict))
 	fmt.Println(recorder.Close(ctx))
 	// Output:
 	// prepare applied
@@ -99,10 +99,10 @@ func ExampleRecorder_RecordAll() {
 	// <nil>
 }
 
-func ExampleCode() {
-	fmt.Println(transfers.Code(transfers.ErrCreditLine))
-	fmt.Println(transfers.Code(transfers.ErrBacklogFull))
-	fmt.Println(transfers.Code(ledger.ErrOutcomeUnknown))
+func ExampleILPCode() {
+	fmt.Println(transfers.ILPCode(transfers.ErrCreditLine))
+	fmt.Println(transfers.ILPCode(transfers.ErrBacklogFull))
+	fmt.Println(transfers.ILPCode(ledger.ErrOutcomeUnknown))
 	// Output:
 	// T04
 	// T03

@@ -49,7 +49,7 @@ func TestBatchSaysHowLongItWaited(t *testing.T) {
 		var told batches
 		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: told.add}})
 		submit := func() {
-			_, err := f.recorder.Submit(t.Context(), transfers.Prepare(f.packet(1, 1)))
+			_, err := f.recorder.Submit(t.Context(), transfers.PrepareOp(f.packet(1, 1)))
 			require.NoError(t, err)
 		}
 		submit()
@@ -65,14 +65,14 @@ func TestBatchSaysHowLongItWaited(t *testing.T) {
 		slow.proceed <- nil
 		synctest.Wait()
 		require.Equal(t, []transfers.Batch{
-			{Operations: 1, Transfers: 1, Requests: 1, Took: 7 * time.Second, Applied: 1},
-			{Operations: 2, Transfers: 2, Requests: 1, Waited: 6 * time.Second, Took: 8 * time.Second, Applied: 2},
+			{Operations: 1, Transfers: 1, Requests: 1, Duration: 7 * time.Second, Applied: 1},
+			{Operations: 2, Transfers: 2, Requests: 1, QueueWait: 6 * time.Second, Duration: 8 * time.Second, Applied: 2},
 		}, told.all())
 		submit()
 		<-slow.requests
 		slow.proceed <- nil
 		synctest.Wait()
-		require.Zero(t, told.last().Waited, "what was before does not count")
+		require.Zero(t, told.last().QueueWait, "what was before does not count")
 		slow.end(t, f)
 	})
 }
@@ -86,7 +86,7 @@ func TestEachBatchOfALongBacklogWaitedForItself(t *testing.T) {
 		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: told.add}})
 		fill := func(n int) {
 			for range n {
-				_, err := f.recorder.Submit(t.Context(), transfers.Prepare(f.packet(1, 1)))
+				_, err := f.recorder.Submit(t.Context(), transfers.PrepareOp(f.packet(1, 1)))
 				require.NoError(t, err)
 			}
 		}
@@ -108,7 +108,7 @@ func TestEachBatchOfALongBacklogWaitedForItself(t *testing.T) {
 		synctest.Wait()
 		var waited []time.Duration
 		for _, b := range told.all() {
-			waited = append(waited, b.Waited)
+			waited = append(waited, b.QueueWait)
 		}
 		require.Equal(t, []time.Duration{0, 2 * time.Second, 3 * time.Second, 0}, waited)
 		slow.end(t, f)
@@ -125,22 +125,22 @@ func TestBatchCountsOutcomes(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, told.last().Applied)
 
-	again := transfers.Prepare(held.Packet)
-	tooMuch := transfers.Prepare(f.packet(2000, 2000))
+	again := transfers.PrepareOp(held.Packet)
+	tooMuch := transfers.PrepareOp(f.packet(2000, 2000))
 	unknown := f.packet(1, 1)
 	unknown.ID = ledger.NewID(77<<8, 1)
-	_, err = f.recorder.RecordAll(ctx, again, tooMuch, transfers.Fulfill(held.Packet), transfers.Reject(unknown))
+	_, err = f.recorder.RecordAll(ctx, again, tooMuch, transfers.FulfillOp(held.Packet), transfers.RejectOp(unknown))
 	require.Error(t, err)
 	require.NoError(t, f.recorder.Flush(ctx))
 	var sum transfers.Batch
 	for _, b := range told.all()[1:] {
-		require.Equal(t, b.Operations, b.Applied+b.Already+b.Refused+b.Unknown)
+		require.Equal(t, b.Operations, b.Applied+b.AlreadyApplied+b.Refused+b.Unknown)
 		sum.Applied += b.Applied
-		sum.Already += b.Already
+		sum.AlreadyApplied += b.AlreadyApplied
 		sum.Refused += b.Refused
 		sum.Unknown += b.Unknown
 	}
-	require.Equal(t, transfers.Batch{Applied: 1, Already: 1, Refused: 2}, sum)
+	require.Equal(t, transfers.Batch{Applied: 1, AlreadyApplied: 1, Refused: 2}, sum)
 	f.end(t)
 }
 
@@ -149,11 +149,11 @@ func TestBatchCountsWhatStaysUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told batches
 		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: told.add}})
-		_, err := f.recorder.Submit(t.Context(), transfers.Prepare(f.packet(1, 1)))
+		_, err := f.recorder.Submit(t.Context(), transfers.PrepareOp(f.packet(1, 1)))
 		require.NoError(t, err)
 		<-slow.requests
 		for range 2 {
-			_, err = f.recorder.Submit(t.Context(), transfers.Prepare(f.packet(1, 1)))
+			_, err = f.recorder.Submit(t.Context(), transfers.PrepareOp(f.packet(1, 1)))
 			require.NoError(t, err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -161,10 +161,10 @@ func TestBatchCountsWhatStaysUnknown(t *testing.T) {
 		require.Error(t, f.recorder.Close(ctx))
 		all := told.all()
 		require.Len(t, all, 2)
-		require.Equal(t, transfers.Batch{Operations: 1, Transfers: 1, Requests: 1, Took: time.Second, Queued: all[0].Queued, Unknown: 1}, all[0])
+		require.Equal(t, transfers.Batch{Operations: 1, Transfers: 1, Requests: 1, Duration: time.Second, Queued: all[0].Queued, Unknown: 1}, all[0])
 		require.Equal(t, 2, all[1].Refused, "they were never sent")
 		require.Zero(t, all[1].Unknown)
-		require.Equal(t, time.Second, all[1].Waited)
+		require.Equal(t, time.Second, all[1].QueueWait)
 	})
 }
 
@@ -182,11 +182,11 @@ func TestCountsAgreeWithResults(t *testing.T) {
 		for i := range ops {
 			switch {
 			case len(held) == 0 || random.IntN(3) == 0:
-				ops[i] = transfers.Prepare(f.packet(1+random.Uint64N(100), 1))
+				ops[i] = transfers.PrepareOp(f.packet(1+random.Uint64N(100), 1))
 			case random.IntN(2) == 0:
-				ops[i] = transfers.Fulfill(held[random.IntN(len(held))])
+				ops[i] = transfers.FulfillOp(held[random.IntN(len(held))])
 			default:
-				ops[i] = transfers.Reject(held[random.IntN(len(held))])
+				ops[i] = transfers.RejectOp(held[random.IntN(len(held))])
 			}
 		}
 		results, _ := f.recorder.RecordAll(t.Context(), ops...)
@@ -203,9 +203,9 @@ func TestCountsAgreeWithResults(t *testing.T) {
 	require.NoError(t, f.recorder.Flush(t.Context()))
 	got := map[ledger.Outcome]int{}
 	for _, b := range told.all() {
-		require.GreaterOrEqual(t, b.Waited, time.Duration(0))
+		require.GreaterOrEqual(t, b.QueueWait, time.Duration(0))
 		for outcome, n := range map[ledger.Outcome]int{
-			ledger.OutcomeApplied: b.Applied, ledger.OutcomeAlreadyApplied: b.Already,
+			ledger.OutcomeApplied: b.Applied, ledger.OutcomeAlreadyApplied: b.AlreadyApplied,
 			ledger.OutcomeRefused: b.Refused, ledger.OutcomeUnknown: b.Unknown,
 		} {
 			if n > 0 {
@@ -220,10 +220,10 @@ func TestCountsAgreeWithResults(t *testing.T) {
 func TestStats(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Backlog: 4, BacklogLow: 2})
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, MaxBacklog: 4, BacklogResume: 2})
 		require.Equal(t, transfers.Stats{BacklogMax: 4}, f.recorder.Stats())
 		submit := func() {
-			_, err := f.recorder.Submit(t.Context(), transfers.Prepare(f.packet(1, 1)))
+			_, err := f.recorder.Submit(t.Context(), transfers.PrepareOp(f.packet(1, 1)))
 			require.NoError(t, err)
 		}
 		submit()
@@ -232,16 +232,16 @@ func TestStats(t *testing.T) {
 		submit()
 		require.Equal(t, transfers.Stats{Backlog: 3, BacklogMax: 4, InFlight: 1}, f.recorder.Stats())
 		submit()
-		require.Equal(t, transfers.Stats{Backlog: 4, BacklogMax: 4, Full: true, InFlight: 1}, f.recorder.Stats())
+		require.Equal(t, transfers.Stats{Backlog: 4, BacklogMax: 4, BacklogFull: true, InFlight: 1}, f.recorder.Stats())
 		slow.proceed <- nil
 		<-slow.requests
 		synctest.Wait()
-		require.Equal(t, transfers.Stats{Backlog: 3, BacklogMax: 4, Full: true, InFlight: 3}, f.recorder.Stats(), "not at the low mark yet")
+		require.Equal(t, transfers.Stats{Backlog: 3, BacklogMax: 4, BacklogFull: true, InFlight: 3}, f.recorder.Stats(), "not at the low mark yet")
 		slow.proceed <- nil
 		synctest.Wait()
 		require.Equal(t, transfers.Stats{BacklogMax: 4}, f.recorder.Stats())
-		require.NoError(t, f.book.Suspend(t.Context(), f.alice, accounts.Suspension{}))
-		letPass(2 * f.book.Round())
+		require.NoError(t, f.book.Suspend(t.Context(), f.alice, accounts.SuspendOptions{}))
+		letPass(2 * f.book.SuspensionPollInterval())
 		require.Equal(t, 1, f.recorder.Stats().Suspended)
 		slow.end(t, f)
 		require.Equal(t, transfers.Stats{BacklogMax: 4, Suspended: 1}, f.recorder.Stats(), "also when it is closed")

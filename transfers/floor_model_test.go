@@ -80,8 +80,8 @@ func newFloorModel(t *testing.T, seed, program uint64) *floorModel {
 	m.book, err = accounts.NewBook(m.embedded, accounts.Config{Assets: []accounts.Asset{usd, loss}})
 	require.NoError(t, err)
 	handles, err := m.book.Provision(t.Context(),
-		accounts.Peer{ID: "alice", Asset: usd, CreditLine: accounts.Unlimited}, accounts.Peer{ID: "bob", Asset: loss, CreditLine: accounts.Unlimited},
-		accounts.Peer{ID: "alice", Asset: loss, CreditLine: accounts.Unlimited})
+		accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: accounts.Unlimited}, accounts.PeerConfig{ID: "bob", Asset: loss, CreditLine: accounts.Unlimited},
+		accounts.PeerConfig{ID: "alice", Asset: loss, CreditLine: accounts.Unlimited})
 	require.NoError(t, err)
 	m.alice, m.bobEUR, m.aliceEUR = handles[0], handles[1], handles[2]
 	_, err = m.book.Fund(t.Context(), accounts.Capital{Asset: loss, Key: "capital", Amount: units(200)})
@@ -101,9 +101,9 @@ func (m *floorModel) step(t *testing.T) {
 		i := m.random.IntN(n)
 		p := m.pending[i]
 		m.pending = append(m.pending[:i], m.pending[i+1:]...)
-		op := transfers.Fulfill(p)
+		op := transfers.FulfillOp(p)
 		if m.random.IntN(2) == 0 {
-			op = transfers.Reject(p)
+			op = transfers.RejectOp(p)
 		}
 		_, err := m.recorder.TrySubmit(op)
 		require.NoError(t, err)
@@ -118,7 +118,7 @@ func (m *floorModel) step(t *testing.T) {
 	case 3:
 		p.Dust = m.random.Uint64N(p.In)
 	}
-	ticket, err := m.recorder.TrySubmit(transfers.Prepare(p))
+	ticket, err := m.recorder.TrySubmit(transfers.PrepareOp(p))
 	switch {
 	case err == nil:
 		m.taken++
@@ -126,7 +126,7 @@ func (m *floorModel) step(t *testing.T) {
 	case errors.Is(err, transfers.ErrLiquidity):
 		m.refused++
 	default:
-		require.ErrorIs(t, err, transfers.ErrNotLookedUp)
+		require.ErrorIs(t, err, transfers.ErrLimitsNotLoaded)
 	}
 }
 
@@ -181,6 +181,6 @@ func TestLiquidityNeverFallsBelowTheFloor(t *testing.T) {
 
 func (m *floorModel) try(t *testing.T, out uint64) error {
 	t.Helper()
-	_, err := m.recorder.TrySubmit(transfers.Prepare(transfers.Packet{From: m.alice, To: m.bobEUR, In: 1, Out: out, Hold: time.Hour}))
+	_, err := m.recorder.TrySubmit(transfers.PrepareOp(transfers.Packet{From: m.alice, To: m.bobEUR, In: 1, Out: out, Hold: time.Hour}))
 	return err
 }

@@ -41,11 +41,11 @@ type gate struct {
 
 func newGate(book *accounts.Book, cfg *Config) *gate {
 	g := &gate{
-		book: book, failed: cfg.Events.Look, limited: book.Limited(), clock: cfg.Clock, floors: newFloors(book),
+		book: book, failed: cfg.Events.RefreshFailed, limited: book.HasPacketLimits(), clock: cfg.Clock, floors: newFloors(book),
 		rooms: make(map[ledger.ID]*room), looked: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	g.suspended.Store(&map[ledger.ID]struct{}{})
-	if g.capped = book.Capped() || len(g.floors) > 0; g.capped {
+	if g.capped = book.HasCaps() || len(g.floors) > 0; g.capped {
 		g.holds = newHolds()
 	}
 	if !cfg.AllowArrears {
@@ -83,8 +83,8 @@ func (g *gate) waitFor(ctx, life context.Context, r *room) error {
 // again waits for a look if a packet was refused by a cap of a peer that nobody has
 // looked at for a while; at our liquidity there is one each round. It reports whether there was one.
 func (g *gate) again(ctx, life context.Context, refused error) bool {
-	var limit *LimitError
-	if !errors.As(refused, &limit) || errors.Is(refused, ErrRateLimited) || !g.room(limit.Account).stale(g.book.Round()) {
+	var limit *PacketLimitError
+	if !errors.As(refused, &limit) || errors.Is(refused, ErrRateLimited) || !g.room(limit.Account).stale(g.book.SuspensionPollInterval()) {
 		return false
 	}
 	return g.waitLook(ctx, life, g.nextLook()) == nil
@@ -104,9 +104,9 @@ func (g *gate) waitLook(ctx, life context.Context, next <-chan struct{}) error {
 	case <-next:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrNotLookedUp, context.Cause(ctx))
+		return fmt.Errorf("%w: %w", ErrLimitsNotLoaded, context.Cause(ctx))
 	case <-life.Done():
-		return ErrClosed
+		return ErrRecorderClosed
 	}
 }
 
@@ -119,8 +119,8 @@ func (g *gate) look() {
 }
 
 // room is what a peer's caps leave; nil for ourselves.
-func (g *gate) room(a accounts.Account) *room {
-	if a.Own() {
+func (g *gate) room(a accounts.PeerAccount) *room {
+	if a.IsOwn() {
 		return nil
 	}
 	g.mu.RLock()
@@ -189,7 +189,7 @@ func (g *gate) open(p *Packet) error {
 	if len(suspended) == 0 {
 		return nil
 	}
-	for _, a := range [...]accounts.Account{p.From, p.To} {
+	for _, a := range [...]accounts.PeerAccount{p.From, p.To} {
 		if _, is := suspended[a.ID()]; is {
 			return fmt.Errorf("%w: %v", accounts.ErrSuspended, a)
 		}

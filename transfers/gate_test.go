@@ -30,7 +30,7 @@ func newCapped(t *testing.T, l *embedded.Ledger, limits accounts.Settings, cfg t
 	f.book, err = accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}, Limits: limits})
 	require.NoError(t, err)
 	handles, err := f.book.Provision(t.Context(),
-		accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: usd, CreditLine: units(1000)})
+		accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd, CreditLine: units(1000)})
 	require.NoError(t, err)
 	f.alice, f.bob = handles[0], handles[1]
 	f.recorder, err = transfers.NewRecorder(l, f.book, cfg)
@@ -40,7 +40,7 @@ func newCapped(t *testing.T, l *embedded.Ledger, limits accounts.Settings, cfg t
 
 // capOf is a cap in USD, in units.
 func capOf(payable uint64, share string) accounts.Settings {
-	l := accounts.Limits{HeldShare: share}
+	l := accounts.Limits{InFlightShare: share}
 	if payable > 0 {
 		l.PayableCap = usd.Format(units(payable))
 	}
@@ -62,16 +62,16 @@ func TestSuspendedPeer(t *testing.T) {
 			time.Sleep(time.Second) //nolint:forbidigo // virtual time
 			synctest.Wait()
 		}
-		require.NoError(t, f.book.Suspend(ctx, f.alice, accounts.Suspension{}))
+		require.NoError(t, f.book.Suspend(ctx, f.alice, accounts.SuspendOptions{}))
 		round()
 		back := transfers.Packet{From: f.bob, To: f.alice, In: 1, Out: 1, Hold: time.Minute}
 		for _, p := range []transfers.Packet{f.packet(1, 1), back, f.packet(0, 0)} {
 			result, err := f.recorder.Prepare(ctx, p)
 			require.ErrorIs(t, err, accounts.ErrSuspended)
 			require.ErrorContains(t, err, "alice on ledger 1")
-			require.Equal(t, "T04", transfers.Code(err))
+			require.Equal(t, "T04", transfers.ILPCode(err))
 			require.Equal(t, ledger.OutcomeRefused, result.Outcome)
-			_, err = f.recorder.TrySubmit(transfers.Prepare(p))
+			_, err = f.recorder.TrySubmit(transfers.PrepareOp(p))
 			require.ErrorIs(t, err, accounts.ErrSuspended)
 		}
 		_, err = f.recorder.Fulfill(ctx, held.Packet)
@@ -104,19 +104,19 @@ func TestPayableCap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newCapped(t, embedded.New(), capOf(100, ""), transfers.Config{})
 		ctx := t.Context()
-		_, err := f.recorder.TrySubmit(transfers.Prepare(f.packet(1, 1)))
-		require.ErrorIs(t, err, transfers.ErrNotLookedUp, "TrySubmit does not wait for the first look")
-		require.Equal(t, "T00", transfers.Code(err))
+		_, err := f.recorder.TrySubmit(transfers.PrepareOp(f.packet(1, 1)))
+		require.ErrorIs(t, err, transfers.ErrLimitsNotLoaded, "TrySubmit does not wait for the first look")
+		require.Equal(t, "T00", transfers.ILPCode(err))
 		first, err := f.recorder.Prepare(ctx, f.packet(60, 60))
 		require.NoError(t, err)
 		_, err = f.recorder.Prepare(ctx, f.packet(41, 41))
-		var limit *transfers.LimitError
+		var limit *transfers.PacketLimitError
 		require.ErrorIs(t, err, transfers.ErrPayableCap)
 		require.ErrorAs(t, err, &limit)
 		require.Equal(t, f.bob, limit.Account)
 		require.ErrorContains(t, limit, "has used 0.000000060 USD of 0.000000100 USD, and the packet is of 0.000000041 USD")
 		require.Equal(t, [3]ledger.Amount{units(100), units(60), units(41)}, [3]ledger.Amount{limit.Limit, limit.Used, limit.Wanted})
-		require.Equal(t, "T04", transfers.Code(err))
+		require.Equal(t, "T04", transfers.ILPCode(err))
 		_, err = f.recorder.Fulfill(ctx, first.Packet)
 		require.NoError(t, err)
 		second, err := f.recorder.Prepare(ctx, f.packet(40, 40))
@@ -146,7 +146,7 @@ func TestPayableCap(t *testing.T) {
 
 		// Another process makes room: a packet after a while finds it.
 		time.Sleep(time.Minute) //nolint:forbidigo // virtual time
-		_, err = f.book.Adjust(ctx, accounts.Adjustment{Account: f.bob, Key: "k", Debit: units(50), Reason: 1})
+		_, err = f.book.Adjust(ctx, accounts.Adjustment{Account: f.bob, Key: "k", Debit: units(50), ReasonCode: 1})
 		require.NoError(t, err)
 		last, err = f.recorder.Prepare(ctx, f.packet(50, 50))
 		require.NoError(t, err)
@@ -165,11 +165,11 @@ func TestHeldShare(t *testing.T) {
 		held, err := f.recorder.Prepare(ctx, f.packet(250, 250))
 		require.NoError(t, err)
 		_, err = f.recorder.Prepare(ctx, f.packet(1, 1))
-		var limit *transfers.LimitError
-		require.ErrorIs(t, err, transfers.ErrHeldShare)
+		var limit *transfers.PacketLimitError
+		require.ErrorIs(t, err, transfers.ErrInFlightShare)
 		require.ErrorAs(t, err, &limit)
 		require.Equal(t, f.alice, limit.Account)
-		require.Equal(t, "T04", transfers.Code(err))
+		require.Equal(t, "T04", transfers.ILPCode(err))
 		_, err = f.recorder.Fulfill(ctx, held.Packet)
 		require.NoError(t, err)
 		held, err = f.recorder.Prepare(ctx, f.packet(250, 250))
@@ -180,7 +180,7 @@ func TestHeldShare(t *testing.T) {
 		held, err = f.recorder.Prepare(ctx, transfers.Packet{From: f.bob, To: f.alice, In: 500, Out: 500, Hold: time.Minute})
 		require.NoError(t, err)
 		_, err = f.recorder.Prepare(ctx, transfers.Packet{From: f.bob, To: f.alice, In: 1, Out: 1, Hold: time.Minute})
-		require.ErrorIs(t, err, transfers.ErrHeldShare)
+		require.ErrorIs(t, err, transfers.ErrInFlightShare)
 		_, err = f.recorder.Fulfill(ctx, held.Packet)
 		require.NoError(t, err)
 		f.end(t)
@@ -226,7 +226,7 @@ func TestCapsUnderLoad(t *testing.T) {
 				}
 				held, err := f.recorder.Prepare(ctx, p)
 				switch {
-				case errors.Is(err, transfers.ErrHeldShare), errors.Is(err, transfers.ErrPayableCap), errors.Is(err, transfers.ErrCreditLine):
+				case errors.Is(err, transfers.ErrInFlightShare), errors.Is(err, transfers.ErrPayableCap), errors.Is(err, transfers.ErrCreditLine):
 					refused.Add(1)
 					continue
 				case err != nil:
@@ -273,23 +273,23 @@ func TestLooksThatFail(t *testing.T) {
 		away := &nearsighted{Ledger: l}
 		book, err := accounts.NewBook(away, accounts.Config{Assets: []accounts.Asset{usd}, Limits: capOf(100, "")})
 		require.NoError(t, err)
-		handles, err := book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(100)})
+		handles, err := book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(100)})
 		require.NoError(t, err)
 		var failed atomic.Int64
-		recorder, err := transfers.NewRecorder(l, book, transfers.Config{Events: transfers.Events{Look: func(error) { failed.Add(1) }}})
+		recorder, err := transfers.NewRecorder(l, book, transfers.Config{Events: transfers.Events{RefreshFailed: func(error) { failed.Add(1) }}})
 		require.NoError(t, err)
-		bob, err := book.Account("bob", usd)
+		bob, err := book.PeerAccount("bob", usd)
 		require.NoError(t, err)
 		_, err = recorder.Prepare(t.Context(), transfers.Packet{From: handles[0], To: bob, In: 1, Out: 1, Hold: time.Minute})
 		require.ErrorIs(t, err, accounts.ErrNotProvisioned, "one whose caps can never be known")
 		away.fail.Store(true)
-		require.NoError(t, book.Suspend(t.Context(), handles[0], accounts.Suspension{}))
+		require.NoError(t, book.Suspend(t.Context(), handles[0], accounts.SuspendOptions{}))
 		time.Sleep(3500 * time.Millisecond) //nolint:forbidigo // virtual time
 		require.Equal(t, int64(3), failed.Load())
 		away.fail.Store(false)
 		time.Sleep(time.Second) //nolint:forbidigo // virtual time
 		synctest.Wait()
-		own, err := book.Own(usd)
+		own, err := book.OwnAccount(usd)
 		require.NoError(t, err)
 		_, err = recorder.Prepare(t.Context(), transfers.Packet{From: handles[0], To: own, In: 1, Out: 1, Hold: time.Minute})
 		require.ErrorIs(t, err, accounts.ErrSuspended, "what was missed is read later")

@@ -23,7 +23,7 @@ const checkpointEvery = 4 << 20
 // each in the journal.
 func (f *fixture) long(t *testing.T, n int) []transfers.Packet {
 	t.Helper()
-	peers, err := f.book.Provision(t.Context(), accounts.Peer{ID: strings.Repeat("c", 1023), Asset: usd})
+	peers, err := f.book.Provision(t.Context(), accounts.PeerConfig{ID: strings.Repeat("c", 1023), Asset: usd})
 	require.NoError(t, err)
 	packets := make([]transfers.Packet, n)
 	for i := range packets {
@@ -40,7 +40,7 @@ func rounds(t *testing.T, r *transfers.Recorder, packets []transfers.Packet) {
 	t.Helper()
 	var ops []transfers.Op
 	for _, p := range packets {
-		ops = append(ops, transfers.Fulfill(p))
+		ops = append(ops, transfers.FulfillOp(p))
 	}
 	for range checkpointEvery/1000/len(packets) + 1 { // one at a time: who is owed already is kept once
 		_, err := r.RecordAll(t.Context(), ops...)
@@ -65,7 +65,7 @@ func TestJournalStaysSmall(t *testing.T) {
 	for _, p := range packets {
 		group.Go(func() {
 			for n := range fulfills {
-				if _, err := r.Submit(t.Context(), transfers.Fulfill(p)); err != nil {
+				if _, err := r.Submit(t.Context(), transfers.FulfillOp(p)); err != nil {
 					t.Error(err)
 					return
 				}
@@ -99,12 +99,12 @@ func TestMuchIsOwed(t *testing.T) {
 		left := 5000
 		if n == 0 {
 			for _, p := range packets {
-				_, err := r.TrySubmit(transfers.Fulfill(p))
+				_, err := r.TrySubmit(transfers.FulfillOp(p))
 				require.NoError(t, err)
 			}
 		}
 		if n == 1 {
-			ticket, err := r.TrySubmit(transfers.Fulfill(packets[0])) // once more
+			ticket, err := r.TrySubmit(transfers.FulfillOp(packets[0])) // once more
 			require.NoError(t, err)
 			require.NoError(t, ticket.Journaled(t.Context()))
 			left++
@@ -166,7 +166,7 @@ func TestCheckpointThatCannotBeWritten(t *testing.T) {
 				synctest.Wait()
 				first := len(h.journal())
 				require.Positive(t, first)
-				_, err := r.Submit(t.Context(), transfers.Fulfill(packets[1]))
+				_, err := r.Submit(t.Context(), transfers.FulfillOp(packets[1]))
 				require.NoError(t, err, "the journal goes on")
 				require.NoError(t, r.Flush(t.Context()))
 				synctest.Wait()

@@ -40,7 +40,7 @@ func fulfillTwoWays(t *testing.T, crash, wrongFirst bool) {
 	}
 	recorder := f.journaled(t, folder, told, &unreachable{Ledger: f.embedded, now: true})
 	for _, one := range fulfills {
-		_, err := recorder.Submit(t.Context(), transfers.Fulfill(one))
+		_, err := recorder.Submit(t.Context(), transfers.FulfillOp(one))
 		require.NoError(t, err, "it is on disk")
 	}
 	synctest.Wait()

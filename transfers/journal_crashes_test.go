@@ -113,9 +113,9 @@ func (c *crashes) run(t *testing.T, operations int) {
 // submit submits some fulfills at once.
 func (c *crashes) submit(t *testing.T, n int) {
 	t.Helper()
-	var tickets []transfers.Ticket
+	var tickets []transfers.Future
 	for ; n > 0 && c.next < crashPackets; n-- {
-		ticket, err := c.recorder.TrySubmit(transfers.Fulfill(c.packets[c.next]))
+		ticket, err := c.recorder.TrySubmit(transfers.FulfillOp(c.packets[c.next]))
 		require.NoError(t, err)
 		c.next++
 		tickets = append(tickets, ticket)
@@ -191,7 +191,7 @@ func (c *crashes) requireReplayed(t *testing.T, at crash) {
 	for _, p := range c.packets {
 		_, err := f.recorder.Reject(t.Context(), p)
 		if at.promised[p.ID] {
-			require.ErrorIs(t, err, transfers.ErrResolvedOtherwise, "it was promised")
+			require.ErrorIs(t, err, transfers.ErrPacketConflict, "it was promised")
 		}
 		if err != nil {
 			require.True(t, at.asked[p.ID], p.ID)
@@ -226,7 +226,7 @@ func requireEveryCrashPoint(t *testing.T, random *rand.Rand, all bool) {
 	require.NoError(t, err)
 	ops := make([]transfers.Op, crashPackets)
 	for i := range ops {
-		ops[i] = transfers.Prepare(c.packet(1, 1))
+		ops[i] = transfers.PrepareOp(c.packet(1, 1))
 	}
 	results, err := holder.RecordAll(t.Context(), ops...)
 	require.NoError(t, err)

@@ -27,7 +27,7 @@ func left(t *testing.T, n int) (*fixture, []transfers.Packet, files) {
 	silent := newMute(f.embedded, false, 0)
 	r := f.journaled(t, folder, &heard{}, silent)
 	for _, p := range packets {
-		_, err := r.Submit(t.Context(), transfers.Fulfill(p))
+		_, err := r.Submit(t.Context(), transfers.FulfillOp(p))
 		require.NoError(t, err)
 	}
 	whole := readFiles(t, folder) // nothing is written now: nothing was answered

@@ -126,9 +126,9 @@ func TestJournalOnAFullDiskChild(t *testing.T) { //nolint:paralleltest // it is 
 	limitFiles(t, limit)
 
 	submitted := 0
-	var ticket transfers.Ticket
+	var ticket transfers.Future
 	for ; err == nil; submitted++ {
-		if ticket, err = r.Submit(ctx, transfers.Fulfill(packets[submitted])); err == nil {
+		if ticket, err = r.Submit(ctx, transfers.FulfillOp(packets[submitted])); err == nil {
 			fmt.Printf("\npromised %d\n", submitted)
 		}
 	}
@@ -137,21 +137,21 @@ func TestJournalOnAFullDiskChild(t *testing.T) { //nolint:paralleltest // it is 
 	requireFull(t, ticket.Journaled(ctx), folder)
 	require.Len(t, h.journal(), 1)
 	for range 3 { // and those behind it
-		_, err = r.Submit(ctx, transfers.Fulfill(packets[submitted]))
+		_, err = r.Submit(ctx, transfers.FulfillOp(packets[submitted]))
 		requireFull(t, err, folder)
 		submitted++
 	}
-	other, err := r.TrySubmit(transfers.Fulfill(packets[submitted]))
+	other, err := r.TrySubmit(transfers.FulfillOp(packets[submitted]))
 	require.NoError(t, err, "it does not wait")
 	submitted++
 	requireFull(t, other.Journaled(ctx), folder)
 	waiting, cancel := context.WithCancel(ctx)
 	cancel()
-	_, err = r.Record(waiting, transfers.Fulfill(packets[submitted]))
+	_, err = r.Record(waiting, transfers.FulfillOp(packets[submitted]))
 	require.ErrorIs(t, err, context.Canceled, "it was not handed over")
 
 	close(g.open)
-	for _, ticket := range []transfers.Ticket{ticket, other} {
+	for _, ticket := range []transfers.Future{ticket, other} {
 		require.NoError(t, ticket.Wait(ctx).Err)
 		require.Equal(t, ledger.OutcomeApplied, ticket.Wait(ctx).Outcome)
 		require.NoError(t, ticket.Journaled(ctx), "it is in the ledger")
@@ -230,7 +230,7 @@ func TestRecordAllSyncsTogetherChild(t *testing.T) { //nolint:paralleltest // it
 	ops := make([]transfers.Op, len(packets))
 	for i := range packets {
 		packets[i] = f.numbered(t, i)
-		ops[i] = transfers.Fulfill(packets[i])
+		ops[i] = transfers.FulfillOp(packets[i])
 	}
 	f.prepareAll(t, packets)
 	r := f.journaled(t, folder, &heard{}, nil)

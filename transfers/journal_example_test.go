@@ -24,7 +24,7 @@ func ExampleConfig_journal() {
 		panic(err)
 	}
 	peers, err := book.Provision(ctx,
-		accounts.Peer{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(1000)}, accounts.Peer{ID: "bob", Asset: usd})
+		accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd})
 	if err != nil {
 		panic(err)
 	}
@@ -55,7 +55,7 @@ func ExampleConfig_journal() {
 	}
 	// ... the packet's answer is a fulfill, but now the ledger cannot be reached:
 	ledgerIsDown.now = true
-	_, err = recorder.Submit(ctx, transfers.Fulfill(held.Packet))
+	_, err = recorder.Submit(ctx, transfers.FulfillOp(held.Packet))
 	fmt.Println("submitted:", err) // it is on disk: pass the fulfill on to alice
 	soon, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
 	defer cancel()

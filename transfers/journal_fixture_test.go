@@ -104,7 +104,7 @@ func (f *fixture) held(t *testing.T, n int) []transfers.Packet {
 	t.Helper()
 	ops := make([]transfers.Op, n)
 	for i := range ops {
-		ops[i] = transfers.Prepare(f.packet(1, 1))
+		ops[i] = transfers.PrepareOp(f.packet(1, 1))
 	}
 	results, err := f.recorder.RecordAll(t.Context(), ops...)
 	require.NoError(t, err)
@@ -157,7 +157,7 @@ func (f *fixture) leave(t *testing.T, folder string, applies bool, packets ...tr
 	silent := newMute(f.embedded, applies, 0)
 	r := f.journaled(t, folder, &heard{}, silent)
 	for _, p := range packets {
-		ticket, err := r.Submit(t.Context(), transfers.Fulfill(p))
+		ticket, err := r.Submit(t.Context(), transfers.FulfillOp(p))
 		require.NoError(t, err)
 		require.NoError(t, ticket.Journaled(canceled(t.Context())), "there is nothing to wait for")
 	}

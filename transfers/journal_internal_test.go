@@ -104,20 +104,20 @@ func TestClosedRecorderKeepsNothing(t *testing.T) {
 	defer func() { require.NoError(t, l.Close()) }()
 	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
 	require.NoError(t, err)
-	us, err := book.Own(usd)
+	us, err := book.OwnAccount(usd)
 	require.NoError(t, err)
-	alice, err := book.Account("alice", usd)
+	alice, err := book.PeerAccount("alice", usd)
 	require.NoError(t, err)
 	r, err := NewRecorder(l, book, Config{Journal: filepath.Join(t.TempDir(), "journal"), Events: Events{Replayed: func([]Result) {}}})
 	require.NoError(t, err)
 	require.NoError(t, r.Close(t.Context()))
 	for n := range uint64(10) {
 		p := Packet{ID: ledger.NewID((n+1)<<8, 1), From: alice, To: us, In: 1, Out: 1}
-		_, err = r.TrySubmit(Fulfill(p))
-		require.ErrorIs(t, err, ErrClosed)
+		_, err = r.TrySubmit(FulfillOp(p))
+		require.ErrorIs(t, err, ErrRecorderClosed)
 	}
 	require.Empty(t, r.journal.owed)
-	_, err = r.RecordAll(t.Context(), Fulfill(Packet{ID: ledger.NewID(1<<8, 1), From: alice, To: us, In: 1, Out: 1}))
-	require.ErrorIs(t, err, ErrClosed)
+	_, err = r.RecordAll(t.Context(), FulfillOp(Packet{ID: ledger.NewID(1<<8, 1), From: alice, To: us, In: 1, Out: 1}))
+	require.ErrorIs(t, err, ErrRecorderClosed)
 	require.Empty(t, r.journal.owed)
 }

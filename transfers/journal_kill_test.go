@@ -33,7 +33,7 @@ const (
 // ourselves, so that no line limits how many there are.
 func (f *fixture) numbered(t *testing.T, n int) transfers.Packet {
 	t.Helper()
-	us, err := f.book.Own(usd)
+	us, err := f.book.OwnAccount(usd)
 	require.NoError(t, err)
 	return transfers.Packet{
 		ID: ledger.NewID(uint64(n+1)<<8, 1), From: us, To: f.bob, In: 1, Out: 1, Hold: time.Hour,
@@ -95,7 +95,7 @@ func (f *fixture) prepareAll(t *testing.T, packets []transfers.Packet) {
 	t.Helper()
 	ops := make([]transfers.Op, len(packets))
 	for i, p := range packets {
-		ops[i] = transfers.Prepare(p)
+		ops[i] = transfers.PrepareOp(p)
 	}
 	_, err := f.recorder.RecordAll(t.Context(), ops...)
 	require.NoError(t, err)
@@ -107,7 +107,7 @@ func (f *fixture) rejectAll(t *testing.T, packets []transfers.Packet, booked map
 	var ops []transfers.Op
 	for _, p := range packets {
 		if _, is := booked[p.ID]; !is {
-			ops = append(ops, transfers.Reject(p))
+			ops = append(ops, transfers.RejectOp(p))
 		}
 	}
 	results, err := f.recorder.RecordAll(t.Context(), ops...)
@@ -168,7 +168,7 @@ func TestKilledWithPromisesChild(t *testing.T) { //nolint:paralleltest // it is 
 	for range killSubmitters {
 		group.Go(func() {
 			for i := int(next.Add(1)) - 1; i < killPackets; i = int(next.Add(1)) - 1 {
-				if _, err := r.Submit(context.Background(), transfers.Fulfill(f.numbered(t, first+i))); err != nil {
+				if _, err := r.Submit(context.Background(), transfers.FulfillOp(f.numbered(t, first+i))); err != nil {
 					fmt.Println(err)
 					return
 				}

@@ -73,7 +73,7 @@ func liveShortly(t *testing.T, killed bool) {
 		l = newHanging(inner)
 		return l
 	})
-	own, err := f.book.Own(usd) // so that no credit line is in the way
+	own, err := f.book.OwnAccount(usd) // so that no credit line is in the way
 	require.NoError(t, err)
 	folder, replayed := t.TempDir(), new(atomic.Int64)
 	cfg := transfers.Config{Events: transfers.Events{Replayed: func(results []transfers.Result) {
@@ -90,18 +90,18 @@ func liveShortly(t *testing.T, killed bool) {
 
 		var ops []transfers.Op
 		for range packets {
-			ops = append(ops, transfers.Prepare(transfers.Packet{From: own, To: f.bob, Out: 1, Hold: time.Minute}))
+			ops = append(ops, transfers.PrepareOp(transfers.Packet{From: own, To: f.bob, Out: 1, Hold: time.Minute}))
 		}
 		held, err := recorder.RecordAll(t.Context(), ops...)
 		require.NoError(t, err)
 		for i := range held {
-			ops[i] = transfers.Fulfill(held[i].Packet)
+			ops[i] = transfers.FulfillOp(held[i].Packet)
 		}
 		_, err = recorder.RecordAll(t.Context(), ops...)
 		require.NoError(t, err, "all of it is in the books")
 
 		l.hang()
-		_, err = recorder.TrySubmit(transfers.Forward(f.packet(1, 1)))
+		_, err = recorder.TrySubmit(transfers.ForwardOp(f.packet(1, 1)))
 		require.NoError(t, err)
 		left := readFiles(t, folder)
 		require.Error(t, recorder.Close(canceled(t.Context())))

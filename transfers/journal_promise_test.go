@@ -63,7 +63,7 @@ func TestStoppedWhileReplaying(t *testing.T) {
 		r := f.journaled(t, folder, h, silent)
 		<-silent.asked
 		for _, p := range packets[n : n+5] {
-			_, err := r.Submit(t.Context(), transfers.Fulfill(p))
+			_, err := r.Submit(t.Context(), transfers.FulfillOp(p))
 			require.NoError(t, err)
 		}
 		f.stop(t, r, n+5)
@@ -93,9 +93,9 @@ func TestReplayOfEveryKindOfPacket(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
-	us, err := f.book.Own(usd)
+	us, err := f.book.OwnAccount(usd)
 	require.NoError(t, err)
-	ourEUR, err := f.book.Own(loss)
+	ourEUR, err := f.book.OwnAccount(loss)
 	require.NoError(t, err)
 	kinds := []transfers.Packet{
 		{From: f.alice, To: f.bob, In: 10, Out: 9},
@@ -142,7 +142,7 @@ func TestReplayGoesAhead(t *testing.T) {
 	r := f.journaled(t, folder, &heard{}, nil)
 	for _, p := range packets {
 		_, err := r.Reject(t.Context(), p)
-		require.ErrorIs(t, err, transfers.ErrResolvedOtherwise)
+		require.ErrorIs(t, err, transfers.ErrPacketConflict)
 		got, err := r.Fulfill(t.Context(), p)
 		require.NoError(t, err)
 		require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
@@ -161,13 +161,13 @@ func TestReplayBeyondTheBacklog(t *testing.T) {
 	f.leave(t, folder, false, packets...)
 	slow := newStalled(f.embedded)
 	full := make(chan bool, 10)
-	cfg := transfers.Config{Journal: folder, Lanes: 1, Backlog: 4, Events: transfers.Events{
-		Backlog: func(is bool) { full <- is }, Replayed: func([]transfers.Result) {},
+	cfg := transfers.Config{Journal: folder, Lanes: 1, MaxBacklog: 4, Events: transfers.Events{
+		BacklogFull: func(is bool) { full <- is }, Replayed: func([]transfers.Result) {},
 	}}
 	r, err := transfers.NewRecorder(slow, f.book, cfg)
 	require.NoError(t, err)
 	require.True(t, <-full)
-	_, err = r.TrySubmit(transfers.Fulfill(packets[0]))
+	_, err = r.TrySubmit(transfers.FulfillOp(packets[0]))
 	require.ErrorIs(t, err, transfers.ErrBacklogFull)
 	require.Len(t, <-slow.requests, 20, "in one request")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -198,13 +198,13 @@ func TestRefusedForGoodIsForgotten(t *testing.T) {
 	never := f.packet(1, 1)
 	never.ID = ledger.NewID(1<<8, 7)
 	odd := []transfers.Packet{packets[0], never}
-	why := []error{transfers.ErrResolvedOtherwise, transfers.ErrUnknownPacket}
+	why := []error{transfers.ErrPacketConflict, transfers.ErrUnknownPacket}
 
 	t.Log("at once")
 	h := &heard{}
 	r := f.journaled(t, folder, h, nil)
 	for i, p := range odd {
-		ticket, err := r.Submit(ctx, transfers.Fulfill(p))
+		ticket, err := r.Submit(ctx, transfers.FulfillOp(p))
 		require.NoError(t, err, "it is on disk")
 		require.ErrorIs(t, ticket.Wait(ctx).Err, why[i])
 		require.NoError(t, ticket.Journaled(ctx))
@@ -246,7 +246,7 @@ func TestReplayOfWhatCameTooLate(t *testing.T) {
 
 				silent := newMute(f.embedded, true, after)
 				r := f.journaled(t, folder, &heard{}, silent)
-				_, err = r.Submit(t.Context(), transfers.Fulfill(held.Packet))
+				_, err = r.Submit(t.Context(), transfers.FulfillOp(held.Packet))
 				require.NoError(t, err)
 				<-silent.asked
 				f.stop(t, r, 1)
@@ -282,7 +282,7 @@ func TestCallerGoesAwayFromAPromise(t *testing.T) {
 		defer cancel()
 		all := make(chan error)
 		go func() {
-			_, err := r.RecordAll(ctx, transfers.Fulfill(packets[1]), transfers.Fulfill(packets[2]))
+			_, err := r.RecordAll(ctx, transfers.FulfillOp(packets[1]), transfers.FulfillOp(packets[2]))
 			all <- err
 		}()
 		got, err := r.Fulfill(ctx, packets[0])
@@ -313,12 +313,12 @@ func TestWhatIsNotKept(t *testing.T) {
 	silent := newMute(f.embedded, false, 0)
 	r := f.journaled(t, folder, &heard{}, silent)
 	nothing := transfers.Packet{ID: ledger.NewID(1<<8, 9), From: f.alice, To: f.bob}
-	ticket, err := r.Submit(ctx, transfers.Fulfill(nothing))
+	ticket, err := r.Submit(ctx, transfers.FulfillOp(nothing))
 	require.NoError(t, err)
 	require.NoError(t, ticket.Wait(ctx).Err)
 	require.NoError(t, ticket.Journaled(ctx))
 	for _, op := range []transfers.Op{
-		transfers.Prepare(f.packet(1, 1)), transfers.Forward(f.packet(1, 1)), transfers.Reject(packets[0]),
+		transfers.PrepareOp(f.packet(1, 1)), transfers.ForwardOp(f.packet(1, 1)), transfers.RejectOp(packets[0]),
 	} {
 		ticket, err := r.Submit(ctx, op)
 		require.NoError(t, err)
@@ -345,7 +345,7 @@ func TestReplayInManyRequests(t *testing.T) {
 	silent := newMute(f.embedded, false, 0)
 	r := f.journaled(t, folder, &heard{}, silent)
 	for _, p := range packets {
-		_, err := r.TrySubmit(transfers.Fulfill(p))
+		_, err := r.TrySubmit(transfers.FulfillOp(p))
 		require.NoError(t, err)
 	}
 	<-silent.asked
@@ -354,7 +354,7 @@ func TestReplayInManyRequests(t *testing.T) {
 	r = f.journaled(t, folder, h, nil)
 	last := packets[len(packets)-1]
 	_, err := r.Reject(t.Context(), last)
-	require.ErrorIs(t, err, transfers.ErrResolvedOtherwise)
+	require.ErrorIs(t, err, transfers.ErrPacketConflict)
 	require.NoError(t, r.Flush(t.Context()))
 	require.Len(t, ids(t, h.takeReplayed()), len(packets))
 	require.NoError(t, r.Close(t.Context()))
@@ -369,7 +369,7 @@ func TestLedgerEndsBeforeItHasAnswered(t *testing.T) {
 	f, folder := newFixture(t, transfers.Config{}, nil), newFolder(t)
 	packets := f.held(t, 1)
 	r := f.journaled(t, folder, &heard{}, ended{f.embedded})
-	ticket, err := r.Submit(t.Context(), transfers.Fulfill(packets[0]))
+	ticket, err := r.Submit(t.Context(), transfers.FulfillOp(packets[0]))
 	require.NoError(t, err)
 	got := ticket.Wait(t.Context())
 	require.Equal(t, ledger.OutcomeUnknown, got.Outcome, "it is not refused: the next recorder books it")
@@ -377,9 +377,9 @@ func TestLedgerEndsBeforeItHasAnswered(t *testing.T) {
 	require.ErrorIs(t, got.Err, ledger.ErrClosed)
 	require.NoError(t, ticket.Journaled(t.Context()), "it is not in the ledger, and is in the journal")
 	for _, p := range packets {
-		_, err = r.Submit(t.Context(), transfers.Fulfill(p))
+		_, err = r.Submit(t.Context(), transfers.FulfillOp(p))
 		require.ErrorIs(t, err, ledger.ErrClosed)
-		_, err = r.TrySubmit(transfers.Fulfill(p))
+		_, err = r.TrySubmit(transfers.FulfillOp(p))
 		require.ErrorIs(t, err, ledger.ErrClosed)
 	}
 	require.NoError(t, r.Close(t.Context()), "who waited was told")

@@ -59,7 +59,7 @@ func TestCloseWhileSubmitting(t *testing.T) {
 		var ops []transfers.Op
 		for _, p := range packets {
 			if s.promised[p.ID] {
-				ops = append(ops, transfers.Fulfill(p))
+				ops = append(ops, transfers.FulfillOp(p))
 			}
 		}
 		results, err := f.recorder.RecordAll(t.Context(), ops...)
@@ -79,7 +79,7 @@ func (f *fixture) settleAll(t *testing.T, packets []transfers.Packet) {
 	t.Helper()
 	for _, p := range packets {
 		if _, err := f.recorder.Reject(t.Context(), p); err != nil {
-			require.ErrorIs(t, err, transfers.ErrResolvedOtherwise)
+			require.ErrorIs(t, err, transfers.ErrPacketConflict)
 		}
 	}
 }
@@ -97,11 +97,11 @@ func (s *submitters) submit(t *testing.T, packets []transfers.Packet) {
 	ctx := t.Context()
 	for i, p := range packets {
 		var err error
-		switch op := transfers.Fulfill(p); i % 3 {
+		switch op := transfers.FulfillOp(p); i % 3 {
 		case 0:
 			_, err = s.recorder.Submit(ctx, op)
 		case 1:
-			var ticket transfers.Ticket
+			var ticket transfers.Future
 			if ticket, err = s.recorder.TrySubmit(op); err == nil {
 				err = ticket.Journaled(ctx)
 			}
@@ -116,7 +116,7 @@ func (s *submitters) submit(t *testing.T, packets []transfers.Packet) {
 			s.mu.Lock()
 			s.promised[p.ID] = true
 			s.mu.Unlock()
-		} else if !errors.Is(err, transfers.ErrClosed) {
+		} else if !errors.Is(err, transfers.ErrRecorderClosed) {
 			t.Error(err)
 		}
 	}
@@ -136,10 +136,10 @@ func TestOpenAndCloseAgain(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, r.Close(t.Context()))
 			require.NoError(t, r.Close(t.Context()))
-			_, err = r.Submit(t.Context(), transfers.Fulfill(p))
-			require.ErrorIs(t, err, transfers.ErrClosed)
-			_, err = r.TrySubmit(transfers.Fulfill(p))
-			require.ErrorIs(t, err, transfers.ErrClosed)
+			_, err = r.Submit(t.Context(), transfers.FulfillOp(p))
+			require.ErrorIs(t, err, transfers.ErrRecorderClosed)
+			_, err = r.TrySubmit(transfers.FulfillOp(p))
+			require.ErrorIs(t, err, transfers.ErrRecorderClosed)
 		}
 		require.Equal(t, int64(i+1), f.position(t, f.bob))
 	}

@@ -13,9 +13,9 @@ import (
 // JournalContent is what is in the journal of a recorder that does not run.
 type JournalContent struct {
 	Namespace string // of the accounts; "" if the journal has not begun
-	// Waiting is how many fulfills the next recorder records before anything else. The
+	// PendingFulfills is how many fulfills the next recorder records before anything else. The
 	// ledger may have some of them already: that changes nothing.
-	Waiting int
+	PendingFulfills int
 	// NewestExpiry is the latest Packet.Expiry of those that wait; zero if none does.
 	NewestExpiry time.Time
 	// TornBytes is how much of a record a crash has left at the end, which nobody was told
@@ -43,7 +43,7 @@ func ReadJournal(folder string) (c JournalContent, err error) {
 		if r.gone {
 			continue
 		}
-		c.Waiting++
+		c.PendingFulfills++
 		if r.packet.Expiry.After(c.NewestExpiry) {
 			c.NewestExpiry = r.packet.Expiry
 		}

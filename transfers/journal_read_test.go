@@ -21,7 +21,7 @@ func TestReadJournal(t *testing.T) {
 		got, err := transfers.ReadJournal(folder)
 		require.NoError(t, err)
 		require.Equal(t, f.book.Namespace(), got.Namespace)
-		require.Equal(t, 3, got.Waiting)
+		require.Equal(t, 3, got.PendingFulfills)
 		require.Zero(t, got.TornBytes)
 		newest := packets[0].Expiry
 		for _, p := range packets {
@@ -35,7 +35,7 @@ func TestReadJournal(t *testing.T) {
 	f.requireReplayed(t, folder, packets)
 	got, err := transfers.ReadJournal(folder)
 	require.NoError(t, err)
-	require.Zero(t, got.Waiting)
+	require.Zero(t, got.PendingFulfills)
 	require.Zero(t, got.NewestExpiry)
 }
 
@@ -49,7 +49,7 @@ func TestReadJournalOfARefused(t *testing.T) {
 	require.ErrorIs(t, err, transfers.ErrJournalInUse)
 	unknown := f.packet(1, 1) // it was never prepared
 	unknown.ID = ledger.NewID(7<<8, 9)
-	_, err = r.Record(t.Context(), transfers.Fulfill(unknown))
+	_, err = r.Record(t.Context(), transfers.FulfillOp(unknown))
 	require.Error(t, err)
 	whole := readFiles(t, folder)
 	require.NoError(t, r.Close(t.Context()))
@@ -60,7 +60,7 @@ func TestReadJournalOfARefused(t *testing.T) {
 	require.Greater(t, size, 700, "it was in the journal")
 	got, err := transfers.ReadJournal(whole.write(t))
 	require.NoError(t, err)
-	require.Zero(t, got.Waiting)
+	require.Zero(t, got.PendingFulfills)
 }
 
 func TestReadJournalErrors(t *testing.T) {

@@ -130,9 +130,9 @@ func (l *life) begin(t *testing.T) {
 	p := l.packet(in, in-l.random.Uint64N(in))
 	p.ID = ledger.NewID(uint64(len(l.packets)+1)<<8, 1)
 	p.Hold = time.Duration(1+l.random.IntN(10)) * time.Second
-	op, done, not := transfers.Prepare(p), isHeld, doubtful
+	op, done, not := transfers.PrepareOp(p), isHeld, doubtful
 	if l.random.IntN(4) == 0 {
-		op, done, not = transfers.Forward(p), owed, maybe
+		op, done, not = transfers.ForwardOp(p), owed, maybe
 	}
 	got, err := l.recorder.Record(ctx, op)
 	became := not
@@ -185,7 +185,7 @@ func (l *life) fulfill(t *testing.T, p transfers.Packet) (promised bool) {
 	if ctx.Err() != nil {
 		return false
 	}
-	op := transfers.Fulfill(p)
+	op := transfers.FulfillOp(p)
 	switch l.random.IntN(4) {
 	case 0:
 		_, err := l.recorder.Submit(ctx, op)

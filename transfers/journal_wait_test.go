@@ -44,7 +44,7 @@ func TestContextEndsBeforeTheDiskIsThrough(t *testing.T) {
 	submitted, ended := 0, 0
 	for _, p := range packets {
 		submitted++
-		ticket, err := r.Submit(newImpatient(), transfers.Fulfill(p))
+		ticket, err := r.Submit(newImpatient(), transfers.FulfillOp(p))
 		require.Equal(t, p, ticket.Packet())
 		if err != nil { // else the disk was faster
 			ended++
@@ -70,7 +70,7 @@ func TestContextEndsBeforeTheDiskIsThrough(t *testing.T) {
 	// Record says it too: it does not know more than that the fulfill was handed over.
 	for lost := false; !lost; submitted++ {
 		require.Less(t, submitted, len(packets), "the disk was always faster")
-		got, err := r.Record(newImpatient(), transfers.Fulfill(packets[submitted]))
+		got, err := r.Record(newImpatient(), transfers.FulfillOp(packets[submitted]))
 		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		require.Equal(t, ledger.OutcomeUnknown, got.Outcome)
 		lost = errors.Is(err, transfers.ErrJournal)
@@ -93,10 +93,10 @@ func TestTrySubmitAndJournaled(t *testing.T) {
 	packets := f.held(t, 500)
 	silent := newMute(f.embedded, false, 0)
 	r := f.journaled(t, folder, &heard{}, silent)
-	tickets := make([]transfers.Ticket, len(packets))
+	tickets := make([]transfers.Future, len(packets))
 	for i, p := range packets {
 		var err error
-		tickets[i], err = r.TrySubmit(transfers.Fulfill(p))
+		tickets[i], err = r.TrySubmit(transfers.FulfillOp(p))
 		require.NoError(t, err)
 	}
 	var group sync.WaitGroup
@@ -132,13 +132,13 @@ func TestJournaledWithoutAJournal(t *testing.T) {
 		}()
 		held, err := f.recorder.Prepare(ctx, f.packet(1, 1))
 		require.NoError(t, err)
-		ticket, err := f.recorder.Submit(ctx, transfers.Fulfill(held.Packet))
+		ticket, err := f.recorder.Submit(ctx, transfers.FulfillOp(held.Packet))
 		require.NoError(t, err, "it does not wait for what there is not")
 		<-slow.requests
 		err = ticket.Journaled(ctx)
 		require.ErrorIs(t, err, transfers.ErrJournal)
 		require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown)
-		refused, err := f.recorder.Submit(ctx, transfers.Reject(held.Packet))
+		refused, err := f.recorder.Submit(ctx, transfers.RejectOp(held.Packet))
 		require.NoError(t, err)
 		require.NoError(t, refused.Journaled(ctx), "a reject is not kept")
 		slow.proceed <- nil

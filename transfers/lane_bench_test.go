@@ -16,9 +16,9 @@ func BenchmarkLane(b *testing.B) {
 	usd := accounts.Asset{Code: "USD", Ledger: 1}
 	book, err := accounts.NewBook(nil, accounts.Config{Assets: []accounts.Asset{usd}})
 	require.NoError(b, err)
-	alice, err := book.Account("alice", usd)
+	alice, err := book.PeerAccount("alice", usd)
 	require.NoError(b, err)
-	bob, err := book.Account("bob", usd)
+	bob, err := book.PeerAccount("bob", usd)
 	require.NoError(b, err)
 	ids, _ := book.AssetIDs(1)
 	asset := &assetOf{ids: ids}

@@ -151,7 +151,7 @@ func goWrong(t *testing.T, bad *faulty, sender, receiver bool, phase uint64, wro
 	f.closeSome(t, sender, receiver)
 	r, err := transfers.NewRecorder(bad, f.book, transfers.Config{Clock: w.Now})
 	require.NoError(t, err)
-	ticket, err := r.Submit(t.Context(), transfers.Fulfill(p))
+	ticket, err := r.Submit(t.Context(), transfers.FulfillOp(p))
 	require.NoError(t, err)
 	if bad.dies && wrong {
 		<-bad.dead
@@ -184,7 +184,7 @@ func TestLateFulfillAfterAnotherOnesAttempts(t *testing.T) {
 	bad := &faulty{Ledger: f.embedded, at: 3, dies: true, dead: make(chan struct{})} // phase 4 is burnt
 	r, err := transfers.NewRecorder(bad, f.book, transfers.Config{Clock: w.Now})
 	require.NoError(t, err)
-	ticket, err := r.Submit(t.Context(), transfers.Fulfill(p))
+	ticket, err := r.Submit(t.Context(), transfers.FulfillOp(p))
 	require.NoError(t, err)
 	<-bad.dead
 	require.Error(t, r.Close(canceled(t.Context())))
@@ -346,7 +346,7 @@ func newOlderFixture(t *testing.T, o *older) (*fixture, *watch) {
 	var err error
 	f.book, err = accounts.NewBook(o, accounts.Config{Assets: []accounts.Asset{usd}})
 	require.NoError(t, err)
-	peers, err := f.book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: usd})
+	peers, err := f.book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd})
 	require.NoError(t, err)
 	f.alice, f.bob = peers[0], peers[1]
 	o.provisions = false
@@ -388,7 +388,7 @@ func TestLateFulfillIsClosedWithoutTheArrearsAccount(t *testing.T) {
 		o := &older{fail: fail, failures: 1 << 30, asked: make(chan struct{}, 1)}
 		f, w := newOlderFixture(t, o)
 		p := f.holdExpired(t, w)
-		ticket, err := f.recorder.Submit(t.Context(), transfers.Fulfill(p))
+		ticket, err := f.recorder.Submit(t.Context(), transfers.FulfillOp(p))
 		require.NoError(t, err)
 		<-o.asked
 		err = f.recorder.Close(canceled(t.Context()))
@@ -420,7 +420,7 @@ func TestLateFulfillFromOurselves(t *testing.T) {
 	t.Parallel()
 	for _, closed := range []bool{false, true} {
 		f, w := newLateFixture(t, transfers.Config{})
-		us, err := f.book.Own(usd)
+		us, err := f.book.OwnAccount(usd)
 		require.NoError(t, err)
 		held, err := f.recorder.Prepare(t.Context(), transfers.Packet{From: us, To: f.bob, In: 50, Out: 40, Hold: time.Minute})
 		require.NoError(t, err)

@@ -36,10 +36,10 @@ func appendLegs(dst []leg, p *Packet, from, to *assetOf) ([]leg, error) {
 	if p.From.Ledger() != p.To.Ledger() {
 		return appendConversion(dst, p, from, to), nil
 	}
-	if p.In < p.Out && !from.allowLoss && !p.From.Own() {
+	if p.In < p.Out && !from.allowLoss && !p.From.IsOwn() {
 		return dst, fmt.Errorf("%w: in %d, out %d", ErrAmounts, p.In, p.Out)
 	}
-	if p.From == p.To && !p.From.Own() {
+	if p.From == p.To && !p.From.IsOwn() {
 		return appendReturn(dst, p, &from.ids), nil
 	}
 	return appendSameAsset(dst, p, &from.ids), nil
@@ -48,12 +48,12 @@ func appendLegs(dst []leg, p *Packet, from, to *assetOf) ([]leg, error) {
 func appendSameAsset(dst []leg, p *Packet, own *accounts.AssetIDs) []leg {
 	n := p.From.Ledger()
 	paid := min(p.In, p.Out)
-	if p.From.Own() {
+	if p.From.IsOwn() {
 		// What we send costs what the receiver gets; there is nobody to
 		// charge a fee to.
 		return appendLeg(dst, leg{own.Liquidity, p.To.ID(), p.Out, n, chart.CodePacket, 0})
 	}
-	if p.To.Own() {
+	if p.To.IsOwn() {
 		// What is for ourselves stays with us whole.
 		return appendLeg(dst, leg{p.From.ID(), own.Liquidity, p.In, n, chart.CodePacket, 0})
 	}

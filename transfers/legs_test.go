@@ -15,8 +15,8 @@ import (
 // parties are a book's handles, without a ledger.
 type parties struct {
 	assets                map[uint32]*assetOf
-	alice, bob, us, usEUR accounts.Account
-	aliceEUR, bobEUR      accounts.Account
+	alice, bob, us, usEUR accounts.PeerAccount
+	aliceEUR, bobEUR      accounts.PeerAccount
 	usd, eur              accounts.AssetIDs
 }
 
@@ -26,8 +26,8 @@ func newParties(t *testing.T) parties {
 	eur := accounts.Asset{Code: "EUR", Ledger: 2, AllowLoss: true}
 	book, err := accounts.NewBook(nil, accounts.Config{Assets: []accounts.Asset{usd, eur}})
 	require.NoError(t, err)
-	account := func(peer string, asset accounts.Asset) accounts.Account {
-		a, err := book.Account(peer, asset)
+	account := func(peer string, asset accounts.Asset) accounts.PeerAccount {
+		a, err := book.PeerAccount(peer, asset)
 		require.NoError(t, err)
 		return a
 	}
@@ -35,9 +35,9 @@ func newParties(t *testing.T) parties {
 		alice: account("alice", usd), bob: account("bob", usd),
 		aliceEUR: account("alice", eur), bobEUR: account("bob", eur),
 	}
-	p.us, err = book.Own(usd)
+	p.us, err = book.OwnAccount(usd)
 	require.NoError(t, err)
-	p.usEUR, err = book.Own(eur)
+	p.usEUR, err = book.OwnAccount(eur)
 	require.NoError(t, err)
 	p.usd, _ = book.AssetIDs(1)
 	p.eur, _ = book.AssetIDs(2)
@@ -127,7 +127,7 @@ func TestLegs(t *testing.T) {
 	}
 	_, err := p.legs(Packet{From: p.alice, To: p.bob, In: 9, Out: 10})
 	require.ErrorIs(t, err, ErrAmounts)
-	require.Equal(t, "R01", Code(err))
+	require.Equal(t, "R01", ILPCode(err))
 }
 
 // Whatever the packet: the sender is debited In, the receiver credited Out, and the
@@ -138,7 +138,7 @@ func TestLegsMoveInAndOut(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	peers := []accounts.Account{p.alice, p.bob, p.aliceEUR, p.bobEUR}
+	peers := []accounts.PeerAccount{p.alice, p.bob, p.aliceEUR, p.bobEUR}
 	for range 10_000 {
 		packet := Packet{
 			From: peers[random.IntN(4)], To: peers[random.IntN(4)], In: random.Uint64N(20), Out: random.Uint64N(20),

@@ -23,7 +23,7 @@ func (r *Recorder) limit(o *operation, now time.Time) error {
 	if from != nil {
 		in, most := ledger.NewAmount(o.packet.In), from.allowed.MaxPacket
 		if !most.IsZero() && most.Less(in) {
-			err := &LimitError{Account: o.packet.From, Asset: o.from.asset, Reason: ErrPacketTooLarge, Limit: most, Wanted: in}
+			err := &PacketLimitError{Account: o.packet.From, Asset: o.from.asset, Cause: ErrPacketTooLarge, Limit: most, Wanted: in}
 			return wrap(o.kind, o.packet.ID, err)
 		}
 	}
@@ -62,7 +62,7 @@ func (r *Recorder) cutHold(p *Packet, most time.Duration, now time.Time) error {
 // own matter.
 func (o *operation) checkConversion(cfg *Config) error {
 	p := &o.packet
-	if o.from == o.to || !cfg.GuardConversions && cfg.Rate == nil || p.From.Own() || p.To.Own() {
+	if o.from == o.to || !cfg.GuardConversions && cfg.Rate == nil || p.From.IsOwn() || p.To.IsOwn() {
 		return nil
 	}
 	wrong := cfg.GuardConversions && (p.In == 0) != (p.Out == 0) && (p.Out == 0 || !o.to.allowLoss)
@@ -95,8 +95,8 @@ func (r *room) pace(amount uint64, asset accounts.Asset, now time.Time) error {
 
 // tooFast is the error of a packet that is too much for a rate. REQUIRES: mu is held.
 func (r *room) tooFast(b *bucket, wanted uint64, asset accounts.Asset) error {
-	return &LimitError{
-		Account: r.account, Asset: asset, Reason: ErrRateLimited, Limit: ledger.NewAmount(b.rate.Count),
+	return &PacketLimitError{
+		Account: r.account, Asset: asset, Cause: ErrRateLimited, Limit: ledger.NewAmount(b.rate.Count),
 		Used: ledger.NewAmount(b.rate.Count - b.level), Wanted: ledger.NewAmount(wanted),
 	}
 }
@@ -105,8 +105,8 @@ func (r *room) tooFast(b *bucket, wanted uint64, asset accounts.Asset) error {
 // was received and the largest one that is taken, as two big endian 64-bit numbers, so that the
 // sender knows how much smaller its packets must be. nil for all other errors.
 func RejectData(err error) []byte {
-	var limit *LimitError
-	if !errors.As(err, &limit) || !errors.Is(limit.Reason, ErrPacketTooLarge) {
+	var limit *PacketLimitError
+	if !errors.As(err, &limit) || !errors.Is(limit.Cause, ErrPacketTooLarge) {
 		return nil
 	}
 	received, _ := limit.Wanted.Uint64() // both are below 2^64: a packet's amount was above the limit

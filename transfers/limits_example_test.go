@@ -27,7 +27,7 @@ func Example_limits() {
 	if err != nil {
 		panic(err)
 	}
-	peers, err := book.Provision(ctx, accounts.Peer{ID: "alice", Asset: usd}, accounts.Peer{ID: "bob", Asset: usd})
+	peers, err := book.Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: usd}, accounts.PeerConfig{ID: "bob", Asset: usd})
 	if err != nil {
 		panic(err)
 	}
@@ -39,7 +39,7 @@ func Example_limits() {
 
 	tooLarge := transfers.Packet{From: peers[0], To: peers[1], In: 1500, Out: 1490, Expiry: time.Now().Add(time.Minute)}
 	_, err = recorder.Prepare(ctx, tooLarge)
-	fmt.Printf("%s %x\n", transfers.Code(err), transfers.RejectData(err))
+	fmt.Printf("%s %x\n", transfers.ILPCode(err), transfers.RejectData(err))
 
 	inAYear := transfers.Packet{From: peers[0], To: peers[1], In: 900, Out: 890, Expiry: time.Now().AddDate(1, 0, 0)}
 	held, err := recorder.Prepare(ctx, inAYear)

@@ -40,13 +40,13 @@ func TestRefusal(t *testing.T) {
 	kinds := []Kind{KindPrepare, KindFulfill, KindReject, KindForward}
 	for status, want := range map[ledger.CreateTransferStatus]error{
 		ledger.TransferPendingTransferNotFound:           ErrUnknownPacket,
-		ledger.TransferPendingTransferAlreadyPosted:      ErrResolvedOtherwise,
-		ledger.TransferPendingTransferAlreadyVoided:      ErrResolvedOtherwise,
+		ledger.TransferPendingTransferAlreadyPosted:      ErrPacketConflict,
+		ledger.TransferPendingTransferAlreadyVoided:      ErrPacketConflict,
 		ledger.TransferPendingTransferExpired:            nil,
 		ledger.TransferExceedsCredits:                    ErrCreditLine,
 		ledger.TransferExceedsDebits:                     ErrCreditLine,
-		ledger.TransferDebitAccountAlreadyClosed:         ErrAccountClosed,
-		ledger.TransferCreditAccountAlreadyClosed:        ErrAccountClosed,
+		ledger.TransferDebitAccountAlreadyClosed:         accounts.ErrPeerClosed,
+		ledger.TransferCreditAccountAlreadyClosed:        accounts.ErrPeerClosed,
 		ledger.TransferDebitAccountNotFound:              accounts.ErrNotProvisioned,
 		ledger.TransferCreditAccountNotFound:             accounts.ErrNotProvisioned,
 		ledger.TransferIDAlreadyFailed:                   ledger.ErrIDSpent,
@@ -76,11 +76,11 @@ func TestGivenUp(t *testing.T) {
 		outcome                   ledger.Outcome
 		is, isNot                 []error
 	}{
-		"never sent":                     {false, false, false, ledger.OutcomeRefused, nil, []error{ledger.ErrOutcomeUnknown, ErrClosed}},
-		"never sent, and closed":         {false, true, false, ledger.OutcomeRefused, []error{ErrClosed}, []error{ledger.ErrOutcomeUnknown}},
-		"sent":                           {true, false, false, ledger.OutcomeUnknown, []error{ledger.ErrOutcomeUnknown}, []error{ErrClosed}},
-		"sent, and closed":               {true, true, false, ledger.OutcomeUnknown, []error{ledger.ErrOutcomeUnknown}, []error{ErrClosed}},
-		"never sent, and in the journal": {false, true, true, ledger.OutcomeUnknown, []error{ledger.ErrOutcomeUnknown}, []error{ErrClosed}},
+		"never sent":                     {false, false, false, ledger.OutcomeRefused, nil, []error{ledger.ErrOutcomeUnknown, ErrRecorderClosed}},
+		"never sent, and closed":         {false, true, false, ledger.OutcomeRefused, []error{ErrRecorderClosed}, []error{ledger.ErrOutcomeUnknown}},
+		"sent":                           {true, false, false, ledger.OutcomeUnknown, []error{ledger.ErrOutcomeUnknown}, []error{ErrRecorderClosed}},
+		"sent, and closed":               {true, true, false, ledger.OutcomeUnknown, []error{ledger.ErrOutcomeUnknown}, []error{ErrRecorderClosed}},
+		"never sent, and in the journal": {false, true, true, ledger.OutcomeUnknown, []error{ledger.ErrOutcomeUnknown}, []error{ErrRecorderClosed}},
 	} {
 		o := &operation{kind: KindFulfill, packet: Packet{ID: ledger.NewID(1, 2)}, slot: new(slot), handed: c.handed}
 		if c.journaled {

@@ -25,8 +25,8 @@ func newLimited(t *testing.T, limits accounts.Settings, cfg transfers.Config) *f
 	f.book, err = accounts.NewBook(f.embedded, accounts.Config{Assets: []accounts.Asset{usd, loss}, Limits: limits})
 	require.NoError(t, err)
 	handles, err := f.book.Provision(t.Context(),
-		accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: usd, CreditLine: units(1000)},
-		accounts.Peer{ID: "alice", Asset: loss, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: loss, CreditLine: units(1000)})
+		accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd, CreditLine: units(1000)},
+		accounts.PeerConfig{ID: "alice", Asset: loss, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: loss, CreditLine: units(1000)})
 	require.NoError(t, err)
 	f.alice, f.bob, f.aliceEUR, f.bobEUR = handles[0], handles[1], handles[2], handles[3]
 	f.recorder, err = transfers.NewRecorder(f.embedded, f.book, cfg)
@@ -57,8 +57,8 @@ func TestMaxPacket(t *testing.T) {
 	got, err := f.recorder.Prepare(t.Context(), f.packet(101, 90))
 	require.ErrorIs(t, err, transfers.ErrPacketTooLarge)
 	require.Equal(t, ledger.OutcomeRefused, got.Outcome)
-	require.Equal(t, "F08", transfers.Code(err))
-	var limit *transfers.LimitError
+	require.Equal(t, "F08", transfers.ILPCode(err))
+	var limit *transfers.PacketLimitError
 	require.ErrorAs(t, err, &limit)
 	require.Equal(t, f.alice, limit.Account)
 	require.Equal(t, units(100), limit.Limit)
@@ -67,7 +67,7 @@ func TestMaxPacket(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ilp.AmountTooLarge{Received: 101, Maximum: 100}, data)
 
-	_, err = f.recorder.TrySubmit(transfers.Prepare(f.packet(101, 90)))
+	_, err = f.recorder.TrySubmit(transfers.PrepareOp(f.packet(101, 90)))
 	require.ErrorIs(t, err, transfers.ErrPacketTooLarge)
 	require.Nil(t, transfers.RejectData(transfers.ErrCreditLine))
 	_, err = f.recorder.Forward(t.Context(), f.packet(101, 90))
@@ -130,8 +130,8 @@ func TestRates(t *testing.T) {
 		for _, p := range []transfers.Packet{f.packet(10, 10), f.packet(0, 0)} {
 			_, err := f.recorder.Prepare(ctx, p)
 			require.ErrorIs(t, err, transfers.ErrRateLimited)
-			require.Equal(t, "T05", transfers.Code(err))
-			var limit *transfers.LimitError
+			require.Equal(t, "T05", transfers.ILPCode(err))
+			var limit *transfers.PacketLimitError
 			require.ErrorAs(t, err, &limit)
 			require.Equal(t, []ledger.Amount{units(3), units(3), units(1)}, []ledger.Amount{limit.Limit, limit.Used, limit.Wanted})
 		}
@@ -145,7 +145,7 @@ func TestRates(t *testing.T) {
 
 		_, err = f.recorder.Prepare(ctx, f.packet(72, 72)) // 30 were sent, and 1 came back
 		require.ErrorIs(t, err, transfers.ErrRateLimited)
-		var limit *transfers.LimitError
+		var limit *transfers.PacketLimitError
 		require.ErrorAs(t, err, &limit)
 		require.Equal(t, []ledger.Amount{units(100), units(29), units(72)}, []ledger.Amount{limit.Limit, limit.Used, limit.Wanted})
 		require.NoError(t, f.prepareAndReject(t, f.packet(71, 71)))
@@ -221,13 +221,13 @@ func TestLiquidityFloor(t *testing.T) {
 				require.NoError(t, err)
 				_, err = f.recorder.Prepare(ctx, out(21))
 				require.ErrorIs(t, err, transfers.ErrLiquidity)
-				require.Equal(t, "T04", transfers.Code(err))
-				own, err := f.book.Own(loss)
+				require.Equal(t, "T04", transfers.ILPCode(err))
+				own, err := f.book.OwnAccount(loss)
 				require.NoError(t, err)
 				_, err = f.recorder.Prepare(ctx, out(21))
-				var limit *transfers.LimitError
+				var limit *transfers.PacketLimitError
 				require.ErrorAs(t, err, &limit)
-				require.Equal(t, transfers.LimitError{Account: own, Asset: loss, Reason: transfers.ErrLiquidity, Limit: units(50), Used: units(30), Wanted: units(21)}, *limit)
+				require.Equal(t, transfers.PacketLimitError{Account: own, Asset: loss, Cause: transfers.ErrLiquidity, Limit: units(50), Used: units(30), Wanted: units(21)}, *limit)
 
 				atALoss := transfers.Packet{From: f.aliceEUR, To: f.bobEUR, In: 10, Out: 31, Hold: time.Hour}
 				_, err = f.recorder.Prepare(ctx, atALoss)
@@ -252,7 +252,7 @@ func TestLiquidityFloor(t *testing.T) {
 				ours := transfers.Packet{From: own, To: f.bobEUR, In: 200, Out: 200, Hold: time.Hour}
 				sent, err := f.recorder.Prepare(ctx, ours)
 				require.NoError(t, err, "what we send is our own matter")
-				_, err = f.recorder.TrySubmit(transfers.Prepare(out(1)))
+				_, err = f.recorder.TrySubmit(transfers.PrepareOp(out(1)))
 				require.ErrorIs(t, err, transfers.ErrLiquidity, "and it counts")
 				_, err = f.recorder.Fulfill(ctx, sent.Packet)
 				require.NoError(t, err)
@@ -310,7 +310,7 @@ func TestGuardedConversions(t *testing.T) {
 				book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd, eur}})
 				require.NoError(t, err)
 				peers, err := book.Provision(t.Context(),
-					accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: eur, CreditLine: units(1000)})
+					accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: eur, CreditLine: units(1000)})
 				require.NoError(t, err)
 				r, err := transfers.NewRecorder(l, book, cfg)
 				require.NoError(t, err)
@@ -318,7 +318,7 @@ func TestGuardedConversions(t *testing.T) {
 				_, err = r.Prepare(t.Context(), p)
 				if c.refused && eur == strict || c.refusedWithLoss && eur == loss {
 					require.ErrorIs(t, err, transfers.ErrAmounts)
-					require.Equal(t, "R01", transfers.Code(err))
+					require.Equal(t, "R01", transfers.ILPCode(err))
 				} else {
 					require.NoError(t, err)
 				}
@@ -328,7 +328,7 @@ func TestGuardedConversions(t *testing.T) {
 				p.In, p.Out = 1, 900
 				_, err = r.Prepare(t.Context(), p)
 				require.NoError(t, err, "there is no rate for the other way")
-				own, err := book.Own(usd)
+				own, err := book.OwnAccount(usd)
 				require.NoError(t, err)
 				_, err = r.Prepare(t.Context(), transfers.Packet{From: own, To: peers[1], Out: 5, Hold: time.Minute})
 				require.NoError(t, err, "we may give away what is ours")

@@ -11,7 +11,7 @@ import (
 
 // watch looks at the ledger once a round, and when somebody waits for it, until ctx ends.
 func (g *gate) watch(ctx context.Context) {
-	round := time.NewTicker(g.book.Round())
+	round := time.NewTicker(g.book.SuspensionPollInterval())
 	defer round.Stop()
 	for {
 		if err := g.lookOnce(ctx); err != nil && ctx.Err() == nil && g.failed != nil {
@@ -73,7 +73,7 @@ func (g *gate) readBalances(ctx context.Context, rooms []*room) error {
 	if len(rooms) == 0 {
 		return nil
 	}
-	handles := make([]accounts.Account, len(rooms))
+	handles := make([]accounts.PeerAccount, len(rooms))
 	for i, r := range rooms {
 		handles[i] = r.account
 	}
@@ -84,7 +84,7 @@ func (g *gate) readBalances(ctx context.Context, rooms []*room) error {
 // One that is not provisioned must not keep the others from being looked at, nor cost a
 // request for each of them: the list is halved until it is alone. The error is that of the
 // requests; a peer that is not provisioned is none.
-func lookUpEach(ctx context.Context, book *accounts.Book, list []accounts.Account, tell func(i int, b accounts.Balance, err error)) error {
+func lookUpEach(ctx context.Context, book *accounts.Book, list []accounts.PeerAccount, tell func(i int, b accounts.Balance, err error)) error {
 	balances, err := book.LookUpBalances(ctx, list...)
 	missing := errors.Is(err, accounts.ErrNotProvisioned)
 	if half := len(list) / 2; missing && half > 0 {

@@ -44,9 +44,9 @@ func (l *losing) CreateTransfers(ctx context.Context, batch []ledger.Transfer) (
 }
 
 // together hands operations over so that they go in one request, which is the second one.
-func (l *losing) together(t *testing.T, f *fixture, ops ...transfers.Op) []transfers.Ticket {
+func (l *losing) together(t *testing.T, f *fixture, ops ...transfers.Op) []transfers.Future {
 	t.Helper()
-	f.submit(t, transfers.Forward(f.packet(1, 1)))
+	f.submit(t, transfers.ForwardOp(f.packet(1, 1)))
 	synctest.Wait()
 	tickets := f.submit(t, ops...)
 	close(l.begin)
@@ -82,7 +82,7 @@ func TestUnknownPrepareIsNeverToldAsNotSent(t *testing.T) {
 				for i := range ops {
 					p := f.packet(100, 90)
 					p.Hold, p.Expiry = 0, time.Now().Add(time.Duration(15*i+10)*time.Second) // the first one expires, others do not
-					ops[i] = transfers.Prepare(p)
+					ops[i] = transfers.PrepareOp(p)
 				}
 				for i, ticket := range l.together(t, f, ops...) {
 					got := ticket.Wait(t.Context())
@@ -102,7 +102,7 @@ func TestHoldCountsFromTheFirstRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l, f := newLosing(t, transfers.Config{}, 70*time.Second, errNoConnection)
-		got := l.together(t, f, transfers.Prepare(f.packet(100, 90)))[0].Wait(t.Context()) // held for a minute
+		got := l.together(t, f, transfers.PrepareOp(f.packet(100, 90)))[0].Wait(t.Context()) // held for a minute
 		require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
 		require.ErrorIs(t, got.Err, transfers.ErrHoldExpired)
 		f.end(t)
@@ -115,10 +115,10 @@ func TestRefusalWhoseAnswerWasLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l, f := newLosing(t, transfers.Config{}, 0, errNoConnection)
-		got := l.together(t, f, transfers.Prepare(f.packet(5000, 5000)))[0].Wait(t.Context())
+		got := l.together(t, f, transfers.PrepareOp(f.packet(5000, 5000)))[0].Wait(t.Context())
 		require.Equal(t, ledger.OutcomeIDSpent, got.Outcome)
 		require.ErrorIs(t, got.Err, ledger.ErrIDSpent)
-		require.Equal(t, "T04", transfers.Code(got.Err))
+		require.Equal(t, "T04", transfers.ILPCode(got.Err))
 		f.end(t)
 	})
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // submit hands operations over and returns their tickets.
-func (f *fixture) submit(t *testing.T, ops ...transfers.Op) (tickets []transfers.Ticket) {
+func (f *fixture) submit(t *testing.T, ops ...transfers.Op) (tickets []transfers.Future) {
 	t.Helper()
 	for _, op := range ops {
 		ticket, err := f.recorder.Submit(t.Context(), op)
@@ -32,15 +32,15 @@ func TestPromisesOvertakeALongBacklog(t *testing.T) {
 	f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
 	held, err := f.hold(t, slow, f.packet(1, 1))
 	require.NoError(t, err)
-	f.submit(t, transfers.Forward(f.packet(1, 1)))
+	f.submit(t, transfers.ForwardOp(f.packet(1, 1)))
 	<-slow.requests // all that follows waits for it
 	own := f.packet(1, 1)
 	own.ID = ledger.NewID(1<<8, 1)
-	f.submit(t, transfers.Prepare(own))
+	f.submit(t, transfers.PrepareOp(own))
 	for range ledger.BatchMax {
-		f.submit(t, transfers.Prepare(f.packet(1, 1)))
+		f.submit(t, transfers.PrepareOp(f.packet(1, 1)))
 	}
-	last := f.submit(t, transfers.Fulfill(own), transfers.Fulfill(held.Packet))
+	last := f.submit(t, transfers.FulfillOp(own), transfers.FulfillOp(held.Packet))
 	slow.proceed <- nil
 	batch := <-slow.requests
 	require.Len(t, batch, ledger.BatchMax)
@@ -61,7 +61,7 @@ func TestPromisesOvertakeALongBacklog(t *testing.T) {
 // hold prepares a packet on a stalled ledger.
 func (f *fixture) hold(t *testing.T, slow *stalled, p transfers.Packet) (transfers.Result, error) {
 	t.Helper()
-	ticket, err := f.recorder.Submit(t.Context(), transfers.Prepare(p))
+	ticket, err := f.recorder.Submit(t.Context(), transfers.PrepareOp(p))
 	require.NoError(t, err)
 	<-slow.requests
 	slow.proceed <- nil
@@ -76,16 +76,16 @@ func TestPromisesEnterAFullBacklogFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var told []bool
-		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Backlog: 4, BacklogLow: 1, Events: transfers.Events{
-			Backlog: func(full bool) { mu.Lock(); told = append(told, full); mu.Unlock() },
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, MaxBacklog: 4, BacklogResume: 1, Events: transfers.Events{
+			BacklogFull: func(full bool) { mu.Lock(); told = append(told, full); mu.Unlock() },
 		}})
 		held, err := f.hold(t, slow, f.packet(1, 1))
 		require.NoError(t, err)
-		f.submit(t, transfers.Prepare(f.packet(1, 1)))
+		f.submit(t, transfers.PrepareOp(f.packet(1, 1)))
 		<-slow.requests // alone
-		f.submit(t, transfers.Prepare(f.packet(2, 2)), transfers.Prepare(f.packet(3, 3)), transfers.Prepare(f.packet(4, 4)))
+		f.submit(t, transfers.PrepareOp(f.packet(2, 2)), transfers.PrepareOp(f.packet(3, 3)), transfers.PrepareOp(f.packet(4, 4)))
 		entered := make(chan transfers.Kind, 2)
-		for _, op := range []transfers.Op{transfers.Prepare(f.packet(5, 5)), transfers.Fulfill(held.Packet)} {
+		for _, op := range []transfers.Op{transfers.PrepareOp(f.packet(5, 5)), transfers.FulfillOp(held.Packet)} {
 			go func() {
 				_, err := f.recorder.Submit(t.Context(), op)
 				require.NoError(t, err)
@@ -100,7 +100,7 @@ func TestPromisesEnterAFullBacklogFirst(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, transfers.KindFulfill, <-entered)
 		require.Empty(t, entered)
-		_, err = f.recorder.TrySubmit(transfers.Prepare(f.packet(1, 1)))
+		_, err = f.recorder.TrySubmit(transfers.PrepareOp(f.packet(1, 1)))
 		require.ErrorIs(t, err, transfers.ErrBacklogFull)
 		slow.proceed <- nil
 		<-slow.requests
@@ -122,9 +122,9 @@ func TestFlush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
 		require.NoError(t, f.recorder.Flush(t.Context()), "nothing to wait for")
-		first := f.submit(t, transfers.Prepare(f.packet(1, 1)))
+		first := f.submit(t, transfers.PrepareOp(f.packet(1, 1)))
 		<-slow.requests
-		second := f.submit(t, transfers.Prepare(f.packet(1, 1)))
+		second := f.submit(t, transfers.PrepareOp(f.packet(1, 1)))
 		flushed := make(chan struct{})
 		go func() {
 			defer close(flushed)
@@ -135,7 +135,7 @@ func TestFlush(t *testing.T) {
 		require.ErrorIs(t, f.recorder.Flush(short), context.DeadlineExceeded)
 		slow.proceed <- nil
 		<-slow.requests
-		later := f.submit(t, transfers.Prepare(f.packet(1, 1)))
+		later := f.submit(t, transfers.PrepareOp(f.packet(1, 1)))
 		synctest.Wait()
 		select {
 		case <-flushed:
@@ -161,10 +161,10 @@ func TestLaneStaysWithALostReply(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
-		first := f.submit(t, transfers.Prepare(f.packet(1, 1)))
+		first := f.submit(t, transfers.PrepareOp(f.packet(1, 1)))
 		sent := <-slow.requests
 		id := sent[0].ID
-		second := f.submit(t, transfers.Prepare(f.packet(2, 2)))
+		second := f.submit(t, transfers.PrepareOp(f.packet(2, 2)))
 		for range 20 {
 			slow.proceed <- ledger.ErrOutcomeUnknown
 			again := <-slow.requests
@@ -190,7 +190,7 @@ func TestSettingsDoNotChangeTheBooks(t *testing.T) {
 	for i, setting := range []struct{ lanes, backlog, most int }{
 		{1, 1 << 16, ledger.BatchMax}, {1, 1, 3}, {2, 5, 7}, {4, 100, 253}, {7, 1000, 10},
 	} {
-		f := newFixture(t, transfers.Config{Lanes: setting.lanes, Backlog: setting.backlog},
+		f := newFixture(t, transfers.Config{Lanes: setting.lanes, MaxBacklog: setting.backlog},
 			func(l ledger.Ledger) ledger.Ledger { return narrow{l, setting.most} })
 		var ops []transfers.Op
 		for n := range uint64(300) {
@@ -199,11 +199,11 @@ func TestSettingsDoNotChangeTheBooks(t *testing.T) {
 				p = transfers.Packet{From: f.alice, To: f.bobEUR, In: 3, Out: 1, Dust: 1, Hold: time.Minute}
 			}
 			p.ID = ledger.NewID((n+1)<<8, 1)
-			end := transfers.Fulfill
+			end := transfers.FulfillOp
 			if n%5 == 0 {
-				end = transfers.Reject
+				end = transfers.RejectOp
 			}
-			ops = append(ops, transfers.Prepare(p), end(p), end(p))
+			ops = append(ops, transfers.PrepareOp(p), end(p), end(p))
 		}
 		results, err := f.recorder.RecordAll(t.Context(), ops...)
 		require.NoError(t, err)

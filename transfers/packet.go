@@ -21,8 +21,8 @@ type Packet struct {
 	// execution condition: senders choose that, and it is the same on every hop.
 	ID ledger.ID
 
-	From accounts.Account // who sent the PREPARE to us, or ourselves
-	To   accounts.Account // who we forward it to, or ourselves
+	From accounts.PeerAccount // who sent the PREPARE to us, or ourselves
+	To   accounts.PeerAccount // who we forward it to, or ourselves
 	// The amounts decide which legs there are: a fulfill or reject of a packet
 	// with other amounts or peers than its prepare had is refused as a conflict.
 	In  uint64 // amount of the sender's PREPARE, in units of From's asset
@@ -76,17 +76,17 @@ type Op struct {
 	Packet Packet
 }
 
-// Prepare holds the packet's amounts.
-func Prepare(p Packet) Op { return Op{Kind: KindPrepare, Packet: p} }
+// PrepareOp holds the packet's amounts.
+func PrepareOp(p Packet) Op { return Op{Kind: KindPrepare, Packet: p} }
 
-// Fulfill posts what the packet's prepare holds.
-func Fulfill(p Packet) Op { return Op{Kind: KindFulfill, Packet: p} }
+// FulfillOp posts what the packet's prepare holds.
+func FulfillOp(p Packet) Op { return Op{Kind: KindFulfill, Packet: p} }
 
-// Reject gives back what the packet's prepare holds.
-func Reject(p Packet) Op { return Op{Kind: KindReject, Packet: p} }
+// RejectOp gives back what the packet's prepare holds.
+func RejectOp(p Packet) Op { return Op{Kind: KindReject, Packet: p} }
 
-// Forward books a packet that was fulfilled already, in one phase.
-func Forward(p Packet) Op { return Op{Kind: KindForward, Packet: p} }
+// ForwardOp books a packet that was fulfilled already, in one phase.
+func ForwardOp(p Packet) Op { return Op{Kind: KindForward, Packet: p} }
 
 // promised reports whether the operation is on money that was promised before: it
 // goes ahead of prepares.

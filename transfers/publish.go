@@ -53,7 +53,7 @@ func (b *Batch) count(done []*operation) {
 		case ledger.OutcomeApplied:
 			b.Applied++
 		case ledger.OutcomeAlreadyApplied:
-			b.Already++
+			b.AlreadyApplied++
 		case ledger.OutcomeRefused, ledger.OutcomeIDSpent:
 			b.Refused++
 		case ledger.OutcomeUnknown:
@@ -77,7 +77,7 @@ func (ln *lane) finish(done []*operation) {
 
 // touch tells of the peers whose balance may be another one now. A prepare alone
 // makes nothing due.
-func (b *batch) touch(tell func([]accounts.Account)) {
+func (b *batch) touch(tell func([]accounts.PeerAccount)) {
 	for _, o := range b.done {
 		if o.kind != KindPrepare && o.slot.outcome.Done() {
 			b.touched.add(&o.packet.From)
@@ -103,7 +103,7 @@ func (b *batch) noteSenders(d *debtors) {
 
 // peerSet is peers, each once. It is used again.
 type peerSet struct {
-	list  []accounts.Account
+	list  []accounts.PeerAccount
 	known map[ledger.ID]struct{} // their accounts
 	// recent are some of known, each in the place that its low bits say: a batch has many
 	// packets of a peer, and the map is too dear to be asked for each.
@@ -113,14 +113,14 @@ type peerSet struct {
 func newPeerSet() peerSet { return peerSet{known: make(map[ledger.ID]struct{})} }
 
 // add adds a peer. We are none: nothing is settled with ourselves.
-func (s *peerSet) add(a *accounts.Account) {
+func (s *peerSet) add(a *accounts.PeerAccount) {
 	id := a.ID()
 	recent := &s.recent[id.Lo%uint64(len(s.recent))]
 	if *recent == id {
 		return
 	}
 	if _, known := s.known[id]; !known {
-		if a.Own() {
+		if a.IsOwn() {
 			return
 		}
 		s.known[id] = struct{}{}

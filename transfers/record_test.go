@@ -19,7 +19,7 @@ import (
 // recordFields is what a record keeps of a packet: all but the ids of its accounts.
 func recordFields(p Packet) record {
 	r := record{packet: p, from: p.From.Peer(), to: p.To.Peer(), fromLedger: p.From.Ledger(), toLedger: p.To.Ledger()}
-	r.packet.From, r.packet.To = accounts.Account{}, accounts.Account{}
+	r.packet.From, r.packet.To = accounts.PeerAccount{}, accounts.PeerAccount{}
 	if !p.Expiry.IsZero() {
 		r.packet.Expiry = p.Expiry.UTC().Round(0)
 	}
@@ -39,7 +39,7 @@ func TestRecordsReadAsTheyWereWritten(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 0))
 	p := newParties(t)
-	handles := []accounts.Account{p.alice, p.bob, p.aliceEUR, p.bobEUR, p.us, p.usEUR}
+	handles := []accounts.PeerAccount{p.alice, p.bob, p.aliceEUR, p.bobEUR, p.us, p.usEUR}
 	expiries := []time.Time{
 		{},
 		time.Unix(0, 0), time.Unix(-1, 999_999_999), time.UnixMilli(1_800_000_000_123), time.Now(),

@@ -50,7 +50,7 @@ func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, e
 	cfg = cfg.withDefaults()
 	r := &Recorder{
 		cfg: cfg, assets: make(map[uint32]*assetOf), drained: make(chan struct{}),
-		backlog: newBacklog(cfg.Backlog, cfg.BacklogLow, cfg.Events.Backlog),
+		backlog: newBacklog(cfg.MaxBacklog, cfg.BacklogResume, cfg.Events.BacklogFull),
 		gate:    newGate(book, &cfg),
 		ensured: newEnsured(book),
 	}
@@ -92,7 +92,7 @@ func (r *Recorder) start() {
 // Prepare holds the packet's amounts and waits for the ledger's answer. Keep the
 // Result's Packet: it is what Fulfill and Reject take. See Record.
 func (r *Recorder) Prepare(ctx context.Context, p Packet) (Result, error) {
-	return r.Record(ctx, Prepare(p))
+	return r.Record(ctx, PrepareOp(p))
 }
 
 // Fulfill posts what a prepare holds and waits for the ledger's answer; p is the
@@ -101,7 +101,7 @@ func (r *Recorder) Prepare(ctx context.Context, p Packet) (Result, error) {
 // Give it a context that outlives the sender's: the money is owed from the moment that the
 // fulfillment is known.
 func (r *Recorder) Fulfill(ctx context.Context, p Packet) (Result, error) {
-	return r.Record(ctx, Fulfill(p))
+	return r.Record(ctx, FulfillOp(p))
 }
 
 // Reject gives back what a prepare holds and waits for the ledger's answer; p is
@@ -109,7 +109,7 @@ func (r *Recorder) Fulfill(ctx context.Context, p Packet) (Result, error) {
 // expired there is nothing to give back, and it is done; so it does not notice a late fulfill. See
 // Record.
 func (r *Recorder) Reject(ctx context.Context, p Packet) (Result, error) {
-	return r.Record(ctx, Reject(p))
+	return r.Record(ctx, RejectOp(p))
 }
 
 // Forward books a packet that was fulfilled already, in one phase, and waits for
@@ -117,7 +117,7 @@ func (r *Recorder) Reject(ctx context.Context, p Packet) (Result, error) {
 // it would book twice. The receiver is paid whatever the sender's line or account
 // allows (Result.Late). See Record.
 func (r *Recorder) Forward(ctx context.Context, p Packet) (Result, error) {
-	return r.Record(ctx, Forward(p))
+	return r.Record(ctx, ForwardOp(p))
 }
 
 // Record records one operation and waits for the ledger's answer. The error is
@@ -126,18 +126,18 @@ func (r *Recorder) Forward(ctx context.Context, p Packet) (Result, error) {
 //
 //   - one that matches ErrPacket, ErrAmounts, ErrHoldTooShort or
 //     accounts.ErrUnknownAsset: the operation cannot be recorded. ErrBacklogFull:
-//     the context ended before there was room. ErrClosed, ledger.ErrClosed, or the
+//     the context ended before there was room. ErrRecorderClosed, ledger.ErrClosed, or the
 //     context's own error: it was not handed over. ledger.ErrTooMuchData: the
 //     ledger takes no request with as many transfers as it has legs. Nothing was
 //     recorded, and nothing will be (but a fulfill with a Journal that meets Close
 //     may be, by the next recorder: record it again under its own id only);
-//   - one that matches accounts.ErrSuspended or ErrInArrears, or a *LimitError: a new packet
+//   - one that matches accounts.ErrSuspended or ErrInArrears, or a *PacketLimitError: a new packet
 //     was not taken, since a peer is suspended, its sender is in arrears, or a cap leaves no
 //     room (accounts.Limits). What is
-//     held already can be fulfilled and rejected. ErrNotLookedUp: the context ended
+//     held already can be fulfilled and rejected. ErrLimitsNotLoaded: the context ended
 //     before the caps of a peer were known. Nothing was recorded;
 //   - a *RefusedError: the ledger refused. A fulfill that is refused with
-//     ErrAccountClosed is taken again when the account is open, up to four times;
+//     accounts.ErrPeerClosed is taken again when the account is open, up to four times;
 //     then it is refused with ledger.ErrIDSpent, and what is owed can be booked
 //     with Forward under another id, when the hold has expired;
 //   - ErrHoldExpired: a prepare was applied, and its hold may have ended before the
@@ -173,7 +173,7 @@ func (r *Recorder) Record(ctx context.Context, op Op) (Result, error) {
 // those of Record, and is nil if every operation is in the books.
 func (r *Recorder) RecordAll(ctx context.Context, ops ...Op) ([]Result, error) {
 	results := make([]Result, len(ops))
-	tickets := make([]Ticket, len(ops))
+	tickets := make([]Future, len(ops))
 	errs := make([]error, len(ops))
 	for i, op := range ops {
 		if tickets[i], errs[i] = r.hand(ctx, op, r.slots.get()); errs[i] != nil {
@@ -198,7 +198,7 @@ func (r *Recorder) RecordAll(ctx context.Context, ops ...Op) ([]Result, error) {
 // fails (ErrJournal), or the context ends first (ledger.ErrOutcomeUnknown), the
 // fulfill was handed over all the same: there is an error, which matches ErrJournal,
 // and a Ticket, which tells when the money is booked.
-func (r *Recorder) Submit(ctx context.Context, op Op) (Ticket, error) {
+func (r *Recorder) Submit(ctx context.Context, op Op) (Future, error) {
 	ticket, err := r.hand(ctx, op, r.slots.get())
 	if err != nil || ticket.entry == 0 {
 		return ticket, err
@@ -213,30 +213,30 @@ func (r *Recorder) Submit(ctx context.Context, op Op) (Ticket, error) {
 // ErrBacklogFull at once if there is none, or if too much is on its way to the
 // Journal's disk. It never waits: Ticket.Journaled tells when a fulfill is on disk.
 // Otherwise it is as Submit.
-func (r *Recorder) TrySubmit(op Op) (Ticket, error) {
+func (r *Recorder) TrySubmit(op Op) (Future, error) {
 	var o operation
 	if err := r.fill(&o, &op); err != nil {
-		return Ticket{}, err
+		return Future{}, err
 	}
 	if op.Kind == KindFulfill && r.journal != nil && r.journal.crowded() || !r.backlog.try(op.promised()) {
-		return Ticket{}, wrap(op.Kind, o.packet.ID, ErrBacklogFull)
+		return Future{}, wrap(op.Kind, o.packet.ID, ErrBacklogFull)
 	}
 	o.slot = r.slots.get()
 	return r.enqueue(&o)
 }
 
 // hand hands an operation over whose answer goes into a slot.
-func (r *Recorder) hand(ctx context.Context, op Op, s *slot) (Ticket, error) {
+func (r *Recorder) hand(ctx context.Context, op Op, s *slot) (Future, error) {
 	if ctx.Err() != nil {
-		return Ticket{}, wrap(op.Kind, op.Packet.ID, context.Cause(ctx))
+		return Future{}, wrap(op.Kind, op.Packet.ID, context.Cause(ctx))
 	}
 	o := operation{slot: s}
 	if err := r.fill(&o, &op); err != nil {
-		return Ticket{}, err
+		return Future{}, err
 	}
 	if op.Kind == KindFulfill && r.journal != nil {
 		if err := r.journal.room(ctx); err != nil {
-			return Ticket{}, wrap(op.Kind, o.packet.ID, err)
+			return Future{}, wrap(op.Kind, o.packet.ID, err)
 		}
 	}
 	ticket, err := r.enter(ctx, &o)
@@ -247,14 +247,14 @@ func (r *Recorder) hand(ctx context.Context, op Op, s *slot) (Ticket, error) {
 }
 
 // enter enqueues an operation when the gate can decide on it and there is room.
-func (r *Recorder) enter(ctx context.Context, o *operation) (Ticket, error) {
+func (r *Recorder) enter(ctx context.Context, o *operation) (Future, error) {
 	if o.kind == KindPrepare && r.gate.capped {
 		if err := r.gate.wait(ctx, r.life, &o.packet); err != nil {
-			return Ticket{}, wrap(o.kind, o.packet.ID, err)
+			return Future{}, wrap(o.kind, o.packet.ID, err)
 		}
 	}
 	if err := r.backlog.enter(ctx, o.kind != KindPrepare); err != nil {
-		return Ticket{}, wrap(o.kind, o.packet.ID, err)
+		return Future{}, wrap(o.kind, o.packet.ID, err)
 	}
 	return r.enqueue(o)
 }
@@ -297,7 +297,7 @@ func (r *Recorder) Close(ctx context.Context) error {
 	}
 	select {
 	case <-r.drained:
-		r.end(ErrClosed)
+		r.end(ErrRecorderClosed)
 	case <-ctx.Done():
 		r.end(context.Cause(ctx))
 		<-r.drained
@@ -310,7 +310,7 @@ func (r *Recorder) Close(ctx context.Context) error {
 	if len(left.Unknown)+len(left.Unsent) == 0 {
 		return r.atEnd
 	}
-	if deadline := context.Cause(r.life); deadline != ErrClosed { //nolint:errorlint // set above, as it is
+	if deadline := context.Cause(r.life); deadline != ErrRecorderClosed { //nolint:errorlint // set above, as it is
 		left.Deadline = deadline
 	}
 	return errors.Join(left, r.atEnd)
@@ -400,12 +400,12 @@ func (r *Recorder) hold(p *Packet, now time.Time) (time.Duration, error) {
 }
 
 // enqueue gives an operation, for which there is a place, to its lane.
-func (r *Recorder) enqueue(o *operation) (Ticket, error) {
+func (r *Recorder) enqueue(o *operation) (Future, error) {
 	if err := r.gate.enter(o); err != nil {
 		r.backlog.leave(1)
-		return Ticket{}, wrap(o.kind, o.packet.ID, err)
+		return Future{}, wrap(o.kind, o.packet.ID, err)
 	}
-	ticket := Ticket{recorder: r, slot: o.slot, kind: o.kind, packet: o.packet}
+	ticket := Future{recorder: r, slot: o.slot, kind: o.kind, packet: o.packet}
 	ln := r.laneOf(o.packet.ID)
 	switch {
 	case o.count == 0 && o.verified() && !ln.isClosed():
@@ -431,7 +431,7 @@ func (r *Recorder) enqueue(o *operation) (Ticket, error) {
 	}
 	r.gate.leave(o)
 	r.backlog.leave(1)
-	return Ticket{}, wrap(o.kind, o.packet.ID, ErrClosed)
+	return Future{}, wrap(o.kind, o.packet.ID, ErrRecorderClosed)
 }
 
 // laneOf is the lane of a packet, the same for all its operations.

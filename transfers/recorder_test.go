@@ -29,10 +29,10 @@ type fixture struct {
 	embedded *embedded.Ledger
 	book     *accounts.Book
 	recorder *transfers.Recorder
-	alice    accounts.Account
-	bob      accounts.Account
-	aliceEUR accounts.Account
-	bobEUR   accounts.Account
+	alice    accounts.PeerAccount
+	bob      accounts.PeerAccount
+	aliceEUR accounts.PeerAccount
+	bobEUR   accounts.PeerAccount
 }
 
 // newFixture makes a recorder on an embedded ledger, seen through wrap if given.
@@ -47,8 +47,8 @@ func newFixture(t *testing.T, cfg transfers.Config, wrap func(ledger.Ledger) led
 	f.book, err = accounts.NewBook(f.embedded, accounts.Config{Assets: []accounts.Asset{usd, loss}})
 	require.NoError(t, err)
 	handles, err := f.book.Provision(t.Context(),
-		accounts.Peer{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: usd},
-		accounts.Peer{ID: "alice", Asset: loss, CreditLine: units(1000)}, accounts.Peer{ID: "bob", Asset: loss})
+		accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd},
+		accounts.PeerConfig{ID: "alice", Asset: loss, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: loss})
 	require.NoError(t, err)
 	f.alice, f.bob, f.aliceEUR, f.bobEUR = handles[0], handles[1], handles[2], handles[3]
 	f.recorder, err = transfers.NewRecorder(seen, f.book, cfg)
@@ -61,7 +61,7 @@ func (f *fixture) packet(in, out uint64) transfers.Packet {
 	return transfers.Packet{From: f.alice, To: f.bob, In: in, Out: out, Hold: time.Minute}
 }
 
-func (f *fixture) position(t *testing.T, a accounts.Account) int64 {
+func (f *fixture) position(t *testing.T, a accounts.PeerAccount) int64 {
 	t.Helper()
 	b, err := f.book.Balance(t.Context(), a)
 	require.NoError(t, err)
@@ -99,7 +99,7 @@ func TestLifeOfAPacket(t *testing.T) {
 
 	refused, err := f.recorder.Prepare(ctx, f.packet(901, 900))
 	require.ErrorIs(t, err, transfers.ErrCreditLine)
-	require.Equal(t, "T04", transfers.Code(err))
+	require.Equal(t, "T04", transfers.ILPCode(err))
 	require.Equal(t, ledger.OutcomeIDSpent, refused.Outcome)
 	var why *transfers.RefusedError
 	require.ErrorAs(t, err, &why)
@@ -124,23 +124,23 @@ func TestEverythingTwice(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, nil)
 	record := func(op transfers.Op) (transfers.Result, error) { return f.recorder.Record(t.Context(), op) }
-	held, err := record(transfers.Prepare(f.packet(100, 90)))
+	held, err := record(transfers.PrepareOp(f.packet(100, 90)))
 	require.NoError(t, err)
-	other, err := record(transfers.Prepare(f.packet(10, 10)))
+	other, err := record(transfers.PrepareOp(f.packet(10, 10)))
 	require.NoError(t, err)
-	once, err := record(transfers.Forward(f.packet(10, 9)))
+	once, err := record(transfers.ForwardOp(f.packet(10, 9)))
 	require.NoError(t, err)
 	for i, step := range []struct {
 		op   transfers.Op
 		want ledger.Outcome
 	}{
-		{transfers.Prepare(held.Packet), ledger.OutcomeAlreadyApplied},
-		{transfers.Fulfill(held.Packet), ledger.OutcomeApplied},
-		{transfers.Fulfill(held.Packet), ledger.OutcomeAlreadyApplied},
-		{transfers.Prepare(held.Packet), ledger.OutcomeAlreadyApplied},
-		{transfers.Reject(other.Packet), ledger.OutcomeApplied},
-		{transfers.Reject(other.Packet), ledger.OutcomeAlreadyApplied},
-		{transfers.Forward(once.Packet), ledger.OutcomeAlreadyApplied},
+		{transfers.PrepareOp(held.Packet), ledger.OutcomeAlreadyApplied},
+		{transfers.FulfillOp(held.Packet), ledger.OutcomeApplied},
+		{transfers.FulfillOp(held.Packet), ledger.OutcomeAlreadyApplied},
+		{transfers.PrepareOp(held.Packet), ledger.OutcomeAlreadyApplied},
+		{transfers.RejectOp(other.Packet), ledger.OutcomeApplied},
+		{transfers.RejectOp(other.Packet), ledger.OutcomeAlreadyApplied},
+		{transfers.ForwardOp(once.Packet), ledger.OutcomeAlreadyApplied},
 	} {
 		got, err := record(step.op)
 		require.NoError(t, err, i)
@@ -148,15 +148,15 @@ func TestEverythingTwice(t *testing.T) {
 	}
 	require.Equal(t, int64(-110), f.position(t, f.alice))
 
-	_, err = record(transfers.Reject(held.Packet))
-	require.ErrorIs(t, err, transfers.ErrResolvedOtherwise)
-	_, err = record(transfers.Fulfill(other.Packet))
-	require.ErrorIs(t, err, transfers.ErrResolvedOtherwise)
+	_, err = record(transfers.RejectOp(held.Packet))
+	require.ErrorIs(t, err, transfers.ErrPacketConflict)
+	_, err = record(transfers.FulfillOp(other.Packet))
+	require.ErrorIs(t, err, transfers.ErrPacketConflict)
 	changed := held.Packet
 	changed.In++ // another fee under the same id: only a later leg differs
-	_, err = record(transfers.Prepare(changed))
+	_, err = record(transfers.PrepareOp(changed))
 	require.ErrorIs(t, err, ledger.ErrIDConflict)
-	require.Equal(t, "T00", transfers.Code(err))
+	require.Equal(t, "T00", transfers.ILPCode(err))
 	f.end(t)
 }
 
@@ -166,7 +166,7 @@ func TestPacketIsHeldWholeOrNotAtAll(t *testing.T) {
 	f := newFixture(t, transfers.Config{}, nil)
 	_, err := f.recorder.Prepare(t.Context(), f.packet(1001, 1000))
 	require.ErrorIs(t, err, transfers.ErrCreditLine)
-	for _, a := range []accounts.Account{f.alice, f.bob} {
+	for _, a := range []accounts.PeerAccount{f.alice, f.bob} {
 		b, err := f.book.Balance(t.Context(), a)
 		require.NoError(t, err)
 		require.Zero(t, b.HeldIn)
@@ -223,7 +223,7 @@ func TestFulfillOfAPacketThatIsNotHeld(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
 	_, err = f.recorder.Reject(t.Context(), p)
-	require.ErrorIs(t, err, transfers.ErrResolvedOtherwise)
+	require.ErrorIs(t, err, transfers.ErrPacketConflict)
 	f.end(t)
 }
 
@@ -244,7 +244,7 @@ func TestHoldFollowsThePacketsExpiry(t *testing.T) {
 	p.Expiry = now.Add(999 * time.Millisecond)
 	_, err = f.recorder.Prepare(t.Context(), p)
 	require.ErrorIs(t, err, transfers.ErrHoldTooShort)
-	require.Equal(t, "R02", transfers.Code(err))
+	require.Equal(t, "R02", transfers.ILPCode(err))
 
 	pass(5 * time.Second)
 	got, err := f.recorder.Reject(t.Context(), held.Packet)
@@ -262,16 +262,16 @@ func TestInvalidOperations(t *testing.T) {
 		err   error
 	}{
 		"no kind":         {transfers.Op{Packet: f.packet(1, 1)}, "Kind", transfers.ErrPacket},
-		"no id":           {transfers.Fulfill(f.packet(1, 1)), "ID", transfers.ErrPacket},
-		"low bits set":    {transfers.Prepare(transfers.Packet{ID: ledger.NewID(1, 0), From: f.alice, To: f.bob}), "ID", transfers.ErrPacket},
-		"no sender":       {transfers.Prepare(transfers.Packet{To: f.bob}), "From", transfers.ErrPacket},
-		"no receiver":     {transfers.Prepare(transfers.Packet{From: f.alice}), "To", transfers.ErrPacket},
-		"too much dust":   {transfers.Prepare(transfers.Packet{From: f.alice, To: f.bobEUR, In: 1, Dust: 2}), "Dust", transfers.ErrPacket},
-		"dust, one asset": {transfers.Prepare(transfers.Packet{From: f.alice, To: f.bob, In: 2, Dust: 1}), "Dust", transfers.ErrPacket},
-		"negative hold":   {transfers.Prepare(transfers.Packet{From: f.alice, To: f.bob, In: 2, Out: 1, Hold: -1}), "Hold", transfers.ErrPacket},
-		"endless hold":    {transfers.Prepare(transfers.Packet{From: f.alice, To: f.bob, In: 2, Out: 1, Hold: 1<<63 - 1}), "Hold", transfers.ErrPacket},
-		"pays more":       {transfers.Prepare(transfers.Packet{From: f.alice, To: f.bob, In: 1, Out: 2, Hold: 1}), "", transfers.ErrAmounts},
-		"no expiry":       {transfers.Prepare(transfers.Packet{From: f.alice, To: f.bob, In: 1, Out: 1}), "Expiry", transfers.ErrPacket},
+		"no id":           {transfers.FulfillOp(f.packet(1, 1)), "ID", transfers.ErrPacket},
+		"low bits set":    {transfers.PrepareOp(transfers.Packet{ID: ledger.NewID(1, 0), From: f.alice, To: f.bob}), "ID", transfers.ErrPacket},
+		"no sender":       {transfers.PrepareOp(transfers.Packet{To: f.bob}), "From", transfers.ErrPacket},
+		"no receiver":     {transfers.PrepareOp(transfers.Packet{From: f.alice}), "To", transfers.ErrPacket},
+		"too much dust":   {transfers.PrepareOp(transfers.Packet{From: f.alice, To: f.bobEUR, In: 1, Dust: 2}), "Dust", transfers.ErrPacket},
+		"dust, one asset": {transfers.PrepareOp(transfers.Packet{From: f.alice, To: f.bob, In: 2, Dust: 1}), "Dust", transfers.ErrPacket},
+		"negative hold":   {transfers.PrepareOp(transfers.Packet{From: f.alice, To: f.bob, In: 2, Out: 1, Hold: -1}), "Hold", transfers.ErrPacket},
+		"endless hold":    {transfers.PrepareOp(transfers.Packet{From: f.alice, To: f.bob, In: 2, Out: 1, Hold: 1<<63 - 1}), "Hold", transfers.ErrPacket},
+		"pays more":       {transfers.PrepareOp(transfers.Packet{From: f.alice, To: f.bob, In: 1, Out: 2, Hold: 1}), "", transfers.ErrAmounts},
+		"no expiry":       {transfers.PrepareOp(transfers.Packet{From: f.alice, To: f.bob, In: 1, Out: 1}), "Expiry", transfers.ErrPacket},
 	}
 	for name, test := range tests {
 		_, err := f.recorder.Record(t.Context(), test.op)
@@ -288,9 +288,9 @@ func TestInvalidOperations(t *testing.T) {
 
 func TestRecordAllKeepsTheOrderOfAPacket(t *testing.T) {
 	t.Parallel()
-	touched := map[accounts.Account]bool{}
+	touched := map[accounts.PeerAccount]bool{}
 	var mu sync.Mutex
-	f := newFixture(t, transfers.Config{Lanes: 4, Backlog: 10, Touched: func(all []accounts.Account) {
+	f := newFixture(t, transfers.Config{Lanes: 4, MaxBacklog: 10, Touched: func(all []accounts.PeerAccount) {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, a := range all {
@@ -301,7 +301,7 @@ func TestRecordAllKeepsTheOrderOfAPacket(t *testing.T) {
 	for i := range uint64(100) {
 		p := f.packet(10, 9)
 		p.ID = ledger.NewID((i+1)<<8, 1)
-		ops = append(ops, transfers.Prepare(p), transfers.Fulfill(p))
+		ops = append(ops, transfers.PrepareOp(p), transfers.FulfillOp(p))
 	}
 	results, err := f.recorder.RecordAll(t.Context(), ops...)
 	require.NoError(t, err)
@@ -310,9 +310,9 @@ func TestRecordAllKeepsTheOrderOfAPacket(t *testing.T) {
 		require.Equal(t, ops[i].Packet.ID, r.Packet.ID)
 	}
 	require.Equal(t, int64(-1000), f.position(t, f.alice))
-	require.Equal(t, map[accounts.Account]bool{f.alice: true, f.bob: true}, touched)
+	require.Equal(t, map[accounts.PeerAccount]bool{f.alice: true, f.bob: true}, touched)
 
-	results, err = f.recorder.RecordAll(t.Context(), transfers.Prepare(f.packet(1, 1)), transfers.Op{})
+	results, err = f.recorder.RecordAll(t.Context(), transfers.PrepareOp(f.packet(1, 1)), transfers.Op{})
 	require.ErrorIs(t, err, transfers.ErrCreditLine)
 	require.ErrorIs(t, err, transfers.ErrPacket)
 	require.Len(t, results, 2)
@@ -324,7 +324,7 @@ func TestPacketWithoutAmounts(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return readOnly{l} })
 	for _, kind := range []func(transfers.Packet) transfers.Op{
-		transfers.Prepare, transfers.Fulfill, transfers.Reject, transfers.Forward,
+		transfers.PrepareOp, transfers.FulfillOp, transfers.RejectOp, transfers.ForwardOp,
 	} {
 		p := transfers.Packet{ID: ledger.NewID(256, 1), From: f.alice, To: f.bob}
 		got, err := f.recorder.Record(t.Context(), kind(p))
@@ -341,7 +341,7 @@ func TestPacketWithoutAmountsAsksNobody(t *testing.T) {
 	f := newFixture(t, transfers.Config{}, func(ledger.Ledger) ledger.Ledger { return nil })
 	held, err := f.recorder.Prepare(t.Context(), f.packet(0, 0))
 	require.NoError(t, err)
-	for _, op := range []transfers.Op{transfers.Fulfill(held.Packet), transfers.Reject(held.Packet), transfers.Forward(held.Packet)} {
+	for _, op := range []transfers.Op{transfers.FulfillOp(held.Packet), transfers.RejectOp(held.Packet), transfers.ForwardOp(held.Packet)} {
 		got, err := f.recorder.Record(t.Context(), op)
 		require.NoError(t, err)
 		require.Equal(t, ledger.OutcomeApplied, got.Outcome)
@@ -358,7 +358,7 @@ func (readOnly) CreateTransfers(context.Context, []ledger.Transfer) ([]ledger.Cr
 
 func TestConfigFaults(t *testing.T) {
 	t.Parallel()
-	err := transfers.Config{Lanes: -1, Backlog: -2, HoldMargin: -3, MinHold: -4}.Validate()
+	err := transfers.Config{Lanes: -1, MaxBacklog: -2, HoldMargin: -3, MinHold: -4}.Validate()
 	for _, field := range []string{"Lanes", "Backlog", "HoldMargin", "MinHold"} {
 		require.ErrorContains(t, err, field)
 	}

@@ -94,15 +94,15 @@ func (r *Recorder) prepareReplay(book *accounts.Book, left []record) ([]operatio
 	for _, a := range book.Assets() {
 		assets[a.Ledger] = a
 	}
-	account := func(peer string, number uint32) (accounts.Account, error) {
+	account := func(peer string, number uint32) (accounts.PeerAccount, error) {
 		asset, known := assets[number]
 		switch {
 		case !known:
-			return accounts.Account{}, fmt.Errorf("%w: ledger number %d", accounts.ErrUnknownAsset, number)
+			return accounts.PeerAccount{}, fmt.Errorf("%w: ledger number %d", accounts.ErrUnknownAsset, number)
 		case peer == "":
-			return book.Own(asset)
+			return book.OwnAccount(asset)
 		default:
-			return book.Account(peer, asset)
+			return book.PeerAccount(peer, asset)
 		}
 	}
 	left = slices.DeleteFunc(left, func(l record) bool { return l.gone })
@@ -112,7 +112,7 @@ func (r *Recorder) prepareReplay(book *accounts.Book, left []record) ([]operatio
 		if l.packet.From, err = account(l.from, l.fromLedger); err == nil {
 			l.packet.To, err = account(l.to, l.toLedger)
 		}
-		op := Fulfill(l.packet)
+		op := FulfillOp(l.packet)
 		if err == nil {
 			err = r.fill(&owed[i], &op)
 		}

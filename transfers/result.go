@@ -120,7 +120,7 @@ func (o *operation) conclude(chain ledger.Chain, timestamp uint64, waited time.D
 	id := transferID(o.packet.ID, o.number(chain.Breaker), o.phase)
 	s.err = &RefusedError{
 		Kind: o.kind, Packet: o.packet.ID, From: o.packet.From, To: o.packet.To,
-		Reason: reason, Transfer: ledger.TransferError{ID: id, Status: chain.Status},
+		Cause: reason, Transfer: ledger.TransferError{ID: id, Status: chain.Status},
 	}
 }
 
@@ -135,12 +135,12 @@ func refusal(kind Kind, chain ledger.Chain) error {
 		if kind == KindFulfill {
 			return nil
 		}
-		return ErrResolvedOtherwise
+		return ErrPacketConflict
 	case ledger.TransferPendingTransferAlreadyVoided:
 		if kind == KindReject {
 			return nil
 		}
-		return ErrResolvedOtherwise
+		return ErrPacketConflict
 	case ledger.TransferPendingTransferExpired:
 		return nil // of a reject: what it wants is what expiry did. A fulfill goes on
 	case ledger.TransferPendingTransferNotFound:
@@ -152,7 +152,7 @@ func refusal(kind Kind, chain ledger.Chain) error {
 	case ledger.TransferExceedsCredits, ledger.TransferExceedsDebits:
 		return ErrCreditLine
 	case ledger.TransferDebitAccountAlreadyClosed, ledger.TransferCreditAccountAlreadyClosed:
-		return ErrAccountClosed
+		return accounts.ErrPeerClosed
 	case ledger.TransferDebitAccountNotFound, ledger.TransferCreditAccountNotFound:
 		return accounts.ErrNotProvisioned
 	case ledger.TransferIDAlreadyFailed:

@@ -26,10 +26,10 @@ import (
 // The recorder's own packets so never exceed a cap; for moments the room may be smaller than
 // it is, by what was under way, and by what was resolved for others.
 type room struct {
-	account accounts.Account
+	account accounts.PeerAccount
 	asset   accounts.Asset
 	capped  bool // the peer has a cap
-	allowed accounts.Allowance
+	allowed accounts.EffectiveLimits
 
 	mu      sync.Mutex
 	looked  time.Time // when the last look ended; zero if there was none
@@ -79,15 +79,15 @@ type fate struct {
 	gains  bool // it has resolved, now and in time, a hold that this recorder had let in
 }
 
-func newRoom(book *accounts.Book, a accounts.Account) *room {
+func newRoom(book *accounts.Book, a accounts.PeerAccount) *room {
 	r := &room{account: a}
 	r.asset, _ = book.Asset(a.Ledger())
 	var err error
-	if r.allowed, err = book.Allowance(a); err != nil {
+	if r.allowed, err = book.EffectiveLimits(a); err != nil {
 		r.err = err
 		return r
 	}
-	r.capped = r.allowed.PayableCapped || r.allowed.HeldCapped
+	r.capped = r.allowed.PayableCapped || r.allowed.InFlightCapped
 	r.packets.rate, r.amounts.rate = r.allowed.PacketRate, r.allowed.AmountRate
 	return r
 }
@@ -115,7 +115,7 @@ func (r *room) admit(amount ledger.Amount, s side) error {
 	defer r.mu.Unlock()
 	r.active = true
 	if r.looked.IsZero() {
-		return ErrNotLookedUp
+		return ErrLimitsNotLoaded
 	}
 	if err := r.check(amount, s); err != nil {
 		return err
@@ -129,8 +129,8 @@ func (r *room) check(amount ledger.Amount, s side) error {
 	var used, limit ledger.Amount
 	var reason error
 	switch {
-	case s == incoming && r.allowed.HeldCapped:
-		used, limit, reason = r.held(), r.heldLimit(), ErrHeldShare
+	case s == incoming && r.allowed.InFlightCapped:
+		used, limit, reason = r.held(), r.heldLimit(), ErrInFlightShare
 	case s == outgoing && r.allowed.PayableCapped:
 		used, limit, reason = r.payable(), r.payableLimit(), r.payableReason()
 	default:
@@ -139,7 +139,7 @@ func (r *room) check(amount ledger.Amount, s side) error {
 	if total, fits := used.Add(amount); fits && !limit.Less(total) {
 		return nil
 	}
-	return &LimitError{Account: r.account, Asset: r.asset, Reason: reason, Limit: limit, Used: used, Wanted: amount}
+	return &PacketLimitError{Account: r.account, Asset: r.asset, Cause: reason, Limit: limit, Used: used, Wanted: amount}
 }
 
 // payable is the most that we may owe the peer by now, packets in flight included, apart
@@ -152,7 +152,7 @@ func (r *room) payable() ledger.Amount {
 
 // payableReason is what says that there is no room: our own liquidity has a floor.
 func (r *room) payableReason() error {
-	if r.account.Own() {
+	if r.account.IsOwn() {
 		return ErrLiquidity
 	}
 	return ErrPayableCap
@@ -283,7 +283,7 @@ func (r *room) end(b accounts.Balance, err error) {
 		r.err, r.active = err, !r.missing
 		return
 	}
-	r.looked, r.err, r.balance, r.heldCap = time.Now(), nil, b, r.allowed.HeldCap(b.CreditLine)
+	r.looked, r.err, r.balance, r.heldCap = time.Now(), nil, b, r.allowed.InFlightCap(b.CreditLine)
 	r.before, r.after = r.begun, r.flows
 }
 

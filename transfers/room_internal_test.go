@@ -186,10 +186,10 @@ func TestRoomFollowsItsModel(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(seed, 5))
 			busy := seed%2 == 1
-			m := &roomModel{room: &room{capped: true, allowed: accounts.Allowance{
-				PayableCapped: true, PayableCap: ledger.NewAmount(5000), HeldCapped: true, HeldShare: decimal.New(5, -1),
+			m := &roomModel{room: &room{capped: true, allowed: accounts.EffectiveLimits{
+				PayableCapped: true, PayableCap: ledger.NewAmount(5000), InFlightCapped: true, InFlightShare: decimal.New(5, -1),
 			}}}
-			require.ErrorIs(t, m.room.admit(ledger.NewAmount(1), incoming), ErrNotLookedUp)
+			require.ErrorIs(t, m.room.admit(ledger.NewAmount(1), incoming), ErrLimitsNotLoaded)
 			m.look(random, false)
 			require.Equal(t, ledger.NewAmount(500), m.room.heldCap)
 			for range 6 {

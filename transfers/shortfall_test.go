@@ -61,7 +61,7 @@ func TestShortfallOfNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, beyond.Late)
 	require.Equal(t, uint64(150), beyond.Shortfall)
-	own, err := f.book.Own(usd)
+	own, err := f.book.OwnAccount(usd)
 	require.NoError(t, err)
 	_, err = f.recorder.Forward(t.Context(), transfers.Packet{From: own, To: f.alice, Out: 160})
 	require.NoError(t, err)
@@ -80,7 +80,7 @@ func TestShortfallOfNothing(t *testing.T) {
 // holdOfOurs is a packet from ourselves whose hold has expired.
 func (f *fixture) holdOfOurs(t *testing.T, w *watch) transfers.Packet {
 	t.Helper()
-	own, err := f.book.Own(usd)
+	own, err := f.book.OwnAccount(usd)
 	require.NoError(t, err)
 	held, err := f.recorder.Prepare(t.Context(), transfers.Packet{From: own, To: f.bob, In: 5, Out: 5, Hold: time.Minute})
 	require.NoError(t, err)
@@ -98,7 +98,7 @@ func TestShortfallThatCannotBeRead(t *testing.T) {
 		r := &reader{}
 		f := newFixture(t, transfers.Config{Lanes: 1, AllowArrears: true}, func(l ledger.Ledger) ledger.Ledger { r.Ledger = l; return r })
 		r.away.Store(true)
-		ticket := f.submit(t, transfers.Forward(f.packet(1100, 1100)))[0]
+		ticket := f.submit(t, transfers.ForwardOp(f.packet(1100, 1100)))[0]
 		time.Sleep(10 * time.Second) //nolint:forbidigo // virtual time
 		require.Equal(t, ledger.OutcomeUnknown, ticket.Wait(canceled(t.Context())).Outcome)
 		r.away.Store(false)
@@ -107,7 +107,7 @@ func TestShortfallThatCannotBeRead(t *testing.T) {
 		require.Equal(t, uint64(100), got.Shortfall)
 
 		r.away.Store(true)
-		ticket = f.submit(t, transfers.Forward(f.packet(40, 40)))[0]
+		ticket = f.submit(t, transfers.ForwardOp(f.packet(40, 40)))[0]
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.NoError(t, f.recorder.Close(ctx), "it is booked")

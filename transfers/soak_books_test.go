@@ -98,7 +98,7 @@ func (s *soak) checkRows(r *transfers.Result) {
 		held = len(all)
 	}
 	collecting := 0
-	if !r.Packet.From.Own() {
+	if !r.Packet.From.IsOwn() {
 		collecting = 1
 	}
 	again := legs[phaseAgain] + legs[phaseAgain+1] + legs[phaseAgain+2] + legs[phaseAgain+3]

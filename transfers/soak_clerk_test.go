@@ -100,7 +100,7 @@ func (c *clerk) answer(q question, r *transfers.Result) (next question, again bo
 	}
 	switch q.op.Kind {
 	case transfers.KindPrepare: // as if the caller had it in the first place
-		return question{op: transfers.Fulfill(r.Packet)}, true
+		return question{op: transfers.FulfillOp(r.Packet)}, true
 	case transfers.KindFulfill, transfers.KindForward:
 		c.acknowledge(c.model, r)
 	case transfers.KindReject:
@@ -112,7 +112,7 @@ func (c *clerk) answer(q question, r *transfers.Result) (next question, again bo
 func (c *clerk) judge(q question, r *transfers.Result) {
 	switch {
 	case q.op.Kind == transfers.KindPrepare:
-	case q.raced && errors.Is(r.Err, transfers.ErrResolvedOtherwise):
+	case q.raced && errors.Is(r.Err, transfers.ErrPacketConflict):
 	case q.unheld && errors.Is(r.Err, transfers.ErrUnknownPacket):
 	default:
 		c.fail("asked again: %v", r.Err)
@@ -211,14 +211,14 @@ func (c *collector) settleOne(p *transfers.Packet, rows map[ledger.ID]ledger.Tra
 	sender, charged := rows[transferOf(p.ID, legOfSender, phaseLate)]
 	_, booked := rows[transferOf(p.ID, first, phaseLate)]
 	_, without := rows[transferOf(p.ID, first, phaseNoSender)]
-	if booked == without || charged != (booked && !p.From.Own()) {
+	if booked == without || charged != (booked && !p.From.IsOwn()) {
 		c.fail("packet %v is late: with the sender %v, without %v, charged %v", p.ID, booked, without, charged)
 		return
 	}
 	_, owed := c.model.movements(p)
 	collected, _ := sender.Amount.Uint64()
 	switch {
-	case p.From.Own():
+	case p.From.IsOwn():
 		c.ourself++
 	case without:
 		c.none++

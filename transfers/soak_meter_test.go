@@ -57,13 +57,13 @@ func (m *meter) batch(b transfers.Batch) {
 	if m.batches > 0 {
 		m.stall = max(m.stall, now.Sub(m.last))
 	}
-	m.last, m.slowest = now, max(m.slowest, b.Took)
+	m.last, m.slowest = now, max(m.slowest, b.Duration)
 	m.batches++
 	m.sent += b.Transfers
 	m.operated += b.Operations
 }
 
-func (m *meter) touch(peers []accounts.Account) {
+func (m *meter) touch(peers []accounts.PeerAccount) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.touched += len(peers)

@@ -10,7 +10,7 @@ import (
 // the table of the package comment, and none of the code.
 type model struct {
 	own     map[uint32]accounts.AssetIDs
-	arrears func(accounts.Account) ledger.ID
+	arrears func(accounts.PeerAccount) ledger.ID
 	posted  map[ledger.ID]*side
 }
 
@@ -25,7 +25,7 @@ type movement struct {
 }
 
 func newModel(own map[uint32]accounts.AssetIDs, book *accounts.Book) *model {
-	arrears := func(a accounts.Account) ledger.ID { return book.PeerIDs(a).Arrears }
+	arrears := func(a accounts.PeerAccount) ledger.ID { return book.PeerIDs(a).Arrears }
 	return &model{own: own, arrears: arrears, posted: make(map[ledger.ID]*side)}
 }
 
@@ -55,9 +55,9 @@ func (m *model) movements(p *transfers.Packet) (all []movement, charged uint64) 
 		add(p.From.ID(), from.Liquidity, p.In-p.Dust, 0)
 		add(to.Liquidity, p.To.ID(), p.Out, 1)
 		add(p.From.ID(), from.Dust, p.Dust, 2)
-	case p.From.Own():
+	case p.From.IsOwn():
 		add(from.Liquidity, p.To.ID(), p.Out, 0)
-	case p.To.Own():
+	case p.To.IsOwn():
 		add(p.From.ID(), from.Liquidity, p.In, 0)
 	case p.From == p.To:
 		add(p.From.ID(), from.Liquidity, min(p.In, p.Out), 0)
@@ -89,12 +89,12 @@ func (m *model) book(p *transfers.Packet) {
 func (m *model) bookLate(p *transfers.Packet, collected uint64) {
 	all, _ := m.movements(p)
 	for _, one := range all {
-		if one.debit == p.From.ID() && !p.From.Own() {
+		if one.debit == p.From.ID() && !p.From.IsOwn() {
 			one.debit = m.arrears(p.From)
 		}
 		m.move(one.debit, one.credit, one.amount)
 	}
-	if !p.From.Own() {
+	if !p.From.IsOwn() {
 		m.move(p.From.ID(), m.arrears(p.From), collected)
 	}
 }

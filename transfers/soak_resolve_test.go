@@ -51,12 +51,12 @@ func (w *worker) resolve(ctx context.Context, held []transfers.Packet) {
 		f := drawFate(w.random)
 		switch f {
 		case fulfilled, fulfilledTwice:
-			ops = append(ops, transfers.Fulfill(held[i]))
+			ops = append(ops, transfers.FulfillOp(held[i]))
 		case rejected:
-			ops = append(ops, transfers.Reject(held[i]))
+			ops = append(ops, transfers.RejectOp(held[i]))
 		case raced:
-			ops = append(ops, transfers.Fulfill(held[i]))
-			against = append(against, transfers.Reject(held[i]))
+			ops = append(ops, transfers.FulfillOp(held[i]))
+			against = append(against, transfers.RejectOp(held[i]))
 		case forgotten:
 			continue
 		}
@@ -96,7 +96,7 @@ func (w *worker) promise(ctx context.Context, held []transfers.Packet) {
 		if all, _ := w.model.movements(&held[i]); len(all) == 0 {
 			continue
 		}
-		q := question{op: transfers.Fulfill(held[i])}
+		q := question{op: transfers.FulfillOp(held[i])}
 		_, err := recorder.Submit(ctx, q.op)
 		if err == nil {
 			w.counts["fulfill promised"]++
@@ -120,11 +120,11 @@ func (w *worker) fulfill(ctx context.Context, r *transfers.Result, raced bool) c
 	case done, late:
 		w.booked(r)
 	case refused:
-		if !raced || !errors.Is(r.Err, transfers.ErrResolvedOtherwise) {
+		if !raced || !errors.Is(r.Err, transfers.ErrPacketConflict) {
 			w.fail("%v", r.Err)
 		}
 	case unknown, notRecorded: // the money is owed all the same
-		w.ask(ctx, question{op: transfers.Fulfill(r.Packet), raced: raced})
+		w.ask(ctx, question{op: transfers.FulfillOp(r.Packet), raced: raced})
 	case lapsed:
 	}
 	return of
@@ -136,7 +136,7 @@ func (w *worker) reject(ctx context.Context, r *transfers.Result) {
 	case refused, late:
 		w.fail("reject, late %v: %v", r.Late, r.Err)
 	case unknown:
-		w.ask(ctx, question{op: transfers.Reject(r.Packet)})
+		w.ask(ctx, question{op: transfers.RejectOp(r.Packet)})
 	case done, lapsed, notRecorded:
 	}
 }
@@ -147,13 +147,13 @@ func (w *worker) race(ctx context.Context, fulfill, reject *transfers.Result) {
 	f, r := w.fulfill(ctx, fulfill, true), w.note(reject)
 	voided := r == done && reject.Outcome == ledger.OutcomeApplied
 	switch {
-	case r == refused && !errors.Is(reject.Err, transfers.ErrResolvedOtherwise),
+	case r == refused && !errors.Is(reject.Err, transfers.ErrPacketConflict),
 		voided && (f == done || f == late) && reject.Timestamp != 0,
 		r == refused && f == refused:
 		w.fail("fulfill: %v, late %v, %v; reject: %v, %v",
 			fulfill.Outcome, fulfill.Late, fulfill.Err, reject.Outcome, reject.Err)
 	case r == unknown:
-		w.ask(ctx, question{op: transfers.Reject(reject.Packet), raced: true})
+		w.ask(ctx, question{op: transfers.RejectOp(reject.Packet), raced: true})
 	}
 }
 
@@ -161,7 +161,7 @@ func (w *worker) race(ctx context.Context, fulfill, reject *transfers.Result) {
 func (w *worker) twice(ctx context.Context, before []transfers.Result) {
 	ops := make([]transfers.Op, len(before))
 	for i := range before {
-		ops[i] = transfers.Fulfill(before[i].Packet)
+		ops[i] = transfers.FulfillOp(before[i].Packet)
 	}
 	results := w.send(ctx, w.pick(), ops)
 	for i := range results {
@@ -209,7 +209,7 @@ func (w *worker) send(ctx context.Context, recorder *transfers.Recorder, ops []t
 		try = true
 	}
 	results := make([]transfers.Result, len(ops))
-	tickets := make([]transfers.Ticket, len(ops))
+	tickets := make([]transfers.Future, len(ops))
 	for i, op := range ops {
 		var err error
 		if try {
@@ -217,7 +217,7 @@ func (w *worker) send(ctx context.Context, recorder *transfers.Recorder, ops []t
 		} else {
 			tickets[i], err = recorder.Submit(ctx, op)
 		}
-		if err != nil && tickets[i] == (transfers.Ticket{}) {
+		if err != nil && tickets[i] == (transfers.Future{}) {
 			results[i] = transfers.Result{Kind: op.Kind, Packet: op.Packet, Outcome: ledger.OutcomeRefused, Err: err}
 		}
 	}

@@ -43,7 +43,7 @@ func (s *soak) run(weather func(storm context.Context)) {
 	s.settle()
 	for _, w := range all {
 		for _, p := range w.promised {
-			w.ask(s.life, question{op: transfers.Fulfill(p), booked: true})
+			w.ask(s.life, question{op: transfers.FulfillOp(p), booked: true})
 		}
 	}
 	close(s.questions)

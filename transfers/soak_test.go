@@ -70,8 +70,8 @@ type soak struct {
 	seen  ledger.Ledger // what the recorders see
 	book  *accounts.Book
 	own   map[uint32]accounts.AssetIDs
-	ours  map[uint32]accounts.Account
-	peers []accounts.Account
+	ours  map[uint32]accounts.PeerAccount
+	peers []accounts.PeerAccount
 	lines []uint64 // granted to the peers
 
 	plain   *transfers.Recorder
@@ -177,11 +177,11 @@ func (s *soak) open(clean, seen ledger.Ledger) {
 	var err error
 	s.book, err = accounts.NewBook(clean, accounts.Config{Assets: []accounts.Asset{usd, loss}})
 	require.NoError(s.t, err)
-	s.own, s.ours = make(map[uint32]accounts.AssetIDs), make(map[uint32]accounts.Account)
-	var peers []accounts.Peer
+	s.own, s.ours = make(map[uint32]accounts.AssetIDs), make(map[uint32]accounts.PeerAccount)
+	var peers []accounts.PeerConfig
 	for _, asset := range s.book.Assets() {
 		s.own[asset.Ledger], _ = s.book.AssetIDs(asset.Ledger)
-		s.ours[asset.Ledger], err = s.book.Own(asset)
+		s.ours[asset.Ledger], err = s.book.OwnAccount(asset)
 		require.NoError(s.t, err)
 		for i := range 20 {
 			line := uint64(1) << 60 // nothing comes near it
@@ -192,7 +192,7 @@ func (s *soak) open(clean, seen ledger.Ledger) {
 				line = 5_000_000
 			}
 			s.lines = append(s.lines, line)
-			peers = append(peers, accounts.Peer{ID: fmt.Sprintf("peer %d", i), Asset: asset, CreditLine: units(line)})
+			peers = append(peers, accounts.PeerConfig{ID: fmt.Sprintf("peer %d", i), Asset: asset, CreditLine: units(line)})
 		}
 	}
 	s.peers, err = s.book.Provision(s.t.Context(), peers...)
@@ -209,7 +209,7 @@ func (s *soak) open(clean, seen ledger.Ledger) {
 
 // newRecorder opens a recorder. What it tells of its journal must be good news.
 func (s *soak) newRecorder(cfg transfers.Config) (*transfers.Recorder, error) {
-	cfg.Backlog = 1 << 14
+	cfg.MaxBacklog = 1 << 14
 	cfg.HoldMargin, cfg.MinHold = time.Second, 500*time.Millisecond
 	cfg.Touched = s.meter.touch
 	cfg.AllowArrears = true // nobody collects here
@@ -219,7 +219,7 @@ func (s *soak) newRecorder(cfg transfers.Config) (*transfers.Recorder, error) {
 		for i := range results {
 			of := s.classify(&results[i])
 			s.count("replayed: " + of.String())
-			if of == refused && !errors.Is(results[i].Err, transfers.ErrResolvedOtherwise) { // of a race
+			if of == refused && !errors.Is(results[i].Err, transfers.ErrPacketConflict) { // of a race
 				s.fail("replayed: %v", results[i].Err)
 			}
 		}

@@ -55,7 +55,7 @@ func (s *soak) classify(r *transfers.Result) class {
 		of, want = refused, r.Outcome == ledger.OutcomeIDSpent || r.Outcome == ledger.OutcomeRefused
 	case r.Kind == transfers.KindPrepare && errors.Is(r.Err, transfers.ErrHoldExpired):
 		of = lapsed
-	case errors.Is(r.Err, transfers.ErrClosed), errors.Is(r.Err, transfers.ErrBacklogFull),
+	case errors.Is(r.Err, transfers.ErrRecorderClosed), errors.Is(r.Err, transfers.ErrBacklogFull),
 		errors.Is(r.Err, transfers.ErrHoldTooShort), errors.Is(r.Err, context.DeadlineExceeded):
 		of, want = notRecorded, r.Outcome == ledger.OutcomeRefused
 	default:
@@ -132,7 +132,7 @@ func (w *worker) id() ledger.ID {
 func (w *worker) forward(ctx context.Context, packets []transfers.Packet) {
 	ops := make([]transfers.Op, len(packets))
 	for i := range packets {
-		ops[i] = transfers.Forward(packets[i])
+		ops[i] = transfers.ForwardOp(packets[i])
 	}
 	results := w.send(ctx, w.pick(), ops)
 	for i := range results {
@@ -143,7 +143,7 @@ func (w *worker) forward(ctx context.Context, packets []transfers.Packet) {
 		case refused:
 			w.fail("%v", r.Err)
 		case unknown:
-			w.ask(ctx, question{op: transfers.Forward(r.Packet)})
+			w.ask(ctx, question{op: transfers.ForwardOp(r.Packet)})
 		case lapsed, notRecorded:
 		}
 	}
@@ -153,7 +153,7 @@ func (w *worker) forward(ctx context.Context, packets []transfers.Packet) {
 func (w *worker) prepare(ctx context.Context, packets []transfers.Packet) (held []transfers.Packet) {
 	ops := make([]transfers.Op, len(packets))
 	for i := range packets {
-		ops[i] = transfers.Prepare(packets[i])
+		ops[i] = transfers.PrepareOp(packets[i])
 	}
 	results := w.send(ctx, w.pick(), ops)
 	for i := range results {
@@ -183,9 +183,9 @@ func (w *worker) unseen(ctx context.Context, given, p transfers.Packet) {
 	}
 	switch w.random.IntN(3) {
 	case 0:
-		w.ask(ctx, question{op: transfers.Prepare(given)})
+		w.ask(ctx, question{op: transfers.PrepareOp(given)})
 	case 1:
-		w.ask(ctx, question{op: transfers.Reject(p), unheld: true})
+		w.ask(ctx, question{op: transfers.RejectOp(p), unheld: true})
 	}
 }
 
@@ -197,7 +197,7 @@ func (w *worker) note(r *transfers.Result) class {
 	case of != notRecorded:
 	case errors.Is(r.Err, transfers.ErrBacklogFull):
 		what = "not taken, backlog full"
-	case errors.Is(r.Err, transfers.ErrClosed):
+	case errors.Is(r.Err, transfers.ErrRecorderClosed):
 		what = "not taken, closed"
 	case errors.Is(r.Err, transfers.ErrHoldTooShort):
 		what = "not taken, expired"

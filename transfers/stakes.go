@@ -35,7 +35,7 @@ func (g *gate) stakes(o *operation, all *[maxStakes]stake) int {
 		if floor == nil || i == 1 && o.from == o.to {
 			continue
 		}
-		s := stake{room: floor, free: p.From.Own()}
+		s := stake{room: floor, free: p.From.IsOwn()}
 		in, out := throughLiquidity(legs, asset.ids.Liquidity)
 		if s.side = outgoing; in > out {
 			in, out, s.side = out, in, incoming
@@ -64,9 +64,9 @@ func throughLiquidity(legs []leg, liquidity ledger.ID) (in, out uint64) {
 // floor is what we may come to owe, so it is counted as a PayableCap is.
 func newFloors(book *accounts.Book) map[uint32]*room {
 	floors := make(map[uint32]*room)
-	for _, a := range book.Floors() {
-		own, _ := book.Own(a)
-		floors[a.Ledger] = &room{account: own, asset: a, capped: true, allowed: accounts.Allowance{PayableCapped: true}}
+	for _, a := range book.FlooredAssets() {
+		own, _ := book.OwnAccount(a)
+		floors[a.Ledger] = &room{account: own, asset: a, capped: true, allowed: accounts.EffectiveLimits{PayableCapped: true}}
 	}
 	return floors
 }
@@ -79,7 +79,7 @@ func (g *gate) readFloors(ctx context.Context) error {
 	for _, r := range g.floors {
 		r.mark()
 	}
-	reserves, err := g.book.Reserves(ctx)
+	reserves, err := g.book.LiquidityReserves(ctx)
 	if err != nil {
 		for _, r := range g.floors {
 			r.end(accounts.Balance{}, err)
@@ -87,7 +87,7 @@ func (g *gate) readFloors(ctx context.Context) error {
 		return err
 	}
 	for _, reserve := range reserves {
-		g.floors[reserve.Asset.Ledger].end(accounts.Balance{Receivable: reserve.Above, HeldOut: reserve.Held}, nil)
+		g.floors[reserve.Asset.Ledger].end(accounts.Balance{Receivable: reserve.AboveFloor, HeldOut: reserve.Held}, nil)
 	}
 	return nil
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Ticket is the answer to come for an operation that was handed over. Submit and
+// Future is the answer to come for an operation that was handed over. Submit and
 // TrySubmit give it; the zero Ticket is nobody's and must not be used. It may be
 // copied, waited for by several at once, and thrown away.
-type Ticket struct {
+type Future struct {
 	recorder *Recorder
 	slot     *slot
 	kind     Kind
@@ -20,12 +20,12 @@ type Ticket struct {
 }
 
 // Packet is the packet as it will be recorded, with its ID and Hold.
-func (t Ticket) Packet() Packet { return t.packet }
+func (t Future) Packet() Packet { return t.packet }
 
 // Wait waits for the ledger's answer. If the context ends first, the Result's
 // Outcome is unknown and its Err matches ledger.ErrOutcomeUnknown; the operation
 // goes on, a prepare too, and Wait may be called again.
-func (t Ticket) Wait(ctx context.Context) Result {
+func (t Future) Wait(ctx context.Context) Result {
 	if t.slot.wait(ctx) {
 		return t.slot.result(t.kind, t.packet)
 	}
@@ -38,7 +38,7 @@ func (t Ticket) Wait(ctx context.Context) Result {
 // ledger already, and for all other operations. The error matches ErrJournal, also
 // if there is no Journal, and ledger.ErrOutcomeUnknown if the context has ended first:
 // then only Wait tells that the money is booked.
-func (t Ticket) Journaled(ctx context.Context) error {
+func (t Future) Journaled(ctx context.Context) error {
 	if t.slot == nil {
 		return fmt.Errorf("%w: this is nobody's ticket", ErrJournal)
 	}
@@ -51,7 +51,7 @@ func (t Ticket) Journaled(ctx context.Context) error {
 // waitOrAbandon is Wait for a caller that cannot come back: a prepare whose answer
 // it does not see is given back. final says that the lane is through with the
 // slot.
-func (t Ticket) waitOrAbandon(ctx context.Context) (r Result, final bool) {
+func (t Future) waitOrAbandon(ctx context.Context) (r Result, final bool) {
 	if t.slot.wait(ctx) {
 		return t.slot.result(t.kind, t.packet), true
 	}
@@ -69,6 +69,6 @@ func (t Ticket) waitOrAbandon(ctx context.Context) (r Result, final bool) {
 	return t.unknown(err), false
 }
 
-func (t Ticket) unknown(err error) Result {
+func (t Future) unknown(err error) Result {
 	return Result{Kind: t.kind, Packet: t.packet, Err: wrap(t.kind, t.packet.ID, err)}
 }

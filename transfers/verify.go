@@ -142,7 +142,7 @@ func (o *operation) conflict(number uint8, status ledger.CreateTransferStatus) {
 	p := &o.packet
 	o.slot.outcome = ledger.OutcomeRefused
 	o.slot.err = &RefusedError{
-		Kind: o.kind, Packet: p.ID, From: p.From, To: p.To, Reason: ledger.ErrIDConflict,
+		Kind: o.kind, Packet: p.ID, From: p.From, To: p.To, Cause: ledger.ErrIDConflict,
 		Transfer: ledger.TransferError{ID: transferID(p.ID, number, phaseHold), Status: status},
 	}
 	o.slot.answer()

@@ -25,7 +25,7 @@ func rebuilt(p transfers.Packet) transfers.Packet {
 // others are packets that are not as they were prepared.
 func (f *fixture) others(t *testing.T) map[string]func(*transfers.Packet) {
 	t.Helper()
-	us, err := f.book.Own(usd)
+	us, err := f.book.OwnAccount(usd)
 	require.NoError(t, err)
 	return map[string]func(*transfers.Packet){
 		"no fee":                 func(p *transfers.Packet) { p.In = p.Out },
@@ -48,7 +48,7 @@ func TestResolutionOfAnotherPacketIsAConflict(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, nil)
 	for name, change := range f.others(t) {
-		for _, resolve := range []func(transfers.Packet) transfers.Op{transfers.Fulfill, transfers.Reject} {
+		for _, resolve := range []func(transfers.Packet) transfers.Op{transfers.FulfillOp, transfers.RejectOp} {
 			for _, keep := range []func(transfers.Packet) transfers.Packet{rebuilt, func(p transfers.Packet) transfers.Packet { return p }} {
 				held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
 				require.NoError(t, err)
@@ -93,13 +93,13 @@ func TestResolutionOfAnotherPacketBesideItsPrepare(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
-		f.submit(t, transfers.Forward(f.packet(1, 1)))
+		f.submit(t, transfers.ForwardOp(f.packet(1, 1)))
 		<-slow.requests
 		p := f.packet(100, 90)
 		p.ID = ledger.NewID(1<<8, 5)
 		other := p
 		other.In = other.Out
-		tickets := f.submit(t, transfers.Prepare(p), transfers.Fulfill(other))
+		tickets := f.submit(t, transfers.PrepareOp(p), transfers.FulfillOp(other))
 		slow.proceed <- nil
 		require.Len(t, <-slow.requests, 2, "the prepare")
 		slow.proceed <- nil
@@ -158,7 +158,7 @@ func TestWhatIsHeldCannotBeReadAnyMore(t *testing.T) {
 	got, err := f.recorder.Fulfill(t.Context(), rebuilt(held.Packet))
 	require.ErrorIs(t, err, ledger.ErrClosed)
 	require.Equal(t, ledger.OutcomeRefused, got.Outcome)
-	_, err = f.recorder.TrySubmit(transfers.Prepare(f.packet(1, 1)))
+	_, err = f.recorder.TrySubmit(transfers.PrepareOp(f.packet(1, 1)))
 	require.ErrorIs(t, err, ledger.ErrClosed)
 	require.NoError(t, f.recorder.Close(t.Context()))
 }
@@ -204,7 +204,7 @@ func TestWhatIsHeldIsReadOnlyIfItMust(t *testing.T) {
 
 		late := prepare()
 		r.away.Store(true)
-		ticket := f.submit(t, transfers.Fulfill(rebuilt(late)))[0]
+		ticket := f.submit(t, transfers.FulfillOp(rebuilt(late)))[0]
 		time.Sleep(5 * time.Second) //nolint:forbidigo // virtual time
 		require.Greater(t, r.requests.Load(), int32(3))
 		require.ErrorIs(t, ticket.Wait(canceled(t.Context())).Err, ledger.ErrOutcomeUnknown)
@@ -212,14 +212,14 @@ func TestWhatIsHeldIsReadOnlyIfItMust(t *testing.T) {
 		require.NoError(t, ticket.Wait(t.Context()).Err)
 
 		r.away.Store(true)
-		left := f.submit(t, transfers.Fulfill(rebuilt(prepare())))[0]
+		left := f.submit(t, transfers.FulfillOp(rebuilt(prepare())))[0]
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		err = f.recorder.Close(ctx)
 		var unfinished *transfers.CloseError
 		require.ErrorAs(t, err, &unfinished)
 		require.Len(t, unfinished.Unsent, 1)
-		require.ErrorIs(t, left.Wait(t.Context()).Err, transfers.ErrClosed)
+		require.ErrorIs(t, left.Wait(t.Context()).Err, transfers.ErrRecorderClosed)
 		require.NotErrorIs(t, left.Wait(t.Context()).Err, ledger.ErrOutcomeUnknown)
 		require.NoError(t, f.embedded.Close())
 	})
@@ -238,7 +238,7 @@ func TestReplayOfAnotherPacketIsAConflict(t *testing.T) {
 	r := f.journaled(t, folder, &heard{}, unreadable)
 	other := held.Packet
 	other.In = 90
-	_, err = r.Submit(t.Context(), transfers.Fulfill(other))
+	_, err = r.Submit(t.Context(), transfers.FulfillOp(other))
 	require.NoError(t, err)
 	killed := readFiles(t, folder).write(t)
 	_ = r.Close(canceled(t.Context()))

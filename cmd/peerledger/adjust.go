@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/accounts"
-	"github.com/peerledger/peerledger/settlement"
 )
 
 // adjustFlags are those of all adjustments.
@@ -44,7 +43,7 @@ func (a *app) adjustCreditCommand(f *adjustFlags) *cobra.Command {
 		Long: "Credits a peer: it pays what the peer owes, and the rest is prepaid. Settlements do not pay\nit out, unless a refund is asked for (settle refund).",
 	}
 	return a.adjusting(f, cmd, "book a credit by hand", " for ", whenPaidIn, func(d *desk, p payment) (accounts.Booking, error) {
-		return d.book.Adjust(cmd.Context(), accounts.Adjustment{Account: p.account, Key: f.key, Credit: p.amount, Reason: f.reason})
+		return d.book.Adjust(cmd.Context(), accounts.Adjustment{Account: p.account, Key: f.key, Credit: p.amount, ReasonCode: f.reason})
 	})
 }
 
@@ -57,7 +56,7 @@ func (a *app) adjustDebitCommand(f *adjustFlags) *cobra.Command {
 	cmd.Flags().BoolVar(&beyond, "beyond-headroom", false, "what the peer's account does not cover is arrears")
 	return a.adjusting(f, cmd, "book a debit by hand", " for ", whenCovered(&beyond), func(d *desk, p payment) (accounts.Booking, error) {
 		return d.book.Adjust(cmd.Context(), accounts.Adjustment{
-			Account: p.account, Key: f.key, Debit: p.amount, Reason: f.reason, BeyondHeadroom: beyond,
+			Account: p.account, Key: f.key, Debit: p.amount, ReasonCode: f.reason, BeyondHeadroom: beyond,
 		})
 	})
 }
@@ -68,7 +67,7 @@ func (a *app) writeOffCommand(f *adjustFlags) *cobra.Command {
 		Long: "Gives up arrears of a peer, at most this amount. What its account can pay is collected\nfirst. The loss is in our suspense account.",
 	}
 	return a.adjusting(f, cmd, "write off the arrears", " of ", whenWrittenOff, func(d *desk, p payment) (accounts.Booking, error) {
-		return d.book.WriteOff(cmd.Context(), accounts.WriteOff{Account: p.account, Key: f.key, Amount: p.amount, Reason: f.reason})
+		return d.book.WriteOff(cmd.Context(), accounts.WriteOff{Account: p.account, Key: f.key, Amount: p.amount, ReasonCode: f.reason})
 	})
 }
 
@@ -99,7 +98,7 @@ func (a *app) adjusting(f *adjustFlags, cmd *cobra.Command, action, link string,
 				if err != nil {
 					return explainCover(err, b)
 				}
-				c.Already, c.Transfer, c.Amount = booking.Already, booking.Transfer.String(), p.asset.Format(booking.Amount)
+				c.Already, c.Transfer, c.Amount = booking.AlreadyBooked, booking.Transfer.String(), p.asset.Format(booking.Amount)
 				return nil
 			})
 		})
@@ -110,8 +109,7 @@ func (a *app) adjusting(f *adjustFlags, cmd *cobra.Command, action, link string,
 
 // explainCover says what to do if an account does not cover a charge.
 func explainCover(err error, b accounts.Balance) error {
-	notCovered := errors.Is(err, settlement.ErrNotCovered) || errors.Is(err, accounts.ErrNotCovered)
-	if notCovered && !b.Closed {
+	if errors.Is(err, accounts.ErrNotCovered) && !b.Closed {
 		return fmt.Errorf("%w. With --beyond-headroom the rest is arrears", err)
 	}
 	return err

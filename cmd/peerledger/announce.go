@@ -32,8 +32,8 @@ that it will not come.`,
 					return err
 				}
 				return a.write(c, func(c *change) error {
-					got, err := engine.Announce(cmd.Context(), settlement.Incoming{Account: p.account, Key: key, Amount: p.amount})
-					c.Already, c.Transfer = got.Already, got.Transfer.String()
+					got, err := engine.Announce(cmd.Context(), settlement.IncomingPayment{Account: p.account, Key: key, Amount: p.amount})
+					c.Already, c.Transfer = got.AlreadyAnnounced, got.Transfer.String()
 					if got.State != settlement.AnnouncementOpen {
 						c.Note = fmt.Sprintf("The payment is known already: %s.", got.State)
 					}
@@ -91,7 +91,7 @@ id that settle announced shows. If the payment comes all the same, settle receiv
 				c.Effect = fmt.Sprintf("Payments of %s are announced in all. Nothing is booked.", found.Text(b.Announced))
 				return a.write(c, func(c *change) error {
 					got, err := fail()
-					c.Already, c.Transfer = got.Already, got.Transfer.String()
+					c.Already, c.Transfer = got.AlreadyAnnounced, got.Transfer.String()
 					if err == nil {
 						c.Amount = found.Format(got.Amount)
 					}
@@ -138,7 +138,7 @@ itself: ask the rail what became of an old one, and give settle received or sett
 				for i, one := range open {
 					rows[i] = announcementRow{
 						Peer: one.Account.Peer(), Asset: one.Asset.String(), Announcement: one.Transfer.String(), Amount: one.Asset.Format(one.Amount),
-						Announced: moment(one.Placed), Age: one.Age(time.Now()).Round(time.Second).String(),
+						Announced: moment(one.AnnouncedAt), Age: one.Age(time.Now()).Round(time.Second).String(),
 					}
 				}
 				return show(a, rows,

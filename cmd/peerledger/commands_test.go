@@ -195,7 +195,7 @@ func TestHolds(t *testing.T) {
 	s := newShop(t)
 	require.Empty(t, rows[holdRow](t, s, "holds", "alice@USD"))
 	var packet ledger.ID
-	s.open(t, func(c *peerledger.Client, alice, bob accounts.Account) {
+	s.open(t, func(c *peerledger.Client, alice, bob accounts.PeerAccount) {
 		held, err := c.Recorder.Prepare(t.Context(), transfers.Packet{
 			From: alice, To: bob, In: 310, Out: 300, Hold: time.Hour, Condition: [32]byte{1, 2, 3, 4, 5, 6, 7, 8, 9},
 		})
@@ -219,8 +219,8 @@ func TestHolds(t *testing.T) {
 // order leaves an order of bob's open, and returns its id.
 func (s shop) order(t *testing.T) string {
 	t.Helper()
-	s.open(t, func(c *peerledger.Client, _, bob accounts.Account) {
-		_, err := c.Settlement.Check(t.Context(), bob)
+	s.open(t, func(c *peerledger.Client, _, bob accounts.PeerAccount) {
+		_, err := c.Settlement.Settle(t.Context(), bob)
 		require.ErrorIs(t, err, settlement.ErrPending)
 	})
 	got := rows[orderRow](t, s, "orders")

@@ -171,8 +171,8 @@ func (c config) assetNames() string {
 }
 
 // peer is the peer as it is provisioned.
-func (p peerConfig) peer(asset accounts.Asset) (accounts.Peer, error) {
-	peer := accounts.Peer{ID: p.ID, Asset: asset}
+func (p peerConfig) peer(asset accounts.Asset) (accounts.PeerConfig, error) {
+	peer := accounts.PeerConfig{ID: p.ID, Asset: asset}
 	if p.CreditLine == "" {
 		return peer, nil
 	}
@@ -201,10 +201,10 @@ func (p peerConfig) policy(asset accounts.Asset) (settlement.Policy, error) {
 		return nil, fmt.Errorf("settle_to, %s, must be below settle_at, %s", signed(asset, to), signed(asset, at))
 	}
 	if at.Sign() < 0 || to.Sign() < 0 {
-		ahead := settlement.Prefund{At: at, SettleTo: to}
+		ahead := settlement.Prefund{PrefundThreshold: at, SettleTo: to}
 		return ahead, ahead.Validate()
 	}
-	t := settlement.Threshold{At: ledger.ClampAmount(at), SettleTo: ledger.ClampAmount(to)}
+	t := settlement.Threshold{SettleThreshold: ledger.ClampAmount(at), SettleTo: ledger.ClampAmount(to)}
 	return t, t.Validate()
 }
 

@@ -48,7 +48,7 @@ line as it is: of two operators who change it at once one wins, and the other is
 // lineCommand is one change of a line. after says what it comes to.
 func (a *app) lineCommand(
 	f *creditFlags, name, short string, after func(now, amount ledger.Amount) ledger.Amount,
-	do func(*accounts.Book, context.Context, accounts.Account, ledger.Amount, ...accounts.LineOption) (accounts.LineChange, error),
+	do func(*accounts.Book, context.Context, accounts.PeerAccount, ledger.Amount, ...accounts.LineOption) (accounts.LineChange, error),
 ) *cobra.Command {
 	cmd := &cobra.Command{Use: name + " peer amount", Short: short, Args: exactly(2)}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -130,17 +130,17 @@ func (f *creditFlags) foresee(c *change, b accounts.Balance, amount, after ledge
 func (f *creditFlags) options(asset accounts.Asset) ([]accounts.LineOption, error) {
 	var options []accounts.LineOption
 	if f.reason != 0 {
-		options = append(options, accounts.LineReason(f.reason))
+		options = append(options, accounts.WithReasonCode(f.reason))
 	}
 	if f.whatFree {
-		options = append(options, accounts.WhatIsFree())
+		options = append(options, accounts.WithPartialRevoke())
 	}
 	if f.ifLine != "" {
 		line, err := parseLine(asset, f.ifLine)
 		if err != nil {
 			return nil, err
 		}
-		options = append(options, accounts.IfLine(line))
+		options = append(options, accounts.WithExpectedLine(line))
 	}
 	return options, nil
 }

@@ -57,7 +57,7 @@ func (a *app) warnOfClock(folder string, ahead time.Duration) {
 
 // account is the handle of a peer that the ledger may not know. The name may have the asset
 // behind it, as in alice@USD, unless it is a peer's very name: that comes first.
-func (d *desk) account(ctx context.Context, name, asset string) (accounts.Account, accounts.Asset, error) {
+func (d *desk) account(ctx context.Context, name, asset string) (accounts.PeerAccount, accounts.Asset, error) {
 	peer, code, ok := cutLast(name, "@")
 	behind := d.assetsOf(code)
 	if !ok || len(behind) == 0 {
@@ -67,7 +67,7 @@ func (d *desk) account(ctx context.Context, name, asset string) (accounts.Accoun
 	for _, a := range d.assetsOf(asset) {
 		found, err := d.knows(ctx, name, a)
 		if err != nil {
-			return accounts.Account{}, a, err
+			return accounts.PeerAccount{}, a, err
 		}
 		if found {
 			exact = append(exact, a)
@@ -80,22 +80,22 @@ func (d *desk) account(ctx context.Context, name, asset string) (accounts.Accoun
 	case len(exact) == 1:
 		return d.accountIn(name, exact[0].String())
 	case len(exact) > 1:
-		return accounts.Account{}, exact[0], fmt.Errorf("%w: %q is the name of a peer in more than one asset; say which with --asset, as in %v", errUsage, name, exact[0])
+		return accounts.PeerAccount{}, exact[0], fmt.Errorf("%w: %q is the name of a peer in more than one asset; say which with --asset, as in %v", errUsage, name, exact[0])
 	case len(both) == 1:
 		return d.accountIn(peer, both[0].String())
 	case len(both) > 1:
-		return accounts.Account{}, both[0], fmt.Errorf("%w: %q is in more than one asset; say which, as in %s@%v", errUsage, name, peer, both[0])
+		return accounts.PeerAccount{}, both[0], fmt.Errorf("%w: %q is in more than one asset; say which, as in %s@%v", errUsage, name, peer, both[0])
 	case len(d.assetsOf(asset)) == 0:
 		return d.accountIn(name, asset) // says that there is no such asset
 	default:
-		return accounts.Account{}, behind[0], fmt.Errorf("%w: %s and --asset %s contradict each other (a peer with the very name %q would be listed under peers: in %s)",
+		return accounts.PeerAccount{}, behind[0], fmt.Errorf("%w: %s and --asset %s contradict each other (a peer with the very name %q would be listed under peers: in %s)",
 			errUsage, name, asset, name, d.cfg.name())
 	}
 }
 
 // accountOf is the handle of a peer whose name says nothing of its asset. Without an asset it is
 // the only one, or the only one that the peer has.
-func (d *desk) accountOf(ctx context.Context, name, asset string) (accounts.Account, accounts.Asset, error) {
+func (d *desk) accountOf(ctx context.Context, name, asset string) (accounts.PeerAccount, accounts.Asset, error) {
 	if asset != "" || len(d.cfg.Assets) == 1 {
 		return d.accountIn(name, asset)
 	}
@@ -103,7 +103,7 @@ func (d *desk) accountOf(ctx context.Context, name, asset string) (accounts.Acco
 	for _, a := range d.book.Assets() {
 		found, err := d.knows(ctx, name, a)
 		if err != nil {
-			return accounts.Account{}, a, err
+			return accounts.PeerAccount{}, a, err
 		}
 		if found {
 			its = append(its, a.String())
@@ -115,17 +115,17 @@ func (d *desk) accountOf(ctx context.Context, name, asset string) (accounts.Acco
 	case 1:
 		return d.accountIn(name, its[0])
 	default:
-		return accounts.Account{}, accounts.Asset{}, fmt.Errorf("%w: %s has more than one account, so say which asset: %s", errUsage, name, strings.Join(its, ", "))
+		return accounts.PeerAccount{}, accounts.Asset{}, fmt.Errorf("%w: %s has more than one account, so say which asset: %s", errUsage, name, strings.Join(its, ", "))
 	}
 }
 
 // accountIn is the handle of a peer of this very name.
-func (d *desk) accountIn(name, asset string) (accounts.Account, accounts.Asset, error) {
+func (d *desk) accountIn(name, asset string) (accounts.PeerAccount, accounts.Asset, error) {
 	found, err := d.cfg.asset(asset)
 	if err != nil {
-		return accounts.Account{}, found, err
+		return accounts.PeerAccount{}, found, err
 	}
-	account, err := d.book.Account(name, found)
+	account, err := d.book.PeerAccount(name, found)
 	return account, found, err
 }
 
@@ -134,7 +134,7 @@ func (d *desk) knows(ctx context.Context, name string, asset accounts.Asset) (bo
 	if slices.Contains(d.names(asset), name) {
 		return true, nil
 	}
-	missing, err := d.book.Missing(ctx, asset, name)
+	missing, err := d.book.MissingPeers(ctx, asset, name)
 	return err == nil && len(missing) == 0, err
 }
 
@@ -158,8 +158,8 @@ func cutLast(text, separator string) (before, after string, found bool) {
 
 // accounts are the handles of the named peers, or of all peers that are configured. An
 // asset that is given narrows them.
-func (d *desk) accounts(ctx context.Context, names []string, asset string) ([]accounts.Account, error) {
-	var list []accounts.Account
+func (d *desk) accounts(ctx context.Context, names []string, asset string) ([]accounts.PeerAccount, error) {
+	var list []accounts.PeerAccount
 	for _, name := range names {
 		account, _, err := d.account(ctx, name, asset)
 		if err != nil {
@@ -182,7 +182,7 @@ func (d *desk) accounts(ctx context.Context, names []string, asset string) ([]ac
 		if !goesBy(found, asset) {
 			continue
 		}
-		account, err := d.book.Account(p.ID, found)
+		account, err := d.book.PeerAccount(p.ID, found)
 		if err != nil {
 			return nil, err
 		}
@@ -219,7 +219,7 @@ func (d *desk) names(asset accounts.Asset) (names []string) {
 }
 
 // configured is the entry of a peer; false if there is none.
-func (d *desk) configured(account accounts.Account) (peerConfig, bool) {
+func (d *desk) configured(account accounts.PeerAccount) (peerConfig, bool) {
 	for _, p := range d.cfg.Peers {
 		if found, err := d.cfg.asset(p.Asset); err == nil && p.ID == account.Peer() && found.Ledger == account.Ledger() {
 			return p, true

@@ -98,7 +98,7 @@ func rows[T any](t *testing.T, s shop, args ...string) (list []T) {
 }
 
 // open opens the shop's ledger as a connector does, until the function returns.
-func (s shop) open(t *testing.T, work func(*peerledger.Client, accounts.Account, accounts.Account)) {
+func (s shop) open(t *testing.T, work func(*peerledger.Client, accounts.PeerAccount, accounts.PeerAccount)) {
 	t.Helper()
 	cfg, err := parseConfig([]byte(configuration))
 	require.NoError(t, err)
@@ -112,14 +112,14 @@ func (s shop) open(t *testing.T, work func(*peerledger.Client, accounts.Account,
 		Settlement: settlement.Config{
 			Manual: true, Instance: "connector",
 			Rails:    settlement.Rails{Default: &settlement.Rail{Settler: settlement.SettlerFunc(pending)}},
-			Policies: settlement.Policies{Default: settlement.Threshold{At: ledger.NewAmount(2000)}},
+			Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: ledger.NewAmount(2000)}},
 		},
 	})
 	require.NoError(t, err)
 	usd := cfg.accounts().Assets[0]
-	alice, err := client.Book.Account("alice", usd)
+	alice, err := client.Book.PeerAccount("alice", usd)
 	require.NoError(t, err)
-	bob, err := client.Book.Account("bob", usd)
+	bob, err := client.Book.PeerAccount("bob", usd)
 	require.NoError(t, err)
 	work(client, alice, bob)
 	if err := client.Close(t.Context()); err != nil {
@@ -130,7 +130,7 @@ func (s shop) open(t *testing.T, work func(*peerledger.Client, accounts.Account,
 // send has alice send bob so many cents, of which we keep one.
 func (s shop) send(t *testing.T, cents uint64) {
 	t.Helper()
-	s.open(t, func(c *peerledger.Client, alice, bob accounts.Account) {
+	s.open(t, func(c *peerledger.Client, alice, bob accounts.PeerAccount) {
 		held, err := c.Recorder.Prepare(t.Context(), transfers.Packet{From: alice, To: bob, In: cents, Out: cents - 1, Expiry: time.Now().Add(time.Minute)})
 		require.NoError(t, err)
 		_, err = c.Recorder.Fulfill(t.Context(), held.Packet)

@@ -23,7 +23,7 @@ type holdRow struct {
 func holdRowOf(h accounts.Hold, peer string, a accounts.Asset) holdRow {
 	return holdRow{
 		Packet: h.Packet.String(), In: a.Format(h.In), Out: a.Format(h.Out), Since: moment(h.Since), Expiry: moment(h.Expiry),
-		Condition: hex.EncodeToString(h.Condition[:]), Peer: peer, Asset: a.String(),
+		Condition: hex.EncodeToString(h.ConditionTag[:]), Peer: peer, Asset: a.String(),
 	}
 }
 

@@ -180,7 +180,7 @@ func TestRelease(t *testing.T) {
 func TestPreviewLeavesOutWhatIsHeld(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	s.open(t, func(c *peerledger.Client, alice, bob accounts.Account) {
+	s.open(t, func(c *peerledger.Client, alice, bob accounts.PeerAccount) {
 		_, err := c.Recorder.Prepare(t.Context(), transfers.Packet{From: alice, To: bob, In: 6000, Out: 6000, Expiry: time.Now().Add(time.Hour)})
 		require.NoError(t, err)
 	})

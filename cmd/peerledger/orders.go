@@ -88,8 +88,8 @@ end of the pause is paid after "settle resume" or "settle start" ("settle pauses
 					age := o.Age(time.Now())
 					rows[i] = orderRow{
 						Peer: o.Account.Peer(), Asset: o.Asset.String(), Order: o.ID.String(), Sequence: o.Sequence,
-						Amount: o.Asset.Format(o.Amount), Placed: moment(o.Placed), Age: age.Round(time.Second).String(),
-						Claimed: moment(o.Claimed), Waits: waitsFor(o), Stuck: age > stuck,
+						Amount: o.Asset.Format(o.Amount), Placed: moment(o.PlacedAt), Age: age.Round(time.Second).String(),
+						Claimed: moment(o.LeaseRenewedAt), Waits: waitsFor(o), Stuck: age > stuck,
 					}
 				}
 				if err := showOrders(a, rows); err != nil || a.json {

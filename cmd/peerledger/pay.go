@@ -34,8 +34,8 @@ called with it. It prints the amount that was paid under the key, in whole units
 with status 0. Status 3 says that this key will never be paid, 4 that the answer comes
 later; anything else leaves the order open, and the next call has the same key.`,
 	}
-	settle := func(ctx context.Context, engine *settlement.Engine, list ...accounts.Account) ([]settlement.Payment, error) {
-		return engine.Settle(ctx, list...)
+	settle := func(ctx context.Context, engine *settlement.Engine, list ...accounts.PeerAccount) ([]settlement.Payment, error) {
+		return engine.SettleNow(ctx, list...)
 	}
 	return a.paying(asset, cmd, (*desk).wouldSettle, settle)
 }
@@ -51,9 +51,9 @@ packets in flight hold is left out.`,
 }
 
 // refund asks for the prepayments of peers, and pays them.
-func refund(ctx context.Context, engine *settlement.Engine, list ...accounts.Account) ([]settlement.Payment, error) {
+func refund(ctx context.Context, engine *settlement.Engine, list ...accounts.PeerAccount) ([]settlement.Payment, error) {
 	var errs []error
-	var asked []accounts.Account
+	var asked []accounts.PeerAccount
 	for _, account := range list {
 		if err := engine.Refund(ctx, account); err != nil {
 			errs = append(errs, err)
@@ -64,14 +64,14 @@ func refund(ctx context.Context, engine *settlement.Engine, list ...accounts.Acc
 	if len(asked) == 0 {
 		return nil, errors.Join(errs...)
 	}
-	payments, err := engine.Check(ctx, asked...)
+	payments, err := engine.Settle(ctx, asked...)
 	return payments, errors.Join(append(errs, err)...)
 }
 
 // paying is a command that has orders paid by a program.
 func (a *app) paying(asset *string, cmd *cobra.Command,
-	would func(*desk, context.Context, []accounts.Account) ([]change, error),
-	pay func(context.Context, *settlement.Engine, ...accounts.Account) ([]settlement.Payment, error),
+	would func(*desk, context.Context, []accounts.PeerAccount) ([]change, error),
+	pay func(context.Context, *settlement.Engine, ...accounts.PeerAccount) ([]settlement.Payment, error),
 ) *cobra.Command {
 	var program string
 	cmd.Args = between(1, -1)
@@ -153,7 +153,7 @@ const payAgain = "Give the same command again, with the same program: an order t
 	"If you know what was paid, close it with peerledger settle resolve, or settle cancel."
 
 // wouldSettle says who would be paid how much at most, and who nothing.
-func (d *desk) wouldSettle(ctx context.Context, list []accounts.Account) ([]change, error) {
+func (d *desk) wouldSettle(ctx context.Context, list []accounts.PeerAccount) ([]change, error) {
 	policies, err := d.policies()
 	if err != nil {
 		return nil, err
@@ -164,7 +164,7 @@ func (d *desk) wouldSettle(ctx context.Context, list []accounts.Account) ([]chan
 			c.nothing, c.Note = true, "It has no settle_at in the configuration."
 			return
 		}
-		demand := policy.Due(settlement.Standing{Balance: b, Pressed: true})
+		demand := policy.Due(settlement.PolicyInput{Balance: b, Urgent: true})
 		amount := demand.Amount.Min(spendable(b))
 		c.Action, c.Amount = "order and pay", b.Asset.Format(amount)
 		c.Note = "This is the most: what is prepaid, and what packets in flight hold, is left out."
@@ -175,12 +175,12 @@ func (d *desk) wouldSettle(ctx context.Context, list []accounts.Account) ([]chan
 }
 
 // whyNothing says why nothing is ordered of what a policy demands.
-func whyNothing(b accounts.Balance, demand settlement.Demand) string {
+func whyNothing(b accounts.Balance, demand settlement.PaymentRequest) string {
 	text := b.Asset.Text
 	switch {
 	case !demand.Amount.IsZero() && !b.Arrears.IsZero():
 		return "It is in arrears with " + text(b.Arrears) + ", which come first."
-	case !demand.Amount.IsZero() && !demand.Ahead.IsZero() && b.CreditLine.IsZero():
+	case !demand.Amount.IsZero() && !demand.Prefunding.IsZero() && b.CreditLine.IsZero():
 		return "It is to be paid ahead, and has no credit line for that."
 	case !demand.Amount.IsZero():
 		return "Packets in flight hold all that its account has."
@@ -196,7 +196,7 @@ func whyNothing(b accounts.Balance, demand settlement.Demand) string {
 }
 
 // wouldRefund says who would be paid back how much at most, and who nothing.
-func (d *desk) wouldRefund(ctx context.Context, list []accounts.Account) ([]change, error) {
+func (d *desk) wouldRefund(ctx context.Context, list []accounts.PeerAccount) ([]change, error) {
 	return d.wouldPay(ctx, list, func(c *change, b accounts.Balance) {
 		amount := b.Payable.Min(spendable(b))
 		c.Action, c.Amount = "order and pay back", b.Asset.Format(amount)
@@ -211,7 +211,7 @@ func (d *desk) wouldRefund(ctx context.Context, list []accounts.Account) ([]chan
 }
 
 // wouldPay says what would be paid to peers. plan says it of one that could be paid.
-func (d *desk) wouldPay(ctx context.Context, list []accounts.Account, plan func(*change, accounts.Balance)) ([]change, error) {
+func (d *desk) wouldPay(ctx context.Context, list []accounts.PeerAccount, plan func(*change, accounts.Balance)) ([]change, error) {
 	balances, err := d.book.Balances(ctx, list...)
 	if err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ const (
 	stopsAll      = "No connector pays anybody from now on, whatever the rail."
 	stopsRail     = "No connector pays by this rail from now on."
 	finishesAsked = " Payments that a rail was asked for before are finished, since only the rail knows whether it has paid: stop them there."
-	goesOn        = "Connectors go on within a minute (settlement.Config.Sweep)."
+	goesOn        = "Connectors go on within a minute (settlement.Config.SweepInterval)."
 )
 
 func (a *app) pauseRailCommand() *cobra.Command {
@@ -205,7 +205,7 @@ func (a *app) approveCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "approve peer order", Short: "Let an order be paid that waits to be approved",
 		Long: `Approves an order that waits because it is above the amount that a connector pays by itself
-(settlement.Limit.ApproveAbove): "peerledger orders" shows it as one that waits for approval.
+(settlement.PayoutLimit.ApproveAbove): "peerledger orders" shows it as one that waits for approval.
 The connector that it belongs to pays it within a minute. An order that is not to be paid is given
 back with "settle cancel".`,
 		Args: exactly(2),
@@ -226,7 +226,7 @@ back with "settle cancel".`,
 					return err
 				case !known:
 					c.Note = "There is no such open order: it is closed already, or another peer's."
-				case !errors.Is(open.Waits, settlement.ErrHeld):
+				case !errors.Is(open.Waits, settlement.ErrAwaitsApproval):
 					c.Amount = found.Format(open.Amount)
 					c.Note = "It does not wait to be approved."
 				default:
@@ -246,7 +246,7 @@ back with "settle cancel".`,
 // waitsFor says what an order waits for; "" for nothing.
 func waitsFor(o settlement.OpenOrder) string {
 	switch {
-	case errors.Is(o.Waits, settlement.ErrHeld):
+	case errors.Is(o.Waits, settlement.ErrAwaitsApproval):
 		return "approval"
 	case errors.Is(o.Waits, settlement.ErrPaused):
 		return "end of the pause"

@@ -92,17 +92,17 @@ func TestPausesTakeNoAsset(t *testing.T) {
 func (s shop) held(t *testing.T) (id string) {
 	t.Helper()
 	s.send(t, 3001)
-	s.open(t, func(c *peerledger.Client, _, bob accounts.Account) {
+	s.open(t, func(c *peerledger.Client, _, bob accounts.PeerAccount) {
 		cfg := settlement.Config{
 			Manual: true, Instance: "holds",
-			Rails:      settlement.Rails{Default: &settlement.Rail{Settler: payer{program: "/bin/false"}}},
-			Policies:   settlement.Policies{Default: settlement.Threshold{At: ledger.NewAmount(2000)}},
-			PeerLimits: settlement.Rules[settlement.Limit]{Default: settlement.Limit{ApproveAbove: ledger.NewAmount(1)}},
+			Rails:            settlement.Rails{Default: &settlement.Rail{Settler: payer{program: "/bin/false"}}},
+			Policies:         settlement.Policies{Default: settlement.Threshold{SettleThreshold: ledger.NewAmount(2000)}},
+			PeerPayoutLimits: settlement.Rules[settlement.PayoutLimit]{Default: settlement.PayoutLimit{ApproveAbove: ledger.NewAmount(1)}},
 		}
 		e, err := settlement.NewEngine(c.Ledger, c.Book, cfg)
 		require.NoError(t, err)
-		_, err = e.Check(t.Context(), bob)
-		require.ErrorIs(t, err, settlement.ErrHeld)
+		_, err = e.Settle(t.Context(), bob)
+		require.ErrorIs(t, err, settlement.ErrAwaitsApproval)
 		require.ErrorIs(t, e.Close(t.Context()), settlement.ErrOrdersOpen)
 	})
 	open := rows[orderRow](t, s, "orders")
@@ -145,7 +145,7 @@ func TestEngineThatGivesNoSignOfLife(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	order := func(placed, claimed time.Duration, claims uint64) settlement.OpenOrder {
-		return settlement.OpenOrder{Order: settlement.Order{Placed: now.Add(-placed)}, Claimed: now.Add(-claimed), Claims: claims}
+		return settlement.OpenOrder{Order: settlement.Order{PlacedAt: now.Add(-placed)}, LeaseRenewedAt: now.Add(-claimed), Claims: claims}
 	}
 	require.ErrorIs(t, leftAlone(order(time.Minute, time.Minute, 0), now), errAlive)
 	require.ErrorIs(t, leftAlone(order(time.Hour, time.Minute, 7), now), errAlive)

@@ -43,7 +43,7 @@ func (d *desk) listPeers(cmd *cobra.Command, asset string) error {
 	for _, a := range assets {
 		found := map[string]bool{}
 		names := d.names(a)
-		for listing, err := range d.book.Directory(cmd.Context(), a, names...) {
+		for listing, err := range d.book.Peers(cmd.Context(), a, names...) {
 			if err != nil {
 				return err
 			}
@@ -127,7 +127,7 @@ configuration file, by which it is shown by its name.`,
 	return cmd
 }
 
-func (d *desk) provision(cmd *cobra.Command, peers ...accounts.Peer) error {
+func (d *desk) provision(cmd *cobra.Command, peers ...accounts.PeerConfig) error {
 	_, err := d.book.Provision(cmd.Context(), peers...)
 	var drift *accounts.DriftError
 	if errors.As(err, &drift) {
@@ -147,7 +147,7 @@ by any number of machines at once.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.makes = true
 			return a.atDesk(cmd.Context(), func(d *desk) error {
-				var peers []accounts.Peer
+				var peers []accounts.PeerConfig
 				for _, p := range d.cfg.Peers {
 					asset, err := d.cfg.asset(p.Asset)
 					if err != nil {
@@ -181,7 +181,7 @@ by any number of machines at once.`,
 }
 
 // onPeer is a command that changes one peer.
-func (a *app) onPeer(asset *string, cmd *cobra.Command, action string, note func(accounts.Balance) string, do func(*desk, accounts.Account) error) *cobra.Command {
+func (a *app) onPeer(asset *string, cmd *cobra.Command, action string, note func(accounts.Balance) string, do func(*desk, accounts.PeerAccount) error) *cobra.Command {
 	cmd.Args = exactly(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.atDesk(cmd.Context(), func(d *desk) error {
@@ -213,7 +213,7 @@ func (a *app) onPeer(asset *string, cmd *cobra.Command, action string, note func
 }
 
 func (a *app) suspendCommand(asset *string) *cobra.Command {
-	var how accounts.Suspension
+	var how accounts.SuspendOptions
 	cmd := &cobra.Command{
 		Use:   "suspend peer",
 		Short: "Take no new packets from or to a peer",
@@ -221,21 +221,21 @@ func (a *app) suspendCommand(asset *string) *cobra.Command {
 and refuses new packets; what is held is still fulfilled or rejected, and settlements go on.`,
 	}
 	cmd.Flags().BoolVar(&how.RevokeFree, "revoke-free", false, "also take back what is free of its credit line, which stops it from sending at once")
-	cmd.Flags().Uint32Var(&how.Reason, "reason", 0, "a `number` that is kept with it")
-	return a.onPeer(asset, cmd, "suspend", nil, func(d *desk, account accounts.Account) error {
+	cmd.Flags().Uint32Var(&how.ReasonCode, "reason", 0, "a `number` that is kept with it")
+	return a.onPeer(asset, cmd, "suspend", nil, func(d *desk, account accounts.PeerAccount) error {
 		return d.book.Suspend(cmd.Context(), account, how)
 	})
 }
 
 func (a *app) resumeCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{Use: "resume peer", Short: "Let a suspended peer trade again"}
-	return a.onPeer(asset, cmd, "resume", nil, func(d *desk, account accounts.Account) error {
+	return a.onPeer(asset, cmd, "resume", nil, func(d *desk, account accounts.PeerAccount) error {
 		return d.book.Resume(cmd.Context(), account)
 	})
 }
 
 func (a *app) closePeerCommand(asset *string) *cobra.Command {
-	var how accounts.Closing
+	var how accounts.CloseOptions
 	cmd := &cobra.Command{
 		Use:   "close peer",
 		Short: "Close a peer's account",
@@ -243,8 +243,8 @@ func (a *app) closePeerCommand(asset *string) *cobra.Command {
 held or being settled, and while anything is owed unless --force writes that off.`,
 	}
 	cmd.Flags().BoolVar(&how.Force, "force", false, "write off what is owed in either direction; needs --reason")
-	cmd.Flags().Uint32Var(&how.Reason, "reason", 0, "a `number` that is kept with it")
-	return a.onPeer(asset, cmd, "close", func(b accounts.Balance) string { return whenClosed(b, how.Force) }, func(d *desk, account accounts.Account) error {
+	cmd.Flags().Uint32Var(&how.ReasonCode, "reason", 0, "a `number` that is kept with it")
+	return a.onPeer(asset, cmd, "close", func(b accounts.Balance) string { return whenClosed(b, how.Force) }, func(d *desk, account accounts.PeerAccount) error {
 		return d.book.ClosePeer(cmd.Context(), account, how)
 	})
 }
@@ -277,7 +277,7 @@ func whenClosed(b accounts.Balance, force bool) string {
 
 func (a *app) reopenPeerCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{Use: "reopen peer", Short: "Open a closed peer again; it stays suspended until it is resumed"}
-	return a.onPeer(asset, cmd, "reopen", nil, func(d *desk, account accounts.Account) error {
+	return a.onPeer(asset, cmd, "reopen", nil, func(d *desk, account accounts.PeerAccount) error {
 		return d.book.ReopenPeer(cmd.Context(), account)
 	})
 }

@@ -38,7 +38,7 @@ func TestSettleNowSaysWhyNothingHappens(t *testing.T) {
 	nothing("alice@USD", "It owes us 30.01 USD.")
 	s.ok(t, "settle", "received", "alice@USD", "100", "--key", "1", "--yes")
 	nothing("alice@USD", "All that we owe it, 69.99 USD, is prepaid")
-	s.open(t, func(c *peerledger.Client, alice, bob accounts.Account) {
+	s.open(t, func(c *peerledger.Client, alice, bob accounts.PeerAccount) {
 		_, err := c.Recorder.Prepare(t.Context(), transfers.Packet{From: bob, To: alice, In: 3000, Out: 3000, Expiry: time.Now().Add(time.Hour)})
 		require.NoError(t, err)
 	})

@@ -29,7 +29,7 @@ payment is given back once.`,
 				if c.Now, err = d.standing(b); err != nil {
 					return err
 				}
-				waits, err := d.book.Waiting(cmd.Context(), b)
+				waits, err := d.book.WaitingInSuspense(cmd.Context(), b)
 				if err != nil {
 					return err
 				}

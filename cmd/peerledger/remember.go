@@ -147,7 +147,7 @@ func replaceFile(file string, content []byte, mode os.FileMode) (err error) {
 
 // remembered is what the file says of a peer that is added: what it says already, or its id,
 // asset and first line.
-func (d *desk) remembered(account accounts.Account, asset accounts.Asset, creditLine string) (entry peerConfig, known bool) {
+func (d *desk) remembered(account accounts.PeerAccount, asset accounts.Asset, creditLine string) (entry peerConfig, known bool) {
 	if entry, known = d.configured(account); known {
 		return entry, true
 	}

@@ -43,7 +43,7 @@ paying: pause, stop and approve. docs/money.md says when to give which command.`
 
 // payment is what the arguments of a payment name.
 type payment struct {
-	account accounts.Account
+	account accounts.PeerAccount
 	asset   accounts.Asset
 	amount  ledger.Amount
 }
@@ -68,7 +68,7 @@ func (d *desk) something(ctx context.Context, peer, amount, asset string) (payme
 // keyed is a command that books a payment under a key. tell completes what is told; it may be
 // nil.
 func (a *app) keyed(asset *string, cmd *cobra.Command, action, link string, will effect, tell func(*change),
-	book func(*settlement.Engine, payment, string) (settlement.Receipt, error),
+	book func(*settlement.Engine, payment, string) (settlement.PaymentBooking, error),
 ) *cobra.Command {
 	var key string
 	cmd.Args = exactly(2)
@@ -88,7 +88,7 @@ func (a *app) keyed(asset *string, cmd *cobra.Command, action, link string, will
 			}
 			return a.write(c, func(c *change) error {
 				receipt, err := book(engine, p, key)
-				c.Already, c.Transfer = receipt.Already, receipt.Transfer.String()
+				c.Already, c.Transfer = receipt.AlreadyBooked, receipt.Transfer.String()
 				return explainCover(err, b)
 			})
 		})
@@ -104,8 +104,8 @@ func (a *app) receivedCommand(asset *string) *cobra.Command {
 		Use: "received peer amount --key name", Short: "Book what a peer paid to us",
 		Long: "Books what a peer paid, once for its key, for ever: it pays down what the peer owes, and\nthe rest is prepaid. Book a payment that can still come back only when it is final; until\nthen, settle announce shows it.",
 	}
-	return a.keyed(asset, cmd, "book a payment received", " from ", whenReceived, nil, func(e *settlement.Engine, p payment, key string) (settlement.Receipt, error) {
-		return e.Receive(cmd.Context(), settlement.Incoming{Account: p.account, Key: key, Amount: p.amount})
+	return a.keyed(asset, cmd, "book a payment received", " from ", whenReceived, nil, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
+		return e.RecordIncoming(cmd.Context(), settlement.IncomingPayment{Account: p.account, Key: key, Amount: p.amount})
 	})
 }
 
@@ -121,8 +121,8 @@ is refused; if the money is gone, --beyond-headroom books the rest as arrears.`,
 	tell := func(c *change) {
 		c.Note = "An engine that settles with the peer at the same moment is not waited for: together they can pay more than packets earned."
 	}
-	return a.keyed(asset, cmd, "book a payment made", " to ", whenCovered(&beyond), tell, func(e *settlement.Engine, p payment, key string) (settlement.Receipt, error) {
-		return e.RecordPaid(cmd.Context(), settlement.Outgoing{Account: p.account, Key: key, Amount: p.amount, BeyondHeadroom: beyond})
+	return a.keyed(asset, cmd, "book a payment made", " to ", whenCovered(&beyond), tell, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
+		return e.RecordOutgoing(cmd.Context(), settlement.OutgoingPayment{Account: p.account, Key: key, Amount: p.amount, BeyondHeadroom: beyond})
 	})
 }
 
@@ -141,13 +141,13 @@ the key under which it was received.`,
 			c.Note = "Whether that payment was received, and not returned yet, is found out when it is booked."
 		}
 	}
-	return a.keyed(asset, cmd, "book a returned payment", " of ", whenReturned, tell, func(e *settlement.Engine, p payment, key string) (settlement.Receipt, error) {
-		return e.RecordReturned(cmd.Context(), settlement.Returned{Account: p.account, Key: key, Payment: received, Amount: p.amount})
+	return a.keyed(asset, cmd, "book a returned payment", " of ", whenReturned, tell, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
+		return e.RecordReturned(cmd.Context(), settlement.ReturnedPayment{Account: p.account, Key: key, Payment: received, Amount: p.amount})
 	})
 }
 
 // openOrder looks an open order up.
-func openOrder(ctx context.Context, engine *settlement.Engine, account accounts.Account, id ledger.ID) (settlement.OpenOrder, bool, error) {
+func openOrder(ctx context.Context, engine *settlement.Engine, account accounts.PeerAccount, id ledger.ID) (settlement.OpenOrder, bool, error) {
 	orders, err := engine.Orders(ctx, account)
 	for _, o := range orders {
 		if o.ID == id {
@@ -227,7 +227,7 @@ func (a *app) cancelCommand(asset *string) *cobra.Command {
 					return err
 				case !known:
 					c.Note = "There is no such open order: it is closed already, or another peer's."
-				case errors.Is(open.Waits, settlement.ErrHeld):
+				case errors.Is(open.Waits, settlement.ErrAwaitsApproval):
 					c.Amount, c.Note = open.Asset.Format(open.Amount), "It waits to be approved, so no rail has it."
 				default:
 					c.Amount = open.Asset.Format(open.Amount)
@@ -250,7 +250,7 @@ func (a *app) cancelCommand(asset *string) *cobra.Command {
 // leftAlone is an error if the engine of an order may be paying it.
 func leftAlone(open settlement.OpenOrder, now time.Time) error {
 	const remedy = "stop that connector, or have the rail refuse the key; then give --force"
-	seen := now.Sub(latest(open.Claimed, open.Placed))
+	seen := now.Sub(latest(open.LeaseRenewedAt, open.PlacedAt))
 	switch {
 	case seen < aliveFor:
 		return fmt.Errorf("%w: its engine was at work %v ago, and may be paying it: %s, or wait", errAlive, seen.Round(time.Second), remedy)

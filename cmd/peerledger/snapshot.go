@@ -40,7 +40,7 @@ type watchedRow struct {
 type watcher struct {
 	desk   *desk
 	engine *settlement.Engine
-	list   []accounts.Account
+	list   []accounts.PeerAccount
 	last   time.Time // of the last snapshot
 }
 
@@ -53,13 +53,13 @@ func (w *watcher) take(ctx context.Context) (snapshot, error) {
 	if err != nil {
 		return s, err
 	}
-	var settling []accounts.Account
+	var settling []accounts.PeerAccount
 	for _, b := range balances {
 		if !b.Settling.IsZero() {
 			settling = append(settling, b.Account)
 		}
 	}
-	orders := map[accounts.Account]settlement.OpenOrder{}
+	orders := map[accounts.PeerAccount]settlement.OpenOrder{}
 	if len(settling) > 0 {
 		list, err := w.engine.Orders(ctx, settling...)
 		if err != nil {
@@ -102,10 +102,10 @@ func (w *watcher) row(b accounts.Balance) (watchedRow, error) {
 	}
 	switch p := policy.(type) {
 	case settlement.Threshold:
-		row.SettleAt = b.Asset.Format(p.At)
-		row.Due = percent(w.engine.Owed(b).SubFloor(b.Settling), p.At)
+		row.SettleAt = b.Asset.Format(p.SettleThreshold)
+		row.Due = percent(w.engine.Owed(b).SubFloor(b.Settling), p.SettleThreshold)
 	case settlement.Prefund: // of a threshold below 0 there are no percents
-		row.SettleAt = signed(b.Asset, p.At)
+		row.SettleAt = signed(b.Asset, p.PrefundThreshold)
 	}
 	return row, nil
 }

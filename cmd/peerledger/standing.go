@@ -44,7 +44,7 @@ func (d *desk) due(b accounts.Balance) (string, error) {
 	}
 	var due ledger.Amount
 	if b.Settling.IsZero() && !b.Closed {
-		due = policy.Due(settlement.Standing{Balance: b}).Amount.Min(spendable(b))
+		due = policy.Due(settlement.PolicyInput{Balance: b}).Amount.Min(spendable(b))
 	}
 	return b.Asset.Format(due), nil
 }
@@ -141,7 +141,7 @@ func whenWrittenOff(b accounts.Balance, amount ledger.Amount) string {
 
 // preview completes a change of a peer's balance with what stands now and what the change
 // will do.
-func (d *desk) preview(ctx context.Context, c *change, account accounts.Account, amount ledger.Amount, will effect) (accounts.Balance, error) {
+func (d *desk) preview(ctx context.Context, c *change, account accounts.PeerAccount, amount ledger.Amount, will effect) (accounts.Balance, error) {
 	b, err := d.book.Balance(ctx, account)
 	if err != nil {
 		return b, err

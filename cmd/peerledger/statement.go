@@ -54,7 +54,7 @@ it, a packet's fulfill or a payment, is an entry of its own.`,
 				if err != nil {
 					known = nil // no peers are configured, and counterparties have no names
 				}
-				options := []accounts.StatementOption{accounts.Known(known...), accounts.KnownKeys(keys...)}
+				options := []accounts.StatementOption{accounts.WithKnownAccounts(known...), accounts.WithKnownKeys(keys...)}
 				if holds {
 					options = append(options, accounts.WithHolds())
 				}
@@ -77,15 +77,15 @@ it, a packet's fulfill or a payment, is an entry of its own.`,
 	return cmd
 }
 
-func (d *desk) statementAccount(ctx context.Context, args []string, asset string) (accounts.Account, accounts.Asset, error) {
+func (d *desk) statementAccount(ctx context.Context, args []string, asset string) (accounts.PeerAccount, accounts.Asset, error) {
 	if len(args) == 1 {
 		return d.account(ctx, args[0], asset)
 	}
 	found, err := d.cfg.asset(asset)
 	if err != nil {
-		return accounts.Account{}, found, err
+		return accounts.PeerAccount{}, found, err
 	}
-	account, err := d.book.Own(found)
+	account, err := d.book.OwnAccount(found)
 	return account, found, err
 }
 
@@ -133,7 +133,7 @@ func (d *desk) writeStatement(cmd *cobra.Command, s *accounts.Statement, csv boo
 }
 
 // standingRow is the line of a balance.
-func standingRow(kind string, s *accounts.Statement, st accounts.Standing) statementRow {
+func standingRow(kind string, s *accounts.Statement, st accounts.StatementBalance) statementRow {
 	return statementRow{
 		kind: kind, position: signed(s.Asset, st.Position),
 		arrears: s.Asset.Format(st.Arrears), line: lineText(s.Asset, st.CreditLine),

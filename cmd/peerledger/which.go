@@ -133,7 +133,7 @@ func (a *app) openFolder(folder string) (ledger.Ledger, error) {
 		return l, nil
 	case errors.Is(err, fs.ErrNotExist): // what it is to be in is missing
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
-	case errors.Is(err, embedded.ErrCorrupt), errors.Is(err, embedded.ErrOtherRules):
+	case errors.Is(err, embedded.ErrCorrupt), errors.Is(err, embedded.ErrIncompatible):
 		return nil, fmt.Errorf("nothing was changed: %w", err)
 	default:
 		return nil, fmt.Errorf("%w: %w", errNoAnswer, err)

@@ -48,8 +48,8 @@ type connector struct {
 	setup
 
 	client  *peerledger.Client
-	own     accounts.Account
-	peer    accounts.Account
+	own     accounts.PeerAccount
+	peer    accounts.PeerAccount
 	payer   *payer
 	other   *http.Client
 	sent    atomic.Int64 // packets that are through
@@ -82,16 +82,16 @@ func openConnector(ctx context.Context, s setup) (*connector, error) {
 		Accounts: accounts.Config{Namespace: s.Name, Assets: []accounts.Asset{usd}},
 		Settlement: settlement.Config{
 			Rails:    settlement.Rails{Default: &settlement.Rail{Name: c.payer.channel, Settler: c.payer}},
-			Policies: settlement.Policies{Default: settlement.Threshold{At: s.At}},
-			Instance: s.Name, RetryAfter: retryAfter, RetryAtMost: retryAtMost, RearmAfter: retryAtMost,
+			Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: s.At}},
+			Instance: s.Name, RetryInitialInterval: retryAfter, RetryMaxInterval: retryAtMost, OrderCooldown: retryAtMost,
 		},
 	})
 	if err != nil {
 		return nil, errors.Join(err, l.Close(), c.payer.close())
 	}
-	if c.own, err = c.client.Book.Own(usd); err == nil {
-		var peers []accounts.Account
-		peers, err = c.client.Provision(ctx, accounts.Peer{ID: s.Peer, Asset: usd, CreditLine: s.Line})
+	if c.own, err = c.client.Book.OwnAccount(usd); err == nil {
+		var peers []accounts.PeerAccount
+		peers, err = c.client.Provision(ctx, accounts.PeerConfig{ID: s.Peer, Asset: usd, CreditLine: s.Line})
 		if err == nil {
 			c.peer = peers[0]
 		}
@@ -161,7 +161,7 @@ func (c *connector) takeClaim(ctx context.Context, m claim) (struct{}, error) {
 	if err := m.verify(c.PeerKey, channel(c.Peer, c.Name), c.Deposit); err != nil {
 		return struct{}{}, err
 	}
-	_, err := c.client.Settlement.ReceiveVoucher(ctx, settlement.Voucher{
+	_, err := c.client.Settlement.RecordVoucher(ctx, settlement.Voucher{
 		Account: c.peer, Channel: m.Channel, Cumulative: m.Cumulative,
 	})
 	if errors.Is(err, settlement.ErrVoucherLower) {
@@ -171,7 +171,7 @@ func (c *connector) takeClaim(ctx context.Context, m claim) (struct{}, error) {
 }
 
 func (c *connector) settle(ctx context.Context, _ struct{}) (books, error) {
-	if _, err := c.client.Settlement.Settle(ctx, c.peer); err != nil {
+	if _, err := c.client.Settlement.SettleNow(ctx, c.peer); err != nil {
 		return books{}, err
 	}
 	return c.books(ctx, struct{}{})
@@ -185,7 +185,7 @@ func (c *connector) redeem(ctx context.Context, _ struct{}) (books, error) {
 		return books{}, err
 	}
 	for _, ch := range exposure.Channels {
-		_, err := c.client.Settlement.Redeemed(ctx, settlement.Voucher{Account: c.peer, Channel: ch.Channel, Cumulative: ch.Claimed})
+		_, err := c.client.Settlement.RecordRedemption(ctx, settlement.Voucher{Account: c.peer, Channel: ch.Channel, Cumulative: ch.Claimed})
 		if err != nil {
 			return books{}, err
 		}
@@ -222,7 +222,7 @@ func (c *connector) books(ctx context.Context, _ struct{}) (books, error) {
 	held, _ := b.HeldIn.Add(b.HeldOut)
 	return books{
 		Name: c.Name, Sent: c.sent.Load(), Refused: c.refused.Load(), Position: b.Position().String(),
-		Paid: b.SettledOut, Received: b.SettledIn, Claims: claims, Open: b.Settling, Held: held, NotFinal: exposure.Open,
+		Paid: b.SettledOut, Received: b.SettledIn, Claims: claims, Open: b.Settling, Held: held, NotFinal: exposure.Unredeemed,
 	}, nil
 }
 

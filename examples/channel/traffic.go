@@ -74,7 +74,7 @@ func (c *connector) send(ctx context.Context, n, amount uint64) error {
 			return err
 		}
 		c.refused.Add(1)
-		c.client.Settlement.Refused(c.peer) // it wants to be paid first
+		c.client.Settlement.NotifyRefused(c.peer) // it wants to be paid first
 		select {
 		case <-time.After(retryAfter):
 		case <-ctx.Done():

@@ -16,7 +16,9 @@ func (c *connector) openCluster(ctx context.Context) (ledger.Ledger, error) {
 		return nil, err
 	}
 	cfg.Events = c.metrics.Cluster(cluster.Events{
-		Reopened: func(r cluster.Reopening) { c.log.Warn("session opened anew", "cause", r.Cause, "away", r.Away) },
+		Reopened: func(r cluster.SessionReopened) {
+			c.log.Warn("session opened anew", "cause", r.Cause, "away", r.Downtime)
+		},
 	})
 	l, err := cluster.Open(ctx, cfg)
 	if err != nil {

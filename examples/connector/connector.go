@@ -35,7 +35,7 @@ var (
 type connector struct {
 	log       *slog.Logger
 	client    *peerledger.Client
-	peers     []accounts.Account
+	peers     []accounts.PeerAccount
 	metrics   *monitoring.Metrics
 	registry  *prometheus.Registry
 	stopWatch context.CancelFunc // before the client is closed
@@ -91,9 +91,9 @@ func (c *connector) run(ctx context.Context, opts options) (summary, error) {
 }
 
 func (c *connector) provision(ctx, watching context.Context, cfg peerledger.Config) error {
-	var peers []accounts.Peer
+	var peers []accounts.PeerConfig
 	for _, name := range names {
-		peers = append(peers, accounts.Peer{ID: name, Asset: usd, CreditLine: ledger.NewAmount(100 * dollar)})
+		peers = append(peers, accounts.PeerConfig{ID: name, Asset: usd, CreditLine: ledger.NewAmount(100 * dollar)})
 	}
 	var err error
 	var drift *accounts.DriftError
@@ -106,7 +106,7 @@ func (c *connector) provision(ctx, watching context.Context, cfg peerledger.Conf
 	}
 	return c.metrics.Watch(watching, monitoring.Sources{
 		Recorder: c.client.Recorder, Book: c.client.Book, Settlement: c.client.Settlement, SettlementConfig: cfg.Settlement,
-		Accounts: func() []accounts.Account { return c.peers },
+		Accounts: func() []accounts.PeerAccount { return c.peers },
 	})
 }
 
@@ -127,7 +127,7 @@ func (c *connector) config() peerledger.Config {
 		Settlement: settlement.Config{
 			Instance: "example-connector",
 			Rails:    settlement.Rails{Default: rail},
-			Policies: settlement.Policies{Default: settlement.Threshold{At: ledger.NewAmount(5 * dollar), SettleTo: ledger.NewAmount(dollar)}},
+			Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: ledger.NewAmount(5 * dollar), SettleTo: ledger.NewAmount(dollar)}},
 			Events: c.metrics.Settlement(settlement.Events{
 				Failed: func(err error) { c.log.Warn("settlement", "err", err) },
 			}),
@@ -193,7 +193,7 @@ func (c *connector) packet(ctx context.Context, rng *rand.Rand, longer time.Dura
 		From: c.peers[from], To: c.peers[to], In: amount, Out: amount - amount/1000, Expiry: time.Now().Add(30 * time.Second),
 	})
 	if err != nil {
-		c.log.Warn("refused", "code", transfers.Code(err), "err", err) // and so is the sender told
+		c.log.Warn("refused", "code", transfers.ILPCode(err), "err", err) // and so is the sender told
 		return nil
 	}
 	promised, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)

@@ -46,7 +46,7 @@ func TestSettlements(t *testing.T) {
 	c, err := open(t.Context(), options{ledger: "embedded", grace: time.Minute}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	require.NoError(t, c.traffic(t.Context(), options{packets: 3000, seed: 1}))
-	_, err = c.client.Settlement.Check(t.Context())
+	_, err = c.client.Settlement.Settle(t.Context())
 	require.NoError(t, err)
 	s, err := c.summary(t.Context())
 	require.NoError(t, err)

@@ -46,7 +46,7 @@ func open(out io.Writer) (*peerledger.Client, error) {
 		Accounts: accounts.Config{Assets: []accounts.Asset{usd}},
 		Settlement: settlement.Config{
 			Rails:    settlement.Rails{Default: &settlement.Rail{Settler: settlement.SettlerFunc(rail)}},
-			Policies: settlement.Policies{Default: settlement.Threshold{At: ledger.NewAmount(5 * cent)}},
+			Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: ledger.NewAmount(5 * cent)}},
 			Manual:   true, // pay when this program says so, not in the background
 		},
 	})
@@ -54,8 +54,8 @@ func open(out io.Writer) (*peerledger.Client, error) {
 
 func demo(ctx context.Context, out io.Writer, client *peerledger.Client) error {
 	peers, err := client.Provision(ctx,
-		accounts.Peer{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(100 * cent)},
-		accounts.Peer{ID: "bob", Asset: usd, CreditLine: ledger.NewAmount(2 * cent)})
+		accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(100 * cent)},
+		accounts.PeerConfig{ID: "bob", Asset: usd, CreditLine: ledger.NewAmount(2 * cent)})
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func demo(ctx context.Context, out io.Writer, client *peerledger.Client) error {
 	}
 
 	// Bob is owed more than 5 cents now.
-	if _, err := client.Settlement.Check(ctx); err != nil {
+	if _, err := client.Settlement.Settle(ctx); err != nil {
 		return err
 	}
 	if err := show(ctx, out, client, alice, bob); err != nil {
@@ -81,7 +81,7 @@ func demo(ctx context.Context, out io.Writer, client *peerledger.Client) error {
 	// Bob may owe us 2 cents. The ledger refuses a packet beyond that.
 	err = deliver(ctx, client, transfers.Packet{From: bob, To: alice, In: 3 * cent, Out: 3 * cent})
 	fmt.Fprintf(out, "bob sends 3 cents: ILP error %s, over its credit line: %t\n",
-		transfers.Code(err), errors.Is(err, transfers.ErrCreditLine))
+		transfers.ILPCode(err), errors.Is(err, transfers.ErrCreditLine))
 	err = deliver(ctx, client, transfers.Packet{From: bob, To: alice, In: 2 * cent, Out: 2 * cent})
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func deliver(ctx context.Context, client *peerledger.Client, packet transfers.Pa
 	packet.Expiry = time.Now().Add(30 * time.Second)
 	held, err := client.Recorder.Prepare(ctx, packet)
 	if err != nil {
-		return err // answer the sender with the ILP error transfers.Code(err)
+		return err // answer the sender with the ILP error transfers.ILPCode(err)
 	}
 	// The amounts are held, so the packet may be forwarded. Its answer is a
 	// fulfill here; for a reject, Recorder.Reject gives back what is held.
@@ -103,7 +103,7 @@ func deliver(ctx context.Context, client *peerledger.Client, packet transfers.Pa
 }
 
 // show prints what we owe each peer (above 0) or it owes us (below).
-func show(ctx context.Context, out io.Writer, client *peerledger.Client, peers ...accounts.Account) error {
+func show(ctx context.Context, out io.Writer, client *peerledger.Client, peers ...accounts.PeerAccount) error {
 	balances, err := client.Book.Balances(ctx, peers...)
 	for _, b := range balances {
 		fmt.Fprintf(out, "  %-5s position %9s USD, settled out %s\n",

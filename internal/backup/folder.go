@@ -241,5 +241,5 @@ func ReadFolder(folder string) func(context.Context) (Totals, error) {
 // readJournal looks at a journal that nobody has open.
 func readJournal(folder string) (Journal, error) {
 	content, err := transfers.ReadJournal(folder)
-	return Journal{content.Namespace, content.Waiting}, err
+	return Journal{content.Namespace, content.PendingFulfills}, err
 }

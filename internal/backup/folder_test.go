@@ -50,7 +50,7 @@ func (c connector) run(t *testing.T, packets int) {
 	defer func() { require.NoError(t, l.Close()) }()
 	book, err := accounts.NewBook(l, accounts.Config{Namespace: "test", Assets: []accounts.Asset{usd}})
 	require.NoError(t, err)
-	handles, err := book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(1000)}, accounts.Peer{ID: "bob", Asset: usd})
+	handles, err := book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd})
 	require.NoError(t, err)
 	var prepared []transfers.Packet
 	record := func(l ledger.Ledger, journal string, work func(*transfers.Recorder)) {
@@ -63,7 +63,7 @@ func (c connector) run(t *testing.T, packets int) {
 	}
 	record(l, "", func(r *transfers.Recorder) {
 		for range packets {
-			result, err := r.Record(t.Context(), transfers.Prepare(transfers.Packet{From: handles[0], To: handles[1], In: 1, Out: 1, Hold: time.Hour}))
+			result, err := r.Record(t.Context(), transfers.PrepareOp(transfers.Packet{From: handles[0], To: handles[1], In: 1, Out: 1, Hold: time.Hour}))
 			require.NoError(t, err)
 			require.NoError(t, result.Err)
 			prepared = append(prepared, result.Packet)
@@ -71,7 +71,7 @@ func (c connector) run(t *testing.T, packets int) {
 	})
 	record(silent{l}, c.journal, func(r *transfers.Recorder) {
 		for _, p := range prepared {
-			_, err := r.Submit(t.Context(), transfers.Fulfill(p))
+			_, err := r.Submit(t.Context(), transfers.FulfillOp(p))
 			require.NoError(t, err)
 		}
 	})
@@ -252,7 +252,7 @@ func TestDamagedFoldersAreNotBackedUp(t *testing.T) {
 	swapped := c.options()
 	swapped.Ledger, swapped.Journal = c.journal, c.ledger
 	_, err := Create(t.Context(), swapped)
-	require.ErrorIs(t, err, embedded.ErrOtherRules)
+	require.ErrorIs(t, err, embedded.ErrIncompatible)
 
 	names, err := wal.Names(c.journal)
 	require.NoError(t, err)

@@ -19,7 +19,7 @@ const unit = 1
 // market is the peers, who sends to whom, and what the books must say of it.
 type market struct {
 	cfg   accounts.Config
-	peers []accounts.Account
+	peers []accounts.PeerAccount
 	pairs map[load][]pair
 
 	// Units of each peer so far.
@@ -43,9 +43,9 @@ func newMarket(ctx context.Context, l ledger.Ledger, namespace string, n int, se
 	if err != nil {
 		return nil, err
 	}
-	peers := make([]accounts.Peer, n)
+	peers := make([]accounts.PeerConfig, n)
 	for i := range peers {
-		peers[i] = accounts.Peer{ID: fmt.Sprintf("peer-%d", i), Asset: usd, CreditLine: accounts.Unlimited}
+		peers[i] = accounts.PeerConfig{ID: fmt.Sprintf("peer-%d", i), Asset: usd, CreditLine: accounts.Unlimited}
 	}
 	m.peers, err = book.Provision(ctx, peers...)
 	return m, err
@@ -80,14 +80,14 @@ func hot(n int, seed uint64) []pair {
 
 // traffic is what a measurement sends.
 type traffic struct {
-	peers []accounts.Account
+	peers []accounts.PeerAccount
 	pairs []pair
 }
 
 func (m *market) traffic(l load) traffic { return traffic{m.peers, m.pairs[l]} }
 
 // between are the peers of packet i.
-func (t traffic) between(i int64) (from, to accounts.Account) {
+func (t traffic) between(i int64) (from, to accounts.PeerAccount) {
 	p := t.pairs[i%pairsMax]
 	return t.peers[p.from], t.peers[p.to]
 }
@@ -134,7 +134,7 @@ func (m *market) verify(ctx context.Context, l ledger.Ledger) error {
 }
 
 // conserved adds up all our accounts: nothing leaves them, so debits are credits.
-func conserved(ctx context.Context, l ledger.Ledger, book *accounts.Book, peers []accounts.Account) error {
+func conserved(ctx context.Context, l ledger.Ledger, book *accounts.Book, peers []accounts.PeerAccount) error {
 	own, _ := book.AssetIDs(usd.Ledger)
 	ids := []ledger.ID{own.Liquidity, own.Revenue, own.Dust, own.Suspense, own.Outside, own.Control}
 	for _, p := range peers {

@@ -76,7 +76,7 @@ func memoryOfBacklog(ctx context.Context, opts options, p phase) (row memoryRow,
 	}
 	silent := stalled{Ledger: l, released: make(chan struct{})}
 	before := heap()
-	recorder, err := transfers.NewRecorder(silent, book, transfers.Config{Backlog: memoryOperations})
+	recorder, err := transfers.NewRecorder(silent, book, transfers.Config{MaxBacklog: memoryOperations})
 	if err != nil {
 		return row, err
 	}
@@ -100,14 +100,14 @@ func memoryOfPeers(ctx context.Context) (rows []memoryRow, err error) {
 	if err != nil {
 		return nil, err
 	}
-	peers := make([]accounts.Peer, memoryPeers)
+	peers := make([]accounts.PeerConfig, memoryPeers)
 	for i := range peers {
-		peers[i] = accounts.Peer{ID: fmt.Sprintf("peer-%d", i), Asset: usd, CreditLine: accounts.Unlimited}
+		peers[i] = accounts.PeerConfig{ID: fmt.Sprintf("peer-%d", i), Asset: usd, CreditLine: accounts.Unlimited}
 	}
 	before := heap()
-	handles := make([]accounts.Account, memoryPeers)
+	handles := make([]accounts.PeerAccount, memoryPeers)
 	for i, p := range peers {
-		if handles[i], err = book.Account(fmt.Sprintf("peer-%d", i), p.Asset); err != nil {
+		if handles[i], err = book.PeerAccount(fmt.Sprintf("peer-%d", i), p.Asset); err != nil {
 			return nil, err
 		}
 	}
@@ -126,7 +126,7 @@ func memoryOfPeers(ctx context.Context) (rows []memoryRow, err error) {
 	if err != nil {
 		return nil, err
 	}
-	engine.Look(handles)
+	engine.Enqueue(handles)
 	rows = append(rows, each("a peer that the settlement engine looks after", before, memoryPeers))
 	runtime.KeepAlive(peers)
 	return rows, engine.Close(ctx)

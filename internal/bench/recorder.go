@@ -41,7 +41,7 @@ func (m *market) record(ctx context.Context, l ledger.Ledger, s scenario, at led
 		if r.engine, err = settlement.NewEngine(l, book, r.settling(at)); err != nil {
 			return nil, err
 		}
-		cfg.Touched = r.engine.Touch
+		cfg.Touched = r.engine.NotifyBalances
 	}
 	if s.journal {
 		// Where the folder is decides how fast its disk is.
@@ -74,7 +74,7 @@ func (r *recording) settling(at ledger.Amount) settlement.Config {
 	})
 	return settlement.Config{
 		Rails:    settlement.Rails{Default: &settlement.Rail{Settler: atOnce}},
-		Policies: settlement.Policies{Default: settlement.Threshold{At: at}},
+		Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: at}},
 		Events:   settlement.Events{Paid: func(settlement.Payment) { r.orders.Add(1) }, Failed: r.fail},
 	}
 }
@@ -126,9 +126,9 @@ func (r *recorderRun) begin(i int64) transfers.Op {
 	p := transfers.Packet{From: from, To: to, In: unit, Out: unit, Hold: holdSeconds * time.Second}
 	binary.BigEndian.PutUint64(p.Condition[:8], tag(i))
 	if r.phase == phaseSingle {
-		return transfers.Forward(p)
+		return transfers.ForwardOp(p)
 	}
-	return transfers.Prepare(p)
+	return transfers.PrepareOp(p)
 }
 
 // record is many goroutines that wait for each answer.
@@ -162,7 +162,7 @@ func (r *recorderRun) one(ctx context.Context, w watch, i int64) error {
 		return nil
 	}
 	began = w.begin(i)
-	if _, err = r.recorder.Record(ctx, transfers.Fulfill(result.Packet)); err != nil {
+	if _, err = r.recorder.Record(ctx, transfers.FulfillOp(result.Packet)); err != nil {
 		return err
 	}
 	w.end(began)

@@ -46,7 +46,7 @@ type submitter struct {
 
 // underway is an operation that was handed over and is looked at.
 type underway struct {
-	ticket transfers.Ticket
+	ticket transfers.Future
 	packet int64
 	began  time.Time // zero if it is not timed
 	hold   bool      // a prepare, whose fulfill is to follow
@@ -97,5 +97,5 @@ func (s *submitter) await(ctx context.Context) error {
 	if !hold {
 		return nil
 	}
-	return s.submit(ctx, transfers.Fulfill(result.Packet), packet, false)
+	return s.submit(ctx, transfers.FulfillOp(result.Packet), packet, false)
 }

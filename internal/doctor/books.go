@@ -84,7 +84,7 @@ func (s Subject) balances(ctx context.Context, book *accounts.Book, asset accoun
 			names = append(names, p.Peer)
 		}
 	}
-	missing, err := book.Missing(ctx, asset, names...)
+	missing, err := book.MissingPeers(ctx, asset, names...)
 	if err != nil {
 		return nil, err
 	}
@@ -92,12 +92,12 @@ func (s Subject) balances(ctx context.Context, book *accounts.Book, asset accoun
 	for _, name := range missing {
 		absent[name] = true
 	}
-	var list []accounts.Account
+	var list []accounts.PeerAccount
 	for _, name := range names {
 		if absent[name] {
 			continue
 		}
-		account, err := book.Account(name, asset)
+		account, err := book.PeerAccount(name, asset)
 		if err != nil {
 			return nil, err
 		}

@@ -33,14 +33,14 @@ func (kept) Close() error { return nil }
 func newShelf(t *testing.T, peers ...string) *shelf {
 	t.Helper()
 	s := &shelf{ledger: embedded.New(), subject: subject(serve(t, 1, nil)...)}
-	cfg := accounts.Config{Namespace: "test", Assets: []accounts.Asset{usd}, Round: time.Millisecond}
+	cfg := accounts.Config{Namespace: "test", Assets: []accounts.Asset{usd}, SuspensionPollInterval: time.Millisecond}
 	var err error
 	s.book, err = accounts.NewBook(s.ledger, cfg)
 	require.NoError(t, err)
 	s.subject.Open = func(context.Context) (Session, error) { return kept{session{s.ledger}}, nil }
 	s.subject.Books.Config = cfg
 	for _, peer := range peers {
-		_, err := s.book.Provision(t.Context(), accounts.Peer{ID: peer, Asset: usd})
+		_, err := s.book.Provision(t.Context(), accounts.PeerConfig{ID: peer, Asset: usd})
 		require.NoError(t, err)
 		s.subject.Books.Peers = append(s.subject.Books.Peers, accounts.PeerAsset{Peer: peer, Asset: usd})
 	}
@@ -49,7 +49,7 @@ func newShelf(t *testing.T, peers ...string) *shelf {
 
 func (s *shelf) ids(t *testing.T, peer string) accounts.PeerIDs {
 	t.Helper()
-	a, err := s.book.Account(peer, usd)
+	a, err := s.book.PeerAccount(peer, usd)
 	require.NoError(t, err)
 	return s.book.PeerIDs(a)
 }
@@ -111,7 +111,7 @@ func TestPeersOfAnEarlierVersion(t *testing.T) {
 	s := newShelf(t, "alice")
 	other, err := accounts.NewBook(embedded.New(), s.subject.Books.Config)
 	require.NoError(t, err)
-	bob, err := other.Provision(t.Context(), accounts.Peer{ID: "bob", Asset: usd})
+	bob, err := other.Provision(t.Context(), accounts.PeerConfig{ID: "bob", Asset: usd})
 	require.NoError(t, err)
 	ids := other.PeerIDs(bob[0])
 	tag := s.assetTag(t)
@@ -194,16 +194,16 @@ func TestMoneyOfClosedPeers(t *testing.T) {
 	engine, err := settlement.NewEngine(s.ledger, s.book, settlement.Config{Manual: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, engine.Close(ctx)) }()
-	var peers []accounts.Account
+	var peers []accounts.PeerAccount
 	for _, name := range []string{"alice", "bob", "carol"} {
-		peer, err := s.book.Account(name, usd)
+		peer, err := s.book.PeerAccount(name, usd)
 		require.NoError(t, err)
 		peers = append(peers, peer)
 		if name != "carol" {
-			require.NoError(t, s.book.ClosePeer(ctx, peer, accounts.Closing{}))
+			require.NoError(t, s.book.ClosePeer(ctx, peer, accounts.CloseOptions{}))
 		}
 		for i, amount := range []uint64{250, 50} {
-			_, err = engine.Receive(ctx, settlement.Incoming{Account: peer, Key: fmt.Sprint(i), Amount: ledger.NewAmount(amount)})
+			_, err = engine.RecordIncoming(ctx, settlement.IncomingPayment{Account: peer, Key: fmt.Sprint(i), Amount: ledger.NewAmount(amount)})
 			require.NoError(t, err)
 		}
 	}
@@ -211,7 +211,7 @@ func TestMoneyOfClosedPeers(t *testing.T) {
 	require.Equal(t, []Code{MoneyWaits}, codes(r))
 	require.Equal(t, "alice 3.00 USD, bob 3.00 USD", find(t, r, MoneyWaits).Found)
 
-	_, err = engine.RecordReturned(ctx, settlement.Returned{Account: peers[0], Key: "back", Payment: "0", Amount: ledger.NewAmount(250)})
+	_, err = engine.RecordReturned(ctx, settlement.ReturnedPayment{Account: peers[0], Key: "back", Payment: "0", Amount: ledger.NewAmount(250)})
 	require.NoError(t, err)
 	require.NoError(t, s.book.ReopenPeer(ctx, peers[1]))
 	_, err = engine.Release(ctx, peers[1])

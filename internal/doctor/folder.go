@@ -54,8 +54,8 @@ func (s Subject) examineJournal(r *Report) {
 	if found.TornBytes > 0 {
 		of += fmt.Sprintf("; a crash has left %d bytes of a fulfill at the end that nobody was told was kept", found.TornBytes)
 	}
-	if found.Waiting > 0 {
-		r.add(JournalWaits, subject, fmt.Sprintf("%s to be recorded; %s", number(found.Waiting, "fulfill waits", "fulfills wait"), of))
+	if found.PendingFulfills > 0 {
+		r.add(JournalWaits, subject, fmt.Sprintf("%s to be recorded; %s", number(found.PendingFulfills, "fulfill waits", "fulfills wait"), of))
 	} else {
 		r.add(JournalRight, subject, "nothing waits; "+of)
 	}
@@ -76,7 +76,7 @@ func folderFault(err error) Code {
 		{fs.ErrNotExist, FolderMissing},
 		{embedded.ErrCorrupt, FolderDamaged},
 		{transfers.ErrJournalCorrupt, FolderDamaged},
-		{embedded.ErrOtherRules, FolderForeign},
+		{embedded.ErrIncompatible, FolderForeign},
 		{transfers.ErrJournalForeign, FolderForeign},
 	} {
 		if errors.Is(err, fault.err) {

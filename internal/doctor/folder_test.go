@@ -33,12 +33,12 @@ func connector(t *testing.T, waiting int, expiry time.Time) (folder, journal str
 	defer func() { require.NoError(t, l.Close()) }()
 	book, err := accounts.NewBook(l, accounts.Config{Namespace: "test", Assets: []accounts.Asset{usd}})
 	require.NoError(t, err)
-	handles, err := book.Provision(t.Context(), accounts.Peer{ID: "alice", Asset: usd}, accounts.Peer{ID: "bob", Asset: usd})
+	handles, err := book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd}, accounts.PeerConfig{ID: "bob", Asset: usd})
 	require.NoError(t, err)
 	r, err := transfers.NewRecorder(unanswering{l}, book, transfers.Config{Journal: journal, Events: transfers.Events{Replayed: func([]transfers.Result) {}}})
 	require.NoError(t, err)
 	for i := range waiting {
-		_, err := r.Submit(t.Context(), transfers.Fulfill(transfers.Packet{
+		_, err := r.Submit(t.Context(), transfers.FulfillOp(transfers.Packet{
 			ID: ledger.NewID(uint64(i+1)<<8, 9), From: handles[0], To: handles[1], In: 1, Out: 1, Expiry: expiry, Hold: time.Minute,
 		}))
 		require.NoError(t, err)
@@ -106,7 +106,7 @@ func TestFolders(t *testing.T) {
 
 	content, err := transfers.ReadJournal(journal)
 	require.NoError(t, err)
-	require.Equal(t, 2, content.Waiting, "they still wait")
+	require.Equal(t, 2, content.PendingFulfills, "they still wait")
 }
 
 // What a program has open is not read, and that is no fault.

@@ -9,7 +9,7 @@ import (
 
 // judgeSuspense reports what came in for peers while they were closed, and waits.
 func judgeSuspense(ctx context.Context, book *accounts.Book, balances []accounts.Balance, subject string, r *Report) error {
-	amounts, err := book.Waiting(ctx, balances...)
+	amounts, err := book.WaitingInSuspense(ctx, balances...)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func TestPacketsOfBeforeAMove(t *testing.T) {
 		err error
 		do  func() (transfers.Result, error)
 	}{
-		"fulfill too late": {transfers.ErrResolvedOtherwise, func() (transfers.Result, error) { return moved.recorder.Fulfill(ctx, expired) }},
+		"fulfill too late": {transfers.ErrPacketConflict, func() (transfers.Result, error) { return moved.recorder.Fulfill(ctx, expired) }},
 		"fulfill again":    {ledger.ErrIDConflict, func() (transfers.Result, error) { return moved.recorder.Fulfill(ctx, fulfilled) }},
 		"reject again":     {ledger.ErrIDConflict, func() (transfers.Result, error) { return moved.recorder.Reject(ctx, rejected) }},
 		"forward again":    {ledger.ErrIDConflict, func() (transfers.Result, error) { return moved.recorder.Forward(ctx, forwarded) }},

@@ -150,7 +150,7 @@ func TestTheLibraryGoesOn(t *testing.T) {
 	from, to := newLedger(t, c), newLedger(t, c)
 	old := books(t, from, c)
 	usd := old.Book.Assets()[0]
-	peers := []accounts.Peer{{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(1000)}, {ID: "bob", Asset: usd}, {ID: "carol", Asset: usd}}
+	peers := []accounts.PeerConfig{{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(1000)}, {ID: "bob", Asset: usd}, {ID: "carol", Asset: usd}}
 	handles, err := old.Provision(t.Context(), peers...)
 	require.NoError(t, err)
 	alice, bob, carol := handles[0], handles[1], handles[2]
@@ -166,7 +166,7 @@ func TestTheLibraryGoesOn(t *testing.T) {
 	packet(old, 100, true)
 	packet(old, 50, false) // expires
 	packet(old, 30, true)
-	require.NoError(t, old.Book.Suspend(t.Context(), carol, accounts.Suspension{}))
+	require.NoError(t, old.Book.Suspend(t.Context(), carol, accounts.SuspendOptions{}))
 	_, err = old.Book.ExtendCredit(t.Context(), alice, ledger.NewAmount(500))
 	require.NoError(t, err)
 	require.NoError(t, old.Close(t.Context()))

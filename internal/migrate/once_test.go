@@ -35,11 +35,11 @@ func newDesk(t *testing.T, c *clock, l ledger.Ledger) *desk {
 	t.Helper()
 	d := &desk{t: t, l: l}
 	var err error
-	d.book, err = accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}, Round: time.Millisecond})
+	d.book, err = accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}, SuspensionPollInterval: time.Millisecond})
 	require.NoError(t, err)
 	d.engine, err = settlement.NewEngine(l, d.book, settlement.Config{
 		Manual: true, Clock: c.time, Rails: settlement.Rails{Default: &settlement.Rail{Settler: settlement.SettlerFunc(d.settle)}},
-		Policies: settlement.Policies{Default: settlement.Threshold{At: units(400)}},
+		Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: units(400)}},
 	})
 	require.NoError(t, err)
 	d.recorder, err = transfers.NewRecorder(l, d.book, transfers.Config{Clock: c.time})
@@ -62,11 +62,11 @@ func (d *desk) close() {
 }
 
 // peers are accounts with a line of 1,000, in the order of names.
-func (d *desk) peers(names ...string) []accounts.Account {
+func (d *desk) peers(names ...string) []accounts.PeerAccount {
 	d.t.Helper()
-	var all []accounts.Peer
+	var all []accounts.PeerConfig
 	for _, name := range names {
-		all = append(all, accounts.Peer{ID: name, Asset: usd, CreditLine: units(1000)})
+		all = append(all, accounts.PeerConfig{ID: name, Asset: usd, CreditLine: units(1000)})
 	}
 	handles, err := d.book.Provision(d.t.Context(), all...)
 	require.NoError(d.t, err)
@@ -74,9 +74,9 @@ func (d *desk) peers(names ...string) []accounts.Account {
 }
 
 // closed does something while a peer is closed.
-func (d *desk) closed(a accounts.Account, do func()) {
+func (d *desk) closed(a accounts.PeerAccount, do func()) {
 	d.t.Helper()
-	require.NoError(d.t, d.book.ClosePeer(d.t.Context(), a, accounts.Closing{Force: true, Reason: 1}))
+	require.NoError(d.t, d.book.ClosePeer(d.t.Context(), a, accounts.CloseOptions{Force: true, ReasonCode: 1}))
 	do()
 	require.NoError(d.t, d.book.ReopenPeer(d.t.Context(), a))
 }
@@ -131,37 +131,37 @@ func (r *racing) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([
 
 // keyedBookings are calls that book under a key, on a desk of peers alice, bob and carol. Each
 // reports whether it was booked before.
-func keyedBookings(peers []accounts.Account) map[string]func(context.Context, *desk) (bool, error) {
+func keyedBookings(peers []accounts.PeerAccount) map[string]func(context.Context, *desk) (bool, error) {
 	alice, bob, carol := peers[0], peers[1], peers[2]
-	receive := func(a accounts.Account, key string) func(context.Context, *desk) (bool, error) {
+	receive := func(a accounts.PeerAccount, key string) func(context.Context, *desk) (bool, error) {
 		return func(ctx context.Context, d *desk) (bool, error) {
-			got, err := d.engine.Receive(ctx, settlement.Incoming{Account: a, Key: key, Amount: units(50)})
-			return got.Already, err
+			got, err := d.engine.RecordIncoming(ctx, settlement.IncomingPayment{Account: a, Key: key, Amount: units(50)})
+			return got.AlreadyBooked, err
 		}
 	}
 	adjust := func(a accounts.Adjustment) func(context.Context, *desk) (bool, error) {
-		a.Reason = 1
+		a.ReasonCode = 1
 		return func(ctx context.Context, d *desk) (bool, error) {
 			got, err := d.book.Adjust(ctx, a)
-			return got.Already, err
+			return got.AlreadyBooked, err
 		}
 	}
 	voucher := func(cumulative uint64) func(context.Context, *desk) (bool, error) {
 		return func(ctx context.Context, d *desk) (bool, error) {
-			got, err := d.engine.ReceiveVoucher(ctx, settlement.Voucher{Account: carol, Channel: "c", Cumulative: units(cumulative)})
-			return got.Already, err
+			got, err := d.engine.RecordVoucher(ctx, settlement.Voucher{Account: carol, Channel: "c", Cumulative: units(cumulative)})
+			return got.AlreadyBooked, err
 		}
 	}
-	paid := func(a accounts.Account, key string) func(context.Context, *desk) (bool, error) {
+	paid := func(a accounts.PeerAccount, key string) func(context.Context, *desk) (bool, error) {
 		return func(ctx context.Context, d *desk) (bool, error) {
-			got, err := d.engine.RecordPaid(ctx, settlement.Outgoing{Account: a, Key: key, Amount: units(30), BeyondHeadroom: true})
-			return got.Already, err
+			got, err := d.engine.RecordOutgoing(ctx, settlement.OutgoingPayment{Account: a, Key: key, Amount: units(30), BeyondHeadroom: true})
+			return got.AlreadyBooked, err
 		}
 	}
-	returned := func(a accounts.Account, key, payment string) func(context.Context, *desk) (bool, error) {
+	returned := func(a accounts.PeerAccount, key, payment string) func(context.Context, *desk) (bool, error) {
 		return func(ctx context.Context, d *desk) (bool, error) {
-			got, err := d.engine.RecordReturned(ctx, settlement.Returned{Account: a, Key: key, Payment: payment, Amount: units(20)})
-			return got.Already, err
+			got, err := d.engine.RecordReturned(ctx, settlement.ReturnedPayment{Account: a, Key: key, Payment: payment, Amount: units(20)})
+			return got.AlreadyBooked, err
 		}
 	}
 	return map[string]func(context.Context, *desk) (bool, error){
@@ -183,19 +183,19 @@ func keyedBookings(peers []accounts.Account) map[string]func(context.Context, *d
 		"written off":              writeOff(bob, 5),
 		"put in": func(ctx context.Context, d *desk) (bool, error) {
 			got, err := d.book.Fund(ctx, accounts.Capital{Asset: usd, Key: "k", Amount: units(1000)})
-			return got.Already, err
+			return got.AlreadyBooked, err
 		},
 		"taken out": func(ctx context.Context, d *desk) (bool, error) {
 			got, err := d.book.Withdraw(ctx, accounts.Capital{Asset: usd, Key: "k", Amount: units(100)})
-			return got.Already, err
+			return got.AlreadyBooked, err
 		},
 	}
 }
 
-func writeOff(a accounts.Account, amount uint64) func(context.Context, *desk) (bool, error) {
+func writeOff(a accounts.PeerAccount, amount uint64) func(context.Context, *desk) (bool, error) {
 	return func(ctx context.Context, d *desk) (bool, error) {
-		got, err := d.book.WriteOff(ctx, accounts.WriteOff{Account: a, Key: units(amount).String(), Amount: units(amount), Reason: 1})
-		return got.Already, err
+		got, err := d.book.WriteOff(ctx, accounts.WriteOff{Account: a, Key: units(amount).String(), Amount: units(amount), ReasonCode: 1})
+		return got.AlreadyBooked, err
 	}
 }
 
@@ -265,7 +265,7 @@ func TestForwardsAreBookedOnceAfterAMove(t *testing.T) {
 	from := newLedger(t, c)
 	old := newDesk(t, c, from)
 	peers := old.peers("alice", "bob", "carol")
-	own, err := old.book.Own(usd)
+	own, err := old.book.OwnAccount(usd)
 	require.NoError(t, err)
 	packets := []transfers.Packet{
 		old.forward(transfers.Packet{From: peers[0], To: peers[1], In: 10, Out: 9}),      // at once
@@ -275,7 +275,7 @@ func TestForwardsAreBookedOnceAfterAMove(t *testing.T) {
 	old.closed(peers[2], func() {
 		packets = append(packets, old.forward(transfers.Packet{From: peers[2], To: peers[1], In: 20, Out: 20})) // without the sender
 	})
-	_, err = old.engine.Receive(t.Context(), settlement.Incoming{Account: peers[0], Key: "room", Amount: units(5000)})
+	_, err = old.engine.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: peers[0], Key: "room", Amount: units(5000)})
 	require.NoError(t, err)
 	old.close()
 
@@ -348,12 +348,12 @@ func TestOrdersAfterAMove(t *testing.T) {
 	old := newDesk(t, c, from)
 	peers := old.peers("alice", "bob", "carol")
 	old.forward(transfers.Packet{From: peers[0], To: peers[1], In: 500, Out: 500})
-	paid, err := old.engine.Check(t.Context(), peers...)
+	paid, err := old.engine.Settle(t.Context(), peers...)
 	require.NoError(t, err)
 	require.Len(t, paid, 1)
 	old.forward(transfers.Packet{From: peers[0], To: peers[2], In: 450, Out: 450})
 	old.pending = true
-	_, _ = old.engine.Check(t.Context(), peers...)
+	_, _ = old.engine.Settle(t.Context(), peers...)
 	open, err := old.engine.Orders(t.Context(), peers...)
 	require.NoError(t, err)
 	require.Len(t, open, 1)
@@ -366,7 +366,7 @@ func TestOrdersAfterAMove(t *testing.T) {
 	moved := newDesk(t, c, to)
 	for range 2 {
 		c.pass(time.Hour)
-		_, err = moved.engine.Check(t.Context(), peers...)
+		_, err = moved.engine.Settle(t.Context(), peers...)
 		require.NoError(t, err)
 	}
 	require.Len(t, moved.paid, 1)
@@ -403,7 +403,7 @@ func TestLinesAfterAMove(t *testing.T) {
 	same, err := moved.book.SetCreditLine(t.Context(), alice, units(1200))
 	require.NoError(t, err)
 	require.Equal(t, same.Before, same.After)
-	_, err = moved.book.ExtendCredit(t.Context(), alice, units(200), accounts.IfLine(units(1000)))
+	_, err = moved.book.ExtendCredit(t.Context(), alice, units(200), accounts.WithExpectedLine(units(1000)))
 	require.ErrorIs(t, err, accounts.ErrLineConflict)
 	after, err := moved.book.ExtendCredit(t.Context(), alice, units(1))
 	require.NoError(t, err)

@@ -24,13 +24,13 @@ type pass struct {
 
 	peers   map[string]*peer
 	order   []*peer                             // as in the trace
-	packets map[*trace.Forward]transfers.Ticket // prepared, not answered yet
+	packets map[*trace.Forward]transfers.Future // prepared, not answered yet
 	tally   tally
 }
 
 // peer is what a pass knows of a peer.
 type peer struct {
-	account accounts.Account
+	account accounts.PeerAccount
 	asset   assetKey
 	// settleAt is the payable at which our engine pays; nil is never.
 	settleAt *ledger.Amount
@@ -43,15 +43,15 @@ type peer struct {
 
 // release is an operation that gives a peer room when the ledger has applied it.
 type release struct {
-	ticket transfers.Ticket
+	ticket transfers.Future
 	amount uint64
 	line   int
 }
 
-func newPass(tr *trace.Trace, client *peerledger.Client, handles map[string]accounts.Account, engine bool, shown progress.Progress) *pass {
+func newPass(tr *trace.Trace, client *peerledger.Client, handles map[string]accounts.PeerAccount, engine bool, shown progress.Progress) *pass {
 	p := &pass{
 		trace: tr, client: client, engine: engine, progress: shown,
-		peers: map[string]*peer{}, packets: map[*trace.Forward]transfers.Ticket{},
+		peers: map[string]*peer{}, packets: map[*trace.Forward]transfers.Future{},
 		tally: tally{fulfilled: map[string]int{}, rejected: map[string]int{}},
 	}
 	for _, tp := range tr.Peers {
@@ -113,7 +113,7 @@ func (p *pass) prepare(ctx context.Context, f *trace.Forward) error {
 	if err != nil {
 		return err
 	}
-	p.packets[f], err = p.client.Recorder.Submit(ctx, transfers.Prepare(packet))
+	p.packets[f], err = p.client.Recorder.Submit(ctx, transfers.PrepareOp(packet))
 	p.tally.forwarded++
 	if f.In > 0 || f.Out > 0 {
 		p.tally.moving++
@@ -129,10 +129,10 @@ func (p *pass) resolve(ctx context.Context, a *trace.Answer) error {
 	if p.count(prepared, f.Line); prepared.Err != nil {
 		return unknown(prepared)
 	}
-	op, freed := transfers.Reject(prepared.Packet), release{amount: f.In, line: a.Line}
+	op, freed := transfers.RejectOp(prepared.Packet), release{amount: f.In, line: a.Line}
 	receiver := p.peers[f.From]
 	if a.Fulfilled {
-		op, freed.amount, receiver = transfers.Fulfill(prepared.Packet), f.Out, p.peers[f.To]
+		op, freed.amount, receiver = transfers.FulfillOp(prepared.Packet), f.Out, p.peers[f.To]
 		p.tally.fulfilled[f.From]++
 	} else {
 		p.tally.rejected[f.From]++
@@ -158,7 +158,7 @@ func (p *pass) settle(ctx context.Context) error {
 	if err := p.awaitAll(ctx); err != nil {
 		return err
 	}
-	payments, err := p.client.Settlement.Check(ctx)
+	payments, err := p.client.Settlement.Settle(ctx)
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (p *pass) settle(ctx context.Context) error {
 
 func (p *pass) settleIn(ctx context.Context, e *trace.SettleIn) error {
 	peer := p.peers[e.Peer]
-	receipt, err := p.client.Settlement.Receive(ctx, settlement.Incoming{
+	receipt, err := p.client.Settlement.RecordIncoming(ctx, settlement.IncomingPayment{
 		Account: peer.account, Key: p.key(e.Line), Amount: e.Amount,
 	})
 	if err != nil {
@@ -187,7 +187,7 @@ func (p *pass) settleOut(ctx context.Context, e *trace.SettleOut) error {
 	if err := p.await(ctx, peer); err != nil {
 		return err
 	}
-	receipt, err := p.client.Settlement.RecordPaid(ctx, settlement.Outgoing{
+	receipt, err := p.client.Settlement.RecordOutgoing(ctx, settlement.OutgoingPayment{
 		Account: peer.account, Key: p.key(e.Line), Amount: e.Amount,
 	})
 	if err != nil {
@@ -229,7 +229,7 @@ func (p *pass) awaitAll(ctx context.Context) error {
 // readRoom takes the peers' room from the ledger; nothing may be under way. If our
 // engine settles, it has just been called, so no peer may be due.
 func (p *pass) readRoom(ctx context.Context) error {
-	handles := make([]accounts.Account, len(p.order))
+	handles := make([]accounts.PeerAccount, len(p.order))
 	for i, peer := range p.order {
 		handles[i] = peer.account
 	}
@@ -262,8 +262,8 @@ func (p *pass) count(r transfers.Result, line int) {
 	}
 }
 
-func (p *pass) countReceipt(r settlement.Receipt) {
-	if r.Already {
+func (p *pass) countReceipt(r settlement.PaymentBooking) {
+	if r.AlreadyBooked {
 		p.tally.repeated++
 	} else {
 		p.tally.applied++

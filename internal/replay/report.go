@@ -34,8 +34,8 @@ type total struct {
 }
 
 // read reads the books.
-func (r *report) read(ctx context.Context, client *peerledger.Client, handles map[string]accounts.Account) error {
-	peers := make([]accounts.Account, len(r.trace.Peers))
+func (r *report) read(ctx context.Context, client *peerledger.Client, handles map[string]accounts.PeerAccount) error {
+	peers := make([]accounts.PeerAccount, len(r.trace.Peers))
 	for i, p := range r.trace.Peers {
 		peers[i] = handles[p.ID]
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // open opens a client with the trace's assets and provisions its peers.
-func open(ctx context.Context, tr *trace.Trace, opts *Replay) (*peerledger.Client, map[string]accounts.Account, error) {
+func open(ctx context.Context, tr *trace.Trace, opts *Replay) (*peerledger.Client, map[string]accounts.PeerAccount, error) {
 	all, assets := assetsOf(tr)
 	cfg := peerledger.Config{Accounts: accounts.Config{Assets: all}}
 	if opts.engine {
@@ -33,9 +33,9 @@ func open(ctx context.Context, tr *trace.Trace, opts *Replay) (*peerledger.Clien
 	if err != nil {
 		return nil, nil, err
 	}
-	peers := make([]accounts.Peer, len(tr.Peers))
+	peers := make([]accounts.PeerConfig, len(tr.Peers))
 	for i, p := range tr.Peers {
-		peers[i] = accounts.Peer{ID: p.ID, Asset: assets[key(p)], CreditLine: p.CreditLine}
+		peers[i] = accounts.PeerConfig{ID: p.ID, Asset: assets[key(p)], CreditLine: p.CreditLine}
 		if p.Unlimited {
 			peers[i].CreditLine = accounts.Unlimited
 		}
@@ -44,7 +44,7 @@ func open(ctx context.Context, tr *trace.Trace, opts *Replay) (*peerledger.Clien
 	if err != nil {
 		return nil, nil, errors.Join(err, client.Close(ctx))
 	}
-	byPeer := make(map[string]accounts.Account, len(handles))
+	byPeer := make(map[string]accounts.PeerAccount, len(handles))
 	for _, a := range handles {
 		byPeer[a.Peer()] = a
 	}
@@ -83,7 +83,7 @@ func policiesOf(tr *trace.Trace) (map[string]settlement.Policy, error) {
 		if !p.Settle.Threshold.Receivable.IsZero() || !p.Settle.To.Receivable.IsZero() {
 			return nil, fmt.Errorf("peer %q is paid before it has earned anything, which our engine never does: use -settle trace", p.ID)
 		}
-		policy := settlement.Threshold{At: p.Settle.Threshold.Payable, SettleTo: p.Settle.To.Payable}
+		policy := settlement.Threshold{SettleThreshold: p.Settle.Threshold.Payable, SettleTo: p.Settle.To.Payable}
 		if err := policy.Validate(); err != nil {
 			return nil, fmt.Errorf("peer %q: %w", p.ID, err)
 		}

@@ -67,10 +67,10 @@ func TestWrongAddresses(t *testing.T) {
 func TestConfigReportsAllFaultsAtOnce(t *testing.T) {
 	t.Parallel()
 	err := Config{
-		Addresses:   []string{"a", "b:0", "A:3001", "1", "2", "3", "4"},
-		Sessions:    17,
-		Memory:      -1,
-		OpenTimeout: -1, StallTimeout: -1,
+		Addresses:        []string{"a", "b:0", "A:3001", "1", "2", "3", "4"},
+		Sessions:         17,
+		MaxInFlightBytes: -1,
+		OpenTimeout:      -1, StallTimeout: -1,
 	}.Validate()
 	require.ErrorIs(t, err, ErrConfig)
 	for _, want := range []string{

@@ -36,8 +36,8 @@ func TestDroppedSession(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := newServers()
-				var told []Reopening
-				l := openFake(t, s, Config{Events: Events{Reopened: func(r Reopening) { told = append(told, r) }}})
+				var told []SessionReopened
+				l := openFake(t, s, Config{Events: Events{Reopened: func(r SessionReopened) { told = append(told, r) }}})
 				openAccounts(t, l)
 				s.once(fate{lost: tb.ErrClientEvicted, apply: test.apply})
 				results, err := l.CreateTransfers(t.Context(), chain)

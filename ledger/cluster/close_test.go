@@ -92,7 +92,7 @@ func TestCloseEndsThoseWhoWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServers()
-		l := openFake(t, s, Config{Memory: callBytes + 2000})
+		l := openFake(t, s, Config{MaxInFlightBytes: callBytes + 2000})
 		s.on(func(*fakeClient) fate { return fate{before: make(chan struct{})} })
 		var calls sync.WaitGroup
 		var unknown, refused atomic.Int32

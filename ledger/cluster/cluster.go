@@ -25,7 +25,7 @@ type Ledger struct {
 	replicas []address
 	dial     dialer
 	sessions *sessions
-	room     *semaphore.Weighted // of Config.Memory
+	room     *semaphore.Weighted // of Config.MaxInFlightBytes
 	feed     chan struct{}       // holds one: the change events call under way
 	copies   sync.Pool           // *[]ledger.Transfer, of large requests
 	batchMax atomic.Int64
@@ -48,7 +48,7 @@ var (
 //   - one that matches ErrConfig: the configuration cannot be used;
 //   - a *ResolveError for each host name that could not be resolved;
 //   - an *OpenError: the cluster has not answered before ctx ended or
-//     Config.OpenTimeout was over, or does not serve this client (ErrRelease).
+//     Config.OpenTimeout was over, or does not serve this client (ErrClientRelease).
 //
 // The native client is told to close shortly before ctx ends, so that Open can keep to it.
 func Open(ctx context.Context, cfg Config) (*Ledger, error) {
@@ -71,7 +71,7 @@ func newLedger(cfg Config, dial dialer) *Ledger {
 	replicas, _ := parseAddresses("Addresses", cfg.Addresses)
 	l := &Ledger{
 		cfg: cfg, replicas: replicas, dial: dial, sessions: newSessions(cfg.Sessions),
-		room: semaphore.NewWeighted(cfg.Memory), feed: make(chan struct{}, 1),
+		room: semaphore.NewWeighted(cfg.MaxInFlightBytes), feed: make(chan struct{}, 1),
 		log: listenToNative(cfg.Events.Log),
 	}
 	//nolint:forbidigo // the sessions serve many callers, and end with Close and with no caller's context

@@ -30,11 +30,11 @@ type Config struct {
 	// is for small calls, which would hold the full requests up. A cluster has 64 in
 	// all. Default 3: for the two lanes of a recorder, and everything else.
 	Sessions int
-	// Memory is how many bytes the calls may hold that the native client has not
+	// MaxInFlightBytes is how many bytes the calls may hold that the native client has not
 	// answered, those included whose callers have gone: 8 KiB for each call and the
 	// events on top. A call for which there is no room waits. Default 128 MiB, some
 	// 16,000 small calls or 120 full ones.
-	Memory int64
+	MaxInFlightBytes int64
 	// OpenTimeout is how long Open waits for the cluster, if its context does not end
 	// sooner. Default 15 s.
 	OpenTimeout time.Duration
@@ -61,7 +61,7 @@ type Resolver interface {
 
 func (c Config) withDefaults() Config {
 	c.Sessions = cmp.Or(c.Sessions, 3)
-	c.Memory = cmp.Or(c.Memory, 128<<20)
+	c.MaxInFlightBytes = cmp.Or(c.MaxInFlightBytes, 128<<20)
 	c.OpenTimeout = cmp.Or(c.OpenTimeout, 15*time.Second)
 	c.StallTimeout = cmp.Or(c.StallTimeout, 5*time.Second)
 	c.CloseTimeout = cmp.Or(c.CloseTimeout, time.Second)
@@ -86,7 +86,7 @@ func (c Config) Validate() error {
 		}
 	}
 	check(c.Sessions >= 0 && c.Sessions <= sessionsMax, "Sessions", c.Sessions, "must be 1 to 16, or 0 for the default")
-	check(c.Memory >= 0, "Memory", c.Memory, "must not be negative")
+	check(c.MaxInFlightBytes >= 0, "Memory", c.MaxInFlightBytes, "must not be negative")
 	check(c.OpenTimeout >= 0, "OpenTimeout", c.OpenTimeout, "must not be negative")
 	check(c.StallTimeout >= 0, "StallTimeout", c.StallTimeout, "must not be negative")
 	return errors.Join(errs...)

@@ -13,6 +13,6 @@ func TestDefaults(t *testing.T) {
 	t.Parallel()
 	c := Config{}.withDefaults()
 	require.Equal(t, []any{3, int64(128 << 20), 15 * time.Second, 5 * time.Second, time.Second},
-		[]any{c.Sessions, c.Memory, c.OpenTimeout, c.StallTimeout, c.CloseTimeout})
+		[]any{c.Sessions, c.MaxInFlightBytes, c.OpenTimeout, c.StallTimeout, c.CloseTimeout})
 	require.Equal(t, Resolver(net.DefaultResolver), c.Resolver)
 }

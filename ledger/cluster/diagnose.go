@@ -30,8 +30,8 @@ const (
 	CauseClusterID
 	// CauseConnectionsTaken: all connections of the replicas for clients are taken.
 	CauseConnectionsTaken
-	// CauseRelease: the cluster does not serve clients of this release.
-	CauseRelease
+	// CauseClientRelease: the cluster does not serve clients of this release.
+	CauseClientRelease
 	// CauseBusy: the cluster is there and slow, or has no primary at the moment.
 	CauseBusy
 )
@@ -43,7 +43,7 @@ func (c Cause) String() string {
 		CauseTooFewReplicas:   "too few replicas can be reached (start the others, or look at their addresses)",
 		CauseClusterID:        "wrong cluster id (the server's log says so; it tells the client nothing)",
 		CauseConnectionsTaken: "all client connections are taken (32 for each replica, 8 with --development; close some clients)",
-		CauseRelease: fmt.Sprintf(
+		CauseClientRelease: fmt.Sprintf(
 			"the cluster does not serve clients of release %s (its own must be that one, or a newer one that still serves it)", ClientRelease),
 		CauseBusy: "the cluster is too slow or has no primary at the moment (its log says so)",
 	}
@@ -54,7 +54,7 @@ func (c Cause) String() string {
 }
 
 // OpenError is a cluster that could not be opened. It matches the error of the context
-// that ended, or ErrRelease.
+// that ended, or ErrClientRelease.
 type OpenError struct {
 	ClusterID uint128.Uint128
 	Replicas  []ReplicaReport // in the order of the addresses
@@ -114,8 +114,8 @@ func (l *Ledger) openError(err error, waited time.Duration, replicas []ReplicaRe
 
 // likelyCauses judges by what accepts connections.
 func likelyCauses(err error, replicas []ReplicaReport) []Cause {
-	if errors.Is(err, ErrRelease) {
-		return []Cause{CauseRelease}
+	if errors.Is(err, ErrClientRelease) {
+		return []Cause{CauseClientRelease}
 	}
 	tried, accept := 0, 0
 	for _, r := range replicas {

@@ -23,7 +23,7 @@
 // context ends later returns at once with ledger.ErrOutcomeUnknown: the request may
 // still be executed, even minutes later when a cluster that was away comes back. The
 // remedy is to send the same events under the same ids again. What such calls leave
-// behind in the native client is bounded (Config.Memory) and counted (Stats).
+// behind in the native client is bounded (Config.MaxInFlightBytes) and counted (Stats).
 //
 // Events are handed over without a copy if the context can never end. With any other
 // context they are copied first (a quarter of a millisecond for a full request, which takes

@@ -86,7 +86,7 @@ func TestRecorderOnALedgerThatEnds(t *testing.T) {
 		book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
 		require.NoError(t, err)
 		peers, err := book.Provision(t.Context(),
-			accounts.Peer{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(1000)}, accounts.Peer{ID: "bob", Asset: usd})
+			accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd})
 		require.NoError(t, err)
 		r, err := transfers.NewRecorder(l, book, transfers.Config{})
 		require.NoError(t, err)
@@ -98,7 +98,7 @@ func TestRecorderOnALedgerThatEnds(t *testing.T) {
 			close(sent)
 			return fate{before: make(chan struct{})}
 		})
-		ticket, err := r.Submit(t.Context(), transfers.Forward(transfers.Packet{From: peers[0], To: peers[1], In: 4, Out: 4}))
+		ticket, err := r.Submit(t.Context(), transfers.ForwardOp(transfers.Packet{From: peers[0], To: peers[1], In: 4, Out: 4}))
 		require.NoError(t, err)
 		if closes {
 			<-sent

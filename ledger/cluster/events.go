@@ -13,7 +13,7 @@ import (
 type Events struct {
 	// Reopened is told when a session was opened anew. What it had under way is sent
 	// again; an answer to that will show whether the cluster is there.
-	Reopened func(Reopening)
+	Reopened func(SessionReopened)
 	// ReopenFailed is told each time when a session could not be opened anew, e.g. because
 	// this machine has no thread or descriptor left. It is tried again after a pause.
 	ReopenFailed func(session int, err error)
@@ -28,12 +28,12 @@ type Events struct {
 	Log func(level slog.Level, line string)
 }
 
-// Reopening is a session that was opened anew.
-type Reopening struct {
+// SessionReopened is a session that was opened anew.
+type SessionReopened struct {
 	Session   int              // 0 to Config.Sessions-1
 	Cause     error            // why: ErrEvicted, ErrAddressChanged, ErrSessionLost
 	Attempts  int              // how often it was tried, 1 or more
-	Away      time.Duration    // how long the session was not there
+	Downtime  time.Duration    // how long the session was not there
 	Addresses []netip.AddrPort // of the replicas, in their order, as they are now
 }
 
@@ -48,9 +48,9 @@ var (
 	ErrAddressChanged = errors.New("cluster: address of a replica changed")
 	// ErrSessionLost says that the native client of the session has ended.
 	ErrSessionLost = errors.New("cluster: session lost")
-	// ErrRelease says that the cluster does not serve clients of this release (see
+	// ErrClientRelease says that the cluster does not serve clients of this release (see
 	// ClientRelease). Trying again is no use until one of the two is exchanged.
-	ErrRelease = errors.New("cluster: release not served")
+	ErrClientRelease = errors.New("cluster: release not served")
 )
 
 // ClientRelease is the release of the native client. A cluster serves clients of its

@@ -68,9 +68,9 @@ func (l *Ledger) reopen(ctx context.Context, lost lostConn, pause backoff.BackOf
 			return
 		}
 		if told := l.cfg.Events.Reopened; told != nil {
-			told(Reopening{
+			told(SessionReopened{
 				Session: c.lane.number, Cause: lost.cause, Attempts: attempt,
-				Away: time.Since(since), Addresses: slices.Clone(c.addresses),
+				Downtime: time.Since(since), Addresses: slices.Clone(c.addresses),
 			})
 		}
 		return

@@ -78,9 +78,9 @@ func TestReleaseNotServed(t *testing.T) {
 			require.Less(t, time.Since(start), time.Second)
 			var report *OpenError
 			require.ErrorAs(t, err, &report)
-			require.ErrorIs(t, err, ErrRelease)
+			require.ErrorIs(t, err, ErrClientRelease)
 			require.ErrorContains(t, err, words)
-			require.Equal(t, []Cause{CauseRelease}, report.Causes)
+			require.Equal(t, []Cause{CauseClientRelease}, report.Causes)
 			require.Empty(t, s.open())
 
 			s.on(nil)
@@ -89,11 +89,11 @@ func TestReleaseNotServed(t *testing.T) {
 			s.once(fate{lost: native})
 			err = l.Ping(t.Context())
 			require.ErrorIs(t, err, ledger.ErrOutcomeUnknown, "it may have been executed before the servers were exchanged")
-			require.ErrorIs(t, err, ErrRelease)
+			require.ErrorIs(t, err, ErrClientRelease)
 			require.NotErrorIs(t, err, ledger.ErrClosed, "which says that nothing was sent")
 			err = l.Ping(t.Context())
 			require.ErrorIs(t, err, ledger.ErrClosed)
-			require.ErrorIs(t, err, ErrRelease)
+			require.ErrorIs(t, err, ErrClientRelease)
 			require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown)
 			time.Sleep(time.Hour) //nolint:forbidigo // virtual time
 			require.Equal(t, before, s.dials())
@@ -142,10 +142,10 @@ func TestAddressChanges(t *testing.T) {
 		var dns names
 		dns.set("tb-0", "10.0.0.1")
 		dns.set("tb-1", "10.0.1.1")
-		var told []Reopening
+		var told []SessionReopened
 		l := openFake(t, s, Config{
 			Addresses: []string{"tb-0:3000", "tb-1:3000"}, Resolver: &dns, Sessions: 1,
-			Events: Events{Reopened: func(r Reopening) { told = append(told, r) }},
+			Events: Events{Reopened: func(r SessionReopened) { told = append(told, r) }},
 		})
 		moved := netip.MustParseAddrPort("10.0.1.2:3000")
 		s.on(func(*fakeClient) fate {

@@ -21,10 +21,10 @@ func dialNative(id uint128.Uint128, replicas []netip.AddrPort) (tb.Client, error
 	return tb.NewClient(layout.Value[tb.Uint128](id), nativeAddresses(replicas))
 }
 
-// What ErrRelease says in particular.
+// What ErrClientRelease says in particular.
 var (
-	errTooNew = fmt.Errorf("%w: the client's, %s, is newer than the cluster's", ErrRelease, ClientRelease)
-	errTooOld = fmt.Errorf("%w: the client's, %s, is older than the cluster serves", ErrRelease, ClientRelease)
+	errTooNew = fmt.Errorf("%w: the client's, %s, is newer than the cluster's", ErrClientRelease, ClientRelease)
+	errTooOld = fmt.Errorf("%w: the client's, %s, is older than the cluster serves", ErrClientRelease, ClientRelease)
 )
 
 // sessionEnd is why the native client has ended, if the error says that it has: then

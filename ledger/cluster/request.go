@@ -36,7 +36,7 @@ type answer[R any] struct {
 func ask[E, R any](
 	ctx context.Context, l *Ledger, events []E, send func(tb.Client, []E) ([]R, error), release func(),
 ) (answer[R], error) {
-	room := min(callBytes+int64(len(events))*int64(unsafe.Sizeof(*new(E))), l.cfg.Memory)
+	room := min(callBytes+int64(len(events))*int64(unsafe.Sizeof(*new(E))), l.cfg.MaxInFlightBytes)
 	if err := l.enter(ctx, room); err != nil {
 		if release != nil {
 			release()

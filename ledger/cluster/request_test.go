@@ -132,7 +132,7 @@ func TestNoRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServers()
-		l := openFake(t, s, Config{Memory: 2*callBytes + 1000})
+		l := openFake(t, s, Config{MaxInFlightBytes: 2*callBytes + 1000})
 		openAccounts(t, l)
 		away := make(chan struct{})
 		s.on(func(*fakeClient) fate { return fate{before: away} })

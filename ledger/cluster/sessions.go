@@ -171,7 +171,7 @@ func (s *sessions) lose(c *conn, cause error) {
 		c.lane.conn = nil
 	}
 	s.mu.Unlock()
-	if errors.Is(cause, ErrRelease) {
+	if errors.Is(cause, ErrClientRelease) {
 		s.end(fmt.Errorf("cluster: %w: %w", ledger.ErrClosed, cause))
 	}
 	if first {

@@ -135,11 +135,11 @@ func TestNinthClient(t *testing.T) {
 func TestEviction(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
-	reopened := make(chan cluster.Reopening, 10)
+	reopened := make(chan cluster.SessionReopened, 10)
 	cfg := c.Config()
 	cfg.Sessions = 1
 	quiet := cfg
-	cfg.Events.Reopened = func(r cluster.Reopening) { reopened <- r }
+	cfg.Events.Reopened = func(r cluster.SessionReopened) { reopened <- r }
 	l, err := cluster.Open(t.Context(), cfg)
 	require.NoError(t, err)
 	p := newPair(t, l)
@@ -164,7 +164,7 @@ func TestEviction(t *testing.T) {
 		require.True(t, r.Status.Outcome().Done(), "%v", r.Status)
 	}
 	r := <-reopened
-	t.Logf("session %d was opened again after %v: %v; the transfers were answered as %v", r.Session, r.Away, r.Cause, results[0].Status)
+	t.Logf("session %d was opened again after %v: %v; the transfers were answered as %v", r.Session, r.Downtime, r.Cause, results[0].Status)
 	require.True(t, errors.Is(r.Cause, cluster.ErrEvicted) || errors.Is(r.Cause, cluster.ErrSessionLost))
 	require.Equal(t, uint64(5), p.posted(t, l))
 	require.Empty(t, reopened, "once")
@@ -313,10 +313,10 @@ func TestAddressChanged(t *testing.T) {
 	var dns fixed
 	first, second := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")
 	dns.address.Store(&first)
-	reopened := make(chan cluster.Reopening, 10)
+	reopened := make(chan cluster.SessionReopened, 10)
 	l, err := cluster.Open(t.Context(), cluster.Config{
 		ClusterID: c.ClusterID(), Addresses: []string{"tb-0:" + port}, Resolver: &dns, StallTimeout: time.Second,
-		Events: cluster.Events{Reopened: func(r cluster.Reopening) { reopened <- r }},
+		Events: cluster.Events{Reopened: func(r cluster.SessionReopened) { reopened <- r }},
 	})
 	require.NoError(t, err)
 	w := startLoad(t, l)

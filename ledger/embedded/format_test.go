@@ -29,7 +29,7 @@ func TestFolderOfANewerFormat(t *testing.T) {
 	binary.LittleEndian.PutUint32(content[48:], crc32.Checksum(content[:48], crc32.MakeTable(crc32.Castagnoli)))
 	require.NoError(t, os.WriteFile(path, content, 0o600))
 	_, err = embedded.Open(dir)
-	require.ErrorIs(t, err, embedded.ErrOtherRules)
+	require.ErrorIs(t, err, embedded.ErrIncompatible)
 	require.NotErrorIs(t, err, embedded.ErrCorrupt)
 	require.ErrorContains(t, err, path+": ledger of format 2, this program reads up to 1")
 	after, err := os.ReadFile(path)

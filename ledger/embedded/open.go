@@ -43,8 +43,8 @@ type Recovery struct {
 // The end of a record that a crash had cut off is removed and reported (Recovery).
 // Any other damage is refused with a CorruptError, which names file and offset:
 // nothing is guessed. A folder that a newer program has written, in a format that this one
-// does not know, is refused with ErrOtherRules and both numbers. Other errors match ErrInUse
-// or ErrOtherRules, or are those of the file system.
+// does not know, is refused with ErrIncompatible and both numbers. Other errors match ErrInUse
+// or ErrIncompatible, or are those of the file system.
 //
 // The whole ledger is in memory besides. Opening takes about as long as reading the
 // newest checkpoint and running the requests after it. A checkpoint is begun by a
@@ -122,7 +122,7 @@ func openError(dir string, err error) error {
 	case errors.Is(err, wal.ErrNoLog):
 		return fmt.Errorf("embedded: there is no ledger in %s: %w", dir, fs.ErrNotExist)
 	case errors.Is(err, wal.ErrVersion):
-		return fmt.Errorf("%w: %w", ErrOtherRules, err)
+		return fmt.Errorf("%w: %w", ErrIncompatible, err)
 	default:
 		return fmt.Errorf("embedded: open %s: %w", dir, err)
 	}

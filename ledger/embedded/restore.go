@@ -8,10 +8,10 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// ErrOtherRules says that a folder holds what this version of the package would not
+// ErrIncompatible says that a folder holds what this version of the package would not
 // have written: a request, run again, is answered otherwise than it was, or a record
 // is of a kind or length that is not known. Open it with the version that wrote it.
-var ErrOtherRules = errors.New("embedded: the folder was written by other rules")
+var ErrIncompatible = errors.New("embedded: the folder was written by other rules")
 
 // recordFormat is that of the records of a folder: of requests and of checkpoints.
 const recordFormat = 1
@@ -23,7 +23,7 @@ func (b *books) restore(record wal.Record) error {
 	r := &reader{rest: record.Data}
 	err := b.restoreKind(record.Kind, r)
 	if err == nil && !r.done() {
-		return fmt.Errorf("%w: a record of kind %d has %d bytes", ErrOtherRules, record.Kind, len(record.Data))
+		return fmt.Errorf("%w: a record of kind %d has %d bytes", ErrIncompatible, record.Kind, len(record.Data))
 	}
 	return err
 }
@@ -47,7 +47,7 @@ func (b *books) restoreKind(kind uint8, r *reader) error {
 	case kindClock:
 		return b.restoreClock(r)
 	default:
-		return fmt.Errorf("%w: a record of kind %d", ErrOtherRules, kind)
+		return fmt.Errorf("%w: a record of kind %d", ErrIncompatible, kind)
 	}
 }
 
@@ -67,7 +67,7 @@ func (b *books) rerunTransfers(r *reader) error {
 
 func checkAnswers(last uint64, want uint32, answers []byte) error {
 	if checksum(answers) != want {
-		return fmt.Errorf("%w: the request of timestamp %d has other answers now", ErrOtherRules, last)
+		return fmt.Errorf("%w: the request of timestamp %d has other answers now", ErrIncompatible, last)
 	}
 	return nil
 }
@@ -77,7 +77,7 @@ func (b *books) rerunPulse(r *reader) error {
 	now := b.pulse(timestamp, most)
 	b.clock.last = timestamp
 	if now != released {
-		return fmt.Errorf("%w: %d holds expired at timestamp %d, now %d", ErrOtherRules, released, timestamp, now)
+		return fmt.Errorf("%w: %d holds expired at timestamp %d, now %d", ErrIncompatible, released, timestamp, now)
 	}
 	return nil
 }
@@ -93,7 +93,7 @@ func restoreRows[T any](r *reader, bytes int, read func(*reader) T, restore func
 
 func (b *books) restoreAccount(a ledger.Account) error {
 	if _, known := b.accountAt(a.ID); known {
-		return fmt.Errorf("%w: account %v twice", ErrOtherRules, a.ID)
+		return fmt.Errorf("%w: account %v twice", ErrIncompatible, a.ID)
 	}
 	b.addAccount(&a, a.Timestamp)
 	return nil
@@ -104,7 +104,7 @@ func (b *books) restoreTransfer(t ledger.Transfer) error {
 	debitAt, debitFound := b.accountAt(t.DebitAccountID)
 	creditAt, creditFound := b.accountAt(t.CreditAccountID)
 	if _, known := b.transferAt(t.ID); known || !debitFound || !creditFound {
-		return fmt.Errorf("%w: transfer %v is there twice, or without its accounts", ErrOtherRules, t.ID)
+		return fmt.Errorf("%w: transfer %v is there twice, or without its accounts", ErrIncompatible, t.ID)
 	}
 	stored := b.addTransfer(&t, debitAt, creditAt, t.Timestamp)
 	switch {
@@ -113,7 +113,7 @@ func (b *books) restoreTransfer(t ledger.Transfer) error {
 	case t.Flags.Any(ledger.TransferPostPending | ledger.TransferVoidPending):
 		hold := b.findTransfer(t.PendingID)
 		if hold == nil || hold.hold != held {
-			return fmt.Errorf("%w: transfer %v ends no hold", ErrOtherRules, t.ID)
+			return fmt.Errorf("%w: transfer %v ends no hold", ErrIncompatible, t.ID)
 		}
 		hold.hold = outcomeOf(&t)
 	}
@@ -122,7 +122,7 @@ func (b *books) restoreTransfer(t ledger.Transfer) error {
 
 func (b *books) restoreExpired(e expired) error {
 	if e.hold >= b.transfers.len || b.transfers.at(e.hold).hold != held {
-		return fmt.Errorf("%w: what expired at %d was no hold", ErrOtherRules, e.timestamp)
+		return fmt.Errorf("%w: what expired at %d was no hold", ErrIncompatible, e.timestamp)
 	}
 	b.transfers.at(e.hold).hold = lapsed
 	*b.expired.add() = e

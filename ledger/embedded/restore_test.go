@@ -57,7 +57,7 @@ func TestOtherRules(t *testing.T) {
 			require.NoError(t, b.restore(wal.Record{Kind: kindStoredAccounts, Data: account(id + 1)}))
 		}
 		require.NoError(t, b.restore(wal.Record{Kind: kindStoredTransfers, Data: transfer(10, plain)}))
-		require.ErrorIs(t, b.restore(wal.Record{Kind: c.kind, Data: c.data}), ErrOtherRules, name)
+		require.ErrorIs(t, b.restore(wal.Record{Kind: c.kind, Data: c.data}), ErrIncompatible, name)
 	}
 }
 
@@ -70,7 +70,7 @@ func TestOpenOtherRules(t *testing.T) {
 	log.Append(99, 0, func(to []byte) []byte { return to })
 	require.NoError(t, log.Close())
 	_, err = Open(dir)
-	require.ErrorIs(t, err, ErrOtherRules)
+	require.ErrorIs(t, err, ErrIncompatible)
 	require.ErrorContains(t, err, filepath.Join(dir, "log-0000000000000000")+": record at byte 512")
 }
 
@@ -88,7 +88,7 @@ func TestOpenOtherVersion(t *testing.T) {
 	order.PutUint32(content[48:], checksum(content[:48]))
 	require.NoError(t, os.WriteFile(name, content, 0o600))
 	_, err = Open(dir)
-	require.ErrorIs(t, err, ErrOtherRules)
+	require.ErrorIs(t, err, ErrIncompatible)
 	require.ErrorContains(t, err, name)
 	require.NotErrorIs(t, err, ErrCorrupt)
 }
