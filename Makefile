@@ -28,4 +28,4 @@ cover: ## Run all tests and show the coverage of each function
 	go tool cover -func=coverage.out
 
 mutants: ## Change the code and list the changes that no test notices; more: make mutants MUTANTS="-sample 0 accounts"
-	nice go run ./internal/mutants $(MUTANTS)
+	nice go run ./tools/mutants $(MUTANTS)

@@ -12,7 +12,7 @@ import (
 	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/internal/chart"
-	"github.com/peerledger/peerledger/internal/keyed"
+	"github.com/peerledger/peerledger/internal/idempotent"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -80,9 +80,9 @@ func (b *Book) Adjust(ctx context.Context, a Adjustment) (Booking, error) {
 
 // adjustRequest is what books an adjustment: its row alone, or for a peer's debit with a
 // collection behind it.
-func (b *Book) adjustRequest(a *Adjustment, name keyed.Name, row ledger.Transfer) keyed.Request {
+func (b *Book) adjustRequest(a *Adjustment, name idempotent.Name, row ledger.Transfer) idempotent.Request {
 	if a.Account.IsOwn() || a.Debit.IsZero() {
-		return keyed.Request{Build: func(attempt uint64) []ledger.Transfer {
+		return idempotent.Request{Build: func(attempt uint64) []ledger.Transfer {
 			row.ID = name.ID(attempt)
 			return []ledger.Transfer{row}
 		}}
@@ -95,8 +95,8 @@ func (b *Book) adjustRequest(a *Adjustment, name keyed.Name, row ledger.Transfer
 }
 
 // name is what is booked under a key of an account is known by.
-func (b *Book) name(kind string, account ledger.ID, key string) keyed.Name {
-	return keyed.Name{Namespace: b.ns, Kind: kind, Account: account, Key: key}
+func (b *Book) name(kind string, account ledger.ID, key string) idempotent.Name {
+	return idempotent.Name{Namespace: b.ns, Kind: kind, Account: account, Key: key}
 }
 
 // keyTag is what the rows of a key carry in user_data_128.
@@ -105,8 +105,8 @@ func (b *Book) keyTag(account ledger.ID, key string) uint128.Uint128 {
 }
 
 // booked is what is told of a booking.
-func booked(id ledger.ID, amount ledger.Amount, booking keyed.Booking) Booking {
-	return Booking{Transfer: id, Amount: amount, BookedAt: time.Unix(0, int64(booking.Timestamp)), AlreadyBooked: booking.Already}
+func booked(id ledger.ID, amount ledger.Amount, booking idempotent.Booking) Booking {
+	return Booking{Transfer: id, Amount: amount, BookedAt: time.Unix(0, int64(booking.Timestamp)), AlreadyBooked: booking.AlreadyBooked}
 }
 
 // adjustment moves debit from an account to suspense, or credit the other way.
@@ -215,14 +215,14 @@ func (a Asset) DescribeBooking(row ledger.Transfer) string {
 }
 
 // explainBooking says what an operator can do about a booking that was not made.
-func (b *Book) explainBooking(ctx context.Context, doing string, account PeerAccount, wanted ledger.Amount, booking keyed.Booking, err error) error {
+func (b *Book) explainBooking(ctx context.Context, doing string, account PeerAccount, wanted ledger.Amount, booking idempotent.Booking, err error) error {
 	var refused *ledger.TransferError
 	switch {
 	case errors.Is(err, ErrNotCovered), errors.Is(err, ErrPeerClosed), errors.Is(err, ErrNotProvisioned):
 		return err // it names the account
-	case errors.Is(err, keyed.ErrConflict):
+	case errors.Is(err, idempotent.ErrConflict):
 		return fmt.Errorf("%s %v: %w: %s", doing, account, ErrKeyReused, b.assets[account.ledger].asset.DescribeBooking(booking.Own()))
-	case errors.Is(err, keyed.ErrSpent):
+	case errors.Is(err, idempotent.ErrSpent):
 		return fmt.Errorf("%s %v: %w", doing, account, ErrKeySpent)
 	case !errors.As(err, &refused):
 		return fmt.Errorf("%s %v: %w", doing, account, err)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/internal/prepayment"
-	"github.com/peerledger/peerledger/internal/resend"
+	"github.com/peerledger/peerledger/internal/retryledger"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -95,7 +95,7 @@ func NewBook(l ledger.Ledger, cfg Config) (*Book, error) {
 		return nil, err
 	}
 	b := &Book{
-		ledger: resend.Ledger{Ledger: l}, ns: chart.Namespace(cfg.Namespace), flags: chart.PeerFlags,
+		ledger: retryledger.Ledger{Ledger: l}, ns: chart.Namespace(cfg.Namespace), flags: chart.PeerFlags,
 		settings: cfg.Limits, round: cmp.Or(cfg.SuspensionPollInterval, time.Second), progress: cfg.Progress,
 		assets: make(map[uint32]assetEntry, len(cfg.Assets)), suspense: make(map[uint32]*suspenseRows, len(cfg.Assets)),
 	}

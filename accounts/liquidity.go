@@ -7,7 +7,7 @@ import (
 	"math/big"
 
 	"github.com/peerledger/peerledger/internal/chart"
-	"github.com/peerledger/peerledger/internal/keyed"
+	"github.com/peerledger/peerledger/internal/idempotent"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -33,7 +33,7 @@ func (b *Book) Fund(ctx context.Context, c Capital) (Booking, error) {
 	}
 	ids := b.assets[c.Asset.Ledger].ids
 	name := b.name("fund", ids.Liquidity, c.Key)
-	booking, err := keyed.Book(ctx, b.ledger, func(attempt uint64) []ledger.Transfer {
+	booking, err := idempotent.Book(ctx, b.ledger, func(attempt uint64) []ledger.Transfer {
 		row := b.capital(name.ID(attempt), &c)
 		row.DebitAccountID, row.CreditAccountID = ids.Outside, ids.Liquidity
 		return []ledger.Transfer{row}
@@ -57,7 +57,7 @@ func (b *Book) Withdraw(ctx context.Context, c Capital) (Booking, error) {
 	// The liquidity account has no limit: packets may take it below 0. So the hold takes
 	// no more than is there, and the post wants all of it: if the hold is smaller, the
 	// post is refused, and the chain with it.
-	booking, err := keyed.Book(ctx, b.ledger, func(attempt uint64) []ledger.Transfer {
+	booking, err := idempotent.Book(ctx, b.ledger, func(attempt uint64) []ledger.Transfer {
 		hold := b.capital(name.ID(attempt), &c)
 		hold.DebitAccountID, hold.CreditAccountID = ids.Liquidity, ids.Outside
 		hold.Flags = ledger.TransferPending | ledger.TransferBalancingDebit

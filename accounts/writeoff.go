@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/peerledger/peerledger/internal/chart"
-	"github.com/peerledger/peerledger/internal/keyed"
+	"github.com/peerledger/peerledger/internal/idempotent"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -82,7 +82,7 @@ func (b *Book) mayWriteOff(ctx context.Context, account PeerAccount) error {
 }
 
 // writtenOff reads how much was written off, which the ledger has decided.
-func (b *Book) writtenOff(ctx context.Context, w *WriteOff, id ledger.ID, booking keyed.Booking) (Booking, error) {
+func (b *Book) writtenOff(ctx context.Context, w *WriteOff, id ledger.ID, booking idempotent.Booking) (Booking, error) {
 	rows, err := b.ledger.LookupTransfers(ctx, []ledger.ID{id})
 	if err == nil && len(rows) != 1 {
 		err = errors.New("the ledger has not got it")

@@ -8,7 +8,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
-	"github.com/peerledger/peerledger/internal/keyed"
+	"github.com/peerledger/peerledger/internal/idempotent"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -126,15 +126,15 @@ func (e *Engine) announcing(
 // the money is booked.
 func (e *Engine) announce(ctx context.Context, in IncomingPayment) (Announcement, error) {
 	name := e.paymentName(in.Account, in.Key)
-	booking, err := keyed.Book(ctx, e.ledger, func(attempt uint64) []ledger.Transfer {
+	booking, err := idempotent.Book(ctx, e.ledger, func(attempt uint64) []ledger.Transfer {
 		return []ledger.Transfer{e.announcementRow(in, name.ID(attempt))}
 	})
 	switch {
-	case err == nil && !booking.Already:
+	case err == nil && !booking.AlreadyBooked:
 		row := e.announcementRow(in, name.ID(booking.Attempt))
 		row.Timestamp = booking.Timestamp
 		return e.announcement(in.Account, &row, AnnouncementOpen), nil
-	case err != nil && !errors.Is(err, keyed.ErrConflict):
+	case err != nil && !errors.Is(err, idempotent.ErrConflict):
 		return Announcement{}, e.bookingError(booking, err)
 	}
 	found, err := e.stateOf(ctx, in.Account, &booking.Rows[0])
@@ -148,16 +148,16 @@ func (e *Engine) announce(ctx context.Context, in IncomingPayment) (Announcement
 // nothing and its end, so that one that comes later finds the key taken.
 func (e *Engine) fail(ctx context.Context, in IncomingPayment) (Announcement, error) {
 	name := e.paymentName(in.Account, in.Key)
-	booking, err := keyed.Book(ctx, e.ledger, func(attempt uint64) []ledger.Transfer {
+	booking, err := idempotent.Book(ctx, e.ledger, func(attempt uint64) []ledger.Transfer {
 		row := e.announcementRow(in, name.ID(attempt))
 		return []ledger.Transfer{row, e.failedRow(&row)}
 	})
 	switch {
-	case err == nil && !booking.Already:
+	case err == nil && !booking.AlreadyBooked:
 		row := e.announcementRow(in, name.ID(booking.Attempt))
 		row.Timestamp = booking.Timestamp
 		return e.announcement(in.Account, &row, AnnouncementFailed), nil
-	case err != nil && !errors.Is(err, keyed.ErrConflict):
+	case err != nil && !errors.Is(err, idempotent.ErrConflict):
 		return Announcement{}, e.bookingError(booking, err)
 	case !e.announces(in.Account, &booking.Rows[0]):
 		return Announcement{}, ErrAlreadyReceived
@@ -215,7 +215,7 @@ func (e *Engine) stateOf(ctx context.Context, a accounts.PeerAccount, row *ledge
 }
 
 // paymentName is what a payment of a peer is known by, announced or received.
-func (e *Engine) paymentName(a accounts.PeerAccount, key string) keyed.Name {
+func (e *Engine) paymentName(a accounts.PeerAccount, key string) idempotent.Name {
 	return e.name("in", a, key)
 }
 

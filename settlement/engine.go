@@ -11,7 +11,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
-	"github.com/peerledger/peerledger/internal/resend"
+	"github.com/peerledger/peerledger/internal/retryledger"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -65,7 +65,7 @@ func NewEngine(l ledger.Ledger, book *accounts.Book, cfg Config) (*Engine, error
 		return nil, err
 	}
 	e := &Engine{
-		ledger: resend.Ledger{Ledger: l}, book: book, cfg: cfg, ns: ns, rails: rails,
+		ledger: retryledger.Ledger{Ledger: l}, book: book, cfg: cfg, ns: ns, rails: rails,
 		instance: uint128.Uint128(ns.Derive("instance", []byte(cfg.Instance))),
 		register: newRegister(func() *backoff.ExponentialBackOff {
 			b := backoff.NewExponentialBackOff()

@@ -7,7 +7,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
-	"github.com/peerledger/peerledger/internal/keyed"
+	"github.com/peerledger/peerledger/internal/idempotent"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -70,7 +70,7 @@ func (e *Engine) receive(ctx context.Context, in IncomingPayment, closed bool) (
 	}
 	how := credit{id: e.paymentName(in.Account, in.Key).ID, suspense: own.Suspense, closed: closed}
 	receipt, booking, err := e.tryCredit(ctx, row, how)
-	if errors.Is(err, keyed.ErrConflict) && e.announces(in.Account, &booking.Rows[0]) {
+	if errors.Is(err, idempotent.ErrConflict) && e.announces(in.Account, &booking.Rows[0]) {
 		announced := booking.Rows[0]
 		how.first = booking.Attempt + 1
 		how.with = func(id ledger.ID) ledger.Transfer { return e.receivedRow(&announced, id) }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
-	"github.com/peerledger/peerledger/internal/keyed"
+	"github.com/peerledger/peerledger/internal/idempotent"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -30,15 +30,15 @@ func (e *Engine) keyTag(a accounts.PeerAccount, key string) uint128.Uint128 {
 }
 
 // name is what a payment is known by in the ledger. Kinds of different payments do not meet.
-func (e *Engine) name(kind string, a accounts.PeerAccount, key string) keyed.Name {
-	return keyed.Name{Namespace: e.ns, Kind: kind, Account: e.book.PeerIDs(a).Settlement, Key: key}
+func (e *Engine) name(kind string, a accounts.PeerAccount, key string) idempotent.Name {
+	return idempotent.Name{Namespace: e.ns, Kind: kind, Account: e.book.PeerIDs(a).Settlement, Key: key}
 }
 
 // bookDebit books what a payment takes from a peer: it is charged to the arrears, and the peer
 // account pays at once what it can. So nothing refuses it. may refuses it before it is booked
 // for the first time.
 func (e *Engine) bookDebit(
-	ctx context.Context, name keyed.Name, a accounts.PeerAccount, debit ledger.Transfer, may func(context.Context) error,
+	ctx context.Context, name idempotent.Name, a accounts.PeerAccount, debit ledger.Transfer, may func(context.Context) error,
 ) (PaymentBooking, error) {
 	b, err := e.book.LookUpBalances(ctx, a) // the ledger's refusal would burn an id
 	if err == nil && !b[0].HasArrearsAccount() {
@@ -56,7 +56,7 @@ func (e *Engine) bookDebit(
 		return PaymentBooking{}, e.bookingError(booking, err)
 	}
 	return PaymentBooking{Booking: accounts.Booking{
-		Transfer: name.ID(booking.Attempt), Amount: debit.Amount, BookedAt: timeOf(booking.Timestamp), AlreadyBooked: booking.Already,
+		Transfer: name.ID(booking.Attempt), Amount: debit.Amount, BookedAt: timeOf(booking.Timestamp), AlreadyBooked: booking.AlreadyBooked,
 	}}, nil
 }
 
@@ -80,10 +80,10 @@ func (e *Engine) bookCredit(ctx context.Context, row ledger.Transfer, c credit) 
 	return receipt, nil
 }
 
-// tryCredit is bookCredit with the error of package keyed. With keyed.ErrConflict it returns
+// tryCredit is bookCredit with the error of package keyed. With idempotent.ErrConflict it returns
 // what is booked.
-func (e *Engine) tryCredit(ctx context.Context, row ledger.Transfer, c credit) (PaymentBooking, keyed.Booking, error) {
-	request := keyed.Request{First: c.first, May: c.may, Build: func(attempt uint64) []ledger.Transfer {
+func (e *Engine) tryCredit(ctx context.Context, row ledger.Transfer, c credit) (PaymentBooking, idempotent.Booking, error) {
+	request := idempotent.Request{First: c.first, May: c.may, Build: func(attempt uint64) []ledger.Transfer {
 		row.ID = c.id(attempt)
 		if c.with == nil {
 			return []ledger.Transfer{row}
@@ -103,24 +103,24 @@ func (e *Engine) tryCredit(ctx context.Context, row ledger.Transfer, c credit) (
 		return PaymentBooking{}, booking, err
 	}
 	row.Timestamp = booking.Timestamp
-	if booking.Already {
+	if booking.AlreadyBooked {
 		row = booking.Rows[0] // its other account may be another one than is asked for now
 	}
 	return PaymentBooking{
 		Booking: accounts.Booking{
-			Transfer: row.ID, Amount: row.Amount, BookedAt: timeOf(row.Timestamp), AlreadyBooked: booking.Already,
+			Transfer: row.ID, Amount: row.Amount, BookedAt: timeOf(row.Timestamp), AlreadyBooked: booking.AlreadyBooked,
 		},
 		InSuspense: row.CreditAccountID == c.suspense && !c.suspense.IsZero(),
 	}, booking, nil
 }
 
 // bookingError names what keeps a payment from being booked.
-func (e *Engine) bookingError(booking keyed.Booking, err error) error {
+func (e *Engine) bookingError(booking idempotent.Booking, err error) error {
 	var refused *ledger.TransferError
 	switch {
-	case errors.Is(err, keyed.ErrConflict):
+	case errors.Is(err, idempotent.ErrConflict):
 		return e.keyReused(booking.Own())
-	case errors.Is(err, keyed.ErrSpent):
+	case errors.Is(err, idempotent.ErrSpent):
 		return accounts.ErrKeySpent
 	case errors.As(err, &refused):
 		return refusal(refused)

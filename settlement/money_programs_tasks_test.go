@@ -156,7 +156,7 @@ func (p *program) resume(t *task, v verdict) {
 	p.mu.Unlock()
 	var wait time.Duration
 	if v == loseBefore || v == loseAfter {
-		// Until what got lost is sent again (internal/resend), at the latest.
+		// Until what got lost is sent again (internal/retryledger), at the latest.
 		wait = 16 * time.Millisecond << t.lost
 		t.lost++
 	} else {

@@ -23,7 +23,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
-	"github.com/peerledger/peerledger/internal/remote"
+	"github.com/peerledger/peerledger/internal/remotetest"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
 	"github.com/peerledger/peerledger/ledger/ledgertest"
@@ -340,7 +340,7 @@ func engineWithTraffic(t *testing.T, j job) {
 	t.Helper()
 	seed, err := strconv.ParseUint(j.number, 10, 64)
 	require.NoError(t, err)
-	l := remote.NewClient(os.NewFile(3, "answers"), os.NewFile(4, "requests"))
+	l := remotetest.NewClient(os.NewFile(3, "answers"), os.NewFile(4, "requests"))
 	book := newBook(t, l)
 	var peers []accounts.PeerAccount
 	for _, p := range peerNames() {
@@ -478,7 +478,7 @@ func serveTo(t *testing.T, l *embedded.Ledger, c *exec.Cmd, kill bool) error {
 	if kill {
 		served = &killsAfter{Ledger: l, orders: 200, kill: func() { _ = c.Process.Kill() }}
 	}
-	require.NoError(t, remote.Serve(t.Context(), served, requests, answers))
+	require.NoError(t, remotetest.Serve(t.Context(), served, requests, answers))
 	require.NoError(t, answers.Close())
 	require.NoError(t, requests.Close())
 	return c.Wait()

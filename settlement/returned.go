@@ -8,7 +8,7 @@ import (
 
 	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/internal/chart"
-	"github.com/peerledger/peerledger/internal/keyed"
+	"github.com/peerledger/peerledger/internal/idempotent"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -72,7 +72,7 @@ func (e *Engine) returnTag(r *ReturnedPayment) uint64 {
 // paymentOf finds the payment that comes back.
 func (e *Engine) paymentOf(ctx context.Context, r *ReturnedPayment) (ledger.Transfer, error) {
 	name := e.paymentName(r.Account, r.Payment)
-	ids := make([]ledger.ID, keyed.Attempts)
+	ids := make([]ledger.ID, idempotent.MaxAttempts)
 	for i := range ids {
 		ids[i] = name.ID(uint64(i))
 	}
@@ -127,9 +127,9 @@ func (e *Engine) mayReturn(ctx context.Context, r *ReturnedPayment, paid ledger.
 // peer would have: only one of the two can be booked. done is false if it was given back
 // before, or if this return was booked as arrears.
 func (e *Engine) returnFromSuspense(
-	ctx context.Context, r *ReturnedPayment, payment ledger.Transfer, name keyed.Name, row ledger.Transfer,
+	ctx context.Context, r *ReturnedPayment, payment ledger.Transfer, name idempotent.Name, row ledger.Transfer,
 ) (receipt PaymentBooking, done bool, err error) {
-	booked, err := keyed.Booked(ctx, e.ledger, name.ID)
+	booked, err := idempotent.Booked(ctx, e.ledger, name.ID)
 	if booked || err != nil {
 		return PaymentBooking{}, false, err
 	}

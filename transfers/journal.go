@@ -81,7 +81,7 @@ func (j *journal) start() {
 // room waits until not too much is on its way to the disk. The error matches
 // ErrBacklogFull and the context's. A log that takes no more has room: wait tells.
 func (j *journal) room(ctx context.Context) error {
-	if err := j.log.Room(ctx, unsyncedMax); err != nil && errors.Is(err, ctx.Err()) {
+	if err := j.log.WaitForSpace(ctx, unsyncedMax); err != nil && errors.Is(err, ctx.Err()) {
 		return fmt.Errorf("%w: the journal's disk is slow: %w", ErrBacklogFull, context.Cause(ctx))
 	}
 	return nil

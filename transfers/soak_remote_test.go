@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/peerledger/peerledger/internal/remote"
+	"github.com/peerledger/peerledger/internal/remotetest"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
@@ -26,7 +26,7 @@ func TestSoakServer(t *testing.T) { //nolint:paralleltest // it is alone in its 
 	}
 	l, err := embedded.Open(folder)
 	require.NoError(t, err)
-	require.NoError(t, remote.Serve(t.Context(), l, os.Stdin, os.Stdout))
+	require.NoError(t, remotetest.Serve(t.Context(), l, os.Stdin, os.Stdout))
 	require.NoError(t, l.Close())
 }
 
@@ -36,7 +36,7 @@ type remoteLedger struct {
 	t       *testing.T
 	folder  string
 	command *exec.Cmd
-	life    atomic.Pointer[remote.Client] // of the process, also when it is gone
+	life    atomic.Pointer[remotetest.Client] // of the process, also when it is gone
 }
 
 var _ ledger.Ledger = (*remoteLedger)(nil)
@@ -61,7 +61,7 @@ func (r *remoteLedger) start() {
 	stdout, err := r.command.StdoutPipe()
 	require.NoError(r.t, err)
 	require.NoError(r.t, r.command.Start())
-	r.life.Store(remote.NewClient(stdout, stdin))
+	r.life.Store(remotetest.NewClient(stdout, stdin))
 	_, err = r.LookupAccounts(r.t.Context(), nil)
 	require.NoError(r.t, err)
 }

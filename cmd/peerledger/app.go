@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/accounts"
-	"github.com/peerledger/peerledger/internal/backup"
+	"github.com/peerledger/peerledger/cmd/peerledger/internal/backup"
 	"github.com/peerledger/peerledger/internal/bench"
 	"github.com/peerledger/peerledger/internal/jsonline"
 	"github.com/peerledger/peerledger/internal/replay"

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/peerledger/peerledger/internal/backup"
+	"github.com/peerledger/peerledger/cmd/peerledger/internal/backup"
 	"github.com/peerledger/peerledger/internal/progress"
 	"github.com/peerledger/peerledger/internal/vsr"
 )

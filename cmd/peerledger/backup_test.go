@@ -12,7 +12,7 @@ import (
 	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/accounts"
-	"github.com/peerledger/peerledger/internal/backup"
+	"github.com/peerledger/peerledger/cmd/peerledger/internal/backup"
 	"github.com/peerledger/peerledger/internal/vsr"
 	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
 	"github.com/peerledger/peerledger/ledger/embedded"

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/peerledger/peerledger/internal/backup"
+	"github.com/peerledger/peerledger/cmd/peerledger/internal/backup"
 )
 
 func (a *app) restoreCommand() *cobra.Command {

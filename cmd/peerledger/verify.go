@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"lukechampine.com/uint128"
 
-	"github.com/peerledger/peerledger/internal/backup"
+	"github.com/peerledger/peerledger/cmd/peerledger/internal/backup"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/cluster"
 )

@@ -10,7 +10,7 @@ import (
 
 	tb "github.com/tigerbeetle/tigerbeetle-go"
 
-	"github.com/peerledger/peerledger/internal/layout"
+	"github.com/peerledger/peerledger/internal/unsafecast"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
@@ -86,7 +86,7 @@ func (s *clusterSubject) connect(ctx context.Context) (*rawClient, error) {
 	for i, address := range resolved {
 		addresses[i] = address.String()
 	}
-	client, err := tb.NewClient(layout.Value[tb.Uint128](s.cfg.ClusterID), addresses)
+	client, err := tb.NewClient(unsafecast.Value[tb.Uint128](s.cfg.ClusterID), addresses)
 	if err != nil {
 		return nil, fmt.Errorf("tigerbeetle-go: %w", err)
 	}
@@ -110,9 +110,9 @@ func (c *rawClient) send(ctx context.Context, events []ledger.Transfer) ([]ledge
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	results, err := c.client.CreateTransfers(layout.Slice[tb.Transfer](events))
+	results, err := c.client.CreateTransfers(unsafecast.Slice[tb.Transfer](events))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("tigerbeetle-go: %w", err), ctx.Err())
 	}
-	return layout.Slice[ledger.CreateTransferResult](results), nil
+	return unsafecast.Slice[ledger.CreateTransferResult](results), nil
 }

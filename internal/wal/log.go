@@ -157,13 +157,13 @@ func (l *Log) pending(p Position) (<-chan struct{}, error) {
 	return nil, ErrClosed
 }
 
-// Room returns nil when no more than most bytes are appended and not yet synced, those
+// WaitForSpace returns nil when no more than most bytes are appended and not yet synced, those
 // that frame the records included. most is at least 0, or Room panics. An owner that
 // calls it before it appends bounds what the Log holds in memory, to most and what its
 // callers of Append then add. Room returns the context's error if that ends first,
 // an error that matches ErrFailed if the log fails or has failed, and ErrClosed after
 // Close. It does not allocate when there is room.
-func (l *Log) Room(ctx context.Context, most int64) error {
+func (l *Log) WaitForSpace(ctx context.Context, most int64) error {
 	if most < 0 {
 		panic(fmt.Sprintf("wal: no log has room for %d bytes", most))
 	}

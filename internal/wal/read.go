@@ -32,7 +32,7 @@ var ErrNoLog = errors.New("wal: no log in this folder")
 // Errors match ErrNoLog, ErrLocked, ErrCorrupt (a CorruptError) or ErrVersion (a VersionError),
 // or are the file system's, or that of restore.
 func Read(path string, format Format, restore func(Record) error) (c Content, err error) {
-	_, release, err := Hold(path)
+	_, release, err := LockFolder(path)
 	if err != nil {
 		return c, err
 	}
@@ -48,10 +48,10 @@ func Read(path string, format Format, restore func(Record) error) (c Content, er
 	return Content{r.id, r.next, r.result}, nil
 }
 
-// Hold keeps everybody from opening a folder until release, and returns the names of the files
+// LockFolder keeps everybody from opening a folder until release, and returns the names of the files
 // that a copy needs: that of all of them is the folder as it is. Errors match ErrNoLog or
 // ErrLocked, or are the file system's.
-func Hold(path string) (names []string, release func() error, err error) {
+func LockFolder(path string) (names []string, release func() error, err error) {
 	lock := flock.New(filepath.Join(path, lockName), flock.SetFlag(os.O_RDONLY))
 	switch locked, err := lock.TryLock(); {
 	case errors.Is(err, fs.ErrNotExist): // a copy, which nobody has opened yet

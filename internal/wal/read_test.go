@@ -33,7 +33,7 @@ func TestReadAndHold(t *testing.T) {
 	l.Append(1, 1, text("a"))
 	_, err = Read(path, AnyFormat, nil)
 	require.ErrorIs(t, err, ErrLocked)
-	_, _, err = Hold(path)
+	_, _, err = LockFolder(path)
 	require.ErrorIs(t, err, ErrLocked)
 	c := l.Checkpoint()
 	require.NoError(t, c.Append(1, []byte("A")))
@@ -41,7 +41,7 @@ func TestReadAndHold(t *testing.T) {
 	require.NoError(t, c.Commit(t.Context()))
 	require.NoError(t, l.Close())
 
-	names, release, err := Hold(path)
+	names, release, err := LockFolder(path)
 	require.NoError(t, err)
 	require.Equal(t, []string{fileName(segmentPrefix, 1), fileName(checkpointPrefix, 1)}, names)
 	_, _, err = Open(path, func(Record) error { return nil })

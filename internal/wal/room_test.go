@@ -23,7 +23,7 @@ func TestRoom(t *testing.T) {
 		require.NoError(t, err)
 		const frame = frameHeader + 10
 		data := text("ten bytes!")
-		require.NoError(t, l.Room(t.Context(), 0))
+		require.NoError(t, l.WaitForSpace(t.Context(), 0))
 		l.Append(1, 10, data)
 		synctest.Wait() // it is being synced, alone
 		l.Append(1, 10, data)
@@ -31,17 +31,17 @@ func TestRoom(t *testing.T) {
 
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		require.NoError(t, l.Room(ended, 3*frame), "it is known, so it is told")
-		require.ErrorIs(t, l.Room(ended, 3*frame-1), context.Canceled)
+		require.NoError(t, l.WaitForSpace(ended, 3*frame), "it is known, so it is told")
+		require.ErrorIs(t, l.WaitForSpace(ended, 3*frame-1), context.Canceled)
 		two, none := make(chan error, 1), make(chan error, 1)
-		go func() { two <- l.Room(t.Context(), 3*frame-1) }()
-		go func() { none <- l.Room(t.Context(), 0) }()
+		go func() { two <- l.WaitForSpace(t.Context(), 3*frame-1) }()
+		go func() { none <- l.WaitForSpace(t.Context(), 0) }()
 		synctest.Wait()
 		require.Empty(t, two)
 		syncs <- nil
 		synctest.Wait()
 		require.NoError(t, <-two)
-		require.ErrorIs(t, l.Room(ended, 2*frame-1), context.Canceled)
+		require.ErrorIs(t, l.WaitForSpace(ended, 2*frame-1), context.Canceled)
 		require.Empty(t, none)
 		l.Append(1, 10, data)
 		syncs <- nil
@@ -68,20 +68,20 @@ func TestRoomEndsWithTheLog(t *testing.T) {
 	}
 	l.Append(1, 0, text("never synced"))
 	waiting := make(chan error, 1)
-	go func() { waiting <- l.Room(t.Context(), 0) }()
+	go func() { waiting <- l.WaitForSpace(t.Context(), 0) }()
 	release()
 	err = <-waiting
 	require.ErrorIs(t, err, ErrFailed)
 	require.ErrorIs(t, err, errInjected)
-	require.ErrorIs(t, l.Room(t.Context(), 1<<40), ErrFailed, "no use in appending")
+	require.ErrorIs(t, l.WaitForSpace(t.Context(), 1<<40), ErrFailed, "no use in appending")
 	require.ErrorIs(t, l.Close(), ErrFailed)
-	require.ErrorIs(t, l.Room(t.Context(), 1<<40), ErrFailed)
+	require.ErrorIs(t, l.WaitForSpace(t.Context(), 1<<40), ErrFailed)
 
 	l, _, err = open(newMemory(), nil)
 	require.NoError(t, err)
-	require.Panics(t, func() { _ = l.Room(t.Context(), -1) })
+	require.Panics(t, func() { _ = l.WaitForSpace(t.Context(), -1) })
 	require.NoError(t, l.Close())
-	require.ErrorIs(t, l.Room(t.Context(), 1<<40), ErrClosed)
+	require.ErrorIs(t, l.WaitForSpace(t.Context(), 1<<40), ErrClosed)
 }
 
 func TestRoomEndsWithClose(t *testing.T) {
@@ -92,7 +92,7 @@ func TestRoomEndsWithClose(t *testing.T) {
 		require.NoError(t, err)
 		l.Append(1, 0, text("synced by Close"))
 		waiting, closed := make(chan error, 1), make(chan error, 1)
-		go func() { waiting <- l.Room(t.Context(), 0) }()
+		go func() { waiting <- l.WaitForSpace(t.Context(), 0) }()
 		synctest.Wait()
 		go func() { closed <- l.Close() }()
 		synctest.Wait()
@@ -110,7 +110,7 @@ func TestRoomDoesNotAllocate(t *testing.T) { //nolint:paralleltest // see above
 	l.Append(1, 0, text("queued"))
 	ctx := t.Context()
 	require.Zero(t, testing.AllocsPerRun(100, func() {
-		if err := l.Room(ctx, 1<<20); err != nil {
+		if err := l.WaitForSpace(ctx, 1<<20); err != nil {
 			t.Error(err)
 		}
 	}))

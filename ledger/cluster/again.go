@@ -6,7 +6,7 @@ import (
 	"context"
 
 	"github.com/peerledger/peerledger/internal/batch"
-	"github.com/peerledger/peerledger/internal/exists"
+	"github.com/peerledger/peerledger/internal/tbexists"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -93,7 +93,7 @@ func (l *Ledger) settleTransfers(
 	find := func(id ledger.ID) *ledger.Transfer { return byID[id] }
 	mend(chains, func(i int) (uint64, bool) {
 		t := byID[sent[i].ID]
-		if t == nil || (!t.PendingID.IsZero() && find(t.PendingID) == nil) || exists.Transfer(&sent[i], t, find) != ledger.TransferExists {
+		if t == nil || (!t.PendingID.IsZero() && find(t.PendingID) == nil) || tbexists.CompareTransfer(&sent[i], t, find) != ledger.TransferExists {
 			return 0, false
 		}
 		return t.Timestamp, true
@@ -124,7 +124,7 @@ func (l *Ledger) settleAccounts(
 	}
 	mend(chains, func(i int) (uint64, bool) {
 		a := byID[sent[i].ID]
-		if a == nil || exists.Account(&sent[i], a) != ledger.AccountExists {
+		if a == nil || tbexists.CompareAccount(&sent[i], a) != ledger.AccountExists {
 			return 0, false
 		}
 		return a.Timestamp, true

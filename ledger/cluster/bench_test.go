@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	tb "github.com/tigerbeetle/tigerbeetle-go"
 
-	"github.com/peerledger/peerledger/internal/layout"
+	"github.com/peerledger/peerledger/internal/unsafecast"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/cluster"
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
@@ -33,7 +33,7 @@ func BenchmarkCreateTransfers(b *testing.B) {
 	l, err := cluster.Open(b.Context(), cfg)
 	require.NoError(b, err)
 	defer func() { _ = l.Close() }()
-	raw, err := tb.NewClient(layout.Value[tb.Uint128](c.ClusterID()), c.Addresses())
+	raw, err := tb.NewClient(unsafecast.Value[tb.Uint128](c.ClusterID()), c.Addresses())
 	require.NoError(b, err)
 	defer raw.Close()
 	p := newPair(b, l)
@@ -46,7 +46,7 @@ func BenchmarkCreateTransfers(b *testing.B) {
 			send func([]ledger.Transfer) error
 		}{
 			{"raw", func(transfers []ledger.Transfer) error {
-				_, err := raw.CreateTransfers(layout.Slice[tb.Transfer](transfers))
+				_, err := raw.CreateTransfers(unsafecast.Slice[tb.Transfer](transfers))
 				return err
 			}},
 			{"cluster", func(transfers []ledger.Transfer) error {

@@ -10,7 +10,7 @@ import (
 	tb "github.com/tigerbeetle/tigerbeetle-go"
 	"lukechampine.com/uint128"
 
-	"github.com/peerledger/peerledger/internal/layout"
+	"github.com/peerledger/peerledger/internal/unsafecast"
 )
 
 // dialer opens a native client, which is one session. It does not wait for the
@@ -18,7 +18,7 @@ import (
 type dialer func(id uint128.Uint128, replicas []netip.AddrPort) (tb.Client, error)
 
 func dialNative(id uint128.Uint128, replicas []netip.AddrPort) (tb.Client, error) {
-	return tb.NewClient(layout.Value[tb.Uint128](id), nativeAddresses(replicas))
+	return tb.NewClient(unsafecast.Value[tb.Uint128](id), nativeAddresses(replicas))
 }
 
 // What ErrClientRelease says in particular.

@@ -8,7 +8,7 @@ import (
 
 	tb "github.com/tigerbeetle/tigerbeetle-go"
 
-	"github.com/peerledger/peerledger/internal/layout"
+	"github.com/peerledger/peerledger/internal/unsafecast"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -93,8 +93,8 @@ func many[E, R, NativeE, NativeR any](
 	ctx context.Context, l *Ledger, events []E, what string, operation func(tb.Client, []NativeE) ([]NativeR, error),
 ) (answer[R], error) {
 	a, err := ask(ctx, l, events, func(client tb.Client, events []E) ([]R, error) {
-		rows, err := operation(client, layout.Slice[NativeE](events))
-		return layout.Slice[R](rows), err
+		rows, err := operation(client, unsafecast.Slice[NativeE](events))
+		return unsafecast.Slice[R](rows), err
 	}, nil)
 	return a, tooMuch(err, what, len(events))
 }
@@ -105,8 +105,8 @@ func query[R, F, NativeF, NativeR any](
 	operation func(tb.Client, NativeF) ([]NativeR, error), release func(),
 ) ([]R, error) {
 	a, err := ask(ctx, l, []F{filter}, func(client tb.Client, filter []F) ([]R, error) {
-		rows, err := operation(client, layout.Value[NativeF](filter[0]))
-		return layout.Slice[R](rows), err
+		rows, err := operation(client, unsafecast.Value[NativeF](filter[0]))
+		return unsafecast.Slice[R](rows), err
 	}, release)
 	return a.rows, tooMuch(err, "as limit", int(limit))
 }

@@ -1,7 +1,7 @@
 package embedded
 
 import (
-	"github.com/peerledger/peerledger/internal/exists"
+	"github.com/peerledger/peerledger/internal/tbexists"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -64,7 +64,7 @@ func (b *books) createAccount(a *ledger.Account, slot uint64) (ledger.CreateAcco
 		return ledger.AccountIDMustNotBeIntMax, slot
 	}
 	if stored := b.findAccount(a.ID); stored != nil {
-		if status := exists.Account(a, stored); status != ledger.AccountExists {
+		if status := tbexists.CompareAccount(a, stored); status != ledger.AccountExists {
 			return status, slot
 		}
 		return ledger.AccountExists, stored.Timestamp

@@ -77,7 +77,7 @@ const backlogMax = 64 << 20
 // admit waits until there is room for one more request. Its error is the context's:
 // nothing was handed over then. What is wrong with the log is for err to say.
 func (j *journal) admit(ctx context.Context) error {
-	if j == nil || j.log.Room(ctx, backlogMax) == nil {
+	if j == nil || j.log.WaitForSpace(ctx, backlogMax) == nil {
 		return nil
 	}
 	return ctx.Err()

@@ -1,7 +1,7 @@
 package embedded
 
 import (
-	"github.com/peerledger/peerledger/internal/exists"
+	"github.com/peerledger/peerledger/internal/tbexists"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -16,7 +16,7 @@ func (b *books) createResolution(t *ledger.Transfer, slot uint64) ledger.CreateT
 		return ledger.TransferPendingTransferNotFound
 	}
 	hold := b.transfers.at(at)
-	amount := exists.ResolvedAmount(t, hold.Amount)
+	amount := tbexists.ResolvedAmount(t, hold.Amount)
 	if status := checkHold(t, hold, amount); status != ledger.TransferCreated {
 		return status
 	}
@@ -105,7 +105,7 @@ func (b *books) addResolution(t *ledger.Transfer, hold *transfer, amount ledger.
 	stored.Amount = amount
 	stored.DebitAccountID, stored.CreditAccountID = hold.DebitAccountID, hold.CreditAccountID
 	stored.Ledger, stored.Code = hold.Ledger, hold.Code
-	exists.InheritUserData(&stored.Transfer, &hold.Transfer)
+	tbexists.InheritUserData(&stored.Transfer, &hold.Transfer)
 	return stored
 }
 

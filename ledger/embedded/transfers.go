@@ -1,7 +1,7 @@
 package embedded
 
 import (
-	"github.com/peerledger/peerledger/internal/exists"
+	"github.com/peerledger/peerledger/internal/tbexists"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -69,7 +69,7 @@ func (b *books) createTransfer(t *ledger.Transfer, slot uint64) (ledger.CreateTr
 		return ledger.TransferIDMustNotBeIntMax, slot
 	}
 	if stored := b.findTransfer(t.ID); stored != nil {
-		status := exists.Transfer(t, &stored.Transfer, b.holdOf)
+		status := tbexists.CompareTransfer(t, &stored.Transfer, b.holdOf)
 		if status == ledger.TransferExists {
 			return status, stored.Timestamp
 		}

@@ -8,7 +8,7 @@ import (
 
 	tb "github.com/tigerbeetle/tigerbeetle-go"
 
-	"github.com/peerledger/peerledger/internal/layout"
+	"github.com/peerledger/peerledger/internal/unsafecast"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
@@ -32,11 +32,11 @@ type client struct {
 }
 
 func (c *client) CreateAccounts(accounts []tb.Account) ([]tb.CreateAccountResult, error) {
-	return ask[tb.CreateAccountResult](c, c.ledger.CreateAccounts, layout.Slice[ledger.Account](accounts))
+	return ask[tb.CreateAccountResult](c, c.ledger.CreateAccounts, unsafecast.Slice[ledger.Account](accounts))
 }
 
 func (c *client) CreateTransfers(transfers []tb.Transfer) ([]tb.CreateTransferResult, error) {
-	return ask[tb.CreateTransferResult](c, c.ledger.CreateTransfers, layout.Slice[ledger.Transfer](transfers))
+	return ask[tb.CreateTransferResult](c, c.ledger.CreateTransfers, unsafecast.Slice[ledger.Transfer](transfers))
 }
 
 func (c *client) LookupAccounts(ids []tb.Uint128) ([]tb.Account, error) {
@@ -48,23 +48,23 @@ func (c *client) LookupTransfers(ids []tb.Uint128) ([]tb.Transfer, error) {
 }
 
 func (c *client) GetAccountTransfers(filter tb.AccountFilter) ([]tb.Transfer, error) {
-	return ask[tb.Transfer](c, c.ledger.GetAccountTransfers, layout.Value[ledger.AccountFilter](filter))
+	return ask[tb.Transfer](c, c.ledger.GetAccountTransfers, unsafecast.Value[ledger.AccountFilter](filter))
 }
 
 func (c *client) GetAccountBalances(filter tb.AccountFilter) ([]tb.AccountBalance, error) {
-	return ask[tb.AccountBalance](c, c.ledger.GetAccountBalances, layout.Value[ledger.AccountFilter](filter))
+	return ask[tb.AccountBalance](c, c.ledger.GetAccountBalances, unsafecast.Value[ledger.AccountFilter](filter))
 }
 
 func (c *client) QueryAccounts(filter tb.QueryFilter) ([]tb.Account, error) {
-	return ask[tb.Account](c, c.ledger.QueryAccounts, layout.Value[ledger.QueryFilter](filter))
+	return ask[tb.Account](c, c.ledger.QueryAccounts, unsafecast.Value[ledger.QueryFilter](filter))
 }
 
 func (c *client) QueryTransfers(filter tb.QueryFilter) ([]tb.Transfer, error) {
-	return ask[tb.Transfer](c, c.ledger.QueryTransfers, layout.Value[ledger.QueryFilter](filter))
+	return ask[tb.Transfer](c, c.ledger.QueryTransfers, unsafecast.Value[ledger.QueryFilter](filter))
 }
 
 func (c *client) GetChangeEvents(filter tb.ChangeEventsFilter) ([]tb.ChangeEvent, error) {
-	return ask[tb.ChangeEvent](c, c.ledger.GetChangeEvents, layout.Value[ledger.ChangeEventsFilter](filter))
+	return ask[tb.ChangeEvent](c, c.ledger.GetChangeEvents, unsafecast.Value[ledger.ChangeEventsFilter](filter))
 }
 
 // Nop does not reach a server with the real client either.
@@ -88,7 +88,7 @@ func ask[T, Q, A any](
 	case err == nil && len(answer) == 0:
 		return []T{}, nil // never nil, even if the ledger's answer is
 	case err == nil:
-		return layout.Slice[T](answer), nil
+		return unsafecast.Slice[T](answer), nil
 	case errors.Is(err, ledger.ErrTooMuchData):
 		return nil, tb.ErrTooMuchData
 	}

@@ -1,0 +1,245 @@
+package backup
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+
+	"github.com/peerledger/peerledger/internal/wal"
+	"github.com/peerledger/peerledger/ledger/embedded"
+	"github.com/peerledger/peerledger/transfers"
+)
+
+// Folder is the folder of an embedded ledger or of a recorder's journal, in a backup: a tar
+// archive of its files.
+type Folder struct {
+	Name string `json:"name"` // that it had, without its parent's
+	ID   string `json:"id"`   // of its files, in hexadecimal digits; a copy has the same
+	// Records is how many records its log has had. It never falls.
+	Records uint64 `json:"records"`
+	Archive
+}
+
+// JournalFolder is that of a journal.
+type JournalFolder struct {
+	Folder
+	Journal
+}
+
+// Journal is what is said of a recorder's journal.
+type Journal struct {
+	Namespace string `json:"namespace"` // of the accounts
+	// Waiting is how many fulfills the next recorder records.
+	Waiting int `json:"waiting"`
+}
+
+// held is a folder that nobody can open until release.
+type held struct {
+	path    string
+	names   []string // of its files
+	release func() error
+}
+
+// holdFolder keeps everybody from opening a folder.
+func holdFolder(path string) (held, error) {
+	names, release, err := wal.LockFolder(path)
+	switch {
+	case errors.Is(err, wal.ErrLocked):
+		return held{}, fmt.Errorf("%w: %s: a program has it open: stop it first, or say how to (--stop, --start)", ErrInUse, path)
+	case err != nil:
+		return held{}, fmt.Errorf("backup: %w", err)
+	}
+	return held{path, names, release}, nil
+}
+
+// pack packs a folder's files into an archive.
+func (h held) pack(ctx context.Context, to string) (*Folder, error) {
+	file, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	archive, err := packInto(file, func(w io.Writer) error {
+		out := tar.NewWriter(w)
+		for _, name := range h.names {
+			if err := addFile(ctx, out, filepath.Join(h.path, name)); err != nil {
+				return err
+			}
+		}
+		return out.Close()
+	})
+	if err := finish(file, err); err != nil {
+		return nil, err
+	}
+	return &Folder{Name: filepath.Base(h.path), Archive: archive}, nil
+}
+
+func addFile(ctx context.Context, out *tar.Writer, path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if err := out.WriteHeader(&tar.Header{Name: filepath.Base(path), Mode: 0o600, Size: info.Size()}); err != nil {
+		return err
+	}
+	return move(ctx, file, func(p []byte) error { _, err := out.Write(p); return err }, nil)
+}
+
+// untar unpacks a folder's files into another one.
+func (f Folder) untar(ctx context.Context, archive, to string) error {
+	r, w := io.Pipe()
+	extracted := make(chan error, 1)
+	go func() {
+		err := extract(r, to)
+		_ = r.CloseWithError(err) // it has no error; the other end learns of ours
+		extracted <- err
+	}()
+	err := f.unpack(ctx, archive, func(p []byte) error { _, err := w.Write(p); return err }, nil)
+	_ = w.CloseWithError(err) // as above; nil is the end
+	if extractErr := <-extracted; err == nil && extractErr != nil {
+		return fmt.Errorf("%w: %s: %w", ErrDamaged, archive, extractErr)
+	}
+	return err
+}
+
+// logFile is the name of a file that a folder's archive may have in it.
+var logFile = regexp.MustCompile(`^(?:log|checkpoint)-[0-9a-f]{16}$`)
+
+// extract writes the files of an archive, and reads that to its end.
+func extract(r io.Reader, to string) error {
+	in := tar.NewReader(r)
+	for {
+		header, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			_, err := io.Copy(io.Discard, r)
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		if header.Typeflag != tar.TypeReg || !logFile.MatchString(header.Name) {
+			return fmt.Errorf("%q is no file of a log", header.Name)
+		}
+		file, err := os.OpenFile(filepath.Join(to, header.Name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(file, in)
+		if err := finish(file, err); err != nil {
+			return err
+		}
+	}
+}
+
+// identify reads a folder's files, which must be whole, and says which folder they are of.
+func (f *Folder) identify(folder string) error {
+	content, err := wal.Read(folder, wal.AnyFormat, func(wal.Record) error { return nil })
+	if err != nil {
+		return err
+	}
+	f.ID, f.Records = hex.EncodeToString(content.ID[:]), content.Records
+	return nil
+}
+
+// describe reads an archive of a folder back, opens what is in it with open, and notes which
+// folder it is of.
+func (f *Folder) describe(ctx context.Context, archive string, open func(folder string) error) (err error) {
+	folder, err := os.MkdirTemp(filepath.Dir(archive), ".read-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	err = f.untar(ctx, archive, folder)
+	if err == nil {
+		err = f.identify(folder)
+	}
+	if err == nil {
+		err = open(folder)
+	}
+	if err != nil {
+		return fmt.Errorf("backup: the copy of %s: %w", f.Name, err)
+	}
+	return nil
+}
+
+// restore writes a folder's files into one without a log.
+func (f Folder) restore(ctx context.Context, archive, target string) (err error) {
+	present, err := wal.Names(target)
+	switch {
+	case err != nil:
+		return fmt.Errorf("backup: %w", err)
+	case len(present) > 0:
+		return fmt.Errorf("%w: %s has %s; restore into an empty folder, and keep the old one until the new one is proved", ErrNotEmpty, target, present[0])
+	}
+	if err := os.Mkdir(target, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	partial, err := os.MkdirTemp(target, ".restoring-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(partial)) }()
+	if err := f.untar(ctx, archive, partial); err != nil {
+		return err
+	}
+	found := Folder{}
+	if err := found.identify(partial); err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if found.ID != f.ID || found.Records != f.Records {
+		return fmt.Errorf("%w: %s is of folder %s with %d records, and its manifest says %s and %d", ErrDamaged, archive, found.ID, found.Records, f.ID, f.Records)
+	}
+	return errors.Join(link(partial, target), syncFolder(filepath.Dir(target)))
+}
+
+// link gives a folder's files their names in another one, and replaces nothing. The oldest
+// segment of the log comes last: without it the folder is refused as corrupt, and never taken
+// for a new one.
+func link(from, to string) error {
+	names, err := wal.Names(from)
+	if err != nil {
+		return err
+	}
+	for i, name := range slices.Backward(names) {
+		if err := os.Link(filepath.Join(from, name), filepath.Join(to, name)); err != nil {
+			for _, done := range names[i+1:] {
+				err = errors.Join(err, os.Remove(filepath.Join(to, done)))
+			}
+			return err
+		}
+	}
+	return syncFolder(to)
+}
+
+// readLedger adds up the accounts of an embedded ledger that nobody has open.
+func readLedger(ctx context.Context, folder string) (totals Totals, err error) {
+	l, err := embedded.Read(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	return ReadTotals(ctx, l, nil)
+}
+
+// ReadFolder adds up the accounts of an embedded ledger that nobody has open, for Verify to
+// compare with. Nothing in the folder is changed.
+func ReadFolder(folder string) func(context.Context) (Totals, error) {
+	return func(ctx context.Context) (Totals, error) { return readLedger(ctx, folder) }
+}
+
+// readJournal looks at a journal that nobody has open.
+func readJournal(folder string) (Journal, error) {
+	content, err := transfers.ReadJournal(folder)
+	return Journal{content.Namespace, content.PendingFulfills}, err
+}

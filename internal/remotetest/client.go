@@ -1,0 +1,180 @@
+package remotetest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// Client is the ledger that another process serves. When that is gone, calls end with
+// ledger.ErrOutcomeUnknown, as those that the ledger there answers with an error do that says
+// nothing else.
+type Client struct {
+	out   *frames
+	close func() error
+	ended chan struct{} // closed when there will be no more answers
+
+	closed atomic.Bool // by Close
+
+	mu      sync.Mutex
+	number  uint64
+	waiting map[uint64]chan<- answer // nil when it has ended
+}
+
+var _ ledger.Ledger = (*Client)(nil)
+
+type answer struct {
+	failed failure
+	data   []byte
+}
+
+// NewClient speaks to a process that serves a ledger, until in ends. The Client closes out.
+func NewClient(in io.Reader, out io.WriteCloser) *Client {
+	c := &Client{
+		out: newFrames(out), close: sync.OnceValue(out.Close),
+		ended: make(chan struct{}), waiting: make(map[uint64]chan<- answer),
+	}
+	go c.read(bufio.NewReaderSize(in, 1<<16)) // ended by the other process; Ended tells
+	return c
+}
+
+// Ended is closed when the other process is gone, or has stopped serving.
+func (c *Client) Ended() <-chan struct{} { return c.ended }
+
+// Close tells the other process that there will be no more requests, and waits until it has
+// stopped serving.
+func (c *Client) Close() error {
+	c.closed.Store(true)
+	err := c.close()
+	<-c.ended
+	return err
+}
+
+// read hands answers out until there are no more; then nobody has to wait any more.
+func (c *Client) read(in io.Reader) {
+	defer close(c.ended)
+	for {
+		h, err := readHead(in)
+		if err != nil {
+			break
+		}
+		data, err := readRows[byte](in, h.Length)
+		if err != nil {
+			break
+		}
+		if to := c.leave(h.Number); to != nil {
+			to <- answer{h.Failed, data} // there is room
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, to := range c.waiting {
+		close(to)
+	}
+	c.waiting = nil
+}
+
+// enter says who waits for the answer to a request. ok is false if there will be none.
+func (c *Client) enter() (number uint64, answers <-chan answer, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waiting == nil {
+		return 0, nil, false
+	}
+	to := make(chan answer, 1)
+	c.number++
+	c.waiting[c.number] = to
+	return c.number, to, true
+}
+
+// leave is who waits for an answer, nil if nobody does any more.
+func (c *Client) leave(number uint64) chan<- answer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	to := c.waiting[number]
+	delete(c.waiting, number)
+	return to
+}
+
+var errEnded = errors.New("the other process has ended")
+
+// ask sends one request and waits for its answer.
+func ask[Out, In any](ctx context.Context, c *Client, op operation, rows []In) ([]Out, error) {
+	unknown := func(why error) ([]Out, error) { return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, why) }
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	number, answers, ok := c.enter()
+	switch {
+	case ok:
+	case c.closed.Load():
+		return nil, ledger.ErrClosed
+	default:
+		return unknown(errEnded)
+	}
+	if err := c.out.write(head{Number: number, Op: op}, bytesOf(rows)); err != nil {
+		c.leave(number)
+		return unknown(err)
+	}
+	select {
+	case a, ok := <-answers:
+		switch {
+		case !ok:
+			return unknown(errEnded)
+		case a.failed != none:
+			return nil, a.failed.error(a.data)
+		default:
+			return readRows[Out](bytes.NewReader(a.data), uint32(len(a.data)))
+		}
+	case <-ctx.Done():
+		c.leave(number)
+		return unknown(ctx.Err())
+	}
+}
+
+// CreateAccounts creates accounts.
+func (c *Client) CreateAccounts(ctx context.Context, accounts []ledger.Account) ([]ledger.CreateAccountResult, error) {
+	return ask[ledger.CreateAccountResult](ctx, c, createAccounts, accounts)
+}
+
+// CreateTransfers creates transfers.
+func (c *Client) CreateTransfers(ctx context.Context, transfers []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	return ask[ledger.CreateTransferResult](ctx, c, createTransfers, transfers)
+}
+
+// LookupAccounts returns accounts.
+func (c *Client) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	return ask[ledger.Account](ctx, c, lookupAccounts, ids)
+}
+
+// LookupTransfers returns transfers.
+func (c *Client) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+	return ask[ledger.Transfer](ctx, c, lookupTransfers, ids)
+}
+
+// GetAccountTransfers returns transfers of an account.
+func (c *Client) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+	return ask[ledger.Transfer](ctx, c, getAccountTransfers, []ledger.AccountFilter{filter})
+}
+
+// GetAccountBalances returns an account's history.
+func (c *Client) GetAccountBalances(ctx context.Context, filter ledger.AccountFilter) ([]ledger.AccountBalance, error) {
+	return ask[ledger.AccountBalance](ctx, c, getAccountBalances, []ledger.AccountFilter{filter})
+}
+
+// QueryAccounts returns the accounts that match.
+func (c *Client) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
+	return ask[ledger.Account](ctx, c, queryAccounts, []ledger.QueryFilter{filter})
+}
+
+// QueryTransfers returns the transfers that match.
+func (c *Client) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
+	return ask[ledger.Transfer](ctx, c, queryTransfers, []ledger.QueryFilter{filter})
+}

@@ -1,0 +1,111 @@
+// Package remotetest serves a ledger to another process over a pipe: for tests and examples in
+// which several processes work on one ledger, and which run where there is no TigerBeetle.
+//
+// The two processes must run the same program: records cross the pipe as they are in memory.
+package remotetest
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"unsafe"
+
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// head begins each frame. An answer has the number of its request.
+type head struct {
+	Number uint64
+	Length uint32 // bytes behind it: records, or the text of an answer that is an error
+	Op     operation
+	Failed failure // of an answer
+}
+
+type operation uint8
+
+const (
+	createAccounts operation = iota
+	createTransfers
+	lookupAccounts
+	lookupTransfers
+	getAccountTransfers
+	getAccountBalances
+	queryAccounts
+	queryTransfers
+)
+
+// failure is what kind of error an answer is: one that the ledger gives before it does
+// anything, or any other.
+type failure uint8
+
+const (
+	none failure = iota
+	tooMuchData
+	closed
+	other
+)
+
+func failureOf(err error) failure {
+	switch {
+	case errors.Is(err, ledger.ErrTooMuchData):
+		return tooMuchData
+	case errors.Is(err, ledger.ErrClosed):
+		return closed
+	default:
+		return other
+	}
+}
+
+// error is the error with this text.
+func (f failure) error(text []byte) error {
+	switch f {
+	case tooMuchData:
+		return fmt.Errorf("%w: %s", ledger.ErrTooMuchData, text)
+	case closed:
+		return fmt.Errorf("%w: %s", ledger.ErrClosed, text)
+	case none, other:
+		return fmt.Errorf("%w: %s", ledger.ErrOutcomeUnknown, text)
+	default:
+		return fmt.Errorf("%w: failure %d: %s", ledger.ErrOutcomeUnknown, f, text)
+	}
+}
+
+// bytesOf is the memory of the rows.
+func bytesOf[T any](rows []T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(rows))), len(rows)*int(unsafe.Sizeof(*new(T))))
+}
+
+// readRows reads as many rows as fit in so many bytes.
+func readRows[T any](from io.Reader, length uint32) ([]T, error) {
+	rows := make([]T, length/uint32(unsafe.Sizeof(*new(T))))
+	_, err := io.ReadFull(from, bytesOf(rows))
+	return rows, err
+}
+
+func readHead(from io.Reader) (h head, err error) {
+	return h, binary.Read(from, binary.LittleEndian, &h)
+}
+
+// frames is one direction of the pipe.
+type frames struct {
+	mu sync.Mutex
+	to *bufio.Writer
+}
+
+func newFrames(to io.Writer) *frames { return &frames{to: bufio.NewWriterSize(to, 1<<16)} }
+
+func (f *frames) write(h head, data []byte) error {
+	h.Length = uint32(len(data))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := binary.Write(f.to, binary.LittleEndian, h); err != nil {
+		return err
+	}
+	if _, err := f.to.Write(data); err != nil {
+		return err
+	}
+	return f.to.Flush()
+}

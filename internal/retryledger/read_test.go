@@ -1,0 +1,70 @@
+package retryledger_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger/internal/retryledger"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/ledger/embedded"
+)
+
+// gone is a ledger that loses every answer, as a client does whose context ends.
+type gone struct{ ledger.Ledger }
+
+func (gone) lost() error { return fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, context.Canceled) }
+
+func (g gone) CreateTransfers(context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	return nil, g.lost()
+}
+
+func (g gone) LookupAccounts(context.Context, []ledger.ID) ([]ledger.Account, error) {
+	return nil, g.lost()
+}
+
+func (g gone) LookupTransfers(context.Context, []ledger.ID) ([]ledger.Transfer, error) {
+	return nil, g.lost()
+}
+
+func (g gone) GetAccountTransfers(context.Context, ledger.AccountFilter) ([]ledger.Transfer, error) {
+	return nil, g.lost()
+}
+
+func (g gone) GetAccountBalances(context.Context, ledger.AccountFilter) ([]ledger.AccountBalance, error) {
+	return nil, g.lost()
+}
+
+func (g gone) QueryAccounts(context.Context, ledger.QueryFilter) ([]ledger.Account, error) {
+	return nil, g.lost()
+}
+
+func (g gone) QueryTransfers(context.Context, ledger.QueryFilter) ([]ledger.Transfer, error) {
+	return nil, g.lost()
+}
+
+// A read whose answer is lost has changed nothing, so no outcome is unknown; a write that is lost
+// has one that is.
+func TestReadHasNoOutcome(t *testing.T) {
+	t.Parallel()
+	l := retryledger.Ledger{Ledger: gone{embedded.New()}}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	reads := map[string]func() error{
+		"LookupAccounts":      func() error { _, err := l.LookupAccounts(ctx, nil); return err },
+		"LookupTransfers":     func() error { _, err := l.LookupTransfers(ctx, nil); return err },
+		"GetAccountTransfers": func() error { _, err := l.GetAccountTransfers(ctx, ledger.AccountFilter{}); return err },
+		"GetAccountBalances":  func() error { _, err := l.GetAccountBalances(ctx, ledger.AccountFilter{}); return err },
+		"QueryAccounts":       func() error { _, err := l.QueryAccounts(ctx, ledger.QueryFilter{}); return err },
+		"QueryTransfers":      func() error { _, err := l.QueryTransfers(ctx, ledger.QueryFilter{}); return err },
+	}
+	for name, read := range reads {
+		err := read()
+		require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown, name)
+		require.ErrorIs(t, err, context.Canceled, name)
+	}
+	_, err := l.CreateTransfers(ctx, nil)
+	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+}
