@@ -57,9 +57,9 @@ type Request struct {
 
 // Booking is what is booked under a key.
 type Booking struct {
-	Attempt   uint64 // whose transfers they are, also with an error
-	AlreadyBooked   bool   // they were in the ledger before
-	Timestamp uint64 // of the first transfer
+	Attempt       uint64 // whose transfers they are, also with an error
+	AlreadyBooked bool   // they were in the ledger before
+	Timestamp     uint64 // of the first transfer
 	// Rows are the attempt's transfers as the ledger has them, in the order of Build. They
 	// are there if Already, and with ErrConflict. A row of an older version may have another
 	// account in the place of one of the two, and rows may be fewer than Build returns.
