@@ -168,6 +168,25 @@ type pauseRow struct {
 	Since    string  `json:"since"`
 }
 
+func pauseRows(pauses []settlement.Pause) []pauseRow {
+	rows := make([]pauseRow, len(pauses))
+	for i, p := range pauses {
+		rows[i] = pauseRow{Payments: "all", Asset: p.Asset.String(), Since: moment(p.Since)}
+		if !p.All {
+			rows[i].Payments, rows[i].Rail = "rail", &p.Rail
+		}
+	}
+	return rows
+}
+
+// what says what is paused.
+func (r pauseRow) what() string {
+	if r.Rail == nil {
+		return "all payments"
+	}
+	return fmt.Sprintf("rail %q", *r.Rail)
+}
+
 func (a *app) pausesCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "pauses", Short: "Show which payments are paused",
@@ -179,20 +198,8 @@ func (a *app) pausesCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				rows := make([]pauseRow, len(pauses))
-				for i, p := range pauses {
-					rows[i] = pauseRow{Payments: "all", Asset: p.Asset.String(), Since: moment(p.Since)}
-					if !p.All {
-						rows[i].Payments, rows[i].Rail = "rail", &p.Rail
-					}
-				}
-				return show(a, rows,
-					column[pauseRow]{title: "paused", cell: func(r pauseRow) string {
-						if r.Rail == nil {
-							return "all payments"
-						}
-						return fmt.Sprintf("rail %q", *r.Rail)
-					}},
+				return show(a, pauseRows(pauses),
+					column[pauseRow]{title: "paused", cell: pauseRow.what},
 					column[pauseRow]{title: "asset", cell: func(r pauseRow) string { return r.Asset }},
 					column[pauseRow]{title: "since (UTC)", cell: func(r pauseRow) string { return r.Since }},
 				)
