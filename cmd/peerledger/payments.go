@@ -213,8 +213,9 @@ func (a *app) approveCommand(asset *string) *cobra.Command {
 		Use: "approve peer order", Short: "Let an order be paid that waits to be approved",
 		Long: `Approves an order that waits because it is above the amount that a connector pays by itself
 (settlement.Limit.ApproveAbove): "peerledger orders" shows it as one that waits for approval.
-The connector that it belongs to pays it within a minute. An order that is not to be paid is given
-back with "settle cancel".`,
+The connector that it belongs to pays it within a minute; one that "settle now" or "settle refund"
+has placed (approve_above of the configuration) is paid when that command is given again. An order
+that is not to be paid is given back with "settle cancel".`,
 		Args: exactly(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
@@ -238,6 +239,9 @@ back with "settle cancel".`,
 					c.Note = "It does not wait to be approved."
 				default:
 					c.Amount = found.Format(open.Amount)
+					if open.Mine {
+						c.Note = "It is this command's own: give settle now or settle refund again, which pays it."
+					}
 				}
 				return a.write(c, func(*change) error {
 					_, err := engine.Approve(cmd.Context(), account, order)
