@@ -82,6 +82,10 @@ func (a *announcing) step(call rune) {
 	}
 	require.Equal(t, m.state(), state)
 	a.check(e)
+	found, err := e.FindPayment(t.Context(), a.w.alice, "k")
+	require.NoError(t, err)
+	require.Equal(t, m.state(), found.State)
+	require.True(t, found.Already, "it writes nothing")
 }
 
 func (a *announcing) check(e *settlement.Engine) {
@@ -503,6 +507,59 @@ func TestOpenAnnouncements(t *testing.T) {
 func (w *world) earned(a accounts.Account) ledger.ID {
 	w.t.Helper()
 	return w.move(w.liquidity(), w.book.PeerIDs(a).Peer, 1, 0)
+}
+
+// Who asks what is known of a payment writes nothing.
+func TestFindPayment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "bob")
+	writes := 0
+	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+		if c.creates {
+			writes++
+		}
+		return pass
+	}}
+	e, finder := w.engine(settlement.Config{}), w.engineOn(l, settlement.Config{Instance: "finder"})
+	_, err := finder.FindPayment(t.Context(), w.alice, "k")
+	require.ErrorIs(t, err, settlement.ErrNoAnnouncement)
+	_, err = finder.FindPayment(t.Context(), w.alice, "k ")
+	require.ErrorIs(t, err, accounts.ErrInvalid)
+	placed, err := e.Announce(t.Context(), settlement.Incoming{Account: w.alice, Key: "k", Amount: units(50)})
+	require.NoError(t, err)
+	placed.Already = true
+	for _, state := range []settlement.AnnouncementState{settlement.AnnouncementOpen, settlement.AnnouncementFailed, settlement.AnnouncementReceived} {
+		switch placed.State = state; state {
+		case settlement.AnnouncementFailed:
+			_, err = e.Fail(t.Context(), w.alice, "k")
+			require.NoError(t, err)
+		case settlement.AnnouncementReceived:
+			w.receive(e, w.alice, "k", 49)
+		case settlement.AnnouncementOpen:
+		}
+		found, err := finder.FindPayment(t.Context(), w.alice, "k")
+		require.NoError(t, err)
+		require.Equal(t, placed, found)
+		found, err = finder.FindAnnouncement(t.Context(), w.alice, placed.Transfer)
+		require.NoError(t, err)
+		require.Equal(t, placed, found)
+	}
+	w.receive(e, w.alice, "never announced", 3)
+	found, err := finder.FindPayment(t.Context(), w.alice, "never announced")
+	require.NoError(t, err)
+	require.Equal(t, []any{settlement.AnnouncementReceived, units(3)}, []any{found.State, found.Amount})
+	for _, a := range []ledger.ID{found.Transfer, ledger.NewID(1, 77)} {
+		_, err = finder.FindAnnouncement(t.Context(), w.alice, a)
+		require.ErrorIs(t, err, settlement.ErrNoAnnouncement)
+	}
+	_, err = finder.FindAnnouncement(t.Context(), w.peers[1], placed.Transfer)
+	require.ErrorIs(t, err, settlement.ErrNoAnnouncement, "it is another peer's")
+	_, err = finder.FindPayment(t.Context(), w.peers[1], "k")
+	require.ErrorIs(t, err, settlement.ErrNoAnnouncement)
+	require.Zero(t, writes)
+	l.fault = func(call) fault { return fault{before: errRail} }
+	_, err = finder.FindPayment(t.Context(), w.alice, "k")
+	require.ErrorIs(t, err, errRail)
 }
 
 // oneRow answers queries with one row each.
