@@ -191,6 +191,12 @@ func announceCrashAt(t *testing.T, w *world, calls string, closed bool, step int
 			require.ErrorIs(t, err, settlement.ErrReceived)
 		}
 	}
+	if b := w.balance(w.alice); calls == "ar" && crashed && !closed {
+		found, err := heir.FindPayment(t.Context(), w.alice, "k")
+		known := !errors.Is(err, settlement.ErrNoAnnouncement)
+		require.Equal(t, known && found.State == settlement.AnnouncementOpen, b.Announced == units(50), "step %d", step)
+		require.Equal(t, known && b.Announced.IsZero(), b.SettledIn == units(60), "step %d: it ends in the moment in which it is booked", step)
+	}
 	for _, call := range calls {
 		if _, err := a.do(t.Context(), heir, call); err != nil {
 			require.ErrorIs(t, err, settlement.ErrReceived)
@@ -306,6 +312,52 @@ func TestAnnouncedMoneyCannotBeUsed(t *testing.T) {
 	require.Equal(t, units(480), b.Prepaid)
 	require.Zero(t, b.Announced)
 	w.conserved(r)
+}
+
+// What is announced counts against no limit, neither what is old nor what is young.
+func TestAnnouncedMoneyCountsForNoLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t, "bob"), newRail()
+		cfg := manual(r, all)
+		limit := settlement.Limit{Day: units(100)}
+		cfg.PeerLimits.Default, cfg.AssetLimits, cfg.Rails.Default.Limits = limit, dollars(limit), dollars(limit)
+		e := w.engine(cfg)
+		for _, key := range []string{"old", "young"} {
+			for _, a := range w.peers {
+				_, err := e.Announce(t.Context(), settlement.Incoming{Account: a, Key: key, Amount: units(500)})
+				require.NoError(t, err)
+			}
+			if key == "old" {
+				pause(100 * time.Hour)
+			}
+		}
+		w.earn(w.alice, 500)
+		paid, err := e.Check(t.Context(), w.alice)
+		require.ErrorIs(t, err, settlement.ErrLimited)
+		require.Equal(t, []uint64{100}, amounts(paid))
+		require.NoError(t, w.ledger.Close())
+	})
+}
+
+// An announcement has the id that an earlier version books the payment under, so the ledger takes
+// only one of the two.
+func TestAnnouncementTakesTheIDOfTheBooking(t *testing.T) {
+	t.Parallel()
+	before, w := newWorld(t), newWorld(t)
+	in := settlement.Incoming{Account: w.alice, Key: "k", Amount: units(50)}
+	receipt, err := before.engine(settlement.Config{}).Receive(t.Context(), in)
+	require.NoError(t, err)
+	booked, err := before.ledger.LookupTransfers(t.Context(), []ledger.ID{receipt.Transfer})
+	require.NoError(t, err)
+	got, err := w.engine(settlement.Config{}).Announce(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, receipt.Transfer, got.Transfer)
+	booked[0].Timestamp = 0
+	results, err := w.ledger.CreateTransfers(t.Context(), booked)
+	require.NoError(t, err)
+	require.True(t, results[0].Status.Conflict(), "%v", results[0].Status)
+	require.Zero(t, w.balance(w.alice).SettledIn)
 }
 
 // An announcement of another amount is refused while it is open. Neither it nor what comes in
