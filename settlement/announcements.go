@@ -36,8 +36,8 @@ func (e *Engine) Announcements(ctx context.Context, list ...accounts.Account) ([
 }
 
 // FindPayment is what the ledger knows of a payment under its key: that it is announced, was
-// received, or has failed. It writes nothing. Errors are those of Fail, and ErrNoAnnouncement if
-// nothing is known.
+// received, or has failed. It writes nothing. Errors are *BookingErrors: ErrNoAnnouncement if
+// nothing is known, and those of Announce but ErrKeyReused.
 func (e *Engine) FindPayment(ctx context.Context, account accounts.Account, key string) (Announcement, error) {
 	in := Incoming{Account: account, Key: key}
 	return e.announcing(ctx, in, e.named(in), func() (Announcement, error) {
