@@ -53,7 +53,8 @@ func TestSettleNow(t *testing.T) {
 	}
 }
 
-// What settle now pays counts against the limits of the connectors, and is bounded by none.
+// What settle now pays counts against the limits of the connectors, and without limits in the file it
+// is not bounded by theirs.
 func TestSettleNowAndTheLimits(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
