@@ -208,8 +208,8 @@ func TestHeldOrders(t *testing.T) {
 		ctx := t.Context()
 		c := newConnector(t, monitoring.Config{Interval: time.Second}, settlement.Config{
 			StuckAfter: time.Minute, RetryInitialInterval: time.Hour, RetryMaxInterval: time.Hour,
-			Rails:      settlement.Rails{Default: railOf("chain", never)},
-			Policies:   settlement.Policies{Default: settlement.Threshold{SettleThreshold: units(100)}},
+			Rails:            settlement.Rails{Default: railOf("chain", never)},
+			Policies:         settlement.Policies{Default: settlement.Threshold{SettleThreshold: units(100)}},
 			PeerPayoutLimits: settlement.Rules[settlement.PayoutLimit]{Default: settlement.PayoutLimit{ApproveAbove: units(100)}},
 		}, accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd})
 		bob := c.peers[1]
