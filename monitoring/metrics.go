@@ -69,7 +69,6 @@ type Metrics struct {
 	cfg        Config
 	recorder   *recorderMetrics
 	settlement *settlementMetrics
-	cluster    *clusterMetrics
 	watcher    *watcher
 }
 
@@ -81,13 +80,11 @@ func New(registerer prometheus.Registerer, cfg Config) (*Metrics, error) {
 	}
 	cfg = cfg.withDefaults()
 	m := &Metrics{
-		cfg: cfg, recorder: newRecorderMetrics(), settlement: newSettlementMetrics(),
-		cluster: newClusterMetrics(), watcher: newWatcher(cfg),
+		cfg: cfg, recorder: newRecorderMetrics(), settlement: newSettlementMetrics(), watcher: newWatcher(cfg),
 	}
 	all := []prometheus.Collector{m.watcher}
 	all = append(all, m.recorder.collectors()...)
 	all = append(all, m.settlement.collectors()...)
-	all = append(all, m.cluster.collectors()...)
 	for i, c := range all {
 		if err := registerer.Register(c); err != nil {
 			for _, registered := range all[:i] {

@@ -40,10 +40,6 @@ var (
 	backlogLimit   = describe("peerledger_recorder_backlog_limit", "How many operations may be waiting or in flight.")
 	backlogFull    = describe("peerledger_recorder_backlog_full", "1 if the backlog was full and has not sunk to its low water mark: prepares wait.")
 	inFlight       = describe("peerledger_recorder_in_flight", "Operations in the batches that are at the ledger.")
-	sessions       = describe("peerledger_cluster_sessions", "Open sessions of the cluster.")
-	calls          = describe("peerledger_cluster_calls", "Calls that the native client has not answered.")
-	abandoned      = describe("peerledger_cluster_calls_abandoned", "Of the calls not answered, those whose callers have gone.")
-	resentRequests = describe("peerledger_cluster_requests_resent_total", "Requests sent again because a session was lost.")
 	scrapeDuration = describe("peerledger_scrape_duration_seconds", "How long the newest read of the ledger took.")
 )
 
@@ -110,13 +106,6 @@ func (o *output) recorder(s transfers.Stats) {
 	o.gauge(backlogLimit, float64(s.BacklogMax))
 	o.gauge(backlogFull, oneIf(s.BacklogFull))
 	o.gauge(inFlight, float64(s.InFlight))
-}
-
-func (o *output) cluster(s clusterStats) {
-	o.gauge(sessions, float64(s.sessions))
-	o.gauge(calls, float64(s.calls))
-	o.gauge(abandoned, float64(s.abandoned))
-	o.add(resentRequests, prometheus.CounterValue, float64(s.resent), nil)
 }
 
 func (o *output) liquidity(own []accounts.AssetPosition) {

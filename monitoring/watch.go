@@ -85,7 +85,6 @@ type watcher struct {
 
 	mu       sync.Mutex
 	watching watching
-	cluster  func() clusterStats
 	began    time.Time // of the newest read
 	newest   []prometheus.Metric
 }
@@ -117,12 +116,6 @@ func (w *watcher) watch(ctx context.Context, s Sources) {
 	w.watching, w.began, w.newest = watching{ctx, s}, time.Time{}, nil
 }
 
-func (w *watcher) watchCluster(stats func() clusterStats) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.cluster = stats
-}
-
 // Describe implements prometheus.Collector.
 func (w *watcher) Describe(ch chan<- *prometheus.Desc) {
 	w.errors.Describe(ch)
@@ -136,12 +129,9 @@ func (w *watcher) Describe(ch chan<- *prometheus.Desc) {
 // its own.
 func (w *watcher) Collect(ch chan<- prometheus.Metric) {
 	w.mu.Lock()
-	now, cluster := w.watching, w.cluster
+	now := w.watching
 	w.mu.Unlock()
 	out := &output{}
-	if cluster != nil {
-		out.cluster(cluster())
-	}
 	if now.ctx != nil && now.ctx.Err() == nil {
 		if now.Recorder != nil {
 			out.recorder(now.Recorder.Stats())
