@@ -83,8 +83,8 @@ func New(registerer prometheus.Registerer, cfg Config) (*Metrics, error) {
 		cfg: cfg, recorder: newRecorderMetrics(), settlement: newSettlementMetrics(), watcher: newWatcher(cfg),
 	}
 	all := []prometheus.Collector{m.watcher}
-	all = append(all, m.recorder.collectors()...)
-	all = append(all, m.settlement.collectors()...)
+	all = append(all, m.recorder.listCollectors()...)
+	all = append(all, m.settlement.listCollectors()...)
 	for i, c := range all {
 		if err := registerer.Register(c); err != nil {
 			for _, registered := range all[:i] {
@@ -96,20 +96,20 @@ func New(registerer prometheus.Registerer, cfg Config) (*Metrics, error) {
 	return m, nil
 }
 
-func counter(name, help string) prometheus.Counter {
+func newCounter(name, help string) prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 }
 
-func counters(name, help string, labels ...string) *prometheus.CounterVec {
+func newCounterVec(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 }
 
-func histogram(name, help string, buckets []float64) prometheus.Histogram {
+func newHistogram(name, help string, buckets []float64) prometheus.Histogram {
 	return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
 }
 
-// then calls a user's event, if there is one, after it was counted.
-func then[T any](count, user func(T)) func(T) {
+// chainEvent calls a user's event, if there is one, after it was counted.
+func chainEvent[T any](count, user func(T)) func(T) {
 	return func(t T) {
 		count(t)
 		if user != nil {

@@ -40,15 +40,15 @@ func (m *Metrics) Watch(ctx context.Context, s Sources) error {
 	case s.Accounts == nil && s.Settlement != nil:
 		return &accounts.FieldError{Subject: "monitoring sources", Field: "Accounts", Reason: "are needed for Settlement"}
 	}
-	for _, r := range rails(s.SettlementConfig.Rails) {
-		m.settlement.rail(r.Name, true, true)
+	for _, r := range listRails(s.SettlementConfig.Rails) {
+		m.settlement.setRail(r.Name, true, true)
 	}
-	m.watcher.watch(ctx, s)
+	m.watcher.setSources(ctx, s)
 	return nil
 }
 
-// rails are those that rules name.
-func rails(r settlement.Rails) (all []*settlement.Rail) {
+// listRails are those that rules name.
+func listRails(r settlement.Rails) (all []*settlement.Rail) {
 	add := func(one *settlement.Rail) {
 		if one != nil {
 			all = append(all, one)
@@ -78,31 +78,31 @@ const (
 // watcher is the collector of all that is asked when Prometheus scrapes.
 type watcher struct {
 	cfg    Config
-	named  map[string]struct{} // Config.Peers
+	namedPeers  map[string]struct{} // Config.Peers
 	errors *prometheus.CounterVec
 	reads  prometheus.Counter
-	turn   singleflight.Group // of those who read: all scrapes meanwhile get the same
+	readGroup   singleflight.Group // of those who read: all scrapes meanwhile get the same
 
 	mu       sync.Mutex
-	watching watching
-	began    time.Time // of the newest read
-	newest   []prometheus.Metric
+	sources watchedSources
+	readAt    time.Time // of the newest read
+	lastRead   []prometheus.Metric
 }
 
-// watching are sources and how long they may be asked.
-type watching struct {
+// watchedSources are sources and how long they may be asked.
+type watchedSources struct {
 	ctx context.Context
 	Sources
 }
 
 func newWatcher(cfg Config) *watcher {
 	w := &watcher{
-		cfg: cfg, named: make(map[string]struct{}, len(cfg.Peers)),
-		errors: counters("peerledger_scrape_errors_total", "Reads of the ledger for a scrape that failed; their series are absent.", "read"),
-		reads:  counter("peerledger_scrape_reads_total", "Reads of the ledger for scrapes; scrapes in between get the same figures again."),
+		cfg: cfg, namedPeers: make(map[string]struct{}, len(cfg.Peers)),
+		errors: newCounterVec("peerledger_scrape_errors_total", "Reads of the ledger for a scrape that failed; their series are absent.", "read"),
+		reads:  newCounter("peerledger_scrape_reads_total", "Reads of the ledger for scrapes; scrapes in between get the same figures again."),
 	}
 	for _, peer := range cfg.Peers {
-		w.named[peer] = struct{}{}
+		w.namedPeers[peer] = struct{}{}
 	}
 	for _, read := range []string{readBalances, readOrders, readLiquidity, readSuspense} {
 		w.errors.WithLabelValues(read)
@@ -110,10 +110,10 @@ func newWatcher(cfg Config) *watcher {
 	return w
 }
 
-func (w *watcher) watch(ctx context.Context, s Sources) {
+func (w *watcher) setSources(ctx context.Context, s Sources) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.watching, w.began, w.newest = watching{ctx, s}, time.Time{}, nil
+	w.sources, w.readAt, w.lastRead = watchedSources{ctx, s}, time.Time{}, nil
 }
 
 // Describe implements prometheus.Collector.
@@ -129,15 +129,15 @@ func (w *watcher) Describe(ch chan<- *prometheus.Desc) {
 // its own.
 func (w *watcher) Collect(ch chan<- prometheus.Metric) {
 	w.mu.Lock()
-	now := w.watching
+	now := w.sources
 	w.mu.Unlock()
 	out := &output{}
 	if now.ctx != nil && now.ctx.Err() == nil {
 		if now.Recorder != nil {
-			out.recorder(now.Recorder.Stats())
+			out.addRecorder(now.Recorder.Stats())
 		}
 		if now.Book != nil {
-			out.metrics = append(out.metrics, w.fromLedger(now)...)
+			out.metrics = append(out.metrics, w.cachedRead(now)...)
 		}
 	}
 	for _, m := range out.metrics {
@@ -147,13 +147,13 @@ func (w *watcher) Collect(ch chan<- prometheus.Metric) {
 	w.errors.Collect(ch)
 }
 
-// fromLedger is what the newest read has found, after another one if it is time.
-func (w *watcher) fromLedger(now watching) []prometheus.Metric {
-	found, _, _ := w.turn.Do("", func() (any, error) {
+// cachedRead is what the newest read has found, after another one if it is time.
+func (w *watcher) cachedRead(now watchedSources) []prometheus.Metric {
+	found, _, _ := w.readGroup.Do("", func() (any, error) {
 		w.mu.Lock()
-		newest, fresh := w.newest, !w.began.IsZero() && time.Since(w.began) < w.cfg.Interval
+		newest, fresh := w.lastRead, !w.readAt.IsZero() && time.Since(w.readAt) < w.cfg.Interval
 		if !fresh {
-			w.began = time.Now()
+			w.readAt = time.Now()
 		}
 		w.mu.Unlock()
 		if fresh {
@@ -162,43 +162,43 @@ func (w *watcher) fromLedger(now watching) []prometheus.Metric {
 		w.reads.Inc()
 		ctx, cancel := context.WithTimeout(now.ctx, w.cfg.Timeout)
 		defer cancel()
-		newest = w.read(ctx, now.Sources)
+		newest = w.readLedger(ctx, now.Sources)
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if w.watching.ctx == now.ctx { // else somebody has named other sources meanwhile
-			w.newest = newest
+		if w.sources.ctx == now.ctx { // else somebody has named other sources meanwhile
+			w.lastRead = newest
 		}
 		return newest, nil
 	})
 	return found.([]prometheus.Metric)
 }
 
-// read asks the ledger once for everything. What fails is left out, and so is what rests
+// readLedger asks the ledger once for everything. What fails is left out, and so is what rests
 // on it.
-func (w *watcher) read(ctx context.Context, s Sources) []prometheus.Metric {
+func (w *watcher) readLedger(ctx context.Context, s Sources) []prometheus.Metric {
 	out, began := &output{}, time.Now()
 	if own, err := s.Book.Positions(ctx); err != nil {
-		w.failed(readLiquidity, err)
+		w.reportFailure(readLiquidity, err)
 	} else {
-		out.liquidity(own)
+		out.addLiquidity(own)
 	}
 	if s.Accounts != nil {
 		w.readPeers(ctx, s, out)
 	}
-	out.gauge(scrapeDuration, time.Since(began).Seconds())
+	out.addGauge(scrapeDuration, time.Since(began).Seconds())
 	return out.metrics
 }
 
 func (w *watcher) readPeers(ctx context.Context, s Sources, out *output) {
-	counted, err := w.census(ctx, s)
+	counted, err := w.summarizePeers(ctx, s)
 	if err != nil {
-		w.failed(readBalances, err)
+		w.reportFailure(readBalances, err)
 		return
 	}
-	if counted.suspense != nil {
-		w.failed(readSuspense, counted.suspense)
+	if counted.suspenseErr != nil {
+		w.reportFailure(readSuspense, counted.suspenseErr)
 	}
-	out.peers(counted, s)
+	out.addPeers(counted, s)
 	if s.Settlement == nil {
 		return
 	}
@@ -206,15 +206,15 @@ func (w *watcher) readPeers(ctx context.Context, s Sources, out *output) {
 	if len(asked) > 0 { // with none it would be asked for all
 		open, err := s.Settlement.Orders(ctx, asked...)
 		if err != nil {
-			w.failed(readOrders, err)
+			w.reportFailure(readOrders, err)
 			return
 		}
-		out.orders(open, stuckAfter(s.SettlementConfig), w.cfg.Clock())
+		out.addOrders(open, stuckAfter(s.SettlementConfig), w.cfg.Clock())
 	}
 }
 
-// failed counts a read that failed, and tells of it.
-func (w *watcher) failed(read string, err error) {
+// reportFailure counts a read that failed, and tells of it.
+func (w *watcher) reportFailure(read string, err error) {
 	w.errors.WithLabelValues(read).Inc()
 	w.cfg.Failed(&ReadError{Read: read, Err: err})
 }
