@@ -13,7 +13,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// descriptions are those of all that the watcher shows.
+// descriptions has every metric of the watcher.
 var descriptions []*prometheus.Desc
 
 func describeMetric(name, help string, labels ...string) *prometheus.Desc {
@@ -22,9 +22,11 @@ func describeMetric(name, help string, labels ...string) *prometheus.Desc {
 	return d
 }
 
-// describeOfAsset and describeOfPeer are described with these labels. The code alone does not tell assets
-// apart: two ledger numbers may have the same.
-func describeOfAsset(name, help string) *prometheus.Desc { return describeMetric(name, help, "asset", "ledger") }
+// describeOfAsset describes a metric of an asset. The label ledger is needed because two ledger
+// numbers may have assets of the same code.
+func describeOfAsset(name, help string) *prometheus.Desc {
+	return describeMetric(name, help, "asset", "ledger")
+}
 
 func describeOfPeer(name, help string) *prometheus.Desc {
 	return describeMetric(name, help, "peer", "asset", "ledger")
@@ -34,7 +36,7 @@ func assetLabels(a accounts.Asset) []string {
 	return []string{a.Code, strconv.FormatUint(uint64(a.Ledger), 10)}
 }
 
-// What is shown of the recorder, the cluster, and the reads themselves.
+// Metrics of the recorder and of the reads.
 var (
 	backlog        = describeMetric("peerledger_recorder_backlog", "Operations waiting or in flight.")
 	backlogLimit   = describeMetric("peerledger_recorder_backlog_limit", "How many operations may be waiting or in flight.")
@@ -43,7 +45,7 @@ var (
 	scrapeDuration = describeMetric("peerledger_scrape_duration_seconds", "How long the newest read of the ledger took.")
 )
 
-// What is shown of our own positions.
+// Metrics of our own positions.
 var (
 	liquidity     = describeOfAsset("peerledger_liquidity", "Our liquidity in the asset; below 0 we are short of it.")
 	liquidityHeld = describeOfAsset("peerledger_liquidity_held", "The part of the liquidity that packets in flight will take.")
@@ -55,8 +57,7 @@ var (
 	capital       = describeOfAsset("peerledger_capital", "Capital put in, less taken out.")
 )
 
-// What is shown of peers: of all together, of the others, and of those with series of
-// their own.
+// Metrics of all peers, of the peers without series of their own, and of single peers.
 var (
 	peers            = describeOfAsset("peerledger_peers", "Peers in the asset.")
 	peersSuspended   = describeOfAsset("peerledger_peers_suspended", "Peers that are suspended.")
@@ -90,7 +91,7 @@ var (
 	oldestOrder = describeOfAsset("peerledger_orders_oldest_age_seconds", "Age of the oldest open order that was looked at; absent without one.")
 )
 
-// output is what a scrape or a read has to show.
+// output collects the metrics of a scrape or of a read.
 type output struct{ metrics []prometheus.Metric }
 
 func (o *output) addMetric(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels []string) {
@@ -173,7 +174,7 @@ func (o *output) addPeer(b accounts.Balance, s Sources) {
 	o.addGauge(peerSuspended, boolValue(b.Suspended), labels...)
 }
 
-// orderKind are the labels of an open order.
+// orderKind has the labels of an open order.
 type orderKind struct {
 	asset        accounts.Asset
 	rail         string
@@ -199,7 +200,8 @@ func (o *output) addOrders(open []settlement.OpenOrder, stuckAfter time.Duration
 	}
 }
 
-// stateOf is the label of an open order: one that waits for an operator is not stuck, however old.
+// stateOf returns the state label of an open order. An order that waits for an operator's approval
+// is held, however old, and never stuck.
 func stateOf(o settlement.OpenOrder, age, stuckAfter time.Duration) string {
 	switch {
 	case errors.Is(o.Waits, settlement.ErrAwaitsApproval):
@@ -211,7 +213,7 @@ func stateOf(o settlement.OpenOrder, age, stuckAfter time.Duration) string {
 	}
 }
 
-// stuckAfter is what the engine has by default too.
+// stuckAfter returns the age of a stuck order, with the engine's default.
 func stuckAfter(cfg settlement.Config) time.Duration { return cmp.Or(cfg.StuckAfter, 10*time.Minute) }
 
 func boolValue(is bool) float64 {

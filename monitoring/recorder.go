@@ -6,38 +6,37 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// Bounds of histograms: of what is in a batch, up to what a request takes, and of times in
-// seconds.
+// Buckets of histograms: the size of a batch, up to a full request, and times in seconds.
 var (
 	sizeBuckets = []float64{1, 4, 16, 64, 256, 1024, 2048, 4096, 8189}
 	timeBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 )
 
-// recorderMetrics count what transfers.Events tell. Counters with a label are looked up
-// here, once: a batch looks nothing up and allocates nothing.
+// recorderMetrics count the events of [transfers.Events]. The constructor looks the counters with
+// labels up once, so a batch looks nothing up and allocates nothing.
 type recorderMetrics struct {
 	operations, transfers, queueWait, duration prometheus.Histogram
 
-	outcomes                            *prometheus.CounterVec
-	applied, alreadyApplied, refused, unknown  prometheus.Counter
-	requests, resent                    prometheus.Counter
+	outcomes                                                      *prometheus.CounterVec
+	applied, alreadyApplied, refused, unknown                     prometheus.Counter
+	requests, resent                                              prometheus.Counter
 	backlogFilled, late, replayed, refreshFailures, journalFaults prometheus.Counter
 }
 
 func newRecorderMetrics() *recorderMetrics {
 	m := &recorderMetrics{
-		operations: newHistogram("peerledger_recorder_batch_operations", "Operations in a batch.", sizeBuckets),
-		transfers:  newHistogram("peerledger_recorder_batch_transfers", "Transfers sent for a batch, those sent again included.", sizeBuckets),
-		queueWait:     newHistogram("peerledger_recorder_batch_wait_seconds", "How long the oldest operation of a batch waited for its first request.", timeBuckets),
-		duration:       newHistogram("peerledger_recorder_batch_duration_seconds", "Time from the first request of a batch to its last answer.", timeBuckets),
-		outcomes:   newCounterVec("peerledger_recorder_operations_total", "Operations on packets, by what became of them.", "outcome"),
-		requests:   newCounter("peerledger_recorder_requests_total", "Requests with transfers that were made of the ledger."),
-		resent:     newCounter("peerledger_recorder_requests_resent_total", "Requests made for a batch beyond its first."),
-		backlogFilled:       newCounter("peerledger_recorder_backlog_filled_total", "How often the backlog became full."),
-		late:       newCounter("peerledger_recorder_late_total", "Packets booked by a correction, since their hold had expired or the line did not cover them."),
-		replayed:   newCounter("peerledger_recorder_replayed_total", "Fulfills of an earlier recorder's journal that were answered."),
-		refreshFailures:      newCounter("peerledger_recorder_look_errors_total", "Looks at suspensions and caps that went wrong."),
-		journalFaults:     newCounter("peerledger_recorder_journal_errors_total", "Faults of the journal."),
+		operations:      newHistogram("peerledger_recorder_batch_operations", "Operations in a batch.", sizeBuckets),
+		transfers:       newHistogram("peerledger_recorder_batch_transfers", "Transfers sent for a batch, those sent again included.", sizeBuckets),
+		queueWait:       newHistogram("peerledger_recorder_batch_wait_seconds", "How long the oldest operation of a batch waited for its first request.", timeBuckets),
+		duration:        newHistogram("peerledger_recorder_batch_duration_seconds", "Time from the first request of a batch to its last answer.", timeBuckets),
+		outcomes:        newCounterVec("peerledger_recorder_operations_total", "Operations on packets, by what became of them.", "outcome"),
+		requests:        newCounter("peerledger_recorder_requests_total", "Requests with transfers that were made of the ledger."),
+		resent:          newCounter("peerledger_recorder_requests_resent_total", "Requests made for a batch beyond its first."),
+		backlogFilled:   newCounter("peerledger_recorder_backlog_filled_total", "How often the backlog became full."),
+		late:            newCounter("peerledger_recorder_late_total", "Packets booked by a correction, since their hold had expired or the line did not cover them."),
+		replayed:        newCounter("peerledger_recorder_replayed_total", "Fulfills of an earlier recorder's journal that were answered."),
+		refreshFailures: newCounter("peerledger_recorder_look_errors_total", "Looks at suspensions and caps that went wrong."),
+		journalFaults:   newCounter("peerledger_recorder_journal_errors_total", "Faults of the journal."),
 	}
 	m.applied = m.outcomes.WithLabelValues("applied")
 	m.alreadyApplied = m.outcomes.WithLabelValues("already_applied")
@@ -66,9 +65,9 @@ func (m *recorderMetrics) countBatch(b transfers.Batch) {
 	m.unknown.Add(float64(b.Unknown))
 }
 
-// Recorder returns events for a recorder's Config that are counted, and then told to
-// events. Several recorders may have them; their figures are summed up. Replayed is counted
-// only if events has it: a recorder with a Journal must not be without.
+// Recorder returns events for a [transfers.Config] that are counted and then passed to events.
+// Several recorders may share the result; their figures are summed up. Replayed is counted only
+// if events has a Replayed function: a recorder with a Journal needs one.
 func (m *Metrics) Recorder(events transfers.Events) transfers.Events {
 	r, user := m.recorder, events
 	events.Batch = chainEvent(r.countBatch, user.Batch)

@@ -13,17 +13,17 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// settlementMetrics count what settlement.Events tell.
+// settlementMetrics count the events of [settlement.Events].
 type settlementMetrics struct {
 	events, voided, failures, paid, alerts, limits *prometheus.CounterVec
-	paymentTime                                           *prometheus.HistogramVec
+	paymentTime                                    *prometheus.HistogramVec
 	railUp, paused                                 *prometheus.GaugeVec
 
 	mu    sync.Mutex
-	rails map[string]bool // that have a value in railUp
+	rails map[string]bool // names with a value in railUp
 }
 
-// What happens to an order: the values of the label event.
+// The values of the label event of orders.
 const (
 	orderPlaced     = "placed"
 	orderPaid       = "paid"
@@ -59,7 +59,7 @@ func newSettlementMetrics() *settlementMetrics {
 		}, []string{"payments", "rail", "asset", "ledger"}),
 		rails: make(map[string]bool),
 	}
-	// So that the first of each is an increase from 0.
+	// The first event of each kind is then an increase from 0.
 	for _, reason := range listLabels(voidReasons) {
 		m.voided.WithLabelValues(reason)
 	}
@@ -76,8 +76,8 @@ func (m *settlementMetrics) listCollectors() []prometheus.Collector {
 	return []prometheus.Collector{m.events, m.voided, m.failures, m.paid, m.alerts, m.limits, m.paymentTime, m.railUp, m.paused}
 }
 
-// setRail notes what is known of a rail: at the start that it is up, unless it was down
-// already.
+// setRail sets whether a rail is up. At the start a rail counts as up, unless an earlier event has
+// set its state.
 func (m *settlementMetrics) setRail(name string, up, atStart bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -97,7 +97,7 @@ func (m *settlementMetrics) setRail(name string, up, atStart bool) {
 	}
 }
 
-// setPaused notes that payments are paused, or go on.
+// setPaused sets 1 for a pause and 0 for its end.
 func (m *settlementMetrics) setPaused(p settlement.Pause, on float64) {
 	payments := "rail"
 	if p.All {
@@ -116,8 +116,7 @@ func (m *settlementMetrics) countPayment(event string, p settlement.Payment, now
 	m.paymentTime.WithLabelValues(p.Order.Rail).Observe(max(0, now.Sub(p.Order.PlacedAt).Seconds()))
 }
 
-// Settlement returns events for an engine's Config that are counted, and then told to
-// events.
+// Settlement returns events for a [settlement.Config] that are counted and then passed to events.
 func (m *Metrics) Settlement(events settlement.Events) settlement.Events {
 	s, user := m.settlement, events
 	events.Placed = chainEvent(func(o settlement.Order) { s.countOrder(orderPlaced, o) }, user.Placed)
@@ -145,9 +144,9 @@ func (m *Metrics) Settlement(events settlement.Events) settlement.Events {
 	return events
 }
 
-// errorLabel is an error and the label that it gets.
+// errorLabel is an error and its label.
 type errorLabel struct {
-	err  error
+	err   error
 	label string
 }
 
@@ -160,7 +159,7 @@ var voidReasons = []errorLabel{
 	{settlement.ErrPaused, "paused"},
 }
 
-// failureCauses are tried in this order: the first that an error matches names it.
+// failureCauses are matched in order: the first match gives the label.
 var failureCauses = []errorLabel{
 	{settlement.ErrOrderConflict, "resolved_otherwise"},
 	{settlement.ErrOldEngine, "old_engine"},
@@ -177,7 +176,8 @@ var failureCauses = []errorLabel{
 	{context.DeadlineExceeded, "deadline"},
 }
 
-// labelError keeps labels few: an error's text is never one.
+// labelError returns the label of the first match. An error's text never becomes a label, so the
+// number of labels stays small.
 func labelError(err error, names []errorLabel) string {
 	for _, n := range names {
 		if errors.Is(err, n.err) {
@@ -187,7 +187,7 @@ func labelError(err error, names []errorLabel) string {
 	return otherLabel
 }
 
-// listLabels are all that labelError may answer.
+// listLabels lists all possible results of labelError.
 func listLabels(names []errorLabel) []string {
 	all := []string{otherLabel}
 	for _, n := range names {
@@ -196,7 +196,7 @@ func listLabels(names []errorLabel) []string {
 	return all
 }
 
-// otherLabel is the label of an error that has none.
+// otherLabel is the label of every unlisted error.
 const otherLabel = "other"
 
 func alertKind(k accounts.ThresholdEvent) string {

@@ -12,32 +12,32 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// peerSummary is what one look at all peers has found. It keeps few of the balances, however
-// many peers there are.
+// peerSummary sums up the balances of all peers. It keeps few balances, whatever the number of
+// peers.
 type peerSummary struct {
-	assets   map[uint32]*assetSummary // by ledger number
-	settling []accounts.PeerAccount  // with an open order
-	suspenseErr error                   // why it is not known what waits there
+	assets      map[uint32]*assetSummary // by ledger number
+	settling    []accounts.PeerAccount   // peers with an open order
+	suspenseErr error                    // the failed read of the amounts in suspense
 }
 
-// assetSummary is that of one asset. Sums are floats, as they are shown.
+// assetSummary sums up one asset. Sums are floats, as Prometheus shows them.
 type assetSummary struct {
 	asset accounts.Asset
-	top   int // how many may be in largest
+	top   int // maximum length of largest
 
 	peers, suspended, closed int
-	overThreshold, nearLimit             int // past their threshold without an order; with less than nearLimitShare of their line left
+	overThreshold, nearLimit int // past their threshold without an order; with less than nearLimitShare of their line left
 	inArrears                int
 	arrears, prepaid         float64
 	announced                float64
 	openOrders               int
 	ordered                  float64
-	waiting                  float64   // in suspense
-	waitingPeers                    []waitingPeer // for some of these peers, not in order
+	waiting                  float64       // in suspense
+	waitingPeers             []waitingPeer // for some of these peers, not in order
 
-	namedPeers               []accounts.Balance // of Config.Peers
-	largest             []rankedPeer           // the largest position first
-	unnamed               int                // those that are in neither
+	namedPeers          []accounts.Balance // of Config.Peers
+	largest             []rankedPeer       // the largest position first
+	unnamed             int                // the number of all other peers
 	payable, receivable float64
 }
 
@@ -46,23 +46,22 @@ type rankedPeer struct {
 	accounts.Balance
 }
 
-// waitingPeer is what waits in suspense for a peer.
+// waitingPeer has the amount that waits in suspense for a peer.
 type waitingPeer struct {
 	peer   string
 	amount float64
 	named  bool
 }
 
-// nearLimitShare is the part of its line that a peer can still send when the line counts as
-// nearly used.
+// nearLimitShare bounds a nearly used line: the peer can send less than this part of the line.
 const nearLimitShare = 0.1
 
-// peersPerRead is how many peers' balances are kept at a time: those that a request reads.
+// peersPerRead is the number of balances kept at a time: the balances of one request.
 const peersPerRead = 2000
 
-// summarizePeers looks at the balances of all peers. It reads no payments, which would take some ten
-// requests for each peer that has made any: what is prepaid is an upper bound for those
-// whose payments the Book has not read yet.
+// summarizePeers reads the balances of all peers. It reads no payments, which would take some ten
+// requests for each peer with payments: Prepaid is an upper bound for peers whose payments the
+// Book has not read yet.
 func (w *watcher) summarizePeers(ctx context.Context, s Sources) (*peerSummary, error) {
 	c := &peerSummary{assets: make(map[uint32]*assetSummary)}
 	for _, asset := range s.Book.Assets() {
@@ -85,7 +84,8 @@ func (w *watcher) summarizePeers(ctx context.Context, s Sources) (*peerSummary, 
 	return c, nil
 }
 
-// addWaitingAmounts counts what waits in suspense for the peers of balances, until a read fails.
+// addWaitingAmounts adds the amounts in suspense of the peers of balances. After a failed read it
+// adds nothing more.
 func (w *watcher) addWaitingAmounts(ctx context.Context, s Sources, c *peerSummary, balances []accounts.Balance) {
 	if c.suspenseErr != nil {
 		return
@@ -103,8 +103,7 @@ func (w *watcher) addWaitingAmounts(ctx context.Context, s Sources, c *peerSumma
 	}
 }
 
-// dropDuplicates has each account once: Prometheus refuses a scrape with a series that is there
-// twice.
+// dropDuplicates keeps each account once: Prometheus refuses a scrape with a repeated series.
 func dropDuplicates(list []accounts.PeerAccount) []accounts.PeerAccount {
 	seen, once := make(map[accounts.PeerAccount]struct{}, len(list)), make([]accounts.PeerAccount, 0, len(list))
 	for _, a := range list {
@@ -147,8 +146,8 @@ func (c *assetSummary) countPeer(b accounts.Balance, named bool, s Sources) {
 	c.rankPeer(rankedPeer{max(wholeUnits(b.Payable, 0), wholeUnits(b.Receivable, 0)), b})
 }
 
-// countWaiting counts what waits for a peer, and keeps it if the peer is named, or among the
-// top others for which the most waits.
+// countWaiting adds an amount in suspense, and keeps the peer if Config.Peers names the peer or if
+// the amount is among the largest of the unnamed peers.
 func (c *assetSummary) countWaiting(one waitingPeer) {
 	c.waiting += one.amount
 	if c.waitingPeers = append(c.waitingPeers, one); len(c.waitingPeers) <= c.top {
@@ -168,7 +167,7 @@ func (c *assetSummary) countWaiting(one waitingPeer) {
 	}
 }
 
-// rankPeer puts a balance among the largest, and sums up the one that is not among them then.
+// rankPeer inserts a balance among the largest and sums up the balance that drops out.
 func (c *assetSummary) rankPeer(r rankedPeer) {
 	at, _ := slices.BinarySearchFunc(c.largest, r, func(a, b rankedPeer) int { return cmp.Compare(b.size, a.size) })
 	if at < c.top {
@@ -184,11 +183,10 @@ func (c *assetSummary) rankPeer(r rankedPeer) {
 	c.receivable += wholeUnits(r.Receivable, c.asset.Scale)
 }
 
-// amountOwed is what a threshold is compared with: the net position above 0.
+// amountOwed returns the amount that a threshold is compared with: the net position above 0.
 func amountOwed(b accounts.Balance) ledger.Amount { return settlement.PolicyInput{Balance: b}.Owed() }
 
-// thresholdOf is the lowest threshold of an account's policy, if it has one and somebody
-// would pay.
+// thresholdOf returns the lowest threshold of an account's policy. It finds none without a rail.
 func thresholdOf(cfg settlement.Config, b accounts.Balance) (ledger.Amount, bool) {
 	peer := b.Account.Peer()
 	if cfg.Rails.For(peer, b.Asset) == nil {
@@ -213,12 +211,12 @@ func lowestThreshold(p settlement.Policy) (at ledger.Amount, has bool) {
 	return at, has
 }
 
-// wholeUnits is an amount in whole units of an asset of a scale, to some 15 digits.
+// wholeUnits returns an amount in whole units of an asset with this scale, to some 15 digits.
 func wholeUnits(a ledger.Amount, scale uint8) float64 {
 	return (float64(a.Hi)*0x1p64 + float64(a.Lo)) / math.Pow10(int(scale))
 }
 
-// signedUnits is one that may be below 0.
+// signedUnits is wholeUnits for amounts that may be below 0.
 func signedUnits(a *big.Int, scale uint8) float64 {
 	f, _ := a.Float64()
 	return f / math.Pow10(int(scale))

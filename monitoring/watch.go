@@ -13,26 +13,24 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// Sources are the parts that scrapes ask. Those that are not there are not asked, and their
-// series are absent.
+// Sources are the parts to ask in a scrape. The series of a nil part are absent.
 type Sources struct {
-	// Recorder shows its backlog. The ledger is not asked for it.
+	// Recorder has the backlog. Reading it needs no request to the ledger.
 	Recorder *transfers.Recorder
-	// Book reads our own positions, and the balances of the Accounts.
+	// Book reads our own positions and the balances of the Accounts.
 	Book *accounts.Book
-	// Accounts are the peers to show, all provisioned: one that is not makes the read of all
-	// fail. It is called for each read, by the goroutine that scrapes; reads take turns.
+	// Accounts returns the peers to show. All must be provisioned: a missing account fails the
+	// read of all peers. The scraping goroutine calls Accounts for each read, one read at a time.
 	Accounts func() []accounts.PeerAccount
-	// Settlement tells which orders are open, and SettlementConfig is its configuration: it
-	// has the thresholds, the rails, and when an order counts as stuck. They need the Book
-	// and the Accounts.
+	// Settlement reads the open orders. SettlementConfig is the engine's configuration, with the
+	// thresholds, the rails and the age of a stuck order. Both need Book and Accounts.
 	Settlement       *settlement.Engine
 	SettlementConfig settlement.Config
 }
 
-// Watch has scrapes ask these sources, instead of those of an earlier call, until ctx ends:
-// end it before the sources are closed. The error matches accounts.ErrInvalid if something
-// is missing that another one needs.
+// Watch makes scrapes ask s, in place of the sources of an earlier call, until ctx ends. End ctx
+// before closing the sources. The error matches [accounts.ErrInvalid] if a source is missing that
+// another source needs.
 func (m *Metrics) Watch(ctx context.Context, s Sources) error {
 	switch {
 	case s.Book == nil && (s.Accounts != nil || s.Settlement != nil):
@@ -47,7 +45,7 @@ func (m *Metrics) Watch(ctx context.Context, s Sources) error {
 	return nil
 }
 
-// listRails are those that rules name.
+// listRails lists the rails named by rules.
 func listRails(r settlement.Rails) (all []*settlement.Rail) {
 	add := func(one *settlement.Rail) {
 		if one != nil {
@@ -67,7 +65,7 @@ func listRails(r settlement.Rails) (all []*settlement.Rail) {
 	return all
 }
 
-// What a read of the ledger consists of: the values of the label read.
+// The values of the label read: the parts of a read of the ledger.
 const (
 	readBalances  = "balances"
 	readOrders    = "orders"
@@ -75,21 +73,21 @@ const (
 	readSuspense  = "suspense"
 )
 
-// watcher is the collector of all that is asked when Prometheus scrapes.
+// watcher collects the figures that a scrape asks for.
 type watcher struct {
-	cfg    Config
-	namedPeers  map[string]struct{} // Config.Peers
-	errors *prometheus.CounterVec
-	reads  prometheus.Counter
-	readGroup   singleflight.Group // of those who read: all scrapes meanwhile get the same
+	cfg        Config
+	namedPeers map[string]struct{} // Config.Peers
+	errors     *prometheus.CounterVec
+	reads      prometheus.Counter
+	readGroup  singleflight.Group // scrapes during a read share the result of the read
 
 	mu       sync.Mutex
-	sources watchedSources
-	readAt    time.Time // of the newest read
-	lastRead   []prometheus.Metric
+	sources  watchedSources
+	readAt   time.Time // start of the last read
+	lastRead []prometheus.Metric
 }
 
-// watchedSources are sources and how long they may be asked.
+// watchedSources are sources and the context of Metrics.Watch: they may be asked until it ends.
 type watchedSources struct {
 	ctx context.Context
 	Sources
@@ -125,8 +123,8 @@ func (w *watcher) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. The errors come last, so that a scrape tells of
-// its own.
+// Collect implements prometheus.Collector. The errors come last, so a scrape shows the errors of
+// its own read.
 func (w *watcher) Collect(ch chan<- prometheus.Metric) {
 	w.mu.Lock()
 	now := w.sources
@@ -147,7 +145,8 @@ func (w *watcher) Collect(ch chan<- prometheus.Metric) {
 	w.errors.Collect(ch)
 }
 
-// cachedRead is what the newest read has found, after another one if it is time.
+// cachedRead returns the metrics of the last read. It reads again if the last read is older than
+// Config.Interval.
 func (w *watcher) cachedRead(now watchedSources) []prometheus.Metric {
 	found, _, _ := w.readGroup.Do("", func() (any, error) {
 		w.mu.Lock()
@@ -165,7 +164,7 @@ func (w *watcher) cachedRead(now watchedSources) []prometheus.Metric {
 		newest = w.readLedger(ctx, now.Sources)
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if w.sources.ctx == now.ctx { // else somebody has named other sources meanwhile
+		if w.sources.ctx == now.ctx { // otherwise Metrics.Watch has replaced the sources during the read
 			w.lastRead = newest
 		}
 		return newest, nil
@@ -173,8 +172,8 @@ func (w *watcher) cachedRead(now watchedSources) []prometheus.Metric {
 	return found.([]prometheus.Metric)
 }
 
-// readLedger asks the ledger once for everything. What fails is left out, and so is what rests
-// on it.
+// readLedger reads every figure once. The series of a failed read, and of reads that depend on the
+// failed read, are left out.
 func (w *watcher) readLedger(ctx context.Context, s Sources) []prometheus.Metric {
 	out, began := &output{}, time.Now()
 	if own, err := s.Book.Positions(ctx); err != nil {
@@ -203,7 +202,7 @@ func (w *watcher) readPeers(ctx context.Context, s Sources, out *output) {
 		return
 	}
 	asked := counted.settling[:min(len(counted.settling), w.cfg.Orders)]
-	if len(asked) > 0 { // with none it would be asked for all
+	if len(asked) > 0 { // Orders without accounts reads all accounts
 		open, err := s.Settlement.Orders(ctx, asked...)
 		if err != nil {
 			w.reportFailure(readOrders, err)
@@ -213,13 +212,13 @@ func (w *watcher) readPeers(ctx context.Context, s Sources, out *output) {
 	}
 }
 
-// reportFailure counts a read that failed, and tells of it.
+// reportFailure counts a failed read and passes the error to Config.Failed.
 func (w *watcher) reportFailure(read string, err error) {
 	w.errors.WithLabelValues(read).Inc()
 	w.cfg.Failed(&ReadError{Read: read, Err: err})
 }
 
-// ReadError is a read of the ledger that failed. It wraps the cause.
+// ReadError is a failed read of the ledger. It wraps the cause.
 type ReadError struct {
 	Read string // "balances", "orders", "liquidity" or "suspense"
 	Err  error
