@@ -7,11 +7,11 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/peerledger/peerledger/internal/requestlimit"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -28,7 +28,7 @@ type Ledger struct {
 	room     *semaphore.Weighted // of Config.MaxInFlightBytes
 	feed     chan struct{}       // holds one: the change events call under way
 	copies   sync.Pool           // *[]ledger.Transfer, of large requests
-	batchMax atomic.Int64
+	creates  *requestlimit.Limit // of create requests; Open learns it
 	log      *nativeLog
 
 	life    context.Context // of the keepers; ended by Close
@@ -72,12 +72,11 @@ func newLedger(cfg Config, dial dialer) *Ledger {
 	l := &Ledger{
 		cfg: cfg, replicas: replicas, dial: dial, sessions: newSessions(cfg.Sessions),
 		room: semaphore.NewWeighted(cfg.MaxInFlightBytes), feed: make(chan struct{}, 1),
-		log: listenToNative(cfg.Events.Log),
+		creates: requestlimit.NewCreates(ledger.BatchMax), log: listenToNative(cfg.Events.Log),
 	}
 	//nolint:forbidigo // the sessions serve many callers, and end with Close and with no caller's context
 	l.life, l.end = context.WithCancel(context.Background())
 	l.close = sync.OnceFunc(l.shutDown)
-	l.batchMax.Store(ledger.BatchMax)
 	return l
 }
 
