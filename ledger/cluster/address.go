@@ -33,10 +33,10 @@ func parseAddresses(field string, texts []string) (parsed []address, errs []erro
 	for i, text := range texts {
 		a, reason := parseAddress(text)
 		if reason == "" {
-			if first, twice := seen[a.key()]; twice {
+			if first, twice := seen[a.canonicalText()]; twice {
 				reason = fmt.Sprintf("is the same as %s[%d]", field, first)
 			} else {
-				seen[a.key()] = i
+				seen[a.canonicalText()] = i
 			}
 		}
 		if reason != "" {
@@ -47,8 +47,8 @@ func parseAddresses(field string, texts []string) (parsed []address, errs []erro
 	return parsed, errs
 }
 
-// key is the same for two ways to write one address.
-func (a address) key() string {
+// canonicalText is the same for two ways to write one address.
+func (a address) canonicalText() string {
 	if a.host != "" {
 		return net.JoinHostPort(strings.ToLower(a.host), strconv.Itoa(int(a.port)))
 	}
@@ -78,7 +78,7 @@ func parseAddress(text string) (a address, reason string) {
 		return a, ""
 	case strings.Contains(host, ":"):
 		return a, "has several colons: an IPv6 address must stand in brackets"
-	case !validName(host):
+	case !isHostName(host):
 		return a, "is neither an IP address nor a host name"
 	}
 	a.host = host
@@ -105,10 +105,10 @@ func parsePort(text string) (port uint16, reason string) {
 	return uint16(n), ""
 }
 
-// validName reports whether the text may be a host name: letters, digits, hyphens and
+// isHostName reports whether the text may be a host name: letters, digits, hyphens and
 // underscores in labels between dots, and not a number, which some resolvers take for
 // an address.
-func validName(text string) bool {
+func isHostName(text string) bool {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	if strings.Trim(text, "0123456789.") == "" || len(text) > 253 {
 		return false

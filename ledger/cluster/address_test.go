@@ -138,7 +138,7 @@ func TestResolverThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := open(ctx, Config{Addresses: []string{"tb-0"}, Resolver: new(names)}, newServers().dial)
+	_, err := openWith(ctx, Config{Addresses: []string{"tb-0"}, Resolver: new(names)}, newServers().dial)
 	require.ErrorIs(t, err, context.Canceled)
 }
 

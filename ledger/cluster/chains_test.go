@@ -22,7 +22,7 @@ import (
 // chains that an earlier attempt has applied, as far as answers tell.
 func TestAppliedBefore(t *testing.T) {
 	t.Parallel()
-	for answers, wanted := range map[string][]span{
+	for answers, wanted := range map[string][]chainSpan{
 		"":       nil,
 		"e":      nil, // TigerBeetle tells of single events
 		"ee":     nil,
@@ -42,7 +42,7 @@ func TestAppliedBefore(t *testing.T) {
 		"EEf":    nil,
 	} {
 		letter := func(i int) string { return strings.ToLower(answers[i : i+1]) }
-		got := appliedBefore(len(answers),
+		got := findAppliedChains(len(answers),
 			func(i int) bool { return answers[i] < 'a' },
 			func(i int) bool { return letter(i) == "e" },
 			func(i int) bool { return letter(i) == "f" })
@@ -57,7 +57,7 @@ func TestMend(t *testing.T) {
 	for range 200 {
 		missing := map[int]bool{random.IntN(12): true, random.IntN(12): true}
 		set := make(map[int]uint64)
-		mend([]span{{0, 2}, {3, 6}, {6, 8}},
+		setExists([]chainSpan{{0, 2}, {3, 6}, {6, 8}},
 			func(i int) (uint64, bool) { return uint64(100 + i), !missing[i] },
 			func(i int, timestamp uint64) { set[i] = timestamp })
 		wanted := make(map[int]uint64)
@@ -78,10 +78,10 @@ func TestBoth(t *testing.T) {
 	t.Parallel()
 	var called []string
 	name := func(text string) func() { return func() { called = append(called, text) } }
-	both(name("a"), nil)()
-	both(nil, name("b"))()
-	both(name("c"), name("d"))()
-	require.Nil(t, both(nil, nil))
+	joinFuncs(name("a"), nil)()
+	joinFuncs(nil, name("b"))()
+	joinFuncs(name("c"), name("d"))()
+	require.Nil(t, joinFuncs(nil, nil))
 	require.Equal(t, []string{"a", "b", "c", "d"}, called)
 }
 
@@ -132,6 +132,6 @@ func (addressless) LookupNetIP(context.Context, string, string) ([]netip.Addr, e
 
 func TestNameWithoutAnAddress(t *testing.T) {
 	t.Parallel()
-	_, err := resolve(t.Context(), addressless{}, address{host: "replica"})
+	_, err := resolveReplica(t.Context(), addressless{}, address{host: "replica"})
 	require.ErrorIs(t, err, errNoAddress)
 }

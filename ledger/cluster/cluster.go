@@ -21,20 +21,20 @@ import (
 // It owns one goroutine for each session, and one for each call that has a context which
 // can end and that the native client has not answered. Close ends them all.
 type Ledger struct {
-	cfg      Config
-	replicas []address
-	dial     dialer
-	sessions *sessions
-	room     *semaphore.Weighted // of Config.MaxInFlightBytes
-	feed     chan struct{}       // holds one: the change events call under way
-	copies   sync.Pool           // *[]ledger.Transfer, of large requests
-	creates  *requestlimit.Limit // of create requests; Open learns it
-	log      *nativeLog
+	cfg             Config
+	replicas        []address
+	dial            dialer
+	sessions        *sessions
+	inFlightBytes   *semaphore.Weighted // of Config.MaxInFlightBytes
+	feedTurn        chan struct{}       // holds one: the change events call under way
+	transferBuffers sync.Pool           // *[]ledger.Transfer, of large requests
+	createLimit     *requestlimit.Limit // of create requests; Open learns it
+	nativeLog       *nativeLog
 
-	life    context.Context // of the keepers; ended by Close
-	end     context.CancelFunc
-	keepers sync.WaitGroup
-	close   func() // once
+	ctx         context.Context // of the keepers; ended by Close
+	cancel      context.CancelFunc
+	slotKeepers sync.WaitGroup
+	closeOnce   func() // once
 }
 
 var (
@@ -52,15 +52,15 @@ var (
 //
 // The native client is told to close shortly before ctx ends, so that Open can keep to it.
 func Open(ctx context.Context, cfg Config) (*Ledger, error) {
-	return open(ctx, cfg, dialNative)
+	return openWith(ctx, cfg, dialNative)
 }
 
-func open(ctx context.Context, cfg Config, dial dialer) (*Ledger, error) {
+func openWith(ctx context.Context, cfg Config, dial dialer) (*Ledger, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	l := newLedger(cfg.withDefaults(), dial)
-	if err := l.start(ctx); err != nil {
+	if err := l.openSessions(ctx); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
@@ -71,18 +71,18 @@ func newLedger(cfg Config, dial dialer) *Ledger {
 	replicas, _ := parseAddresses("Addresses", cfg.Addresses)
 	l := &Ledger{
 		cfg: cfg, replicas: replicas, dial: dial, sessions: newSessions(cfg.Sessions),
-		room: semaphore.NewWeighted(cfg.MaxInFlightBytes), feed: make(chan struct{}, 1),
-		creates: requestlimit.NewCreates(ledger.BatchMax), log: listenToNative(cfg.Events.Log),
+		inFlightBytes: semaphore.NewWeighted(cfg.MaxInFlightBytes), feedTurn: make(chan struct{}, 1),
+		createLimit: requestlimit.NewCreates(ledger.BatchMax), nativeLog: listenToNative(cfg.Events.Log),
 	}
 	//nolint:forbidigo // the sessions serve many callers, and end with Close and with no caller's context
-	l.life, l.end = context.WithCancel(context.Background())
-	l.close = sync.OnceFunc(l.shutDown)
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.closeOnce = sync.OnceFunc(l.shutDown)
 	return l
 }
 
-// start opens the sessions and waits for the cluster.
-func (l *Ledger) start(ctx context.Context) error {
-	ctx, cancel := l.openContext(ctx)
+// openSessions opens the sessions and waits for the cluster.
+func (l *Ledger) openSessions(ctx context.Context) error {
+	ctx, cancel := l.withOpenDeadline(ctx)
 	defer cancel()
 	began := time.Now()
 	addresses, err := l.connectAll(ctx)
@@ -90,11 +90,11 @@ func (l *Ledger) start(ctx context.Context) error {
 		return err // names the host
 	}
 	if err != nil {
-		return l.openError(err, time.Since(began), untried(l.replicas, addresses), nil) // it is this machine's fault
+		return l.newOpenError(err, time.Since(began), untriedReports(l.replicas, addresses), nil) // it is this machine's fault
 	}
-	trying := l.diagnose(ctx, addresses)
-	err = l.firstContact(ctx)
-	replicas := trying.reports()
+	diagnosis := l.startDiagnosis(ctx, addresses)
+	err = l.awaitFirstAnswers(ctx)
+	replicas := diagnosis.stopTries()
 	if err == nil {
 		return nil
 	}
@@ -104,9 +104,9 @@ func (l *Ledger) start(ctx context.Context) error {
 	case errors.Is(err, errTooOld):
 		err = errTooOld
 	case ctx.Err() != nil:
-		err = ended(ctx)
+		err = contextError(ctx)
 	}
-	return l.openError(err, time.Since(began), replicas, likelyCauses(err, replicas))
+	return l.newOpenError(err, time.Since(began), replicas, likelyCauses(err, replicas))
 }
 
 // connectAll opens all sessions, with a keeper for each, and returns where they look for
@@ -116,20 +116,20 @@ func (l *Ledger) connectAll(ctx context.Context) ([]netip.AddrPort, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, ln := range l.sessions.lanes {
-		c, err := l.connect(ln, addresses)
+	for _, ln := range l.sessions.slots {
+		c, err := l.openConn(ln, addresses)
 		if err != nil {
 			return addresses, err
 		}
-		l.sessions.install(c, false)
-		l.keepers.Go(func() { l.keep(l.life, ln) })
+		l.sessions.installConn(c, false)
+		l.slotKeepers.Go(func() { l.keepSession(l.ctx, ln) })
 	}
 	return addresses, nil
 }
 
-// openContext ends after OpenTimeout, and a little before ctx does: closing the native
+// withOpenDeadline ends after OpenTimeout, and a little before ctx does: closing the native
 // clients takes time too.
-func (l *Ledger) openContext(ctx context.Context) (context.Context, context.CancelFunc) {
+func (l *Ledger) withOpenDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline := time.Now().Add(l.cfg.OpenTimeout)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d.Add(-min(time.Until(d)/4, time.Second))
@@ -137,9 +137,9 @@ func (l *Ledger) openContext(ctx context.Context) (context.Context, context.Canc
 	return context.WithDeadline(ctx, deadline)
 }
 
-// firstContact has a look-up answered on each session: the calls are made at once, so
+// awaitFirstAnswers has a look-up answered on each session: the calls are made at once, so
 // each takes another one.
-func (l *Ledger) firstContact(ctx context.Context) error {
+func (l *Ledger) awaitFirstAnswers(ctx context.Context) error {
 	errs := make([]error, l.cfg.Sessions)
 	var calls sync.WaitGroup
 	for i := range errs {
@@ -177,7 +177,7 @@ func (l *Ledger) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stats := Stats{Calls: s.calls, Abandoned: s.abandoned, Resent: s.resent, Reopened: s.reopened}
-	for _, ln := range s.lanes {
+	for _, ln := range s.slots {
 		if ln.conn != nil {
 			stats.Sessions++
 		}
@@ -190,12 +190,12 @@ func (l *Ledger) Stats() Stats {
 // ledger.ErrOutcomeUnknown. It returns when no goroutine of the Ledger is left. A second
 // Close waits for the first. The error is always nil.
 func (l *Ledger) Close() error {
-	l.close()
+	l.closeOnce()
 	return nil
 }
 
 func (l *Ledger) shutDown() {
-	l.sessions.end(errClosed)
+	l.sessions.endCalls(errClosed)
 	if l.cfg.CloseTimeout > 0 {
 		timer := time.NewTimer(l.cfg.CloseTimeout)
 		select {
@@ -204,13 +204,13 @@ func (l *Ledger) shutDown() {
 		}
 		timer.Stop()
 	}
-	l.end()
-	l.keepers.Wait()
+	l.cancel()
+	l.slotKeepers.Wait()
 	// A keeper may have left a lost connection behind, and calls may wait on it.
-	closeAll(append(l.sessions.takeLost(), l.sessions.takeAll()...))
-	l.sessions.native.Wait()
-	closeAll(l.sessions.takeLost()) // the last calls may have lost one; nobody is left who can
-	l.log.close()
+	closeAll(append(l.sessions.removeLostConns(), l.sessions.removeConns()...))
+	l.sessions.nativeCalls.Wait()
+	closeAll(l.sessions.removeLostConns()) // the last calls may have lost one; nobody is left who can
+	l.nativeLog.stopListening()
 }
 
 // closeAll closes native clients, which ends the calls on them.

@@ -105,10 +105,10 @@ func (e *OpenError) Error() string {
 // Unwrap returns why the wait ended.
 func (e *OpenError) Unwrap() error { return e.Err }
 
-func (l *Ledger) openError(err error, waited time.Duration, replicas []ReplicaReport, causes []Cause) *OpenError {
+func (l *Ledger) newOpenError(err error, waited time.Duration, replicas []ReplicaReport, causes []Cause) *OpenError {
 	return &OpenError{
 		ClusterID: l.cfg.ClusterID, Replicas: replicas, Causes: causes,
-		Waited: waited, Native: l.log.last(), Err: err,
+		Waited: waited, Native: l.nativeLog.lastLines(), Err: err,
 	}
 }
 
@@ -147,39 +147,39 @@ func replicationQuorum(n int) int { return [...]int{0, 1, 2, 2, 2, 3, 3}[n] }
 // of the time first: each try takes a connection of the server's for a moment, and mostly
 // none is needed.
 type diagnosis struct {
-	end     context.CancelFunc
-	running sync.WaitGroup
-	found   []ReplicaReport
+	cancel  context.CancelFunc
+	tries   sync.WaitGroup
+	results []ReplicaReport
 }
 
-func (l *Ledger) diagnose(ctx context.Context, addresses []netip.AddrPort) *diagnosis {
-	d := &diagnosis{found: untried(l.replicas, addresses)}
+func (l *Ledger) startDiagnosis(ctx context.Context, addresses []netip.AddrPort) *diagnosis {
+	d := &diagnosis{results: untriedReports(l.replicas, addresses)}
 	var life context.Context
-	life, d.end = context.WithCancel(ctx)
+	life, d.cancel = context.WithCancel(ctx)
 	deadline, _ := ctx.Deadline()
-	d.running.Go(func() {
+	d.tries.Go(func() {
 		select {
 		case <-life.Done():
 			return
 		case <-time.After(time.Until(deadline) / 2):
 		}
-		for i := range d.found {
-			d.running.Go(func() { d.found[i].try(life) })
+		for i := range d.results {
+			d.tries.Go(func() { d.results[i].tryConnect(life) })
 		}
 	})
 	return d
 }
 
-// untried are reports of addresses that nobody has tried yet.
-func untried(replicas []address, resolved []netip.AddrPort) (reports []ReplicaReport) {
+// untriedReports are reports of addresses that nobody has tried yet.
+func untriedReports(replicas []address, resolved []netip.AddrPort) (reports []ReplicaReport) {
 	for i, a := range replicas {
 		reports = append(reports, ReplicaReport{Address: a.text, Resolved: resolved[i]})
 	}
 	return reports
 }
 
-// try connects to the replica and closes the connection.
-func (r *ReplicaReport) try(ctx context.Context) {
+// tryConnect connects to the replica and closes the connection.
+func (r *ReplicaReport) tryConnect(ctx context.Context) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", r.Resolved.String())
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
@@ -191,9 +191,9 @@ func (r *ReplicaReport) try(ctx context.Context) {
 	}
 }
 
-// reports ends the tries and returns what they found.
-func (d *diagnosis) reports() []ReplicaReport {
-	d.end()
-	d.running.Wait()
-	return d.found
+// stopTries ends the tries and returns what they found.
+func (d *diagnosis) stopTries() []ReplicaReport {
+	d.cancel()
+	d.tries.Wait()
+	return d.results
 }

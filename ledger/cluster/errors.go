@@ -40,11 +40,11 @@ func (e *classError) Is(target error) bool {
 // As finds a typed error in the cause.
 func (e *classError) As(target any) bool { return errors.As(e.cause, target) }
 
-// unknown says that nobody knows whether a request was executed.
-func unknown(cause error) error { return &classError{ledger.ErrOutcomeUnknown, cause} }
+// wrapUnknown says that nobody knows whether a request was executed.
+func wrapUnknown(cause error) error { return &classError{ledger.ErrOutcomeUnknown, cause} }
 
-// ended is the error of a context that has ended: its own, and the cause that it was given.
-func ended(ctx context.Context) error {
+// contextError is the error of a context that has ended: its own, and the cause that it was given.
+func contextError(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if cause == err { //nolint:errorlint // a context without a cause of its own gives the very same
 		return err
@@ -52,10 +52,10 @@ func ended(ctx context.Context) error {
 	return &classError{err, cause}
 }
 
-// unsent is why a request was not sent, or not once more.
-func unsent(err error, handed bool) error {
-	if handed {
-		return unknown(err)
+// wrapUnsent is why a request was not sent, or not once more.
+func wrapUnsent(err error, unanswered bool) error {
+	if unanswered {
+		return wrapUnknown(err)
 	}
 	return err
 }

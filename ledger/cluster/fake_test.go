@@ -171,7 +171,7 @@ func openFake(t *testing.T, s *servers, cfg Config) *Ledger {
 	if cfg.Addresses == nil {
 		cfg.Addresses = here
 	}
-	l, err := open(t.Context(), cfg, s.dial)
+	l, err := openWith(t.Context(), cfg, s.dial)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, l.Close())

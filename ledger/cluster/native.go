@@ -27,10 +27,10 @@ var (
 	errTooOld = fmt.Errorf("%w: the client's, %s, is older than the cluster serves", ErrClientRelease, ClientRelease)
 )
 
-// sessionEnd is why the native client has ended, if the error says that it has: then
+// sessionEndCause is why the native client has ended, if the error says that it has: then
 // its request may have been executed or not, and no further one will be. nil for an
 // error of the request alone.
-func sessionEnd(err error) error {
+func sessionEndCause(err error) error {
 	switch {
 	case errors.Is(err, tb.ErrClientReleaseTooHigh):
 		return errTooNew

@@ -184,17 +184,17 @@ func TestNativeLog(t *testing.T) {
 		t.Skip("the native client's log can be had on Linux only")
 	}
 	require.Contains(t, <-lines, "on_connect")
-	require.NotEmpty(t, l.log.last())
-	require.LessOrEqual(t, len(l.log.last()), nativeLines)
+	require.NotEmpty(t, l.nativeLog.lastLines())
+	require.LessOrEqual(t, len(l.nativeLog.lastLines()), keptLines)
 }
 
 func TestLinesAreKeptOnce(t *testing.T) {
 	t.Parallel()
 	n := new(nativeLog)
 	for _, line := range []string{"(bus): 12: a", "(bus): 13: b", "(bus): 14: a", "c", "(bus): x: d: e"} {
-		n.hear(slog.LevelWarn, line)
+		n.receiveLine(slog.LevelWarn, line)
 	}
-	require.Equal(t, []string{"(bus): a", "c", "(bus): x: d: e"}, n.last())
+	require.Equal(t, []string{"(bus): a", "c", "(bus): x: d: e"}, n.lastLines())
 }
 
 func TestCausesHaveWords(t *testing.T) {

@@ -53,7 +53,7 @@ func peerledgerNativeLine(level C.int, line *C.uint8_t, size C.uint32_t) {
 	case nativeWarning:
 		severity = slog.LevelWarn
 	}
-	for _, n := range listeners() {
-		n.hear(severity, text)
+	for _, n := range currentListeners() {
+		n.receiveLine(severity, text)
 	}
 }

@@ -47,7 +47,7 @@ func resolveAll(
 	var asking sync.WaitGroup
 	for i, a := range replicas {
 		asking.Go(func() {
-			ip, err := resolve(ctx, r, a)
+			ip, err := resolveReplica(ctx, r, a)
 			switch {
 			case err == nil:
 				resolved[i] = netip.AddrPortFrom(ip, a.port)
@@ -65,9 +65,9 @@ func resolveAll(
 	return resolved, checkDistinct(replicas, resolved)
 }
 
-// resolve finds the address of one replica: the lowest of the name's, so that asking
+// resolveReplica finds the address of one replica: the lowest of the name's, so that asking
 // again finds the same one, and IPv4 before IPv6.
-func resolve(ctx context.Context, r Resolver, a address) (netip.Addr, error) {
+func resolveReplica(ctx context.Context, r Resolver, a address) (netip.Addr, error) {
 	if a.host == "" {
 		return a.ip, nil
 	}

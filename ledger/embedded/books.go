@@ -18,28 +18,28 @@ type books struct {
 	accounts   rows[ledger.Account]
 	accountIDs *directory
 
-	transfers   rows[transfer]
+	transfers   rows[storedTransfer]
 	transferIDs *directory
-	// failed holds the ids that a transient refusal has spent.
-	failed idSet
+	// spentIDs holds the ids that a transient refusal has spent.
+	spentIDs idSet
 
-	expiries schedule      // of holds with a timeout
-	expired  rows[expired] // in order of timestamp
+	expiries expirySchedule    // of holds with a timeout
+	expired  rows[expiredHold] // in order of timestamp
 
-	chain undo
+	undo undoLog
 
 	accountIndex  fieldIndex
 	transferIndex fieldIndex
-	debits        index[ledger.ID] // transfers by debit account
-	credits       index[ledger.ID] // transfers by credit account
+	debits        rowIndex[ledger.ID] // transfers by debit account
+	credits       rowIndex[ledger.ID] // transfers by credit account
 	history       history
 }
 
-// transfer is a stored transfer with what is kept beside it.
-type transfer struct {
+// storedTransfer is a stored transfer with what is kept beside it.
+type storedTransfer struct {
 	ledger.Transfer
 	debit, credit position // its accounts
-	hold          holdState
+	holdState     holdState
 }
 
 // holdState is what became of a pending transfer; of no other transfer it is
@@ -48,21 +48,21 @@ type holdState uint8
 
 const (
 	notHold holdState = iota
-	held
-	posted
-	voided
-	lapsed
+	holdPending
+	holdPosted
+	holdVoided
+	holdExpired
 )
 
-// snapshot is what can change of an account, as it was at some moment.
-type snapshot struct {
+// accountState is what can change of an account, as it was at some moment.
+type accountState struct {
 	debitsPending, debitsPosted, creditsPending, creditsPosted ledger.Amount
 
 	flags ledger.AccountFlags
 }
 
-func snapshotOf(a *ledger.Account) snapshot {
-	return snapshot{a.DebitsPending, a.DebitsPosted, a.CreditsPending, a.CreditsPosted, a.Flags}
+func stateOf(a *ledger.Account) accountState {
+	return accountState{a.DebitsPending, a.DebitsPosted, a.CreditsPending, a.CreditsPosted, a.Flags}
 }
 
 func newBooks() books {
@@ -70,38 +70,38 @@ func newBooks() books {
 		clock:       clock{now: time.Now},
 		accountIDs:  newDirectory(),
 		transferIDs: newDirectory(),
-		failed:      idSet{places: newDirectory()},
+		spentIDs:    idSet{positions: newDirectory()},
 	}
 }
 
-// accountAt returns the place of the account with the id.
-func (b *books) accountAt(id ledger.ID) (position, bool) {
-	return b.accountIDs.find(id, func(at position) bool { return b.accounts.at(at).ID == id })
+// accountPosition returns the place of the account with the id.
+func (b *books) accountPosition(id ledger.ID) (position, bool) {
+	return b.accountIDs.findPosition(id, func(pos position) bool { return b.accounts.rowAt(pos).ID == id })
 }
 
-// transferAt returns the place of the transfer with the id.
-func (b *books) transferAt(id ledger.ID) (position, bool) {
-	return b.transferIDs.find(id, func(at position) bool { return b.transfers.at(at).ID == id })
+// transferPosition returns the place of the transfer with the id.
+func (b *books) transferPosition(id ledger.ID) (position, bool) {
+	return b.transferIDs.findPosition(id, func(pos position) bool { return b.transfers.rowAt(pos).ID == id })
 }
 
 // findAccount returns the account with the id, nil if there is none.
 func (b *books) findAccount(id ledger.ID) *ledger.Account {
-	if at, ok := b.accountAt(id); ok {
-		return b.accounts.at(at)
+	if pos, ok := b.accountPosition(id); ok {
+		return b.accounts.rowAt(pos)
 	}
 	return nil
 }
 
 // findTransfer returns the transfer with the id, nil if there is none.
-func (b *books) findTransfer(id ledger.ID) *transfer {
-	if at, ok := b.transferAt(id); ok {
-		return b.transfers.at(at)
+func (b *books) findTransfer(id ledger.ID) *storedTransfer {
+	if pos, ok := b.transferPosition(id); ok {
+		return b.transfers.rowAt(pos)
 	}
 	return nil
 }
 
-// holdOf is findTransfer for a hold that is known to be there.
-func (b *books) holdOf(id ledger.ID) *ledger.Transfer { return &b.findTransfer(id).Transfer }
+// findHold is findTransfer for a hold that is known to be there.
+func (b *books) findHold(id ledger.ID) *ledger.Transfer { return &b.findTransfer(id).Transfer }
 
 func (b *books) lookupAccounts(ids []ledger.ID) []ledger.Account {
 	found := make([]ledger.Account, 0, len(ids))
@@ -125,26 +125,26 @@ func (b *books) lookupTransfers(ids []ledger.ID) []ledger.Transfer {
 
 // newestAccount is the greatest timestamp of an account, 0 if there is none.
 func (b *books) newestAccount() uint64 {
-	if b.accounts.len == 0 {
+	if b.accounts.count == 0 {
 		return 0
 	}
-	return b.accounts.at(b.accounts.len - 1).Timestamp
+	return b.accounts.rowAt(b.accounts.count - 1).Timestamp
 }
 
 // newestTransfer is the greatest timestamp of a transfer, 0 if there is none.
 func (b *books) newestTransfer() uint64 {
-	if b.transfers.len == 0 {
+	if b.transfers.count == 0 {
 		return 0
 	}
-	return b.transfers.at(b.transfers.len - 1).Timestamp
+	return b.transfers.rowAt(b.transfers.count - 1).Timestamp
 }
 
 func (b *books) accountsFrom(timestamp uint64) position {
-	return b.accounts.search(func(a *ledger.Account) bool { return a.Timestamp >= timestamp })
+	return b.accounts.searchFirst(func(a *ledger.Account) bool { return a.Timestamp >= timestamp })
 }
 
 func (b *books) transfersFrom(timestamp uint64) position {
-	return b.transfers.search(func(t *transfer) bool { return t.Timestamp >= timestamp })
+	return b.transfers.searchFirst(func(t *storedTransfer) bool { return t.Timestamp >= timestamp })
 }
 
 // accountRegresses reports whether no account may be imported at the timestamp:
@@ -153,8 +153,8 @@ func (b *books) accountRegresses(timestamp uint64) bool {
 	if timestamp <= b.newestAccount() {
 		return true
 	}
-	at := b.transfersFrom(timestamp)
-	return at < b.transfers.len && b.transfers.at(at).Timestamp == timestamp
+	pos := b.transfersFrom(timestamp)
+	return pos < b.transfers.count && b.transfers.rowAt(pos).Timestamp == timestamp
 }
 
 // transferRegresses is accountRegresses for a transfer.
@@ -162,6 +162,6 @@ func (b *books) transferRegresses(timestamp uint64) bool {
 	if timestamp <= b.newestTransfer() {
 		return true
 	}
-	at := b.accountsFrom(timestamp)
-	return at < b.accounts.len && b.accounts.at(at).Timestamp == timestamp
+	pos := b.accountsFrom(timestamp)
+	return pos < b.accounts.count && b.accounts.rowAt(pos).Timestamp == timestamp
 }

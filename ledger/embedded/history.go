@@ -7,32 +7,32 @@ import "github.com/peerledger/peerledger/ledger"
 // again what has been done since it was asked last, on its own copy of the
 // accounts.
 type history struct {
-	accounts rows[ledger.Account] // as they were after what has been read
-	moments  rows[moment]         // one for each transfer read
-	expired  rows[moment]         // one for each expiry read
+	accounts       rows[ledger.Account] // as they were after what has been read
+	transferStates rows[statePair]      // one for each transfer read
+	expiryStates   rows[statePair]      // one for each expiry read
 }
 
-// moment is the two accounts of a transfer as they were right after something
+// statePair is the two accounts of a transfer as they were right after something
 // happened to it.
-type moment struct{ debit, credit snapshot }
+type statePair struct{ debit, credit accountState }
 
 // catchUp reads on to the end of the books.
 func (h *history) catchUp(b *books) {
-	for h.accounts.len < b.accounts.len {
-		h.addAccount(b.accounts.at(h.accounts.len))
+	for h.accounts.count < b.accounts.count {
+		h.addAccount(b.accounts.rowAt(h.accounts.count))
 	}
 	for {
 		switch {
-		case h.expired.len < b.expired.len && b.expired.at(h.expired.len).next == h.moments.len:
-			hold := b.transfers.at(b.expired.at(h.expired.len).hold)
-			debit, credit := h.accounts.at(hold.debit), h.accounts.at(hold.credit)
-			release(&hold.Transfer, debit, credit)
-			*h.expired.add() = moment{snapshotOf(debit), snapshotOf(credit)}
-		case h.moments.len < b.transfers.len:
-			t := b.transfers.at(h.moments.len)
-			debit, credit := h.accounts.at(t.debit), h.accounts.at(t.credit)
-			b.repeat(t, debit, credit)
-			*h.moments.add() = moment{snapshotOf(debit), snapshotOf(credit)}
+		case h.expiryStates.count < b.expired.count && b.expired.rowAt(h.expiryStates.count).nextTransfer == h.transferStates.count:
+			hold := b.transfers.rowAt(b.expired.rowAt(h.expiryStates.count).hold)
+			debit, credit := h.accounts.rowAt(hold.debit), h.accounts.rowAt(hold.credit)
+			releaseHold(&hold.Transfer, debit, credit)
+			*h.expiryStates.appendRow() = statePair{stateOf(debit), stateOf(credit)}
+		case h.transferStates.count < b.transfers.count:
+			t := b.transfers.rowAt(h.transferStates.count)
+			debit, credit := h.accounts.rowAt(t.debit), h.accounts.rowAt(t.credit)
+			b.repeatTransfer(t, debit, credit)
+			*h.transferStates.appendRow() = statePair{stateOf(debit), stateOf(credit)}
 		default:
 			return
 		}
@@ -42,16 +42,16 @@ func (h *history) catchUp(b *books) {
 // addAccount begins with the account as it was created: empty, and open, since an
 // account that was created closed never has a transfer.
 func (h *history) addAccount(a *ledger.Account) {
-	created := h.accounts.add()
+	created := h.accounts.appendRow()
 	*created = ledger.Account{Flags: a.Flags &^ ledger.AccountClosed}
 }
 
-// repeat does to the accounts what the stored transfer did.
-func (b *books) repeat(t *transfer, debit, credit *ledger.Account) {
+// repeatTransfer does to the accounts what the stored transfer did.
+func (b *books) repeatTransfer(t *storedTransfer, debit, credit *ledger.Account) {
 	if t.Flags.Any(ledger.TransferPostPending | ledger.TransferVoidPending) {
 		hold := b.findTransfer(t.PendingID)
-		settle(&t.Transfer, &hold.Transfer, debit, credit)
+		applyResolution(&t.Transfer, &hold.Transfer, debit, credit)
 		return
 	}
-	move(&t.Transfer, debit, credit)
+	applyMovement(&t.Transfer, debit, credit)
 }

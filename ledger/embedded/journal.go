@@ -27,19 +27,19 @@ const (
 	kindPulse     = 3 // timestamp, how many at most, how many were released
 )
 
-func (j *journal) accounts(accounts []ledger.Account, last uint64, results []ledger.CreateAccountResult) {
+func (j *journal) appendAccounts(accounts []ledger.Account, last uint64, results []ledger.CreateAccountResult) {
 	if j == nil {
 		return
 	}
-	j.answers = appendResults(j.answers[:0], results, accountResult)
+	j.answers = appendResults(j.answers[:0], results, splitAccountResult)
 	appendRequest(j, kindAccounts, last, accounts, appendAccount)
 }
 
-func (j *journal) transfers(transfers []ledger.Transfer, last uint64, results []ledger.CreateTransferResult) {
+func (j *journal) appendTransfers(transfers []ledger.Transfer, last uint64, results []ledger.CreateTransferResult) {
 	if j == nil {
 		return
 	}
-	j.answers = appendResults(j.answers[:0], results, transferResult)
+	j.answers = appendResults(j.answers[:0], results, splitTransferResult)
 	appendRequest(j, kindTransfers, last, transfers, appendTransfer)
 }
 
@@ -50,7 +50,7 @@ func appendRequest[E any](j *journal, kind uint8, last uint64, events []E, encod
 		return
 	}
 	j.log.Append(kind, requestHead+len(events)*rowBytes, func(to []byte) []byte {
-		to = order.AppendUint32(order.AppendUint64(to, last), checksum(j.answers))
+		to = byteOrder.AppendUint32(byteOrder.AppendUint64(to, last), checksumOf(j.answers))
 		for i := range events {
 			to = encode(to, &events[i])
 		}
@@ -60,13 +60,13 @@ func appendRequest[E any](j *journal, kind uint8, last uint64, events []E, encod
 
 const pulseBytes = 16
 
-func (j *journal) pulse(timestamp uint64, most, released int) {
+func (j *journal) appendPulse(timestamp uint64, most, released int) {
 	if j == nil {
 		return
 	}
 	j.log.Append(kindPulse, pulseBytes, func(to []byte) []byte {
-		to = order.AppendUint64(to, timestamp)
-		return order.AppendUint32(order.AppendUint32(to, uint32(most)), uint32(released))
+		to = byteOrder.AppendUint64(to, timestamp)
+		return byteOrder.AppendUint32(byteOrder.AppendUint32(to, uint32(most)), uint32(released))
 	})
 }
 
@@ -74,30 +74,30 @@ func (j *journal) pulse(timestamp uint64, most, released int) {
 // wait for their answers bound it anyhow, but not those who give up and send again.
 const backlogMax = 64 << 20
 
-// admit waits until there is room for one more request. Its error is the context's:
+// waitForSpace waits until there is room for one more request. Its error is the context's:
 // nothing was handed over then. What is wrong with the log is for err to say.
-func (j *journal) admit(ctx context.Context) error {
+func (j *journal) waitForSpace(ctx context.Context) error {
 	if j == nil || j.log.WaitForSpace(ctx, backlogMax) == nil {
 		return nil
 	}
 	return ctx.Err()
 }
 
-// position is how far the log goes now.
-func (j *journal) position() wal.Position {
+// endPosition is how far the log goes now.
+func (j *journal) endPosition() wal.Position {
 	if j == nil {
 		return 0
 	}
 	return j.log.Appended()
 }
 
-// grown begins a checkpoint if it is time for one. A read does not, so that books can
+// startCheckpoint begins a checkpoint if it is time for one. A read does not, so that books can
 // be read where no checkpoint can be written.
-func (j *journal) grown(b *books) { j.checkpoints.start(j.log, b) }
+func (j *journal) startCheckpoint(b *books) { j.checkpoints.startIfDue(j.log, b) }
 
-// wait returns when the log is on disk up to the position. The request has been
+// waitForSync returns when the log is on disk up to the position. The request has been
 // handed over by now, so if it cannot be told what became of it, that is unknown.
-func (j *journal) wait(ctx context.Context, position wal.Position) error {
+func (j *journal) waitForSync(ctx context.Context, position wal.Position) error {
 	if j == nil {
 		return nil
 	}
@@ -107,9 +107,9 @@ func (j *journal) wait(ctx context.Context, position wal.Position) error {
 	return nil
 }
 
-// err is why nothing more can be taken, nil if all is well. The books in memory are
+// logError is why nothing more can be taken, nil if all is well. The books in memory are
 // ahead of the folder then, so the ledger has come to its end.
-func (j *journal) err() error {
+func (j *journal) logError() error {
 	if j == nil {
 		return nil
 	}
@@ -119,12 +119,12 @@ func (j *journal) err() error {
 	return nil
 }
 
-// close ends a checkpoint under way, writes out the log and closes the folder.
-func (j *journal) close() error {
+// closeLog ends a checkpoint under way, writes out the log and closes the folder.
+func (j *journal) closeLog() error {
 	if j == nil {
 		return nil
 	}
-	checkpointErr := j.checkpoints.close()
+	checkpointErr := j.checkpoints.stopAndWait()
 	if err := j.log.Close(); err != nil {
 		return fmt.Errorf("embedded: close: %w", err) // likely what is wrong with the checkpoint too
 	}
@@ -137,21 +137,21 @@ const requestHead = 12
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+func checksumOf(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
 // appendResults encodes answers. parts takes one apart.
 func appendResults[R any](to []byte, results []R, parts func(*R) (status uint32, timestamp uint64)) []byte {
 	for i := range results {
 		status, timestamp := parts(&results[i])
-		to = order.AppendUint64(order.AppendUint32(to, status), timestamp)
+		to = byteOrder.AppendUint64(byteOrder.AppendUint32(to, status), timestamp)
 	}
 	return to
 }
 
-func accountResult(r *ledger.CreateAccountResult) (status uint32, timestamp uint64) {
+func splitAccountResult(r *ledger.CreateAccountResult) (status uint32, timestamp uint64) {
 	return uint32(r.Status), r.Timestamp
 }
 
-func transferResult(r *ledger.CreateTransferResult) (status uint32, timestamp uint64) {
+func splitTransferResult(r *ledger.CreateTransferResult) (status uint32, timestamp uint64) {
 	return uint32(r.Status), r.Timestamp
 }

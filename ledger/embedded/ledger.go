@@ -28,8 +28,8 @@ type Ledger struct {
 	books   books
 	journal *journal // nil in memory
 
-	closing  sync.Once
-	closeErr error
+	closeOnce sync.Once
+	closeErr  error
 }
 
 var (
@@ -75,11 +75,11 @@ func New(opts ...Option) *Ledger {
 func (l *Ledger) CreateAccounts(
 	ctx context.Context, accounts []ledger.Account,
 ) ([]ledger.CreateAccountResult, error) {
-	size := size{"accounts", len(accounts), l.batchMax}
-	return request(ctx, l, size, func(b *books) []ledger.CreateAccountResult {
-		last := b.clock.take(len(accounts))
+	size := requestSize{"accounts", len(accounts), l.batchMax}
+	return runRequest(ctx, l, size, func(b *books) []ledger.CreateAccountResult {
+		last := b.clock.issueTimestamps(len(accounts))
 		results := b.createAccounts(accounts, last)
-		l.journal.accounts(accounts, last, results)
+		l.journal.appendAccounts(accounts, last, results)
 		return results
 	})
 }
@@ -88,25 +88,25 @@ func (l *Ledger) CreateAccounts(
 func (l *Ledger) CreateTransfers(
 	ctx context.Context, transfers []ledger.Transfer,
 ) ([]ledger.CreateTransferResult, error) {
-	size := size{"transfers", len(transfers), l.batchMax}
-	return request(ctx, l, size, func(b *books) []ledger.CreateTransferResult {
-		last := b.clock.take(len(transfers))
+	size := requestSize{"transfers", len(transfers), l.batchMax}
+	return runRequest(ctx, l, size, func(b *books) []ledger.CreateTransferResult {
+		last := b.clock.issueTimestamps(len(transfers))
 		results := b.createTransfers(transfers, last)
-		l.journal.transfers(transfers, last, results)
+		l.journal.appendTransfers(transfers, last, results)
 		return results
 	})
 }
 
 // LookupAccounts implements ledger.Ledger.
 func (l *Ledger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
-	size := size{"ids", len(ids), l.lookupMax()}
-	return read(ctx, l, size, func(b *books) []ledger.Account { return b.lookupAccounts(ids) })
+	size := requestSize{"ids", len(ids), l.lookupMax()}
+	return runRead(ctx, l, size, func(b *books) []ledger.Account { return b.lookupAccounts(ids) })
 }
 
 // LookupTransfers implements ledger.Ledger.
 func (l *Ledger) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
-	size := size{"ids", len(ids), l.lookupMax()}
-	return read(ctx, l, size, func(b *books) []ledger.Transfer { return b.lookupTransfers(ids) })
+	size := requestSize{"ids", len(ids), l.lookupMax()}
+	return runRead(ctx, l, size, func(b *books) []ledger.Transfer { return b.lookupTransfers(ids) })
 }
 
 // GetAccountTransfers implements ledger.Ledger.
@@ -114,7 +114,7 @@ func (l *Ledger) GetAccountTransfers(
 	ctx context.Context, filter ledger.AccountFilter,
 ) ([]ledger.Transfer, error) {
 	size := rowLimit(filter.Limit, ledger.QueryMax)
-	return read(ctx, l, size, func(b *books) []ledger.Transfer { return b.accountTransfers(&filter) })
+	return runRead(ctx, l, size, func(b *books) []ledger.Transfer { return b.accountTransfers(&filter) })
 }
 
 // GetAccountBalances implements ledger.Ledger.
@@ -122,19 +122,19 @@ func (l *Ledger) GetAccountBalances(
 	ctx context.Context, filter ledger.AccountFilter,
 ) ([]ledger.AccountBalance, error) {
 	size := rowLimit(filter.Limit, ledger.QueryMax)
-	return read(ctx, l, size, func(b *books) []ledger.AccountBalance { return b.accountBalances(&filter) })
+	return runRead(ctx, l, size, func(b *books) []ledger.AccountBalance { return b.accountBalances(&filter) })
 }
 
 // QueryAccounts implements ledger.Ledger.
 func (l *Ledger) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
 	size := rowLimit(filter.Limit, ledger.QueryMax)
-	return read(ctx, l, size, func(b *books) []ledger.Account { return b.queryAccounts(&filter) })
+	return runRead(ctx, l, size, func(b *books) []ledger.Account { return b.queryAccounts(&filter) })
 }
 
 // QueryTransfers implements ledger.Ledger.
 func (l *Ledger) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
 	size := rowLimit(filter.Limit, ledger.QueryMax)
-	return read(ctx, l, size, func(b *books) []ledger.Transfer { return b.queryTransfers(&filter) })
+	return runRead(ctx, l, size, func(b *books) []ledger.Transfer { return b.queryTransfers(&filter) })
 }
 
 // GetChangeEvents implements ledger.ChangeFeed. A ledger with a smaller batch
@@ -144,7 +144,7 @@ func (l *Ledger) GetChangeEvents(
 	ctx context.Context, filter ledger.ChangeEventsFilter,
 ) ([]ledger.ChangeEvent, error) {
 	size := rowLimit(filter.Limit, ledger.ChangeEventsMax)
-	return read(ctx, l, size, func(b *books) []ledger.ChangeEvent {
+	return runRead(ctx, l, size, func(b *books) []ledger.ChangeEvent {
 		return b.changeEvents(&filter, l.changeEventsMax())
 	})
 }
@@ -157,8 +157,8 @@ func (l *Ledger) GetChangeEvents(
 func (l *Ledger) Pulse() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closed && l.journal.err() == nil {
-		l.pulseUntil(l.books.clock.reading())
+	if !l.closed && l.journal.logError() == nil {
+		l.pulseUntil(l.books.clock.readTime())
 	}
 }
 
@@ -167,40 +167,40 @@ func (l *Ledger) Pulse() {
 // that of the disk, or matches ErrCheckpoint. Calling it again waits and returns the
 // same.
 func (l *Ledger) Close() error {
-	l.closing.Do(func() {
+	l.closeOnce.Do(func() {
 		l.mu.Lock()
 		l.closed = true
 		l.books = books{}
 		l.mu.Unlock()
-		l.closeErr = l.journal.close()
+		l.closeErr = l.journal.closeLog()
 	})
 	return l.closeErr
 }
 
-// read runs a request that creates nothing. It takes a timestamp all the same,
+// runRead runs a request that creates nothing. It takes a timestamp all the same,
 // since on a server it goes through the same log as the writes.
-func read[R any](ctx context.Context, l *Ledger, size size, do func(*books) []R) ([]R, error) {
-	return request(ctx, l, size, func(b *books) []R {
-		b.clock.take(0)
+func runRead[R any](ctx context.Context, l *Ledger, size requestSize, do func(*books) []R) ([]R, error) {
+	return runRequest(ctx, l, size, func(b *books) []R {
+		b.clock.issueTimestamps(0)
 		return do(b)
 	})
 }
 
-// request runs do alone on the books, and gives the answer when all is on disk that
+// runRequest runs do alone on the books, and gives the answer when all is on disk that
 // it was drawn from: a read may have seen a request that is still being synced.
-func request[R any](ctx context.Context, l *Ledger, size size, do func(*books) []R) ([]R, error) {
+func runRequest[R any](ctx context.Context, l *Ledger, size requestSize, do func(*books) []R) ([]R, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := size.check(); err != nil {
+	if err := size.checkLimit(); err != nil {
 		return nil, err
 	}
-	if err := l.journal.admit(ctx); err != nil {
+	if err := l.journal.waitForSpace(ctx); err != nil {
 		return nil, err
 	}
-	answer, position, err := run(l, do)
+	answer, position, err := runLocked(l, do)
 	if err == nil {
-		err = l.journal.wait(ctx, position)
+		err = l.journal.waitForSync(ctx, position)
 	}
 	if err != nil {
 		return nil, err
@@ -208,49 +208,51 @@ func request[R any](ctx context.Context, l *Ledger, size size, do func(*books) [
 	return answer, nil
 }
 
-// run runs do between the two moments at which a server looks for expired holds:
+// runLocked runs do between the two moments at which a server looks for expired holds:
 // when it has been idle, and right behind a request.
-func run[R any](l *Ledger, do func(*books) []R) ([]R, wal.Position, error) {
+func runLocked[R any](l *Ledger, do func(*books) []R) ([]R, wal.Position, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return nil, 0, ledger.ErrClosed
 	}
-	if err := l.journal.err(); err != nil {
+	if err := l.journal.logError(); err != nil {
 		return nil, 0, err
 	}
-	before := l.journal.position()
+	before := l.journal.endPosition()
 	l.pulseUntil(l.books.clock.idleSince())
 	answer := do(&l.books)
-	l.pulseUntil(l.books.clock.last)
-	after := l.journal.position()
+	l.pulseUntil(l.books.clock.newestTimestamp)
+	after := l.journal.endPosition()
 	if after != before {
-		l.journal.grown(&l.books)
+		l.journal.startCheckpoint(&l.books)
 	}
 	return answer, after, nil
 }
 
 // pulseUntil runs pulses as long as a hold is due that expired at the moment or
 // before.
-func (l *Ledger) pulseUntil(moment uint64) {
-	for l.books.pulseDue(moment) {
-		timestamp := l.books.clock.take(pulseSlots)
-		released := l.books.pulse(timestamp, l.pulseMax())
-		l.journal.pulse(timestamp, l.pulseMax(), released)
+func (l *Ledger) pulseUntil(nanos uint64) {
+	for l.books.isPulseDue(nanos) {
+		timestamp := l.books.clock.issueTimestamps(pulseSlots)
+		released := l.books.releaseExpired(timestamp, l.pulseMax())
+		l.journal.appendPulse(timestamp, l.pulseMax(), released)
 	}
 }
 
-// size is how much a request carries or asks for, and how much it may.
-type size struct {
-	what   string
-	n, max int
+// requestSize is how much a request carries or asks for, and how much it may.
+type requestSize struct {
+	what     string
+	n, limit int
 }
 
-func rowLimit(n uint32, most int) size { return size{"rows", int(min(n, math.MaxInt32)), most} }
+func rowLimit(n uint32, most int) requestSize {
+	return requestSize{"rows", int(min(n, math.MaxInt32)), most}
+}
 
-func (s size) check() error {
-	if s.n > s.max {
-		return fmt.Errorf("%w: %d %s, at most %d", ledger.ErrTooMuchData, s.n, s.what, s.max)
+func (s requestSize) checkLimit() error {
+	if s.n > s.limit {
+		return fmt.Errorf("%w: %d %s, at most %d", ledger.ErrTooMuchData, s.n, s.what, s.limit)
 	}
 	return nil
 }

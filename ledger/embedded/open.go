@@ -59,22 +59,22 @@ func Open(dir string, opts ...Option) (*Ledger, error) {
 		return nil, fmt.Errorf("embedded: open: the name of the folder is empty: %w", fs.ErrInvalid)
 	}
 	l := New(opts...)
-	log, found, err := wal.OpenFormat(dir, folderFormat, l.books.restore)
+	log, found, err := wal.OpenFormat(dir, folderFormat, l.books.restoreRecord)
 	if err != nil {
-		return nil, openError(dir, err)
+		return nil, translateOpenError(dir, err)
 	}
-	l.journal = &journal{log: log, checkpoints: checkpointer{min: l.checkpointMin}}
-	l.recovered(found)
+	l.journal = &journal{log: log, checkpoints: checkpointer{minBytes: l.checkpointMin}}
+	l.setRecovery(found)
 	return l, nil
 }
 
-// recovered notes what was found in the folder.
-func (l *Ledger) recovered(found wal.Recovery) {
+// setRecovery notes what was found in the folder.
+func (l *Ledger) setRecovery(found wal.Recovery) {
 	l.recovery = Recovery{
-		Accounts:  int(l.books.accounts.len),
-		Transfers: int(l.books.transfers.len),
+		Accounts:  int(l.books.accounts.count),
+		Transfers: int(l.books.transfers.count),
 		Records:   found.Records,
-		Ahead:     l.books.clock.ahead(),
+		Ahead:     l.books.clock.aheadOfWallClock(),
 	}
 	if torn := found.Torn; torn != nil {
 		l.recovery.TornFile, l.recovery.TornOffset, l.recovery.TornBytes = torn.File, torn.Offset, torn.Bytes
@@ -90,11 +90,11 @@ func (l *Ledger) recovered(found wal.Recovery) {
 // Errors are those of Open, or match fs.ErrNotExist if there is no ledger in the folder.
 func Read(dir string, opts ...Option) (*Ledger, error) {
 	l := New(opts...)
-	found, err := wal.Read(dir, folderFormat, l.books.restore)
+	found, err := wal.Read(dir, folderFormat, l.books.restoreRecord)
 	if err != nil {
-		return nil, openError(dir, err)
+		return nil, translateOpenError(dir, err)
 	}
-	l.recovered(found.Recovery)
+	l.setRecovery(found.Recovery)
 	return l, nil
 }
 
@@ -111,8 +111,8 @@ func Exists(dir string) (bool, error) {
 	return found, nil
 }
 
-// openError says in this package's words why a folder cannot be opened.
-func openError(dir string, err error) error {
+// translateOpenError says in this package's words why a folder cannot be opened.
+func translateOpenError(dir string, err error) error {
 	var corrupt *wal.CorruptError
 	switch {
 	case errors.As(err, &corrupt):

@@ -11,11 +11,11 @@ func (b *books) createResolution(t *ledger.Transfer, slot uint64) ledger.CreateT
 	if status := checkResolution(t); status != ledger.TransferCreated {
 		return status
 	}
-	at, ok := b.transferAt(t.PendingID)
+	pos, ok := b.transferPosition(t.PendingID)
 	if !ok {
 		return ledger.TransferPendingTransferNotFound
 	}
-	hold := b.transfers.at(at)
+	hold := b.transfers.rowAt(pos)
 	amount := tbexists.ResolvedAmount(t, hold.Amount)
 	if status := checkHold(t, hold, amount); status != ledger.TransferCreated {
 		return status
@@ -24,8 +24,8 @@ func (b *books) createResolution(t *ledger.Transfer, slot uint64) ledger.CreateT
 		return status
 	}
 	stored := b.addResolution(t, hold, amount, slot)
-	b.resolve(at, outcomeOf(t))
-	settle(&stored.Transfer, &hold.Transfer, b.change(hold.debit), b.change(hold.credit))
+	b.endHold(pos, resolvedState(t))
+	applyResolution(&stored.Transfer, &hold.Transfer, b.changeAccount(hold.debit), b.changeAccount(hold.credit))
 	return ledger.TransferCreated
 }
 
@@ -55,10 +55,10 @@ func checkResolution(t *ledger.Transfer) ledger.CreateTransferStatus {
 
 // checkHold compares what the post or void says with what it resolves. Fields
 // left zero say nothing.
-func checkHold(t *ledger.Transfer, hold *transfer, amount ledger.Amount) ledger.CreateTransferStatus {
+func checkHold(t *ledger.Transfer, hold *storedTransfer, amount ledger.Amount) ledger.CreateTransferStatus {
 	void := t.Flags.Has(ledger.TransferVoidPending)
 	switch {
-	case hold.hold == notHold:
+	case hold.holdState == notHold:
 		return ledger.TransferPendingTransferNotPending
 	case !t.DebitAccountID.IsZero() && t.DebitAccountID != hold.DebitAccountID:
 		return ledger.TransferPendingTransferHasDifferentDebitAccountID
@@ -79,20 +79,20 @@ func checkHold(t *ledger.Transfer, hold *transfer, amount ledger.Amount) ledger.
 
 // checkHoldState looks at whether the hold may still be resolved, this way, now.
 // A closed account stops posts only.
-func (b *books) checkHoldState(t *ledger.Transfer, hold *transfer, slot uint64) ledger.CreateTransferStatus {
+func (b *books) checkHoldState(t *ledger.Transfer, hold *storedTransfer, slot uint64) ledger.CreateTransferStatus {
 	post := t.Flags.Has(ledger.TransferPostPending)
 	switch {
-	case hold.hold == posted:
+	case hold.holdState == holdPosted:
 		return ledger.TransferPendingTransferAlreadyPosted
-	case hold.hold == voided:
+	case hold.holdState == holdVoided:
 		return ledger.TransferPendingTransferAlreadyVoided
-	case hold.hold == lapsed, hold.Timeout != 0 && expiryOf(&hold.Transfer) <= slot:
+	case hold.holdState == holdExpired, hold.Timeout != 0 && expiryOf(&hold.Transfer) <= slot:
 		return ledger.TransferPendingTransferExpired
 	case t.Flags.Has(ledger.TransferImported) && b.transferRegresses(t.Timestamp):
 		return ledger.TransferImportedEventTimestampMustNotRegress
-	case post && b.accounts.at(hold.debit).Closed():
+	case post && b.accounts.rowAt(hold.debit).Closed():
 		return ledger.TransferDebitAccountAlreadyClosed
-	case post && b.accounts.at(hold.credit).Closed():
+	case post && b.accounts.rowAt(hold.credit).Closed():
 		return ledger.TransferCreditAccountAlreadyClosed
 	default:
 		return ledger.TransferCreated
@@ -100,7 +100,7 @@ func (b *books) checkHoldState(t *ledger.Transfer, hold *transfer, slot uint64) 
 }
 
 // addResolution stores a post or a void: what it does not say is the hold's.
-func (b *books) addResolution(t *ledger.Transfer, hold *transfer, amount ledger.Amount, slot uint64) *transfer {
+func (b *books) addResolution(t *ledger.Transfer, hold *storedTransfer, amount ledger.Amount, slot uint64) *storedTransfer {
 	stored := b.addTransfer(t, hold.debit, hold.credit, slot)
 	stored.Amount = amount
 	stored.DebitAccountID, stored.CreditAccountID = hold.DebitAccountID, hold.CreditAccountID
@@ -109,10 +109,10 @@ func (b *books) addResolution(t *ledger.Transfer, hold *transfer, amount ledger.
 	return stored
 }
 
-// outcomeOf is what the post or void makes of its hold.
-func outcomeOf(t *ledger.Transfer) holdState {
+// resolvedState is what the post or void makes of its hold.
+func resolvedState(t *ledger.Transfer) holdState {
 	if t.Flags.Has(ledger.TransferPostPending) {
-		return posted
+		return holdPosted
 	}
-	return voided
+	return holdVoided
 }

@@ -47,17 +47,17 @@ func TestOtherRules(t *testing.T) {
 			t.CreditAccountID = ledger.NewID(3, 0)
 		})},
 		"post of nothing":    {kindStoredTransfers, transfer(11, post)},
-		"expiry of nothing":  {kindExpired, appendExpired(nil, &expired{timestamp: 1, hold: 0})},
-		"expiry out of list": {kindExpired, appendExpired(nil, &expired{timestamp: 1, hold: 7})},
+		"expiry of nothing":  {kindExpired, appendExpired(nil, &expiredHold{timestamp: 1, hold: 0})},
+		"expiry out of list": {kindExpired, appendExpired(nil, &expiredHold{timestamp: 1, hold: 7})},
 		"half an id":         {kindFailed, make([]byte, idBytes/2)},
 		"long clock":         {kindClock, make([]byte, 9)},
 	} {
 		b := newBooks()
 		for id := range uint64(2) {
-			require.NoError(t, b.restore(wal.Record{Kind: kindStoredAccounts, Data: account(id + 1)}))
+			require.NoError(t, b.restoreRecord(wal.Record{Kind: kindStoredAccounts, Data: account(id + 1)}))
 		}
-		require.NoError(t, b.restore(wal.Record{Kind: kindStoredTransfers, Data: transfer(10, plain)}))
-		require.ErrorIs(t, b.restore(wal.Record{Kind: c.kind, Data: c.data}), ErrIncompatible, name)
+		require.NoError(t, b.restoreRecord(wal.Record{Kind: kindStoredTransfers, Data: transfer(10, plain)}))
+		require.ErrorIs(t, b.restoreRecord(wal.Record{Kind: c.kind, Data: c.data}), ErrIncompatible, name)
 	}
 }
 
@@ -85,7 +85,7 @@ func TestOpenOtherVersion(t *testing.T) {
 	content, err := os.ReadFile(name)
 	require.NoError(t, err)
 	content[8]++ // the version, under a checksum of the first 48 bytes
-	order.PutUint32(content[48:], checksum(content[:48]))
+	byteOrder.PutUint32(content[48:], checksumOf(content[:48]))
 	require.NoError(t, os.WriteFile(name, content, 0o600))
 	_, err = Open(dir)
 	require.ErrorIs(t, err, ErrIncompatible)

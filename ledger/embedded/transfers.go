@@ -30,30 +30,32 @@ func (b *books) createTransfers(transfers []ledger.Transfer, last uint64) []ledg
 	return r.results
 }
 
-func (r *transferBatch) size() int { return len(r.events) }
+func (r *transferBatch) eventCount() int { return len(r.events) }
 
-func (r *transferBatch) head(i int) head {
+func (r *transferBatch) headerOf(i int) eventHeader {
 	t := &r.events[i]
-	return head{t.Flags.Has(ledger.TransferLinked), t.Flags.Has(ledger.TransferImported), t.Timestamp}
+	return eventHeader{t.Flags.Has(ledger.TransferLinked), t.Flags.Has(ledger.TransferImported), t.Timestamp}
 }
 
-// apply also spends the id of a transfer that is refused for a transient reason.
+// applyRules also spends the id of a transfer that is refused for a transient reason.
 // The rollback of a chain leaves spent ids alone.
-func (r *transferBatch) apply(i int, slot uint64) (ledger.CreateTransferStatus, uint64) {
+func (r *transferBatch) applyRules(i int, slot uint64) (ledger.CreateTransferStatus, uint64) {
 	status, timestamp := r.books.createTransfer(&r.events[i], slot)
 	if status != ledger.TransferCreated && status.Transient() {
-		r.books.failed.add(r.events[i].ID)
+		r.books.spentIDs.addID(r.events[i].ID)
 	}
 	return status, timestamp
 }
 
-func (r *transferBatch) answer(i int, status ledger.CreateTransferStatus, timestamp uint64) {
+func (r *transferBatch) setAnswer(i int, status ledger.CreateTransferStatus, timestamp uint64) {
 	r.results[i] = ledger.CreateTransferResult{Status: status, Timestamp: timestamp}
 }
 
-func (r *transferBatch) fail(i int) { r.results[i].Status = ledger.TransferLinkedEventFailed }
+func (r *transferBatch) setLinkedFailed(i int) {
+	r.results[i].Status = ledger.TransferLinkedEventFailed
+}
 
-func (r *transferBatch) statuses() *loopStatuses[ledger.CreateTransferStatus] {
+func (r *transferBatch) loopStatuses() *loopStatuses[ledger.CreateTransferStatus] {
 	return &transferLoopStatuses
 }
 
@@ -69,13 +71,13 @@ func (b *books) createTransfer(t *ledger.Transfer, slot uint64) (ledger.CreateTr
 		return ledger.TransferIDMustNotBeIntMax, slot
 	}
 	if stored := b.findTransfer(t.ID); stored != nil {
-		status := tbexists.CompareTransfer(t, &stored.Transfer, b.holdOf)
+		status := tbexists.CompareTransfer(t, &stored.Transfer, b.findHold)
 		if status == ledger.TransferExists {
 			return status, stored.Timestamp
 		}
 		return status, slot
 	}
-	if b.failed.has(t.ID) {
+	if b.spentIDs.hasID(t.ID) {
 		return ledger.TransferIDAlreadyFailed, slot
 	}
 	var status ledger.CreateTransferStatus
@@ -96,15 +98,15 @@ func (b *books) createMovement(t *ledger.Transfer, slot uint64) ledger.CreateTra
 	if status := checkMovement(t); status != ledger.TransferCreated {
 		return status
 	}
-	debitAt, ok := b.accountAt(t.DebitAccountID)
+	debitAt, ok := b.accountPosition(t.DebitAccountID)
 	if !ok {
 		return ledger.TransferDebitAccountNotFound
 	}
-	creditAt, ok := b.accountAt(t.CreditAccountID)
+	creditAt, ok := b.accountPosition(t.CreditAccountID)
 	if !ok {
 		return ledger.TransferCreditAccountNotFound
 	}
-	debit, credit := b.accounts.at(debitAt), b.accounts.at(creditAt)
+	debit, credit := b.accounts.rowAt(debitAt), b.accounts.rowAt(creditAt)
 	if status := b.checkAccounts(t, debit, credit); status != ledger.TransferCreated {
 		return status
 	}
@@ -118,12 +120,12 @@ func (b *books) createMovement(t *ledger.Transfer, slot uint64) ledger.CreateTra
 	stored := b.addTransfer(t, debitAt, creditAt, slot)
 	stored.Amount = amount
 	if t.Flags.Has(ledger.TransferPending) {
-		stored.hold = held
+		stored.holdState = holdPending
 	}
 	if t.Timeout != 0 {
-		b.expiries.add(expiryOf(&stored.Transfer), b.transfers.len-1)
+		b.expiries.addEntry(expiryOf(&stored.Transfer), b.transfers.count-1)
 	}
-	move(&stored.Transfer, b.change(debitAt), b.change(creditAt))
+	applyMovement(&stored.Transfer, b.changeAccount(debitAt), b.changeAccount(creditAt))
 	return ledger.TransferCreated
 }
 
@@ -183,12 +185,12 @@ func (b *books) checkAccounts(t *ledger.Transfer, debit, credit *ledger.Account)
 
 // addTransfer stores a transfer with the timestamp that it gets. The caller fills
 // in what else the ledger decides.
-func (b *books) addTransfer(t *ledger.Transfer, debitAt, creditAt position, slot uint64) *transfer {
-	stored := b.transfers.add()
-	*stored = transfer{Transfer: *t, debit: debitAt, credit: creditAt}
+func (b *books) addTransfer(t *ledger.Transfer, debitAt, creditAt position, slot uint64) *storedTransfer {
+	stored := b.transfers.appendRow()
+	*stored = storedTransfer{Transfer: *t, debit: debitAt, credit: creditAt}
 	if !t.Flags.Has(ledger.TransferImported) {
 		stored.Timestamp = slot
 	}
-	b.transferIDs.add(t.ID, b.transfers.len-1)
+	b.transferIDs.addPosition(t.ID, b.transfers.count-1)
 	return stored
 }

@@ -22,7 +22,7 @@ func TestNoNilAnswer(t *testing.T) {
 	t.Parallel()
 	c := New(embedded.New()).(*client)
 	defer c.Close()
-	answer, err := ask[tb.Account](c, func(context.Context, []ledger.ID) ([]ledger.Account, error) {
+	answer, err := askLedger[tb.Account](c, func(context.Context, []ledger.ID) ([]ledger.Account, error) {
 		return nil, nil
 	}, nil)
 	require.NoError(t, err)
@@ -38,7 +38,7 @@ func TestFailuresAreSilence(t *testing.T) {
 			var caller sync.WaitGroup
 			returned := false
 			caller.Go(func() {
-				answer, err := ask[tb.Account](c, func(context.Context, []ledger.ID) ([]ledger.Account, error) {
+				answer, err := askLedger[tb.Account](c, func(context.Context, []ledger.ID) ([]ledger.Account, error) {
 					return nil, failure
 				}, nil)
 				returned = true

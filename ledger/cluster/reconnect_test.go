@@ -38,7 +38,7 @@ func TestNoRetryStorm(t *testing.T) {
 		s.on(nil)
 		require.NoError(t, l.Ping(t.Context()))
 		require.NoError(t, awaitSessions(t, l, 2))
-		time.Sleep(steady) //nolint:forbidigo // virtual time
+		time.Sleep(steadyAfter) //nolint:forbidigo // virtual time
 		s.once(fate{lost: tb.ErrClientEvicted})
 		require.NoError(t, l.Ping(t.Context()))
 		start := time.Now()
@@ -74,7 +74,7 @@ func TestReleaseNotServed(t *testing.T) {
 			s := newServers()
 			s.on(func(*fakeClient) fate { return fate{lost: native} })
 			start := time.Now()
-			_, err := open(t.Context(), Config{Addresses: here}, s.dial)
+			_, err := openWith(t.Context(), Config{Addresses: here}, s.dial)
 			require.Less(t, time.Since(start), time.Second)
 			var report *OpenError
 			require.ErrorAs(t, err, &report)
@@ -281,9 +281,9 @@ func TestCloseAfterAnUnseenLoss(t *testing.T) {
 		var call sync.WaitGroup
 		call.Go(func() { assert.ErrorIs(t, l.Ping(t.Context()), ledger.ErrOutcomeUnknown) })
 		synctest.Wait()
-		l.end()
-		l.keepers.Wait()
-		l.sessions.lose(l.sessions.lanes[0].conn, ErrAddressChanged)
+		l.cancel()
+		l.slotKeepers.Wait()
+		l.sessions.dropConn(l.sessions.slots[0].conn, ErrAddressChanged)
 		require.NoError(t, l.Close())
 		call.Wait()
 	})
@@ -303,7 +303,7 @@ func TestReopenFails(t *testing.T) {
 		require.NoError(t, l.Ping(t.Context()))
 		require.ErrorIs(t, <-failed, tb.ErrSystemResources)
 
-		_, err := open(t.Context(), Config{Addresses: here}, s.dial)
+		_, err := openWith(t.Context(), Config{Addresses: here}, s.dial)
 		var report *OpenError
 		require.ErrorAs(t, err, &report)
 		require.ErrorIs(t, err, tb.ErrSystemResources)

@@ -16,15 +16,15 @@ const (
 	// The pause before a session is opened again, so that two programs that drop each
 	// other's sessions do not do so all the time: it doubles while new sessions last less
 	// than steady, which is longer than the longest pause.
-	pauseLeast = 100 * time.Millisecond
-	pauseMost  = 30 * time.Second
-	steady     = time.Minute
+	minReopenPause = 100 * time.Millisecond
+	maxReopenPause = 30 * time.Second
+	steadyAfter    = time.Minute
 )
 
-// keep keeps a lane's session open until ctx ends.
-func (l *Ledger) keep(ctx context.Context, ln *lane) {
+// keepSession keeps a lane's session open until ctx ends.
+func (l *Ledger) keepSession(ctx context.Context, ln *sessionSlot) {
 	pause := &backoff.ExponentialBackOff{
-		InitialInterval: pauseLeast, MaxInterval: pauseMost, Multiplier: 2, RandomizationFactor: 0.5,
+		InitialInterval: minReopenPause, MaxInterval: maxReopenPause, Multiplier: 2, RandomizationFactor: 0.5,
 	}
 	watch := time.NewTicker(max(1, l.cfg.StallTimeout/2))
 	defer watch.Stop()
@@ -34,53 +34,53 @@ func (l *Ledger) keep(ctx context.Context, ln *lane) {
 			return
 		case lost := <-ln.lost:
 			lost.conn.client.Close()
-			if time.Since(lost.conn.opened) >= steady {
+			if time.Since(lost.conn.opened) >= steadyAfter {
 				pause.Reset()
 			}
-			l.reopen(ctx, lost, pause)
+			l.reopenSession(ctx, lost, pause)
 		case <-watch.C:
-			l.watch(ctx, ln)
+			l.checkStalled(ctx, ln)
 		}
 	}
 }
 
-// reopen opens another session in place of a lost one, however often it takes.
-func (l *Ledger) reopen(ctx context.Context, lost lostConn, pause backoff.BackOff) {
-	since := time.Now()
+// reopenSession opens another session in place of a lost one, however often it takes.
+func (l *Ledger) reopenSession(ctx context.Context, lost lostConn, pause backoff.BackOff) {
+	lostAt := time.Now()
 	for attempt := 1; ; attempt++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(pause.NextBackOff()):
 		}
-		if l.sessions.reason() != nil {
+		if l.sessions.endReason() != nil {
 			return
 		}
-		c, err := l.reconnect(ctx, lost.conn)
+		c, err := l.replaceConn(ctx, lost.conn)
 		if err != nil { // a fault of this machine; the cluster was not asked
-			if told := l.cfg.Events.ReopenFailed; told != nil {
-				told(lost.conn.lane.number, err)
+			if notify := l.cfg.Events.ReopenFailed; notify != nil {
+				notify(lost.conn.slot.number, err)
 			}
 			continue
 		}
-		if !l.sessions.install(c, true) {
+		if !l.sessions.installConn(c, true) {
 			c.client.Close()
 			return
 		}
-		if told := l.cfg.Events.Reopened; told != nil {
-			told(SessionReopened{
-				Session: c.lane.number, Cause: lost.cause, Attempts: attempt,
-				Downtime: time.Since(since), Addresses: slices.Clone(c.addresses),
+		if notify := l.cfg.Events.Reopened; notify != nil {
+			notify(SessionReopened{
+				Session: c.slot.number, Cause: lost.cause, Attempts: attempt,
+				Downtime: time.Since(lostAt), Addresses: slices.Clone(c.addresses),
 			})
 		}
 		return
 	}
 }
 
-// reconnect opens a session in place of another, at the addresses as they are now. A name
+// replaceConn opens a session in place of another, at the addresses as they are now. A name
 // that cannot be resolved, or not in time, keeps the address it had.
-func (l *Ledger) reconnect(ctx context.Context, previous *conn) (*conn, error) {
-	return l.connect(previous.lane, l.resolveAgain(ctx, previous.addresses))
+func (l *Ledger) replaceConn(ctx context.Context, previous *conn) (*conn, error) {
+	return l.openConn(previous.slot, l.resolveAgain(ctx, previous.addresses))
 }
 
 // resolveAgain finds where the replicas are now. If what is new and what is kept do not go
@@ -95,25 +95,25 @@ func (l *Ledger) resolveAgain(ctx context.Context, previous []netip.AddrPort) []
 	return addresses
 }
 
-// connect opens a session. It does not wait for the cluster.
-func (l *Ledger) connect(ln *lane, addresses []netip.AddrPort) (*conn, error) {
+// openConn opens a session. It does not wait for the cluster.
+func (l *Ledger) openConn(ln *sessionSlot, addresses []netip.AddrPort) (*conn, error) {
 	client, err := l.dial(l.cfg.ClusterID, addresses)
 	if err != nil {
 		return nil, fmt.Errorf("cluster: session %d: %w", ln.number, err)
 	}
-	return &conn{lane: ln, client: client, addresses: addresses, opened: time.Now()}, nil
+	return &conn{slot: ln, client: client, addresses: addresses, opened: time.Now()}, nil
 }
 
-// watch gives up a session that has had no answers for a while if a replica is no longer
+// checkStalled gives up a session that has had no answers for a while if a replica is no longer
 // where the session looks for it. The native client asks no resolver; all else it is
 // better at waiting for than a new one would be.
-func (l *Ledger) watch(ctx context.Context, ln *lane) {
-	c := l.sessions.stalled(ln, l.cfg.StallTimeout)
+func (l *Ledger) checkStalled(ctx context.Context, ln *sessionSlot) {
+	c := l.sessions.stalledConn(ln, l.cfg.StallTimeout)
 	if c == nil || !hasNames(l.replicas) {
 		return
 	}
 	addresses := l.resolveAgain(ctx, c.addresses)
 	if ctx.Err() == nil && !slices.Equal(addresses, c.addresses) {
-		l.sessions.lose(c, ErrAddressChanged)
+		l.sessions.dropConn(c, ErrAddressChanged)
 	}
 }

@@ -17,52 +17,52 @@ import (
 // refusal. So all members of such a chain are looked up, and answered as exists if they are
 // stored as they were sent.
 
-// span is a linked chain of a request, from its first member to behind its last.
-type span struct{ from, to int }
+// chainSpan is a linked chain of a request, from its first member to behind its last.
+type chainSpan struct{ from, to int }
 
-// appliedBefore are the chains of two and more that seem to have been applied by an earlier
+// findAppliedChains are the chains of two and more that seem to have been applied by an earlier
 // attempt: the first member exists, and all others failed with it.
-func appliedBefore(n int, linked, exists, failed func(i int) bool) (chains []span) {
+func findAppliedChains(n int, linked, exists, failed func(i int) bool) (chains []chainSpan) {
 	for from := 0; from < n; {
 		to := from + 1
 		for to < n && linked(to-1) {
 			to++
 		}
-		whole := exists(from) && to > from+1
+		applied := exists(from) && to > from+1
 		for i := from + 1; i < to; i++ {
-			whole = whole && failed(i)
+			applied = applied && failed(i)
 		}
-		if whole {
-			chains = append(chains, span{from, to})
+		if applied {
+			chains = append(chains, chainSpan{from, to})
 		}
 		from = to
 	}
 	return chains
 }
 
-// mend answers exists in all members of each chain whose members are all stored as they
+// setExists answers exists in all members of each chain whose members are all stored as they
 // were sent. stored tells that of one member, with the timestamp that it has.
-func mend(chains []span, stored func(i int) (timestamp uint64, same bool), set func(i int, timestamp uint64)) {
+func setExists(chains []chainSpan, stored func(i int) (timestamp uint64, same bool), set func(i int, timestamp uint64)) {
 	for _, c := range chains {
-		whole := true
-		for i := c.from; i < c.to && whole; i++ {
-			_, whole = stored(i)
+		allStored := true
+		for i := c.from; i < c.to && allStored; i++ {
+			_, allStored = stored(i)
 		}
-		for i := c.from; i < c.to && whole; i++ {
+		for i := c.from; i < c.to && allStored; i++ {
 			timestamp, _ := stored(i)
 			set(i, timestamp)
 		}
 	}
 }
 
-// storedByID looks up what is stored under the ids. If it cannot be found out, nobody knows
+// lookUpByID looks up what is stored under the ids. If it cannot be found out, nobody knows
 // what became of the request that asks.
-func storedByID[S any](
+func lookUpByID[S any](
 	ctx context.Context, ids []ledger.ID, lookup func(context.Context, []ledger.ID) ([]S, error), id func(*S) ledger.ID,
 ) (map[ledger.ID]*S, error) {
 	found, err := batch.Each(ctx, ids, 1, lookup)
 	if err != nil {
-		return nil, unknown(err)
+		return nil, wrapUnknown(err)
 	}
 	byID := make(map[ledger.ID]*S, len(found))
 	for i := range found {
@@ -71,12 +71,12 @@ func storedByID[S any](
 	return byID, nil
 }
 
-// settleTransfers mends the results of transfers that were sent again, in place, and returns
+// reconcileTransfers mends the results of transfers that were sent again, in place, and returns
 // them.
-func (l *Ledger) settleTransfers(
+func (l *Ledger) reconcileTransfers(
 	ctx context.Context, sent []ledger.Transfer, results []ledger.CreateTransferResult,
 ) ([]ledger.CreateTransferResult, error) {
-	chains := appliedBefore(len(sent),
+	chains := findAppliedChains(len(sent),
 		func(i int) bool { return sent[i].Flags.Has(ledger.TransferLinked) },
 		func(i int) bool { return results[i].Status == ledger.TransferExists },
 		func(i int) bool { return results[i].Status == ledger.TransferLinkedEventFailed })
@@ -86,12 +86,12 @@ func (l *Ledger) settleTransfers(
 			ids = append(ids, t.ID, t.PendingID) // PendingID may be 0, which is nobody's
 		}
 	}
-	byID, err := storedByID(ctx, ids, l.LookupTransfers, func(s *ledger.Transfer) ledger.ID { return s.ID })
+	byID, err := lookUpByID(ctx, ids, l.LookupTransfers, func(s *ledger.Transfer) ledger.ID { return s.ID })
 	if err != nil {
 		return nil, err
 	}
 	find := func(id ledger.ID) *ledger.Transfer { return byID[id] }
-	mend(chains, func(i int) (uint64, bool) {
+	setExists(chains, func(i int) (uint64, bool) {
 		t := byID[sent[i].ID]
 		if t == nil || (!t.PendingID.IsZero() && find(t.PendingID) == nil) || tbexists.CompareTransfer(&sent[i], t, find) != ledger.TransferExists {
 			return 0, false
@@ -103,12 +103,12 @@ func (l *Ledger) settleTransfers(
 	return results, nil
 }
 
-// settleAccounts mends the results of accounts that were sent again, in place, and returns
+// reconcileAccounts mends the results of accounts that were sent again, in place, and returns
 // them.
-func (l *Ledger) settleAccounts(
+func (l *Ledger) reconcileAccounts(
 	ctx context.Context, sent []ledger.Account, results []ledger.CreateAccountResult,
 ) ([]ledger.CreateAccountResult, error) {
-	chains := appliedBefore(len(sent),
+	chains := findAppliedChains(len(sent),
 		func(i int) bool { return sent[i].Flags.Has(ledger.AccountLinked) },
 		func(i int) bool { return results[i].Status == ledger.AccountExists },
 		func(i int) bool { return results[i].Status == ledger.AccountLinkedEventFailed })
@@ -118,11 +118,11 @@ func (l *Ledger) settleAccounts(
 			ids = append(ids, a.ID)
 		}
 	}
-	byID, err := storedByID(ctx, ids, l.LookupAccounts, func(s *ledger.Account) ledger.ID { return s.ID })
+	byID, err := lookUpByID(ctx, ids, l.LookupAccounts, func(s *ledger.Account) ledger.ID { return s.ID })
 	if err != nil {
 		return nil, err
 	}
-	mend(chains, func(i int) (uint64, bool) {
+	setExists(chains, func(i int) (uint64, bool) {
 		a := byID[sent[i].ID]
 		if a == nil || tbexists.CompareAccount(&sent[i], a) != ledger.AccountExists {
 			return 0, false
