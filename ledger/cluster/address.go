@@ -8,19 +8,18 @@ import (
 	"strings"
 )
 
-// defaultPort is the port of an address that names none, as in TigerBeetle.
+// defaultPort is the port of an address without a port, as in TigerBeetle.
 const defaultPort = 3001
 
-// address is where one replica is said to be.
+// address is the configured address of one replica.
 type address struct {
-	text string     // as it was given
-	host string     // a name to be resolved; "" if ip is known
-	ip   netip.Addr // if it is known
+	text string     // as configured
+	host string     // a name for the resolver; "" if ip is known
+	ip   netip.Addr // zero if host is set
 	port uint16
 }
 
-// parseAddresses reads the addresses of all replicas, and says of each that is wrong
-// what is wrong with it.
+// parseAddresses reads the addresses of all replicas. Each wrong address has its own error.
 func parseAddresses(field string, texts []string) (parsed []address, errs []error) {
 	if len(texts) == 0 {
 		return nil, []error{&ConfigError{Field: field, Reason: "must name at least one replica"}}
@@ -47,7 +46,7 @@ func parseAddresses(field string, texts []string) (parsed []address, errs []erro
 	return parsed, errs
 }
 
-// canonicalText is the same for two ways to write one address.
+// canonicalText returns the same text for two spellings of one address.
 func (a address) canonicalText() string {
 	if a.host != "" {
 		return net.JoinHostPort(strings.ToLower(a.host), strconv.Itoa(int(a.port)))
@@ -55,7 +54,7 @@ func (a address) canonicalText() string {
 	return netip.AddrPortFrom(a.ip, a.port).String()
 }
 
-// parseAddress reads one address. The reason is "" or what is wrong with it.
+// parseAddress reads one address. reason is the fault of a wrong address, "" for a good one.
 func parseAddress(text string) (a address, reason string) {
 	a = address{text: text, port: defaultPort}
 	host, port, hasPort := splitAddress(text)
@@ -85,7 +84,7 @@ func parseAddress(text string) (a address, reason string) {
 	return a, ""
 }
 
-// splitAddress takes the port off. A number alone is a port.
+// splitAddress splits off the port. A number alone is a port of 127.0.0.1.
 func splitAddress(text string) (host, port string, hasPort bool) {
 	if text != "" && strings.Trim(text, "0123456789") == "" {
 		return "127.0.0.1", text, true
@@ -105,9 +104,8 @@ func parsePort(text string) (port uint16, reason string) {
 	return uint16(n), ""
 }
 
-// isHostName reports whether the text may be a host name: letters, digits, hyphens and
-// underscores in labels between dots, and not a number, which some resolvers take for
-// an address.
+// isHostName reports whether the text may be a host name: letters, digits, hyphens and underscores
+// in labels between dots. A number is no host name, because some resolvers take it for an address.
 func isHostName(text string) bool {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	if strings.Trim(text, "0123456789.") == "" || len(text) > 253 {

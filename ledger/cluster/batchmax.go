@@ -14,10 +14,10 @@ import (
 // larger request is refused with [ledger.ErrTooMuchData] before it is sent.
 func (l *Ledger) BatchMax() int { return l.createLimit.Max() }
 
-// learnBatchMax finds out how large a create request may be. The native client knows the limit
-// and does not tell it, but refuses by itself a request above it. Requests below the limit are
-// sent: their transfers have no id, so the cluster refuses them and stores nothing. Usually that
-// is one request, or two small ones.
+// learnBatchMax finds out how large a create request may be. The native client does not tell its
+// limit, but refuses larger requests by itself. Smaller requests are sent: their transfers have no
+// id, so the cluster refuses them and stores nothing. Usually one request suffices, or two small
+// ones.
 func (l *Ledger) learnBatchMax(ctx context.Context) error {
 	return l.createLimit.Find(func(events int) (bool, error) {
 		_, err := l.createTransfers(ctx, make([]ledger.Transfer, events))

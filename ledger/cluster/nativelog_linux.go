@@ -30,11 +30,11 @@ import (
 	"unsafe"
 )
 
-// nativeLogDiverted says whether the native log can be diverted here.
+// nativeLogDiverted reports whether the native log can be diverted on this platform.
 const nativeLogDiverted = true
 
-// divertNativeLog sends the native log to the listeners instead of standard error, or
-// back. It returns false, and changes nothing, if another library has diverted it.
+// divertNativeLog sends the native log to the listeners instead of standard error, or back. It
+// returns false, and changes nothing, if another library has diverted the log.
 func divertNativeLog(on bool) bool { return bool(C.peerledger_divert_native_log(C.bool(on))) }
 
 // The native client's levels.

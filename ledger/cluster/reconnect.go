@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	// The pause before a session is opened again, so that two programs that drop each
-	// other's sessions do not do so all the time: it doubles while new sessions last less
-	// than steady, which is longer than the longest pause.
+	// The pause before a session is reopened. It doubles while new sessions last less than
+	// steadyAfter, a time longer than maxReopenPause. Otherwise two programs could drop each
+	// other's sessions without end.
 	minReopenPause = 100 * time.Millisecond
 	maxReopenPause = 30 * time.Second
 	steadyAfter    = time.Minute
 )
 
-// keepSession keeps a lane's session open until ctx ends.
-func (l *Ledger) keepSession(ctx context.Context, ln *sessionSlot) {
+// keepSession keeps the session of a slot open until ctx ends.
+func (l *Ledger) keepSession(ctx context.Context, slot *sessionSlot) {
 	pause := &backoff.ExponentialBackOff{
 		InitialInterval: minReopenPause, MaxInterval: maxReopenPause, Multiplier: 2, RandomizationFactor: 0.5,
 	}
@@ -32,19 +32,19 @@ func (l *Ledger) keepSession(ctx context.Context, ln *sessionSlot) {
 		select {
 		case <-ctx.Done():
 			return
-		case lost := <-ln.lost:
+		case lost := <-slot.lost:
 			lost.conn.client.Close()
 			if time.Since(lost.conn.opened) >= steadyAfter {
 				pause.Reset()
 			}
 			l.reopenSession(ctx, lost, pause)
 		case <-watch.C:
-			l.checkStalled(ctx, ln)
+			l.checkStalled(ctx, slot)
 		}
 	}
 }
 
-// reopenSession opens another session in place of a lost one, however often it takes.
+// reopenSession replaces a lost session, and tries until it succeeds or ctx ends.
 func (l *Ledger) reopenSession(ctx context.Context, lost lostConn, pause backoff.BackOff) {
 	lostAt := time.Now()
 	for attempt := 1; ; attempt++ {
@@ -57,7 +57,7 @@ func (l *Ledger) reopenSession(ctx context.Context, lost lostConn, pause backoff
 			return
 		}
 		c, err := l.replaceConn(ctx, lost.conn)
-		if err != nil { // a fault of this machine; the cluster was not asked
+		if err != nil { // a fault of this machine; the cluster was not contacted
 			if notify := l.cfg.Events.ReopenFailed; notify != nil {
 				notify(lost.conn.slot.number, err)
 			}
@@ -77,14 +77,14 @@ func (l *Ledger) reopenSession(ctx context.Context, lost lostConn, pause backoff
 	}
 }
 
-// replaceConn opens a session in place of another, at the addresses as they are now. A name
-// that cannot be resolved, or not in time, keeps the address it had.
+// replaceConn opens a session in place of a lost one, at the present addresses. A name without an
+// answer in time keeps its address.
 func (l *Ledger) replaceConn(ctx context.Context, previous *conn) (*conn, error) {
 	return l.openConn(previous.slot, l.resolveAgain(ctx, previous.addresses))
 }
 
-// resolveAgain finds where the replicas are now. If what is new and what is kept do not go
-// together, since two replicas would be at one address, all keep the addresses they had.
+// resolveAgain returns the present addresses of the replicas. If a new address equals a kept one,
+// all replicas keep the previous addresses.
 func (l *Ledger) resolveAgain(ctx context.Context, previous []netip.AddrPort) []netip.AddrPort {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.StallTimeout)
 	defer cancel()
@@ -96,19 +96,19 @@ func (l *Ledger) resolveAgain(ctx context.Context, previous []netip.AddrPort) []
 }
 
 // openConn opens a session. It does not wait for the cluster.
-func (l *Ledger) openConn(ln *sessionSlot, addresses []netip.AddrPort) (*conn, error) {
+func (l *Ledger) openConn(slot *sessionSlot, addresses []netip.AddrPort) (*conn, error) {
 	client, err := l.dial(l.cfg.ClusterID, addresses)
 	if err != nil {
-		return nil, fmt.Errorf("cluster: session %d: %w", ln.number, err)
+		return nil, fmt.Errorf("cluster: session %d: %w", slot.number, err)
 	}
-	return &conn{slot: ln, client: client, addresses: addresses, opened: time.Now()}, nil
+	return &conn{slot: slot, client: client, addresses: addresses, opened: time.Now()}, nil
 }
 
-// checkStalled gives up a session that has had no answers for a while if a replica is no longer
-// where the session looks for it. The native client asks no resolver; all else it is
-// better at waiting for than a new one would be.
-func (l *Ledger) checkStalled(ctx context.Context, ln *sessionSlot) {
-	c := l.sessions.stalledConn(ln, l.cfg.StallTimeout)
+// checkStalled drops a session without answers for StallTimeout if the address of a replica has
+// changed. The native client resolves no names. In every other case waiting is better than a new
+// session.
+func (l *Ledger) checkStalled(ctx context.Context, slot *sessionSlot) {
+	c := l.sessions.stalledConn(slot, l.cfg.StallTimeout)
 	if c == nil || !hasNames(l.replicas) {
 		return
 	}

@@ -15,24 +15,24 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// callBytes is what a call holds besides its events: a goroutine and what the native
-// client keeps of it.
+// callBytes is the memory of a call besides its events: a goroutine and the native client's record
+// of the call.
 const callBytes = 8 << 10
 
-// answer is what became of a request.
+// answer is the answer to a request.
 type answer[R any] struct {
 	rows []R
 	err  error // of the native client
-	// resent says that the request was sent more than once, so that the rows may speak of
-	// what an earlier attempt did.
+	// resent is true if the request was sent more than once: the rows may then show the effects of
+	// an earlier attempt.
 	resent bool
 }
 
-// sendRequest sends a request and waits for its answer, with another session if the first one is
-// lost. It holds room for the request until no native call of it is left. release, if not
-// nil, is called then.
+// sendRequest sends a request and waits for its answer. If the session is lost, sendRequest sends
+// the request again on another session. The bytes of the request stay acquired until no native call
+// of the request is left; then release is called, if not nil.
 //
-// The errors are those of ledger.Ledger, and what tigerbeetle-go says of the request.
+// The errors are listed at [ledger.Ledger], besides tigerbeetle-go's errors of the request alone.
 func sendRequest[E, R any](
 	ctx context.Context, l *Ledger, events []E, send func(tb.Client, []E) ([]R, error), release func(),
 ) (answer[R], error) {
@@ -50,10 +50,10 @@ func sendRequest[E, R any](
 		}
 	}
 	if ctx.Done() != nil {
-		copied, free := copyEvents(l, events) // the native client may read them after we have returned
+		copied, free := copyEvents(l, events) // the native client may read the events after we have returned
 		events, release = copied, joinFuncs(free, release)
 	}
-	unanswered := false // a native client has had the request, and ended without an answer
+	unanswered := false // a native client had the request and ended without an answer
 	for {
 		conn, err := l.sessions.acquireConn(ctx, len(events))
 		if err != nil {
@@ -70,7 +70,7 @@ func sendRequest[E, R any](
 		if sessionEndCause(a.err) == nil {
 			releaseBytes()
 			a.resent = unanswered
-			if a.err != nil { // of this attempt: it says nothing of an earlier one
+			if a.err != nil { // of this attempt: an earlier attempt may have succeeded
 				return answer[R]{}, wrapUnsent(a.err, unanswered)
 			}
 			return a, nil
@@ -79,12 +79,12 @@ func sendRequest[E, R any](
 	}
 }
 
-// largeRequest is how many transfers are worth a copy that is used again. Whoever
-// sends full requests sends one after the other, and each would leave a megabyte to
-// the collector.
+// largeRequest is the number of transfers from which on the memory of a copy is used again. A
+// caller of full requests sends them in sequence, and each copy would leave a megabyte to the
+// garbage collector.
 const largeRequest = ledger.BatchMax / 4
 
-// copyEvents copies events. free, if not nil, takes the copy back.
+// copyEvents copies events. free, if not nil, returns the memory of the copy to the pool.
 func copyEvents[E any](l *Ledger, events []E) (copied []E, free func()) {
 	transfers, ok := any(events).([]ledger.Transfer)
 	if !ok || len(transfers) < largeRequest {
@@ -98,7 +98,7 @@ func copyEvents[E any](l *Ledger, events []E) (copied []E, free func()) {
 	return any(*buffer).([]E), func() { l.transferBuffers.Put(buffer) }
 }
 
-// joinFuncs calls those of two functions that are there.
+// joinFuncs returns a function that calls both functions. Each may be nil.
 func joinFuncs(first, second func()) func() {
 	switch {
 	case first == nil:
@@ -112,7 +112,7 @@ func joinFuncs(first, second func()) func() {
 	}
 }
 
-// acquireBytes waits for room.
+// acquireBytes waits until the calls under way leave room for this many bytes.
 func (l *Ledger) acquireBytes(ctx context.Context, bytes int64) error {
 	if ctx.Err() != nil {
 		return contextError(ctx)
@@ -134,15 +134,17 @@ func (l *Ledger) acquireBytes(ctx context.Context, bytes int64) error {
 	}
 }
 
-// Who was first at a call: the answer, or its caller, who went away.
+// The states of a call: pending until either the answer or the end of the caller's context comes
+// first.
 const (
 	callPending int32 = iota
 	callAnswered
 	callerLeft
 )
 
-// callNative sends so many events to one session and gives the connection back. If the context ends first, it
-// returns with gone, and the native call goes on by itself; leave is called when that ends.
+// callNative sends a request of this many events on one session and releases the connection. If the
+// context ends first, callNative returns with callerGone while the native call goes on;
+// releaseBytes is called at its end.
 func callNative[R any](
 	ctx context.Context, s *sessions, c *conn, events int, releaseBytes func(), send func(tb.Client) ([]R, error),
 ) (a answer[R], callerGone bool) {
@@ -157,14 +159,14 @@ func callNative[R any](
 	}
 	var state atomic.Int32
 	done := make(chan answer[R], 1)
-	go func() { // ended by the answer, or by the client's Close; Close waits for it
+	go func() { // ends with the answer or the native client's Close; Ledger.Close waits for it
 		a := native()
 		inTime := state.CompareAndSwap(callPending, callAnswered)
 		if !inTime {
 			s.countAbandoned(true)
 			releaseBytes()
 		}
-		s.releaseConn(c, events, sessionEndCause(a.err)) // before the caller looks for another session
+		s.releaseConn(c, events, sessionEndCause(a.err)) // before the caller acquires another connection
 		if inTime {
 			done <- a
 		}
@@ -182,7 +184,8 @@ func callNative[R any](
 	}
 }
 
-// translateTooMuchData makes the native client's word for a request above the limits ours.
+// translateTooMuchData replaces tigerbeetle-go's error of a too large request by
+// ledger.ErrTooMuchData.
 func translateTooMuchData(err error, what string, n int) error {
 	if errors.Is(err, tb.ErrTooMuchData) {
 		return fmt.Errorf("cluster: %w: %d %s", ledger.ErrTooMuchData, n, what)

@@ -10,18 +10,16 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// A request that was sent again because its session was lost may have been executed by
-// the first attempt. TigerBeetle's answers to the second one say so of each event, but for
-// linked chains: a chain that was applied answers exists in its first member and
-// linked_event_failed in all others. Who does not know that it was sent twice would read a
-// refusal. So all members of such a chain are looked up, and answered as exists if they are
-// stored as they were sent.
+// The first attempt of a repeated request may have been executed. TigerBeetle's answers to the
+// second attempt show it for every event outside of a linked chain. An applied chain answers exists
+// for its first member and linked_event_failed for the rest, which looks like a refusal. Therefore
+// all members of such a chain are looked up, and answer exists if every member is stored as sent.
 
-// chainSpan is a linked chain of a request, from its first member to behind its last.
+// chainSpan is a linked chain of a request: the members from to to-1.
 type chainSpan struct{ from, to int }
 
-// findAppliedChains are the chains of two and more that seem to have been applied by an earlier
-// attempt: the first member exists, and all others failed with it.
+// findAppliedChains returns the chains of two or more members that an earlier attempt seems to have
+// applied: the first member exists, and all others failed with it.
 func findAppliedChains(n int, linked, exists, failed func(i int) bool) (chains []chainSpan) {
 	for from := 0; from < n; {
 		to := from + 1
@@ -40,8 +38,8 @@ func findAppliedChains(n int, linked, exists, failed func(i int) bool) (chains [
 	return chains
 }
 
-// setExists answers exists in all members of each chain whose members are all stored as they
-// were sent. stored tells that of one member, with the timestamp that it has.
+// setExists sets the status exists for all members of a chain if every member is stored as sent.
+// stored reports whether one member is, and the stored timestamp.
 func setExists(chains []chainSpan, stored func(i int) (timestamp uint64, same bool), set func(i int, timestamp uint64)) {
 	for _, c := range chains {
 		allStored := true
@@ -55,8 +53,8 @@ func setExists(chains []chainSpan, stored func(i int) (timestamp uint64, same bo
 	}
 }
 
-// lookUpByID looks up what is stored under the ids. If it cannot be found out, nobody knows
-// what became of the request that asks.
+// lookUpByID looks up the objects stored under the ids. If the look-up fails, the outcome of the
+// request is unknown.
 func lookUpByID[S any](
 	ctx context.Context, ids []ledger.ID, lookup func(context.Context, []ledger.ID) ([]S, error), id func(*S) ledger.ID,
 ) (map[ledger.ID]*S, error) {
@@ -71,8 +69,7 @@ func lookUpByID[S any](
 	return byID, nil
 }
 
-// reconcileTransfers mends the results of transfers that were sent again, in place, and returns
-// them.
+// reconcileTransfers corrects the results of a repeated request in place, and returns the results.
 func (l *Ledger) reconcileTransfers(
 	ctx context.Context, sent []ledger.Transfer, results []ledger.CreateTransferResult,
 ) ([]ledger.CreateTransferResult, error) {
@@ -83,7 +80,7 @@ func (l *Ledger) reconcileTransfers(
 	var ids []ledger.ID
 	for _, c := range chains {
 		for _, t := range sent[c.from:c.to] {
-			ids = append(ids, t.ID, t.PendingID) // PendingID may be 0, which is nobody's
+			ids = append(ids, t.ID, t.PendingID) // PendingID may be 0, which finds no transfer
 		}
 	}
 	byID, err := lookUpByID(ctx, ids, l.LookupTransfers, func(s *ledger.Transfer) ledger.ID { return s.ID })
@@ -103,8 +100,7 @@ func (l *Ledger) reconcileTransfers(
 	return results, nil
 }
 
-// reconcileAccounts mends the results of accounts that were sent again, in place, and returns
-// them.
+// reconcileAccounts corrects the results of a repeated request in place, and returns the results.
 func (l *Ledger) reconcileAccounts(
 	ctx context.Context, sent []ledger.Account, results []ledger.CreateAccountResult,
 ) ([]ledger.CreateAccountResult, error) {

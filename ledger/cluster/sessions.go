@@ -15,35 +15,35 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// sessions are the open sessions of a ledger and the calls on them.
+// sessions are the sessions of a ledger, with the calls under way.
 //
-// A call takes a connection, and gives it back when the native client has answered, even
-// if its caller has gone. When a connection is lost (the first call to notice says so) its
-// lane is without one until the lane's keeper has opened another.
+// A call acquires a connection, and releases it when the native client has answered, even after the
+// caller has returned. The first call to notice a lost connection empties the slot. The slot's
+// keeper then opens a new connection.
 type sessions struct {
 	mu            sync.Mutex
 	slots         []*sessionSlot
-	nextSlot      int             // the lane to look at first, so that none is idle for long
-	changed       chan struct{}   // closed, and made anew, when a lane has a connection again or taking ends
-	accepting     context.Context // ends when no call is taken any more; its cause says why and matches ledger.ErrClosed
+	nextSlot      int             // the slot to try first, so that no session is idle for long
+	changed       chan struct{}   // closed and replaced when a slot gets a connection or accepting ends
+	accepting     context.Context // ends when calls are no longer accepted; its cause is the reason and matches ledger.ErrClosed
 	stopAccepting context.CancelCauseFunc
-	idle          chan struct{} // closed when no call is waited for and taking has ended
+	idle          chan struct{} // closed when accepting has ended and no caller waits
 	calls         int           // on all connections
-	abandoned     int           // of these, those whose callers have gone
+	abandoned     int           // calls among calls whose callers have returned
 	resent        uint64
 	reopened      uint64
 
 	nativeCalls sync.WaitGroup // one for each call
 }
 
-// sessionSlot is the place of one session.
+// sessionSlot holds one session, and the next after a loss.
 type sessionSlot struct {
 	number int
-	lost   chan lostConn // holds one: a lane has one connection at a time
-	conn   *conn         // nil while there is none; under sessions.mu
+	lost   chan lostConn // holds one: a slot has one connection at a time
+	conn   *conn         // nil between a loss and the reopening; under sessions.mu
 }
 
-// conn is one session of the cluster.
+// conn is one session with the cluster.
 type conn struct {
 	slot      *sessionSlot
 	client    tb.Client
@@ -53,10 +53,10 @@ type conn struct {
 	// Under sessions.mu.
 	calls        int
 	events       int       // of these calls
-	lastProgress time.Time // of the last answer, or of the first call that waits for one
+	lastProgress time.Time // time of the last answer, or of the first waiting call
 }
 
-// lostConn is a connection that is lost, and why.
+// lostConn is a lost connection with the cause.
 type lostConn struct {
 	conn  *conn
 	cause error
@@ -71,10 +71,10 @@ func newSessions(n int) *sessions {
 	return s
 }
 
-// acquireConn takes the connection whose calls have the fewest events, for one that has so many,
-// and waits for one if there is none. So small calls go where no full request is under way,
-// and do not stand in the way of the next one. The error is the reason why none is taken any
-// more, or the context's.
+// acquireConn acquires a connection for a call of this many events, and waits for one if necessary.
+// It chooses the connection with the fewest events under way: small calls then avoid the
+// connections of full requests and do not delay the next full request. The error is the reason why
+// calls are no longer accepted, or the context's.
 func (s *sessions) acquireConn(ctx context.Context, events int) (*conn, error) {
 	for {
 		if ctx.Err() != nil {
@@ -92,7 +92,8 @@ func (s *sessions) acquireConn(ctx context.Context, events int) (*conn, error) {
 	}
 }
 
-// tryAcquireConn returns a connection, or why there will be none, or what to wait for.
+// tryAcquireConn returns a connection, the error after the end of the ledger, or the channel to
+// wait for.
 func (s *sessions) tryAcquireConn(events int) (*conn, <-chan struct{}, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,12 +117,12 @@ func (s *sessions) tryAcquireConn(events int) (*conn, <-chan struct{}, error) {
 	best.calls++
 	best.events += events
 	s.calls++
-	s.nativeCalls.Add(1) // not after taking has ended, so not while Close waits
+	s.nativeCalls.Add(1) // never after accepting has ended, so never while Close waits
 	return best, nil, nil
 }
 
-// releaseConn gives a connection back after an answer, or after end, which is why there will be
-// no more answers.
+// releaseConn releases a connection after an answer. If endCause is not nil, the connection has
+// ended.
 func (s *sessions) releaseConn(c *conn, events int, endCause error) {
 	if endCause != nil {
 		s.dropConn(c, endCause)
@@ -136,8 +137,8 @@ func (s *sessions) releaseConn(c *conn, events int, endCause error) {
 	s.nativeCalls.Done()
 }
 
-// countAbandoned notes that the caller of a call has gone; with back, that the call has been
-// answered since, and is about to be given back.
+// countAbandoned counts a call whose caller has returned. With answeredSince it takes the call off
+// the count, because the native client has answered and the connection is about to be released.
 func (s *sessions) countAbandoned(answeredSince bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,7 +150,7 @@ func (s *sessions) countAbandoned(answeredSince bool) {
 	s.signalIdle()
 }
 
-// signalIdle closes idle when it is time. mu is held.
+// signalIdle closes idle if accepting has ended and no caller waits. mu is held.
 func (s *sessions) signalIdle() {
 	if s.accepting.Err() == nil || s.calls > s.abandoned {
 		return
@@ -161,9 +162,9 @@ func (s *sessions) signalIdle() {
 	}
 }
 
-// dropConn takes a connection out of its lane and hands it to the lane's keeper. If the cause
-// is one that opening another session cannot mend, all calls end. Only the first to notice
-// a loss is heard.
+// dropConn removes a connection from its slot and passes it to the slot's keeper. Only the first
+// call for a connection has an effect. ErrClientRelease ends all calls, because a new session would
+// be refused too.
 func (s *sessions) dropConn(c *conn, cause error) {
 	s.mu.Lock()
 	first := c.slot.conn == c
@@ -175,11 +176,11 @@ func (s *sessions) dropConn(c *conn, cause error) {
 		s.endCalls(fmt.Errorf("cluster: %w: %w", ledger.ErrClosed, cause))
 	}
 	if first {
-		c.slot.lost <- lostConn{c, cause} // does not block: the lane had this connection and no other
+		c.slot.lost <- lostConn{c, cause} // does not block: the slot had this one connection
 	}
 }
 
-// installConn gives a lane its connection. It returns false if the ledger has ended.
+// installConn puts a connection into its slot. It returns false after the end of the ledger.
 func (s *sessions) installConn(c *conn, reopened bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -194,13 +195,13 @@ func (s *sessions) installConn(c *conn, reopened bool) bool {
 	return true
 }
 
-// signalChanged wakes those who wait for a connection. mu is held.
+// signalChanged wakes the calls that wait for a connection. mu is held.
 func (s *sessions) signalChanged() {
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
-// endCalls ends the taking of calls. The first reason counts.
+// endCalls stops accepting calls. The first reason counts.
 func (s *sessions) endCalls(reason error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -211,45 +212,45 @@ func (s *sessions) endCalls(reason error) {
 	}
 }
 
-// countResent notes that a request is sent once more.
+// countResent counts a request that is sent again.
 func (s *sessions) countResent() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.resent++
 }
 
-// endReason is why calls are no longer taken, nil if they are.
+// endReason returns the reason why calls are no longer accepted, nil if they are.
 func (s *sessions) endReason() error { return context.Cause(s.accepting) }
 
-// stalledConn is the connection of a lane if calls have waited for so long without any
-// answer.
-func (s *sessions) stalledConn(ln *sessionSlot, timeout time.Duration) *conn {
+// stalledConn returns the connection of a slot whose calls have waited for the timeout without any
+// answer, else nil.
+func (s *sessions) stalledConn(slot *sessionSlot, timeout time.Duration) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := ln.conn; c != nil && c.calls > 0 && time.Since(c.lastProgress) >= timeout {
+	if c := slot.conn; c != nil && c.calls > 0 && time.Since(c.lastProgress) >= timeout {
 		return c
 	}
 	return nil
 }
 
-// removeConns takes the connections out of all lanes, to close them.
+// removeConns removes the connections from all slots, for closing.
 func (s *sessions) removeConns() (conns []*conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, ln := range s.slots {
-		if ln.conn != nil {
-			conns = append(conns, ln.conn)
-			ln.conn = nil
+	for _, slot := range s.slots {
+		if slot.conn != nil {
+			conns = append(conns, slot.conn)
+			slot.conn = nil
 		}
 	}
 	return conns
 }
 
-// removeLostConns takes the connections that were lost and that no keeper has seen, to close them.
+// removeLostConns returns the lost connections that no keeper has received, for closing.
 func (s *sessions) removeLostConns() (conns []*conn) {
-	for _, ln := range s.slots {
+	for _, slot := range s.slots {
 		select {
-		case lost := <-ln.lost:
+		case lost := <-slot.lost:
 			conns = append(conns, lost.conn)
 		default:
 		}

@@ -10,8 +10,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Full requests each have a session, and small calls the one that is left, however many
-// there are: none of them stands before the next full request.
+// Each full request has a session, and all small calls share the remaining one: no small call
+// delays the next full request.
 func TestSmallCallsKeepOutOfTheWay(t *testing.T) {
 	t.Parallel()
 	s := newSessions(3)

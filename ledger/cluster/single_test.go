@@ -22,10 +22,9 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// The tests of this file have one real TigerBeetle node each.
+// Each test of this file has a real TigerBeetle of one replica.
 
-// differentialPrograms is how many random programs are compared; each takes some four
-// seconds.
+// differentialPrograms is the number of random programs to compare. Each takes some four seconds.
 const differentialPrograms = 4
 
 func TestConformance(t *testing.T) {
@@ -44,29 +43,28 @@ func TestConformance(t *testing.T) {
 	requireNoSessions(t, c)
 }
 
-// testBatchMax sends as much as a request may carry, and one more.
+// testBatchMax sends the largest request, and one event more.
 func testBatchMax(t *testing.T, c *tigerbeetletest.Cluster, want int) {
 	t.Helper()
 	l := c.Open(t)
 	require.Equal(t, want, l.BatchMax())
 	p := newPair(t, l)
-	results, err := l.CreateTransfers(t.Context(), p.transfers(want))
+	results, err := l.CreateTransfers(t.Context(), p.newTransfers(want))
 	require.NoError(t, err)
 	require.Len(t, results, want)
-	require.Equal(t, uint64(want), p.posted(t, l))
+	require.Equal(t, uint64(want), p.postedAmount(t, l))
 	for _, n := range []int{want + 1, 8190, 100_000} {
-		_, err = l.CreateTransfers(t.Context(), p.transfers(n))
+		_, err = l.CreateTransfers(t.Context(), p.newTransfers(n))
 		require.ErrorIs(t, err, ledger.ErrTooMuchData)
 		t.Log(err)
 		_, err = l.CreateAccounts(t.Context(), make([]ledger.Account, n))
 		require.ErrorIs(t, err, ledger.ErrTooMuchData)
 	}
-	require.Equal(t, uint64(want), p.posted(t, l))
+	require.Equal(t, uint64(want), p.postedAmount(t, l))
 	require.NoError(t, l.Close())
 }
 
-// requireNoSessions waits until no client is connected any more. All ledgers must be
-// closed.
+// requireNoSessions waits until no client is connected. All ledgers must be closed.
 func requireNoSessions(t *testing.T, c *tigerbeetletest.Cluster) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -131,7 +129,7 @@ func TestNinthClient(t *testing.T) {
 	requireNoSessions(t, c)
 }
 
-// Sixty-four newer sessions push out that of a ledger, which nobody but Events notices.
+// Sixty-four newer sessions push out a ledger's session. Only Events notices.
 func TestEviction(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
@@ -156,7 +154,7 @@ func TestEviction(t *testing.T) {
 		})
 	}
 	opening.Wait()
-	transfers := p.transfers(5)
+	transfers := p.newTransfers(5)
 	transfers[0].Flags = ledger.TransferLinked
 	results, err := l.CreateTransfers(t.Context(), transfers)
 	require.NoError(t, err)
@@ -166,14 +164,14 @@ func TestEviction(t *testing.T) {
 	r := <-reopened
 	t.Logf("session %d was opened again after %v: %v; the transfers were answered as %v", r.Session, r.Downtime, r.Cause, results[0].Status)
 	require.True(t, errors.Is(r.Cause, cluster.ErrEvicted) || errors.Is(r.Cause, cluster.ErrSessionLost))
-	require.Equal(t, uint64(5), p.posted(t, l))
+	require.Equal(t, uint64(5), p.postedAmount(t, l))
 	require.Empty(t, reopened, "once")
 	require.NoError(t, l.Close())
 	requireNoSessions(t, c)
 }
 
-// A link that swallows everything, and later gives it back: calls end with their contexts,
-// and sending them again finds out.
+// A link swallows everything, and later delivers it: calls end with their contexts, and sending the
+// requests again finds their outcomes.
 func TestBlackHoleUnderLoad(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
@@ -183,7 +181,7 @@ func TestBlackHoleUnderLoad(t *testing.T) {
 	link.BlackHole()
 	var all [][]ledger.Transfer
 	for range 5 {
-		transfers := p.transfers(10)
+		transfers := p.newTransfers(10)
 		all = append(all, transfers)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		start := time.Now()
@@ -200,13 +198,13 @@ func TestBlackHoleUnderLoad(t *testing.T) {
 			require.True(t, r.Status.Outcome().Done(), "%v", r.Status)
 		}
 	}
-	require.Equal(t, uint64(50), p.posted(t, l))
+	require.Equal(t, uint64(50), p.postedAmount(t, l))
 	require.NoError(t, l.Close())
 	require.Equal(t, cluster.Stats{}, l.Stats())
 	requireNoSessions(t, c)
 }
 
-// The reply is lost after the write, and the connection too: the native client finds out.
+// The reply and the connection are lost after the write. The native client recovers by itself.
 func TestReplyLost(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
@@ -217,9 +215,9 @@ func TestReplyLost(t *testing.T) {
 	p := newPair(t, l)
 	link := c.Link(tigerbeetletest.Client, 0)
 	for _, giveUp := range []bool{false, true} {
-		transfers := p.transfers(100)
+		transfers := p.newTransfers(100)
 		before, _ := link.Passed()
-		posted := p.posted(t, l)
+		posted := p.postedAmount(t, l)
 		link.DropReplies()
 		ctx, cancel := context.WithCancel(t.Context())
 		var call sync.WaitGroup
@@ -240,21 +238,21 @@ func TestReplyLost(t *testing.T) {
 			cancel()
 			call.Wait()
 		}
-		link.Reset() // what was replied is lost for good
+		link.Reset() // the reply is lost for good
 		c.Heal()
 		call.Wait()
 		cancel()
 		for _, r := range createUntilKnown(t, l, transfers, time.Minute) {
 			require.Equal(t, ledger.TransferExists, r.Status)
 		}
-		require.Equal(t, posted+100, p.posted(t, l), "applied once")
+		require.Equal(t, posted+100, p.postedAmount(t, l), "applied once")
 	}
 	t.Logf("200 transfers whose replies were lost are there once each; sessions were opened anew %d times", l.Stats().Reopened)
 	require.NoError(t, l.Close())
 	requireNoSessions(t, c)
 }
 
-// awaitPosted waits, by a way of its own to the server, until so much is posted.
+// awaitPosted waits, on its own link to the server, until the amount is posted.
 func awaitPosted(t *testing.T, c *tigerbeetletest.Cluster, p pair, want uint64) {
 	t.Helper()
 	side, err := tigerbeetletest.NewProxy(c.Replica(0).Addr())
@@ -266,7 +264,7 @@ func awaitPosted(t *testing.T, c *tigerbeetletest.Cluster, p pair, want uint64) 
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	for p.posted(t, l) != want {
+	for p.postedAmount(t, l) != want {
 		require.NoError(t, ctx.Err(), "not posted")
 	}
 	require.NoError(t, l.Close())
@@ -281,18 +279,18 @@ func TestKillUnderLoad(t *testing.T) {
 		w.pauseSince()
 		c.Replica(0).Kill()
 		c.Replica(0).Start()
-		w.await(t, 50)
+		w.awaitAnswers(t, 50)
 		t.Logf("killed and started again: the load went on after %v", w.pauseSince())
 	}
-	w.finish(t, l)
+	w.stopAndCheck(t, l)
 	require.NoError(t, l.Close())
 	requireNoSessions(t, c)
 }
 
-// fixed is a resolver for one name.
-type fixed struct{ address atomic.Pointer[netip.Addr] }
+// fixedResolver is a resolver for one name.
+type fixedResolver struct{ address atomic.Pointer[netip.Addr] }
 
-func (f *fixed) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+func (f *fixedResolver) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
 	return []netip.Addr{*f.address.Load()}, nil
 }
 
@@ -310,7 +308,7 @@ func TestAddressChanged(t *testing.T) {
 		t.Skipf("no second loopback address: %v", err)
 	}
 	t.Cleanup(moved.Close)
-	var dns fixed
+	var dns fixedResolver
 	first, second := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")
 	dns.address.Store(&first)
 	reopened := make(chan cluster.SessionReopened, 10)
@@ -323,17 +321,17 @@ func TestAddressChanged(t *testing.T) {
 	w.pauseSince()
 	old.Close()
 	dns.address.Store(&second)
-	w.await(t, 20)
+	w.awaitAnswers(t, 20)
 	t.Logf("the load went on after %v", w.pauseSince())
 	r := <-reopened
 	t.Logf("session %d: %v, now at %v", r.Session, r.Cause, r.Addresses)
 	require.ErrorIs(t, r.Cause, cluster.ErrAddressChanged)
-	w.finish(t, l)
+	w.stopAndCheck(t, l)
 	require.NoError(t, l.Close())
 	requireNoSessions(t, c)
 }
 
-// Close ends a thousand calls: each has its answer, or an unknown outcome that is the truth.
+// Close ends a thousand calls. Each has its answer, or an unknown outcome.
 func TestCloseInFlight(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
@@ -350,7 +348,7 @@ func TestCloseInFlight(t *testing.T) {
 		const callers = 1000
 		var applied, refused atomic.Int32
 		var calls sync.WaitGroup
-		payments := p.transfers(callers)
+		payments := p.newTransfers(callers)
 		unknown := make(chan ledger.Transfer, callers)
 		for i := range payments {
 			calls.Go(func() {
@@ -375,7 +373,7 @@ func TestCloseInFlight(t *testing.T) {
 		require.Equal(t, cluster.Stats{}, l.Stats())
 		c.Heal()
 		after := c.Open(t)
-		// What is unknown may be executed until it was asked for again.
+		// A request of unknown outcome may be executed until it was sent again.
 		asked, executed := 0, 0
 		for payment := range unknown {
 			asked++
@@ -387,7 +385,7 @@ func TestCloseInFlight(t *testing.T) {
 		}
 		t.Logf("%d applied, %d unknown of which %d were executed, %d refused", applied.Load(), asked, executed, refused.Load())
 		require.Equal(t, callers, int(applied.Load()+refused.Load())+asked)
-		require.Equal(t, uint64(int(applied.Load())+asked), p.posted(t, after))
+		require.Equal(t, uint64(int(applied.Load())+asked), p.postedAmount(t, after))
 		if patience > 0 {
 			require.Zero(t, asked)
 		}

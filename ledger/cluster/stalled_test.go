@@ -13,10 +13,10 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-func after(d time.Duration) { <-time.After(d) }
+func sleepFor(d time.Duration) { <-time.After(d) }
 
-// A connection is stalled when calls have waited for long since the last answer, or since the
-// first of them; not when nobody waits.
+// A connection is stalled when calls have waited for the timeout since the last answer, or since
+// the first waiting call. A connection without calls is never stalled.
 func TestStalledConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -32,7 +32,7 @@ func TestStalledConnection(t *testing.T) {
 		}
 		require.False(t, stalled(), "there is none")
 		require.True(t, s.installConn(c, false))
-		after(time.Hour)
+		sleepFor(time.Hour)
 		require.False(t, stalled(), "nobody waits")
 		take := func() {
 			t.Helper()
@@ -40,20 +40,20 @@ func TestStalledConnection(t *testing.T) {
 			require.NoError(t, err)
 			require.Same(t, c, got)
 		}
-		take() // it waits from now on
-		after(time.Minute - 1)
+		take() // the first call waits from now on
+		sleepFor(time.Minute - 1)
 		require.False(t, stalled())
-		take() // which is no answer
-		after(1)
+		take() // a call is no answer
+		sleepFor(1)
 		require.True(t, stalled())
 		s.releaseConn(c, 1, nil) // the first answer
 		require.False(t, stalled())
-		after(time.Minute - 1)
+		sleepFor(time.Minute - 1)
 		require.False(t, stalled())
-		after(1)
+		sleepFor(1)
 		require.True(t, stalled())
 		s.releaseConn(c, 1, nil)
-		after(time.Hour)
+		sleepFor(time.Hour)
 		require.False(t, stalled(), "nobody waits any more")
 		take()
 		require.False(t, stalled())
@@ -62,7 +62,7 @@ func TestStalledConnection(t *testing.T) {
 	})
 }
 
-// A lane that has lost its connection is heard once, and its calls are counted to their end.
+// A slot's lost connection is dropped once, and its calls are counted to their end.
 func TestConnectionIsLostOnce(t *testing.T) {
 	t.Parallel()
 	s := newSessions(1)
