@@ -51,7 +51,8 @@ func (r *accountBatch) loopStatuses() *loopStatuses[ledger.CreateAccountStatus] 
 	return &accountLoopStatuses
 }
 
-// createAccount takes one account down the ladder and stores it if it passes.
+// createAccount checks one account and stores it if all rules hold. The first broken rule is the
+// status.
 func (b *books) createAccount(a *ledger.Account, slot uint64) (ledger.CreateAccountStatus, uint64) {
 	switch {
 	case a.Reserved != 0:
@@ -90,7 +91,7 @@ func (b *books) addAccount(a *ledger.Account, timestamp uint64) {
 	b.accountIDs.addPosition(a.ID, b.accounts.count-1)
 }
 
-// checkAccount looks at what is wrong with a new account by itself.
+// checkAccount checks a new account on its own.
 func checkAccount(a *ledger.Account) ledger.CreateAccountStatus {
 	bothLimits := ledger.AccountDebitsMustNotExceedCredits | ledger.AccountCreditsMustNotExceedDebits
 	switch {

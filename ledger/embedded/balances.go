@@ -2,14 +2,14 @@ package embedded
 
 import "github.com/peerledger/peerledger/ledger"
 
-// addAmounts is a+b where the rules have made sure that it fits 128 bits: both are
-// parts of one side of an account, or checkOverflows let b pass.
+// addAmounts returns a+b. The rules guarantee that the sum fits 128 bits: both are parts of one
+// side of an account, or checkOverflows passed b.
 func addAmounts(a, b ledger.Amount) ledger.Amount {
 	s, _ := a.Add(b)
 	return s
 }
 
-// subtractAmounts is a-b where b is part of a.
+// subtractAmounts returns a-b where b is part of a.
 func subtractAmounts(a, b ledger.Amount) ledger.Amount {
 	d, _ := a.Sub(b)
 	return d
@@ -20,17 +20,16 @@ func sumOverflows(a, b ledger.Amount) bool {
 	return !fits
 }
 
-// totalDebits is what stands on the debit side of the account, pending and posted.
+// totalDebits returns the account's pending and posted debits.
 func totalDebits(a *ledger.Account) ledger.Amount { return addAmounts(a.DebitsPending, a.DebitsPosted) }
 
-// totalCredits is what stands on the credit side of the account.
+// totalCredits returns the account's pending and posted credits.
 func totalCredits(a *ledger.Account) ledger.Amount {
 	return addAmounts(a.CreditsPending, a.CreditsPosted)
 }
 
-// balancedAmount is the amount of the transfer, cut by its balancing flags to
-// what the accounts can take at the moment. Pending amounts on the side that is
-// to be filled up do not count, and limit flags play no part.
+// balancedAmount returns the transfer's amount, cut by its balancing flags to the present balances.
+// Pending amounts on the side to be filled do not count, and limit flags play no part.
 func balancedAmount(t *ledger.Transfer, debit, credit *ledger.Account) ledger.Amount {
 	amount := t.Amount
 	if t.Flags.Has(ledger.TransferBalancingDebit) {
@@ -42,9 +41,8 @@ func balancedAmount(t *ledger.Transfer, debit, credit *ledger.Account) ledger.Am
 	return amount
 }
 
-// checkOverflows sees to it that no balance, and no sum of the pending and the
-// posted balance of one side, exceeds 128 bits. A pending transfer has to fit
-// the posted balance too.
+// checkOverflows checks that no balance, and no sum of the pending and posted balance of one side,
+// exceeds 128 bits. A pending transfer must fit the posted balance too.
 func checkOverflows(
 	t *ledger.Transfer, amount ledger.Amount, debit, credit *ledger.Account, slot uint64,
 ) ledger.CreateTransferStatus {
@@ -69,9 +67,8 @@ func checkOverflows(
 	}
 }
 
-// checkLimits looks at the two limits that a transfer can strain. The debit
-// account's limit on credits and the credit account's limit on debits only get
-// looser.
+// checkLimits checks the two limits that a transfer can exceed. A transfer only loosens the debit
+// account's limit on credits and the credit account's limit on debits.
 func checkLimits(amount ledger.Amount, debit, credit *ledger.Account) ledger.CreateTransferStatus {
 	switch {
 	case debit.Flags.Has(ledger.AccountDebitsMustNotExceedCredits) &&
@@ -85,10 +82,10 @@ func checkLimits(amount ledger.Amount, debit, credit *ledger.Account) ledger.Cre
 	}
 }
 
-// What follows is all that ever changes an account. It works on stored transfers
-// only, so that history can do it again.
+// Only the following functions change an account. They work on stored transfers, so that history
+// can repeat them.
 
-// applyMovement does what a single-phase or pending transfer does to its accounts.
+// applyMovement applies a single-phase or pending transfer to its accounts.
 func applyMovement(t *ledger.Transfer, debit, credit *ledger.Account) {
 	if t.Flags.Has(ledger.TransferPending) {
 		debit.DebitsPending = addAmounts(debit.DebitsPending, t.Amount)
@@ -105,7 +102,7 @@ func applyMovement(t *ledger.Transfer, debit, credit *ledger.Account) {
 	}
 }
 
-// applyResolution does what a post or void does to the accounts of its hold.
+// applyResolution applies a post or void to the accounts of its hold.
 func applyResolution(t, hold *ledger.Transfer, debit, credit *ledger.Account) {
 	releaseHold(hold, debit, credit)
 	if t.Flags.Has(ledger.TransferPostPending) {
@@ -114,8 +111,8 @@ func applyResolution(t, hold *ledger.Transfer, debit, credit *ledger.Account) {
 	}
 }
 
-// releaseHold frees what the hold holds and opens what it closed. A hold that closed
-// an account is never posted, so a post that comes here opens nothing.
+// releaseHold releases the held amounts and reopens the accounts closed by the hold. A hold that
+// closed an account is never posted, so a post reopens nothing.
 func releaseHold(hold *ledger.Transfer, debit, credit *ledger.Account) {
 	debit.DebitsPending = subtractAmounts(debit.DebitsPending, hold.Amount)
 	credit.CreditsPending = subtractAmounts(credit.CreditsPending, hold.Amount)

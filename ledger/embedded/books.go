@@ -6,12 +6,11 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// books is all that the ledger knows. It is used by one request at a time.
+// books are the accounts and transfers of a ledger. One request at a time uses them.
 //
-// Invariants: accounts and transfers are each in strictly ascending order of
-// timestamp (imported ones too, by the rule that they must not regress), nothing
-// is ever removed but by the rollback of a chain, and for every account posted
-// plus pending fits 128 bits on either side.
+// Invariants: accounts and transfers are each in strictly ascending order of timestamp (imported
+// ones too, since imported timestamps must not regress); only the rollback of a chain removes rows;
+// posted plus pending fits 128 bits on either side of every account.
 type books struct {
 	clock clock
 
@@ -20,7 +19,7 @@ type books struct {
 
 	transfers   rows[storedTransfer]
 	transferIDs *directory
-	// spentIDs holds the ids that a transient refusal has spent.
+	// spentIDs are the transfer ids spent by a transient refusal.
 	spentIDs idSet
 
 	expiries expirySchedule    // of holds with a timeout
@@ -35,15 +34,14 @@ type books struct {
 	history       history
 }
 
-// storedTransfer is a stored transfer with what is kept beside it.
+// storedTransfer is a stored transfer with its accounts and the state of its hold.
 type storedTransfer struct {
 	ledger.Transfer
-	debit, credit position // its accounts
+	debit, credit position // positions of its accounts
 	holdState     holdState
 }
 
-// holdState is what became of a pending transfer; of no other transfer it is
-// anything but notHold.
+// holdState is the state of a pending transfer. Every other transfer has the state notHold.
 type holdState uint8
 
 const (
@@ -54,7 +52,7 @@ const (
 	holdExpired
 )
 
-// accountState is what can change of an account, as it was at some moment.
+// accountState is the variable part of an account at one moment.
 type accountState struct {
 	debitsPending, debitsPosted, creditsPending, creditsPosted ledger.Amount
 
@@ -74,12 +72,12 @@ func newBooks() books {
 	}
 }
 
-// accountPosition returns the place of the account with the id.
+// accountPosition returns the position of the account with the id.
 func (b *books) accountPosition(id ledger.ID) (position, bool) {
 	return b.accountIDs.findPosition(id, func(pos position) bool { return b.accounts.rowAt(pos).ID == id })
 }
 
-// transferPosition returns the place of the transfer with the id.
+// transferPosition returns the position of the transfer with the id.
 func (b *books) transferPosition(id ledger.ID) (position, bool) {
 	return b.transferIDs.findPosition(id, func(pos position) bool { return b.transfers.rowAt(pos).ID == id })
 }
@@ -100,7 +98,7 @@ func (b *books) findTransfer(id ledger.ID) *storedTransfer {
 	return nil
 }
 
-// findHold is findTransfer for a hold that is known to be there.
+// findHold returns the transfer of a hold known to be stored.
 func (b *books) findHold(id ledger.ID) *ledger.Transfer { return &b.findTransfer(id).Transfer }
 
 func (b *books) lookupAccounts(ids []ledger.ID) []ledger.Account {
@@ -123,7 +121,7 @@ func (b *books) lookupTransfers(ids []ledger.ID) []ledger.Transfer {
 	return found
 }
 
-// newestAccount is the greatest timestamp of an account, 0 if there is none.
+// newestAccount returns the greatest timestamp of an account, 0 if there is none.
 func (b *books) newestAccount() uint64 {
 	if b.accounts.count == 0 {
 		return 0
@@ -131,7 +129,7 @@ func (b *books) newestAccount() uint64 {
 	return b.accounts.rowAt(b.accounts.count - 1).Timestamp
 }
 
-// newestTransfer is the greatest timestamp of a transfer, 0 if there is none.
+// newestTransfer returns the greatest timestamp of a transfer, 0 if there is none.
 func (b *books) newestTransfer() uint64 {
 	if b.transfers.count == 0 {
 		return 0
@@ -147,8 +145,8 @@ func (b *books) transfersFrom(timestamp uint64) position {
 	return b.transfers.searchFirst(func(t *storedTransfer) bool { return t.Timestamp >= timestamp })
 }
 
-// accountRegresses reports whether no account may be imported at the timestamp:
-// it is not after every other account's, or a transfer has it.
+// accountRegresses reports whether no account may be imported with the timestamp: an account has it
+// or a later one, or a transfer has it.
 func (b *books) accountRegresses(timestamp uint64) bool {
 	if timestamp <= b.newestAccount() {
 		return true
@@ -157,7 +155,8 @@ func (b *books) accountRegresses(timestamp uint64) bool {
 	return pos < b.transfers.count && b.transfers.rowAt(pos).Timestamp == timestamp
 }
 
-// transferRegresses is accountRegresses for a transfer.
+// transferRegresses reports whether no transfer may be imported with the timestamp: a transfer has
+// it or a later one, or an account has it.
 func (b *books) transferRegresses(timestamp uint64) bool {
 	if timestamp <= b.newestTransfer() {
 		return true

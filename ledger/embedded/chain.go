@@ -2,28 +2,28 @@ package embedded
 
 import "github.com/peerledger/peerledger/ledger"
 
-// createBatch is a create request as its loop sees it. Accounts and transfers differ in
+// createBatch is a create request for the loop over its events. Accounts and transfers differ in
 // the rules for one event and in the numbers of the statuses.
 type createBatch[S ~uint32] interface {
 	eventCount() int
 	headerOf(i int) eventHeader
-	// applyRules puts event i through the rules of its kind. timestamp is the
-	// answer's: the stored object's, or the event's own slot.
+	// applyRules applies the rules of its kind to event i. timestamp is the timestamp of the
+	// answer: the stored object's, or the event's own slot.
 	applyRules(i int, slot uint64) (status S, timestamp uint64)
 	setAnswer(i int, status S, timestamp uint64)
-	// setLinkedFailed turns the answer of event i, a member of a broken chain, into
-	// linked_event_failed. It keeps its timestamp.
+	// setLinkedFailed changes the status of event i, a member of a broken chain, to
+	// linked_event_failed. The timestamp of the answer stays.
 	setLinkedFailed(i int)
 	loopStatuses() *loopStatuses[S]
 }
 
-// eventHeader is what the loop needs to know of an event.
+// eventHeader is the part of an event that the loop reads.
 type eventHeader struct {
 	linked, imported bool
 	timestamp        uint64
 }
 
-// loopStatuses are the answers that the loop itself gives.
+// loopStatuses are the statuses set by the loop itself.
 type loopStatuses[S ~uint32] struct {
 	created                 S
 	linkedEventFailed       S
@@ -40,17 +40,16 @@ type createLoop[S ~uint32] struct {
 	books         *books
 	events        createBatch[S]
 	statuses      *loopStatuses[S]
-	last          uint64 // the request's timestamp, which is the last event's slot
-	firstImported bool   // whether the first event is; it decides for all
+	last          uint64 // the request's timestamp, the slot of the last event
+	firstImported bool   // whether the first event is imported; the others must agree
 
 	chainStart int  // first event of the open chain, -1 if none is open
-	broken     bool // the open chain has been taken back
+	broken     bool // the open chain has been rolled back
 }
 
-// runEvents puts the events of a request through the rules one after another. The
-// events own the timestamps that end at last. What comes out depends on the books
-// and on the arguments only, so that a request can be run again from the log of a
-// folder.
+// runEvents applies the rules to the events of a request in order. The events own the timestamps up
+// to last. The answers depend only on the books and the arguments, so a request in the log of a
+// folder can be repeated.
 func runEvents[S ~uint32](b *books, events createBatch[S], last uint64) {
 	l := createLoop[S]{books: b, events: events, statuses: events.loopStatuses(), last: last, chainStart: -1}
 	for i := range events.eventCount() {
@@ -86,8 +85,8 @@ func (l *createLoop[S]) processEvent(i int, event eventHeader) {
 
 func (l *createLoop[S]) isLast(i int) bool { return i == l.events.eventCount()-1 }
 
-// checkEvent gives the answer to event i that does not depend on its kind, created if
-// the event may go on to the rules of its kind.
+// checkEvent returns the status of event i from the rules common to accounts and transfers, or
+// created if the rules of its kind come next.
 func (l *createLoop[S]) checkEvent(i int, event eventHeader) S {
 	switch {
 	case event.linked && l.isLast(i):
@@ -109,7 +108,7 @@ func (l *createLoop[S]) checkEvent(i int, event eventHeader) S {
 	}
 }
 
-// breakChain takes the open chain back. Event i, the breaker, keeps its answer.
+// breakChain rolls the open chain back. Event i, the breaker, keeps its answer.
 func (l *createLoop[S]) breakChain(i int) {
 	l.broken = true
 	l.books.rollBackChain()
@@ -118,12 +117,12 @@ func (l *createLoop[S]) breakChain(i int) {
 	}
 }
 
-// undoLog is the log of an open chain: what to do to take the chain back.
+// undoLog records the changes of an open chain for a rollback.
 type undoLog struct {
 	active              bool
-	accounts, transfers position       // how many there were
+	accounts, transfers position       // their numbers before the chain
 	accountStates       []savedAccount // oldest first
-	resolvedHolds       []position     // holds that were posted or voided
+	resolvedHolds       []position     // holds posted or voided by the chain
 }
 
 type savedAccount struct {
@@ -138,11 +137,11 @@ func (b *books) beginChain() {
 	}
 }
 
-// endChain stops the log: what the chain did, or what is left of it, stays.
+// endChain stops the undo log. The changes of the chain stay.
 func (b *books) endChain() { b.undo.active = false }
 
-// changeAccount returns the account for a change of its balances or of its closed bit.
-// All such changes go through here, so that a chain can be taken back.
+// changeAccount returns the account for a change of its balances or its closed flag. Every such
+// change calls it, so that a chain can be rolled back.
 func (b *books) changeAccount(pos position) *ledger.Account {
 	a := b.accounts.rowAt(pos)
 	if b.undo.active {
@@ -151,8 +150,8 @@ func (b *books) changeAccount(pos position) *ledger.Account {
 	return a
 }
 
-// endHold ends a hold. Posts and voids go through here, so that a chain can be
-// taken back; an expiry is never part of one.
+// endHold sets the final state of a hold. Posts and voids call it, so that a chain can be rolled
+// back; an expiry is never part of a chain.
 func (b *books) endHold(pos position, state holdState) {
 	b.transfers.rowAt(pos).holdState = state
 	if b.undo.active {
@@ -160,10 +159,9 @@ func (b *books) endHold(pos position, state holdState) {
 	}
 }
 
-// rollBackChain takes the books back to where the chain began. Left in place are
-// the slots and the spent ids, which stay used, and expiry entries, which count
-// only as long as they name a hold (see schedule). The indexes need nothing: they
-// never run ahead of a finished request.
+// rollBackChain restores the books to the start of the chain. Slots and spent ids stay used. Expiry
+// entries stay too, because an entry counts only while it names a hold (see expirySchedule). The
+// indexes need no rollback: they never read rows of an unfinished request.
 func (b *books) rollBackChain() {
 	for i := len(b.undo.accountStates) - 1; i >= 0; i-- {
 		c := &b.undo.accountStates[i]

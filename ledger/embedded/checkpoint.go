@@ -13,24 +13,23 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// The records of a checkpoint, in this order. Balances are as they were at the
-// time; what became of the holds follows from the transfers and from the expired.
+// The records of a checkpoint, in this order. Balances are stored as they were at the time. The
+// states of the holds follow from the transfers and the expired holds.
 const (
 	kindStoredAccounts  = 16 // accounts
 	kindStoredTransfers = 17 // transfers
-	kindExpired         = 18 // timestamp, place of the hold, place of the next transfer
+	kindExpired         = 18 // timestamp, position of the hold, position of the next transfer
 	kindFailed          = 19 // ids
 	kindClock           = 20 // the newest timestamp issued
 )
 
-// checkpointMin is how long a log, in bytes, may be without a checkpoint: a second
-// of requests or two.
+// checkpointMin is the least size of a log, in bytes, for a checkpoint: one or two seconds of
+// requests.
 const checkpointMin = 64 << 20
 
-// booksSnapshot is what a checkpoint is written from while the ledger goes on. It shares
-// rows with the books: what is in these many of them does not change any more, but
-// for the balances of accounts, which are copied, and for the states of holds,
-// which are left out.
+// booksSnapshot is the content of a checkpoint, written while the ledger goes on. It shares rows
+// with the books: the first rows of each list no longer change, except for the balances of
+// accounts, which are copied, and the states of holds, which are left out.
 type booksSnapshot struct {
 	accounts  rows[ledger.Account]
 	transfers rows[storedTransfer]
@@ -88,27 +87,26 @@ func writeRows[T any](
 	return nil
 }
 
-// checkpointer writes one checkpoint at a time behind the requests. When it fails
-// the log stays what it was, so nothing is lost but time at the next opening.
+// checkpointer writes one checkpoint at a time in the background. After a failure the log is
+// unchanged: the only loss is time at the next opening.
 type checkpointer struct {
-	minBytes int64 // bytes of log below which a checkpoint is not worth it
+	minBytes int64 // size of the log below which no checkpoint is written
 	running  sync.WaitGroup
-	cancel   context.CancelFunc // ends the one that is running; nil before the first
+	cancel   context.CancelFunc // ends the running checkpoint; nil before the first
 
 	active        atomic.Bool
-	failedAtBytes atomic.Int64 // bytes of log when the last one failed, 0 if it did not
-	failure       error        // why it failed; the running one's, while there is one
+	failedAtBytes atomic.Int64 // size of the log at the last failure, 0 after a success
+	failure       error        // of the last checkpoint; owned by the running one
 }
 
-// startIfDue begins a checkpoint if the log has grown by as much as it would save. It is
-// called with the ledger locked, between two requests, which wait while the accounts
-// are copied (some 10 ms for a million).
+// startIfDue begins a checkpoint if the log has outgrown the last one. The ledger is locked:
+// requests wait while the accounts are copied, some 10 ms for a million.
 func (p *checkpointer) startIfDue(log *wal.Log, b *books) {
 	dueBytes := max(p.minBytes, log.CheckpointSize()) + p.failedAtBytes.Load()
 	if log.SinceCheckpoint() < dueBytes || !p.active.CompareAndSwap(false, true) {
 		return
 	}
-	// The context ends with close, not with the request that happens to be here.
+	// The context ends with stopAndWait and not with the present request.
 	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // see above
 	p.cancel = cancel
 	snapshot, checkpoint := b.takeSnapshot(), log.Checkpoint()
@@ -134,8 +132,8 @@ func writeCheckpoint(ctx context.Context, c *wal.Checkpoint, m *booksSnapshot) e
 	return nil
 }
 
-// stopAndWait stops the checkpoint that is being written and waits for it. It returns why
-// the last one failed, if it did otherwise than by this.
+// stopAndWait stops a running checkpoint and waits for it. It returns the failure of the last
+// checkpoint, unless stopping was the cause.
 func (p *checkpointer) stopAndWait() error {
 	if p.cancel != nil {
 		p.cancel()
@@ -147,7 +145,6 @@ func (p *checkpointer) stopAndWait() error {
 	return fmt.Errorf("%w: %w", ErrCheckpoint, p.failure)
 }
 
-// ErrCheckpoint is matched by an error of Close when all is on disk, but the newest
-// checkpoint could not be written: the next Open has so much more of the log to run
-// again.
+// ErrCheckpoint is matched by an error of [Ledger.Close] when all is on disk except for the newest
+// checkpoint. The next [Open] has to repeat more of the log.
 var ErrCheckpoint = errors.New("embedded: no checkpoint could be written")

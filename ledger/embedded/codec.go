@@ -8,8 +8,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Accounts and transfers are kept in files as TigerBeetle keeps them: 128 bytes
-// each, the fields in their order, little endian.
+// rowBytes is the size of an account or transfer in files, in TigerBeetle's format: the fields in
+// their order, little endian.
 const rowBytes = 128
 
 var byteOrder = binary.LittleEndian
@@ -52,8 +52,8 @@ func appendTransfer(to []byte, t *ledger.Transfer) []byte {
 	return byteOrder.AppendUint64(to, t.Timestamp)
 }
 
-// recordReader takes values off the front of a record. What is not there reads as zero
-// and is noted.
+// recordReader reads values from the front of a record. A missing value reads as zero and sets
+// short.
 type recordReader struct {
 	unread []byte
 	short  bool
@@ -68,7 +68,7 @@ func (r *recordReader) takeBytes(n int) []byte {
 	return taken
 }
 
-// isComplete reports whether the record held what was read, no less and no more.
+// isComplete reports whether the record had exactly the bytes that were read.
 func (r *recordReader) isComplete() bool { return !r.short && len(r.unread) == 0 }
 
 func (r *recordReader) readUint16() uint16 { return byteOrder.Uint16(r.takeBytes(2)) }

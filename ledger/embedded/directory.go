@@ -7,21 +7,19 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// directory finds the place of an id in a list. It is a hash table that does not
-// hold the ids, only places and half of each hash, which is about half the memory
-// of a map. Looking for an id that is new mostly waits for memory, so the size of
-// this table decides how many transfers a second the ledger takes.
+// directory finds the position of an id in a list. It is a hash table of positions and half of each
+// hash, without the ids, in about half the memory of a map. A look-up of a new id mostly waits for
+// memory, so the size of this table decides how many transfers a second the ledger takes.
 type directory struct {
-	seed [2]uint64 // random, so that nobody can choose ids that collide
-	// The table is split by the hash, so that growing never stops the ledger for
-	// long.
+	seed [2]uint64 // random, so that a client cannot choose colliding ids
+	// The table is split by the hash, so that no growth stops the ledger for long.
 	parts [256]directoryPart
 }
 
 func newDirectory() *directory { return &directory{seed: [2]uint64{rand.Uint64(), rand.Uint64()}} }
 
-// hashID is the half of the hash that an entry keeps: its upper bits choose the
-// part, its lower bits the slot.
+// hashID returns the half of the hash kept in an entry. Its upper bits choose the part, its lower
+// bits the slot.
 func (d *directory) hashID(id ledger.ID) uint32 {
 	hi, lo := bits.Mul64(id.Lo^d.seed[0], id.Hi^d.seed[1])
 	return uint32(((hi ^ lo) * 0x9E3779B97F4A7C15) >> 32)
@@ -29,25 +27,26 @@ func (d *directory) hashID(id ledger.ID) uint32 {
 
 func (d *directory) partOf(hash uint32) *directoryPart { return &d.parts[hash>>24] }
 
-// findPosition returns the place for which is reports that it has the id.
+// findPosition returns the position of the id. hasID reports whether the row at a position has the
+// id.
 func (d *directory) findPosition(id ledger.ID, hasID func(position) bool) (pos position, ok bool) {
 	hash := d.hashID(id)
 	return d.partOf(hash).findEntry(hash, hasID)
 }
 
-// addPosition enters a place. The id must not be there.
+// addPosition adds a position. The id must be new.
 func (d *directory) addPosition(id ledger.ID, pos position) {
 	hash := d.hashID(id)
 	d.partOf(hash).addEntry(newDirectoryEntry(hash, pos))
 }
 
-// removePosition takes out a place that was added.
+// removePosition removes an added position.
 func (d *directory) removePosition(id ledger.ID, pos position) {
 	hash := d.hashID(id)
 	d.partOf(hash).removeEntry(newDirectoryEntry(hash, pos))
 }
 
-// idSet is a set of ids in the order in which they came.
+// idSet is a set of ids in the order of insertion.
 type idSet struct {
 	ids       rows[ledger.ID]
 	positions *directory
@@ -58,13 +57,13 @@ func (s *idSet) hasID(id ledger.ID) bool {
 	return ok
 }
 
-// addID enters an id, which must not be there.
+// addID adds a new id.
 func (s *idSet) addID(id ledger.ID) {
 	*s.ids.appendRow() = id
 	s.positions.addPosition(id, s.ids.count-1)
 }
 
-// directoryEntry is a hash and a place plus one; 0 is a free slot.
+// directoryEntry is half a hash and a position plus one; 0 is a free slot.
 type directoryEntry uint64
 
 func newDirectoryEntry(hash uint32, pos position) directoryEntry {
@@ -74,10 +73,10 @@ func newDirectoryEntry(hash uint32, pos position) directoryEntry {
 func (e directoryEntry) hashHalf() uint32      { return uint32(e >> 32) }
 func (e directoryEntry) rowPosition() position { return position(e) - 1 }
 
-// directoryPart is a table with linear probing: an entry stands in the first slot
-// that was free from the slot of its hash on.
+// directoryPart is a table with linear probing: an entry is in the first slot that was free,
+// starting at the slot of its hash.
 type directoryPart struct {
-	slots []directoryEntry // a power of two of them
+	slots []directoryEntry // their number is a power of two
 	used  int
 }
 
@@ -121,8 +120,8 @@ func (d *directoryPart) growTable() {
 	}
 }
 
-// removeEntry frees the entry's slot, and moves up the entries behind it that would
-// not be found across a free slot.
+// removeEntry frees the entry's slot, and moves up later entries that a search would no longer
+// reach across a free slot.
 func (d *directoryPart) removeEntry(e directoryEntry) {
 	free := e.hashHalf() & d.slotMask()
 	for d.slots[free] != e {

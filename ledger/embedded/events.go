@@ -2,10 +2,9 @@ package embedded
 
 import "github.com/peerledger/peerledger/ledger"
 
-// changeEvents answers with transfers and expiries in the order of time, at most
-// most of them. Both lists are in that order by themselves. There is one event for a
-// moment: a transfer that was imported at the moment of an expiry takes its place
-// (measured on TigerBeetle 0.17.9, which may crash afterwards).
+// changeEvents returns transfers and expiries in the order of time, at most maxEvents. Both lists
+// are in the order of time already. A moment has one event: a transfer imported at the moment of an
+// expiry replaces the expiry (measured on TigerBeetle 0.17.9, which may crash afterwards).
 func (b *books) changeEvents(filter *ledger.ChangeEventsFilter, maxEvents int) []ledger.ChangeEvent {
 	answer := []ledger.ChangeEvent{}
 	if !filter.Valid() {
@@ -43,8 +42,8 @@ func (b *books) expiryIsNext(transfers, expiries rowSpan) bool {
 	return b.expired.rowAt(expiries.first).timestamp < b.transfers.rowAt(transfers.first).Timestamp
 }
 
-// sameMoment reports whether the first transfer, which is there, has the timestamp of
-// the first expiry.
+// sameMoment reports whether the first transfer, which must exist, has the timestamp of the first
+// expiry.
 func (b *books) sameMoment(transfers, expiries rowSpan) bool {
 	return expiries.first < expiries.end &&
 		b.expired.rowAt(expiries.first).timestamp == b.transfers.rowAt(transfers.first).Timestamp

@@ -2,35 +2,33 @@ package embedded
 
 import "github.com/peerledger/peerledger/ledger"
 
-// A hold with a timeout ends in two steps, as on a server. From its expiry on,
-// posts and voids are refused. Its amount is freed, and what it had closed is
-// opened, by a later pulse.
+// A hold with a timeout ends in two steps, as on a server. From its expiry on, posts and voids are
+// refused. A later pulse releases its amount and reopens the accounts closed by it.
 
-// pulseSlots is how many timestamps a pulse takes, whatever it releases.
+// pulseSlots is the number of timestamps of a pulse, however many holds it releases.
 const pulseSlots = ledger.BatchMax + 1
 
-// expiredHold is one hold that a pulse has released.
+// expiredHold is a hold released by a pulse.
 type expiredHold struct {
 	timestamp    uint64
 	hold         position
-	nextTransfer position // the first transfer that was stored later
+	nextTransfer position // the first transfer stored later
 }
 
 func toNanoseconds(seconds uint32) uint64 { return uint64(seconds) * 1e9 }
 
-// expiryOf is the moment from which on the hold, one with a timeout, cannot be
-// resolved any more.
+// expiryOf returns the moment from which on a hold with a timeout cannot be resolved.
 func expiryOf(hold *ledger.Transfer) uint64 { return hold.Timestamp + toNanoseconds(hold.Timeout) }
 
-// isPulseDue reports whether a hold is due that expired at the moment or before.
+// isPulseDue reports whether a pending hold has expired by the moment.
 func (b *books) isPulseDue(nanos uint64) bool {
 	nearest, ok := b.nearestExpiry()
 	return ok && nearest <= nanos
 }
 
-// releaseExpired releases the holds that have expired by the timestamp, in the order of
-// their expiry, but at most most of them, and returns how many. The releases own
-// the timestamps that end there.
+// releaseExpired releases the holds that have expired by the timestamp, in the order of their
+// expiry, at most maxHolds, and returns their number. The releases own the timestamps up to this
+// one.
 func (b *books) releaseExpired(timestamp uint64, maxHolds int) int {
 	firstReleased := b.expired.count
 	for range maxHolds {
@@ -46,7 +44,7 @@ func (b *books) releaseExpired(timestamp uint64, maxHolds int) int {
 	return int(released)
 }
 
-// nearestExpiry is the next moment at which a hold expires that is still held.
+// nearestExpiry returns the next expiry of a pending hold.
 func (b *books) nearestExpiry() (nanos uint64, ok bool) {
 	for b.expiries.entryCount() > 0 {
 		next := b.expiries.nextEntry()
@@ -58,8 +56,8 @@ func (b *books) nearestExpiry() (nanos uint64, ok bool) {
 	return 0, false
 }
 
-// isHeld reports whether an entry of the schedule still says the truth: its hold
-// may have been resolved, or rolled back and its place taken by another.
+// isHeld reports whether the hold of an entry is still pending. It may have been resolved, or
+// rolled back and replaced by another transfer.
 func (b *books) isHeld(e expiryEntry) bool {
 	if e.hold >= b.transfers.count {
 		return false
@@ -75,7 +73,7 @@ func (b *books) expireHold(pos position) {
 	*b.expired.appendRow() = expiredHold{hold: pos, nextTransfer: b.transfers.count}
 }
 
-// expiryEntry is an entry of the schedule.
+// expiryEntry is one entry of the schedule.
 type expiryEntry struct {
 	nanos uint64
 	hold  position
@@ -85,16 +83,15 @@ func (e expiryEntry) isBefore(other expiryEntry) bool {
 	return e.nanos < other.nanos || (e.nanos == other.nanos && e.hold < other.hold)
 }
 
-// expirySchedule is a binary heap of expiries, the next one first. Entries of holds
-// that were resolved meanwhile stay until they come up. (container/heap would
-// allocate for every entry.)
+// expirySchedule is a binary heap of expiries, the next one first. Entries of resolved holds stay
+// until their time. (container/heap would allocate for every entry.)
 type expirySchedule struct {
 	heap []expiryEntry
 }
 
 func (s *expirySchedule) entryCount() int { return len(s.heap) }
 
-// nextEntry is the entry that is due first; the schedule must not be empty.
+// nextEntry returns the next entry of a schedule with entries.
 func (s *expirySchedule) nextEntry() expiryEntry { return s.heap[0] }
 
 func (s *expirySchedule) addEntry(nanos uint64, hold position) {
@@ -109,7 +106,7 @@ func (s *expirySchedule) addEntry(nanos uint64, hold position) {
 	}
 }
 
-// takeEntry removes the next entry and returns it.
+// takeEntry removes and returns the next entry.
 func (s *expirySchedule) takeEntry() expiryEntry {
 	first, last := s.heap[0], len(s.heap)-1
 	s.heap[0] = s.heap[last]

@@ -2,21 +2,19 @@ package embedded
 
 import "github.com/peerledger/peerledger/ledger"
 
-// history knows what the accounts looked like right after every transfer and
-// every expiry. Like an index it costs a write nothing: when it is asked, it does
-// again what has been done since it was asked last, on its own copy of the
-// accounts.
+// history has the states of the accounts right after every transfer and every expiry. Like an index
+// it costs a write nothing: a query first repeats all transfers since the last query on its own
+// copy of the accounts.
 type history struct {
-	accounts       rows[ledger.Account] // as they were after what has been read
+	accounts       rows[ledger.Account] // after the transfers and expiries read so far
 	transferStates rows[statePair]      // one for each transfer read
 	expiryStates   rows[statePair]      // one for each expiry read
 }
 
-// statePair is the two accounts of a transfer as they were right after something
-// happened to it.
+// statePair is the states of a transfer's two accounts right after a change.
 type statePair struct{ debit, credit accountState }
 
-// catchUp reads on to the end of the books.
+// catchUp reads up to the end of the books.
 func (h *history) catchUp(b *books) {
 	for h.accounts.count < b.accounts.count {
 		h.addAccount(b.accounts.rowAt(h.accounts.count))
@@ -39,14 +37,14 @@ func (h *history) catchUp(b *books) {
 	}
 }
 
-// addAccount begins with the account as it was created: empty, and open, since an
-// account that was created closed never has a transfer.
+// addAccount adds the account as it was created: empty and open, because an account created closed
+// never has a transfer.
 func (h *history) addAccount(a *ledger.Account) {
 	created := h.accounts.appendRow()
 	*created = ledger.Account{Flags: a.Flags &^ ledger.AccountClosed}
 }
 
-// repeatTransfer does to the accounts what the stored transfer did.
+// repeatTransfer applies a stored transfer to the accounts.
 func (b *books) repeatTransfer(t *storedTransfer, debit, credit *ledger.Account) {
 	if t.Flags.Any(ledger.TransferPostPending | ledger.TransferVoidPending) {
 		hold := b.findTransfer(t.PendingID)

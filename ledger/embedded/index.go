@@ -6,18 +6,17 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// rowIndex finds the rows of a list with a given value in one field. Writes do not
-// touch it: it reads on to the end of the list when it is asked, so what nobody
-// asks for costs nothing. Rows that it has read must never change or go, which
-// holds for every row of a finished request. The zero value of the field is not
-// indexed, as no query can ask for it.
+// rowIndex finds the rows of a list with a given value in one field. Writes do not maintain it: a
+// query reads up to the end of the list first, so a field without queries costs nothing. Rows read
+// must never change or be removed, which is true for every row of a finished request. The zero
+// value is not indexed, because no query can select it.
 type rowIndex[K comparable] struct {
 	rowsRead position // rows read so far
 	rows     map[K][]position
 }
 
-// findRows returns the rows with the key among the first n, in ascending order. The
-// slice is the index's own.
+// findRows returns the rows with the key among the first n, in ascending order. The slice belongs
+// to the index.
 func (x *rowIndex[K]) findRows(key K, n position, keyAt func(position) K) []position {
 	if x.rows == nil {
 		x.rows = make(map[K][]position)
@@ -31,8 +30,7 @@ func (x *rowIndex[K]) findRows(key K, n position, keyAt func(position) K) []posi
 	return x.rows[key]
 }
 
-// queryFields are what both accounts and transfers can be queried by. In a filter a
-// zero field means any.
+// queryFields are the fields in a filter of accounts or transfers. A zero field matches every row.
 type queryFields struct {
 	userData128 uint128.Uint128
 	userData64  uint64
@@ -49,7 +47,7 @@ func transferFields(t *ledger.Transfer) queryFields {
 	return queryFields{t.UserData128, t.UserData64, t.UserData32, t.Ledger, t.Code}
 }
 
-// matchesFields reports whether every field that is asked for is equal.
+// matchesFields reports whether every field that is not zero is equal.
 func (want *queryFields) matchesFields(have queryFields) bool {
 	return (want.userData128.IsZero() || want.userData128 == have.userData128) &&
 		(want.userData64 == 0 || want.userData64 == have.userData64) &&
@@ -58,7 +56,7 @@ func (want *queryFields) matchesFields(have queryFields) bool {
 		(want.code == 0 || want.code == have.code)
 }
 
-// fieldIndex is one index for each of the fields.
+// fieldIndex has one index for each field.
 type fieldIndex struct {
 	userData128 rowIndex[uint128.Uint128]
 	userData64  rowIndex[uint64]
@@ -67,27 +65,27 @@ type fieldIndex struct {
 	code        rowIndex[uint16]
 }
 
-// rowsByField returns, for each field that is asked for, the rows that have it.
-func (x *fieldIndex) rowsByField(want queryFields, n position, pos func(position) queryFields) (lists [][]position) {
+// rowsByField returns, for each field that is not zero, the rows with its value.
+func (x *fieldIndex) rowsByField(want queryFields, n position, fieldsAt func(position) queryFields) (lists [][]position) {
 	if !want.userData128.IsZero() {
 		lists = append(lists, x.userData128.findRows(want.userData128, n,
-			func(p position) uint128.Uint128 { return pos(p).userData128 }))
+			func(p position) uint128.Uint128 { return fieldsAt(p).userData128 }))
 	}
 	if want.userData64 != 0 {
 		lists = append(lists, x.userData64.findRows(want.userData64, n,
-			func(p position) uint64 { return pos(p).userData64 }))
+			func(p position) uint64 { return fieldsAt(p).userData64 }))
 	}
 	if want.userData32 != 0 {
 		lists = append(lists, x.userData32.findRows(want.userData32, n,
-			func(p position) uint32 { return pos(p).userData32 }))
+			func(p position) uint32 { return fieldsAt(p).userData32 }))
 	}
 	if want.ledger != 0 {
 		lists = append(lists, x.ledger.findRows(want.ledger, n,
-			func(p position) uint32 { return pos(p).ledger }))
+			func(p position) uint32 { return fieldsAt(p).ledger }))
 	}
 	if want.code != 0 {
 		lists = append(lists, x.code.findRows(want.code, n,
-			func(p position) uint16 { return pos(p).code }))
+			func(p position) uint16 { return fieldsAt(p).code }))
 	}
 	return lists
 }

@@ -11,13 +11,12 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Ledger is a ledger in the process with TigerBeetle's semantics, in memory (New)
-// or in a folder (Open). It implements ledger.Ledger and ledger.ChangeFeed; their
-// comments say what the methods do. It is safe for concurrent use: requests run one
-// at a time, each whole.
+// Ledger is a ledger in the process with TigerBeetle's semantics, in memory ([New]) or in a folder
+// ([Open]). It implements [ledger.Ledger] and [ledger.ChangeFeed], where the methods are
+// documented. All methods may be called concurrently: requests run one at a time, each whole.
 //
-// In memory a request never ends with ledger.ErrOutcomeUnknown, and a context counts
-// only up to the moment when the request starts. For a folder see Open.
+// In memory a request never returns [ledger.ErrOutcomeUnknown], and the context only counts until
+// the request starts. For a folder see [Open].
 type Ledger struct {
 	batchMax      int
 	checkpointMin int64
@@ -37,23 +36,20 @@ var (
 	_ ledger.ChangeFeed = (*Ledger)(nil)
 )
 
-// Option changes a default of New and Open.
+// Option changes a default of [New], [Open] and [Read].
 type Option func(*Ledger)
 
-// WithClock makes the ledger read the time from now, e.g. from a virtual clock
-// that a test moves. The time may jump or go back; timestamps still only grow: see the
-// package comment.
-// now is called with the ledger locked and must not call the ledger. The default
-// is time.Now.
+// WithClock makes the ledger read the time from now, for example from a virtual clock in a test.
+// The time may jump or go back; timestamps still only grow, see the package documentation. now is
+// called with the ledger locked and must not call the ledger. Default time.Now.
 func WithClock(now func() time.Time) Option {
 	return func(l *Ledger) { l.books.clock.now = now }
 }
 
-// WithBatchMax makes the ledger take at most n events per create request, as a
-// server with smaller requests does: 253 is a server started with --development.
-// The limits of look-ups and of change events shrink in the same proportion as
-// there. Default ledger.BatchMax, which also stands for any n outside 1 to
-// ledger.BatchMax.
+// WithBatchMax limits create requests to n events, like a server with smaller requests: 253 is the
+// limit of a server started with --development. The limits of look-ups and change events shrink in
+// the same proportion as there. Default [ledger.BatchMax], also for every n outside 1 to
+// [ledger.BatchMax].
 func WithBatchMax(n int) Option {
 	return func(l *Ledger) {
 		if n >= 1 && n <= ledger.BatchMax {
@@ -62,7 +58,7 @@ func WithBatchMax(n int) Option {
 	}
 }
 
-// New is an empty ledger in memory.
+// New returns an empty ledger in memory.
 func New(opts ...Option) *Ledger {
 	l := &Ledger{batchMax: ledger.BatchMax, checkpointMin: checkpointMin, books: newBooks()}
 	for _, opt := range opts {
@@ -71,7 +67,7 @@ func New(opts ...Option) *Ledger {
 	return l
 }
 
-// CreateAccounts implements ledger.Ledger.
+// CreateAccounts implements [ledger.Ledger].
 func (l *Ledger) CreateAccounts(
 	ctx context.Context, accounts []ledger.Account,
 ) ([]ledger.CreateAccountResult, error) {
@@ -84,7 +80,7 @@ func (l *Ledger) CreateAccounts(
 	})
 }
 
-// CreateTransfers implements ledger.Ledger.
+// CreateTransfers implements [ledger.Ledger].
 func (l *Ledger) CreateTransfers(
 	ctx context.Context, transfers []ledger.Transfer,
 ) ([]ledger.CreateTransferResult, error) {
@@ -97,19 +93,19 @@ func (l *Ledger) CreateTransfers(
 	})
 }
 
-// LookupAccounts implements ledger.Ledger.
+// LookupAccounts implements [ledger.Ledger].
 func (l *Ledger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
 	size := requestSize{"ids", len(ids), l.lookupMax()}
 	return runRead(ctx, l, size, func(b *books) []ledger.Account { return b.lookupAccounts(ids) })
 }
 
-// LookupTransfers implements ledger.Ledger.
+// LookupTransfers implements [ledger.Ledger].
 func (l *Ledger) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
 	size := requestSize{"ids", len(ids), l.lookupMax()}
 	return runRead(ctx, l, size, func(b *books) []ledger.Transfer { return b.lookupTransfers(ids) })
 }
 
-// GetAccountTransfers implements ledger.Ledger.
+// GetAccountTransfers implements [ledger.Ledger].
 func (l *Ledger) GetAccountTransfers(
 	ctx context.Context, filter ledger.AccountFilter,
 ) ([]ledger.Transfer, error) {
@@ -117,7 +113,7 @@ func (l *Ledger) GetAccountTransfers(
 	return runRead(ctx, l, size, func(b *books) []ledger.Transfer { return b.accountTransfers(&filter) })
 }
 
-// GetAccountBalances implements ledger.Ledger.
+// GetAccountBalances implements [ledger.Ledger].
 func (l *Ledger) GetAccountBalances(
 	ctx context.Context, filter ledger.AccountFilter,
 ) ([]ledger.AccountBalance, error) {
@@ -125,21 +121,21 @@ func (l *Ledger) GetAccountBalances(
 	return runRead(ctx, l, size, func(b *books) []ledger.AccountBalance { return b.accountBalances(&filter) })
 }
 
-// QueryAccounts implements ledger.Ledger.
+// QueryAccounts implements [ledger.Ledger].
 func (l *Ledger) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
 	size := rowLimit(filter.Limit, ledger.QueryMax)
 	return runRead(ctx, l, size, func(b *books) []ledger.Account { return b.queryAccounts(&filter) })
 }
 
-// QueryTransfers implements ledger.Ledger.
+// QueryTransfers implements [ledger.Ledger].
 func (l *Ledger) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
 	size := rowLimit(filter.Limit, ledger.QueryMax)
 	return runRead(ctx, l, size, func(b *books) []ledger.Transfer { return b.queryTransfers(&filter) })
 }
 
-// GetChangeEvents implements ledger.ChangeFeed. A ledger with a smaller batch
-// limit (WithBatchMax) answers with fewer events than asked, as a server does;
-// what is left out is found by asking again from the last timestamp on.
+// GetChangeEvents implements [ledger.ChangeFeed]. With a smaller batch limit ([WithBatchMax]) the
+// answer may have fewer events than the filter's limit, as on a server. A second call from the last
+// timestamp on returns the rest.
 func (l *Ledger) GetChangeEvents(
 	ctx context.Context, filter ledger.ChangeEventsFilter,
 ) ([]ledger.ChangeEvent, error) {
@@ -149,11 +145,10 @@ func (l *Ledger) GetChangeEvents(
 	})
 }
 
-// Pulse releases the holds that have expired by the clock, at once. Requests do
-// so by themselves (see the package comment); a test that has moved its clock by
-// less than 100 ms past an expiry can make sure with it. Nothing happens on a
-// ledger that is closed or has come to its end. Pulse does not wait for the disk: the
-// next request does.
+// Pulse releases the holds that have expired by the clock, at once. Requests do so by themselves
+// (see the package documentation); a test that has moved its clock by less than 100 ms past an
+// expiry calls Pulse. It does nothing on a closed or ended ledger, and does not wait for the disk:
+// the next request does.
 func (l *Ledger) Pulse() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -162,10 +157,9 @@ func (l *Ledger) Pulse() {
 	}
 }
 
-// Close ends the ledger's use. What was in memory is gone; in a folder everything
-// that was answered is safe, whatever Close returns. For a folder its error is
-// that of the disk, or matches ErrCheckpoint. Calling it again waits and returns the
-// same.
+// Close ends the use of the ledger. Books in memory are lost. In a folder every answered request is
+// safe, even if Close returns an error: the error of the disk, or one matching [ErrCheckpoint]. A
+// second call waits and returns the same error.
 func (l *Ledger) Close() error {
 	l.closeOnce.Do(func() {
 		l.mu.Lock()
@@ -177,8 +171,8 @@ func (l *Ledger) Close() error {
 	return l.closeErr
 }
 
-// runRead runs a request that creates nothing. It takes a timestamp all the same,
-// since on a server it goes through the same log as the writes.
+// runRead runs a request that creates nothing. It takes a timestamp too, because on a server reads
+// go through the same log as writes.
 func runRead[R any](ctx context.Context, l *Ledger, size requestSize, do func(*books) []R) ([]R, error) {
 	return runRequest(ctx, l, size, func(b *books) []R {
 		b.clock.issueTimestamps(0)
@@ -186,8 +180,8 @@ func runRead[R any](ctx context.Context, l *Ledger, size requestSize, do func(*b
 	})
 }
 
-// runRequest runs do alone on the books, and gives the answer when all is on disk that
-// it was drawn from: a read may have seen a request that is still being synced.
+// runRequest runs do alone on the books. It answers when all requests seen by do are on disk: a
+// read may have seen a request that is still being synced.
 func runRequest[R any](ctx context.Context, l *Ledger, size requestSize, do func(*books) []R) ([]R, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -208,8 +202,8 @@ func runRequest[R any](ctx context.Context, l *Ledger, size requestSize, do func
 	return answer, nil
 }
 
-// runLocked runs do between the two moments at which a server looks for expired holds:
-// when it has been idle, and right behind a request.
+// runLocked runs do between the two moments at which a server looks for expired holds: after an
+// idle time, and right after a request.
 func runLocked[R any](l *Ledger, do func(*books) []R) ([]R, wal.Position, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -230,8 +224,7 @@ func runLocked[R any](l *Ledger, do func(*books) []R) ([]R, wal.Position, error)
 	return answer, after, nil
 }
 
-// pulseUntil runs pulses as long as a hold is due that expired at the moment or
-// before.
+// pulseUntil runs pulses until no pending hold has expired by the moment.
 func (l *Ledger) pulseUntil(nanos uint64) {
 	for l.books.isPulseDue(nanos) {
 		timestamp := l.books.clock.issueTimestamps(pulseSlots)
@@ -240,7 +233,7 @@ func (l *Ledger) pulseUntil(nanos uint64) {
 	}
 }
 
-// requestSize is how much a request carries or asks for, and how much it may.
+// requestSize is the size of a request or of its answer, with the limit.
 type requestSize struct {
 	what     string
 	n, limit int
@@ -257,14 +250,13 @@ func (s requestSize) checkLimit() error {
 	return nil
 }
 
-// The other limits follow from the size of a server's request: it holds one more
-// element than the batch limit (that one carries the packing), an id is an eighth
-// of an event, and all of a look-up's answer has to fit one reply.
+// lookupMax is the limit of look-ups, derived from the size of a server's request: the request has
+// room for one more element than the batch limit (the packing uses it), an id is an eighth of an
+// event, and the whole answer must fit one reply.
 func (l *Ledger) lookupMax() int { return min(ledger.BatchMax, (l.batchMax+1)*8-1) }
 
-// changeEventsMax was measured at both ends only: 2730 events by default, 1016
-// with --development.
+// changeEventsMax was measured at both ends only: 2730 events by default, 1016 with --development.
 func (l *Ledger) changeEventsMax() int { return min(ledger.ChangeEventsMax, (l.batchMax+1)*4) }
 
-// pulseMax is how many holds one pulse releases.
+// pulseMax is the largest number of holds released by one pulse.
 func (l *Ledger) pulseMax() int { return l.batchMax + 1 }

@@ -7,14 +7,14 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// rowSource is a way to all the rows that a query may answer with, and perhaps more:
-// rows in the order asked for, and how many there are.
+// rowSource is a sequence of rows that contains the answer to a query: rows in the order of the
+// answer, and their number.
 type rowSource struct {
 	size int
 	rows iter.Seq[position]
 }
 
-// rowSpan is a run of rows, first to end-1.
+// rowSpan is the rows first to end-1.
 type rowSpan struct{ first, end position }
 
 func (s rowSpan) toSource(reversed bool) rowSource {
@@ -38,7 +38,7 @@ func (s rowSpan) cutList(list []position) []position {
 	return list[first:end]
 }
 
-// mergeLists is a source of the rows of ascending lists that have no row in common.
+// mergeLists returns a source of the rows of ascending lists. No two lists share a row.
 func mergeLists(reversed bool, lists ...[]position) rowSource {
 	size := 0
 	for _, list := range lists {
@@ -54,8 +54,8 @@ func mergeLists(reversed bool, lists ...[]position) rowSource {
 	}}
 }
 
-// takeNext removes the smallest row, or the greatest if reversed, from the lists,
-// not all of which are empty.
+// takeNext removes and returns the smallest row of the lists, or the greatest if reversed. At least
+// one list has a row.
 func takeNext(lists [][]position, reversed bool) position {
 	next := -1
 	for i, list := range lists {
@@ -82,8 +82,8 @@ func nextInList(list []position, reversed bool) position {
 	return list[0]
 }
 
-// spanOf is the run of rows from timestamp low to high, both inclusive; 0 leaves
-// an end open. from finds the first row at or after a timestamp, among n rows.
+// spanOf returns the rows from timestamp low to high, both inclusive; 0 is no bound. from finds the
+// first row at or after a timestamp, among n rows.
 func spanOf(low, high uint64, n position, from func(uint64) position) rowSpan {
 	s := rowSpan{from(low), n}
 	if high != 0 {
@@ -92,13 +92,12 @@ func spanOf(low, high uint64, n position, from func(uint64) position) rowSpan {
 	return s
 }
 
-// smallestSource picks the way with the fewest rows to look at; all is the last resort.
+// smallestSource returns the source with the fewest rows. all has every row.
 func smallestSource(all rowSource, others ...rowSource) rowSource {
 	return slices.MinFunc(append(others, all), func(a, b rowSource) int { return a.size - b.size })
 }
 
-// collectRows returns the first rows of the source, at most limit, that accept lets
-// through.
+// collectRows returns the first rows of the source accepted by accept, at most limit.
 func collectRows(from rowSource, limit uint32, accept func(position) bool) []position {
 	found := make([]position, 0, min(int(limit), from.size))
 	for pos := range from.rows {
@@ -128,7 +127,7 @@ func (b *books) queryTransfers(filter *ledger.QueryFilter) []ledger.Transfer {
 	return b.transfersAt(searchRows(filter, &b.transferIndex, b.transfers.count, b.transfersFrom, fieldsAt))
 }
 
-// searchRows answers a query filter with rows of a list of n rows.
+// searchRows returns the rows selected by a query filter in a list of n rows.
 func searchRows(
 	filter *ledger.QueryFilter, index *fieldIndex, n position,
 	from func(timestamp uint64) position, fieldsAt func(position) queryFields,
@@ -160,7 +159,7 @@ func (b *books) transfersAt(found []position) []ledger.Transfer {
 	return answer
 }
 
-// accountBalances answers with the account as it was after each of its transfers.
+// accountBalances returns the account's balances after each of its transfers.
 func (b *books) accountBalances(filter *ledger.AccountFilter) []ledger.AccountBalance {
 	account := b.findAccount(filter.AccountID)
 	if account == nil || !account.Flags.Has(ledger.AccountHistory) {
@@ -183,7 +182,7 @@ func (b *books) accountBalances(filter *ledger.AccountFilter) []ledger.AccountBa
 	return answer
 }
 
-// searchAccount answers an account filter with transfers.
+// searchAccount returns the transfers selected by an account filter.
 func (b *books) searchAccount(filter *ledger.AccountFilter) []position {
 	if !filter.Valid() {
 		return nil
@@ -206,7 +205,7 @@ func (b *books) searchAccount(filter *ledger.AccountFilter) []position {
 	})
 }
 
-// rowsOfSides is the transfers on the sides of the account that the filter asks for.
+// rowsOfSides returns the transfers on the sides of the account set in the filter.
 func (b *books) rowsOfSides(filter *ledger.AccountFilter, span rowSpan) rowSource {
 	var sides [][]position
 	if filter.Flags&ledger.AccountFilterDebits != 0 {
@@ -220,7 +219,7 @@ func (b *books) rowsOfSides(filter *ledger.AccountFilter, span rowSpan) rowSourc
 	return mergeLists(filter.Flags&ledger.AccountFilterReversed != 0, sides...)
 }
 
-// onSide reports whether the transfer has the account on a side asked for.
+// onSide reports whether the transfer has the account on a side set in the filter.
 func onSide(filter *ledger.AccountFilter, t *ledger.Transfer) bool {
 	return (filter.Flags&ledger.AccountFilterDebits != 0 && t.DebitAccountID == filter.AccountID) ||
 		(filter.Flags&ledger.AccountFilterCredits != 0 && t.CreditAccountID == filter.AccountID)

@@ -5,8 +5,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// createResolution takes a post or a void down its ladder and stores it if it
-// passes.
+// createResolution checks a post or a void and stores it if all rules hold.
 func (b *books) createResolution(t *ledger.Transfer, slot uint64) ledger.CreateTransferStatus {
 	if status := checkResolution(t); status != ledger.TransferCreated {
 		return status
@@ -29,7 +28,7 @@ func (b *books) createResolution(t *ledger.Transfer, slot uint64) ledger.CreateT
 	return ledger.TransferCreated
 }
 
-// checkResolution looks at what is wrong with the post or void by itself.
+// checkResolution checks a post or void on its own.
 func checkResolution(t *ledger.Transfer) ledger.CreateTransferStatus {
 	const (
 		both  = ledger.TransferPostPending | ledger.TransferVoidPending
@@ -53,8 +52,7 @@ func checkResolution(t *ledger.Transfer) ledger.CreateTransferStatus {
 	}
 }
 
-// checkHold compares what the post or void says with what it resolves. Fields
-// left zero say nothing.
+// checkHold compares a post or void with its hold. Zero fields are not compared.
 func checkHold(t *ledger.Transfer, hold *storedTransfer, amount ledger.Amount) ledger.CreateTransferStatus {
 	void := t.Flags.Has(ledger.TransferVoidPending)
 	switch {
@@ -77,8 +75,7 @@ func checkHold(t *ledger.Transfer, hold *storedTransfer, amount ledger.Amount) l
 	}
 }
 
-// checkHoldState looks at whether the hold may still be resolved, this way, now.
-// A closed account stops posts only.
+// checkHoldState checks whether the hold may still be resolved. A closed account stops posts only.
 func (b *books) checkHoldState(t *ledger.Transfer, hold *storedTransfer, slot uint64) ledger.CreateTransferStatus {
 	post := t.Flags.Has(ledger.TransferPostPending)
 	switch {
@@ -99,7 +96,7 @@ func (b *books) checkHoldState(t *ledger.Transfer, hold *storedTransfer, slot ui
 	}
 }
 
-// addResolution stores a post or a void: what it does not say is the hold's.
+// addResolution stores a post or a void. Its zero fields are filled from the hold.
 func (b *books) addResolution(t *ledger.Transfer, hold *storedTransfer, amount ledger.Amount, slot uint64) *storedTransfer {
 	stored := b.addTransfer(t, hold.debit, hold.credit, slot)
 	stored.Amount = amount
@@ -109,7 +106,7 @@ func (b *books) addResolution(t *ledger.Transfer, hold *storedTransfer, amount l
 	return stored
 }
 
-// resolvedState is what the post or void makes of its hold.
+// resolvedState returns the state of the hold after the post or void.
 func resolvedState(t *ledger.Transfer) holdState {
 	if t.Flags.Has(ledger.TransferPostPending) {
 		return holdPosted

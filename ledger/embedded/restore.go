@@ -8,17 +8,16 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// ErrIncompatible says that a folder holds what this version of the package would not
-// have written: a request, run again, is answered otherwise than it was, or a record
-// is of a kind or length that is not known. Open it with the version that wrote it.
+// ErrIncompatible is matched by the error of a folder that this version of the package would not
+// have written: a repeated request has another answer than before, or a record has an unknown kind
+// or length. Open the folder with the version that wrote it.
 var ErrIncompatible = errors.New("embedded: the folder was written by other rules")
 
-// recordFormat is that of the records of a folder: of requests and of checkpoints.
+// recordFormat is the format of the records in a folder, of requests and of checkpoints.
 const recordFormat = 1
 
-// restoreRecord puts a record of the folder back into the books: first those of the
-// checkpoint, which are the books as they were, then those of the log, whose
-// requests are run again.
+// restoreRecord restores a record of the folder: first the records of the checkpoint, which are the
+// books at its time, then the records of the log, whose requests are repeated.
 func (b *books) restoreRecord(record wal.Record) error {
 	r := &recordReader{unread: record.Data}
 	err := b.restoreKind(record.Kind, r)
@@ -99,14 +98,14 @@ func (b *books) restoreAccount(a ledger.Account) error {
 	return nil
 }
 
-// restoreTransfer also gives the holds that it makes or ends their states.
+// restoreTransfer restores a transfer, and the state of the hold that it starts or ends.
 func (b *books) restoreTransfer(t ledger.Transfer) error {
-	debitAt, debitFound := b.accountPosition(t.DebitAccountID)
-	creditAt, creditFound := b.accountPosition(t.CreditAccountID)
+	debitPos, debitFound := b.accountPosition(t.DebitAccountID)
+	creditPos, creditFound := b.accountPosition(t.CreditAccountID)
 	if _, known := b.transferPosition(t.ID); known || !debitFound || !creditFound {
 		return fmt.Errorf("%w: transfer %v is there twice, or without its accounts", ErrIncompatible, t.ID)
 	}
-	stored := b.addTransfer(&t, debitAt, creditAt, t.Timestamp)
+	stored := b.addTransfer(&t, debitPos, creditPos, t.Timestamp)
 	switch {
 	case t.Flags.Has(ledger.TransferPending):
 		stored.holdState = holdPending
@@ -122,7 +121,7 @@ func (b *books) restoreTransfer(t ledger.Transfer) error {
 
 func (b *books) restoreExpired(e expiredHold) error {
 	if e.hold >= b.transfers.count || b.transfers.rowAt(e.hold).holdState != holdPending {
-		return fmt.Errorf("%w: what expired at %d was no hold", ErrIncompatible, e.timestamp)
+		return fmt.Errorf("%w: the transfer expired at %d is no pending hold", ErrIncompatible, e.timestamp)
 	}
 	b.transfers.rowAt(e.hold).holdState = holdExpired
 	*b.expired.appendRow() = e
@@ -134,8 +133,8 @@ func (b *books) restoreFailed(id ledger.ID) error {
 	return nil
 }
 
-// restoreClock ends a checkpoint. Now that it is known which holds have ended, the
-// others are put into the schedule.
+// restoreClock ends a checkpoint. All ended holds are known by now, so the pending holds with a
+// timeout are put into the schedule.
 func (b *books) restoreClock(r *recordReader) error {
 	b.clock.newestTimestamp = r.readUint64()
 	for pos := range b.transfers.count {

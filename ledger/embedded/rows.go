@@ -2,13 +2,13 @@ package embedded
 
 import "sort"
 
-// position is the place of an account or a transfer in its list.
+// position is the index of an account or a transfer in its list.
 type position uint32
 
 const chunkRows = 1 << 10
 
-// rows is a list that grows and is cut at its end only. It is kept in chunks, so
-// that a row never moves: growing copies nothing, and pointers to rows stay good.
+// rows is a list that grows and shrinks at its end only. It is kept in chunks, so that a row never
+// moves: growth copies nothing, and pointers to rows stay valid.
 type rows[T any] struct {
 	chunks []*[chunkRows]T
 	count  position
@@ -16,7 +16,7 @@ type rows[T any] struct {
 
 func (r *rows[T]) rowAt(p position) *T { return &r.chunks[p/chunkRows][p%chunkRows] }
 
-// appendRow makes one more row, whose content is anything, and returns it.
+// appendRow appends a row with arbitrary content and returns it.
 func (r *rows[T]) appendRow() *T {
 	if int(r.count/chunkRows) == len(r.chunks) {
 		r.chunks = append(r.chunks, new([chunkRows]T))
@@ -38,8 +38,8 @@ func (r *rows[T]) cloneRows() rows[T] {
 // truncateTo drops all rows from n on.
 func (r *rows[T]) truncateTo(n position) { r.count = n }
 
-// searchFirst returns the first row for which past is true, r.len if none. past must
-// be false for some first rows and true for all the others.
+// searchFirst returns the first row for which past is true, the count if there is none. past must
+// be false for the rows before and true for the rows after.
 func (r *rows[T]) searchFirst(past func(*T) bool) position {
 	return position(sort.Search(int(r.count), func(i int) bool { return past(r.rowAt(position(i))) }))
 }

@@ -37,8 +37,8 @@ func (r *transferBatch) headerOf(i int) eventHeader {
 	return eventHeader{t.Flags.Has(ledger.TransferLinked), t.Flags.Has(ledger.TransferImported), t.Timestamp}
 }
 
-// applyRules also spends the id of a transfer that is refused for a transient reason.
-// The rollback of a chain leaves spent ids alone.
+// applyRules also spends the id of a transfer refused for a transient reason. The rollback of a
+// chain keeps spent ids.
 func (r *transferBatch) applyRules(i int, slot uint64) (ledger.CreateTransferStatus, uint64) {
 	status, timestamp := r.books.createTransfer(&r.events[i], slot)
 	if status != ledger.TransferCreated && status.Transient() {
@@ -59,8 +59,7 @@ func (r *transferBatch) loopStatuses() *loopStatuses[ledger.CreateTransferStatus
 	return &transferLoopStatuses
 }
 
-// createTransfer takes one transfer down the part of the ladder that all
-// transfers share, and on to the ladder of its kind.
+// createTransfer checks the rules common to all transfers, and then the rules of its kind.
 func (b *books) createTransfer(t *ledger.Transfer, slot uint64) (ledger.CreateTransferStatus, uint64) {
 	switch {
 	case t.Flags&^ledger.TransferFlagsMask != 0:
@@ -92,21 +91,20 @@ func (b *books) createTransfer(t *ledger.Transfer, slot uint64) (ledger.CreateTr
 	return status, slot
 }
 
-// createMovement takes a single-phase or pending transfer down its ladder and
-// stores it if it passes.
+// createMovement checks a single-phase or pending transfer and stores it if all rules hold.
 func (b *books) createMovement(t *ledger.Transfer, slot uint64) ledger.CreateTransferStatus {
 	if status := checkMovement(t); status != ledger.TransferCreated {
 		return status
 	}
-	debitAt, ok := b.accountPosition(t.DebitAccountID)
+	debitPos, ok := b.accountPosition(t.DebitAccountID)
 	if !ok {
 		return ledger.TransferDebitAccountNotFound
 	}
-	creditAt, ok := b.accountPosition(t.CreditAccountID)
+	creditPos, ok := b.accountPosition(t.CreditAccountID)
 	if !ok {
 		return ledger.TransferCreditAccountNotFound
 	}
-	debit, credit := b.accounts.rowAt(debitAt), b.accounts.rowAt(creditAt)
+	debit, credit := b.accounts.rowAt(debitPos), b.accounts.rowAt(creditPos)
 	if status := b.checkAccounts(t, debit, credit); status != ledger.TransferCreated {
 		return status
 	}
@@ -117,7 +115,7 @@ func (b *books) createMovement(t *ledger.Transfer, slot uint64) ledger.CreateTra
 	if status := checkLimits(amount, debit, credit); status != ledger.TransferCreated {
 		return status
 	}
-	stored := b.addTransfer(t, debitAt, creditAt, slot)
+	stored := b.addTransfer(t, debitPos, creditPos, slot)
 	stored.Amount = amount
 	if t.Flags.Has(ledger.TransferPending) {
 		stored.holdState = holdPending
@@ -125,11 +123,11 @@ func (b *books) createMovement(t *ledger.Transfer, slot uint64) ledger.CreateTra
 	if t.Timeout != 0 {
 		b.expiries.addEntry(expiryOf(&stored.Transfer), b.transfers.count-1)
 	}
-	applyMovement(&stored.Transfer, b.changeAccount(debitAt), b.changeAccount(creditAt))
+	applyMovement(&stored.Transfer, b.changeAccount(debitPos), b.changeAccount(creditPos))
 	return ledger.TransferCreated
 }
 
-// checkMovement looks at what is wrong with the transfer by itself.
+// checkMovement checks a single-phase or pending transfer on its own.
 func checkMovement(t *ledger.Transfer) ledger.CreateTransferStatus {
 	pending := t.Flags.Has(ledger.TransferPending)
 	switch {
@@ -158,7 +156,7 @@ func checkMovement(t *ledger.Transfer) ledger.CreateTransferStatus {
 	}
 }
 
-// checkAccounts looks at the transfer beside its two accounts, but for amounts.
+// checkAccounts checks the transfer against its two accounts, except for amounts.
 func (b *books) checkAccounts(t *ledger.Transfer, debit, credit *ledger.Account) ledger.CreateTransferStatus {
 	imported := t.Flags.Has(ledger.TransferImported)
 	switch {
@@ -183,11 +181,11 @@ func (b *books) checkAccounts(t *ledger.Transfer, debit, credit *ledger.Account)
 	}
 }
 
-// addTransfer stores a transfer with the timestamp that it gets. The caller fills
-// in what else the ledger decides.
-func (b *books) addTransfer(t *ledger.Transfer, debitAt, creditAt position, slot uint64) *storedTransfer {
+// addTransfer stores a transfer with its timestamp. The caller sets the other fields decided by the
+// ledger.
+func (b *books) addTransfer(t *ledger.Transfer, debitPos, creditPos position, slot uint64) *storedTransfer {
 	stored := b.transfers.appendRow()
-	*stored = storedTransfer{Transfer: *t, debit: debitAt, credit: creditAt}
+	*stored = storedTransfer{Transfer: *t, debit: debitPos, credit: creditPos}
 	if !t.Flags.Has(ledger.TransferImported) {
 		stored.Timestamp = slot
 	}
