@@ -1,8 +1,8 @@
 // Package requestlimit learns how many events or rows a ledger takes in one request.
 //
-// A ledger refuses a larger request with [ledger.ErrTooMuchData], and applies nothing of it. The
-// largest limits are [ledger.BatchMax] and [ledger.QueryMax]; a server with smaller requests has
-// smaller limits, and TigerBeetle's protocol has no question that a client could ask for them.
+// A ledger refuses a larger request with [ledger.ErrTooMuchData], and applies no part of it. The
+// largest limits are [ledger.BatchMax] and [ledger.QueryMax]. A server with smaller requests has
+// smaller limits, and TigerBeetle's protocol has no question for them.
 package requestlimit
 
 import (
@@ -13,16 +13,16 @@ import (
 // Nearly every server with smaller requests is such a server.
 const Development = 253
 
-// Limit is the limit of one kind of request to one ledger, as far as it is known. Lower and Find
-// must not run concurrently with any method.
+// Limit is the known limit of one kind of request to one ledger. Lower and Find must not run
+// concurrently with any method.
 type Limit struct {
 	limit    int
-	group    int // the limit is a multiple of group, unless it was smaller at first
-	expected int // the limit to try after a larger one was refused; 0: none
+	group    int // the limit is a multiple of group
+	expected int // the value to try after a larger limit was refused; 0: none
 }
 
-// New returns a limit of most events that is lowered in multiples of group: events of one
-// group are never cut apart.
+// New returns a limit of most events. It is lowered in multiples of group, so that the events of
+// one group stay together.
 func New(most, group int) *Limit { return &Limit{limit: most / group * group, group: group} }
 
 // NewCreates returns a limit of create requests of most events. Its first lower value is
@@ -33,9 +33,9 @@ func NewCreates(most int) *Limit { return &Limit{limit: most, group: 1, expected
 func (l *Limit) Max() int { return l.limit }
 
 // Lower lowers the limit after the ledger has refused a request as too large: to half of the
-// refused events, or to [Development] in create requests of more. Requests that were under way
-// together may be refused in any order: the limit never rises. Lower reports whether a request
-// smaller than the refused one can be made.
+// refused events, or to [Development] for a create request of more events. The limit never rises,
+// in whichever order concurrent requests are refused. Lower reports whether a request smaller than
+// the refused one can be made.
 func (l *Limit) Lower(refused int) bool {
 	lower := max(l.group, refused/2/l.group*l.group)
 	if l.expected > 0 && refused > l.expected {
@@ -45,9 +45,9 @@ func (l *Limit) Lower(refused int) bool {
 	return refused > l.group
 }
 
-// Find searches the largest request that fits, which is 0 to Max events, and sets the limit to
-// it. Few calls suffice for the usual servers: one for a server with the limit Max, three for a
-// server with the limit [Development]. An error of fits ends the search and leaves the limit.
+// Find searches the largest request for which fits is true, 0 to Max events, and sets the limit. A
+// server with the limit Max needs one call of fits, a server with the limit [Development] three. An
+// error of fits ends the search and leaves the limit unchanged.
 func (l *Limit) Find(fits func(events int) (bool, error)) error {
 	if ok, err := fits(l.limit); ok || err != nil {
 		return err

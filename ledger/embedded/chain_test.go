@@ -8,7 +8,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// A log is kept for chains only; outside it would grow for ever.
+// Only chains have an undo log. Outside of chains it would grow for ever.
 func TestNoLogOutsideChains(t *testing.T) {
 	t.Parallel()
 	b := newBooks()

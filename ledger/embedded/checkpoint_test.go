@@ -12,9 +12,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// A checkpoint is the books at the moment when it was begun, whatever is done while it
-// is written.
-func TestImageStands(t *testing.T) {
+// A checkpoint has the books of the moment when it was begun, whatever requests run while it is
+// written.
+func TestSnapshotStands(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	log, _, err := wal.Open(dir, func(wal.Record) error { return nil })
@@ -38,7 +38,7 @@ func TestImageStands(t *testing.T) {
 	want := b.lookupAccounts([]ledger.ID{one, two})
 
 	image, c := b.takeSnapshot(), log.Checkpoint()
-	// A movement, the end of a hold, a chain that breaks, an id that is spent.
+	// A movement, the end of a hold, a broken chain, a spent id.
 	create(move(3, 0), void(4, 2), move(5, ledger.TransferLinked), move(0, 0), void(6, 99))
 	require.NoError(t, writeCheckpoint(t.Context(), c, image))
 	require.NoError(t, log.Close())
@@ -53,7 +53,7 @@ func TestImageStands(t *testing.T) {
 	require.Zero(t, restored.spentIDs.ids.count)
 }
 
-// Close does not wait for a checkpoint to be written, only to be given up.
+// Close does not wait until a checkpoint is written. It stops the checkpoint.
 func TestCheckpointIsStopped(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
@@ -69,18 +69,18 @@ func TestCheckpointIsStopped(t *testing.T) {
 	require.NoError(t, log.Close())
 }
 
-// A checkpoint that cannot be written is not the end of the ledger: the log goes on,
-// and Close says what happened.
+// A checkpoint that cannot be written does not end the ledger: the log goes on, and Close returns
+// the error.
 func TestCheckpointFails(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"checkpoint-0000000000000001.tmp", "log-0000000000000001.tmp"} {
 		dir := t.TempDir()
 		l, err := Open(dir, WithCheckpointEvery(300))
 		require.NoError(t, err)
-		// Somebody has put a folder where a file is to be.
+		// A folder has the name of a file to be written.
 		taken := filepath.Join(dir, name)
 		require.NoError(t, os.MkdirAll(filepath.Join(taken, "full"), 0o700))
-		for range 3 { // the second one begins a checkpoint, the third does not try again so soon
+		for range 3 { // the second request begins a checkpoint; the third does not try again so soon
 			_, err = l.CreateAccounts(t.Context(), []ledger.Account{{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}})
 			require.NoError(t, err)
 			l.WaitForCheckpoint()

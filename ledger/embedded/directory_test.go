@@ -9,8 +9,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// A directory finds what a map finds, through growth and removals, and also if
-// many ids have the same hash.
+// A directory finds the same positions as a map, through growth and removals, and even if many ids
+// have the same hash.
 func TestDirectory(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
@@ -46,7 +46,7 @@ func TestDirectoryPartCollisions(t *testing.T) {
 	var part directoryPart
 	want := map[position]uint32{}
 	for pos := range position(2000) {
-		hash := random.Uint32N(8) * 5 // runs that meet, and wrap round the end
+		hash := random.Uint32N(8) * 5 // runs of entries that meet, and wrap round the end
 		part.addEntry(newDirectoryEntry(hash, pos))
 		want[pos] = hash
 		if victim := position(random.Uint32N(2000)); random.IntN(2) == 0 {

@@ -9,7 +9,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// A query looks only at the rows of the rarest field that it asks for.
+// A query reads only the rows of its rarest field.
 func TestIndexLists(t *testing.T) {
 	t.Parallel()
 	values := []queryFields{
@@ -40,7 +40,7 @@ func TestSmallestSource(t *testing.T) {
 	require.Equal(t, 1, smallestSource(rowSpan{3, 4}.toSource(false), many, few).size)
 }
 
-// Whatever a query asks first, an index reads every row once.
+// An index reads every row once, in any order of queries.
 func TestIndexSkipsZero(t *testing.T) {
 	t.Parallel()
 	keys := []ledger.ID{ledger.NewID(1, 0), {}, ledger.NewID(1, 0)}

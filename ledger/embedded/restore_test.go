@@ -11,7 +11,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// What no ledger of this version has written is refused, not made the best of.
+// Records that no ledger of this version writes are refused.
 func TestOtherRules(t *testing.T) {
 	t.Parallel()
 	account := func(id uint64) []byte {
@@ -27,7 +27,7 @@ func TestOtherRules(t *testing.T) {
 	}
 	plain := func(*ledger.Transfer) {}
 	post := func(t *ledger.Transfer) { t.Flags, t.PendingID = ledger.TransferPostPending, ledger.NewID(10, 0) }
-	// The head of a request: timestamp 100, and a checksum that no answers have.
+	// The head of a request: timestamp 100, and a checksum of no answers.
 	request := func(rows ...byte) []byte { return append([]byte{100, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4}, rows...) }
 	for name, c := range map[string]struct {
 		kind uint8
@@ -61,7 +61,7 @@ func TestOtherRules(t *testing.T) {
 	}
 }
 
-// The error of Open says which file and where.
+// The error of Open names the file and the offset.
 func TestOpenOtherRules(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -74,7 +74,7 @@ func TestOpenOtherRules(t *testing.T) {
 	require.ErrorContains(t, err, filepath.Join(dir, "log-0000000000000000")+": record at byte 512")
 }
 
-// A file of a later format is no damage.
+// A file of a later format is not reported as damaged.
 func TestOpenOtherVersion(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

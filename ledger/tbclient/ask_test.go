@@ -17,7 +17,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// What package ledger does not promise for every answer, TigerBeetle's client does.
+// TigerBeetle's client never returns nil rows; package ledger does not promise it for every answer.
 func TestNoNilAnswer(t *testing.T) {
 	t.Parallel()
 	c := New(embedded.New()).(*client)
@@ -29,7 +29,7 @@ func TestNoNilAnswer(t *testing.T) {
 	require.Equal(t, []tb.Account{}, answer)
 }
 
-// However the ledger fails, the caller sees nothing of it before Close.
+// However the ledger fails, the caller sees no error before Close.
 func TestFailuresAreSilence(t *testing.T) {
 	t.Parallel()
 	for _, failure := range []error{ledger.ErrClosed, ledger.ErrOutcomeUnknown, errors.New("no space left")} {

@@ -13,12 +13,11 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// New is a client of the ledger. Several clients of one ledger are like several
-// sessions of one cluster: each is closed by itself, and none closes the ledger,
-// which stays its owner's. The client is safe for concurrent use, and Close may
-// race with calls.
+// New returns a client of the ledger. Several clients of one ledger are like several sessions of
+// one cluster: each is closed by itself, and no client closes the ledger. The client is safe for
+// concurrent use, and Close may race with calls.
 //
-// The client starts no goroutine, so one that is never closed holds nothing up.
+// The client starts no goroutine, so an unclosed client costs nothing.
 func New(l *embedded.Ledger) tb.Client {
 	c := &client{ledger: l}
 	c.ctx, c.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // calls have no context; Close ends them
@@ -27,7 +26,7 @@ func New(l *embedded.Ledger) tb.Client {
 
 type client struct {
 	ledger *embedded.Ledger
-	ctx    context.Context // ends with Close
+	ctx    context.Context // cancelled by Close
 	cancel context.CancelFunc
 }
 
@@ -67,7 +66,7 @@ func (c *client) GetChangeEvents(filter tb.ChangeEventsFilter) ([]tb.ChangeEvent
 	return askLedger[tb.ChangeEvent](c, c.ledger.GetChangeEvents, unsafecast.Value[ledger.ChangeEventsFilter](filter))
 }
 
-// Nop does not reach a server with the real client either.
+// Nop returns without contact to a server, as on the real client.
 func (c *client) Nop() error {
 	if c.ctx.Err() != nil {
 		return tb.ErrClientClosed
@@ -77,21 +76,20 @@ func (c *client) Nop() error {
 
 func (c *client) Close() { c.cancel() }
 
-// askLedger puts a question to the ledger and returns its answer as rows of
-// TigerBeetle's. On a closed client the ledger refuses it, since the context that
-// it is given has ended; this is why nothing is checked before.
+// askLedger sends a request to the ledger and returns the answer as TigerBeetle's rows. After Close
+// the ledger refuses the request, because ctx has ended; no check is needed before.
 func askLedger[T, Q, A any](
 	c *client, operation func(context.Context, Q) ([]A, error), question Q,
 ) ([]T, error) {
 	answer, err := operation(c.ctx, question)
 	switch {
 	case err == nil && len(answer) == 0:
-		return []T{}, nil // never nil, even if the ledger's answer is
+		return []T{}, nil // never nil, even if the ledger's answer is nil
 	case err == nil:
 		return unsafecast.Slice[T](answer), nil
 	case errors.Is(err, ledger.ErrTooMuchData):
 		return nil, tb.ErrTooMuchData
 	}
-	<-c.ctx.Done() // as if no cluster were there; see the package comment
+	<-c.ctx.Done() // as without a cluster; see the package documentation
 	return nil, tb.ErrClientClosed
 }

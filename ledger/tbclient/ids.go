@@ -10,8 +10,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// copyIDs copies, as an id of TigerBeetle's is an array of bytes and may lie at an odd
-// address.
+// copyIDs copies, because TigerBeetle's id is an array of bytes and may be at an unaligned address.
 func copyIDs(from []tb.Uint128) []ledger.ID {
 	ids := make([]ledger.ID, len(from))
 	for i := range from {
