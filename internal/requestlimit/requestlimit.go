@@ -21,13 +21,15 @@ type Limit struct {
 	expected int // the value to try after a larger limit was refused; 0: none
 }
 
-// New returns a limit of most events. It is lowered in multiples of group, so that the events of
+// New returns a limit of maxEvents. It is lowered in multiples of group, so that the events of
 // one group stay together.
-func New(most, group int) *Limit { return &Limit{limit: most / group * group, group: group} }
+func New(maxEvents, group int) *Limit { return &Limit{limit: maxEvents / group * group, group: group} }
 
-// NewCreates returns a limit of create requests of most events. Its first lower value is
-// [Development].
-func NewCreates(most int) *Limit { return &Limit{limit: most, group: 1, expected: Development} }
+// NewCreates returns a limit of maxEvents for create requests. Lower tries [Development] before any
+// smaller value.
+func NewCreates(maxEvents int) *Limit {
+	return &Limit{limit: maxEvents, group: 1, expected: Development}
+}
 
 // Max returns how many events a request may carry.
 func (l *Limit) Max() int { return l.limit }

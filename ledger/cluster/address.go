@@ -32,7 +32,7 @@ func parseAddresses(field string, texts []string) (parsed []address, errs []erro
 	for i, text := range texts {
 		a, reason := parseAddress(text)
 		if reason == "" {
-			if first, twice := seen[a.canonicalText()]; twice {
+			if first, isDuplicate := seen[a.canonicalText()]; isDuplicate {
 				reason = fmt.Sprintf("is the same as %s[%d]", field, first)
 			} else {
 				seen[a.canonicalText()] = i

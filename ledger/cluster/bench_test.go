@@ -41,7 +41,7 @@ func BenchmarkCreateTransfers(b *testing.B) {
 		name string
 		size int
 	}{{"1", 1}, {"8189", ledger.BatchMax}} {
-		for _, way := range []struct {
+		for _, target := range []struct {
 			name string
 			send func([]ledger.Transfer) error
 		}{
@@ -58,13 +58,13 @@ func BenchmarkCreateTransfers(b *testing.B) {
 				return err
 			}},
 		} {
-			b.Run(n.name+"/"+way.name, func(b *testing.B) {
+			b.Run(n.name+"/"+target.name, func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					b.StopTimer()
 					transfers := p.newTransfers(n.size)
 					b.StartTimer()
-					require.NoError(b, way.send(transfers))
+					require.NoError(b, target.send(transfers))
 				}
 				b.ReportMetric(float64(n.size*b.N)/b.Elapsed().Seconds(), "transfers/s")
 			})

@@ -45,7 +45,7 @@ func TestCloseWaitsForAnswers(t *testing.T) {
 						results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{newPayment(10+i, 0)})
 						if !test.known {
 							assert.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
-							assert.NotErrorIs(t, err, ledger.ErrClosed, "which says that nothing was sent")
+							assert.NotErrorIs(t, err, ledger.ErrClosed, "ErrClosed means that nothing was sent")
 						} else if assert.NoError(t, err) {
 							assert.Equal(t, ledger.TransferCreated, results[0].Status)
 						}

@@ -125,16 +125,16 @@ func likelyCauses(err error, replicas []ReplicaReport) []Cause {
 			accept++
 		}
 	}
-	answering := []Cause{CauseClusterID, CauseConnectionsTaken, CauseBusy}
+	generalCauses := []Cause{CauseClusterID, CauseConnectionsTaken, CauseBusy}
 	switch {
 	case tried == 0:
-		return append([]Cause{CauseNothingListens}, answering...)
+		return append([]Cause{CauseNothingListens}, generalCauses...)
 	case accept == 0:
 		return []Cause{CauseNothingListens}
 	case accept < replicationQuorum(len(replicas)):
-		return append([]Cause{CauseTooFewReplicas}, answering...)
+		return append([]Cause{CauseTooFewReplicas}, generalCauses...)
 	default:
-		return answering
+		return generalCauses
 	}
 }
 
@@ -153,17 +153,17 @@ type diagnosis struct {
 
 func (l *Ledger) startDiagnosis(ctx context.Context, addresses []netip.AddrPort) *diagnosis {
 	d := &diagnosis{results: untriedReports(l.replicas, addresses)}
-	var life context.Context
-	life, d.cancel = context.WithCancel(ctx)
+	var triesCtx context.Context
+	triesCtx, d.cancel = context.WithCancel(ctx)
 	deadline, _ := ctx.Deadline()
 	d.tries.Go(func() {
 		select {
-		case <-life.Done():
+		case <-triesCtx.Done():
 			return
 		case <-time.After(time.Until(deadline) / 2):
 		}
 		for i := range d.results {
-			d.tries.Go(func() { d.results[i].tryConnect(life) })
+			d.tries.Go(func() { d.results[i].tryConnect(triesCtx) })
 		}
 	})
 	return d

@@ -94,12 +94,12 @@ func singleAddress(host, port string) (addresses []string, errs []error) {
 	if _, reason := parsePort(port); reason != "" {
 		errs = append(errs, &ConfigError{Field: EnvPort, Value: port, Reason: "is not a number from 1 to 65535"})
 	}
-	bare := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	text := net.JoinHostPort(bare, strconv.Itoa(defaultPort)) // brackets an IPv6 address
+	bareHost := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	text := net.JoinHostPort(bareHost, strconv.Itoa(defaultPort)) // brackets an IPv6 address
 	if _, reason := parseAddress(text); reason != "" {
 		errs = append(errs, &ConfigError{Field: EnvHost, Value: host, Reason: "is not one host name or IP address without a port"})
 	}
-	return []string{net.JoinHostPort(bare, port)}, errs
+	return []string{net.JoinHostPort(bareHost, port)}, errs
 }
 
 func checkReplicaCount(text string, addresses []string) error {

@@ -161,7 +161,7 @@ func (c *fakeClient) GetChangeEvents(filter tb.ChangeEventsFilter) ([]tb.ChangeE
 	return ofFate(c, func() ([]tb.ChangeEvent, error) { return c.Client.GetChangeEvents(filter) })
 }
 
-var here = []string{"127.0.0.1:3001"}
+var localAddresses = []string{"127.0.0.1:3001"}
 
 // openFake opens a ledger on the servers and closes it at the end of the test. Then every session
 // must be closed.
@@ -169,7 +169,7 @@ func openFake(t *testing.T, s *servers, cfg Config) *Ledger {
 	t.Helper()
 	cfg.Sessions = cmp.Or(cfg.Sessions, 2)
 	if cfg.Addresses == nil {
-		cfg.Addresses = here
+		cfg.Addresses = localAddresses
 	}
 	l, err := openWith(t.Context(), cfg, s.dialFake)
 	require.NoError(t, err)

@@ -197,9 +197,9 @@ func (w *load) stopAndCheck(t *testing.T, l ledger.Ledger) {
 // countFound returns how many of the transfers are in the ledger.
 func (w *load) countFound(t *testing.T, l ledger.Ledger, ids []ledger.ID) (found int) {
 	t.Helper()
-	const most = 1000
+	const maxIDs = 1000
 	for len(ids) > 0 {
-		n := min(most, len(ids))
+		n := min(maxIDs, len(ids))
 		page, err := l.LookupTransfers(t.Context(), ids[:n])
 		require.NoError(t, err)
 		found += len(page)

@@ -141,9 +141,9 @@ func TestCallsIntoABlackHole(t *testing.T) {
 	l := openBlind(t, Config{Addresses: []string{blackHole(t)}, CloseTimeout: -1})
 	const callers = 1000
 	ctx, cancel := context.WithCancel(t.Context())
-	var gone, waiting sync.WaitGroup
+	var abandoned, waiting sync.WaitGroup
 	for i := range uint64(callers) {
-		gone.Go(func() {
+		abandoned.Go(func() {
 			_, err := l.CreateTransfers(ctx, []ledger.Transfer{newPayment(10+i, 0)})
 			assert.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 			assert.ErrorIs(t, err, context.Canceled)
@@ -157,7 +157,7 @@ func TestCallsIntoABlackHole(t *testing.T) {
 	require.Eventually(t, func() bool { return l.Stats().Calls == 2*callers }, 10*time.Second, time.Millisecond)
 	start := time.Now()
 	cancel()
-	gone.Wait()
+	abandoned.Wait()
 	t.Logf("%d calls ended with their context after %v", callers, time.Since(start))
 	require.Equal(t, Stats{Sessions: 3, Calls: 2 * callers, Abandoned: callers}, l.Stats())
 	start = time.Now()

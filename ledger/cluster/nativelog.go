@@ -31,8 +31,8 @@ var (
 	logDiverted     bool       // by this package; under listenersMu
 )
 
-func listenToNative(tell func(slog.Level, string)) *nativeLog {
-	n := &nativeLog{logFunc: tell}
+func listenToNative(logFunc func(slog.Level, string)) *nativeLog {
+	n := &nativeLog{logFunc: logFunc}
 	changeListeners(func(all []*nativeLog) []*nativeLog { return append(all, n) })
 	return n
 }
@@ -50,8 +50,8 @@ func changeListeners(change func([]*nativeLog) []*nativeLog) {
 	defer listenersMu.Unlock()
 	all := change(slices.Clone(currentListeners()))
 	nativeListeners.Store(&all)
-	if wanted := len(all) > 0; wanted != logDiverted && divertNativeLog(wanted) {
-		logDiverted = wanted
+	if wantDiverted := len(all) > 0; wantDiverted != logDiverted && divertNativeLog(wantDiverted) {
+		logDiverted = wantDiverted
 	}
 }
 

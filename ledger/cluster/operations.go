@@ -90,13 +90,13 @@ func (l *Ledger) GetChangeEvents(ctx context.Context, filter ledger.ChangeEvents
 // sendList sends a request with a list. The native client reads the memory of the list itself, and
 // its answer is returned without a copy.
 func sendList[E, R, NativeE, NativeR any](
-	ctx context.Context, l *Ledger, events []E, what string, operation func(tb.Client, []NativeE) ([]NativeR, error),
+	ctx context.Context, l *Ledger, events []E, unit string, operation func(tb.Client, []NativeE) ([]NativeR, error),
 ) (answer[R], error) {
 	a, err := sendRequest(ctx, l, events, func(client tb.Client, events []E) ([]R, error) {
 		rows, err := operation(client, unsafecast.Slice[NativeE](events))
 		return unsafecast.Slice[R](rows), err
 	}, nil)
-	return a, translateTooMuchData(err, what, len(events))
+	return a, translateTooMuchData(err, unit, len(events))
 }
 
 // sendQuery sends a request with a filter. For release see sendRequest.
@@ -112,9 +112,9 @@ func sendQuery[R, F, NativeF, NativeR any](
 }
 
 // checkBatch refuses a create request above the limit before it is sent.
-func (l *Ledger) checkBatch(n int, what string) error {
-	if most := l.BatchMax(); n > most {
-		return fmt.Errorf("cluster: %w: %d %s, at most %d", ledger.ErrTooMuchData, n, what, most)
+func (l *Ledger) checkBatch(n int, unit string) error {
+	if limit := l.BatchMax(); n > limit {
+		return fmt.Errorf("cluster: %w: %d %s, at most %d", ledger.ErrTooMuchData, n, unit, limit)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func TestNoRetryStorm(t *testing.T) {
 		require.NoError(t, l.Ping(t.Context()))
 		start := time.Now()
 		require.NoError(t, awaitSessions(t, l, 2))
-		require.Less(t, time.Since(start), time.Second, "what has lasted is replaced soon")
+		require.Less(t, time.Since(start), time.Second, "a session that lasted is replaced soon")
 	})
 }
 
@@ -73,7 +73,7 @@ func TestReleaseNotServed(t *testing.T) {
 			s := newServers()
 			s.setFate(func(*fakeClient) fate { return fate{lost: native} })
 			start := time.Now()
-			_, err := openWith(t.Context(), Config{Addresses: here}, s.dialFake)
+			_, err := openWith(t.Context(), Config{Addresses: localAddresses}, s.dialFake)
 			require.Less(t, time.Since(start), time.Second)
 			var report *OpenError
 			require.ErrorAs(t, err, &report)
@@ -89,7 +89,7 @@ func TestReleaseNotServed(t *testing.T) {
 			err = l.Ping(t.Context())
 			require.ErrorIs(t, err, ledger.ErrOutcomeUnknown, "it may have been executed before the servers were exchanged")
 			require.ErrorIs(t, err, ErrClientRelease)
-			require.NotErrorIs(t, err, ledger.ErrClosed, "which says that nothing was sent")
+			require.NotErrorIs(t, err, ledger.ErrClosed, "ErrClosed means that nothing was sent")
 			err = l.Ping(t.Context())
 			require.ErrorIs(t, err, ledger.ErrClosed)
 			require.ErrorIs(t, err, ErrClientRelease)
@@ -141,10 +141,10 @@ func TestAddressChanges(t *testing.T) {
 		var dns changingResolver
 		dns.setAddresses("tb-0", "10.0.0.1")
 		dns.setAddresses("tb-1", "10.0.1.1")
-		var told []SessionReopened
+		var reports []SessionReopened
 		l := openFake(t, s, Config{
 			Addresses: []string{"tb-0:3000", "tb-1:3000"}, Resolver: &dns, Sessions: 1,
-			Events: Events{Reopened: func(r SessionReopened) { told = append(told, r) }},
+			Events: Events{Reopened: func(r SessionReopened) { reports = append(reports, r) }},
 		})
 		moved := netip.MustParseAddrPort("10.0.1.2:3000")
 		s.setFate(func(*fakeClient) fate {
@@ -156,7 +156,7 @@ func TestAddressChanges(t *testing.T) {
 		var call sync.WaitGroup
 		call.Go(func() { assert.NoError(t, l.Ping(t.Context())) })
 		time.Sleep(time.Hour) //nolint:forbidigo // virtual time
-		require.Equal(t, 1, s.dialCount(), "nothing has changed: the native client waits better than a new one would")
+		require.Equal(t, 1, s.dialCount(), "nothing has changed: waiting is better than a new session")
 		require.Positive(t, l.Stats().Calls)
 
 		dns.setAddresses("tb-0")
@@ -165,9 +165,9 @@ func TestAddressChanges(t *testing.T) {
 		call.Wait()
 		require.Less(t, time.Since(start), 15*time.Second)
 		synctest.Wait()
-		require.Len(t, told, 1)
-		require.ErrorIs(t, told[0].Cause, ErrAddressChanged)
-		require.Equal(t, []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:3000"), moved}, told[0].Addresses,
+		require.Len(t, reports, 1)
+		require.ErrorIs(t, reports[0].Cause, ErrAddressChanged)
+		require.Equal(t, []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:3000"), moved}, reports[0].Addresses,
 			"a name that cannot be resolved keeps its address")
 	})
 }
@@ -301,7 +301,7 @@ func TestReopenFails(t *testing.T) {
 		require.NoError(t, l.Ping(t.Context()))
 		require.ErrorIs(t, <-failed, tb.ErrSystemResources)
 
-		_, err := openWith(t.Context(), Config{Addresses: here}, s.dialFake)
+		_, err := openWith(t.Context(), Config{Addresses: localAddresses}, s.dialFake)
 		var report *OpenError
 		require.ErrorAs(t, err, &report)
 		require.ErrorIs(t, err, tb.ErrSystemResources)

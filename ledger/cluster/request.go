@@ -50,8 +50,8 @@ func sendRequest[E, R any](
 		}
 	}
 	if ctx.Done() != nil {
-		copied, free := copyEvents(l, events) // the native client may read the events after we have returned
-		events, release = copied, joinFuncs(free, release)
+		copied, freeCopy := copyEvents(l, events) // the native client may read the events after we have returned
+		events, release = copied, joinFuncs(freeCopy, release)
 	}
 	unanswered := false // a native client had the request and ended without an answer
 	for {
@@ -85,7 +85,7 @@ func sendRequest[E, R any](
 const largeRequest = ledger.BatchMax / 4
 
 // copyEvents copies events. free, if not nil, returns the memory of the copy to the pool.
-func copyEvents[E any](l *Ledger, events []E) (copied []E, free func()) {
+func copyEvents[E any](l *Ledger, events []E) (copied []E, freeCopy func()) {
 	transfers, ok := any(events).([]ledger.Transfer)
 	if !ok || len(transfers) < largeRequest {
 		return slices.Clone(events), nil
@@ -186,9 +186,9 @@ func callNative[R any](
 
 // translateTooMuchData replaces tigerbeetle-go's error of a too large request by
 // ledger.ErrTooMuchData.
-func translateTooMuchData(err error, what string, n int) error {
+func translateTooMuchData(err error, unit string, n int) error {
 	if errors.Is(err, tb.ErrTooMuchData) {
-		return fmt.Errorf("cluster: %w: %d %s", ledger.ErrTooMuchData, n, what)
+		return fmt.Errorf("cluster: %w: %d %s", ledger.ErrTooMuchData, n, unit)
 	}
 	return err
 }

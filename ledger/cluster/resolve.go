@@ -44,9 +44,9 @@ func resolveAll(
 	ctx context.Context, r Resolver, replicas []address, previous []netip.AddrPort,
 ) ([]netip.AddrPort, error) {
 	resolved, errs := make([]netip.AddrPort, len(replicas)), make([]error, len(replicas))
-	var asking sync.WaitGroup
+	var lookups sync.WaitGroup
 	for i, a := range replicas {
-		asking.Go(func() {
+		lookups.Go(func() {
 			ip, err := resolveReplica(ctx, r, a)
 			switch {
 			case err == nil:
@@ -58,7 +58,7 @@ func resolveAll(
 			}
 		})
 	}
-	asking.Wait()
+	lookups.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}

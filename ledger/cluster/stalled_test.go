@@ -33,7 +33,7 @@ func TestStalledConnection(t *testing.T) {
 		require.False(t, stalled(), "there is none")
 		require.True(t, s.installConn(c, false))
 		sleepFor(time.Hour)
-		require.False(t, stalled(), "nobody waits")
+		require.False(t, stalled(), "no call waits")
 		take := func() {
 			t.Helper()
 			got, err := s.acquireConn(t.Context(), 1)
@@ -54,7 +54,7 @@ func TestStalledConnection(t *testing.T) {
 		require.True(t, stalled())
 		s.releaseConn(c, 1, nil)
 		sleepFor(time.Hour)
-		require.False(t, stalled(), "nobody waits any more")
+		require.False(t, stalled(), "no call waits any more")
 		take()
 		require.False(t, stalled())
 		s.releaseConn(c, 1, errors.New("lost"))
@@ -77,7 +77,7 @@ func TestConnectionIsLostOnce(t *testing.T) {
 	s.releaseConn(c, 2, cause)
 	require.Same(t, c, (<-s.slots[0].lost).conn)
 	s.releaseConn(c, 2, cause)
-	require.Empty(t, s.slots[0].lost, "it was told")
+	require.Empty(t, s.slots[0].lost, "the loss was received")
 	changed := s.changed
 	require.True(t, s.installConn(other, true))
 	require.NotEqual(t, changed, s.changed)

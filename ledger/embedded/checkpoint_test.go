@@ -37,10 +37,10 @@ func TestSnapshotStands(t *testing.T) {
 	create(move(1, 0), move(2, ledger.TransferPending))
 	want := b.lookupAccounts([]ledger.ID{one, two})
 
-	image, c := b.takeSnapshot(), log.Checkpoint()
+	snapshot, c := b.takeSnapshot(), log.Checkpoint()
 	// A movement, the end of a hold, a broken chain, a spent id.
 	create(move(3, 0), void(4, 2), move(5, ledger.TransferLinked), move(0, 0), void(6, 99))
-	require.NoError(t, writeCheckpoint(t.Context(), c, image))
+	require.NoError(t, writeCheckpoint(t.Context(), c, snapshot))
 	require.NoError(t, log.Close())
 
 	restored := newBooks()

@@ -35,8 +35,8 @@ const aheadSlowdown = 2
 func (c *clock) readTime() uint64 {
 	now := c.now()
 	c.ledgerTime = max(c.ledgerTime, c.newestTimestamp)
-	if passed := now.Sub(c.lastReading); passed > 0 && !c.lastReading.IsZero() {
-		c.ledgerTime += uint64(passed) / aheadSlowdown
+	if elapsed := now.Sub(c.lastReading); elapsed > 0 && !c.lastReading.IsZero() {
+		c.ledgerTime += uint64(elapsed) / aheadSlowdown
 	}
 	c.lastReading, c.ledgerTime = now, max(c.ledgerTime, uint64(max(0, now.UnixNano())))
 	return c.ledgerTime

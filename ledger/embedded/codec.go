@@ -63,9 +63,9 @@ func (r *recordReader) takeBytes(n int) []byte {
 	if len(r.unread) < n {
 		r.unread, r.short = make([]byte, n), true
 	}
-	taken := r.unread[:n]
+	bytes := r.unread[:n]
 	r.unread = r.unread[n:]
-	return taken
+	return bytes
 }
 
 // isComplete reports whether the record had exactly the bytes that were read.

@@ -57,12 +57,12 @@ func TestDirectoryPartCollisions(t *testing.T) {
 		}
 	}
 	for pos := range position(2000) {
-		hash, there := want[pos]
-		if !there {
+		hash, exists := want[pos]
+		if !exists {
 			hash = 5
 		}
 		_, ok := part.findEntry(hash, func(found position) bool { return found == pos })
-		require.Equal(t, there, ok, "place %d", pos)
+		require.Equal(t, exists, ok, "place %d", pos)
 	}
 	require.Equal(t, len(want), part.used)
 }

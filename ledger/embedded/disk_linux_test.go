@@ -31,9 +31,9 @@ func TestFullDisk(t *testing.T) {
 		child.Env = append(os.Environ(), fmt.Sprintf("%s=%d %d %s", fullEnv, seed, limit, dir))
 		output, err := child.CombinedOutput()
 		require.NoError(t, err, "%s", output)
-		_, said, _ := strings.Cut(string(output), "answered ")
-		said, _, _ = strings.Cut(said, "\n")
-		answered, err := strconv.Atoi(said)
+		_, answeredText, _ := strings.Cut(string(output), "answered ")
+		answeredText, _, _ = strings.Cut(answeredText, "\n")
+		answered, err := strconv.Atoi(answeredText)
 		require.NoError(t, err, "%s", output)
 
 		s := newWorkload(seed)

@@ -161,7 +161,7 @@ func TestExpiryOfAnIdleLedger(t *testing.T) {
 	l := openVirtual(t, 2)
 	createTransfers(t, l, newHold(100, 1))
 	l.Sleep(time.Second + 99*time.Millisecond)
-	require.Equal(t, ledger.NewAmount(1), readHeld(t, l), "nobody has looked yet")
+	require.Equal(t, ledger.NewAmount(1), readHeld(t, l), "no pulse has run yet")
 	require.True(t, readHeld(t, l).IsZero(), "the request before made the ledger look")
 
 	createTransfers(t, l, newHold(101, 1))

@@ -60,13 +60,13 @@ func appendRequest[E any](j *journal, kind uint8, last uint64, events []E, encod
 
 const pulseBytes = 16
 
-func (j *journal) appendPulse(timestamp uint64, most, released int) {
+func (j *journal) appendPulse(timestamp uint64, maxHolds, released int) {
 	if j == nil {
 		return
 	}
 	j.log.Append(kindPulse, pulseBytes, func(to []byte) []byte {
 		to = byteOrder.AppendUint64(to, timestamp)
-		return byteOrder.AppendUint32(byteOrder.AppendUint32(to, uint32(most)), uint32(released))
+		return byteOrder.AppendUint32(byteOrder.AppendUint32(to, uint32(maxHolds)), uint32(released))
 	})
 }
 

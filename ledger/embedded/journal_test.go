@@ -39,5 +39,5 @@ func TestWaitForSpace(t *testing.T) {
 	require.NoError(t, j.waitForSpace(t.Context()))
 	require.NoError(t, log.Wait(ended, log.Appended()), "it waited for the sync")
 	require.NoError(t, j.closeLog())
-	require.NoError(t, j.waitForSpace(t.Context()), "err says what is wrong")
+	require.NoError(t, j.waitForSpace(t.Context()), "logError returns the fault")
 }

@@ -235,17 +235,17 @@ func (l *Ledger) pulseUntil(nanos uint64) {
 
 // requestSize is the size of a request or of its answer, with the limit.
 type requestSize struct {
-	what     string
+	unit     string
 	n, limit int
 }
 
-func rowLimit(n uint32, most int) requestSize {
-	return requestSize{"rows", int(min(n, math.MaxInt32)), most}
+func rowLimit(n uint32, limit int) requestSize {
+	return requestSize{"rows", int(min(n, math.MaxInt32)), limit}
 }
 
 func (s requestSize) checkLimit() error {
 	if s.n > s.limit {
-		return fmt.Errorf("%w: %d %s, at most %d", ledger.ErrTooMuchData, s.n, s.what, s.limit)
+		return fmt.Errorf("%w: %d %s, at most %d", ledger.ErrTooMuchData, s.n, s.unit, s.limit)
 	}
 	return nil
 }

@@ -184,7 +184,7 @@ func TestImportedPostOfTimedHold(t *testing.T) {
 	imported.Timestamp = results[0].Timestamp + 5
 	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, createTransfers(t, l, imported))
 	l.Sleep(time.Hour)
-	require.Len(t, readChangeEvents(t, l), 2, "what is posted does not expire")
+	require.Len(t, readChangeEvents(t, l), 2, "a posted hold does not expire")
 	ledgertest.RequireNothingHeld(t, l)
 }
 

@@ -72,8 +72,8 @@ func checkAnswers(last uint64, want uint32, answers []byte) error {
 }
 
 func (b *books) rerunPulse(r *recordReader) error {
-	timestamp, most, released := r.readUint64(), int(r.readUint32()), int(r.readUint32())
-	now := b.releaseExpired(timestamp, most)
+	timestamp, maxHolds, released := r.readUint64(), int(r.readUint32()), int(r.readUint32())
+	now := b.releaseExpired(timestamp, maxHolds)
 	b.clock.newestTimestamp = timestamp
 	if now != released {
 		return fmt.Errorf("%w: %d holds expired at timestamp %d, now %d", ErrIncompatible, released, timestamp, now)

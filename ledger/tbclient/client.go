@@ -79,9 +79,9 @@ func (c *client) Close() { c.cancel() }
 // askLedger sends a request to the ledger and returns the answer as TigerBeetle's rows. After Close
 // the ledger refuses the request, because ctx has ended; no check is needed before.
 func askLedger[T, Q, A any](
-	c *client, operation func(context.Context, Q) ([]A, error), question Q,
+	c *client, operation func(context.Context, Q) ([]A, error), request Q,
 ) ([]T, error) {
-	answer, err := operation(c.ctx, question)
+	answer, err := operation(c.ctx, request)
 	switch {
 	case err == nil && len(answer) == 0:
 		return []T{}, nil // never nil, even if the ledger's answer is nil
