@@ -57,8 +57,8 @@ func (a Announcement) Age(now time.Time) time.Duration { return now.Sub(a.Announ
 // Errors are those of Receive; accounts.ErrKeyReused says that another amount is announced under the
 // key: leave it, the amount of Receive counts.
 func (e *Engine) Announce(ctx context.Context, in IncomingPayment) (Announcement, error) {
-	check := func() error { return e.checkKeyed(in.Account, in.Key, in.Amount) }
-	return e.announcing(ctx, in, check, func() (Announcement, error) { return e.announce(ctx, in) })
+	check := func() error { return e.checkPayment(in.Account, in.Key, in.Amount) }
+	return e.handleAnnouncement(ctx, in, check, func() (Announcement, error) { return e.placeAnnouncement(ctx, in) })
 }
 
 // Fail says that a payment that was announced will not come, as far as anybody knows. Receive
@@ -75,7 +75,7 @@ func (e *Engine) Fail(ctx context.Context, account accounts.PeerAccount, key str
 		return accounts.CheckKey("payment", "Key", key)
 	}
 	in := IncomingPayment{Account: account, Key: key}
-	return e.announcing(ctx, in, check, func() (Announcement, error) { return e.fail(ctx, in) })
+	return e.handleAnnouncement(ctx, in, check, func() (Announcement, error) { return e.failByKey(ctx, in) })
 }
 
 // FailAnnouncement is Fail for an operator who knows an announcement by its id
@@ -83,21 +83,21 @@ func (e *Engine) Fail(ctx context.Context, account accounts.PeerAccount, key str
 // has none with the id; the others are those of Fail.
 func (e *Engine) FailAnnouncement(ctx context.Context, account accounts.PeerAccount, id ledger.ID) (Announcement, error) {
 	check := func() error { return e.checkPeer("announcement", account) }
-	return e.announcing(ctx, IncomingPayment{Account: account, Key: id.String()}, check, func() (Announcement, error) {
+	return e.handleAnnouncement(ctx, IncomingPayment{Account: account, Key: id.String()}, check, func() (Announcement, error) {
 		rows, err := e.ledger.LookupTransfers(ctx, []ledger.ID{id})
 		switch {
 		case err != nil:
 			return Announcement{}, wrap("look the announcement up", err)
-		case len(rows) == 0 || !e.announces(account, &rows[0]):
+		case len(rows) == 0 || !e.isAnnouncementOf(account, &rows[0]):
 			return Announcement{}, ErrNoAnnouncement
 		}
-		return e.failRow(ctx, account, &rows[0])
+		return e.voidAnnouncement(ctx, account, &rows[0])
 	})
 }
 
-// announcing does something about an announcement.
-func (e *Engine) announcing(
-	ctx context.Context, in IncomingPayment, check func() error, do func() (Announcement, error),
+// handleAnnouncement does something about an announcement.
+func (e *Engine) handleAnnouncement(
+	ctx context.Context, in IncomingPayment, check func() error, apply func() (Announcement, error),
 ) (Announcement, error) {
 	if !e.begin() {
 		return Announcement{}, ErrEngineClosed
@@ -107,78 +107,78 @@ func (e *Engine) announcing(
 	if err == nil {
 		_, err = e.book.LookUpBalances(ctx, in.Account) // the ledger's refusal would burn an id
 	}
-	var done Announcement
+	var result Announcement
 	if err == nil {
-		done, err = do()
+		result, err = apply()
 	}
 	if err != nil {
 		asset, _ := e.book.Asset(in.Account.Ledger())
 		return Announcement{}, &BookingError{Account: in.Account, Asset: asset, Key: in.Key, Amount: in.Amount, Err: err}
 	}
-	return done, nil
+	return result, nil
 }
 
-// announce places the announcement where Receive would book the payment first, so the ledger
+// placeAnnouncement places the announcement where Receive would book the payment first, so the ledger
 // takes only one of the two there.
 //
 // It holds nothing of the peer's: it is pending between accounts that nothing closes and that
 // have no limit, so the ledger never refuses its end. The peer account is not touched before
 // the money is booked.
-func (e *Engine) announce(ctx context.Context, in IncomingPayment) (Announcement, error) {
+func (e *Engine) placeAnnouncement(ctx context.Context, in IncomingPayment) (Announcement, error) {
 	name := e.paymentName(in.Account, in.Key)
-	booking, err := idempotent.Book(ctx, e.ledger, func(attempt uint64) []ledger.Transfer {
+	stored, err := idempotent.Book(ctx, e.ledger, func(attempt uint64) []ledger.Transfer {
 		return []ledger.Transfer{e.announcementRow(in, name.ID(attempt))}
 	})
 	switch {
-	case err == nil && !booking.AlreadyBooked:
-		row := e.announcementRow(in, name.ID(booking.Attempt))
-		row.Timestamp = booking.Timestamp
-		return e.announcement(in.Account, &row, AnnouncementOpen), nil
+	case err == nil && !stored.AlreadyBooked:
+		row := e.announcementRow(in, name.ID(stored.Attempt))
+		row.Timestamp = stored.Timestamp
+		return e.newAnnouncement(in.Account, &row, AnnouncementOpen), nil
 	case err != nil && !errors.Is(err, idempotent.ErrConflict):
-		return Announcement{}, e.bookingError(booking, err)
+		return Announcement{}, e.mapBookingError(stored, err)
 	}
-	found, err := e.stateOf(ctx, in.Account, &booking.Rows[0])
+	found, err := e.readAnnouncementState(ctx, in.Account, &stored.Rows[0])
 	if err == nil && found.State == AnnouncementOpen && found.Amount != in.Amount {
 		return Announcement{}, fmt.Errorf("%w: %s is announced", accounts.ErrKeyReused, found.Asset.Text(found.Amount))
 	}
 	return found, err
 }
 
-// fail ends what was announced under a key. If nothing was, it places an announcement of
+// failByKey ends what was announced under a key. If nothing was, it places an announcement of
 // nothing and its end, so that one that comes later finds the key taken.
-func (e *Engine) fail(ctx context.Context, in IncomingPayment) (Announcement, error) {
+func (e *Engine) failByKey(ctx context.Context, in IncomingPayment) (Announcement, error) {
 	name := e.paymentName(in.Account, in.Key)
-	booking, err := idempotent.Book(ctx, e.ledger, func(attempt uint64) []ledger.Transfer {
+	stored, err := idempotent.Book(ctx, e.ledger, func(attempt uint64) []ledger.Transfer {
 		row := e.announcementRow(in, name.ID(attempt))
-		return []ledger.Transfer{row, e.failedRow(&row)}
+		return []ledger.Transfer{row, e.failedVoidRow(&row)}
 	})
 	switch {
-	case err == nil && !booking.AlreadyBooked:
-		row := e.announcementRow(in, name.ID(booking.Attempt))
-		row.Timestamp = booking.Timestamp
-		return e.announcement(in.Account, &row, AnnouncementFailed), nil
+	case err == nil && !stored.AlreadyBooked:
+		row := e.announcementRow(in, name.ID(stored.Attempt))
+		row.Timestamp = stored.Timestamp
+		return e.newAnnouncement(in.Account, &row, AnnouncementFailed), nil
 	case err != nil && !errors.Is(err, idempotent.ErrConflict):
-		return Announcement{}, e.bookingError(booking, err)
-	case !e.announces(in.Account, &booking.Rows[0]):
+		return Announcement{}, e.mapBookingError(stored, err)
+	case !e.isAnnouncementOf(in.Account, &stored.Rows[0]):
 		return Announcement{}, ErrAlreadyReceived
 	}
-	return e.failRow(ctx, in.Account, &booking.Rows[0])
+	return e.voidAnnouncement(ctx, in.Account, &stored.Rows[0])
 }
 
-// failRow ends an announcement. Only Receive ends one in another way.
-func (e *Engine) failRow(ctx context.Context, a accounts.PeerAccount, row *ledger.Transfer) (Announcement, error) {
-	end := e.failedRow(row)
+// voidAnnouncement ends an announcement. Only Receive ends one in another way.
+func (e *Engine) voidAnnouncement(ctx context.Context, a accounts.PeerAccount, row *ledger.Transfer) (Announcement, error) {
+	end := e.failedVoidRow(row)
 	results, err := e.ledger.CreateTransfers(ctx, []ledger.Transfer{end})
 	if err != nil {
 		return Announcement{}, err
 	}
 	switch status := results[0].Status; {
 	case status == ledger.TransferCreated:
-		return e.announcement(a, row, AnnouncementFailed), nil
+		return e.newAnnouncement(a, row, AnnouncementFailed), nil
 	case status == ledger.TransferPendingTransferAlreadyVoided:
 		return Announcement{}, ErrAlreadyReceived
 	case status == ledger.TransferExists, status.Conflict(): // with other flags if it was imported; received since, perhaps
-		found, err := e.stateOf(ctx, a, row)
+		found, err := e.readAnnouncementState(ctx, a, row)
 		if err == nil && found.State == AnnouncementReceived {
 			return Announcement{}, ErrAlreadyReceived
 		}
@@ -188,11 +188,11 @@ func (e *Engine) failRow(ctx context.Context, a accounts.PeerAccount, row *ledge
 	}
 }
 
-// stateOf is what became of a payment that was announced, or received without that.
-func (e *Engine) stateOf(ctx context.Context, a accounts.PeerAccount, row *ledger.Transfer) (Announcement, error) {
-	found := e.announcement(a, row, AnnouncementReceived)
+// readAnnouncementState is what became of a payment that was announced, or received without that.
+func (e *Engine) readAnnouncementState(ctx context.Context, a accounts.PeerAccount, row *ledger.Transfer) (Announcement, error) {
+	found := e.newAnnouncement(a, row, AnnouncementReceived)
 	found.AlreadyAnnounced = true
-	if !e.announces(a, row) {
+	if !e.isAnnouncementOf(a, row) {
 		return found, nil
 	}
 	received, err := e.ledger.GetAccountTransfers(ctx, ledger.AccountFilter{
@@ -204,7 +204,7 @@ func (e *Engine) stateOf(ctx context.Context, a accounts.PeerAccount, row *ledge
 	if len(received) > 0 {
 		return found, nil
 	}
-	failed, err := e.ledger.LookupTransfers(ctx, []ledger.ID{e.failedRow(row).ID})
+	failed, err := e.ledger.LookupTransfers(ctx, []ledger.ID{e.failedVoidRow(row).ID})
 	if err != nil {
 		return Announcement{}, wrap("look up whether the payment has failed", err)
 	}
@@ -216,35 +216,35 @@ func (e *Engine) stateOf(ctx context.Context, a accounts.PeerAccount, row *ledge
 
 // paymentName is what a payment of a peer is known by, announced or received.
 func (e *Engine) paymentName(a accounts.PeerAccount, key string) idempotent.Name {
-	return e.name("in", a, key)
+	return e.bookingName("in", a, key)
 }
 
 func (e *Engine) announcementRow(in IncomingPayment, id ledger.ID) ledger.Transfer {
-	own, _ := e.book.AssetIDs(in.Account.Ledger())
+	assetIDs, _ := e.book.AssetIDs(in.Account.Ledger())
 	return ledger.Transfer{
-		ID: id, DebitAccountID: e.book.PeerIDs(in.Account).Settlement, CreditAccountID: own.Control, Amount: in.Amount,
-		UserData128: e.keyTag(in.Account, in.Key), Ledger: in.Account.Ledger(), Code: chart.CodeAnnounced, Flags: ledger.TransferPending,
+		ID: id, DebitAccountID: e.book.PeerIDs(in.Account).Settlement, CreditAccountID: assetIDs.Control, Amount: in.Amount,
+		UserData128: e.paymentTag(in.Account, in.Key), Ledger: in.Account.Ledger(), Code: chart.CodeAnnounced, Flags: ledger.TransferPending,
 	}
 }
 
-// failedRow ends an announcement whose payment will not come.
-func (e *Engine) failedRow(row *ledger.Transfer) ledger.Transfer {
+// failedVoidRow ends an announcement whose payment will not come.
+func (e *Engine) failedVoidRow(row *ledger.Transfer) ledger.Transfer {
 	return ledger.Transfer{ID: e.ns.Derive("failed", chart.ID(row.ID)), PendingID: row.ID, Flags: ledger.TransferVoidPending}
 }
 
-// receivedRow ends an announcement in the chain that books the payment under an id.
-func (e *Engine) receivedRow(row *ledger.Transfer, booking ledger.ID) ledger.Transfer {
+// receivedVoidRow ends an announcement in the chain that books the payment under an id.
+func (e *Engine) receivedVoidRow(row *ledger.Transfer, booking ledger.ID) ledger.Transfer {
 	end := *row
 	end.ID, end.PendingID, end.Flags, end.Timestamp = e.ns.Derive("received", chart.ID(booking)), row.ID, ledger.TransferVoidPending, 0
 	return end
 }
 
-// announces reports whether a row announces a payment of an account.
-func (e *Engine) announces(a accounts.PeerAccount, row *ledger.Transfer) bool {
+// isAnnouncementOf reports whether a row announces a payment of an account.
+func (e *Engine) isAnnouncementOf(a accounts.PeerAccount, row *ledger.Transfer) bool {
 	return row.Code == chart.CodeAnnounced && row.Flags.Has(ledger.TransferPending) && row.DebitAccountID == e.book.PeerIDs(a).Settlement
 }
 
-func (e *Engine) announcement(a accounts.PeerAccount, row *ledger.Transfer, state AnnouncementState) Announcement {
+func (e *Engine) newAnnouncement(a accounts.PeerAccount, row *ledger.Transfer, state AnnouncementState) Announcement {
 	asset, _ := e.book.Asset(a.Ledger())
 	return Announcement{Account: a, Asset: asset, Transfer: row.ID, Amount: row.Amount, AnnouncedAt: timeOf(row.Timestamp), State: state}
 }

@@ -26,7 +26,7 @@ func (e *Engine) Announcements(ctx context.Context, list ...accounts.PeerAccount
 	}
 	var all []Announcement
 	for i := range balances {
-		open, err := e.openAnnouncements(ctx, &balances[i])
+		open, err := e.readOpenAnnouncements(ctx, &balances[i])
 		if err != nil {
 			return nil, err
 		}
@@ -35,44 +35,44 @@ func (e *Engine) Announcements(ctx context.Context, list ...accounts.PeerAccount
 	return all, nil
 }
 
-// looksAtAnnouncements is how often the open announcements of an account are read by what they
+// maxAnnouncementReads is how often the open announcements of an account are read by what they
 // add up to, before all that it ever had are read.
-const looksAtAnnouncements = 5
+const maxAnnouncementReads = 5
 
-// openAnnouncements reads those of one account. What they add up to tells when older rows have
+// readOpenAnnouncements reads those of one account. What they add up to tells when older rows have
 // no open one, so that a long life need not be read; if others come or end meanwhile, it reads
 // again.
-func (e *Engine) openAnnouncements(ctx context.Context, b *accounts.Balance) ([]Announcement, error) {
-	for range looksAtAnnouncements {
+func (e *Engine) readOpenAnnouncements(ctx context.Context, b *accounts.Balance) ([]Announcement, error) {
+	for range maxAnnouncementReads {
 		if b.Announced.IsZero() {
 			return nil, nil
 		}
-		open, sum, err := e.readAnnouncements(ctx, b.Account, b.Announced)
+		open, sum, err := e.readNewestAnnouncements(ctx, b.Account, b.Announced)
 		if err != nil {
 			return nil, err
 		}
-		again, err := e.book.LookUpBalances(ctx, b.Account)
+		current, err := e.book.LookUpBalances(ctx, b.Account)
 		if err != nil {
 			return nil, err
 		}
-		if b = &again[0]; sum == b.Announced {
+		if b = &current[0]; sum == b.Announced {
 			return open, nil
 		}
 	}
-	open, _, err := e.readAnnouncements(ctx, b.Account, ledger.AmountMax)
+	open, _, err := e.readNewestAnnouncements(ctx, b.Account, ledger.AmountMax)
 	return open, err
 }
 
-// readAnnouncements reads open announcements, the newest first, until they add up to an amount,
+// readNewestAnnouncements reads open announcements, the newest first, until they add up to an amount,
 // and returns them oldest first with their sum.
-func (e *Engine) readAnnouncements(ctx context.Context, a accounts.PeerAccount, until ledger.Amount) (open []Announcement, sum ledger.Amount, err error) {
+func (e *Engine) readNewestAnnouncements(ctx context.Context, a accounts.PeerAccount, until ledger.Amount) (open []Announcement, sum ledger.Amount, err error) {
 	ended := make(map[ledger.ID]bool)
 	filter := ledger.AccountFilter{
 		AccountID: e.book.PeerIDs(a).Settlement, Code: chart.CodeAnnounced, Limit: ledger.QueryMax,
 		Flags: ledger.AccountFilterDebits | ledger.AccountFilterReversed,
 	}
 	for sum.Less(until) {
-		rows, err := e.page(ctx, &filter)
+		rows, err := e.readPage(ctx, &filter)
 		if err != nil {
 			return nil, sum, wrap("read the announcements", err)
 		}
@@ -82,7 +82,7 @@ func (e *Engine) readAnnouncements(ctx context.Context, a accounts.PeerAccount, 
 			case row.Flags.Has(ledger.TransferVoidPending):
 				ended[row.PendingID] = true
 			case !ended[row.ID]:
-				open = append(open, e.announcement(a, row, AnnouncementOpen))
+				open = append(open, e.newAnnouncement(a, row, AnnouncementOpen))
 				sum, _ = sum.Add(row.Amount) // a part of what the account has pending
 			}
 		}

@@ -78,7 +78,7 @@ type Config struct {
 	Clock func() time.Time
 }
 
-const negative = "must not be negative"
+const reasonNegative = "must not be negative"
 
 // Validate reports all that is wrong with the configuration at once, as errors
 // that match accounts.ErrInvalid and name the field.
@@ -89,17 +89,17 @@ func (c Config) Validate() error {
 			errs = append(errs, &accounts.FieldError{Subject: "settlement config", Field: field, Reason: reason})
 		}
 	}
-	check(len(distinct(c.Rails)) > 0 || !c.placesOrders(), "Rails", "are needed: there are Policies, and nobody would pay their orders")
-	check(c.Lease >= 0, "Lease", negative)
-	check(c.RetryInitialInterval >= 0, "RetryInitialInterval", negative)
-	check(c.RetryMaxInterval >= 0, "RetryMaxInterval", negative)
-	check(c.OrderCooldown >= 0, "OrderCooldown", negative)
-	check(c.StuckAfter >= 0, "StuckAfter", negative)
-	check(c.CheckCooldown >= 0, "Round", negative)
-	check(c.SweepInterval >= 0, "Sweep", negative)
-	errs = append(errs, c.checkLimits()...)
+	check(len(distinct(c.Rails)) > 0 || !c.hasPolicies(), "Rails", "are needed: there are Policies, and nobody would pay their orders")
+	check(c.Lease >= 0, "Lease", reasonNegative)
+	check(c.RetryInitialInterval >= 0, "RetryInitialInterval", reasonNegative)
+	check(c.RetryMaxInterval >= 0, "RetryMaxInterval", reasonNegative)
+	check(c.OrderCooldown >= 0, "OrderCooldown", reasonNegative)
+	check(c.StuckAfter >= 0, "StuckAfter", reasonNegative)
+	check(c.CheckCooldown >= 0, "Round", reasonNegative)
+	check(c.SweepInterval >= 0, "Sweep", reasonNegative)
+	errs = append(errs, c.checkPayoutLimits()...)
 	errs = append(
-		errs, c.Policies.check("Policies", validate), c.PositionThresholds.check("Marks", PositionThresholds.validate),
+		errs, c.Policies.check("Policies", validatePolicy), c.PositionThresholds.check("Marks", PositionThresholds.validate),
 		c.Rails.check("Rails", func(r *Rail) error {
 			if r == nil {
 				return nil
@@ -110,16 +110,16 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// checkAssets refuses rules for assets that the book does not have.
-func (c Config) checkAssets(book *accounts.Book) error {
+// checkRuleAssets refuses rules for assets that the book does not have.
+func (c Config) checkRuleAssets(book *accounts.Book) error {
 	return errors.Join(
 		c.Rails.checkAssets("Rails", book), c.Policies.checkAssets("Policies", book), c.PositionThresholds.checkAssets("Marks", book),
-		c.PeerPayoutLimits.checkAssets("PeerPayoutLimits", book), c.limitAssets().checkAssets("AssetPayoutLimits or Rail.PayoutLimits", book),
+		c.PeerPayoutLimits.checkAssets("PeerPayoutLimits", book), c.payoutLimitAssets().checkAssets("AssetPayoutLimits or Rail.PayoutLimits", book),
 	)
 }
 
-// marked reports whether anybody wants to hear of positions.
-func (c Config) marked() bool {
+// hasPositionThresholds reports whether anybody wants to hear of positions.
+func (c Config) hasPositionThresholds() bool {
 	for _, m := range c.PositionThresholds.entries() {
 		if m != (PositionThresholds{}) {
 			return true
@@ -128,7 +128,7 @@ func (c Config) marked() bool {
 	return false
 }
 
-func (c Config) placesOrders() bool {
+func (c Config) hasPolicies() bool {
 	for _, p := range c.Policies.entries() {
 		if p != nil {
 			return true

@@ -25,36 +25,36 @@ type Events struct {
 }
 
 func (e Events) withDefaults() Events {
-	e.Placed = orNothing(e.Placed)
-	e.Paid = orNothing(e.Paid)
-	e.PartlyPaid = orNothing(e.PartlyPaid)
+	e.Placed = orNoop(e.Placed)
+	e.Paid = orNoop(e.Paid)
+	e.PartlyPaid = orNoop(e.PartlyPaid)
 	if e.Voided == nil {
 		e.Voided = func(Order, error) {}
 	}
-	e.Retried = orNothing(e.Retried)
-	e.TakenOver = orNothing(e.TakenOver)
-	e.Stuck = orNothing(e.Stuck)
-	e.Failed = orNothing(e.Failed)
-	e.AwaitsApproval = orNothing(e.AwaitsApproval)
-	e.Approved = orNothing(e.Approved)
-	e.PayoutLimited = orNothing(e.PayoutLimited)
-	e.Paused = orNothing(e.Paused)
-	e.Resumed = orNothing(e.Resumed)
-	e.RailDown = orNothing(e.RailDown)
-	e.RailUp = orNothing(e.RailUp)
-	e.PositionAlert = orNothing(e.PositionAlert)
+	e.Retried = orNoop(e.Retried)
+	e.TakenOver = orNoop(e.TakenOver)
+	e.Stuck = orNoop(e.Stuck)
+	e.Failed = orNoop(e.Failed)
+	e.AwaitsApproval = orNoop(e.AwaitsApproval)
+	e.Approved = orNoop(e.Approved)
+	e.PayoutLimited = orNoop(e.PayoutLimited)
+	e.Paused = orNoop(e.Paused)
+	e.Resumed = orNoop(e.Resumed)
+	e.RailDown = orNoop(e.RailDown)
+	e.RailUp = orNoop(e.RailUp)
+	e.PositionAlert = orNoop(e.PositionAlert)
 	return e
 }
 
-func orNothing[T any](f func(T)) func(T) {
+func orNoop[T any](f func(T)) func(T) {
 	if f == nil {
 		return func(T) {}
 	}
 	return f
 }
 
-// paid tells of a payment, whole or in part.
-func (e Events) paid(p Payment) {
+// reportPaid tells of a payment, whole or in part.
+func (e Events) reportPaid(p Payment) {
 	switch {
 	case p.Paid.IsZero():
 	case p.Paid.Less(p.Order.Amount):

@@ -43,33 +43,33 @@ func (e *Engine) Exposure(ctx context.Context, account accounts.PeerAccount, cha
 	for _, name := range channels {
 		names[channelTag(e.ns, name)] = name
 	}
-	tags, err := e.channelsOf(ctx, account)
+	tags, err := e.readChannelTags(ctx, account)
 	if err != nil {
 		return Exposure{}, err
 	}
 	report := Exposure{Account: account}
 	for _, tag := range tags {
-		c, err := e.channelExposure(ctx, account, tag)
+		channel, err := e.readChannelExposure(ctx, account, tag)
 		if err != nil {
 			return Exposure{}, err
 		}
-		c.Channel = names[tag]
-		report.Channels = append(report.Channels, c)
-		report.Claimed, _ = report.Claimed.Add(c.Claimed) // sums of what was booked fit
-		report.Final, _ = report.Final.Add(c.Final)
-		report.Unredeemed, _ = report.Unredeemed.Add(c.Unredeemed)
+		channel.Channel = names[tag]
+		report.Channels = append(report.Channels, channel)
+		report.Claimed, _ = report.Claimed.Add(channel.Claimed) // sums of what was booked fit
+		report.Final, _ = report.Final.Add(channel.Final)
+		report.Unredeemed, _ = report.Unredeemed.Add(channel.Unredeemed)
 	}
 	return report, nil
 }
 
-// channelExposure reads the mark before the voucher: what is redeemed between the two then
+// readChannelExposure reads the mark before the voucher: what is redeemed between the two then
 // counts as open, and never the other way round.
-func (e *Engine) channelExposure(ctx context.Context, a accounts.PeerAccount, tag uint64) (ChannelExposure, error) {
-	final, err := e.newestOf(ctx, a, tag, chart.CodeFinal)
+func (e *Engine) readChannelExposure(ctx context.Context, a accounts.PeerAccount, tag uint64) (ChannelExposure, error) {
+	final, err := e.readNewestRow(ctx, a, tag, chart.CodeFinal)
 	if err != nil {
 		return ChannelExposure{}, wrap("read what is final", err)
 	}
-	claimed, err := e.newestOf(ctx, a, tag, chart.CodeVoucher)
+	claimed, err := e.readNewestRow(ctx, a, tag, chart.CodeVoucher)
 	if err != nil {
 		return ChannelExposure{}, wrap("read what is claimed", err)
 	}
@@ -79,9 +79,9 @@ func (e *Engine) channelExposure(ctx context.Context, a accounts.PeerAccount, ta
 	}, nil
 }
 
-// channelsOf are the tags of an account's channels: of the first voucher of each.
-func (e *Engine) channelsOf(ctx context.Context, account accounts.PeerAccount) (tags []uint64, err error) {
-	rows, err := e.allRows(ctx, ledger.AccountFilter{
+// readChannelTags are the tags of an account's channels: of the first voucher of each.
+func (e *Engine) readChannelTags(ctx context.Context, account accounts.PeerAccount) (tags []uint64, err error) {
+	rows, err := e.readAllRows(ctx, ledger.AccountFilter{
 		AccountID: e.book.PeerIDs(account).Settlement, Code: chart.CodeVoucher, UserData32: 1, Flags: ledger.AccountFilterDebits,
 	})
 	for _, row := range rows {

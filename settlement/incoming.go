@@ -49,46 +49,46 @@ type OutgoingPayment struct {
 // closed too, or the error of a request. After ledger.ErrOutcomeUnknown it may be
 // booked or not: call again. ErrEngineClosed after Close.
 func (e *Engine) RecordIncoming(ctx context.Context, in IncomingPayment) (PaymentBooking, error) {
-	return e.record(ctx, in.Account, in.Key, in.Amount, func() (PaymentBooking, error) {
+	return e.recordPayment(ctx, in.Account, in.Key, in.Amount, func() (PaymentBooking, error) {
 		b, err := e.book.LookUpBalances(ctx, in.Account)
 		if err != nil {
 			return PaymentBooking{}, err // the ledger's refusal would burn an id
 		}
-		return e.receive(ctx, in, b[0].Closed)
+		return e.bookIncoming(ctx, in, b[0].Closed)
 	})
 }
 
-// receive books a payment alone, or if it was announced, in a chain that ends the announcement;
+// bookIncoming books a payment alone, or if it was announced, in a chain that ends the announcement;
 // the payment then has a later attempt of the key. An announcement that has ended before leaves
 // the payment alone again.
-func (e *Engine) receive(ctx context.Context, in IncomingPayment, closed bool) (PaymentBooking, error) {
+func (e *Engine) bookIncoming(ctx context.Context, in IncomingPayment, closed bool) (PaymentBooking, error) {
 	ids := e.book.PeerIDs(in.Account)
-	own, _ := e.book.AssetIDs(in.Account.Ledger())
+	assetIDs, _ := e.book.AssetIDs(in.Account.Ledger())
 	row := ledger.Transfer{
 		DebitAccountID: ids.Settlement, CreditAccountID: ids.Peer, Amount: in.Amount,
-		UserData128: e.keyTag(in.Account, in.Key), Ledger: in.Account.Ledger(), Code: chart.CodeIncoming,
+		UserData128: e.paymentTag(in.Account, in.Key), Ledger: in.Account.Ledger(), Code: chart.CodeIncoming,
 	}
-	how := credit{id: e.paymentName(in.Account, in.Key).ID, suspense: own.Suspense, closed: closed}
-	receipt, booking, err := e.tryCredit(ctx, row, how)
-	if errors.Is(err, idempotent.ErrConflict) && e.announces(in.Account, &booking.Rows[0]) {
-		announced := booking.Rows[0]
-		how.first = booking.Attempt + 1
-		how.with = func(id ledger.ID) ledger.Transfer { return e.receivedRow(&announced, id) }
-		receipt, booking, err = e.tryCredit(ctx, row, how)
-		if ended(err) {
-			how.with = nil
-			receipt, booking, err = e.tryCredit(ctx, row, how)
+	request := creditRequest{idOf: e.paymentName(in.Account, in.Key).ID, suspenseID: assetIDs.Suspense, peerClosed: closed}
+	booked, stored, err := e.tryCredit(ctx, row, request)
+	if errors.Is(err, idempotent.ErrConflict) && e.isAnnouncementOf(in.Account, &stored.Rows[0]) {
+		announced := stored.Rows[0]
+		request.firstAttempt = stored.Attempt + 1
+		request.linkedRow = func(id ledger.ID) ledger.Transfer { return e.receivedVoidRow(&announced, id) }
+		booked, stored, err = e.tryCredit(ctx, row, request)
+		if announcementEnded(err) {
+			request.linkedRow = nil
+			booked, stored, err = e.tryCredit(ctx, row, request)
 		}
-		receipt.Announced = announced.Amount
+		booked.Announced = announced.Amount
 	}
 	if err != nil {
-		return PaymentBooking{}, e.bookingError(booking, err)
+		return PaymentBooking{}, e.mapBookingError(stored, err)
 	}
-	return receipt, nil
+	return booked, nil
 }
 
-// ended reports whether the ledger refused to end an announcement because it has ended.
-func ended(err error) bool {
+// announcementEnded reports whether the ledger refused to end an announcement because it has ended.
+func announcementEnded(err error) bool {
 	var refused *ledger.TransferError
 	return errors.As(err, &refused) && refused.Status == ledger.TransferPendingTransferAlreadyVoided
 }
@@ -104,18 +104,18 @@ func ended(err error) bool {
 // and leave the key free for another call, unless BeyondHeadroom is set: accounts.ErrNotCovered if the
 // peer account has less than the amount, accounts.ErrPeerClosed if it is closed.
 func (e *Engine) RecordOutgoing(ctx context.Context, out OutgoingPayment) (PaymentBooking, error) {
-	return e.record(ctx, out.Account, out.Key, out.Amount, func() (PaymentBooking, error) {
-		return e.inTurn(ctx, out.Account, func() (PaymentBooking, error) {
-			debit := ledger.Transfer{Amount: out.Amount, UserData128: e.keyTag(out.Account, out.Key), Code: chart.CodeOutgoing}
-			return e.bookDebit(ctx, e.name("out", out.Account, out.Key), out.Account, debit, func(ctx context.Context) error {
-				return e.mayPayOut(ctx, out)
+	return e.recordPayment(ctx, out.Account, out.Key, out.Amount, func() (PaymentBooking, error) {
+		return e.bookInTurn(ctx, out.Account, func() (PaymentBooking, error) {
+			debit := ledger.Transfer{Amount: out.Amount, UserData128: e.paymentTag(out.Account, out.Key), Code: chart.CodeOutgoing}
+			return e.bookDebit(ctx, e.bookingName("out", out.Account, out.Key), out.Account, debit, func(ctx context.Context) error {
+				return e.checkHeadroom(ctx, out)
 			})
 		})
 	})
 }
 
-// mayPayOut refuses a payment that the peer account does not cover.
-func (e *Engine) mayPayOut(ctx context.Context, out OutgoingPayment) error {
+// checkHeadroom refuses a payment that the peer account does not cover.
+func (e *Engine) checkHeadroom(ctx context.Context, out OutgoingPayment) error {
 	if out.BeyondHeadroom {
 		return nil
 	}
@@ -132,18 +132,18 @@ func (e *Engine) mayPayOut(ctx context.Context, out OutgoingPayment) error {
 	}
 }
 
-// record books something about a payment of a peer.
-func (e *Engine) record(
+// recordPayment books something about a payment of a peer.
+func (e *Engine) recordPayment(
 	ctx context.Context, a accounts.PeerAccount, key string, amount ledger.Amount, book func() (PaymentBooking, error),
 ) (PaymentBooking, error) {
 	if !e.begin() {
 		return PaymentBooking{}, ErrEngineClosed
 	}
 	defer e.work.Done()
-	err := e.checkKeyed(a, key, amount)
-	var receipt PaymentBooking
+	err := e.checkPayment(a, key, amount)
+	var booked PaymentBooking
 	if err == nil {
-		receipt, err = book()
+		booked, err = book()
 	}
 	if unknownAccount(err) {
 		e.register.forget(a) // its turn has made it known
@@ -153,13 +153,13 @@ func (e *Engine) record(
 		return PaymentBooking{}, &BookingError{Account: a, Asset: asset, Key: key, Amount: amount, Err: err}
 	}
 	e.Enqueue([]accounts.PeerAccount{a})
-	return receipt, nil
+	return booked, nil
 }
 
-// inTurn books something in its account's turn: what is taken from a peer does not come
+// bookInTurn books something in its account's turn: what is taken from a peer does not come
 // between the steps of an order. What comes in need not wait, since it never makes an order too
 // large.
-func (e *Engine) inTurn(ctx context.Context, a accounts.PeerAccount, book func() (PaymentBooking, error)) (PaymentBooking, error) {
+func (e *Engine) bookInTurn(ctx context.Context, a accounts.PeerAccount, book func() (PaymentBooking, error)) (PaymentBooking, error) {
 	v, err := e.enter(ctx, a)
 	if err != nil {
 		return PaymentBooking{}, err

@@ -24,13 +24,13 @@ type PaymentBooking struct {
 	Announced ledger.Amount
 }
 
-// keyTag is what all rows about a payment carry in user_data_128.
-func (e *Engine) keyTag(a accounts.PeerAccount, key string) uint128.Uint128 {
+// paymentTag is what all rows about a payment carry in user_data_128.
+func (e *Engine) paymentTag(a accounts.PeerAccount, key string) uint128.Uint128 {
 	return uint128.Uint128(e.ns.Derive("key", chart.ID(e.book.PeerIDs(a).Settlement), []byte(key)))
 }
 
-// name is what a payment is known by in the ledger. Kinds of different payments do not meet.
-func (e *Engine) name(kind string, a accounts.PeerAccount, key string) idempotent.Name {
+// bookingName is what a payment is known by in the ledger. Kinds of different payments do not meet.
+func (e *Engine) bookingName(kind string, a accounts.PeerAccount, key string) idempotent.Name {
 	return idempotent.Name{Namespace: e.ns, Kind: kind, Account: e.book.PeerIDs(a).Settlement, Key: key}
 }
 
@@ -38,7 +38,7 @@ func (e *Engine) name(kind string, a accounts.PeerAccount, key string) idempoten
 // account pays at once what it can. So nothing refuses it. may refuses it before it is booked
 // for the first time.
 func (e *Engine) bookDebit(
-	ctx context.Context, name idempotent.Name, a accounts.PeerAccount, debit ledger.Transfer, may func(context.Context) error,
+	ctx context.Context, name idempotent.Name, a accounts.PeerAccount, debit ledger.Transfer, check func(context.Context) error,
 ) (PaymentBooking, error) {
 	b, err := e.book.LookUpBalances(ctx, a) // the ledger's refusal would burn an id
 	if err == nil && !b[0].HasArrearsAccount() {
@@ -50,100 +50,100 @@ func (e *Engine) bookDebit(
 	ids := e.book.PeerIDs(a)
 	debit.DebitAccountID, debit.CreditAccountID, debit.Ledger = ids.Arrears, ids.Settlement, a.Ledger()
 	request := name.Debit(debit, chart.Collect(ids.Peer, ids.Arrears, a.Ledger()))
-	request.May = may
-	booking, err := request.Book(ctx, e.ledger)
+	request.May = check
+	stored, err := request.Book(ctx, e.ledger)
 	if err != nil {
-		return PaymentBooking{}, e.bookingError(booking, err)
+		return PaymentBooking{}, e.mapBookingError(stored, err)
 	}
 	return PaymentBooking{Booking: accounts.Booking{
-		Transfer: name.ID(booking.Attempt), Amount: debit.Amount, BookedAt: timeOf(booking.Timestamp), AlreadyBooked: booking.AlreadyBooked,
+		Transfer: name.ID(stored.Attempt), Amount: debit.Amount, BookedAt: timeOf(stored.Timestamp), AlreadyBooked: stored.AlreadyBooked,
 	}}, nil
 }
 
-// credit says under which ids something is booked that no limit refuses.
-type credit struct {
-	id       func(attempt uint64) ledger.ID
-	first    uint64                                  // the attempt to begin with
-	with     func(booking ledger.ID) ledger.Transfer // is booked in one chain with it; may be nil
-	suspense ledger.ID                               // takes the credit if the account is closed; zero: nobody
-	closed   bool                                    // a look-up says so of the account: it is not asked first
-	may      func(context.Context) error             // refuses it before it is booked for the first time; may be nil
+// creditRequest says under which ids something is booked that no limit refuses.
+type creditRequest struct {
+	idOf         func(attempt uint64) ledger.ID
+	firstAttempt uint64                                  // the attempt to begin with
+	linkedRow    func(booking ledger.ID) ledger.Transfer // is booked in one chain with it; may be nil
+	suspenseID   ledger.ID                               // takes the credit if the account is closed; zero: nobody
+	peerClosed   bool                                    // a look-up says so of the account: it is not asked first
+	check        func(context.Context) error             // refuses it before it is booked for the first time; may be nil
 }
 
 // bookCredit books what a payment gives to a peer, or to suspense if the peer's account is
 // closed.
-func (e *Engine) bookCredit(ctx context.Context, row ledger.Transfer, c credit) (PaymentBooking, error) {
-	receipt, booking, err := e.tryCredit(ctx, row, c)
+func (e *Engine) bookCredit(ctx context.Context, row ledger.Transfer, c creditRequest) (PaymentBooking, error) {
+	booked, stored, err := e.tryCredit(ctx, row, c)
 	if err != nil {
-		return PaymentBooking{}, e.bookingError(booking, err)
+		return PaymentBooking{}, e.mapBookingError(stored, err)
 	}
-	return receipt, nil
+	return booked, nil
 }
 
 // tryCredit is bookCredit with the error of package keyed. With idempotent.ErrConflict it returns
 // what is booked.
-func (e *Engine) tryCredit(ctx context.Context, row ledger.Transfer, c credit) (PaymentBooking, idempotent.Booking, error) {
-	request := idempotent.Request{First: c.first, May: c.may, Build: func(attempt uint64) []ledger.Transfer {
-		row.ID = c.id(attempt)
-		if c.with == nil {
+func (e *Engine) tryCredit(ctx context.Context, row ledger.Transfer, c creditRequest) (PaymentBooking, idempotent.Booking, error) {
+	request := idempotent.Request{First: c.firstAttempt, May: c.check, Build: func(attempt uint64) []ledger.Transfer {
+		row.ID = c.idOf(attempt)
+		if c.linkedRow == nil {
 			return []ledger.Transfer{row}
 		}
-		return []ledger.Transfer{row, c.with(row.ID)}
+		return []ledger.Transfer{row, c.linkedRow(row.ID)}
 	}}
-	toSuspense := c.closed && !c.suspense.IsZero()
+	toSuspense := c.peerClosed && !c.suspenseID.IsZero()
 	if toSuspense { // each refusal by the ledger burns an id
-		row.CreditAccountID = c.suspense
+		row.CreditAccountID = c.suspenseID
 	}
-	booking, err := request.Book(ctx, e.ledger)
-	if creditClosed(err) && !toSuspense && !c.suspense.IsZero() { // it was closed since the look-up
-		row.CreditAccountID = c.suspense
-		booking, err = request.Book(ctx, e.ledger)
+	stored, err := request.Book(ctx, e.ledger)
+	if isCreditClosed(err) && !toSuspense && !c.suspenseID.IsZero() { // it was closed since the look-up
+		row.CreditAccountID = c.suspenseID
+		stored, err = request.Book(ctx, e.ledger)
 	}
 	if err != nil {
-		return PaymentBooking{}, booking, err
+		return PaymentBooking{}, stored, err
 	}
-	row.Timestamp = booking.Timestamp
-	if booking.AlreadyBooked {
-		row = booking.Rows[0] // its other account may be another one than is asked for now
+	row.Timestamp = stored.Timestamp
+	if stored.AlreadyBooked {
+		row = stored.Rows[0] // its other account may be another one than is asked for now
 	}
 	return PaymentBooking{
 		Booking: accounts.Booking{
-			Transfer: row.ID, Amount: row.Amount, BookedAt: timeOf(row.Timestamp), AlreadyBooked: booking.AlreadyBooked,
+			Transfer: row.ID, Amount: row.Amount, BookedAt: timeOf(row.Timestamp), AlreadyBooked: stored.AlreadyBooked,
 		},
-		InSuspense: row.CreditAccountID == c.suspense && !c.suspense.IsZero(),
-	}, booking, nil
+		InSuspense: row.CreditAccountID == c.suspenseID && !c.suspenseID.IsZero(),
+	}, stored, nil
 }
 
-// bookingError names what keeps a payment from being booked.
-func (e *Engine) bookingError(booking idempotent.Booking, err error) error {
+// mapBookingError names what keeps a payment from being booked.
+func (e *Engine) mapBookingError(stored idempotent.Booking, err error) error {
 	var refused *ledger.TransferError
 	switch {
 	case errors.Is(err, idempotent.ErrConflict):
-		return e.keyReused(booking.Own())
+		return e.keyReusedError(stored.Own())
 	case errors.Is(err, idempotent.ErrSpent):
 		return accounts.ErrKeySpent
 	case errors.As(err, &refused):
-		return refusal(refused)
+		return refusalError(refused)
 	default:
 		return err
 	}
 }
 
-// keyReused says what is booked under a key.
-func (e *Engine) keyReused(row ledger.Transfer) error {
+// keyReusedError says what is booked under a key.
+func (e *Engine) keyReusedError(row ledger.Transfer) error {
 	asset, _ := e.book.Asset(row.Ledger)
 	return fmt.Errorf("%w: %s", accounts.ErrKeyReused, asset.DescribeBooking(row))
 }
 
-// creditClosed reports whether the ledger refused a transfer because the account that it
+// isCreditClosed reports whether the ledger refused a transfer because the account that it
 // credits is closed.
-func creditClosed(err error) bool {
+func isCreditClosed(err error) bool {
 	var refused *ledger.TransferError
 	return errors.As(err, &refused) && refused.Status == ledger.TransferCreditAccountAlreadyClosed
 }
 
-// refusal names what the ledger's refusal of a payment means.
-func refusal(err *ledger.TransferError) error {
+// refusalError names what the ledger's refusal of a payment means.
+func refusalError(err *ledger.TransferError) error {
 	switch err.Status { //nolint:exhaustive // the others have no name of their own
 	case ledger.TransferDebitAccountNotFound, ledger.TransferCreditAccountNotFound:
 		return fmt.Errorf("%w: %w", accounts.ErrNotProvisioned, err)
@@ -154,8 +154,8 @@ func refusal(err *ledger.TransferError) error {
 	}
 }
 
-// checkKeyed refuses what cannot be booked, before anything is sent.
-func (e *Engine) checkKeyed(account accounts.PeerAccount, key string, amount ledger.Amount) error {
+// checkPayment refuses what cannot be booked, before anything is sent.
+func (e *Engine) checkPayment(account accounts.PeerAccount, key string, amount ledger.Amount) error {
 	if err := e.checkPeer("payment", account); err != nil {
 		return err
 	}

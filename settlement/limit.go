@@ -27,10 +27,10 @@ type PayoutLimit struct {
 	ApproveAbove ledger.Amount
 }
 
-// day is the time that Limit.Day is for.
-const day = 24 * time.Hour
+// limitPeriod is the time that Limit.Day is for.
+const limitPeriod = 24 * time.Hour
 
-func (l PayoutLimit) validate() error {
+func (l PayoutLimit) checkLevels() error {
 	if l.Order.IsZero() || l.Day.IsZero() || !l.Day.Less(l.Order) {
 		return nil
 	}
@@ -75,38 +75,38 @@ type PayoutLimitError struct {
 }
 
 func (e *PayoutLimitError) Error() string {
-	of := ""
+	subject := ""
 	switch e.Scope {
 	case PeerLimit:
-		of = fmt.Sprint("peer ", e.Account)
+		subject = fmt.Sprint("peer ", e.Account)
 	case RailLimit:
-		of = fmt.Sprintf("rail %q", e.Rail)
+		subject = fmt.Sprintf("rail %q", e.Rail)
 	case AssetLimit:
-		of = "the asset"
+		subject = "the asset"
 	}
 	if e.Limit.Day.IsZero() {
-		return fmt.Sprintf("%v: an order of %s may be of %s at most", ErrPayoutLimit, of, e.Asset.Text(e.Limit.Order))
+		return fmt.Sprintf("%v: an order of %s may be of %s at most", ErrPayoutLimit, subject, e.Asset.Text(e.Limit.Order))
 	}
 	return fmt.Sprintf("%v: %s may be paid %s in 24 hours, and %s are paid or ordered",
-		ErrPayoutLimit, of, e.Asset.Text(e.Limit.Day), e.Asset.Text(e.Counts))
+		ErrPayoutLimit, subject, e.Asset.Text(e.Limit.Day), e.Asset.Text(e.Counts))
 }
 
 // Is reports whether target is ErrPayoutLimit.
 func (e *PayoutLimitError) Is(target error) bool { return target == ErrPayoutLimit }
 
-// scoped is a limit that applies to an account's orders.
-type scoped struct {
+// scopedLimit is a limit that applies to an account's orders.
+type scopedLimit struct {
 	PayoutLimit
 
 	scope PayoutLimitScope
 }
 
 // limitsOf are the limits of an account's orders by a rail; none are zero.
-func (e *Engine) limitsOf(a accounts.PeerAccount, rail *railState) (list []scoped) {
+func (e *Engine) limitsOf(a accounts.PeerAccount, rail *railState) (list []scopedLimit) {
 	asset, _ := e.book.Asset(a.Ledger())
 	add := func(scope PayoutLimitScope, l PayoutLimit) {
 		if l != (PayoutLimit{}) {
-			list = append(list, scoped{l, scope})
+			list = append(list, scopedLimit{l, scope})
 		}
 	}
 	add(PeerLimit, e.cfg.PeerPayoutLimits.For(a.Peer(), asset))
@@ -117,8 +117,8 @@ func (e *Engine) limitsOf(a accounts.PeerAccount, rail *railState) (list []scope
 	return list
 }
 
-// cut is what an order of this amount is cut to by the largest orders.
-func cut(limits []scoped, amount ledger.Amount) ledger.Amount {
+// capToOrderLimits is what an order of this amount is cut to by the largest orders.
+func capToOrderLimits(limits []scopedLimit, amount ledger.Amount) ledger.Amount {
 	for _, l := range limits {
 		if !l.Order.IsZero() {
 			amount = amount.Min(l.Order)
@@ -127,52 +127,52 @@ func cut(limits []scoped, amount ledger.Amount) ledger.Amount {
 	return amount
 }
 
-// needs is whose word an order of this amount needs before it is paid.
-func needs(limits []scoped, amount ledger.Amount) uint8 {
-	who := uint8(needsNobody)
+// requiredApprover is whose word an order of this amount needs before it is paid.
+func requiredApprover(limits []scopedLimit, amount ledger.Amount) uint8 {
+	approver := uint8(needsNobody)
 	for _, l := range limits {
 		switch {
 		case !l.ApproveAbove.IsZero() && l.ApproveAbove.Less(amount):
 			return needsOperator
 		case !l.Day.IsZero():
-			who = needsEngine
+			approver = needsEngine
 		}
 	}
-	return who
+	return approver
 }
 
-// limitDecision cuts what is about to be ordered to what limits leave of it.
-func (e *Engine) limitDecision(ctx context.Context, d *decision, rail *railState) error {
+// applyLimits cuts what is about to be ordered to what limits leave of it.
+func (e *Engine) applyLimits(ctx context.Context, d *decision, rail *railState) error {
 	a := d.balance.Account
 	d.limits = e.limitsOf(a, rail)
 	if len(d.limits) == 0 {
 		return nil
 	}
 	due := d.amount
-	d.amount = cut(d.limits, due)
+	d.amount = capToOrderLimits(d.limits, due)
 	d.rest = d.amount.Less(due)
 	var reached *PayoutLimitError
 	for _, l := range d.limits {
-		left, counts, err := e.left(ctx, a, rail.tag, l, nil)
+		remaining, counts, err := e.remaining(ctx, a, rail.tag, l, nil)
 		if err != nil {
 			return err
 		}
 		switch {
-		case left.Less(d.amount):
-			d.amount = left
+		case remaining.Less(d.amount):
+			d.amount = remaining
 			reached = &PayoutLimitError{Account: a, Asset: d.balance.Asset, Rail: rail.Name, Scope: l.scope, Limit: l.PayoutLimit, Counts: counts}
 		case !l.Day.IsZero():
-			e.register.fits(e.scopeKey(a, rail.tag, l.scope))
+			e.register.fits(e.newScopeKey(a, rail.tag, l.scope))
 		}
 	}
-	return e.limited(d, rail, reached)
+	return e.reportLimit(d, rail, reached)
 }
 
-// limited tells of a limit that is reached, once, and is that as an error if nothing is to be
+// reportLimit tells of a limit that is reached, once, and is that as an error if nothing is to be
 // ordered.
-func (e *Engine) limited(d *decision, rail *railState, reached *PayoutLimitError) error {
-	small := d.amount.IsZero() || d.amount.Less(d.demand.Minimum)
-	if reached == nil && small { // the largest order is below the policy's minimum
+func (e *Engine) reportLimit(d *decision, rail *railState, reached *PayoutLimitError) error {
+	belowMinimum := d.amount.IsZero() || d.amount.Less(d.demand.Minimum)
+	if reached == nil && belowMinimum { // the largest order is below the policy's minimum
 		for _, l := range d.limits {
 			if l.Order == d.amount {
 				a := d.balance.Account
@@ -183,55 +183,55 @@ func (e *Engine) limited(d *decision, rail *railState, reached *PayoutLimitError
 	if reached == nil {
 		return nil
 	}
-	if e.register.reaches(e.scopeKey(reached.Account, rail.tag, reached.Scope)) {
+	if e.register.reaches(e.newScopeKey(reached.Account, rail.tag, reached.Scope)) {
 		e.cfg.Events.PayoutLimited(*reached)
 	}
-	if !small {
+	if !belowMinimum {
 		return nil
 	}
 	d.amount = ledger.Amount{}
 	return reached
 }
 
-// left is what a limit of a day leaves now, and what counts against it; AmountMax if there is no
+// remaining is what a limit of a day leaves now, and what counts against it; AmountMax if there is no
 // limit. With an order it is what the limit leaves to that order, which was placed.
-func (e *Engine) left(ctx context.Context, a accounts.PeerAccount, rail uint32, l scoped, o *Order) (left, counts ledger.Amount, err error) {
+func (e *Engine) remaining(ctx context.Context, a accounts.PeerAccount, rail uint32, l scopedLimit, o *Order) (remaining, counts ledger.Amount, err error) {
 	if l.Day.IsZero() {
 		return ledger.AmountMax, ledger.Amount{}, nil
 	}
 	t := e.tallies[a.Ledger()]
-	if err := t.read(ctx); err != nil {
-		return left, counts, wrap("add up what was paid", err)
+	if err := t.catchUp(ctx); err != nil {
+		return remaining, counts, wrap("add up what was paid", err)
 	}
-	var of func(*paidOrder) bool
+	var selects func(*talliedOrder) bool
 	switch settled := e.book.PeerIDs(a).Settlement; l.scope {
 	case PeerLimit:
-		of = func(p *paidOrder) bool { return p.settlement == settled }
+		selects = func(p *talliedOrder) bool { return p.settlement == settled }
 	case RailLimit:
-		of = func(p *paidOrder) bool { return p.rail == rail }
+		selects = func(p *talliedOrder) bool { return p.rail == rail }
 	case AssetLimit:
-		of = func(*paidOrder) bool { return true }
+		selects = func(*talliedOrder) bool { return true }
 	}
-	counts = t.sum(o, of)
+	counts = t.sumCounted(o, selects)
 	return l.Day.SubFloor(counts), counts, nil
 }
 
-// overLimit is the limit that an order exceeds which no rail was asked for; nil if there is none.
-func (e *Engine) overLimit(ctx context.Context, o *Order) (*PayoutLimitError, error) {
+// findExceededLimit is the limit that an order exceeds which no rail was asked for; nil if there is none.
+func (e *Engine) findExceededLimit(ctx context.Context, o *Order) (*PayoutLimitError, error) {
 	rail := e.rails[o.rail]
 	for _, l := range e.limitsOf(o.Account, rail) {
-		left, counts, err := e.left(ctx, o.Account, o.rail, l, o)
+		remaining, counts, err := e.remaining(ctx, o.Account, o.rail, l, o)
 		if err != nil {
 			return nil, err
 		}
-		if left.Less(o.Amount) {
+		if remaining.Less(o.Amount) {
 			return &PayoutLimitError{Account: o.Account, Asset: o.Asset, Rail: o.Rail, Scope: l.scope, Limit: l.PayoutLimit, Counts: counts}, nil
 		}
 	}
 	return nil, nil //nolint:nilnil // there is none, and that is no error
 }
 
-// scopeKey tells apart what a limit was reached for.
+// newScopeKey tells apart what a limit was reached for.
 type scopeKey struct {
 	scope   PayoutLimitScope
 	ledger  uint32
@@ -239,7 +239,7 @@ type scopeKey struct {
 	account accounts.PeerAccount
 }
 
-func (e *Engine) scopeKey(a accounts.PeerAccount, rail uint32, scope PayoutLimitScope) scopeKey {
+func (e *Engine) newScopeKey(a accounts.PeerAccount, rail uint32, scope PayoutLimitScope) scopeKey {
 	key := scopeKey{scope: scope, ledger: a.Ledger()}
 	switch scope {
 	case PeerLimit:
@@ -251,19 +251,19 @@ func (e *Engine) scopeKey(a accounts.PeerAccount, rail uint32, scope PayoutLimit
 	return key
 }
 
-// checkLimits refuses limits that are impossible.
-func (c Config) checkLimits() []error {
-	errs := []error{c.PeerPayoutLimits.check("PeerPayoutLimits", PayoutLimit.validate)}
+// checkPayoutLimits refuses limits that are impossible.
+func (c Config) checkPayoutLimits() []error {
+	errs := []error{c.PeerPayoutLimits.check("PeerPayoutLimits", PayoutLimit.checkLevels)}
 	for asset, l := range c.AssetPayoutLimits {
-		if err := l.validate(); err != nil {
+		if err := l.checkLevels(); err != nil {
 			errs = append(errs, fmt.Errorf("settlement config: AssetPayoutLimits[%v]: %w", asset, err))
 		}
 	}
 	return errs
 }
 
-// limitAssets are the assets that limits name, as rules, so that unknown ones are refused.
-func (c Config) limitAssets() Rules[PayoutLimit] {
+// payoutLimitAssets are the assets that limits name, as rules, so that unknown ones are refused.
+func (c Config) payoutLimitAssets() Rules[PayoutLimit] {
 	named := Rules[PayoutLimit]{Asset: maps.Clone(c.AssetPayoutLimits)}
 	for _, r := range distinct(c.Rails) {
 		for asset := range r.PayoutLimits {

@@ -59,49 +59,49 @@ func (e *PauseError) Is(target error) bool { return target == ErrPaused }
 // after any of them some assets may be paused, and it may be called again. ErrEngineClosed after
 // Close.
 func (e *Engine) PauseRail(ctx context.Context, name string) error {
-	return e.switchPayments(ctx, pauseKey{rail: railTag(e.ns, name)}, name, true)
+	return e.writePauses(ctx, pauseKey{rail: railTag(e.ns, name)}, name, true)
 }
 
 // ResumeRail ends PauseRail. An engine that runs finds out within Config.SweepInterval. The errors are
 // those of PauseRail.
 func (e *Engine) ResumeRail(ctx context.Context, name string) error {
-	return e.switchPayments(ctx, pauseKey{rail: railTag(e.ns, name)}, name, false)
+	return e.writePauses(ctx, pauseKey{rail: railTag(e.ns, name)}, name, false)
 }
 
 // StopPayments is PauseRail for all payments, whatever the rail. It does not end with
 // ResumeRail, nor pauses of rails with StartPayments.
 func (e *Engine) StopPayments(ctx context.Context) error {
-	return e.switchPayments(ctx, pauseKey{all: true}, "", true)
+	return e.writePauses(ctx, pauseKey{all: true}, "", true)
 }
 
 // StartPayments ends StopPayments. Rails that were paused stay so.
 func (e *Engine) StartPayments(ctx context.Context) error {
-	return e.switchPayments(ctx, pauseKey{all: true}, "", false)
+	return e.writePauses(ctx, pauseKey{all: true}, "", false)
 }
 
 // Pauses reads the pauses that are in force from the ledger, asset by asset, each by its time.
 func (e *Engine) Pauses(ctx context.Context) ([]Pause, error) {
-	return e.readInForce(ctx, func(pauseKey) bool { return true })
+	return e.readActivePauses(ctx, func(pauseKey) bool { return true })
 }
 
 // PausesOf is Pauses for those of the rail of this name alone: the ledger tells it from one
 // whose name begins with the same 16 bytes, which Pause.Rail may not.
 func (e *Engine) PausesOf(ctx context.Context, name string) ([]Pause, error) {
 	tag := railTag(e.ns, name)
-	list, err := e.readInForce(ctx, func(k pauseKey) bool { return !k.all && k.rail == tag })
+	list, err := e.readActivePauses(ctx, func(k pauseKey) bool { return !k.all && k.rail == tag })
 	for i := range list {
 		list[i].Rail = name
 	}
 	return list, err
 }
 
-// readInForce reads the pauses that are in force and are asked for.
-func (e *Engine) readInForce(ctx context.Context, asked func(pauseKey) bool) (list []Pause, err error) {
+// readActivePauses reads the pauses that are in force and are asked for.
+func (e *Engine) readActivePauses(ctx context.Context, selects func(pauseKey) bool) (list []Pause, err error) {
 	for _, asset := range e.book.Assets() {
 		newest := make(map[pauseKey]ledger.Transfer)
-		own, _ := e.book.AssetIDs(asset.Ledger)
+		assetIDs, _ := e.book.AssetIDs(asset.Ledger)
 		filter := ledger.AccountFilter{
-			AccountID: own.Control, Code: chart.CodePause, Limit: pausePage, Flags: ledger.AccountFilterCredits,
+			AccountID: assetIDs.Control, Code: chart.CodePause, Limit: pausePage, Flags: ledger.AccountFilterCredits,
 		}
 		for {
 			rows, err := e.ledger.GetAccountTransfers(ctx, filter)
@@ -109,7 +109,7 @@ func (e *Engine) readInForce(ctx context.Context, asked func(pauseKey) bool) (li
 				return nil, wrap("read the pauses", err)
 			}
 			for _, row := range rows {
-				if k := pauseKeyOf(&row); asked(k) {
+				if k := pauseKeyOf(&row); selects(k) {
 					newest[k] = row
 				}
 			}
@@ -118,13 +118,13 @@ func (e *Engine) readInForce(ctx context.Context, asked func(pauseKey) bool) (li
 			}
 			filter.TimestampMin = rows[len(rows)-1].Timestamp + 1
 		}
-		list = append(list, e.inForce(newest)...)
+		list = append(list, e.listActivePauses(newest)...)
 	}
 	return list, nil
 }
 
-// switchPayments writes a pause, or its end, in all assets.
-func (e *Engine) switchPayments(ctx context.Context, key pauseKey, name string, on bool) error {
+// writePauses writes a pause, or its end, in all assets.
+func (e *Engine) writePauses(ctx context.Context, key pauseKey, name string, active bool) error {
 	if !e.begin() {
 		return ErrEngineClosed
 	}
@@ -132,7 +132,7 @@ func (e *Engine) switchPayments(ctx context.Context, key pauseKey, name string, 
 	var errs []error
 	for _, asset := range e.book.Assets() {
 		key.ledger = asset.Ledger
-		if err := e.switchInAsset(ctx, key, name, on); err != nil {
+		if err := e.writePauseInAsset(ctx, key, name, active); err != nil {
 			errs = append(errs, fmt.Errorf("pauses in %v: %w", asset, err))
 		}
 	}
@@ -140,9 +140,9 @@ func (e *Engine) switchPayments(ctx context.Context, key pauseKey, name string, 
 	return errors.Join(errs...)
 }
 
-func (e *Engine) switchInAsset(ctx context.Context, key pauseKey, name string, on bool) error {
-	own, _ := e.book.AssetIDs(key.ledger)
-	found, err := e.ledger.LookupAccounts(ctx, []ledger.ID{own.Outside, own.Control})
+func (e *Engine) writePauseInAsset(ctx context.Context, key pauseKey, name string, active bool) error {
+	assetIDs, _ := e.book.AssetIDs(key.ledger)
+	found, err := e.ledger.LookupAccounts(ctx, []ledger.ID{assetIDs.Outside, assetIDs.Control})
 	switch {
 	case err != nil:
 		return err
@@ -150,15 +150,15 @@ func (e *Engine) switchInAsset(ctx context.Context, key pauseKey, name string, o
 		return accounts.ErrNotProvisioned
 	}
 	for {
-		if _, err := e.lookUpTransfers(ctx, []pauseKey{key}); err != nil {
+		if _, err := e.lookUpWithPauses(ctx, []pauseKey{key}); err != nil {
 			return err
 		}
-		state := e.pauses.of(key)
-		if state.on == on {
+		state := e.pauses.stateOf(key)
+		if state.active == active {
 			return nil
 		}
 		_, err := sequence.Place(ctx, e.ledger, state.number+1, func(n uint64) ledger.Transfer {
-			return e.pauseRow(key, name, n, on)
+			return e.pauseRow(key, name, n, active)
 		})
 		if err == nil || errors.Is(err, sequence.ErrTaken) {
 			continue // it is read again, also for its time
@@ -198,16 +198,16 @@ func (e *Engine) pauseID(k pauseKey, number uint64) ledger.ID {
 	return e.ns.Derive(kind, chart.U32(k.ledger), chart.U32(k.rail), chart.U64(number))
 }
 
-func (e *Engine) pauseRow(k pauseKey, name string, number uint64, on bool) ledger.Transfer {
-	own, _ := e.book.AssetIDs(k.ledger)
+func (e *Engine) pauseRow(k pauseKey, name string, number uint64, active bool) ledger.Transfer {
+	assetIDs, _ := e.book.AssetIDs(k.ledger)
 	row := ledger.Transfer{
-		ID: e.pauseID(k, number), DebitAccountID: own.Outside, CreditAccountID: own.Control,
-		UserData128: nameBytes(name), UserData64: number, UserData32: k.rail, Ledger: k.ledger, Code: chart.CodePause,
+		ID: e.pauseID(k, number), DebitAccountID: assetIDs.Outside, CreditAccountID: assetIDs.Control,
+		UserData128: encodeRailName(name), UserData64: number, UserData32: k.rail, Ledger: k.ledger, Code: chart.CodePause,
 	}
 	if k.all {
 		row.UserData64 |= pauseAllBit
 	}
-	if on {
+	if active {
 		row.UserData64 |= pauseOnBit
 	}
 	return row
@@ -217,7 +217,7 @@ func pauseKeyOf(row *ledger.Transfer) pauseKey {
 	return pauseKey{ledger: row.Ledger, all: row.UserData64&pauseAllBit != 0, rail: row.UserData32}
 }
 
-func nameBytes(name string) uint128.Uint128 {
+func encodeRailName(name string) uint128.Uint128 {
 	var b [16]byte
 	copy(b[:], name)
 	return uint128.FromBytesBE(b[:])

@@ -33,15 +33,15 @@ func (t Threshold) Validate() error {
 }
 
 // Due implements Policy.
-func (t Threshold) Due(s PolicyInput) PaymentRequest {
-	if s.Owed().Less(t.SettleThreshold) && !s.Urgent {
+func (t Threshold) Due(in PolicyInput) PaymentRequest {
+	if in.Owed().Less(t.SettleThreshold) && !in.Urgent {
 		return PaymentRequest{}
 	}
-	return PaymentRequest{Amount: s.Owed().SubFloor(t.SettleTo)}
+	return PaymentRequest{Amount: in.Owed().SubFloor(t.SettleTo)}
 }
 
-// mayDemand refuses a minimum that At would not hold.
-func (t Threshold) mayDemand(minimum ledger.Amount) error {
+// checkMinimum refuses a minimum that At would not hold.
+func (t Threshold) checkMinimum(minimum ledger.Amount) error {
 	span := t.SettleThreshold.SubFloor(t.SettleTo)
 	if !span.Less(minimum) {
 		return nil
@@ -65,8 +65,8 @@ type Every struct {
 func (p Every) Validate() error { return checkAfter("every", p.After) }
 
 // Due implements Policy.
-func (p Every) Due(s PolicyInput) PaymentRequest {
-	return afterWaiting(s, s.OwedSince, p.After, p.SettleTo)
+func (p Every) Due(in PolicyInput) PaymentRequest {
+	return requestAfter(in, in.OwedSince, p.After, p.SettleTo)
 }
 
 // Idle pays what is owed when no packet went from or to the peer for After: the last
@@ -82,8 +82,8 @@ type Idle struct {
 func (p Idle) Validate() error { return checkAfter("idle", p.After) }
 
 // Due implements Policy.
-func (p Idle) Due(s PolicyInput) PaymentRequest {
-	return afterWaiting(s, s.ActiveAt, p.After, p.SettleTo)
+func (p Idle) Due(in PolicyInput) PaymentRequest {
+	return requestAfter(in, in.ActiveAt, p.After, p.SettleTo)
 }
 
 func checkAfter(subject string, after time.Duration) error {
@@ -93,11 +93,11 @@ func checkAfter(subject string, after time.Duration) error {
 	return &accounts.FieldError{Subject: subject, Field: "After", Reason: "must be above 0"}
 }
 
-func afterWaiting(s PolicyInput, since time.Time, after time.Duration, settleTo ledger.Amount) PaymentRequest {
-	if s.Now.Sub(since) < after && !s.Urgent {
+func requestAfter(in PolicyInput, since time.Time, after time.Duration, settleTo ledger.Amount) PaymentRequest {
+	if in.Now.Sub(since) < after && !in.Urgent {
 		return PaymentRequest{}
 	}
-	return PaymentRequest{Amount: s.Owed().SubFloor(settleTo)}
+	return PaymentRequest{Amount: in.Owed().SubFloor(settleTo)}
 }
 
 // FirstOf asks for what the first of its members asks for that can be paid: a
@@ -115,7 +115,7 @@ func (p FirstOf) Validate() error {
 			errs = append(errs, &accounts.FieldError{Subject: "policy", Field: fmt.Sprintf("FirstOf[%d]", i), Reason: "must not be nil"})
 			continue
 		}
-		if err := validate(member); err != nil {
+		if err := validatePolicy(member); err != nil {
 			errs = append(errs, fmt.Errorf("FirstOf[%d]: %w", i, err))
 		}
 	}
@@ -123,19 +123,19 @@ func (p FirstOf) Validate() error {
 }
 
 // Due implements Policy.
-func (p FirstOf) Due(s PolicyInput) PaymentRequest {
+func (p FirstOf) Due(in PolicyInput) PaymentRequest {
 	for _, member := range p {
-		if d := member.Due(s); !d.payable(s.Balance).IsZero() {
-			return d
+		if request := member.Due(in); !request.payableFrom(in.Balance).IsZero() {
+			return request
 		}
 	}
 	return PaymentRequest{}
 }
 
-func (p FirstOf) mayDemand(minimum ledger.Amount) error {
+func (p FirstOf) checkMinimum(minimum ledger.Amount) error {
 	var errs []error
 	for _, member := range p {
-		errs = append(errs, mayDemand(member, minimum))
+		errs = append(errs, checkPolicyMinimum(member, minimum))
 	}
 	return errors.Join(errs...)
 }
@@ -157,23 +157,23 @@ func (p AtLeast) Validate() error {
 	case p.Amount.IsZero():
 		return &accounts.FieldError{Subject: "policy", Field: "AtLeast.Amount", Reason: "must not be 0"}
 	default:
-		return errors.Join(validate(p.Of), mayDemand(p.Of, p.Amount))
+		return errors.Join(validatePolicy(p.Of), checkPolicyMinimum(p.Of, p.Amount))
 	}
 }
 
 // Due implements Policy.
-func (p AtLeast) Due(s PolicyInput) PaymentRequest {
-	d := p.Of.Due(s)
-	if d.Minimum.Less(p.Amount) {
-		d.Minimum = p.Amount
+func (p AtLeast) Due(in PolicyInput) PaymentRequest {
+	request := p.Of.Due(in)
+	if request.Minimum.Less(p.Amount) {
+		request.Minimum = p.Amount
 	}
-	return d
+	return request
 }
 
-func (p AtLeast) mayDemand(minimum ledger.Amount) error { return mayDemand(p.Of, minimum) }
+func (p AtLeast) checkMinimum(minimum ledger.Amount) error { return checkPolicyMinimum(p.Of, minimum) }
 
-// mayDemand reports whether a policy makes sense when nothing below a minimum is paid.
-func mayDemand(p Policy, minimum ledger.Amount) error {
+// checkPolicyMinimum reports whether a policy makes sense when nothing below a minimum is paid.
+func checkPolicyMinimum(p Policy, minimum ledger.Amount) error {
 	if m, ok := p.(interface{ mayDemand(ledger.Amount) error }); ok {
 		return m.mayDemand(minimum)
 	}

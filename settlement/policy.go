@@ -38,10 +38,10 @@ type PolicyInput struct {
 
 // Owed is what packets earned the peer and is not paid: the payable less what the peer
 // prepaid. In units.
-func (s PolicyInput) Owed() ledger.Amount { return owed(s.Balance) }
+func (in PolicyInput) Owed() ledger.Amount { return owedAmount(in.Balance) }
 
-// owed is the net of a balance, 0 if that is below 0.
-func owed(b accounts.Balance) ledger.Amount { return b.Payable.SubFloor(b.Prepaid) }
+// owedAmount is the net of a balance, 0 if that is below 0.
+func owedAmount(b accounts.Balance) ledger.Amount { return b.Payable.SubFloor(b.Prepaid) }
 
 // PaymentRequest is what a Policy asks for. The zero Demand asks for nothing.
 type PaymentRequest struct {
@@ -56,39 +56,39 @@ type PaymentRequest struct {
 	refund bool // an operator wants the prepayment to be paid back
 }
 
-// payable is how much may be ordered now: what the policy demands, as far as it may be paid
+// payableFrom is how much may be ordered now: what the policy demands, as far as it may be paid
 // and as far as the headroom covers it after the arrears; 0 if that is below the minimum.
-func (d PaymentRequest) payable(b accounts.Balance) ledger.Amount {
-	amount := d.Amount.Min(d.most(b)).Min(b.Headroom.SubFloor(b.Arrears))
-	if amount.Less(d.Minimum) {
+func (r PaymentRequest) payableFrom(b accounts.Balance) ledger.Amount {
+	amount := r.Amount.Min(r.sum(b)).Min(b.Headroom.SubFloor(b.Arrears))
+	if amount.Less(r.Minimum) {
 		return ledger.Amount{}
 	}
 	return amount
 }
 
-// most is the most that may be paid: what packets earned, with a refund also what the peer
+// sum is the most that may be paid: what packets earned, with a refund also what the peer
 // prepaid, and ahead of that only to a peer that prepaid nothing.
-func (d PaymentRequest) most(b accounts.Balance) ledger.Amount {
+func (r PaymentRequest) sum(b accounts.Balance) ledger.Amount {
 	switch {
-	case d.refund:
+	case r.refund:
 		return b.Payable
 	case b.Prepaid.IsZero():
-		most, fits := owed(b).Add(d.Prefunding.SubFloor(b.Receivable))
+		sum, fits := owedAmount(b).Add(r.Prefunding.SubFloor(b.Receivable))
 		if !fits {
 			return ledger.AmountMax
 		}
-		return most
+		return sum
 	default:
-		return owed(b)
+		return owedAmount(b)
 	}
 }
 
-// validator is a Policy that can be impossible.
-type validator interface{ Validate() error }
+// policyValidator is a Policy that can be impossible.
+type policyValidator interface{ Validate() error }
 
-// validate asks a policy whether it is possible.
-func validate(p Policy) error {
-	if v, ok := p.(validator); ok {
+// validatePolicy asks a policy whether it is possible.
+func validatePolicy(p Policy) error {
+	if v, ok := p.(policyValidator); ok {
 		return v.Validate()
 	}
 	return nil

@@ -42,20 +42,20 @@ func (p Prefund) Validate() error {
 }
 
 // Due implements Policy.
-func (p Prefund) Due(s PolicyInput) PaymentRequest {
+func (p Prefund) Due(in PolicyInput) PaymentRequest {
 	target := p.SettleTo
-	if target.Sign() < 0 && !s.Prepaid.IsZero() {
+	if target.Sign() < 0 && !in.Prepaid.IsZero() {
 		target = new(big.Int)
 	}
-	amount := new(big.Int).Sub(s.Net(), target)
-	if span := new(big.Int).Sub(p.PrefundThreshold, p.SettleTo); amount.Cmp(span) < 0 && !s.Urgent {
+	amount := new(big.Int).Sub(in.Net(), target)
+	if span := new(big.Int).Sub(p.PrefundThreshold, p.SettleTo); amount.Cmp(span) < 0 && !in.Urgent {
 		return PaymentRequest{}
 	}
 	return PaymentRequest{Amount: ledger.ClampAmount(amount), Prefunding: ledger.ClampAmount(new(big.Int).Neg(p.SettleTo))}
 }
 
-// mayDemand refuses a minimum that At would not hold.
-func (p Prefund) mayDemand(minimum ledger.Amount) error {
+// checkMinimum refuses a minimum that At would not hold.
+func (p Prefund) checkMinimum(minimum ledger.Amount) error {
 	if span := new(big.Int).Sub(p.PrefundThreshold, p.SettleTo); span.Cmp(minimum.Big()) >= 0 {
 		return nil
 	}

@@ -20,7 +20,7 @@ func (e *Engine) Refund(ctx context.Context, account accounts.PeerAccount) error
 		return ErrEngineClosed
 	}
 	defer e.work.Done()
-	if err := e.mayRefund(ctx, account); err != nil {
+	if err := e.checkRefund(ctx, account); err != nil {
 		return &OrderError{Account: account, Err: err}
 	}
 	e.register.wantRefund(account)
@@ -28,7 +28,7 @@ func (e *Engine) Refund(ctx context.Context, account accounts.PeerAccount) error
 	return nil
 }
 
-func (e *Engine) mayRefund(ctx context.Context, a accounts.PeerAccount) error {
+func (e *Engine) checkRefund(ctx context.Context, a accounts.PeerAccount) error {
 	if err := e.checkPeer("refund", a); err != nil {
 		return err
 	}

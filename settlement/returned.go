@@ -38,30 +38,30 @@ type ReturnedPayment struct {
 // Receive. With them nothing was booked. Two processes that book different returns of one
 // payment at the same moment are not held against each other.
 func (e *Engine) RecordReturned(ctx context.Context, r ReturnedPayment) (PaymentBooking, error) {
-	return e.record(ctx, r.Account, r.Key, r.Amount, func() (PaymentBooking, error) {
+	return e.recordPayment(ctx, r.Account, r.Key, r.Amount, func() (PaymentBooking, error) {
 		if r.Payment == "" {
 			return PaymentBooking{}, &accounts.FieldError{Subject: "returned payment", Field: "Payment", Reason: "must not be empty"}
 		}
-		return e.inTurn(ctx, r.Account, func() (PaymentBooking, error) { return e.bookReturned(ctx, &r) })
+		return e.bookInTurn(ctx, r.Account, func() (PaymentBooking, error) { return e.bookReturn(ctx, &r) })
 	})
 }
 
-func (e *Engine) bookReturned(ctx context.Context, r *ReturnedPayment) (PaymentBooking, error) {
-	payment, err := e.paymentOf(ctx, r)
+func (e *Engine) bookReturn(ctx context.Context, r *ReturnedPayment) (PaymentBooking, error) {
+	payment, err := e.findPayment(ctx, r)
 	if err != nil {
 		return PaymentBooking{}, err
 	}
 	row := ledger.Transfer{
-		Amount: r.Amount, UserData128: e.keyTag(r.Account, r.Payment), UserData64: e.returnTag(r), Code: chart.CodeReturned,
+		Amount: r.Amount, UserData128: e.paymentTag(r.Account, r.Payment), UserData64: e.returnTag(r), Code: chart.CodeReturned,
 	}
-	name := e.name("returned", r.Account, r.Key)
-	if own, _ := e.book.AssetIDs(r.Account.Ledger()); payment.CreditAccountID == own.Suspense && payment.Amount == r.Amount {
-		receipt, done, err := e.returnFromSuspense(ctx, r, payment, name, row)
+	name := e.bookingName("returned", r.Account, r.Key)
+	if assetIDs, _ := e.book.AssetIDs(r.Account.Ledger()); payment.CreditAccountID == assetIDs.Suspense && payment.Amount == r.Amount {
+		booked, done, err := e.returnFromSuspense(ctx, r, payment, name, row)
 		if done || err != nil {
-			return receipt, err
+			return booked, err
 		}
 	}
-	return e.bookDebit(ctx, name, r.Account, row, func(ctx context.Context) error { return e.mayReturn(ctx, r, payment.Amount) })
+	return e.bookDebit(ctx, name, r.Account, row, func(ctx context.Context) error { return e.checkReturn(ctx, r, payment.Amount) })
 }
 
 // returnTag tells returns apart. It is never 0, which no filter finds.
@@ -69,8 +69,8 @@ func (e *Engine) returnTag(r *ReturnedPayment) uint64 {
 	return max(e.ns.Derive("return", chart.ID(e.book.PeerIDs(r.Account).Settlement), []byte(r.Key)).Hi, 1)
 }
 
-// paymentOf finds the payment that comes back.
-func (e *Engine) paymentOf(ctx context.Context, r *ReturnedPayment) (ledger.Transfer, error) {
+// findPayment finds the payment that comes back.
+func (e *Engine) findPayment(ctx context.Context, r *ReturnedPayment) (ledger.Transfer, error) {
 	name := e.paymentName(r.Account, r.Payment)
 	ids := make([]ledger.ID, idempotent.MaxAttempts)
 	for i := range ids {
@@ -80,10 +80,10 @@ func (e *Engine) paymentOf(ctx context.Context, r *ReturnedPayment) (ledger.Tran
 	if err != nil {
 		return ledger.Transfer{}, wrap("look the payment up", err)
 	}
-	received := slices.IndexFunc(rows, func(row ledger.Transfer) bool { return row.Code == chart.CodeIncoming })
+	index := slices.IndexFunc(rows, func(row ledger.Transfer) bool { return row.Code == chart.CodeIncoming })
 	switch {
-	case received >= 0:
-		return rows[received], nil
+	case index >= 0:
+		return rows[index], nil
 	case len(rows) > 0:
 		return ledger.Transfer{}, fmt.Errorf("%w: it is announced, and not received: if it will not come, it has failed", ErrNoPayment)
 	default:
@@ -91,22 +91,22 @@ func (e *Engine) paymentOf(ctx context.Context, r *ReturnedPayment) (ledger.Tran
 	}
 }
 
-// mayReturn refuses a return that is not booked yet if it is of more than is left of the
+// checkReturn refuses a return that is not booked yet if it is of more than is left of the
 // payment, or if its key is that of another one.
-func (e *Engine) mayReturn(ctx context.Context, r *ReturnedPayment, paid ledger.Amount) error {
+func (e *Engine) checkReturn(ctx context.Context, r *ReturnedPayment, paid ledger.Amount) error {
 	returns := ledger.AccountFilter{
 		AccountID: e.book.PeerIDs(r.Account).Settlement, Code: chart.CodeReturned, Flags: ledger.AccountFilterCredits,
 	}
 	// The id of what left suspense follows from its payment, so only this finds its key.
 	returns.UserData64 = e.returnTag(r)
-	switch rows, err := e.allRows(ctx, returns); {
+	switch rows, err := e.readAllRows(ctx, returns); {
 	case err != nil:
 		return wrap("read what was booked under the key", err)
 	case len(rows) > 0:
-		return e.keyReused(rows[0])
+		return e.keyReusedError(rows[0])
 	}
-	returns.UserData64, returns.UserData128 = 0, e.keyTag(r.Account, r.Payment)
-	rows, err := e.allRows(ctx, returns)
+	returns.UserData64, returns.UserData128 = 0, e.paymentTag(r.Account, r.Payment)
+	rows, err := e.readAllRows(ctx, returns)
 	if err != nil {
 		return wrap("read what of the payment came back", err)
 	}
@@ -129,15 +129,15 @@ func (e *Engine) mayReturn(ctx context.Context, r *ReturnedPayment, paid ledger.
 func (e *Engine) returnFromSuspense(
 	ctx context.Context, r *ReturnedPayment, payment ledger.Transfer, name idempotent.Name, row ledger.Transfer,
 ) (receipt PaymentBooking, done bool, err error) {
-	booked, err := idempotent.Booked(ctx, e.ledger, name.ID)
-	if booked || err != nil {
+	debited, err := idempotent.Booked(ctx, e.ledger, name.ID)
+	if debited || err != nil {
 		return PaymentBooking{}, false, err
 	}
-	own, _ := e.book.AssetIDs(r.Account.Ledger())
-	row.DebitAccountID, row.CreditAccountID, row.Ledger = own.Suspense, e.book.PeerIDs(r.Account).Settlement, r.Account.Ledger()
-	receipt, err = e.bookCredit(ctx, row, credit{
-		id:  func(attempt uint64) ledger.ID { return e.releaseID(payment.ID, attempt) },
-		may: func(ctx context.Context) error { return e.mayReturn(ctx, r, payment.Amount) },
+	assetIDs, _ := e.book.AssetIDs(r.Account.Ledger())
+	row.DebitAccountID, row.CreditAccountID, row.Ledger = assetIDs.Suspense, e.book.PeerIDs(r.Account).Settlement, r.Account.Ledger()
+	receipt, err = e.bookCredit(ctx, row, creditRequest{
+		idOf:  func(attempt uint64) ledger.ID { return e.releaseID(payment.ID, attempt) },
+		check: func(ctx context.Context) error { return e.checkReturn(ctx, r, payment.Amount) },
 	})
 	if errors.Is(err, accounts.ErrKeyReused) { // it was given back to the peer, or by another return
 		return PaymentBooking{}, false, nil

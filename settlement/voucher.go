@@ -42,8 +42,8 @@ type VoucherBooking struct {
 // ErrVoucherLower if a higher one is booked, ErrChannelFull, and those of Receive but
 // accounts.ErrKeyReused. ErrEngineClosed after Close.
 func (e *Engine) RecordVoucher(ctx context.Context, v Voucher) (VoucherBooking, error) {
-	return e.recordVoucher(ctx, v, func(closed bool) (VoucherBooking, error) {
-		return e.bookNumbered(ctx, v, chart.CodeVoucher, closed)
+	return e.bookVoucher(ctx, v, func(closed bool) (VoucherBooking, error) {
+		return e.bookNextRow(ctx, v, chart.CodeVoucher, closed)
 	})
 }
 
@@ -52,24 +52,24 @@ func (e *Engine) RecordVoucher(ctx context.Context, v Voucher) (VoucherBooking, 
 // be repeated; Already says then that it was noted before. Errors are those of
 // RecordVoucher: ErrVoucherLower if more was redeemed before.
 func (e *Engine) RecordRedemption(ctx context.Context, v Voucher) (VoucherBooking, error) {
-	return e.recordVoucher(ctx, v, func(closed bool) (VoucherBooking, error) {
-		_, err := e.bookNumbered(ctx, v, chart.CodeVoucher, closed)
+	return e.bookVoucher(ctx, v, func(closed bool) (VoucherBooking, error) {
+		_, err := e.bookNextRow(ctx, v, chart.CodeVoucher, closed)
 		if err != nil && !errors.Is(err, ErrVoucherLower) {
 			return VoucherBooking{}, err
 		}
-		return e.bookNumbered(ctx, v, chart.CodeFinal, closed)
+		return e.bookNextRow(ctx, v, chart.CodeFinal, closed)
 	})
 }
 
-// recordVoucher books something about a voucher; book is told whether the peer is closed.
-func (e *Engine) recordVoucher(
+// bookVoucher books something about a voucher; book is told whether the peer is closed.
+func (e *Engine) bookVoucher(
 	ctx context.Context, v Voucher, book func(closed bool) (VoucherBooking, error),
 ) (VoucherBooking, error) {
 	if !e.begin() {
 		return VoucherBooking{}, ErrEngineClosed
 	}
 	defer e.work.Done()
-	receipt, err := func() (VoucherBooking, error) {
+	booked, err := func() (VoucherBooking, error) {
 		if err := e.checkVoucher(v); err != nil {
 			return VoucherBooking{}, err
 		}
@@ -84,7 +84,7 @@ func (e *Engine) recordVoucher(
 		return VoucherBooking{}, &BookingError{Account: v.Account, Asset: asset, Key: v.Channel, Amount: v.Cumulative, Err: err}
 	}
 	e.Enqueue([]accounts.PeerAccount{v.Account})
-	return receipt, nil
+	return booked, nil
 }
 
 func (e *Engine) checkVoucher(v Voucher) error {
@@ -103,70 +103,70 @@ func (e *Engine) checkVoucher(v Voucher) error {
 	}
 }
 
-// bookNumbered writes the next row of a channel: an increase (code CodeVoucher), or a mark
+// bookNextRow writes the next row of a channel: an increase (code CodeVoucher), or a mark
 // of what is final (CodeFinal). Rows carry their number and what the channel has paid in
 // all; the id follows from the number, so of those who write the next one at once a single
 // one succeeds, and the others look again. Nothing else may come between the newest row,
 // from which the increase is worked out, and the next.
-func (e *Engine) bookNumbered(ctx context.Context, v Voucher, code uint16, closed bool) (VoucherBooking, error) {
+func (e *Engine) bookNextRow(ctx context.Context, v Voucher, code uint16, closed bool) (VoucherBooking, error) {
 	for {
-		last, err := e.newestOf(ctx, v.Account, channelTag(e.ns, v.Channel), code)
+		newest, err := e.readNewestRow(ctx, v.Account, channelTag(e.ns, v.Channel), code)
 		if err != nil {
 			return VoucherBooking{}, wrap("read the channel's newest row", err)
 		}
-		switch v.Cumulative.Compare(last.Cumulative) {
+		switch v.Cumulative.Compare(newest.Cumulative) {
 		case 0:
-			last.AlreadyBooked = true
-			return last, nil
+			newest.AlreadyBooked = true
+			return newest, nil
 		case -1:
 			asset, _ := e.book.Asset(v.Account.Ledger())
-			return VoucherBooking{}, fmt.Errorf("%w: %s", ErrVoucherLower, asset.Text(last.Cumulative))
+			return VoucherBooking{}, fmt.Errorf("%w: %s", ErrVoucherLower, asset.Text(newest.Cumulative))
 		}
-		if last.Number == 0 && code == chart.CodeVoucher {
+		if newest.Number == 0 && code == chart.CodeVoucher {
 			if err := accounts.CheckKey("voucher", "Channel", v.Channel); err != nil {
 				return VoucherBooking{}, err // those that earlier versions took go on
 			}
 		}
-		if last.Number+1 == 0 {
+		if newest.Number+1 == 0 {
 			return VoucherBooking{}, ErrChannelFull
 		}
-		receipt, err := e.bookRow(ctx, v, code, last, closed)
+		booked, err := e.bookRowAfter(ctx, v, code, newest, closed)
 		if !errors.Is(err, accounts.ErrKeyReused) {
-			return receipt, err
+			return booked, err
 		}
 	}
 }
 
-// bookRow writes the row behind last. The error is accounts.ErrKeyReused if there is another one by
+// bookRowAfter writes the row behind last. The error is accounts.ErrKeyReused if there is another one by
 // now.
-func (e *Engine) bookRow(ctx context.Context, v Voucher, code uint16, last VoucherBooking, closed bool) (VoucherBooking, error) {
+func (e *Engine) bookRowAfter(ctx context.Context, v Voucher, code uint16, newest VoucherBooking, closed bool) (VoucherBooking, error) {
 	ids := e.book.PeerIDs(v.Account)
-	own, _ := e.book.AssetIDs(v.Account.Ledger())
-	number := last.Number + 1
+	assetIDs, _ := e.book.AssetIDs(v.Account.Ledger())
+	number := newest.Number + 1
 	row := ledger.Transfer{
-		DebitAccountID: ids.Settlement, CreditAccountID: own.Control,
+		DebitAccountID: ids.Settlement, CreditAccountID: assetIDs.Control,
 		UserData128: uint128.Uint128(v.Cumulative), UserData64: channelTag(e.ns, v.Channel), UserData32: number,
 		Ledger: v.Account.Ledger(), Code: code,
 	}
 	if code == chart.CodeVoucher {
-		row.CreditAccountID, row.Amount = ids.Peer, v.Cumulative.SubFloor(last.Cumulative)
+		row.CreditAccountID, row.Amount = ids.Peer, v.Cumulative.SubFloor(newest.Cumulative)
 	}
 	var suspense ledger.ID
 	if code == chart.CodeVoucher {
-		suspense = own.Suspense
+		suspense = assetIDs.Suspense
 	}
-	receipt, err := e.bookCredit(ctx, row, credit{suspense: suspense, closed: closed, id: func(attempt uint64) ledger.ID {
+	booked, err := e.bookCredit(ctx, row, creditRequest{suspenseID: suspense, peerClosed: closed, idOf: func(attempt uint64) ledger.ID {
 		return e.ns.Derive("voucher", chart.U32(uint32(code)), chart.ID(ids.Settlement),
 			[]byte(v.Channel), chart.U32(number), chart.U64(attempt))
 	}})
 	if err != nil {
 		return VoucherBooking{}, err
 	}
-	return VoucherBooking{Booking: receipt.Booking, Number: number, Cumulative: v.Cumulative, InSuspense: receipt.InSuspense}, nil
+	return VoucherBooking{Booking: booked.Booking, Number: number, Cumulative: v.Cumulative, InSuspense: booked.InSuspense}, nil
 }
 
-// newestOf reads a channel's newest row of this code; the zero receipt if there is none.
-func (e *Engine) newestOf(ctx context.Context, a accounts.PeerAccount, channel uint64, code uint16) (VoucherBooking, error) {
+// readNewestRow reads a channel's newest row of this code; the zero receipt if there is none.
+func (e *Engine) readNewestRow(ctx context.Context, a accounts.PeerAccount, channel uint64, code uint16) (VoucherBooking, error) {
 	row, found, err := sequence.Newest(ctx, e.ledger, ledger.AccountFilter{
 		AccountID: e.book.PeerIDs(a).Settlement, Code: code, UserData64: channel,
 		Flags: ledger.AccountFilterDebits,
@@ -174,13 +174,13 @@ func (e *Engine) newestOf(ctx context.Context, a accounts.PeerAccount, channel u
 	if err != nil || !found {
 		return VoucherBooking{}, err
 	}
-	receipt := voucherReceipt(&row)
-	own, _ := e.book.AssetIDs(a.Ledger())
-	receipt.InSuspense = row.CreditAccountID == own.Suspense
-	return receipt, nil
+	booked := newVoucherBooking(&row)
+	assetIDs, _ := e.book.AssetIDs(a.Ledger())
+	booked.InSuspense = row.CreditAccountID == assetIDs.Suspense
+	return booked, nil
 }
 
-func voucherReceipt(row *ledger.Transfer) VoucherBooking {
+func newVoucherBooking(row *ledger.Transfer) VoucherBooking {
 	return VoucherBooking{
 		Booking: accounts.Booking{Transfer: row.ID, Amount: row.Amount, BookedAt: timeOf(row.Timestamp)},
 		Number:  row.UserData32, Cumulative: ledger.Amount(row.UserData128),
