@@ -1,27 +1,26 @@
 package settlement
 
-// Events are functions that an Engine calls; nil ones are left out. They are called
-// once for each thing that happens to an order, by whichever goroutine does it, so
-// concurrently. They must not block and must not call the Engine. A crash or a lost
-// answer can make a thing be told twice, or never: Order.ID tells it apart, and the
-// ledger knows.
+// Events are functions that an [Engine] calls; nil functions are left out. Each is called once for each change,
+// by the goroutine that makes the change, so calls are concurrent. They must not block and must not call the
+// Engine. After a crash or a lost answer an event can be reported twice or never: [Order.ID] identifies a repeat,
+// and the ledger has the truth.
 type Events struct {
 	Placed         func(Order)            // written into the ledger
 	Paid           func(Payment)          // paid as ordered, or more, and booked
 	PartlyPaid     func(Payment)          // less than ordered was paid, and booked
 	Voided         func(Order, error)     // given back; the error matches ErrDeclined, ErrCancelled, ErrTooSmall, ErrWithdrawn, ErrPayoutLimit or ErrPaused
 	Retried        func(OpenOrder)        // given to the Settler again, under the same key
-	TakenOver      func(Order)            // of an engine that was silent for Config.Lease; now ours
-	Stuck          func(OpenOrder)        // of ours, open for more than Config.StuckAfter; told once, after the next error, also if it waits
-	Failed         func(error)            // of an account (*OrderError) or a look-up; it is tried again later
-	AwaitsApproval func(Order)            // its amount is above Limit.ApproveAbove: it waits for Approve or Cancel
-	Approved       func(Order)            // an order that waited was approved, and is given to the Settler
-	PayoutLimited  func(PayoutLimitError) // nothing is ordered, or less, since a limit is reached; told once, until orders fit again
-	Paused         func(Pause)            // this Engine found out that payments are paused
-	Resumed        func(Pause)            // and that they go on; Since is when
+	TakenOver      func(Order)            // taken over from an engine that was silent for Config.Lease
+	Stuck          func(OpenOrder)        // open for more than Config.StuckAfter; called once, after the next error, also for an order that waits
+	Failed         func(error)            // an *OrderError of an account, or the error of a look-up; the Engine tries again later
+	AwaitsApproval func(Order)            // above PayoutLimit.ApproveAbove: waits for Approve or Cancel
+	Approved       func(Order)            // approved after waiting, and given to the Settler
+	PayoutLimited  func(PayoutLimitError) // a limit made an order smaller, or prevented it; called once, until orders fit again
+	Paused         func(Pause)            // this Engine read that payments are paused
+	Resumed        func(Pause)            // this Engine read that payments go on; Since is the ledger's time of the end
 	RailDown       func(name string)      // after Rail.BreakerThreshold errors in a row
-	RailUp         func(name string)      // it answers again
-	PositionAlert  func(PositionAlert)    // a position passed one of the Config.PositionThresholds
+	RailUp         func(name string)      // the rail answers again
+	PositionAlert  func(PositionAlert)    // a position crossed one of Config.PositionThresholds
 }
 
 func (e Events) withDefaults() Events {
@@ -53,7 +52,7 @@ func orNoop[T any](f func(T)) func(T) {
 	return f
 }
 
-// reportPaid tells of a payment, whole or in part.
+// reportPaid calls Paid or PartlyPaid.
 func (e Events) reportPaid(p Payment) {
 	switch {
 	case p.Paid.IsZero():

@@ -153,7 +153,7 @@ func (e *Engine) applyLimits(ctx context.Context, d *decision, rail *railState) 
 	d.rest = d.amount.Less(due)
 	var reached *PayoutLimitError
 	for _, l := range d.limits {
-		remaining, counts, err := e.remaining(ctx, a, rail.tag, l, nil)
+		remaining, counts, err := e.readRemaining(ctx, a, rail.tag, l, nil)
 		if err != nil {
 			return err
 		}
@@ -195,7 +195,7 @@ func (e *Engine) reportLimit(d *decision, rail *railState, reached *PayoutLimitE
 
 // remaining is what a limit of a day leaves now, and what counts against it; AmountMax if there is no
 // limit. With an order it is what the limit leaves to that order, which was placed.
-func (e *Engine) remaining(ctx context.Context, a accounts.PeerAccount, rail uint32, l scopedLimit, o *Order) (remaining, counts ledger.Amount, err error) {
+func (e *Engine) readRemaining(ctx context.Context, a accounts.PeerAccount, rail uint32, l scopedLimit, o *Order) (remaining, counts ledger.Amount, err error) {
 	if l.Day.IsZero() {
 		return ledger.AmountMax, ledger.Amount{}, nil
 	}
@@ -220,7 +220,7 @@ func (e *Engine) remaining(ctx context.Context, a accounts.PeerAccount, rail uin
 func (e *Engine) findExceededLimit(ctx context.Context, o *Order) (*PayoutLimitError, error) {
 	rail := e.rails[o.rail]
 	for _, l := range e.limitsOf(o.Account, rail) {
-		remaining, counts, err := e.remaining(ctx, o.Account, o.rail, l, o)
+		remaining, counts, err := e.readRemaining(ctx, o.Account, o.rail, l, o)
 		if err != nil {
 			return nil, err
 		}

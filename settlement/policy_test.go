@@ -203,7 +203,7 @@ func TestConfigValidateReportsAllFaults(t *testing.T) {
 		Lease: -1, RetryInitialInterval: -1, RetryMaxInterval: -1, OrderCooldown: -1, StuckAfter: -1, CheckCooldown: -1, SweepInterval: -1,
 	}.Validate()
 	require.Equal(t, []string{
-		"Rails", "Lease", "RetryInitialInterval", "RetryMaxInterval", "OrderCooldown", "StuckAfter", "Round", "Sweep", "Margin",
+		"Rails", "Lease", "RetryInitialInterval", "RetryMaxInterval", "OrderCooldown", "StuckAfter", "CheckCooldown", "SweepInterval", "Margin",
 	}, fieldsOf(err))
 	err = settlement.Config{Rails: settlement.Rails{Default: &settlement.Rail{
 		Timeout: -1, Concurrency: -1, BreakerThreshold: -1, BreakerTimeout: -1,

@@ -16,8 +16,8 @@ var ahead50 = settlement.Prefund{PrefundThreshold: big.NewInt(-10), SettleTo: bi
 func TestPrefundThatCannotBe(t *testing.T) {
 	t.Parallel()
 	for field, p := range map[string]settlement.Prefund{
-		"At":       {SettleTo: big.NewInt(-1)},
-		"SettleTo": {PrefundThreshold: big.NewInt(0), SettleTo: big.NewInt(0)},
+		"PrefundThreshold": {SettleTo: big.NewInt(-1)},
+		"SettleTo":         {PrefundThreshold: big.NewInt(0), SettleTo: big.NewInt(0)},
 	} {
 		var fault *accounts.FieldError
 		require.ErrorAs(t, p.Validate(), &fault)

@@ -155,7 +155,7 @@ func TestPrefundsThatAreImpossible(t *testing.T) {
 		policy settlement.Prefund
 		field  string
 	}{
-		"nothing":             {settlement.Prefund{}, "At"},
+		"nothing":             {settlement.Prefund{}, "PrefundThreshold"},
 		"no level to pay to":  {settlement.Prefund{PrefundThreshold: big.NewInt(5)}, "SettleTo"},
 		"levels are one":      {settlement.Prefund{PrefundThreshold: big.NewInt(5), SettleTo: big.NewInt(5)}, "SettleTo"},
 		"beyond every line":   {settlement.Prefund{PrefundThreshold: big.NewInt(5), SettleTo: beyond}, "SettleTo"},
@@ -182,7 +182,7 @@ func TestPrefundsThatAreImpossible(t *testing.T) {
 	}
 	err := &settlement.PrefundError{Account: w.alice, Asset: usd, Ahead: units(5)}
 	require.ErrorIs(t, err, settlement.ErrPrefundLine)
-	require.ErrorContains(t, err, "that of alice on ledger 1 is 0, and its policy pays 0.05 USD ahead")
+	require.ErrorContains(t, err, "the line of alice on ledger 1 is 0, and the policy pays 0.05 USD ahead")
 }
 
 // What an engine may pay.

@@ -13,21 +13,21 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Released is what was given back to a peer out of suspense.
+// Released is the money that a peer got back from suspense.
 type Released struct {
-	Payments []PaymentBooking // one for each row that is booked now, in the order of the rows that waited
-	Amount   ledger.Amount    // units: their sum
+	Payments []PaymentBooking // one for each row booked by this call, in the order of the rows in suspense
+	Amount   ledger.Amount    // units: the sum of Payments
 }
 
-// Release gives back to a peer what came for it while its account was closed, and waits in
-// suspense: its payments, which count as paid in then, and what late packets earned it. The
-// account must be open again (accounts.Book.ReopenPeer). It may be repeated, from any process,
-// and books each row once; what came back meanwhile (RecordReturned) is left out.
+// Release gives a peer the money that arrived while its account was closed: its payments, which count as settled
+// then, and the earnings of late packets. The account must be open again ([accounts.Book.ReopenPeer]). Release may
+// be repeated, from any process, and books each row once. Payments that came back meanwhile
+// ([Engine.RecordReturned]) are left out.
 //
-// It reads all payments of the peer, and all late packets of the asset that wait in suspense.
-// Errors are *OrderErrors: accounts.ErrPeerClosed, accounts.ErrNotProvisioned,
-// accounts.ErrUnknownAsset, accounts.ErrInvalid, or the error of a request; what Released has is
-// booked all the same. ErrEngineClosed after Close.
+// Release reads all payments of the peer, and all late packets of the asset in suspense. The errors are
+// *[OrderError]: [accounts.ErrPeerClosed], [accounts.ErrNotProvisioned], [accounts.ErrUnknownAsset],
+// [accounts.ErrInvalid], or the error of a request. With an error, [Released] still has the payments booked before.
+// [ErrEngineClosed] is returned after [Engine.Close].
 func (e *Engine) Release(ctx context.Context, account accounts.PeerAccount) (Released, error) {
 	if !e.begin() {
 		return Released{}, ErrEngineClosed
@@ -69,12 +69,12 @@ func (e *Engine) releasePeer(ctx context.Context, a accounts.PeerAccount) (relea
 			continue
 		}
 		released.Payments = append(released.Payments, booked)
-		released.Amount, _ = released.Amount.Add(booked.Amount) // a part of what suspense was credited
+		released.Amount, _ = released.Amount.Add(booked.Amount) // no overflow: a part of suspense's credits
 	}
 	return released, nil
 }
 
-// releaseRow gives one row back. What packets earned stays so; anything else is a credit.
+// releaseRow gives one row back. Earnings of late packets stay earnings; every other row is a credit.
 func (e *Engine) releaseRow(ctx context.Context, a accounts.PeerAccount, waitingRow ledger.Transfer) (PaymentBooking, error) {
 	assetIDs, _ := e.book.AssetIDs(a.Ledger())
 	row := ledger.Transfer{
@@ -87,13 +87,12 @@ func (e *Engine) releaseRow(ctx context.Context, a accounts.PeerAccount, waiting
 	return e.bookCredit(ctx, row, creditRequest{idOf: func(attempt uint64) ledger.ID { return e.releaseID(waitingRow.ID, attempt) }})
 }
 
-// releaseID is the id under which a row that waits in suspense leaves it, for good: to the
-// peer, or back to where it came from.
+// releaseID is the only id under which a row leaves suspense, to the peer or back to its settlement account.
 func (e *Engine) releaseID(waitingID ledger.ID, attempt uint64) ledger.ID {
 	return e.ns.Derive("release", chart.ID(waitingID), chart.U64(attempt))
 }
 
-// readWaitingRows are the rows in suspense that are about a peer, whether or not they have left it.
+// readWaitingRows reads the rows of a peer in suspense, also the rows that have left suspense since.
 func (e *Engine) readWaitingRows(ctx context.Context, a accounts.PeerAccount) ([]ledger.Transfer, error) {
 	ids := e.book.PeerIDs(a)
 	assetIDs, _ := e.book.AssetIDs(a.Ledger())
@@ -114,8 +113,8 @@ func (e *Engine) readWaitingRows(ctx context.Context, a accounts.PeerAccount) ([
 	return e.appendLatePackets(ctx, waiting, late, ids.Peer)
 }
 
-// appendLatePackets appends the late packets that a peer earned while its account was closed. The
-// hold of such a packet, whose leg has the same number, names the account that was to get it.
+// appendLatePackets appends the late packets that a peer earned while its account was closed. The hold of such a
+// packet, under the same leg number, names the receiving account.
 func (e *Engine) appendLatePackets(ctx context.Context, waiting, late []ledger.Transfer, peer ledger.ID) ([]ledger.Transfer, error) {
 	var holds []ledger.ID
 	byHold := make(map[ledger.ID]ledger.Transfer)
