@@ -162,7 +162,7 @@ func (e *Engine) checkPayment(account accounts.PeerAccount, key string, amount l
 		asset, _ := e.book.Asset(account.Ledger())
 		return &accounts.FieldError{
 			Subject: "payment", Field: "Amount",
-			Reason: fmt.Sprintf("must not be beyond 2^127 units, %s", asset.Text(chart.MaxByKey)),
+			Reason: fmt.Sprintf("must be at most 2^127 units, %s", asset.Text(chart.MaxByKey)),
 		}
 	default:
 		return accounts.CheckKey("payment", "Key", key)
@@ -174,7 +174,7 @@ func (e *Engine) checkPeer(subject string, account accounts.PeerAccount) error {
 	_, known := e.book.Asset(account.Ledger())
 	switch {
 	case account.IsZero() || account.IsOwn():
-		return &accounts.FieldError{Subject: subject, Field: "Account", Reason: "must be a peer's"}
+		return &accounts.FieldError{Subject: subject, Field: "Account", Reason: "must be a peer account"}
 	case !known:
 		return fmt.Errorf("%w: %v", accounts.ErrUnknownAsset, account)
 	default:

@@ -66,11 +66,11 @@ func (e *Engine) Exposure(ctx context.Context, account accounts.PeerAccount, cha
 func (e *Engine) readChannelExposure(ctx context.Context, a accounts.PeerAccount, tag uint64) (ChannelExposure, error) {
 	final, err := e.readNewestRow(ctx, a, tag, chart.CodeFinal)
 	if err != nil {
-		return ChannelExposure{}, wrap("read what is final", err)
+		return ChannelExposure{}, wrap("read the highest redeemed voucher", err)
 	}
 	claimed, err := e.readNewestRow(ctx, a, tag, chart.CodeVoucher)
 	if err != nil {
-		return ChannelExposure{}, wrap("read what is claimed", err)
+		return ChannelExposure{}, wrap("read the highest voucher", err)
 	}
 	return ChannelExposure{
 		Claimed: claimed.Cumulative, Final: final.Cumulative,

@@ -199,7 +199,7 @@ func (e *Engine) readRemaining(ctx context.Context, a accounts.PeerAccount, rail
 	}
 	t := e.tallies[a.Ledger()]
 	if err := t.catchUp(ctx); err != nil {
-		return remaining, counts, wrap("add up what was paid", err)
+		return remaining, counts, wrap("add up the payments of the last day", err)
 	}
 	var selects func(*talliedOrder) bool
 	switch settled := e.book.PeerIDs(a).Settlement; l.scope {

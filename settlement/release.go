@@ -100,7 +100,7 @@ func (e *Engine) readWaitingRows(ctx context.Context, a accounts.PeerAccount) ([
 	for _, code := range []uint16{chart.CodeIncoming, chart.CodeVoucher} {
 		rows, err := e.readAllRows(ctx, ledger.AccountFilter{AccountID: ids.Settlement, Code: code, Flags: ledger.AccountFilterDebits})
 		if err != nil {
-			return nil, wrap("read what waits in suspense", err)
+			return nil, wrap("read the rows in suspense", err)
 		}
 		waiting = append(waiting, slices.DeleteFunc(rows, func(row ledger.Transfer) bool {
 			return row.CreditAccountID != assetIDs.Suspense
@@ -108,7 +108,7 @@ func (e *Engine) readWaitingRows(ctx context.Context, a accounts.PeerAccount) ([
 	}
 	late, err := e.readAllRows(ctx, ledger.AccountFilter{AccountID: assetIDs.Suspense, Code: chart.CodeCorrection, Flags: ledger.AccountFilterCredits})
 	if err != nil {
-		return nil, wrap("read what waits in suspense", err)
+		return nil, wrap("read the rows in suspense", err)
 	}
 	return e.appendLatePackets(ctx, waiting, late, ids.Peer)
 }
@@ -126,7 +126,7 @@ func (e *Engine) appendLatePackets(ctx context.Context, waiting, late []ledger.T
 	}
 	found, err := batch.Each(ctx, holds, 1, e.ledger.LookupTransfers)
 	if err != nil {
-		return nil, wrap("look up whose late packets are in suspense", err)
+		return nil, wrap("look up the holds of late packets in suspense", err)
 	}
 	for _, hold := range found {
 		if hold.CreditAccountID == peer {
@@ -134,25 +134,4 @@ func (e *Engine) appendLatePackets(ctx context.Context, waiting, late []ledger.T
 		}
 	}
 	return waiting, nil
-}
-
-// readPage reads a page of rows, of as many as the ledger's answer has room for.
-func (e *Engine) readPage(ctx context.Context, filter *ledger.AccountFilter) ([]ledger.Transfer, error) {
-	return batch.Page(&filter.Limit, func() ([]ledger.Transfer, error) { return e.ledger.GetAccountTransfers(ctx, *filter) })
-}
-
-// readAllRows reads all rows that a filter selects.
-func (e *Engine) readAllRows(ctx context.Context, filter ledger.AccountFilter) (all []ledger.Transfer, err error) {
-	filter.Limit = ledger.QueryMax
-	for {
-		rows, err := e.readPage(ctx, &filter)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, rows...)
-		if len(rows) < int(filter.Limit) {
-			return all, nil
-		}
-		filter.TimestampMin = rows[len(rows)-1].Timestamp + 1
-	}
 }

@@ -83,7 +83,7 @@ func (e *Engine) findPayment(ctx context.Context, r *ReturnedPayment) (ledger.Tr
 	case index >= 0:
 		return rows[index], nil
 	case len(rows) > 0:
-		return ledger.Transfer{}, fmt.Errorf("%w: it is announced, and not received: if it will not come, it has failed", ErrNoPayment)
+		return ledger.Transfer{}, fmt.Errorf("%w: the payment is announced, and not received; if it will not arrive, call Fail", ErrNoPayment)
 	default:
 		return ledger.Transfer{}, ErrNoPayment
 	}
@@ -99,14 +99,14 @@ func (e *Engine) checkReturn(ctx context.Context, r *ReturnedPayment, paid ledge
 	returns.UserData64 = e.returnTag(r)
 	switch rows, err := e.readAllRows(ctx, returns); {
 	case err != nil:
-		return wrap("read what was booked under the key", err)
+		return wrap("read the return under the key", err)
 	case len(rows) > 0:
 		return e.keyReusedError(rows[0])
 	}
 	returns.UserData64, returns.UserData128 = 0, e.paymentTag(r.Account, r.Payment)
 	rows, err := e.readAllRows(ctx, returns)
 	if err != nil {
-		return wrap("read what of the payment came back", err)
+		return wrap("read the returns of the payment", err)
 	}
 	var returned ledger.Amount
 	for _, row := range rows {

@@ -96,7 +96,7 @@ func (e *Engine) checkVoucher(v Voucher) error {
 	case v.Cumulative.IsZero():
 		return &accounts.FieldError{Subject: "voucher", Field: "Cumulative", Reason: "must not be 0"}
 	case v.Cumulative == ledger.AmountMax:
-		return &accounts.FieldError{Subject: "voucher", Field: "Cumulative", Reason: "must be an amount that was paid, and not the largest there is"}
+		return &accounts.FieldError{Subject: "voucher", Field: "Cumulative", Reason: "must not be ledger.AmountMax"}
 	default:
 		return nil
 	}
