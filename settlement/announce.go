@@ -51,8 +51,8 @@ func (a Announcement) Age(now time.Time) time.Duration { return now.Sub(a.Announ
 // its key, for ever. A key is announced once. After RecordIncoming or Fail, Announce changes nothing, and
 // [Announcement.State] has the result. The peer may be closed.
 //
-// The errors are those of RecordIncoming. [accounts.ErrKeyReused] is returned when another amount is announced
-// under the key: leave the announcement, since only the amount of RecordIncoming counts.
+// Announce returns the errors of RecordIncoming. [accounts.ErrKeyReused] is returned when another amount is
+// announced under the key: leave the announcement, since only the amount of RecordIncoming counts.
 func (e *Engine) Announce(ctx context.Context, in IncomingPayment) (Announcement, error) {
 	check := func() error { return e.checkPayment(in.Account, in.Key, in.Amount) }
 	return e.handleAnnouncement(ctx, in, check, func() (Announcement, error) { return e.placeAnnouncement(ctx, in) })
@@ -62,7 +62,7 @@ func (e *Engine) Announce(ctx context.Context, in IncomingPayment) (Announcement
 // it does arrive, for example after a chain reorganization. Fail before [Engine.Announce] takes the key, so that
 // a later Announce opens nothing.
 //
-// The errors are *[BookingError]: [ErrAlreadyReceived] if the payment is booked, and those of RecordIncoming
+// The errors are *[BookingError]: [ErrAlreadyReceived] if the payment is booked, and the errors of RecordIncoming
 // except [accounts.ErrKeyReused].
 func (e *Engine) Fail(ctx context.Context, account accounts.PeerAccount, key string) (Announcement, error) {
 	check := func() error {
@@ -77,7 +77,7 @@ func (e *Engine) Fail(ctx context.Context, account accounts.PeerAccount, key str
 
 // FailAnnouncement is [Engine.Fail] for an operator who knows only the id of an announcement (see
 // [Engine.Announcements]): the ledger does not keep keys. It returns [ErrNoAnnouncement] if the account has no
-// announcement with the id. The other errors are those of Fail.
+// announcement with the id. Otherwise FailAnnouncement returns the errors of Fail.
 func (e *Engine) FailAnnouncement(ctx context.Context, account accounts.PeerAccount, id ledger.ID) (Announcement, error) {
 	check := func() error { return e.checkPeer("announcement", account) }
 	return e.handleAnnouncement(ctx, IncomingPayment{Account: account, Key: id.String()}, check, func() (Announcement, error) {

@@ -14,7 +14,7 @@ import (
 // present.
 //
 // The errors are [accounts.ErrNotProvisioned], [accounts.ErrUnknownAsset], [ErrEngineClosed] after
-// [Engine.Close], and those of the requests.
+// [Engine.Close], and the errors of requests.
 func (e *Engine) Announcements(ctx context.Context, list ...accounts.PeerAccount) ([]Announcement, error) {
 	if !e.begin() {
 		return nil, ErrEngineClosed
@@ -63,8 +63,8 @@ func (e *Engine) readOpenAnnouncements(ctx context.Context, b *accounts.Balance)
 	return open, err
 }
 
-// readNewestAnnouncements reads open announcements, newest first, until their sum reaches an amount. It returns
-// them oldest first with their sum.
+// readNewestAnnouncements reads open announcements, newest first, until the sum reaches an amount. The
+// result is oldest first, with the sum.
 func (e *Engine) readNewestAnnouncements(ctx context.Context, a accounts.PeerAccount, until ledger.Amount) (open []Announcement, sum ledger.Amount, err error) {
 	ended := make(map[ledger.ID]bool)
 	filter := ledger.AccountFilter{

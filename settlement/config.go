@@ -33,8 +33,8 @@ type Config struct {
 	// compared with Clock, so Lease should be far more than the difference of clocks and the time of a request.
 	// All engines of a ledger should have the same Lease. Default 1 min.
 	Lease time.Duration
-	// NoTakeover leaves open orders to the Instance that placed them, and writes no claims. It is for a rail
-	// that cannot recognize a key when two processes use it at once. Default false.
+	// NoTakeover leaves open orders to the Instance that placed them, and writes no claims. Use it for a
+	// rail that cannot recognize a key when two processes use the key at once. Default false.
 	NoTakeover bool
 
 	// RetryInitialInterval is the approximate wait before an account is tried again after an error. Each further

@@ -137,7 +137,7 @@ func (e *BookingError) Error() string {
 // Unwrap returns the cause.
 func (e *BookingError) Unwrap() error { return e.Err }
 
-// PrefundError is returned when a policy pays ahead a peer without a credit line. Such a policy can never pay:
+// PrefundError is returned when a policy pays ahead to a peer without a credit line. Such a policy can never pay:
 // the peer may not owe us anything. The error matches [ErrPrefundLine].
 type PrefundError struct {
 	Account accounts.PeerAccount

@@ -33,7 +33,7 @@ type ChannelExposure struct {
 // channel's name, so the caller gives the names that it knows. Other channels are reported without a name.
 //
 // The report takes two requests for each channel, and is not of one moment. The errors are
-// [accounts.ErrUnknownAsset] and those of the requests.
+// [accounts.ErrUnknownAsset] and the errors of requests.
 func (e *Engine) Exposure(ctx context.Context, account accounts.PeerAccount, channels ...string) (Exposure, error) {
 	if _, known := e.book.Asset(account.Ledger()); !known || account.IsOwn() {
 		return Exposure{}, fmt.Errorf("%w: %v", accounts.ErrUnknownAsset, account)

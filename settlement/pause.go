@@ -53,14 +53,14 @@ func (e *PauseError) Is(target error) bool { return target == ErrPaused }
 // payment that the rail already has.
 //
 // A running engine reads the pause before its next order or payment. Repeating PauseRail changes nothing. The
-// errors are [accounts.ErrNotProvisioned] if an asset has no accounts yet, and those of a request. After an error
+// errors are [accounts.ErrNotProvisioned] if an asset has no accounts yet, and the errors of requests. After an error
 // some assets may be paused, and PauseRail may be called again. [ErrEngineClosed] is returned after [Engine.Close].
 func (e *Engine) PauseRail(ctx context.Context, name string) error {
 	return e.writePauses(ctx, pauseKey{rail: railTag(e.ns, name)}, name, true)
 }
 
-// ResumeRail ends [Engine.PauseRail]. A running engine notices within [Config.SweepInterval]. The errors are those of
-// PauseRail.
+// ResumeRail ends [Engine.PauseRail]. A running engine notices within [Config.SweepInterval]. ResumeRail returns the
+// errors of PauseRail.
 func (e *Engine) ResumeRail(ctx context.Context, name string) error {
 	return e.writePauses(ctx, pauseKey{rail: railTag(e.ns, name)}, name, false)
 }

@@ -69,7 +69,7 @@ func (p *knownPauses) addRows(rows []ledger.Transfer) {
 	}
 }
 
-// markComplete notes that all rows of keys were read, and returns the keys whose state differs from the reported one.
+// markComplete notes that all rows of keys were read, and returns the keys with a state that was not reported.
 func (p *knownPauses) markComplete(keys []pauseKey) (changed []pauseKey) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -31,7 +31,7 @@ type OutgoingPayment struct {
 	BeyondHeadroom bool
 }
 
-// RecordIncoming books a payment of a peer. The payment pays down what the peer owes, and the rest is prepaid.
+// RecordIncoming books a payment of a peer. The payment pays down the peer's debt, and the rest is prepaid.
 // RecordIncoming may be called any number of times for one payment, from any process, and books it once; keys
 // never expire. A payment of a peer whose account is closed is booked into suspense, and [Engine.Release] gives
 // it back.
@@ -91,10 +91,11 @@ func announcementEnded(err error) bool {
 // RecordOutgoing books a payment to a peer without an order. It books a payment once, as [Engine.RecordIncoming]
 // does.
 //
-// It waits for an order of the account that this Engine is paying, so that each of the two sees the other.
-// It does not wait for other engines: if both pay, the peer owes the amount beyond what its packets earned.
+// RecordOutgoing waits while this Engine pays an order of the account, so that the order and the payment are
+// booked one after the other. It does not wait for other engines: if two pay, the peer owes the amount beyond its
+// earnings.
 //
-// The errors are those of RecordIncoming, and unless BeyondHeadroom is set two more *[BookingError]s, which book
+// RecordOutgoing returns the errors of RecordIncoming, and unless BeyondHeadroom is set two more *[BookingError]s, which book
 // nothing and leave the key free: [accounts.ErrNotCovered] if the peer's headroom is less than the amount,
 // [accounts.ErrPeerClosed] if the account is closed.
 func (e *Engine) RecordOutgoing(ctx context.Context, out OutgoingPayment) (PaymentBooking, error) {

@@ -32,7 +32,7 @@ type PolicyInput struct {
 	Urgent bool
 }
 
-// Owed is the unpaid part of what packets earned the peer, in units: the payable less the prepayment.
+// Owed is the unpaid part of the peer's earnings from packets, in units: the payable less the prepayment.
 func (in PolicyInput) Owed() ledger.Amount { return owedAmount(in.Balance) }
 
 // owedAmount is the payable less the prepayment; 0 if the prepayment is larger.
@@ -43,8 +43,8 @@ type PaymentRequest struct {
 	Amount ledger.Amount // to pay, in units
 	// Minimum is the smallest payment worth making, in units: nothing is paid if less than Minimum can be.
 	Minimum ledger.Amount
-	// Prefunding is how much the peer may owe us after the payment, in units: the amount paid ahead of what
-	// packets earn. It counts only while the peer has no prepayment.
+	// Prefunding is how much the peer may owe us after the payment, in units: the amount paid ahead of
+	// the earnings. It counts only while the peer has no prepayment.
 	Prefunding ledger.Amount
 
 	refund bool // an operator asked for the prepayment to be paid back
@@ -60,8 +60,8 @@ func (r PaymentRequest) payableFrom(b accounts.Balance) ledger.Amount {
 	return amount
 }
 
-// maxPayable is what packets earned; with a refund also the prepayment; and with Prefunding more than that, but
-// only to a peer without a prepayment.
+// maxPayable is the unpaid part of the earnings; with a refund also the prepayment; and with Prefunding an amount
+// ahead, but only for a peer without a prepayment.
 func (r PaymentRequest) maxPayable(b accounts.Balance) ledger.Amount {
 	switch {
 	case r.refund:

@@ -6,8 +6,8 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// Refund asks for a peer's prepayment to be paid back: the next order to the peer is for the prepayment and for
-// what packets earned, whatever the policy decides. Refund does not wait for the order: [Engine.Settle] places it at
+// Refund asks for a peer's prepayment to be paid back: the next order to the peer is for the prepayment and
+// the unpaid earnings, whatever the policy decides. Refund does not wait for the order: [Engine.Settle] places it at
 // once, the loop in its next round. This Engine remembers the request until a [Settler] is called for the order, or
 // packets have used the prepayment. After a restart Refund must be called again.
 //

@@ -32,14 +32,14 @@ type VoucherBooking struct {
 	InSuspense bool          // the peer's account was closed: the money is in our suspense account
 }
 
-// RecordVoucher books the increase of a voucher over the channel's highest booked voucher. It pays down what the
-// peer owes, as [Engine.RecordIncoming] does, though the money is only claimed until the voucher is redeemed
+// RecordVoucher books the increase of a voucher over the channel's highest booked voucher. The increase pays down the
+// peer's debt, as [Engine.RecordIncoming] does, though the money is only claimed until the voucher is redeemed
 // ([Engine.RecordRedemption], [Engine.Exposure]). The caller has checked the voucher, above all its signature, and
 // that the channel covers it.
 //
 // RecordVoucher may be called any number of times, from any number of processes at once, and in any order: the
 // calls together book the highest voucher, once. The errors are *[BookingError]: [ErrVoucherLower] if a higher
-// voucher is booked, [ErrChannelFull], and those of RecordIncoming except [accounts.ErrKeyReused].
+// voucher is booked, [ErrChannelFull], and the errors of RecordIncoming except [accounts.ErrKeyReused].
 // [ErrEngineClosed] is returned after [Engine.Close].
 func (e *Engine) RecordVoucher(ctx context.Context, v Voucher) (VoucherBooking, error) {
 	return e.bookVoucher(ctx, v, func(closed bool) (VoucherBooking, error) {
@@ -49,7 +49,7 @@ func (e *Engine) RecordVoucher(ctx context.Context, v Voucher) (VoucherBooking, 
 
 // RecordRedemption marks a voucher as final: the voucher was redeemed, or the channel was closed with it. A voucher
 // that is not booked yet is booked as well. RecordRedemption may be repeated; AlreadyBooked is true if the mark was
-// there before. The errors are those of [Engine.RecordVoucher]: [ErrVoucherLower] if more was redeemed before.
+// there before. RecordRedemption returns the errors of [Engine.RecordVoucher], and [ErrVoucherLower] if more was redeemed before.
 func (e *Engine) RecordRedemption(ctx context.Context, v Voucher) (VoucherBooking, error) {
 	return e.bookVoucher(ctx, v, func(closed bool) (VoucherBooking, error) {
 		_, err := e.bookNextRow(ctx, v, chart.CodeVoucher, closed)
