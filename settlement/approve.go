@@ -131,7 +131,8 @@ func (e *Engine) approveOrder(ctx context.Context, a accounts.PeerAccount, id le
 }
 
 // checkRailCall decides whether the rail may be asked for an order that this Engine has not asked for yet.
-// neverAsked means that no Engine at all has asked: this Engine placed the order and has held it since. done means that the order is not paid in this step.
+// neverAsked means that no Engine at all has asked: this Engine placed the order and has held it since. done means
+// that the order is not paid in this step.
 func (e *Engine) checkRailCall(ctx context.Context, o Order, v verdict, neverAsked bool) (t turn, done bool, err error) {
 	if o.tag.needs() == needsNobody {
 		paused := e.activePause(o.Account, o.rail)

@@ -92,12 +92,12 @@ func announcementEnded(err error) bool {
 // does.
 //
 // RecordOutgoing waits while this Engine pays an order of the account, so that the order and the payment are
-// booked one after the other. It does not wait for other engines: if two pay, the peer owes the amount beyond its
+// booked in turn. It does not wait for other engines: if two pay, the peer owes the amount beyond its
 // earnings.
 //
-// RecordOutgoing returns the errors of RecordIncoming, and unless BeyondHeadroom is set two more *[BookingError]s, which book
-// nothing and leave the key free: [accounts.ErrNotCovered] if the peer's headroom is less than the amount,
-// [accounts.ErrPeerClosed] if the account is closed.
+// RecordOutgoing returns the errors of RecordIncoming, and unless BeyondHeadroom is set two more *[BookingError]s,
+// which book nothing and leave the key free: [accounts.ErrNotCovered] if the peer's headroom is less than the
+// amount, [accounts.ErrPeerClosed] if the account is closed.
 func (e *Engine) RecordOutgoing(ctx context.Context, out OutgoingPayment) (PaymentBooking, error) {
 	return e.recordPayment(ctx, out.Account, out.Key, out.Amount, func() (PaymentBooking, error) {
 		return e.bookInTurn(ctx, out.Account, func() (PaymentBooking, error) {

@@ -49,7 +49,8 @@ func (e *Engine) RecordVoucher(ctx context.Context, v Voucher) (VoucherBooking, 
 
 // RecordRedemption marks a voucher as final: the voucher was redeemed, or the channel was closed with it. A voucher
 // that is not booked yet is booked as well. RecordRedemption may be repeated; AlreadyBooked is true if the mark was
-// there before. RecordRedemption returns the errors of [Engine.RecordVoucher], and [ErrVoucherLower] if more was redeemed before.
+// there before. RecordRedemption returns the errors of [Engine.RecordVoucher], and [ErrVoucherLower] if more was
+// redeemed before.
 func (e *Engine) RecordRedemption(ctx context.Context, v Voucher) (VoucherBooking, error) {
 	return e.bookVoucher(ctx, v, func(closed bool) (VoucherBooking, error) {
 		_, err := e.bookNextRow(ctx, v, chart.CodeVoucher, closed)
