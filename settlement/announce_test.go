@@ -180,7 +180,7 @@ func announceCrashAt(t *testing.T, w *world, calls string, closed bool, step int
 		}
 		return nil
 	}
-	l := &faulty{Ledger: w.ledger, fault: func(call) fault { return fault{before: ends(), after: ends()} }}
+	l := &faultyLedger{Ledger: w.ledger, fault: func(call) fault { return fault{before: ends(), after: ends()} }}
 	first, heir := w.engineOn(l, settlement.Config{}), w.engine(settlement.Config{})
 	for _, call := range calls {
 		if _, err := a.makeCall(t.Context(), first, call); err != nil && !crashed {
@@ -219,16 +219,16 @@ func announcementsByMany(t *testing.T, w *world) {
 	var processes sync.WaitGroup
 	for n := range 12 {
 		random := rand.New(rand.NewPCG(seed, uint64(n)))
-		l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+		l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
 			switch {
 			case !c.creates:
-				return pass
+				return noFault
 			case random.IntN(4) == 0:
 				return fault{before: ledger.ErrOutcomeUnknown}
 			case random.IntN(4) == 0:
 				return fault{after: ledger.ErrOutcomeUnknown}
 			default:
-				return pass
+				return noFault
 			}
 		}}
 		e := w.engineOn(l, settlement.Config{})
@@ -255,7 +255,7 @@ func announcementsByMany(t *testing.T, w *world) {
 func TestAnnouncedMoneyCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
-	e := w.engine(manual(r, at100))
+	e := w.engine(manualConfig(r, at100))
 	w.spend(w.alice, 900)
 	got, err := e.Announce(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(500)})
 	require.NoError(t, err)
@@ -284,7 +284,7 @@ func TestAnnouncedMoneyCannotBeUsed(t *testing.T) {
 	w.earn(w.alice, 1000)
 	_, err = e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.Equal(t, units(80), r.total(w.alice))
+	require.Equal(t, units(80), r.totalPaid(w.alice))
 
 	receipt, err := e.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(480)})
 	require.NoError(t, err)
@@ -301,7 +301,7 @@ func TestAnnouncedMoneyCannotBeUsed(t *testing.T) {
 	b = w.balance(w.alice)
 	require.Equal(t, units(480), b.Prepaid)
 	require.Zero(t, b.Announced)
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 // An announcement of another amount is refused while it is open. Neither it nor what comes in
@@ -401,11 +401,11 @@ func TestAnnouncementOfAClosedPeer(t *testing.T) {
 			l := w.ledger
 			if race {
 				var once sync.Once
-				l = &faulty{Ledger: l, fault: func(c call) fault {
+				l = &faultyLedger{Ledger: l, fault: func(c call) fault {
 					if c.creates {
 						once.Do(closes)
 					}
-					return pass
+					return noFault
 				}}
 			} else {
 				closes()
@@ -453,7 +453,7 @@ func TestOpenAnnouncements(t *testing.T) {
 		key := fmt.Sprint("key ", i)
 		announce(w.alice, key, 2)
 		if i%2 == 0 {
-			w.receive(e, w.alice, key, 2)
+			w.recordIncoming(e, w.alice, key, 2)
 			continue
 		}
 		_, err := e.Fail(t.Context(), w.alice, key)
@@ -480,10 +480,10 @@ func TestOpenAnnouncements(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []settlement.Announcement{young}, open)
 	require.Equal(t, int64(1), c.queries.Load(), "those that are open are young: the newest page has them")
-	w.receive(e, w.alice, "old", 5)
+	w.recordIncoming(e, w.alice, "old", 5)
 	_, err = e.FailAnnouncement(t.Context(), w.alice, old.Transfer)
 	require.ErrorIs(t, err, settlement.ErrAlreadyReceived)
-	w.receive(e, w.alice, "young", 7)
+	w.recordIncoming(e, w.alice, "young", 7)
 	_, err = e.FailAnnouncement(t.Context(), w.alice, young.Transfer)
 	require.ErrorIs(t, err, settlement.ErrAlreadyReceived)
 	open, err = e.Announcements(t.Context(), w.peers...)
@@ -502,7 +502,7 @@ func TestOpenAnnouncements(t *testing.T) {
 // bookPacketRow is the id of a row that announces nothing.
 func (w *world) bookPacketRow(a accounts.PeerAccount) ledger.ID {
 	w.t.Helper()
-	return w.move(w.liquidity(), w.book.PeerIDs(a).Peer, 1, 0)
+	return w.writePacket(w.liquidity(), w.book.PeerIDs(a).Peer, 1, 0)
 }
 
 // oneRowPages answers queries with one row each.
@@ -551,7 +551,7 @@ func TestOpenAnnouncementsWhileOthersEnd(t *testing.T) {
 		}
 		place("stays")
 		n, placed := 0, 0
-		l := &faulty{Ledger: w.ledger, fault: func(call) fault {
+		l := &faultyLedger{Ledger: w.ledger, fault: func(call) fault {
 			if n++; n > 1 && placed < changes { // after the first look
 				placed++
 				place(fmt.Sprint("key ", placed))
@@ -560,7 +560,7 @@ func TestOpenAnnouncementsWhileOthersEnd(t *testing.T) {
 					require.NoError(t, err)
 				}
 			}
-			return pass
+			return noFault
 		}}
 		open, err := w.engineOn(oneRowPages{l}, settlement.Config{}).Announcements(t.Context(), w.alice)
 		require.NoError(t, err)

@@ -86,7 +86,7 @@ func (d *moneyFixture) newBookAndEngine(instance string) (*accounts.Book, *settl
 	book, err := accounts.NewBook(d.ledger, d.cfg)
 	require.NoError(d.t, err)
 	engine, err := settlement.NewEngine(d.ledger, book, settlement.Config{
-		Rails: railOf(d.bank), Policies: settlement.Policies{Default: d.policy}, Manual: true, Instance: instance,
+		Rails: railsWith(d.bank), Policies: settlement.Policies{Default: d.policy}, Manual: true, Instance: instance,
 		Lease: time.Hour, OrderCooldown: 1, RetryInitialInterval: 1,
 		Clock: func() time.Time { return time.Now().Add(time.Second) }, // whatever was placed is past
 		Events: settlement.Events{Voided: func(_ settlement.Order, err error) {
