@@ -18,16 +18,15 @@ import (
 type moneyExample struct {
 	at, settleTo int64
 	line         uint64
-	continues    int    // the row that this one goes on from
+	continues    int    // number of the row whose steps come first
 	steps        string // separated by commas
 	figures      exampleFigures
 }
 
-// exampleFigures are a row's; order is what the engine orders in the next round.
+// exampleFigures are the figures of a row; order is the amount of the next round's order.
 type exampleFigures struct{ position, prepaid, arrears, order int64 }
 
-// moneyExamples are the rows, by number from 1. Threshold 10, settle_to 0 and no line unless
-// said.
+// moneyExamples are the rows, numbered from 1. Defaults: threshold 10, settle_to 0, no line.
 var moneyExamples = []moneyExample{
 	{steps: "receive 100", figures: exampleFigures{100, 100, 0, 0}},
 	{steps: "receive 100, earn 50", figures: exampleFigures{150, 100, 0, 50}},
@@ -56,8 +55,7 @@ var moneyExamples = []moneyExample{
 	{settleTo: -20, line: 100, steps: "receive 60, earn 20", figures: exampleFigures{80, 60, 0, 20}},
 }
 
-// TestMoneyExamples runs the worked examples, and compares the figures with those of the table
-// in docs/money.md, so that the page cannot say anything else.
+// TestMoneyExamples runs the worked examples, and compares the figures with the table in docs/money.md.
 func TestMoneyExamples(t *testing.T) {
 	t.Parallel()
 	written := readExamples(t)
@@ -98,7 +96,7 @@ func (e moneyExample) runExample(t *testing.T) {
 	require.Equal(t, uint64(e.figures.order), d.finishRound(p, "", 0).ordered, "in the next round")
 }
 
-// exampleStep is a step of a row, in the words of a scenario.
+// exampleStep translates a step of a row into a step of a scenario.
 func exampleStep(words []string) moneyStep {
 	step := moneyStep{Do: words[0]}
 	if n := len(words); n > 1 {
@@ -119,7 +117,7 @@ func exampleStep(words []string) moneyStep {
 	return step
 }
 
-// readExamples reads the table of docs/money.md; nil if there is none.
+// readExamples reads the table of docs/money.md; nil if the page is missing.
 func readExamples(t *testing.T) (rows []exampleFigures) {
 	t.Helper()
 	page, err := os.ReadFile("../docs/money.md")

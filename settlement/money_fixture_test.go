@@ -16,11 +16,11 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// moneyFixture does to peers what a scenario says: packets through a recorder, everything else
-// through an engine and a book. It knows the truth about each peer.
+// moneyFixture applies the steps of a scenario to peers: packets through a recorder, all other steps through an
+// engine and a book. Each moneyPeer has the expected balances.
 type moneyFixture struct {
 	t          *testing.T
-	ledger     *stoppingLedger // of the engine and the book
+	ledger     *stoppingLedger // used by the engine and the book
 	cfg        accounts.Config
 	policy     settlement.Policy
 	ownAccount accounts.PeerAccount
@@ -28,30 +28,28 @@ type moneyFixture struct {
 	book       *accounts.Book
 	engine     *settlement.Engine
 	bank       *scriptedRail
-	lastKey    int // of the last key
+	lastKey    int
 }
 
-// moneyPeer is a peer in one asset, and what was done to it.
+// moneyPeer is a peer in one asset with its model.
 type moneyPeer struct {
 	unitModel
 	account         accounts.PeerAccount
-	inSuspense      int64 // of closed times, in suspense
+	inSuspense      int64 // received while closed
 	payments        []receivedPayment
 	voucherSum      uint64
-	refundRequested bool             // an operator asked for it, and no order followed
-	modelAtOrder    unitModel        // when the newest order was placed
-	stoppedRound    chan roundResult // a round that look began
-	resumeRound     chan struct{}    // lets it go on; nil if it placed no order
+	refundRequested bool             // and no order followed yet
+	modelAtOrder    unitModel        // the model when the newest order was placed
+	stoppedRound    chan roundResult // of stopRoundAtOrder
+	resumeRound     chan struct{}    // closed to continue the round; nil if the round placed no order
 }
 
-// receivedPayment is a payment of a peer.
 type receivedPayment struct {
 	key        string
-	remaining  uint64 // of it did not come back
+	remaining  uint64 // did not come back yet
 	inSuspense bool
 }
 
-// newMoneyFixture has peers with a credit line each. Its accounts need history unless noHistory.
 func newMoneyFixture(t *testing.T, l ledger.Ledger, cfg accounts.Config, policy settlement.Policy) *moneyFixture {
 	t.Helper()
 	cfg.Assets, cfg.SuspensionPollInterval = []accounts.Asset{usd}, 5*time.Millisecond
@@ -64,7 +62,6 @@ func newMoneyFixture(t *testing.T, l ledger.Ledger, cfg accounts.Config, policy 
 	return d
 }
 
-// startRecorder starts a recorder on a ledger.
 func (d *moneyFixture) startRecorder(l ledger.Ledger) {
 	d.t.Helper()
 	book, err := accounts.NewBook(l, d.cfg)
@@ -74,13 +71,12 @@ func (d *moneyFixture) startRecorder(l ledger.Ledger) {
 	d.t.Cleanup(func() { require.NoError(d.t, d.recorder.Close(context.Background())) })
 }
 
-// restartEngine takes a new book and a new engine, which remember nothing.
+// restartEngine replaces the book and the engine, so that both have forgotten everything.
 func (d *moneyFixture) restartEngine() {
 	d.t.Helper()
 	d.book, d.engine = d.newBookAndEngine("")
 }
 
-// newBookAndEngine is an engine of an instance, and its book.
 func (d *moneyFixture) newBookAndEngine(instance string) (*accounts.Book, *settlement.Engine) {
 	d.t.Helper()
 	book, err := accounts.NewBook(d.ledger, d.cfg)
@@ -88,7 +84,7 @@ func (d *moneyFixture) newBookAndEngine(instance string) (*accounts.Book, *settl
 	engine, err := settlement.NewEngine(d.ledger, book, settlement.Config{
 		Rails: railsWith(d.bank), Policies: settlement.Policies{Default: d.policy}, Manual: true, Instance: instance,
 		Lease: time.Hour, OrderCooldown: 1, RetryInitialInterval: 1,
-		Clock: func() time.Time { return time.Now().Add(time.Second) }, // whatever was placed is past
+		Clock: func() time.Time { return time.Now().Add(time.Second) }, // after the placement of every order
 		Events: settlement.Events{Voided: func(_ settlement.Order, err error) {
 			d.bank.noteVoided(errors.Is(err, settlement.ErrWithdrawn))
 		}},
@@ -98,7 +94,6 @@ func (d *moneyFixture) newBookAndEngine(instance string) (*accounts.Book, *settl
 	return book, engine
 }
 
-// provisionPeer provisions a peer.
 func (d *moneyFixture) provisionPeer(name string, line uint64) *moneyPeer {
 	d.t.Helper()
 	handles, err := d.book.Provision(d.t.Context(), accounts.PeerConfig{ID: name, Asset: usd, CreditLine: units(line)})
@@ -118,10 +113,10 @@ func (d *moneyFixture) readBalance(p *moneyPeer) accounts.Balance {
 	return b
 }
 
-// longHold is a hold that ends by a fulfill or a reject.
+// longHold is the timeout of a hold that ends by a fulfill or a reject.
 const longHold = time.Hour
 
-// preparePacket holds a packet from a peer, or, with out, to it; ok is false if the ledger refused.
+// preparePacket prepares a packet; ok is false if the ledger refused it.
 func (d *moneyFixture) preparePacket(from, to accounts.PeerAccount, n uint64, hold time.Duration) (packet transfers.Packet, ok bool) {
 	d.t.Helper()
 	packet = transfers.Packet{From: from, To: to, In: n, Out: n, Hold: hold}
@@ -130,7 +125,7 @@ func (d *moneyFixture) preparePacket(from, to accounts.PeerAccount, n uint64, ho
 		if !errors.Is(err, accounts.ErrSuspended) {
 			break
 		}
-		// The recorder finds out within a round that the peer was opened again.
+		// The recorder reads within a poll interval that the peer is open again.
 		pause(d.cfg.SuspensionPollInterval)
 		result, err = d.recorder.Prepare(d.t.Context(), packet)
 	}
@@ -154,7 +149,7 @@ func (d *moneyFixture) rejectPacket(packet transfers.Packet) {
 	require.NoError(d.t, err)
 }
 
-// earnByPacket has a packet to the peer fulfilled.
+// earnByPacket fulfills a packet to the peer.
 func (d *moneyFixture) earnByPacket(p *moneyPeer, n uint64) {
 	d.t.Helper()
 	packet, ok := d.preparePacket(d.ownAccount, p.account, n, longHold)
@@ -163,7 +158,7 @@ func (d *moneyFixture) earnByPacket(p *moneyPeer, n uint64) {
 	p.addEarned(int64(n))
 }
 
-// sendByPacket has a packet from the peer fulfilled; ok is false if the ledger refuses it.
+// sendByPacket fulfills a packet from the peer; ok is false if the ledger refused it.
 func (d *moneyFixture) sendByPacket(p *moneyPeer, n uint64) (ok bool) {
 	d.t.Helper()
 	packet, ok := d.preparePacket(p.account, d.ownAccount, n, longHold)
@@ -174,7 +169,7 @@ func (d *moneyFixture) sendByPacket(p *moneyPeer, n uint64) (ok bool) {
 	return ok
 }
 
-// waitForExpiry lets time pass until nothing is held of a peer.
+// waitForExpiry waits until the peer has no holds.
 func (d *moneyFixture) waitForExpiry(p *moneyPeer) {
 	d.t.Helper()
 	for range 200 {
@@ -218,7 +213,7 @@ func (p *moneyPeer) addIncoming(n uint64, parked bool) {
 	}
 }
 
-// bookReturns has the newest payments come back that cover an amount, or the one that is named.
+// bookReturns returns the newest payments until their sum covers an amount, or with a key that payment alone.
 func (d *moneyFixture) bookReturns(p *moneyPeer, n uint64, key string) {
 	d.t.Helper()
 	for i := len(p.payments) - 1; i >= 0 && n > 0; i-- {
@@ -269,7 +264,7 @@ func (d *moneyFixture) bookWriteOff(p *moneyPeer, n uint64) {
 	p.addPaidIn(toInt64(booking.Amount))
 }
 
-// closePeer reports whether the peer was closed.
+// closePeer reports whether the ledger closed the peer.
 func (d *moneyFixture) closePeer(p *moneyPeer) (closed bool) {
 	d.t.Helper()
 	err := d.book.ClosePeer(d.t.Context(), p.account, accounts.CloseOptions{})
@@ -294,7 +289,7 @@ func (d *moneyFixture) releasePeer(p *moneyPeer) {
 	p.addReleased()
 }
 
-// addReleased notes that what waited in suspense was given back.
+// addReleased moves the money in suspense to the peer in the model.
 func (p *moneyPeer) addReleased() {
 	p.addPaidIn(p.inSuspense)
 	p.inSuspense = 0
@@ -315,7 +310,7 @@ func (d *moneyFixture) setCreditLine(p *moneyPeer, n uint64) {
 	require.NoError(d.t, err)
 }
 
-// readSuspense is the balance of the suspense account: above 0 it holds money of others.
+// readSuspense is the balance of the suspense account: above 0 it has money of others.
 func (d *moneyFixture) readSuspense() int64 {
 	d.t.Helper()
 	ids, _ := d.book.AssetIDs(usd.Ledger)
@@ -325,7 +320,7 @@ func (d *moneyFixture) readSuspense() int64 {
 	return toInt64(found[0].CreditsPosted) - toInt64(found[0].DebitsPosted)
 }
 
-// toInt64 is an amount of a test.
+// toInt64 converts an amount of a test; 1<<62 stands for every larger amount.
 func toInt64(a ledger.Amount) int64 {
 	n, fits := a.Uint64()
 	if !fits || n > 1<<62 {
@@ -334,7 +329,7 @@ func toInt64(a ledger.Amount) int64 {
 	return int64(n)
 }
 
-// newThreshold is a policy of a scenario.
+// newThreshold is a policy of a scenario: a Prefund if a level is below 0.
 func newThreshold(at, settleTo int64) settlement.Policy {
 	if at < 0 || settleTo < 0 {
 		return settlement.Prefund{PrefundThreshold: big.NewInt(at), SettleTo: big.NewInt(settleTo)}

@@ -10,7 +10,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// startOperator starts a task of an operator that may be refused, and is not asked for again.
+// startOperator starts a task of an operator. The task may be refused, and is not repeated.
 func (p *program) startOperator(w *worker, kind string, s *programPeer, saw func(*ledgerAnswer), do func(context.Context) error) {
 	t := &task{name: fmt.Sprintf("%s %s by %s", kind, s.name, w.instance), worker: w, kind: kind, onApplied: saw}
 	p.logLine("%s begins", t.name)
@@ -25,7 +25,7 @@ func (p *program) beginLine(w *worker, s *programPeer) {
 	})
 }
 
-// beginClose closes a peer. With force, what is owed in either direction is written off.
+// beginClose closes a peer. With force, the amount owed in either direction is written off.
 func (p *program) beginClose(w *worker, s *programPeer, force bool) {
 	options := accounts.CloseOptions{Force: force}
 	if force {
@@ -35,8 +35,8 @@ func (p *program) beginClose(w *worker, s *programPeer, force bool) {
 	p.startOperator(w, "close", s, saw, func(ctx context.Context) error { return w.book.ClosePeer(ctx, s.account, options) })
 }
 
-// applyWriteOffs tells the truth what a closing has written off. It is what was owed when the closing
-// looked, and who closes a peer cannot know how much that was.
+// applyWriteOffs adds the write-offs of a closing to the model. The amount is what was owed when the closing read the
+// accounts, and the caller cannot know it.
 func (p *program) applyWriteOffs(s *programPeer, seen *ledgerAnswer) {
 	for i := range seen.rows {
 		if !seen.isCreated(i) || seen.rows[i].Code != chart.CodeAdjust {
@@ -62,7 +62,7 @@ func (p *program) beginReopen(s *programPeer) {
 	})
 }
 
-// beginRelease gives back what waits in suspense.
+// beginRelease releases a peer's money from suspense.
 func (p *program) beginRelease(s *programPeer) {
 	w, ns := pickRandom(p, p.workers), chart.Namespace("programs")
 	saw := func(seen *ledgerAnswer) {

@@ -12,21 +12,21 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// bookingOp is something that is booked once under a key, however often it is asked for.
+// bookingOp is a booking that happens once under its key, however often it is called.
 type bookingOp struct {
 	subject      *programPeer
 	kind         string
 	name         string
 	call         func(context.Context, *worker) error
-	applyToModel func(*ledgerAnswer) // tells the truth
-	revert       func()              // it was refused for good
-	booked       bool                // it is in the books
-	answered     bool                // somebody was told what became of it
-	zeroAmount   bool                // it is in the books with an amount of 0
-	mayBeIdle    func() bool         // reports whether it may be told as done without being booked; may be nil
+	applyToModel func(*ledgerAnswer)
+	revert       func()      // called if the booking was refused for good
+	booked       bool        // in the ledger
+	answered     bool        // a caller got a final answer
+	zeroAmount   bool        // booked with amount 0
+	mayBeIdle    func() bool // reports whether a call may succeed without a booking; may be nil
 }
 
-// beginRandom starts a task at random.
+// beginRandom starts a random task.
 func (p *program) beginRandom() {
 	if len(p.tasks) > 8 {
 		return
@@ -65,7 +65,7 @@ func (p *program) beginRandom() {
 	}
 }
 
-// runOp asks for something once more, or for the first time.
+// runOp calls a booking, for the first time or again.
 func (p *program) runOp(o *bookingOp, w *worker) {
 	t := &task{name: o.name + " by " + w.instance, worker: w, kind: o.kind}
 	t.onApplied = func(s *ledgerAnswer) {
@@ -84,13 +84,12 @@ func (p *program) runOp(o *bookingOp, w *worker) {
 
 func (p *program) repeatOp(o *bookingOp) { p.runOp(o, pickRandom(p, p.workers)) }
 
-// refusals are the errors that say that nothing is booked under a key, and nothing will be
-// unless somebody asks again.
+// refusals are errors of a booking that did not happen, and will not happen without another call.
 var refusals = []error{
 	accounts.ErrPeerClosed, accounts.ErrNotCovered, accounts.ErrNoArrears,
 }
 
-// checkAnswer holds an answer against what is in the books.
+// checkAnswer compares an answer with the books.
 func (p *program) checkAnswer(o *bookingOp, err error) {
 	refused := false
 	for _, r := range refusals {
@@ -98,7 +97,7 @@ func (p *program) checkAnswer(o *bookingOp, err error) {
 	}
 	switch {
 	case errors.Is(err, errDead), errors.Is(err, errUnread), errors.Is(err, ledger.ErrOutcomeUnknown):
-		return // it is asked for again
+		return // runToRest repeats the call
 	case errors.Is(err, settlement.ErrAlreadyReceived):
 		if o.mayBeIdle == nil || !o.mayBeIdle() {
 			p.reportFault("%s: %v", o.name, err)
@@ -130,7 +129,7 @@ func (p *program) beginIncoming(w *worker, s *programPeer, n int64) {
 	p.runOp(p.incomingOp(s, &programPayment{key: p.nextKey()}, n), w)
 }
 
-// incomingOp is that n of a payment come in.
+// incomingOp books n units of a payment.
 func (p *program) incomingOp(s *programPeer, pay *programPayment, n int64) *bookingOp {
 	if pay.announced == 0 {
 		s.payments = append(s.payments, pay)
@@ -158,7 +157,7 @@ func (p *program) endAnnouncement(s *programPeer, pay *programPayment) {
 	}
 }
 
-// beginAnnouncement announces a payment, or tells what became of one, in whatever order.
+// beginAnnouncement announces a payment, or fails or books one, in any order.
 func (p *program) beginAnnouncement(w *worker, s *programPeer, n int64) {
 	pay := &programPayment{key: p.nextKey(), announced: n}
 	if len(s.payments) > 0 && p.rollChance(60) {
@@ -181,9 +180,9 @@ func (p *program) beginAnnouncement(w *worker, s *programPeer, n int64) {
 	}
 }
 
-// announceOp announces a payment, if nothing is known of it yet.
+// announceOp announces a payment if its key is free.
 func (p *program) announceOp(s *programPeer, pay *programPayment, n int64) *bookingOp {
-	if pay.announced == 0 { // it was received, or at least asked for, without that
+	if pay.announced == 0 { // it was received, or a call was made, without an announcement
 		pay.announced = n
 	}
 	o := p.newOp(s, "announced", pay.announced)
@@ -205,7 +204,7 @@ func (p *program) announceOp(s *programPeer, pay *programPayment, n int64) *book
 	return o
 }
 
-// failOp says that a payment will not come.
+// failOp fails a payment.
 func (p *program) failOp(s *programPeer, pay *programPayment) *bookingOp {
 	o := p.newOp(s, "failed", pay.announced)
 	o.mayBeIdle = func() bool { return pay.booked || pay.failed }
@@ -225,8 +224,8 @@ func (p *program) failOp(s *programPeer, pay *programPayment) *bookingOp {
 
 var errAnnounced = errors.New("another amount is announced")
 
-// addIncoming is money of a peer that came in, to suspense if its account was found closed; it may
-// be open again by now.
+// addIncoming adds money of a peer to the model, or to suspense if its account was closed in the booking. The account
+// may be open again by now.
 func (p *program) addIncoming(s *programPeer, n int64, seen *ledgerAnswer) *suspenseRow {
 	if seen.rows[0].CreditAccountID == s.ids.Peer {
 		s.addPaidIn(n)
@@ -253,7 +252,7 @@ func (p *program) beginVoucher(w *worker, s *programPeer, n int64) {
 	p.runOp(o, w)
 }
 
-// beginReturn has a payment come back, or a part of one that is not in suspense.
+// beginReturn returns a payment, or a part of a payment that is not in suspense.
 func (p *program) beginReturn(w *worker, s *programPeer) {
 	if len(s.payments) == 0 {
 		return
@@ -323,8 +322,8 @@ func (p *program) beginOutgoing(w *worker, s *programPeer, n int64) {
 	p.runOp(o, w)
 }
 
-// beginWriteOff gives arrears up. How much that is follows from the accounts: what the arrears
-// account was credited and the peer account was not debited.
+// beginWriteOff writes arrears off. The amount follows from the accounts: credits of the arrears account less debits
+// of the peer account.
 func (p *program) beginWriteOff(w *worker, s *programPeer, n int64) {
 	writeOff := accounts.WriteOff{Account: s.account, Key: p.nextKey(), Amount: units(uint64(n)), ReasonCode: 1}
 	o := p.newOp(s, "write-off", n)
@@ -348,7 +347,7 @@ func (p *program) beginWriteOff(w *worker, s *programPeer, n int64) {
 	p.runOp(o, w)
 }
 
-// beginRound has an engine settle with a peer.
+// beginRound runs a round of an engine for a peer.
 func (p *program) beginRound(w *worker, s *programPeer) {
 	t := &task{name: fmt.Sprintf("round of %s for %s", w.instance, s.name), worker: w, kind: "round"}
 	t.onEnd = func(err error) {

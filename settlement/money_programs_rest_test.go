@@ -8,8 +8,8 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// runToRest ends the program: nothing goes wrong any more, all that was begun is done, and rounds
-// are made until there is nothing left to do. Invariants 5 and 6.
+// runToRest ends the program: without further faults it finishes every task, and runs rounds until nothing is left
+// to do (invariants 5 and 6).
 func (p *program) runToRest() {
 	p.quiet = true
 	p.finishTasks()
@@ -54,7 +54,7 @@ func (p *program) runToRest() {
 	p.checkAtRest()
 }
 
-// finishTasks lets all tasks come to their end.
+// finishTasks runs all tasks to their end.
 func (p *program) finishTasks() {
 	for stuck := 0; len(p.tasks) > 0 && !p.hasFailed(); {
 		ready := p.waitingTasks()
@@ -97,7 +97,7 @@ func (p *program) checkAtRest() {
 	p.checkConserved()
 }
 
-// checkAnnouncements holds what is told of each payment against the truth.
+// checkAnnouncements compares the state of each announced payment with the model.
 func (p *program) checkAnnouncements() {
 	for _, s := range p.peers {
 		open := 0
@@ -115,7 +115,7 @@ func (p *program) checkAnnouncements() {
 			case pay.failed:
 				want = settlement.AnnouncementFailed
 			case !pay.open:
-				continue // to announce it would open it
+				continue // Announce would open the announcement
 			}
 			got, err := p.workers[0].engine.Announce(context.Background(),
 				settlement.IncomingPayment{Account: s.account, Key: pay.key, Amount: units(uint64(pay.announced))})
@@ -132,7 +132,7 @@ func (p *program) checkAnnouncements() {
 	}
 }
 
-// checkConserved is that debits are credits over all accounts.
+// checkConserved checks that debits equal credits over all accounts.
 func (p *program) checkConserved() {
 	all, err := p.ledger.QueryAccounts(context.Background(), ledger.QueryFilter{Limit: ledger.QueryMax})
 	p.checkError(err)

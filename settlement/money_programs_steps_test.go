@@ -23,7 +23,7 @@ type programHold struct {
 	from, to *programPeer // nil: ourselves
 }
 
-// runStep does something at random.
+// runStep does a random step.
 func (p *program) runStep() {
 	p.counts.steps++
 	pause(time.Microsecond)
@@ -37,7 +37,7 @@ func (p *program) runStep() {
 	case x < 68 && len(ready) > 0:
 		t := pickRandom(p, ready)
 		if p.isOrdering(t) && p.rollChance(50) {
-			t = pickRandom(p, ready) // much is to come between a look and the order
+			t = pickRandom(p, ready) // let much happen between the decision and the order
 		}
 		for range 1 + p.random.IntN(6) {
 			p.resumeTask(t, p.pickVerdict(t))
@@ -68,7 +68,7 @@ func (p *program) runStep() {
 	}
 }
 
-// pickVerdict is how a request ends.
+// pickVerdict picks the end of a request.
 func (p *program) pickVerdict(t *task) verdict {
 	if p.quiet || t.lostAnswers > 1 || !p.rollChance(8) {
 		return goAhead
@@ -76,7 +76,7 @@ func (p *program) pickVerdict(t *task) verdict {
 	return pickRandom(p, []verdict{loseBefore, loseAfter})
 }
 
-// compareBalances compares what books say with the truth.
+// compareBalances compares the balances of books with the model.
 func (p *program) compareBalances(moment string) {
 	p.logLine("%s", moment)
 	for _, book := range []*accounts.Book{p.observer, p.newBook(p.ledger, 1)} {
@@ -94,7 +94,7 @@ func (p *program) compareBalances(moment string) {
 	}
 }
 
-// tradePacket has a packet go from a peer or from us to a peer or to us, or ends one that is held.
+// tradePacket prepares or forwards a packet between peers and us, or ends a hold.
 func (p *program) tradePacket() {
 	if len(p.holds) > 0 && p.rollChance(50) {
 		p.endHold(pickRandom(p, p.holds))
@@ -146,7 +146,7 @@ func (p *program) accountOf(s *programPeer) accounts.PeerAccount {
 	return s.account
 }
 
-// endHold fulfills or rejects what is held, perhaps too late.
+// endHold fulfills or rejects a hold, perhaps too late.
 func (p *program) endHold(h *programHold) {
 	p.holds = slices.DeleteFunc(p.holds, func(other *programHold) bool { return other == h })
 	ctx := context.Background()
@@ -161,12 +161,12 @@ func (p *program) endHold(h *programHold) {
 	result, err := p.recorder.Fulfill(ctx, h.packet)
 	p.logLine("%s fulfills %d to %s: %v, late %v", h.from.displayName(), h.packet.In, h.to.displayName(), err, result.Late)
 	if errors.Is(err, accounts.ErrPeerClosed) {
-		p.holds = append(p.holds, h) // it is taken when the account is open again
+		p.holds = append(p.holds, h) // the fulfill succeeds when the account is open again
 	}
 	p.applyPacket(h, result, err)
 }
 
-// applyPacket tells the truth of a packet that was fulfilled.
+// applyPacket adds a fulfilled packet to the model.
 func (p *program) applyPacket(h *programHold, result transfers.Result, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -180,7 +180,7 @@ func (p *program) applyPacket(h *programHold, result transfers.Result, err error
 		}
 		switch {
 		case h.to == nil:
-		case h.to.closed: // before this request, since nothing came in between
+		case h.to.closed: // closed before this request, because no other request ran in between
 			p.addLateEarning(h, result)
 		default:
 			h.to.addEarned(n)
@@ -189,7 +189,7 @@ func (p *program) applyPacket(h *programHold, result transfers.Result, err error
 	p.checkInvariants(cause)
 }
 
-// addLateEarning notes that what a closed receiver earned waits in suspense for it.
+// addLateEarning adds the earnings of a closed receiver, which are in suspense.
 func (p *program) addLateEarning(h *programHold, result transfers.Result) {
 	p.suspense += int64(h.packet.In)
 	leg := uint64(0)
@@ -209,7 +209,7 @@ func (p *program) addLateEarning(h *programHold, result transfers.Result) {
 	p.reportFault("a late fulfill for a closed receiver is not in phase 14 or 15")
 }
 
-// crashWorker ends a worker. What its tasks had asked for may still be done.
+// crashWorker ends a worker. Requests in flight may still be applied.
 func (p *program) crashWorker(w *worker) {
 	p.mu.Lock()
 	w.dead = true
@@ -231,15 +231,14 @@ func (p *program) crashWorker(w *worker) {
 	p.waitForTasks(0)
 }
 
-// placeUncheckedOrder places an order as an engine did before orders were checked. Its instance is one
-// that no worker has now, and that one may have later: an engine of the same instance is stopped
-// before the next one starts.
+// placeUncheckedOrder places an order of an engine of a version without the check of orders. The order has an
+// instance without a worker; a later worker may have that instance, as the next engine of a stopped one.
 func (p *program) placeUncheckedOrder() {
 	s := pickRandom(p, p.peers)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, o := range p.orders {
-		if o.peer == s && o.open { // even if it is of nothing
+		if o.peer == s && o.open { // also an order of amount 0
 			return
 		}
 	}
@@ -264,7 +263,7 @@ func (p *program) placeUncheckedOrder() {
 	p.checkInvariants("nothing")
 }
 
-// migrateBooks copies the books to another ledger, as an operator would: everything is stopped.
+// migrateBooks copies the books to another ledger while everything is stopped, as an operator does.
 func (p *program) migrateBooks() {
 	p.logLine("the books are copied")
 	p.counts.migrations++
@@ -272,14 +271,14 @@ func (p *program) migrateBooks() {
 		p.crashWorker(p.workers[0])
 	}
 	p.checkError(p.recorder.Close(context.Background()))
-	pause(10 * time.Second) // until all that is held has expired, long enough ago
+	pause(10 * time.Second) // long enough after the expiry of all holds
 	to := embedded.New()
 	_, err := migrate.Run(context.Background(), p.ledger, to, 2000, nil)
 	p.checkError(err)
 	p.checkError(p.ledger.Close())
 	p.ledger = to
 	p.observer = p.newBook(to, 1)
-	p.holds = nil // those that had expired are voided by rows of their own
+	p.holds = nil // the copy has voids of the expired holds
 	p.startRecorder()
 	for range p.kind.engines {
 		p.startWorker()
@@ -287,7 +286,7 @@ func (p *program) migrateBooks() {
 	p.compareBalances("after the copy")
 }
 
-// checkEngineError is told of errors of engines. Most are what the program has done to them.
+// checkEngineError reports errors that the faults of a program do not explain.
 func (p *program) checkEngineError(err error) {
 	for _, never := range []error{
 		settlement.ErrOrderConflict, settlement.ErrOrderVersion, prepayment.ErrRows, prepayment.ErrRestless,

@@ -13,32 +13,31 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// A task is something that an engine does in a goroutine of its own: a round, a payment that
-// it books. It stops at every request to the ledger and at every call of the rail. The
-// program, one goroutine, lets one of them go on at a time, so that a seed always gives the
-// same order. All of it is in a synctest bubble: what waits for time waits for virtual time.
+// A task is an action of an engine in a goroutine of its own: a round, or a booking. It stops at every request to
+// the ledger and at every call of the rail. The program, one goroutine, continues one task at a time, so a seed
+// always gives the same order. Everything runs in a synctest bubble, with virtual time.
 type task struct {
 	name        string
 	worker      *worker
 	kind        string
-	onApplied   func(*ledgerAnswer) // told of what the ledger let through for it
-	onEnd       func(error)         // told by the program when it has ended
+	onApplied   func(*ledgerAnswer) // called with the rows that the ledger applied for the task
+	onEnd       func(error)         // called by the program when the task has ended
 	waiting     []chan verdict
-	placesOrder bool // the request that it waits with places an order
+	placesOrder bool // the waiting request places an order
 	done        bool
 	err         error
-	lostAnswers int // answers in a row that got lost
+	lostAnswers int // in a row
 }
 
-// verdict is how a task goes on.
+// verdict is the continuation of a task.
 type verdict int
 
 const (
 	goAhead    verdict = iota
-	loseBefore         // the request is not done, and nobody knows
-	loseAfter          // it is done, and nobody knows
-	dieBefore          // it is not done, and the process is gone
-	dieAfter           // it is done, and the process is gone
+	loseBefore         // the request is not applied, and its answer is lost
+	loseAfter          // the request is applied, and its answer is lost
+	dieBefore          // the request is not applied, and the process is gone
+	dieAfter           // the request is applied, and the process is gone
 )
 
 // worker is a process with an engine, and with the book of an operator.
@@ -46,10 +45,10 @@ type worker struct {
 	instance string
 	program  *program
 	dead     bool
-	skew     time.Duration // of its clock: more than a lease takes over everything
+	skew     time.Duration // of the worker's clock: a skew above the lease takes over every order
 	book     *accounts.Book
 	engine   *settlement.Engine
-	refunds  map[accounts.PeerAccount]bool // that were asked of it
+	refunds  map[accounts.PeerAccount]bool // the refunds requested from this worker
 }
 
 type taskKey struct{}
@@ -59,7 +58,7 @@ var (
 	errUnread = errors.New("the answer to a reading got lost")
 )
 
-// waitForVerdict is where a task waits for its verdict. Whoever is no task is not stopped.
+// waitForVerdict stops the task of a context until the program decides. A call without a task is not stopped.
 func (w *worker) waitForVerdict(ctx context.Context) (*task, verdict) {
 	t, _ := ctx.Value(taskKey{}).(*task)
 	w.program.mu.Lock()
@@ -77,7 +76,7 @@ func (w *worker) waitForVerdict(ctx context.Context) (*task, verdict) {
 	return t, <-verdicts
 }
 
-// startTask begins a task, and returns when it has come to its first request.
+// startTask starts a task, and returns when the task waits at its first request.
 func (p *program) startTask(t *task, do func(context.Context) error) {
 	p.tasks = append(p.tasks, t)
 	ctx := context.WithValue(context.Background(), taskKey{}, t)
@@ -90,7 +89,7 @@ func (p *program) startTask(t *task, do func(context.Context) error) {
 	p.waitForTasks(0)
 }
 
-// waitForTasks waits until all tasks wait, for their verdict or for each other.
+// waitForTasks waits until all tasks wait, for a verdict or for each other.
 func (p *program) waitForTasks(wait time.Duration) {
 	if wait > 0 {
 		pause(wait)
@@ -115,7 +114,7 @@ func (p *program) waitForTasks(wait time.Duration) {
 	}
 }
 
-// waitingTasks are the tasks that wait for their verdict.
+// waitingTasks returns the tasks that wait for a verdict.
 func (p *program) waitingTasks() (list []*task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,7 +147,7 @@ func (p *program) setPlacesOrder(ctx context.Context, placesOrder bool) {
 	}
 }
 
-// resumeTask lets a task go on to its next request.
+// resumeTask continues a task up to its next request.
 func (p *program) resumeTask(t *task, v verdict) {
 	p.mu.Lock()
 	next := t.waiting[0]
@@ -156,7 +155,7 @@ func (p *program) resumeTask(t *task, v verdict) {
 	p.mu.Unlock()
 	var wait time.Duration
 	if v == loseBefore || v == loseAfter {
-		// Until what got lost is sent again (internal/retryledger), at the latest.
+		// At most the time until the lost request is sent again (internal/retryledger).
 		wait = 16 * time.Millisecond << t.lostAnswers
 		t.lostAnswers++
 	} else {
@@ -166,7 +165,7 @@ func (p *program) resumeTask(t *task, v verdict) {
 	p.waitForTasks(wait)
 }
 
-// gatedLedger is a worker's ledger.
+// gatedLedger is the ledger of a worker.
 type gatedLedger struct{ worker *worker }
 
 func gateRead[R any](ctx context.Context, g gatedLedger, do func(ledger.Ledger) (R, error)) (R, error) {
@@ -237,7 +236,7 @@ func (g gatedLedger) QueryTransfers(ctx context.Context, f ledger.QueryFilter) (
 
 func (g gatedLedger) Close() error { return nil }
 
-// programRail pays once for a key, and remembers what it has answered.
+// programRail pays once for a key, and remembers its answers.
 type programRail struct {
 	program *program
 	mu      sync.Mutex
@@ -245,12 +244,12 @@ type programRail struct {
 	fates   map[ledger.ID]*railOutcome
 }
 
-// railOutcome is what became of an order at the rail.
+// railOutcome is the outcome of an order at the rail.
 type railOutcome struct {
-	amount   int64 // that it was asked for
+	amount   int64 // of the first call
 	decided  bool
 	paid     int64
-	declined bool // the rest will not be paid
+	declined bool // nothing more will be paid
 }
 
 // workerRail is the rail as a worker calls it.
@@ -267,7 +266,7 @@ func (r workerRail) Settle(ctx context.Context, o settlement.Order) (ledger.Amou
 	f, lost := r.askToPay(r.worker, t, o)
 	switch {
 	case v != goAhead || lost:
-		return none, errDead // whatever it did
+		return none, errDead // with any outcome at the rail
 	case !f.decided:
 		return none, settlement.ErrPending
 	case f.declined:
@@ -277,7 +276,7 @@ func (r workerRail) Settle(ctx context.Context, o settlement.Order) (ledger.Amou
 	}
 }
 
-// askToPay asks the rail to pay. It decides once for a key. The answer may get lost.
+// askToPay asks the rail to pay. The rail decides once for a key. The answer may be lost.
 func (r *programRail) askToPay(w *worker, t *task, o settlement.Order) (answer railOutcome, lost bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

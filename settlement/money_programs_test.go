@@ -23,7 +23,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// programKind is what a program is about.
+// programKind is a setting of random programs.
 type programKind struct {
 	noHistory bool
 	engines   int
@@ -36,16 +36,14 @@ var programKinds = map[string]programKind{
 	"three engines without history": {engines: 3, noHistory: true},
 }
 
-// programSteps is about how many steps a program has.
+// programSteps is the approximate number of steps of a program.
 const programSteps = 55
 
-// TestMoneyPrograms runs random programs: two peers trade with each other and with us, pay,
-// get payments back, are adjusted, closed and opened again, and are settled with by engines
-// that are stopped at every request, crash, and lose answers. The invariants of the money
-// model are looked at after every request.
+// TestMoneyPrograms runs random programs: two peers trade with each other and with us, pay, get payments back, are
+// adjusted, closed and reopened, and are settled with by engines that stop at every request, crash, and lose
+// answers. The invariants of the money model are checked after every request.
 //
-// PEERLEDGER_PROGRAMS is how many programs there are of each kind, PEERLEDGER_SEED the seed of the
-// first one.
+// PEERLEDGER_PROGRAMS is the number of programs of each kind, PEERLEDGER_SEED the seed of the first program.
 func TestMoneyPrograms(t *testing.T) {
 	t.Parallel()
 	n := 100
@@ -63,7 +61,7 @@ func TestMoneyPrograms(t *testing.T) {
 	}
 }
 
-// runPrograms runs n programs on all cores, and plays the first one that fails again, with its steps.
+// runPrograms runs n programs on all cores, and replays the first failing program with a log of its steps.
 func (k programKind) runPrograms(t *testing.T, first uint64, n int) {
 	t.Helper()
 	var next atomic.Uint64
@@ -96,7 +94,6 @@ func (k programKind) runPrograms(t *testing.T, first uint64, n int) {
 	}
 }
 
-// playProgram runs one program.
 func (k programKind) playProgram(t *testing.T, seed uint64, verbose bool) (p *program) {
 	t.Helper()
 	synctest.Test(t, func(*testing.T) {
@@ -115,7 +112,7 @@ func (k programKind) playProgram(t *testing.T, seed uint64, verbose bool) (p *pr
 	return p
 }
 
-// programCounts are what programs did.
+// programCounts counts the actions of programs.
 type programCounts struct{ programs, steps, orders, asked, paid, voided, comparisons, crashes, migrations int }
 
 func (c *programCounts) addCounts(o *programCounts) {
@@ -130,7 +127,6 @@ func (c *programCounts) addCounts(o *programCounts) {
 	c.migrations += o.migrations
 }
 
-// program is one random program.
 type program struct {
 	kind       programKind
 	seed       uint64
@@ -139,20 +135,20 @@ type program struct {
 	ownAccount accounts.PeerAccount
 	peers      []*programPeer
 	recorder   *transfers.Recorder
-	observer   *accounts.Book // whose memory lasts as long as the program
+	observer   *accounts.Book // keeps its memory for the whole program
 	workers    []*worker
 	rail       *programRail
 	holds      []*programHold
-	ops        []*bookingOp // that were ever begun
-	lastKey    int          // of the last key
+	ops        []*bookingOp // all that were begun
+	lastKey    int
 	tasks      []*task
-	quiet      bool // nothing goes wrong any more
+	quiet      bool // no faults any more
 	counts     programCounts
 
-	mu          sync.Mutex // of the truth
+	mu          sync.Mutex // guards the model
 	orders      map[ledger.ID]*placedOrder
 	suspense    int64
-	writtenRows int // rows that workers have written
+	writtenRows int // by workers
 
 	logMu   sync.Mutex
 	verbose bool
@@ -160,7 +156,7 @@ type program struct {
 	fault   string
 }
 
-// policyLevels are a policy.
+// policyLevels are the levels of a policy.
 type policyLevels struct{ at, settleTo, minimum int64 }
 
 func (l policyLevels) newPolicy() settlement.Policy {
@@ -209,14 +205,14 @@ func (p *program) logLine(format string, args ...any) {
 	}
 }
 
-// checkError is for what cannot go wrong.
+// checkError reports an error of a call that cannot fail.
 func (p *program) checkError(err error) {
 	if err != nil {
 		p.reportFault("%v", err)
 	}
 }
 
-// openBooks makes the books.
+// openBooks provisions the peers, and starts the recorder and the workers.
 func (p *program) openBooks() {
 	p.observer = p.newBook(p.ledger, 1)
 	var err error
@@ -251,8 +247,8 @@ func (p *program) openBooks() {
 	p.compareBalances("the beginning")
 }
 
-// newBook is a book. A recorder's looks so seldom at who is suspended or in arrears that it
-// lets through what the ledger lets through.
+// newBook makes a book. With a long poll interval a recorder lets through everything that the ledger lets through,
+// because it hardly ever reads suspensions and arrears.
 func (p *program) newBook(l ledger.Ledger, round time.Duration) *accounts.Book {
 	book, err := accounts.NewBook(l, accounts.Config{
 		Namespace: "programs", Assets: []accounts.Asset{usd}, NoHistory: p.kind.noHistory, SuspensionPollInterval: round,
@@ -269,7 +265,7 @@ func (p *program) startRecorder() {
 	p.checkError(err)
 }
 
-// pickFreeInstance is an instance that no worker has. There is one more than there are workers.
+// pickFreeInstance picks an instance without a worker. There is one more instance than workers.
 func (p *program) pickFreeInstance() (instance string) {
 	for taken := true; taken; {
 		instance, taken = fmt.Sprint("engine ", p.random.IntN(p.kind.engines+1)), false
@@ -280,7 +276,7 @@ func (p *program) pickFreeInstance() (instance string) {
 	return instance
 }
 
-// startWorker starts a worker of an instance that no other one has.
+// startWorker starts a worker of a free instance.
 func (p *program) startWorker() {
 	w := &worker{instance: p.pickFreeInstance(), program: p, refunds: map[accounts.PeerAccount]bool{}, skew: time.Second}
 	if p.rollChance(40) {
@@ -304,7 +300,6 @@ func (p *program) startWorker() {
 	p.workers = append(p.workers, w)
 }
 
-// closeAll ends what is left.
 func (p *program) closeAll() {
 	for len(p.workers) > 0 {
 		p.crashWorker(p.workers[0])

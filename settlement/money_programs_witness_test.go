@@ -9,7 +9,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// programPeer is a peer of a program, and what happened to it.
+// programPeer is a peer of a program with its model.
 type programPeer struct {
 	unitModel
 	peerFigures
@@ -18,33 +18,33 @@ type programPeer struct {
 	ids            accounts.PeerIDs
 	policy         policyLevels
 	payments       []*programPayment
-	suspenseRows   map[ledger.ID]*suspenseRow // by the row that booked it into suspense
-	bookedVoucher  int64                      // the highest that is booked
-	highestVoucher int64                      // the highest that there is
-	newestOrder    uint64                     // the number of the newest one
+	suspenseRows   map[ledger.ID]*suspenseRow // by the id of the row
+	bookedVoucher  int64                      // the highest booked voucher
+	highestVoucher int64                      // the highest voucher of the peer
+	newestOrder    uint64                     // number of the newest order
 	openAnnounced  int64                      // announced, and neither received nor failed
 }
 
-// programPayment is one of the peer's, with what has not come back of it.
+// programPayment is a payment of a peer.
 type programPayment struct {
 	key         string
 	remaining   int64
 	booked      bool
 	suspenseRow *suspenseRow
-	// announced is of how much it is announced, 0 if nobody announces it; open and failed say
-	// what the ledger has of that, and receive what books it.
+	// announced is the announced amount, 0 without an announcement; open and failed are the state of the announcement
+	// in the ledger; receive is the booking of the payment.
 	announced    int64
 	open, failed bool
 	receive      *bookingOp
 }
 
-// suspenseRow is money that waits in suspense for a closed peer to be opened again.
+// suspenseRow is money in suspense for a closed peer.
 type suspenseRow struct {
 	amount int64
-	earned bool // by packets; else it was paid
+	earned bool // by packets; otherwise paid
 }
 
-// peerFigures are what the ledger says of a peer after a request.
+// peerFigures are a peer's figures in the ledger after a request.
 type peerFigures struct {
 	position, headroom, line, arrears, settling int64
 	held, announced                             int64
@@ -53,7 +53,7 @@ type peerFigures struct {
 	closed                                      bool
 }
 
-// ledgerAnswer is a request that the ledger has answered.
+// ledgerAnswer is a request with the ledger's answer.
 type ledgerAnswer struct {
 	worker  *worker
 	task    *task
@@ -63,21 +63,21 @@ type ledgerAnswer struct {
 
 func (s *ledgerAnswer) isCreated(i int) bool { return s.results[i].Status == ledger.TransferCreated }
 
-// placedOrder is an order that is in the ledger.
+// placedOrder is an order in the ledger.
 type placedOrder struct {
 	peer         *programPeer
 	placer       *worker // nil: an engine of an older version
-	round        *task   // that placed it
+	round        *task   // the task that placed the order
 	tag          uint64
 	open         bool
-	modelAtOrder unitModel // and arrears, at its own moment
+	modelAtOrder unitModel // the model at the order's own moment, as arrears
 	arrears      int64
-	maxAllowed   int64 // that might have been paid at any moment since
+	maxAllowed   int64 // the largest allowedAmount since the order
 
-	takenOver bool // another worker than the placer has claimed it
+	takenOver bool // a worker other than the placer has claimed the order
 }
 
-// allowedAmount is the most that an order may be for, by section 5, step 6 of the page.
+// allowedAmount is the largest allowed amount of an order (docs/money.md, Orders).
 func (o *placedOrder) allowedAmount(now *unitModel, arrears int64) int64 {
 	amount := now.net()
 	if o.tag>>62&1 == 1 {
@@ -89,7 +89,7 @@ func (o *placedOrder) allowedAmount(now *unitModel, arrears int64) int64 {
 	return amount
 }
 
-// applyRequest tells the truth what a request did, and holds the books against it.
+// applyRequest adds an applied request to the model, and compares the books with the model.
 func (p *program) applyRequest(s *ledgerAnswer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -130,7 +130,6 @@ func (p *program) noteClaim(by *worker, row *ledger.Transfer) {
 	}
 }
 
-// notePlaced notes an order.
 func (p *program) notePlaced(by *worker, round *task, row *ledger.Transfer) {
 	for _, s := range p.peers {
 		if row.DebitAccountID != s.ids.Peer {
@@ -148,8 +147,7 @@ func (p *program) notePlaced(by *worker, round *task, row *ledger.Transfer) {
 	}
 }
 
-// noteResolved notes that an order was posted or voided. It reports whether the rail paid more
-// than was ordered.
+// noteResolved notes that an order was posted or voided, and reports whether the rail paid more than the order.
 func (p *program) noteResolved(o *placedOrder, row *ledger.Transfer) (excess bool) {
 	o.open = false
 	f := p.rail.fates[row.PendingID]
@@ -171,7 +169,7 @@ func (p *program) noteResolved(o *placedOrder, row *ledger.Transfer) (excess boo
 	return false
 }
 
-// checkFirstCall is the first time that the rail is asked for an order.
+// checkFirstCall checks the first call of the rail for an order.
 func (p *program) checkFirstCall(t *task, order settlement.Order) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -182,10 +180,10 @@ func (p *program) checkFirstCall(t *task, order settlement.Order) {
 		p.reportFault("the rail is asked for %d of an order that is not there", amount)
 	case !o.open:
 		p.reportFault("the rail is asked for an order that is closed")
-	case o.placer == nil: // it is paid, whatever it is for
+	case o.placer == nil: // an older version pays every amount
 	case p.kind.noHistory:
-		// Who placed it checks it some time after that. Who takes it over cannot, nor can who
-		// placed it when it takes it back: the other one may have given it to the rail.
+		// The engine that placed the order checks it some time later. An engine that takes the order over cannot check
+		// it, nor can the first engine after taking it back: the other engine may have called the rail.
 		if t == o.round && !o.takenOver && amount > o.maxAllowed {
 			p.reportFault("the rail is asked for %d, and no more than %d might ever be paid", amount, o.maxAllowed)
 		}
@@ -194,10 +192,10 @@ func (p *program) checkFirstCall(t *task, order settlement.Order) {
 	}
 }
 
-// growthCauses are the causes for which arrears grow.
+// growthCauses are the causes of growing arrears.
 var growthCauses = map[string]bool{"late": true, "returned": true, "debit": true, "paid": true, "excess": true}
 
-// checkInvariants reads the books, and holds them against the truth: invariants 1 to 3. The lock is held.
+// checkInvariants reads the books, and compares them with the model (invariants 1 to 3). The caller holds mu.
 func (p *program) checkInvariants(cause string) {
 	own, _ := p.observer.AssetIDs(usd.Ledger)
 	ids := []ledger.ID{own.Suspense}
@@ -224,7 +222,7 @@ func (p *program) checkInvariants(cause string) {
 	}
 }
 
-// readFigures reads the figures from the accounts of a peer.
+// readFigures sets the figures from the accounts of the peer.
 func (s *programPeer) readFigures(found []ledger.Account) {
 	peer, line, settled, arrears := &found[0], &found[1], &found[2], &found[3]
 	f := peerFigures{
@@ -257,7 +255,8 @@ func (p *program) checkPeer(s *programPeer, arrearsBefore int64, cause string) {
 	}
 }
 
-// compareBalance holds a balance of a book against the truth. The books must not have changed since.
+// compareBalance compares a balance of a book with the model. The books must not have changed since the balance was
+// read.
 func (p *program) compareBalance(s *programPeer, b accounts.Balance) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -277,7 +276,7 @@ func (p *program) compareBalance(s *programPeer, b accounts.Balance) {
 	}
 }
 
-// dueAmount is what the next order must be, by section 5, step 4 of the page.
+// dueAmount is the amount of the next order (docs/money.md, Orders).
 func (s *programPeer) dueAmount() int64 {
 	l := s.policy
 	target := l.settleTo

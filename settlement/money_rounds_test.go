@@ -11,8 +11,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// stoppingLedger is a ledger on which a test stops requests for transfers, and which takes at most
-// one order a round.
+// stoppingLedger stops a request for transfers at a breakpoint, and accepts at most one order per round.
 type stoppingLedger struct {
 	ledger.Ledger
 
@@ -22,11 +21,11 @@ type stoppingLedger struct {
 	onPlaced    func()
 }
 
-// requestBreakpoint is where a request is stopped, once.
+// requestBreakpoint stops the first matching request.
 type requestBreakpoint struct {
 	matches func([]ledger.Transfer) bool
-	reached chan struct{} // closed when a request has come there
-	resume  chan struct{} // closed to let it go on
+	reached chan struct{} // closed when a request has arrived
+	resume  chan struct{} // closed to continue the request
 }
 
 func (s *stoppingLedger) setBreakpoint(at func([]ledger.Transfer) bool) *requestBreakpoint {
@@ -73,16 +72,16 @@ func (s *stoppingLedger) setOrderPlaced(spent bool) {
 	s.orderPlaced = spent
 }
 
-// scriptedRail is a rail that a test plays. It pays once for a key.
+// scriptedRail is a rail with answers from a scenario. It pays once for a key.
 type scriptedRail struct {
 	mu             sync.Mutex
-	answer         string // as in a scenario's step
-	scriptedAmount uint64
+	answer         string // as in a step of a scenario
+	scriptedAmount uint64 // paid for "part"; paid beyond the order for "over"
 	paid           map[ledger.ID]uint64
 	askedAmount    uint64 // in this round
 	paidAmount     uint64
 	withdrawn      bool
-	onFirstCall    func(settlement.Order) // told of the first call for an order
+	onFirstCall    func(settlement.Order) // called at the first call for an order
 	seenOrders     map[ledger.ID]bool
 	onCall         func()
 }
@@ -123,14 +122,14 @@ func (b *scriptedRail) Settle(_ context.Context, o settlement.Order) (ledger.Amo
 	return units(b.paidAmount), nil
 }
 
-// roundResult is what a round came to.
+// roundResult is the result of a round.
 type roundResult struct {
 	ordered, paid uint64
 	withdrawn     bool
 }
 
-// stopRoundAtOrder begins a round, and stops it at the request that places the order. It goes on with
-// the next round.
+// stopRoundAtOrder begins a round, and stops it at the request that places the order. The next finishRound
+// continues the stopped round.
 func (d *moneyFixture) stopRoundAtOrder(p *moneyPeer) {
 	d.t.Helper()
 	p.stoppedRound = make(chan roundResult, 1)
@@ -145,7 +144,7 @@ func (d *moneyFixture) stopRoundAtOrder(p *moneyPeer) {
 		d.ledger.mu.Lock()
 		d.ledger.breakpoint = nil
 		d.ledger.mu.Unlock()
-		d.t.Cleanup(func() { // for a test that fails before the round goes on
+		d.t.Cleanup(func() { // if the test fails before the round continues
 			select {
 			case <-breakpoint.resume:
 			default:
@@ -158,7 +157,7 @@ func (d *moneyFixture) stopRoundAtOrder(p *moneyPeer) {
 	}
 }
 
-// finishRound does a round, or goes on with the one that look began.
+// finishRound runs a round, or continues the round of stopRoundAtOrder.
 func (d *moneyFixture) finishRound(p *moneyPeer, answer string, amount uint64) roundResult {
 	d.t.Helper()
 	d.bank.mu.Lock()
@@ -178,7 +177,7 @@ func (d *moneyFixture) finishRound(p *moneyPeer, answer string, amount uint64) r
 	return result
 }
 
-// runRound is a round of an engine, with one order at most.
+// runRound runs a round of an engine with at most one order.
 func (d *moneyFixture) runRound(engine *settlement.Engine, p *moneyPeer) roundResult {
 	b := d.bank
 	b.mu.Lock()
@@ -186,7 +185,7 @@ func (d *moneyFixture) runRound(engine *settlement.Engine, p *moneyPeer) roundRe
 	b.onCall = func() { d.ledger.setOrderPlaced(true) }
 	b.onFirstCall = func(o settlement.Order) { d.checkOrderAmount(p, o) }
 	b.mu.Unlock()
-	pause(time.Millisecond) // so that the waits of a nanosecond (OrderCooldown) are over
+	pause(time.Millisecond) // longer than the waits of a nanosecond (OrderCooldown)
 	d.ledger.setOrderPlaced(false)
 	d.ledger.onPlaced = func() { p.modelAtOrder = p.unitModel }
 	_, err := engine.Settle(context.Background(), p.account)
@@ -205,7 +204,7 @@ func (d *moneyFixture) runRound(engine *settlement.Engine, p *moneyPeer) roundRe
 	return roundResult{b.askedAmount, b.paidAmount, b.withdrawn}
 }
 
-// checkOrderAmount is the rule of section 5, step 6 of the page, at the order's own moment.
+// checkOrderAmount checks the amount of an order at the order's own moment (docs/money.md, Orders).
 func (d *moneyFixture) checkOrderAmount(p *moneyPeer, o settlement.Order) {
 	allowed := p.modelAtOrder.net()
 	if prefund, isPrefund := d.policy.(settlement.Prefund); isPrefund && p.modelAtOrder.prepaid == 0 {

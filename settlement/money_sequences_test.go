@@ -15,7 +15,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// TestMoneySequences are sequences that earlier wordings of the money model got wrong.
+// TestMoneySequences runs sequences that earlier versions of the money model got wrong.
 func TestMoneySequences(t *testing.T) {
 	t.Parallel()
 	for name, play := range map[string]func(*testing.T){
@@ -49,7 +49,7 @@ func (d *moneyFixture) requireFigures(p *moneyPeer, position, prepaid, arrears i
 	require.Equal(d.t, prepaid, p.prepaid, "the truth")
 }
 
-// runUpTo does something up to a request for transfers, and returns what does the rest.
+// runUpTo runs do up to a matching request for transfers, and returns the function that runs the rest.
 func (d *moneyFixture) runUpTo(at func([]ledger.Transfer) bool, do func()) (rest func()) {
 	d.t.Helper()
 	breakpoint, done := d.ledger.setBreakpoint(at), make(chan struct{})
@@ -68,8 +68,8 @@ func (d *moneyFixture) runUpTo(at func([]ledger.Transfer) bool, do func()) (rest
 	}
 }
 
-// testAttemptOneOnAnOpenAccount: the account is closed when attempt 0 is asked for, and open
-// when attempt 1 is, which has no row on it.
+// testAttemptOneOnAnOpenAccount: the account is closed at attempt 0, and open at attempt 1, which has no row on the
+// account.
 func testAttemptOneOnAnOpenAccount(t *testing.T) {
 	d := newMoneyFixture(t, embedded.New(), accounts.Config{}, at10)
 	p := d.provisionPeer("alice", 0)
@@ -77,7 +77,7 @@ func testAttemptOneOnAnOpenAccount(t *testing.T) {
 	requests := 0
 	rest := d.runUpTo(func([]ledger.Transfer) bool { requests++; return requests == 2 }, func() { d.bookOutgoing(p, 80) })
 	_, other := d.newBookAndEngine("other")
-	d.engine, other = other, d.engine // its turn with the account is taken
+	d.engine, other = other, d.engine // the first engine has the account in its turn
 	d.reopenPeer(p)
 	d.bookIncoming(p, 100, d.nextKey())
 	d.earnByPacket(p, 100)
@@ -87,7 +87,7 @@ func testAttemptOneOnAnOpenAccount(t *testing.T) {
 	require.Equal(t, int64(20), d.readBalance(p).Net().Int64())
 }
 
-// testReturnedAgainOnACopy: a copy of the books has not got the burnt id of attempt 0.
+// testReturnedAgainOnACopy: a copy of the books has lost the burnt id of attempt 0.
 func testReturnedAgainOnACopy(t *testing.T) {
 	from := embedded.New()
 	d := newMoneyFixture(t, from, accounts.Config{}, at10)
@@ -161,7 +161,7 @@ func testDebitBehindAHold(t *testing.T) {
 	d.rejectPacket(held)
 }
 
-// testHoldLeavesLessThanTheMinimum: 100 are due and 1 can be paid, which the policy finds too little.
+// testHoldLeavesLessThanTheMinimum: 100 are due and 1 can be paid, less than the policy's minimum.
 func testHoldLeavesLessThanTheMinimum(t *testing.T) {
 	d := newMoneyFixture(t, embedded.New(), accounts.Config{}, settlement.AtLeast{Amount: units(50), Of: newThreshold(100, 0)})
 	p := d.provisionPeer("alice", 0)
@@ -176,8 +176,8 @@ func testHoldLeavesLessThanTheMinimum(t *testing.T) {
 	require.Equal(t, roundResult{ordered: 100, paid: 100}, d.finishRound(p, "", 0))
 }
 
-// testReturnedBeforePayingAhead: the order fits the line when it is placed, and only its check
-// knows that there are arrears.
+// testReturnedBeforePayingAhead: the order fits the line when it is placed, and only the check of the order finds
+// the arrears.
 func testReturnedBeforePayingAhead(t *testing.T) {
 	d := newMoneyFixture(t, embedded.New(), accounts.Config{}, newThreshold(0, -50))
 	p := d.provisionPeer("alice", 50)
@@ -195,7 +195,7 @@ func testReturnedBeforePayingAhead(t *testing.T) {
 	d.requireFigures(p, -50, 0, 30)
 }
 
-// testPaidAheadAlready: the order carries how much may be paid ahead.
+// testPaidAheadAlready: the order carries the amount that may be paid ahead.
 func testPaidAheadAlready(t *testing.T) {
 	d := newMoneyFixture(t, embedded.New(), accounts.Config{}, newThreshold(0, -20))
 	p := d.provisionPeer("alice", 1000)
@@ -244,8 +244,8 @@ func testReturnedFromSuspense(t *testing.T) {
 	require.Zero(t, d.readSuspense())
 }
 
-// testPrepaymentsThroughAPacket: a packet to oneself makes earnings of a prepayment, so payments
-// should be credited when they are final.
+// testPrepaymentsThroughAPacket: a packet to oneself turns a prepayment into earnings, so payments should be
+// credited when they are final.
 func testPrepaymentsThroughAPacket(t *testing.T) {
 	d := newMoneyFixture(t, embedded.New(), accounts.Config{}, at10)
 	p := d.provisionPeer("alice", 0)

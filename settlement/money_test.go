@@ -17,7 +17,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// moneyScenario is one peer's story, see testdata/money/README.md.
+// moneyScenario is the sequence of steps of one peer; see testdata/money/README.md.
 type moneyScenario struct {
 	Name   string `json:"name"`
 	About  string `json:"about"`
@@ -58,14 +58,14 @@ type moneyFigures struct {
 	Closed     bool  `json:"closed"`
 }
 
-// moneyRun says in which way the scenarios are run.
+// moneyRun is a way to run the scenarios.
 type moneyRun struct {
-	fresh     bool // a new engine and a new book for each step, which remember nothing
+	fresh     bool // a new engine and a new book for each step, without memory
 	noHistory bool
 	namespace string
 }
 
-// TestMoney runs the scenarios of testdata/money, or those of another folder (PEERLEDGER_MONEY).
+// TestMoney runs the scenarios of testdata/money, or of the folder in PEERLEDGER_MONEY.
 func TestMoney(t *testing.T) {
 	t.Parallel()
 	for name, run := range map[string]moneyRun{
@@ -84,7 +84,7 @@ func TestMoney(t *testing.T) {
 	}
 }
 
-// forEachScenario runs a subtest for each scenario, by file.
+// forEachScenario runs a subtest for each scenario, file by file.
 func forEachScenario(t *testing.T, play func(*testing.T, *moneyScenario)) {
 	t.Helper()
 	folder := "testdata/money"
@@ -128,8 +128,8 @@ type scenarioPlayer struct {
 	run          moneyRun
 	steps        []moneyStep
 	heldPackets  map[string]transfers.Packet
-	sentByPeer   map[string]bool // and whether the packet is from the peer
-	exactFigures bool            // the figures must be those of the scenario
+	sentByPeer   map[string]bool // by the name of the packet
+	exactFigures bool            // the figures must equal the scenario's
 }
 
 func newScenarioPlayer(d *moneyFixture, p *moneyPeer) *scenarioPlayer {
@@ -148,11 +148,10 @@ func (s *moneyScenario) runScenario(t *testing.T, l ledger.Ledger, run moneyRun)
 	ledgertest.RequireConserved(t, l)
 }
 
-// playStep does a step, and compares what it came to.
+// playStep applies a step, and compares the result and the figures.
 //
-// Without history an engine knows no more of a prepayment than an upper bound, so it may
-// withhold what packets earned, and from then on the figures are others than the scenario's.
-// That the rail is never asked for a prepayment (checkOrderAmount) holds all the same.
+// Without history an engine knows only an upper bound of a prepayment. So it may withhold earnings, and from then
+// on the figures differ from the scenario's. Even then the rail is never asked for a prepayment (checkOrderAmount).
 func (p *scenarioPlayer) playStep(i int) {
 	step := &p.steps[i]
 	if p.run.fresh && i > 0 {
@@ -213,7 +212,7 @@ func (p *scenarioPlayer) applyStep(i int) (result moneyResult) {
 	return result
 }
 
-// bookByHand does a step in which somebody who is no recorder has something booked.
+// bookByHand applies a step of an operator or a rail.
 func (p *scenarioPlayer) bookByHand(step *moneyStep) (already bool) {
 	switch step.Do {
 	case "receive":
@@ -248,8 +247,8 @@ func (p *scenarioPlayer) bookByHand(step *moneyStep) (already bool) {
 	return false
 }
 
-// holdPacket prepares a packet. What a later step lets expire is held as short as can be: on a real
-// ledger that step waits for it.
+// holdPacket prepares a packet. If a later step lets the hold expire, the hold is as short as possible: on a real
+// ledger the step waits for the expiry.
 func (p *scenarioPlayer) holdPacket(i int) (ok bool) {
 	step := &p.steps[i]
 	hold := longHold

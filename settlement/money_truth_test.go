@@ -10,31 +10,29 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// unitModel says whose money a peer's is by counting single units. Each unit that we owe the
-// peer is one that packets earned it or one that it prepaid; each unit that it owes us is
-// owed. It is told what happened, and never sees a row of the ledger: it shares neither the
-// product's arithmetic of amounts nor its reading of rows, so that both must be right to agree.
+// unitModel models a peer's balance by counting single units. Each unit that we owe the peer was earned or prepaid;
+// each unit that the peer owes us is owed. The model gets events and never a row of the ledger: it shares neither
+// the product's arithmetic nor its reading of rows, so both must be right to agree.
 //
-// A peer that owes something has no unit with us, since each event takes a unit from the
-// other side first.
+// A peer with owed units has no other units, because each event first cancels units of the opposite kind.
 type unitModel struct {
 	earned, prepaid, owed int64
 }
 
-// position is what we owe the peer; below 0 what it owes us.
+// position is the amount we owe the peer; below 0 the amount the peer owes us.
 func (u *unitModel) position() int64 { return u.earned + u.prepaid - u.owed }
 
-// net is the position less what is prepaid.
+// net is the position less the prepaid units.
 func (u *unitModel) net() int64 { return u.earned - u.owed }
 
-// addEarned is n units that packets to the peer earned it: each cancels one that it owes.
+// addEarned adds n units earned by packets to the peer. Each first cancels an owed unit.
 func (u *unitModel) addEarned(n int64) {
 	for range n {
 		u.addUnit(&u.earned)
 	}
 }
 
-// addPaidIn is n units that the peer paid, or was credited: each cancels one that it owes.
+// addPaidIn adds n units paid by the peer, or credited. Each first cancels an owed unit.
 func (u *unitModel) addPaidIn(n int64) {
 	for range n {
 		u.addUnit(&u.prepaid)
@@ -49,14 +47,14 @@ func (u *unitModel) addUnit(kind *int64) {
 	}
 }
 
-// addSent is n units that packets from the peer cost it: prepaid ones go first.
+// addSent removes n units spent by packets from the peer: prepaid units first.
 func (u *unitModel) addSent(n int64) {
 	for range n {
 		u.takeUnit(&u.prepaid, &u.earned)
 	}
 }
 
-// addPaidOut is n units that were paid to the peer: earned ones go first.
+// addPaidOut removes n units paid to the peer: earned units first.
 func (u *unitModel) addPaidOut(n int64) {
 	for range n {
 		u.takeUnit(&u.earned, &u.prepaid)
@@ -74,24 +72,24 @@ func (u *unitModel) takeUnit(first, then *int64) {
 	}
 }
 
-// clamp is the map p -> min(hi, max(lo, p + d)). What an event does to the prepaid part of a
-// position is such a map, and the maps compose to such a map.
+// clamp is the map p -> min(hi, max(lo, p + d)). Every event maps the prepaid part of a position by a clamp, and
+// clamps compose to a clamp.
 type clamp struct{ d, lo, hi int64 }
 
 const farAmount = int64(1) << 40
 
 func (c clamp) apply(p int64) int64 { return min(c.hi, max(c.lo, p+c.d)) }
 
-// compose is the map that does c and then g.
+// compose is the map of c followed by g.
 func (c clamp) compose(g clamp) clamp { return clamp{c.d + g.d, g.apply(c.lo), g.apply(c.hi)} }
 
-// TestMoneyTruth holds the truth against those maps, which know amounts and no units, and
-// has packets come in another order between two payments.
+// TestMoneyTruth compares the unitModel with clamps, which have amounts and no units. Packets between two payments
+// also run in reverse order.
 func TestMoneyTruth(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 0))
 	for range 2000 {
-		var one, other unitModel // other has the packets between two payments in reverse
+		var one, other unitModel // other gets the packets between two payments in reverse
 		var packets []func()
 		prepaid, position := clamp{0, -farAmount, farAmount}, int64(0)
 		for range random.IntN(30) {
