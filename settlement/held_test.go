@@ -16,10 +16,10 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// heldAbove is a Config of an engine that runs and has orders above an amount approved.
-func heldAbove(name string, s settlement.Settler, amount uint64) settlement.Config {
+// approvalAbove is a Config of an engine that runs and has orders above an amount approved.
+func approvalAbove(name string, s settlement.Settler, amount uint64) settlement.Config {
 	cfg := named(name, s)
-	cfg.Policies.Default = all
+	cfg.Policies.Default = payAll
 	cfg.PeerPayoutLimits.Default.ApproveAbove = units(amount)
 	return cfg
 }
@@ -31,7 +31,7 @@ func TestLargeOrderWaitsForApproval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t, "bob"), newRail()
 		var told []string
-		cfg := heldAbove("owner", r, 50)
+		cfg := approvalAbove("owner", r, 50)
 		cfg.Events.AwaitsApproval = func(o settlement.Order) { told = append(told, "held "+o.Amount.String()) }
 		cfg.Events.Approved = func(settlement.Order) { told = append(told, "approved") }
 		cfg.Events.Failed = func(err error) { require.NoError(t, err, "it is no failure") }
@@ -87,7 +87,7 @@ func TestApprovedHere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		approved := 0
-		cfg := heldAbove("owner", r, 50)
+		cfg := approvalAbove("owner", r, 50)
 		cfg.Events.Approved = func(settlement.Order) { approved++ }
 		w.earn(w.alice, 100)
 		e := w.engine(cfg)
@@ -118,7 +118,7 @@ func heldIsCancelled(t *testing.T, w *world) {
 	t.Helper()
 	r := newRail()
 	w.earn(w.alice, 100)
-	cfg := heldAbove("owner", r, 50)
+	cfg := approvalAbove("owner", r, 50)
 	cfg.Manual = true
 	owner := w.engine(cfg)
 	_, err := owner.Settle(t.Context(), w.alice)
@@ -168,8 +168,8 @@ func TestHeldOrderKeepsToTheDay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t, "bob"), newRail()
-		cfg := heldAbove("owner", r, 50)
-		cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
+		cfg := approvalAbove("owner", r, 50)
+		cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(100)})
 		w.earn(w.alice, 80)
 		w.earn(w.peers[1], 40)
 		e := w.engine(cfg)
@@ -211,17 +211,17 @@ func TestHeldOrderOfAnAccountWithoutHistory(t *testing.T) {
 				w.peers, err = w.book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd})
 				require.NoError(t, err)
 				w.alice = w.peers[0]
-				cfg := manualConfig(r, all)
+				cfg := manualConfig(r, payAll)
 				cfg.Instance, cfg.PeerPayoutLimits.Default = "owner", limit
 				w.earn(w.alice, 100)
-				crash := &stopsAfterOrder{Ledger: w.ledger}
+				crash := &silentAfterOrder{Ledger: w.ledger}
 				owner, err := settlement.NewEngine(crash, book(), cfg)
 				require.NoError(t, err)
 				_, _ = owner.Settle(t.Context(), w.alice)
 				require.Error(t, owner.Close(t.Context()))
 				requireNotCalled(t, r)
 				pause(2 * time.Minute)
-				cfg = manualConfig(r, all)
+				cfg = manualConfig(r, payAll)
 				cfg.Instance = "heir"
 				heir, err := settlement.NewEngine(w.ledger, book(), cfg)
 				require.NoError(t, err)
@@ -247,14 +247,14 @@ func TestHeldOrderOfAnAccountWithoutHistory(t *testing.T) {
 	}
 }
 
-// before is a ledger on which something happens once, before a row of a code is written.
-type before struct {
+// hookedRow is a ledger on which something happens once, before a row of a code is written.
+type hookedRow struct {
 	ledger.Ledger
 	code uint16
 	do   func()
 }
 
-func (b *before) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (b *hookedRow) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	if do := b.do; do != nil && rows[0].Code == b.code {
 		b.do = nil
 		do()
@@ -267,14 +267,14 @@ func TestCancelledWhileItIsApproved(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
 	w.earn(w.alice, 100)
-	cfg := heldAbove("owner", r, 50)
+	cfg := approvalAbove("owner", r, 50)
 	cfg.Manual = true
 	owner := w.engine(cfg)
 	_, err := owner.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, settlement.ErrAwaitsApproval)
 	open, err := owner.Orders(t.Context())
 	require.NoError(t, err)
-	l := &before{Ledger: w.ledger, code: chart.CodeApproval, do: func() {
+	l := &hookedRow{Ledger: w.ledger, code: chart.CodeApproval, do: func() {
 		_, err := owner.Cancel(t.Context(), w.alice, open[0].ID)
 		assertNoError(t, err)
 	}}
@@ -291,14 +291,14 @@ func TestCancelledBeforeItsEngineApproves(t *testing.T) {
 	w, r := newWorld(t), newRail()
 	w.earn(w.alice, 100)
 	operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
-	l := &before{Ledger: w.ledger, code: chart.CodeApproval, do: func() {
+	l := &hookedRow{Ledger: w.ledger, code: chart.CodeApproval, do: func() {
 		open, err := operator.Orders(t.Context(), w.alice)
 		assertNoError(t, err)
 		_, err = operator.Cancel(t.Context(), w.alice, open[0].ID)
 		assertNoError(t, err)
 		w.spend(w.alice, 100) // nothing more is due
 	}}
-	cfg := manualConfig(r, all)
+	cfg := manualConfig(r, payAll)
 	cfg.PeerPayoutLimits.Default.Day = units(1000)
 	paid, err := w.engineOn(l, cfg).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
@@ -315,11 +315,11 @@ func TestApprovedWhileItIsCancelled(t *testing.T) {
 	w.earn(w.alice, 100)
 	operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 	var order ledger.ID
-	l := &before{Ledger: w.ledger, code: chart.CodeApproval, do: func() {
+	l := &hookedRow{Ledger: w.ledger, code: chart.CodeApproval, do: func() {
 		_, err := operator.Approve(t.Context(), w.alice, order)
 		assertNoError(t, err)
 	}}
-	cfg := heldAbove("owner", r, 50)
+	cfg := approvalAbove("owner", r, 50)
 	cfg.Manual = true
 	owner := w.engineOn(l, cfg)
 	_, err := owner.Settle(t.Context(), w.alice)

@@ -21,7 +21,7 @@ import (
 // onRails has bob paid by the chain and everybody else by the bank, whatever is owed.
 func onRails(name string, r settlement.Settler) settlement.Config {
 	cfg := named(name, r)
-	cfg.Policies.Default = all
+	cfg.Policies.Default = payAll
 	cfg.Rails = settlement.Rails{
 		Default: &settlement.Rail{Name: "bank", Settler: r},
 		Peer:    map[string]*settlement.Rail{"bob": {Name: "chain", Settler: r}},
@@ -182,13 +182,13 @@ func TestPausesAtOnce(t *testing.T) {
 	require.Len(t, pauses, 1)
 }
 
-// interrupted is a ledger on which something happens before the first order is placed.
-type interrupted struct {
+// hookedFirstOrder is a ledger on which something happens before the first order is placed.
+type hookedFirstOrder struct {
 	ledger.Ledger
 	before func()
 }
 
-func (l *interrupted) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (l *hookedFirstOrder) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	if do := l.before; do != nil && rows[0].Code == chart.CodeOrder {
 		l.before = nil
 		do()
@@ -209,7 +209,7 @@ func TestPauseBeforeTheOrder(t *testing.T) {
 			t.Parallel()
 			w, r := newWorld(t), newRail()
 			operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
-			l := &interrupted{Ledger: w.ledger, before: func() { assertNoError(t, operator.PauseRail(t.Context(), "")) }}
+			l := &hookedFirstOrder{Ledger: w.ledger, before: func() { assertNoError(t, operator.PauseRail(t.Context(), "")) }}
 			cfg := manualConfig(r, at100)
 			change(&cfg)
 			var voided []error
@@ -282,7 +282,7 @@ func TestApprovedDuringThePause(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 		w.earn(w.alice, 60)
-		holder := w.engine(heldAbove("holder", r, 50))
+		holder := w.engine(approvalAbove("holder", r, 50))
 		holder.NotifyBalances(w.peers)
 		synctest.Wait()
 		require.NoError(t, operator.StopPayments(t.Context()))
@@ -329,7 +329,7 @@ func TestOrderOfACrashDuringThePause(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, r := newWorld(t), newRail()
 				operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
-				l := &stopsAfterOrder{Ledger: &interrupted{Ledger: w.ledger, before: func() { assertNoError(t, operator.StopPayments(t.Context())) }}}
+				l := &silentAfterOrder{Ledger: &hookedFirstOrder{Ledger: w.ledger, before: func() { assertNoError(t, operator.StopPayments(t.Context())) }}}
 				w.earn(w.alice, 100)
 				crashes := w.engineOn(l, manualConfig(r, at100))
 				_, _ = crashes.Settle(t.Context(), w.alice)
@@ -359,7 +359,7 @@ func TestPauseAfterTheApproval(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 		w.earn(w.alice, 60)
-		e := w.engine(heldAbove("owner", r, 50))
+		e := w.engine(approvalAbove("owner", r, 50))
 		e.NotifyBalances(w.peers)
 		pause(time.Second)
 		open, err := operator.Orders(t.Context(), w.alice)
@@ -397,7 +397,7 @@ func TestPausesOfManyRails(t *testing.T) {
 		w, r := newWorld(t, "b", "c", "d", "e", "f", "g", "h"), newRail()
 		w.ledger = lookupsOf253{w.ledger}
 		cfg := named("", r)
-		cfg.Policies.Default = all
+		cfg.Policies.Default = payAll
 		cfg.Rails = settlement.Rails{Peer: make(map[string]*settlement.Rail)}
 		for _, a := range w.peers {
 			cfg.Rails.Peer[a.Peer()] = &settlement.Rail{Name: "to " + a.Peer(), Settler: r}

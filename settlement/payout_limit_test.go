@@ -17,8 +17,8 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// all pays whatever is owed.
-var all = settlement.Threshold{SettleThreshold: units(1)}
+// payAll pays whatever is owed.
+var payAll = settlement.Threshold{SettleThreshold: units(1)}
 
 // The largest order cuts an order, and the rest of what was due follows at once, although it is
 // below the threshold by then.
@@ -27,12 +27,12 @@ func TestLargestOrder(t *testing.T) {
 	for name, limit := range map[string]func(*settlement.Config){
 		"of the peer": func(c *settlement.Config) { c.PeerPayoutLimits.Default.Order = units(30) },
 		"of the rail": func(c *settlement.Config) {
-			c.Rails.Default.PayoutLimits = dollars(settlement.PayoutLimit{Order: units(30)})
+			c.Rails.Default.PayoutLimits = usdLimits(settlement.PayoutLimit{Order: units(30)})
 		},
-		"of the asset": func(c *settlement.Config) { c.AssetPayoutLimits = dollars(settlement.PayoutLimit{Order: units(30)}) },
+		"of the asset": func(c *settlement.Config) { c.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Order: units(30)}) },
 		"the smallest": func(c *settlement.Config) {
 			c.PeerPayoutLimits.Default.Order = units(40)
-			c.AssetPayoutLimits = dollars(settlement.PayoutLimit{Order: units(30)})
+			c.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Order: units(30)})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -89,16 +89,16 @@ func TestLargestOrderBelowTheMinimum(t *testing.T) {
 	requireNotCalled(t, r)
 }
 
-// dollars are limits in our only asset.
-func dollars(l settlement.PayoutLimit) map[accounts.Asset]settlement.PayoutLimit {
+// usdLimits are limits in our only asset.
+func usdLimits(l settlement.PayoutLimit) map[accounts.Asset]settlement.PayoutLimit {
 	return map[accounts.Asset]settlement.PayoutLimit{usd: l}
 }
 
-// bounded is a Config of an engine that runs, with a limit of a day for all payments.
-func bounded(name string, s settlement.Settler, most uint64) settlement.Config {
+// dayLimited is a Config of an engine that runs, with a limit of a day for all payments.
+func dayLimited(name string, s settlement.Settler, most uint64) settlement.Config {
 	cfg := named(name, s)
-	cfg.Policies.Default = all
-	cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(most)})
+	cfg.Policies.Default = payAll
+	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(most)})
 	return cfg
 }
 
@@ -111,7 +111,7 @@ func TestDayLimit(t *testing.T) {
 		bob := w.peers[1]
 		told := map[string]int{}
 		engine := func(name string) *settlement.Engine {
-			cfg := bounded(name, r, 100)
+			cfg := dayLimited(name, r, 100)
 			cfg.Events.PayoutLimited = func(l settlement.PayoutLimitError) {
 				told[name]++
 				require.Equal(t, settlement.AssetLimit, l.Scope)
@@ -169,7 +169,7 @@ func TestWhatCountsAgainstADay(t *testing.T) {
 		limit := settlement.PayoutLimit{Day: units(100)}
 		rails := map[string]*settlement.Rail{"bank": {Name: "bank", Settler: r}, "chain": {Name: "chain", Settler: r}}
 		engine := func(change func(*settlement.Config)) *settlement.Engine {
-			cfg := manualConfig(r, all)
+			cfg := manualConfig(r, payAll)
 			cfg.Rails = settlement.Rails{Default: rails["bank"], Peer: map[string]*settlement.Rail{"carol": rails["chain"]}}
 			change(&cfg)
 			return w.engine(cfg)
@@ -185,7 +185,7 @@ func TestWhatCountsAgainstADay(t *testing.T) {
 		w.earn(alice, 80)
 		require.Equal(t, uint64(80), settle(engine(func(*settlement.Config) {}), alice))
 		other.earn(other.alice, 500)
-		_, err := other.engine(manualConfig(r, all)).Settle(t.Context(), other.alice)
+		_, err := other.engine(manualConfig(r, payAll)).Settle(t.Context(), other.alice)
 		require.NoError(t, err)
 		_, err = w.engine(settlement.Config{}).RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: alice, Key: "by hand", Amount: units(500)})
 		require.NoError(t, err)
@@ -198,14 +198,14 @@ func TestWhatCountsAgainstADay(t *testing.T) {
 		require.Equal(t, uint64(100), settle(peer, bob))
 		require.Zero(t, settle(peer, bob))
 		rail := engine(func(c *settlement.Config) {
-			rails["bank"].PayoutLimits = dollars(settlement.PayoutLimit{Day: units(250)})
-			rails["chain"].PayoutLimits = dollars(settlement.PayoutLimit{Day: units(30)})
+			rails["bank"].PayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(250)})
+			rails["chain"].PayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(30)})
 		})
 		require.Equal(t, uint64(50), settle(rail, bob), "the bank has paid 200")
 		require.Equal(t, uint64(30), settle(rail, carol))
 		require.Zero(t, settle(rail, carol))
 		rails["bank"].PayoutLimits, rails["chain"].PayoutLimits = nil, nil
-		asset := engine(func(c *settlement.Config) { c.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(300)}) })
+		asset := engine(func(c *settlement.Config) { c.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(300)}) })
 		require.Equal(t, uint64(20), settle(asset, carol), "280 were paid in all")
 	})
 }
@@ -220,16 +220,16 @@ func TestOpenOrdersCountAgainstADay(t *testing.T) {
 		later := newRail()
 		later.before = func(settlement.Order) error { return settlement.ErrPending }
 		w.earn(alice, 60)
-		holder := w.engine(manualConfig(later, all))
+		holder := w.engine(manualConfig(later, payAll))
 		_, err := holder.Settle(t.Context(), alice)
 		require.ErrorIs(t, err, settlement.ErrPending)
 		open, err := holder.Orders(t.Context())
 		require.NoError(t, err)
 		pause(100 * time.Hour)
 
-		cfg := manualConfig(r, all)
+		cfg := manualConfig(r, payAll)
 		cfg.Instance = "another"
-		cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
+		cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(100)})
 		cfg.Policies.Peer = map[string]settlement.Policy{"carol": settlement.Prefund{PrefundThreshold: units(1).Big(), SettleTo: units(0).Big()}}
 		e := w.engine(cfg)
 		w.earn(bob, 500)
@@ -252,14 +252,14 @@ func TestOpenOrdersCountAgainstADay(t *testing.T) {
 	})
 }
 
-// meeting is a ledger on which so many orders that are to be placed wait for one another, so that
+// orderBarrier is a ledger on which so many orders that are to be placed wait for one another, so that
 // all were decided on before the first is there.
-type meeting struct {
+type orderBarrier struct {
 	ledger.Ledger
 	all sync.WaitGroup
 }
 
-func (m *meeting) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (m *orderBarrier) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	if rows[0].Code == chart.CodeOrder && rows[0].Flags.Has(ledger.TransferPending) {
 		m.all.Done()
 		m.all.Wait()
@@ -283,16 +283,16 @@ func raceOnALimit(t *testing.T, w *world, answer error) {
 	t.Helper()
 	r := newRail()
 	r.before = func(settlement.Order) error { return answer }
-	m := &meeting{Ledger: w.ledger}
+	m := &orderBarrier{Ledger: w.ledger}
 	m.all.Add(len(w.peers))
 	var mu sync.Mutex
 	var refused []error
 	var visits sync.WaitGroup
 	for i, a := range w.peers {
 		w.earn(a, 50)
-		cfg := manualConfig(r, all)
+		cfg := manualConfig(r, payAll)
 		cfg.Instance = fmt.Sprint("engine ", i)
-		cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
+		cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(100)})
 		cfg.Events.Voided = func(_ settlement.Order, why error) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -323,13 +323,13 @@ func TestCrashBeforeTheCheckOfALimit(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, r := newWorld(t, "bob"), newRail()
 				bob := w.peers[1]
-				m := &meeting{Ledger: w.ledger}
+				m := &orderBarrier{Ledger: w.ledger}
 				m.all.Add(2)
-				crash := &stopsAfterOrder{Ledger: m}
+				crash := &silentAfterOrder{Ledger: m}
 				w.earn(w.alice, 60)
 				w.earn(bob, 60)
-				cfg := manualConfig(r, all)
-				cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
+				cfg := manualConfig(r, payAll)
+				cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(100)})
 				cfg.Instance = "crashes"
 				first := w.engineOn(crash, cfg)
 				cfg.Instance = "goes on"
@@ -339,7 +339,7 @@ func TestCrashBeforeTheCheckOfALimit(t *testing.T) {
 				visits.Go(func() { _, _ = first.Settle(t.Context(), w.alice) })
 				visits.Wait()
 				pause(2 * time.Minute)
-				heir := manualConfig(r, all)
+				heir := manualConfig(r, payAll)
 				heir.Instance = "heir"
 				if limited {
 					heir.AssetPayoutLimits = cfg.AssetPayoutLimits
@@ -353,13 +353,13 @@ func TestCrashBeforeTheCheckOfALimit(t *testing.T) {
 	}
 }
 
-// stopsAfterOrder is a ledger that answers nothing any more once an order was placed.
-type stopsAfterOrder struct {
+// silentAfterOrder is a ledger that answers nothing any more once an order was placed.
+type silentAfterOrder struct {
 	ledger.Ledger
 	stopped bool
 }
 
-func (s *stopsAfterOrder) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (s *silentAfterOrder) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	if s.stopped {
 		return nil, errRail
 	}
@@ -367,7 +367,7 @@ func (s *stopsAfterOrder) CreateTransfers(ctx context.Context, rows []ledger.Tra
 	return s.Ledger.CreateTransfers(ctx, rows)
 }
 
-func (s *stopsAfterOrder) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+func (s *silentAfterOrder) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
 	if s.stopped {
 		return nil, errRail
 	}
@@ -384,8 +384,8 @@ func TestImpossibleLimits(t *testing.T) {
 		want   error
 	}{
 		"of peers":         {func(c *settlement.Config) { c.PeerPayoutLimits.Default = wrong }, accounts.ErrInvalid},
-		"of an asset":      {func(c *settlement.Config) { c.AssetPayoutLimits = dollars(wrong) }, accounts.ErrInvalid},
-		"of a rail":        {func(c *settlement.Config) { c.Rails.Default.PayoutLimits = dollars(wrong) }, accounts.ErrInvalid},
+		"of an asset":      {func(c *settlement.Config) { c.AssetPayoutLimits = usdLimits(wrong) }, accounts.ErrInvalid},
+		"of a rail":        {func(c *settlement.Config) { c.Rails.Default.PayoutLimits = usdLimits(wrong) }, accounts.ErrInvalid},
 		"an unknown asset": {func(c *settlement.Config) { c.AssetPayoutLimits = unknown }, accounts.ErrUnknownAsset},
 		"a rail's unknown": {func(c *settlement.Config) { c.Rails.Default.PayoutLimits = unknown }, accounts.ErrUnknownAsset},
 		"a peer's unknown": {func(c *settlement.Config) { c.PeerPayoutLimits.Asset = unknown }, accounts.ErrUnknownAsset},
@@ -395,7 +395,7 @@ func TestImpossibleLimits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := manualConfig(newRail(), all)
+			cfg := manualConfig(newRail(), payAll)
 			c.change(&cfg)
 			_, err := settlement.NewEngine(w.ledger, w.book, cfg)
 			if c.want == nil {
@@ -407,13 +407,13 @@ func TestImpossibleLimits(t *testing.T) {
 	}
 }
 
-// beforeAccounts is a ledger on which something happens before accounts are queried.
-type beforeAccounts struct {
+// hookedAccountQueries is a ledger on which something happens before accounts are queried.
+type hookedAccountQueries struct {
 	ledger.Ledger
 	do func()
 }
 
-func (b *beforeAccounts) QueryAccounts(ctx context.Context, f ledger.QueryFilter) ([]ledger.Account, error) {
+func (b *hookedAccountQueries) QueryAccounts(ctx context.Context, f ledger.QueryFilter) ([]ledger.Account, error) {
 	b.do()
 	return b.Ledger.QueryAccounts(ctx, f)
 }
@@ -427,20 +427,20 @@ func TestOldOrderIsClosedDuringTheFirstSum(t *testing.T) {
 		later := newRail()
 		later.before = func(settlement.Order) error { return settlement.ErrPending }
 		w.earn(w.alice, 60)
-		holder := w.engine(manualConfig(later, all))
+		holder := w.engine(manualConfig(later, payAll))
 		_, err := holder.Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, settlement.ErrPending)
 		open, err := holder.Orders(t.Context())
 		require.NoError(t, err)
 		pause(100 * time.Hour)
-		l := &beforeAccounts{Ledger: w.ledger, do: func() {
+		l := &hookedAccountQueries{Ledger: w.ledger, do: func() {
 			_, err := holder.Resolve(t.Context(), w.alice, open[0].ID, units(60))
 			assertNoError(t, err)
 		}}
 		w.earn(bob, 500)
-		cfg := manualConfig(r, all)
+		cfg := manualConfig(r, payAll)
 		cfg.Instance = "another"
-		cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
+		cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(100)})
 		paid, err := w.engineOn(l, cfg).Settle(t.Context(), bob)
 		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
 		require.Equal(t, []uint64{40}, paidAmounts(paid))

@@ -41,7 +41,7 @@ func TestRequestsOfLimitsAndPauses(t *testing.T) {
 	c := &counted{Ledger: l}
 	cfg := manualConfig(newRail(), at100)
 	cfg.Lease = time.Hour // no claims are renewed while it runs
-	cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(1 << 40), ApproveAbove: units(1 << 30)})
+	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(1 << 40), ApproveAbove: units(1 << 30)})
 	e := w.engineOn(c, cfg)
 	operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 	earn := func(n uint64) {
