@@ -25,11 +25,11 @@ import (
 // announceCase is a payment of alice's under the key "k", of which 50 are announced.
 type announceCase struct {
 	w        *world
-	received uint64 // what comes in at last
+	received uint64 // the amount of the payment
 	model    announceModel
 }
 
-// announceModel is what is known of the payment.
+// announceModel is the expected state of the payment.
 type announceModel struct{ open, failed, received bool }
 
 func (a *announceModel) wantState() settlement.AnnouncementState {
@@ -60,7 +60,7 @@ func (a *announceCase) makeCall(ctx context.Context, e *settlement.Engine, call 
 	}
 }
 
-// callAndCheck makes a call, and holds its answer and the books against the model.
+// callAndCheck makes a call, and compares its answer and the books with the model.
 func (a *announceCase) callAndCheck(call rune) {
 	t, m := a.w.t, &a.model
 	t.Helper()
@@ -106,11 +106,11 @@ func (a *announceCase) requireState(e *settlement.Engine) {
 	require.Equal(t, settlement.AnnouncementOpen, open[0].State)
 }
 
-// migrateBooks goes on with a copy of the books, as peerledger migrate makes it.
+// migrateBooks continues with a copy of the books, made as by peerledger migrate.
 func (a *announceCase) migrateBooks() {
 	t := a.w.t
 	t.Helper()
-	pause(10 * time.Second) // the copy wants rows that are settled
+	pause(10 * time.Second) // the copy needs old rows
 	to := embedded.New()
 	_, err := migrate.Run(t.Context(), a.w.ledger, to, 2000, nil)
 	require.NoError(t, err)
@@ -118,9 +118,8 @@ func (a *announceCase) migrateBooks() {
 	a.w.ledger, a.w.book = to, a.w.bookOn(to)
 }
 
-// TestAnnouncementsInEveryOrder makes all sequences of up to four of the three calls, each by
-// another process, and again with the books copied to another ledger in between. The payment
-// may be of less than was announced, or of more.
+// TestAnnouncementsInEveryOrder runs all sequences of up to four of the three calls, each call in another process, and
+// again with the books copied to another ledger in between. The payment may be smaller or larger than announced.
 func TestAnnouncementsInEveryOrder(t *testing.T) {
 	t.Parallel()
 	sequences := []string{""}
@@ -150,8 +149,8 @@ func TestAnnouncementsInEveryOrder(t *testing.T) {
 	})
 }
 
-// TestAnnouncementCrashAtEveryStep ends a process before and after each of its requests, or
-// loses the answers, and lets another one repeat what the first one did, or only the end.
+// TestAnnouncementCrashAtEveryStep ends a process before and after each of its requests, or loses the answers. A second
+// process repeats all calls, or only the last one.
 func TestAnnouncementCrashAtEveryStep(t *testing.T) {
 	t.Parallel()
 	for _, calls := range []string{"ar", "af", "afr", "fr", "fa", "ra", "rf"} {
@@ -205,8 +204,8 @@ func announceCrashAt(t *testing.T, w *world, calls string, closed bool, step int
 	return crashed
 }
 
-// Announce, Receive and Fail by many processes at once, some of whose answers get lost: the
-// payment is booked once, and nothing stays announced.
+// Announce, RecordIncoming and Fail run in many processes at once, and some answers are lost: the payment is booked
+// once, and no announcement stays open.
 func TestAnnouncementsByManyAtOnce(t *testing.T) {
 	t.Parallel()
 	announcementsByMany(t, newWorld(t))
@@ -250,8 +249,7 @@ func announcementsByMany(t *testing.T, w *world) {
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
-// What is announced is shown and no more: it is no headroom, it is not due, and an engine
-// settles past it.
+// An announced amount is only shown: it is no headroom and not due, and an engine settles without regard to it.
 func TestAnnouncedMoneyCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -304,8 +302,8 @@ func TestAnnouncedMoneyCannotBeUsed(t *testing.T) {
 	w.requireConserved(r)
 }
 
-// An announcement of another amount is refused while it is open. Neither it nor what comes in
-// at last is changed by that.
+// A second announcement with another amount is refused while the first is open. It changes neither the first
+// announcement nor the payment.
 func TestAnnouncementOfAnotherAmount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -351,7 +349,7 @@ func TestAnnouncementOfAnotherAmount(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
-// A payment does not come back before it was received.
+// A payment cannot come back before it was received.
 func TestReturnOfAnAnnouncedPayment(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -375,9 +373,8 @@ func TestReturnOfAnAnnouncedPayment(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
-// A peer with announced payments is closed only with force. What is received then goes to
-// suspense, also if the peer is closed between the look at it and the booking, and the
-// announcement ends with it.
+// A peer with announced payments is closed only with force. A payment then goes to suspense, also if the peer is closed
+// between the look-up and the booking, and the announcement ends.
 func TestAnnouncementOfAClosedPeer(t *testing.T) {
 	t.Parallel()
 	for name, race := range map[string]bool{"closed before": false, "closed in between": true} {
@@ -435,8 +432,7 @@ func TestAnnouncementOfAClosedPeer(t *testing.T) {
 	}
 }
 
-// An operator finds open announcements, however many others there were since, and ends them by
-// their ids.
+// An operator finds open announcements among any number of later ones, and ends them by id.
 func TestOpenAnnouncements(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "bob")
@@ -499,13 +495,13 @@ func TestOpenAnnouncements(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
-// bookPacketRow is the id of a row that announces nothing.
+// bookPacketRow writes a row that is no announcement.
 func (w *world) bookPacketRow(a accounts.PeerAccount) ledger.ID {
 	w.t.Helper()
 	return w.writePacket(w.liquidity(), w.book.PeerIDs(a).Peer, 1, 0)
 }
 
-// oneRowPages answers queries with one row each.
+// oneRowPages answers queries of one row only.
 type oneRowPages struct{ ledger.Ledger }
 
 func (l oneRowPages) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
@@ -515,7 +511,7 @@ func (l oneRowPages) GetAccountTransfers(ctx context.Context, filter ledger.Acco
 	return l.Ledger.GetAccountTransfers(ctx, filter)
 }
 
-// failingRows answers no query, however little it asks for, and knows how little that was.
+// failingRows answers no query, and records the smallest limit.
 type failingRows struct {
 	ledger.Ledger
 	least uint32
@@ -526,7 +522,7 @@ func (l *failingRows) GetAccountTransfers(_ context.Context, filter ledger.Accou
 	return nil, ledger.ErrTooMuchData
 }
 
-// A ledger that does not answer with a single row is asked for no less.
+// The smallest query of a ledger that finds every answer too large has one row.
 func TestAnnouncementsOfALedgerWithoutAnswers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -538,8 +534,8 @@ func TestAnnouncementsOfALedgerWithoutAnswers(t *testing.T) {
 	require.Equal(t, uint32(1), l.least)
 }
 
-// While announcements come and end, the list has those that stay: also if new ones make up the
-// sum that was looked up, or change it between any two requests.
+// While announcements are placed and ended, the list has the lasting ones: also if new announcements add up to the same
+// sum, or change it between two requests.
 func TestOpenAnnouncementsWhileOthersEnd(t *testing.T) {
 	t.Parallel()
 	for _, changes := range []int{1, 3, 1000} {
@@ -552,7 +548,7 @@ func TestOpenAnnouncementsWhileOthersEnd(t *testing.T) {
 		place("stays")
 		n, placed := 0, 0
 		l := &faultyLedger{Ledger: w.ledger, fault: func(call) fault {
-			if n++; n > 1 && placed < changes { // after the first look
+			if n++; n > 1 && placed < changes { // after the first query
 				placed++
 				place(fmt.Sprint("key ", placed))
 				if placed > 2 {

@@ -16,7 +16,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// approvalAbove is a Config of an engine that runs and has orders above an amount approved.
+// approvalAbove is a Config of a running engine whose orders above an amount need approval.
 func approvalAbove(name string, s settlement.Settler, amount uint64) settlement.Config {
 	cfg := named(name, s)
 	cfg.Policies.Default = payAll
@@ -24,8 +24,8 @@ func approvalAbove(name string, s settlement.Settler, amount uint64) settlement.
 	return cfg
 }
 
-// An order above the amount is placed, and waits for an operator, whoever has it: also for an
-// engine that takes it over and has no such limit.
+// An order above the amount is placed, and waits for an operator, also with an engine that takes it over and has no
+// such limit.
 func TestLargeOrderWaitsForApproval(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -48,7 +48,7 @@ func TestLargeOrderWaitsForApproval(t *testing.T) {
 		require.ErrorIs(t, owner.Close(t.Context()), settlement.ErrOrdersOpen)
 
 		told = nil
-		owner = w.engine(cfg) // started again
+		owner = w.engine(cfg) // restarted
 		owner.Enqueue(w.peers)
 		pause(time.Hour)
 		require.Equal(t, []string{"held 51"}, told)
@@ -65,7 +65,7 @@ func TestLargeOrderWaitsForApproval(t *testing.T) {
 		require.ErrorIs(t, open[0].Waits, settlement.ErrAwaitsApproval)
 		require.Positive(t, open[0].Claims, "the heir has claimed it")
 
-		for range 2 { // it may be repeated
+		for range 2 { // approving again is no error
 			_, err = operator.Approve(t.Context(), w.alice, open[0].ID)
 			require.NoError(t, err)
 		}
@@ -81,7 +81,7 @@ func TestLargeOrderWaitsForApproval(t *testing.T) {
 	})
 }
 
-// The engine that holds the order and approves it pays at once, and tells.
+// The engine that owns the order and approves it pays at once, and reports the approval.
 func TestApprovedHere(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -105,8 +105,8 @@ func TestApprovedHere(t *testing.T) {
 	})
 }
 
-// An order that waits may be cancelled: no rail has it, and of those who approve and cancel it at
-// the same moment one comes first.
+// A waiting order may be cancelled: no rail has it, and an approval at the same moment comes before or after the
+// cancellation.
 func TestHeldOrderIsCancelled(t *testing.T) {
 	t.Parallel()
 	for range 20 {
@@ -142,7 +142,7 @@ func heldIsCancelled(t *testing.T, w *world) {
 	w.requireConserved(r)
 }
 
-// Which orders cannot be approved.
+// These orders cannot be approved.
 func TestApproveRefuses(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t, "bob"), newRail()
@@ -162,8 +162,7 @@ func TestApproveRefuses(t *testing.T) {
 	require.ErrorIs(t, e.Close(context.Background()), settlement.ErrOrdersOpen)
 }
 
-// An order that waits counts against the limit of a day, and the limit is checked before an
-// operator is asked.
+// A waiting order counts against the daily limit, and the limit is checked before an operator is asked.
 func TestHeldOrderKeepsToTheDay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -189,8 +188,8 @@ func TestHeldOrderKeepsToTheDay(t *testing.T) {
 	})
 }
 
-// An account without history has orders that nobody but their owner can check. They wait all the
-// same, and keep to the day, whoever takes them over.
+// Orders of an account without history can be checked only by their owner. They still wait for approval, and keep
+// to the daily limit, with every owner.
 func TestHeldOrderOfAnAccountWithoutHistory(t *testing.T) {
 	t.Parallel()
 	for name, limit := range map[string]settlement.PayoutLimit{
@@ -247,7 +246,7 @@ func TestHeldOrderOfAnAccountWithoutHistory(t *testing.T) {
 	}
 }
 
-// hookedRow is a ledger on which something happens once, before a row of a code is written.
+// hookedRow is a ledger that calls a function once, before a row of a code is written.
 type hookedRow struct {
 	ledger.Ledger
 	code uint16
@@ -262,7 +261,7 @@ func (b *hookedRow) CreateTransfers(ctx context.Context, rows []ledger.Transfer)
 	return b.Ledger.CreateTransfers(ctx, rows)
 }
 
-// An order that is cancelled while somebody approves it is not approved: whoever does it is told.
+// An order that is cancelled during an approval is not approved, and Approve returns an error.
 func TestCancelledWhileItIsApproved(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -285,7 +284,7 @@ func TestCancelledWhileItIsApproved(t *testing.T) {
 	w.requireConserved(r)
 }
 
-// An order that is refused before its engine has said that it may be paid is given to no rail.
+// An order that is refused before its engine has approved it is given to no rail.
 func TestCancelledBeforeItsEngineApproves(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -307,8 +306,7 @@ func TestCancelledBeforeItsEngineApproves(t *testing.T) {
 	w.requireConserved(r)
 }
 
-// An order that is approved while somebody cancels it can be cancelled all the same: no rail has
-// it yet.
+// An order that is approved during a cancellation is still cancelled: no rail has it yet.
 func TestApprovedWhileItIsCancelled(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()

@@ -45,7 +45,7 @@ func TestKeyIsBookedOnce(t *testing.T) {
 	in := settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(50)}
 	first, err := e.RecordIncoming(t.Context(), in)
 	require.NoError(t, err)
-	for range 3 { // a new engine each time: nothing is remembered but in the ledger
+	for range 3 { // a new engine each time: only the ledger remembers
 		again, err := w.engine(settlement.Config{}).RecordIncoming(t.Context(), in)
 		require.NoError(t, err)
 		require.True(t, again.AlreadyBooked)
@@ -66,7 +66,7 @@ func TestKeyIsBookedOnce(t *testing.T) {
 	}
 	require.Equal(t, units(50), w.balance(w.alice).SettledIn)
 
-	// The same key elsewhere is another key.
+	// The same key of another account is another key.
 	bob, err := e.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: w.peers[1], Key: "a", Amount: units(50)})
 	require.NoError(t, err)
 	require.False(t, bob.AlreadyBooked)
@@ -153,8 +153,7 @@ func TestRecordPaidBeyondWhatThePeerHas(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
-// The peer spends what it has between the look at its balance and the booking. The money is
-// gone by then: what the account does not cover is owed as arrears.
+// The peer spends its balance between the look-up and the booking. The amount beyond the account becomes arrears.
 func TestRecordPaidInARace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -180,8 +179,7 @@ func TestRecordPaidInARace(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
-// What is booked by hand is seen by the order that follows it, and the other way
-// round: neither gets in between the other's look at the balance and its booking.
+// A booking by hand and an order see each other: neither comes between the other's look-up and booking.
 func TestRecordPaidWaitsForTheOrderUnderWay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -209,8 +207,7 @@ func TestRecordPaidWaitsForTheOrderUnderWay(t *testing.T) {
 	})
 }
 
-// An account that is touched while a payment by hand has its turn is settled right
-// behind it, also if the payment is refused.
+// An account that is touched during a booking by hand is settled right after it, also if the booking is refused.
 func TestLoopGoesOnBehindRecordPaid(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -247,7 +244,7 @@ func TestLoopGoesOnBehindRecordPaid(t *testing.T) {
 	})
 }
 
-// A payment for somebody unknown leaves nothing behind for Check to stumble over.
+// A booking for an unknown account leaves nothing behind for later checks.
 func TestRecordPaidForNobody(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -261,8 +258,8 @@ func TestRecordPaidForNobody(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
-// The money of a closed peer goes to suspense, once, and stays there when the same
-// key is reported again, whatever became of the account.
+// The money of a closed peer goes to suspense once, and stays there when the key is reported again, whatever the state
+// of the account.
 func TestReceiveForAClosedPeer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -291,8 +288,8 @@ func TestReceiveForAClosedPeer(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
-// With the peer's account and suspense both closed there is nowhere to put the
-// money: that is said, and not tried for ever. Later the same key can be booked.
+// With the peer's account and suspense both closed, the payment is refused without endless attempts. Later the same key
+// can be booked.
 func TestReceiveWithNowhereToPutIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -311,8 +308,7 @@ func TestReceiveWithNowhereToPutIt(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
-// A key is never used up by refusals: it is booked as soon as there is somewhere to put the
-// money.
+// Refusals never use up a key: it is booked as soon as an account is open.
 func TestReceiveRefusedForEver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -331,9 +327,8 @@ func TestReceiveRefusedForEver(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
-// A rail that gives each call so little time that it ends behind the request that the ledger has
-// refused, and calls again, gets the payment of a closed peer booked, and so does one for which
-// the peer is closed and opened between any two requests.
+// The payment of a closed peer is booked although each call ends after the first refused request. So is the payment of
+// a peer that is closed and opened between any two requests.
 func TestReceiveForAClosedPeerInCallsThatEnd(t *testing.T) {
 	t.Parallel()
 	for name, flips := range map[string]bool{"the peer stays closed": false, "it is closed and opened": true} {
@@ -349,9 +344,9 @@ func TestReceiveForAClosedPeerInCallsThatEnd(t *testing.T) {
 				switch {
 				case !c.creates:
 					return noFault
-				case writes > min(calls, 16): // over all ids that are burnt, and one more
+				case writes > min(calls, 16): // all burnt ids, and one more
 					return fault{before: context.DeadlineExceeded}
-				case flips && open == nil: // the look-up has found it open
+				case flips && open == nil: // the look-up found the account open
 					open = w.closePeer(w.alice)
 				}
 				writes++
@@ -452,8 +447,8 @@ func TestKeyedPaymentsThatCannotBe(t *testing.T) {
 	}
 }
 
-// Keys and names of channels have no white space around them. What earlier versions booked under
-// such ones can be returned, and such a channel goes on.
+// Keys and channel names with white space around them are refused. A payment of an earlier version under such a key can
+// be returned, and such a channel goes on.
 func TestKeysWithWhiteSpace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -479,7 +474,7 @@ func TestKeysWithWhiteSpace(t *testing.T) {
 	refused(err, "Channel")
 	require.Zero(t, w.balance(w.alice).SettledIn)
 
-	// An earlier version's rows.
+	// Rows of an earlier version.
 	old := ledger.Transfer{DebitAccountID: ids.Settlement, CreditAccountID: ids.Peer, Amount: units(5), Ledger: usd.Ledger}
 	ns := chart.Namespace("")
 	paid, claimed := old, old

@@ -17,11 +17,10 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// payAll pays whatever is owed.
+// payAll pays every amount owed.
 var payAll = settlement.Threshold{SettleThreshold: units(1)}
 
-// The largest order cuts an order, and the rest of what was due follows at once, although it is
-// below the threshold by then.
+// The largest order cuts an order, and the rest follows at once, although it is below the threshold.
 func TestLargestOrder(t *testing.T) {
 	t.Parallel()
 	for name, limit := range map[string]func(*settlement.Config){
@@ -55,7 +54,7 @@ func TestLargestOrder(t *testing.T) {
 	}
 }
 
-// A refund that is larger than the largest order is paid in several, all of it.
+// A refund beyond the largest order is paid in several orders.
 func TestLargestOrderOfARefund(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -70,7 +69,7 @@ func TestLargestOrderOfARefund(t *testing.T) {
 	w.requireConserved(r)
 }
 
-// A largest order below the policy's minimum pays nothing, and that is told once.
+// A largest order below the policy's minimum pays nothing, which is reported once.
 func TestLargestOrderBelowTheMinimum(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -94,7 +93,7 @@ func usdLimits(l settlement.PayoutLimit) map[accounts.Asset]settlement.PayoutLim
 	return map[accounts.Asset]settlement.PayoutLimit{usd: l}
 }
 
-// dayLimited is a Config of an engine that runs, with a limit of a day for all payments.
+// dayLimited is a Config of a running engine with a daily limit for all payments.
 func dayLimited(name string, s settlement.Settler, most uint64) settlement.Config {
 	cfg := named(name, s)
 	cfg.Policies.Default = payAll
@@ -102,8 +101,8 @@ func dayLimited(name string, s settlement.Settler, most uint64) settlement.Confi
 	return cfg
 }
 
-// The sum of a day counts the payments of all engines in the last 24 hours: it cuts an order, and
-// then stops orders until there is room. It is told once, and a restart forgets nothing.
+// The daily sum counts the payments of all engines in the last 24 hours: it cuts an order, and then stops orders until
+// an amount remains. It is reported once, and a restart forgets nothing.
 func TestDayLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -140,7 +139,7 @@ func TestDayLimit(t *testing.T) {
 		require.NoError(t, two.Close(t.Context()))
 
 		clear(told)
-		three := engine("one") // started again
+		three := engine("one") // restarted
 		three.Enqueue(w.peers)
 		pause(20 * time.Hour)
 		require.Equal(t, units(40), r.totalPaid(bob), "it knows what was paid before it started")
@@ -159,8 +158,8 @@ func TestDayLimit(t *testing.T) {
 	})
 }
 
-// Whose payments count against a limit: those of the peer, of the rail, or all of the asset; not
-// those of another asset, of another deployment on the ledger, or by hand.
+// A limit counts the payments to the peer, by the rail, or of the asset; never payments of another asset, of another
+// deployment on the ledger, or by hand.
 func TestWhatCountsAgainstADay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -210,8 +209,8 @@ func TestWhatCountsAgainstADay(t *testing.T) {
 	})
 }
 
-// An open order counts in full, however old it is, and then with what was paid for it; what a rail
-// paid beyond an order counts, and so does an order that pays ahead, by its rail.
+// An open order counts in full at any age, and a closed one with its payment. A payment beyond an order counts, and an
+// order that pays ahead counts by its rail.
 func TestOpenOrdersCountAgainstADay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -252,8 +251,8 @@ func TestOpenOrdersCountAgainstADay(t *testing.T) {
 	})
 }
 
-// orderBarrier is a ledger on which so many orders that are to be placed wait for one another, so that
-// all were decided on before the first is there.
+// orderBarrier is a ledger that holds back a number of orders until all have arrived, so that all were decided before
+// the first is placed.
 type orderBarrier struct {
 	ledger.Ledger
 	all sync.WaitGroup
@@ -267,8 +266,8 @@ func (m *orderBarrier) CreateTransfers(ctx context.Context, rows []ledger.Transf
 	return m.Ledger.CreateTransfers(ctx, rows)
 }
 
-// Engines that decide at the same moment, each within the limit, do not exceed it together: the
-// order that is placed later is given back, and no rail is asked for it.
+// Engines that decide at the same moment, each within the limit, do not exceed it together: the later order is given
+// back, and no rail is asked for it.
 func TestEnginesInARaceOnALimit(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]error{"orders are paid at once": nil, "orders stay open": settlement.ErrPending} {
@@ -311,11 +310,10 @@ func raceOnALimit(t *testing.T, w *world, answer error) {
 	}
 }
 
-// A crash between the order and its check leaves the check to whoever has the order next, also
-// when that one has no limits.
+// After a crash between the order and its check, the next owner of the order checks it, also an owner without limits.
 func TestCrashBeforeTheCheckOfALimit(t *testing.T) {
 	t.Parallel()
-	// An engine without limits pays what the one that placed the order was about to give back.
+	// An engine without limits pays the order that the first engine was about to give back.
 	allowed := map[bool][]ledger.Amount{true: {units(60), units(100)}, false: {units(60), units(100), units(120)}}
 	for _, limited := range []bool{true, false} {
 		t.Run(fmt.Sprint("the heir has limits: ", limited), func(t *testing.T) {
@@ -353,7 +351,7 @@ func TestCrashBeforeTheCheckOfALimit(t *testing.T) {
 	}
 }
 
-// silentAfterOrder is a ledger that answers nothing any more once an order was placed.
+// silentAfterOrder is a ledger that answers no request after an order was placed.
 type silentAfterOrder struct {
 	ledger.Ledger
 	stopped bool
@@ -407,7 +405,7 @@ func TestImpossibleLimits(t *testing.T) {
 	}
 }
 
-// hookedAccountQueries is a ledger on which something happens before accounts are queried.
+// hookedAccountQueries is a ledger that calls a function before a query of accounts.
 type hookedAccountQueries struct {
 	ledger.Ledger
 	do func()
@@ -418,7 +416,7 @@ func (b *hookedAccountQueries) QueryAccounts(ctx context.Context, f ledger.Query
 	return b.Ledger.QueryAccounts(ctx, f)
 }
 
-// An old order that is closed while an engine adds up for the first time counts.
+// An old order counts if it is closed while an engine adds up for the first time.
 func TestOldOrderIsClosedDuringTheFirstSum(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

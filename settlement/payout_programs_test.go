@@ -19,8 +19,8 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// payoutProgram is a random life of three engines with limits, of which requests fail and that are
-// stopped and started, while an operator pauses, approves and cancels.
+// payoutProgram is a random program: three engines with limits, failing requests and restarts, while an operator
+// pauses, approves and cancels.
 type payoutProgram struct {
 	*world
 	random *rand.Rand
@@ -30,7 +30,7 @@ type payoutProgram struct {
 	operator *settlement.Engine
 
 	mu       sync.Mutex
-	trouble  bool // requests and the rail fail now and then
+	trouble  bool // requests and the rail sometimes fail
 	since    *time.Time
 	approved map[ledger.ID]time.Time
 	payments []payout
@@ -44,7 +44,7 @@ type payout struct {
 	amount uint64
 }
 
-// The limits of all engines.
+// payoutLimits are the limits of all engines.
 var payoutLimits = struct{ peerDay, assetDay, order, approve uint64 }{peerDay: 120, assetDay: 200, order: 50, approve: 40}
 
 func (p *payoutProgram) rollChance(percent int) bool {
@@ -60,7 +60,7 @@ func (p *payoutProgram) drawNumber(n int) int {
 	return p.random.IntN(n)
 }
 
-// startEngine starts an engine, with requests that fail.
+// startEngine starts an engine with requests that sometimes fail.
 func (p *payoutProgram) startEngine(i int) {
 	l := &faultyLedger{Ledger: p.ledger, fault: func(call) fault {
 		switch {
@@ -79,7 +79,7 @@ func (p *payoutProgram) startEngine(i int) {
 	p.engines[i] = p.engineOn(l, cfg)
 }
 
-// checkCall checks what may be asked of the rail, the first time for an order.
+// checkCall checks the first call of the rail for an order.
 func (p *payoutProgram) checkCall(o settlement.Order) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -111,7 +111,7 @@ func ledgerUnits(a ledger.Amount) uint64 {
 	return n
 }
 
-// drawPaid is what the rail pays for an order, once.
+// drawPaid draws the amount that the rail pays for an order.
 func (p *payoutProgram) drawPaid(o settlement.Order) ledger.Amount {
 	p.checkCall(o)
 	paid := o.Amount
@@ -138,7 +138,7 @@ func (p *payoutProgram) settleAtOnce(all bool) {
 	visits.Wait()
 }
 
-// decideOrders approves and cancels orders that wait.
+// decideOrders approves and cancels waiting orders.
 func (p *payoutProgram) decideOrders(approveAll bool) {
 	open, err := p.operator.Orders(p.t.Context(), p.peers...)
 	require.NoError(p.t, err)
@@ -186,8 +186,8 @@ func (p *payoutProgram) runStep() {
 	pause(time.Duration(p.drawNumber(int(time.Minute))))
 }
 
-// Whatever happens, no rail is asked beyond the limits, without the approval that an order needs,
-// or for an order that was placed while payments are stopped; and in the end all is paid.
+// No rail is ever asked beyond the limits, without a needed approval, or for an order that was placed while
+// payments are stopped; and in the end everything is paid.
 func TestPayoutPrograms(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
@@ -241,7 +241,7 @@ func (p *payoutProgram) drawFailure() error {
 	return nil
 }
 
-// programCount is how many random programs there are.
+// programCount is the number of random programs.
 func programCount(t *testing.T) int {
 	t.Helper()
 	n := 20

@@ -15,8 +15,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// tallyLedger is a ledger that finds no accounts by a query while it is down, and counts the look-ups
-// of settlement accounts and nothing else.
+// tallyLedger finds no accounts by a query while it is down, and counts the look-ups of settlement accounts.
 type tallyLedger struct {
 	ledger.Ledger
 	settlements []ledger.ID
@@ -46,7 +45,7 @@ func (w *world) newTallyLedger() *tallyLedger {
 	return l
 }
 
-// Nothing is paid while it is not known which old orders are open: they count against the day.
+// Nothing is paid until the old open orders are read: they count against the day.
 func TestOldOrdersCannotBeRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -74,8 +73,7 @@ func TestOldOrdersCannotBeRead(t *testing.T) {
 	})
 }
 
-// Whose accounts the orders are of is known from the first reading on: payments need no look-ups
-// for it.
+// After the first pass the tally knows the accounts of all orders: payments need no look-ups for them.
 func TestTallyKnowsTheAccounts(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t, "bob", "carol"), newRail()

@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// inputOwing is a Standing of a peer that is owed so much, and covers and earned it.
+// inputOwing is the input for a peer with a payable and a prepayment.
 func inputOwing(payable, prepaid uint64) settlement.PolicyInput {
 	return settlement.PolicyInput{Balance: accounts.Balance{
 		Payable: units(payable), Prepaid: units(prepaid), Headroom: units(payable), Earned: units(payable - prepaid),
@@ -148,7 +148,7 @@ func TestImpossiblePolicies(t *testing.T) {
 	}
 }
 
-// fieldsOf are the fields of all FieldErrors in an error.
+// fieldsOf returns the fields of all FieldErrors in an error.
 func fieldsOf(err error) (fields []string) {
 	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
 	case *accounts.FieldError:
@@ -179,7 +179,7 @@ func TestRules(t *testing.T) {
 	require.Empty(t, rules.For("nobody", usd), "an entry decides, even an empty one")
 	require.Empty(t, settlement.Policies{}.For("bob", usd))
 
-	// An account gets what its rule says.
+	// An account gets the policy of its rule.
 	w, r := newWorld(t, "bob", "carol", "dave"), newRail()
 	cfg := manualConfig(r, settlement.Threshold{SettleThreshold: units(50)})
 	cfg.Policies.Asset = map[accounts.Asset]settlement.Policy{usd: settlement.Threshold{SettleThreshold: units(100)}}

@@ -20,7 +20,7 @@ func (w *world) recordIncoming(e *settlement.Engine, a accounts.PeerAccount, key
 	require.NoError(w.t, err)
 }
 
-// hookedOrderPlacement is a ledger on which something happens right before the first order is placed.
+// hookedOrderPlacement is a ledger that calls a function right before the first order is placed.
 type hookedOrderPlacement struct {
 	ledger.Ledger
 	once   sync.Once
@@ -78,7 +78,7 @@ func TestCheckWithoutHistoryIsMadeUpFor(t *testing.T) {
 	var looked int
 	f := &faultyLedger{Ledger: embedded.New(), fault: func(c call) fault {
 		if down && !c.creates {
-			if looked++; looked > 1 { // the order itself is found
+			if looked++; looked > 1 { // the look-up of the order itself succeeds
 				return fault{before: errDown}
 			}
 		}

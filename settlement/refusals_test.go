@@ -13,7 +13,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// accountCalls are the calls that are about one account.
+// accountCalls are the calls with one account.
 var accountCalls = map[string]func(*settlement.Engine, context.Context, accounts.PeerAccount) error{
 	"Resolve": func(e *settlement.Engine, ctx context.Context, a accounts.PeerAccount) error {
 		_, err := e.Resolve(ctx, a, ledger.NewID(1, 1), units(1))
@@ -68,7 +68,7 @@ func TestClosedEngine(t *testing.T) {
 	}
 }
 
-// Nothing is asked of, or booked for, an account that is no peer's of the book.
+// No call accepts an account that is not a peer's of the book.
 func TestAccountsThatAreNoPeers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -185,7 +185,6 @@ func TestPrefundsThatAreImpossible(t *testing.T) {
 	require.ErrorContains(t, err, "the line of alice on ledger 1 is 0, and the policy pays 0.05 USD ahead")
 }
 
-// What an engine may pay.
 func TestOwed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -24,7 +24,7 @@ func (w *world) newVoucher(channel string, cumulative uint64) settlement.Voucher
 func TestVoucherBooksItsIncrease(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.spend(w.alice, 50) // what she owes
+	w.spend(w.alice, 50) // owed by alice
 	e := w.engine(settlement.Config{})
 	for _, c := range []struct {
 		channel                      string
@@ -34,7 +34,7 @@ func TestVoucherBooksItsIncrease(t *testing.T) {
 		{"a", 30, 30, 1, false},
 		{"a", 30, 30, 1, true},
 		{"a", 45, 15, 2, false},
-		{"b", 10, 10, 1, false}, // another channel begins at 0
+		{"b", 10, 10, 1, false}, // a new channel begins at 0
 		{"a", 46, 1, 3, false},
 		{"a", 46, 1, 3, true},
 	} {
@@ -101,8 +101,7 @@ func TestExposure(t *testing.T) {
 	ledgertest.RequireConserved(t, w.ledger)
 }
 
-// However many processes receive however many vouchers in whatever order, together they
-// book the highest one.
+// Any number of processes that receive vouchers in any order together book the highest one.
 func TestVouchersReceivedByManyAtOnce(t *testing.T) {
 	t.Parallel()
 	vouchersByMany(t, newWorld(t))
@@ -145,8 +144,7 @@ func vouchersByMany(t *testing.T, w *world) {
 	ledgertest.RequireConserved(t, w.ledger)
 }
 
-// A process ends before and after each of its requests, and the peer sends the voucher
-// again.
+// A process ends before and after each of its requests, and the peer sends the voucher again.
 func TestVoucherCrashAtEveryStep(t *testing.T) {
 	t.Parallel()
 	for step := 0; voucherCrashAt(t, step); step++ {
@@ -190,7 +188,7 @@ func voucherCrashAt(t *testing.T, step int) (crashed bool) {
 	return crashed
 }
 
-// A closed peer's money is kept in suspense, and its next voucher is worth no more for it.
+// A voucher of a closed peer goes to suspense, and the next voucher counts only its increase.
 func TestVoucherOfAClosedPeer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -243,7 +241,7 @@ func TestVouchersThatCannotBeBooked(t *testing.T) {
 			}
 		})
 	}
-	// A row with the last number there is.
+	// A row with the largest number.
 	tag := chart.Namespace("").Derive("channel", []byte("full")).Hi
 	ids, ownIDs := w.book.PeerIDs(w.alice), func() accounts.AssetIDs { ids, _ := w.book.AssetIDs(1); return ids }()
 	w.writeRow(ledger.Transfer{
