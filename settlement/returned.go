@@ -45,7 +45,7 @@ func (e *Engine) RecordReturned(ctx context.Context, r ReturnedPayment) (Payment
 }
 
 func (e *Engine) bookReturn(ctx context.Context, r *ReturnedPayment) (PaymentBooking, error) {
-	payment, err := e.findPayment(ctx, r)
+	payment, err := e.findReturnedPayment(ctx, r)
 	if err != nil {
 		return PaymentBooking{}, err
 	}
@@ -67,16 +67,22 @@ func (e *Engine) returnTag(r *ReturnedPayment) uint64 {
 	return max(e.ns.Derive("return", chart.ID(e.book.PeerIDs(r.Account).Settlement), []byte(r.Key)).Hi, 1)
 }
 
-// findPayment finds the returned payment.
-func (e *Engine) findPayment(ctx context.Context, r *ReturnedPayment) (ledger.Transfer, error) {
-	name := e.paymentName(r.Account, r.Payment)
+// readPaymentRows reads the rows that announce and book the payment of a key, in the order of attempts.
+func (e *Engine) readPaymentRows(ctx context.Context, a accounts.PeerAccount, key string) ([]ledger.Transfer, error) {
+	name := e.paymentName(a, key)
 	ids := make([]ledger.ID, idempotent.MaxAttempts)
 	for i := range ids {
 		ids[i] = name.ID(uint64(i))
 	}
 	rows, err := e.ledger.LookupTransfers(ctx, ids)
+	return rows, wrap("look the payment up", err)
+}
+
+// findReturnedPayment finds the payment that came back.
+func (e *Engine) findReturnedPayment(ctx context.Context, r *ReturnedPayment) (ledger.Transfer, error) {
+	rows, err := e.readPaymentRows(ctx, r.Account, r.Payment)
 	if err != nil {
-		return ledger.Transfer{}, wrap("look the payment up", err)
+		return ledger.Transfer{}, err
 	}
 	index := slices.IndexFunc(rows, func(row ledger.Transfer) bool { return row.Code == chart.CodeIncoming })
 	switch {
