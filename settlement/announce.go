@@ -121,8 +121,7 @@ func (e *Engine) handleAnnouncement(
 		result, err = apply()
 	}
 	if err != nil {
-		asset, _ := e.book.Asset(in.Account.Ledger())
-		return Announcement{}, &BookingError{Account: in.Account, Asset: asset, Key: in.Key, Amount: in.Amount, Err: err}
+		return Announcement{}, e.newBookingError(in.Account, in.Key, in.Amount, err)
 	}
 	return result, nil
 }

@@ -132,19 +132,19 @@ func (e *Engine) checkReturn(ctx context.Context, r *ReturnedPayment, paid ledge
 // arrears.
 func (e *Engine) returnFromSuspense(
 	ctx context.Context, r *ReturnedPayment, payment ledger.Transfer, name idempotent.Name, row ledger.Transfer,
-) (receipt PaymentBooking, done bool, err error) {
+) (booked PaymentBooking, done bool, err error) {
 	debited, err := idempotent.Booked(ctx, e.ledger, name.ID)
 	if debited || err != nil {
 		return PaymentBooking{}, false, err
 	}
 	assetIDs, _ := e.book.AssetIDs(r.Account.Ledger())
 	row.DebitAccountID, row.CreditAccountID, row.Ledger = assetIDs.Suspense, e.book.PeerIDs(r.Account).Settlement, r.Account.Ledger()
-	receipt, err = e.bookCredit(ctx, row, creditRequest{
+	booked, err = e.bookCredit(ctx, row, creditRequest{
 		idOf:  func(attempt uint64) ledger.ID { return e.releaseID(payment.ID, attempt) },
 		check: func(ctx context.Context) error { return e.checkReturn(ctx, r, payment.Amount) },
 	})
 	if errors.Is(err, accounts.ErrKeyReused) { // released to the peer, or taken by another return
 		return PaymentBooking{}, false, nil
 	}
-	return receipt, true, err
+	return booked, true, err
 }
