@@ -100,7 +100,7 @@ const (
 
 // HoldOfLate reports whether a row in suspense is what a late packet has earned a closed
 // receiver, and which transfer held it.
-func HoldOfLate(row *ledger.Transfer) (hold ledger.ID, is bool) {
+func HoldOfLate(row *ledger.Transfer) (hold ledger.ID, late bool) {
 	const phaseMask = 0xf
 	phase := row.ID.Lo & phaseMask
 	hold = row.ID

@@ -87,14 +87,14 @@ func Book(ctx context.Context, l ledger.Ledger, build func(attempt uint64) []led
 // The errors are ErrConflict, ErrSpent, that of May, a *ledger.TransferError if the ledger
 // refused one of the transfers (the key stays free, however often), and those of the requests.
 func (r Request) Book(ctx context.Context, l ledger.Ledger) (Booking, error) {
-	booking, err := r.lookUp(ctx, l, r.First, MaxAttempts)
+	booking, err := r.lookupAttempts(ctx, l, r.First, MaxAttempts)
 	if err != nil || booking.AlreadyBooked {
 		return booking, err
 	}
 	if r.May != nil {
 		if err := r.May(ctx); err != nil {
 			// It may refuse because another call with the key has booked since the look-up.
-			booking, lookErr := r.lookUp(ctx, l, r.First, MaxAttempts)
+			booking, lookErr := r.lookupAttempts(ctx, l, r.First, MaxAttempts)
 			if booking.AlreadyBooked || lookErr != nil {
 				return booking, lookErr
 			}
@@ -102,7 +102,7 @@ func (r Request) Book(ctx context.Context, l ledger.Ledger) (Booking, error) {
 		}
 	}
 	for attempt := r.First; attempt < MaxAttempts; attempt++ {
-		rows, first := r.chain(attempt)
+		rows, first := r.buildChain(attempt)
 		results, err := l.CreateTransfers(ctx, rows)
 		if err != nil {
 			return Booking{}, err
@@ -112,7 +112,7 @@ func (r Request) Book(ctx context.Context, l ledger.Ledger) (Booking, error) {
 		case chain.Outcome == ledger.OutcomeApplied:
 			return Booking{Attempt: attempt, Timestamp: results[first].Timestamp}, nil
 		case chain.Outcome == ledger.OutcomeAlreadyApplied, chain.Conflict():
-			return r.taken(ctx, l, attempt)
+			return r.lookupTaken(ctx, l, attempt)
 		case chain.Status == ledger.TransferIDAlreadyFailed,
 			r.Fallback && attempt == 0 && chain.Status.Transient():
 			continue
@@ -123,12 +123,12 @@ func (r Request) Book(ctx context.Context, l ledger.Ledger) (Booking, error) {
 	return Booking{}, ErrSpent
 }
 
-// chain is an attempt's transfers, linked; first is the index of the first of them. Before it,
+// buildChain is an attempt's transfers, linked; first is the index of the first of them. Before it,
 // a later attempt has a probe.
-func (r Request) chain(attempt uint64) (rows []ledger.Transfer, first int) {
+func (r Request) buildChain(attempt uint64) (rows []ledger.Transfer, first int) {
 	rows = r.Build(attempt)
 	if attempt >= probedFrom {
-		before := probe(&rows[0])
+		before := buildProbe(&rows[0])
 		rows, first = append(before, rows...), len(before)
 	}
 	for i := range rows[:len(rows)-1] {
@@ -137,10 +137,10 @@ func (r Request) chain(attempt uint64) (rows []ledger.Transfer, first int) {
 	return rows, first
 }
 
-// probe holds what a transfer moves and gives it back, under ids that nothing else has. If the
+// buildProbe holds what a transfer moves and gives it back, under ids that nothing else has. If the
 // ledger refuses the transfer, it refuses the probe, burns the probe's id and leaves the
 // transfer's own free.
-func probe(row *ledger.Transfer) []ledger.Transfer {
+func buildProbe(row *ledger.Transfer) []ledger.Transfer {
 	hold := ledger.Transfer{
 		ID: chart.TimedID(time.Now()), DebitAccountID: row.DebitAccountID, CreditAccountID: row.CreditAccountID, Amount: row.Amount,
 		Ledger: row.Ledger, Code: chart.CodeProbe,
@@ -149,9 +149,9 @@ func probe(row *ledger.Transfer) []ledger.Transfer {
 	return []ledger.Transfer{hold, {ID: chart.TimedID(time.Now()), PendingID: hold.ID, Flags: ledger.TransferVoidPending}}
 }
 
-// taken looks at what the ledger has under the ids of an attempt that it did not take.
-func (r Request) taken(ctx context.Context, l ledger.Ledger, attempt uint64) (Booking, error) {
-	booking, err := r.lookUp(ctx, l, attempt, attempt+1)
+// lookupTaken looks at what the ledger has under the ids of an attempt that it did not take.
+func (r Request) lookupTaken(ctx context.Context, l ledger.Ledger, attempt uint64) (Booking, error) {
+	booking, err := r.lookupAttempts(ctx, l, attempt, attempt+1)
 	if err == nil && !booking.AlreadyBooked {
 		err = ErrConflict
 	}

@@ -8,10 +8,10 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// lookUp finds the booked one of the attempts from first up to, and without, end, in one
+// lookupAttempts finds the booked one of the attempts from first up to, and without, end, in one
 // request. Already is false if none of them is booked. The error is ErrConflict if what is
 // booked is something else.
-func (r Request) lookUp(ctx context.Context, l ledger.Ledger, first, end uint64) (Booking, error) {
+func (r Request) lookupAttempts(ctx context.Context, l ledger.Ledger, first, end uint64) (Booking, error) {
 	var ids []ledger.ID
 	for attempt := first; attempt < end; attempt++ {
 		for _, row := range r.Build(attempt) {
@@ -27,16 +27,16 @@ func (r Request) lookUp(ctx context.Context, l ledger.Ledger, first, end uint64)
 		stored[row.ID] = row
 	}
 	for attempt := first; len(stored) > 0 && attempt < end; attempt++ {
-		if booking, err := compare(attempt, r.Build(attempt), stored); booking.AlreadyBooked || err != nil {
+		if booking, err := compareAttempt(attempt, r.Build(attempt), stored); booking.AlreadyBooked || err != nil {
 			return booking, err
 		}
 	}
 	return Booking{}, nil
 }
 
-// compare compares an attempt's transfers with those of them that are stored. Already is
+// compareAttempt compares an attempt's transfers with those of them that are stored. Already is
 // false if none is.
-func compare(attempt uint64, wanted []ledger.Transfer, stored map[ledger.ID]ledger.Transfer) (Booking, error) {
+func compareAttempt(attempt uint64, wanted []ledger.Transfer, stored map[ledger.ID]ledger.Transfer) (Booking, error) {
 	booking := Booking{Attempt: attempt}
 	var err error
 	for _, want := range wanted {
@@ -45,7 +45,7 @@ func compare(attempt uint64, wanted []ledger.Transfer, stored map[ledger.ID]ledg
 			continue
 		}
 		booking.Rows = append(booking.Rows, row)
-		if !same(want, row, stored) {
+		if !isSameRow(want, row, stored) {
 			err = ErrConflict
 		}
 	}
@@ -57,11 +57,11 @@ func compare(attempt uint64, wanted []ledger.Transfer, stored map[ledger.ID]ledg
 	return booking, err
 }
 
-// same reports whether the stored row is what is wanted. It may be linked to others, it may
+// isSameRow reports whether the stored row is what is wanted. It may be linked to others, it may
 // have been imported from another ledger, and one of its accounts may be another one: an
 // older version booked debits from the peer account, and the money of a closed peer goes
 // into suspense.
-func same(want, row ledger.Transfer, stored map[ledger.ID]ledger.Transfer) bool {
+func isSameRow(want, row ledger.Transfer, stored map[ledger.ID]ledger.Transfer) bool {
 	const ignored = ledger.TransferLinked | ledger.TransferImported
 	want.Flags &^= ignored
 	row.Flags &^= ignored

@@ -24,10 +24,10 @@ type stream struct {
 
 const bothSides = ledger.AccountFilterDebits | ledger.AccountFilterCredits
 
-// streams are those in which there may be rows, when sums went from before to now. Rows of
+// selectStreams are those in which there may be rows, when sums went from before to now. Rows of
 // which the sums tell that there are none are not asked for. first says that nothing was
 // read yet: then rows of older versions are read too.
-func streams(accounts Accounts, before, now *Sums, first bool) []*stream {
+func selectStreams(accounts Accounts, before, now *Sums, first bool) []*stream {
 	var list []*stream
 	onPeer := func(when bool, flags ledger.AccountFilterFlags, codes ...uint16) {
 		for _, code := range codes {
@@ -55,7 +55,7 @@ func streams(accounts Accounts, before, now *Sums, first bool) []*stream {
 // readAfter reads all rows of a stream after a moment, up to another one (0: all).
 func (r *Reader) readAfter(ctx context.Context, s *stream, after, through uint64) error {
 	for {
-		page, full, err := r.page(ctx, s, ledger.AccountFilter{TimestampMin: after + 1, TimestampMax: through})
+		page, full, err := r.readFittingPage(ctx, s, ledger.AccountFilter{TimestampMin: after + 1, TimestampMax: through})
 		if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (r *Reader) readBefore(ctx context.Context, s *stream, through uint64) erro
 	if s.floor != 0 {
 		through = s.floor
 	}
-	page, full, err := r.page(ctx, s, ledger.AccountFilter{TimestampMax: through, Flags: ledger.AccountFilterReversed})
+	page, full, err := r.readFittingPage(ctx, s, ledger.AccountFilter{TimestampMax: through, Flags: ledger.AccountFilterReversed})
 	if err != nil {
 		return err
 	}
@@ -86,9 +86,9 @@ func (r *Reader) readBefore(ctx context.Context, s *stream, through uint64) erro
 	return nil
 }
 
-// page reads one page of a stream. full says that there may be more behind it. A row of
+// readFittingPage reads one page of a stream. full says that there may be more behind it. A row of
 // which only the transfer, or only the balance after it, was there yet is left out.
-func (r *Reader) page(ctx context.Context, s *stream, filter ledger.AccountFilter) (rows []row, full bool, err error) {
+func (r *Reader) readFittingPage(ctx context.Context, s *stream, filter ledger.AccountFilter) (rows []row, full bool, err error) {
 	filter.AccountID, filter.Code, filter.Flags = s.account, s.code, filter.Flags|s.flags
 	for {
 		filter.Limit = r.pageSize.Load()
@@ -132,8 +132,8 @@ func (r *Reader) readPage(ctx context.Context, s *stream, filter ledger.AccountF
 	return rows, full, nil
 }
 
-// totalsAt are the posted totals of an account with history right after a moment.
-func (r *Reader) totalsAt(ctx context.Context, account ledger.ID, at uint64) (Totals, error) {
+// readTotalsAt are the posted totals of an account with history right after a moment.
+func (r *Reader) readTotalsAt(ctx context.Context, account ledger.ID, at uint64) (Totals, error) {
 	rows, err := r.ledger.GetAccountBalances(ctx, ledger.AccountFilter{
 		AccountID: account, TimestampMax: at, Limit: 1, Flags: bothSides | ledger.AccountFilterReversed,
 	})

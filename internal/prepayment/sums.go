@@ -31,21 +31,21 @@ type Sums struct {
 // Position is the peer's position: above 0 we owe the peer.
 func (s *Sums) Position() *big.Int {
 	position := new(big.Int).Sub(s.Peer.Credits.Big(), s.Peer.Debits.Big())
-	position.Sub(position, difference(s.Line))
-	return position.Sub(position, difference(s.Arrears))
+	position.Sub(position, netDebits(s.Line))
+	return position.Sub(position, netDebits(s.Arrears))
 }
 
-// difference is the debits less the credits.
-func difference(t Totals) *big.Int {
+// netDebits is the debits less the credits.
+func netDebits(t Totals) *big.Int {
 	return new(big.Int).Sub(t.Debits.Big(), t.Credits.Big())
 }
 
-// nobodyPaid reports whether the peer never paid anything in and was never credited by hand.
+// neverPaidIn reports whether the peer never paid anything in and was never credited by hand.
 // Write-offs and credits by hand are debits of suspense, of this peer or of others.
-func (s *Sums) nobodyPaid() bool { return s.Settlement.Debits.IsZero() && s.Suspense.Debits.IsZero() }
+func (s *Sums) neverPaidIn() bool { return s.Settlement.Debits.IsZero() && s.Suspense.Debits.IsZero() }
 
-// notBefore reports whether these sums are of the same moment as other, or of a later one.
-func (s *Sums) notBefore(other *Sums) bool {
+// isNotBefore reports whether these sums are of the same moment as other, or of a later one.
+func (s *Sums) isNotBefore(other *Sums) bool {
 	return s.Peer.NotBefore(other.Peer) && s.Line.NotBefore(other.Line) && s.Settlement.NotBefore(other.Settlement) &&
 		s.Arrears.NotBefore(other.Arrears) && s.Suspense.NotBefore(other.Suspense)
 }
@@ -57,7 +57,7 @@ func (s *Sums) SamePayments(other *Sums) bool {
 		s.Suspense.Debits == other.Suspense.Debits
 }
 
-// growth is how much later has more than earlier.
-func growth(later, earlier ledger.Amount) *big.Int {
+// amountGrowth is how much later has more than earlier.
+func amountGrowth(later, earlier ledger.Amount) *big.Int {
 	return new(big.Int).Sub(later.Big(), earlier.Big())
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// head begins each frame. An answer has the number of its request.
-type head struct {
+// frameHead begins each frame. An answer has the number of its request.
+type frameHead struct {
 	Number uint64
 	Length uint32 // bytes behind it: records, or the text of an answer that is an error
 	Op     operation
@@ -42,31 +42,31 @@ const (
 type failure uint8
 
 const (
-	none failure = iota
-	tooMuchData
-	closed
-	other
+	noFailure failure = iota
+	failureTooMuchData
+	failureClosed
+	failureOther
 )
 
 func failureOf(err error) failure {
 	switch {
 	case errors.Is(err, ledger.ErrTooMuchData):
-		return tooMuchData
+		return failureTooMuchData
 	case errors.Is(err, ledger.ErrClosed):
-		return closed
+		return failureClosed
 	default:
-		return other
+		return failureOther
 	}
 }
 
-// error is the error with this text.
-func (f failure) error(text []byte) error {
+// toError is the error with this text.
+func (f failure) toError(text []byte) error {
 	switch f {
-	case tooMuchData:
+	case failureTooMuchData:
 		return fmt.Errorf("%w: %s", ledger.ErrTooMuchData, text)
-	case closed:
+	case failureClosed:
 		return fmt.Errorf("%w: %s", ledger.ErrClosed, text)
-	case none, other:
+	case noFailure, failureOther:
 		return fmt.Errorf("%w: %s", ledger.ErrOutcomeUnknown, text)
 	default:
 		return fmt.Errorf("%w: failure %d: %s", ledger.ErrOutcomeUnknown, f, text)
@@ -85,19 +85,21 @@ func readRows[T any](from io.Reader, length uint32) ([]T, error) {
 	return rows, err
 }
 
-func readHead(from io.Reader) (h head, err error) {
+func readHead(from io.Reader) (h frameHead, err error) {
 	return h, binary.Read(from, binary.LittleEndian, &h)
 }
 
-// frames is one direction of the pipe.
-type frames struct {
+// frameWriter is one direction of the pipe.
+type frameWriter struct {
 	mu sync.Mutex
 	to *bufio.Writer
 }
 
-func newFrames(to io.Writer) *frames { return &frames{to: bufio.NewWriterSize(to, 1<<16)} }
+func newFrameWriter(to io.Writer) *frameWriter {
+	return &frameWriter{to: bufio.NewWriterSize(to, 1<<16)}
+}
 
-func (f *frames) write(h head, data []byte) error {
+func (f *frameWriter) writeFrame(h frameHead, data []byte) error {
 	h.Length = uint32(len(data))
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -55,7 +55,7 @@ func PlaceChain(
 ) (n uint64, err error) {
 	for n = first; ; n++ {
 		rows := build(n)
-		chain, err := create(ctx, l, rows)
+		chain, err := sendChain(ctx, l, rows)
 		switch {
 		case err != nil:
 			return 0, fmt.Errorf("row %d: %w", n, err)
@@ -70,8 +70,8 @@ func PlaceChain(
 	}
 }
 
-// create sends rows as one linked chain.
-func create(ctx context.Context, l ledger.Ledger, rows []ledger.Transfer) (ledger.Chain, error) {
+// sendChain sends rows as one linked chain.
+func sendChain(ctx context.Context, l ledger.Ledger, rows []ledger.Transfer) (ledger.Chain, error) {
 	for i := range rows[:len(rows)-1] {
 		rows[i].Flags |= ledger.TransferLinked
 	}

@@ -11,13 +11,13 @@ import "github.com/peerledger/peerledger/ledger"
 // of holds and accounts plays no part, and timestamps are not compared. find returns
 // the transfer that a post or a void resolved, which is stored then.
 func CompareTransfer(
-	t, stored *ledger.Transfer, find func(ledger.ID) *ledger.Transfer,
+	t, stored *ledger.Transfer, findHold func(ledger.ID) *ledger.Transfer,
 ) ledger.CreateTransferStatus {
 	if status := compareRequests(t, stored); status != ledger.TransferExists {
 		return status
 	}
 	if t.Flags.Any(ledger.TransferPostPending | ledger.TransferVoidPending) {
-		return compareResolutions(t, stored, find(t.PendingID))
+		return compareResolutions(t, stored, findHold(t.PendingID))
 	}
 	return compareMovements(t, stored)
 }

@@ -84,21 +84,21 @@ const (
 // not evict, and stays silent.
 func Ping(ctx context.Context, address string, cluster uint128.Uint128, release Release) (Pong, error) {
 	var pong Pong
-	err := converse(ctx, address, func(conn net.Conn) (err error) {
-		pong, err = ping(conn, cluster, release)
+	err := withConnection(ctx, address, func(conn net.Conn) (err error) {
+		pong, err = sendPing(conn, cluster, release)
 		return err
 	})
 	if errors.Is(err, ErrHungUp) {
 		// What a second look shows is more: also that a server that just ended refuses now.
-		if again := converse(ctx, address, listen); again != nil && !errors.Is(again, ErrSilent) {
+		if again := withConnection(ctx, address, awaitHangup); again != nil && !errors.Is(again, ErrSilent) {
 			err = again
 		}
 	}
 	return pong, err
 }
 
-// converse connects and talks; ctx ends the talk.
-func converse(ctx context.Context, address string, talk func(net.Conn) error) error {
+// withConnection connects and talks; ctx ends the talk.
+func withConnection(ctx context.Context, address string, talk func(net.Conn) error) error {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -113,47 +113,47 @@ func converse(ctx context.Context, address string, talk func(net.Conn) error) er
 	return err
 }
 
-// listenFor is how long a server that is full gets to end a connection. It does so as soon
+// hangupWait is how long a server that is full gets to end a connection. It does so as soon
 // as it accepts it.
-const listenFor = 500 * time.Millisecond
+const hangupWait = 500 * time.Millisecond
 
-// listen says nothing, as a replica does too.
-func listen(conn net.Conn) error {
-	_ = conn.SetReadDeadline(time.Now().Add(listenFor)) // of a TCP connection it never fails
+// awaitHangup says nothing, as a replica does too.
+func awaitHangup(conn net.Conn) error {
+	_ = conn.SetReadDeadline(time.Now().Add(hangupWait)) // of a TCP connection it never fails
 	said := make([]byte, 40)
 	switch n, err := conn.Read(said); {
 	case n > 0:
 		return fmt.Errorf("%w: it says %q", ErrForeign, said[:n])
-	case errors.Is(hungUp(err), ErrHungUp):
+	case errors.Is(asHungUp(err), ErrHungUp):
 		return ErrFull
 	default:
 		return nil
 	}
 }
 
-func ping(conn net.Conn, cluster uint128.Uint128, release Release) (Pong, error) {
-	if _, err := conn.Write(pingHeader(cluster, release)); err != nil {
-		return Pong{}, hungUp(err)
+func sendPing(conn net.Conn, cluster uint128.Uint128, release Release) (Pong, error) {
+	if _, err := conn.Write(encodePing(cluster, release)); err != nil {
+		return Pong{}, asHungUp(err)
 	}
 	answer := make([]byte, headerSize)
 	switch n, err := io.ReadFull(conn, answer); {
 	case n > 0 && err != nil:
 		return Pong{}, fmt.Errorf("%w: it says %q", ErrForeign, answer[:min(n, 40)])
 	case err != nil:
-		return Pong{}, hungUp(err)
+		return Pong{}, asHungUp(err)
 	}
 	return parsePong(answer)
 }
 
-func hungUp(err error) error {
+func asHungUp(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		return ErrHungUp
 	}
 	return err
 }
 
-// pingHeader is the message of a client without a session.
-func pingHeader(cluster uint128.Uint128, release Release) []byte {
+// encodePing is the message of a client without a session.
+func encodePing(cluster uint128.Uint128, release Release) []byte {
 	header := make([]byte, headerSize)
 	empty := Checksum(nil)
 	copy(header[atHeaderChecksumBody:], empty[:])

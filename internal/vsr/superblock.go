@@ -111,7 +111,7 @@ func readSuperblock(r io.ReaderAt) (newest Superblock, err error) {
 		if !isWhole(buffer) {
 			continue
 		}
-		if format := formatOf(buffer); format != superblockFormat {
+		if format := superblockFormatOf(buffer); format != superblockFormat {
 			unknown = format
 		} else if sb, ok := parseSuperblock(buffer); ok {
 			found[sb]++
@@ -136,7 +136,7 @@ func readSuperblock(r io.ReaderAt) (newest Superblock, err error) {
 // isWhole reports whether a copy is as it was written.
 func isWhole(b []byte) bool { return Checksum(b[atVersion:]) == [checksumSize]byte(b[:checksumSize]) }
 
-func formatOf(b []byte) uint16 { return binary.LittleEndian.Uint16(b[atVersion:]) }
+func superblockFormatOf(b []byte) uint16 { return binary.LittleEndian.Uint16(b[atVersion:]) }
 
 // parseSuperblock reads a copy that is whole; false if its replica is none of its members.
 func parseSuperblock(b []byte) (sb Superblock, ok bool) {

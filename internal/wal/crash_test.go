@@ -16,9 +16,9 @@ type moment struct {
 	acked, appended uint64
 }
 
-// moments runs the script and returns all moments at which the machine can stop. What
+// crashMoments runs the script and returns all moments at which the machine can stop. What
 // the folder does before each operation is done behind that.
-func moments(ctx context.Context, m *memory, acked, appended uint64, script func(*process)) []moment {
+func crashMoments(ctx context.Context, m *memory, acked, appended uint64, script func(*process)) []moment {
 	var (
 		mu  sync.Mutex
 		all []moment
@@ -30,9 +30,9 @@ func moments(ctx context.Context, m *memory, acked, appended uint64, script func
 	at := func(op operation) error {
 		// The order counts: what is answered now is on disk in the clone, and what
 		// is in the clone has been appended after that.
-		acked, _ := p.bounds()
-		folder := m.clone()
-		_, appended := p.bounds()
+		acked, _ := p.recordBounds()
+		folder := m.cloneFolder()
+		_, appended := p.recordBounds()
 		mu.Lock()
 		all = append(all, moment{folder, op, acked, appended})
 		mu.Unlock()
@@ -62,11 +62,11 @@ func requireSurvived(t *testing.T, files map[string][]byte, acked, appended uint
 	if count < acked || count > appended {
 		require.FailNow(t, "records lost or invented", "%d records, %v", count, msg)
 	}
-	require.NoError(t, o.log.Wait(t.Context(), o.append(2)), msg)
+	require.NoError(t, o.log.Wait(t.Context(), o.appendRecords(2)), msg)
 	require.NoError(t, o.log.Close(), msg)
 
 	// A crash right then loses nothing of it.
-	again, err := openOwner(newMemoryOf(m.image(nil, func(node *inode) []byte { return node.disk })))
+	again, err := openOwner(newMemoryOf(m.crashImage(nil, func(node *inode) []byte { return node.disk })))
 	require.NoError(t, err, msg)
 	require.Equal(t, count+2, again.count, msg)
 	require.Nil(t, again.recovery.Torn, msg)
@@ -78,8 +78,8 @@ func requireSurvived(t *testing.T, files map[string][]byte, acked, appended uint
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	images := 0
-	for _, at := range moments(t.Context(), newMemory(), 0, 0, (*process).script) {
-		for files := range at.folder.crashes() {
+	for _, at := range crashMoments(t.Context(), newMemory(), 0, 0, (*process).runScript) {
+		for files := range at.folder.crashImages() {
 			images++
 			requireSurvived(t, files, at.acked, at.appended, at)
 		}
@@ -92,17 +92,17 @@ func TestCrash(t *testing.T) {
 func TestCrashWhileOpening(t *testing.T) {
 	t.Parallel()
 	images := 0
-	for _, first := range moments(t.Context(), newMemory(), 0, 0, (*process).script) {
-		for files := range first.folder.crashes() {
+	for _, first := range crashMoments(t.Context(), newMemory(), 0, 0, (*process).runScript) {
+		for files := range first.folder.crashImages() {
 			if images++; images%199 > 0 { // one in two hundred, for time
 				continue
 			}
 			opening := func(p *process) {
-				require.True(t, p.open(), first)
+				require.True(t, p.openLog(), first)
 				require.NoError(t, p.owner.log.Close())
 			}
-			for _, second := range moments(t.Context(), newMemoryOf(files), first.acked, first.appended, opening) {
-				for files := range second.folder.crashes() {
+			for _, second := range crashMoments(t.Context(), newMemoryOf(files), first.acked, first.appended, opening) {
+				for files := range second.folder.crashImages() {
 					requireSurvived(t, files, second.acked, second.appended, second)
 				}
 			}
@@ -114,8 +114,8 @@ func TestCrashWhileOpening(t *testing.T) {
 // the next one, but not yet on disk.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	for _, at := range moments(t.Context(), newMemory(), 0, 0, (*process).script) {
-		requireSurvived(t, at.folder.files(), at.acked, at.appended, at)
+	for _, at := range crashMoments(t.Context(), newMemory(), 0, 0, (*process).runScript) {
+		requireSurvived(t, at.folder.visibleFiles(), at.acked, at.appended, at)
 		requireLasting(t, at.folder, at.acked, at.appended, at)
 	}
 }
@@ -129,8 +129,8 @@ func requireLasting(t *testing.T, m *memory, acked, appended uint64, msg fmt.Str
 	require.NoError(t, err, msg)
 	require.GreaterOrEqual(t, o.count, acked, msg)
 	require.LessOrEqual(t, o.count, appended, msg)
-	require.NoError(t, o.log.Wait(t.Context(), o.append(1)), msg)
-	for files := range m.clone().crashes() {
+	require.NoError(t, o.log.Wait(t.Context(), o.appendRecords(1)), msg)
+	for files := range m.cloneFolder().crashImages() {
 		requireSurvived(t, files, o.count, o.count, msg)
 	}
 	require.NoError(t, o.log.Close(), msg)

@@ -47,9 +47,9 @@ func putFrameHeader(b []byte, sum uint32, number uint64, kind uint8, data []byte
 	binary.LittleEndian.PutUint32(b, crc32.Update(sum, castagnoli, data))
 }
 
-// resum makes frames that were put for one file those of another one. sum is that of
+// resumFrames makes frames that were put for one file those of another one. sum is that of
 // the other file's header.
-func resum(frames []byte, sum uint32) {
+func resumFrames(frames []byte, sum uint32) {
 	for len(frames) > 0 {
 		end := frameHeader + int(binary.LittleEndian.Uint32(frames[4:]))
 		binary.LittleEndian.PutUint32(frames, crc32.Update(sum, castagnoli, frames[4:end]))
@@ -71,26 +71,26 @@ func (d damage) Error() string { return string(d) }
 
 // frameReader reads the frames of a file.
 type frameReader struct {
-	in     *bufio.Reader
-	sum    uint32 // of the file's header
-	size   int64  // of the file
-	offset int64  // of the next frame
-	number uint64 // that it must have
-	buf    []byte
+	source     *bufio.Reader
+	sum        uint32 // of the file's header
+	size       int64  // of the file
+	offset     int64  // of the next frame
+	nextNumber uint64 // that it must have
+	buf        []byte
 }
 
 func newFrameReader(f file, sum uint32, size int64) *frameReader {
 	return &frameReader{
-		in:  bufio.NewReaderSize(io.NewSectionReader(f, headerSize, size-headerSize), int(min(size, 256<<10))),
-		sum: sum, size: size, offset: headerSize,
+		source: bufio.NewReaderSize(io.NewSectionReader(f, headerSize, size-headerSize), int(min(size, 256<<10))),
+		sum:    sum, size: size, offset: headerSize,
 		buf: make([]byte, frameHeader),
 	}
 }
 
-// next reads a frame, or returns io.EOF at the end of the file. The error is a damage
+// readFrame reads a frame, or returns io.EOF at the end of the file. The error is a damage
 // if what is there is no frame; any other one is the file system's. After an error
 // the offset is still that of the frame.
-func (r *frameReader) next() (Record, error) {
+func (r *frameReader) readFrame() (Record, error) {
 	left := r.size - r.offset - frameHeader
 	switch {
 	case left == -frameHeader:
@@ -99,7 +99,7 @@ func (r *frameReader) next() (Record, error) {
 		return Record{}, damage("the file ends within the header of a frame")
 	}
 	head := r.buf[:frameHeader]
-	if err := r.fill(head); err != nil {
+	if err := r.readFully(head); err != nil {
 		return Record{}, err
 	}
 	length := int64(binary.LittleEndian.Uint32(head[4:]))
@@ -107,39 +107,39 @@ func (r *frameReader) next() (Record, error) {
 		return Record{}, damage(fmt.Sprintf("a frame with %d bytes of data, where the file has %d", length, left))
 	}
 	r.buf = slices.Grow(head, int(length))[:frameHeader+length]
-	if err := r.fill(r.buf[frameHeader:]); err != nil {
+	if err := r.readFully(r.buf[frameHeader:]); err != nil {
 		return Record{}, err
 	}
-	record, err := r.decode()
+	record, err := r.decodeFrame()
 	if err != nil {
 		return Record{}, err
 	}
 	r.offset += int64(len(r.buf))
 	if record.Kind != kindEnd {
-		r.number++
+		r.nextNumber++
 	}
 	return record, nil
 }
 
-// fill reads what the size of the file says is there. If it is not, the file became
+// readFully reads what the size of the file says is there. If it is not, the file became
 // shorter just now, which is neither torn nor the end.
-func (r *frameReader) fill(b []byte) error {
-	_, err := io.ReadFull(r.in, b)
+func (r *frameReader) readFully(b []byte) error {
+	_, err := io.ReadFull(r.source, b)
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
 }
 
-// decode checks the frame that was read.
-func (r *frameReader) decode() (Record, error) {
+// decodeFrame checks the frame that was read.
+func (r *frameReader) decodeFrame() (Record, error) {
 	head, data := r.buf[:frameHeader], r.buf[frameHeader:]
 	if binary.LittleEndian.Uint32(head) != crc32.Update(r.sum, castagnoli, r.buf[4:]) {
 		return Record{}, damage("the checksum of the frame does not match")
 	}
 	kind := head[16]
-	if number := binary.LittleEndian.Uint64(head[8:]); number != r.number {
-		return Record{}, damage(fmt.Sprintf("record %d where record %d should be", number, r.number))
+	if number := binary.LittleEndian.Uint64(head[8:]); number != r.nextNumber {
+		return Record{}, damage(fmt.Sprintf("record %d where record %d should be", number, r.nextNumber))
 	}
 	if kind == kindNone || kind == kindEnd && len(data) > 0 || !isZero(head[17:]) {
 		return Record{}, damage("a frame that nobody writes")

@@ -7,13 +7,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shortened is a file that has less than its size says.
-type shortened struct {
+// shortenedFile is a file that has less than its size says.
+type shortenedFile struct {
 	file
 	content []byte
 }
 
-func (s shortened) ReadAt(b []byte, offset int64) (int, error) {
+func (s shortenedFile) ReadAt(b []byte, offset int64) (int, error) {
 	return bytes.NewReader(s.content).ReadAt(b, offset)
 }
 
@@ -24,13 +24,13 @@ func TestFrameOfAFileThatBecameShorter(t *testing.T) {
 	whole := make([]byte, headerSize+frameHeader, headerSize+frameHeader+len(data))
 	putFrameHeader(whole[headerSize:], 5, 0, 1, data)
 	whole = append(whole, data...)
-	r := newFrameReader(shortened{content: whole}, 5, int64(len(whole)))
-	record, err := r.next()
+	r := newFrameReader(shortenedFile{content: whole}, 5, int64(len(whole)))
+	record, err := r.readFrame()
 	require.NoError(t, err)
 	require.Equal(t, data, record.Data)
 	for length := headerSize; length < len(whole); length++ {
-		r := newFrameReader(shortened{content: whole[:length]}, 5, int64(len(whole)))
-		_, err := r.next()
+		r := newFrameReader(shortenedFile{content: whole[:length]}, 5, int64(len(whole)))
+		_, err := r.readFrame()
 		require.Error(t, err, length)
 		require.NotErrorAs(t, err, new(damage), length)
 		require.Equal(t, int64(headerSize), r.offset)

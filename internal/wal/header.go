@@ -22,19 +22,19 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // header is what a file begins with; doc.go has the layout.
 type header struct {
-	magic   string
-	records uint32 // the format of the owner's records, less 1
-	folder  [16]byte
-	number  uint64
-	first   uint64
+	magic        string
+	recordFormat uint32 // the format of the owner's records, less 1
+	folder       [16]byte
+	number       uint64
+	first        uint64
 }
 
-// encode also returns the sum, from which those of marks and frames go on.
-func (h header) encode() (b []byte, sum uint32) {
+// encodeHeader also returns the sum, from which those of marks and frames go on.
+func (h header) encodeHeader() (b []byte, sum uint32) {
 	b = make([]byte, headerSize)
 	copy(b, h.magic)
 	binary.LittleEndian.PutUint32(b[8:], version)
-	binary.LittleEndian.PutUint32(b[12:], h.records)
+	binary.LittleEndian.PutUint32(b[12:], h.recordFormat)
 	copy(b[16:], h.folder[:])
 	binary.LittleEndian.PutUint64(b[32:], h.number)
 	binary.LittleEndian.PutUint64(b[40:], h.first)
@@ -49,9 +49,9 @@ func (h header) encode() (b []byte, sum uint32) {
 	return b, sum
 }
 
-// sum is that of the encoded header.
-func (h header) sum() uint32 {
-	_, sum := h.encode()
+// headerSum is that of the encoded header.
+func (h header) headerSum() uint32 {
+	_, sum := h.encodeHeader()
 	return sum
 }
 
@@ -62,11 +62,11 @@ func decodeHeader(b []byte, magic string) (header, error) {
 		return header{}, damage("the file is shorter than its header")
 	}
 	h := header{
-		magic:   magic,
-		records: binary.LittleEndian.Uint32(b[12:]),
-		folder:  [16]byte(b[16:]),
-		number:  binary.LittleEndian.Uint64(b[32:]),
-		first:   binary.LittleEndian.Uint64(b[40:]),
+		magic:        magic,
+		recordFormat: binary.LittleEndian.Uint32(b[12:]),
+		folder:       [16]byte(b[16:]),
+		number:       binary.LittleEndian.Uint64(b[32:]),
+		first:        binary.LittleEndian.Uint64(b[40:]),
 	}
 	sum := binary.LittleEndian.Uint32(b[sumOffset:])
 	if string(b[:len(magic)]) != magic || crc32.Checksum(b[:sumOffset], castagnoli) != sum {

@@ -10,7 +10,7 @@ import (
 // another kind of file is no header.
 func TestDamagedHeader(t *testing.T) {
 	t.Parallel()
-	whole, _ := header{magic: checkpointMagic, folder: [16]byte{1}, number: 2, first: 3}.encode()
+	whole, _ := header{magic: checkpointMagic, folder: [16]byte{1}, number: 2, first: 3}.encodeHeader()
 	_, err := decodeHeader(whole, checkpointMagic)
 	require.NoError(t, err)
 	for i := range whole {

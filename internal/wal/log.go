@@ -13,8 +13,8 @@ type Position uint64
 // Log is an open folder. Its methods are safe for concurrent use; whoever calls
 // Append from several goroutines has to say in what order.
 type Log struct {
-	folder folder
-	unlock func() error // gives the folder back
+	folder       folder
+	unlockFolder func() error // gives the folder back
 
 	// One goroutine, run, does all that is done to the log's files. wake, which
 	// holds one, tells it of a group, or that the log is closed.
@@ -22,40 +22,40 @@ type Log struct {
 	stopped chan struct{} // closed when it has ended
 	segment *segment      // its own, until then
 
-	mu             sync.Mutex
-	queue          []*group // in order; the first may be with the goroutine
-	spare          []byte   // a buffer for the next group
-	header         header   // of the segment that Append's frames will go to
-	sum            uint32   // of that header
-	appended       Position
-	synced         Position
-	err            error // why the log failed
-	closed         bool
-	checkpoint     *Checkpoint // neither committed nor discarded; nil if there is none
-	bytes          int64       // of frames, since the newest checkpoint
-	checkpointSize int64
+	mu                   sync.Mutex
+	queue                []*group // in order; the first may be with the goroutine
+	spareBuffer          []byte   // a buffer for the next group
+	appendHeader         header   // of the segment that Append's frames will go to
+	appendSum            uint32   // of that header
+	appended             Position
+	synced               Position
+	err                  error // why the log failed
+	closed               bool
+	checkpoint           *Checkpoint // neither committed nor discarded; nil if there is none
+	bytesSinceCheckpoint int64       // of frames, since the newest checkpoint
+	checkpointSize       int64
 
-	// users are those who use the folder beside the goroutine. None is added once
+	// folderUsers are those who use the folder beside the goroutine. None is added once
 	// closed is set, and the folder is not given back before they are done.
-	users sync.WaitGroup
+	folderUsers sync.WaitGroup
 
-	closing  sync.Once
-	closeErr error
+	closeOnce sync.Once
+	closeErr  error
 }
 
 // group is what the goroutine does at once: it writes and syncs frames, or goes on
 // to the next segment.
 type group struct {
-	frames []byte
-	next   *header       // of the segment to go on to; there are no frames then
-	last   Position      // of the log when the group is done
-	done   chan struct{} // closed when it is, or when the log has failed
-	err    error         // why next was given up; set before done is closed
-	taken  bool          // the goroutine has it; nothing is added any more
+	frames       []byte
+	nextHeader   *header       // of the segment to go on to; there are no frames then
+	lastPosition Position      // of the log when the group is done
+	done         chan struct{} // closed when it is, or when the log has failed
+	rotationErr  error         // why next was given up; set before done is closed
+	taken        bool          // the goroutine has it; nothing is added any more
 }
 
-// spareMax is how large a buffer is kept for the next group, in bytes.
-const spareMax = 16 << 20
+// maxSpareBuffer is how large a buffer is kept for the next group, in bytes.
+const maxSpareBuffer = 16 << 20
 
 // Append adds a record and returns the position behind it, for Wait. encode appends
 // the data to the slice that it is given and returns the result, as append does; room
@@ -67,12 +67,12 @@ const spareMax = 16 << 20
 // waited for; Room helps with that. Once the log has failed or is closed, records are dropped, and Wait of
 // their positions tells why.
 func (l *Log) Append(kind uint8, size int, encode func([]byte) []byte) Position {
-	position := l.add(kind, size, encode)
-	l.signal()
+	position := l.appendRecord(kind, size, encode)
+	l.wakeWriter()
 	return position
 }
 
-func (l *Log) add(kind uint8, size int, encode func([]byte) []byte) Position {
+func (l *Log) appendRecord(kind uint8, size int, encode func([]byte) []byte) Position {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil || l.closed {
@@ -81,31 +81,31 @@ func (l *Log) add(kind uint8, size int, encode func([]byte) []byte) Position {
 		l.appended++
 		return l.appended
 	}
-	g := l.youngest()
+	g := l.openGroup()
 	start := len(g.frames)
 	frames := slices.Grow(g.frames, frameHeader+size)[:start+frameHeader]
 	frames = encode(frames)
 	data := frames[start+frameHeader:]
 	checkRecord(kind, len(data))
-	putFrameHeader(frames[start:], l.sum, uint64(l.appended), kind, data)
+	putFrameHeader(frames[start:], l.appendSum, uint64(l.appended), kind, data)
 	l.appended++
-	l.bytes += int64(len(frames) - start)
-	g.frames, g.last = frames, l.appended
+	l.bytesSinceCheckpoint += int64(len(frames) - start)
+	g.frames, g.lastPosition = frames, l.appended
 	return l.appended
 }
 
-// youngest is the group that takes frames now. REQUIRES: l.mu is held.
-func (l *Log) youngest() *group {
-	if n := len(l.queue); n > 0 && !l.queue[n-1].taken && l.queue[n-1].next == nil {
+// openGroup is the group that takes frames now. REQUIRES: l.mu is held.
+func (l *Log) openGroup() *group {
+	if n := len(l.queue); n > 0 && !l.queue[n-1].taken && l.queue[n-1].nextHeader == nil {
 		return l.queue[n-1]
 	}
-	g := &group{frames: l.spare, last: l.appended, done: make(chan struct{})}
-	l.spare = nil
+	g := &group{frames: l.spareBuffer, lastPosition: l.appended, done: make(chan struct{})}
+	l.spareBuffer = nil
 	l.queue = append(l.queue, g)
 	return g
 }
 
-func (l *Log) signal() {
+func (l *Log) wakeWriter() {
 	select {
 	case l.wake <- struct{}{}:
 	default: // it is awake, or will be
@@ -118,11 +118,11 @@ func (l *Log) signal() {
 // for what was appended after Close. A position that Append did not return is a bug,
 // on which Wait panics.
 func (l *Log) Wait(ctx context.Context, p Position) error {
-	return await(ctx, func() (<-chan struct{}, error) { return l.pending(p) })
+	return awaitAll(ctx, func() (<-chan struct{}, error) { return l.pendingSync(p) })
 }
 
-// await waits for one thing after the other, until there is none or the context ends.
-func await(ctx context.Context, next func() (<-chan struct{}, error)) error {
+// awaitAll waits for one thing after the other, until there is none or the context ends.
+func awaitAll(ctx context.Context, next func() (<-chan struct{}, error)) error {
 	for {
 		done, err := next()
 		if done == nil {
@@ -136,9 +136,9 @@ func await(ctx context.Context, next func() (<-chan struct{}, error)) error {
 	}
 }
 
-// pending is what to wait for until the position is synced; nil if there is nothing
+// pendingSync is what to wait for until the position is synced; nil if there is nothing
 // to wait for.
-func (l *Log) pending(p Position) (<-chan struct{}, error) {
+func (l *Log) pendingSync(p Position) (<-chan struct{}, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -150,7 +150,7 @@ func (l *Log) pending(p Position) (<-chan struct{}, error) {
 		return nil, l.err
 	}
 	for _, g := range l.queue {
-		if p <= g.last {
+		if p <= g.lastPosition {
 			return g.done, nil
 		}
 	}
@@ -167,12 +167,12 @@ func (l *Log) WaitForSpace(ctx context.Context, most int64) error {
 	if most < 0 {
 		panic(fmt.Sprintf("wal: no log has room for %d bytes", most))
 	}
-	return await(ctx, func() (<-chan struct{}, error) { return l.crowded(most) })
+	return awaitAll(ctx, func() (<-chan struct{}, error) { return l.pendingSpace(most) })
 }
 
-// crowded is what to wait for until there is room; nil if there is nothing to wait
+// pendingSpace is what to wait for until there is room; nil if there is nothing to wait
 // for.
-func (l *Log) crowded(most int64) (<-chan struct{}, error) {
+func (l *Log) pendingSpace(most int64) (<-chan struct{}, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -211,7 +211,7 @@ func (l *Log) Err() error {
 func (l *Log) SinceCheckpoint() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.bytes
+	return l.bytesSinceCheckpoint
 }
 
 // CheckpointSize is how many bytes the newest checkpoint has, 0 if there is none.
@@ -227,6 +227,6 @@ func (l *Log) CheckpointSize() int64 {
 // what Wait reported as synced is not affected. Calling it again waits and returns
 // the same.
 func (l *Log) Close() error {
-	l.closing.Do(func() { l.closeErr = l.close() })
+	l.closeOnce.Do(func() { l.closeErr = l.closeLog() })
 	return l.closeErr
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func text(s string) func([]byte) []byte {
+func appendText(s string) func([]byte) []byte {
 	return func(to []byte) []byte { return append(to, s...) }
 }
 
@@ -42,9 +42,9 @@ func TestOpenAndClose(t *testing.T) {
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
-	require.Equal(t, Position(1), l.Append(1, 1, text("a")))
-	require.Equal(t, Position(2), l.Append(254, 0, text("no room was asked for")))
-	require.Equal(t, Position(3), l.Append(7, 0, text("")))
+	require.Equal(t, Position(1), l.Append(1, 1, appendText("a")))
+	require.Equal(t, Position(2), l.Append(254, 0, appendText("no room was asked for")))
+	require.Equal(t, Position(3), l.Append(7, 0, appendText("")))
 	require.Equal(t, Position(3), l.Appended())
 	require.NoError(t, l.Close())
 	require.NoError(t, l.Close(), "again")
@@ -79,8 +79,8 @@ func TestOpenUnlocks(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
 	l, _ := openDir(t, path)
-	l.Append(1, 0, text("first"))
-	l.Append(1, 0, text("second"))
+	l.Append(1, 0, appendText("first"))
+	l.Append(1, 0, appendText("second"))
 	require.NoError(t, l.Close())
 
 	refused := errors.New("refused")
@@ -102,7 +102,7 @@ func TestTornOnDisk(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
 	l, _ := openDir(t, path)
-	l.Append(1, 0, text("whole"))
+	l.Append(1, 0, appendText("whole"))
 	require.NoError(t, l.Close())
 	name := filepath.Join(path, "log-0000000000000000")
 	content, err := os.ReadFile(name)
@@ -134,10 +134,10 @@ func TestCheckpointOnDisk(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
 	l, _ := openDir(t, path)
-	l.Append(1, 0, text("old"))
+	l.Append(1, 0, appendText("old"))
 	require.Equal(t, int64(frameHeader+3), l.SinceCheckpoint())
 	c := l.Checkpoint()
-	l.Append(1, 0, text("new"))
+	l.Append(1, 0, appendText("new"))
 	require.NoError(t, c.Append(9, []byte("state of old")))
 	require.NoError(t, c.Commit(t.Context()))
 	require.NoError(t, c.Discard())
@@ -158,7 +158,7 @@ func TestCheckpointOnDisk(t *testing.T) {
 	require.NoError(t, discarded.Discard())
 	require.NoError(t, discarded.Discard(), "again")
 	require.ErrorIs(t, discarded.Commit(t.Context()), ErrClosed)
-	l.Append(1, 0, text("newer"))
+	l.Append(1, 0, appendText("newer"))
 	require.NoError(t, l.Close())
 
 	l, got = openDir(t, path)
@@ -199,19 +199,19 @@ func TestCheckpointOutlivesLog(t *testing.T) {
 				require.NoError(t, c.Append(1, []byte("half")))
 			}
 			require.NoError(t, o.log.Close())
-			files := m.files()
+			files := m.visibleFiles()
 			if err := end(c); name == "commit" || name == "append" && !written {
 				require.ErrorIs(t, err, ErrClosed, name)
 			} else {
 				require.NoError(t, err, name)
 			}
 			require.NoError(t, c.Discard())
-			require.ElementsMatch(t, keys(files), keys(m.files()), "%s: names were changed", name)
+			require.ElementsMatch(t, fileNames(files), fileNames(m.visibleFiles()), "%s: names were changed", name)
 		}
 	}
 }
 
-func keys(files map[string][]byte) (names []string) {
+func fileNames(files map[string][]byte) (names []string) {
 	for name := range files {
 		names = append(names, name)
 	}
@@ -231,7 +231,7 @@ func TestCloseWaitsForCommit(t *testing.T) {
 			}
 			return nil
 		}
-		l, _, err := open(m, nil)
+		l, _, err := openFirstFormat(m, nil)
 		require.NoError(t, err)
 		committed, closed := make(chan error, 1), make(chan error, 1)
 		c := l.Checkpoint()
@@ -248,10 +248,10 @@ func TestCloseWaitsForCommit(t *testing.T) {
 
 func TestCommitEndsWithTheContext(t *testing.T) {
 	t.Parallel()
-	m, release := stalled(t)
-	l, _, err := open(m, nil)
+	m, release := stalledFolder(t)
+	l, _, err := openFirstFormat(m, nil)
 	require.NoError(t, err)
-	l.Append(1, 0, text("stalled"))
+	l.Append(1, 0, appendText("stalled"))
 	ctx, cancel := context.WithCancel(t.Context())
 	c := l.Checkpoint()
 	cancel()
@@ -262,8 +262,8 @@ func TestCommitEndsWithTheContext(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-// stalled is a folder in which syncs of the log wait for release.
-func stalled(t *testing.T) (m *memory, release func()) {
+// stalledFolder is a folder in which syncs of the log wait for release.
+func stalledFolder(t *testing.T) (m *memory, release func()) {
 	t.Helper()
 	gate := make(chan struct{})
 	m = newMemory()
@@ -278,11 +278,11 @@ func stalled(t *testing.T) (m *memory, release func()) {
 
 func TestWaitEndsWithTheContext(t *testing.T) {
 	t.Parallel()
-	m, release := stalled(t)
-	l, _, err := open(m, nil)
+	m, release := stalledFolder(t)
+	l, _, err := openFirstFormat(m, nil)
 	require.NoError(t, err)
-	first := l.Append(1, 0, text("first"))
-	second := l.Append(1, 0, text("second"))
+	first := l.Append(1, 0, appendText("first"))
+	second := l.Append(1, 0, appendText("second"))
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, l.Wait(ended, first), context.Canceled)
@@ -308,12 +308,12 @@ func TestGroupCommit(t *testing.T) {
 		}
 		return nil
 	}
-	l, _, err := open(m, nil)
+	l, _, err := openFirstFormat(m, nil)
 	require.NoError(t, err)
-	l.Append(1, 0, text("alone"))
+	l.Append(1, 0, appendText("alone"))
 	require.Equal(t, syncing, <-events)
 	for range 100 {
-		l.Append(1, 0, text("together"))
+		l.Append(1, 0, appendText("together"))
 	}
 	resume <- struct{}{}
 	require.Equal(t, syncing, <-events)
@@ -330,11 +330,11 @@ func TestGroupCommit(t *testing.T) {
 func TestAfterClose(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
-	l, _, err := open(m, nil)
+	l, _, err := openFirstFormat(m, nil)
 	require.NoError(t, err)
-	kept := l.Append(1, 0, text("kept"))
+	kept := l.Append(1, 0, appendText("kept"))
 	require.NoError(t, l.Close())
-	dropped := l.Append(1, 0, text("dropped"))
+	dropped := l.Append(1, 0, appendText("dropped"))
 	require.Greater(t, dropped, kept)
 	require.NoError(t, l.Wait(t.Context(), kept))
 	require.ErrorIs(t, l.Wait(t.Context(), dropped), ErrClosed)
@@ -344,7 +344,7 @@ func TestAfterClose(t *testing.T) {
 	require.ErrorIs(t, c.Commit(t.Context()), ErrClosed)
 	require.NoError(t, c.Discard())
 	var got texts
-	l, _, err = open(m, got.restore)
+	l, _, err = openFirstFormat(m, got.restore)
 	require.NoError(t, err)
 	require.Equal(t, texts{"kept"}, got)
 	require.NoError(t, l.Close())
@@ -355,9 +355,9 @@ func TestAfterClose(t *testing.T) {
 func TestAfterFailure(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
-	l, _, err := open(m, nil)
+	l, _, err := openFirstFormat(m, nil)
 	require.NoError(t, err)
-	kept := l.Append(1, 0, text("kept"))
+	kept := l.Append(1, 0, appendText("kept"))
 	require.NoError(t, l.Wait(t.Context(), kept))
 	m.before = func(op operation) error {
 		if op == (operation{"write", fileName(segmentPrefix, 0)}) { // the end frame
@@ -370,7 +370,7 @@ func TestAfterFailure(t *testing.T) {
 	require.ErrorIs(t, err, ErrFailed)
 	require.ErrorIs(t, err, errInjected)
 	require.NoError(t, c.Discard())
-	dropped := l.Append(1, 0, text("dropped"))
+	dropped := l.Append(1, 0, appendText("dropped"))
 	require.NoError(t, l.Wait(t.Context(), kept))
 	require.ErrorIs(t, l.Wait(t.Context(), dropped), errInjected)
 	require.ErrorIs(t, l.Wait(t.Context(), l.Appended()), ErrFailed)
@@ -381,10 +381,10 @@ func TestAfterFailure(t *testing.T) {
 
 func TestMisuse(t *testing.T) {
 	t.Parallel()
-	l, _, err := open(newMemory(), nil)
+	l, _, err := openFirstFormat(newMemory(), nil)
 	require.NoError(t, err)
 	for _, kind := range []uint8{0, 255} {
-		require.Panics(t, func() { l.Append(kind, 0, text("")) })
+		require.Panics(t, func() { l.Append(kind, 0, appendText("")) })
 	}
 	require.Panics(t, func() { l.Append(1, 0, func(to []byte) []byte { return append(to, make([]byte, MaxData+1)...) }) })
 	require.Panics(t, func() { l.Append(1, 0, func([]byte) []byte { panic("cannot encode") }) })
@@ -393,7 +393,7 @@ func TestMisuse(t *testing.T) {
 	require.Panics(t, func() { l.Checkpoint() }, "one at a time")
 	require.Panics(t, func() { _ = c.Append(0, nil) })
 	require.NoError(t, c.Discard())
-	require.Equal(t, Position(1), l.Append(1, 0, text("goes on")))
+	require.Equal(t, Position(1), l.Append(1, 0, appendText("goes on")))
 	require.NoError(t, l.Wait(t.Context(), 1))
 	require.NoError(t, l.Close())
 }
@@ -427,7 +427,7 @@ func TestConcurrentUse(t *testing.T) {
 		writers.Go(func() {
 			for range 50 {
 				mu.Lock()
-				position := o.append(1)
+				position := o.appendRecords(1)
 				mu.Unlock()
 				if err := l.Wait(t.Context(), position); err != nil {
 					t.Error(err)

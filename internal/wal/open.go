@@ -47,11 +47,11 @@ func OpenFormat(path string, format Format, restore func(Record) error) (*Log, R
 	case !locked:
 		return nil, Recovery{}, fmt.Errorf("%w: %s", ErrLocked, path)
 	}
-	l, recovery, err := openFormat(dir(path), format, restore)
+	l, recovery, err := openFormat(osFolder(path), format, restore)
 	if err != nil {
 		return nil, Recovery{}, errors.Join(err, lock.Unlock())
 	}
-	l.unlock = lock.Unlock
+	l.unlockFolder = lock.Unlock
 	return l, recovery, nil
 }
 
@@ -59,7 +59,7 @@ func OpenFormat(path string, format Format, restore func(Record) error) (*Log, R
 // nothing and changes nothing. A folder that is not there has none; other errors are the file
 // system's.
 func Exists(path string) (bool, error) {
-	found, err := listFolder(dir(path))
+	found, err := listFolder(osFolder(path))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
@@ -73,17 +73,17 @@ func Exists(path string) (bool, error) {
 // openFormat is OpenFormat of a folder that nobody else uses.
 func openFormat(f folder, format Format, restore func(Record) error) (*Log, Recovery, error) {
 	r := &recovery{folder: f, format: format, restore: restore}
-	s, err := r.run()
+	s, err := r.recoverSegment()
 	if err != nil {
 		return nil, Recovery{}, fmt.Errorf("wal: open: %w", err)
 	}
 	l := &Log{
-		folder: f, unlock: func() error { return nil }, segment: s,
+		folder: f, unlockFolder: func() error { return nil }, segment: s,
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
-		header: s.header, sum: s.sum,
-		appended: Position(r.next), synced: Position(r.next),
-		bytes: r.logBytes, checkpointSize: r.checkpointSize,
+		appendHeader: s.header, appendSum: s.sum,
+		appended: Position(r.nextRecord), synced: Position(r.nextRecord),
+		bytesSinceCheckpoint: r.logBytes, checkpointSize: r.checkpointSize,
 	}
-	go l.run()
+	go l.runWriter()
 	return l, r.result, nil
 }

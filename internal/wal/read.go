@@ -37,7 +37,7 @@ func Read(path string, format Format, restore func(Record) error) (c Content, er
 		return c, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	r := &recovery{folder: readOnly{dir(path)}, format: format, restore: restore}
+	r := &recovery{folder: readOnlyFolder{osFolder(path)}, format: format, restore: restore}
 	last, err := r.readAll()
 	if err == nil {
 		err = last.file.Close()
@@ -45,7 +45,7 @@ func Read(path string, format Format, restore func(Record) error) (c Content, er
 	if err = errors.Join(err, r.closeUnsynced()); err != nil {
 		return c, fmt.Errorf("wal: read: %w", err)
 	}
-	return Content{r.id, r.next, r.result}, nil
+	return Content{r.folderID, r.nextRecord, r.result}, nil
 }
 
 // LockFolder keeps everybody from opening a folder until release, and returns the names of the files
@@ -71,7 +71,7 @@ func LockFolder(path string) (names []string, release func() error, err error) {
 
 // Names are the names of the files in a folder that are a log's; none if there is no folder.
 func Names(path string) (names []string, err error) {
-	found, err := listFolder(dir(path))
+	found, err := listFolder(osFolder(path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -87,11 +87,11 @@ func Names(path string) (names []string, err error) {
 	return names, nil
 }
 
-// readOnly is a folder in which nothing can be written, as on a snapshot.
-type readOnly struct{ dir }
+// readOnlyFolder is a folder in which nothing can be written, as on a snapshot.
+type readOnlyFolder struct{ osFolder }
 
-func (d readOnly) open(name string) (file, error) {
-	f, err := os.Open(d.path(name))
+func (d readOnlyFolder) openFile(name string) (file, error) {
+	f, err := os.Open(d.fullPath(name))
 	if err != nil {
 		return nil, err
 	}

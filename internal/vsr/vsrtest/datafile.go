@@ -21,14 +21,14 @@ func DataFile(tb testing.TB, path string, sb vsr.Superblock) {
 	tb.Helper()
 	file := make([]byte, DataFileSize)
 	for i := range 4 {
-		copy(file[i*24576:], header(sb))
+		copy(file[i*24576:], encodeHeader(sb))
 	}
 	require.NoError(tb, os.WriteFile(path, file, 0o600))
 }
 
-// header is a copy of a superblock's header. The offsets are those of the structures of
+// encodeHeader is a copy of a superblock's header. The offsets are those of the structures of
 // TigerBeetle's src/vsr/superblock.zig, added up a second time.
-func header(sb vsr.Superblock) []byte {
+func encodeHeader(sb vsr.Superblock) []byte {
 	b := make([]byte, 8192)
 	binary.LittleEndian.PutUint16(b[34:], 2)
 	binary.LittleEndian.PutUint32(b[36:], uint32(sb.Formatted))

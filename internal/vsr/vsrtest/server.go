@@ -29,7 +29,7 @@ type Replica struct {
 // address.
 func Serve(tb testing.TB, r Replica) (address string) {
 	tb.Helper()
-	return Listen(tb, r.answer)
+	return Listen(tb, r.answerPing)
 }
 
 // Listen serves each connection with a function, until the test ends.
@@ -67,8 +67,8 @@ func Listen(tb testing.TB, serve func(net.Conn)) (address string) {
 	return listener.Addr().String()
 }
 
-// answer answers one ping.
-func (r Replica) answer(conn net.Conn) {
+// answerPing answers one ping.
+func (r Replica) answerPing(conn net.Conn) {
 	if r.Full {
 		return
 	}

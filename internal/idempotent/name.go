@@ -19,8 +19,8 @@ func (n Name) ID(attempt uint64) ledger.ID {
 	return n.Namespace.Derive(n.Kind, chart.ID(n.Account), []byte(n.Key), chart.U64(attempt))
 }
 
-// collection is the id of the collection in an attempt's chain.
-func (n Name) collection(attempt uint64) ledger.ID {
+// collectionID is the id of the collection in an attempt's chain.
+func (n Name) collectionID(attempt uint64) ledger.ID {
 	return n.Namespace.Derive(n.Kind, chart.ID(n.Account), []byte(n.Key), chart.U64(attempt), chart.U64(1))
 }
 
@@ -34,7 +34,7 @@ func (n Name) collection(attempt uint64) ledger.ID {
 func (n Name) Debit(debit, collect ledger.Transfer) Request {
 	fromArrears := debit.DebitAccountID == collect.CreditAccountID
 	return Request{Fallback: fromArrears, Build: func(attempt uint64) []ledger.Transfer {
-		debit.ID, collect.ID = n.ID(attempt), n.collection(attempt)
+		debit.ID, collect.ID = n.ID(attempt), n.collectionID(attempt)
 		if attempt > 0 {
 			return []ledger.Transfer{debit}
 		}
@@ -46,7 +46,7 @@ func (n Name) Debit(debit, collect ledger.Transfer) Request {
 // account has paid what it can. A closed peer account pays nothing, as in Debit.
 func (n Name) WriteOff(credit, collect ledger.Transfer) Request {
 	return Request{Fallback: true, Build: func(attempt uint64) []ledger.Transfer {
-		credit.ID, collect.ID = n.ID(attempt), n.collection(attempt)
+		credit.ID, collect.ID = n.ID(attempt), n.collectionID(attempt)
 		if attempt > 0 {
 			return []ledger.Transfer{credit}
 		}

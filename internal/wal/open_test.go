@@ -9,20 +9,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// leftovers are the folders that the script leaves when the process ends before each of its
+// leftoverFolders are the folders that the script leaves when the process ends before each of its
 // operations.
-func leftovers(t *testing.T) (folders []map[string][]byte) {
+func leftoverFolders(t *testing.T) (folders []map[string][]byte) {
 	t.Helper()
 	m := newMemory()
 	var mu sync.Mutex
 	m.before = func(operation) error {
 		mu.Lock()
 		defer mu.Unlock()
-		folders = append(folders, m.files())
+		folders = append(folders, m.visibleFiles())
 		return nil
 	}
 	p := newProcess(t.Context(), m)
-	p.script()
+	p.runScript()
 	require.Empty(t, p.errs)
 	return folders
 }
@@ -31,7 +31,7 @@ func leftovers(t *testing.T) (folders []map[string][]byte) {
 // Open says so, and the next one finds all that was there.
 func TestFaultOfOpening(t *testing.T) {
 	t.Parallel()
-	folders := leftovers(t)
+	folders := leftoverFolders(t)
 	require.Greater(t, len(folders), 100)
 	for i, files := range folders {
 		whole, err := openOwner(newMemoryOf(files))
@@ -64,24 +64,24 @@ func TestFaultOfOpening(t *testing.T) {
 	}
 }
 
-// closeFails is a folder in which the n-th close of a file is told to have failed.
-type closeFails struct {
+// failingClose is a folder in which the n-th close of a file is told to have failed.
+type failingClose struct {
 	*memory
 	mu sync.Mutex
 	n  int
 }
 
-type closeFailsFile struct {
+type failingCloseFile struct {
 	file
-	in *closeFails
+	in *failingClose
 }
 
-func (c *closeFails) open(name string) (file, error) {
-	f, err := c.memory.open(name)
-	return closeFailsFile{f, c}, err
+func (c *failingClose) openFile(name string) (file, error) {
+	f, err := c.memory.openFile(name)
+	return failingCloseFile{f, c}, err
 }
 
-func (f closeFailsFile) Close() error {
+func (f failingCloseFile) Close() error {
 	err := f.file.Close()
 	f.in.mu.Lock()
 	defer f.in.mu.Unlock()
@@ -91,8 +91,8 @@ func (f closeFailsFile) Close() error {
 	return err
 }
 
-// heal lets no more fail. It reports whether one has.
-func (c *closeFails) heal() (failed bool) {
+// stopFailing lets no more fail. It reports whether one has.
+func (c *failingClose) stopFailing() (failed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	failed = c.n <= 0
@@ -104,11 +104,11 @@ func (c *closeFails) heal() (failed bool) {
 func TestFaultOfClosingWhatWasRead(t *testing.T) {
 	t.Parallel()
 	told := 0
-	for i, files := range leftovers(t) {
+	for i, files := range leftoverFolders(t) {
 		for n := 1; ; n++ {
-			c := &closeFails{memory: newMemoryOf(files), n: n}
+			c := &failingClose{memory: newMemoryOf(files), n: n}
 			o, err := openOwner(c)
-			if !c.heal() {
+			if !c.stopFailing() {
 				require.NoError(t, err)
 				require.NoError(t, o.log.Close())
 				break
@@ -127,7 +127,7 @@ func TestOpeningRemovesWhatIsUnfinished(t *testing.T) {
 	m := newMemoryOf(map[string][]byte{unfinished: []byte("half of it")})
 	o, err := openOwner(m)
 	require.NoError(t, err)
-	require.NotContains(t, m.files(), unfinished)
+	require.NotContains(t, m.visibleFiles(), unfinished)
 	require.NoError(t, o.log.Close())
 }
 
