@@ -5,8 +5,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Name is what a booking is known by: its kind, the account that it is about, and the key.
-// The ids of its attempts follow from it.
+// Name identifies a booking: its kind, the account concerned, and the key. The ids of its
+// attempts follow from the Name.
 type Name struct {
 	Namespace chart.Namespace
 	Kind      string
@@ -14,23 +14,25 @@ type Name struct {
 	Key       string
 }
 
-// ID is the id of an attempt's own transfer.
+// ID returns the id of an attempt's own transfer.
 func (n Name) ID(attempt uint64) ledger.ID {
 	return n.Namespace.Derive(n.Kind, chart.ID(n.Account), []byte(n.Key), chart.U64(attempt))
 }
 
-// collectionID is the id of the collection in an attempt's chain.
+// collectionID returns the id of the collection in an attempt's chain.
 func (n Name) collectionID(attempt uint64) ledger.ID {
 	return n.Namespace.Derive(n.Kind, chart.ID(n.Account), []byte(n.Key), chart.U64(attempt), chart.U64(1))
 }
 
-// Debit is the request for a debit of a peer, which also collects arrears (chart.Collect).
+// Debit returns the request for a debit of a peer that also collects arrears ([chart.Collect]).
 //
-// It is either from the arrears account, which must exist: then nothing refuses it. The ledger
-// refuses the collection only if the peer account is closed, and the debit is booked alone
-// then. Or it is from the peer account: then the ledger refuses what the account does not
-// cover, and the key stays free. Both may be asked for under one key. Their chains have the
-// same ids, and each refusal burns one of them for both, so one of the two is booked, once.
+// A debit of the arrears account, which must exist, is never refused. The ledger refuses only
+// the collection, and only if the peer account is closed: then the debit is booked alone. A
+// debit of the peer account is refused if the account does not cover the amount, and the key
+// stays free.
+//
+// Both may be asked for under one key. Their chains have the same ids, and each refusal burns
+// an id of both, so one of the two is booked, once.
 func (n Name) Debit(debit, collect ledger.Transfer) Request {
 	fromArrears := debit.DebitAccountID == collect.CreditAccountID
 	return Request{Fallback: fromArrears, Build: func(attempt uint64) []ledger.Transfer {
@@ -42,8 +44,8 @@ func (n Name) Debit(debit, collect ledger.Transfer) Request {
 	}}
 }
 
-// WriteOff is the request for a credit of arrears, of what is left of them after the peer
-// account has paid what it can. A closed peer account pays nothing, as in Debit.
+// WriteOff returns the request for a credit of the arrears left after the peer account has paid
+// as much as it can. A closed peer account pays nothing, as in [Name.Debit].
 func (n Name) WriteOff(credit, collect ledger.Transfer) Request {
 	return Request{Fallback: true, Build: func(attempt uint64) []ledger.Transfer {
 		credit.ID, collect.ID = n.ID(attempt), n.collectionID(attempt)

@@ -21,7 +21,7 @@ var (
 	debitRows = ledger.AccountFilter{AccountID: debit, Flags: ledger.AccountFilterDebits}
 )
 
-// newLedger is a ledger with two accounts; the first may be debited limit.
+// newLedger returns a ledger with two accounts, of which the first can be debited by limit.
 func newLedger(ctx context.Context, limit uint64) *embedded.Ledger {
 	l := embedded.New()
 	source := ledger.NewID(3, 0)
@@ -42,7 +42,8 @@ func newLedger(ctx context.Context, limit uint64) *embedded.Ledger {
 	return l
 }
 
-// newWriter builds rows of an amount, marked as its own.
+// newWriter returns the build function of a writer: rows of the amount, marked with the writer's
+// name.
 func newWriter(name, amount uint64) func(n uint64) ledger.Transfer {
 	return func(n uint64) ledger.Transfer {
 		return ledger.Transfer{
@@ -57,7 +58,7 @@ func ExamplePlace() {
 	l := newLedger(ctx, 100)
 	n, err := sequence.Place(ctx, l, 1, newWriter(1, 10))
 	fmt.Println("first writer:", n, err)
-	_, err = sequence.Place(ctx, l, 1, newWriter(2, 10)) // it has not seen row 1
+	_, err = sequence.Place(ctx, l, 1, newWriter(2, 10)) // without having read row 1
 	fmt.Println("second writer:", err)
 	newest, _, _ := sequence.Newest(ctx, l, debitRows)
 	n, err = sequence.Place(ctx, l, newest.UserData64+1, newWriter(2, 10))
@@ -83,7 +84,7 @@ func TestBurntNumbersAreWalkedOver(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	l := newLedger(ctx, 5)
-	for range 4 { // each burns the next number
+	for range 4 { // each call burns the next number
 		_, err := sequence.Place(ctx, l, 1, newWriter(1, 6))
 		require.ErrorIs(t, err, ledger.ErrIDSpent)
 	}
@@ -104,7 +105,7 @@ func TestNewestOfNothing(t *testing.T) {
 	require.False(t, ok)
 }
 
-// Of many writers that have seen the same rows exactly one places the next.
+// Exactly one of many writers that have read the same rows places the next row.
 func TestOneWriterWins(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t.Context(), 100)
