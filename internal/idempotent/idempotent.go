@@ -2,11 +2,10 @@
 // corrections and capital booked by an operator.
 //
 // The ids of the transfers follow from the key and the number of an attempt. The next attempt is
-// made only when the ledger has burnt an id of this one ([sequence.TryAttempts]), so at most one
-// is ever in the ledger. The copy of a ledger has lost its burnt ids and would take an attempt
-// that the original refused. So [Request.Book] first looks all attempts up, and tries one only
-// if none is booked. Everything booked must follow from the call, so that a repeated call finds
-// it.
+// made only when the ledger has burnt an id of the previous one ([sequence.TryAttempts]), so at
+// most one is ever in the ledger. The copy of a ledger has lost its burnt ids and would take an
+// attempt refused by the original. So [Request.Book] first looks all attempts up, and tries one
+// only if none is booked. Everything booked must follow from the call, so a repeated call finds it.
 package idempotent
 
 import (
@@ -19,8 +18,7 @@ import (
 )
 
 var (
-	// ErrConflict is returned when other transfers are booked under the key; Booking.Rows has
-	// them.
+	// ErrConflict is returned with [Booking.Rows] when other transfers are booked under the key.
 	ErrConflict = errors.New("idempotent: the key is taken")
 	// ErrSpent is returned when the ledger has burnt the ids of all attempts and nothing is
 	// booked under the key. Nothing ever will be: use another key. Only programs without
@@ -34,18 +32,18 @@ const MaxAttempts = 16
 
 // Request describes the transfers to book under a key.
 type Request struct {
-	// Build returns the transfers of an attempt. Book links them into one chain. The last call
-	// is for the attempt that Book returns.
+	// Build returns the transfers of an attempt. [Request.Book] links them into one chain. The last
+	// call is for the attempt returned by Book.
 	Build func(attempt uint64) []ledger.Transfer
 	// First is the number of the first attempt. Transfers under the numbers before First do not
 	// belong to this booking. Default: 0.
 	First uint64
-	// May refuses transfers that the ledger would refuse, without burning an id. Book calls
-	// May after the look-up and before the first attempt, so an earlier booking is not refused.
+	// May refuses transfers in place of the ledger, without burning an id. [Request.Book] calls May
+	// after the look-up and before the first attempt, so an earlier booking is not refused.
 	// Default: no refusal.
 	May func(context.Context) error
-	// Fallback goes on to attempt 1 also if this call is the one that burns an id of attempt
-	// 0. Attempt 1 must ask the ledger for less.
+	// Fallback goes on to attempt 1 also if this call is the one to burn an id of attempt 0.
+	// Attempt 1 must ask the ledger for less.
 	Fallback bool
 }
 
@@ -54,14 +52,14 @@ type Booking struct {
 	Attempt       uint64 // the attempt's number, also with an error
 	AlreadyBooked bool   // the transfers were in the ledger before the call
 	Timestamp     uint64 // of the first transfer
-	// Rows are the attempt's transfers as stored in the ledger, in the order of Build. Rows is
-	// set if AlreadyBooked, and with ErrConflict. A row of an older version may have another
-	// account in the place of one of the two, and rows may be fewer than Build returns.
+	// Rows are the attempt's transfers as stored in the ledger, in the order of Build. Rows is set
+	// if AlreadyBooked, and with [ErrConflict]. A row of an older version may have another account
+	// in the place of one of the two, and rows may be fewer than Build returns.
 	Rows []ledger.Transfer
 }
 
-// Own returns the row that the key names, without the collection booked beside it; the zero row
-// if Rows has none.
+// Own returns the row named by the key, without the collection booked beside it; the zero row if
+// Rows has none.
 func (b Booking) Own() ledger.Transfer {
 	for _, row := range b.Rows {
 		if row.Code != chart.CodeCollection {

@@ -13,8 +13,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// The accounts of the tests: a peer's, its arrears, suspense, another one, and one that
-// nobody has.
+// The accounts of the tests: a peer, its arrears, suspense, an account outside, and an account that
+// is not in the ledger.
 var (
 	peer, arrears, suspense, outside, nobody = accountID(1), accountID(2), accountID(3), accountID(4), accountID(5)
 
@@ -59,14 +59,14 @@ func readBalance(t *testing.T, l ledger.Ledger, id ledger.ID) int64 {
 	return rows[0].CreditsPosted.Big().Int64() - rows[0].DebitsPosted.Big().Int64()
 }
 
-// singleTransfer is a request for a single transfer.
+// singleTransfer requests a single transfer.
 func singleTransfer(debit, credit ledger.ID, amount uint64) idempotent.Request {
 	return idempotent.Request{Build: func(attempt uint64) []ledger.Transfer {
 		return []ledger.Transfer{newRow(name.ID(attempt), debit, credit, amount)}
 	}}
 }
 
-// A copied ledger has lost its burnt ids: what is booked under a later attempt is found.
+// The copy of a ledger has lost its burnt ids: a booking under a later attempt is found.
 func TestLaterAttemptIsFound(t *testing.T) {
 	t.Parallel()
 	for attempt := range uint64(idempotent.MaxAttempts) {
@@ -85,7 +85,7 @@ func TestLaterAttemptIsFound(t *testing.T) {
 	}
 }
 
-// What is booked is what is wanted if only one of its accounts is another one.
+// A stored row is the wanted one if at most one of its accounts differs.
 func TestWhatIsTheSame(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -126,7 +126,7 @@ func TestWhatIsTheSame(t *testing.T) {
 	}
 }
 
-// The rows of a copy are imported, and a request for a chain finds them.
+// A request for a chain finds the imported rows of a copy.
 func TestImportedChainIsFound(t *testing.T) {
 	t.Parallel()
 	from, to := newLedger(t), embedded.New()
@@ -173,7 +173,7 @@ func TestImportedChainIsFound(t *testing.T) {
 	}
 }
 
-// May is asked once, and only if nothing is booked.
+// May is called once, and only if nothing is booked.
 func TestMay(t *testing.T) {
 	t.Parallel()
 	l, errNo := newLedger(t), errors.New("no")
@@ -189,8 +189,8 @@ func TestMay(t *testing.T) {
 	require.True(t, got.AlreadyBooked)
 }
 
-// A key stays free however often the ledger refuses what is to be booked under it, and the one
-// that is booked at last is found again.
+// A key stays free however often the ledger refuses its transfers, and the attempt booked at last
+// is found again.
 func TestRefusedForEver(t *testing.T) {
 	t.Parallel()
 	refused := func(l ledger.Ledger, request idempotent.Request, want ledger.CreateTransferStatus) {
@@ -249,7 +249,7 @@ func TestSpent(t *testing.T) {
 	require.Zero(t, readBalance(t, l, suspense))
 }
 
-// What attempts before the first one have is not looked at.
+// Rows under numbers before First are not compared.
 func TestFirst(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -271,7 +271,7 @@ func debitRequest(amount uint64) idempotent.Request {
 	return name.Debit(newRow(ledger.ID{}, arrears, suspense, amount), chart.Collect(peer, arrears, 1))
 }
 
-// closePeer closes the peer account, and returns what opens it again.
+// closePeer closes the peer account, and returns the function to open it again.
 func closePeer(t *testing.T, l ledger.Ledger) (open func()) {
 	t.Helper()
 	closing := newRow(ledger.NewID(8, 8), peer, outside, 0)
@@ -282,8 +282,8 @@ func closePeer(t *testing.T, l ledger.Ledger) (open func()) {
 	}
 }
 
-// A debit is booked in one chain with the collection, and alone if the peer account is closed:
-// whoever comes second finds the same attempt.
+// A debit is booked in one chain with the collection, and alone if the peer account is closed. The
+// second call finds the same attempt.
 func TestDebit(t *testing.T) {
 	t.Parallel()
 	for _, closed := range []bool{false, true} {
@@ -316,8 +316,8 @@ func TestDebit(t *testing.T) {
 	}
 }
 
-// Processes that find the peer account closed, and open again, book one attempt: attempt 0
-// has lost the id of its collection.
+// Processes that find the peer account closed, and open again, book one attempt: attempt 0 has lost
+// the id of its collection.
 func TestDebitWhileThePeerIsClosedAndOpened(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -326,7 +326,7 @@ func TestDebitWhileThePeerIsClosedAndOpened(t *testing.T) {
 		open := closePeer(t, l)
 		rows := debitRequest(50).Build(0)
 		rows[0].Flags = ledger.TransferLinked
-		results, err := l.CreateTransfers(t.Context(), rows) // another process, which ends here
+		results, err := l.CreateTransfers(t.Context(), rows) // another process, ended before attempt 1
 		require.NoError(t, err)
 		require.Equal(t, ledger.TransferDebitAccountAlreadyClosed, results[1].Status)
 		open()
@@ -338,7 +338,7 @@ func TestDebitWhileThePeerIsClosedAndOpened(t *testing.T) {
 	require.Equal(t, int64(50), readBalance(t, l, suspense))
 }
 
-// A write-off collects first, so that it gives up no more than is left.
+// A write-off collects first, to give up only the rest.
 func TestWriteOff(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -358,8 +358,7 @@ func TestWriteOff(t *testing.T) {
 	require.Equal(t, ledger.NewAmount(20), got.Rows[1].Amount)
 }
 
-// A probe asks for what its transfer asks for: one that the ledger cuts to what there is is cut
-// there, too.
+// The ledger cuts a probe as it cuts the probed transfer.
 func TestProbeOfATransferThatIsCut(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)

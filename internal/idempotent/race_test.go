@@ -13,8 +13,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// raceLedger is a ledger in which something happens before each request: other processes book under
-// the same key from end to end, the peer account is closed and opened, and money moves.
+// raceLedger interferes before each request: other processes book under the same key from start to
+// end, the peer account is closed and opened, and money moves.
 type raceLedger struct {
 	ledger.Ledger
 	t          *testing.T
@@ -90,8 +90,8 @@ func (w *raceLedger) bookDebit() {
 	require.ErrorAs(w.t, err, &refused)
 }
 
-// Debits of both kinds under one key are booked once, in whatever order processes send their
-// requests, and whatever happens to the peer account.
+// Debits of both kinds under one key are booked once, for any order of the requests of the
+// processes, and whatever happens to the peer account.
 func TestDebitsOfManyProcesses(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)

@@ -6,10 +6,9 @@ import (
 	"fmt"
 )
 
-// Decode reads exactly one packet. It gives a Prepare, a Fulfill or a Reject, by
-// value, or no packet and an error that matches ErrMalformed. The Data of the
-// packet aliases b: copy it if b is written to afterwards. The text fields are
-// copies.
+// Decode reads exactly one packet. It returns a [Prepare], a [Fulfill] or a [Reject], by value, or
+// no packet and an error that matches [ErrMalformed]. The packet's Data aliases b: copy Data before
+// writing to b. The text fields are copies.
 func Decode(b []byte) (Packet, error) {
 	r := reader{packet: b}
 	packet := r.readPacket()
@@ -22,8 +21,8 @@ func Decode(b []byte) (Packet, error) {
 	return packet, nil
 }
 
-// reader walks through a packet. After the first fault every read gives zeros,
-// so that only the end has to look at err.
+// reader walks through a packet. After the first fault every read returns zeros, so only [Decode]
+// looks at err.
 type reader struct {
 	packet []byte
 	offset int
@@ -47,7 +46,7 @@ func (r *reader) readPacket() Packet {
 	}
 }
 
-// readEnvelope reads the length of all that follows the type.
+// readEnvelope reads the length of everything behind the type.
 func (r *reader) readEnvelope() {
 	at := r.offset
 	if length := r.readLength("length"); length != r.bytesLeft() {
@@ -111,8 +110,8 @@ func (r *reader) readOctets(field string) []byte {
 	return r.readBytes(field, r.readLength(field))
 }
 
-// maxLengthBytes is the most bytes that the length of a part of a packet takes:
-// the largest REJECT has 66566.
+// maxLengthBytes is the largest number of bytes in the length of a part of a packet: the largest
+// REJECT has 66566 bytes.
 const maxLengthBytes = 3
 
 // readLength reads a length prefix and insists on its shortest form.
@@ -143,8 +142,8 @@ func (r *reader) readByte(field string) byte {
 	return 0
 }
 
-// readBytes reads n bytes, nil after a fault. Its capacity ends with it, so that
-// appending to it does not write into the packet.
+// readBytes reads n bytes, nil after a fault. The capacity of the result is n, so appending to it
+// does not write into the packet.
 func (r *reader) readBytes(field string, n int) []byte {
 	if r.err != nil {
 		return nil
@@ -160,7 +159,7 @@ func (r *reader) readBytes(field string, n int) []byte {
 
 func (r *reader) bytesLeft() int { return len(r.packet) - r.offset }
 
-// recordFault keeps the first fault; those after it follow from it.
+// recordFault keeps the first fault; later faults follow from it.
 func (r *reader) recordFault(field string, at int, reason error) {
 	if r.err == nil {
 		r.err = fmt.Errorf("%w: %s at byte %d: %w", ErrMalformed, field, at, reason)

@@ -6,7 +6,7 @@ import (
 	"math/bits"
 )
 
-// AppendBinary appends the packet's canonical encoding to b. See Packet.
+// AppendBinary appends the packet's canonical encoding to b. See [Packet].
 func (p Prepare) AppendBinary(b []byte) ([]byte, error) {
 	err := firstError(
 		fieldError("expiresAt", checkTime(p.ExpiresAt)),
@@ -24,7 +24,7 @@ func (p Prepare) AppendBinary(b []byte) ([]byte, error) {
 	return appendOctets(b, p.Data), nil
 }
 
-// AppendBinary appends the packet's canonical encoding to b. See Packet.
+// AppendBinary appends the packet's canonical encoding to b. See [Packet].
 func (p Fulfill) AppendBinary(b []byte) ([]byte, error) {
 	if err := fieldError("data", checkData(p.Data)); err != nil {
 		return b, err
@@ -35,7 +35,7 @@ func (p Fulfill) AppendBinary(b []byte) ([]byte, error) {
 	return appendOctets(b, p.Data), nil
 }
 
-// AppendBinary appends the packet's canonical encoding to b. See Packet.
+// AppendBinary appends the packet's canonical encoding to b. See [Packet].
 func (p Reject) AppendBinary(b []byte) ([]byte, error) {
 	err := firstError(
 		fieldError("code", checkCode(p.Code)),
@@ -78,8 +78,8 @@ func appendOctets[S string | []byte](b []byte, s S) []byte {
 // octetsSize is the size of a variable-length string of n bytes.
 func octetsSize(n int) int { return lengthSize(n) + n }
 
-// appendLength appends the shortest length prefix: n itself below 128, else 128
-// plus the number of bytes that n needs, and these bytes, big-endian.
+// appendLength appends the shortest length prefix: n itself below 128, else 128 plus the number of
+// bytes in n, and these bytes, big-endian.
 func appendLength(b []byte, n int) []byte {
 	size := lengthSize(n)
 	if size == 1 {
@@ -100,6 +100,6 @@ func lengthSize(n int) int {
 	return 1 + (bits.Len(uint(n))+7)/8
 }
 
-// longFormBit is the bit of a length prefix's first byte that says that the rest of
-// the byte counts the bytes of the length that follow.
+// longFormBit is set in the first byte of a length prefix of several bytes. The other bits then
+// count the bytes of the length behind it.
 const longFormBit = 0x80

@@ -13,19 +13,19 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Client is the ledger that another process serves. When that is gone, calls end with
-// ledger.ErrOutcomeUnknown, as those that the ledger there answers with an error do that says
-// nothing else.
+// Client is the ledger served by a server process. Its calls return [ledger.ErrOutcomeUnknown] when
+// the server process has gone, and for every error of the ledger except [ledger.ErrTooMuchData] and
+// [ledger.ErrClosed].
 type Client struct {
 	out      *frameWriter
 	closeOut func() error
-	ended    chan struct{} // closed when there will be no more answers
+	ended    chan struct{} // closed after the last answer
 
 	closed atomic.Bool // by Close
 
 	mu         sync.Mutex
 	lastNumber uint64
-	waiting    map[uint64]chan<- answer // nil when it has ended
+	waiting    map[uint64]chan<- answer // by request; nil when the server process has ended
 }
 
 var _ ledger.Ledger = (*Client)(nil)
@@ -35,21 +35,20 @@ type answer struct {
 	data   []byte
 }
 
-// NewClient speaks to a process that serves a ledger, until in ends. The Client closes out.
+// NewClient connects to a server process until in ends. The [Client] closes out.
 func NewClient(in io.Reader, out io.WriteCloser) *Client {
 	c := &Client{
 		out: newFrameWriter(out), closeOut: sync.OnceValue(out.Close),
 		ended: make(chan struct{}), waiting: make(map[uint64]chan<- answer),
 	}
-	go c.readAnswers(bufio.NewReaderSize(in, 1<<16)) // ended by the other process; Ended tells
+	go c.readAnswers(bufio.NewReaderSize(in, 1<<16)) // until the server process ends; see Ended
 	return c
 }
 
-// Ended is closed when the other process is gone, or has stopped serving.
+// Ended is closed when the server process has gone, or has stopped serving.
 func (c *Client) Ended() <-chan struct{} { return c.ended }
 
-// Close tells the other process that there will be no more requests, and waits until it has
-// stopped serving.
+// Close ends the requests, and waits until the server process has stopped serving.
 func (c *Client) Close() error {
 	c.closed.Store(true)
 	err := c.closeOut()
@@ -57,7 +56,8 @@ func (c *Client) Close() error {
 	return err
 }
 
-// readAnswers hands answers out until there are no more; then nobody has to wait any more.
+// readAnswers passes answers to their callers until in ends, and then releases the remaining
+// callers.
 func (c *Client) readAnswers(in io.Reader) {
 	defer close(c.ended)
 	for {
@@ -70,7 +70,7 @@ func (c *Client) readAnswers(in io.Reader) {
 			break
 		}
 		if to := c.removeRequest(h.Number); to != nil {
-			to <- answer{h.Failed, data} // there is room
+			to <- answer{h.Failed, data} // the channel has space for it
 		}
 	}
 	c.mu.Lock()
@@ -81,7 +81,7 @@ func (c *Client) readAnswers(in io.Reader) {
 	c.waiting = nil
 }
 
-// addRequest says who waits for the answer to a request. ok is false if there will be none.
+// addRequest registers a request. ok is false if the server process has ended.
 func (c *Client) addRequest() (number uint64, answers <-chan answer, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -94,7 +94,8 @@ func (c *Client) addRequest() (number uint64, answers <-chan answer, ok bool) {
 	return c.lastNumber, to, true
 }
 
-// removeRequest is who waits for an answer, nil if nobody does any more.
+// removeRequest unregisters a request and returns the channel for its answer; nil if its caller has
+// gone.
 func (c *Client) removeRequest(number uint64) chan<- answer {
 	c.mu.Lock()
 	defer c.mu.Unlock()

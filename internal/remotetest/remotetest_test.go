@@ -44,8 +44,8 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// When the other process is gone, nobody waits for ever, and nothing is called a failure
-// that may have happened.
+// When the other process has gone, no caller waits for ever, and a request that may have been
+// executed is not reported as a failure.
 func TestOtherProcessIsGone(t *testing.T) {
 	t.Parallel()
 	requests, send := io.Pipe()
@@ -64,7 +64,7 @@ func TestOtherProcessIsGone(t *testing.T) {
 	require.NoError(t, client.Close())
 }
 
-// Nobody listens at all.
+// The context ends without an answer.
 func TestContextEnds(t *testing.T) {
 	t.Parallel()
 	requests, send := io.Pipe()
@@ -86,7 +86,7 @@ func TestContextEnds(t *testing.T) {
 	require.NoError(t, client.Close())
 }
 
-// What the ledger there says of a request that it did not take is told.
+// The ledger's error for a request that it did not execute reaches the client.
 func TestErrorsOfTheLedger(t *testing.T) {
 	t.Parallel()
 	l := embedded.New()
@@ -107,7 +107,7 @@ type errReader struct{ err error }
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
 func ExampleServe() {
-	client, served := serveThroughPipe(embedded.New()) // in a process of its own, as a rule
+	client, served := serveThroughPipe(embedded.New()) // usually in another process
 	results, err := client.CreateAccounts(context.Background(), []ledger.Account{{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}})
 	fmt.Println(results[0].Status, err)
 	fmt.Println(client.Close(), <-served)

@@ -11,9 +11,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Serve answers the requests that a Client in the other process writes to in, each as soon
-// as the ledger has, until in ends. It returns when all are answered. The error is nil if
-// the other process has closed its side or is gone.
+// Serve answers the requests of a [Client] in another process, read from in until in ends. Each is
+// answered as soon as the ledger has answered. Serve returns after the last answer. The error is
+// nil if the client process has closed its side or has gone.
 func Serve(ctx context.Context, l ledger.Ledger, in io.Reader, out io.Writer) error {
 	s := server{ctx: ctx, ledger: l, in: bufio.NewReaderSize(in, 1<<16), out: newFrameWriter(out)}
 	defer s.requests.Wait()
@@ -39,7 +39,7 @@ type server struct {
 	requests sync.WaitGroup // requests
 }
 
-// serveRequest reads the rest of one request, and has it answered.
+// serveRequest reads the rest of one request and starts to answer it.
 func (s *server) serveRequest(h frameHead) error {
 	l := s.ledger
 	switch h.Op {
@@ -64,7 +64,7 @@ func (s *server) serveRequest(h frameHead) error {
 	}
 }
 
-// queryOfOneRow is a query as a request of one row.
+// queryOfOneRow turns a query into a request of one row.
 func queryOfOneRow[F, Out any](query func(context.Context, F) ([]Out, error)) func(context.Context, []F) ([]Out, error) {
 	return func(ctx context.Context, filters []F) ([]Out, error) { return query(ctx, filters[0]) }
 }
@@ -74,7 +74,7 @@ func answerRequest[In, Out any](s *server, h frameHead, ask func(context.Context
 	if err != nil {
 		return err
 	}
-	s.requests.Go(func() { // at once, as requests wait for the disk together
+	s.requests.Go(func() { // concurrently, since requests wait for the disk together
 		answer := frameHead{Number: h.Number}
 		var data []byte
 		if results, err := ask(s.ctx, events); err != nil {
@@ -82,7 +82,7 @@ func answerRequest[In, Out any](s *server, h frameHead, ask func(context.Context
 		} else {
 			data = bytesOf(results)
 		}
-		_ = s.out.writeFrame(answer, data) // an error means that nobody listens any more
+		_ = s.out.writeFrame(answer, data) // fails only if the client process has gone
 	})
 	return nil
 }

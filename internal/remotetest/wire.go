@@ -1,5 +1,5 @@
-// Package remotetest serves a ledger to another process over a pipe: for tests and examples in
-// which several processes work on one ledger, and which run where there is no TigerBeetle.
+// Package remotetest serves a ledger to another process over a pipe, for tests and examples with
+// several processes on one ledger that run without a TigerBeetle.
 //
 // The two processes must run the same program: records cross the pipe as they are in memory.
 package remotetest
@@ -19,7 +19,7 @@ import (
 // frameHead begins each frame. An answer has the number of its request.
 type frameHead struct {
 	Number uint64
-	Length uint32 // bytes behind it: records, or the text of an answer that is an error
+	Length uint32 // of the bytes behind the head: records, or the text of an error
 	Op     operation
 	Failed failure // of an answer
 }
@@ -37,8 +37,8 @@ const (
 	queryTransfers
 )
 
-// failure is what kind of error an answer is: one that the ledger gives before it does
-// anything, or any other.
+// failure is the kind of an error answer: an error returned by the ledger before it did anything,
+// or any later error.
 type failure uint8
 
 const (
@@ -59,7 +59,7 @@ func failureOf(err error) failure {
 	}
 }
 
-// toError is the error with this text.
+// toError returns the error of this kind with the text.
 func (f failure) toError(text []byte) error {
 	switch f {
 	case failureTooMuchData:
@@ -73,12 +73,12 @@ func (f failure) toError(text []byte) error {
 	}
 }
 
-// bytesOf is the memory of the rows.
+// bytesOf returns the memory of the rows.
 func bytesOf[T any](rows []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(rows))), len(rows)*int(unsafe.Sizeof(*new(T))))
 }
 
-// readRows reads as many rows as fit in so many bytes.
+// readRows reads the rows in length bytes.
 func readRows[T any](from io.Reader, length uint32) ([]T, error) {
 	rows := make([]T, length/uint32(unsafe.Sizeof(*new(T))))
 	_, err := io.ReadFull(from, bytesOf(rows))
@@ -89,7 +89,7 @@ func readHead(from io.Reader) (h frameHead, err error) {
 	return h, binary.Read(from, binary.LittleEndian, &h)
 }
 
-// frameWriter is one direction of the pipe.
+// frameWriter writes to one direction of the pipe.
 type frameWriter struct {
 	mu sync.Mutex
 	to *bufio.Writer

@@ -7,14 +7,14 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// readError is the error of a read whose answer is lost. A read changes nothing, so it has no
-// outcome that could be unknown: whoever asks for something to be booked must not be told that
-// it may be booked because a look-up before it has failed.
+// readError is the error of a read with a lost answer. A read changes nothing, so its outcome
+// cannot be unknown: a caller about to book must not learn from a failed look-up that the booking
+// may have been made.
 type readError struct{ cause error }
 
 func (e *readError) Error() string { return "read, nothing changed: " + e.cause.Error() }
 
-// Is reports whether target is anything of the cause but ledger.ErrOutcomeUnknown.
+// Is reports whether the cause matches target, unless target is [ledger.ErrOutcomeUnknown].
 func (e *readError) Is(target error) bool {
 	return target != ledger.ErrOutcomeUnknown && errors.Is(e.cause, target)
 }
@@ -22,7 +22,7 @@ func (e *readError) Is(target error) bool {
 // As finds a typed error in the cause.
 func (e *readError) As(target any) bool { return errors.As(e.cause, target) }
 
-// wrapReadError is the error of a read.
+// wrapReadError turns [ledger.ErrOutcomeUnknown] into a readError.
 func wrapReadError(err error) error {
 	if errors.Is(err, ledger.ErrOutcomeUnknown) {
 		return &readError{err}
@@ -30,7 +30,8 @@ func wrapReadError(err error) error {
 	return err
 }
 
-// LookupAccounts never ends with ledger.ErrOutcomeUnknown, nor do the other reads.
+// LookupAccounts looks accounts up. Like the other reads, it never returns
+// [ledger.ErrOutcomeUnknown].
 func (r Ledger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
 	rows, err := r.Ledger.LookupAccounts(ctx, ids)
 	return rows, wrapReadError(err)

@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// everyAnswerLost is a ledger that loses every answer, as a client does whose context ends.
+// everyAnswerLost loses every answer, like a client whose context ends.
 type everyAnswerLost struct{ ledger.Ledger }
 
 func (everyAnswerLost) lostAnswer() error {
@@ -47,8 +47,8 @@ func (g everyAnswerLost) QueryTransfers(context.Context, ledger.QueryFilter) ([]
 	return nil, g.lostAnswer()
 }
 
-// A read whose answer is lost has changed nothing, so no outcome is unknown; a write that is lost
-// has one that is.
+// A read with a lost answer has changed nothing, so its outcome is not unknown; the outcome of a
+// write with a lost answer is.
 func TestReadHasNoOutcome(t *testing.T) {
 	t.Parallel()
 	l := retryledger.Ledger{Ledger: everyAnswerLost{embedded.New()}}

@@ -11,11 +11,10 @@ import (
 // ErrAllBurnt is returned by [TryAttempts] when the ids of every attempt are burnt.
 var ErrAllBurnt = errors.New("sequence: the ids of all attempts are burnt")
 
-// NoEnd is the end of a numbering in which there is always a next attempt.
+// NoEnd is the end of a numbering without a last attempt.
 const NoEnd = math.MaxUint64
 
-// Attempt is the chain of transfers that [TryAttempts] sent under one number, with the ledger's
-// answer.
+// Attempt is a chain of transfers sent by [TryAttempts] under one number, with the ledger's answer.
 type Attempt struct {
 	Number  uint64
 	Rows    []ledger.Transfer // as sent, linked into one chain
@@ -23,27 +22,25 @@ type Attempt struct {
 	Chain   ledger.Chain // the outcome of Results
 }
 
-// Refusal is the error of an attempt that the ledger refused: the member that broke the chain,
-// and its status.
+// Refusal is the error of a refused attempt: the id of the chain's breaker, and its status.
 func (a *Attempt) Refusal() *ledger.TransferError {
 	return &ledger.TransferError{ID: a.Rows[max(a.Chain.Breaker, 0)].ID, Status: a.Chain.Status}
 }
 
-// TryAttempts sends attempt first and, while the ledger answers that an id of the attempt is burnt
-// ([ledger.TransferIDAlreadyFailed]), the next one, a request each. It returns the first attempt
-// with any other answer.
+// TryAttempts sends attempt first. While the ledger answers that an id of the attempt is burnt
+// ([ledger.TransferIDAlreadyFailed]), TryAttempts sends the next attempt, in a request each. It
+// returns the first attempt with any other answer.
 //
-// An attempt is the chain of transfers that build returns for a number; build is called once for
-// each. Every id in the chain follows from the number, so any process that tries the attempt
-// sends the same ids. A chain with a burnt id can never be booked. So the next attempt is safe,
-// and at most one of them is ever in the ledger.
+// An attempt is the chain of transfers returned by build for a number; build is called once for
+// each. Every id in the chain follows from the number, so all processes send the same ids for an
+// attempt. A chain with a burnt id can never be booked. So the next attempt is safe, and at most
+// one attempt is ever in the ledger.
 //
-// A refusal of this request burns an id too, but ends the call: the caller decides whether to
-// try again. The next call then finds the id burnt.
+// A refusal burns an id too, but ends the call: the caller decides whether to try again. The next
+// call then finds the id burnt.
 //
-// TryAttempts gives up with [ErrAllBurnt] before attempt end ([NoEnd]: never), and with the
-// request's error when a request fails, as when ctx ends. The attempt's Number is set with an
-// error too.
+// TryAttempts gives up before attempt end, with [ErrAllBurnt] ([NoEnd]: never), and when a request
+// fails, with the request's error (as when ctx ends). Attempt.Number is set with an error too.
 func TryAttempts(
 	ctx context.Context, l ledger.Ledger, first, end uint64, build func(n uint64) []ledger.Transfer,
 ) (Attempt, error) {

@@ -1,14 +1,14 @@
-// Package sequence writes numbered rows into the ledger so that exactly one writer wins each
-// number: settlement orders and changes of a credit line.
+// Package sequence writes numbered rows into the ledger so exactly one writer wins each number:
+// settlement orders and changes of a credit line.
 //
-// A row is a transfer whose id is derived from its number, so a number can be taken once. A
-// writer first reads the newest row ([Newest]), then everything else that its decision rests
-// on, and then places the next number ([Place]). If another writer has placed a row in between,
-// the number is taken and the decision must be made again. In the opposite order of reading, a
-// fresh number could rest on a stale balance.
+// A row is a transfer with an id derived from its number, so a number can be taken once. A writer
+// first reads the newest row ([Newest]), then everything else needed to decide, and then places the
+// next number ([Place]). If another writer has placed a row in between, the number is taken and the
+// writer must decide again. In the opposite order of reading, a fresh number could rest on a stale
+// balance.
 //
-// [TryAttempts] is the loop under [Place], for every caller that derives ids from the number of
-// an attempt.
+// [TryAttempts] is the loop under [Place], for every caller with ids derived from the number of an
+// attempt.
 package sequence
 
 import (
@@ -35,12 +35,11 @@ func Newest(ctx context.Context, l ledger.Ledger, filter ledger.AccountFilter) (
 	return rows[0], true, nil
 }
 
-// Place writes the row with number first, or the next number whose id is not burnt. Each row
+// Place writes the row with number first, or with the next number whose id is not burnt. Each row
 // refused earlier has burnt a number; Place sends one request for each, until the context ends.
 //
-// The row returned by build must depend on nothing but the number and the call, and must carry
-// a mark of this call (an owner, a nonce), so that the row of another writer is never taken for
-// this one.
+// The row returned by build must depend on nothing but the number and the call, and must carry a
+// mark of this call (an owner, a nonce), so the row of another writer is never taken for this one.
 //
 // Place returns the number written. The errors are [ErrTaken], a [ledger.TransferError] if the
 // ledger refused the row, and the request's.
@@ -50,9 +49,9 @@ func Place(
 	return PlaceChain(ctx, l, first, func(n uint64) []ledger.Transfer { return []ledger.Transfer{build(n)} })
 }
 
-// PlaceChain is [Place] for rows that are placed together, or not at all. All ids in the chain
-// must follow from the number, since any of them may be burnt. The [ledger.TransferError] names
-// the refused row.
+// PlaceChain is [Place] for rows placed together, or not at all. All ids in the chain must follow
+// from the number, since any of them may be burnt. The [ledger.TransferError] names the refused
+// row.
 func PlaceChain(
 	ctx context.Context, l ledger.Ledger, first uint64, build func(n uint64) []ledger.Transfer,
 ) (n uint64, err error) {

@@ -6,13 +6,13 @@ import (
 	"sync"
 )
 
-// checksumSize is how long a checksum is, in bytes.
+// checksumSize is the length of a checksum, in bytes.
 const checksumSize = 16
 
-// Checksum is TigerBeetle's checksum: the 128-bit tag of AEGIS-128L over the bytes as
+// Checksum returns TigerBeetle's checksum: the 128-bit tag of AEGIS-128L over the bytes as
 // associated data, with a key and a nonce of zeros
-// (https://datatracker.ietf.org/doc/draft-irtf-cfrg-aegis-aead/). It is made for headers;
-// a megabyte takes some tens of milliseconds.
+// (https://datatracker.ietf.org/doc/draft-irtf-cfrg-aegis-aead/). Checksum is made for headers; a
+// megabyte takes some tens of milliseconds.
 func Checksum(data []byte) [checksumSize]byte {
 	state := initialState()
 	length := uint64(len(data)) * 8
@@ -40,13 +40,13 @@ func (b block) xorWith(c block) block {
 // aegis is the state of AEGIS-128L.
 type aegis [8]block
 
-// The specification's constants.
+// The constants of the specification.
 var (
 	constant0 = block{0x00, 0x01, 0x01, 0x02, 0x03, 0x05, 0x08, 0x0d, 0x15, 0x22, 0x37, 0x59, 0x90, 0xe9, 0x79, 0x62}
 	constant1 = block{0xdb, 0x3d, 0x18, 0x55, 0x6d, 0xc2, 0x2f, 0xf1, 0x20, 0x11, 0x31, 0x42, 0x73, 0xb5, 0x28, 0xdd}
 )
 
-// initialState is the state for a key and a nonce of zeros.
+// initialState returns the state for a key and a nonce of zeros.
 var initialState = sync.OnceValue(func() aegis {
 	s := aegis{{}, constant1, constant0, constant1, {}, constant0, constant1, constant0}
 	for range 10 {
@@ -67,7 +67,7 @@ func (s *aegis) absorbBlocks(a, b block) {
 	s[7] = aesRound(old[6], old[7])
 }
 
-// computeTag ends the state, after so many bits of associated data.
+// computeTag finishes the state after length bits of associated data.
 func (s *aegis) computeTag(length uint64) [checksumSize]byte {
 	var lengths block
 	binary.LittleEndian.PutUint64(lengths[:], length)
@@ -82,8 +82,8 @@ func (s *aegis) computeTag(length uint64) [checksumSize]byte {
 	return tag
 }
 
-// aesRound is a round of AES: each byte substituted, rows shifted, columns mixed, and a key
-// added. The standard library's AES has no single rounds.
+// aesRound is a round of AES: substitute each byte, shift the rows, mix the columns, add a key. The
+// standard library's AES has no single rounds.
 func aesRound(in, key block) (out block) {
 	box := substitutionTable()
 	for column := range 4 {
@@ -99,17 +99,17 @@ func aesRound(in, key block) (out block) {
 	return out.xorWith(key)
 }
 
-// doubleByte is a byte times x, as a polynomial modulo AES's.
+// doubleByte multiplies a byte by x, as a polynomial modulo the polynomial of AES.
 func doubleByte(b byte) byte { return b<<1 ^ b>>7*0x1b }
 
-// substitutionTable is the table of AES's substitutions: of each byte the inverse in AES's
-// field, and an affine map of that.
+// substitutionTable returns the substitutions of AES: an affine map of each byte's inverse in the
+// field of AES.
 var substitutionTable = sync.OnceValue(func() *[256]byte {
 	var box [256]byte
 	p, inverse := byte(1), byte(1)
 	for {
-		p ^= doubleByte(p) // times 3, which generates all bytes but 0
-		// The inverse is divided by 3.
+		p ^= doubleByte(p) // times 3: the powers of 3 are all bytes except 0
+		// Divide the inverse by 3.
 		inverse ^= inverse << 1
 		inverse ^= inverse << 2
 		inverse ^= inverse << 4
@@ -120,6 +120,6 @@ var substitutionTable = sync.OnceValue(func() *[256]byte {
 			break
 		}
 	}
-	box[0] = 0x63 // it has no inverse
+	box[0] = 0x63 // 0 has no inverse
 	return &box
 })

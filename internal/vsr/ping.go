@@ -14,33 +14,32 @@ import (
 	"lukechampine.com/uint128"
 )
 
-// What asking a replica can end with, beside the errors of connecting.
+// The errors of [Ping], beside the errors of connecting.
 var (
-	// ErrHungUp says that the server ended the connection instead of answering, as a
-	// replica does that is asked for another cluster than its own.
+	// ErrHungUp is returned when the server ended the connection instead of answering, like a
+	// replica of another cluster.
 	ErrHungUp = errors.New("vsr: the server hung up: a replica of another cluster, or no TigerBeetle")
-	// ErrFull says that the server ends connections before anything is said on them, as a
-	// replica does that has as many as it takes (since release 0.17.6), and a proxy whose
-	// server is down.
+	// ErrFull is returned when the server ends connections before the first byte: a replica with
+	// all its connections in use (since release 0.17.6), or a proxy whose server is down.
 	ErrFull = errors.New("vsr: the server ends connections at once: it takes no more, or is a proxy without a server")
-	// ErrSilent says that the server took the connection and did not answer in time. A
-	// replica that is recovering does that, and one of an earlier release that is full.
+	// ErrSilent is returned when the server accepted the connection and did not answer in time: a
+	// replica in recovery, or a full replica of a release before 0.17.6.
 	ErrSilent = errors.New("vsr: the server does not answer")
-	// ErrForeign says that something else than TigerBeetle answered, or a release of it that
-	// answers pings in another way.
+	// ErrForeign is returned for an answer from a server other than TigerBeetle, or from a release
+	// with another format of pings.
 	ErrForeign = errors.New("vsr: the server is no TigerBeetle")
 )
 
-// Pong is what a replica says of itself.
+// Pong is a replica's answer to a ping.
 type Pong struct {
 	Replica int     // its index in the cluster
 	View    uint32  // the primary is the replica View modulo the number of replicas
-	Release Release // that the server runs
+	Release Release // of the server
 }
 
-// EvictedError is a replica that wants no client of our release.
+// EvictedError is returned when a replica refuses clients of our release.
 type EvictedError struct {
-	TooHigh bool // our release is above the server's; else it is below what that serves
+	TooHigh bool // our release is above the server's; else below the oldest release served
 	Server  Release
 }
 
@@ -73,15 +72,16 @@ const (
 	reasonTooHigh = 3
 )
 
-// Ping asks the server at a TCP address ("host:port" with an IP address) who it is, as a
-// client of a release that belongs to a cluster. It opens a connection, of which each
-// replica has only a few for clients, closes it at the end, and opens no session.
+// Ping identifies the server at a TCP address ("host:port" with an IP address), as a client of a
+// cluster with a release. It opens a connection, of which each replica has only a few for clients,
+// closes it at the end, and opens no session.
 //
-// If the server hangs up it connects once more, to see whether that is for what was asked.
+// If the server hangs up, Ping connects once more, to find out whether the server hangs up on every
+// connection or only on this ping.
 //
-// Errors: those of connecting; ErrHungUp, ErrFull, ErrSilent when ctx ends first, ErrForeign
-// with the beginning of what was answered, *EvictedError. A replica that is not the primary does
-// not evict, and stays silent.
+// Errors: those of connecting; [ErrHungUp], [ErrFull], [ErrSilent] when ctx ends first,
+// [ErrForeign] with the beginning of the answer, and an [EvictedError]. A replica other than the
+// primary does not evict, and stays silent.
 func Ping(ctx context.Context, address string, cluster uint128.Uint128, release Release) (Pong, error) {
 	var pong Pong
 	err := withConnection(ctx, address, func(conn net.Conn) (err error) {
@@ -89,15 +89,16 @@ func Ping(ctx context.Context, address string, cluster uint128.Uint128, release 
 		return err
 	})
 	if errors.Is(err, ErrHungUp) {
-		// What a second look shows is more: also that a server that just ended refuses now.
-		if again := withConnection(ctx, address, awaitHangup); again != nil && !errors.Is(again, ErrSilent) {
-			err = again
+		// The second connection tells more, also whether a server that has just ended refuses
+		// connections now.
+		if secondErr := withConnection(ctx, address, awaitHangup); secondErr != nil && !errors.Is(secondErr, ErrSilent) {
+			err = secondErr
 		}
 	}
 	return pong, err
 }
 
-// withConnection connects and talks; ctx ends the talk.
+// withConnection connects and runs talk; the end of ctx ends talk too.
 func withConnection(ctx context.Context, address string, talk func(net.Conn) error) error {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", address)
@@ -109,17 +110,18 @@ func withConnection(ctx context.Context, address string, talk func(net.Conn) err
 	if !stop() && err != nil {
 		err = ErrSilent
 	}
-	_ = conn.Close() // it has shown all it can
+	_ = conn.Close() // the answer is read
 	return err
 }
 
-// hangupWait is how long a server that is full gets to end a connection. It does so as soon
-// as it accepts it.
+// hangupWait is the time for a full server to end a connection. A full server does so as soon as it
+// accepts the connection.
 const hangupWait = 500 * time.Millisecond
 
-// awaitHangup says nothing, as a replica does too.
+// awaitHangup sends nothing, and waits for the server to end the connection. A healthy replica
+// sends nothing either.
 func awaitHangup(conn net.Conn) error {
-	_ = conn.SetReadDeadline(time.Now().Add(hangupWait)) // of a TCP connection it never fails
+	_ = conn.SetReadDeadline(time.Now().Add(hangupWait)) // never fails for a TCP connection
 	said := make([]byte, 40)
 	switch n, err := conn.Read(said); {
 	case n > 0:
@@ -152,7 +154,7 @@ func asHungUp(err error) error {
 	return err
 }
 
-// encodePing is the message of a client without a session.
+// encodePing returns the ping of a client without a session.
 func encodePing(cluster uint128.Uint128, release Release) []byte {
 	header := make([]byte, headerSize)
 	empty := Checksum(nil)
@@ -161,7 +163,7 @@ func encodePing(cluster uint128.Uint128, release Release) []byte {
 	binary.LittleEndian.PutUint32(header[atHeaderSize:], headerSize)
 	binary.LittleEndian.PutUint32(header[atHeaderRelease:], uint32(release))
 	header[atHeaderCommand] = commandPingClient
-	_, _ = rand.Read(header[atHeaderClient : atHeaderClient+16]) // never fails; a client's id must not be another one's
+	_, _ = rand.Read(header[atHeaderClient : atHeaderClient+16]) // never fails; the id of a client must be unique
 	checksum := Checksum(header[checksumSize:])
 	copy(header, checksum[:])
 	return header
