@@ -16,7 +16,7 @@ import (
 // The accounts of the tests: a peer, its arrears, suspense, an account outside, and an account that
 // is not in the ledger.
 var (
-	peer, arrears, suspense, outside, nobody = accountID(1), accountID(2), accountID(3), accountID(4), accountID(5)
+	peer, arrears, suspense, outside, missing = accountID(1), accountID(2), accountID(3), accountID(4), accountID(5)
 
 	name = idempotent.Name{Namespace: "test", Kind: "pay", Account: peer, Key: "k"}
 )
@@ -206,7 +206,7 @@ func TestRefusedForEver(t *testing.T) {
 		status  ledger.CreateTransferStatus
 		rows    int
 	}{
-		"a missing account": {singleTransfer(nobody, suspense, 5), ledger.TransferDebitAccountNotFound, 1},
+		"a missing account": {singleTransfer(missing, suspense, 5), ledger.TransferDebitAccountNotFound, 1},
 		"a closed account":  {singleTransfer(outside, peer, 5), ledger.TransferCreditAccountAlreadyClosed, 1},
 		"not covered": {
 			name.Debit(newRow(ledger.ID{}, peer, suspense, 5), chart.Collect(peer, arrears, 1)), ledger.TransferExceedsCredits, 1,
@@ -242,7 +242,7 @@ func TestSpent(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
 	for attempt := range uint64(idempotent.MaxAttempts) {
-		createTransfer(t, l, ledger.TransferDebitAccountNotFound, newRow(name.ID(attempt), nobody, suspense, 5))
+		createTransfer(t, l, ledger.TransferDebitAccountNotFound, newRow(name.ID(attempt), missing, suspense, 5))
 	}
 	_, err := singleTransfer(outside, suspense, 5).Book(t.Context(), l)
 	require.ErrorIs(t, err, idempotent.ErrSpent)
@@ -363,7 +363,7 @@ func TestProbeOfATransferThatIsCut(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
 	for attempt := range uint64(8) {
-		createTransfer(t, l, ledger.TransferDebitAccountNotFound, newRow(name.ID(attempt), nobody, suspense, 5))
+		createTransfer(t, l, ledger.TransferDebitAccountNotFound, newRow(name.ID(attempt), missing, suspense, 5))
 	}
 	createTransfer(t, l, ledger.TransferCreated, newRow(ledger.NewID(9, 8), arrears, suspense, 50))
 	credit := newRow(ledger.ID{}, suspense, arrears, 0)

@@ -12,8 +12,8 @@ import (
 )
 
 // Without history the bound falls with each packet from the peer, packets to it do not raise it,
-// and it is 0 as soon as the peer owes. Who remembers nothing begins at all that was ever paid in,
-// at most the payable.
+// and the bound is 0 as soon as the peer owes. An empty Memory begins at the total ever paid in, at
+// most the payable.
 func TestBoundWithoutHistory(t *testing.T) {
 	t.Parallel()
 	l := newSimulatedPeer(t, 1, false)

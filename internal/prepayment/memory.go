@@ -11,49 +11,49 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Memory remembers what was last worked out of each peer that ever paid in, so that the rows
-// of a peer are read once, and later only those that are new. All of it may be lost. Its
-// methods may be called concurrently.
+// Memory keeps the last result for each peer that ever paid in. The rows of a peer are read once,
+// and later only the new rows. A Memory may be lost at any time. Its methods may be called
+// concurrently.
 type Memory struct {
 	reader *Reader
 
 	mu    sync.Mutex
-	peers map[ledger.ID]knownPeer // by peer account; the values are never changed
+	peers map[ledger.ID]knownPeer // by peer account; the values are immutable
 }
 
-// knownPeer is what is known of a peer.
+// knownPeer is the last result for a peer.
 type knownPeer struct {
-	// lastRow is the state after the newest row that was read, and rowSums are sums up to which
-	// there is no newer one. nil: no row was read.
+	// lastRow is the state after the newest row read, and there is no newer row up to the moment of
+	// rowSums. nil: no row was read.
 	lastRow *state
 	rowSums Sums
 
-	// sums are the sums of a moment, and prepaid what was prepaid right then: exactly, or of
-	// an account without history at most.
+	// sums are the sums of a moment, and prepaid the prepayment at that moment: exact, or an upper
+	// bound for an account without history.
 	sums    Sums
 	prepaid *big.Int
-	// newestByHand is the newest credit by hand or write-off that is in prepaid. It is kept of
-	// accounts without history alone.
+	// newestByHand is the timestamp of the newest credit by hand or write-off included in prepaid.
+	// Only set for accounts without history.
 	newestByHand uint64
 }
 
-// NewMemory remembers nothing.
+// NewMemory returns an empty [Memory].
 func NewMemory(r *Reader) *Memory { return &Memory{reader: r, peers: make(map[ledger.ID]knownPeer)} }
 
-// Estimate is what sums say of a prepayment, with what is remembered.
+// Estimate is a prepayment computed from [Sums] and from the content of a [Memory].
 type Estimate struct {
-	// Prepaid is what is prepaid, or the most that can be.
+	// Prepaid is the prepayment, or an upper bound.
 	Prepaid ledger.Amount
-	// Exact says that it is just that much.
+	// Exact is true if Prepaid is not only an upper bound.
 	Exact bool
-	// Settled says that no reading makes it better: it is exact, or the account has no
-	// history.
+	// Settled is true if reading rows cannot improve the estimate: it is exact, or the account has
+	// no history.
 	Settled bool
-	// NetAtMost is the most that the position less what is prepaid can be.
+	// NetAtMost is an upper bound of the position less the prepayment.
 	NetAtMost *big.Int
 }
 
-// Estimate says what can be said of a prepayment without asking the ledger.
+// Estimate estimates a prepayment without asking the ledger.
 func (m *Memory) Estimate(peer ledger.ID, now *Sums) Estimate {
 	position := now.Position()
 	if position.Sign() <= 0 || now.neverPaidIn() {
@@ -80,7 +80,7 @@ func (m *Memory) Estimate(peer ledger.ID, now *Sums) Estimate {
 	}
 }
 
-// splitAtSums is the position of the look in its parts.
+// splitAtSums is the position of the moment of k.sums in its parts.
 func (k *knownPeer) splitAtSums() Split {
 	return Split{new(big.Int).Sub(k.sums.Position(), k.prepaid), new(big.Int).Set(k.prepaid)}
 }
@@ -91,14 +91,14 @@ func exactEstimate(position, prepaid *big.Int) Estimate {
 	}
 }
 
-// boundEstimate is what can be said when there are payments, or other rows, that were not read.
+// boundEstimate is the estimate when payments, or other rows, were not read.
 func boundEstimate(position *big.Int, now *Sums, k *knownPeer) Estimate {
-	byHand := amountGrowth(now.Suspense.Debits, k.sums.Suspense.Debits) // to this peer, or to others
+	byHand := amountGrowth(now.Suspense.Debits, k.sums.Suspense.Debits) // to this peer or another
 	in := new(big.Int).Add(amountGrowth(now.Settlement.Debits, k.sums.Settlement.Debits), byHand)
 	prepaid := k.maxPrepaid(now, in)
 
-	// Payments that went to suspense are in the debits of the settlement account and not in
-	// the credits of the peer's.
+	// Payments to suspense are in the debits of the settlement account and not in the credits of
+	// the peer account.
 	paid := amountGrowth(now.Settlement.Debits, k.sums.Settlement.Debits)
 	paid = maxBig(new(big.Int), paid.Sub(paid, amountGrowth(now.Suspense.Credits, k.sums.Suspense.Credits)))
 	earned := amountGrowth(now.Peer.Credits, k.sums.Peer.Credits)
@@ -109,15 +109,15 @@ func boundEstimate(position *big.Int, now *Sums, k *knownPeer) Estimate {
 	case in.Sign() != 0:
 		net = maxBig(net, minBig(new(big.Int), new(big.Int).Add(net, in)))
 	case net.Sign() > 0 && now.Arrears == k.sums.Arrears:
-		// Only orders were paid. What they paid of the net is gone; what they paid beyond it
-		// was prepaid, or is owed.
+		// Only orders were paid. They have used net; an order beyond net used the prepayment, or is
+		// owed.
 		net = maxBig(new(big.Int), net.Sub(net, amountGrowth(now.Settlement.Credits, k.sums.Settlement.Credits)))
 	}
 	most := new(big.Int).Add(net, earned)
 	return Estimate{Prepaid: ledger.ClampAmount(minBig(position, prepaid)), NetAtMost: minBig(most, position)}
 }
 
-// maxPrepaid is the most that can be prepaid after the look when so much came in since.
+// maxPrepaid is the upper bound of the prepayment if the amount in was paid in since k.sums.
 func (k *knownPeer) maxPrepaid(now *Sums, in *big.Int) *big.Int {
 	sent := amountGrowth(now.Peer.Debits, k.sums.Peer.Debits)
 	sent.Sub(sent, amountGrowth(now.Line.Credits, k.sums.Line.Credits))
@@ -127,12 +127,12 @@ func (k *knownPeer) maxPrepaid(now *Sums, in *big.Int) *big.Int {
 	return new(big.Int).Add(maxBig(new(big.Int), left), in)
 }
 
-// estimateWithoutHistory keeps the bound from look to look. What was booked by hand has to be
+// estimateWithoutHistory carries the bound from look-up to look-up. Bookings by hand have to be
 // read.
 func (m *Memory) estimateWithoutHistory(peer ledger.ID, now *Sums, k *knownPeer) Estimate {
 	if now.Suspense.Debits != k.sums.Suspense.Debits {
 		e := boundEstimate(now.Position(), now, k)
-		e.NetAtMost = now.Position() // the net of the look was the least that it could be
+		e.NetAtMost = now.Position() // the net of the last look-up was a lower bound
 		return e
 	}
 	prepaid := k.maxPrepaid(now, amountGrowth(now.Settlement.Debits, k.sums.Settlement.Debits))
@@ -143,14 +143,14 @@ func (m *Memory) estimateWithoutHistory(peer ledger.ID, now *Sums, k *knownPeer)
 	return e
 }
 
-// rememberPrepaid notes what was prepaid at a moment.
+// rememberPrepaid stores the prepayment of a moment.
 func (m *Memory) rememberPrepaid(peer ledger.ID, look *Sums, prepaid *big.Int) {
 	k, _ := m.lookupKnown(peer)
 	k.sums, k.prepaid = *look, prepaid
 	m.storeKnown(peer, k)
 }
 
-// storeKnown keeps what is known, unless something newer is: two callers may look at a peer at
+// storeKnown stores a result, unless a newer result is stored: two callers may look a peer up at
 // once.
 func (m *Memory) storeKnown(peer ledger.ID, k knownPeer) {
 	m.mu.Lock()
@@ -167,41 +167,41 @@ func (m *Memory) lookupKnown(peer ledger.ID) (knownPeer, bool) {
 	return k, found
 }
 
-// maxLookups is how often a peer is looked at until nothing but packets comes between two looks.
+// maxLookups bounds the look-ups of [Memory.Read] in search of two with only packets in between.
 const maxLookups = 100
 
-// ErrRestless says that payments of a peer, or bookings by hand in its asset, come so fast
-// that no moment was found to read it.
+// ErrRestless is returned when payments of a peer, or bookings by hand in its asset, come so fast
+// that no moment was found to read the peer.
 var ErrRestless = errors.New("payments come faster than they can be read")
 
-// Read works a prepayment out from the rows. lookUp reads the sums of a moment; the result is
-// about the moment of its last call.
+// Read computes a prepayment from the rows. lookUp reads the sums of a moment; the result is for
+// the moment of its last call.
 //
-// The rows are read between two look-ups and count only if nothing but packets came between
-// the two. So none of the rows is missing, and none is too new.
+// The rows are read between two look-ups, and count only if nothing but packets came between the
+// two. So no row is missing, and no row is newer than the sums.
 func (m *Memory) Read(ctx context.Context, accounts Accounts, now Sums, lookUp func(context.Context) (Sums, error)) (Estimate, error) {
 	for range maxLookups {
 		next, rowsErr := m.readOnce(ctx, accounts, &now)
 		if rowsErr != nil && !errors.Is(rowsErr, ErrRows) {
 			return Estimate{}, rowsErr
 		}
-		again, err := lookUp(ctx)
+		after, err := lookUp(ctx)
 		switch {
 		case err != nil:
 			return Estimate{}, err
-		case !again.SamePayments(&now): // then rows may well be newer than the sums
-			now = again
+		case !after.SamePayments(&now): // rows may be newer than the sums
+			now = after
 		case rowsErr != nil:
 			return Estimate{}, rowsErr
 		default:
 			m.storeKnown(accounts.Peer, next)
-			return m.Estimate(accounts.Peer, &again), nil
+			return m.Estimate(accounts.Peer, &after), nil
 		}
 	}
 	return Estimate{}, ErrRestless
 }
 
-// readOnce works out what is known at the moment of a look.
+// readOnce computes the result for the moment of a look-up.
 func (m *Memory) readOnce(ctx context.Context, accounts Accounts, now *Sums) (knownPeer, error) {
 	if !now.History {
 		return m.readByHand(ctx, accounts, now)
@@ -210,7 +210,7 @@ func (m *Memory) readOnce(ctx context.Context, accounts Accounts, now *Sums) (kn
 	if err != nil {
 		return knownPeer{}, err
 	}
-	// The rows may be newer than the look; packets never are too many to explain them.
+	// The rows may be newer than the look-up: then their totals replace those of the look-up.
 	after := row.cloneState()
 	if now.Peer.NotBefore(after.peerTotals) {
 		err = after.applyPackets(now.Peer)
@@ -226,7 +226,7 @@ func (m *Memory) readOnce(ctx context.Context, accounts Accounts, now *Sums) (kn
 	return knownPeer{lastRow: &row, rowSums: *now, sums: *now, prepaid: after.Prepaid}, nil
 }
 
-// readState is the state after the newest row of a moment.
+// readState reads the state after the newest row of a moment.
 func (m *Memory) readState(ctx context.Context, at *moment) (state, error) {
 	k, found := m.lookupKnown(at.accounts.Peer)
 	if !found || k.lastRow == nil || !at.sums.isNotBefore(&k.rowSums) || at.through != 0 && at.through < k.lastRow.newestRow {
@@ -235,8 +235,8 @@ func (m *Memory) readState(ctx context.Context, at *moment) (state, error) {
 	return m.reader.advanceState(ctx, *k.lastRow, &k.rowSums, at)
 }
 
-// readByHand finds out what was credited by hand, or written off, to a peer without history
-// since the last look.
+// readByHand reads the credits by hand and write-offs since the last look-up, for a peer without
+// history.
 func (m *Memory) readByHand(ctx context.Context, accounts Accounts, now *Sums) (knownPeer, error) {
 	k, found := m.lookupKnown(accounts.Peer)
 	if !found || !now.isNotBefore(&k.sums) {
@@ -258,17 +258,17 @@ func (m *Memory) readByHand(ctx context.Context, accounts Accounts, now *Sums) (
 	return knownPeer{sums: *now, prepaid: prepaid, newestByHand: byHandAt}, nil
 }
 
-// At is a peer at a moment of the past.
+// At is the state of a peer at a moment of the past.
 type At struct {
 	Position, Net, Prepaid *big.Int
 	Arrears                ledger.Amount
 }
 
-// ErrNoHistory says that the ledger keeps no history of the peer account.
+// ErrNoHistory is returned for a peer account without history in the ledger.
 var ErrNoHistory = errors.New("the peer account has no history")
 
-// At works out what a peer stood at right after a moment, by rows that never change: everybody
-// finds the same, whenever it is asked. now are sums of a later moment.
+// At computes the state of a peer right after a moment, from rows that never change: every caller
+// finds the same at any time. now are sums of a later moment.
 func (m *Memory) At(ctx context.Context, accounts Accounts, now Sums, at uint64) (At, error) {
 	if !now.History {
 		return At{}, ErrNoHistory

@@ -16,7 +16,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// simulatedPeer is a peer, its rows in a ledger, and what each row should have made of it, counted
+// simulatedPeer is a peer with its rows in a ledger, and the expected effect of each row, counted
 // beside the ledger in plain integers.
 type simulatedPeer struct {
 	tb       testing.TB
@@ -31,7 +31,7 @@ type simulatedPeer struct {
 	moments      []moment
 }
 
-// moment is what the peer stood at right after a row.
+// moment is the expected state of the peer right after a row.
 type moment struct {
 	at                    uint64
 	net, prepaid, arrears int64
@@ -65,7 +65,7 @@ func newSimulatedPeer(tb testing.TB, seed uint64, history bool) *simulatedPeer {
 	return l
 }
 
-// writeChain writes a chain and reports whether the ledger took it.
+// writeChain writes a chain and reports whether the ledger applied it.
 func (l *simulatedPeer) writeChain(rows ...ledger.Transfer) bool {
 	l.tb.Helper()
 	for i := range rows {
@@ -107,6 +107,7 @@ func (l *simulatedPeer) newCollection() ledger.Transfer {
 
 // The four kinds of events, as the model has them.
 
+// The four kinds of events in the model.
 func (l *simulatedPeer) applyEarned(a int64) { l.net += a }
 
 func (l *simulatedPeer) applySent(a int64) {
@@ -127,12 +128,12 @@ func (l *simulatedPeer) applyOut(a int64) {
 	}
 }
 
-// runStep does something that may happen to a peer.
+// runStep runs a random event of a peer.
 func (l *simulatedPeer) runStep() {
 	a, p := l.random.Int64N(100)+1, l.accounts
 	debit := func(credit ledger.ID, code uint16, apply func(int64)) {
 		rows := []ledger.Transfer{l.newRow(p.Arrears, credit, a, code), l.newCollection()}
-		if l.random.IntN(4) == 0 { // as of a closed peer
+		if l.random.IntN(4) == 0 { // for a closed peer
 			rows = rows[:1]
 		}
 		if l.writeChain(rows...) {
@@ -179,7 +180,7 @@ func (l *simulatedPeer) runStep() {
 	l.recordMoment()
 }
 
-// runOrder pays an order in full, more than that, or not at all.
+// runOrder pays an order in full, beyond it, or not at all.
 func (l *simulatedPeer) runOrder(a int64) {
 	p := l.accounts
 	order := l.newRow(p.Peer, p.Settlement, a, chart.CodeOrder)
@@ -214,7 +215,7 @@ func (l *simulatedPeer) writeOff(a int64) {
 	}
 	now := l.readSums().Arrears
 	written := now.Credits.SubFloor(before.Credits)
-	if len(rows) == 2 { // without what was collected
+	if len(rows) == 2 { // without the collected amount
 		stored, err := l.ledger.LookupTransfers(context.Background(), []ledger.ID{rows[1].ID})
 		require.NoError(l.tb, err)
 		written = stored[0].Amount
@@ -223,7 +224,7 @@ func (l *simulatedPeer) writeOff(a int64) {
 	l.applyIn(int64(n))
 }
 
-// recordMoment notes what the peer stands at now.
+// recordMoment records the expected state at the newest row.
 func (l *simulatedPeer) recordMoment() {
 	newest, err := l.ledger.QueryTransfers(context.Background(), ledger.QueryFilter{Limit: 1, Flags: ledger.QueryFilterReversed})
 	require.NoError(l.tb, err)
@@ -235,7 +236,7 @@ func (l *simulatedPeer) recordMoment() {
 	l.moments = append(l.moments, moment{newest[0].Timestamp, l.net, l.prepaid, int64(arrears)})
 }
 
-// checkEstimate compares a prepayment, as it is worked out, with the count.
+// checkEstimate compares the computed prepayment with the count.
 func (l *simulatedPeer) checkEstimate(m *prepayment.Memory) {
 	l.tb.Helper()
 	sums := l.readSums()
@@ -262,8 +263,8 @@ func (l *simulatedPeer) checkEstimate(m *prepayment.Memory) {
 	require.GreaterOrEqual(l.tb, int64(prepaid), l.prepaid)
 }
 
-// However a peer's books came about, in whatever pages they are read, and whenever somebody
-// begins to read them: what is prepaid is what counting says.
+// The prepayment is the counted one for any history of a peer, any page size, and any first moment
+// of reading.
 func TestPrepaymentOfRandomLives(t *testing.T) {
 	t.Parallel()
 	for _, history := range []bool{true, false} {
@@ -292,7 +293,7 @@ func TestPrepaymentOfRandomLives(t *testing.T) {
 	}
 }
 
-// checkMoments compares moments of the past with what was counted then.
+// checkMoments compares moments of the past with the count of then.
 func (l *simulatedPeer) checkMoments(m *prepayment.Memory) {
 	l.tb.Helper()
 	for range 10 {
@@ -304,8 +305,8 @@ func (l *simulatedPeer) checkMoments(m *prepayment.Memory) {
 	}
 }
 
-// Rows as the versions before arrears wrote them: debits by hand and payments by hand on the
-// peer account, and an excess that suspense paid and collected.
+// The rows of the versions before arrears: debits by hand and payments by hand on the peer account,
+// and an excess paid and collected by suspense.
 func TestRowsOfOlderVersions(t *testing.T) {
 	t.Parallel()
 	l := newSimulatedPeer(t, 1, true)
@@ -334,7 +335,7 @@ func TestRowsOfOlderVersions(t *testing.T) {
 	l.checkEstimate(prepayment.NewMemory(prepayment.NewReader(l.ledger, ledger.QueryMax)))
 }
 
-// transferQueryHook is a ledger on which something happens behind each query for transfers.
+// transferQueryHook calls afterQuery after each query for transfers.
 type transferQueryHook struct {
 	ledger.Ledger
 	afterQuery func()
@@ -346,7 +347,7 @@ func (l *transferQueryHook) GetAccountTransfers(ctx context.Context, filter ledg
 	return rows, err
 }
 
-// Orders that others place and void while a page is read must not push a paid one off it.
+// Orders placed and voided while a page is read must not push a paid order off the page.
 func TestOrdersBetweenTheTwoQueriesOfAPage(t *testing.T) {
 	t.Parallel()
 	l := newSimulatedPeer(t, 1, true)
@@ -376,7 +377,7 @@ func TestOrdersBetweenTheTwoQueriesOfAPage(t *testing.T) {
 	require.Equal(t, ledger.NewAmount(100), got.Prepaid)
 }
 
-// narrowLookups takes no look-up of more than 15 transfers.
+// narrowLookups refuses look-ups of more than 15 transfers.
 type narrowLookups struct{ ledger.Ledger }
 
 func (l narrowLookups) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
@@ -390,7 +391,7 @@ func (l narrowLookups) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]
 	}
 }
 
-// A ledger may take less in a look-up than in a query.
+// A ledger may have a smaller limit for look-ups than for queries.
 func TestManyCorrectionsOfAnOlderVersion(t *testing.T) {
 	t.Parallel()
 	l := newSimulatedPeer(t, 1, true)

@@ -18,25 +18,25 @@ import (
 // Reader reads the rows of peers. Its methods may be called concurrently.
 type Reader struct {
 	ledger   ledger.Ledger
-	pageSize atomic.Uint32 // rows in a request; it shrinks for a ledger that takes less
+	pageSize atomic.Uint32 // rows in a request; lowered for a ledger with a smaller limit
 }
 
-// NewReader reads from a ledger. rows is how many rows are read in a request, at most
-// ledger.QueryMax.
+// NewReader returns a [Reader] of a ledger. rows is the number of rows in a request, at most
+// [ledger.QueryMax].
 func NewReader(l ledger.Ledger, rows int) *Reader {
 	r := &Reader{ledger: l}
 	r.pageSize.Store(uint32(rows))
 	return r
 }
 
-// moment is what is known of a peer's accounts at the moment up to which rows are read.
+// moment is the end of the rows to read, with the peer's accounts and their sums.
 type moment struct {
 	accounts Accounts
-	sums     Sums   // of the settlement and suspense account: of this moment or of a later one
-	through  uint64 // the newest row that counts; 0: all
+	sums     Sums   // those of settlement and suspense may be of a later moment
+	through  uint64 // timestamp of the newest row to count; 0: all
 }
 
-// advanceState takes in the rows between a state and a moment.
+// advanceState applies the rows between a state and a moment.
 func (r *Reader) advanceState(ctx context.Context, from state, before *Sums, m *moment) (state, error) {
 	list := selectStreams(m.accounts, before, &m.sums, false)
 	for _, s := range list {
@@ -51,10 +51,10 @@ func (r *Reader) advanceState(ctx context.Context, from state, before *Sums, m *
 	return replayRows(from, rows)
 }
 
-// findState works the state at a moment out without knowing an earlier one. It reads backwards,
-// a page of each code at a time. It begins at a row at which the position is known, once as if
-// nothing were prepaid there and once as if as much as possible were. When both come to the
-// same result, older rows do not matter.
+// findState computes the state at a moment without an earlier state. It reads backwards, a page of
+// each code at a time, until there is a row with a known position. From this row it replays the
+// rows twice: with nothing prepaid, and with as much prepaid as possible. When both give the same
+// result, older rows do not matter.
 func (r *Reader) findState(ctx context.Context, m *moment) (state, error) {
 	list := selectStreams(m.accounts, &Sums{}, &m.sums, true)
 	for _, s := range list {
@@ -89,8 +89,8 @@ func (r *Reader) findState(ctx context.Context, m *moment) (state, error) {
 	}
 }
 
-// tryBothStarts replays the rows from the first one on the peer account, with the least and
-// with the most that can be prepaid right after it.
+// tryBothStarts replays the rows behind the first row on the peer account, with the least and with
+// the most that can be prepaid right after it.
 func tryBothStarts(m *moment, rows []row) (result state, same bool, err error) {
 	first := slices.IndexFunc(rows, func(r row) bool { return r.onPeer })
 	if first < 0 {
@@ -110,8 +110,8 @@ func tryBothStarts(m *moment, rows []row) (result state, same bool, err error) {
 	return low, err == nil && low.equalsSplit(high.Split), err
 }
 
-// positionAfter is the position right after one of the rows on the peer account, and the most
-// that was paid in until then: the sums of the moment without what later rows did.
+// positionAfter returns the position right after a row on the peer account, and an upper bound of
+// the amount paid in until then: the sums of the moment without the later rows.
 func positionAfter(m *moment, rows []row, index int) (position, paidIn *big.Int) {
 	line, arrears := netDebits(m.sums.Line), netDebits(m.sums.Arrears)
 	paidIn = new(big.Int).Add(m.sums.Settlement.Debits.Big(), m.sums.Suspense.Debits.Big())
@@ -137,7 +137,7 @@ func positionAfter(m *moment, rows []row, index int) (position, paidIn *big.Int)
 	return position.Sub(position, line.Add(line, arrears)), paidIn
 }
 
-// mergeStreams are the rows of all streams after a moment, in order of time.
+// mergeStreams returns the rows of all streams after a moment, in order of time.
 func mergeStreams(list []*stream, after uint64) []row {
 	var rows []row
 	for _, s := range list {
@@ -151,8 +151,8 @@ func mergeStreams(list []*stream, after uint64) []row {
 	return rows
 }
 
-// completeRows finds out what rows do not tell by themselves: what the peer account stood at
-// before a payment on arrears, and which old corrections collect an excess.
+// completeRows adds facts from outside the rows: the totals of the peer account before a payment on
+// arrears, and whether an old correction collects an excess.
 func (r *Reader) completeRows(ctx context.Context, m *moment, rows []row) error {
 	for i := range rows {
 		this := &rows[i]
@@ -160,7 +160,7 @@ func (r *Reader) completeRows(ctx context.Context, m *moment, rows []row) error 
 			continue
 		}
 		switch {
-		case i+1 < len(rows) && rows[i+1].onPeer && rows[i+1].Timestamp == this.Timestamp+1: // of its chain
+		case i+1 < len(rows) && rows[i+1].onPeer && rows[i+1].Timestamp == this.Timestamp+1: // of the same chain
 			this.totals = rows[i+1].totalsBefore()
 		case i > 0 && rows[i-1].onPeer && rows[i-1].Timestamp == this.Timestamp-1:
 			this.totals = rows[i-1].totals
@@ -175,8 +175,8 @@ func (r *Reader) completeRows(ctx context.Context, m *moment, rows []row) error 
 	return r.markExcesses(ctx, m, rows)
 }
 
-// markExcesses marks the corrections that name an order of the peer. The packet of any other
-// correction has an id that no order has.
+// markExcesses marks the corrections that name an order of the peer. All other corrections name a
+// packet, and no order has the id of a packet.
 func (r *Reader) markExcesses(ctx context.Context, m *moment, rows []row) error {
 	var ids []ledger.ID
 	for i := range rows {
@@ -200,7 +200,7 @@ func (r *Reader) markExcesses(ctx context.Context, m *moment, rows []row) error 
 	return nil
 }
 
-// replayRows takes rows into a copy of a state.
+// replayRows applies rows to a copy of a state.
 func replayRows(from state, rows []row) (state, error) {
 	now := from.cloneState()
 	for i := range rows {

@@ -5,21 +5,21 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// row is a transfer of a peer that is no packet.
+// row is a transfer of a peer, other than a packet.
 type row struct {
 	ledger.Transfer
 
-	onPeer bool // it debits or credits the peer account; else the arrears account
-	debit  bool // it debits that account
-	// totals are the peer account's. A row on the peer account has those right after the row. A
-	// row on arrears has those right before the row, and only if it is an in or an out.
+	onPeer bool // on the peer account; else on the arrears account
+	debit  bool // of that account
+	// totals of the peer account: right after the row for a row on the peer account, right before
+	// the row for a row on arrears. Among rows on arrears, only an in and an out have totals.
 	totals Totals
-	// collectsExcess says that the row collects what a rail paid beyond an order, in the way of the
-	// versions before arrears.
+	// collectsExcess is true if the row collects a rail's payment beyond an order, in the way of
+	// the versions before arrears.
 	collectsExcess bool
 }
 
-// event is what a row does to the Split.
+// event is the kind of change of a row to the [Split].
 type event uint8
 
 const (
@@ -29,7 +29,7 @@ const (
 	eventOut
 )
 
-// classifyEvent is the event that a row is.
+// classifyEvent returns the kind of event of the row.
 func (r *row) classifyEvent() event {
 	switch {
 	case r.Flags.Has(ledger.TransferPending), r.Flags.Has(ledger.TransferVoidPending):
@@ -75,7 +75,7 @@ func (r *row) classifyOnArrears() event {
 	}
 }
 
-// totalsBefore are the totals of the peer account before a row on it.
+// totalsBefore returns the totals of the peer account before a row on it.
 func (r *row) totalsBefore() Totals {
 	switch {
 	case r.Flags.Has(ledger.TransferPending), r.Flags.Has(ledger.TransferVoidPending):

@@ -6,13 +6,13 @@ import (
 	"math/big"
 )
 
-// ErrRows says that the rows of a peer do not explain its accounts: somebody books on them
-// in a way that this package does not know.
+// ErrRows is returned when the rows of a peer do not explain its accounts: another program books on
+// them, with rows unknown to this package.
 var ErrRows = errors.New("the rows of the peer do not explain its accounts")
 
-// Split is a position in its two parts: Net, which packets earned (above 0) or which the
-// peer owes (below 0), and Prepaid, which is never below 0, and above 0 only if Net is not
-// below 0. Their sum is the position.
+// Split is a position in two parts: Net, earned by packets (above 0) or owed by the peer (below 0),
+// and Prepaid. Prepaid is never below 0, and above 0 only if Net is not below 0. The sum of both is
+// the position.
 type Split struct{ Net, Prepaid *big.Int }
 
 func (s Split) cloneSplit() Split {
@@ -34,7 +34,7 @@ func (s Split) applySent(a *big.Int) {
 	s.Net.Sub(s.Net, new(big.Int).Sub(a, used))
 }
 
-// applyIn pays down what the peer owes first.
+// applyIn pays the peer's debt first.
 func (s Split) applyIn(a *big.Int) {
 	owed := new(big.Int).Neg(s.Net)
 	if owed.Sign() < 0 {
@@ -45,7 +45,7 @@ func (s Split) applyIn(a *big.Int) {
 	s.Prepaid.Add(s.Prepaid, new(big.Int).Sub(a, down))
 }
 
-// applyOut pays what was earned first.
+// applyOut pays the earnings first.
 func (s Split) applyOut(a *big.Int) {
 	s.Net.Sub(s.Net, a)
 	if s.Net.Sign() < 0 {
@@ -69,20 +69,20 @@ func maxBig(a, b *big.Int) *big.Int {
 	return b
 }
 
-// state is the Split right after a row, and the totals of the peer account that are in it.
+// state is the [Split] right after a row, with the totals of the peer account included in it.
 type state struct {
 	Split
 
 	peerTotals Totals
-	newestRow  uint64 // timestamp of the newest row that is in it; 0: none
+	newestRow  uint64 // timestamp of the newest row included; 0: no row
 }
 
-// initialState is the state of an account that was just made.
+// initialState returns the state of a new account.
 func initialState() state { return state{Split: Split{new(big.Int), new(big.Int)}} }
 
 func (s *state) cloneState() state { return state{s.Split.cloneSplit(), s.peerTotals, s.newestRow} }
 
-// applyPackets takes in what packets earned and sent until the peer account had these totals.
+// applyPackets adds the amounts earned and sent by packets until the peer account had these totals.
 func (s *state) applyPackets(to Totals) error {
 	if !to.NotBefore(s.peerTotals) {
 		return fmt.Errorf("%w: its account went from %v back to %v after the row of %d", ErrRows, s.peerTotals, to, s.newestRow)
@@ -93,7 +93,7 @@ func (s *state) applyPackets(to Totals) error {
 	return nil
 }
 
-// applyRow takes a row in.
+// applyRow adds a row.
 func (s *state) applyRow(r *row) error {
 	switch {
 	case r.onPeer:

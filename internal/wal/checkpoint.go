@@ -8,34 +8,34 @@ import (
 	"io/fs"
 )
 
-// Checkpoint is a state of the owner that is being written. One goroutine at a time
-// uses it, beside those that use the Log.
+// Checkpoint is a state of the owner being written. One goroutine at a time uses it, beside the
+// users of the [Log].
 type Checkpoint struct {
 	log      *Log
 	header   header
-	logBytes int64  // of log that it stands for, since the checkpoint before it
-	rotation *group // goes on to the segment behind it
+	logBytes int64  // of the log between the previous checkpoint and this one
+	rotation *group // the group that makes the segment behind the checkpoint
 
-	finalErr   error // why nothing more is taken
-	created    bool  // there is a file of this name and tmpSuffix
+	finalErr   error // the first error; ErrClosed at the end
+	created    bool  // a file named finalName and tmpSuffix exists
 	file       file  // nil before the first write and after the last
 	buffered   *bufio.Writer
 	sum        uint32
 	records    uint64
 	size       int64
-	syncedSize int64 // of size
+	syncedSize int64 // the synced part of size
 }
 
-// syncEvery is after how many bytes, in a checkpoint, the file is synced while it is
-// being written. File systems that write their journal in order, as ext4 does, let a
-// sync of the log wait for what a sync of the checkpoint has begun: with a large one
-// synced only at its end, the log would stand still that long.
+// syncEvery is the number of bytes of a checkpoint after which the file is synced while it is being
+// written. File systems with an ordered journal, such as ext4, make a sync of the log wait for a
+// sync of the checkpoint: with a large checkpoint synced only at its end, the log would stand still
+// for all of that time.
 const syncEvery = 16 << 20
 
-// Checkpoint begins a checkpoint. The owner calls it at a moment when its state is
-// that of all records appended, and of no others: records appended later follow the
-// checkpoint. It does not wait for the disk. There is one at a time: Checkpoint
-// panics if the one before it was neither committed nor discarded.
+// Checkpoint begins a checkpoint. The owner calls it at a moment when its state includes all
+// records appended, and no others: records appended later follow the checkpoint. It does not wait
+// for the disk. There is one checkpoint at a time: Checkpoint panics if the previous one was
+// neither committed nor discarded.
 func (l *Log) Checkpoint() *Checkpoint {
 	c := l.beginCheckpoint()
 	l.wakeWriter()
@@ -56,7 +56,7 @@ func (l *Log) beginCheckpoint() *Checkpoint {
 	c.header.magic = checkpointMagic
 	l.checkpoint = c
 	if l.err != nil || l.closed {
-		close(g.done) // Append and Commit say why
+		close(g.done) // Append and Commit return the reason
 		return c
 	}
 	l.queue = append(l.queue, g)
@@ -66,10 +66,10 @@ func (l *Log) beginCheckpoint() *Checkpoint {
 	return c
 }
 
-// Append adds a record to the checkpoint. kind and data are as for the Log, but come
-// in a slice, which Append does not keep. An error is the file system's, or ErrClosed;
-// after one only Discard is left. It may be about the segment that has to be there
-// behind the checkpoint. The log is not affected.
+// Append adds a record to the checkpoint. kind and data are as in [Log.Append], but data is a
+// slice, which Append does not keep. An error is the file system's, or [ErrClosed], or the failure
+// to make the segment behind the checkpoint. After an error only [Checkpoint.Discard] is useful.
+// The log is not affected.
 func (c *Checkpoint) Append(kind uint8, data []byte) error {
 	checkRecord(kind, len(data))
 	if c.finalErr == nil {
@@ -81,8 +81,8 @@ func (c *Checkpoint) Append(kind uint8, data []byte) error {
 
 func (c *Checkpoint) finalName() string { return fileName(checkpointPrefix, c.header.number) }
 
-// rotationError is why there is no segment behind the checkpoint, nil if there is one, or
-// may be one yet.
+// rotationError returns the reason why the segment behind the checkpoint was given up; nil if the
+// segment was made, or is still to be made.
 func (c *Checkpoint) rotationError() error {
 	select {
 	case <-c.rotation.done:
@@ -116,7 +116,7 @@ func (c *Checkpoint) writeFrame(kind uint8, data []byte) error {
 	return c.syncFile()
 }
 
-// syncFile makes durable what was written so far.
+// syncFile makes the bytes written so far durable.
 func (c *Checkpoint) syncFile() error {
 	if err := c.buffered.Flush(); err != nil {
 		return err
@@ -142,13 +142,13 @@ func (c *Checkpoint) createFile() error {
 	return err
 }
 
-// Commit makes the checkpoint the newest one, and removes what it stands for and the
-// checkpoints before it. What cannot be removed is left to the next Commit or Open.
-// After an error, the context's among others, only Discard is left: the log is whole,
-// with or without the checkpoint. An error matches ErrFailed if the log has failed,
-// or ErrClosed, or is the file system's or the context's. If the segment behind the
-// checkpoint could not be made the log goes on without, and the next Checkpoint tries
-// again.
+// Commit makes the checkpoint the newest one, and removes the log and the checkpoints before it.
+// Files that cannot be removed are left to the next Commit or [Open].
+//
+// After an error, also the context's, only [Checkpoint.Discard] is useful: the log is whole, with
+// or without the checkpoint. An error matches [ErrFailed] if the log has failed, or [ErrClosed], or
+// is the file system's or the context's. If the segment behind the checkpoint could not be made,
+// the log goes on without, and the next checkpoint tries again.
 func (c *Checkpoint) Commit(ctx context.Context) error {
 	if c.finalErr != nil {
 		return c.finalErr
@@ -174,7 +174,7 @@ func (c *Checkpoint) commitFile(ctx context.Context) error {
 		return err
 	}
 	if err := c.log.Err(); err != nil {
-		return err // perhaps there is no segment behind
+		return err // there may be no segment behind
 	}
 	if err := c.log.useFolder(); err != nil {
 		return err
@@ -188,7 +188,7 @@ func (c *Checkpoint) commitFile(ctx context.Context) error {
 	return nil
 }
 
-// finishFile writes the end of the file and syncs it.
+// finishFile writes the end frame and syncs the file.
 func (c *Checkpoint) finishFile() error {
 	if err := c.writeFrame(kindEnd, nil); err != nil {
 		return err
@@ -216,7 +216,7 @@ func (l *Log) recordCommit(c *Checkpoint) {
 	l.checkpointSize = c.size
 }
 
-// removeOlder removes what it can. It is not wrong that more is there than needed.
+// removeOlder removes the files before the checkpoint, as far as it can. Extra files do no harm.
 func (c *Checkpoint) removeOlder() {
 	found, err := listFolder(c.log.folder)
 	if err != nil {
@@ -229,11 +229,11 @@ func (c *Checkpoint) removeOlder() {
 	}
 }
 
-// Discard gives the checkpoint up; the log stays whole. After Commit has succeeded it
-// does nothing, so it can be deferred. An error is the file system's: what is left of
-// the file is removed by the next Open.
+// Discard gives the checkpoint up; the log stays whole. After a successful [Checkpoint.Commit] it
+// does nothing, so it can be deferred. An error is the file system's: the next [Open] removes the
+// rest of the file.
 func (c *Checkpoint) Discard() error {
-	// Only then may the next one begin: it can have the same number.
+	// The next checkpoint may begin only at the end: it can have the same number.
 	defer c.log.forgetCheckpoint(c)
 	c.finalErr = ErrClosed
 	if !c.created {
@@ -242,12 +242,12 @@ func (c *Checkpoint) Discard() error {
 	err := c.closeFile()
 	c.created = false
 	if c.log.useFolder() != nil {
-		return err // the folder may be somebody else's by now, who has removed the file
+		return err // another Log may have opened the folder by now, and removed the file
 	}
 	defer c.log.folderUsers.Done()
 	removeErr := c.log.folder.removeFile(c.finalName() + tmpSuffix)
 	if errors.Is(removeErr, fs.ErrNotExist) {
-		removeErr = nil // it has its name, but that may not be on disk
+		removeErr = nil // renamed already, but the new name may not be on disk
 	}
 	return errors.Join(err, removeErr)
 }

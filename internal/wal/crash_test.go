@@ -9,15 +9,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// moment is a folder before an operation, and what was known by then.
+// moment is a folder before an operation, and the number of records acknowledged and appended by
+// then.
 type moment struct {
 	folder          *memory
 	next            operation
 	acked, appended uint64
 }
 
-// crashMoments runs the script and returns all moments at which the machine can stop. What
-// the folder does before each operation is done behind that.
+// crashMoments runs the script and returns all moments at which the machine can stop. m.before runs
+// after each moment was taken.
 func crashMoments(ctx context.Context, m *memory, acked, appended uint64, script func(*process)) []moment {
 	var (
 		mu  sync.Mutex
@@ -28,8 +29,8 @@ func crashMoments(ctx context.Context, m *memory, acked, appended uint64, script
 	p.appended.Store(appended)
 	refuse := m.before
 	at := func(op operation) error {
-		// The order counts: what is answered now is on disk in the clone, and what
-		// is in the clone has been appended after that.
+		// The order of the three counts: a record acknowledged by now is on disk in the clone, and
+		// a record in the clone is appended by the second call.
 		acked, _ := p.recordBounds()
 		folder := m.cloneFolder()
 		_, appended := p.recordBounds()
@@ -51,8 +52,8 @@ func (m moment) String() string {
 	return fmt.Sprintf("before %s %s, %d answered, %d appended", m.next.what, m.next.name, m.acked, m.appended)
 }
 
-// requireSurvived opens what a crash has left. All that was answered has to be there,
-// and it has to go on from there.
+// requireSurvived opens the files left by a crash. All acknowledged records must be there, and the
+// log must go on behind them.
 func requireSurvived(t *testing.T, files map[string][]byte, acked, appended uint64, msg fmt.Stringer) {
 	t.Helper()
 	m := newMemoryOf(files)
@@ -65,7 +66,7 @@ func requireSurvived(t *testing.T, files map[string][]byte, acked, appended uint
 	require.NoError(t, o.log.Wait(t.Context(), o.appendRecords(2)), msg)
 	require.NoError(t, o.log.Close(), msg)
 
-	// A crash right then loses nothing of it.
+	// A crash at this moment loses no record.
 	again, err := openOwner(newMemoryOf(m.crashImage(nil, func(node *inode) []byte { return node.disk })))
 	require.NoError(t, err, msg)
 	require.Equal(t, count+2, again.count, msg)
@@ -73,8 +74,8 @@ func requireSurvived(t *testing.T, files map[string][]byte, acked, appended uint
 	require.NoError(t, again.log.Close(), msg)
 }
 
-// TestCrash stops the machine before each operation of the script, with every part
-// of what was not synced lost.
+// TestCrash stops the machine before each operation of the script, and loses every part of the
+// writes that were not synced.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	images := 0
@@ -87,8 +88,8 @@ func TestCrash(t *testing.T) {
 	t.Log(images, "folders")
 }
 
-// TestCrashWhileOpening stops the machine a second time, while Open mends what the
-// first stop has left.
+// TestCrashWhileOpening stops the machine a second time, while Open repairs the folder left by the
+// first stop.
 func TestCrashWhileOpening(t *testing.T) {
 	t.Parallel()
 	images := 0
@@ -110,8 +111,8 @@ func TestCrashWhileOpening(t *testing.T) {
 	}
 }
 
-// TestKill ends the process before each operation: all that was written is seen by
-// the next one, but not yet on disk.
+// TestKill ends the process before each operation: the next process sees all writes, but they are
+// not yet on disk.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	for _, at := range crashMoments(t.Context(), newMemory(), 0, 0, (*process).runScript) {
@@ -120,8 +121,8 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// requireLasting opens a folder that another process has left, appends, and stops
-// the machine with all lost that was never synced.
+// requireLasting opens a folder left by another process, appends, and stops the machine with all
+// unsynced writes lost.
 func requireLasting(t *testing.T, m *memory, acked, appended uint64, msg fmt.Stringer) {
 	t.Helper()
 	m.before = nil

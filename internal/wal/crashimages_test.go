@@ -8,10 +8,9 @@ import (
 
 const sector = 512
 
-// crashImages are the folders that a stop of the machine can leave of m: each change of
-// a name is there or not, with all of the writes or none; and each file is written
-// in part in many ways, with all changes of names or none, and all of the other
-// files or nothing.
+// crashImages returns the folders that a stop of the machine can leave of m. Each change of a name
+// happened or not, with all of the writes or none. And each file is written in part in many ways,
+// with all changes of names or none, and with all of the writes to other files or none.
 func (m *memory) crashImages() iter.Seq[map[string][]byte] {
 	return func(yield func(map[string][]byte) bool) {
 		none := func(node *inode) []byte { return node.disk }
@@ -41,7 +40,7 @@ func (m *memory) crashImages() iter.Seq[map[string][]byte] {
 	}
 }
 
-// crashImage is a folder with some changes of names, and some content.
+// crashImage returns a folder with some changes of names, and some content.
 func (m *memory) crashImage(changed []nameChange, content func(*inode) []byte) map[string][]byte {
 	names := maps.Clone(m.onDisk)
 	for _, c := range changed {
@@ -66,7 +65,7 @@ func (m *memory) unsyncedInodes() []*inode {
 	return nodes
 }
 
-// subsets are all subsets, each in order.
+// subsets returns all subsets, each in order.
 func subsets[T any](all []T) iter.Seq[[]T] {
 	return func(yield func([]T) bool) {
 		for mask := range 1 << len(all) {
@@ -83,9 +82,9 @@ func subsets[T any](all []T) iter.Seq[[]T] {
 	}
 }
 
-// partialContents are contents that the file can have if not all was written: some writes and
-// not others, and of each write any beginning; some sectors and not others; and
-// zeros or whatever else was on the disk where nothing was written yet.
+// partialContents returns contents that the file can have if only a part was written: some writes
+// and not others, and any beginning of a write; some sectors and not others; and zeros or garbage
+// in the places not written yet.
 func (n *inode) partialContents() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for i, w := range n.writes {
@@ -120,8 +119,8 @@ func (n *inode) partialContents() iter.Seq[[]byte] {
 	}
 }
 
-// cutLengths are how many bytes of a write may have been written: any number for a short
-// one, else to the ends of sectors and next to them.
+// cutLengths returns the numbers of bytes of a write that may have been written: any number for a
+// short write, else up to the ends of sectors and next to them.
 func cutLengths(w fileWrite) []int {
 	var lengths []int
 	for length := 1; length < len(w.data); length++ {

@@ -13,19 +13,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sample is a folder and what is known of it.
+// sample is a folder with its expected content.
 type sample struct {
 	files map[string][]byte
-	acked uint64 // how many records were answered
-	count uint64 // how many are there
-	last  string // the segment that the log is to go on in
+	acked uint64 // number of acknowledged records
+	count uint64 // number of records in the folder
+	last  string // the segment in which the log goes on
 	mark  int64  // of it
 }
 
-// makeSamples are a folder that was closed; one whose process ended while two records
-// were being synced, and while the last of them was being written; one where segment
-// 2 was there, and segment 1 not ended; and one where segment 2 was given up and is
-// left over.
+// makeSamples returns a folder that was closed; one whose process ended during the sync of two
+// records, and one whose process ended during the write of the second; one in which segment 2 was
+// there, and segment 1 not ended; and one in which segment 2 was given up and is left over.
 func makeSamples(t *testing.T) map[string]sample {
 	t.Helper()
 	m := newMemory()
@@ -91,16 +90,16 @@ func newSample(files map[string][]byte, acked, count uint64, last string) sample
 	return sample{files, acked, count, last, mark}
 }
 
-// withFile is the sample's files with another content of one.
+// withFile returns the sample's files with another content of one file.
 func (s sample) withFile(name string, content []byte) map[string][]byte {
 	files := maps.Clone(s.files)
 	files[name] = content
 	return files
 }
 
-// requireNoticed opens files that were damaged from an offset on. The damage is
-// refused, and the file and a place before it are named; or it is where something
-// may have been torn off, and nothing that was answered is missing.
+// requireNoticed opens files damaged from an offset on. Either Open refuses the damage and names
+// the file and a place at or before it. Or the damage is where a torn end may be, and no
+// acknowledged record is missing.
 func (s sample) requireNoticed(t *testing.T, files map[string][]byte, name string, offset int64) {
 	t.Helper()
 	o, err := openOwner(newMemoryOf(files))
@@ -113,7 +112,7 @@ func (s sample) requireNoticed(t *testing.T, files map[string][]byte, name strin
 	}
 	require.NoError(t, o.log.Close())
 	switch {
-	case strings.HasPrefix(name, segmentPrefix) && isInMark(offset) && o.count == s.count: // the other slot will do
+	case strings.HasPrefix(name, segmentPrefix) && isInMark(offset) && o.count == s.count: // the second slot is enough
 	case name == s.last && offset >= s.mark && o.count >= s.acked && o.count <= s.count:
 	default:
 		require.FailNow(t, "damage was not noticed", "%s at %d, %d records, %d answered", name, offset, o.count, s.acked)
@@ -230,7 +229,7 @@ func TestMissingFile(t *testing.T) {
 	}
 }
 
-// TestExchangedFile puts a file in the place of another one.
+// TestExchangedFile puts a file in the place of another file.
 func TestExchangedFile(t *testing.T) {
 	t.Parallel()
 	s, other := makeSamples(t)["closed"], makeSamples(t)["closed"]
@@ -240,14 +239,14 @@ func TestExchangedFile(t *testing.T) {
 	s.requireNoticed(t, s.withFile(one, other.files[one]), one, 0)
 	s.requireNoticed(t, s.withFile(two, other.files[two]), two, 0)
 
-	// Frames of another folder do not pass, even those of the same records.
+	// Frames of another folder do not pass, even with the same records.
 	frames := other.files[two][headerSize:]
 	require.Len(t, s.files[two], headerSize+len(frames))
 	s.requireNoticed(t, s.withFile(two, slices.Concat(s.files[two][:headerSize], frames)), two, headerSize)
 }
 
-// TestSegmentOfAnotherTime puts in a segment that goes on at another record, as a copy
-// of the folder that was used elsewhere may have one.
+// TestSegmentOfAnotherTime puts in a segment that begins at another record, from a copy of the
+// folder used elsewhere.
 func TestSegmentOfAnotherTime(t *testing.T) {
 	t.Parallel()
 	s := makeSamples(t)["closed"]
@@ -262,8 +261,8 @@ func TestSegmentOfAnotherTime(t *testing.T) {
 	s.requireNoticed(t, s.withFile(s.last, content), s.last, 0)
 }
 
-// TestUnusedSegment has a segment that begins at each record behind one that did not
-// end: nothing was lost if that has no fewer.
+// TestUnusedSegment has a leftover segment that begins at each record behind a segment without an
+// end. No record is lost if the segment without an end has no fewer records.
 func TestUnusedSegment(t *testing.T) {
 	t.Parallel()
 	s := makeSamples(t)["given up"]
@@ -290,8 +289,8 @@ func TestUnusedSegment(t *testing.T) {
 	require.Equal(t, s.last, corruptOf(err).File, "it was used")
 }
 
-// TestLostEnd damages an end frame whose mark is not on disk yet. The next segment has
-// records, so this is not a crash that came before it was used.
+// TestLostEnd damages an end frame whose mark is not on disk yet. The next segment has records, so
+// the crash did not come before its first use.
 func TestLostEnd(t *testing.T) {
 	t.Parallel()
 	s := makeSamples(t)["closed"]
@@ -307,8 +306,8 @@ func TestLostEnd(t *testing.T) {
 	}
 }
 
-// TestHalfWrittenMark spoils the newest mark, as a crash does that comes while it is
-// written: the one before it still guards what was synced before.
+// TestHalfWrittenMark damages the newest mark, like a crash during its write: the previous mark
+// still guards the records synced before.
 func TestHalfWrittenMark(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -335,8 +334,8 @@ func TestHalfWrittenMark(t *testing.T) {
 	require.ErrorIs(t, err, ErrCorrupt)
 }
 
-// TestClosedIsGuarded damages a folder that was closed before the machine stopped:
-// the last mark is on disk too.
+// TestClosedIsGuarded damages a folder that was closed before the machine stopped: the last mark is
+// on disk too.
 func TestClosedIsGuarded(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -352,8 +351,8 @@ func TestClosedIsGuarded(t *testing.T) {
 	require.ErrorIs(t, err, ErrCorrupt)
 }
 
-// TestShrinkingFile reads a file that becomes shorter meanwhile, which is neither a
-// torn end nor one that was synced.
+// TestShrinkingFile reads a file that becomes shorter meanwhile: this is no torn end, and no damage
+// either.
 func TestShrinkingFile(t *testing.T) {
 	t.Parallel()
 	s := makeSamples(t)["killed"]
@@ -363,7 +362,7 @@ func TestShrinkingFile(t *testing.T) {
 		if op.what != "read" || op.name != s.last {
 			return nil
 		}
-		if reads++; reads == 2 { // the first one was the header
+		if reads++; reads == 2 { // the first read was the header's
 			m.names[s.last].seen = m.names[s.last].seen[:s.mark]
 		}
 		return nil
@@ -373,7 +372,7 @@ func TestShrinkingFile(t *testing.T) {
 	require.Equal(t, 2, reads)
 }
 
-// TestCorruptChangesNothing opens a damaged folder, and finds it as it was.
+// TestCorruptChangesNothing opens a damaged folder, and finds it unchanged.
 func TestCorruptChangesNothing(t *testing.T) {
 	t.Parallel()
 	s := makeSamples(t)["torn"]
@@ -389,8 +388,7 @@ func TestCorruptChangesNothing(t *testing.T) {
 	require.Equal(t, files, m.visibleFiles())
 }
 
-// TestDropsLeftovers opens a folder with files that nobody needs, and some that are
-// not ours.
+// TestDropsLeftovers opens a folder with leftover files, and files that are not the log's.
 func TestDropsLeftovers(t *testing.T) {
 	t.Parallel()
 	s := makeSamples(t)["closed"]
@@ -414,13 +412,14 @@ func TestDropsLeftovers(t *testing.T) {
 	require.Equal(t, want, m.visibleFiles())
 }
 
-// withHeader is the sample with four bytes of its last segment's header changed, and the sum.
+// withHeader returns the sample with four bytes of its last segment's header changed, and the sum
+// with them.
 func (s *sample) withHeader(at int, value uint32) *memory {
 	content := slices.Clone(s.files[s.last])
 	binary.LittleEndian.PutUint32(content[at:], value)
 	sum := crc32.Checksum(content[:sumOffset], castagnoli)
 	binary.LittleEndian.PutUint32(content[sumOffset:], sum)
-	for slot := range markSlots { // which go on from the sum
+	for slot := range markSlots { // their sums continue the header's
 		binary.LittleEndian.PutUint64(content[markOffset+slot*markSize:], 0)
 	}
 	return newMemoryOf(s.withFile(s.last, content))
@@ -431,7 +430,7 @@ func TestUnknownVersion(t *testing.T) {
 	s := makeSamples(t)["closed"]
 	for at, want := range map[int]string{
 		8:  "file of format 7, this program reads up to 1",
-		12: "journal of format 8, this program reads up to 1", // which is written less 1
+		12: "journal of format 8, this program reads up to 1", // stored less 1
 	} {
 		m := s.withHeader(at, 7)
 		before := m.visibleFiles()
@@ -443,8 +442,8 @@ func TestUnknownVersion(t *testing.T) {
 	}
 }
 
-// A newer program reads an older folder, and leaves its format as it is, in all files that it
-// writes; a new folder has the program's own.
+// A newer program reads an older folder, and keeps its format in all files written; a new folder
+// has the program's own format.
 func TestOlderFormat(t *testing.T) {
 	t.Parallel()
 	for made, want := range map[uint32]uint32{1: 1, 2: 2} {

@@ -13,8 +13,8 @@ type fault struct{ op operation }
 
 func (f fault) String() string { return "fails: " + f.op.what + " " + f.op.name }
 
-// TestFault lets each operation of the script fail once. The error has to be told,
-// nothing is answered that is not there, and the next process finds what was.
+// TestFault lets each operation of the script fail once. The error must be reported, no record is
+// acknowledged without being there, and the next process finds the acknowledged ones.
 func TestFault(t *testing.T) {
 	t.Parallel()
 	for n := int64(1); ; n++ {
@@ -36,11 +36,11 @@ func TestFault(t *testing.T) {
 		}
 		for _, err := range p.errs {
 			require.ErrorIs(t, err, errInjected, failed)
-			if strings.HasSuffix(failed.op.name, tmpSuffix) { // it is not in use yet
+			if strings.HasSuffix(failed.op.name, tmpSuffix) { // not in use yet
 				require.NotErrorIs(t, err, ErrFailed, failed)
 			}
 		}
-		// What is not needed any more is removed later.
+		// Removals are made up for later.
 		if op := failed.op.what; op != "remove" && op != "list" {
 			require.NotEmpty(t, p.errs, failed)
 		}

@@ -12,12 +12,12 @@ import (
 	"strings"
 )
 
-// folder is all that the package does to the file system. The tests have one that
-// crashes. Names are without the folder.
+// folder is the part of the file system used by the package. The tests have a folder that crashes.
+// Names are without the folder.
 type folder interface {
 	fullPath(name string) string // for messages
 	listNames() ([]string, error)
-	createFile(name string) (file, error) // it must not exist
+	createFile(name string) (file, error) // the file must not exist
 	openFile(name string) (file, error)   // to read and write
 	renameFile(from, to string) error
 	removeFile(name string) error
@@ -69,7 +69,7 @@ func (d osFolder) removeFile(name string) error { return os.Remove(d.fullPath(na
 
 func (d osFolder) syncFolder() error {
 	if runtime.GOOS == "windows" {
-		return nil // it has no way to sync a folder
+		return nil // Windows cannot sync a folder
 	}
 	f, err := os.Open(string(d))
 	if err != nil {
@@ -114,8 +114,7 @@ func parseName(prefix, name string) (number uint64, ok bool) {
 	return number, name == fileName(prefix, number)
 }
 
-// replaceFile creates a file in the place of one that may be left over from an attempt
-// that failed.
+// replaceFile creates a file, in the place of a leftover of a failed attempt if there is one.
 func replaceFile(f folder, name string) (file, error) {
 	created, err := f.createFile(name)
 	if !errors.Is(err, fs.ErrExist) {
@@ -127,7 +126,7 @@ func replaceFile(f folder, name string) (file, error) {
 	return f.createFile(name)
 }
 
-// folderContents are the files of a folder that are ours, in ascending order.
+// folderContents are the files of the package in a folder, in ascending order.
 type folderContents struct {
 	segments, checkpoints []uint64
 	unfinished            []string
@@ -157,7 +156,7 @@ func listFolder(f folder) (folderContents, error) {
 	return c, nil
 }
 
-// namesBelow is the names of the segments and checkpoints below a number.
+// namesBelow returns the names of the segments and checkpoints below a number.
 func (c *folderContents) namesBelow(number uint64) []string {
 	var names []string
 	for _, n := range c.checkpoints {
@@ -173,8 +172,8 @@ func (c *folderContents) namesBelow(number uint64) []string {
 	return names
 }
 
-// makeFolder creates a folder and makes that durable. The lock file is made
-// afterwards, so where it is, all this was done.
+// makeFolder creates a folder and makes its name durable. The lock file is made afterwards, so its
+// presence proves that both were done.
 func makeFolder(path string) error {
 	if _, err := os.Stat(filepath.Join(path, lockName)); err == nil {
 		return nil

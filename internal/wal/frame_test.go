@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shortenedFile is a file that has less than its size says.
+// shortenedFile has fewer bytes than its size.
 type shortenedFile struct {
 	file
 	content []byte
@@ -17,7 +17,8 @@ func (s shortenedFile) ReadAt(b []byte, offset int64) (int, error) {
 	return bytes.NewReader(s.content).ReadAt(b, offset)
 }
 
-// A file that becomes shorter while it is read is no damage, and what is missing is no record.
+// A file that becomes shorter while it is read is not damaged, and gives no record of its missing
+// part.
 func TestFrameOfAFileThatBecameShorter(t *testing.T) {
 	t.Parallel()
 	data := []byte("data")

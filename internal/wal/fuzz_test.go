@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzOpen reads any bytes as the frames of a segment of which nothing is known to
-// be synced. Open takes what is whole and cuts the rest, and then it is all whole.
+// FuzzOpen reads any bytes as the frames of a segment with an empty mark. Open keeps the whole
+// frames and cuts the rest, and then the segment is whole.
 func FuzzOpen(f *testing.F) {
 	h := header{magic: logMagic, folder: [16]byte{1, 2, 3}}
 	head, sum := h.encodeHeader()
@@ -23,7 +23,7 @@ func FuzzOpen(f *testing.F) {
 		var got texts
 		l, recovery, err := openFirstFormat(m, got.restore)
 		if err != nil {
-			require.ErrorIs(t, err, ErrCorrupt) // what ends has a successor
+			require.ErrorIs(t, err, ErrCorrupt) // a segment with an end has a successor
 			return
 		}
 		require.Len(t, got, recovery.Records)

@@ -12,7 +12,7 @@ const (
 	logMagic        = "WAL LOG\n"
 	checkpointMagic = "WAL CKP\n"
 
-	sumOffset  = 48 // what is before it is summed
+	sumOffset  = 48 // also the number of summed bytes
 	markOffset = 64
 	markSize   = 16
 	markSlots  = 2
@@ -20,7 +20,7 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// header is what a file begins with; doc.go has the layout.
+// header is the beginning of a file; doc.go has the layout.
 type header struct {
 	magic        string
 	recordFormat uint32 // the format of the owner's records, less 1
@@ -29,7 +29,7 @@ type header struct {
 	first        uint64
 }
 
-// encodeHeader also returns the sum, from which those of marks and frames go on.
+// encodeHeader also returns the sum, continued by the sums of marks and frames.
 func (h header) encodeHeader() (b []byte, sum uint32) {
 	b = make([]byte, headerSize)
 	copy(b, h.magic)
@@ -49,14 +49,14 @@ func (h header) encodeHeader() (b []byte, sum uint32) {
 	return b, sum
 }
 
-// headerSum is that of the encoded header.
+// headerSum returns the sum of the encoded header.
 func (h header) headerSum() uint32 {
 	_, sum := h.encodeHeader()
 	return sum
 }
 
-// decodeHeader reads a header that must have the magic. The error is a damage, or a
-// *VersionError without a file.
+// decodeHeader reads a header that must have the magic. The error is a damage, or a [VersionError]
+// without a file.
 func decodeHeader(b []byte, magic string) (header, error) {
 	if len(b) < headerSize {
 		return header{}, damage("the file is shorter than its header")
@@ -92,7 +92,7 @@ func isZero(b []byte) bool {
 	return true
 }
 
-// encodeMark is a slot of the mark: all below length has been synced.
+// encodeMark encodes a slot of the mark: all bytes below length are synced.
 func encodeMark(sum uint32, length int64) []byte {
 	b := make([]byte, markSize)
 	binary.LittleEndian.PutUint64(b, uint64(length))
@@ -100,8 +100,8 @@ func encodeMark(sum uint32, length int64) []byte {
 	return b
 }
 
-// decodeMark reads the mark of a header: the larger of the two slots, and which it
-// is. The slot that is not valid was being written at the time of a crash.
+// decodeMark reads the mark of a header: the larger valid slot, and its index. An invalid slot was
+// being written at the time of a crash.
 func decodeMark(b []byte, sum uint32) (length int64, slot int, ok bool) {
 	for i := range markSlots {
 		at := markOffset + i*markSize

@@ -6,14 +6,14 @@ import (
 	"io"
 )
 
-// input is a file that recovery reads.
+// input is a file being read by recovery.
 type input struct {
 	name   string
 	path   string
 	file   file
 	size   int64
 	header header
-	frames *frameReader // it stands at the frame that was not read
+	frames *frameReader // at the first frame not read
 
 	// Of a segment.
 	mark      int64
@@ -70,9 +70,9 @@ func (r *recovery) readHeader(in *input, magic string, number uint64) (err error
 	return nil
 }
 
-// restoreRecords hands over the records of a file, the first of which has the number. It
-// returns nil at an end frame with nothing behind it; a damage if there is no whole
-// frame, or nothing, where the reader stands.
+// restoreRecords passes the records of a file to restore; the first record must have the number
+// first. The result is nil at an end frame with nothing behind it, and a damage if the reader is at
+// a broken frame or at the end of the file.
 func (r *recovery) restoreRecords(in *input, first uint64) (records int, err error) {
 	in.frames.nextNumber = first
 	for {
@@ -84,7 +84,7 @@ func (r *recovery) restoreRecords(in *input, first uint64) (records int, err err
 		case err != nil:
 			return records, err
 		case record.Kind == kindEnd && in.frames.offset < in.size:
-			// Not torn: nobody writes behind an end frame.
+			// Not torn: no writer writes behind an end frame.
 			return records, in.corruptError(in.frames.offset, damage("there is something behind the end frame"))
 		case record.Kind == kindEnd:
 			return records, nil
@@ -96,7 +96,8 @@ func (r *recovery) restoreRecords(in *input, first uint64) (records int, err err
 	}
 }
 
-// continueSegment is the segment behind the last whole frame, with all before that on disk.
+// continueSegment returns the segment, open for writing behind the last whole frame, with all
+// frames on disk.
 func (in *input) continueSegment() (*segment, error) {
 	s := &segment{file: in.file, header: in.header, sum: in.frames.sum, end: in.frames.offset, markSlot: in.markSlot}
 	if s.end == in.mark && s.end == in.size {

@@ -16,7 +16,7 @@ func appendText(s string) func([]byte) []byte {
 	return func(to []byte) []byte { return append(to, s...) }
 }
 
-// texts collects what is restored.
+// texts collects restored records.
 type texts []string
 
 func (l *texts) restore(r Record) error {
@@ -74,7 +74,7 @@ func TestOpenLocks(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-// TestOpenUnlocks ends Open with an error, which leaves the folder to the next one.
+// TestOpenUnlocks ends Open with an error: the folder is free again.
 func TestOpenUnlocks(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
@@ -182,7 +182,7 @@ func namesIn(t *testing.T, path string) (names []string) {
 	return names
 }
 
-// TestCheckpointOutlivesLog ends a checkpoint when the folder may be somebody else's.
+// TestCheckpointOutlivesLog ends a checkpoint when another Log may have opened the folder.
 func TestCheckpointOutlivesLog(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*Checkpoint) error{
@@ -218,8 +218,8 @@ func fileNames(files map[string][]byte) (names []string) {
 	return names
 }
 
-// TestCloseWaitsForCommit closes a log while a checkpoint is given its name: that must
-// not happen in a folder that is somebody else's.
+// TestCloseWaitsForCommit closes a log while a checkpoint is given its name: the name must not
+// appear in a folder that another Log may have opened.
 func TestCloseWaitsForCommit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -262,7 +262,7 @@ func TestCommitEndsWithTheContext(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-// stalledFolder is a folder in which syncs of the log wait for release.
+// stalledFolder returns a folder in which syncs of the log wait for release.
 func stalledFolder(t *testing.T) (m *memory, release func()) {
 	t.Helper()
 	gate := make(chan struct{})
@@ -289,12 +289,12 @@ func TestWaitEndsWithTheContext(t *testing.T) {
 	require.ErrorIs(t, l.Wait(ended, second), context.Canceled)
 	release()
 	require.NoError(t, l.Wait(t.Context(), second))
-	require.NoError(t, l.Wait(ended, second), "it is known, so it is told")
+	require.NoError(t, l.Wait(ended, second), "it is known, whatever the context")
 	require.NoError(t, l.Close())
 	require.NoError(t, l.Wait(t.Context(), second), "also after Close")
 }
 
-// TestGroupCommit appends while a sync runs: what came meanwhile shares the next.
+// TestGroupCommit appends during a sync: these records share the next sync.
 func TestGroupCommit(t *testing.T) {
 	t.Parallel()
 	const syncing = "syncing"
@@ -350,8 +350,8 @@ func TestAfterClose(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-// TestAfterFailure appends to a log that failed when all that it had was synced: the
-// new record must not look so.
+// TestAfterFailure appends to a log that failed with all its records synced: the new record must
+// not count as synced.
 func TestAfterFailure(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -410,8 +410,8 @@ func TestLargestRecord(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-// TestConcurrentUse appends from many goroutines, each of which waits for its own
-// records, while checkpoints are taken; then all is there in the order of appending.
+// TestConcurrentUse appends from many goroutines, each waiting for its own records, while
+// checkpoints are written. Then all records are there in the order of appending.
 func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()

@@ -9,15 +9,15 @@ import (
 	"sync"
 )
 
-// memory is a folder in memory that knows what of it is on disk. What was not synced
-// is lost or not when the machine stops, in any part and order: crashes makes every
-// folder that a crash can leave. After the end of a process all is there as seen.
+// memory is a folder in memory, with a separate state of the disk. When the machine stops, any part
+// of the unsynced changes is lost: crashImages makes every folder that a crash can leave. After the
+// end of a process, all changes are still visible.
 type memory struct {
 	// before is called before each operation, which fails if it returns an error.
 	before func(operation) error
 
 	mu      sync.Mutex
-	names   map[string]*inode // as seen
+	names   map[string]*inode // visible
 	onDisk  map[string]*inode
 	changes []nameChange // of names, since the last sync
 }
@@ -44,7 +44,7 @@ type inode struct {
 	writes []fileWrite // since the last sync
 }
 
-// contentAfter is what is on disk after the writes.
+// contentAfter returns the content on disk after the writes.
 func (n *inode) contentAfter(writes []fileWrite) []byte {
 	b := n.disk
 	for _, w := range writes {
@@ -53,7 +53,7 @@ func (n *inode) contentAfter(writes []fileWrite) []byte {
 	return b
 }
 
-// fileWrite writes data, or cuts the file at the offset if that is nil.
+// fileWrite writes data, or cuts the file at the offset if data is nil.
 type fileWrite struct {
 	offset int64
 	data   []byte
@@ -68,7 +68,7 @@ func (w fileWrite) applyTo(b []byte) []byte {
 	return b
 }
 
-// resized is a copy with another length.
+// resized returns a copy with another length.
 func resized(b []byte, length int) []byte {
 	to := make([]byte, length)
 	copy(to, b)
@@ -79,7 +79,7 @@ func newMemory() *memory {
 	return &memory{names: map[string]*inode{}, onDisk: map[string]*inode{}}
 }
 
-// newMemoryOf is a folder that has the files, all on disk.
+// newMemoryOf returns a folder with the files, all on disk.
 func newMemoryOf(files map[string][]byte) *memory {
 	m := newMemory()
 	for name, content := range files {
@@ -89,7 +89,7 @@ func newMemoryOf(files map[string][]byte) *memory {
 	return m
 }
 
-// visibleFiles is what a process sees.
+// visibleFiles returns the files seen by a process.
 func (m *memory) visibleFiles() map[string][]byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -100,7 +100,7 @@ func (m *memory) visibleFiles() map[string][]byte {
 	return files
 }
 
-// injectedError is the error with which an operation fails that is about to run.
+// injectedError returns the error of an operation that must fail.
 func (m *memory) injectedError(what, name string) error {
 	if m.before == nil {
 		return nil
@@ -205,7 +205,7 @@ func (f *memoryFile) ReadAt(b []byte, offset int64) (n int, err error) {
 	return n, err
 }
 
-// WriteAt writes half of it before it fails.
+// WriteAt writes half of the bytes before it fails.
 func (f *memoryFile) WriteAt(b []byte, offset int64) (n int, err error) {
 	n = len(b)
 	if err = f.m.injectedError("write", f.name); err != nil {
@@ -229,8 +229,8 @@ func (f *memoryFile) Truncate(size int64) error {
 	})
 }
 
-// Sync that fails forgets that anything has to be written, as Linux does: what was
-// written is seen, and the next Sync succeeds without it.
+// Sync drops the pending writes when it fails, like Linux: they stay visible, and the next Sync
+// succeeds without them.
 func (f *memoryFile) Sync() error {
 	err := f.m.injectedError("sync", f.name)
 	f.m.mu.Lock()
@@ -254,7 +254,7 @@ func (f *memoryFile) Close() error { return nil }
 
 var errInjected = errors.New("injected")
 
-// cloneFolder is the folder at this moment.
+// cloneFolder returns a copy of the folder at this moment.
 func (m *memory) cloneFolder() *memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()

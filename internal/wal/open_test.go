@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// leftoverFolders are the folders that the script leaves when the process ends before each of its
-// operations.
+// leftoverFolders returns the folders left by the script when the process ends before each
+// operation.
 func leftoverFolders(t *testing.T) (folders []map[string][]byte) {
 	t.Helper()
 	m := newMemory()
@@ -27,8 +27,8 @@ func leftoverFolders(t *testing.T) (folders []map[string][]byte) {
 	return folders
 }
 
-// TestFaultOfOpening lets each operation fail by which a folder is opened that was in use.
-// Open says so, and the next one finds all that was there.
+// TestFaultOfOpening lets each operation of opening a used folder fail. Open returns the error, and
+// the next Open finds all records.
 func TestFaultOfOpening(t *testing.T) {
 	t.Parallel()
 	folders := leftoverFolders(t)
@@ -39,7 +39,7 @@ func TestFaultOfOpening(t *testing.T) {
 		require.NoError(t, whole.log.Close())
 		for n := int64(1); ; n++ {
 			m, calls := newMemoryOf(files), int64(0)
-			var opened atomic.Bool // the log may go on by itself
+			var opened atomic.Bool // the log's goroutine may run already
 			var failed fault
 			m.before = func(op operation) error {
 				if atomic.AddInt64(&calls, 1) != n || opened.Load() {
@@ -64,7 +64,7 @@ func TestFaultOfOpening(t *testing.T) {
 	}
 }
 
-// failingClose is a folder in which the n-th close of a file is told to have failed.
+// failingClose is a folder in which the n-th close of a file reports a failure.
 type failingClose struct {
 	*memory
 	mu sync.Mutex
@@ -91,7 +91,7 @@ func (f failingCloseFile) Close() error {
 	return err
 }
 
-// stopFailing lets no more fail. It reports whether one has.
+// stopFailing ends the failures. It reports whether there was one.
 func (c *failingClose) stopFailing() (failed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -100,10 +100,10 @@ func (c *failingClose) stopFailing() (failed bool) {
 	return failed
 }
 
-// TestFaultOfClosingWhatWasRead lets each close fail of a file that Open has read.
+// TestFaultOfClosingWhatWasRead lets each close of a file read by Open fail.
 func TestFaultOfClosingWhatWasRead(t *testing.T) {
 	t.Parallel()
-	told := 0
+	reported := 0
 	for i, files := range leftoverFolders(t) {
 		for n := 1; ; n++ {
 			c := &failingClose{memory: newMemoryOf(files), n: n}
@@ -114,13 +114,13 @@ func TestFaultOfClosingWhatWasRead(t *testing.T) {
 				break
 			}
 			require.ErrorIs(t, err, errInjected, "folder %d, close %d", i, n)
-			told++
+			reported++
 		}
 	}
-	require.Positive(t, told)
+	require.Positive(t, reported)
 }
 
-// A folder in which nothing was finished is begun anew, and what is unfinished is removed.
+// A folder without a finished file is begun anew, and the unfinished files are removed.
 func TestOpeningRemovesWhatIsUnfinished(t *testing.T) {
 	t.Parallel()
 	unfinished := fileName(checkpointPrefix, 7) + tmpSuffix
@@ -131,7 +131,7 @@ func TestOpeningRemovesWhatIsUnfinished(t *testing.T) {
 	require.NoError(t, o.log.Close())
 }
 
-// Whether there is a log is known without making a folder.
+// Exists makes no folder.
 func TestExists(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "log")

@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 )
 
-// owner has a state by which every record is checked: how many records there are.
-// The data of each follows from its number.
+// owner has a state to check every record against: the number of records. The data of a record
+// follows from its number.
 type owner struct {
 	log      *Log
 	recovery Recovery
@@ -25,7 +25,7 @@ const (
 	kindPadding = 3 // in a checkpoint, before the count
 )
 
-// dataOf is the data of record n, of up to four sectors.
+// dataOf returns the data of record n, of up to four sectors.
 func dataOf(n uint64) []byte {
 	length := 1 + int(n*n*37%100)
 	if n%5 == 3 {
@@ -41,7 +41,7 @@ func openOwner(f folder) (*owner, error) {
 	return o, err
 }
 
-// restore fails on what was never written, or is not the next record.
+// restore fails for a record never written, and for a record out of order.
 func (o *owner) restore(r Record) error {
 	switch {
 	case r.Kind == kindPadding && o.count == 0 && bytes.Equal(r.Data, dataOf(3)):
@@ -55,7 +55,7 @@ func (o *owner) restore(r Record) error {
 	return nil
 }
 
-// appendRecords adds n records, which are most likely synced together.
+// appendRecords adds n records, most likely synced together.
 func (o *owner) appendRecords(n int) Position {
 	for range n {
 		data := dataOf(o.count)
@@ -75,8 +75,8 @@ func (o *owner) writeTo(c *Checkpoint, count uint64) error {
 	return c.Append(kindCount, binary.LittleEndian.AppendUint64(nil, count))
 }
 
-// process runs a script on a folder, one step after the other. It goes on after
-// errors, as far as it can.
+// process runs a script on a folder, one step after the other. It goes on after errors, as far as
+// possible.
 type process struct {
 	ctx    context.Context
 	folder *memory
@@ -84,11 +84,11 @@ type process struct {
 	errs   []error
 	log    atomic.Pointer[Log] // of owner, for other goroutines
 
-	// What is known while there is no log.
+	// The bounds while there is no log.
 	acked, appended atomic.Uint64
 }
 
-// recordBounds are how many records were answered, and how many appended, by now.
+// recordBounds returns the number of records acknowledged, and appended, by now.
 func (p *process) recordBounds() (acked, appended uint64) {
 	l := p.log.Load()
 	if l == nil {
@@ -141,16 +141,15 @@ func (p *process) writeCheckpoint(n int, commit bool) {
 	p.noteError(p.owner.log.Wait(p.ctx, position))
 	if !commit {
 		<-c.rotation.done
-		p.noteError(c.rotationError()) // who discards it is not told
+		p.noteError(c.rotationError()) // Discard does not return this error
 	}
 }
 
-// errRefused is what the script itself makes an operation fail with.
+// errRefused is the error of operations that the script itself makes fail.
 var errRefused = errors.New("refused")
 
-// refuseRotation fails to go on to the next segment while n records are appended.
-// refused are the operations on that segment's file that fail; "sync ." is the one
-// that makes its name durable.
+// refuseRotation fails to go on to the next segment while n records are appended. refused are the
+// failing operations on the segment's file; "sync ." is the sync of the folder.
 func (p *process) refuseRotation(n int, refused ...string) {
 	c, position, refuse := p.beginRotation(n, refused)
 	refuse()
@@ -169,8 +168,8 @@ func (p *process) refuseRotation(n int, refused ...string) {
 	p.noteError(c.Discard())
 }
 
-// beginRotation begins one that is to fail, and appends n records behind it. The first
-// operation that is to fail waits for refuse, so the records are queued by then.
+// beginRotation begins a rotation that will fail, and appends n records behind it. The first
+// failing operation waits for refuse, so the records are queued by then.
 func (p *process) beginRotation(n int, refused []string) (c *Checkpoint, last Position, refuse func()) {
 	next := fileName(segmentPrefix, p.owner.log.segment.header.number+1)
 	var over atomic.Bool
@@ -205,8 +204,8 @@ func (p *process) beginRotation(n int, refused []string) (c *Checkpoint, last Po
 	}
 }
 
-// runScript has groups, segments without and with a checkpoint, segments that cannot be
-// made, and two lives.
+// runScript writes groups, segments with and without a checkpoint, and segments that cannot be
+// made, in two processes.
 func (p *process) runScript() {
 	if !p.openLog() {
 		return

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// copyFiles copies the named files of a folder into a new one.
+// copyFiles copies the named files of a folder into a new folder.
 func copyFiles(t *testing.T, path string, names []string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -20,8 +20,8 @@ func copyFiles(t *testing.T, path string, names []string) (dir string) {
 	return dir
 }
 
-// A copy of the files that Hold names is the folder: Read reads both, with the same identity,
-// and changes neither.
+// A copy of the files named by LockFolder is a copy of the folder: Read reads both, with the same
+// identity, and changes neither.
 func TestReadAndLockFolder(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "log")
@@ -69,7 +69,7 @@ func TestReadAndLockFolder(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-// Read tells what Open would cut, and leaves it there.
+// Read reports the bytes that Open would cut, and leaves them.
 func TestReadLeavesATornEnd(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "log")

@@ -7,21 +7,21 @@ import (
 	"slices"
 )
 
-// Recovery is what Open found.
+// Recovery is the result of [Open].
 type Recovery struct {
-	Records           int // of the log, without those of the checkpoint
+	Records           int // of the log, without the records of the checkpoint
 	CheckpointRecords int
 	Torn              *Torn // nil if nothing was cut
 }
 
-// Torn is what Open cut from the end of the log. It was being written at the time of
-// a crash, and was never synced, so never answered.
+// Torn is the part cut by [Open] from the end of the log. It was being written at the time of a
+// crash, and was never synced, so never acknowledged.
 type Torn struct {
-	File          string // with its folder
-	Offset, Bytes int64  // where it was cut, and how much was behind
+	File          string // the path
+	Offset, Bytes int64  // the place of the cut, and the number of bytes cut
 }
 
-// recovery reads a folder, and changes nothing in it before all is read.
+// recovery reads a folder, and changes nothing in it before every file was read.
 type recovery struct {
 	folder  folder
 	format  Format
@@ -30,14 +30,14 @@ type recovery struct {
 
 	folderID         [16]byte // of the folder
 	folderIDKnown    bool
-	nextRecord       uint64   // the number of the next record of the log
-	obsolete         []string // files that nobody needs
-	unsyncedSegments []*input // segments that have ended, perhaps not on disk
+	nextRecord       uint64   // number of the next record of the log
+	obsolete         []string // files not needed any more
+	unsyncedSegments []*input // segments with an end frame that may not be on disk
 	logBytes         int64    // of the frames behind the checkpoint
 	checkpointSize   int64
 }
 
-// recoverSegment returns the segment that the log goes on in.
+// recoverSegment returns the segment in which the log goes on.
 func (r *recovery) recoverSegment() (s *segment, err error) {
 	defer func() { err = errors.Join(err, r.closeUnsynced()) }()
 	last, err := r.readAll()
@@ -53,8 +53,8 @@ func (r *recovery) recoverSegment() (s *segment, err error) {
 	return s, nil
 }
 
-// readAll reads all that counts, and returns the last segment. The error is ErrNoLog if there
-// is nothing.
+// readAll reads all files that count, and returns the last segment. The error is [ErrNoLog] if
+// there are none.
 func (r *recovery) readAll() (last *input, err error) {
 	found, err := listFolder(r.folder)
 	if err != nil {
@@ -107,8 +107,8 @@ func (r *recovery) readCheckpoint(number uint64) error {
 	return errors.Join(err, in.file.Close())
 }
 
-// readSegments reads the segments from first on and returns the last one. present are those
-// that there are.
+// readSegments reads the segments from first on and returns the last one. present are the numbers
+// of the existing segments.
 func (r *recovery) readSegments(first uint64, present []uint64) (*input, error) {
 	for number := first; ; number++ {
 		if len(present) == 0 || present[0] != number {
@@ -123,8 +123,8 @@ func (r *recovery) readSegments(first uint64, present []uint64) (*input, error) 
 		if !ended {
 			return in, nil
 		}
-		// The crash may have come before the sync of the end frame, and a record in
-		// the next segment says that it is there.
+		// The crash may have come before the sync of the end frame. A record in the next segment
+		// implies that the end frame is on disk.
 		if in.frames.offset != in.mark {
 			r.unsyncedSegments = append(r.unsyncedSegments, in)
 		} else if err := in.file.Close(); err != nil {
@@ -133,8 +133,8 @@ func (r *recovery) readSegments(first uint64, present []uint64) (*input, error) 
 	}
 }
 
-// readSegmentRecords reads a segment. It has ended if another one follows. later are those that
-// there are behind it.
+// readSegment reads a segment. ended is true if the segment has an end frame. later are the numbers
+// of the existing segments behind it.
 func (r *recovery) readSegment(number uint64, later []uint64) (in *input, ended bool, err error) {
 	in, err = r.openInput(segmentPrefix, logMagic, number)
 	if err != nil {
@@ -153,7 +153,7 @@ func (r *recovery) readSegment(number uint64, later []uint64) (in *input, ended 
 	return in, ended, nil
 }
 
-// readSegmentRecords returns what read does.
+// readSegmentRecords returns the error of restoreRecords, after checks of mark and header.
 func (r *recovery) readSegmentRecords(in *input) error {
 	switch {
 	case !in.markValid:
@@ -170,8 +170,8 @@ func (r *recovery) readSegmentRecords(in *input) error {
 	return err
 }
 
-// checkTornEnd decides what a segment is that does not end with an end frame: the last one,
-// or the last but one if the crash came while it was being ended, or damaged.
+// checkTornEnd handles a segment without an end frame: the last one, the last but one if the crash
+// came while it was being ended, or a damaged one.
 func (r *recovery) checkTornEnd(in *input, why damage, later []uint64) error {
 	end := in.frames.offset
 	if end < in.mark {
@@ -193,9 +193,9 @@ func (r *recovery) checkTornEnd(in *input, why damage, later []uint64) error {
 	return nil
 }
 
-// isUnused reports whether a segment is the only one of those later, has never had a
-// frame, and was made when the log had no more records than were read. It had fewer
-// if the writer gave that segment up and went on in the one before.
+// isUnused reports whether segment number is the only later segment, never had a frame, and was
+// made when the log had no more records than were read. It was made with fewer records if the
+// writer gave the segment up and went on in the one before.
 func (r *recovery) isUnused(number uint64, later []uint64) (bool, error) {
 	if len(later) > 1 || later[0] != number {
 		return false, nil
@@ -208,11 +208,11 @@ func (r *recovery) isUnused(number uint64, later []uint64) (bool, error) {
 	return unused, in.file.Close()
 }
 
-// continueLog makes durable what was read, removes what is not needed, and readies the last
-// segment for more.
+// continueLog makes the records read durable, removes obsolete files, and opens the last segment
+// for writing.
 func (r *recovery) continueLog(last *input) (*segment, error) {
-	// The crash may have come before a name was made durable. That is due before
-	// what the name stands for is removed, or records are added behind it.
+	// The crash may have come before a name was made durable. The name must be durable before older
+	// files are removed, or records are added behind it.
 	if err := r.folder.syncFolder(); err != nil {
 		return nil, err
 	}

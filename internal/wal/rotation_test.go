@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// refusals are the ways in which a segment cannot be made: each operation fails, and
-// what is left over can be removed or not.
+// refusals are the ways in which a segment cannot be made: each operation fails, and the leftover
+// can be removed or not.
 func refusals() [][]string {
 	var all [][]string
 	for _, what := range []string{"create", "write", "sync", "rename", "sync .", "open"} {
@@ -18,8 +18,8 @@ func refusals() [][]string {
 	return all
 }
 
-// TestGiveUp fails to make a segment: the log goes on without it, with what was
-// appended behind the cut, and the next checkpoint has its number.
+// TestGiveUp fails to make a segment: the log goes on without it, with the records appended behind
+// the cut, and the next checkpoint has its number.
 func TestGiveUp(t *testing.T) {
 	t.Parallel()
 	for _, refused := range refusals() {
@@ -61,8 +61,8 @@ func TestGiveUp(t *testing.T) {
 	}
 }
 
-// TestCrashAfterGiveUp stops the machine at each moment from the first attempt to the
-// second, and behind.
+// TestCrashAfterGiveUp stops the machine at each moment from the first attempt to the second, and
+// behind.
 func TestCrashAfterGiveUp(t *testing.T) {
 	t.Parallel()
 	images := 0
@@ -87,8 +87,7 @@ func TestCrashAfterGiveUp(t *testing.T) {
 	t.Log(images, "folders")
 }
 
-// TestGiveUpAll has two segments to go on to when the first cannot be made: the second
-// has no place then.
+// TestGiveUpAll queues two rotations when the first cannot be made: the second is given up too.
 func TestGiveUpAll(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -122,8 +121,8 @@ func TestGiveUpAll(t *testing.T) {
 	p.closeLog()
 }
 
-// TestGiveUpIsTold gives a checkpoint up before anything of it was written, between
-// two records, and at its end.
+// TestGiveUpIsTold gives a checkpoint up before its first record, between two records, and at its
+// end.
 func TestGiveUpIsTold(t *testing.T) {
 	t.Parallel()
 	for records := range 3 {
@@ -155,7 +154,7 @@ func TestGiveUpIsTold(t *testing.T) {
 	}
 }
 
-// TestGiveUpWhileCommitting has a checkpoint waiting for its segment, whole.
+// TestGiveUpWhileCommitting has a whole checkpoint waiting for its segment.
 func TestGiveUpWhileCommitting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -201,8 +200,8 @@ func TestGiveUpWhileClosing(t *testing.T) {
 	})
 }
 
-// TestLeftoverOfCheckpoint writes a checkpoint whose number another one has had, the
-// file of which could not be removed.
+// TestLeftoverOfCheckpoint writes a checkpoint with the number of an earlier one, whose file could
+// not be removed.
 func TestLeftoverOfCheckpoint(t *testing.T) {
 	t.Parallel()
 	m := newMemory()

@@ -31,7 +31,7 @@ func TestWaitForSpace(t *testing.T) {
 
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		require.NoError(t, l.WaitForSpace(ended, 3*frame), "it is known, so it is told")
+		require.NoError(t, l.WaitForSpace(ended, 3*frame), "it is known, whatever the context")
 		require.ErrorIs(t, l.WaitForSpace(ended, 3*frame-1), context.Canceled)
 		two, none := make(chan error, 1), make(chan error, 1)
 		go func() { two <- l.WaitForSpace(t.Context(), 3*frame-1) }()
@@ -102,7 +102,7 @@ func TestWaitForSpaceEndsWithClose(t *testing.T) {
 	})
 }
 
-// TestWaitForSpaceDoesNotAllocate is not parallel: others would be counted.
+// TestWaitForSpaceDoesNotAllocate is not parallel: the allocations of other tests would count.
 func TestWaitForSpaceDoesNotAllocate(t *testing.T) { //nolint:paralleltest // see above
 	m, release := stalledFolder(t)
 	l, _, err := openFirstFormat(m, nil)

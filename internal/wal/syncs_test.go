@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// measuredFolder is a folder that measures what is written to a checkpoint before it is
-// synced, and does not keep it.
+// measuredFolder measures the bytes written to a checkpoint between two syncs, and does not store
+// them.
 type measuredFolder struct {
 	*memory
 	unsynced, most int

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// runWriter writes one group after the other until the log is closed and all is written, or
-// until it fails.
+// runWriter writes the groups in order until the log is closed and every group is written, or until
+// a write fails.
 func (l *Log) runWriter() {
 	defer close(l.stopped)
 	for {
@@ -27,8 +27,7 @@ func (l *Log) runWriter() {
 	}
 }
 
-// takeGroup returns the next group, if there is one. If the log is closed none is added
-// any more.
+// takeGroup returns the next group, or nil. No group is added to a closed log.
 func (l *Log) takeGroup() (g *group, closed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -39,13 +38,13 @@ func (l *Log) takeGroup() (g *group, closed bool) {
 	return l.queue[0], l.closed
 }
 
-// writeGroup does what the group asks for. An error ends the log.
+// writeGroup does the work of the group. An error ends the log.
 func (l *Log) writeGroup(g *group) error {
 	switch {
 	case g.nextHeader == nil:
 		return l.segment.writeFrames(g.frames)
 	case g.rotationErr != nil:
-		return nil // given up together with one before it
+		return nil // canceled together with the rotation before it
 	}
 	s, err := createSegment(l.folder, *g.nextHeader)
 	if err != nil {
@@ -55,9 +54,9 @@ func (l *Log) writeGroup(g *group) error {
 	return l.rotateSegment(s)
 }
 
-// rotateSegment goes on to the next segment. All records before it are synced by now. The
-// order is that of doc.go, 4: a segment ends when its successor is there, and the
-// successor has no record before that.
+// rotateSegment goes on to the next segment, after all records before it are synced. The order is
+// invariant 4 of doc.go: a segment ends when its successor is there, and the successor has no
+// record before then.
 func (l *Log) rotateSegment(next *segment) error {
 	old := l.segment
 	l.segment = next
@@ -65,10 +64,10 @@ func (l *Log) rotateSegment(next *segment) error {
 	return errors.Join(err, old.file.Close())
 }
 
-// cancelRotation goes on in the segment that there is, since the next one could not be made.
-// All its records are synced, and nothing was done to it, so nothing is in doubt.
+// cancelRotation goes on in the present segment, since the next segment could not be made. The
+// present segment is untouched and its records are synced, so nothing is in doubt.
 func (l *Log) cancelRotation(next header, cause error) {
-	// It is not wrong that they are there: doc.go, 4.
+	// Both files may stay without harm: invariant 4 of doc.go.
 	name := fileName(segmentPrefix, next.number)
 	_ = l.folder.removeFile(name + tmpSuffix)
 	_ = l.folder.removeFile(name)
@@ -76,8 +75,8 @@ func (l *Log) cancelRotation(next header, cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.appendHeader, l.appendSum = l.segment.header, l.segment.sum
-	// What was appended behind the cut is for the next segment, or for one that was
-	// to follow that, and has not been taken yet.
+	// The groups behind the rotation were encoded for the next segment, or for a segment behind
+	// that one. They are not written yet.
 	for _, g := range l.queue {
 		if g.nextHeader == nil {
 			resumFrames(g.frames, l.appendSum)
@@ -88,20 +87,20 @@ func (l *Log) cancelRotation(next header, cause error) {
 	}
 }
 
-// finishGroup tells who waits for the group.
+// finishGroup wakes the callers that wait for the group.
 func (l *Log) finishGroup(g *group) {
 	l.mu.Lock()
 	l.queue = slices.Delete(l.queue, 0, 1)
 	l.synced = g.lastPosition
-	if room := cap(g.frames); room > cap(l.spareBuffer) && room <= maxSpareBuffer {
+	if size := cap(g.frames); size > cap(l.spareBuffer) && size <= maxSpareBuffer {
 		l.spareBuffer = g.frames[:0]
 	}
 	l.mu.Unlock()
 	close(g.done)
 }
 
-// failLog ends the log for good: after a failed sync nobody knows what is on disk, and
-// trying again would not tell.
+// failLog ends the log for good: after a failed sync the state of the disk is unknown, and a second
+// sync would not show it.
 func (l *Log) failLog(cause error) {
 	l.mu.Lock()
 	l.err = fmt.Errorf("%w: %w", ErrFailed, cause)
@@ -129,7 +128,7 @@ func (l *Log) closeLog() error {
 	return errors.Join(l.Err(), l.segment.file.Close(), l.unlockFolder())
 }
 
-// useFolder keeps Close from giving the folder back until users.Done.
+// useFolder keeps Close from unlocking the folder until folderUsers.Done.
 func (l *Log) useFolder() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
