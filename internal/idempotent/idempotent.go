@@ -38,9 +38,9 @@ type Request struct {
 	// First is the number of the first attempt. Transfers under the numbers before First do not
 	// belong to this booking. Default: 0.
 	First uint64
-	// May refuses transfers in place of the ledger, without burning an id. [Request.Book] calls May
-	// after the look-up and before the first attempt, so an earlier booking is not refused.
-	// Default: no refusal.
+	// May refuses transfers in place of the ledger, without burning an id. [Request.Book] calls
+	// [Request.May] after the look-up and before the first attempt, so an earlier booking is not
+	// refused. Default: no refusal.
 	May func(context.Context) error
 	// Fallback goes on to attempt 1 also if this call is the one to burn an id of attempt 0.
 	// Attempt 1 must ask the ledger for less.
@@ -76,8 +76,8 @@ func Book(ctx context.Context, l ledger.Ledger, build func(attempt uint64) []led
 
 // Book books the transfers of the request, or finds them booked.
 //
-// The errors are [ErrConflict], [ErrSpent], the error of May, a [ledger.TransferError] if the
-// ledger refused a transfer (the key stays free, however often), and those of the requests.
+// The errors are [ErrConflict], [ErrSpent], the error of [Request.May], a [ledger.TransferError] if
+// the ledger refused a transfer (the key stays free, however often), and those of the requests.
 func (r Request) Book(ctx context.Context, l ledger.Ledger) (Booking, error) {
 	booking, err := r.lookupAttempts(ctx, l, r.First, MaxAttempts)
 	if err != nil || booking.AlreadyBooked {

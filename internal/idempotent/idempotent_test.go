@@ -173,7 +173,7 @@ func TestImportedChainIsFound(t *testing.T) {
 	}
 }
 
-// May is called once, and only if nothing is booked.
+// Request.May is called once, and only if nothing is booked.
 func TestMay(t *testing.T) {
 	t.Parallel()
 	l, errNo := newLedger(t), errors.New("no")

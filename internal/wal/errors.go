@@ -42,7 +42,7 @@ func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
 // VersionError names a file of an unknown format. It matches [ErrVersion].
 type VersionError struct {
 	File string // the path
-	// Of names the content with the format: [Format].Of, or "file" for the format of the files.
+	// Of names the content with the format: [Format.Of], or "file" for the format of the files.
 	Of            string
 	Format, Reads uint32 // the file's, and the newest known format
 }
