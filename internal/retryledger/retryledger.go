@@ -12,9 +12,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Ledger sends transfers again while their outcome is unknown. Its users derive the ids of
-// transfers, so sending the same transfers again is safe and finds the outcome. Other errors go to
-// the caller, who can call again.
+// Ledger sends transfers again while their outcome is unknown. The ids of the transfers must be
+// derived, so sending the same transfers again is safe and finds the outcome. Every other error is
+// returned, and the caller can call again.
 type Ledger struct {
 	ledger.Ledger
 }
