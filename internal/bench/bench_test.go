@@ -151,7 +151,7 @@ type interrupting struct {
 	interrupt func()
 }
 
-func (s interrupting) stage(ctx context.Context, sessions int) (stage, error) {
+func (s interrupting) prepareTarget(ctx context.Context, sessions int) (stage, error) {
 	st, err := s.embeddedTarget.prepareTarget(ctx, sessions)
 	l := interruptingLedger{st.ledger, s.interrupt}
 	st.ledger = l

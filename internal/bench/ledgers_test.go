@@ -75,7 +75,7 @@ type losing struct {
 	call func(send, context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error)
 }
 
-func (s losing) stage(ctx context.Context, sessions int) (stage, error) {
+func (s losing) prepareTarget(ctx context.Context, sessions int) (stage, error) {
 	st, err := s.embeddedTarget.prepareTarget(ctx, sessions)
 	for i, conn := range st.raw {
 		st.raw[i] = func(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
