@@ -25,16 +25,16 @@ var usd = accounts.Asset{Code: "USD", Scale: 6, Ledger: 1}
 
 // setup is what a connector process is told. It can read all of it again after a crash.
 type setup struct {
-	Name    string             `json:"name"`
-	Peer    string             `json:"peer"`
-	Folder  string             `json:"folder"` // of both connectors' sockets, and a folder for each
-	Packets int                `json:"packets"`
-	Seed    uint64             `json:"seed"`
-	Key     ed25519.PrivateKey `json:"key"`
-	PeerKey ed25519.PublicKey  `json:"peer_key"`
-	Line    ledger.Amount      `json:"line"`    // how much the other one may owe
-	At      ledger.Amount      `json:"at"`      // when the other one is paid
-	Deposit ledger.Amount      `json:"deposit"` // of each channel
+	Name            string             `json:"name"`
+	Peer            string             `json:"peer"`
+	Folder          string             `json:"folder"` // of both connectors' sockets, and a folder for each
+	Packets         int                `json:"packets"`
+	Seed            uint64             `json:"seed"`
+	Key             ed25519.PrivateKey `json:"key"`
+	PeerKey         ed25519.PublicKey  `json:"peer_key"`
+	Line            ledger.Amount      `json:"line"`    // how much the other one may owe
+	SettleThreshold ledger.Amount      `json:"at"`      // when the other one is paid
+	Deposit         ledger.Amount      `json:"deposit"` // of each channel
 }
 
 func (s setup) socketPath(name string) string { return filepath.Join(s.Folder, name+".sock") }
@@ -47,13 +47,13 @@ func channelName(payer, payee string) string { return payer + " to " + payee }
 type connector struct {
 	setup
 
-	client  *peerledger.Client
-	own     accounts.PeerAccount
-	peer    accounts.PeerAccount
-	payer   *payer
-	other   *http.Client
-	sent    atomic.Int64 // packets that are through
-	refused atomic.Int64 // of these, how often the other one took none
+	client     *peerledger.Client
+	own        accounts.PeerAccount
+	peer       accounts.PeerAccount
+	payer      *payer
+	peerClient *http.Client
+	sent       atomic.Int64 // packets that are through
+	refused    atomic.Int64 // of these, how often the other one took none
 }
 
 // openConnector opens the books as they are.
@@ -62,7 +62,7 @@ func openConnector(ctx context.Context, s setup) (*connector, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
-	c := &connector{setup: s, other: &http.Client{Transport: &http.Transport{
+	c := &connector{setup: s, peerClient: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, "unix", s.socketPath(s.Peer))
@@ -82,7 +82,7 @@ func openConnector(ctx context.Context, s setup) (*connector, error) {
 		Accounts: accounts.Config{Namespace: s.Name, Assets: []accounts.Asset{usd}},
 		Settlement: settlement.Config{
 			Rails:    settlement.Rails{Default: &settlement.Rail{Name: c.payer.channel, Settler: c.payer}},
-			Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: s.At}},
+			Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: s.SettleThreshold}},
 			Instance: s.Name, RetryInitialInterval: retryAfter, RetryMaxInterval: retryAtMost, OrderCooldown: retryAtMost,
 		},
 	})
@@ -103,7 +103,7 @@ func openConnector(ctx context.Context, s setup) (*connector, error) {
 }
 
 func (c *connector) closeConnector(ctx context.Context) error {
-	c.other.CloseIdleConnections()
+	c.peerClient.CloseIdleConnections()
 	return errors.Join(c.client.Close(ctx), c.payer.closePayer())
 }
 
@@ -144,7 +144,7 @@ func (c *connector) newHandler() http.Handler {
 // takePacket books a packet that the other one sends to us, once: it comes again if the
 // answer got lost. A packet that the line does not cover is refused, for ever.
 func (c *connector) takePacket(ctx context.Context, m packetMessage) (packetAnswer, error) {
-	p := transfers.Packet{ID: m.ID, From: c.peer, To: c.own, In: m.Amount, Out: m.Amount, Hold: hold}
+	p := transfers.Packet{ID: m.ID, From: c.peer, To: c.own, In: m.Amount, Out: m.Amount, Hold: packetHold}
 	if _, err := c.client.Recorder.Prepare(ctx, p); err != nil {
 		if errors.Is(err, transfers.ErrCreditLine) || errors.Is(err, ledger.ErrIDSpent) { // now, or when it came before
 			err = nil
@@ -254,7 +254,7 @@ func handleJSON[In, Out any](f func(context.Context, In) (Out, error)) http.Hand
 func (c *connector) callPeer(ctx context.Context, path string, in, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if err := postJSON(ctx, c.other, path, in, out); err != nil {
+	if err := postJSON(ctx, c.peerClient, path, in, out); err != nil {
 		return fmt.Errorf("%s asks %s: %w", c.Name, c.Peer, err)
 	}
 	return nil

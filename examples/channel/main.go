@@ -37,7 +37,7 @@ func main() {
 	defer stop()
 	var err error
 	if path := os.Getenv(connectorEnv); path != "" {
-		err = connectorProcess(ctx, path)
+		err = runConnectorProcess(ctx, path)
 	} else {
 		err = runBoth(ctx, os.Args[1:], os.Stdout, os.Stderr, term.IsTerminal(int(os.Stderr.Fd())))
 	}
@@ -73,7 +73,7 @@ func parseFlags(args []string, errOut io.Writer) (opts options, err error) {
 }
 
 // runBoth runs both connectors in a new folder, and compares their books.
-func runBoth(ctx context.Context, args []string, out, errOut io.Writer, show bool) (err error) {
+func runBoth(ctx context.Context, args []string, out, errOut io.Writer, onTerminal bool) (err error) {
 	opts, err := parseFlags(args, errOut)
 	if err != nil {
 		return err
@@ -83,12 +83,12 @@ func runBoth(ctx context.Context, args []string, out, errOut io.Writer, show boo
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	setups, err := setupsOf(folder, opts)
+	setups, err := writeSetups(folder, opts)
 	if err != nil {
 		return err
 	}
-	errOut = &locked{to: errOut} // both processes and the progress write to it
-	shown := progress.New(errOut, show, "packets", 0)
+	errOut = &lockedWriter{to: errOut} // both processes and the progress write to it
+	shown := progress.New(errOut, onTerminal, "packets", 0)
 	shown.Start(2 * opts.packets)
 	defer func() { shown.Stop(err) }()
 	p, err := startBoth(setups, errOut)
@@ -106,20 +106,20 @@ func runBoth(ctx context.Context, args []string, out, errOut io.Writer, show boo
 	return report.printBooks(out, opts)
 }
 
-// locked is a writer for several goroutines.
-type locked struct {
+// lockedWriter is a writer for several goroutines.
+type lockedWriter struct {
 	mu sync.Mutex
 	to io.Writer
 }
 
-func (l *locked) Write(p []byte) (int, error) {
+func (l *lockedWriter) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.to.Write(p)
 }
 
-// setupsOf writes what each connector is told into a file.
-func setupsOf(folder string, opts options) (setups [2]setup, err error) {
+// writeSetups writes what each connector is told into a file.
+func writeSetups(folder string, opts options) (setups [2]setup, err error) {
 	names := [2]string{"ada", "bob"}
 	var keys [2]ed25519.PrivateKey
 	for i := range keys {
@@ -132,23 +132,23 @@ func setupsOf(folder string, opts options) (setups [2]setup, err error) {
 		setups[i] = setup{
 			Name: name, Peer: names[1-i], Folder: folder, Packets: opts.packets, Seed: opts.seed,
 			Key: keys[i], PeerKey: peerKey,
-			Line: ledger.NewAmount(12_000), At: ledger.NewAmount(8_000), Deposit: ledger.NewAmount(1 << 40),
+			Line: ledger.NewAmount(12_000), SettleThreshold: ledger.NewAmount(8_000), Deposit: ledger.NewAmount(1 << 40),
 		}
 		text, err := json.Marshal(setups[i])
 		if err != nil {
 			return setups, err
 		}
-		if err := os.WriteFile(setups[i].pathOf(), text, 0o600); err != nil {
+		if err := os.WriteFile(setups[i].configPath(), text, 0o600); err != nil {
 			return setups, err
 		}
 	}
 	return setups, nil
 }
 
-func (s setup) pathOf() string { return filepath.Join(s.Folder, s.Name+".json") }
+func (s setup) configPath() string { return filepath.Join(s.Folder, s.Name+".json") }
 
-// connectorProcess is one connector, until the process is told to end.
-func connectorProcess(ctx context.Context, path string) error {
+// runConnectorProcess is one connector, until the process is told to end.
+func runConnectorProcess(ctx context.Context, path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err

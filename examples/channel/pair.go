@@ -18,8 +18,8 @@ import (
 	"github.com/peerledger/peerledger/internal/progress"
 )
 
-// pair are the two processes.
-type pair struct {
+// connectorPair are the two processes.
+type connectorPair struct {
 	setups    [2]setup
 	errOut    io.Writer
 	processes [2]*process
@@ -34,8 +34,8 @@ type process struct {
 	err     error         // how it ended; after ended
 }
 
-func startBoth(setups [2]setup, errOut io.Writer) (*pair, error) {
-	p := &pair{setups: setups, errOut: errOut}
+func startBoth(setups [2]setup, errOut io.Writer) (*connectorPair, error) {
+	p := &connectorPair{setups: setups, errOut: errOut}
 	for i, s := range setups {
 		p.clients[i] = &http.Client{Transport: &http.Transport{
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -54,13 +54,13 @@ func startBoth(setups [2]setup, errOut io.Writer) (*pair, error) {
 }
 
 // startConnector starts a connector, this very program.
-func (p *pair) startConnector(i int) error {
+func (p *connectorPair) startConnector(i int) error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	c := exec.Command(program)
-	c.Env = append(os.Environ(), connectorEnv+"="+p.setups[i].pathOf())
+	c.Env = append(os.Environ(), connectorEnv+"="+p.setups[i].configPath())
 	c.Stderr = p.errOut
 	if err := c.Start(); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (p *pair) startConnector(i int) error {
 }
 
 // killConnector takes a connector away in the middle of whatever it does, and starts it again.
-func (p *pair) killConnector(i int) error {
+func (p *connectorPair) killConnector(i int) error {
 	if err := p.processes[i].command.Process.Kill(); err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (p *pair) killConnector(i int) error {
 }
 
 // endBoth ends both in order.
-func (p *pair) endBoth() error {
+func (p *connectorPair) endBoth() error {
 	var errs []error
 	for _, life := range p.processes {
 		if life == nil {
@@ -104,7 +104,7 @@ func (p *pair) endBoth() error {
 }
 
 // askConnector asks a connector until it answers. One that has ended by itself does not.
-func (p *pair) askConnector(ctx context.Context, i int, path string) (books, error) {
+func (p *connectorPair) askConnector(ctx context.Context, i int, path string) (books, error) {
 	waits := backoff.NewExponentialBackOff()
 	waits.InitialInterval, waits.MaxInterval = retryAfter, retryAtMost
 	return backoff.Retry(ctx, func() (b books, err error) {
@@ -119,7 +119,7 @@ func (p *pair) askConnector(ctx context.Context, i int, path string) (books, err
 }
 
 // askBoth asks both.
-func (p *pair) askBoth(ctx context.Context, path string) (all [2]books, err error) {
+func (p *connectorPair) askBoth(ctx context.Context, path string) (all [2]books, err error) {
 	for i := range all {
 		if all[i], err = p.askConnector(ctx, i, path); err != nil {
 			return all, err
@@ -130,7 +130,7 @@ func (p *pair) askBoth(ctx context.Context, path string) (all [2]books, err erro
 
 // awaitTraffic waits until all packets are through. On the way it kills one of the two now and
 // then.
-func (p *pair) awaitTraffic(ctx context.Context, opts options, shown progress.Progress) error {
+func (p *connectorPair) awaitTraffic(ctx context.Context, opts options, shown progress.Progress) error {
 	steps := 0
 	for {
 		all, err := p.askBoth(ctx, "/books")
@@ -160,7 +160,7 @@ func (p *pair) awaitTraffic(ctx context.Context, opts options, shown progress.Pr
 }
 
 // finishPayments has both pay what they still owe, and redeem what they were paid.
-func (p *pair) finishPayments(ctx context.Context) (r report, err error) {
+func (p *connectorPair) finishPayments(ctx context.Context) (r report, err error) {
 	if r.before, err = p.askBoth(ctx, "/books"); err != nil {
 		return r, err
 	}

@@ -25,12 +25,12 @@ type payer struct {
 	deposit ledger.Amount
 	send    func(context.Context, claim) error // to the payee; nil when it has booked the claim
 
-	mu     sync.Mutex
-	path   string                      // of the file
-	whole  int64                       // bytes of its lines that are on disk
-	total  ledger.Amount               // of all claims
-	paid   map[ledger.ID]ledger.Amount // the claim of each order
-	closed bool
+	mu          sync.Mutex
+	path        string                      // of the file
+	syncedBytes int64                       // bytes of its lines that are on disk
+	total       ledger.Amount               // of all claims
+	claims      map[ledger.ID]ledger.Amount // the claim of each order
+	closed      bool
 }
 
 // paidOrder is a line of the file.
@@ -47,7 +47,7 @@ func openPayer(path string, p *payer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	p.path, p.paid = path, make(map[ledger.ID]ledger.Amount)
+	p.path, p.claims = path, make(map[ledger.ID]ledger.Amount)
 	lines := bufio.NewReader(file)
 	for {
 		text, err := lines.ReadBytes('\n')
@@ -59,10 +59,10 @@ func openPayer(path string, p *payer) (err error) {
 			err = json.Unmarshal(text, &line)
 		}
 		if err != nil {
-			return fmt.Errorf("%s: line %d: %w", path, len(p.paid)+1, err)
+			return fmt.Errorf("%s: line %d: %w", path, len(p.claims)+1, err)
 		}
-		p.paid[line.Order], p.total = line.Cumulative, line.Cumulative
-		p.whole += int64(len(text))
+		p.claims[line.Order], p.total = line.Cumulative, line.Cumulative
+		p.syncedBytes += int64(len(text))
 	}
 }
 
@@ -75,7 +75,7 @@ func (p *payer) appendLine(line []byte) error {
 	if err := errors.Join(p.writeLine(file, line), file.Close()); err != nil {
 		return err
 	}
-	p.whole += int64(len(line))
+	p.syncedBytes += int64(len(line))
 	return nil
 }
 
@@ -83,10 +83,10 @@ func (p *payer) appendLine(line []byte) error {
 // line or all of it, is cut off first: else nobody could read the file any more, or a claim
 // that was never made would be found in it.
 func (p *payer) writeLine(file *os.File, line []byte) error {
-	if err := file.Truncate(p.whole); err != nil {
+	if err := file.Truncate(p.syncedBytes); err != nil {
 		return err
 	}
-	if _, err := file.WriteAt(line, p.whole); err != nil {
+	if _, err := file.WriteAt(line, p.syncedBytes); err != nil {
 		return err
 	}
 	return file.Sync()
@@ -94,7 +94,7 @@ func (p *payer) writeLine(file *os.File, line []byte) error {
 
 // Settle implements settlement.Settler.
 func (p *payer) Settle(ctx context.Context, o settlement.Order) (ledger.Amount, error) {
-	cumulative, err := p.claimFor(o)
+	cumulative, err := p.assignClaim(o)
 	if err != nil {
 		return ledger.Amount{}, err
 	}
@@ -104,14 +104,14 @@ func (p *payer) Settle(ctx context.Context, o settlement.Order) (ledger.Amount, 
 	return o.Amount, nil
 }
 
-// claimFor is the claim that pays an order.
-func (p *payer) claimFor(o settlement.Order) (ledger.Amount, error) {
+// assignClaim is the claim that pays an order.
+func (p *payer) assignClaim(o settlement.Order) (ledger.Amount, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return ledger.Amount{}, os.ErrClosed
 	}
-	if cumulative, known := p.paid[o.ID]; known {
+	if cumulative, known := p.claims[o.ID]; known {
 		return cumulative, nil
 	}
 	cumulative, ok := p.total.Add(o.Amount)
@@ -125,7 +125,7 @@ func (p *payer) claimFor(o settlement.Order) (ledger.Amount, error) {
 	if err := p.appendLine(append(line, '\n')); err != nil {
 		return ledger.Amount{}, err // nothing was sent, and the next attempt may be given another claim
 	}
-	p.paid[o.ID], p.total = cumulative, cumulative
+	p.claims[o.ID], p.total = cumulative, cumulative
 	return cumulative, nil
 }
 

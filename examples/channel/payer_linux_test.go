@@ -37,8 +37,8 @@ func TestPayerOnAFullDisk(t *testing.T) {
 		require.NoError(t, openPayer(path, p), "the connector starts again")
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
-		require.Len(t, p.paid, strings.Count(string(text), "\n"))
-		require.Equal(t, units(uint64(10*len(p.paid))), p.total)
+		require.Len(t, p.claims, strings.Count(string(text), "\n"))
+		require.Equal(t, newUnits(uint64(10*len(p.claims))), p.total)
 		require.NoError(t, p.closePayer())
 	}
 }
@@ -47,7 +47,7 @@ func newTestPayer(t *testing.T, sent *[]ledger.Amount) *payer {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
-	return &payer{key: key, channel: "c", deposit: units(1 << 40), send: func(_ context.Context, c claim) error {
+	return &payer{key: key, channel: "c", deposit: newUnits(1 << 40), send: func(_ context.Context, c claim) error {
 		*sent = append(*sent, c.Cumulative)
 		return nil
 	}}
@@ -70,7 +70,7 @@ func TestPayerOnAFullDiskChild(t *testing.T) { //nolint:paralleltest // it is al
 	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: limit, Max: before.Max}))
 	order := func(n int) settlement.Order {
-		return settlement.Order{ID: ledger.NewID(uint64(n), 1), Amount: units(10)}
+		return settlement.Order{ID: ledger.NewID(uint64(n), 1), Amount: newUnits(10)}
 	}
 	n := 1
 	for err = nil; err == nil; n++ {
@@ -87,9 +87,9 @@ func TestPayerOnAFullDiskChild(t *testing.T) { //nolint:paralleltest // it is al
 	}
 	var want []ledger.Amount
 	for i := range n + 1 {
-		want = append(want, units(uint64(10*(i+1))))
+		want = append(want, newUnits(uint64(10*(i+1))))
 	}
-	want = append(want, units(uint64(10*(n-1)))) // the claim that the order had before
+	want = append(want, newUnits(uint64(10*(n-1)))) // the claim that the order had before
 	require.Equal(t, want, sent)
 	require.NoError(t, p.closePayer())
 }

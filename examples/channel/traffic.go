@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	hold        = time.Hour // of a packet: longer than any restart takes
+	packetHold  = time.Hour // of a packet: longer than any restart takes
 	callTimeout = 10 * time.Second
 	retryAfter  = 10 * time.Millisecond
 	retryAtMost = 250 * time.Millisecond
@@ -57,7 +57,7 @@ func (c *connector) sendAll(ctx context.Context) error {
 func (c *connector) sendPacket(ctx context.Context, n, amount uint64) error {
 	for attempt := uint64(0); ; attempt++ {
 		p := transfers.Packet{
-			ID: ledger.NewID(attempt<<16|c.packetDirection()<<8, n+1), From: c.own, To: c.peer, In: amount, Out: amount, Hold: hold,
+			ID: ledger.NewID(attempt<<16|c.packetDirection()<<8, n+1), From: c.own, To: c.peer, In: amount, Out: amount, Hold: packetHold,
 		}
 		if _, err := c.client.Recorder.Prepare(ctx, p); err != nil {
 			return err

@@ -27,8 +27,8 @@ const (
 )
 
 var (
-	usd   = accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
-	names = []string{"alice", "bob", "carol"}
+	usd       = accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
+	peerNames = []string{"alice", "bob", "carol"}
 )
 
 // connector is a connector that runs.
@@ -41,8 +41,8 @@ type connector struct {
 	stopWatch context.CancelFunc // before the client is closed
 	server    *server
 
-	mu   sync.Mutex
-	paid int // settlements
+	mu          sync.Mutex
+	settlements int // settlements
 }
 
 func newConnector(log *slog.Logger) (c *connector, err error) {
@@ -92,7 +92,7 @@ func (c *connector) runTraffic(ctx context.Context, opts options) (summary, erro
 
 func (c *connector) provisionPeers(ctx, watching context.Context, cfg peerledger.Config) error {
 	var peers []accounts.PeerConfig
-	for _, name := range names {
+	for _, name := range peerNames {
 		peers = append(peers, accounts.PeerConfig{ID: name, Asset: usd, CreditLine: ledger.NewAmount(100 * dollar)})
 	}
 	var err error
@@ -111,8 +111,8 @@ func (c *connector) provisionPeers(ctx, watching context.Context, cfg peerledger
 }
 
 // openLedger opens the ledger that is asked for.
-func (c *connector) openLedger(ctx context.Context, which string) (ledger.Ledger, error) {
-	if which == "cluster" {
+func (c *connector) openLedger(ctx context.Context, name string) (ledger.Ledger, error) {
+	if name == "cluster" {
 		return c.openCluster(ctx)
 	}
 	return embedded.New(), nil
@@ -139,7 +139,7 @@ func (c *connector) clientConfig() peerledger.Config {
 // money, so it cannot pay twice.
 func (c *connector) payOrder(_ context.Context, order settlement.Order) (ledger.Amount, error) {
 	c.mu.Lock()
-	c.paid++
+	c.settlements++
 	c.mu.Unlock()
 	c.log.Info("paid", "peer", order.Account.Peer(), "amount", order.Asset.Format(order.Amount), "order", order.ID)
 	return order.Amount, nil

@@ -54,14 +54,14 @@ var errUsage = errors.New("usage")
 
 // options are the command line.
 type options struct {
-	ledger  string
-	packets int           // 0: until it is interrupted
-	rate    float64       // packets a second; 0: as fast as it goes
-	seed    uint64        // of the traffic
-	listen  string        // "" is nowhere
-	grace   time.Duration // for all that is left to do at the end
-	check   string
-	json    bool
+	ledger   string
+	packets  int           // 0: until it is interrupted
+	rate     float64       // packets a second; 0: as fast as it goes
+	seed     uint64        // of the traffic
+	listen   string        // "" is nowhere
+	grace    time.Duration // for all that is left to do at the end
+	checkURL string
+	json     bool
 }
 
 func parseFlags(args []string, stderr io.Writer) (opts options, err error) {
@@ -73,7 +73,7 @@ func parseFlags(args []string, stderr io.Writer) (opts options, err error) {
 	flags.Uint64Var(&opts.seed, "seed", 1, "`number` that the traffic is drawn from")
 	flags.StringVar(&opts.listen, "listen", "", "serve /livez, /readyz and /metrics on this `address`")
 	flags.DurationVar(&opts.grace, "grace", 15*time.Second, "`time` to finish what is under way after an interruption")
-	flags.StringVar(&opts.check, "check", "", "ask this `URL`, and end with status 0 if it answers 200")
+	flags.StringVar(&opts.checkURL, "check", "", "ask this `URL`, and end with status 0 if it answers 200")
 	flags.BoolVar(&opts.json, "json", false, "print the summary as JSON")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -97,8 +97,8 @@ func runConnector(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
-	if opts.check != "" {
-		return checkHealth(ctx, opts.check)
+	if opts.checkURL != "" {
+		return checkHealth(ctx, opts.checkURL)
 	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	c, err := openConnector(ctx, opts, log)

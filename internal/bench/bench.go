@@ -20,14 +20,14 @@ var ErrUsage = errors.New("usage")
 
 // Bench is what a command line asks to measure.
 type Bench struct {
-	opts options
-	read func() error // the lists, when the flags are parsed
+	opts       options
+	parseLists func() error // the lists, when the flags are parsed
 }
 
 // Define defines the flags of a Bench.
 func Define(flags *flag.FlagSet) *Bench {
 	b := new(Bench)
-	b.read = defineFlags(flags, &b.opts)
+	b.parseLists = defineFlags(flags, &b.opts)
 	return b
 }
 
@@ -61,7 +61,7 @@ func (b *Bench) Run(ctx context.Context, given func(flag string) bool, stdout, s
 
 // validateLists reads the lists and checks everything.
 func (b *Bench) validateLists(given func(flag string) bool) error {
-	err := errors.Join(b.read(), b.opts.validateOptions())
+	err := errors.Join(b.parseLists(), b.opts.validateOptions())
 	for _, axis := range allAxes {
 		if given(axis) && !b.opts.variesAxis(axis) {
 			b.opts.axes = append(b.opts.axes, axis)
@@ -70,7 +70,7 @@ func (b *Bench) validateLists(given func(flag string) bool) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUsage, err)
 	}
-	if len(planOf(b.opts)) == 0 {
+	if len(makePlan(b.opts)) == 0 {
 		return fmt.Errorf("%w: -ways: there is no such way in these phases", ErrUsage)
 	}
 	return nil
@@ -134,14 +134,14 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 
 // measureAll measures everything that the options ask for, in rounds.
 func measureAll(ctx context.Context, opts options, shown progress.Progress) (rep *report, err error) {
-	s, err := openSubject(opts)
+	s, err := openTarget(opts)
 	if err != nil {
 		return nil, err
 	}
 	b := newBencher(opts, s)
 	defer func() { err = errors.Join(err, b.closeTargets()) }()
-	plan := planOf(opts)
-	shown.Start(opts.count * len(plan))
+	plan := makePlan(opts)
+	shown.Start(opts.rounds * len(plan))
 	defer func() { shown.Stop(err) }()
 	rounds, err := b.measureRounds(ctx, plan, shown)
 	if err != nil {

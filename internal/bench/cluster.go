@@ -31,21 +31,21 @@ func openCluster(which func() (cluster.Config, error)) (target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newClusterSubject(cfg), nil
+	return newClusterTarget(cfg), nil
 }
 
-func newClusterSubject(cfg cluster.Config) *clusterTarget {
+func newClusterTarget(cfg cluster.Config) *clusterTarget {
 	return &clusterTarget{cfg: cfg, ledgers: map[int]*cluster.Ledger{}}
 }
 
-func (s *clusterTarget) prepareTarget(ctx context.Context, sessions int) (stage, error) {
+func (s *clusterTarget) prepareTarget(ctx context.Context, sessions int) (preparedTarget, error) {
 	l := s.ledgers[sessions]
 	if l == nil {
 		cfg := s.cfg
 		cfg.Sessions = sessions + 1 // for what is no batch, as by default
 		var err error
 		if l, err = cluster.Open(ctx, cfg); err != nil {
-			return stage{}, err
+			return preparedTarget{}, err
 		}
 		s.ledgers[sessions] = l
 	}
@@ -54,15 +54,15 @@ func (s *clusterTarget) prepareTarget(ctx context.Context, sessions int) (stage,
 		// with a wrong address.
 		c, err := s.connectClient(ctx)
 		if err != nil {
-			return stage{}, err
+			return preparedTarget{}, err
 		}
 		s.clients = append(s.clients, c)
 	}
-	raw := make([]send, sessions)
+	raw := make([]connection, sessions)
 	for i := range raw {
 		raw[i] = s.clients[i].sendTransfers
 	}
-	return stage{ledger: l, raw: raw, batchMax: l.BatchMax(), end: func() error { return nil }}, nil
+	return preparedTarget{ledger: l, connections: raw, batchMax: l.BatchMax(), closePrepared: func() error { return nil }}, nil
 }
 
 func (s *clusterTarget) closeTarget() error {

@@ -68,12 +68,12 @@ func holdAnswer[Q, A any](ctx context.Context, d delayed, request Q, call func(c
 // released.
 type stalled struct {
 	ledger.Ledger
-	released chan struct{} // closed when it goes on
+	release chan struct{} // closed when it goes on
 }
 
 func (s stalled) CreateTransfers(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	select {
-	case <-s.released:
+	case <-s.release:
 		return s.Ledger.CreateTransfers(ctx, events)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx) // it was not handed over

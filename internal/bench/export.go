@@ -13,16 +13,16 @@ import (
 
 // jsonLine is a measurement in JSON.
 type jsonLine struct {
-	Kind    string `json:"kind"` // "throughput"
-	Phase   phase  `json:"phase"`
-	Varied  string `json:"varied"` // "" is the base scenario
-	Way     mode   `json:"way"`
-	Callers int    `json:"callers"`
-	Lanes   int    `json:"lanes"`
-	Peers   int    `json:"peers"`
-	Load    load   `json:"load"`
-	Settle  bool   `json:"settle"`
-	Journal bool   `json:"journal"`
+	Kind    string       `json:"kind"` // "throughput"
+	Phase   phase        `json:"phase"`
+	Varied  string       `json:"varied"` // "" is the base scenario
+	Way     mode         `json:"way"`
+	Callers int          `json:"callers"`
+	Lanes   int          `json:"lanes"`
+	Peers   int          `json:"peers"`
+	Load    distribution `json:"load"`
+	Settle  bool         `json:"settle"`
+	Journal bool         `json:"journal"`
 
 	Rounds      int     `json:"rounds"`
 	Packets     spread  `json:"packets"`
@@ -41,8 +41,8 @@ type jsonLine struct {
 
 func (l *line) toJSON() jsonLine {
 	return jsonLine{
-		Kind: "throughput", Phase: l.phase, Varied: l.varied, Way: l.way, Callers: l.callers,
-		Lanes: l.lanes, Peers: l.peers, Load: l.load, Settle: l.settle, Journal: l.journal,
+		Kind: "throughput", Phase: l.phase, Varied: l.varied, Way: l.mode, Callers: l.callers,
+		Lanes: l.lanes, Peers: l.peers, Load: l.distribution, Settle: l.settle, Journal: l.journal,
 		Rounds: l.rounds, Packets: l.packets, Rate: l.rate, P50: l.p50, P99: l.p99, P100: l.p100,
 		OpsPerBatch: l.opsPerBatch, Allocs: l.allocs, Bytes: l.bytes, Orders: l.orders,
 		ToBatched: l.toBatched, ToSingle: l.toSingle, ToBase: l.toBase,
@@ -122,8 +122,8 @@ func (r *report) writeCSV(w io.Writer) error {
 
 func (l *line) toCSV() []string {
 	row := []string{
-		string(l.phase), l.varied, string(l.way), strconv.Itoa(l.callers), strconv.Itoa(l.lanes), strconv.Itoa(l.peers),
-		string(l.load), strconv.FormatBool(l.settle), strconv.FormatBool(l.journal), strconv.Itoa(l.rounds),
+		string(l.phase), l.varied, string(l.mode), strconv.Itoa(l.callers), strconv.Itoa(l.lanes), strconv.Itoa(l.peers),
+		string(l.distribution), strconv.FormatBool(l.settle), strconv.FormatBool(l.journal), strconv.Itoa(l.rounds),
 	}
 	decimal := func(f float64) string { return strconv.FormatFloat(f, 'g', 6, 64) }
 	for _, c := range csvColumns {

@@ -33,8 +33,8 @@ func newLatencies(callers int) *latencies {
 	return l
 }
 
-// newShard is where one of the callers records.
-func (l *latencies) newShard(i int) *latencyShard { return &l.shards[i%len(l.shards)] }
+// selectShard is where one of the callers records.
+func (l *latencies) selectShard(i int) *latencyShard { return &l.shards[i%len(l.shards)] }
 
 func (s *latencyShard) recordLatency(took time.Duration) {
 	s.mu.Lock()
@@ -55,28 +55,28 @@ func (l *latencies) computePercentiles() (p50, p99, p100 time.Duration) {
 // sampleEvery is which packets are timed if there are several callers.
 const sampleEvery = 16
 
-// watch times one packet in every, or all of them.
-type watch struct {
+// callTimer times one packet in every, or all of them.
+type callTimer struct {
 	shard *latencyShard
 	every int64
 }
 
-func (l *latencies) newWatch(caller, callers int) watch {
+func (l *latencies) newTimer(caller, callers int) callTimer {
 	if callers == 1 {
-		return watch{l.newShard(caller), 1}
+		return callTimer{l.selectShard(caller), 1}
 	}
-	return watch{l.newShard(caller), sampleEvery}
+	return callTimer{l.selectShard(caller), sampleEvery}
 }
 
 // startTimer is when packet i began; zero if it is not timed.
-func (w watch) startTimer(i int64) time.Time {
+func (w callTimer) startTimer(i int64) time.Time {
 	if i%w.every != 0 {
 		return time.Time{}
 	}
 	return time.Now()
 }
 
-func (w watch) stopTimer(began time.Time) {
+func (w callTimer) stopTimer(began time.Time) {
 	if !began.IsZero() {
 		w.shard.recordLatency(time.Since(began))
 	}

@@ -15,7 +15,7 @@ import (
 
 // memoryRow is how much of the heap one of something takes.
 type memoryRow struct {
-	What  string  `json:"what"`
+	Item  string  `json:"what"`
 	Bytes float64 `json:"bytes"`
 	Count int     `json:"count"` // of them, when it was measured
 }
@@ -56,8 +56,8 @@ func usedHeap() uint64 {
 }
 
 // growthPerItem is the growth of the heap since before, shared by n.
-func growthPerItem(what string, before uint64, n int) memoryRow {
-	return memoryRow{What: what, Bytes: float64(int64(usedHeap())-int64(before)) / float64(n), Count: n}
+func growthPerItem(item string, before uint64, n int) memoryRow {
+	return memoryRow{Item: item, Bytes: float64(int64(usedHeap())-int64(before)) / float64(n), Count: n}
 }
 
 // memoryOfBacklog fills the backlog of a recorder whose ledger does not answer. What
@@ -66,28 +66,28 @@ func growthPerItem(what string, before uint64, n int) memoryRow {
 func memoryOfBacklog(ctx context.Context, opts options, p phase) (row memoryRow, err error) {
 	l := embedded.New()
 	defer func() { err = errors.Join(err, l.Close()) }()
-	m, err := newMarket(ctx, l, "bench memory", 10, opts.seed)
+	w, err := newWorkload(ctx, l, "bench memory", 10, opts.seed)
 	if err != nil {
 		return row, err
 	}
-	book, err := accounts.NewBook(l, m.cfg)
+	book, err := accounts.NewBook(l, w.cfg)
 	if err != nil {
 		return row, err
 	}
-	silent := stalled{Ledger: l, released: make(chan struct{})}
+	silent := stalled{Ledger: l, release: make(chan struct{})}
 	before := usedHeap()
 	recorder, err := transfers.NewRecorder(silent, book, transfers.Config{MaxBacklog: memoryOperations})
 	if err != nil {
 		return row, err
 	}
-	run := recorderRun{recorder: recorder, traffic: m.newTraffic(loadUniform), phase: p}
+	run := recorderRun{recorder: recorder, traffic: w.newTraffic(uniformTraffic), phase: p}
 	for i := range int64(memoryOperations) {
 		if _, err = recorder.TrySubmit(run.firstOperation(i)); err != nil {
 			break
 		}
 	}
 	row = growthPerItem(fmt.Sprintf("a queued operation (%v)", run.firstOperation(0).Kind), before, memoryOperations)
-	close(silent.released)
+	close(silent.release)
 	return row, errors.Join(err, recorder.Close(context.WithoutCancel(ctx)))
 }
 

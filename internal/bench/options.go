@@ -15,25 +15,25 @@ import (
 
 // options are the command line.
 type options struct {
-	ledger  string
-	packets int // of each measurement
-	count   int // rounds
-	most    time.Duration
-	delay   time.Duration
-	seed    uint64
-	at      uint64 // packets; 0: see settleAt
+	ledger    string
+	packets   int // of each measurement
+	rounds    int // rounds
+	maxTime   time.Duration
+	delay     time.Duration
+	seed      uint64
+	threshold uint64 // packets; 0: see computeThreshold
 
 	// What to measure. The base scenario is the first of each list, and of the
 	// lanes 2 if it is there.
-	phases  []phase
-	ways    []mode
-	callers []int
-	lanes   []int
-	peers   []int
-	loads   []load
-	settle  []bool
-	journal []bool
-	axes    []string // the lists of which the other values are measured too
+	phases        []phase
+	modes         []mode
+	callers       []int
+	lanes         []int
+	peers         []int
+	distributions []distribution
+	settle        []bool
+	journal       []bool
+	axes          []string // the lists of which the other values are measured too
 
 	cluster func() (cluster.Config, error) // which cluster; nil: what the environment says
 
@@ -57,15 +57,15 @@ var allAxes = []string{axisLanes, axisLoad, axisSettle, axisJournal, axisPeers, 
 func (o *options) variesAxis(axis string) bool { return slices.Contains(o.axes, axis) }
 
 // defineFlags defines the flags. What it returns reads the lists, when they are parsed.
-func defineFlags(flags *flag.FlagSet, opts *options) (read func() error) {
+func defineFlags(flags *flag.FlagSet, opts *options) (parseLists func() error) {
 	flags.StringVar(&opts.ledger, "ledger", "embedded",
 		"`which` ledger: embedded, or cluster, which TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES name")
 	flags.IntVar(&opts.packets, "packets", 40_000, "packets of each measurement")
-	flags.IntVar(&opts.count, "count", 3, "`rounds` of all measurements")
-	flags.DurationVar(&opts.most, "max", 3*time.Second, "`time` after which a measurement takes no more packets")
+	flags.IntVar(&opts.rounds, "count", 3, "`rounds` of all measurements")
+	flags.DurationVar(&opts.maxTime, "max", 3*time.Second, "`time` after which a measurement takes no more packets")
 	flags.DurationVar(&opts.delay, "delay", 0, "`time` that the embedded ledger holds each answer back")
 	flags.Uint64Var(&opts.seed, "seed", 1, "`number` that the traffic is drawn from")
-	flags.Uint64Var(&opts.at, "at", 0,
+	flags.Uint64Var(&opts.threshold, "at", 0,
 		"the settlement engine pays a peer that is owed so many `packets`: many for its checks alone; 0 is about as far as positions stray")
 	flags.BoolVar(&opts.json, "json", false, "print one JSON object a line per measurement")
 	flags.StringVar(&opts.csv, "csv", "", "write the measurements to this `file` too")
@@ -84,13 +84,13 @@ func defineFlags(flags *flag.FlagSet, opts *options) (read func() error) {
 	return func() error {
 		var errs [9]error
 		opts.phases, errs[0] = parseList(*phases, "phase", parseName(phaseTwo, phaseSingle))
-		opts.ways, errs[8] = parseList(*ways, "ways", parseName(wayBatched, wayMixed, waySingle, waySubmit, wayRecord))
+		opts.modes, errs[8] = parseList(*ways, "ways", parseName(modeBatched, modeMixed, modeSingle, modeSubmit, modeRecord))
 		opts.callers, errs[1] = parseList(*callers, "callers", parseNumber)
 		opts.lanes, errs[2] = parseList(*lanes, axisLanes, parseNumber)
 		opts.peers, errs[3] = parseList(*peers, axisPeers, parseNumber)
-		opts.loads, errs[4] = parseList(*loads, axisLoad, parseName(loadUniform, loadHot))
-		opts.settle, errs[5] = parseList(*settle, axisSettle, onOff)
-		opts.journal, errs[6] = parseList(*journal, axisJournal, onOff)
+		opts.distributions, errs[4] = parseList(*loads, axisLoad, parseName(uniformTraffic, hotTraffic))
+		opts.settle, errs[5] = parseList(*settle, axisSettle, parseSwitch)
+		opts.journal, errs[6] = parseList(*journal, axisJournal, parseSwitch)
 		switch *axes {
 		case "all":
 			opts.axes = slices.Clone(allAxes)
@@ -127,7 +127,7 @@ func parseName[T ~string](known ...T) func(string) (T, error) {
 	}
 }
 
-func onOff(text string) (bool, error) {
+func parseSwitch(text string) (bool, error) {
 	switch text {
 	case "on":
 		return true, nil
@@ -158,8 +158,8 @@ func (o *options) validateOptions() error {
 	}
 	check(o.ledger == "embedded" || o.ledger == "cluster", "-ledger is embedded or cluster, not %q", o.ledger)
 	check(o.packets > 0, "-packets must be above 0, not %d", o.packets)
-	check(o.count > 0, "-count must be above 0, not %d", o.count)
-	check(o.most > 0, "-max must be above 0, not %v", o.most)
+	check(o.rounds > 0, "-count must be above 0, not %d", o.rounds)
+	check(o.maxTime > 0, "-max must be above 0, not %v", o.maxTime)
 	check(o.delay >= 0, "-delay must not be negative: %v", o.delay)
 	check(o.delay == 0 || o.ledger == "embedded", "-delay is for the embedded ledger")
 	check(len(o.lanes) == 0 || slices.Max(o.lanes) <= sessionsMax, "-lanes: at most %d", sessionsMax)

@@ -33,7 +33,7 @@ func (r *report) writePlot(file string) error {
 	p.Add(plotter.NewGrid())
 	callers := r.callerCounts()
 	for i, ph := range r.phaseNames() {
-		for _, w := range []mode{wayRecord, waySingle, waySubmit, wayBatched} {
+		for _, w := range []mode{modeRecord, modeSingle, modeSubmit, modeBatched} {
 			if err := r.drawPlot(p, ph, w, callers, plotutil.Color(i)); err != nil {
 				return err
 			}
@@ -56,14 +56,14 @@ func (r *report) writePlot(file string) error {
 
 // dashes tell the ways apart; Record's line has none.
 var dashes = map[mode][]vg.Length{
-	waySingle:  {vg.Points(8), vg.Points(3)},
-	waySubmit:  {vg.Points(4), vg.Points(4)},
-	wayBatched: {vg.Points(1), vg.Points(3)},
+	modeSingle:  {vg.Points(8), vg.Points(3)},
+	modeSubmit:  {vg.Points(4), vg.Points(4)},
+	modeBatched: {vg.Points(1), vg.Points(3)},
 }
 
 func (r *report) drawPlot(p *plot.Plot, ph phase, w mode, callers []int, c color.Color) error {
-	points := r.curveOf(ph, w)
-	level := w == waySubmit || w == wayBatched
+	points := r.makeCurve(ph, w)
+	level := w == modeSubmit || w == modeBatched
 	if level {
 		y := points.XYs[0].Y
 		points.XYs = plotter.XYs{{X: float64(callers[0]), Y: y}, {X: float64(callers[len(callers)-1]), Y: y}}
@@ -87,12 +87,12 @@ func (r *report) drawPlot(p *plot.Plot, ph phase, w mode, callers []int, c color
 	return nil
 }
 
-// curveOf is a way in the base scenario, by the number of callers.
-func (r *report) curveOf(ph phase, w mode) (c curve) {
+// makeCurve is a way in the base scenario, by the number of callers.
+func (r *report) makeCurve(ph phase, w mode) (c curve) {
 	lines := slices.Clone(r.lines)
 	slices.SortStableFunc(lines, func(a, b line) int { return a.callers - b.callers })
 	for _, l := range lines {
-		if l.varied != "" || l.phase != ph || l.way != w {
+		if l.varied != "" || l.phase != ph || l.mode != w {
 			continue
 		}
 		median := l.rate.Median / 1000
@@ -105,7 +105,7 @@ func (r *report) curveOf(ph phase, w mode) (c curve) {
 // callerCounts are the numbers of callers that Record was measured with, in order.
 func (r *report) callerCounts() (all []int) {
 	for _, l := range r.lines {
-		if l.way == wayRecord {
+		if l.mode == modeRecord {
 			all = append(all, l.callers)
 		}
 	}

@@ -10,15 +10,15 @@ import (
 // is written, so that what the books must say follows from how many there were. The
 // first ones are always there, however little time there is.
 type quota struct {
-	total int64
-	next  atomic.Int64
-	ended atomic.Bool
+	total   int64
+	next    atomic.Int64
+	stopped atomic.Bool
 }
 
 // takePackets takes up to n packets: numbers first to first+count-1. None are left if count
 // is 0.
 func (q *quota) takePackets(n int64) (first, count int64) {
-	if q.ended.Load() && q.next.Load() > 0 {
+	if q.stopped.Load() && q.next.Load() > 0 {
 		return 0, 0
 	}
 	first = q.next.Add(n) - n
@@ -31,7 +31,7 @@ func (q *quota) takenCount() int64 { return min(q.next.Load(), q.total) }
 // endAfter ends the quota when so much time is over, or with the context. stop must be
 // called.
 func (q *quota) endAfter(ctx context.Context, most time.Duration) (stop func()) {
-	end := func() { q.ended.Store(true) }
+	end := func() { q.stopped.Store(true) }
 	timer := time.AfterFunc(most, end)
 	unwatch := context.AfterFunc(ctx, end)
 	return func() {

@@ -25,7 +25,7 @@ type rawRun struct {
 
 // firstTransfer is the first transfer of packet i.
 func (r *rawRun) firstTransfer(i int64) ledger.Transfer {
-	from, to := r.traffic.peersOf(i)
+	from, to := r.traffic.choosePeers(i)
 	id := r.ids.nextID()
 	t := ledger.Transfer{
 		ID: id, DebitAccountID: from.ID(), CreditAccountID: to.ID(), Amount: ledger.NewAmount(unit),
@@ -47,8 +47,8 @@ func (r *rawRun) postTransfer(held *ledger.Transfer) ledger.Transfer {
 	}
 }
 
-// sendNew sends a request, of which every transfer must be new to the ledger.
-func (s send) sendNew(ctx context.Context, events []ledger.Transfer) error {
+// createNew sends a request, of which every transfer must be new to the ledger.
+func (s connection) createNew(ctx context.Context, events []ledger.Transfer) error {
 	results, err := s(ctx, events)
 	if err != nil {
 		return err
@@ -69,10 +69,10 @@ type worker func(context.Context) error
 
 // sendBatched is a goroutine for each connection that builds batches as large as they can
 // be: of two phases, first one of holds and then one of their posts.
-func (r *rawRun) sendBatched(conns []send, batchMax int) (workers []worker, size int64) {
+func (r *rawRun) sendBatched(conns []connection, batchMax int) (workers []worker, size int64) {
 	size = evenBatchSize(r.quota.total, int64(len(conns)), int64(batchMax))
 	for i, conn := range conns {
-		w := r.latencies.newWatch(i, 1)
+		w := r.latencies.newTimer(i, 1)
 		events := make([]ledger.Transfer, size)
 		workers = append(workers, func(ctx context.Context) error {
 			for {
@@ -98,12 +98,12 @@ func evenBatchSize(total, conns, batchMax int64) int64 {
 
 func divideUp(a, b int64) int64 { return (a + b - 1) / b }
 
-func (r *rawRun) sendBatch(ctx context.Context, conn send, w watch, events []ledger.Transfer, first int64) error {
+func (r *rawRun) sendBatch(ctx context.Context, conn connection, w callTimer, events []ledger.Transfer, first int64) error {
 	for i := range events {
 		events[i] = r.firstTransfer(first + int64(i))
 	}
 	began := w.startTimer(0)
-	if err := conn.sendNew(ctx, events); err != nil {
+	if err := conn.createNew(ctx, events); err != nil {
 		return err
 	}
 	w.stopTimer(began)
@@ -114,7 +114,7 @@ func (r *rawRun) sendBatch(ctx context.Context, conn send, w watch, events []led
 		events[i] = r.postTransfer(&events[i])
 	}
 	began = w.startTimer(0)
-	if err := conn.sendNew(ctx, events); err != nil {
+	if err := conn.createNew(ctx, events); err != nil {
 		return err
 	}
 	w.stopTimer(began)
@@ -123,10 +123,10 @@ func (r *rawRun) sendBatch(ctx context.Context, conn send, w watch, events []led
 
 // sendMixed is as batched, but for what is in a request: the posts of what the one before it
 // has held, and as many new holds, as in traffic that goes on.
-func (r *rawRun) sendMixed(conns []send, batchMax int) (workers []worker, most int64) {
+func (r *rawRun) sendMixed(conns []connection, batchMax int) (workers []worker, most int64) {
 	size := evenBatchSize(r.quota.total, int64(len(conns)), int64(batchMax/2))
 	for i, conn := range conns {
-		w := r.latencies.newWatch(i, 1)
+		w := r.latencies.newTimer(i, 1)
 		events, held := make([]ledger.Transfer, 0, 2*size), make([]ledger.Transfer, 0, size)
 		workers = append(workers, func(ctx context.Context) error {
 			for {
@@ -143,7 +143,7 @@ func (r *rawRun) sendMixed(conns []send, batchMax int) (workers []worker, most i
 					return nil
 				}
 				began := w.startTimer(0)
-				if err := conn.sendNew(ctx, events); err != nil {
+				if err := conn.createNew(ctx, events); err != nil {
 					return err
 				}
 				w.stopTimer(began)
@@ -154,9 +154,9 @@ func (r *rawRun) sendMixed(conns []send, batchMax int) (workers []worker, most i
 }
 
 // sendSingle is many goroutines that share the connections, and send one transfer each.
-func (r *rawRun) sendSingle(conns []send, callers int) (workers []worker) {
+func (r *rawRun) sendSingle(conns []connection, callers int) (workers []worker) {
 	for i := range callers {
-		conn, w := conns[i%len(conns)], r.latencies.newWatch(i, callers)
+		conn, w := conns[i%len(conns)], r.latencies.newTimer(i, callers)
 		events := make([]ledger.Transfer, 1)
 		workers = append(workers, func(ctx context.Context) error {
 			for {
@@ -173,10 +173,10 @@ func (r *rawRun) sendSingle(conns []send, callers int) (workers []worker) {
 	return workers
 }
 
-func (r *rawRun) sendOne(ctx context.Context, conn send, w watch, events []ledger.Transfer, i int64) error {
+func (r *rawRun) sendOne(ctx context.Context, conn connection, w callTimer, events []ledger.Transfer, i int64) error {
 	events[0] = r.firstTransfer(i)
 	began := w.startTimer(i)
-	if err := conn.sendNew(ctx, events); err != nil {
+	if err := conn.createNew(ctx, events); err != nil {
 		return err
 	}
 	w.stopTimer(began)
@@ -185,7 +185,7 @@ func (r *rawRun) sendOne(ctx context.Context, conn send, w watch, events []ledge
 	}
 	events[0] = r.postTransfer(&events[0])
 	began = w.startTimer(i)
-	if err := conn.sendNew(ctx, events); err != nil {
+	if err := conn.createNew(ctx, events); err != nil {
 		return err
 	}
 	w.stopTimer(began)

@@ -28,8 +28,8 @@ type recording struct {
 
 // startRecording starts a recorder for the peers of a market. The engine, if there is one, pays a
 // peer when it is owed at.
-func (m *workload) startRecording(ctx context.Context, l ledger.Ledger, s scenario, at ledger.Amount) (*recording, error) {
-	book, err := accounts.NewBook(l, m.cfg)
+func (w *workload) startRecording(ctx context.Context, l ledger.Ledger, s scenario, at ledger.Amount) (*recording, error) {
+	book, err := accounts.NewBook(l, w.cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (m *workload) startRecording(ctx context.Context, l ledger.Ledger, s scenar
 		Batch: r.countBatch, Journal: r.noteFailure, Replayed: func([]transfers.Result) {}, // the folder is a new one
 	}}
 	if s.settle {
-		if r.engine, err = settlement.NewEngine(l, book, r.startEngine(at)); err != nil {
+		if r.engine, err = settlement.NewEngine(l, book, r.newEngineConfig(at)); err != nil {
 			return nil, err
 		}
 		cfg.Touched = r.engine.NotifyBalances
@@ -56,10 +56,10 @@ func (m *workload) startRecording(ctx context.Context, l ledger.Ledger, s scenar
 	return r, nil
 }
 
-// settleAt is what a peer is owed when it is paid, in units. If it is not given, it is about
+// computeThreshold is what a peer is owed when it is paid, in units. If it is not given, it is about
 // as far as a position strays when peers send as much as they receive: so the engine looks
 // at balances after every batch, and a measurement sees a few payments and not thousands.
-func settleAt(given uint64, packets, peers int) ledger.Amount {
+func computeThreshold(given uint64, packets, peers int) ledger.Amount {
 	if given > 0 {
 		return ledger.NewAmount(unit * given)
 	}
@@ -67,8 +67,8 @@ func settleAt(given uint64, packets, peers int) ledger.Amount {
 	return ledger.NewAmount(unit * uint64(max(10, math.Sqrt(ofEach))))
 }
 
-// startEngine is an engine whose rail pays at once.
-func (r *recording) startEngine(at ledger.Amount) settlement.Config {
+// newEngineConfig is an engine whose rail pays at once.
+func (r *recording) newEngineConfig(at ledger.Amount) settlement.Config {
 	atOnce := settlement.SettlerFunc(func(_ context.Context, order settlement.Order) (ledger.Amount, error) {
 		return order.Amount, nil
 	})
@@ -122,7 +122,7 @@ type recorderRun struct {
 
 // firstOperation is the first operation of packet i.
 func (r *recorderRun) firstOperation(i int64) transfers.Op {
-	from, to := r.traffic.peersOf(i)
+	from, to := r.traffic.choosePeers(i)
 	p := transfers.Packet{From: from, To: to, In: unit, Out: unit, Hold: holdSeconds * time.Second}
 	binary.BigEndian.PutUint64(p.Condition[:8], conditionTag(i))
 	if r.phase == phaseSingle {
@@ -134,7 +134,7 @@ func (r *recorderRun) firstOperation(i int64) transfers.Op {
 // recordAll is many goroutines that wait for each answer.
 func (r *recorderRun) recordAll(callers int) (workers []worker) {
 	for i := range callers {
-		w := r.latencies.newWatch(i, callers)
+		w := r.latencies.newTimer(i, callers)
 		workers = append(workers, func(ctx context.Context) error {
 			for {
 				first, n := r.quota.takePackets(1)
@@ -150,7 +150,7 @@ func (r *recorderRun) recordAll(callers int) (workers []worker) {
 	return workers
 }
 
-func (r *recorderRun) recordOne(ctx context.Context, w watch, i int64) error {
+func (r *recorderRun) recordOne(ctx context.Context, w callTimer, i int64) error {
 	op := r.firstOperation(i)
 	began := w.startTimer(i)
 	result, err := r.recorder.Record(ctx, op)

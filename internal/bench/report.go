@@ -51,15 +51,15 @@ func newReport(plan []measurement, rounds [][]sample) *report {
 		r.lines = append(r.lines, newLine(m, all[i]))
 		l := &r.lines[i]
 		if j := findSample(plan, m.isBatchedOf); j >= 0 {
-			l.toBatched = all[i].ratioTo(all[j], sample.packetRate)
+			l.toBatched = all[i].computeRatio(all[j], sample.packetRate)
 		}
 		if j := findSample(plan, func(o measurement) bool { return m.isSingleOf(o) && o.callers == mostCallers(plan) }); j >= 0 {
-			l.toSingle = all[i].ratioTo(all[j], sample.packetRate)
+			l.toSingle = all[i].computeRatio(all[j], sample.packetRate)
 		}
 		if j := findSample(plan, m.isBaseOf); j >= 0 && m.varied != "" {
-			l.toBase = all[i].ratioTo(all[j], sample.packetRate)
+			l.toBase = all[i].computeRatio(all[j], sample.packetRate)
 		}
-		if m.varied == "" && m.way == wayRecord && m.callers == 1 {
+		if m.varied == "" && m.mode == modeRecord && m.callers == 1 {
 			if j := findSample(plan, func(o measurement) bool { return m.isSingleOf(o) && o.callers == 1 }); j >= 0 {
 				r.lowLoad = append(r.lowLoad, newLowLoad(m.phase, all[i], all[j]))
 			}
@@ -73,7 +73,7 @@ func findSample(plan []measurement, is func(measurement) bool) int { return slic
 // mostCallers is how many callers (b) has.
 func mostCallers(plan []measurement) (most int) {
 	for _, m := range plan {
-		if m.way == waySingle {
+		if m.mode == modeSingle {
 			most = max(most, m.callers)
 		}
 	}
@@ -81,37 +81,37 @@ func mostCallers(plan []measurement) (most int) {
 }
 
 // isBatchedOf reports whether other is (a) of m.
-func (m measurement) isBatchedOf(other measurement) bool { return m.sameWork(other, wayBatched) }
+func (m measurement) isBatchedOf(other measurement) bool { return m.sameWork(other, modeBatched) }
 
 // isSingleOf reports whether other is (b) of m, from some number of callers.
-func (m measurement) isSingleOf(other measurement) bool { return m.sameWork(other, waySingle) }
+func (m measurement) isSingleOf(other measurement) bool { return m.sameWork(other, modeSingle) }
 
 // isBaseOf reports whether other is the way of m in the base scenario.
 func (m measurement) isBaseOf(other measurement) bool {
 	// batched and submit have as many goroutines as there are lanes.
-	sameCallers := m.callers == other.callers || m.way == wayBatched || m.way == waySubmit
-	return other.varied == "" && other.phase == m.phase && other.way == m.way && sameCallers
+	sameCallers := m.callers == other.callers || m.mode == modeBatched || m.mode == modeSubmit
+	return other.varied == "" && other.phase == m.phase && other.mode == m.mode && sameCallers
 }
 
 func newLine(m measurement, f stats) line {
 	return line{
 		measurement: m, rounds: len(f),
-		packets:     f.spreadOf(func(s sample) float64 { return float64(s.packets) }),
-		rate:        f.spreadOf(sample.packetRate),
-		p50:         f.spreadOf(sample.median),
-		p99:         f.spreadOf(func(s sample) float64 { return toMicroseconds(s.p99) }),
-		p100:        f.spreadOf(func(s sample) float64 { return toMicroseconds(s.p100) }),
-		opsPerBatch: f.spreadOf(func(s sample) float64 { return s.opsPerBatch }),
-		allocs:      f.spreadOf(func(s sample) float64 { return s.allocs }),
-		bytes:       f.spreadOf(func(s sample) float64 { return s.bytes }),
-		orders:      f.spreadOf(func(s sample) float64 { return float64(s.orders) }),
+		packets:     f.computeSpread(func(s sample) float64 { return float64(s.packets) }),
+		rate:        f.computeSpread(sample.packetRate),
+		p50:         f.computeSpread(sample.median),
+		p99:         f.computeSpread(func(s sample) float64 { return toMicroseconds(s.p99) }),
+		p100:        f.computeSpread(func(s sample) float64 { return toMicroseconds(s.p100) }),
+		opsPerBatch: f.computeSpread(func(s sample) float64 { return s.opsPerBatch }),
+		allocs:      f.computeSpread(func(s sample) float64 { return s.allocs }),
+		bytes:       f.computeSpread(func(s sample) float64 { return s.bytes }),
+		orders:      f.computeSpread(func(s sample) float64 { return float64(s.orders) }),
 	}
 }
 
 func newLowLoad(p phase, record, raw stats) lowLoad {
 	return lowLoad{
-		phase: p, record: record.spreadOf(sample.median), raw: raw.spreadOf(sample.median),
-		ratio: *record.ratioTo(raw, sample.median),
+		phase: p, record: record.computeSpread(sample.median), raw: raw.computeSpread(sample.median),
+		ratio: *record.computeRatio(raw, sample.median),
 	}
 }
 

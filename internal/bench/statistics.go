@@ -12,8 +12,8 @@ type spread struct {
 	Max    float64 `json:"max"`
 }
 
-// spreadOf sums up the figure of each round; there is at least one.
-func spreadOf(values []float64) spread {
+// computeSpread sums up the figure of each round; there is at least one.
+func computeSpread(values []float64) spread {
 	sorted := slices.Sorted(slices.Values(values))
 	middle := len(sorted) / 2
 	median := sorted[middle]
@@ -26,22 +26,22 @@ func spreadOf(values []float64) spread {
 // stats are the samples that one measurement has, of all rounds.
 type stats []sample
 
-func (f stats) spreadOf(of func(sample) float64) spread {
+func (f stats) computeSpread(of func(sample) float64) spread {
 	values := make([]float64, len(f))
 	for i, s := range f {
 		values[i] = of(s)
 	}
-	return spreadOf(values)
+	return computeSpread(values)
 }
 
-// ratioTo sums up the ratio of each round to what was measured in the same round: what
+// computeRatio sums up the ratio of each round to what was measured in the same round: what
 // slows a whole round down is not in it.
-func (f stats) ratioTo(to stats, of func(sample) float64) *spread {
+func (f stats) computeRatio(to stats, of func(sample) float64) *spread {
 	values := make([]float64, len(f))
 	for i := range f {
 		values[i] = of(f[i]) / of(to[i])
 	}
-	s := spreadOf(values)
+	s := computeSpread(values)
 	return &s
 }
 

@@ -26,8 +26,8 @@ func (r *recorderRun) submitAll(goroutines int) (workers []worker) {
 	}
 	for i := range goroutines {
 		s := &submitter{
-			run: r, watch: watch{r.latencies.newShard(i), sampleEvery},
-			ring: make([]underway, window),
+			run: r, timer: callTimer{r.latencies.selectShard(i), sampleEvery},
+			ring: make([]pendingOperation, window),
 		}
 		workers = append(workers, s.submitPackets)
 	}
@@ -38,15 +38,15 @@ func (r *recorderRun) submitAll(goroutines int) (workers []worker) {
 // ring, oldest first.
 type submitter struct {
 	run   *recorderRun
-	watch watch
-	ring  []underway
+	timer callTimer
+	ring  []pendingOperation
 	first int // of the ring
 	count int
 }
 
-// underway is an operation that was handed over and is looked at.
-type underway struct {
-	ticket transfers.Future
+// pendingOperation is an operation that was handed over and is looked at.
+type pendingOperation struct {
+	future transfers.Future
 	packet int64
 	began  time.Time // zero if it is not timed
 	hold   bool      // a prepare, whose fulfill is to follow
@@ -73,12 +73,12 @@ func (s *submitter) submitPackets(ctx context.Context) error {
 }
 
 func (s *submitter) submitOperation(ctx context.Context, op transfers.Op, i int64, hold bool) error {
-	began := s.watch.startTimer(i)
+	began := s.timer.startTimer(i)
 	ticket, err := s.run.recorder.Submit(ctx, op)
 	if err != nil || (!hold && began.IsZero()) {
 		return err
 	}
-	s.ring[(s.first+s.count)%len(s.ring)] = underway{ticket, i, began, hold}
+	s.ring[(s.first+s.count)%len(s.ring)] = pendingOperation{ticket, i, began, hold}
 	s.count++
 	return nil
 }
@@ -87,11 +87,11 @@ func (s *submitter) submitOperation(ctx context.Context, op transfers.Op, i int6
 // a connector may forward it only when its prepare was applied.
 func (s *submitter) awaitOldest(ctx context.Context) error {
 	u := &s.ring[s.first]
-	result := u.ticket.Wait(ctx)
+	result := u.future.Wait(ctx)
 	if result.Err != nil {
 		return result.Err
 	}
-	s.watch.stopTimer(u.began)
+	s.timer.stopTimer(u.began)
 	packet, hold := u.packet, u.hold
 	s.first, s.count = (s.first+1)%len(s.ring), s.count-1
 	if !hold {

@@ -41,7 +41,7 @@ func (r *report) writeTables(w io.Writer) error {
 	}
 	t = newTable(table.Row{"memory of", "bytes", "measured with"}, 1)
 	for _, m := range r.memory {
-		t.AppendRow(table.Row{m.What, fmt.Sprintf("%.0f", m.Bytes), m.Count})
+		t.AppendRow(table.Row{m.Item, fmt.Sprintf("%.0f", m.Bytes), m.Count})
 	}
 	_, err = fmt.Fprintf(w, "\n%s\n", t.Render())
 	return err
@@ -49,7 +49,7 @@ func (r *report) writeTables(w io.Writer) error {
 
 func (l *line) toRow() table.Row {
 	names := map[mode]string{
-		wayBatched: "(a) batched", wayMixed: "(a) mixed", waySingle: "(b) single", waySubmit: "(c) submit", wayRecord: "(d) record",
+		modeBatched: "(a) batched", modeMixed: "(a) mixed", modeSingle: "(b) single", modeSubmit: "(c) submit", modeRecord: "(d) record",
 	}
 	varied := l.varied
 	if varied == "" {
@@ -60,7 +60,7 @@ func (l *line) toRow() table.Row {
 		ops = fmt.Sprintf("%.0f", l.opsPerBatch.Median)
 	}
 	return table.Row{
-		l.phase, varied, names[l.way], l.callers, l.rate.formatSpread("%.0f", l.rounds),
+		l.phase, varied, names[l.mode], l.callers, l.rate.formatSpread("%.0f", l.rounds),
 		shortDuration(l.p50.Median), shortDuration(l.p99.Median), shortDuration(l.p100.Median),
 		ops, fmt.Sprintf("%.2f", l.allocs.Median), fmt.Sprintf("%.0f", l.bytes.Median),
 		l.toBatched.formatRatio(l.rounds), l.toSingle.formatRatio(l.rounds), l.toBase.formatRatio(l.rounds),

@@ -29,17 +29,17 @@ var ErrUsage = errors.New("usage")
 
 // Replay is what a command line asks to replay.
 type Replay struct {
-	engine bool // settle with our engine instead of booking the trace's settlements
-	twice  bool
-	json   bool
-	settle string
+	engine      bool // settle with our engine instead of booking the trace's settlements
+	replayTwice bool
+	json        bool
+	settle      string
 }
 
 // Define defines the flags of a Replay.
 func Define(flags *flag.FlagSet) *Replay {
 	r := new(Replay)
 	flags.BoolVar(&r.json, "json", false, "print one JSON object a line per peer")
-	flags.BoolVar(&r.twice, "twice", false, "replay twice into the same ledger; the second time must change nothing")
+	flags.BoolVar(&r.replayTwice, "twice", false, "replay twice into the same ledger; the second time must change nothing")
 	flags.StringVar(&r.settle, "settle", "trace",
 		"`who` settles: trace books the trace's own settlements, engine lets our engine pay at each peer's threshold")
 	return r

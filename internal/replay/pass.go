@@ -23,7 +23,7 @@ type pass struct {
 	progress progress.Progress
 
 	peers   map[string]*peer
-	order   []*peer                             // as in the trace
+	inOrder []*peer                             // as in the trace
 	packets map[*trace.Forward]transfers.Future // prepared, not answered yet
 	tally   tally
 }
@@ -37,13 +37,13 @@ type peer struct {
 	// room is what the peer can surely send: its headroom as far as the ledger
 	// has answered, less everything prepared since.
 	room ledger.Amount
-	// frees are the operations under way that will give the peer room.
-	frees []release
+	// releases are the operations under way that will give the peer room.
+	releases []release
 }
 
 // release is an operation that gives a peer room when the ledger has applied it.
 type release struct {
-	ticket transfers.Future
+	future transfers.Future
 	amount uint64
 	line   int
 }
@@ -55,11 +55,11 @@ func newPass(tr *trace.Trace, client *peerledger.Client, handles map[string]acco
 		tally: tally{fulfilled: map[string]int{}, rejected: map[string]int{}},
 	}
 	for _, tp := range tr.Peers {
-		one := &peer{account: handles[tp.ID], asset: hashKey(tp)}
+		added := &peer{account: handles[tp.ID], asset: newAssetKey(tp)}
 		if engine && tp.Settle != nil {
-			one.settleAt = &tp.Settle.Threshold.Payable
+			added.settleAt = &tp.Settle.Threshold.Payable
 		}
-		p.peers[tp.ID], p.order = one, append(p.order, one)
+		p.peers[tp.ID], p.inOrder = added, append(p.inOrder, added)
 	}
 	return p
 }
@@ -138,10 +138,10 @@ func (p *pass) submitResolution(ctx context.Context, a *trace.Answer) error {
 		p.tally.rejected[f.From]++
 	}
 	var err error
-	if freed.ticket, err = p.client.Recorder.Submit(ctx, op); err != nil {
+	if freed.future, err = p.client.Recorder.Submit(ctx, op); err != nil {
 		return err
 	}
-	receiver.frees = append(receiver.frees, freed)
+	receiver.releases = append(receiver.releases, freed)
 	return p.settleAccounts(ctx)
 }
 
@@ -203,22 +203,22 @@ func (p *pass) settlementKey(line int) string { return fmt.Sprintf("%s:%d", p.tr
 
 // awaitOperations waits for everything under way that gives a peer room.
 func (p *pass) awaitOperations(ctx context.Context, peer *peer) error {
-	for _, g := range peer.frees {
-		result := g.ticket.Wait(ctx)
-		if p.countResult(result, g.line); result.Err != nil {
+	for _, r := range peer.releases {
+		result := r.future.Wait(ctx)
+		if p.countResult(result, r.line); result.Err != nil {
 			if err := unknownOutcome(result); err != nil {
 				return err
 			}
 			continue
 		}
-		peer.room, _ = peer.room.Add(ledger.NewAmount(g.amount))
+		peer.room, _ = peer.room.Add(ledger.NewAmount(r.amount))
 	}
-	peer.frees = peer.frees[:0]
+	peer.releases = peer.releases[:0]
 	return nil
 }
 
 func (p *pass) awaitAll(ctx context.Context) error {
-	for _, peer := range p.order {
+	for _, peer := range p.inOrder {
 		if err := p.awaitOperations(ctx, peer); err != nil {
 			return err
 		}
@@ -229,15 +229,15 @@ func (p *pass) awaitAll(ctx context.Context) error {
 // readRoom takes the peers' room from the ledger; nothing may be under way. If our
 // engine settles, it has just been called, so no peer may be due.
 func (p *pass) readRoom(ctx context.Context) error {
-	handles := make([]accounts.PeerAccount, len(p.order))
-	for i, peer := range p.order {
+	handles := make([]accounts.PeerAccount, len(p.inOrder))
+	for i, peer := range p.inOrder {
 		handles[i] = peer.account
 	}
 	balances, err := p.client.Book.Balances(ctx, handles...)
 	if err != nil {
 		return err
 	}
-	for i, peer := range p.order {
+	for i, peer := range p.inOrder {
 		b := balances[i]
 		peer.room = b.Headroom
 		if owed := b.Payable.SubFloor(b.Prepaid); peer.settleAt != nil && !owed.Less(*peer.settleAt) {

@@ -21,7 +21,7 @@ func replayTrace(ctx context.Context, tr *trace.Trace, opts *Replay, shown progr
 
 	rep = &report{trace: tr, engine: opts.engine}
 	passes := 1
-	if opts.twice {
+	if opts.replayTwice {
 		passes = 2
 	}
 	shown.Start(passes * len(tr.Events))

@@ -86,9 +86,9 @@ var (
 	errRefused = errors.New("refused, and the connector had forwarded it")
 )
 
-// mostRefused is how many refused operations are listed: the first one is what
+// maxRefusedShown is how many refused operations are listed: the first one is what
 // there is to look at, and the others mostly follow from it.
-const mostRefused = 20
+const maxRefusedShown = 20
 
 // findDifferences is nil if the books are as they should be.
 func (r *report) findDifferences() error {
@@ -110,10 +110,10 @@ func (r *report) findDifferences() error {
 		}
 	}
 	refused := r.passes[0].refused // the second time it is the same ones
-	for _, err := range refused[:min(len(refused), mostRefused)] {
+	for _, err := range refused[:min(len(refused), maxRefusedShown)] {
 		errs = append(errs, fmt.Errorf("%w: %w", errRefused, err))
 	}
-	if more := len(refused) - mostRefused; more > 0 {
+	if more := len(refused) - maxRefusedShown; more > 0 {
 		errs = append(errs, fmt.Errorf("%w: and %d more", errRefused, more))
 	}
 	for _, t := range r.totals {

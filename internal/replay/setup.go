@@ -35,7 +35,7 @@ func openClient(ctx context.Context, tr *trace.Trace, opts *Replay) (*peerledger
 	}
 	peers := make([]accounts.PeerConfig, len(tr.Peers))
 	for i, p := range tr.Peers {
-		peers[i] = accounts.PeerConfig{ID: p.ID, Asset: assets[hashKey(p)], CreditLine: p.CreditLine}
+		peers[i] = accounts.PeerConfig{ID: p.ID, Asset: assets[newAssetKey(p)], CreditLine: p.CreditLine}
 		if p.Unlimited {
 			peers[i].CreditLine = accounts.Unlimited
 		}
@@ -57,17 +57,17 @@ type assetKey struct {
 	scale uint8
 }
 
-func hashKey(p trace.Peer) assetKey { return assetKey{p.AssetCode, p.AssetScale} }
+func newAssetKey(p trace.Peer) assetKey { return assetKey{p.AssetCode, p.AssetScale} }
 
 // assetsOf gives each asset of the trace a ledger number, in the order of peers.
 func assetsOf(tr *trace.Trace) (all []accounts.Asset, byKey map[assetKey]accounts.Asset) {
 	byKey = map[assetKey]accounts.Asset{}
 	for _, p := range tr.Peers {
-		if _, known := byKey[hashKey(p)]; known {
+		if _, known := byKey[newAssetKey(p)]; known {
 			continue
 		}
 		asset := accounts.Asset{Code: p.AssetCode, Scale: p.AssetScale, Ledger: uint32(len(all) + 1)}
-		byKey[hashKey(p)] = asset
+		byKey[newAssetKey(p)] = asset
 		all = append(all, asset)
 	}
 	return all, byKey

@@ -40,7 +40,7 @@ func (p *parser) parseIncoming(at Origin, rec record) error {
 	if err != nil {
 		return err
 	}
-	prepare, err := asPrepare(m.packet)
+	prepare, err := requirePrepare(m.packet)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (p *parser) parseOutgoing(at Origin, rec record) error {
 	if err != nil {
 		return err
 	}
-	prepare, err := asPrepare(m.packet)
+	prepare, err := requirePrepare(m.packet)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (p *parser) parseOutgoing(at Origin, rec record) error {
 	return nil
 }
 
-func (p *parser) outReply(at Origin, rec record) error {
+func (p *parser) parseOutReply(at Origin, rec record) error {
 	m, err := p.parseMessage(rec)
 	if err != nil {
 		return err
@@ -102,10 +102,10 @@ func (p *parser) outReply(at Origin, rec record) error {
 	return nil
 }
 
-// inReply gives no event: it says again what the out_reply said, or that the
+// parseInReply gives no event: it says again what the out_reply said, or that the
 // connector answered by itself. It is checked because books that are replayed
 // from the other lines can only be right if it agrees with them.
-func (p *parser) inReply(rec record) error {
+func (p *parser) parseInReply(rec record) error {
 	m, err := p.parseMessage(rec)
 	if err != nil {
 		return err
@@ -184,7 +184,7 @@ func (p *parser) parseMessage(rec record) (message, error) {
 	return message{id: *rec.ID, peer: peer.ID, packet: packet}, nil
 }
 
-func asPrepare(packet ilp.Packet) (ilp.Prepare, error) {
+func requirePrepare(packet ilp.Packet) (ilp.Prepare, error) {
 	prepare, ok := packet.(ilp.Prepare)
 	if !ok {
 		return ilp.Prepare{}, fmt.Errorf("the packet is a %v, want a PREPARE", packet.Type())

@@ -14,12 +14,12 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// maxLine is the longest line that is read, with its line end. The largest packet
+// maxLineBytes is the longest line that is read, with its line end. The largest packet
 // takes less than a tenth of it.
-const maxLine = 1 << 20
+const maxLineBytes = 1 << 20
 
-// format is the newest format of traces that is read. A trace that does not say is of format 1.
-const format = 1
+// newestFormat is the newest format of traces that is read. A trace that does not say is of format 1.
+const newestFormat = 1
 
 // byteOrderMark may stand at the beginning; editors put it there.
 const byteOrderMark = "\ufeff"
@@ -31,9 +31,9 @@ func Read(r io.Reader, name string) (*Trace, error) {
 		trace:     &Trace{Name: name},
 		peers:     map[string]*Peer{},
 		exchanges: map[uint64]*exchange{},
-		finals:    map[string]bool{},
+		hasFinal:  map[string]bool{},
 	}
-	if line, err := p.readTrace(bufio.NewReaderSize(r, maxLine)); err != nil {
+	if line, err := p.readTrace(bufio.NewReaderSize(r, maxLineBytes)); err != nil {
 		return nil, &LineError{File: name, Line: line, Err: err}
 	}
 	return p.trace, nil
@@ -44,7 +44,7 @@ type parser struct {
 	trace     *Trace
 	peers     map[string]*Peer // of trace.Peers, by id
 	exchanges map[uint64]*exchange
-	finals    map[string]bool // peers whose balance line was read
+	hasFinal  map[string]bool // peers whose balance line was read
 	now       time.Duration   // of the line before
 }
 
@@ -57,7 +57,7 @@ func (p *parser) readTrace(r *bufio.Reader) (int, error) {
 		}
 		switch {
 		case errors.Is(readErr, bufio.ErrBufferFull):
-			return n, fmt.Errorf("a line of more than %d bytes", maxLine)
+			return n, fmt.Errorf("a line of more than %d bytes", maxLineBytes)
 		case readErr != nil && !errors.Is(readErr, io.EOF):
 			return n, fmt.Errorf("reading: %w", readErr)
 		case readErr != nil && len(text) == 0:
@@ -94,8 +94,8 @@ func (p *parser) parseLine(n int, text []byte) error {
 	case rec.Format == nil:
 	case n != 1:
 		return errors.New("format: the first line, and no other, says it")
-	case *rec.Format > format:
-		return fmt.Errorf("trace of format %d, this program reads up to %d", *rec.Format, format)
+	case *rec.Format > newestFormat:
+		return fmt.Errorf("trace of format %d, this program reads up to %d", *rec.Format, newestFormat)
 	case *rec.Format == 0:
 		return errors.New("format 0: the first one is 1")
 	}
@@ -105,7 +105,7 @@ func (p *parser) parseLine(n int, text []byte) error {
 	if (n == 1) != (rec.Ev == "config") {
 		return fmt.Errorf("ev %q: the first line, and no other, is the config", rec.Ev)
 	}
-	if len(p.finals) > 0 && rec.Ev != "balance" {
+	if len(p.hasFinal) > 0 && rec.Ev != "balance" {
 		return fmt.Errorf("ev %q after a balance line", rec.Ev)
 	}
 	return p.addEvent(Origin{Line: n, At: p.now}, rec)
@@ -120,9 +120,9 @@ func (p *parser) addEvent(at Origin, rec record) error {
 	case "out":
 		return p.parseOutgoing(at, rec)
 	case "out_reply":
-		return p.outReply(at, rec)
+		return p.parseOutReply(at, rec)
 	case "in_reply":
-		return p.inReply(rec)
+		return p.parseInReply(rec)
 	case "settle_out", "settle_in":
 		return p.parseSettlement(at, rec)
 	case "balance":
@@ -170,10 +170,10 @@ func (p *parser) parseBalance(rec record) error {
 	if err != nil {
 		return err
 	}
-	if p.finals[peer.ID] {
+	if p.hasFinal[peer.ID] {
 		return fmt.Errorf("a second balance line of peer %q", peer.ID)
 	}
-	p.finals[peer.ID] = true
+	p.hasFinal[peer.ID] = true
 	if peer.Final, err = parsePosition(rec.Balance); err != nil {
 		return fmt.Errorf("balance: %w", err)
 	}
@@ -196,7 +196,7 @@ func (p *parser) finishTrace(next int) (int, error) {
 	}
 	var missing []string
 	for _, peer := range p.trace.Peers {
-		if !p.finals[peer.ID] {
+		if !p.hasFinal[peer.ID] {
 			missing = append(missing, peer.ID)
 		}
 	}

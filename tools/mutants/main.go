@@ -45,22 +45,22 @@ var packagesByDefault = []string{"transfers", "accounts", "settlement", "ledger/
 
 // options are the flags.
 type options struct {
-	packages   []string
-	sample     int
-	seed       uint64
-	only       *regexp.Regexp
-	jobs       int
-	times      float64
-	slack      time.Duration
-	memory     int
-	during     time.Duration
-	results    string
-	cache      string
-	equivalent string
-	again      bool
-	verify     bool
-	list       bool
-	json       bool
+	packages    []string
+	sample      int
+	seed        uint64
+	pattern     *regexp.Regexp
+	jobs        int
+	maxSlowdown float64
+	slack       time.Duration
+	memory      int
+	maxDuration time.Duration
+	results     string
+	cache       string
+	equivalent  string
+	again       bool
+	verify      bool
+	list        bool
+	json        bool
 }
 
 var errUsage = errors.New("usage")
@@ -77,10 +77,10 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	flags.Uint64Var(&o.seed, "seed", 20, "seed of the sample, and of the order in which mutants are tried")
 	only := flags.String("only", "", "try mutants whose line in -list matches the `pattern`")
 	flags.IntVar(&o.jobs, "jobs", 1, "try so many mutants at the same time")
-	flags.Float64Var(&o.times, "times", 4, "end tests that take so many times longer than without a mutation, and -slack besides")
+	flags.Float64Var(&o.maxSlowdown, "times", 4, "end tests that take so many times longer than without a mutation, and -slack besides")
 	flags.DurationVar(&o.slack, "slack", 10*time.Second, "how long tests may take besides")
 	flags.IntVar(&o.memory, "memory", 8192, "address space in `MiB` of the tests of a mutant; 0 is no limit, and what tigerbeetle needs")
-	flags.DurationVar(&o.during, "for", 0, "begin no mutant after this `time`; 0 is no limit")
+	flags.DurationVar(&o.maxDuration, "for", 0, "begin no mutant after this `time`; 0 is no limit")
 	flags.StringVar(&o.results, "results", ".mutants/results.jsonl", "`file` of results")
 	flags.StringVar(&o.cache, "cache", ".mutants/cache", "`folder` of a build cache for mutants alone, some 500 MB; empty for Go's own, which then grows with each")
 	flags.StringVar(&o.equivalent, "equivalents", "tools/mutants/equivalents.json", "`file` with the list of equivalent mutants")
@@ -92,10 +92,10 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 		return nil, errors.Join(errUsage, err)
 	}
 	var err error
-	if o.only, err = regexp.Compile(*only); err != nil {
+	if o.pattern, err = regexp.Compile(*only); err != nil {
 		return nil, fmt.Errorf("%w: -only: %w", errUsage, err)
 	}
-	if o.sample < 0 || o.jobs < 1 || o.times < 1 || min(o.slack, o.during) < 0 || o.memory < 0 {
+	if o.sample < 0 || o.jobs < 1 || o.maxSlowdown < 1 || min(o.slack, o.maxDuration) < 0 || o.memory < 0 {
 		return nil, fmt.Errorf("%w: -sample, -slack, -memory and -for are at least 0, -jobs and -times at least 1", errUsage)
 	}
 	if o.packages = flags.Args(); len(o.packages) == 0 {

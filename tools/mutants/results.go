@@ -62,17 +62,17 @@ func readResults(name string) (map[Site]Result, error) {
 }
 
 // A notebook appends results to a file. Several goroutines may use it.
-type notebook struct {
+type resultLog struct {
 	mu   sync.Mutex
 	file *os.File
 }
 
-func openNotebook(name string) (*notebook, error) {
+func openResultLog(name string) (*resultLog, error) {
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
-	return &notebook{file: file}, err
+	return &resultLog{file: file}, err
 }
 
-func (n *notebook) writeResult(r Result) error {
+func (n *resultLog) writeResult(r Result) error {
 	line, err := encodeJSON(r)
 	if err != nil {
 		return err

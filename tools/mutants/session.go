@@ -82,7 +82,7 @@ func (s *session) inRoot(name string) string {
 func (s *session) chooseSample() []*mutant {
 	var chosen []*mutant
 	for _, m := range s.mutants {
-		if s.only.MatchString(m.String()) && (!s.verify || s.equivalent[m.Site]) {
+		if s.pattern.MatchString(m.String()) && (!s.verify || s.equivalent[m.Site]) {
 			chosen = append(chosen, m)
 		}
 	}
@@ -123,37 +123,37 @@ func (s *session) tryAll(ctx context.Context, chosen []*mutant) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	l := &lab{root: s.root, dir: dir, times: s.times, slack: s.slack, memory: s.memory}
+	runner := &testRunner{root: s.root, dir: dir, maxSlowdown: s.maxSlowdown, slack: s.slack, memory: s.memory}
 	if s.cache != "" {
-		l.cache.dir = s.inRoot(s.cache)
+		runner.cache.dir = s.inRoot(s.cache)
 	}
 	file := s.inRoot(s.options.results)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	book, err := openNotebook(file)
+	log, err := openResultLog(file)
 	if err != nil {
 		return err
 	}
-	suites, err := s.measureAll(ctx, l, due)
+	suites, err := s.measureAll(ctx, runner, due)
 	if err == nil {
-		err = s.tryEach(ctx, due, l, suites, book)
+		err = s.tryEach(ctx, due, runner, suites, log)
 	}
-	return errors.Join(err, book.file.Close())
+	return errors.Join(err, log.file.Close())
 }
 
 // measureAll measures the suites of the packages of mutants, and of those that use them if no
 // test of its own executes one. It fills the build cache.
-func (s *session) measureAll(ctx context.Context, l *lab, due []*mutant) (map[string]*suite, error) {
+func (s *session) measureAll(ctx context.Context, runner *testRunner, due []*mutant) (map[string]*suite, error) {
 	suites := make(map[string]*suite)
 	need := func(folder string) error {
 		if suites[folder] != nil {
 			return nil
 		}
-		measured, err := s.measureTests(ctx, l, folder)
+		measured, err := s.measureTests(ctx, runner, folder)
 		if err == nil {
 			suites[folder] = measured
-			err = l.compileTests(ctx, measured.pkg, filepath.Join(l.dir, "tests"))
+			err = runner.compileTests(ctx, measured.pkg, filepath.Join(runner.dir, "tests"))
 		}
 		return err
 	}
@@ -164,16 +164,16 @@ func (s *session) measureAll(ctx context.Context, l *lab, due []*mutant) (map[st
 		if near, _ := suites[m.Package].reachingTests(m); len(near) > 0 {
 			continue
 		}
-		for _, user := range users[m.Package] {
+		for _, user := range dependents[m.Package] {
 			if err := need(user); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return suites, l.cache.keepFiles()
+	return suites, runner.cache.keepFiles()
 }
 
-func (s *session) measureTests(ctx context.Context, l *lab, folder string) (*suite, error) {
+func (s *session) measureTests(ctx context.Context, runner *testRunner, folder string) (*suite, error) {
 	start := time.Now()
 	pkg, err := loadPackage(ctx, s.root, folder)
 	if err != nil {
@@ -187,7 +187,7 @@ func (s *session) measureTests(ctx context.Context, l *lab, folder string) (*sui
 		return measured, nil
 	}
 	s.printLine("%s: running each test on the unchanged tree", folder)
-	measured, err := measureSuite(ctx, pkg, l)
+	measured, err := measureSuite(ctx, pkg, runner)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +202,7 @@ func (s *session) measureTests(ctx context.Context, l *lab, folder string) (*sui
 }
 
 // tryEach tries mutants, jobs at a time, and returns the first error after the end of all.
-func (s *session) tryEach(ctx context.Context, due []*mutant, l *lab, suites map[string]*suite, book *notebook) error {
+func (s *session) tryEach(ctx context.Context, due []*mutant, runner *testRunner, suites map[string]*suite, log *resultLog) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	begun := time.Now()
@@ -213,9 +213,9 @@ func (s *session) tryEach(ctx context.Context, due []*mutant, l *lab, suites map
 	for range s.jobs {
 		workers.Go(func() {
 			for m := range next {
-				r, err := l.tryMutant(ctx, m, suites)
+				r, err := runner.tryMutant(ctx, m, suites)
 				if err == nil {
-					err = book.writeResult(r)
+					err = log.writeResult(r)
 				}
 				if err != nil {
 					cancel(err)
@@ -231,7 +231,7 @@ func (s *session) tryEach(ctx context.Context, due []*mutant, l *lab, suites map
 		})
 	}
 	for _, m := range due {
-		if s.during > 0 && time.Since(begun) > s.during {
+		if s.maxDuration > 0 && time.Since(begun) > s.maxDuration {
 			break
 		}
 		select {

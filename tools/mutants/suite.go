@@ -48,14 +48,14 @@ func comparePlaces(a, b place) int {
 }
 
 // measureSuite runs each test of a package by itself on the unchanged tree.
-func measureSuite(ctx context.Context, pkg *goPackage, lab *lab) (*suite, error) {
-	work, remove, err := lab.makeFolder("suite-")
+func measureSuite(ctx context.Context, pkg *goPackage, runner *testRunner) (*suite, error) {
+	work, remove, err := runner.makeFolder("suite-")
 	if err != nil {
 		return nil, err
 	}
 	defer remove()
 	binary := filepath.Join(work, "tests")
-	if err := lab.compileTests(ctx, pkg, binary, "-cover", "-covermode=set"); err != nil {
+	if err := runner.compileTests(ctx, pkg, binary, "-cover", "-covermode=set"); err != nil {
 		return nil, fmt.Errorf("the tests of %s: %w", pkg.folder, err)
 	}
 	names, err := listTests(ctx, pkg, binary)
@@ -64,7 +64,7 @@ func measureSuite(ctx context.Context, pkg *goPackage, lab *lab) (*suite, error)
 	}
 	s := &suite{pkg: pkg}
 	for _, name := range names {
-		t, blocks, err := measureTest(ctx, pkg, lab, binary, name, filepath.Join(work, "profile"))
+		t, blocks, err := measureTest(ctx, pkg, runner, binary, name, filepath.Join(work, "profile"))
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -92,13 +92,13 @@ func listTests(ctx context.Context, pkg *goPackage, binary string) ([]string, er
 }
 
 // measureTest runs a test, once more if it fails: machines are slow at times.
-func measureTest(ctx context.Context, pkg *goPackage, lab *lab, binary, name, profile string) (test, map[string][]block, error) {
+func measureTest(ctx context.Context, pkg *goPackage, runner *testRunner, binary, name, profile string) (test, map[string][]block, error) {
 	for again := false; ; again = true {
 		start := time.Now()
-		noticed, err := lab.runBinary(ctx, pkg, binary, cleanLimit, "-test.run="+exactPattern([]string{name}), "-test.coverprofile="+profile)
+		found, err := runner.runBinary(ctx, pkg, binary, cleanLimit, "-test.run="+exactPattern([]string{name}), "-test.coverprofile="+profile)
 		took := time.Since(start)
-		if err == nil && noticed.by != "" {
-			err = fmt.Errorf("%s", noticed.by)
+		if err == nil && found.by != "" {
+			err = fmt.Errorf("%s", found.by)
 		}
 		if err != nil && !again && ctx.Err() == nil {
 			continue
@@ -149,7 +149,7 @@ func exactPattern(names []string) string { return "^(" + strings.Join(names, "|"
 // reachingTests returns the tests that execute the place of a mutant and those that do not, each the
 // quickest first. A place outside of blocks, as the expressions of cases are, is executed
 // with its function.
-func (s *suite) reachingTests(m *mutant) (near, far []test) {
+func (s *suite) reachingTests(m *mutant) (reaching, others []test) {
 	at := placeOf(m.pos)
 	within := func(b block) bool { return comparePlaces(b.Start, at) <= 0 && comparePlaces(at, b.End) < 0 }
 	if !slices.ContainsFunc(s.Blocks[m.File], within) {
@@ -158,10 +158,10 @@ func (s *suite) reachingTests(m *mutant) (near, far []test) {
 	}
 	for _, t := range s.Tests {
 		if slices.ContainsFunc(t.Blocks[m.File], within) {
-			near = append(near, t)
+			reaching = append(reaching, t)
 		} else {
-			far = append(far, t)
+			others = append(others, t)
 		}
 	}
-	return near, far
+	return reaching, others
 }

@@ -15,13 +15,13 @@ import (
 )
 
 // A lab compiles and runs tests, all its files in one folder. Several goroutines may use it.
-type lab struct {
-	root   string // of the module
-	dir    string
-	times  float64       // how many times longer than on the unchanged tree tests may take
-	slack  time.Duration // how long they may take besides
-	memory int           // of a run in MiB, 0 for no limit
-	cache  buildCache
+type testRunner struct {
+	root        string // of the module
+	dir         string
+	maxSlowdown float64       // how many times longer than on the unchanged tree tests may take
+	slack       time.Duration // how long they may take besides
+	memory      int           // of a run in MiB, 0 for no limit
+	cache       buildCache
 }
 
 // Outcomes of a trial.
@@ -34,14 +34,14 @@ const (
 
 // A notice says which test noticed a mutation, or which panic ended the tests; by is "" if
 // none did.
-type notice struct {
+type detection struct {
 	by       string
 	timedOut bool
 }
 
-// users are packages whose tests notice what those of a package do not reach: what it does
+// dependents are packages whose tests notice what those of a package do not reach: what it does
 // for them.
-var users = map[string][]string{
+var dependents = map[string][]string{
 	"accounts":     {"transfers", "settlement"},
 	"internal/wal": {"transfers"},
 	"transfers":    {"settlement"},
@@ -51,10 +51,10 @@ var users = map[string][]string{
 // place, and first of these the quick ones, until one fails. The others follow: what runs in
 // a process that a test starts is in no profile. Those of other packages follow if no test of
 // its own executes it.
-func (l *lab) tryMutant(ctx context.Context, m *mutant, suites map[string]*suite) (Result, error) {
+func (r *testRunner) tryMutant(ctx context.Context, m *mutant, suites map[string]*suite) (Result, error) {
 	start := time.Now()
 	result := Result{Site: m.Site, Line: m.pos.Line, Outcome: survived}
-	work, remove, err := l.makeFolder("mutant-")
+	work, remove, err := r.makeFolder("mutant-")
 	if err != nil {
 		return result, err
 	}
@@ -66,22 +66,22 @@ func (l *lab) tryMutant(ctx context.Context, m *mutant, suites map[string]*suite
 	own := suites[m.Package]
 	near, far := own.reachingTests(m)
 	result.Near = len(near)
-	err = l.tryOn(ctx, &result, own.pkg, overlay, append(splitTests(near), far))
+	err = r.tryOn(ctx, &result, own.pkg, overlay, append(splitTests(near), far))
 	if len(near) == 0 {
-		for _, user := range users[m.Package] {
+		for _, user := range dependents[m.Package] {
 			if err == nil && result.Outcome == survived {
-				err = l.tryOn(ctx, &result, suites[user].pkg, overlay, splitTests(suites[user].Tests))
+				err = r.tryOn(ctx, &result, suites[user].pkg, overlay, splitTests(suites[user].Tests))
 			}
 		}
 	}
 	result.Seconds = time.Since(start).Round(100 * time.Millisecond).Seconds()
-	return result, errors.Join(err, l.cache.finishMutant())
+	return result, errors.Join(err, r.cache.finishMutant())
 }
 
 // tryOn runs portions of the tests of a package, compiled with an overlay, until one fails.
-func (l *lab) tryOn(ctx context.Context, result *Result, pkg *goPackage, overlay string, portions [][]test) error {
+func (r *testRunner) tryOn(ctx context.Context, result *Result, pkg *goPackage, overlay string, portions [][]test) error {
 	binary := overlay + ".test"
-	if err := l.compileTests(ctx, pkg, binary, "-overlay="+overlay); err != nil {
+	if err := r.compileTests(ctx, pkg, binary, "-overlay="+overlay); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -89,7 +89,7 @@ func (l *lab) tryOn(ctx context.Context, result *Result, pkg *goPackage, overlay
 		return nil
 	}
 	for _, tests := range portions {
-		found, err := l.runTests(ctx, pkg, binary, tests)
+		found, err := r.runTests(ctx, pkg, binary, tests)
 		if err != nil {
 			return err
 		}
@@ -106,8 +106,8 @@ func (l *lab) tryOn(ctx context.Context, result *Result, pkg *goPackage, overlay
 }
 
 // makeFolder makes a folder for the files of one piece of work; remove removes it.
-func (l *lab) makeFolder(prefix string) (name string, remove func(), err error) {
-	name, err = os.MkdirTemp(l.dir, prefix)
+func (r *testRunner) makeFolder(prefix string) (name string, remove func(), err error) {
+	name, err = os.MkdirTemp(r.dir, prefix)
 	return name, func() { _ = os.RemoveAll(name) }, err
 }
 
@@ -126,17 +126,17 @@ func splitTests(tests []test) [][]test {
 	return append(all, tests[first:])
 }
 
-func (l *lab) runTests(ctx context.Context, pkg *goPackage, binary string, tests []test) (notice, error) {
+func (r *testRunner) runTests(ctx context.Context, pkg *goPackage, binary string, tests []test) (detection, error) {
 	if len(tests) == 0 {
-		return notice{}, nil
+		return detection{}, nil
 	}
 	var names []string
 	var sum time.Duration
 	for _, t := range tests {
 		names, sum = append(names, t.Name), sum+t.Took
 	}
-	limit := l.slack + time.Duration(l.times*float64(sum))
-	return l.runBinary(ctx, pkg, binary, limit, "-test.failfast", "-test.run="+exactPattern(names))
+	limit := r.slack + time.Duration(r.maxSlowdown*float64(sum))
+	return r.runBinary(ctx, pkg, binary, limit, "-test.failfast", "-test.run="+exactPattern(names))
 }
 
 func writeOverlay(work string, m *mutant) (string, error) {
@@ -157,11 +157,11 @@ func writeOverlay(work string, m *mutant) (string, error) {
 }
 
 // compileTests builds the test binary of a package.
-func (l *lab) compileTests(ctx context.Context, pkg *goPackage, binary string, flags ...string) error {
+func (r *testRunner) compileTests(ctx context.Context, pkg *goPackage, binary string, flags ...string) error {
 	build := exec.CommandContext(ctx, "go", append(append([]string{"test", "-c", "-o", binary, "-ldflags=-s -w"}, flags...), pkg.path)...)
-	build.Dir, build.Env = l.root, l.cache.buildEnvironment()
-	l.cache.using.RLock()
-	defer l.cache.using.RUnlock()
+	build.Dir, build.Env = r.root, r.cache.buildEnvironment()
+	r.cache.using.RLock()
+	defer r.cache.using.RUnlock()
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
 	}
@@ -179,34 +179,34 @@ func firstError(err error) string {
 var compilerError = regexp.MustCompile(`(?m)^\S+\.go:\d+:\d+: (.*)$`)
 
 // runBinary runs a test binary in the folder of its package until a test fails, at most for limit.
-func (l *lab) runBinary(ctx context.Context, pkg *goPackage, binary string, limit time.Duration, flags ...string) (notice, error) {
-	temporary, remove, err := l.makeFolder("run-")
+func (r *testRunner) runBinary(ctx context.Context, pkg *goPackage, binary string, limit time.Duration, flags ...string) (detection, error) {
+	temporary, remove, err := r.makeFolder("run-")
 	if err != nil {
-		return notice{}, err
+		return detection{}, err
 	}
 	defer remove()
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	tests := exec.CommandContext(bounded, binary, append(flags, "-test.short", "-test.timeout=0")...)
 	tests.Dir, tests.Env = pkg.dir, append(os.Environ(), "TMPDIR="+temporary)
-	confineCommand(tests, l.memory)
+	confineCommand(tests, r.memory)
 	by, err := watchTests(tests, cancel)
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
-		return notice{}, ctx.Err()
+		return detection{}, ctx.Err()
 	case testName.MatchString(by):
-		return notice{by: by}, nil
+		return detection{by: by}, nil
 	case bounded.Err() != nil:
-		return notice{by: fmt.Sprintf("no end within %v", limit.Round(time.Second)), timedOut: true}, nil
+		return detection{by: fmt.Sprintf("no end within %v", limit.Round(time.Second)), timedOut: true}, nil
 	case errors.As(err, &exit):
-		return notice{by: orElse(by, exit.String())}, nil
+		return detection{by: orElse(by, exit.String())}, nil
 	}
-	return notice{}, err
+	return detection{}, err
 }
 
 // watchTests runs tests to their end, or until stop has ended them because one failed. It returns
-// what readNotice does, and the error of their process.
+// what readDetection does, and the error of their process.
 func watchTests(tests *exec.Cmd, stop func()) (string, error) {
 	out, in, err := os.Pipe()
 	if err != nil {
@@ -218,7 +218,7 @@ func watchTests(tests *exec.Cmd, stop func()) (string, error) {
 		return "", errors.Join(err, out.Close())
 	}
 	found := make(chan string, 1)
-	go func() { found <- readNotice(out, stop) }()
+	go func() { found <- readDetection(out, stop) }()
 	err = tests.Wait()
 	endProcesses(tests) // what the tests started has no more to do, and holds the pipe
 	by := <-found
@@ -233,23 +233,23 @@ func orElse(text, other string) string {
 }
 
 var (
-	failure = regexp.MustCompile(`^\s*--- FAIL: (\S+)`)
-	crash   = regexp.MustCompile(`^(panic: |fatal error: |runtime: |signal: )`)
+	failureLine = regexp.MustCompile(`^\s*--- FAIL: (\S+)`)
+	crashLine   = regexp.MustCompile(`^(panic: |fatal error: |runtime: |signal: )`)
 )
 
-// readNotice reads the output of tests to its end and returns the name of the first test that
+// readDetection reads the output of tests to its end and returns the name of the first test that
 // failed, else the first line of a crash. It ends the tests when one has failed.
-func readNotice(r io.Reader, stop func()) string {
+func readDetection(r io.Reader, stop func()) string {
 	var by string
 	lines := bufio.NewReader(r)
 	for {
 		line, err := lines.ReadSlice('\n')
-		if found := failure.FindSubmatch(line); found != nil {
+		if found := failureLine.FindSubmatch(line); found != nil {
 			by = string(found[1])
 			stop()
 			break
 		}
-		if by == "" && crash.Match(line) {
+		if by == "" && crashLine.Match(line) {
 			by = oneLine(string(line))
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
