@@ -20,10 +20,10 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// No run leaves a goroutine behind.
+// TestMain fails if a run leaves a goroutine behind.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// smallRun are flags of a run that takes no time.
+// smallRun has the flags of a quick run.
 var smallRun = []string{"-packets", "60", "-count", "2", "-callers", "1,3", "-lanes", "1,2", "-peers", "3,5"}
 
 func runBench(t *testing.T, args ...string) (string, error) {
@@ -33,7 +33,7 @@ func runBench(t *testing.T, args ...string) (string, error) {
 	return out.String(), err
 }
 
-// Both phases with all ways; with all that is varied, all that is written.
+// TestEverything measures both phases in all modes and on all axes, and reads every output.
 func TestEverything(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -58,7 +58,7 @@ func TestEverything(t *testing.T) {
 	content, err := os.ReadFile(csvFile)
 	require.NoError(t, err)
 	rows, err := csv.NewReader(bytes.NewReader(content)).ReadAll()
-	require.NoError(t, err) // also that all rows have as many fields
+	require.NoError(t, err) // ReadAll also checks that all rows have the same number of fields
 	require.Len(t, rows, 1+len(plan))
 	require.Equal(t, []string{"two", "", "batched", "2", "2", "3", "uniform", "false", "false", "2", "60", "60", "60"}, rows[1][:13])
 
@@ -103,7 +103,7 @@ func TestTables(t *testing.T) {
 	require.NoError(t, err)
 	for _, text := range []string{
 		"│ (a) batched │", "│ (b) single  │", "│ (c) submit  │", "│ (d) record  │",
-		"lanes 1", "peers 5", // lists that are given are varied
+		"lanes 1", "peers 5", // lists given as flags are varied
 		"one caller, phase two: Record p50 / raw call p50 = ", "orders paid\n",
 	} {
 		require.Contains(t, out, text)
@@ -123,7 +123,7 @@ func TestProgress(t *testing.T) {
 	require.Contains(t, shown.String(), "single-phase")
 }
 
-// However little time there is, what was taken is written.
+// Every packet taken is written, even if the time is over at once.
 func TestTimeIsLimited(t *testing.T) {
 	t.Parallel()
 	out, err := runBench(t, "-packets", "1000000000", "-max", "1ms", "-count", "1", "-callers", "1,3", "-json")
@@ -131,7 +131,7 @@ func TestTimeIsLimited(t *testing.T) {
 	require.Equal(t, 13, strings.Count(out, `"kind":"throughput"`))
 }
 
-// An interrupt ends every way, and leaves nothing behind.
+// An interrupt ends every mode and leaves nothing behind.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	opts, err := parseOptions([]string{"-packets", "1000000000", "-max", "1h", "-callers", "2", "-settle", "on"}, io.Discard)
@@ -145,7 +145,7 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// interruptingTarget is a subject that interrupts the run when packets are being written.
+// interruptingTarget interrupts the run at the first request with a packet.
 type interruptingTarget struct {
 	embeddedTarget
 	interrupt func()
@@ -167,7 +167,7 @@ type interruptingLedger struct {
 }
 
 func (l interruptingLedger) CreateTransfers(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	if events[0].Code == chart.CodePacket { // not a credit line
+	if events[0].Code == chart.CodePacket { // no credit line
 		l.interrupt()
 	}
 	return l.Ledger.CreateTransfers(ctx, events)
@@ -186,12 +186,12 @@ func TestUsage(t *testing.T) {
 	_, err := runBench(t, "-h")
 	require.ErrorIs(t, err, flag.ErrHelp)
 
-	// Found before anything is measured.
+	// The error comes before the first measurement.
 	_, err = runBench(t, "-csv", filepath.Join(t.TempDir(), "no folder", "bench.csv"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// An engine whose payments are never due is measured for its checks.
+// With a threshold that is never reached, only the checks of the engine are measured.
 func TestChecksAlone(t *testing.T) {
 	t.Parallel()
 	out, err := runBench(t, "-packets", "2000", "-count", "1", "-ways", "submit", "-settle", "on", "-at", "1000000000", "-phase", "single")
@@ -202,7 +202,7 @@ func TestChecksAlone(t *testing.T) {
 	require.NotContains(t, out, ": 0 orders paid")
 }
 
-// Some ways alone are compared with each other, and with nothing else.
+// Modes are compared only with measured modes.
 func TestSomeWays(t *testing.T) {
 	t.Parallel()
 	out, err := runBench(t, append([]string{"-ways", "submit", "-phase", "two", "-axes", "settle", "-json", "-settle", "off,on"}, smallRun...)...)
@@ -223,7 +223,8 @@ func TestSomeWays(t *testing.T) {
 	require.Len(t, lines, 4, "the base, and what small and this vary: lanes, peers, the engine")
 }
 
-// One axis at a time, each compared with what does the same work.
+// The plan varies one axis at a time. Each measurement is compared with a measurement of the same
+// work.
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	opts, err := parseOptions([]string{"-phase", "two", "-callers", "1,9", "-lanes", "1,2", "-load", "uniform,hot", "-settle", "off,on"}, io.Discard)

@@ -17,7 +17,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/tbclient"
 )
 
-// The raw side, on the embedded ledger as TigerBeetle's client.
+// The measurements without the recorder, on the embedded ledger behind TigerBeetle's client
+// interface.
 func TestRawClient(t *testing.T) {
 	t.Parallel()
 	l := embedded.New()
@@ -40,19 +41,19 @@ func TestRawClient(t *testing.T) {
 	cancel()
 	_, err = c.sendTransfers(ctx, nil)
 	require.ErrorIs(t, err, context.Canceled)
-	c.close() // as the end of ctx does
+	c.close() // the end of ctx closes the client too
 	_, err = c.client.CreateTransfers(make([]tb.Transfer, 1))
 	require.ErrorIs(t, err, tb.ErrClientClosed)
 	require.NoError(t, l.Close())
 }
 
-// All of it on a real TigerBeetle.
+// All measurements on a real TigerBeetle.
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
 	opts, err := parseOptions(append([]string{"-axes", "all"}, smallRun...), io.Discard)
 	require.NoError(t, err)
-	for range 2 { // with accounts of its own each time
+	for range 2 { // each run has its own accounts
 		b := newBencher(opts, newClusterTarget(c.Config()))
 		plan := makePlan(opts)
 		rounds, err := b.measureRounds(t.Context(), plan, progress.Progress{})

@@ -28,7 +28,7 @@ func TestDelayedLedger(t *testing.T) {
 		one := []ledger.Transfer{run.firstTransfer(0)}
 
 		began := time.Now()
-		for range 3 { // at once: none waits for another
+		for range 3 { // at the same time: requests do not wait for each other
 			go func() {
 				_, err := l.LookupTransfers(t.Context(), []ledger.ID{one[0].ID})
 				assert.NoError(t, err)
@@ -69,7 +69,7 @@ func TestStalledLedger(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-// losingTarget is a subject whose raw calls lose a transfer, or say that it was refused.
+// losingTarget is a target with connections that lose a transfer or report a refusal.
 type losingTarget struct {
 	embeddedTarget
 	call func(connection, context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error)
@@ -85,7 +85,7 @@ func (s losingTarget) prepareTarget(ctx context.Context, sessions int) (prepared
 	return st, err
 }
 
-// A run that lost something ends with an error, whatever the answers were.
+// A run that lost a transfer ends with an error, even if every answer was good.
 func TestLossesAreFound(t *testing.T) {
 	t.Parallel()
 	away := errors.New("away")
@@ -141,7 +141,7 @@ func TestLossesAreFound(t *testing.T) {
 	}
 }
 
-// On a ledger that stays, the books add up over all measurements.
+// lastingTarget keeps one ledger for all measurements. Its books add up over all of them.
 type lastingTarget struct{ l *embedded.Ledger }
 
 func (s lastingTarget) prepareTarget(_ context.Context, sessions int) (preparedTarget, error) {
@@ -159,7 +159,7 @@ func TestLedgerThatStays(t *testing.T) {
 	opts, err := parseOptions(append([]string{"-axes", "all"}, smallRun...), nil)
 	require.NoError(t, err)
 	l := embedded.New()
-	for range 2 { // two runs do not meet
+	for range 2 { // the second run has other accounts
 		b := newBencher(opts, lastingTarget{l})
 		_, err = b.measureRounds(t.Context(), makePlan(opts), progress.Progress{})
 		require.NoError(t, err)
@@ -197,7 +197,7 @@ func TestTraffic(t *testing.T) {
 	}
 }
 
-// Both sides write the same rows, but for ids and the hash of the legs.
+// The recorder and the calls without it write equal rows, apart from ids and the hash of the legs.
 func TestRowsAreTheSame(t *testing.T) {
 	t.Parallel()
 	for _, p := range []phase{phaseSingle, phaseTwo} {

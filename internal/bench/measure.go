@@ -12,30 +12,30 @@ import (
 	"github.com/peerledger/peerledger/internal/progress"
 )
 
-// sample is what one measurement of one round found.
+// sample is the result of one measurement in one round.
 type sample struct {
 	packets       int64
 	elapsed       time.Duration
 	p50, p99      time.Duration
 	p100          time.Duration
-	opsPerBatch   float64 // 0 if nobody counted
-	allocs, bytes float64 // of an operation
+	opsPerBatch   float64 // 0: not counted
+	allocs, bytes float64 // per operation
 	orders        int64   // paid by the settlement engine
 }
 
-// packetRate is packets in a second.
+// packetRate returns packets per second.
 func (s sample) packetRate() float64 { return float64(s.packets) / s.elapsed.Seconds() }
 
-// bencher measures on one ledger.
+// bencher makes measurements on one target.
 type bencher struct {
 	opts      options
 	target    target
 	namespace string            // of the accounts of this run
-	workloads map[int]*workload // by the number of peers, of a ledger that stays
+	workloads map[int]*workload // by the number of peers, for a ledger that is kept
 }
 
-// newBencher measures on a ledger, which close closes. Its accounts are new ones, so
-// that a cluster can be measured again and again.
+// newBencher returns a bencher that owns s. The namespace of its accounts is new, so a cluster can
+// be measured again and again.
 func newBencher(opts options, s target) *bencher {
 	return &bencher{
 		opts: opts, target: s, workloads: map[int]*workload{},
@@ -45,11 +45,11 @@ func newBencher(opts options, s target) *bencher {
 
 func (b *bencher) closeTargets() error { return b.target.closeTarget() }
 
-// measureRounds measures the plan as often as is asked, every other time backwards: a ledger
-// that becomes slower, say, must not always do so for the same ways. The samples of a
-// round are in the order of the plan.
+// measureRounds runs the plan opts.rounds times, every second time backwards: a ledger that slows
+// down over time must not slow down the same modes in every round. The samples of a round are in
+// the order of the plan.
 func (b *bencher) measureRounds(ctx context.Context, plan []measurement, shown progress.Progress) ([][]sample, error) {
-	// The first one also pays for a process that has just begun.
+	// The first measurement also pays for the start of the process, so it is not counted.
 	if _, err := b.measureOnce(ctx, plan[0]); err != nil {
 		return nil, fmt.Errorf("%v: %w", plan[0], err)
 	}
@@ -71,7 +71,7 @@ func (b *bencher) measureRounds(ctx context.Context, plan []measurement, shown p
 	return rounds, nil
 }
 
-// measureOnce makes one measurement, and verifies what it wrote.
+// measureOnce makes one measurement and verifies the books.
 func (b *bencher) measureOnce(ctx context.Context, m measurement) (s sample, err error) {
 	prepared, err := b.target.prepareTarget(ctx, m.lanes)
 	if err != nil {
@@ -95,7 +95,8 @@ func (b *bencher) measureOnce(ctx context.Context, m measurement) (s sample, err
 	return s, w.verifyBooks(ctx, prepared.ledger)
 }
 
-// openWorkload is the peers: those of the run, or new ones on a new ledger.
+// openWorkload returns the workload of the run with so many peers. A new ledger gets a new
+// workload.
 func (b *bencher) openWorkload(ctx context.Context, prepared preparedTarget, peers int) (*workload, error) {
 	if w := b.workloads[peers]; w != nil && !prepared.isNew {
 		return w, nil
@@ -132,7 +133,7 @@ func (b *bencher) measureRecorder(
 		return s, err
 	}
 	defer func() {
-		// The engine may pay until it is closed.
+		// The engine may pay until closeRecording returns.
 		err = errors.Join(err, r.closeRecording(ctx))
 		s.orders = r.orders.Load()
 		if n := r.requests.Load(); n > 0 {
@@ -149,7 +150,7 @@ func (b *bencher) measureRecorder(
 	return b.timeWorkers(ctx, m, run.recordAll(m.callers), q, run.latencies)
 }
 
-// timeWorkers runs the workers and measures. They exist before the clock runs.
+// timeWorkers runs the workers and measures them. All goroutines exist before the clock starts.
 func (b *bencher) timeWorkers(ctx context.Context, m measurement, workers []worker, q *quota, l *latencies) (s sample, err error) {
 	group, working := errgroup.WithContext(ctx)
 	start := make(chan struct{})
@@ -159,7 +160,7 @@ func (b *bencher) timeWorkers(ctx context.Context, m measurement, workers []work
 			return work(working)
 		})
 	}
-	runtime.GC() // what was before is not this measurement's garbage
+	runtime.GC() // garbage of earlier work does not count
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	stop := q.endAfter(ctx, b.opts.maxTime)
@@ -170,7 +171,7 @@ func (b *bencher) timeWorkers(ctx context.Context, m measurement, workers []work
 	s.elapsed = time.Since(began)
 	runtime.ReadMemStats(&after)
 	if err == nil && ctx.Err() != nil {
-		err = context.Cause(ctx) // the workers just stopped
+		err = context.Cause(ctx) // the workers stop without an error when ctx ends
 	}
 	if err != nil {
 		return s, err

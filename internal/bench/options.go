@@ -13,18 +13,18 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// options are the command line.
+// options holds the flags.
 type options struct {
 	ledger    string
-	packets   int // of each measurement
-	rounds    int // rounds
+	packets   int // per measurement
+	rounds    int
 	maxTime   time.Duration
 	delay     time.Duration
 	seed      uint64
-	threshold uint64 // packets; 0: see computeThreshold
+	threshold uint64 // in packets; 0: see computeThreshold
 
-	// What to measure. The base scenario is the first of each list, and of the
-	// lanes 2 if it is there.
+	// The values to measure. The base scenario has the first value of each list, and 2 lanes if
+	// lanes contains 2.
 	phases        []phase
 	modes         []mode
 	callers       []int
@@ -33,16 +33,16 @@ type options struct {
 	distributions []distribution
 	settle        []bool
 	journal       []bool
-	axes          []string // the lists of which the other values are measured too
+	axes          []string // the lists whose other values are measured too
 
-	cluster func() (cluster.Config, error) // which cluster; nil: what the environment says
+	cluster func() (cluster.Config, error) // nil: cluster.ConfigFromEnv
 
 	json bool
 	csv  string // files; "" is none
 	plot string
 }
 
-// The axes.
+// The axes, named after their flags.
 const (
 	axisLanes   = "lanes"
 	axisLoad    = "load"
@@ -56,7 +56,8 @@ var allAxes = []string{axisLanes, axisLoad, axisSettle, axisJournal, axisPeers, 
 
 func (o *options) variesAxis(axis string) bool { return slices.Contains(o.axes, axis) }
 
-// defineFlags defines the flags. What it returns reads the lists, when they are parsed.
+// defineFlags defines the flags and returns parseLists, which reads the lists after the flags are
+// parsed.
 func defineFlags(flags *flag.FlagSet, opts *options) (parseLists func() error) {
 	flags.StringVar(&opts.ledger, "ledger", "embedded",
 		"`which` ledger: embedded, or cluster, which TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES name")
@@ -102,7 +103,7 @@ func defineFlags(flags *flag.FlagSet, opts *options) (parseLists func() error) {
 	}
 }
 
-// parseList reads values with commas between; none may come twice.
+// parseList reads a comma-separated list. A value may not come twice.
 func parseList[T comparable](text, flag string, read func(string) (T, error)) ([]T, error) {
 	var values []T
 	for element := range strings.SplitSeq(text, ",") {
@@ -146,7 +147,7 @@ func parseNumber(text string) (int, error) {
 	return n, nil
 }
 
-// sessionsMax is how many sessions cluster.Config takes.
+// sessionsMax is the largest Sessions of [cluster.Config].
 const sessionsMax = 16
 
 func (o *options) validateOptions() error {

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// phase is in how many steps a packet is written.
+// phase is the number of steps in which a packet is written.
 type phase string
 
 const (
@@ -13,7 +13,7 @@ const (
 	phaseSingle phase = "single" // at once
 )
 
-// operationCount is how many operations a packet is.
+// operationCount returns the number of operations per packet.
 func (p phase) operationCount() int64 {
 	if p == phaseTwo {
 		return 2
@@ -21,7 +21,7 @@ func (p phase) operationCount() int64 {
 	return 1
 }
 
-// distribution is who sends to whom.
+// distribution is the distribution of packets over pairs of peers.
 type distribution string
 
 const (
@@ -29,21 +29,22 @@ const (
 	hotTraffic     distribution = "hot" // one peer sends or receives every packet
 )
 
-// mode is how packets are written.
+// mode is the way in which packets are written. The package comment of examples/bench explains (a)
+// to (d).
 type mode string
 
 const (
 	modeBatched mode = "batched" // (a)
-	modeMixed   mode = "mixed"   // (a), of two phases, with holds and posts in each request
+	modeMixed   mode = "mixed"   // (a) in two phases, with holds and posts in each request
 	modeSingle  mode = "single"  // (b)
 	modeSubmit  mode = "submit"  // (c)
 	modeRecord  mode = "record"  // (d)
 )
 
-// isRaw reports whether the way does without the recorder.
+// isRaw reports whether the mode works without the recorder.
 func (w mode) isRaw() bool { return w == modeBatched || w == modeMixed || w == modeSingle }
 
-// scenario is what a way is measured under.
+// scenario is the set of conditions of a measurement.
 type scenario struct {
 	phase        phase
 	lanes        int // sessions of the ledger
@@ -58,7 +59,7 @@ type measurement struct {
 	scenario
 	mode    mode
 	callers int
-	varied  string // what is not as in the base scenario; "" is the base
+	varied  string // the difference from the base scenario; "" is the base scenario
 }
 
 func (m measurement) String() string {
@@ -69,8 +70,8 @@ func (m measurement) String() string {
 	return text
 }
 
-// makePlan is all that is measured in a round, in order: the base scenario with all
-// ways, then what is varied, one at a time.
+// makePlan returns the measurements of a round in order: the base scenario in all modes, then the
+// variants, one axis at a time.
 func makePlan(opts options) []measurement {
 	var plan []measurement
 	for _, p := range opts.phases {
@@ -84,7 +85,7 @@ func makePlan(opts options) []measurement {
 		}
 		plan = append(plan, listRecorderMeasurements(opts, base, "")...)
 		for _, v := range listVariants(opts, base) {
-			// Only what the ledger's work depends on changes (a) and (b).
+			// Modes (a) and (b) depend on the ledger's work alone.
 			if v.lanes != base.lanes || v.distribution != base.distribution || v.peers != base.peers {
 				plan = append(plan,
 					measurement{scenario: v.scenario, mode: modeBatched, callers: v.lanes, varied: v.name},
@@ -107,7 +108,7 @@ func listRecorderMeasurements(opts options, s scenario, varied string) []measure
 func newBaseScenario(opts options, p phase) scenario {
 	lanes := opts.lanes[0]
 	if slices.Contains(opts.lanes, 2) {
-		lanes = 2 // what the recorder does if it is not told otherwise
+		lanes = 2 // the recorder's default
 	}
 	return scenario{
 		phase: p, lanes: lanes, peers: opts.peers[0], distribution: opts.distributions[0],
@@ -115,7 +116,7 @@ func newBaseScenario(opts options, p phase) scenario {
 	}
 }
 
-// variant is a scenario that differs from the base in one thing, which is its name.
+// variant is a scenario that differs from the base in one axis. name names the difference.
 type variant struct {
 	scenario
 	name string
@@ -163,9 +164,9 @@ func formatSwitch(on bool) string {
 	return "off"
 }
 
-// sameWork reports whether other is the raw way w of what m does: under the same load
-// and number of sessions. A settlement engine and a journal there are only with a
-// recorder.
+// sameWork reports whether other is mode w with the work of m: the same distribution of packets and
+// number of sessions. The settlement engine and the journal are left out of the comparison, because
+// only a recorder has them.
 func (m measurement) sameWork(other measurement, w mode) bool {
 	return other.mode == w && other.phase == m.phase && other.lanes == m.lanes && other.peers == m.peers && other.distribution == m.distribution
 }

@@ -10,11 +10,10 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// holdSeconds is how long a packet is held, whoever writes it.
+// holdSeconds is the timeout of a hold in every mode.
 const holdSeconds = 60
 
-// rawRun writes packets without the recorder: the same rows as the recorder, under
-// ids of its own.
+// rawRun writes packets without the recorder. The rows equal the recorder's, apart from their ids.
 type rawRun struct {
 	traffic   traffic
 	phase     phase
@@ -23,7 +22,7 @@ type rawRun struct {
 	ids       idSource
 }
 
-// firstTransfer is the first transfer of packet i.
+// firstTransfer returns the first transfer of packet i.
 func (r *rawRun) firstTransfer(i int64) ledger.Transfer {
 	from, to := r.traffic.choosePeers(i)
 	id := r.ids.nextID()
@@ -38,7 +37,7 @@ func (r *rawRun) firstTransfer(i int64) ledger.Transfer {
 	return t
 }
 
-// postTransfer is the second transfer of a packet in two phases.
+// postTransfer returns the second transfer of a packet in two phases.
 func (r *rawRun) postTransfer(held *ledger.Transfer) ledger.Transfer {
 	return ledger.Transfer{
 		ID: r.ids.nextID(), DebitAccountID: held.DebitAccountID, CreditAccountID: held.CreditAccountID,
@@ -47,7 +46,7 @@ func (r *rawRun) postTransfer(held *ledger.Transfer) ledger.Transfer {
 	}
 }
 
-// createNew sends a request, of which every transfer must be new to the ledger.
+// createNew sends a request. Every transfer of it must be new to the ledger.
 func (s connection) createNew(ctx context.Context, events []ledger.Transfer) error {
 	results, err := s(ctx, events)
 	if err != nil {
@@ -64,11 +63,11 @@ func (s connection) createNew(ctx context.Context, events []ledger.Transfer) err
 	return nil
 }
 
-// worker is what one goroutine of a measurement does.
+// worker is the function of one goroutine of a measurement.
 type worker func(context.Context) error
 
-// sendBatched is a goroutine for each connection that builds batches as large as they can
-// be: of two phases, first one of holds and then one of their posts.
+// sendBatched returns one worker per connection. Each sends batches of the same size, as large as
+// possible: in two phases a batch of holds and then a batch of their posts.
 func (r *rawRun) sendBatched(conns []connection, batchMax int) (workers []worker, size int64) {
 	size = evenBatchSize(r.quota.total, int64(len(conns)), int64(batchMax))
 	for i, conn := range conns {
@@ -89,10 +88,10 @@ func (r *rawRun) sendBatched(conns []connection, batchMax int) (workers []worker
 	return workers, size
 }
 
-// evenBatchSize is the largest batch that gives each of the connections as many batches as
-// the others.
+// evenBatchSize returns the largest batch size at which all connections send the same number of
+// batches.
 func evenBatchSize(total, conns, batchMax int64) int64 {
-	batches := divideUp(total, conns*batchMax) // of each
+	batches := divideUp(total, conns*batchMax) // per connection
 	return divideUp(total, conns*batches)
 }
 
@@ -121,8 +120,8 @@ func (r *rawRun) sendBatch(ctx context.Context, conn connection, w callTimer, ev
 	return nil
 }
 
-// sendMixed is as batched, but for what is in a request: the posts of what the one before it
-// has held, and as many new holds, as in traffic that goes on.
+// sendMixed returns one worker per connection. Each request has the posts of the holds in the
+// request before, and as many new holds, as in continuous traffic.
 func (r *rawRun) sendMixed(conns []connection, batchMax int) (workers []worker, most int64) {
 	size := evenBatchSize(r.quota.total, int64(len(conns)), int64(batchMax/2))
 	for i, conn := range conns {
@@ -153,7 +152,8 @@ func (r *rawRun) sendMixed(conns []connection, batchMax int) (workers []worker, 
 	return workers, 2 * size
 }
 
-// sendSingle is many goroutines that share the connections, and send one transfer each.
+// sendSingle returns one worker per caller. The workers share the connections and send one transfer
+// per request.
 func (r *rawRun) sendSingle(conns []connection, callers int) (workers []worker) {
 	for i := range callers {
 		conn, w := conns[i%len(conns)], r.latencies.newTimer(i, callers)

@@ -4,24 +4,24 @@ import (
 	"slices"
 )
 
-// report is what was found.
+// report is the result of all measurements.
 type report struct {
 	lines   []line
 	lowLoad []lowLoad
 	memory  []memoryRow
 }
 
-// line is a measurement with the figures of all rounds. Of the ratios, nil ones have
-// nothing to be compared with.
+// line is a measurement with the figures of all rounds. A ratio is nil if no measurement of the
+// plan is its denominator.
 type line struct {
 	measurement
 	rounds      int
 	packets     spread
-	rate        spread // packets in a second
+	rate        spread // packets per second
 	p50, p99    spread // microseconds
 	p100        spread
 	opsPerBatch spread
-	allocs      spread // of an operation
+	allocs      spread // per operation
 	bytes       spread
 	orders      spread
 	toBatched   *spread // (a)
@@ -29,16 +29,15 @@ type line struct {
 	toBase      *spread
 }
 
-// lowLoad compares how long one caller waits: Record, and a call of the ledger's
-// client with one transfer.
+// lowLoad compares the latency of Record with the latency of a request with one transfer, each from
+// one caller.
 type lowLoad struct {
 	phase       phase
 	record, raw spread // p50 in microseconds
 	ratio       spread
 }
 
-// newReport works the figures out. The rounds have their samples in the order of the
-// plan.
+// newReport computes the figures. The samples of a round are in the order of the plan.
 func newReport(plan []measurement, rounds [][]sample) *report {
 	r := &report{}
 	all := make([]stats, len(plan))
@@ -70,7 +69,7 @@ func newReport(plan []measurement, rounds [][]sample) *report {
 
 func findSample(plan []measurement, is func(measurement) bool) int { return slices.IndexFunc(plan, is) }
 
-// mostCallers is how many callers (b) has.
+// mostCallers returns the largest number of callers of (b).
 func mostCallers(plan []measurement) (most int) {
 	for _, m := range plan {
 		if m.mode == modeSingle {
@@ -80,15 +79,15 @@ func mostCallers(plan []measurement) (most int) {
 	return most
 }
 
-// isBatchedOf reports whether other is (a) of m.
+// isBatchedOf reports whether other is (a) for m.
 func (m measurement) isBatchedOf(other measurement) bool { return m.sameWork(other, modeBatched) }
 
-// isSingleOf reports whether other is (b) of m, from some number of callers.
+// isSingleOf reports whether other is (b) for m, with any number of callers.
 func (m measurement) isSingleOf(other measurement) bool { return m.sameWork(other, modeSingle) }
 
-// isBaseOf reports whether other is the way of m in the base scenario.
+// isBaseOf reports whether other has the mode of m in the base scenario.
 func (m measurement) isBaseOf(other measurement) bool {
-	// batched and submit have as many goroutines as there are lanes.
+	// Batched and submit have one goroutine per lane.
 	sameCallers := m.callers == other.callers || m.mode == modeBatched || m.mode == modeSubmit
 	return other.varied == "" && other.phase == m.phase && other.mode == m.mode && sameCallers
 }
@@ -98,7 +97,7 @@ func newLine(m measurement, f stats) line {
 		measurement: m, rounds: len(f),
 		packets:     f.computeSpread(func(s sample) float64 { return float64(s.packets) }),
 		rate:        f.computeSpread(sample.packetRate),
-		p50:         f.computeSpread(sample.median),
+		p50:         f.computeSpread(sample.medianMicroseconds),
 		p99:         f.computeSpread(func(s sample) float64 { return toMicroseconds(s.p99) }),
 		p100:        f.computeSpread(func(s sample) float64 { return toMicroseconds(s.p100) }),
 		opsPerBatch: f.computeSpread(func(s sample) float64 { return s.opsPerBatch }),
@@ -110,9 +109,9 @@ func newLine(m measurement, f stats) line {
 
 func newLowLoad(p phase, record, raw stats) lowLoad {
 	return lowLoad{
-		phase: p, record: record.computeSpread(sample.median), raw: raw.computeSpread(sample.median),
-		ratio: *record.computeRatio(raw, sample.median),
+		phase: p, record: record.computeSpread(sample.medianMicroseconds), raw: raw.computeSpread(sample.medianMicroseconds),
+		ratio: *record.computeRatio(raw, sample.medianMicroseconds),
 	}
 }
 
-func (s sample) median() float64 { return toMicroseconds(s.p50) }
+func (s sample) medianMicroseconds() float64 { return toMicroseconds(s.p50) }

@@ -26,7 +26,7 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-// A round that was slow as a whole does not show in a ratio.
+// The ratio of a slow round is unchanged.
 func TestRatiosAreOfOneRound(t *testing.T) {
 	t.Parallel()
 	at := func(rates ...int64) (f stats) {
@@ -42,7 +42,7 @@ func TestRatiosAreOfOneRound(t *testing.T) {
 func TestPercentiles(t *testing.T) {
 	t.Parallel()
 	l := newLatencies(1000)
-	for i := range 1000 { // from as many callers, more than there are shards
+	for i := range 1000 { // more callers than shards
 		l.selectShard(i).recordLatency(time.Duration(i+1) * time.Millisecond)
 	}
 	p50, p99, p100 := l.computePercentiles()
@@ -70,7 +70,7 @@ func TestWatch(t *testing.T) {
 	require.Equal(t, int64(2), l.shards[1].histogram.TotalCount())
 }
 
-// Every connection sends as many batches as the others, as large as they can be.
+// All connections send the same number of batches, as large as possible.
 func TestEvenly(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ total, conns, batchMax, want int64 }{

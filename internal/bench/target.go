@@ -7,23 +7,23 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// target is the ledger that everything is measured on.
+// target provides the ledger for the measurements.
 type target interface {
-	// prepareTarget is the ledger with a number of sessions.
+	// prepareTarget returns the ledger, opened with a number of sessions.
 	prepareTarget(ctx context.Context, sessions int) (preparedTarget, error)
 	closeTarget() error
 }
 
-// preparedTarget is the ledger as one measurement uses it.
+// preparedTarget is the ledger for one measurement.
 type preparedTarget struct {
-	ledger        ledger.Ledger // with so many sessions, for the recorder
-	connections   []connection  // as many connections without this library
-	batchMax      int           // transfers in a request
-	isNew         bool          // an empty ledger, which end ends
+	ledger        ledger.Ledger // with the sessions, for the recorder
+	connections   []connection  // one per session, without this library
+	batchMax      int           // transfers per request
+	isNew         bool          // the ledger is empty, and closePrepared closes it
 	closePrepared func() error
 }
 
-// connection sends one request, as an application without this library would.
+// connection sends one request, as an application without this library does.
 type connection func(context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error)
 
 func openTarget(opts options) (target, error) {
@@ -33,9 +33,8 @@ func openTarget(opts options) (target, error) {
 	return embeddedTarget{opts}, nil
 }
 
-// embeddedTarget gives each measurement a ledger of its own: all of an embedded
-// ledger is in memory, and the last measurement should not find more of it than the
-// first.
+// embeddedTarget makes a new ledger for each measurement. An embedded ledger keeps everything in
+// memory, so a kept one would be larger in the last measurement than in the first.
 type embeddedTarget struct{ opts options }
 
 func (s embeddedTarget) prepareTarget(_ context.Context, sessions int) (preparedTarget, error) {

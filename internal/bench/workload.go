@@ -16,23 +16,23 @@ var usd = accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
 // unit is the amount of every packet.
 const unit = 1
 
-// workload is the peers, who sends to whom, and what the books must say of it.
+// workload is a set of peers, the pairs that exchange packets, and the expected books.
 type workload struct {
 	cfg   accounts.Config
 	peers []accounts.PeerAccount
 	pairs map[distribution][]pair
 
-	// Units of each peer so far.
+	// Expected units per peer.
 	sent, delivered []uint64
 }
 
-// pair is who sends and who receives, as indices into peers.
+// pair is a sender and a receiver, as indices into peers.
 type pair struct{ from, to int32 }
 
-// pairsMax is after how many packets the traffic begins again.
+// pairsMax is the period of the traffic in packets.
 const pairsMax = 1 << 16
 
-// newWorkload provisions n peers whose accounts nobody else has.
+// newWorkload provisions n peers in a namespace of their own.
 func newWorkload(ctx context.Context, l ledger.Ledger, namespace string, n int, seed uint64) (*workload, error) {
 	w := &workload{
 		cfg:  accounts.Config{Namespace: namespace, Assets: []accounts.Asset{usd}},
@@ -51,7 +51,7 @@ func newWorkload(ctx context.Context, l ledger.Ledger, namespace string, n int, 
 	return w, err
 }
 
-// drawUniform lets any peer send to any other one.
+// drawUniform draws pairs of any two peers.
 func drawUniform(n int, seed uint64) []pair {
 	random := rand.New(rand.NewPCG(seed, 0))
 	pairs := make([]pair, pairsMax)
@@ -63,7 +63,7 @@ func drawUniform(n int, seed uint64) []pair {
 	return pairs
 }
 
-// drawHot lets one peer send to any other one or receive from it, in turn.
+// drawHot draws pairs with peer 0, which sends and receives in turn.
 func drawHot(n int, seed uint64) []pair {
 	random := rand.New(rand.NewPCG(seed, 1))
 	pairs := make([]pair, pairsMax)
@@ -78,7 +78,7 @@ func drawHot(n int, seed uint64) []pair {
 	return pairs
 }
 
-// traffic is what a measurement sends.
+// traffic is the sequence of packets of a measurement.
 type traffic struct {
 	peers []accounts.PeerAccount
 	pairs []pair
@@ -86,19 +86,19 @@ type traffic struct {
 
 func (w *workload) newTraffic(l distribution) traffic { return traffic{w.peers, w.pairs[l]} }
 
-// choosePeers are the peers of packet i.
+// choosePeers returns the sender and receiver of packet i.
 func (t traffic) choosePeers(i int64) (from, to accounts.PeerAccount) {
 	p := t.pairs[i%pairsMax]
 	return t.peers[p.from], t.peers[p.to]
 }
 
-// conditionTag stands for the execution condition of packet i: no two are the same.
+// conditionTag returns a value in place of the execution condition of packet i. It is unique.
 func conditionTag(i int64) uint64 {
 	x := (uint64(i) + 1) * 0x9e3779b97f4a7c15
 	return x ^ x>>32
 }
 
-// countSent notes that the first n packets of a load were sent.
+// countSent adds the first n packets of a distribution to the expected books.
 func (w *workload) countSent(l distribution, n int64) {
 	for i := range n {
 		p := w.pairs[l][i%pairsMax]
@@ -107,10 +107,10 @@ func (w *workload) countSent(l distribution, n int64) {
 	}
 }
 
-// errBooks says that the books are not what was sent.
+// errBooks is returned when the books are not the expected ones.
 var errBooks = errors.New("the books are wrong")
 
-// verifyBooks compares the books of the peers with all that was sent so far.
+// verifyBooks compares the books of the peers with the expected ones.
 func (w *workload) verifyBooks(ctx context.Context, l ledger.Ledger) error {
 	book, err := accounts.NewBook(l, w.cfg)
 	if err != nil {
@@ -133,7 +133,8 @@ func (w *workload) verifyBooks(ctx context.Context, l ledger.Ledger) error {
 	return checkConserved(ctx, l, book, w.peers)
 }
 
-// checkConserved adds up all our accounts: nothing leaves them, so debits are credits.
+// checkConserved adds up all accounts of the workload. Transfers do not leave them, so debits equal
+// credits.
 func checkConserved(ctx context.Context, l ledger.Ledger, book *accounts.Book, peers []accounts.PeerAccount) error {
 	own, _ := book.AssetIDs(usd.Ledger)
 	ids := []ledger.ID{own.Liquidity, own.Revenue, own.Dust, own.Suspense, own.Outside, own.Control}
@@ -145,7 +146,7 @@ func checkConserved(ctx context.Context, l ledger.Ledger, book *accounts.Book, p
 	if err != nil {
 		return err
 	}
-	var debits, credits ledger.Amount // the lines of 2^31 peers fit
+	var debits, credits ledger.Amount // no overflow: the sum of 2^31 credit lines fits
 	for _, a := range all {
 		debits, _ = debits.Add(a.DebitsPosted)
 		credits, _ = credits.Add(a.CreditsPosted)
