@@ -72,7 +72,7 @@ func (b *Bench) validateLists(given func(flag string) bool) error {
 		return fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	if len(makePlan(b.opts)) == 0 {
-		return fmt.Errorf("%w: -ways: there is no such way in these phases", ErrUsage)
+		return fmt.Errorf("%w: -ways: no way of the list exists in these phases", ErrUsage)
 	}
 	return nil
 }
@@ -89,9 +89,9 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, terminal
 const usage = `Usage: bench [flags]
 
 Measures the recorder against hand-batched and single calls of the ledger's client.
-Lists have commas between. The first value of a list is the base scenario's (of
--lanes it is 2, if it is there); the others are measured if -axes names the list, or
-if it is given.
+Lists are comma-separated. The base scenario has the first value of each list (for
+-lanes it has 2, if listed). The other values are measured if -axes names the list or
+the list is given as a flag.
 
 `
 
@@ -110,7 +110,7 @@ func parseFlags(args []string, stderr io.Writer) (*Bench, *flag.FlagSet, error) 
 		return nil, nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	if flags.NArg() > 0 {
-		return nil, nil, fmt.Errorf("%w: no arguments are taken after the flags; got %q", ErrUsage, flags.Args())
+		return nil, nil, fmt.Errorf("%w: unexpected arguments after the flags: %q", ErrUsage, flags.Args())
 	}
 	return b, flags, nil
 }

@@ -9,6 +9,6 @@ import (
 )
 
 // errNoCluster is returned for "-ledger cluster" in a build without TigerBeetle's client.
-var errNoCluster = errors.New("-ledger cluster needs cgo, and a Unix system: this program was built without")
+var errNoCluster = errors.New("-ledger cluster needs a build with cgo on a Unix system")
 
 func openCluster(func() (cluster.Config, error)) (target, error) { return nil, errNoCluster }

@@ -60,28 +60,28 @@ func (o *options) variesAxis(axis string) bool { return slices.Contains(o.axes, 
 // parsed.
 func defineFlags(flags *flag.FlagSet, opts *options) (parseLists func() error) {
 	flags.StringVar(&opts.ledger, "ledger", "embedded",
-		"`which` ledger: embedded, or cluster, which TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES name")
-	flags.IntVar(&opts.packets, "packets", 40_000, "packets of each measurement")
-	flags.IntVar(&opts.rounds, "count", 3, "`rounds` of all measurements")
-	flags.DurationVar(&opts.maxTime, "max", 3*time.Second, "`time` after which a measurement takes no more packets")
-	flags.DurationVar(&opts.delay, "delay", 0, "`time` that the embedded ledger holds each answer back")
-	flags.Uint64Var(&opts.seed, "seed", 1, "`number` that the traffic is drawn from")
+		"`name` of the ledger: embedded, or cluster (set TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES)")
+	flags.IntVar(&opts.packets, "packets", 40_000, "packets per measurement")
+	flags.IntVar(&opts.rounds, "count", 3, "number of `rounds`; each makes all measurements once")
+	flags.DurationVar(&opts.maxTime, "max", 3*time.Second, "longest `time` of a measurement")
+	flags.DurationVar(&opts.delay, "delay", 0, "`time` by which the embedded ledger delays each answer")
+	flags.Uint64Var(&opts.seed, "seed", 1, "`seed` of the random traffic")
 	flags.Uint64Var(&opts.threshold, "at", 0,
-		"the settlement engine pays a peer that is owed so many `packets`: many for its checks alone; 0 is about as far as positions stray")
-	flags.BoolVar(&opts.json, "json", false, "print one JSON object a line per measurement")
-	flags.StringVar(&opts.csv, "csv", "", "write the measurements to this `file` too")
-	flags.StringVar(&opts.plot, "plot", "", "draw throughput against callers into this `file`, .svg or .png")
-	phases := flags.String("phase", "two,single", "`list` of two (a hold, then its post) and single")
+		"settlement threshold in `packets`; a high one measures the checks alone; 0 is a threshold that a few peers reach")
+	flags.BoolVar(&opts.json, "json", false, "print each measurement as a line of JSON")
+	flags.StringVar(&opts.csv, "csv", "", "also write the measurements to this CSV `file`")
+	flags.StringVar(&opts.plot, "plot", "", "draw throughput against callers into this `file` (.svg or .png)")
+	phases := flags.String("phase", "two,single", "`list` of phases: two (a hold, then its post), single (one transfer)")
 	ways := flags.String("ways", "batched,mixed,single,submit,record",
-		"`list` of ways to measure: what is left out is not compared with")
-	callers := flags.String("callers", "1,64,10000", "`list` of how many goroutines record")
-	lanes := flags.String(axisLanes, "1,2,4", "`list` of how many sessions there are")
-	peers := flags.String(axisPeers, "10,1000,100000", "`list` of how many peers there are")
-	loads := flags.String(axisLoad, "uniform,hot", "`list` of uniform and hot: one peer sends or receives every packet")
-	settle := flags.String(axisSettle, "off,on", "`list` of off and on: the settlement engine")
-	journal := flags.String(axisJournal, "off,on", "`list` of off and on: the recorder's journal")
+		"`list` of ways to measure; ratios to a missing way are left out")
+	callers := flags.String("callers", "1,64,10000", "`list` of numbers of recording goroutines")
+	lanes := flags.String(axisLanes, "1,2,4", "`list` of numbers of sessions")
+	peers := flags.String(axisPeers, "10,1000,100000", "`list` of numbers of peers")
+	loads := flags.String(axisLoad, "uniform,hot", "`list` of distributions of packets: uniform, hot (one peer sends or receives every packet)")
+	settle := flags.String(axisSettle, "off,on", "`list` of off and on, for the settlement engine")
+	journal := flags.String(axisJournal, "off,on", "`list` of off and on, for the recorder's journal")
 	axes := flags.String("axes", "none",
-		"`list` of what to vary, one at a time: lanes, load, settle, journal, peers, memory (a table of its own); all or none")
+		"`list` of axes to vary, one at a time: lanes, load, settle, journal, peers, memory (a separate table); or all, or none")
 	return func() error {
 		var errs [9]error
 		opts.phases, errs[0] = parseList(*phases, "phase", parseName(phaseTwo, phaseSingle))
@@ -112,7 +112,7 @@ func parseList[T comparable](text, flag string, read func(string) (T, error)) ([
 			return nil, fmt.Errorf("-%s: %w", flag, err)
 		}
 		if slices.Contains(values, v) {
-			return nil, fmt.Errorf("-%s: %v comes twice", flag, v)
+			return nil, fmt.Errorf("-%s: %v is given twice", flag, v)
 		}
 		values = append(values, v)
 	}
@@ -122,7 +122,7 @@ func parseList[T comparable](text, flag string, read func(string) (T, error)) ([
 func parseName[T ~string](known ...T) func(string) (T, error) {
 	return func(text string) (T, error) {
 		if !slices.Contains(known, T(text)) {
-			return "", fmt.Errorf("%q is none of %v", text, known)
+			return "", fmt.Errorf("%q is not one of %v", text, known)
 		}
 		return T(text), nil
 	}
@@ -135,7 +135,7 @@ func parseSwitch(text string) (bool, error) {
 	case "off":
 		return false, nil
 	default:
-		return false, fmt.Errorf("%q is neither off nor on", text)
+		return false, fmt.Errorf("%q is not off or on", text)
 	}
 }
 
@@ -162,10 +162,10 @@ func (o *options) validateOptions() error {
 	check(o.rounds > 0, "-count must be above 0, not %d", o.rounds)
 	check(o.maxTime > 0, "-max must be above 0, not %v", o.maxTime)
 	check(o.delay >= 0, "-delay must not be negative: %v", o.delay)
-	check(o.delay == 0 || o.ledger == "embedded", "-delay is for the embedded ledger")
+	check(o.delay == 0 || o.ledger == "embedded", "-delay requires -ledger embedded")
 	check(len(o.lanes) == 0 || slices.Max(o.lanes) <= sessionsMax, "-lanes: at most %d", sessionsMax)
-	check(len(o.peers) == 0 || slices.Min(o.peers) >= 2, "-peers: a packet needs 2")
+	check(len(o.peers) == 0 || slices.Min(o.peers) >= 2, "-peers: at least 2")
 	extension := filepath.Ext(o.plot)
-	check(o.plot == "" || extension == ".svg" || extension == ".png", "-plot ends in .svg or .png, not %q", o.plot)
+	check(o.plot == "" || extension == ".svg" || extension == ".png", "-plot must end in .svg or .png, not %q", o.plot)
 	return errors.Join(errs...)
 }

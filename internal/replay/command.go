@@ -38,10 +38,10 @@ type Replay struct {
 // Define defines the flags of a Replay.
 func Define(flags *flag.FlagSet) *Replay {
 	r := new(Replay)
-	flags.BoolVar(&r.json, "json", false, "print one JSON object a line per peer")
-	flags.BoolVar(&r.replayTwice, "twice", false, "replay twice into the same ledger; the second time must change nothing")
+	flags.BoolVar(&r.json, "json", false, "print each peer as a line of JSON")
+	flags.BoolVar(&r.replayTwice, "twice", false, "replay twice into the same ledger; the second replay must change nothing")
 	flags.StringVar(&r.settle, "settle", "trace",
-		"`who` settles: trace books the trace's own settlements, engine lets our engine pay at each peer's threshold")
+		"`source` of settlements: trace books the settlements of the trace; engine pays each peer at its threshold with our engine")
 	return r
 }
 
@@ -75,9 +75,9 @@ func (r *Replay) Run(ctx context.Context, file string, stdout, stderr io.Writer,
 
 const usage = `Usage: replay [flags] [trace.jsonl]
 
-Replays a packet trace and compares the books with the balances at its end.
+Replays a packet trace and compares the books with the final balances of the trace.
 Without a file it replays a trace of the Interledger reference connector. Packets
-are counted for the peer that sent them.
+are counted under their senders.
 
 `
 
@@ -98,7 +98,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, terminal
 		return fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	if flags.NArg() > 1 {
-		return fmt.Errorf("%w: one trace at most, after the flags; got %q", ErrUsage, flags.Args())
+		return fmt.Errorf("%w: at most one trace after the flags; got %q", ErrUsage, flags.Args())
 	}
 	return r.Run(ctx, flags.Arg(0), stdout, stderr, terminal)
 }
