@@ -1,4 +1,4 @@
-// Package progress shows on a terminal how far a program is.
+// Package progress shows the progress of a program on a terminal.
 package progress
 
 import (
@@ -12,11 +12,11 @@ import (
 type Progress struct {
 	writer  bar.Writer
 	tracker *bar.Tracker
-	ended   chan struct{} // closed when the last line is written
+	ended   chan struct{} // closed after the last line is written
 }
 
-// New shows progress on w if show is set. width is that of the message in columns, for
-// messages that change; 0 is as wide as the message.
+// New returns a Progress on w, or the zero Progress if show is false. width is the width of the
+// message in columns, for messages that change; 0 fits the first message.
 func New(w io.Writer, show bool, message string, width int) Progress {
 	if !show {
 		return Progress{}
@@ -33,7 +33,7 @@ func New(w io.Writer, show bool, message string, width int) Progress {
 	}
 }
 
-// Start begins the display of so many steps.
+// Start shows a bar with so many steps.
 func (p Progress) Start(steps int) {
 	if p.writer == nil {
 		return
@@ -47,21 +47,21 @@ func (p Progress) Start(steps int) {
 }
 
 // Say changes the message.
-func (p Progress) Say(what string) {
+func (p Progress) Say(message string) {
 	if p.writer != nil {
-		p.tracker.UpdateMessage(what)
+		p.tracker.UpdateMessage(message)
 	}
 }
 
-// Step says that one more is done.
+// Step adds one finished step.
 func (p Progress) Step() {
 	if p.writer != nil {
 		p.tracker.Increment(1)
 	}
 }
 
-// Stop ends the display, and returns when its last line is written; err is how the
-// program ended. It must follow Start.
+// Stop marks the bar as done, or as failed if err is not nil, and returns after the last line is
+// written. Call Stop only after [Progress.Start].
 func (p Progress) Stop(err error) {
 	if p.writer == nil {
 		return

@@ -1,6 +1,6 @@
-// Package replay records a trace of a real connector's packets and compares the books with
-// the balances that the connector ended with. It is the program of examples/replay and of
-// the command "peerledger replay".
+// Package replay records a trace of a real connector's packets and compares the books with the
+// connector's final balances. It is the program of examples/replay and of the command "peerledger
+// replay".
 package replay
 
 import (
@@ -17,17 +17,15 @@ import (
 	"github.com/peerledger/peerledger/internal/trace"
 )
 
-// reference is a trace of ilp-connector 23.0.2 between four peers.
-//
-//go:embed testdata/reference-connector.jsonl
+// reference is a trace of ilp-connector 23.0.2 with four peers.
 var reference []byte
 
 const referenceName = "reference-connector.jsonl"
 
-// ErrUsage is matched by the errors of a wrong command line.
+// ErrUsage is matched by every error of a wrong command line.
 var ErrUsage = errors.New("usage")
 
-// Replay is what a command line asks to replay.
+// Replay is one replay, configured by flags. [Define] makes a Replay.
 type Replay struct {
 	engine      bool // settle with our engine instead of booking the trace's settlements
 	replayTwice bool
@@ -35,7 +33,7 @@ type Replay struct {
 	settle      string
 }
 
-// Define defines the flags of a Replay.
+// Define returns a [Replay] and defines its flags.
 func Define(flags *flag.FlagSet) *Replay {
 	r := new(Replay)
 	flags.BoolVar(&r.json, "json", false, "print each peer as a line of JSON")
@@ -45,10 +43,10 @@ func Define(flags *flag.FlagSet) *Replay {
 	return r
 }
 
-// Run replays a trace file, or a trace of the Interledger reference connector if file is
-// "", when the flags are parsed, and prints the books at its end on stdout. On a terminal
-// it shows on stderr how far it is. The errors are ErrUsage, those of reading, or those of
-// books that differ from the trace's.
+// Run replays the trace in file and prints the final books on stdout. If file is "", Run replays a
+// trace of the Interledger reference connector. Call Run after the flags are parsed. If terminal is
+// set, Run shows its progress on stderr. Run returns [ErrUsage], an error of reading, or the
+// differences between the books and the trace.
 func (r *Replay) Run(ctx context.Context, file string, stdout, stderr io.Writer, terminal bool) error {
 	switch r.settle {
 	case "trace":
@@ -81,8 +79,7 @@ are counted under their senders.
 
 `
 
-// Main is the program: it parses the arguments and runs. The error is flag.ErrHelp if help
-// was asked for, else that of Run.
+// Main parses args and calls [Replay.Run]. After -h it returns [flag.ErrHelp].
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer, terminal bool) error {
 	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
 	flags.SetOutput(stderr)

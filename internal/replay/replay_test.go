@@ -17,7 +17,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// runReplay runs the command and returns what it printed.
+// runReplay runs the command and returns its output.
 func runReplay(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
@@ -48,13 +48,13 @@ func TestSecondReplayChangesNothing(t *testing.T) {
 	require.Contains(t, got, "; 0 operations applied, 2571 in the books before, 0 refused\n")
 	require.Equal(t, 4, strings.Count(got, "│ yes"))
 
-	// -json says it by succeeding.
+	// With -json the success is the proof.
 	_, err = runReplay(t, "-twice", "-json")
 	require.NoError(t, err)
 }
 
-// The replay itself fails if a peer is still due after a check, or if the debits
-// of a ledger are not its credits.
+// The replay itself fails if a peer is still due after a check, or if the debits of a ledger differ
+// from its credits.
 func TestOurEngineSettles(t *testing.T) {
 	t.Parallel()
 	got, err := runReplay(t, "-settle", "engine", "-twice")
@@ -68,7 +68,7 @@ func TestOurEngineSettles(t *testing.T) {
 	require.Equal(t, again, repeated, "what is paid depends on the trace alone")
 }
 
-// writeTrace writes a trace file made of these lines.
+// writeTrace writes the lines into a trace file.
 func writeTrace(t *testing.T, lines ...string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "trace.jsonl")
@@ -86,7 +86,7 @@ func TestDifferencesAreShown(t *testing.T) {
 	require.Contains(t, got, "│ no")
 }
 
-// A connector that let a peer go beyond its line is found out.
+// A connector that let a peer exceed its credit line is reported.
 func TestRefusedPacketsAreShown(t *testing.T) {
 	t.Parallel()
 	changed := strings.Replace(string(reference), `"maximum":"30000000"`, `"maximum":"2400000"`, 1)
@@ -97,7 +97,7 @@ func TestRefusedPacketsAreShown(t *testing.T) {
 	require.ErrorContains(t, err, file+":")
 }
 
-// No cut of the file ends in a success, or in half of one.
+// No cut of the file ends in a success or in partial output.
 func TestCutTraces(t *testing.T) {
 	t.Parallel()
 	for size := 0; size < len(reference)-1; size += 1 + len(reference)/97 {

@@ -15,15 +15,15 @@ import (
 	"github.com/peerledger/peerledger/internal/ilp"
 )
 
-// script writes a trace.
+// script builds a trace.
 type script struct {
 	t        *testing.T
 	lines    []string
-	newestID int // id of the newest packet
+	newestID int
 	paths    map[int][2]string
 }
 
-// asset is a peer's line of the config.
+// asset is a peer in the config line.
 type asset struct {
 	peer, code                string
 	scale                     int
@@ -61,7 +61,7 @@ func (s *script) addPacket(event, peer string, id int, packet encoding.BinaryApp
 	s.addLine(map[string]any{"ev": event, "id": id, "peer": peer, "packet": base64.StdEncoding.EncodeToString(raw)})
 }
 
-// forwardPacket is a packet that arrives and is forwarded. It returns its id.
+// forwardPacket adds a packet that arrives and is forwarded, and returns its id.
 func (s *script) forwardPacket(from, to string, in, out uint64) int {
 	s.t.Helper()
 	s.newestID++
@@ -94,7 +94,7 @@ func (s *script) settleIn(peer string, amount int) {
 	s.addLine(map[string]any{"ev": "settle_in", "peer": peer, "amount": fmt.Sprint(amount)})
 }
 
-// finishTrace writes the balances, in the trace's sign, and returns the file.
+// finishTrace adds the balances, with the trace's signs, and returns the file.
 func (s *script) finishTrace(balances map[string]int) string {
 	s.t.Helper()
 	for peer, balance := range balances {
@@ -103,8 +103,8 @@ func (s *script) finishTrace(balances map[string]int) string {
 	return writeTrace(s.t, strings.Join(s.lines, ""))
 }
 
-// The connector forwarded each packet because the one before it had given its
-// sender room: nothing may be refused, however far the ledger is behind.
+// The connector forwarded each packet because the packet before it had raised its sender's
+// headroom. So no packet may be refused, however slow the ledger is.
 func TestPacketThatGivesRoomIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	s := newScript(t, asset{peer: "a", code: "USD", line: "10"}, asset{peer: "b", code: "USD", line: "10"})
@@ -121,8 +121,8 @@ func TestPacketThatGivesRoomIsWaitedFor(t *testing.T) {
 	}
 }
 
-// What our engine pays depends on the trace alone: here on a packet of the payee
-// that is in flight and uses up its room.
+// The payments of our engine depend on the trace alone: here on a packet of the payee that is in
+// flight and uses up headroom.
 func TestOurEngineWaitsForWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
 	s := newScript(t,
@@ -141,8 +141,8 @@ func TestOurEngineWaitsForWhatIsUnderWay(t *testing.T) {
 	}
 }
 
-// What a peer pays in is the peer's, and does not make it due: here packets earned it 70, and
-// the 50 that it pays are prepaid.
+// A peer's payment is a prepayment and does not make the peer due: packets earned the peer 70, and
+// the other 50 are prepaid.
 func TestOurEngineDoesNotPayBackIncomingSettlements(t *testing.T) {
 	t.Parallel()
 	s := newScript(t,
@@ -158,7 +158,7 @@ func TestOurEngineDoesNotPayBackIncomingSettlements(t *testing.T) {
 	require.Contains(t, got, "a: order 1, 100 units of USD/0\n")
 }
 
-// Two assets that are not the same money are traded at a rate, not at 1.
+// Assets with two codes are traded at a rate other than 1.
 func TestTwoAssetCodes(t *testing.T) {
 	t.Parallel()
 	s := newScript(t, asset{peer: "a", code: "USD", scale: 2, line: "10"}, asset{peer: "b", code: "JPY", line: "0"})
@@ -167,7 +167,7 @@ func TestTwoAssetCodes(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The same money at two scales is not.
+// Two scales of one asset code are traded at 1.
 func TestPacketThatPaysMoreThanItBrings(t *testing.T) {
 	t.Parallel()
 	s := newScript(t, asset{peer: "a", code: "USD", scale: 2, line: "10"}, asset{peer: "b", code: "USD", line: "0"})

@@ -14,16 +14,16 @@ import (
 
 // openClient opens a client with the trace's assets and provisions its peers.
 func openClient(ctx context.Context, tr *trace.Trace, opts *Replay) (*peerledger.Client, map[string]accounts.PeerAccount, error) {
-	all, assets := assetsOf(tr)
+	all, assets := numberAssets(tr)
 	cfg := peerledger.Config{Accounts: accounts.Config{Assets: all}}
 	if opts.engine {
-		policies, err := policiesOf(tr)
+		policies, err := makePolicies(tr)
 		if err != nil {
 			return nil, nil, err
 		}
 		cfg.Settlement = settlement.Config{
-			// A check after each fulfill, and none in between: what is paid
-			// then depends on the trace alone.
+			// One check after each fulfill and none in between: the payments then depend on the
+			// trace alone.
 			Manual:   true,
 			Rails:    settlement.Rails{Default: &settlement.Rail{Settler: settlement.SettlerFunc(payAtOnce)}},
 			Policies: settlement.Policies{Peer: policies},
@@ -51,7 +51,7 @@ func openClient(ctx context.Context, tr *trace.Trace, opts *Replay) (*peerledger
 	return client, byPeer, nil
 }
 
-// assetKey is what makes two peers' amounts the same: one code and one scale.
+// assetKey identifies an asset of the trace. Amounts with one key are in the same units.
 type assetKey struct {
 	code  string
 	scale uint8
@@ -59,8 +59,8 @@ type assetKey struct {
 
 func newAssetKey(p trace.Peer) assetKey { return assetKey{p.AssetCode, p.AssetScale} }
 
-// assetsOf gives each asset of the trace a ledger number, in the order of peers.
-func assetsOf(tr *trace.Trace) (all []accounts.Asset, byKey map[assetKey]accounts.Asset) {
+// numberAssets gives each asset of the trace a ledger number, in the order of the peers.
+func numberAssets(tr *trace.Trace) (all []accounts.Asset, byKey map[assetKey]accounts.Asset) {
 	byKey = map[assetKey]accounts.Asset{}
 	for _, p := range tr.Peers {
 		if _, known := byKey[newAssetKey(p)]; known {
@@ -73,8 +73,8 @@ func assetsOf(tr *trace.Trace) (all []accounts.Asset, byKey map[assetKey]account
 	return all, byKey
 }
 
-// policiesOf are the peers' thresholds; a peer without one is never paid.
-func policiesOf(tr *trace.Trace) (map[string]settlement.Policy, error) {
+// makePolicies returns the thresholds of the peers. A peer without a threshold is never paid.
+func makePolicies(tr *trace.Trace) (map[string]settlement.Policy, error) {
 	policies := map[string]settlement.Policy{}
 	for _, p := range tr.Peers {
 		if p.Settle == nil {
@@ -92,7 +92,7 @@ func policiesOf(tr *trace.Trace) (map[string]settlement.Policy, error) {
 	return policies, nil
 }
 
-// payAtOnce is a settlement rail that always works.
+// payAtOnce is a settlement rail that always pays.
 func payAtOnce(_ context.Context, order settlement.Order) (ledger.Amount, error) {
 	return order.Amount, nil
 }

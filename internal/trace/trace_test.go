@@ -39,7 +39,7 @@ func readLines(lines []string) (*trace.Trace, error) {
 	return trace.Read(strings.NewReader(strings.Join(lines, "")), sampleFile)
 }
 
-// requireLineError asserts that nothing but an error with the line was returned.
+// requireLineError requires an error at the line, and no trace.
 func requireLineError(t *testing.T, got *trace.Trace, err error, line int, why string) {
 	t.Helper()
 	require.Nil(t, got)
@@ -75,11 +75,11 @@ func TestRead(t *testing.T) {
 	expiry := time.Date(2026, 11, 23, 1, 47, 30, 0, time.UTC)
 	toBob := &trace.Forward{
 		Origin: at(5, 5), ID: 2, From: "alice", To: "bob", In: 1500, Out: 1490,
-		Condition: conditionOf(2), InExpiry: expiry.Add(time.Second), OutExpiry: expiry,
+		Condition: hashFulfillment(2), InExpiry: expiry.Add(time.Second), OutExpiry: expiry,
 	}
 	toAlice := &trace.Forward{
 		Origin: at(7, 7), ID: 3, From: "bob", To: "alice", In: 200, Out: 200,
-		Condition: conditionOf(3), InExpiry: expiry.Add(time.Second), OutExpiry: expiry,
+		Condition: hashFulfillment(3), InExpiry: expiry.Add(time.Second), OutExpiry: expiry,
 	}
 	require.Equal(t, []trace.Event{
 		toBob,
@@ -105,7 +105,7 @@ func TestReadWithoutLastLineEnd(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// refusal is a line of the sample that is replaced, and then refused.
+// refusal is a replacement for a line of the sample, and the error expected for it.
 type refusal struct {
 	line int
 	text string
@@ -125,7 +125,7 @@ func testRefusals(t *testing.T, refusals map[string]refusal) {
 	}
 }
 
-// TestReadRefusesLine is about every kind of line.
+// TestReadRefusesLine covers every kind of line.
 func TestReadRefusesLine(t *testing.T) {
 	t.Parallel()
 	testRefusals(t, map[string]refusal{
@@ -149,7 +149,7 @@ func TestReadRefusesLine(t *testing.T) {
 	})
 }
 
-// TestReadRefusesPacket is about in, out, out_reply and in_reply.
+// TestReadRefusesPacket covers in, out, out_reply and in_reply.
 func TestReadRefusesPacket(t *testing.T) {
 	t.Parallel()
 	testRefusals(t, map[string]refusal{
@@ -187,7 +187,7 @@ func TestReadRefusesPacket(t *testing.T) {
 	})
 }
 
-// TestReadRefusesMoney is about settle_out, settle_in and balance.
+// TestReadRefusesMoney covers settle_out, settle_in and balance.
 func TestReadRefusesMoney(t *testing.T) {
 	t.Parallel()
 	testRefusals(t, map[string]refusal{
@@ -205,20 +205,20 @@ func TestReadRefusesMoney(t *testing.T) {
 	})
 }
 
-// formatLine is a line of an exchange. Its ms is that of line 9, late enough for every
-// test; peer and id are JSON.
+// formatLine returns a line of an exchange. Its ms is the time of line 9, late enough for every
+// test. peer and id are JSON.
 func formatLine(ev, peer, id, packet string) string {
 	return fmt.Sprintf(`{"ms":9,"ev":%q,"id":%s,"peer":%s,"packet":%q}`, ev, id, peer, packet)
 }
 
-// conditionOf is the condition that the fulfillment ending in key matches.
-func conditionOf(key byte) [32]byte {
+// hashFulfillment returns the condition of the fulfillment that ends in key.
+func hashFulfillment(key byte) [32]byte {
 	fulfillment := [32]byte{31: key}
 	return sha256.Sum256(fulfillment[:])
 }
 
 func encodePrepare(key byte) string {
-	return encodePacket(ilp.Prepare{Amount: 1, Condition: conditionOf(key), Destination: "test.hub.bob"})
+	return encodePacket(ilp.Prepare{Amount: 1, Condition: hashFulfillment(key), Destination: "test.hub.bob"})
 }
 
 func encodeFulfill(key byte) string { return encodePacket(ilp.Fulfill{Fulfillment: [32]byte{31: key}}) }
@@ -233,8 +233,8 @@ func encodePacket(p ilp.Packet) string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
-// TestReadRefusesIncomplete takes lines away; the error names the line that it is
-// about, which is not always the last.
+// TestReadRefusesIncomplete takes lines away. The error names the line at fault, not always the
+// last.
 func TestReadRefusesIncomplete(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -265,14 +265,14 @@ func TestReadRefusesIncomplete(t *testing.T) {
 	}
 }
 
-// TestReadRefusesEveryCut is the file that was not copied to its end.
+// TestReadRefusesEveryCut cuts the file at every byte.
 func TestReadRefusesEveryCut(t *testing.T) {
 	t.Parallel()
 	whole := strings.Join(sampleLines(t), "")
 	for n := range len(whole) {
 		got, err := trace.Read(strings.NewReader(whole[:n]), sampleFile)
 		line := 1 + strings.Count(whole[:n], "\n")
-		if whole[n] == '\n' { // that line is whole, the next one is missing
+		if whole[n] == '\n' { // the line is complete, the next one is missing
 			line++
 		}
 		requireLineError(t, got, err, line, "")
@@ -288,7 +288,7 @@ func TestReadReportsReadError(t *testing.T) {
 	require.ErrorIs(t, err, broken)
 }
 
-// FuzzRead: any input gives a trace or a *LineError, and a trace is consistent.
+// FuzzRead requires a trace or a *[trace.LineError] for any input, and a consistent trace.
 func FuzzRead(f *testing.F) {
 	lines := sampleLines(f)
 	f.Add([]byte(strings.Join(lines, "")))
@@ -319,7 +319,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// A trace of a newer format is refused by its number; one that says nothing is of the first.
+// A newer format is refused by its number. A trace without a format is of the first format.
 func TestFormat(t *testing.T) {
 	t.Parallel()
 	config := `"ms":0,"ev":"config","peers":{"bob":{"assetCode":"USD","assetScale":9,"balance":{}}}}` + "\n"
@@ -329,8 +329,8 @@ func TestFormat(t *testing.T) {
 		`{"format":1,` + config + final:             "",
 		"\ufeff{" + config + final:                  "", // a byte order mark
 		`{"format":2,` + config + final:             "t.jsonl:1: trace of format 2, this program reads up to 1",
-		`{"format":0,` + config + final:             "t.jsonl:1: format 0: the first one is 1",
-		"{" + config + `{"format":1,` + final[1:]:   "t.jsonl:2: format: the first line, and no other, says it",
+		`{"format":0,` + config + final:             "t.jsonl:1: format 0: formats start at 1",
+		"{" + config + `{"format":1,` + final[1:]:   "t.jsonl:2: format is allowed only on the first line",
 		"{" + config + "\ufeff" + final:             "t.jsonl:2: not a JSON object",
 		`{"format":"one",` + config + final:         "t.jsonl:1: not a JSON object",
 		"\ufeff\ufeff{" + config + final:            "t.jsonl:1: not a JSON object",
