@@ -18,6 +18,8 @@ import (
 )
 
 // reference is a trace of ilp-connector 23.0.2 with four peers.
+//
+//go:embed testdata/reference-connector.jsonl
 var reference []byte
 
 const referenceName = "reference-connector.jsonl"
