@@ -23,11 +23,11 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// The processes of a test are this program again.
+// TestMain runs this program as a connector if the environment names a setup.
 func TestMain(m *testing.M) {
 	path := os.Getenv(connectorEnv)
 	if path == "" {
-		_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // of the processes: they end often
+		_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // the connector processes end often
 		os.Exit(m.Run())
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 
 func newUnits(n uint64) ledger.Amount { return ledger.NewAmount(n) }
 
-// Two processes, killed in the middle, end with books that agree.
+// Two processes, killed in the middle, end with equal books.
 func TestBothBooksAgree(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -129,7 +129,7 @@ func TestClaims(t *testing.T) {
 	require.ErrorIs(t, unsigned.verifyClaim(public, name, newUnits(50)), errClaim)
 }
 
-// An order has one claim, also for the next process, and whatever became of the answer.
+// An order has one claim, also after a restart and after a lost answer.
 func TestAnOrderHasOneClaim(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "claims")
@@ -155,7 +155,7 @@ func TestAnOrderHasOneClaim(t *testing.T) {
 	require.ErrorIs(t, settle(first, order(2, 40)), answer)
 	require.NoError(t, first.closePayer())
 
-	// The next process was killed when it wrote a claim down.
+	// The process was killed while it wrote the next claim.
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	require.NoError(t, err)
 	_, err = file.WriteString(`{"order":"`)
@@ -177,7 +177,7 @@ func TestAnOrderHasOneClaim(t *testing.T) {
 	require.ErrorContains(t, openPayer(path, &payer{}), "claims: line 1")
 }
 
-// What another program sends is read up to a bound.
+// Messages of other programs have a largest size.
 func TestMessagesAreBounded(t *testing.T) {
 	t.Parallel()
 	handler := handleJSON(func(_ context.Context, in string) (int, error) { return len(in), nil })

@@ -1,8 +1,8 @@
-// Channel is two connectors that pay each other on payment channels: two processes on one
-// machine, each with its own ledger, that exchange packets over a socket. When one owes the
-// other too much it sends a signed claim, for all that it has paid so far and the new
-// payment; the other one books the increase. In the middle both are killed, several times,
-// and started again. In the end their books must say the same.
+// Channel runs two connectors that pay each other on payment channels: two processes on one
+// machine, each with its own ledger, that exchange packets over a socket. When one owes the other
+// too much, it sends a signed claim for the sum of all payments so far and the new one. The other
+// connector books the increase. The program kills and restarts both connectors several times. In
+// the end their books must agree.
 //
 //	go run ./examples/channel
 //	go run ./examples/channel -packets 20000 -kills 20 -json
@@ -29,7 +29,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// connectorEnv names the file with the setup of a process that is a connector.
+// connectorEnv names the setup file. A process with this variable is a connector.
 const connectorEnv = "PEERLEDGER_CHANNEL_CONNECTOR"
 
 func main() {
@@ -47,7 +47,7 @@ func main() {
 	}
 }
 
-// errBooks says that the two books do not agree. It must never be seen.
+// errBooks is returned when the books of the two connectors disagree. It must never happen.
 var errBooks = errors.New("the books of the two connectors do not agree")
 
 type options struct {
@@ -59,26 +59,26 @@ type options struct {
 func parseFlags(args []string, errOut io.Writer) (opts options, err error) {
 	flags := flag.NewFlagSet("channel", flag.ContinueOnError)
 	flags.SetOutput(errOut)
-	flags.IntVar(&opts.packets, "packets", 2000, "packets that each connector sends")
-	flags.IntVar(&opts.kills, "kills", 4, "how often one of them is killed and started again")
-	flags.Uint64Var(&opts.seed, "seed", rand.Uint64(), "`number` that the amounts are drawn from")
+	flags.IntVar(&opts.packets, "packets", 2000, "`number` of packets that each connector sends")
+	flags.IntVar(&opts.kills, "kills", 4, "`number` of kills and restarts")
+	flags.Uint64Var(&opts.seed, "seed", rand.Uint64(), "`seed` of the random amounts")
 	flags.BoolVar(&opts.json, "json", false, "print JSON")
 	if err := flags.Parse(args); err != nil {
 		return opts, err
 	}
 	if opts.packets < 1 || opts.kills < 0 || opts.kills > opts.packets || flags.NArg() > 0 {
-		return opts, errors.New("-packets must be 1 or more, -kills 0 to -packets, and there are no arguments")
+		return opts, errors.New("-packets must be 1 or more, -kills must be 0 to -packets, and no arguments are allowed")
 	}
 	return opts, nil
 }
 
-// runBoth runs both connectors in a new folder, and compares their books.
+// runBoth runs both connectors in a new folder and compares their books.
 func runBoth(ctx context.Context, args []string, out, errOut io.Writer, onTerminal bool) (err error) {
 	opts, err := parseFlags(args, errOut)
 	if err != nil {
 		return err
 	}
-	folder, err := os.MkdirTemp("", "channel-") // short: the name of a socket may have some 100 bytes
+	folder, err := os.MkdirTemp("", "channel-") // short: the path of a socket is limited to about 100 bytes
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func runBoth(ctx context.Context, args []string, out, errOut io.Writer, onTermin
 	if err != nil {
 		return err
 	}
-	errOut = &lockedWriter{to: errOut} // both processes and the progress write to it
+	errOut = &lockedWriter{to: errOut} // written by both processes and the progress
 	shown := progress.New(errOut, onTerminal, "packets", 0)
 	shown.Start(2 * opts.packets)
 	defer func() { shown.Stop(err) }()
@@ -118,7 +118,7 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 	return l.to.Write(p)
 }
 
-// writeSetups writes what each connector is told into a file.
+// writeSetups writes a setup file for each connector.
 func writeSetups(folder string, opts options) (setups [2]setup, err error) {
 	names := [2]string{"ada", "bob"}
 	var keys [2]ed25519.PrivateKey
@@ -147,7 +147,7 @@ func writeSetups(folder string, opts options) (setups [2]setup, err error) {
 
 func (s setup) configPath() string { return filepath.Join(s.Folder, s.Name+".json") }
 
-// runConnectorProcess is one connector, until the process is told to end.
+// runConnectorProcess runs one connector until ctx ends.
 func runConnectorProcess(ctx context.Context, path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
