@@ -4,7 +4,7 @@ package main
 
 import "os/exec"
 
-// confineCommand does nothing here: there are no process groups.
+// confineCommand does nothing: this system has no process groups.
 func confineCommand(*exec.Cmd, int) {}
 
 func endProcesses(*exec.Cmd) {}

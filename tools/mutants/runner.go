@@ -14,13 +14,14 @@ import (
 	"time"
 )
 
-// A lab compiles and runs tests, all its files in one folder. Several goroutines may use it.
+// A testRunner compiles and runs tests, with all its files in one folder. Several goroutines may
+// use a testRunner.
 type testRunner struct {
 	root        string // of the module
 	dir         string
-	maxSlowdown float64       // how many times longer than on the unchanged tree tests may take
-	slack       time.Duration // how long they may take besides
-	memory      int           // of a run in MiB, 0 for no limit
+	maxSlowdown float64       // time limit, as a multiple of the time on the unchanged tree
+	slack       time.Duration // added to the time limit
+	memory      int           // of a run in MiB; 0: no limit
 	cache       buildCache
 }
 
@@ -32,25 +33,24 @@ const (
 	broken   = "does not compile"
 )
 
-// A notice says which test noticed a mutation, or which panic ended the tests; by is "" if
-// none did.
+// A detection names the test that noticed a mutation, or the panic that ended the tests. by is ""
+// if none did.
 type detection struct {
 	by       string
 	timedOut bool
 }
 
-// dependents are packages whose tests notice what those of a package do not reach: what it does
-// for them.
+// dependents are the packages whose tests are run after a package's own: they exercise its callers.
 var dependents = map[string][]string{
 	"accounts":     {"transfers", "settlement"},
 	"internal/wal": {"transfers"},
 	"transfers":    {"settlement"},
 }
 
-// tryMutant compiles a mutant and runs the tests of its package on it: first those that execute its
-// place, and first of these the quick ones, until one fails. The others follow: what runs in
-// a process that a test starts is in no profile. Those of other packages follow if no test of
-// its own executes it.
+// tryMutant compiles a mutant and runs the tests of its package until one fails: first the tests
+// that execute its place, the quickest first, then the others, because the processes that a test
+// starts appear in no profile. If no test of the package executes the place, the tests of its
+// dependents follow.
 func (r *testRunner) tryMutant(ctx context.Context, m *mutant, suites map[string]*suite) (Result, error) {
 	start := time.Now()
 	result := Result{Site: m.Site, Line: m.pos.Line, Outcome: survived}
@@ -85,7 +85,7 @@ func (r *testRunner) tryOn(ctx context.Context, result *Result, pkg *goPackage, 
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		result.Outcome, result.By = broken, firstError(err)
+		result.Outcome, result.By = broken, findFirstError(err)
 		return nil
 	}
 	for _, tests := range portions {
@@ -105,14 +105,14 @@ func (r *testRunner) tryOn(ctx context.Context, result *Result, pkg *goPackage, 
 	return nil
 }
 
-// makeFolder makes a folder for the files of one piece of work; remove removes it.
+// makeFolder makes a temporary folder. remove removes it.
 func (r *testRunner) makeFolder(prefix string) (name string, remove func(), err error) {
 	name, err = os.MkdirTemp(r.dir, prefix)
 	return name, func() { _ = os.RemoveAll(name) }, err
 }
 
-// splitTests splits tests, the quickest first, so that each portion takes some five times as
-// long as the one before.
+// splitTests splits tests, the quickest first, into portions. Each portion takes about five times
+// as long as the previous one.
 func splitTests(tests []test) [][]test {
 	var all [][]test
 	most, sum := time.Second, time.Duration(0)
@@ -158,7 +158,7 @@ func writeOverlay(work string, m *mutant) (string, error) {
 
 // compileTests builds the test binary of a package.
 func (r *testRunner) compileTests(ctx context.Context, pkg *goPackage, binary string, flags ...string) error {
-	build := exec.CommandContext(ctx, "go", append(append([]string{"test", "-c", "-o", binary, "-ldflags=-s -w"}, flags...), pkg.path)...)
+	build := exec.CommandContext(ctx, "go", append(append([]string{"test", "-c", "-o", binary, "-ldflags=-s -w"}, flags...), pkg.importPath)...)
 	build.Dir, build.Env = r.root, r.cache.buildEnvironment()
 	r.cache.using.RLock()
 	defer r.cache.using.RUnlock()
@@ -168,17 +168,17 @@ func (r *testRunner) compileTests(ctx context.Context, pkg *goPackage, binary st
 	return nil
 }
 
-// firstError is the first line in which the compiler names a place.
-func firstError(err error) string {
-	if found := compilerError.FindStringSubmatch(err.Error()); found != nil {
+// findFirstError returns the first line of the compiler's output that names a place.
+func findFirstError(err error) string {
+	if found := compilerErrorPattern.FindStringSubmatch(err.Error()); found != nil {
 		return found[1]
 	}
 	return oneLine(err.Error())
 }
 
-var compilerError = regexp.MustCompile(`(?m)^\S+\.go:\d+:\d+: (.*)$`)
+var compilerErrorPattern = regexp.MustCompile(`(?m)^\S+\.go:\d+:\d+: (.*)$`)
 
-// runBinary runs a test binary in the folder of its package until a test fails, at most for limit.
+// runBinary runs a test binary in the folder of its package until a test fails or limit is over.
 func (r *testRunner) runBinary(ctx context.Context, pkg *goPackage, binary string, limit time.Duration, flags ...string) (detection, error) {
 	temporary, remove, err := r.makeFolder("run-")
 	if err != nil {
@@ -195,7 +195,7 @@ func (r *testRunner) runBinary(ctx context.Context, pkg *goPackage, binary strin
 	switch {
 	case ctx.Err() != nil:
 		return detection{}, ctx.Err()
-	case testName.MatchString(by):
+	case testNamePattern.MatchString(by):
 		return detection{by: by}, nil
 	case bounded.Err() != nil:
 		return detection{by: fmt.Sprintf("no end within %v", limit.Round(time.Second)), timedOut: true}, nil
@@ -205,8 +205,8 @@ func (r *testRunner) runBinary(ctx context.Context, pkg *goPackage, binary strin
 	return detection{}, err
 }
 
-// watchTests runs tests to their end, or until stop has ended them because one failed. It returns
-// what readDetection does, and the error of their process.
+// watchTests runs tests to their end. When a test fails, stop ends them early. It returns the
+// result of readDetection and the error of the process.
 func watchTests(tests *exec.Cmd, stop func()) (string, error) {
 	out, in, err := os.Pipe()
 	if err != nil {
@@ -220,7 +220,7 @@ func watchTests(tests *exec.Cmd, stop func()) (string, error) {
 	found := make(chan string, 1)
 	go func() { found <- readDetection(out, stop) }()
 	err = tests.Wait()
-	endProcesses(tests) // what the tests started has no more to do, and holds the pipe
+	endProcesses(tests) // processes started by the tests would keep the pipe open
 	by := <-found
 	return by, errors.Join(err, out.Close())
 }
@@ -233,23 +233,23 @@ func orElse(text, other string) string {
 }
 
 var (
-	failureLine = regexp.MustCompile(`^\s*--- FAIL: (\S+)`)
-	crashLine   = regexp.MustCompile(`^(panic: |fatal error: |runtime: |signal: )`)
+	failurePattern = regexp.MustCompile(`^\s*--- FAIL: (\S+)`)
+	crashPattern   = regexp.MustCompile(`^(panic: |fatal error: |runtime: |signal: )`)
 )
 
-// readDetection reads the output of tests to its end and returns the name of the first test that
-// failed, else the first line of a crash. It ends the tests when one has failed.
+// readDetection reads the output of tests. It returns the name of the first failed test, or else
+// the first line of a crash. When a test has failed, it calls stop.
 func readDetection(r io.Reader, stop func()) string {
 	var by string
 	lines := bufio.NewReader(r)
 	for {
 		line, err := lines.ReadSlice('\n')
-		if found := failureLine.FindSubmatch(line); found != nil {
+		if found := failurePattern.FindSubmatch(line); found != nil {
 			by = string(found[1])
 			stop()
 			break
 		}
-		if by == "" && crashLine.Match(line) {
+		if by == "" && crashPattern.Match(line) {
 			by = oneLine(string(line))
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {

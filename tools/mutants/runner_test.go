@@ -65,7 +65,7 @@ func TestReach(t *testing.T) {
 	require.ErrorContains(t, err, "coverage profile")
 }
 
-// TestBroken tries a mutant that is no program.
+// TestBroken tries a mutant that does not compile.
 func TestBroken(t *testing.T) {
 	t.Parallel()
 	root, err := findRoot(t.Context())
