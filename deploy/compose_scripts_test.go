@@ -12,36 +12,36 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// askedStub is a docker compose that notes what it is asked for, and fails at the lines that
-// FAILS matches: from the line number FROM of such lines on.
-const askedStub = `#!/bin/sh
+// loggingComposeStub is a docker compose that logs its arguments. It fails for lines that match
+// FAILS, from the line number FROM of such lines on.
+const loggingComposeStub = `#!/bin/sh
 echo "$*" >>"$CALLS"
 case " $* " in
 *$FAILS*) [ "$(grep -c -e "$FAILS" "$CALLS")" -lt "${FROM:-1}" ] || { echo "no" >&2; exit 1; } ;;
 esac
 `
 
-// runScript runs a script of ours with the stub, and returns what it asked for and what it printed.
+// runScript runs a script with the stub and returns the logged lines and the script's output.
 func runScript(t *testing.T, fails, from, script string, args ...string) (calls []string, output string, err error) {
 	t.Helper()
-	stub, noted := filepath.Join(t.TempDir(), "compose"), filepath.Join(t.TempDir(), "calls")
-	require.NoError(t, os.WriteFile(stub, []byte(askedStub), 0o700)) //nolint:gosec // it is run
-	require.NoError(t, os.WriteFile(noted, nil, 0o600))
+	stub, log := filepath.Join(t.TempDir(), "compose"), filepath.Join(t.TempDir(), "calls")
+	require.NoError(t, os.WriteFile(stub, []byte(loggingComposeStub), 0o700)) //nolint:gosec // it is run
+	require.NoError(t, os.WriteFile(log, nil, 0o600))
 	cmd := exec.CommandContext(t.Context(), "sh", append([]string{script}, args...)...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "COMPOSE=" + stub, "CALLS=" + noted, "FAILS=" + fails, "FROM=" + from, "PATIENCE=0"}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "COMPOSE=" + stub, "CALLS=" + log, "FAILS=" + fails, "FROM=" + from, "PATIENCE=0"}
 	printed, err := cmd.CombinedOutput()
-	return strings.Split(strings.TrimSpace(read(t, noted)), "\n"), string(printed), err
+	return strings.Split(strings.TrimSpace(readFile(t, log)), "\n"), string(printed), err
 }
 
-const nothing = "this is asked for by nobody"
+const noMatch = "this is asked for by nobody"
 
-// Replicas are restarted one after another, each only when all others answer, and the first that
-// does not come back is the last.
+// Replicas are restarted one after another, each only when all others answer. A replica that does
+// not come back ends the restart.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	const doctor = "run --rm --no-deps -T peerledger doctor --strict"
 	up := func(replica string) string { return "up -d --no-deps --force-recreate " + replica }
-	calls, output, err := runScript(t, nothing, "", "cluster/rolling-restart.sh")
+	calls, output, err := runScript(t, noMatch, "", "cluster/rolling-restart.sh")
 	require.NoError(t, err, output)
 	require.Equal(t, []string{doctor, up("replica-0"), doctor, up("replica-1"), doctor, up("replica-2"), doctor}, calls)
 
@@ -56,10 +56,10 @@ func TestRollingRestart(t *testing.T) {
 	require.Equal(t, []string{doctor, up("replica-2"), doctor, up("replica-0"), doctor}, calls)
 }
 
-// recover.sh looks before it stops anything.
+// recover.sh checks before it stops a replica.
 func TestRecoverLooksFirst(t *testing.T) {
 	t.Parallel()
-	calls, output, err := runScript(t, nothing, "", "cluster/recover.sh", "1")
+	calls, output, err := runScript(t, noMatch, "", "cluster/recover.sh", "1")
 	require.NoError(t, err, output)
 	require.Len(t, calls, 4)
 	require.Contains(t, calls[0], "format-1 /scripts/recover.sh --check")
@@ -70,15 +70,15 @@ func TestRecoverLooksFirst(t *testing.T) {
 	calls, _, err = runScript(t, "--check", "1", "cluster/recover.sh", "1")
 	require.Error(t, err)
 	require.Len(t, calls, 1, "what is refused stops nothing")
-	calls, _, err = runScript(t, nothing, "", "cluster/recover.sh", "seven")
+	calls, _, err = runScript(t, noMatch, "", "cluster/recover.sh", "seven")
 	require.Error(t, err)
 	require.Equal(t, []string{""}, calls)
 }
 
-// backup.sh starts the server again whatever happened.
+// backup.sh starts the server again, even after a failure.
 func TestBackupStartsTheServerAgain(t *testing.T) {
 	t.Parallel()
-	for fails, succeeds := range map[string]bool{nothing: true, "backup": false, "stop": false} {
+	for fails, succeeds := range map[string]bool{noMatch: true, "backup": false, "stop": false} {
 		calls, output, err := runScript(t, fails, "", "single-node/backup.sh")
 		require.Equal(t, succeeds, err == nil, output)
 		require.Equal(t, "stop tigerbeetle", calls[0])

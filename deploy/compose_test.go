@@ -1,6 +1,5 @@
-// Package deploy_test checks the files of this folder: what must hold in every Compose
-// file, the guards on a real file system, and, where Docker, Compose and the image are, all
-// of it for real.
+// Package deploy_test checks the files of this folder: the rules for every Compose file, the guards
+// on a real file system, and, with Docker, Compose and the image present, real deployments.
 package deploy_test
 
 import (
@@ -16,8 +15,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// compose is what these tests know of a Compose file.
-type compose struct {
+// composeFile has the checked fields of a Compose file.
+type composeFile struct {
 	Version  string             `yaml:"version"`
 	Services map[string]service `yaml:"services"`
 	Networks map[string]struct {
@@ -48,25 +47,26 @@ type service struct {
 	} `yaml:"healthcheck"`
 }
 
-// files are the Compose files that start TigerBeetle, with their folders' .env.example.
-var files = []string{"single-node/compose.yaml", "cluster/compose.yaml", "cluster/compose.six.yaml"}
+// composeFiles are the Compose files that start TigerBeetle. The .env.example of their folders is
+// checked too.
+var composeFiles = []string{"single-node/compose.yaml", "cluster/compose.yaml", "cluster/compose.six.yaml"}
 
-func read(t *testing.T, path string) string {
+func readFile(t *testing.T, path string) string {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
 	return string(content)
 }
 
-func parse(t *testing.T, path string) compose {
+func parseCompose(t *testing.T, path string) composeFile {
 	t.Helper()
-	var c compose
-	require.NoError(t, yaml.Unmarshal([]byte(read(t, path)), &c), path)
+	var c composeFile
+	require.NoError(t, yaml.Unmarshal([]byte(readFile(t, path)), &c), path)
 	return c
 }
 
-// environment is a service's environment.
-func (s service) environment(t *testing.T) map[string]string {
+// readEnvironment returns the environment of a service.
+func (s service) readEnvironment(t *testing.T) map[string]string {
 	t.Helper()
 	env := map[string]string{}
 	if s.Environment.Kind != 0 {
@@ -75,32 +75,33 @@ func (s service) environment(t *testing.T) map[string]string {
 	return env
 }
 
-func (s service) serves() bool { return len(s.Command) > 0 && s.Command[0] == "start" }
-func (s service) formats() bool {
+func (s service) isServer() bool { return len(s.Command) > 0 && s.Command[0] == "start" }
+func (s service) isFormatter() bool {
 	return len(s.Entrypoint) == 2 && s.Entrypoint[1] == "/scripts/format.sh"
 }
 
-// What every server needs, and what it must not have.
+// The rules for every server.
 func TestServers(t *testing.T) {
 	t.Parallel()
 	count := map[string]int{"single-node/compose.yaml": 1, "cluster/compose.yaml": 3, "cluster/compose.six.yaml": 3}
-	for _, path := range files {
-		c := parse(t, path)
+	for _, path := range composeFiles {
+		c := parseCompose(t, path)
 		require.Empty(t, c.Version, "the key is obsolete")
 		servers, volumes := 0, map[string]string{}
 		for name, s := range c.Services {
-			if !s.serves() && !s.formats() {
+			if !s.isServer() && !s.isFormatter() {
 				continue
 			}
 			require.Contains(t, s.Image, "ghcr.io/tigerbeetle/tigerbeetle:"+cluster.ClientRelease, "%s: the client's own release", name)
 			require.Contains(t, s.SecurityOpt, "seccomp=unconfined", "%s: io_uring", name)
 			require.Empty(t, s.Ports, "%s: TigerBeetle has no authentication", name)
-			if s.formats() {
-				// A replica of several must not be formatted again: it has promised something. A
-				// single node whose disk is not mounted must not begin an empty ledger.
-				require.Equal(t, "/record", s.environment(t)["RECORD"], name)
+			if s.isFormatter() {
+				// A replica of several must not be formatted again, because it has made promises to
+				// the others. A single node whose disk is not mounted must not begin an empty
+				// ledger.
+				require.Equal(t, "/record", s.readEnvironment(t)["RECORD"], name)
 				require.Contains(t, s.Volumes, "record:/record", name)
-				if path != "cluster/compose.six.yaml" { // which comes on top of compose.yaml
+				if path != "cluster/compose.six.yaml" { // it extends compose.yaml
 					require.Contains(t, c.Volumes, "record", path)
 				}
 				require.Equal(t, "no", s.Restart, name)
@@ -122,7 +123,7 @@ func TestServers(t *testing.T) {
 			require.Equal(t, s.Volumes[0], c.Services[format].Volumes[0], "%s has the volume of %s", format, name)
 			require.Equal(t, name != "tigerbeetle", strings.HasSuffix(s.Command[len(s.Command)-1], "_"+name[len(name)-1:]+".tigerbeetle"), name)
 			if name != "tigerbeetle" {
-				require.Equal(t, name[len(name)-1:], c.Services[format].environment(t)["REPLICA"], name)
+				require.Equal(t, name[len(name)-1:], c.Services[format].readEnvironment(t)["REPLICA"], name)
 			}
 		}
 		require.Equal(t, count[path], servers, path)
@@ -135,7 +136,7 @@ func TestServers(t *testing.T) {
 // Every server and every client has the same addresses in the same order.
 func TestAddresses(t *testing.T) {
 	t.Parallel()
-	c := parse(t, "cluster/compose.yaml")
+	c := parseCompose(t, "cluster/compose.yaml")
 	want := ""
 	for name, s := range c.Services {
 		got := ""
@@ -144,7 +145,7 @@ func TestAddresses(t *testing.T) {
 				got = addresses
 			}
 		}
-		env := s.environment(t)
+		env := s.readEnvironment(t)
 		for _, variable := range []string{"ADDRESSES", "TIGERBEETLE_ADDRESSES"} {
 			if env[variable] != "" {
 				require.Contains(t, []string{"", env[variable]}, got, name)
@@ -166,29 +167,29 @@ func TestAddresses(t *testing.T) {
 		require.NoError(t, s.Networks.Decode(&network))
 		require.Equal(t, "${PEERLEDGER_SUBNET:-10.213.7}"+host[strings.LastIndex(host, "."):], network["ledger"].Address)
 	}
-	// The six begin with the three.
-	require.Contains(t, read(t, "cluster/six.env"), "PEERLEDGER_ADDRESSES="+list+",")
+	// The addresses of six begin with the addresses of three.
+	require.Contains(t, readFile(t, "cluster/six.env"), "PEERLEDGER_ADDRESSES="+list+",")
 }
 
 var (
-	variable   = regexp.MustCompile(`\$\{([A-Z_]+)(?::[-?]([^}]*))?\}`)
-	assignment = regexp.MustCompile(`(?m)^([A-Z_]+)=(.*)$`)
+	variablePattern   = regexp.MustCompile(`\$\{([A-Z_]+)(?::[-?]([^}]*))?\}`)
+	assignmentPattern = regexp.MustCompile(`(?m)^([A-Z_]+)=(.*)$`)
 )
 
-// Each variable is documented, with its default, and none is documented that is not used.
+// Every variable is documented, with its default, and every documented variable is used.
 func TestVariables(t *testing.T) {
 	t.Parallel()
 	for _, folder := range []string{"single-node", "cluster"} {
 		documented := map[string]string{}
-		for _, m := range assignment.FindAllStringSubmatch(read(t, filepath.Join(folder, ".env.example")), -1) {
+		for _, m := range assignmentPattern.FindAllStringSubmatch(readFile(t, filepath.Join(folder, ".env.example")), -1) {
 			documented[m[1]] = m[2]
 		}
 		used := map[string]bool{}
-		for _, path := range files {
+		for _, path := range composeFiles {
 			if filepath.Dir(path) != folder {
 				continue
 			}
-			for _, m := range variable.FindAllStringSubmatch(read(t, path), -1) {
+			for _, m := range variablePattern.FindAllStringSubmatch(readFile(t, path), -1) {
 				require.Contains(t, documented, m[1], path)
 				used[m[1]] = true
 				if m[2] != "use six.env" {
@@ -203,8 +204,7 @@ func TestVariables(t *testing.T) {
 	}
 }
 
-// The configuration of the operator's command is one that it reads, and is what the example
-// connector has.
+// The configuration of the operator's command is valid and agrees with the example connector.
 func TestOperatorsConfiguration(t *testing.T) {
 	t.Parallel()
 	var cfg struct {
@@ -216,8 +216,8 @@ func TestOperatorsConfiguration(t *testing.T) {
 		}
 		Peers []struct{ ID string }
 	}
-	require.NoError(t, yaml.Unmarshal([]byte(read(t, "peerledger.yaml")), &cfg))
-	source := read(t, "../examples/connector/connector.go")
+	require.NoError(t, yaml.Unmarshal([]byte(readFile(t, "peerledger.yaml")), &cfg))
+	source := readFile(t, "../examples/connector/connector.go")
 	require.Contains(t, source, `namespace = "`+cfg.Namespace+`"`)
 	require.Contains(t, source, `{Code: "USD", Scale: 9, Ledger: 1}`)
 	require.Equal(t, []any{"USD", 9, 1}, []any{cfg.Assets[0].Code, cfg.Assets[0].Scale, cfg.Assets[0].Ledger})

@@ -21,16 +21,16 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// project is a Compose file of this folder under a name of the test's own.
+// project is a Compose file of this folder with a project name for one test.
 type project struct {
 	name    string
-	command []string // docker compose, or a stand-alone one
+	command []string // docker compose, or docker-compose
 	file    string
 	env     []string
 }
 
-// composeCommand is Compose, version 2 or later, or the end of the test.
-func composeCommand(t *testing.T) []string {
+// findCompose returns the command of Compose, version 2 or later, or skips the test.
+func findCompose(t *testing.T) []string {
 	t.Helper()
 	for _, command := range [][]string{strings.Fields(os.Getenv("COMPOSE")), {"docker", "compose"}, {"docker-compose"}} {
 		if len(command) == 0 {
@@ -45,16 +45,16 @@ func composeCommand(t *testing.T) []string {
 	return nil
 }
 
-// newProject is a project that the end of the test takes down, with its volumes.
+// newProject returns a project. The end of the test takes it down, with its volumes.
 func newProject(t *testing.T, file string, env ...string) project {
 	t.Helper()
 	name := strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-")) + fmt.Sprint(os.Getpid())
-	p := project{name, composeCommand(t), file, append(env, "COMPOSE_PROJECT_NAME="+name, "PEERLEDGER_METRICS_PORT=0")}
+	p := project{name, findCompose(t), file, append(env, "COMPOSE_PROJECT_NAME="+name, "PEERLEDGER_METRICS_PORT=0")}
 	needImage(t, cmp.Or(os.Getenv("PEERLEDGER_TIGERBEETLE_IMAGE"), "ghcr.io/tigerbeetle/tigerbeetle:"+cluster.ClientRelease), "docker pull")
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		output, err := p.try(ctx, "--profile", "tools", "down", "--volumes")
+		output, err := p.runCompose(ctx, "--profile", "tools", "down", "--volumes")
 		require.NoError(t, err, output)
 	})
 	return p
@@ -67,13 +67,13 @@ func needImage(t *testing.T, image, remedy string) {
 	}
 }
 
-// needOwnImage is for what this repository's image does.
+// needOwnImage skips the test without the image of this repository.
 func needOwnImage(t *testing.T) {
 	t.Helper()
 	needImage(t, cmp.Or(os.Getenv("PEERLEDGER_IMAGE"), "peerledger:local"), "docker build -f deploy/Dockerfile -t peerledger:local .")
 }
 
-func (p project) try(ctx context.Context, args ...string) (string, error) {
+func (p project) runCompose(ctx context.Context, args ...string) (string, error) {
 	args = append(append(append([]string{}, p.command[1:]...), "-f", p.file), args...)
 	cmd := exec.CommandContext(ctx, p.command[0], args...)
 	cmd.Env = append(os.Environ(), p.env...)
@@ -81,8 +81,8 @@ func (p project) try(ctx context.Context, args ...string) (string, error) {
 	return string(output), err
 }
 
-// script runs a script of the folder of the Compose file.
-func (p project) script(t *testing.T, name string, args ...string) (string, error) {
+// runScript runs a script in the folder of the Compose file.
+func (p project) runScript(t *testing.T, name string, args ...string) (string, error) {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join(filepath.Dir(p.file), name))
 	require.NoError(t, err)
@@ -92,24 +92,24 @@ func (p project) script(t *testing.T, name string, args ...string) (string, erro
 	return string(output), err
 }
 
-func (p project) do(t *testing.T, args ...string) string {
+func (p project) mustRunCompose(t *testing.T, args ...string) string {
 	t.Helper()
-	output, err := p.try(t.Context(), args...)
+	output, err := p.runCompose(t.Context(), args...)
 	require.NoError(t, err, "%v: %s", args, output)
 	return output
 }
 
-// address is that of a service's container, which this host reaches.
-func (p project) address(t *testing.T, service string) string {
+// findAddress returns the address of a service's container, as reached from this host.
+func (p project) findAddress(t *testing.T, service string) string {
 	t.Helper()
-	container := strings.TrimSpace(p.do(t, "ps", "--all", "--quiet", service))
+	container := strings.TrimSpace(p.mustRunCompose(t, "ps", "--all", "--quiet", service))
 	output, err := exec.CommandContext(t.Context(), "docker", "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", container).Output()
 	require.NoError(t, err)
 	return strings.TrimSpace(string(output)) + ":3001"
 }
 
-// open opens a ledger.
-func open(t *testing.T, id uint64, addresses ...string) *cluster.Ledger {
+// openCluster opens a cluster.
+func openCluster(t *testing.T, id uint64, addresses ...string) *cluster.Ledger {
 	t.Helper()
 	cfg := cluster.Config{ClusterID: uint128.From64(id), Addresses: addresses, Sessions: 1, OpenTimeout: 30 * time.Second}
 	l, err := cluster.Open(t.Context(), cfg)
@@ -119,14 +119,14 @@ func open(t *testing.T, id uint64, addresses ...string) *cluster.Ledger {
 
 var account = ledger.Account{ID: ledger.NewID(7, 0), Ledger: 1, Code: 1}
 
-func create(t *testing.T, l *cluster.Ledger) {
+func createAccount(t *testing.T, l *cluster.Ledger) {
 	t.Helper()
 	results, err := l.CreateAccounts(t.Context(), []ledger.Account{account})
 	require.NoError(t, err)
 	require.Equal(t, ledger.AccountCreated, results[0].Status)
 }
 
-func requireThere(t *testing.T, l *cluster.Ledger) {
+func requireAccount(t *testing.T, l *cluster.Ledger) {
 	t.Helper()
 	rows, err := l.LookupAccounts(t.Context(), []ledger.ID{account.ID})
 	require.NoError(t, err)
@@ -136,7 +136,7 @@ func requireThere(t *testing.T, l *cluster.Ledger) {
 
 func TestComposeFilesAreValid(t *testing.T) {
 	t.Parallel()
-	command := composeCommand(t)
+	command := findCompose(t)
 	for _, args := range [][]string{
 		{"-f", "single-node/compose.yaml"},
 		{"-f", "single-node/compose.yaml", "-f", "single-node/compose.monitoring.yaml"},
@@ -150,50 +150,50 @@ func TestComposeFilesAreValid(t *testing.T) {
 	}
 }
 
-// A single node: what was written outlives a restart and a kill, and a changed cluster id
-// does not start an empty ledger.
+// On a single node the rows survive a restart and a kill. A changed cluster id does not start an
+// empty ledger.
 func TestSingleNode(t *testing.T) {
 	t.Parallel()
-	const id = 180150000000000001 // the default, as whoever edits nothing has it
+	const id = 180150000000000001 // the default
 	p := newProject(t, "single-node/compose.yaml")
-	p.do(t, "up", "--detach", "--wait", "tigerbeetle")
-	l := open(t, id, p.address(t, "tigerbeetle"))
-	create(t, l)
-	requireThere(t, l)
+	p.mustRunCompose(t, "up", "--detach", "--wait", "tigerbeetle")
+	l := openCluster(t, id, p.findAddress(t, "tigerbeetle"))
+	createAccount(t, l)
+	requireAccount(t, l)
 
-	p.do(t, "restart", "tigerbeetle")
-	requireThere(t, open(t, id, p.address(t, "tigerbeetle")))
-	p.do(t, "kill", "tigerbeetle")
-	p.do(t, "up", "--detach", "--wait", "tigerbeetle")
-	requireThere(t, open(t, id, p.address(t, "tigerbeetle")))
+	p.mustRunCompose(t, "restart", "tigerbeetle")
+	requireAccount(t, openCluster(t, id, p.findAddress(t, "tigerbeetle")))
+	p.mustRunCompose(t, "kill", "tigerbeetle")
+	p.mustRunCompose(t, "up", "--detach", "--wait", "tigerbeetle")
+	requireAccount(t, openCluster(t, id, p.findAddress(t, "tigerbeetle")))
 
 	other := p
 	other.env = append([]string{"PEERLEDGER_CLUSTER_ID=99"}, p.env...)
-	output, err := other.try(t.Context(), "up", "--detach", "--wait", "tigerbeetle")
+	output, err := other.runCompose(t.Context(), "up", "--detach", "--wait", "tigerbeetle")
 	require.Error(t, err, output)
-	require.Contains(t, p.do(t, "logs", "format"), "holds 180150000000000001_0.tigerbeetle, and 99_0.tigerbeetle was asked for")
-	p.do(t, "up", "--detach", "--wait", "tigerbeetle")
-	requireThere(t, open(t, id, p.address(t, "tigerbeetle")))
+	require.Contains(t, p.mustRunCompose(t, "logs", "format"), "holds 180150000000000001_0.tigerbeetle, and 99_0.tigerbeetle was asked for")
+	p.mustRunCompose(t, "up", "--detach", "--wait", "tigerbeetle")
+	requireAccount(t, openCluster(t, id, p.findAddress(t, "tigerbeetle")))
 }
 
-// All of it as a new user starts it: the connector is ready, the operator's command finds
-// nothing, and the connector's books add up when it is stopped.
+// The steps of a new user: the connector becomes ready, the operator's command finds no problem,
+// and the connector's books add up at its end.
 func TestSingleNodeWithTheConnector(t *testing.T) {
 	t.Parallel()
 	needOwnImage(t)
 	p := newProject(t, "single-node/compose.yaml")
-	p.do(t, "up", "--detach", "--wait", "--no-build")
-	p.do(t, "run", "--rm", "-T", "peerledger", "doctor", "--json")
-	require.Contains(t, p.do(t, "run", "--rm", "-T", "peerledger", "balances"), "alice")
+	p.mustRunCompose(t, "up", "--detach", "--wait", "--no-build")
+	p.mustRunCompose(t, "run", "--rm", "-T", "peerledger", "doctor", "--json")
+	require.Contains(t, p.mustRunCompose(t, "run", "--rm", "-T", "peerledger", "balances"), "alice")
 
-	p.do(t, "up", "--detach", "--wait", "--no-build") // again: nothing to do
-	require.Contains(t, p.do(t, "logs", "format"), "nothing to do")
+	p.mustRunCompose(t, "up", "--detach", "--wait", "--no-build") // again: no change
+	require.Contains(t, p.mustRunCompose(t, "logs", "format"), "nothing to do")
 
-	p.do(t, "stop", "connector")
-	require.Contains(t, p.do(t, "logs", "connector"), "the books add up")
+	p.mustRunCompose(t, "stop", "connector")
+	require.Contains(t, p.mustRunCompose(t, "logs", "connector"), "the books add up")
 }
 
-// A backup by Compose's own services is restored into a new volume. It needs the image of
+// A backup by Compose's own services is restored into a new volume. The test needs the image of
 // this repository: docker build -f deploy/Dockerfile -t peerledger:local .
 func TestBackupOfASingleNode(t *testing.T) {
 	t.Parallel()
@@ -201,21 +201,21 @@ func TestBackupOfASingleNode(t *testing.T) {
 	const id = 180150000000000001
 	backups := t.TempDir()
 	p := newProject(t, "single-node/compose.yaml", "PEERLEDGER_BACKUPS="+backups)
-	p.do(t, "up", "--detach", "--wait", "tigerbeetle")
-	l := open(t, id, p.address(t, "tigerbeetle"))
-	create(t, l)
+	p.mustRunCompose(t, "up", "--detach", "--wait", "tigerbeetle")
+	l := openCluster(t, id, p.findAddress(t, "tigerbeetle"))
+	createAccount(t, l)
 	require.NoError(t, l.Close())
-	output, err := p.try(t.Context(), "run", "--rm", "--no-deps", "-T", "backup")
+	output, err := p.runCompose(t.Context(), "run", "--rm", "--no-deps", "-T", "backup")
 	require.Error(t, err)
 	require.Contains(t, output, "the data file is in use")
 
-	output, err = p.script(t, "backup.sh")
+	output, err = p.runScript(t, "backup.sh")
 	require.NoError(t, err, output)
 
-	p.do(t, "down", "--volumes")
-	p.do(t, "run", "--rm", "--no-deps", "-T", "backup", "restore", "/backups", fmt.Sprintf("/data/%d_0.tigerbeetle", id))
-	p.do(t, "up", "--detach", "--wait", "tigerbeetle")
-	requireThere(t, open(t, id, p.address(t, "tigerbeetle")))
+	p.mustRunCompose(t, "down", "--volumes")
+	p.mustRunCompose(t, "run", "--rm", "--no-deps", "-T", "backup", "restore", "/backups", fmt.Sprintf("/data/%d_0.tigerbeetle", id))
+	p.mustRunCompose(t, "up", "--detach", "--wait", "tigerbeetle")
+	requireAccount(t, openCluster(t, id, p.findAddress(t, "tigerbeetle")))
 }
 
 // Three replicas go on without one.
@@ -223,65 +223,65 @@ func TestCluster(t *testing.T) {
 	t.Parallel()
 	const id = 180150000000000002
 	replicas := []string{"replica-0", "replica-1", "replica-2"}
-	subnet := fmt.Sprintf("10.213.%d", 8+os.Getpid()%240) // of this process; and not the default
+	subnet := fmt.Sprintf("10.213.%d", 8+os.Getpid()%240) // of this process, and not the default
 	addresses := []string{subnet + ".10:3001", subnet + ".11:3001", subnet + ".12:3001"}
 	p := newProject(t, "cluster/compose.yaml", "PEERLEDGER_SUBNET="+subnet, "PEERLEDGER_ADDRESSES="+strings.Join(addresses, ","), "PEERLEDGER_CACHE_GRID=64MiB")
-	p.do(t, append([]string{"up", "--detach", "--wait"}, replicas...)...)
-	l := open(t, id, addresses...)
-	p.do(t, "stop", "replica-1")
-	create(t, l)
-	requireThere(t, l)
-	p.do(t, "start", "replica-1")
-	p.do(t, "stop", "replica-2")
-	requireThere(t, open(t, id, addresses...))
+	p.mustRunCompose(t, append([]string{"up", "--detach", "--wait"}, replicas...)...)
+	l := openCluster(t, id, addresses...)
+	p.mustRunCompose(t, "stop", "replica-1")
+	createAccount(t, l)
+	requireAccount(t, l)
+	p.mustRunCompose(t, "start", "replica-1")
+	p.mustRunCompose(t, "stop", "replica-2")
+	requireAccount(t, openCluster(t, id, addresses...))
 	t.Run("restarted one by one", func(t *testing.T) { //nolint:paralleltest // on the same replicas
 		needOwnImage(t)
 		testRollingRestart(t, p)
-		requireThere(t, open(t, id, addresses...))
+		requireAccount(t, openCluster(t, id, addresses...))
 	})
 	t.Run("one lost and recovered", func(t *testing.T) { //nolint:paralleltest // on the same replicas
 		testLostReplica(t, p)
-		p.do(t, "stop", "replica-0") // so that the recovered one is needed
-		requireThere(t, open(t, id, addresses...))
+		p.mustRunCompose(t, "stop", "replica-0") // so that the recovered replica is needed
+		requireAccount(t, openCluster(t, id, addresses...))
 	})
 }
 
-// testRollingRestart finds replica-2 stopped.
+// testRollingRestart expects replica-2 to be stopped.
 func testRollingRestart(t *testing.T, p project) {
 	t.Helper()
-	output, err := p.script(t, "rolling-restart.sh")
+	output, err := p.runScript(t, "rolling-restart.sh")
 	require.Error(t, err, "one is down already")
 	require.Contains(t, output, "not begun")
-	p.do(t, "start", "replica-2")
+	p.mustRunCompose(t, "start", "replica-2")
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		output, err := p.try(t.Context(), "run", "--rm", "--no-deps", "-T", "peerledger", "doctor", "--strict")
+		output, err := p.runCompose(t.Context(), "run", "--rm", "--no-deps", "-T", "peerledger", "doctor", "--strict")
 		assert.NoError(c, err, output)
 	}, 2*time.Minute, 3*time.Second)
-	before := p.do(t, "ps", "--quiet")
-	output, err = p.script(t, "rolling-restart.sh")
+	before := p.mustRunCompose(t, "ps", "--quiet")
+	output, err = p.runScript(t, "rolling-restart.sh")
 	require.NoError(t, err, output)
 	for _, container := range strings.Fields(before) {
-		require.NotContains(t, p.do(t, "ps", "--quiet"), container, "each was made anew")
+		require.NotContains(t, p.mustRunCompose(t, "ps", "--quiet"), container, "each was made anew")
 	}
 }
 
 func testLostReplica(t *testing.T, p project) {
 	t.Helper()
-	p.do(t, "up", "--detach", "--wait", "replica-0", "replica-1", "replica-2")
-	output, err := p.script(t, "recover.sh", "1")
+	p.mustRunCompose(t, "up", "--detach", "--wait", "replica-0", "replica-1", "replica-2")
+	output, err := p.runScript(t, "recover.sh", "1")
 	require.Error(t, err)
 	require.Contains(t, output, "the volume holds")
-	require.Contains(t, p.do(t, "ps", "--status", "running", "replica-1"), "replica-1", "a replica that has its file goes on")
+	require.Contains(t, p.mustRunCompose(t, "ps", "--status", "running", "replica-1"), "replica-1", "a replica that has its file goes on")
 
-	p.do(t, "rm", "--stop", "--force", "format-1", "replica-1")
+	p.mustRunCompose(t, "rm", "--stop", "--force", "format-1", "replica-1")
 	require.NoError(t, exec.CommandContext(t.Context(), "docker", "volume", "rm", p.name+"_data-1").Run())
-	output, err = p.try(t.Context(), "up", "--detach", "--wait", "replica-1")
+	output, err = p.runCompose(t.Context(), "up", "--detach", "--wait", "replica-1")
 	require.Error(t, err, "it must not be formatted again: %s", output)
-	require.Contains(t, p.do(t, "logs", "format-1"), "was here before")
+	require.Contains(t, p.mustRunCompose(t, "logs", "format-1"), "was here before")
 
-	output, err = p.script(t, "recover.sh", "1")
+	output, err = p.runScript(t, "recover.sh", "1")
 	require.NoError(t, err, output)
 	require.Contains(t, output, "made 180150000000000002_1.tigerbeetle")
-	p.do(t, "up", "--detach", "--wait", "replica-1")
-	require.NotContains(t, p.do(t, "logs", "format-1"), "cannot be inspected", "the guard reads a recovered file too")
+	p.mustRunCompose(t, "up", "--detach", "--wait", "replica-1")
+	require.NotContains(t, p.mustRunCompose(t, "logs", "format-1"), "cannot be inspected", "the guard reads a recovered file too")
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tool is a program that a test needs, or the end of the test.
-func tool(t *testing.T, name string) string {
+// findTool returns the path of a program, or skips the test.
+func findTool(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
@@ -27,7 +27,7 @@ func tool(t *testing.T, name string) string {
 	return path
 }
 
-func scripts(t *testing.T) []string {
+func listScripts(t *testing.T) []string {
 	t.Helper()
 	list, err := filepath.Glob("*/*.sh")
 	require.NoError(t, err)
@@ -37,7 +37,7 @@ func scripts(t *testing.T) []string {
 
 func TestScriptsParse(t *testing.T) {
 	t.Parallel()
-	for _, script := range scripts(t) {
+	for _, script := range listScripts(t) {
 		output, err := exec.CommandContext(t.Context(), "sh", "-n", script).CombinedOutput()
 		require.NoError(t, err, "%s: %s", script, output)
 		info, err := os.Stat(script)
@@ -48,7 +48,7 @@ func TestScriptsParse(t *testing.T) {
 
 func TestShellcheck(t *testing.T) {
 	t.Parallel()
-	output, err := exec.CommandContext(t.Context(), tool(t, "shellcheck"), scripts(t)...).CombinedOutput()
+	output, err := exec.CommandContext(t.Context(), findTool(t, "shellcheck"), listScripts(t)...).CombinedOutput()
 	require.NoError(t, err, string(output))
 }
 
@@ -57,18 +57,18 @@ func TestUnits(t *testing.T) {
 	units, err := filepath.Glob("systemd/*.[st][ei][rm]*")
 	require.NoError(t, err)
 	require.Len(t, units, 4)
-	output, _ := exec.CommandContext(t.Context(), tool(t, "systemd-analyze"), append([]string{"verify"}, units...)...).CombinedOutput()
+	output, _ := exec.CommandContext(t.Context(), findTool(t, "systemd-analyze"), append([]string{"verify"}, units...)...).CombinedOutput()
 	for line := range strings.Lines(string(output)) {
 		// The programs need not be installed here.
 		require.Regexp(t, `is not executable: No such file or directory$`, strings.TrimSpace(line))
 	}
 }
 
-// A backup that was killed between the stop and the start of the server leaves the start to
-// the unit. One that has ended by itself has started what it stopped.
+// The unit starts the server if a backup was killed between stopping and starting it. A backup that
+// ended by itself has started the server.
 func TestUnitStartsTheServerAgain(t *testing.T) {
 	t.Parallel()
-	unit := read(t, "systemd/peerledger-backup.service")
+	unit := readFile(t, "systemd/peerledger-backup.service")
 	require.Contains(t, unit, "\nKillMode=mixed\n", "systemd must not end what starts the server")
 	command := regexp.MustCompile(`(?m)^ExecStopPost=/bin/sh -c '(.*)'$`).FindStringSubmatch(unit)
 	require.NotNil(t, command)
@@ -86,9 +86,9 @@ func TestUnitStartsTheServerAgain(t *testing.T) {
 	}
 }
 
-// stub is a tigerbeetle that formats a file with a line of its arguments, and inspects it.
-// With DIES it is killed while it formats.
-const stub = `#!/bin/sh
+// tigerbeetleStub is a tigerbeetle that formats a file with a line of its arguments, and inspects
+// the file. With DIES it is killed during the format.
+const tigerbeetleStub = `#!/bin/sh
 eval "file=\${$#}"
 case $1 in
 format | recover)
@@ -107,7 +107,7 @@ inspect)
 esac
 `
 
-// volume is a volume, and what the scripts have to work on it.
+// volume is a data volume, with the programs that the scripts use on it.
 type volume struct {
 	dir    string
 	binary string   // the server
@@ -118,12 +118,12 @@ type volume struct {
 func newVolume(t *testing.T) volume {
 	t.Helper()
 	v := volume{dir: t.TempDir(), binary: filepath.Join(t.TempDir(), "tigerbeetle"), shell: []string{"sh"}, path: os.Getenv("PATH")}
-	require.NoError(t, os.WriteFile(v.binary, []byte(stub), 0o700)) //nolint:gosec // it is run
+	require.NoError(t, os.WriteFile(v.binary, []byte(tigerbeetleStub), 0o700)) //nolint:gosec // it is run
 	return v
 }
 
-// run runs a script with variables.
-func (v volume) run(t *testing.T, script string, variables ...string) (string, error) {
+// runScript runs a script with variables.
+func (v volume) runScript(t *testing.T, script string, variables ...string) (string, error) {
 	t.Helper()
 	words := strings.Fields(script) // with its flags
 	args := append(append(v.shell[1:], filepath.Join("scripts", words[0])), words[1:]...)
@@ -133,7 +133,7 @@ func (v volume) run(t *testing.T, script string, variables ...string) (string, e
 	return string(output), err
 }
 
-func (v volume) names(t *testing.T) (names []string) {
+func (v volume) listNames(t *testing.T) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(v.dir)
 	require.NoError(t, err)
@@ -143,17 +143,17 @@ func (v volume) names(t *testing.T) (names []string) {
 	return names
 }
 
-func identity(cluster string, replica, count int) []string {
+func newIdentity(cluster string, replica, count int) []string {
 	return []string{"CLUSTER_ID=" + cluster, fmt.Sprint("REPLICA=", replica), fmt.Sprint("REPLICA_COUNT=", count)}
 }
 
-// eachBinary tests with the stub, with it and BusyBox, which the server's image has, and with
-// a real server.
-func (v volume) eachBinary(t *testing.T, test func(t *testing.T, v volume)) {
+// testEachBinary runs test with the stub, with the stub on BusyBox (the shell of the server's
+// image), and with a real server.
+func (v volume) testEachBinary(t *testing.T, test func(t *testing.T, v volume)) {
 	t.Helper()
 	t.Run("stub", func(t *testing.T) { test(t, v) })
 	t.Run("busybox", func(t *testing.T) {
-		busybox := tool(t, "busybox")
+		busybox := findTool(t, "busybox")
 		path := t.TempDir()
 		for _, name := range []string{"sh", "awk", "expr", "head", "mv", "readlink", "rm", "sed", "stat", "sync"} {
 			require.NoError(t, os.Symlink(busybox, filepath.Join(path, name)))
@@ -174,15 +174,15 @@ func (v volume) eachBinary(t *testing.T, test func(t *testing.T, v volume)) {
 
 func TestFormat(t *testing.T) {
 	t.Parallel()
-	newVolume(t).eachBinary(t, func(t *testing.T, v volume) {
+	newVolume(t).testEachBinary(t, func(t *testing.T, v volume) {
 		t.Helper()
-		output, err := v.run(t, "format.sh", identity("7", 1, 3)...)
+		output, err := v.runScript(t, "format.sh", newIdentity("7", 1, 3)...)
 		require.NoError(t, err, output)
-		require.Equal(t, []string{"7_1.tigerbeetle"}, v.names(t))
+		require.Equal(t, []string{"7_1.tigerbeetle"}, v.listNames(t))
 		before, err := os.Stat(filepath.Join(v.dir, "7_1.tigerbeetle"))
 		require.NoError(t, err)
 
-		output, err = v.run(t, "format.sh", identity("7", 1, 3)...)
+		output, err = v.runScript(t, "format.sh", newIdentity("7", 1, 3)...)
 		require.NoError(t, err, output)
 		require.Contains(t, output, "nothing to do")
 		after, err := os.Stat(filepath.Join(v.dir, "7_1.tigerbeetle"))
@@ -190,35 +190,35 @@ func TestFormat(t *testing.T) {
 		require.True(t, os.SameFile(before, after))
 
 		for want, variables := range map[string][]string{
-			"holds 7_1.tigerbeetle, and 8_1.tigerbeetle was asked for": identity("8", 1, 3),
-			"holds 7_1.tigerbeetle, and 7_2.tigerbeetle was asked for": identity("7", 2, 3),
-			"of a cluster of 3 replicas, and REPLICA_COUNT is 6":       identity("7", 1, 6),
+			"holds 7_1.tigerbeetle, and 8_1.tigerbeetle was asked for": newIdentity("8", 1, 3),
+			"holds 7_1.tigerbeetle, and 7_2.tigerbeetle was asked for": newIdentity("7", 2, 3),
+			"of a cluster of 3 replicas, and REPLICA_COUNT is 6":       newIdentity("7", 1, 6),
 		} {
-			output, err := v.run(t, "format.sh", variables...)
+			output, err := v.runScript(t, "format.sh", variables...)
 			require.Error(t, err, want)
 			require.Contains(t, output, want)
-			require.Equal(t, []string{"7_1.tigerbeetle"}, v.names(t), "nothing was formatted")
+			require.Equal(t, []string{"7_1.tigerbeetle"}, v.listNames(t), "nothing was formatted")
 		}
 
-		// A name is only a name: a file that was restored or copied to a wrong place.
+		// The file name does not matter: a file may be restored or copied to a wrong place.
 		require.NoError(t, os.Rename(filepath.Join(v.dir, "7_1.tigerbeetle"), filepath.Join(v.dir, "8_1.tigerbeetle")))
-		output, err = v.run(t, "format.sh", identity("8", 1, 3)...)
+		output, err = v.runScript(t, "format.sh", newIdentity("8", 1, 3)...)
 		require.Error(t, err)
 		require.Contains(t, output, "it is of cluster 7 and replica 1 of 3")
 		require.NoError(t, os.Rename(filepath.Join(v.dir, "8_1.tigerbeetle"), filepath.Join(v.dir, "7_0.tigerbeetle")))
-		output, err = v.run(t, "format.sh", identity("7", 0, 3)...)
+		output, err = v.runScript(t, "format.sh", newIdentity("7", 0, 3)...)
 		require.Error(t, err)
 		require.Contains(t, output, "it is of cluster 7 and replica 1 of 3")
 	})
 }
 
-// The largest id is one.
+// The largest id is valid.
 func TestFormatTakesTheLargestID(t *testing.T) {
 	t.Parallel()
-	newVolume(t).eachBinary(t, func(t *testing.T, v volume) {
+	newVolume(t).testEachBinary(t, func(t *testing.T, v volume) {
 		t.Helper()
 		for range 2 {
-			output, err := v.run(t, "format.sh", identity("340282366920938463463374607431768211455", 0, 1)...)
+			output, err := v.runScript(t, "format.sh", newIdentity("340282366920938463463374607431768211455", 0, 1)...)
 			require.NoError(t, err, output)
 		}
 	})
@@ -229,31 +229,31 @@ func TestFormatRemembers(t *testing.T) {
 	t.Parallel()
 	v, record := newVolume(t), "RECORD="+t.TempDir()
 	for range 2 {
-		output, err := v.run(t, "format.sh", append(identity("7", 1, 3), record)...)
+		output, err := v.runScript(t, "format.sh", append(newIdentity("7", 1, 3), record)...)
 		require.NoError(t, err, output)
 	}
 	lost := v
 	lost.dir = t.TempDir()
-	output, err := lost.run(t, "format.sh", append(identity("7", 1, 3), record)...)
+	output, err := lost.runScript(t, "format.sh", append(newIdentity("7", 1, 3), record)...)
 	require.Error(t, err)
 	require.Contains(t, output, "7_1.tigerbeetle was here before")
 	require.Contains(t, output, "recover.sh")
-	require.Empty(t, lost.names(t))
-	output, err = lost.run(t, "format.sh", append(identity("7", 2, 3), record)...)
+	require.Empty(t, lost.listNames(t))
+	output, err = lost.runScript(t, "format.sh", append(newIdentity("7", 2, 3), record)...)
 	require.NoError(t, err, "the others are formatted as before: %s", output)
 
-	// A file that is there is noted too, if the record is new.
+	// A present file is recorded too if the record is new.
 	other := t.TempDir()
-	output, err = v.run(t, "format.sh", append(identity("7", 1, 3), "RECORD="+other)...)
+	output, err = v.runScript(t, "format.sh", append(newIdentity("7", 1, 3), "RECORD="+other)...)
 	require.NoError(t, err, output)
 	require.FileExists(t, filepath.Join(other, "7_1.tigerbeetle"))
 }
 
-// A link to a disk that is not mounted is a data file, of this cluster or of another one. One
-// to a disk that is there is followed.
+// A link to an unmounted disk counts as a data file, of this cluster or of another one. A link to a
+// mounted disk is followed.
 func TestLinkedDataFiles(t *testing.T) {
 	t.Parallel()
-	newVolume(t).eachBinary(t, func(t *testing.T, v volume) {
+	newVolume(t).testEachBinary(t, func(t *testing.T, v volume) {
 		t.Helper()
 		disk := filepath.Join(t.TempDir(), "disk")
 		for name, want := range map[string]string{
@@ -263,11 +263,11 @@ func TestLinkedDataFiles(t *testing.T) {
 			link := filepath.Join(v.dir, name)
 			require.NoError(t, os.Symlink(disk, link))
 			for _, script := range []string{"format.sh", "format.sh --check"} {
-				output, err := v.run(t, script, identity("7", 0, 1)...)
+				output, err := v.runScript(t, script, newIdentity("7", 0, 1)...)
 				require.Error(t, err, output)
 				require.Contains(t, output, want)
 			}
-			output, err := v.run(t, "recover.sh", append(identity("7", 0, 3), "ADDRESSES=a")...)
+			output, err := v.runScript(t, "recover.sh", append(newIdentity("7", 0, 3), "ADDRESSES=a")...)
 			require.Error(t, err, output)
 			require.Contains(t, output, "is a link to a file that is not there: "+disk)
 			target, err := os.Readlink(link)
@@ -277,50 +277,50 @@ func TestLinkedDataFiles(t *testing.T) {
 			require.NoError(t, os.Remove(link))
 		}
 
-		output, err := v.run(t, "format.sh", identity("7", 0, 1)...)
+		output, err := v.runScript(t, "format.sh", newIdentity("7", 0, 1)...)
 		require.NoError(t, err, output)
 		file := filepath.Join(v.dir, "7_0.tigerbeetle")
 		require.NoError(t, os.Rename(file, disk))
 		require.NoError(t, os.Symlink(disk, file))
-		output, err = v.run(t, "format.sh", identity("7", 0, 1)...)
+		output, err = v.runScript(t, "format.sh", newIdentity("7", 0, 1)...)
 		require.NoError(t, err, output)
 		require.Contains(t, output, "nothing to do")
-		damage(t, disk)
-		output, err = v.run(t, "format.sh", identity("7", 0, 1)...)
+		damageSuperblock(t, disk)
+		output, err = v.runScript(t, "format.sh", newIdentity("7", 0, 1)...)
 		require.NoError(t, err, output)
 		require.Contains(t, output, "cannot be inspected", "the size is that of the file, and not of the link")
 	})
 }
 
-// A single node that was formatted once, and whose disk is not mounted, is told what it has
-// instead of a cluster.
+// A single node that was formatted once, with its disk unmounted, gets an error message for a
+// single node.
 func TestSingleNodeIsNotFormattedAgain(t *testing.T) {
 	t.Parallel()
 	v, record := newVolume(t), "RECORD="+t.TempDir()
-	output, err := v.run(t, "format.sh", append(identity("7", 0, 1), record)...)
+	output, err := v.runScript(t, "format.sh", append(newIdentity("7", 0, 1), record)...)
 	require.NoError(t, err, output)
 	v.dir = t.TempDir()
-	output, err = v.run(t, "format.sh", append(identity("7", 0, 1), record)...)
+	output, err = v.runScript(t, "format.sh", append(newIdentity("7", 0, 1), record)...)
 	require.Error(t, err)
 	require.Contains(t, output, "7_0.tigerbeetle was here before")
 	require.Contains(t, output, "peerledger restore")
 	require.NotContains(t, output, "recover.sh")
-	require.Empty(t, v.names(t))
+	require.Empty(t, v.listNames(t))
 }
 
 // With --check nothing is formatted, as at the start of a systemd unit.
 func TestFormatChecks(t *testing.T) {
 	t.Parallel()
 	v := newVolume(t)
-	output, err := v.run(t, "format.sh --check", identity("7", 0, 1)...)
+	output, err := v.runScript(t, "format.sh --check", newIdentity("7", 0, 1)...)
 	require.Error(t, err)
 	require.Contains(t, output, "7_0.tigerbeetle is not there")
-	require.Empty(t, v.names(t))
-	output, err = v.run(t, "format.sh", identity("7", 0, 1)...)
+	require.Empty(t, v.listNames(t))
+	output, err = v.runScript(t, "format.sh", newIdentity("7", 0, 1)...)
 	require.NoError(t, err, output)
-	output, err = v.run(t, "format.sh --check", identity("7", 0, 1)...)
+	output, err = v.runScript(t, "format.sh --check", newIdentity("7", 0, 1)...)
 	require.NoError(t, err, output)
-	_, err = v.run(t, "format.sh --check", identity("8", 0, 1)...)
+	_, err = v.runScript(t, "format.sh --check", newIdentity("8", 0, 1)...)
 	require.Error(t, err)
 }
 
@@ -329,46 +329,46 @@ func TestFormatRefusesBadIdentities(t *testing.T) {
 	v := newVolume(t)
 	for want, variables := range map[string][]string{
 		"CLUSTER_ID is ''":         {"REPLICA=0", "REPLICA_COUNT=1"},
-		"CLUSTER_ID is '0x7'":      identity("0x7", 0, 1),
-		"CLUSTER_ID is '-7'":       identity("-7", 0, 1),
-		"CLUSTER_ID is '07'":       identity("07", 0, 1),
-		"CLUSTER_ID is '7 '":       identity("7 ", 0, 1),
-		"CLUSTER_ID is 0":          identity("0", 0, 1),
-		"CLUSTER_ID is 99999":      identity(strings.Repeat("9", 40), 0, 1),
-		"456, and must be below":   identity("340282366920938463463374607431768211456", 0, 1), // 2^128
-		"REPLICA_COUNT is 7":       identity("7", 0, 7),
-		"REPLICA_COUNT is 0":       identity("7", 0, 0),
-		"REPLICA is 3":             identity("7", 3, 3),
+		"CLUSTER_ID is '0x7'":      newIdentity("0x7", 0, 1),
+		"CLUSTER_ID is '-7'":       newIdentity("-7", 0, 1),
+		"CLUSTER_ID is '07'":       newIdentity("07", 0, 1),
+		"CLUSTER_ID is '7 '":       newIdentity("7 ", 0, 1),
+		"CLUSTER_ID is 0":          newIdentity("0", 0, 1),
+		"CLUSTER_ID is 99999":      newIdentity(strings.Repeat("9", 40), 0, 1),
+		"456, and must be below":   newIdentity("340282366920938463463374607431768211456", 0, 1), // 2^128
+		"REPLICA_COUNT is 7":       newIdentity("7", 0, 7),
+		"REPLICA_COUNT is 0":       newIdentity("7", 0, 0),
+		"REPLICA is 3":             newIdentity("7", 3, 3),
 		"REPLICA is ''":            {"CLUSTER_ID=7", "REPLICA_COUNT=1"},
 		"REPLICA_COUNT is 'three'": {"CLUSTER_ID=7", "REPLICA=0", "REPLICA_COUNT=three"},
 	} {
-		output, err := v.run(t, "format.sh", variables...)
+		output, err := v.runScript(t, "format.sh", variables...)
 		require.Error(t, err, want)
 		require.Contains(t, output, want)
-		require.Empty(t, v.names(t))
+		require.Empty(t, v.listNames(t))
 	}
 }
 
-// A format that was killed leaves nothing that the next one takes for a data file.
+// A killed format leaves no file that the next format takes for a data file.
 func TestInterruptedFormat(t *testing.T) {
 	t.Parallel()
 	v := newVolume(t)
-	_, err := v.run(t, "format.sh", append(identity("7", 0, 1), "DIES=1")...)
+	_, err := v.runScript(t, "format.sh", append(newIdentity("7", 0, 1), "DIES=1")...)
 	require.Error(t, err)
-	require.Equal(t, []string{".formatting"}, v.names(t))
-	output, err := v.run(t, "format.sh", identity("7", 0, 1)...)
+	require.Equal(t, []string{".formatting"}, v.listNames(t))
+	output, err := v.runScript(t, "format.sh", newIdentity("7", 0, 1)...)
 	require.NoError(t, err, output)
-	require.Equal(t, []string{"7_0.tigerbeetle"}, v.names(t))
+	require.Equal(t, []string{"7_0.tigerbeetle"}, v.listNames(t))
 }
 
-// What is there and is no data file is not taken for one.
+// A file that is not a data file is not taken for one.
 func TestFormatOnADamagedFile(t *testing.T) {
 	t.Parallel()
-	newVolume(t).eachBinary(t, func(t *testing.T, v volume) {
+	newVolume(t).testEachBinary(t, func(t *testing.T, v volume) {
 		t.Helper()
 		file := filepath.Join(v.dir, "7_0.tigerbeetle")
 		require.NoError(t, os.WriteFile(file, []byte("hello"), 0o600))
-		output, err := v.run(t, "format.sh", identity("7", 0, 1)...)
+		output, err := v.runScript(t, "format.sh", newIdentity("7", 0, 1)...)
 		require.Error(t, err)
 		require.Contains(t, output, "cannot be read")
 		content, err := os.ReadFile(file)
@@ -377,8 +377,8 @@ func TestFormatOnADamagedFile(t *testing.T) {
 	})
 }
 
-// damage damages the first copy of a data file's superblock.
-func damage(t *testing.T, path string) {
+// damageSuperblock damages the first copy of a data file's superblock.
+func damageSuperblock(t *testing.T, path string) {
 	t.Helper()
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	require.NoError(t, err)
@@ -390,17 +390,17 @@ func damage(t *testing.T, path string) {
 	require.NoError(t, file.Close())
 }
 
-// One damaged copy of a superblock is enough that TigerBeetle's own inspection fails. The
-// server repairs it, so it must be let start.
+// With one damaged copy of a superblock TigerBeetle's own inspection fails. The server repairs the
+// copy, so its start must be allowed.
 func TestFormatLeavesRepairsToTheServer(t *testing.T) {
 	t.Parallel()
-	newVolume(t).eachBinary(t, func(t *testing.T, v volume) {
+	newVolume(t).testEachBinary(t, func(t *testing.T, v volume) {
 		t.Helper()
-		output, err := v.run(t, "format.sh", identity("7", 0, 1)...)
+		output, err := v.runScript(t, "format.sh", newIdentity("7", 0, 1)...)
 		require.NoError(t, err, output)
 		name := filepath.Join(v.dir, "7_0.tigerbeetle")
-		damage(t, name)
-		output, err = v.run(t, "format.sh", identity("7", 0, 1)...)
+		damageSuperblock(t, name)
+		output, err = v.runScript(t, "format.sh", newIdentity("7", 0, 1)...)
 		require.NoError(t, err, output)
 		require.Contains(t, output, "cannot be inspected")
 		require.Contains(t, output, "nothing to do")
@@ -412,42 +412,42 @@ func TestRecover(t *testing.T) {
 	v := newVolume(t)
 	addresses := "ADDRESSES=10.0.0.1:3001,10.0.0.2:3001,10.0.0.3:3001"
 	for want, variables := range map[string][]string{
-		"ADDRESSES is not set":     identity("7", 1, 3),
-		"has nobody to recover":    append(identity("7", 0, 1), addresses),
+		"ADDRESSES is not set":     newIdentity("7", 1, 3),
+		"has nobody to recover":    append(newIdentity("7", 0, 1), addresses),
 		"REPLICA_COUNT is not set": {"CLUSTER_ID=7", "REPLICA=1", addresses},
 	} {
-		output, err := v.run(t, "recover.sh", variables...)
+		output, err := v.runScript(t, "recover.sh", variables...)
 		require.Error(t, err, want)
 		require.Contains(t, output, want)
-		require.Empty(t, v.names(t))
+		require.Empty(t, v.listNames(t))
 	}
-	output, err := v.run(t, "recover.sh --check", append(identity("7", 1, 3), addresses)...)
+	output, err := v.runScript(t, "recover.sh --check", append(newIdentity("7", 1, 3), addresses)...)
 	require.NoError(t, err, output)
-	require.Empty(t, v.names(t))
-	output, err = v.run(t, "recover.sh", append(identity("7", 1, 3), addresses)...)
+	require.Empty(t, v.listNames(t))
+	output, err = v.runScript(t, "recover.sh", append(newIdentity("7", 1, 3), addresses)...)
 	require.NoError(t, err, output)
-	require.Contains(t, read(t, filepath.Join(v.dir, "7_1.tigerbeetle")), "recover --cluster=7 --addresses=10.0.0.1:3001,10.0.0.2:3001,10.0.0.3:3001 --replica=1 --replica-count=3 ")
+	require.Contains(t, readFile(t, filepath.Join(v.dir, "7_1.tigerbeetle")), "recover --cluster=7 --addresses=10.0.0.1:3001,10.0.0.2:3001,10.0.0.3:3001 --replica=1 --replica-count=3 ")
 
-	// A file that is there is not given up.
-	output, err = v.run(t, "recover.sh", append(identity("7", 1, 3), addresses)...)
+	// A present file is not given up.
+	output, err = v.runScript(t, "recover.sh", append(newIdentity("7", 1, 3), addresses)...)
 	require.Error(t, err)
 	require.Contains(t, output, "holds 7_1.tigerbeetle")
 }
 
-// composeStub writes what it is asked for, with "begun", into a log, and waits for a file of
-// the command's name before it says that it is done.
-const composeStub = `#!/bin/sh
+// waitingComposeStub logs its arguments with "begun", and then waits for a file with the command's
+// name before it logs the end.
+const waitingComposeStub = `#!/bin/sh
 echo "$1 begun" >>"$DIR/log"
 while [ ! -e "$DIR/$1" ]; do sleep 0.01; done
 echo "$1 done" >>"$DIR/log"
 `
 
-// Ctrl-C goes to the whole process group, and an impatient operator sends it again and again.
-// Whenever it comes, the server that was stopped is started again, after it has stopped.
+// Ctrl-C goes to the whole process group, and an impatient operator sends it several times. At any
+// time of the interrupt, the stopped server is started again, after it has stopped.
 func TestInterruptedSingleNodeBackup(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		interrupted []string // what is under way when an interrupt comes
+		interrupted []string // commands under way at each interrupt
 		want        string
 	}{
 		"not":                       {nil, "stop begun, stop done, run begun, run done, start begun, start done"},
@@ -460,7 +460,7 @@ func TestInterruptedSingleNodeBackup(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			stub := filepath.Join(dir, "compose")
-			require.NoError(t, os.WriteFile(stub, []byte(composeStub), 0o700)) //nolint:gosec // it is run
+			require.NoError(t, os.WriteFile(stub, []byte(waitingComposeStub), 0o700)) //nolint:gosec // it is run
 			log := func() string {
 				content, err := os.ReadFile(filepath.Join(dir, "log"))
 				if err != nil {

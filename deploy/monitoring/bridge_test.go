@@ -16,14 +16,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A packet as TigerBeetle's src/trace/statsd.zig writes them, and what Prometheus has of it.
+// A packet in the format of TigerBeetle's src/trace/statsd.zig, and its metrics in Prometheus.
 func TestBridge(t *testing.T) {
 	t.Parallel()
 	path, err := exec.LookPath("statsd_exporter")
 	if err != nil {
 		t.Skip("statsd_exporter is not on PATH (go install github.com/prometheus/statsd_exporter@v0.31.0); the mapping is not tried")
 	}
-	udp, web := freePort(t, "udp"), freePort(t, "tcp")
+	udp, web := findFreePort(t, "udp"), findFreePort(t, "tcp")
 	ctx, cancel := context.WithCancel(t.Context())
 	var log bytes.Buffer
 	bridge := exec.CommandContext(ctx, path, "--statsd.mapping-config=statsd-mapping.yml",
@@ -37,7 +37,7 @@ func TestBridge(t *testing.T) {
 			t.Error(err, log.String())
 		}
 	}()
-	metrics := func() string { return get(t, "http://"+web+"/metrics") }
+	metrics := func() string { return getURL(t, "http://"+web+"/metrics") }
 	require.Eventually(t, func() bool { return metrics() != "" }, 10*time.Second, 20*time.Millisecond)
 
 	const tags = "|#cluster:0000000000000000000000000000000a,replica:2"
@@ -72,7 +72,7 @@ func TestBridge(t *testing.T) {
 	text := metrics()
 	require.NotContains(t, text, "clock_delta", "negative gauges are changes")
 	require.NotContains(t, text, "somebody")
-	known := server(t)
+	known := listServerMetrics(t)
 	for line := range strings.Lines(text) {
 		if name, _, _ := strings.Cut(line, "{"); strings.HasPrefix(line, "tb_") {
 			require.True(t, known[name], "%s is not in testdata/tigerbeetle-metrics.txt", name)
@@ -80,8 +80,8 @@ func TestBridge(t *testing.T) {
 	}
 }
 
-// freePort is an address of this machine that was free a moment ago.
-func freePort(t *testing.T, network string) string {
+// findFreePort returns an address of this machine that was free a moment ago.
+func findFreePort(t *testing.T, network string) string {
 	t.Helper()
 	if network == "udp" {
 		conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -95,8 +95,8 @@ func freePort(t *testing.T, network string) string {
 	return listener.Addr().String()
 }
 
-// get is what a URL answers, "" if it does not.
-func get(t *testing.T, url string) string {
+// getURL returns the body of an answer, or "" after an error.
+func getURL(t *testing.T, url string) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	require.NoError(t, err)

@@ -11,7 +11,7 @@ import (
 )
 
 // registerCluster registers the metrics of a cluster's sessions.
-func registerCluster(t *testing.T, d described) {
+func registerCluster(t *testing.T, d nameRegisterer) {
 	t.Helper()
 	_, err := clustermetrics.New(d)
 	require.NoError(t, err)

@@ -1,5 +1,5 @@
-// Package monitoring_test checks the files of this directory: that they can be read, and that
-// they ask only for metrics that there are.
+// Package monitoring_test checks the files of this directory: they must be readable and ask only
+// for metrics that exist.
 package monitoring_test
 
 import (
@@ -19,8 +19,8 @@ import (
 	"github.com/peerledger/peerledger/monitoring"
 )
 
-// rules is what alerts.yml has.
-type rules struct {
+// alertFile is the content of alerts.yml.
+type alertFile struct {
 	Groups []struct {
 		Name  string
 		Rules []rule
@@ -35,7 +35,7 @@ type rule struct {
 	Annotations map[string]string `yaml:"annotations"`
 }
 
-// dashboard is what of grafana-dashboard.json is looked at.
+// dashboard has the checked fields of grafana-dashboard.json.
 type dashboard struct {
 	Title      string
 	Templating struct {
@@ -53,24 +53,24 @@ type dashboard struct {
 	}
 }
 
-func read(t *testing.T, name string) string {
+func readFile(t *testing.T, name string) string {
 	t.Helper()
 	b, err := os.ReadFile(name)
 	require.NoError(t, err)
 	return string(b)
 }
 
-// readYAML reads a file of which every field must be known.
+// readYAML reads a file without unknown fields.
 func readYAML(t *testing.T, name string, into any) {
 	t.Helper()
-	decoder := yaml.NewDecoder(strings.NewReader(read(t, name)))
+	decoder := yaml.NewDecoder(strings.NewReader(readFile(t, name)))
 	decoder.KnownFields(true)
 	require.NoError(t, decoder.Decode(into), name)
 }
 
 func readRules(t *testing.T) (all []rule) {
 	t.Helper()
-	var r rules
+	var r alertFile
 	readYAML(t, "alerts.yml", &r)
 	for _, g := range r.Groups {
 		all = append(all, g.Rules...)
@@ -81,7 +81,7 @@ func readRules(t *testing.T) (all []rule) {
 
 func readDashboard(t *testing.T) (d dashboard, exprs []string) {
 	t.Helper()
-	require.NoError(t, json.Unmarshal([]byte(read(t, "grafana-dashboard.json")), &d))
+	require.NoError(t, json.Unmarshal([]byte(readFile(t, "grafana-dashboard.json")), &d))
 	for _, p := range d.Panels {
 		for _, target := range p.Targets {
 			exprs = append(exprs, target.Expr)
@@ -91,30 +91,30 @@ func readDashboard(t *testing.T) (d dashboard, exprs []string) {
 	return d, exprs
 }
 
-// described collects the names of what is registered.
-type described struct {
+// nameRegisterer collects the names of the registered metrics.
+type nameRegisterer struct {
 	prometheus.Registerer
 	names map[string]bool
 }
 
-var fqName = regexp.MustCompile(`fqName: "([^"]+)"`)
+var namePattern = regexp.MustCompile(`fqName: "([^"]+)"`)
 
-func (d described) Register(c prometheus.Collector) error {
+func (d nameRegisterer) Register(c prometheus.Collector) error {
 	ch := make(chan *prometheus.Desc)
 	go func() {
 		defer close(ch)
 		c.Describe(ch)
 	}()
 	for desc := range ch {
-		d.names[fqName.FindStringSubmatch(desc.String())[1]] = true
+		d.names[namePattern.FindStringSubmatch(desc.String())[1]] = true
 	}
 	return nil
 }
 
-// library are the metrics that the library registers.
-func library(t *testing.T) map[string]bool {
+// listLibraryMetrics returns the metrics that the library registers.
+func listLibraryMetrics(t *testing.T) map[string]bool {
 	t.Helper()
-	d := described{names: map[string]bool{}}
+	d := nameRegisterer{names: map[string]bool{}}
 	_, err := monitoring.New(d, monitoring.Config{})
 	require.NoError(t, err)
 	registerCluster(t, d)
@@ -122,11 +122,11 @@ func library(t *testing.T) map[string]bool {
 	return d.names
 }
 
-// server are the metrics that TigerBeetle has behind the bridge.
-func server(t *testing.T) map[string]bool {
+// listServerMetrics returns the metrics of TigerBeetle behind the bridge.
+func listServerMetrics(t *testing.T) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
-	for line := range strings.Lines(read(t, "testdata/tigerbeetle-metrics.txt")) {
+	for line := range strings.Lines(readFile(t, "testdata/tigerbeetle-metrics.txt")) {
 		kind, name, _ := strings.Cut(strings.TrimSpace(line), " ")
 		switch kind {
 		case "gauge":
@@ -141,11 +141,11 @@ func server(t *testing.T) map[string]bool {
 	return names
 }
 
-var metricName = regexp.MustCompile(`\b(peerledger|tb)_[a-zA-Z0-9_]+`)
+var metricPattern = regexp.MustCompile(`\b(peerledger|tb)_[a-zA-Z0-9_]+`)
 
-// metricsOf are the metrics that an expression names, histograms by their own name.
-func metricsOf(expr string, known map[string]bool) (names []string) {
-	for _, name := range metricName.FindAllString(expr, -1) {
+// findMetrics returns the metrics of an expression. A histogram has its own name.
+func findMetrics(expr string, known map[string]bool) (names []string) {
+	for _, name := range metricPattern.FindAllString(expr, -1) {
 		for _, suffix := range []string{"_bucket", "_sum", "_count"} {
 			if base, cut := strings.CutSuffix(name, suffix); cut && !known[name] {
 				name = base
@@ -158,8 +158,8 @@ func metricsOf(expr string, known map[string]bool) (names []string) {
 
 func TestEveryMetricThatIsAskedForExists(t *testing.T) {
 	t.Parallel()
-	known := library(t)
-	for name := range server(t) {
+	known := listLibraryMetrics(t)
+	for name := range listServerMetrics(t) {
 		known[name] = true
 	}
 	_, exprs := readDashboard(t)
@@ -167,7 +167,7 @@ func TestEveryMetricThatIsAskedForExists(t *testing.T) {
 		exprs = append(exprs, r.Expr)
 	}
 	for _, expr := range exprs {
-		names := metricsOf(expr, known)
+		names := findMetrics(expr, known)
 		for _, name := range names {
 			require.True(t, known[name], "%s in %s", name, expr)
 		}
@@ -175,18 +175,18 @@ func TestEveryMetricThatIsAskedForExists(t *testing.T) {
 	}
 }
 
-// What the library measures is to be seen, and is explained.
+// Every metric of the library is on the dashboard and in docs/monitoring.md.
 func TestEveryMetricIsShownAndDocumented(t *testing.T) {
 	t.Parallel()
-	known := library(t)
+	known := listLibraryMetrics(t)
 	_, exprs := readDashboard(t)
 	shown := map[string]bool{}
 	for _, expr := range exprs {
-		for _, name := range metricsOf(expr, known) {
+		for _, name := range findMetrics(expr, known) {
 			shown[name] = true
 		}
 	}
-	doc := read(t, "../../docs/monitoring.md")
+	doc := readFile(t, "../../docs/monitoring.md")
 	for name := range known {
 		require.True(t, shown[name], "%s is in no panel", name)
 		require.Contains(t, doc, "`"+name+"`", "is not in docs/monitoring.md")
@@ -195,8 +195,8 @@ func TestEveryMetricIsShownAndDocumented(t *testing.T) {
 
 func TestAlertsSayWhatToDo(t *testing.T) {
 	t.Parallel()
-	docs := read(t, "../../docs/monitoring.md")
-	tests := read(t, "alerts_test.yml")
+	docs := readFile(t, "../../docs/monitoring.md")
+	tests := readFile(t, "alerts_test.yml")
 	seen := map[string]bool{}
 	for _, r := range readRules(t) {
 		require.False(t, seen[r.Alert], r.Alert)
@@ -242,7 +242,7 @@ func TestDashboardIsWellFormed(t *testing.T) {
 	}
 }
 
-// Images are pinned, nothing is published beyond the host, and what is mounted is there.
+// Images are pinned, ports are published on this host alone, and mounted files exist.
 func TestCompose(t *testing.T) {
 	t.Parallel()
 	var c struct {
@@ -252,7 +252,7 @@ func TestCompose(t *testing.T) {
 		}
 		Volumes map[string]any
 	}
-	require.NoError(t, yaml.Unmarshal([]byte(read(t, "compose.yaml")), &c))
+	require.NoError(t, yaml.Unmarshal([]byte(readFile(t, "compose.yaml")), &c))
 	require.Len(t, c.Services, 3)
 	for name, s := range c.Services {
 		require.Regexp(t, `^[a-z/-]+:v?\d+\.\d+\.\d+$`, s.Image, name)
@@ -278,13 +278,13 @@ func TestOtherYAMLParses(t *testing.T) {
 	require.NoError(t, err)
 	for _, name := range slices.Concat(names, more) {
 		var content map[string]any
-		require.NoError(t, yaml.Unmarshal([]byte(read(t, name)), &content), name)
+		require.NoError(t, yaml.Unmarshal([]byte(readFile(t, name)), &content), name)
 		require.NotEmpty(t, content, name)
 	}
 }
 
-// promtool runs Prometheus' own checks, which parse every expression.
-func promtool(t *testing.T, args ...string) {
+// runPromtool runs Prometheus' own checks, which parse every expression.
+func runPromtool(t *testing.T, args ...string) {
 	t.Helper()
 	path, err := exec.LookPath("promtool")
 	if err != nil {
@@ -296,21 +296,20 @@ func promtool(t *testing.T, args ...string) {
 
 func TestPromtoolRules(t *testing.T) {
 	t.Parallel()
-	promtool(t, "check", "rules", "alerts.yml")
+	runPromtool(t, "check", "rules", "alerts.yml")
 }
 
 func TestPromtoolRuleTests(t *testing.T) {
 	t.Parallel()
-	promtool(t, "test", "rules", "alerts_test.yml")
+	runPromtool(t, "test", "rules", "alerts_test.yml")
 }
 
 func TestPromtoolConfig(t *testing.T) {
 	t.Parallel()
-	promtool(t, "check", "config", "prometheus.yml")
+	runPromtool(t, "check", "config", "prometheus.yml")
 }
 
-// The dashboard's expressions are checked as if they were rules, with values for Grafana's
-// variables.
+// The dashboard's expressions are checked as rules, with values for Grafana's variables.
 func TestPromtoolDashboard(t *testing.T) {
 	t.Parallel()
 	_, exprs := readDashboard(t)
@@ -335,5 +334,5 @@ func TestPromtoolDashboard(t *testing.T) {
 	text, err := yaml.Marshal(map[string]any{"groups": []any{group}})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(file, text, 0o600))
-	promtool(t, "check", "rules", "--lint=none", file)
+	runPromtool(t, "check", "rules", "--lint=none", file)
 }

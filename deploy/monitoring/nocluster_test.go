@@ -10,8 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// registerCluster takes the names of a cluster's metrics from the table of docs/monitoring.md: package clustermetrics is empty without cgo.
-func registerCluster(t *testing.T, d described) {
+// registerCluster takes the names of a cluster's metrics from the table of docs/monitoring.md:
+// without cgo package clustermetrics is empty.
+func registerCluster(t *testing.T, d nameRegisterer) {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/monitoring.md")
 	require.NoError(t, err)
