@@ -14,12 +14,12 @@ import (
 // LiquidityThresholds are the levels of our liquidity in an asset that somebody wants to hear of, in
 // whole units of the asset as Asset.Parse reads them. "" is none.
 type LiquidityThresholds struct {
-	Low  string // alert when the liquidity is at or below it: fund the asset
-	High string // alert when it is at or above it: too much lies about
+	Low  Decimal // alert when the liquidity is at or below it: fund the asset
+	High Decimal // alert when it is at or above it: too much lies about
 	// Margin is how far the liquidity must be past a mark again before that mark can
 	// alert once more, so that a position that goes up and down around a mark alerts
 	// once, and not for every packet. Default 0.
-	Margin string
+	Margin Decimal
 }
 
 // ThresholdEvent is what happened at a mark.
@@ -90,11 +90,11 @@ func (b *Book) NewLiquidityAlerts(marks map[Asset]LiquidityThresholds) (*Liquidi
 
 func newAlarm(asset Asset, m LiquidityThresholds) (*alarm, error) {
 	var errs []error
-	read := func(field, text string) *big.Int {
+	read := func(field string, text Decimal) *big.Int {
 		if text == "" {
 			return nil
 		}
-		n, err := asset.Parse(text)
+		n, err := asset.Parse(string(text))
 		if err != nil {
 			errs = append(errs, &FieldError{Subject: fmt.Sprintf("marks of %v", asset), Field: field, Reason: "cannot be used: " + err.Error()})
 		}

@@ -9,6 +9,11 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
+// Decimal is an amount in whole units of an asset as text: "1000.50" is 100050 units of USD/2.
+// [Asset.Parse] reads it. Fields of this type cannot be mixed up with a [ledger.Amount], an amount
+// in units.
+type Decimal string
+
 // maxAmountText is the length of the longest amount: the 39 digits of 2^128-1, a point,
 // and up to 255 decimals and zeros in front of them.
 const maxAmountText = 39 + 1 + 255

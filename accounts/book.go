@@ -29,7 +29,15 @@ type Config struct {
 	NoHistory bool
 	// Limits are what peers may do: credit lines, and caps that recorders enforce.
 	// Default: no peer has a line, and there are no caps.
-	Limits Settings
+	Limits Rules[Limits]
+	// Ceilings are the highest credit lines by asset, whatever Limits set and whoever asks for
+	// more. Default: Unlimited.
+	Ceilings map[Asset]Decimal
+	// LiquidityFloors are what our liquidity in an asset must not fall below by packets of
+	// peers: those from another asset, and those that pay out more than came in. Below 0, as
+	// in "-500.00", is how short of the asset we may be. Packets from ourselves count, and are
+	// not refused. Recorders enforce it, as they do PayableCap. Default none.
+	LiquidityFloors map[Asset]Decimal
 	// SuspensionPollInterval is how often each connector looks which peers are suspended, and at the
 	// peers whose caps it enforces. All processes on the ledger must have the same.
 	// Default 1 s.
@@ -49,7 +57,9 @@ type Book struct {
 	assets map[uint32]assetEntry // by ledger number; never changed after NewBook
 	flags  ledger.AccountFlags   // of peer accounts
 
-	settings Settings
+	limits   Rules[Limits]
+	ceilings map[Asset]Decimal
+	floors   map[Asset]Decimal
 	round    time.Duration
 	progress func(Progress) // may be nil
 
@@ -64,12 +74,14 @@ type assetEntry struct {
 	tag   uint64 // in user_data_64 of the asset's accounts
 }
 
+const configSubject = "accounts config"
+
 // Validate reports all that is wrong with the configuration at once, as errors
 // that match ErrInvalid and name the field.
 func (c Config) Validate() error {
 	var errs []error
 	if len(c.Assets) == 0 {
-		errs = append(errs, &FieldError{Subject: "accounts config", Field: "Assets", Reason: "must not be empty"})
+		errs = append(errs, &FieldError{Subject: configSubject, Field: "Assets", Reason: "must not be empty"})
 	}
 	byLedger := make(map[uint32]Asset, len(c.Assets))
 	for _, a := range c.Assets {
@@ -83,9 +95,9 @@ func (c Config) Validate() error {
 		byLedger[a.Ledger] = a
 	}
 	if c.SuspensionPollInterval < 0 {
-		errs = append(errs, &FieldError{Subject: "accounts config", Field: "Round", Reason: "must not be negative"})
+		errs = append(errs, &FieldError{Subject: configSubject, Field: "SuspensionPollInterval", Reason: "must not be negative"})
 	}
-	return errors.Join(append(errs, c.Limits.validate(c.Assets))...)
+	return errors.Join(append(errs, c.validateLimits())...)
 }
 
 // NewBook makes a Book. It does not touch the ledger. The errors are those of
@@ -96,7 +108,8 @@ func NewBook(l ledger.Ledger, cfg Config) (*Book, error) {
 	}
 	b := &Book{
 		ledger: retryledger.Ledger{Ledger: l}, ns: chart.Namespace(cfg.Namespace), flags: chart.PeerFlags,
-		settings: cfg.Limits, round: cmp.Or(cfg.SuspensionPollInterval, time.Second), progress: cfg.Progress,
+		limits: cfg.Limits, ceilings: cfg.Ceilings, floors: cfg.LiquidityFloors,
+		round: cmp.Or(cfg.SuspensionPollInterval, time.Second), progress: cfg.Progress,
 		assets: make(map[uint32]assetEntry, len(cfg.Assets)), suspense: make(map[uint32]*suspenseRows, len(cfg.Assets)),
 	}
 	b.returned = newReturnedRows(b.ledger)

@@ -19,13 +19,14 @@ func TestCappedByOneLimit(t *testing.T) {
 		"held share":  {accounts.Limits{InFlightShare: "0.5"}, true},
 		"credit line": {accounts.Limits{CreditLine: "5"}, false},
 	} {
-		require.Equal(t, c.capped, bookWith(t, accounts.Settings{
+		require.Equal(t, c.capped, bookWith(t, accounts.Rules[accounts.Limits]{Default: c.limits}).HasCaps(), "%s by default", name)
+		require.Equal(t, c.capped, bookWith(t, accounts.Rules[accounts.Limits]{
 			Asset: map[accounts.Asset]accounts.Limits{usd: c.limits},
 		}).HasCaps(), "%s of an asset", name)
-		require.Equal(t, c.capped, bookWith(t, accounts.Settings{
+		require.Equal(t, c.capped, bookWith(t, accounts.Rules[accounts.Limits]{
 			Peer: map[string]accounts.Limits{"alice": c.limits},
 		}).HasCaps(), "%s of a peer", name)
-		require.Equal(t, c.capped, bookWith(t, accounts.Settings{
+		require.Equal(t, c.capped, bookWith(t, accounts.Rules[accounts.Limits]{
 			PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "alice", Asset: usd}: c.limits},
 		}).HasCaps(), "%s of a peer in an asset", name)
 	}

@@ -385,7 +385,7 @@ func newBookWithoutRound(t *testing.T, l ledger.Ledger) *accounts.Book {
 	t.Helper()
 	book, err := accounts.NewBook(l, accounts.Config{
 		Namespace: t.Name(), Assets: []accounts.Asset{usd, xrp}, SuspensionPollInterval: time.Nanosecond,
-		Limits: accounts.Settings{LiquidityFloor: map[accounts.Asset]string{usd: "-1"}},
+		LiquidityFloors: map[accounts.Asset]accounts.Decimal{usd: "-1"},
 	})
 	require.NoError(t, err)
 	return book

@@ -51,7 +51,7 @@ func WithReasonCode(code uint32) LineOption { return func(o *lineOptions) { o.re
 // (ErrLineConflict) with the line as it is then, and nothing of its change is done.
 //
 // Other errors change nothing either: ErrInvalid if the line would be above the asset's
-// ceiling (Settings.Ceiling) or Unlimited, ErrSuspended or ErrPeerClosed, ErrNotProvisioned,
+// ceiling (Config.Ceilings) or Unlimited, ErrSuspended or ErrPeerClosed, ErrNotProvisioned,
 // ErrUnknownAsset, or that of a request. But after ledger.ErrOutcomeUnknown, which comes
 // only when the context has ended, the change may be in the ledger: read the Balance, or
 // repeat the change with WithExpectedLine.

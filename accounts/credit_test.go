@@ -246,11 +246,10 @@ func testManyOperators(t *testing.T, l ledger.Ledger) {
 
 func testCeiling(t *testing.T, l ledger.Ledger) {
 	ctx := t.Context()
-	cfg := accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd}, Limits: accounts.Settings{
-		Asset:   map[accounts.Asset]accounts.Limits{usd: {CreditLine: "0.0000001"}},
-		Peer:    map[string]accounts.Limits{"bob": {CreditLine: "unlimited"}, "carol": {CreditLine: "0"}},
-		Ceiling: map[accounts.Asset]string{usd: "0.0000005"},
-	}}
+	cfg := accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd}, Limits: accounts.Rules[accounts.Limits]{
+		Asset: map[accounts.Asset]accounts.Limits{usd: {CreditLine: "0.0000001"}},
+		Peer:  map[string]accounts.Limits{"bob": {CreditLine: "unlimited"}, "carol": {CreditLine: "0"}},
+	}, Ceilings: map[accounts.Asset]accounts.Decimal{usd: "0.0000005"}}
 	book, err := accounts.NewBook(l, cfg)
 	require.NoError(t, err)
 	peers := provision(t, book, 0, "alice", "bob", "carol")

@@ -16,21 +16,24 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-func bookWith(t *testing.T, s accounts.Settings) *accounts.Book {
+func bookWith(t *testing.T, limits accounts.Rules[accounts.Limits], change ...func(*accounts.Config)) *accounts.Book {
 	t.Helper()
-	book, err := accounts.NewBook(newLedger(t), accounts.Config{Assets: []accounts.Asset{usd, xrp}, Limits: s})
+	cfg := accounts.Config{Assets: []accounts.Asset{usd, xrp}, Limits: limits}
+	for _, f := range change {
+		f(&cfg)
+	}
+	book, err := accounts.NewBook(newLedger(t), cfg)
 	require.NoError(t, err)
 	return book
 }
 
 func TestLimitsByLevel(t *testing.T) {
 	t.Parallel()
-	book := bookWith(t, accounts.Settings{
+	book := bookWith(t, accounts.Rules[accounts.Limits]{
 		PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "alice", Asset: usd}: {CreditLine: "5", InFlightShare: "0.25"}},
 		Peer:      map[string]accounts.Limits{"alice": {CreditLine: "4", PayableCap: "9"}, "bob": {CreditLine: "0", PayableCap: "unlimited"}},
 		Asset:     map[accounts.Asset]accounts.Limits{usd: {CreditLine: "1", PayableCap: "100", InFlightShare: "0.5"}},
-		Ceiling:   map[accounts.Asset]string{xrp: "3.5"},
-	})
+	}, func(c *accounts.Config) { c.Ceilings = map[accounts.Asset]accounts.Decimal{xrp: "3.5"} })
 	require.True(t, book.HasCaps())
 	for _, c := range []struct {
 		peer               string
@@ -57,9 +60,9 @@ func TestLimitsByLevel(t *testing.T) {
 		require.Equal(t, c.heldCapped, got.InFlightCapped, c)
 		require.Equal(t, c.share, got.InFlightShare.String(), c)
 	}
-	require.False(t, bookWith(t, accounts.Settings{}).HasCaps())
+	require.False(t, bookWith(t, accounts.Rules[accounts.Limits]{}).HasCaps())
 
-	third := bookWith(t, accounts.Settings{Asset: map[accounts.Asset]accounts.Limits{usd: {InFlightShare: "0.333333333"}}})
+	third := bookWith(t, accounts.Rules[accounts.Limits]{Asset: map[accounts.Asset]accounts.Limits{usd: {InFlightShare: "0.333333333"}}})
 	allowed, err := third.EffectiveLimits(mustAccount(t, third, "alice"))
 	require.NoError(t, err)
 	require.Equal(t, units(333), allowed.InFlightCap(units(1000)))
@@ -69,42 +72,45 @@ func TestLimitsByLevel(t *testing.T) {
 func TestSettingsThatCannotBe(t *testing.T) {
 	t.Parallel()
 	cents := accounts.Asset{Code: "USD", Scale: 2, Ledger: 3}
-	all := func(a accounts.Asset, l accounts.Limits) accounts.Settings {
-		return accounts.Settings{Asset: map[accounts.Asset]accounts.Limits{a: l}}
+	all := func(a accounts.Asset, l accounts.Limits) accounts.Rules[accounts.Limits] {
+		return accounts.Rules[accounts.Limits]{Asset: map[accounts.Asset]accounts.Limits{a: l}}
 	}
 	for _, c := range []struct {
 		field    string
-		settings accounts.Settings
+		settings accounts.Rules[accounts.Limits]
 	}{
 		{"CreditLine", all(usd, accounts.Limits{CreditLine: "-1"})},
 		{"CreditLine", all(usd, accounts.Limits{CreditLine: "1e9"})},
 		{"CreditLine", all(usd, accounts.Limits{CreditLine: "much"})},
 		{"CreditLine", all(usd, accounts.Limits{CreditLine: "79228162514264337593.543950337"})}, // 2^96 and 1
 		{"CreditLine", all(cents, accounts.Limits{CreditLine: "0.001"})},
-		{"CreditLine", accounts.Settings{Peer: map[string]accounts.Limits{"alice": {CreditLine: "0.001"}}}}, // one of the assets cannot have it
-		{"PayableCap", accounts.Settings{PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "alice", Asset: usd}: {PayableCap: "x"}}}},
+		{"CreditLine", accounts.Rules[accounts.Limits]{Peer: map[string]accounts.Limits{"alice": {CreditLine: "0.001"}}}}, // one of the assets cannot have it
+		{"PayableCap", accounts.Rules[accounts.Limits]{PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "alice", Asset: usd}: {PayableCap: "x"}}}},
 		{"InFlightShare", all(usd, accounts.Limits{InFlightShare: "1.1"})},
 		{"InFlightShare", all(usd, accounts.Limits{InFlightShare: "-0"})},
 		{"InFlightShare", all(usd, accounts.Limits{InFlightShare: "0.1234567891"})},
 		{"InFlightShare", all(usd, accounts.Limits{InFlightShare: "half"})},
 		{"InFlightShare", all(usd, accounts.Limits{InFlightShare: "."})},
-		{"Ceiling", accounts.Settings{Ceiling: map[accounts.Asset]string{usd: "-5"}}},
-		{"Ceiling", accounts.Settings{Ceiling: map[accounts.Asset]string{{Code: "EUR", Ledger: 7}: "5"}}},
+		{"CreditLine", accounts.Rules[accounts.Limits]{Default: accounts.Limits{CreditLine: "0.001"}}},
 		{"Asset", all(accounts.Asset{Code: "USD", Scale: 3, Ledger: 1}, accounts.Limits{})},
-		{"Peer", accounts.Settings{Peer: map[string]accounts.Limits{"": {}}}},
-		{"PeerAsset", accounts.Settings{PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "\xff", Asset: usd}: {}}}},
-		{"PeerAsset", accounts.Settings{PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "alice"}: {}}}},
+		{"Peer", accounts.Rules[accounts.Limits]{Peer: map[string]accounts.Limits{"": {}}}},
+		{"PeerAsset", accounts.Rules[accounts.Limits]{PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "\xff", Asset: usd}: {}}}},
+		{"PeerAsset", accounts.Rules[accounts.Limits]{PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "alice"}: {}}}},
 	} {
 		_, err := accounts.NewBook(newLedger(t), accounts.Config{Assets: []accounts.Asset{usd, xrp, cents}, Limits: c.settings})
 		requireField(t, err, c.field)
 	}
 	_, err := accounts.NewBook(newLedger(t), accounts.Config{Assets: []accounts.Asset{usd}, SuspensionPollInterval: -1})
-	requireField(t, err, "Round")
+	requireField(t, err, "SuspensionPollInterval")
+	for _, ceilings := range []map[accounts.Asset]accounts.Decimal{{usd: "-5"}, {{Code: "EUR", Ledger: 7}: "5"}} {
+		_, err := accounts.NewBook(newLedger(t), accounts.Config{Assets: []accounts.Asset{usd}, Ceilings: ceilings})
+		requireField(t, err, "Ceilings")
+	}
 }
 
 func TestMarksThatCannotBe(t *testing.T) {
 	t.Parallel()
-	book := bookWith(t, accounts.Settings{})
+	book := bookWith(t, accounts.Rules[accounts.Limits]{})
 	for _, c := range []struct {
 		field string
 		marks accounts.LiquidityThresholds
@@ -173,7 +179,7 @@ func TestAlertsRunOnceARound(t *testing.T) {
 
 func TestPacketLimitsByLevel(t *testing.T) {
 	t.Parallel()
-	book := bookWith(t, accounts.Settings{
+	book := bookWith(t, accounts.Rules[accounts.Limits]{
 		PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "alice", Asset: usd}: {MaxPacket: "5", AmountRate: "2.5/1h"}},
 		Peer:      map[string]accounts.Limits{"alice": {MaxPacket: "4", MaxHold: time.Hour}, "bob": {MaxPacket: "unlimited", PacketRate: "unlimited"}},
 		Asset:     map[accounts.Asset]accounts.Limits{usd: {MaxPacket: "1", MaxHold: time.Minute, PacketRate: "100/1m", AmountRate: "unlimited"}},
@@ -201,9 +207,9 @@ func TestPacketLimitsByLevel(t *testing.T) {
 		c.want.MaxPacket = got.MaxPacket
 		require.Equal(t, c.want, got.PacketLimits, c)
 	}
-	require.False(t, bookWith(t, accounts.Settings{}).HasPacketLimits())
+	require.False(t, bookWith(t, accounts.Rules[accounts.Limits]{}).HasPacketLimits())
 	for _, l := range []accounts.Limits{{MaxPacket: "1"}, {MaxHold: 1}, {PacketRate: "1/1s"}, {AmountRate: "1/1s"}} {
-		require.True(t, bookWith(t, accounts.Settings{Peer: map[string]accounts.Limits{"bob": l}}).HasPacketLimits())
+		require.True(t, bookWith(t, accounts.Rules[accounts.Limits]{Peer: map[string]accounts.Limits{"bob": l}}).HasPacketLimits())
 	}
 }
 
@@ -224,21 +230,20 @@ func TestPacketLimitFaults(t *testing.T) {
 		"negative time":     {accounts.Limits{AmountRate: "1/-1s"}, `AmountRate is "1/-1s"`},
 	} {
 		_, err := accounts.NewBook(nil, accounts.Config{
-			Assets: []accounts.Asset{usd}, Limits: accounts.Settings{Peer: map[string]accounts.Limits{"bob": c.limits}},
+			Assets: []accounts.Asset{usd}, Limits: accounts.Rules[accounts.Limits]{Peer: map[string]accounts.Limits{"bob": c.limits}},
 		})
 		require.ErrorIs(t, err, accounts.ErrInvalid, name)
 		require.ErrorContains(t, err, c.want, name)
 		require.ErrorContains(t, err, "bob", name)
 	}
-	for text, want := range map[string]string{"": "LiquidityFloor", "--1": "LiquidityFloor", "1.0000000001": "LiquidityFloor"} {
+	for _, text := range []accounts.Decimal{"", "--1", "1.0000000001"} {
 		_, err := accounts.NewBook(nil, accounts.Config{
-			Assets: []accounts.Asset{usd}, Limits: accounts.Settings{LiquidityFloor: map[accounts.Asset]string{usd: text}},
+			Assets: []accounts.Asset{usd}, LiquidityFloors: map[accounts.Asset]accounts.Decimal{usd: text},
 		})
-		require.ErrorIs(t, err, accounts.ErrInvalid, text)
-		require.ErrorContains(t, err, want, text)
+		requireField(t, err, "LiquidityFloors")
 	}
 	_, err := accounts.NewBook(nil, accounts.Config{
-		Assets: []accounts.Asset{usd}, Limits: accounts.Settings{LiquidityFloor: map[accounts.Asset]string{xrp: "1"}},
+		Assets: []accounts.Asset{usd}, LiquidityFloors: map[accounts.Asset]accounts.Decimal{xrp: "1"},
 	})
 	require.ErrorContains(t, err, "none of the Book's assets")
 }

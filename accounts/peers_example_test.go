@@ -14,15 +14,15 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// exampleBook is a book with one peer, alice, whose line comes from the settings.
+// exampleBook makes a book with one peer, alice. Her credit line comes from Config.Limits.
 func exampleBook() (*accounts.Book, accounts.PeerAccount) {
 	book, err := accounts.NewBook(embedded.New(), accounts.Config{
 		Assets: []accounts.Asset{cents}, SuspensionPollInterval: time.Millisecond,
-		Limits: accounts.Settings{
-			Asset:   map[accounts.Asset]accounts.Limits{cents: {CreditLine: "100", InFlightShare: "0.5"}},
-			Peer:    map[string]accounts.Limits{"bob": {CreditLine: "0", PayableCap: "25.50"}},
-			Ceiling: map[accounts.Asset]string{cents: "1000"},
+		Limits: accounts.Rules[accounts.Limits]{
+			Asset: map[accounts.Asset]accounts.Limits{cents: {CreditLine: "100", InFlightShare: "0.5"}},
+			Peer:  map[string]accounts.Limits{"bob": {CreditLine: "0", PayableCap: "25.50"}},
 		},
+		Ceilings: map[accounts.Asset]accounts.Decimal{cents: "1000"},
 	})
 	if err != nil {
 		panic(err)

@@ -141,7 +141,7 @@ func (b *Book) checkAll(peers []PeerConfig) ([]PeerAccount, []ledger.Amount, err
 	return handles, lines, nil
 }
 
-// lineFor is the credit line that a peer should have: its own, or that of the Settings.
+// lineFor is the credit line that a peer should have: its own, or that of Config.Limits.
 func (b *Book) lineFor(p PeerConfig, handle PeerAccount) (ledger.Amount, error) {
 	if !p.CreditLine.IsZero() {
 		return p.CreditLine, b.checkCeiling(handle, p.CreditLine)

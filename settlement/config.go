@@ -18,14 +18,14 @@ type Config struct {
 	Policies Policies
 	// PositionThresholds are the positions that somebody wants to hear of, as Events.PositionAlert. Default
 	// none.
-	PositionThresholds Rules[PositionThresholds]
+	PositionThresholds accounts.Rules[PositionThresholds]
 
 	// PeerPayoutLimits are the limits of what a peer is paid, and AssetPayoutLimits those of all payments in
 	// an asset; those of a rail are with the Rail. They are kept by adding up the orders in the
 	// ledger, of all engines, so that a restart forgets nothing, and are the same for all engines
 	// of a ledger, or orders of an engine with larger ones leave nothing to the others. Default
 	// none.
-	PeerPayoutLimits  Rules[PayoutLimit]
+	PeerPayoutLimits  accounts.Rules[PayoutLimit]
 	AssetPayoutLimits map[accounts.Asset]PayoutLimit
 
 	// Instance names this Engine among those that work on the ledger, at most
@@ -99,8 +99,8 @@ func (c Config) Validate() error {
 	check(c.SweepInterval >= 0, "Sweep", negative)
 	errs = append(errs, c.checkLimits()...)
 	errs = append(
-		errs, c.Policies.check("Policies", validate), c.PositionThresholds.check("Marks", PositionThresholds.validate),
-		c.Rails.check("Rails", func(r *Rail) error {
+		errs, checkRules(c.Policies, "Policies", validate), checkRules(c.PositionThresholds, "Marks", PositionThresholds.validate),
+		checkRules(c.Rails, "Rails", func(r *Rail) error {
 			if r == nil {
 				return nil
 			}
@@ -113,14 +113,14 @@ func (c Config) Validate() error {
 // checkAssets refuses rules for assets that the book does not have.
 func (c Config) checkAssets(book *accounts.Book) error {
 	return errors.Join(
-		c.Rails.checkAssets("Rails", book), c.Policies.checkAssets("Policies", book), c.PositionThresholds.checkAssets("Marks", book),
-		c.PeerPayoutLimits.checkAssets("PeerPayoutLimits", book), c.limitAssets().checkAssets("AssetPayoutLimits or Rail.PayoutLimits", book),
+		checkRuleAssets(c.Rails, "Rails", book), checkRuleAssets(c.Policies, "Policies", book), checkRuleAssets(c.PositionThresholds, "Marks", book),
+		checkRuleAssets(c.PeerPayoutLimits, "PeerPayoutLimits", book), checkRuleAssets(c.limitAssets(), "AssetPayoutLimits or Rail.PayoutLimits", book),
 	)
 }
 
 // marked reports whether anybody wants to hear of positions.
 func (c Config) marked() bool {
-	for _, m := range c.PositionThresholds.entries() {
+	for _, m := range ruleEntries(c.PositionThresholds) {
 		if m != (PositionThresholds{}) {
 			return true
 		}
@@ -129,7 +129,7 @@ func (c Config) marked() bool {
 }
 
 func (c Config) placesOrders() bool {
-	for _, p := range c.Policies.entries() {
+	for _, p := range ruleEntries(c.Policies) {
 		if p != nil {
 			return true
 		}

@@ -253,7 +253,7 @@ func (e *Engine) scopeKey(a accounts.PeerAccount, rail uint32, scope PayoutLimit
 
 // checkLimits refuses limits that are impossible.
 func (c Config) checkLimits() []error {
-	errs := []error{c.PeerPayoutLimits.check("PeerPayoutLimits", PayoutLimit.validate)}
+	errs := []error{checkRules(c.PeerPayoutLimits, "PeerPayoutLimits", PayoutLimit.validate)}
 	for asset, l := range c.AssetPayoutLimits {
 		if err := l.validate(); err != nil {
 			errs = append(errs, fmt.Errorf("settlement config: AssetPayoutLimits[%v]: %w", asset, err))
@@ -263,8 +263,8 @@ func (c Config) checkLimits() []error {
 }
 
 // limitAssets are the assets that limits name, as rules, so that unknown ones are refused.
-func (c Config) limitAssets() Rules[PayoutLimit] {
-	named := Rules[PayoutLimit]{Asset: maps.Clone(c.AssetPayoutLimits)}
+func (c Config) limitAssets() accounts.Rules[PayoutLimit] {
+	named := accounts.Rules[PayoutLimit]{Asset: maps.Clone(c.AssetPayoutLimits)}
 	for _, r := range distinct(c.Rails) {
 		for asset := range r.PayoutLimits {
 			if named.Asset == nil {
