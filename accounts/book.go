@@ -57,11 +57,11 @@ type Book struct {
 	assets map[uint32]assetEntry // by ledger number; never changed after NewBook
 	flags  ledger.AccountFlags   // of peer accounts
 
-	limits   Rules[Limits]
-	ceilings map[Asset]Decimal
-	floors   map[Asset]Decimal
-	round    time.Duration
-	progress func(Progress) // may be nil
+	limits       Rules[Limits]
+	ceilings     map[Asset]Decimal
+	floors       map[Asset]Decimal
+	pollInterval time.Duration
+	progress     func(Progress) // may be nil
 
 	prepayments *prepayment.Memory
 	suspense    map[uint32]*suspenseRows // by ledger number; never changed after NewBook
@@ -109,7 +109,7 @@ func NewBook(l ledger.Ledger, cfg Config) (*Book, error) {
 	b := &Book{
 		ledger: retryledger.Ledger{Ledger: l}, ns: chart.Namespace(cfg.Namespace), flags: chart.PeerFlags,
 		limits: cfg.Limits, ceilings: cfg.Ceilings, floors: cfg.LiquidityFloors,
-		round: cmp.Or(cfg.SuspensionPollInterval, time.Second), progress: cfg.Progress,
+		pollInterval: cmp.Or(cfg.SuspensionPollInterval, time.Second), progress: cfg.Progress,
 		assets: make(map[uint32]assetEntry, len(cfg.Assets)), suspense: make(map[uint32]*suspenseRows, len(cfg.Assets)),
 	}
 	b.returned = newReturnedRows(b.ledger)
@@ -183,7 +183,7 @@ func (b *Book) PeerIDs(a PeerAccount) PeerIDs {
 }
 
 // SuspensionPollInterval is that of the Config.
-func (b *Book) SuspensionPollInterval() time.Duration { return b.round }
+func (b *Book) SuspensionPollInterval() time.Duration { return b.pollInterval }
 
 // Namespace is that of the Config.
 func (b *Book) Namespace() string { return string(b.ns) }

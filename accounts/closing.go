@@ -97,7 +97,7 @@ func (c *closing) wasFinished(ctx context.Context, row *ledger.Transfer, balance
 // close closes the account of a suspended peer (steps 3 to 5), unless another call has
 // done so.
 func (c *closing) close(ctx context.Context) error {
-	round := time.NewTimer(c.book.round)
+	round := time.NewTimer(c.book.pollInterval)
 	defer round.Stop()
 	select {
 	case <-round.C:

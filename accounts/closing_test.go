@@ -570,7 +570,7 @@ func TestReopenRaces(t *testing.T) {
 // suspensions are what connectors read of the peer, in order.
 func (c *closable) suspensions() (changes []bool) {
 	c.t.Helper()
-	all, _, err := c.book.Suspensions(c.t.Context(), 0)
+	all, _, err := c.book.Suspensions(c.t.Context(), time.Time{})
 	require.NoError(c.t, err)
 	for _, change := range all {
 		if change.Peer == c.account.ID() {

@@ -498,6 +498,6 @@ func (w *town) alerts(ctx context.Context) (string, error) {
 }
 
 func (w *town) suspensions(ctx context.Context) (string, error) {
-	changes, _, err := w.book.Suspensions(ctx, 0)
+	changes, _, err := w.book.Suspensions(ctx, time.Time{})
 	return fmt.Sprint(changes), err
 }

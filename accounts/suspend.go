@@ -298,14 +298,16 @@ type SuspensionChange struct {
 	Suspended bool
 }
 
-// Suspensions reads who was suspended and resumed after a moment of the ledger's clock
-// (nanoseconds, 0 for all), in order, and the moment to go on from. It is what a
-// connector asks once a round: a single request, however many peers there are. Those of
-// other deployments on the ledger are among them. The errors are those of a request.
-func (b *Book) Suspensions(ctx context.Context, after uint64) (changes []SuspensionChange, last uint64, err error) {
+// Suspensions reads the peers suspended and resumed after a moment of the ledger's clock, in
+// order; the zero time reads all. next is the moment to go on from, exact to the nanosecond.
+//
+// A connector asks once a round: a single request, however many peers there are. Peers of other
+// deployments on the ledger are among the changes. The errors are those of a request.
+func (b *Book) Suspensions(ctx context.Context, after time.Time) (changes []SuspensionChange, next time.Time, err error) {
+	first := timestampOf(after.Add(1))
 	for {
 		rows, err := b.ledger.QueryTransfers(ctx, ledger.QueryFilter{
-			Code: chart.CodeSuspend, TimestampMin: after + 1, Limit: ledger.QueryMax,
+			Code: chart.CodeSuspend, TimestampMin: first, Limit: ledger.QueryMax,
 		})
 		if err != nil {
 			return changes, after, fmt.Errorf("read who is suspended: %w", err)
@@ -314,7 +316,7 @@ func (b *Book) Suspensions(ctx context.Context, after uint64) (changes []Suspens
 			changes = append(changes, SuspensionChange{
 				Peer: ledger.ID(rows[i].UserData128), Suspended: rows[i].Flags.Has(ledger.TransferPending),
 			})
-			after = rows[i].Timestamp
+			after, first = timeOf(rows[i].Timestamp), rows[i].Timestamp+1
 		}
 		if len(rows) < ledger.QueryMax {
 			return changes, after, nil

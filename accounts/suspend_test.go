@@ -41,7 +41,7 @@ func testSuspend(t *testing.T, l ledger.Ledger) {
 	alice, bob := peers[0], peers[1]
 	held := packet(t, l, alice.ID(), bob.ID(), 30, ledger.TransferPending)
 	given := packet(t, l, alice.ID(), bob.ID(), 10, ledger.TransferPending)
-	_, mark, err := book.Suspensions(ctx, 0)
+	_, mark, err := book.Suspensions(ctx, time.Time{})
 	require.NoError(t, err)
 
 	require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{ReasonCode: 9}))
@@ -60,6 +60,14 @@ func testSuspend(t *testing.T, l ledger.Ledger) {
 	changes, last, err := book.Suspensions(ctx, mark)
 	require.NoError(t, err)
 	require.Equal(t, []accounts.SuspensionChange{{Peer: alice.ID(), Suspended: true}}, changes)
+	changes, again, err := book.Suspensions(ctx, last.Add(-time.Nanosecond))
+	require.NoError(t, err)
+	require.Equal(t, []accounts.SuspensionChange{{Peer: alice.ID(), Suspended: true}}, changes, "a nanosecond earlier")
+	require.Equal(t, last, again)
+	changes, again, err = book.Suspensions(ctx, last)
+	require.NoError(t, err)
+	require.Empty(t, changes)
+	require.Equal(t, last, again)
 
 	require.NoError(t, book.Resume(ctx, alice))
 	require.NoError(t, book.Resume(ctx, alice), "resumed already")
