@@ -65,22 +65,22 @@ func (b *Book) Adjust(ctx context.Context, a Adjustment) (Booking, error) {
 	if err := b.checkAdjustment(&a); err != nil {
 		return Booking{}, err
 	}
-	row := b.adjustment(a.Account, a.Debit, a.Credit)
+	row := b.adjustTransfer(a.Account, a.Debit, a.Credit)
 	row.UserData128 = b.keyTag(a.Account.id, a.Key)
 	row.UserData64, row.UserData32 = binary.BigEndian.Uint64(a.ConditionTag[:]), a.ReasonCode
-	name := b.name("adjust", a.Account.id, a.Key)
-	request := b.adjustRequest(&a, name, row)
-	request.May = func(ctx context.Context) error { return b.mayAdjust(ctx, &a) }
+	name := b.bookingName("adjust", a.Account.id, a.Key)
+	request := b.newAdjustRequest(&a, name, row)
+	request.May = func(ctx context.Context) error { return b.checkCoverage(ctx, &a) }
 	booking, err := request.Book(ctx, b.ledger)
 	if err != nil {
 		return Booking{}, b.explainBooking(ctx, "adjust", a.Account, a.Debit, booking, err)
 	}
-	return booked(name.ID(booking.Attempt), row.Amount, booking), nil
+	return newBooking(name.ID(booking.Attempt), row.Amount, booking), nil
 }
 
-// adjustRequest is what books an adjustment: its row alone, or for a peer's debit with a
+// newAdjustRequest is what books an adjustment: its row alone, or for a peer's debit with a
 // collection behind it.
-func (b *Book) adjustRequest(a *Adjustment, name idempotent.Name, row ledger.Transfer) idempotent.Request {
+func (b *Book) newAdjustRequest(a *Adjustment, name idempotent.Name, row ledger.Transfer) idempotent.Request {
 	if a.Account.IsOwn() || a.Debit.IsZero() {
 		return idempotent.Request{Build: func(attempt uint64) []ledger.Transfer {
 			row.ID = name.ID(attempt)
@@ -94,23 +94,23 @@ func (b *Book) adjustRequest(a *Adjustment, name idempotent.Name, row ledger.Tra
 	return name.Debit(row, chart.Collect(ids.Peer, ids.Arrears, a.Account.ledger))
 }
 
-// name is what is booked under a key of an account is known by.
-func (b *Book) name(kind string, account ledger.ID, key string) idempotent.Name {
-	return idempotent.Name{Namespace: b.ns, Kind: kind, Account: account, Key: key}
+// bookingName is what is booked under a key of an account is known by.
+func (b *Book) bookingName(kind string, account ledger.ID, key string) idempotent.Name {
+	return idempotent.Name{Namespace: b.namespace, Kind: kind, Account: account, Key: key}
 }
 
 // keyTag is what the rows of a key carry in user_data_128.
 func (b *Book) keyTag(account ledger.ID, key string) uint128.Uint128 {
-	return uint128.Uint128(b.ns.Derive("key", chart.ID(account), []byte(key)))
+	return uint128.Uint128(b.namespace.Derive("key", chart.ID(account), []byte(key)))
 }
 
-// booked is what is told of a booking.
-func booked(id ledger.ID, amount ledger.Amount, booking idempotent.Booking) Booking {
+// newBooking is what is told of a booking.
+func newBooking(id ledger.ID, amount ledger.Amount, booking idempotent.Booking) Booking {
 	return Booking{Transfer: id, Amount: amount, BookedAt: time.Unix(0, int64(booking.Timestamp)), AlreadyBooked: booking.AlreadyBooked}
 }
 
-// adjustment moves debit from an account to suspense, or credit the other way.
-func (b *Book) adjustment(account PeerAccount, debit, credit ledger.Amount) ledger.Transfer {
+// adjustTransfer moves debit from an account to suspense, or credit the other way.
+func (b *Book) adjustTransfer(account PeerAccount, debit, credit ledger.Amount) ledger.Transfer {
 	suspense := b.assets[account.ledger].ids.Suspense
 	row := ledger.Transfer{
 		DebitAccountID: account.id, CreditAccountID: suspense, Amount: debit,
@@ -132,9 +132,9 @@ func (b *Book) checkAdjustment(a *Adjustment) error {
 	case a.Credit.IsZero() == a.Debit.IsZero():
 		return &FieldError{Subject: subject, Field: "Credit", Reason: "and Debit: exactly one of them must not be 0"}
 	case chart.MaxByKey.Less(a.Credit):
-		return &FieldError{Subject: subject, Field: "Credit", Reason: b.beyondKeyed(a.Account)}
+		return &FieldError{Subject: subject, Field: "Credit", Reason: b.maxByKeyRule(a.Account)}
 	case chart.MaxByKey.Less(a.Debit):
-		return &FieldError{Subject: subject, Field: "Debit", Reason: b.beyondKeyed(a.Account)}
+		return &FieldError{Subject: subject, Field: "Debit", Reason: b.maxByKeyRule(a.Account)}
 	case a.ReasonCode == 0:
 		return &FieldError{Subject: subject, Field: "Reason", Reason: "must not be 0"}
 	default:
@@ -142,8 +142,8 @@ func (b *Book) checkAdjustment(a *Adjustment) error {
 	}
 }
 
-// beyondKeyed is the rule for the largest amount of a booking.
-func (b *Book) beyondKeyed(account PeerAccount) string {
+// maxByKeyRule is the rule for the largest amount of a booking.
+func (b *Book) maxByKeyRule(account PeerAccount) string {
 	return fmt.Sprintf("must not be beyond 2^127 units, %s", b.assets[account.ledger].asset.Text(chart.MaxByKey))
 }
 
@@ -166,7 +166,7 @@ func CheckKey(subject, field, key string) error {
 	}
 	first, _ := utf8.DecodeRuneInString(key)
 	last, _ := utf8.DecodeLastRuneInString(key)
-	if utf8.ValidString(key) && (!visible(first) || !visible(last)) {
+	if utf8.ValidString(key) && (!isVisible(first) || !isVisible(last)) {
 		return &FieldError{
 			Subject: subject, Field: field,
 			Reason: fmt.Sprintf("%.60q must not begin or end with white space or an invisible character", key),
@@ -175,15 +175,15 @@ func CheckKey(subject, field, key string) error {
 	return nil
 }
 
-func visible(r rune) bool { return unicode.IsPrint(r) && !unicode.IsSpace(r) }
+func isVisible(r rune) bool { return unicode.IsPrint(r) && !unicode.IsSpace(r) }
 
 // maxKey is the length of the longest key of a booking.
 const maxKey = 1023
 
-// mayAdjust refuses what the ledger would refuse, without burning an id for it. What the
+// checkCoverage refuses what the ledger would refuse, without burning an id for it. What the
 // ledger decides, it still decides by itself. It makes sure that an arrears account is there
 // which is to be booked on.
-func (b *Book) mayAdjust(ctx context.Context, a *Adjustment) error {
+func (b *Book) checkCoverage(ctx context.Context, a *Adjustment) error {
 	if a.Account.IsOwn() {
 		return nil
 	}
@@ -195,8 +195,8 @@ func (b *Book) mayAdjust(ctx context.Context, a *Adjustment) error {
 	switch {
 	case balance.Closed && !a.BeyondHeadroom, balance.Closed && a.Debit.IsZero():
 		return wrapAccount(a.Account, ErrPeerClosed)
-	case spendable(balance).Less(a.Debit) && !a.BeyondHeadroom:
-		return &CoverError{Account: a.Account, Asset: balance.Asset, Has: spendable(balance), Wanted: a.Debit}
+	case afterArrears(balance).Less(a.Debit) && !a.BeyondHeadroom:
+		return &CoverError{Account: a.Account, Asset: balance.Asset, Has: afterArrears(balance), Wanted: a.Debit}
 	case a.Debit.IsZero(), balance.HasArrearsAccount():
 		return nil
 	default:
@@ -204,9 +204,9 @@ func (b *Book) mayAdjust(ctx context.Context, a *Adjustment) error {
 	}
 }
 
-// spendable is what can be taken from an account beside its arrears, which are collected
+// afterArrears is what can be taken from an account beside its arrears, which are collected
 // from the same headroom.
-func spendable(b *Balance) ledger.Amount { return b.Headroom.SubFloor(b.Arrears) }
+func afterArrears(b *Balance) ledger.Amount { return b.Headroom.SubFloor(b.Arrears) }
 
 // DescribeBooking says what a row has booked, for errors of a key that was used before.
 func (a Asset) DescribeBooking(row ledger.Transfer) string {
@@ -215,31 +215,31 @@ func (a Asset) DescribeBooking(row ledger.Transfer) string {
 }
 
 // explainBooking says what an operator can do about a booking that was not made.
-func (b *Book) explainBooking(ctx context.Context, doing string, account PeerAccount, wanted ledger.Amount, booking idempotent.Booking, err error) error {
+func (b *Book) explainBooking(ctx context.Context, action string, account PeerAccount, wanted ledger.Amount, booking idempotent.Booking, err error) error {
 	var refused *ledger.TransferError
 	switch {
 	case errors.Is(err, ErrNotCovered), errors.Is(err, ErrPeerClosed), errors.Is(err, ErrNotProvisioned):
 		return err // it names the account
 	case errors.Is(err, idempotent.ErrConflict):
-		return fmt.Errorf("%s %v: %w: %s", doing, account, ErrKeyReused, b.assets[account.ledger].asset.DescribeBooking(booking.Own()))
+		return fmt.Errorf("%s %v: %w: %s", action, account, ErrKeyReused, b.assets[account.ledger].asset.DescribeBooking(booking.Own()))
 	case errors.Is(err, idempotent.ErrSpent):
-		return fmt.Errorf("%s %v: %w", doing, account, ErrKeySpent)
+		return fmt.Errorf("%s %v: %w", action, account, ErrKeySpent)
 	case !errors.As(err, &refused):
-		return fmt.Errorf("%s %v: %w", doing, account, err)
+		return fmt.Errorf("%s %v: %w", action, account, err)
 	}
 	switch refused.Status { //nolint:exhaustive // the others are explained by their names
 	case ledger.TransferDebitAccountNotFound, ledger.TransferCreditAccountNotFound:
-		return fmt.Errorf("%s: %w: %w", doing, wrapAccount(account, ErrNotProvisioned), err)
+		return fmt.Errorf("%s: %w: %w", action, wrapAccount(account, ErrNotProvisioned), err)
 	case ledger.TransferDebitAccountAlreadyClosed, ledger.TransferCreditAccountAlreadyClosed:
-		return fmt.Errorf("%s: %w: %w", doing, wrapAccount(account, ErrPeerClosed), err)
+		return fmt.Errorf("%s: %w: %w", action, wrapAccount(account, ErrPeerClosed), err)
 	case ledger.TransferExceedsCredits:
 		cover := &CoverError{Account: account, Asset: b.assets[account.ledger].asset, Wanted: wanted}
 		balances, lookErr := b.LookUpBalances(ctx, account)
 		if lookErr == nil {
-			cover.Has = spendable(&balances[0])
+			cover.Has = afterArrears(&balances[0])
 		}
 		return errors.Join(cover, lookErr)
 	default:
-		return fmt.Errorf("%s %v: %w", doing, account, err)
+		return fmt.Errorf("%s %v: %w", action, account, err)
 	}
 }

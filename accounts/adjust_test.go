@@ -68,15 +68,15 @@ func testAdjust(t *testing.T, l ledger.Ledger) {
 	// The ledger refuses what is overtaken, and the key stays free for later.
 	between := &interrupted{Ledger: l}
 	bob := provision(t, book, 0, "bob")[0]
-	between.do = func() { packet(t, l, alice.ID(), bob.ID(), 100, 0) }
+	between.do = func() { movePacket(t, l, alice.ID(), bob.ID(), 100, 0) }
 	race := accounts.Adjustment{Account: alice, Key: "race", Debit: units(50), ReasonCode: 1}
 	_, err = newBook(t, between).Adjust(ctx, race)
 	require.ErrorAs(t, err, &cover)
 	require.Equal(t, units(30), cover.Has)
-	packet(t, l, bob.ID(), alice.ID(), 100, 0)
+	movePacket(t, l, bob.ID(), alice.ID(), 100, 0)
 	_, err = book.Adjust(ctx, race)
 	require.NoError(t, err)
-	packet(t, l, alice.ID(), bob.ID(), 80, 0) // nothing is left
+	movePacket(t, l, alice.ID(), bob.ID(), 80, 0) // nothing is left
 	again, err = book.Adjust(ctx, race)
 	require.NoError(t, err, "booked before, covered or not")
 	require.True(t, again.AlreadyBooked)
@@ -106,10 +106,10 @@ func testDebitOvertaken(t *testing.T, l ledger.Ledger) {
 	alice, bob := peers[0], peers[1]
 	debit := accounts.Adjustment{Account: alice, Key: "k", Debit: units(50), ReasonCode: 1}
 	for range 25 {
-		between := &interrupted{Ledger: l, do: func() { packet(t, l, alice.ID(), bob.ID(), 60, 0) }}
+		between := &interrupted{Ledger: l, do: func() { movePacket(t, l, alice.ID(), bob.ID(), 60, 0) }}
 		_, err := newBook(t, between).Adjust(ctx, debit)
 		require.ErrorIs(t, err, accounts.ErrNotCovered)
-		packet(t, l, bob.ID(), alice.ID(), 60, 0)
+		movePacket(t, l, bob.ID(), alice.ID(), 60, 0)
 	}
 	for _, already := range []bool{false, true} {
 		got, err := book.Adjust(ctx, debit)
@@ -188,8 +188,8 @@ func testManyAdjust(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// adjust books an adjustment, and looks that it is booked as it should be.
-func adjust(t *testing.T, book *accounts.Book, a accounts.Adjustment, already bool) accounts.Booking {
+// bookAdjustment books an adjustment, and looks that it is booked as it should be.
+func bookAdjustment(t *testing.T, book *accounts.Book, a accounts.Adjustment, already bool) accounts.Booking {
 	t.Helper()
 	got, err := book.Adjust(t.Context(), a)
 	require.NoError(t, err)
@@ -208,24 +208,24 @@ func testDebitBeyond(t *testing.T, l ledger.Ledger) {
 	_, err := book.Adjust(ctx, debit)
 	require.ErrorIs(t, err, accounts.ErrNotCovered)
 	debit.BeyondHeadroom = true
-	first := adjust(t, book, debit, false)
+	first := bookAdjustment(t, book, debit, false)
 	b := balance(t, book, alice)
 	require.Equal(t, units(130), b.Receivable)
 	require.Equal(t, units(30), b.Arrears)
 	require.Zero(t, b.Headroom)
 	debit.BeyondHeadroom = false
-	require.Equal(t, first.Transfer, adjust(t, book, debit, true).Transfer, "booked before, covered or not")
+	require.Equal(t, first.Transfer, bookAdjustment(t, book, debit, true).Transfer, "booked before, covered or not")
 	require.NoError(t, book.Resume(ctx, alice))
 
 	// A debit within the headroom collects what is left.
-	packet(t, l, bob.ID(), alice.ID(), 80, 0)
+	movePacket(t, l, bob.ID(), alice.ID(), 80, 0)
 	next := accounts.Adjustment{Account: alice, Key: "next", Debit: units(81), ReasonCode: 1}
 	_, err = book.Adjust(ctx, next)
 	var cover *accounts.CoverError
 	require.ErrorAs(t, err, &cover)
 	require.Equal(t, accounts.CoverError{Account: alice, Asset: usd, Has: units(50), Wanted: units(81)}, *cover, "30 of its 80 are for its arrears")
 	next.Debit = units(20)
-	adjust(t, book, next, false)
+	bookAdjustment(t, book, next, false)
 	b = balance(t, book, alice)
 	require.Zero(t, b.Arrears)
 	require.Equal(t, units(30), b.Headroom)
@@ -233,22 +233,22 @@ func testDebitBeyond(t *testing.T, l ledger.Ledger) {
 
 	// A packet overtakes a debit that was covered when it was looked at: the ledger refuses
 	// it, and then it is booked as arrears, since the key is free.
-	between := &interrupted{Ledger: l, do: func() { packet(t, l, alice.ID(), bob.ID(), 10, 0) }}
+	between := &interrupted{Ledger: l, do: func() { movePacket(t, l, alice.ID(), bob.ID(), 10, 0) }}
 	race := accounts.Adjustment{Account: alice, Key: "race", Debit: units(30), ReasonCode: 1}
 	_, err = newBook(t, between).Adjust(ctx, race)
 	require.ErrorIs(t, err, accounts.ErrNotCovered)
 	race.BeyondHeadroom = true
-	adjust(t, book, race, false)
+	bookAdjustment(t, book, race, false)
 	race.BeyondHeadroom = false
-	adjust(t, book, race, true)
+	bookAdjustment(t, book, race, true)
 	b = balance(t, book, alice)
 	require.Equal(t, units(30), b.Arrears, "the round collects it")
 	require.Equal(t, units(20), b.Headroom)
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// shut closes a peer account as the ledger does it, and returns the id of the closing.
-func shut(t *testing.T, l ledger.Ledger, book *accounts.Book, a accounts.PeerAccount) ledger.ID {
+// closeAccount closes a peer account as the ledger does it, and returns the id of the closing.
+func closeAccount(t *testing.T, l ledger.Ledger, book *accounts.Book, a accounts.PeerAccount) ledger.ID {
 	t.Helper()
 	own, _ := book.AssetIDs(usd.Ledger)
 	row := ledger.Transfer{
@@ -267,29 +267,29 @@ func testDebitClosed(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	peers := provision(t, book, 100, "alice", "bob")
 	alice, bob := peers[0], peers[1]
-	closing := shut(t, l, book, alice)
+	closing := closeAccount(t, l, book, alice)
 	debit := accounts.Adjustment{Account: alice, Key: "k", Debit: units(30), ReasonCode: 1}
 	_, err := book.Adjust(ctx, debit)
 	require.ErrorIs(t, err, accounts.ErrPeerClosed)
 	debit.BeyondHeadroom = true
-	adjust(t, book, debit, false)
+	bookAdjustment(t, book, debit, false)
 	require.Equal(t, units(30), balance(t, book, alice).Arrears)
 	_, err = book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "credit", Credit: units(30), ReasonCode: 1})
 	require.ErrorIs(t, err, accounts.ErrPeerClosed)
-	resolve(t, l, closing, ledger.TransferVoidPending)
-	adjust(t, book, debit, true)
+	resolveHold(t, l, closing, ledger.TransferVoidPending)
+	bookAdjustment(t, book, debit, true)
 	require.Equal(t, units(30), balance(t, book, alice).Arrears)
 
 	// Two operators at once, and the account is closed before the first one's request, and
 	// open again before the second one's.
 	var second accounts.Booking
 	between := &interrupted{Ledger: l, do: func() {
-		closing := shut(t, l, book, bob)
-		again := &interrupted{Ledger: l, do: func() { resolve(t, l, closing, ledger.TransferVoidPending) }}
+		closing := closeAccount(t, l, book, bob)
+		again := &interrupted{Ledger: l, do: func() { resolveHold(t, l, closing, ledger.TransferVoidPending) }}
 		race := accounts.Adjustment{Account: bob, Key: "race", Debit: units(7), ReasonCode: 1, BeyondHeadroom: true}
-		second = adjust(t, newBook(t, again), race, false)
+		second = bookAdjustment(t, newBook(t, again), race, false)
 	}}
-	first := adjust(t, newBook(t, between), accounts.Adjustment{Account: bob, Key: "race", Debit: units(7), ReasonCode: 1}, true)
+	first := bookAdjustment(t, newBook(t, between), accounts.Adjustment{Account: bob, Key: "race", Debit: units(7), ReasonCode: 1}, true)
 	require.Equal(t, second.Transfer, first.Transfer)
 	require.Equal(t, units(7), balance(t, book, bob).Receivable)
 	ledgertest.RequireNothingHeld(t, l)
@@ -313,7 +313,7 @@ func testDebitOlder(t *testing.T, l ledger.Ledger) {
 	require.NoError(t, err)
 
 	own, _ := book.AssetIDs(usd.Ledger)
-	packet(t, l, own.Liquidity, ids.Peer, 100, 0)
+	movePacket(t, l, own.Liquidity, ids.Peer, 100, 0)
 	ns := chart.Namespace(t.Name())
 	row := ledger.Transfer{
 		ID:             ns.Derive("adjust", chart.ID(ids.Peer), []byte("old"), chart.U64(0)),
@@ -326,10 +326,10 @@ func testDebitOlder(t *testing.T, l ledger.Ledger) {
 	require.Equal(t, ledger.TransferCreated, results[0].Status)
 
 	old := accounts.Adjustment{Account: alice, Key: "old", Debit: units(40), ReasonCode: 3}
-	require.Equal(t, row.ID, adjust(t, book, old, true).Transfer)
+	require.Equal(t, row.ID, bookAdjustment(t, book, old, true).Transfer)
 	require.Equal(t, units(60), balance(t, book, alice).Payable)
 	old.BeyondHeadroom = true
-	adjust(t, book, old, true)
+	bookAdjustment(t, book, old, true)
 	old.Debit = units(41)
 	_, err = book.Adjust(ctx, old)
 	require.ErrorIs(t, err, accounts.ErrKeyReused)
@@ -337,13 +337,13 @@ func testDebitOlder(t *testing.T, l ledger.Ledger) {
 	_, err = book.Adjust(ctx, old)
 	require.ErrorIs(t, err, accounts.ErrKeyReused)
 
-	adjust(t, book, accounts.Adjustment{Account: alice, Key: "new", Debit: units(70), ReasonCode: 3, BeyondHeadroom: true}, false)
+	bookAdjustment(t, book, accounts.Adjustment{Account: alice, Key: "new", Debit: units(70), ReasonCode: 3, BeyondHeadroom: true}, false)
 	require.Equal(t, units(10), balance(t, book, alice).Arrears)
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// position is our position in USD.
-func position(t *testing.T, book *accounts.Book) accounts.AssetPosition {
+// readPosition is our position in USD.
+func readPosition(t *testing.T, book *accounts.Book) accounts.AssetPosition {
 	t.Helper()
 	all, err := book.Positions(t.Context())
 	require.NoError(t, err)
@@ -368,19 +368,19 @@ func testCapital(t *testing.T, l ledger.Ledger) {
 	in.Amount = units(99)
 	_, err = book.Fund(ctx, in)
 	require.ErrorIs(t, err, accounts.ErrKeyReused)
-	p := position(t, book)
+	p := readPosition(t, book)
 	require.Equal(t, int64(100), p.Liquidity.Int64())
 	require.Equal(t, int64(100), p.Capital.Int64())
 
 	ids, _ := book.AssetIDs(usd.Ledger)
-	hold := packet(t, l, ids.Liquidity, alice.ID(), 30, ledger.TransferPending)
+	hold := movePacket(t, l, ids.Liquidity, alice.ID(), 30, ledger.TransferPending)
 	out := accounts.Capital{Asset: usd, Key: "first", Amount: units(71)}
 	_, err = book.Withdraw(ctx, out)
 	var cover *accounts.CoverError
 	require.ErrorIs(t, err, accounts.ErrNotCovered)
 	require.ErrorAs(t, err, &cover)
 	require.Equal(t, units(70), cover.Has)
-	require.Equal(t, int64(100), position(t, book).Liquidity.Int64())
+	require.Equal(t, int64(100), readPosition(t, book).Liquidity.Int64())
 	out.Amount = units(70)
 	paid, err := book.Withdraw(ctx, out)
 	require.NoError(t, err, "the same key: it was free")
@@ -393,14 +393,14 @@ func testCapital(t *testing.T, l ledger.Ledger) {
 		_, err = book.Withdraw(ctx, out)
 		require.ErrorIs(t, err, accounts.ErrKeyReused, amount)
 	}
-	resolve(t, l, hold, ledger.TransferPostPending)
-	p = position(t, book)
+	resolveHold(t, l, hold, ledger.TransferPostPending)
+	p = readPosition(t, book)
 	require.Zero(t, p.Liquidity.Sign())
 	require.Equal(t, int64(30), p.Capital.Int64())
-	packet(t, l, ids.Liquidity, alice.ID(), 5, 0) // short: packets may take it below 0
+	movePacket(t, l, ids.Liquidity, alice.ID(), 5, 0) // short: packets may take it below 0
 	_, err = book.Withdraw(ctx, accounts.Capital{Asset: usd, Key: "short", Amount: units(1)})
 	require.ErrorIs(t, err, accounts.ErrNotCovered)
-	require.Equal(t, int64(-5), position(t, book).Liquidity.Int64())
+	require.Equal(t, int64(-5), readPosition(t, book).Liquidity.Int64())
 
 	for _, c := range []struct {
 		field string
@@ -434,7 +434,7 @@ func testManyCapital(t *testing.T, l ledger.Ledger) {
 	}
 	operators.Wait()
 	require.Equal(t, int64(90), paid.Load())
-	require.Equal(t, int64(10), position(t, book).Liquidity.Int64())
+	require.Equal(t, int64(10), readPosition(t, book).Liquidity.Int64())
 	ledgertest.RequireNothingHeld(t, l)
 }
 
@@ -450,9 +450,9 @@ func testAlerts(t *testing.T, l ledger.Ledger) {
 	at := int64(0)
 	moveTo := func(want int64) {
 		if d := want - at; d > 0 {
-			packet(t, l, ids.Outside, ids.Liquidity, uint64(d), 0)
+			movePacket(t, l, ids.Outside, ids.Liquidity, uint64(d), 0)
 		} else if d < 0 {
-			packet(t, l, ids.Liquidity, ids.Outside, uint64(-d), 0)
+			movePacket(t, l, ids.Liquidity, ids.Outside, uint64(-d), 0)
 		}
 		at = want
 	}

@@ -31,11 +31,11 @@ func (a Asset) Parse(text string) (ledger.Amount, error) {
 }
 
 // parsePlain reads digits with at most one point, and a digit on either side of it.
-func parsePlain(text string, longest int) (decimal.Decimal, error) {
+func parsePlain(text string, maxLength int) (decimal.Decimal, error) {
 	left, right, point := strings.Cut(text, ".")
 	digits := func(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
-	if len(text) > longest || !digits(left) || point && !digits(right) {
-		return decimal.Decimal{}, fmt.Errorf("must be up to %d digits, with at most one point between them", longest)
+	if len(text) > maxLength || !digits(left) || point && !digits(right) {
+		return decimal.Decimal{}, fmt.Errorf("must be up to %d digits, with at most one point between them", maxLength)
 	}
 	return decimal.NewFromString(text)
 }
@@ -48,21 +48,21 @@ func (a Asset) Units(whole decimal.Decimal) (ledger.Amount, error) {
 	exponent := int64(whole.Exponent()) + int64(a.Scale)
 	switch {
 	case whole.IsNegative():
-		return ledger.Amount{}, a.amountError(shorten(whole), "must not be negative")
+		return ledger.Amount{}, a.amountError(formatShort(whole), "must not be negative")
 	case whole.IsZero():
 		return ledger.Amount{}, nil
 	case exponent > maxAmountText, whole.Coefficient().BitLen() > 4*maxAmountText:
-		return ledger.Amount{}, a.amountError(shorten(whole), tooLarge)
+		return ledger.Amount{}, a.amountError(formatShort(whole), tooLarge)
 	case exponent < -maxAmountText:
-		return ledger.Amount{}, a.amountError(shorten(whole), a.decimalsRule())
+		return ledger.Amount{}, a.amountError(formatShort(whole), a.decimalsRule())
 	}
 	units := whole.Shift(int32(a.Scale))
 	if !units.IsInteger() {
-		return ledger.Amount{}, a.amountError(shorten(whole), a.decimalsRule())
+		return ledger.Amount{}, a.amountError(formatShort(whole), a.decimalsRule())
 	}
 	amount, err := ledger.ParseAmount(units.BigInt().String())
 	if err != nil {
-		return ledger.Amount{}, a.amountError(shorten(whole), tooLarge)
+		return ledger.Amount{}, a.amountError(formatShort(whole), tooLarge)
 	}
 	return amount, nil
 }
@@ -71,8 +71,8 @@ const tooLarge = "must be at most 2^128-1 units"
 
 func (a Asset) decimalsRule() string { return fmt.Sprintf("must have at most %d decimals", a.Scale) }
 
-// shorten writes a decimal that may have a huge exponent.
-func shorten(d decimal.Decimal) string {
+// formatShort writes a decimal that may have a huge exponent.
+func formatShort(d decimal.Decimal) string {
 	if e := d.Exponent(); e > maxAmountText || e < -maxAmountText || d.Coefficient().BitLen() > 4*maxAmountText {
 		return fmt.Sprintf("…e%d", e)
 	}

@@ -179,8 +179,8 @@ func TestMillionConversionsLoseNothing(t *testing.T) {
 		kept := new(big.Rat).Mul(new(big.Rat).SetInt(paidFor), worth)
 		kept.Sub(kept, new(big.Rat).SetInt(paidOut)) // in units of to
 		require.GreaterOrEqual(t, kept.Sign(), 0, "never more is paid out than paid for")
-		most := new(big.Rat).Mul(worth, new(big.Rat).SetInt64(perRate))
-		require.Negative(t, kept.Cmp(most), "less than a unit of from for each")
+		bound := new(big.Rat).Mul(worth, new(big.Rat).SetInt64(perRate))
+		require.Negative(t, kept.Cmp(bound), "less than a unit of from for each")
 	}
 	require.Zero(t, in.Cmp(new(big.Int).Add(cost, dust)))
 	t.Logf("%d conversions: in %v = cost %v + dust %v", conversions, in, cost, dust)

@@ -26,8 +26,8 @@ type Asset struct {
 // String is the asset as in "USD/9".
 func (a Asset) String() string { return fmt.Sprintf("%s/%d", a.Code, a.Scale) }
 
-// describe tells the asset from every other one.
-func (a Asset) describe() string {
+// describeExactly tells the asset from every other one.
+func (a Asset) describeExactly() string {
 	loss := ""
 	if a.AllowLoss {
 		loss = " with AllowLoss"

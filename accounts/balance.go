@@ -69,11 +69,11 @@ type Balance struct {
 	// every packet and post on it.
 	Closed bool
 
-	ids       PeerIDs // of the accounts that were there
-	sums      prepayment.Sums
-	netAtMost *big.Int
-	settled   bool // reading the peer's payments makes Prepaid no better
-	arrears   bool // the ledger has the arrears account
+	ids               PeerIDs // of the accounts that were there
+	totals            prepayment.Sums
+	netAtMost         *big.Int
+	prepaidSettled    bool // reading the peer's payments makes Prepaid no better
+	hasArrearsAccount bool // the ledger has the arrears account
 }
 
 // Position is Payable less Receivable, in units: above 0 we owe the peer.
@@ -105,13 +105,13 @@ func (b Balance) IfNothingPrepaid() Balance {
 
 // PrepaidSettled reports whether Prepaid is as good as it gets: exact, or of an account
 // without history. If not, Book.Balances reads the rest.
-func (b Balance) PrepaidSettled() bool { return b.settled }
+func (b Balance) PrepaidSettled() bool { return b.prepaidSettled }
 
 // OnlyPacketsSince reports whether nothing but packets was booked for the peer since an
 // earlier balance: no payment, no change of the line, nothing by hand and no collection. sent
 // is how much the peer was charged for its packets, in units.
 func (b Balance) OnlyPacketsSince(earlier Balance) (sent ledger.Amount, only bool) {
-	return b.sums.Peer.Debits.SubFloor(earlier.sums.Peer.Debits), b.sums.SamePayments(&earlier.sums)
+	return b.totals.Peer.Debits.SubFloor(earlier.totals.Peer.Debits), b.totals.SamePayments(&earlier.totals)
 }
 
 // Collectable reports whether the peer has arrears, and headroom that pays a part of them at least.
@@ -121,17 +121,17 @@ func (b Balance) Collectable() bool {
 
 // HasArrearsAccount reports whether the ledger has the peer's arrears account. If it has not,
 // Book.EnsureArrears makes it.
-func (b Balance) HasArrearsAccount() bool { return b.arrears }
+func (b Balance) HasArrearsAccount() bool { return b.hasArrearsAccount }
 
 // EverSettled reports whether an order was ever placed for the peer that is open or was paid,
 // or anything else was paid to it. It is known without the lifetime totals.
 func (b Balance) EverSettled() bool {
-	return !b.sums.Settlement.Credits.IsZero() || !b.Settling.IsZero()
+	return !b.totals.Settlement.Credits.IsZero() || !b.Settling.IsZero()
 }
 
 // HasHistory reports whether the ledger keeps the history of the peer account. Without it
 // Prepaid is an upper bound.
-func (b Balance) HasHistory() bool { return b.sums.History }
+func (b Balance) HasHistory() bool { return b.totals.History }
 
 // Unpaid is what packets earned the peer and no settlement, finished or in
 // flight, has paid: the most that may be paid out.
@@ -181,22 +181,22 @@ func lineOf(line *ledger.Account) ledger.Amount {
 // The ledger keeps the peer account's debits within its credits, and the credits of the
 // line and the arrears account within their debits, so no difference below goes under 0
 // unless somebody else books on these accounts; then it is cut at 0.
-func newBalance(a PeerAccount, asset Asset, f *peerFigures) Balance {
+func newBalance(a PeerAccount, asset Asset, f *peerRecords) Balance {
 	free := f.peer.CreditsPosted.SubFloor(f.peer.DebitsPosted)
 	b := Balance{
 		Account: a, Asset: asset, Opened: time.Unix(0, int64(f.settlement.Timestamp)),
-		CreditLine: lineOf(&f.line),
-		Arrears:    f.arrears.DebitsPosted.SubFloor(f.arrears.CreditsPosted),
-		Headroom:   free.SubFloor(f.peer.DebitsPending),
-		Settling:   f.settlement.CreditsPending,
-		HeldIn:     f.peer.DebitsPending.SubFloor(f.settlement.CreditsPending),
-		HeldOut:    f.peer.CreditsPending,
-		Announced:  f.settlement.DebitsPending,
-		Suspended:  f.line.Closed(),
-		Closed:     f.peer.Closed(),
-		ids:        PeerIDs{Peer: f.peer.ID, Line: f.line.ID, Settlement: f.settlement.ID, Arrears: f.arrears.ID},
-		sums:       f.sums(),
-		arrears:    !f.arrears.ID.IsZero(),
+		CreditLine:        lineOf(&f.line),
+		Arrears:           f.arrears.DebitsPosted.SubFloor(f.arrears.CreditsPosted),
+		Headroom:          free.SubFloor(f.peer.DebitsPending),
+		Settling:          f.settlement.CreditsPending,
+		HeldIn:            f.peer.DebitsPending.SubFloor(f.settlement.CreditsPending),
+		HeldOut:           f.peer.CreditsPending,
+		Announced:         f.settlement.DebitsPending,
+		Suspended:         f.line.Closed(),
+		Closed:            f.peer.Closed(),
+		ids:               PeerIDs{Peer: f.peer.ID, Line: f.line.ID, Settlement: f.settlement.ID, Arrears: f.arrears.ID},
+		totals:            f.prepaymentSums(),
+		hasArrearsAccount: !f.arrears.ID.IsZero(),
 	}
 	owes, _ := b.CreditLine.Add(b.Arrears) // both are parts of what was booked, so the sum fits
 	b.Payable = free.SubFloor(owes)

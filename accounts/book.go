@@ -52,10 +52,10 @@ type Config struct {
 // the ledger does not, and remembers what it has read of payments: any number of Books, in any
 // number of processes, may work on one ledger. Its methods may be called concurrently.
 type Book struct {
-	ledger ledger.Ledger // sends again what got lost
-	ns     chart.Namespace
-	assets map[uint32]assetEntry // by ledger number; never changed after NewBook
-	flags  ledger.AccountFlags   // of peer accounts
+	ledger    ledger.Ledger // sends again what got lost
+	namespace chart.Namespace
+	assets    map[uint32]bookAsset // by ledger number; never changed after NewBook
+	flags     ledger.AccountFlags  // of peer accounts
 
 	limits       Rules[Limits]
 	ceilings     map[Asset]Decimal
@@ -63,12 +63,12 @@ type Book struct {
 	pollInterval time.Duration
 	progress     func(Progress) // may be nil
 
-	prepayments *prepayment.Memory
-	suspense    map[uint32]*suspenseRows // by ledger number; never changed after NewBook
-	returned    *returnedRows
+	prepaymentMemory *prepayment.Memory
+	suspense         map[uint32]*suspenseRows // by ledger number; never changed after NewBook
+	returnedPayments *returnedPayments
 }
 
-type assetEntry struct {
+type bookAsset struct {
 	asset Asset
 	ids   AssetIDs
 	tag   uint64 // in user_data_64 of the asset's accounts
@@ -107,19 +107,19 @@ func NewBook(l ledger.Ledger, cfg Config) (*Book, error) {
 		return nil, err
 	}
 	b := &Book{
-		ledger: retryledger.Ledger{Ledger: l}, ns: chart.Namespace(cfg.Namespace), flags: chart.PeerFlags,
+		ledger: retryledger.Ledger{Ledger: l}, namespace: chart.Namespace(cfg.Namespace), flags: chart.PeerFlags,
 		limits: cfg.Limits, ceilings: cfg.Ceilings, floors: cfg.LiquidityFloors,
 		pollInterval: cmp.Or(cfg.SuspensionPollInterval, time.Second), progress: cfg.Progress,
-		assets: make(map[uint32]assetEntry, len(cfg.Assets)), suspense: make(map[uint32]*suspenseRows, len(cfg.Assets)),
+		assets: make(map[uint32]bookAsset, len(cfg.Assets)), suspense: make(map[uint32]*suspenseRows, len(cfg.Assets)),
 	}
-	b.returned = newReturnedRows(b.ledger)
-	b.prepayments = prepayment.NewMemory(prepayment.NewReader(b.ledger, ledger.QueryMax))
+	b.returnedPayments = newReturnedRows(b.ledger)
+	b.prepaymentMemory = prepayment.NewMemory(prepayment.NewReader(b.ledger, ledger.QueryMax))
 	if cfg.NoHistory {
 		b.flags &^= ledger.AccountHistory
 	}
 	for _, a := range cfg.Assets {
-		id := func(code uint16) ledger.ID { return b.ns.AssetAccount(code, a.Ledger) }
-		b.assets[a.Ledger] = assetEntry{asset: a, tag: b.ns.AssetTag(a.Code), ids: AssetIDs{
+		id := func(code uint16) ledger.ID { return b.namespace.AssetAccount(code, a.Ledger) }
+		b.assets[a.Ledger] = bookAsset{asset: a, tag: b.namespace.AssetTag(a.Code), ids: AssetIDs{
 			Liquidity: id(chart.CodeLiquidity), Revenue: id(chart.CodeRevenue), Dust: id(chart.CodeDust),
 			Suspense: id(chart.CodeSuspense), Outside: id(chart.CodeOutside), Control: id(chart.CodeControl),
 		}}
@@ -133,10 +133,10 @@ func NewBook(l ledger.Ledger, cfg Config) (*Book, error) {
 // errors match ErrInvalid or ErrUnknownAsset.
 func (b *Book) PeerAccount(peer string, asset Asset) (PeerAccount, error) {
 	p := PeerConfig{ID: peer, Asset: asset}
-	if err := b.check(p); err != nil {
+	if err := b.checkConfig(p); err != nil {
 		return PeerAccount{}, err
 	}
-	return b.handle(p), nil
+	return b.peerHandle(p), nil
 }
 
 // OwnAccount is the handle of ourselves in an asset, for packets that begin or end here.
@@ -144,7 +144,7 @@ func (b *Book) PeerAccount(peer string, asset Asset) (PeerAccount, error) {
 func (b *Book) OwnAccount(asset Asset) (PeerAccount, error) {
 	entry, known := b.assets[asset.Ledger]
 	if !known || entry.asset != asset {
-		return PeerAccount{}, b.unknownAsset(asset)
+		return PeerAccount{}, b.unknownAssetError(asset)
 	}
 	return PeerAccount{id: entry.ids.Liquidity, ledger: asset.Ledger}, nil
 }
@@ -176,9 +176,9 @@ func (b *Book) AssetIDs(ledgerNumber uint32) (ids AssetIDs, ok bool) {
 func (b *Book) PeerIDs(a PeerAccount) PeerIDs {
 	return PeerIDs{
 		Peer:       a.id,
-		Line:       b.ns.PeerAccount(chart.CodeLine, a.peer, a.ledger),
-		Settlement: b.ns.PeerAccount(chart.CodeSettlement, a.peer, a.ledger),
-		Arrears:    b.ns.PeerAccount(chart.CodeArrears, a.peer, a.ledger),
+		Line:       b.namespace.PeerAccount(chart.CodeLine, a.peer, a.ledger),
+		Settlement: b.namespace.PeerAccount(chart.CodeSettlement, a.peer, a.ledger),
+		Arrears:    b.namespace.PeerAccount(chart.CodeArrears, a.peer, a.ledger),
 	}
 }
 
@@ -186,26 +186,26 @@ func (b *Book) PeerIDs(a PeerAccount) PeerIDs {
 func (b *Book) SuspensionPollInterval() time.Duration { return b.pollInterval }
 
 // Namespace is that of the Config.
-func (b *Book) Namespace() string { return string(b.ns) }
+func (b *Book) Namespace() string { return string(b.namespace) }
 
-func (b *Book) handle(p PeerConfig) PeerAccount {
-	return PeerAccount{peer: p.ID, id: b.ns.PeerAccount(chart.CodePeer, p.ID, p.Asset.Ledger), ledger: p.Asset.Ledger}
+func (b *Book) peerHandle(p PeerConfig) PeerAccount {
+	return PeerAccount{peer: p.ID, id: b.namespace.PeerAccount(chart.CodePeer, p.ID, p.Asset.Ledger), ledger: p.Asset.Ledger}
 }
 
-func (b *Book) check(p PeerConfig) error {
+func (b *Book) checkConfig(p PeerConfig) error {
 	if err := p.validate(); err != nil {
 		return err
 	}
 	if b.assets[p.Asset.Ledger].asset != p.Asset {
-		return b.unknownAsset(p.Asset)
+		return b.unknownAssetError(p.Asset)
 	}
 	return nil
 }
 
-func (b *Book) unknownAsset(a Asset) error {
+func (b *Book) unknownAssetError(a Asset) error {
 	var known []string
 	for _, asset := range b.Assets() {
-		known = append(known, asset.describe())
+		known = append(known, asset.describeExactly())
 	}
-	return fmt.Errorf("%w: %s; the book has %s", ErrUnknownAsset, a.describe(), strings.Join(known, ", "))
+	return fmt.Errorf("%w: %s; the book has %s", ErrUnknownAsset, a.describeExactly(), strings.Join(known, ", "))
 }

@@ -41,24 +41,24 @@ type CloseOptions struct {
 // and is written off with Force. If a call is interrupted, the peer may be left suspended,
 // or closed with something owed or held: the next call goes on from there. A peer that is
 // suspended by an operator stays so, whatever becomes of the closing.
-func (b *Book) ClosePeer(ctx context.Context, account PeerAccount, how CloseOptions) error {
+func (b *Book) ClosePeer(ctx context.Context, account PeerAccount, opts CloseOptions) error {
 	if err := b.checkPeer(account); err != nil {
 		return err
 	}
-	if how.Force && how.ReasonCode == 0 {
+	if opts.Force && opts.ReasonCode == 0 {
 		return &FieldError{Subject: "closing of " + account.String(), Field: "Reason", Reason: "must not be 0 with Force"}
 	}
-	c := closing{book: b, account: account, how: how}
-	err := c.run(ctx)
-	if err == nil || c.finished || !refusedClosing(err) {
+	c := closing{book: b, account: account, opts: opts}
+	err := c.closeAndSettle(ctx)
+	if err == nil || c.finished || !isRefusal(err) {
 		return err
 	}
 	return errors.Join(err, b.resumeAfterClosing(ctx, account))
 }
 
-// refusedClosing reports whether an error says that the peer cannot be closed now, and not
+// isRefusal reports whether an error says that the peer cannot be closed now, and not
 // that a request failed.
-func refusedClosing(err error) bool {
+func isRefusal(err error) bool {
 	var refused *ledger.TransferError
 	return errors.Is(err, ErrHeld) || errors.Is(err, ErrOwed) || errors.Is(err, ErrLineConflict) || errors.As(err, &refused)
 }
@@ -73,17 +73,17 @@ func (b *Book) ReopenPeer(ctx context.Context, account PeerAccount) error {
 	if _, err := b.lookUpBalance(ctx, account); err != nil {
 		return err
 	}
-	for range lostRaces {
-		row, err := b.newestClose(ctx, account)
+	for range maxConflicts {
+		row, err := b.newestPeerClosing(ctx, account)
 		if err != nil || !row.Flags.Has(ledger.TransferPending) {
 			return err
 		}
 		// From here on the suspension is not the closing's any more: a later closing that is
 		// refused must not end it.
-		if err := b.suspend(ctx, account, SuspendOptions{ReasonCode: row.UserData32}, byReopening); err != nil {
+		if err := b.ensureSuspended(ctx, account, SuspendOptions{ReasonCode: row.UserData32}, byReopening); err != nil {
 			return err
 		}
-		err = b.open(ctx, b.voiding(row))
+		err = b.writeVoid(ctx, b.voidTransfer(row))
 		switch {
 		case err == nil:
 			return nil
@@ -95,8 +95,8 @@ func (b *Book) ReopenPeer(ctx context.Context, account PeerAccount) error {
 	return wrapAccount(account, ErrLineConflict)
 }
 
-// newestClose is the newest closing of a peer's account, or what ended it.
-func (b *Book) newestClose(ctx context.Context, account PeerAccount) (ledger.Transfer, error) {
+// newestPeerClosing is the newest closing of a peer's account, or what ended it.
+func (b *Book) newestPeerClosing(ctx context.Context, account PeerAccount) (ledger.Transfer, error) {
 	row, err := b.newestClosing(ctx, account.id, chart.CodeClose)
 	if err != nil {
 		return ledger.Transfer{}, fmt.Errorf("read whether %v is closed: %w", account, err)
@@ -104,42 +104,42 @@ func (b *Book) newestClose(ctx context.Context, account PeerAccount) (ledger.Tra
 	return row, nil
 }
 
-// mayBegin says what keeps a peer from being closed that is still open. Announced payments do:
+// checkOpenPeer says what keeps a peer from being closed that is still open. Announced payments do:
 // their money would go to suspense.
-func mayBegin(balance Balance, force bool) error {
-	if err := mayClose(balance, force); err != nil || force || balance.Announced.IsZero() {
+func checkOpenPeer(balance Balance, force bool) error {
+	if err := checkClosable(balance, force); err != nil || force || balance.Announced.IsZero() {
 		return err
 	}
-	return held(balance)
+	return heldError(balance)
 }
 
-// mayClose says what keeps a peer from being closed, and from staying so. With a position of 0 its headroom
+// checkClosable says what keeps a peer from being closed, and from staying so. With a position of 0 its headroom
 // covers the arrears, which the closing collects.
-func mayClose(balance Balance, force bool) error {
+func checkClosable(balance Balance, force bool) error {
 	switch {
 	case !balance.HeldIn.IsZero() || !balance.HeldOut.IsZero() || !balance.Settling.IsZero():
-		return held(balance)
+		return heldError(balance)
 	case !force && balance.Position().Sign() != 0:
-		return owed(balance)
+		return owedError(balance)
 	default:
 		return nil
 	}
 }
 
-func held(balance Balance) error {
+func heldError(balance Balance) error {
 	return &HeldError{
 		Account: balance.Account, Asset: balance.Asset,
 		HeldIn: balance.HeldIn, HeldOut: balance.HeldOut, Settling: balance.Settling, Announced: balance.Announced,
 	}
 }
 
-func owed(balance Balance) error {
+func owedError(balance Balance) error {
 	return &OwedError{
 		Account: balance.Account, Asset: balance.Asset, Payable: balance.Payable, Receivable: balance.Receivable, Arrears: balance.Arrears,
 	}
 }
 
-// nothingLeft reports whether a closed peer may stay so as it is.
-func nothingLeft(balance Balance) bool {
-	return mayClose(balance, false) == nil && balance.Arrears.IsZero()
+// isSettled reports whether a closed peer may stay so as it is.
+func isSettled(balance Balance) bool {
+	return checkClosable(balance, false) == nil && balance.Arrears.IsZero()
 }

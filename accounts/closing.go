@@ -24,53 +24,53 @@ import (
 type closing struct {
 	book    *Book
 	account PeerAccount
-	how     CloseOptions
+	opts    CloseOptions
 	// finished says that the peer is closed for good: by an earlier call, or because this one
 	// has written off what was owed. A refusal leaves it closed then.
 	finished bool
-	// seen is the position of step 4; nil if this call did not close the account.
-	seen *big.Int
+	// positionSeen is the position of step 4; nil if this call did not close the account.
+	positionSeen *big.Int
 }
 
-func (c *closing) run(ctx context.Context) error {
-	row, balance, err := c.look(ctx)
+func (c *closing) closeAndSettle(ctx context.Context) error {
+	row, balance, err := c.readState(ctx)
 	switch {
 	case err != nil:
 		return err
-	case balance.Closed && nothingLeft(balance):
+	case balance.Closed && isSettled(balance):
 		return nil
 	case balance.Closed:
 		if c.finished, err = c.wasFinished(ctx, &row, balance); err != nil {
 			return err
 		}
-		return c.settle(ctx)
+		return c.confirmClosed(ctx)
 	}
 	if balance, err = c.book.collectArrears(ctx, balance); err != nil {
 		return err
 	}
-	if err := mayBegin(balance, c.how.Force); err != nil {
+	if err := checkOpenPeer(balance, c.opts.Force); err != nil {
 		return err
 	}
-	if err := c.book.suspend(ctx, c.account, SuspendOptions{ReasonCode: c.how.ReasonCode}, byClosing); err != nil {
+	if err := c.book.ensureSuspended(ctx, c.account, SuspendOptions{ReasonCode: c.opts.ReasonCode}, byClosing); err != nil {
 		return err
 	}
-	if err := c.close(ctx); err != nil {
+	if err := c.closeAccount(ctx); err != nil {
 		return err
 	}
-	return c.settle(ctx)
+	return c.confirmClosed(ctx)
 }
 
-// look reads the newest closing, and then the balance: if somebody ends that closing in
+// readState reads the newest closing, and then the balance: if somebody ends that closing in
 // between, ending it again is refused. Of a closed peer with something left, the row is the
 // closing that closed it.
-func (c *closing) look(ctx context.Context) (ledger.Transfer, Balance, error) {
-	for range lostRaces {
-		row, err := c.book.newestClose(ctx, c.account)
+func (c *closing) readState(ctx context.Context) (ledger.Transfer, Balance, error) {
+	for range maxConflicts {
+		row, err := c.book.newestPeerClosing(ctx, c.account)
 		if err != nil {
 			return ledger.Transfer{}, Balance{}, err
 		}
 		balance, err := c.book.lookUpBalance(ctx, c.account)
-		if err != nil || !balance.Closed || nothingLeft(balance) || row.Flags.Has(ledger.TransferPending) {
+		if err != nil || !balance.Closed || isSettled(balance) || row.Flags.Has(ledger.TransferPending) {
 			return row, balance, err
 		}
 		// Another call has closed the account since the row was read.
@@ -82,21 +82,21 @@ func (c *closing) look(ctx context.Context) (ledger.Transfer, Balance, error) {
 // was owed and nothing held. While an account is closed only arrears can change, and holds
 // can end.
 func (c *closing) wasFinished(ctx context.Context, row *ledger.Transfer, balance Balance) (bool, error) {
-	if errors.Is(mayClose(balance, true), ErrHeld) {
+	if errors.Is(checkClosable(balance, true), ErrHeld) {
 		return false, nil
 	}
 	arrears, err := c.book.balanceAt(ctx, c.book.PeerIDs(c.account).Arrears, row.Timestamp)
 	if err != nil {
 		return false, fmt.Errorf("read the arrears of %v: %w", c.account, err)
 	}
-	then := balance.Position()
-	then.Add(then, balance.Arrears.Big()).Sub(then, arrears.DebitsPosted.SubFloor(arrears.CreditsPosted).Big())
-	return then.Sign() == 0, nil
+	positionThen := balance.Position()
+	positionThen.Add(positionThen, balance.Arrears.Big()).Sub(positionThen, arrears.DebitsPosted.SubFloor(arrears.CreditsPosted).Big())
+	return positionThen.Sign() == 0, nil
 }
 
-// close closes the account of a suspended peer (steps 3 to 5), unless another call has
+// closeAccount closes the account of a suspended peer (steps 3 to 5), unless another call has
 // done so.
-func (c *closing) close(ctx context.Context) error {
+func (c *closing) closeAccount(ctx context.Context) error {
 	round := time.NewTimer(c.book.pollInterval)
 	defer round.Stop()
 	select {
@@ -104,29 +104,29 @@ func (c *closing) close(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("close %v: %w", c.account, context.Cause(ctx))
 	}
-	row, balance, err := c.look(ctx)
+	row, balance, err := c.readState(ctx)
 	if err != nil || balance.Closed {
 		return err
 	}
-	if err := mayBegin(balance, c.how.Force); err != nil {
+	if err := checkOpenPeer(balance, c.opts.Force); err != nil {
 		return err
 	}
-	c.seen = balance.Position()
-	err = c.create(ctx, []ledger.Transfer{c.row(&row)})
+	c.positionSeen = balance.Position()
+	err = c.createRows(ctx, []ledger.Transfer{c.closeTransfer(&row)})
 	if errors.Is(err, sequence.ErrTaken) {
 		return nil
 	}
 	return err
 }
 
-// row closes the account, behind the newest closing.
-func (c *closing) row(newest *ledger.Transfer) ledger.Transfer {
-	return c.book.closing(c.account, chart.CodeClose, newest.UserData64+1, c.how.ReasonCode)
+// closeTransfer closes the account, behind the newest closing.
+func (c *closing) closeTransfer(newest *ledger.Transfer) ledger.Transfer {
+	return c.book.closeTransfer(c.account, chart.CodeClose, newest.UserData64+1, c.opts.ReasonCode)
 }
 
-// create writes a chain that ends with a closing. sequence.ErrTaken says that another call
+// createRows writes a chain that ends with a closing. sequence.ErrTaken says that another call
 // has closed or opened the account.
-func (c *closing) create(ctx context.Context, rows []ledger.Transfer) error {
+func (c *closing) createRows(ctx context.Context, rows []ledger.Transfer) error {
 	err := c.book.createChain(ctx, rows)
 	var refused *ledger.TransferError
 	switch {
@@ -139,17 +139,17 @@ func (c *closing) create(ctx context.Context, rows []ledger.Transfer) error {
 	}
 }
 
-// settle looks at a closed peer (step 6), and writes off what is owed (step 7), or takes
+// confirmClosed looks at a closed peer (step 6), and writes off what is owed (step 7), or takes
 // the closing back: this call's, that of another one, or of one that was interrupted.
-func (c *closing) settle(ctx context.Context) error {
-	for range lostRaces {
-		row, balance, err := c.look(ctx)
+func (c *closing) confirmClosed(ctx context.Context) error {
+	for range maxConflicts {
+		row, balance, err := c.readState(ctx)
 		if err != nil {
 			return err
 		}
-		objection := c.objection(balance)
+		objection := c.findObjection(balance)
 		switch {
-		case balance.Closed && nothingLeft(balance):
+		case balance.Closed && isSettled(balance):
 			return nil
 		case !balance.Closed && objection == nil: // another operator has opened it again
 			return fmt.Errorf("close %v: %w", c.account, ErrLineConflict)
@@ -159,7 +159,7 @@ func (c *closing) settle(ctx context.Context) error {
 			err = c.writeOff(ctx, &row, balance)
 			var refused *ledger.TransferError
 			if errors.As(err, &refused) {
-				objection = errors.Join(owed(balance), err)
+				objection = errors.Join(owedError(balance), err)
 			}
 		}
 		if objection != nil {
@@ -176,12 +176,12 @@ func (c *closing) settle(ctx context.Context) error {
 	return wrapAccount(c.account, ErrLineConflict)
 }
 
-// objection says why a closed peer may not stay closed: something is held, is owed, or has
+// findObjection says why a closed peer may not stay closed: something is held, is owed, or has
 // come in while the account was being closed.
-func (c *closing) objection(balance Balance) error {
-	err := mayClose(balance, c.how.Force)
-	if err == nil && c.seen != nil && c.seen.Cmp(balance.Position()) != 0 {
-		err = owed(balance)
+func (c *closing) findObjection(balance Balance) error {
+	err := checkClosable(balance, c.opts.Force)
+	if err == nil && c.positionSeen != nil && c.positionSeen.Cmp(balance.Position()) != 0 {
+		err = owedError(balance)
 	}
 	return err
 }
@@ -191,24 +191,24 @@ func (c *closing) takeBack(ctx context.Context, row ledger.Transfer) error {
 	if c.finished {
 		return nil
 	}
-	return c.book.open(ctx, c.book.voiding(row))
+	return c.book.writeVoid(ctx, c.book.voidTransfer(row))
 }
 
 // writeOff books in one chain: the closing's end, what is collected and written off, and a
 // new closing.
 func (c *closing) writeOff(ctx context.Context, row *ledger.Transfer, balance Balance) error {
-	chain := append([]ledger.Transfer{c.book.ownVoiding(*row)}, c.writeOffs(balance)...)
-	err := c.create(ctx, append(chain, c.row(row)))
+	chain := append([]ledger.Transfer{c.book.ownVoidTransfer(*row)}, c.writeOffTransfers(balance)...)
+	err := c.createRows(ctx, append(chain, c.closeTransfer(row)))
 	if err == nil { // what comes in from now on is no reason to open the account again
-		c.seen, c.finished = nil, c.how.Force
+		c.positionSeen, c.finished = nil, c.opts.Force
 	}
 	return err
 }
 
-// writeOffs are what brings a closed peer that nothing is held of to a position of 0.
+// writeOffTransfers are what brings a closed peer that nothing is held of to a position of 0.
 // Nothing but arrears can have changed since the balance was read: if they are less, the
 // collection is refused; if they are more, all is written off.
-func (c *closing) writeOffs(balance Balance) []ledger.Transfer {
+func (c *closing) writeOffTransfers(balance Balance) []ledger.Transfer {
 	ids, suspense := c.book.PeerIDs(c.account), c.book.assets[c.account.ledger].ids.Suspense
 	var rows []ledger.Transfer
 	collected := balance.Arrears.Min(balance.Headroom)
@@ -218,24 +218,24 @@ func (c *closing) writeOffs(balance Balance) []ledger.Transfer {
 		rows = append(rows, row)
 	}
 	if collected.Less(balance.Arrears) {
-		row := c.writeOffRow(suspense, ids.Arrears, ledger.AmountMax)
+		row := c.writeOffTransfer(suspense, ids.Arrears, ledger.AmountMax)
 		row.Flags = ledger.TransferBalancingCredit
 		rows = append(rows, row)
 	}
 	switch free := balance.Headroom.SubFloor(collected); free.Compare(balance.CreditLine) {
 	case 1:
-		rows = append(rows, c.writeOffRow(ids.Peer, suspense, free.SubFloor(balance.CreditLine)))
+		rows = append(rows, c.writeOffTransfer(ids.Peer, suspense, free.SubFloor(balance.CreditLine)))
 	case -1:
-		rows = append(rows, c.writeOffRow(suspense, ids.Peer, balance.CreditLine.SubFloor(free)))
+		rows = append(rows, c.writeOffTransfer(suspense, ids.Peer, balance.CreditLine.SubFloor(free)))
 	}
 	return rows
 }
 
-// writeOffRow gives an amount up. It names no key in user_data_128, by which a statement
+// writeOffTransfer gives an amount up. It names no key in user_data_128, by which a statement
 // tells it from an adjustment, and no condition in user_data_64.
-func (c *closing) writeOffRow(debit, credit ledger.ID, amount ledger.Amount) ledger.Transfer {
+func (c *closing) writeOffTransfer(debit, credit ledger.ID, amount ledger.Amount) ledger.Transfer {
 	return ledger.Transfer{
-		ID: chart.TimedID(time.Now()), DebitAccountID: debit, CreditAccountID: credit, Amount: amount, UserData32: c.how.ReasonCode,
+		ID: chart.TimedID(time.Now()), DebitAccountID: debit, CreditAccountID: credit, Amount: amount, UserData32: c.opts.ReasonCode,
 		Ledger: c.account.ledger, Code: chart.CodeAdjust,
 	}
 }

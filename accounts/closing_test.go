@@ -36,7 +36,7 @@ type racing struct {
 	diesAfter bool   // the request is done, and its answer lost
 }
 
-func (r *racing) before() error {
+func (r *racing) runBefore() error {
 	r.asked++
 	switch {
 	case r.asked == r.at && r.happens != nil:
@@ -47,7 +47,7 @@ func (r *racing) before() error {
 	return nil
 }
 
-func (r *racing) after(err error) error {
+func (r *racing) runAfter(err error) error {
 	if err == nil && r.diesAfter && r.asked == r.at {
 		return errAway
 	}
@@ -59,35 +59,35 @@ func (r *racing) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([
 		r.then = nil
 		then()
 	}
-	if err := r.before(); err != nil {
+	if err := r.runBefore(); err != nil {
 		return nil, err
 	}
 	results, err := r.Ledger.CreateTransfers(ctx, rows)
-	return results, r.after(err)
+	return results, r.runAfter(err)
 }
 
 func (r *racing) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
-	if err := r.before(); err != nil {
+	if err := r.runBefore(); err != nil {
 		return nil, err
 	}
 	found, err := r.Ledger.LookupAccounts(ctx, ids)
-	return found, r.after(err)
+	return found, r.runAfter(err)
 }
 
 func (r *racing) GetAccountTransfers(ctx context.Context, f ledger.AccountFilter) ([]ledger.Transfer, error) {
-	if err := r.before(); err != nil {
+	if err := r.runBefore(); err != nil {
 		return nil, err
 	}
 	rows, err := r.Ledger.GetAccountTransfers(ctx, f)
-	return rows, r.after(err)
+	return rows, r.runAfter(err)
 }
 
 func (r *racing) GetAccountBalances(ctx context.Context, f ledger.AccountFilter) ([]ledger.AccountBalance, error) {
-	if err := r.before(); err != nil {
+	if err := r.runBefore(); err != nil {
 		return nil, err
 	}
 	rows, err := r.Ledger.GetAccountBalances(ctx, f)
-	return rows, r.after(err)
+	return rows, r.runAfter(err)
 }
 
 // closable is a peer that is closed while others are at it.
@@ -139,7 +139,7 @@ func newClosable(t *testing.T, l ledger.Ledger, book *accounts.Book, name string
 		{DebitAccountID: c.ids.Arrears, CreditAccountID: c.own.Liquidity, Amount: units(s.arrears), Code: chart.CodeCorrection},
 	} {
 		if !row.Amount.IsZero() {
-			require.True(t, c.booked(row))
+			require.True(t, c.tryBook(row))
 		}
 	}
 	c.start = balance(t, book, c.account).Position()
@@ -147,7 +147,7 @@ func newClosable(t *testing.T, l ledger.Ledger, book *accounts.Book, name string
 }
 
 // book1 writes rows as a chain, and reports whether they are booked.
-func (c *closable) booked(rows ...ledger.Transfer) bool {
+func (c *closable) tryBook(rows ...ledger.Transfer) bool {
 	c.t.Helper()
 	for i := range rows {
 		rows[i].ID, rows[i].Ledger = randomID(), usd.Ledger
@@ -169,18 +169,18 @@ var happenings = []struct {
 	do   func(c *closable)
 }{
 	{"a payment comes in", func(c *closable) {
-		if c.booked(ledger.Transfer{DebitAccountID: c.ids.Settlement, CreditAccountID: c.ids.Peer, Amount: units(10), Code: chart.CodeIncoming}) {
+		if c.tryBook(ledger.Transfer{DebitAccountID: c.ids.Settlement, CreditAccountID: c.ids.Peer, Amount: units(10), Code: chart.CodeIncoming}) {
 			c.moved += 10
 		}
 	}},
 	{"a packet from it is held", func(c *closable) {
-		c.hold(ledger.Transfer{DebitAccountID: c.ids.Peer, CreditAccountID: c.own.Liquidity, Amount: units(3)})
+		c.holdPacket(ledger.Transfer{DebitAccountID: c.ids.Peer, CreditAccountID: c.own.Liquidity, Amount: units(3)})
 	}},
 	{"a packet to it is held", func(c *closable) {
-		c.hold(ledger.Transfer{DebitAccountID: c.own.Liquidity, CreditAccountID: c.ids.Peer, Amount: units(3)})
+		c.holdPacket(ledger.Transfer{DebitAccountID: c.own.Liquidity, CreditAccountID: c.ids.Peer, Amount: units(3)})
 	}},
 	{"an order is placed", func(c *closable) {
-		c.hold(ledger.Transfer{DebitAccountID: c.ids.Peer, CreditAccountID: c.ids.Settlement, Amount: units(3), Code: chart.CodeOrder})
+		c.holdPacket(ledger.Transfer{DebitAccountID: c.ids.Peer, CreditAccountID: c.ids.Settlement, Amount: units(3), Code: chart.CodeOrder})
 	}},
 	{"a packet of it is fulfilled late", (*closable).fulfillLate},
 	{"some arrears are written off", (*closable).giveUp},
@@ -217,24 +217,24 @@ func (c *closable) fulfillLate() {
 		DebitAccountID: c.ids.Peer, CreditAccountID: c.ids.Arrears, Amount: ledger.AmountMax, Code: chart.CodeCollection,
 		Flags: ledger.TransferBalancingDebit | ledger.TransferBalancingCredit,
 	}
-	require.True(c.t, c.booked(late, collect) || c.booked(late), "no limit refuses it")
+	require.True(c.t, c.tryBook(late, collect) || c.tryBook(late), "no limit refuses it")
 	c.moved -= 5
 }
 
 func (c *closable) giveUp() {
 	c.t.Helper()
 	gone := balance(c.t, c.book, c.account).Arrears.Min(units(5))
-	require.True(c.t, c.booked(ledger.Transfer{
+	require.True(c.t, c.tryBook(ledger.Transfer{
 		DebitAccountID: c.own.Suspense, CreditAccountID: c.ids.Arrears, Amount: gone, Code: chart.CodeAdjust, UserData32: 1,
 	}))
 	c.moved += int64(gone.Lo)
 }
 
-func (c *closable) hold(row ledger.Transfer) {
+func (c *closable) holdPacket(row ledger.Transfer) {
 	c.t.Helper()
 	row.Flags = ledger.TransferPending
 	rows := []ledger.Transfer{row}
-	if c.booked(rows...) {
+	if c.tryBook(rows...) {
 		c.holds = append(c.holds, rows[0].ID)
 	}
 }
@@ -248,7 +248,7 @@ func (c *closable) requireRefusal(err error) {
 	}
 }
 
-// writtenOff is what closings have moved to suspense, as a change of the position.
+// readWrittenOff is what closings have moved to suspense, as a change of the position.
 func (c *closable) writtenOff() int64 {
 	c.t.Helper()
 	sum := int64(0)
@@ -277,7 +277,7 @@ func (c *closable) requireAllOrNothing(err error) {
 	require.Equal(c.t, c.start.Int64()+c.moved+off, b.Position().Int64(), "the position is what happened")
 	c.requireRefusal(err)
 	for _, hold := range c.holds { // what was promised can be kept
-		resolve(c.t, c.ledger, hold, ledger.TransferPostPending)
+		resolveHold(c.t, c.ledger, hold, ledger.TransferPostPending)
 	}
 	switch {
 	case err == nil:
@@ -307,7 +307,7 @@ func testCloseRaces(t *testing.T, l ledger.Ledger) {
 			for at := 1; ; at++ {
 				races++
 				c := newClosable(t, l, book, fmt.Sprint("peer", races), standing)
-				if !c.race(at, force, h.do) {
+				if !c.raceAt(at, force, h.do) {
 					break
 				}
 			}
@@ -317,8 +317,8 @@ func testCloseRaces(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// race reports whether the closing has come to the request that something happens before.
-func (c *closable) race(at int, force bool, happens func(*closable)) bool {
+// raceAt reports whether the closing has come to the request that something happens before.
+func (c *closable) raceAt(at int, force bool, happens func(*closable)) bool {
 	c.t.Helper()
 	r := &racing{Ledger: c.ledger, at: at, happens: func() { happens(c) }}
 	err := newBookWithoutRound(c.t, r).ClosePeer(c.t.Context(), c.account, accounts.CloseOptions{Force: force, ReasonCode: closingReason})
@@ -339,7 +339,7 @@ func TestCloseRaces(t *testing.T) {
 					for at := 1; ; at++ {
 						name := fmt.Sprintf("%s, force %v, before request %d", h.name, force, at)
 						c := newClosable(t, l, book, name, i)
-						if !c.race(at, force, h.do) {
+						if !c.raceAt(at, force, h.do) {
 							break
 						}
 						require.False(t, t.Failed(), name)
@@ -364,8 +364,8 @@ func testCloseCrashes(t *testing.T, l ledger.Ledger) {
 					c := newClosable(t, l, book, fmt.Sprint("peer", crashes), standing)
 					crashes++
 					r := &racing{Ledger: l, at: at, dies: at%2 == 0, diesAfter: at%2 == 1}
-					how := accounts.CloseOptions{Force: force, ReasonCode: closingReason}
-					err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, how)
+					kind := accounts.CloseOptions{Force: force, ReasonCode: closingReason}
+					err := newBookWithoutRound(t, r).ClosePeer(t.Context(), c.account, kind)
 					if r.asked < at {
 						break
 					}
@@ -441,9 +441,9 @@ type beforeClosing struct {
 }
 
 func (l *beforeClosing) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	if happens := l.happens; happens != nil && rows[len(rows)-1].Code == chart.CodeClose {
+	if action := l.happens; action != nil && rows[len(rows)-1].Code == chart.CodeClose {
 		l.happens = nil
-		happens()
+		action()
 	}
 	return l.Ledger.CreateTransfers(ctx, rows)
 }
@@ -454,7 +454,7 @@ func testCloseFinished(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBookWithoutRound(t, l)
 	c := newClosable(t, l, book, "alice", 0)
 	require.NoError(t, book.ClosePeer(ctx, c.account, accounts.CloseOptions{}))
-	require.True(t, c.booked(ledger.Transfer{
+	require.True(t, c.tryBook(ledger.Transfer{
 		DebitAccountID: c.ids.Arrears, CreditAccountID: c.ids.Settlement, Amount: units(50), Code: chart.CodeReturned,
 	}))
 	var owed *accounts.OwedError
@@ -475,12 +475,12 @@ func testCloseFinished(t *testing.T, l ledger.Ledger) {
 
 	// From reopening on the suspension is an operator's.
 	require.NoError(t, book.ReopenPeer(ctx, c.account))
-	hold := packet(t, l, c.ids.Peer, c.own.Liquidity, 3, ledger.TransferPending)
+	hold := movePacket(t, l, c.ids.Peer, c.own.Liquidity, 3, ledger.TransferPending)
 	require.ErrorIs(t, book.ClosePeer(ctx, c.account, force), accounts.ErrHeld)
 	b = balance(t, book, c.account)
 	require.False(t, b.Closed)
 	require.True(t, b.Suspended, "as before")
-	resolve(t, l, hold, ledger.TransferPostPending)
+	resolveHold(t, l, hold, ledger.TransferPostPending)
 	require.Equal(t, []bool{true, false, true}, c.suspensions(), "closed; reopened, and so an operator's")
 
 	// One that is not a closing's is left alone, and its reason with it.
@@ -522,7 +522,7 @@ func testCloseInterrupted(t *testing.T, l ledger.Ledger) {
 	book := newBookWithoutRound(t, l)
 	c := newClosable(t, l, book, "alice", 2)
 	c.interruptClosing()
-	require.True(t, c.booked(ledger.Transfer{
+	require.True(t, c.tryBook(ledger.Transfer{
 		DebitAccountID: c.ids.Arrears, CreditAccountID: c.ids.Settlement, Amount: units(40), Code: chart.CodeReturned,
 	}))
 	c.moved = -40
@@ -602,7 +602,7 @@ func testCloseCollects(t *testing.T, l ledger.Ledger) {
 	s, err := book.Statement(ctx, beyond.account, time.Time{}, time.Time{})
 	require.NoError(t, err)
 	var kinds []accounts.EntryKind
-	for _, e := range collect(t, s.Entries(ctx)) {
+	for _, e := range collectEntries(t, s.Entries(ctx)) {
 		kinds = append(kinds, e.Kind)
 		require.Zero(t, e.ConditionTag)
 	}

@@ -73,36 +73,36 @@ type Comparison struct {
 //
 // The error is that of one of the streams, and says whose.
 func Compare(ours, theirs iter.Seq2[Entry, error]) (Comparison, error) {
-	c := comparing{
-		unpaired: make(map[itemKey]*unpaired), held: make(map[[8]byte]*holds),
+	comparison := comparer{
+		unpairedByKey: make(map[itemKey]*unpairedItems), holdsByCondition: make(map[[8]byte]*heldPackets),
 		result: Comparison{Ours: new(big.Int), Theirs: new(big.Int)},
 	}
-	if err := c.read(ours, theirs); err != nil {
+	if err := comparison.readStreams(ours, theirs); err != nil {
 		return Comparison{}, err
 	}
-	for _, g := range c.left() {
-		c.differ(g)
+	for _, g := range comparison.groupUnpaired() {
+		comparison.addDifference(g)
 	}
-	slices.SortFunc(c.result.Differences, func(a, b Difference) int {
+	slices.SortFunc(comparison.result.Differences, func(a, b Difference) int {
 		return cmp.Or(
 			a.Time.Compare(b.Time), slices.Compare(a.ConditionTag[:], b.ConditionTag[:]),
 			cmp.Compare(a.Kind, b.Kind), a.Ours.Cmp(b.Ours), a.Theirs.Cmp(b.Theirs),
 		)
 	})
-	return c.result, nil
+	return comparison.result, nil
 }
 
-// comparing is a comparison under way. Sides are 0 for ours and 1 for theirs.
-type comparing struct {
-	unpaired map[itemKey]*unpaired
-	held     map[[8]byte]*holds // by condition
-	numbered int                // items
-	open     [2]item            // the packet that is being read: its next entry may belong to it
-	result   Comparison
+// comparer is a comparison under way. Sides are 0 for ours and 1 for theirs.
+type comparer struct {
+	unpairedByKey    map[itemKey]*unpairedItems
+	holdsByCondition map[[8]byte]*heldPackets // by condition
+	itemCount        int                      // items
+	openItems        [2]item                  // the packet that is being read: its next entry may belong to it
+	result           Comparison
 }
 
-// read takes both streams in, in order of time.
-func (c *comparing) read(ours, theirs iter.Seq2[Entry, error]) error {
+// readStreams takes both streams in, in order of time.
+func (c *comparer) readStreams(ours, theirs iter.Seq2[Entry, error]) error {
 	var next [2]func() (Entry, error, bool)
 	var stop func()
 	next[0], stop = iter.Pull2(ours)
@@ -110,9 +110,9 @@ func (c *comparing) read(ours, theirs iter.Seq2[Entry, error]) error {
 	next[1], stop = iter.Pull2(theirs)
 	defer stop()
 	var heads [2]Entry
-	var there [2]bool
+	var more [2]bool
 	advance := func(side int) (err error) {
-		heads[side], err, there[side] = next[side]()
+		heads[side], err, more[side] = next[side]()
 		if err != nil {
 			err = fmt.Errorf("compare: %s statement: %w", [2]string{"our", "their"}[side], err)
 		}
@@ -123,31 +123,31 @@ func (c *comparing) read(ours, theirs iter.Seq2[Entry, error]) error {
 			return err
 		}
 	}
-	for there[0] || there[1] {
+	for more[0] || more[1] {
 		side := 0
-		if !there[0] || there[1] && heads[1].Time.Before(heads[0].Time) {
+		if !more[0] || more[1] && heads[1].Time.Before(heads[0].Time) {
 			side = 1
 		}
-		c.take(side, &heads[side])
+		c.addEntry(side, &heads[side])
 		if err := advance(side); err != nil {
 			return err
 		}
 	}
-	c.finish(0)
-	c.finish(1)
+	c.finishItem(0)
+	c.finishItem(1)
 	return nil
 }
 
-// differ says what is left of a packet. Each side may have booked its share in several
+// addDifference says what is left of a packet. Each side may have booked its share in several
 // steps (a packet and a correction of it), so the sums decide.
-func (c *comparing) differ(g *group) {
+func (c *comparer) addDifference(g *group) {
 	d := Difference{Ours: new(big.Int), Theirs: new(big.Int)}
 	late := false
 	for side, sum := range [2]*big.Int{d.Ours, d.Theirs} {
 		for _, i := range g.items[side] {
 			sum.Add(sum, i.amount)
 			late = late || i.late
-			d.ConditionTag = i.cond
+			d.ConditionTag = i.condition
 			if d.Kind == "" || i.kind == EntryPacket {
 				d.Kind = i.kind
 			}
@@ -161,18 +161,18 @@ func (c *comparing) differ(g *group) {
 		return
 	}
 	d.OurPacket, d.TheirPacket = firstPacket(g.items[0]), firstPacket(g.items[1])
-	d.Class = classify(g, late)
+	d.Class = classifyGroup(g, late)
 	c.result.Differences = append(c.result.Differences, d)
 }
 
-func classify(g *group, late bool) DifferenceClass {
-	here, there := len(g.items[0]) > 0, len(g.items[1]) > 0
+func classifyGroup(g *group, late bool) DifferenceClass {
+	inOurs, inTheirs := len(g.items[0]) > 0, len(g.items[1]) > 0
 	switch {
-	case late, !here && len(g.held[0]) > 0, !there && len(g.held[1]) > 0:
+	case late, !inOurs && len(g.held[0]) > 0, !inTheirs && len(g.held[1]) > 0:
 		return LateFulfill
-	case !here:
+	case !inOurs:
 		return MissingOurs
-	case !there:
+	case !inTheirs:
 		return MissingTheirs
 	default:
 		return AmountMismatch

@@ -15,10 +15,10 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// entry is one by hand; a packet has an id and a condition, other kinds may have 0.
-func entry(second int64, kind accounts.EntryKind, cond, packet uint64, amount int64) accounts.Entry {
+// newEntry is one by hand; a packet has an id and a condition, other kinds may have 0.
+func newEntry(second int64, kind accounts.EntryKind, cond, packet uint64, amount int64) accounts.Entry {
 	e := accounts.Entry{
-		Time: time.Unix(second, 0), Kind: kind, ConditionTag: condition(cond), Amount: big.NewInt(amount),
+		Time: time.Unix(second, 0), Kind: kind, ConditionTag: conditionTag(cond), Amount: big.NewInt(amount),
 	}
 	if packet != 0 {
 		e.Packet = ledger.NewID(packet, 0)
@@ -32,10 +32,10 @@ func entry(second int64, kind accounts.EntryKind, cond, packet uint64, amount in
 func TestCompareTellsLostSettlementsApart(t *testing.T) {
 	t.Parallel()
 	got, err := accounts.Compare(entriesOf(
-		entry(1, accounts.EntrySettlement, 0, 0, -50),
-		entry(2, accounts.EntrySettlement, 0, 0, -50),
-		entry(3, accounts.EntrySettlement, 0, 0, -50),
-	), entriesOf(entry(2, accounts.EntrySettlement, 0, 0, 50)))
+		newEntry(1, accounts.EntrySettlement, 0, 0, -50),
+		newEntry(2, accounts.EntrySettlement, 0, 0, -50),
+		newEntry(3, accounts.EntrySettlement, 0, 0, -50),
+	), entriesOf(newEntry(2, accounts.EntrySettlement, 0, 0, 50)))
 	require.NoError(t, err)
 	require.Equal(t, 1, got.Matched)
 	require.Len(t, got.Differences, 2)
@@ -49,11 +49,11 @@ func TestCompareTellsLostSettlementsApart(t *testing.T) {
 // A hold that was posted says nothing about another packet with the same condition.
 func TestCompareKnowsWhichHoldsCameToNothing(t *testing.T) {
 	t.Parallel()
-	posted := []accounts.Entry{entry(1, accounts.EntryHold, 4, 1, 5), entry(2, accounts.EntryPacket, 4, 1, 5)}
-	open := []accounts.Entry{entry(1, accounts.EntryHold, 4, 2, 9)}
+	posted := []accounts.Entry{newEntry(1, accounts.EntryHold, 4, 1, 5), newEntry(2, accounts.EntryPacket, 4, 1, 5)}
+	open := []accounts.Entry{newEntry(1, accounts.EntryHold, 4, 2, 9)}
 	theirs := []accounts.Entry{
-		entry(1, accounts.EntryPacket, 4, 7, -9), // both at once, before ours
-		entry(1, accounts.EntryPacket, 4, 8, -5),
+		newEntry(1, accounts.EntryPacket, 4, 7, -9), // both at once, before ours
+		newEntry(1, accounts.EntryPacket, 4, 8, -5),
 	}
 	got, err := accounts.Compare(entriesOf(posted...), entriesOf(theirs...))
 	require.NoError(t, err)
@@ -65,7 +65,7 @@ func TestCompareKnowsWhichHoldsCameToNothing(t *testing.T) {
 	require.Equal(t, []accounts.DifferenceClass{accounts.LateFulfill}, classesOf(got))
 
 	// The hold is still known when another packet of its condition has been paired.
-	late := append(slices.Clone(theirs[1:]), entry(8, accounts.EntryPacket, 4, 7, -9))
+	late := append(slices.Clone(theirs[1:]), newEntry(8, accounts.EntryPacket, 4, 7, -9))
 	got, err = accounts.Compare(entriesOf(both...), entriesOf(late...))
 	require.NoError(t, err)
 	require.Equal(t, []accounts.DifferenceClass{accounts.LateFulfill}, classesOf(got))
@@ -84,7 +84,7 @@ func TestCompareLeavesNoAmountOut(t *testing.T) {
 	for _, kind := range []accounts.EntryKind{
 		accounts.EntryOther, accounts.EntryFunding, accounts.EntryCreditLine, accounts.EntryDust, "unheard of",
 	} {
-		got, err := accounts.Compare(entriesOf(entry(1, kind, 0, 0, 5)), entriesOf())
+		got, err := accounts.Compare(entriesOf(newEntry(1, kind, 0, 0, 5)), entriesOf())
 		require.NoError(t, err)
 		require.Len(t, got.Differences, 1, kind)
 		require.Equal(t, int64(5), got.Ours.Int64(), kind)
@@ -100,7 +100,7 @@ func randomEntries(random *rand.Rand, n int) []accounts.Entry {
 	}
 	for i := range n {
 		kind := kinds[random.IntN(len(kinds))]
-		e := entry(int64(i), kind, random.Uint64N(6), random.Uint64N(9), random.Int64N(9)-4)
+		e := newEntry(int64(i), kind, random.Uint64N(6), random.Uint64N(9), random.Int64N(9)-4)
 		switch kind { //nolint:exhaustive // the others are as they are
 		case accounts.EntrySettlement, accounts.EntryOther:
 			e.ConditionTag, e.Packet = [8]byte{}, ledger.ID{}
@@ -114,7 +114,7 @@ func randomEntries(random *rand.Rand, n int) []accounts.Entry {
 	return list
 }
 
-func mirrored(list []accounts.Entry) []accounts.Entry {
+func mirrorEntries(list []accounts.Entry) []accounts.Entry {
 	list = slices.Clone(list)
 	for i := range list {
 		list[i].Amount = new(big.Int).Neg(list[i].Amount)
@@ -148,9 +148,9 @@ func TestCompareExplainsEveryDrift(t *testing.T) {
 		}
 		require.Zero(t, sum.Cmp(new(big.Int).Add(got.Ours, got.Theirs)))
 
-		same, err := accounts.Compare(entriesOf(ours...), entriesOf(mirrored(ours)...))
+		booked, err := accounts.Compare(entriesOf(ours...), entriesOf(mirrorEntries(ours)...))
 		require.NoError(t, err)
-		require.Empty(t, same.Differences)
+		require.Empty(t, booked.Differences)
 	}
 }
 
@@ -162,7 +162,7 @@ func TestCompareEndsBothStreams(t *testing.T) {
 		stream := func(side int) iter.Seq2[accounts.Entry, error] {
 			return func(yield func(accounts.Entry, error) bool) {
 				defer func() { ended[side] = true }()
-				for second := int64(1); yield(entry(second, accounts.EntrySettlement, 0, 0, 5), nil); second++ {
+				for second := int64(1); yield(newEntry(second, accounts.EntrySettlement, 0, 0, 5), nil); second++ {
 					if side == failing && second == 3 {
 						yield(accounts.Entry{}, errRefused)
 						return
@@ -185,7 +185,7 @@ func TestCompareReadsInStep(t *testing.T) {
 			for second := range int64(50) {
 				read[side] = second
 				require.LessOrEqual(t, second-read[1-side], int64(1))
-				if !yield(entry(second, accounts.EntrySettlement, 0, 0, amount), nil) {
+				if !yield(newEntry(second, accounts.EntrySettlement, 0, 0, amount), nil) {
 					return
 				}
 			}

@@ -16,9 +16,9 @@ import (
 func manyOf(n int, kind accounts.EntryKind, sign, off int64) iter.Seq2[accounts.Entry, error] {
 	return func(yield func(accounts.Entry, error) bool) {
 		for i := range n {
-			e := entry(int64(i), kind, 0, 0, sign*(2*int64(i)+off))
+			e := newEntry(int64(i), kind, 0, 0, sign*(2*int64(i)+off))
 			if kind == accounts.EntryPacket {
-				e = entry(int64(i), kind, 1, uint64(i+1), sign*(2*int64(i)+off))
+				e = newEntry(int64(i), kind, 1, uint64(i+1), sign*(2*int64(i)+off))
 			}
 			if !yield(e, nil) {
 				return
@@ -32,10 +32,10 @@ func manyOf(n int, kind accounts.EntryKind, sign, off int64) iter.Seq2[accounts.
 func TestCompareTakesTimeInProportion(t *testing.T) {
 	t.Parallel()
 	const n = 100_000 // with a time that grows with the square, some minutes
-	began := time.Now()
+	start := time.Now()
 	got, err := accounts.Compare(manyOf(n, accounts.EntryPacket, 1, 2), manyOf(n, accounts.EntryPacket, -1, 3))
 	require.NoError(t, err)
-	require.Less(t, time.Since(began), 30*time.Second)
+	require.Less(t, time.Since(start), 30*time.Second)
 	require.Zero(t, got.Matched)
 	require.Len(t, got.Differences, 1)
 	require.Equal(t, accounts.AmountMismatch, got.Differences[0].Class)
@@ -44,7 +44,7 @@ func TestCompareTakesTimeInProportion(t *testing.T) {
 	// All of one side wait before the other one's come, the last one first.
 	backwards := func(yield func(accounts.Entry, error) bool) {
 		for i := range int64(n) {
-			e := entry(n+i, accounts.EntryPacket, 1, uint64(i+1), -(2*(n-1-i) + 2))
+			e := newEntry(n+i, accounts.EntryPacket, 1, uint64(i+1), -(2*(n-1-i) + 2))
 			if !yield(e, nil) {
 				return
 			}
@@ -56,19 +56,19 @@ func TestCompareTakesTimeInProportion(t *testing.T) {
 	require.Empty(t, got.Differences)
 
 	// Payments without a condition, all of one amount.
-	same := func(sign int64) iter.Seq2[accounts.Entry, error] {
+	pairs := func(sign int64) iter.Seq2[accounts.Entry, error] {
 		return func(yield func(accounts.Entry, error) bool) {
 			for i := range int64(n) {
-				if !yield(entry((sign+1)*n+i, accounts.EntrySettlement, 0, 0, sign*7), nil) {
+				if !yield(newEntry((sign+1)*n+i, accounts.EntrySettlement, 0, 0, sign*7), nil) {
 					return
 				}
 			}
 		}
 	}
-	got, err = accounts.Compare(same(1), same(-1))
+	got, err = accounts.Compare(pairs(1), pairs(-1))
 	require.NoError(t, err)
 	require.Equal(t, n, got.Matched)
-	require.Less(t, time.Since(began), 30*time.Second)
+	require.Less(t, time.Since(start), 30*time.Second)
 }
 
 // Of packets that share a condition and an amount the oldest is paired first, and what is
@@ -76,9 +76,9 @@ func TestCompareTakesTimeInProportion(t *testing.T) {
 func TestCompareTellsTheOldestOfWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	got, err := accounts.Compare(
-		entriesOf(entry(1, accounts.EntryPacket, 4, 1, 5), entry(2, accounts.EntryPacket, 4, 2, 5),
-			entry(3, accounts.EntryPacket, 4, 3, 9), entry(4, accounts.EntryPacket, 4, 4, 5)),
-		entriesOf(entry(10, accounts.EntryPacket, 4, 7, -5)),
+		entriesOf(newEntry(1, accounts.EntryPacket, 4, 1, 5), newEntry(2, accounts.EntryPacket, 4, 2, 5),
+			newEntry(3, accounts.EntryPacket, 4, 3, 9), newEntry(4, accounts.EntryPacket, 4, 4, 5)),
+		entriesOf(newEntry(10, accounts.EntryPacket, 4, 7, -5)),
 	)
 	require.NoError(t, err)
 	require.Equal(t, 1, got.Matched)

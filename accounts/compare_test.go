@@ -54,26 +54,26 @@ func testCompare(t *testing.T, l ledger.Ledger) {
 			them.create(them.leg(chart.CodeIncoming, them.book.PeerIDs(them.peers[0]).Settlement, -amount, of))
 			continue
 		case f == dropHere:
-			want[condition(of<<32)] = accounts.MissingOurs
+			want[conditionTag(of<<32)] = accounts.MissingOurs
 		case f == lateHere:
-			want[condition(of<<32)] = accounts.LateFulfill
+			want[conditionTag(of<<32)] = accounts.LateFulfill
 			hold := us.leg(chart.CodePacket, us.peers[1].ID(), amount, of)
 			hold.Flags = ledger.TransferPending
 			us.create(hold, ledger.Transfer{ID: randomID(), PendingID: hold.ID, Flags: ledger.TransferVoidPending})
 		case f == correctedHere:
-			_, err := us.book.Adjust(t.Context(), adjustment(us.peers[0], of, amount))
+			_, err := us.book.Adjust(t.Context(), newAdjustment(us.peers[0], of, amount))
 			require.NoError(t, err)
 		default: // legs of one packet count together
-			us.packet(us.leg(chart.CodePacket, us.peers[1].ID(), amount-sign(amount)*3, of), us.leg(chart.CodeFee, us.own.Revenue, sign(amount)*3, of))
+			us.packet(us.leg(chart.CodePacket, us.peers[1].ID(), amount-signOf(amount)*3, of), us.leg(chart.CodeFee, us.own.Revenue, signOf(amount)*3, of))
 		}
 		switch theirs := -amount; f {
 		case dropThere:
-			want[condition(of<<32)] = accounts.MissingTheirs
+			want[conditionTag(of<<32)] = accounts.MissingTheirs
 			drift += amount
 		case amountThere:
-			want[condition(of<<32)] = accounts.AmountMismatch
-			them.packet(them.leg(chart.CodePacket, them.peers[1].ID(), theirs+sign(theirs)*7, of))
-			drift += sign(theirs) * 7
+			want[conditionTag(of<<32)] = accounts.AmountMismatch
+			them.packet(them.leg(chart.CodePacket, them.peers[1].ID(), theirs+signOf(theirs)*7, of))
+			drift += signOf(theirs) * 7
 		case dropHere, lateHere:
 			them.packet(them.leg(chart.CodePacket, them.peers[1].ID(), theirs, of))
 			drift += theirs
@@ -115,15 +115,15 @@ func secondClerk(t *testing.T, l ledger.Ledger) *clerk {
 	return c
 }
 
-func sign(n int64) int64 {
+func signOf(n int64) int64 {
 	if n < 0 {
 		return -1
 	}
 	return 1
 }
 
-func adjustment(a accounts.PeerAccount, of uint64, amount int64) accounts.Adjustment {
-	adjust := accounts.Adjustment{Account: a, Key: fmt.Sprint("ticket ", of), ReasonCode: 1, ConditionTag: condition(of << 32)}
+func newAdjustment(a accounts.PeerAccount, of uint64, amount int64) accounts.Adjustment {
+	adjust := accounts.Adjustment{Account: a, Key: fmt.Sprint("ticket ", of), ReasonCode: 1, ConditionTag: conditionTag(of << 32)}
 	if amount < 0 {
 		adjust.Debit = units(uint64(-amount))
 	} else {
@@ -156,7 +156,7 @@ type comparison struct {
 func comparisons() []comparison {
 	at := func(second int64, kind accounts.EntryKind, of, packet uint64, amount int64) accounts.Entry {
 		return accounts.Entry{
-			Time: time.Unix(second, 0), Kind: kind, ConditionTag: condition(of), Packet: ledger.NewID(packet, 0), Amount: big.NewInt(amount),
+			Time: time.Unix(second, 0), Kind: kind, ConditionTag: conditionTag(of), Packet: ledger.NewID(packet, 0), Amount: big.NewInt(amount),
 		}
 	}
 	late := at(9, accounts.EntryCorrection, 6, 9, 4)

@@ -41,7 +41,7 @@ func NewConverter(from, to Asset, rate decimal.Decimal) (*Converter, error) {
 	if !rate.IsPositive() || e > maxRateText || e < -maxRateText || rate.Coefficient().BitLen() > 4*maxRateText {
 		return nil, &FieldError{
 			Subject: fmt.Sprintf("conversion of %v to %v", from, to), Field: "Rate",
-			Reason: fmt.Sprintf("%s must be above 0, with at most %d digits before and after the point", shorten(rate), maxRateText),
+			Reason: fmt.Sprintf("%s must be above 0, with at most %d digits before and after the point", formatShort(rate), maxRateText),
 		}
 	}
 	units := rate.Shift(int32(to.Scale) - int32(from.Scale))
@@ -76,11 +76,11 @@ func (c *Converter) Covers(in, out uint64) bool {
 func (c *Converter) Convert(in ledger.Amount) (Conversion, error) {
 	out := new(big.Int).Mul(in.Big(), c.num)
 	out.Quo(out, c.den)
-	outUnits, err := c.amount(c.to, out)
+	outUnits, err := c.toAmount(c.to, out)
 	if err != nil {
 		return Conversion{}, err
 	}
-	cost, err := c.amount(c.from, c.cost(out))
+	cost, err := c.toAmount(c.from, c.roundedCost(out))
 	if err != nil {
 		return Conversion{}, err
 	}
@@ -90,12 +90,12 @@ func (c *Converter) Convert(in ledger.Amount) (Conversion, error) {
 // Deliver converts what must be paid out: In is the fewest units that are worth Out, and
 // nothing is left over. The error matches ErrInvalid: In is above 2^128-1 units.
 func (c *Converter) Deliver(out ledger.Amount) (Conversion, error) {
-	cost, err := c.amount(c.from, c.cost(out.Big()))
+	cost, err := c.toAmount(c.from, c.roundedCost(out.Big()))
 	return Conversion{In: cost, Cost: cost, Out: out}, err
 }
 
-// cost is what an amount is worth in units of from, rounded up.
-func (c *Converter) cost(out *big.Int) *big.Int {
+// roundedCost is what an amount is worth in units of from, rounded up.
+func (c *Converter) roundedCost(out *big.Int) *big.Int {
 	cost, rest := new(big.Int).QuoRem(new(big.Int).Mul(out, c.den), c.num, new(big.Int))
 	if rest.Sign() > 0 {
 		cost.Add(cost, big.NewInt(1))
@@ -103,7 +103,7 @@ func (c *Converter) cost(out *big.Int) *big.Int {
 	return cost
 }
 
-func (c *Converter) amount(asset Asset, n *big.Int) (ledger.Amount, error) {
+func (c *Converter) toAmount(asset Asset, n *big.Int) (ledger.Amount, error) {
 	if n.BitLen() > 128 {
 		return ledger.Amount{}, &FieldError{
 			Subject: fmt.Sprintf("conversion of %v to %v", c.from, c.to), Field: "Amount",

@@ -25,24 +25,24 @@ type LineChange struct {
 type LineOption func(*lineOptions)
 
 type lineOptions struct {
-	whatIsFree bool
-	expected   *ledger.Amount
-	reason     uint32
+	partial      bool
+	expectedLine *ledger.Amount
+	reasonCode   uint32
 }
 
 // WithPartialRevoke takes back as much as is not in use, if not all that is asked for is free.
 // Without it nothing is taken back then (ErrLineInUse).
-func WithPartialRevoke() LineOption { return func(o *lineOptions) { o.whatIsFree = true } }
+func WithPartialRevoke() LineOption { return func(o *lineOptions) { o.partial = true } }
 
 // WithExpectedLine makes the change only if the line is this amount of units now; if it is not,
 // nothing is changed (ErrLineConflict). Use it when a person decides on a line that was
 // read before, and to repeat an ExtendCredit or RevokeCredit whose outcome is unknown.
 func WithExpectedLine(line ledger.Amount) LineOption {
-	return func(o *lineOptions) { o.expected = &line }
+	return func(o *lineOptions) { o.expectedLine = &line }
 }
 
 // WithReasonCode keeps a number of the caller's with the change, which a Statement shows.
-func WithReasonCode(code uint32) LineOption { return func(o *lineOptions) { o.reason = code } }
+func WithReasonCode(code uint32) LineOption { return func(o *lineOptions) { o.reasonCode = code } }
 
 // ExtendCredit raises a peer's credit line by an amount of units.
 //
@@ -71,8 +71,8 @@ func (b *Book) ExtendCredit(ctx context.Context, account PeerAccount, by ledger.
 // WithPartialRevoke is given. Otherwise it is as ExtendCredit.
 func (b *Book) RevokeCredit(ctx context.Context, account PeerAccount, by ledger.Amount, opts ...LineOption) (LineChange, error) {
 	return b.changeLine(ctx, account, opts, func(b Balance, o lineOptions) (ledger.Amount, error) {
-		if b.CreditLine.Less(by) && !o.whatIsFree {
-			return ledger.Amount{}, lineInUse(b, by)
+		if b.CreditLine.Less(by) && !o.partial {
+			return ledger.Amount{}, lineInUseError(b, by)
 		}
 		return b.CreditLine.SubFloor(by), nil
 	})
@@ -90,7 +90,7 @@ func (b *Book) SetCreditLine(ctx context.Context, account PeerAccount, line ledg
 // row's number is taken, and the change is not made on what is old.
 func (b *Book) changeLine(
 	ctx context.Context, account PeerAccount, opts []LineOption,
-	target func(b Balance, o lineOptions) (ledger.Amount, error),
+	targetOf func(b Balance, o lineOptions) (ledger.Amount, error),
 ) (LineChange, error) {
 	var o lineOptions
 	for _, opt := range opts {
@@ -107,36 +107,36 @@ func (b *Book) changeLine(
 	if err != nil {
 		return LineChange{}, err
 	}
-	now := balance.CreditLine
-	want, err := target(balance, o)
+	current := balance.CreditLine
+	target, err := targetOf(balance, o)
 	switch {
-	case o.expected != nil && *o.expected != now:
-		return LineChange{}, &LineConflictError{Account: account, Asset: balance.Asset, Line: now}
+	case o.expectedLine != nil && *o.expectedLine != current:
+		return LineChange{}, &LineConflictError{Account: account, Asset: balance.Asset, Line: current}
 	case err != nil:
 		return LineChange{}, err
 	}
-	change := LineChange{Account: account, Before: now, After: want, Number: newest}
-	if want == now {
+	change := LineChange{Account: account, Before: current, After: target, Number: newest}
+	if target == current {
 		return change, nil
 	}
-	if err := b.mayChange(balance, want, o); err != nil {
+	if err := b.checkLineChange(balance, target, o); err != nil {
 		return LineChange{}, err
 	}
 	return b.writeLine(ctx, change, o)
 }
 
-// mayChange finds what the ledger would refuse, so that no id is burnt for it, and what
+// checkLineChange finds what the ledger would refuse, so that no id is burnt for it, and what
 // is above the ceiling. What the ledger decides, it still decides by itself.
-func (b *Book) mayChange(balance Balance, want ledger.Amount, o lineOptions) error {
-	switch now := balance.CreditLine; {
+func (b *Book) checkLineChange(balance Balance, target ledger.Amount, o lineOptions) error {
+	switch current := balance.CreditLine; {
 	case balance.Closed:
 		return wrapAccount(balance.Account, ErrPeerClosed)
 	case balance.Suspended:
 		return wrapAccount(balance.Account, ErrSuspended)
-	case now.Less(want):
-		return b.checkCeiling(balance.Account, want)
-	case balance.freeLine().Less(now.SubFloor(want)) && !o.whatIsFree:
-		return lineInUse(balance, now.SubFloor(want))
+	case current.Less(target):
+		return b.checkCeiling(balance.Account, target)
+	case balance.freeLine().Less(current.SubFloor(target)) && !o.partial:
+		return lineInUseError(balance, current.SubFloor(target))
 	default:
 		return nil
 	}
@@ -148,13 +148,13 @@ func (b *Balance) freeLine() ledger.Amount { return b.CreditLine.Min(b.Headroom)
 func (b *Book) writeLine(ctx context.Context, change LineChange, o lineOptions) (LineChange, error) {
 	nonce := newNonce()
 	row := func(n uint64) ledger.Transfer {
-		row := b.revoke(change.Account, change.Before.SubFloor(change.After), n, nonce)
+		row := b.revokeTransfer(change.Account, change.Before.SubFloor(change.After), n, nonce)
 		if change.Before.Less(change.After) {
-			row = b.grant(lineRequest{account: change.Account, want: change.After.SubFloor(change.Before)}, n, nonce)
-		} else if o.whatIsFree {
+			row = b.grantTransfer(lineRequest{account: change.Account, want: change.After.SubFloor(change.Before)}, n, nonce)
+		} else if o.partial {
 			row.Flags = ledger.TransferBalancingDebit | ledger.TransferBalancingCredit
 		}
-		row.UserData32 = o.reason
+		row.UserData32 = o.reasonCode
 		return row
 	}
 	n, err := sequence.Place(ctx, b.ledger, change.Number+1, row)
@@ -162,7 +162,7 @@ func (b *Book) writeLine(ctx context.Context, change LineChange, o lineOptions) 
 		return LineChange{}, b.explainLine(ctx, change, err)
 	}
 	change.Number = n
-	if !o.whatIsFree || change.Before.Less(change.After) {
+	if !o.partial || change.Before.Less(change.After) {
 		return change, nil
 	}
 	placed, err := b.ledger.LookupTransfers(ctx, []ledger.ID{row(n).ID})
@@ -177,29 +177,29 @@ func (b *Book) writeLine(ctx context.Context, change LineChange, o lineOptions) 
 func (b *Book) explainLine(ctx context.Context, change LineChange, err error) error {
 	err = fmt.Errorf("change the credit line of %v: %w", change.Account, err)
 	var refused *ledger.TransferError
-	taken := errors.Is(err, sequence.ErrTaken)
-	if !taken && !errors.As(err, &refused) {
+	isTaken := errors.Is(err, sequence.ErrTaken)
+	if !isTaken && !errors.As(err, &refused) {
 		return err
 	}
 	balance, lookErr := b.Balance(ctx, change.Account)
 	switch {
 	case lookErr != nil:
 		return errors.Join(err, lookErr)
-	case taken:
+	case isTaken:
 		return &LineConflictError{Account: change.Account, Asset: balance.Asset, Line: balance.CreditLine}
 	case balance.Closed:
 		return wrapAccount(change.Account, ErrPeerClosed)
 	case balance.Suspended:
 		return wrapAccount(change.Account, ErrSuspended)
 	case refused.Status == ledger.TransferExceedsCredits:
-		return lineInUse(balance, change.Before.SubFloor(change.After))
+		return lineInUseError(balance, change.Before.SubFloor(change.After))
 	default:
 		return err
 	}
 }
 
-// lineInUse is the error of a line that was to be lowered by more than is free.
-func lineInUse(balance Balance, by ledger.Amount) error {
+// lineInUseError is the error of a line that was to be lowered by more than is free.
+func lineInUseError(balance Balance, by ledger.Amount) error {
 	return &LineInUseError{
 		Account: balance.Account, Asset: balance.Asset, Line: balance.CreditLine, Free: balance.freeLine(),
 		By: by, Wanted: balance.CreditLine.SubFloor(by),
@@ -218,9 +218,9 @@ func (b *Book) newestLine(ctx context.Context, account PeerAccount) (uint64, err
 	return row.UserData64, nil
 }
 
-// revoke is row n of the changes of a line: the peer account gives room back.
-func (b *Book) revoke(account PeerAccount, amount ledger.Amount, n uint64, nonce uint128.Uint128) ledger.Transfer {
-	row := b.grant(lineRequest{account: account, want: amount}, n, nonce)
+// revokeTransfer is row n of the changes of a line: the peer account gives room back.
+func (b *Book) revokeTransfer(account PeerAccount, amount ledger.Amount, n uint64, nonce uint128.Uint128) ledger.Transfer {
+	row := b.grantTransfer(lineRequest{account: account, want: amount}, n, nonce)
 	row.DebitAccountID, row.CreditAccountID = row.CreditAccountID, row.DebitAccountID
 	return row
 }

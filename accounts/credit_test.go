@@ -24,8 +24,8 @@ var creditScenarios = []scenario{
 	{"line beyond the ceiling", testCeiling},
 }
 
-// packet books a packet between two accounts by hand, as a recorder does.
-func packet(t *testing.T, l ledger.Ledger, debit, credit ledger.ID, amount uint64, flags ledger.TransferFlags) ledger.ID {
+// movePacket books a packet between two accounts by hand, as a recorder does.
+func movePacket(t *testing.T, l ledger.Ledger, debit, credit ledger.ID, amount uint64, flags ledger.TransferFlags) ledger.ID {
 	t.Helper()
 	row := ledger.Transfer{
 		ID: randomID(), DebitAccountID: debit, CreditAccountID: credit, Amount: units(amount),
@@ -37,8 +37,8 @@ func packet(t *testing.T, l ledger.Ledger, debit, credit ledger.ID, amount uint6
 	return row.ID
 }
 
-// resolve posts or voids what a packet holds.
-func resolve(t *testing.T, l ledger.Ledger, hold ledger.ID, flag ledger.TransferFlags) {
+// resolveHold posts or voids what a packet holds.
+func resolveHold(t *testing.T, l ledger.Ledger, hold ledger.ID, flag ledger.TransferFlags) {
 	t.Helper()
 	row := ledger.Transfer{ID: randomID(), PendingID: hold, Flags: flag}
 	if flag == ledger.TransferPostPending {
@@ -109,8 +109,8 @@ func testLineInUse(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	peers := provision(t, book, 100, "alice", "bob")
 	alice, bob := peers[0], peers[1]
-	packet(t, l, alice.ID(), bob.ID(), 30, 0)
-	hold := packet(t, l, alice.ID(), bob.ID(), 20, ledger.TransferPending)
+	movePacket(t, l, alice.ID(), bob.ID(), 30, 0)
+	hold := movePacket(t, l, alice.ID(), bob.ID(), 20, ledger.TransferPending)
 
 	var inUse *accounts.LineInUseError
 	_, err := book.RevokeCredit(ctx, alice, units(60))
@@ -136,7 +136,7 @@ func testLineInUse(t *testing.T, l ledger.Ledger) {
 	require.Equal(t, units(50), b.CreditLine)
 	require.Equal(t, units(30), b.Receivable)
 	require.Zero(t, b.Headroom)
-	resolve(t, l, hold, ledger.TransferPostPending) // what was promised is booked all the same
+	resolveHold(t, l, hold, ledger.TransferPostPending) // what was promised is booked all the same
 	require.Equal(t, units(50), balance(t, book, alice).Receivable)
 
 	// What we owe a peer is its own: its line is free, and no more than the line is taken.
@@ -181,7 +181,7 @@ func testLineConflict(t *testing.T, l ledger.Ledger) {
 	require.NoError(t, err)
 
 	// A packet that takes room in between makes the ledger refuse, and burns an id.
-	between.do = func() { packet(t, l, alice.ID(), provision(t, book, 0, "bob")[0].ID(), 100, 0) }
+	between.do = func() { movePacket(t, l, alice.ID(), provision(t, book, 0, "bob")[0].ID(), 100, 0) }
 	_, err = slow.SetCreditLine(ctx, alice, units(0))
 	var inUse *accounts.LineInUseError
 	require.ErrorAs(t, err, &inUse)

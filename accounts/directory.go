@@ -41,24 +41,24 @@ func (l PeerEntry) Known() bool { return !l.Account.IsZero() }
 // ErrUnknownAsset, ErrInvalid that names a bad ID, or that of a request.
 func (b *Book) Peers(ctx context.Context, asset Asset, names ...string) iter.Seq2[PeerEntry, error] {
 	return func(yield func(PeerEntry, error) bool) {
-		known, err := b.handles(asset, names)
+		byTag, err := b.handlesByTag(asset, names)
 		if err != nil {
 			yield(PeerEntry{}, err)
 			return
 		}
-		done := 0
+		count := 0
 		for page, err := range b.peerPages(ctx, asset) {
-			var listings []PeerEntry
+			var entries []PeerEntry
 			if err == nil {
-				listings, err = b.list(ctx, asset, page, known)
+				entries, err = b.readEntries(ctx, asset, page, byTag)
 			}
 			if err != nil {
 				yield(PeerEntry{}, fmt.Errorf("list the peers in %v: %w", asset, err))
 				return
 			}
-			done += len(page)
-			b.report("list peers", done, 0)
-			for _, l := range listings {
+			count += len(page)
+			b.reportProgress("list peers", count, 0)
+			for _, l := range entries {
 				if !yield(l, nil) {
 					return
 				}
@@ -72,12 +72,12 @@ func (b *Book) Peers(ctx context.Context, asset Asset, names ...string) iter.Seq
 func (b *Book) MissingPeers(ctx context.Context, asset Asset, names ...string) ([]string, error) {
 	var missing []string
 	for chunk := range slices.Chunk(names, peersPerRequest) {
-		known, err := b.handles(asset, chunk)
+		byTag, err := b.handlesByTag(asset, chunk)
 		if err != nil {
 			return nil, err
 		}
-		ids := make([]ledger.ID, 0, len(known))
-		for _, a := range known {
+		ids := make([]ledger.ID, 0, len(byTag))
+		for _, a := range byTag {
 			ids = append(ids, a.id)
 		}
 		found, err := b.lookupIDs(ctx, ids, 1)
@@ -85,7 +85,7 @@ func (b *Book) MissingPeers(ctx context.Context, asset Asset, names ...string) (
 			return nil, fmt.Errorf("look peers up in %v: %w", asset, err)
 		}
 		for _, name := range chunk {
-			if _, there := found[known[b.ns.PeerTag(name)].id]; !there {
+			if _, exists := found[byTag[b.namespace.PeerTag(name)].id]; !exists {
 				missing = append(missing, name)
 			}
 		}
@@ -93,20 +93,20 @@ func (b *Book) MissingPeers(ctx context.Context, asset Asset, names ...string) (
 	return missing, nil
 }
 
-// handles are those of names, by what their accounts carry of them.
-func (b *Book) handles(asset Asset, names []string) (map[uint128.Uint128]PeerAccount, error) {
+// handlesByTag are those of names, by what their accounts carry of them.
+func (b *Book) handlesByTag(asset Asset, names []string) (map[uint128.Uint128]PeerAccount, error) {
 	if _, err := b.OwnAccount(asset); err != nil {
 		return nil, err
 	}
-	known := make(map[uint128.Uint128]PeerAccount, len(names))
+	byTag := make(map[uint128.Uint128]PeerAccount, len(names))
 	for _, name := range names {
 		a, err := b.PeerAccount(name, asset)
 		if err != nil {
 			return nil, err
 		}
-		known[b.ns.PeerTag(name)] = a
+		byTag[b.namespace.PeerTag(name)] = a
 	}
-	return known, nil
+	return byTag, nil
 }
 
 // peerPages are the peer accounts of an asset, in the order of their creation.
@@ -131,48 +131,48 @@ func (b *Book) peerPages(ctx context.Context, asset Asset) iter.Seq2[[]ledger.Ac
 	}
 }
 
-// list reads the balances of a page of peer accounts.
-func (b *Book) list(
-	ctx context.Context, asset Asset, page []ledger.Account, known map[uint128.Uint128]PeerAccount,
+// readEntries reads the balances of a page of peer accounts.
+func (b *Book) readEntries(
+	ctx context.Context, asset Asset, page []ledger.Account, byTag map[uint128.Uint128]PeerAccount,
 ) ([]PeerEntry, error) {
-	listings := make([]PeerEntry, len(page))
-	var claimed []PeerAccount
+	entries := make([]PeerEntry, len(page))
+	var known []PeerAccount
 	for i := range page {
-		a := known[page[i].UserData128]
+		a := byTag[page[i].UserData128]
 		if a.id != page[i].ID { // the name is another's, whose tag somebody has copied
 			a = PeerAccount{}
 		}
-		listings[i] = PeerEntry{Account: a, ID: page[i].ID}
+		entries[i] = PeerEntry{Account: a, ID: page[i].ID}
 		if !a.IsZero() {
-			claimed = append(claimed, a)
+			known = append(known, a)
 		}
 	}
-	found, err := b.lookUpFigures(ctx, claimed)
+	found, err := b.lookUpRecords(ctx, known)
 	if err != nil {
 		return nil, err
 	}
 	var complete []*Balance
-	for i := range listings {
-		l := &listings[i]
-		var f peerFigures
+	for i := range entries {
+		l := &entries[i]
+		var f peerRecords
 		if l.Known() {
 			f, found = found[0], found[1:]
-		} else if f, err = b.unclaimed(ctx, &page[i]); err != nil {
+		} else if f, err = b.lookUpUnknownPeer(ctx, &page[i]); err != nil {
 			return nil, err
 		}
-		if l.Incomplete = f.incomplete(); !l.Incomplete {
+		if l.Incomplete = f.isIncomplete(); !l.Incomplete {
 			l.Balance = newBalance(l.Account, asset, &f)
-			l.Balance.setPrepaid(b.prepayments.Estimate(l.ID, &l.Balance.sums))
+			l.Balance.setPrepaid(b.prepaymentMemory.Estimate(l.ID, &l.Balance.totals))
 			complete = append(complete, &l.Balance)
 		}
 	}
-	return listings, b.readTotals(ctx, complete)
+	return entries, b.readTotals(ctx, complete)
 }
 
-// unclaimed are the accounts of a peer whose name nobody knows: they carry the same
+// lookUpUnknownPeer are the accounts of a peer whose name nobody knows: they carry the same
 // hash of it. A query tells which they are, and a look-up reads them with suspense, so that
 // all are of one moment.
-func (b *Book) unclaimed(ctx context.Context, peer *ledger.Account) (f peerFigures, err error) {
+func (b *Book) lookUpUnknownPeer(ctx context.Context, peer *ledger.Account) (f peerRecords, err error) {
 	rows, err := b.ledger.QueryAccounts(ctx, ledger.QueryFilter{
 		UserData128: peer.UserData128, UserData64: peer.UserData64, Ledger: peer.Ledger, Limit: ledger.QueryMax,
 	})

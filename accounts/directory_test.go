@@ -22,8 +22,8 @@ var directoryScenarios = []scenario{
 	{"peers in streams", testStreams},
 }
 
-// listed reads a directory.
-func listed(t *testing.T, book *accounts.Book, asset accounts.Asset, names ...string) []accounts.PeerEntry {
+// listPeers reads a directory.
+func listPeers(t *testing.T, book *accounts.Book, asset accounts.Asset, names ...string) []accounts.PeerEntry {
 	t.Helper()
 	var all []accounts.PeerEntry
 	for l, err := range book.Peers(t.Context(), asset, names...) {
@@ -41,9 +41,9 @@ func testDirectory(t *testing.T, l ledger.Ledger) {
 	other, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name() + " other", Assets: []accounts.Asset{usd}})
 	require.NoError(t, err)
 	provision(t, other, 5, "alice", "stranger")
-	packet(t, l, peers[0].ID(), peers[1].ID(), 30, 0)
+	movePacket(t, l, peers[0].ID(), peers[1].ID(), 30, 0)
 
-	got := listed(t, book, usd, "carol", "alice", "dave")
+	got := listPeers(t, book, usd, "carol", "alice", "dave")
 	require.Len(t, got, 3, "ours in USD")
 	for i, listing := range got {
 		want := balance(t, book, peers[i])
@@ -57,7 +57,7 @@ func testDirectory(t *testing.T, l ledger.Ledger) {
 		}
 		require.Equal(t, want, listing.Balance)
 	}
-	require.Len(t, listed(t, book, xrp), 1)
+	require.Len(t, listPeers(t, book, xrp), 1)
 	missing, err := book.MissingPeers(ctx, usd, "dave", "alice", "erin")
 	require.NoError(t, err)
 	require.Equal(t, []string{"dave", "erin"}, missing)
@@ -73,20 +73,20 @@ func testDirectory(t *testing.T, l ledger.Ledger) {
 	require.NoError(t, err)
 	require.Equal(t, ledger.AccountCreated, created[0].Status)
 	for _, names := range [][]string{{"half"}, nil} {
-		all := listed(t, book, usd, names...)
+		all := listPeers(t, book, usd, names...)
 		require.Len(t, all, 4)
 		require.True(t, all[3].Incomplete)
 		require.Equal(t, len(names) > 0, all[3].Known())
 	}
 	provision(t, book, 100, "half")
-	require.False(t, listed(t, book, usd)[3].Incomplete)
+	require.False(t, listPeers(t, book, usd)[3].Incomplete)
 }
 
 func TestDirectoryOfNothing(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
 	book := newBook(t, l)
-	require.Empty(t, listed(t, book, usd, "alice"))
+	require.Empty(t, listPeers(t, book, usd, "alice"))
 	first := func(asset accounts.Asset, names ...string) error {
 		for _, err := range book.Peers(t.Context(), asset, names...) {
 			return err
@@ -127,7 +127,7 @@ func testDirectoryWhileProvisioning(t *testing.T, l ledger.Ledger) {
 	}
 	for range 5 {
 		seen := map[string]int{}
-		for _, listing := range listed(t, book, usd, names...) {
+		for _, listing := range listPeers(t, book, usd, names...) {
 			seen[listing.Account.Peer()]++
 		}
 		for _, name := range names {
@@ -135,7 +135,7 @@ func testDirectoryWhileProvisioning(t *testing.T, l ledger.Ledger) {
 		}
 	}
 	others.Wait()
-	require.Len(t, listed(t, book, usd), 240)
+	require.Len(t, listPeers(t, book, usd), 240)
 }
 
 func testCheckAssets(t *testing.T, l ledger.Ledger) {
@@ -199,9 +199,9 @@ func gold2(number uint32) accounts.Asset {
 
 func testStreams(t *testing.T, l ledger.Ledger) {
 	ctx := t.Context()
-	var told []accounts.Progress
+	var progress []accounts.Progress
 	book, err := accounts.NewBook(l, accounts.Config{
-		Namespace: t.Name(), Assets: []accounts.Asset{usd, xrp}, Progress: func(p accounts.Progress) { told = append(told, p) },
+		Namespace: t.Name(), Assets: []accounts.Asset{usd, xrp}, Progress: func(p accounts.Progress) { progress = append(progress, p) },
 	})
 	require.NoError(t, err)
 	const n = 3000 // more than one request takes
@@ -220,14 +220,14 @@ func testStreams(t *testing.T, l ledger.Ledger) {
 		i++
 	}
 	require.Equal(t, n, i)
-	require.Len(t, listed(t, book, usd), n)
+	require.Len(t, listPeers(t, book, usd), n)
 	last := map[string]accounts.Progress{}
-	for _, p := range told {
+	for _, p := range progress {
 		require.Greater(t, p.Done, last[p.Phase].Done)
 		last[p.Phase] = p
 	}
-	for _, doing := range []string{"provision peers", "read balances", "list peers"} {
-		require.Equal(t, n, last[doing].Done, doing)
+	for _, phases := range []string{"provision peers", "read balances", "list peers"} {
+		require.Equal(t, n, last[phases].Done, phases)
 	}
 
 	// A fault with a peer does not keep the others from being provisioned; one with what

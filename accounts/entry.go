@@ -110,8 +110,8 @@ func (c Counterparty) String() string {
 
 const peerKind = "peer"
 
-// kinds are those of the codes of transfers.
-var kinds = map[uint16]EntryKind{
+// kindsByCode are those of the codes of transfers.
+var kindsByCode = map[uint16]EntryKind{
 	chart.CodePacket: EntryPacket, chart.CodeFee: EntryFee, chart.CodeConversion: EntryConversion,
 	chart.CodeDustLeg: EntryDust, chart.CodeCorrection: EntryCorrection, chart.CodeAdjust: EntryCorrection,
 	chart.CodeOrder: EntrySettlement, chart.CodeIncoming: EntrySettlement, chart.CodeVoucher: EntrySettlement,
@@ -119,11 +119,11 @@ var kinds = map[uint16]EntryKind{
 	chart.CodeGrant: EntryCreditLine, chart.CodeFund: EntryFunding,
 }
 
-// entry reads a transfer on the account, without the balances after it.
-func (s *Statement) entry(row *statementRow) Entry {
+// newEntry reads a transfer on the account, without the balances after it.
+func (s *Statement) newEntry(row *statementRow) Entry {
 	e := Entry{
 		Time: time.Unix(0, int64(row.Timestamp)).UTC(), Transfer: row.ID, Code: row.Code,
-		Kind: kinds[row.Code], Amount: s.change(row), Counterparty: s.counterparty(row.Transfer),
+		Kind: kindsByCode[row.Code], Amount: s.positionChange(row), Counterparty: s.counterpartyOf(row.Transfer),
 	}
 	if e.Kind == "" {
 		e.Kind = EntryOther
@@ -144,17 +144,17 @@ func (s *Statement) entry(row *statementRow) Entry {
 		e.ReasonCode = row.UserData32
 	}
 	if row.Flags.Has(ledger.TransferPending) {
-		e.Kind, e.Held = EntryHold, s.signed(row.Transfer)
+		e.Kind, e.Held = EntryHold, s.signedAmount(row.Transfer)
 	}
-	e.Direction, e.KeyHash = s.direction(row, e.Kind), s.keyHash(row)
-	e.Key = s.keys[e.KeyHash]
+	e.Direction, e.KeyHash = s.entryDirection(row, e.Kind), s.keyHash(row)
+	e.Key = s.keysByHash[e.KeyHash]
 	return e
 }
 
-// direction is which way the value of a transfer went. What a packet takes from the peer comes
+// entryDirection is which way the value of a transfer went. What a packet takes from the peer comes
 // in; what a payment gives to it came in.
-func (s *Statement) direction(row *statementRow, kind EntryKind) Direction {
-	credits := s.signed(row.Transfer).Sign() > 0
+func (s *Statement) entryDirection(row *statementRow, kind EntryKind) Direction {
+	credits := s.signedAmount(row.Transfer).Sign() > 0
 	switch {
 	case kind == EntryOther || row.Amount.IsZero():
 		return ""
@@ -211,36 +211,36 @@ func (s *Statement) readAdjustment(e *Entry, row *statementRow) {
 	}
 }
 
-// change is what a transfer changes the position by: nothing if it holds, moves the credit
+// positionChange is what a transfer changes the position by: nothing if it holds, moves the credit
 // line, or collects arrears.
-func (s *Statement) change(row *statementRow) *big.Int {
-	if row.Flags.Has(ledger.TransferPending) || s.onLine(row.Transfer) || row.Code == chart.CodeCollection {
+func (s *Statement) positionChange(row *statementRow) *big.Int {
+	if row.Flags.Has(ledger.TransferPending) || s.movesLine(row.Transfer) || row.Code == chart.CodeCollection {
 		return new(big.Int)
 	}
-	return s.signed(row.Transfer)
+	return s.signedAmount(row.Transfer)
 }
 
-// signed is a transfer's amount, above 0 if it is to the peer.
-func (s *Statement) signed(row *ledger.Transfer) *big.Int {
+// signedAmount is a transfer's amount, above 0 if it is to the peer.
+func (s *Statement) signedAmount(row *ledger.Transfer) *big.Int {
 	signed := row.Amount.Big()
-	if s.mine(row.DebitAccountID) {
+	if s.isOurs(row.DebitAccountID) {
 		signed.Neg(signed)
 	}
 	return signed
 }
 
-// onLine reports whether a transfer is between the peer and its credit line.
-func (s *Statement) onLine(row *ledger.Transfer) bool {
+// movesLine reports whether a transfer is between the peer and its credit line.
+func (s *Statement) movesLine(row *ledger.Transfer) bool {
 	return !s.Account.IsOwn() && (row.DebitAccountID == s.ids.Line || row.CreditAccountID == s.ids.Line)
 }
 
-func (s *Statement) counterparty(row *ledger.Transfer) Counterparty {
+func (s *Statement) counterpartyOf(row *ledger.Transfer) Counterparty {
 	other := row.DebitAccountID
-	if s.mine(other) {
+	if s.isOurs(other) {
 		other = row.CreditAccountID
 	}
-	if kind, known := s.kinds[other]; known {
+	if kind, known := s.accountKinds[other]; known {
 		return Counterparty{ID: other, Kind: kind}
 	}
-	return Counterparty{ID: other, Kind: peerKind, Peer: s.names[other]}
+	return Counterparty{ID: other, Kind: peerKind, Peer: s.peerNames[other]}
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// textLine is a line of a written statement: an entry, or one of the two balances. Amounts
+// exportLine is a line of a written statement: an entry, or one of the two balances. Amounts
 // are in whole units of the asset.
-type textLine struct {
+type exportLine struct {
 	Time         string `json:"time,omitempty"`
 	Kind         string `json:"kind"`
 	Amount       string `json:"amount,omitempty"`
@@ -37,9 +37,9 @@ type textLine struct {
 	Key          string `json:"key,omitempty"`
 }
 
-// columns are those of a CSV, in order. The first version had the firstColumns of them: their
+// csvColumns are those of a CSV, in order. The first version had the firstColumns of them: their
 // names tell the version, and a new one adds columns at the end.
-var columns = []string{
+var csvColumns = []string{
 	"time", "kind", "asset", "amount", "held", "position", "credit_line", "counterparty",
 	"packet", "condition", "order", "late", "reason", "transfer", "code",
 	"direction", "key_hash", "key", "arrears",
@@ -60,27 +60,27 @@ const (
 	lineClosing = "closing"
 )
 
-// textLate stands in the column of the same name.
-const textLate = "late"
+// lateText stands in the column of the same name.
+const lateText = "late"
 
-func (a Asset) standingLine(kind string, at time.Time, s StatementBalance) textLine {
-	l := textLine{Kind: kind, Position: a.signed(s.Position), CreditLine: a.Format(s.CreditLine), Arrears: a.arrearsText(s.Arrears)}
+func (a Asset) balanceLine(kind string, at time.Time, s StatementBalance) exportLine {
+	l := exportLine{Kind: kind, Position: a.formatSigned(s.Position), CreditLine: a.Format(s.CreditLine), Arrears: a.formatArrears(s.Arrears)}
 	if !at.IsZero() {
 		l.Time = at.UTC().Format(time.RFC3339Nano)
 	}
 	return l
 }
 
-func (a Asset) entryLine(e *Entry) textLine {
-	l := textLine{
-		Time: e.Time.UTC().Format(time.RFC3339Nano), Kind: string(e.Kind), Amount: a.signed(e.Amount),
-		Position: a.signed(e.Position), CreditLine: a.Format(e.CreditLine), Counterparty: e.Counterparty.String(),
-		Packet: idText(e.Packet), Order: idText(e.Order), Late: e.Late, Reason: e.ReasonCode,
-		Transfer: idText(e.Transfer), Code: e.Code, Arrears: a.arrearsText(e.Arrears),
-		Direction: string(e.Direction), KeyHash: idText(e.KeyHash), Key: e.Key,
+func (a Asset) entryLine(e *Entry) exportLine {
+	l := exportLine{
+		Time: e.Time.UTC().Format(time.RFC3339Nano), Kind: string(e.Kind), Amount: a.formatSigned(e.Amount),
+		Position: a.formatSigned(e.Position), CreditLine: a.Format(e.CreditLine), Counterparty: e.Counterparty.String(),
+		Packet: formatID(e.Packet), Order: formatID(e.Order), Late: e.Late, Reason: e.ReasonCode,
+		Transfer: formatID(e.Transfer), Code: e.Code, Arrears: a.formatArrears(e.Arrears),
+		Direction: string(e.Direction), KeyHash: formatID(e.KeyHash), Key: e.Key,
 	}
 	if e.Held != nil {
-		l.Held = a.signed(e.Held)
+		l.Held = a.formatSigned(e.Held)
 	}
 	if e.ConditionTag != [8]byte{} {
 		l.Condition = hex.EncodeToString(e.ConditionTag[:])
@@ -88,33 +88,33 @@ func (a Asset) entryLine(e *Entry) textLine {
 	return l
 }
 
-// arrearsText writes arrears in whole units, and nothing if there are none.
-func (a Asset) arrearsText(units ledger.Amount) string {
+// formatArrears writes arrears in whole units, and nothing if there are none.
+func (a Asset) formatArrears(units ledger.Amount) string {
 	if units.IsZero() {
 		return ""
 	}
 	return a.Format(units)
 }
 
-// signed writes units in whole units, with all decimals of the asset.
-func (a Asset) signed(units *big.Int) string {
+// formatSigned writes units in whole units, with all decimals of the asset.
+func (a Asset) formatSigned(units *big.Int) string {
 	return a.signedDecimal(units).StringFixed(int32(a.Scale))
 }
 
-func idText(id ledger.ID) string {
+func formatID(id ledger.ID) string {
 	if id.IsZero() {
 		return ""
 	}
 	return id.String()
 }
 
-func (l *textLine) fields(asset string) []string {
+func (l *exportLine) csvFields(asset string) []string {
 	late, reason, code, key := "", "", "", ""
 	if l.Key != "" {
 		key = keyPrefix + l.Key
 	}
 	if l.Late {
-		late = textLate
+		late = lateText
 	}
 	if l.Reason != 0 {
 		reason = strconv.FormatUint(uint64(l.Reason), 10)
@@ -138,25 +138,25 @@ func (l *textLine) fields(asset string) []string {
 func WriteCSV(ctx context.Context, w io.Writer, s *Statement) error {
 	out := csv.NewWriter(w)
 	asset := s.Asset.String()
-	write := func(l textLine) error { return out.Write(l.fields(asset)) }
-	err := out.Write(columns)
+	write := func(l exportLine) error { return out.Write(l.csvFields(asset)) }
+	err := out.Write(csvColumns)
 	if err == nil {
-		err = write(s.Asset.standingLine(lineOpening, s.From, s.Opening))
+		err = write(s.Asset.balanceLine(lineOpening, s.From, s.Opening))
 	}
 	if err == nil {
-		err = s.eachLine(ctx, write)
+		err = s.writeEntries(ctx, write)
 	}
 	if err == nil {
-		err = write(s.Asset.standingLine(lineClosing, s.To, s.Closing))
+		err = write(s.Asset.balanceLine(lineClosing, s.To, s.Closing))
 	}
 	out.Flush()
 	if err == nil {
 		err = out.Error()
 	}
-	return writeError("CSV", s, err)
+	return wrapWriteError("CSV", s, err)
 }
 
-func (s *Statement) eachLine(ctx context.Context, write func(textLine) error) error {
+func (s *Statement) writeEntries(ctx context.Context, write func(exportLine) error) error {
 	for e, err := range s.Entries(ctx) {
 		if err == nil {
 			err = write(s.Asset.entryLine(&e))
@@ -168,7 +168,7 @@ func (s *Statement) eachLine(ctx context.Context, write func(textLine) error) er
 	return nil
 }
 
-func writeError(format string, s *Statement, err error) error {
+func wrapWriteError(format string, s *Statement, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -183,20 +183,20 @@ func writeError(format string, s *Statement, err error) error {
 // The error is that of the ledger or of w; then the object is not complete.
 func WriteJSON(ctx context.Context, w io.Writer, s *Statement) error {
 	head := struct {
-		Format  int      `json:"format"`
-		Peer    string   `json:"peer,omitempty"`
-		Asset   string   `json:"asset"`
-		Scale   uint8    `json:"scale"`
-		Ledger  uint32   `json:"ledger"`
-		Opening textLine `json:"opening"`
-	}{statementFormat, s.Account.peer, s.Asset.Code, s.Asset.Scale, s.Asset.Ledger, s.Asset.standingLine(lineOpening, s.From, s.Opening)}
+		Format  int        `json:"format"`
+		Peer    string     `json:"peer,omitempty"`
+		Asset   string     `json:"asset"`
+		Scale   uint8      `json:"scale"`
+		Ledger  uint32     `json:"ledger"`
+		Opening exportLine `json:"opening"`
+	}{statementFormat, s.Account.peer, s.Asset.Code, s.Asset.Scale, s.Asset.Ledger, s.Asset.balanceLine(lineOpening, s.From, s.Opening)}
 	text, err := json.Marshal(head)
 	if err == nil { // the object goes on
 		_, err = fmt.Fprintf(w, "%s,\n\"entries\":[", text[:len(text)-1])
 	}
 	separator := "\n"
 	if err == nil {
-		err = s.eachLine(ctx, func(l textLine) error {
+		err = s.writeEntries(ctx, func(l exportLine) error {
 			if text, err = json.Marshal(l); err == nil {
 				_, err = fmt.Fprintf(w, "%s%s", separator, text)
 			}
@@ -205,10 +205,10 @@ func WriteJSON(ctx context.Context, w io.Writer, s *Statement) error {
 		})
 	}
 	if err == nil {
-		text, err = json.Marshal(s.Asset.standingLine(lineClosing, s.To, s.Closing))
+		text, err = json.Marshal(s.Asset.balanceLine(lineClosing, s.To, s.Closing))
 	}
 	if err == nil {
 		_, err = fmt.Fprintf(w, "],\n\"closing\":%s}\n", text)
 	}
-	return writeError("JSON", s, err)
+	return wrapWriteError("JSON", s, err)
 }

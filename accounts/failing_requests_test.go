@@ -117,7 +117,7 @@ func newTown(t *testing.T) *town {
 		w.peers[names[i]] = a
 	}
 	alice, bob, carol := w.peers["alice"], w.peers["bob"], w.peers["carol"]
-	packet(t, w.ledger, alice.ID(), bob.ID(), 60, 0)
+	movePacket(t, w.ledger, alice.ID(), bob.ID(), 60, 0)
 	for i := range 3 {
 		_, err := other.Adjust(ctx, accounts.Adjustment{
 			Account: carol, Key: fmt.Sprint(i), Debit: units(60), ReasonCode: 1, BeyondHeadroom: true,
@@ -230,14 +230,14 @@ var writing = map[string]call{
 var reading = map[string]call{
 	"Positions":   func(w *town, ctx context.Context) (string, error) { return text(w.book.Positions(ctx)) },
 	"Balance":     func(w *town, ctx context.Context) (string, error) { return text(w.book.Balance(ctx, w.peers["carol"])) },
-	"Balances":    func(w *town, ctx context.Context) (string, error) { return text(w.book.Balances(ctx, w.all()...)) },
+	"Balances":    func(w *town, ctx context.Context) (string, error) { return text(w.book.Balances(ctx, w.allPeers()...)) },
 	"Assets":      func(w *town, ctx context.Context) (string, error) { return text(w.book.RegisteredAssets(ctx)) },
 	"Directory":   (*town).directory,
 	"Statement":   (*town).statement,
 	"Alerts":      (*town).alerts,
 	"Suspensions": (*town).suspensions,
 	"LookUpBalances": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.LookUpBalances(ctx, w.all()...))
+		return text(w.book.LookUpBalances(ctx, w.allPeers()...))
 	},
 	"Missing": func(w *town, ctx context.Context) (string, error) {
 		return text(w.book.MissingPeers(ctx, usd, "alice", "nobody", "frank"))
@@ -249,11 +249,11 @@ var reading = map[string]call{
 	"CheckAssets": func(w *town, ctx context.Context) (string, error) { return "", w.book.CheckAssets(ctx) },
 	"AllBalances": func(w *town, ctx context.Context) (string, error) {
 		var all []string
-		for b, err := range w.book.AllBalances(ctx, slices.Values(w.all())) {
+		for b, err := range w.book.AllBalances(ctx, slices.Values(w.allPeers())) {
 			if err != nil {
 				return "", err
 			}
-			all = append(all, shown(b))
+			all = append(all, formatShown(b))
 		}
 		return fmt.Sprint(all), nil
 	},
@@ -330,14 +330,14 @@ func TestFailingRequestsOfAPrepayment(t *testing.T) {
 	book := newBookWithoutRound(t, l)
 	alice := provision(t, book, 100, "alice")[0]
 	own, _ := book.AssetIDs(usd.Ledger)
-	packet(t, l, own.Liquidity, alice.ID(), 40, 0)
+	movePacket(t, l, own.Liquidity, alice.ID(), 40, 0)
 	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{{
 		ID: randomID(), DebitAccountID: book.PeerIDs(alice).Settlement, CreditAccountID: alice.ID(), Amount: units(25),
 		Ledger: usd.Ledger, Code: chart.CodeIncoming,
 	}})
 	require.NoError(t, err)
 	require.Equal(t, ledger.TransferCreated, results[0].Status)
-	packet(t, l, alice.ID(), own.Liquidity, 20, 0) // it sends what it has prepaid first
+	movePacket(t, l, alice.ID(), own.Liquidity, 20, 0) // it sends what it has prepaid first
 	for n := 1; ; n++ {
 		book = newBookWithoutRound(t, l) // remembers nothing
 		l.n, l.failed = n, false
@@ -369,12 +369,12 @@ func TestReadingOnALedgerOfSmallRequests(t *testing.T) {
 			want, err := call(w, t.Context())
 			require.NoError(t, err)
 			require.LessOrEqual(t, w.ledger.asked, 12, "what fits is asked for at once")
-			for _, most := range []int{5, 7, 16, 253} { // a peer has four accounts, and suspense is read with them
+			for _, limit := range []int{5, 7, 16, 253} { // a peer has four accounts, and suspense is read with them
 				w.forget(t)
-				w.ledger.most = most
+				w.ledger.most = limit
 				got, err := call(w, t.Context())
-				require.NoError(t, err, "%d in a request", most)
-				require.Equal(t, want, got, "%d in a request", most)
+				require.NoError(t, err, "%d in a request", limit)
+				require.Equal(t, want, got, "%d in a request", limit)
 			}
 		})
 	}
@@ -414,7 +414,7 @@ func (l *noRows) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) (
 func TestReadingOnALedgerWithoutAnswers(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
-	packet(t, w.ledger, w.peers["alice"].ID(), w.peers["bob"].ID(), 5, ledger.TransferPending)
+	movePacket(t, w.ledger, w.peers["alice"].ID(), w.peers["bob"].ID(), 5, ledger.TransferPending)
 	l := &noRows{Ledger: w.ledger}
 	w.book = newBookWithoutRound(t, l)
 	statement, err := w.book.Statement(t.Context(), w.peers["alice"], time.Time{}, time.Time{})
@@ -440,14 +440,14 @@ func text[T any](value T, err error) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if booking, is := any(value).(accounts.Booking); is {
+	if booking, matches := any(value).(accounts.Booking); matches {
 		return booking.Amount.String(), nil // the rest differs from run to run
 	}
-	return shown(value), nil
+	return formatShown(value), nil
 }
 
-// shown is a value without what is not exported.
-func shown(value any) string {
+// formatShown is a value without what is not exported.
+func formatShown(value any) string {
 	text, err := json.Marshal(value)
 	if err != nil {
 		panic(err)
@@ -455,7 +455,7 @@ func shown(value any) string {
 	return string(text)
 }
 
-func (w *town) all() []accounts.PeerAccount {
+func (w *town) allPeers() []accounts.PeerAccount {
 	var all []accounts.PeerAccount
 	for _, name := range []string{"carol", "alice", "bob", "dave", "erin"} {
 		all = append(all, w.peers[name])
@@ -469,13 +469,13 @@ func (w *town) directory(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		lines = append(lines, shown(l))
+		lines = append(lines, formatShown(l))
 	}
 	return fmt.Sprint(lines), nil
 }
 
 func (w *town) statement(ctx context.Context) (string, error) {
-	s, err := w.book.Statement(ctx, w.peers["carol"], time.Time{}, time.Time{}, accounts.WithKnownAccounts(w.all()...))
+	s, err := w.book.Statement(ctx, w.peers["carol"], time.Time{}, time.Time{}, accounts.WithKnownAccounts(w.allPeers()...))
 	if err != nil {
 		return "", err
 	}
@@ -484,7 +484,7 @@ func (w *town) statement(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		lines = append(lines, shown(e))
+		lines = append(lines, formatShown(e))
 	}
 	return fmt.Sprint(lines), nil
 }

@@ -40,10 +40,10 @@ func (b *Book) Holds(ctx context.Context, account PeerAccount) ([]Hold, error) {
 	if err := b.checkPeer(account); err != nil {
 		return nil, err
 	}
-	r := holdReader{book: b, id: account.id, resolved: make(map[ledger.ID]struct{}), size: ledger.QueryMax}
-	err := r.begin(ctx)
+	r := holdReader{book: b, accountID: account.id, resolved: make(map[ledger.ID]struct{}), pageSize: ledger.QueryMax}
+	err := r.fixMoment(ctx)
 	if err == nil {
-		err = r.read(ctx)
+		err = r.readPages(ctx)
 	}
 	if err == nil {
 		err = r.forgetExpired(ctx)
@@ -51,18 +51,18 @@ func (b *Book) Holds(ctx context.Context, account PeerAccount) ([]Hold, error) {
 	if err != nil {
 		return nil, fmt.Errorf("holds of %v: %w", account, err)
 	}
-	return r.holds(), nil
+	return r.groupByPacket(), nil
 }
 
 // holdReader reads the rows of an account, the newest first, so that it meets what resolves a
 // hold before the hold.
 type holdReader struct {
-	book *Book
-	id   ledger.ID
-	size int    // rows in a page
-	at   uint64 // the moment that it reads for
+	book      *Book
+	accountID ledger.ID
+	pageSize  int    // rows in a page
+	moment    uint64 // the moment that it reads for
 
-	history         bool
+	hasHistory      bool
 	debits, credits ledger.Amount // pending at the moment, if there is a history
 
 	open                      []ledger.Transfer // pending rows that are not resolved, and had not expired
@@ -70,41 +70,41 @@ type holdReader struct {
 	resolved                  map[ledger.ID]struct{}
 }
 
-// begin fixes the moment, and reads what was pending then.
-func (r *holdReader) begin(ctx context.Context) error {
-	byID, err := r.book.lookupIDs(ctx, []ledger.ID{r.id}, 1)
+// fixMoment fixes the moment, and reads what was pending then.
+func (r *holdReader) fixMoment(ctx context.Context) error {
+	byID, err := r.book.lookupIDs(ctx, []ledger.ID{r.accountID}, 1)
 	if err != nil {
 		return err
 	}
-	account, found := byID[r.id]
+	account, found := byID[r.accountID]
 	if !found {
 		return ErrNotProvisioned
 	}
-	if r.history = account.Flags.Has(ledger.AccountHistory); !r.history {
-		r.at, err = r.newest(ctx)
+	if r.hasHistory = account.Flags.Has(ledger.AccountHistory); !r.hasHistory {
+		r.moment, err = r.newestRow(ctx)
 		return err
 	}
-	balance, err := r.book.balanceAt(ctx, r.id, ledger.TimestampMax)
-	r.at, r.debits, r.credits = balance.Timestamp, balance.DebitsPending, balance.CreditsPending
+	balance, err := r.book.balanceAt(ctx, r.accountID, ledger.TimestampMax)
+	r.moment, r.debits, r.credits = balance.Timestamp, balance.DebitsPending, balance.CreditsPending
 	return err
 }
 
-// newest is the moment of the account's newest row, 0 if it has none.
-func (r *holdReader) newest(ctx context.Context) (uint64, error) {
-	row, _, err := sequence.Newest(ctx, r.book.ledger, filterOf(r.id, 1, ledger.TimestampMax, 1))
+// newestRow is the moment of the account's newest row, 0 if it has none.
+func (r *holdReader) newestRow(ctx context.Context) (uint64, error) {
+	row, _, err := sequence.Newest(ctx, r.book.ledger, filterOf(r.accountID, 1, ledger.TimestampMax, 1))
 	return row.Timestamp, err
 }
 
-// complete reports whether all that was pending is found. What has expired and is still
+// foundAll reports whether all that was pending is found. What has expired and is still
 // pending, since the ledger has not come to it, is never found: then all rows are read.
-func (r *holdReader) complete() bool {
-	return r.history && r.foundDebits == r.debits && r.foundCredits == r.credits
+func (r *holdReader) foundAll() bool {
+	return r.hasHistory && r.foundDebits == r.debits && r.foundCredits == r.credits
 }
 
-func (r *holdReader) read(ctx context.Context) error {
-	for last := r.at; last > 0 && !r.complete(); {
-		page, err := batch.Page(&r.size, func() ([]ledger.Transfer, error) {
-			filter := filterOf(r.id, 1, last, r.size)
+func (r *holdReader) readPages(ctx context.Context) error {
+	for last := r.moment; last > 0 && !r.foundAll(); {
+		page, err := batch.Page(&r.pageSize, func() ([]ledger.Transfer, error) {
+			filter := filterOf(r.accountID, 1, last, r.pageSize)
 			filter.Flags |= ledger.AccountFilterReversed
 			return r.book.ledger.GetAccountTransfers(ctx, filter)
 		})
@@ -112,9 +112,9 @@ func (r *holdReader) read(ctx context.Context) error {
 			return err
 		}
 		for i := range page {
-			r.take(&page[i])
+			r.addRow(&page[i])
 		}
-		if len(page) < r.size {
+		if len(page) < r.pageSize {
 			return nil
 		}
 		last = page[len(page)-1].Timestamp - 1
@@ -122,7 +122,7 @@ func (r *holdReader) read(ctx context.Context) error {
 	return nil
 }
 
-func (r *holdReader) take(row *ledger.Transfer) {
+func (r *holdReader) addRow(row *ledger.Transfer) {
 	if !row.PendingID.IsZero() {
 		r.resolved[row.PendingID] = struct{}{}
 		return
@@ -132,15 +132,15 @@ func (r *holdReader) take(row *ledger.Transfer) {
 	}
 	_, resolved := r.resolved[row.ID]
 	delete(r.resolved, row.ID)
-	if ends := expiryOf(row); resolved || ends != 0 && ends <= r.at {
+	if ends := expiryOf(row); resolved || ends != 0 && ends <= r.moment {
 		return
 	}
 	r.open = append(r.open, *row)
-	r.count(row, func(total *ledger.Amount) { *total, _ = total.Add(row.Amount) }) // sums that the ledger keeps too
+	r.changeFound(row, func(total *ledger.Amount) { *total, _ = total.Add(row.Amount) }) // sums that the ledger keeps too
 }
 
-func (r *holdReader) count(row *ledger.Transfer, change func(total *ledger.Amount)) {
-	if row.DebitAccountID == r.id {
+func (r *holdReader) changeFound(row *ledger.Transfer, change func(total *ledger.Amount)) {
+	if row.DebitAccountID == r.accountID {
 		change(&r.foundDebits)
 	} else {
 		change(&r.foundCredits)
@@ -164,37 +164,37 @@ func (r *holdReader) forgetExpired(ctx context.Context) error {
 	if len(r.open) == 0 {
 		return nil
 	}
-	byID, err := r.book.lookupIDs(ctx, []ledger.ID{r.id}, 1)
+	byID, err := r.book.lookupIDs(ctx, []ledger.ID{r.accountID}, 1)
 	if err != nil {
 		return err
 	}
-	newest, err := r.newest(ctx)
-	if err != nil || newest != r.at {
+	newest, err := r.newestRow(ctx)
+	if err != nil || newest != r.moment {
 		return err
 	}
-	now := byID[r.id]
-	for len(r.open) > 0 && expiryOf(&r.open[0]) != 0 && (now.DebitsPending.Less(r.foundDebits) || now.CreditsPending.Less(r.foundCredits)) {
+	account := byID[r.accountID]
+	for len(r.open) > 0 && expiryOf(&r.open[0]) != 0 && (account.DebitsPending.Less(r.foundDebits) || account.CreditsPending.Less(r.foundCredits)) {
 		row := &r.open[0]
-		r.count(row, func(total *ledger.Amount) { *total = total.SubFloor(row.Amount) })
+		r.changeFound(row, func(total *ledger.Amount) { *total = total.SubFloor(row.Amount) })
 		r.open = r.open[1:]
 	}
 	return nil
 }
 
-// holds are the packets of the open rows: all legs of one together.
-func (r *holdReader) holds() []Hold {
+// groupByPacket are the packets of the open rows: all legs of one together.
+func (r *holdReader) groupByPacket() []Hold {
 	var holds []Hold
-	at := make(map[ledger.ID]int) // of the packet in holds
+	indexByPacket := make(map[ledger.ID]int) // of the packet in holds
 	for i := range r.open {
 		row := &r.open[i]
 		if row.Code < chart.CodePacket || row.Code > chart.CodeDustLeg {
 			continue
 		}
 		packet := ledger.ID(row.UserData128)
-		n, known := at[packet]
-		if !known {
+		n, exists := indexByPacket[packet]
+		if !exists {
 			n = len(holds)
-			at[packet] = n
+			indexByPacket[packet] = n
 			h := Hold{Packet: packet, Since: timeOf(row.Timestamp)}
 			binary.BigEndian.PutUint64(h.ConditionTag[:], row.UserData64)
 			if ends := expiryOf(row); ends != 0 {
@@ -203,7 +203,7 @@ func (r *holdReader) holds() []Hold {
 			holds = append(holds, h)
 		}
 		side := &holds[n].Out
-		if row.DebitAccountID == r.id {
+		if row.DebitAccountID == r.accountID {
 			side = &holds[n].In
 		}
 		*side, _ = side.Add(row.Amount)

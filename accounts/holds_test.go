@@ -104,7 +104,7 @@ func newHoldsModel(t *testing.T, seed, program uint64, noHistory bool) *holdsMod
 }
 
 func (m *holdsModel) GetAccountBalances(ctx context.Context, f ledger.AccountFilter) ([]ledger.AccountBalance, error) {
-	m.fix()
+	m.fixMoment()
 	return m.Ledger.GetAccountBalances(ctx, f)
 }
 
@@ -120,15 +120,15 @@ func (m *holdsModel) GetAccountTransfers(ctx context.Context, f ledger.AccountFi
 	return rows, err
 }
 
-// fix notes what is held when the moment is fixed.
-func (m *holdsModel) fix() {
+// fixMoment notes what is held when the moment is fixed.
+func (m *holdsModel) fixMoment() {
 	if m.busy {
-		m.then = m.want()
+		m.then = m.wantedHolds()
 	}
 }
 
-// want is what is held by now, in order.
-func (m *holdsModel) want() []accounts.Hold {
+// wantedHolds is what is held by now, in order.
+func (m *holdsModel) wantedHolds() []accounts.Hold {
 	holds := []accounts.Hold{}
 	for _, h := range m.held {
 		if h.hold.Expiry.IsZero() || m.now.Before(h.hold.Expiry) {
@@ -137,14 +137,14 @@ func (m *holdsModel) want() []accounts.Hold {
 	}
 	slices.SortFunc(holds, func(a, b accounts.Hold) int {
 		if a.Expiry.IsZero() != b.Expiry.IsZero() {
-			return cmp.Compare(b2i(a.Expiry.IsZero()), b2i(b.Expiry.IsZero()))
+			return cmp.Compare(countOf(a.Expiry.IsZero()), countOf(b.Expiry.IsZero()))
 		}
 		return cmp.Or(a.Expiry.Compare(b.Expiry), a.Since.Compare(b.Since))
 	})
 	return holds
 }
 
-func b2i(b bool) int {
+func countOf(b bool) int {
 	if b {
 		return 1
 	}
@@ -224,7 +224,7 @@ func (m *holdsModel) prepare() {
 }
 
 // resolve posts or voids a packet that is still held.
-func (m *holdsModel) resolve(how ledger.TransferFlags) {
+func (m *holdsModel) resolve(flag ledger.TransferFlags) {
 	if len(m.held) == 0 {
 		return
 	}
@@ -237,8 +237,8 @@ func (m *holdsModel) resolve(how ledger.TransferFlags) {
 	var rows []ledger.Transfer
 	for _, l := range h.legs {
 		m.next++
-		row := ledger.Transfer{ID: ledger.NewID(m.next, 9), PendingID: l.ID, Flags: how}
-		if how == ledger.TransferPostPending {
+		row := ledger.Transfer{ID: ledger.NewID(m.next, 9), PendingID: l.ID, Flags: flag}
+		if flag == ledger.TransferPostPending {
 			row.Amount = ledger.AmountMax
 		}
 		rows = append(rows, row)
@@ -271,7 +271,7 @@ func TestHoldsAgainstAModel(t *testing.T) {
 			})
 			got, err := m.book.Holds(t.Context(), m.peers[0])
 			require.NoError(t, err)
-			require.Equal(t, m.want(), append([]accounts.Hold{}, got...), "program %d", program)
+			require.Equal(t, m.wantedHolds(), append([]accounts.Hold{}, got...), "program %d", program)
 			listed += len(got)
 		}
 		require.NoError(t, m.Close())

@@ -47,7 +47,7 @@ func ReadCSV(r io.Reader, asset Asset) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		in := csvReader{lines: newCSVLines(r), asset: asset}
 		for {
-			e, more, err := in.next()
+			e, more, err := in.readEntry()
 			if err != nil {
 				yield(Entry{}, err)
 				return
@@ -61,96 +61,96 @@ func ReadCSV(r io.Reader, asset Asset) iter.Seq2[Entry, error] {
 
 // csvReader reads a statement. The first fault that is found in a line stays in fault.
 type csvReader struct {
-	lines    *csvLines
-	columns  []string // those of the file
-	asset    Asset
-	begun    bool
-	position *big.Int // after the line before
-	credit   *big.Int // the credit line after the line before
-	last     time.Time
-	record   []string
-	fault    error
+	lines      *csvLines
+	columns    []string // those of the file
+	asset      Asset
+	opened     bool
+	position   *big.Int // after the line before
+	creditLine *big.Int // the credit line after the line before
+	last       time.Time
+	record     []string
+	fault      error
 }
 
-// next reads the next entry; there are no more behind the closing balance.
-func (in *csvReader) next() (e Entry, more bool, err error) {
-	if !in.begun {
-		if err := in.begin(); err != nil {
+// readEntry reads the next entry; there are no more behind the closing balance.
+func (in *csvReader) readEntry() (e Entry, more bool, err error) {
+	if !in.opened {
+		if err := in.readOpening(); err != nil {
 			return Entry{}, false, err
 		}
 	}
-	if err := in.read(); err != nil {
+	if err := in.readLine(); err != nil {
 		return Entry{}, false, err
 	}
 	in.checkAsset()
-	if in.text("kind") != lineClosing {
-		e = in.entry()
+	if in.field("kind") != lineClosing {
+		e = in.parseEntry()
 		return e, in.fault == nil, in.fault
 	}
-	if in.units("position").Cmp(in.position) != 0 {
-		in.wrong("position", "is not that of the entry before it")
+	if in.parseUnits("position").Cmp(in.position) != 0 {
+		in.setFault("position", "is not that of the entry before it")
 	}
-	if in.creditLine().Cmp(in.credit) != 0 {
-		in.wrong("credit_line", "is not that of the entry before it")
+	if in.parseCreditLine().Cmp(in.creditLine) != 0 {
+		in.setFault("credit_line", "is not that of the entry before it")
 	}
-	in.arrears()
+	in.parseArrears()
 	if in.fault != nil {
 		return Entry{}, false, in.fault
 	}
-	return Entry{}, false, in.end()
+	return Entry{}, false, in.requireEnd()
 }
 
-// end requires that nothing follows the closing balance.
-func (in *csvReader) end() error {
-	behind := &CSVError{Line: in.lines.line + 1, Reason: "is behind the closing balance"}
-	_, err := in.lines.read()
+// requireEnd requires that nothing follows the closing balance.
+func (in *csvReader) requireEnd() error {
+	trailing := &CSVError{Line: in.lines.line + 1, Reason: "is behind the closing balance"}
+	_, err := in.lines.readRecord()
 	var fault *CSVError
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil
 	case err == nil, errors.As(err, &fault):
-		return behind
+		return trailing
 	default:
 		return err
 	}
 }
 
-// begin reads the headers and the opening balance.
-func (in *csvReader) begin() error {
-	if err := in.read(); err != nil {
+// readOpening reads the headers and the opening balance.
+func (in *csvReader) readOpening() error {
+	if err := in.readLine(); err != nil {
 		return err
 	}
 	if err := in.readHeaders(); err != nil {
 		return err
 	}
-	if err := in.read(); err != nil {
+	if err := in.readLine(); err != nil {
 		return err
 	}
-	if in.text("kind") != lineOpening {
-		in.wrong("kind", "must be that of the opening balance")
+	if in.field("kind") != lineOpening {
+		in.setFault("kind", "must be that of the opening balance")
 	}
 	in.checkAsset()
-	in.position, in.credit, in.begun = in.units("position"), in.creditLine(), true
-	in.arrears()
+	in.position, in.creditLine, in.opened = in.parseUnits("position"), in.parseCreditLine(), true
+	in.parseArrears()
 	return in.fault
 }
 
 // readHeaders finds out which version's columns the file has.
 func (in *csvReader) readHeaders() error {
-	all := len(columns)
+	known := len(csvColumns)
 	switch given := in.record; {
-	case slices.Equal(given, columns), slices.Equal(given, columns[:firstColumns]):
+	case slices.Equal(given, csvColumns), slices.Equal(given, csvColumns[:firstColumns]):
 		in.columns = slices.Clone(given)
 		return nil
-	case len(given) > all && slices.Equal(given[:all], columns):
-		return &CSVError{Line: 1, Reason: fmt.Sprintf("has the column %.40q, which this version does not know: a newer one has written it", given[all])}
+	case len(given) > known && slices.Equal(given[:known], csvColumns):
+		return &CSVError{Line: 1, Reason: fmt.Sprintf("has the column %.40q, which this version does not know: a newer one has written it", given[known])}
 	default:
-		return &CSVError{Line: 1, Reason: "must have the headers " + strings.Join(columns, ",")}
+		return &CSVError{Line: 1, Reason: "must have the headers " + strings.Join(csvColumns, ",")}
 	}
 }
 
-func (in *csvReader) read() error {
-	record, err := in.lines.read()
+func (in *csvReader) readLine() error {
+	record, err := in.lines.readRecord()
 	if errors.Is(err, io.EOF) {
 		return &CSVError{Line: in.lines.line + 1, Reason: "is missing: the statement ends without its closing balance"}
 	}
@@ -160,22 +160,22 @@ func (in *csvReader) read() error {
 	in.record = record
 	for i, field := range record {
 		if len(field) > maxField && i < len(in.columns) {
-			in.wrong(in.columns[i], fmt.Sprintf("has more than %d bytes", maxField))
+			in.setFault(in.columns[i], fmt.Sprintf("has more than %d bytes", maxField))
 		}
 	}
 	return in.fault
 }
 
-// text is a field of the line, "" if the file does not have the column.
-func (in *csvReader) text(column string) string {
+// field is a field of the line, "" if the file does not have the column.
+func (in *csvReader) field(column string) string {
 	if i := slices.Index(in.columns, column); i >= 0 {
 		return in.record[i]
 	}
 	return ""
 }
 
-// wrong keeps the first fault of a line.
-func (in *csvReader) wrong(column, reason string) {
+// setFault keeps the first fault of a line.
+func (in *csvReader) setFault(column, reason string) {
 	if in.fault == nil {
 		line, _ := in.lines.csv.FieldPos(slices.Index(in.columns, column))
 		in.fault = &CSVError{Line: line, Column: column, Reason: reason}
@@ -183,31 +183,31 @@ func (in *csvReader) wrong(column, reason string) {
 }
 
 func (in *csvReader) checkAsset() {
-	if got := in.text("asset"); got != in.asset.String() {
-		in.wrong("asset", fmt.Sprintf("is %.40q, and not %v", got, in.asset))
+	if got := in.field("asset"); got != in.asset.String() {
+		in.setFault("asset", fmt.Sprintf("is %.40q, and not %v", got, in.asset))
 	}
 }
 
-func (in *csvReader) entry() Entry {
+func (in *csvReader) parseEntry() Entry {
 	e := Entry{
-		Time: in.time(), Kind: EntryKind(in.text("kind")), Amount: in.units("amount"), Position: in.units("position"),
-		Packet: in.id("packet"), ConditionTag: in.condition(), Order: in.id("order"), Transfer: in.id("transfer"),
-		Code: uint16(in.number("code", 16)), ReasonCode: uint32(in.number("reason", 32)), Late: in.late(),
-		Counterparty: in.counterparty(), Direction: in.direction(), KeyHash: in.id("key_hash"), Key: in.key(), Arrears: in.arrears(),
+		Time: in.parseTime(), Kind: EntryKind(in.field("kind")), Amount: in.parseUnits("amount"), Position: in.parseUnits("position"),
+		Packet: in.parseID("packet"), ConditionTag: in.parseCondition(), Order: in.parseID("order"), Transfer: in.parseID("transfer"),
+		Code: uint16(in.parseNumber("code", 16)), ReasonCode: uint32(in.parseNumber("reason", 32)), Late: in.parseLate(),
+		Counterparty: in.parseCounterparty(), Direction: in.parseDirection(), KeyHash: in.parseID("key_hash"), Key: in.parseKey(), Arrears: in.parseArrears(),
 	}
-	if in.text("held") != "" {
-		e.Held = in.units("held")
+	if in.field("held") != "" {
+		e.Held = in.parseUnits("held")
 	}
-	line := in.creditLine()
+	line := in.parseCreditLine()
 	e.CreditLine, _ = ledger.ParseAmount(line.String()) // it fits
 	in.checkKind(&e)
-	if line.Cmp(in.credit) != 0 && (e.Amount.Sign() != 0 || e.Kind == EntryHold) {
-		in.wrong("credit_line", "changes with an entry that is not about it")
+	if line.Cmp(in.creditLine) != 0 && (e.Amount.Sign() != 0 || e.Kind == EntryHold) {
+		in.setFault("credit_line", "changes with an entry that is not about it")
 	}
 	if in.position.Add(in.position, e.Amount).Cmp(e.Position) != 0 {
-		in.wrong("position", "does not follow from the amount")
+		in.setFault("position", "does not follow from the amount")
 	}
-	in.credit = line
+	in.creditLine = line
 	return e
 }
 
@@ -217,12 +217,12 @@ func (in *csvReader) checkKind(e *Entry) {
 	case EntryPacket, EntryFee, EntryConversion, EntryDust, EntrySettlement, EntryByHand, EntryReturned,
 		EntryCorrection, EntryWriteOff, EntryCreditLine, EntryFunding, EntryHold, EntryOther:
 	default:
-		in.wrong("kind", fmt.Sprintf("is %.40q, which no entry is", e.Kind))
+		in.setFault("kind", fmt.Sprintf("is %.40q, which no entry is", e.Kind))
 	}
 	switch {
 	case (e.Held != nil) != (e.Kind == EntryHold):
-		in.wrong("held", "must be there for a hold, and for nothing else")
+		in.setFault("held", "must be there for a hold, and for nothing else")
 	case e.Held != nil && e.Amount.Sign() != 0:
-		in.wrong("amount", "must be 0 for a hold")
+		in.setFault("amount", "must be 0 for a hold")
 	}
 }

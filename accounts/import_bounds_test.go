@@ -26,7 +26,7 @@ const (
 
 func TestReadCSVOfTheFirstVersion(t *testing.T) {
 	t.Parallel()
-	entries := collect(t, accounts.ReadCSV(strings.NewReader(oldStatement), usd))
+	entries := collectEntries(t, accounts.ReadCSV(strings.NewReader(oldStatement), usd))
 	require.Len(t, entries, 2)
 	require.Equal(t, accounts.Direction(""), entries[1].Direction)
 	require.Equal(t, int64(5_000_000_000), entries[1].Amount.Int64())
@@ -40,14 +40,14 @@ func TestReadCSVOfTheFirstVersion(t *testing.T) {
 // What a spreadsheet makes of a statement that nobody has changed.
 func TestReadCSVOfASpreadsheet(t *testing.T) {
 	t.Parallel()
-	want := collect(t, accounts.ReadCSV(strings.NewReader(oldStatement), usd))
+	want := collectEntries(t, accounts.ReadCSV(strings.NewReader(oldStatement), usd))
 	for _, text := range []string{
 		"\ufeff" + oldStatement,
 		"\ufeff" + strings.ReplaceAll(oldStatement, "\n", "\r\n"),
 		strings.ReplaceAll(oldStatement, "peer bob", `"peer bob"`),
 		strings.TrimSuffix(oldStatement, "\n"),
 	} {
-		require.Equal(t, want, collect(t, accounts.ReadCSV(strings.NewReader(text), usd)))
+		require.Equal(t, want, collectEntries(t, accounts.ReadCSV(strings.NewReader(text), usd)))
 	}
 	require.Error(t, lastError(strings.NewReader("\ufeff\ufeff"+oldStatement)), "one mark, at the beginning")
 	require.Error(t, lastError(strings.NewReader("\ufeff")))
@@ -127,7 +127,7 @@ func TestReadCSVOfTheLongestNames(t *testing.T) {
 	require.NoError(t, err)
 	var text bytes.Buffer
 	require.NoError(t, accounts.WriteCSV(t.Context(), &text, s))
-	entries := collect(t, accounts.ReadCSV(&text, usd))
+	entries := collectEntries(t, accounts.ReadCSV(&text, usd))
 	require.Equal(t, long, entries[1].Key)
 }
 
@@ -146,7 +146,7 @@ func TestStatementOfCapital(t *testing.T) {
 	require.NoError(t, err)
 	s, err := book.Statement(t.Context(), own, time.Time{}, time.Time{}, accounts.WithKnownKeys("deposit 1"))
 	require.NoError(t, err)
-	entries := collect(t, s.Entries(t.Context()))
+	entries := collectEntries(t, s.Entries(t.Context()))
 	require.Len(t, entries, 2)
 	require.Equal(t, accounts.DirectionIn, entries[0].Direction)
 	require.Equal(t, "deposit 1", entries[0].Key)

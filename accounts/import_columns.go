@@ -11,43 +11,43 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// time is that of the line, which is behind that of the line before: a ledger does
+// parseTime is that of the line, which is behind that of the line before: a ledger does
 // nothing twice at the same nanosecond.
-func (in *csvReader) time() time.Time {
-	at, err := time.Parse(time.RFC3339Nano, in.text("time"))
+func (in *csvReader) parseTime() time.Time {
+	at, err := time.Parse(time.RFC3339Nano, in.field("time"))
 	switch {
 	case err != nil:
-		in.wrong("time", "must be a time as in RFC 3339")
+		in.setFault("time", "must be a time as in RFC 3339")
 	case !at.After(in.last):
-		in.wrong("time", "must be behind that of the entry before it")
+		in.setFault("time", "must be behind that of the entry before it")
 	}
 	in.last = at
 	return at
 }
 
-func (in *csvReader) late() bool {
-	text := in.text("late")
-	if text != "" && text != textLate {
-		in.wrong("late", "must be "+textLate+" or nothing")
+func (in *csvReader) parseLate() bool {
+	text := in.field("late")
+	if text != "" && text != lateText {
+		in.setFault("late", "must be "+lateText+" or nothing")
 	}
-	return text == textLate
+	return text == lateText
 }
 
-func (in *csvReader) condition() (c [8]byte) {
-	text := in.text("condition")
+func (in *csvReader) parseCondition() (c [8]byte) {
+	text := in.field("condition")
 	if text == "" {
 		return c
 	}
 	raw, err := hex.DecodeString(text[:min(len(text), 2*len(c)+1)])
 	if err != nil || len(raw) != len(c) {
-		in.wrong("condition", "must be 16 hexadecimal digits")
+		in.setFault("condition", "must be 16 hexadecimal digits")
 		return c
 	}
 	return [8]byte(raw)
 }
 
-func (in *csvReader) counterparty() Counterparty {
-	kind, peer, _ := strings.Cut(in.text("counterparty"), " ")
+func (in *csvReader) parseCounterparty() Counterparty {
+	kind, peer, _ := strings.Cut(in.field("counterparty"), " ")
 	if text, unnamed := strings.CutPrefix(peer, "account "); unnamed {
 		if id, err := ledger.ParseID(text); err == nil {
 			return Counterparty{Kind: kind, ID: id}
@@ -56,39 +56,39 @@ func (in *csvReader) counterparty() Counterparty {
 	return Counterparty{Kind: kind, Peer: peer}
 }
 
-func (in *csvReader) direction() Direction {
-	d := Direction(in.text("direction"))
+func (in *csvReader) parseDirection() Direction {
+	d := Direction(in.field("direction"))
 	if d != "" && d != DirectionIn && d != DirectionOut {
-		in.wrong("direction", fmt.Sprintf("must be %s, %s or nothing", DirectionIn, DirectionOut))
+		in.setFault("direction", fmt.Sprintf("must be %s, %s or nothing", DirectionIn, DirectionOut))
 	}
 	return d
 }
 
-func (in *csvReader) key() string {
-	text := in.text("key")
+func (in *csvReader) parseKey() string {
+	text := in.field("key")
 	key, ok := strings.CutPrefix(text, keyPrefix)
 	if text != "" && !ok {
-		in.wrong("key", fmt.Sprintf("must begin with %q", keyPrefix))
+		in.setFault("key", fmt.Sprintf("must begin with %q", keyPrefix))
 	}
 	return key
 }
 
-// creditLine is an amount of the ledger.
-func (in *csvReader) creditLine() *big.Int { return in.amount("credit_line") }
+// parseCreditLine is an amount of the ledger.
+func (in *csvReader) parseCreditLine() *big.Int { return in.parseAmount("credit_line") }
 
-// arrears are an amount of the ledger, or nothing.
-func (in *csvReader) arrears() ledger.Amount {
-	if in.text("arrears") == "" {
+// parseArrears are an amount of the ledger, or nothing.
+func (in *csvReader) parseArrears() ledger.Amount {
+	if in.field("arrears") == "" {
 		return ledger.Amount{}
 	}
-	return ledger.ClampAmount(in.amount("arrears"))
+	return ledger.ClampAmount(in.parseAmount("arrears"))
 }
 
-// amount reads an amount of the ledger in whole units.
-func (in *csvReader) amount(column string) *big.Int {
-	amount := in.units(column)
+// parseAmount reads an amount of the ledger in whole units.
+func (in *csvReader) parseAmount(column string) *big.Int {
+	amount := in.parseUnits(column)
 	if amount.Sign() < 0 || amount.BitLen() > 128 {
-		in.wrong(column, "must be from 0 to 2^128-1 units")
+		in.setFault(column, "must be from 0 to 2^128-1 units")
 		return new(big.Int)
 	}
 	return amount
@@ -97,9 +97,9 @@ func (in *csvReader) amount(column string) *big.Int {
 // maxUnits bounds a position, which is a difference of two amounts.
 const maxUnits = 130
 
-// units reads a signed amount in whole units.
-func (in *csvReader) units(column string) *big.Int {
-	text := in.text(column)
+// parseUnits reads a signed amount in whole units.
+func (in *csvReader) parseUnits(column string) *big.Int {
+	text := in.field(column)
 	plain, negative := strings.CutPrefix(text, "-")
 	whole, err := parsePlain(plain, maxAmountText)
 	if err == nil {
@@ -108,7 +108,7 @@ func (in *csvReader) units(column string) *big.Int {
 		}
 	}
 	if err != nil {
-		in.wrong(column, fmt.Sprintf("is %.40q: must be an amount of %v with at most %d decimals", text, in.asset, in.asset.Scale))
+		in.setFault(column, fmt.Sprintf("is %.40q: must be an amount of %v with at most %d decimals", text, in.asset, in.asset.Scale))
 		return new(big.Int)
 	}
 	units := whole.BigInt()
@@ -118,26 +118,26 @@ func (in *csvReader) units(column string) *big.Int {
 	return units
 }
 
-func (in *csvReader) id(column string) ledger.ID {
-	text := in.text(column)
+func (in *csvReader) parseID(column string) ledger.ID {
+	text := in.field(column)
 	if text == "" {
 		return ledger.ID{}
 	}
 	id, err := ledger.ParseID(text)
 	if err != nil {
-		in.wrong(column, "must be up to 32 hexadecimal digits")
+		in.setFault(column, "must be up to 32 hexadecimal digits")
 	}
 	return id
 }
 
-func (in *csvReader) number(column string, bits int) uint64 {
-	text := in.text(column)
+func (in *csvReader) parseNumber(column string, bits int) uint64 {
+	text := in.field(column)
 	if text == "" {
 		return 0
 	}
 	n, err := strconv.ParseUint(text, 10, bits)
 	if err != nil {
-		in.wrong(column, fmt.Sprintf("must be a whole number below 2^%d", bits))
+		in.setFault(column, fmt.Sprintf("must be a whole number below 2^%d", bits))
 	}
 	return n
 }

@@ -18,9 +18,9 @@ const (
 // csvLines reads the lines of a CSV file. A line may go on over several lines of text, in
 // quotes; encoding/csv keeps all of it in memory, so what it is given is bounded.
 type csvLines struct {
-	csv  *csv.Reader
-	from bounded
-	line int // of the line that was read last
+	csv    *csv.Reader
+	source boundedReader
+	line   int // of the line that was read last
 }
 
 func newCSVLines(r io.Reader) *csvLines {
@@ -28,18 +28,18 @@ func newCSVLines(r io.Reader) *csvLines {
 	if mark, err := text.Peek(len(byteOrderMark)); err == nil && string(mark) == byteOrderMark {
 		_, _ = text.Discard(len(byteOrderMark)) // it is in the buffer
 	}
-	in := &csvLines{from: bounded{text: text}}
-	in.csv = csv.NewReader(&in.from)
+	in := &csvLines{source: boundedReader{source: text}}
+	in.csv = csv.NewReader(&in.source)
 	return in
 }
 
 // byteOrderMark is what spreadsheets begin a file in UTF-8 with.
 const byteOrderMark = "\ufeff"
 
-// read reads a line. All have as many fields as the first one. The error is a *CSVError,
+// readRecord reads a line. All have as many fields as the first one. The error is a *CSVError,
 // io.EOF, or that of the file.
-func (in *csvLines) read() ([]string, error) {
-	in.from.left = maxLine + 1 // and the end of the file behind the last line
+func (in *csvLines) readRecord() ([]string, error) {
+	in.source.left = maxLine + 1 // and the end of the file behind the last line
 	begin := in.csv.InputOffset()
 	record, err := in.csv.Read()
 	var parse *csv.ParseError
@@ -58,19 +58,19 @@ func (in *csvLines) read() ([]string, error) {
 	return record, nil
 }
 
-// bounded gives a text until it has given as much as is left.
-type bounded struct {
-	text io.Reader
-	left int
+// boundedReader gives a text until it has given as much as is left.
+type boundedReader struct {
+	source io.Reader
+	left   int
 }
 
 var errLongLine = errors.New("the line is too long")
 
-func (b *bounded) Read(p []byte) (int, error) {
+func (b *boundedReader) Read(p []byte) (int, error) {
 	if b.left <= 0 {
 		return 0, errLongLine
 	}
-	n, err := b.text.Read(p[:min(len(p), b.left)])
+	n, err := b.source.Read(p[:min(len(p), b.left)])
 	b.left -= n
 	return n, err
 }

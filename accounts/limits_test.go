@@ -151,27 +151,27 @@ func TestAlertsRunOnceARound(t *testing.T) {
 		w, err := book.NewLiquidityAlerts(map[accounts.Asset]accounts.LiquidityThresholds{usd: {Low: "0.000000001"}})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
-		var told []accounts.ThresholdEvent
+		var events []accounts.ThresholdEvent
 		var failed []error
 		ended := make(chan error)
 		go func() {
-			ended <- w.Run(ctx, func(a accounts.LiquidityAlert) { told = append(told, a.Kind) }, func(err error) { failed = append(failed, err) })
+			ended <- w.Run(ctx, func(a accounts.LiquidityAlert) { events = append(events, a.Kind) }, func(err error) { failed = append(failed, err) })
 		}()
 		pass := func(d time.Duration) {
 			time.Sleep(d) //nolint:forbidigo // virtual time
 			synctest.Wait()
 		}
 		pass(2500 * time.Millisecond)
-		require.Equal(t, []accounts.ThresholdEvent{accounts.LowReached}, told, "once, in three rounds")
+		require.Equal(t, []accounts.ThresholdEvent{accounts.LowReached}, events, "once, in three rounds")
 		_, err = book.Fund(t.Context(), accounts.Capital{Asset: usd, Key: "k", Amount: units(100)})
 		require.NoError(t, err)
 		l.away.Store(true)
 		pass(2 * time.Second)
 		require.Len(t, failed, 2)
-		require.Len(t, told, 1)
+		require.Len(t, events, 1)
 		l.away.Store(false)
 		pass(time.Second)
-		require.Equal(t, []accounts.ThresholdEvent{accounts.LowReached, accounts.LowCleared}, told)
+		require.Equal(t, []accounts.ThresholdEvent{accounts.LowReached, accounts.LowCleared}, events)
 		cancel()
 		require.ErrorIs(t, <-ended, context.Canceled)
 	})

@@ -16,10 +16,10 @@ import (
 
 // lineRequest is the credit line that a peer should have.
 type lineRequest struct {
-	account   PeerAccount
-	want      ledger.Amount
-	untouched bool // nothing was ever granted or taken back
-	drifted   bool // an account of the peer is another one, so nothing is granted
+	account      PeerAccount
+	want         ledger.Amount
+	neverGranted bool // nothing was ever granted or taken back
+	drifted      bool // an account of the peer is another one, so nothing is granted
 }
 
 // grantLines grants the lines of peers that never had one, and says where a line
@@ -31,14 +31,14 @@ type lineRequest struct {
 // and n); the grant of provisioning is row 1. So of two processes that provision
 // a peer at once one writes row 1, and the other finds it taken and compares.
 func (b *Book) grantLines(ctx context.Context, lines []lineRequest) (drifts []Drift, refused, err error) {
-	lines, drifts, err = b.ungranted(ctx, lines)
+	lines, drifts, err = b.selectUngranted(ctx, lines)
 	if err != nil {
 		return nil, nil, err
 	}
 	nonce := newNonce()
 	grants := make([]ledger.Transfer, len(lines))
 	for i, l := range lines {
-		grants[i] = b.grant(l, 1, nonce)
+		grants[i] = b.grantTransfer(l, 1, nonce)
 	}
 	results, err := batch.Each(ctx, grants, 1, b.ledger.CreateTransfers)
 	if err != nil {
@@ -47,7 +47,7 @@ func (b *Book) grantLines(ctx context.Context, lines []lineRequest) (drifts []Dr
 	var taken []lineRequest
 	var refusals, failures []error
 	for i, r := range results {
-		err := b.granted(ctx, lines[i], &grants[i], r.Status)
+		err := b.finishGrant(ctx, lines[i], &grants[i], r.Status)
 		if err == nil {
 			continue
 		}
@@ -66,10 +66,10 @@ func (b *Book) grantLines(ctx context.Context, lines []lineRequest) (drifts []Dr
 	return append(drifts, takenDrifts...), errors.Join(refusals...), errors.Join(append(failures, err)...)
 }
 
-// granted reads the answer to the first row of a line. If a row was refused once
+// finishGrant reads the answer to the first row of a line. If a row was refused once
 // and burnt its id, it goes on behind it. sequence.ErrTaken says that somebody else
 // has granted the line.
-func (b *Book) granted(ctx context.Context, l lineRequest, row *ledger.Transfer, status ledger.CreateTransferStatus) error {
+func (b *Book) finishGrant(ctx context.Context, l lineRequest, row *ledger.Transfer, status ledger.CreateTransferStatus) error {
 	switch {
 	case status.Outcome().Done():
 		return nil
@@ -77,7 +77,7 @@ func (b *Book) granted(ctx context.Context, l lineRequest, row *ledger.Transfer,
 		return sequence.ErrTaken
 	case status == ledger.TransferIDAlreadyFailed:
 		_, err := sequence.Place(ctx, b.ledger, row.UserData64+1, func(n uint64) ledger.Transfer {
-			return b.grant(l, n, row.UserData128)
+			return b.grantTransfer(l, n, row.UserData128)
 		})
 		return err
 	default:
@@ -85,13 +85,13 @@ func (b *Book) granted(ctx context.Context, l lineRequest, row *ledger.Transfer,
 	}
 }
 
-// ungranted picks the lines that were never granted and should be, and compares
+// selectUngranted picks the lines that were never granted and should be, and compares
 // the others.
-func (b *Book) ungranted(ctx context.Context, lines []lineRequest) ([]lineRequest, []Drift, error) {
+func (b *Book) selectUngranted(ctx context.Context, lines []lineRequest) ([]lineRequest, []Drift, error) {
 	var grant, known []lineRequest
 	for _, l := range lines {
 		switch {
-		case !l.untouched || l.drifted:
+		case !l.neverGranted || l.drifted:
 			known = append(known, l)
 		case !l.want.IsZero():
 			grant = append(grant, l)
@@ -127,8 +127,8 @@ func (b *Book) compareLines(ctx context.Context, lines []lineRequest) ([]Drift, 
 // compareLine says how a line that is there differs. The scale is that of the stored
 // account, which may be another one than the Book's.
 func (b *Book) compareLine(l lineRequest, stored *ledger.Account) []Drift {
-	now := lineOf(stored)
-	if now == l.want || stored.ID.IsZero() {
+	current := lineOf(stored)
+	if current == l.want || stored.ID.IsZero() {
 		return nil
 	}
 	asset := b.assets[l.account.ledger].asset
@@ -136,7 +136,7 @@ func (b *Book) compareLine(l lineRequest, stored *ledger.Account) []Drift {
 		asset = Asset{}
 	}
 	return []Drift{{
-		Account: l.account, Kind: "line", Field: "credit_line", Want: asset.Text(l.want), Got: asset.Text(now),
+		Account: l.account, Kind: "line", Field: "credit_line", Want: asset.Text(l.want), Got: asset.Text(current),
 	}}
 }
 
@@ -156,12 +156,12 @@ func (b *Book) lineAccounts(ctx context.Context, lines []lineRequest) ([]ledger.
 	return stored, nil
 }
 
-// grant is row n of the changes of a line: the line account gives the peer room.
+// grantTransfer is row n of the changes of a line: the line account gives the peer room.
 // The nonce makes a row of this call different from any other call's.
-func (b *Book) grant(l lineRequest, n uint64, nonce uint128.Uint128) ledger.Transfer {
+func (b *Book) grantTransfer(l lineRequest, n uint64, nonce uint128.Uint128) ledger.Transfer {
 	ids := b.PeerIDs(l.account)
 	return ledger.Transfer{
-		ID:             b.ns.Derive("line", chart.ID(ids.Line), chart.U64(n)),
+		ID:             b.namespace.Derive("line", chart.ID(ids.Line), chart.U64(n)),
 		DebitAccountID: ids.Line, CreditAccountID: ids.Peer, Amount: l.want,
 		UserData64: n, UserData128: nonce,
 		Ledger: l.account.ledger, Code: chart.CodeGrant,

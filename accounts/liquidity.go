@@ -32,16 +32,16 @@ func (b *Book) Fund(ctx context.Context, c Capital) (Booking, error) {
 		return Booking{}, err
 	}
 	ids := b.assets[c.Asset.Ledger].ids
-	name := b.name("fund", ids.Liquidity, c.Key)
+	name := b.bookingName("fund", ids.Liquidity, c.Key)
 	booking, err := idempotent.Book(ctx, b.ledger, func(attempt uint64) []ledger.Transfer {
-		row := b.capital(name.ID(attempt), &c)
+		row := b.capitalTransfer(name.ID(attempt), &c)
 		row.DebitAccountID, row.CreditAccountID = ids.Outside, ids.Liquidity
 		return []ledger.Transfer{row}
 	})
 	if err != nil {
 		return Booking{}, b.explainBooking(ctx, "fund", own, c.Amount, booking, err)
 	}
-	return booked(name.ID(booking.Attempt), c.Amount, booking), nil
+	return newBooking(name.ID(booking.Attempt), c.Amount, booking), nil
 }
 
 // Withdraw books capital taken out, as Fund does, if our liquidity in the asset has that
@@ -53,12 +53,12 @@ func (b *Book) Withdraw(ctx context.Context, c Capital) (Booking, error) {
 		return Booking{}, err
 	}
 	ids := b.assets[c.Asset.Ledger].ids
-	name, posts := b.name("withdraw", ids.Liquidity, c.Key), b.name("withdrawn", ids.Liquidity, c.Key)
+	name, posts := b.bookingName("withdraw", ids.Liquidity, c.Key), b.bookingName("withdrawn", ids.Liquidity, c.Key)
 	// The liquidity account has no limit: packets may take it below 0. So the hold takes
 	// no more than is there, and the post wants all of it: if the hold is smaller, the
 	// post is refused, and the chain with it.
 	booking, err := idempotent.Book(ctx, b.ledger, func(attempt uint64) []ledger.Transfer {
-		hold := b.capital(name.ID(attempt), &c)
+		hold := b.capitalTransfer(name.ID(attempt), &c)
 		hold.DebitAccountID, hold.CreditAccountID = ids.Liquidity, ids.Outside
 		hold.Flags = ledger.TransferPending | ledger.TransferBalancingDebit
 		post := ledger.Transfer{
@@ -69,15 +69,15 @@ func (b *Book) Withdraw(ctx context.Context, c Capital) (Booking, error) {
 	var refused *ledger.TransferError
 	switch {
 	case err == nil:
-		return booked(posts.ID(booking.Attempt), c.Amount, booking), nil
+		return newBooking(posts.ID(booking.Attempt), c.Amount, booking), nil
 	case errors.As(err, &refused) && refused.Status == ledger.TransferExceedsPendingTransferAmount:
-		return Booking{}, b.notCovered(ctx, own, c.Amount)
+		return Booking{}, b.notCoveredError(ctx, own, c.Amount)
 	default:
 		return Booking{}, b.explainBooking(ctx, "withdraw from", own, c.Amount, booking, err)
 	}
 }
 
-func (b *Book) notCovered(ctx context.Context, own PeerAccount, wanted ledger.Amount) error {
+func (b *Book) notCoveredError(ctx context.Context, own PeerAccount, wanted ledger.Amount) error {
 	positions, err := b.Positions(ctx)
 	if err != nil {
 		return errors.Join(ErrNotCovered, err)
@@ -90,16 +90,16 @@ func (b *Book) notCovered(ctx context.Context, own PeerAccount, wanted ledger.Am
 	return ErrNotCovered
 }
 
-// capital is what the rows of Fund and Withdraw have in common.
-func (b *Book) capital(id ledger.ID, c *Capital) ledger.Transfer {
+// capitalTransfer is what the rows of Fund and Withdraw have in common.
+func (b *Book) capitalTransfer(id ledger.ID, c *Capital) ledger.Transfer {
 	return ledger.Transfer{
 		ID: id, Amount: c.Amount, UserData128: b.keyTag(b.assets[c.Asset.Ledger].ids.Liquidity, c.Key),
 		Ledger: c.Asset.Ledger, Code: chart.CodeFund,
 	}
 }
 
-func (b *Book) checkCapital(what string, c *Capital) (own PeerAccount, err error) {
-	subject := fmt.Sprintf("%s of %v", what, c.Asset)
+func (b *Book) checkCapital(kind string, c *Capital) (own PeerAccount, err error) {
+	subject := fmt.Sprintf("%s of %v", kind, c.Asset)
 	if own, err = b.OwnAccount(c.Asset); err != nil {
 		return PeerAccount{}, err
 	}
@@ -136,22 +136,22 @@ func (b *Book) Positions(ctx context.Context) ([]AssetPosition, error) {
 		own := b.assets[a.Ledger].ids
 		ids = append(ids, own.Liquidity, own.Revenue, own.Dust, own.Suspense, own.Outside)
 	}
-	const each = 5
-	byID, err := b.lookupIDs(ctx, ids, each)
+	const accountsPerAsset = 5
+	byID, err := b.lookupIDs(ctx, ids, accountsPerAsset)
 	if err != nil {
 		return nil, fmt.Errorf("look up our positions: %w", err)
 	}
 	positions := make([]AssetPosition, len(assets))
 	for i, a := range assets {
-		var net [each]*big.Int
-		for j, id := range ids[i*each : (i+1)*each] {
+		var net [accountsPerAsset]*big.Int
+		for j, id := range ids[i*accountsPerAsset : (i+1)*accountsPerAsset] {
 			account, found := byID[id]
 			if !found {
 				return nil, fmt.Errorf("%w: %v", ErrNotProvisioned, a)
 			}
 			net[j] = new(big.Int).Sub(account.CreditsPosted.Big(), account.DebitsPosted.Big())
 		}
-		liquidity := byID[ids[i*each]]
+		liquidity := byID[ids[i*accountsPerAsset]]
 		positions[i] = AssetPosition{
 			Asset: a, Liquidity: net[0], Revenue: net[1], Dust: net[2], Suspense: net[3],
 			Capital: net[4].Neg(net[4]),

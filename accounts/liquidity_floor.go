@@ -11,8 +11,8 @@ import (
 
 // parseFloor reads the LiquidityFloor of an asset, nil if it has none.
 func parseFloor(asset Asset, floors map[Asset]Decimal) (*big.Int, error) {
-	text, has := floors[asset]
-	if !has {
+	text, hasFloor := floors[asset]
+	if !hasFloor {
 		return nil, nil
 	}
 	digits, negative := strings.CutPrefix(string(text), "-")
@@ -35,7 +35,7 @@ type LiquidityReserve struct {
 func (b *Book) FlooredAssets() []Asset {
 	var floors []Asset
 	for _, a := range b.Assets() {
-		if _, has := b.floors[a]; has {
+		if _, hasFloor := b.floors[a]; hasFloor {
 			floors = append(floors, a)
 		}
 	}

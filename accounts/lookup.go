@@ -9,21 +9,21 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// peerFigures are the ledger accounts of a peer, and the suspense account of its asset, as
+// peerRecords are the ledger accounts of a peer, and the suspense account of its asset, as
 // one request has read them. An account that the ledger has not got is the zero one: the
 // arrears account of a peer that an older version provisioned, or suspense of an asset that
 // was never provisioned.
-type peerFigures struct {
+type peerRecords struct {
 	peer, line, settlement, arrears, suspense ledger.Account
 }
 
-// incomplete reports whether an account is missing that no version goes without.
-func (f *peerFigures) incomplete() bool {
+// isIncomplete reports whether an account is missing that no version goes without.
+func (f *peerRecords) isIncomplete() bool {
 	return f.peer.ID.IsZero() || f.line.ID.IsZero() || f.settlement.ID.IsZero()
 }
 
-// sums are the totals that tell what is prepaid.
-func (f *peerFigures) sums() prepayment.Sums {
+// prepaymentSums are the totals that tell what is prepaid.
+func (f *peerRecords) prepaymentSums() prepayment.Sums {
 	return prepayment.Sums{
 		Peer: prepayment.TotalsOf(&f.peer), Line: prepayment.TotalsOf(&f.line),
 		Settlement: prepayment.TotalsOf(&f.settlement), Arrears: prepayment.TotalsOf(&f.arrears),
@@ -35,13 +35,13 @@ func (f *peerFigures) sums() prepayment.Sums {
 // account of their asset.
 const peersPerRequest = (ledger.BatchMax - 1) / accountsPerPeer
 
-// lookUpFigures reads the accounts of peers, in the order asked, as many in a request as the
+// lookUpRecords reads the accounts of peers, in the order asked, as many in a request as the
 // ledger takes.
-func (b *Book) lookUpFigures(ctx context.Context, list []PeerAccount) ([]peerFigures, error) {
-	figures := make([]peerFigures, 0, len(list))
+func (b *Book) lookUpRecords(ctx context.Context, list []PeerAccount) ([]peerRecords, error) {
+	figures := make([]peerRecords, 0, len(list))
 	size := peersPerRequest
 	for len(list) > 0 {
-		n, ids := b.figureIDs(list[:min(size, len(list))])
+		n, ids := b.recordIDs(list[:min(size, len(list))])
 		rows, err := b.ledger.LookupAccounts(ctx, ids)
 		switch {
 		case errors.Is(err, ledger.ErrTooMuchData) && n > 1:
@@ -50,15 +50,15 @@ func (b *Book) lookUpFigures(ctx context.Context, list []PeerAccount) ([]peerFig
 		case err != nil:
 			return nil, fmt.Errorf("look up balances: %w", err)
 		}
-		figures = b.appendFigures(figures, list[:n], ids, rows)
+		figures = b.appendRecords(figures, list[:n], ids, rows)
 		list = list[n:]
 	}
 	return figures, nil
 }
 
-// appendFigures appends the figures of peers. The ids are those of figureIDs, and the rows are in
+// appendRecords appends the figures of peers. The ids are those of recordIDs, and the rows are in
 // their order, without those that the ledger has not got.
-func (b *Book) appendFigures(figures []peerFigures, list []PeerAccount, ids []ledger.ID, rows []ledger.Account) []peerFigures {
+func (b *Book) appendRecords(figures []peerRecords, list []PeerAccount, ids []ledger.ID, rows []ledger.Account) []peerRecords {
 	next := func() (row ledger.Account) {
 		if len(rows) > 0 && rows[0].ID == ids[0] {
 			row, rows = rows[0], rows[1:]
@@ -73,16 +73,16 @@ func (b *Book) appendFigures(figures []peerFigures, list []PeerAccount, ids []le
 		}
 	}
 	for _, a := range list {
-		figures = append(figures, peerFigures{
+		figures = append(figures, peerRecords{
 			peer: next(), line: next(), settlement: next(), arrears: next(), suspense: suspense[a.ledger],
 		})
 	}
 	return figures
 }
 
-// figureIDs are the suspense accounts of the assets, and then the accounts of the first n
+// recordIDs are the suspense accounts of the assets, and then the accounts of the first n
 // peers of a list, as many as a request takes.
-func (b *Book) figureIDs(list []PeerAccount) (n int, ids []ledger.ID) {
+func (b *Book) recordIDs(list []PeerAccount) (n int, ids []ledger.ID) {
 	ids = make([]ledger.ID, 0, accountsPerPeer*len(list)+1)
 	suspense := make(map[uint32]bool)
 	for _, a := range list {
@@ -112,13 +112,13 @@ func (b *Book) LookUpBalances(ctx context.Context, accounts ...PeerAccount) ([]B
 			return nil, fmt.Errorf("%w: %v", ErrUnknownAsset, a)
 		}
 	}
-	figures, err := b.lookUpFigures(ctx, accounts)
+	figures, err := b.lookUpRecords(ctx, accounts)
 	if err != nil {
 		return nil, err
 	}
 	balances := make([]Balance, len(accounts))
 	for i, a := range accounts {
-		if figures[i].incomplete() || a.IsOwn() {
+		if figures[i].isIncomplete() || a.IsOwn() {
 			return nil, fmt.Errorf("%w: %v", ErrNotProvisioned, a)
 		}
 		balances[i] = newBalance(a, b.assets[a.ledger].asset, &figures[i])
@@ -144,15 +144,15 @@ func (b *Book) lookUpBalance(ctx context.Context, account PeerAccount) (Balance,
 // Errors: ErrUnknownAsset, *DriftError if the ledger has one with other fields, or that of a
 // request.
 func (b *Book) EnsureArrears(ctx context.Context, accounts ...PeerAccount) error {
-	wants := make([]wanted, len(accounts))
+	expected := make([]expectedAccount, len(accounts))
 	for i, a := range accounts {
 		if err := b.checkPeer(a); err != nil {
 			return err
 		}
-		all := b.peerAccounts(PeerConfig{ID: a.peer, Asset: b.assets[a.ledger].asset}, a)
-		wants[i] = all[accountsPerPeer-1]
+		records := b.peerAccounts(PeerConfig{ID: a.peer, Asset: b.assets[a.ledger].asset}, a)
+		expected[i] = records[accountsPerPeer-1]
 	}
-	_, drifts, err := b.createAccounts(ctx, wants)
+	_, drifts, err := b.createAccounts(ctx, expected)
 	if err == nil && len(drifts) > 0 {
 		err = &DriftError{Drifts: drifts}
 	}

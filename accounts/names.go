@@ -12,11 +12,11 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// faultOfNewID says why an id is not given to a new peer; "" if it is. The ledger knows a peer
+// newIDFault says why an id is not given to a new peer; "" if it is. The ledger knows a peer
 // by a hash of its id's bytes. So "é" in one code point and "é" in two (a letter and an accent)
 // would be two peers, which nobody can tell apart, and so would "bob" and "bob ". An id is not
 // changed on the way in, since the ledgers that there are may have any.
-func faultOfNewID(id string) string {
+func newIDFault(id string) string {
 	switch {
 	case !norm.NFC.IsNormalString(id):
 		return fmt.Sprintf("must be in Unicode's normal form C, which is %+q, for a new peer", norm.NFC.String(id))
@@ -33,7 +33,7 @@ func (b *Book) checkNewIDs(ctx context.Context, peers []PeerConfig, handles []Pe
 	faults := make(map[ledger.ID]int)
 	var ids []ledger.ID
 	for i := range peers {
-		if faultOfNewID(peers[i].ID) != "" {
+		if newIDFault(peers[i].ID) != "" {
 			faults[handles[i].id] = i
 			ids = append(ids, handles[i].id)
 		}
@@ -43,9 +43,9 @@ func (b *Book) checkNewIDs(ctx context.Context, peers []PeerConfig, handles []Pe
 		return fmt.Errorf("look up which peers are new: %w", err)
 	}
 	for _, id := range ids {
-		if _, there := found[id]; !there {
+		if _, exists := found[id]; !exists {
 			p := peers[faults[id]]
-			return &FieldError{Subject: fmt.Sprintf("peer %+.40q in %v", p.ID, p.Asset), Field: "ID", Reason: faultOfNewID(p.ID)}
+			return &FieldError{Subject: fmt.Sprintf("peer %+.40q in %v", p.ID, p.Asset), Field: "ID", Reason: newIDFault(p.ID)}
 		}
 	}
 	return nil
@@ -57,7 +57,7 @@ func (b *Book) checkNewIDs(ctx context.Context, peers []PeerConfig, handles []Pe
 func Lookalikes(ids ...string) [][]string {
 	byLook := make(map[string][]string)
 	for _, id := range ids {
-		look := lookOf(id)
+		look := foldedID(id)
 		if !slices.Contains(byLook[look], id) {
 			byLook[look] = append(byLook[look], id)
 		}
@@ -73,8 +73,8 @@ func Lookalikes(ids ...string) [][]string {
 	return groups
 }
 
-// lookOf is what ids that look alike have in common.
-func lookOf(id string) string {
+// foldedID is what ids that look alike have in common.
+func foldedID(id string) string {
 	return strings.Map(func(r rune) rune {
 		least := r // of the letters that r is the upper or lower case of
 		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {

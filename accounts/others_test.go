@@ -64,7 +64,7 @@ func TestAdjustmentOfAPeerThatIsClosedMeanwhile(t *testing.T) {
 	require.ErrorContains(t, err, "alice")
 	require.Zero(t, balance(t, other, alice).Receivable)
 	require.NoError(t, other.ReopenPeer(t.Context(), alice))
-	adjust(t, other, a, false)
+	bookAdjustment(t, other, a, false)
 }
 
 // A closing waits for a round before it closes, and ends with its context.
@@ -132,13 +132,13 @@ func TestHoldsOnSuspense(t *testing.T) {
 		return ids.Suspense
 	}()
 	alice, ids := w.peers["alice"], w.book.PeerIDs(w.peers["alice"])
-	hold := packet(t, w.ledger, suspense, alice.ID(), 9, ledger.TransferPending)
-	resolve(t, w.ledger, hold, ledger.TransferVoidPending)
-	came := ledger.Transfer{
+	hold := movePacket(t, w.ledger, suspense, alice.ID(), 9, ledger.TransferPending)
+	resolveHold(t, w.ledger, hold, ledger.TransferVoidPending)
+	payment := ledger.Transfer{
 		ID: randomID(), DebitAccountID: ids.Settlement, CreditAccountID: suspense, Amount: units(13),
 		Ledger: usd.Ledger, Code: chart.CodeIncoming,
 	}
-	results, err := w.ledger.CreateTransfers(t.Context(), []ledger.Transfer{came})
+	results, err := w.ledger.CreateTransfers(t.Context(), []ledger.Transfer{payment})
 	require.NoError(t, err)
 	require.Equal(t, ledger.TransferCreated, results[0].Status)
 	balances, err := w.book.Balances(t.Context(), alice)
@@ -161,7 +161,7 @@ func TestListsThatAreLeft(t *testing.T) {
 		}
 	}
 	require.Equal(t, 2, seen)
-	for b, err := range w.book.AllBalances(ctx, slices.Values(w.all())) {
+	for b, err := range w.book.AllBalances(ctx, slices.Values(w.allPeers())) {
 		require.NoError(t, err)
 		require.Equal(t, w.peers["carol"], b.Account)
 		break
@@ -185,7 +185,7 @@ func TestTextOfErrors(t *testing.T) {
 	alice := mustAccount(t, book, "alice")
 	for _, c := range []struct {
 		err   error
-		is    error
+		kind  error
 		texts []string
 	}{
 		{
@@ -203,7 +203,7 @@ func TestTextOfErrors(t *testing.T) {
 			[]string{"owes us " + usd.Text(units(5)) + ", of which " + usd.Text(units(2)) + " is arrears"},
 		},
 	} {
-		require.ErrorIs(t, c.err, c.is)
+		require.ErrorIs(t, c.err, c.kind)
 		for _, text := range c.texts {
 			require.ErrorContains(t, c.err, text)
 		}
@@ -227,13 +227,13 @@ func TestProvisionWithoutAccounts(t *testing.T) {
 		require.ErrorIs(t, err, errRefused)
 		require.Nil(t, handles, "request %d", n)
 		l.n = n
-		told := 0
+		drift := 0
 		for a, err := range book.ProvisionAll(t.Context(), slices.Values(peers)) {
 			require.ErrorIs(t, err, errRefused)
 			require.Zero(t, a)
-			told++
+			drift++
 		}
-		require.Equal(t, 1, told, "request %d", n)
+		require.Equal(t, 1, drift, "request %d", n)
 	}
 	found, err := l.QueryAccounts(t.Context(), ledger.QueryFilter{Limit: 10})
 	require.NoError(t, err)
@@ -249,7 +249,7 @@ func TestClosingThatFindsAHoldAfterItsRound(t *testing.T) {
 	peers := provision(t, other, 100, "alice", "bob")
 	alice, bob := peers[0], peers[1]
 	var hold ledger.ID
-	between.do = func() { hold = packet(t, l, bob.ID(), alice.ID(), 5, ledger.TransferPending) } // before the suspension
+	between.do = func() { hold = movePacket(t, l, bob.ID(), alice.ID(), 5, ledger.TransferPending) } // before the suspension
 	err := newBookWithoutRound(t, between).ClosePeer(t.Context(), alice, accounts.CloseOptions{})
 	require.ErrorIs(t, err, accounts.ErrHeld)
 	rows, err := l.GetAccountTransfers(t.Context(), ledger.AccountFilter{
@@ -260,7 +260,7 @@ func TestClosingThatFindsAHoldAfterItsRound(t *testing.T) {
 	b := balance(t, other, alice)
 	require.False(t, b.Closed)
 	require.False(t, b.Suspended)
-	resolve(t, l, hold, ledger.TransferVoidPending)
+	resolveHold(t, l, hold, ledger.TransferVoidPending)
 	ledgertest.RequireNothingHeld(t, l)
 }
 

@@ -45,6 +45,8 @@ func (p PeerConfig) validate() error {
 	}
 }
 
-func validName(s string, most int) bool { return s != "" && len(s) <= most && utf8.ValidString(s) }
+func validName(s string, maxBytes int) bool {
+	return s != "" && len(s) <= maxBytes && utf8.ValidString(s)
+}
 
-func nameRule(most int) string { return fmt.Sprintf("must be 1 to %d bytes of UTF-8", most) }
+func nameRule(maxBytes int) string { return fmt.Sprintf("must be 1 to %d bytes of UTF-8", maxBytes) }

@@ -34,7 +34,7 @@ func (b *Book) Balances(ctx context.Context, accounts ...PeerAccount) ([]Balance
 	var unsettled []*Balance
 	for i := range balances {
 		pointers[i] = &balances[i]
-		if !balances[i].settled {
+		if !balances[i].prepaidSettled {
 			unsettled = append(unsettled, pointers[i])
 		}
 	}
@@ -70,23 +70,23 @@ func readEach(balances []*Balance, read func(*Balance) error) error {
 
 // estimatePrepaid sets what a look-up tells of a prepayment.
 func (b *Book) estimatePrepaid(balance *Balance) {
-	balance.setPrepaid(b.prepayments.Estimate(balance.Account.id, &balance.sums))
+	balance.setPrepaid(b.prepaymentMemory.Estimate(balance.Account.id, &balance.totals))
 }
 
 func (b *Balance) setPrepaid(e prepayment.Estimate) {
-	b.Prepaid, b.PrepaidAtMost, b.netAtMost, b.settled = e.Prepaid, !e.Exact, e.NetAtMost, e.Settled
+	b.Prepaid, b.PrepaidAtMost, b.netAtMost, b.prepaidSettled = e.Prepaid, !e.Exact, e.NetAtMost, e.Settled
 }
 
 // readPrepaid reads the payments of a peer, and makes the balance that of a moment at which
 // they are known.
 func (b *Book) readPrepaid(ctx context.Context, balance *Balance) error {
 	a := balance.Account
-	e, err := b.prepayments.Read(ctx, b.prepaymentAccounts(a), balance.sums, func(ctx context.Context) (prepayment.Sums, error) {
-		again, err := b.LookUpBalances(ctx, a)
+	e, err := b.prepaymentMemory.Read(ctx, b.prepaymentAccounts(a), balance.totals, func(ctx context.Context) (prepayment.Sums, error) {
+		reread, err := b.LookUpBalances(ctx, a)
 		if err == nil {
-			*balance = again[0]
+			*balance = reread[0]
 		}
-		return balance.sums, err
+		return balance.totals, err
 	})
 	if err != nil {
 		return fmt.Errorf("work out what %v has prepaid: %w", a, err)
@@ -122,7 +122,7 @@ func (b *Book) BalanceAt(ctx context.Context, account PeerAccount, at time.Time)
 	if err != nil {
 		return PastBalance{}, err
 	}
-	then, err := b.prepayments.At(ctx, b.prepaymentAccounts(account), now[0].sums, timestampOf(at))
+	then, err := b.prepaymentMemory.At(ctx, b.prepaymentAccounts(account), now[0].totals, timestampOf(at))
 	if err != nil {
 		return PastBalance{}, fmt.Errorf("work out what %v stood at: %w", account, err)
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// wanted is a ledger account as it should be, and whose it is.
-type wanted struct {
+// expectedAccount is a ledger account as it should be, and whose it is.
+type expectedAccount struct {
 	record ledger.Account
 	owner  PeerAccount
 	kind   string // for Drift
@@ -40,7 +40,7 @@ type wanted struct {
 // returned, and everything else was done. Any other error is that of a request:
 // the outcome is as the error says, and Provision may be called again.
 func (b *Book) Provision(ctx context.Context, peers ...PeerConfig) ([]PeerAccount, error) {
-	handles, lines, err := b.checkAll(peers)
+	handles, lines, err := b.checkPeers(peers)
 	if err != nil {
 		return nil, err
 	}
@@ -50,11 +50,11 @@ func (b *Book) Provision(ctx context.Context, peers ...PeerConfig) ([]PeerAccoun
 	if err := b.checkNewIDs(ctx, peers, handles); err != nil {
 		return nil, err
 	}
-	done, err := b.provision(ctx, peers, handles, lines)
+	done, err := b.provisionChecked(ctx, peers, handles, lines)
 	if !done {
 		return nil, err
 	}
-	b.report("provision peers", len(handles), len(peers))
+	b.reportProgress("provision peers", len(handles), len(peers))
 	return handles, err
 }
 
@@ -65,33 +65,33 @@ func (b *Book) refuseOtherAssets(ctx context.Context, peers []PeerConfig, handle
 	if err != nil {
 		return fmt.Errorf("check assets: %w", err)
 	}
-	if !b.otherAssets(rows) {
+	if !b.hasOtherAssets(rows) {
 		return nil
 	}
-	all := b.assetAccounts()
+	expected := b.assetAccounts()
 	requests := make([]lineRequest, len(peers))
 	for i, p := range peers {
-		all = append(all, b.peerAccounts(p, handles[i])...)
+		expected = append(expected, b.peerAccounts(p, handles[i])...)
 		requests[i] = lineRequest{account: handles[i], want: lines[i]}
 	}
-	drifts, err := b.findDrift(ctx, all)
+	drifts, err := b.findDrift(ctx, expected)
 	if err != nil {
 		return err
 	}
 	lineDrifts, err := b.compareLines(ctx, requests)
-	drifts = append(append(b.movedAssets(rows), drifts...), lineDrifts...)
+	drifts = append(append(b.findMovedAssets(rows), drifts...), lineDrifts...)
 	return errors.Join(fmt.Errorf("nothing was provisioned: %w", &DriftError{Drifts: drifts}), err)
 }
 
-// provision provisions peers that are checked, in assets that are not known to be otherwise
+// provisionChecked provisions peers that are checked, in assets that are not known to be otherwise
 // in the ledger. done says that the errors are about single peers.
-func (b *Book) provision(ctx context.Context, peers []PeerConfig, handles []PeerAccount, lines []ledger.Amount) (done bool, err error) {
+func (b *Book) provisionChecked(ctx context.Context, peers []PeerConfig, handles []PeerAccount, lines []ledger.Amount) (done bool, err error) {
 	accounts := b.assetAccounts()
 	firstPeer := len(accounts)
 	for i, p := range peers {
 		accounts = append(accounts, b.peerAccounts(p, handles[i])...)
 	}
-	fresh, drifts, err := b.createAccounts(ctx, accounts)
+	created, drifts, err := b.createAccounts(ctx, accounts)
 	if err != nil {
 		return false, err
 	}
@@ -103,7 +103,7 @@ func (b *Book) provision(ctx context.Context, peers []PeerConfig, handles []Peer
 	for i := range peers {
 		own := PeerAccount{id: b.assets[handles[i].ledger].ids.Liquidity, ledger: handles[i].ledger}
 		requests[i] = lineRequest{
-			account: handles[i], want: lines[i], untouched: fresh[firstPeer+i*accountsPerPeer+1],
+			account: handles[i], want: lines[i], neverGranted: created[firstPeer+i*accountsPerPeer+1],
 			drifted: drifted[handles[i]] || drifted[own],
 		}
 	}
@@ -115,24 +115,24 @@ func (b *Book) provision(ctx context.Context, peers []PeerConfig, handles []Peer
 	return failed == nil, err
 }
 
-// checkAll finds what is wrong with peers before anything is written, and works out their
+// checkPeers finds what is wrong with peers before anything is written, and works out their
 // handles and the credit lines that they should have.
-func (b *Book) checkAll(peers []PeerConfig) ([]PeerAccount, []ledger.Amount, error) {
+func (b *Book) checkPeers(peers []PeerConfig) ([]PeerAccount, []ledger.Amount, error) {
 	handles := make([]PeerAccount, len(peers))
 	lines := make([]ledger.Amount, len(peers))
-	given := make(map[PeerAccount]bool, len(peers))
+	seen := make(map[PeerAccount]bool, len(peers))
 	for i, p := range peers {
-		if err := b.check(p); err != nil {
+		if err := b.checkConfig(p); err != nil {
 			return nil, nil, err
 		}
-		handles[i] = b.handle(p)
-		if given[handles[i]] {
+		handles[i] = b.peerHandle(p)
+		if seen[handles[i]] {
 			return nil, nil, &FieldError{
 				Subject: fmt.Sprintf("peer %q in %v", p.ID, p.Asset), Field: "ID", Reason: "is given twice",
 			}
 		}
-		given[handles[i]] = true
-		line, err := b.lineFor(p, handles[i])
+		seen[handles[i]] = true
+		line, err := b.creditLineFor(p, handles[i])
 		if err != nil {
 			return nil, nil, err
 		}
@@ -141,8 +141,8 @@ func (b *Book) checkAll(peers []PeerConfig) ([]PeerAccount, []ledger.Amount, err
 	return handles, lines, nil
 }
 
-// lineFor is the credit line that a peer should have: its own, or that of Config.Limits.
-func (b *Book) lineFor(p PeerConfig, handle PeerAccount) (ledger.Amount, error) {
+// creditLineFor is the credit line that a peer should have: its own, or that of Config.Limits.
+func (b *Book) creditLineFor(p PeerConfig, handle PeerAccount) (ledger.Amount, error) {
 	if !p.CreditLine.IsZero() {
 		return p.CreditLine, b.checkCeiling(handle, p.CreditLine)
 	}
@@ -150,13 +150,13 @@ func (b *Book) lineFor(p PeerConfig, handle PeerAccount) (ledger.Amount, error) 
 	return allowed.CreditLine, err
 }
 
-func (b *Book) assetAccounts() []wanted {
-	var all []wanted
+func (b *Book) assetAccounts() []expectedAccount {
+	var expected []expectedAccount
 	for _, a := range b.Assets() {
 		entry := b.assets[a.Ledger]
 		own := PeerAccount{id: entry.ids.Liquidity, ledger: a.Ledger}
 		add := func(kind string, code uint16, id ledger.ID) {
-			all = append(all, wanted{kind: kind, owner: own, record: b.record(id, a, code, 0)})
+			expected = append(expected, expectedAccount{kind: kind, owner: own, record: b.newRecord(id, a, code, 0)})
 		}
 		add("liquidity", chart.CodeLiquidity, entry.ids.Liquidity)
 		add("revenue", chart.CodeRevenue, entry.ids.Revenue)
@@ -165,31 +165,31 @@ func (b *Book) assetAccounts() []wanted {
 		add("outside", chart.CodeOutside, entry.ids.Outside)
 		add("control", chart.CodeControl, entry.ids.Control)
 	}
-	return all
+	return expected
 }
 
 const accountsPerPeer = 4
 
 // peerAccounts are the four accounts of a peer: peer, line, settlement, arrears.
-func (b *Book) peerAccounts(p PeerConfig, handle PeerAccount) []wanted {
+func (b *Book) peerAccounts(p PeerConfig, handle PeerAccount) []expectedAccount {
 	ids := b.PeerIDs(handle)
-	all := []wanted{
-		{kind: "peer", owner: handle, record: b.record(ids.Peer, p.Asset, chart.CodePeer, b.flags)},
-		{kind: "line", owner: handle, record: b.record(ids.Line, p.Asset, chart.CodeLine, chart.LineFlags)},
+	expected := []expectedAccount{
+		{kind: "peer", owner: handle, record: b.newRecord(ids.Peer, p.Asset, chart.CodePeer, b.flags)},
+		{kind: "line", owner: handle, record: b.newRecord(ids.Line, p.Asset, chart.CodeLine, chart.LineFlags)},
 		{
 			kind: "settlement", owner: handle,
-			record: b.record(ids.Settlement, p.Asset, chart.CodeSettlement, chart.SettlementFlags),
+			record: b.newRecord(ids.Settlement, p.Asset, chart.CodeSettlement, chart.SettlementFlags),
 		},
-		{kind: "arrears", owner: handle, record: b.record(ids.Arrears, p.Asset, chart.CodeArrears, chart.ArrearsFlags)},
+		{kind: "arrears", owner: handle, record: b.newRecord(ids.Arrears, p.Asset, chart.CodeArrears, chart.ArrearsFlags)},
 	}
-	tag := b.ns.PeerTag(p.ID)
-	for i := range all {
-		all[i].record.UserData128 = tag
+	tag := b.namespace.PeerTag(p.ID)
+	for i := range expected {
+		expected[i].record.UserData128 = tag
 	}
-	return all
+	return expected
 }
 
-func (b *Book) record(id ledger.ID, asset Asset, code uint16, flags ledger.AccountFlags) ledger.Account {
+func (b *Book) newRecord(id ledger.ID, asset Asset, code uint16, flags ledger.AccountFlags) ledger.Account {
 	return ledger.Account{
 		ID: id, Ledger: asset.Ledger, Code: code, Flags: flags,
 		UserData32: uint32(asset.Scale), UserData64: b.assets[asset.Ledger].tag,
@@ -198,46 +198,46 @@ func (b *Book) record(id ledger.ID, asset Asset, code uint16, flags ledger.Accou
 
 // createAccounts creates what is missing. It says of each account whether this
 // call created it, and how those that were there before differ.
-func (b *Book) createAccounts(ctx context.Context, all []wanted) (fresh []bool, drifts []Drift, err error) {
-	records := make([]ledger.Account, len(all))
-	for i, w := range all {
-		records[i] = w.record
+func (b *Book) createAccounts(ctx context.Context, expected []expectedAccount) (created []bool, drifts []Drift, err error) {
+	records := make([]ledger.Account, len(expected))
+	for i, expected := range expected {
+		records[i] = expected.record
 	}
 	results, err := batch.Each(ctx, records, 1, b.ledger.CreateAccounts)
 	if err != nil {
 		return nil, nil, fmt.Errorf("create accounts: %w", err)
 	}
-	fresh = make([]bool, len(all))
-	var differing []wanted
+	created = make([]bool, len(expected))
+	var differing []expectedAccount
 	for i, r := range results {
 		switch {
 		case r.Status == ledger.AccountCreated:
-			fresh[i] = true
+			created[i] = true
 		case r.Status.Conflict():
-			differing = append(differing, all[i])
+			differing = append(differing, expected[i])
 		case !r.Status.Outcome().Done():
 			return nil, nil, fmt.Errorf("%s account of %v: %w",
-				all[i].kind, all[i].owner, &ledger.AccountError{ID: all[i].record.ID, Status: r.Status})
+				expected[i].kind, expected[i].owner, &ledger.AccountError{ID: expected[i].record.ID, Status: r.Status})
 		}
 	}
 	drifts, err = b.findDrift(ctx, differing)
-	return fresh, drifts, err
+	return created, drifts, err
 }
 
 // findDrift looks accounts up, and says how those that are there differ.
-func (b *Book) findDrift(ctx context.Context, all []wanted) ([]Drift, error) {
-	ids := make([]ledger.ID, len(all))
-	for i, w := range all {
-		ids[i] = w.record.ID
+func (b *Book) findDrift(ctx context.Context, expected []expectedAccount) ([]Drift, error) {
+	ids := make([]ledger.ID, len(expected))
+	for i, expected := range expected {
+		ids[i] = expected.record.ID
 	}
 	stored, err := b.lookupIDs(ctx, ids, 1)
 	if err != nil {
 		return nil, fmt.Errorf("look up what differs: %w", err)
 	}
 	var drifts []Drift
-	for _, w := range all {
-		if got, there := stored[w.record.ID]; there {
-			drifts = append(drifts, compare(w, &got)...)
+	for _, expected := range expected {
+		if got, exists := stored[expected.record.ID]; exists {
+			drifts = append(drifts, compareAccount(expected, &got)...)
 		}
 	}
 	return drifts, nil
@@ -256,19 +256,19 @@ func (b *Book) lookupIDs(ctx context.Context, ids []ledger.ID, group int) (map[l
 	return byID, nil
 }
 
-// compare lists the fields that differ. The closed bit is state, not set-up: a
+// compareAccount lists the fields that differ. The closed bit is state, not set-up: a
 // closed peer is not a drifted one. Nor is one that was moved here from another ledger,
 // as imported events.
-func compare(w wanted, got *ledger.Account) []Drift {
+func compareAccount(expected expectedAccount, got *ledger.Account) []Drift {
 	var drifts []Drift
-	check := func(field string, same bool, want, got any) {
-		if !same {
+	check := func(field string, isSame bool, want, got any) {
+		if !isSame {
 			drifts = append(drifts, Drift{
-				Account: w.owner, Kind: w.kind, Field: field, Want: fmt.Sprint(want), Got: fmt.Sprint(got),
+				Account: expected.owner, Kind: expected.kind, Field: field, Want: fmt.Sprint(want), Got: fmt.Sprint(got),
 			})
 		}
 	}
-	want := &w.record
+	want := &expected.record
 	flags := got.Flags &^ (ledger.AccountClosed | ledger.AccountImported)
 	check("flags", want.Flags == flags, want.Flags, flags)
 	check("peer", want.UserData128 == got.UserData128, want.UserData128, got.UserData128)

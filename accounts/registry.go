@@ -52,10 +52,10 @@ func (b *Book) CheckAssets(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("check assets: %w", err)
 	}
-	drifts := append(b.movedAssets(rows), own...)
+	drifts := append(b.findMovedAssets(rows), own...)
 	for i, a := range b.Assets() {
-		drifts = append(drifts, b.sharedNumber(rows, a)...)
-		b.report("check assets", i+1, len(b.assets))
+		drifts = append(drifts, b.findSharedNumber(rows, a)...)
+		b.reportProgress("check assets", i+1, len(b.assets))
 	}
 	if len(drifts) > 0 {
 		return &DriftError{Drifts: drifts}
@@ -63,9 +63,9 @@ func (b *Book) CheckAssets(ctx context.Context) error {
 	return nil
 }
 
-// movedAssets finds, among all liquidity accounts, the assets whose code is registered under a
+// findMovedAssets finds, among all liquidity accounts, the assets whose code is registered under a
 // ledger number that the Book does not have for it.
-func (b *Book) movedAssets(rows []ledger.Account) (drifts []Drift) {
+func (b *Book) findMovedAssets(rows []ledger.Account) (drifts []Drift) {
 	for _, a := range b.Assets() {
 		entry := b.assets[a.Ledger]
 		for _, row := range rows {
@@ -84,9 +84,9 @@ func (b *Book) movedAssets(rows []ledger.Account) (drifts []Drift) {
 	return drifts
 }
 
-// sharedNumber finds, among all liquidity accounts, another namespace that uses an asset's
+// findSharedNumber finds, among all liquidity accounts, another namespace that uses an asset's
 // ledger number with another scale.
-func (b *Book) sharedNumber(rows []ledger.Account, a Asset) []Drift {
+func (b *Book) findSharedNumber(rows []ledger.Account, a Asset) []Drift {
 	own := b.assets[a.Ledger].ids.Liquidity
 	for _, row := range rows {
 		if row.Ledger == a.Ledger && row.ID != own && row.UserData32 != uint32(a.Scale) {
@@ -99,30 +99,30 @@ func (b *Book) sharedNumber(rows []ledger.Account, a Asset) []Drift {
 	return nil
 }
 
-// otherAssets reports whether one of our liquidity accounts, among all there are, is not as an
+// hasOtherAssets reports whether one of our liquidity accounts, among all there are, is not as an
 // asset of the Book wants it, or is where the Book does not look for it.
-func (b *Book) otherAssets(rows []ledger.Account) bool {
+func (b *Book) hasOtherAssets(rows []ledger.Account) bool {
 	for _, row := range rows {
 		entry := b.assets[row.Ledger]
 		if row.ID == entry.ids.Liquidity && (row.UserData64 != entry.tag || row.UserData32 != uint32(entry.asset.Scale)) {
 			return true
 		}
 	}
-	return len(b.movedAssets(rows)) > 0
+	return len(b.findMovedAssets(rows)) > 0
 }
 
 // liquidityAccounts are those of all assets and namespaces, by time.
 func (b *Book) liquidityAccounts(ctx context.Context) ([]ledger.Account, error) {
 	filter := ledger.QueryFilter{Code: chart.CodeLiquidity, Limit: ledger.QueryMax}
-	var all []ledger.Account
+	var rows []ledger.Account
 	for {
 		page, err := b.ledger.QueryAccounts(ctx, filter)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, page...)
+		rows = append(rows, page...)
 		if len(page) < ledger.QueryMax {
-			return all, nil
+			return rows, nil
 		}
 		filter.TimestampMin = page[len(page)-1].Timestamp + 1
 	}

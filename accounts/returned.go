@@ -13,61 +13,61 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// returnedRows is what peers' payments that came back have made arrears of, by the arrears
+// returnedPayments is what peers' payments that came back have made arrears of, by the arrears
 // account. It is read from the ledger as far as it is asked for, and kept.
-type returnedRows struct {
+type returnedPayments struct {
 	ledger ledger.Ledger
 
 	mu    sync.Mutex
-	known map[ledger.ID]returnedOf
+	known map[ledger.ID]returnedHistory
 }
 
-// returnedOf are the payments of a peer that came back.
-type returnedOf struct {
-	covered ledger.Amount  // the debits of arrears up to which all are known
-	last    uint64         // the time of the last one
-	steps   []returnedStep // never changed, but appended to
+// returnedHistory are the payments of a peer that came back.
+type returnedHistory struct {
+	coveredDebits ledger.Amount  // the debits of arrears up to which all are known
+	lastTimestamp uint64         // the time of the last one
+	steps         []returnedStep // never changed, but appended to
 }
 
 // returnedStep is the sum of what came back from the moment on at which arrears had these
 // debits.
 type returnedStep struct{ debits, sum ledger.Amount }
 
-func newReturnedRows(l ledger.Ledger) *returnedRows {
-	return &returnedRows{ledger: l, known: make(map[ledger.ID]returnedOf)}
+func newReturnedRows(l ledger.Ledger) *returnedPayments {
+	return &returnedPayments{ledger: l, known: make(map[ledger.ID]returnedHistory)}
 }
 
-// readTo reads what had come back when a peer's accounts had these sums. It asks the ledger
+// readUpTo reads what had come back when a peer's accounts had these sums. It asks the ledger
 // only if arrears were debited since it did so last.
-func (r *returnedRows) readTo(ctx context.Context, arrears ledger.ID, s *prepayment.Sums) error {
-	known := r.of(arrears)
-	if !known.covered.Less(s.Arrears.Debits) || s.Settlement.Credits.IsZero() {
+func (r *returnedPayments) readUpTo(ctx context.Context, arrears ledger.ID, s *prepayment.Sums) error {
+	known := r.historyOf(arrears)
+	if !known.coveredDebits.Less(s.Arrears.Debits) || s.Settlement.Credits.IsZero() {
 		return nil
 	}
-	known, err := r.readOn(ctx, arrears, known)
+	known, err := r.readNewer(ctx, arrears, known)
 	if err != nil {
 		return fmt.Errorf("read what came back of a peer's payments: %w", err)
 	}
-	known.covered = s.Arrears.Debits
+	known.coveredDebits = s.Arrears.Debits
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.known[arrears].covered.Less(known.covered) {
+	if r.known[arrears].coveredDebits.Less(known.coveredDebits) {
 		r.known[arrears] = known
 	}
 	return nil
 }
 
-func (r *returnedRows) of(arrears ledger.ID) returnedOf {
+func (r *returnedPayments) historyOf(arrears ledger.ID) returnedHistory {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.known[arrears]
 }
 
-// sum is what had come back when a peer's accounts had these sums, to which it was read
-// (readTo).
-func (r *returnedRows) sum(arrears ledger.ID, s *prepayment.Sums) ledger.Amount {
+// sumAt is what had come back when a peer's accounts had these sums, to which it was read
+// (readUpTo).
+func (r *returnedPayments) sumAt(arrears ledger.ID, s *prepayment.Sums) ledger.Amount {
 	var sum ledger.Amount
-	for _, step := range r.of(arrears).steps {
+	for _, step := range r.historyOf(arrears).steps {
 		if s.Arrears.Debits.Less(step.debits) {
 			break
 		}
@@ -76,25 +76,25 @@ func (r *returnedRows) sum(arrears ledger.ID, s *prepayment.Sums) ledger.Amount 
 	return sum
 }
 
-// readOn reads the payments that came back since the last one that is known. The history of
+// readNewer reads the payments that came back since the last one that is known. The history of
 // the arrears account says what its debits were right after each.
-func (r *returnedRows) readOn(ctx context.Context, arrears ledger.ID, known returnedOf) (returnedOf, error) {
+func (r *returnedPayments) readNewer(ctx context.Context, arrears ledger.ID, known returnedHistory) (returnedHistory, error) {
 	known.steps = slices.Clone(known.steps)
 	limit := uint32(ledger.QueryMax)
 	for {
 		var balances []ledger.AccountBalance
 		rows, err := batch.Page(&limit, func() (rows []ledger.Transfer, err error) {
-			rows, balances, err = r.page(ctx, arrears, known.last, limit)
+			rows, balances, err = r.readPage(ctx, arrears, known.lastTimestamp, limit)
 			return rows, err
 		})
 		if err == nil && len(balances) != len(rows) {
 			err = errors.New("the history of the arrears account is not complete")
 		}
 		if err != nil {
-			return returnedOf{}, err
+			return returnedHistory{}, err
 		}
 		for i := range rows {
-			known.append(&rows[i], balances[i].DebitsPosted)
+			known.addPayment(&rows[i], balances[i].DebitsPosted)
 		}
 		if len(rows) < int(limit) {
 			return known, nil
@@ -102,8 +102,8 @@ func (r *returnedRows) readOn(ctx context.Context, arrears ledger.ID, known retu
 	}
 }
 
-// page reads the next rows, and the balances after them.
-func (r *returnedRows) page(
+// readPage reads the next rows, and the balances after them.
+func (r *returnedPayments) readPage(
 	ctx context.Context, arrears ledger.ID, last uint64, limit uint32,
 ) (rows []ledger.Transfer, balances []ledger.AccountBalance, err error) {
 	filter := ledger.AccountFilter{
@@ -117,12 +117,12 @@ func (r *returnedRows) page(
 	return rows, balances, err
 }
 
-func (k *returnedOf) append(row *ledger.Transfer, debits ledger.Amount) {
+func (k *returnedHistory) addPayment(row *ledger.Transfer, debits ledger.Amount) {
 	var sum ledger.Amount
 	if len(k.steps) > 0 {
 		sum = k.steps[len(k.steps)-1].sum
 	}
 	sum, _ = sum.Add(row.Amount) // a part of what arrears were debited, so it fits
 	k.steps = append(k.steps, returnedStep{debits: debits, sum: sum})
-	k.last = row.Timestamp
+	k.lastTimestamp = row.Timestamp
 }

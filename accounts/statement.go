@@ -34,15 +34,15 @@ type Statement struct {
 
 	Opening, Closing StatementBalance
 
-	book    *Book
-	ids     PeerIDs
-	kinds   map[ledger.ID]string // of accounts that are no other peer's
-	names   map[ledger.ID]string // of other peers
-	keys    map[ledger.ID]string // by what the ledger keeps of them
-	page    int
-	holds   bool
-	first   uint64 // timestamps of the rows, inclusive
-	through uint64 // 0: there are none
+	book         *Book
+	ids          PeerIDs
+	accountKinds map[ledger.ID]string // of accounts that are no other peer's
+	peerNames    map[ledger.ID]string // of other peers
+	keysByHash   map[ledger.ID]string // by what the ledger keeps of them
+	pageSize     int
+	withHolds    bool
+	first        uint64 // timestamps of the rows, inclusive
+	last         uint64 // 0: there are none
 }
 
 // StatementOption says how a statement is read.
@@ -53,7 +53,7 @@ type StatementOption func(*Statement)
 // (ledger.ErrTooMuchData) is halved. One page of the peer's account, and one of its
 // arrears, are in memory at once.
 func WithPageSize(rows int) StatementOption {
-	return func(s *Statement) { s.page = max(1, min(rows, ledger.QueryMax)) }
+	return func(s *Statement) { s.pageSize = max(1, min(rows, ledger.QueryMax)) }
 }
 
 // WithKnownAccounts names other peers, whose handles these are, in Entry.Counterparty. The ledger
@@ -61,8 +61,8 @@ func WithPageSize(rows int) StatementOption {
 func WithKnownAccounts(handles ...PeerAccount) StatementOption {
 	return func(s *Statement) {
 		for _, a := range handles {
-			s.names[a.id] = a.peer
-			s.names[s.book.PeerIDs(a).Arrears] = a.peer
+			s.peerNames[a.id] = a.peer
+			s.peerNames[s.book.PeerIDs(a).Arrears] = a.peer
 		}
 	}
 }
@@ -73,7 +73,7 @@ func WithKnownKeys(keys ...string) StatementOption {
 	return func(s *Statement) {
 		for _, key := range keys {
 			for _, account := range []ledger.ID{s.Account.id, s.ids.Settlement, s.ids.Arrears} {
-				s.keys[ledger.ID(s.book.keyTag(account, key))] = key
+				s.keysByHash[ledger.ID(s.book.keyTag(account, key))] = key
 			}
 		}
 	}
@@ -82,7 +82,7 @@ func WithKnownKeys(keys ...string) StatementOption {
 // WithHolds also lists what was held: every packet that was prepared and every order, as
 // entries of kind EntryHold that move nothing. Compare then tells a fulfill that came
 // too late from a packet that was never there.
-func WithHolds() StatementOption { return func(s *Statement) { s.holds = true } }
+func WithHolds() StatementOption { return func(s *Statement) { s.withHolds = true } }
 
 // Statement is what moved between us and a peer, or in our own liquidity (Book.OwnAccount),
 // from a moment on and before another one, by the ledger's clock; zero times are open.
@@ -104,16 +104,16 @@ func (b *Book) Statement(ctx context.Context, account PeerAccount, from, to time
 	}
 	s := &Statement{
 		Account: account, Asset: entry.asset, From: from, To: to, book: b, ids: b.PeerIDs(account),
-		names: make(map[ledger.ID]string), keys: make(map[ledger.ID]string), page: ledger.QueryMax, first: timestampOf(from),
+		peerNames: make(map[ledger.ID]string), keysByHash: make(map[ledger.ID]string), pageSize: ledger.QueryMax, first: timestampOf(from),
 	}
-	s.kinds = map[ledger.ID]string{
+	s.accountKinds = map[ledger.ID]string{
 		entry.ids.Liquidity: "liquidity", entry.ids.Revenue: "revenue", entry.ids.Dust: "dust",
 		entry.ids.Suspense: "suspense", entry.ids.Outside: "outside", entry.ids.Control: "control",
 		s.ids.Line: "line", s.ids.Settlement: "settlement", s.ids.Arrears: "arrears",
 	}
 	ours := entry.ids.Liquidity
 	if !account.IsOwn() {
-		ours = b.handle(PeerConfig{ID: account.peer, Asset: entry.asset}).id
+		ours = b.peerHandle(PeerConfig{ID: account.peer, Asset: entry.asset}).id
 	}
 	if account.id != ours { // another namespace's, whose line this Book does not know
 		return nil, wrapAccount(account, ErrNotProvisioned)
@@ -128,7 +128,7 @@ func (b *Book) Statement(ctx context.Context, account PeerAccount, from, to time
 		}
 		last = timestampOf(to) - 1
 	}
-	if err := s.open(ctx, last); err != nil {
+	if err := s.readBalances(ctx, last); err != nil {
 		return nil, fmt.Errorf("statement of %v: %w", account, err)
 	}
 	return s, nil
@@ -147,8 +147,8 @@ func timestampOf(t time.Time) uint64 {
 	}
 }
 
-// open fixes where the statement ends, and reads its balances.
-func (s *Statement) open(ctx context.Context, last uint64) error {
+// readBalances fixes where the statement ends, and reads its balances.
+func (s *Statement) readBalances(ctx context.Context, last uint64) error {
 	byID, err := s.book.lookupIDs(ctx, []ledger.ID{s.Account.id}, 1)
 	if err != nil {
 		return err
@@ -157,41 +157,41 @@ func (s *Statement) open(ctx context.Context, last uint64) error {
 	if !found {
 		return ErrNotProvisioned
 	}
-	newest, err := s.newest(ctx, last)
+	newest, err := s.newestRow(ctx, last)
 	if err != nil {
 		return err
 	}
-	if s.through = newest; s.through < s.first {
-		s.through = 0
+	if s.last = newest; s.last < s.first {
+		s.last = 0
 	}
 	history := account.Flags.Has(ledger.AccountHistory)
 	// Behind the newest row others may be writing, and the balances are several requests.
-	if s.Opening, err = s.standing(ctx, history, min(s.first-1, newest)); err != nil {
+	if s.Opening, err = s.balanceAfter(ctx, history, min(s.first-1, newest)); err != nil {
 		return err
 	}
 	s.Closing = s.Opening
 	switch {
-	case s.through == 0:
+	case s.last == 0:
 	case history:
-		s.Closing, err = s.standing(ctx, history, s.through)
+		s.Closing, err = s.balanceAfter(ctx, history, s.last)
 	default:
 		var moved *big.Int
-		if moved, err = s.sum(ctx, s.first, s.through); err == nil {
-			s.Closing, err = s.limits(ctx, s.through)
+		if moved, err = s.sumMovements(ctx, s.first, s.last); err == nil {
+			s.Closing, err = s.lineAndArrearsAfter(ctx, s.last)
 			s.Closing.Position = moved.Add(moved, s.Opening.Position)
 		}
 	}
 	return err
 }
 
-// newest is the moment of the newest row up to a moment, 0 if there is none. The ledger
+// newestRow is the moment of the newest row up to a moment, 0 if there is none. The ledger
 // writes no row before one that can be read, so nothing up to it changes any more, on
 // either account.
-func (s *Statement) newest(ctx context.Context, last uint64) (at uint64, err error) {
+func (s *Statement) newestRow(ctx context.Context, last uint64) (at uint64, err error) {
 	if last == 0 { // it would be open
 		return 0, nil
 	}
-	for _, id := range s.accounts() {
+	for _, id := range s.accountIDs() {
 		row, _, err := sequence.Newest(ctx, s.book.ledger, filterOf(id, 1, last, 1))
 		if err != nil {
 			return 0, err
@@ -201,14 +201,14 @@ func (s *Statement) newest(ctx context.Context, last uint64) (at uint64, err err
 	return at, nil
 }
 
-// standing is what the account stood at right after a moment.
-func (s *Statement) standing(ctx context.Context, history bool, at uint64) (StatementBalance, error) {
-	st, err := s.limits(ctx, at)
+// balanceAfter is what the account stood at right after a moment.
+func (s *Statement) balanceAfter(ctx context.Context, history bool, at uint64) (StatementBalance, error) {
+	st, err := s.lineAndArrearsAfter(ctx, at)
 	if err != nil {
 		return st, err
 	}
 	if !history {
-		st.Position, err = s.sum(ctx, 1, at)
+		st.Position, err = s.sumMovements(ctx, 1, at)
 		return st, err
 	}
 	balance, err := s.book.balanceAt(ctx, s.Account.id, at)
@@ -220,9 +220,9 @@ func (s *Statement) standing(ctx context.Context, history bool, at uint64) (Stat
 	return st, nil
 }
 
-// limits are the credit line and the arrears right after a moment; their accounts always
+// lineAndArrearsAfter are the credit line and the arrears right after a moment; their accounts always
 // have a history.
-func (s *Statement) limits(ctx context.Context, at uint64) (st StatementBalance, err error) {
+func (s *Statement) lineAndArrearsAfter(ctx context.Context, at uint64) (st StatementBalance, err error) {
 	if s.Account.IsOwn() {
 		return st, nil
 	}
@@ -251,14 +251,14 @@ func (b *Book) balanceAt(ctx context.Context, id ledger.ID, at uint64) (ledger.A
 	return rows[0], nil
 }
 
-// sum adds up what moved in a time.
-func (s *Statement) sum(ctx context.Context, first, last uint64) (*big.Int, error) {
+// sumMovements adds up what moved in a time.
+func (s *Statement) sumMovements(ctx context.Context, first, last uint64) (*big.Int, error) {
 	total := new(big.Int)
-	for row, err := range s.rows(ctx, first, last) {
+	for row, err := range s.readRows(ctx, first, last) {
 		if err != nil {
 			return nil, err
 		}
-		total.Add(total, s.change(&row))
+		total.Add(total, s.positionChange(&row))
 	}
 	return total, nil
 }
@@ -270,53 +270,53 @@ func (s *Statement) sum(ctx context.Context, first, last uint64) (*big.Int, erro
 // the entries before it are not the whole statement.
 func (s *Statement) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		now := s.Opening
-		for row, err := range s.rows(ctx, s.first, s.through) {
+		balance := s.Opening
+		for row, err := range s.readRows(ctx, s.first, s.last) {
 			if err != nil {
 				yield(Entry{}, fmt.Errorf("statement of %v: %w", s.Account, err))
 				return
 			}
-			e := s.entry(&row)
-			now = s.after(now, &row)
-			e.Position, e.CreditLine, e.Arrears = now.Position, now.CreditLine, now.Arrears
-			if s.shows(&row, &e) && !yield(e, nil) {
+			e := s.newEntry(&row)
+			balance = s.applyRow(balance, &row)
+			e.Position, e.CreditLine, e.Arrears = balance.Position, balance.CreditLine, balance.Arrears
+			if s.isShown(&row, &e) && !yield(e, nil) {
 				return
 			}
 		}
-		if !now.equal(s.Closing) {
+		if !balance.equals(s.Closing) {
 			yield(Entry{}, fmt.Errorf("%w: that of %v ends with %s, and the account with %s",
-				ErrStatement, s.Account, s.Asset.sayStanding(now), s.Asset.sayStanding(s.Closing)))
+				ErrStatement, s.Account, s.Asset.describeBalance(balance), s.Asset.describeBalance(s.Closing)))
 		}
 	}
 }
 
-func (s *Statement) shows(row *statementRow, e *Entry) bool {
-	return row.Code != chart.CodeCollection && row.Code != chart.CodeProbe && (s.holds || e.Kind != EntryHold)
+func (s *Statement) isShown(row *statementRow, e *Entry) bool {
+	return row.Code != chart.CodeCollection && row.Code != chart.CodeProbe && (s.withHolds || e.Kind != EntryHold)
 }
 
-// sayStanding writes a standing in whole units, for errors.
-func (a Asset) sayStanding(st StatementBalance) string {
-	return fmt.Sprintf("%s %s, a line of %s and arrears of %s", a.signed(st.Position), a.Code, a.Text(st.CreditLine), a.Text(st.Arrears))
+// describeBalance writes a standing in whole units, for errors.
+func (a Asset) describeBalance(st StatementBalance) string {
+	return fmt.Sprintf("%s %s, a line of %s and arrears of %s", a.formatSigned(st.Position), a.Code, a.Text(st.CreditLine), a.Text(st.Arrears))
 }
 
-func (st StatementBalance) equal(other StatementBalance) bool {
-	return st.Position.Cmp(other.Position) == 0 && st.CreditLine == other.CreditLine && st.Arrears == other.Arrears
+func (st StatementBalance) equals(o StatementBalance) bool {
+	return st.Position.Cmp(o.Position) == 0 && st.CreditLine == o.CreditLine && st.Arrears == o.Arrears
 }
 
-// after is what the account stands at after a transfer.
-func (s *Statement) after(now StatementBalance, row *statementRow) StatementBalance {
-	now.Position = new(big.Int).Add(now.Position, s.change(row))
+// applyRow is what the account stands at after a transfer.
+func (s *Statement) applyRow(balance StatementBalance, row *statementRow) StatementBalance {
+	balance.Position = new(big.Int).Add(balance.Position, s.positionChange(row))
 	if row.Flags.Has(ledger.TransferPending) || s.Account.IsOwn() {
-		return now
+		return balance
 	}
-	now.CreditLine = moved(now.CreditLine, row, s.ids.Line)
-	now.Arrears = moved(now.Arrears, row, s.ids.Arrears)
-	return now
+	balance.CreditLine = applyToDebits(balance.CreditLine, row, s.ids.Line)
+	balance.Arrears = applyToDebits(balance.Arrears, row, s.ids.Arrears)
+	return balance
 }
 
-// moved is what the credit line, or the arrears, are after a transfer: the debits of their
+// applyToDebits is what the credit line, or the arrears, are after a transfer: the debits of their
 // account.
-func moved(before ledger.Amount, row *statementRow, id ledger.ID) ledger.Amount {
+func applyToDebits(before ledger.Amount, row *statementRow, id ledger.ID) ledger.Amount {
 	switch id {
 	case row.DebitAccountID:
 		after, _ := before.Add(row.Amount) // a sum that the ledger keeps too

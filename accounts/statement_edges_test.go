@@ -53,11 +53,11 @@ func TestStatementOnALedgerOfSmallRequests(t *testing.T) {
 				c.step()
 			}
 			want := c.statement(time.Time{}, time.Time{})
-			for _, most := range []uint32{1, 7, 253} {
-				s, err := c.bookOn(&narrow{l, most}, noHistory).Statement(
+			for _, limit := range []uint32{1, 7, 253} {
+				s, err := c.bookOn(&narrow{l, limit}, noHistory).Statement(
 					t.Context(), c.peers[0], time.Time{}, time.Time{}, accounts.WithKnownAccounts(c.peers...))
 				require.NoError(t, err)
-				require.Equal(t, collect(t, want.Entries(t.Context())), collect(t, s.Entries(t.Context())))
+				require.Equal(t, collectEntries(t, want.Entries(t.Context())), collectEntries(t, s.Entries(t.Context())))
 			}
 			ledgertest.RequireNothingHeld(t, l)
 		})
@@ -94,7 +94,7 @@ func TestStatementOpenedWhileTheLineChanges(t *testing.T) {
 		s, err := book.Statement(t.Context(), c.peers[0], window[0], window[1])
 		require.NoError(t, err)
 		require.Equal(t, int64(5), s.Closing.Position.Int64(), window)
-		collect(t, s.Entries(t.Context()))
+		collectEntries(t, s.Entries(t.Context()))
 	}
 	ledgertest.RequireNothingHeld(t, l)
 }
@@ -165,8 +165,8 @@ func TestStatementWithEveryRequestFailing(t *testing.T) {
 			for range 12 {
 				c.step()
 			}
-			whole := len(c.want)
-			from := collect(t, c.statement(time.Time{}, time.Time{}).Entries(t.Context()))[2].Time
+			complete := len(c.want)
+			from := collectEntries(t, c.statement(time.Time{}, time.Time{}).Entries(t.Context()))[2].Time
 			for at := 1; ; at++ {
 				f := &outage{Ledger: l, at: at}
 				s, err := c.bookOn(f, noHistory).Statement(t.Context(), c.peers[0], from, time.Time{}, accounts.WithPageSize(3))
@@ -185,7 +185,7 @@ func TestStatementWithEveryRequestFailing(t *testing.T) {
 				}
 				if f.asked < at {
 					require.Empty(t, errs)
-					require.Equal(t, whole-2, read)
+					require.Equal(t, complete-2, read)
 					return
 				}
 				require.Len(t, errs, 1)
@@ -231,7 +231,7 @@ func testStatementsOfAMovingAccount(t *testing.T, l ledger.Ledger) {
 				s := c.statement(from, time.Time{}, accounts.WithPageSize(20))
 				sum := new(big.Int).Set(s.Opening.Position)
 				require.Zero(t, sum.Int64()%5, "a line is in no position")
-				for _, e := range collect(t, s.Entries(t.Context())) {
+				for _, e := range collectEntries(t, s.Entries(t.Context())) {
 					sum.Add(sum, e.Amount)
 				}
 				require.Zero(t, sum.Cmp(s.Closing.Position))

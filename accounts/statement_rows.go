@@ -18,16 +18,16 @@ type statementRow struct {
 	named ledger.Transfer
 }
 
-// accounts are those whose rows a statement has: the peer's, and its arrears.
-func (s *Statement) accounts() []ledger.ID {
+// accountIDs are those whose rows a statement has: the peer's, and its arrears.
+func (s *Statement) accountIDs() []ledger.ID {
 	if s.Account.IsOwn() {
 		return []ledger.ID{s.Account.id}
 	}
 	return []ledger.ID{s.Account.id, s.ids.Arrears}
 }
 
-// mine reports whether an account is one of those of the statement.
-func (s *Statement) mine(id ledger.ID) bool {
+// isOurs reports whether an account is one of those of the statement.
+func (s *Statement) isOurs(id ledger.ID) bool {
 	return id == s.Account.id || id == s.ids.Arrears && !s.Account.IsOwn()
 }
 
@@ -39,20 +39,20 @@ func filterOf(id ledger.ID, first, last uint64, limit int) ledger.AccountFilter 
 	}
 }
 
-// rows reads the transfers of the statement's accounts in a time, in order. One between the
+// readRows reads the transfers of the statement's accounts in a time, in order. One between the
 // two comes once. Voids move nothing and are left out. An error is the last that comes.
-func (s *Statement) rows(ctx context.Context, first, last uint64) iter.Seq2[statementRow, error] {
-	main := s.rowsOf(ctx, s.Account.id, first, last)
+func (s *Statement) readRows(ctx context.Context, first, last uint64) iter.Seq2[statementRow, error] {
+	main := s.readAccountRows(ctx, s.Account.id, first, last)
 	if s.Account.IsOwn() {
 		return main
 	}
-	return mergeRows(main, s.rowsOf(ctx, s.ids.Arrears, first, last))
+	return mergeRows(main, s.readAccountRows(ctx, s.ids.Arrears, first, last))
 }
 
-// rowsOf reads the transfers of one account, a page at a time.
-func (s *Statement) rowsOf(ctx context.Context, id ledger.ID, first, last uint64) iter.Seq2[statementRow, error] {
+// readAccountRows reads the transfers of one account, a page at a time.
+func (s *Statement) readAccountRows(ctx context.Context, id ledger.ID, first, last uint64) iter.Seq2[statementRow, error] {
 	return func(yield func(statementRow, error) bool) {
-		size, first := s.page, first // may be read again
+		size, first := s.pageSize, first // may be read again
 		for first <= last {
 			page, err := batch.Page(&size, func() ([]ledger.Transfer, error) {
 				return s.book.ledger.GetAccountTransfers(ctx, filterOf(id, first, last, size))
@@ -85,28 +85,28 @@ func mergeRows(a, b iter.Seq2[statementRow, error]) iter.Seq2[statementRow, erro
 	return func(yield func(statementRow, error) bool) {
 		next, stop := iter.Pull2(b)
 		defer stop()
-		other, err, there := next()
+		other, err, more := next()
 		// before gives what the other account has up to a moment; ok is false at the end.
-		before := func(moment uint64) (ok bool) {
-			for there && (err != nil || other.Timestamp <= moment) {
+		yieldBefore := func(moment uint64) (ok bool) {
+			for more && (err != nil || other.Timestamp <= moment) {
 				if err != nil || other.Timestamp < moment {
 					if !yield(other, err) || err != nil {
 						return false
 					}
 				}
-				other, err, there = next()
+				other, err, more = next()
 			}
 			return true
 		}
 		for row, failed := range a {
-			if failed == nil && !before(row.Timestamp) {
+			if failed == nil && !yieldBefore(row.Timestamp) {
 				return
 			}
 			if !yield(row, failed) || failed != nil {
 				return
 			}
 		}
-		before(ledger.TimestampMax)
+		yieldBefore(ledger.TimestampMax)
 	}
 }
 

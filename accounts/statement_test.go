@@ -155,8 +155,8 @@ func (c *clerk) packet(legs ...ledger.Transfer) {
 	c.create(posts...)
 }
 
-// collect reads all entries.
-func collect(t *testing.T, entries iter.Seq2[accounts.Entry, error]) []accounts.Entry {
+// collectEntries reads all entries.
+func collectEntries(t *testing.T, entries iter.Seq2[accounts.Entry, error]) []accounts.Entry {
 	t.Helper()
 	var all []accounts.Entry
 	for e, err := range entries {
@@ -189,7 +189,7 @@ func testStatement(t *testing.T, l ledger.Ledger) {
 				require.Equal(t, want.Position().String(), s.Closing.Position.String())
 				require.Equal(t, want.CreditLine, s.Closing.CreditLine)
 				require.Equal(t, want.Arrears, s.Closing.Arrears)
-				entries := collect(t, s.Entries(t.Context()))
+				entries := collectEntries(t, s.Entries(t.Context()))
 				require.Len(t, entries, len(c.want))
 				sum := new(big.Int)
 				for i, e := range entries {
@@ -200,7 +200,7 @@ func testStatement(t *testing.T, l ledger.Ledger) {
 					require.Equal(t, before, entries, "pages make no difference")
 				}
 				before = entries
-				withHolds := collect(t, c.statement(time.Time{}, time.Time{}, accounts.WithPageSize(page), accounts.WithHolds()).Entries(t.Context()))
+				withHolds := collectEntries(t, c.statement(time.Time{}, time.Time{}, accounts.WithPageSize(page), accounts.WithHolds()).Entries(t.Context()))
 				require.Len(t, withHolds, len(c.want)+c.holds)
 			}
 			last := before[len(before)-1]
@@ -218,21 +218,21 @@ func testStatementsAddUp(t *testing.T, l ledger.Ledger) {
 			for range 40 {
 				c.step()
 			}
-			whole := collect(t, c.statement(time.Time{}, time.Time{}).Entries(t.Context()))
+			complete := collectEntries(t, c.statement(time.Time{}, time.Time{}).Entries(t.Context()))
 			for range 10 { // cut at the times of some entries, or a moment beside them
 				var cuts []time.Time
 				for range 3 {
-					at := whole[c.random.IntN(len(whole))].Time
+					at := complete[c.random.IntN(len(complete))].Time
 					cuts = append(cuts, at.Add(time.Duration(c.random.IntN(3)-1)))
 				}
-				c.requireParts(whole, cuts)
+				c.requireParts(complete, cuts)
 			}
 		})
 	}
 }
 
 // requireParts requires that the statements between the cuts are the whole one.
-func (c *clerk) requireParts(whole []accounts.Entry, cuts []time.Time) {
+func (c *clerk) requireParts(complete []accounts.Entry, cuts []time.Time) {
 	c.t.Helper()
 	bounds := []time.Time{{}}
 	for _, cut := range cuts {
@@ -248,10 +248,10 @@ func (c *clerk) requireParts(whole []accounts.Entry, cuts []time.Time) {
 		require.Equal(c.t, opening.Position.String(), s.Opening.Position.String(), "opens as the one before it closes")
 		require.Equal(c.t, opening.CreditLine, s.Opening.CreditLine)
 		require.Equal(c.t, opening.Arrears, s.Opening.Arrears)
-		parts = append(parts, collect(c.t, s.Entries(c.t.Context()))...)
+		parts = append(parts, collectEntries(c.t, s.Entries(c.t.Context()))...)
 		opening = s.Closing
 	}
-	require.Equal(c.t, whole, parts)
+	require.Equal(c.t, complete, parts)
 }
 
 func testStatementWhileWriting(t *testing.T, l ledger.Ledger) {
@@ -275,7 +275,7 @@ func testStatementWhileWriting(t *testing.T, l ledger.Ledger) {
 	for n := 0; n < 3 || left.Load() > 0; n++ {
 		s := c.statement(time.Time{}, time.Time{}, accounts.WithPageSize(50))
 		for range 2 { // it does not change, however often it is read
-			entries := collect(t, s.Entries(t.Context()))
+			entries := collectEntries(t, s.Entries(t.Context()))
 			require.Equal(t, s.Closing.Position.String(), entries[len(entries)-1].Position.String())
 		}
 		last = s
@@ -297,7 +297,7 @@ func TestStatementOfOurOwn(t *testing.T) {
 	s, err := c.book.Statement(t.Context(), own, time.Time{}, time.Time{})
 	require.NoError(t, err)
 	require.Equal(t, int64(140), s.Closing.Position.Int64())
-	entries := collect(t, s.Entries(t.Context()))
+	entries := collectEntries(t, s.Entries(t.Context()))
 	require.Len(t, entries, 2)
 	require.Equal(t, accounts.EntryFunding, entries[0].Kind)
 	require.Equal(t, "outside", entries[0].Counterparty.String())
@@ -321,7 +321,7 @@ func TestStatementOfNothing(t *testing.T) {
 	} {
 		s, err := book.Statement(t.Context(), alice, c.from, c.to)
 		require.NoError(t, err)
-		require.Empty(t, collect(t, s.Entries(t.Context())))
+		require.Empty(t, collectEntries(t, s.Entries(t.Context())))
 		require.Zero(t, s.Closing.Position.Sign())
 	}
 	_, err := book.Statement(t.Context(), alice, now, now)
@@ -395,10 +395,10 @@ func testStatementWritten(t *testing.T, l ledger.Ledger) {
 		c.step()
 	}
 	s := c.statement(time.Time{}, time.Time{}, accounts.WithHolds())
-	want := collect(t, s.Entries(t.Context()))
+	want := collectEntries(t, s.Entries(t.Context()))
 	var text bytes.Buffer
 	require.NoError(t, accounts.WriteCSV(t.Context(), &text, s))
-	got := collect(t, accounts.ReadCSV(bytes.NewReader(text.Bytes()), usd))
+	got := collectEntries(t, accounts.ReadCSV(bytes.NewReader(text.Bytes()), usd))
 	require.Len(t, got, len(want))
 	for i := range got {
 		require.Equal(t, want[i].Counterparty.String(), got[i].Counterparty.String())
@@ -502,14 +502,14 @@ func FuzzReadCSV(f *testing.F) {
 			require.Zero(t, new(big.Int).Add(opening, sum).Cmp(e.Position))
 			all = append(all, e)
 		}
-		got, err := accounts.Compare(entriesOf(all...), entriesOf(mirrored(all)...))
+		got, err := accounts.Compare(entriesOf(all...), entriesOf(mirrorEntries(all)...))
 		require.NoError(t, err)
 		require.Zero(t, sum.Cmp(got.Ours), "Compare takes in all that the positions moved by")
 		require.Empty(t, got.Differences)
 	})
 }
 
-func condition(n uint64) (c [8]byte) {
+func conditionTag(n uint64) (c [8]byte) {
 	binary.BigEndian.PutUint64(c[:], n)
 	return c
 }

@@ -14,10 +14,10 @@ type Progress struct {
 	Total int    // 0 if it is not known
 }
 
-// report tells of progress.
-func (b *Book) report(doing string, done, total int) {
+// reportProgress tells of progress.
+func (b *Book) reportProgress(phase string, done, total int) {
 	if b.progress != nil {
-		b.progress(Progress{Phase: doing, Done: done, Total: total})
+		b.progress(Progress{Phase: phase, Done: done, Total: total})
 	}
 }
 
@@ -38,19 +38,19 @@ func (b *Book) ProvisionAll(ctx context.Context, peers iter.Seq[PeerConfig]) ite
 			return
 		}
 		for chunk := range collectChunks(peers, peersPerProvision) {
-			handles, lines, err := b.checkAll(chunk)
+			handles, lines, err := b.checkPeers(chunk)
 			written := false
 			if err == nil {
 				err = b.checkNewIDs(ctx, chunk, handles)
 			}
 			if err == nil {
-				written, err = b.provision(ctx, chunk, handles, lines)
+				written, err = b.provisionChecked(ctx, chunk, handles, lines)
 			}
 			if err != nil && !yield(PeerAccount{}, err) || !written {
 				return
 			}
 			done += len(handles)
-			b.report("provision peers", done, 0)
+			b.reportProgress("provision peers", done, 0)
 			for _, a := range handles {
 				if !yield(a, nil) {
 					return
@@ -77,7 +77,7 @@ func (b *Book) AllBalances(ctx context.Context, accounts iter.Seq[PeerAccount]) 
 				return
 			}
 			done += len(balances)
-			b.report("read balances", done, 0)
+			b.reportProgress("read balances", done, 0)
 			for _, balance := range balances {
 				if !yield(balance, nil) {
 					return
@@ -89,10 +89,10 @@ func (b *Book) AllBalances(ctx context.Context, accounts iter.Seq[PeerAccount]) 
 
 // collectChunks gives what a sequence has in slices of up to size, each of which may be
 // used until the next.
-func collectChunks[T any](all iter.Seq[T], size int) iter.Seq[[]T] {
+func collectChunks[T any](items iter.Seq[T], size int) iter.Seq[[]T] {
 	return func(yield func([]T) bool) {
 		chunk := make([]T, 0, size)
-		for v := range all {
+		for v := range items {
 			if chunk = append(chunk, v); len(chunk) == size {
 				if !yield(chunk) {
 					return

@@ -35,8 +35,8 @@ type SuspendOptions struct {
 // refused, the peer stays suspended. Errors: ErrPeerClosed, ErrNotProvisioned,
 // ErrUnknownAsset, ErrInvalid, ErrLineConflict if others keep changing the peer, or that
 // of a request. It may be repeated after any error.
-func (b *Book) Suspend(ctx context.Context, account PeerAccount, how SuspendOptions) error {
-	return b.suspend(ctx, account, how, byOperator)
+func (b *Book) Suspend(ctx context.Context, account PeerAccount, opts SuspendOptions) error {
+	return b.ensureSuspended(ctx, account, opts, byOperator)
 }
 
 // suspender is on whose behalf a peer is suspended.
@@ -48,20 +48,20 @@ const (
 	byReopening                  // ReopenPeer: a closed peer, which becomes an operator's to resume
 )
 
-// suspend makes sure that a peer is suspended. What a closing wrote is taken over by the
+// ensureSuspended makes sure that a peer is suspended. What a closing wrote is taken over by the
 // others, in one chain that ends the closing's suspension and begins another.
-func (b *Book) suspend(ctx context.Context, account PeerAccount, how SuspendOptions, who suspender) error {
-	for range lostRaces {
-		state, err := b.suspension(ctx, account)
-		switch taken := state.suspended && (who == byClosing || !state.byClosing); {
+func (b *Book) ensureSuspended(ctx context.Context, account PeerAccount, opts SuspendOptions, by suspender) error {
+	for range maxConflicts {
+		state, err := b.readSuspension(ctx, account)
+		switch settled := state.suspended && (by == byClosing || !state.byClosing); {
 		case err != nil:
 			return err
-		case state.closed && who == byOperator:
+		case state.closed && by == byOperator:
 			return wrapAccount(account, ErrPeerClosed)
-		case taken && !how.RevokeFree:
+		case settled && !opts.RevokeFree:
 			return nil
 		}
-		err = b.suspendOnce(ctx, account, state, how, who)
+		err = b.suspendOnce(ctx, account, state, opts, by)
 		if err == nil || !errors.Is(err, sequence.ErrTaken) {
 			return err
 		}
@@ -70,16 +70,16 @@ func (b *Book) suspend(ctx context.Context, account PeerAccount, how SuspendOpti
 	return wrapAccount(account, ErrLineConflict)
 }
 
-// lostRaces is how often an operator may lose to others, each of whom has got on. Who
+// maxConflicts is how often an operator may lose to others, each of whom has got on. Who
 // loses more often is up against something that closes accounts in another way.
-const lostRaces = 100
+const maxConflicts = 100
 
 // Resume lets a suspended peer trade again, whoever suspended it; every connector takes
 // its packets at the latest one round later. A peer that is not suspended stays as it is.
 // The errors are those of Suspend.
 func (b *Book) Resume(ctx context.Context, account PeerAccount) error {
-	for range lostRaces {
-		state, err := b.suspension(ctx, account)
+	for range maxConflicts {
+		state, err := b.readSuspension(ctx, account)
 		switch {
 		case err != nil:
 			return err
@@ -88,7 +88,7 @@ func (b *Book) Resume(ctx context.Context, account PeerAccount) error {
 		case !state.suspended:
 			return nil
 		}
-		err = b.open(ctx, b.voiding(state.row))
+		err = b.writeVoid(ctx, b.voidTransfer(state.newestRow))
 		if err == nil || !errors.Is(err, sequence.ErrTaken) {
 			return err
 		}
@@ -100,15 +100,15 @@ func (b *Book) Resume(ctx context.Context, account PeerAccount) error {
 // suspensionState is what the ledger says about a peer's suspension, and the numbers
 // that the next rows go behind.
 type suspensionState struct {
-	suspended bool
-	byClosing bool // if it is suspended
-	closed    bool
-	row       ledger.Transfer // the newest suspension, or what ended it
-	line      uint64          // the newest change of the line
+	suspended  bool
+	byClosing  bool // if it is suspended
+	closed     bool
+	newestRow  ledger.Transfer // the newest suspension, or what ended it
+	lineNumber uint64          // the newest change of the line
 }
 
-// suspension reads the newest rows first, and whether the peer can be suspended then.
-func (b *Book) suspension(ctx context.Context, account PeerAccount) (suspensionState, error) {
+// readSuspension reads the newest rows first, and whether the peer can be suspended then.
+func (b *Book) readSuspension(ctx context.Context, account PeerAccount) (suspensionState, error) {
 	if err := b.checkPeer(account); err != nil {
 		return suspensionState{}, err
 	}
@@ -116,8 +116,8 @@ func (b *Book) suspension(ctx context.Context, account PeerAccount) (suspensionS
 	if err != nil {
 		return suspensionState{}, err
 	}
-	state := suspensionState{row: row, suspended: row.Flags.Has(ledger.TransferPending), byClosing: ofClosing(&row)}
-	if state.line, err = b.newestLine(ctx, account); err != nil {
+	state := suspensionState{newestRow: row, suspended: row.Flags.Has(ledger.TransferPending), byClosing: isByClosing(&row)}
+	if state.lineNumber, err = b.newestLine(ctx, account); err != nil {
 		return suspensionState{}, err
 	}
 	balance, err := b.lookUpBalance(ctx, account)
@@ -141,20 +141,20 @@ func (b *Book) newestSuspension(ctx context.Context, account PeerAccount) (ledge
 // are the suspension's number.
 const closingBit = 1 << 63
 
-// ofClosing reports whether a suspension is a closing's.
-func ofClosing(row *ledger.Transfer) bool { return row.UserData64&closingBit != 0 }
+// isByClosing reports whether a suspension is a closing's.
+func isByClosing(row *ledger.Transfer) bool { return row.UserData64&closingBit != 0 }
 
-// numberOf is the number of a suspension, or of a closing.
-func numberOf(row *ledger.Transfer) uint64 { return row.UserData64 &^ closingBit }
+// closingNumber is the number of a suspension, or of a closing.
+func closingNumber(row *ledger.Transfer) uint64 { return row.UserData64 &^ closingBit }
 
 // resumeAfterClosing ends the suspension that a closing wrote; one that is an operator's,
 // or has become so by now, stays.
 func (b *Book) resumeAfterClosing(ctx context.Context, account PeerAccount) error {
 	row, err := b.newestSuspension(ctx, account)
-	if err != nil || !row.Flags.Has(ledger.TransferPending) || !ofClosing(&row) {
+	if err != nil || !row.Flags.Has(ledger.TransferPending) || !isByClosing(&row) {
 		return err
 	}
-	if err = b.open(ctx, b.voiding(row)); errors.Is(err, sequence.ErrTaken) {
+	if err = b.writeVoid(ctx, b.voidTransfer(row)); errors.Is(err, sequence.ErrTaken) {
 		return nil // it was taken over, or resumed
 	}
 	return err
@@ -173,9 +173,9 @@ func (b *Book) newestClosing(ctx context.Context, id ledger.ID, code uint16) (le
 // A change of the line takes the line's next number. Only a number whose id is burnt is
 // passed over: one that is left out could be taken later, behind higher ones, and then the
 // newest row would not have the highest number.
-func (b *Book) suspendOnce(ctx context.Context, account PeerAccount, state suspensionState, how SuspendOptions, who suspender) error {
-	for line := state.line + 1; ; line++ {
-		rows := b.suspensionChain(account, state, line, how, who)
+func (b *Book) suspendOnce(ctx context.Context, account PeerAccount, state suspensionState, opts SuspendOptions, by suspender) error {
+	for line := state.lineNumber + 1; ; line++ {
+		rows := b.suspensionChain(account, state, line, opts, by)
 		err := b.createChain(ctx, rows)
 		var refused *ledger.TransferError
 		switch {
@@ -192,18 +192,18 @@ func (b *Book) suspendOnce(ctx context.Context, account PeerAccount, state suspe
 // suspensionChain is a suspension, behind change number line of the credit line if that is
 // revoked. A closed line takes nothing back, so for that a suspension is ended and begun
 // again, as it is to take over that of a closing.
-func (b *Book) suspensionChain(account PeerAccount, state suspensionState, line uint64, how SuspendOptions, who suspender) []ledger.Transfer {
+func (b *Book) suspensionChain(account PeerAccount, state suspensionState, line uint64, opts SuspendOptions, by suspender) []ledger.Transfer {
 	var chain []ledger.Transfer
 	if state.suspended {
-		chain = append(chain, b.ownVoiding(state.row))
+		chain = append(chain, b.ownVoidTransfer(state.newestRow))
 	}
-	if how.RevokeFree {
-		row := b.revoke(account, ledger.AmountMax, line, newNonce())
-		row.Flags, row.UserData32 = ledger.TransferBalancingDebit|ledger.TransferBalancingCredit, how.ReasonCode
+	if opts.RevokeFree {
+		row := b.revokeTransfer(account, ledger.AmountMax, line, newNonce())
+		row.Flags, row.UserData32 = ledger.TransferBalancingDebit|ledger.TransferBalancingCredit, opts.ReasonCode
 		chain = append(chain, row)
 	}
-	row := b.closing(account, chart.CodeSuspend, numberOf(&state.row)+1, how.ReasonCode)
-	if who == byClosing {
+	row := b.closeTransfer(account, chart.CodeSuspend, closingNumber(&state.newestRow)+1, opts.ReasonCode)
+	if by == byClosing {
 		row.UserData64 |= closingBit
 	}
 	return append(chain, row)
@@ -225,16 +225,16 @@ func (b *Book) createChain(ctx context.Context, rows []ledger.Transfer) error {
 	switch {
 	case chain.Outcome.Done():
 		return nil
-	case chain.Conflict(), noLongerOpen(chain.Status):
+	case chain.Conflict(), isStateConflict(chain.Status):
 		return sequence.ErrTaken
 	default:
 		return &ledger.TransferError{ID: rows[max(chain.Breaker, 0)].ID, Status: chain.Status}
 	}
 }
 
-// noLongerOpen reports whether a row was refused because an account, or the row that it
+// isStateConflict reports whether a row was refused because an account, or the row that it
 // ends, is in another state than it was read to be in.
-func noLongerOpen(s ledger.CreateTransferStatus) bool {
+func isStateConflict(s ledger.CreateTransferStatus) bool {
 	switch s { //nolint:exhaustive // no other one is
 	case ledger.TransferDebitAccountAlreadyClosed, ledger.TransferCreditAccountAlreadyClosed,
 		ledger.TransferPendingTransferAlreadyVoided:
@@ -244,12 +244,12 @@ func noLongerOpen(s ledger.CreateTransferStatus) bool {
 	}
 }
 
-// closing closes one of a peer's accounts, the line's or the peer's: nothing is moved, and
+// closeTransfer closes one of a peer's accounts, the line's or the peer's: nothing is moved, and
 // the account is closed until the row is voided. It names the peer's account, so that a
 // connector that reads it knows whom it is about. The number n says which closing of the
 // account it is. Two may have the same, if two operators close an account that another one
 // opens in between; so the id is one that no other call draws.
-func (b *Book) closing(account PeerAccount, code uint16, n uint64, reason uint32) ledger.Transfer {
+func (b *Book) closeTransfer(account PeerAccount, code uint16, n uint64, reason uint32) ledger.Transfer {
 	ids := b.PeerIDs(account)
 	id := ids.Line
 	if code == chart.CodeClose {
@@ -263,22 +263,22 @@ func (b *Book) closing(account PeerAccount, code uint16, n uint64, reason uint32
 	}
 }
 
-// voiding ends a closing. Its id follows from the row's, so two operators write the same.
-func (b *Book) voiding(row ledger.Transfer) ledger.Transfer {
+// voidTransfer ends a closing. Its id follows from the row's, so two operators write the same.
+func (b *Book) voidTransfer(row ledger.Transfer) ledger.Transfer {
 	return ledger.Transfer{
-		ID: b.ns.Derive("open", chart.ID(row.ID)), PendingID: row.ID, Flags: ledger.TransferVoidPending,
+		ID: b.namespace.Derive("open", chart.ID(row.ID)), PendingID: row.ID, Flags: ledger.TransferVoidPending,
 	}
 }
 
-// ownVoiding ends a closing as the first row of a chain, under an id of this call's own:
+// ownVoidTransfer ends a closing as the first row of a chain, under an id of this call's own:
 // the first one tells whose a chain is.
-func (b *Book) ownVoiding(row ledger.Transfer) ledger.Transfer {
+func (b *Book) ownVoidTransfer(row ledger.Transfer) ledger.Transfer {
 	return ledger.Transfer{ID: chart.TimedID(time.Now()), PendingID: row.ID, Flags: ledger.TransferVoidPending}
 }
 
-// open writes a voiding, or finds that it is written. sequence.ErrTaken says that another
+// writeVoid writes a voiding, or finds that it is written. sequence.ErrTaken says that another
 // row has opened the account.
-func (b *Book) open(ctx context.Context, voiding ledger.Transfer) error {
+func (b *Book) writeVoid(ctx context.Context, voiding ledger.Transfer) error {
 	results, err := b.ledger.CreateTransfers(ctx, []ledger.Transfer{voiding})
 	switch {
 	case err != nil:

@@ -39,8 +39,8 @@ func testSuspend(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	peers := provision(t, book, 100, "alice", "bob")
 	alice, bob := peers[0], peers[1]
-	held := packet(t, l, alice.ID(), bob.ID(), 30, ledger.TransferPending)
-	given := packet(t, l, alice.ID(), bob.ID(), 10, ledger.TransferPending)
+	toPost := movePacket(t, l, alice.ID(), bob.ID(), 30, ledger.TransferPending)
+	toVoid := movePacket(t, l, alice.ID(), bob.ID(), 10, ledger.TransferPending)
 	_, mark, err := book.Suspensions(ctx, time.Time{})
 	require.NoError(t, err)
 
@@ -52,9 +52,9 @@ func testSuspend(t *testing.T, l ledger.Ledger) {
 	require.ErrorIs(t, err, accounts.ErrSuspended)
 
 	// What is held is resolved as before, and settlements go on.
-	resolve(t, l, held, ledger.TransferPostPending)
-	resolve(t, l, given, ledger.TransferVoidPending)
-	packet(t, l, book.PeerIDs(alice).Settlement, alice.ID(), 5, 0)
+	resolveHold(t, l, toPost, ledger.TransferPostPending)
+	resolveHold(t, l, toVoid, ledger.TransferVoidPending)
+	movePacket(t, l, book.PeerIDs(alice).Settlement, alice.ID(), 5, 0)
 	require.Equal(t, units(25), balance(t, book, alice).Receivable)
 
 	changes, last, err := book.Suspensions(ctx, mark)
@@ -91,7 +91,7 @@ func testSuspendRevokes(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	peers := provision(t, book, 100, "alice", "bob")
 	alice := peers[0]
-	packet(t, l, alice.ID(), peers[1].ID(), 30, 0)
+	movePacket(t, l, alice.ID(), peers[1].ID(), 30, 0)
 	require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{RevokeFree: true}))
 	b := balance(t, book, alice)
 	require.Equal(t, units(30), b.CreditLine)
@@ -99,7 +99,7 @@ func testSuspendRevokes(t *testing.T, l ledger.Ledger) {
 	require.True(t, b.Suspended)
 
 	// A suspension is ended and begun again for what has become free meanwhile.
-	packet(t, l, book.PeerIDs(alice).Settlement, alice.ID(), 12, 0)
+	movePacket(t, l, book.PeerIDs(alice).Settlement, alice.ID(), 12, 0)
 	require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{RevokeFree: true}))
 	b = balance(t, book, alice)
 	require.Equal(t, units(18), b.CreditLine)
@@ -117,12 +117,12 @@ func testManySuspend(t *testing.T, l ledger.Ledger) {
 	var operators sync.WaitGroup
 	for n := range 12 {
 		operators.Go(func() {
-			mine, ctx := newBook(t, l), t.Context()
+			successes, ctx := newBook(t, l), t.Context()
 			for range 4 {
-				if err := mine.Suspend(ctx, alice, accounts.SuspendOptions{RevokeFree: n%3 == 0, ReasonCode: uint32(n)}); err != nil {
+				if err := successes.Suspend(ctx, alice, accounts.SuspendOptions{RevokeFree: n%3 == 0, ReasonCode: uint32(n)}); err != nil {
 					t.Error(err)
 				}
-				if err := mine.Resume(ctx, alice); err != nil {
+				if err := successes.Resume(ctx, alice); err != nil {
 					t.Error(err)
 				}
 			}
@@ -186,8 +186,8 @@ func testClosePeer(t *testing.T, l ledger.Ledger) {
 	}
 	for _, err := range []error{
 		book.Suspend(ctx, alice, accounts.SuspendOptions{}), book.Resume(ctx, alice),
-		second(book.ExtendCredit(ctx, alice, units(1))),
-		second(book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "k", Credit: units(1), ReasonCode: 1})),
+		errOf(book.ExtendCredit(ctx, alice, units(1))),
+		errOf(book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "k", Credit: units(1), ReasonCode: 1})),
 	} {
 		require.ErrorIs(t, err, accounts.ErrPeerClosed)
 	}
@@ -200,17 +200,17 @@ func testClosePeer(t *testing.T, l ledger.Ledger) {
 	require.False(t, b.Closed)
 	require.True(t, b.Suspended)
 	require.NoError(t, book.Resume(ctx, alice))
-	packet(t, l, alice.ID(), bob.ID(), 5, 0)
+	movePacket(t, l, alice.ID(), bob.ID(), 5, 0)
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-func second[T any](_ T, err error) error { return err }
+func errOf[T any](_ T, err error) error { return err }
 
 func testCloseOwed(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), quickBook(t, l)
 	peers := provision(t, book, 100, "alice", "bob")
 	alice, bob := peers[0], peers[1]
-	packet(t, l, alice.ID(), bob.ID(), 30, 0)
+	movePacket(t, l, alice.ID(), bob.ID(), 30, 0)
 	for _, p := range peers {
 		err := book.ClosePeer(ctx, p, accounts.CloseOptions{})
 		var owed *accounts.OwedError
@@ -244,7 +244,7 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), quickBook(t, l)
 	peers := provision(t, book, 100, "alice", "bob")
 	alice, bob := peers[0], peers[1]
-	hold := packet(t, l, alice.ID(), bob.ID(), 30, ledger.TransferPending)
+	hold := movePacket(t, l, alice.ID(), bob.ID(), 30, ledger.TransferPending)
 	var held *accounts.HeldError
 	for _, p := range peers {
 		err := book.ClosePeer(ctx, p, accounts.CloseOptions{Force: true, ReasonCode: 1})
@@ -252,14 +252,14 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 		require.ErrorAs(t, err, &held)
 		require.False(t, balance(t, book, p).Suspended, "nothing was changed")
 	}
-	resolve(t, l, hold, ledger.TransferVoidPending)
+	resolveHold(t, l, hold, ledger.TransferVoidPending)
 
 	// A packet that comes at the last moment, from a connector that has not heard: the
 	// closing is taken back, and the packet can be fulfilled.
 	between := &interrupted{Ledger: l}
 	slow := quickBook(t, between)
 	require.NoError(t, book.Suspend(ctx, bob, accounts.SuspendOptions{}))
-	between.do = func() { hold = packet(t, l, alice.ID(), bob.ID(), 30, ledger.TransferPending) }
+	between.do = func() { hold = movePacket(t, l, alice.ID(), bob.ID(), 30, ledger.TransferPending) }
 	err := slow.ClosePeer(ctx, bob, accounts.CloseOptions{})
 	require.ErrorIs(t, err, accounts.ErrHeld)
 	require.ErrorAs(t, err, &held)
@@ -267,7 +267,7 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 	b := balance(t, book, bob)
 	require.False(t, b.Closed)
 	require.True(t, b.Suspended, "as before")
-	resolve(t, l, hold, ledger.TransferPostPending)
+	resolveHold(t, l, hold, ledger.TransferPostPending)
 
 	// The same on a peer that was not suspended before.
 	require.NoError(t, book.Resume(ctx, bob))
@@ -275,7 +275,7 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 	require.NoError(t, err)
 	skip := 1             // the suspension
 	between.do = func() { // before the suspension; then before the closing
-		between.do = func() { hold = packet(t, l, alice.ID(), bob.ID(), 3, ledger.TransferPending) }
+		between.do = func() { hold = movePacket(t, l, alice.ID(), bob.ID(), 3, ledger.TransferPending) }
 		skip--
 	}
 	err = slow.ClosePeer(ctx, bob, accounts.CloseOptions{})
@@ -284,7 +284,7 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 	b = balance(t, book, bob)
 	require.False(t, b.Closed)
 	require.False(t, b.Suspended, "as before")
-	resolve(t, l, hold, ledger.TransferPostPending)
+	resolveHold(t, l, hold, ledger.TransferPostPending)
 
 	// An operator who was interrupted between closing and looking again has left a
 	// closed peer with something held: the next one takes that back.
@@ -293,7 +293,7 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 	cut, cancel := context.WithCancel(ctx)
 	between.do = func() {
 		between.do = func() {
-			hold = packet(t, l, alice.ID(), bob.ID(), 4, ledger.TransferPending)
+			hold = movePacket(t, l, alice.ID(), bob.ID(), 4, ledger.TransferPending)
 			cancel()
 		}
 	}
@@ -302,7 +302,7 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 	require.True(t, balance(t, book, bob).Closed)
 	require.ErrorIs(t, book.ClosePeer(ctx, bob, accounts.CloseOptions{}), accounts.ErrHeld)
 	require.False(t, balance(t, book, bob).Closed)
-	resolve(t, l, hold, ledger.TransferPostPending)
+	resolveHold(t, l, hold, ledger.TransferPostPending)
 	ledgertest.RequireNothingHeld(t, l)
 }
 

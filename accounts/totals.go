@@ -17,15 +17,15 @@ import (
 func (b *Book) readTotals(ctx context.Context, balances []*Balance) error {
 	var everInArrears []*Balance
 	for _, balance := range balances {
-		if err := b.suspense[balance.Asset.Ledger].readTo(ctx, balance.sums.Suspense); err != nil {
+		if err := b.suspense[balance.Asset.Ledger].readUpTo(ctx, balance.totals.Suspense); err != nil {
 			return err
 		}
-		if !balance.sums.Arrears.Debits.IsZero() {
+		if !balance.totals.Arrears.Debits.IsZero() {
 			everInArrears = append(everInArrears, balance)
 		}
 	}
 	err := readEach(everInArrears, func(balance *Balance) error {
-		return b.returned.readTo(ctx, balance.ids.Arrears, &balance.sums)
+		return b.returnedPayments.readUpTo(ctx, balance.ids.Arrears, &balance.totals)
 	})
 	if err != nil {
 		return err
@@ -44,32 +44,32 @@ func (b *Book) readTotals(ctx context.Context, balances []*Balance) error {
 //	settled in   the debits of the settlement account
 //	settled out  the credits of the settlement account that are no payment which came back
 func (b *Book) setTotals(balance *Balance) {
-	s, ids := &balance.sums, &balance.ids
+	s, ids := &balance.totals, &balance.ids
 	suspense := b.suspense[balance.Asset.Ledger]
 	flow := func(account ledger.ID, code uint16, kind flowKind) *big.Int {
-		return suspense.flow(flowKey{account, code, kind}, s.Suspense).Big()
+		return suspense.flowSum(flowKey{account, code, kind}, s.Suspense).Big()
 	}
 	// What the peer account was credited for payments, and by hand or out of suspense.
-	waits := plus(flow(ids.Settlement, chart.CodeIncoming, flowIn), flow(ids.Settlement, chart.CodeVoucher, flowIn))
-	received := minus(s.Settlement.Debits.Big(), waits)
+	waiting := sumOf(flow(ids.Settlement, chart.CodeIncoming, flowIn), flow(ids.Settlement, chart.CodeVoucher, flowIn))
+	received := subtractAll(s.Settlement.Debits.Big(), waiting)
 	credited := flow(ids.Peer, chart.CodeAdjust, flowOut)
 	// Payments that came back while they waited, or later.
-	back := flow(ids.Settlement, chart.CodeReturned, flowOut)
-	returned := plus(back, b.returned.sum(ids.Arrears, s).Big())
+	returnedWhileWaiting := flow(ids.Settlement, chart.CodeReturned, flowOut)
+	returned := sumOf(returnedWhileWaiting, b.returnedPayments.sumAt(ids.Arrears, s).Big())
 	// What the settlement account was credited for, the peer or its arrears were debited for,
 	// but for what suspense paid: in an older version also the excess of a rail, for which it
 	// then debited the peer.
-	paid := minus(s.Settlement.Credits.Big(), back, flow(ids.Settlement, chart.CodeCorrection, flowOut))
-	debited := plus(flow(ids.Peer, chart.CodeAdjust, flowIn), flow(ids.Arrears, chart.CodeAdjust, flowIn), flow(ids.Peer, chart.CodeCorrection, flowIn))
-	collected := minus(s.Arrears.Credits.Big(), flow(ids.Arrears, chart.CodeAdjust, flowOut))
+	paid := subtractAll(s.Settlement.Credits.Big(), returnedWhileWaiting, flow(ids.Settlement, chart.CodeCorrection, flowOut))
+	debited := sumOf(flow(ids.Peer, chart.CodeAdjust, flowIn), flow(ids.Arrears, chart.CodeAdjust, flowIn), flow(ids.Peer, chart.CodeCorrection, flowIn))
+	collected := subtractAll(s.Arrears.Credits.Big(), flow(ids.Arrears, chart.CodeAdjust, flowOut))
 
-	balance.Earned = ledger.ClampAmount(minus(s.Peer.Credits.Big(), s.Line.Debits.Big(), received, credited))
-	balance.Sent = ledger.ClampAmount(minus(plus(s.Peer.Debits.Big(), s.Arrears.Debits.Big()), s.Line.Credits.Big(), paid, debited, collected))
+	balance.Earned = ledger.ClampAmount(subtractAll(s.Peer.Credits.Big(), s.Line.Debits.Big(), received, credited))
+	balance.Sent = ledger.ClampAmount(subtractAll(sumOf(s.Peer.Debits.Big(), s.Arrears.Debits.Big()), s.Line.Credits.Big(), paid, debited, collected))
 	balance.SettledIn = s.Settlement.Debits
-	balance.SettledOut = ledger.ClampAmount(minus(s.Settlement.Credits.Big(), returned))
+	balance.SettledOut = ledger.ClampAmount(subtractAll(s.Settlement.Credits.Big(), returned))
 }
 
-func plus(terms ...*big.Int) *big.Int {
+func sumOf(terms ...*big.Int) *big.Int {
 	sum := new(big.Int)
 	for _, t := range terms {
 		sum.Add(sum, t)
@@ -77,6 +77,6 @@ func plus(terms ...*big.Int) *big.Int {
 	return sum
 }
 
-func minus(from *big.Int, terms ...*big.Int) *big.Int {
-	return new(big.Int).Sub(from, plus(terms...))
+func subtractAll(from *big.Int, terms ...*big.Int) *big.Int {
+	return new(big.Int).Sub(from, sumOf(terms...))
 }

@@ -89,7 +89,7 @@ func (c *counter) write(rows ...ledger.Transfer) bool {
 // moved is the amount of a row that the ledger has cut.
 func (c *counter) moved(id ledger.ID) uint64 { return lookUp(c.t, c.Ledger, id).Amount.Big().Uint64() }
 
-// ofPacket makes the row one of a new packet, with these low bits of the id.
+// correctsPacket makes the row one of a new packet, with these low bits of the id.
 func ofPacket(t ledger.Transfer, low uint64) ledger.Transfer {
 	t.ID.Lo &^= 0xff
 	t.UserData128 = uint128.Uint128(t.ID)
@@ -122,18 +122,18 @@ func (c *counter) step() {
 	}
 }
 
-// note counts the amount in totals if it was booked.
-func (e *event) note(what string, booked bool, count ...*uint64) {
+// count counts the amount in totals if it was booked.
+func (e *event) count(name string, booked bool, count ...*uint64) {
 	if booked {
-		e.booked[what]++
+		e.booked[name]++
 		for _, total := range count {
 			*total += e.amount
 		}
 	}
 }
 
-// take takes the first of rows, and its amount.
-func (e *event) take(rows *[]ledger.Transfer) (row ledger.Transfer, found bool) {
+// takeRow takes the first of rows, and its amount.
+func (e *event) takeRow(rows *[]ledger.Transfer) (row ledger.Transfer, found bool) {
 	if len(*rows) == 0 {
 		return row, false
 	}
@@ -142,8 +142,8 @@ func (e *event) take(rows *[]ledger.Transfer) (row ledger.Transfer, found bool) 
 	return row, true
 }
 
-// either is one of two at random.
-func either[T any](random *rand.Rand, a, b T) T {
+// pickOne is one of two at random.
+func pickOne[T any](random *rand.Rand, a, b T) T {
 	if random.IntN(2) == 0 {
 		return a
 	}
@@ -154,12 +154,12 @@ func (e *event) packet(n int) {
 	p, r, x, market := e.ids.Peer, e.ids.Arrears, e.own.Suspense, e.own.Liquidity
 	switch n {
 	case 0, 1, 2:
-		e.note("earned", e.write(e.row(market, p, e.amount, chart.CodePacket)), &e.sum.earned)
+		e.count("earned", e.write(e.row(market, p, e.amount, chart.CodePacket)), &e.sum.earned)
 	case 3, 4:
-		e.note("sent", e.write(e.row(p, market, e.amount, chart.CodePacket)), &e.sum.sent)
+		e.count("sent", e.write(e.row(p, market, e.amount, chart.CodePacket)), &e.sum.sent)
 	case 5:
 		late := ofPacket(e.row(r, market, e.amount, chart.CodeCorrection), 0x04)
-		e.note("late", e.write(late, e.collect), &e.sum.sent)
+		e.count("late", e.write(late, e.collect), &e.sum.sent)
 	case 6:
 		late := ofPacket(e.row(x, market, e.amount, chart.CodeCorrection), 0x04)
 		charge := late
@@ -167,23 +167,23 @@ func (e *event) packet(n int) {
 		charge.DebitAccountID, charge.CreditAccountID, charge.Flags = p, x, ledger.TransferBalancingDebit
 		if e.write(late, charge) {
 			e.amount = e.moved(charge.ID)
-			e.note("late, of an older version", true, &e.sum.sent)
+			e.count("late, of an older version", true, &e.sum.sent)
 		}
 	case 7:
 		receiver := (e.peer + 1) % len(e.peers)
-		row := ofPacket(e.row(r, x, e.amount, chart.CodeCorrection), either[uint64](e.random, 0x0e, 0x0f))
+		row := ofPacket(e.row(r, x, e.amount, chart.CodeCorrection), pickOne[uint64](e.random, 0x0e, 0x0f))
 		hold := e.row(market, e.peers[receiver].ID(), e.amount, chart.CodePacket)
 		hold.ID, hold.Flags = row.ID, ledger.TransferPending
 		hold.ID.Lo &^= 0xf
 		require.True(e.t, e.write(hold))
 		require.True(e.t, e.write(ledger.Transfer{ID: randomID(), PendingID: hold.ID, Flags: ledger.TransferVoidPending}))
-		e.note("late packet to a closed peer", e.write(row), &e.sum.sent)
+		e.count("late packet to a closed peer", e.write(row), &e.sum.sent)
 		e.late[receiver] = append(e.late[receiver], row)
 	case 8:
-		if waits, found := e.take(&e.late[e.peer]); found {
+		if waits, found := e.takeRow(&e.late[e.peer]); found {
 			row := e.row(x, p, e.amount, chart.CodeCorrection)
 			row.UserData128 = waits.UserData128
-			e.note("late packet released", e.write(row), &e.sum.earned)
+			e.count("late packet released", e.write(row), &e.sum.earned)
 		}
 	}
 }
@@ -191,26 +191,26 @@ func (e *event) packet(n int) {
 // payment is a payment of the peer, or one that waits or comes back.
 func (e *event) payment(n int) {
 	p, s, r, x := e.ids.Peer, e.ids.Settlement, e.ids.Arrears, e.own.Suspense
-	code := either(e.random, chart.CodeIncoming, chart.CodeVoucher)
+	code := pickOne(e.random, chart.CodeIncoming, chart.CodeVoucher)
 	switch n {
 	case 0:
-		e.note("received", e.write(e.row(s, p, e.amount, code)), &e.sum.in)
+		e.count("received", e.write(e.row(s, p, e.amount, code)), &e.sum.in)
 	case 1:
 		row := e.row(s, x, e.amount, code)
-		e.note("received while closed", e.write(row), &e.sum.in)
+		e.count("received while closed", e.write(row), &e.sum.in)
 		e.parked[e.peer] = append(e.parked[e.peer], row)
 	case 2:
-		if waits, found := e.take(&e.parked[e.peer]); found {
+		if waits, found := e.takeRow(&e.parked[e.peer]); found {
 			row := e.row(x, p, e.amount, chart.CodeAdjust)
 			row.UserData128 = uint128.Uint128(waits.ID)
-			e.note("released", e.write(row))
+			e.count("released", e.write(row))
 		}
 	case 3:
-		if _, found := e.take(&e.parked[e.peer]); found {
-			e.note("returned from suspense", e.write(e.row(x, s, e.amount, chart.CodeReturned)))
+		if _, found := e.takeRow(&e.parked[e.peer]); found {
+			e.count("returned from suspense", e.write(e.row(x, s, e.amount, chart.CodeReturned)))
 		}
 	case 4:
-		e.note("returned", e.write(e.row(r, s, e.amount, chart.CodeReturned), e.collect))
+		e.count("returned", e.write(e.row(r, s, e.amount, chart.CodeReturned), e.collect))
 	}
 }
 
@@ -219,23 +219,23 @@ func (e *event) byHand(n int) {
 	p, s, r, x := e.ids.Peer, e.ids.Settlement, e.ids.Arrears, e.own.Suspense
 	switch n {
 	case 0:
-		e.note("credited", e.write(e.row(x, p, e.amount, chart.CodeAdjust)))
+		e.count("credited", e.write(e.row(x, p, e.amount, chart.CodeAdjust)))
 	case 1:
-		debited := either(e.random, p, r)
-		e.note(fmt.Sprint("debited beyond ", debited == r), e.write(e.row(debited, x, e.amount, chart.CodeAdjust), e.collect))
+		debited := pickOne(e.random, p, r)
+		e.count(fmt.Sprint("debited beyond ", debited == r), e.write(e.row(debited, x, e.amount, chart.CodeAdjust), e.collect))
 	case 2:
 		off := e.row(x, r, e.amount, chart.CodeAdjust)
 		off.Flags = ledger.TransferBalancingCredit
-		e.note("written off", e.write(e.collect, off))
+		e.count("written off", e.write(e.collect, off))
 	case 3:
 		from, to := e.ids.Line, p
 		if e.random.IntN(2) == 0 {
 			from, to = to, from
 		}
-		e.note("line", e.write(e.row(from, to, e.amount, chart.CodeGrant)))
+		e.count("line", e.write(e.row(from, to, e.amount, chart.CodeGrant)))
 	case 4:
-		paid := either(e.random, p, r) // an older version debited the peer account
-		e.note(fmt.Sprint("paid beyond ", paid == r), e.write(e.row(paid, s, e.amount, chart.CodeOutgoing), e.collect), &e.sum.out)
+		paid := pickOne(e.random, p, r) // an older version debited the peer account
+		e.count(fmt.Sprint("paid beyond ", paid == r), e.write(e.row(paid, s, e.amount, chart.CodeOutgoing), e.collect), &e.sum.out)
 	case 5:
 		e.order()
 	}
@@ -251,15 +251,15 @@ func (e *event) order() {
 		if e.write(order) {
 			e.amount = e.random.Uint64N(e.moved(order.ID) + 1)
 			post := ledger.Transfer{ID: randomID(), PendingID: order.ID, Amount: units(e.amount), Flags: ledger.TransferPostPending}
-			e.note("ordered", e.write(post), &e.sum.out)
+			e.count("ordered", e.write(post), &e.sum.out)
 		}
 	case 1:
-		e.note("overpaid", e.write(e.row(r, s, e.amount, chart.CodeOverpaid), e.collect), &e.sum.out)
+		e.count("overpaid", e.write(e.row(r, s, e.amount, chart.CodeOverpaid), e.collect), &e.sum.out)
 	case 2:
 		excess, charge := e.row(x, s, e.amount, chart.CodeCorrection), e.row(p, x, e.amount, chart.CodeCorrection)
 		excess.UserData128 = uint128.Uint128(randomID()) // the order's, which is no packet's
 		charge.UserData128, charge.Flags = excess.UserData128, ledger.TransferBalancingDebit
-		e.note("overpaid, of an older version", e.write(excess, charge), &e.sum.out)
+		e.count("overpaid, of an older version", e.write(excess, charge), &e.sum.out)
 	}
 }
 
@@ -304,8 +304,8 @@ func TestLifetimeTotals(t *testing.T) {
 			require.Equal(t, c.waiting(), waiting, "program %d", program)
 			c.still = false
 		}
-		for what, n := range c.booked {
-			booked[what] += n
+		for name, n := range c.booked {
+			booked[name] += n
 		}
 		ledgertest.RequireConserved(t, c.Ledger)
 	}
@@ -372,7 +372,7 @@ func TestLifetimeTotalsReadLittle(t *testing.T) {
 	}
 	peers := provision(t, book, 100, names...)
 	for _, a := range peers {
-		packet(t, l, own(t, book), a.ID(), 7, 0)
+		movePacket(t, l, ownID(t, book), a.ID(), 7, 0)
 	}
 	requests := func() int {
 		t.Helper()
@@ -383,8 +383,8 @@ func TestLifetimeTotalsReadLittle(t *testing.T) {
 	}
 	require.Equal(t, 1, requests())
 	ids, _ := book.AssetIDs(usd.Ledger)
-	packet(t, l, ids.Liquidity, ids.Suspense, 5, 0)
+	movePacket(t, l, ids.Liquidity, ids.Suspense, 5, 0)
 	require.Equal(t, 2, requests(), "the rows of suspense")
-	packet(t, l, ids.Liquidity, peers[3].ID(), 5, 0)
+	movePacket(t, l, ids.Liquidity, peers[3].ID(), 5, 0)
 	require.Equal(t, 1, requests())
 }

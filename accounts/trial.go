@@ -32,13 +32,13 @@ func (s *Sums) Balanced() bool {
 	return s.DebitsPosted.Cmp(&s.CreditsPosted) == 0 && s.DebitsPending.Cmp(&s.CreditsPending) == 0
 }
 
-func (s *Sums) equal(o *Sums) bool {
+func (s *Sums) equals(o *Sums) bool {
 	return s.Accounts == o.Accounts &&
 		s.DebitsPosted.Cmp(&o.DebitsPosted) == 0 && s.CreditsPosted.Cmp(&o.CreditsPosted) == 0 &&
 		s.DebitsPending.Cmp(&o.DebitsPending) == 0 && s.CreditsPending.Cmp(&o.CreditsPending) == 0
 }
 
-func (s *Sums) add(a *ledger.Account) {
+func (s *Sums) addAccount(a *ledger.Account) {
 	s.Accounts++
 	s.DebitsPosted.Add(&s.DebitsPosted, a.DebitsPosted.Big())
 	s.CreditsPosted.Add(&s.CreditsPosted, a.CreditsPosted.Big())
@@ -87,7 +87,7 @@ type UnbalancedError struct{ Balance TrialBalance }
 func (e *UnbalancedError) Error() string {
 	a, t := e.Balance.Asset, &e.Balance.Total
 	return fmt.Sprintf("%v: %v on ledger %d: posted %s and %s, pending %s and %s", ErrUnbalanced, a, a.Ledger,
-		a.signed(&t.DebitsPosted), a.signed(&t.CreditsPosted), a.signed(&t.DebitsPending), a.signed(&t.CreditsPending))
+		a.formatSigned(&t.DebitsPosted), a.formatSigned(&t.CreditsPosted), a.formatSigned(&t.DebitsPending), a.formatSigned(&t.CreditsPending))
 }
 
 // Is reports whether target is ErrUnbalanced.
@@ -106,7 +106,7 @@ func (b *Book) TrialBalance(ctx context.Context, asset Asset) (TrialBalance, err
 	if _, err := b.OwnAccount(asset); err != nil {
 		return TrialBalance{}, err
 	}
-	balance, err := b.trialAtOneMoment(ctx, asset)
+	balance, err := b.consistentTrial(ctx, asset)
 	switch {
 	case err != nil:
 		return TrialBalance{}, fmt.Errorf("trial balance of %v: %w", asset, err)
@@ -119,21 +119,21 @@ func (b *Book) TrialBalance(ctx context.Context, asset Asset) (TrialBalance, err
 
 const trialAttempts = 3
 
-// trialAtOneMoment reads until the sums are of one moment: that of a single request, or one
+// consistentTrial reads until the sums are of one moment: that of a single request, or one
 // between two readings. What is posted on an account only grows, and what is pending only
 // shrinks unless a transfer comes. So if none came while all was read twice, and the sums are
 // the same, no account changed from its first reading to its second one.
-func (b *Book) trialAtOneMoment(ctx context.Context, asset Asset) (TrialBalance, error) {
+func (b *Book) consistentTrial(ctx context.Context, asset Asset) (TrialBalance, error) {
 	for range trialAttempts {
 		before, err := b.newestTransfer(ctx, asset)
 		if err != nil {
 			return TrialBalance{}, err
 		}
-		first, requests, err := b.trial(ctx, asset)
+		first, requests, err := b.sumAccounts(ctx, asset)
 		if err != nil || requests == 1 {
 			return first, err
 		}
-		second, _, err := b.trial(ctx, asset)
+		second, _, err := b.sumAccounts(ctx, asset)
 		if err != nil {
 			return TrialBalance{}, err
 		}
@@ -141,7 +141,7 @@ func (b *Book) trialAtOneMoment(ctx context.Context, asset Asset) (TrialBalance,
 		if err != nil {
 			return TrialBalance{}, err
 		}
-		if before == after && first.Total.equal(&second.Total) {
+		if before == after && first.Total.equals(&second.Total) {
 			return second, nil
 		}
 	}
@@ -157,8 +157,8 @@ func (b *Book) newestTransfer(ctx context.Context, asset Asset) (uint64, error) 
 	return rows[0].Timestamp, nil
 }
 
-// trial adds all accounts of an asset up, once.
-func (b *Book) trial(ctx context.Context, asset Asset) (balance TrialBalance, requests int, err error) {
+// sumAccounts adds all accounts of an asset up, once.
+func (b *Book) sumAccounts(ctx context.Context, asset Asset) (balance TrialBalance, requests int, err error) {
 	byKind := make(map[string]*Sums)
 	balance.Asset = asset
 	filter := ledger.QueryFilter{Ledger: asset.Ledger, Limit: ledger.QueryMax}
@@ -173,10 +173,10 @@ func (b *Book) trial(ctx context.Context, asset Asset) (balance TrialBalance, re
 			if byKind[kind] == nil {
 				byKind[kind] = new(Sums)
 			}
-			byKind[kind].add(&page[i])
-			balance.Total.add(&page[i])
+			byKind[kind].addAccount(&page[i])
+			balance.Total.addAccount(&page[i])
 		}
-		b.report("add accounts up", balance.Total.Accounts, 0)
+		b.reportProgress("add accounts up", balance.Total.Accounts, 0)
 		if len(page) < int(filter.Limit) {
 			break
 		}

@@ -66,7 +66,7 @@ func testTrialBalance(t *testing.T, l ledger.Ledger) {
 		require.NoError(t, err)
 		got, err := paged.TrialBalance(t.Context(), asset)
 		require.NoError(t, err)
-		require.Equal(t, want, written(got), page)
+		require.Equal(t, want, formatTrial(got), page)
 	}
 	_, err = book.TrialBalance(t.Context(), accounts.Asset{Code: "USD", Scale: 3, Ledger: number})
 	require.ErrorIs(t, err, accounts.ErrUnknownAsset)
@@ -77,7 +77,7 @@ func testTrialBalance(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-func written(b accounts.TrialBalance) (lines []string) {
+func formatTrial(b accounts.TrialBalance) (lines []string) {
 	line := func(kind string, s *accounts.Sums) {
 		lines = append(lines, fmt.Sprintf("%s %d %v %v %v %v", kind, s.Accounts, &s.DebitsPosted, &s.CreditsPosted, &s.DebitsPending, &s.CreditsPending))
 	}
@@ -123,7 +123,7 @@ func trialBooks(t *testing.T, opts ...embedded.Option) (*pages, *accounts.Book, 
 	return p, book, peers
 }
 
-func pays(from, to accounts.PeerAccount, n uint64) ledger.Transfer {
+func payTransfer(from, to accounts.PeerAccount, n uint64) ledger.Transfer {
 	return ledger.Transfer{
 		ID: randomID(), DebitAccountID: from.ID(), CreditAccountID: to.ID(), Amount: units(n), Ledger: usd.Ledger, Code: chart.CodePacket,
 	}
@@ -134,7 +134,7 @@ func TestTrialBalanceWhileOthersWrite(t *testing.T) {
 	t.Parallel()
 	p, book, peers := trialBooks(t)
 	write := func() {
-		_, err := p.CreateTransfers(t.Context(), []ledger.Transfer{pays(peers[0], peers[1], 1)})
+		_, err := p.CreateTransfers(t.Context(), []ledger.Transfer{payTransfer(peers[0], peers[1], 1)})
 		require.NoError(t, err)
 	}
 	p.behind = func(request int) {
@@ -159,7 +159,7 @@ func TestTrialBalanceWhileHoldsExpire(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC)
 	p, book, peers := trialBooks(t, embedded.WithClock(func() time.Time { return now }))
-	hold := pays(peers[0], peers[1], 5)
+	hold := payTransfer(peers[0], peers[1], 5)
 	hold.Flags, hold.Timeout = ledger.TransferPending, 10
 	_, err := p.CreateTransfers(t.Context(), []ledger.Transfer{hold})
 	require.NoError(t, err)

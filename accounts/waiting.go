@@ -23,7 +23,7 @@ func (b *Book) WaitingInSuspense(ctx context.Context, balances ...Balance) ([]le
 	for i := range balances {
 		balance := &balances[i]
 		rows := b.suspense[balance.Asset.Ledger]
-		if err := rows.readTo(ctx, balance.sums.Suspense); err != nil {
+		if err := rows.readUpTo(ctx, balance.totals.Suspense); err != nil {
 			return nil, err
 		}
 		if err := rows.readReceivers(ctx); err != nil {
@@ -34,51 +34,51 @@ func (b *Book) WaitingInSuspense(ctx context.Context, balances ...Balance) ([]le
 	return amounts, nil
 }
 
-// waiting is what waits in suspense, by the account that names the peer: the settlement
+// waitingSums is what waits in suspense, by the account that names the peer: the settlement
 // account of who paid, the peer account of who earned late.
-type waiting struct {
-	came     map[ledger.ID]ledger.Amount
-	left     map[ledger.ID]ledger.Amount  // also of what came with a packet whose receiver is not looked up yet
-	payments map[ledger.ID]ledger.ID      // the settlement account that a row came from, by its id
-	packets  map[uint128.Uint128]struct{} // the late ones that rows are of
-	late     map[ledger.ID]ledger.Amount  // of packets whose receivers are not looked up yet, by the id of the hold
+type waitingSums struct {
+	received     map[ledger.ID]ledger.Amount
+	released     map[ledger.ID]ledger.Amount  // also of what came with a packet whose receiver is not looked up yet
+	payments     map[ledger.ID]ledger.ID      // the settlement account that a row came from, by its id
+	latePackets  map[uint128.Uint128]struct{} // the late ones that rows are of
+	unknownHolds map[ledger.ID]ledger.Amount  // of packets whose receivers are not looked up yet, by the id of the hold
 }
 
-func newWaiting() waiting {
-	return waiting{
-		came:     make(map[ledger.ID]ledger.Amount),
-		left:     make(map[ledger.ID]ledger.Amount),
-		payments: make(map[ledger.ID]ledger.ID),
-		packets:  make(map[uint128.Uint128]struct{}),
-		late:     make(map[ledger.ID]ledger.Amount),
+func newWaitingSums() waitingSums {
+	return waitingSums{
+		received:     make(map[ledger.ID]ledger.Amount),
+		released:     make(map[ledger.ID]ledger.Amount),
+		payments:     make(map[ledger.ID]ledger.ID),
+		latePackets:  make(map[uint128.Uint128]struct{}),
+		unknownHolds: make(map[ledger.ID]ledger.Amount),
 	}
 }
 
-// add takes in a row of suspense.
-func (w *waiting) add(t *ledger.Transfer, kind flowKind) {
+// addRow takes in a row of suspense.
+func (w *waitingSums) addRow(t *ledger.Transfer, kind flowKind) {
 	switch {
 	case kind == flowIn && (t.Code == chart.CodeIncoming || t.Code == chart.CodeVoucher):
 		w.payments[t.ID] = t.DebitAccountID
-		grow(w.came, t.DebitAccountID, t.Amount)
+		addTo(w.received, t.DebitAccountID, t.Amount)
 	case kind == flowIn:
 		if hold, is := chart.HoldOfLate(t); is {
-			w.late[hold] = t.Amount
-			w.packets[t.UserData128] = struct{}{}
+			w.unknownHolds[hold] = t.Amount
+			w.latePackets[t.UserData128] = struct{}{}
 		}
 	case t.Code == chart.CodeReturned:
-		grow(w.left, t.CreditAccountID, t.Amount)
+		addTo(w.released, t.CreditAccountID, t.Amount)
 	case t.Code == chart.CodeAdjust: // a credit by hand names a key, and no payment
 		if payer, is := w.payments[ledger.ID(t.UserData128)]; is {
-			grow(w.left, payer, t.Amount)
+			addTo(w.released, payer, t.Amount)
 		}
 	case t.Code == chart.CodeCorrection: // an older version's names an order, or is itself of a packet
-		if _, is := w.packets[t.UserData128]; is && !ofPacket(t) {
-			grow(w.left, t.CreditAccountID, t.Amount)
+		if _, is := w.latePackets[t.UserData128]; is && !correctsPacket(t) {
+			addTo(w.released, t.CreditAccountID, t.Amount)
 		}
 	}
 }
 
-func grow(sums map[ledger.ID]ledger.Amount, account ledger.ID, a ledger.Amount) {
+func addTo(sums map[ledger.ID]ledger.Amount, account ledger.ID, a ledger.Amount) {
 	sums[account], _ = sums[account].Add(a) // a part of the sums of suspense, so it fits
 }
 
@@ -95,10 +95,10 @@ func (r *suspenseRows) readReceivers(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, hold := range found {
-		if amount, is := r.waits.late[hold.ID]; is { // nobody else has looked it up meanwhile
-			grow(r.waits.came, hold.CreditAccountID, amount)
+		if amount, isUnknown := r.waiting.unknownHolds[hold.ID]; isUnknown { // nobody else has looked it up meanwhile
+			addTo(r.waiting.received, hold.CreditAccountID, amount)
 		}
-		delete(r.waits.late, hold.ID)
+		delete(r.waiting.unknownHolds, hold.ID)
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func (r *suspenseRows) readReceivers(ctx context.Context) error {
 func (r *suspenseRows) unknownHolds() (holds []ledger.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for hold := range r.waits.late {
+	for hold := range r.waiting.unknownHolds {
 		holds = append(holds, hold)
 	}
 	return holds
@@ -116,7 +116,9 @@ func (r *suspenseRows) unknownHolds() (holds []ledger.ID) {
 func (r *suspenseRows) waitingFor(ids PeerIDs) ledger.Amount {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	of := func(account ledger.ID) ledger.Amount { return r.waits.came[account].SubFloor(r.waits.left[account]) }
+	of := func(account ledger.ID) ledger.Amount {
+		return r.waiting.received[account].SubFloor(r.waiting.released[account])
+	}
 	sum, _ := of(ids.Settlement).Add(of(ids.Peer)) // parts of the credits of suspense
 	return sum
 }

@@ -36,18 +36,18 @@ func (b *Book) WriteOff(ctx context.Context, w WriteOff) (Booking, error) {
 		return Booking{}, err
 	}
 	ids := b.PeerIDs(w.Account)
-	name := b.name("write off", ids.Arrears, w.Key)
+	name := b.bookingName("write off", ids.Arrears, w.Key)
 	request := name.WriteOff(ledger.Transfer{
 		DebitAccountID: b.assets[w.Account.ledger].ids.Suspense, CreditAccountID: ids.Arrears, Amount: w.Amount,
 		UserData128: b.keyTag(ids.Arrears, w.Key), UserData32: w.ReasonCode,
 		Ledger: w.Account.ledger, Code: chart.CodeAdjust, Flags: ledger.TransferBalancingCredit,
 	}, chart.Collect(ids.Peer, ids.Arrears, w.Account.ledger))
-	request.May = func(ctx context.Context) error { return b.mayWriteOff(ctx, w.Account) }
+	request.May = func(ctx context.Context) error { return b.checkUnpayable(ctx, w.Account) }
 	booking, err := request.Book(ctx, b.ledger)
 	if err != nil {
 		return Booking{}, b.explainBooking(ctx, "write off the arrears of", w.Account, w.Amount, booking, err)
 	}
-	return b.writtenOff(ctx, &w, name.ID(booking.Attempt), booking)
+	return b.readWrittenOff(ctx, &w, name.ID(booking.Attempt), booking)
 }
 
 func (b *Book) checkWriteOff(w *WriteOff) error {
@@ -64,9 +64,9 @@ func (b *Book) checkWriteOff(w *WriteOff) error {
 	return checkKey(subject, w.Key)
 }
 
-// mayWriteOff refuses to write off what the peer account can pay. Who has arrears has an
+// checkUnpayable refuses to write off what the peer account can pay. Who has arrears has an
 // arrears account, so it need not be created.
-func (b *Book) mayWriteOff(ctx context.Context, account PeerAccount) error {
+func (b *Book) checkUnpayable(ctx context.Context, account PeerAccount) error {
 	balances, err := b.LookUpBalances(ctx, account)
 	if err != nil {
 		return err
@@ -81,8 +81,8 @@ func (b *Book) mayWriteOff(ctx context.Context, account PeerAccount) error {
 	return nil
 }
 
-// writtenOff reads how much was written off, which the ledger has decided.
-func (b *Book) writtenOff(ctx context.Context, w *WriteOff, id ledger.ID, booking idempotent.Booking) (Booking, error) {
+// readWrittenOff reads how much was written off, which the ledger has decided.
+func (b *Book) readWrittenOff(ctx context.Context, w *WriteOff, id ledger.ID, booking idempotent.Booking) (Booking, error) {
 	rows, err := b.ledger.LookupTransfers(ctx, []ledger.ID{id})
 	if err == nil && len(rows) != 1 {
 		err = errors.New("the ledger has not got it")
@@ -94,5 +94,5 @@ func (b *Book) writtenOff(ctx context.Context, w *WriteOff, id ledger.ID, bookin
 		return Booking{}, wrapAccount(w.Account, ErrNoArrears)
 	}
 	booking.Timestamp = rows[0].Timestamp
-	return booked(id, rows[0].Amount, booking), nil
+	return newBooking(id, rows[0].Amount, booking), nil
 }
