@@ -3,13 +3,7 @@ package accounts
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"time"
-	"unicode"
-	"unicode/utf8"
-
-	"lukechampine.com/uint128"
 
 	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/internal/idempotent"
@@ -39,14 +33,6 @@ type Adjustment struct {
 	// arrears, and also if the peer is closed: what the account cannot pay becomes arrears. Default: such a Debit
 	// is refused.
 	BeyondHeadroom bool
-}
-
-// Booking is something that was booked under a key.
-type Booking struct {
-	Transfer      ledger.ID     // the transfer that books it
-	Amount        ledger.Amount // what was booked, in units
-	BookedAt      time.Time     // the ledger's time
-	AlreadyBooked bool          // it was booked before, or by this call when an answer got lost
 }
 
 // Adjust books a correction with a reason, once for its key, for ever: it may be
@@ -94,21 +80,6 @@ func (b *Book) newAdjustRequest(a *Adjustment, name idempotent.Name, row ledger.
 	return name.Debit(row, chart.Collect(ids.Peer, ids.Arrears, a.Account.ledger))
 }
 
-// bookingName is what is booked under a key of an account is known by.
-func (b *Book) bookingName(kind string, account ledger.ID, key string) idempotent.Name {
-	return idempotent.Name{Namespace: b.namespace, Kind: kind, Account: account, Key: key}
-}
-
-// keyTag is what the rows of a key carry in user_data_128.
-func (b *Book) keyTag(account ledger.ID, key string) uint128.Uint128 {
-	return uint128.Uint128(b.namespace.Derive("key", chart.ID(account), []byte(key)))
-}
-
-// newBooking is what is told of a booking.
-func newBooking(id ledger.ID, amount ledger.Amount, booking idempotent.Booking) Booking {
-	return Booking{Transfer: id, Amount: amount, BookedAt: time.Unix(0, int64(booking.Timestamp)), AlreadyBooked: booking.AlreadyBooked}
-}
-
 // adjustTransfer moves debit from an account to suspense, or credit the other way.
 func (b *Book) adjustTransfer(account PeerAccount, debit, credit ledger.Amount) ledger.Transfer {
 	suspense := b.assets[account.ledger].ids.Suspense
@@ -147,39 +118,6 @@ func (b *Book) maxByKeyRule(account PeerAccount) string {
 	return fmt.Sprintf("must not be beyond 2^127 units, %s", b.assets[account.ledger].asset.Text(chart.MaxByKey))
 }
 
-func checkKey(subject, key string) error {
-	if !validName(key, maxKey) {
-		return &FieldError{Subject: subject, Field: "Key", Reason: nameRule(maxKey)}
-	}
-	return CheckKey(subject, "Key", key)
-}
-
-// CheckKey refuses what can hardly be meant as the key of a booking: nothing, and a text that
-// begins or ends with white space or with a character that nobody sees. With such an end the
-// key of a booking that was made before would be a new key, and what it names would be booked
-// twice. A key that is no UTF-8 text, the bytes of a hash for example, may be any bytes.
-//
-// The error is a *FieldError of this subject and field.
-func CheckKey(subject, field, key string) error {
-	if key == "" {
-		return &FieldError{Subject: subject, Field: field, Reason: "must not be empty"}
-	}
-	first, _ := utf8.DecodeRuneInString(key)
-	last, _ := utf8.DecodeLastRuneInString(key)
-	if utf8.ValidString(key) && (!isVisible(first) || !isVisible(last)) {
-		return &FieldError{
-			Subject: subject, Field: field,
-			Reason: fmt.Sprintf("%.60q must not begin or end with white space or an invisible character", key),
-		}
-	}
-	return nil
-}
-
-func isVisible(r rune) bool { return unicode.IsPrint(r) && !unicode.IsSpace(r) }
-
-// maxKey is the length of the longest key of a booking.
-const maxKey = 1023
-
 // checkCoverage refuses what the ledger would refuse, without burning an id for it. What the
 // ledger decides, it still decides by itself. It makes sure that an arrears account is there
 // which is to be booked on.
@@ -207,39 +145,3 @@ func (b *Book) checkCoverage(ctx context.Context, a *Adjustment) error {
 // afterArrears is what can be taken from an account beside its arrears, which are collected
 // from the same headroom.
 func afterArrears(b *Balance) ledger.Amount { return b.Headroom.SubFloor(b.Arrears) }
-
-// DescribeBooking says what a row has booked, for errors of a key that was used before.
-func (a Asset) DescribeBooking(row ledger.Transfer) string {
-	return fmt.Sprintf("%s was booked under it at %s (transfer %v)",
-		a.Text(row.Amount), time.Unix(0, int64(row.Timestamp)).UTC().Format(time.RFC3339), row.ID)
-}
-
-// explainBooking says what an operator can do about a booking that was not made.
-func (b *Book) explainBooking(ctx context.Context, action string, account PeerAccount, wanted ledger.Amount, booking idempotent.Booking, err error) error {
-	var refused *ledger.TransferError
-	switch {
-	case errors.Is(err, ErrNotCovered), errors.Is(err, ErrPeerClosed), errors.Is(err, ErrNotProvisioned):
-		return err // it names the account
-	case errors.Is(err, idempotent.ErrConflict):
-		return fmt.Errorf("%s %v: %w: %s", action, account, ErrKeyReused, b.assets[account.ledger].asset.DescribeBooking(booking.Own()))
-	case errors.Is(err, idempotent.ErrSpent):
-		return fmt.Errorf("%s %v: %w", action, account, ErrKeySpent)
-	case !errors.As(err, &refused):
-		return fmt.Errorf("%s %v: %w", action, account, err)
-	}
-	switch refused.Status { //nolint:exhaustive // the others are explained by their names
-	case ledger.TransferDebitAccountNotFound, ledger.TransferCreditAccountNotFound:
-		return fmt.Errorf("%s: %w: %w", action, wrapAccount(account, ErrNotProvisioned), err)
-	case ledger.TransferDebitAccountAlreadyClosed, ledger.TransferCreditAccountAlreadyClosed:
-		return fmt.Errorf("%s: %w: %w", action, wrapAccount(account, ErrPeerClosed), err)
-	case ledger.TransferExceedsCredits:
-		cover := &CoverError{Account: account, Asset: b.assets[account.ledger].asset, Wanted: wanted}
-		balances, lookErr := b.LookUpBalances(ctx, account)
-		if lookErr == nil {
-			cover.Has = afterArrears(&balances[0])
-		}
-		return errors.Join(cover, lookErr)
-	default:
-		return fmt.Errorf("%s %v: %w", action, account, err)
-	}
-}

@@ -1,7 +1,6 @@
 package accounts
 
 import (
-	"context"
 	"math/big"
 	"time"
 
@@ -160,46 +159,4 @@ func (b Balance) Decimal() DecimalBalance {
 		CreditLine: d(b.CreditLine), Headroom: d(b.Headroom),
 		Sent: d(b.Sent), Earned: d(b.Earned), SettledOut: d(b.SettledOut), SettledIn: d(b.SettledIn),
 	}
-}
-
-// Balance reads the balance of one peer in one asset. See Balances.
-func (b *Book) Balance(ctx context.Context, account PeerAccount) (Balance, error) {
-	balances, err := b.Balances(ctx, account)
-	if err != nil {
-		return Balance{}, err
-	}
-	return balances[0], nil
-}
-
-// lineOf is the credit line that a line account stands for.
-func lineOf(line *ledger.Account) ledger.Amount {
-	return line.DebitsPosted.SubFloor(line.CreditsPosted)
-}
-
-// newBalance works a balance out from the accounts of a peer.
-//
-// The ledger keeps the peer account's debits within its credits, and the credits of the
-// line and the arrears account within their debits, so no difference below goes under 0
-// unless somebody else books on these accounts; then it is cut at 0.
-func newBalance(a PeerAccount, asset Asset, f *peerRecords) Balance {
-	free := f.peer.CreditsPosted.SubFloor(f.peer.DebitsPosted)
-	b := Balance{
-		Account: a, Asset: asset, Opened: time.Unix(0, int64(f.settlement.Timestamp)),
-		CreditLine:        lineOf(&f.line),
-		Arrears:           f.arrears.DebitsPosted.SubFloor(f.arrears.CreditsPosted),
-		Headroom:          free.SubFloor(f.peer.DebitsPending),
-		Settling:          f.settlement.CreditsPending,
-		HeldIn:            f.peer.DebitsPending.SubFloor(f.settlement.CreditsPending),
-		HeldOut:           f.peer.CreditsPending,
-		Announced:         f.settlement.DebitsPending,
-		Suspended:         f.line.Closed(),
-		Closed:            f.peer.Closed(),
-		ids:               PeerIDs{Peer: f.peer.ID, Line: f.line.ID, Settlement: f.settlement.ID, Arrears: f.arrears.ID},
-		totals:            f.prepaymentSums(),
-		hasArrearsAccount: !f.arrears.ID.IsZero(),
-	}
-	owes, _ := b.CreditLine.Add(b.Arrears) // both are parts of what was booked, so the sum fits
-	b.Payable = free.SubFloor(owes)
-	b.Receivable = owes.SubFloor(free)
-	return b
 }

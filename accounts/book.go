@@ -209,3 +209,14 @@ func (b *Book) unknownAssetError(a Asset) error {
 	}
 	return fmt.Errorf("%w: %s; the book has %s", ErrUnknownAsset, a.describeExactly(), strings.Join(known, ", "))
 }
+
+// checkPeer refuses what is no peer's handle of this Book.
+func (b *Book) checkPeer(account PeerAccount) error {
+	if account.IsZero() || account.IsOwn() {
+		return &FieldError{Subject: account.String(), Field: "Account", Reason: "must be a peer's"}
+	}
+	if _, known := b.assets[account.ledger]; !known {
+		return wrapAccount(account, ErrUnknownAsset)
+	}
+	return nil
+}

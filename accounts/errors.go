@@ -192,3 +192,5 @@ func (e *CoverError) Error() string {
 
 // Is reports whether target is ErrNotCovered.
 func (e *CoverError) Is(target error) bool { return target == ErrNotCovered }
+
+func wrapAccount(account PeerAccount, err error) error { return fmt.Errorf("%w: %v", err, account) }

@@ -147,14 +147,6 @@ func (r *holdReader) changeFound(row *ledger.Transfer, change func(total *ledger
 	}
 }
 
-// expiryOf is when a pending transfer ends, by the ledger's clock; 0 if it does not.
-func expiryOf(row *ledger.Transfer) uint64 {
-	if row.Timeout == 0 {
-		return 0
-	}
-	return row.Timestamp + uint64(row.Timeout)*uint64(time.Second)
-}
-
 // forgetExpired leaves out what has expired since the moment. If nobody has written on the
 // account, only that makes less pending, and what expires first goes first.
 func (r *holdReader) forgetExpired(ctx context.Context) error {
@@ -209,10 +201,4 @@ func (r *holdReader) groupByPacket() []Hold {
 		*side, _ = side.Add(row.Amount)
 	}
 	return holds
-}
-
-// timeOf is a moment of the ledger's clock.
-func timeOf(timestamp uint64) time.Time {
-	const second = uint64(time.Second)
-	return time.Unix(int64(timestamp/second), int64(timestamp%second)).UTC()
 }

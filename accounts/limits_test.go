@@ -69,15 +69,15 @@ func TestLimitsByLevel(t *testing.T) {
 	require.Equal(t, "26409387478345391693093204247", allowed.InFlightCap(accounts.Unlimited).String())
 }
 
-func TestSettingsThatCannotBe(t *testing.T) {
+func TestLimitsThatCannotBe(t *testing.T) {
 	t.Parallel()
 	cents := accounts.Asset{Code: "USD", Scale: 2, Ledger: 3}
 	all := func(a accounts.Asset, l accounts.Limits) accounts.Rules[accounts.Limits] {
 		return accounts.Rules[accounts.Limits]{Asset: map[accounts.Asset]accounts.Limits{a: l}}
 	}
 	for _, c := range []struct {
-		field    string
-		settings accounts.Rules[accounts.Limits]
+		field  string
+		limits accounts.Rules[accounts.Limits]
 	}{
 		{"CreditLine", all(usd, accounts.Limits{CreditLine: "-1"})},
 		{"CreditLine", all(usd, accounts.Limits{CreditLine: "1e9"})},
@@ -97,7 +97,7 @@ func TestSettingsThatCannotBe(t *testing.T) {
 		{"PeerAsset", accounts.Rules[accounts.Limits]{PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "\xff", Asset: usd}: {}}}},
 		{"PeerAsset", accounts.Rules[accounts.Limits]{PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "alice"}: {}}}},
 	} {
-		_, err := accounts.NewBook(newLedger(t), accounts.Config{Assets: []accounts.Asset{usd, xrp, cents}, Limits: c.settings})
+		_, err := accounts.NewBook(newLedger(t), accounts.Config{Assets: []accounts.Asset{usd, xrp, cents}, Limits: c.limits})
 		requireField(t, err, c.field)
 	}
 	_, err := accounts.NewBook(newLedger(t), accounts.Config{Assets: []accounts.Asset{usd}, SuspensionPollInterval: -1})
@@ -108,19 +108,19 @@ func TestSettingsThatCannotBe(t *testing.T) {
 	}
 }
 
-func TestMarksThatCannotBe(t *testing.T) {
+func TestThresholdsThatCannotBe(t *testing.T) {
 	t.Parallel()
 	book := bookWith(t, accounts.Rules[accounts.Limits]{})
 	for _, c := range []struct {
-		field string
-		marks accounts.LiquidityThresholds
+		field      string
+		thresholds accounts.LiquidityThresholds
 	}{
 		{"Low", accounts.LiquidityThresholds{Low: "-1"}},
 		{"High", accounts.LiquidityThresholds{High: "x"}},
 		{"Margin", accounts.LiquidityThresholds{Margin: "1e1"}},
 		{"Low", accounts.LiquidityThresholds{Low: "5", High: "5"}},
 	} {
-		_, err := book.NewLiquidityAlerts(map[accounts.Asset]accounts.LiquidityThresholds{usd: c.marks})
+		_, err := book.NewLiquidityAlerts(map[accounts.Asset]accounts.LiquidityThresholds{usd: c.thresholds})
 		requireField(t, err, c.field)
 	}
 	_, err := book.NewLiquidityAlerts(map[accounts.Asset]accounts.LiquidityThresholds{{Code: "EUR", Ledger: 1}: {}})

@@ -4,18 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
-	"github.com/peerledger/peerledger/internal/batch"
-	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 )
-
-// expectedAccount is a ledger account as it should be, and whose it is.
-type expectedAccount struct {
-	record ledger.Account
-	owner  PeerAccount
-	kind   string // for Drift
-}
 
 // Provision makes sure that the ledger holds the accounts of our assets and of
 // these peers, and grants each peer its credit line. It returns the peers'
@@ -150,131 +142,45 @@ func (b *Book) creditLineFor(p PeerConfig, handle PeerAccount) (ledger.Amount, e
 	return allowed.CreditLine, err
 }
 
-func (b *Book) assetAccounts() []expectedAccount {
-	var expected []expectedAccount
-	for _, a := range b.Assets() {
-		entry := b.assets[a.Ledger]
-		own := PeerAccount{id: entry.ids.Liquidity, ledger: a.Ledger}
-		add := func(kind string, code uint16, id ledger.ID) {
-			expected = append(expected, expectedAccount{kind: kind, owner: own, record: b.newRecord(id, a, code, 0)})
+// ProvisionAll provisions any number of peers, some 2,000 at a time, in three requests,
+// and gives their handles in order; it keeps no more than that many. What is written when
+// the loop is left stays.
+//
+// Errors are given in between, each with the zero Account: a *DriftError or
+// *ledger.TransferError, as Provision has them, is about peers of the chunk whose handles
+// follow, and it goes on; any other ends it, and nothing of that chunk was written, or as
+// much as the error says. An id that is given twice is refused if both are in a chunk;
+// else the second one changes nothing, and another line is reported as drift.
+func (b *Book) ProvisionAll(ctx context.Context, peers iter.Seq[PeerConfig]) iter.Seq2[PeerAccount, error] {
+	return func(yield func(PeerAccount, error) bool) {
+		done := 0
+		if err := b.refuseOtherAssets(ctx, nil, nil, nil); err != nil {
+			yield(PeerAccount{}, err)
+			return
 		}
-		add("liquidity", chart.CodeLiquidity, entry.ids.Liquidity)
-		add("revenue", chart.CodeRevenue, entry.ids.Revenue)
-		add("dust", chart.CodeDust, entry.ids.Dust)
-		add("suspense", chart.CodeSuspense, entry.ids.Suspense)
-		add("outside", chart.CodeOutside, entry.ids.Outside)
-		add("control", chart.CodeControl, entry.ids.Control)
-	}
-	return expected
-}
-
-const accountsPerPeer = 4
-
-// peerAccounts are the four accounts of a peer: peer, line, settlement, arrears.
-func (b *Book) peerAccounts(p PeerConfig, handle PeerAccount) []expectedAccount {
-	ids := b.PeerIDs(handle)
-	expected := []expectedAccount{
-		{kind: "peer", owner: handle, record: b.newRecord(ids.Peer, p.Asset, chart.CodePeer, b.flags)},
-		{kind: "line", owner: handle, record: b.newRecord(ids.Line, p.Asset, chart.CodeLine, chart.LineFlags)},
-		{
-			kind: "settlement", owner: handle,
-			record: b.newRecord(ids.Settlement, p.Asset, chart.CodeSettlement, chart.SettlementFlags),
-		},
-		{kind: "arrears", owner: handle, record: b.newRecord(ids.Arrears, p.Asset, chart.CodeArrears, chart.ArrearsFlags)},
-	}
-	tag := b.namespace.PeerTag(p.ID)
-	for i := range expected {
-		expected[i].record.UserData128 = tag
-	}
-	return expected
-}
-
-func (b *Book) newRecord(id ledger.ID, asset Asset, code uint16, flags ledger.AccountFlags) ledger.Account {
-	return ledger.Account{
-		ID: id, Ledger: asset.Ledger, Code: code, Flags: flags,
-		UserData32: uint32(asset.Scale), UserData64: b.assets[asset.Ledger].tag,
-	}
-}
-
-// createAccounts creates what is missing. It says of each account whether this
-// call created it, and how those that were there before differ.
-func (b *Book) createAccounts(ctx context.Context, expected []expectedAccount) (created []bool, drifts []Drift, err error) {
-	records := make([]ledger.Account, len(expected))
-	for i, expected := range expected {
-		records[i] = expected.record
-	}
-	results, err := batch.Each(ctx, records, 1, b.ledger.CreateAccounts)
-	if err != nil {
-		return nil, nil, fmt.Errorf("create accounts: %w", err)
-	}
-	created = make([]bool, len(expected))
-	var differing []expectedAccount
-	for i, r := range results {
-		switch {
-		case r.Status == ledger.AccountCreated:
-			created[i] = true
-		case r.Status.Conflict():
-			differing = append(differing, expected[i])
-		case !r.Status.Outcome().Done():
-			return nil, nil, fmt.Errorf("%s account of %v: %w",
-				expected[i].kind, expected[i].owner, &ledger.AccountError{ID: expected[i].record.ID, Status: r.Status})
+		for chunk := range collectChunks(peers, peersPerProvision) {
+			handles, lines, err := b.checkPeers(chunk)
+			written := false
+			if err == nil {
+				err = b.checkNewIDs(ctx, chunk, handles)
+			}
+			if err == nil {
+				written, err = b.provisionChecked(ctx, chunk, handles, lines)
+			}
+			if err != nil && !yield(PeerAccount{}, err) || !written {
+				return
+			}
+			done += len(handles)
+			b.reportProgress("provision peers", done, 0)
+			for _, a := range handles {
+				if !yield(a, nil) {
+					return
+				}
+			}
 		}
 	}
-	drifts, err = b.findDrift(ctx, differing)
-	return created, drifts, err
 }
 
-// findDrift looks accounts up, and says how those that are there differ.
-func (b *Book) findDrift(ctx context.Context, expected []expectedAccount) ([]Drift, error) {
-	ids := make([]ledger.ID, len(expected))
-	for i, expected := range expected {
-		ids[i] = expected.record.ID
-	}
-	stored, err := b.lookupIDs(ctx, ids, 1)
-	if err != nil {
-		return nil, fmt.Errorf("look up what differs: %w", err)
-	}
-	var drifts []Drift
-	for _, expected := range expected {
-		if got, exists := stored[expected.record.ID]; exists {
-			drifts = append(drifts, compareAccount(expected, &got)...)
-		}
-	}
-	return drifts, nil
-}
-
-// lookupIDs looks accounts up; ids in groups of group are read in one request.
-func (b *Book) lookupIDs(ctx context.Context, ids []ledger.ID, group int) (map[ledger.ID]ledger.Account, error) {
-	found, err := batch.Each(ctx, ids, group, b.ledger.LookupAccounts)
-	if err != nil {
-		return nil, err
-	}
-	byID := make(map[ledger.ID]ledger.Account, len(found))
-	for _, a := range found {
-		byID[a.ID] = a
-	}
-	return byID, nil
-}
-
-// compareAccount lists the fields that differ. The closed bit is state, not set-up: a
-// closed peer is not a drifted one. Nor is one that was moved here from another ledger,
-// as imported events.
-func compareAccount(expected expectedAccount, got *ledger.Account) []Drift {
-	var drifts []Drift
-	check := func(field string, isSame bool, want, got any) {
-		if !isSame {
-			drifts = append(drifts, Drift{
-				Account: expected.owner, Kind: expected.kind, Field: field, Want: fmt.Sprint(want), Got: fmt.Sprint(got),
-			})
-		}
-	}
-	want := &expected.record
-	flags := got.Flags &^ (ledger.AccountClosed | ledger.AccountImported)
-	check("flags", want.Flags == flags, want.Flags, flags)
-	check("peer", want.UserData128 == got.UserData128, want.UserData128, got.UserData128)
-	check("asset", want.UserData64 == got.UserData64, fmt.Sprintf("%016x", want.UserData64), fmt.Sprintf("%016x", got.UserData64))
-	check("scale", want.UserData32 == got.UserData32, want.UserData32, got.UserData32)
-	check("ledger", want.Ledger == got.Ledger, want.Ledger, got.Ledger)
-	check("code", want.Code == got.Code, want.Code, got.Code)
-	return drifts
-}
+// peersPerProvision leaves room for the accounts of a hundred assets, which are provisioned
+// with each chunk.
+const peersPerProvision = peersPerRequest - 200

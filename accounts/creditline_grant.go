@@ -2,14 +2,10 @@ package accounts
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 
-	"lukechampine.com/uint128"
-
 	"github.com/peerledger/peerledger/internal/batch"
-	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/internal/sequence"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -154,22 +150,4 @@ func (b *Book) lineAccounts(ctx context.Context, lines []lineRequest) ([]ledger.
 		stored[i] = byID[id]
 	}
 	return stored, nil
-}
-
-// grantTransfer is row n of the changes of a line: the line account gives the peer room.
-// The nonce makes a row of this call different from any other call's.
-func (b *Book) grantTransfer(l lineRequest, n uint64, nonce uint128.Uint128) ledger.Transfer {
-	ids := b.PeerIDs(l.account)
-	return ledger.Transfer{
-		ID:             b.namespace.Derive("line", chart.ID(ids.Line), chart.U64(n)),
-		DebitAccountID: ids.Line, CreditAccountID: ids.Peer, Amount: l.want,
-		UserData64: n, UserData128: nonce,
-		Ledger: l.account.ledger, Code: chart.CodeGrant,
-	}
-}
-
-func newNonce() uint128.Uint128 {
-	var b [16]byte
-	rand.Read(b[:])
-	return uint128.FromBytes(b[:])
 }

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/big"
+	"iter"
 	"sync"
-	"time"
 
 	"github.com/peerledger/peerledger/internal/prepayment"
 	"github.com/peerledger/peerledger/ledger"
@@ -100,33 +99,71 @@ func (b *Book) prepaymentAccounts(a PeerAccount) prepayment.Accounts {
 	return prepayment.Accounts{Peer: ids.Peer, Line: ids.Line, Settlement: ids.Settlement, Arrears: ids.Arrears}
 }
 
-// PastBalance is what stood between us and a peer right after a moment, in units.
-type PastBalance struct {
-	Position *big.Int // above 0 we owed the peer
-	Net      *big.Int // Position less Prepaid
-	Prepaid  ledger.Amount
-	Arrears  ledger.Amount
+// Balance reads the balance of one peer in one asset. See Balances.
+func (b *Book) Balance(ctx context.Context, account PeerAccount) (Balance, error) {
+	balances, err := b.Balances(ctx, account)
+	if err != nil {
+		return Balance{}, err
+	}
+	return balances[0], nil
 }
 
-// ErrNoHistory says that the ledger keeps no history of the peer account
-// (Config.NoHistory), so that what it once stood at cannot be known.
-var ErrNoHistory = prepayment.ErrNoHistory
-
-// BalanceAt works out what stood between us and a peer right after a moment of the past, by
-// the ledger's clock. It follows from rows that never change, so everybody finds the same
-// whenever it is asked.
+// LookUpBalances reads the balances of peers, in the order asked, some 2,000 of them in a
+// request. Those of one request are of one moment. It reads no history, so Prepaid may be an
+// upper bound (PrepaidAtMost), and the lifetime totals are 0; Balances knows them exactly.
 //
-// Errors: ErrNoHistory, ErrNotProvisioned, ErrUnknownAsset, or that of a request.
-func (b *Book) BalanceAt(ctx context.Context, account PeerAccount, at time.Time) (PastBalance, error) {
-	now, err := b.LookUpBalances(ctx, account)
-	if err != nil {
-		return PastBalance{}, err
+// Errors: ErrNotProvisioned names a handle that the ledger has no accounts for
+// (our own has none), ErrUnknownAsset one whose ledger number the Book does not
+// have; any other error is that of a request.
+func (b *Book) LookUpBalances(ctx context.Context, accounts ...PeerAccount) ([]Balance, error) {
+	for _, a := range accounts {
+		if _, known := b.assets[a.ledger]; !known {
+			return nil, fmt.Errorf("%w: %v", ErrUnknownAsset, a)
+		}
 	}
-	then, err := b.prepaymentMemory.At(ctx, b.prepaymentAccounts(account), now[0].totals, timestampOf(at))
+	figures, err := b.lookUpRecords(ctx, accounts)
 	if err != nil {
-		return PastBalance{}, fmt.Errorf("work out what %v stood at: %w", account, err)
+		return nil, err
 	}
-	return PastBalance{
-		Position: then.Position, Net: then.Net, Prepaid: ledger.ClampAmount(then.Prepaid), Arrears: then.Arrears,
-	}, nil
+	balances := make([]Balance, len(accounts))
+	for i, a := range accounts {
+		if figures[i].isIncomplete() || a.IsOwn() {
+			return nil, fmt.Errorf("%w: %v", ErrNotProvisioned, a)
+		}
+		balances[i] = newBalance(a, b.assets[a.ledger].asset, &figures[i])
+		b.estimatePrepaid(&balances[i])
+	}
+	return balances, nil
+}
+
+// lookUpBalance is LookUpBalances of one peer.
+func (b *Book) lookUpBalance(ctx context.Context, account PeerAccount) (Balance, error) {
+	balances, err := b.LookUpBalances(ctx, account)
+	if err != nil {
+		return Balance{}, err
+	}
+	return balances[0], nil
+}
+
+// AllBalances reads the balances of any number of peers, some 2,000 in a request, and
+// gives them in order; it keeps no more than that many. Those of one request are of one
+// moment. The last pair has the error, if something goes wrong: those of Balances.
+func (b *Book) AllBalances(ctx context.Context, accounts iter.Seq[PeerAccount]) iter.Seq2[Balance, error] {
+	return func(yield func(Balance, error) bool) {
+		done := 0
+		for chunk := range collectChunks(accounts, (ledger.BatchMax-len(b.assets))/accountsPerPeer) {
+			balances, err := b.Balances(ctx, chunk...)
+			if err != nil {
+				yield(Balance{}, err)
+				return
+			}
+			done += len(balances)
+			b.reportProgress("read balances", done, 0)
+			for _, balance := range balances {
+				if !yield(balance, nil) {
+					return
+				}
+			}
+		}
+	}
 }

@@ -2,13 +2,7 @@ package accounts
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
-	"lukechampine.com/uint128"
-
-	"github.com/peerledger/peerledger/internal/chart"
-	"github.com/peerledger/peerledger/internal/sequence"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -144,96 +138,3 @@ func (b *Book) checkLineChange(balance Balance, target ledger.Amount, o lineOpti
 
 // freeLine is how much of the line is not in use.
 func (b *Balance) freeLine() ledger.Amount { return b.CreditLine.Min(b.Headroom) }
-
-func (b *Book) writeLine(ctx context.Context, change LineChange, o lineOptions) (LineChange, error) {
-	nonce := newNonce()
-	row := func(n uint64) ledger.Transfer {
-		row := b.revokeTransfer(change.Account, change.Before.SubFloor(change.After), n, nonce)
-		if change.Before.Less(change.After) {
-			row = b.grantTransfer(lineRequest{account: change.Account, want: change.After.SubFloor(change.Before)}, n, nonce)
-		} else if o.partial {
-			row.Flags = ledger.TransferBalancingDebit | ledger.TransferBalancingCredit
-		}
-		row.UserData32 = o.reasonCode
-		return row
-	}
-	n, err := sequence.Place(ctx, b.ledger, change.Number+1, row)
-	if err != nil {
-		return LineChange{}, b.explainLine(ctx, change, err)
-	}
-	change.Number = n
-	if !o.partial || change.Before.Less(change.After) {
-		return change, nil
-	}
-	placed, err := b.ledger.LookupTransfers(ctx, []ledger.ID{row(n).ID})
-	if err != nil || len(placed) == 0 {
-		return change, fmt.Errorf("the line of %v was lowered: look up by how much: %w", change.Account, err)
-	}
-	change.After = change.Before.SubFloor(placed[0].Amount)
-	return change, nil
-}
-
-// explainLine says why the ledger did not take a row, with the line as it is now.
-func (b *Book) explainLine(ctx context.Context, change LineChange, err error) error {
-	err = fmt.Errorf("change the credit line of %v: %w", change.Account, err)
-	var refused *ledger.TransferError
-	isTaken := errors.Is(err, sequence.ErrTaken)
-	if !isTaken && !errors.As(err, &refused) {
-		return err
-	}
-	balance, lookErr := b.Balance(ctx, change.Account)
-	switch {
-	case lookErr != nil:
-		return errors.Join(err, lookErr)
-	case isTaken:
-		return &LineConflictError{Account: change.Account, Asset: balance.Asset, Line: balance.CreditLine}
-	case balance.Closed:
-		return wrapAccount(change.Account, ErrPeerClosed)
-	case balance.Suspended:
-		return wrapAccount(change.Account, ErrSuspended)
-	case refused.Status == ledger.TransferExceedsCredits:
-		return lineInUseError(balance, change.Before.SubFloor(change.After))
-	default:
-		return err
-	}
-}
-
-// lineInUseError is the error of a line that was to be lowered by more than is free.
-func lineInUseError(balance Balance, by ledger.Amount) error {
-	return &LineInUseError{
-		Account: balance.Account, Asset: balance.Asset, Line: balance.CreditLine, Free: balance.freeLine(),
-		By: by, Wanted: balance.CreditLine.SubFloor(by),
-	}
-}
-
-// newestLine is the number of the newest change of a line, 0 if there is none.
-func (b *Book) newestLine(ctx context.Context, account PeerAccount) (uint64, error) {
-	row, _, err := sequence.Newest(ctx, b.ledger, ledger.AccountFilter{
-		AccountID: b.PeerIDs(account).Line, Code: chart.CodeGrant,
-		Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits,
-	})
-	if err != nil {
-		return 0, fmt.Errorf("read the newest change of the credit line of %v: %w", account, err)
-	}
-	return row.UserData64, nil
-}
-
-// revokeTransfer is row n of the changes of a line: the peer account gives room back.
-func (b *Book) revokeTransfer(account PeerAccount, amount ledger.Amount, n uint64, nonce uint128.Uint128) ledger.Transfer {
-	row := b.grantTransfer(lineRequest{account: account, want: amount}, n, nonce)
-	row.DebitAccountID, row.CreditAccountID = row.CreditAccountID, row.DebitAccountID
-	return row
-}
-
-// checkPeer refuses what is no peer's handle of this Book.
-func (b *Book) checkPeer(account PeerAccount) error {
-	if account.IsZero() || account.IsOwn() {
-		return &FieldError{Subject: account.String(), Field: "Account", Reason: "must be a peer's"}
-	}
-	if _, known := b.assets[account.ledger]; !known {
-		return wrapAccount(account, ErrUnknownAsset)
-	}
-	return nil
-}
-
-func wrapAccount(account PeerAccount, err error) error { return fmt.Errorf("%w: %v", err, account) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/peerledger/peerledger/internal/prepayment"
 	"github.com/peerledger/peerledger/ledger"
@@ -99,62 +100,35 @@ func (b *Book) recordIDs(list []PeerAccount) (n int, ids []ledger.ID) {
 	return n, ids
 }
 
-// LookUpBalances reads the balances of peers, in the order asked, some 2,000 of them in a
-// request. Those of one request are of one moment. It reads no history, so Prepaid may be an
-// upper bound (PrepaidAtMost), and the lifetime totals are 0; Balances knows them exactly.
-//
-// Errors: ErrNotProvisioned names a handle that the ledger has no accounts for
-// (our own has none), ErrUnknownAsset one whose ledger number the Book does not
-// have; any other error is that of a request.
-func (b *Book) LookUpBalances(ctx context.Context, accounts ...PeerAccount) ([]Balance, error) {
-	for _, a := range accounts {
-		if _, known := b.assets[a.ledger]; !known {
-			return nil, fmt.Errorf("%w: %v", ErrUnknownAsset, a)
-		}
-	}
-	figures, err := b.lookUpRecords(ctx, accounts)
-	if err != nil {
-		return nil, err
-	}
-	balances := make([]Balance, len(accounts))
-	for i, a := range accounts {
-		if figures[i].isIncomplete() || a.IsOwn() {
-			return nil, fmt.Errorf("%w: %v", ErrNotProvisioned, a)
-		}
-		balances[i] = newBalance(a, b.assets[a.ledger].asset, &figures[i])
-		b.estimatePrepaid(&balances[i])
-	}
-	return balances, nil
+// lineOf is the credit line that a line account stands for.
+func lineOf(line *ledger.Account) ledger.Amount {
+	return line.DebitsPosted.SubFloor(line.CreditsPosted)
 }
 
-// lookUpBalance is LookUpBalances of one peer.
-func (b *Book) lookUpBalance(ctx context.Context, account PeerAccount) (Balance, error) {
-	balances, err := b.LookUpBalances(ctx, account)
-	if err != nil {
-		return Balance{}, err
-	}
-	return balances[0], nil
-}
-
-// EnsureArrears makes sure that the ledger has the arrears accounts of peers, which a
-// version before arrears did not provision. A transfer that debits an account which is not
-// there burns its id, so whoever books on arrears calls it first. One request creates
-// some 8,000 accounts; those that are there stay as they are.
+// newBalance works a balance out from the accounts of a peer.
 //
-// Errors: ErrUnknownAsset, *DriftError if the ledger has one with other fields, or that of a
-// request.
-func (b *Book) EnsureArrears(ctx context.Context, accounts ...PeerAccount) error {
-	expected := make([]expectedAccount, len(accounts))
-	for i, a := range accounts {
-		if err := b.checkPeer(a); err != nil {
-			return err
-		}
-		records := b.peerAccounts(PeerConfig{ID: a.peer, Asset: b.assets[a.ledger].asset}, a)
-		expected[i] = records[accountsPerPeer-1]
+// The ledger keeps the peer account's debits within its credits, and the credits of the
+// line and the arrears account within their debits, so no difference below goes under 0
+// unless somebody else books on these accounts; then it is cut at 0.
+func newBalance(a PeerAccount, asset Asset, f *peerRecords) Balance {
+	free := f.peer.CreditsPosted.SubFloor(f.peer.DebitsPosted)
+	b := Balance{
+		Account: a, Asset: asset, Opened: time.Unix(0, int64(f.settlement.Timestamp)),
+		CreditLine:        lineOf(&f.line),
+		Arrears:           f.arrears.DebitsPosted.SubFloor(f.arrears.CreditsPosted),
+		Headroom:          free.SubFloor(f.peer.DebitsPending),
+		Settling:          f.settlement.CreditsPending,
+		HeldIn:            f.peer.DebitsPending.SubFloor(f.settlement.CreditsPending),
+		HeldOut:           f.peer.CreditsPending,
+		Announced:         f.settlement.DebitsPending,
+		Suspended:         f.line.Closed(),
+		Closed:            f.peer.Closed(),
+		ids:               PeerIDs{Peer: f.peer.ID, Line: f.line.ID, Settlement: f.settlement.ID, Arrears: f.arrears.ID},
+		totals:            f.prepaymentSums(),
+		hasArrearsAccount: !f.arrears.ID.IsZero(),
 	}
-	_, drifts, err := b.createAccounts(ctx, expected)
-	if err == nil && len(drifts) > 0 {
-		err = &DriftError{Drifts: drifts}
-	}
-	return err
+	owes, _ := b.CreditLine.Add(b.Arrears) // both are parts of what was booked, so the sum fits
+	b.Payable = free.SubFloor(owes)
+	b.Receivable = owes.SubFloor(free)
+	return b
 }

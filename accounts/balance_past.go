@@ -1,0 +1,42 @@
+package accounts
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/peerledger/peerledger/internal/prepayment"
+	"github.com/peerledger/peerledger/ledger"
+)
+
+// PastBalance is what stood between us and a peer right after a moment, in units.
+type PastBalance struct {
+	Position *big.Int // above 0 we owed the peer
+	Net      *big.Int // Position less Prepaid
+	Prepaid  ledger.Amount
+	Arrears  ledger.Amount
+}
+
+// ErrNoHistory says that the ledger keeps no history of the peer account
+// (Config.NoHistory), so that what it once stood at cannot be known.
+var ErrNoHistory = prepayment.ErrNoHistory
+
+// BalanceAt works out what stood between us and a peer right after a moment of the past, by
+// the ledger's clock. It follows from rows that never change, so everybody finds the same
+// whenever it is asked.
+//
+// Errors: ErrNoHistory, ErrNotProvisioned, ErrUnknownAsset, or that of a request.
+func (b *Book) BalanceAt(ctx context.Context, account PeerAccount, at time.Time) (PastBalance, error) {
+	now, err := b.LookUpBalances(ctx, account)
+	if err != nil {
+		return PastBalance{}, err
+	}
+	then, err := b.prepaymentMemory.At(ctx, b.prepaymentAccounts(account), now[0].totals, timestampOf(at))
+	if err != nil {
+		return PastBalance{}, fmt.Errorf("work out what %v stood at: %w", account, err)
+	}
+	return PastBalance{
+		Position: then.Position, Net: then.Net, Prepaid: ledger.ClampAmount(then.Prepaid), Arrears: then.Arrears,
+	}, nil
+}
