@@ -10,43 +10,48 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Adjustment is a correction that an operator books, after comparing the books with a
-// peer, for example.
+// Adjustment is a correction booked by an operator, for example after comparing the books with a
+// peer.
 type Adjustment struct {
-	// Account is a peer's, or our own (Book.OwnAccount): then it moves between our liquidity
-	// and suspense, to write off what is left in there.
+	// Account is a peer's, or our own ([Book.OwnAccount]). An adjustment of our own account moves
+	// between our liquidity and suspense, for example to write off a remainder in suspense.
 	Account PeerAccount
-	// Key names the adjustment, 1 to 1023 bytes, without white space around it: the same in
-	// every call for it, and another for every other adjustment of the account.
+	// Key names the adjustment: 1 to 1023 bytes, without white space at either end. Repeat an
+	// adjustment under the same key, and take a new key for every further adjustment of the
+	// account.
 	Key string
-	// Credit is how much more we owe the peer from then on, in units, or how much less
-	// it owes us; Debit is the opposite. One of them is 0. For our own account Credit
-	// raises our position. The other side is the asset's suspense account. At most 2^127.
+	// Credit is how much more we owe the peer, in units, or how much less the peer owes us; Debit
+	// is the opposite. Exactly one of the two is 0. For our own account Credit raises our
+	// position. The opposite side is the asset's suspense account. At most 2^127.
 	Credit, Debit ledger.Amount
-	// ReasonCode is a number of the caller's that says why. Not 0.
+	// ReasonCode is a number of the caller's, kept with the adjustment. It must not be 0.
 	ReasonCode uint32
-	// ConditionTag is the first 8 bytes of the execution condition of the packet that is
-	// corrected, as in Entry.ConditionTag, so that Compare finds the two together. Default
-	// 0: none.
+	// ConditionTag is the first 8 bytes of the corrected packet's execution condition, as in
+	// [Entry.ConditionTag]: [Compare] counts the adjustment and the packet together. Default 0:
+	// no packet.
 	ConditionTag [8]byte
-	// BeyondHeadroom books a Debit whether or not the peer's headroom covers it beside its
-	// arrears, and also if the peer is closed: what the account cannot pay becomes arrears. Default: such a Debit
-	// is refused.
+	// BeyondHeadroom books a Debit in full, also if the peer is closed or if its headroom, less
+	// its arrears, does not cover the Debit. The part that the account cannot pay becomes
+	// arrears. By default both cases are refused.
 	BeyondHeadroom bool
 }
 
-// Adjust books a correction with a reason, once for its key, for ever: it may be
+// Adjust books a correction with a reason code, once and for ever for its key: a call may be
 // repeated any number of times, from any process. A suspended peer can be adjusted.
 //
-// A Debit counts as sent, and a Credit as paid in: it pays down what the peer owes, and the
-// rest is prepaid. A Debit also collects what the peer's account can pay of its arrears.
+// A Debit counts as sent. A Credit counts as paid in: it pays down the peer's debt, and the rest
+// is prepaid. A Debit also collects arrears, as far as the peer's account can pay.
 //
-// Errors: ErrInvalid names the field; *CoverError (ErrNotCovered) if the peer's headroom less
-// its arrears does not cover a Debit, and ErrPeerClosed if the peer is closed, both unless
-// BeyondHeadroom is set for a Debit; ErrKeyReused if another adjustment was booked under the key; ErrKeySpent;
-// ErrNotProvisioned, ErrUnknownAsset, *DriftError if the arrears account is another one, or
-// that of a request. With all of them but the last nothing was booked, and the key is as free
-// as before. After ledger.ErrOutcomeUnknown call again.
+// Errors:
+//   - [ErrInvalid], naming the field;
+//   - *[CoverError] ([ErrNotCovered]) if the peer's headroom, less its arrears, does not cover a Debit without BeyondHeadroom;
+//   - [ErrPeerClosed] if the peer is closed, except for a Debit with BeyondHeadroom;
+//   - [ErrKeyReused] if a different adjustment was booked under the key; [ErrKeySpent];
+//   - [ErrNotProvisioned], [ErrUnknownAsset];
+//   - *[DriftError] if the ledger's arrears account has unexpected fields;
+//   - the error of a request: after [ledger.ErrOutcomeUnknown] call again.
+//
+// Except for the error of a request, nothing was booked and the key is still free.
 func (b *Book) Adjust(ctx context.Context, a Adjustment) (Booking, error) {
 	if err := b.checkAdjustment(&a); err != nil {
 		return Booking{}, err
@@ -64,8 +69,8 @@ func (b *Book) Adjust(ctx context.Context, a Adjustment) (Booking, error) {
 	return newBooking(name.ID(booking.Attempt), row.Amount, booking), nil
 }
 
-// newAdjustRequest is what books an adjustment: its row alone, or for a peer's debit with a
-// collection behind it.
+// newAdjustRequest builds the request of an adjustment: a single row, or for a peer's debit a row
+// with a collection behind it.
 func (b *Book) newAdjustRequest(a *Adjustment, name idempotent.Name, row ledger.Transfer) idempotent.Request {
 	if a.Account.IsOwn() || a.Debit.IsZero() {
 		return idempotent.Request{Build: func(attempt uint64) []ledger.Transfer {
@@ -80,7 +85,7 @@ func (b *Book) newAdjustRequest(a *Adjustment, name idempotent.Name, row ledger.
 	return name.Debit(row, chart.Collect(ids.Peer, ids.Arrears, a.Account.ledger))
 }
 
-// adjustTransfer moves debit from an account to suspense, or credit the other way.
+// adjustTransfer moves debit from an account to suspense, or credit from suspense to the account.
 func (b *Book) adjustTransfer(account PeerAccount, debit, credit ledger.Amount) ledger.Transfer {
 	suspense := b.assets[account.ledger].ids.Suspense
 	row := ledger.Transfer{
@@ -113,14 +118,13 @@ func (b *Book) checkAdjustment(a *Adjustment) error {
 	}
 }
 
-// maxByKeyRule is the rule for the largest amount of a booking.
+// maxByKeyRule words the rule for the largest amount of a booking.
 func (b *Book) maxByKeyRule(account PeerAccount) string {
 	return fmt.Sprintf("must not be beyond 2^127 units, %s", b.assets[account.ledger].asset.Text(chart.MaxByKey))
 }
 
-// checkCoverage refuses what the ledger would refuse, without burning an id for it. What the
-// ledger decides, it still decides by itself. It makes sure that an arrears account is there
-// which is to be booked on.
+// checkCoverage refuses an adjustment before the ledger would, so that no id is burnt. The
+// ledger's own checks still decide. It creates the arrears account if the adjustment needs one.
 func (b *Book) checkCoverage(ctx context.Context, a *Adjustment) error {
 	if a.Account.IsOwn() {
 		return nil
@@ -142,6 +146,6 @@ func (b *Book) checkCoverage(ctx context.Context, a *Adjustment) error {
 	}
 }
 
-// afterArrears is what can be taken from an account beside its arrears, which are collected
-// from the same headroom.
+// afterArrears returns the headroom of an account less its arrears: arrears are collected from
+// the headroom first.
 func afterArrears(b *Balance) ledger.Amount { return b.Headroom.SubFloor(b.Arrears) }

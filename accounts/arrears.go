@@ -7,9 +7,9 @@ import (
 	"github.com/peerledger/peerledger/internal/collect"
 )
 
-// collectArrears charges a peer's account for its arrears as far as it has headroom, and
-// looks at the balance again. It does nothing for a peer that owes no arrears, or cannot be
-// charged.
+// collectArrears charges a peer's account for its arrears, as far as the headroom goes, and
+// returns the new balance. It does nothing without arrears, without headroom, or for a closed
+// peer.
 func (b *Book) collectArrears(ctx context.Context, balance Balance) (Balance, error) {
 	if !balance.Collectable() {
 		return balance, nil
@@ -22,13 +22,12 @@ func (b *Book) collectArrears(ctx context.Context, balance Balance) (Balance, er
 	return b.lookUpBalance(ctx, a)
 }
 
-// EnsureArrears makes sure that the ledger has the arrears accounts of peers, which a
-// version before arrears did not provision. A transfer that debits an account which is not
-// there burns its id, so whoever books on arrears calls it first. One request creates
-// some 8,000 accounts; those that are there stay as they are.
+// EnsureArrears creates the arrears accounts of peers provisioned by a version before arrears.
+// Existing accounts stay unchanged. Call it before booking on arrears: a transfer that debits a
+// missing account burns its id. One request creates some 8,000 accounts.
 //
-// Errors: ErrUnknownAsset, *DriftError if the ledger has one with other fields, or that of a
-// request.
+// Errors: [ErrUnknownAsset], *[DriftError] if an arrears account has unexpected fields, or the
+// error of a request.
 func (b *Book) EnsureArrears(ctx context.Context, accounts ...PeerAccount) error {
 	expected := make([]expectedAccount, len(accounts))
 	for i, a := range accounts {

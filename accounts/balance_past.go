@@ -10,7 +10,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// PastBalance is what stood between us and a peer right after a moment, in units.
+// PastBalance is the state of a peer right after a moment, in units.
 type PastBalance struct {
 	Position *big.Int // above 0 we owed the peer
 	Net      *big.Int // Position less Prepaid
@@ -18,15 +18,14 @@ type PastBalance struct {
 	Arrears  ledger.Amount
 }
 
-// ErrNoHistory says that the ledger keeps no history of the peer account
-// (Config.NoHistory), so that what it once stood at cannot be known.
+// ErrNoHistory is returned if the ledger keeps no history of the peer account
+// ([Config.NoHistory]): a past balance cannot be known.
 var ErrNoHistory = prepayment.ErrNoHistory
 
-// BalanceAt works out what stood between us and a peer right after a moment of the past, by
-// the ledger's clock. It follows from rows that never change, so everybody finds the same
-// whenever it is asked.
+// BalanceAt computes the balance of a peer right after a moment of the past, by the ledger's
+// clock. It uses only rows that never change, so every call at any time returns the same result.
 //
-// Errors: ErrNoHistory, ErrNotProvisioned, ErrUnknownAsset, or that of a request.
+// Errors: [ErrNoHistory], [ErrNotProvisioned], [ErrUnknownAsset], or the error of a request.
 func (b *Book) BalanceAt(ctx context.Context, account PeerAccount, at time.Time) (PastBalance, error) {
 	now, err := b.LookUpBalances(ctx, account)
 	if err != nil {

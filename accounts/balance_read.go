@@ -11,19 +11,18 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Balances reads the balances of peers, in the order asked. It looks some 2,000 of them up
-// in a request, and reads the payments of those of which the look-up does not tell what is
-// prepaid, in some ten requests each, several peers at a time. The Book remembers what it has
-// read: later it asks for what is new. The balance of a peer is of one moment; those that
-// were looked up in one request and needed no reading are of the same one.
+// Balances reads the balances of peers, in the order of the arguments. One request looks up some
+// 2,000 peers. Where the look-up leaves Prepaid inexact, Balances reads the peer's payments, with
+// some ten requests a peer and several peers at a time. The Book remembers what it has read, so
+// later calls read only new rows. Each balance is of one moment. Balances looked up in one
+// request, without reading payments, are of the same moment.
 //
-// Prepaid is exact, but for an account without history (Config.NoHistory): then it is an
+// Prepaid is exact, except for an account without history ([Config.NoHistory]): there it is an
 // upper bound (PrepaidAtMost). For the lifetime totals the Book reads the rows of the assets'
-// suspense accounts, and what came back of the payments of peers that ever had arrears.
+// suspense accounts, and the returned payments of peers that ever had arrears.
 //
-// Errors: ErrNotProvisioned names a handle that the ledger has no accounts for
-// (our own has none), ErrUnknownAsset one whose ledger number the Book does not
-// have; any other error is that of a request.
+// Errors: [ErrNotProvisioned] names a handle without accounts in the ledger (our own has none),
+// [ErrUnknownAsset] a handle with an unknown ledger number. All further errors are of requests.
 func (b *Book) Balances(ctx context.Context, accounts ...PeerAccount) ([]Balance, error) {
 	balances, err := b.LookUpBalances(ctx, accounts...)
 	if err != nil {
@@ -46,12 +45,12 @@ func (b *Book) Balances(ctx context.Context, accounts ...PeerAccount) ([]Balance
 	return balances, nil
 }
 
-// readersAtOnce is how many peers' payments are read at a time: queries wait for the ledger,
-// and not for us.
+// readersAtOnce is how many peers' payments are read at a time. Queries spend their time in the
+// ledger, so several in parallel are faster.
 const readersAtOnce = 16
 
-// readEach reads something for each of the balances, for several at a time. It goes on behind an
-// error, and returns all of them.
+// readEach calls read for each of the balances, several at a time. An error does not stop it: it
+// returns all errors joined.
 func readEach(balances []*Balance, read func(*Balance) error) error {
 	errs := make([]error, len(balances))
 	slots := make(chan struct{}, readersAtOnce)
@@ -67,7 +66,7 @@ func readEach(balances []*Balance, read func(*Balance) error) error {
 	return errors.Join(errs...)
 }
 
-// estimatePrepaid sets what a look-up tells of a prepayment.
+// estimatePrepaid sets Prepaid from a look-up alone.
 func (b *Book) estimatePrepaid(balance *Balance) {
 	balance.setPrepaid(b.prepaymentMemory.Estimate(balance.Account.id, &balance.totals))
 }
@@ -76,8 +75,8 @@ func (b *Balance) setPrepaid(e prepayment.Estimate) {
 	b.Prepaid, b.PrepaidAtMost, b.netAtMost, b.prepaidSettled = e.Prepaid, !e.Exact, e.NetAtMost, e.Settled
 }
 
-// readPrepaid reads the payments of a peer, and makes the balance that of a moment at which
-// they are known.
+// readPrepaid reads the payments of a peer, and replaces the balance by the one of a moment for
+// which all payments are known.
 func (b *Book) readPrepaid(ctx context.Context, balance *Balance) error {
 	a := balance.Account
 	e, err := b.prepaymentMemory.Read(ctx, b.prepaymentAccounts(a), balance.totals, func(ctx context.Context) (prepayment.Sums, error) {
@@ -99,7 +98,7 @@ func (b *Book) prepaymentAccounts(a PeerAccount) prepayment.Accounts {
 	return prepayment.Accounts{Peer: ids.Peer, Line: ids.Line, Settlement: ids.Settlement, Arrears: ids.Arrears}
 }
 
-// Balance reads the balance of one peer in one asset. See Balances.
+// Balance reads the balance of one peer in one asset. See [Book.Balances].
 func (b *Book) Balance(ctx context.Context, account PeerAccount) (Balance, error) {
 	balances, err := b.Balances(ctx, account)
 	if err != nil {
@@ -108,13 +107,13 @@ func (b *Book) Balance(ctx context.Context, account PeerAccount) (Balance, error
 	return balances[0], nil
 }
 
-// LookUpBalances reads the balances of peers, in the order asked, some 2,000 of them in a
-// request. Those of one request are of one moment. It reads no history, so Prepaid may be an
-// upper bound (PrepaidAtMost), and the lifetime totals are 0; Balances knows them exactly.
+// LookUpBalances reads the balances of peers, in the order of the arguments, some 2,000 in a
+// request. The balances of a request are of one moment. It reads no history: Prepaid may be an
+// upper bound (PrepaidAtMost), and the lifetime totals are 0. [Book.Balances] returns both
+// exactly.
 //
-// Errors: ErrNotProvisioned names a handle that the ledger has no accounts for
-// (our own has none), ErrUnknownAsset one whose ledger number the Book does not
-// have; any other error is that of a request.
+// Errors: [ErrNotProvisioned] names a handle without accounts in the ledger (our own has none),
+// [ErrUnknownAsset] a handle with an unknown ledger number. All further errors are of requests.
 func (b *Book) LookUpBalances(ctx context.Context, accounts ...PeerAccount) ([]Balance, error) {
 	for _, a := range accounts {
 		if _, known := b.assets[a.ledger]; !known {
@@ -136,7 +135,6 @@ func (b *Book) LookUpBalances(ctx context.Context, accounts ...PeerAccount) ([]B
 	return balances, nil
 }
 
-// lookUpBalance is LookUpBalances of one peer.
 func (b *Book) lookUpBalance(ctx context.Context, account PeerAccount) (Balance, error) {
 	balances, err := b.LookUpBalances(ctx, account)
 	if err != nil {
@@ -145,9 +143,9 @@ func (b *Book) lookUpBalance(ctx context.Context, account PeerAccount) (Balance,
 	return balances[0], nil
 }
 
-// AllBalances reads the balances of any number of peers, some 2,000 in a request, and
-// gives them in order; it keeps no more than that many. Those of one request are of one
-// moment. The last pair has the error, if something goes wrong: those of Balances.
+// AllBalances reads the balances of any number of peers, some 2,000 in a request, and yields them
+// in order. It keeps only the balances of the current request, which are of one moment. If an
+// error ends it, the last pair has the error of [Book.Balances].
 func (b *Book) AllBalances(ctx context.Context, accounts iter.Seq[PeerAccount]) iter.Seq2[Balance, error] {
 	return func(yield func(Balance, error) bool) {
 		done := 0

@@ -10,20 +10,19 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// peerRecords are the ledger accounts of a peer, and the suspense account of its asset, as
-// one request has read them. An account that the ledger has not got is the zero one: the
-// arrears account of a peer that an older version provisioned, or suspense of an asset that
-// was never provisioned.
+// peerRecords are the ledger accounts of a peer, and the suspense account of its asset, as read
+// in one request. A missing account is zero: the arrears account of a peer provisioned by an
+// older version, or suspense of an asset that was never provisioned.
 type peerRecords struct {
 	peer, line, settlement, arrears, suspense ledger.Account
 }
 
-// isIncomplete reports whether an account is missing that no version goes without.
+// isIncomplete reports whether an account is missing that every version provisions.
 func (f *peerRecords) isIncomplete() bool {
 	return f.peer.ID.IsZero() || f.line.ID.IsZero() || f.settlement.ID.IsZero()
 }
 
-// prepaymentSums are the totals that tell what is prepaid.
+// prepaymentSums returns the account totals from which Prepaid follows.
 func (f *peerRecords) prepaymentSums() prepayment.Sums {
 	return prepayment.Sums{
 		Peer: prepayment.TotalsOf(&f.peer), Line: prepayment.TotalsOf(&f.line),
@@ -32,12 +31,11 @@ func (f *peerRecords) prepaymentSums() prepayment.Sums {
 	}
 }
 
-// peersPerRequest is how many peers' accounts are read in a request, with the suspense
-// account of their asset.
+// peersPerRequest is how many peers' accounts fit into a request, beside one suspense account.
 const peersPerRequest = (ledger.BatchMax - 1) / accountsPerPeer
 
-// lookUpRecords reads the accounts of peers, in the order asked, as many in a request as the
-// ledger takes.
+// lookUpRecords reads the accounts of peers, in the order of the list, in requests as large as
+// the ledger takes.
 func (b *Book) lookUpRecords(ctx context.Context, list []PeerAccount) ([]peerRecords, error) {
 	figures := make([]peerRecords, 0, len(list))
 	size := peersPerRequest
@@ -57,8 +55,8 @@ func (b *Book) lookUpRecords(ctx context.Context, list []PeerAccount) ([]peerRec
 	return figures, nil
 }
 
-// appendRecords appends the figures of peers. The ids are those of recordIDs, and the rows are in
-// their order, without those that the ledger has not got.
+// appendRecords appends the records of peers. ids come from recordIDs. rows are in the order of
+// ids, without the missing accounts.
 func (b *Book) appendRecords(figures []peerRecords, list []PeerAccount, ids []ledger.ID, rows []ledger.Account) []peerRecords {
 	next := func() (row ledger.Account) {
 		if len(rows) > 0 && rows[0].ID == ids[0] {
@@ -81,8 +79,8 @@ func (b *Book) appendRecords(figures []peerRecords, list []PeerAccount, ids []le
 	return figures
 }
 
-// recordIDs are the suspense accounts of the assets, and then the accounts of the first n
-// peers of a list, as many as a request takes.
+// recordIDs returns the ids of the assets' suspense accounts, and then of the accounts of the
+// first n peers of a list. n is as many as a request takes.
 func (b *Book) recordIDs(list []PeerAccount) (n int, ids []ledger.ID) {
 	ids = make([]ledger.ID, 0, accountsPerPeer*len(list)+1)
 	suspense := make(map[uint32]bool)
@@ -100,16 +98,16 @@ func (b *Book) recordIDs(list []PeerAccount) (n int, ids []ledger.ID) {
 	return n, ids
 }
 
-// lineOf is the credit line that a line account stands for.
+// lineOf returns the credit line kept in a line account.
 func lineOf(line *ledger.Account) ledger.Amount {
 	return line.DebitsPosted.SubFloor(line.CreditsPosted)
 }
 
-// newBalance works a balance out from the accounts of a peer.
+// newBalance computes a balance from the accounts of a peer.
 //
-// The ledger keeps the peer account's debits within its credits, and the credits of the
-// line and the arrears account within their debits, so no difference below goes under 0
-// unless somebody else books on these accounts; then it is cut at 0.
+// The ledger keeps the peer account's debits within its credits, and the credits of the line
+// account and the arrears account within their debits. So no difference below is under 0, unless
+// a foreign program books on these accounts; then it is cut at 0.
 func newBalance(a PeerAccount, asset Asset, f *peerRecords) Balance {
 	free := f.peer.CreditsPosted.SubFloor(f.peer.DebitsPosted)
 	b := Balance{
@@ -127,7 +125,7 @@ func newBalance(a PeerAccount, asset Asset, f *peerRecords) Balance {
 		totals:            f.prepaymentSums(),
 		hasArrearsAccount: !f.arrears.ID.IsZero(),
 	}
-	owes, _ := b.CreditLine.Add(b.Arrears) // both are parts of what was booked, so the sum fits
+	owes, _ := b.CreditLine.Add(b.Arrears) // both are parts of booked sums, so the sum fits
 	b.Payable = free.SubFloor(owes)
 	b.Receivable = owes.SubFloor(free)
 	return b

@@ -15,25 +15,24 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Booking is something that was booked under a key.
+// Booking is the result of a booking under a key.
 type Booking struct {
 	Transfer      ledger.ID     // the transfer that books it
-	Amount        ledger.Amount // what was booked, in units
-	BookedAt      time.Time     // the ledger's time
-	AlreadyBooked bool          // it was booked before, or by this call when an answer got lost
+	Amount        ledger.Amount // in units
+	BookedAt      time.Time     // by the ledger's clock
+	AlreadyBooked bool          // booked by an earlier call, or by a request of this call whose answer was lost
 }
 
-// newBooking is what is told of a booking.
 func newBooking(id ledger.ID, amount ledger.Amount, booking idempotent.Booking) Booking {
 	return Booking{Transfer: id, Amount: amount, BookedAt: time.Unix(0, int64(booking.Timestamp)), AlreadyBooked: booking.AlreadyBooked}
 }
 
-// bookingName is what is booked under a key of an account is known by.
+// bookingName returns the name from which the ids of a booking follow.
 func (b *Book) bookingName(kind string, account ledger.ID, key string) idempotent.Name {
 	return idempotent.Name{Namespace: b.namespace, Kind: kind, Account: account, Key: key}
 }
 
-// keyTag is what the rows of a key carry in user_data_128.
+// keyTag returns the hash of a key in user_data_128 of the key's rows.
 func (b *Book) keyTag(account ledger.ID, key string) uint128.Uint128 {
 	return uint128.Uint128(b.namespace.Derive("key", chart.ID(account), []byte(key)))
 }
@@ -48,12 +47,11 @@ func checkKey(subject, key string) error {
 	return CheckKey(subject, "Key", key)
 }
 
-// CheckKey refuses what can hardly be meant as the key of a booking: nothing, and a text that
-// begins or ends with white space or with a character that nobody sees. With such an end the
-// key of a booking that was made before would be a new key, and what it names would be booked
-// twice. A key that is no UTF-8 text, the bytes of a hash for example, may be any bytes.
+// CheckKey refuses an empty key, and a text with white space or an invisible character at either
+// end: probably a mistyped key. A mistyped key is a new key, so the same payment would be booked
+// twice. A key of bytes that are no UTF-8 text, a hash for example, may have any bytes.
 //
-// The error is a *FieldError of this subject and field.
+// The error is a *[FieldError] with the given subject and field.
 func CheckKey(subject, field, key string) error {
 	if key == "" {
 		return &FieldError{Subject: subject, Field: field, Reason: "must not be empty"}
@@ -71,18 +69,18 @@ func CheckKey(subject, field, key string) error {
 
 func isVisible(r rune) bool { return unicode.IsPrint(r) && !unicode.IsSpace(r) }
 
-// DescribeBooking says what a row has booked, for errors of a key that was used before.
+// DescribeBooking words the booking of a row, for errors about a key used before.
 func (a Asset) DescribeBooking(row ledger.Transfer) string {
 	return fmt.Sprintf("%s was booked under it at %s (transfer %v)",
 		a.Text(row.Amount), time.Unix(0, int64(row.Timestamp)).UTC().Format(time.RFC3339), row.ID)
 }
 
-// explainBooking says what an operator can do about a booking that was not made.
+// explainBooking turns the error of a booking into one that an operator can act on.
 func (b *Book) explainBooking(ctx context.Context, action string, account PeerAccount, wanted ledger.Amount, booking idempotent.Booking, err error) error {
 	var refused *ledger.TransferError
 	switch {
 	case errors.Is(err, ErrNotCovered), errors.Is(err, ErrPeerClosed), errors.Is(err, ErrNotProvisioned):
-		return err // it names the account
+		return err // err names the account
 	case errors.Is(err, idempotent.ErrConflict):
 		return fmt.Errorf("%s %v: %w: %s", action, account, ErrKeyReused, b.assets[account.ledger].asset.DescribeBooking(booking.Own()))
 	case errors.Is(err, idempotent.ErrSpent):

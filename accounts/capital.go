@@ -10,21 +10,22 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Capital is money that its owner puts into the connector, or takes out of it.
+// Capital is money that the owner puts into the connector or takes out.
 type Capital struct {
-	Asset Asset // one of the Book's
-	// Key names the movement, 1 to 1023 bytes, without white space around it: the same in
-	// every call for it, and another for every other one of the asset. Keys of Fund and of Withdraw do not meet.
+	Asset Asset // an asset of the Book
+	// Key names the movement: 1 to 1023 bytes, without white space at either end. Repeat a
+	// movement under the same key, and take a new key for every further movement of the asset.
+	// [Book.Fund] and [Book.Withdraw] have separate keys.
 	Key    string
 	Amount ledger.Amount // units, not 0
 }
 
-// Fund books capital put in: our liquidity in the asset rises. It is booked once for its
-// key, for ever, whoever repeats it.
+// Fund books capital put in: our liquidity in the asset rises. It books once and for ever for its
+// key, however often and from wherever the call is repeated.
 //
-// Errors: ErrInvalid names the field; ErrUnknownAsset; ErrNotProvisioned if the ledger
-// has no accounts of the asset; ErrKeyReused if another amount was booked under the key;
-// ErrKeySpent; or that of a request. After ledger.ErrOutcomeUnknown call again.
+// Errors: [ErrInvalid], naming the field; [ErrUnknownAsset]; [ErrNotProvisioned] if the ledger
+// has no accounts of the asset; [ErrKeyReused] if a different amount was booked under the key;
+// [ErrKeySpent]; or the error of a request. After [ledger.ErrOutcomeUnknown] call again.
 func (b *Book) Fund(ctx context.Context, c Capital) (Booking, error) {
 	own, err := b.checkCapital("funding", &c)
 	if err != nil {
@@ -43,9 +44,9 @@ func (b *Book) Fund(ctx context.Context, c Capital) (Booking, error) {
 	return newBooking(name.ID(booking.Attempt), c.Amount, booking), nil
 }
 
-// Withdraw books capital taken out, as Fund does, if our liquidity in the asset has that
-// much that is not held: if not, nothing is booked, and a *CoverError (ErrNotCovered)
-// says how much it has.
+// Withdraw books capital taken out, under the rules of [Book.Fund]. If our free liquidity in the
+// asset does not cover the amount, nothing is booked, and a *[CoverError] ([ErrNotCovered]) has
+// the free amount.
 func (b *Book) Withdraw(ctx context.Context, c Capital) (Booking, error) {
 	own, err := b.checkCapital("withdrawal", &c)
 	if err != nil {
@@ -53,9 +54,9 @@ func (b *Book) Withdraw(ctx context.Context, c Capital) (Booking, error) {
 	}
 	ids := b.assets[c.Asset.Ledger].ids
 	name, posts := b.bookingName("withdraw", ids.Liquidity, c.Key), b.bookingName("withdrawn", ids.Liquidity, c.Key)
-	// The liquidity account has no limit: packets may take it below 0. So the hold takes
-	// no more than is there, and the post wants all of it: if the hold is smaller, the
-	// post is refused, and the chain with it.
+	// The liquidity account has no limit: packets may take it below 0. So the hold takes at most
+	// the free amount, and the post demands the whole amount. If the hold is smaller, the ledger
+	// refuses the post and with it the chain.
 	booking, err := idempotent.Book(ctx, b.ledger, func(attempt uint64) []ledger.Transfer {
 		hold := b.capitalTransfer(name.ID(attempt), &c)
 		hold.DebitAccountID, hold.CreditAccountID = ids.Liquidity, ids.Outside
@@ -89,7 +90,7 @@ func (b *Book) notCoveredError(ctx context.Context, own PeerAccount, wanted ledg
 	return ErrNotCovered
 }
 
-// capitalTransfer is what the rows of Fund and Withdraw have in common.
+// capitalTransfer returns the common fields of the rows of Fund and Withdraw.
 func (b *Book) capitalTransfer(id ledger.ID, c *Capital) ledger.Transfer {
 	return ledger.Transfer{
 		ID: id, Amount: c.Amount, UserData128: b.keyTag(b.assets[c.Asset.Ledger].ids.Liquidity, c.Key),

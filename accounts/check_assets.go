@@ -8,17 +8,17 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// RegisteredAsset is an asset that the ledger holds accounts of.
+// RegisteredAsset is an asset with accounts in the ledger.
 type RegisteredAsset struct {
 	Ledger uint32
 	Scale  uint8
-	// Asset is the one of the Book that it is; the zero Asset if it is none of them: one
-	// of another namespace, or one that was left out of the configuration.
+	// Asset is the asset of the Book. It is zero for an asset of a foreign namespace, and for an
+	// asset left out of the configuration.
 	Asset Asset
 }
 
-// RegisteredAssets are the assets that the ledger has liquidity accounts of, of all
-// namespaces, in the order of their creation. The error is that of a request.
+// RegisteredAssets returns the assets with liquidity accounts in the ledger, of all namespaces,
+// in the order of their creation. The error is of a request.
 func (b *Book) RegisteredAssets(ctx context.Context) ([]RegisteredAsset, error) {
 	rows, err := b.liquidityAccounts(ctx)
 	if err != nil {
@@ -34,15 +34,15 @@ func (b *Book) RegisteredAssets(ctx context.Context) ([]RegisteredAsset, error) 
 	return registered, nil
 }
 
-// CheckAssets compares the assets of the Book with what the ledger holds, and writes
-// nothing. What is not there yet is no difference. The error is a *DriftError (ErrDrift)
-// that lists all of these, or that of a request:
+// CheckAssets compares the assets of the Book with the ledger, and writes nothing. A missing
+// account is no difference. The error is of a request, or a *[DriftError] ([ErrDrift]) that lists
+// all of these:
 //
-//   - an account of ours with another scale, asset code, kind or flags;
-//   - an asset code that the ledger has under another ledger number: with the number
-//     changed, the books of the asset would be split in two;
-//   - a ledger number that another namespace uses with another scale: one ledger number is
-//     one asset.
+//   - an account of ours with a different scale, asset code, kind or flags;
+//   - an asset code registered under a different ledger number: with the number changed, the books
+//     of the asset would be split in two;
+//   - a ledger number used by a foreign namespace with a different scale: one ledger number is one
+//     asset.
 func (b *Book) CheckAssets(ctx context.Context) error {
 	rows, err := b.liquidityAccounts(ctx)
 	if err != nil {
@@ -63,8 +63,8 @@ func (b *Book) CheckAssets(ctx context.Context) error {
 	return nil
 }
 
-// findMovedAssets finds, among all liquidity accounts, the assets whose code is registered under a
-// ledger number that the Book does not have for it.
+// findMovedAssets finds, among all liquidity accounts, our asset codes under ledger numbers that
+// the Book does not have for the code.
 func (b *Book) findMovedAssets(rows []ledger.Account) (drifts []Drift) {
 	for _, a := range b.Assets() {
 		entry := b.assets[a.Ledger]
@@ -84,8 +84,8 @@ func (b *Book) findMovedAssets(rows []ledger.Account) (drifts []Drift) {
 	return drifts
 }
 
-// findSharedNumber finds, among all liquidity accounts, another namespace that uses an asset's
-// ledger number with another scale.
+// findSharedNumber finds, among all liquidity accounts, a foreign namespace that uses an asset's
+// ledger number with a different scale.
 func (b *Book) findSharedNumber(rows []ledger.Account, a Asset) []Drift {
 	own := b.assets[a.Ledger].ids.Liquidity
 	for _, row := range rows {
@@ -99,8 +99,8 @@ func (b *Book) findSharedNumber(rows []ledger.Account, a Asset) []Drift {
 	return nil
 }
 
-// hasOtherAssets reports whether one of our liquidity accounts, among all there are, is not as an
-// asset of the Book wants it, or is where the Book does not look for it.
+// hasOtherAssets reports whether one of our liquidity accounts, among all in the ledger, differs
+// from the Book's asset, or has a ledger number unknown to the Book.
 func (b *Book) hasOtherAssets(rows []ledger.Account) bool {
 	for _, row := range rows {
 		entry := b.assets[row.Ledger]
@@ -111,7 +111,7 @@ func (b *Book) hasOtherAssets(rows []ledger.Account) bool {
 	return len(b.findMovedAssets(rows)) > 0
 }
 
-// liquidityAccounts are those of all assets and namespaces, by time.
+// liquidityAccounts reads the liquidity accounts of all assets and namespaces, by time.
 func (b *Book) liquidityAccounts(ctx context.Context) ([]ledger.Account, error) {
 	filter := ledger.QueryFilter{Code: chart.CodeLiquidity, Limit: ledger.QueryMax}
 	var rows []ledger.Account

@@ -12,23 +12,27 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// closing is one call of ClosePeer. Its steps, in this order: (1) the balance is read, and
-// arrears are collected; (2) the peer is suspended; (3) all connectors have a round to see
-// that; (4) the balance is read; (5) the account is closed, which ends all that could
-// come; (6) the balance is read again. A packet that came between (4) and (5), from a
-// connector that had not seen the suspension, or a payment, shows in (6): the closing is
-// taken back. (7) Only then, what is owed is written off, in one chain that opens the
-// account and closes it again, so that nothing can come in between.
+// closing is one call of [Book.ClosePeer]. Its steps:
 //
-// A call that ends between two steps leaves what the next call finds in (1).
+//  1. Read the balance, and collect arrears.
+//  2. Suspend the peer.
+//  3. Wait a poll interval: all connectors see the suspension.
+//  4. Read the balance.
+//  5. Close the account. Nothing can come in from here on.
+//  6. Read the balance again. A payment between steps 4 and 5, or a packet from a connector
+//     that had not seen the suspension, shows here: the closing is taken back.
+//  7. Only then write off the debt, in one chain that opens the account and closes it again, so
+//     that nothing can come in between.
+//
+// After a call that ended between two steps, step 1 of the next call finds the state.
 type closing struct {
 	book    *Book
 	account PeerAccount
 	opts    CloseOptions
-	// finished says that the peer is closed for good: by an earlier call, or because this one
-	// has written off what was owed. A refusal leaves it closed then.
+	// finished is set once the peer is closed for good: by an earlier call, or by the write-off
+	// of this call. A refusal then leaves the peer closed.
 	finished bool
-	// positionSeen is the position of step 4; nil if this call did not close the account.
+	// positionSeen is the position of step 4; nil unless this call closed the account.
 	positionSeen *big.Int
 }
 
@@ -60,9 +64,9 @@ func (c *closing) closeAndSettle(ctx context.Context) error {
 	return c.confirmClosed(ctx)
 }
 
-// readState reads the newest closing, and then the balance: if somebody ends that closing in
-// between, ending it again is refused. Of a closed peer with something left, the row is the
-// closing that closed it.
+// readState reads the newest closing, and then the balance. In this order, a closing that ends in
+// between is detected: ending it again is refused. For a closed peer with something left, the row
+// is the closing that closed the account.
 func (c *closing) readState(ctx context.Context) (ledger.Transfer, Balance, error) {
 	for range maxConflicts {
 		row, err := c.book.newestPeerClosing(ctx, c.account)
@@ -73,14 +77,13 @@ func (c *closing) readState(ctx context.Context) (ledger.Transfer, Balance, erro
 		if err != nil || !balance.Closed || isSettled(balance) || row.Flags.Has(ledger.TransferPending) {
 			return row, balance, err
 		}
-		// Another call has closed the account since the row was read.
+		// A concurrent call has closed the account since the row was read.
 	}
 	return ledger.Transfer{}, Balance{}, wrapAccount(c.account, ErrLineConflict)
 }
 
-// wasFinished reports whether the closing that closed the peer had come to its end: nothing
-// was owed and nothing held. While an account is closed only arrears can change, and holds
-// can end.
+// wasFinished reports whether the closing that closed the peer had reached its end: nothing owed
+// and nothing held. While an account is closed, only arrears can change and holds can end.
 func (c *closing) wasFinished(ctx context.Context, row *ledger.Transfer, balance Balance) (bool, error) {
 	if errors.Is(checkClosable(balance, true), ErrHeld) {
 		return false, nil
@@ -94,8 +97,8 @@ func (c *closing) wasFinished(ctx context.Context, row *ledger.Transfer, balance
 	return positionThen.Sign() == 0, nil
 }
 
-// closeAccount closes the account of a suspended peer (steps 3 to 5), unless another call has
-// done so.
+// closeAccount closes the account of a suspended peer (steps 3 to 5), unless a concurrent call
+// has closed it.
 func (c *closing) closeAccount(ctx context.Context) error {
 	round := time.NewTimer(c.book.pollInterval)
 	defer round.Stop()
@@ -119,13 +122,13 @@ func (c *closing) closeAccount(ctx context.Context) error {
 	return err
 }
 
-// closeTransfer closes the account, behind the newest closing.
+// closeTransfer returns the row that closes the account, numbered after the newest closing.
 func (c *closing) closeTransfer(newest *ledger.Transfer) ledger.Transfer {
 	return c.book.closeTransfer(c.account, chart.CodeClose, newest.UserData64+1, c.opts.ReasonCode)
 }
 
-// createRows writes a chain that ends with a closing. sequence.ErrTaken says that another call
-// has closed or opened the account.
+// createRows writes a chain that ends with a closing. It returns sequence.ErrTaken if a
+// concurrent call has closed or opened the account.
 func (c *closing) createRows(ctx context.Context, rows []ledger.Transfer) error {
 	err := c.book.createChain(ctx, rows)
 	var refused *ledger.TransferError
@@ -133,14 +136,15 @@ func (c *closing) createRows(ctx context.Context, rows []ledger.Transfer) error 
 	case err == nil, errors.Is(err, sequence.ErrTaken):
 		return err
 	case errors.As(err, &refused) && refused.Status == ledger.TransferIDAlreadyFailed:
-		return sequence.ErrTaken // it was refused, and the answer got lost: look again
+		return sequence.ErrTaken // refused by an earlier request whose answer was lost: read the state again
 	default:
 		return fmt.Errorf("close %v: %w", c.account, err)
 	}
 }
 
-// confirmClosed looks at a closed peer (step 6), and writes off what is owed (step 7), or takes
-// the closing back: this call's, that of another one, or of one that was interrupted.
+// confirmClosed reads the balance of a closed peer (step 6). It writes off the debt (step 7), or
+// takes the closing back, whether it was written by this call, by a concurrent call or by an
+// interrupted one.
 func (c *closing) confirmClosed(ctx context.Context) error {
 	for range maxConflicts {
 		row, balance, err := c.readState(ctx)
@@ -151,7 +155,7 @@ func (c *closing) confirmClosed(ctx context.Context) error {
 		switch {
 		case balance.Closed && isSettled(balance):
 			return nil
-		case !balance.Closed && objection == nil: // another operator has opened it again
+		case !balance.Closed && objection == nil: // an operator has opened the account
 			return fmt.Errorf("close %v: %w", c.account, ErrLineConflict)
 		case !balance.Closed:
 			return objection
@@ -170,14 +174,14 @@ func (c *closing) confirmClosed(ctx context.Context) error {
 		if err != nil && !errors.Is(err, sequence.ErrTaken) {
 			return errors.Join(objection, err)
 		}
-		// What was written off is as it should be, unless something has come in since the
-		// balance was read; or another call has closed or opened the account. Look again.
+		// Either the write-off is done, unless something came in after the balance was read, or a
+		// concurrent call has closed or opened the account. Read the state again.
 	}
 	return wrapAccount(c.account, ErrLineConflict)
 }
 
-// findObjection says why a closed peer may not stay closed: something is held, is owed, or has
-// come in while the account was being closed.
+// findObjection returns why a closed peer may not stay closed: something is held or owed, or has
+// come in during the closing.
 func (c *closing) findObjection(balance Balance) error {
 	err := checkClosable(balance, c.opts.Force)
 	if err == nil && c.positionSeen != nil && c.positionSeen.Cmp(balance.Position()) != 0 {
@@ -186,7 +190,7 @@ func (c *closing) findObjection(balance Balance) error {
 	return err
 }
 
-// takeBack opens the account that a closing closed.
+// takeBack opens the closed account again.
 func (c *closing) takeBack(ctx context.Context, row ledger.Transfer) error {
 	if c.finished {
 		return nil
@@ -194,20 +198,20 @@ func (c *closing) takeBack(ctx context.Context, row ledger.Transfer) error {
 	return c.book.writeVoid(ctx, c.book.voidTransfer(row))
 }
 
-// writeOff books in one chain: the closing's end, what is collected and written off, and a
+// writeOff books in one chain: the end of the closing, the collection and the write-offs, and a
 // new closing.
 func (c *closing) writeOff(ctx context.Context, row *ledger.Transfer, balance Balance) error {
 	chain := append([]ledger.Transfer{c.book.ownVoidTransfer(*row)}, c.writeOffTransfers(balance)...)
 	err := c.createRows(ctx, append(chain, c.closeTransfer(row)))
-	if err == nil { // what comes in from now on is no reason to open the account again
+	if err == nil { // amounts that come in from now on do not undo the closing
 		c.positionSeen, c.finished = nil, c.opts.Force
 	}
 	return err
 }
 
-// writeOffTransfers are what brings a closed peer that nothing is held of to a position of 0.
-// Nothing but arrears can have changed since the balance was read: if they are less, the
-// collection is refused; if they are more, all is written off.
+// writeOffTransfers returns the transfers that bring a closed peer without holds to a position of
+// 0. Only arrears can have changed since the balance was read: if they are less, the ledger
+// refuses the collection; if they are more, the last write-off takes all of them.
 func (c *closing) writeOffTransfers(balance Balance) []ledger.Transfer {
 	ids, suspense := c.book.PeerIDs(c.account), c.book.assets[c.account.ledger].ids.Suspense
 	var rows []ledger.Transfer
@@ -231,8 +235,8 @@ func (c *closing) writeOffTransfers(balance Balance) []ledger.Transfer {
 	return rows
 }
 
-// writeOffTransfer gives an amount up. It names no key in user_data_128, by which a statement
-// tells it from an adjustment, and no condition in user_data_64.
+// writeOffTransfer gives an amount up. Its user_data_128 is 0: a statement tells it by that from
+// an adjustment, which has a key there. It has no condition in user_data_64.
 func (c *closing) writeOffTransfer(debit, credit ledger.ID, amount ledger.Amount) ledger.Transfer {
 	return ledger.Transfer{
 		ID: chart.TimedID(time.Now()), DebitAccountID: debit, CreditAccountID: credit, Amount: amount, UserData32: c.opts.ReasonCode,

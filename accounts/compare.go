@@ -11,67 +11,65 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// DifferenceClass is what a difference between two statements is.
+// DifferenceClass classifies a difference between two statements.
 type DifferenceClass string
 
 // The classes of differences.
 const (
-	MissingOurs    DifferenceClass = "missing here"  // they have it, we do not
-	MissingTheirs  DifferenceClass = "missing there" // we have it, they do not
-	AmountMismatch DifferenceClass = "other amount"  // both have it, with different amounts
-	// LateFulfill is a packet on which the sides differ because its fulfill came too
-	// late for one of them: that side has a hold of it and nothing more (which takes
-	// WithHolds to see), or one has it as a late correction.
+	MissingOurs    DifferenceClass = "missing here"  // in the peer's statement only
+	MissingTheirs  DifferenceClass = "missing there" // in our statement only
+	AmountMismatch DifferenceClass = "other amount"  // in both, with different amounts
+	// LateFulfill is a packet with a fulfill too late for one of the sides: that side has only a
+	// hold of the packet (visible with [WithHolds]), or one side has a late correction.
 	LateFulfill DifferenceClass = "late fulfill"
 )
 
-// Difference is something on which two statements differ.
+// Difference is a difference between two statements.
 type Difference struct {
 	Class DifferenceClass
-	// Kind is EntryPacket for packets and all that belongs to them, EntrySettlement for all
-	// that was paid, also by hand, and for what came back; else that of the entry.
+	// Kind is EntryPacket for packets with all their legs, EntrySettlement for all payments, also
+	// by hand or returned, and otherwise the kind of the entry.
 	Kind EntryKind
-	// ConditionTag is that of the packet, by which the sides know it; zero if there is
-	// none. Give it to Adjust.
+	// ConditionTag is the packet's tag, known to both sides; zero if there is none. Set it in an
+	// [Adjustment].
 	ConditionTag [8]byte
-	// OurPacket and TheirPacket are the ids of the packet, or of the first one of the
-	// condition, on either side; zero if there is none.
+	// OurPacket and TheirPacket are the ids of the packet on either side, or of the first packet
+	// of the condition; zero if there is none.
 	OurPacket, TheirPacket ledger.ID
 	Time                   time.Time // of the first entry
-	// Ours and Theirs are the amounts in the two statements, each with the sign that it
-	// has there; 0 if there is none. If they agreed they would add up to 0.
+	// Ours and Theirs are the amounts in the two statements, with their signs there; 0 if there
+	// is none. Amounts that agree add up to 0.
 	Ours, Theirs *big.Int
 }
 
-// Comparison is what came out of comparing two statements.
+// Comparison is the result of [Compare].
 type Comparison struct {
-	Matched     int          // packets, settlements and corrections that both sides have
+	Matched     int          // packets, settlements and corrections in both statements
 	Differences []Difference // by time
-	// Ours and Theirs are the sums of all that was compared. Together they are what the
-	// positions of the two sides drifted apart by, and the sum of all differences.
+	// Ours and Theirs are the sums of all compared amounts. Added together they are the drift
+	// between the positions of the two sides, and the sum of all differences.
 	Ours, Theirs *big.Int
 }
 
-// Compare compares our statement of a peer with the peer's statement of us, over the
-// same time: what we owe more, they must be owed more. The entries may come from
-// Statement.Entries, or from ReadCSV.
+// Compare compares our statement of a peer with the peer's statement of us, over the same time:
+// an amount that we owe more must be owed to the peer more. The entries come from
+// [Statement.Entries] or from [ReadCSV].
 //
-// A packet is known to both by its condition. All that one side booked for a packet
-// counts together (fees and dust are part of what the sender was charged), and
-// corrections with a condition belong to it. Packets that share a condition are paired
-// by amount first; of what is left of them the sums count, as one difference. All that a
-// rail paid for an order counts together. Everything without a condition, settlements above
-// all, is paired by kind and amount in order of time; what was paid by hand, or came back,
-// is a settlement to the other side. What moves nothing is not compared: changes of credit lines, which are each
-// side's own, and holds, which only tell a LateFulfill.
+// Both sides know a packet by its condition. All legs that a side booked for a packet count
+// together (the sender's charge includes fees and dust), and so do corrections with the
+// condition. Packets with the same condition are paired by amount first; the remaining ones count
+// by their sums, as one difference. All payments of a rail for an order count together.
+// Everything without a condition, settlements above all, is paired by kind and amount in order of
+// time. A payment by hand or a returned payment is a settlement to the peer's side. Entries that
+// move nothing are not compared: changes of credit lines, which each side makes for itself, and
+// holds, which only identify a [LateFulfill].
 //
-// What happened near either end of the time may be in one statement and not in the
-// other, since the clocks differ and a fulfill is booked later on one side: compare over
-// a time that ends when nothing was in flight, or look at the times of differences.
-// Memory is used for what is not paired yet, and for holds that came to nothing: the
-// streams are read in step by time.
+// Near either end of the time, an entry may be in one statement only: the clocks differ, and a
+// fulfill is booked later on one side. So compare over a time that ends with nothing in flight,
+// or mind the times of the differences. The streams are read in step by time, so memory holds
+// only unpaired entries and unfulfilled holds.
 //
-// The error is that of one of the streams, and says whose.
+// The error comes from one of the streams, and names the side.
 func Compare(ours, theirs iter.Seq2[Entry, error]) (Comparison, error) {
 	comparison := comparer{
 		unpairedByKey: make(map[itemKey]*unpairedItems), holdsByCondition: make(map[[8]byte]*heldPackets),
@@ -92,16 +90,16 @@ func Compare(ours, theirs iter.Seq2[Entry, error]) (Comparison, error) {
 	return comparison.result, nil
 }
 
-// comparer is a comparison under way. Sides are 0 for ours and 1 for theirs.
+// comparer is a comparison in progress. Sides are 0 for ours and 1 for theirs.
 type comparer struct {
 	unpairedByKey    map[itemKey]*unpairedItems
 	holdsByCondition map[[8]byte]*heldPackets // by condition
 	itemCount        int                      // items
-	openItems        [2]item                  // the packet that is being read: its next entry may belong to it
+	openItems        [2]item                  // the packet in reading, by side: the next entry may belong to it
 	result           Comparison
 }
 
-// readStreams takes both streams in, in order of time.
+// readStreams reads both streams, in order of time.
 func (c *comparer) readStreams(ours, theirs iter.Seq2[Entry, error]) error {
 	var next [2]func() (Entry, error, bool)
 	var stop func()
@@ -138,8 +136,8 @@ func (c *comparer) readStreams(ours, theirs iter.Seq2[Entry, error]) error {
 	return nil
 }
 
-// addDifference says what is left of a packet. Each side may have booked its share in several
-// steps (a packet and a correction of it), so the sums decide.
+// addDifference records the difference of a group. Each side may have booked its share in several
+// steps (a packet and a correction), so the sums decide.
 func (c *comparer) addDifference(g *group) {
 	d := Difference{Ours: new(big.Int), Theirs: new(big.Int)}
 	late := false

@@ -9,24 +9,24 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// itemKey is what entries that are the same thing on both sides have in common.
+// itemKey is equal for items of the two sides that may be the same thing.
 type itemKey struct {
 	condition [8]byte
 	kind      EntryKind // "" if there is a condition
-	amount    string    // as we have it
+	amount    string    // in our sign
 }
 
-// unpairedItems are the items of one side that the other one does not have yet, oldest first. The
-// other side can have none of the same key: they would be paired.
+// unpairedItems are the items of one side without a counterpart so far, oldest first. The
+// opposite side has no unpaired item of the same key: the two would be a pair.
 type unpairedItems struct {
 	side  int
 	items []item
 }
 
-// heldPackets are the packets of a condition that were held, and nothing more, by side.
+// heldPackets are the packets of a condition with a hold and no booking, by side.
 type heldPackets [2]map[ledger.ID]struct{}
 
-// item is what one side booked for one thing.
+// item is the booking of one side for one packet, order or payment.
 type item struct {
 	kind      EntryKind
 	condition [8]byte
@@ -34,12 +34,12 @@ type item struct {
 	order     ledger.ID
 	time      time.Time
 	late      bool
-	number    int      // in the order in which items were read
+	number    int      // in the order of reading
 	amount    *big.Int // nil: no item
 }
 
-// addEntry takes one entry in. The legs of a packet follow each other in a statement, and so
-// does what was paid beyond an order.
+// addEntry adds an entry of a side. The legs of a packet follow each other in a statement, and so
+// do the payments for an order.
 func (c *comparer) addEntry(side int, e *Entry) {
 	if e.Kind == EntryHold {
 		if e.ConditionTag != [8]byte{} {
@@ -64,7 +64,7 @@ func (c *comparer) addEntry(side int, e *Entry) {
 	}
 }
 
-// continues reports whether an entry is about the same packet, or the same order.
+// continues reports whether an entry belongs to the item's packet or order.
 func (i *item) continues(e *Entry) bool {
 	if e.Packet.IsZero() {
 		return !e.Order.IsZero() && i.order == e.Order && i.kind == comparedKind(e.Kind)
@@ -72,7 +72,7 @@ func (i *item) continues(e *Entry) bool {
 	return i.packet == e.Packet && i.condition == e.ConditionTag
 }
 
-// comparedKind is the kind that entries of a kind are compared as.
+// comparedKind returns the kind under which entries are compared.
 func comparedKind(kind EntryKind) EntryKind {
 	switch kind { //nolint:exhaustive // the others are as they are, also those that nobody knows
 	case EntryPacket, EntryFee, EntryConversion, EntryDust:
@@ -84,7 +84,7 @@ func comparedKind(kind EntryKind) EntryKind {
 	}
 }
 
-// finishItem pairs the packet that was being read, or keeps it.
+// finishItem ends the item in reading: it is paired or kept.
 func (c *comparer) finishItem(side int) {
 	current := c.openItems[side]
 	c.openItems[side] = item{}
@@ -92,7 +92,7 @@ func (c *comparer) finishItem(side int) {
 		return
 	}
 	if current.kind == EntryCorrection && current.late {
-		current.kind = EntryPacket // a late fulfill is one side's word for the packet
+		current.kind = EntryPacket // a late fulfill is how one side booked the packet
 	}
 	c.forgetHold(side, &current)
 	if current.amount.Sign() == 0 {
@@ -103,7 +103,7 @@ func (c *comparer) finishItem(side int) {
 	c.pairItem(side, &current)
 }
 
-// pairItem pairs an item with one that the other side has, or keeps it for later.
+// pairItem pairs an item with an item of the opposite side, or keeps it for later.
 func (c *comparer) pairItem(side int, current *item) {
 	key := keyOf(side, current)
 	queue := c.unpairedByKey[key]
@@ -133,7 +133,7 @@ func keyOf(side int, i *item) itemKey {
 	return key
 }
 
-// rememberHold remembers a packet that was held.
+// rememberHold records the hold of a packet.
 func (c *comparer) rememberHold(side int, e *Entry) {
 	packets := c.holdsByCondition[e.ConditionTag]
 	if packets == nil {
@@ -146,7 +146,7 @@ func (c *comparer) rememberHold(side int, e *Entry) {
 	packets[side][e.Packet] = struct{}{}
 }
 
-// forgetHold forgets the hold of a packet that was booked.
+// forgetHold removes the hold of a booked packet.
 func (c *comparer) forgetHold(side int, current *item) {
 	packets := c.holdsByCondition[current.condition]
 	if packets == nil {
@@ -158,13 +158,13 @@ func (c *comparer) forgetHold(side int, current *item) {
 	}
 }
 
-// group is what is left of a condition, or one thing without a condition.
+// group is the unpaired rest of a condition, or one item without a condition.
 type group struct {
 	items [2][]item
 	held  heldPackets
 }
 
-// groupUnpaired are the groups of what was not paired.
+// groupUnpaired groups the unpaired items.
 func (c *comparer) groupUnpaired() []*group {
 	var groups []*group
 	byCondition := make(map[[8]byte]*group)

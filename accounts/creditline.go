@@ -6,16 +6,16 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// LineChange is a change of a credit line that is in the ledger.
+// LineChange is the result of a change of a credit line.
 type LineChange struct {
 	Account       PeerAccount
 	Before, After ledger.Amount // the line, in units
-	// Number is that of the change, 1 for the first grant of a peer; numbers may be
-	// left out. If nothing had to be changed it is that of the change before.
+	// Number is the number of the change in the ledger, 1 for the first grant of a peer. Numbers
+	// may be skipped. If the line was as wanted already, it is the number of the last change.
 	Number uint64
 }
 
-// LineOption says how a credit line is to be changed.
+// LineOption is an option of [Book.ExtendCredit], [Book.RevokeCredit] and [Book.SetCreditLine].
 type LineOption func(*lineOptions)
 
 type lineOptions struct {
@@ -24,31 +24,32 @@ type lineOptions struct {
 	reasonCode   uint32
 }
 
-// WithPartialRevoke takes back as much as is not in use, if not all that is asked for is free.
-// Without it nothing is taken back then (ErrLineInUse).
+// WithPartialRevoke revokes as much of the amount as is not in use. By default, an amount that is
+// not free in full changes nothing ([ErrLineInUse]).
 func WithPartialRevoke() LineOption { return func(o *lineOptions) { o.partial = true } }
 
-// WithExpectedLine makes the change only if the line is this amount of units now; if it is not,
-// nothing is changed (ErrLineConflict). Use it when a person decides on a line that was
-// read before, and to repeat an ExtendCredit or RevokeCredit whose outcome is unknown.
+// WithExpectedLine changes the line only if it is this amount of units now. Otherwise nothing is
+// changed ([ErrLineConflict]). Use it for a decision on a line read before, and to repeat an
+// ExtendCredit or RevokeCredit with an unknown outcome. By default any current line is changed.
 func WithExpectedLine(line ledger.Amount) LineOption {
 	return func(o *lineOptions) { o.expectedLine = &line }
 }
 
-// WithReasonCode keeps a number of the caller's with the change, which a Statement shows.
+// WithReasonCode keeps a number of the caller's with the change, for [Entry.ReasonCode]. Default
+// 0.
 func WithReasonCode(code uint32) LineOption { return func(o *lineOptions) { o.reasonCode = code } }
 
 // ExtendCredit raises a peer's credit line by an amount of units.
 //
-// A change rests on the line as it is read first. Of two operators who change a line at
-// once, in one process or two, one wins; the other gets a *LineConflictError
-// (ErrLineConflict) with the line as it is then, and nothing of its change is done.
+// A change rests on the line read at its beginning. Of two operators that change a line at once,
+// in one process or two, one wins. The other operator gets a *[LineConflictError]
+// ([ErrLineConflict]) with the new line, and nothing of its change is done.
 //
-// Other errors change nothing either: ErrInvalid if the line would be above the asset's
-// ceiling (Config.Ceilings) or Unlimited, ErrSuspended or ErrPeerClosed, ErrNotProvisioned,
-// ErrUnknownAsset, or that of a request. But after ledger.ErrOutcomeUnknown, which comes
-// only when the context has ended, the change may be in the ledger: read the Balance, or
-// repeat the change with WithExpectedLine.
+// Further errors: [ErrInvalid] if the line would be above the asset's ceiling ([Config.Ceilings])
+// or [Unlimited]; [ErrSuspended] or [ErrPeerClosed]; [ErrNotProvisioned]; [ErrUnknownAsset]; or
+// the error of a request. With every error nothing is changed, except for
+// [ledger.ErrOutcomeUnknown]: it comes only after the end of ctx, and the change may be in the
+// ledger. Read the [Balance], or repeat the change with [WithExpectedLine].
 func (b *Book) ExtendCredit(ctx context.Context, account PeerAccount, by ledger.Amount, opts ...LineOption) (LineChange, error) {
 	return b.changeLine(ctx, account, opts, func(b Balance, _ lineOptions) (ledger.Amount, error) {
 		sum, fits := b.CreditLine.Add(by)
@@ -59,10 +60,10 @@ func (b *Book) ExtendCredit(ctx context.Context, account PeerAccount, by ledger.
 	})
 }
 
-// RevokeCredit lowers a peer's credit line by an amount of units. What is in use, for
-// what the peer owes or for its packets in flight, cannot be taken back: if not all of
-// the amount is free, a *LineInUseError (ErrLineInUse) says how much is, unless
-// WithPartialRevoke is given. Otherwise it is as ExtendCredit.
+// RevokeCredit lowers a peer's credit line by an amount of units. The part of the line in use, by
+// debts of the peer or by its packets in flight, cannot be revoked. If the amount is not free in
+// full, a *[LineInUseError] ([ErrLineInUse]) has the free part, unless [WithPartialRevoke] is
+// given. The remaining rules are those of [Book.ExtendCredit].
 func (b *Book) RevokeCredit(ctx context.Context, account PeerAccount, by ledger.Amount, opts ...LineOption) (LineChange, error) {
 	return b.changeLine(ctx, account, opts, func(b Balance, o lineOptions) (ledger.Amount, error) {
 		if b.CreditLine.Less(by) && !o.partial {
@@ -72,16 +73,16 @@ func (b *Book) RevokeCredit(ctx context.Context, account PeerAccount, by ledger.
 	})
 }
 
-// SetCreditLine makes a peer's credit line this amount of units. It is as ExtendCredit
-// if that raises the line, and as RevokeCredit if it lowers it; it may be repeated after
-// any error.
+// SetCreditLine sets a peer's credit line to an amount of units. The rules are those of
+// [Book.ExtendCredit] for raising a line, and those of [Book.RevokeCredit] for lowering a line.
+// The call may be repeated after any error.
 func (b *Book) SetCreditLine(ctx context.Context, account PeerAccount, line ledger.Amount, opts ...LineOption) (LineChange, error) {
 	return b.changeLine(ctx, account, opts, func(Balance, lineOptions) (ledger.Amount, error) { return line, nil })
 }
 
-// changeLine writes the next row of a line's changes. The newest row is read first, and
-// then the balance that the change rests on: if anybody changes the line in between, the
-// row's number is taken, and the change is not made on what is old.
+// changeLine writes the next row of a line's changes. It reads the newest row first, and then the
+// balance. If a concurrent change comes in between, the row's number is taken, and nothing is
+// written.
 func (b *Book) changeLine(
 	ctx context.Context, account PeerAccount, opts []LineOption,
 	targetOf func(b Balance, o lineOptions) (ledger.Amount, error),
@@ -119,8 +120,8 @@ func (b *Book) changeLine(
 	return b.writeLine(ctx, change, o)
 }
 
-// checkLineChange finds what the ledger would refuse, so that no id is burnt for it, and what
-// is above the ceiling. What the ledger decides, it still decides by itself.
+// checkLineChange refuses a change before the ledger would, so that no id is burnt, and a line
+// above the ceiling. The ledger's own checks still decide.
 func (b *Book) checkLineChange(balance Balance, target ledger.Amount, o lineOptions) error {
 	switch current := balance.CreditLine; {
 	case balance.Closed:
@@ -136,5 +137,5 @@ func (b *Book) checkLineChange(balance Balance, target ledger.Amount, o lineOpti
 	}
 }
 
-// freeLine is how much of the line is not in use.
+// freeLine returns the part of the line that is not in use.
 func (b *Balance) freeLine() ledger.Amount { return b.CreditLine.Min(b.Headroom) }

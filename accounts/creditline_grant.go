@@ -10,22 +10,22 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// lineRequest is the credit line that a peer should have.
+// lineRequest is the credit line to provision for a peer.
 type lineRequest struct {
 	account      PeerAccount
 	want         ledger.Amount
-	neverGranted bool // nothing was ever granted or taken back
-	drifted      bool // an account of the peer is another one, so nothing is granted
+	neverGranted bool // no grant and no revocation so far
+	drifted      bool // an account of the peer differs, so nothing is granted
 }
 
-// grantLines grants the lines of peers that never had one, and says where a line
-// that was granted before is another one now. What goes wrong with single peers is
-// in refused, one *ledger.TransferError each; the drifts are good all the same. err is of a
-// request that failed: the grants of others may be missing then.
+// grantLines grants the lines of peers without a grant so far, and compares the lines granted
+// before. refused has the refusals for single peers, one *[ledger.TransferError] each; the drifts
+// are valid besides. err is the error of a request: grants of the remaining peers may be missing
+// then.
 //
-// A change of a line is row n of a sequence (id derived from the line account
-// and n); the grant of provisioning is row 1. So of two processes that provision
-// a peer at once one writes row 1, and the other finds it taken and compares.
+// A change of a line is row n of a sequence (its id is derived from the line account and n). The
+// grant of provisioning is row 1. Of two processes that provision a peer at once, one writes row
+// 1, and the other finds it taken and compares.
 func (b *Book) grantLines(ctx context.Context, lines []lineRequest) (drifts []Drift, refused, err error) {
 	lines, drifts, err = b.selectUngranted(ctx, lines)
 	if err != nil {
@@ -62,9 +62,9 @@ func (b *Book) grantLines(ctx context.Context, lines []lineRequest) (drifts []Dr
 	return append(drifts, takenDrifts...), errors.Join(refusals...), errors.Join(append(failures, err)...)
 }
 
-// finishGrant reads the answer to the first row of a line. If a row was refused once
-// and burnt its id, it goes on behind it. sequence.ErrTaken says that somebody else
-// has granted the line.
+// finishGrant handles the answer to the first row of a line. If the row's id is burnt by an
+// earlier refusal, the next number is used. sequence.ErrTaken means that the line is already
+// granted.
 func (b *Book) finishGrant(ctx context.Context, l lineRequest, row *ledger.Transfer, status ledger.CreateTransferStatus) error {
 	switch {
 	case status.Outcome().Done():
@@ -81,8 +81,7 @@ func (b *Book) finishGrant(ctx context.Context, l lineRequest, row *ledger.Trans
 	}
 }
 
-// selectUngranted picks the lines that were never granted and should be, and compares
-// the others.
+// selectUngranted selects the lines to grant, and compares the remaining ones.
 func (b *Book) selectUngranted(ctx context.Context, lines []lineRequest) ([]lineRequest, []Drift, error) {
 	var grant, known []lineRequest
 	for _, l := range lines {
@@ -120,15 +119,15 @@ func (b *Book) compareLines(ctx context.Context, lines []lineRequest) ([]Drift, 
 	return drifts, nil
 }
 
-// compareLine says how a line that is there differs. The scale is that of the stored
-// account, which may be another one than the Book's.
+// compareLine compares an existing line. The scale is the stored account's, possibly different
+// from the Book's.
 func (b *Book) compareLine(l lineRequest, stored *ledger.Account) []Drift {
 	current := lineOf(stored)
 	if current == l.want || stored.ID.IsZero() {
 		return nil
 	}
 	asset := b.assets[l.account.ledger].asset
-	if stored.UserData32 != uint32(asset.Scale) { // whole units of the two are not the same
+	if stored.UserData32 != uint32(asset.Scale) { // whole units of the two scales differ
 		asset = Asset{}
 	}
 	return []Drift{{

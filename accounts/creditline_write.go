@@ -41,7 +41,7 @@ func (b *Book) writeLine(ctx context.Context, change LineChange, o lineOptions) 
 	return change, nil
 }
 
-// explainLine says why the ledger did not take a row, with the line as it is now.
+// explainLine turns the ledger's refusal of a row into an error with the current line.
 func (b *Book) explainLine(ctx context.Context, change LineChange, err error) error {
 	err = fmt.Errorf("change the credit line of %v: %w", change.Account, err)
 	var refused *ledger.TransferError
@@ -66,7 +66,7 @@ func (b *Book) explainLine(ctx context.Context, change LineChange, err error) er
 	}
 }
 
-// lineInUseError is the error of a line that was to be lowered by more than is free.
+// lineInUseError is the error for lowering a line by more than its free part.
 func lineInUseError(balance Balance, by ledger.Amount) error {
 	return &LineInUseError{
 		Account: balance.Account, Asset: balance.Asset, Line: balance.CreditLine, Free: balance.freeLine(),
@@ -74,7 +74,7 @@ func lineInUseError(balance Balance, by ledger.Amount) error {
 	}
 }
 
-// newestLine is the number of the newest change of a line, 0 if there is none.
+// newestLine returns the number of the newest change of a line, 0 if there is none.
 func (b *Book) newestLine(ctx context.Context, account PeerAccount) (uint64, error) {
 	row, _, err := sequence.Newest(ctx, b.ledger, ledger.AccountFilter{
 		AccountID: b.PeerIDs(account).Line, Code: chart.CodeGrant,
@@ -86,8 +86,8 @@ func (b *Book) newestLine(ctx context.Context, account PeerAccount) (uint64, err
 	return row.UserData64, nil
 }
 
-// grantTransfer is row n of the changes of a line: the line account gives the peer room.
-// The nonce makes a row of this call different from any other call's.
+// grantTransfer returns row n of the changes of a line: the line account gives the peer account
+// headroom. The nonce distinguishes the rows of different calls.
 func (b *Book) grantTransfer(l lineRequest, n uint64, nonce uint128.Uint128) ledger.Transfer {
 	ids := b.PeerIDs(l.account)
 	return ledger.Transfer{
@@ -98,7 +98,7 @@ func (b *Book) grantTransfer(l lineRequest, n uint64, nonce uint128.Uint128) led
 	}
 }
 
-// revokeTransfer is row n of the changes of a line: the peer account gives room back.
+// revokeTransfer returns row n of the changes of a line: the peer account gives headroom back.
 func (b *Book) revokeTransfer(account PeerAccount, amount ledger.Amount, n uint64, nonce uint128.Uint128) ledger.Transfer {
 	row := b.grantTransfer(lineRequest{account: account, want: amount}, n, nonce)
 	row.DebitAccountID, row.CreditAccountID = row.CreditAccountID, row.DebitAccountID

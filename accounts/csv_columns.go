@@ -11,8 +11,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// parseTime is that of the line, which is behind that of the line before: a ledger does
-// nothing twice at the same nanosecond.
+// parseTime parses the time of the line. Times increase strictly: a ledger never uses a
+// nanosecond twice.
 func (in *csvReader) parseTime() time.Time {
 	at, err := time.Parse(time.RFC3339Nano, in.field("time"))
 	switch {
@@ -73,10 +73,9 @@ func (in *csvReader) parseKey() string {
 	return key
 }
 
-// parseCreditLine is an amount of the ledger.
 func (in *csvReader) parseCreditLine() *big.Int { return in.parseAmount("credit_line") }
 
-// parseArrears are an amount of the ledger, or nothing.
+// parseArrears parses arrears; an empty field is 0.
 func (in *csvReader) parseArrears() ledger.Amount {
 	if in.field("arrears") == "" {
 		return ledger.Amount{}
@@ -84,7 +83,7 @@ func (in *csvReader) parseArrears() ledger.Amount {
 	return ledger.ClampAmount(in.parseAmount("arrears"))
 }
 
-// parseAmount reads an amount of the ledger in whole units.
+// parseAmount parses an amount from 0 to 2^128-1 units, written in whole units.
 func (in *csvReader) parseAmount(column string) *big.Int {
 	amount := in.parseUnits(column)
 	if amount.Sign() < 0 || amount.BitLen() > 128 {
@@ -94,10 +93,10 @@ func (in *csvReader) parseAmount(column string) *big.Int {
 	return amount
 }
 
-// maxUnits bounds a position, which is a difference of two amounts.
+// maxUnits bounds the bits of a position, which is a difference of two amounts.
 const maxUnits = 130
 
-// parseUnits reads a signed amount in whole units.
+// parseUnits parses a signed amount in whole units.
 func (in *csvReader) parseUnits(column string) *big.Int {
 	text := in.field(column)
 	plain, negative := strings.CutPrefix(text, "-")

@@ -8,44 +8,44 @@ import (
 	"io"
 )
 
-// The longest line and the longest field that are read. A peer's id of 1,023 bytes takes
-// twice as many where all of it is quotes; the longest line takes a tenth of maxLine.
+// The bounds of a line and of a field, in bytes. A peer's id of 1,023 bytes doubles in length if
+// all of it is quotes; the longest line is a tenth of maxLine.
 const (
 	maxLine  = 64 << 10
 	maxField = 2 << 10
 )
 
-// csvLines reads the lines of a CSV file. A line may go on over several lines of text, in
-// quotes; encoding/csv keeps all of it in memory, so what it is given is bounded.
+// csvLines reads the records of a CSV file. A quoted record may span several lines, and
+// encoding/csv buffers all of it, so the input is bounded.
 type csvLines struct {
 	csv    *csv.Reader
 	source boundedReader
-	line   int // of the line that was read last
+	line   int // of the last record
 }
 
 func newCSVLines(r io.Reader) *csvLines {
 	text := bufio.NewReader(r)
 	if mark, err := text.Peek(len(byteOrderMark)); err == nil && string(mark) == byteOrderMark {
-		_, _ = text.Discard(len(byteOrderMark)) // it is in the buffer
+		_, _ = text.Discard(len(byteOrderMark)) // the mark is buffered
 	}
 	in := &csvLines{source: boundedReader{source: text}}
 	in.csv = csv.NewReader(&in.source)
 	return in
 }
 
-// byteOrderMark is what spreadsheets begin a file in UTF-8 with.
+// byteOrderMark begins a UTF-8 file of a spreadsheet.
 const byteOrderMark = "\ufeff"
 
-// readRecord reads a line. All have as many fields as the first one. The error is a *CSVError,
-// io.EOF, or that of the file.
+// readRecord reads a record. All records have as many fields as the first. The error is a
+// *[CSVError], io.EOF, or the error of the file.
 func (in *csvLines) readRecord() ([]string, error) {
-	in.source.left = maxLine + 1 // and the end of the file behind the last line
+	in.source.left = maxLine + 1 // one more byte to find the end of the file
 	begin := in.csv.InputOffset()
 	record, err := in.csv.Read()
 	var parse *csv.ParseError
 	switch {
 	case errors.Is(err, errLongLine), err == nil && in.csv.InputOffset()-begin > maxLine:
-		// Some of the line may have been read ahead with the one before it.
+		// A part of the line may have been read ahead with the line before.
 		return nil, &CSVError{Line: in.line + 1, Reason: fmt.Sprintf("has more than %d bytes", maxLine)}
 	case errors.As(err, &parse):
 		return nil, &CSVError{Line: parse.Line, Reason: "cannot be read: " + parse.Err.Error()}
@@ -58,7 +58,7 @@ func (in *csvLines) readRecord() ([]string, error) {
 	return record, nil
 }
 
-// boundedReader gives a text until it has given as much as is left.
+// boundedReader reads from source until left bytes are read.
 type boundedReader struct {
 	source io.Reader
 	left   int

@@ -13,10 +13,10 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// CSVError is a line of a statement that cannot be read. It matches ErrInvalid.
+// CSVError is an unreadable line of a statement. It matches [ErrInvalid].
 type CSVError struct {
 	Line   int    // from 1
-	Column string // its header; "" if it is about the line as a whole
+	Column string // the column's header; "" for the line as a whole
 	Reason string
 }
 
@@ -27,22 +27,21 @@ func (e *CSVError) Error() string {
 	return fmt.Sprintf("accounts: statement: line %d: %s %s", e.Line, e.Column, e.Reason)
 }
 
-// Is reports whether target is ErrInvalid.
+// Is reports whether target is [ErrInvalid].
 func (e *CSVError) Is(target error) bool { return target == ErrInvalid }
 
-// ReadCSV reads the entries of a statement in an asset that WriteCSV has written, a
-// peer's for example, to Compare it. It reads as it goes, once, and never guesses: the
-// positions must follow from the amounts, from the opening balance to the closing one,
-// times must go forward, and a kind or a column that it does not know is an error, since
-// Compare would leave out what was meant by it. A byte order mark at the beginning, as
-// spreadsheets write it, is passed over. Files of earlier versions, without the last three
-// columns, are read too. A line may have 65,536 bytes and a field 2,048, so a file of any
-// size and content takes little memory.
+// ReadCSV reads the entries of a statement in an asset, as written by [WriteCSV], for example a
+// peer's statement for [Compare]. It reads as the caller iterates, once.
 //
-// The last pair has the error, if something is wrong: a *CSVError (ErrInvalid) that names
-// line and column, or that of r; then what came before it is not the whole statement.
-// Counterparties are only as good as their text: of one with a name the id is not known.
-// A CSV of an earlier version has fewer columns: arrears are 0 then.
+// ReadCSV never guesses. Positions must follow from the amounts, from the opening balance to the
+// closing balance. Times must increase. An unknown kind or column is an error: Compare would
+// ignore its meaning. A byte order mark at the beginning, as spreadsheets write, is skipped.
+// Files of earlier versions without the last columns are accepted; their arrears are 0. A line
+// may have 65,536 bytes and a field 2,048, so a file of any size and content takes little memory.
+//
+// If an error ends it, the last pair has a *[CSVError] ([ErrInvalid]) that names line and column,
+// or the error of r. The entries before the error are not the whole statement. A named
+// counterparty has no id: the file has only its name.
 func ReadCSV(r io.Reader, asset Asset) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		in := csvReader{lines: newCSVLines(r), asset: asset}
@@ -59,20 +58,20 @@ func ReadCSV(r io.Reader, asset Asset) iter.Seq2[Entry, error] {
 	}
 }
 
-// csvReader reads a statement. The first fault that is found in a line stays in fault.
+// csvReader reads a statement. fault is the first fault in a line.
 type csvReader struct {
 	lines      *csvLines
-	columns    []string // those of the file
+	columns    []string // of the file
 	asset      Asset
 	opened     bool
-	position   *big.Int // after the line before
-	creditLine *big.Int // the credit line after the line before
+	position   *big.Int // after the last line
+	creditLine *big.Int // after the last line
 	last       time.Time
 	record     []string
 	fault      error
 }
 
-// readEntry reads the next entry; there are no more behind the closing balance.
+// readEntry reads the next entry; more is false at the closing balance.
 func (in *csvReader) readEntry() (e Entry, more bool, err error) {
 	if !in.opened {
 		if err := in.readOpening(); err != nil {
@@ -100,7 +99,7 @@ func (in *csvReader) readEntry() (e Entry, more bool, err error) {
 	return Entry{}, false, in.requireEnd()
 }
 
-// requireEnd requires that nothing follows the closing balance.
+// requireEnd requires the end of the file after the closing balance.
 func (in *csvReader) requireEnd() error {
 	trailing := &CSVError{Line: in.lines.line + 1, Reason: "is behind the closing balance"}
 	_, err := in.lines.readRecord()
@@ -135,7 +134,7 @@ func (in *csvReader) readOpening() error {
 	return in.fault
 }
 
-// readHeaders finds out which version's columns the file has.
+// readHeaders recognizes the columns of a version.
 func (in *csvReader) readHeaders() error {
 	known := len(csvColumns)
 	switch given := in.record; {
@@ -166,7 +165,7 @@ func (in *csvReader) readLine() error {
 	return in.fault
 }
 
-// field is a field of the line, "" if the file does not have the column.
+// field returns a field of the line, "" if the file lacks the column.
 func (in *csvReader) field(column string) string {
 	if i := slices.Index(in.columns, column); i >= 0 {
 		return in.record[i]
@@ -211,7 +210,7 @@ func (in *csvReader) parseEntry() Entry {
 	return e
 }
 
-// checkKind refuses what Compare would take for something else than was meant.
+// checkKind refuses entries that [Compare] would misunderstand.
 func (in *csvReader) checkKind(e *Entry) {
 	switch e.Kind {
 	case EntryPacket, EntryFee, EntryConversion, EntryDust, EntrySettlement, EntryByHand, EntryReturned,

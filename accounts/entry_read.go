@@ -9,7 +9,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// kindsByCode are those of the codes of transfers.
+// kindsByCode are the kinds of entries by transfer code.
 var kindsByCode = map[uint16]EntryKind{
 	chart.CodePacket: EntryPacket, chart.CodeFee: EntryFee, chart.CodeConversion: EntryConversion,
 	chart.CodeDustLeg: EntryDust, chart.CodeCorrection: EntryCorrection, chart.CodeAdjust: EntryCorrection,
@@ -18,7 +18,7 @@ var kindsByCode = map[uint16]EntryKind{
 	chart.CodeGrant: EntryCreditLine, chart.CodeFund: EntryFunding,
 }
 
-// newEntry reads a transfer on the account, without the balances after it.
+// newEntry makes an entry of a transfer, without the balances after it.
 func (s *Statement) newEntry(row *statementRow) Entry {
 	e := Entry{
 		Time: time.Unix(0, int64(row.Timestamp)).UTC(), Transfer: row.ID, Code: row.Code,
@@ -50,8 +50,8 @@ func (s *Statement) newEntry(row *statementRow) Entry {
 	return e
 }
 
-// entryDirection is which way the value of a transfer went. What a packet takes from the peer comes
-// in; what a payment gives to it came in.
+// entryDirection returns the direction of a transfer. A packet that debits the peer comes in, and
+// so does a payment that credits the peer.
 func (s *Statement) entryDirection(row *statementRow, kind EntryKind) Direction {
 	credits := s.signedAmount(row.Transfer).Sign() > 0
 	switch {
@@ -78,7 +78,7 @@ func directionOf(in bool) Direction {
 	return DirectionOut
 }
 
-// keyHash is what a transfer carries of the key that it was booked under.
+// keyHash returns the hash of the key under which a transfer was booked.
 func (s *Statement) keyHash(row *statementRow) ledger.ID {
 	switch row.Code {
 	case chart.CodeIncoming, chart.CodeOutgoing, chart.CodeReturned, chart.CodeFund:
@@ -94,10 +94,10 @@ func (s *Statement) keyHash(row *statementRow) ledger.ID {
 	return ledger.ID{}
 }
 
-// readAdjustment tells what code 31 is used for. An adjustment names its key in
-// user_data_128. What ClosePeer writes off names nothing, in all versions; one of arrears
-// is the only thing that credits them from suspense. What is given back to a reopened peer
-// names the payment, which is the settlement that the peer made.
+// readAdjustment sorts out the uses of code 31. An adjustment has the hash of its key in
+// user_data_128. A write-off of [Book.ClosePeer] has 0 there, in all versions. Only the write-off
+// of arrears credits arrears from suspense. A release to a reopened peer names the payment in
+// user_data_128: it is the settlement made by the peer.
 func (s *Statement) readAdjustment(e *Entry, row *statementRow) {
 	switch {
 	case row.UserData128.IsZero(), row.CreditAccountID == s.ids.Arrears:
@@ -110,8 +110,8 @@ func (s *Statement) readAdjustment(e *Entry, row *statementRow) {
 	}
 }
 
-// positionChange is what a transfer changes the position by: nothing if it holds, moves the credit
-// line, or collects arrears.
+// positionChange returns the change of the position by a transfer: 0 for a hold, a change of the
+// credit line, or a collection of arrears.
 func (s *Statement) positionChange(row *statementRow) *big.Int {
 	if row.Flags.Has(ledger.TransferPending) || s.movesLine(row.Transfer) || row.Code == chart.CodeCollection {
 		return new(big.Int)
@@ -119,7 +119,7 @@ func (s *Statement) positionChange(row *statementRow) *big.Int {
 	return s.signedAmount(row.Transfer)
 }
 
-// signedAmount is a transfer's amount, above 0 if it is to the peer.
+// signedAmount returns a transfer's amount, above 0 for a credit to the peer.
 func (s *Statement) signedAmount(row *ledger.Transfer) *big.Int {
 	signed := row.Amount.Big()
 	if s.isOurs(row.DebitAccountID) {
@@ -128,7 +128,7 @@ func (s *Statement) signedAmount(row *ledger.Transfer) *big.Int {
 	return signed
 }
 
-// movesLine reports whether a transfer is between the peer and its credit line.
+// movesLine reports whether a transfer is between the peer account and the line account.
 func (s *Statement) movesLine(row *ledger.Transfer) bool {
 	return !s.Account.IsOwn() && (row.DebitAccountID == s.ids.Line || row.CreditAccountID == s.ids.Line)
 }

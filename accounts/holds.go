@@ -14,28 +14,29 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Hold is what the ledger holds for a packet between us and a peer that was prepared, and
-// neither fulfilled nor rejected.
+// Hold is the hold of a prepared packet between us and a peer, neither fulfilled nor rejected so
+// far.
 type Hold struct {
 	Packet       ledger.ID
 	ConditionTag [8]byte       // the first 8 bytes of the packet's execution condition
-	In           ledger.Amount // units held of what the peer has sent
-	Out          ledger.Amount // units held for the peer
-	Since        time.Time     // the ledger's
-	// Expiry is when the ledger gives it back, by its own clock; zero if it never does (a
-	// ledger that was moved there while the packet was held).
+	In           ledger.Amount // units sent by the peer
+	Out          ledger.Amount // units for the peer
+	Since        time.Time     // by the ledger's clock
+	// Expiry is when the ledger releases the hold, by the ledger's clock. It is zero for a hold
+	// without expiry (of a packet held while its books were moved to a new ledger).
 	Expiry time.Time
 }
 
-// Holds are the packets to and from a peer that the ledger holds, those that expire first
-// before the others. Settlement orders are none.
+// Holds returns the holds of packets from and to a peer, by expiry. Settlement orders are
+// excluded.
 //
-// It is what was held at one moment, by the newest row of the peer's account, however long
-// reading takes and whoever writes meanwhile; what has expired since is left out if nobody
-// has written. Rows are read from the newest on, a page at a time, until all that the account
-// has pending is found; without a history of the account (Config.NoHistory) to the first one.
+// The result is of one moment, the time of the newest row of the peer's account, however long
+// reading takes and whatever is written meanwhile. If nothing was written meanwhile, holds that
+// have expired since are left out. Rows are read from the newest on, a page at a time, until all
+// of the account's pending amounts are found. Without a history of the account
+// ([Config.NoHistory]) all rows are read.
 //
-// The error is ErrUnknownAsset, ErrNotProvisioned, or that of a request.
+// The error is [ErrUnknownAsset], [ErrNotProvisioned], or of a request.
 func (b *Book) Holds(ctx context.Context, account PeerAccount) ([]Hold, error) {
 	if err := b.checkPeer(account); err != nil {
 		return nil, err
@@ -54,23 +55,23 @@ func (b *Book) Holds(ctx context.Context, account PeerAccount) ([]Hold, error) {
 	return r.groupByPacket(), nil
 }
 
-// holdReader reads the rows of an account, the newest first, so that it meets what resolves a
+// holdReader reads the rows of an account, the newest first. So it meets the post or void of a
 // hold before the hold.
 type holdReader struct {
 	book      *Book
 	accountID ledger.ID
 	pageSize  int    // rows in a page
-	moment    uint64 // the moment that it reads for
+	moment    uint64 // the time of the result
 
 	hasHistory      bool
-	debits, credits ledger.Amount // pending at the moment, if there is a history
+	debits, credits ledger.Amount // pending at the moment, with a history only
 
-	open                      []ledger.Transfer // pending rows that are not resolved, and had not expired
-	foundDebits, foundCredits ledger.Amount     // of open
+	open                      []ledger.Transfer // pending rows without post or void, and unexpired at the moment
+	foundDebits, foundCredits ledger.Amount     // sums of open
 	resolved                  map[ledger.ID]struct{}
 }
 
-// fixMoment fixes the moment, and reads what was pending then.
+// fixMoment fixes the moment, and reads the amounts pending then.
 func (r *holdReader) fixMoment(ctx context.Context) error {
 	byID, err := r.book.lookupIDs(ctx, []ledger.ID{r.accountID}, 1)
 	if err != nil {
@@ -89,14 +90,14 @@ func (r *holdReader) fixMoment(ctx context.Context) error {
 	return err
 }
 
-// newestRow is the moment of the account's newest row, 0 if it has none.
+// newestRow returns the time of the account's newest row, 0 if there is none.
 func (r *holdReader) newestRow(ctx context.Context) (uint64, error) {
 	row, _, err := sequence.Newest(ctx, r.book.ledger, filterOf(r.accountID, 1, ledger.TimestampMax, 1))
 	return row.Timestamp, err
 }
 
-// foundAll reports whether all that was pending is found. What has expired and is still
-// pending, since the ledger has not come to it, is never found: then all rows are read.
+// foundAll reports whether all pending amounts are found. An expired hold that the ledger still
+// counts as pending is never found: then all rows are read.
 func (r *holdReader) foundAll() bool {
 	return r.hasHistory && r.foundDebits == r.debits && r.foundCredits == r.credits
 }
@@ -136,7 +137,7 @@ func (r *holdReader) addRow(row *ledger.Transfer) {
 		return
 	}
 	r.open = append(r.open, *row)
-	r.changeFound(row, func(total *ledger.Amount) { *total, _ = total.Add(row.Amount) }) // sums that the ledger keeps too
+	r.changeFound(row, func(total *ledger.Amount) { *total, _ = total.Add(row.Amount) }) // the ledger keeps this sum too, so it fits
 }
 
 func (r *holdReader) changeFound(row *ledger.Transfer, change func(total *ledger.Amount)) {
@@ -147,11 +148,11 @@ func (r *holdReader) changeFound(row *ledger.Transfer, change func(total *ledger
 	}
 }
 
-// forgetExpired leaves out what has expired since the moment. If nobody has written on the
-// account, only that makes less pending, and what expires first goes first.
+// forgetExpired leaves out the holds that have expired since the moment. If nothing was written
+// on the account since, only expiry has reduced the pending amounts, in order of expiry.
 func (r *holdReader) forgetExpired(ctx context.Context) error {
 	slices.SortFunc(r.open, func(a, b ledger.Transfer) int {
-		return cmp.Or(cmp.Compare(expiryOf(&a)-1, expiryOf(&b)-1), cmp.Compare(a.Timestamp, b.Timestamp)) // what never ends is last
+		return cmp.Or(cmp.Compare(expiryOf(&a)-1, expiryOf(&b)-1), cmp.Compare(a.Timestamp, b.Timestamp)) // holds without expiry come last
 	})
 	if len(r.open) == 0 {
 		return nil
@@ -173,10 +174,10 @@ func (r *holdReader) forgetExpired(ctx context.Context) error {
 	return nil
 }
 
-// groupByPacket are the packets of the open rows: all legs of one together.
+// groupByPacket returns the holds of the open rows: all legs of a packet are one hold.
 func (r *holdReader) groupByPacket() []Hold {
 	var holds []Hold
-	indexByPacket := make(map[ledger.ID]int) // of the packet in holds
+	indexByPacket := make(map[ledger.ID]int) // index in holds
 	for i := range r.open {
 		row := &r.open[i]
 		if row.Code < chart.CodePacket || row.Code > chart.CodeDustLeg {

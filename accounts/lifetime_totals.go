@@ -8,12 +8,12 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// The lifetime totals of a peer follow from the sums of its accounts, but for what suspense is
-// the other side of, and for payments that came back: there the sums do not tell one code
-// from another. So the Book reads all rows of suspense once, and what came back of the
-// payments of a peer that ever had arrears.
+// The lifetime totals of a peer follow from the totals of its accounts, with two exceptions:
+// bookings against suspense, and returned payments. There the account totals mix several codes.
+// So the Book reads all rows of suspense once, and the returned payments of peers that ever had
+// arrears.
 
-// readTotals works out the lifetime totals of balances, each at its own moment.
+// readTotals computes the lifetime totals of balances, each at its own moment.
 func (b *Book) readTotals(ctx context.Context, balances []*Balance) error {
 	var everInArrears []*Balance
 	for _, balance := range balances {
@@ -36,29 +36,29 @@ func (b *Book) readTotals(ctx context.Context, balances []*Balance) error {
 	return nil
 }
 
-// setTotals works out the totals of a balance, from what was read up to its moment.
+// setTotals computes the totals of a balance from the rows up to its moment.
 //
-//	earned       what the peer account was credited by neither the line, a payment nor an adjustment
-//	sent         what the peer and the arrears account were debited for by neither the line, a
-//	             payment, an adjustment nor a collection
-//	settled in   the debits of the settlement account
-//	settled out  the credits of the settlement account that are no payment which came back
+//	earned       credits of the peer account, except from the line, payments and adjustments
+//	sent         debits of the peer and the arrears account, except to the line, payments,
+//	             adjustments and collections
+//	settled in   debits of the settlement account
+//	settled out  credits of the settlement account, except returned payments
 func (b *Book) setTotals(balance *Balance) {
 	s, ids := &balance.totals, &balance.ids
 	suspense := b.suspense[balance.Asset.Ledger]
 	flow := func(account ledger.ID, code uint16, kind flowKind) *big.Int {
 		return suspense.flowSum(flowKey{account, code, kind}, s.Suspense).Big()
 	}
-	// What the peer account was credited for payments, and by hand or out of suspense.
+	// Credits of the peer account by payments, and by hand or out of suspense.
 	waiting := sumOf(flow(ids.Settlement, chart.CodeIncoming, flowIn), flow(ids.Settlement, chart.CodeVoucher, flowIn))
 	received := subtractAll(s.Settlement.Debits.Big(), waiting)
 	credited := flow(ids.Peer, chart.CodeAdjust, flowOut)
-	// Payments that came back while they waited, or later.
+	// Payments returned from suspense, and all returned payments.
 	returnedWhileWaiting := flow(ids.Settlement, chart.CodeReturned, flowOut)
 	returned := sumOf(returnedWhileWaiting, b.returnedPayments.sumAt(ids.Arrears, s).Big())
-	// What the settlement account was credited for, the peer or its arrears were debited for,
-	// but for what suspense paid: in an older version also the excess of a rail, for which it
-	// then debited the peer.
+	// Credits of the settlement account paid by the peer account or arrears, without those paid
+	// by suspense. (An older version also booked a rail's excess there, and then debited the
+	// peer.)
 	paid := subtractAll(s.Settlement.Credits.Big(), returnedWhileWaiting, flow(ids.Settlement, chart.CodeCorrection, flowOut))
 	debited := sumOf(flow(ids.Peer, chart.CodeAdjust, flowIn), flow(ids.Arrears, chart.CodeAdjust, flowIn), flow(ids.Peer, chart.CodeCorrection, flowIn))
 	collected := subtractAll(s.Arrears.Credits.Big(), flow(ids.Arrears, chart.CodeAdjust, flowOut))

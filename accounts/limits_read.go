@@ -9,7 +9,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// readLimits reads limits in an asset with a ceiling.
+// readLimits parses limits in an asset with a ceiling.
 func readLimits(subject string, asset Asset, ceiling Decimal, l Limits) (EffectiveLimits, error) {
 	var errs []error
 	amount := func(field string, text Decimal, none ledger.Amount) ledger.Amount {
@@ -19,7 +19,7 @@ func readLimits(subject string, asset Asset, ceiling Decimal, l Limits) (Effecti
 		}
 		return n
 	}
-	highest, _ := parseLimit(asset, ceiling, Unlimited) // Config.Validate reports its error
+	highest, _ := parseLimit(asset, ceiling, Unlimited) // Config.Validate reports the error
 	a := EffectiveLimits{
 		CreditLine:    amount("CreditLine", l.CreditLine, ledger.Amount{}),
 		Ceiling:       highest,
@@ -41,7 +41,7 @@ func readLimits(subject string, asset Asset, ceiling Decimal, l Limits) (Effecti
 	return a, errors.Join(append(errs, err)...)
 }
 
-// parseLimit reads a limit; none is the limit of an empty text.
+// parseLimit parses a limit; none is the result for an empty text.
 func parseLimit(asset Asset, text Decimal, none ledger.Amount) (ledger.Amount, error) {
 	switch text {
 	case "":

@@ -9,7 +9,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// parseFloor reads the LiquidityFloor of an asset, nil if it has none.
+// parseFloor parses the liquidity floor of an asset; nil if it has none.
 func parseFloor(asset Asset, floors map[Asset]Decimal) (*big.Int, error) {
 	text, hasFloor := floors[asset]
 	if !hasFloor {
@@ -24,14 +24,14 @@ func parseFloor(asset Asset, floors map[Asset]Decimal) (*big.Int, error) {
 	return floor, err
 }
 
-// LiquidityReserve is our liquidity in an asset with a LiquidityFloor.
+// LiquidityReserve is our liquidity in an asset with a floor ([Config.LiquidityFloors]).
 type LiquidityReserve struct {
 	Asset      Asset
-	AboveFloor ledger.Amount // units above the floor, what packets hold included; 0 if it is below
-	Held       ledger.Amount // units of it that packets hold
+	AboveFloor ledger.Amount // units above the floor, held units included; 0 if the liquidity is below the floor
+	Held       ledger.Amount // units of the liquidity held by packets
 }
 
-// FlooredAssets are the assets that have a LiquidityFloor, by ledger number.
+// FlooredAssets returns the assets with a floor ([Config.LiquidityFloors]), by ledger number.
 func (b *Book) FlooredAssets() []Asset {
 	var floors []Asset
 	for _, a := range b.Assets() {
@@ -42,8 +42,8 @@ func (b *Book) FlooredAssets() []Asset {
 	return floors
 }
 
-// LiquidityReserves are our liquidity in the assets of Floors, in the same order, read in one request
-// and so of one moment. The error is ErrNotProvisioned, or that of the request.
+// LiquidityReserves reads our liquidity in the [Book.FlooredAssets], in their order, in one
+// request and so of one moment. The error is [ErrNotProvisioned], or of the request.
 func (b *Book) LiquidityReserves(ctx context.Context) ([]LiquidityReserve, error) {
 	floors := b.FlooredAssets()
 	ids := make([]ledger.ID, len(floors))
@@ -60,7 +60,7 @@ func (b *Book) LiquidityReserves(ctx context.Context) ([]LiquidityReserve, error
 		if !found {
 			return nil, fmt.Errorf("%w: %v", ErrNotProvisioned, a)
 		}
-		floor, _ := parseFloor(a, b.floors) // validate has read it
+		floor, _ := parseFloor(a, b.floors) // Config.Validate has checked the floor
 		above := new(big.Int).Sub(account.CreditsPosted.Big(), account.DebitsPosted.Big())
 		above.Sub(above, floor)
 		reserves[i] = LiquidityReserve{Asset: a, Held: account.DebitsPending}

@@ -12,10 +12,10 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// newIDFault says why an id is not given to a new peer; "" if it is. The ledger knows a peer
-// by a hash of its id's bytes. So "é" in one code point and "é" in two (a letter and an accent)
-// would be two peers, which nobody can tell apart, and so would "bob" and "bob ". An id is not
-// changed on the way in, since the ledgers that there are may have any.
+// newIDFault returns why an id is refused for a new peer; "" if it is accepted. The ledger knows
+// a peer by a hash of its id's bytes. So "é" in one code point and "é" in two (a letter and an
+// accent) would be two peers that people cannot tell apart, and so would "bob" and "bob ". Ids
+// are not normalized on the way in: existing ledgers may have any.
 func newIDFault(id string) string {
 	switch {
 	case !norm.NFC.IsNormalString(id):
@@ -27,8 +27,8 @@ func newIDFault(id string) string {
 	}
 }
 
-// checkNewIDs refuses peers that the ledger does not have under ids that another one could be
-// mistaken for. The error is a *FieldError, or that of a request.
+// checkNewIDs refuses new peers with an id that could be mistaken for a different id. The error
+// is a *[FieldError], or of a request.
 func (b *Book) checkNewIDs(ctx context.Context, peers []PeerConfig, handles []PeerAccount) error {
 	faults := make(map[ledger.ID]int)
 	var ids []ledger.ID
@@ -51,9 +51,9 @@ func (b *Book) checkNewIDs(ctx context.Context, peers []PeerConfig, handles []Pe
 	return nil
 }
 
-// Lookalikes are the groups of ids that differ only by upper and lower case, by Unicode's
-// normal form, or by white space at either end: each of them is another peer to the ledger,
-// which is rarely what was meant. The groups, and the ids in each, are in order.
+// Lookalikes returns the groups of ids that differ only by case, by Unicode's normal form, or by
+// white space at either end. To the ledger each id is a separate peer, usually by mistake. The
+// groups, and the ids of a group, are in order.
 func Lookalikes(ids ...string) [][]string {
 	byLook := make(map[string][]string)
 	for _, id := range ids {
@@ -73,10 +73,10 @@ func Lookalikes(ids ...string) [][]string {
 	return groups
 }
 
-// foldedID is what ids that look alike have in common.
+// foldedID returns a text that is equal for ids that look alike.
 func foldedID(id string) string {
 	return strings.Map(func(r rune) rune {
-		least := r // of the letters that r is the upper or lower case of
+		least := r // least of the upper and lower case forms of r
 		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
 			least = min(least, other)
 		}

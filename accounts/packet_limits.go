@@ -9,7 +9,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// PacketLimits is what limits each packet of a peer by itself, whatever stands in the ledger.
+// PacketLimits are the limits of single packets of a peer, independent of the ledger's state.
 type PacketLimits struct {
 	MaxPacket  ledger.Amount // units; 0 if there is no limit
 	MaxHold    time.Duration // 0 if there is no limit
@@ -17,21 +17,21 @@ type PacketLimits struct {
 	AmountRate Rate          // units; the zero Rate if there is no limit
 }
 
-// Rate is a bucket of Count that fills in Per.
+// Rate is the rate of a bucket with Count tokens that fills in Per.
 type Rate struct {
 	Count uint64
 	Per   time.Duration
 }
 
-// HasPacketLimits reports whether the Settings have any MaxPacket, MaxHold or rate, which recorders
-// must enforce.
+// HasPacketLimits reports whether any level of [Config.Limits] has a MaxPacket, a MaxHold or a
+// rate. Recorders must enforce all of them.
 func (b *Book) HasPacketLimits() bool { return b.limits.containsFunc(Limits.hasPacketLimits) }
 
 func (l Limits) hasPacketLimits() bool {
 	return l.MaxPacket != "" || l.MaxHold != 0 || l.PacketRate != "" || l.AmountRate != ""
 }
 
-// readPacketLimits reads what limits each packet by itself.
+// readPacketLimits parses the limits of single packets.
 func (l Limits) readPacketLimits(subject string, asset Asset) (p PacketLimits, err error) {
 	var errs []error
 	fault := func(field, reason string) {
@@ -58,7 +58,7 @@ func (l Limits) readPacketLimits(subject string, asset Asset) (p PacketLimits, e
 	return p, errors.Join(errs...)
 }
 
-// parseRate reads an amount and a time, as in "500.25/1m".
+// parseRate parses an amount and a time, as in "500.25/1m".
 func parseRate(asset Asset, text string) (Rate, error) {
 	if text == "" || text == unlimited {
 		return Rate{}, nil

@@ -12,33 +12,31 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// PeerEntry is a peer as the Directory finds it.
+// PeerEntry is an entry of [Book.Peers].
 type PeerEntry struct {
-	// Account is the peer's handle; the zero Account if the peer is nobody's that the
-	// caller knows.
+	// Account is the peer's handle; zero if the peer is not among the given names.
 	Account PeerAccount
-	ID      ledger.ID // of the peer's account
-	// Balance is what stands between us and the peer. Its Account is the zero one too if
-	// the peer is nobody's.
+	ID      ledger.ID // of the peer account
+	// Balance is the peer's balance. Its Account is zero if the peer is not among the given
+	// names.
 	Balance Balance
-	// Incomplete says that the line account or the settlement account is missing: the
-	// provisioning was cut short. Provision completes it. The Balance is empty.
+	// Incomplete is set if the line account or the settlement account is missing: provisioning
+	// was interrupted, and [Book.Provision] completes it. The Balance is then empty.
 	Incomplete bool
 }
 
-// Known reports whether the caller knows the peer.
+// Known reports whether the peer is among the given names.
 func (l PeerEntry) Known() bool { return !l.Account.IsZero() }
 
-// Peers lists all peers that the ledger has in an asset, in the order in which they
-// were provisioned, whoever did that; those of other namespaces are not ours. The ledger
-// knows no names, only a hash of each: names are the peers' ids that the caller knows, in
-// any order, and accounts that none of them claims are listed without one. Missing tells
-// which names have no account.
+// Peers lists all peers in an asset, in the order of their provisioning by any Book of the
+// namespace. The ledger has only a hash of each peer's id. names are the ids known to the caller,
+// in any order; a peer missing from names is listed without a handle. [Book.MissingPeers] returns
+// the names without an account.
 //
-// It reads as it goes, some 2,000 peers at a time, in two requests, and two more for each
-// account that nobody claims; beside that it keeps the names. What is provisioned
-// meanwhile may be listed or not. The last pair has the error, if something goes wrong:
-// ErrUnknownAsset, ErrInvalid that names a bad ID, or that of a request.
+// Peers reads as the caller iterates: some 2,000 peers with two requests, and two more requests
+// for each unknown peer. It keeps only the names in memory. Peers provisioned meanwhile may be
+// listed or not. If an error ends it, the last pair has the error: [ErrUnknownAsset],
+// [ErrInvalid] for an invalid id, or of a request.
 func (b *Book) Peers(ctx context.Context, asset Asset, names ...string) iter.Seq2[PeerEntry, error] {
 	return func(yield func(PeerEntry, error) bool) {
 		byTag, err := b.handlesByTag(asset, names)
@@ -67,8 +65,8 @@ func (b *Book) Peers(ctx context.Context, asset Asset, names ...string) iter.Seq
 	}
 }
 
-// MissingPeers are the names of which the ledger has no account in the asset, in order. The
-// errors are those of Directory.
+// MissingPeers returns the names without an account in the asset, in order. The errors are those
+// of [Book.Peers].
 func (b *Book) MissingPeers(ctx context.Context, asset Asset, names ...string) ([]string, error) {
 	var missing []string
 	for chunk := range slices.Chunk(names, peersPerRequest) {
@@ -93,7 +91,8 @@ func (b *Book) MissingPeers(ctx context.Context, asset Asset, names ...string) (
 	return missing, nil
 }
 
-// handlesByTag are those of names, by what their accounts carry of them.
+// handlesByTag returns the handles of names, by the hash of the name in user_data_128 of the
+// accounts.
 func (b *Book) handlesByTag(asset Asset, names []string) (map[uint128.Uint128]PeerAccount, error) {
 	if _, err := b.OwnAccount(asset); err != nil {
 		return nil, err
@@ -109,7 +108,7 @@ func (b *Book) handlesByTag(asset Asset, names []string) (map[uint128.Uint128]Pe
 	return byTag, nil
 }
 
-// peerPages are the peer accounts of an asset, in the order of their creation.
+// peerPages reads the peer accounts of an asset, in the order of their creation.
 func (b *Book) peerPages(ctx context.Context, asset Asset) iter.Seq2[[]ledger.Account, error] {
 	return func(yield func([]ledger.Account, error) bool) {
 		filter := ledger.QueryFilter{
@@ -139,7 +138,7 @@ func (b *Book) readEntries(
 	var known []PeerAccount
 	for i := range page {
 		a := byTag[page[i].UserData128]
-		if a.id != page[i].ID { // the name is another's, whose tag somebody has copied
+		if a.id != page[i].ID { // a foreign program has copied the tag of the name
 			a = PeerAccount{}
 		}
 		entries[i] = PeerEntry{Account: a, ID: page[i].ID}
@@ -169,9 +168,9 @@ func (b *Book) readEntries(
 	return entries, b.readTotals(ctx, complete)
 }
 
-// lookUpUnknownPeer are the accounts of a peer whose name nobody knows: they carry the same
-// hash of it. A query tells which they are, and a look-up reads them with suspense, so that
-// all are of one moment.
+// lookUpUnknownPeer reads the accounts of a peer that is not among the names. The accounts share
+// the hash of the name: a query finds their ids, and one look-up reads them together with
+// suspense, so that all are of one moment.
 func (b *Book) lookUpUnknownPeer(ctx context.Context, peer *ledger.Account) (f peerRecords, err error) {
 	rows, err := b.ledger.QueryAccounts(ctx, ledger.QueryFilter{
 		UserData128: peer.UserData128, UserData64: peer.UserData64, Ledger: peer.Ledger, Limit: ledger.QueryMax,

@@ -8,26 +8,26 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// AssetPosition is what we have in one asset, read in one request and so of one moment.
-// All amounts are in units of 10^-Asset.Scale; those that may be below 0 are big.Ints.
+// AssetPosition is our own position in one asset, read in one request and so of one moment. All
+// amounts are in units of 10^-Asset.Scale; amounts that may be below 0 are big.Ints.
 type AssetPosition struct {
 	Asset Asset
-	// Liquidity is what we have: the capital, and what packets between assets brought
-	// in less what they paid out. Below 0 we are short of the asset.
+	// Liquidity is our capital plus the net income of packets between assets. Below 0 we are
+	// short of the asset.
 	Liquidity *big.Int
-	// Held is the part of Liquidity that packets in flight will take if they are
-	// fulfilled, and Free what is left to withdraw; 0 if nothing is.
+	// Held is the part of Liquidity held by packets in flight, and Free is the part left to
+	// withdraw; 0 if there is none.
 	Held, Free ledger.Amount
 	Revenue    *big.Int // fees earned
-	Dust       *big.Int // what rounding left over, in our favour
-	// Suspense is the money of closed peers that waits for them, plus all debits by hand, less
-	// all credits by hand and write-offs. Below 0, credits and write-offs are the larger part.
+	Dust       *big.Int // the remainders of rounding, in our favour
+	// Suspense is the money waiting for closed peers plus all debits by hand, less all credits by
+	// hand and write-offs. Below 0, credits and write-offs prevail.
 	Suspense *big.Int
 	Capital  *big.Int // put in, less taken out
 }
 
-// Positions are our own positions, one for each asset of the Book, by ledger number. The
-// error is ErrNotProvisioned, or that of the request.
+// Positions reads our own positions, one for each asset of the Book, by ledger number. The error
+// is [ErrNotProvisioned], or of the request.
 func (b *Book) Positions(ctx context.Context) ([]AssetPosition, error) {
 	assets := b.Assets()
 	var ids []ledger.ID

@@ -4,22 +4,21 @@ import (
 	"iter"
 )
 
-// Progress is how far something long has come.
+// Progress is the progress of a long call, for [Config.Progress].
 type Progress struct {
 	Phase string // e.g. "provision peers"
 	Done  int    // peers, accounts or assets
-	Total int    // 0 if it is not known
+	Total int    // 0 if unknown
 }
 
-// reportProgress tells of progress.
 func (b *Book) reportProgress(phase string, done, total int) {
 	if b.progress != nil {
 		b.progress(Progress{Phase: phase, Done: done, Total: total})
 	}
 }
 
-// collectChunks gives what a sequence has in slices of up to size, each of which may be
-// used until the next.
+// collectChunks yields the items of a sequence in slices of up to size. A slice is valid until
+// the next iteration.
 func collectChunks[T any](items iter.Seq[T], size int) iter.Seq[[]T] {
 	return func(yield func([]T) bool) {
 		chunk := make([]T, 0, size)

@@ -9,28 +9,30 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Provision makes sure that the ledger holds the accounts of our assets and of
-// these peers, and grants each peer its credit line. It returns the peers'
-// handles, in order.
+// Provision creates the missing accounts of our assets and of the peers, and grants each peer its
+// credit line. It returns the peers' handles, in order.
 //
-// It is idempotent and may run in any number of processes at once: what is there
-// already stays. Thousands of peers take few requests (four accounts and one
-// grant a peer, up to 8189 of each kind in a request). A line is granted only
-// where none was ever granted before; later changes of it are not undone. No line is
-// granted to a peer whose accounts, or whose asset's, are not as they should be: an amount
-// of an asset with another scale is another amount.
+// It is idempotent, may run in any number of processes at once, and leaves existing accounts
+// unchanged. Thousands of peers take few requests (four accounts and one grant a peer, up to 8189
+// of each kind in a request). A line is granted only to a peer without a grant so far; later
+// changes of the line are not undone. No line is granted if an account of the peer or of its
+// asset differs: an amount of an asset with a different scale is a different amount.
 //
-// The ledger has no peer yet under an id that is refused here for its look: one that is not in
-// Unicode's normal form C, or begins or ends with white space. See Lookalikes for those that
-// differ by case.
+// A new peer's id must be in Unicode's normal form C, without white space at either end. See
+// [Lookalikes] for ids that differ by case.
 //
-// Errors: one that matches ErrInvalid or ErrUnknownAsset names the peer and the
-// field, and nothing was written; so does a *DriftError (ErrDrift) without handles, for an
-// asset that the ledger has with another scale or code, or under another number (CheckAssets). A *DriftError with handles lists
-// every field in which the ledger differs, and a *ledger.TransferError names a peer whose grant
-// the ledger refused (a closed account, say); with these two the handles are
-// returned, and everything else was done. Any other error is that of a request:
-// the outcome is as the error says, and Provision may be called again.
+// Errors without handles; nothing was written:
+//   - [ErrInvalid] or [ErrUnknownAsset], naming the peer and the field;
+//   - *[DriftError] ([ErrDrift]) for an asset that the ledger has with a different scale or code, or
+//     under a different number (see [Book.CheckAssets]).
+//
+// Errors with handles; everything else was done:
+//   - *[DriftError] with every field in which the ledger differs;
+//   - *[ledger.TransferError] for a peer whose grant the ledger refused, because of a closed account,
+//     for example.
+//
+// All further errors are of requests: the outcome is as the error says, and Provision may be
+// called again.
 func (b *Book) Provision(ctx context.Context, peers ...PeerConfig) ([]PeerAccount, error) {
 	handles, lines, err := b.checkPeers(peers)
 	if err != nil {
@@ -50,8 +52,9 @@ func (b *Book) Provision(ctx context.Context, peers ...PeerConfig) ([]PeerAccoun
 	return handles, err
 }
 
-// refuseOtherAssets finds the assets that the ledger has otherwise, before anything is
-// written. It also says how the accounts of the peers differ that are there already.
+// refuseOtherAssets checks that the ledger has no asset in a different form, before anything is
+// written. With a differing asset, the error also lists the drifts of the peers' existing
+// accounts.
 func (b *Book) refuseOtherAssets(ctx context.Context, peers []PeerConfig, handles []PeerAccount, lines []ledger.Amount) error {
 	rows, err := b.liquidityAccounts(ctx)
 	if err != nil {
@@ -75,8 +78,7 @@ func (b *Book) refuseOtherAssets(ctx context.Context, peers []PeerConfig, handle
 	return errors.Join(fmt.Errorf("nothing was provisioned: %w", &DriftError{Drifts: drifts}), err)
 }
 
-// provisionChecked provisions peers that are checked, in assets that are not known to be otherwise
-// in the ledger. done says that the errors are about single peers.
+// provisionChecked provisions checked peers. done is true if the errors are about single peers.
 func (b *Book) provisionChecked(ctx context.Context, peers []PeerConfig, handles []PeerAccount, lines []ledger.Amount) (done bool, err error) {
 	accounts := b.assetAccounts()
 	firstPeer := len(accounts)
@@ -87,7 +89,7 @@ func (b *Book) provisionChecked(ctx context.Context, peers []PeerConfig, handles
 	if err != nil {
 		return false, err
 	}
-	drifted := make(map[PeerAccount]bool, len(drifts)) // of peers, and of ourselves in an asset
+	drifted := make(map[PeerAccount]bool, len(drifts)) // of peers, and of our own accounts
 	for _, d := range drifts {
 		drifted[d.Account] = true
 	}
@@ -107,8 +109,8 @@ func (b *Book) provisionChecked(ctx context.Context, peers []PeerConfig, handles
 	return failed == nil, err
 }
 
-// checkPeers finds what is wrong with peers before anything is written, and works out their
-// handles and the credit lines that they should have.
+// checkPeers checks peers before anything is written, and computes their handles and credit
+// lines.
 func (b *Book) checkPeers(peers []PeerConfig) ([]PeerAccount, []ledger.Amount, error) {
 	handles := make([]PeerAccount, len(peers))
 	lines := make([]ledger.Amount, len(peers))
@@ -133,7 +135,7 @@ func (b *Book) checkPeers(peers []PeerConfig) ([]PeerAccount, []ledger.Amount, e
 	return handles, lines, nil
 }
 
-// creditLineFor is the credit line that a peer should have: its own, or that of Config.Limits.
+// creditLineFor returns the credit line for a peer: its own, or the one of Config.Limits.
 func (b *Book) creditLineFor(p PeerConfig, handle PeerAccount) (ledger.Amount, error) {
 	if !p.CreditLine.IsZero() {
 		return p.CreditLine, b.checkCeiling(handle, p.CreditLine)
@@ -142,15 +144,15 @@ func (b *Book) creditLineFor(p PeerConfig, handle PeerAccount) (ledger.Amount, e
 	return allowed.CreditLine, err
 }
 
-// ProvisionAll provisions any number of peers, some 2,000 at a time, in three requests,
-// and gives their handles in order; it keeps no more than that many. What is written when
-// the loop is left stays.
+// ProvisionAll provisions any number of peers, some 2,000 at a time with three requests, and
+// yields their handles in order. It keeps only the current chunk in memory. Chunks already
+// written stay if the caller ends the iteration.
 //
-// Errors are given in between, each with the zero Account: a *DriftError or
-// *ledger.TransferError, as Provision has them, is about peers of the chunk whose handles
-// follow, and it goes on; any other ends it, and nothing of that chunk was written, or as
-// much as the error says. An id that is given twice is refused if both are in a chunk;
-// else the second one changes nothing, and another line is reported as drift.
+// An error comes with the zero PeerAccount. A *[DriftError] or *[ledger.TransferError], as of
+// [Book.Provision], is about peers of the chunk whose handles follow, and the iteration
+// continues. Every other error ends it: nothing of the chunk was written, or as much as the error
+// says. An id given twice is refused within a chunk. In a later chunk it changes nothing, and a
+// different line is reported as drift.
 func (b *Book) ProvisionAll(ctx context.Context, peers iter.Seq[PeerConfig]) iter.Seq2[PeerAccount, error] {
 	return func(yield func(PeerAccount, error) bool) {
 		done := 0
@@ -181,6 +183,6 @@ func (b *Book) ProvisionAll(ctx context.Context, peers iter.Seq[PeerConfig]) ite
 	}
 }
 
-// peersPerProvision leaves room for the accounts of a hundred assets, which are provisioned
+// peersPerProvision leaves space in a request for the accounts of a hundred assets, provisioned
 // with each chunk.
 const peersPerProvision = peersPerRequest - 200

@@ -9,11 +9,11 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// expectedAccount is a ledger account as it should be, and whose it is.
+// expectedAccount is a ledger account in its provisioned form, with its owner.
 type expectedAccount struct {
 	record ledger.Account
 	owner  PeerAccount
-	kind   string // for Drift
+	kind   string // for [Drift]
 }
 
 func (b *Book) assetAccounts() []expectedAccount {
@@ -36,7 +36,7 @@ func (b *Book) assetAccounts() []expectedAccount {
 
 const accountsPerPeer = 4
 
-// peerAccounts are the four accounts of a peer: peer, line, settlement, arrears.
+// peerAccounts returns the four accounts of a peer: peer, line, settlement, arrears.
 func (b *Book) peerAccounts(p PeerConfig, handle PeerAccount) []expectedAccount {
 	ids := b.PeerIDs(handle)
 	expected := []expectedAccount{
@@ -62,8 +62,8 @@ func (b *Book) newRecord(id ledger.ID, asset Asset, code uint16, flags ledger.Ac
 	}
 }
 
-// createAccounts creates what is missing. It says of each account whether this
-// call created it, and how those that were there before differ.
+// createAccounts creates the missing accounts. created has the accounts created by this call, and
+// drifts the differences of the existing ones.
 func (b *Book) createAccounts(ctx context.Context, expected []expectedAccount) (created []bool, drifts []Drift, err error) {
 	records := make([]ledger.Account, len(expected))
 	for i, expected := range expected {
@@ -90,7 +90,7 @@ func (b *Book) createAccounts(ctx context.Context, expected []expectedAccount) (
 	return created, drifts, err
 }
 
-// findDrift looks accounts up, and says how those that are there differ.
+// findDrift looks accounts up, and returns the differences of the existing ones.
 func (b *Book) findDrift(ctx context.Context, expected []expectedAccount) ([]Drift, error) {
 	ids := make([]ledger.ID, len(expected))
 	for i, expected := range expected {
@@ -109,7 +109,7 @@ func (b *Book) findDrift(ctx context.Context, expected []expectedAccount) ([]Dri
 	return drifts, nil
 }
 
-// lookupIDs looks accounts up; ids in groups of group are read in one request.
+// lookupIDs looks accounts up; each group of ids is read in one request.
 func (b *Book) lookupIDs(ctx context.Context, ids []ledger.ID, group int) (map[ledger.ID]ledger.Account, error) {
 	found, err := batch.Each(ctx, ids, group, b.ledger.LookupAccounts)
 	if err != nil {
@@ -122,9 +122,8 @@ func (b *Book) lookupIDs(ctx context.Context, ids []ledger.ID, group int) (map[l
 	return byID, nil
 }
 
-// compareAccount lists the fields that differ. The closed bit is state, not set-up: a
-// closed peer is not a drifted one. Nor is one that was moved here from another ledger,
-// as imported events.
+// compareAccount returns the differing fields. The closed flag is state, not set-up: closing is
+// no drift. Neither is the imported flag of an account moved here from a different ledger.
 func compareAccount(expected expectedAccount, got *ledger.Account) []Drift {
 	var drifts []Drift
 	check := func(field string, isSame bool, want, got any) {

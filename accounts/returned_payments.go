@@ -13,8 +13,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// returnedPayments is what peers' payments that came back have made arrears of, by the arrears
-// account. It is read from the ledger as far as it is asked for, and kept.
+// returnedPayments are the arrears from returned payments of peers, by arrears account. Rows are
+// read on demand, and kept.
 type returnedPayments struct {
 	ledger ledger.Ledger
 
@@ -22,14 +22,14 @@ type returnedPayments struct {
 	known map[ledger.ID]returnedHistory
 }
 
-// returnedHistory are the payments of a peer that came back.
+// returnedHistory are the returned payments of a peer.
 type returnedHistory struct {
-	coveredDebits ledger.Amount  // the debits of arrears up to which all are known
-	lastTimestamp uint64         // the time of the last one
-	steps         []returnedStep // never changed, but appended to
+	coveredDebits ledger.Amount  // the debits of arrears up to which all payments are known
+	lastTimestamp uint64         // of the last payment
+	steps         []returnedStep // append-only
 }
 
-// returnedStep is the sum of what came back from the moment on at which arrears had these
+// returnedStep is the sum of the returned payments from the moment on at which arrears had these
 // debits.
 type returnedStep struct{ debits, sum ledger.Amount }
 
@@ -37,8 +37,8 @@ func newReturnedRows(l ledger.Ledger) *returnedPayments {
 	return &returnedPayments{ledger: l, known: make(map[ledger.ID]returnedHistory)}
 }
 
-// readUpTo reads what had come back when a peer's accounts had these sums. It asks the ledger
-// only if arrears were debited since it did so last.
+// readUpTo reads the payments returned up to the moment of a peer's totals. It asks the ledger
+// only if arrears were debited since the last call.
 func (r *returnedPayments) readUpTo(ctx context.Context, arrears ledger.ID, s *prepayment.Sums) error {
 	known := r.historyOf(arrears)
 	if !known.coveredDebits.Less(s.Arrears.Debits) || s.Settlement.Credits.IsZero() {
@@ -63,8 +63,8 @@ func (r *returnedPayments) historyOf(arrears ledger.ID) returnedHistory {
 	return r.known[arrears]
 }
 
-// sumAt is what had come back when a peer's accounts had these sums, to which it was read
-// (readUpTo).
+// sumAt returns the sum of the payments returned up to the moment of a peer's totals. readUpTo
+// must have read them.
 func (r *returnedPayments) sumAt(arrears ledger.ID, s *prepayment.Sums) ledger.Amount {
 	var sum ledger.Amount
 	for _, step := range r.historyOf(arrears).steps {
@@ -76,8 +76,8 @@ func (r *returnedPayments) sumAt(arrears ledger.ID, s *prepayment.Sums) ledger.A
 	return sum
 }
 
-// readNewer reads the payments that came back since the last one that is known. The history of
-// the arrears account says what its debits were right after each.
+// readNewer reads the payments returned after the last known one. The history of the arrears
+// account has its debits right after each payment.
 func (r *returnedPayments) readNewer(ctx context.Context, arrears ledger.ID, known returnedHistory) (returnedHistory, error) {
 	known.steps = slices.Clone(known.steps)
 	limit := uint32(ledger.QueryMax)
@@ -122,7 +122,7 @@ func (k *returnedHistory) addPayment(row *ledger.Transfer, debits ledger.Amount)
 	if len(k.steps) > 0 {
 		sum = k.steps[len(k.steps)-1].sum
 	}
-	sum, _ = sum.Add(row.Amount) // a part of what arrears were debited, so it fits
+	sum, _ = sum.Add(row.Amount) // a part of the debits of arrears, so it fits
 	k.steps = append(k.steps, returnedStep{debits: debits, sum: sum})
 	k.lastTimestamp = row.Timestamp
 }

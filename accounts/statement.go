@@ -12,51 +12,50 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// ErrStatement says that the entries of a statement do not add up to its closing
-// balance: somebody books on the account's history in a way that this package does not
-// know. None of the numbers can be trusted.
+// ErrStatement is returned if the entries of a statement do not add up to its closing balance: a
+// foreign program books on the account in a way unknown to this package. No number of the
+// statement can be trusted.
 var ErrStatement = errors.New("accounts: statement does not add up")
 
-// StatementBalance is what an account stands at.
+// StatementBalance is the state of an account at the beginning or the end of a [Statement].
 type StatementBalance struct {
-	Position   *big.Int      // in units: above 0 we owe the peer; of our own account: we have
-	CreditLine ledger.Amount // in units; 0 of our own account
-	Arrears    ledger.Amount // in units, as in Balance: a part of what the peer owes us
+	Position   *big.Int      // in units: above 0 we owe the peer; in our own account: above 0 we have money
+	CreditLine ledger.Amount // in units; 0 in our own account
+	Arrears    ledger.Amount // in units, as in [Balance]: a part of the peer's debt
 }
 
-// Statement is what happened on an account in a time: see Book.Statement. It does not
-// change; its methods may be called concurrently.
+// Statement is an account's statement over a time: see [Book.Statement]. It is immutable, and its
+// methods may be called concurrently.
 type Statement struct {
 	Account  PeerAccount
 	Asset    Asset
-	From, To time.Time // as asked for; zero: open
+	From, To time.Time // as given; zero: open
 
 	Opening, Closing StatementBalance
 
 	book         *Book
 	ids          PeerIDs
-	accountKinds map[ledger.ID]string // of accounts that are no other peer's
-	peerNames    map[ledger.ID]string // of other peers
-	keysByHash   map[ledger.ID]string // by what the ledger keeps of them
+	accountKinds map[ledger.ID]string // of all accounts except different peers'
+	peerNames    map[ledger.ID]string // of different peers
+	keysByHash   map[ledger.ID]string // by their hash in the ledger
 	pageSize     int
 	withHolds    bool
-	first        uint64 // timestamps of the rows, inclusive
-	last         uint64 // 0: there are none
+	first        uint64 // time of the first row, inclusive
+	last         uint64 // time of the last row; 0 without rows
 }
 
-// StatementOption says how a statement is read.
+// StatementOption is an option of [Book.Statement].
 type StatementOption func(*Statement)
 
-// WithPageSize is how many rows are read in a request: 1 to ledger.QueryMax, which is the
-// default. What is outside is cut to it. A page that is too large for the ledger
-// (ledger.ErrTooMuchData) is halved. One page of the peer's account, and one of its
-// arrears, are in memory at once.
+// WithPageSize sets how many rows a request reads: 1 to [ledger.QueryMax], cut to this range. A
+// page too large for the ledger ([ledger.ErrTooMuchData]) is halved. One page of the peer's
+// account, and one of its arrears, are in memory at once. Default [ledger.QueryMax].
 func WithPageSize(rows int) StatementOption {
 	return func(s *Statement) { s.pageSize = max(1, min(rows, ledger.QueryMax)) }
 }
 
-// WithKnownAccounts names other peers, whose handles these are, in Entry.Counterparty. The ledger
-// itself knows no names.
+// WithKnownAccounts names the peers of these handles in [Entry.Counterparty]. The ledger itself
+// has no names. Default none.
 func WithKnownAccounts(handles ...PeerAccount) StatementOption {
 	return func(s *Statement) {
 		for _, a := range handles {
@@ -66,8 +65,8 @@ func WithKnownAccounts(handles ...PeerAccount) StatementOption {
 	}
 }
 
-// WithKnownKeys names the keys of payments, adjustments and capital that the caller knows, in
-// Entry.Key. The ledger keeps a hash of each, and nobody can tell a key from it.
+// WithKnownKeys gives the caller's keys of payments, adjustments and capital, for [Entry.Key].
+// The ledger has only a hash of each key. Default none.
 func WithKnownKeys(keys ...string) StatementOption {
 	return func(s *Statement) {
 		for _, key := range keys {
@@ -78,24 +77,24 @@ func WithKnownKeys(keys ...string) StatementOption {
 	}
 }
 
-// WithHolds also lists what was held: every packet that was prepared and every order, as
-// entries of kind EntryHold that move nothing. Compare then tells a fulfill that came
-// too late from a packet that was never there.
+// WithHolds also lists every hold of a packet or an order, as an entry of kind [EntryHold] that
+// moves nothing. [Compare] then distinguishes a late fulfill from a missing packet. By default
+// holds are left out.
 func WithHolds() StatementOption { return func(s *Statement) { s.withHolds = true } }
 
-// Statement is what moved between us and a peer, or in our own liquidity (Book.OwnAccount),
-// from a moment on and before another one, by the ledger's clock; zero times are open.
-// What was booked on the peer's arrears is part of it. That arrears were collected is not:
-// it moves nothing between us and the peer.
+// Statement reads the movements between us and a peer, or in our own liquidity
+// ([Book.OwnAccount]), at or after from and before to, by the ledger's clock; a zero time is
+// open. Bookings on the peer's arrears are included. Collections of arrears are not: they move
+// nothing between us and the peer.
 //
-// It ends with what is in the ledger when it is asked for, so it is one of a moment
-// however long reading it takes and whoever writes meanwhile. The balances come from the
-// ledger's history of the account; where there is none (Config.NoHistory, our own
-// account) they are added up from the account's beginning, as the entries are, so that
-// nothing checks them against each other.
+// The statement ends with the newest row of the ledger at the time of the call. So it is of one
+// moment, however long reading takes and whatever is written meanwhile. The balances come from
+// the ledger's history of the account. Without history ([Config.NoHistory], and our own account)
+// they are summed up from the account's first row like the entries, so they do not check the
+// entries.
 //
-// Errors: ErrInvalid names the field; ErrNotProvisioned (also for a handle of another
-// namespace), ErrUnknownAsset, or that of a request.
+// Errors: [ErrInvalid], naming the field; [ErrNotProvisioned], also for a handle of a different
+// namespace; [ErrUnknownAsset]; or the error of a request.
 func (b *Book) Statement(ctx context.Context, account PeerAccount, from, to time.Time, opts ...StatementOption) (*Statement, error) {
 	entry, known := b.assets[account.ledger]
 	if !known {
@@ -114,7 +113,7 @@ func (b *Book) Statement(ctx context.Context, account PeerAccount, from, to time
 	if !account.IsOwn() {
 		ours = b.peerHandle(PeerConfig{ID: account.peer, Asset: entry.asset}).id
 	}
-	if account.id != ours { // another namespace's, whose line this Book does not know
+	if account.id != ours { // a handle of a different namespace, whose line this Book does not know
 		return nil, wrapAccount(account, ErrNotProvisioned)
 	}
 	for _, opt := range opts {
@@ -133,11 +132,11 @@ func (b *Book) Statement(ctx context.Context, account PeerAccount, from, to time
 	return s, nil
 }
 
-// Entries are what moved, oldest first. It reads as it goes, a page at a time, and may be
-// read any number of times.
+// Entries returns the movements, oldest first. It reads a page at a time as the caller iterates,
+// and may be iterated any number of times.
 //
-// If something goes wrong the last pair has the error, of a request or ErrStatement, and
-// the entries before it are not the whole statement.
+// If an error ends it, the last pair has the error, of a request or [ErrStatement], and the
+// entries before it are not the whole statement.
 func (s *Statement) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		balance := s.Opening

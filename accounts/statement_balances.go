@@ -9,7 +9,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// readBalances fixes where the statement ends, and reads its balances.
+// readBalances fixes the end of the statement, and reads its balances.
 func (s *Statement) readBalances(ctx context.Context, last uint64) error {
 	byID, err := s.book.lookupIDs(ctx, []ledger.ID{s.Account.id}, 1)
 	if err != nil {
@@ -27,7 +27,8 @@ func (s *Statement) readBalances(ctx context.Context, last uint64) error {
 		s.last = 0
 	}
 	history := account.Flags.Has(ledger.AccountHistory)
-	// Behind the newest row others may be writing, and the balances are several requests.
+	// The balances take several requests, and new rows may appear after the newest one. So they
+	// are read up to the newest row.
 	if s.Opening, err = s.balanceAfter(ctx, history, min(s.first-1, newest)); err != nil {
 		return err
 	}
@@ -46,11 +47,11 @@ func (s *Statement) readBalances(ctx context.Context, last uint64) error {
 	return err
 }
 
-// newestRow is the moment of the newest row up to a moment, 0 if there is none. The ledger
-// writes no row before one that can be read, so nothing up to it changes any more, on
-// either account.
+// newestRow returns the time of the newest row up to a moment, 0 if there is none. The ledger
+// never inserts a row before a visible one, so the rows up to this time are final, in both
+// accounts.
 func (s *Statement) newestRow(ctx context.Context, last uint64) (at uint64, err error) {
-	if last == 0 { // it would be open
+	if last == 0 { // TimestampMax 0 would be open
 		return 0, nil
 	}
 	for _, id := range s.accountIDs() {
@@ -63,7 +64,7 @@ func (s *Statement) newestRow(ctx context.Context, last uint64) (at uint64, err 
 	return at, nil
 }
 
-// balanceAfter is what the account stood at right after a moment.
+// balanceAfter returns the balance right after a moment.
 func (s *Statement) balanceAfter(ctx context.Context, history bool, at uint64) (StatementBalance, error) {
 	st, err := s.lineAndArrearsAfter(ctx, at)
 	if err != nil {
@@ -82,8 +83,8 @@ func (s *Statement) balanceAfter(ctx context.Context, history bool, at uint64) (
 	return st, nil
 }
 
-// lineAndArrearsAfter are the credit line and the arrears right after a moment; their accounts always
-// have a history.
+// lineAndArrearsAfter reads the credit line and the arrears right after a moment. Their accounts
+// always have a history.
 func (s *Statement) lineAndArrearsAfter(ctx context.Context, at uint64) (st StatementBalance, err error) {
 	if s.Account.IsOwn() {
 		return st, nil
@@ -98,7 +99,7 @@ func (s *Statement) lineAndArrearsAfter(ctx context.Context, at uint64) (st Stat
 	return st, err
 }
 
-// balanceAt is the newest balance in an account's history up to a moment.
+// balanceAt reads the newest balance in an account's history up to a moment.
 func (b *Book) balanceAt(ctx context.Context, id ledger.ID, at uint64) (ledger.AccountBalance, error) {
 	if at == 0 {
 		return ledger.AccountBalance{}, nil
@@ -113,7 +114,7 @@ func (b *Book) balanceAt(ctx context.Context, id ledger.ID, at uint64) (ledger.A
 	return rows[0], nil
 }
 
-// sumMovements adds up what moved in a time.
+// sumMovements sums up the movements in a time.
 func (s *Statement) sumMovements(ctx context.Context, first, last uint64) (*big.Int, error) {
 	total := new(big.Int)
 	for row, err := range s.readRows(ctx, first, last) {
@@ -129,12 +130,12 @@ func (st StatementBalance) equals(o StatementBalance) bool {
 	return st.Position.Cmp(o.Position) == 0 && st.CreditLine == o.CreditLine && st.Arrears == o.Arrears
 }
 
-// describeBalance writes a standing in whole units, for errors.
+// describeBalance writes a balance in whole units, for errors.
 func (a Asset) describeBalance(st StatementBalance) string {
 	return fmt.Sprintf("%s %s, a line of %s and arrears of %s", a.formatSigned(st.Position), a.Code, a.Text(st.CreditLine), a.Text(st.Arrears))
 }
 
-// applyRow is what the account stands at after a transfer.
+// applyRow returns the balance after a transfer.
 func (s *Statement) applyRow(balance StatementBalance, row *statementRow) StatementBalance {
 	balance.Position = new(big.Int).Add(balance.Position, s.positionChange(row))
 	if row.Flags.Has(ledger.TransferPending) || s.Account.IsOwn() {
@@ -145,12 +146,12 @@ func (s *Statement) applyRow(balance StatementBalance, row *statementRow) Statem
 	return balance
 }
 
-// applyToDebits is what the credit line, or the arrears, are after a transfer: the debits of their
-// account.
+// applyToDebits returns the credit line, or the arrears, after a transfer: both are net debits of
+// their account.
 func applyToDebits(before ledger.Amount, row *statementRow, id ledger.ID) ledger.Amount {
 	switch id {
 	case row.DebitAccountID:
-		after, _ := before.Add(row.Amount) // a sum that the ledger keeps too
+		after, _ := before.Add(row.Amount) // the ledger keeps this sum too, so it fits
 		return after
 	case row.CreditAccountID:
 		return before.SubFloor(row.Amount)

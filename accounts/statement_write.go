@@ -14,8 +14,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// exportLine is a line of a written statement: an entry, or one of the two balances. Amounts
-// are in whole units of the asset.
+// exportLine is a line of a written statement: an entry or a balance. Amounts are in whole units
+// of the asset.
 type exportLine struct {
 	Time         string `json:"time,omitempty"`
 	Kind         string `json:"kind"`
@@ -37,8 +37,8 @@ type exportLine struct {
 	Key          string `json:"key,omitempty"`
 }
 
-// csvColumns are those of a CSV, in order. The first version had the firstColumns of them: their
-// names tell the version, and a new one adds columns at the end.
+// csvColumns are the columns of a CSV file, in order. The first version had only the firstColumns
+// of them. Readers recognize the version by the columns: a new version appends columns.
 var csvColumns = []string{
 	"time", "kind", "asset", "amount", "held", "position", "credit_line", "counterparty",
 	"packet", "condition", "order", "late", "reason", "transfer", "code",
@@ -47,20 +47,20 @@ var csvColumns = []string{
 
 const firstColumns = 15
 
-// keyPrefix stands before a key in a CSV, since others chose the key.
+// keyPrefix stands before a key in a CSV file: foreign text must not begin a field.
 const keyPrefix = "key "
 
-// statementFormat is the version of the JSON of a statement. What is added to it does not
-// change it; what a reader would misunderstand does.
+// statementFormat is the version of a statement's JSON. A new field does not change the version;
+// a change that old readers would misunderstand does.
 const statementFormat = 1
 
-// The kinds of the first line and of the last.
+// The kinds of the first and the last line.
 const (
 	lineOpening = "opening"
 	lineClosing = "closing"
 )
 
-// lateText stands in the column of the same name.
+// lateText is the value in the column "late".
 const lateText = "late"
 
 func (a Asset) balanceLine(kind string, at time.Time, s StatementBalance) exportLine {
@@ -88,7 +88,7 @@ func (a Asset) entryLine(e *Entry) exportLine {
 	return l
 }
 
-// formatArrears writes arrears in whole units, and nothing if there are none.
+// formatArrears writes arrears in whole units, and "" for 0.
 func (a Asset) formatArrears(units ledger.Amount) string {
 	if units.IsZero() {
 		return ""
@@ -128,13 +128,12 @@ func (l *exportLine) csvFields(asset string) []string {
 	}
 }
 
-// WriteCSV writes a statement as comma-separated values (as in RFC 4180, but lines end
-// with a line feed alone): a line of headers, the opening balance, the entries, the
-// closing balance. Amounts are in whole units of the asset, with all its decimals; times
-// are in UTC; arrears stand where there are any. No text that others chose begins a field, so a spreadsheet takes none for a
-// formula.
+// WriteCSV writes a statement as comma-separated values (RFC 4180, but with a line feed alone at
+// the end of a line): the headers, the opening balance, the entries, the closing balance. Amounts
+// are in whole units of the asset, with all its decimals. Times are in UTC. The arrears field is
+// empty for 0. No foreign text begins a field, so spreadsheets take no field for a formula.
 //
-// The error is that of the ledger or of w; then the closing balance is missing.
+// The error is of the ledger or of w; the closing balance is then missing.
 func WriteCSV(ctx context.Context, w io.Writer, s *Statement) error {
 	out := csv.NewWriter(w)
 	asset := s.Asset.String()
@@ -175,12 +174,12 @@ func wrapWriteError(format string, s *Statement, err error) error {
 	return fmt.Errorf("write the statement of %v as %s: %w", s.Account, format, err)
 }
 
-// WriteJSON writes a statement as one JSON object, with the entries in an array. Amounts
-// are strings, in whole units of the asset, since many readers lose digits of numbers. Where
-// there are arrears, "arrears" says what they were after the entry. "format" is 1; a later
-// version that a reader of this one would misunderstand has another number.
+// WriteJSON writes a statement as one JSON object, with the entries in an array. Amounts are
+// strings in whole units of the asset: many readers lose digits of numbers. "arrears" has the
+// arrears after the entry, if there are any. "format" is 1; a later version that readers of this
+// version would misunderstand has a different number.
 //
-// The error is that of the ledger or of w; then the object is not complete.
+// The error is of the ledger or of w; the object is then incomplete.
 func WriteJSON(ctx context.Context, w io.Writer, s *Statement) error {
 	head := struct {
 		Format  int        `json:"format"`
@@ -191,7 +190,7 @@ func WriteJSON(ctx context.Context, w io.Writer, s *Statement) error {
 		Opening exportLine `json:"opening"`
 	}{statementFormat, s.Account.peer, s.Asset.Code, s.Asset.Scale, s.Asset.Ledger, s.Asset.balanceLine(lineOpening, s.From, s.Opening)}
 	text, err := json.Marshal(head)
-	if err == nil { // the object goes on
+	if err == nil { // without its closing brace
 		_, err = fmt.Fprintf(w, "%s,\n\"entries\":[", text[:len(text)-1])
 	}
 	separator := "\n"

@@ -11,42 +11,45 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// SuspendOptions says how a peer is suspended.
+// SuspendOptions are the options of [Book.Suspend].
 type SuspendOptions struct {
-	// RevokeFree also takes back, in the same step, what is free of the peer's credit
-	// line. That stops it from sending at once, unless we owe it something; without it
-	// the connectors do, each within a round (Config.SuspensionPollInterval). The line is granted again
-	// with SetCreditLine after Resume. Default false.
+	// RevokeFree also revokes the free part of the peer's credit line, in the same step. The peer
+	// then cannot send at all, unless we owe the peer. Without RevokeFree, each connector stops
+	// the peer within one [Config.SuspensionPollInterval]. Grant the line again with
+	// [Book.SetCreditLine] after [Book.Resume]. Default false.
 	RevokeFree bool
-	// ReasonCode is a number of the caller's that is kept with the suspension. Default 0.
+	// ReasonCode is a number of the caller's, kept with the suspension. Default 0.
 	ReasonCode uint32
 }
 
-// Suspend stops new packets from and to a peer, in one asset. It is written in the
-// ledger, so every connector sees it: each refuses new packets at the latest one round
-// after it (Config.SuspensionPollInterval). Packets that are held can still be fulfilled and rejected,
-// settlements in both directions go on, and so does Adjust.
+// Suspend stops new packets from and to a peer, in one asset. The suspension is written in the
+// ledger: every connector refuses new packets at the latest one [Config.SuspensionPollInterval]
+// later. Held packets can still be fulfilled and rejected. Settlements in both directions
+// continue, and so does [Book.Adjust].
 //
-// A peer that is suspended already stays so, and may have RevokeFree done now. The
-// suspension that a ClosePeer in progress wrote becomes the caller's: if that closing is
-// refused, the peer stays suspended. Errors: ErrPeerClosed, ErrNotProvisioned,
-// ErrUnknownAsset, ErrInvalid, ErrLineConflict if others keep changing the peer, or that
-// of a request. It may be repeated after any error.
+// A suspended peer stays suspended; RevokeFree is done in any case. A suspension by a
+// [Book.ClosePeer] in progress becomes the caller's: if the closing is refused, the peer stays
+// suspended.
+//
+// Errors: [ErrPeerClosed]; [ErrNotProvisioned]; [ErrUnknownAsset]; [ErrInvalid];
+// [ErrLineConflict] if concurrent operators keep changing the peer; or the error of a request.
+// The call may be repeated after any error.
 func (b *Book) Suspend(ctx context.Context, account PeerAccount, opts SuspendOptions) error {
 	return b.ensureSuspended(ctx, account, opts, byOperator)
 }
 
-// suspender is on whose behalf a peer is suspended.
+// suspender is the kind of caller that suspends a peer.
 type suspender int
 
 const (
 	byOperator  suspender = iota // Suspend
 	byClosing                    // ClosePeer, until the closing has ended
-	byReopening                  // ReopenPeer: a closed peer, which becomes an operator's to resume
+	byReopening                  // ReopenPeer: an operator will resume the peer
 )
 
-// ensureSuspended makes sure that a peer is suspended. What a closing wrote is taken over by the
-// others, in one chain that ends the closing's suspension and begins another.
+// ensureSuspended suspends a peer, if it is not suspended yet. A closing's suspension is taken
+// over for the other kinds of caller: one chain ends the closing's suspension and begins a new
+// one.
 func (b *Book) ensureSuspended(ctx context.Context, account PeerAccount, opts SuspendOptions, by suspender) error {
 	for range maxConflicts {
 		state, err := b.readSuspension(ctx, account)
@@ -62,14 +65,14 @@ func (b *Book) ensureSuspended(ctx context.Context, account PeerAccount, opts Su
 		if err == nil || !errors.Is(err, sequence.ErrTaken) {
 			return err
 		}
-		// Another operator has written since the rows were read: look again.
+		// A concurrent operator has written since the rows were read: read them again.
 	}
 	return wrapAccount(account, ErrLineConflict)
 }
 
-// Resume lets a suspended peer trade again, whoever suspended it; every connector takes
-// its packets at the latest one round later. A peer that is not suspended stays as it is.
-// The errors are those of Suspend.
+// Resume lets a suspended peer trade again, suspended by any operator. Every connector takes its
+// packets at the latest one [Config.SuspensionPollInterval] later. A peer that is not suspended
+// stays as it is. The errors are those of [Book.Suspend].
 func (b *Book) Resume(ctx context.Context, account PeerAccount) error {
 	for range maxConflicts {
 		state, err := b.readSuspension(ctx, account)
@@ -85,22 +88,21 @@ func (b *Book) Resume(ctx context.Context, account PeerAccount) error {
 		if err == nil || !errors.Is(err, sequence.ErrTaken) {
 			return err
 		}
-		// Another operator has ended that suspension, perhaps to begin a new one.
+		// A concurrent operator has ended the suspension, perhaps to begin a new one.
 	}
 	return wrapAccount(account, ErrLineConflict)
 }
 
-// suspensionState is what the ledger says about a peer's suspension, and the numbers
-// that the next rows go behind.
+// suspensionState is a peer's suspension in the ledger, with the numbers of the newest rows.
 type suspensionState struct {
 	suspended  bool
-	byClosing  bool // if it is suspended
+	byClosing  bool // if suspended
 	closed     bool
-	newestRow  ledger.Transfer // the newest suspension, or what ended it
-	lineNumber uint64          // the newest change of the line
+	newestRow  ledger.Transfer // the newest suspension, or the void that ended it
+	lineNumber uint64          // of the newest change of the line
 }
 
-// readSuspension reads the newest rows first, and whether the peer can be suspended then.
+// readSuspension reads the newest rows, and then whether the peer is closed.
 func (b *Book) readSuspension(ctx context.Context, account PeerAccount) (suspensionState, error) {
 	if err := b.checkPeer(account); err != nil {
 		return suspensionState{}, err
@@ -118,10 +120,10 @@ func (b *Book) readSuspension(ctx context.Context, account PeerAccount) (suspens
 	return state, err
 }
 
-// newestSuspension is the newest suspension of a peer, or what ended it.
+// newestSuspension returns the newest suspension of a peer, or the void that ended it.
 //
-// A suspension is a pending transfer that closes the line account, and its void ends it:
-// the void inherits the code and the user data, so the newest row tells.
+// A suspension is a pending transfer that closes the line account, and its void ends it. The void
+// inherits the code and the user data, so the newest row shows the state.
 func (b *Book) newestSuspension(ctx context.Context, account PeerAccount) (ledger.Transfer, error) {
 	row, err := b.newestClosing(ctx, b.PeerIDs(account).Line, chart.CodeSuspend)
 	if err != nil {
@@ -130,25 +132,25 @@ func (b *Book) newestSuspension(ctx context.Context, account PeerAccount) (ledge
 	return row, nil
 }
 
-// resumeAfterClosing ends the suspension that a closing wrote; one that is an operator's,
-// or has become so by now, stays.
+// resumeAfterClosing ends a closing's suspension. An operator's suspension stays, also one taken
+// over from the closing meanwhile.
 func (b *Book) resumeAfterClosing(ctx context.Context, account PeerAccount) error {
 	row, err := b.newestSuspension(ctx, account)
 	if err != nil || !row.Flags.Has(ledger.TransferPending) || !isByClosing(&row) {
 		return err
 	}
 	if err = b.writeVoid(ctx, b.voidTransfer(row)); errors.Is(err, sequence.ErrTaken) {
-		return nil // it was taken over, or resumed
+		return nil // taken over, or resumed
 	}
 	return err
 }
 
-// suspendOnce writes one chain: the suspension, behind what is taken back of the line.
-// sequence.ErrTaken says that another operator has written since the state was read.
+// suspendOnce writes one chain: the suspension, behind the revocation of the line.
+// sequence.ErrTaken means that a concurrent operator has written since the state was read.
 //
-// A change of the line takes the line's next number. Only a number whose id is burnt is
-// passed over: one that is left out could be taken later, behind higher ones, and then the
-// newest row would not have the highest number.
+// A change of the line takes the line's next number. Only a number with a burnt id is skipped: a
+// skipped free number could be taken later, behind higher ones, and then the newest row would not
+// have the highest number.
 func (b *Book) suspendOnce(ctx context.Context, account PeerAccount, state suspensionState, opts SuspendOptions, by suspender) error {
 	for line := state.lineNumber + 1; ; line++ {
 		rows := b.suspensionChain(account, state, line, opts, by)
@@ -160,7 +162,7 @@ func (b *Book) suspendOnce(ctx context.Context, account PeerAccount, state suspe
 		case !errors.As(err, &refused) || refused.Status != ledger.TransferIDAlreadyFailed:
 			return fmt.Errorf("suspend %v: %w", account, err)
 		case !slices.ContainsFunc(rows, func(r ledger.Transfer) bool { return r.Code == chart.CodeGrant && r.ID == refused.ID }):
-			return sequence.ErrTaken // an id of this call: it was refused, and the answer got lost
+			return sequence.ErrTaken // an id of this call, refused by an earlier request whose answer was lost
 		}
 	}
 }

@@ -12,30 +12,31 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// maxConflicts is how often an operator may lose to others, each of whom has got on. Who
-// loses more often is up against something that closes accounts in another way.
+// maxConflicts bounds the retries after a concurrent operator wrote first. Each lost race is
+// progress of a concurrent operator, so hitting the bound means that a foreign program closes
+// accounts.
 const maxConflicts = 100
 
-// closingBit of a suspension's user_data_64 says that a closing wrote it. The other bits
-// are the suspension's number.
+// closingBit in a suspension's user_data_64 marks the suspension of a closing. The other bits are
+// the suspension's number.
 const closingBit = 1 << 63
 
-// isByClosing reports whether a suspension is a closing's.
+// isByClosing reports whether a suspension was written by a closing.
 func isByClosing(row *ledger.Transfer) bool { return row.UserData64&closingBit != 0 }
 
-// closingNumber is the number of a suspension, or of a closing.
+// closingNumber returns the number of a suspension or of a closing.
 func closingNumber(row *ledger.Transfer) uint64 { return row.UserData64 &^ closingBit }
 
-// newestClosing is the newest closing of an account, or its end; the zero row if there
-// is none.
+// newestClosing returns the newest closing of an account, or the void that ended it; zero if
+// there is none.
 func (b *Book) newestClosing(ctx context.Context, id ledger.ID, code uint16) (ledger.Transfer, error) {
 	row, _, err := sequence.Newest(ctx, b.ledger, ledger.AccountFilter{AccountID: id, Code: code, Flags: ledger.AccountFilterDebits})
 	return row, err
 }
 
-// suspensionChain is a suspension, behind change number line of the credit line if that is
-// revoked. A closed line takes nothing back, so for that a suspension is ended and begun
-// again, as it is to take over that of a closing.
+// suspensionChain returns the rows of a suspension. With RevokeFree, the revocation comes first,
+// as change number line of the credit line. A closed line account refuses a revocation: so an
+// existing suspension is ended and begun again, also to take over a closing's suspension.
 func (b *Book) suspensionChain(account PeerAccount, state suspensionState, line uint64, opts SuspendOptions, by suspender) []ledger.Transfer {
 	var chain []ledger.Transfer
 	if state.suspended {
@@ -53,10 +54,10 @@ func (b *Book) suspensionChain(account PeerAccount, state suspensionState, line 
 	return append(chain, row)
 }
 
-// createChain writes rows, linked into one chain, with ids of this call's own. The error
-// is sequence.ErrTaken if somebody has closed or opened an account, or taken the number of
-// a line, since the rows that the chain rests on were read; a *ledger.TransferError if the
-// ledger refuses one for another reason; or that of the request.
+// createChain writes rows, linked into one chain, with ids that only this call uses. The error is
+// sequence.ErrTaken if a concurrent operator has closed or opened an account, or taken the number
+// of a line, since the state was read; a *[ledger.TransferError] if the ledger refuses a row for
+// a different reason; or of the request.
 func (b *Book) createChain(ctx context.Context, rows []ledger.Transfer) error {
 	for i := range rows[:len(rows)-1] {
 		rows[i].Flags |= ledger.TransferLinked
@@ -76,8 +77,8 @@ func (b *Book) createChain(ctx context.Context, rows []ledger.Transfer) error {
 	}
 }
 
-// isStateConflict reports whether a row was refused because an account, or the row that it
-// ends, is in another state than it was read to be in.
+// isStateConflict reports whether a row was refused because the state of an account, or of the
+// row to end, has changed since it was read.
 func isStateConflict(s ledger.CreateTransferStatus) bool {
 	switch s { //nolint:exhaustive // no other one is
 	case ledger.TransferDebitAccountAlreadyClosed, ledger.TransferCreditAccountAlreadyClosed,
@@ -88,11 +89,11 @@ func isStateConflict(s ledger.CreateTransferStatus) bool {
 	}
 }
 
-// closeTransfer closes one of a peer's accounts, the line's or the peer's: nothing is moved, and
-// the account is closed until the row is voided. It names the peer's account, so that a
-// connector that reads it knows whom it is about. The number n says which closing of the
-// account it is. Two may have the same, if two operators close an account that another one
-// opens in between; so the id is one that no other call draws.
+// closeTransfer returns a row that closes one of a peer's accounts, the line account or the peer
+// account. It moves nothing, and the account is closed until the row is voided. user_data_128 has
+// the peer's account, so that a connector reading the row knows the peer. n is the number of the
+// closing. Two closings may share a number, if two operators close an account opened in between.
+// So the id is drawn anew by each call.
 func (b *Book) closeTransfer(account PeerAccount, code uint16, n uint64, reason uint32) ledger.Transfer {
 	ids := b.PeerIDs(account)
 	id := ids.Line
@@ -107,21 +108,22 @@ func (b *Book) closeTransfer(account PeerAccount, code uint16, n uint64, reason 
 	}
 }
 
-// voidTransfer ends a closing. Its id follows from the row's, so two operators write the same.
+// voidTransfer returns the row that ends a closing. Its id follows from the closing's id, so two
+// operators write the same row.
 func (b *Book) voidTransfer(row ledger.Transfer) ledger.Transfer {
 	return ledger.Transfer{
 		ID: b.namespace.Derive("open", chart.ID(row.ID)), PendingID: row.ID, Flags: ledger.TransferVoidPending,
 	}
 }
 
-// ownVoidTransfer ends a closing as the first row of a chain, under an id of this call's own:
-// the first one tells whose a chain is.
+// ownVoidTransfer returns the row that ends a closing as the first row of a chain, under an id
+// that only this call uses: the first id shows which call wrote a chain.
 func (b *Book) ownVoidTransfer(row ledger.Transfer) ledger.Transfer {
 	return ledger.Transfer{ID: chart.TimedID(time.Now()), PendingID: row.ID, Flags: ledger.TransferVoidPending}
 }
 
-// writeVoid writes a voiding, or finds that it is written. sequence.ErrTaken says that another
-// row has opened the account.
+// writeVoid writes a void, or finds it written. sequence.ErrTaken means that a different row has
+// opened the account.
 func (b *Book) writeVoid(ctx context.Context, voiding ledger.Transfer) error {
 	results, err := b.ledger.CreateTransfers(ctx, []ledger.Transfer{voiding})
 	switch {

@@ -15,26 +15,26 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// suspenseRows is what an asset's suspense account was debited and credited for, by the
-// account on the other side. It is read from the ledger as far as it is asked for, and kept.
+// suspenseRows are the movements of an asset's suspense account, by opposite account and code.
+// Rows are read from the ledger on demand, and kept.
 //
-// A look-up tells the account's sums and no time, so a moment is known by the sums: they only
-// grow, and rows of amount 0 between two equal ones change nothing.
+// A look-up returns the account's totals and no time, so a moment is identified by the totals:
+// they only grow, and rows of amount 0 between two equal totals change nothing.
 type suspenseRows struct {
 	ledger    ledger.Ledger
 	accountID ledger.ID
-	readLock  chan struct{} // whoever reads has put something in
+	readLock  chan struct{} // held by the caller that reads
 
 	mu            sync.Mutex
-	readTotals    prepayment.Totals // of the rows that are read
-	lastTimestamp uint64            // the time of the last of them
+	readTotals    prepayment.Totals // after the rows read so far
+	lastTimestamp uint64            // of the last row read
 	flows         map[flowKey][]flowStep
 	waiting       waitingSums
 }
 
-// flowKey says what suspense was debited or credited for.
+// flowKey identifies a kind of movement of suspense.
 type flowKey struct {
-	account ledger.ID // on the other side
+	account ledger.ID // the opposite account
 	code    uint16
 	kind    flowKind
 }
@@ -43,7 +43,7 @@ type flowKind uint8
 
 const (
 	flowIn  flowKind = iota // suspense is credited
-	flowOut                 // it is debited
+	flowOut                 // suspense is debited
 )
 
 // flowStep is the sum of a flow from the moment on at which suspense had these totals.
@@ -59,7 +59,8 @@ func newSuspenseRows(l ledger.Ledger, id ledger.ID) *suspenseRows {
 	}
 }
 
-// flowSum is the sum of a flow when suspense had these totals, to which it was read (readUpTo).
+// flowSum returns the sum of a flow at the moment at which suspense had these totals. readUpTo
+// must have read the rows up to it.
 func (r *suspenseRows) flowSum(key flowKey, at prepayment.Totals) ledger.Amount {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -122,14 +123,14 @@ func (r *suspenseRows) addRows(rows []ledger.Transfer) {
 		}
 		key := flowKey{account: t.DebitAccountID, code: t.Code, kind: flowIn}
 		if t.CreditAccountID == r.accountID {
-			r.readTotals.Credits, _ = r.readTotals.Credits.Add(t.Amount) // a part of the account's sums, so it fits
+			r.readTotals.Credits, _ = r.readTotals.Credits.Add(t.Amount) // a part of the account's totals, so it fits
 		} else {
 			r.readTotals.Debits, _ = r.readTotals.Debits.Add(t.Amount)
 			key.account, key.kind = t.CreditAccountID, flowOut
 		}
 		r.waiting.addRow(t, key.kind)
 		if t.Code == chart.CodeCorrection && correctsPacket(t) {
-			continue // there are many, and nobody asks
+			continue // many rows, without a reader
 		}
 		steps := r.flows[key]
 		var sum ledger.Amount
@@ -141,8 +142,8 @@ func (r *suspenseRows) addRows(rows []ledger.Transfer) {
 	}
 }
 
-// correctsPacket reports whether a correction is one of a packet, as recorders book them: its id is
-// the packet's, but for the low 8 bits.
+// correctsPacket reports whether a correction is of a packet, as booked by recorders: its id is
+// the packet's, except for the low 8 bits.
 func correctsPacket(t *ledger.Transfer) bool {
 	packet := t.ID
 	packet.Lo &^= 0xff

@@ -11,13 +11,13 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// WaitingInSuspense is what waits in suspense for the peers of balances, in units and in their order:
-// what came in while a peer was closed, and was neither given back (settlement.Engine.Release)
-// nor returned. It reads the rows of the assets' suspense accounts that are newer than those
-// that the Book has read, and the holds of late packets among them. When nothing was booked on
-// suspense since then it asks nothing.
+// WaitingInSuspense returns the amounts that wait in suspense for the peers of balances, in units
+// and in the order of the balances: amounts that came in while a peer was closed, and were
+// neither released to the peer (settlement.Engine.Release) nor returned. It reads the new rows of
+// the assets' suspense accounts, and the holds of late packets among them. Without new rows it
+// sends no request.
 //
-// The balances are of this Book. Errors are those of requests.
+// The balances must come from this Book. Errors are of requests.
 func (b *Book) WaitingInSuspense(ctx context.Context, balances ...Balance) ([]ledger.Amount, error) {
 	amounts := make([]ledger.Amount, len(balances))
 	for i := range balances {
@@ -34,14 +34,14 @@ func (b *Book) WaitingInSuspense(ctx context.Context, balances ...Balance) ([]le
 	return amounts, nil
 }
 
-// waitingSums is what waits in suspense, by the account that names the peer: the settlement
-// account of who paid, the peer account of who earned late.
+// waitingSums are the amounts waiting in suspense, by the account that identifies the peer: the
+// settlement account of a payer, or the peer account of the receiver of a late packet.
 type waitingSums struct {
 	received     map[ledger.ID]ledger.Amount
-	released     map[ledger.ID]ledger.Amount  // also of what came with a packet whose receiver is not looked up yet
-	payments     map[ledger.ID]ledger.ID      // the settlement account that a row came from, by its id
-	latePackets  map[uint128.Uint128]struct{} // the late ones that rows are of
-	unknownHolds map[ledger.ID]ledger.Amount  // of packets whose receivers are not looked up yet, by the id of the hold
+	released     map[ledger.ID]ledger.Amount  // also amounts of packets with an unknown receiver
+	payments     map[ledger.ID]ledger.ID      // the payer's settlement account, by the id of the row
+	latePackets  map[uint128.Uint128]struct{} // packets with rows in suspense
+	unknownHolds map[ledger.ID]ledger.Amount  // amounts of packets with an unknown receiver, by the id of the hold
 }
 
 func newWaitingSums() waitingSums {
@@ -54,7 +54,7 @@ func newWaitingSums() waitingSums {
 	}
 }
 
-// addRow takes in a row of suspense.
+// addRow adds a row of suspense.
 func (w *waitingSums) addRow(t *ledger.Transfer, kind flowKind) {
 	switch {
 	case kind == flowIn && (t.Code == chart.CodeIncoming || t.Code == chart.CodeVoucher):
@@ -67,11 +67,11 @@ func (w *waitingSums) addRow(t *ledger.Transfer, kind flowKind) {
 		}
 	case t.Code == chart.CodeReturned:
 		addTo(w.released, t.CreditAccountID, t.Amount)
-	case t.Code == chart.CodeAdjust: // a credit by hand names a key, and no payment
+	case t.Code == chart.CodeAdjust: // a credit by hand names a key instead of a payment
 		if payer, is := w.payments[ledger.ID(t.UserData128)]; is {
 			addTo(w.released, payer, t.Amount)
 		}
-	case t.Code == chart.CodeCorrection: // an older version's names an order, or is itself of a packet
+	case t.Code == chart.CodeCorrection: // a correction of an older version names an order, or is of a packet
 		if _, is := w.latePackets[t.UserData128]; is && !correctsPacket(t) {
 			addTo(w.released, t.CreditAccountID, t.Amount)
 		}
@@ -79,10 +79,10 @@ func (w *waitingSums) addRow(t *ledger.Transfer, kind flowKind) {
 }
 
 func addTo(sums map[ledger.ID]ledger.Amount, account ledger.ID, a ledger.Amount) {
-	sums[account], _ = sums[account].Add(a) // a part of the sums of suspense, so it fits
+	sums[account], _ = sums[account].Add(a) // a part of the totals of suspense, so it fits
 }
 
-// readReceivers looks up whom the late packets are for that were read and are of nobody yet.
+// readReceivers looks up the receivers of late packets that are still unknown.
 func (r *suspenseRows) readReceivers(ctx context.Context) error {
 	holds := r.unknownHolds()
 	if len(holds) == 0 {
@@ -95,7 +95,7 @@ func (r *suspenseRows) readReceivers(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, hold := range found {
-		if amount, isUnknown := r.waiting.unknownHolds[hold.ID]; isUnknown { // nobody else has looked it up meanwhile
+		if amount, isUnknown := r.waiting.unknownHolds[hold.ID]; isUnknown { // not looked up by a concurrent call meanwhile
 			addTo(r.waiting.received, hold.CreditAccountID, amount)
 		}
 		delete(r.waiting.unknownHolds, hold.ID)
@@ -112,13 +112,13 @@ func (r *suspenseRows) unknownHolds() (holds []ledger.ID) {
 	return holds
 }
 
-// waitingFor is what waits for a peer, as far as rows and holds were read.
+// waitingFor returns the amount waiting for a peer, by the rows and holds read so far.
 func (r *suspenseRows) waitingFor(ids PeerIDs) ledger.Amount {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	of := func(account ledger.ID) ledger.Amount {
 		return r.waiting.received[account].SubFloor(r.waiting.released[account])
 	}
-	sum, _ := of(ids.Settlement).Add(of(ids.Peer)) // parts of the credits of suspense
+	sum, _ := of(ids.Settlement).Add(of(ids.Peer)) // parts of the credits of suspense, so they fit
 	return sum
 }

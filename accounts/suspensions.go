@@ -9,17 +9,19 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// SuspensionChange is a suspension, or its end.
+// SuspensionChange is the suspension of a peer, or its end.
 type SuspensionChange struct {
-	Peer      ledger.ID // the id of the peer's account, as Account.ID
+	Peer      ledger.ID // the id of the peer's account: [PeerAccount.ID]
 	Suspended bool
 }
 
-// Suspensions reads the peers suspended and resumed after a moment of the ledger's clock, in
-// order; the zero time reads all. next is the moment to go on from, exact to the nanosecond.
+// Suspensions reads the suspensions and resumptions of peers after a moment of the ledger's
+// clock, in order; the zero time reads all. next is the moment to continue from, exact to the
+// nanosecond.
 //
-// A connector asks once a round: a single request, however many peers there are. Peers of other
-// deployments on the ledger are among the changes. The errors are those of a request.
+// A connector calls it once a [Config.SuspensionPollInterval]: it sends a single request, however
+// many peers there are. Peers of foreign deployments on the ledger are included. The errors are
+// of requests.
 func (b *Book) Suspensions(ctx context.Context, after time.Time) (changes []SuspensionChange, next time.Time, err error) {
 	first := timestampOf(after.Add(1))
 	for {

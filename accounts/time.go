@@ -6,8 +6,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// timestampOf is a time by the ledger's clock; the zero time and all before the clock
-// begins are its first moment.
+// timestampOf converts a time to the ledger's clock. Times before the clock's first moment, the
+// zero time included, become the first moment.
 func timestampOf(t time.Time) uint64 {
 	switch year := t.Year(); {
 	case year < 1970:
@@ -19,13 +19,13 @@ func timestampOf(t time.Time) uint64 {
 	}
 }
 
-// timeOf is a moment of the ledger's clock.
+// timeOf converts a moment of the ledger's clock.
 func timeOf(timestamp uint64) time.Time {
 	const second = uint64(time.Second)
 	return time.Unix(int64(timestamp/second), int64(timestamp%second)).UTC()
 }
 
-// expiryOf is when a pending transfer ends, by the ledger's clock; 0 if it does not.
+// expiryOf returns when a pending transfer expires, by the ledger's clock; 0 if never.
 func expiryOf(row *ledger.Transfer) uint64 {
 	if row.Timeout == 0 {
 		return 0

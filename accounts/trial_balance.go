@@ -12,22 +12,21 @@ import (
 )
 
 var (
-	// ErrUnbalanced is matched by an UnbalancedError: debits are not credits, so the ledger
-	// is not one that keeps double-entry books, or was not read right. Trust no number of it.
+	// ErrUnbalanced is matched by an [UnbalancedError]: debits and credits differ, so the ledger
+	// does not keep double-entry books, or was misread. Trust no number of it.
 	ErrUnbalanced = errors.New("accounts: debits are not credits")
-	// ErrMoving says that somebody wrote all the while that accounts were added up: the sums
-	// are not of one moment, and prove nothing. Ask when less is written, or of a copy.
+	// ErrMoving is returned if accounts changed during every attempt to add them up: the sums are
+	// of no single moment, and prove nothing. Try again at a quieter time, or on a copy.
 	ErrMoving = errors.New("accounts: the books move too fast to be added up")
 )
 
-// Sums are sums of ledger accounts, in units of 10^-Scale of the asset. They may be beyond
-// 128 bits.
+// Sums are sums of ledger accounts, in units of 10^-Scale of the asset. They may exceed 128 bits.
 type Sums struct {
 	Accounts                                                   int
 	DebitsPosted, CreditsPosted, DebitsPending, CreditsPending big.Int
 }
 
-// Balanced reports whether debits are credits, the posted and the pending ones.
+// Balanced reports whether debits equal credits, both posted and pending.
 func (s *Sums) Balanced() bool {
 	return s.DebitsPosted.Cmp(&s.CreditsPosted) == 0 && s.DebitsPending.Cmp(&s.CreditsPending) == 0
 }
@@ -46,19 +45,19 @@ func (s *Sums) addAccount(a *ledger.Account) {
 	s.CreditsPending.Add(&s.CreditsPending, a.CreditsPending.Big())
 }
 
-// TrialLine are the accounts of one kind.
+// TrialLine has the sums of the accounts of one kind.
 type TrialLine struct {
-	// Kind is "peer", "line", "settlement" or "arrears" for all peers' accounts of that kind;
-	// "liquidity", "revenue", "dust", "suspense", "outside" or "control" for our own; "other"
-	// for what is not ours: of another namespace, or made by another program.
+	// Kind is "peer", "line", "settlement" or "arrears" for all peers' accounts of the kind;
+	// "liquidity", "revenue", "dust", "suspense", "outside" or "control" for our own; "other" for
+	// accounts of a foreign namespace or program.
 	Kind string
 	Sums
 }
 
-// TrialBalance are all accounts that the ledger has in an asset, added up.
+// TrialBalance has the sums of all accounts of the ledger in an asset.
 type TrialBalance struct {
 	Asset Asset
-	Lines []TrialLine // of kinds that there are, in the order of TrialLine.Kind's comment
+	Lines []TrialLine // only existing kinds, in the order of [TrialLine.Kind]
 	Total Sums
 }
 
@@ -81,7 +80,7 @@ var trialKinds = []struct {
 
 const otherKind = "other"
 
-// UnbalancedError says by how much debits and credits differ. It matches ErrUnbalanced.
+// UnbalancedError has the sums of debits and credits that differ. It matches [ErrUnbalanced].
 type UnbalancedError struct{ Balance TrialBalance }
 
 func (e *UnbalancedError) Error() string {
@@ -90,18 +89,18 @@ func (e *UnbalancedError) Error() string {
 		a.formatSigned(&t.DebitsPosted), a.formatSigned(&t.CreditsPosted), a.formatSigned(&t.DebitsPending), a.formatSigned(&t.CreditsPending))
 }
 
-// Is reports whether target is ErrUnbalanced.
+// Is reports whether target is [ErrUnbalanced].
 func (e *UnbalancedError) Is(target error) bool { return target == ErrUnbalanced }
 
-// TrialBalance adds up all accounts that the ledger has under the asset's number, of all
-// namespaces, and finds out whether debits are credits. It reads as it goes, up to
-// ledger.QueryMax accounts in a request, and keeps none of them.
+// TrialBalance adds up all accounts of the ledger under the asset's number, of all namespaces,
+// and checks that debits equal credits. It reads up to [ledger.QueryMax] accounts in a request,
+// and keeps none of them.
 //
-// The sums are of one moment, also while others write: more accounts than a request has are
-// read twice, and again if something moved in between.
+// The sums are of one moment, also during writes: accounts that need several requests are read
+// twice, and again if they changed in between.
 //
-// Errors: *UnbalancedError (ErrUnbalanced), with the trial balance, which is returned too;
-// ErrMoving after three attempts, ErrUnknownAsset, or that of a request.
+// Errors: *[UnbalancedError] ([ErrUnbalanced]), together with the trial balance; [ErrMoving]
+// after three attempts; [ErrUnknownAsset]; or the error of a request.
 func (b *Book) TrialBalance(ctx context.Context, asset Asset) (TrialBalance, error) {
 	if _, err := b.OwnAccount(asset); err != nil {
 		return TrialBalance{}, err
@@ -119,10 +118,10 @@ func (b *Book) TrialBalance(ctx context.Context, asset Asset) (TrialBalance, err
 
 const trialAttempts = 3
 
-// consistentTrial reads until the sums are of one moment: that of a single request, or one
-// between two readings. What is posted on an account only grows, and what is pending only
-// shrinks unless a transfer comes. So if none came while all was read twice, and the sums are
-// the same, no account changed from its first reading to its second one.
+// consistentTrial reads until the sums are of one moment: the moment of a single request, or a
+// moment between two readings. Posted amounts of an account only grow, and pending amounts only
+// shrink, except by a new transfer. So without a new transfer during two readings with equal
+// sums, no account changed between its two readings.
 func (b *Book) consistentTrial(ctx context.Context, asset Asset) (TrialBalance, error) {
 	for range trialAttempts {
 		before, err := b.newestTransfer(ctx, asset)
@@ -148,7 +147,7 @@ func (b *Book) consistentTrial(ctx context.Context, asset Asset) (TrialBalance, 
 	return TrialBalance{}, ErrMoving
 }
 
-// newestTransfer is the moment of the newest transfer in an asset, 0 if there is none.
+// newestTransfer returns the time of the newest transfer in an asset, 0 if there is none.
 func (b *Book) newestTransfer(ctx context.Context, asset Asset) (uint64, error) {
 	rows, err := b.ledger.QueryTransfers(ctx, ledger.QueryFilter{Ledger: asset.Ledger, Limit: 1, Flags: ledger.QueryFilterReversed})
 	if err != nil || len(rows) == 0 {
@@ -157,7 +156,7 @@ func (b *Book) newestTransfer(ctx context.Context, asset Asset) (uint64, error) 
 	return rows[0].Timestamp, nil
 }
 
-// sumAccounts adds all accounts of an asset up, once.
+// sumAccounts adds up all accounts of an asset, once.
 func (b *Book) sumAccounts(ctx context.Context, asset Asset) (balance TrialBalance, requests int, err error) {
 	byKind := make(map[string]*Sums)
 	balance.Asset = asset
@@ -193,7 +192,7 @@ func (b *Book) sumAccounts(ctx context.Context, asset Asset) (balance TrialBalan
 	return balance, requests, nil
 }
 
-// kindOf is the kind of an account that the ledger has in an asset.
+// kindOf returns the kind of an account in the ledger.
 func (b *Book) kindOf(a *ledger.Account) string {
 	if a.UserData64 == b.assets[a.Ledger].tag {
 		for _, k := range trialKinds {

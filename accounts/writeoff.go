@@ -10,27 +10,29 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// WriteOff gives up arrears of a peer.
+// WriteOff gives up arrears of a peer: see [Book.WriteOff].
 type WriteOff struct {
-	Account PeerAccount // a peer's
-	// Key names the write-off, 1 to 1023 bytes, without white space around it: the same in
-	// every call for it, and another for every other one of the account. Keys of Adjust and of WriteOff do not meet.
+	Account PeerAccount // of a peer
+	// Key names the write-off: 1 to 1023 bytes, without white space at either end. Repeat a
+	// write-off under the same key, and take a new key for every further write-off of the
+	// account. [Book.Adjust] and [Book.WriteOff] have separate keys.
 	Key        string
-	Amount     ledger.Amount // at most this much, in units, not 0; ledger.AmountMax for all
-	ReasonCode uint32        // a number of the caller's that says why. Not 0
+	Amount     ledger.Amount // the most to give up, in units, not 0; [ledger.AmountMax] for all
+	ReasonCode uint32        // a number of the caller's, kept with the write-off; not 0
 }
 
-// WriteOff gives up what a peer owes us and its account cannot pay, once for its key, for
-// ever. The peer's account first pays what it can; of what is left the Amount is given up, or
-// all of it if there is less: Booking.Amount says how much. Our suspense account bears it. A
-// suspended or closed peer's arrears can be written off, too.
+// WriteOff gives up arrears that a peer's account cannot pay, once and for ever for its key. The
+// peer's account first pays as much as it can. Of the rest, the Amount is given up, or the whole
+// rest if it is less: [Booking.Amount] has the sum. Our suspense account bears it. Arrears of a
+// suspended or closed peer can be written off, too.
 //
-// Errors: ErrInvalid names the field; ErrNoArrears if the peer's account can pay all of its
-// arrears; ErrKeyReused if another write-off was booked under the key; ErrKeySpent;
-// ErrNotProvisioned, ErrUnknownAsset, or that of a request. After ledger.ErrOutcomeUnknown
-// call again. If the arrears are collected while WriteOff is called, an amount of 0 is booked:
-// the error is ErrNoArrears then and whenever the call is repeated, and only another key
-// writes off later arrears.
+// Errors: [ErrInvalid], naming the field; [ErrNoArrears] if the peer's account can pay all of its
+// arrears; [ErrKeyReused] if a different write-off was booked under the key; [ErrKeySpent];
+// [ErrNotProvisioned]; [ErrUnknownAsset]; or the error of a request. After
+// [ledger.ErrOutcomeUnknown] call again.
+//
+// If the arrears are collected during the call, an amount of 0 is booked. The error is then
+// [ErrNoArrears], also for every repetition, and only a new key writes off later arrears.
 func (b *Book) WriteOff(ctx context.Context, w WriteOff) (Booking, error) {
 	if err := b.checkWriteOff(&w); err != nil {
 		return Booking{}, err
@@ -64,8 +66,8 @@ func (b *Book) checkWriteOff(w *WriteOff) error {
 	return checkKey(subject, w.Key)
 }
 
-// checkUnpayable refuses to write off what the peer account can pay. Who has arrears has an
-// arrears account, so it need not be created.
+// checkUnpayable refuses to write off arrears that the peer account can pay. A peer with arrears
+// has an arrears account, so none is created.
 func (b *Book) checkUnpayable(ctx context.Context, account PeerAccount) error {
 	balances, err := b.LookUpBalances(ctx, account)
 	if err != nil {
@@ -81,7 +83,7 @@ func (b *Book) checkUnpayable(ctx context.Context, account PeerAccount) error {
 	return nil
 }
 
-// readWrittenOff reads how much was written off, which the ledger has decided.
+// readWrittenOff reads the sum written off, as decided by the ledger.
 func (b *Book) readWrittenOff(ctx context.Context, w *WriteOff, id ledger.ID, booking idempotent.Booking) (Booking, error) {
 	rows, err := b.ledger.LookupTransfers(ctx, []ledger.ID{id})
 	if err == nil && len(rows) != 1 {
