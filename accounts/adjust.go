@@ -112,7 +112,7 @@ func (b *Book) checkAdjustment(a *Adjustment) error {
 	case chart.MaxByKey.Less(a.Debit):
 		return &FieldError{Subject: subject, Field: "Debit", Reason: b.maxByKeyRule(a.Account)}
 	case a.ReasonCode == 0:
-		return &FieldError{Subject: subject, Field: "Reason", Reason: "must not be 0"}
+		return &FieldError{Subject: subject, Field: "ReasonCode", Reason: "must not be 0"}
 	default:
 		return checkKey(subject, a.Key)
 	}
@@ -137,8 +137,8 @@ func (b *Book) checkCoverage(ctx context.Context, a *Adjustment) error {
 	switch {
 	case balance.Closed && !a.BeyondHeadroom, balance.Closed && a.Debit.IsZero():
 		return wrapAccount(a.Account, ErrPeerClosed)
-	case afterArrears(balance).Less(a.Debit) && !a.BeyondHeadroom:
-		return &CoverError{Account: a.Account, Asset: balance.Asset, Has: afterArrears(balance), Wanted: a.Debit}
+	case headroomAfterArrears(balance).Less(a.Debit) && !a.BeyondHeadroom:
+		return &CoverError{Account: a.Account, Asset: balance.Asset, Has: headroomAfterArrears(balance), Wanted: a.Debit}
 	case a.Debit.IsZero(), balance.HasArrearsAccount():
 		return nil
 	default:
@@ -146,6 +146,6 @@ func (b *Book) checkCoverage(ctx context.Context, a *Adjustment) error {
 	}
 }
 
-// afterArrears returns the headroom of an account less its arrears: arrears are collected from
+// headroomAfterArrears returns the headroom of an account less its arrears: arrears are collected from
 // the headroom first.
-func afterArrears(b *Balance) ledger.Amount { return b.Headroom.SubFloor(b.Arrears) }
+func headroomAfterArrears(b *Balance) ledger.Amount { return b.Headroom.SubFloor(b.Arrears) }

@@ -146,7 +146,7 @@ func TestAdjustmentOfNothing(t *testing.T) {
 		{"Credit", func(a *accounts.Adjustment) { a.Debit = units(1) }},
 		{"Credit", func(a *accounts.Adjustment) { a.Credit = ledger.AmountMax }},
 		{"Debit", func(a *accounts.Adjustment) { a.Credit, a.Debit, a.BeyondHeadroom = units(0), ledger.AmountMax, true }},
-		{"Reason", func(a *accounts.Adjustment) { a.ReasonCode = 0 }},
+		{"ReasonCode", func(a *accounts.Adjustment) { a.ReasonCode = 0 }},
 		{"Key", func(a *accounts.Adjustment) { a.Key = "" }},
 		{"Key", func(a *accounts.Adjustment) { a.Key = "\xff" }},
 		{"Key", func(a *accounts.Adjustment) { a.Key = strings.Repeat("x", 1024) }},

@@ -33,7 +33,7 @@ func (b *Book) BalanceAt(ctx context.Context, account PeerAccount, at time.Time)
 	}
 	then, err := b.prepaymentMemory.At(ctx, b.prepaymentAccounts(account), now[0].totals, timestampOf(at))
 	if err != nil {
-		return PastBalance{}, fmt.Errorf("work out what %v stood at: %w", account, err)
+		return PastBalance{}, fmt.Errorf("read the past balance of %v: %w", account, err)
 	}
 	return PastBalance{
 		Position: then.Position, Net: then.Net, Prepaid: ledger.ClampAmount(then.Prepaid), Arrears: then.Arrears,

@@ -87,7 +87,7 @@ func (b *Book) readPrepaid(ctx context.Context, balance *Balance) error {
 		return balance.totals, err
 	})
 	if err != nil {
-		return fmt.Errorf("work out what %v has prepaid: %w", a, err)
+		return fmt.Errorf("read the prepayment of %v: %w", a, err)
 	}
 	balance.setPrepaid(e)
 	return nil

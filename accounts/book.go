@@ -89,7 +89,7 @@ func (c Config) Validate() error {
 		if other, taken := byLedger[a.Ledger]; taken && a.Ledger != 0 {
 			errs = append(errs, &FieldError{
 				Subject: fmt.Sprintf("asset %q", a.Code), Field: "Ledger",
-				Reason: fmt.Sprintf("%d is already that of %v", a.Ledger, other),
+				Reason: fmt.Sprintf("%d is already used by %v", a.Ledger, other),
 			})
 		}
 		byLedger[a.Ledger] = a

@@ -97,7 +97,7 @@ func (b *Book) explainBooking(ctx context.Context, action string, account PeerAc
 		cover := &CoverError{Account: account, Asset: b.assets[account.ledger].asset, Wanted: wanted}
 		balances, lookErr := b.LookUpBalances(ctx, account)
 		if lookErr == nil {
-			cover.Has = afterArrears(&balances[0])
+			cover.Has = headroomAfterArrears(&balances[0])
 		}
 		return errors.Join(cover, lookErr)
 	default:

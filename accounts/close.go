@@ -46,7 +46,7 @@ func (b *Book) ClosePeer(ctx context.Context, account PeerAccount, opts CloseOpt
 		return err
 	}
 	if opts.Force && opts.ReasonCode == 0 {
-		return &FieldError{Subject: "closing of " + account.String(), Field: "Reason", Reason: "must not be 0 with Force"}
+		return &FieldError{Subject: "closing of " + account.String(), Field: "ReasonCode", Reason: "must not be 0 with Force"}
 	}
 	c := closing{book: b, account: account, opts: opts}
 	err := c.closeAndSettle(ctx)

@@ -117,7 +117,7 @@ func testLineInUse(t *testing.T, l ledger.Ledger) {
 	require.ErrorIs(t, err, accounts.ErrLineInUse)
 	require.ErrorAs(t, err, &inUse)
 	require.Equal(t, accounts.LineInUseError{Account: alice, Asset: usd, Line: units(100), Free: units(50), By: units(60), Wanted: units(40)}, *inUse)
-	require.EqualError(t, inUse, "accounts: the credit line is in use: that of alice on ledger 1 is 0.000000100 USD, "+
+	require.EqualError(t, inUse, "accounts: the credit line is in use: the line of alice on ledger 1 is 0.000000100 USD, "+
 		"so it cannot be lowered by 0.000000060 USD to 0.000000040 USD: at most 0.000000050 USD can be revoked")
 	_, err = book.SetCreditLine(ctx, alice, units(10))
 	require.ErrorAs(t, err, &inUse)

@@ -19,7 +19,7 @@ func (in *csvReader) parseTime() time.Time {
 	case err != nil:
 		in.setFault("time", "must be a time as in RFC 3339")
 	case !at.After(in.last):
-		in.setFault("time", "must be behind that of the entry before it")
+		in.setFault("time", "must be later than the entry before")
 	}
 	in.last = at
 	return at

@@ -87,10 +87,10 @@ func (in *csvReader) readEntry() (e Entry, more bool, err error) {
 		return e, in.fault == nil, in.fault
 	}
 	if in.parseUnits("position").Cmp(in.position) != 0 {
-		in.setFault("position", "is not that of the entry before it")
+		in.setFault("position", "differs from the entry before")
 	}
 	if in.parseCreditLine().Cmp(in.creditLine) != 0 {
-		in.setFault("credit_line", "is not that of the entry before it")
+		in.setFault("credit_line", "differs from the entry before")
 	}
 	in.parseArrears()
 	if in.fault != nil {
@@ -101,7 +101,7 @@ func (in *csvReader) readEntry() (e Entry, more bool, err error) {
 
 // requireEnd requires the end of the file after the closing balance.
 func (in *csvReader) requireEnd() error {
-	trailing := &CSVError{Line: in.lines.line + 1, Reason: "is behind the closing balance"}
+	trailing := &CSVError{Line: in.lines.line + 1, Reason: "follows the closing balance"}
 	_, err := in.lines.readRecord()
 	var fault *CSVError
 	switch {
@@ -126,7 +126,7 @@ func (in *csvReader) readOpening() error {
 		return err
 	}
 	if in.field("kind") != lineOpening {
-		in.setFault("kind", "must be that of the opening balance")
+		in.setFault("kind", fmt.Sprintf("must be %q", lineOpening))
 	}
 	in.checkAsset()
 	in.position, in.creditLine, in.opened = in.parseUnits("position"), in.parseCreditLine(), true
@@ -142,7 +142,7 @@ func (in *csvReader) readHeaders() error {
 		in.columns = slices.Clone(given)
 		return nil
 	case len(given) > known && slices.Equal(given[:known], csvColumns):
-		return &CSVError{Line: 1, Reason: fmt.Sprintf("has the column %.40q, which this version does not know: a newer one has written it", given[known])}
+		return &CSVError{Line: 1, Reason: fmt.Sprintf("has the unknown column %.40q: a newer version has written the file", given[known])}
 	default:
 		return &CSVError{Line: 1, Reason: "must have the headers " + strings.Join(csvColumns, ",")}
 	}
@@ -183,7 +183,7 @@ func (in *csvReader) setFault(column, reason string) {
 
 func (in *csvReader) checkAsset() {
 	if got := in.field("asset"); got != in.asset.String() {
-		in.setFault("asset", fmt.Sprintf("is %.40q, and not %v", got, in.asset))
+		in.setFault("asset", fmt.Sprintf("is %.40q, want %v", got, in.asset))
 	}
 }
 
@@ -201,7 +201,7 @@ func (in *csvReader) parseEntry() Entry {
 	e.CreditLine, _ = ledger.ParseAmount(line.String()) // it fits
 	in.checkKind(&e)
 	if line.Cmp(in.creditLine) != 0 && (e.Amount.Sign() != 0 || e.Kind == EntryHold) {
-		in.setFault("credit_line", "changes with an entry that is not about it")
+		in.setFault("credit_line", "changes with an entry of a different kind")
 	}
 	if in.position.Add(in.position, e.Amount).Cmp(e.Position) != 0 {
 		in.setFault("position", "does not follow from the amount")
@@ -216,11 +216,11 @@ func (in *csvReader) checkKind(e *Entry) {
 	case EntryPacket, EntryFee, EntryConversion, EntryDust, EntrySettlement, EntryByHand, EntryReturned,
 		EntryCorrection, EntryWriteOff, EntryCreditLine, EntryFunding, EntryHold, EntryOther:
 	default:
-		in.setFault("kind", fmt.Sprintf("is %.40q, which no entry is", e.Kind))
+		in.setFault("kind", fmt.Sprintf("is %.40q, which is no kind of entry", e.Kind))
 	}
 	switch {
 	case (e.Held != nil) != (e.Kind == EntryHold):
-		in.setFault("held", "must be there for a hold, and for nothing else")
+		in.setFault("held", "must be set for a hold, and only for a hold")
 	case e.Held != nil && e.Amount.Sign() != 0:
 		in.setFault("amount", "must be 0 for a hold")
 	}

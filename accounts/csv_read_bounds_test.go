@@ -32,7 +32,7 @@ func TestReadCSVOfTheFirstVersion(t *testing.T) {
 	require.Equal(t, int64(5_000_000_000), entries[1].Amount.Int64())
 
 	err := lastError(strings.NewReader(strings.Replace(newHead, "\n", ",colour\n", 1)))
-	require.EqualError(t, err, `accounts: statement: line 1 has the column "colour", which this version does not know: a newer one has written it`)
+	require.EqualError(t, err, `accounts: statement: line 1 has the unknown column "colour": a newer version has written the file`)
 	err = lastError(strings.NewReader(strings.Replace(oldStatement, "transfer,code", "code,transfer", 1)))
 	require.ErrorContains(t, err, "line 1 must have the headers time,kind,")
 }

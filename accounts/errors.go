@@ -17,7 +17,7 @@ var (
 	// [Book.Provision].
 	ErrNotProvisioned = errors.New("accounts: not provisioned")
 	// ErrDrift is matched by a [DriftError].
-	ErrDrift = errors.New("accounts: the ledger differs from what was asked for")
+	ErrDrift = errors.New("accounts: the ledger differs from the configuration")
 	// ErrLineConflict is matched by a [LineConflictError]: the line was changed concurrently.
 	// Decide again on the current line.
 	ErrLineConflict = errors.New("accounts: the credit line was changed meanwhile")
@@ -98,7 +98,7 @@ type LineConflictError struct {
 }
 
 func (e *LineConflictError) Error() string {
-	return fmt.Sprintf("%v: that of %v is %s now", ErrLineConflict, e.Account, e.Asset.Text(e.Line))
+	return fmt.Sprintf("%v: the line of %v is %s now", ErrLineConflict, e.Account, e.Asset.Text(e.Line))
 }
 
 // Is reports whether target is [ErrLineConflict].
@@ -121,7 +121,7 @@ func (e *LineInUseError) Error() string {
 		return fmt.Sprintf("accounts: the credit line of %v is %s, so %s cannot be taken back: at most %s can be revoked",
 			e.Account, text(e.Line), text(e.By), text(e.Free))
 	}
-	return fmt.Sprintf("%v: that of %v is %s, so it cannot be lowered by %s to %s: at most %s can be revoked",
+	return fmt.Sprintf("%v: the line of %v is %s, so it cannot be lowered by %s to %s: at most %s can be revoked",
 		ErrLineInUse, e.Account, text(e.Line), text(e.By), text(e.Wanted), text(e.Free))
 }
 
@@ -141,7 +141,7 @@ type HeldError struct {
 }
 
 func (e *HeldError) Error() string {
-	text := fmt.Sprintf("%v: of %v, %s by packets from it, %s by packets to it, %s by settlement orders",
+	text := fmt.Sprintf("%v: of %v, %s by packets from the peer, %s by packets to the peer, %s by settlement orders",
 		ErrHeld, e.Account, e.Asset.Text(e.HeldIn), e.Asset.Text(e.HeldOut), e.Asset.Text(e.Settling))
 	if !e.Announced.IsZero() {
 		text += fmt.Sprintf("; payments of %s are announced", e.Asset.Text(e.Announced))

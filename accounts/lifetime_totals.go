@@ -56,9 +56,9 @@ func (b *Book) setTotals(balance *Balance) {
 	// Payments returned from suspense, and all returned payments.
 	returnedWhileWaiting := flow(ids.Settlement, chart.CodeReturned, flowOut)
 	returned := sumOf(returnedWhileWaiting, b.returnedPayments.sumAt(ids.Arrears, s).Big())
-	// Credits of the settlement account paid by the peer account or arrears, without those paid
-	// by suspense. (An older version also booked a rail's excess there, and then debited the
-	// peer.)
+	// Credits of the settlement account paid by the peer account or arrears, so without those
+	// paid by suspense. (In an older version suspense also paid a rail's excess, and the peer was
+	// debited for it.)
 	paid := subtractAll(s.Settlement.Credits.Big(), returnedWhileWaiting, flow(ids.Settlement, chart.CodeCorrection, flowOut))
 	debited := sumOf(flow(ids.Peer, chart.CodeAdjust, flowIn), flow(ids.Arrears, chart.CodeAdjust, flowIn), flow(ids.Peer, chart.CodeCorrection, flowIn))
 	collected := subtractAll(s.Arrears.Credits.Big(), flow(ids.Arrears, chart.CodeAdjust, flowOut))

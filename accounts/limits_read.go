@@ -110,7 +110,7 @@ func (c Config) findUnknown(known map[Asset]bool) []error {
 	var errs []error
 	checkAsset := func(subject, field string, a Asset) {
 		if !known[a] {
-			errs = append(errs, &FieldError{Subject: subject, Field: field, Reason: fmt.Sprintf("has %s, which is none of the Book's assets", a.describeExactly())})
+			errs = append(errs, &FieldError{Subject: subject, Field: field, Reason: fmt.Sprintf("has %s, which is no asset of the Book", a.describeExactly())})
 		}
 	}
 	const limits = configSubject + ": Limits"

@@ -245,7 +245,7 @@ func TestPacketLimitFaults(t *testing.T) {
 	_, err := accounts.NewBook(nil, accounts.Config{
 		Assets: []accounts.Asset{usd}, LiquidityFloors: map[accounts.Asset]accounts.Decimal{xrp: "1"},
 	})
-	require.ErrorContains(t, err, "none of the Book's assets")
+	require.ErrorContains(t, err, "no asset of the Book")
 }
 
 // What a Converter pays out is covered by what came in, and one unit more is not, at rates that

@@ -74,7 +74,7 @@ func ExampleBook_SetCreditLine() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// accounts: the credit line was changed meanwhile: that of alice on ledger 1 is 200.00 USD now
+	// accounts: the credit line was changed meanwhile: the line of alice on ledger 1 is 200.00 USD now
 }
 
 func ExampleBook_EffectiveLimits() {
@@ -253,7 +253,7 @@ func ExampleBook_CheckAssets() {
 	// Output:
 	// <nil>
 	// <nil>
-	// accounts: the ledger differs from what was asked for: ourselves on ledger 5: liquidity account: ledger is 1 for USD, want 5
+	// accounts: the ledger differs from the configuration: ourselves on ledger 5: liquidity account: ledger is 1 for USD, want 5
 }
 
 func ExampleBook_ProvisionAll() {

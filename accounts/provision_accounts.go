@@ -98,7 +98,7 @@ func (b *Book) findDrift(ctx context.Context, expected []expectedAccount) ([]Dri
 	}
 	stored, err := b.lookupIDs(ctx, ids, 1)
 	if err != nil {
-		return nil, fmt.Errorf("look up what differs: %w", err)
+		return nil, fmt.Errorf("look up differing accounts: %w", err)
 	}
 	var drifts []Drift
 	for _, expected := range expected {

@@ -430,7 +430,7 @@ func TestNewBookReportsAllFaultsAtOnce(t *testing.T) {
 		usd, {Code: "EUR", Ledger: usd.Ledger}, {Code: "", Ledger: 3}, {Code: "JPY"},
 	}})
 	require.ErrorIs(t, err, accounts.ErrInvalid)
-	require.ErrorContains(t, err, `asset "EUR": Ledger 1 is already that of USD/9`)
+	require.ErrorContains(t, err, `asset "EUR": Ledger 1 is already used by USD/9`)
 	require.ErrorContains(t, err, `asset "": Code must be 1 to 32 bytes of UTF-8`)
 	require.ErrorContains(t, err, `asset "JPY": Ledger must not be 0`)
 	_, err = accounts.NewBook(nil, accounts.Config{})

@@ -46,7 +46,7 @@ func (r *returnedPayments) readUpTo(ctx context.Context, arrears ledger.ID, s *p
 	}
 	known, err := r.readNewer(ctx, arrears, known)
 	if err != nil {
-		return fmt.Errorf("read what came back of a peer's payments: %w", err)
+		return fmt.Errorf("read the returned payments of a peer: %w", err)
 	}
 	known.coveredDebits = s.Arrears.Debits
 	r.mu.Lock()

@@ -153,7 +153,7 @@ func (s *Statement) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 			}
 		}
 		if !balance.equals(s.Closing) {
-			yield(Entry{}, fmt.Errorf("%w: that of %v ends with %s, and the account with %s",
+			yield(Entry{}, fmt.Errorf("%w: the statement of %v ends with %s, and the account with %s",
 				ErrStatement, s.Account, s.Asset.describeBalance(balance), s.Asset.describeBalance(s.Closing)))
 		}
 	}

@@ -126,7 +126,7 @@ func (s *Statement) lookUpNamed(ctx context.Context, page []ledger.Transfer) (ma
 	}
 	found, err := batch.Each(ctx, ids, 1, s.book.ledger.LookupTransfers)
 	if err != nil {
-		return nil, fmt.Errorf("look up what is corrected: %w", err)
+		return nil, fmt.Errorf("look up corrected transfers: %w", err)
 	}
 	named := make(map[ledger.ID]ledger.Transfer, len(found))
 	for i := range found {

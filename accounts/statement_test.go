@@ -473,7 +473,7 @@ func TestReadCSVNamesTheFault(t *testing.T) {
 	require.ErrorContains(t, last, "line 5 is missing")
 	for _, last = range accounts.ReadCSV(strings.NewReader(good+row+"\n"), usd) {
 	}
-	require.ErrorContains(t, last, "line 6 is behind the closing balance")
+	require.ErrorContains(t, last, "line 6 follows the closing balance")
 }
 
 func FuzzReadCSV(f *testing.F) {

@@ -220,7 +220,7 @@ func testCloseOwed(t *testing.T, l ledger.Ledger) {
 		require.Equal(t, accounts.OwedError{Account: p, Asset: usd, Payable: b.Payable, Receivable: b.Receivable}, *owed)
 		require.False(t, b.Suspended, "nothing was changed")
 	}
-	requireField(t, book.ClosePeer(ctx, alice, accounts.CloseOptions{Force: true}), "Reason")
+	requireField(t, book.ClosePeer(ctx, alice, accounts.CloseOptions{Force: true}), "ReasonCode")
 	for _, p := range peers {
 		require.NoError(t, book.ClosePeer(ctx, p, accounts.CloseOptions{Force: true, ReasonCode: 77}))
 		b := balance(t, book, p)

@@ -96,7 +96,7 @@ func (r *suspenseRows) readUpTo(ctx context.Context, at prepayment.Totals) error
 			})
 		})
 		if err == nil && len(rows) == 0 {
-			err = errors.New("they do not add up to its balance")
+			err = errors.New("the rows do not add up to its balance")
 		}
 		if err != nil {
 			return fmt.Errorf("read the rows of suspense: %w", err)

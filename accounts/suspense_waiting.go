@@ -90,7 +90,7 @@ func (r *suspenseRows) readReceivers(ctx context.Context) error {
 	}
 	found, err := batch.Each(ctx, holds, 1, r.ledger.LookupTransfers)
 	if err != nil {
-		return fmt.Errorf("look up whose late packets are in suspense: %w", err)
+		return fmt.Errorf("look up the receivers of late packets in suspense: %w", err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -29,7 +29,7 @@ func (b *Book) Suspensions(ctx context.Context, after time.Time) (changes []Susp
 			Code: chart.CodeSuspend, TimestampMin: first, Limit: ledger.QueryMax,
 		})
 		if err != nil {
-			return changes, after, fmt.Errorf("read who is suspended: %w", err)
+			return changes, after, fmt.Errorf("read suspensions: %w", err)
 		}
 		for i := range rows {
 			changes = append(changes, SuspensionChange{

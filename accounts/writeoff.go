@@ -58,7 +58,7 @@ func (b *Book) checkWriteOff(w *WriteOff) error {
 	case w.Amount.IsZero():
 		return &FieldError{Subject: subject, Field: "Amount", Reason: "must not be 0"}
 	case w.ReasonCode == 0:
-		return &FieldError{Subject: subject, Field: "Reason", Reason: "must not be 0"}
+		return &FieldError{Subject: subject, Field: "ReasonCode", Reason: "must not be 0"}
 	}
 	if err := b.checkPeer(w.Account); err != nil {
 		return err
@@ -87,7 +87,7 @@ func (b *Book) checkUnpayable(ctx context.Context, account PeerAccount) error {
 func (b *Book) readWrittenOff(ctx context.Context, w *WriteOff, id ledger.ID, booking idempotent.Booking) (Booking, error) {
 	rows, err := b.ledger.LookupTransfers(ctx, []ledger.ID{id})
 	if err == nil && len(rows) != 1 {
-		err = errors.New("the ledger has not got it")
+		err = errors.New("the ledger does not have the transfer")
 	}
 	switch {
 	case err != nil:

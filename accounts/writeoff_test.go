@@ -169,7 +169,7 @@ func TestWriteOffOfNothing(t *testing.T) {
 		{"Account", func(w *accounts.WriteOff) { w.Account = accounts.PeerAccount{} }},
 		{"Account", func(w *accounts.WriteOff) { w.Account = ours }},
 		{"Amount", func(w *accounts.WriteOff) { w.Amount = units(0) }},
-		{"Reason", func(w *accounts.WriteOff) { w.ReasonCode = 0 }},
+		{"ReasonCode", func(w *accounts.WriteOff) { w.ReasonCode = 0 }},
 		{"Key", func(w *accounts.WriteOff) { w.Key = "" }},
 	} {
 		bad := good
