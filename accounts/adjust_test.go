@@ -65,7 +65,7 @@ func testAdjust(t *testing.T, l ledger.Ledger) {
 	require.ErrorAs(t, err, &cover)
 	require.Equal(t, accounts.CoverError{Account: alice, Asset: usd, Has: units(130), Wanted: units(131)}, *cover)
 
-	// The ledger refuses what is overtaken, and the key stays free for later.
+	// The ledger refuses an overtaken debit, and the key stays free.
 	between := &interrupted{Ledger: l}
 	bob := provision(t, book, 0, "bob")[0]
 	between.do = func() { movePacket(t, l, alice.ID(), bob.ID(), 100, 0) }
@@ -76,7 +76,7 @@ func testAdjust(t *testing.T, l ledger.Ledger) {
 	movePacket(t, l, bob.ID(), alice.ID(), 100, 0)
 	_, err = book.Adjust(ctx, race)
 	require.NoError(t, err)
-	movePacket(t, l, alice.ID(), bob.ID(), 80, 0) // nothing is left
+	movePacket(t, l, alice.ID(), bob.ID(), 80, 0) // the headroom is used up
 	again, err = book.Adjust(ctx, race)
 	require.NoError(t, err, "booked before, covered or not")
 	require.True(t, again.AlreadyBooked)
@@ -98,8 +98,8 @@ func testAdjust(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// On an account whose balance goes up and down, packets can overtake a debit each time that it
-// is tried. Its key is not used up by that, and what the ledger was asked leaves no trace.
+// On an account with a changing balance, a packet can overtake a debit at every attempt. The key
+// stays free, and the refused requests leave no trace.
 func testDebitOvertaken(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	peers := provision(t, book, 100, "alice", "bob")
@@ -188,7 +188,7 @@ func testManyAdjust(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// bookAdjustment books an adjustment, and looks that it is booked as it should be.
+// bookAdjustment books an adjustment and checks the booking.
 func bookAdjustment(t *testing.T, book *accounts.Book, a accounts.Adjustment, already bool) accounts.Booking {
 	t.Helper()
 	got, err := book.Adjust(t.Context(), a)
@@ -198,7 +198,7 @@ func bookAdjustment(t *testing.T, book *accounts.Book, a accounts.Adjustment, al
 	return got
 }
 
-// What the peer account cannot pay of a debit becomes arrears if the caller accepts that.
+// With BeyondHeadroom, the part of a debit that the peer account cannot pay becomes arrears.
 func testDebitBeyond(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	peers := provision(t, book, 100, "alice", "bob")
@@ -217,7 +217,7 @@ func testDebitBeyond(t *testing.T, l ledger.Ledger) {
 	require.Equal(t, first.Transfer, bookAdjustment(t, book, debit, true).Transfer, "booked before, covered or not")
 	require.NoError(t, book.Resume(ctx, alice))
 
-	// A debit within the headroom collects what is left.
+	// A debit within the headroom also collects arrears.
 	movePacket(t, l, bob.ID(), alice.ID(), 80, 0)
 	next := accounts.Adjustment{Account: alice, Key: "next", Debit: units(81), ReasonCode: 1}
 	_, err = book.Adjust(ctx, next)
@@ -231,8 +231,8 @@ func testDebitBeyond(t *testing.T, l ledger.Ledger) {
 	require.Equal(t, units(30), b.Headroom)
 	require.Equal(t, units(70), b.Receivable)
 
-	// A packet overtakes a debit that was covered when it was looked at: the ledger refuses
-	// it, and then it is booked as arrears, since the key is free.
+	// A packet overtakes a debit after its coverage was checked: the ledger refuses the debit.
+	// The key is free, so the debit is then booked as arrears.
 	between := &interrupted{Ledger: l, do: func() { movePacket(t, l, alice.ID(), bob.ID(), 10, 0) }}
 	race := accounts.Adjustment{Account: alice, Key: "race", Debit: units(30), ReasonCode: 1}
 	_, err = newBook(t, between).Adjust(ctx, race)
@@ -247,7 +247,7 @@ func testDebitBeyond(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// closeAccount closes a peer account as the ledger does it, and returns the id of the closing.
+// closeAccount closes a peer account as the ledger does, and returns the id of the closing.
 func closeAccount(t *testing.T, l ledger.Ledger, book *accounts.Book, a accounts.PeerAccount) ledger.ID {
 	t.Helper()
 	own, _ := book.AssetIDs(usd.Ledger)
@@ -261,8 +261,8 @@ func closeAccount(t *testing.T, l ledger.Ledger, book *accounts.Book, a accounts
 	return row.ID
 }
 
-// A closed peer account pays nothing: the debit is booked alone, and whoever repeats it, with
-// the account open or not, finds it.
+// A closed peer account pays nothing: the debit is booked alone, and every repetition finds it,
+// with the account open or closed.
 func testDebitClosed(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	peers := provision(t, book, 100, "alice", "bob")
@@ -280,8 +280,8 @@ func testDebitClosed(t *testing.T, l ledger.Ledger) {
 	bookAdjustment(t, book, debit, true)
 	require.Equal(t, units(30), balance(t, book, alice).Arrears)
 
-	// Two operators at once, and the account is closed before the first one's request, and
-	// open again before the second one's.
+	// Two operators at once: the account is closed before the first operator's request, and open
+	// again before the second operator's.
 	var second accounts.Booking
 	between := &interrupted{Ledger: l, do: func() {
 		closing := closeAccount(t, l, book, bob)
@@ -298,7 +298,7 @@ func testDebitClosed(t *testing.T, l ledger.Ledger) {
 // An older version provisioned no arrears account, and booked debits from the peer account.
 func testDebitOlder(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
-	provision(t, book, 0, "somebody") // and the accounts of the asset
+	provision(t, book, 0, "somebody") // creates the accounts of the asset
 	alice := mustAccount(t, book, "alice")
 	other := newLedger(t)
 	_, err := newBook(t, other).Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: usd})
@@ -342,7 +342,7 @@ func testDebitOlder(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// readPosition is our position in USD.
+// readPosition reads our position in USD.
 func readPosition(t *testing.T, book *accounts.Book) accounts.AssetPosition {
 	t.Helper()
 	all, err := book.Positions(t.Context())
@@ -397,7 +397,7 @@ func testCapital(t *testing.T, l ledger.Ledger) {
 	p = readPosition(t, book)
 	require.Zero(t, p.Liquidity.Sign())
 	require.Equal(t, int64(30), p.Capital.Int64())
-	movePacket(t, l, ids.Liquidity, alice.ID(), 5, 0) // short: packets may take it below 0
+	movePacket(t, l, ids.Liquidity, alice.ID(), 5, 0) // a shortage: packets may take liquidity below 0
 	_, err = book.Withdraw(ctx, accounts.Capital{Asset: usd, Key: "short", Amount: units(1)})
 	require.ErrorIs(t, err, accounts.ErrNotCovered)
 	require.Equal(t, int64(-5), readPosition(t, book).Liquidity.Int64())
@@ -463,8 +463,8 @@ func testAlerts(t *testing.T, l ledger.Ledger) {
 		{0, []accounts.ThresholdEvent{accounts.LowReached}},
 		{10, nil},
 		{-3, nil},
-		{15, nil}, // within the margin
-		{9, nil},  // and so not once more
+		{15, nil}, // within the margin: no alert
+		{9, nil},  // so not reached again
 		{16, []accounts.ThresholdEvent{accounts.LowCleared}},
 		{10, []accounts.ThresholdEvent{accounts.LowReached}},
 		{50, []accounts.ThresholdEvent{accounts.LowCleared, accounts.HighReached}},
@@ -475,7 +475,7 @@ func testAlerts(t *testing.T, l ledger.Ledger) {
 		{-1, []accounts.ThresholdEvent{accounts.LowReached}},
 	} {
 		moveTo(step.position)
-		for i := range 2 { // a second look tells nothing new
+		for i := range 2 { // a second check has no alerts
 			alerts, err := w.Check(ctx)
 			require.NoError(t, err)
 			var got []accounts.ThresholdEvent
@@ -495,7 +495,7 @@ func testAlerts(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// A key with white space around it is no other key than the one without: it is none.
+// A key with white space at an end is refused, rather than taken for a different key.
 func TestCheckKey(t *testing.T) {
 	t.Parallel()
 	for _, good := range []string{"w1", "w 1", "\u00e9t\u00e9", "\xff\x20", " \x00\xff\x80 ", strings.Repeat("x", 5000)} {

@@ -20,14 +20,14 @@ func TestAmountsInWholeUnits(t *testing.T) {
 	scale := func(n uint8) accounts.Asset { return accounts.Asset{Code: "X", Scale: n, Ledger: 1} }
 	for _, c := range []struct {
 		asset        accounts.Asset
-		text, units  string // units "": refused
+		text, units  string // units "": the text is refused
 		formatted    string
 		becauseOfThe string
 	}{
 		{asset: scale(2), text: "12.5", units: "1250", formatted: "12.50"},
 		{asset: scale(2), text: "0", units: "0", formatted: "0.00"},
 		{asset: scale(2), text: "007.10", units: "710", formatted: "7.10"},
-		{asset: scale(2), text: "7.1000", units: "710", formatted: "7.10"}, // nothing is rounded
+		{asset: scale(2), text: "7.1000", units: "710", formatted: "7.10"}, // exact: nothing is rounded
 		{asset: scale(0), text: "5", units: "5", formatted: "5"},
 		{asset: scale(0), text: ledger.AmountMax.String(), units: ledger.AmountMax.String(), formatted: ledger.AmountMax.String()},
 		{asset: scale(255), text: "0." + strings.Repeat("0", 254) + "1", units: "1", formatted: "0." + strings.Repeat("0", 254) + "1"},
@@ -103,7 +103,7 @@ func TestConvert(t *testing.T) {
 		{9, 2, "1", "1999999999", "1990000000", "9999999", "199"},
 		{2, 9, "1", "199", "199", "0", "1990000000"},
 		{2, 2, "0.5", "101", "100", "1", "50"},
-		{2, 2, "1.0842", "100", "100", "0", "108"}, // 99.6 of 100 are paid for: no unit is left
+		{2, 2, "1.0842", "100", "100", "0", "108"}, // 99.6 of 100 are paid for: no unit remains
 		{2, 2, "0.333333", "100", "100", "0", "33"},
 		{2, 2, "0.333333", "2", "0", "2", "0"},
 		{0, 0, "3", "5", "5", "0", "15"},
@@ -133,9 +133,9 @@ func TestConvert(t *testing.T) {
 	requireField(t, err, "Amount")
 }
 
-// A million conversions lose nothing: to the unit, what came in is what was paid for and
-// dust; and in exact value what was paid for is worth what was paid out, and less than a
-// unit for each conversion more.
+// A million conversions lose nothing. In units, the incoming amounts are exactly the costs and
+// the dust. In exact value, the costs are worth the outgoing amounts, plus less than a unit for
+// each conversion.
 func TestMillionConversionsLoseNothing(t *testing.T) {
 	t.Parallel()
 	conversions := 1_000_000
@@ -151,13 +151,13 @@ func TestMillionConversionsLoseNothing(t *testing.T) {
 		price := decimal.New(random.Int64N(1_000_000_000)+1, int32(random.IntN(12)-9))
 		converter, err := accounts.NewConverter(from, to, price)
 		require.NoError(t, err)
-		// Units of to that a unit of from is worth, worked out in another way.
+		// Units of to for a unit of from, computed in a different way.
 		worth := new(big.Rat).Mul(price.Rat(), new(big.Rat).SetFrac(power(to.Scale), power(from.Scale)))
 		paidFor, paidOut := new(big.Int), new(big.Int)
 		for range perRate {
 			amount := ledger.Amount(uint128.From64(random.Uint64() >> random.IntN(64)))
 			got, err := converter.Convert(amount)
-			for ; err != nil; got, err = converter.Convert(amount) { // too large in the other asset
+			for ; err != nil; got, err = converter.Convert(amount) { // too large in the asset to
 				require.ErrorIs(t, err, accounts.ErrInvalid)
 				amount = ledger.Amount(uint128.Uint128(amount).Rsh(16))
 			}

@@ -8,7 +8,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// What a Balance works out of its figures.
+// The figures that a Balance derives.
 func TestFiguresOfABalance(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t, 100)
@@ -26,7 +26,7 @@ func TestFiguresOfABalance(t *testing.T) {
 	require.True(t, onlyPackets)
 	require.Zero(t, sent)
 
-	move(own.Liquidity, ids.Peer, 40) // it earns 40,
+	move(own.Liquidity, ids.Peer, 40) // the peer earns 40,
 	move(ids.Peer, own.Liquidity, 7)  // and sends 7
 	traded := b.readBalance()
 	sent, onlyPackets = traded.OnlyPacketsSince(first)
@@ -36,7 +36,7 @@ func TestFiguresOfABalance(t *testing.T) {
 	require.Equal(t, int64(33), traded.NetAtMost().Int64())
 	require.Equal(t, units(33), traded.Unpaid())
 
-	move(ids.Settlement, ids.Peer, 25) // it pays in 25 in advance
+	move(ids.Settlement, ids.Peer, 25) // and prepays 25
 	paid := b.readBalance()
 	_, onlyPackets = paid.OnlyPacketsSince(traded)
 	require.False(t, onlyPackets)

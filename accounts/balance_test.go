@@ -15,7 +15,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// books is a book with one peer in USD, and a hand that writes into its ledger.
+// books is a book with one peer in USD, with direct access to its ledger.
 type books struct {
 	t      *testing.T
 	ledger *embedded.Ledger
@@ -80,9 +80,9 @@ func TestBalanceTellsPositionHoldsAndTotals(t *testing.T) {
 
 	created(own, ids.Peer, 50, 0)                                // and earns 50
 	created(ids.Settlement, ids.Peer, 25, 0)                     // and pays us 25
-	created(ids.Peer, own, 11, ledger.TransferPending)           // 11 are in flight from it
-	created(own, ids.Peer, 7, ledger.TransferPending)            // 7 to it
-	created(ids.Peer, ids.Settlement, 15, 0)                     // we paid it 15
+	created(ids.Peer, own, 11, ledger.TransferPending)           // 11 are in flight from the peer
+	created(own, ids.Peer, 7, ledger.TransferPending)            // 7 to the peer
+	created(ids.Peer, ids.Settlement, 15, 0)                     // we paid the peer 15
 	created(ids.Peer, ids.Settlement, 4, ledger.TransferPending) // and are paying 4
 	got = b.readBalance()
 	require.WithinDuration(t, time.Now(), got.Opened, time.Minute)
@@ -135,8 +135,8 @@ func TestTheLedgerKeepsTheLine(t *testing.T) {
 	ledgertest.RequireConserved(t, b.ledger)
 }
 
-// However a peer's books came about: position is what it earned and paid less
-// what it sent and was paid, and payable and receivable are never both there.
+// For any history of a peer: position is its earnings and payments, less the amounts it sent and
+// was paid. Payable and receivable are never both above 0.
 func TestBalanceAddsUp(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()

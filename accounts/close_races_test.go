@@ -25,15 +25,15 @@ var closingScenarios = []scenario{
 	{"peer closed and its arrears collected", testCloseCollects},
 }
 
-// racing counts the requests of a call, and lets something happen right before one of
-// them, or ends the process there.
+// racing counts the requests of a call. Right before one of them it runs a function, or ends the
+// process.
 type racing struct {
 	ledger.Ledger
 	at, asked int
 	happens   func()
-	then      func() // right before the next transfers, once it has happened
-	dies      bool   // right before the request
-	diesAfter bool   // the request is done, and its answer lost
+	then      func() // run right before the next transfers after the first function
+	dies      bool   // ends right before the request
+	diesAfter bool   // the request is done, and its answer is lost
 }
 
 func (r *racing) runBefore() error {
@@ -90,29 +90,29 @@ func (r *racing) GetAccountBalances(ctx context.Context, f ledger.AccountFilter)
 	return rows, r.runAfter(err)
 }
 
-// closable is a peer that is closed while others are at it.
+// closable is a peer that is closed during concurrent bookings.
 type closable struct {
 	t       *testing.T
 	ledger  ledger.Ledger
-	book    *accounts.Book // of the others
+	book    *accounts.Book // of the concurrent calls
 	account accounts.PeerAccount
 	ids     accounts.PeerIDs
 	own     accounts.AssetIDs
 	start   *big.Int
 
-	moved     int64 // by what happened, of the position
+	moved     int64 // the change of the position by the happening
 	suspended bool  // by an operator, or by reopening
-	others    bool  // other calls have closed or opened the peer
-	finished  bool  // it was closed for good before something happened
-	wrote     bool  // it may be closed for good, and owe what happened then
+	others    bool  // concurrent calls have closed or opened the peer
+	finished  bool  // closed for good before the happening
+	wrote     bool  // the peer may be closed for good, and owe the amount of the happening
 	holds     []ledger.ID
 }
 
-// closingReason is that of the closings in question.
+// closingReason is the reason code of the tested closings.
 const closingReason = 77
 
-// standings are what a peer with a line of 100 may stand at: each earns and is charged that
-// much, and is charged in arrears what is not collected yet.
+// standings are positions of a peer with a line of 100: each peer earns and is charged that much,
+// with uncollected charges in arrears.
 var standings = []struct {
 	name                     string
 	earned, charged, arrears uint64
@@ -146,7 +146,7 @@ func newClosable(t *testing.T, l ledger.Ledger, book *accounts.Book, name string
 	return c
 }
 
-// book1 writes rows as a chain, and reports whether they are booked.
+// tryBook writes rows as a chain, and reports whether the ledger took them.
 func (c *closable) tryBook(rows ...ledger.Transfer) bool {
 	c.t.Helper()
 	for i := range rows {
@@ -163,7 +163,7 @@ func (c *closable) tryBook(rows ...ledger.Transfer) bool {
 	return ledger.ChainOutcome(results).Outcome.Done()
 }
 
-// happenings are what may happen while a peer is being closed.
+// happenings are concurrent bookings during a closing.
 var happenings = []struct {
 	name string
 	do   func(c *closable)
@@ -239,7 +239,7 @@ func (c *closable) holdPacket(row ledger.Transfer) {
 	}
 }
 
-// requireRefusal requires that an error, if there is one, says what to do next.
+// requireRefusal requires that an error, if any, tells the operator what to do next.
 func (c *closable) requireRefusal(err error) {
 	c.t.Helper()
 	if err != nil && !errors.Is(err, accounts.ErrHeld) && !errors.Is(err, accounts.ErrOwed) {
@@ -248,7 +248,7 @@ func (c *closable) requireRefusal(err error) {
 	}
 }
 
-// readWrittenOff is what closings have moved to suspense, as a change of the position.
+// writtenOff returns the sum moved to suspense by closings, as a change of the position.
 func (c *closable) writtenOff() int64 {
 	c.t.Helper()
 	sum := int64(0)
@@ -270,13 +270,13 @@ func (c *closable) writtenOff() int64 {
 	return sum
 }
 
-// requireAllOrNothing requires that the peer is closed and booked whole, or as it was.
+// requireAllOrNothing requires that the peer is closed and booked in full, or unchanged.
 func (c *closable) requireAllOrNothing(err error) {
 	c.t.Helper()
 	b, off := balance(c.t, c.book, c.account), c.writtenOff()
 	require.Equal(c.t, c.start.Int64()+c.moved+off, b.Position().Int64(), "the position is what happened")
 	c.requireRefusal(err)
-	for _, hold := range c.holds { // what was promised can be kept
+	for _, hold := range c.holds { // held amounts can still be fulfilled
 		resolveHold(c.t, c.ledger, hold, ledger.TransferPostPending)
 	}
 	switch {
@@ -297,7 +297,7 @@ func (c *closable) requireAllOrNothing(err error) {
 	}
 }
 
-// testCloseRaces lets everything happen before every request of a closing.
+// testCloseRaces runs every happening before every request of a closing.
 func testCloseRaces(t *testing.T, l ledger.Ledger) {
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 11))
 	book, races := newBookWithoutRound(t, l), 0
@@ -317,7 +317,7 @@ func testCloseRaces(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// raceAt reports whether the closing has come to the request that something happens before.
+// raceAt reports whether the closing reached the request with the happening.
 func (c *closable) raceAt(at int, force bool, happens func(*closable)) bool {
 	c.t.Helper()
 	r := &racing{Ledger: c.ledger, at: at, happens: func() { happens(c) }}
@@ -326,7 +326,7 @@ func (c *closable) raceAt(at int, force bool, happens func(*closable)) bool {
 	return r.asked >= at
 }
 
-// All of them, which takes a fast ledger.
+// All combinations, feasible on a fast ledger only.
 func TestCloseRaces(t *testing.T) {
 	t.Parallel()
 	for i, s := range standings {
@@ -351,8 +351,8 @@ func TestCloseRaces(t *testing.T) {
 	}
 }
 
-// testCloseCrashes ends the process before and after every request of a closing. Then
-// something happens, or not, and the closing is called again.
+// testCloseCrashes ends the process before and after every request of a closing. Then a happening
+// is run, or none, and the closing is called again.
 func testCloseCrashes(t *testing.T, l ledger.Ledger) {
 	book, crashes := newBookWithoutRound(t, l), 0
 	quiet := func(*closable) {}
@@ -391,7 +391,7 @@ func newBookWithoutRound(t *testing.T, l ledger.Ledger) *accounts.Book {
 	return book
 }
 
-// Two things happen: arrears grow, and shrink right before the closing writes again.
+// Two happenings: arrears grow, and shrink right before the closing writes again.
 func TestCloseRacesTwice(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -415,7 +415,7 @@ func TestCloseRacesTwice(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// What comes in right before the account is closed is not what the caller gave up.
+// An amount that comes in right before the account is closed was not given up by the caller.
 func TestForceGivesUpWhatWasSeen(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -434,7 +434,7 @@ func TestForceGivesUpWhatWasSeen(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// beforeClosing lets something happen right before the first closing of an account.
+// beforeClosing runs a function right before the first closing of an account.
 type beforeClosing struct {
 	ledger.Ledger
 	happens func()
@@ -448,8 +448,8 @@ func (l *beforeClosing) CreateTransfers(ctx context.Context, rows []ledger.Trans
 	return l.Ledger.CreateTransfers(ctx, rows)
 }
 
-// testCloseFinished has a payment of a closed peer come back, which is nothing that a
-// closing was in the middle of.
+// testCloseFinished returns a payment of a closed peer after its closing has finished: a later
+// closing must not take it for its own unfinished work.
 func testCloseFinished(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBookWithoutRound(t, l)
 	c := newClosable(t, l, book, "alice", 0)
@@ -483,15 +483,15 @@ func testCloseFinished(t *testing.T, l ledger.Ledger) {
 	resolveHold(t, l, hold, ledger.TransferPostPending)
 	require.Equal(t, []bool{true, false, true}, c.suspensions(), "closed; reopened, and so an operator's")
 
-	// One that is not a closing's is left alone, and its reason with it.
+	// A suspension by an operator is left alone, with its reason code.
 	require.NoError(t, book.ClosePeer(ctx, c.account, force))
 	require.Equal(t, int64(53), c.writtenOff())
 	require.Len(t, c.suspensions(), 3)
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// A closed peer that is in arrears since then: some of it is written off by somebody else
-// while ClosePeer writes off all.
+// A closed peer has arrears since its closing: a concurrent operator writes off a part while
+// ClosePeer writes off all.
 func TestCloseFinishedRaces(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -516,8 +516,8 @@ func TestCloseFinishedRaces(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// A closing by force was interrupted, and what was owed has come back since: the next one
-// has nothing to write off, and only collects.
+// A forced closing was interrupted, and the debt was paid since: the next closing has nothing to
+// write off, and only collects.
 func testCloseInterrupted(t *testing.T, l ledger.Ledger) {
 	book := newBookWithoutRound(t, l)
 	c := newClosable(t, l, book, "alice", 2)
@@ -532,7 +532,7 @@ func testCloseInterrupted(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// interruptClosing ends a closing by force right after the account is closed.
+// interruptClosing ends a forced closing right after the account is closed.
 func (c *closable) interruptClosing() {
 	c.t.Helper()
 	for at := 1; !balance(c.t, c.book, c.account).Closed; at++ {
@@ -542,8 +542,8 @@ func (c *closable) interruptClosing() {
 	}
 }
 
-// A peer is reopened while another operator writes off what it is owed, which opens the
-// account and closes it again.
+// A peer is reopened while a concurrent operator writes off its credit, which opens the account
+// and closes it again.
 func TestReopenRaces(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -567,7 +567,7 @@ func TestReopenRaces(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// suspensions are what connectors read of the peer, in order.
+// suspensions returns the suspensions of the peer as read by connectors, in order.
 func (c *closable) suspensions() (changes []bool) {
 	c.t.Helper()
 	all, _, err := c.book.Suspensions(c.t.Context(), time.Time{})
@@ -580,7 +580,7 @@ func (c *closable) suspensions() (changes []bool) {
 	return changes
 }
 
-// testCloseCollects closes peers whose arrears their headroom covers, without Force.
+// testCloseCollects closes peers with headroom for their arrears, without Force.
 func testCloseCollects(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBookWithoutRound(t, l)
 	earned := newClosable(t, l, book, "alice", 6)
@@ -588,14 +588,15 @@ func testCloseCollects(t *testing.T, l ledger.Ledger) {
 	require.Zero(t, balance(t, book, earned.account).Arrears)
 	require.Zero(t, earned.writtenOff())
 
-	// The unused line covers arrears, which are a receivable in it then.
+	// The unused line covers the arrears, which then count as a receivable in the line.
 	beside := newClosable(t, l, book, "bob", 3)
 	var owed *accounts.OwedError
 	require.ErrorAs(t, book.ClosePeer(ctx, beside.account, accounts.CloseOptions{}), &owed)
 	require.Equal(t, accounts.OwedError{Account: beside.account, Asset: usd, Receivable: units(25)}, *owed)
 	require.Equal(t, units(75), balance(t, book, beside.account).Headroom)
 
-	// What cannot be collected is written off from the arrears, the rest from the account.
+	// Uncollectable arrears are written off from the arrears account, and the rest from the peer
+	// account.
 	beyond := newClosable(t, l, book, "carol", 5)
 	require.NoError(t, book.ClosePeer(ctx, beyond.account, accounts.CloseOptions{Force: true, ReasonCode: closingReason}))
 	require.Equal(t, int64(115), beyond.writtenOff())

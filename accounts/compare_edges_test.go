@@ -15,7 +15,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// newEntry is one by hand; a packet has an id and a condition, other kinds may have 0.
+// newEntry makes an entry; a packet has an id and a condition, other kinds may have 0.
 func newEntry(second int64, kind accounts.EntryKind, cond, packet uint64, amount int64) accounts.Entry {
 	e := accounts.Entry{
 		Time: time.Unix(second, 0), Kind: kind, ConditionTag: conditionTag(cond), Amount: big.NewInt(amount),
@@ -46,7 +46,7 @@ func TestCompareTellsLostSettlementsApart(t *testing.T) {
 	}
 }
 
-// A hold that was posted says nothing about another packet with the same condition.
+// The posted hold of a packet tells nothing about a different packet with the same condition.
 func TestCompareKnowsWhichHoldsCameToNothing(t *testing.T) {
 	t.Parallel()
 	posted := []accounts.Entry{newEntry(1, accounts.EntryHold, 4, 1, 5), newEntry(2, accounts.EntryPacket, 4, 1, 5)}
@@ -64,7 +64,7 @@ func TestCompareKnowsWhichHoldsCameToNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []accounts.DifferenceClass{accounts.LateFulfill}, classesOf(got))
 
-	// The hold is still known when another packet of its condition has been paired.
+	// The hold is still known after a different packet of its condition was paired.
 	late := append(slices.Clone(theirs[1:]), newEntry(8, accounts.EntryPacket, 4, 7, -9))
 	got, err = accounts.Compare(entriesOf(both...), entriesOf(late...))
 	require.NoError(t, err)
@@ -78,7 +78,7 @@ func classesOf(c accounts.Comparison) (classes []accounts.DifferenceClass) {
 	return classes
 }
 
-// Whatever moves a position is compared, of whatever kind it is.
+// Every entry that moves a position is compared, of any kind.
 func TestCompareLeavesNoAmountOut(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []accounts.EntryKind{
@@ -91,7 +91,7 @@ func TestCompareLeavesNoAmountOut(t *testing.T) {
 	}
 }
 
-// randomEntries are of few conditions and amounts, so that all of them meet.
+// randomEntries makes entries with few conditions and amounts, so that many of them match.
 func randomEntries(random *rand.Rand, n int) []accounts.Entry {
 	var list []accounts.Entry
 	kinds := []accounts.EntryKind{
@@ -130,8 +130,8 @@ func sumOf(list []accounts.Entry) *big.Int {
 	return sum
 }
 
-// The differences explain the drift to the unit, whatever is compared, in either
-// direction; and a statement agrees with its mirror image.
+// The differences of any two statements explain the drift to the unit, in either direction, and a
+// statement agrees with its mirror image.
 func TestCompareExplainsEveryDrift(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 11))
@@ -154,7 +154,7 @@ func TestCompareExplainsEveryDrift(t *testing.T) {
 	}
 }
 
-// The error of one stream ends the other one too: what it reads from is freed.
+// The error of one stream also ends the opposite stream, and frees its resources.
 func TestCompareEndsBothStreams(t *testing.T) {
 	t.Parallel()
 	for _, failing := range []int{0, 1} {
@@ -176,7 +176,7 @@ func TestCompareEndsBothStreams(t *testing.T) {
 	}
 }
 
-// The streams are read in step: neither is taken in long before the time of the other one.
+// The streams are read in step: neither is read far ahead of the time of the opposite stream.
 func TestCompareReadsInStep(t *testing.T) {
 	t.Parallel()
 	var read [2]int64

@@ -12,7 +12,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// manyOf gives n packets of one condition, or payments without any, each of another amount.
+// manyOf yields n packets of one condition, or payments without a condition, each of a different
+// amount.
 func manyOf(n int, kind accounts.EntryKind, sign, off int64) iter.Seq2[accounts.Entry, error] {
 	return func(yield func(accounts.Entry, error) bool) {
 		for i := range n {
@@ -27,11 +28,11 @@ func manyOf(n int, kind accounts.EntryKind, sign, off int64) iter.Seq2[accounts.
 	}
 }
 
-// The sender chooses the conditions: a month of packets under one of them, each off by one
-// in the other statement, takes no longer than under as many.
+// The sender chooses the conditions: a month of packets under one condition, each off by one in
+// the opposite statement, takes no longer than under many conditions.
 func TestCompareTakesTimeInProportion(t *testing.T) {
 	t.Parallel()
-	const n = 100_000 // with a time that grows with the square, some minutes
+	const n = 100_000 // in quadratic time this would take minutes
 	start := time.Now()
 	got, err := accounts.Compare(manyOf(n, accounts.EntryPacket, 1, 2), manyOf(n, accounts.EntryPacket, -1, 3))
 	require.NoError(t, err)
@@ -41,7 +42,7 @@ func TestCompareTakesTimeInProportion(t *testing.T) {
 	require.Equal(t, accounts.AmountMismatch, got.Differences[0].Class)
 	require.Equal(t, int64(-n), new(big.Int).Add(got.Ours, got.Theirs).Int64())
 
-	// All of one side wait before the other one's come, the last one first.
+	// All entries of one side wait for the opposite side's, which come in reverse order.
 	backwards := func(yield func(accounts.Entry, error) bool) {
 		for i := range int64(n) {
 			e := newEntry(n+i, accounts.EntryPacket, 1, uint64(i+1), -(2*(n-1-i) + 2))
@@ -55,7 +56,7 @@ func TestCompareTakesTimeInProportion(t *testing.T) {
 	require.Equal(t, n, got.Matched)
 	require.Empty(t, got.Differences)
 
-	// Payments without a condition, all of one amount.
+	// Payments without a condition, all of the same amount.
 	pairs := func(sign int64) iter.Seq2[accounts.Entry, error] {
 		return func(yield func(accounts.Entry, error) bool) {
 			for i := range int64(n) {
@@ -71,8 +72,8 @@ func TestCompareTakesTimeInProportion(t *testing.T) {
 	require.Less(t, time.Since(start), 30*time.Second)
 }
 
-// Of packets that share a condition and an amount the oldest is paired first, and what is
-// left is told by the oldest of them.
+// Of packets with the same condition and amount, the oldest is paired first. A difference has the
+// data of the oldest unpaired packet.
 func TestCompareTellsTheOldestOfWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	got, err := accounts.Compare(

@@ -22,7 +22,7 @@ var compareScenarios = []scenario{
 	{"statements of two connectors compared", testCompare},
 }
 
-// fault is what went wrong with a packet between two connectors.
+// fault is a fault in the booking of a packet between two connectors.
 type fault int
 
 const (
@@ -30,13 +30,13 @@ const (
 	dropHere
 	dropThere
 	amountThere
-	lateHere // we rejected it after its hold had expired, they have the fulfill
+	lateHere // we rejected the packet after its hold had expired, the peer has the fulfill
 	correctedHere
 	faults
 )
 
-// testCompare runs the same packets and settlements through two connectors that are each
-// other's peer, with faults, and finds exactly these.
+// testCompare books the same packets and settlements at two connectors that are each other's
+// peer, with faults, and finds exactly these faults.
 func testCompare(t *testing.T, l ledger.Ledger) {
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 3))
 	us, them := newClerk(t, l, 1, false), secondClerk(t, l)
@@ -105,7 +105,7 @@ func testCompare(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// secondClerk is that of another connector, which may share the ledger.
+// secondClerk makes the clerk of a second connector, possibly on the same ledger.
 func secondClerk(t *testing.T, l ledger.Ledger) *clerk {
 	t.Helper()
 	book, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name() + " them", Assets: []accounts.Asset{usd, xrp}})
@@ -132,7 +132,7 @@ func newAdjustment(a accounts.PeerAccount, of uint64, amount int64) accounts.Adj
 	return adjust
 }
 
-// entriesOf are entries by hand.
+// entriesOf yields the given entries.
 func entriesOf(list ...accounts.Entry) iter.Seq2[accounts.Entry, error] {
 	return func(yield func(accounts.Entry, error) bool) {
 		for _, e := range list {
@@ -143,7 +143,7 @@ func entriesOf(list ...accounts.Entry) iter.Seq2[accounts.Entry, error] {
 	}
 }
 
-// comparison is a case of Compare by hand.
+// comparison is a case of Compare with literal entries.
 type comparison struct {
 	name         string
 	ours, theirs []accounts.Entry
@@ -152,7 +152,7 @@ type comparison struct {
 	kind         accounts.EntryKind
 }
 
-// comparisons are the cases, with an entry as short as it can be written.
+// comparisons returns the cases, with entries in a short notation.
 func comparisons() []comparison {
 	at := func(second int64, kind accounts.EntryKind, of, packet uint64, amount int64) accounts.Entry {
 		return accounts.Entry{

@@ -24,7 +24,7 @@ var creditScenarios = []scenario{
 	{"line beyond the ceiling", testCeiling},
 }
 
-// movePacket books a packet between two accounts by hand, as a recorder does.
+// movePacket books a packet between two accounts, as a recorder does.
 func movePacket(t *testing.T, l ledger.Ledger, debit, credit ledger.ID, amount uint64, flags ledger.TransferFlags) ledger.ID {
 	t.Helper()
 	row := ledger.Transfer{
@@ -37,7 +37,7 @@ func movePacket(t *testing.T, l ledger.Ledger, debit, credit ledger.ID, amount u
 	return row.ID
 }
 
-// resolveHold posts or voids what a packet holds.
+// resolveHold posts or voids the hold of a packet.
 func resolveHold(t *testing.T, l ledger.Ledger, hold ledger.ID, flag ledger.TransferFlags) {
 	t.Helper()
 	row := ledger.Transfer{ID: randomID(), PendingID: hold, Flags: flag}
@@ -136,10 +136,11 @@ func testLineInUse(t *testing.T, l ledger.Ledger) {
 	require.Equal(t, units(50), b.CreditLine)
 	require.Equal(t, units(30), b.Receivable)
 	require.Zero(t, b.Headroom)
-	resolveHold(t, l, hold, ledger.TransferPostPending) // what was promised is booked all the same
+	resolveHold(t, l, hold, ledger.TransferPostPending) // held amounts can still be booked
 	require.Equal(t, units(50), balance(t, book, alice).Receivable)
 
-	// What we owe a peer is its own: its line is free, and no more than the line is taken.
+	// The payable is the peer's own: its whole line is free, and no more than the line is
+	// revoked.
 	got, err = book.SetCreditLine(ctx, bob, units(0))
 	require.NoError(t, err)
 	require.Zero(t, got.After)
@@ -154,7 +155,7 @@ func testLineConflict(t *testing.T, l ledger.Ledger) {
 	ctx := t.Context()
 	book := newBook(t, l)
 	alice := provision(t, book, 100, "alice")[0]
-	// Another operator comes in between what a change rests on and the change itself.
+	// A concurrent operator writes between the read of a change and its write.
 	between := &interrupted{Ledger: l}
 	slow := newBook(t, between)
 	for _, change := range []func() error{
@@ -180,7 +181,7 @@ func testLineConflict(t *testing.T, l ledger.Ledger) {
 	_, err = book.ExtendCredit(ctx, alice, units(1), accounts.WithExpectedLine(units(130)))
 	require.NoError(t, err)
 
-	// A packet that takes room in between makes the ledger refuse, and burns an id.
+	// A packet that uses up headroom in between makes the ledger refuse, and burns an id.
 	between.do = func() { movePacket(t, l, alice.ID(), provision(t, book, 0, "bob")[0].ID(), 100, 0) }
 	_, err = slow.SetCreditLine(ctx, alice, units(0))
 	var inUse *accounts.LineInUseError
@@ -192,7 +193,7 @@ func testLineConflict(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// interrupted does something once before the next transfers are created.
+// interrupted runs a function once before the next transfers are created.
 type interrupted struct {
 	ledger.Ledger
 	do func()
@@ -206,7 +207,7 @@ func (i *interrupted) CreateTransfers(ctx context.Context, t []ledger.Transfer) 
 	return i.Ledger.CreateTransfers(ctx, t)
 }
 
-// Every change that an operator was told is made is in the line, and no other.
+// Every change confirmed to an operator is in the line, and no further change.
 func testManyOperators(t *testing.T, l ledger.Ledger) {
 	book := newBook(t, l)
 	alice := provision(t, book, 1000, "alice")[0]
@@ -274,7 +275,7 @@ func mustAccount(t *testing.T, book *accounts.Book, peer string) accounts.PeerAc
 	return a
 }
 
-// requireField requires a FieldError that names the field.
+// requireField requires a FieldError with the field.
 func requireField(t *testing.T, err error, field string) {
 	t.Helper()
 	require.ErrorIs(t, err, accounts.ErrInvalid)
@@ -313,7 +314,7 @@ func TestLineOfNobody(t *testing.T) {
 	require.ErrorIs(t, other.Resume(ctx, stranger), accounts.ErrUnknownAsset)
 }
 
-// A change whose answer is lost is made once.
+// A change with a lost answer is made once.
 func TestLineChangeSurvivesLostAnswers(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -338,7 +339,7 @@ func TestLineChangeSurvivesLostAnswers(t *testing.T) {
 type losing struct {
 	ledger.Ledger
 	left int
-	lost func() // told of each
+	lost func() // called for each of them
 }
 
 func (l *losing) CreateTransfers(ctx context.Context, t []ledger.Transfer) ([]ledger.CreateTransferResult, error) {

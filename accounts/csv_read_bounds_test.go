@@ -13,7 +13,7 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// A statement of two entries, as the first version wrote it, and as this one does.
+// A statement of two entries, as written by the first version, and by this version.
 const (
 	oldHead      = "time,kind,asset,amount,held,position,credit_line,counterparty,packet,condition,order,late,reason,transfer,code\n"
 	oldOpening   = ",opening,USD/9,,,0,0,,,,,,,,\n"
@@ -37,7 +37,7 @@ func TestReadCSVOfTheFirstVersion(t *testing.T) {
 	require.ErrorContains(t, err, "line 1 must have the headers time,kind,")
 }
 
-// What a spreadsheet makes of a statement that nobody has changed.
+// An unchanged statement as saved by a spreadsheet.
 func TestReadCSVOfASpreadsheet(t *testing.T) {
 	t.Parallel()
 	want := collectEntries(t, accounts.ReadCSV(strings.NewReader(oldStatement), usd))
@@ -53,7 +53,7 @@ func TestReadCSVOfASpreadsheet(t *testing.T) {
 	require.Error(t, lastError(strings.NewReader("\ufeff")))
 }
 
-// repeated gives a text again and again, as many bytes as are left.
+// repeated yields a text again and again, until left bytes are read.
 type repeated struct {
 	text string
 	left int64
@@ -68,7 +68,7 @@ func (e *repeated) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Whatever a peer sends takes little memory.
+// Any file sent by a peer takes little memory.
 func TestReadCSVIsBounded(t *testing.T) { //nolint:paralleltest // it measures memory
 	const size = 64 << 20
 	begin := "2026-01-01T00:00:00Z,packet,USD/9,1,,1,0,"
@@ -91,7 +91,7 @@ func TestReadCSVIsBounded(t *testing.T) { //nolint:paralleltest // it measures m
 	}
 }
 
-// The longest line and the longest field are read, and the next longer ones are not.
+// The longest line and the longest field are read; one byte more is refused.
 func TestReadCSVToTheBound(t *testing.T) {
 	t.Parallel()
 	packet := func(name string) string {
@@ -102,7 +102,7 @@ func TestReadCSVToTheBound(t *testing.T) {
 	err := lastError(strings.NewReader(packet(longest + "a")))
 	require.EqualError(t, err, "accounts: statement: line 3: counterparty has more than 2048 bytes")
 
-	line := func(n int) string { // of n bytes with its end
+	line := func(n int) string { // of n bytes with its line feed
 		text := strings.TrimSuffix(strings.TrimPrefix(packet(""), oldHead+oldOpening), "\n,closing,USD/9,,,5,0,,,,,,,,\n")
 		field := strings.Repeat(`""`, (n-len(text)-3)/2) + strings.Repeat("a", (n-len(text)-3)%2)
 		return packet(`"` + field + `"`)
@@ -113,7 +113,7 @@ func TestReadCSVToTheBound(t *testing.T) {
 	require.EqualError(t, err, "accounts: statement: line 3 has more than 65536 bytes")
 }
 
-// The longest names and keys that there are come through.
+// The longest names and keys survive writing and reading.
 func TestReadCSVOfTheLongestNames(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)

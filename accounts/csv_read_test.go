@@ -16,14 +16,14 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// lastError is what reading a statement ends with.
+// lastError returns the error that ends the reading of a statement.
 func lastError(r io.Reader) (last error) {
 	for _, last = range accounts.ReadCSV(r, usd) {
 	}
 	return last
 }
 
-// What could make Compare leave an amount out, or take one twice, is refused.
+// Files that would make Compare leave an amount out, or count an amount twice, are refused.
 func TestReadCSVIsStrict(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -78,7 +78,7 @@ func TestReadCSVIsStrict(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// A reader that fails is no fault of the statement, wherever it fails.
+// The error of a failing reader is no fault of the statement, wherever it fails.
 func TestReadCSVOfAFailingReader(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)

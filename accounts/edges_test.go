@@ -15,8 +15,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// Another operator suspends or closes a peer right before its line is changed: the error says
-// so, and the line is as it was.
+// A concurrent operator suspends or closes a peer right before its line is changed: the error is
+// ErrSuspended or ErrPeerClosed, and the line is unchanged.
 func TestLineOfAPeerThatIsClosedMeanwhile(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -42,7 +42,7 @@ func TestLineOfAPeerThatIsClosedMeanwhile(t *testing.T) {
 			bob := provision(t, other, 100, "bob")[0]
 			between.do = func() {
 				require.NoError(t, c.do(other, t.Context(), bob), name)
-				l.n = 2 // the change is refused by the ledger's answer, and the look why by this
+				l.n = 2 // the ledger refuses the change, and the look-up of the cause fails
 			}
 			_, err = newBookWithoutRound(t, between).SetCreditLine(t.Context(), bob, units(to))
 			require.ErrorIs(t, err, errRefused, name)
@@ -67,7 +67,7 @@ func TestAdjustmentOfAPeerThatIsClosedMeanwhile(t *testing.T) {
 	bookAdjustment(t, other, a, false)
 }
 
-// A closing waits for a round before it closes, and ends with its context.
+// A closing waits for a poll interval before it closes, and ends with its context.
 func TestClosingThatIsGivenUpInItsRound(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -108,7 +108,7 @@ func TestHandlesOfOtherBooks(t *testing.T) {
 	requireField(t, book.EnsureArrears(t.Context(), ours), "Account")
 }
 
-// An arrears account that somebody made in another way is not booked on.
+// An arrears account with unexpected fields is not booked on.
 func TestEnsureArrearsThatDiffer(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -123,7 +123,7 @@ func TestEnsureArrearsThatDiffer(t *testing.T) {
 	require.NotEmpty(t, drift.Drifts)
 }
 
-// What is held on suspense and given back is in no sum of its rows.
+// A voided hold on suspense is in no sum of the rows of suspense.
 func TestHoldsOnSuspense(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
@@ -149,7 +149,7 @@ func TestHoldsOnSuspense(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
-// Whoever has seen enough of a list asks for no more of it.
+// A caller that ends an iteration early causes no further requests.
 func TestListsThatAreLeft(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
@@ -214,14 +214,14 @@ func TestTextOfErrors(t *testing.T) {
 	require.Equal(t, "high cleared", accounts.HighCleared.String())
 }
 
-// Without its accounts a peer has no handle: whoever provisions gets the error alone, and a
-// stream ends with it.
+// Without its accounts a peer has no handle: Provision returns the error alone, and the error
+// ends a stream.
 func TestProvisionWithoutAccounts(t *testing.T) {
 	t.Parallel()
 	l := &refusing{Ledger: newLedger(t)}
 	book := newBook(t, l)
 	peers := []accounts.PeerConfig{{ID: "alice", Asset: usd, CreditLine: units(5)}, {ID: "bob", Asset: usd}}
-	for n := 1; n <= 2; n++ { // are the assets elsewhere; the accounts
+	for n := 1; n <= 2; n++ { // CheckAssets; the accounts
 		l.n = n
 		handles, err := book.Provision(t.Context(), peers...)
 		require.ErrorIs(t, err, errRefused)
@@ -240,8 +240,8 @@ func TestProvisionWithoutAccounts(t *testing.T) {
 	require.Empty(t, found)
 }
 
-// A packet that comes while the connectors are given their round keeps the account open: it is
-// not closed even for a moment, in which another packet would be refused.
+// A packet that comes in while the closing waits for the connectors keeps the account open: it is
+// not closed even for a moment, in which a further packet would be refused.
 func TestClosingThatFindsAHoldAfterItsRound(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -264,8 +264,8 @@ func TestClosingThatFindsAHoldAfterItsRound(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// A change of a line that cannot be made is not asked of the ledger: each refusal would burn an
-// id, and the next change would have to walk over it.
+// A change of a line that cannot be made is not sent to the ledger: each refusal would burn an
+// id, and the next change would have to skip it.
 func TestRefusedChangesOfALineBurnNoNumber(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)

@@ -32,7 +32,7 @@ func Example() {
 	// that is 100 USD and it owes 0
 }
 
-// Provisioning changes nothing that is there already: it says what differs.
+// Provisioning leaves existing accounts unchanged, and reports their differences.
 func ExampleBook_Provision_drift() {
 	ctx := context.Background()
 	usd := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}

@@ -19,8 +19,8 @@ import (
 
 var errRefused = errors.New("the ledger takes no request now")
 
-// refusing refuses one request, the n-th from now on, or every request for more than a number
-// of events or rows.
+// refusing refuses one request, the n-th from now on, or every request for more than a number of
+// events or rows.
 type refusing struct {
 	ledger.Ledger
 	n      int // 0: none
@@ -99,9 +99,9 @@ func (f *refusing) QueryTransfers(ctx context.Context, filter ledger.QueryFilter
 	return f.Ledger.QueryTransfers(ctx, filter)
 }
 
-// town is a book of some peers in different states: alice owes us and has sent packets, bob
-// is owed, carol is in arrears, dave is suspended, erin is closed, and nobody of ours knows
-// frank, whom another process has provisioned.
+// town is a book of peers in different states: alice owes us and has sent packets, we owe bob,
+// carol is in arrears, dave is suspended, erin is closed, and frank was provisioned by a
+// different process under an unknown name.
 type town struct {
 	ledger *refusing
 	book   *accounts.Book
@@ -126,7 +126,7 @@ func newTown(t *testing.T) *town {
 	}
 	require.Equal(t, units(80), balance(t, other, carol).Arrears)
 	ids := other.PeerIDs(carol)
-	for range 3 { // payments of carol's that come back
+	for range 3 { // returned payments of carol
 		back := ledger.Transfer{
 			ID: randomID(), DebitAccountID: ids.Arrears, CreditAccountID: ids.Settlement, Amount: units(5),
 			Ledger: usd.Ledger, Code: chart.CodeReturned,
@@ -146,7 +146,7 @@ func newTown(t *testing.T) *town {
 	return w
 }
 
-// state is what the ledger says of everybody, without what differs from run to run.
+// state returns the ledger's state of all peers, without values that differ from run to run.
 func (w *town) state(t *testing.T) []string {
 	t.Helper()
 	book := newBookWithoutRound(t, w.ledger)
@@ -163,10 +163,11 @@ func (w *town) state(t *testing.T) []string {
 	return append(lines, fmt.Sprint(positions[0].Liquidity, positions[0].Suspense))
 }
 
-// call calls a Book and returns what it has answered.
+// call calls a Book and returns its answer as text.
 type call func(*town, context.Context) (string, error)
 
-// writing are calls that write. Their answers are as far as they are the same in every run.
+// writing are calls that write. Their answers are cut to the parts that are the same in every
+// run.
 var writing = map[string]call{
 	"Adjust": func(w *town, ctx context.Context) (string, error) {
 		return text(w.book.Adjust(ctx, accounts.Adjustment{Account: w.peers["alice"], Key: "k", Debit: units(40), ReasonCode: 1}))
@@ -207,7 +208,7 @@ var writing = map[string]call{
 	},
 	"ClosePeer closed before, and in arrears since": func(w *town, ctx context.Context) (string, error) {
 		ids := w.book.PeerIDs(w.peers["erin"])
-		_, err := w.ledger.Ledger.CreateTransfers(ctx, []ledger.Transfer{{ // once, however often
+		_, err := w.ledger.Ledger.CreateTransfers(ctx, []ledger.Transfer{{ // once, in any number of calls
 			ID: ledger.NewID(1, 1), DebitAccountID: ids.Arrears, CreditAccountID: ids.Settlement, Amount: units(5),
 			Ledger: usd.Ledger, Code: chart.CodeReturned,
 		}})
@@ -262,7 +263,7 @@ var reading = map[string]call{
 	},
 }
 
-// A call whose request fails says so, and does all that it should when it is called again.
+// A call with a failing request returns an error, and does all of its work when called again.
 func TestFailingRequestsOfCallsThatWrite(t *testing.T) {
 	t.Parallel()
 	for name, call := range writing {
@@ -309,7 +310,7 @@ func TestFailingRequestsOfCallsThatRead(t *testing.T) {
 	}
 }
 
-// failAt calls with the n-th request refused; false if there are not so many.
+// failAt calls with the n-th request refused; false if the call has fewer requests.
 func (w *town) failAt(t *testing.T, n int, call call) bool {
 	t.Helper()
 	w.ledger.n, w.ledger.failed = n, false
@@ -323,7 +324,7 @@ func (w *town) failAt(t *testing.T, n int, call call) bool {
 	return true
 }
 
-// What a peer has prepaid is known after several requests, and not if one of them fails.
+// A prepayment takes several requests to read, and is unknown if one of them fails.
 func TestFailingRequestsOfAPrepayment(t *testing.T) {
 	t.Parallel()
 	l := &refusing{Ledger: newLedger(t)}
@@ -337,9 +338,9 @@ func TestFailingRequestsOfAPrepayment(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	require.Equal(t, ledger.TransferCreated, results[0].Status)
-	movePacket(t, l, alice.ID(), own.Liquidity, 20, 0) // it sends what it has prepaid first
+	movePacket(t, l, alice.ID(), own.Liquidity, 20, 0) // packets use the prepayment first
 	for n := 1; ; n++ {
-		book = newBookWithoutRound(t, l) // remembers nothing
+		book = newBookWithoutRound(t, l) // with empty caches
 		l.n, l.failed = n, false
 		b, err := book.Balance(t.Context(), alice)
 		if l.n = 0; !l.failed {
@@ -352,13 +353,13 @@ func TestFailingRequestsOfAPrepayment(t *testing.T) {
 	}
 }
 
-// forget replaces the book by one that remembers nothing of the ledger.
+// forget replaces the book by a new one with empty caches.
 func (w *town) forget(t *testing.T) {
 	t.Helper()
 	w.book = newBookWithoutRound(t, w.ledger)
 }
 
-// What is read does not depend on how much a request may ask for.
+// Results do not depend on the largest request that the ledger takes.
 func TestReadingOnALedgerOfSmallRequests(t *testing.T) {
 	t.Parallel()
 	for name, call := range reading {
@@ -369,7 +370,7 @@ func TestReadingOnALedgerOfSmallRequests(t *testing.T) {
 			want, err := call(w, t.Context())
 			require.NoError(t, err)
 			require.LessOrEqual(t, w.ledger.asked, 12, "what fits is asked for at once")
-			for _, limit := range []int{5, 7, 16, 253} { // a peer has four accounts, and suspense is read with them
+			for _, limit := range []int{5, 7, 16, 253} { // a peer has four accounts, read together with suspense
 				w.forget(t)
 				w.ledger.most = limit
 				got, err := call(w, t.Context())
@@ -380,8 +381,8 @@ func TestReadingOnALedgerOfSmallRequests(t *testing.T) {
 	}
 }
 
-// noRows answers no query from some moment on, however little it asks for, and knows how little
-// that was.
+// noRows answers no query from some moment on, whatever its limit, and records the smallest
+// limit.
 type noRows struct {
 	ledger.Ledger
 	mute  bool
@@ -410,7 +411,7 @@ func (l *noRows) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) (
 	return l.Ledger.QueryAccounts(ctx, filter)
 }
 
-// A ledger that does not answer with a single row is asked for no less.
+// A ledger that refuses queries of a single row is not asked for less.
 func TestReadingOnALedgerWithoutAnswers(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
@@ -441,12 +442,12 @@ func text[T any](value T, err error) (string, error) {
 		return "", err
 	}
 	if booking, matches := any(value).(accounts.Booking); matches {
-		return booking.Amount.String(), nil // the rest differs from run to run
+		return booking.Amount.String(), nil // the other fields differ from run to run
 	}
 	return formatShown(value), nil
 }
 
-// formatShown is a value without what is not exported.
+// formatShown formats a value without its unexported fields.
 func formatShown(value any) string {
 	text, err := json.Marshal(value)
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 
 var holdScenarios = []scenario{{"holds of a peer", testHolds}}
 
-// On every ledger: what is held is listed until it is posted, given back, or has expired.
+// On every ledger: a hold is listed until it is posted, voided or expired.
 func testHolds(t *testing.T, l ledger.Ledger) {
 	for _, noHistory := range []bool{false, true} {
 		t.Run(fmt.Sprint("no history ", noHistory), func(t *testing.T) { testHoldsOf(t, l, noHistory) })
@@ -65,8 +65,8 @@ func testHoldsOf(t *testing.T, l ledger.Ledger, noHistory bool) {
 	require.Empty(t, got)
 }
 
-// holdsModel is a peer's account, and what is held by a plain list. It is the ledger as the Book
-// under test sees it: with small pages, and with others who write while it reads.
+// holdsModel is a peer's account with its holds in a plain list. It is the ledger under the
+// tested Book: with small pages, and with concurrent writes during reading.
 type holdsModel struct {
 	*embedded.Ledger
 	t      *testing.T
@@ -79,9 +79,9 @@ type holdsModel struct {
 
 	held []heldPacket
 	page uint32
-	busy bool            // others write while it reads
-	then []accounts.Hold // what was held when a reader fixed its moment
-	rows int             // that readers were given
+	busy bool            // concurrent writes during reading
+	then []accounts.Hold // the holds when a reader fixed its moment
+	rows int             // read by readers
 }
 
 type heldPacket struct {
@@ -120,14 +120,14 @@ func (m *holdsModel) GetAccountTransfers(ctx context.Context, f ledger.AccountFi
 	return rows, err
 }
 
-// fixMoment notes what is held when the moment is fixed.
+// fixMoment records the holds when a reader fixes its moment.
 func (m *holdsModel) fixMoment() {
 	if m.busy {
 		m.then = m.wantedHolds()
 	}
 }
 
-// wantedHolds is what is held by now, in order.
+// wantedHolds returns the current holds, in order.
 func (m *holdsModel) wantedHolds() []accounts.Hold {
 	holds := []accounts.Hold{}
 	for _, h := range m.held {
@@ -163,9 +163,9 @@ func (m *holdsModel) create(rows ...ledger.Transfer) []ledger.CreateTransferResu
 	return results
 }
 
-// step writes one thing, or lets time pass.
+// step writes once, or lets time pass.
 func (m *holdsModel) step() {
-	m.now = m.now.Add(time.Duration(m.random.IntN(2_000_000_000))) // never as the ledger's, to the nanosecond
+	m.now = m.now.Add(time.Duration(m.random.IntN(2_000_000_000))) // never equal to the ledger's time, to the nanosecond
 	switch m.random.IntN(8) {
 	case 0, 1, 2:
 		m.prepare()
@@ -188,7 +188,8 @@ func (m *holdsModel) leg(code uint16, debit, credit ledger.ID, amount uint64, ti
 	}
 }
 
-// prepare holds a packet from the peer with or without a fee, to it, or through it back.
+// prepare holds a packet from the peer, with or without a fee, to the peer, or through the peer
+// back.
 func (m *holdsModel) prepare() {
 	a, b := m.peers[0].ID(), m.peers[1].ID()
 	amount, timeout := 1+m.random.Uint64N(1000), uint32(m.random.IntN(60))
@@ -223,7 +224,7 @@ func (m *holdsModel) prepare() {
 	m.held = append(m.held, h)
 }
 
-// resolve posts or voids a packet that is still held.
+// resolve posts or voids a held packet.
 func (m *holdsModel) resolve(flag ledger.TransferFlags) {
 	if len(m.held) == 0 {
 		return
@@ -246,13 +247,13 @@ func (m *holdsModel) resolve(flag ledger.TransferFlags) {
 	m.create(rows...)
 }
 
-// order is pending, and no hold of a packet.
+// order places an order: pending, but no hold of a packet.
 func (m *holdsModel) order() {
 	m.create(m.leg(chart.CodeOrder, m.peers[0].ID(), m.book.PeerIDs(m.peers[0]).Settlement, 7, 0, ledger.TransferPending))
 }
 
-// Whatever was prepared, resolved, expired and ordered: what is listed is what the model holds,
-// also if it is read in small pages.
+// For any prepares, resolutions, expiries and orders: the list equals the model's holds, also
+// with small pages.
 func TestHoldsAgainstAModel(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
@@ -266,7 +267,7 @@ func TestHoldsAgainstAModel(t *testing.T) {
 				continue
 			}
 			m.now = m.now.Add(time.Duration(m.random.IntN(20_000_000_000)))
-			m.create(ledger.Transfer{ // the ledger has come to what has expired
+			m.create(ledger.Transfer{ // makes the ledger release expired holds
 				ID: randomID(), DebitAccountID: m.own.Revenue, CreditAccountID: m.own.Dust, Ledger: usd.Ledger, Code: chart.CodeAdjust,
 			})
 			got, err := m.book.Holds(t.Context(), m.peers[0])
@@ -279,7 +280,7 @@ func TestHoldsAgainstAModel(t *testing.T) {
 	require.Greater(t, listed, 1000)
 }
 
-// Others write while it is read: the list is that of the moment at which it began.
+// With concurrent writes during reading: the list is of the moment at which reading began.
 func TestHoldsWhileOthersWrite(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
@@ -288,7 +289,7 @@ func TestHoldsWhileOthersWrite(t *testing.T) {
 		for range 100 {
 			m.step()
 		}
-		m.create(m.leg(chart.CodePacket, m.peers[1].ID(), m.peers[0].ID(), 1, 0, 0)) // the newest row is of now
+		m.create(m.leg(chart.CodePacket, m.peers[1].ID(), m.peers[0].ID(), 1, 0, 0)) // so that the newest row is of now
 		m.page, m.busy = 5, true
 		got, err := m.book.Holds(t.Context(), m.peers[0])
 		require.NoError(t, err)
@@ -297,7 +298,7 @@ func TestHoldsWhileOthersWrite(t *testing.T) {
 	}
 }
 
-// A peer with many rows: only those are read that are newer than the oldest hold.
+// For a peer with many rows, only the rows newer than the oldest hold are read.
 func TestHoldsOfAPeerWithManyRows(t *testing.T) {
 	t.Parallel()
 	m := newHoldsModel(t, 1, 1, false)

@@ -17,7 +17,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// totals are a peer's lifetime totals as a program counts them that knows what it books.
+// totals are a peer's lifetime totals as counted by the program that books them.
 type totals struct{ sent, earned, out, in uint64 }
 
 func totalsOf(b accounts.Balance) totals {
@@ -25,9 +25,9 @@ func totalsOf(b accounts.Balance) totals {
 	return totals{sent: number(b.Sent), earned: number(b.Earned), out: number(b.SettledOut), in: number(b.SettledIn)}
 }
 
-// counter books everything that is ever booked for peers, as this version and older ones do, and
-// counts. Its ledger is asked by the books under test: when they have looked a peer up, it
-// keeps what it had counted then, and books on.
+// counter books everything that this version or an older version books for peers, and counts. It
+// is the ledger under the tested books: when they look a peer up, it records the current counts,
+// and books more.
 type counter struct {
 	ledger.Ledger
 	t      *testing.T
@@ -40,11 +40,11 @@ type counter struct {
 	looked []totals
 	parked [][]ledger.Transfer // payments in suspense, by peer
 	late   [][]ledger.Transfer // late packets to a closed peer
-	booked map[string]int      // how often, by what it is
-	still  bool                // nothing is booked meanwhile
+	booked map[string]int      // number of bookings, by name
+	still  bool                // no bookings during reading
 }
 
-// waiting is what waits in suspense for each peer.
+// waiting returns the amounts that wait in suspense, by peer.
 func (c *counter) waiting() []ledger.Amount {
 	amounts := make([]ledger.Amount, len(c.peers))
 	for i := range amounts {
@@ -76,7 +76,7 @@ func (c *counter) row(debit, credit ledger.ID, amount uint64, code uint16) ledge
 	}
 }
 
-// write books a chain, if the ledger takes it.
+// write books a chain, and reports whether the ledger took it.
 func (c *counter) write(rows ...ledger.Transfer) bool {
 	for i := range rows[:len(rows)-1] {
 		rows[i].Flags |= ledger.TransferLinked
@@ -86,10 +86,10 @@ func (c *counter) write(rows ...ledger.Transfer) bool {
 	return ledger.ChainOutcome(results).Outcome.Done()
 }
 
-// moved is the amount of a row that the ledger has cut.
+// moved returns the amount of a row after the ledger cut it.
 func (c *counter) moved(id ledger.ID) uint64 { return lookUp(c.t, c.Ledger, id).Amount.Big().Uint64() }
 
-// correctsPacket makes the row one of a new packet, with these low bits of the id.
+// ofPacket makes the row a row of a new packet, with these low bits of the id.
 func ofPacket(t ledger.Transfer, low uint64) ledger.Transfer {
 	t.ID.Lo &^= 0xff
 	t.UserData128 = uint128.Uint128(t.ID)
@@ -97,7 +97,7 @@ func ofPacket(t ledger.Transfer, low uint64) ledger.Transfer {
 	return t
 }
 
-// event is something that happens to a peer.
+// event is a booking for a peer.
 type event struct {
 	*counter
 	peer    int
@@ -122,7 +122,7 @@ func (c *counter) step() {
 	}
 }
 
-// count counts the amount in totals if it was booked.
+// count adds the amount to totals if it was booked.
 func (e *event) count(name string, booked bool, count ...*uint64) {
 	if booked {
 		e.booked[name]++
@@ -132,7 +132,7 @@ func (e *event) count(name string, booked bool, count ...*uint64) {
 	}
 }
 
-// takeRow takes the first of rows, and its amount.
+// takeRow removes and returns the first of rows.
 func (e *event) takeRow(rows *[]ledger.Transfer) (row ledger.Transfer, found bool) {
 	if len(*rows) == 0 {
 		return row, false
@@ -142,7 +142,7 @@ func (e *event) takeRow(rows *[]ledger.Transfer) (row ledger.Transfer, found boo
 	return row, true
 }
 
-// pickOne is one of two at random.
+// pickOne returns one of two at random.
 func pickOne[T any](random *rand.Rand, a, b T) T {
 	if random.IntN(2) == 0 {
 		return a
@@ -188,7 +188,7 @@ func (e *event) packet(n int) {
 	}
 }
 
-// payment is a payment of the peer, or one that waits or comes back.
+// payment books a payment of the peer, waiting or returned ones included.
 func (e *event) payment(n int) {
 	p, s, r, x := e.ids.Peer, e.ids.Settlement, e.ids.Arrears, e.own.Suspense
 	code := pickOne(e.random, chart.CodeIncoming, chart.CodeVoucher)
@@ -214,7 +214,7 @@ func (e *event) payment(n int) {
 	}
 }
 
-// byHand is what an operator books, or what is paid to the peer.
+// byHand books an adjustment by an operator, or a payment to the peer.
 func (e *event) byHand(n int) {
 	p, s, r, x := e.ids.Peer, e.ids.Settlement, e.ids.Arrears, e.own.Suspense
 	switch n {
@@ -241,7 +241,7 @@ func (e *event) byHand(n int) {
 	}
 }
 
-// order is an order that is paid in part, or beyond its amount.
+// order books an order, paid in part or beyond its amount.
 func (e *event) order() {
 	p, s, r, x := e.ids.Peer, e.ids.Settlement, e.ids.Arrears, e.own.Suspense
 	switch e.random.IntN(3) {
@@ -257,7 +257,7 @@ func (e *event) order() {
 		e.count("overpaid", e.write(e.row(r, s, e.amount, chart.CodeOverpaid), e.collect), &e.sum.out)
 	case 2:
 		excess, charge := e.row(x, s, e.amount, chart.CodeCorrection), e.row(p, x, e.amount, chart.CodeCorrection)
-		excess.UserData128 = uint128.Uint128(randomID()) // the order's, which is no packet's
+		excess.UserData128 = uint128.Uint128(randomID()) // an order's id instead of a packet's
 		charge.UserData128, charge.Flags = excess.UserData128, ledger.TransferBalancingDebit
 		e.count("overpaid, of an older version", e.write(excess, charge), &e.sum.out)
 	}
@@ -274,8 +274,8 @@ func newCounter(t *testing.T, l ledger.Ledger, seed, program uint64) *counter {
 	return c
 }
 
-// The lifetime totals are exact, whatever is booked, for a Book that has just been made and
-// for one that has read before, also when something is booked while it reads.
+// The lifetime totals are exact for any bookings, for a new Book and for one with cached rows,
+// also with bookings during reading.
 func TestLifetimeTotals(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
@@ -313,8 +313,8 @@ func TestLifetimeTotals(t *testing.T) {
 	require.Len(t, booked, 21)
 }
 
-// The directory and balances of many peers at once have the same totals as a balance alone, and
-// balances that are only looked up have none.
+// Peers, and balances of many peers at once, have the same totals as a single balance. Balances
+// that are only looked up have none.
 func TestLifetimeTotalsEverywhere(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
@@ -361,7 +361,7 @@ func (c *counting) GetAccountBalances(ctx context.Context, f ledger.AccountFilte
 	return c.Ledger.GetAccountBalances(ctx, f)
 }
 
-// Nothing is read of peers for which nothing but packets was ever booked, and nothing twice.
+// Nothing is read for peers with packets only, and nothing is read twice.
 func TestLifetimeTotalsReadLittle(t *testing.T) {
 	t.Parallel()
 	l := &counting{Ledger: newLedger(t)}

@@ -8,7 +8,7 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// A cap of any kind, wherever it is set, is one that recorders must enforce.
+// A cap of any kind, on any level, must be enforced by recorders.
 func TestCappedByOneLimit(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

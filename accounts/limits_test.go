@@ -46,7 +46,7 @@ func TestLimitsByLevel(t *testing.T) {
 		{"alice", xrp, "3.5", "9", true, false, "1"}, // cut by the ceiling
 		{"bob", usd, "0", "", false, true, "0.5"},
 		{"carol", usd, "1", "100", true, true, "0.5"},
-		{"carol", xrp, "0", "", false, false, "1"}, // nothing by omission
+		{"carol", xrp, "0", "", false, false, "1"}, // unset limits grant nothing
 	} {
 		a, err := book.PeerAccount(c.peer, c.asset)
 		require.NoError(t, err)
@@ -82,9 +82,9 @@ func TestLimitsThatCannotBe(t *testing.T) {
 		{"CreditLine", all(usd, accounts.Limits{CreditLine: "-1"})},
 		{"CreditLine", all(usd, accounts.Limits{CreditLine: "1e9"})},
 		{"CreditLine", all(usd, accounts.Limits{CreditLine: "much"})},
-		{"CreditLine", all(usd, accounts.Limits{CreditLine: "79228162514264337593.543950337"})}, // 2^96 and 1
+		{"CreditLine", all(usd, accounts.Limits{CreditLine: "79228162514264337593.543950337"})}, // one unit above 2^96
 		{"CreditLine", all(cents, accounts.Limits{CreditLine: "0.001"})},
-		{"CreditLine", accounts.Rules[accounts.Limits]{Peer: map[string]accounts.Limits{"alice": {CreditLine: "0.001"}}}}, // one of the assets cannot have it
+		{"CreditLine", accounts.Rules[accounts.Limits]{Peer: map[string]accounts.Limits{"alice": {CreditLine: "0.001"}}}}, // too many decimals for one of the assets
 		{"PayableCap", accounts.Rules[accounts.Limits]{PeerAsset: map[accounts.PeerAsset]accounts.Limits{{Peer: "alice", Asset: usd}: {PayableCap: "x"}}}},
 		{"InFlightShare", all(usd, accounts.Limits{InFlightShare: "1.1"})},
 		{"InFlightShare", all(usd, accounts.Limits{InFlightShare: "-0"})},
@@ -127,7 +127,7 @@ func TestThresholdsThatCannotBe(t *testing.T) {
 	require.ErrorIs(t, err, accounts.ErrUnknownAsset)
 }
 
-// failing fails look-ups while it is away.
+// failing fails look-ups while away is set.
 type failing struct {
 	ledger.Ledger
 	away atomic.Bool
@@ -248,8 +248,8 @@ func TestPacketLimitFaults(t *testing.T) {
 	require.ErrorContains(t, err, "no asset of the Book")
 }
 
-// What a Converter pays out is covered by what came in, and one unit more is not, at rates that
-// fit 64 bits and at longer ones.
+// The outgoing amount of a Converter is covered by the incoming one, and one unit more is not, at
+// rates of 64 bits and longer ones.
 func TestConverterCovers(t *testing.T) {
 	t.Parallel()
 	for _, rate := range []string{"1", "0.923456789", "3", "0.333333333333333333333333333333", "123456789012345678901234567890", "0.0000001"} {
@@ -258,7 +258,7 @@ func TestConverterCovers(t *testing.T) {
 		for _, in := range []uint64{0, 1, 7, 1 << 20, 1<<63 + 5, 1<<64 - 1} {
 			got, err := c.Convert(ledger.NewAmount(in))
 			out, fits := got.Out.Uint64()
-			if err != nil || !fits || out == 1<<64-1 { // it is worth more than any packet
+			if err != nil || !fits || out == 1<<64-1 { // worth more than any packet
 				require.True(t, c.Covers(in, 1<<64-1), "%s: %d", rate, in)
 				continue
 			}

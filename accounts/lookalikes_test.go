@@ -12,17 +12,17 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Ids that nobody can tell apart by looking.
+// Ids that look the same.
 const (
 	composed   = "caf\u00e9"  // one code point for the last letter
 	decomposed = "cafe\u0301" // a letter and an accent
 )
 
-// The ledger tells ids apart byte by byte. So one of two forms of a name, with which a second
-// peer would begin without a word, is refused before anything is written.
+// The ledger distinguishes ids byte by byte. So a second form of a peer's name, which would
+// silently become a second peer, is refused before anything is written.
 func TestAnotherFormOfAPeersNameIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{decomposed, " alice", "alice\t", "alice\u00a0", "\u212b"} { // the last one is the unit, not the letter
+	for _, name := range []string{decomposed, " alice", "alice\t", "alice\u00a0", "\u212b"} { // the last one is the angstrom sign, not the letter
 		l := newLedger(t)
 		book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}})
 		require.NoError(t, err)
@@ -50,7 +50,7 @@ func TestAnotherFormOfAPeersNameIsRefused(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A peer that an earlier version has let in under such a name is reached as before.
+// A peer let in by an earlier version under such a name stays reachable.
 func TestAPeerOfAnEarlierVersionStaysReachable(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{decomposed, "alice "} {
@@ -78,7 +78,7 @@ func TestAPeerOfAnEarlierVersionStaysReachable(t *testing.T) {
 	}
 }
 
-// createAsBefore makes the accounts of a peer without looking at its name.
+// createAsBefore creates the accounts of a peer without checking its name.
 func createAsBefore(t *testing.T, l ledger.Ledger, book *accounts.Book, a accounts.PeerAccount) {
 	t.Helper()
 	ns, ids := chart.Namespace(book.Namespace()), book.PeerIDs(a)
@@ -106,7 +106,7 @@ func createAsBefore(t *testing.T, l ledger.Ledger, book *accounts.Book, a accoun
 	require.NotEqual(t, uint128.Zero, rows[0].UserData128)
 }
 
-// Ids that differ by case are peers of their own, which some connectors want: they are told of.
+// Ids that differ by case are separate peers, as some connectors want: they are only reported.
 func TestLookalikes(t *testing.T) {
 	t.Parallel()
 	require.Empty(t, accounts.Lookalikes())

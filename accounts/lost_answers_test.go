@@ -12,8 +12,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// overtaken lets something happen right before the n-th request that writes transfers, and
-// loses the answer to that request.
+// overtaken runs a function right before the n-th request that writes transfers, and loses the
+// answer to the request.
 type overtaken struct {
 	ledger.Ledger
 	n    int
@@ -33,9 +33,9 @@ func (o *overtaken) CreateTransfers(ctx context.Context, rows []ledger.Transfer)
 	return nil, ledger.ErrOutcomeUnknown
 }
 
-// Another operator does something right before a request of ours, which is refused for that,
-// and the answer is lost: sent again, the ledger only says that the id has failed. We look
-// again, and what was wanted is so in the end.
+// A concurrent operator writes right before our request. The ledger refuses the request, and the
+// answer is lost: when sent again, the ledger only answers id_already_failed. The call reads the
+// state again, and reaches its goal.
 func TestRefusalsWhoseAnswersAreLost(t *testing.T) {
 	t.Parallel()
 	type step func(*accounts.Book, context.Context, accounts.PeerAccount) error

@@ -64,7 +64,7 @@ func ExampleBook_RevokeCredit() {
 	// 60.00 <nil>
 }
 
-// Somebody who decides on a line that was read before makes sure that it is still that.
+// A caller that decides on a line read before makes sure that the line is unchanged.
 func ExampleBook_SetCreditLine() {
 	ctx := context.Background()
 	book, alice := exampleBook()
@@ -130,7 +130,7 @@ func ExampleBook_ClosePeer() {
 func ExampleBook_Adjust() {
 	ctx := context.Background()
 	book, alice := exampleBook()
-	for range 2 { // once for its key
+	for range 2 { // booked once for its key
 		booking, err := book.Adjust(ctx, accounts.Adjustment{
 			Account: alice, Key: "ticket 81", Credit: ledger.NewAmount(250), ReasonCode: 3,
 		})
@@ -170,7 +170,7 @@ func ExampleLiquidityAlerts() {
 		panic(err)
 	}
 	look := func() {
-		found, err := alerts.Check(ctx) // Run does it once a round
+		found, err := alerts.Check(ctx) // Run does this once a poll interval
 		for _, a := range found {
 			fmt.Println(a.Kind, a.Position.Liquidity, err)
 		}

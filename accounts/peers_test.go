@@ -22,7 +22,7 @@ var directoryScenarios = []scenario{
 	{"peers in streams", testStreams},
 }
 
-// listPeers reads a directory.
+// listPeers collects Book.Peers.
 func listPeers(t *testing.T, book *accounts.Book, asset accounts.Asset, names ...string) []accounts.PeerEntry {
 	t.Helper()
 	var all []accounts.PeerEntry
@@ -49,7 +49,7 @@ func testDirectory(t *testing.T, l ledger.Ledger) {
 		want := balance(t, book, peers[i])
 		require.Equal(t, peers[i].ID(), listing.ID)
 		require.Equal(t, i != 1, listing.Known())
-		if i == 1 { // nobody claims bob, and all of it is known all the same
+		if i == 1 { // bob is no known name, but his entry is complete
 			require.True(t, listing.Account.IsZero())
 			want.Account = accounts.PeerAccount{}
 		} else {
@@ -62,7 +62,7 @@ func testDirectory(t *testing.T, l ledger.Ledger) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"dave", "erin"}, missing)
 
-	// Provisioning that was cut short.
+	// An interrupted provisioning.
 	records, err := l.LookupAccounts(ctx, []ledger.ID{peers[0].ID()})
 	require.NoError(t, err)
 	half := mustAccount(t, book, "half")
@@ -146,7 +146,7 @@ func testCheckAssets(t *testing.T, l ledger.Ledger) {
 		require.NoError(t, err)
 		return book
 	}
-	// Numbers that no other test uses.
+	// Numbers used by no other test.
 	gold, silver := accounts.Asset{Code: "GOLD", Scale: 4, Ledger: 901}, accounts.Asset{Code: "SILVER", Scale: 4, Ledger: 902}
 	book := bookOf("", gold, silver)
 	require.NoError(t, book.CheckAssets(ctx), "nothing is there yet")
@@ -230,8 +230,8 @@ func testStreams(t *testing.T, l ledger.Ledger) {
 		require.Equal(t, n, last[phases].Done, phases)
 	}
 
-	// A fault with a peer does not keep the others from being provisioned; one with what
-	// was given ends it.
+	// A fault of a single peer does not keep the others from being provisioned; an invalid
+	// argument ends the stream.
 	peers[5].CreditLine = units(9999)
 	var faults []error
 	count := 0

@@ -10,7 +10,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// A round, within which every connector has seen a suspension, is a second.
+// The default poll interval is a second.
 func TestRoundIsASecond(t *testing.T) {
 	t.Parallel()
 	book, err := accounts.NewBook(embedded.New(), accounts.Config{Assets: []accounts.Asset{cents}})

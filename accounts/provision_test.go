@@ -25,8 +25,8 @@ var (
 
 func units(n uint64) ledger.Amount { return ledger.NewAmount(n) }
 
-// newBook is a book of USD and XRP on the given ledger, in a namespace of the test's
-// own: tests may share a ledger.
+// newBook makes a book of USD and XRP on the given ledger, in the test's own namespace: tests may
+// share a ledger.
 func newBook(t *testing.T, l ledger.Ledger) *accounts.Book {
 	t.Helper()
 	book, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{usd, xrp}})
@@ -103,8 +103,7 @@ func manyPeers(n int) []accounts.PeerConfig {
 	return peers
 }
 
-// requireLines provisions peers, as often as it may be, and requires that each has
-// exactly the line it asks for.
+// requireLines provisions peers, repeatedly, and requires that each has exactly its line.
 func requireLines(t *testing.T, book *accounts.Book, peers []accounts.PeerConfig) {
 	t.Helper()
 	handles, err := book.Provision(t.Context(), peers...)
@@ -201,8 +200,8 @@ func TestProvisionReportsEveryDrift(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// A process with another scale writes nothing and grants no line, also if the asset came
-// into the ledger while it was looking; neither is a line granted to a peer whose own accounts are others.
+// A process with a different scale writes nothing and grants no line, also if the asset was
+// created concurrently. No line is granted to a peer whose own accounts differ either.
 func TestProvisionGrantsNoLineOfAnotherScale(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -244,7 +243,7 @@ func TestProvisionGrantsNoLineOfAnotherScale(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// beforeAccounts does something else right before the first accounts are created.
+// beforeAccounts runs a function right before the first accounts are created.
 type beforeAccounts struct {
 	ledger.Ledger
 	do func()
@@ -274,7 +273,7 @@ func TestProvisionGoesOnBehindABurntGrant(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// A grant that its process never sent, because it died before, is made up for.
+// A grant never sent, because the process crashed before, is granted by the next call.
 func TestProvisionAfterACrashBeforeTheGrant(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -293,7 +292,7 @@ func (noTransfers) CreateTransfers(context.Context, []ledger.Transfer) ([]ledger
 	return nil, ledger.ErrClosed
 }
 
-// before does something else right before the first transfers are created.
+// before runs a function right before the first transfers are created.
 type before struct {
 	ledger.Ledger
 	do func()
@@ -307,9 +306,9 @@ func (b *before) CreateTransfers(ctx context.Context, t []ledger.Transfer) ([]le
 	return b.Ledger.CreateTransfers(ctx, t)
 }
 
-// Two processes provision a peer with different lines, one of them in the middle of
-// the other, with and without a burnt first row: one line is granted, and the other
-// process is told.
+// Two processes provision a peer with different lines, one of them in the middle of the other,
+// with and without a burnt first row: one line is granted, and the other process gets a
+// DriftError.
 func TestProvisionInTheMiddleOfAnother(t *testing.T) {
 	t.Parallel()
 	for _, burnt := range []bool{false, true} {
@@ -338,7 +337,7 @@ func TestProvisionInTheMiddleOfAnother(t *testing.T) {
 	}
 }
 
-// One peer that cannot get its line must not keep the others from theirs.
+// A peer whose grant is refused must not keep the others from their lines.
 func TestProvisionOfAPeerWhoseLineIsClosed(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -375,8 +374,8 @@ func TestProvisionOfAPeerWhoseLineIsClosed(t *testing.T) {
 	ledgertest.RequireConserved(t, l)
 }
 
-// burnGrant has the first grant of a peer refused before its accounts are there,
-// which burns its id.
+// burnGrant burns the id of a peer's first grant: the grant is refused before the peer's accounts
+// exist.
 func burnGrant(t *testing.T, l ledger.Ledger, book *accounts.Book, peer string) {
 	t.Helper()
 	account, err := book.PeerAccount(peer, usd)

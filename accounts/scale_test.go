@@ -16,7 +16,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// scalePeers is how many peers testScale is about: PEERLEDGER_SCALE, or a few thousand.
+// scalePeers returns the number of peers for testScale: PEERLEDGER_SCALE, or a few thousand.
 func scalePeers(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("PEERLEDGER_SCALE")
@@ -30,10 +30,10 @@ func scalePeers(t *testing.T) int {
 
 var scaleScenarios = []scenario{{"peers in three assets by the thousand", testScale}}
 
-// testScale provisions, looks up and lists peers in three assets. It counts the requests,
-// which must be as many as the batches that they make, and measures time and memory: what
-// is alive while the streams run, beyond what was before. On the embedded ledger that has
-// the ledger's own accounts in it, so there it is shown and not checked.
+// testScale provisions, looks up and lists peers in three assets. It requires one request for
+// each batch, and measures time and the heap in use during the streams, beyond its use before. On
+// the embedded ledger the heap includes the ledger's own accounts, so there it is logged and not
+// checked.
 func testScale(t *testing.T, l ledger.Ledger) {
 	n := scalePeers(t)
 	assets := []accounts.Asset{usd, xrp, {Code: "EUR", Scale: 2, Ledger: 3}}
@@ -101,7 +101,7 @@ func testScale(t *testing.T, l ledger.Ledger) {
 
 func peerName(i int) string { return fmt.Sprintf("g.example.connector.peer%06d", i) }
 
-// countAll reads a stream without keeping what it gives.
+// countAll iterates over a stream without keeping its values.
 func countAll[T any](t *testing.T, all iter.Seq2[T, error]) (count int) {
 	t.Helper()
 	for _, err := range all {
@@ -111,7 +111,7 @@ func countAll[T any](t *testing.T, all iter.Seq2[T, error]) (count int) {
 	return count
 }
 
-// heapInUse is how many bytes are in use on the heap, after a collection.
+// heapInUse returns the bytes in use on the heap, after a collection.
 func heapInUse() int64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -119,8 +119,8 @@ func heapInUse() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// nowhere is a ledger that takes and finds everything and keeps nothing: so what is in use
-// while a stream runs is the stream's own.
+// nowhere is a ledger that accepts and finds everything and stores nothing: so the heap in use
+// during a stream is the stream's own.
 type nowhere struct{ ledger.Ledger }
 
 func (nowhere) CreateAccounts(_ context.Context, a []ledger.Account) ([]ledger.CreateAccountResult, error) {

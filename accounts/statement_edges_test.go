@@ -18,7 +18,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// bookOn is a clerk's book, on a ledger that stands in front of the clerk's.
+// bookOn makes a clerk's book on a ledger in front of the clerk's.
 func (c *clerk) bookOn(l ledger.Ledger, noHistory bool) *accounts.Book {
 	c.t.Helper()
 	book, err := accounts.NewBook(l, accounts.Config{
@@ -28,7 +28,7 @@ func (c *clerk) bookOn(l ledger.Ledger, noHistory bool) *accounts.Book {
 	return book
 }
 
-// narrow takes no request for more rows than most, as a server with --development does.
+// narrow refuses requests for more than most rows, like a server with --development.
 type narrow struct {
 	ledger.Ledger
 	most uint32
@@ -64,7 +64,7 @@ func TestStatementOnALedgerOfSmallRequests(t *testing.T) {
 	}
 }
 
-// meddler changes the credit line behind every request for a balance.
+// meddler changes the credit line after every request for a balance.
 type meddler struct {
 	ledger.Ledger
 	meddle func()
@@ -77,7 +77,7 @@ func (m *meddler) GetAccountBalances(ctx context.Context, f ledger.AccountFilter
 }
 
 // A statement may begin after the newest row: at a moment that the ledger's clock has not
-// reached, for example. What is written while it is opened is not in its balances.
+// reached, for example. Rows written while it is opened are not in its balances.
 func TestStatementOpenedWhileTheLineChanges(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -99,8 +99,8 @@ func TestStatementOpenedWhileTheLineChanges(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// The accounts of another namespace have lines that this Book does not know: what it
-// would say that they stand at would be wrong by these lines.
+// The accounts of a different namespace have lines unknown to this Book: their positions would be
+// wrong by these lines.
 func TestStatementOfAnotherNamespace(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
@@ -152,8 +152,8 @@ func (f *outage) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.
 	return f.Ledger.LookupAccounts(ctx, ids)
 }
 
-// Whichever request fails: the error is given, once and last, and without an error the
-// statement is whole.
+// Whichever request fails: the error comes once and last, and without an error the statement is
+// complete.
 func TestStatementWithEveryRequestFailing(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
@@ -195,8 +195,8 @@ func TestStatementWithEveryRequestFailing(t *testing.T) {
 	}
 }
 
-// Packets and lines change while statements are read, also from moments on that are just
-// now: each of them is exact by itself, with a history and without.
+// Packets and lines change while statements are read, some of them beginning just now: each
+// statement is exact by itself, with a history and without.
 func testStatementsOfAMovingAccount(t *testing.T, l ledger.Ledger) {
 	for _, noHistory := range []bool{false, true} {
 		t.Run(fmt.Sprintf("without history %v", noHistory), func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// arrearsLeg is a leg with the arrears of the first peer in the place of its account.
+// arrearsLeg makes a leg on the arrears of the first peer instead of its account.
 func (c *clerk) arrearsLeg(code uint16, other ledger.ID, amount int64, of uint64) ledger.Transfer {
 	row, arrears := c.leg(code, other, amount, of), c.book.PeerIDs(c.peers[0]).Arrears
 	if amount < 0 {
@@ -42,7 +42,7 @@ func (c *clerk) linked(rows ...ledger.Transfer) {
 	c.create(rows...)
 }
 
-// order holds an order, and is what posts it in full.
+// order makes the hold of an order, and its full post.
 func (c *clerk) order(amount int64, of uint64) (order, post ledger.Transfer) {
 	c.t.Helper()
 	order = c.leg(chart.CodeOrder, c.book.PeerIDs(c.peers[0]).Settlement, -amount, of)
@@ -52,7 +52,7 @@ func (c *clerk) order(amount int64, of uint64) (order, post ledger.Transfer) {
 	return order, ledger.Transfer{ID: randomID(), PendingID: order.ID, Amount: ledger.AmountMax, Flags: ledger.TransferPostPending}
 }
 
-// moneyStep writes one thing that has to do with arrears, or with what is booked by hand.
+// moneyStep books one event about arrears, or a booking by hand.
 func (c *clerk) moneyStep(amount int64, of uint64) {
 	c.t.Helper()
 	ids := c.book.PeerIDs(c.peers[0])
@@ -89,30 +89,30 @@ func (c *clerk) moneyStep(amount int64, of uint64) {
 		row.Amount, row.Flags = ledger.AmountMax, ledger.TransferBalancingCredit
 		c.create(row)
 		c.expect(accounts.EntryWriteOff, int64(owed.Lo), "suspense")
-	case 6: // what ClosePeer writes off
+	case 6: // a write-off of ClosePeer
 		row := c.leg(chart.CodeAdjust, c.own.Suspense, amount, of)
 		row.UserData128 = uint128.Zero
 		c.create(row)
 		c.expect(accounts.EntryWriteOff, amount, "suspense")
-	case 7: // a payment of a closed peer is given back to it
+	case 7: // a payment of a closed peer is released to the peer
 		waits := c.leg(chart.CodeIncoming, c.own.Suspense, amount, of)
 		waits.DebitAccountID, waits.CreditAccountID = ids.Settlement, c.own.Suspense
 		back := c.leg(chart.CodeAdjust, c.own.Suspense, amount, of)
 		back.UserData128 = uint128.Uint128(waits.ID)
 		c.create(waits, back)
 		c.expect(accounts.EntrySettlement, amount, "suspense")
-	case 8: // a late fulfill from the peer, with a fee, and one to it
+	case 8: // a late fulfill from the peer, with a fee, and a late fulfill to the peer
 		c.linked(c.arrearsLeg(chart.CodeCorrection, c.peers[1].ID(), -amount, of), c.arrearsLeg(chart.CodeCorrection, c.own.Revenue, -3, of), c.collection())
 		c.expect(accounts.EntryCorrection, -amount, "peer bob")
 		c.expect(accounts.EntryCorrection, -3, "revenue")
 		c.create(c.leg(chart.CodeCorrection, c.book.PeerIDs(c.peers[1]).Arrears, amount, of+1))
 		c.expect(accounts.EntryCorrection, amount, "peer bob")
-	default: // the round collects
+	default: // a collection
 		c.create(c.collection())
 	}
 }
 
-// expected is what a statement's entries must say, of rows in order.
+// expected has the expected entries of a statement, for rows in order.
 type expected []accounts.Entry
 
 func (w *expected) addRow(row ledger.Transfer, e accounts.Entry) {
@@ -120,14 +120,14 @@ func (w *expected) addRow(row ledger.Transfer, e accounts.Entry) {
 	*w = append(*w, e)
 }
 
-// withoutName has nothing in its user data that is a packet's, but for a number that looks
-// like a condition.
+// withoutName clears user data that would name a packet, and leaves a number that looks like a
+// condition.
 func withoutName(row ledger.Transfer) ledger.Transfer {
 	row.UserData128, row.UserData64, row.UserData32 = uint128.Zero, 99, 7
 	return row
 }
 
-// payMoney writes one of each that a rail pays, and that is returned.
+// payMoney writes one payment of each kind, returned payments included.
 func (c *clerk) payMoney(want *expected) {
 	c.t.Helper()
 	ids := c.book.PeerIDs(c.peers[0])
@@ -164,7 +164,7 @@ func (c *clerk) payMoney(want *expected) {
 	want.addRow(released, accounts.Entry{Kind: accounts.EntrySettlement, Direction: accounts.DirectionIn, KeyHash: ledger.ID(waits.UserData128)})
 }
 
-// correctMoney writes one of each that is corrected and given up.
+// correctMoney writes one correction and one write-off of each kind.
 func (c *clerk) correctMoney(want *expected) {
 	c.t.Helper()
 	const of = 5
@@ -190,7 +190,7 @@ func (c *clerk) correctMoney(want *expected) {
 	}
 }
 
-// testStatementOfMoney looks at all that an entry says.
+// testStatementOfMoney checks all fields of the entries.
 func testStatementOfMoney(t *testing.T, l ledger.Ledger) {
 	c := newClerk(t, l, ledgertest.Seed(t), false)
 	var want expected
@@ -221,7 +221,7 @@ func testStatementOfMoney(t *testing.T, l ledger.Ledger) {
 	require.Len(t, read, len(got)+1)
 	require.Equal(t, accounts.EntryReturned, read[3].Kind)
 	require.Equal(t, []ledger.Amount{units(70), units(70), units(11)}, []ledger.Amount{read[1].Arrears, read[2].Arrears, read[3].Arrears})
-	var earlier strings.Builder // the first version had 15 columns, and none of them
+	var earlier strings.Builder // the first version had 15 columns
 	for line := range strings.Lines(text.String()) {
 		earlier.WriteString(strings.Join(strings.Split(line, ",")[:15], ",") + "\n")
 	}
@@ -231,8 +231,8 @@ func testStatementOfMoney(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// A collection that leaves arrears is counted once, though it is in the rows of both
-// accounts, wherever pages end.
+// A collection that leaves arrears is in the rows of both accounts, but counted once, wherever
+// pages end.
 func TestStatementOfArrearsThatStay(t *testing.T) {
 	t.Parallel()
 	for _, noHistory := range []bool{false, true} {
@@ -253,7 +253,7 @@ func TestStatementOfArrearsThatStay(t *testing.T) {
 	}
 }
 
-// The other side knows one payment of what an order paid, and nothing of what is given up.
+// The peer's side has one payment for all payments of an order, and no write-offs.
 func TestCompareMoney(t *testing.T) {
 	t.Parallel()
 	order := ledger.NewID(7, 7)

@@ -34,8 +34,8 @@ var statementScenarios = []scenario{
 	{"statement of what was paid and given up", testStatementOfMoney},
 }
 
-// clerk writes what recorders, engines and operators write, and keeps in mind what the
-// entries of a statement of its first peer must be.
+// clerk writes transfers like recorders, engines and operators, and records the expected entries
+// of a statement of its first peer.
 type clerk struct {
 	t      *testing.T
 	ledger ledger.Ledger
@@ -64,7 +64,7 @@ func newClerk(t *testing.T, l ledger.Ledger, seed uint64, noHistory bool) *clerk
 	return c
 }
 
-// leg is a transfer that moves an amount from the first peer if it is below 0, else to it.
+// leg makes a transfer: from the first peer for an amount below 0, otherwise to the first peer.
 func (c *clerk) leg(code uint16, other ledger.ID, amount int64, of uint64) ledger.Transfer {
 	row := ledger.Transfer{
 		ID: randomID(), DebitAccountID: other, CreditAccountID: c.peers[0].ID(), Amount: units(uint64(max(amount, -amount))),
@@ -89,7 +89,7 @@ func (c *clerk) expect(kind accounts.EntryKind, amount int64, other string) {
 	c.want = append(c.want, wantEntry{kind, amount, other})
 }
 
-// step writes one thing.
+// step books one event.
 func (c *clerk) step() {
 	c.t.Helper()
 	amount := c.random.Int64N(900) + 1
@@ -100,14 +100,14 @@ func (c *clerk) step() {
 		c.packet(c.leg(chart.CodePacket, c.peers[1].ID(), -amount, of), c.leg(chart.CodeFee, c.own.Revenue, -3, of))
 		c.expect(accounts.EntryPacket, -amount, "peer bob")
 		c.expect(accounts.EntryFee, -3, "revenue")
-	case 1: // a packet to it, booked at once
+	case 1: // a packet to the peer, booked at once
 		c.create(c.leg(chart.CodePacket, c.peers[1].ID(), amount, of))
 		c.expect(accounts.EntryPacket, amount, "peer bob")
 	case 2: // a conversion with dust
 		c.create(c.leg(chart.CodeConversion, c.own.Liquidity, -amount, of), c.leg(chart.CodeDustLeg, c.own.Dust, -1, of))
 		c.expect(accounts.EntryConversion, -amount, "liquidity")
 		c.expect(accounts.EntryDust, -1, "dust")
-	case 3: // a hold that comes to nothing
+	case 3: // a hold that is voided
 		hold := c.leg(chart.CodePacket, c.peers[1].ID(), -amount, of)
 		hold.Flags = ledger.TransferPending
 		c.create(hold, ledger.Transfer{ID: randomID(), PendingID: hold.ID, Flags: ledger.TransferVoidPending})
@@ -231,7 +231,7 @@ func testStatementsAddUp(t *testing.T, l ledger.Ledger) {
 	}
 }
 
-// requireParts requires that the statements between the cuts are the whole one.
+// requireParts requires that the statements between the cuts add up to the complete one.
 func (c *clerk) requireParts(complete []accounts.Entry, cuts []time.Time) {
 	c.t.Helper()
 	bounds := []time.Time{{}}
@@ -274,7 +274,7 @@ func testStatementWhileWriting(t *testing.T, l ledger.Ledger) {
 	var last *accounts.Statement
 	for n := 0; n < 3 || left.Load() > 0; n++ {
 		s := c.statement(time.Time{}, time.Time{}, accounts.WithPageSize(50))
-		for range 2 { // it does not change, however often it is read
+		for range 2 { // every iteration yields the same
 			entries := collectEntries(t, s.Entries(t.Context()))
 			require.Equal(t, s.Closing.Position.String(), entries[len(entries)-1].Position.String())
 		}
@@ -424,7 +424,7 @@ func testStatementWritten(t *testing.T, l ledger.Ledger) {
 	require.Equal(t, object.Entries[len(want)-1].Position, object.Closing.Position)
 }
 
-// inText compares entries without minding how big.Ints keep a number.
+// inText compares entries regardless of the representation of big.Ints.
 func inText(e accounts.Entry) string { return fmt.Sprintf("%+v", e) }
 
 func TestReadCSVNamesTheFault(t *testing.T) {

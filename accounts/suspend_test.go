@@ -25,7 +25,7 @@ var lifeScenarios = []scenario{
 	{"peer closed by many operators", testManyClose},
 }
 
-// quickBook is a book whose round is short.
+// quickBook makes a book with a short poll interval.
 func quickBook(t *testing.T, l ledger.Ledger) *accounts.Book {
 	t.Helper()
 	book, err := accounts.NewBook(l, accounts.Config{
@@ -51,7 +51,7 @@ func testSuspend(t *testing.T, l ledger.Ledger) {
 	_, err = book.ExtendCredit(ctx, alice, units(1))
 	require.ErrorIs(t, err, accounts.ErrSuspended)
 
-	// What is held is resolved as before, and settlements go on.
+	// Held packets are resolved as before, and settlements continue.
 	resolveHold(t, l, toPost, ledger.TransferPostPending)
 	resolveHold(t, l, toVoid, ledger.TransferVoidPending)
 	movePacket(t, l, book.PeerIDs(alice).Settlement, alice.ID(), 5, 0)
@@ -98,7 +98,7 @@ func testSuspendRevokes(t *testing.T, l ledger.Ledger) {
 	require.Zero(t, b.Headroom, "it cannot send any more")
 	require.True(t, b.Suspended)
 
-	// A suspension is ended and begun again for what has become free meanwhile.
+	// A suspension is ended and begun again to revoke headroom that became free meanwhile.
 	movePacket(t, l, book.PeerIDs(alice).Settlement, alice.ID(), 12, 0)
 	require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{RevokeFree: true}))
 	b = balance(t, book, alice)
@@ -135,9 +135,9 @@ func testManySuspend(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// An operator decides to suspend a peer, and comes to write only when another one, who had
-// to pass over a burnt id, has suspended it and resumed it. Everybody after them can still
-// suspend it, and change its line.
+// An operator decides to suspend a peer. Before the operator writes, a concurrent operator, who
+// had to skip a burnt id, has suspended and resumed the peer. Later operators can still suspend
+// the peer, and change its line.
 func testLateSuspend(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	alice := provision(t, book, 100, "alice")[0]
@@ -254,7 +254,7 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 	}
 	resolveHold(t, l, hold, ledger.TransferVoidPending)
 
-	// A packet that comes at the last moment, from a connector that has not heard: the
+	// A packet comes at the last moment, from a connector that has not seen the suspension: the
 	// closing is taken back, and the packet can be fulfilled.
 	between := &interrupted{Ledger: l}
 	slow := quickBook(t, between)
@@ -269,7 +269,7 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 	require.True(t, b.Suspended, "as before")
 	resolveHold(t, l, hold, ledger.TransferPostPending)
 
-	// The same on a peer that was not suspended before.
+	// The same for a peer that was not suspended before.
 	require.NoError(t, book.Resume(ctx, bob))
 	_, err = book.Adjust(ctx, accounts.Adjustment{Account: bob, Key: "clean", Debit: units(30), ReasonCode: 1})
 	require.NoError(t, err)
@@ -286,8 +286,8 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 	require.False(t, b.Suspended, "as before")
 	resolveHold(t, l, hold, ledger.TransferPostPending)
 
-	// An operator who was interrupted between closing and looking again has left a
-	// closed peer with something held: the next one takes that back.
+	// A call interrupted between closing the account and reading the balance has left a closed
+	// peer with a hold: the next call takes the closing back.
 	_, err = book.Adjust(ctx, accounts.Adjustment{Account: bob, Key: "clean again", Debit: units(3), ReasonCode: 1})
 	require.NoError(t, err)
 	cut, cancel := context.WithCancel(ctx)
@@ -306,8 +306,8 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// newQuickBookWithoutCancel is a quick book on a ledger that executes transfers also when
-// the context has just ended: as if the process ended right after the answer.
+// newQuickBookWithoutCancel makes a quick book on a ledger that executes transfers also after the
+// end of the context: as if the process ended right after the answer.
 func newQuickBookWithoutCancel(t *testing.T, l ledger.Ledger) *accounts.Book {
 	t.Helper()
 	return quickBook(t, uncancelled{l})

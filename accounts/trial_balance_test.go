@@ -21,9 +21,9 @@ var trialScenarios = []scenario{
 	{"trial balance", testTrialBalance},
 }
 
-// testTrialBalance compares the sums of a Book with those of its peers' balances.
+// testTrialBalance compares the sums of a Book with the balances of its peers.
 func testTrialBalance(t *testing.T, l ledger.Ledger) {
-	number := rand.Uint32() | 1<<31 // whose accounts are this test's
+	number := rand.Uint32() | 1<<31 // an asset of this test alone
 	asset := accounts.Asset{Code: "USD", Scale: 2, Ledger: number}
 	book, err := accounts.NewBook(l, accounts.Config{Namespace: t.Name(), Assets: []accounts.Asset{asset}})
 	require.NoError(t, err)
@@ -88,7 +88,7 @@ func formatTrial(b accounts.TrialBalance) (lines []string) {
 	return lines
 }
 
-// pages is a ledger that gives few accounts at once, and does something behind each request.
+// pages is a ledger that returns few accounts at once, and runs a function after each request.
 type pages struct {
 	ledger.Ledger
 	most   uint32
@@ -112,7 +112,7 @@ func (p *pages) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([
 	return found, err
 }
 
-// trialBooks are those of two peers on a ledger that gives a few accounts at once.
+// trialBooks makes the books of two peers on a ledger that returns few accounts at once.
 func trialBooks(t *testing.T, opts ...embedded.Option) (*pages, *accounts.Book, []accounts.PeerAccount) {
 	t.Helper()
 	p := &pages{Ledger: newLedger(t, opts...), most: ledger.QueryMax}
@@ -129,7 +129,7 @@ func payTransfer(from, to accounts.PeerAccount, n uint64) ledger.Transfer {
 	}
 }
 
-// What moves between two requests does not look like books that do not balance.
+// Transfers between two requests do not make the books look unbalanced.
 func TestTrialBalanceWhileOthersWrite(t *testing.T) {
 	t.Parallel()
 	p, book, peers := trialBooks(t)
@@ -154,7 +154,7 @@ func TestTrialBalanceWhileOthersWrite(t *testing.T) {
 	require.NotErrorIs(t, err, accounts.ErrUnbalanced)
 }
 
-// A hold that expires leaves no transfer, and is noticed all the same.
+// A hold that expires leaves no transfer, but is noticed.
 func TestTrialBalanceWhileHoldsExpire(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC)
@@ -165,7 +165,7 @@ func TestTrialBalanceWhileHoldsExpire(t *testing.T) {
 	require.NoError(t, err)
 	accountsThere := 0
 	p.behind = func(request int) {
-		if request == 2 { // alice's account was read, and bob's was not
+		if request == 2 { // after alice's account was read, and before bob's
 			now = now.Add(time.Minute)
 		}
 	}
@@ -179,7 +179,7 @@ func TestTrialBalanceWhileHoldsExpire(t *testing.T) {
 	require.Zero(t, got.Total.CreditsPending.Sign())
 }
 
-// Books that do not balance are an error with the numbers.
+// Unbalanced books are an error with the sums.
 func TestTrialBalanceFindsWhatIsLost(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(*ledger.Account){

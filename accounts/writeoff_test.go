@@ -61,7 +61,7 @@ func testWriteOff(t *testing.T, l ledger.Ledger) {
 		require.ErrorContains(t, err, usd.Text(off.Amount)+" was booked under it")
 	}
 
-	// The account pays what it can first, and no more is given up than is left.
+	// The account first pays as much as it can, and only the rest is given up.
 	movePacket(t, l, ownID(t, book), alice.ID(), 25, 0)
 	rest, err := book.WriteOff(ctx, accounts.WriteOff{Account: alice, Key: "rest", Amount: ledger.AmountMax, ReasonCode: 4})
 	require.NoError(t, err)
@@ -77,7 +77,7 @@ func testWriteOff(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// ownID is our liquidity account.
+// ownID returns the id of our liquidity account.
 func ownID(t *testing.T, book *accounts.Book) ledger.ID {
 	t.Helper()
 	ids, known := book.AssetIDs(usd.Ledger)
@@ -113,7 +113,7 @@ func testWriteOffClosed(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// The account gets what it needs to pay between the look and the booking.
+// The account gets enough to pay between the check and the booking.
 func testWriteOffOvertaken(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	alice := provision(t, book, 0, "alice")[0]
