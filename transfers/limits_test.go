@@ -185,9 +185,11 @@ func TestRateGivesBackWhatCapsAdmitted(t *testing.T) {
 func TestLimitsOfTwoRecorders(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		limits := limitsOf(accounts.Limits{PacketRate: "3/10000h"})
-		limits.LiquidityFloor = map[accounts.Asset]string{loss: "-" + loss.Format(units(50))}
-		f := newLimited(t, limits, transfers.Config{})
+		limits := accounts.Config{
+			Limits:          limitsOf(accounts.Limits{PacketRate: "3/10000h"}),
+			LiquidityFloors: map[accounts.Asset]accounts.Decimal{loss: accounts.Decimal("-" + loss.Format(units(50)))},
+		}
+		f := newConfigured(t, limits, transfers.Config{})
 		other, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{})
 		require.NoError(t, err)
 		synctest.Wait() // both have had their first look
