@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/peerledger/peerledger/internal/prepayment"
+	"github.com/peerledger/peerledger/internal/requestlimit"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -38,13 +39,12 @@ const peersPerRequest = (ledger.BatchMax - 1) / accountsPerPeer
 // the ledger takes.
 func (b *Book) lookUpRecords(ctx context.Context, list []PeerAccount) ([]peerRecords, error) {
 	figures := make([]peerRecords, 0, len(list))
-	size := peersPerRequest
+	limit := requestlimit.New(peersPerRequest, 1)
 	for len(list) > 0 {
-		n, ids := b.recordIDs(list[:min(size, len(list))])
+		n, ids := b.recordIDs(list[:min(limit.Max(), len(list))])
 		rows, err := b.ledger.LookupAccounts(ctx, ids)
 		switch {
-		case errors.Is(err, ledger.ErrTooMuchData) && n > 1:
-			size = n / 2
+		case errors.Is(err, ledger.ErrTooMuchData) && limit.Lower(n):
 			continue
 		case err != nil:
 			return nil, fmt.Errorf("look up balances: %w", err)

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/accounts"
-	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
@@ -22,52 +21,6 @@ var creditScenarios = []scenario{
 	{"line conflict", testLineConflict},
 	{"line changed by many operators", testManyOperators},
 	{"line beyond the ceiling", testCeiling},
-}
-
-// movePacket books a packet between two accounts, as a recorder does.
-func movePacket(t *testing.T, l ledger.Ledger, debit, credit ledger.ID, amount uint64, flags ledger.TransferFlags) ledger.ID {
-	t.Helper()
-	row := ledger.Transfer{
-		ID: randomID(), DebitAccountID: debit, CreditAccountID: credit, Amount: units(amount),
-		Ledger: usd.Ledger, Code: chart.CodePacket, Flags: flags,
-	}
-	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{row})
-	require.NoError(t, err)
-	require.Equal(t, ledger.TransferCreated, results[0].Status)
-	return row.ID
-}
-
-// resolveHold posts or voids the hold of a packet.
-func resolveHold(t *testing.T, l ledger.Ledger, hold ledger.ID, flag ledger.TransferFlags) {
-	t.Helper()
-	row := ledger.Transfer{ID: randomID(), PendingID: hold, Flags: flag}
-	if flag == ledger.TransferPostPending {
-		row.Amount = ledger.AmountMax
-	}
-	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{row})
-	require.NoError(t, err)
-	require.Equal(t, ledger.TransferCreated, results[0].Status)
-}
-
-func randomID() ledger.ID { return ledger.NewID(rand.Uint64()|1, rand.Uint64()>>1) }
-
-// provision provisions peers in USD with a line each.
-func provision(t *testing.T, book *accounts.Book, line uint64, names ...string) []accounts.PeerAccount {
-	t.Helper()
-	peers := make([]accounts.PeerConfig, len(names))
-	for i, name := range names {
-		peers[i] = accounts.PeerConfig{ID: name, Asset: usd, CreditLine: units(line)}
-	}
-	handles, err := book.Provision(t.Context(), peers...)
-	require.NoError(t, err)
-	return handles
-}
-
-func balance(t *testing.T, book *accounts.Book, a accounts.PeerAccount) accounts.Balance {
-	t.Helper()
-	b, err := book.Balance(t.Context(), a)
-	require.NoError(t, err)
-	return b
 }
 
 func testChangeLine(t *testing.T, l ledger.Ledger) {
@@ -193,20 +146,6 @@ func testLineConflict(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// interrupted runs a function once before the next transfers are created.
-type interrupted struct {
-	ledger.Ledger
-	do func()
-}
-
-func (i *interrupted) CreateTransfers(ctx context.Context, t []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	if do := i.do; do != nil {
-		i.do = nil
-		do()
-	}
-	return i.Ledger.CreateTransfers(ctx, t)
-}
-
 // Every change confirmed to an operator is in the line, and no further change.
 func testManyOperators(t *testing.T, l ledger.Ledger) {
 	book := newBook(t, l)
@@ -268,22 +207,6 @@ func testCeiling(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-func mustAccount(t *testing.T, book *accounts.Book, peer string) accounts.PeerAccount {
-	t.Helper()
-	a, err := book.PeerAccount(peer, usd)
-	require.NoError(t, err)
-	return a
-}
-
-// requireField requires a FieldError with the field.
-func requireField(t *testing.T, err error, field string) {
-	t.Helper()
-	require.ErrorIs(t, err, accounts.ErrInvalid)
-	var fault *accounts.FieldError
-	require.ErrorAs(t, err, &fault)
-	require.Equal(t, field, fault.Field, err)
-}
-
 func TestLineOfNobody(t *testing.T) {
 	t.Parallel()
 	ctx, l := t.Context(), newLedger(t)
@@ -333,23 +256,4 @@ func TestLineChangeSurvivesLostAnswers(t *testing.T) {
 	_, err = book.ExtendCredit(t.Context(), alice, units(5), accounts.WithExpectedLine(units(105)))
 	require.ErrorIs(t, err, accounts.ErrLineConflict, "it was made: WithExpectedLine tells")
 	require.Equal(t, units(110), balance(t, book, alice).CreditLine)
-}
-
-// losing loses the answers to a number of requests for transfers.
-type losing struct {
-	ledger.Ledger
-	left int
-	lost func() // called for each of them
-}
-
-func (l *losing) CreateTransfers(ctx context.Context, t []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	results, err := l.Ledger.CreateTransfers(ctx, t)
-	if err != nil || l.left == 0 {
-		return results, err
-	}
-	l.left--
-	if l.lost != nil {
-		l.lost()
-	}
-	return nil, ledger.ErrOutcomeUnknown
 }

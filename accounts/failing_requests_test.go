@@ -2,12 +2,10 @@ package accounts_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -163,106 +161,6 @@ func (w *town) state(t *testing.T) []string {
 	return append(lines, fmt.Sprint(positions[0].Liquidity, positions[0].Suspense))
 }
 
-// call calls a Book and returns its answer as text.
-type call func(*town, context.Context) (string, error)
-
-// writing are calls that write. Their answers are cut to the parts that are the same in every
-// run.
-var writing = map[string]call{
-	"Adjust": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.Adjust(ctx, accounts.Adjustment{Account: w.peers["alice"], Key: "k", Debit: units(40), ReasonCode: 1}))
-	},
-	"Adjust a peer in arrears": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.Adjust(ctx, accounts.Adjustment{
-			Account: w.peers["carol"], Key: "k", Debit: units(7), ReasonCode: 1, BeyondHeadroom: true,
-		}))
-	},
-	"WriteOff": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.WriteOff(ctx, accounts.WriteOff{Account: w.peers["carol"], Key: "k", Amount: units(30), ReasonCode: 1}))
-	},
-	"Fund": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.Fund(ctx, accounts.Capital{Asset: usd, Key: "k", Amount: units(50)}))
-	},
-	"Withdraw": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.Withdraw(ctx, accounts.Capital{Asset: usd, Key: "k", Amount: units(50)}))
-	},
-	"SetCreditLine up": func(w *town, ctx context.Context) (string, error) {
-		_, err := w.book.SetCreditLine(ctx, w.peers["alice"], units(150))
-		return "", err
-	},
-	"SetCreditLine down": func(w *town, ctx context.Context) (string, error) {
-		_, err := w.book.SetCreditLine(ctx, w.peers["bob"], units(30), accounts.WithPartialRevoke())
-		return "", err
-	},
-	"Suspend": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.Suspend(ctx, w.peers["alice"], accounts.SuspendOptions{RevokeFree: true})
-	},
-	"Resume": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.Resume(ctx, w.peers["dave"])
-	},
-	"ClosePeer": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.ClosePeer(ctx, w.peers["bob"], accounts.CloseOptions{Force: true, ReasonCode: 5})
-	},
-	"ClosePeer in arrears": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.ClosePeer(ctx, w.peers["carol"], accounts.CloseOptions{Force: true, ReasonCode: 5})
-	},
-	"ClosePeer closed before, and in arrears since": func(w *town, ctx context.Context) (string, error) {
-		ids := w.book.PeerIDs(w.peers["erin"])
-		_, err := w.ledger.Ledger.CreateTransfers(ctx, []ledger.Transfer{{ // once, in any number of calls
-			ID: ledger.NewID(1, 1), DebitAccountID: ids.Arrears, CreditAccountID: ids.Settlement, Amount: units(5),
-			Ledger: usd.Ledger, Code: chart.CodeReturned,
-		}})
-		return "", errors.Join(err, w.book.ClosePeer(ctx, w.peers["erin"], accounts.CloseOptions{Force: true, ReasonCode: 5}))
-	},
-	"ReopenPeer": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.ReopenPeer(ctx, w.peers["erin"])
-	},
-	"Provision": func(w *town, ctx context.Context) (string, error) {
-		got, err := w.book.Provision(ctx, accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(100)},
-			accounts.PeerConfig{ID: "gina", Asset: usd, CreditLine: units(10)}, accounts.PeerConfig{ID: "gina", Asset: xrp, CreditLine: units(3)})
-		return fmt.Sprint(got), err
-	},
-	"EnsureArrears": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.EnsureArrears(ctx, w.peers["alice"], w.peers["bob"])
-	},
-}
-
-// reading are calls that only read.
-var reading = map[string]call{
-	"Positions":   func(w *town, ctx context.Context) (string, error) { return text(w.book.Positions(ctx)) },
-	"Balance":     func(w *town, ctx context.Context) (string, error) { return text(w.book.Balance(ctx, w.peers["carol"])) },
-	"Balances":    func(w *town, ctx context.Context) (string, error) { return text(w.book.Balances(ctx, w.allPeers()...)) },
-	"Assets":      func(w *town, ctx context.Context) (string, error) { return text(w.book.RegisteredAssets(ctx)) },
-	"Directory":   (*town).directory,
-	"Statement":   (*town).statement,
-	"Alerts":      (*town).alerts,
-	"Suspensions": (*town).suspensions,
-	"LookUpBalances": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.LookUpBalances(ctx, w.allPeers()...))
-	},
-	"Missing": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.MissingPeers(ctx, usd, "alice", "nobody", "frank"))
-	},
-	"Reserves": func(w *town, ctx context.Context) (string, error) { return text(w.book.LiquidityReserves(ctx)) },
-	"TrialBalance": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.TrialBalance(ctx, usd))
-	},
-	"CheckAssets": func(w *town, ctx context.Context) (string, error) { return "", w.book.CheckAssets(ctx) },
-	"AllBalances": func(w *town, ctx context.Context) (string, error) {
-		var all []string
-		for b, err := range w.book.AllBalances(ctx, slices.Values(w.allPeers())) {
-			if err != nil {
-				return "", err
-			}
-			all = append(all, formatShown(b))
-		}
-		return fmt.Sprint(all), nil
-	},
-	"BalanceAt": func(w *town, ctx context.Context) (string, error) {
-		return text(w.book.BalanceAt(ctx, w.peers["carol"], time.Now()))
-	},
-}
-
 // A call with a failing request returns an error, and does all of its work when called again.
 func TestFailingRequestsOfCallsThatWrite(t *testing.T) {
 	t.Parallel()
@@ -359,146 +257,10 @@ func (w *town) forget(t *testing.T) {
 	w.book = newBookWithoutRound(t, w.ledger)
 }
 
-// Results do not depend on the largest request that the ledger takes.
-func TestReadingOnALedgerOfSmallRequests(t *testing.T) {
-	t.Parallel()
-	for name, call := range reading {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newTown(t)
-			w.ledger.asked = 0
-			want, err := call(w, t.Context())
-			require.NoError(t, err)
-			require.LessOrEqual(t, w.ledger.asked, 12, "what fits is asked for at once")
-			for _, limit := range []int{5, 7, 16, 253} { // a peer has four accounts, read together with suspense
-				w.forget(t)
-				w.ledger.most = limit
-				got, err := call(w, t.Context())
-				require.NoError(t, err, "%d in a request", limit)
-				require.Equal(t, want, got, "%d in a request", limit)
-			}
-		})
-	}
-}
-
-// noRows answers no query from some moment on, whatever its limit, and records the smallest
-// limit.
-type noRows struct {
-	ledger.Ledger
-	mute  bool
-	least uint32
-}
-
-func (l *noRows) refuse(limit uint32) error {
-	if !l.mute {
-		return nil
-	}
-	l.least = min(l.least, limit)
-	return ledger.ErrTooMuchData
-}
-
-func (l *noRows) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
-	if err := l.refuse(filter.Limit); err != nil {
-		return nil, err
-	}
-	return l.Ledger.GetAccountTransfers(ctx, filter)
-}
-
-func (l *noRows) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
-	if err := l.refuse(filter.Limit); err != nil {
-		return nil, err
-	}
-	return l.Ledger.QueryAccounts(ctx, filter)
-}
-
-// A ledger that refuses queries of a single row is not asked for less.
-func TestReadingOnALedgerWithoutAnswers(t *testing.T) {
-	t.Parallel()
-	w := newTown(t)
-	movePacket(t, w.ledger, w.peers["alice"].ID(), w.peers["bob"].ID(), 5, ledger.TransferPending)
-	l := &noRows{Ledger: w.ledger}
-	w.book = newBookWithoutRound(t, l)
-	statement, err := w.book.Statement(t.Context(), w.peers["alice"], time.Time{}, time.Time{})
-	require.NoError(t, err)
-	l.mute = true
-	for name, call := range map[string]func() error{
-		"Statement": func() error {
-			for _, err := range statement.Entries(t.Context()) {
-				return err
-			}
-			return nil
-		},
-		"Holds":        func() error { _, err := w.book.Holds(t.Context(), w.peers["alice"]); return err },
-		"TrialBalance": func() error { _, err := w.book.TrialBalance(t.Context(), usd); return err },
-	} {
-		l.least = ledger.QueryMax
-		require.ErrorIs(t, call(), ledger.ErrTooMuchData, name)
-		require.Equal(t, uint32(1), l.least, name)
-	}
-}
-
-func text[T any](value T, err error) (string, error) {
-	if err != nil {
-		return "", err
-	}
-	if booking, matches := any(value).(accounts.Booking); matches {
-		return booking.Amount.String(), nil // the other fields differ from run to run
-	}
-	return formatShown(value), nil
-}
-
-// formatShown formats a value without its unexported fields.
-func formatShown(value any) string {
-	text, err := json.Marshal(value)
-	if err != nil {
-		panic(err)
-	}
-	return string(text)
-}
-
 func (w *town) allPeers() []accounts.PeerAccount {
 	var all []accounts.PeerAccount
 	for _, name := range []string{"carol", "alice", "bob", "dave", "erin"} {
 		all = append(all, w.peers[name])
 	}
 	return all
-}
-
-func (w *town) directory(ctx context.Context) (string, error) {
-	var lines []string
-	for l, err := range w.book.Peers(ctx, usd, "alice", "bob", "carol", "dave", "erin") {
-		if err != nil {
-			return "", err
-		}
-		lines = append(lines, formatShown(l))
-	}
-	return fmt.Sprint(lines), nil
-}
-
-func (w *town) statement(ctx context.Context) (string, error) {
-	s, err := w.book.Statement(ctx, w.peers["carol"], time.Time{}, time.Time{}, accounts.WithKnownAccounts(w.allPeers()...))
-	if err != nil {
-		return "", err
-	}
-	var lines []string
-	for e, err := range s.Entries(ctx) {
-		if err != nil {
-			return "", err
-		}
-		lines = append(lines, formatShown(e))
-	}
-	return fmt.Sprint(lines), nil
-}
-
-func (w *town) alerts(ctx context.Context) (string, error) {
-	alerts, err := w.book.NewLiquidityAlerts(map[accounts.Asset]accounts.LiquidityThresholds{usd: {Low: "1000000"}})
-	if err != nil {
-		return "", err
-	}
-	return text(alerts.Check(ctx))
-}
-
-func (w *town) suspensions(ctx context.Context) (string, error) {
-	changes, _, err := w.book.Suspensions(ctx, time.Time{})
-	return fmt.Sprint(changes), err
 }

@@ -77,22 +77,6 @@ func testWriteOff(t *testing.T, l ledger.Ledger) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// ownID returns the id of our liquidity account.
-func ownID(t *testing.T, book *accounts.Book) ledger.ID {
-	t.Helper()
-	ids, known := book.AssetIDs(usd.Ledger)
-	require.True(t, known)
-	return ids.Liquidity
-}
-
-func lookUp(t *testing.T, l ledger.Ledger, id ledger.ID) ledger.Transfer {
-	t.Helper()
-	rows, err := l.LookupTransfers(t.Context(), []ledger.ID{id})
-	require.NoError(t, err)
-	require.Len(t, rows, 1)
-	return rows[0]
-}
-
 func testWriteOffClosed(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	alice := provision(t, book, 0, "alice")[0]
