@@ -47,7 +47,7 @@ func (a PositionAlert) String() string {
 // passed are the thresholds of an account.
 type passed struct{ high, low hysteresis.Threshold }
 
-// see takes a new balance in, and returns what was passed.
+// see takes a new balance in, and returns the crossings.
 func (p *passed) see(m PositionThresholds, b accounts.Balance) (alerts []PositionAlert) {
 	pass := func(t *hysteresis.Threshold, owed, threshold ledger.Amount, reached, cleared accounts.ThresholdEvent) {
 		if threshold.IsZero() {

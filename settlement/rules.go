@@ -50,7 +50,7 @@ func checkRules[T any](r accounts.Rules[T], field string, f func(T) error) error
 
 // checkRuleAssets refuses entries for assets that the book does not have: nobody would
 // ever be found under them.
-func checkRuleAssets[T any](r accounts.Rules[T], field string, book *accounts.Book) error {
+func checkAssetsOf[T any](r accounts.Rules[T], field string, book *accounts.Book) error {
 	var errs []error
 	check := func(asset accounts.Asset) {
 		if known, ok := book.Asset(asset.Ledger); !ok || known != asset {
