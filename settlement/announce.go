@@ -99,10 +99,10 @@ func (e *Engine) FailAnnouncement(ctx context.Context, account accounts.PeerAcco
 func (e *Engine) handleAnnouncement(
 	ctx context.Context, in IncomingPayment, check func() error, apply func() (Announcement, error),
 ) (Announcement, error) {
-	if !e.begin() {
+	if !e.acquireCall() {
 		return Announcement{}, ErrEngineClosed
 	}
-	defer e.work.Done()
+	defer e.wg.Done()
 	err := check()
 	if err == nil {
 		_, err = e.book.LookUpBalances(ctx, in.Account) // the ledger's refusal would burn an id

@@ -16,10 +16,10 @@ import (
 // Errors are accounts.ErrNotProvisioned, accounts.ErrUnknownAsset, or that of a request.
 // ErrEngineClosed after Close.
 func (e *Engine) Announcements(ctx context.Context, list ...accounts.PeerAccount) ([]Announcement, error) {
-	if !e.begin() {
+	if !e.acquireCall() {
 		return nil, ErrEngineClosed
 	}
-	defer e.work.Done()
+	defer e.wg.Done()
 	balances, err := e.book.LookUpBalances(ctx, list...)
 	if err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ func (e *Engine) Resolve(
 		err := &accounts.FieldError{Subject: "order", Field: "paid", Reason: fmt.Sprintf("cannot be %v; see Cancel", paid)}
 		return Payment{}, &OrderError{Account: account, Err: err}
 	}
-	o, err := e.answer(ctx, account, order, paid)
+	o, err := e.resolveByHand(ctx, account, order, paid)
 	if err != nil {
 		return Payment{}, err
 	}
@@ -39,53 +39,53 @@ func (e *Engine) Resolve(
 // rail may still pay: the peer would be paid twice. An order that waits to be approved (ErrAwaitsApproval)
 // is with no rail, and can always be cancelled. Otherwise it is like Resolve.
 func (e *Engine) Cancel(ctx context.Context, account accounts.PeerAccount, order ledger.ID) (Order, error) {
-	o, err := e.answer(ctx, account, order, ledger.Amount{})
+	o, err := e.resolveByHand(ctx, account, order, ledger.Amount{})
 	if err == nil {
 		e.cfg.Events.Voided(o, ErrCancelled)
 	}
 	return o, err
 }
 
-// close closes an order by hand. One that waits for a word is given back in a way that keeps
+// closeByHand closes an order by hand. One that waits for a word is given back in a way that keeps
 // everybody from approving it.
-func (e *Engine) close(ctx context.Context, o *Order, paid ledger.Amount) error {
+func (e *Engine) closeByHand(ctx context.Context, o *Order, paid ledger.Amount) error {
 	if paid.IsZero() && o.tag.needs() != needsNobody {
 		done, err := e.voidUnapproved(ctx, o)
 		if done || err != nil {
 			return err
 		}
 	}
-	return e.resolve(ctx, *o, paid)
+	return e.bookResolution(ctx, *o, paid)
 }
 
-// answer closes an order in its account's turn.
-func (e *Engine) answer(ctx context.Context, a accounts.PeerAccount, id ledger.ID, paid ledger.Amount) (Order, error) {
-	if !e.begin() {
+// resolveByHand closes an order in its account's turn.
+func (e *Engine) resolveByHand(ctx context.Context, a accounts.PeerAccount, id ledger.ID, paid ledger.Amount) (Order, error) {
+	if !e.acquireCall() {
 		return Order{}, ErrEngineClosed
 	}
-	defer e.work.Done()
+	defer e.wg.Done()
 	o := Order{ID: id, Account: a}
 	fail := func(err error) (Order, error) { return Order{}, &OrderError{Account: a, Order: o, Err: err} }
 	if _, known := e.book.Asset(a.Ledger()); !known || a.IsOwn() {
 		return fail(fmt.Errorf("%w: %v", accounts.ErrUnknownAsset, a))
 	}
-	v, err := e.enter(ctx, a)
+	v, err := e.beginVisit(ctx, a)
 	if err != nil {
 		return fail(err)
 	}
 	defer func() {
-		e.register.release(v)
+		e.tracker.cancelVisit(v)
 		e.Enqueue([]accounts.PeerAccount{a})
 	}()
-	if o, err = e.lookUp(ctx, a, id); err != nil {
+	if o, err = e.lookUpOrder(ctx, a, id); err != nil {
 		o = Order{ID: id, Account: a}
 		return fail(err)
 	}
-	if err := e.close(ctx, &o, paid); err != nil {
+	if err := e.closeByHand(ctx, &o, paid); err != nil {
 		return fail(err)
 	}
-	if noted, _, ok := e.register.noted(a); ok && noted.ID == id {
-		e.register.closed(a)
+	if noted, _, ok := e.tracker.notedOrder(a); ok && noted.ID == id {
+		e.tracker.setClosed(a)
 	}
 	return o, nil
 }

@@ -84,7 +84,7 @@ func (e *Engine) voidUnapproved(ctx context.Context, o *Order) (done bool, err e
 	switch {
 	case chain.Outcome.Done():
 		return true, nil
-	case resolvedBefore(chain):
+	case isResolved(chain):
 		return false, nil
 	default:
 		return false, wrap("give the order back", &ledger.TransferError{ID: row.ID, Status: chain.Status})
@@ -98,15 +98,15 @@ func (e *Engine) voidUnapproved(ctx context.Context, o *Order) (done bool, err e
 // Errors are *OrderErrors: ErrNoOrder if the account has no such open order, ErrNotAwaitingApproval if it
 // needs no approval, or the error of a request. ErrEngineClosed after Close.
 func (e *Engine) Approve(ctx context.Context, account accounts.PeerAccount, order ledger.ID) (Order, error) {
-	if !e.begin() {
+	if !e.acquireCall() {
 		return Order{}, ErrEngineClosed
 	}
-	defer e.work.Done()
+	defer e.wg.Done()
 	o, err := e.approveOrder(ctx, account, order)
 	if err != nil {
 		return Order{}, &OrderError{Account: account, Order: Order{ID: order, Account: account}, Err: err}
 	}
-	e.register.hurry(account)
+	e.tracker.allowNow(account)
 	e.Enqueue([]accounts.PeerAccount{account})
 	return o, nil
 }
@@ -115,7 +115,7 @@ func (e *Engine) approveOrder(ctx context.Context, a accounts.PeerAccount, id le
 	if err := e.checkPeer("approve", a); err != nil {
 		return Order{}, err
 	}
-	latest, err := e.newest(ctx, a)
+	latest, err := e.readLatestOrder(ctx, a)
 	switch {
 	case err != nil:
 		return Order{}, err
@@ -134,17 +134,17 @@ func (e *Engine) approveOrder(ctx context.Context, a accounts.PeerAccount, id le
 // checkRailCall decides whether the rail may be asked for an order that this Engine has not asked it for.
 // neverAsked says that nobody else has either: we placed the order, and nobody has taken it over.
 // done says that it is not to be paid now.
-func (e *Engine) checkRailCall(ctx context.Context, o Order, v verdict, neverAsked bool) (t turn, done bool, err error) {
+func (e *Engine) checkRailCall(ctx context.Context, o Order, v verdict, neverAsked bool) (t stepResult, done bool, err error) {
 	if o.tag.needs() == needsNobody {
 		paused := e.activePause(o.Account, o.rail)
 		switch {
 		case paused == nil:
-			return turn{}, false, nil
+			return stepResult{}, false, nil
 		case neverAsked:
-			t, err := e.giveBack(ctx, o, paused)
+			t, err := e.voidUnpaid(ctx, o, paused)
 			return t, true, err
 		case paused.Pause.Since.After(o.PlacedAt): // a rail may have it
-			return turn{}, false, nil
+			return stepResult{}, false, nil
 		default:
 			t, err := e.keepWaiting(o, paused)
 			return t, true, err
@@ -152,8 +152,8 @@ func (e *Engine) checkRailCall(ctx context.Context, o Order, v verdict, neverAsk
 	}
 	switch v.value {
 	case verdictRefused: // and void, by somebody else
-		e.register.closed(o.Account)
-		return turn{again: true}, true, nil
+		e.tracker.setClosed(o.Account)
+		return stepResult{repeat: true}, true, nil
 	case verdictApproved:
 		return e.checkApprovedRailCall(o, v, neverAsked)
 	default:
@@ -162,16 +162,16 @@ func (e *Engine) checkRailCall(ctx context.Context, o Order, v verdict, neverAsk
 }
 
 // checkApprovedRailCall is checkRailCall for an order that was approved.
-func (e *Engine) checkApprovedRailCall(o Order, v verdict, neverAsked bool) (t turn, done bool, err error) {
+func (e *Engine) checkApprovedRailCall(o Order, v verdict, neverAsked bool) (t stepResult, done bool, err error) {
 	paused := e.activePause(o.Account, o.rail)
 	if paused != nil && (neverAsked || !paused.Pause.Since.After(v.recordedAt)) {
 		t, err := e.keepWaiting(o, paused)
 		return t, true, err
 	}
-	if o.tag.needs() == needsOperator && e.register.wasApproved(o) {
+	if o.tag.needs() == needsOperator && e.tracker.clearAwaiting(o) {
 		e.cfg.Events.Approved(o)
 	}
-	return turn{}, false, nil
+	return stepResult{}, false, nil
 }
 
 // waitReason is why an order is given to no rail for now; nil if one may have it, or get it.
@@ -194,10 +194,10 @@ func (e *Engine) waitReason(o *Order, v verdict) error {
 }
 
 // decideVerdict says what becomes of an order of which nothing was said, so that no rail has it.
-func (e *Engine) decideVerdict(ctx context.Context, o Order, neverAsked bool) (t turn, done bool, err error) {
+func (e *Engine) decideVerdict(ctx context.Context, o Order, neverAsked bool) (t stepResult, done bool, err error) {
 	exceeded, err := e.findExceededLimit(ctx, &o)
 	if err != nil {
-		return turn{}, true, e.fails(o, err)
+		return stepResult{}, true, e.reportFailure(o, err)
 	}
 	paused := e.activePause(o.Account, o.rail)
 	switch byOperator := o.tag.needs() == needsOperator; {
@@ -208,7 +208,7 @@ func (e *Engine) decideVerdict(ctx context.Context, o Order, neverAsked bool) (t
 		t, err := e.voidWithReason(ctx, o, paused)
 		return t, true, err
 	case byOperator:
-		if e.register.isHeld(o) {
+		if e.tracker.markAwaiting(o) {
 			e.cfg.Events.AwaitsApproval(o)
 		}
 		t, err := e.keepWaiting(o, ErrAwaitsApproval)
@@ -216,30 +216,30 @@ func (e *Engine) decideVerdict(ctx context.Context, o Order, neverAsked bool) (t
 	}
 	v, err := e.recordApproval(ctx, &o)
 	if err != nil {
-		return turn{}, true, e.fails(o, err)
+		return stepResult{}, true, e.reportFailure(o, err)
 	}
 	if v.value == 0 {
-		return turn{}, true, e.fails(o, errors.New("approve the order: its word is not found"))
+		return stepResult{}, true, e.reportFailure(o, errors.New("approve the order: its word is not found"))
 	}
 	return e.checkRailCall(ctx, o, v, neverAsked)
 }
 
 // voidWithReason gives an order back that nobody has approved, and says why.
-func (e *Engine) voidWithReason(ctx context.Context, o Order, reason error) (turn, error) {
+func (e *Engine) voidWithReason(ctx context.Context, o Order, reason error) (stepResult, error) {
 	done, err := e.voidUnapproved(ctx, &o)
 	if err != nil {
-		return turn{}, e.fails(o, err)
+		return stepResult{}, e.reportFailure(o, err)
 	}
-	e.register.closed(o.Account)
+	e.tracker.setClosed(o.Account)
 	if !done {
-		return turn{again: true}, nil
+		return stepResult{repeat: true}, nil
 	}
 	e.cfg.Events.Voided(o, reason)
 	return e.keepWaiting(o, reason)
 }
 
 // keepWaiting leaves an account alone until the next sweep, for a reason that is no failure.
-func (e *Engine) keepWaiting(o Order, reason error) (turn, error) {
-	e.stays(o.Account, reason)
-	return turn{until: e.cfg.Clock().Add(e.cfg.SweepInterval)}, &OrderError{Account: o.Account, Order: o, Err: reason}
+func (e *Engine) keepWaiting(o Order, reason error) (stepResult, error) {
+	e.recordStillOpen(o.Account, reason)
+	return stepResult{notBefore: e.cfg.Clock().Add(e.cfg.SweepInterval)}, &OrderError{Account: o.Account, Order: o, Err: reason}
 }

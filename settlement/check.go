@@ -22,24 +22,24 @@ import (
 // not be looked up; ErrEngineClosed after Close. When ctx ends, so does the context of
 // the Settlers: their orders stay open, and it is safe to check again.
 func (e *Engine) Settle(ctx context.Context, list ...accounts.PeerAccount) ([]Payment, error) {
-	if !e.begin() {
+	if !e.acquireCall() {
 		return nil, ErrEngineClosed
 	}
-	defer e.work.Done()
+	defer e.wg.Done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(e.life, cancel)()
+	defer context.AfterFunc(e.ctx, cancel)()
 	if len(list) == 0 {
-		list = e.register.all(e.cfg.Clock())
+		list = e.tracker.allAccounts(e.cfg.Clock())
 	}
-	due, err := e.due(ctx, list)
+	due, err := e.selectDue(ctx, list)
 	payments := make([][]Payment, len(due))
 	errs := make([]error, len(due))
 	var visits sync.WaitGroup
 	for i, a := range due {
 		// What stands if a Settler ends the goroutine (runtime.Goexit).
 		errs[i] = &OrderError{Account: a, Err: ErrPanic}
-		visits.Go(func() { payments[i], errs[i] = e.checkOne(ctx, a) })
+		visits.Go(func() { payments[i], errs[i] = e.settleOne(ctx, a) })
 	}
 	visits.Wait()
 	return slices.Concat(payments...), errors.Join(append(errs, err)...)
@@ -54,24 +54,24 @@ func (e *Engine) SettleNow(ctx context.Context, list ...accounts.PeerAccount) ([
 		return nil, nil
 	}
 	for _, a := range list {
-		e.register.press(a, pressedByHand)
+		e.tracker.setUrgent(a, urgencyByOperator)
 	}
 	return e.Settle(ctx, list...)
 }
 
-// checkOne settles with one account, after whoever is at it.
-func (e *Engine) checkOne(ctx context.Context, a accounts.PeerAccount) ([]Payment, error) {
-	v, err := e.enter(ctx, a)
+// settleOne settles with one account, after whoever is at it.
+func (e *Engine) settleOne(ctx context.Context, a accounts.PeerAccount) ([]Payment, error) {
+	v, err := e.beginVisit(ctx, a)
 	if err != nil {
 		return nil, &OrderError{Account: a, Err: err}
 	}
-	return e.settle(ctx, v, e.stillDue)
+	return e.runVisit(ctx, v, e.isStillDue)
 }
 
-// enter begins a visit, after the one that is under way.
-func (e *Engine) enter(ctx context.Context, a accounts.PeerAccount) (*visit, error) {
+// beginVisit begins a visit, after the one that is under way.
+func (e *Engine) beginVisit(ctx context.Context, a accounts.PeerAccount) (*visit, error) {
 	for {
-		mine, busy := e.register.enter(a)
+		mine, busy := e.tracker.beginVisit(a)
 		if mine != nil {
 			return mine, nil
 		}
@@ -83,36 +83,36 @@ func (e *Engine) enter(ctx context.Context, a accounts.PeerAccount) (*visit, err
 	}
 }
 
-// settle takes an account through as many orders as it needs, and ends the visit. After a
+// runVisit takes an account through as many orders as it needs, and ends the visit. After a
 // payment, more tells whether there should be another one at once.
-func (e *Engine) settle(
+func (e *Engine) runVisit(
 	ctx context.Context, v *visit, more func(context.Context, accounts.PeerAccount) bool,
 ) (payments []Payment, err error) {
 	// What a Settler that ends the goroutine (runtime.Goexit) leaves behind: a
 	// failed visit.
-	last, failed := turn{}, true
+	last, failed := stepResult{}, true
 	defer func() {
-		e.register.leave(v, failed, e.cfg.Clock(), last)
+		e.tracker.endVisit(v, failed, e.cfg.Clock(), last)
 		e.wakeLoop()
 	}()
-	slots := e.spare
+	slots := e.noRailSlots
 	if r := e.railOf(v.account); r != nil {
 		slots = r.slots
 	}
 	select {
 	case slots <- struct{}{}:
 		defer func() { <-slots }()
-	case <-e.stop:
+	case <-e.stopCh:
 		return nil, ErrEngineClosed
 	case <-ctx.Done():
 		return nil, &OrderError{Account: v.account, Err: ctx.Err()}
 	}
-	if e.stopping() {
+	if e.isStopping() {
 		return nil, ErrEngineClosed
 	}
-	for again := true; again && !e.stopping(); {
-		last, err = e.step(ctx, v.account)
-		again = last.again
+	for again := true; again && !e.isStopping(); {
+		last, err = e.runStep(ctx, v.account)
+		again = last.repeat
 		if !last.payment.Paid.IsZero() {
 			payments = append(payments, last.payment)
 			again = again && more(ctx, v.account)
@@ -120,20 +120,20 @@ func (e *Engine) settle(
 	}
 	// An account that has to wait anyway needs no backoff, nor does one whose
 	// caller gave up.
-	failed = err != nil && last.until.IsZero() && ctx.Err() == nil
+	failed = err != nil && last.notBefore.IsZero() && ctx.Err() == nil
 	return payments, err
 }
 
-// nextRound leaves it to the next look-up, which is for all accounts, whether there should be
+// leaveToLoop leaves it to the next look-up, which is for all accounts, whether there should be
 // another payment.
-func (e *Engine) nextRound(_ context.Context, a accounts.PeerAccount) bool {
-	e.register.look([]accounts.PeerAccount{a})
+func (e *Engine) leaveToLoop(_ context.Context, a accounts.PeerAccount) bool {
+	e.tracker.markTouched([]accounts.PeerAccount{a})
 	return false
 }
 
-// stillDue looks, after a payment, whether there should be another one. It is cheaper than
+// isStillDue looks, after a payment, whether there should be another one. It is cheaper than
 // a step; if the look-up fails, the next step tells.
-func (e *Engine) stillDue(ctx context.Context, a accounts.PeerAccount) bool {
+func (e *Engine) isStillDue(ctx context.Context, a accounts.PeerAccount) bool {
 	b, err := e.book.LookUpBalances(ctx, a)
 	return err != nil || e.isDue(b[0], e.cfg.Clock())
 }

@@ -20,32 +20,32 @@ import (
 // rests on the rail, which pays once for a key, and on the resolution, whose id both
 // derive from the order. Claims keep the two from doing it all the time.
 
-// owner is whose an open order is.
-type owner struct {
-	mine  bool
-	since time.Time // of the newest claim, or of the order
-	claim uint64    // the number of the newest claim; 0 is the order itself
+// orderOwner is whose an open order is.
+type orderOwner struct {
+	isUs        bool
+	renewedAt   time.Time // of the newest claim, or of the order
+	claimNumber uint64    // the number of the newest claim; 0 is the order itself
 }
 
-// ownerOf reads whose an open order is.
-func (e *Engine) ownerOf(ctx context.Context, last *head) (owner, error) {
+// readOwner reads whose an open order is.
+func (e *Engine) readOwner(ctx context.Context, last *latestOrder) (orderOwner, error) {
 	row, found, err := sequence.Newest(ctx, e.ledger, ledger.AccountFilter{
 		AccountID: e.book.PeerIDs(last.Account).Settlement, Code: chart.CodeClaim, UserData64: last.Sequence,
 		Flags: ledger.AccountFilterDebits,
 	})
 	switch {
 	case err != nil:
-		return owner{}, wrap("read the newest claim", err)
+		return orderOwner{}, wrap("read the newest claim", err)
 	case !found:
-		return owner{mine: last.placed, since: last.at}, nil
+		return orderOwner{isUs: last.placedByUs, renewedAt: last.timestamp}, nil
 	default:
-		return owner{row.UserData128 == e.instance, timeOf(row.Timestamp), uint64(row.UserData32)}, nil
+		return orderOwner{row.UserData128 == e.instance, timeOf(row.Timestamp), uint64(row.UserData32)}, nil
 	}
 }
 
-// claimRow is our claim on an order. A lease would have to be renewed for centuries
+// claimTransfer is our claim on an order. A lease would have to be renewed for centuries
 // until its number does not fit.
-func (e *Engine) claimRow(o *Order, number uint64) ledger.Transfer {
+func (e *Engine) claimTransfer(o *Order, number uint64) ledger.Transfer {
 	own, _ := e.book.AssetIDs(o.Account.Ledger())
 	return ledger.Transfer{
 		ID:             e.ns.Derive("claim", chart.ID(o.ID), chart.U64(number)),
@@ -55,93 +55,93 @@ func (e *Engine) claimRow(o *Order, number uint64) ledger.Transfer {
 	}
 }
 
-// resume goes on with an order that was found open. It is ours if it belongs to this
+// resumeOrder goes on with an order that was found open. It is ours if it belongs to this
 // Instance; if its owner has been silent for a lease we make it ours. All others are
 // left alone.
-func (e *Engine) resume(ctx context.Context, last *head) (turn, error) {
-	_, final, noted := e.register.noted(last.Account)
+func (e *Engine) resumeOrder(ctx context.Context, last *latestOrder) (stepResult, error) {
+	_, final, noted := e.tracker.notedOrder(last.Account)
 	if final != nil {
-		return e.pay(ctx, last.Order) // only the booking is missing, and anybody may book it
+		return e.payOrder(ctx, last.Order) // only the booking is missing, and anybody may book it
 	}
 	began := e.cfg.Clock()
-	owner, err := e.ownerOf(ctx, last)
+	owner, err := e.readOwner(ctx, last)
 	if err != nil {
-		return turn{}, e.fails(last.Order, err)
+		return stepResult{}, e.reportFailure(last.Order, err)
 	}
-	if !owner.mine {
-		e.register.takenOver(last.Order)
-		if until, leave := e.leaveAlone(last, owner); leave {
-			e.register.notOurs(last.Account, until)
-			return turn{look: until}, nil
+	if !owner.isUs {
+		e.tracker.setTakenOver(last.Order)
+		if until, leave := e.respectsOwner(last, owner); leave {
+			e.tracker.setForeign(last.Account, until)
+			return stepResult{wakeAt: until}, nil
 		}
 	}
-	claimed := (!noted || !owner.mine) && e.keeps(&last.Order)
+	claimed := (!noted || !owner.isUs) && e.renewsLease(&last.Order)
 	if claimed {
-		switch err := e.claim(ctx, last, owner); {
+		switch err := e.claimOrder(ctx, last, owner); {
 		case errors.Is(err, sequence.ErrTaken):
-			return turn{again: true}, nil
+			return stepResult{repeat: true}, nil
 		case err != nil:
-			return turn{}, e.fails(last.Order, err)
+			return stepResult{}, e.reportFailure(last.Order, err)
 		}
 	}
-	e.register.opened(last.Order)
+	e.tracker.setOpen(last.Order)
 	if turn, done, err := e.checkResumed(ctx, last, &owner, claimed); done || err != nil {
 		return turn, err
 	}
-	if turn, done, err := e.mayAskResumed(ctx, last.Order, claimed); done || err != nil {
+	if turn, done, err := e.checkResumedRailCall(ctx, last.Order, claimed); done || err != nil {
 		return turn, err
 	}
-	if e.slept(began) {
-		if turn, gone, err := e.goneMeanwhile(ctx, last); gone || err != nil {
+	if e.leaseElapsed(began) {
+		if turn, gone, err := e.checkStillOurs(ctx, last); gone || err != nil {
 			return turn, err
 		}
 	}
 	if r := e.rails[last.rail]; r != nil && !r.isDown() {
-		e.cfg.Events.Retried(e.register.of(last.Account).own.OpenOrder)
+		e.cfg.Events.Retried(e.tracker.stateOf(last.Account).openOrder.OpenOrder)
 	}
-	return e.pay(ctx, last.Order)
+	return e.payOrder(ctx, last.Order)
 }
 
-// goneMeanwhile looks once more whether an order is open and ours. It is not asked again how long
+// checkStillOurs looks once more whether an order is open and ours. It is not asked again how long
 // that took: where every request takes a lease, nothing would ever be paid.
-func (e *Engine) goneMeanwhile(ctx context.Context, before *head) (t turn, gone bool, err error) {
-	last, err := e.newest(ctx, before.Account)
+func (e *Engine) checkStillOurs(ctx context.Context, before *latestOrder) (t stepResult, gone bool, err error) {
+	last, err := e.readLatestOrder(ctx, before.Account)
 	if err != nil {
-		return turn{}, true, e.fails(before.Order, err)
+		return stepResult{}, true, e.reportFailure(before.Order, err)
 	}
 	if !last.open || last.ID != before.ID {
-		return turn{again: true}, true, nil
+		return stepResult{repeat: true}, true, nil
 	}
-	owner, err := e.ownerOf(ctx, &last)
+	owner, err := e.readOwner(ctx, &last)
 	switch {
 	case err != nil:
-		return turn{}, true, e.fails(before.Order, err)
-	case owner.mine:
-		return turn{}, false, nil
+		return stepResult{}, true, e.reportFailure(before.Order, err)
+	case owner.isUs:
+		return stepResult{}, false, nil
 	}
-	until := owner.since.Add(e.cfg.Lease)
-	e.register.notOurs(before.Account, until)
-	return turn{look: until}, true, nil
+	until := owner.renewedAt.Add(e.cfg.Lease)
+	e.tracker.setForeign(before.Account, until)
+	return stepResult{wakeAt: until}, true, nil
 }
 
-// mayAskResumed is checkRailCall for an order that was found open. Once this Engine has asked the rail,
+// checkResumedRailCall is checkRailCall for an order that was found open. Once this Engine has asked the rail,
 // nothing keeps the order from being resolved.
-func (e *Engine) mayAskResumed(ctx context.Context, o Order, claimed bool) (t turn, done bool, err error) {
-	k := e.register.of(o.Account)
-	if k.own.Attempts > 0 || e.rails[o.rail] == nil {
-		return turn{}, false, nil
+func (e *Engine) checkResumedRailCall(ctx context.Context, o Order, claimed bool) (t stepResult, done bool, err error) {
+	k := e.tracker.stateOf(o.Account)
+	if k.openOrder.Attempts > 0 || e.rails[o.rail] == nil {
+		return stepResult{}, false, nil
 	}
 	said, err := e.readVerdict(ctx, &o)
 	if err != nil {
-		return turn{}, true, e.fails(o, err)
+		return stepResult{}, true, e.reportFailure(o, err)
 	}
-	return e.checkRailCall(ctx, o, said, k.placed == o.ID && !claimed)
+	return e.checkRailCall(ctx, o, said, k.placedID == o.ID && !claimed)
 }
 
-// leaveAlone decides whether an order of another engine is left to it, and until when.
-func (e *Engine) leaveAlone(last *head, o owner) (until time.Time, leave bool) {
+// respectsOwner decides whether an order of another engine is left to it, and until when.
+func (e *Engine) respectsOwner(last *latestOrder, o orderOwner) (until time.Time, leave bool) {
 	now := e.cfg.Clock()
-	expires := o.since.Add(e.cfg.Lease)
+	expires := o.renewedAt.Add(e.cfg.Lease)
 	switch {
 	case e.cfg.NoTakeover || e.rails[last.rail] == nil: // whoever places the next one will tell
 		return now.Add(e.cfg.RetryMaxInterval), true
@@ -152,44 +152,44 @@ func (e *Engine) leaveAlone(last *head, o owner) (until time.Time, leave bool) {
 	}
 }
 
-// keeps reports whether claims are written on an order of ours: not if we cannot pay it.
+// renewsLease reports whether claims are written on an order of ours: not if we cannot pay it.
 // An engine that has its rail may take it over.
-func (e *Engine) keeps(o *Order) bool { return !e.cfg.NoTakeover && e.rails[o.rail] != nil }
+func (e *Engine) renewsLease(o *Order) bool { return !e.cfg.NoTakeover && e.rails[o.rail] != nil }
 
-// claim makes an open order ours: after a restart, so that nobody takes it over, or from
+// claimOrder makes an open order ours: after a restart, so that nobody takes it over, or from
 // an owner that is silent. The error is sequence.ErrTaken if another engine was faster.
-func (e *Engine) claim(ctx context.Context, last *head, before owner) error {
-	number, err := sequence.Place(ctx, e.ledger, before.claim+1, func(n uint64) ledger.Transfer {
-		return e.claimRow(&last.Order, n)
+func (e *Engine) claimOrder(ctx context.Context, last *latestOrder, before orderOwner) error {
+	number, err := sequence.Place(ctx, e.ledger, before.claimNumber+1, func(n uint64) ledger.Transfer {
+		return e.claimTransfer(&last.Order, n)
 	})
 	if err != nil {
 		return wrap("claim the order", err)
 	}
-	e.register.opened(last.Order)
-	e.register.claimed(last.Order, number)
-	if !before.mine {
+	e.tracker.setOpen(last.Order)
+	e.tracker.setClaim(last.Order, number)
+	if !before.isUs {
 		e.cfg.Events.TakenOver(last.Order)
 	}
 	return nil
 }
 
-// voidOwn voids an order that our Settler never got. If we were paused since it was placed,
+// voidUnclaimed voids an order that our Settler never got. If we were paused since it was placed,
 // another engine may have taken it over and be paying it: then it must not be voided. So the
 // void is linked to our next claim, and one of the two engines gets that number. Our own keeper
 // may get it too, and renew the claim: then the order is still ours, and the one after that is
 // tried. Nobody's Settler gets an order of nothing, so that one needs no claim. The error is
 // sequence.ErrTaken if somebody else has claimed the order.
-func (e *Engine) voidOwn(ctx context.Context, o Order) error {
+func (e *Engine) voidUnclaimed(ctx context.Context, o Order) error {
 	if o.Amount.IsZero() || e.cfg.NoTakeover {
-		return e.resolve(ctx, o, ledger.Amount{})
+		return e.bookResolution(ctx, o, ledger.Amount{})
 	}
 	var claim uint64
-	if own := e.register.of(o.Account).own; own != nil {
-		claim = own.claim
+	if own := e.tracker.stateOf(o.Account).openOrder; own != nil {
+		claim = own.claimNumber
 	}
 	for {
 		_, err := sequence.PlaceChain(ctx, e.ledger, claim+1, func(n uint64) []ledger.Transfer {
-			return []ledger.Transfer{e.claimRow(&o, n), {
+			return []ledger.Transfer{e.claimTransfer(&o, n), {
 				ID:        e.ns.Derive("withdraw", chart.ID(o.ID), chart.U64(n)),
 				PendingID: o.ID, Flags: ledger.TransferVoidPending,
 			}}
@@ -197,44 +197,44 @@ func (e *Engine) voidOwn(ctx context.Context, o Order) error {
 		if !errors.Is(err, sequence.ErrTaken) {
 			return wrap("give the order back", err)
 		}
-		owner, lookErr := e.ownerOf(ctx, &head{Order: o, placed: true})
+		owner, lookErr := e.readOwner(ctx, &latestOrder{Order: o, placedByUs: true})
 		switch {
 		case lookErr != nil:
 			return lookErr
-		case !owner.mine || owner.claim <= claim:
+		case !owner.isUs || owner.claimNumber <= claim:
 			return wrap("give the order back", err)
 		}
-		claim = owner.claim
+		claim = owner.claimNumber
 	}
 }
 
-// keep renews our claims until the Engine has ended.
-func (e *Engine) keep() {
+// runLeaseRenewal renews our claims until the Engine has ended.
+func (e *Engine) runLeaseRenewal() {
 	renew := time.NewTicker(max(e.cfg.Lease/3, 1))
 	defer renew.Stop()
 	for {
 		select {
-		case <-e.life.Done():
+		case <-e.ctx.Done():
 			return
 		case <-renew.C:
-			e.renew(e.life)
+			e.renewLeases(e.ctx)
 		}
 	}
 }
 
-// renew writes the next claim on each of our open orders. If that is refused, somebody
+// renewLeases writes the next claim on each of our open orders. If that is refused, somebody
 // has taken the order over: the next visit finds out.
-func (e *Engine) renew(ctx context.Context) {
-	var open []ownOrder
-	for _, o := range e.register.orders() {
-		if e.keeps(&o.Order) {
+func (e *Engine) renewLeases(ctx context.Context) {
+	var open []trackedOrder
+	for _, o := range e.tracker.openOrders() {
+		if e.renewsLease(&o.Order) {
 			open = append(open, o)
 		}
 	}
-	for chunk := range slices.Chunk(open, renewals) {
+	for chunk := range slices.Chunk(open, renewalBatch) {
 		rows := make([]ledger.Transfer, len(chunk))
 		for i := range chunk {
-			rows[i] = e.claimRow(&chunk[i].Order, chunk[i].claim+1)
+			rows[i] = e.claimTransfer(&chunk[i].Order, chunk[i].claimNumber+1)
 		}
 		results, err := e.ledger.CreateTransfers(ctx, rows)
 		if err != nil {
@@ -245,11 +245,11 @@ func (e *Engine) renew(ctx context.Context) {
 		}
 		for i, r := range results {
 			if r.Status.Outcome().Done() || r.Status == ledger.TransferIDAlreadyFailed {
-				e.register.claimed(chunk[i].Order, chunk[i].claim+1)
+				e.tracker.setClaim(chunk[i].Order, chunk[i].claimNumber+1)
 			}
 		}
 	}
 }
 
-// renewals is how many claims are renewed in a request: few enough for every ledger.
-const renewals = 250
+// renewalBatch is how many claims are renewed in a request: few enough for every ledger.
+const renewalBatch = 250

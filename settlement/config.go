@@ -89,7 +89,7 @@ func (c Config) Validate() error {
 			errs = append(errs, &accounts.FieldError{Subject: "settlement config", Field: field, Reason: reason})
 		}
 	}
-	check(len(distinct(c.Rails)) > 0 || !c.hasPolicies(), "Rails", "are needed: there are Policies, and nobody would pay their orders")
+	check(len(distinctRails(c.Rails)) > 0 || !c.hasPolicies(), "Rails", "are needed: there are Policies, and nobody would pay their orders")
 	check(c.Lease >= 0, "Lease", reasonNegative)
 	check(c.RetryInitialInterval >= 0, "RetryInitialInterval", reasonNegative)
 	check(c.RetryMaxInterval >= 0, "RetryMaxInterval", reasonNegative)

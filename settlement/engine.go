@@ -17,29 +17,29 @@ import (
 
 // Engine settles with peers. Its methods may be called concurrently.
 type Engine struct {
-	ledger   ledger.Ledger // sends again what got lost
-	book     *accounts.Book
-	cfg      Config
-	ns       chart.Namespace
-	instance uint128.Uint128 // marks our orders
-	register *register
-	rails    map[uint32]*railState // by the tag of their orders
-	pauses   *knownPauses
-	tallies  map[uint32]*payoutTally // by the ledger number of the asset
-	spare    chan struct{}           // the slot of accounts that have no rail any more
-	wake     chan struct{}           // tells the loop that there is something to do
-	started  time.Time               // by Config.Clock
+	ledger      ledger.Ledger // sends again what got lost
+	book        *accounts.Book
+	cfg         Config
+	ns          chart.Namespace
+	instance    uint128.Uint128 // marks our orders
+	tracker     *tracker
+	rails       map[uint32]*railState // by the tag of their orders
+	pauses      *knownPauses
+	tallies     map[uint32]*payoutTally // by the ledger number of the asset
+	noRailSlots chan struct{}           // the slot of accounts that have no rail any more
+	wakeCh      chan struct{}           // tells the loop that there is something to do
+	started     time.Time               // by Config.Clock
 
 	// Close ends the Engine in three steps: nothing new begins (closed), the
 	// work under way begins no further order (stop), its contexts end (life).
-	mu     sync.Mutex // makes closed and work.Add one step
-	closed bool
-	stop   chan struct{}
-	life   context.Context
-	kill   context.CancelFunc
-	work   sync.WaitGroup // the loop, visits and calls under way
-	done   chan struct{}  // closed when work has ended after stop
-	keeper sync.WaitGroup // renews claims until life ends
+	mu      sync.Mutex // makes closed and work.Add one step
+	closed  bool
+	stopCh  chan struct{}
+	ctx     context.Context
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup // the loop, visits and calls under way
+	doneCh  chan struct{}  // closed when work has ended after stop
+	leaseWG sync.WaitGroup // renews claims until life ends
 }
 
 // closeGrace is how long Close waits for Settlers whose context it has ended.
@@ -67,34 +67,34 @@ func NewEngine(l ledger.Ledger, book *accounts.Book, cfg Config) (*Engine, error
 	e := &Engine{
 		ledger: retryledger.Ledger{Ledger: l}, book: book, cfg: cfg, ns: ns, rails: rails,
 		instance: uint128.Uint128(ns.Derive("instance", []byte(cfg.Instance))),
-		register: newRegister(func() *backoff.ExponentialBackOff {
+		tracker: newTracker(func() *backoff.ExponentialBackOff {
 			b := backoff.NewExponentialBackOff()
 			b.InitialInterval, b.MaxInterval = cfg.RetryInitialInterval, cfg.RetryMaxInterval
 			return b
 		}),
-		pauses:  newKnownPauses(),
-		tallies: make(map[uint32]*payoutTally),
-		spare:   make(chan struct{}, 1),
-		wake:    make(chan struct{}, 1),
-		stop:    make(chan struct{}),
-		done:    make(chan struct{}),
-		started: cfg.Clock(),
+		pauses:      newKnownPauses(),
+		tallies:     make(map[uint32]*payoutTally),
+		noRailSlots: make(chan struct{}, 1),
+		wakeCh:      make(chan struct{}, 1),
+		stopCh:      make(chan struct{}),
+		doneCh:      make(chan struct{}),
+		started:     cfg.Clock(),
 	}
 	for _, asset := range book.Assets() {
 		e.tallies[asset.Ledger] = e.newPayoutTally(asset.Ledger)
 	}
-	e.life, e.kill = context.WithCancel(context.Background()) //nolint:forbidigo // the loop has no caller; Close ends it
-	if !cfg.Manual && (e.settles() || cfg.hasPositionThresholds()) {
-		e.work.Go(e.loop)
+	e.ctx, e.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // the loop has no caller; Close ends it
+	if !cfg.Manual && (e.hasRails() || cfg.hasPositionThresholds()) {
+		e.wg.Go(e.runLoop)
 	}
-	if e.settles() && !cfg.NoTakeover {
-		e.keeper.Go(e.keep)
+	if e.hasRails() && !cfg.NoTakeover {
+		e.leaseWG.Go(e.runLeaseRenewal)
 	}
 	return e, nil
 }
 
-// settles reports whether there is anybody who pays.
-func (e *Engine) settles() bool { return len(e.rails) > 0 }
+// hasRails reports whether there is anybody who pays.
+func (e *Engine) hasRails() bool { return len(e.rails) > 0 }
 
 // railOf is the rail of an account; nil if it has none.
 func (e *Engine) railOf(a accounts.PeerAccount) *railState {
@@ -110,14 +110,14 @@ func (e *Engine) railOf(a accounts.PeerAccount) *railState {
 // ledger, does not keep the slice, and remembers each account once. Our own accounts are
 // passed over.
 func (e *Engine) NotifyBalances(list []accounts.PeerAccount) {
-	e.register.touch(list, e.cfg.Clock())
+	e.tracker.addPending(list, e.cfg.Clock())
 	e.wakeLoop()
 }
 
 // Enqueue has the loop look at accounts although no packet of theirs was booked: at the
 // start, so that open orders are resumed and what is due is paid.
 func (e *Engine) Enqueue(list []accounts.PeerAccount) {
-	e.register.look(list)
+	e.tracker.markTouched(list)
 	e.wakeLoop()
 }
 
@@ -131,13 +131,13 @@ func (e *Engine) NotifyRefused(a accounts.PeerAccount) {
 	if a.IsOwn() || a.IsZero() {
 		return
 	}
-	e.register.press(a, pressedByPeer)
+	e.tracker.setUrgent(a, urgencyByPeer)
 	e.Enqueue([]accounts.PeerAccount{a})
 }
 
 func (e *Engine) wakeLoop() {
 	select {
-	case e.wake <- struct{}{}:
+	case e.wakeCh <- struct{}{}:
 	default: // the loop has been told and not listened yet
 	}
 }
@@ -156,31 +156,31 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.closed = true
 	e.mu.Unlock()
 	if first {
-		close(e.stop)
+		close(e.stopCh)
 		go func() {
-			e.work.Wait()
-			close(e.done)
+			e.wg.Wait()
+			close(e.doneCh)
 		}()
 	}
 	select {
-	case <-e.done:
+	case <-e.doneCh:
 	case <-ctx.Done():
-		e.kill()
+		e.cancel()
 		grace := time.NewTimer(closeGrace)
 		defer grace.Stop()
 		select {
-		case <-e.done:
+		case <-e.doneCh:
 		case <-grace.C:
 		}
 	}
-	e.kill()
-	e.keeper.Wait()
-	return e.openOrders()
+	e.cancel()
+	e.leaseWG.Wait()
+	return e.openOrdersError()
 }
 
-func (e *Engine) openOrders() error {
+func (e *Engine) openOrdersError() error {
 	var open []OpenOrder
-	for _, o := range e.register.orders() {
+	for _, o := range e.tracker.openOrders() {
 		open = append(open, o.OpenOrder)
 	}
 	if len(open) == 0 {
@@ -190,19 +190,19 @@ func (e *Engine) openOrders() error {
 	return &OpenOrdersError{Orders: open}
 }
 
-// begin counts a call as work under way; false if the Engine is closed.
-func (e *Engine) begin() bool {
+// acquireCall counts a call as work under way; false if the Engine is closed.
+func (e *Engine) acquireCall() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.closed {
-		e.work.Add(1)
+		e.wg.Add(1)
 	}
 	return !e.closed
 }
 
-func (e *Engine) stopping() bool {
+func (e *Engine) isStopping() bool {
 	select {
-	case <-e.stop:
+	case <-e.stopCh:
 		return true
 	default:
 		return false

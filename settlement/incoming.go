@@ -136,17 +136,17 @@ func (e *Engine) checkHeadroom(ctx context.Context, out OutgoingPayment) error {
 func (e *Engine) recordPayment(
 	ctx context.Context, a accounts.PeerAccount, key string, amount ledger.Amount, book func() (PaymentBooking, error),
 ) (PaymentBooking, error) {
-	if !e.begin() {
+	if !e.acquireCall() {
 		return PaymentBooking{}, ErrEngineClosed
 	}
-	defer e.work.Done()
+	defer e.wg.Done()
 	err := e.checkPayment(a, key, amount)
 	var booked PaymentBooking
 	if err == nil {
 		booked, err = book()
 	}
-	if unknownAccount(err) {
-		e.register.forget(a) // its turn has made it known
+	if isUnknownAccount(err) {
+		e.tracker.removeAccount(a) // its turn has made it known
 	}
 	if err != nil {
 		asset, _ := e.book.Asset(a.Ledger())
@@ -160,12 +160,12 @@ func (e *Engine) recordPayment(
 // between the steps of an order. What comes in need not wait, since it never makes an order too
 // large.
 func (e *Engine) bookInTurn(ctx context.Context, a accounts.PeerAccount, book func() (PaymentBooking, error)) (PaymentBooking, error) {
-	v, err := e.enter(ctx, a)
+	v, err := e.beginVisit(ctx, a)
 	if err != nil {
 		return PaymentBooking{}, err
 	}
 	defer func() {
-		e.register.release(v)
+		e.tracker.cancelVisit(v)
 		e.wakeLoop() // it passes over an account that somebody is at
 	}()
 	return book()

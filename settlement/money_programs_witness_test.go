@@ -63,7 +63,7 @@ type seen struct {
 
 func (s *seen) created(i int) bool { return s.results[i].Status == ledger.TransferCreated }
 
-// placedOrder is an order that is in the ledger.
+// setPlaced is an order that is in the ledger.
 type placedOrder struct {
 	subject *subject
 	placer  *worker // nil: an engine of an older version

@@ -42,30 +42,30 @@ func (o OpenOrder) Age(now time.Time) time.Duration { return now.Sub(o.PlacedAt)
 // the ledger's requests.
 func (e *Engine) Orders(ctx context.Context, list ...accounts.PeerAccount) ([]OpenOrder, error) {
 	if len(list) == 0 {
-		list = e.register.all(e.cfg.Clock())
+		list = e.tracker.allAccounts(e.cfg.Clock())
 	}
 	balances, err := e.book.LookUpBalances(ctx, list...)
 	if err != nil {
 		return nil, err
 	}
-	known := e.register.orders()
+	known := e.tracker.openOrders()
 	var open []OpenOrder
 	for _, b := range balances {
 		if b.Settling.IsZero() {
 			continue
 		}
-		last, err := e.newest(ctx, b.Account)
+		last, err := e.readLatestOrder(ctx, b.Account)
 		if err != nil {
 			return open, err
 		}
 		if !last.open {
 			continue
 		}
-		owner, err := e.ownerOf(ctx, &last)
+		owner, err := e.readOwner(ctx, &last)
 		if err != nil {
 			return open, err
 		}
-		o := OpenOrder{Order: last.Order, OwnedByThisInstance: owner.mine, LeaseRenewedAt: owner.since, Claims: owner.claim}
+		o := OpenOrder{Order: last.Order, OwnedByThisInstance: owner.isUs, LeaseRenewedAt: owner.renewedAt, Claims: owner.claimNumber}
 		said, err := e.readVerdict(ctx, &last.Order)
 		if err != nil {
 			return open, err
@@ -79,52 +79,52 @@ func (e *Engine) Orders(ctx context.Context, list ...accounts.PeerAccount) ([]Op
 	return open, nil
 }
 
-// head is the newest order of an account and what became of it. The zero head is
+// latestOrder is the newest order of an account and what became of it. The zero head is
 // that of an account without orders.
-type head struct {
+type latestOrder struct {
 	Order
-	at       time.Time // of the newest row: the order's, or that of its post or void
-	open     bool
-	placed   bool      // by this Instance; somebody else may own it by now
-	resolves ledger.ID // if it is closed: the order that the newest row closed
-	posted   bool      // and whether that was by a post
-	voided   bool
+	timestamp  time.Time // of the newest row: the order's, or that of its post or void
+	open       bool
+	placedByUs bool      // by this Instance; somebody else may own it by now
+	resolvedID ledger.ID // if it is closed: the order that the newest row closed
+	posted     bool      // and whether that was by a post
+	voided     bool
 }
 
-// newest reads the head of an account. A post or a void inherits the code and
+// readLatestOrder reads the head of an account. A post or a void inherits the code and
 // the user data of its order and is newer than it, so the newest row tells
 // whether the order is open.
-func (e *Engine) newest(ctx context.Context, a accounts.PeerAccount) (head, error) {
+func (e *Engine) readLatestOrder(ctx context.Context, a accounts.PeerAccount) (latestOrder, error) {
 	row, found, err := sequence.Newest(ctx, e.ledger, ledger.AccountFilter{
 		AccountID: e.book.PeerIDs(a).Settlement, Code: chart.CodeOrder, Flags: ledger.AccountFilterCredits,
 	})
 	if err != nil || !found {
-		return head{Order: Order{Account: a}}, wrap("read the newest order", err)
+		return latestOrder{Order: Order{Account: a}}, wrap("read the newest order", err)
 	}
-	order, err := e.order(ctx, a, &row)
+	order, err := e.orderOf(ctx, a, &row)
 	if err != nil {
-		return head{Order: Order{Account: a}}, err
+		return latestOrder{Order: Order{Account: a}}, err
 	}
-	return head{
-		Order:  order,
-		at:     timeOf(row.Timestamp),
-		open:   row.Flags.Has(ledger.TransferPending),
-		placed: row.UserData128 == e.instance,
+	return latestOrder{
+		Order:      order,
+		timestamp:  timeOf(row.Timestamp),
+		open:       row.Flags.Has(ledger.TransferPending),
+		placedByUs: row.UserData128 == e.instance,
 
-		resolves: row.PendingID,
-		posted:   row.Flags.Has(ledger.TransferPostPending),
-		voided:   row.Flags.Has(ledger.TransferVoidPending),
+		resolvedID: row.PendingID,
+		posted:     row.Flags.Has(ledger.TransferPostPending),
+		voided:     row.Flags.Has(ledger.TransferVoidPending),
 	}, nil
 }
 
-// order reads an order's row. An order that pays ahead has its rail in a row of its own.
-func (e *Engine) order(ctx context.Context, a accounts.PeerAccount, row *ledger.Transfer) (Order, error) {
+// orderOf reads an order's row. An order that pays ahead has its rail in a row of its own.
+func (e *Engine) orderOf(ctx context.Context, a accounts.PeerAccount, row *ledger.Transfer) (Order, error) {
 	asset, _ := e.book.Asset(a.Ledger())
 	tag := orderTag(row.UserData64)
 	o := Order{
 		ID: row.ID, Account: a, Asset: asset, rail: row.UserData32, tag: tag,
 		Sequence: tag.number(), Amount: row.Amount, PlacedAt: timeOf(row.Timestamp),
-		Refund: tag.refunds(), Ahead: tag.isAhead(),
+		Refund: tag.isRefund(), Ahead: tag.isAhead(),
 	}
 	if o.Ahead {
 		o.limit = unpackAhead(row.UserData32)
@@ -150,34 +150,34 @@ func (e *Engine) order(ctx context.Context, a accounts.PeerAccount, row *ledger.
 // decision is what an order was placed on.
 type decision struct {
 	balance accounts.Balance // read after the newest order
-	demand  PaymentRequest
+	request PaymentRequest
 	amount  ledger.Amount // 0: nothing is due
 	// notBefore is when the order may be placed, if it may not be yet; else zero.
 	notBefore time.Time
 	limits    []scopedLimit // of the order
-	rest      bool          // more is due than the largest order, so that another one follows
+	moreDue   bool          // more is due than the largest order, so that another one follows
 }
 
-// place writes the next order of an account and returns it, or the zero Order if
+// placeOrder writes the next order of an account and returns it, or the zero Order if
 // none is due. It must be called after the newest order, last, was read: the number is
 // the one behind it. So if anybody ordered since, the number is taken
 // (sequence.ErrTaken), and nobody orders twice on one balance.
 //
 // The order may be smaller than the minimum, even 0, if the balance fell since.
-func (e *Engine) place(ctx context.Context, last *head, pressed bool) (Order, decision, error) {
+func (e *Engine) placeOrder(ctx context.Context, last *latestOrder, pressed bool) (Order, decision, error) {
 	a := last.Account
-	s, demand, err := e.assess(ctx, last, pressed)
-	d := decision{balance: s.Balance, demand: demand, amount: demand.payableFrom(s.Balance)}
+	s, demand, err := e.evaluatePolicy(ctx, last, pressed)
+	d := decision{balance: s.Balance, request: demand, amount: demand.payableFrom(s.Balance)}
 	if err != nil {
 		return Order{}, d, err
 	}
-	e.noticeOldEngine(last, s.Balance)
-	if last.Ahead && d.tag(0).isAhead() {
-		if at := e.register.aheadAgain(last, e.cfg.OrderCooldown); at.After(e.cfg.Clock()) {
+	e.reportOldEngine(last, s.Balance)
+	if last.Ahead && d.newTag(0).isAhead() {
+		if at := e.tracker.nextPrefund(last, e.cfg.OrderCooldown); at.After(e.cfg.Clock()) {
 			d.amount, d.notBefore = ledger.Amount{}, at
 		}
 	}
-	if d.amount.IsZero() || e.stopping() {
+	if d.amount.IsZero() || e.isStopping() {
 		return Order{}, d, nil
 	}
 	rail := e.railOf(a)
@@ -199,29 +199,29 @@ func (e *Engine) place(ctx context.Context, last *head, pressed bool) (Order, de
 	// The order may turn out smaller, and the look-up may fail: that it is open is
 	// known from here on.
 	id := e.orderID(&s.Balance, number)
-	tag := d.tag(number)
-	e.register.placedOrder(Order{
+	tag := d.newTag(number)
+	e.tracker.setPlaced(Order{
 		ID: id, Account: a, Asset: s.Asset, Rail: rail.Name, rail: rail.tag, tag: tag, Sequence: number, Amount: d.amount,
-		Refund: tag.refunds(), Ahead: tag.isAhead(),
+		Refund: tag.isRefund(), Ahead: tag.isAhead(),
 	})
-	order, err := e.lookUp(ctx, a, id, pauseKeysFor(a, rail.tag)...)
+	order, err := e.lookUpOrder(ctx, a, id, pauseKeysFor(a, rail.tag)...)
 	return order, d, err
 }
 
-// tag is the user_data_64 of the order with this number.
-func (d *decision) tag(number uint64) orderTag {
+// newTag is the user_data_64 of the order with this number.
+func (d *decision) newTag(number uint64) orderTag {
 	version := uint8(checkedVersion)
 	if !d.balance.HasHistory() {
 		version = uncheckedVersion
 	}
-	ahead := !d.demand.refund && owedAmount(d.balance).Less(d.amount)
-	return newOrderTag(number, version|requiredApprover(d.limits, d.amount), d.demand.refund, ahead)
+	ahead := !d.request.refund && owedAmount(d.balance).Less(d.amount)
+	return newOrderTag(number, version|requiredApprover(d.limits, d.amount), d.request.refund, ahead)
 }
 
 // orderRows are order n of an account, and, if it pays ahead, the row that names its rail.
 func (e *Engine) orderRows(d *decision, rail uint32, n uint64) []ledger.Transfer {
 	a := d.balance.Account
-	ids, tag := e.book.PeerIDs(a), d.tag(n)
+	ids, tag := e.book.PeerIDs(a), d.newTag(n)
 	order := ledger.Transfer{
 		ID:             e.orderID(&d.balance, n),
 		DebitAccountID: ids.Peer, CreditAccountID: ids.Settlement, Amount: d.amount,
@@ -232,7 +232,7 @@ func (e *Engine) orderRows(d *decision, rail uint32, n uint64) []ledger.Transfer
 	if !tag.isAhead() {
 		return []ledger.Transfer{order}
 	}
-	order.UserData32 = packAhead(d.demand.Prefunding)
+	order.UserData32 = packAhead(d.request.Prefunding)
 	if rail == 0 {
 		return []ledger.Transfer{order}
 	}
@@ -249,9 +249,9 @@ func (e *Engine) railRowID(order ledger.ID) ledger.ID {
 	return e.ns.Derive("order rail", chart.ID(order))
 }
 
-// lookUp reads an order, since balancing may have made it smaller than it was to be, and whether
+// lookUpOrder reads an order, since balancing may have made it smaller than it was to be, and whether
 // these pauses hold now that it is placed.
-func (e *Engine) lookUp(ctx context.Context, a accounts.PeerAccount, id ledger.ID, pauses ...pauseKey) (Order, error) {
+func (e *Engine) lookUpOrder(ctx context.Context, a accounts.PeerAccount, id ledger.ID, pauses ...pauseKey) (Order, error) {
 	rows, err := e.lookUpWithPauses(ctx, pauses, id)
 	if err != nil {
 		return Order{}, wrap("look the order up", err)
@@ -260,16 +260,16 @@ func (e *Engine) lookUp(ctx context.Context, a accounts.PeerAccount, id ledger.I
 	if !isOrder || rows[0].CreditAccountID != e.book.PeerIDs(a).Settlement {
 		return Order{}, ErrNoOrder
 	}
-	return e.order(ctx, a, &rows[0])
+	return e.orderOf(ctx, a, &rows[0])
 }
 
-// demand is what the account's policy asks for, or the operator who wants a prepayment to be
+// policyRequest is what the account's policy asks for, or the operator who wants a prepayment to be
 // paid back. A closed account takes no orders, nor does one that nobody would pay.
-func (e *Engine) demand(s PolicyInput, k *known) PaymentRequest {
+func (e *Engine) policyRequest(s PolicyInput, k *accountState) PaymentRequest {
 	if s.Closed || e.railOf(s.Account) == nil {
 		return PaymentRequest{}
 	}
-	if k.refund && !s.Prepaid.IsZero() {
+	if k.refundWanted && !s.Prepaid.IsZero() {
 		return PaymentRequest{Amount: s.Payable, refund: true}
 	}
 	policy := e.cfg.Policies.For(s.Account.Peer(), s.Asset)
@@ -291,12 +291,12 @@ func (e *Engine) Due(b accounts.Balance) ledger.Amount {
 		return ledger.Amount{}
 	}
 	now := e.cfg.Clock()
-	k := e.register.upToDate(b.Account, now)
-	amount := e.demand(e.standing(b, &k, now), &k).payableFrom(b)
+	k := e.tracker.readDrained(b.Account, now)
+	amount := e.policyRequest(e.policyInput(b, &k, now), &k).payableFrom(b)
 	return capToOrderLimits(e.limitsOf(b.Account, e.railOf(b.Account)), amount)
 }
 
-// orderID is the id of an account's order, and its key at the rail. It follows from
+// newestOrderID is the id of an account's order, and its key at the rail. It follows from
 // what all engines on the ledger see alike. The moment when the ledger created the
 // account is in it because a new ledger (one in memory after a restart, a cluster that
 // was set up again) begins at order 1 again: the rail must not take that for

@@ -65,8 +65,8 @@ func (t orderTag) isKnown() bool {
 	return t.version()&ruleMask <= checkedVersion && t.needs() <= needsOperator
 }
 
-func (t orderTag) refunds() bool { return t&refundBit != 0 }
-func (t orderTag) isAhead() bool { return t&aheadBit != 0 }
+func (t orderTag) isRefund() bool { return t&refundBit != 0 }
+func (t orderTag) isAhead() bool  { return t&aheadBit != 0 }
 
 // An order that pays ahead carries how much the peer may owe us then, as 25 bits times 2 to
 // the power of 7 bits, rounded up.

@@ -15,7 +15,7 @@ func TestOrderTag(t *testing.T) {
 	tag := newOrderTag(1<<56-1, 63, false, true)
 	require.Equal(t, uint64(1<<56-1), tag.number())
 	require.Equal(t, uint8(63), tag.version())
-	require.False(t, tag.refunds())
+	require.False(t, tag.isRefund())
 	require.True(t, tag.isAhead())
 	require.Equal(t, uint64(7|1<<56|1<<62), uint64(newOrderTag(7, checkedVersion, true, false)))
 	require.Equal(t, orderTag(7), newOrderTag(7, uncheckedVersion, false, false), "as older versions wrote it")

@@ -174,8 +174,8 @@ func (p AtLeast) checkMinimum(minimum ledger.Amount) error { return checkPolicyM
 
 // checkPolicyMinimum reports whether a policy makes sense when nothing below a minimum is paid.
 func checkPolicyMinimum(p Policy, minimum ledger.Amount) error {
-	if m, ok := p.(interface{ mayDemand(ledger.Amount) error }); ok {
-		return m.mayDemand(minimum)
+	if m, ok := p.(interface{ checkMinimum(ledger.Amount) error }); ok {
+		return m.checkMinimum(minimum)
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func railTag(ns chart.Namespace, name string) uint32 {
 // railStates are the rails of the rules, by the tags of their orders.
 func railStates(ns chart.Namespace, rules Rails, events Events) (map[uint32]*railState, error) {
 	states := make(map[uint32]*railState)
-	for _, r := range distinct(rules) {
+	for _, r := range distinctRails(rules) {
 		tag := railTag(ns, r.Name)
 		if other, taken := states[tag]; taken {
 			return nil, &accounts.FieldError{
@@ -94,8 +94,8 @@ func railStates(ns chart.Namespace, rules Rails, events Events) (map[uint32]*rai
 	return states, nil
 }
 
-// distinct are the rails of the rules, each once, by name.
-func distinct(rules Rails) []*Rail {
+// distinctRails are the rails of the rules, each once, by name.
+func distinctRails(rules Rails) []*Rail {
 	var rails []*Rail
 	for _, r := range rules.entries() {
 		if r != nil && !slices.Contains(rails, r) {
@@ -132,8 +132,8 @@ func newRailState(r Rail, tag uint32, events Events) *railState {
 // isDown reports whether calls would be refused without being made.
 func (r *railState) isDown() bool { return r.breaker.State() == gobreaker.StateOpen }
 
-// permit is asked before a call, and told how the call ended. The error is ErrRailDown.
-func (r *railState) permit() (ended func(error), err error) {
+// permitCall is asked before a call, and told how the call ended. The error is ErrRailDown.
+func (r *railState) permitCall() (ended func(error), err error) {
 	ended, err = r.breaker.Allow()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", r.downError(), err)

@@ -16,14 +16,14 @@ import (
 // peer, accounts.ErrNotProvisioned, accounts.ErrUnknownAsset, accounts.ErrInvalid, or the error
 // of a request. ErrEngineClosed after Close.
 func (e *Engine) Refund(ctx context.Context, account accounts.PeerAccount) error {
-	if !e.begin() {
+	if !e.acquireCall() {
 		return ErrEngineClosed
 	}
-	defer e.work.Done()
+	defer e.wg.Done()
 	if err := e.checkRefund(ctx, account); err != nil {
 		return &OrderError{Account: account, Err: err}
 	}
-	e.register.wantRefund(account)
+	e.tracker.wantRefund(account)
 	e.Enqueue([]accounts.PeerAccount{account})
 	return nil
 }

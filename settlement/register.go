@@ -11,28 +11,28 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// register is what an Engine remembers of accounts between two looks at them. It
+// tracker is what an Engine remembers of accounts between two looks at them. It
 // decides nothing about money: all of it may be lost. This file is about when an
 // account is looked at, known.go about what is known of it.
 //
 // An account is visited by one goroutine at a time.
-type register struct {
+type tracker struct {
 	newBackOff func() *backoff.ExponentialBackOff
 
 	mu      sync.Mutex
-	entries map[accounts.PeerAccount]*entry
+	entries map[accounts.PeerAccount]*trackedAccount
 	pending []accounts.PeerAccount             // as packets touched them, not sorted out yet
 	touched map[accounts.PeerAccount]struct{}  // to be looked at by the loop
 	later   map[accounts.PeerAccount]time.Time // to be looked at then, even if nothing happens
 	reached map[scopeKey]struct{}              // limits of which it was told that they are reached
 }
 
-type entry struct {
-	known
+type trackedAccount struct {
+	accountState
 
-	visit *visit                      // the one under way, or nil
-	until time.Time                   // the loop leaves the account alone until then
-	waits *backoff.ExponentialBackOff // set from the first error to the next success
+	visit     *visit                      // the one under way, or nil
+	notBefore time.Time                   // the loop leaves the account alone until then
+	backoff   *backoff.ExponentialBackOff // set from the first error to the next success
 }
 
 // visit is a goroutine's turn with an account.
@@ -41,37 +41,37 @@ type visit struct {
 	ended   chan struct{}
 }
 
-func newRegister(newBackOff func() *backoff.ExponentialBackOff) *register {
-	return &register{
+func newTracker(newBackOff func() *backoff.ExponentialBackOff) *tracker {
+	return &tracker{
 		newBackOff: newBackOff,
-		entries:    make(map[accounts.PeerAccount]*entry),
+		entries:    make(map[accounts.PeerAccount]*trackedAccount),
 		touched:    make(map[accounts.PeerAccount]struct{}),
 		later:      make(map[accounts.PeerAccount]time.Time),
 		reached:    make(map[scopeKey]struct{}),
 	}
 }
 
-// pendingMax is how many touches are kept before they are sorted out: what bounds them
+// maxPending is how many touches are kept before they are sorted out: what bounds them
 // when the loop cannot keep up.
-const pendingMax = 1 << 16
+const maxPending = 1 << 16
 
-// touch notes accounts whose packets were booked. The recorder waits for it, so that it
+// addPending notes accounts whose packets were booked. The recorder waits for it, so that it
 // only takes the names down.
-func (r *register) touch(list []accounts.PeerAccount, now time.Time) {
+func (r *tracker) addPending(list []accounts.PeerAccount, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.pending = append(r.pending, list...)
-	if len(r.pending) > pendingMax {
-		r.sortOut(now)
+	if len(r.pending) > maxPending {
+		r.drainPending(now)
 	}
 }
 
-// sortOut notes each account that was touched once. Our own accounts are not settled.
+// drainPending notes each account that was touched once. Our own accounts are not settled.
 // The lock is held.
-func (r *register) sortOut(now time.Time) {
+func (r *tracker) drainPending(now time.Time) {
 	for _, a := range r.pending {
 		if !a.IsOwn() && !a.IsZero() {
-			r.entry(a).activeAt = now.Round(0)
+			r.ensureAccount(a).activeAt = now.Round(0)
 			r.touched[a] = struct{}{}
 		}
 	}
@@ -79,28 +79,28 @@ func (r *register) sortOut(now time.Time) {
 	r.pending = r.pending[:0]
 }
 
-// upToDate is a copy of what is known of an account, after what touched it.
-func (r *register) upToDate(a accounts.PeerAccount, now time.Time) known {
+// readDrained is a copy of what is known of an account, after what touched it.
+func (r *tracker) readDrained(a accounts.PeerAccount, now time.Time) accountState {
 	r.mu.Lock()
-	r.sortOut(now)
+	r.drainPending(now)
 	r.mu.Unlock()
-	return r.of(a)
+	return r.stateOf(a)
 }
 
-// look notes accounts to be looked at.
-func (r *register) look(list []accounts.PeerAccount) {
+// markTouched notes accounts to be looked at.
+func (r *tracker) markTouched(list []accounts.PeerAccount) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, a := range list {
 		if !a.IsOwn() && !a.IsZero() {
-			r.entry(a)
+			r.ensureAccount(a)
 			r.touched[a] = struct{}{}
 		}
 	}
 }
 
-// lookAtAll notes every account that was ever touched.
-func (r *register) lookAtAll() {
+// markAll notes every account that was ever touched.
+func (r *tracker) markAll() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for a := range r.entries {
@@ -108,19 +108,19 @@ func (r *register) lookAtAll() {
 	}
 }
 
-// all are the accounts that were ever touched, in no order.
-func (r *register) all(now time.Time) []accounts.PeerAccount {
+// allAccounts are the accounts that were ever touched, in no order.
+func (r *tracker) allAccounts(now time.Time) []accounts.PeerAccount {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.sortOut(now)
+	r.drainPending(now)
 	return slices.Collect(maps.Keys(r.entries))
 }
 
-// take removes and returns the touched accounts that may be looked at now.
-func (r *register) take(now time.Time) (ready []accounts.PeerAccount) {
+// takeReady removes and returns the touched accounts that may be looked at now.
+func (r *tracker) takeReady(now time.Time) (ready []accounts.PeerAccount) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.sortOut(now)
+	r.drainPending(now)
 	for a, t := range r.later {
 		if !t.After(now) {
 			delete(r.later, a)
@@ -128,7 +128,7 @@ func (r *register) take(now time.Time) (ready []accounts.PeerAccount) {
 		}
 	}
 	for a := range r.touched {
-		if e := r.entry(a); e.visit == nil && !e.until.After(now) {
+		if e := r.ensureAccount(a); e.visit == nil && !e.notBefore.After(now) {
 			delete(r.touched, a)
 			ready = append(ready, a)
 		}
@@ -136,9 +136,9 @@ func (r *register) take(now time.Time) (ready []accounts.PeerAccount) {
 	return ready
 }
 
-// next is when the first account has to be looked at though nothing happens to it: zero
+// nextWakeup is when the first account has to be looked at though nothing happens to it: zero
 // if there is none, or if the end of a visit will tell.
-func (r *register) next() (next time.Time) {
+func (r *tracker) nextWakeup() (next time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	sooner := func(t time.Time) {
@@ -147,8 +147,8 @@ func (r *register) next() (next time.Time) {
 		}
 	}
 	for a := range r.touched {
-		if e := r.entry(a); e.visit == nil {
-			sooner(e.until)
+		if e := r.ensureAccount(a); e.visit == nil {
+			sooner(e.notBefore)
 		}
 	}
 	for _, t := range r.later {
@@ -157,11 +157,11 @@ func (r *register) next() (next time.Time) {
 	return next
 }
 
-// enter begins a visit. If another one is under way it is returned as busy.
-func (r *register) enter(a accounts.PeerAccount) (mine, busy *visit) {
+// beginVisit begins a visit. If another one is under way it is returned as busy.
+func (r *tracker) beginVisit(a accounts.PeerAccount) (mine, busy *visit) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e := r.entry(a)
+	e := r.ensureAccount(a)
 	if e.visit != nil {
 		return nil, e.visit
 	}
@@ -169,72 +169,72 @@ func (r *register) enter(a accounts.PeerAccount) (mine, busy *visit) {
 	return e.visit, nil
 }
 
-// leave ends a visit. If it failed, the loop comes back after the next backoff;
+// endVisit ends a visit. If it failed, the loop comes back after the next backoff;
 // otherwise when the last turn says.
-func (r *register) leave(v *visit, failed bool, now time.Time, last turn) {
+func (r *tracker) endVisit(v *visit, failed bool, now time.Time, last stepResult) {
 	r.mu.Lock()
 	e := r.entries[v.account]
 	e.visit = nil
 	if failed || last.backoff {
-		r.postpone(v.account, e, now)
+		r.backOff(v.account, e, now)
 	} else {
-		e.waits, e.until = nil, last.until
-		if !last.until.IsZero() {
+		e.backoff, e.notBefore = nil, last.notBefore
+		if !last.notBefore.IsZero() {
 			r.touched[v.account] = struct{}{}
 		}
-		if !last.look.IsZero() {
-			r.later[v.account] = last.look
+		if !last.wakeAt.IsZero() {
+			r.later[v.account] = last.wakeAt
 		}
 	}
 	r.mu.Unlock()
 	close(v.ended)
 }
 
-// release ends a visit that has nothing to say of the account.
-func (r *register) release(v *visit) {
+// cancelVisit ends a visit that has nothing to say of the account.
+func (r *tracker) cancelVisit(v *visit) {
 	r.mu.Lock()
 	r.entries[v.account].visit = nil
 	r.mu.Unlock()
 	close(v.ended)
 }
 
-// failed makes the loop come back to accounts after their next backoff.
-func (r *register) failed(list []accounts.PeerAccount, now time.Time) {
+// backOffAll makes the loop come back to accounts after their next backoff.
+func (r *tracker) backOffAll(list []accounts.PeerAccount, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, a := range list {
-		r.postpone(a, r.entry(a), now)
+		r.backOff(a, r.ensureAccount(a), now)
 	}
 }
 
-// leaveUntil makes the loop leave accounts alone until then.
-func (r *register) leaveUntil(list []accounts.PeerAccount, until time.Time) {
+// postponeUntil makes the loop leave accounts alone until then.
+func (r *tracker) postponeUntil(list []accounts.PeerAccount, until time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, a := range list {
-		r.entry(a).until = until
+		r.ensureAccount(a).notBefore = until
 		r.touched[a] = struct{}{}
 	}
 }
 
-// hurry has the loop look at an account whenever it is told to.
-func (r *register) hurry(a accounts.PeerAccount) {
+// allowNow has the loop look at an account whenever it is told to.
+func (r *tracker) allowNow(a accounts.PeerAccount) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.entry(a).until = time.Time{}
+	r.ensureAccount(a).notBefore = time.Time{}
 }
 
-// postpone is failed for one account. The lock is held.
-func (r *register) postpone(a accounts.PeerAccount, e *entry, now time.Time) {
-	if e.waits == nil {
-		e.waits = r.newBackOff()
+// backOff is failed for one account. The lock is held.
+func (r *tracker) backOff(a accounts.PeerAccount, e *trackedAccount, now time.Time) {
+	if e.backoff == nil {
+		e.backoff = r.newBackOff()
 	}
-	e.until = now.Add(e.waits.NextBackOff())
+	e.notBefore = now.Add(e.backoff.NextBackOff())
 	r.touched[a] = struct{}{}
 }
 
-// forget removes an account that nobody visits.
-func (r *register) forget(a accounts.PeerAccount) {
+// removeAccount removes an account that nobody visits.
+func (r *tracker) removeAccount(a accounts.PeerAccount) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e := r.entries[a]; e != nil && e.visit == nil {
@@ -244,11 +244,11 @@ func (r *register) forget(a accounts.PeerAccount) {
 	}
 }
 
-// entry is the account's, made if it is missing. The lock is held.
-func (r *register) entry(a accounts.PeerAccount) *entry {
+// ensureAccount is the account's, made if it is missing. The lock is held.
+func (r *tracker) ensureAccount(a accounts.PeerAccount) *trackedAccount {
 	e := r.entries[a]
 	if e == nil {
-		e = &entry{}
+		e = &trackedAccount{}
 		r.entries[a] = e
 	}
 	return e

@@ -11,15 +11,15 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// resolve closes an order in the ledger with what was paid: a post, a void if
+// bookResolution closes an order in the ledger with what was paid: a post, a void if
 // nothing was, or a chain if it was more than ordered. Sent again, by anybody, it
 // is the same event and a success.
 //
 // A transient refusal (somebody closed an account) burns the ids, so each attempt
 // has its own, and starts where those before are burnt.
-func (e *Engine) resolve(ctx context.Context, o Order, paid ledger.Amount) error {
-	if e.register.wasRefused(o) {
-		if err := e.mayPost(ctx, o, paid); err != nil {
+func (e *Engine) bookResolution(ctx context.Context, o Order, paid ledger.Amount) error {
+	if e.tracker.wasCloseRefused(o) {
+		if err := e.checkPostable(ctx, o, paid); err != nil {
 			return wrap("resolve the order", err)
 		}
 	}
@@ -29,7 +29,7 @@ func (e *Engine) resolve(ctx context.Context, o Order, paid ledger.Amount) error
 		}
 	}
 	for attempt := uint64(0); ; attempt++ {
-		chain := e.resolution(o, paid, attempt)
+		chain := e.resolutionChain(o, paid, attempt)
 		results, err := e.ledger.CreateTransfers(ctx, chain)
 		if err != nil {
 			return wrap("resolve the order", err)
@@ -40,19 +40,19 @@ func (e *Engine) resolve(ctx context.Context, o Order, paid ledger.Amount) error
 			return nil
 		case outcome.Status == ledger.TransferIDAlreadyFailed:
 			continue
-		case resolvedBefore(outcome):
+		case isResolved(outcome):
 			return e.compareResolution(ctx, o, paid, outcome.Status)
 		default:
-			e.register.refused(o)
+			e.tracker.setCloseRefused(o)
 			id := chain[max(outcome.Breaker, 0)].ID
 			return wrap("resolve the order", refusalError(&ledger.TransferError{ID: id, Status: outcome.Status}))
 		}
 	}
 }
 
-// mayPost refuses a post on a closed account without asking for it, once the ledger has
+// checkPostable refuses a post on a closed account without asking for it, once the ledger has
 // refused one: each refusal burns an id, and every later attempt would have to walk over it.
-func (e *Engine) mayPost(ctx context.Context, o Order, paid ledger.Amount) error {
+func (e *Engine) checkPostable(ctx context.Context, o Order, paid ledger.Amount) error {
 	if paid.IsZero() {
 		return nil // a void is always allowed
 	}
@@ -63,8 +63,8 @@ func (e *Engine) mayPost(ctx context.Context, o Order, paid ledger.Amount) error
 	return err
 }
 
-// resolution is the event, or the chain of events, that closes an order.
-func (e *Engine) resolution(o Order, paid ledger.Amount, attempt uint64) []ledger.Transfer {
+// resolutionChain is the event, or the chain of events, that closes an order.
+func (e *Engine) resolutionChain(o Order, paid ledger.Amount, attempt uint64) []ledger.Transfer {
 	post := ledger.Transfer{
 		ID:        e.ns.Derive("resolve", chart.ID(o.ID), chart.U64(attempt)),
 		PendingID: o.ID, Amount: paid, Flags: ledger.TransferPostPending,
@@ -103,9 +103,9 @@ func (e *Engine) excessChain(o Order, post ledger.Transfer, excess ledger.Amount
 	}
 }
 
-// resolvedBefore reports whether the ledger says that the order is closed already,
+// isResolved reports whether the ledger says that the order is closed already,
 // by another event than this one.
-func resolvedBefore(c ledger.Chain) bool {
+func isResolved(c ledger.Chain) bool {
 	return c.Conflict() ||
 		c.Status == ledger.TransferPendingTransferAlreadyPosted ||
 		c.Status == ledger.TransferPendingTransferAlreadyVoided

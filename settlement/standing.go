@@ -18,12 +18,12 @@ import (
 // that is below 0. It asks nobody.
 func (e *Engine) Owed(b accounts.Balance) ledger.Amount { return owedAmount(b) }
 
-// standing is what a policy decides on, from a balance and what is known of the account.
-func (e *Engine) standing(b accounts.Balance, k *known, now time.Time) PolicyInput {
+// policyInput is what a policy decides on, from a balance and what is known of the account.
+func (e *Engine) policyInput(b accounts.Balance, k *accountState, now time.Time) PolicyInput {
 	s := PolicyInput{
 		Balance: b, Now: now,
 		OwedSince: k.owed.since, ActiveAt: k.activeAt,
-		Urgent: k.pressed == pressedByHand || k.pressed == pressedByPeer && !now.Before(k.deaf),
+		Urgent: k.urgency == urgencyByOperator || k.urgency == urgencyByPeer && !now.Before(k.urgentAfter),
 	}
 	if k.owed.known && k.owed.since.IsZero() {
 		s.OwedSince = now // nothing is
@@ -31,37 +31,37 @@ func (e *Engine) standing(b accounts.Balance, k *known, now time.Time) PolicyInp
 	return s
 }
 
-// see takes a balance in, and returns what is known of the account with it. A balance that
+// observeBalance takes a balance in, and returns what is known of the account with it. A balance that
 // does not tell whether something is owed says nothing of since when.
-func (e *Engine) see(b accounts.Balance, now time.Time) known {
+func (e *Engine) observeBalance(b accounts.Balance, now time.Time) accountState {
 	isOwed := !owedAmount(b).IsZero()
 	tells := isOwed || b.PrepaidSettled() || b.NetAtMost().Sign() <= 0
-	e.register.learn(b.Account, func(k *known) {
-		k.settling = !b.Settling.IsZero()
+	e.tracker.updateState(b.Account, func(k *accountState) {
+		k.hasPending = !b.Settling.IsZero()
 		if tells {
-			k.owed.see(isOwed, now.Round(0))
+			k.owed.observeOwed(isOwed, now.Round(0))
 		}
 	})
-	return e.register.of(b.Account)
+	return e.tracker.stateOf(b.Account)
 }
 
-// assess reads the balance, and what else the policy wants to know, from the ledger, and
+// evaluatePolicy reads the balance, and what else the policy wants to know, from the ledger, and
 // asks the policy. It is called after the newest order was read.
-func (e *Engine) assess(ctx context.Context, last *head, pressed bool) (PolicyInput, PaymentRequest, error) {
+func (e *Engine) evaluatePolicy(ctx context.Context, last *latestOrder, pressed bool) (PolicyInput, PaymentRequest, error) {
 	a := last.Account
-	b, err := e.collectedBalance(ctx, a)
+	b, err := e.readCollectedBalance(ctx, a)
 	if err != nil {
 		return PolicyInput{}, PaymentRequest{}, err
 	}
 	now := e.cfg.Clock()
-	k := e.see(b, now)
-	if k.refund && b.Prepaid.IsZero() {
-		e.register.forgetRefund(a) // packets have used it
+	k := e.observeBalance(b, now)
+	if k.refundWanted && b.Prepaid.IsZero() {
+		e.tracker.forgetRefund(a) // packets have used it
 	}
 	decide := func() (PolicyInput, PaymentRequest) {
-		s := e.standing(b, &k, now)
+		s := e.policyInput(b, &k, now)
 		s.Urgent = pressed
-		return s, e.demand(s, &k)
+		return s, e.policyRequest(s, &k)
 	}
 	s, demand := decide()
 	if !e.dependsOnTime(s, &k, demand) {
@@ -70,21 +70,21 @@ func (e *Engine) assess(ctx context.Context, last *head, pressed bool) (PolicyIn
 	if err := e.readTimes(ctx, last, &k); err != nil {
 		return PolicyInput{}, PaymentRequest{}, err
 	}
-	e.register.learn(a, func(known *known) {
-		known.owed, known.activeAt = k.owed, later(k.activeAt, known.activeAt)
+	e.tracker.updateState(a, func(known *accountState) {
+		known.owed, known.activeAt = k.owed, latestTime(k.activeAt, known.activeAt)
 	})
 	s, demand = decide()
 	return s, demand, nil
 }
 
-// collectedBalance reads the balance of an account whose arrears, as far as its headroom
+// readCollectedBalance reads the balance of an account whose arrears, as far as its headroom
 // covers them, are collected: an order must not take what arrears are to be paid with.
-func (e *Engine) collectedBalance(ctx context.Context, a accounts.PeerAccount) (accounts.Balance, error) {
+func (e *Engine) readCollectedBalance(ctx context.Context, a accounts.PeerAccount) (accounts.Balance, error) {
 	b, err := e.book.Balance(ctx, a)
 	if err != nil || !b.Collectable() {
 		return b, err
 	}
-	if err := e.collectAll(ctx, []accounts.Balance{b}); err != nil {
+	if err := e.collectArrears(ctx, []accounts.Balance{b}); err != nil {
 		return accounts.Balance{}, err
 	}
 	return e.book.Balance(ctx, a)
@@ -92,17 +92,17 @@ func (e *Engine) collectedBalance(ctx context.Context, a accounts.PeerAccount) (
 
 // dependsOnTime reports whether a policy would ask for less if everything had just
 // happened.
-func (e *Engine) dependsOnTime(s PolicyInput, k *known, d PaymentRequest) bool {
+func (e *Engine) dependsOnTime(s PolicyInput, k *accountState, d PaymentRequest) bool {
 	if d == (PaymentRequest{}) {
 		return false
 	}
 	s.OwedSince, s.ActiveAt = s.Now, s.Now
-	return e.demand(s, k) != d
+	return e.policyRequest(s, k) != d
 }
 
 // readTimes finds out since when something is owed, as far as that is not known, and
 // when the newest packet was booked.
-func (e *Engine) readTimes(ctx context.Context, last *head, k *known) error {
+func (e *Engine) readTimes(ctx context.Context, last *latestOrder, k *accountState) error {
 	packets := ledger.AccountFilter{
 		AccountID: e.book.PeerIDs(last.Account).Peer, Code: chart.CodePacket,
 		Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits,
@@ -112,19 +112,19 @@ func (e *Engine) readTimes(ctx context.Context, last *head, k *known) error {
 		return wrap("read the newest packet", err)
 	}
 	if found {
-		k.activeAt = later(k.activeAt, timeOf(row.Timestamp))
+		k.activeAt = latestTime(k.activeAt, timeOf(row.Timestamp))
 	}
 	switch {
 	case k.owed.known && k.owed.since.IsZero(): // nothing was
-	case k.owed.known || !last.at.IsZero():
-		k.owed = owedTime{known: true, since: later(k.owed.since, last.at)}
+	case k.owed.known || !last.timestamp.IsZero():
+		k.owed = owedDuration{known: true, since: latestTime(k.owed.since, last.timestamp)}
 	default: // there never was an order: not before the first packet
 		packets.Limit = 1
 		rows, err := e.ledger.GetAccountTransfers(ctx, packets)
 		if err != nil {
 			return wrap("read the first packet", err)
 		}
-		k.owed = owedTime{known: true, since: e.cfg.Clock()}
+		k.owed = owedDuration{known: true, since: e.cfg.Clock()}
 		if len(rows) > 0 {
 			k.owed.since = timeOf(rows[0].Timestamp)
 		}
@@ -132,7 +132,7 @@ func (e *Engine) readTimes(ctx context.Context, last *head, k *known) error {
 	return nil
 }
 
-func later(a, b time.Time) time.Time {
+func latestTime(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return b
 	}
