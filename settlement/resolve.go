@@ -4,136 +4,88 @@ import (
 	"context"
 	"fmt"
 
-	"lukechampine.com/uint128"
-
 	"github.com/peerledger/peerledger/accounts"
-	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// bookResolution closes an order in the ledger with what was paid: a post, a void if
-// nothing was, or a chain if it was more than ordered. Sent again, by anybody, it
-// is the same event and a success.
+// Resolve closes an order with what was paid for it in all: for rails that answer later
+// than a Settler can wait (ErrPending), and for an operator who has found out. A part is
+// allowed, and the rest is owed again; what is more than ordered is booked too. It may be
+// repeated, and called from any process, whoever the order belongs to.
 //
-// A transient refusal (somebody closed an account) burns the ids, so each attempt
-// has its own, and starts where those before are burnt.
-func (e *Engine) bookResolution(ctx context.Context, o Order, paid ledger.Amount) error {
-	if e.tracker.wasCloseRefused(o) {
-		if err := e.checkPostable(ctx, o, paid); err != nil {
-			return wrap("resolve the order", err)
-		}
+// It waits for a call of this Engine's Settler for the account that is under way. Errors
+// are *OrderErrors: ErrNoOrder, ErrOrderConflict if the order was closed with another
+// amount, accounts.ErrPeerClosed if the peer's account is closed, accounts.ErrInvalid if paid
+// is 0 or ledger.AmountMax, or the error of a request; with all of them but the last
+// nothing was booked. ErrEngineClosed after Close.
+func (e *Engine) Resolve(
+	ctx context.Context, account accounts.PeerAccount, order ledger.ID, paid ledger.Amount,
+) (Payment, error) {
+	if paid.IsZero() || paid == ledger.AmountMax {
+		err := &accounts.FieldError{Subject: "order", Field: "paid", Reason: fmt.Sprintf("cannot be %v; see Cancel", paid)}
+		return Payment{}, &OrderError{Account: account, Err: err}
 	}
-	if o.Amount.Less(paid) {
-		if err := e.book.EnsureArrears(ctx, o.Account); err != nil {
-			return wrap("resolve the order", err)
-		}
-	}
-	for attempt := uint64(0); ; attempt++ {
-		chain := e.resolutionChain(o, paid, attempt)
-		results, err := e.ledger.CreateTransfers(ctx, chain)
-		if err != nil {
-			return wrap("resolve the order", err)
-		}
-		outcome := ledger.ChainOutcome(results)
-		switch {
-		case outcome.Outcome.Done():
-			return nil
-		case outcome.Status == ledger.TransferIDAlreadyFailed:
-			continue
-		case isResolved(outcome):
-			return e.compareResolution(ctx, o, paid, outcome.Status)
-		default:
-			e.tracker.setCloseRefused(o)
-			id := chain[max(outcome.Breaker, 0)].ID
-			return wrap("resolve the order", refusalError(&ledger.TransferError{ID: id, Status: outcome.Status}))
-		}
-	}
-}
-
-// checkPostable refuses a post on a closed account without asking for it, once the ledger has
-// refused one: each refusal burns an id, and every later attempt would have to walk over it.
-func (e *Engine) checkPostable(ctx context.Context, o Order, paid ledger.Amount) error {
-	if paid.IsZero() {
-		return nil // a void is always allowed
-	}
-	b, err := e.book.LookUpBalances(ctx, o.Account)
-	if err == nil && b[0].Closed && !b[0].Settling.IsZero() {
-		return accounts.ErrPeerClosed
-	}
-	return err
-}
-
-// resolutionChain is the event, or the chain of events, that closes an order.
-func (e *Engine) resolutionChain(o Order, paid ledger.Amount, attempt uint64) []ledger.Transfer {
-	post := ledger.Transfer{
-		ID:        e.ns.Derive("resolve", chart.ID(o.ID), chart.U64(attempt)),
-		PendingID: o.ID, Amount: paid, Flags: ledger.TransferPostPending,
-	}
-	if paid.IsZero() {
-		post.Flags = ledger.TransferVoidPending
-	}
-	if excess := paid.SubFloor(o.Amount); !excess.IsZero() {
-		post.Amount = o.Amount
-		return e.excessChain(o, post, excess, attempt)
-	}
-	return []ledger.Transfer{post}
-}
-
-// excessChain posts an order in full, charges what was paid beyond it to the peer's arrears,
-// so that no limit can refuse it, and collects what the peer account has.
-//
-// The order of the members matters when the chain meets an earlier resolution:
-// the first one differs if the rest does, and the linked post from a post alone.
-func (e *Engine) excessChain(o Order, post ledger.Transfer, excess ledger.Amount, attempt uint64) []ledger.Transfer {
-	ids := e.book.PeerIDs(o.Account)
-	legID := func(n uint64) ledger.ID {
-		return e.ns.Derive("excess", chart.ID(o.ID), chart.U64(attempt), chart.U64(n))
-	}
-	post.Flags |= ledger.TransferLinked
-	collection := chart.Collect(ids.Peer, ids.Arrears, o.Account.Ledger())
-	collection.ID = legID(1)
-	return []ledger.Transfer{
-		{
-			ID: legID(0), DebitAccountID: ids.Arrears, CreditAccountID: ids.Settlement, Amount: excess,
-			UserData128: uint128.Uint128(o.ID), UserData64: uint64(o.tag),
-			Ledger: o.Account.Ledger(), Code: chart.CodeOverpaid, Flags: ledger.TransferLinked,
-		},
-		post,
-		collection,
-	}
-}
-
-// isResolved reports whether the ledger says that the order is closed already,
-// by another event than this one.
-func isResolved(c ledger.Chain) bool {
-	return c.Conflict() ||
-		c.Status == ledger.TransferPendingTransferAlreadyPosted ||
-		c.Status == ledger.TransferPendingTransferAlreadyVoided
-}
-
-// compareResolution looks up how an order was closed. The same amount is a
-// success, whoever booked it; anything else is not touched.
-func (e *Engine) compareResolution(
-	ctx context.Context, o Order, paid ledger.Amount, status ledger.CreateTransferStatus,
-) error {
-	// The order, its post or void, and what was booked beyond it.
-	rows, err := e.ledger.GetAccountTransfers(ctx, ledger.AccountFilter{
-		AccountID: e.book.PeerIDs(o.Account).Settlement, UserData64: uint64(o.tag),
-		Limit: 3, Flags: ledger.AccountFilterCredits,
-	})
+	o, err := e.resolveByHand(ctx, account, order, paid)
 	if err != nil {
-		return wrap("look up how the order was resolved", err)
+		return Payment{}, err
 	}
-	var booked ledger.Amount
-	for _, row := range rows {
-		post := row.PendingID == o.ID && row.Flags.Has(ledger.TransferPostPending)
-		excess := row.UserData128 == uint128.Uint128(o.ID)
-		if post || excess {
-			booked, _ = booked.Add(row.Amount)
+	payment := Payment{Order: o, Paid: paid}
+	e.cfg.Events.reportPaid(payment)
+	return payment, nil
+}
+
+// Cancel gives an order back that will never be paid under its key: the amount is owed
+// again, and may be ordered again after Config.OrderCooldown. It must not be called when the
+// rail may still pay: the peer would be paid twice. An order that waits to be approved (ErrAwaitsApproval)
+// is with no rail, and can always be cancelled. Otherwise it is like Resolve.
+func (e *Engine) Cancel(ctx context.Context, account accounts.PeerAccount, order ledger.ID) (Order, error) {
+	o, err := e.resolveByHand(ctx, account, order, ledger.Amount{})
+	if err == nil {
+		e.cfg.Events.Voided(o, ErrCancelled)
+	}
+	return o, err
+}
+
+// closeByHand closes an order by hand. One that waits for a word is given back in a way that keeps
+// everybody from approving it.
+func (e *Engine) closeByHand(ctx context.Context, o *Order, paid ledger.Amount) error {
+	if paid.IsZero() && o.tag.needs() != needsNobody {
+		done, err := e.voidUnapproved(ctx, o)
+		if done || err != nil {
+			return err
 		}
 	}
-	if booked == paid {
-		return nil
+	return e.bookResolution(ctx, *o, paid)
+}
+
+// resolveByHand closes an order in its account's turn.
+func (e *Engine) resolveByHand(ctx context.Context, a accounts.PeerAccount, id ledger.ID, paid ledger.Amount) (Order, error) {
+	if !e.acquireCall() {
+		return Order{}, ErrEngineClosed
 	}
-	return fmt.Errorf("%w: %s paid, %s booked (%v)", ErrOrderConflict, o.Asset.Text(paid), o.Asset.Text(booked), status)
+	defer e.wg.Done()
+	o := Order{ID: id, Account: a}
+	fail := func(err error) (Order, error) { return Order{}, &OrderError{Account: a, Order: o, Err: err} }
+	if _, known := e.book.Asset(a.Ledger()); !known || a.IsOwn() {
+		return fail(fmt.Errorf("%w: %v", accounts.ErrUnknownAsset, a))
+	}
+	v, err := e.beginVisit(ctx, a)
+	if err != nil {
+		return fail(err)
+	}
+	defer func() {
+		e.tracker.cancelVisit(v)
+		e.Enqueue([]accounts.PeerAccount{a})
+	}()
+	if o, err = e.lookUpOrder(ctx, a, id); err != nil {
+		o = Order{ID: id, Account: a}
+		return fail(err)
+	}
+	if err := e.closeByHand(ctx, &o, paid); err != nil {
+		return fail(err)
+	}
+	if noted, _, ok := e.tracker.notedOrder(a); ok && noted.ID == id {
+		e.tracker.setClosed(a)
+	}
+	return o, nil
 }
