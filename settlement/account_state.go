@@ -1,277 +1,196 @@
 package settlement
 
 import (
+	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
-	"github.com/peerledger/peerledger/accounts"
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// accountState is what an Engine knows of an account from earlier looks.
+// accountState is what an Engine remembers of an account's orders. The visit under way owns it,
+// so its methods take no lock; other goroutines see what the visit publishes.
 type accountState struct {
-	// Moments are kept without the reading of a monotonic clock: that stands still while a
-	// machine is suspended, and what is owed or idle for a day is so by the calendar.
 	openOrder    *trackedOrder // our order, while it is open as far as we know
 	latest       *latestOrder  // the newest order, closed, as far as we know; nil: to be read
-	foreignUntil time.Time     // another engine's order is open, and not ours before
+	foreignUntil time.Time     // another engine's order is open, and ours no earlier than that
 	haltReason   error         // books and rail contradict each other: no more orders
-	urgency      urgency
-	urgentAfter  time.Time // a peer that presses is not heard before
 
-	refundWanted    bool      // an operator wants the prepayment to be paid back
-	placedID        ledger.ID // the newest order that this Engine placed
-	checkedID       ledger.ID // the newest order that passed its check
-	newestChecked   uint64    // the number of the newest order with a check
-	oldEngineOrder  ledger.ID // the order of an old engine that was reported
-	nextPrefund     prefundWait
-	hasPending      bool      // an order was open at the last look, whoever's
-	cutID           ledger.ID // the newest order that was cut to the largest one
-	awaitingID      ledger.ID // the newest order of which it was told that it waits to be approved
-	partialPayments int       // how many orders in a row were paid in part
-	lineMissing     bool      // it was reported that the policy cannot pay ahead
-
-	owed     owedDuration
-	activeAt time.Time // when packets last touched it, as far as we know
-	passed   passed
+	placedID       ledger.ID // the newest order that this Engine placed, unless another engine had it since
+	checkedID      ledger.ID // the newest order that passed its check
+	cutID          ledger.ID // the newest order that was cut to the largest order
+	awaitingID     ledger.ID // the newest order reported as waiting for approval
+	oldEngineID    ledger.ID // the order reported as placed by an old engine
+	newestChecked  uint64    // sequence of the newest order with a check
+	prefundWait    prefundWait
+	paymentsInPart int // payments in part in a row
 }
 
 // trackedOrder is an open order of ours.
 type trackedOrder struct {
 	OpenOrder
 
-	settlerAnswer *settlerAnswer // the Settler's final answer, until it is booked
-	claimNumber   uint64         // the number of our newest claim on it; the order itself is number 0
-	stuckReported bool           // Events.Stuck was told
-
-	closeRefused bool  // the ledger refused to close it
-	voidReason   error // why it is to be given back, until that is done
+	final         *settlerAnswer // set by the Settler's final answer, until the ledger has it
+	claims        *claimNumber
+	stuckReported bool  // Events.Stuck was called
+	closeRefused  bool  // the ledger refused to close it
+	voidReason    error // set when the order is to be voided unpaid
 }
 
-// settlerAnswer is what the Settler finally said about an order.
+// claimNumber is the number of our newest claim on an order; 0 is the order itself. The visit and
+// the lease renewal share it.
+type claimNumber struct{ atomic.Uint64 }
+
+// raise sets the number, unless it is larger already.
+func (c *claimNumber) raise(number uint64) {
+	for old := c.Load(); old < number && !c.CompareAndSwap(old, number); old = c.Load() {
+	}
+}
+
+// settlerAnswer is a Settler's final answer about an order.
 type settlerAnswer struct {
 	paid          ledger.Amount
-	declineReason error // why the rest is given back; nil if the order is closed with a payment alone
+	declineReason error // why the rest is owed again; nil if the order is closed with a payment alone
 }
 
-// urgency is why a payment should not wait for its policy.
-type urgency uint8
-
-const (
-	urgencyNone       urgency = iota
-	urgencyByPeer             // it refuses packets; at most once in Config.OrderCooldown
-	urgencyByOperator         // at once
-)
-
-// prefundWait is when the next order that pays ahead may follow one.
+// prefundWait is when an order that pays ahead may follow another one.
 type prefundWait struct {
-	order     ledger.ID
+	order     ledger.ID // the earlier order
 	notBefore time.Time
 }
 
-// owedDuration is since when something is owed.
-type owedDuration struct {
-	known bool      // else since is the zero time, and the ledger has to be asked
-	since time.Time // zero: nothing is owed
-}
-
-// observeOwed takes in whether something is owed now.
-func (o *owedDuration) observeOwed(owed bool, now time.Time) {
-	switch {
-	case !owed:
-		*o = owedDuration{known: true}
-	case o.known && o.since.IsZero():
-		o.since = now
+// findOpen returns the open order if it has this id, or nil.
+func (s *accountState) findOpen(id ledger.ID) *trackedOrder {
+	if s.openOrder == nil || s.openOrder.ID != id {
+		return nil
 	}
+	return s.openOrder
 }
 
 // setOpen notes that an order of ours is open.
-func (r *tracker) setOpen(o Order) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e := r.ensureAccount(o.Account)
-	if e.openOrder == nil || e.openOrder.ID != o.ID {
-		e.openOrder = &trackedOrder{OpenOrder: OpenOrder{OwnedByThisInstance: true}}
+func (s *accountState) setOpen(o Order) {
+	if s.findOpen(o.ID) == nil {
+		s.openOrder = &trackedOrder{OpenOrder: OpenOrder{OwnedByThisInstance: true}, claims: new(claimNumber)}
 	}
-	e.openOrder.Order, e.latest, e.foreignUntil = o, nil, time.Time{}
+	s.openOrder.Order, s.latest, s.foreignUntil = o, nil, time.Time{}
 }
 
-// countAttempt notes that the Settler is called for the account's open order: a refund that was
-// asked for is on its way.
-func (r *tracker) countAttempt(a accounts.PeerAccount) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e := r.ensureAccount(a)
-	e.openOrder.Attempts++
-	if e.openOrder.Refund {
-		e.refundWanted = false
+// setPlaced notes that this Engine has placed an order.
+func (s *accountState) setPlaced(o Order) {
+	s.setOpen(o)
+	s.placedID = o.ID
+}
+
+// setLookedUp notes an order as it was placed, and whether it was cut to the largest order.
+func (s *accountState) setLookedUp(o Order, cut bool) {
+	s.setOpen(o)
+	if cut {
+		s.cutID = o.ID
 	}
-}
-
-// setAnswer notes the Settler's final answer to the account's open order.
-func (r *tracker) setAnswer(a accounts.PeerAccount, final settlerAnswer) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.ensureAccount(a).openOrder.settlerAnswer = &final
-}
-
-// setCloseRefused notes that the ledger refused to close an order of ours.
-func (r *tracker) setCloseRefused(o Order) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if own := r.ensureAccount(o.Account).openOrder; own != nil && own.ID == o.ID {
-		own.closeRefused = true
+	if o.tag.isChecked() {
+		s.newestChecked = max(s.newestChecked, o.Sequence)
 	}
 }
 
-// setVoidReason notes that an order of ours is not to be paid, and why.
-func (r *tracker) setVoidReason(o Order, why error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if own := r.ensureAccount(o.Account).openOrder; own != nil && own.ID == o.ID {
-		own.voidReason = why
+// setClosed notes that no order of ours is open any more.
+func (s *accountState) setClosed() { s.openOrder = nil }
+
+// setForeign notes that another engine's order is open, and stays that engine's until then.
+func (s *accountState) setForeign(until time.Time) {
+	s.openOrder, s.foreignUntil = nil, until
+}
+
+// setTakenOver notes that another engine owned our order, and may have given the order to a
+// rail. That stays true when we take the order back.
+func (s *accountState) setTakenOver(o Order) {
+	if s.placedID == o.ID {
+		s.placedID = ledger.ID{}
 	}
-}
-
-func (r *tracker) wasCloseRefused(o Order) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	own := r.ensureAccount(o.Account).openOrder
-	return own != nil && own.ID == o.ID && own.closeRefused
-}
-
-// notedOrder is our order that was open as far as we knew, with the Settler's final
-// answer if there was one; ok is false if none was.
-func (r *tracker) notedOrder(a accounts.PeerAccount) (open Order, final *settlerAnswer, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	own := r.ensureAccount(a).openOrder
-	if own == nil {
-		return Order{}, nil, false
+	if open := s.findOpen(o.ID); open != nil {
+		open.voidReason = nil
 	}
-	return own.Order, own.settlerAnswer, true
-}
-
-// setStillOpen notes that the account's order is still open, and why. It returns the order the
-// first time that it is open for too long.
-func (r *tracker) setStillOpen(a accounts.PeerAccount, err error, placedBefore time.Time) (stuck OpenOrder, tell bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	own := r.ensureAccount(a).openOrder
-	if own == nil {
-		return OpenOrder{}, false
-	}
-	own.LastErr = err
-	tell = !own.stuckReported && !own.PlacedAt.IsZero() && own.PlacedAt.Before(placedBefore)
-	own.stuckReported = own.stuckReported || tell
-	return own.OpenOrder, tell
-}
-
-// setClosed notes that the account's order is closed in the ledger, or not ours any more.
-func (r *tracker) setClosed(a accounts.PeerAccount) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.ensureAccount(a).openOrder = nil
-}
-
-// setPaid notes that our order was posted, at that time by our clock: it is the newest one.
-func (r *tracker) setPaid(o Order, at time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e := r.ensureAccount(o.Account)
-	e.openOrder, e.latest = nil, &latestOrder{Order: o, timestamp: at, posted: true}
-	if !e.owed.since.IsZero() {
-		e.owed.since = latestTime(e.owed.since, at) // a payment begins a new time
-	}
-}
-
-// setLatest notes the newest order; nil if it has to be read again.
-func (r *tracker) setLatest(a accounts.PeerAccount, h *latestOrder) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.ensureAccount(a).latest = h
-}
-
-// setForeign notes that another engine's order is open, and whose it is until then.
-func (r *tracker) setForeign(a accounts.PeerAccount, until time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e := r.ensureAccount(a)
-	e.openOrder, e.foreignUntil = nil, until
 }
 
 // setHalted stops the account's orders for as long as the Engine runs.
-func (r *tracker) setHalted(a accounts.PeerAccount, why error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.ensureAccount(a).haltReason = why
+func (s *accountState) setHalted(reason error) {
+	s.openOrder, s.haltReason = nil, reason
 }
 
-// haltReason is why the account gets no orders; nil if it does.
-func (r *tracker) haltReason(a accounts.PeerAccount) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.ensureAccount(a).haltReason
-}
-
-// openOrdersError are our open orders, as far as we know.
-func (r *tracker) openOrders() map[accounts.PeerAccount]trackedOrder {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	open := make(map[accounts.PeerAccount]trackedOrder)
-	for a, e := range r.entries {
-		if e.openOrder != nil {
-			open[a] = *e.openOrder
-		}
+// setStillOpen notes why the account's order is still open, if there is one. It returns the order
+// once it is open for too long, the first time.
+func (s *accountState) setStillOpen(reason error, placedBefore time.Time) (stuck *OpenOrder) {
+	o := s.openOrder
+	if o == nil {
+		return nil
 	}
-	return open
-}
-
-// setClaim notes the number of our newest claim on an order.
-func (r *tracker) setClaim(o Order, number uint64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if own := r.ensureAccount(o.Account).openOrder; own != nil && own.ID == o.ID {
-		own.claimNumber = max(own.claimNumber, number)
+	o.LastErr = reason
+	if o.stuckReported || o.PlacedAt.IsZero() || !o.PlacedAt.Before(placedBefore) {
+		return nil
 	}
+	o.stuckReported = true
+	copied := o.OpenOrder
+	return &copied
 }
 
-// setUrgent notes that the account should not wait for its policy.
-func (r *tracker) setUrgent(a accounts.PeerAccount, by urgency) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e := r.ensureAccount(a)
-	e.urgency = max(e.urgency, by)
-}
+// partsAtOnce is how many payments in part may follow one another before the next order waits.
+const partsAtOnce = 2
 
-// deferUrgent notes when a peer that presses is heard.
-func (r *tracker) deferUrgent(a accounts.PeerAccount, at time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.ensureAccount(a).urgentAfter = at
-}
-
-// clearUrgent notes that a visit has dealt with that.
-func (r *tracker) clearUrgent(a accounts.PeerAccount) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.ensureAccount(a).urgency = urgencyNone
-}
-
-// stateOf is a copy of what is known of an account.
-func (r *tracker) stateOf(a accounts.PeerAccount) accountState {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	k := r.ensureAccount(a).accountState
-	if k.openOrder != nil {
-		own := *k.openOrder
-		k.openOrder = &own
+// setPaid notes that our order was posted with a payment, at a time of Config.Clock: it is closed,
+// and the newest order. moreDue reports whether the order was cut to the largest order and paid in
+// full; inParts whether the rail pays in part again and again, so that the next order has to wait
+// for a backoff.
+func (s *accountState) setPaid(p Payment, at time.Time) (moreDue, inParts bool) {
+	s.openOrder, s.latest = nil, &latestOrder{Order: p.Order, timestamp: at, posted: true}
+	if p.Paid.Less(p.Order.Amount) {
+		s.paymentsInPart++
+		return false, s.paymentsInPart > partsAtOnce
 	}
-	return k
+	s.paymentsInPart = 0
+	return s.cutID == p.Order.ID, false
 }
 
-// updateState changes what is known of an account.
-func (r *tracker) updateState(a accounts.PeerAccount, f func(*accountState)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f(&r.ensureAccount(a).accountState)
+// isUnchecked reports whether this Engine placed the order and does not know yet whether the order
+// passes its check. The order's Settler was not called for it.
+func (s *accountState) isUnchecked(o Order) bool {
+	return s.placedID == o.ID && s.checkedID != o.ID
+}
+
+// markOldEngine returns true, once for an order, if the order has no check although an earlier
+// order has one, or although the order is newer than this Engine.
+func (s *accountState) markOldEngine(o Order, newer bool) (report bool) {
+	if o.tag.isChecked() {
+		s.newestChecked = max(s.newestChecked, o.Sequence)
+		return false
+	}
+	if s.oldEngineID == o.ID || !newer && (s.newestChecked == 0 || o.Sequence <= s.newestChecked) {
+		return false
+	}
+	s.oldEngineID = o.ID
+	return true
+}
+
+// nextPrefund returns when an order that pays ahead may follow the newest order, which paid ahead
+// too: after wait and a random time of up to the same length, drawn once for each order.
+func (s *accountState) nextPrefund(latest *latestOrder, wait time.Duration) time.Time {
+	if id := latest.newestOrderID(); s.prefundWait.order != id {
+		s.prefundWait = prefundWait{id, latest.timestamp.Add(wait + rand.N(max(wait, 1)))}
+	}
+	return s.prefundWait.notBefore
+}
+
+// markAwaiting returns true, once for an order, when the order waits for approval.
+func (s *accountState) markAwaiting(o Order) (report bool) {
+	report = s.awaitingID != o.ID
+	s.awaitingID = o.ID
+	return report
+}
+
+// clearAwaiting returns true, once, for an order that was reported as waiting and does not wait
+// any more.
+func (s *accountState) clearAwaiting(o Order) (report bool) {
+	if s.awaitingID != o.ID {
+		return false
+	}
+	s.awaitingID = ledger.ID{}
+	return true
 }

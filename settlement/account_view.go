@@ -1,183 +1,168 @@
 package settlement
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
-	"github.com/peerledger/peerledger/ledger"
 )
 
-// What the register remembers of orders' checks, refunds and payments ahead.
+// accountView is the part of a tracked account that any goroutine may read, as a copy, and
+// change through the tracker's methods.
+//
+// Times are kept without their monotonic reading. The monotonic clock stands still while a
+// machine is suspended, and an amount owed for a day is owed for a day of the calendar.
+type accountView struct {
+	// Published by visits.
+	openOrder    *trackedOrder // nil: no order of ours is known to be open; else a copy that nothing changes
+	foreignUntil time.Time     // another engine's order is open, and ours no earlier than that
 
-// setChecked notes that an order passed its check.
-func (r *tracker) setChecked(o Order) {
-	r.updateState(o.Account, func(k *accountState) { k.checkedID = o.ID })
+	urgency      urgency
+	urgentAfter  time.Time // urgencyByPeer counts from then on
+	refundWanted bool      // an operator wants the prepayment to be paid back
+
+	// Taken from balances and packets.
+	hasPending    bool // an order of any engine was open at the last look
+	latestIsStale bool // another engine has ordered since the newest order was read
+	owedFor       owedDuration
+	activeAt      time.Time // of the newest packet, as far as we know
+	lineMissing   bool      // it was reported that the policy cannot pay ahead
+	crossed       passed
 }
 
-func (r *tracker) isChecked(o Order) bool {
-	return r.stateOf(o.Account).checkedID == o.ID
+// urgency is why a payment should not wait for its policy.
+type urgency uint8
+
+const (
+	urgencyNone       urgency = iota
+	urgencyByPeer             // the peer refuses packets; counts once in Config.OrderCooldown
+	urgencyByOperator         // counts at once
+)
+
+// owedDuration is since when something is owed.
+type owedDuration struct {
+	known bool      // false: since is zero, and the ledger has to be asked
+	since time.Time // zero: nothing is owed
 }
 
-// isUnchecked reports whether this Engine has placed an order and not found out whether it
-// passes its check. Its Settler was not called for it.
-func (r *tracker) isUnchecked(o Order) bool {
-	k := r.stateOf(o.Account)
-	return k.placedID == o.ID && k.checkedID != o.ID
-}
-
-// setPlaced notes that an order of ours is in the ledger.
-func (r *tracker) setPlaced(o Order) {
-	r.setOpen(o)
-	r.updateState(o.Account, func(k *accountState) { k.placedID = o.ID })
-}
-
-// setTakenOver notes that an order of ours was found to be another engine's, which may have given
-// it to a rail. That stays so when we take it back, in whatever visit.
-func (r *tracker) setTakenOver(o Order) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e := r.ensureAccount(o.Account)
-	if e.placedID == o.ID {
-		e.placedID = ledger.ID{}
-	}
-	if e.openOrder != nil && e.openOrder.ID == o.ID {
-		e.openOrder.voidReason = nil
+// observe updates the duration by whether something is owed now.
+func (o *owedDuration) observe(owed bool, now time.Time) {
+	switch {
+	case !owed:
+		*o = owedDuration{known: true}
+	case o.known && o.since.IsZero():
+		o.since = now
 	}
 }
 
 // hasOrder reports whether an order of the account is open, ours or another engine's.
-func (r *tracker) hasOrder(a accounts.PeerAccount) bool {
-	k := r.stateOf(a)
-	return k.openOrder != nil || k.hasPending
-}
+func (v *accountView) hasOrder() bool { return v.openOrder != nil || v.hasPending }
 
-// recordOrder notes that an order of ours was placed, and whether more was due than the largest order.
-func (r *tracker) recordOrder(o Order, rest bool) {
-	r.updateState(o.Account, func(k *accountState) {
-		if rest {
-			k.cutID = o.ID
-		}
-		if o.tag.isChecked() {
-			k.newestChecked = max(k.newestChecked, o.Sequence)
-		}
-	})
-}
-
-// wantRefund notes that an operator wants a prepayment to be paid back.
-func (r *tracker) wantRefund(a accounts.PeerAccount) {
-	r.updateState(a, func(k *accountState) { k.refundWanted = true })
-}
-
-// forgetRefund notes that there is nothing to be paid back any more.
-func (r *tracker) forgetRefund(a accounts.PeerAccount) {
-	r.updateState(a, func(k *accountState) { k.refundWanted = false })
-}
-
-// markOldEngine reports, once for an order, whether it has no check although one before it has, or
-// although it is known to be newer than this engine.
-func (r *tracker) markOldEngine(o Order, newer bool) (old bool) {
-	r.updateState(o.Account, func(k *accountState) {
-		if o.tag.isChecked() {
-			k.newestChecked = max(k.newestChecked, o.Sequence)
-			return
-		}
-		old = k.oldEngineOrder != o.ID && (newer || k.newestChecked != 0 && o.Sequence > k.newestChecked)
-		if old {
-			k.oldEngineOrder = o.ID
-		}
-	})
-	return old
-}
-
-// nextPrefund is when an order that pays ahead may follow the newest one, which does too.
-func (r *tracker) nextPrefund(last *latestOrder, wait time.Duration) (until time.Time) {
-	r.updateState(last.Account, func(k *accountState) {
-		if k.nextPrefund.order != last.newestOrderID() {
-			k.nextPrefund = prefundWait{last.newestOrderID(), last.timestamp.Add(wait + rand.N(max(wait, 1)))}
-		}
-		until = k.nextPrefund.notBefore
-	})
-	return until
-}
-
-// newestOrderID is the id of the newest order, open or closed.
-func (h *latestOrder) newestOrderID() ledger.ID {
-	if h.resolvedID.IsZero() {
-		return h.ID
+// setPublished takes over a visit's open order and whose order is open.
+func (v *accountView) setPublished(s *accountState) {
+	v.foreignUntil, v.openOrder = s.foreignUntil, nil
+	if s.openOrder != nil {
+		copied := *s.openOrder
+		v.openOrder = &copied
 	}
-	return h.resolvedID
 }
 
-// markLineMissing reports whether it is to be told now that an account's policy cannot pay ahead:
-// once, until it can.
-func (r *tracker) markLineMissing(a accounts.PeerAccount, cannot bool) (tell bool) {
-	r.updateState(a, func(k *accountState) {
-		tell = cannot && !k.lineMissing
-		k.lineMissing = cannot
+// viewOf returns a copy of an account's view.
+func (t *tracker) viewOf(a accounts.PeerAccount) accountView {
+	return t.updateView(a, func(*accountView) {})
+}
+
+// updateView changes an account's view and returns a copy of it.
+func (t *tracker) updateView(a accounts.PeerAccount, update func(*accountView)) accountView {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	view := &t.ensureAccount(a).view
+	update(view)
+	return *view
+}
+
+// viewAfterPackets is viewOf after the packets that were booked until now.
+func (t *tracker) viewAfterPackets(a accounts.PeerAccount, now time.Time) accountView {
+	t.mu.Lock()
+	t.drainPending(now)
+	t.mu.Unlock()
+	return t.viewOf(a)
+}
+
+// openOrders returns our open orders, as far as we know.
+func (t *tracker) openOrders() map[accounts.PeerAccount]*trackedOrder {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	open := make(map[accounts.PeerAccount]*trackedOrder)
+	for a, acc := range t.accounts {
+		if acc.view.openOrder != nil {
+			open[a] = acc.view.openOrder
+		}
+	}
+	return open
+}
+
+// setUrgent notes that an account's payment should not wait for its policy.
+func (t *tracker) setUrgent(a accounts.PeerAccount, by urgency) {
+	t.updateView(a, func(v *accountView) { v.urgency = max(v.urgency, by) })
+}
+
+// deferUrgent notes from when on a peer's urgency counts.
+func (t *tracker) deferUrgent(a accounts.PeerAccount, from time.Time) {
+	t.updateView(a, func(v *accountView) { v.urgentAfter = from })
+}
+
+// clearUrgent notes that the urgency was dealt with.
+func (t *tracker) clearUrgent(a accounts.PeerAccount) {
+	t.updateView(a, func(v *accountView) { v.urgency = urgencyNone })
+}
+
+// setRefundWanted notes whether an operator wants the account's prepayment to be paid back.
+func (t *tracker) setRefundWanted(a accounts.PeerAccount, wanted bool) {
+	t.updateView(a, func(v *accountView) { v.refundWanted = wanted })
+}
+
+// markLatestStale makes the next step of a visit read the newest order again.
+func (t *tracker) markLatestStale(a accounts.PeerAccount) {
+	t.updateView(a, func(v *accountView) { v.latestIsStale = true })
+}
+
+// markLineMissing notes whether the account's policy wants to pay ahead without a credit line.
+// It returns true once, until the peer has a line.
+func (t *tracker) markLineMissing(a accounts.PeerAccount, missing bool) (report bool) {
+	t.updateView(a, func(v *accountView) {
+		report = missing && !v.lineMissing
+		v.lineMissing = missing
 	})
-	return tell
+	return report
 }
 
-// markAwaiting reports, once for an order, that it is to be told that the order waits.
-func (r *tracker) markAwaiting(o Order) (tell bool) {
-	r.updateState(o.Account, func(k *accountState) {
-		tell = k.awaitingID != o.ID
-		k.awaitingID = o.ID
-	})
-	return tell
-}
-
-// clearAwaiting reports, once, that an order waits no more of which it was told that it does.
-func (r *tracker) clearAwaiting(o Order) (tell bool) {
-	r.updateState(o.Account, func(k *accountState) {
-		if tell = k.awaitingID == o.ID; tell {
-			k.awaitingID = ledger.ID{}
+// setPaid notes a payment at a time of Config.Clock: the time since when something is owed begins
+// anew. If the order was cut to the largest order and paid in full, moreDue, the rest waits for no
+// policy: it was due with the order.
+func (t *tracker) setPaid(o Order, at time.Time, moreDue bool) {
+	t.updateView(o.Account, func(v *accountView) {
+		if !v.owedFor.since.IsZero() {
+			v.owedFor.since = latestTime(v.owedFor.since, at)
+		}
+		if moreDue {
+			v.urgency = urgencyByOperator
+			v.refundWanted = v.refundWanted || o.Refund
 		}
 	})
-	return tell
 }
 
-// recordRest notes, after an order that was cut was paid in full, that the rest waits for no policy:
-// it was due with the order.
-func (r *tracker) recordRest(p Payment) {
-	r.updateState(p.Order.Account, func(k *accountState) {
-		if k.cutID != p.Order.ID || p.Paid.Less(p.Order.Amount) {
-			return
-		}
-		k.urgency = urgencyByOperator
-		k.refundWanted = k.refundWanted || p.Order.Refund
-	})
-}
-
-// partsAtOnce is how many orders in a row may be paid in part before the next one waits.
-const partsAtOnce = 2
-
-// countPart notes a payment, and reports whether the rail pays in part again and again, so that the
-// next order has to wait for a backoff.
-func (r *tracker) countPart(p Payment) (wait bool) {
-	r.updateState(p.Order.Account, func(k *accountState) {
-		if k.partialPayments++; !p.Paid.Less(p.Order.Amount) {
-			k.partialPayments = 0
-		}
-		wait = k.partialPayments > partsAtOnce
-	})
-	return wait
-}
-
-// markReached reports whether it is to be told now that a limit is reached: once, until orders fit it
-// again.
-func (r *tracker) markReached(key scopeKey) (tell bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, told := r.reached[key]
-	r.reached[key] = struct{}{}
-	return !told
+// markReached returns true once for a limit, until clearReached.
+func (t *tracker) markReached(limit scopeKey) (report bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, reported := t.reachedLimits[limit]
+	t.reachedLimits[limit] = struct{}{}
+	return !reported
 }
 
 // clearReached notes that an order fits a limit.
-func (r *tracker) clearReached(key scopeKey) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.reached, key)
+func (t *tracker) clearReached(limit scopeKey) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.reachedLimits, limit)
 }

@@ -134,41 +134,41 @@ func (e *Engine) approveOrder(ctx context.Context, a accounts.PeerAccount, id le
 // checkRailCall decides whether the rail may be asked for an order that this Engine has not asked it for.
 // neverAsked says that nobody else has either: we placed the order, and nobody has taken it over.
 // done says that it is not to be paid now.
-func (e *Engine) checkRailCall(ctx context.Context, o Order, v verdict, neverAsked bool) (t stepResult, done bool, err error) {
+func (e *Engine) checkRailCall(ctx context.Context, visit *accountVisit, o Order, v verdict, neverAsked bool) (t stepResult, done bool, err error) {
 	if o.tag.needs() == needsNobody {
 		paused := e.activePause(o.Account, o.rail)
 		switch {
 		case paused == nil:
 			return stepResult{}, false, nil
 		case neverAsked:
-			t, err := e.voidUnpaid(ctx, o, paused)
+			t, err := e.voidUnpaid(ctx, visit, o, paused)
 			return t, true, err
 		case paused.Pause.Since.After(o.PlacedAt): // a rail may have it
 			return stepResult{}, false, nil
 		default:
-			t, err := e.keepWaiting(o, paused)
+			t, err := e.keepWaiting(visit, o, paused)
 			return t, true, err
 		}
 	}
 	switch v.value {
 	case verdictRefused: // and void, by somebody else
-		e.tracker.setClosed(o.Account)
+		visit.state.setClosed()
 		return stepResult{repeat: true}, true, nil
 	case verdictApproved:
-		return e.checkApprovedRailCall(o, v, neverAsked)
+		return e.checkApprovedRailCall(visit, o, v, neverAsked)
 	default:
-		return e.decideVerdict(ctx, o, neverAsked)
+		return e.decideVerdict(ctx, visit, o, neverAsked)
 	}
 }
 
 // checkApprovedRailCall is checkRailCall for an order that was approved.
-func (e *Engine) checkApprovedRailCall(o Order, v verdict, neverAsked bool) (t stepResult, done bool, err error) {
+func (e *Engine) checkApprovedRailCall(visit *accountVisit, o Order, v verdict, neverAsked bool) (t stepResult, done bool, err error) {
 	paused := e.activePause(o.Account, o.rail)
 	if paused != nil && (neverAsked || !paused.Pause.Since.After(v.recordedAt)) {
-		t, err := e.keepWaiting(o, paused)
+		t, err := e.keepWaiting(visit, o, paused)
 		return t, true, err
 	}
-	if o.tag.needs() == needsOperator && e.tracker.clearAwaiting(o) {
+	if o.tag.needs() == needsOperator && visit.state.clearAwaiting(o) {
 		e.cfg.Events.Approved(o)
 	}
 	return stepResult{}, false, nil
@@ -194,52 +194,52 @@ func (e *Engine) waitReason(o *Order, v verdict) error {
 }
 
 // decideVerdict says what becomes of an order of which nothing was said, so that no rail has it.
-func (e *Engine) decideVerdict(ctx context.Context, o Order, neverAsked bool) (t stepResult, done bool, err error) {
+func (e *Engine) decideVerdict(ctx context.Context, visit *accountVisit, o Order, neverAsked bool) (t stepResult, done bool, err error) {
 	exceeded, err := e.findExceededLimit(ctx, &o)
 	if err != nil {
-		return stepResult{}, true, e.reportFailure(o, err)
+		return stepResult{}, true, e.reportFailure(visit, o, err)
 	}
 	paused := e.activePause(o.Account, o.rail)
 	switch byOperator := o.tag.needs() == needsOperator; {
 	case exceeded != nil:
-		t, err := e.voidWithReason(ctx, o, exceeded)
+		t, err := e.voidWithReason(ctx, visit, o, exceeded)
 		return t, true, err
 	case paused != nil && !byOperator:
-		t, err := e.voidWithReason(ctx, o, paused)
+		t, err := e.voidWithReason(ctx, visit, o, paused)
 		return t, true, err
 	case byOperator:
-		if e.tracker.markAwaiting(o) {
+		if visit.state.markAwaiting(o) {
 			e.cfg.Events.AwaitsApproval(o)
 		}
-		t, err := e.keepWaiting(o, ErrAwaitsApproval)
+		t, err := e.keepWaiting(visit, o, ErrAwaitsApproval)
 		return t, true, err
 	}
 	v, err := e.recordApproval(ctx, &o)
 	if err != nil {
-		return stepResult{}, true, e.reportFailure(o, err)
+		return stepResult{}, true, e.reportFailure(visit, o, err)
 	}
 	if v.value == 0 {
-		return stepResult{}, true, e.reportFailure(o, errors.New("approve the order: its word is not found"))
+		return stepResult{}, true, e.reportFailure(visit, o, errors.New("approve the order: its word is not found"))
 	}
-	return e.checkRailCall(ctx, o, v, neverAsked)
+	return e.checkRailCall(ctx, visit, o, v, neverAsked)
 }
 
 // voidWithReason gives an order back that nobody has approved, and says why.
-func (e *Engine) voidWithReason(ctx context.Context, o Order, reason error) (stepResult, error) {
+func (e *Engine) voidWithReason(ctx context.Context, visit *accountVisit, o Order, reason error) (stepResult, error) {
 	done, err := e.voidUnapproved(ctx, &o)
 	if err != nil {
-		return stepResult{}, e.reportFailure(o, err)
+		return stepResult{}, e.reportFailure(visit, o, err)
 	}
-	e.tracker.setClosed(o.Account)
+	visit.state.setClosed()
 	if !done {
 		return stepResult{repeat: true}, nil
 	}
 	e.cfg.Events.Voided(o, reason)
-	return e.keepWaiting(o, reason)
+	return e.keepWaiting(visit, o, reason)
 }
 
 // keepWaiting leaves an account alone until the next sweep, for a reason that is no failure.
-func (e *Engine) keepWaiting(o Order, reason error) (stepResult, error) {
-	e.recordStillOpen(o.Account, reason)
+func (e *Engine) keepWaiting(visit *accountVisit, o Order, reason error) (stepResult, error) {
+	e.recordStillOpen(visit, reason)
 	return stepResult{notBefore: e.cfg.Clock().Add(e.cfg.SweepInterval)}, &OrderError{Account: o.Account, Order: o, Err: reason}
 }

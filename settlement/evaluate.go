@@ -10,75 +10,107 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Queries cost the ledger far more than look-ups: TigerBeetle sorts what it holds in
-// memory of an index before it can search it, some ten milliseconds under load in which
-// no packet is booked. So an order makes none that its policy does not need.
+// Queries cost the ledger far more than look-ups: TigerBeetle sorts the part of an index that it
+// holds in memory before it can search the index, some ten milliseconds under load in which no
+// packet is booked. So an order makes no query that its policy does not need.
 
-// Owed is what packets earned a peer and is not paid, in units: the net of a balance, 0 if
-// that is below 0. It asks nobody.
+// Owed returns the units that packets earned a peer and that are not paid: the net of a balance, 0
+// if the net is below 0. It sends no request.
 func (e *Engine) Owed(b accounts.Balance) ledger.Amount { return owedAmount(b) }
 
-// policyInput is what a policy decides on, from a balance and what is known of the account.
-func (e *Engine) policyInput(b accounts.Balance, k *accountState, now time.Time) PolicyInput {
-	s := PolicyInput{
-		Balance: b, Now: now,
-		OwedSince: k.owed.since, ActiveAt: k.activeAt,
-		Urgent: k.urgency == urgencyByOperator || k.urgency == urgencyByPeer && !now.Before(k.urgentAfter),
+// Due returns the next order to a peer, in units, by a balance that was just read: 0 while an order
+// is open or the account is closed. It sends no request. So a policy of time ([Every], [Idle]) counts
+// from long ago until this Engine has found out since when something is owed, and the order may still
+// wait for Config.OrderCooldown, for PayoutLimit.Day, or for the end of a pause. For a balance of
+// [accounts.Book.LookUpBalances], whose Prepaid may be too large, Due takes that Prepaid as exact.
+func (e *Engine) Due(b accounts.Balance) ledger.Amount {
+	if !b.Settling.IsZero() {
+		return ledger.Amount{}
 	}
-	if k.owed.known && k.owed.since.IsZero() {
-		s.OwedSince = now // nothing is
-	}
-	return s
+	now := e.cfg.Clock()
+	view := e.tracker.viewAfterPackets(b.Account, now)
+	amount := e.policyRequest(e.policyInput(b, &view, now), &view).payableFrom(b)
+	return capToOrderLimits(e.limitsOf(b.Account, e.railOf(b.Account)), amount)
 }
 
-// observeBalance takes a balance in, and returns what is known of the account with it. A balance that
-// does not tell whether something is owed says nothing of since when.
-func (e *Engine) observeBalance(b accounts.Balance, now time.Time) accountState {
+// policyRequest returns the request of the account's policy, or of the operator who wants the
+// prepayment to be paid back. A closed account gets no orders, nor does an account without a rail.
+func (e *Engine) policyRequest(input PolicyInput, view *accountView) PaymentRequest {
+	if input.Closed || e.railOf(input.Account) == nil {
+		return PaymentRequest{}
+	}
+	if view.refundWanted && !input.Prepaid.IsZero() {
+		return PaymentRequest{Amount: input.Payable, refund: true}
+	}
+	policy := e.cfg.Policies.For(input.Account.Peer(), input.Asset)
+	if policy == nil {
+		return PaymentRequest{}
+	}
+	request := policy.Due(input)
+	request.refund = false // a policy that wraps another's request must not set it
+	return request
+}
+
+// policyInput makes a policy's input from a balance and the account's view.
+func (e *Engine) policyInput(b accounts.Balance, view *accountView, now time.Time) PolicyInput {
+	input := PolicyInput{
+		Balance: b, Now: now,
+		OwedSince: view.owedFor.since, ActiveAt: view.activeAt,
+		Urgent: view.urgency == urgencyByOperator || view.urgency == urgencyByPeer && !now.Before(view.urgentAfter),
+	}
+	if view.owedFor.known && view.owedFor.since.IsZero() {
+		input.OwedSince = now // nothing is owed
+	}
+	return input
+}
+
+// observeBalance updates the account's view by a balance, and returns the view. A balance whose
+// prepayment is not exact may leave open whether something is owed; then since when stays as it was.
+func (e *Engine) observeBalance(b accounts.Balance, now time.Time) accountView {
 	isOwed := !owedAmount(b).IsZero()
-	tells := isOwed || b.PrepaidSettled() || b.NetAtMost().Sign() <= 0
-	e.tracker.updateState(b.Account, func(k *accountState) {
-		k.hasPending = !b.Settling.IsZero()
-		if tells {
-			k.owed.observeOwed(isOwed, now.Round(0))
+	isExact := isOwed || b.PrepaidSettled() || b.NetAtMost().Sign() <= 0
+	return e.tracker.updateView(b.Account, func(v *accountView) {
+		v.hasPending = !b.Settling.IsZero()
+		if isExact {
+			v.owedFor.observe(isOwed, now.Round(0))
 		}
 	})
-	return e.tracker.stateOf(b.Account)
 }
 
-// evaluatePolicy reads the balance, and what else the policy wants to know, from the ledger, and
-// asks the policy. It is called after the newest order was read.
-func (e *Engine) evaluatePolicy(ctx context.Context, last *latestOrder, pressed bool) (PolicyInput, PaymentRequest, error) {
-	a := last.Account
+// evaluatePolicy reads the balance, and the times that the policy needs, from the ledger, and
+// evaluates the policy. It is called after latest was read.
+func (e *Engine) evaluatePolicy(ctx context.Context, latest *latestOrder, urgent bool) (PolicyInput, PaymentRequest, error) {
+	a := latest.Account
 	b, err := e.readCollectedBalance(ctx, a)
 	if err != nil {
 		return PolicyInput{}, PaymentRequest{}, err
 	}
 	now := e.cfg.Clock()
-	k := e.observeBalance(b, now)
-	if k.refundWanted && b.Prepaid.IsZero() {
-		e.tracker.forgetRefund(a) // packets have used it
+	view := e.observeBalance(b, now)
+	if view.refundWanted && b.Prepaid.IsZero() {
+		e.tracker.setRefundWanted(a, false) // packets have used the prepayment
 	}
-	decide := func() (PolicyInput, PaymentRequest) {
-		s := e.policyInput(b, &k, now)
-		s.Urgent = pressed
-		return s, e.policyRequest(s, &k)
+	evaluate := func() (PolicyInput, PaymentRequest) {
+		input := e.policyInput(b, &view, now)
+		input.Urgent = urgent
+		return input, e.policyRequest(input, &view)
 	}
-	s, demand := decide()
-	if !e.dependsOnTime(s, &k, demand) {
-		return s, demand, nil
+	input, request := evaluate()
+	if !e.dependsOnTime(input, &view, request) {
+		return input, request, nil
 	}
-	if err := e.readTimes(ctx, last, &k); err != nil {
+	if err := e.readTimes(ctx, latest, &view); err != nil {
 		return PolicyInput{}, PaymentRequest{}, err
 	}
-	e.tracker.updateState(a, func(known *accountState) {
-		known.owed, known.activeAt = k.owed, latestTime(k.activeAt, known.activeAt)
+	e.tracker.updateView(a, func(v *accountView) {
+		v.owedFor, v.activeAt = view.owedFor, latestTime(view.activeAt, v.activeAt)
 	})
-	s, demand = decide()
-	return s, demand, nil
+	input, request = evaluate()
+	return input, request, nil
 }
 
-// readCollectedBalance reads the balance of an account whose arrears, as far as its headroom
-// covers them, are collected: an order must not take what arrears are to be paid with.
+// readCollectedBalance collects the account's arrears, as far as its headroom covers them, and
+// reads its balance: an order must not take the amount that arrears are to be paid with.
 func (e *Engine) readCollectedBalance(ctx context.Context, a accounts.PeerAccount) (accounts.Balance, error) {
 	b, err := e.book.Balance(ctx, a)
 	if err != nil || !b.Collectable() {
@@ -90,21 +122,21 @@ func (e *Engine) readCollectedBalance(ctx context.Context, a accounts.PeerAccoun
 	return e.book.Balance(ctx, a)
 }
 
-// dependsOnTime reports whether a policy would ask for less if everything had just
-// happened.
-func (e *Engine) dependsOnTime(s PolicyInput, k *accountState, d PaymentRequest) bool {
-	if d == (PaymentRequest{}) {
+// dependsOnTime reports whether a policy would request something else if the debt and the newest
+// packet were of this moment.
+func (e *Engine) dependsOnTime(input PolicyInput, view *accountView, request PaymentRequest) bool {
+	if request == (PaymentRequest{}) {
 		return false
 	}
-	s.OwedSince, s.ActiveAt = s.Now, s.Now
-	return e.policyRequest(s, k) != d
+	input.OwedSince, input.ActiveAt = input.Now, input.Now
+	return e.policyRequest(input, view) != request
 }
 
-// readTimes finds out since when something is owed, as far as that is not known, and
-// when the newest packet was booked.
-func (e *Engine) readTimes(ctx context.Context, last *latestOrder, k *accountState) error {
+// readTimes reads into the view when the newest packet was booked and, if that is not known, since
+// when something is owed.
+func (e *Engine) readTimes(ctx context.Context, latest *latestOrder, view *accountView) error {
 	packets := ledger.AccountFilter{
-		AccountID: e.book.PeerIDs(last.Account).Peer, Code: chart.CodePacket,
+		AccountID: e.book.PeerIDs(latest.Account).Peer, Code: chart.CodePacket,
 		Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits,
 	}
 	row, found, err := sequence.Newest(ctx, e.ledger, packets)
@@ -112,26 +144,27 @@ func (e *Engine) readTimes(ctx context.Context, last *latestOrder, k *accountSta
 		return wrap("read the newest packet", err)
 	}
 	if found {
-		k.activeAt = latestTime(k.activeAt, timeOf(row.Timestamp))
+		view.activeAt = latestTime(view.activeAt, timeOf(row.Timestamp))
 	}
 	switch {
-	case k.owed.known && k.owed.since.IsZero(): // nothing was
-	case k.owed.known || !last.timestamp.IsZero():
-		k.owed = owedDuration{known: true, since: latestTime(k.owed.since, last.timestamp)}
-	default: // there never was an order: not before the first packet
+	case view.owedFor.known && view.owedFor.since.IsZero(): // nothing was owed
+	case view.owedFor.known || !latest.timestamp.IsZero():
+		view.owedFor = owedDuration{known: true, since: latestTime(view.owedFor.since, latest.timestamp)}
+	default: // without an order, nothing was owed before the first packet
 		packets.Limit = 1
 		rows, err := e.ledger.GetAccountTransfers(ctx, packets)
 		if err != nil {
 			return wrap("read the first packet", err)
 		}
-		k.owed = owedDuration{known: true, since: e.cfg.Clock()}
+		view.owedFor = owedDuration{known: true, since: e.cfg.Clock()}
 		if len(rows) > 0 {
-			k.owed.since = timeOf(rows[0].Timestamp)
+			view.owedFor.since = timeOf(rows[0].Timestamp)
 		}
 	}
 	return nil
 }
 
+// latestTime returns the later one of two times.
 func latestTime(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return b

@@ -160,12 +160,12 @@ func (e *Engine) recordPayment(
 // between the steps of an order. What comes in need not wait, since it never makes an order too
 // large.
 func (e *Engine) bookInTurn(ctx context.Context, a accounts.PeerAccount, book func() (PaymentBooking, error)) (PaymentBooking, error) {
-	v, err := e.beginVisit(ctx, a)
+	visit, err := e.waitForVisit(ctx, a)
 	if err != nil {
 		return PaymentBooking{}, err
 	}
 	defer func() {
-		e.tracker.cancelVisit(v)
+		e.tracker.endVisit(visit)
 		e.wakeLoop() // it passes over an account that somebody is at
 	}()
 	return book()

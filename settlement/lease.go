@@ -11,139 +11,145 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// An open order belongs to the engine that placed it, until another one writes a claim
-// on it. Claims are numbered from 1, so of those who want to write the next one a single
-// one succeeds; the newest decides. The owner writes one at a third of the lease, and
-// whoever finds the newest older than a lease may write the next.
+// An open order belongs to the engine that placed it, until another engine writes a claim on it.
+// Claims are numbered from 1, so of the engines that write the next claim a single one succeeds;
+// the newest claim decides. The owner writes a claim at a third of the lease. Once the newest claim
+// is older than a lease, any engine may write the next one.
 //
-// That does not keep a stopped owner from calling the rail when it wakes up. Paying once
-// rests on the rail, which pays once for a key, and on the resolution, whose id both
-// derive from the order. Claims keep the two from doing it all the time.
+// A claim does not keep a stopped owner from calling the rail when it wakes up. That a peer is paid
+// once rests on the rail, which pays once for a key, and on the resolution, whose id both engines
+// derive from the order. Claims keep two engines from calling the rail all the time.
 
-// orderOwner is whose an open order is.
+// orderOwner is the owner of an open order.
 type orderOwner struct {
-	isUs        bool
-	renewedAt   time.Time // of the newest claim, or of the order
-	claimNumber uint64    // the number of the newest claim; 0 is the order itself
+	isUs      bool
+	renewedAt time.Time // of the newest claim, or of the order
+	claims    uint64    // the number of the newest claim; 0 is the order itself
 }
 
-// readOwner reads whose an open order is.
-func (e *Engine) readOwner(ctx context.Context, last *latestOrder) (orderOwner, error) {
+// readOwner reads who owns an open order.
+func (e *Engine) readOwner(ctx context.Context, latest *latestOrder) (orderOwner, error) {
 	row, found, err := sequence.Newest(ctx, e.ledger, ledger.AccountFilter{
-		AccountID: e.book.PeerIDs(last.Account).Settlement, Code: chart.CodeClaim, UserData64: last.Sequence,
+		AccountID: e.book.PeerIDs(latest.Account).Settlement, Code: chart.CodeClaim, UserData64: latest.Sequence,
 		Flags: ledger.AccountFilterDebits,
 	})
 	switch {
 	case err != nil:
 		return orderOwner{}, wrap("read the newest claim", err)
 	case !found:
-		return orderOwner{isUs: last.placedByUs, renewedAt: last.timestamp}, nil
+		return orderOwner{isUs: latest.placedByUs, renewedAt: latest.timestamp}, nil
 	default:
 		return orderOwner{row.UserData128 == e.instance, timeOf(row.Timestamp), uint64(row.UserData32)}, nil
 	}
 }
 
-// claimTransfer is our claim on an order. A lease would have to be renewed for centuries
-// until its number does not fit.
+// claimTransfer returns our claim on an order. Its number fits as long as a lease is not renewed for
+// centuries.
 func (e *Engine) claimTransfer(o *Order, number uint64) ledger.Transfer {
-	own, _ := e.book.AssetIDs(o.Account.Ledger())
+	assetIDs, _ := e.book.AssetIDs(o.Account.Ledger())
 	return ledger.Transfer{
 		ID:             e.ns.Derive("claim", chart.ID(o.ID), chart.U64(number)),
-		DebitAccountID: e.book.PeerIDs(o.Account).Settlement, CreditAccountID: own.Control,
+		DebitAccountID: e.book.PeerIDs(o.Account).Settlement, CreditAccountID: assetIDs.Control,
 		UserData128: e.instance, UserData64: o.Sequence, UserData32: uint32(number),
 		Ledger: o.Account.Ledger(), Code: chart.CodeClaim,
 	}
 }
 
-// resumeOrder goes on with an order that was found open. It is ours if it belongs to this
-// Instance; if its owner has been silent for a lease we make it ours. All others are
-// left alone.
-func (e *Engine) resumeOrder(ctx context.Context, last *latestOrder) (stepResult, error) {
-	_, final, noted := e.tracker.notedOrder(last.Account)
-	if final != nil {
-		return e.payOrder(ctx, last.Order) // only the booking is missing, and anybody may book it
+// resumeOrder goes on with an order that was found open. An order of this Instance is ours. An
+// order of another owner becomes ours if that owner has been silent for a lease, and is left alone
+// otherwise.
+func (e *Engine) resumeOrder(ctx context.Context, visit *accountVisit, latest *latestOrder) (stepResult, error) {
+	state := visit.state
+	isNoted := state.openOrder != nil
+	if isNoted && state.openOrder.final != nil {
+		return e.payOrder(ctx, visit, latest.Order) // only the booking is missing, and any engine may book it
 	}
 	began := e.cfg.Clock()
-	owner, err := e.readOwner(ctx, last)
+	owner, err := e.readOwner(ctx, latest)
 	if err != nil {
-		return stepResult{}, e.reportFailure(last.Order, err)
+		return stepResult{}, e.reportFailure(visit, latest.Order, err)
 	}
 	if !owner.isUs {
-		e.tracker.setTakenOver(last.Order)
-		if until, leave := e.respectsOwner(last, owner); leave {
-			e.tracker.setForeign(last.Account, until)
+		state.setTakenOver(latest.Order)
+		if until, leave := e.respectsOwner(latest, owner); leave {
+			state.setForeign(until)
 			return stepResult{wakeAt: until}, nil
 		}
 	}
-	claimed := (!noted || !owner.isUs) && e.renewsLease(&last.Order)
+	claimed := (!isNoted || !owner.isUs) && e.renewsLease(&latest.Order)
 	if claimed {
-		switch err := e.claimOrder(ctx, last, owner); {
+		switch err := e.claimOrder(ctx, visit, latest, owner); {
 		case errors.Is(err, sequence.ErrTaken):
 			return stepResult{repeat: true}, nil
 		case err != nil:
-			return stepResult{}, e.reportFailure(last.Order, err)
+			return stepResult{}, e.reportFailure(visit, latest.Order, err)
 		}
 	}
-	e.tracker.setOpen(last.Order)
-	if turn, done, err := e.checkResumed(ctx, last, &owner, claimed); done || err != nil {
-		return turn, err
+	state.setOpen(latest.Order)
+	visit.publishState()
+	if result, done, err := e.checkResumed(ctx, visit, latest, &owner, claimed); done || err != nil {
+		return result, err
 	}
-	if turn, done, err := e.checkResumedRailCall(ctx, last.Order, claimed); done || err != nil {
-		return turn, err
+	if result, done, err := e.checkResumedRailCall(ctx, visit, latest.Order, claimed); done || err != nil {
+		return result, err
 	}
 	if e.leaseElapsed(began) {
-		if turn, gone, err := e.checkStillOurs(ctx, last); gone || err != nil {
-			return turn, err
+		if result, lost, err := e.checkStillOurs(ctx, visit, latest); lost || err != nil {
+			return result, err
 		}
 	}
-	if r := e.rails[last.rail]; r != nil && !r.isDown() {
-		e.cfg.Events.Retried(e.tracker.stateOf(last.Account).openOrder.OpenOrder)
+	if r := e.rails[latest.rail]; r != nil && !r.isDown() {
+		e.cfg.Events.Retried(state.openOrder.OpenOrder)
 	}
-	return e.payOrder(ctx, last.Order)
+	return e.payOrder(ctx, visit, latest.Order)
 }
 
-// checkStillOurs looks once more whether an order is open and ours. It is not asked again how long
-// that took: where every request takes a lease, nothing would ever be paid.
-func (e *Engine) checkStillOurs(ctx context.Context, before *latestOrder) (t stepResult, gone bool, err error) {
-	last, err := e.readLatestOrder(ctx, before.Account)
+// checkStillOurs reads once more whether an order is open and ours; lost is true if it is not. How
+// long that read takes is not checked: where every request takes a lease, no order would ever be
+// paid.
+func (e *Engine) checkStillOurs(
+	ctx context.Context, visit *accountVisit, before *latestOrder,
+) (result stepResult, lost bool, err error) {
+	latest, err := e.readLatestOrder(ctx, before.Account)
 	if err != nil {
-		return stepResult{}, true, e.reportFailure(before.Order, err)
+		return stepResult{}, true, e.reportFailure(visit, before.Order, err)
 	}
-	if !last.open || last.ID != before.ID {
+	if !latest.open || latest.ID != before.ID {
 		return stepResult{repeat: true}, true, nil
 	}
-	owner, err := e.readOwner(ctx, &last)
+	owner, err := e.readOwner(ctx, &latest)
 	switch {
 	case err != nil:
-		return stepResult{}, true, e.reportFailure(before.Order, err)
+		return stepResult{}, true, e.reportFailure(visit, before.Order, err)
 	case owner.isUs:
 		return stepResult{}, false, nil
 	}
 	until := owner.renewedAt.Add(e.cfg.Lease)
-	e.tracker.setForeign(before.Account, until)
+	visit.state.setForeign(until)
 	return stepResult{wakeAt: until}, true, nil
 }
 
-// checkResumedRailCall is checkRailCall for an order that was found open. Once this Engine has asked the rail,
-// nothing keeps the order from being resolved.
-func (e *Engine) checkResumedRailCall(ctx context.Context, o Order, claimed bool) (t stepResult, done bool, err error) {
-	k := e.tracker.stateOf(o.Account)
-	if k.openOrder.Attempts > 0 || e.rails[o.rail] == nil {
+// checkResumedRailCall is checkRailCall for an order that was found open. Once this Engine has asked
+// the rail, nothing keeps the order from being resolved.
+func (e *Engine) checkResumedRailCall(
+	ctx context.Context, visit *accountVisit, o Order, claimed bool,
+) (result stepResult, done bool, err error) {
+	if visit.state.openOrder.Attempts > 0 || e.rails[o.rail] == nil {
 		return stepResult{}, false, nil
 	}
-	said, err := e.readVerdict(ctx, &o)
+	v, err := e.readVerdict(ctx, &o)
 	if err != nil {
-		return stepResult{}, true, e.reportFailure(o, err)
+		return stepResult{}, true, e.reportFailure(visit, o, err)
 	}
-	return e.checkRailCall(ctx, o, said, k.placedID == o.ID && !claimed)
+	return e.checkRailCall(ctx, visit, o, v, visit.state.placedID == o.ID && !claimed)
 }
 
-// respectsOwner decides whether an order of another engine is left to it, and until when.
-func (e *Engine) respectsOwner(last *latestOrder, o orderOwner) (until time.Time, leave bool) {
+// respectsOwner decides whether an order of another engine is left to that engine, and until when.
+func (e *Engine) respectsOwner(latest *latestOrder, owner orderOwner) (until time.Time, leave bool) {
 	now := e.cfg.Clock()
-	expires := o.renewedAt.Add(e.cfg.Lease)
+	expires := owner.renewedAt.Add(e.cfg.Lease)
 	switch {
-	case e.cfg.NoTakeover || e.rails[last.rail] == nil: // whoever places the next one will tell
+	case e.cfg.NoTakeover || e.rails[latest.rail] == nil: // this Engine never takes it over
 		return now.Add(e.cfg.RetryMaxInterval), true
 	case now.Before(expires):
 		return expires, true
@@ -152,40 +158,41 @@ func (e *Engine) respectsOwner(last *latestOrder, o orderOwner) (until time.Time
 	}
 }
 
-// renewsLease reports whether claims are written on an order of ours: not if we cannot pay it.
-// An engine that has its rail may take it over.
+// renewsLease reports whether this Engine writes claims on an order of ours: not if it cannot pay
+// the order. An engine that has the rail may then take the order over.
 func (e *Engine) renewsLease(o *Order) bool { return !e.cfg.NoTakeover && e.rails[o.rail] != nil }
 
-// claimOrder makes an open order ours: after a restart, so that nobody takes it over, or from
-// an owner that is silent. The error is sequence.ErrTaken if another engine was faster.
-func (e *Engine) claimOrder(ctx context.Context, last *latestOrder, before orderOwner) error {
-	number, err := sequence.Place(ctx, e.ledger, before.claimNumber+1, func(n uint64) ledger.Transfer {
-		return e.claimTransfer(&last.Order, n)
+// claimOrder makes an open order ours: after a restart, so that no other engine takes it over, or
+// from an owner that is silent. The error is sequence.ErrTaken if another engine was faster.
+func (e *Engine) claimOrder(ctx context.Context, visit *accountVisit, latest *latestOrder, before orderOwner) error {
+	number, err := sequence.Place(ctx, e.ledger, before.claims+1, func(n uint64) ledger.Transfer {
+		return e.claimTransfer(&latest.Order, n)
 	})
 	if err != nil {
 		return wrap("claim the order", err)
 	}
-	e.tracker.setOpen(last.Order)
-	e.tracker.setClaim(last.Order, number)
+	visit.state.setOpen(latest.Order)
+	visit.state.openOrder.claims.raise(number)
 	if !before.isUs {
-		e.cfg.Events.TakenOver(last.Order)
+		e.cfg.Events.TakenOver(latest.Order)
 	}
 	return nil
 }
 
-// voidUnclaimed voids an order that our Settler never got. If we were paused since it was placed,
-// another engine may have taken it over and be paying it: then it must not be voided. So the
-// void is linked to our next claim, and one of the two engines gets that number. Our own keeper
-// may get it too, and renew the claim: then the order is still ours, and the one after that is
-// tried. Nobody's Settler gets an order of nothing, so that one needs no claim. The error is
-// sequence.ErrTaken if somebody else has claimed the order.
-func (e *Engine) voidUnclaimed(ctx context.Context, o Order) error {
+// voidUnclaimed voids an order that our Settler never got. If this process was stopped since the
+// order was placed, another engine may have taken the order over and be paying it: then the order
+// must not be voided. So the void is linked to our next claim, and one of the two engines gets that
+// number. Our own lease renewal may get the number too: then the order is still ours, and the number
+// after it is tried. No Settler gets an order of nothing, so such an order needs no claim. The error
+// is sequence.ErrTaken if another engine has claimed the order.
+func (e *Engine) voidUnclaimed(ctx context.Context, visit *accountVisit, o Order) error {
+	open := visit.state.findOpen(o.ID)
 	if o.Amount.IsZero() || e.cfg.NoTakeover {
-		return e.bookResolution(ctx, o, ledger.Amount{})
+		return e.bookResolution(ctx, open, o, ledger.Amount{})
 	}
 	var claim uint64
-	if own := e.tracker.stateOf(o.Account).openOrder; own != nil {
-		claim = own.claimNumber
+	if open != nil {
+		claim = open.claims.Load()
 	}
 	for {
 		_, err := sequence.PlaceChain(ctx, e.ledger, claim+1, func(n uint64) []ledger.Transfer {
@@ -201,31 +208,31 @@ func (e *Engine) voidUnclaimed(ctx context.Context, o Order) error {
 		switch {
 		case lookErr != nil:
 			return lookErr
-		case !owner.isUs || owner.claimNumber <= claim:
+		case !owner.isUs || owner.claims <= claim:
 			return wrap("give the order back", err)
 		}
-		claim = owner.claimNumber
+		claim = owner.claims
 	}
 }
 
 // runLeaseRenewal renews our claims until the Engine has ended.
 func (e *Engine) runLeaseRenewal() {
-	renew := time.NewTicker(max(e.cfg.Lease/3, 1))
-	defer renew.Stop()
+	ticker := time.NewTicker(max(e.cfg.Lease/3, 1))
+	defer ticker.Stop()
 	for {
 		select {
 		case <-e.ctx.Done():
 			return
-		case <-renew.C:
+		case <-ticker.C:
 			e.renewLeases(e.ctx)
 		}
 	}
 }
 
-// renewLeases writes the next claim on each of our open orders. If that is refused, somebody
-// has taken the order over: the next visit finds out.
+// renewLeases writes the next claim on each of our open orders. If the ledger refuses a claim,
+// another engine has taken the order over: the next visit finds out.
 func (e *Engine) renewLeases(ctx context.Context) {
-	var open []trackedOrder
+	var open []*trackedOrder
 	for _, o := range e.tracker.openOrders() {
 		if e.renewsLease(&o.Order) {
 			open = append(open, o)
@@ -233,8 +240,8 @@ func (e *Engine) renewLeases(ctx context.Context) {
 	}
 	for chunk := range slices.Chunk(open, renewalBatch) {
 		rows := make([]ledger.Transfer, len(chunk))
-		for i := range chunk {
-			rows[i] = e.claimTransfer(&chunk[i].Order, chunk[i].claimNumber+1)
+		for i, o := range chunk {
+			rows[i] = e.claimTransfer(&o.Order, o.claims.Load()+1)
 		}
 		results, err := e.ledger.CreateTransfers(ctx, rows)
 		if err != nil {
@@ -245,7 +252,7 @@ func (e *Engine) renewLeases(ctx context.Context) {
 		}
 		for i, r := range results {
 			if r.Status.Outcome().Done() || r.Status == ledger.TransferIDAlreadyFailed {
-				e.tracker.setClaim(chunk[i].Order, chunk[i].claimNumber+1)
+				chunk[i].claims.raise(uint64(rows[i].UserData32))
 			}
 		}
 	}

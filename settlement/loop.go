@@ -8,14 +8,14 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// runLoop looks at the accounts that were touched, at those whose wait is over, and
-// now and then at all.
+// runLoop starts visits to accounts that packets touched, to accounts whose wait has ended, and
+// every Config.SweepInterval to all.
 func (e *Engine) runLoop() {
 	sweep := time.NewTicker(e.cfg.SweepInterval)
 	defer sweep.Stop()
 	wait := time.NewTimer(0)
 	defer wait.Stop()
-	var looked time.Time // when balances were last looked at
+	var checkedAt time.Time // when balances were last looked up
 	for {
 		select {
 		case <-e.stopCh:
@@ -26,12 +26,12 @@ func (e *Engine) runLoop() {
 			e.tracker.markAll()
 			e.refreshActivePauses(e.ctx)
 		}
-		// What is touched meanwhile is in the same look-up.
-		if !e.waitUnlessStopped(e.cfg.CheckCooldown - time.Since(looked)) {
+		// Accounts touched during the cooldown are in the same look-up.
+		if !e.waitUnlessStopped(e.cfg.CheckCooldown - time.Since(checkedAt)) {
 			return
 		}
 		if e.startVisits(e.ctx) {
-			looked = time.Now()
+			checkedAt = time.Now()
 		}
 		if next := e.tracker.nextWakeup(); next.IsZero() {
 			wait.Stop()
@@ -56,9 +56,9 @@ func (e *Engine) waitUnlessStopped(d time.Duration) bool {
 	}
 }
 
-// startVisits starts a visit to each account that has something to settle. It does not
-// wait for them: a slow rail holds up others only when Rail.Concurrency of its
-// accounts are being settled. It returns false if there was nothing to look at.
+// startVisits starts a visit to each ready account that has something to settle, and does not
+// wait for the visits: a slow rail holds up other accounts only when Rail.Concurrency of its own
+// are being settled. It returns false if no account was ready.
 func (e *Engine) startVisits(ctx context.Context) bool {
 	ready := e.tracker.takeReady(e.cfg.Clock())
 	if len(ready) == 0 {
@@ -69,19 +69,19 @@ func (e *Engine) startVisits(ctx context.Context) bool {
 		e.cfg.Events.Failed(err)
 	}
 	for _, a := range e.excludePaused(due) {
-		if v, _ := e.tracker.beginVisit(a); v != nil {
-			e.wg.Go(func() { _, _ = e.runVisit(ctx, v, e.leaveToLoop) })
+		if visit, _ := e.tracker.beginVisit(a); visit != nil {
+			e.wg.Go(func() { _, _ = e.runVisit(ctx, visit, e.leaveToLoop) })
 		} else {
-			// Check is there; the end of its visit wakes the loop.
+			// A visit of Settle has begun since; its end wakes the loop.
 			e.tracker.markTouched([]accounts.PeerAccount{a})
 		}
 	}
 	return true
 }
 
-// selectDue picks the accounts that have an open order or should get one, with one
-// look-up for all. Accounts that the ledger does not know are forgotten and
-// reported; if the look-up fails, all are left for later.
+// selectDue returns the accounts that have an open order or should get one, with one look-up for
+// all. It reports accounts unknown to the ledger and forgets them. If the look-up fails, all
+// accounts are left for later.
 func (e *Engine) selectDue(ctx context.Context, list []accounts.PeerAccount) ([]accounts.PeerAccount, error) {
 	balances, err := e.readBalances(ctx, list)
 	err = errors.Join(err, e.collectArrears(ctx, balances))
@@ -96,22 +96,22 @@ func (e *Engine) selectDue(ctx context.Context, list []accounts.PeerAccount) ([]
 			due = append(due, b.Account)
 		}
 	}
-	if failed := e.refreshPauses(ctx, due); failed != nil {
-		if ctx.Err() == nil { // else it is the caller that gave up
+	if pauseErr := e.refreshPauses(ctx, due); pauseErr != nil {
+		if ctx.Err() == nil { // else the caller gave up
 			e.tracker.backOffAll(due, now)
 		}
-		return nil, errors.Join(err, failed)
+		return nil, errors.Join(err, pauseErr)
 	}
 	return due, err
 }
 
-// excludePaused leaves out accounts whose rail is paused, until the next sweep, but for those with an
-// open order: a rail may have that.
+// excludePaused leaves out accounts whose rail is paused, until the next sweep. Accounts with an
+// open order stay in: a rail may have the order.
 func (e *Engine) excludePaused(due []accounts.PeerAccount) (ready []accounts.PeerAccount) {
 	var paused []accounts.PeerAccount
 	for _, a := range due {
-		rail := e.railOf(a)
-		if rail != nil && !e.tracker.hasOrder(a) && e.activePause(a, rail.tag) != nil {
+		rail, view := e.railOf(a), e.tracker.viewOf(a)
+		if rail != nil && !view.hasOrder() && e.activePause(a, rail.tag) != nil {
 			paused = append(paused, a)
 		} else {
 			ready = append(ready, a)
@@ -121,71 +121,72 @@ func (e *Engine) excludePaused(due []accounts.PeerAccount) (ready []accounts.Pee
 	return ready
 }
 
-// isDue decides, as well as it can be known from the balance alone, whether an account
-// needs a visit. Where reading the peer's payments would tell more, the most that can be owed
-// decides whether they are read.
+// isDue decides by a balance alone, as well as that can be done, whether an account needs a visit.
+// Where the peer's payments would have to be read, the most that can be owed decides whether they
+// are read.
 func (e *Engine) isDue(b accounts.Balance, now time.Time) bool {
-	k := e.observeBalance(b, now)
-	if k.refundWanted && b.PrepaidSettled() && b.Prepaid.IsZero() {
-		e.tracker.forgetRefund(b.Account) // packets have used it
-		k.refundWanted = false
+	view := e.observeBalance(b, now)
+	if view.refundWanted && b.PrepaidSettled() && b.Prepaid.IsZero() {
+		e.tracker.setRefundWanted(b.Account, false) // packets have used the prepayment
+		view.refundWanted = false
 	}
 	switch {
-	case k.openOrder != nil:
+	case view.openOrder != nil:
 		return true
 	case !b.Settling.IsZero(): // another engine has ordered
-		e.tracker.setLatest(b.Account, nil)
-		return !now.Before(k.foreignUntil)
+		e.tracker.markLatestStale(b.Account)
+		return !now.Before(view.foreignUntil)
 	}
 	switch {
-	case !b.PrepaidSettled() && k.refundWanted:
+	case !b.PrepaidSettled() && view.refundWanted:
 		return true
 	case !b.PrepaidSettled():
 		b = b.IfNothingPrepaid()
 	}
-	s := e.policyInput(b, &k, now)
-	d := e.policyRequest(s, &k)
-	due := !d.payableFrom(b).IsZero()
-	if s.Urgent && !due {
+	input := e.policyInput(b, &view, now)
+	request := e.policyRequest(input, &view)
+	due := !request.payableFrom(b).IsZero()
+	if input.Urgent && !due {
 		e.tracker.clearUrgent(b.Account) // there is nothing to pay
 	}
-	if err := checkPrefundLine(b, d); e.tracker.markLineMissing(b.Account, err != nil) {
+	if err := checkPrefundLine(b, request); e.tracker.markLineMissing(b.Account, err != nil) {
 		e.cfg.Events.Failed(&OrderError{Account: b.Account, Err: err})
 	}
 	return due
 }
 
-// reportAlerts tells of marks that the position has passed.
+// reportAlerts reports position thresholds that a balance has crossed.
 func (e *Engine) reportAlerts(b accounts.Balance) {
-	m := e.cfg.PositionThresholds.For(b.Account.Peer(), b.Asset)
-	if m == (PositionThresholds{}) {
+	thresholds := e.cfg.PositionThresholds.For(b.Account.Peer(), b.Asset)
+	if thresholds == (PositionThresholds{}) {
 		return
 	}
 	var alerts []PositionAlert
-	e.tracker.updateState(b.Account, func(k *accountState) { alerts = k.passed.see(m, b) })
-	for _, a := range alerts {
-		e.cfg.Events.PositionAlert(a)
+	e.tracker.updateView(b.Account, func(v *accountView) { alerts = v.crossed.see(thresholds, b) })
+	for _, alert := range alerts {
+		e.cfg.Events.PositionAlert(alert)
 	}
 }
 
+// readBalances looks up all accounts at once, and one by one if the ledger does not know one of
+// them: an unknown account must not keep others from being settled.
 func (e *Engine) readBalances(ctx context.Context, list []accounts.PeerAccount) ([]accounts.Balance, error) {
 	balances, err := e.book.LookUpBalances(ctx, list...)
 	switch {
 	case err == nil:
 		return balances, nil
 	case !isUnknownAccount(err):
-		if ctx.Err() == nil { // else it is the caller that gave up
+		if ctx.Err() == nil { // else the caller gave up
 			e.tracker.backOffAll(list, e.cfg.Clock())
 		}
 		return nil, wrap("look at balances", err)
 	}
-	// One unknown account must not keep the others from being settled.
 	var errs []error
 	for _, a := range list {
-		one, err := e.book.LookUpBalances(ctx, a)
+		found, err := e.book.LookUpBalances(ctx, a)
 		switch {
 		case err == nil:
-			balances = append(balances, one...)
+			balances = append(balances, found...)
 			continue
 		case isUnknownAccount(err):
 			e.tracker.removeAccount(a)

@@ -10,11 +10,11 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Between the balance that an order was decided on and the order itself, packets and payments
-// may have been booked. So an order is checked at its own moment before anybody calls the rail
-// for it, and again by whoever resumes it. The check is a function of rows up to that moment,
+// Packets and payments may have been booked between the balance that an order was decided on and
+// the order itself. So an order is checked at its own moment before any engine calls the rail for
+// it, and again by each engine that resumes it. The check is a function of rows up to that moment,
 // which never change: every engine finds the same, at any time, after any crash. An order that
-// fails it was never given to a rail, and one that passes it is never voided by it.
+// fails the check was never given to a rail, and an order that passes is never voided by the check.
 
 // isAllowed reports whether an order is for no more than may be paid.
 func (o *Order) isAllowed(net, prepaid *big.Int, arrears ledger.Amount) bool {
@@ -33,8 +33,8 @@ func (o *Order) isAllowed(net, prepaid *big.Int, arrears ledger.Amount) bool {
 	}
 }
 
-// checkPlaced checks an order that this engine has just placed on the strength of a balance.
-func (e *Engine) checkPlaced(ctx context.Context, o Order, decided *accounts.Balance) (fits bool, err error) {
+// checkPlaced checks an order that this Engine has just placed on a balance, decided.
+func (e *Engine) checkPlaced(ctx context.Context, visit *accountVisit, o Order, decided *accounts.Balance) (fits bool, err error) {
 	if o.Amount.IsZero() {
 		return false, nil
 	}
@@ -43,29 +43,29 @@ func (e *Engine) checkPlaced(ctx context.Context, o Order, decided *accounts.Bal
 		return false, err
 	}
 	if !decided.HasHistory() {
-		return e.checkWithoutHistory(ctx, &o)
+		return e.checkWithoutHistory(ctx, visit, &o)
 	}
-	// The order's moment lies between the two balances. If nothing but packets came between,
-	// what the peer was charged for its own is at most this much. What they used of the
-	// prepayment and of the net is taken off; what packets earned is left out.
+	// The order's moment lies between the two balances. If nothing but packets was booked between
+	// them, sent is the most that the peer was charged for its own packets. They used up the
+	// prepayment first and then the net; amounts earned by packets are left out.
 	if sent, only := now[0].OnlyPacketsSince(*decided); only {
 		used := sent.Min(decided.Prepaid)
 		prepaid := new(big.Int).Sub(decided.Prepaid.Big(), used.Big())
 		net := new(big.Int).Sub(decided.Net(), sent.SubFloor(used).Big())
 		if o.isAllowed(net, prepaid, decided.Arrears) {
-			e.tracker.setChecked(o)
+			visit.state.checkedID = o.ID
 			return true, nil
 		}
 	}
-	return e.checkByHistory(ctx, o)
+	return e.checkByHistory(ctx, visit, o)
 }
 
 // checkByHistory checks an order by the rows up to it.
-func (e *Engine) checkByHistory(ctx context.Context, o Order) (fits bool, err error) {
+func (e *Engine) checkByHistory(ctx context.Context, visit *accountVisit, o Order) (fits bool, err error) {
 	if o.Amount.IsZero() {
 		return false, nil
 	}
-	if e.tracker.isChecked(o) {
+	if visit.state.checkedID == o.ID {
 		return true, nil
 	}
 	then, err := e.book.BalanceAt(ctx, o.Account, o.PlacedAt)
@@ -75,71 +75,76 @@ func (e *Engine) checkByHistory(ctx context.Context, o Order) (fits bool, err er
 	if !o.isAllowed(then.Net, then.Prepaid.Big(), then.Arrears) {
 		return false, nil
 	}
-	e.tracker.setChecked(o)
+	visit.state.checkedID = o.ID
 	return true, nil
 }
 
 // checkWithoutHistory checks an order to an account without history, by the most that can be
-// prepaid now. Packets since the order may make that stricter than it need be.
-func (e *Engine) checkWithoutHistory(ctx context.Context, o *Order) (fits bool, err error) {
+// prepaid now. Packets since the order may make the check stricter than necessary.
+func (e *Engine) checkWithoutHistory(ctx context.Context, visit *accountVisit, o *Order) (fits bool, err error) {
 	now, err := e.book.Balance(ctx, o.Account)
 	if err != nil || !o.isAllowed(now.Net(), now.Prepaid.Big(), now.Arrears) {
 		return false, err
 	}
-	e.tracker.setChecked(*o)
+	visit.state.checkedID = o.ID
 	return true, nil
 }
 
-// checkResumed checks an order that was found open, before the rail is called for it. done
-// says that the order is not to be paid now.
-func (e *Engine) checkResumed(ctx context.Context, last *latestOrder, owner *orderOwner, claimed bool) (t stepResult, done bool, err error) {
-	o := last.Order
+// checkResumed checks an order that was found open, before the rail is called for it. done is true
+// if the order is not paid in this step.
+func (e *Engine) checkResumed(
+	ctx context.Context, visit *accountVisit, latest *latestOrder, owner *orderOwner, claimed bool,
+) (result stepResult, done bool, err error) {
+	o := latest.Order
 	if claimed && !owner.isUs {
-		// Its owner may have voided it between the look at it and our claim.
+		// The earlier owner may have voided the order between our read of it and our claim.
 		again, err := e.readLatestOrder(ctx, o.Account)
 		switch {
 		case err != nil:
-			return stepResult{}, true, e.reportFailure(o, err)
+			return stepResult{}, true, e.reportFailure(visit, o, err)
 		case !again.open || again.ID != o.ID:
-			e.tracker.setClosed(o.Account)
+			visit.state.setClosed()
 			return stepResult{repeat: true}, true, nil
 		}
 	}
 	b, err := e.book.LookUpBalances(ctx, o.Account)
 	switch {
 	case err != nil:
-		return stepResult{}, true, e.reportFailure(o, err)
+		return stepResult{}, true, e.reportFailure(visit, o, err)
 	case b[0].Closed:
-		t, err := e.keepOpen(o, accounts.ErrPeerClosed)
-		return t, true, err
+		result, err := e.keepOpen(visit, o, accounts.ErrPeerClosed)
+		return result, true, err
 	}
-	// Nobody else knows. Whoever had taken it over since may have given it to a rail.
-	if own := e.tracker.stateOf(o.Account).openOrder; own.voidReason != nil && !claimed {
-		t, err := e.voidUnpaid(ctx, o, own.voidReason)
-		return t, true, err
+	// The reason is known to this Engine alone. An engine that had taken the order over since may
+	// have given it to a rail, so the reason does not count after a claim.
+	if reason := visit.state.openOrder.voidReason; reason != nil && !claimed {
+		result, err := e.voidUnpaid(ctx, visit, o, reason)
+		return result, true, err
 	}
-	fits, err := e.checkOpen(ctx, last, b[0], claimed)
+	fits, err := e.checkOpen(ctx, visit, latest, b[0], claimed)
 	switch {
 	case err != nil:
-		return stepResult{}, true, e.reportFailure(o, err)
+		return stepResult{}, true, e.reportFailure(visit, o, err)
 	case !fits:
-		t, err := e.voidFailedCheck(ctx, o)
-		return t, true, err
+		result, err := e.voidFailedCheck(ctx, visit, o)
+		return result, true, err
 	}
 	return stepResult{}, false, nil
 }
 
 // checkOpen checks an open order by the rule that it was placed by. An order without a check may
-// be with a rail already, unless this Engine has placed it, never called its Settler for it, and
-// nobody has taken it over.
-func (e *Engine) checkOpen(ctx context.Context, last *latestOrder, b accounts.Balance, claimed bool) (fits bool, err error) {
-	o := last.Order
+// be with a rail already, unless this Engine has placed it and never called its Settler for it, and
+// no engine has taken it over.
+func (e *Engine) checkOpen(
+	ctx context.Context, visit *accountVisit, latest *latestOrder, b accounts.Balance, claimed bool,
+) (fits bool, err error) {
+	o := latest.Order
 	if o.tag.isChecked() {
-		return e.checkByHistory(ctx, o)
+		return e.checkByHistory(ctx, visit, o)
 	}
-	e.reportOldEngine(last, b)
-	if !b.HasHistory() && !claimed && e.tracker.isUnchecked(o) {
-		return e.checkWithoutHistory(ctx, &o)
+	e.reportOldEngine(visit, latest, b)
+	if !b.HasHistory() && !claimed && visit.state.isUnchecked(o) {
+		return e.checkWithoutHistory(ctx, visit, &o)
 	}
 	return true, nil
 }
@@ -164,21 +169,21 @@ func (e *Engine) failedCheckVoidID(order ledger.ID) ledger.ID {
 	return e.ns.Derive("withdrawn", chart.ID(order))
 }
 
-// hasFailedCheck reports whether the newest row is the void of an order that failed its check:
-// then there is no reason to wait before the next one.
-func (e *Engine) hasFailedCheck(last *latestOrder) bool {
-	return last.voided && last.ID == e.failedCheckVoidID(last.resolvedID)
+// hasFailedCheck reports whether the newest row is the void of an order that failed its check. Then
+// there is no reason to wait before the next order.
+func (e *Engine) hasFailedCheck(latest *latestOrder) bool {
+	return latest.voided && latest.ID == e.failedCheckVoidID(latest.resolvedID)
 }
 
-// reportOldEngine reports an order without a check, if the order was placed after an order with
-// a check, or while this engine was running: an engine of a version before the check works on
-// the ledger, and can pay prepayments back.
-func (e *Engine) reportOldEngine(last *latestOrder, b accounts.Balance) {
-	if last.Sequence == 0 || !b.HasHistory() {
+// reportOldEngine reports an order without a check that was placed after an order with a check, or
+// while this Engine was running: an engine of a version before the check works on the ledger, and
+// can pay prepayments back.
+func (e *Engine) reportOldEngine(visit *accountVisit, latest *latestOrder, b accounts.Balance) {
+	if latest.Sequence == 0 || !b.HasHistory() {
 		return
 	}
-	since := last.open && last.PlacedAt.After(e.started)
-	if e.tracker.markOldEngine(last.Order, since) {
-		e.cfg.Events.Failed(&OrderError{Account: last.Account, Order: last.Order, Err: ErrOldEngine})
+	isNewer := latest.open && latest.PlacedAt.After(e.started)
+	if visit.state.markOldEngine(latest.Order, isNewer) {
+		e.cfg.Events.Failed(&OrderError{Account: latest.Account, Order: latest.Order, Err: ErrOldEngine})
 	}
 }

@@ -23,7 +23,7 @@ func (e *Engine) Refund(ctx context.Context, account accounts.PeerAccount) error
 	if err := e.checkRefund(ctx, account); err != nil {
 		return &OrderError{Account: account, Err: err}
 	}
-	e.tracker.wantRefund(account)
+	e.tracker.setRefundWanted(account, true)
 	e.Enqueue([]accounts.PeerAccount{account})
 	return nil
 }

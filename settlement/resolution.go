@@ -11,14 +11,14 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// bookResolution closes an order in the ledger with what was paid: a post, a void if
-// nothing was, or a chain if it was more than ordered. Sent again, by anybody, it
-// is the same event and a success.
+// bookResolution closes an order in the ledger with the amount paid: by a post, a void if nothing
+// was paid, or a chain if more than the order was paid. Sent again, by any engine, it is the same
+// event and a success. tracked is the order as this Engine's open order, or nil.
 //
-// A transient refusal (somebody closed an account) burns the ids, so each attempt
-// has its own, and starts where those before are burnt.
-func (e *Engine) bookResolution(ctx context.Context, o Order, paid ledger.Amount) error {
-	if e.tracker.wasCloseRefused(o) {
+// A transient refusal (an account was closed meanwhile) burns the ids, so each attempt has ids of
+// its own, and walks over the burnt ids of earlier attempts.
+func (e *Engine) bookResolution(ctx context.Context, tracked *trackedOrder, o Order, paid ledger.Amount) error {
+	if tracked != nil && tracked.closeRefused {
 		if err := e.checkPostable(ctx, o, paid); err != nil {
 			return wrap("resolve the order", err)
 		}
@@ -43,15 +43,17 @@ func (e *Engine) bookResolution(ctx context.Context, o Order, paid ledger.Amount
 		case isResolved(outcome):
 			return e.compareResolution(ctx, o, paid, outcome.Status)
 		default:
-			e.tracker.setCloseRefused(o)
+			if tracked != nil {
+				tracked.closeRefused = true
+			}
 			id := chain[max(outcome.Breaker, 0)].ID
 			return wrap("resolve the order", refusalError(&ledger.TransferError{ID: id, Status: outcome.Status}))
 		}
 	}
 }
 
-// checkPostable refuses a post on a closed account without asking for it, once the ledger has
-// refused one: each refusal burns an id, and every later attempt would have to walk over it.
+// checkPostable refuses a post on a closed account without sending it, once the ledger has refused
+// one: each refusal burns an id, and every later attempt would have to walk over that id.
 func (e *Engine) checkPostable(ctx context.Context, o Order, paid ledger.Amount) error {
 	if paid.IsZero() {
 		return nil // a void is always allowed
@@ -63,7 +65,7 @@ func (e *Engine) checkPostable(ctx context.Context, o Order, paid ledger.Amount)
 	return err
 }
 
-// resolutionChain is the event, or the chain of events, that closes an order.
+// resolutionChain returns the event, or the chain of events, that closes an order.
 func (e *Engine) resolutionChain(o Order, paid ledger.Amount, attempt uint64) []ledger.Transfer {
 	post := ledger.Transfer{
 		ID:        e.ns.Derive("resolve", chart.ID(o.ID), chart.U64(attempt)),
@@ -79,11 +81,11 @@ func (e *Engine) resolutionChain(o Order, paid ledger.Amount, attempt uint64) []
 	return []ledger.Transfer{post}
 }
 
-// excessChain posts an order in full, charges what was paid beyond it to the peer's arrears,
-// so that no limit can refuse it, and collects what the peer account has.
+// excessChain posts an order in full, charges the excess to the peer's arrears, so that no limit can
+// refuse it, and collects the arrears as far as the peer account covers them.
 //
-// The order of the members matters when the chain meets an earlier resolution:
-// the first one differs if the rest does, and the linked post from a post alone.
+// The order of the members matters when the chain meets an earlier resolution: the first member
+// differs if the excess differs, and the linked post differs from a post alone.
 func (e *Engine) excessChain(o Order, post ledger.Transfer, excess ledger.Amount, attempt uint64) []ledger.Transfer {
 	ids := e.book.PeerIDs(o.Account)
 	legID := func(n uint64) ledger.ID {
@@ -103,20 +105,20 @@ func (e *Engine) excessChain(o Order, post ledger.Transfer, excess ledger.Amount
 	}
 }
 
-// isResolved reports whether the ledger says that the order is closed already,
-// by another event than this one.
+// isResolved reports whether the ledger refused a resolution because another event has closed the
+// order already.
 func isResolved(c ledger.Chain) bool {
 	return c.Conflict() ||
 		c.Status == ledger.TransferPendingTransferAlreadyPosted ||
 		c.Status == ledger.TransferPendingTransferAlreadyVoided
 }
 
-// compareResolution looks up how an order was closed. The same amount is a
-// success, whoever booked it; anything else is not touched.
+// compareResolution looks up how an order was closed. The same amount is a success, whichever engine
+// booked it; another amount is ErrOrderConflict.
 func (e *Engine) compareResolution(
 	ctx context.Context, o Order, paid ledger.Amount, status ledger.CreateTransferStatus,
 ) error {
-	// The order, its post or void, and what was booked beyond it.
+	// The order, its post or void, and the excess.
 	rows, err := e.ledger.GetAccountTransfers(ctx, ledger.AccountFilter{
 		AccountID: e.book.PeerIDs(o.Account).Settlement, UserData64: uint64(o.tag),
 		Limit: 3, Flags: ledger.AccountFilterCredits,
@@ -126,9 +128,9 @@ func (e *Engine) compareResolution(
 	}
 	var booked ledger.Amount
 	for _, row := range rows {
-		post := row.PendingID == o.ID && row.Flags.Has(ledger.TransferPostPending)
+		posted := row.PendingID == o.ID && row.Flags.Has(ledger.TransferPostPending)
 		excess := row.UserData128 == uint128.Uint128(o.ID)
-		if post || excess {
+		if posted || excess {
 			booked, _ = booked.Add(row.Amount)
 		}
 	}

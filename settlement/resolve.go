@@ -8,16 +8,16 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Resolve closes an order with what was paid for it in all: for rails that answer later
-// than a Settler can wait (ErrPending), and for an operator who has found out. A part is
-// allowed, and the rest is owed again; what is more than ordered is booked too. It may be
-// repeated, and called from any process, whoever the order belongs to.
+// Resolve closes an order with the amount paid in all: for rails that answer later than a Settler
+// can wait ([ErrPending]), and for an operator who has found out. A part is allowed, and the rest is
+// owed again; an amount beyond the order is booked too. Resolve may be repeated, and called from any
+// process, for any instance's order.
 //
-// It waits for a call of this Engine's Settler for the account that is under way. Errors
-// are *OrderErrors: ErrNoOrder, ErrOrderConflict if the order was closed with another
-// amount, accounts.ErrPeerClosed if the peer's account is closed, accounts.ErrInvalid if paid
-// is 0 or ledger.AmountMax, or the error of a request; with all of them but the last
-// nothing was booked. ErrEngineClosed after Close.
+// Resolve waits for a call of this Engine's Settler for the account that is under way. Errors are
+// [*OrderError]: [ErrNoOrder], [ErrOrderConflict] if the order was closed with another amount,
+// [accounts.ErrPeerClosed] if the peer's account is closed, [accounts.ErrInvalid] if paid is 0 or
+// ledger.AmountMax, or the error of a request. With each of them except the last one nothing was booked.
+// [ErrEngineClosed] after Close.
 func (e *Engine) Resolve(
 	ctx context.Context, account accounts.PeerAccount, order ledger.ID, paid ledger.Amount,
 ) (Payment, error) {
@@ -34,10 +34,10 @@ func (e *Engine) Resolve(
 	return payment, nil
 }
 
-// Cancel gives an order back that will never be paid under its key: the amount is owed
-// again, and may be ordered again after Config.OrderCooldown. It must not be called when the
-// rail may still pay: the peer would be paid twice. An order that waits to be approved (ErrAwaitsApproval)
-// is with no rail, and can always be cancelled. Otherwise it is like Resolve.
+// Cancel voids an order that will never be paid under its key: the amount is owed again, and may be
+// ordered again after Config.OrderCooldown. It must not be called when the rail may still pay: the
+// peer would be paid twice. An order that waits to be approved ([ErrAwaitsApproval]) is with no rail,
+// and can always be cancelled. Otherwise Cancel is like [Engine.Resolve].
 func (e *Engine) Cancel(ctx context.Context, account accounts.PeerAccount, order ledger.ID) (Order, error) {
 	o, err := e.resolveByHand(ctx, account, order, ledger.Amount{})
 	if err == nil {
@@ -46,46 +46,46 @@ func (e *Engine) Cancel(ctx context.Context, account accounts.PeerAccount, order
 	return o, err
 }
 
-// closeByHand closes an order by hand. One that waits for a word is given back in a way that keeps
-// everybody from approving it.
-func (e *Engine) closeByHand(ctx context.Context, o *Order, paid ledger.Amount) error {
-	if paid.IsZero() && o.tag.needs() != needsNobody {
-		done, err := e.voidUnapproved(ctx, o)
-		if done || err != nil {
-			return err
-		}
-	}
-	return e.bookResolution(ctx, *o, paid)
-}
-
 // resolveByHand closes an order in its account's turn.
 func (e *Engine) resolveByHand(ctx context.Context, a accounts.PeerAccount, id ledger.ID, paid ledger.Amount) (Order, error) {
 	if !e.acquireCall() {
 		return Order{}, ErrEngineClosed
 	}
 	defer e.wg.Done()
-	o := Order{ID: id, Account: a}
-	fail := func(err error) (Order, error) { return Order{}, &OrderError{Account: a, Order: o, Err: err} }
+	fail := func(o Order, err error) (Order, error) { return Order{}, &OrderError{Account: a, Order: o, Err: err} }
+	unread := Order{ID: id, Account: a}
 	if _, known := e.book.Asset(a.Ledger()); !known || a.IsOwn() {
-		return fail(fmt.Errorf("%w: %v", accounts.ErrUnknownAsset, a))
+		return fail(unread, fmt.Errorf("%w: %v", accounts.ErrUnknownAsset, a))
 	}
-	v, err := e.beginVisit(ctx, a)
+	visit, err := e.waitForVisit(ctx, a)
 	if err != nil {
-		return fail(err)
+		return fail(unread, err)
 	}
 	defer func() {
-		e.tracker.cancelVisit(v)
+		e.tracker.endVisit(visit)
 		e.Enqueue([]accounts.PeerAccount{a})
 	}()
-	if o, err = e.lookUpOrder(ctx, a, id); err != nil {
-		o = Order{ID: id, Account: a}
-		return fail(err)
+	o, err := e.lookUpOrder(ctx, a, id)
+	if err != nil {
+		return fail(unread, err)
 	}
-	if err := e.closeByHand(ctx, &o, paid); err != nil {
-		return fail(err)
+	if err := e.closeByHand(ctx, visit, &o, paid); err != nil {
+		return fail(o, err)
 	}
-	if noted, _, ok := e.tracker.notedOrder(a); ok && noted.ID == id {
-		e.tracker.setClosed(a)
+	if visit.state.findOpen(id) != nil {
+		visit.state.setClosed()
 	}
 	return o, nil
+}
+
+// closeByHand closes an order by hand. An order without a verdict is voided together with the
+// verdict that it is refused, so that no engine or operator can approve it.
+func (e *Engine) closeByHand(ctx context.Context, visit *accountVisit, o *Order, paid ledger.Amount) error {
+	if paid.IsZero() && o.tag.needs() != needsNobody {
+		done, err := e.voidUnapproved(ctx, o)
+		if done || err != nil {
+			return err
+		}
+	}
+	return e.bookResolution(ctx, visit.state.findOpen(o.ID), *o, paid)
 }

@@ -9,18 +9,17 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// Settle settles with these accounts now, or with all that were ever touched if
-// none are given, until none of them is due or nothing more can be done: open
-// orders of this Instance are resumed without minding the backoff, and new ones
-// placed and paid one after another. It looks all balances up at once and then
-// works on several accounts at a time (Rail.Concurrency). Orders of other
-// instances that are not silent, and accounts whose last order was voided less than
-// Config.OrderCooldown ago, are left alone without an error.
+// Settle settles with these accounts now, or with all that were ever touched if none are given,
+// until no account is due or nothing more can be done. Open orders of this Instance are resumed
+// regardless of the backoff, and new orders are placed and paid one after another. Settle looks
+// all balances up at once and then works on several accounts at a time (Rail.Concurrency).
+// Accounts with another instance's order whose lease is renewed, and accounts whose last order
+// was voided less than Config.OrderCooldown ago, are left alone without an error.
 //
-// It returns what was paid, and the joined errors of the accounts where something
-// went wrong, each an *OrderError; the error of the request if the balances could
-// not be looked up; ErrEngineClosed after Close. When ctx ends, so does the context of
-// the Settlers: their orders stay open, and it is safe to check again.
+// It returns the payments, and the joined errors of the accounts that failed, each an
+// [*OrderError]; the error of the request if the balances could not be looked up;
+// [ErrEngineClosed] after Close. When ctx ends, so do the contexts of the Settlers: their orders
+// stay open, and it is safe to call Settle again.
 func (e *Engine) Settle(ctx context.Context, list ...accounts.PeerAccount) ([]Payment, error) {
 	if !e.acquireCall() {
 		return nil, ErrEngineClosed
@@ -37,18 +36,17 @@ func (e *Engine) Settle(ctx context.Context, list ...accounts.PeerAccount) ([]Pa
 	errs := make([]error, len(due))
 	var visits sync.WaitGroup
 	for i, a := range due {
-		// What stands if a Settler ends the goroutine (runtime.Goexit).
+		// The error that stays if a Settler ends the goroutine (runtime.Goexit).
 		errs[i] = &OrderError{Account: a, Err: ErrPanic}
-		visits.Go(func() { payments[i], errs[i] = e.settleOne(ctx, a) })
+		visits.Go(func() { payments[i], errs[i] = e.settleAccount(ctx, a) })
 	}
 	visits.Wait()
 	return slices.Concat(payments...), errors.Join(append(errs, err)...)
 }
 
-// SettleNow is Check without waiting for the policies: they are asked as pressed
-// (Standing.Urgent), and those of this package then pay whatever is owed above their
-// SettleTo. An account without a policy is not paid. With no accounts it settles with
-// nobody.
+// SettleNow is [Engine.Settle] with urgent policies ([PolicyInput].Urgent): the policies of this
+// package then pay everything owed above their SettleTo. An account without a policy is not paid.
+// Without accounts SettleNow settles with no peer.
 func (e *Engine) SettleNow(ctx context.Context, list ...accounts.PeerAccount) ([]Payment, error) {
 	if len(list) == 0 {
 		return nil, nil
@@ -59,24 +57,24 @@ func (e *Engine) SettleNow(ctx context.Context, list ...accounts.PeerAccount) ([
 	return e.Settle(ctx, list...)
 }
 
-// settleOne settles with one account, after whoever is at it.
-func (e *Engine) settleOne(ctx context.Context, a accounts.PeerAccount) ([]Payment, error) {
-	v, err := e.beginVisit(ctx, a)
+// settleAccount settles with one account, after a visit that is under way.
+func (e *Engine) settleAccount(ctx context.Context, a accounts.PeerAccount) ([]Payment, error) {
+	visit, err := e.waitForVisit(ctx, a)
 	if err != nil {
 		return nil, &OrderError{Account: a, Err: err}
 	}
-	return e.runVisit(ctx, v, e.isStillDue)
+	return e.runVisit(ctx, visit, e.isStillDue)
 }
 
-// beginVisit begins a visit, after the one that is under way.
-func (e *Engine) beginVisit(ctx context.Context, a accounts.PeerAccount) (*visit, error) {
+// waitForVisit begins a visit, after the visit that is under way.
+func (e *Engine) waitForVisit(ctx context.Context, a accounts.PeerAccount) (*accountVisit, error) {
 	for {
-		mine, busy := e.tracker.beginVisit(a)
-		if mine != nil {
-			return mine, nil
+		begun, current := e.tracker.beginVisit(a)
+		if begun != nil {
+			return begun, nil
 		}
 		select {
-		case <-busy.ended:
+		case <-current.ended:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -84,19 +82,19 @@ func (e *Engine) beginVisit(ctx context.Context, a accounts.PeerAccount) (*visit
 }
 
 // runVisit takes an account through as many orders as it needs, and ends the visit. After a
-// payment, more tells whether there should be another one at once.
+// payment, more decides whether the visit goes on with the next order.
 func (e *Engine) runVisit(
-	ctx context.Context, v *visit, more func(context.Context, accounts.PeerAccount) bool,
+	ctx context.Context, visit *accountVisit, more func(context.Context, accounts.PeerAccount) bool,
 ) (payments []Payment, err error) {
-	// What a Settler that ends the goroutine (runtime.Goexit) leaves behind: a
-	// failed visit.
+	// A visit counts as failed if a Settler ends the goroutine (runtime.Goexit).
 	last, failed := stepResult{}, true
 	defer func() {
-		e.tracker.endVisit(v, failed, e.cfg.Clock(), last)
+		e.tracker.scheduleNext(visit.account, failed, e.cfg.Clock(), last)
+		e.tracker.endVisit(visit)
 		e.wakeLoop()
 	}()
 	slots := e.noRailSlots
-	if r := e.railOf(v.account); r != nil {
+	if r := e.railOf(visit.account); r != nil {
 		slots = r.slots
 	}
 	select {
@@ -105,34 +103,34 @@ func (e *Engine) runVisit(
 	case <-e.stopCh:
 		return nil, ErrEngineClosed
 	case <-ctx.Done():
-		return nil, &OrderError{Account: v.account, Err: ctx.Err()}
+		return nil, &OrderError{Account: visit.account, Err: ctx.Err()}
 	}
 	if e.isStopping() {
 		return nil, ErrEngineClosed
 	}
-	for again := true; again && !e.isStopping(); {
-		last, err = e.runStep(ctx, v.account)
-		again = last.repeat
+	for repeat := true; repeat && !e.isStopping(); {
+		last, err = e.runStep(ctx, visit)
+		visit.publishState()
+		repeat = last.repeat
 		if !last.payment.Paid.IsZero() {
 			payments = append(payments, last.payment)
-			again = again && more(ctx, v.account)
+			repeat = repeat && more(ctx, visit.account)
 		}
 	}
-	// An account that has to wait anyway needs no backoff, nor does one whose
-	// caller gave up.
+	// An account that has to wait anyway needs no backoff, nor does an account whose caller gave up.
 	failed = err != nil && last.notBefore.IsZero() && ctx.Err() == nil
 	return payments, err
 }
 
-// leaveToLoop leaves it to the next look-up, which is for all accounts, whether there should be
-// another payment.
+// leaveToLoop ends a visit after a payment: the loop's next look-up, which is for all accounts,
+// decides about the next one.
 func (e *Engine) leaveToLoop(_ context.Context, a accounts.PeerAccount) bool {
 	e.tracker.markTouched([]accounts.PeerAccount{a})
 	return false
 }
 
-// isStillDue looks, after a payment, whether there should be another one. It is cheaper than
-// a step; if the look-up fails, the next step tells.
+// isStillDue looks up after a payment whether another one is due, which costs less than a step.
+// If the look-up fails, the next step decides.
 func (e *Engine) isStillDue(ctx context.Context, a accounts.PeerAccount) bool {
 	b, err := e.book.LookUpBalances(ctx, a)
 	return err != nil || e.isDue(b[0], e.cfg.Clock())

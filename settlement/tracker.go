@@ -11,245 +11,263 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// tracker is what an Engine remembers of accounts between two looks at them. It
-// decides nothing about money: all of it may be lost. This file is about when an
-// account is looked at, known.go about what is known of it.
-//
-// An account is visited by one goroutine at a time.
+// tracker remembers accounts between two checks of their balances. No decision about money
+// rests on it alone: all of it may be lost. This file is about when an account is checked and
+// about visits; account_view.go has the facts that any goroutine may read and write,
+// account_state.go the facts that a visit owns.
 type tracker struct {
 	newBackOff func() *backoff.ExponentialBackOff
 
-	mu      sync.Mutex
-	entries map[accounts.PeerAccount]*trackedAccount
-	pending []accounts.PeerAccount             // as packets touched them, not sorted out yet
-	touched map[accounts.PeerAccount]struct{}  // to be looked at by the loop
-	later   map[accounts.PeerAccount]time.Time // to be looked at then, even if nothing happens
-	reached map[scopeKey]struct{}              // limits of which it was told that they are reached
+	mu            sync.Mutex // not held across a ledger call
+	accounts      map[accounts.PeerAccount]*trackedAccount
+	pending       []accounts.PeerAccount             // touched by packets, not in touched yet
+	touched       map[accounts.PeerAccount]struct{}  // to be checked by the loop
+	wakeups       map[accounts.PeerAccount]time.Time // to be checked then, even without a packet
+	reachedLimits map[scopeKey]struct{}              // limits reported as reached
 }
 
+// trackedAccount is an account that the tracker remembers. tracker.mu guards every field but
+// state.
 type trackedAccount struct {
-	accountState
+	view  accountView
+	state accountState // owned by the visit; between visits nothing uses it
 
-	visit     *visit                      // the one under way, or nil
+	visit     *accountVisit               // nil: no visit is under way
 	notBefore time.Time                   // the loop leaves the account alone until then
 	backoff   *backoff.ExponentialBackOff // set from the first error to the next success
 }
 
-// visit is a goroutine's turn with an account.
-type visit struct {
+// accountVisit is one goroutine's turn with an account: no other goroutine settles with the
+// account until the visit ends.
+type accountVisit struct {
 	account accounts.PeerAccount
+	state   *accountState // this goroutine's alone, so it takes no lock
+	tracker *tracker
 	ended   chan struct{}
 }
 
 func newTracker(newBackOff func() *backoff.ExponentialBackOff) *tracker {
 	return &tracker{
-		newBackOff: newBackOff,
-		entries:    make(map[accounts.PeerAccount]*trackedAccount),
-		touched:    make(map[accounts.PeerAccount]struct{}),
-		later:      make(map[accounts.PeerAccount]time.Time),
-		reached:    make(map[scopeKey]struct{}),
+		newBackOff:    newBackOff,
+		accounts:      make(map[accounts.PeerAccount]*trackedAccount),
+		touched:       make(map[accounts.PeerAccount]struct{}),
+		wakeups:       make(map[accounts.PeerAccount]time.Time),
+		reachedLimits: make(map[scopeKey]struct{}),
 	}
 }
 
-// maxPending is how many touches are kept before they are sorted out: what bounds them
-// when the loop cannot keep up.
+// beginVisit begins a visit. While another visit of the account is under way, begun is nil and
+// current is that visit.
+func (t *tracker) beginVisit(a accounts.PeerAccount) (begun, current *accountVisit) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	acc := t.ensureAccount(a)
+	if acc.visit != nil {
+		return nil, acc.visit
+	}
+	acc.visit = &accountVisit{account: a, state: &acc.state, tracker: t, ended: make(chan struct{})}
+	return acc.visit, nil
+}
+
+// publishState shows other goroutines the visit's open order and whose order is open. It comes after
+// an order was placed or claimed, before each call of a Settler, and after each step.
+func (v *accountVisit) publishState() {
+	t := v.tracker
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.accounts[v.account].view.setPublished(v.state)
+}
+
+// dropStaleLatest forgets the newest order if a balance showed that another engine has ordered since.
+func (v *accountVisit) dropStaleLatest() {
+	t := v.tracker
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	view := &t.accounts[v.account].view
+	if view.latestIsStale {
+		v.state.latest, view.latestIsStale = nil, false
+	}
+}
+
+// scheduleNext notes when the loop comes back after a visit's last step: after the next backoff
+// if the visit failed, otherwise as the step's result says.
+func (t *tracker) scheduleNext(a accounts.PeerAccount, failed bool, now time.Time, last stepResult) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if failed || last.backoff {
+		t.backOff(a, now)
+		return
+	}
+	acc := t.accounts[a]
+	acc.backoff, acc.notBefore = nil, last.notBefore
+	if !last.notBefore.IsZero() {
+		t.touched[a] = struct{}{}
+	}
+	if !last.wakeAt.IsZero() {
+		t.wakeups[a] = last.wakeAt
+	}
+}
+
+// endVisit publishes the visit's state and lets the next visit of the account begin.
+func (t *tracker) endVisit(v *accountVisit) {
+	t.mu.Lock()
+	acc := t.accounts[v.account]
+	acc.view.setPublished(v.state)
+	acc.visit = nil
+	t.mu.Unlock()
+	close(v.ended)
+}
+
+// maxPending bounds the accounts in pending when the loop cannot keep up.
 const maxPending = 1 << 16
 
-// addPending notes accounts whose packets were booked. The recorder waits for it, so that it
-// only takes the names down.
-func (r *tracker) addPending(list []accounts.PeerAccount, now time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.pending = append(r.pending, list...)
-	if len(r.pending) > maxPending {
-		r.drainPending(now)
+// addPending notes accounts whose packets were booked. The recorder waits for it, so it only
+// copies the list.
+func (t *tracker) addPending(list []accounts.PeerAccount, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pending = append(t.pending, list...)
+	if len(t.pending) > maxPending {
+		t.drainPending(now)
 	}
 }
 
-// drainPending notes each account that was touched once. Our own accounts are not settled.
-// The lock is held.
-func (r *tracker) drainPending(now time.Time) {
-	for _, a := range r.pending {
+// drainPending moves pending accounts to touched, each once. Our own accounts are not settled.
+// The caller holds t.mu.
+func (t *tracker) drainPending(now time.Time) {
+	for _, a := range t.pending {
 		if !a.IsOwn() && !a.IsZero() {
-			r.ensureAccount(a).activeAt = now.Round(0)
-			r.touched[a] = struct{}{}
+			t.ensureAccount(a).view.activeAt = now.Round(0)
+			t.touched[a] = struct{}{}
 		}
 	}
-	clear(r.pending) // it holds on to names of peers
-	r.pending = r.pending[:0]
+	clear(t.pending) // the array holds on to names of peers
+	t.pending = t.pending[:0]
 }
 
-// readDrained is a copy of what is known of an account, after what touched it.
-func (r *tracker) readDrained(a accounts.PeerAccount, now time.Time) accountState {
-	r.mu.Lock()
-	r.drainPending(now)
-	r.mu.Unlock()
-	return r.stateOf(a)
-}
-
-// markTouched notes accounts to be looked at.
-func (r *tracker) markTouched(list []accounts.PeerAccount) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// markTouched has the loop check accounts in its next round.
+func (t *tracker) markTouched(list []accounts.PeerAccount) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for _, a := range list {
 		if !a.IsOwn() && !a.IsZero() {
-			r.ensureAccount(a)
-			r.touched[a] = struct{}{}
+			t.ensureAccount(a)
+			t.touched[a] = struct{}{}
 		}
 	}
 }
 
-// markAll notes every account that was ever touched.
-func (r *tracker) markAll() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for a := range r.entries {
-		r.touched[a] = struct{}{}
+// markAll has the loop check every tracked account in its next round.
+func (t *tracker) markAll() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for a := range t.accounts {
+		t.touched[a] = struct{}{}
 	}
 }
 
-// allAccounts are the accounts that were ever touched, in no order.
-func (r *tracker) allAccounts(now time.Time) []accounts.PeerAccount {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.drainPending(now)
-	return slices.Collect(maps.Keys(r.entries))
+// allAccounts returns every account that was ever touched, in no order.
+func (t *tracker) allAccounts(now time.Time) []accounts.PeerAccount {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drainPending(now)
+	return slices.Collect(maps.Keys(t.accounts))
 }
 
-// takeReady removes and returns the touched accounts that may be looked at now.
-func (r *tracker) takeReady(now time.Time) (ready []accounts.PeerAccount) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.drainPending(now)
-	for a, t := range r.later {
-		if !t.After(now) {
-			delete(r.later, a)
-			r.touched[a] = struct{}{}
+// takeReady removes and returns the touched accounts that may be checked now.
+func (t *tracker) takeReady(now time.Time) (ready []accounts.PeerAccount) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drainPending(now)
+	for a, at := range t.wakeups {
+		if !at.After(now) {
+			delete(t.wakeups, a)
+			t.touched[a] = struct{}{}
 		}
 	}
-	for a := range r.touched {
-		if e := r.ensureAccount(a); e.visit == nil && !e.notBefore.After(now) {
-			delete(r.touched, a)
+	for a := range t.touched {
+		if acc := t.ensureAccount(a); acc.visit == nil && !acc.notBefore.After(now) {
+			delete(t.touched, a)
 			ready = append(ready, a)
 		}
 	}
 	return ready
 }
 
-// nextWakeup is when the first account has to be looked at though nothing happens to it: zero
-// if there is none, or if the end of a visit will tell.
-func (r *tracker) nextWakeup() (next time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	sooner := func(t time.Time) {
-		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
-			next = t
+// nextWakeup returns when the first account must be checked even without a packet. It is zero if
+// there is no such account, or if each of them has a visit under way, whose end wakes the loop.
+func (t *tracker) nextWakeup() (next time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lower := func(at time.Time) {
+		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
 		}
 	}
-	for a := range r.touched {
-		if e := r.ensureAccount(a); e.visit == nil {
-			sooner(e.notBefore)
+	for a := range t.touched {
+		if acc := t.ensureAccount(a); acc.visit == nil {
+			lower(acc.notBefore)
 		}
 	}
-	for _, t := range r.later {
-		sooner(t)
+	for _, at := range t.wakeups {
+		lower(at)
 	}
 	return next
 }
 
-// beginVisit begins a visit. If another one is under way it is returned as busy.
-func (r *tracker) beginVisit(a accounts.PeerAccount) (mine, busy *visit) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e := r.ensureAccount(a)
-	if e.visit != nil {
-		return nil, e.visit
-	}
-	e.visit = &visit{account: a, ended: make(chan struct{})}
-	return e.visit, nil
-}
-
-// endVisit ends a visit. If it failed, the loop comes back after the next backoff;
-// otherwise when the last turn says.
-func (r *tracker) endVisit(v *visit, failed bool, now time.Time, last stepResult) {
-	r.mu.Lock()
-	e := r.entries[v.account]
-	e.visit = nil
-	if failed || last.backoff {
-		r.backOff(v.account, e, now)
-	} else {
-		e.backoff, e.notBefore = nil, last.notBefore
-		if !last.notBefore.IsZero() {
-			r.touched[v.account] = struct{}{}
-		}
-		if !last.wakeAt.IsZero() {
-			r.later[v.account] = last.wakeAt
-		}
-	}
-	r.mu.Unlock()
-	close(v.ended)
-}
-
-// cancelVisit ends a visit that has nothing to say of the account.
-func (r *tracker) cancelVisit(v *visit) {
-	r.mu.Lock()
-	r.entries[v.account].visit = nil
-	r.mu.Unlock()
-	close(v.ended)
-}
-
 // backOffAll makes the loop come back to accounts after their next backoff.
-func (r *tracker) backOffAll(list []accounts.PeerAccount, now time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (t *tracker) backOffAll(list []accounts.PeerAccount, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for _, a := range list {
-		r.backOff(a, r.ensureAccount(a), now)
+		t.backOff(a, now)
 	}
 }
 
-// postponeUntil makes the loop leave accounts alone until then.
-func (r *tracker) postponeUntil(list []accounts.PeerAccount, until time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// backOff is backOffAll for one account. The caller holds t.mu.
+func (t *tracker) backOff(a accounts.PeerAccount, now time.Time) {
+	acc := t.ensureAccount(a)
+	if acc.backoff == nil {
+		acc.backoff = t.newBackOff()
+	}
+	acc.notBefore = now.Add(acc.backoff.NextBackOff())
+	t.touched[a] = struct{}{}
+}
+
+// postponeUntil makes the loop leave accounts alone until a moment, and check them then.
+func (t *tracker) postponeUntil(list []accounts.PeerAccount, moment time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for _, a := range list {
-		r.ensureAccount(a).notBefore = until
-		r.touched[a] = struct{}{}
+		t.ensureAccount(a).notBefore = moment
+		t.touched[a] = struct{}{}
 	}
 }
 
-// allowNow has the loop look at an account whenever it is told to.
-func (r *tracker) allowNow(a accounts.PeerAccount) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.ensureAccount(a).notBefore = time.Time{}
+// allowNow ends the time for which the loop leaves an account alone.
+func (t *tracker) allowNow(a accounts.PeerAccount) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ensureAccount(a).notBefore = time.Time{}
 }
 
-// backOff is failed for one account. The lock is held.
-func (r *tracker) backOff(a accounts.PeerAccount, e *trackedAccount, now time.Time) {
-	if e.backoff == nil {
-		e.backoff = r.newBackOff()
-	}
-	e.notBefore = now.Add(e.backoff.NextBackOff())
-	r.touched[a] = struct{}{}
-}
-
-// removeAccount removes an account that nobody visits.
-func (r *tracker) removeAccount(a accounts.PeerAccount) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if e := r.entries[a]; e != nil && e.visit == nil {
-		delete(r.entries, a)
-		delete(r.touched, a)
-		delete(r.later, a)
+// removeAccount forgets an account, unless a visit of it is under way.
+func (t *tracker) removeAccount(a accounts.PeerAccount) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if acc := t.accounts[a]; acc != nil && acc.visit == nil {
+		delete(t.accounts, a)
+		delete(t.touched, a)
+		delete(t.wakeups, a)
 	}
 }
 
-// ensureAccount is the account's, made if it is missing. The lock is held.
-func (r *tracker) ensureAccount(a accounts.PeerAccount) *trackedAccount {
-	e := r.entries[a]
-	if e == nil {
-		e = &trackedAccount{}
-		r.entries[a] = e
+// ensureAccount returns the tracked account, and tracks it if it is new. The caller holds t.mu.
+func (t *tracker) ensureAccount(a accounts.PeerAccount) *trackedAccount {
+	acc := t.accounts[a]
+	if acc == nil {
+		acc = &trackedAccount{}
+		t.accounts[a] = acc
 	}
-	return e
+	return acc
 }
