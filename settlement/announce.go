@@ -12,61 +12,58 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// AnnouncementState says what became of a payment that is not final when it is seen.
+// AnnouncementState is the state of an announced payment.
 type AnnouncementState string
 
-// The states of a payment. A failed one may still be received; one that is received stays so.
+// The states of a payment. A failed payment may still be received; a received payment stays received.
 const (
-	AnnouncementOpen     AnnouncementState = "open"     // announced, and nobody knows more
+	AnnouncementOpen     AnnouncementState = "open"     // announced, and neither received nor failed
 	AnnouncementReceived AnnouncementState = "received" // booked
-	AnnouncementFailed   AnnouncementState = "failed"   // it will not come, as far as anybody knows
+	AnnouncementFailed   AnnouncementState = "failed"   // not expected any more
 )
 
 // Announcement is a payment of a peer that was seen before it was final.
 type Announcement struct {
 	Account accounts.PeerAccount
 	Asset   accounts.Asset
-	// Transfer is the announcement's id in the ledger, and that of the booking if the payment
-	// was received without one.
+	// Transfer is the id of the announcement in the ledger, or of the booking if the payment was received
+	// without an announcement.
 	Transfer ledger.ID
-	// Amount is what was announced, in units; 0 if it was said to have failed before anybody
-	// had announced it. Of a payment that was received without an announcement it is what was
-	// booked.
+	// Amount is the announced amount in units, or the booked amount if the payment was received without an
+	// announcement. 0 if Fail came before any announcement.
 	Amount      ledger.Amount
-	AnnouncedAt time.Time // of Transfer, by the ledger's clock
+	AnnouncedAt time.Time // by the ledger's clock: the time of Transfer
 	State       AnnouncementState
-	// AlreadyAnnounced says that the call changed nothing, or had changed it before when the ledger's
-	// first answer got lost.
+	// AlreadyAnnounced is true if the call changed nothing: an earlier call had, perhaps one whose answer was lost.
 	AlreadyAnnounced bool
 }
 
-// Age is how long ago the payment was announced. Clocks may differ: it can be below 0.
+// Age is the time since the announcement. It can be negative: now and the ledger's clock may differ.
 func (a Announcement) Age(now time.Time) time.Duration { return now.Sub(a.AnnouncedAt) }
 
-// Announce notes a payment of a peer that is not final yet: one that a chain has seen and not
-// confirmed, or a bank may still take back. It is shown (accounts.Balance.Announced) and counts
-// for nothing else: it pays nothing down, and nobody can send with it. Receive with the same key
-// books the payment, whatever its amount is then. Fail says that it will not come. No time ends
-// an announcement: whoever announces must also say what became of it.
+// Announce notes a payment of a peer that is not final yet: a chain has not confirmed it, or a bank may take it
+// back. The amount is shown as [accounts.Balance.Announced] and counts for nothing else: it pays nothing down,
+// and the peer cannot send with it. [Engine.RecordIncoming] with the same key books the payment, whatever its
+// final amount. [Engine.Fail] ends the announcement without a payment. Announcements do not expire: every
+// announced payment needs RecordIncoming or Fail in the end.
 //
-// The three may be called any number of times, in any order, from any process: the payment is
-// booked once for its key, for ever. A key is announced once. After Receive or Fail, Announce
-// changes nothing, and Announcement.State says what became of the payment. The peer may be
-// closed.
+// All three may be called any number of times, in any order, from any process: the payment is booked once for
+// its key, for ever. A key is announced once. After RecordIncoming or Fail, Announce changes nothing, and
+// [Announcement.State] has the result. The peer may be closed.
 //
-// Errors are those of Receive; accounts.ErrKeyReused says that another amount is announced under the
-// key: leave it, the amount of Receive counts.
+// Announce returns the errors of RecordIncoming. [accounts.ErrKeyReused] is returned when another amount is
+// announced under the key: leave the announcement, since only the amount of RecordIncoming counts.
 func (e *Engine) Announce(ctx context.Context, in IncomingPayment) (Announcement, error) {
 	check := func() error { return e.checkPayment(in.Account, in.Key, in.Amount) }
 	return e.handleAnnouncement(ctx, in, check, func() (Announcement, error) { return e.placeAnnouncement(ctx, in) })
 }
 
-// Fail says that a payment that was announced will not come, as far as anybody knows. Receive
-// books it all the same if it comes: a chain may take back what it has told. It may be called
-// before Announce, which then opens nothing.
+// Fail marks an announced payment as not expected any more. [Engine.RecordIncoming] still books the payment if
+// it does arrive, for example after a chain reorganization. Fail before [Engine.Announce] takes the key, so that
+// a later Announce opens nothing.
 //
-// Errors are *BookingErrors: ErrAlreadyReceived if the payment is booked, and those of Receive but
-// accounts.ErrKeyReused.
+// The errors are *[BookingError]: [ErrAlreadyReceived] if the payment is booked, and the errors of RecordIncoming
+// except [accounts.ErrKeyReused].
 func (e *Engine) Fail(ctx context.Context, account accounts.PeerAccount, key string) (Announcement, error) {
 	check := func() error {
 		if err := e.checkPeer("payment", account); err != nil {
@@ -78,9 +75,9 @@ func (e *Engine) Fail(ctx context.Context, account accounts.PeerAccount, key str
 	return e.handleAnnouncement(ctx, in, check, func() (Announcement, error) { return e.failByKey(ctx, in) })
 }
 
-// FailAnnouncement is Fail for an operator who knows an announcement by its id
-// (Announcements): the ledger does not keep keys. The error is ErrNoAnnouncement if the account
-// has none with the id; the others are those of Fail.
+// FailAnnouncement is [Engine.Fail] for an operator who knows only the id of an announcement (see
+// [Engine.Announcements]): the ledger does not keep keys. It returns [ErrNoAnnouncement] if the account has no
+// announcement with the id. Otherwise FailAnnouncement returns the errors of Fail.
 func (e *Engine) FailAnnouncement(ctx context.Context, account accounts.PeerAccount, id ledger.ID) (Announcement, error) {
 	check := func() error { return e.checkPeer("announcement", account) }
 	return e.handleAnnouncement(ctx, IncomingPayment{Account: account, Key: id.String()}, check, func() (Announcement, error) {
@@ -95,7 +92,7 @@ func (e *Engine) FailAnnouncement(ctx context.Context, account accounts.PeerAcco
 	})
 }
 
-// handleAnnouncement does something about an announcement.
+// handleAnnouncement checks a call, applies the change, and wraps the error.
 func (e *Engine) handleAnnouncement(
 	ctx context.Context, in IncomingPayment, check func() error, apply func() (Announcement, error),
 ) (Announcement, error) {
@@ -105,7 +102,7 @@ func (e *Engine) handleAnnouncement(
 	defer e.wg.Done()
 	err := check()
 	if err == nil {
-		_, err = e.book.LookUpBalances(ctx, in.Account) // the ledger's refusal would burn an id
+		_, err = e.book.LookUpBalances(ctx, in.Account) // without this look-up the ledger would refuse, and burn an id
 	}
 	var result Announcement
 	if err == nil {
@@ -118,12 +115,11 @@ func (e *Engine) handleAnnouncement(
 	return result, nil
 }
 
-// placeAnnouncement places the announcement where Receive would book the payment first, so the ledger
-// takes only one of the two there.
+// placeAnnouncement takes the id under which RecordIncoming would book the payment first, so the ledger accepts
+// only one of the two.
 //
-// It holds nothing of the peer's: it is pending between accounts that nothing closes and that
-// have no limit, so the ledger never refuses its end. The peer account is not touched before
-// the money is booked.
+// The announcement is pending between accounts without limits that are never closed, so the ledger never refuses
+// its void. The peer account is untouched until the money is booked.
 func (e *Engine) placeAnnouncement(ctx context.Context, in IncomingPayment) (Announcement, error) {
 	name := e.paymentName(in.Account, in.Key)
 	stored, err := idempotent.Book(ctx, e.ledger, func(attempt uint64) []ledger.Transfer {
@@ -144,8 +140,8 @@ func (e *Engine) placeAnnouncement(ctx context.Context, in IncomingPayment) (Ann
 	return found, err
 }
 
-// failByKey ends what was announced under a key. If nothing was, it places an announcement of
-// nothing and its end, so that one that comes later finds the key taken.
+// failByKey voids the announcement of a key. Without one it places an announcement of amount 0 together with its
+// void, so that a later Announce finds the key taken.
 func (e *Engine) failByKey(ctx context.Context, in IncomingPayment) (Announcement, error) {
 	name := e.paymentName(in.Account, in.Key)
 	stored, err := idempotent.Book(ctx, e.ledger, func(attempt uint64) []ledger.Transfer {
@@ -165,7 +161,7 @@ func (e *Engine) failByKey(ctx context.Context, in IncomingPayment) (Announcemen
 	return e.voidAnnouncement(ctx, in.Account, &stored.Rows[0])
 }
 
-// voidAnnouncement ends an announcement. Only Receive ends one in another way.
+// voidAnnouncement ends an announcement as failed. Only RecordIncoming ends one in another way.
 func (e *Engine) voidAnnouncement(ctx context.Context, a accounts.PeerAccount, row *ledger.Transfer) (Announcement, error) {
 	end := e.failedVoidRow(row)
 	results, err := e.ledger.CreateTransfers(ctx, []ledger.Transfer{end})
@@ -177,7 +173,7 @@ func (e *Engine) voidAnnouncement(ctx context.Context, a accounts.PeerAccount, r
 		return e.newAnnouncement(a, row, AnnouncementFailed), nil
 	case status == ledger.TransferPendingTransferAlreadyVoided:
 		return Announcement{}, ErrAlreadyReceived
-	case status == ledger.TransferExists, status.Conflict(): // with other flags if it was imported; received since, perhaps
+	case status == ledger.TransferExists, status.Conflict(): // an imported row has other flags; the payment may be received since
 		found, err := e.readAnnouncementState(ctx, a, row)
 		if err == nil && found.State == AnnouncementReceived {
 			return Announcement{}, ErrAlreadyReceived
@@ -188,7 +184,7 @@ func (e *Engine) voidAnnouncement(ctx context.Context, a accounts.PeerAccount, r
 	}
 }
 
-// readAnnouncementState is what became of a payment that was announced, or received without that.
+// readAnnouncementState reads the state of a payment from the row that has its key.
 func (e *Engine) readAnnouncementState(ctx context.Context, a accounts.PeerAccount, row *ledger.Transfer) (Announcement, error) {
 	found := e.newAnnouncement(a, row, AnnouncementReceived)
 	found.AlreadyAnnounced = true
@@ -214,7 +210,7 @@ func (e *Engine) readAnnouncementState(ctx context.Context, a accounts.PeerAccou
 	return found, nil
 }
 
-// paymentName is what a payment of a peer is known by, announced or received.
+// paymentName is the name of an incoming payment in the ledger, announced or received.
 func (e *Engine) paymentName(a accounts.PeerAccount, key string) idempotent.Name {
 	return e.bookingName("in", a, key)
 }
@@ -227,12 +223,12 @@ func (e *Engine) announcementRow(in IncomingPayment, id ledger.ID) ledger.Transf
 	}
 }
 
-// failedVoidRow ends an announcement whose payment will not come.
+// failedVoidRow voids an announcement whose payment failed.
 func (e *Engine) failedVoidRow(row *ledger.Transfer) ledger.Transfer {
 	return ledger.Transfer{ID: e.ns.Derive("failed", chart.ID(row.ID)), PendingID: row.ID, Flags: ledger.TransferVoidPending}
 }
 
-// receivedVoidRow ends an announcement in the chain that books the payment under an id.
+// receivedVoidRow voids an announcement in the chain that books its payment under the id booking.
 func (e *Engine) receivedVoidRow(row *ledger.Transfer, booking ledger.ID) ledger.Transfer {
 	end := *row
 	end.ID, end.PendingID, end.Flags, end.Timestamp = e.ns.Derive("received", chart.ID(booking)), row.ID, ledger.TransferVoidPending, 0

@@ -22,17 +22,17 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// announcing is a payment of alice's under the key "k", of which 50 are announced.
-type announcing struct {
-	w       *world
-	receive uint64 // what comes in at last
-	model   announced
+// announceCase is a payment of alice's under the key "k", of which 50 are announced.
+type announceCase struct {
+	w        *world
+	received uint64 // what comes in at last
+	model    announceModel
 }
 
-// announced is what is known of the payment.
-type announced struct{ open, failed, received bool }
+// announceModel is what is known of the payment.
+type announceModel struct{ open, failed, received bool }
 
-func (a *announced) state() settlement.AnnouncementState {
+func (a *announceModel) wantState() settlement.AnnouncementState {
 	switch {
 	case a.received:
 		return settlement.AnnouncementReceived
@@ -43,8 +43,8 @@ func (a *announced) state() settlement.AnnouncementState {
 	}
 }
 
-// do makes a call: 'a'nnounce, 'r'eceive or 'f'ail.
-func (a *announcing) do(ctx context.Context, e *settlement.Engine, call rune) (settlement.AnnouncementState, error) {
+// makeCall makes a call: 'a'nnounce, 'r'eceive or 'f'ail.
+func (a *announceCase) makeCall(ctx context.Context, e *settlement.Engine, call rune) (settlement.AnnouncementState, error) {
 	in := settlement.IncomingPayment{Account: a.w.alice, Key: "k", Amount: units(50)}
 	switch call {
 	case 'a':
@@ -54,18 +54,18 @@ func (a *announcing) do(ctx context.Context, e *settlement.Engine, call rune) (s
 		got, err := e.Fail(ctx, a.w.alice, "k")
 		return got.State, err
 	default:
-		in.Amount = units(a.receive)
+		in.Amount = units(a.received)
 		_, err := e.RecordIncoming(ctx, in)
 		return settlement.AnnouncementReceived, err
 	}
 }
 
-// step makes a call, and holds its answer and the books against the model.
-func (a *announcing) step(call rune) {
+// callAndCheck makes a call, and holds its answer and the books against the model.
+func (a *announceCase) callAndCheck(call rune) {
 	t, m := a.w.t, &a.model
 	t.Helper()
 	e := a.w.engine(settlement.Config{})
-	state, err := a.do(t.Context(), e, call)
+	state, err := a.makeCall(t.Context(), e, call)
 	switch {
 	case call == 'f' && m.received:
 		require.ErrorIs(t, err, settlement.ErrAlreadyReceived)
@@ -80,14 +80,14 @@ func (a *announcing) step(call rune) {
 	if !errors.Is(err, settlement.ErrAlreadyReceived) {
 		require.NoError(t, err)
 	}
-	require.Equal(t, m.state(), state)
-	a.check(e)
+	require.Equal(t, m.wantState(), state)
+	a.requireState(e)
 }
 
-func (a *announcing) check(e *settlement.Engine) {
+func (a *announceCase) requireState(e *settlement.Engine) {
 	t, b := a.w.t, a.w.balance(a.w.alice)
 	t.Helper()
-	want := map[bool]uint64{true: a.receive}[a.model.received]
+	want := map[bool]uint64{true: a.received}[a.model.received]
 	require.Equal(t, units(want), b.SettledIn)
 	require.Equal(t, units(want), b.Prepaid)
 	require.Equal(t, units(1000+want), b.Headroom)
@@ -106,8 +106,8 @@ func (a *announcing) check(e *settlement.Engine) {
 	require.Equal(t, settlement.AnnouncementOpen, open[0].State)
 }
 
-// move goes on with a copy of the books, as peerledger migrate makes it.
-func (a *announcing) move() {
+// migrateBooks goes on with a copy of the books, as peerledger migrate makes it.
+func (a *announceCase) migrateBooks() {
 	t := a.w.t
 	t.Helper()
 	pause(10 * time.Second) // the copy wants rows that are settled
@@ -133,12 +133,12 @@ func TestAnnouncementsInEveryOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for i, sequence := range sequences[1:] {
 			for _, moves := range []bool{false, true} {
-				a := &announcing{w: newWorld(t), receive: []uint64{50, 49, 51}[i%3]}
+				a := &announceCase{w: newWorld(t), received: []uint64{50, 49, 51}[i%3]}
 				for _, call := range sequence {
-					a.step(call)
+					a.callAndCheck(call)
 					if moves {
-						a.move()
-						a.check(a.w.engine(settlement.Config{}))
+						a.migrateBooks()
+						a.requireState(a.w.engine(settlement.Config{}))
 					}
 				}
 				if t.Failed() {
@@ -168,7 +168,7 @@ func TestAnnouncementCrashAtEveryStep(t *testing.T) {
 
 func announceCrashAt(t *testing.T, w *world, calls string, closed bool, step int) (crashed bool) {
 	t.Helper()
-	a, point := &announcing{w: w, receive: 60}, 0
+	a, point := &announceCase{w: w, received: 60}, 0
 	if closed {
 		w.closePeer(w.alice)
 	}
@@ -180,15 +180,15 @@ func announceCrashAt(t *testing.T, w *world, calls string, closed bool, step int
 		}
 		return nil
 	}
-	l := &faulty{Ledger: w.ledger, fault: func(call) fault { return fault{before: ends(), after: ends()} }}
+	l := &faultyLedger{Ledger: w.ledger, fault: func(call) fault { return fault{before: ends(), after: ends()} }}
 	first, heir := w.engineOn(l, settlement.Config{}), w.engine(settlement.Config{})
 	for _, call := range calls {
-		if _, err := a.do(t.Context(), first, call); err != nil && !crashed {
+		if _, err := a.makeCall(t.Context(), first, call); err != nil && !crashed {
 			require.ErrorIs(t, err, settlement.ErrAlreadyReceived)
 		}
 	}
 	for _, call := range calls {
-		if _, err := a.do(t.Context(), heir, call); err != nil {
+		if _, err := a.makeCall(t.Context(), heir, call); err != nil {
 			require.ErrorIs(t, err, settlement.ErrAlreadyReceived)
 			require.Equal(t, 'f', call)
 		}
@@ -215,27 +215,27 @@ func TestAnnouncementsByManyAtOnce(t *testing.T) {
 func announcementsByMany(t *testing.T, w *world) {
 	t.Helper()
 	seed := ledgertest.Seed(t)
-	a := &announcing{w: w, receive: 55}
+	a := &announceCase{w: w, received: 55}
 	var processes sync.WaitGroup
 	for n := range 12 {
 		random := rand.New(rand.NewPCG(seed, uint64(n)))
-		l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+		l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
 			switch {
 			case !c.creates:
-				return pass
+				return noFault
 			case random.IntN(4) == 0:
 				return fault{before: ledger.ErrOutcomeUnknown}
 			case random.IntN(4) == 0:
 				return fault{after: ledger.ErrOutcomeUnknown}
 			default:
-				return pass
+				return noFault
 			}
 		}}
 		e := w.engineOn(l, settlement.Config{})
 		processes.Go(func() {
 			for range 6 {
 				call := rune("arf"[random.IntN(3)])
-				_, err := a.do(t.Context(), e, call)
+				_, err := a.makeCall(t.Context(), e, call)
 				if err != nil && !errors.Is(err, settlement.ErrAlreadyReceived) && !errors.Is(err, ledger.ErrOutcomeUnknown) {
 					t.Error(err)
 				}
@@ -244,9 +244,9 @@ func announcementsByMany(t *testing.T, w *world) {
 	}
 	processes.Wait()
 	a.model.received = true
-	_, err := a.do(t.Context(), w.engine(settlement.Config{}), 'r')
+	_, err := a.makeCall(t.Context(), w.engine(settlement.Config{}), 'r')
 	require.NoError(t, err)
-	a.check(w.engine(settlement.Config{}))
+	a.requireState(w.engine(settlement.Config{}))
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
@@ -255,7 +255,7 @@ func announcementsByMany(t *testing.T, w *world) {
 func TestAnnouncedMoneyCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
-	e := w.engine(manual(r, at100))
+	e := w.engine(manualConfig(r, at100))
 	w.spend(w.alice, 900)
 	got, err := e.Announce(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(500)})
 	require.NoError(t, err)
@@ -284,7 +284,7 @@ func TestAnnouncedMoneyCannotBeUsed(t *testing.T) {
 	w.earn(w.alice, 1000)
 	_, err = e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.Equal(t, units(80), r.total(w.alice))
+	require.Equal(t, units(80), r.totalPaid(w.alice))
 
 	receipt, err := e.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(480)})
 	require.NoError(t, err)
@@ -301,7 +301,7 @@ func TestAnnouncedMoneyCannotBeUsed(t *testing.T) {
 	b = w.balance(w.alice)
 	require.Equal(t, units(480), b.Prepaid)
 	require.Zero(t, b.Announced)
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 // An announcement of another amount is refused while it is open. Neither it nor what comes in
@@ -357,14 +357,14 @@ func TestReturnOfAnAnnouncedPayment(t *testing.T) {
 	w := newWorld(t)
 	e := w.engine(settlement.Config{})
 	back := settlement.ReturnedPayment{Account: w.alice, Key: "back", Payment: "k", Amount: units(60)}
-	a := &announcing{w: w, receive: 60}
+	a := &announceCase{w: w, received: 60}
 	for _, calls := range []string{"a", "f"} {
-		a.step(rune(calls[0]))
+		a.callAndCheck(rune(calls[0]))
 		_, err := e.RecordReturned(t.Context(), back)
 		require.ErrorIs(t, err, settlement.ErrNoPayment)
 		require.ErrorContains(t, err, "announced, and not received")
 	}
-	a.step('r')
+	a.callAndCheck('r')
 	_, err := e.RecordReturned(t.Context(), back)
 	require.NoError(t, err)
 	require.Zero(t, w.balance(w.alice).Position().Sign())
@@ -384,8 +384,8 @@ func TestAnnouncementOfAClosedPeer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			a := &announcing{w: w, receive: 50}
-			a.step('a')
+			a := &announceCase{w: w, received: 50}
+			a.callAndCheck('a')
 			err := w.book.ClosePeer(t.Context(), w.alice, accounts.CloseOptions{})
 			require.ErrorIs(t, err, accounts.ErrHeld)
 			var held *accounts.HeldError
@@ -401,11 +401,11 @@ func TestAnnouncementOfAClosedPeer(t *testing.T) {
 			l := w.ledger
 			if race {
 				var once sync.Once
-				l = &faulty{Ledger: l, fault: func(c call) fault {
+				l = &faultyLedger{Ledger: l, fault: func(c call) fault {
 					if c.creates {
 						once.Do(closes)
 					}
-					return pass
+					return noFault
 				}}
 			} else {
 				closes()
@@ -453,7 +453,7 @@ func TestOpenAnnouncements(t *testing.T) {
 		key := fmt.Sprint("key ", i)
 		announce(w.alice, key, 2)
 		if i%2 == 0 {
-			w.receive(e, w.alice, key, 2)
+			w.recordIncoming(e, w.alice, key, 2)
 			continue
 		}
 		_, err := e.Fail(t.Context(), w.alice, key)
@@ -464,7 +464,7 @@ func TestOpenAnnouncements(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []settlement.Announcement{old, young, others}, open)
 
-	for _, none := range []ledger.ID{ledger.NewID(1, 77), others.Transfer, w.earned(bob)} {
+	for _, none := range []ledger.ID{ledger.NewID(1, 77), others.Transfer, w.bookPacketRow(bob)} {
 		_, err = e.FailAnnouncement(t.Context(), w.alice, none)
 		require.ErrorIs(t, err, settlement.ErrNoAnnouncement)
 		require.ErrorContains(t, err, none.String())
@@ -480,10 +480,10 @@ func TestOpenAnnouncements(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []settlement.Announcement{young}, open)
 	require.Equal(t, int64(1), c.queries.Load(), "those that are open are young: the newest page has them")
-	w.receive(e, w.alice, "old", 5)
+	w.recordIncoming(e, w.alice, "old", 5)
 	_, err = e.FailAnnouncement(t.Context(), w.alice, old.Transfer)
 	require.ErrorIs(t, err, settlement.ErrAlreadyReceived)
-	w.receive(e, w.alice, "young", 7)
+	w.recordIncoming(e, w.alice, "young", 7)
 	_, err = e.FailAnnouncement(t.Context(), w.alice, young.Transfer)
 	require.ErrorIs(t, err, settlement.ErrAlreadyReceived)
 	open, err = e.Announcements(t.Context(), w.peers...)
@@ -499,29 +499,29 @@ func TestOpenAnnouncements(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
-// earned is the id of a row that announces nothing.
-func (w *world) earned(a accounts.PeerAccount) ledger.ID {
+// bookPacketRow is the id of a row that announces nothing.
+func (w *world) bookPacketRow(a accounts.PeerAccount) ledger.ID {
 	w.t.Helper()
-	return w.move(w.liquidity(), w.book.PeerIDs(a).Peer, 1, 0)
+	return w.writePacket(w.liquidity(), w.book.PeerIDs(a).Peer, 1, 0)
 }
 
-// oneRow answers queries with one row each.
-type oneRow struct{ ledger.Ledger }
+// oneRowPages answers queries with one row each.
+type oneRowPages struct{ ledger.Ledger }
 
-func (l oneRow) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+func (l oneRowPages) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
 	if filter.Limit > 1 {
 		return nil, ledger.ErrTooMuchData
 	}
 	return l.Ledger.GetAccountTransfers(ctx, filter)
 }
 
-// noRows answers no query, however little it asks for, and knows how little that was.
-type noRows struct {
+// failingRows answers no query, however little it asks for, and knows how little that was.
+type failingRows struct {
 	ledger.Ledger
 	least uint32
 }
 
-func (l *noRows) GetAccountTransfers(_ context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+func (l *failingRows) GetAccountTransfers(_ context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
 	l.least = min(l.least, filter.Limit)
 	return nil, ledger.ErrTooMuchData
 }
@@ -532,7 +532,7 @@ func TestAnnouncementsOfALedgerWithoutAnswers(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.engine(settlement.Config{}).Announce(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "k", Amount: units(5)})
 	require.NoError(t, err)
-	l := &noRows{Ledger: w.ledger, least: ledger.QueryMax}
+	l := &failingRows{Ledger: w.ledger, least: ledger.QueryMax}
 	_, err = w.engineOn(l, settlement.Config{Instance: "other"}).Announcements(t.Context(), w.alice)
 	require.ErrorIs(t, err, ledger.ErrTooMuchData)
 	require.Equal(t, uint32(1), l.least)
@@ -551,7 +551,7 @@ func TestOpenAnnouncementsWhileOthersEnd(t *testing.T) {
 		}
 		place("stays")
 		n, placed := 0, 0
-		l := &faulty{Ledger: w.ledger, fault: func(call) fault {
+		l := &faultyLedger{Ledger: w.ledger, fault: func(call) fault {
 			if n++; n > 1 && placed < changes { // after the first look
 				placed++
 				place(fmt.Sprint("key ", placed))
@@ -560,9 +560,9 @@ func TestOpenAnnouncementsWhileOthersEnd(t *testing.T) {
 					require.NoError(t, err)
 				}
 			}
-			return pass
+			return noFault
 		}}
-		open, err := w.engineOn(oneRow{l}, settlement.Config{}).Announcements(t.Context(), w.alice)
+		open, err := w.engineOn(oneRowPages{l}, settlement.Config{}).Announcements(t.Context(), w.alice)
 		require.NoError(t, err)
 		all, err := e.Announcements(t.Context(), w.alice)
 		require.NoError(t, err)

@@ -9,12 +9,12 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Announcements are the open announcements of accounts, the oldest of each account first. For
-// an account with none it makes no request of its own. One that is placed or ends meanwhile may
-// be there or not.
+// Announcements reads the open announcements of accounts, the oldest of each account first. An account without
+// announcements costs no extra request. An announcement that is placed or ends during the read may be missing or
+// present.
 //
-// Errors are accounts.ErrNotProvisioned, accounts.ErrUnknownAsset, or that of a request.
-// ErrEngineClosed after Close.
+// The errors are [accounts.ErrNotProvisioned], [accounts.ErrUnknownAsset], [ErrEngineClosed] after
+// [Engine.Close], and the errors of requests.
 func (e *Engine) Announcements(ctx context.Context, list ...accounts.PeerAccount) ([]Announcement, error) {
 	if !e.acquireCall() {
 		return nil, ErrEngineClosed
@@ -35,13 +35,13 @@ func (e *Engine) Announcements(ctx context.Context, list ...accounts.PeerAccount
 	return all, nil
 }
 
-// maxAnnouncementReads is how often the open announcements of an account are read by what they
-// add up to, before all that it ever had are read.
+// maxAnnouncementReads bounds how often the newest announcements of an account are read until their sum agrees
+// with the balance. After that, all rows of the account are read.
 const maxAnnouncementReads = 5
 
-// readOpenAnnouncements reads those of one account. What they add up to tells when older rows have
-// no open one, so that a long life need not be read; if others come or end meanwhile, it reads
-// again.
+// readOpenAnnouncements reads the open announcements of one account. Their sum is in the balance, so reading
+// stops, newest first, where the sum is reached, and a long history is not read. If the balance changes during
+// the read, it reads again.
 func (e *Engine) readOpenAnnouncements(ctx context.Context, b *accounts.Balance) ([]Announcement, error) {
 	for range maxAnnouncementReads {
 		if b.Announced.IsZero() {
@@ -63,8 +63,8 @@ func (e *Engine) readOpenAnnouncements(ctx context.Context, b *accounts.Balance)
 	return open, err
 }
 
-// readNewestAnnouncements reads open announcements, the newest first, until they add up to an amount,
-// and returns them oldest first with their sum.
+// readNewestAnnouncements reads open announcements, newest first, until the sum reaches an amount. The
+// result is oldest first, with the sum.
 func (e *Engine) readNewestAnnouncements(ctx context.Context, a accounts.PeerAccount, until ledger.Amount) (open []Announcement, sum ledger.Amount, err error) {
 	ended := make(map[ledger.ID]bool)
 	filter := ledger.AccountFilter{
@@ -83,7 +83,7 @@ func (e *Engine) readNewestAnnouncements(ctx context.Context, a accounts.PeerAcc
 				ended[row.PendingID] = true
 			case !ended[row.ID]:
 				open = append(open, e.newAnnouncement(a, row, AnnouncementOpen))
-				sum, _ = sum.Add(row.Amount) // a part of what the account has pending
+				sum, _ = sum.Add(row.Amount) // no overflow: a part of the account's pending debits
 			}
 		}
 		if len(rows) < int(filter.Limit) {

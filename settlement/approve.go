@@ -10,21 +10,20 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// An order that needs somebody's word (orderTag.needs) is given to no rail before the word is in
-// the ledger: a row without an amount, whose id follows from the order. The word that the order
-// will never be paid has the same id and is linked to the order's void, so one of the two is
-// given, once, whichever engine or operator comes first. Nobody can void such an order on the
-// word of a limit while another engine gives it to a rail.
+// An order that needs approval (orderTag.needs) is given to no rail before its approval is in the ledger: a row
+// without an amount, whose id follows from the order. The refusal of an order has the same id, and is linked to
+// the order's void. So an order gets one verdict, from the first engine or operator that writes, and no order can
+// be voided for a limit while another engine gives it to a rail.
 
-// The words, in the user_data_32 of a row of CodeApproval.
+// The verdicts, in user_data_32 of a row of code CodeApproval.
 const (
 	verdictApproved = 1
 	verdictRefused  = 2
 )
 
-// verdict is what was said of an order.
+// verdict is the decision about an order that needs approval.
 type verdict struct {
-	value      uint32 // 0: nothing yet
+	value      uint32 // 0: not decided
 	recordedAt time.Time
 }
 
@@ -32,7 +31,7 @@ func (e *Engine) verdictID(order ledger.ID) ledger.ID {
 	return e.ns.Derive("approval", chart.ID(order))
 }
 
-// verdictRow is a pure function of the order and what is said: whoever says the same writes the same.
+// verdictRow depends only on the order and the verdict, so two writers of the same verdict write the same row.
 func (e *Engine) verdictRow(o *Order, value uint32) ledger.Transfer {
 	assetIDs, _ := e.book.AssetIDs(o.Account.Ledger())
 	return ledger.Transfer{
@@ -41,7 +40,7 @@ func (e *Engine) verdictRow(o *Order, value uint32) ledger.Transfer {
 	}
 }
 
-// readVerdict reads what was said of an order, and which pauses hold for it.
+// readVerdict reads the verdict on an order, and in the same request the pauses that apply to the order.
 func (e *Engine) readVerdict(ctx context.Context, o *Order) (v verdict, err error) {
 	var ids []ledger.ID
 	if o.tag.needs() != needsNobody {
@@ -54,7 +53,7 @@ func (e *Engine) readVerdict(ctx context.Context, o *Order) (v verdict, err erro
 	return v, wrap("read whether the order may be paid", err)
 }
 
-// recordApproval says that an order may be paid. It returns what is said, which may be the contrary.
+// recordApproval approves an order. It returns the verdict in the ledger, which may be a refusal.
 func (e *Engine) recordApproval(ctx context.Context, o *Order) (verdict, error) {
 	results, err := e.ledger.CreateTransfers(ctx, []ledger.Transfer{e.verdictRow(o, verdictApproved)})
 	switch {
@@ -69,8 +68,8 @@ func (e *Engine) recordApproval(ctx context.Context, o *Order) (verdict, error) 
 	}
 }
 
-// voidUnapproved voids an order of which nothing was said. done is false if something was, or if it is
-// closed already.
+// voidUnapproved refuses and voids an order without a verdict. done is false if there is a verdict, or if the
+// order is closed already.
 func (e *Engine) voidUnapproved(ctx context.Context, o *Order) (done bool, err error) {
 	row := e.verdictRow(o, verdictRefused)
 	row.Flags = ledger.TransferLinked
@@ -91,12 +90,12 @@ func (e *Engine) voidUnapproved(ctx context.Context, o *Order) (done bool, err e
 	}
 }
 
-// Approve lets an order be paid that waits for an operator (Limit.ApproveAbove, ErrAwaitsApproval): the
-// engine that it belongs to gives it to its Settler within Config.SweepInterval. It may be called from
-// any process, and repeated. An order that is not to be paid is given back with Cancel.
+// Approve releases an order that waits for an operator ([PayoutLimit.ApproveAbove], [ErrAwaitsApproval]): the
+// Engine that owns the order gives it to the [Settler] within [Config.SweepInterval]. It may be called from any
+// process, and repeated. An order that should not be paid is given back with [Engine.Cancel].
 //
-// Errors are *OrderErrors: ErrNoOrder if the account has no such open order, ErrNotAwaitingApproval if it
-// needs no approval, or the error of a request. ErrEngineClosed after Close.
+// The errors are *[OrderError]: [ErrNoOrder] if the account has no such open order, [ErrNotAwaitingApproval] if
+// the order needs no approval, or the error of a request. [ErrEngineClosed] is returned after [Engine.Close].
 func (e *Engine) Approve(ctx context.Context, account accounts.PeerAccount, order ledger.ID) (Order, error) {
 	if !e.acquireCall() {
 		return Order{}, ErrEngineClosed
@@ -125,15 +124,15 @@ func (e *Engine) approveOrder(ctx context.Context, a accounts.PeerAccount, id le
 		return Order{}, ErrNotAwaitingApproval
 	}
 	v, err := e.recordApproval(ctx, &latest.Order)
-	if err == nil && v.value != verdictApproved { // it was cancelled meanwhile
+	if err == nil && v.value != verdictApproved { // cancelled after the read
 		err = ErrNoOrder
 	}
 	return latest.Order, err
 }
 
-// checkRailCall decides whether the rail may be asked for an order that this Engine has not asked it for.
-// neverAsked says that nobody else has either: we placed the order, and nobody has taken it over.
-// done says that it is not to be paid now.
+// checkRailCall decides whether the rail may be asked for an order that this Engine has not asked for yet.
+// neverAsked means that no Engine at all has asked: this Engine placed the order and has held it since. done means
+// that the order is not paid in this step.
 func (e *Engine) checkRailCall(ctx context.Context, visit *accountVisit, o Order, v verdict, neverAsked bool) (t stepResult, done bool, err error) {
 	if o.tag.needs() == needsNobody {
 		paused := e.activePause(o.Account, o.rail)
@@ -143,7 +142,7 @@ func (e *Engine) checkRailCall(ctx context.Context, visit *accountVisit, o Order
 		case neverAsked:
 			t, err := e.voidUnpaid(ctx, visit, o, paused)
 			return t, true, err
-		case paused.Pause.Since.After(o.PlacedAt): // a rail may have it
+		case paused.Pause.Since.After(o.PlacedAt): // a rail may already have the order
 			return stepResult{}, false, nil
 		default:
 			t, err := e.keepWaiting(visit, o, paused)
@@ -151,7 +150,7 @@ func (e *Engine) checkRailCall(ctx context.Context, visit *accountVisit, o Order
 		}
 	}
 	switch v.value {
-	case verdictRefused: // and void, by somebody else
+	case verdictRefused: // the order is void
 		visit.state.setClosed()
 		return stepResult{repeat: true}, true, nil
 	case verdictApproved:
@@ -161,7 +160,7 @@ func (e *Engine) checkRailCall(ctx context.Context, visit *accountVisit, o Order
 	}
 }
 
-// checkApprovedRailCall is checkRailCall for an order that was approved.
+// checkApprovedRailCall is checkRailCall for an approved order.
 func (e *Engine) checkApprovedRailCall(visit *accountVisit, o Order, v verdict, neverAsked bool) (t stepResult, done bool, err error) {
 	paused := e.activePause(o.Account, o.rail)
 	if paused != nil && (neverAsked || !paused.Pause.Since.After(v.recordedAt)) {
@@ -174,7 +173,7 @@ func (e *Engine) checkApprovedRailCall(visit *accountVisit, o Order, v verdict, 
 	return stepResult{}, false, nil
 }
 
-// waitReason is why an order is given to no rail for now; nil if one may have it, or get it.
+// waitReason returns why no rail gets an order for now; nil if a rail may have the order or will get it.
 func (e *Engine) waitReason(o *Order, v verdict) error {
 	since := o.PlacedAt
 	switch o.tag.needs() {
@@ -183,7 +182,7 @@ func (e *Engine) waitReason(o *Order, v verdict) error {
 			if o.tag.needs() == needsOperator {
 				return ErrAwaitsApproval
 			}
-			return nil // its engine is about to say it
+			return nil // the owner is about to approve it
 		}
 		since = v.recordedAt
 	}
@@ -193,7 +192,7 @@ func (e *Engine) waitReason(o *Order, v verdict) error {
 	return nil
 }
 
-// decideVerdict says what becomes of an order of which nothing was said, so that no rail has it.
+// decideVerdict settles an order without a verdict. No rail can have such an order.
 func (e *Engine) decideVerdict(ctx context.Context, visit *accountVisit, o Order, neverAsked bool) (t stepResult, done bool, err error) {
 	exceeded, err := e.findExceededLimit(ctx, &o)
 	if err != nil {
@@ -219,12 +218,12 @@ func (e *Engine) decideVerdict(ctx context.Context, visit *accountVisit, o Order
 		return stepResult{}, true, e.reportFailure(visit, o, err)
 	}
 	if v.value == 0 {
-		return stepResult{}, true, e.reportFailure(visit, o, errors.New("approve the order: its word is not found"))
+		return stepResult{}, true, e.reportFailure(visit, o, errors.New("approve the order: its verdict is not found"))
 	}
 	return e.checkRailCall(ctx, visit, o, v, neverAsked)
 }
 
-// voidWithReason gives an order back that nobody has approved, and says why.
+// voidWithReason gives back an order without a verdict, and reports the reason.
 func (e *Engine) voidWithReason(ctx context.Context, visit *accountVisit, o Order, reason error) (stepResult, error) {
 	done, err := e.voidUnapproved(ctx, &o)
 	if err != nil {
@@ -238,7 +237,7 @@ func (e *Engine) voidWithReason(ctx context.Context, visit *accountVisit, o Orde
 	return e.keepWaiting(visit, o, reason)
 }
 
-// keepWaiting leaves an account alone until the next sweep, for a reason that is no failure.
+// keepWaiting leaves an account alone until the next sweep. The reason is no failure.
 func (e *Engine) keepWaiting(visit *accountVisit, o Order, reason error) (stepResult, error) {
 	e.recordStillOpen(visit, reason)
 	return stepResult{notBefore: e.cfg.Clock().Add(e.cfg.SweepInterval)}, &OrderError{Account: o.Account, Order: o, Err: reason}

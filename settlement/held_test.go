@@ -40,8 +40,8 @@ func TestLargeOrderWaitsForApproval(t *testing.T) {
 		owner := w.engine(cfg)
 		owner.NotifyBalances(w.peers)
 		pause(time.Hour)
-		require.Equal(t, units(50), r.total(w.peers[1]), "not above it")
-		require.Zero(t, r.total(w.alice))
+		require.Equal(t, units(50), r.totalPaid(w.peers[1]), "not above it")
+		require.Zero(t, r.totalPaid(w.alice))
 		require.Equal(t, []string{"held 51"}, told, "once")
 		_, err := owner.Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, settlement.ErrAwaitsApproval)
@@ -57,7 +57,7 @@ func TestLargeOrderWaitsForApproval(t *testing.T) {
 		heir := w.engine(named("heir", r))
 		heir.Enqueue(w.peers)
 		pause(time.Hour)
-		require.Zero(t, r.total(w.alice))
+		require.Zero(t, r.totalPaid(w.alice))
 		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 		open, err := operator.Orders(t.Context(), w.alice)
 		require.NoError(t, err)
@@ -73,11 +73,11 @@ func TestLargeOrderWaitsForApproval(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, open[0].Waits)
 		pause(time.Minute + time.Second)
-		require.Equal(t, units(51), r.total(w.alice))
+		require.Equal(t, units(51), r.totalPaid(w.alice))
 		_, err = operator.Approve(t.Context(), w.alice, open[0].ID)
 		require.ErrorIs(t, err, settlement.ErrNoOrder, "it is closed")
 		require.NoError(t, heir.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -98,10 +98,10 @@ func TestApprovedHere(t *testing.T) {
 		_, err = e.Approve(t.Context(), w.alice, open[0].ID)
 		require.NoError(t, err)
 		pause(time.Second)
-		require.Equal(t, units(100), r.total(w.alice))
+		require.Equal(t, units(100), r.totalPaid(w.alice))
 		require.Equal(t, 1, approved)
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -139,7 +139,7 @@ func heldIsCancelled(t *testing.T, w *world) {
 	_, err = owner.Settle(t.Context(), w.alice)
 	require.NoError(t, err, "the account is left alone for a while")
 	requireNotCalled(t, r)
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 // Which orders cannot be approved.
@@ -148,7 +148,7 @@ func TestApproveRefuses(t *testing.T) {
 	w, r := newWorld(t, "bob"), newRail()
 	r.before = func(settlement.Order) error { return settlement.ErrPending }
 	w.earn(w.alice, 100)
-	e := w.engine(manual(r, at100))
+	e := w.engine(manualConfig(r, at100))
 	_, err := e.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, settlement.ErrPending)
 	open, err := e.Orders(t.Context())
@@ -177,14 +177,14 @@ func TestHeldOrderKeepsToTheDay(t *testing.T) {
 		synctest.Wait()
 		e.NotifyBalances(w.peers[1:])
 		pause(time.Minute)
-		require.Equal(t, units(20), r.total(w.peers[1]), "80 are ordered")
+		require.Equal(t, units(20), r.totalPaid(w.peers[1]), "80 are ordered")
 		open, err := e.Orders(t.Context())
 		require.NoError(t, err)
 		_, err = e.Cancel(t.Context(), w.alice, open[0].ID)
 		require.NoError(t, err)
 		e.NotifyBalances(w.peers[1:])
 		pause(time.Minute)
-		require.Equal(t, units(40), r.total(w.peers[1]))
+		require.Equal(t, units(40), r.totalPaid(w.peers[1]))
 		_ = e.Close(t.Context())
 	})
 }
@@ -211,7 +211,7 @@ func TestHeldOrderOfAnAccountWithoutHistory(t *testing.T) {
 				w.peers, err = w.book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd})
 				require.NoError(t, err)
 				w.alice = w.peers[0]
-				cfg := manual(r, all)
+				cfg := manualConfig(r, all)
 				cfg.Instance, cfg.PeerPayoutLimits.Default = "owner", limit
 				w.earn(w.alice, 100)
 				crash := &stopsAfterOrder{Ledger: w.ledger}
@@ -221,14 +221,14 @@ func TestHeldOrderOfAnAccountWithoutHistory(t *testing.T) {
 				require.Error(t, owner.Close(t.Context()))
 				requireNotCalled(t, r)
 				pause(2 * time.Minute)
-				cfg = manual(r, all)
+				cfg = manualConfig(r, all)
 				cfg.Instance = "heir"
 				heir, err := settlement.NewEngine(w.ledger, book(), cfg)
 				require.NoError(t, err)
 				paid, err := heir.Settle(t.Context(), w.alice)
 				if name == "a day" {
 					require.NoError(t, err)
-					require.Equal(t, []uint64{100}, amounts(paid))
+					require.Equal(t, []uint64{100}, paidAmounts(paid))
 					require.NoError(t, heir.Close(t.Context()))
 					return
 				}
@@ -240,7 +240,7 @@ func TestHeldOrderOfAnAccountWithoutHistory(t *testing.T) {
 				require.NoError(t, err)
 				paid, err = heir.Settle(t.Context(), w.alice)
 				require.NoError(t, err)
-				require.Equal(t, []uint64{100}, amounts(paid))
+				require.Equal(t, []uint64{100}, paidAmounts(paid))
 				require.NoError(t, heir.Close(t.Context()))
 			})
 		})
@@ -282,7 +282,7 @@ func TestCancelledWhileItIsApproved(t *testing.T) {
 	_, err = operator.Approve(t.Context(), w.alice, open[0].ID)
 	require.ErrorIs(t, err, settlement.ErrNoOrder)
 	requireNotCalled(t, r)
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 // An order that is refused before its engine has said that it may be paid is given to no rail.
@@ -298,13 +298,13 @@ func TestCancelledBeforeItsEngineApproves(t *testing.T) {
 		assertNoError(t, err)
 		w.spend(w.alice, 100) // nothing more is due
 	}}
-	cfg := manual(r, all)
+	cfg := manualConfig(r, all)
 	cfg.PeerPayoutLimits.Default.Day = units(1000)
 	paid, err := w.engineOn(l, cfg).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Empty(t, paid)
 	requireNotCalled(t, r)
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 // An order that is approved while somebody cancels it can be cancelled all the same: no rail has
@@ -331,5 +331,5 @@ func TestApprovedWhileItIsCancelled(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, l.do, "it was approved")
 	requireNotCalled(t, r)
-	w.conserved(r)
+	w.requireConserved(r)
 }

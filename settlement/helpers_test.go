@@ -29,8 +29,8 @@ type world struct {
 	peers  []accounts.PeerAccount
 	alice  accounts.PeerAccount // the first of the peers
 
-	mu   sync.Mutex
-	last uint64
+	mu     sync.Mutex
+	lastID uint64
 }
 
 // newWorld has these peers, each with a credit line of 1000.
@@ -79,27 +79,27 @@ func (w *world) bookOn(l ledger.Ledger) *accounts.Book {
 // it sent.
 func (w *world) earn(a accounts.PeerAccount, n uint64) {
 	w.t.Helper()
-	w.move(w.liquidity(), w.book.PeerIDs(a).Peer, n, 0)
+	w.writePacket(w.liquidity(), w.book.PeerIDs(a).Peer, n, 0)
 }
 
 func (w *world) spend(a accounts.PeerAccount, n uint64) {
 	w.t.Helper()
-	w.move(w.book.PeerIDs(a).Peer, w.liquidity(), n, 0)
+	w.writePacket(w.book.PeerIDs(a).Peer, w.liquidity(), n, 0)
 }
 
-// pay credits a peer for a settlement that it paid.
-func (w *world) pay(a accounts.PeerAccount, n uint64) {
+// paySettlement credits a peer for a settlement that it paid.
+func (w *world) paySettlement(a accounts.PeerAccount, n uint64) {
 	w.t.Helper()
 	ids := w.book.PeerIDs(a)
-	w.write(ledger.Transfer{
+	w.writeRow(ledger.Transfer{
 		DebitAccountID: ids.Settlement, CreditAccountID: ids.Peer, Amount: units(n), Ledger: usd.Ledger, Code: chart.CodeIncoming,
 	})
 }
 
-// hold debits a peer for a packet in flight.
-func (w *world) hold(a accounts.PeerAccount, n uint64) (id ledger.ID) {
+// holdPacket debits a peer for a packet in flight.
+func (w *world) holdPacket(a accounts.PeerAccount, n uint64) (id ledger.ID) {
 	w.t.Helper()
-	return w.move(w.book.PeerIDs(a).Peer, w.liquidity(), n, ledger.TransferPending)
+	return w.writePacket(w.book.PeerIDs(a).Peer, w.liquidity(), n, ledger.TransferPending)
 }
 
 func (w *world) liquidity() ledger.ID {
@@ -107,8 +107,8 @@ func (w *world) liquidity() ledger.ID {
 	return ids.Liquidity
 }
 
-// suspended is what suspense has paid and not collected.
-func (w *world) suspended() ledger.Amount {
+// suspenseDebt is what suspense has paid and not collected.
+func (w *world) suspenseDebt() ledger.Amount {
 	w.t.Helper()
 	ids, _ := w.book.AssetIDs(usd.Ledger)
 	found, err := w.ledger.LookupAccounts(context.Background(), []ledger.ID{ids.Suspense})
@@ -116,9 +116,9 @@ func (w *world) suspended() ledger.Amount {
 	return found[0].DebitsPosted.SubFloor(found[0].CreditsPosted)
 }
 
-func (w *world) move(debit, credit ledger.ID, n uint64, flags ledger.TransferFlags) ledger.ID {
+func (w *world) writePacket(debit, credit ledger.ID, n uint64, flags ledger.TransferFlags) ledger.ID {
 	w.t.Helper()
-	return w.write(ledger.Transfer{
+	return w.writeRow(ledger.Transfer{
 		DebitAccountID: debit, CreditAccountID: credit, Amount: units(n),
 		Ledger: usd.Ledger, Code: chart.CodePacket, Flags: flags,
 	})
@@ -128,15 +128,15 @@ func (w *world) move(debit, credit ledger.ID, n uint64, flags ledger.TransferFla
 func (w *world) closePeer(a accounts.PeerAccount) (reopen func()) {
 	w.t.Helper()
 	ids, _ := w.book.AssetIDs(usd.Ledger)
-	closing := w.move(w.book.PeerIDs(a).Peer, ids.Control, 0, ledger.TransferPending|ledger.TransferClosingDebit)
-	return func() { w.write(ledger.Transfer{PendingID: closing, Flags: ledger.TransferVoidPending}) }
+	closing := w.writePacket(w.book.PeerIDs(a).Peer, ids.Control, 0, ledger.TransferPending|ledger.TransferClosingDebit)
+	return func() { w.writeRow(ledger.Transfer{PendingID: closing, Flags: ledger.TransferVoidPending}) }
 }
 
-func (w *world) write(row ledger.Transfer) ledger.ID {
+func (w *world) writeRow(row ledger.Transfer) ledger.ID {
 	w.t.Helper()
 	w.mu.Lock()
-	w.last++
-	row.ID = ledger.NewID(w.last, w.number<<8|7)
+	w.lastID++
+	row.ID = ledger.NewID(w.lastID, w.number<<8|7)
 	w.mu.Unlock()
 	results, err := w.ledger.CreateTransfers(context.Background(), []ledger.Transfer{row})
 	require.NoError(w.t, err)
@@ -151,23 +151,23 @@ func (w *world) balance(a accounts.PeerAccount) accounts.Balance {
 	return b
 }
 
-// conserved is called at the end of a test: no unit was made, lost or left held,
+// requireConserved is called at the end of a test: no unit was made, lost or left held,
 // and the rail paid what the ledger says.
-func (w *world) conserved(r *rail) {
+func (w *world) requireConserved(r *rail) {
 	w.t.Helper()
 	ledgertest.RequireNothingHeld(w.t, w.ledger)
 	for _, a := range w.peers {
-		require.Equal(w.t, r.total(a), w.balance(a).SettledOut, "paid at the rail and booked for %v", a)
+		require.Equal(w.t, r.totalPaid(a), w.balance(a).SettledOut, "paid at the rail and booked for %v", a)
 	}
 }
 
-// manual is a Config for an engine that settles only when told to.
-func manual(s settlement.Settler, p settlement.Policy) settlement.Config {
-	return settlement.Config{Rails: railOf(s), Policies: settlement.Policies{Default: p}, Manual: true}
+// manualConfig is a Config for an engine that settles only when told to.
+func manualConfig(s settlement.Settler, p settlement.Policy) settlement.Config {
+	return settlement.Config{Rails: railsWith(s), Policies: settlement.Policies{Default: p}, Manual: true}
 }
 
-// railOf has everybody paid by a Settler.
-func railOf(s settlement.Settler) settlement.Rails {
+// railsWith has everybody paid by a Settler.
+func railsWith(s settlement.Settler) settlement.Rails {
 	return settlement.Rails{Default: &settlement.Rail{Settler: s}}
 }
 
@@ -226,8 +226,8 @@ func (r *rail) Settle(_ context.Context, o settlement.Order) (ledger.Amount, err
 	return p.Paid, r.after(o)
 }
 
-// total is what a peer was paid.
-func (r *rail) total(a accounts.PeerAccount) (sum ledger.Amount) {
+// totalPaid is what a peer was paid.
+func (r *rail) totalPaid(a accounts.PeerAccount) (sum ledger.Amount) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range r.paid {
@@ -238,14 +238,14 @@ func (r *rail) total(a accounts.PeerAccount) (sum ledger.Amount) {
 	return sum
 }
 
-func (r *rail) keys() (paid, called int) {
+func (r *rail) countKeys() (paid, called int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.paid), len(r.calls)
 }
 
-// amounts are those that were paid, in the order of the payments.
-func amounts(payments []settlement.Payment) (list []uint64) {
+// paidAmounts are those that were paid, in the order of the payments.
+func paidAmounts(payments []settlement.Payment) (list []uint64) {
 	for _, p := range payments {
 		n, _ := p.Paid.Uint64()
 		list = append(list, n)

@@ -70,15 +70,15 @@ func TestPausedRail(t *testing.T) {
 		starting := engine("starting")
 		starting.NotifyBalances(w.peers)
 		pause(time.Hour)
-		require.Zero(t, r.total(alice))
-		require.Equal(t, units(20), r.total(bob), "the other rail pays")
+		require.Zero(t, r.totalPaid(alice))
+		require.Equal(t, units(20), r.totalPaid(bob), "the other rail pays")
 		_, err = running.Settle(t.Context(), alice)
 		require.ErrorIs(t, err, settlement.ErrPaused)
 		require.ErrorContains(t, err, `rail "bank" is paused in USD/2 since `)
 
 		require.NoError(t, operator.ResumeRail(t.Context(), "bank"))
 		pause(time.Minute + time.Second)
-		require.Equal(t, units(10), r.total(alice), "within a sweep")
+		require.Equal(t, units(10), r.totalPaid(alice), "within a sweep")
 		require.NoError(t, running.Close(t.Context()))
 		require.NoError(t, starting.Close(t.Context()))
 		once := map[string]int{"paused bank": 1, "resumed bank": 1}
@@ -86,7 +86,7 @@ func TestPausedRail(t *testing.T) {
 		pauses, err = operator.Pauses(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, pauses)
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -115,13 +115,13 @@ func TestStoppedPayments(t *testing.T) {
 		requireNotCalled(t, r)
 		require.NoError(t, operator.StartPayments(t.Context()))
 		pause(time.Minute + time.Second)
-		require.Equal(t, units(10), r.total(alice))
-		require.Zero(t, r.total(bob))
+		require.Equal(t, units(10), r.totalPaid(alice))
+		require.Zero(t, r.totalPaid(bob))
 		require.NoError(t, operator.ResumeRail(t.Context(), "chain"))
 		pause(time.Minute + time.Second)
-		require.Equal(t, units(20), r.total(bob))
+		require.Equal(t, units(20), r.totalPaid(bob))
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -144,7 +144,7 @@ func manyPauses(t *testing.T, w *world) {
 		if i%40 == 39 {
 			paid, err := running.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
-			require.Equal(t, []uint64{40}, amounts(paid))
+			require.Equal(t, []uint64{40}, paidAmounts(paid))
 		}
 		require.NoError(t, operator.StopPayments(t.Context()))
 		if i%40 == 20 {
@@ -156,7 +156,7 @@ func manyPauses(t *testing.T, w *world) {
 		}
 		require.NoError(t, operator.StartPayments(t.Context()))
 	}
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 // Operators who pause and resume at the same moment write one thing after the other.
@@ -210,7 +210,7 @@ func TestPauseBeforeTheOrder(t *testing.T) {
 			w, r := newWorld(t), newRail()
 			operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 			l := &interrupted{Ledger: w.ledger, before: func() { assertNoError(t, operator.PauseRail(t.Context(), "")) }}
-			cfg := manual(r, at100)
+			cfg := manualConfig(r, at100)
 			change(&cfg)
 			var voided []error
 			cfg.Events.Voided = func(_ settlement.Order, why error) { voided = append(voided, why) }
@@ -221,7 +221,7 @@ func TestPauseBeforeTheOrder(t *testing.T) {
 			require.Len(t, voided, 1)
 			require.ErrorIs(t, voided[0], settlement.ErrPaused)
 			require.Zero(t, w.balance(w.alice).Settling)
-			w.conserved(r)
+			w.requireConserved(r)
 		})
 	}
 }
@@ -254,7 +254,7 @@ func TestPauseKeepsNoAnswerBack(t *testing.T) {
 				owner := w.engine(cfg)
 				owner.NotifyBalances(w.peers)
 				synctest.Wait()
-				require.Equal(t, units(80), r.total(w.alice), "and nobody knows")
+				require.Equal(t, units(80), r.totalPaid(w.alice), "and nobody knows")
 				operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 				require.NoError(t, operator.StopPayments(t.Context()))
 				open, err := operator.Orders(t.Context(), w.alice)
@@ -269,7 +269,7 @@ func TestPauseKeepsNoAnswerBack(t *testing.T) {
 				pause(10 * time.Minute)
 				require.Equal(t, units(80), w.balance(w.alice).SettledOut)
 				require.NoError(t, owner.Close(t.Context()))
-				w.conserved(r)
+				w.requireConserved(r)
 			})
 		})
 	}
@@ -302,9 +302,9 @@ func TestApprovedDuringThePause(t *testing.T) {
 		require.ErrorIs(t, open[0].Waits, settlement.ErrPaused)
 		require.NoError(t, operator.StartPayments(t.Context()))
 		pause(2 * time.Minute)
-		require.Equal(t, units(60), r.total(w.alice))
+		require.Equal(t, units(60), r.totalPaid(w.alice))
 		require.NoError(t, again.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -331,7 +331,7 @@ func TestOrderOfACrashDuringThePause(t *testing.T) {
 				operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 				l := &stopsAfterOrder{Ledger: &interrupted{Ledger: w.ledger, before: func() { assertNoError(t, operator.StopPayments(t.Context())) }}}
 				w.earn(w.alice, 100)
-				crashes := w.engineOn(l, manual(r, at100))
+				crashes := w.engineOn(l, manualConfig(r, at100))
 				_, _ = crashes.Settle(t.Context(), w.alice)
 				require.Error(t, crashes.Close(t.Context()))
 				open, err := operator.Orders(t.Context(), w.alice)
@@ -343,9 +343,9 @@ func TestOrderOfACrashDuringThePause(t *testing.T) {
 				requireNotCalled(t, r)
 				require.NoError(t, operator.StartPayments(t.Context()))
 				pause(2 * time.Minute)
-				require.Equal(t, units(80), r.total(w.alice))
+				require.Equal(t, units(80), r.totalPaid(w.alice))
 				require.NoError(t, next.Close(t.Context()))
-				w.conserved(r)
+				w.requireConserved(r)
 			})
 		})
 	}
@@ -372,9 +372,9 @@ func TestPauseAfterTheApproval(t *testing.T) {
 		requireNotCalled(t, r)
 		require.NoError(t, operator.StartPayments(t.Context()))
 		pause(2 * time.Minute)
-		require.Equal(t, units(60), r.total(w.alice))
+		require.Equal(t, units(60), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 

@@ -62,16 +62,16 @@ func (p *payoutProgram) draw(n int) int {
 
 // start starts an engine, with requests that fail.
 func (p *payoutProgram) start(i int) {
-	l := &faulty{Ledger: p.ledger, fault: func(call) fault {
+	l := &faultyLedger{Ledger: p.ledger, fault: func(call) fault {
 		switch {
 		case p.chance(3):
 			return fault{before: errRail}
 		case p.chance(2):
 			return fault{after: errRail}
 		}
-		return pass
+		return noFault
 	}}
-	cfg := manual(p.rail, settlement.Threshold{SettleThreshold: units(10)})
+	cfg := manualConfig(p.rail, settlement.Threshold{SettleThreshold: units(10)})
 	cfg.Instance = fmt.Sprint("engine ", i)
 	cfg.OrderCooldown, cfg.Lease = time.Second, time.Hour
 	cfg.PeerPayoutLimits.Default = settlement.PayoutLimit{Day: units(payoutLimits.peerDay), Order: units(payoutLimits.order)}
@@ -225,7 +225,7 @@ func TestPayoutPrograms(t *testing.T) {
 				for _, a := range p.peers {
 					require.Less(t, ledgerUnits(p.balance(a).Payable), uint64(10), "%v", a)
 				}
-				p.conserved(p.rail)
+				p.requireConserved(p.rail)
 			})
 		})
 	}

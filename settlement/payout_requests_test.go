@@ -39,7 +39,7 @@ func TestRequestsOfLimitsAndPauses(t *testing.T) {
 	w := newWorld(t, names...)
 	l := &countsQueries{Ledger: w.ledger}
 	c := &counted{Ledger: l}
-	cfg := manual(newRail(), at100)
+	cfg := manualConfig(newRail(), at100)
 	cfg.Lease = time.Hour // no claims are renewed while it runs
 	cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(1 << 40), ApproveAbove: units(1 << 30)})
 	e := w.engineOn(c, cfg)

@@ -136,7 +136,7 @@ func TestImpossiblePolicies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			_, err := settlement.NewEngine(w.ledger, w.book, manual(newRail(), c.policy))
+			_, err := settlement.NewEngine(w.ledger, w.book, manualConfig(newRail(), c.policy))
 			if c.fields == "" {
 				require.NoError(t, err)
 				return
@@ -181,7 +181,7 @@ func TestRules(t *testing.T) {
 
 	// An account gets what its rule says.
 	w, r := newWorld(t, "bob", "carol", "dave"), newRail()
-	cfg := manual(r, settlement.Threshold{SettleThreshold: units(50)})
+	cfg := manualConfig(r, settlement.Threshold{SettleThreshold: units(50)})
 	cfg.Policies.Asset = map[accounts.Asset]settlement.Policy{usd: settlement.Threshold{SettleThreshold: units(100)}}
 	cfg.Policies.Peer = map[string]settlement.Policy{"carol": nil, "dave": settlement.Threshold{SettleThreshold: units(1)}}
 	cfg.Policies.PeerAsset = map[accounts.PeerAsset]settlement.Policy{{Peer: "bob", Asset: usd}: settlement.Threshold{SettleThreshold: units(60)}}
@@ -203,7 +203,7 @@ func TestConfigValidateReportsAllFaults(t *testing.T) {
 		Lease: -1, RetryInitialInterval: -1, RetryMaxInterval: -1, OrderCooldown: -1, StuckAfter: -1, CheckCooldown: -1, SweepInterval: -1,
 	}.Validate()
 	require.Equal(t, []string{
-		"Rails", "Lease", "RetryInitialInterval", "RetryMaxInterval", "OrderCooldown", "StuckAfter", "Round", "Sweep", "Margin",
+		"Rails", "Lease", "RetryInitialInterval", "RetryMaxInterval", "OrderCooldown", "StuckAfter", "CheckCooldown", "SweepInterval", "Margin",
 	}, fieldsOf(err))
 	err = settlement.Config{Rails: settlement.Rails{Default: &settlement.Rail{
 		Timeout: -1, Concurrency: -1, BreakerThreshold: -1, BreakerTimeout: -1,
@@ -216,7 +216,7 @@ func TestConfigValidateReportsAllFaults(t *testing.T) {
 func TestRulesThatNobodyIsUnder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	cfg := manual(newRail(), at100)
+	cfg := manualConfig(newRail(), at100)
 	unknown := accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
 	cfg.Policies.Asset = map[accounts.Asset]settlement.Policy{unknown: at100}
 	cfg.Rails.PeerAsset = map[accounts.PeerAsset]*settlement.Rail{{Peer: "alice", Asset: unknown}: cfg.Rails.Default}
@@ -225,7 +225,7 @@ func TestRulesThatNobodyIsUnder(t *testing.T) {
 	require.ErrorContains(t, err, "Rails")
 	require.ErrorContains(t, err, "Policies")
 
-	cfg = manual(newRail(), at100)
+	cfg = manualConfig(newRail(), at100)
 	cfg.Rails.Peer = map[string]*settlement.Rail{"alice": {Settler: newRail()}}
 	_, err = settlement.NewEngine(w.ledger, w.book, cfg)
 	require.ErrorIs(t, err, accounts.ErrInvalid)

@@ -13,21 +13,21 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Released is what was given back to a peer out of suspense.
+// Released is the money that a peer got back from suspense.
 type Released struct {
-	Payments []PaymentBooking // one for each row that is booked now, in the order of the rows that waited
-	Amount   ledger.Amount    // units: their sum
+	Payments []PaymentBooking // one for each row booked by this call, in the order of the rows in suspense
+	Amount   ledger.Amount    // units: the sum of Payments
 }
 
-// Release gives back to a peer what came for it while its account was closed, and waits in
-// suspense: its payments, which count as paid in then, and what late packets earned it. The
-// account must be open again (accounts.Book.ReopenPeer). It may be repeated, from any process,
-// and books each row once; what came back meanwhile (RecordReturned) is left out.
+// Release gives a peer the money that arrived while its account was closed: its payments, which count as settled
+// then, and the earnings of late packets. The account must be open again ([accounts.Book.ReopenPeer]). Release may
+// be repeated, from any process, and books each row once. Payments that came back meanwhile
+// ([Engine.RecordReturned]) are left out.
 //
-// It reads all payments of the peer, and all late packets of the asset that wait in suspense.
-// Errors are *OrderErrors: accounts.ErrPeerClosed, accounts.ErrNotProvisioned,
-// accounts.ErrUnknownAsset, accounts.ErrInvalid, or the error of a request; what Released has is
-// booked all the same. ErrEngineClosed after Close.
+// Release reads all payments of the peer, and all late packets of the asset in suspense. The errors are
+// *[OrderError]: [accounts.ErrPeerClosed], [accounts.ErrNotProvisioned], [accounts.ErrUnknownAsset],
+// [accounts.ErrInvalid], or the error of a request. With an error, [Released] still has the payments booked before.
+// [ErrEngineClosed] is returned after [Engine.Close].
 func (e *Engine) Release(ctx context.Context, account accounts.PeerAccount) (Released, error) {
 	if !e.acquireCall() {
 		return Released{}, ErrEngineClosed
@@ -69,12 +69,12 @@ func (e *Engine) releasePeer(ctx context.Context, a accounts.PeerAccount) (relea
 			continue
 		}
 		released.Payments = append(released.Payments, booked)
-		released.Amount, _ = released.Amount.Add(booked.Amount) // a part of what suspense was credited
+		released.Amount, _ = released.Amount.Add(booked.Amount) // no overflow: a part of suspense's credits
 	}
 	return released, nil
 }
 
-// releaseRow gives one row back. What packets earned stays so; anything else is a credit.
+// releaseRow gives one row back. Earnings of late packets stay earnings; every other row is a credit.
 func (e *Engine) releaseRow(ctx context.Context, a accounts.PeerAccount, waitingRow ledger.Transfer) (PaymentBooking, error) {
 	assetIDs, _ := e.book.AssetIDs(a.Ledger())
 	row := ledger.Transfer{
@@ -87,13 +87,12 @@ func (e *Engine) releaseRow(ctx context.Context, a accounts.PeerAccount, waiting
 	return e.bookCredit(ctx, row, creditRequest{idOf: func(attempt uint64) ledger.ID { return e.releaseID(waitingRow.ID, attempt) }})
 }
 
-// releaseID is the id under which a row that waits in suspense leaves it, for good: to the
-// peer, or back to where it came from.
+// releaseID is the only id under which a row leaves suspense, to the peer or back to its settlement account.
 func (e *Engine) releaseID(waitingID ledger.ID, attempt uint64) ledger.ID {
 	return e.ns.Derive("release", chart.ID(waitingID), chart.U64(attempt))
 }
 
-// readWaitingRows are the rows in suspense that are about a peer, whether or not they have left it.
+// readWaitingRows reads the rows of a peer in suspense, also the rows that have left suspense since.
 func (e *Engine) readWaitingRows(ctx context.Context, a accounts.PeerAccount) ([]ledger.Transfer, error) {
 	ids := e.book.PeerIDs(a)
 	assetIDs, _ := e.book.AssetIDs(a.Ledger())
@@ -101,7 +100,7 @@ func (e *Engine) readWaitingRows(ctx context.Context, a accounts.PeerAccount) ([
 	for _, code := range []uint16{chart.CodeIncoming, chart.CodeVoucher} {
 		rows, err := e.readAllRows(ctx, ledger.AccountFilter{AccountID: ids.Settlement, Code: code, Flags: ledger.AccountFilterDebits})
 		if err != nil {
-			return nil, wrap("read what waits in suspense", err)
+			return nil, wrap("read the rows in suspense", err)
 		}
 		waiting = append(waiting, slices.DeleteFunc(rows, func(row ledger.Transfer) bool {
 			return row.CreditAccountID != assetIDs.Suspense
@@ -109,13 +108,13 @@ func (e *Engine) readWaitingRows(ctx context.Context, a accounts.PeerAccount) ([
 	}
 	late, err := e.readAllRows(ctx, ledger.AccountFilter{AccountID: assetIDs.Suspense, Code: chart.CodeCorrection, Flags: ledger.AccountFilterCredits})
 	if err != nil {
-		return nil, wrap("read what waits in suspense", err)
+		return nil, wrap("read the rows in suspense", err)
 	}
 	return e.appendLatePackets(ctx, waiting, late, ids.Peer)
 }
 
-// appendLatePackets appends the late packets that a peer earned while its account was closed. The
-// hold of such a packet, whose leg has the same number, names the account that was to get it.
+// appendLatePackets appends the late packets that a peer earned while its account was closed. The hold of such a
+// packet, under the same leg number, names the receiving account.
 func (e *Engine) appendLatePackets(ctx context.Context, waiting, late []ledger.Transfer, peer ledger.ID) ([]ledger.Transfer, error) {
 	var holds []ledger.ID
 	byHold := make(map[ledger.ID]ledger.Transfer)
@@ -127,7 +126,7 @@ func (e *Engine) appendLatePackets(ctx context.Context, waiting, late []ledger.T
 	}
 	found, err := batch.Each(ctx, holds, 1, e.ledger.LookupTransfers)
 	if err != nil {
-		return nil, wrap("look up whose late packets are in suspense", err)
+		return nil, wrap("look up the holds of late packets in suspense", err)
 	}
 	for _, hold := range found {
 		if hold.CreditAccountID == peer {
@@ -135,25 +134,4 @@ func (e *Engine) appendLatePackets(ctx context.Context, waiting, late []ledger.T
 		}
 	}
 	return waiting, nil
-}
-
-// readPage reads a page of rows, of as many as the ledger's answer has room for.
-func (e *Engine) readPage(ctx context.Context, filter *ledger.AccountFilter) ([]ledger.Transfer, error) {
-	return batch.Page(&filter.Limit, func() ([]ledger.Transfer, error) { return e.ledger.GetAccountTransfers(ctx, *filter) })
-}
-
-// readAllRows reads all rows that a filter selects.
-func (e *Engine) readAllRows(ctx context.Context, filter ledger.AccountFilter) (all []ledger.Transfer, err error) {
-	filter.Limit = ledger.QueryMax
-	for {
-		rows, err := e.readPage(ctx, &filter)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, rows...)
-		if len(rows) < int(filter.Limit) {
-			return all, nil
-		}
-		filter.TimestampMin = rows[len(rows)-1].Timestamp + 1
-	}
 }

@@ -13,9 +13,9 @@ import (
 func TestPartReturnedOfAPaymentInSuspense(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	e := w.engine(manual(newRail(), at100))
+	e := w.engine(manualConfig(newRail(), at100))
 	reopen := w.closePeer(w.alice)
-	w.receive(e, w.alice, "payment", 100)
+	w.recordIncoming(e, w.alice, "payment", 100)
 	back := settlement.ReturnedPayment{Account: w.alice, Key: "return", Payment: "payment", Amount: units(40)}
 	_, err := e.RecordReturned(t.Context(), back)
 	require.NoError(t, err)

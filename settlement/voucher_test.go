@@ -168,7 +168,7 @@ func voucherCrashAt(t *testing.T, step int) (crashed bool) {
 		}
 		return nil
 	}
-	l := &faulty{Ledger: w.ledger, fault: func(call) fault { return fault{before: ends(), after: ends()} }}
+	l := &faultyLedger{Ledger: w.ledger, fault: func(call) fault { return fault{before: ends(), after: ends()} }}
 	first := w.engineOn(l, settlement.Config{})
 	_, err = first.RecordVoucher(t.Context(), w.claim("a", 50))
 	if err == nil {
@@ -246,7 +246,7 @@ func TestVouchersThatCannotBeBooked(t *testing.T) {
 	// A row with the last number there is.
 	tag := chart.Namespace("").Derive("channel", []byte("full")).Hi
 	ids, ownIDs := w.book.PeerIDs(w.alice), func() accounts.AssetIDs { ids, _ := w.book.AssetIDs(1); return ids }()
-	w.write(ledger.Transfer{
+	w.writeRow(ledger.Transfer{
 		DebitAccountID: ids.Settlement, CreditAccountID: ownIDs.Suspense, Amount: units(1),
 		Ledger: 1, Code: chart.CodeVoucher, UserData64: tag, UserData32: 1<<32 - 1,
 	})

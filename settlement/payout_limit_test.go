@@ -38,7 +38,7 @@ func TestLargestOrder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, r := newWorld(t), newRail()
-			cfg := manual(r, at100)
+			cfg := manualConfig(r, at100)
 			limit(&cfg)
 			e := w.engine(cfg)
 			w.earn(w.alice, 99)
@@ -49,8 +49,8 @@ func TestLargestOrder(t *testing.T) {
 			require.Equal(t, units(30), e.Due(w.balance(w.alice)))
 			paid, err = e.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
-			require.Equal(t, []uint64{30, 30, 20}, amounts(paid))
-			w.conserved(r)
+			require.Equal(t, []uint64{30, 30, 20}, paidAmounts(paid))
+			w.requireConserved(r)
 		})
 	}
 }
@@ -59,22 +59,22 @@ func TestLargestOrder(t *testing.T) {
 func TestLargestOrderOfARefund(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
-	cfg := manual(r, at100)
+	cfg := manualConfig(r, at100)
 	cfg.PeerPayoutLimits.Default.Order = units(30)
 	e := w.engine(cfg)
-	w.pay(w.alice, 70)
+	w.paySettlement(w.alice, 70)
 	require.NoError(t, e.Refund(t.Context(), w.alice))
 	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.Equal(t, []uint64{30, 30, 10}, amounts(paid))
-	w.conserved(r)
+	require.Equal(t, []uint64{30, 30, 10}, paidAmounts(paid))
+	w.requireConserved(r)
 }
 
 // A largest order below the policy's minimum pays nothing, and that is told once.
 func TestLargestOrderBelowTheMinimum(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
-	cfg := manual(r, settlement.AtLeast{Amount: units(50), Of: settlement.Threshold{SettleThreshold: units(60)}})
+	cfg := manualConfig(r, settlement.AtLeast{Amount: units(50), Of: settlement.Threshold{SettleThreshold: units(60)}})
 	cfg.PeerPayoutLimits.Default.Order = units(30)
 	var told []settlement.PayoutLimitError
 	cfg.Events.PayoutLimited = func(l settlement.PayoutLimitError) { told = append(told, l) }
@@ -123,7 +123,7 @@ func TestDayLimit(t *testing.T) {
 		w.earn(w.alice, 60)
 		one.NotifyBalances(w.peers)
 		pause(time.Hour)
-		require.Equal(t, units(60), r.total(w.alice))
+		require.Equal(t, units(60), r.totalPaid(w.alice))
 
 		two := engine("two")
 		w.earn(bob, 70)
@@ -131,7 +131,7 @@ func TestDayLimit(t *testing.T) {
 			two.NotifyBalances(w.peers)
 			pause(time.Minute)
 		}
-		require.Equal(t, units(40), r.total(bob), "cut to what is left")
+		require.Equal(t, units(40), r.totalPaid(bob), "cut to what is left")
 		require.Equal(t, 1, told["two"])
 		_, err := two.Settle(t.Context(), bob)
 		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
@@ -143,19 +143,19 @@ func TestDayLimit(t *testing.T) {
 		three := engine("one") // started again
 		three.Enqueue(w.peers)
 		pause(20 * time.Hour)
-		require.Equal(t, units(40), r.total(bob), "it knows what was paid before it started")
+		require.Equal(t, units(40), r.totalPaid(bob), "it knows what was paid before it started")
 		require.Equal(t, 1, told["one"])
 		pause(time.Hour)
-		require.Equal(t, units(40), r.total(bob), "the 24 hours of the first payment are not over")
+		require.Equal(t, units(40), r.totalPaid(bob), "the 24 hours of the first payment are not over")
 		pause(25 * time.Minute)
-		require.Equal(t, units(70), r.total(bob))
+		require.Equal(t, units(70), r.totalPaid(bob))
 		w.earn(bob, 100)
 		three.NotifyBalances(w.peers)
 		pause(2 * time.Minute)
-		require.Equal(t, units(100), r.total(bob), "40 and 30 are less than a day old")
+		require.Equal(t, units(100), r.totalPaid(bob), "40 and 30 are less than a day old")
 		require.Equal(t, 2, told["one"], "again, since orders fitted meanwhile")
 		require.NoError(t, three.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -169,14 +169,14 @@ func TestWhatCountsAgainstADay(t *testing.T) {
 		limit := settlement.PayoutLimit{Day: units(100)}
 		rails := map[string]*settlement.Rail{"bank": {Name: "bank", Settler: r}, "chain": {Name: "chain", Settler: r}}
 		engine := func(change func(*settlement.Config)) *settlement.Engine {
-			cfg := manual(r, all)
+			cfg := manualConfig(r, all)
 			cfg.Rails = settlement.Rails{Default: rails["bank"], Peer: map[string]*settlement.Rail{"carol": rails["chain"]}}
 			change(&cfg)
 			return w.engine(cfg)
 		}
 		settle := func(e *settlement.Engine, a accounts.PeerAccount) (sum uint64) {
 			paid, _ := e.Settle(t.Context(), a)
-			for _, n := range amounts(paid) {
+			for _, n := range paidAmounts(paid) {
 				sum += n
 			}
 			return sum
@@ -185,7 +185,7 @@ func TestWhatCountsAgainstADay(t *testing.T) {
 		w.earn(alice, 80)
 		require.Equal(t, uint64(80), settle(engine(func(*settlement.Config) {}), alice))
 		other.earn(other.alice, 500)
-		_, err := other.engine(manual(r, all)).Settle(t.Context(), other.alice)
+		_, err := other.engine(manualConfig(r, all)).Settle(t.Context(), other.alice)
 		require.NoError(t, err)
 		_, err = w.engine(settlement.Config{}).RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: alice, Key: "by hand", Amount: units(500)})
 		require.NoError(t, err)
@@ -220,14 +220,14 @@ func TestOpenOrdersCountAgainstADay(t *testing.T) {
 		later := newRail()
 		later.before = func(settlement.Order) error { return settlement.ErrPending }
 		w.earn(alice, 60)
-		holder := w.engine(manual(later, all))
+		holder := w.engine(manualConfig(later, all))
 		_, err := holder.Settle(t.Context(), alice)
 		require.ErrorIs(t, err, settlement.ErrPending)
 		open, err := holder.Orders(t.Context())
 		require.NoError(t, err)
 		pause(100 * time.Hour)
 
-		cfg := manual(r, all)
+		cfg := manualConfig(r, all)
 		cfg.Instance = "another"
 		cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
 		cfg.Policies.Peer = map[string]settlement.Policy{"carol": settlement.Prefund{PrefundThreshold: units(1).Big(), SettleTo: units(0).Big()}}
@@ -235,20 +235,20 @@ func TestOpenOrdersCountAgainstADay(t *testing.T) {
 		w.earn(bob, 500)
 		paid, err := e.Settle(t.Context(), bob)
 		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
-		require.Equal(t, []uint64{40}, amounts(paid))
+		require.Equal(t, []uint64{40}, paidAmounts(paid))
 		_, err = holder.Resolve(t.Context(), alice, open[0].ID, units(10))
 		require.NoError(t, err)
 		r.pays = func(o settlement.Order) ledger.Amount { return sum(o.Amount, units(10)) }
 		paid, err = e.Settle(t.Context(), bob)
 		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
-		require.Equal(t, []uint64{60}, amounts(paid), "50 were left, and 60 were paid")
+		require.Equal(t, []uint64{60}, paidAmounts(paid), "50 were left, and 60 were paid")
 		w.earn(carol, 50)
 		_, err = e.Settle(t.Context(), carol)
 		require.ErrorContains(t, err, "1.10 USD are paid or ordered")
 		pause(25 * time.Hour)
 		paid, err = e.Settle(t.Context(), carol)
 		require.NoError(t, err)
-		require.Equal(t, []uint64{60}, amounts(paid))
+		require.Equal(t, []uint64{60}, paidAmounts(paid))
 	})
 }
 
@@ -290,7 +290,7 @@ func raceOnALimit(t *testing.T, w *world, answer error) {
 	var visits sync.WaitGroup
 	for i, a := range w.peers {
 		w.earn(a, 50)
-		cfg := manual(r, all)
+		cfg := manualConfig(r, all)
 		cfg.Instance = fmt.Sprint("engine ", i)
 		cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
 		cfg.Events.Voided = func(_ settlement.Order, why error) {
@@ -302,12 +302,12 @@ func raceOnALimit(t *testing.T, w *world, answer error) {
 		visits.Go(func() { _, _ = e.Settle(t.Context(), a) })
 	}
 	visits.Wait()
-	_, called := r.keys()
+	_, called := r.countKeys()
 	require.Equal(t, 2, called)
 	require.Len(t, refused, 1)
 	require.ErrorIs(t, refused[0], settlement.ErrPayoutLimit)
 	if answer == nil {
-		w.conserved(r)
+		w.requireConserved(r)
 	}
 }
 
@@ -328,7 +328,7 @@ func TestCrashBeforeTheCheckOfALimit(t *testing.T) {
 				crash := &stopsAfterOrder{Ledger: m}
 				w.earn(w.alice, 60)
 				w.earn(bob, 60)
-				cfg := manual(r, all)
+				cfg := manualConfig(r, all)
 				cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
 				cfg.Instance = "crashes"
 				first := w.engineOn(crash, cfg)
@@ -339,15 +339,15 @@ func TestCrashBeforeTheCheckOfALimit(t *testing.T) {
 				visits.Go(func() { _, _ = first.Settle(t.Context(), w.alice) })
 				visits.Wait()
 				pause(2 * time.Minute)
-				heir := manual(r, all)
+				heir := manualConfig(r, all)
 				heir.Instance = "heir"
 				if limited {
 					heir.AssetPayoutLimits = cfg.AssetPayoutLimits
 				}
 				_, _ = w.engine(heir).Settle(t.Context(), w.alice, bob)
-				paid := sum(r.total(w.alice), r.total(bob))
+				paid := sum(r.totalPaid(w.alice), r.totalPaid(bob))
 				require.Contains(t, allowed[limited], paid)
-				w.conserved(r)
+				w.requireConserved(r)
 			})
 		})
 	}
@@ -395,7 +395,7 @@ func TestImpossibleLimits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := manual(newRail(), all)
+			cfg := manualConfig(newRail(), all)
 			c.change(&cfg)
 			_, err := settlement.NewEngine(w.ledger, w.book, cfg)
 			if c.want == nil {
@@ -427,7 +427,7 @@ func TestOldOrderIsClosedDuringTheFirstSum(t *testing.T) {
 		later := newRail()
 		later.before = func(settlement.Order) error { return settlement.ErrPending }
 		w.earn(w.alice, 60)
-		holder := w.engine(manual(later, all))
+		holder := w.engine(manualConfig(later, all))
 		_, err := holder.Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, settlement.ErrPending)
 		open, err := holder.Orders(t.Context())
@@ -438,11 +438,11 @@ func TestOldOrderIsClosedDuringTheFirstSum(t *testing.T) {
 			assertNoError(t, err)
 		}}
 		w.earn(bob, 500)
-		cfg := manual(r, all)
+		cfg := manualConfig(r, all)
 		cfg.Instance = "another"
 		cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
 		paid, err := w.engineOn(l, cfg).Settle(t.Context(), bob)
 		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
-		require.Equal(t, []uint64{40}, amounts(paid))
+		require.Equal(t, []uint64{40}, paidAmounts(paid))
 	})
 }

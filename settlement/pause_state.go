@@ -16,20 +16,20 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// knownPauses are the newest rows of pauses that an Engine has read.
+// knownPauses are the newest pause rows that an Engine has read.
 type knownPauses struct {
 	mu     sync.Mutex
 	states map[pauseKey]pauseState
 }
 
-// pauseState is what the newest row says. The zero state is that nothing was read, or is there.
+// pauseState is the state of the newest row of a pauseKey. The zero state means that no row was read.
 type pauseState struct {
 	number         uint64
 	active         bool
 	since          time.Time
-	railName       uint128.Uint128 // the beginning of the rail's
-	complete       bool            // all rows there were
-	reportedActive bool            // whether it was last told that it is on
+	railName       uint128.Uint128 // the first 16 bytes of the name
+	complete       bool            // all rows were read
+	reportedActive bool            // the state last reported to Events
 }
 
 func newKnownPauses() *knownPauses { return &knownPauses{states: make(map[pauseKey]pauseState)} }
@@ -40,10 +40,10 @@ func (p *knownPauses) stateOf(k pauseKey) pauseState {
 	return p.states[k]
 }
 
-// nextNumbers is what the newest row is known to be, and how many rows behind it to look for.
+// nextNumbers returns the number of the newest row, and how many numbers after it to look up.
 func (p *knownPauses) nextNumbers(k pauseKey) (newest uint64, ahead uint64) {
 	const (
-		first = 32 // what an engine that starts has to read is read at once, but for a few
+		first = 32 // a new engine reads almost every history in one request
 		later = 2
 	)
 	s := p.stateOf(k)
@@ -53,7 +53,7 @@ func (p *knownPauses) nextNumbers(k pauseKey) (newest uint64, ahead uint64) {
 	return s.number, later
 }
 
-// addRows takes rows in.
+// addRows updates the states with rows.
 func (p *knownPauses) addRows(rows []ledger.Transfer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,8 +69,7 @@ func (p *knownPauses) addRows(rows []ledger.Transfer) {
 	}
 }
 
-// markComplete notes that all rows of these were read, and returns those that have begun or ended
-// since that was told.
+// markComplete notes that all rows of keys were read, and returns the keys with a state that was not reported.
 func (p *knownPauses) markComplete(keys []pauseKey) (changed []pauseKey) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -85,7 +84,7 @@ func (p *knownPauses) markComplete(keys []pauseKey) (changed []pauseKey) {
 	return changed
 }
 
-// activeKeys are those that hold.
+// activeKeys returns the keys of the active pauses.
 func (p *knownPauses) activeKeys() (keys []pauseKey) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,8 +96,8 @@ func (p *knownPauses) activeKeys() (keys []pauseKey) {
 	return keys
 }
 
-// lookUpWithPauses looks transfers up, and in the same request, if all fit into one, whether pauses
-// have begun or ended.
+// lookUpWithPauses looks transfers up together with the next pause rows of keys, in one request if all ids fit, and
+// reports pauses that began or ended.
 func (e *Engine) lookUpWithPauses(ctx context.Context, keys []pauseKey, ids ...ledger.ID) (found []ledger.Transfer, err error) {
 	for incomplete := true; incomplete; {
 		incomplete = false
@@ -110,7 +109,7 @@ func (e *Engine) lookUpWithPauses(ctx context.Context, keys []pauseKey, ids ...l
 			}
 			last[ids[len(ids)-1]] = true
 		}
-		// Of many assets and rails they are more than a request takes.
+		// The ids of many assets and rails exceed one request.
 		rows, err := batch.Each(ctx, ids, 1, e.ledger.LookupTransfers)
 		if err != nil {
 			return nil, err
@@ -125,7 +124,7 @@ func (e *Engine) lookUpWithPauses(ctx context.Context, keys []pauseKey, ids ...l
 			}
 		}
 		e.pauses.addRows(pauseRows)
-		ids = nil // they were looked up
+		ids = nil // looked up
 	}
 	for _, k := range e.pauses.markComplete(keys) {
 		if state := e.pauses.stateOf(k); state.active {
@@ -137,13 +136,12 @@ func (e *Engine) lookUpWithPauses(ctx context.Context, keys []pauseKey, ids ...l
 	return found, nil
 }
 
-// pauseKeysFor are the pauses that an account's payments by a rail keep to.
+// pauseKeysFor returns the keys of the pauses that stop an account's payments by a rail.
 func pauseKeysFor(a accounts.PeerAccount, rail uint32) []pauseKey {
 	return []pauseKey{{ledger: a.Ledger(), all: true}, {ledger: a.Ledger(), rail: rail}}
 }
 
-// activePause is the pause that keeps an account from being paid by a rail, as far as this Engine
-// has read; nil if there is none.
+// activePause returns the known pause that stops an account's payments by a rail; nil if there is none.
 func (e *Engine) activePause(a accounts.PeerAccount, rail uint32) *PauseError {
 	for _, k := range pauseKeysFor(a, rail) {
 		if s := e.pauses.stateOf(k); s.active {
@@ -153,7 +151,7 @@ func (e *Engine) activePause(a accounts.PeerAccount, rail uint32) *PauseError {
 	return nil
 }
 
-// newPause is a pause as it is shown.
+// newPause builds the public form of a pause.
 func (e *Engine) newPause(k pauseKey, s pauseState) Pause {
 	asset, _ := e.book.Asset(k.ledger)
 	p := Pause{Asset: asset, All: k.all, Since: s.since}
@@ -170,7 +168,7 @@ func (e *Engine) newPause(k pauseKey, s pauseState) Pause {
 	return p
 }
 
-// listActivePauses are the pauses among the newest rows, by their time.
+// listActivePauses returns the active pauses among the newest rows, ordered by time.
 func (e *Engine) listActivePauses(newest map[pauseKey]ledger.Transfer) (list []Pause) {
 	for k, row := range newest {
 		if row.UserData64&pauseOnBit != 0 {
@@ -183,7 +181,7 @@ func (e *Engine) listActivePauses(newest map[pauseKey]ledger.Transfer) (list []P
 	return list
 }
 
-// refreshActivePauses finds out whether the pauses that hold have ended, also if nothing is due.
+// refreshActivePauses reads whether the active pauses have ended, also if nothing is due.
 func (e *Engine) refreshActivePauses(ctx context.Context) {
 	keys := e.pauses.activeKeys()
 	if len(keys) == 0 {
@@ -194,7 +192,7 @@ func (e *Engine) refreshActivePauses(ctx context.Context) {
 	}
 }
 
-// refreshPauses finds out which pauses hold for these accounts, with one request if all fit into it.
+// refreshPauses reads the pauses of accounts, in one request if all ids fit.
 func (e *Engine) refreshPauses(ctx context.Context, list []accounts.PeerAccount) error {
 	var keys []pauseKey
 	for _, a := range list {

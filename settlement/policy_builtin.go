@@ -9,30 +9,28 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Threshold pays when what is owed reaches At, and pays it down to SettleTo. The
-// distance between the two keeps it from paying for every packet. When the Standing is
-// pressed it pays whatever is above SettleTo.
+// Threshold pays when the amount owed reaches SettleThreshold, and pays it down to SettleTo. The distance
+// between the two levels prevents a payment for every packet. With [PolicyInput.Urgent] everything above SettleTo
+// is paid.
 //
-// What is owed is the payable less what the peer prepaid. The names and the rule
-// "at or above" are those of Interledger's connectors
-// (https://github.com/interledger/interledger-rs/issues/189).
+// The amount owed is the payable less the peer's prepayment. The rule "at or above" is the rule of Interledger's
+// connectors (https://github.com/interledger/interledger-rs/issues/189).
 type Threshold struct {
 	SettleThreshold ledger.Amount // units; more than SettleTo
 	SettleTo        ledger.Amount // units
 }
 
-// Validate reports what is impossible about the threshold, as a
-// *accounts.FieldError (accounts.ErrInvalid) that names the field.
+// Validate reports an impossible threshold as an *[accounts.FieldError] ([accounts.ErrInvalid]) with the field.
 func (t Threshold) Validate() error {
 	if t.SettleTo.Less(t.SettleThreshold) {
 		return nil
 	}
 	return &accounts.FieldError{
-		Subject: "threshold", Field: "SettleTo", Reason: fmt.Sprintf("%v must be below At, %v", t.SettleTo, t.SettleThreshold),
+		Subject: "threshold", Field: "SettleTo", Reason: fmt.Sprintf("%v must be below SettleThreshold, %v", t.SettleTo, t.SettleThreshold),
 	}
 }
 
-// Due implements Policy.
+// Due implements [Policy].
 func (t Threshold) Due(in PolicyInput) PaymentRequest {
 	if in.Owed().Less(t.SettleThreshold) && !in.Urgent {
 		return PaymentRequest{}
@@ -40,7 +38,7 @@ func (t Threshold) Due(in PolicyInput) PaymentRequest {
 	return PaymentRequest{Amount: in.Owed().SubFloor(t.SettleTo)}
 }
 
-// checkMinimum refuses a minimum that At would not hold.
+// checkMinimum refuses a minimum that would let the threshold be reached without a payment.
 func (t Threshold) checkMinimum(minimum ledger.Amount) error {
 	span := t.SettleThreshold.SubFloor(t.SettleTo)
 	if !span.Less(minimum) {
@@ -48,40 +46,37 @@ func (t Threshold) checkMinimum(minimum ledger.Amount) error {
 	}
 	return &accounts.FieldError{
 		Subject: "policy", Field: "AtLeast.Amount",
-		Reason: fmt.Sprintf("%v must be at most the threshold's At less SettleTo, %v, or At would not be held", minimum, span),
+		Reason: fmt.Sprintf("%v must be at most SettleThreshold less SettleTo, %v, or the threshold would be reached without a payment", minimum, span),
 	}
 }
 
-// Every pays what is owed when something was owed for After, so at least that often
-// while anything is owed; a payment begins a new time. The time is looked at by every
-// Config.SweepInterval, so it is as exact as that.
+// Every pays the amount owed after something was owed for After. A payment starts the time again. The Engine
+// looks at the time every [Config.SweepInterval], so a payment can be late by as much.
 type Every struct {
 	After    time.Duration // more than 0
 	SettleTo ledger.Amount // units that stay owed
 }
 
-// Validate reports what is impossible, as a *accounts.FieldError (accounts.ErrInvalid)
-// that names the field.
+// Validate reports an impossible policy as an *[accounts.FieldError] ([accounts.ErrInvalid]) with the field.
 func (p Every) Validate() error { return checkAfter("every", p.After) }
 
-// Due implements Policy.
+// Due implements [Policy].
 func (p Every) Due(in PolicyInput) PaymentRequest {
 	return requestAfter(in, in.OwedSince, p.After, p.SettleTo)
 }
 
-// Idle pays what is owed when no packet went from or to the peer for After: the last
-// payment for a while, when there may be no further packet that makes a threshold. The
-// time is looked at by every Config.SweepInterval, so it is as exact as that.
+// Idle pays the amount owed when no packet went from or to the peer for After. It pays the rest after the traffic
+// has stopped, which would never reach a threshold. The Engine looks at the time every [Config.SweepInterval], so
+// a payment can be late by as much.
 type Idle struct {
 	After    time.Duration // more than 0
 	SettleTo ledger.Amount // units that stay owed
 }
 
-// Validate reports what is impossible, as a *accounts.FieldError (accounts.ErrInvalid)
-// that names the field.
+// Validate reports an impossible policy as an *[accounts.FieldError] ([accounts.ErrInvalid]) with the field.
 func (p Idle) Validate() error { return checkAfter("idle", p.After) }
 
-// Due implements Policy.
+// Due implements [Policy].
 func (p Idle) Due(in PolicyInput) PaymentRequest {
 	return requestAfter(in, in.ActiveAt, p.After, p.SettleTo)
 }
@@ -100,11 +95,11 @@ func requestAfter(in PolicyInput, since time.Time, after time.Duration, settleTo
 	return PaymentRequest{Amount: in.Owed().SubFloor(settleTo)}
 }
 
-// FirstOf asks for what the first of its members asks for that can be paid: a
-// threshold, for example, and else whatever was owed for a day.
+// FirstOf asks for the first request of its members that can be paid: for example a [Threshold], and after it an
+// [Every] of a day.
 type FirstOf []Policy
 
-// Validate reports what is impossible about the members, all at once.
+// Validate reports all impossible members at once.
 func (p FirstOf) Validate() error {
 	if len(p) == 0 {
 		return &accounts.FieldError{Subject: "policy", Field: "FirstOf", Reason: "must have members"}
@@ -122,7 +117,7 @@ func (p FirstOf) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Due implements Policy.
+// Due implements [Policy].
 func (p FirstOf) Due(in PolicyInput) PaymentRequest {
 	for _, member := range p {
 		if request := member.Due(in); !request.payableFrom(in.Balance).IsZero() {
@@ -140,16 +135,15 @@ func (p FirstOf) checkMinimum(minimum ledger.Amount) error {
 	return errors.Join(errs...)
 }
 
-// AtLeast asks for what another Policy asks for if it is this amount or more, so that no
-// payment costs more than it is worth.
+// AtLeast passes on the request of another [Policy], with Amount as its least payment, so that no payment costs
+// more than it is worth.
 type AtLeast struct {
 	Amount ledger.Amount // units; more than 0
 	Of     Policy
 }
 
-// Validate reports what is impossible, as errors that match accounts.ErrInvalid and name
-// the field. An amount that a Threshold in it would not come to when it is reached is
-// impossible: the threshold would not be held.
+// Validate reports impossible policies as errors that match [accounts.ErrInvalid] and name the field. Amount must
+// not exceed SettleThreshold less SettleTo of a [Threshold] in Of: the threshold could be reached without a payment.
 func (p AtLeast) Validate() error {
 	switch {
 	case p.Of == nil:
@@ -161,7 +155,7 @@ func (p AtLeast) Validate() error {
 	}
 }
 
-// Due implements Policy.
+// Due implements [Policy].
 func (p AtLeast) Due(in PolicyInput) PaymentRequest {
 	request := p.Of.Due(in)
 	if request.Minimum.Less(p.Amount) {
@@ -172,7 +166,7 @@ func (p AtLeast) Due(in PolicyInput) PaymentRequest {
 
 func (p AtLeast) checkMinimum(minimum ledger.Amount) error { return checkPolicyMinimum(p.Of, minimum) }
 
-// checkPolicyMinimum reports whether a policy makes sense when nothing below a minimum is paid.
+// checkPolicyMinimum refuses a minimum that a policy does not allow.
 func checkPolicyMinimum(p Policy, minimum ledger.Amount) error {
 	if m, ok := p.(interface{ checkMinimum(ledger.Amount) error }); ok {
 		return m.checkMinimum(minimum)

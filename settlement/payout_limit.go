@@ -10,24 +10,23 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// PayoutLimit bounds what is paid, in units of one asset: to a peer (Config.PeerPayoutLimits), by a rail
-// (Rail.PayoutLimits) or in all (Config.AssetPayoutLimits). All that apply to a payment hold. The zero Limit
-// bounds nothing.
+// PayoutLimit bounds payments in units of one asset: to a peer ([Config.PeerPayoutLimits]), by a rail
+// ([Rail.PayoutLimits]) or in all ([Config.AssetPayoutLimits]). All limits of a payment apply together. The zero
+// PayoutLimit bounds nothing.
 type PayoutLimit struct {
-	// Order is the largest order; 0 is none. What is due beyond it gets the next order.
+	// Order is the largest order; 0 is no limit. The amount due beyond Order gets the next order.
 	Order ledger.Amount
-	// Day is the most that is paid in any 24 hours; 0 is no limit. An order is cut to what is
-	// left of it, and nothing is ordered when nothing is left, until enough of what was paid is
-	// 24 hours old. Open orders count in full until they are closed. What a rail pays beyond an
-	// order is booked and counts; a payment by hand (RecordOutgoing) does not.
+	// Day is the most that is paid in any 24 hours; 0 is no limit. An order is cut to the remaining amount, and
+	// nothing is ordered without a remaining amount, until enough payments are 24 hours old. Open orders count in
+	// full until they are closed. A payment by a rail beyond an order is booked and counts; a payment by hand
+	// ([Engine.RecordOutgoing]) does not.
 	Day ledger.Amount
-	// ApproveAbove is the largest order that is paid without an operator; 0 is no limit. A
-	// larger one is placed and checked, and waits (Events.AwaitsApproval) for Engine.Approve or
-	// Engine.Cancel, whichever engine has it.
+	// ApproveAbove is the largest order that is paid without an operator; 0 is no limit. A larger order is placed
+	// and checked, and waits ([Events.AwaitsApproval]) for [Engine.Approve] or [Engine.Cancel] on any engine.
 	ApproveAbove ledger.Amount
 }
 
-// limitPeriod is the time that Limit.Day is for.
+// limitPeriod is the period of PayoutLimit.Day.
 const limitPeriod = 24 * time.Hour
 
 func (l PayoutLimit) checkLevels() error {
@@ -37,7 +36,7 @@ func (l PayoutLimit) checkLevels() error {
 	return &accounts.FieldError{Subject: "limit", Field: "Order", Reason: fmt.Sprintf("%v must be at most Day, %v", l.Order, l.Day)}
 }
 
-// PayoutLimitScope is whose limit it is.
+// PayoutLimitScope is the scope of a [PayoutLimit].
 type PayoutLimitScope uint8
 
 // The scopes of limits.
@@ -47,7 +46,7 @@ const (
 	AssetLimit
 )
 
-// String is "peer", "rail" or "asset".
+// String returns "peer", "rail" or "asset".
 func (s PayoutLimitScope) String() string {
 	switch s {
 	case PeerLimit:
@@ -61,16 +60,16 @@ func (s PayoutLimitScope) String() string {
 	}
 }
 
-// PayoutLimitError says that less was ordered than is due, or nothing, because a limit is reached. It
-// matches ErrPayoutLimit.
+// PayoutLimitError is returned when a limit made an order smaller than the amount due, or prevented it. It matches
+// [ErrPayoutLimit].
 type PayoutLimitError struct {
 	Account accounts.PeerAccount
 	Asset   accounts.Asset
 	Rail    string
 	Scope   PayoutLimitScope
 	Limit   PayoutLimit
-	// Counts is what counts against Limit.Day now: what was paid in the last 24 hours, and what
-	// open orders may still pay. 0 if Limit.Order is what is reached.
+	// Counts is the amount that counts against PayoutLimit.Day now: the payments of the last 24 hours, and the open
+	// orders. 0 if PayoutLimit.Order is the limit reached.
 	Counts ledger.Amount
 }
 
@@ -91,17 +90,17 @@ func (e *PayoutLimitError) Error() string {
 		ErrPayoutLimit, subject, e.Asset.Text(e.Limit.Day), e.Asset.Text(e.Counts))
 }
 
-// Is reports whether target is ErrPayoutLimit.
+// Is reports whether target is [ErrPayoutLimit].
 func (e *PayoutLimitError) Is(target error) bool { return target == ErrPayoutLimit }
 
-// scopedLimit is a limit that applies to an account's orders.
+// scopedLimit is a limit of an account's orders with its scope.
 type scopedLimit struct {
 	PayoutLimit
 
 	scope PayoutLimitScope
 }
 
-// limitsOf are the limits of an account's orders by a rail; none are zero.
+// limitsOf returns the limits of an account's orders by a rail, without zero limits.
 func (e *Engine) limitsOf(a accounts.PeerAccount, rail *railState) (list []scopedLimit) {
 	asset, _ := e.book.Asset(a.Ledger())
 	add := func(scope PayoutLimitScope, l PayoutLimit) {
@@ -117,7 +116,7 @@ func (e *Engine) limitsOf(a accounts.PeerAccount, rail *railState) (list []scope
 	return list
 }
 
-// capToOrderLimits is what an order of this amount is cut to by the largest orders.
+// capToOrderLimits caps an amount to the smallest PayoutLimit.Order.
 func capToOrderLimits(limits []scopedLimit, amount ledger.Amount) ledger.Amount {
 	for _, l := range limits {
 		if !l.Order.IsZero() {
@@ -127,7 +126,7 @@ func capToOrderLimits(limits []scopedLimit, amount ledger.Amount) ledger.Amount 
 	return amount
 }
 
-// requiredApprover is whose word an order of this amount needs before it is paid.
+// requiredApprover returns whose approval an order of an amount needs, as a needs constant of orderTag.
 func requiredApprover(limits []scopedLimit, amount ledger.Amount) uint8 {
 	approver := uint8(needsNobody)
 	for _, l := range limits {
@@ -141,7 +140,7 @@ func requiredApprover(limits []scopedLimit, amount ledger.Amount) uint8 {
 	return approver
 }
 
-// applyLimits cuts what is about to be ordered to what limits leave of it.
+// applyLimits cuts a decision to the amounts that the limits leave.
 func (e *Engine) applyLimits(ctx context.Context, d *decision, rail *railState) error {
 	a := d.balance.Account
 	d.limits = e.limitsOf(a, rail)
@@ -153,7 +152,7 @@ func (e *Engine) applyLimits(ctx context.Context, d *decision, rail *railState) 
 	d.moreDue = d.amount.Less(due)
 	var reached *PayoutLimitError
 	for _, l := range d.limits {
-		remaining, counts, err := e.remaining(ctx, a, rail.tag, l, nil)
+		remaining, counts, err := e.readRemaining(ctx, a, rail.tag, l, nil)
 		if err != nil {
 			return err
 		}
@@ -168,8 +167,7 @@ func (e *Engine) applyLimits(ctx context.Context, d *decision, rail *railState) 
 	return e.reportLimit(d, rail, reached)
 }
 
-// reportLimit tells of a limit that is reached, once, and is that as an error if nothing is to be
-// ordered.
+// reportLimit reports a reached limit once, and returns it as an error if nothing can be ordered.
 func (e *Engine) reportLimit(d *decision, rail *railState, reached *PayoutLimitError) error {
 	belowMinimum := d.amount.IsZero() || d.amount.Less(d.request.Minimum)
 	if reached == nil && belowMinimum { // the largest order is below the policy's minimum
@@ -193,15 +191,15 @@ func (e *Engine) reportLimit(d *decision, rail *railState, reached *PayoutLimitE
 	return reached
 }
 
-// remaining is what a limit of a day leaves now, and what counts against it; AmountMax if there is no
-// limit. With an order it is what the limit leaves to that order, which was placed.
-func (e *Engine) remaining(ctx context.Context, a accounts.PeerAccount, rail uint32, l scopedLimit, o *Order) (remaining, counts ledger.Amount, err error) {
+// readRemaining returns the remaining amount of a daily limit, and the amount that counts against the limit. Without
+// a daily limit remaining is AmountMax. For a placed order o, remaining is the amount left to that order.
+func (e *Engine) readRemaining(ctx context.Context, a accounts.PeerAccount, rail uint32, l scopedLimit, o *Order) (remaining, counts ledger.Amount, err error) {
 	if l.Day.IsZero() {
 		return ledger.AmountMax, ledger.Amount{}, nil
 	}
 	t := e.tallies[a.Ledger()]
 	if err := t.catchUp(ctx); err != nil {
-		return remaining, counts, wrap("add up what was paid", err)
+		return remaining, counts, wrap("add up the payments of the last day", err)
 	}
 	var selects func(*talliedOrder) bool
 	switch settled := e.book.PeerIDs(a).Settlement; l.scope {
@@ -216,11 +214,11 @@ func (e *Engine) remaining(ctx context.Context, a accounts.PeerAccount, rail uin
 	return l.Day.SubFloor(counts), counts, nil
 }
 
-// findExceededLimit is the limit that an order exceeds which no rail was asked for; nil if there is none.
+// findExceededLimit returns the limit that an order exceeds; nil if there is none. No rail was asked for the order.
 func (e *Engine) findExceededLimit(ctx context.Context, o *Order) (*PayoutLimitError, error) {
 	rail := e.rails[o.rail]
 	for _, l := range e.limitsOf(o.Account, rail) {
-		remaining, counts, err := e.remaining(ctx, o.Account, o.rail, l, o)
+		remaining, counts, err := e.readRemaining(ctx, o.Account, o.rail, l, o)
 		if err != nil {
 			return nil, err
 		}
@@ -231,7 +229,7 @@ func (e *Engine) findExceededLimit(ctx context.Context, o *Order) (*PayoutLimitE
 	return nil, nil //nolint:nilnil // there is none, and that is no error
 }
 
-// newScopeKey tells apart what a limit was reached for.
+// scopeKey identifies a limit in the register of reached limits.
 type scopeKey struct {
 	scope   PayoutLimitScope
 	ledger  uint32
@@ -251,7 +249,7 @@ func (e *Engine) newScopeKey(a accounts.PeerAccount, rail uint32, scope PayoutLi
 	return key
 }
 
-// checkPayoutLimits refuses limits that are impossible.
+// checkPayoutLimits refuses impossible limits.
 func (c Config) checkPayoutLimits() []error {
 	errs := []error{c.PeerPayoutLimits.check("PeerPayoutLimits", PayoutLimit.checkLevels)}
 	for asset, l := range c.AssetPayoutLimits {
@@ -262,7 +260,7 @@ func (c Config) checkPayoutLimits() []error {
 	return errs
 }
 
-// payoutLimitAssets are the assets that limits name, as rules, so that unknown ones are refused.
+// payoutLimitAssets returns the assets that limits name, as rules, so that unknown assets are refused.
 func (c Config) payoutLimitAssets() Rules[PayoutLimit] {
 	named := Rules[PayoutLimit]{Asset: maps.Clone(c.AssetPayoutLimits)}
 	for _, r := range distinctRails(c.Rails) {

@@ -16,31 +16,29 @@ import (
 // PaymentBooking is a booked payment.
 type PaymentBooking struct {
 	accounts.Booking
-	// InSuspense says that the peer's account was closed, and that the money is
-	// kept in our suspense account.
+	// InSuspense is true if the peer's account was closed: the money is in our suspense account.
 	InSuspense bool
-	// Announced is what Announce had told of the payment, in units; 0 if it had told nothing. The
-	// Amount is what is booked.
+	// Announced is the amount of the payment's announcement, in units; 0 without one. Amount is the booked
+	// amount.
 	Announced ledger.Amount
 }
 
-// paymentTag is what all rows about a payment carry in user_data_128.
+// paymentTag is the user_data_128 of all rows about a payment.
 func (e *Engine) paymentTag(a accounts.PeerAccount, key string) uint128.Uint128 {
 	return uint128.Uint128(e.ns.Derive("key", chart.ID(e.book.PeerIDs(a).Settlement), []byte(key)))
 }
 
-// bookingName is what a payment is known by in the ledger. Kinds of different payments do not meet.
+// bookingName is the name of a payment in the ledger. Names of different kinds never collide.
 func (e *Engine) bookingName(kind string, a accounts.PeerAccount, key string) idempotent.Name {
 	return idempotent.Name{Namespace: e.ns, Kind: kind, Account: e.book.PeerIDs(a).Settlement, Key: key}
 }
 
-// bookDebit books what a payment takes from a peer: it is charged to the arrears, and the peer
-// account pays at once what it can. So nothing refuses it. may refuses it before it is booked
-// for the first time.
+// bookDebit charges a payment to the peer's arrears, and the peer account pays the arrears at once as far as it
+// can. So the ledger refuses no debit for its amount. check may refuse it before the first booking.
 func (e *Engine) bookDebit(
 	ctx context.Context, name idempotent.Name, a accounts.PeerAccount, debit ledger.Transfer, check func(context.Context) error,
 ) (PaymentBooking, error) {
-	b, err := e.book.LookUpBalances(ctx, a) // the ledger's refusal would burn an id
+	b, err := e.book.LookUpBalances(ctx, a) // without this look-up the ledger would refuse, and burn an id
 	if err == nil && !b[0].HasArrearsAccount() {
 		err = e.book.EnsureArrears(ctx, a)
 	}
@@ -60,18 +58,17 @@ func (e *Engine) bookDebit(
 	}}, nil
 }
 
-// creditRequest says under which ids something is booked that no limit refuses.
+// creditRequest is the request for a credit that no limit refuses.
 type creditRequest struct {
 	idOf         func(attempt uint64) ledger.ID
-	firstAttempt uint64                                  // the attempt to begin with
-	linkedRow    func(booking ledger.ID) ledger.Transfer // is booked in one chain with it; may be nil
-	suspenseID   ledger.ID                               // takes the credit if the account is closed; zero: nobody
-	peerClosed   bool                                    // a look-up says so of the account: it is not asked first
-	check        func(context.Context) error             // refuses it before it is booked for the first time; may be nil
+	firstAttempt uint64                                  // the first attempt of the key to use
+	linkedRow    func(booking ledger.ID) ledger.Transfer // booked in one chain with the credit; may be nil
+	suspenseID   ledger.ID                               // gets the credit if the peer account is closed; zero: the credit is refused
+	peerClosed   bool                                    // known from a look-up: the first request goes to suspense
+	check        func(context.Context) error             // may refuse before the first booking; may be nil
 }
 
-// bookCredit books what a payment gives to a peer, or to suspense if the peer's account is
-// closed.
+// bookCredit books a credit of a peer, or of suspense if the peer's account is closed.
 func (e *Engine) bookCredit(ctx context.Context, row ledger.Transfer, c creditRequest) (PaymentBooking, error) {
 	booked, stored, err := e.tryCredit(ctx, row, c)
 	if err != nil {
@@ -80,8 +77,8 @@ func (e *Engine) bookCredit(ctx context.Context, row ledger.Transfer, c creditRe
 	return booked, nil
 }
 
-// tryCredit is bookCredit with the error of package keyed. With idempotent.ErrConflict it returns
-// what is booked.
+// tryCredit is bookCredit with the errors of package idempotent. With [idempotent.ErrConflict] it returns the stored
+// booking.
 func (e *Engine) tryCredit(ctx context.Context, row ledger.Transfer, c creditRequest) (PaymentBooking, idempotent.Booking, error) {
 	request := idempotent.Request{First: c.firstAttempt, May: c.check, Build: func(attempt uint64) []ledger.Transfer {
 		row.ID = c.idOf(attempt)
@@ -95,7 +92,7 @@ func (e *Engine) tryCredit(ctx context.Context, row ledger.Transfer, c creditReq
 		row.CreditAccountID = c.suspenseID
 	}
 	stored, err := request.Book(ctx, e.ledger)
-	if isCreditClosed(err) && !toSuspense && !c.suspenseID.IsZero() { // it was closed since the look-up
+	if isCreditClosed(err) && !toSuspense && !c.suspenseID.IsZero() { // closed since the look-up
 		row.CreditAccountID = c.suspenseID
 		stored, err = request.Book(ctx, e.ledger)
 	}
@@ -104,7 +101,7 @@ func (e *Engine) tryCredit(ctx context.Context, row ledger.Transfer, c creditReq
 	}
 	row.Timestamp = stored.Timestamp
 	if stored.AlreadyBooked {
-		row = stored.Rows[0] // its other account may be another one than is asked for now
+		row = stored.Rows[0] // an earlier call may have used the other account
 	}
 	return PaymentBooking{
 		Booking: accounts.Booking{
@@ -114,7 +111,7 @@ func (e *Engine) tryCredit(ctx context.Context, row ledger.Transfer, c creditReq
 	}, stored, nil
 }
 
-// mapBookingError names what keeps a payment from being booked.
+// mapBookingError turns the errors of package idempotent and the ledger's refusals into the errors of accounts.
 func (e *Engine) mapBookingError(stored idempotent.Booking, err error) error {
 	var refused *ledger.TransferError
 	switch {
@@ -129,22 +126,21 @@ func (e *Engine) mapBookingError(stored idempotent.Booking, err error) error {
 	}
 }
 
-// keyReusedError says what is booked under a key.
+// keyReusedError describes the row that is booked under a key.
 func (e *Engine) keyReusedError(row ledger.Transfer) error {
 	asset, _ := e.book.Asset(row.Ledger)
 	return fmt.Errorf("%w: %s", accounts.ErrKeyReused, asset.DescribeBooking(row))
 }
 
-// isCreditClosed reports whether the ledger refused a transfer because the account that it
-// credits is closed.
+// isCreditClosed reports whether the ledger refused a transfer because the credited account is closed.
 func isCreditClosed(err error) bool {
 	var refused *ledger.TransferError
 	return errors.As(err, &refused) && refused.Status == ledger.TransferCreditAccountAlreadyClosed
 }
 
-// refusalError names what the ledger's refusal of a payment means.
+// refusalError turns the ledger's refusal of a payment into an error of accounts.
 func refusalError(err *ledger.TransferError) error {
-	switch err.Status { //nolint:exhaustive // the others have no name of their own
+	switch err.Status { //nolint:exhaustive // the other statuses have no error in accounts
 	case ledger.TransferDebitAccountNotFound, ledger.TransferCreditAccountNotFound:
 		return fmt.Errorf("%w: %w", accounts.ErrNotProvisioned, err)
 	case ledger.TransferDebitAccountAlreadyClosed, ledger.TransferCreditAccountAlreadyClosed:
@@ -154,7 +150,7 @@ func refusalError(err *ledger.TransferError) error {
 	}
 }
 
-// checkPayment refuses what cannot be booked, before anything is sent.
+// checkPayment refuses an impossible payment before a request is sent.
 func (e *Engine) checkPayment(account accounts.PeerAccount, key string, amount ledger.Amount) error {
 	if err := e.checkPeer("payment", account); err != nil {
 		return err
@@ -166,19 +162,19 @@ func (e *Engine) checkPayment(account accounts.PeerAccount, key string, amount l
 		asset, _ := e.book.Asset(account.Ledger())
 		return &accounts.FieldError{
 			Subject: "payment", Field: "Amount",
-			Reason: fmt.Sprintf("must not be beyond 2^127 units, %s", asset.Text(chart.MaxByKey)),
+			Reason: fmt.Sprintf("must be at most 2^127 units, %s", asset.Text(chart.MaxByKey)),
 		}
 	default:
 		return accounts.CheckKey("payment", "Key", key)
 	}
 }
 
-// checkPeer refuses what is no peer's handle.
+// checkPeer refuses an account that is not a peer's.
 func (e *Engine) checkPeer(subject string, account accounts.PeerAccount) error {
 	_, known := e.book.Asset(account.Ledger())
 	switch {
 	case account.IsZero() || account.IsOwn():
-		return &accounts.FieldError{Subject: subject, Field: "Account", Reason: "must be a peer's"}
+		return &accounts.FieldError{Subject: subject, Field: "Account", Reason: "must be a peer account"}
 	case !known:
 		return fmt.Errorf("%w: %v", accounts.ErrUnknownAsset, account)
 	default:

@@ -14,53 +14,48 @@ import (
 // IncomingPayment is a payment of a peer to us, as a settlement rail reports it.
 type IncomingPayment struct {
 	Account accounts.PeerAccount
-	// Key is the sender's name for the payment, not empty and without white space around it
-	// (accounts.CheckKey): the same in every report of it, and another for every other payment
-	// of the account.
+	// Key is the sender's name for the payment: the same in every report of the payment, and unique among the
+	// payments of the account. It must not be empty or have white space around it ([accounts.CheckKey]).
 	Key    string
 	Amount ledger.Amount // units
 }
 
-// OutgoingPayment is a payment of ours to a peer that no order asked for: made by hand,
-// or by another system.
+// OutgoingPayment is a payment of ours to a peer without an order: made by hand, or by another system.
 type OutgoingPayment struct {
 	Account accounts.PeerAccount
-	// Key names the payment, as in Incoming. Keys of incoming
-	// payments and of outgoing ones do not meet.
+	// Key names the payment, as in [IncomingPayment]. Keys of incoming and outgoing payments are separate.
 	Key    string
 	Amount ledger.Amount // units
-	// BeyondHeadroom says that the money is gone, whatever the peer has: what its account
-	// does not cover is booked as arrears. Default false: such a payment is refused.
+	// BeyondHeadroom books the payment whatever the peer's headroom: the amount beyond it becomes arrears.
+	// Default false: a payment beyond the headroom is refused.
 	BeyondHeadroom bool
 }
 
-// RecordIncoming books what a peer paid: it pays down what the peer owes, and the rest
-// is shown as prepaid. It may be called any number of times for one payment, from
-// any process, and books it once; there is no time after which a key is
-// forgotten. The money of a peer whose account is closed is booked into suspense, and Release
-// gives it back.
+// RecordIncoming books a payment of a peer. The payment pays down the peer's debt, and the rest is prepaid.
+// RecordIncoming may be called any number of times for one payment, from any process, and books it once; keys
+// never expire. A payment of a peer whose account is closed is booked into suspense, and [Engine.Release] gives
+// it back.
 //
-// If the payment was announced under the key (Announce), the announcement ends in the same
-// moment. The Amount is what came, and may be another one than was announced. A payment that
-// was said to have failed is booked as well.
+// If the payment was announced under the key ([Engine.Announce]), the announcement ends in the same moment. The
+// Amount is the amount received, and may differ from the announced one. A payment that [Engine.Fail] ended is
+// booked as well.
 //
-// Errors are *BookingErrors: accounts.ErrKeyReused, accounts.ErrKeySpent, accounts.ErrNotProvisioned,
-// accounts.ErrUnknownAsset, accounts.ErrInvalid, accounts.ErrPeerClosed if suspense is
-// closed too, or the error of a request. After ledger.ErrOutcomeUnknown it may be
-// booked or not: call again. ErrEngineClosed after Close.
+// The errors are *[BookingError]: [accounts.ErrKeyReused], [accounts.ErrKeySpent], [accounts.ErrNotProvisioned],
+// [accounts.ErrUnknownAsset], [accounts.ErrInvalid], [accounts.ErrPeerClosed] if suspense is closed too, or the
+// error of a request. After [ledger.ErrOutcomeUnknown] the payment may or may not be booked: call again.
+// [ErrEngineClosed] is returned after [Engine.Close].
 func (e *Engine) RecordIncoming(ctx context.Context, in IncomingPayment) (PaymentBooking, error) {
 	return e.recordPayment(ctx, in.Account, in.Key, in.Amount, func() (PaymentBooking, error) {
 		b, err := e.book.LookUpBalances(ctx, in.Account)
 		if err != nil {
-			return PaymentBooking{}, err // the ledger's refusal would burn an id
+			return PaymentBooking{}, err // without this look-up the ledger would refuse, and burn an id
 		}
 		return e.bookIncoming(ctx, in, b[0].Closed)
 	})
 }
 
-// bookIncoming books a payment alone, or if it was announced, in a chain that ends the announcement;
-// the payment then has a later attempt of the key. An announcement that has ended before leaves
-// the payment alone again.
+// bookIncoming books a payment: alone, or in one chain with the void of its announcement. In the chain the payment
+// has a later attempt of the key. If the announcement has ended before, the payment is booked alone again.
 func (e *Engine) bookIncoming(ctx context.Context, in IncomingPayment, closed bool) (PaymentBooking, error) {
 	ids := e.book.PeerIDs(in.Account)
 	assetIDs, _ := e.book.AssetIDs(in.Account.Ledger())
@@ -87,22 +82,22 @@ func (e *Engine) bookIncoming(ctx context.Context, in IncomingPayment, closed bo
 	return booked, nil
 }
 
-// announcementEnded reports whether the ledger refused to end an announcement because it has ended.
+// announcementEnded reports whether the ledger refused the void of an announcement because it was void already.
 func announcementEnded(err error) bool {
 	var refused *ledger.TransferError
 	return errors.As(err, &refused) && refused.Status == ledger.TransferPendingTransferAlreadyVoided
 }
 
-// RecordOutgoing books what was paid to a peer without an order. It books one payment
-// once, as Receive does.
+// RecordOutgoing books a payment to a peer without an order. It books a payment once, as [Engine.RecordIncoming]
+// does.
 //
-// It waits for an order of the account that is being paid by this Engine, so that
-// what one of them pays is seen by the other. Other engines are not waited for. What both pay
-// together beyond what packets earned is owed by the peer.
+// RecordOutgoing waits while this Engine pays an order of the account, so that the order and the payment are
+// booked in turn. It does not wait for other engines: if two pay, the peer owes the amount beyond its
+// earnings.
 //
-// The errors are those of Receive, and two more *BookingErrors that book nothing
-// and leave the key free for another call, unless BeyondHeadroom is set: accounts.ErrNotCovered if the
-// peer account has less than the amount, accounts.ErrPeerClosed if it is closed.
+// RecordOutgoing returns the errors of RecordIncoming, and unless BeyondHeadroom is set two more *[BookingError]s,
+// which book nothing and leave the key free: [accounts.ErrNotCovered] if the peer's headroom is less than the
+// amount, [accounts.ErrPeerClosed] if the account is closed.
 func (e *Engine) RecordOutgoing(ctx context.Context, out OutgoingPayment) (PaymentBooking, error) {
 	return e.recordPayment(ctx, out.Account, out.Key, out.Amount, func() (PaymentBooking, error) {
 		return e.bookInTurn(ctx, out.Account, func() (PaymentBooking, error) {
@@ -114,7 +109,7 @@ func (e *Engine) RecordOutgoing(ctx context.Context, out OutgoingPayment) (Payme
 	})
 }
 
-// checkHeadroom refuses a payment that the peer account does not cover.
+// checkHeadroom refuses a payment that the peer's headroom does not cover.
 func (e *Engine) checkHeadroom(ctx context.Context, out OutgoingPayment) error {
 	if out.BeyondHeadroom {
 		return nil
@@ -132,7 +127,7 @@ func (e *Engine) checkHeadroom(ctx context.Context, out OutgoingPayment) error {
 	}
 }
 
-// recordPayment books something about a payment of a peer.
+// recordPayment checks a payment, books it, and wraps the error.
 func (e *Engine) recordPayment(
 	ctx context.Context, a accounts.PeerAccount, key string, amount ledger.Amount, book func() (PaymentBooking, error),
 ) (PaymentBooking, error) {
@@ -146,7 +141,7 @@ func (e *Engine) recordPayment(
 		booked, err = book()
 	}
 	if isUnknownAccount(err) {
-		e.tracker.removeAccount(a) // its turn has made it known
+		e.tracker.removeAccount(a) // bookInTurn has added it
 	}
 	if err != nil {
 		asset, _ := e.book.Asset(a.Ledger())
@@ -156,9 +151,8 @@ func (e *Engine) recordPayment(
 	return booked, nil
 }
 
-// bookInTurn books something in its account's turn: what is taken from a peer does not come
-// between the steps of an order. What comes in need not wait, since it never makes an order too
-// large.
+// bookInTurn books in the account's turn, so that a debit of the peer does not come between the steps of an order.
+// Credits need not wait, since they never make an order too large.
 func (e *Engine) bookInTurn(ctx context.Context, a accounts.PeerAccount, book func() (PaymentBooking, error)) (PaymentBooking, error) {
 	visit, err := e.waitForVisit(ctx, a)
 	if err != nil {
@@ -166,7 +160,7 @@ func (e *Engine) bookInTurn(ctx context.Context, a accounts.PeerAccount, book fu
 	}
 	defer func() {
 		e.tracker.endVisit(visit)
-		e.wakeLoop() // it passes over an account that somebody is at
+		e.wakeLoop() // the loop skips an account in its turn
 	}()
 	return book()
 }

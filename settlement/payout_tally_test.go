@@ -53,12 +53,12 @@ func TestOldOrdersCannotBeRead(t *testing.T) {
 		w, r, later := newWorld(t, "bob"), newRail(), newRail()
 		later.before = func(settlement.Order) error { return settlement.ErrPending }
 		w.earn(w.alice, 60)
-		_, err := w.engine(manual(later, all)).Settle(t.Context(), w.alice)
+		_, err := w.engine(manualConfig(later, all)).Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, settlement.ErrPending)
 		pause(100 * time.Hour)
 
 		l, bob := w.tallied(), w.peers[1]
-		cfg := manual(r, all)
+		cfg := manualConfig(r, all)
 		cfg.Instance = "another"
 		cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
 		e := w.engineOn(l, cfg)
@@ -70,7 +70,7 @@ func TestOldOrdersCannotBeRead(t *testing.T) {
 		l.down = false
 		paid, err := e.Settle(t.Context(), bob)
 		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
-		require.Equal(t, []uint64{40}, amounts(paid))
+		require.Equal(t, []uint64{40}, paidAmounts(paid))
 	})
 }
 
@@ -80,34 +80,34 @@ func TestTallyKnowsTheAccounts(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t, "bob", "carol"), newRail()
 	l := w.tallied()
-	cfg := manual(r, all)
+	cfg := manualConfig(r, all)
 	cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
 	e := w.engineOn(l, cfg)
 	for _, a := range w.peers {
 		w.earn(a, 10)
 		paid, err := e.Settle(t.Context(), a)
 		require.NoError(t, err)
-		require.Equal(t, []uint64{10}, amounts(paid))
+		require.Equal(t, []uint64{10}, paidAmounts(paid))
 	}
 	require.Zero(t, l.lookups.Load())
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 // An order that pays ahead counts against the limit of its rail.
 func TestPayingAheadCountsByItsRail(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t, "bob"), newRail()
-	cfg := manual(r, all)
+	cfg := manualConfig(r, all)
 	cfg.Rails.Default.Name = "bank"
 	cfg.Rails.Default.PayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
 	cfg.Policies.Peer = map[string]settlement.Policy{"alice": settlement.Prefund{PrefundThreshold: big.NewInt(-10), SettleTo: big.NewInt(-60)}}
 	e := w.engine(cfg)
 	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.Equal(t, []uint64{60}, amounts(paid))
+	require.Equal(t, []uint64{60}, paidAmounts(paid))
 	w.earn(w.peers[1], 500)
 	paid, err = e.Settle(t.Context(), w.peers[1])
 	require.ErrorIs(t, err, settlement.ErrPayoutLimit)
-	require.Equal(t, []uint64{40}, amounts(paid))
-	w.conserved(r)
+	require.Equal(t, []uint64{40}, paidAmounts(paid))
+	w.requireConserved(r)
 }

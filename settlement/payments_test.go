@@ -159,12 +159,12 @@ func TestRecordPaidInARace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	raced := 0
-	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+	l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
 		if c.creates && raced == 0 {
 			raced++
 			w.spend(w.alice, 990)
 		}
-		return pass
+		return noFault
 	}}
 	e := w.engineOn(l, settlement.Config{})
 	out := settlement.OutgoingPayment{Account: w.alice, Key: "a", Amount: units(50)}
@@ -188,7 +188,7 @@ func TestRecordPaidWaitsForTheOrderUnderWay(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		asked, proceed := make(chan struct{}), make(chan struct{})
 		r.before = func(settlement.Order) error { close(asked); <-proceed; return nil }
-		e := w.engine(manual(r, at100))
+		e := w.engine(manualConfig(r, at100))
 		w.earn(w.alice, 100)
 		booked := make(chan error, 1)
 		go func() {
@@ -217,9 +217,9 @@ func TestLoopGoesOnBehindRecordPaid(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		began, proceed := make(chan struct{}), make(chan struct{})
 		looking := false
-		l := &faulty{Ledger: w.ledger, fault: func(call) fault {
+		l := &faultyLedger{Ledger: w.ledger, fault: func(call) fault {
 			if looking {
-				return pass
+				return noFault
 			}
 			looking = true
 			close(began)
@@ -240,10 +240,10 @@ func TestLoopGoesOnBehindRecordPaid(t *testing.T) {
 		close(proceed)
 		require.ErrorIs(t, <-refused, errRail)
 		synctest.Wait()
-		require.Equal(t, units(80), r.total(w.alice))
+		require.Equal(t, units(80), r.totalPaid(w.alice))
 		require.Equal(t, start, time.Now(), "at once, and not at the next sweep")
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -253,7 +253,7 @@ func TestRecordPaidForNobody(t *testing.T) {
 	w, r := newWorld(t), newRail()
 	bob, err := w.book.PeerAccount("bob", usd)
 	require.NoError(t, err)
-	e := w.engine(manual(r, at100))
+	e := w.engine(manualConfig(r, at100))
 	_, err = e.RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: bob, Key: "a", Amount: units(5)})
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
 	_, err = e.Settle(t.Context())
@@ -300,7 +300,7 @@ func TestReceiveWithNowhereToPutIt(t *testing.T) {
 	in := settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(50)}
 	own, _ := w.book.AssetIDs(usd.Ledger)
 	reopen := w.closePeer(w.alice)
-	w.move(own.Suspense, own.Control, 0, ledger.TransferPending|ledger.TransferClosingDebit)
+	w.writePacket(own.Suspense, own.Control, 0, ledger.TransferPending|ledger.TransferClosingDebit)
 	_, err := e.RecordIncoming(t.Context(), in)
 	require.ErrorIs(t, err, accounts.ErrPeerClosed)
 	reopen()
@@ -319,14 +319,14 @@ func TestReceiveRefusedForEver(t *testing.T) {
 	e := w.engine(settlement.Config{})
 	own, _ := w.book.AssetIDs(usd.Ledger)
 	reopen := w.closePeer(w.alice)
-	w.move(own.Suspense, own.Control, 0, ledger.TransferPending|ledger.TransferClosingDebit)
+	w.writePacket(own.Suspense, own.Control, 0, ledger.TransferPending|ledger.TransferClosingDebit)
 	in := settlement.IncomingPayment{Account: w.alice, Key: "k", Amount: units(5)}
 	for range 50 {
 		_, err := e.RecordIncoming(t.Context(), in)
 		require.ErrorIs(t, err, accounts.ErrPeerClosed)
 	}
 	reopen()
-	w.receive(e, w.alice, "k", 5)
+	w.recordIncoming(e, w.alice, "k", 5)
 	require.Equal(t, units(5), w.balance(w.alice).SettledIn)
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
@@ -345,17 +345,17 @@ func TestReceiveForAClosedPeerInCallsThatEnd(t *testing.T) {
 				w.closePeer(w.alice)
 			}
 			writes, calls := 0, 0
-			l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+			l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
 				switch {
 				case !c.creates:
-					return pass
+					return noFault
 				case writes > min(calls, 16): // over all ids that are burnt, and one more
 					return fault{before: context.DeadlineExceeded}
 				case flips && open == nil: // the look-up has found it open
 					open = w.closePeer(w.alice)
 				}
 				writes++
-				return pass
+				return noFault
 			}}
 			in := settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(50)}
 			booked := 0
@@ -506,9 +506,9 @@ func TestKeyedPaymentWithALostReply(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	lost := false
-	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+	l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
 		if lost || !c.creates {
-			return pass
+			return noFault
 		}
 		lost = true
 		return fault{after: ledger.ErrOutcomeUnknown}

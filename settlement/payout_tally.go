@@ -12,37 +12,36 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// payoutTally adds up, out of the ledger, what orders of one asset have paid in the last day and what
-// open ones may still pay, whoever placed them. It reads each row once: the first time those of
-// the last day and all orders that are open, then what came since. Rows never change, so all
-// engines find the same, and one that starts again finds what it found before.
+// payoutTally adds up the orders of one asset from the ledger, whichever engine placed them: the payments of the
+// last day, and the amounts of open orders. Each row is read once: first the rows of the last day and all open
+// orders, later the new rows. Rows never change, so all engines get the same sums, also after a restart.
 type payoutTally struct {
 	engine   *Engine
 	ledger   uint32 // of the asset
-	assetTag uint64 // of its accounts
+	assetTag uint64 // user_data_64 of the asset's accounts
 
 	mu          sync.Mutex
 	started     bool
-	readUpTo    uint64                      // rows up to this timestamp are in it
+	readUpTo    uint64                      // timestamp of the newest row read
 	orders      map[ledger.ID]*talliedOrder // open, or closed not long ago
-	ownAccounts map[ledger.ID]bool          // settlement accounts: whether they are of our namespace
+	ownAccounts map[ledger.ID]bool          // settlement accounts: whether they belong to our namespace
 }
 
-// talliedOrder is an order, and what was paid for it.
+// talliedOrder is an order with its payment.
 type talliedOrder struct {
 	settlement ledger.ID // account
-	rail       uint32    // tag
+	rail       uint32    // tag of the rail
 	placedAt   uint64    // timestamp
-	closedAt   uint64    // timestamp; 0: it is open
+	closedAt   uint64    // timestamp; 0 while open
 	amount     ledger.Amount
-	paid       ledger.Amount // once it is closed
-	excess     ledger.Amount // what was paid beyond it
+	paid       ledger.Amount // of a closed order
+	excess     ledger.Amount // paid beyond the order
 }
 
-// tallyMargin is how much longer than a day rows are kept, since clocks differ.
+// tallyMargin is how much longer than limitPeriod rows are kept, because clocks differ.
 const tallyMargin = time.Hour
 
-// tallyPage is how many rows are read at once; every server takes so many.
+// tallyPage is the number of rows of a request. Every server accepts as many.
 const tallyPage = 1000
 
 func (e *Engine) newPayoutTally(number uint32) *payoutTally {
@@ -53,8 +52,7 @@ func (e *Engine) newPayoutTally(number uint32) *payoutTally {
 	}
 }
 
-// catchUp takes in what is in the ledger by now. Several may read at once: what one has read
-// changes nothing when another one reads it too.
+// catchUp reads the rows that are new in the ledger. Concurrent calls are safe: applying a row twice changes nothing.
 func (t *payoutTally) catchUp(ctx context.Context) error {
 	t.mu.Lock()
 	started, since := t.started, t.readUpTo
@@ -67,7 +65,7 @@ func (t *payoutTally) catchUp(ctx context.Context) error {
 		return err
 	}
 	var excess []ledger.Transfer
-	if slices.ContainsFunc(rows, isPost) { // one that is linked to a post is read after it
+	if slices.ContainsFunc(rows, isPost) { // an overpayment is linked to a post, and so found by the later request
 		if excess, err = t.readRowsSince(ctx, chart.CodeOverpaid, since); err != nil {
 			return err
 		}
@@ -97,14 +95,14 @@ func (t *payoutTally) catchUp(ctx context.Context) error {
 	}
 	t.applyRows(rows, excess, rails, upTo)
 	if !started {
-		return t.catchUp(ctx) // what was closed between the first two requests is missing
+		return t.catchUp(ctx) // the first pass misses an order that was closed between its two requests
 	}
 	return nil
 }
 
 func isPost(row ledger.Transfer) bool { return row.Flags.Has(ledger.TransferPostPending) }
 
-// readRowsSince are those of a code in the asset that are newer than a timestamp.
+// readRowsSince reads the asset's rows of a code after a timestamp.
 func (t *payoutTally) readRowsSince(ctx context.Context, code uint16, since uint64) (all []ledger.Transfer, err error) {
 	filter := ledger.QueryFilter{Ledger: t.ledger, Code: code, TimestampMin: since + 1, Limit: tallyPage}
 	for {
@@ -119,8 +117,7 @@ func (t *payoutTally) readRowsSince(ctx context.Context, code uint16, since uint
 	}
 }
 
-// readOpenBefore are the orders that were placed up to a moment and are open. Those behind it are in
-// rows.
+// readOpenBefore reads the open orders placed up to a timestamp. rows has the later orders.
 func (t *payoutTally) readOpenBefore(ctx context.Context, moment uint64, rows []ledger.Transfer) (open []ledger.Transfer, err error) {
 	seen := make(map[ledger.ID]bool)
 	for _, row := range rows {
@@ -154,7 +151,7 @@ func (t *payoutTally) readOpenBefore(ctx context.Context, moment uint64, rows []
 	}
 }
 
-// noteOwnAccounts notes which settlement accounts are of our namespace.
+// noteOwnAccounts remembers which settlement accounts belong to our namespace.
 func (t *payoutTally) noteOwnAccounts(found []ledger.Account) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -163,7 +160,7 @@ func (t *payoutTally) noteOwnAccounts(found []ledger.Account) {
 	}
 }
 
-// unknownAccounts are those of the ids that are not known to be ours or not.
+// unknownAccounts returns the settlement accounts of rows that noteOwnAccounts has not seen.
 func (t *payoutTally) unknownAccounts(rows []ledger.Transfer) (ids []ledger.ID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -177,7 +174,7 @@ func (t *payoutTally) unknownAccounts(rows []ledger.Transfer) (ids []ledger.ID) 
 	return ids
 }
 
-// selectOwnRows are the rows of our namespace: orders, posts and voids.
+// selectOwnRows returns the rows of our namespace: orders, posts and voids.
 func (t *payoutTally) selectOwnRows(ctx context.Context, rows []ledger.Transfer) (ownRows []ledger.Transfer, err error) {
 	found, err := batch.Each(ctx, t.unknownAccounts(rows), 1, t.engine.ledger.LookupAccounts)
 	if err != nil {
@@ -194,8 +191,8 @@ func (t *payoutTally) selectOwnRows(ctx context.Context, rows []ledger.Transfer)
 	return ownRows, nil
 }
 
-// readResolvedOrders are the orders that posts and voids among the rows have closed, and that are
-// not known.
+// readResolvedOrders reads the orders that posts and voids among rows have closed, if they are in neither rows nor
+// the tally.
 func (t *payoutTally) readResolvedOrders(ctx context.Context, rows []ledger.Transfer) ([]ledger.Transfer, error) {
 	t.mu.Lock()
 	known := make(map[ledger.ID]bool)
@@ -213,8 +210,7 @@ func (t *payoutTally) readResolvedOrders(ctx context.Context, rows []ledger.Tran
 	return batch.Each(ctx, ids, 1, t.engine.ledger.LookupTransfers)
 }
 
-// readPrefundRails are the rails of the orders among the rows that pay ahead: an order of that kind has
-// its rail in a row of its own.
+// readPrefundRails reads the rails of the orders that pay ahead: the rail of such an order is in a row of its own.
 func (t *payoutTally) readPrefundRails(ctx context.Context, rows []ledger.Transfer) (map[ledger.ID]uint32, error) {
 	var ids []ledger.ID
 	for _, row := range rows {
@@ -233,7 +229,7 @@ func (t *payoutTally) readPrefundRails(ctx context.Context, rows []ledger.Transf
 	return rails, nil
 }
 
-// applyRows takes rows in, in the order of time, and forgets what is too old to count.
+// applyRows adds rows in the order of their timestamps, and removes orders that are too old to count.
 func (t *payoutTally) applyRows(rows, excess []ledger.Transfer, rails map[ledger.ID]uint32, upTo uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -249,7 +245,7 @@ func (t *payoutTally) applyRows(rows, excess []ledger.Transfer, rails map[ledger
 		default:
 			o := t.orders[row.PendingID]
 			if o == nil {
-				continue // it was forgotten meanwhile
+				continue // removed by a concurrent call
 			}
 			if o.closedAt = row.Timestamp; row.Flags.Has(ledger.TransferPostPending) {
 				o.paid = row.Amount
@@ -270,18 +266,17 @@ func (t *payoutTally) applyRows(rows, excess []ledger.Transfer, rails map[ledger
 	}
 }
 
-// sumCounted is what counts against a limit of a day: what the orders that it is of were closed with in
-// the last day, and what open ones may still be. With an order that was placed it is what counts
-// against that one: it comes after all that were placed before it, and later ones come after it.
+// sumCounted returns the amount that counts against a daily limit: the payments of selected orders that were closed in
+// the last day, and the amounts of open ones. For a placed order only orders placed before it count as open.
 //
-// So two engines that place orders at the same moment cannot exceed the limit: whichever order is
-// the later one finds the other.
+// So two engines that place orders at the same moment cannot exceed the limit: the later order counts the earlier
+// one.
 func (t *payoutTally) sumCounted(placed *Order, selects func(*talliedOrder) bool) (sum ledger.Amount) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	since := t.engine.cfg.Clock()
 	if newest := timeOf(t.readUpTo); placed != nil && newest.Before(since) {
-		since = newest // the clock of the ledger, if ours is ahead of it
+		since = newest // our clock is ahead of the ledger's
 	}
 	since = since.Add(-limitPeriod)
 	for id, o := range t.orders {
@@ -300,7 +295,7 @@ func (t *payoutTally) sumCounted(placed *Order, selects func(*talliedOrder) bool
 	return sum
 }
 
-// addClamped adds two amounts; ledger.AmountMax if they do not fit.
+// addClamped adds two amounts; ledger.AmountMax on overflow.
 func addClamped(a, b ledger.Amount) ledger.Amount {
 	sum, fits := a.Add(b)
 	if !fits {
