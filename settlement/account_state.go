@@ -8,17 +8,17 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// accountState is what an Engine remembers of an account's orders. The visit under way owns it,
-// so its methods take no lock; other goroutines see what the visit publishes.
+// accountState holds the Engine's memory of an account's orders. The visit under way owns the state,
+// so the methods take no lock; other goroutines see the facts published by the visit.
 type accountState struct {
 	openOrder    *trackedOrder // our order, while it is open as far as we know
 	latest       *latestOrder  // the newest order, closed, as far as we know; nil: to be read
-	foreignUntil time.Time     // another engine's order is open, and ours no earlier than that
+	foreignUntil time.Time     // until then the open order belongs to another engine
 	haltReason   error         // books and rail contradict each other: no more orders
 
-	placedID       ledger.ID // the newest order that this Engine placed, unless another engine had it since
-	checkedID      ledger.ID // the newest order that passed its check
-	cutID          ledger.ID // the newest order that was cut to the largest order
+	placedID       ledger.ID // the newest order placed by this Engine and never owned by another engine
+	checkedID      ledger.ID // the newest order with a passed check
+	cutID          ledger.ID // the newest order cut to the largest order
 	awaitingID     ledger.ID // the newest order reported as waiting for approval
 	oldEngineID    ledger.ID // the order reported as placed by an old engine
 	newestChecked  uint64    // sequence of the newest order with a check
@@ -38,10 +38,10 @@ type trackedOrder struct {
 }
 
 // claimNumber is the number of our newest claim on an order; 0 is the order itself. The visit and
-// the lease renewal share it.
+// the lease renewal share the number.
 type claimNumber struct{ atomic.Uint64 }
 
-// raise sets the number, unless it is larger already.
+// raise sets the number, unless a larger number is set.
 func (c *claimNumber) raise(number uint64) {
 	for old := c.Load(); old < number && !c.CompareAndSwap(old, number); old = c.Load() {
 	}
@@ -53,7 +53,7 @@ type settlerAnswer struct {
 	declineReason error // why the rest is owed again; nil if the order is closed with a payment alone
 }
 
-// prefundWait is when an order that pays ahead may follow another one.
+// prefundWait is when a prefunding order may follow an earlier prefunding order.
 type prefundWait struct {
 	order     ledger.ID // the earlier order
 	notBefore time.Time
@@ -81,7 +81,8 @@ func (s *accountState) setPlaced(o Order) {
 	s.placedID = o.ID
 }
 
-// setLookedUp notes an order as it was placed, and whether it was cut to the largest order.
+// setLookedUp notes a placed order as read from the ledger, and whether the order was cut to the
+// largest order.
 func (s *accountState) setLookedUp(o Order, cut bool) {
 	s.setOpen(o)
 	if cut {
@@ -95,13 +96,13 @@ func (s *accountState) setLookedUp(o Order, cut bool) {
 // setClosed notes that no order of ours is open any more.
 func (s *accountState) setClosed() { s.openOrder = nil }
 
-// setForeign notes that another engine's order is open, and stays that engine's until then.
+// setForeign notes that the open order belongs to another engine, at least until the given time.
 func (s *accountState) setForeign(until time.Time) {
 	s.openOrder, s.foreignUntil = nil, until
 }
 
-// setTakenOver notes that another engine owned our order, and may have given the order to a
-// rail. That stays true when we take the order back.
+// setTakenOver notes that a second engine owned our order, and may have given the order to a rail.
+// The note stays when we take the order back.
 func (s *accountState) setTakenOver(o Order) {
 	if s.placedID == o.ID {
 		s.placedID = ledger.ID{}
@@ -116,8 +117,8 @@ func (s *accountState) setHalted(reason error) {
 	s.openOrder, s.haltReason = nil, reason
 }
 
-// setStillOpen notes why the account's order is still open, if there is one. It returns the order
-// once it is open for too long, the first time.
+// setStillOpen notes why the account's order, if any, is still open. The first time that the order
+// has been open for too long, setStillOpen returns the order.
 func (s *accountState) setStillOpen(reason error, placedBefore time.Time) (stuck *OpenOrder) {
 	o := s.openOrder
 	if o == nil {
@@ -132,13 +133,13 @@ func (s *accountState) setStillOpen(reason error, placedBefore time.Time) (stuck
 	return &copied
 }
 
-// partsAtOnce is how many payments in part may follow one another before the next order waits.
+// partsAtOnce is how many payments in part may follow in a row before the next order waits.
 const partsAtOnce = 2
 
-// setPaid notes that our order was posted with a payment, at a time of Config.Clock: it is closed,
-// and the newest order. moreDue reports whether the order was cut to the largest order and paid in
-// full; inParts whether the rail pays in part again and again, so that the next order has to wait
-// for a backoff.
+// setPaid notes that our order was posted with a payment, at a time of [Config.Clock]: the order is
+// closed, and the newest one. moreDue reports whether the order was cut to the largest order and paid
+// in full; inParts whether the rail pays in part again and again, so the next order waits for a
+// backoff.
 func (s *accountState) setPaid(p Payment, at time.Time) (moreDue, inParts bool) {
 	s.openOrder, s.latest = nil, &latestOrder{Order: p.Order, timestamp: at, posted: true}
 	if p.Paid.Less(p.Order.Amount) {
@@ -149,8 +150,8 @@ func (s *accountState) setPaid(p Payment, at time.Time) (moreDue, inParts bool) 
 	return s.cutID == p.Order.ID, false
 }
 
-// isUnchecked reports whether this Engine placed the order and does not know yet whether the order
-// passes its check. The order's Settler was not called for it.
+// isUnchecked reports whether this Engine placed the order and its check has not passed yet. The
+// Settler was not called for such an order.
 func (s *accountState) isUnchecked(o Order) bool {
 	return s.placedID == o.ID && s.checkedID != o.ID
 }
@@ -169,8 +170,8 @@ func (s *accountState) markOldEngine(o Order, newer bool) (report bool) {
 	return true
 }
 
-// nextPrefund returns when an order that pays ahead may follow the newest order, which paid ahead
-// too: after wait and a random time of up to the same length, drawn once for each order.
+// nextPrefund returns when a prefunding order may follow latest, a prefunding order too: after wait
+// and a random time of up to the same length, drawn once for each order.
 func (s *accountState) nextPrefund(latest *latestOrder, wait time.Duration) time.Time {
 	if id := latest.newestOrderID(); s.prefundWait.order != id {
 		s.prefundWait = prefundWait{id, latest.timestamp.Add(wait + rand.N(max(wait, 1)))}
@@ -185,8 +186,7 @@ func (s *accountState) markAwaiting(o Order) (report bool) {
 	return report
 }
 
-// clearAwaiting returns true, once, for an order that was reported as waiting and does not wait
-// any more.
+// clearAwaiting returns true, once, for an order reported as waiting that does not wait any more.
 func (s *accountState) clearAwaiting(o Order) (report bool) {
 	if s.awaitingID != o.ID {
 		return false

@@ -6,15 +6,15 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// accountView is the part of a tracked account that any goroutine may read, as a copy, and
-// change through the tracker's methods.
+// accountView is the shared part of a tracked account: any goroutine may read a copy, and change the
+// view through the tracker's methods.
 //
-// Times are kept without their monotonic reading. The monotonic clock stands still while a
-// machine is suspended, and an amount owed for a day is owed for a day of the calendar.
+// Times are kept without their monotonic reading. The monotonic clock stands still while a machine
+// is suspended, and a day of debt is a day of the calendar.
 type accountView struct {
 	// Published by visits.
-	openOrder    *trackedOrder // nil: no order of ours is known to be open; else a copy that nothing changes
-	foreignUntil time.Time     // another engine's order is open, and ours no earlier than that
+	openOrder    *trackedOrder // our open order, as a copy that never changes; nil if none is known
+	foreignUntil time.Time     // until then the open order belongs to another engine
 
 	urgency      urgency
 	urgentAfter  time.Time // urgencyByPeer counts from then on
@@ -57,7 +57,7 @@ func (o *owedDuration) observe(owed bool, now time.Time) {
 // hasOrder reports whether an order of the account is open, ours or another engine's.
 func (v *accountView) hasOrder() bool { return v.openOrder != nil || v.hasPending }
 
-// setPublished takes over a visit's open order and whose order is open.
+// setPublished copies a visit's open order and its owner's lease into the view.
 func (v *accountView) setPublished(s *accountState) {
 	v.foreignUntil, v.openOrder = s.foreignUntil, nil
 	if s.openOrder != nil {
@@ -80,7 +80,7 @@ func (t *tracker) updateView(a accounts.PeerAccount, update func(*accountView)) 
 	return *view
 }
 
-// viewAfterPackets is viewOf after the packets that were booked until now.
+// viewAfterPackets is viewOf after the pending packets were noted.
 func (t *tracker) viewAfterPackets(a accounts.PeerAccount, now time.Time) accountView {
 	t.mu.Lock()
 	t.drainPending(now)
@@ -136,8 +136,8 @@ func (t *tracker) markLineMissing(a accounts.PeerAccount, missing bool) (report 
 	return report
 }
 
-// setPaid notes a payment at a time of Config.Clock: the time since when something is owed begins
-// anew. If the order was cut to the largest order and paid in full, moreDue, the rest waits for no
+// setPaid notes a payment at a time of [Config.Clock]: the duration of the debt begins anew. moreDue
+// means that the order was cut to the largest order and paid in full. The rest then waits for no
 // policy: it was due with the order.
 func (t *tracker) setPaid(o Order, at time.Time, moreDue bool) {
 	t.updateView(o.Account, func(v *accountView) {

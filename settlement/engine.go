@@ -45,11 +45,11 @@ type Engine struct {
 // closeGrace is how long Close waits for Settlers whose context has ended.
 const closeGrace = 5 * time.Second
 
-// NewEngine makes an Engine on the ledger that the book is kept in, and starts its loop unless
-// cfg.Manual is set. The caller closes the Engine before the ledger.
+// NewEngine makes an Engine on the ledger of the book, and starts the loop unless cfg.Manual is set.
+// The caller closes the Engine before the ledger.
 //
-// The Engine checks no account before [Engine.NotifyBalances], [Engine.Enqueue] or
-// [Engine.Settle] names it: enqueue all accounts at the start, so that open orders are resumed.
+// The Engine checks only accounts named by [Engine.NotifyBalances], [Engine.Enqueue] or
+// [Engine.Settle]: enqueue all accounts at the start, so that open orders are resumed.
 // The errors are those of [Config.Validate], a [accounts.FieldError] for two rails of one name, and
 // [accounts.ErrUnknownAsset] if a rule names an asset that the book does not have.
 func NewEngine(l ledger.Ledger, book *accounts.Book, cfg Config) (*Engine, error) {
@@ -106,10 +106,9 @@ func (e *Engine) railOf(a accounts.PeerAccount) *railState {
 	return nil
 }
 
-// NotifyBalances tells the Engine that packets of these accounts were booked. The loop checks
-// their balances soon, in one look-up with all other accounts touched by then. NotifyBalances
-// never waits for the ledger, does not keep the slice, and remembers each account once. Our own
-// accounts are passed over.
+// NotifyBalances tells the Engine that packets of these accounts were booked. The loop checks the
+// balances soon, in one look-up with all accounts touched by then. NotifyBalances never waits for the
+// ledger, does not keep the slice, and remembers each account once. Our own accounts are skipped.
 func (e *Engine) NotifyBalances(list []accounts.PeerAccount) {
 	e.tracker.addPending(list, e.cfg.Clock())
 	e.wakeLoop()
@@ -123,9 +122,9 @@ func (e *Engine) Enqueue(list []accounts.PeerAccount) {
 }
 
 // NotifyRefused tells the Engine that a peer answered a packet with T04 (insufficient
-// liquidity): we owe the peer as much as it allows, and it takes no packets until we pay. Its
-// policy is evaluated as urgent ([PolicyInput].Urgent); the policies of this package then wait
-// neither for a threshold nor for a time. At most one order per Config.OrderCooldown results, so
+// liquidity): we owe the peer as much as the peer allows, and it takes no packets until we pay. The
+// policy is evaluated as urgent ([PolicyInput.Urgent]); the policies of this package then wait
+// neither for a threshold nor for a time. At most one order per [Config.OrderCooldown] results, so
 // a peer cannot force a payment for every packet. NotifyRefused returns at once.
 func (e *Engine) NotifyRefused(a accounts.PeerAccount) {
 	if a.IsOwn() || a.IsZero() {
@@ -142,13 +141,12 @@ func (e *Engine) wakeLoop() {
 	}
 }
 
-// Close stops the Engine: it places no more orders, and waits for orders that are being paid.
-// When ctx ends first, the contexts of the Settlers end too, and a Settler that does not return
-// within 5 s of that is left behind. A second Close waits in the same way.
+// Close stops the Engine: the Engine places no more orders, and Close waits for payments under way.
+// When ctx ends first, the contexts of the Settlers end too, and a Settler still running 5 s later is
+// left behind. A second Close waits in the same way.
 //
-// Orders that stay open are reported as an [*OpenOrdersError] ([ErrOrdersOpen]). The next Engine
-// of the same Instance resumes them, or another engine takes them over once Config.Lease has
-// passed.
+// Open orders are reported as an [*OpenOrdersError] ([ErrOrdersOpen]). The next Engine of the same
+// Instance resumes them, or another engine takes them over once [Config.Lease] has passed.
 func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Lock()
 	first := !e.closed

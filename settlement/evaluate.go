@@ -10,18 +10,18 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Queries cost the ledger far more than look-ups: TigerBeetle sorts the part of an index that it
-// holds in memory before it can search the index, some ten milliseconds under load in which no
-// packet is booked. So an order makes no query that its policy does not need.
+// Queries cost the ledger far more than look-ups: before a search, TigerBeetle sorts the part of the
+// index in memory, some ten milliseconds under load without a booked packet. So an order makes only
+// the queries needed by its policy.
 
-// Owed returns the units that packets earned a peer and that are not paid: the net of a balance, 0
-// if the net is below 0. It sends no request.
+// Owed returns the unpaid earnings of a peer from packets, in units: the net of a balance, 0 if the
+// net is below 0. Owed sends no request.
 func (e *Engine) Owed(b accounts.Balance) ledger.Amount { return owedAmount(b) }
 
 // Due returns the next order to a peer, in units, by a balance that was just read: 0 while an order
 // is open or the account is closed. It sends no request. So a policy of time ([Every], [Idle]) counts
 // from long ago until this Engine has found out since when something is owed, and the order may still
-// wait for Config.OrderCooldown, for PayoutLimit.Day, or for the end of a pause. For a balance of
+// wait for [Config.OrderCooldown], for [PayoutLimit.Day], or for the end of a pause. For a balance of
 // [accounts.Book.LookUpBalances], whose Prepaid may be too large, Due takes that Prepaid as exact.
 func (e *Engine) Due(b accounts.Balance) ledger.Amount {
 	if !b.Settling.IsZero() {
@@ -33,8 +33,8 @@ func (e *Engine) Due(b accounts.Balance) ledger.Amount {
 	return capToOrderLimits(e.limitsOf(b.Account, e.railOf(b.Account)), amount)
 }
 
-// policyRequest returns the request of the account's policy, or of the operator who wants the
-// prepayment to be paid back. A closed account gets no orders, nor does an account without a rail.
+// policyRequest returns the request of the account's policy, or the refund requested by an operator.
+// A closed account gets no orders, nor does an account without a rail.
 func (e *Engine) policyRequest(input PolicyInput, view *accountView) PaymentRequest {
 	if input.Closed || e.railOf(input.Account) == nil {
 		return PaymentRequest{}
@@ -64,8 +64,8 @@ func (e *Engine) policyInput(b accounts.Balance, view *accountView, now time.Tim
 	return input
 }
 
-// observeBalance updates the account's view by a balance, and returns the view. A balance whose
-// prepayment is not exact may leave open whether something is owed; then since when stays as it was.
+// observeBalance updates the account's view by a balance, and returns the view. If the prepayment is
+// not exact, the balance may leave open whether something is owed; then owedFor does not change.
 func (e *Engine) observeBalance(b accounts.Balance, now time.Time) accountView {
 	isOwed := !owedAmount(b).IsZero()
 	isExact := isOwed || b.PrepaidSettled() || b.NetAtMost().Sign() <= 0
@@ -77,8 +77,8 @@ func (e *Engine) observeBalance(b accounts.Balance, now time.Time) accountView {
 	})
 }
 
-// evaluatePolicy reads the balance, and the times that the policy needs, from the ledger, and
-// evaluates the policy. It is called after latest was read.
+// evaluatePolicy reads the balance, and the times needed by the policy, from the ledger, and evaluates
+// the policy. latest must have been read before.
 func (e *Engine) evaluatePolicy(ctx context.Context, latest *latestOrder, urgent bool) (PolicyInput, PaymentRequest, error) {
 	a := latest.Account
 	b, err := e.readCollectedBalance(ctx, a)
@@ -109,8 +109,8 @@ func (e *Engine) evaluatePolicy(ctx context.Context, latest *latestOrder, urgent
 	return input, request, nil
 }
 
-// readCollectedBalance collects the account's arrears, as far as its headroom covers them, and
-// reads its balance: an order must not take the amount that arrears are to be paid with.
+// readCollectedBalance collects the account's arrears, as far as the headroom covers the arrears, and
+// reads the balance: an order must not take an amount needed for arrears.
 func (e *Engine) readCollectedBalance(ctx context.Context, a accounts.PeerAccount) (accounts.Balance, error) {
 	b, err := e.book.Balance(ctx, a)
 	if err != nil || !b.Collectable() {
@@ -122,7 +122,7 @@ func (e *Engine) readCollectedBalance(ctx context.Context, a accounts.PeerAccoun
 	return e.book.Balance(ctx, a)
 }
 
-// dependsOnTime reports whether a policy would request something else if the debt and the newest
+// dependsOnTime reports whether a policy would request a different amount if the debt and the newest
 // packet were of this moment.
 func (e *Engine) dependsOnTime(input PolicyInput, view *accountView, request PaymentRequest) bool {
 	if request == (PaymentRequest{}) {

@@ -11,14 +11,14 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// An open order belongs to the engine that placed it, until another engine writes a claim on it.
-// Claims are numbered from 1, so of the engines that write the next claim a single one succeeds;
-// the newest claim decides. The owner writes a claim at a third of the lease. Once the newest claim
-// is older than a lease, any engine may write the next one.
+// An open order belongs to the engine that placed the order, until another engine writes a claim.
+// Claims on an order are numbered from 1, so only one engine succeeds in writing the next claim; the
+// newest claim decides. The owner writes a claim every third of the lease. Once the newest claim is
+// older than a lease, any engine may write the next claim.
 //
-// A claim does not keep a stopped owner from calling the rail when it wakes up. That a peer is paid
-// once rests on the rail, which pays once for a key, and on the resolution, whose id both engines
-// derive from the order. Claims keep two engines from calling the rail all the time.
+// A claim does not keep a stopped owner from calling the rail when the owner wakes up. The peer is
+// still paid once: the rail pays once for a key, and both engines derive the resolution's id from the
+// order. Claims keep two engines from calling the rail all the time.
 
 // orderOwner is the owner of an open order.
 type orderOwner struct {
@@ -55,9 +55,8 @@ func (e *Engine) claimTransfer(o *Order, number uint64) ledger.Transfer {
 	}
 }
 
-// resumeOrder goes on with an order that was found open. An order of this Instance is ours. An
-// order of another owner becomes ours if that owner has been silent for a lease, and is left alone
-// otherwise.
+// resumeOrder goes on with an order found open. An order of this Instance is ours. An order of another
+// owner becomes ours once the owner has been silent for a lease, and is left alone before.
 func (e *Engine) resumeOrder(ctx context.Context, visit *accountVisit, latest *latestOrder) (stepResult, error) {
 	state := visit.state
 	isNoted := state.openOrder != nil
@@ -104,9 +103,8 @@ func (e *Engine) resumeOrder(ctx context.Context, visit *accountVisit, latest *l
 	return e.payOrder(ctx, visit, latest.Order)
 }
 
-// checkStillOurs reads once more whether an order is open and ours; lost is true if it is not. How
-// long that read takes is not checked: where every request takes a lease, no order would ever be
-// paid.
+// checkStillOurs reads once more whether an order is open and ours; lost is true if not. The duration
+// of the read itself is not checked: if every request took a lease, no order would ever be paid.
 func (e *Engine) checkStillOurs(
 	ctx context.Context, visit *accountVisit, before *latestOrder,
 ) (result stepResult, lost bool, err error) {
@@ -129,8 +127,8 @@ func (e *Engine) checkStillOurs(
 	return stepResult{wakeAt: until}, true, nil
 }
 
-// checkResumedRailCall is checkRailCall for an order that was found open. Once this Engine has asked
-// the rail, nothing keeps the order from being resolved.
+// checkResumedRailCall is checkRailCall for an order found open. Once this Engine has asked the rail,
+// nothing keeps the order from being resolved.
 func (e *Engine) checkResumedRailCall(
 	ctx context.Context, visit *accountVisit, o Order, claimed bool,
 ) (result stepResult, done bool, err error) {
@@ -144,7 +142,7 @@ func (e *Engine) checkResumedRailCall(
 	return e.checkRailCall(ctx, visit, o, v, visit.state.placedID == o.ID && !claimed)
 }
 
-// respectsOwner decides whether an order of another engine is left to that engine, and until when.
+// respectsOwner decides whether an order is left to its owner, another engine, and until when.
 func (e *Engine) respectsOwner(latest *latestOrder, owner orderOwner) (until time.Time, leave bool) {
 	now := e.cfg.Clock()
 	expires := owner.renewedAt.Add(e.cfg.Lease)
@@ -158,12 +156,12 @@ func (e *Engine) respectsOwner(latest *latestOrder, owner orderOwner) (until tim
 	}
 }
 
-// renewsLease reports whether this Engine writes claims on an order of ours: not if it cannot pay
-// the order. An engine that has the rail may then take the order over.
+// renewsLease reports whether this Engine writes claims on an order of ours: not without the order's
+// rail. An engine with the rail may then take the order over.
 func (e *Engine) renewsLease(o *Order) bool { return !e.cfg.NoTakeover && e.rails[o.rail] != nil }
 
-// claimOrder makes an open order ours: after a restart, so that no other engine takes it over, or
-// from an owner that is silent. The error is sequence.ErrTaken if another engine was faster.
+// claimOrder makes an open order ours: after a restart, so that no other engine takes the order over,
+// or from a silent owner. The error is sequence.ErrTaken if another engine was faster.
 func (e *Engine) claimOrder(ctx context.Context, visit *accountVisit, latest *latestOrder, before orderOwner) error {
 	number, err := sequence.Place(ctx, e.ledger, before.claims+1, func(n uint64) ledger.Transfer {
 		return e.claimTransfer(&latest.Order, n)
@@ -179,12 +177,12 @@ func (e *Engine) claimOrder(ctx context.Context, visit *accountVisit, latest *la
 	return nil
 }
 
-// voidUnclaimed voids an order that our Settler never got. If this process was stopped since the
-// order was placed, another engine may have taken the order over and be paying it: then the order
-// must not be voided. So the void is linked to our next claim, and one of the two engines gets that
-// number. Our own lease renewal may get the number too: then the order is still ours, and the number
-// after it is tried. No Settler gets an order of nothing, so such an order needs no claim. The error
-// is sequence.ErrTaken if another engine has claimed the order.
+// voidUnclaimed voids an order that our Settler never got. If this process was stopped after placing
+// the order, another engine may have taken the order over and be paying it: then the order must not
+// be voided. So the void is linked to our next claim, and one engine gets the claim's number. If our
+// own lease renewal gets the number, the order is still ours, and voidUnclaimed tries the number
+// after. An order of amount 0 goes to no Settler and needs no claim. The error is sequence.ErrTaken if
+// another engine has claimed the order.
 func (e *Engine) voidUnclaimed(ctx context.Context, visit *accountVisit, o Order) error {
 	open := visit.state.findOpen(o.ID)
 	if o.Amount.IsZero() || e.cfg.NoTakeover {

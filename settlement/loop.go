@@ -8,8 +8,8 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// runLoop starts visits to accounts that packets touched, to accounts whose wait has ended, and
-// every Config.SweepInterval to all.
+// runLoop starts visits to accounts touched by packets, to accounts at the end of a wait, and every
+// [Config.SweepInterval] to all accounts.
 func (e *Engine) runLoop() {
 	sweep := time.NewTicker(e.cfg.SweepInterval)
 	defer sweep.Stop()
@@ -56,9 +56,9 @@ func (e *Engine) waitUnlessStopped(d time.Duration) bool {
 	}
 }
 
-// startVisits starts a visit to each ready account that has something to settle, and does not
-// wait for the visits: a slow rail holds up other accounts only when Rail.Concurrency of its own
-// are being settled. It returns false if no account was ready.
+// startVisits starts a visit to each ready account with something to settle, and does not wait for the
+// visits: a slow rail holds up accounts of its own only, and only once [Rail.Concurrency] of them are
+// being settled. startVisits returns false if no account was ready.
 func (e *Engine) startVisits(ctx context.Context) bool {
 	ready := e.tracker.takeReady(e.cfg.Clock())
 	if len(ready) == 0 {
@@ -79,9 +79,9 @@ func (e *Engine) startVisits(ctx context.Context) bool {
 	return true
 }
 
-// selectDue returns the accounts that have an open order or should get one, with one look-up for
-// all. It reports accounts unknown to the ledger and forgets them. If the look-up fails, all
-// accounts are left for later.
+// selectDue returns the accounts with an open order or an order due, with one look-up for all.
+// Accounts unknown to the ledger are reported and forgotten. If the look-up fails, all accounts are
+// left for later.
 func (e *Engine) selectDue(ctx context.Context, list []accounts.PeerAccount) ([]accounts.PeerAccount, error) {
 	balances, err := e.readBalances(ctx, list)
 	err = errors.Join(err, e.collectArrears(ctx, balances))
@@ -121,9 +121,9 @@ func (e *Engine) excludePaused(due []accounts.PeerAccount) (ready []accounts.Pee
 	return ready
 }
 
-// isDue decides by a balance alone, as well as that can be done, whether an account needs a visit.
-// Where the peer's payments would have to be read, the most that can be owed decides whether they
-// are read.
+// isDue decides by a balance alone, as far as possible, whether an account needs a visit. If the
+// prepayment is not exact, the largest amount possibly owed decides: the visit then reads the peer's
+// payments.
 func (e *Engine) isDue(b accounts.Balance, now time.Time) bool {
 	view := e.observeBalance(b, now)
 	if view.refundWanted && b.PrepaidSettled() && b.Prepaid.IsZero() {
@@ -168,8 +168,8 @@ func (e *Engine) reportAlerts(b accounts.Balance) {
 	}
 }
 
-// readBalances looks up all accounts at once, and one by one if the ledger does not know one of
-// them: an unknown account must not keep others from being settled.
+// readBalances looks up all accounts at once, or one by one if an account is unknown to the ledger:
+// an unknown account must not keep the rest from being settled.
 func (e *Engine) readBalances(ctx context.Context, list []accounts.PeerAccount) ([]accounts.Balance, error) {
 	balances, err := e.book.LookUpBalances(ctx, list...)
 	switch {

@@ -14,19 +14,19 @@ import (
 // OpenOrder is an order that is neither paid nor voided.
 type OpenOrder struct {
 	Order
-	// OwnedByThisInstance is true if an Engine of this Instance placed the order or took it over,
-	// and no other instance has taken it over since.
+	// OwnedByThisInstance is true if an Engine of this Instance owns the order: the last engine
+	// that placed the order or took it over.
 	OwnedByThisInstance bool
 	// LeaseRenewedAt is the last sign of life of the owner, by the ledger's time. After
-	// Config.Lease another Instance takes the order over. Only [Engine.Orders] sets it.
+	// [Config.Lease] another Instance takes the order over. Only [Engine.Orders] sets it.
 	LeaseRenewedAt time.Time
-	// Attempts counts this Engine's calls of the Settler for the order. LastErr is the error that
-	// kept the order open last: an answer of the Settler that was not final, or an error of the
-	// ledger; nil if there was none.
+	// Attempts counts this Engine's calls of the Settler for the order. LastErr is the last reason
+	// why the order stayed open: an answer of the Settler that was not final, or an error of the
+	// ledger; nil without a reason.
 	Attempts int
 	LastErr  error
-	// Claims counts the claims on the order since it was placed. It stays 0 if the owner gave no
-	// sign of life since, and with Config.NoTakeover. Only [Engine.Orders] sets it.
+	// Claims counts the claims on the order. It stays 0 if the owner has given no sign of life
+	// after placing the order, and with [Config.NoTakeover]. Only [Engine.Orders] sets Claims.
 	Claims uint64
 	// Waits is the reason why no Engine gives the order to a rail for now: it matches
 	// [ErrAwaitsApproval] or [ErrPaused]. nil if nothing keeps the order from being paid. Only
@@ -37,9 +37,8 @@ type OpenOrder struct {
 // Age returns for how long the order has been open at a time.
 func (o OpenOrder) Age(now time.Time) time.Duration { return now.Sub(o.PlacedAt) }
 
-// Orders reads the open orders of accounts from the ledger, or of all accounts that were ever
-// touched if none are given. The errors are those of [accounts.Book.LookUpBalances] and of the ledger's
-// requests.
+// Orders reads the open orders of accounts from the ledger; without accounts, of all accounts ever
+// touched. The errors are from [accounts.Book.LookUpBalances] and from the ledger's requests.
 func (e *Engine) Orders(ctx context.Context, list ...accounts.PeerAccount) ([]OpenOrder, error) {
 	if len(list) == 0 {
 		list = e.tracker.allAccounts(e.cfg.Clock())
@@ -135,8 +134,8 @@ func (e *Engine) readLatestOrder(ctx context.Context, a accounts.PeerAccount) (l
 	}, nil
 }
 
-// orderFromRow makes the Order of a row. An order that pays ahead has its rail in a row of its
-// own, which is looked up.
+// orderFromRow makes the Order of a row. A prefunding order names its rail in a second row, which
+// orderFromRow looks up.
 func (e *Engine) orderFromRow(ctx context.Context, a accounts.PeerAccount, row *ledger.Transfer) (Order, error) {
 	asset, _ := e.book.Asset(a.Ledger())
 	tag := orderTag(row.UserData64)
@@ -166,8 +165,8 @@ func (e *Engine) orderFromRow(ctx context.Context, a accounts.PeerAccount, row *
 	return o, nil
 }
 
-// lookUpOrder reads an order, since balancing may have made it smaller than it was to be, and
-// whether these pauses hold now that the order is placed.
+// lookUpOrder reads an order and, in the same request, whether pauses hold now. Balancing may have
+// made the order smaller than requested.
 func (e *Engine) lookUpOrder(ctx context.Context, a accounts.PeerAccount, id ledger.ID, pauses ...pauseKey) (Order, error) {
 	rows, err := e.lookUpWithPauses(ctx, pauses, id)
 	if err != nil {
@@ -180,22 +179,22 @@ func (e *Engine) lookUpOrder(ctx context.Context, a accounts.PeerAccount, id led
 	return e.orderFromRow(ctx, a, &rows[0])
 }
 
-// orderID returns the id of an account's order, which is also its key at the rail. It follows from
-// facts that are the same for all engines on the ledger. One of them is when the ledger created the
+// orderID returns the id of an account's order, which is also the order's key at the rail. The id
+// follows from facts shared by all engines on the ledger. One fact is when the ledger created the
 // account: a new ledger (in memory after a restart, a cluster set up again) begins at order 1 again,
-// and the rail must not take that order for the order 1 that it knows, and answer that it is paid.
+// and the rail must not answer for the earlier order 1, which was paid.
 func (e *Engine) orderID(b *accounts.Balance, number uint64) ledger.ID {
 	opened := uint64(b.Opened.UnixNano())
 	return e.ns.Derive("order", chart.U64(opened), chart.ID(e.book.PeerIDs(b.Account).Settlement), chart.U64(number))
 }
 
-// railRowID returns the id of the row that names the rail of an order that pays ahead.
+// railRowID returns the id of the row with the rail of a prefunding order.
 func (e *Engine) railRowID(order ledger.ID) ledger.ID {
 	return e.ns.Derive("order rail", chart.ID(order))
 }
 
 // timeOf converts a ledger timestamp, nanoseconds since the Unix epoch and at most
-// ledger.TimestampMax.
+// [ledger.TimestampMax].
 func timeOf(timestamp uint64) time.Time { return time.Unix(0, int64(timestamp)) }
 
 // wrap adds an action to an error; nil stays nil.

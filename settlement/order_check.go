@@ -10,11 +10,11 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Packets and payments may have been booked between the balance that an order was decided on and
-// the order itself. So an order is checked at its own moment before any engine calls the rail for
-// it, and again by each engine that resumes it. The check is a function of rows up to that moment,
-// which never change: every engine finds the same, at any time, after any crash. An order that
-// fails the check was never given to a rail, and an order that passes is never voided by the check.
+// Packets and payments may be booked between the balance behind an order and the order itself. So
+// an order is checked at its own moment before any engine calls the rail, and again by each engine
+// resuming the order. The check is a function of rows up to the order, and rows never change: every
+// engine finds the same, at any time, after any crash. No order failing the check was ever given to a
+// rail, and no order passing the check is ever voided by the check.
 
 // isAllowed reports whether an order is for no more than may be paid.
 func (o *Order) isAllowed(net, prepaid *big.Int, arrears ledger.Amount) bool {
@@ -33,7 +33,7 @@ func (o *Order) isAllowed(net, prepaid *big.Int, arrears ledger.Amount) bool {
 	}
 }
 
-// checkPlaced checks an order that this Engine has just placed on a balance, decided.
+// checkPlaced checks an order just placed by this Engine. decided is the balance behind the order.
 func (e *Engine) checkPlaced(ctx context.Context, visit *accountVisit, o Order, decided *accounts.Balance) (fits bool, err error) {
 	if o.Amount.IsZero() {
 		return false, nil
@@ -45,8 +45,8 @@ func (e *Engine) checkPlaced(ctx context.Context, visit *accountVisit, o Order, 
 	if !decided.HasHistory() {
 		return e.checkWithoutHistory(ctx, visit, &o)
 	}
-	// The order's moment lies between the two balances. If nothing but packets was booked between
-	// them, sent is the most that the peer was charged for its own packets. They used up the
+	// The order's moment lies between the two balances. If only packets were booked between the
+	// balances, the peer was charged at most sent for its own packets. The charges used up the
 	// prepayment first and then the net; amounts earned by packets are left out.
 	if sent, only := now[0].OnlyPacketsSince(*decided); only {
 		used := sent.Min(decided.Prepaid)
@@ -90,8 +90,8 @@ func (e *Engine) checkWithoutHistory(ctx context.Context, visit *accountVisit, o
 	return true, nil
 }
 
-// checkResumed checks an order that was found open, before the rail is called for it. done is true
-// if the order is not paid in this step.
+// checkResumed checks an order found open, before any call of the rail. done is true if the order is
+// not paid in this step.
 func (e *Engine) checkResumed(
 	ctx context.Context, visit *accountVisit, latest *latestOrder, owner *orderOwner, claimed bool,
 ) (result stepResult, done bool, err error) {
@@ -115,8 +115,8 @@ func (e *Engine) checkResumed(
 		result, err := e.keepOpen(visit, o, accounts.ErrPeerClosed)
 		return result, true, err
 	}
-	// The reason is known to this Engine alone. An engine that had taken the order over since may
-	// have given it to a rail, so the reason does not count after a claim.
+	// Only this Engine knows the reason. After a takeover and our claim the reason does not count:
+	// the second engine may have given the order to a rail.
 	if reason := visit.state.openOrder.voidReason; reason != nil && !claimed {
 		result, err := e.voidUnpaid(ctx, visit, o, reason)
 		return result, true, err
@@ -132,9 +132,9 @@ func (e *Engine) checkResumed(
 	return stepResult{}, false, nil
 }
 
-// checkOpen checks an open order by the rule that it was placed by. An order without a check may
-// be with a rail already, unless this Engine has placed it and never called its Settler for it, and
-// no engine has taken it over.
+// checkOpen checks an open order by the rule of its version. An order without a check may be with a
+// rail already, unless this Engine placed the order and never called the Settler, and no engine has
+// taken the order over.
 func (e *Engine) checkOpen(
 	ctx context.Context, visit *accountVisit, latest *latestOrder, b accounts.Balance, claimed bool,
 ) (fits bool, err error) {
@@ -169,15 +169,15 @@ func (e *Engine) failedCheckVoidID(order ledger.ID) ledger.ID {
 	return e.ns.Derive("withdrawn", chart.ID(order))
 }
 
-// hasFailedCheck reports whether the newest row is the void of an order that failed its check. Then
-// there is no reason to wait before the next order.
+// hasFailedCheck reports whether the newest row is the void after a failed check. Then there is no
+// reason to wait before the next order.
 func (e *Engine) hasFailedCheck(latest *latestOrder) bool {
 	return latest.voided && latest.ID == e.failedCheckVoidID(latest.resolvedID)
 }
 
-// reportOldEngine reports an order without a check that was placed after an order with a check, or
-// while this Engine was running: an engine of a version before the check works on the ledger, and
-// can pay prepayments back.
+// reportOldEngine reports an order without a check, placed after an order with a check or while this
+// Engine was running: an engine of a version before the check works on the ledger, and can pay
+// prepayments back.
 func (e *Engine) reportOldEngine(visit *accountVisit, latest *latestOrder, b accounts.Balance) {
 	if latest.Sequence == 0 || !b.HasHistory() {
 		return

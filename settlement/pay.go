@@ -9,8 +9,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// payOrder gets the Settler's final answer and closes the order with it. An answer that is not
-// final leaves the order open.
+// payOrder gets the Settler's final answer and closes the order. Without a final answer the order
+// stays open.
 func (e *Engine) payOrder(ctx context.Context, visit *accountVisit, o Order) (stepResult, error) {
 	visit.state.setOpen(o)
 	final, err := e.askSettler(ctx, visit, o)
@@ -35,7 +35,7 @@ func (e *Engine) finishPaid(visit *accountVisit, p Payment) stepResult {
 	return stepResult{payment: p, repeat: !inParts, backoff: inParts}
 }
 
-// finishDeclined notes and reports an order whose amount, or the rest of it, is owed again.
+// finishDeclined notes and reports an order voided, or paid in part, for good: the rest is owed again.
 func (e *Engine) finishDeclined(visit *accountVisit, o Order, final settlerAnswer) (stepResult, error) {
 	visit.state.setClosed()
 	payment := Payment{Order: o, Paid: final.paid}
@@ -47,8 +47,8 @@ func (e *Engine) finishDeclined(visit *accountVisit, o Order, final settlerAnswe
 		&OrderError{Account: o.Account, Order: o, Err: final.declineReason}
 }
 
-// keepOpen leaves an order open after an answer that is not final. An order that the rail has
-// taken on ([ErrPending]) needs no backoff, and is no failure.
+// keepOpen leaves an order open without a final answer. An order taken on by the rail
+// ([ErrPending]) needs no backoff, and is no failure.
 func (e *Engine) keepOpen(visit *accountVisit, o Order, cause error) (stepResult, error) {
 	if !errors.Is(cause, ErrPending) {
 		return stepResult{}, e.reportFailure(visit, o, cause)
@@ -57,7 +57,7 @@ func (e *Engine) keepOpen(visit *accountVisit, o Order, cause error) (stepResult
 	return stepResult{notBefore: e.cfg.Clock().Add(e.cfg.RetryMaxInterval)}, &OrderError{Account: o.Account, Order: o, Err: cause}
 }
 
-// reportFailure notes and reports an error of an account, and of its open order if there is one.
+// reportFailure notes and reports an error of an account, and of its open order, if any.
 func (e *Engine) reportFailure(visit *accountVisit, o Order, cause error) error {
 	err := &OrderError{Account: o.Account, Order: o, Err: cause}
 	if errors.Is(cause, ErrOrderConflict) {
@@ -69,8 +69,7 @@ func (e *Engine) reportFailure(visit *accountVisit, o Order, cause error) error 
 	return err
 }
 
-// recordStillOpen notes why the account's order is still open, if it has one, and reports an order
-// that is stuck.
+// recordStillOpen notes why the account's order, if any, is still open, and reports a stuck order.
 func (e *Engine) recordStillOpen(visit *accountVisit, cause error) {
 	stuck := visit.state.setStillOpen(cause, e.cfg.Clock().Add(-e.cfg.StuckAfter))
 	visit.publishState()
@@ -79,9 +78,8 @@ func (e *Engine) recordStillOpen(visit *accountVisit, cause error) {
 	}
 }
 
-// askSettler calls the Settler, unless it has given its final answer before and only the booking
-// of the answer failed: some rails forget a key after a while, so they are asked no more often than
-// necessary.
+// askSettler calls the Settler, unless the final answer is here and only its booking failed: some
+// rails forget a key after a while, so rails are asked no more often than necessary.
 func (e *Engine) askSettler(ctx context.Context, visit *accountVisit, o Order) (settlerAnswer, error) {
 	open := visit.state.openOrder
 	if open.final != nil {
@@ -114,7 +112,7 @@ func (e *Engine) callSettler(ctx context.Context, visit *accountVisit, rail *rai
 	visit.state.openOrder.Attempts++
 	visit.publishState()
 	if o.Refund {
-		e.tracker.setRefundWanted(o.Account, false) // it is on its way
+		e.tracker.setRefundWanted(o.Account, false) // the refund is on its way
 	}
 	ctx, cancel := context.WithTimeout(ctx, rail.Timeout)
 	defer cancel()

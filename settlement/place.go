@@ -20,12 +20,11 @@ type decision struct {
 	moreDue   bool          // more is due than the largest order, so another order follows
 }
 
-// placeOrder writes the next order of an account and returns it, or the zero Order if none is due.
-// It must be called after latest was read: the new order's number is the next one after latest's. So
-// if another engine has ordered since, the number is taken (sequence.ErrTaken), and two orders never
-// rest on one balance.
+// placeOrder writes and returns the next order of an account, or the zero Order if nothing is due.
+// latest must have been read before: the order's number is the next after latest's. If another engine
+// has ordered since, the number is taken (sequence.ErrTaken), so two orders never rest on one balance.
 //
-// The order may be smaller than the minimum, even 0, if the balance fell since.
+// If the balance falls meanwhile, the order may be smaller than the minimum, even 0.
 func (e *Engine) placeOrder(ctx context.Context, visit *accountVisit, latest *latestOrder, urgent bool) (Order, decision, error) {
 	d, err := e.decideOrder(ctx, visit, latest, urgent)
 	if err != nil || d.amount.IsZero() || e.isStopping() {
@@ -48,7 +47,7 @@ func (e *Engine) placeOrder(ctx context.Context, visit *accountVisit, latest *la
 	if err != nil {
 		return Order{}, d, wrap("place the order", err)
 	}
-	// The look-up may fail, and may find a smaller order: the order is known to be open from here on.
+	// The order is open from here on, even if the look-up fails. The look-up may find a smaller order.
 	id := e.orderID(&d.balance, number)
 	tag := d.newTag(number)
 	visit.state.setPlaced(Order{
@@ -89,8 +88,7 @@ func (d *decision) newTag(number uint64) orderTag {
 	return newOrderTag(number, version|requiredApprover(d.limits, d.amount), d.request.refund, ahead)
 }
 
-// orderRows returns order n of an account, and, if the order pays ahead, the row that names its
-// rail.
+// orderRows returns order n of an account and, for a prefunding order, the row with its rail.
 func (e *Engine) orderRows(d *decision, rail uint32, n uint64) []ledger.Transfer {
 	a := d.balance.Account
 	ids, tag := e.book.PeerIDs(a), d.newTag(n)

@@ -12,8 +12,8 @@ import (
 )
 
 // bookResolution closes an order in the ledger with the amount paid: by a post, a void if nothing
-// was paid, or a chain if more than the order was paid. Sent again, by any engine, it is the same
-// event and a success. tracked is the order as this Engine's open order, or nil.
+// was paid, or a chain if more than the order was paid. Sent again, by any engine, the same
+// event is a success. tracked is the order as this Engine's open order, or nil.
 //
 // A transient refusal (an account was closed meanwhile) burns the ids, so each attempt has ids of
 // its own, and walks over the burnt ids of earlier attempts.
@@ -52,8 +52,8 @@ func (e *Engine) bookResolution(ctx context.Context, tracked *trackedOrder, o Or
 	}
 }
 
-// checkPostable refuses a post on a closed account without sending it, once the ledger has refused
-// one: each refusal burns an id, and every later attempt would have to walk over that id.
+// checkPostable refuses a post on a closed account without a request, once the ledger has refused a
+// post: each refusal burns an id, and every later attempt would have to walk over the burnt id.
 func (e *Engine) checkPostable(ctx context.Context, o Order, paid ledger.Amount) error {
 	if paid.IsZero() {
 		return nil // a void is always allowed
@@ -105,7 +105,7 @@ func (e *Engine) excessChain(o Order, post ledger.Transfer, excess ledger.Amount
 	}
 }
 
-// isResolved reports whether the ledger refused a resolution because another event has closed the
+// isResolved reports whether the ledger refused a resolution because a different event has closed the
 // order already.
 func isResolved(c ledger.Chain) bool {
 	return c.Conflict() ||
@@ -113,8 +113,8 @@ func isResolved(c ledger.Chain) bool {
 		c.Status == ledger.TransferPendingTransferAlreadyVoided
 }
 
-// compareResolution looks up how an order was closed. The same amount is a success, whichever engine
-// booked it; another amount is ErrOrderConflict.
+// compareResolution looks up how an order was closed. The same amount is a success, from any engine; a
+// different amount is ErrOrderConflict.
 func (e *Engine) compareResolution(
 	ctx context.Context, o Order, paid ledger.Amount, status ledger.CreateTransferStatus,
 ) error {

@@ -16,7 +16,7 @@ import (
 // Resolve waits for a call of this Engine's Settler for the account that is under way. Errors are
 // [*OrderError]: [ErrNoOrder], [ErrOrderConflict] if the order was closed with another amount,
 // [accounts.ErrPeerClosed] if the peer's account is closed, [accounts.ErrInvalid] if paid is 0 or
-// ledger.AmountMax, or the error of a request. With each of them except the last one nothing was booked.
+// [ledger.AmountMax], or the error of a request. With each of them except the last one nothing was booked.
 // [ErrEngineClosed] after Close.
 func (e *Engine) Resolve(
 	ctx context.Context, account accounts.PeerAccount, order ledger.ID, paid ledger.Amount,
@@ -35,7 +35,7 @@ func (e *Engine) Resolve(
 }
 
 // Cancel voids an order that will never be paid under its key: the amount is owed again, and may be
-// ordered again after Config.OrderCooldown. It must not be called when the rail may still pay: the
+// ordered again after [Config.OrderCooldown]. It must not be called when the rail may still pay: the
 // peer would be paid twice. An order that waits to be approved ([ErrAwaitsApproval]) is with no rail,
 // and can always be cancelled. Otherwise Cancel is like [Engine.Resolve].
 func (e *Engine) Cancel(ctx context.Context, account accounts.PeerAccount, order ledger.ID) (Order, error) {
@@ -78,8 +78,8 @@ func (e *Engine) resolveByHand(ctx context.Context, a accounts.PeerAccount, id l
 	return o, nil
 }
 
-// closeByHand closes an order by hand. An order without a verdict is voided together with the
-// verdict that it is refused, so that no engine or operator can approve it.
+// closeByHand closes an order by hand. An order without a verdict is voided and refused in one chain,
+// so no engine or operator can approve the order.
 func (e *Engine) closeByHand(ctx context.Context, visit *accountVisit, o *Order, paid ledger.Amount) error {
 	if paid.IsZero() && o.tag.needs() != needsNobody {
 		done, err := e.voidUnapproved(ctx, o)

@@ -9,14 +9,14 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// Settle settles with these accounts now, or with all that were ever touched if none are given,
-// until no account is due or nothing more can be done. Open orders of this Instance are resumed
-// regardless of the backoff, and new orders are placed and paid one after another. Settle looks
-// all balances up at once and then works on several accounts at a time (Rail.Concurrency).
-// Accounts with another instance's order whose lease is renewed, and accounts whose last order
-// was voided less than Config.OrderCooldown ago, are left alone without an error.
+// Settle settles with these accounts now, or with all accounts ever touched if none are given, until
+// no account is due or nothing more can be done. Open orders of this Instance are resumed regardless
+// of the backoff, and new orders are placed and paid one after another. Settle looks all balances up
+// at once and then works on several accounts at a time ([Rail.Concurrency]). An account is left alone
+// without an error while another instance renews the lease of its open order, and for
+// [Config.OrderCooldown] after its last order was voided.
 //
-// It returns the payments, and the joined errors of the accounts that failed, each an
+// Settle returns the payments, and the joined errors of the accounts that failed, each an
 // [*OrderError]; the error of the request if the balances could not be looked up;
 // [ErrEngineClosed] after Close. When ctx ends, so do the contexts of the Settlers: their orders
 // stay open, and it is safe to call Settle again.
@@ -44,7 +44,7 @@ func (e *Engine) Settle(ctx context.Context, list ...accounts.PeerAccount) ([]Pa
 	return slices.Concat(payments...), errors.Join(append(errs, err)...)
 }
 
-// SettleNow is [Engine.Settle] with urgent policies ([PolicyInput].Urgent): the policies of this
+// SettleNow is [Engine.Settle] with urgent policies ([PolicyInput.Urgent]): the policies of this
 // package then pay everything owed above their SettleTo. An account without a policy is not paid.
 // Without accounts SettleNow settles with no peer.
 func (e *Engine) SettleNow(ctx context.Context, list ...accounts.PeerAccount) ([]Payment, error) {
@@ -81,8 +81,8 @@ func (e *Engine) waitForVisit(ctx context.Context, a accounts.PeerAccount) (*acc
 	}
 }
 
-// runVisit takes an account through as many orders as it needs, and ends the visit. After a
-// payment, more decides whether the visit goes on with the next order.
+// runVisit takes an account through as many orders as are due, and ends the visit. After a payment,
+// more decides whether the visit goes on with the next order.
 func (e *Engine) runVisit(
 	ctx context.Context, visit *accountVisit, more func(context.Context, accounts.PeerAccount) bool,
 ) (payments []Payment, err error) {
@@ -117,20 +117,20 @@ func (e *Engine) runVisit(
 			repeat = repeat && more(ctx, visit.account)
 		}
 	}
-	// An account that has to wait anyway needs no backoff, nor does an account whose caller gave up.
+	// No backoff is needed if the account waits anyway, or if the caller gave up.
 	failed = err != nil && last.notBefore.IsZero() && ctx.Err() == nil
 	return payments, err
 }
 
-// leaveToLoop ends a visit after a payment: the loop's next look-up, which is for all accounts,
-// decides about the next one.
+// leaveToLoop ends a visit after a payment: the loop's next look-up, for all accounts, decides about
+// the next payment.
 func (e *Engine) leaveToLoop(_ context.Context, a accounts.PeerAccount) bool {
 	e.tracker.markTouched([]accounts.PeerAccount{a})
 	return false
 }
 
-// isStillDue looks up after a payment whether another one is due, which costs less than a step.
-// If the look-up fails, the next step decides.
+// isStillDue looks up after a payment whether more is due, which costs less than a step. If the
+// look-up fails, the next step decides.
 func (e *Engine) isStillDue(ctx context.Context, a accounts.PeerAccount) bool {
 	b, err := e.book.LookUpBalances(ctx, a)
 	return err != nil || e.isDue(b[0], e.cfg.Clock())

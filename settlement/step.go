@@ -10,6 +10,17 @@ import (
 	"github.com/peerledger/peerledger/internal/sequence"
 )
 
+// The functions on an order's way, from a check by the loop to the payment:
+//
+//	runLoop > startVisits > selectDue > isDue          balances of all ready accounts
+//	runVisit > runStep > readLatestOrder               one account, one order after another
+//	placeAndPay > placeOrder > decideOrder             collect, evaluate the policy, place
+//	checkPlaced > checkRailCall                        check, limits, approval, pauses
+//	payOrder > askSettler > callSettler                pay
+//	bookResolution > finishPaid or finishDeclined      resolve and report
+//
+// An order found open goes from runStep through resumeOrder to payOrder.
+
 // stepResult is the result of one step of a visit.
 type stepResult struct {
 	payment   Payment   // Paid is 0 if nothing was paid
@@ -19,8 +30,8 @@ type stepResult struct {
 	wakeAt    time.Time // if set: the loop comes back then, even without a packet
 }
 
-// runStep takes an account one order further: it resumes the open order, or places the next
-// order if one is due, and pays it. Its errors are *OrderErrors.
+// runStep takes an account one order further: runStep resumes the open order, or places and pays the
+// next order if an order is due. The errors are *OrderErrors.
 func (e *Engine) runStep(ctx context.Context, visit *accountVisit) (stepResult, error) {
 	state, none := visit.state, Order{Account: visit.account}
 	if state.haltReason != nil {
@@ -40,10 +51,10 @@ func (e *Engine) runStep(ctx context.Context, visit *accountVisit) (stepResult, 
 	cooledDown := latest.timestamp.Add(e.cfg.OrderCooldown)
 	switch {
 	case latest.open && !latest.tag.isKnown():
-		// An engine of a later version pays it, or voids it. Our claim would keep that engine from it.
+		// An engine of a later version pays or voids the order. Our claim would stop that engine.
 		return stepResult{}, e.reportFailure(visit, latest.Order, fmt.Errorf("%w: %d", ErrOrderVersion, latest.tag.version()))
 	case latest.open && latest.Amount.IsZero():
-		// No Settler ever gets an order of nothing, so any engine may close it.
+		// No Settler ever gets an order of amount 0, so any engine may close the order.
 		return e.voidFailedCheck(ctx, visit, latest.Order)
 	case latest.open:
 		return e.resumeOrder(ctx, visit, &latest)
@@ -55,10 +66,10 @@ func (e *Engine) runStep(ctx context.Context, visit *accountVisit) (stepResult, 
 	}
 }
 
-// reconcileClosed handles an order of ours that turns out to be closed. If we hold the Settler's
-// final answer, booking it again tells the cases apart: our own post, whose answer was lost, is
-// applied already; another resolution is ErrOrderConflict. Without an answer, another engine of
-// this Instance has closed the order.
+// reconcileClosed handles an order of ours found closed. If we hold the Settler's final answer,
+// booking the answer again tells two cases apart: our own post with a lost result is applied already;
+// a different resolution is ErrOrderConflict. Without an answer, a second engine of this Instance has
+// closed the order.
 func (e *Engine) reconcileClosed(
 	ctx context.Context, visit *accountVisit, closed *trackedOrder, latest *latestOrder,
 ) (stepResult, error) {
@@ -74,7 +85,7 @@ func (e *Engine) reconcileClosed(
 	return stepResult{payment: payment, repeat: true}, nil
 }
 
-// placeAndPay places the next order, if one is due, and pays it.
+// placeAndPay places and pays the next order, if an order is due.
 func (e *Engine) placeAndPay(ctx context.Context, visit *accountVisit, latest *latestOrder) (stepResult, error) {
 	began := e.cfg.Clock()
 	urgent, urgentAfter := e.isUrgent(latest)
@@ -115,9 +126,9 @@ func (e *Engine) placeAndPay(ctx context.Context, visit *accountVisit, latest *l
 }
 
 // leaseElapsed reports whether a lease has passed since we knew an order to be ours: the process
-// was stopped, or its machine suspended, and another engine may have taken the order over, which
-// only reading the order shows. Times are of the calendar: a monotonic clock stands still while a
-// machine is suspended.
+// was stopped, or its machine suspended. Then a second engine may have taken the order over, and the
+// order must be read again. Times are of the calendar: a monotonic clock stands still while a machine
+// is suspended.
 func (e *Engine) leaseElapsed(since time.Time) bool {
 	return !e.cfg.NoTakeover && e.cfg.Clock().Round(0).Sub(since) >= e.cfg.Lease
 }
@@ -134,8 +145,8 @@ func (e *Engine) isUrgent(latest *latestOrder) (urgent bool, urgentAfter time.Ti
 	}
 }
 
-// voidFailedCheck voids an order that failed its check. No Settler has it or will ever get it. Of
-// an order that only its owner can check, the void goes with the owner's next claim.
+// voidFailedCheck voids an order after a failed check. No Settler has the order or will ever get it.
+// If only the owner can check the order, the void goes with the owner's next claim.
 func (e *Engine) voidFailedCheck(ctx context.Context, visit *accountVisit, o Order) (stepResult, error) {
 	if !o.tag.isChecked() && !o.Amount.IsZero() {
 		return e.voidUnpaid(ctx, visit, o, ErrWithdrawn)
@@ -148,7 +159,7 @@ func (e *Engine) voidFailedCheck(ctx context.Context, visit *accountVisit, o Ord
 	return stepResult{wakeAt: e.cfg.Clock()}, nil
 }
 
-// voidUnpaid voids an order that was never given to the Settler.
+// voidUnpaid voids an order never given to the Settler.
 func (e *Engine) voidUnpaid(ctx context.Context, visit *accountVisit, o Order, reason error) (stepResult, error) {
 	if open := visit.state.findOpen(o.ID); open != nil {
 		open.voidReason = reason

@@ -11,10 +11,10 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// tracker remembers accounts between two checks of their balances. No decision about money
-// rests on it alone: all of it may be lost. This file is about when an account is checked and
-// about visits; account_view.go has the facts that any goroutine may read and write,
-// account_state.go the facts that a visit owns.
+// tracker remembers accounts between two checks of their balances. No decision about money rests on
+// the tracker alone: all of its content may be lost. This file schedules checks and visits;
+// account_view.go has the facts shared by all goroutines, account_state.go the facts owned by a
+// visit.
 type tracker struct {
 	newBackOff func() *backoff.ExponentialBackOff
 
@@ -26,19 +26,19 @@ type tracker struct {
 	reachedLimits map[scopeKey]struct{}              // limits reported as reached
 }
 
-// trackedAccount is an account that the tracker remembers. tracker.mu guards every field but
-// state.
+// trackedAccount is an account with its view, its state and its schedule. tracker.mu guards every
+// field but state.
 type trackedAccount struct {
 	view  accountView
-	state accountState // owned by the visit; between visits nothing uses it
+	state accountState // owned by the visit; unused between visits
 
 	visit     *accountVisit               // nil: no visit is under way
 	notBefore time.Time                   // the loop leaves the account alone until then
 	backoff   *backoff.ExponentialBackOff // set from the first error to the next success
 }
 
-// accountVisit is one goroutine's turn with an account: no other goroutine settles with the
-// account until the visit ends.
+// accountVisit is one goroutine's turn with an account: until the visit ends, no second goroutine
+// settles with the account.
 type accountVisit struct {
 	account accounts.PeerAccount
 	state   *accountState // this goroutine's alone, so it takes no lock
@@ -56,8 +56,8 @@ func newTracker(newBackOff func() *backoff.ExponentialBackOff) *tracker {
 	}
 }
 
-// beginVisit begins a visit. While another visit of the account is under way, begun is nil and
-// current is that visit.
+// beginVisit begins a visit. While an earlier visit of the account is under way, begun is nil and
+// current is the earlier visit.
 func (t *tracker) beginVisit(a accounts.PeerAccount) (begun, current *accountVisit) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -78,7 +78,7 @@ func (v *accountVisit) publishState() {
 	t.accounts[v.account].view.setPublished(v.state)
 }
 
-// dropStaleLatest forgets the newest order if a balance showed that another engine has ordered since.
+// dropStaleLatest forgets the newest order if a balance has shown a newer order of another engine.
 func (v *accountVisit) dropStaleLatest() {
 	t := v.tracker
 	t.mu.Lock()
@@ -121,8 +121,8 @@ func (t *tracker) endVisit(v *accountVisit) {
 // maxPending bounds the accounts in pending when the loop cannot keep up.
 const maxPending = 1 << 16
 
-// addPending notes accounts whose packets were booked. The recorder waits for it, so it only
-// copies the list.
+// addPending notes accounts with booked packets. The recorder waits for addPending, so addPending
+// only copies the list.
 func (t *tracker) addPending(list []accounts.PeerAccount, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -194,8 +194,8 @@ func (t *tracker) takeReady(now time.Time) (ready []accounts.PeerAccount) {
 	return ready
 }
 
-// nextWakeup returns when the first account must be checked even without a packet. It is zero if
-// there is no such account, or if each of them has a visit under way, whose end wakes the loop.
+// nextWakeup returns when the first account must be checked even without a packet; zero if no account
+// must. An account with a visit under way does not count: the end of the visit wakes the loop.
 func (t *tracker) nextWakeup() (next time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -262,7 +262,7 @@ func (t *tracker) removeAccount(a accounts.PeerAccount) {
 	}
 }
 
-// ensureAccount returns the tracked account, and tracks it if it is new. The caller holds t.mu.
+// ensureAccount returns the tracked account, and adds a new account. The caller holds t.mu.
 func (t *tracker) ensureAccount(a accounts.PeerAccount) *trackedAccount {
 	acc := t.accounts[a]
 	if acc == nil {
