@@ -57,7 +57,7 @@ func (o *owedDuration) observe(owed bool, now time.Time) {
 // hasOrder reports whether an order of the account is open, ours or another engine's.
 func (v *accountView) hasOrder() bool { return v.openOrder != nil || v.hasPending }
 
-// setPublished copies a visit's open order and its owner's lease into the view.
+// setPublished copies the open order and foreignUntil of a visit into the view.
 func (v *accountView) setPublished(s *accountState) {
 	v.foreignUntil, v.openOrder = s.foreignUntil, nil
 	if s.openOrder != nil {

@@ -26,8 +26,7 @@ type tracker struct {
 	reachedLimits map[scopeKey]struct{}              // limits reported as reached
 }
 
-// trackedAccount is an account with its view, its state and its schedule. tracker.mu guards every
-// field but state.
+// trackedAccount is the tracker's memory of one account. tracker.mu guards every field but state.
 type trackedAccount struct {
 	view  accountView
 	state accountState // owned by the visit; unused between visits
@@ -69,8 +68,9 @@ func (t *tracker) beginVisit(a accounts.PeerAccount) (begun, current *accountVis
 	return acc.visit, nil
 }
 
-// publishState shows other goroutines the visit's open order and whose order is open. It comes after
-// an order was placed or claimed, before each call of a Settler, and after each step.
+// publishState shows the visit's open order, and until when an open order is another engine's, to
+// other goroutines. The calls are after an order was placed or claimed, before each call of a Settler,
+// and after each step.
 func (v *accountVisit) publishState() {
 	t := v.tracker
 	t.mu.Lock()
