@@ -65,20 +65,32 @@ func (e *Engine) Announce(ctx context.Context, in IncomingPayment) (Announcement
 // The errors are *[BookingError]: [ErrAlreadyReceived] if the payment is booked, and the errors of RecordIncoming
 // except [accounts.ErrKeyReused].
 func (e *Engine) Fail(ctx context.Context, account accounts.PeerAccount, key string) (Announcement, error) {
-	check := func() error {
-		if err := e.checkPeer("payment", account); err != nil {
+	in := IncomingPayment{Account: account, Key: key}
+	return e.handleAnnouncement(ctx, in, e.newNameCheck(in), func() (Announcement, error) { return e.failByKey(ctx, in) })
+}
+
+// newNameCheck returns the check of a payment's account and key.
+func (e *Engine) newNameCheck(in IncomingPayment) (check func() error) {
+	return func() error {
+		if err := e.checkPeer("payment", in.Account); err != nil {
 			return err
 		}
-		return accounts.CheckKey("payment", "Key", key)
+		return accounts.CheckKey("payment", "Key", in.Key)
 	}
-	in := IncomingPayment{Account: account, Key: key}
-	return e.handleAnnouncement(ctx, in, check, func() (Announcement, error) { return e.failByKey(ctx, in) })
 }
 
 // FailAnnouncement is [Engine.Fail] for an operator who knows only the id of an announcement (see
 // [Engine.Announcements]): the ledger does not keep keys. It returns [ErrNoAnnouncement] if the account has no
 // announcement with the id. Otherwise FailAnnouncement returns the errors of Fail.
 func (e *Engine) FailAnnouncement(ctx context.Context, account accounts.PeerAccount, id ledger.ID) (Announcement, error) {
+	return e.handleAnnouncementByID(ctx, account, id, e.voidAnnouncement)
+}
+
+// handleAnnouncementByID is handleAnnouncement for an announcement that is named by its id.
+func (e *Engine) handleAnnouncementByID(
+	ctx context.Context, account accounts.PeerAccount, id ledger.ID,
+	apply func(context.Context, accounts.PeerAccount, *ledger.Transfer) (Announcement, error),
+) (Announcement, error) {
 	check := func() error { return e.checkPeer("announcement", account) }
 	return e.handleAnnouncement(ctx, IncomingPayment{Account: account, Key: id.String()}, check, func() (Announcement, error) {
 		rows, err := e.ledger.LookupTransfers(ctx, []ledger.ID{id})
@@ -88,7 +100,7 @@ func (e *Engine) FailAnnouncement(ctx context.Context, account accounts.PeerAcco
 		case len(rows) == 0 || !e.isAnnouncementOf(account, &rows[0]):
 			return Announcement{}, ErrNoAnnouncement
 		}
-		return e.voidAnnouncement(ctx, account, &rows[0])
+		return apply(ctx, account, &rows[0])
 	})
 }
 
@@ -109,8 +121,7 @@ func (e *Engine) handleAnnouncement(
 		result, err = apply()
 	}
 	if err != nil {
-		asset, _ := e.book.Asset(in.Account.Ledger())
-		return Announcement{}, &BookingError{Account: in.Account, Asset: asset, Key: in.Key, Amount: in.Amount, Err: err}
+		return Announcement{}, e.newBookingError(in.Account, in.Key, in.Amount, err)
 	}
 	return result, nil
 }

@@ -35,6 +35,28 @@ func (e *Engine) Announcements(ctx context.Context, list ...accounts.PeerAccount
 	return all, nil
 }
 
+// FindPayment reads the state of a payment under its key from the ledger: announced, received or failed. It writes
+// nothing. The errors are *[BookingError]: [ErrNoAnnouncement] if the ledger has nothing under the key, and the
+// errors of [Engine.Announce] except [accounts.ErrKeyReused].
+func (e *Engine) FindPayment(ctx context.Context, account accounts.PeerAccount, key string) (Announcement, error) {
+	in := IncomingPayment{Account: account, Key: key}
+	return e.handleAnnouncement(ctx, in, e.newNameCheck(in), func() (Announcement, error) {
+		rows, err := e.readPaymentRows(ctx, account, key)
+		switch {
+		case err != nil:
+			return Announcement{}, err
+		case len(rows) == 0:
+			return Announcement{}, ErrNoAnnouncement
+		}
+		return e.readAnnouncementState(ctx, account, &rows[0])
+	})
+}
+
+// FindAnnouncement is [Engine.FindPayment] by the id of an announcement.
+func (e *Engine) FindAnnouncement(ctx context.Context, account accounts.PeerAccount, id ledger.ID) (Announcement, error) {
+	return e.handleAnnouncementByID(ctx, account, id, e.readAnnouncementState)
+}
+
 // maxAnnouncementReads bounds how often the newest announcements of an account are read until their sum agrees
 // with the balance. After that, all rows of the account are read.
 const maxAnnouncementReads = 5

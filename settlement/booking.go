@@ -111,6 +111,11 @@ func (e *Engine) tryCredit(ctx context.Context, row ledger.Transfer, c creditReq
 	}, stored, nil
 }
 
+func (e *Engine) newBookingError(a accounts.PeerAccount, key string, amount ledger.Amount, cause error) error {
+	asset, _ := e.book.Asset(a.Ledger())
+	return &BookingError{Account: a, Asset: asset, Key: key, Amount: amount, Err: cause}
+}
+
 // mapBookingError turns the errors of package idempotent and the ledger's refusals into the errors of accounts.
 func (e *Engine) mapBookingError(stored idempotent.Booking, err error) error {
 	var refused *ledger.TransferError

@@ -46,7 +46,7 @@ func crashAt(t *testing.T, w *world, step int, pays uint64, heir string) (crashe
 
 // aDay is a limit that the order keeps to, so that a word in the ledger must say so.
 func aDay(cfg *settlement.Config) {
-	cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(1000)})
+	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(1000)})
 }
 
 // TestCrashAtEveryStepWithALimit is TestCrashAtEveryStep with a limit, also for one of the two alone.

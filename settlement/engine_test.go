@@ -385,7 +385,7 @@ func TestNoOrderIsPlacedWhileClosing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t), newRail()
-		e := w.engine(manualConfig(r, all))
+		e := w.engine(manualConfig(r, payAll))
 		closed := make(chan error, 1)
 		r.after = func(settlement.Order) error {
 			if len(r.calls) == 1 {

@@ -55,7 +55,8 @@ var (
 	// ErrAlreadyReceived is returned by [Engine.Fail] when the payment is booked, and so cannot fail. For a
 	// payment that came back see [Engine.RecordReturned].
 	ErrAlreadyReceived = errors.New("settlement: the payment was received")
-	// ErrNoAnnouncement is returned when the account has no announcement with the id.
+	// ErrNoAnnouncement is returned when the account has no announcement with the id, or the ledger has nothing
+	// under the key of a payment.
 	ErrNoAnnouncement = errors.New("settlement: no such announcement of the account")
 	// ErrReturnedTooMuch is matched by a [ReturnedError].
 	ErrReturnedTooMuch = errors.New("settlement: more is returned than was paid")
@@ -117,13 +118,13 @@ func (e *OpenOrdersError) Error() string {
 func (e *OpenOrdersError) Is(target error) bool { return target == ErrOrdersOpen }
 
 // BookingError is the failure of [Engine.RecordIncoming], [Engine.RecordOutgoing], [Engine.RecordReturned],
-// [Engine.RecordVoucher], [Engine.RecordRedemption], [Engine.Announce], [Engine.Fail] or
-// [Engine.FailAnnouncement]. It wraps the cause.
+// [Engine.RecordVoucher], [Engine.RecordRedemption], [Engine.Announce], [Engine.Fail], [Engine.FailAnnouncement],
+// [Engine.FindPayment] or [Engine.FindAnnouncement]. It wraps the cause.
 type BookingError struct {
 	Account accounts.PeerAccount
 	Asset   accounts.Asset // the zero Asset if the Book does not have the account
-	Key     string         // the channel of a voucher; the id for FailAnnouncement
-	Amount  ledger.Amount  // units; 0 for Fail and FailAnnouncement
+	Key     string         // the channel of a voucher; the id of an announcement that was named by its id
+	Amount  ledger.Amount  // units; 0 for calls without an amount
 	Err     error
 }
 

@@ -41,11 +41,11 @@ func newOffice(t *testing.T) *office {
 	f.fault = o.fault
 	o.bob, o.carol, o.dave = o.peers[1], o.peers[2], o.peers[3]
 	before := o.world.engine(manualConfig(o.rail, at100))
-	for _, v := range []settlement.Voucher{o.claim("a", 30), o.claim("b", 5), o.claim("a", 40)} {
+	for _, v := range []settlement.Voucher{o.newVoucher("a", 30), o.newVoucher("b", 5), o.newVoucher("a", 40)} {
 		_, err := before.RecordVoucher(t.Context(), v)
 		require.NoError(t, err)
 	}
-	_, err := before.RecordRedemption(t.Context(), o.claim("a", 30))
+	_, err := before.RecordRedemption(t.Context(), o.newVoucher("a", 30))
 	require.NoError(t, err)
 	o.earn(o.alice, 150)
 	o.recordIncoming(before, o.carol, "one", 200)
@@ -153,11 +153,11 @@ var errands = map[string]errand{
 		return r.Amount, err
 	},
 	"RecordVoucher": func(o *office, ctx context.Context) (any, error) {
-		r, err := o.engine.RecordVoucher(ctx, o.claim("a", 100))
+		r, err := o.engine.RecordVoucher(ctx, o.newVoucher("a", 100))
 		return r.Cumulative, err
 	},
 	"Redeemed": func(o *office, ctx context.Context) (any, error) {
-		r, err := o.engine.RecordRedemption(ctx, o.claim("b", 50))
+		r, err := o.engine.RecordRedemption(ctx, o.newVoucher("b", 50))
 		return r.Cumulative, err
 	},
 	"Refund": func(o *office, ctx context.Context) (any, error) {

@@ -7,8 +7,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// faultyLedger is a ledger whose requests fail before or after they were applied, as
-// fault says for each of them.
+// faultyLedger is a ledger with requests that fail before or after they were applied, as decided by fault.
 type faultyLedger struct {
 	ledger.Ledger
 	fault func(call) fault
@@ -17,13 +16,13 @@ type faultyLedger struct {
 	calls int
 }
 
-// call is one request: the number of it, from 0, and whether it creates anything.
+// call is one request: its number, from 0, and whether it creates anything.
 type call struct {
 	number  int
 	creates bool
 }
 
-// fault is the error that a request ends with: before it is applied or after.
+// fault is the error of a request: before or after the request is applied.
 type fault struct {
 	before, after error
 }

@@ -20,26 +20,26 @@ var usd = accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
 
 func units(n uint64) ledger.Amount { return ledger.NewAmount(n) }
 
-// world is a ledger with peers, and a hand that moves money as packets do.
+// world is a ledger with peers, and methods that move money as packets do.
 type world struct {
 	t      testing.TB
-	number uint64 // of the world among those on its ledger
+	number uint64 // of the world among the worlds on its ledger
 	ledger ledger.Ledger
 	book   *accounts.Book
 	peers  []accounts.PeerAccount
-	alice  accounts.PeerAccount // the first of the peers
+	alice  accounts.PeerAccount // the first peer
 
 	mu     sync.Mutex
 	lastID uint64
 }
 
-// newWorld has these peers, each with a credit line of 1000.
+// newWorld provisions alice and the named peers, each with a credit line of 1000.
 func newWorld(tb testing.TB, names ...string) *world {
 	tb.Helper()
 	return newWorldOn(tb, embedded.New(), 0, names...)
 }
 
-// newWorldOn has them on a ledger with worlds of other numbers.
+// newWorldOn is newWorld on a ledger with other worlds; the numbers must differ.
 func newWorldOn(tb testing.TB, l ledger.Ledger, number uint64, names ...string) *world {
 	tb.Helper()
 	w := &world{t: tb, ledger: l, number: number}
@@ -62,7 +62,7 @@ func newBook(tb testing.TB, l ledger.Ledger) *accounts.Book {
 	return book
 }
 
-// bookOn is a book of the world's own namespace.
+// bookOn makes a book with the world's namespace.
 func (w *world) bookOn(l ledger.Ledger) *accounts.Book {
 	w.t.Helper()
 	if w.number == 0 {
@@ -75,8 +75,7 @@ func (w *world) bookOn(l ledger.Ledger) *accounts.Book {
 	return book
 }
 
-// earn credits a peer for a packet that it delivered, spend debits it for one that
-// it sent.
+// earn credits a peer for a packet to the peer; spend debits it for a packet from the peer.
 func (w *world) earn(a accounts.PeerAccount, n uint64) {
 	w.t.Helper()
 	w.writePacket(w.liquidity(), w.book.PeerIDs(a).Peer, n, 0)
@@ -87,7 +86,7 @@ func (w *world) spend(a accounts.PeerAccount, n uint64) {
 	w.writePacket(w.book.PeerIDs(a).Peer, w.liquidity(), n, 0)
 }
 
-// paySettlement credits a peer for a settlement that it paid.
+// paySettlement credits a peer for a payment of the peer.
 func (w *world) paySettlement(a accounts.PeerAccount, n uint64) {
 	w.t.Helper()
 	ids := w.book.PeerIDs(a)
@@ -107,7 +106,7 @@ func (w *world) liquidity() ledger.ID {
 	return ids.Liquidity
 }
 
-// suspenseDebt is what suspense has paid and not collected.
+// suspenseDebt is the debit balance of suspense; 0 if it has a credit balance.
 func (w *world) suspenseDebt() ledger.Amount {
 	w.t.Helper()
 	ids, _ := w.book.AssetIDs(usd.Ledger)
@@ -124,7 +123,7 @@ func (w *world) writePacket(debit, credit ledger.ID, n uint64, flags ledger.Tran
 	})
 }
 
-// closePeer closes a peer's ledger account and returns what reopens it.
+// closePeer closes a peer's ledger account; reopen opens it again.
 func (w *world) closePeer(a accounts.PeerAccount) (reopen func()) {
 	w.t.Helper()
 	ids, _ := w.book.AssetIDs(usd.Ledger)
@@ -151,8 +150,7 @@ func (w *world) balance(a accounts.PeerAccount) accounts.Balance {
 	return b
 }
 
-// requireConserved is called at the end of a test: no unit was made, lost or left held,
-// and the rail paid what the ledger says.
+// requireConserved, at the end of a test: no unit was made, lost or left held, and the rail paid the booked amounts.
 func (w *world) requireConserved(r *rail) {
 	w.t.Helper()
 	ledgertest.RequireNothingHeld(w.t, w.ledger)
@@ -161,12 +159,12 @@ func (w *world) requireConserved(r *rail) {
 	}
 }
 
-// manualConfig is a Config for an engine that settles only when told to.
+// manualConfig is a Config for an engine that settles only on call.
 func manualConfig(s settlement.Settler, p settlement.Policy) settlement.Config {
 	return settlement.Config{Rails: railsWith(s), Policies: settlement.Policies{Default: p}, Manual: true}
 }
 
-// railsWith has everybody paid by a Settler.
+// railsWith pays every peer by a Settler.
 func railsWith(s settlement.Settler) settlement.Rails {
 	return settlement.Rails{Default: &settlement.Rail{Settler: s}}
 }
@@ -189,9 +187,9 @@ func (w *world) engineOn(l ledger.Ledger, cfg settlement.Config) *settlement.Eng
 
 // rail is a settlement rail that pays once for each key.
 type rail struct {
-	// pays says how much is paid for an order, in the place of its amount.
+	// pays returns the amount paid for an order.
 	pays func(settlement.Order) ledger.Amount
-	// before and after fail a call before and after the payment was made.
+	// before and after can fail a call before and after the payment.
 	before, after func(settlement.Order) error
 
 	mu    sync.Mutex
@@ -226,7 +224,7 @@ func (r *rail) Settle(_ context.Context, o settlement.Order) (ledger.Amount, err
 	return p.Paid, r.after(o)
 }
 
-// totalPaid is what a peer was paid.
+// totalPaid is the sum of the payments to a peer.
 func (r *rail) totalPaid(a accounts.PeerAccount) (sum ledger.Amount) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -244,7 +242,7 @@ func (r *rail) countKeys() (paid, called int) {
 	return len(r.paid), len(r.calls)
 }
 
-// paidAmounts are those that were paid, in the order of the payments.
+// paidAmounts returns the amounts of payments.
 func paidAmounts(payments []settlement.Payment) (list []uint64) {
 	for _, p := range payments {
 		n, _ := p.Paid.Uint64()

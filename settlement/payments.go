@@ -144,8 +144,7 @@ func (e *Engine) recordPayment(
 		e.tracker.removeAccount(a) // bookInTurn has added it
 	}
 	if err != nil {
-		asset, _ := e.book.Asset(a.Ledger())
-		return PaymentBooking{}, &BookingError{Account: a, Asset: asset, Key: key, Amount: amount, Err: err}
+		return PaymentBooking{}, e.newBookingError(a, key, amount, err)
 	}
 	e.Enqueue([]accounts.PeerAccount{a})
 	return booked, nil

@@ -1,11 +1,8 @@
 package settlement_test
 
 import (
-	"context"
 	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"lukechampine.com/uint128"
@@ -45,7 +42,7 @@ func TestKeyIsBookedOnce(t *testing.T) {
 	in := settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(50)}
 	first, err := e.RecordIncoming(t.Context(), in)
 	require.NoError(t, err)
-	for range 3 { // a new engine each time: nothing is remembered but in the ledger
+	for range 3 { // a new engine each time: only the ledger remembers
 		again, err := w.engine(settlement.Config{}).RecordIncoming(t.Context(), in)
 		require.NoError(t, err)
 		require.True(t, again.AlreadyBooked)
@@ -66,7 +63,7 @@ func TestKeyIsBookedOnce(t *testing.T) {
 	}
 	require.Equal(t, units(50), w.balance(w.alice).SettledIn)
 
-	// The same key elsewhere is another key.
+	// The same key of another account is another key.
 	bob, err := e.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: w.peers[1], Key: "a", Amount: units(50)})
 	require.NoError(t, err)
 	require.False(t, bob.AlreadyBooked)
@@ -101,300 +98,6 @@ func TestConcurrentReportsOfOneKey(t *testing.T) {
 	calls.Wait()
 	require.Equal(t, 1, fresh)
 	require.Equal(t, 8, reused)
-	ledgertest.RequireNothingHeld(t, w.ledger)
-}
-
-func TestRecordPaid(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	e := w.engine(settlement.Config{})
-	w.earn(w.alice, 70)
-	receipt, err := e.RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: w.alice, Key: "a", Amount: units(70)})
-	require.NoError(t, err)
-	require.False(t, receipt.AlreadyBooked)
-	again, err := e.RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: w.alice, Key: "a", Amount: units(70)})
-	require.NoError(t, err)
-	require.True(t, again.AlreadyBooked)
-	_, err = e.RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: w.alice, Key: "a", Amount: units(71)})
-	require.ErrorIs(t, err, accounts.ErrKeyReused)
-	b := w.balance(w.alice)
-	require.Equal(t, units(70), b.SettledOut)
-	require.Zero(t, b.Payable)
-	rows, err := w.ledger.LookupTransfers(t.Context(), []ledger.ID{receipt.Transfer})
-	require.NoError(t, err)
-	require.Equal(t, chart.CodeOutgoing, rows[0].Code)
-	ledgertest.RequireNothingHeld(t, w.ledger)
-}
-
-func TestRecordPaidBeyondWhatThePeerHas(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	e := w.engine(settlement.Config{})
-	out := settlement.OutgoingPayment{Account: w.alice, Key: "a", Amount: units(1050)}
-	for range 3 {
-		_, err := e.RecordOutgoing(t.Context(), out)
-		require.ErrorIs(t, err, accounts.ErrNotCovered)
-		require.NotErrorIs(t, err, ledger.ErrIDSpent, "the ledger was not asked")
-		require.ErrorContains(t, err, "it has 10.00 USD")
-	}
-	require.Zero(t, w.balance(w.alice).SettledOut)
-	w.earn(w.alice, 50)
-	receipt, err := e.RecordOutgoing(t.Context(), out)
-	require.NoError(t, err)
-	require.False(t, receipt.AlreadyBooked)
-	receipt, err = e.RecordOutgoing(t.Context(), out)
-	require.NoError(t, err)
-	require.True(t, receipt.AlreadyBooked)
-	require.Equal(t, units(1050), w.balance(w.alice).SettledOut)
-
-	w.closePeer(w.alice)
-	_, err = e.RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: w.alice, Key: "b", Amount: units(1)})
-	require.ErrorIs(t, err, accounts.ErrPeerClosed)
-	ledgertest.RequireNothingHeld(t, w.ledger)
-}
-
-// The peer spends what it has between the look at its balance and the booking. The money is
-// gone by then: what the account does not cover is owed as arrears.
-func TestRecordPaidInARace(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	raced := 0
-	l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
-		if c.creates && raced == 0 {
-			raced++
-			w.spend(w.alice, 990)
-		}
-		return noFault
-	}}
-	e := w.engineOn(l, settlement.Config{})
-	out := settlement.OutgoingPayment{Account: w.alice, Key: "a", Amount: units(50)}
-	for _, already := range []bool{false, true} {
-		receipt, err := e.RecordOutgoing(t.Context(), out)
-		require.NoError(t, err)
-		require.Equal(t, already, receipt.AlreadyBooked)
-	}
-	b := w.balance(w.alice)
-	require.Equal(t, units(50), b.SettledOut)
-	require.Equal(t, units(40), b.Arrears, "10 were left")
-	require.Equal(t, units(1040), b.Receivable)
-	ledgertest.RequireNothingHeld(t, w.ledger)
-}
-
-// What is booked by hand is seen by the order that follows it, and the other way
-// round: neither gets in between the other's look at the balance and its booking.
-func TestRecordPaidWaitsForTheOrderUnderWay(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w, r := newWorld(t), newRail()
-		asked, proceed := make(chan struct{}), make(chan struct{})
-		r.before = func(settlement.Order) error { close(asked); <-proceed; return nil }
-		e := w.engine(manualConfig(r, at100))
-		w.earn(w.alice, 100)
-		booked := make(chan error, 1)
-		go func() {
-			<-asked
-			_, err := e.RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: w.alice, Key: "a", Amount: units(5)})
-			booked <- err
-		}()
-		go func() {
-			synctest.Wait()
-			require.Empty(t, booked)
-			close(proceed)
-		}()
-		_, err := e.Settle(t.Context(), w.alice)
-		require.NoError(t, err)
-		require.NoError(t, <-booked)
-		require.Equal(t, units(85), w.balance(w.alice).SettledOut)
-		ledgertest.RequireNothingHeld(t, w.ledger)
-	})
-}
-
-// An account that is touched while a payment by hand has its turn is settled right
-// behind it, also if the payment is refused.
-func TestLoopGoesOnBehindRecordPaid(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w, r := newWorld(t), newRail()
-		began, proceed := make(chan struct{}), make(chan struct{})
-		looking := false
-		l := &faultyLedger{Ledger: w.ledger, fault: func(call) fault {
-			if looking {
-				return noFault
-			}
-			looking = true
-			close(began)
-			<-proceed
-			return fault{before: errRail}
-		}}
-		e := w.engineOn(l, automatic(r))
-		refused := make(chan error)
-		go func() {
-			_, err := e.RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: w.alice, Key: "a", Amount: units(5)})
-			refused <- err
-		}()
-		<-began
-		w.earn(w.alice, 100)
-		e.NotifyBalances(w.peers)
-		synctest.Wait()
-		start := time.Now()
-		close(proceed)
-		require.ErrorIs(t, <-refused, errRail)
-		synctest.Wait()
-		require.Equal(t, units(80), r.totalPaid(w.alice))
-		require.Equal(t, start, time.Now(), "at once, and not at the next sweep")
-		require.NoError(t, e.Close(t.Context()))
-		w.requireConserved(r)
-	})
-}
-
-// A payment for somebody unknown leaves nothing behind for Check to stumble over.
-func TestRecordPaidForNobody(t *testing.T) {
-	t.Parallel()
-	w, r := newWorld(t), newRail()
-	bob, err := w.book.PeerAccount("bob", usd)
-	require.NoError(t, err)
-	e := w.engine(manualConfig(r, at100))
-	_, err = e.RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: bob, Key: "a", Amount: units(5)})
-	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
-	_, err = e.Settle(t.Context())
-	require.NoError(t, err)
-	ledgertest.RequireNothingHeld(t, w.ledger)
-}
-
-// The money of a closed peer goes to suspense, once, and stays there when the same
-// key is reported again, whatever became of the account.
-func TestReceiveForAClosedPeer(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	e := w.engine(settlement.Config{})
-	in := settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(50)}
-	reopen := w.closePeer(w.alice)
-	first, err := e.RecordIncoming(t.Context(), in)
-	require.NoError(t, err)
-	require.True(t, first.InSuspense)
-	require.False(t, first.AlreadyBooked)
-	for range 2 {
-		again, err := e.RecordIncoming(t.Context(), in)
-		require.NoError(t, err)
-		require.True(t, again.InSuspense)
-		require.True(t, again.AlreadyBooked)
-		require.Equal(t, first.Transfer, again.Transfer)
-		reopen()
-		reopen = func() {}
-	}
-	in.Amount = units(51)
-	_, err = e.RecordIncoming(t.Context(), in)
-	require.ErrorIs(t, err, accounts.ErrKeyReused)
-	b := w.balance(w.alice)
-	require.Equal(t, units(50), b.SettledIn)
-	require.Zero(t, b.Payable)
-	ledgertest.RequireNothingHeld(t, w.ledger)
-}
-
-// With the peer's account and suspense both closed there is nowhere to put the
-// money: that is said, and not tried for ever. Later the same key can be booked.
-func TestReceiveWithNowhereToPutIt(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	e := w.engine(settlement.Config{})
-	in := settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(50)}
-	own, _ := w.book.AssetIDs(usd.Ledger)
-	reopen := w.closePeer(w.alice)
-	w.writePacket(own.Suspense, own.Control, 0, ledger.TransferPending|ledger.TransferClosingDebit)
-	_, err := e.RecordIncoming(t.Context(), in)
-	require.ErrorIs(t, err, accounts.ErrPeerClosed)
-	reopen()
-	receipt, err := e.RecordIncoming(t.Context(), in)
-	require.NoError(t, err)
-	require.False(t, receipt.InSuspense)
-	require.Equal(t, units(50), w.balance(w.alice).SettledIn)
-	ledgertest.RequireNothingHeld(t, w.ledger)
-}
-
-// A key is never used up by refusals: it is booked as soon as there is somewhere to put the
-// money.
-func TestReceiveRefusedForEver(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	e := w.engine(settlement.Config{})
-	own, _ := w.book.AssetIDs(usd.Ledger)
-	reopen := w.closePeer(w.alice)
-	w.writePacket(own.Suspense, own.Control, 0, ledger.TransferPending|ledger.TransferClosingDebit)
-	in := settlement.IncomingPayment{Account: w.alice, Key: "k", Amount: units(5)}
-	for range 50 {
-		_, err := e.RecordIncoming(t.Context(), in)
-		require.ErrorIs(t, err, accounts.ErrPeerClosed)
-	}
-	reopen()
-	w.recordIncoming(e, w.alice, "k", 5)
-	require.Equal(t, units(5), w.balance(w.alice).SettledIn)
-	ledgertest.RequireNothingHeld(t, w.ledger)
-}
-
-// A rail that gives each call so little time that it ends behind the request that the ledger has
-// refused, and calls again, gets the payment of a closed peer booked, and so does one for which
-// the peer is closed and opened between any two requests.
-func TestReceiveForAClosedPeerInCallsThatEnd(t *testing.T) {
-	t.Parallel()
-	for name, flips := range map[string]bool{"the peer stays closed": false, "it is closed and opened": true} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			var open func()
-			if !flips {
-				w.closePeer(w.alice)
-			}
-			writes, calls := 0, 0
-			l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
-				switch {
-				case !c.creates:
-					return noFault
-				case writes > min(calls, 16): // over all ids that are burnt, and one more
-					return fault{before: context.DeadlineExceeded}
-				case flips && open == nil: // the look-up has found it open
-					open = w.closePeer(w.alice)
-				}
-				writes++
-				return noFault
-			}}
-			in := settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(50)}
-			booked := 0
-			for calls = range 40 {
-				writes = 0
-				_, err := w.engineOn(l, settlement.Config{}).RecordIncoming(t.Context(), in)
-				if err == nil {
-					booked++
-				}
-				require.NotErrorIs(t, err, accounts.ErrKeySpent)
-				if open != nil {
-					open()
-					open = nil
-				}
-			}
-			if !flips {
-				require.Equal(t, 40, booked)
-			}
-			receipt, err := w.engine(settlement.Config{}).RecordIncoming(t.Context(), in)
-			require.NoError(t, err)
-			require.Equal(t, !flips, receipt.InSuspense)
-			require.Equal(t, units(50), w.balance(w.alice).SettledIn)
-			ledgertest.RequireNothingHeld(t, w.ledger)
-		})
-	}
-}
-
-func TestReceiveAgainAfterClosing(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	e := w.engine(settlement.Config{})
-	in := settlement.IncomingPayment{Account: w.alice, Key: "a", Amount: units(50)}
-	_, err := e.RecordIncoming(t.Context(), in)
-	require.NoError(t, err)
-	w.closePeer(w.alice)
-	again, err := e.RecordIncoming(t.Context(), in)
-	require.NoError(t, err)
-	require.True(t, again.AlreadyBooked)
-	require.False(t, again.InSuspense)
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
@@ -452,8 +155,8 @@ func TestKeyedPaymentsThatCannotBe(t *testing.T) {
 	}
 }
 
-// Keys and names of channels have no white space around them. What earlier versions booked under
-// such ones can be returned, and such a channel goes on.
+// Keys and channel names with white space around them are refused. A payment of an earlier version under such a key can
+// be returned, and such a channel goes on.
 func TestKeysWithWhiteSpace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -479,7 +182,7 @@ func TestKeysWithWhiteSpace(t *testing.T) {
 	refused(err, "Channel")
 	require.Zero(t, w.balance(w.alice).SettledIn)
 
-	// An earlier version's rows.
+	// Rows of an earlier version.
 	old := ledger.Transfer{DebitAccountID: ids.Settlement, CreditAccountID: ids.Peer, Amount: units(5), Ledger: usd.Ledger}
 	ns := chart.Namespace("")
 	paid, claimed := old, old

@@ -2,8 +2,6 @@ package settlement_test
 
 import (
 	"context"
-	"fmt"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,22 +15,21 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// all pays whatever is owed.
-var all = settlement.Threshold{SettleThreshold: units(1)}
+// payAll pays every amount owed.
+var payAll = settlement.Threshold{SettleThreshold: units(1)}
 
-// The largest order cuts an order, and the rest of what was due follows at once, although it is
-// below the threshold by then.
+// The largest order cuts an order, and the rest follows at once, although it is below the threshold.
 func TestLargestOrder(t *testing.T) {
 	t.Parallel()
 	for name, limit := range map[string]func(*settlement.Config){
 		"of the peer": func(c *settlement.Config) { c.PeerPayoutLimits.Default.Order = units(30) },
 		"of the rail": func(c *settlement.Config) {
-			c.Rails.Default.PayoutLimits = dollars(settlement.PayoutLimit{Order: units(30)})
+			c.Rails.Default.PayoutLimits = usdLimits(settlement.PayoutLimit{Order: units(30)})
 		},
-		"of the asset": func(c *settlement.Config) { c.AssetPayoutLimits = dollars(settlement.PayoutLimit{Order: units(30)}) },
+		"of the asset": func(c *settlement.Config) { c.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Order: units(30)}) },
 		"the smallest": func(c *settlement.Config) {
 			c.PeerPayoutLimits.Default.Order = units(40)
-			c.AssetPayoutLimits = dollars(settlement.PayoutLimit{Order: units(30)})
+			c.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Order: units(30)})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -55,7 +52,46 @@ func TestLargestOrder(t *testing.T) {
 	}
 }
 
-// A refund that is larger than the largest order is paid in several, all of it.
+// oneOrder is a ledger that accepts one order.
+type oneOrder struct {
+	ledger.Ledger
+	orders int
+}
+
+func (o *oneOrder) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if rows[0].Code == chart.CodeOrder && rows[0].Flags.Has(ledger.TransferPending) {
+		if o.orders++; o.orders > 1 {
+			return nil, errRail
+		}
+	}
+	return o.Ledger.CreateTransfers(ctx, rows)
+}
+
+// An engine that is restarted between a cut order and the next one waits for the policy.
+func TestRestartAfterACutOrder(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	cfg := manualConfig(r, at100)
+	cfg.PeerPayoutLimits.Default.Order = units(30)
+	w.earn(w.alice, 100)
+	first := w.engineOn(&oneOrder{Ledger: w.ledger}, cfg)
+	_, err := first.Settle(t.Context(), w.alice)
+	require.ErrorIs(t, err, errRail)
+	require.Equal(t, units(30), r.totalPaid(w.alice))
+	_ = first.Close(t.Context())
+
+	again := w.engine(cfg)
+	paid, err := again.Settle(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Empty(t, paid, "70 are owed, which is below the threshold")
+	w.earn(w.alice, 30)
+	paid, err = again.Settle(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{30, 30, 20}, paidAmounts(paid))
+	w.requireConserved(r)
+}
+
+// A refund beyond the largest order is paid in several orders.
 func TestLargestOrderOfARefund(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -70,7 +106,7 @@ func TestLargestOrderOfARefund(t *testing.T) {
 	w.requireConserved(r)
 }
 
-// A largest order below the policy's minimum pays nothing, and that is told once.
+// A largest order below the policy's minimum pays nothing, which is reported once.
 func TestLargestOrderBelowTheMinimum(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -89,21 +125,21 @@ func TestLargestOrderBelowTheMinimum(t *testing.T) {
 	requireNotCalled(t, r)
 }
 
-// dollars are limits in our only asset.
-func dollars(l settlement.PayoutLimit) map[accounts.Asset]settlement.PayoutLimit {
+// usdLimits are limits in our only asset.
+func usdLimits(l settlement.PayoutLimit) map[accounts.Asset]settlement.PayoutLimit {
 	return map[accounts.Asset]settlement.PayoutLimit{usd: l}
 }
 
-// bounded is a Config of an engine that runs, with a limit of a day for all payments.
-func bounded(name string, s settlement.Settler, most uint64) settlement.Config {
+// dayLimited is a Config of a running engine with a daily limit for all payments.
+func dayLimited(name string, s settlement.Settler, most uint64) settlement.Config {
 	cfg := named(name, s)
-	cfg.Policies.Default = all
-	cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(most)})
+	cfg.Policies.Default = payAll
+	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(most)})
 	return cfg
 }
 
-// The sum of a day counts the payments of all engines in the last 24 hours: it cuts an order, and
-// then stops orders until there is room. It is told once, and a restart forgets nothing.
+// The daily sum counts the payments of all engines in the last 24 hours: it cuts an order, and then stops orders until
+// an amount remains. It is reported once, and a restart forgets nothing.
 func TestDayLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -111,7 +147,7 @@ func TestDayLimit(t *testing.T) {
 		bob := w.peers[1]
 		told := map[string]int{}
 		engine := func(name string) *settlement.Engine {
-			cfg := bounded(name, r, 100)
+			cfg := dayLimited(name, r, 100)
 			cfg.Events.PayoutLimited = func(l settlement.PayoutLimitError) {
 				told[name]++
 				require.Equal(t, settlement.AssetLimit, l.Scope)
@@ -136,11 +172,13 @@ func TestDayLimit(t *testing.T) {
 		_, err := two.Settle(t.Context(), bob)
 		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
 		require.ErrorContains(t, err, "the asset may be paid 1.00 USD in 24 hours, and 1.00 USD are paid or ordered")
+		_, err = two.SettleNow(t.Context(), bob)
+		require.ErrorIs(t, err, settlement.ErrPayoutLimit, "also when an operator asks")
 		require.NoError(t, one.Close(t.Context()))
 		require.NoError(t, two.Close(t.Context()))
 
 		clear(told)
-		three := engine("one") // started again
+		three := engine("one") // restarted
 		three.Enqueue(w.peers)
 		pause(20 * time.Hour)
 		require.Equal(t, units(40), r.totalPaid(bob), "it knows what was paid before it started")
@@ -159,8 +197,8 @@ func TestDayLimit(t *testing.T) {
 	})
 }
 
-// Whose payments count against a limit: those of the peer, of the rail, or all of the asset; not
-// those of another asset, of another deployment on the ledger, or by hand.
+// A limit counts the payments to the peer, by the rail, or of the asset; never payments of another asset, of another
+// deployment on the ledger, or by hand.
 func TestWhatCountsAgainstADay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -169,7 +207,7 @@ func TestWhatCountsAgainstADay(t *testing.T) {
 		limit := settlement.PayoutLimit{Day: units(100)}
 		rails := map[string]*settlement.Rail{"bank": {Name: "bank", Settler: r}, "chain": {Name: "chain", Settler: r}}
 		engine := func(change func(*settlement.Config)) *settlement.Engine {
-			cfg := manualConfig(r, all)
+			cfg := manualConfig(r, payAll)
 			cfg.Rails = settlement.Rails{Default: rails["bank"], Peer: map[string]*settlement.Rail{"carol": rails["chain"]}}
 			change(&cfg)
 			return w.engine(cfg)
@@ -185,7 +223,7 @@ func TestWhatCountsAgainstADay(t *testing.T) {
 		w.earn(alice, 80)
 		require.Equal(t, uint64(80), settle(engine(func(*settlement.Config) {}), alice))
 		other.earn(other.alice, 500)
-		_, err := other.engine(manualConfig(r, all)).Settle(t.Context(), other.alice)
+		_, err := other.engine(manualConfig(r, payAll)).Settle(t.Context(), other.alice)
 		require.NoError(t, err)
 		_, err = w.engine(settlement.Config{}).RecordOutgoing(t.Context(), settlement.OutgoingPayment{Account: alice, Key: "by hand", Amount: units(500)})
 		require.NoError(t, err)
@@ -198,20 +236,20 @@ func TestWhatCountsAgainstADay(t *testing.T) {
 		require.Equal(t, uint64(100), settle(peer, bob))
 		require.Zero(t, settle(peer, bob))
 		rail := engine(func(c *settlement.Config) {
-			rails["bank"].PayoutLimits = dollars(settlement.PayoutLimit{Day: units(250)})
-			rails["chain"].PayoutLimits = dollars(settlement.PayoutLimit{Day: units(30)})
+			rails["bank"].PayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(250)})
+			rails["chain"].PayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(30)})
 		})
 		require.Equal(t, uint64(50), settle(rail, bob), "the bank has paid 200")
 		require.Equal(t, uint64(30), settle(rail, carol))
 		require.Zero(t, settle(rail, carol))
 		rails["bank"].PayoutLimits, rails["chain"].PayoutLimits = nil, nil
-		asset := engine(func(c *settlement.Config) { c.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(300)}) })
+		asset := engine(func(c *settlement.Config) { c.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(300)}) })
 		require.Equal(t, uint64(20), settle(asset, carol), "280 were paid in all")
 	})
 }
 
-// An open order counts in full, however old it is, and then with what was paid for it; what a rail
-// paid beyond an order counts, and so does an order that pays ahead, by its rail.
+// An open order counts in full at any age, and a closed one with its payment. A payment beyond an order counts, and an
+// order that pays ahead counts by its rail.
 func TestOpenOrdersCountAgainstADay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -220,16 +258,16 @@ func TestOpenOrdersCountAgainstADay(t *testing.T) {
 		later := newRail()
 		later.before = func(settlement.Order) error { return settlement.ErrPending }
 		w.earn(alice, 60)
-		holder := w.engine(manualConfig(later, all))
+		holder := w.engine(manualConfig(later, payAll))
 		_, err := holder.Settle(t.Context(), alice)
 		require.ErrorIs(t, err, settlement.ErrPending)
 		open, err := holder.Orders(t.Context())
 		require.NoError(t, err)
 		pause(100 * time.Hour)
 
-		cfg := manualConfig(r, all)
+		cfg := manualConfig(r, payAll)
 		cfg.Instance = "another"
-		cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
+		cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(100)})
 		cfg.Policies.Peer = map[string]settlement.Policy{"carol": settlement.Prefund{PrefundThreshold: units(1).Big(), SettleTo: units(0).Big()}}
 		e := w.engine(cfg)
 		w.earn(bob, 500)
@@ -252,128 +290,6 @@ func TestOpenOrdersCountAgainstADay(t *testing.T) {
 	})
 }
 
-// meeting is a ledger on which so many orders that are to be placed wait for one another, so that
-// all were decided on before the first is there.
-type meeting struct {
-	ledger.Ledger
-	all sync.WaitGroup
-}
-
-func (m *meeting) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	if rows[0].Code == chart.CodeOrder && rows[0].Flags.Has(ledger.TransferPending) {
-		m.all.Done()
-		m.all.Wait()
-	}
-	return m.Ledger.CreateTransfers(ctx, rows)
-}
-
-// Engines that decide at the same moment, each within the limit, do not exceed it together: the
-// order that is placed later is given back, and no rail is asked for it.
-func TestEnginesInARaceOnALimit(t *testing.T) {
-	t.Parallel()
-	for name, answer := range map[string]error{"orders are paid at once": nil, "orders stay open": settlement.ErrPending} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { raceOnALimit(t, newWorld(t, "bob", "carol"), answer) })
-		})
-	}
-}
-
-func raceOnALimit(t *testing.T, w *world, answer error) {
-	t.Helper()
-	r := newRail()
-	r.before = func(settlement.Order) error { return answer }
-	m := &meeting{Ledger: w.ledger}
-	m.all.Add(len(w.peers))
-	var mu sync.Mutex
-	var refused []error
-	var visits sync.WaitGroup
-	for i, a := range w.peers {
-		w.earn(a, 50)
-		cfg := manualConfig(r, all)
-		cfg.Instance = fmt.Sprint("engine ", i)
-		cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
-		cfg.Events.Voided = func(_ settlement.Order, why error) {
-			mu.Lock()
-			defer mu.Unlock()
-			refused = append(refused, why)
-		}
-		e := w.engineOn(m, cfg)
-		visits.Go(func() { _, _ = e.Settle(t.Context(), a) })
-	}
-	visits.Wait()
-	_, called := r.countKeys()
-	require.Equal(t, 2, called)
-	require.Len(t, refused, 1)
-	require.ErrorIs(t, refused[0], settlement.ErrPayoutLimit)
-	if answer == nil {
-		w.requireConserved(r)
-	}
-}
-
-// A crash between the order and its check leaves the check to whoever has the order next, also
-// when that one has no limits.
-func TestCrashBeforeTheCheckOfALimit(t *testing.T) {
-	t.Parallel()
-	// An engine without limits pays what the one that placed the order was about to give back.
-	allowed := map[bool][]ledger.Amount{true: {units(60), units(100)}, false: {units(60), units(100), units(120)}}
-	for _, limited := range []bool{true, false} {
-		t.Run(fmt.Sprint("the heir has limits: ", limited), func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				w, r := newWorld(t, "bob"), newRail()
-				bob := w.peers[1]
-				m := &meeting{Ledger: w.ledger}
-				m.all.Add(2)
-				crash := &stopsAfterOrder{Ledger: m}
-				w.earn(w.alice, 60)
-				w.earn(bob, 60)
-				cfg := manualConfig(r, all)
-				cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
-				cfg.Instance = "crashes"
-				first := w.engineOn(crash, cfg)
-				cfg.Instance = "goes on"
-				second := w.engineOn(m, cfg)
-				var visits sync.WaitGroup
-				visits.Go(func() { _, _ = second.Settle(t.Context(), bob) })
-				visits.Go(func() { _, _ = first.Settle(t.Context(), w.alice) })
-				visits.Wait()
-				pause(2 * time.Minute)
-				heir := manualConfig(r, all)
-				heir.Instance = "heir"
-				if limited {
-					heir.AssetPayoutLimits = cfg.AssetPayoutLimits
-				}
-				_, _ = w.engine(heir).Settle(t.Context(), w.alice, bob)
-				paid := sum(r.totalPaid(w.alice), r.totalPaid(bob))
-				require.Contains(t, allowed[limited], paid)
-				w.requireConserved(r)
-			})
-		})
-	}
-}
-
-// stopsAfterOrder is a ledger that answers nothing any more once an order was placed.
-type stopsAfterOrder struct {
-	ledger.Ledger
-	stopped bool
-}
-
-func (s *stopsAfterOrder) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	if s.stopped {
-		return nil, errRail
-	}
-	s.stopped = rows[0].Code == chart.CodeOrder
-	return s.Ledger.CreateTransfers(ctx, rows)
-}
-
-func (s *stopsAfterOrder) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
-	if s.stopped {
-		return nil, errRail
-	}
-	return s.Ledger.LookupTransfers(ctx, ids)
-}
-
 func TestImpossibleLimits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -384,8 +300,8 @@ func TestImpossibleLimits(t *testing.T) {
 		want   error
 	}{
 		"of peers":         {func(c *settlement.Config) { c.PeerPayoutLimits.Default = wrong }, accounts.ErrInvalid},
-		"of an asset":      {func(c *settlement.Config) { c.AssetPayoutLimits = dollars(wrong) }, accounts.ErrInvalid},
-		"of a rail":        {func(c *settlement.Config) { c.Rails.Default.PayoutLimits = dollars(wrong) }, accounts.ErrInvalid},
+		"of an asset":      {func(c *settlement.Config) { c.AssetPayoutLimits = usdLimits(wrong) }, accounts.ErrInvalid},
+		"of a rail":        {func(c *settlement.Config) { c.Rails.Default.PayoutLimits = usdLimits(wrong) }, accounts.ErrInvalid},
 		"an unknown asset": {func(c *settlement.Config) { c.AssetPayoutLimits = unknown }, accounts.ErrUnknownAsset},
 		"a rail's unknown": {func(c *settlement.Config) { c.Rails.Default.PayoutLimits = unknown }, accounts.ErrUnknownAsset},
 		"a peer's unknown": {func(c *settlement.Config) { c.PeerPayoutLimits.Asset = unknown }, accounts.ErrUnknownAsset},
@@ -395,7 +311,7 @@ func TestImpossibleLimits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := manualConfig(newRail(), all)
+			cfg := manualConfig(newRail(), payAll)
 			c.change(&cfg)
 			_, err := settlement.NewEngine(w.ledger, w.book, cfg)
 			if c.want == nil {
@@ -405,44 +321,4 @@ func TestImpossibleLimits(t *testing.T) {
 			require.ErrorIs(t, err, c.want)
 		})
 	}
-}
-
-// beforeAccounts is a ledger on which something happens before accounts are queried.
-type beforeAccounts struct {
-	ledger.Ledger
-	do func()
-}
-
-func (b *beforeAccounts) QueryAccounts(ctx context.Context, f ledger.QueryFilter) ([]ledger.Account, error) {
-	b.do()
-	return b.Ledger.QueryAccounts(ctx, f)
-}
-
-// An old order that is closed while an engine adds up for the first time counts.
-func TestOldOrderIsClosedDuringTheFirstSum(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w, r := newWorld(t, "bob"), newRail()
-		bob := w.peers[1]
-		later := newRail()
-		later.before = func(settlement.Order) error { return settlement.ErrPending }
-		w.earn(w.alice, 60)
-		holder := w.engine(manualConfig(later, all))
-		_, err := holder.Settle(t.Context(), w.alice)
-		require.ErrorIs(t, err, settlement.ErrPending)
-		open, err := holder.Orders(t.Context())
-		require.NoError(t, err)
-		pause(100 * time.Hour)
-		l := &beforeAccounts{Ledger: w.ledger, do: func() {
-			_, err := holder.Resolve(t.Context(), w.alice, open[0].ID, units(60))
-			assertNoError(t, err)
-		}}
-		w.earn(bob, 500)
-		cfg := manualConfig(r, all)
-		cfg.Instance = "another"
-		cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
-		paid, err := w.engineOn(l, cfg).Settle(t.Context(), bob)
-		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
-		require.Equal(t, []uint64{40}, paidAmounts(paid))
-	})
 }

@@ -28,8 +28,8 @@ func TestPrefundThatCannotBe(t *testing.T) {
 	require.NoError(t, ahead50.Validate())
 }
 
-// After an order that paid ahead, the next such one waits for OrderCooldown, and for a random time
-// of the same length: connectors that prefund one another must not pay in step for ever.
+// After an order that paid ahead, the next one waits for OrderCooldown and for a random time of the same length:
+// otherwise connectors that prefund each other would pay in step for ever.
 func TestPrefundingOrdersAreApart(t *testing.T) {
 	t.Parallel()
 	const engines = 40
@@ -61,8 +61,8 @@ func TestPrefundingOrdersAreApart(t *testing.T) {
 	require.NotEqual(t, engines, early, "the random part of the wait is the same for all")
 }
 
-// Another engine collects after this one has looked: this one's collection is cut to what is
-// left, which is no failure.
+// A second engine collects between the look-up and the collection of the first: the first collection is cut to the rest,
+// without an error.
 func TestCollectionsAtOnce(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -78,7 +78,7 @@ func TestCollectionsAtOnce(t *testing.T) {
 			_, err := other.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
 			require.Equal(t, units(180), w.balance(w.alice).Arrears)
-			w.earn(w.alice, 500) // more than is left of the arrears that this engine has seen
+			w.earn(w.alice, 500) // more than the rest of the arrears in the look-up
 		}
 		return noFault
 	}}

@@ -20,14 +20,14 @@ func (w *world) recordIncoming(e *settlement.Engine, a accounts.PeerAccount, key
 	require.NoError(w.t, err)
 }
 
-// between is a ledger on which something happens right before the first order is placed.
-type between struct {
+// hookedOrderPlacement is a ledger that calls a function right before the first order is placed.
+type hookedOrderPlacement struct {
 	ledger.Ledger
 	once   sync.Once
 	happen func()
 }
 
-func (l *between) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (l *hookedOrderPlacement) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	if isOrder(rows) {
 		l.once.Do(l.happen)
 	}
@@ -53,7 +53,7 @@ func TestRefundEndsWhenPacketsUsedThePrepayment(t *testing.T) {
 func TestRefundOutlivesAnOrderThatFailsItsCheck(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
-	l := &between{Ledger: w.ledger, happen: func() { w.spend(w.alice, 30) }}
+	l := &hookedOrderPlacement{Ledger: w.ledger, happen: func() { w.spend(w.alice, 30) }}
 	e := w.engineOn(l, manualConfig(r, at100))
 	w.recordIncoming(e, w.alice, "first", 100)
 	require.NoError(t, e.Refund(t.Context(), w.alice))
@@ -78,13 +78,13 @@ func TestCheckWithoutHistoryIsMadeUpFor(t *testing.T) {
 	var looked int
 	f := &faultyLedger{Ledger: embedded.New(), fault: func(c call) fault {
 		if down && !c.creates {
-			if looked++; looked > 1 { // the order itself is found
+			if looked++; looked > 1 { // the look-up of the order itself succeeds
 				return fault{before: errDown}
 			}
 		}
 		return noFault
 	}}
-	l := &between{Ledger: f}
+	l := &hookedOrderPlacement{Ledger: f}
 	book, err := accounts.NewBook(l, accounts.Config{Assets: []accounts.Asset{usd}, NoHistory: true})
 	require.NoError(t, err)
 	peers, err := book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)})

@@ -13,8 +13,8 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// asks are the calls that are about one account.
-var asks = map[string]func(*settlement.Engine, context.Context, accounts.PeerAccount) error{
+// accountCalls are the calls with one account.
+var accountCalls = map[string]func(*settlement.Engine, context.Context, accounts.PeerAccount) error{
 	"Resolve": func(e *settlement.Engine, ctx context.Context, a accounts.PeerAccount) error {
 		_, err := e.Resolve(ctx, a, ledger.NewID(1, 1), units(1))
 		return err
@@ -63,12 +63,12 @@ func TestClosedEngine(t *testing.T) {
 	w := newWorld(t)
 	e := w.engine(manualConfig(newRail(), at100))
 	require.NoError(t, e.Close(t.Context()))
-	for name, ask := range asks {
+	for name, ask := range accountCalls {
 		require.ErrorIs(t, ask(e, t.Context(), w.alice), settlement.ErrEngineClosed, name)
 	}
 }
 
-// Nothing is asked of, or booked for, an account that is no peer's of the book.
+// No call accepts an account that is not a peer's of the book.
 func TestAccountsThatAreNoPeers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -83,17 +83,17 @@ func TestAccountsThatAreNoPeers(t *testing.T) {
 	nobody, err := w.book.PeerAccount("nobody", usd)
 	require.NoError(t, err)
 	_, before := w.balance(w.alice), w.suspenseDebt()
-	for name, ask := range asks {
+	for name, ask := range accountCalls {
 		require.Error(t, ask(e, t.Context(), foreign), name)
 		require.Error(t, ask(e, t.Context(), own), name)
 		require.Error(t, ask(e, t.Context(), nobody), name)
 	}
 	for _, name := range []string{"Refund", "Release", "Receive", "RecordOutgoing", "RecordVoucher", "Redeemed", "Resolve", "Cancel"} {
-		require.ErrorIs(t, asks[name](e, t.Context(), foreign), accounts.ErrUnknownAsset, name)
+		require.ErrorIs(t, accountCalls[name](e, t.Context(), foreign), accounts.ErrUnknownAsset, name)
 	}
 	for _, name := range []string{"Refund", "Release"} {
-		require.ErrorIs(t, asks[name](e, t.Context(), own), accounts.ErrInvalid, name)
-		require.ErrorIs(t, asks[name](e, t.Context(), nobody), accounts.ErrNotProvisioned, name)
+		require.ErrorIs(t, accountCalls[name](e, t.Context(), own), accounts.ErrInvalid, name)
+		require.ErrorIs(t, accountCalls[name](e, t.Context(), nobody), accounts.ErrNotProvisioned, name)
 	}
 	for _, a := range []accounts.PeerAccount{foreign, own} {
 		_, err = e.Exposure(t.Context(), a)
@@ -185,7 +185,6 @@ func TestPrefundsThatAreImpossible(t *testing.T) {
 	require.ErrorContains(t, err, "the line of alice on ledger 1 is 0, and the policy pays 0.05 USD ahead")
 }
 
-// What an engine may pay.
 func TestOwed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

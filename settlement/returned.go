@@ -45,7 +45,7 @@ func (e *Engine) RecordReturned(ctx context.Context, r ReturnedPayment) (Payment
 }
 
 func (e *Engine) bookReturn(ctx context.Context, r *ReturnedPayment) (PaymentBooking, error) {
-	payment, err := e.findPayment(ctx, r)
+	payment, err := e.findReturnedPayment(ctx, r)
 	if err != nil {
 		return PaymentBooking{}, err
 	}
@@ -67,16 +67,22 @@ func (e *Engine) returnTag(r *ReturnedPayment) uint64 {
 	return max(e.ns.Derive("return", chart.ID(e.book.PeerIDs(r.Account).Settlement), []byte(r.Key)).Hi, 1)
 }
 
-// findPayment finds the returned payment.
-func (e *Engine) findPayment(ctx context.Context, r *ReturnedPayment) (ledger.Transfer, error) {
-	name := e.paymentName(r.Account, r.Payment)
+// readPaymentRows reads the rows that announce and book the payment of a key, in the order of attempts.
+func (e *Engine) readPaymentRows(ctx context.Context, a accounts.PeerAccount, key string) ([]ledger.Transfer, error) {
+	name := e.paymentName(a, key)
 	ids := make([]ledger.ID, idempotent.MaxAttempts)
 	for i := range ids {
 		ids[i] = name.ID(uint64(i))
 	}
 	rows, err := e.ledger.LookupTransfers(ctx, ids)
+	return rows, wrap("look the payment up", err)
+}
+
+// findReturnedPayment finds the payment that came back.
+func (e *Engine) findReturnedPayment(ctx context.Context, r *ReturnedPayment) (ledger.Transfer, error) {
+	rows, err := e.readPaymentRows(ctx, r.Account, r.Payment)
 	if err != nil {
-		return ledger.Transfer{}, wrap("look the payment up", err)
+		return ledger.Transfer{}, err
 	}
 	index := slices.IndexFunc(rows, func(row ledger.Transfer) bool { return row.Code == chart.CodeIncoming })
 	switch {
@@ -126,19 +132,19 @@ func (e *Engine) checkReturn(ctx context.Context, r *ReturnedPayment, paid ledge
 // arrears.
 func (e *Engine) returnFromSuspense(
 	ctx context.Context, r *ReturnedPayment, payment ledger.Transfer, name idempotent.Name, row ledger.Transfer,
-) (receipt PaymentBooking, done bool, err error) {
+) (booked PaymentBooking, done bool, err error) {
 	debited, err := idempotent.Booked(ctx, e.ledger, name.ID)
 	if debited || err != nil {
 		return PaymentBooking{}, false, err
 	}
 	assetIDs, _ := e.book.AssetIDs(r.Account.Ledger())
 	row.DebitAccountID, row.CreditAccountID, row.Ledger = assetIDs.Suspense, e.book.PeerIDs(r.Account).Settlement, r.Account.Ledger()
-	receipt, err = e.bookCredit(ctx, row, creditRequest{
+	booked, err = e.bookCredit(ctx, row, creditRequest{
 		idOf:  func(attempt uint64) ledger.ID { return e.releaseID(payment.ID, attempt) },
 		check: func(ctx context.Context) error { return e.checkReturn(ctx, r, payment.Amount) },
 	})
 	if errors.Is(err, accounts.ErrKeyReused) { // released to the peer, or taken by another return
 		return PaymentBooking{}, false, nil
 	}
-	return receipt, true, err
+	return booked, true, err
 }

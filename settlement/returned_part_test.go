@@ -8,8 +8,8 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// Of a payment that waits in suspense for a closed peer a part comes back: that part is arrears,
-// and the payment goes on waiting as a whole. The peer is charged for the part when it is open.
+// A part of a payment in suspense for a closed peer comes back: the part becomes arrears, and the whole payment stays in
+// suspense. The peer is charged for the part after reopening.
 func TestPartReturnedOfAPaymentInSuspense(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// narrowQueries takes no query for more rows than a server with --development does.
+// narrowQueries accepts as many rows in a query as a server with --development.
 type narrowQueries struct{ ledger.Ledger }
 
 func (l narrowQueries) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {

@@ -184,7 +184,7 @@ func TestPartsAgainAndAgain(t *testing.T) {
 			return units(1)
 		}
 		cfg := automatic(r)
-		cfg.Policies.Default = all
+		cfg.Policies.Default = payAll
 		e := w.engine(cfg)
 		w.earn(w.alice, 10_000)
 		for range 3600 {

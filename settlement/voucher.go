@@ -80,8 +80,7 @@ func (e *Engine) bookVoucher(
 		return book(b[0].Closed)
 	}()
 	if err != nil {
-		asset, _ := e.book.Asset(v.Account.Ledger())
-		return VoucherBooking{}, &BookingError{Account: v.Account, Asset: asset, Key: v.Channel, Amount: v.Cumulative, Err: err}
+		return VoucherBooking{}, e.newBookingError(v.Account, v.Channel, v.Cumulative, err)
 	}
 	e.Enqueue([]accounts.PeerAccount{v.Account})
 	return booked, nil

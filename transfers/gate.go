@@ -223,12 +223,18 @@ func (g *gate) fateOf(o *operation) fate {
 		}
 	case KindFulfill:
 		became.late = o.lost || o.slot.late
-		became.gains = g.holds.take(&o.packet) && outcome == ledger.OutcomeApplied && !became.late
+		became.gains = g.takeHold(o) && outcome == ledger.OutcomeApplied && !became.late
 	case KindReject:
-		became.gains = g.holds.take(&o.packet) && outcome == ledger.OutcomeApplied
+		became.gains = g.takeHold(o) && outcome == ledger.OutcomeApplied
 	case KindForward:
 	}
 	return became
+}
+
+// takeHold takes the packet of a fulfill or reject out of the holds, and reports whether it was in.
+// One that was refused as a conflict is of another packet under the same id: that one is held still.
+func (g *gate) takeHold(o *operation) bool {
+	return !errors.Is(o.slot.err, ledger.ErrIDConflict) && g.holds.take(&o.packet)
 }
 
 func (g *gate) note(o *operation, became fate) {
