@@ -26,7 +26,7 @@ type accountView struct {
 	owedFor       owedDuration
 	activeAt      time.Time // of the newest packet, as far as we know
 	lineMissing   bool      // it was reported that the policy cannot pay ahead
-	crossed       passed
+	crossed       crossedThresholds
 }
 
 // urgency is why a payment should not wait for its policy.

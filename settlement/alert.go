@@ -22,7 +22,7 @@ type PositionThresholds struct {
 	Margin ledger.Amount
 }
 
-func (m PositionThresholds) validate() error {
+func (m PositionThresholds) checkMargin() error {
 	if m.Margin.IsZero() || !m.High.IsZero() || !m.Low.IsZero() {
 		return nil
 	}
@@ -37,18 +37,18 @@ type PositionAlert struct {
 	Balance   accounts.Balance // as it was seen
 }
 
-// String is the alert as in "high reached: alice on ledger 1 is at 12.00 USD, the mark is 10.00 USD".
+// String is the alert as in "high reached: alice on ledger 1 is at 12.00 USD, the threshold is 10.00 USD".
 func (a PositionAlert) String() string {
 	asset := a.Balance.Asset
 	position := a.Balance.Decimal().Position.StringFixed(int32(asset.Scale))
-	return fmt.Sprintf("%v: %v is at %s %s, the mark is %s", a.Kind, a.Balance.Account, position, asset.Code, asset.Text(a.Threshold))
+	return fmt.Sprintf("%v: %v is at %s %s, the threshold is %s", a.Kind, a.Balance.Account, position, asset.Code, asset.Text(a.Threshold))
 }
 
-// passed are the marks of an account that were reached and not cleared.
-type passed struct{ high, low bool }
+// crossedThresholds are the marks of an account that were reached and not cleared.
+type crossedThresholds struct{ high, low bool }
 
-// see takes a new balance in, and returns what was passed.
-func (p *passed) see(m PositionThresholds, b accounts.Balance) (alerts []PositionAlert) {
+// updateCrossed takes a new balance in, and returns what was passed.
+func (p *crossedThresholds) updateCrossed(m PositionThresholds, b accounts.Balance) (alerts []PositionAlert) {
 	pass := func(told *bool, owed, mark ledger.Amount, reached, cleared accounts.ThresholdEvent) {
 		past := new(big.Int).Sub(mark.Big(), m.Margin.Big())
 		switch {

@@ -88,8 +88,8 @@ func (c Config) Validate() error {
 	check(c.SweepInterval >= 0, "SweepInterval", reasonNegative)
 	errs = append(errs, c.checkPayoutLimits()...)
 	errs = append(
-		errs, c.Policies.check("Policies", validatePolicy), c.PositionThresholds.check("PositionThresholds", PositionThresholds.validate),
-		c.Rails.check("Rails", func(r *Rail) error {
+		errs, c.Policies.checkEntries("Policies", validatePolicy), c.PositionThresholds.checkEntries("PositionThresholds", PositionThresholds.checkMargin),
+		c.Rails.checkEntries("Rails", func(r *Rail) error {
 			if r == nil {
 				return nil
 			}
@@ -108,7 +108,7 @@ func (c Config) checkRuleAssets(book *accounts.Book) error {
 }
 
 func (c Config) hasPositionThresholds() bool {
-	for _, m := range c.PositionThresholds.entries() {
+	for _, m := range c.PositionThresholds.namedEntries() {
 		if m != (PositionThresholds{}) {
 			return true
 		}
@@ -117,7 +117,7 @@ func (c Config) hasPositionThresholds() bool {
 }
 
 func (c Config) hasPolicies() bool {
-	for _, p := range c.Policies.entries() {
+	for _, p := range c.Policies.namedEntries() {
 		if p != nil {
 			return true
 		}

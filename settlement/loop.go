@@ -162,7 +162,7 @@ func (e *Engine) reportAlerts(b accounts.Balance) {
 		return
 	}
 	var alerts []PositionAlert
-	e.tracker.updateView(b.Account, func(v *accountView) { alerts = v.crossed.see(thresholds, b) })
+	e.tracker.updateView(b.Account, func(v *accountView) { alerts = v.crossed.updateCrossed(thresholds, b) })
 	for _, alert := range alerts {
 		e.cfg.Events.PositionAlert(alert)
 	}

@@ -251,7 +251,7 @@ func (e *Engine) newScopeKey(a accounts.PeerAccount, rail uint32, scope PayoutLi
 
 // checkPayoutLimits refuses impossible limits.
 func (c Config) checkPayoutLimits() []error {
-	errs := []error{c.PeerPayoutLimits.check("PeerPayoutLimits", PayoutLimit.checkLevels)}
+	errs := []error{c.PeerPayoutLimits.checkEntries("PeerPayoutLimits", PayoutLimit.checkLevels)}
 	for asset, l := range c.AssetPayoutLimits {
 		if err := l.checkLevels(); err != nil {
 			errs = append(errs, fmt.Errorf("settlement config: AssetPayoutLimits[%v]: %w", asset, err))

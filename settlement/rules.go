@@ -38,8 +38,8 @@ func (r Rules[T]) For(peer string, asset accounts.Asset) T {
 	return r.Default
 }
 
-// entries are all that there are, each with its name.
-func (r Rules[T]) entries() iter.Seq2[string, T] {
+// namedEntries are all that there are, each with its name.
+func (r Rules[T]) namedEntries() iter.Seq2[string, T] {
 	return func(yield func(string, T) bool) {
 		for key, t := range r.PeerAsset {
 			if !yield(fmt.Sprintf(".PeerAsset[%.40q in %v]", key.Peer, key.Asset), t) {
@@ -60,11 +60,11 @@ func (r Rules[T]) entries() iter.Seq2[string, T] {
 	}
 }
 
-// check calls f for each entry and joins its errors, with the name of the entry in
+// checkEntries calls f for each entry and joins its errors, with the name of the entry in
 // front.
-func (r Rules[T]) check(field string, f func(T) error) error {
+func (r Rules[T]) checkEntries(field string, f func(T) error) error {
 	var errs []error
-	for where, t := range r.entries() {
+	for where, t := range r.namedEntries() {
 		if err := f(t); err != nil {
 			errs = append(errs, fmt.Errorf("settlement config: %s%s: %w", field, where, err))
 		}

@@ -229,18 +229,18 @@ func TestPositionAlerts(t *testing.T) {
 			want        []string
 		}{
 			{99, 0, nil},
-			{1, 0, []string{"high reached: alice on ledger 1 is at 1.00 USD, the mark is 1.00 USD"}},
+			{1, 0, []string{"high reached: alice on ledger 1 is at 1.00 USD, the threshold is 1.00 USD"}},
 			{50, 0, nil},
 			{0, 60, nil}, // 90: within the margin
 			{10, 0, nil},
-			{0, 11, []string{"high cleared: alice on ledger 1 is at 0.89 USD, the mark is 1.00 USD"}},
-			{0, 139, []string{"low reached: alice on ledger 1 is at -0.50 USD, the mark is 0.50 USD"}},
+			{0, 11, []string{"high cleared: alice on ledger 1 is at 0.89 USD, the threshold is 1.00 USD"}},
+			{0, 139, []string{"low reached: alice on ledger 1 is at -0.50 USD, the threshold is 0.50 USD"}},
 			{0, 50, nil},
-			{61, 0, []string{"low cleared: alice on ledger 1 is at -0.39 USD, the mark is 0.50 USD"}},
-			{139, 0, []string{"high reached: alice on ledger 1 is at 1.00 USD, the mark is 1.00 USD"}},
+			{61, 0, []string{"low cleared: alice on ledger 1 is at -0.39 USD, the threshold is 0.50 USD"}},
+			{139, 0, []string{"high reached: alice on ledger 1 is at 1.00 USD, the threshold is 1.00 USD"}},
 			{0, 200, []string{
-				"high cleared: alice on ledger 1 is at -1.00 USD, the mark is 1.00 USD",
-				"low reached: alice on ledger 1 is at -1.00 USD, the mark is 0.50 USD",
+				"high cleared: alice on ledger 1 is at -1.00 USD, the threshold is 1.00 USD",
+				"low reached: alice on ledger 1 is at -1.00 USD, the threshold is 0.50 USD",
 			}},
 		} {
 			if c.earn > 0 {
