@@ -8,23 +8,22 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// Rules say what holds for an account. The first of the levels that has an entry for
-// it decides, in the order of the fields, as in accounts.Settings: an entry that is
-// nil says that nothing holds there.
+// Rules hold values for accounts at four levels. The first level with an entry for an account decides,
+// in the order of the fields, also if the entry is nil.
 type Rules[T any] struct {
 	PeerAsset map[accounts.PeerAsset]T // a peer in one asset
 	Peer      map[string]T             // a peer, by its id, in each asset
 	Asset     map[accounts.Asset]T     // each peer in an asset
-	Default   T                        // everybody else
+	Default   T                        // every account without an entry
 }
 
-// Policies say when peers are paid. A nil Policy is one that never pays.
+// Policies hold the [Policy] of each account. A nil Policy never pays.
 type Policies = Rules[Policy]
 
-// Rails say who pays peers. A nil Rail is none: the peer is not settled with.
+// Rails hold the [Rail] of each account. A peer with a nil Rail is not settled with.
 type Rails = Rules[*Rail]
 
-// For is what holds for a peer in an asset.
+// For returns the value for a peer in an asset.
 func (r Rules[T]) For(peer string, asset accounts.Asset) T {
 	if t, ok := r.PeerAsset[accounts.PeerAsset{Peer: peer, Asset: asset}]; ok {
 		return t
@@ -38,7 +37,7 @@ func (r Rules[T]) For(peer string, asset accounts.Asset) T {
 	return r.Default
 }
 
-// namedEntries are all that there are, each with its name.
+// namedEntries yields all entries, each with the name of its field and key.
 func (r Rules[T]) namedEntries() iter.Seq2[string, T] {
 	return func(yield func(string, T) bool) {
 		for key, t := range r.PeerAsset {
@@ -60,8 +59,7 @@ func (r Rules[T]) namedEntries() iter.Seq2[string, T] {
 	}
 }
 
-// checkEntries calls f for each entry and joins its errors, with the name of the entry in
-// front.
+// checkEntries calls f for each entry and joins the errors, with the name of the entry in front.
 func (r Rules[T]) checkEntries(field string, f func(T) error) error {
 	var errs []error
 	for where, t := range r.namedEntries() {
@@ -72,8 +70,8 @@ func (r Rules[T]) checkEntries(field string, f func(T) error) error {
 	return errors.Join(errs...)
 }
 
-// checkRuleAssets refuses entries for assets that the book does not have: nobody would
-// ever be found under them.
+// checkAssets refuses entries for assets that the book does not have: no account would ever match
+// such an entry.
 func (r Rules[T]) checkAssets(field string, book *accounts.Book) error {
 	var errs []error
 	check := func(asset accounts.Asset) {
