@@ -47,7 +47,7 @@ func TestOnACluster(t *testing.T) {
 		require.NotZero(t, wrong, "an engine that reads the balance first is found out")
 	})
 	t.Run("a crash at every step with a limit", func(t *testing.T) { //nolint:paralleltest // see above
-		for step := 0; crashWithAt(t, newWorld(t), step, 95, "second", aDay); step++ {
+		for step := 0; crashWithAt(t, newWorld(t), step, 95, "second", limitDay); step++ {
 			require.Less(t, step, 100)
 		}
 	})

@@ -44,8 +44,8 @@ func crashAt(t *testing.T, w *world, step int, pays uint64, heir string) (crashe
 	return crashWithAt(t, w, step, pays, heir, func(*settlement.Config) {})
 }
 
-// aDay is a limit that the order keeps to, so that a word in the ledger must say so.
-func aDay(cfg *settlement.Config) {
+// limitDay is a limit that the order keeps to, so that a word in the ledger must say so.
+func limitDay(cfg *settlement.Config) {
 	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(1000)})
 }
 
@@ -55,12 +55,12 @@ func TestCrashAtEveryStepWithALimit(t *testing.T) {
 	for _, heir := range []string{"first", "second"} {
 		t.Run(heir, func(t *testing.T) {
 			t.Parallel()
-			for step := 0; crashWithAt(t, newWorld(t), step, 95, heir, aDay); step++ {
+			for step := 0; crashWithAt(t, newWorld(t), step, 95, heir, limitDay); step++ {
 				require.Less(t, step, 100)
 			}
 			firstAlone := func(cfg *settlement.Config) {
 				if cfg.Instance == "first" && cfg.Clock == nil {
-					aDay(cfg)
+					limitDay(cfg)
 				}
 			}
 			for step := 0; crashWithAt(t, newWorld(t), step, 80, heir, firstAlone); step++ {
@@ -137,7 +137,7 @@ func TestLostReplies(t *testing.T) {
 		for _, pays := range []uint64{80, 95} {
 			t.Run(fmt.Sprintf("applied %v, %d paid", applied, pays), func(t *testing.T) {
 				t.Parallel()
-				for _, change := range []func(*settlement.Config){func(*settlement.Config) {}, aDay} {
+				for _, change := range []func(*settlement.Config){func(*settlement.Config) {}, limitDay} {
 					for lost := 0; loseReply(t, lost, applied, pays, change); lost++ {
 						require.Less(t, lost, 100)
 					}

@@ -72,7 +72,7 @@ func enginesShareALedger(t *testing.T, w *world) {
 
 	for _, a := range w.peers {
 		b := w.balance(a)
-		require.Equal(t, b.Earned, sum(b.Payable, b.SettledOut))
+		require.Equal(t, b.Earned, addAmounts(b.Payable, b.SettledOut))
 		require.True(t, b.Payable.Less(at100.SettleThreshold), "%v is left with %v", a, b.Payable)
 		if !b.SettledOut.IsZero() {
 			require.False(t, b.Payable.Less(at100.SettleTo), "%v is left with %v", a, b.Payable)
@@ -100,7 +100,7 @@ func settleAll(t *testing.T, w *world, all []*settlement.Engine) {
 	require.Fail(t, "the engines do not come to rest")
 }
 
-func sum(a, b ledger.Amount) ledger.Amount {
+func addAmounts(a, b ledger.Amount) ledger.Amount {
 	s, _ := a.Add(b)
 	return s
 }
@@ -191,16 +191,16 @@ func anotherEngineAt(
 func balanceFirst(l ledger.Ledger, w *world) ledger.Ledger {
 	ids := w.book.PeerIDs(w.alice)
 	own, _ := w.book.AssetIDs(usd.Ledger)
-	return &hasty{Ledger: l, account: []ledger.ID{own.Suspense, ids.Peer, ids.Line, ids.Settlement, ids.Arrears}}
+	return &hastyLedger{Ledger: l, account: []ledger.ID{own.Suspense, ids.Peer, ids.Line, ids.Settlement, ids.Arrears}}
 }
 
-type hasty struct {
+type hastyLedger struct {
 	ledger.Ledger
 	account []ledger.ID
 	early   []ledger.Account // read and not asked for yet
 }
 
-func (h *hasty) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+func (h *hastyLedger) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
 	var err error
 	if h.early, err = h.Ledger.LookupAccounts(ctx, h.account); err != nil {
 		return nil, err
@@ -208,7 +208,7 @@ func (h *hasty) GetAccountTransfers(ctx context.Context, filter ledger.AccountFi
 	return h.Ledger.GetAccountTransfers(ctx, filter)
 }
 
-func (h *hasty) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+func (h *hastyLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
 	if early := h.early; early != nil && slices.Equal(ids, h.account) {
 		h.early = nil
 		return early, nil

@@ -55,12 +55,12 @@ func TestOrdersAreCapped(t *testing.T) {
 			w.earn(w.alice, 100)
 			w.holdPacket(w.alice, 1041)
 		}, nil},
-		"what packets earned, whatever the policy demands": {greedy{}, func(w *world) {
+		"what packets earned, whatever the policy demands": {greedyPolicy{}, func(w *world) {
 			w.paySettlement(w.alice, 500)
 			w.earn(w.alice, 70)
 			w.spend(w.alice, 30)
 		}, []uint64{70}},
-		"nothing of the credit line, whatever the policy demands": {greedy{}, func(w *world) {
+		"nothing of the credit line, whatever the policy demands": {greedyPolicy{}, func(w *world) {
 			w.earn(w.alice, 70)
 			w.spend(w.alice, 1050)
 		}, nil},
@@ -86,10 +86,10 @@ func TestOrdersAreCapped(t *testing.T) {
 	}
 }
 
-// greedy wants everything.
-type greedy struct{}
+// greedyPolicy wants everything.
+type greedyPolicy struct{}
 
-func (greedy) Due(settlement.PolicyInput) settlement.PaymentRequest {
+func (greedyPolicy) Due(settlement.PolicyInput) settlement.PaymentRequest {
 	return settlement.PaymentRequest{Amount: ledger.AmountMax}
 }
 
@@ -283,14 +283,14 @@ func TestOrderThatShrankBelowTheMinimumIsVoided(t *testing.T) {
 	}
 }
 
-// renewing renews the claim on an order right before it is given back, as the engine's own
+// renewingLedger renews the claim on an order right before it is given back, as the engine's own
 // keeper does: the same row, by itself.
-type renewing struct {
+type renewingLedger struct {
 	ledger.Ledger
 	renewed int
 }
 
-func (l *renewing) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (l *renewingLedger) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	if l.renewed == 0 && len(rows) == 2 && rows[0].Code == chart.CodeClaim {
 		l.renewed++
 		claim := rows[0]
@@ -308,7 +308,7 @@ func TestTooSmallOrderWhoseClaimIsRenewed(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
 	w.earn(w.alice, 100)
-	l := &renewing{Ledger: w.ledger}
+	l := &renewingLedger{Ledger: w.ledger}
 	held := false
 	before := &faultyLedger{Ledger: l, fault: func(c call) fault {
 		if c.creates && !held { // a packet takes most of the headroom just before the order is placed

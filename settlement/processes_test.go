@@ -68,8 +68,8 @@ func readPayment(file string) (peer string, paid ledger.Amount, err error) {
 	return peer, paid, err
 }
 
-// payments are what the rail paid, by peer.
-func (r folderRail) payments(t *testing.T) map[string][]ledger.Amount {
+// readPayments are what the rail paid, by peer.
+func (r folderRail) readPayments(t *testing.T) map[string][]ledger.Amount {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(r.folder, "*"))
 	require.NoError(t, err)
@@ -85,12 +85,12 @@ func (r folderRail) payments(t *testing.T) map[string][]ledger.Amount {
 	return all
 }
 
-// job is what a child process does, in its environment.
-type job struct{ kind, folder, instance, number string }
+// childJob is what a child process does, in its environment.
+type childJob struct{ kind, folder, instance, number string }
 
 const jobEnv = "PEERLEDGER_SETTLEMENT_TEST"
 
-func (j job) command(t *testing.T) *exec.Cmd {
+func (j childJob) newCommand(t *testing.T) *exec.Cmd {
 	t.Helper()
 	c := exec.Command(os.Args[0], "-test.run=^TestChildProcess$", "-test.timeout=5m")
 	c.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", jobEnv+"="+strings.Join([]string{j.kind, j.folder, j.instance, j.number}, "\n"))
@@ -103,7 +103,7 @@ func TestChildProcess(t *testing.T) { //nolint:paralleltest // it is alone in it
 	if len(fields) != 4 {
 		t.Skip("it is a part of other tests")
 	}
-	j := job{fields[0], fields[1], fields[2], fields[3]}
+	j := childJob{fields[0], fields[1], fields[2], fields[3]}
 	switch j.kind {
 	case "settle":
 		settleUntilKilled(t, j)
@@ -112,16 +112,16 @@ func TestChildProcess(t *testing.T) { //nolint:paralleltest // it is alone in it
 	}
 }
 
-// killer kills the process at one of the points that it passes, and writes down the names of
+// processKiller kills the process at one of the points that it passes, and writes down the names of
 // all that it gets to.
-type killer struct {
+type processKiller struct {
 	t      *testing.T
 	at     int
 	points *os.File
 	passed int
 }
 
-func (k *killer) point(name string) {
+func (k *processKiller) passPoint(name string) {
 	_, err := fmt.Fprintln(k.points, name)
 	require.NoError(k.t, err)
 	if k.passed == k.at {
@@ -131,13 +131,13 @@ func (k *killer) point(name string) {
 	k.passed++
 }
 
-// killing is a ledger that is between a process and its killer.
-type killing struct {
+// killingLedger is a ledger that is between a process and its killer.
+type killingLedger struct {
 	ledger.Ledger
-	killer *killer
+	killer *processKiller
 }
 
-func (l killing) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (l killingLedger) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	name := "order"
 	switch {
 	case rows[0].Code == chart.CodeClaim:
@@ -145,50 +145,50 @@ func (l killing) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([
 	case !rows[0].PendingID.IsZero():
 		name = "resolve"
 	}
-	l.killer.point("before " + name)
+	l.killer.passPoint("before " + name)
 	results, err := l.Ledger.CreateTransfers(ctx, rows)
-	l.killer.point("after " + name)
+	l.killer.passPoint("after " + name)
 	return results, err
 }
 
-func (l killing) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
-	defer l.killer.point("after a look at balances")
+func (l killingLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	defer l.killer.passPoint("after a look at balances")
 	return l.Ledger.LookupAccounts(ctx, ids)
 }
 
-func (l killing) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
-	defer l.killer.point("after the look at the order")
+func (l killingLedger) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+	defer l.killer.passPoint("after the look at the order")
 	return l.Ledger.LookupTransfers(ctx, ids)
 }
 
-func (l killing) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
-	defer l.killer.point("after a query")
+func (l killingLedger) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+	defer l.killer.passPoint("after a query")
 	return l.Ledger.GetAccountTransfers(ctx, filter)
 }
 
 // settleUntilKilled settles on the ledger in a folder, and is killed at the point with the
 // job's number, if it gets there.
-func settleUntilKilled(t *testing.T, j job) {
+func settleUntilKilled(t *testing.T, j childJob) {
 	t.Helper()
 	at, err := strconv.Atoi(j.number)
 	require.NoError(t, err)
 	points, err := os.OpenFile(filepath.Join(j.folder, "points "+j.instance), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(t, err)
-	k := &killer{t: t, at: at, points: points}
+	k := &processKiller{t: t, at: at, points: points}
 	l, err := embedded.Open(filepath.Join(j.folder, "ledger"))
 	require.NoError(t, err)
 	r := folderRail{
 		folder: filepath.Join(j.folder, "rail"),
-		before: func() { k.point("in the hook, before the rail acted") },
-		after:  func() { k.point("in the hook, after the rail acted") },
+		before: func() { k.passPoint("in the hook, before the rail acted") },
+		after:  func() { k.passPoint("in the hook, after the rail acted") },
 	}
 	cfg := manualConfig(r, at100)
 	cfg.Instance = j.instance
 	if j.instance != "first" {
 		cfg.Clock = func() time.Time { return time.Now().Add(time.Hour) } // long after
 	}
-	book := newBook(t, killing{l, k})
-	e, err := settlement.NewEngine(killing{l, k}, book, cfg)
+	book := newBook(t, killingLedger{l, k})
+	e, err := settlement.NewEngine(killingLedger{l, k}, book, cfg)
 	require.NoError(t, err)
 	alice, err := book.PeerAccount("alice", usd)
 	require.NoError(t, err)
@@ -242,8 +242,8 @@ func earnAll(t *testing.T, l ledger.Ledger, book *accounts.Book, id ledger.ID, p
 func TestKilledAtEveryStep(t *testing.T) {
 	t.Parallel()
 	folder := folderWorld(t)
-	require.NoError(t, job{"settle", folder, "first", "-1"}.command(t).Run())
-	points := pointsOf(t, folder, "first")
+	require.NoError(t, childJob{"settle", folder, "first", "-1"}.newCommand(t).Run())
+	points := listPoints(t, folder, "first")
 	for _, name := range []string{
 		"before order", "after order", "after the look at the order",
 		"in the hook, before the rail acted", "in the hook, after the rail acted",
@@ -257,56 +257,56 @@ func TestKilledAtEveryStep(t *testing.T) {
 			t.Run(fmt.Sprintf("killed %d, %s, followed by the %s", at, name, heir), func(t *testing.T) {
 				t.Parallel()
 				folder := folderWorld(t)
-				require.Equal(t, name, killedAt(t, folder, "first", at))
-				paidOnce(t, folder, heir)
+				require.Equal(t, name, runUntilKilled(t, folder, "first", at))
+				requirePaidOnce(t, folder, heir)
 			})
 		}
 	}
 	folder = folderWorld(t)
-	killedAt(t, folder, "first", acted)
-	require.NoError(t, job{"settle", folder, "second", "-1"}.command(t).Run())
-	heirs := pointsOf(t, folder, "second")
+	runUntilKilled(t, folder, "first", acted)
+	require.NoError(t, childJob{"settle", folder, "second", "-1"}.newCommand(t).Run())
+	heirs := listPoints(t, folder, "second")
 	require.Contains(t, heirs, "before claim")
 	require.Contains(t, heirs, "after claim")
 	for at, name := range heirs {
 		t.Run(fmt.Sprintf("killed %d, %s, when it took over", at, name), func(t *testing.T) {
 			t.Parallel()
 			folder := folderWorld(t)
-			killedAt(t, folder, "first", acted)
-			require.Equal(t, name, killedAt(t, folder, "second", at))
-			paidOnce(t, folder, "second")
+			runUntilKilled(t, folder, "first", acted)
+			require.Equal(t, name, runUntilKilled(t, folder, "second", at))
+			requirePaidOnce(t, folder, "second")
 		})
 	}
 }
 
-func pointsOf(t *testing.T, folder, instance string) []string {
+func listPoints(t *testing.T, folder, instance string) []string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(folder, "points "+instance))
 	require.NoError(t, err)
 	return strings.Split(strings.TrimSpace(string(text)), "\n")
 }
 
-// killedAt runs a process until it is killed, and returns the name of the point.
-func killedAt(t *testing.T, folder, instance string, at int) (name string) {
+// runUntilKilled runs a process until it is killed, and returns the name of the point.
+func runUntilKilled(t *testing.T, folder, instance string, at int) (name string) {
 	t.Helper()
-	err := job{"settle", folder, instance, strconv.Itoa(at)}.command(t).Run()
+	err := childJob{"settle", folder, instance, strconv.Itoa(at)}.newCommand(t).Run()
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit)
 	status, ok := exit.Sys().(syscall.WaitStatus)
 	require.True(t, ok)
 	require.Equal(t, syscall.SIGKILL, status.Signal())
-	points := pointsOf(t, folder, instance)
+	points := listPoints(t, folder, instance)
 	require.Len(t, points, at+1)
 	return points[at]
 }
 
-// paidOnce lets a process of an instance go on, and checks what came of it all.
-func paidOnce(t *testing.T, folder, heir string) {
+// requirePaidOnce lets a process of an instance go on, and checks what came of it all.
+func requirePaidOnce(t *testing.T, folder, heir string) {
 	t.Helper()
-	out, err := job{"settle", folder, heir, "-1"}.command(t).CombinedOutput()
+	out, err := childJob{"settle", folder, heir, "-1"}.newCommand(t).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	r := folderRail{folder: filepath.Join(folder, "rail")}
-	require.Equal(t, map[string][]ledger.Amount{"alice": {units(80)}}, r.payments(t), "the rail paid once")
+	require.Equal(t, map[string][]ledger.Amount{"alice": {units(80)}}, r.readPayments(t), "the rail paid once")
 	l, err := embedded.Open(filepath.Join(folder, "ledger"))
 	require.NoError(t, err)
 	book := newBook(t, l)
@@ -336,7 +336,7 @@ func peerNames() (peers []accounts.PeerConfig) {
 
 // engineWithTraffic is a process with two engines on the ledger at the other end of a pipe,
 // and random traffic that both are told of.
-func engineWithTraffic(t *testing.T, j job) {
+func engineWithTraffic(t *testing.T, j childJob) {
 	t.Helper()
 	seed, err := strconv.ParseUint(j.number, 10, 64)
 	require.NoError(t, err)
@@ -418,9 +418,9 @@ func fourEngines(t *testing.T, kill bool) {
 
 	var processes sync.WaitGroup
 	for i, instance := range []string{"a", "b"} {
-		child := job{"traffic", folder, instance, strconv.FormatUint(seed>>1+uint64(i), 10)}
+		child := childJob{"traffic", folder, instance, strconv.FormatUint(seed>>1+uint64(i), 10)}
 		processes.Go(func() {
-			err := serveTo(t, l, child.command(t), kill && i == 0)
+			err := serveProcess(t, l, child.newCommand(t), kill && i == 0)
 			if !kill || i != 0 {
 				require.NoError(t, err)
 			}
@@ -428,19 +428,19 @@ func fourEngines(t *testing.T, kill bool) {
 	}
 	processes.Wait()
 
-	paid := r.payments(t)
+	paid := r.readPayments(t)
 	var payments int
 	for _, a := range peers {
 		b, err := book.Balance(t.Context(), a)
 		require.NoError(t, err)
 		var atTheRail ledger.Amount
 		for _, amount := range paid[a.Peer()] {
-			atTheRail = sum(atTheRail, amount)
+			atTheRail = addAmounts(atTheRail, amount)
 			require.False(t, amount.Less(units(80)), "%v was paid %v: each payment is of a crossing", a, amount)
 		}
 		payments += len(paid[a.Peer()])
 		require.Equal(t, atTheRail, b.SettledOut, "paid at the rail and booked for %v", a)
-		require.Equal(t, b.Earned, sum(b.Payable, b.SettledOut))
+		require.Equal(t, b.Earned, addAmounts(b.Payable, b.SettledOut))
 		require.True(t, b.Payable.Less(at100.SettleThreshold), "%v is left with %v", a, b.Payable)
 		if len(paid[a.Peer()]) > 0 {
 			require.False(t, b.Payable.Less(at100.SettleTo), "%v is left with %v", a, b.Payable)
@@ -461,9 +461,9 @@ func postedOrders(t *testing.T, l ledger.Ledger, book *accounts.Book, a accounts
 	return len(slices.DeleteFunc(rows, func(r ledger.Transfer) bool { return !r.Flags.Has(ledger.TransferPostPending) }))
 }
 
-// serveTo runs a process that works on a ledger of this one. With kill it is killed when it
+// serveProcess runs a process that works on a ledger of this one. With kill it is killed when it
 // has orders open.
-func serveTo(t *testing.T, l *embedded.Ledger, c *exec.Cmd, kill bool) error {
+func serveProcess(t *testing.T, l *embedded.Ledger, c *exec.Cmd, kill bool) error {
 	t.Helper()
 	childAnswers, answers, err := os.Pipe()
 	require.NoError(t, err)
@@ -476,7 +476,7 @@ func serveTo(t *testing.T, l *embedded.Ledger, c *exec.Cmd, kill bool) error {
 	require.NoError(t, childRequests.Close())
 	var served ledger.Ledger = l
 	if kill {
-		served = &killsAfter{Ledger: l, orders: 200, kill: func() { _ = c.Process.Kill() }}
+		served = &killAfterOrders{Ledger: l, orders: 200, kill: func() { _ = c.Process.Kill() }}
 	}
 	require.NoError(t, remotetest.Serve(t.Context(), served, requests, answers))
 	require.NoError(t, answers.Close())
@@ -484,8 +484,8 @@ func serveTo(t *testing.T, l *embedded.Ledger, c *exec.Cmd, kill bool) error {
 	return c.Wait()
 }
 
-// killsAfter kills the process that it serves when it has placed so many orders.
-type killsAfter struct {
+// killAfterOrders kills the process that it serves when it has placed so many orders.
+type killAfterOrders struct {
 	ledger.Ledger
 	kill func()
 
@@ -493,7 +493,7 @@ type killsAfter struct {
 	orders int
 }
 
-func (l *killsAfter) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (l *killAfterOrders) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	results, err := l.Ledger.CreateTransfers(ctx, rows)
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -17,20 +17,20 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// record keeps what an engine tells, in order.
-type record struct {
+// eventLog keeps what an engine tells, in order.
+type eventLog struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-func (l *record) add(format string, args ...any) {
+func (l *eventLog) addLine(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines = append(l.lines, fmt.Sprintf(format, args...))
 }
 
-// take returns what was told since it was last taken.
-func (l *record) take() []string {
+// takeLines returns what was told since it was last taken.
+func (l *eventLog) takeLines() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	lines := l.lines
@@ -38,18 +38,18 @@ func (l *record) take() []string {
 	return lines
 }
 
-func (l *record) events() settlement.Events {
+func (l *eventLog) events() settlement.Events {
 	return settlement.Events{
-		Placed:        func(o settlement.Order) { l.add("placed %v", o.Amount) },
-		Paid:          func(p settlement.Payment) { l.add("paid %v", p.Paid) },
-		PartlyPaid:    func(p settlement.Payment) { l.add("partly paid %v of %v", p.Paid, p.Order.Amount) },
-		Voided:        func(o settlement.Order, err error) { l.add("voided %v: %v", o.Amount, err) },
-		Retried:       func(o settlement.OpenOrder) { l.add("retried %v after %d: %v", o.Amount, o.Attempts, o.LastErr) },
-		TakenOver:     func(o settlement.Order) { l.add("taken over %v", o.Amount) },
-		Stuck:         func(o settlement.OpenOrder) { l.add("stuck %v after %d: %v", o.Amount, o.Attempts, o.LastErr) },
-		RailDown:      func(name string) { l.add("%q is down", name) },
-		RailUp:        func(name string) { l.add("%q is up", name) },
-		PositionAlert: func(a settlement.PositionAlert) { l.add("%v", a) },
+		Placed:        func(o settlement.Order) { l.addLine("placed %v", o.Amount) },
+		Paid:          func(p settlement.Payment) { l.addLine("paid %v", p.Paid) },
+		PartlyPaid:    func(p settlement.Payment) { l.addLine("partly paid %v of %v", p.Paid, p.Order.Amount) },
+		Voided:        func(o settlement.Order, err error) { l.addLine("voided %v: %v", o.Amount, err) },
+		Retried:       func(o settlement.OpenOrder) { l.addLine("retried %v after %d: %v", o.Amount, o.Attempts, o.LastErr) },
+		TakenOver:     func(o settlement.Order) { l.addLine("taken over %v", o.Amount) },
+		Stuck:         func(o settlement.OpenOrder) { l.addLine("stuck %v after %d: %v", o.Amount, o.Attempts, o.LastErr) },
+		RailDown:      func(name string) { l.addLine("%q is down", name) },
+		RailUp:        func(name string) { l.addLine("%q is up", name) },
+		PositionAlert: func(a settlement.PositionAlert) { l.addLine("%v", a) },
 	}
 }
 
@@ -61,7 +61,7 @@ func TestRailThatIsDown(t *testing.T) {
 		w, r := newWorld(t, "bob", "carol"), newRail()
 		bob, carol := w.peers[1], w.peers[2]
 		r.before = func(settlement.Order) error { return errRail }
-		var told record
+		var told eventLog
 		cfg := manualConfig(r, at100)
 		cfg.Events = told.events()
 		cfg.Rails.Default.Name, cfg.Rails.Default.BreakerThreshold, cfg.Rails.Default.BreakerTimeout = "channel", 3, time.Minute
@@ -89,19 +89,19 @@ func TestRailThatIsDown(t *testing.T) {
 		require.Equal(t, 1, called)
 		require.Equal(t, 3, r.calls[openOrder(t, e, w.alice).ID], "and no more")
 
-		pause(time.Minute + time.Second)
+		sleepVirtual(time.Minute + time.Second)
 		_, err = e.Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, errRail, "the call that finds out")
 		_, err = e.Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, settlement.ErrRailDown)
-		pause(time.Minute + time.Second)
+		sleepVirtual(time.Minute + time.Second)
 		r.before = func(settlement.Order) error { return nil }
 		_, err = e.Settle(t.Context(), w.alice, bob)
 		for err != nil { // bob comes while alice's call finds out
 			_, err = e.Settle(t.Context(), w.alice, bob)
 		}
 		require.Equal(t, units(80), r.totalPaid(bob))
-		lines := told.take()
+		lines := told.takeLines()
 		require.Contains(t, lines, `"channel" is down`)
 		require.Contains(t, lines, `"channel" is up`)
 	})
@@ -163,7 +163,7 @@ func TestConcurrencyIsOfARail(t *testing.T) {
 			<-ctx.Done()
 			return ledger.Amount{}, ctx.Err()
 		})
-		cfg := automatic(slow)
+		cfg := automaticConfig(slow)
 		cfg.Rails.Default.Concurrency = 2
 		cfg.Rails.Peer = map[string]*settlement.Rail{"alice": {Name: "fast", Settler: fast}}
 		e := w.engine(cfg)
@@ -173,7 +173,7 @@ func TestConcurrencyIsOfARail(t *testing.T) {
 		e.NotifyBalances(w.peers[1:])
 		synctest.Wait()
 		e.NotifyBalances(w.peers)
-		pause(100 * time.Millisecond)
+		sleepVirtual(100 * time.Millisecond)
 		require.Equal(t, units(80), fast.totalPaid(w.alice))
 		require.ErrorIs(t, e.Close(t.Context()), settlement.ErrOrdersOpen)
 	})
@@ -220,7 +220,7 @@ func TestEventsOfAnOrder(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
 	now := time.Now()
-	var told record
+	var told eventLog
 	cfg := manualConfig(r, at100)
 	cfg.Clock = func() time.Time { return now }
 	cfg.Events = told.events()
@@ -231,28 +231,28 @@ func TestEventsOfAnOrder(t *testing.T) {
 	w.earn(w.alice, 100)
 	answer(errRail)
 	check()
-	require.Equal(t, []string{"placed 80"}, told.take())
+	require.Equal(t, []string{"placed 80"}, told.takeLines())
 	now = now.Add(9 * time.Minute)
 	check()
-	require.Equal(t, []string{"retried 80 after 1: no answer from the rail"}, told.take())
+	require.Equal(t, []string{"retried 80 after 1: no answer from the rail"}, told.takeLines())
 	now = now.Add(2 * time.Minute)
 	check()
-	require.Equal(t, []string{"retried 80 after 2: no answer from the rail", "stuck 80 after 3: no answer from the rail"}, told.take())
+	require.Equal(t, []string{"retried 80 after 2: no answer from the rail", "stuck 80 after 3: no answer from the rail"}, told.takeLines())
 	check()
-	require.Equal(t, []string{"retried 80 after 3: no answer from the rail"}, told.take(), "stuck once")
+	require.Equal(t, []string{"retried 80 after 3: no answer from the rail"}, told.takeLines(), "stuck once")
 	answer(nil)
 	r.pays = func(o settlement.Order) ledger.Amount { return o.Amount.Min(units(30)) }
 	check()
-	require.Equal(t, []string{"retried 80 after 4: no answer from the rail", "partly paid 30 of 80"}, told.take())
+	require.Equal(t, []string{"retried 80 after 4: no answer from the rail", "partly paid 30 of 80"}, told.takeLines())
 
 	w.earn(w.alice, 50) // 120
 	r.pays = func(o settlement.Order) ledger.Amount { return o.Amount }
 	check()
-	require.Equal(t, []string{"placed 100", "paid 100"}, told.take())
+	require.Equal(t, []string{"placed 100", "paid 100"}, told.takeLines())
 	w.earn(w.alice, 80)
 	answer(settlement.ErrDeclined)
 	check()
-	require.Equal(t, []string{"placed 80", "voided 80: settlement: declined, will never be paid"}, told.take())
+	require.Equal(t, []string{"placed 80", "voided 80: settlement: declined, will never be paid"}, told.takeLines())
 	w.requireConserved(r)
 }
 
@@ -290,21 +290,21 @@ func TestRailThatAnswersLater(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					w := newWorld(t)
-					var told record
+					var told eventLog
 					calls := 0
-					cfg := automatic(settlement.SettlerFunc(func(context.Context, settlement.Order) (ledger.Amount, error) {
+					cfg := automaticConfig(settlement.SettlerFunc(func(context.Context, settlement.Order) (ledger.Amount, error) {
 						calls++
 						return ledger.Amount{}, settlement.ErrPending
 					}))
 					cfg.Events = told.events()
-					cfg.Events.Failed = func(err error) { told.add("failed %v", err) }
+					cfg.Events.Failed = func(err error) { told.addLine("failed %v", err) }
 					e := w.engine(cfg)
 					w.earn(w.alice, 100)
 					e.NotifyBalances(w.peers)
-					pause(4 * time.Minute)
+					sleepVirtual(4 * time.Minute)
 					open := openOrder(t, e, w.alice)
 					require.ErrorIs(t, open.LastErr, settlement.ErrPending)
-					require.Equal(t, []string{"placed 80"}, told.take())
+					require.Equal(t, []string{"placed 80"}, told.takeLines())
 					require.Equal(t, 1, calls, "it is asked again after 5 minutes")
 
 					answering := e
@@ -316,7 +316,7 @@ func TestRailThatAnswersLater(t *testing.T) {
 					for range 2 { // it may be repeated
 						require.NoError(t, c.answer(answering, open))
 						require.Equal(t, units(c.settled), w.balance(w.alice).SettledOut)
-						require.Equal(t, []string{c.told}, told.take())
+						require.Equal(t, []string{c.told}, told.takeLines())
 					}
 					contradicts := units(7)
 					_, err := answering.Resolve(t.Context(), w.alice, open.ID, contradicts)
@@ -334,7 +334,7 @@ func TestRailThatAnswersLater(t *testing.T) {
 func TestAnswersToNoOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "bob")
-	cfg := manualConfig(broken, at100)
+	cfg := manualConfig(brokenSettler, at100)
 	e := w.engine(cfg)
 	w.earn(w.alice, 100)
 	_, err := e.Settle(t.Context(), w.alice)

@@ -38,13 +38,13 @@ func TestOrderThatIsTakenBackIsNotVoided(t *testing.T) {
 		for failing := range 12 {
 			t.Run(fmt.Sprint(name, failing), func(t *testing.T) {
 				t.Parallel()
-				takeBack(t, c.noHistory, c.policy, c.before, c.behind, failing)
+				takeOrderBack(t, c.noHistory, c.policy, c.before, c.behind, failing)
 			})
 		}
 	}
 }
 
-func takeBack(t *testing.T, noHistory bool, policy settlement.Policy, before, behind func(*world), failing int) {
+func takeOrderBack(t *testing.T, noHistory bool, policy settlement.Policy, before, behind func(*world), failing int) {
 	t.Helper()
 	w := &world{t: t, ledger: embedded.New()}
 	var err error

@@ -16,15 +16,15 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// named is the Config of an engine of this name that runs its loop.
-func named(name string, s settlement.Settler) settlement.Config {
-	cfg := automatic(s)
+// namedConfig is the Config of an engine of this name that runs its loop.
+func namedConfig(name string, s settlement.Settler) settlement.Config {
+	cfg := automaticConfig(s)
 	cfg.Instance = name
 	return cfg
 }
 
-// broken never answers with anything but an error.
-var broken = settlement.SettlerFunc(func(context.Context, settlement.Order) (ledger.Amount, error) {
+// brokenSettler never answers with anything but an error.
+var brokenSettler = settlement.SettlerFunc(func(context.Context, settlement.Order) (ledger.Amount, error) {
 	return ledger.Amount{}, errRail
 })
 
@@ -34,19 +34,19 @@ func TestOrderOfASilentEngineIsTakenOver(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		r.after = func(settlement.Order) error { return errRail }
 		w.earn(w.alice, 100)
-		owner := w.engine(named("owner", r))
+		owner := w.engine(namedConfig("owner", r))
 		owner.NotifyBalances(w.peers)
 		synctest.Wait()
 		require.ErrorIs(t, owner.Close(t.Context()), settlement.ErrOrdersOpen, "paid, and not known")
 		silent := time.Now()
 
 		r.after = func(settlement.Order) error { return nil }
-		cfg := named("heir", r)
+		cfg := namedConfig("heir", r)
 		var taken []settlement.Order
 		cfg.Events.TakenOver = func(o settlement.Order) { taken = append(taken, o) }
 		heir := w.engine(cfg)
 		heir.Enqueue(w.peers)
-		pause(59 * time.Second)
+		sleepVirtual(59 * time.Second)
 		open, err := heir.Orders(t.Context())
 		require.NoError(t, err)
 		require.Len(t, open, 1)
@@ -54,7 +54,7 @@ func TestOrderOfASilentEngineIsTakenOver(t *testing.T) {
 		require.Equal(t, 59*time.Second, open[0].Age(time.Now()).Round(time.Millisecond))
 		require.Equal(t, open[0].PlacedAt, open[0].LeaseRenewedAt)
 
-		pause(2 * time.Second)
+		sleepVirtual(2 * time.Second)
 		synctest.Wait()
 		require.Len(t, taken, 1)
 		require.Less(t, time.Since(silent), 62*time.Second)
@@ -72,14 +72,14 @@ func TestClaimsAreRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.earn(w.alice, 100)
-		owner := w.engine(named("owner", broken))
+		owner := w.engine(namedConfig("owner", brokenSettler))
 		owner.NotifyBalances(w.peers)
 		synctest.Wait()
 		r := newRail()
-		other := w.engine(named("other", r))
+		other := w.engine(namedConfig("other", r))
 		for range 30 {
 			other.NotifyBalances(w.peers)
-			pause(19 * time.Second)
+			sleepVirtual(19 * time.Second)
 		}
 		open, err := other.Orders(t.Context())
 		require.NoError(t, err)
@@ -88,7 +88,7 @@ func TestClaimsAreRenewed(t *testing.T) {
 		requireNotCalled(t, r)
 		require.ErrorIs(t, owner.Close(t.Context()), settlement.ErrOrdersOpen)
 
-		pause(2 * time.Minute)
+		sleepVirtual(2 * time.Minute)
 		require.NoError(t, other.Close(t.Context()))
 		w.requireConserved(r)
 	})
@@ -100,7 +100,7 @@ func TestOneOfManyTakesOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.earn(w.alice, 100)
-		owner := w.engine(named("owner", broken))
+		owner := w.engine(namedConfig("owner", brokenSettler))
 		owner.NotifyBalances(w.peers)
 		synctest.Wait()
 		require.Error(t, owner.Close(t.Context()))
@@ -108,12 +108,12 @@ func TestOneOfManyTakesOver(t *testing.T) {
 		var taken atomic.Int64
 		var heirs []*settlement.Engine
 		for i := range 8 {
-			cfg := named(fmt.Sprint("heir ", i), broken)
+			cfg := namedConfig(fmt.Sprint("heir ", i), brokenSettler)
 			cfg.Events.TakenOver = func(settlement.Order) { taken.Add(1) }
 			heirs = append(heirs, w.engine(cfg))
 			heirs[i].Enqueue(w.peers)
 		}
-		pause(90 * time.Second)
+		sleepVirtual(90 * time.Second)
 		require.Equal(t, int64(1), taken.Load())
 		mine := 0
 		for _, e := range heirs {
@@ -148,12 +148,12 @@ func TestPausedOwner(t *testing.T) {
 				asleep := settlement.SettlerFunc(func(_ context.Context, o settlement.Order) (ledger.Amount, error) {
 					_, err := r.Settle(t.Context(), o)
 					paused.Store(true)
-					pause(5 * time.Minute)
+					sleepVirtual(5 * time.Minute)
 					paused.Store(false)
 					return units(c.paid), err
 				})
 				failed := make(chan error, 100)
-				cfg := named("owner", asleep)
+				cfg := namedConfig("owner", asleep)
 				cfg.Events.Failed = func(err error) { failed <- err }
 				// Nor does it renew its claims while it is paused.
 				owner := w.engineOn(&faultyLedger{Ledger: w.ledger, fault: func(call) fault {
@@ -164,13 +164,13 @@ func TestPausedOwner(t *testing.T) {
 				}}, cfg)
 				owner.NotifyBalances(w.peers)
 				synctest.Wait()
-				heir := w.engine(named("heir", r))
+				heir := w.engine(namedConfig("heir", r))
 				heir.Enqueue(w.peers)
-				pause(2 * time.Minute)
+				sleepVirtual(2 * time.Minute)
 				require.Equal(t, units(80), w.balance(w.alice).SettledOut)
 				w.earn(w.alice, 100) // another order, while the paused one still sleeps
 				heir.NotifyBalances(w.peers)
-				pause(10 * time.Minute)
+				sleepVirtual(10 * time.Minute)
 				require.Equal(t, units(180), w.balance(w.alice).SettledOut)
 				require.NoError(t, owner.Close(t.Context()))
 				require.NoError(t, heir.Close(t.Context()))
@@ -195,19 +195,19 @@ func TestNoTakeover(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		w.earn(w.alice, 100)
 		without := func(name string, s settlement.Settler) settlement.Config {
-			cfg := named(name, s)
+			cfg := namedConfig(name, s)
 			cfg.NoTakeover = true
 			return cfg
 		}
-		owner := w.engine(without("owner", broken))
+		owner := w.engine(without("owner", brokenSettler))
 		owner.NotifyBalances(w.peers)
 		synctest.Wait()
 		require.Error(t, owner.Close(t.Context()))
 		other := w.engine(without("other", r))
 		other.Enqueue(w.peers)
-		pause(time.Hour)
+		sleepVirtual(time.Hour)
 		requireNotCalled(t, r)
-		require.Empty(t, claims(t, w))
+		require.Empty(t, readClaims(t, w))
 
 		again := w.engine(without("owner", r))
 		again.Enqueue(w.peers)
@@ -219,7 +219,7 @@ func TestNoTakeover(t *testing.T) {
 	})
 }
 
-func claims(t *testing.T, w *world) []ledger.Transfer {
+func readClaims(t *testing.T, w *world) []ledger.Transfer {
 	t.Helper()
 	rows, err := w.ledger.GetAccountTransfers(t.Context(), ledger.AccountFilter{
 		AccountID: w.book.PeerIDs(w.alice).Settlement, Code: chart.CodeClaim, Limit: 100, Flags: ledger.AccountFilterDebits,
@@ -235,18 +235,18 @@ func TestRestartClaimsItsOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		w.earn(w.alice, 100)
-		owner := w.engine(named("owner", broken))
+		owner := w.engine(namedConfig("owner", brokenSettler))
 		owner.NotifyBalances(w.peers)
 		synctest.Wait()
 		require.Error(t, owner.Close(t.Context()))
-		pause(time.Hour)
-		require.Empty(t, claims(t, w))
+		sleepVirtual(time.Hour)
+		require.Empty(t, readClaims(t, w))
 		r.before = func(settlement.Order) error {
-			require.Len(t, claims(t, w), 1)
+			require.Len(t, readClaims(t, w), 1)
 			return nil
 		}
 		var retried []settlement.OpenOrder
-		cfg := named("owner", r)
+		cfg := namedConfig("owner", r)
 		cfg.Events.Retried = func(o settlement.OpenOrder) { retried = append(retried, o) }
 		cfg.Events.TakenOver = func(settlement.Order) { require.Fail(t, "it is its own") }
 		again := w.engine(cfg)
@@ -275,17 +275,17 @@ func TestOrderOfAnotherIsWaitedFor(t *testing.T) {
 			}
 			return nil
 		}
-		owner := w.engine(named("owner", r))
+		owner := w.engine(namedConfig("owner", r))
 		owner.NotifyBalances(w.peers)
 		synctest.Wait()
 
 		var requests atomic.Int64
-		other := w.engineOn(&faultyLedger{Ledger: w.ledger, fault: func(call) fault { requests.Add(1); return noFault }}, named("other", r))
+		other := w.engineOn(&faultyLedger{Ledger: w.ledger, fault: func(call) fault { requests.Add(1); return noFault }}, namedConfig("other", r))
 		other.NotifyBalances(w.peers)
 		synctest.Wait()
 		first := requests.Load()
 		for range 10 {
-			pause(time.Second)
+			sleepVirtual(time.Second)
 			other.NotifyBalances(w.peers)
 			synctest.Wait()
 		}
@@ -299,7 +299,7 @@ func TestOrderOfAnotherIsWaitedFor(t *testing.T) {
 		require.NoError(t, owner.Close(t.Context()))
 		w.earn(w.alice, 80)
 		other.NotifyBalances(w.peers)
-		pause(100 * time.Millisecond)
+		sleepVirtual(100 * time.Millisecond)
 		require.Equal(t, units(160), r.totalPaid(w.alice))
 		require.NoError(t, other.Close(t.Context()))
 		w.requireConserved(r)
@@ -318,11 +318,11 @@ func TestManyClaims(t *testing.T) {
 		for _, a := range w.peers {
 			w.earn(a, 100)
 		}
-		cfg := named("owner", broken)
+		cfg := namedConfig("owner", brokenSettler)
 		cfg.Rails.Default.BreakerThreshold = 1 << 20
 		owner := w.engine(cfg)
 		owner.NotifyBalances(w.peers)
-		pause(45 * time.Second)
+		sleepVirtual(45 * time.Second)
 		open, err := owner.Orders(t.Context())
 		require.NoError(t, err)
 		require.Len(t, open, len(w.peers))

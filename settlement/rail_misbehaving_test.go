@@ -28,17 +28,17 @@ func (r *badRail) Settle(ctx context.Context, o settlement.Order) (ledger.Amount
 	return r.behave(ctx, r, o, r.calls)
 }
 
-// once pays a key that was not paid.
-func (r *badRail) once(o settlement.Order) ledger.Amount {
+// payOnce pays a key that was not paid.
+func (r *badRail) payOnce(o settlement.Order) ledger.Amount {
 	if _, known := r.left[o.ID]; !known {
 		r.left[o.ID] = o.Amount
 	}
 	return r.left[o.ID]
 }
 
-func (r *badRail) total() (all ledger.Amount) {
+func (r *badRail) totalPaid() (all ledger.Amount) {
 	for _, n := range r.left {
-		all = sum(all, n)
+		all = addAmounts(all, n)
 	}
 	return all
 }
@@ -50,40 +50,40 @@ type misbehaviour struct {
 	left, payable, receivable uint64
 }
 
-var none ledger.Amount
+var noAmount ledger.Amount
 
 var misbehaviours = map[string]misbehaviour{
 	"times out after paying": {func(ctx context.Context, r *badRail, o settlement.Order, call int) (ledger.Amount, error) {
-		paid := r.once(o)
+		paid := r.payOnce(o)
 		if call%4 != 0 {
 			<-ctx.Done()
-			return none, ctx.Err()
+			return noAmount, ctx.Err()
 		}
 		return paid, nil
 	}, 2, 180, 20, 0},
 	"times out before paying": {func(ctx context.Context, r *badRail, o settlement.Order, call int) (ledger.Amount, error) {
 		if call%4 != 0 {
 			<-ctx.Done()
-			return none, ctx.Err()
+			return noAmount, ctx.Err()
 		}
-		return r.once(o), nil
+		return r.payOnce(o), nil
 	}, 2, 180, 20, 0},
 	"answers when its time is long over": {func(_ context.Context, r *badRail, o settlement.Order, _ int) (ledger.Amount, error) {
-		paid := r.once(o)
-		pause(3 * time.Minute)
+		paid := r.payOnce(o)
+		sleepVirtual(3 * time.Minute)
 		return paid, nil
 	}, 2, 180, 20, 0},
 	"breaks the connection after paying": {func(_ context.Context, r *badRail, o settlement.Order, call int) (ledger.Amount, error) {
-		paid := r.once(o)
+		paid := r.payOnce(o)
 		if call%3 != 0 {
-			return none, errors.New("connection reset")
+			return noAmount, errors.New("connection reset")
 		}
 		return paid, nil
 	}, 2, 180, 20, 0},
 	// Each key is another payment to it. It gets one key for each order, however often
 	// it is asked.
 	"pays twice for two keys": {func(_ context.Context, r *badRail, o settlement.Order, call int) (ledger.Amount, error) {
-		paid := r.once(o)
+		paid := r.payOnce(o)
 		if call == 1 {
 			panic("in the answer")
 		}
@@ -92,24 +92,24 @@ var misbehaviours = map[string]misbehaviour{
 	// It has no memory, and says so afterwards: what it paid too much is booked, as a
 	// debt of alice's.
 	"pays twice for one key": {func(_ context.Context, r *badRail, o settlement.Order, call int) (ledger.Amount, error) {
-		r.left[o.ID] = sum(r.left[o.ID], o.Amount)
+		r.left[o.ID] = addAmounts(r.left[o.ID], o.Amount)
 		if call == 1 {
-			return none, errors.New("connection reset")
+			return noAmount, errors.New("connection reset")
 		}
 		return r.left[o.ID], nil
 	}, 1, 160, 40, 0},
 	"refuses, and pays later under another key": {func(_ context.Context, r *badRail, o settlement.Order, call int) (ledger.Amount, error) {
 		if call == 1 {
-			return none, settlement.ErrDeclined
+			return noAmount, settlement.ErrDeclined
 		}
-		return r.once(o), nil
+		return r.payOnce(o), nil
 	}, 2, 180, 20, 0},
 	"refuses for good": {func(context.Context, *badRail, settlement.Order, int) (ledger.Amount, error) {
-		return none, settlement.ErrDeclined
+		return noAmount, settlement.ErrDeclined
 	}, 0, 0, 200, 0},
 	"pays a part and refuses the rest": {func(_ context.Context, r *badRail, o settlement.Order, call int) (ledger.Amount, error) {
 		if call > 2 {
-			return none, settlement.ErrDeclined
+			return noAmount, settlement.ErrDeclined
 		}
 		r.left[o.ID] = units(30)
 		return units(30), settlement.ErrDeclined
@@ -120,9 +120,9 @@ var misbehaviours = map[string]misbehaviour{
 	}, 1, 300, 0, 100},
 	"takes days": {func(_ context.Context, r *badRail, o settlement.Order, _ int) (ledger.Amount, error) {
 		if o.Sequence == 1 && time.Since(o.PlacedAt) < 48*time.Hour {
-			return none, settlement.ErrPending
+			return noAmount, settlement.ErrPending
 		}
-		return r.once(o), nil
+		return r.payOnce(o), nil
 	}, 2, 180, 20, 0},
 }
 
@@ -136,19 +136,19 @@ func TestRailsThatMisbehave(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w, r := newWorld(t), &badRail{behave: c.behave, left: map[ledger.ID]ledger.Amount{}}
-				e := w.engine(automatic(r))
+				e := w.engine(automaticConfig(r))
 				w.earn(w.alice, 100)
 				e.NotifyBalances([]accounts.PeerAccount{w.alice})
-				pause(24 * time.Hour)
+				sleepVirtual(24 * time.Hour)
 				w.earn(w.alice, 100)
 				e.NotifyBalances([]accounts.PeerAccount{w.alice})
-				pause(26 * time.Hour)
+				sleepVirtual(26 * time.Hour)
 				e.Enqueue(w.peers)
-				pause(time.Hour)
+				sleepVirtual(time.Hour)
 
 				b := w.balance(w.alice)
 				require.Len(t, r.left, c.keys)
-				require.Equal(t, units(c.left), r.total())
+				require.Equal(t, units(c.left), r.totalPaid())
 				require.Equal(t, units(c.left), b.SettledOut)
 				require.Equal(t, units(c.payable), b.Payable)
 				require.Equal(t, units(c.receivable), b.Receivable)

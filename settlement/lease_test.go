@@ -17,24 +17,24 @@ func TestClaimsAreRenewedAfterTakeovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.earn(w.alice, 100)
-		owner := w.engine(named("owner", broken))
+		owner := w.engine(namedConfig("owner", brokenSettler))
 		owner.NotifyBalances(w.peers)
-		pause(3 * time.Minute)
+		sleepVirtual(3 * time.Minute)
 		require.ErrorIs(t, owner.Close(t.Context()), settlement.ErrOrdersOpen)
 		for _, name := range []string{"second", "third"} {
-			cfg, taken := named(name, broken), 0
+			cfg, taken := namedConfig(name, brokenSettler), 0
 			cfg.Events.TakenOver = func(settlement.Order) { taken++ }
 			heir := w.engine(cfg)
 			heir.Enqueue(w.peers)
-			pause(2 * time.Minute)
+			sleepVirtual(2 * time.Minute)
 			require.Equal(t, 1, taken, name)
 
-			other, stolen := named("waits for "+name, broken), 0
+			other, stolen := namedConfig("waits for "+name, brokenSettler), 0
 			other.Events.TakenOver = func(settlement.Order) { stolen++ }
 			waits := w.engine(other)
 			waits.Enqueue(w.peers)
 			for range 10 {
-				pause(time.Minute)
+				sleepVirtual(time.Minute)
 				open, err := waits.Orders(t.Context(), w.alice)
 				require.NoError(t, err)
 				require.Len(t, open, 1)
