@@ -72,7 +72,6 @@ func (e *Engine) reportFailure(visit *accountVisit, o Order, cause error) error 
 // recordStillOpen notes why the account's order, if any, is still open, and reports a stuck order.
 func (e *Engine) recordStillOpen(visit *accountVisit, cause error) {
 	stuck := visit.state.setStillOpen(cause, e.cfg.Clock().Add(-e.cfg.StuckAfter))
-	visit.publishState()
 	if stuck != nil {
 		e.cfg.Events.Stuck(*stuck)
 	}

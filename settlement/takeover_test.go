@@ -11,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/peerledger/peerledger/internal/chart"
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/settlement"
 )
@@ -62,34 +61,6 @@ func TestOrderOfASilentEngineIsTakenOver(t *testing.T) {
 		require.Equal(t, units(80), w.balance(w.alice).SettledOut)
 		require.Equal(t, 2, r.calls[taken[0].ID], "under the same key")
 		require.NoError(t, heir.Close(t.Context()))
-		w.requireConserved(r)
-	})
-}
-
-// An engine that cannot pay, and says so in the ledger, keeps its order.
-func TestClaimsAreRenewed(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.earn(w.alice, 100)
-		owner := w.engine(namedConfig("owner", brokenSettler))
-		owner.NotifyBalances(w.peers)
-		synctest.Wait()
-		r := newRail()
-		other := w.engine(namedConfig("other", r))
-		for range 30 {
-			other.NotifyBalances(w.peers)
-			sleepVirtual(19 * time.Second)
-		}
-		open, err := other.Orders(t.Context())
-		require.NoError(t, err)
-		require.False(t, open[0].OwnedByThisInstance)
-		require.LessOrEqual(t, time.Since(open[0].LeaseRenewedAt), 20*time.Second, "a third of the lease")
-		requireNotCalled(t, r)
-		require.ErrorIs(t, owner.Close(t.Context()), settlement.ErrOrdersOpen)
-
-		sleepVirtual(2 * time.Minute)
-		require.NoError(t, other.Close(t.Context()))
 		w.requireConserved(r)
 	})
 }
@@ -219,45 +190,6 @@ func TestNoTakeover(t *testing.T) {
 	})
 }
 
-func readClaims(t *testing.T, w *world) []ledger.Transfer {
-	t.Helper()
-	rows, err := w.ledger.GetAccountTransfers(t.Context(), ledger.AccountFilter{
-		AccountID: w.book.PeerIDs(w.alice).Settlement, Code: chart.CodeClaim, Limit: 100, Flags: ledger.AccountFilterDebits,
-	})
-	require.NoError(t, err)
-	return rows
-}
-
-// An engine that starts again, after longer than a lease, claims its order before it calls
-// the rail.
-func TestRestartClaimsItsOrder(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w, r := newWorld(t), newRail()
-		w.earn(w.alice, 100)
-		owner := w.engine(namedConfig("owner", brokenSettler))
-		owner.NotifyBalances(w.peers)
-		synctest.Wait()
-		require.Error(t, owner.Close(t.Context()))
-		sleepVirtual(time.Hour)
-		require.Empty(t, readClaims(t, w))
-		r.before = func(settlement.Order) error {
-			require.Len(t, readClaims(t, w), 1)
-			return nil
-		}
-		var retried []settlement.OpenOrder
-		cfg := namedConfig("owner", r)
-		cfg.Events.Retried = func(o settlement.OpenOrder) { retried = append(retried, o) }
-		cfg.Events.TakenOver = func(settlement.Order) { require.Fail(t, "it is its own") }
-		again := w.engine(cfg)
-		again.Enqueue(w.peers)
-		synctest.Wait()
-		require.Len(t, retried, 1)
-		require.NoError(t, again.Close(t.Context()))
-		w.requireConserved(r)
-	})
-}
-
 // While another engine's order is open the account is not visited at each touch, and as
 // soon as it is closed, the next one is placed by whoever sees it.
 func TestOrderOfAnotherIsWaitedFor(t *testing.T) {
@@ -303,34 +235,6 @@ func TestOrderOfAnotherIsWaitedFor(t *testing.T) {
 		require.Equal(t, units(160), r.totalPaid(w.alice))
 		require.NoError(t, other.Close(t.Context()))
 		w.requireConserved(r)
-	})
-}
-
-// Claims of many open orders are renewed, in requests of a bounded size.
-func TestManyClaims(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var names []string
-		for i := range 600 {
-			names = append(names, fmt.Sprint("peer ", i))
-		}
-		w := newWorld(t, names...)
-		for _, a := range w.peers {
-			w.earn(a, 100)
-		}
-		cfg := namedConfig("owner", brokenSettler)
-		cfg.Rails.Default.BreakerThreshold = 1 << 20
-		owner := w.engine(cfg)
-		owner.NotifyBalances(w.peers)
-		sleepVirtual(45 * time.Second)
-		open, err := owner.Orders(t.Context())
-		require.NoError(t, err)
-		require.Len(t, open, len(w.peers))
-		for _, o := range open {
-			require.True(t, o.OwnedByThisInstance)
-			require.LessOrEqual(t, time.Since(o.LeaseRenewedAt), 20*time.Second)
-		}
-		require.Error(t, owner.Close(t.Context()))
 	})
 }
 
