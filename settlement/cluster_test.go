@@ -13,7 +13,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// What does not need virtual time, on one real TigerBeetle.
+// Tests without virtual time, on one real TigerBeetle.
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})
@@ -23,7 +23,7 @@ func TestOnACluster(t *testing.T) {
 		worlds++
 		return newWorldOn(t, l, worlds, names...)
 	}
-	// One after another: each sees at its end that nothing is held on the ledger.
+	// One after another: each test requires at its end that nothing is held on the ledger.
 	t.Run("engines share a ledger", func(t *testing.T) { //nolint:paralleltest // see above
 		enginesShareALedger(t, newWorld(t, peersBeside...))
 	})

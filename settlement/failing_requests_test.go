@@ -19,9 +19,9 @@ import (
 
 var errRefused = errors.New("the ledger takes no request now")
 
-// errandWorld is an engine for peers in different states. alice has earned 150, and has sent
-// vouchers on two channels; bob has an order that its rail does not answer; carol has prepaid
-// 300 in two payments; dave's payment came while its account was closed, and it is open again.
+// errandWorld is an engine for peers in different states. alice has earned 150, and has sent vouchers on
+// two channels; bob has an order without an answer of the rail; carol has prepaid 300 in two payments;
+// dave's payment came while dave's account was closed, and the account is open again.
 type errandWorld struct {
 	*world
 	bob, carol, dave accounts.PeerAccount
@@ -82,7 +82,7 @@ func (o *errandWorld) fault(call) fault {
 	return noFault
 }
 
-// bookedState is what the ledger says of everybody.
+// bookedState returns the balances of all peers.
 func (o *errandWorld) bookedState() []string {
 	var lines []string
 	for _, a := range o.peers {
@@ -93,10 +93,10 @@ func (o *errandWorld) bookedState() []string {
 	return append(lines, fmt.Sprint(o.suspenseDebt()), fmt.Sprint(o.rail.totalPaid(o.alice), o.rail.totalPaid(o.bob), o.rail.totalPaid(o.carol)))
 }
 
-// errand asks an engine for something, and returns what is the same in every run of the answer.
+// errand calls a method of an engine, and returns the part of the answer that is the same in every run.
 type errand func(*errandWorld, context.Context) (any, error)
 
-// The errands. One that is repeated books nothing twice.
+// errands book nothing twice when repeated.
 var errands = map[string]errand{
 	"Check": func(o *errandWorld, ctx context.Context) (any, error) {
 		_, err := o.engine.Settle(ctx, o.alice)
@@ -173,8 +173,8 @@ var errands = map[string]errand{
 	},
 }
 
-// An errand whose request fails says so, but for a look after all is done. Asked for again,
-// it is done once.
+// An errand with a failing request returns an error, except for a read after its writes. When
+// repeated, the errand is done once.
 func TestFailingRequests(t *testing.T) {
 	t.Parallel()
 	for name, do := range errands {

@@ -18,15 +18,15 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// folderRail is a rail of several processes, which outlives them: a folder with a file for
-// each key that was paid.
+// folderRail is a rail for several processes that outlives each of them: a folder with a file for each
+// paid key.
 type folderRail struct {
 	folder        string
 	before, after func() // what happens before and after it acts
 }
 
-// Settle writes the payment into a file of its own, and gives that the name of the key. Only
-// one of those that do so at once can; the others find what was paid.
+// Settle writes the payment into a temporary file, and gives the file the name of the key. Of several
+// callers at once, only one can; the others find the payment.
 func (r folderRail) Settle(_ context.Context, o settlement.Order) (ledger.Amount, error) {
 	r.before()
 	mine, err := os.CreateTemp(r.folder, "tmp-")
@@ -56,7 +56,7 @@ func readPayment(file string) (peer string, paid ledger.Amount, err error) {
 	return peer, paid, err
 }
 
-// readPayments are what the rail paid, by peer.
+// readPayments returns the payments of the rail, by peer.
 func (r folderRail) readPayments(t *testing.T) map[string][]ledger.Amount {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(r.folder, "*"))

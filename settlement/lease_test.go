@@ -13,8 +13,8 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// An order that has gone from engine to engine is kept by the one that took it over last, as by
-// the first one: it renews its own claims, whatever the number of the newest was.
+// An order that has gone from engine to engine stays with the last engine, as with the first one: the
+// last engine renews its own claims, whatever the number of the newest claim was.
 func TestClaimsAreRenewedAfterTakeovers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestClaimsAreRenewedAfterTakeovers(t *testing.T) {
 	})
 }
 
-// An engine that cannot pay, and says so in the ledger, keeps its order.
+// An engine that cannot pay, and renews its claims in the ledger, keeps its order.
 func TestClaimsAreRenewed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -87,8 +87,7 @@ func readClaims(t *testing.T, w *world) []ledger.Transfer {
 	return rows
 }
 
-// An engine that starts again, after longer than a lease, claims its order before it calls
-// the rail.
+// An engine that restarts after more than a lease claims its order before the call of the rail.
 func TestRestartClaimsItsOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -117,7 +116,7 @@ func TestRestartClaimsItsOrder(t *testing.T) {
 	})
 }
 
-// Claims of many open orders are renewed, in requests of a bounded size.
+// Claims on many open orders are renewed, in requests of a bounded size.
 func TestManyClaims(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// An engine is paused between placing an order, which turned out too small, and giving it
-// back. Meanwhile another one has taken it over and is paying it: it must not be voided.
+// An engine is stopped between placing an order below the minimum and voiding the order. Meanwhile
+// another engine has taken the order over and is paying: the order must not be voided.
 func TestTooSmallOrderThatWasTakenOver(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -105,8 +105,8 @@ func TestOrderThatShrankBelowTheMinimumIsVoided(t *testing.T) {
 	}
 }
 
-// renewingLedger renews the claim on an order right before it is given back, as the engine's own
-// keeper does: the same row, by itself.
+// renewingLedger renews the claim on an order right before the order is voided, as the engine's own
+// lease renewal does: the same row, alone.
 type renewingLedger struct {
 	ledger.Ledger
 	renewed int
@@ -124,8 +124,8 @@ func (l *renewingLedger) CreateTransfers(ctx context.Context, rows []ledger.Tran
 	return l.Ledger.CreateTransfers(ctx, rows)
 }
 
-// The keeper of the engine itself renews the claim on an order that is about to be given
-// back: the order is still its own, and the Settler does not get it.
+// The engine's own lease renewal renews the claim on an order that is about to be voided: the order
+// is still the engine's own, and the Settler does not get the order.
 func TestTooSmallOrderWhoseClaimIsRenewed(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -153,7 +153,7 @@ func TestTooSmallOrderWhoseClaimIsRenewed(t *testing.T) {
 	ledgertest.RequireConserved(t, w.ledger)
 }
 
-// The void of an order below the minimum fails: it is tried again, and nobody pays.
+// The void of an order below the minimum fails: the engine tries the void again, and no rail pays.
 func TestTooSmallOrderThatCouldNotBeVoided(t *testing.T) {
 	t.Parallel()
 	errDown := errors.New("down")
@@ -191,8 +191,8 @@ func TestTooSmallOrderThatCouldNotBeVoided(t *testing.T) {
 	require.True(t, w.balance(w.alice).Settling.IsZero())
 }
 
-// A crash between placing an order of nothing and voiding it: no Settler will ever
-// see it, so any engine may close it.
+// A process crashes between placing an order of amount 0 and voiding the order. No Settler will ever
+// get the order, so any engine may close it.
 func TestOpenOrderOfNothingIsClosedByAnyEngine(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()

@@ -84,7 +84,7 @@ func TestOrdersAreCapped(t *testing.T) {
 	}
 }
 
-// greedyPolicy wants everything.
+// greedyPolicy requests the largest amount.
 type greedyPolicy struct{}
 
 func (greedyPolicy) Due(settlement.PolicyInput) settlement.PaymentRequest {
@@ -132,7 +132,7 @@ func TestOrderIsWrittenAsDesigned(t *testing.T) {
 	w.requireConserved(r)
 }
 
-// A ledger that begins anew has another order 1.
+// Order 1 of a new ledger has a different id.
 func TestOrderIDsOfTwoLedgersDiffer(t *testing.T) {
 	t.Parallel()
 	r := newRail()
@@ -151,7 +151,7 @@ func TestBurntNumbersAreWalkedOver(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
 	w.earn(w.alice, 100)
-	// The peer is closed between the look at the balance and the order.
+	// The peer is closed between the read of the balance and the order.
 	var reopen func()
 	l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
 		if c.creates && reopen == nil {
@@ -170,7 +170,7 @@ func TestBurntNumbersAreWalkedOver(t *testing.T) {
 	w.requireConserved(r)
 }
 
-// An order of nothing is voided at once, and Close does not speak of it.
+// An order of amount 0 is voided at once, and Close does not name the order.
 func TestVoidedOrderIsNotOpen(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -190,7 +190,7 @@ func TestVoidedOrderIsNotOpen(t *testing.T) {
 	ledgertest.RequireConserved(t, w.ledger)
 }
 
-// The minimum is no reason to void an order that the Settler may have seen.
+// An order that the Settler may have seen is not voided for being below the minimum.
 func TestOpenOrderIsResumedWhateverThePolicySaysNow(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()

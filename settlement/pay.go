@@ -71,8 +71,8 @@ func (e *Engine) reportFailure(visit *accountVisit, o Order, cause error) error 
 
 // recordStillOpen notes why the account's order, if any, is still open, and reports a stuck order.
 func (e *Engine) recordStillOpen(visit *accountVisit, cause error) {
-	stuck := visit.state.setStillOpen(cause, e.cfg.Clock().Add(-e.cfg.StuckAfter))
-	if stuck != nil {
+	placedBefore := e.cfg.Clock().Add(-e.cfg.StuckAfter)
+	if stuck := visit.state.setStillOpen(cause, placedBefore); stuck != nil {
 		e.cfg.Events.Stuck(*stuck)
 	}
 }

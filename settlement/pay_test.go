@@ -97,7 +97,7 @@ func TestDeclinedIsGivenBackAndRearmedLater(t *testing.T) {
 			require.Zero(t, w.balance(w.alice).Settling)
 			require.Equal(t, units(100), w.balance(w.alice).Payable)
 
-			// Another engine keeps to the wait too: it is in the ledger.
+			// The wait is in the ledger, so another engine waits too.
 			r := newRail()
 			cfg.Rails, cfg.Instance = railsWith(r), "another"
 			other := w.engine(cfg)
@@ -114,7 +114,7 @@ func TestDeclinedIsGivenBackAndRearmedLater(t *testing.T) {
 	}
 }
 
-// What moved is booked, even if the rail declines the rest.
+// The amount paid is booked, even if the rail declines the rest.
 func TestDeclinedAfterAPart(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -128,7 +128,7 @@ func TestDeclinedAfterAPart(t *testing.T) {
 	w.requireConserved(r)
 }
 
-// Whatever is not a clear answer keeps the order open under its key.
+// Without a clear answer the order stays open under its key.
 func TestUnclearAnswersAreTriedAgainUnderTheSameKey(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -201,8 +201,7 @@ func TestSettlerThatIsTooSlow(t *testing.T) {
 	})
 }
 
-// The largest amount means "all" in a post. As an answer it would fill the account
-// for ever.
+// The largest amount means "all" in a post. As a Settler's answer it would fill the account for ever.
 func TestImpossibleAnswer(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -218,7 +217,7 @@ func TestImpossibleAnswer(t *testing.T) {
 	w.requireConserved(r)
 }
 
-// A Settler that ends its goroutine leaves the order open, and that is an error.
+// A Settler that ends its goroutine leaves the order open, and Settle returns an error.
 func TestSettlerThatEndsItsGoroutine(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()

@@ -57,8 +57,8 @@ func TestOrderResolvedByAnotherHand(t *testing.T) {
 	}
 }
 
-// Two engines of one instance (a restart that overlaps) close an order with
-// answers that differ: the second is told, whichever it is.
+// Two engines of one instance (a restart that overlaps) close an order with different answers: the
+// second engine gets an error, whichever engine is second.
 func TestTwoAnswersForOneOrder(t *testing.T) {
 	t.Parallel()
 	answers := []uint64{0, 79, 80, 81, 82}
@@ -87,7 +87,7 @@ func TestTwoAnswersForOneOrder(t *testing.T) {
 	}
 }
 
-// The account is closed between the look at it and the post: the ledger refuses,
+// The account is closed between the read of its balance and the post: the ledger refuses the post,
 // and the next attempt has another id.
 func TestOrderIsPostedAfterARefusal(t *testing.T) {
 	t.Parallel()
@@ -112,8 +112,8 @@ func TestOrderIsPostedAfterARefusal(t *testing.T) {
 	w.requireConserved(r)
 }
 
-// The post is applied, its answer is lost, and the caller goes away. The next look
-// finds the order closed, and says that it was paid.
+// The post is applied, its answer is lost, and the caller goes away. The next visit finds the order
+// closed, and reports the payment.
 func TestOrderThatWasClosedUnseen(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -146,8 +146,8 @@ func TestOrderThatWasClosedUnseen(t *testing.T) {
 	w.requireConserved(r)
 }
 
-// Settler: paid. The booking fails, and before it is tried again somebody voids the
-// order: that is a contradiction and no payment.
+// The Settler answers "paid". The booking fails, and before the next attempt the order is voided by
+// hand: that is a contradiction and no payment.
 func TestOrderThatWasVoidedUnseen(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -173,8 +173,7 @@ func TestOrderThatWasVoidedUnseen(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
-// The order is in the ledger, and the look-up of it fails: Close must not say that
-// nothing is open.
+// The order is in the ledger, and its look-up fails: Close must report the order as open.
 func TestOrderThatWasPlacedUnseen(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -196,7 +195,7 @@ func TestOrderThatWasPlacedUnseen(t *testing.T) {
 	w.requireConserved(r)
 }
 
-// Books and rail contradict each other: whatever is ordered now may be paid twice.
+// Books and rail contradict each other: every further order may be paid twice.
 func TestNoOrdersAfterAContradiction(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -215,7 +214,7 @@ func TestNoOrdersAfterAContradiction(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
 
-// A post is not asked for again while the account is closed.
+// While the account is closed, the post is not sent again.
 func TestOrderIsPostedAfterTheAccountWasClosedMeanwhile(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []uint64{80, 81} {

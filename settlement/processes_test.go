@@ -25,7 +25,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// childJob is what a child process does, in its environment.
+// childJob is the task of a child process, passed in its environment.
 type childJob struct{ kind, folder, instance, number string }
 
 const jobEnv = "PEERLEDGER_SETTLEMENT_TEST"
@@ -37,7 +37,7 @@ func (j childJob) newCommand(t *testing.T) *exec.Cmd {
 	return c
 }
 
-// TestChildProcess is what the tests of this file run in other processes.
+// TestChildProcess is run in other processes, by the tests of processes.
 func TestChildProcess(t *testing.T) { //nolint:paralleltest // it is alone in its process
 	fields := strings.Split(os.Getenv(jobEnv), "\n")
 	if len(fields) != 4 {
@@ -52,8 +52,7 @@ func TestChildProcess(t *testing.T) { //nolint:paralleltest // it is alone in it
 	}
 }
 
-// processKiller kills the process at one of the points that it passes, and writes down the names of
-// all that it gets to.
+// processKiller kills the process at one point, and writes down the names of all points passed.
 type processKiller struct {
 	t      *testing.T
 	at     int
@@ -71,7 +70,7 @@ func (k *processKiller) passPoint(name string) {
 	k.passed++
 }
 
-// killingLedger is a ledger that is between a process and its killer.
+// killingLedger passes a point of the processKiller before and after each request.
 type killingLedger struct {
 	ledger.Ledger
 	killer *processKiller
@@ -106,8 +105,8 @@ func (l killingLedger) GetAccountTransfers(ctx context.Context, filter ledger.Ac
 	return l.Ledger.GetAccountTransfers(ctx, filter)
 }
 
-// settleUntilKilled settles on the ledger in a folder, and is killed at the point with the
-// job's number, if it gets there.
+// settleUntilKilled settles on the ledger in a folder, and is killed at the point with the job's
+// number, if there are so many points.
 func settleUntilKilled(t *testing.T, j childJob) {
 	t.Helper()
 	at, err := strconv.Atoi(j.number)
@@ -138,7 +137,7 @@ func settleUntilKilled(t *testing.T, j childJob) {
 	require.NoError(t, l.Close())
 }
 
-// folderWorld makes a folder with a ledger, in which alice is owed 100, and an empty rail.
+// folderWorld makes a folder with a ledger, where we owe alice 100, and an empty rail.
 func folderWorld(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -174,11 +173,10 @@ func earnAll(t *testing.T, l ledger.Ledger, book *accounts.Book, id ledger.ID, p
 	}
 }
 
-// TestKilledAtEveryStep kills a process, with SIGKILL, between every two steps of an order:
-// all points are enumerated by letting a process pass them all first. Then another process
-// goes on, of the same instance or, a lease later, of another; and that one is killed at
-// each of its points too, when the first was killed after the rail had acted. The rail has
-// paid once, and the books say so.
+// TestKilledAtEveryStep kills a process, with SIGKILL, between every two steps of an order: a first
+// process passes all points, which lists the points. Then a second process goes on, of the same
+// instance or, a lease later, of another instance. If the first process was killed after the rail had
+// acted, the second is killed at each of its points too. The rail has paid once, and the books agree.
 func TestKilledAtEveryStep(t *testing.T) {
 	t.Parallel()
 	folder := folderWorld(t)
@@ -226,7 +224,7 @@ func listPoints(t *testing.T, folder, instance string) []string {
 	return strings.Split(strings.TrimSpace(string(text)), "\n")
 }
 
-// runUntilKilled runs a process until it is killed, and returns the name of the point.
+// runUntilKilled runs a process until the kill, and returns the name of the point.
 func runUntilKilled(t *testing.T, folder, instance string, at int) (name string) {
 	t.Helper()
 	err := childJob{"settle", folder, instance, strconv.Itoa(at)}.newCommand(t).Run()
@@ -240,7 +238,7 @@ func runUntilKilled(t *testing.T, folder, instance string, at int) (name string)
 	return points[at]
 }
 
-// requirePaidOnce lets a process of an instance go on, and checks what came of it all.
+// requirePaidOnce lets a process of an instance go on, and checks rail and books.
 func requirePaidOnce(t *testing.T, folder, heir string) {
 	t.Helper()
 	out, err := childJob{"settle", folder, heir, "-1"}.newCommand(t).CombinedOutput()

@@ -40,8 +40,8 @@ func peerNames() (peers []accounts.PeerConfig) {
 	return peers
 }
 
-// engineWithTraffic is a process with two engines on the ledger at the other end of a pipe,
-// and random traffic that both are told of.
+// engineWithTraffic is a process with two engines on the ledger at the other end of a pipe, and random
+// traffic that both engines are notified of.
 func engineWithTraffic(t *testing.T, j childJob) {
 	t.Helper()
 	seed, err := strconv.ParseUint(j.number, 10, 64)
@@ -96,11 +96,11 @@ func engineWithTraffic(t *testing.T, j childJob) {
 	require.NoError(t, l.Close())
 }
 
-// TestFourEnginesInTwoProcesses runs four engines, in two processes, on one ledger with a
-// thousand peers, all of them told of the traffic of their process. Nothing is debited but
-// settlements, so a peer that was paid must end between SettleTo and At: an order on a stale
-// balance would take it below. In the second run one process is killed in the middle, and
-// the other takes its orders over.
+// TestFourEnginesInTwoProcesses runs four engines, in two processes, on one ledger with a thousand
+// peers. Each engine is notified of the traffic of its process. Only settlements debit accounts, so a
+// paid peer must end between SettleTo and SettleThreshold: an order on a stale balance would take the
+// peer below SettleTo. In the second run one process is killed in the middle, and the other process
+// takes its orders over.
 func TestFourEnginesInTwoProcesses(t *testing.T) {
 	t.Parallel()
 	for _, kill := range []bool{false, true} {
@@ -167,8 +167,8 @@ func postedOrders(t *testing.T, l ledger.Ledger, book *accounts.Book, a accounts
 	return len(slices.DeleteFunc(rows, func(r ledger.Transfer) bool { return !r.Flags.Has(ledger.TransferPostPending) }))
 }
 
-// serveProcess runs a process that works on a ledger of this one. With kill it is killed when it
-// has orders open.
+// serveProcess runs a process that works on a ledger of this process. With kill the process is killed
+// while it has open orders.
 func serveProcess(t *testing.T, l *embedded.Ledger, c *exec.Cmd, kill bool) error {
 	t.Helper()
 	childAnswers, answers, err := os.Pipe()
@@ -190,7 +190,7 @@ func serveProcess(t *testing.T, l *embedded.Ledger, c *exec.Cmd, kill bool) erro
 	return c.Wait()
 }
 
-// killAfterOrders kills the process that it serves when it has placed so many orders.
+// killAfterOrders kills the served process after so many orders.
 type killAfterOrders struct {
 	ledger.Ledger
 	kill func()

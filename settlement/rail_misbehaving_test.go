@@ -15,8 +15,8 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// badRail is a bank that does what its behaviour says with each call; it writes down all
-// money that leaves it, by key. It remembers keys only if it says so.
+// badRail is a bank with a behaviour, which decides about each call. left has all money that left the
+// bank, by key; only the behaviour decides whether the bank remembers keys.
 type badRail struct {
 	behave func(context.Context, *badRail, settlement.Order, int) (ledger.Amount, error)
 	left   map[ledger.ID]ledger.Amount
@@ -28,7 +28,7 @@ func (r *badRail) Settle(ctx context.Context, o settlement.Order) (ledger.Amount
 	return r.behave(ctx, r, o, r.calls)
 }
 
-// payOnce pays a key that was not paid.
+// payOnce pays a key, unless the key was paid.
 func (r *badRail) payOnce(o settlement.Order) ledger.Amount {
 	if _, known := r.left[o.ID]; !known {
 		r.left[o.ID] = o.Amount
@@ -45,7 +45,7 @@ func (r *badRail) totalPaid() (all ledger.Amount) {
 
 type misbehaviour struct {
 	behave func(context.Context, *badRail, settlement.Order, int) (ledger.Amount, error)
-	// What is there in the end: keys that were paid, what left the rail, what is owed.
+	// At the end: the number of paid keys, the amount that left the rail, and the amounts owed.
 	keys                      int
 	left, payable, receivable uint64
 }
@@ -80,8 +80,8 @@ var misbehaviours = map[string]misbehaviour{
 		}
 		return paid, nil
 	}, 2, 180, 20, 0},
-	// Each key is another payment to it. It gets one key for each order, however often
-	// it is asked.
+	// The rail makes one payment for each key. It gets one key for each order, however often it is
+	// called.
 	"pays twice for two keys": {func(_ context.Context, r *badRail, o settlement.Order, call int) (ledger.Amount, error) {
 		paid := r.payOnce(o)
 		if call == 1 {
@@ -89,8 +89,8 @@ var misbehaviours = map[string]misbehaviour{
 		}
 		return paid, nil
 	}, 2, 180, 20, 0},
-	// It has no memory, and says so afterwards: what it paid too much is booked, as a
-	// debt of alice's.
+	// The rail has no memory, and reports both payments afterwards: the excess is booked, as a debt of
+	// alice.
 	"pays twice for one key": {func(_ context.Context, r *badRail, o settlement.Order, call int) (ledger.Amount, error) {
 		r.left[o.ID] = addAmounts(r.left[o.ID], o.Amount)
 		if call == 1 {
@@ -126,9 +126,9 @@ var misbehaviours = map[string]misbehaviour{
 	}, 2, 180, 20, 0},
 }
 
-// TestRailsThatMisbehave has rails do all that real ones do. Alice is owed 100 and, later,
-// again 100. In the end the books say what left the rail, and no more than what she is owed
-// has left it, unless the rail itself paid more than it was asked for.
+// TestRailsThatMisbehave has rails with all faults of real rails. We owe alice 100 and, later, another
+// 100. At the end the books have the amount that left the rail, and no more than owed has left the
+// rail, unless the rail itself paid more than ordered.
 func TestRailsThatMisbehave(t *testing.T) {
 	t.Parallel()
 	for name, c := range misbehaviours {

@@ -17,7 +17,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// eventLog keeps what an engine tells, in order.
+// eventLog has a line for each event of an engine, in order.
 type eventLog struct {
 	mu    sync.Mutex
 	lines []string
@@ -29,7 +29,7 @@ func (l *eventLog) addLine(format string, args ...any) {
 	l.lines = append(l.lines, fmt.Sprintf(format, args...))
 }
 
-// takeLines returns what was told since it was last taken.
+// takeLines returns the lines since the last call.
 func (l *eventLog) takeLines() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -53,8 +53,8 @@ func (l *eventLog) events() settlement.Events {
 	}
 }
 
-// A rail whose every call fails is left alone, no orders are placed for it, and a single
-// call finds that it is up again.
+// A rail with failing calls is left alone, no orders are placed for the rail, and a single call finds
+// out that the rail is up again.
 func TestRailThatIsDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -115,8 +115,8 @@ func openOrder(t *testing.T, e *settlement.Engine, a accounts.PeerAccount) settl
 	return open[0]
 }
 
-// Refusals are answers: they do not make a rail count as down, nor does a goroutine that
-// the Settler ended keep it from being asked again.
+// Refusals are answers: a rail with refusals does not count as down. A Settler that ends its goroutine
+// is called again too.
 func TestWhatBreaksARail(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -150,7 +150,7 @@ func TestWhatBreaksARail(t *testing.T) {
 	}
 }
 
-// A slow rail keeps no other one from paying.
+// A slow rail does not keep other rails from paying.
 func TestConcurrencyIsOfARail(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -179,7 +179,7 @@ func TestConcurrencyIsOfARail(t *testing.T) {
 	})
 }
 
-// An order stays with the rail that it was placed for: another one does not know the key.
+// An order stays with its rail: another rail does not know the key.
 func TestOrderStaysWithItsRail(t *testing.T) {
 	t.Parallel()
 	w, first, second := newWorld(t), newRail(), newRail()
@@ -202,7 +202,7 @@ func TestOrderStaysWithItsRail(t *testing.T) {
 	require.Equal(t, settlement.ErrNoRail, open.LastErr)
 	require.Empty(t, open.Rail)
 
-	// The first one may be there for this alone.
+	// The first rail may be configured for this order alone.
 	first.after = func(settlement.Order) error { return nil }
 	cfg.Rails.Peer = map[string]*settlement.Rail{"nobody": {Name: "first", Settler: first}}
 	paid, err := w.engine(cfg).Settle(t.Context(), w.alice)

@@ -50,15 +50,15 @@ func (c *countingLedger) GetAccountBalances(ctx context.Context, f ledger.Accoun
 	return c.Ledger.GetAccountBalances(ctx, f)
 }
 
-// takeCounts returns how many requests there were since the last time: writes, look-ups and
-// queries, those of histories included.
+// takeCounts returns the numbers of requests since the last call: writes, look-ups and queries,
+// including queries of histories.
 func (c *countingLedger) takeCounts() [3]int64 {
 	return [3]int64{c.creates.Swap(0), c.lookups.Swap(0), c.queries.Swap(0) + c.history.Swap(0)}
 }
 
 // A round of an engine looks its peers up, some 2,000 in a request. It makes no query while only
-// packets come, also if all peers have prepaid. PEERLEDGER_SCALE is how many peers the largest
-// round is for.
+// packets are booked, even if all peers have prepaid. PEERLEDGER_SCALE is the number of peers of the
+// largest round.
 func TestRequestsOfARound(t *testing.T) {
 	t.Parallel()
 	largest := 5000
@@ -138,8 +138,8 @@ func (w *world) bookEach(row func(accounts.PeerIDs) ledger.Transfer, amount uint
 	flush()
 }
 
-// coldStart is what an engine asks for when it meets peers for the first time, all of which have
-// paid ahead and sent packets since: it reads their rows once.
+// coldStart checks the requests of an engine that meets its peers for the first time. All peers have
+// prepaid and sent packets since: the engine reads their rows once.
 func coldStart(t *testing.T, w *world, rowsEach int) {
 	t.Helper()
 	for i := range rowsEach / 2 {

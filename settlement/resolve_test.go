@@ -15,8 +15,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// A rail that answers days later: the order is shown as open, without a failure, until
-// Resolve or Cancel closes it.
+// A rail answers days later: until Resolve or Cancel, the order is shown as open, without a failure.
 func TestRailThatAnswersLater(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

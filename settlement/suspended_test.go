@@ -15,8 +15,8 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// suspendableMachine is a machine that can be suspended: its calendar goes on then, and its monotonic clock,
-// whose reading is in the times of time.Now as well, does not.
+// suspendableMachine is a machine that can be suspended: meanwhile its calendar goes on, and its
+// monotonic clock, whose reading is in the times of time.Now as well, does not.
 type suspendableMachine struct {
 	started   time.Time
 	suspended atomic.Int64
@@ -29,9 +29,9 @@ func (m *suspendableMachine) suspendFor(d time.Duration) {
 	m.suspended.Add(int64(d))
 }
 
-// now is what time.Now answers on the machine. Package time has no way to say that: the first word
-// of a time.Time with a reading is a bit that says so, 33 bits of seconds since 1885 and 30 bits of
-// nanoseconds, the second word the reading.
+// now is time.Now on the machine. Package time cannot make such a time: the first word of a time.Time
+// with a reading has a bit for the reading, 33 bits of seconds since 1885 and 30 bits of nanoseconds;
+// the second word is the reading.
 func (m *suspendableMachine) now() (t time.Time) {
 	calendar := time.Now()
 	seconds := calendar.Unix() - time.Date(1885, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
@@ -55,7 +55,7 @@ func TestClockOfASuspendedMachine(t *testing.T) {
 	})
 }
 
-// What is due by time is so by the calendar: the hours in which the machine was suspended count.
+// Policies of time count by the calendar: the hours of a suspended machine count.
 func TestTimesOfASuspendedMachine(t *testing.T) {
 	t.Parallel()
 	for name, policy := range map[string]settlement.Policy{
@@ -86,8 +86,8 @@ func TestTimesOfASuspendedMachine(t *testing.T) {
 	}
 }
 
-// suspendingLedger is a ledger of an engine whose machine is suspended once it is armed, after the next
-// look-up of accounts: that is for the check of an order. An order that is placed arms it.
+// suspendingLedger suspends the engine's machine once, after the first look-up of accounts after an
+// order: the look-up for the check of the order.
 type suspendingLedger struct {
 	ledger.Ledger
 	armed, asleep atomic.Bool
@@ -114,9 +114,8 @@ func (s *suspendingLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) 
 	return found, err
 }
 
-// An engine whose machine was suspended between its order, or its look at its open order, and the
-// call of the rail looks again whose the order is. Another engine has it by now, and the rail is
-// not asked by both.
+// A machine is suspended between placing, or reading, an order and the call of the rail. The engine then
+// reads again who owns the order. Another engine owns it by now, so only that engine calls the rail.
 func TestSuspendedBeforeTheRailIsAsked(t *testing.T) {
 	t.Parallel()
 	for name, resumed := range map[string]bool{"an order that was placed": false, "an order that was open": true} {
@@ -170,8 +169,8 @@ func suspendedBeforeTheRail(t *testing.T, resumed bool) {
 	_ = e.Close(t.Context())
 }
 
-// A rail that pays a part of every order gets the next orders later and later, by itself and when
-// it is looked at for every packet; when it pays in full, all is as before.
+// A rail that pays each order in part gets the next orders later and later, even if the account is
+// checked for every packet; after a payment in full the next order comes at once again.
 func TestPartsAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -15,14 +15,14 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// namedConfig is the Config of an engine of this name that runs its loop.
+// namedConfig is the Config of an engine of this Instance with a loop.
 func namedConfig(name string, s settlement.Settler) settlement.Config {
 	cfg := automaticConfig(s)
 	cfg.Instance = name
 	return cfg
 }
 
-// brokenSettler never answers with anything but an error.
+// brokenSettler answers each call with an error.
 var brokenSettler = settlement.SettlerFunc(func(context.Context, settlement.Order) (ledger.Amount, error) {
 	return ledger.Amount{}, errRail
 })
@@ -65,7 +65,7 @@ func TestOrderOfASilentEngineIsTakenOver(t *testing.T) {
 	})
 }
 
-// However many engines find a silent one, one of them takes the order over.
+// Of many engines that find a silent owner, exactly one takes the order over.
 func TestOneOfManyTakesOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -99,8 +99,8 @@ func TestOneOfManyTakesOver(t *testing.T) {
 	})
 }
 
-// A process is paused in the middle of a call, longer than a lease, and wakes up when
-// another one has paid and goes on settling.
+// A process is stopped in the middle of a call for longer than a lease. It wakes up after another
+// process has paid and gone on settling.
 func TestPausedOwner(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -126,7 +126,7 @@ func TestPausedOwner(t *testing.T) {
 				failed := make(chan error, 100)
 				cfg := namedConfig("owner", asleep)
 				cfg.Events.Failed = func(err error) { failed <- err }
-				// Nor does it renew its claims while it is paused.
+				// The stopped process does not renew its claims either.
 				owner := w.engineOn(&faultyLedger{Ledger: w.ledger, fault: func(call) fault {
 					if paused.Load() {
 						return fault{before: errRail}
@@ -190,8 +190,8 @@ func TestNoTakeover(t *testing.T) {
 	})
 }
 
-// While another engine's order is open the account is not visited at each touch, and as
-// soon as it is closed, the next one is placed by whoever sees it.
+// While another engine's order is open, the account is not visited after each packet. Once the order
+// is closed, the first engine that checks the account places the next order.
 func TestOrderOfAnotherIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// When the loop cannot keep up, touches are kept in a bounded way, and none is lost.
+// When the loop cannot keep up, the list of pending accounts is bounded, and no account is lost.
 func TestTouchesAreBounded(t *testing.T) {
 	t.Parallel()
 	asset := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}

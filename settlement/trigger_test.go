@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// timedConfig is the Config of an engine that looks at everything once a second.
+// timedConfig is the Config of an engine that checks all accounts every second.
 func timedConfig(r settlement.Settler, p settlement.Policy) settlement.Config {
 	cfg := automaticConfig(r)
 	cfg.Policies.Default, cfg.SweepInterval = p, time.Second
@@ -46,7 +46,7 @@ func TestPaidAtLeastEvery(t *testing.T) {
 	})
 }
 
-// The time goes on while no process runs, as the ledger knows it.
+// The time goes on while no process runs: the ledger has the timestamps.
 func TestEveryOutlivesAProcess(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]func(*world, *rail){
@@ -102,7 +102,7 @@ func TestPaidWhenIdle(t *testing.T) {
 		require.Equal(t, units(75), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
 
-		// A restart is no packet.
+		// A restart does not count as a packet.
 		w.earn(w.alice, 5)
 		sleepVirtual(time.Minute)
 		e = w.engine(timedConfig(r, settlement.Idle{After: time.Minute}))
@@ -114,7 +114,7 @@ func TestPaidWhenIdle(t *testing.T) {
 	})
 }
 
-// A peer that takes no more packets is paid below the threshold, but not for every packet.
+// A peer that refuses packets is paid below the threshold, but not for every packet.
 func TestPeerThatRefuses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -180,7 +180,7 @@ func TestSettleNow(t *testing.T) {
 	w.requireConserved(r)
 }
 
-// What an operator credited is owed, but packets did not earn it.
+// A credit by an operator is payable, but not earned by packets.
 func TestAdjustmentsAreNotPaidOut(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t, "bob"), newRail()
@@ -214,8 +214,8 @@ func TestAdjustmentsAreNotPaidOut(t *testing.T) {
 	w.requireConserved(r)
 }
 
-// However fast packets come, balances are looked at once a round, and what is touched is
-// remembered in a bounded way.
+// However fast packets come, balances are looked up once per CheckCooldown, and the number of
+// remembered accounts is bounded.
 func TestRoundsAreApart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -241,7 +241,7 @@ func TestRoundsAreApart(t *testing.T) {
 	})
 }
 
-// What is due is what is ordered, also before the loop has looked.
+// Due returns the amount that is ordered next, also before the first check of the loop.
 func TestDueKnowsTheTimes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
