@@ -2,6 +2,7 @@ package settlement_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -117,15 +118,17 @@ func TestCloseNamesTheOrderOfAHangingVisit(t *testing.T) {
 					_, err := w.engine(manualConfig(brokenSettler, at100)).Settle(t.Context(), w.alice)
 					require.ErrorIs(t, err, errRail)
 				}
-				release, written := make(chan struct{}), false
+				hang, written := make(chan struct{}), false
+				release := sync.OnceFunc(func() { close(hang) })
+				defer release()
 				l := &faultyLedger{Ledger: w.ledger, fault: func(request call) fault {
 					if written && !request.creates && !c.hangsInSettler {
-						<-release
+						<-hang
 					}
 					written = written || request.creates
 					return noFault
 				}}
-				r.before = func(settlement.Order) error { <-release; return nil }
+				r.before = func(settlement.Order) error { <-hang; return nil }
 				e := w.engineOn(l, manualConfig(r, at100))
 				settled := make(chan error, 1)
 				go func() {
@@ -141,7 +144,7 @@ func TestCloseNamesTheOrderOfAHangingVisit(t *testing.T) {
 				require.Len(t, open.Orders, 1)
 				require.Equal(t, w.alice, open.Orders[0].Account)
 				require.Equal(t, c.attempts, open.Orders[0].Attempts)
-				close(release)
+				release()
 				<-settled
 			})
 		})
