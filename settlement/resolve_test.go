@@ -131,3 +131,29 @@ func TestAnswersToNoOrder(t *testing.T) {
 	_, err = e.Cancel(t.Context(), w.alice, open.ID)
 	require.ErrorIs(t, err, settlement.ErrEngineClosed)
 }
+
+// An order that was closed by hand is not open for Close, also before the next visit.
+func TestCloseAfterAnOrderWasClosedByHand(t *testing.T) {
+	t.Parallel()
+	for name, closeOrder := range map[string]func(context.Context, *settlement.Engine, settlement.OpenOrder) error{
+		"Resolve": func(ctx context.Context, e *settlement.Engine, o settlement.OpenOrder) error {
+			_, err := e.Resolve(ctx, o.Account, o.ID, o.Amount)
+			return err
+		},
+		"Cancel": func(ctx context.Context, e *settlement.Engine, o settlement.OpenOrder) error {
+			_, err := e.Cancel(ctx, o.Account, o.ID)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.earn(w.alice, 100)
+			e := w.engine(manualConfig(brokenSettler, at100))
+			_, err := e.Settle(t.Context(), w.alice)
+			require.ErrorIs(t, err, errRail)
+			require.NoError(t, closeOrder(t.Context(), e, openOrder(t, e, w.alice)))
+			require.NoError(t, e.Close(t.Context()))
+		})
+	}
+}
