@@ -331,7 +331,7 @@ func (b *oldBooks) comeBack() {
 	b.suspends(-70)
 }
 
-// giveBack gives gina what she paid while she was closed.
+// voidUnpaid gives gina what she paid while she was closed.
 func (b *oldBooks) giveBack() {
 	b.t.Helper()
 	for _, amount := range []uint64{90, 0} {

@@ -78,7 +78,7 @@ func (c Config) Validate() error {
 			errs = append(errs, &accounts.FieldError{Subject: "settlement config", Field: field, Reason: reason})
 		}
 	}
-	check(len(distinct(c.Rails)) > 0 || !c.hasPolicies(), "Rails", "are needed by Policies: no rail would pay the orders")
+	check(len(distinctRails(c.Rails)) > 0 || !c.hasPolicies(), "Rails", "are needed by Policies: no rail would pay the orders")
 	check(c.Lease >= 0, "Lease", reasonNegative)
 	check(c.RetryInitialInterval >= 0, "RetryInitialInterval", reasonNegative)
 	check(c.RetryMaxInterval >= 0, "RetryMaxInterval", reasonNegative)
@@ -88,7 +88,7 @@ func (c Config) Validate() error {
 	check(c.SweepInterval >= 0, "SweepInterval", reasonNegative)
 	errs = append(errs, c.checkPayoutLimits()...)
 	errs = append(
-		errs, checkRules(c.Policies, "Policies", validatePolicy), checkRules(c.PositionThresholds, "PositionThresholds", PositionThresholds.validate),
+		errs, checkRules(c.Policies, "Policies", validatePolicy), checkRules(c.PositionThresholds, "PositionThresholds", PositionThresholds.checkMargin),
 		checkRules(c.Rails, "Rails", func(r *Rail) error {
 			if r == nil {
 				return nil

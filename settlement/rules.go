@@ -8,13 +8,13 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// Policies say when peers are paid. A nil Policy is one that never pays.
+// Policies hold the [Policy] of each account. A nil Policy never pays.
 type Policies = accounts.Rules[Policy]
 
-// Rails say who pays peers. A nil Rail is none: the peer is not settled with.
+// Rails hold the [Rail] of each account. A peer with a nil Rail is not settled with.
 type Rails = accounts.Rules[*Rail]
 
-// ruleEntries are all that there are, each with its name.
+// ruleEntries yields all entries, each with the name of its field and key.
 func ruleEntries[T any](r accounts.Rules[T]) iter.Seq2[string, T] {
 	return func(yield func(string, T) bool) {
 		for key, t := range r.PeerAsset {
@@ -36,8 +36,7 @@ func ruleEntries[T any](r accounts.Rules[T]) iter.Seq2[string, T] {
 	}
 }
 
-// checkRules calls f for each entry and joins its errors, with the name of the entry in
-// front.
+// checkRules calls f for each entry and joins the errors, with the name of the entry in front.
 func checkRules[T any](r accounts.Rules[T], field string, f func(T) error) error {
 	var errs []error
 	for where, t := range ruleEntries(r) {
@@ -48,8 +47,8 @@ func checkRules[T any](r accounts.Rules[T], field string, f func(T) error) error
 	return errors.Join(errs...)
 }
 
-// checkRuleAssets refuses entries for assets that the book does not have: nobody would
-// ever be found under them.
+// checkAssetsOf refuses entries for assets that the book does not have: no account would ever match
+// such an entry.
 func checkAssetsOf[T any](r accounts.Rules[T], field string, book *accounts.Book) error {
 	var errs []error
 	check := func(asset accounts.Asset) {

@@ -15,8 +15,8 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// badRail is a bank that does what its behaviour says with each call; it writes down all
-// money that leaves it, by key. It remembers keys only if it says so.
+// badRail is a bank with a behaviour, which decides about each call. left has all money that left the
+// bank, by key; only the behaviour decides whether the bank remembers keys.
 type badRail struct {
 	behave func(context.Context, *badRail, settlement.Order, int) (ledger.Amount, error)
 	left   map[ledger.ID]ledger.Amount
@@ -28,88 +28,88 @@ func (r *badRail) Settle(ctx context.Context, o settlement.Order) (ledger.Amount
 	return r.behave(ctx, r, o, r.calls)
 }
 
-// once pays a key that was not paid.
-func (r *badRail) once(o settlement.Order) ledger.Amount {
+// payOnce pays a key, unless the key was paid.
+func (r *badRail) payOnce(o settlement.Order) ledger.Amount {
 	if _, known := r.left[o.ID]; !known {
 		r.left[o.ID] = o.Amount
 	}
 	return r.left[o.ID]
 }
 
-func (r *badRail) total() (all ledger.Amount) {
+func (r *badRail) totalPaid() (all ledger.Amount) {
 	for _, n := range r.left {
-		all = sum(all, n)
+		all = addAmounts(all, n)
 	}
 	return all
 }
 
 type misbehaviour struct {
 	behave func(context.Context, *badRail, settlement.Order, int) (ledger.Amount, error)
-	// What is there in the end: keys that were paid, what left the rail, what is owed.
+	// At the end: the number of paid keys, the amount that left the rail, and the amounts owed.
 	keys                      int
 	left, payable, receivable uint64
 }
 
-var none ledger.Amount
+var noAmount ledger.Amount
 
 var misbehaviours = map[string]misbehaviour{
 	"times out after paying": {func(ctx context.Context, r *badRail, o settlement.Order, call int) (ledger.Amount, error) {
-		paid := r.once(o)
+		paid := r.payOnce(o)
 		if call%4 != 0 {
 			<-ctx.Done()
-			return none, ctx.Err()
+			return noAmount, ctx.Err()
 		}
 		return paid, nil
 	}, 2, 180, 20, 0},
 	"times out before paying": {func(ctx context.Context, r *badRail, o settlement.Order, call int) (ledger.Amount, error) {
 		if call%4 != 0 {
 			<-ctx.Done()
-			return none, ctx.Err()
+			return noAmount, ctx.Err()
 		}
-		return r.once(o), nil
+		return r.payOnce(o), nil
 	}, 2, 180, 20, 0},
 	"answers when its time is long over": {func(_ context.Context, r *badRail, o settlement.Order, _ int) (ledger.Amount, error) {
-		paid := r.once(o)
-		pause(3 * time.Minute)
+		paid := r.payOnce(o)
+		sleepVirtual(3 * time.Minute)
 		return paid, nil
 	}, 2, 180, 20, 0},
 	"breaks the connection after paying": {func(_ context.Context, r *badRail, o settlement.Order, call int) (ledger.Amount, error) {
-		paid := r.once(o)
+		paid := r.payOnce(o)
 		if call%3 != 0 {
-			return none, errors.New("connection reset")
+			return noAmount, errors.New("connection reset")
 		}
 		return paid, nil
 	}, 2, 180, 20, 0},
-	// Each key is another payment to it. It gets one key for each order, however often
-	// it is asked.
+	// The rail makes one payment for each key. It gets one key for each order, however often it is
+	// called.
 	"pays twice for two keys": {func(_ context.Context, r *badRail, o settlement.Order, call int) (ledger.Amount, error) {
-		paid := r.once(o)
+		paid := r.payOnce(o)
 		if call == 1 {
 			panic("in the answer")
 		}
 		return paid, nil
 	}, 2, 180, 20, 0},
-	// It has no memory, and says so afterwards: what it paid too much is booked, as a
-	// debt of alice's.
+	// The rail has no memory, and reports both payments afterwards: the excess is booked, as a debt of
+	// alice.
 	"pays twice for one key": {func(_ context.Context, r *badRail, o settlement.Order, call int) (ledger.Amount, error) {
-		r.left[o.ID] = sum(r.left[o.ID], o.Amount)
+		r.left[o.ID] = addAmounts(r.left[o.ID], o.Amount)
 		if call == 1 {
-			return none, errors.New("connection reset")
+			return noAmount, errors.New("connection reset")
 		}
 		return r.left[o.ID], nil
 	}, 1, 160, 40, 0},
 	"refuses, and pays later under another key": {func(_ context.Context, r *badRail, o settlement.Order, call int) (ledger.Amount, error) {
 		if call == 1 {
-			return none, settlement.ErrDeclined
+			return noAmount, settlement.ErrDeclined
 		}
-		return r.once(o), nil
+		return r.payOnce(o), nil
 	}, 2, 180, 20, 0},
 	"refuses for good": {func(context.Context, *badRail, settlement.Order, int) (ledger.Amount, error) {
-		return none, settlement.ErrDeclined
+		return noAmount, settlement.ErrDeclined
 	}, 0, 0, 200, 0},
 	"pays a part and refuses the rest": {func(_ context.Context, r *badRail, o settlement.Order, call int) (ledger.Amount, error) {
 		if call > 2 {
-			return none, settlement.ErrDeclined
+			return noAmount, settlement.ErrDeclined
 		}
 		r.left[o.ID] = units(30)
 		return units(30), settlement.ErrDeclined
@@ -120,15 +120,15 @@ var misbehaviours = map[string]misbehaviour{
 	}, 1, 300, 0, 100},
 	"takes days": {func(_ context.Context, r *badRail, o settlement.Order, _ int) (ledger.Amount, error) {
 		if o.Sequence == 1 && time.Since(o.PlacedAt) < 48*time.Hour {
-			return none, settlement.ErrPending
+			return noAmount, settlement.ErrPending
 		}
-		return r.once(o), nil
+		return r.payOnce(o), nil
 	}, 2, 180, 20, 0},
 }
 
-// TestRailsThatMisbehave has rails do all that real ones do. Alice is owed 100 and, later,
-// again 100. In the end the books say what left the rail, and no more than what she is owed
-// has left it, unless the rail itself paid more than it was asked for.
+// TestRailsThatMisbehave has rails with all faults of real rails. We owe alice 100 and, later, another
+// 100. At the end the books have the amount that left the rail, and no more than owed has left the
+// rail, unless the rail itself paid more than ordered.
 func TestRailsThatMisbehave(t *testing.T) {
 	t.Parallel()
 	for name, c := range misbehaviours {
@@ -136,19 +136,19 @@ func TestRailsThatMisbehave(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w, r := newWorld(t), &badRail{behave: c.behave, left: map[ledger.ID]ledger.Amount{}}
-				e := w.engine(automatic(r))
+				e := w.engine(automaticConfig(r))
 				w.earn(w.alice, 100)
 				e.NotifyBalances([]accounts.PeerAccount{w.alice})
-				pause(24 * time.Hour)
+				sleepVirtual(24 * time.Hour)
 				w.earn(w.alice, 100)
 				e.NotifyBalances([]accounts.PeerAccount{w.alice})
-				pause(26 * time.Hour)
+				sleepVirtual(26 * time.Hour)
 				e.Enqueue(w.peers)
-				pause(time.Hour)
+				sleepVirtual(time.Hour)
 
 				b := w.balance(w.alice)
 				require.Len(t, r.left, c.keys)
-				require.Equal(t, units(c.left), r.total())
+				require.Equal(t, units(c.left), r.totalPaid())
 				require.Equal(t, units(c.left), b.SettledOut)
 				require.Equal(t, units(c.payable), b.Payable)
 				require.Equal(t, units(c.receivable), b.Receivable)

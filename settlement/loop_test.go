@@ -17,8 +17,8 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// automatic is the Config of an engine that runs its loop.
-func automatic(s settlement.Settler) settlement.Config {
+// automaticConfig is the Config of an engine with a loop.
+func automaticConfig(s settlement.Settler) settlement.Config {
 	cfg := manualConfig(s, at100)
 	cfg.Manual, cfg.CheckCooldown = false, 50*time.Millisecond
 	return cfg
@@ -30,7 +30,7 @@ func TestTouchWakesTheLoop(t *testing.T) {
 		w, r := newWorld(t, "bob"), newRail()
 		own, err := w.book.OwnAccount(usd)
 		require.NoError(t, err)
-		cfg := automatic(r)
+		cfg := automaticConfig(r)
 		cfg.Events.Failed = func(err error) { require.NoError(t, err, "our own accounts are passed over") }
 		e := w.engine(cfg)
 		began := time.Now()
@@ -39,22 +39,22 @@ func TestTouchWakesTheLoop(t *testing.T) {
 			w.earn(w.alice, 60)
 			e.NotifyBalances(touched)
 			clear(touched[:2]) // the slice is the caller's again
-			pause(50 * time.Millisecond)
+			sleepVirtual(50 * time.Millisecond)
 			synctest.Wait()
 		}
 		require.Equal(t, units(100), r.totalPaid(w.alice), "60, 120 paid down to 20, 80")
-		require.Equal(t, began.Add(3*50*time.Millisecond), time.Now(), "each within a Round")
+		require.Equal(t, began.Add(3*50*time.Millisecond), time.Now(), "each within CheckCooldown")
 		require.NoError(t, e.Close(t.Context()))
 		w.requireConserved(r)
 	})
 }
 
-// Whoever gives up a Check does not keep the loop from its work.
-func TestCanceledCheckPostponesNothing(t *testing.T) {
+// A call of Settle that was given up does not postpone the work of the loop.
+func TestCanceledSettlePostponesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t), newRail()
-		e := w.engine(automatic(r))
+		e := w.engine(automaticConfig(r))
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		for range 10 {
@@ -76,23 +76,23 @@ func TestSweepFindsWhatWasMissed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t), newRail()
-		cfg := automatic(r)
+		cfg := automaticConfig(r)
 		cfg.SweepInterval = 10 * time.Second
 		e := w.engine(cfg)
 		e.NotifyBalances(w.peers)
 		synctest.Wait()
 		w.earn(w.alice, 100) // and nobody tells
-		wait(9 * time.Second)
+		passTime(9 * time.Second)
 		require.Zero(t, r.totalPaid(w.alice))
-		wait(time.Second)
+		passTime(time.Second)
 		require.Equal(t, units(80), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
 		w.requireConserved(r)
 	})
 }
 
-// Touches do not shorten the backoff, an order that is open is resumed without
-// any, and success ends it.
+// NotifyBalances does not shorten the backoff, the open order is resumed without another call of
+// NotifyBalances, and a success ends the backoff.
 func TestLoopTriesAgainWithBackoff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -106,13 +106,13 @@ func TestLoopTriesAgainWithBackoff(t *testing.T) {
 			}
 			return nil
 		}
-		cfg := automatic(r)
+		cfg := automaticConfig(r)
 		cfg.RetryInitialInterval, cfg.RetryMaxInterval = 4*time.Second, 20*time.Second
 		e := w.engine(cfg)
 		w.earn(w.alice, 100)
 		e.NotifyBalances(w.peers)
 		for range 300 {
-			wait(time.Second)
+			passTime(time.Second)
 			e.NotifyBalances(w.peers)
 		}
 		require.Len(t, tries, 10)
@@ -127,7 +127,7 @@ func TestLoopTriesAgainWithBackoff(t *testing.T) {
 		tries = tries[:8] // the next call fails again
 		w.earn(w.alice, 80)
 		e.NotifyBalances(w.peers)
-		wait(30 * time.Second)
+		passTime(30 * time.Second)
 		require.Len(t, tries, 10)
 		require.LessOrEqual(t, tries[9]-tries[8], 6*time.Second, "it starts again")
 		require.Equal(t, units(160), r.totalPaid(w.alice))
@@ -136,7 +136,7 @@ func TestLoopTriesAgainWithBackoff(t *testing.T) {
 	})
 }
 
-// Without a further touch: what was declined is due again after the wait.
+// A declined amount is due again after OrderCooldown, without another NotifyBalances.
 func TestLoopRearmsByItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -149,15 +149,15 @@ func TestLoopRearmsByItself(t *testing.T) {
 			}
 			return nil
 		}
-		cfg := automatic(r)
+		cfg := automaticConfig(r)
 		cfg.OrderCooldown, cfg.SweepInterval = 5*time.Second, time.Hour
 		e := w.engine(cfg)
 		w.earn(w.alice, 100)
 		e.NotifyBalances(w.peers)
-		wait(9 * time.Second)
+		passTime(9 * time.Second)
 		require.Equal(t, 2, declined)
 		require.Zero(t, r.totalPaid(w.alice))
-		wait(2 * time.Second)
+		passTime(2 * time.Second)
 		require.Equal(t, units(80), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
 		w.requireConserved(r)
@@ -179,7 +179,7 @@ func TestLoopSurvivesALedgerThatFails(t *testing.T) {
 			return noFault
 		}}
 		var failed atomic.Int32
-		cfg := automatic(r)
+		cfg := automaticConfig(r)
 		cfg.SweepInterval = time.Hour
 		cfg.Events.Failed = func(err error) {
 			require.ErrorIs(t, err, errDown)
@@ -188,19 +188,18 @@ func TestLoopSurvivesALedgerThatFails(t *testing.T) {
 		e := w.engineOn(l, cfg)
 		w.earn(w.alice, 100)
 		e.NotifyBalances(w.peers)
-		wait(5 * time.Second)
+		passTime(5 * time.Second)
 		require.Positive(t, failed.Load())
 		require.Zero(t, r.totalPaid(w.alice))
 		down.Store(false)
-		wait(20 * time.Second)
+		passTime(20 * time.Second)
 		require.Equal(t, units(80), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
 		w.requireConserved(r)
 	})
 }
 
-// At a start the root touches all accounts: an order that a crash left open is
-// resumed although nothing is due.
+// An order left open by a crash is resumed although nothing is due.
 func TestLoopResumesOpenOrders(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -211,7 +210,7 @@ func TestLoopResumesOpenOrders(t *testing.T) {
 		require.ErrorIs(t, err, errRail)
 		w.spend(w.alice, 50)
 		r.before = func(settlement.Order) error { return nil }
-		e := w.engine(automatic(r))
+		e := w.engine(automaticConfig(r))
 		e.NotifyBalances(w.peers)
 		synctest.Wait()
 		require.Equal(t, units(80), r.totalPaid(w.alice))
@@ -235,13 +234,13 @@ func TestConcurrencyIsLimited(t *testing.T) {
 			under++
 			most = max(most, under)
 			mu.Unlock()
-			pause(time.Second)
+			sleepVirtual(time.Second)
 			mu.Lock()
 			under--
 			mu.Unlock()
 			return r.Settle(ctx, o)
 		})
-		cfg := automatic(slow)
+		cfg := automaticConfig(slow)
 		cfg.Rails.Default.Concurrency = 5
 		e := w.engine(cfg)
 		for _, a := range w.peers {
@@ -258,13 +257,13 @@ func TestConcurrencyIsLimited(t *testing.T) {
 	})
 }
 
-func TestCheckWaitsForTheVisitUnderWay(t *testing.T) {
+func TestSettleWaitsForTheVisitUnderWay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		release := make(chan struct{})
 		r.before = func(settlement.Order) error { <-release; return nil }
-		e := w.engine(automatic(r))
+		e := w.engine(automaticConfig(r))
 		w.earn(w.alice, 100)
 		e.NotifyBalances(w.peers)
 		synctest.Wait()
@@ -288,117 +287,10 @@ func TestCheckWaitsForTheVisitUnderWay(t *testing.T) {
 	})
 }
 
-func TestCloseWaitsForTheSettler(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w, r := newWorld(t), newRail()
-		r.before = func(settlement.Order) error { pause(3 * time.Second); return nil }
-		e := w.engine(automatic(r))
-		w.earn(w.alice, 200)
-		r.pays = func(settlement.Order) ledger.Amount { return units(50) } // there would be more
-		e.NotifyBalances(w.peers)
-		synctest.Wait()
-		began := time.Now()
-		require.NoError(t, e.Close(t.Context()))
-		require.Equal(t, 3*time.Second, time.Since(began))
-		require.Equal(t, units(50), w.balance(w.alice).SettledOut, "what was under way, and no further order")
-		require.NoError(t, e.Close(t.Context()), "twice")
-
-		e.NotifyBalances(w.peers)
-		_, err := e.Settle(t.Context(), w.alice)
-		require.ErrorIs(t, err, settlement.ErrEngineClosed)
-		_, err = e.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "a"})
-		require.ErrorIs(t, err, settlement.ErrEngineClosed)
-		w.requireConserved(r)
-	})
-}
-
-func TestCloseEndsSettlersWhenItsContextEnds(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w, r := newWorld(t), newRail()
-		hangs := settlement.SettlerFunc(func(ctx context.Context, o settlement.Order) (ledger.Amount, error) {
-			_, _ = r.Settle(ctx, o)
-			<-ctx.Done()
-			return ledger.Amount{}, ctx.Err()
-		})
-		e := w.engine(automatic(hangs))
-		w.earn(w.alice, 100)
-		e.NotifyBalances(w.peers)
-		synctest.Wait()
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		defer cancel()
-		began := time.Now()
-		err := e.Close(ctx)
-		require.Equal(t, 2*time.Second, time.Since(began))
-		require.ErrorIs(t, err, settlement.ErrOrdersOpen)
-		var open *settlement.OpenOrdersError
-		require.ErrorAs(t, err, &open)
-		require.Len(t, open.Orders, 1)
-		require.Equal(t, units(80), open.Orders[0].Amount)
-		require.Equal(t, w.alice, open.Orders[0].Account)
-		require.ErrorIs(t, open.Orders[0].LastErr, context.Canceled)
-		require.ErrorContains(t, err, "alice")
-
-		paid, err := w.engine(manualConfig(r, at100)).Settle(t.Context(), w.alice)
-		require.NoError(t, err)
-		require.Equal(t, []uint64{80}, paidAmounts(paid))
-		w.requireConserved(r)
-	})
-}
-
-func TestCloseLeavesADeafSettlerBehind(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w, r := newWorld(t), newRail()
-		release := make(chan struct{})
-		r.before = func(settlement.Order) error { <-release; return nil }
-		e := w.engine(automatic(r))
-		w.earn(w.alice, 100)
-		e.NotifyBalances(w.peers)
-		synctest.Wait()
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		began := time.Now()
-		require.ErrorIs(t, e.Close(ctx), settlement.ErrOrdersOpen)
-		require.Equal(t, 5*time.Second, time.Since(began))
-		close(release)
-		require.ErrorIs(t, e.Close(t.Context()), settlement.ErrOrdersOpen, "it paid, and could not book it any more")
-
-		paid, err := w.engine(manualConfig(r, at100)).Settle(t.Context(), w.alice)
-		require.NoError(t, err)
-		require.Equal(t, []uint64{80}, paidAmounts(paid))
-		w.requireConserved(r)
-	})
-}
-
-// wait passes virtual time, and lets the bubble come to rest.
-func wait(d time.Duration) {
-	pause(d)
+// passTime lets virtual time pass, and waits until all goroutines of the bubble are blocked.
+func passTime(d time.Duration) {
+	sleepVirtual(d)
 	synctest.Wait()
 }
 
-func pause(d time.Duration) { <-time.After(d) }
-
-// An Engine that is being closed ends the order that it is paying, and places no other.
-func TestNoOrderIsPlacedWhileClosing(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w, r := newWorld(t), newRail()
-		e := w.engine(manualConfig(r, payAll))
-		closed := make(chan error, 1)
-		r.after = func(settlement.Order) error {
-			if len(r.calls) == 1 {
-				w.earn(w.alice, 50) // more is due
-				go func() { closed <- e.Close(t.Context()) }()
-				pause(time.Second)
-			}
-			return nil
-		}
-		w.earn(w.alice, 100)
-		paid, err := e.Settle(t.Context(), w.alice)
-		require.NoError(t, err)
-		require.Equal(t, []uint64{100}, paidAmounts(paid))
-		require.NoError(t, <-closed)
-	})
-}
+func sleepVirtual(d time.Duration) { <-time.After(d) }

@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// When the loop cannot keep up, touches are kept in a bounded way, and none is lost.
+// When the loop cannot keep up, the list of pending accounts is bounded, and no account is lost.
 func TestTouchesAreBounded(t *testing.T) {
 	t.Parallel()
 	asset := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
@@ -26,14 +26,14 @@ func TestTouchesAreBounded(t *testing.T) {
 		require.NoError(t, err)
 		list = append(list, a)
 	}
-	r := newRegister(backoff.NewExponentialBackOff)
+	r := newTracker(backoff.NewExponentialBackOff)
 	now := time.Now()
 	for range 1000 {
-		r.touch(list, now)
-		require.LessOrEqual(t, len(r.pending), pendingMax)
+		r.addPending(list, now)
+		require.LessOrEqual(t, len(r.pending), maxPending)
 	}
-	require.LessOrEqual(t, cap(r.pending), 2*(pendingMax+len(list)))
-	require.Len(t, r.take(now), 1000, "each once, and not ourselves or nobody")
-	require.Empty(t, r.take(now))
-	require.Len(t, r.all(now), 1000)
+	require.LessOrEqual(t, cap(r.pending), 2*(maxPending+len(list)))
+	require.Len(t, r.takeReady(now), 1000, "each once, and not ourselves or nobody")
+	require.Empty(t, r.takeReady(now))
+	require.Len(t, r.allAccounts(now), 1000)
 }

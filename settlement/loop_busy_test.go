@@ -13,7 +13,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// lateLookLedger holds back the answer to the first look at a balance after a payment was booked.
+// lateLookLedger holds back the answer to the first look-up of a balance after a payment was booked.
 type lateLookLedger struct {
 	ledger.Ledger
 	booked, held atomic.Bool
@@ -36,14 +36,14 @@ func (l *lateLookLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([
 	return found, err
 }
 
-// What a peer earns right after a call of Check has looked at it for the last time is paid,
-// though the loop finds that Check is there.
-func TestLoopComesBackAfterACheck(t *testing.T) {
+// A peer earns right after Settle has looked up its balance for the last time. The amount is paid,
+// although the loop finds the account visited by Settle.
+func TestLoopComesBackAfterSettle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		l := &lateLookLedger{Ledger: w.ledger, proceed: make(chan struct{})}
-		e := w.engineOn(l, automatic(r))
+		e := w.engineOn(l, automaticConfig(r))
 		w.earn(w.alice, 100)
 		checked := make(chan error)
 		go func() {
@@ -55,11 +55,11 @@ func TestLoopComesBackAfterACheck(t *testing.T) {
 		require.Equal(t, units(80), r.totalPaid(w.alice))
 		w.earn(w.alice, 200)
 		e.NotifyBalances(w.peers)
-		pause(10 * time.Second)
-		require.Equal(t, units(80), r.totalPaid(w.alice), "Check is there")
+		sleepVirtual(10 * time.Second)
+		require.Equal(t, units(80), r.totalPaid(w.alice), "Settle visits the account")
 		close(l.proceed)
 		require.NoError(t, <-checked)
-		pause(10 * time.Second)
+		sleepVirtual(10 * time.Second)
 		require.Equal(t, units(280), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
 		w.requireConserved(r)
