@@ -12,55 +12,55 @@ import (
 // others wait until it has sunk to the low water mark, so that what was promised
 // has the room in between for itself and callers do not wake for one place each.
 type backlog struct {
-	high, low uint64
-	changed   func(full bool) // nil if nobody wants to know
-	closed    chan struct{}   // nobody waits any more
+	maxOperations, resumeAt uint64
+	onChange                func(full bool) // nil if nobody wants to know
+	closed                  chan struct{}   // nobody waits any more
 
 	// state is twice the number of operations, plus one while it is shut. Both
 	// change in one step: shut is set by whoever takes the last place, and
 	// cleared by whoever takes the number down to the low mark.
 	state atomic.Uint64
 
-	telling sync.Mutex // over calls of changed, so that the last one is true
-	told    bool
+	notifyMu     sync.Mutex // over calls of changed, so that the last one is true
+	notifiedFull bool
 
-	mu    sync.Mutex
-	free  chan struct{} // closed when there may be a free place; nil if nobody waits
-	opens chan struct{} // closed when it is not shut any more; nil if nobody waits
+	mu         sync.Mutex
+	placeFreed chan struct{} // closed when there may be a free place; nil if nobody waits
+	reopened   chan struct{} // closed when it is not shut any more; nil if nobody waits
 }
 
 func newBacklog(high, low int, changed func(bool)) *backlog {
-	return &backlog{high: uint64(high), low: uint64(low), changed: changed, closed: make(chan struct{})}
+	return &backlog{maxOperations: uint64(high), resumeAt: uint64(low), onChange: changed, closed: make(chan struct{})}
 }
 
-// try takes a place if there is one. promised says that the operation is on money
+// tryAcquire takes a place if there is one. promised says that the operation is on money
 // that was promised already.
-func (b *backlog) try(promised bool) bool {
+func (b *backlog) tryAcquire(promised bool) bool {
 	for {
 		old := b.state.Load()
 		n, shut := old>>1, old&1
-		if n >= b.high || (shut == 1 && !promised) {
+		if n >= b.maxOperations || (shut == 1 && !promised) {
 			return false
 		}
 		now := old + 2
-		if n+1 == b.high {
+		if n+1 == b.maxOperations {
 			now |= 1
 		}
 		if b.state.CompareAndSwap(old, now) {
-			b.tell(old, now)
+			b.notifyChange(old, now)
 			return true
 		}
 	}
 }
 
-// enter takes a place, and waits for it. The error matches ErrBacklogFull and the
+// acquirePlace takes a place, and waits for it. The error matches ErrBacklogFull and the
 // context's, or is ErrRecorderClosed.
-func (b *backlog) enter(ctx context.Context, promised bool) error {
-	for !b.try(promised) {
+func (b *backlog) acquirePlace(ctx context.Context, promised bool) error {
+	for !b.tryAcquire(promised) {
 		// Who gives places back does that before it looks for who waits, so one
 		// of the two sees the other.
-		changed := b.await(promised)
-		if b.try(promised) {
+		changed := b.waitChan(promised)
+		if b.tryAcquire(promised) {
 			return nil
 		}
 		select {
@@ -74,13 +74,13 @@ func (b *backlog) enter(ctx context.Context, promised bool) error {
 	return nil
 }
 
-// await is closed when try may succeed again.
-func (b *backlog) await(promised bool) <-chan struct{} {
+// waitChan is closed when try may succeed again.
+func (b *backlog) waitChan(promised bool) <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c := &b.opens
+	c := &b.reopened
 	if promised {
-		c = &b.free
+		c = &b.placeFreed
 	}
 	if *c == nil {
 		*c = make(chan struct{})
@@ -88,44 +88,44 @@ func (b *backlog) await(promised bool) <-chan struct{} {
 	return *c
 }
 
-// force takes places whether there are any or not, for what is owed from before.
-func (b *backlog) force(places int) {
+// forceAcquire takes places whether there are any or not, for what is owed from before.
+func (b *backlog) forceAcquire(places int) {
 	for {
 		old := b.state.Load()
 		now := old + 2*uint64(places)
-		if now>>1 >= b.high {
+		if now>>1 >= b.maxOperations {
 			now |= 1
 		}
 		if b.state.CompareAndSwap(old, now) {
-			b.tell(old, now)
+			b.notifyChange(old, now)
 			return
 		}
 	}
 }
 
-// leave gives places back.
-func (b *backlog) leave(places int) {
+// releasePlaces gives places back.
+func (b *backlog) releasePlaces(places int) {
 	for {
 		old := b.state.Load()
 		now := old - 2*uint64(places)
-		if now>>1 <= b.low {
+		if now>>1 <= b.resumeAt {
 			now &^= 1
 		}
 		if !b.state.CompareAndSwap(old, now) {
 			continue
 		}
-		b.tell(old, now)
-		if now>>1 < b.high {
-			b.wake(&b.free)
+		b.notifyChange(old, now)
+		if now>>1 < b.maxOperations {
+			b.wakeWaiters(&b.placeFreed)
 		}
 		if now&1 == 0 {
-			b.wake(&b.opens)
+			b.wakeWaiters(&b.reopened)
 		}
 		return
 	}
 }
 
-func (b *backlog) wake(c *chan struct{}) {
+func (b *backlog) wakeWaiters(c *chan struct{}) {
 	b.mu.Lock()
 	waited := *c
 	*c = nil
@@ -135,16 +135,16 @@ func (b *backlog) wake(c *chan struct{}) {
 	}
 }
 
-// tell reports that the backlog was shut or opened.
-func (b *backlog) tell(old, now uint64) {
-	if (old^now)&1 == 0 || b.changed == nil {
+// notifyChange reports that the backlog was shut or opened.
+func (b *backlog) notifyChange(old, now uint64) {
+	if (old^now)&1 == 0 || b.onChange == nil {
 		return
 	}
-	b.telling.Lock()
-	defer b.telling.Unlock()
-	if shut := b.state.Load()&1 == 1; shut != b.told {
-		b.told = shut
-		b.changed(shut)
+	b.notifyMu.Lock()
+	defer b.notifyMu.Unlock()
+	if shut := b.state.Load()&1 == 1; shut != b.notifiedFull {
+		b.notifiedFull = shut
+		b.onChange(shut)
 	}
 }
 

@@ -51,7 +51,7 @@ func (ln *lane) cut() *batch {
 		if len(b.transfers)+o.size() > ln.limit && len(b.todo) > 0 {
 			break
 		}
-		if !o.kind.begins() {
+		if !o.kind.beginsPacket() {
 			if _, twice := b.resolving[o.packet.ID]; twice {
 				break
 			}
@@ -160,7 +160,7 @@ func (ln *lane) resolve(ctx context.Context, b *batch) {
 		case errors.Is(err, ledger.ErrTooMuchData) && n > 1:
 			ln.lowerLimit(len(b.transfers))
 		case errors.Is(err, ledger.ErrClosed):
-			ln.recorder.ended.Store(true)
+			ln.recorder.ledgerClosed.Store(true)
 			ln.giveUp(b, n, err)
 		case errors.Is(err, ledger.ErrTooMuchData), !pause.wait(ctx):
 			ln.giveUp(b, n, err)
@@ -185,7 +185,7 @@ func (b *batch) request(limit int) int {
 // account that the request debits may be missing.
 func (ln *lane) ask(ctx context.Context, b *batch, n int) ([]ledger.CreateTransferResult, error) {
 	if b.corrects {
-		if err := ln.recorder.ensured.ensure(ctx, owing(b.todo[:n])); err != nil {
+		if err := ln.recorder.arrearsAccounts.ensureCreated(ctx, owing(b.todo[:n])); err != nil {
 			return nil, err
 		}
 	}
@@ -317,8 +317,8 @@ func (o *operation) giveUp(cause error, closed bool) {
 	default:
 		o.slot.outcome = ledger.OutcomeRefused
 	}
-	o.slot.err = wrap(o.kind, o.packet.ID, err)
-	o.slot.answer()
+	o.slot.err = wrapError(o.kind, o.packet.ID, err)
+	o.slot.markAnswered()
 }
 
 // wrapUnknown is cause, matching ledger.ErrOutcomeUnknown.

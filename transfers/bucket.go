@@ -11,17 +11,17 @@ import (
 // count. It counts in whole numbers, so that nothing is lost to rounding however many tokens
 // there are: amounts do not fit a float.
 type bucket struct {
-	rate  accounts.Rate // the zero Rate: no limit
-	level uint64
-	at    time.Time // when level was right; zero before the first
+	rate     accounts.Rate // the zero Rate: no limit
+	level    uint64
+	filledAt time.Time // when level was right; zero before the first
 }
 
-// take takes tokens out, if there are as many.
-func (b *bucket) take(n uint64, now time.Time) bool {
+// takeTokens takes tokens out, if there are as many.
+func (b *bucket) takeTokens(n uint64, now time.Time) bool {
 	if b.rate.Count == 0 {
 		return true
 	}
-	b.fill(now)
+	b.refill(now)
 	if n > b.level {
 		return false
 	}
@@ -29,22 +29,22 @@ func (b *bucket) take(n uint64, now time.Time) bool {
 	return true
 }
 
-// put puts tokens back that were taken for nothing.
-func (b *bucket) put(n uint64) {
+// putBack puts tokens back that were taken for nothing.
+func (b *bucket) putBack(n uint64) {
 	if b.rate.Count != 0 {
 		b.level += min(n, b.rate.Count-b.level)
 	}
 }
 
-// fill lets in what has flowed since. What is less than a token stays in the time.
-func (b *bucket) fill(now time.Time) {
-	passed := now.Sub(b.at)
+// refill lets in what has flowed since. What is less than a token stays in the time.
+func (b *bucket) refill(now time.Time) {
+	passed := now.Sub(b.filledAt)
 	switch {
-	case b.at.IsZero(), passed >= b.rate.Per, b.level == b.rate.Count: // what flows into a full one is lost
-		b.level, b.at = b.rate.Count, now
+	case b.filledAt.IsZero(), passed >= b.rate.Per, b.level == b.rate.Count: // what flows into a full one is lost
+		b.level, b.filledAt = b.rate.Count, now
 		return
 	case passed < -1: // the clock was set back: it goes on from there
-		b.at = now
+		b.filledAt = now
 		return
 	case passed <= 0: // the time was rounded up
 		return
@@ -55,7 +55,7 @@ func (b *bucket) fill(now time.Time) {
 		return
 	}
 	if tokens >= b.rate.Count-b.level {
-		b.level, b.at = b.rate.Count, now
+		b.level, b.filledAt = b.rate.Count, now
 		return
 	}
 	b.level += tokens
@@ -64,5 +64,5 @@ func (b *bucket) fill(now time.Time) {
 	if rest > 0 {
 		took++ // never more than flowed
 	}
-	b.at = b.at.Add(time.Duration(took))
+	b.filledAt = b.filledAt.Add(time.Duration(took))
 }

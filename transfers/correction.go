@@ -89,7 +89,7 @@ func (o *operation) nextCorrection(chain ledger.Chain) phase {
 
 // neverApplied reports whether a correction was refused by a closed account, or has a burnt
 // id. A missing account counts only where it may be missing: a sender that nobody
-// provisioned cannot be charged. Its arrears account is seen to before (see ensured.go).
+// provisioned cannot be charged. Its arrears account is seen to before (see arrears_accounts.go).
 func (o *operation) neverApplied(chain ledger.Chain) bool {
 	switch chain.Status { //nolint:exhaustive // no other status burns an id of a correction
 	case ledger.TransferIDAlreadyFailed,

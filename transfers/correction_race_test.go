@@ -94,7 +94,7 @@ func (r *race) create(t ledger.Transfer) {
 
 func (r *race) operation(kind Kind) *operation {
 	o := &operation{
-		slot: new(slot), kind: kind, phase: phaseOf(kind), packet: r.packet,
+		slot: new(resultSlot), kind: kind, phase: firstPhase(kind), packet: r.packet,
 		from: r.assets[r.packet.From.Ledger()], to: r.assets[r.packet.To.Ledger()],
 	}
 	o.count = uint8(len(o.appendLegs(nil)))

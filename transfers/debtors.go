@@ -14,29 +14,29 @@ import (
 // arrears too (another recorder, a returned payment), so those that send through this
 // recorder are looked at, once a round if there are not too many.
 type debtors struct {
-	// owing are the accounts of the peers that were in arrears at the last look at each. The
+	// inArrears are the accounts of the peers that were in arrears at the last look at each. The
 	// map is replaced, not changed.
-	owing atomic.Pointer[map[ledger.ID]struct{}]
-	most  int // peers in a look
+	inArrears     atomic.Pointer[map[ledger.ID]struct{}]
+	maxPerRefresh int // peers in a look
 
 	mu     sync.Mutex
 	queue  []accounts.PeerAccount // to be looked at, in this order
 	queued map[ledger.ID]struct{} // the accounts in queue
 }
 
-// debtorsPerLook is how many peers are looked at in a round, in two requests. The others
+// debtorsPerRefresh is how many peers are looked at in a round, in two requests. The others
 // wait for the next one.
-const debtorsPerLook = 4000
+const debtorsPerRefresh = 4000
 
 func newDebtors() *debtors {
-	d := &debtors{most: debtorsPerLook, queued: make(map[ledger.ID]struct{})}
-	d.owing.Store(&map[ledger.ID]struct{}{})
+	d := &debtors{maxPerRefresh: debtorsPerRefresh, queued: make(map[ledger.ID]struct{})}
+	d.inArrears.Store(&map[ledger.ID]struct{}{})
 	return d
 }
 
-// owes reports whether a peer was in arrears at the last look.
-func (d *debtors) owes(a accounts.PeerAccount) bool {
-	owing := *d.owing.Load()
+// isInArrears reports whether a peer was in arrears at the last look.
+func (d *debtors) isInArrears(a accounts.PeerAccount) bool {
+	owing := *d.inArrears.Load()
 	if len(owing) == 0 {
 		return false
 	}
@@ -44,8 +44,8 @@ func (d *debtors) owes(a accounts.PeerAccount) bool {
 	return is
 }
 
-// note has the next looks look at peers.
-func (d *debtors) note(peers []accounts.PeerAccount) {
+// enqueuePeers has the next looks look at peers.
+func (d *debtors) enqueuePeers(peers []accounts.PeerAccount) {
 	if len(peers) == 0 {
 		return
 	}
@@ -59,11 +59,11 @@ func (d *debtors) note(peers []accounts.PeerAccount) {
 	}
 }
 
-// take takes the peers to look at now.
-func (d *debtors) take() []accounts.PeerAccount {
+// dequeuePeers takes the peers to look at now.
+func (d *debtors) dequeuePeers() []accounts.PeerAccount {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	n := min(len(d.queue), d.most)
+	n := min(len(d.queue), d.maxPerRefresh)
 	now := d.queue[:n:n]
 	d.queue = d.queue[n:]
 	for _, a := range now {
@@ -72,14 +72,14 @@ func (d *debtors) take() []accounts.PeerAccount {
 	return now
 }
 
-// look looks at those who have sent since the last look at them, and at those in arrears.
+// refreshArrears looks at those who have sent since the last look at them, and at those in arrears.
 // Who could not be looked at stays as it was, and is looked at again.
-func (d *debtors) look(ctx context.Context, book *accounts.Book) error {
-	peers := d.take()
+func (d *debtors) refreshArrears(ctx context.Context, book *accounts.Book) error {
+	peers := d.dequeuePeers()
 	if len(peers) == 0 {
 		return nil
 	}
-	before := *d.owing.Load()
+	before := *d.inArrears.Load()
 	owing := maps.Clone(before)
 	var again []accounts.PeerAccount
 	err := lookUpEach(ctx, book, peers, func(i int, b accounts.Balance, err error) {
@@ -92,9 +92,9 @@ func (d *debtors) look(ctx context.Context, book *accounts.Book) error {
 		}
 		again = append(again, peers[i])
 	})
-	d.note(again)
+	d.enqueuePeers(again)
 	if !maps.Equal(before, owing) {
-		d.owing.Store(&owing)
+		d.inArrears.Store(&owing)
 	}
 	return err
 }

@@ -35,12 +35,12 @@ func TestLooksAtPeersInTurn(t *testing.T) {
 		require.Equal(t, ledger.TransferCreated, results[0].Status)
 	}
 	d := newDebtors()
-	d.most = 4
-	d.note(all)
+	d.maxPerRefresh = 4
+	d.enqueuePeers(all)
 	for look := 1; look <= 4; look++ {
-		d.note(all)
-		require.NoError(t, d.look(t.Context(), book))
-		require.Len(t, *d.owing.Load(), min(4*look, len(all)))
+		d.enqueuePeers(all)
+		require.NoError(t, d.refreshArrears(t.Context(), book))
+		require.Len(t, *d.inArrears.Load(), min(4*look, len(all)))
 		require.Len(t, d.queue, len(all), "each once")
 	}
 }
@@ -55,8 +55,8 @@ func TestNotesTheSendersOfEachBatch(t *testing.T) {
 	for _, name := range []string{"alice", "bob"} {
 		a, err := book.PeerAccount(name, usd)
 		require.NoError(t, err)
-		b.done = []*operation{{packet: Packet{From: a}, slot: &slot{outcome: ledger.OutcomeApplied}}}
+		b.done = []*operation{{packet: Packet{From: a}, slot: &resultSlot{outcome: ledger.OutcomeApplied}}}
 		b.noteSenders(d)
-		require.Equal(t, []accounts.PeerAccount{a}, d.take())
+		require.Equal(t, []accounts.PeerAccount{a}, d.dequeuePeers())
 	}
 }

@@ -24,7 +24,7 @@ func (o *operation) appendTransfers(dst []ledger.Transfer) []ledger.Transfer {
 			dst = o.appendLeg(dst, &legs[i])
 		}
 	}
-	if o.actual().begins() || o.corrects() {
+	if o.actual().beginsPacket() || o.corrects() {
 		dst[first].UserData32 = hashLegs(legs)
 	}
 	dst[len(dst)-1].Flags &^= ledger.TransferLinked

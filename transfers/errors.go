@@ -229,7 +229,7 @@ func ILPCode(err error) string {
 		return ""
 	case errors.Is(err, ErrCreditLine), errors.Is(err, accounts.ErrPeerClosed), errors.Is(err, accounts.ErrSuspended),
 		errors.Is(err, ErrInArrears), errors.Is(err, ErrPayableCap), errors.Is(err, ErrInFlightShare), errors.Is(err, ErrLiquidity),
-		spentByRefusal(err):
+		isSpentByRefusal(err):
 		return "T04"
 	case errors.Is(err, ErrBacklogFull):
 		return "T03"
@@ -246,10 +246,10 @@ func ILPCode(err error) string {
 	}
 }
 
-// spentByRefusal reports whether a prepare was refused since its id was refused before, by a
+// isSpentByRefusal reports whether a prepare was refused since its id was refused before, by a
 // request whose answer was lost or by an earlier call. Only what T04 says spends the id of a
 // prepare: a line that was exceeded, or an account that is closed or missing.
-func spentByRefusal(err error) bool {
+func isSpentByRefusal(err error) bool {
 	var refused *RefusedError
 	return errors.As(err, &refused) && refused.Kind == KindPrepare && errors.Is(refused.Cause, ledger.ErrIDSpent)
 }

@@ -29,9 +29,9 @@ type idSource struct {
 	last uint128.Uint128 // milliseconds and unique bits, without the low 8
 }
 
-// next draws an id. The moment may be older than that of the last id, since the
+// nextID draws an id. The moment may be older than that of the last id, since the
 // lock was waited for or the clock went back: then the last id is counted up.
-func (s *idSource) next(moment time.Time) ledger.ID {
+func (s *idSource) nextID(moment time.Time) ledger.ID {
 	now := uint128.From64(clampMillis(moment.UnixMilli())).Lsh(uniqueBits)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,14 +87,14 @@ const (
 	asOlder phase = 1 << legShift
 )
 
-// phaseOf is the phase that an operation is sent under first.
-func phaseOf(kind Kind) phase {
+// firstPhase is the phase that an operation is sent under first.
+func firstPhase(kind Kind) phase {
 	return [...]phase{KindPrepare: phaseHold, KindFulfill: phasePost, KindReject: phaseVoid, KindForward: phaseSingle}[kind]
 }
 
-// again is the phase that a post or void goes on under when the ledger has burnt
+// nextAttempt is the phase that a post or void goes on under when the ledger has burnt
 // its ids; ph itself if there is none left.
-func (ph phase) again() phase {
+func (ph phase) nextAttempt() phase {
 	switch ph { //nolint:exhaustive // the others have one behind them, or are never asked for
 	case phasePost:
 		return phasePostAgain

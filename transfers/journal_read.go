@@ -40,7 +40,7 @@ func ReadJournal(folder string) (c JournalContent, err error) {
 		c.TornBytes = content.Torn.Bytes
 	}
 	for _, r := range found.owed {
-		if r.gone {
+		if r.refused {
 			continue
 		}
 		c.PendingFulfills++

@@ -120,7 +120,7 @@ func (ln *lane) isClosed() bool {
 
 // mark adds a mark: its slot is finished when all that was added before it is.
 // false if the lane is closed.
-func (ln *lane) mark(s *slot) bool { return ln.push(&operation{slot: s}) }
+func (ln *lane) mark(s *resultSlot) bool { return ln.push(&operation{slot: s}) }
 
 // send sends batches until the lane is closed and empty. If ctx ends, what is left
 // is given up.

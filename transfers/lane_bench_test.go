@@ -29,21 +29,21 @@ func BenchmarkLane(b *testing.B) {
 	for _, kind := range []Kind{KindPrepare, KindFulfill, KindForward} {
 		b.Run(kind.String(), func(b *testing.B) {
 			ln := newIdleLane(ledger.BatchMax)
-			ln.recorder.backlog.force(1 << 19)
-			slots := make([]slot, ledger.BatchMax)
+			ln.recorder.backlog.forceAcquire(1 << 19)
+			slots := make([]resultSlot, ledger.BatchMax)
 			b.ReportAllocs()
 			for b.Loop() {
 				for i := range slots {
-					slots[i] = slot{}
+					slots[i] = resultSlot{}
 					ln.push(&operation{
-						slot: &slots[i], kind: kind, phase: phaseOf(kind), count: 1, from: asset, to: asset,
+						slot: &slots[i], kind: kind, phase: firstPhase(kind), count: 1, from: asset, to: asset,
 						packet: Packet{ID: ledger.NewID(uint64(i)<<8, 1), From: alice, To: bob, In: 1, Out: 1, Hold: time.Hour},
 					})
 				}
 				batch, _ := ln.poll()
 				batch.sent = time.Now()
 				batch.deliver(len(batch.todo), answers, time.Now())
-				ln.recorder.backlog.force(len(slots))
+				ln.recorder.backlog.forceAcquire(len(slots))
 				ln.publish(batch)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/ledger.BatchMax, "ns/operation")

@@ -13,7 +13,7 @@ import (
 
 // newIdleLane is a lane without a goroutine and a ledger.
 func newIdleLane(limit int) *lane {
-	r := &Recorder{gate: &gate{}, cfg: Config{}.withDefaults(), backlog: newBacklog(1<<20, 1<<19, nil)}
+	r := &Recorder{admission: &admission{}, cfg: Config{}.withDefaults(), backlog: newBacklog(1<<20, 1<<19, nil)}
 	ln := newLane(0, nil, r)
 	ln.limit = limit
 	return ln
@@ -38,7 +38,7 @@ func (ln *lane) nextBatch() []*operation {
 func testOperation(t *testing.T, kind Kind, packet uint64, legs int) *operation {
 	t.Helper()
 	p := newParties(t)
-	o := &operation{slot: new(slot), kind: kind, phase: phaseOf(kind), count: uint8(legs), from: p.assets[1], to: p.assets[1]}
+	o := &operation{slot: new(resultSlot), kind: kind, phase: firstPhase(kind), count: uint8(legs), from: p.assets[1], to: p.assets[1]}
 	o.packet = Packet{ID: ledger.NewID(packet<<8, 1), From: p.alice, To: p.bob, In: uint64(legs), Out: 1}
 	return o
 }
@@ -102,7 +102,7 @@ func TestMarksComeLast(t *testing.T) {
 	for i := range uint64(5) {
 		ln.push(testOperation(t, KindPrepare, 1+i, 1))
 	}
-	var mark slot
+	var mark resultSlot
 	require.True(t, ln.mark(&mark))
 	ln.push(testOperation(t, KindPrepare, 6, 1))
 	seen := map[uint64]bool{}
@@ -118,7 +118,7 @@ func TestMarksComeLast(t *testing.T) {
 			require.Len(t, seen, 6, "5 before it, and 1 that went with the same batch")
 		}
 	}
-	require.Equal(t, finished, mark.waiter.Load())
+	require.Equal(t, publishedWaiter, mark.waiter.Load())
 }
 
 // Promised money never stops coming: a mark is reached all the same.
@@ -132,7 +132,7 @@ func TestMarkIsReachedUnderLoad(t *testing.T) {
 		}
 	}
 	more(4)
-	var mark slot
+	var mark resultSlot
 	ln.mark(&mark)
 	for range 3 {
 		more(2)
@@ -140,7 +140,7 @@ func TestMarkIsReachedUnderLoad(t *testing.T) {
 		b.done = append(b.done, b.todo...)
 		ln.publish(b)
 	}
-	require.Equal(t, finished, mark.waiter.Load())
+	require.Equal(t, publishedWaiter, mark.waiter.Load())
 }
 
 // Random operations on few packets, pushed at random moments, cut at random limits.
@@ -150,8 +150,8 @@ func TestCuttingKeepsItsRules(t *testing.T) {
 	for range 300 {
 		limit := 3 + random.IntN(20)
 		ln := newIdleLane(limit)
-		pushed := map[uint64][]*slot{} // by packet, in order
-		got := map[uint64][]*slot{}
+		pushed := map[uint64][]*resultSlot{} // by packet, in order
+		got := map[uint64][]*resultSlot{}
 		total, taken := 0, 0
 		for round := 0; round < 30 || taken < total; round++ {
 			for range random.IntN(20) * max(0, 30-round) / 30 {
@@ -169,7 +169,7 @@ func TestCuttingKeepsItsRules(t *testing.T) {
 				got[packet] = append(got[packet], o.slot)
 				transfers += o.size()
 				taken++
-				if !o.kind.begins() {
+				if !o.kind.beginsPacket() {
 					require.False(t, resolved[packet], "resolved twice in one batch")
 					resolved[packet] = true
 				}
@@ -247,7 +247,7 @@ func TestOperationsAreUsedAgain(t *testing.T) {
 func TestLanesAreLevelled(t *testing.T) {
 	t.Parallel()
 	p := newParties(t)
-	r := &Recorder{gate: &gate{}, cfg: Config{}.withDefaults()}
+	r := &Recorder{admission: &admission{}, cfg: Config{}.withDefaults()}
 	for i := range 3 {
 		r.lanes = append(r.lanes, newLane(i, nil, r))
 	}
@@ -255,17 +255,17 @@ func TestLanesAreLevelled(t *testing.T) {
 	count := func(n int) {
 		clear(counts)
 		for range n {
-			counts[r.laneOf(r.draw(time.UnixMilli(1)))]++
+			counts[r.laneOf(r.newPacketID(time.UnixMilli(1)))]++
 		}
 	}
 	count(3000)
 	for _, ln := range r.lanes {
 		require.InDelta(t, 1000, counts[ln], 200, "level lanes are used alike")
 	}
-	r.lanes[1].load.Store(lopsided + 1)
+	r.lanes[1].load.Store(maxLaneImbalance + 1)
 	count(3000)
 	require.LessOrEqual(t, counts[r.lanes[1]], 50, "16 draws in a row by chance: a third to the 16th")
-	r.lanes[1].load.Store(lopsided)
+	r.lanes[1].load.Store(maxLaneImbalance)
 	count(3000)
 	require.InDelta(t, 1000, counts[r.lanes[1]], 200)
 
@@ -273,6 +273,6 @@ func TestLanesAreLevelled(t *testing.T) {
 	o.packet.From = p.alice
 	r.lanes[0].push(o)
 	require.Equal(t, int64(1), r.lanes[0].load.Load())
-	require.True(t, r.lanes[0].mark(new(slot)))
+	require.True(t, r.lanes[0].mark(new(resultSlot)))
 	require.Equal(t, int64(1), r.lanes[0].load.Load())
 }

@@ -215,27 +215,27 @@ func TestIDsGrowAndLeaveTheLowBits(t *testing.T) {
 		if i == 5_000 {
 			now = now.Add(-time.Hour)
 		}
-		id := source.next(now)
+		id := source.nextID(now)
 		require.Zero(t, id.Lo&0xff)
 		require.Equal(t, 1, id.Compare(last))
 		require.Equal(t, uint64(1_800_000_000_000), id.Hi>>16, "the clock went back, the ids do not")
 		last = id
 	}
 	now = now.Add(2 * time.Hour)
-	require.Equal(t, uint64(now.UnixMilli()), source.next(now).Hi>>16)
+	require.Equal(t, uint64(now.UnixMilli()), source.nextID(now).Hi>>16)
 
 	// A clock out of order: before 1970, and beyond 48 bits.
 	for _, ms := range []int64{-1, 0, 1 << 60} {
 		early, other := idSource{}, idSource{}
 		wrong := time.UnixMilli(ms)
-		require.NotEqual(t, early.next(wrong), other.next(wrong))
-		first := early.next(wrong)
-		require.Equal(t, 1, early.next(now).Compare(first), "ids still grow when the clock is mended")
+		require.NotEqual(t, early.nextID(wrong), other.nextID(wrong))
+		first := early.nextID(wrong)
+		require.Equal(t, 1, early.nextID(now).Compare(first), "ids still grow when the clock is mended")
 	}
 
 	// Out of unique bits: the count carries into the next millisecond.
 	source.last.Lo, source.last.Hi = 1<<64-1, source.last.Hi|0xff
-	require.Equal(t, uint64(now.UnixMilli()+1), source.next(now).Hi>>16)
+	require.Equal(t, uint64(now.UnixMilli()+1), source.nextID(now).Hi>>16)
 }
 
 func TestTransferIDsOfAPacketDiffer(t *testing.T) {
@@ -250,14 +250,14 @@ func TestTransferIDsOfAPacketDiffer(t *testing.T) {
 			seen[id] = true
 		}
 	}
-	check(phaseOf(KindPrepare))
-	check(phaseOf(KindForward))
+	check(firstPhase(KindPrepare))
+	check(firstPhase(KindForward))
 	check(phaseCorrection)
 	check(phaseWithoutSender)
 	for _, kind := range []Kind{KindFulfill, KindReject} {
-		ph, attempts := phaseOf(kind), 1
-		for check(ph); ph.again() != ph; attempts++ {
-			ph = ph.again()
+		ph, attempts := firstPhase(kind), 1
+		for check(ph); ph.nextAttempt() != ph; attempts++ {
+			ph = ph.nextAttempt()
 			check(ph)
 		}
 		require.Equal(t, 5, attempts)

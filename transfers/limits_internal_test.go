@@ -82,13 +82,13 @@ func TestGivenUp(t *testing.T) {
 		"sent, and closed":               {true, true, false, ledger.OutcomeUnknown, []error{ledger.ErrOutcomeUnknown}, []error{ErrRecorderClosed}},
 		"never sent, and in the journal": {false, true, true, ledger.OutcomeUnknown, []error{ledger.ErrOutcomeUnknown}, []error{ErrRecorderClosed}},
 	} {
-		o := &operation{kind: KindFulfill, packet: Packet{ID: ledger.NewID(1, 2)}, slot: new(slot), handed: c.handed}
+		o := &operation{kind: KindFulfill, packet: Packet{ID: ledger.NewID(1, 2)}, slot: new(resultSlot), handed: c.handed}
 		if c.journaled {
 			o.entry = wal.Position(1)
 		}
 		o.giveUp(cause, c.closed)
 		require.True(t, o.lost, name)
-		require.Equal(t, answered, o.slot.claim.Load(), name)
+		require.Equal(t, claimAnswered, o.slot.claim.Load(), name)
 		require.Equal(t, c.outcome, o.slot.outcome, name)
 		require.ErrorIs(t, o.slot.err, cause, name)
 		if c.handed {
@@ -101,10 +101,10 @@ func TestGivenUp(t *testing.T) {
 			require.NotErrorIs(t, o.slot.err, err, name)
 		}
 	}
-	back := &operation{kind: KindReject, slot: new(slot), giveBack: true}
+	back := &operation{kind: KindReject, slot: new(resultSlot), giveBack: true}
 	back.giveUp(cause, true)
 	require.True(t, back.lost)
-	require.Equal(t, waiting, back.slot.claim.Load(), "its caller has an answer, and nobody waits for this one")
+	require.Equal(t, claimOpen, back.slot.claim.Load(), "its caller has an answer, and nobody waits for this one")
 }
 
 // A prepare that has waited until its packet expired is not sent; all else is.
@@ -112,7 +112,7 @@ func TestExpireToTheMoment(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1000, 0)
 	op := func(kind Kind, expiry time.Time, giveBack bool) *operation {
-		return &operation{kind: kind, packet: Packet{Expiry: expiry}, giveBack: giveBack, slot: new(slot)}
+		return &operation{kind: kind, packet: Packet{Expiry: expiry}, giveBack: giveBack, slot: new(resultSlot)}
 	}
 	all := []*operation{
 		op(KindPrepare, now, false), op(KindPrepare, now.Add(1), false), op(KindPrepare, time.Time{}, false),
@@ -164,8 +164,8 @@ func TestForeignRecords(t *testing.T) {
 		require.NoError(t, found.restore(r))
 	}
 	require.Len(t, found.owed, 2, "a promise that was refused may be given again")
-	require.True(t, found.owed[0].gone)
-	require.True(t, found.owed[1].gone)
+	require.True(t, found.owed[0].refused)
+	require.True(t, found.owed[1].refused)
 	require.ErrorIs(t, found.restore(wal.Record{Kind: recordFulfill, Data: fulfill.Data[:5]}), ErrJournalForeign)
 }
 
@@ -194,7 +194,7 @@ func TestRestoredFulfillsOfOnePacket(t *testing.T) {
 		}
 		var left []uint64
 		for _, r := range found.owed {
-			if !r.gone {
+			if !r.refused {
 				left = append(left, r.packet.Out)
 			}
 		}
@@ -205,8 +205,8 @@ func TestRestoredFulfillsOfOnePacket(t *testing.T) {
 // The largest amount stands for what is more.
 func TestSumsThatDoNotFit(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, ledger.AmountMax, sum(ledger.AmountMax, ledger.NewAmount(1)))
-	require.Equal(t, ledger.AmountMax, sum(ledger.NewAmount(1), ledger.AmountMax, ledger.NewAmount(5)))
-	require.Equal(t, ledger.AmountMax, sum(ledger.AmountMax))
-	require.Equal(t, ledger.NewAmount(6), sum(ledger.NewAmount(1), ledger.Amount{}, ledger.NewAmount(5)))
+	require.Equal(t, ledger.AmountMax, sumAmounts(ledger.AmountMax, ledger.NewAmount(1)))
+	require.Equal(t, ledger.AmountMax, sumAmounts(ledger.NewAmount(1), ledger.AmountMax, ledger.NewAmount(5)))
+	require.Equal(t, ledger.AmountMax, sumAmounts(ledger.AmountMax))
+	require.Equal(t, ledger.NewAmount(6), sumAmounts(ledger.NewAmount(1), ledger.Amount{}, ledger.NewAmount(5)))
 }

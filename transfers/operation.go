@@ -11,8 +11,8 @@ import (
 // when it is done: nobody else keeps a pointer to it. It is written by one core and
 // read by another for each packet, so it is small: its legs are worked out again.
 type operation struct {
-	next *operation // in the lane's queue, or among those to be used again
-	slot *slot      // where the answer goes
+	next *operation  // in the lane's queue, or among those to be used again
+	slot *resultSlot // where the answer goes
 
 	kind     Kind  // 0: nothing but a mark, see lane.mark
 	phase    phase // that it is to be sent under
@@ -64,12 +64,12 @@ func (o *operation) number(position int) uint8 {
 func (o *operation) op() Op { return Op{Kind: o.kind, Packet: o.packet} }
 
 // result is its answer, as a Ticket gives it.
-func (o *operation) result() Result { return o.slot.result(o.kind, o.packet) }
+func (o *operation) result() Result { return o.slot.buildResult(o.kind, o.packet) }
 
 // refuse answers an operation that was not sent.
 func (o *operation) refuse(err error) {
-	o.slot.outcome, o.slot.err = ledger.OutcomeRefused, wrap(o.kind, o.packet.ID, err)
-	o.slot.answer()
+	o.slot.outcome, o.slot.err = ledger.OutcomeRefused, wrapError(o.kind, o.packet.ID, err)
+	o.slot.markAnswered()
 }
 
 // list is operations in order.

@@ -88,15 +88,15 @@ func RejectOp(p Packet) Op { return Op{Kind: KindReject, Packet: p} }
 // ForwardOp books a packet that was fulfilled already, in one phase.
 func ForwardOp(p Packet) Op { return Op{Kind: KindForward, Packet: p} }
 
-// promised reports whether the operation is on money that was promised before: it
+// isPromised reports whether the operation is on money that was promised before: it
 // goes ahead of prepares.
-func (op *Op) promised() bool { return op.Kind != KindPrepare }
+func (op *Op) isPromised() bool { return op.Kind != KindPrepare }
 
-// begins reports whether the operation is the first of its packet.
-func (k Kind) begins() bool { return k == KindPrepare || k == KindForward }
+// beginsPacket reports whether the operation is the first of its packet.
+func (k Kind) beginsPacket() bool { return k == KindPrepare || k == KindForward }
 
-// validate finds what no ledger need be asked about. The errors match ErrPacket.
-func (op *Op) validate() error {
+// checkFields finds what no ledger need be asked about. The errors match ErrPacket.
+func (op *Op) checkFields() error {
 	p := &op.Packet
 	fault := func(field, reason string) error {
 		return &PacketError{Kind: op.Kind, ID: p.ID, Field: field, Reason: reason}
@@ -104,7 +104,7 @@ func (op *Op) validate() error {
 	switch {
 	case op.Kind < KindPrepare || op.Kind > KindForward:
 		return fault("Kind", "is none of the four operations")
-	case p.ID.IsZero() && !op.Kind.begins():
+	case p.ID.IsZero() && !op.Kind.beginsPacket():
 		return fault("ID", "is missing: take the packet from the prepare's Result")
 	case p.ID.Lo&0xff != 0:
 		return fault("ID", "must have its low 8 bits clear")

@@ -28,12 +28,12 @@ func (ln *lane) announce(b *batch) {
 	if r.cfg.Touched != nil {
 		b.touch(r.cfg.Touched)
 	}
-	if r.gate.debtors != nil {
-		b.noteSenders(r.gate.debtors)
+	if r.admission.debtors != nil {
+		b.noteSenders(r.admission.debtors)
 	}
 	ln.tell(b, r.cfg.Events.Late, func(o *operation) bool { return o.slot.late })
 	ln.tell(b, r.cfg.Events.Replayed, func(o *operation) bool { return o.replayed })
-	r.gate.answered(b.done)
+	r.admission.settleReservations(b.done)
 	if r.cfg.Events.Batch != nil {
 		b.report.count(b.done)
 	}
@@ -43,7 +43,7 @@ func (ln *lane) announce(b *batch) {
 	ln.finish(b.done)
 	b.done = b.done[:0]
 	ln.load.Add(-int64(n))
-	r.backlog.leave(n)
+	r.backlog.releasePlaces(n)
 }
 
 // count counts what became of operations.
@@ -66,7 +66,7 @@ func (b *Batch) count(done []*operation) {
 func (ln *lane) finish(done []*operation) {
 	var unused list
 	for _, o := range done {
-		o.slot.finish()
+		o.slot.publishResult()
 		o.slot = nil
 		unused.push(o)
 	}
@@ -97,7 +97,7 @@ func (b *batch) noteSenders(d *debtors) {
 			b.senders.add(&o.packet.From)
 		}
 	}
-	d.note(b.senders.list)
+	d.enqueuePeers(b.senders.list)
 	b.senders.clear()
 }
 

@@ -19,24 +19,24 @@ import (
 //
 // It owns some goroutines for each lane and for its journal, which Close ends.
 type Recorder struct {
-	cfg     Config
-	assets  map[uint32]*assetOf
-	ids     idSource
-	lanes   []*lane
-	backlog *backlog
-	gate    *gate
-	ensured *ensured
-	journal *journal // nil if there is none
-	slots   slots
-	calls   calls
+	cfg             Config
+	assets          map[uint32]*assetOf
+	ids             idSource
+	lanes           []*lane
+	backlog         *backlog
+	admission       *admission
+	arrearsAccounts *arrearsAccounts
+	journal         *journal // nil if there is none
+	slotPool        resultSlotPool
+	callPool        recordCallPool
 
-	ended   atomic.Bool // the ledger is closed
-	closing sync.Once
-	watches sync.WaitGroup          // the gate's loop, which ends with life
-	drained chan struct{}           // closed when every lane has ended
-	atEnd   error                   // what went wrong with the journal at the end; set before drained is closed
-	life    context.Context         // of the requests; ended by Close, with the reason
-	end     context.CancelCauseFunc // of life
+	ledgerClosed atomic.Bool // the ledger is closed
+	closeOnce    sync.Once
+	refresher    sync.WaitGroup          // the gate's loop, which ends with life
+	lanesDone    chan struct{}           // closed when every lane has ended
+	journalErr   error                   // what went wrong with the journal at the end; set before drained is closed
+	ctx          context.Context         // of the requests; ended by Close, with the reason
+	cancel       context.CancelCauseFunc // of life
 }
 
 // NewRecorder starts a recorder for packets between the peers of a book. If there
@@ -49,13 +49,13 @@ func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, e
 	}
 	cfg = cfg.withDefaults()
 	r := &Recorder{
-		cfg: cfg, assets: make(map[uint32]*assetOf), drained: make(chan struct{}),
-		backlog: newBacklog(cfg.MaxBacklog, cfg.BacklogResume, cfg.Events.BacklogFull),
-		gate:    newGate(book, &cfg),
-		ensured: newEnsured(book),
+		cfg: cfg, assets: make(map[uint32]*assetOf), lanesDone: make(chan struct{}),
+		backlog:         newBacklog(cfg.MaxBacklog, cfg.BacklogResume, cfg.Events.BacklogFull),
+		admission:       newAdmission(book, &cfg),
+		arrearsAccounts: newArrearsAccounts(book),
 	}
 	//nolint:forbidigo // a recorder's requests serve many callers, and end with Close and with no caller's context
-	r.life, r.end = context.WithCancelCause(context.Background())
+	r.ctx, r.cancel = context.WithCancelCause(context.Background())
 	for _, a := range book.Assets() {
 		ids, _ := book.AssetIDs(a.Ledger)
 		r.assets[a.Ledger] = &assetOf{asset: a, ids: ids, allowLoss: a.AllowLoss, book: book}
@@ -66,26 +66,26 @@ func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, e
 	if cfg.Journal != "" {
 		owed, err := r.openJournal(book)
 		if err != nil {
-			r.end(err)
+			r.cancel(err)
 			return nil, err
 		}
 		r.replay(owed)
 	}
-	r.start()
+	r.startGoroutines()
 	return r, nil
 }
 
-func (r *Recorder) start() {
-	r.watches.Go(func() { r.gate.watch(r.life) })
+func (r *Recorder) startGoroutines() {
+	r.refresher.Go(func() { r.admission.runRefresher(r.ctx) })
 	var running sync.WaitGroup
 	for _, ln := range r.lanes {
-		running.Go(func() { ln.send(r.life) })
+		running.Go(func() { ln.send(r.ctx) })
 		running.Go(ln.keep)
 	}
 	go func() {
 		running.Wait()
-		r.atEnd = r.journal.close()
-		close(r.drained)
+		r.journalErr = r.journal.close()
+		close(r.lanesDone)
 	}()
 }
 
@@ -155,14 +155,14 @@ func (r *Recorder) Forward(ctx context.Context, p Packet) (Result, error) {
 //
 // Code gives the ILP error code that fits.
 func (r *Recorder) Record(ctx context.Context, op Op) (Result, error) {
-	mine := r.calls.get()
-	ticket, err := r.hand(ctx, op, &mine.slot)
+	mine := r.callPool.takeCall()
+	ticket, err := r.submitOp(ctx, op, &mine.slot)
 	if err != nil {
 		return notRecorded(op, err), err
 	}
 	result, final := ticket.waitOrAbandon(ctx)
 	if final {
-		r.calls.put(mine)
+		r.callPool.putCall(mine)
 	}
 	return result, result.Err
 }
@@ -176,7 +176,7 @@ func (r *Recorder) RecordAll(ctx context.Context, ops ...Op) ([]Result, error) {
 	tickets := make([]Future, len(ops))
 	errs := make([]error, len(ops))
 	for i, op := range ops {
-		if tickets[i], errs[i] = r.hand(ctx, op, r.slots.get()); errs[i] != nil {
+		if tickets[i], errs[i] = r.submitOp(ctx, op, r.slotPool.takeSlot()); errs[i] != nil {
 			results[i] = notRecorded(op, errs[i])
 		}
 	}
@@ -199,12 +199,12 @@ func (r *Recorder) RecordAll(ctx context.Context, ops ...Op) ([]Result, error) {
 // fulfill was handed over all the same: there is an error, which matches ErrJournal,
 // and a Ticket, which tells when the money is booked.
 func (r *Recorder) Submit(ctx context.Context, op Op) (Future, error) {
-	ticket, err := r.hand(ctx, op, r.slots.get())
-	if err != nil || ticket.entry == 0 {
+	ticket, err := r.submitOp(ctx, op, r.slotPool.takeSlot())
+	if err != nil || ticket.journalPos == 0 {
 		return ticket, err
 	}
 	if err := ticket.Journaled(ctx); err != nil {
-		return ticket, wrap(op.Kind, ticket.packet.ID, err)
+		return ticket, wrapError(op.Kind, ticket.packet.ID, err)
 	}
 	return ticket, nil
 }
@@ -215,59 +215,59 @@ func (r *Recorder) Submit(ctx context.Context, op Op) (Future, error) {
 // Otherwise it is as Submit.
 func (r *Recorder) TrySubmit(op Op) (Future, error) {
 	var o operation
-	if err := r.fill(&o, &op); err != nil {
+	if err := r.initOperation(&o, &op); err != nil {
 		return Future{}, err
 	}
-	if op.Kind == KindFulfill && r.journal != nil && r.journal.crowded() || !r.backlog.try(op.promised()) {
-		return Future{}, wrap(op.Kind, o.packet.ID, ErrBacklogFull)
+	if op.Kind == KindFulfill && r.journal != nil && r.journal.crowded() || !r.backlog.tryAcquire(op.isPromised()) {
+		return Future{}, wrapError(op.Kind, o.packet.ID, ErrBacklogFull)
 	}
-	o.slot = r.slots.get()
-	return r.enqueue(&o)
+	o.slot = r.slotPool.takeSlot()
+	return r.enqueueOperation(&o)
 }
 
-// hand hands an operation over whose answer goes into a slot.
-func (r *Recorder) hand(ctx context.Context, op Op, s *slot) (Future, error) {
+// submitOp hands an operation over whose answer goes into a slot.
+func (r *Recorder) submitOp(ctx context.Context, op Op, s *resultSlot) (Future, error) {
 	if ctx.Err() != nil {
-		return Future{}, wrap(op.Kind, op.Packet.ID, context.Cause(ctx))
+		return Future{}, wrapError(op.Kind, op.Packet.ID, context.Cause(ctx))
 	}
 	o := operation{slot: s}
-	if err := r.fill(&o, &op); err != nil {
+	if err := r.initOperation(&o, &op); err != nil {
 		return Future{}, err
 	}
 	if op.Kind == KindFulfill && r.journal != nil {
 		if err := r.journal.room(ctx); err != nil {
-			return Future{}, wrap(op.Kind, o.packet.ID, err)
+			return Future{}, wrapError(op.Kind, o.packet.ID, err)
 		}
 	}
-	ticket, err := r.enter(ctx, &o)
-	if err == nil || !r.gate.again(ctx, r.life, err) {
+	ticket, err := r.admitOp(ctx, &o)
+	if err == nil || !r.admission.refreshStaleCap(ctx, r.ctx, err) {
 		return ticket, err
 	}
-	return r.enter(ctx, &o)
+	return r.admitOp(ctx, &o)
 }
 
-// enter enqueues an operation when the gate can decide on it and there is room.
-func (r *Recorder) enter(ctx context.Context, o *operation) (Future, error) {
-	if o.kind == KindPrepare && r.gate.capped {
-		if err := r.gate.wait(ctx, r.life, &o.packet); err != nil {
-			return Future{}, wrap(o.kind, o.packet.ID, err)
+// admitOp enqueues an operation when the gate can decide on it and there is room.
+func (r *Recorder) admitOp(ctx context.Context, o *operation) (Future, error) {
+	if o.kind == KindPrepare && r.admission.hasCaps {
+		if err := r.admission.waitForPeers(ctx, r.ctx, &o.packet); err != nil {
+			return Future{}, wrapError(o.kind, o.packet.ID, err)
 		}
 	}
-	if err := r.backlog.enter(ctx, o.kind != KindPrepare); err != nil {
-		return Future{}, wrap(o.kind, o.packet.ID, err)
+	if err := r.backlog.acquirePlace(ctx, o.kind != KindPrepare); err != nil {
+		return Future{}, wrapError(o.kind, o.packet.ID, err)
 	}
-	return r.enqueue(o)
+	return r.enqueueOperation(o)
 }
 
 // Flush waits until every operation handed over before the call was answered or given
 // up. The error is that of the context.
 func (r *Recorder) Flush(ctx context.Context) error {
-	marks := make([]slot, len(r.lanes))
+	marks := make([]resultSlot, len(r.lanes))
 	for i, ln := range r.lanes {
 		if !ln.mark(&marks[i]) {
 			// Closed: all is answered when the lanes have ended.
 			select {
-			case <-r.drained:
+			case <-r.lanesDone:
 				return nil
 			case <-ctx.Done():
 				return context.Cause(ctx)
@@ -275,7 +275,7 @@ func (r *Recorder) Flush(ctx context.Context) error {
 		}
 	}
 	for i := range marks {
-		if !marks[i].wait(ctx) {
+		if !marks[i].waitPublished(ctx) {
 			return context.Cause(ctx)
 		}
 	}
@@ -291,78 +291,78 @@ func (r *Recorder) Flush(ctx context.Context) error {
 // ends the wait of both, and all return the same. It waits for the Journal's disk
 // whatever the context says.
 func (r *Recorder) Close(ctx context.Context) error {
-	r.closing.Do(r.backlog.close)
+	r.closeOnce.Do(r.backlog.close)
 	for _, ln := range r.lanes {
 		ln.close()
 	}
 	select {
-	case <-r.drained:
-		r.end(ErrRecorderClosed)
+	case <-r.lanesDone:
+		r.cancel(ErrRecorderClosed)
 	case <-ctx.Done():
-		r.end(context.Cause(ctx))
-		<-r.drained
+		r.cancel(context.Cause(ctx))
+		<-r.lanesDone
 	}
-	r.watches.Wait()
+	r.refresher.Wait()
 	left := &CloseError{}
 	for _, ln := range r.lanes {
 		ln.leftovers(left)
 	}
 	if len(left.Unknown)+len(left.Unsent) == 0 {
-		return r.atEnd
+		return r.journalErr
 	}
-	if deadline := context.Cause(r.life); deadline != ErrRecorderClosed { //nolint:errorlint // set above, as it is
+	if deadline := context.Cause(r.ctx); deadline != ErrRecorderClosed { //nolint:errorlint // set above, as it is
 		left.Deadline = deadline
 	}
-	return errors.Join(left, r.atEnd)
+	return errors.Join(left, r.journalErr)
 }
 
-// fill makes an operation ready for its lane: all that can be found wrong without
+// initOperation makes an operation ready for its lane: all that can be found wrong without
 // the ledger is found here, and what a retry must repeat unchanged is fixed here.
-func (r *Recorder) fill(o *operation, op *Op) error {
-	if err := op.validate(); err != nil {
+func (r *Recorder) initOperation(o *operation, op *Op) error {
+	if err := op.checkFields(); err != nil {
 		return err
 	}
-	if r.ended.Load() {
-		return wrap(op.Kind, op.Packet.ID, ledger.ErrClosed)
+	if r.ledgerClosed.Load() {
+		return wrapError(op.Kind, op.Packet.ID, ledger.ErrClosed)
 	}
 	from, knownFrom := r.assets[op.Packet.From.Ledger()]
 	to, knownTo := r.assets[op.Packet.To.Ledger()]
 	if !knownFrom || !knownTo {
-		return wrap(op.Kind, op.Packet.ID, fmt.Errorf("%w: from %v to %v", accounts.ErrUnknownAsset, op.Packet.From, op.Packet.To))
+		return wrapError(op.Kind, op.Packet.ID, fmt.Errorf("%w: from %v to %v", accounts.ErrUnknownAsset, op.Packet.From, op.Packet.To))
 	}
-	o.kind, o.packet, o.phase, o.from, o.to = op.Kind, op.Packet, phaseOf(op.Kind), from, to
+	o.kind, o.packet, o.phase, o.from, o.to = op.Kind, op.Packet, firstPhase(op.Kind), from, to
 	o.packet.Expiry = o.packet.Expiry.Round(0) // by the wall clock, which goes on while the machine is suspended
 	var array [maxLegs]leg
 	legs, err := appendLegs(array[:0], &o.packet, from, to)
 	if err != nil {
-		return wrap(op.Kind, op.Packet.ID, err)
+		return wrapError(op.Kind, op.Packet.ID, err)
 	}
 	o.count = uint8(len(legs))
-	if !op.Kind.begins() {
+	if !op.Kind.beginsPacket() {
 		return nil
 	}
 	now := r.cfg.Clock()
 	if o.drawn = o.packet.ID.IsZero(); o.drawn {
-		o.packet.ID = r.draw(now)
+		o.packet.ID = r.newPacketID(now)
 	}
 	if op.Kind != KindPrepare {
 		return nil
 	}
-	if err = r.limit(o, now); err == nil && o.count > 0 {
-		o.packet.Hold, err = r.hold(&o.packet, now)
+	if err = r.applyPacketLimits(o, now); err == nil && o.count > 0 {
+		o.packet.Hold, err = r.holdDuration(&o.packet, now)
 	}
 	return err
 }
 
-// lopsided is how many more operations than the least loaded one a lane may have
+// maxLaneImbalance is how many more operations than the least loaded one a lane may have
 // before new packets go elsewhere: half a full request.
-const lopsided = ledger.BatchMax / 2
+const maxLaneImbalance = ledger.BatchMax / 2
 
-// draw draws an id, which picks a lane too. Sessions are not equally fast, and the
+// newPacketID draws an id, which picks a lane too. Sessions are not equally fast, and the
 // backlog is shared: without this the slowest lane would come to hold all of it, and
 // the others would have nothing to send.
-func (r *Recorder) draw(now time.Time) ledger.ID {
-	id := r.ids.next(now)
+func (r *Recorder) newPacketID(now time.Time) ledger.ID {
+	id := r.ids.nextID(now)
 	if len(r.lanes) == 1 {
 		return id
 	}
@@ -372,16 +372,16 @@ func (r *Recorder) draw(now time.Time) ledger.ID {
 	}
 	// An id in two goes to one of two lanes, so this soon ends; it need not.
 	for range 16 {
-		if r.laneOf(id).load.Load()-least <= lopsided {
+		if r.laneOf(id).load.Load()-least <= maxLaneImbalance {
 			break
 		}
-		id = r.ids.next(now)
+		id = r.ids.nextID(now)
 	}
 	return id
 }
 
-// hold is how long the ledger is to hold a packet, in whole seconds.
-func (r *Recorder) hold(p *Packet, now time.Time) (time.Duration, error) {
+// holdDuration is how long the ledger is to hold a packet, in whole seconds.
+func (r *Recorder) holdDuration(p *Packet, now time.Time) (time.Duration, error) {
 	hold := p.Hold
 	if hold == 0 {
 		if p.Expiry.IsZero() {
@@ -389,7 +389,7 @@ func (r *Recorder) hold(p *Packet, now time.Time) (time.Duration, error) {
 		}
 		left := p.Expiry.Sub(now)
 		if left < r.cfg.MinHold {
-			return 0, wrap(KindPrepare, p.ID, fmt.Errorf("%w: %v until %v, want %v", ErrHoldTooShort, left, p.Expiry, r.cfg.MinHold))
+			return 0, wrapError(KindPrepare, p.ID, fmt.Errorf("%w: %v until %v, want %v", ErrHoldTooShort, left, p.Expiry, r.cfg.MinHold))
 		}
 		hold = left + r.cfg.HoldMargin
 	}
@@ -399,20 +399,20 @@ func (r *Recorder) hold(p *Packet, now time.Time) (time.Duration, error) {
 	return (hold + time.Second - 1) / time.Second * time.Second, nil
 }
 
-// enqueue gives an operation, for which there is a place, to its lane.
-func (r *Recorder) enqueue(o *operation) (Future, error) {
-	if err := r.gate.enter(o); err != nil {
-		r.backlog.leave(1)
-		return Future{}, wrap(o.kind, o.packet.ID, err)
+// enqueueOperation gives an operation, for which there is a place, to its lane.
+func (r *Recorder) enqueueOperation(o *operation) (Future, error) {
+	if err := r.admission.reserveLimits(o); err != nil {
+		r.backlog.releasePlaces(1)
+		return Future{}, wrapError(o.kind, o.packet.ID, err)
 	}
 	ticket := Future{recorder: r, slot: o.slot, kind: o.kind, packet: o.packet}
 	ln := r.laneOf(o.packet.ID)
 	switch {
 	case o.count == 0 && o.verified() && !ln.isClosed():
-		r.backlog.leave(1)
+		r.backlog.releasePlaces(1)
 		o.slot.outcome = ledger.OutcomeApplied
-		o.slot.answer()
-		o.slot.finish()
+		o.slot.markAnswered()
+		o.slot.publishResult()
 		return ticket, nil
 	case o.count == 0 && o.verified():
 	case o.kind == KindFulfill && r.journal != nil && ln.isClosed():
@@ -420,7 +420,7 @@ func (r *Recorder) enqueue(o *operation) (Future, error) {
 	default:
 		if o.kind == KindFulfill && r.journal != nil {
 			o.entry = r.journal.add(o.packet)
-			ticket.entry = o.entry
+			ticket.journalPos = o.entry
 		}
 		if ln.push(o) {
 			return ticket, nil
@@ -429,9 +429,9 @@ func (r *Recorder) enqueue(o *operation) (Future, error) {
 			r.journal.forget([]answeredFulfill{{keyOf(&o.packet), true}}) // too late if the journal is closed by now
 		}
 	}
-	r.gate.leave(o)
-	r.backlog.leave(1)
-	return Future{}, wrap(o.kind, o.packet.ID, ErrRecorderClosed)
+	r.admission.cancelReservation(o)
+	r.backlog.releasePlaces(1)
+	return Future{}, wrapError(o.kind, o.packet.ID, ErrRecorderClosed)
 }
 
 // laneOf is the lane of a packet, the same for all its operations.

@@ -28,7 +28,7 @@ func (r *Recorder) openJournal(book *accounts.Book) ([]operation, error) {
 		log.Append(recordOwner, len(owner), func(b []byte) []byte { return append(b, owner...) })
 	}
 	r.journal = &journal{
-		folder: folder, namespace: book.Namespace(), log: log, life: r.life, report: r.cfg.Events.Journal,
+		folder: folder, namespace: book.Namespace(), log: log, life: r.ctx, report: r.cfg.Events.Journal,
 		due: max(checkpointEvery, log.CheckpointSize()),
 	}
 	r.journal.start()
@@ -39,7 +39,7 @@ func (r *Recorder) openJournal(book *accounts.Book) ([]operation, error) {
 type restored struct {
 	namespace string
 	owned     bool // the record that says whose it is was read
-	owed      []record
+	owed      []journalRecord
 	at        map[ledger.ID][]int // where those of a packet that are left are in owed, in order
 }
 
@@ -68,7 +68,7 @@ func (f *restored) fulfill(data []byte) error {
 		return err
 	}
 	id := one.packet.ID
-	if !slices.ContainsFunc(f.at[id], func(i int) bool { return f.owed[i].same(&one) }) {
+	if !slices.ContainsFunc(f.at[id], func(i int) bool { return f.owed[i].sameFulfill(&one) }) {
 		f.at[id] = append(f.at[id], len(f.owed))
 		f.owed = append(f.owed, one)
 	}
@@ -82,14 +82,14 @@ func (f *restored) refused(id ledger.ID) {
 	if len(left) == 0 {
 		return
 	}
-	f.owed[left[0]].gone = true
+	f.owed[left[0]].refused = true
 	if f.at[id] = left[1:]; len(left) == 1 {
 		delete(f.at, id)
 	}
 }
 
 // prepareReplay makes operations of what is left.
-func (r *Recorder) prepareReplay(book *accounts.Book, left []record) ([]operation, error) {
+func (r *Recorder) prepareReplay(book *accounts.Book, left []journalRecord) ([]operation, error) {
 	assets := make(map[uint32]accounts.Asset)
 	for _, a := range book.Assets() {
 		assets[a.Ledger] = a
@@ -105,7 +105,7 @@ func (r *Recorder) prepareReplay(book *accounts.Book, left []record) ([]operatio
 			return book.PeerAccount(peer, asset)
 		}
 	}
-	left = slices.DeleteFunc(left, func(l record) bool { return l.gone })
+	left = slices.DeleteFunc(left, func(l journalRecord) bool { return l.refused })
 	owed := make([]operation, len(left))
 	for i, l := range left {
 		var err error
@@ -114,11 +114,11 @@ func (r *Recorder) prepareReplay(book *accounts.Book, left []record) ([]operatio
 		}
 		op := FulfillOp(l.packet)
 		if err == nil {
-			err = r.fill(&owed[i], &op)
+			err = r.initOperation(&owed[i], &op)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("a fulfill that is left cannot be recorded with these assets; open it with those that it was written with: %w",
-				wrap(KindFulfill, l.packet.ID, err))
+				wrapError(KindFulfill, l.packet.ID, err))
 		}
 	}
 	return owed, nil
@@ -127,11 +127,11 @@ func (r *Recorder) prepareReplay(book *accounts.Book, left []record) ([]operatio
 // replay hands over what an earlier recorder has left, ahead of everything else.
 // It is kept in the journal anew, under positions of this one.
 func (r *Recorder) replay(owed []operation) {
-	r.backlog.force(len(owed))
+	r.backlog.forceAcquire(len(owed))
 	for i := range owed {
 		o := &owed[i]
-		o.slot, o.replayed = new(slot), true
-		_ = r.gate.enter(o) // which refuses prepares only
+		o.slot, o.replayed = new(resultSlot), true
+		_ = r.admission.reserveLimits(o) // which refuses prepares only
 		o.entry = r.journal.add(o.packet)
 		r.laneOf(o.packet.ID).push(o)
 	}

@@ -60,7 +60,7 @@ func (o *operation) read(answers []ledger.CreateTransferResult, waited time.Dura
 		return false
 	}
 	o.conclude(chain, answers[0].Timestamp, waited)
-	if o.kind != KindPrepare || o.slot.answer() || !o.ours(chain.Outcome) {
+	if o.kind != KindPrepare || o.slot.markAnswered() || !o.ours(chain.Outcome) {
 		return false
 	}
 	o.giveBack, o.phase, o.handed = true, phaseVoid, false
@@ -84,8 +84,8 @@ func (o *operation) nextPhase(chain ledger.Chain) phase {
 		}
 	case kind == KindFulfill && chain.Status == ledger.TransferPendingTransferExpired:
 		return phaseCorrection
-	case !kind.begins() && burnt:
-		return o.phase.again()
+	case !kind.beginsPacket() && burnt:
+		return o.phase.nextAttempt()
 	}
 	return o.phase
 }
@@ -108,7 +108,7 @@ func (o *operation) conclude(chain ledger.Chain, timestamp uint64, waited time.D
 	if s.outcome.Done() {
 		s.timestamp, s.late = timestamp, o.corrects()
 		if o.kind == KindPrepare && waited >= o.packet.Hold {
-			s.err = wrap(o.kind, o.packet.ID, ErrHoldExpired)
+			s.err = wrapError(o.kind, o.packet.ID, ErrHoldExpired)
 		}
 		return
 	}

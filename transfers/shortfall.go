@@ -35,7 +35,7 @@ func (ln *lane) readShortfalls(ctx context.Context, done []*operation) {
 			continue
 		}
 		amount, found := collected[o.collection()]
-		if o.slot.unread = !found; found {
+		if o.slot.shortfallUnknown = !found; found {
 			// It may be more than In: arrears from before are collected with it.
 			o.slot.shortfall, _ = ledger.NewAmount(o.packet.In).SubFloor(amount).Uint64()
 		}

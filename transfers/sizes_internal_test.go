@@ -21,7 +21,7 @@ func TestSizesAreThoseOfTheDocs(t *testing.T) {
 	text := strings.Join(strings.Fields(string(docs)), " ")
 	for _, says := range []string{
 		fmt.Sprintf("A queued operation is a struct of %d bytes and %d bytes of a block of %d slots",
-			unsafe.Sizeof(operation{}), unsafe.Sizeof(slot{}), slotsInBlock),
+			unsafe.Sizeof(operation{}), unsafe.Sizeof(resultSlot{}), slotsPerBlock),
 		fmt.Sprintf("a `Ticket` is %d bytes", unsafe.Sizeof(Future{})),
 	} {
 		require.True(t, strings.Contains(text, says), "docs/performance.md does not say: %s", says)

@@ -14,7 +14,7 @@ func TestLaneTellsAndForgets(t *testing.T) {
 	t.Parallel()
 	ln := new(lane)
 	answered := func(n uint64, kind Kind) *operation {
-		o := &operation{kind: kind, packet: Packet{ID: ledger.NewID(n, 0)}, slot: new(slot)}
+		o := &operation{kind: kind, packet: Packet{ID: ledger.NewID(n, 0)}, slot: new(resultSlot)}
 		o.slot.outcome, o.slot.err = ledger.OutcomeRefused, errors.New("refused")
 		return o
 	}

@@ -26,7 +26,7 @@ func seal(p *Packet) uint64 {
 // verified reports whether the packet of an operation is known to be as it was prepared, or is
 // none that must be.
 func (o *operation) verified() bool {
-	return o.kind.begins() || o.packet.sealed == seal(&o.packet)
+	return o.kind.beginsPacket() || o.packet.sealed == seal(&o.packet)
 }
 
 // verified sees to it that all of a batch is verified. If not, it has waited, or all is given up.
@@ -41,7 +41,7 @@ func (ln *lane) verified(ctx context.Context, b *batch, pause *pauses) bool {
 		b.unverified = false
 		return true
 	case errors.Is(err, ledger.ErrClosed):
-		ln.recorder.ended.Store(true)
+		ln.recorder.ledgerClosed.Store(true)
 	case pause.wait(ctx):
 		return false
 	}
@@ -79,7 +79,7 @@ func (ln *lane) verify(ctx context.Context, b *batch) error {
 	for _, o := range b.todo {
 		differs := !o.verified() && o.differs(held, prepares[o.packet.ID])
 		if !differs && o.count > 0 {
-			if !o.kind.begins() {
+			if !o.kind.beginsPacket() {
 				o.packet.sealed = seal(&o.packet)
 			}
 			kept = append(kept, o)
@@ -87,7 +87,7 @@ func (ln *lane) verify(ctx context.Context, b *batch) error {
 		}
 		if !differs {
 			o.slot.outcome = ledger.OutcomeApplied // there is nothing to do
-			o.slot.answer()
+			o.slot.markAnswered()
 		}
 		b.done = append(b.done, o)
 	}
@@ -145,5 +145,5 @@ func (o *operation) conflict(number uint8, status ledger.CreateTransferStatus) {
 		Kind: o.kind, Packet: p.ID, From: p.From, To: p.To, Cause: ledger.ErrIDConflict,
 		Transfer: ledger.TransferError{ID: transferID(p.ID, number, phaseHold), Status: status},
 	}
-	o.slot.answer()
+	o.slot.markAnswered()
 }

@@ -17,8 +17,8 @@ import (
 )
 
 // recordFields is what a record keeps of a packet: all but the ids of its accounts.
-func recordFields(p Packet) record {
-	r := record{packet: p, from: p.From.Peer(), to: p.To.Peer(), fromLedger: p.From.Ledger(), toLedger: p.To.Ledger()}
+func recordFields(p Packet) journalRecord {
+	r := journalRecord{packet: p, from: p.From.Peer(), to: p.To.Peer(), fromLedger: p.From.Ledger(), toLedger: p.To.Ledger()}
 	r.packet.From, r.packet.To = accounts.PeerAccount{}, accounts.PeerAccount{}
 	if !p.Expiry.IsZero() {
 		r.packet.Expiry = p.Expiry.UTC().Round(0)
@@ -27,7 +27,7 @@ func recordFields(p Packet) record {
 }
 
 // encode is the record in bytes, written here by the parts of it.
-func (r *record) encode() []byte {
+func (r *journalRecord) encode() []byte {
 	b := appendRecord(nil, &r.packet)[:recordFixed-8]
 	for _, number := range []uint32{r.fromLedger, r.toLedger} {
 		b = append(b, byte(number>>24), byte(number>>16), byte(number>>8), byte(number))
@@ -120,7 +120,7 @@ func TestRecordsOfAnotherLength(t *testing.T) {
 // A second has no more nanoseconds: no Packet gives such bytes.
 func TestRecordOfAnImpossibleMoment(t *testing.T) {
 	t.Parallel()
-	b := (&record{}).encode()
+	b := (&journalRecord{}).encode()
 	copy(b[48:], []byte{0x3b, 0x9a, 0xc9, 0xff})
 	_, err := readRecord(b)
 	require.NoError(t, err)
@@ -131,9 +131,9 @@ func TestRecordOfAnImpossibleMoment(t *testing.T) {
 
 func FuzzRecord(f *testing.F) {
 	packet := Packet{ID: ledger.NewID(256, 1), In: 10, Out: 9, Expiry: time.Unix(1_800_000_000, 5), Hold: time.Minute}
-	plain := record{packet: packet, from: "alice", to: "bob", fromLedger: 1, toLedger: 2}
+	plain := journalRecord{packet: packet, from: "alice", to: "bob", fromLedger: 1, toLedger: 2}
 	f.Add(plain.encode())
-	f.Add((&record{}).encode())
+	f.Add((&journalRecord{}).encode())
 	f.Add([]byte{})
 	f.Add(bytes.Repeat([]byte{0xff}, recordFixed+4))
 	f.Fuzz(func(t *testing.T, b []byte) {

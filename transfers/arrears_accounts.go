@@ -10,24 +10,24 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// ensured is the peers whose arrears accounts the ledger is known to have. A version before
+// arrearsAccounts is the peers whose arrears accounts the ledger is known to have. A version before
 // arrears did not provision them, and a debit of a missing account burns the transfer's id.
-type ensured struct {
+type arrearsAccounts struct {
 	book *accounts.Book
 
 	mu    sync.Mutex
 	known map[ledger.ID]struct{} // by the peer's account; no arrears account is ever taken away
 }
 
-func newEnsured(book *accounts.Book) *ensured {
-	return &ensured{book: book, known: make(map[ledger.ID]struct{})}
+func newArrearsAccounts(book *accounts.Book) *arrearsAccounts {
+	return &arrearsAccounts{book: book, known: make(map[ledger.ID]struct{})}
 }
 
-// ensure has the ledger create the arrears accounts of peers that are not known to have
+// ensureCreated has the ledger create the arrears accounts of peers that are not known to have
 // one, all in one request. The error matches ledger.ErrClosed if the ledger is closed, and
 // no other error of a ledger: whatever became of the accounts, no transfer was sent.
-func (e *ensured) ensure(ctx context.Context, peers []accounts.PeerAccount) error {
-	missing := e.unknown(peers)
+func (e *arrearsAccounts) ensureCreated(ctx context.Context, peers []accounts.PeerAccount) error {
+	missing := e.listUnknown(peers)
 	if len(missing) == 0 {
 		return nil
 	}
@@ -48,8 +48,8 @@ func (e *ensured) ensure(ctx context.Context, peers []accounts.PeerAccount) erro
 	return nil
 }
 
-// unknown are the peers among these that are not known, each once.
-func (e *ensured) unknown(peers []accounts.PeerAccount) []accounts.PeerAccount {
+// listUnknown are the peers among these that are not known, each once.
+func (e *arrearsAccounts) listUnknown(peers []accounts.PeerAccount) []accounts.PeerAccount {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var missing []accounts.PeerAccount

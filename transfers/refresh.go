@@ -9,44 +9,44 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// watch looks at the ledger once a round, and when somebody waits for it, until ctx ends.
-func (g *gate) watch(ctx context.Context) {
+// runRefresher looks at the ledger once a round, and when somebody waits for it, until ctx ends.
+func (g *admission) runRefresher(ctx context.Context) {
 	round := time.NewTicker(g.book.SuspensionPollInterval())
 	defer round.Stop()
 	for {
-		if err := g.lookOnce(ctx); err != nil && ctx.Err() == nil && g.failed != nil {
-			g.failed(err)
+		if err := g.refreshLimits(ctx); err != nil && ctx.Err() == nil && g.refreshFailed != nil {
+			g.refreshFailed(err)
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-round.C:
-		case <-g.wake:
+		case <-g.refreshRequested:
 		}
 	}
 }
 
-// lookOnce reads who is suspended, the balances of the peers with caps that need it, and
+// refreshLimits reads who is suspended, the balances of the peers with caps that need it, and
 // who is in arrears. What could not be read stays as it was, for the next look.
-func (g *gate) lookOnce(ctx context.Context) error {
+func (g *admission) refreshLimits(ctx context.Context) error {
 	err := g.readSuspensions(ctx)
-	if g.capped {
-		g.holds.forget(time.Now())
-		err = errors.Join(err, g.readRooms(ctx), g.readFloors(ctx))
+	if g.hasCaps {
+		g.holds.dropExpired(time.Now())
+		err = errors.Join(err, g.readPeerBalances(ctx), g.readFloors(ctx))
 	}
 	if g.debtors != nil {
-		err = errors.Join(err, g.debtors.look(ctx, g.book))
+		err = errors.Join(err, g.debtors.refreshArrears(ctx, g.book))
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	close(g.looked)
-	g.looked = make(chan struct{})
+	close(g.refreshed)
+	g.refreshed = make(chan struct{})
 	return err
 }
 
-func (g *gate) readSuspensions(ctx context.Context) error {
-	changes, seen, err := g.book.Suspensions(ctx, g.seen)
-	g.seen = seen
+func (g *admission) readSuspensions(ctx context.Context) error {
+	changes, seen, err := g.book.Suspensions(ctx, g.newestSuspension)
+	g.newestSuspension = seen
 	if len(changes) == 0 {
 		return err
 	}
@@ -62,14 +62,14 @@ func (g *gate) readSuspensions(ctx context.Context) error {
 	return err
 }
 
-// readRooms looks at the balances of all rooms that need it, some 2,000 in a request. Those
+// readPeerBalances looks at the balances of all rooms that need it, some 2,000 in a request. Those
 // never looked at may be of peers that are not provisioned, so they are read apart.
-func (g *gate) readRooms(ctx context.Context) error {
-	known, fresh := g.begin()
+func (g *admission) readPeerBalances(ctx context.Context) error {
+	known, fresh := g.beginRefresh()
 	return errors.Join(g.readBalances(ctx, known), g.readBalances(ctx, fresh))
 }
 
-func (g *gate) readBalances(ctx context.Context, rooms []*room) error {
+func (g *admission) readBalances(ctx context.Context, rooms []*peerLimits) error {
 	if len(rooms) == 0 {
 		return nil
 	}
@@ -77,7 +77,7 @@ func (g *gate) readBalances(ctx context.Context, rooms []*room) error {
 	for i, r := range rooms {
 		handles[i] = r.account
 	}
-	return lookUpEach(ctx, g.book, handles, func(i int, b accounts.Balance, err error) { rooms[i].end(b, err) })
+	return lookUpEach(ctx, g.book, handles, func(i int, b accounts.Balance, err error) { rooms[i].endRefresh(b, err) })
 }
 
 // lookUpEach looks peers up and tells what is found of each: its balance, or why there is none.
@@ -104,12 +104,12 @@ func lookUpEach(ctx context.Context, book *accounts.Book, list []accounts.PeerAc
 	return err
 }
 
-// begin begins a look at the rooms that need one; fresh are those never looked at.
-func (g *gate) begin() (known, fresh []*room) {
+// beginRefresh begins a look at the rooms that need one; fresh are those never looked at.
+func (g *admission) beginRefresh() (known, fresh []*peerLimits) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	for _, r := range g.rooms {
-		switch needed, isKnown := r.begin(); {
+	for _, r := range g.limitsByPeer {
+		switch needed, isKnown := r.beginRefresh(); {
 		case !needed:
 		case isKnown:
 			known = append(known, r)

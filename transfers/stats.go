@@ -46,10 +46,10 @@ func (r *Recorder) Stats() Stats {
 	state := r.backlog.state.Load()
 	s := Stats{
 		Backlog: int(state >> 1), BacklogMax: r.cfg.MaxBacklog, BacklogFull: state&1 == 1,
-		Suspended: len(*r.gate.suspended.Load()),
+		Suspended: len(*r.admission.suspended.Load()),
 	}
-	if d := r.gate.debtors; d != nil {
-		s.InArrears = len(*d.owing.Load())
+	if d := r.admission.debtors; d != nil {
+		s.InArrears = len(*d.inArrears.Load())
 	}
 	for _, ln := range r.lanes {
 		s.InFlight += int(ln.flying.Load())

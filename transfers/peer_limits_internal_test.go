@@ -17,15 +17,15 @@ import (
 // count of events; 0: not yet.
 type roomOp struct {
 	kind             Kind
-	side             side
+	side             direction
 	amount           int64
 	handed, answered int
-	became           fate
+	became           answerEffect
 }
 
 // roomModel keeps every operation by itself, where a room has sums.
 type roomModel struct {
-	room       *room
+	room       *peerLimits
 	ops        []*roomOp
 	now        int
 	begun      int // when the look that balance is of began
@@ -45,7 +45,7 @@ func (m *roomModel) underWay() (open []*roomOp) {
 }
 
 // sum adds up the operations that count.
-func (m *roomModel) sum(s side, counts func(*roomOp) bool) (total int64) {
+func (m *roomModel) sum(s direction, counts func(*roomOp) bool) (total int64) {
 	for _, o := range m.ops {
 		if o.side == s && counts(o) {
 			total += o.amount
@@ -58,7 +58,7 @@ func letIn(o *roomOp) bool { return o.kind == KindPrepare || o.kind == KindForwa
 
 // smaller are what makes the room smaller: let in, and not answered before the look; late
 // fulfills when they are answered, and all that may be late.
-func (m *roomModel) smaller(s side) int64 {
+func (m *roomModel) smaller(s direction) int64 {
 	return m.sum(s, func(o *roomOp) bool {
 		late := o.kind == KindFulfill && s == outgoing && (o.answered == 0 || o.became.late && o.answered > m.begun)
 		return letIn(o) && (o.answered == 0 || o.answered > m.begun) || late
@@ -67,24 +67,24 @@ func (m *roomModel) smaller(s side) int64 {
 
 // given is what is held no more: given back by what was handed over after the look, or never
 // held.
-func (m *roomModel) given(s side) int64 {
+func (m *roomModel) given(s direction) int64 {
 	return m.sum(s, func(o *roomOp) bool {
-		return o.kind == KindReject && o.handed > m.looked && o.answered > 0 && o.became.gains ||
+		return o.kind == KindReject && o.handed > m.looked && o.answered > 0 && o.became.freesOwnHold ||
 			letIn(o) && o.answered > m.looked && !o.became.booked
 	})
 }
 
 // posted is what fulfills in time have posted that were handed over after the look.
-func (m *roomModel) posted(s side) int64 {
+func (m *roomModel) posted(s direction) int64 {
 	return m.sum(s, func(o *roomOp) bool {
-		return o.kind == KindFulfill && o.handed > m.looked && o.answered > 0 && o.became.gains
+		return o.kind == KindFulfill && o.handed > m.looked && o.answered > 0 && o.became.freesOwnHold
 	})
 }
 
 func (m *roomModel) payable() (used, limit int64) {
 	b := &m.balance
 	used = whole(b.Payable) + whole(b.HeldOut) + m.smaller(outgoing) - m.given(outgoing)
-	return max(0, used), whole(m.room.allowed.PayableCap) + whole(b.Receivable) + m.posted(incoming)
+	return max(0, used), whole(m.room.limits.PayableCap) + whole(b.Receivable) + m.posted(incoming)
 }
 
 func (m *roomModel) held() (used, limit int64) {
@@ -94,7 +94,7 @@ func (m *roomModel) held() (used, limit int64) {
 		return o.kind == KindFulfill && (o.answered == 0 || o.answered > m.begun && o.became.booked)
 	})
 	own := whole(b.Payable) + m.posted(outgoing) - whole(b.Receivable) - whole(b.Settling) - spent
-	return used, whole(m.room.heldCap) + max(0, own)
+	return used, whole(m.room.inFlightCap) + max(0, own)
 }
 
 func whole(a ledger.Amount) int64 {
@@ -110,12 +110,12 @@ func (m *roomModel) step(random *rand.Rand) {
 		return
 	}
 	o := &roomOp{
-		kind: KindPrepare + Kind(random.IntN(4)), side: side(random.IntN(2)), amount: 1 + random.Int64N(50), handed: m.now,
+		kind: KindPrepare + Kind(random.IntN(4)), side: direction(random.IntN(2)), amount: 1 + random.Int64N(50), handed: m.now,
 	}
 	amount := ledger.NewAmount(uint64(o.amount))
 	if o.kind != KindPrepare {
-		m.room.hand(o.kind, amount, o.side)
-	} else if m.room.admit(amount, o.side) != nil {
+		m.room.recordSent(o.kind, amount, o.side)
+	} else if m.room.reserveAmount(amount, o.side) != nil {
 		return
 	}
 	m.ops = append(m.ops, o)
@@ -127,14 +127,14 @@ func (m *roomModel) answer(o *roomOp, random *rand.Rand) {
 	if o.kind == KindFulfill && o.became.booked {
 		o.became.late = random.IntN(3) == 0
 	}
-	o.became.gains = o.became.booked && !o.became.late && random.IntN(4) > 0 && !letIn(o)
-	m.room.answer(o.kind, ledger.NewAmount(uint64(o.amount)), o.side, o.became)
+	o.became.freesOwnHold = o.became.booked && !o.became.late && random.IntN(4) > 0 && !letIn(o)
+	m.room.recordAnswered(o.kind, ledger.NewAmount(uint64(o.amount)), o.side, o.became)
 }
 
 // look looks, with operations under way while it does if there are to be some. What the
 // balance is makes no difference to what is counted besides.
 func (m *roomModel) look(random *rand.Rand, busy bool) {
-	needed, _ := m.room.begin()
+	needed, _ := m.room.beginRefresh()
 	if !needed {
 		return
 	}
@@ -150,7 +150,7 @@ func (m *roomModel) look(random *rand.Rand, busy bool) {
 		Payable: some(), HeldIn: some(), HeldOut: some(), Receivable: some(), Settling: some(), CreditLine: ledger.NewAmount(1001),
 	}
 	m.wasUnknown = len(m.underWay()) > 0
-	m.room.end(m.balance, nil)
+	m.room.endRefresh(m.balance, nil)
 	m.begun, m.looked = begun, m.now
 }
 
@@ -161,11 +161,11 @@ func (m *roomModel) check(t *testing.T, quiet bool) {
 	for name, f := range map[string]func() (used, limit int64, roomUsed, roomLimit ledger.Amount){
 		"payable": func() (int64, int64, ledger.Amount, ledger.Amount) {
 			used, limit := m.payable()
-			return used, limit, m.room.payable(), m.room.payableLimit()
+			return used, limit, m.room.usedPayable(), m.room.payableLimit()
 		},
 		"held": func() (int64, int64, ledger.Amount, ledger.Amount) {
 			used, limit := m.held()
-			return used, limit, m.room.held(), m.room.heldLimit()
+			return used, limit, m.room.usedInFlight(), m.room.inFlightLimit()
 		},
 	} {
 		used, limit, roomUsed, roomLimit := f()
@@ -186,12 +186,12 @@ func TestRoomFollowsItsModel(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(seed, 5))
 			busy := seed%2 == 1
-			m := &roomModel{room: &room{capped: true, allowed: accounts.EffectiveLimits{
+			m := &roomModel{room: &peerLimits{capped: true, limits: accounts.EffectiveLimits{
 				PayableCapped: true, PayableCap: ledger.NewAmount(5000), InFlightCapped: true, InFlightShare: decimal.New(5, -1),
 			}}}
-			require.ErrorIs(t, m.room.admit(ledger.NewAmount(1), incoming), ErrLimitsNotLoaded)
+			require.ErrorIs(t, m.room.reserveAmount(ledger.NewAmount(1), incoming), ErrLimitsNotLoaded)
 			m.look(random, false)
-			require.Equal(t, ledger.NewAmount(500), m.room.heldCap)
+			require.Equal(t, ledger.NewAmount(500), m.room.inFlightCap)
 			for range 6 {
 				for range random.IntN(40) {
 					m.step(random)
@@ -215,13 +215,13 @@ func TestRoomFollowsItsModel(t *testing.T) {
 // made if somebody has asked for room, else not.
 func TestStateOfAKnownRoomAsksForNoLook(t *testing.T) {
 	t.Parallel()
-	r := &room{capped: true, looked: time.Now()}
+	r := &peerLimits{capped: true, refreshedAt: time.Now()}
 	for _, active := range []bool{true, false} {
-		r.active = active
-		known, err := r.state()
+		r.usedSinceRefresh = active
+		known, err := r.checkLoaded()
 		require.NoError(t, err)
 		require.True(t, known)
-		needed, _ := r.begin()
+		needed, _ := r.beginRefresh()
 		require.Equal(t, active, needed)
 	}
 }

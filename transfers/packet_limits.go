@@ -10,40 +10,40 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// limit refuses a new packet by what it is itself, and cuts its Expiry to the MaxHold of its
+// applyPacketLimits refuses a new packet by what it is itself, and cuts its Expiry to the MaxHold of its
 // peers.
-func (r *Recorder) limit(o *operation, now time.Time) error {
+func (r *Recorder) applyPacketLimits(o *operation, now time.Time) error {
 	if err := o.checkConversion(&r.cfg); err != nil {
-		return wrap(o.kind, o.packet.ID, err)
+		return wrapError(o.kind, o.packet.ID, err)
 	}
-	if !r.gate.limited {
+	if !r.admission.hasPacketLimits {
 		return nil
 	}
-	from, to := r.gate.room(o.packet.From), r.gate.room(o.packet.To)
+	from, to := r.admission.limitsOf(o.packet.From), r.admission.limitsOf(o.packet.To)
 	if from != nil {
-		in, most := ledger.NewAmount(o.packet.In), from.allowed.MaxPacket
+		in, most := ledger.NewAmount(o.packet.In), from.limits.MaxPacket
 		if !most.IsZero() && most.Less(in) {
 			err := &PacketLimitError{Account: o.packet.From, Asset: o.from.asset, Cause: ErrPacketTooLarge, Limit: most, Wanted: in}
-			return wrap(o.kind, o.packet.ID, err)
+			return wrapError(o.kind, o.packet.ID, err)
 		}
 	}
-	return r.cutHold(&o.packet, longest(from, to), now)
+	return r.capExpiry(&o.packet, shortestMaxHold(from, to), now)
 }
 
-// longest is the shorter MaxHold of two peers, 0 if there is none.
-func longest(from, to *room) time.Duration {
+// shortestMaxHold is the shorter MaxHold of two peers, 0 if there is none.
+func shortestMaxHold(from, to *peerLimits) time.Duration {
 	var most time.Duration
-	for _, r := range [...]*room{from, to} {
-		if r != nil && r.allowed.MaxHold > 0 && (most == 0 || r.allowed.MaxHold < most) {
-			most = r.allowed.MaxHold
+	for _, r := range [...]*peerLimits{from, to} {
+		if r != nil && r.limits.MaxHold > 0 && (most == 0 || r.limits.MaxHold < most) {
+			most = r.limits.MaxHold
 		}
 	}
 	return most
 }
 
-// cutHold cuts a packet's Expiry. A Hold is the caller's own, who has fixed the expiry of what
+// capExpiry cuts a packet's Expiry. A Hold is the caller's own, who has fixed the expiry of what
 // it sends by it: it cannot be cut behind its back.
-func (r *Recorder) cutHold(p *Packet, most time.Duration, now time.Time) error {
+func (r *Recorder) capExpiry(p *Packet, most time.Duration, now time.Time) error {
 	if most == 0 {
 		return nil
 	}
@@ -76,25 +76,25 @@ func (o *operation) checkConversion(cfg *Config) error {
 	return nil
 }
 
-// pace lets a prepare in, if its sender is not too fast.
-func (r *room) pace(amount uint64, asset accounts.Asset, now time.Time) error {
+// takeRate lets a prepare in, if its sender is not too fast.
+func (r *peerLimits) takeRate(amount uint64, asset accounts.Asset, now time.Time) error {
 	if r == nil {
 		return nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.packets.take(1, now) {
-		return r.tooFast(&r.packets, 1, accounts.Asset{})
+	if !r.packetBucket.takeTokens(1, now) {
+		return r.rateError(&r.packetBucket, 1, accounts.Asset{})
 	}
-	if !r.amounts.take(amount, now) {
-		r.packets.put(1)
-		return r.tooFast(&r.amounts, amount, asset)
+	if !r.amountBucket.takeTokens(amount, now) {
+		r.packetBucket.putBack(1)
+		return r.rateError(&r.amountBucket, amount, asset)
 	}
 	return nil
 }
 
-// tooFast is the error of a packet that is too much for a rate. REQUIRES: mu is held.
-func (r *room) tooFast(b *bucket, wanted uint64, asset accounts.Asset) error {
+// rateError is the error of a packet that is too much for a rate. REQUIRES: mu is held.
+func (r *peerLimits) rateError(b *bucket, wanted uint64, asset accounts.Asset) error {
 	return &PacketLimitError{
 		Account: r.account, Asset: asset, Cause: ErrRateLimited, Limit: ledger.NewAmount(b.rate.Count),
 		Used: ledger.NewAmount(b.rate.Count - b.level), Wanted: ledger.NewAmount(wanted),

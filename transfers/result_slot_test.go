@@ -16,27 +16,27 @@ import (
 func TestManyWaitForOneSlot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var s slot
+		var s resultSlot
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		for range 1000 { // nothing is kept for those who gave up
-			require.False(t, s.wait(canceledContext(t)))
+			require.False(t, s.waitPublished(canceledContext(t)))
 		}
-		require.False(t, s.wait(short))
+		require.False(t, s.waitPublished(short))
 		var group sync.WaitGroup
 		for range 10 {
 			group.Go(func() {
-				require.True(t, s.wait(t.Context()))
+				require.True(t, s.waitPublished(t.Context()))
 				require.Equal(t, ledger.OutcomeApplied, s.outcome)
 			})
 		}
 		synctest.Wait()
 		s.outcome = ledger.OutcomeApplied
-		require.True(t, s.answer())
-		s.finish()
+		require.True(t, s.markAnswered())
+		s.publishResult()
 		group.Wait()
-		require.True(t, s.wait(canceledContext(t)), "the answer is out")
-		require.True(t, s.done())
+		require.True(t, s.waitPublished(canceledContext(t)), "the answer is out")
+		require.True(t, s.isApplied())
 	})
 }
 
@@ -51,9 +51,9 @@ func canceledContext(t *testing.T) context.Context {
 // before the lane gave the token.
 func TestCallsAreUsedAgain(t *testing.T) {
 	t.Parallel()
-	var all calls
+	var all recordCallPool
 	for i := range 1000 {
-		one := all.get()
+		one := all.takeCall()
 		require.Zero(t, one.slot.outcome)
 		require.NoError(t, one.slot.err)
 		require.Empty(t, one.waiter.token)
@@ -61,25 +61,25 @@ func TestCallsAreUsedAgain(t *testing.T) {
 		go func() {
 			defer close(done)
 			one.slot.outcome, one.slot.err = ledger.OutcomeRefused, ErrCreditLine
-			one.slot.answer()
-			one.slot.finish()
+			one.slot.markAnswered()
+			one.slot.publishResult()
 		}()
 		if i%2 == 0 {
 			<-done
 		}
-		require.True(t, one.slot.wait(t.Context()))
+		require.True(t, one.slot.waitPublished(t.Context()))
 		require.Equal(t, ErrCreditLine, one.slot.err)
-		all.put(one)
+		all.putCall(one)
 		<-done
 	}
 }
 
 func TestSlotsAreNotSharedOut(t *testing.T) {
 	t.Parallel()
-	var all slots
-	seen := map[*slot]bool{}
-	for range 3 * slotsInBlock {
-		s := all.get()
+	var all resultSlotPool
+	seen := map[*resultSlot]bool{}
+	for range 3 * slotsPerBlock {
+		s := all.takeSlot()
 		require.False(t, seen[s])
 		seen[s] = true
 	}

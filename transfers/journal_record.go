@@ -29,16 +29,16 @@ const (
 // journalFormat is what this package writes.
 var journalFormat = wal.Format{Of: "journal", Newest: recordVersion}
 
-// record is a fulfill as it was read, with its accounts by name.
-type record struct {
+// journalRecord is a fulfill as it was read, with its accounts by name.
+type journalRecord struct {
 	packet               Packet // without From and To
 	from, to             string
 	fromLedger, toLedger uint32
-	gone                 bool // it was refused later
+	refused              bool // it was refused later
 }
 
-// same reports whether two records of one packet are the same fulfill, as promiseKey has it.
-func (r *record) same(other *record) bool {
+// sameFulfill reports whether two records of one packet are the same fulfill, as promiseKey has it.
+func (r *journalRecord) sameFulfill(other *journalRecord) bool {
 	p, q := &r.packet, &other.packet
 	return p.In == q.In && p.Out == q.Out && p.Dust == q.Dust && r.from == other.from && r.to == other.to &&
 		r.fromLedger == other.fromLedger && r.toLedger == other.toLedger
@@ -69,7 +69,7 @@ func appendPeer(b []byte, peer string) []byte {
 
 // readRecord reads what appendRecord has written. The error matches
 // ErrJournalForeign: the log's checksums have been verified before.
-func readRecord(b []byte) (r record, err error) {
+func readRecord(b []byte) (r journalRecord, err error) {
 	if len(b) < recordFixed {
 		return r, fmt.Errorf("%w: a fulfill of %d bytes", ErrJournalForeign, len(b))
 	}
