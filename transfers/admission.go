@@ -12,37 +12,40 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// admission decides whether a new packet is taken, by what the ledger cannot enforce: the
-// peers are not suspended, the sender is not in arrears, and the caps leave room for it
-// (accounts.Limits). Its loop looks at the ledger once a round.
+// admission enforces the limits that the ledger cannot: a new packet is refused if one of
+// its peers is suspended, if its sender is in arrears, or if it exceeds a cap, a rate or a
+// liquidity floor (accounts.Limits, accounts.Settings). Its refresher (refresh.go) reads the
+// ledger once per poll interval; in between it counts this recorder's own packets.
 type admission struct {
 	book            *accounts.Book
-	refreshFailed   func(error) // may be nil
-	hasCaps         bool        // there are caps at all, or floors
-	hasPacketLimits bool        // there is a limit on packets by themselves
 	clock           func() time.Time
+	refreshFailed   func(error)     // may be nil
+	recorderDone    <-chan struct{} // closed when the recorder is closed
+	hasCaps         bool            // some peer has a cap, or some asset a liquidity floor
+	hasPacketLimits bool            // some peer has a MaxPacket, MaxHold or rate
 
-	// suspended are the ids of the suspended peers' accounts. The map is replaced, not
-	// changed. Until the first look it is empty: a suspension is heeded at the latest one
-	// round after it, or after the start.
+	// suspended are the ids of the suspended peers' accounts. The map is replaced, never
+	// changed. It is empty until the first refresh. A suspension takes effect at most
+	// one poll interval after it was made, or after the start of the recorder.
 	suspended        atomic.Pointer[map[ledger.ID]struct{}]
-	newestSuspension uint64 // the ledger's time of the newest suspension read; the loop's
+	newestSuspension uint64 // ledger time of the newest suspension read; of the refresher alone
 
-	debtors *debtors // nil if the packets of peers in arrears are taken
+	debtors *debtors     // nil with Config.AllowArrears
+	holds   *heldPackets // nil without caps
 
-	holds        *heldPackets // nil if there are no caps
 	mu           sync.RWMutex
-	limitsByPeer map[ledger.ID]*peerLimits // of each peer with a packet; none is ever taken out
-	floors       map[uint32]*peerLimits    // our liquidity in each asset with a floor; never changed
-	refreshed    chan struct{}             // closed and replaced after each look
+	limitsByPeer map[ledger.ID]*peerLimits // of each peer with a packet; entries are never removed
+	floors       map[uint32]*peerLimits    // our liquidity by ledger number, in assets with a floor; never changed
+	refreshed    chan struct{}             // closed and replaced after each refresh
 
-	refreshRequested chan struct{} // holds one: somebody waits for a look
+	refreshRequested chan struct{} // holds one token: a caller waits for a refresh
 }
 
-func newAdmission(book *accounts.Book, cfg *Config) *admission {
+func newAdmission(book *accounts.Book, cfg *Config, recorderDone <-chan struct{}) *admission {
 	g := &admission{
-		book: book, refreshFailed: cfg.Events.RefreshFailed, hasPacketLimits: book.HasPacketLimits(), clock: cfg.Clock, floors: newFloorLimits(book),
-		limitsByPeer: make(map[ledger.ID]*peerLimits), refreshed: make(chan struct{}), refreshRequested: make(chan struct{}, 1),
+		book: book, clock: cfg.Clock, refreshFailed: cfg.Events.RefreshFailed, recorderDone: recorderDone,
+		hasPacketLimits: book.HasPacketLimits(), floors: newFloorLimits(book), limitsByPeer: make(map[ledger.ID]*peerLimits),
+		refreshed: make(chan struct{}), refreshRequested: make(chan struct{}, 1),
 	}
 	g.suspended.Store(&map[ledger.ID]struct{}{})
 	if g.hasCaps = book.HasCaps() || len(g.floors) > 0; g.hasCaps {
@@ -54,92 +57,59 @@ func newAdmission(book *accounts.Book, cfg *Config) *admission {
 	return g
 }
 
-// waitForPeers waits until the caps of a packet's peers can be checked: once for each peer, for
-// one look at the ledger. life ends with the recorder.
-func (g *admission) waitForPeers(ctx, life context.Context, p *Packet) error {
-	rooms := [...]*peerLimits{g.limitsOf(p.From), g.limitsOf(p.To), g.floors[p.From.Ledger()], g.floors[p.To.Ledger()]}
-	for _, r := range rooms {
-		if r != nil {
-			if err := g.waitForLimits(ctx, life, r); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (g *admission) waitForLimits(ctx, life context.Context, r *peerLimits) error {
-	for {
-		next := g.nextRefresh()
-		if known, err := r.checkLoaded(); known || err != nil {
-			return err
-		}
-		if err := g.waitForRefresh(ctx, life, next); err != nil {
-			return err
-		}
-	}
-}
-
-// refreshStaleCap waits for a look if a packet was refused by a cap of a peer that nobody has
-// looked at for a while; at our liquidity there is one each round. It reports whether there was one.
-func (g *admission) refreshStaleCap(ctx, life context.Context, refused error) bool {
-	var limit *PacketLimitError
-	if !errors.As(refused, &limit) || errors.Is(refused, ErrRateLimited) || !g.limitsOf(limit.Account).isStale(g.book.SuspensionPollInterval()) {
-		return false
-	}
-	return g.waitForRefresh(ctx, life, g.nextRefresh()) == nil
-}
-
-// nextRefresh is closed when a look ends that begins from now on, or the one that is under
-// way.
-func (g *admission) nextRefresh() <-chan struct{} {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	return g.refreshed
-}
-
-func (g *admission) waitForRefresh(ctx, life context.Context, next <-chan struct{}) error {
-	g.requestRefresh()
-	select {
-	case <-next:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrLimitsNotLoaded, context.Cause(ctx))
-	case <-life.Done():
-		return ErrRecorderClosed
-	}
-}
-
-// requestRefresh has the loop look at the ledger now.
-func (g *admission) requestRefresh() {
-	select {
-	case g.refreshRequested <- struct{}{}:
-	default: // it has been told
-	}
-}
-
-// limitsOf is what a peer's caps leave; nil for ourselves.
+// limitsOf returns the limits of a peer; nil for ourselves.
 func (g *admission) limitsOf(a accounts.PeerAccount) *peerLimits {
 	if a.IsOwn() {
 		return nil
 	}
 	g.mu.RLock()
-	r := g.limitsByPeer[a.ID()]
+	l := g.limitsByPeer[a.ID()]
 	g.mu.RUnlock()
-	if r != nil {
-		return r
+	if l != nil {
+		return l
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if r = g.limitsByPeer[a.ID()]; r == nil {
-		r = newPeerLimits(g.book, a)
-		g.limitsByPeer[a.ID()] = r
+	if l = g.limitsByPeer[a.ID()]; l == nil {
+		l = newPeerLimits(g.book, a)
+		g.limitsByPeer[a.ID()] = l
 	}
-	return r
+	return l
 }
 
-// reserveLimits lets an operation in, or says why its packet is not taken. Who is let in and is
-// not sent then must leave.
+// waitUntilLoaded waits until the caps of a new packet's peers can be checked. The first
+// packet of a peer waits for one refresh.
+func (g *admission) waitUntilLoaded(ctx context.Context, o *operation) error {
+	if o.kind != KindPrepare || !g.hasCaps {
+		return nil
+	}
+	from, to := o.packet.From, o.packet.To
+	for _, l := range [...]*peerLimits{g.limitsOf(from), g.limitsOf(to), g.floors[from.Ledger()], g.floors[to.Ledger()]} {
+		if l == nil {
+			continue
+		}
+		if err := g.waitForLimits(ctx, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *admission) waitForLimits(ctx context.Context, l *peerLimits) error {
+	for {
+		next := g.nextRefresh()
+		if isLoaded, err := l.checkLoaded(); isLoaded || err != nil {
+			return err
+		}
+		if err := g.waitForRefresh(ctx, next); err != nil {
+			return err
+		}
+	}
+}
+
+// reserveLimits counts an operation against the limits of its peers, or returns the limit
+// that refuses its packet. An operation that is not sent afterwards must be passed to
+// cancelReservation.
 func (g *admission) reserveLimits(o *operation) error {
 	if o.kind == KindPrepare {
 		if err := g.checkPeers(&o.packet); err != nil {
@@ -156,31 +126,8 @@ func (g *admission) reserveLimits(o *operation) error {
 	return err
 }
 
-// reserveCaps notes an operation, and refuses a prepare that the caps and floors leave no room for.
-func (g *admission) reserveCaps(o *operation) error {
-	if !g.hasCaps || o.count == 0 {
-		return nil
-	}
-	var all [maxLimitedAmounts]limitedAmount
-	stakes := all[:g.limitedAmounts(o, &all)]
-	for i := range stakes {
-		s := &stakes[i]
-		if o.kind != KindPrepare || s.exempt {
-			s.limits.recordSent(o.kind, s.amount, s.direction)
-			continue
-		}
-		if err := s.limits.reserveAmount(s.amount, s.direction); err != nil {
-			for _, before := range stakes[:i] {
-				before.limits.recordAnswered(KindPrepare, before.amount, before.direction, answerEffect{})
-			}
-			return err
-		}
-	}
-	return nil
-}
-
-// checkPeers refuses new packets of suspended peers, and those from peers in arrears: what such a
-// peer earns must still come in.
+// checkPeers refuses a new packet of a suspended peer, and a new packet from a peer in
+// arrears. Packets to a peer in arrears are taken: the peer earns with them.
 func (g *admission) checkPeers(p *Packet) error {
 	if g.debtors != nil && g.debtors.isInArrears(p.From) {
 		return fmt.Errorf("%w: %v", ErrInArrears, p.From)
@@ -190,17 +137,50 @@ func (g *admission) checkPeers(p *Packet) error {
 		return nil
 	}
 	for _, a := range [...]accounts.PeerAccount{p.From, p.To} {
-		if _, is := suspended[a.ID()]; is {
+		if _, isSuspended := suspended[a.ID()]; isSuspended {
 			return fmt.Errorf("%w: %v", accounts.ErrSuspended, a)
 		}
 	}
 	return nil
 }
 
-// cancelReservation takes back what enter has noted of an operation that is not sent.
+// reserveCaps counts an operation against caps and floors. Only a prepare can be refused.
+func (g *admission) reserveCaps(o *operation) error {
+	if !g.hasCaps || o.count == 0 {
+		return nil
+	}
+	var array [maxLimitedAmounts]limitedAmount
+	amounts := array[:g.limitedAmounts(o, &array)]
+	for i := range amounts {
+		a := &amounts[i]
+		if o.kind != KindPrepare || a.exempt {
+			a.limits.recordSent(o.kind, a.amount, a.direction)
+			continue
+		}
+		if err := a.limits.reserveAmount(a.amount, a.direction); err != nil {
+			for _, reserved := range amounts[:i] {
+				reserved.limits.recordAnswered(KindPrepare, reserved.amount, reserved.direction, answerEffect{})
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// isStaleCap reports whether a packet was refused by a cap of a peer whose balance is older
+// than one poll interval. Liquidity floors are never stale: they are read at each refresh.
+func (g *admission) isStaleCap(refusal error) bool {
+	var limit *PacketLimitError
+	if !errors.As(refusal, &limit) || errors.Is(refusal, ErrRateLimited) {
+		return false
+	}
+	return g.limitsOf(limit.Account).isStale(g.book.SuspensionPollInterval())
+}
+
+// cancelReservation takes back the reservation of an operation that is not sent.
 func (g *admission) cancelReservation(o *operation) { g.settleReservation(o, answerEffect{}) }
 
-// settleReservations notes what became of operations.
+// settleReservations counts answered operations.
 func (g *admission) settleReservations(done []*operation) {
 	if !g.hasCaps {
 		return
@@ -212,31 +192,32 @@ func (g *admission) settleReservations(done []*operation) {
 	}
 }
 
-// trackHold is what became of an operation.
+// trackHold adds the packet of an applied prepare to the held packets, and takes a resolved
+// one out. It returns the effect of the answer on the limits.
 func (g *admission) trackHold(o *operation) answerEffect {
 	outcome := o.slot.outcome
-	became := answerEffect{booked: o.lost || outcome.Done() && !o.giveBack}
+	effect := answerEffect{booked: o.lost || outcome.Done() && !o.giveBack}
 	switch o.kind {
 	case KindPrepare:
-		if became.booked {
+		if effect.booked {
 			g.holds.addPacket(&o.packet)
 		}
 	case KindFulfill:
-		became.late = o.lost || o.slot.late
-		became.freesOwnHold = g.holds.takePacket(&o.packet) && outcome == ledger.OutcomeApplied && !became.late
+		effect.late = o.lost || o.slot.late
+		effect.freesOwnHold = g.holds.takePacket(&o.packet) && outcome == ledger.OutcomeApplied && !effect.late
 	case KindReject:
-		became.freesOwnHold = g.holds.takePacket(&o.packet) && outcome == ledger.OutcomeApplied
+		effect.freesOwnHold = g.holds.takePacket(&o.packet) && outcome == ledger.OutcomeApplied
 	case KindForward:
 	}
-	return became
+	return effect
 }
 
-func (g *admission) settleReservation(o *operation, became answerEffect) {
+func (g *admission) settleReservation(o *operation, effect answerEffect) {
 	if !g.hasCaps || o.count == 0 {
 		return
 	}
-	var all [maxLimitedAmounts]limitedAmount
-	for _, s := range all[:g.limitedAmounts(o, &all)] {
-		s.limits.recordAnswered(o.kind, s.amount, s.direction, became)
+	var array [maxLimitedAmounts]limitedAmount
+	for _, a := range array[:g.limitedAmounts(o, &array)] {
+		a.limits.recordAnswered(o.kind, a.amount, a.direction, effect)
 	}
 }

@@ -88,9 +88,9 @@ func RejectOp(p Packet) Op { return Op{Kind: KindReject, Packet: p} }
 // ForwardOp books a packet that was fulfilled already, in one phase.
 func ForwardOp(p Packet) Op { return Op{Kind: KindForward, Packet: p} }
 
-// isPromised reports whether the operation is on money that was promised before: it
-// goes ahead of prepares.
-func (op *Op) isPromised() bool { return op.Kind != KindPrepare }
+// isPromised reports whether the money of the operation was promised before. Such
+// operations go ahead of prepares.
+func (k Kind) isPromised() bool { return k != KindPrepare }
 
 // beginsPacket reports whether the operation is the first of its packet.
 func (k Kind) beginsPacket() bool { return k == KindPrepare || k == KindForward }

@@ -3,16 +3,18 @@ package transfers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// runRefresher looks at the ledger once a round, and when somebody waits for it, until ctx ends.
+// runRefresher reads the ledger once per poll interval, and whenever a caller has requested
+// a refresh, until ctx ends.
 func (g *admission) runRefresher(ctx context.Context) {
-	round := time.NewTicker(g.book.SuspensionPollInterval())
-	defer round.Stop()
+	ticker := time.NewTicker(g.book.SuspensionPollInterval())
+	defer ticker.Stop()
 	for {
 		if err := g.refreshLimits(ctx); err != nil && ctx.Err() == nil && g.refreshFailed != nil {
 			g.refreshFailed(err)
@@ -20,14 +22,15 @@ func (g *admission) runRefresher(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-round.C:
+		case <-ticker.C:
 		case <-g.refreshRequested:
 		}
 	}
 }
 
-// refreshLimits reads who is suspended, the balances of the peers with caps that need it, and
-// who is in arrears. What could not be read stays as it was, for the next look.
+// refreshLimits reads the suspensions, the balances of peers with caps that need it, our
+// liquidity, and the arrears. After a failed read the earlier values stay in use until the
+// next refresh.
 func (g *admission) refreshLimits(ctx context.Context) error {
 	err := g.readSuspensions(ctx)
 	if g.hasCaps {
@@ -38,15 +41,16 @@ func (g *admission) refreshLimits(ctx context.Context) error {
 		err = errors.Join(err, g.debtors.refreshArrears(ctx, g.book))
 	}
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	close(g.refreshed)
+	done := g.refreshed
 	g.refreshed = make(chan struct{})
+	g.mu.Unlock()
+	close(done)
 	return err
 }
 
 func (g *admission) readSuspensions(ctx context.Context) error {
-	changes, seen, err := g.book.Suspensions(ctx, g.newestSuspension)
-	g.newestSuspension = seen
+	changes, newest, err := g.book.Suspensions(ctx, g.newestSuspension)
+	g.newestSuspension = newest
 	if len(changes) == 0 {
 		return err
 	}
@@ -62,60 +66,90 @@ func (g *admission) readSuspensions(ctx context.Context) error {
 	return err
 }
 
-// readPeerBalances looks at the balances of all rooms that need it, some 2,000 in a request. Those
-// never looked at may be of peers that are not provisioned, so they are read apart.
+// readPeerBalances reads the balances of all peers that need it, some 2,000 in a request.
+// Peers never read before may not be provisioned, so they are read apart from the others.
 func (g *admission) readPeerBalances(ctx context.Context) error {
-	known, fresh := g.beginRefresh()
-	return errors.Join(g.readBalances(ctx, known), g.readBalances(ctx, fresh))
+	known, unknown := g.beginRefresh()
+	return errors.Join(g.readBalances(ctx, known), g.readBalances(ctx, unknown))
 }
 
-func (g *admission) readBalances(ctx context.Context, rooms []*peerLimits) error {
-	if len(rooms) == 0 {
-		return nil
-	}
-	handles := make([]accounts.PeerAccount, len(rooms))
-	for i, r := range rooms {
-		handles[i] = r.account
-	}
-	return lookUpEach(ctx, g.book, handles, func(i int, b accounts.Balance, err error) { rooms[i].endRefresh(b, err) })
-}
-
-// lookUpEach looks peers up and tells what is found of each: its balance, or why there is none.
-// One that is not provisioned must not keep the others from being looked at, nor cost a
-// request for each of them: the list is halved until it is alone. The error is that of the
-// requests; a peer that is not provisioned is none.
-func lookUpEach(ctx context.Context, book *accounts.Book, list []accounts.PeerAccount, tell func(i int, b accounts.Balance, err error)) error {
-	balances, err := book.LookUpBalances(ctx, list...)
-	missing := errors.Is(err, accounts.ErrNotProvisioned)
-	if half := len(list) / 2; missing && half > 0 {
-		second := func(i int, b accounts.Balance, err error) { tell(half+i, b, err) }
-		return errors.Join(lookUpEach(ctx, book, list[:half], tell), lookUpEach(ctx, book, list[half:], second))
-	}
-	for i := range list {
-		if err != nil {
-			tell(i, accounts.Balance{}, err)
-		} else {
-			tell(i, balances[i], nil)
+// beginRefresh marks the start of a read in the limits that need one. The limits never
+// read before are unknown.
+func (g *admission) beginRefresh() (known, unknown []*peerLimits) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	for _, l := range g.limitsByPeer {
+		switch isNeeded, isKnown := l.beginRefresh(); {
+		case !isNeeded:
+		case isKnown:
+			known = append(known, l)
+		default:
+			unknown = append(unknown, l)
 		}
 	}
-	if missing {
+	return known, unknown
+}
+
+func (g *admission) readBalances(ctx context.Context, limits []*peerLimits) error {
+	if len(limits) == 0 {
+		return nil
+	}
+	peers := make([]accounts.PeerAccount, len(limits))
+	for i, l := range limits {
+		peers[i] = l.account
+	}
+	return lookUpEach(ctx, g.book, peers, func(i int, b accounts.Balance, err error) { limits[i].endRefresh(b, err) })
+}
+
+// lookUpEach reads the balances of peers, and calls report once for each peer with its
+// balance or its error. A peer that is not provisioned fails a whole request. So a failed
+// list is halved until the missing peer is alone, which keeps the number of requests low.
+// The returned error is that of the requests, without accounts.ErrNotProvisioned.
+func lookUpEach(ctx context.Context, book *accounts.Book, peers []accounts.PeerAccount, report func(i int, b accounts.Balance, err error)) error {
+	balances, err := book.LookUpBalances(ctx, peers...)
+	isMissing := errors.Is(err, accounts.ErrNotProvisioned)
+	if half := len(peers) / 2; isMissing && half > 0 {
+		reportSecond := func(i int, b accounts.Balance, err error) { report(half+i, b, err) }
+		return errors.Join(lookUpEach(ctx, book, peers[:half], report), lookUpEach(ctx, book, peers[half:], reportSecond))
+	}
+	for i := range peers {
+		if err != nil {
+			report(i, accounts.Balance{}, err)
+		} else {
+			report(i, balances[i], nil)
+		}
+	}
+	if isMissing {
 		return nil
 	}
 	return err
 }
 
-// beginRefresh begins a look at the rooms that need one; fresh are those never looked at.
-func (g *admission) beginRefresh() (known, fresh []*peerLimits) {
+// nextRefresh returns a channel that is closed when the next refresh completes: the
+// current one, if one is running.
+func (g *admission) nextRefresh() <-chan struct{} {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	for _, r := range g.limitsByPeer {
-		switch needed, isKnown := r.beginRefresh(); {
-		case !needed:
-		case isKnown:
-			known = append(known, r)
-		default:
-			fresh = append(fresh, r)
-		}
+	return g.refreshed
+}
+
+// waitForRefresh requests a refresh and waits for next, a channel of nextRefresh.
+func (g *admission) waitForRefresh(ctx context.Context, next <-chan struct{}) error {
+	g.requestRefresh()
+	select {
+	case <-next:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrLimitsNotLoaded, context.Cause(ctx))
+	case <-g.recorderDone:
+		return ErrRecorderClosed
 	}
-	return known, fresh
+}
+
+// requestRefresh wakes the refresher.
+func (g *admission) requestRefresh() {
+	select {
+	case g.refreshRequested <- struct{}{}:
+	default: // a request is pending
+	}
 }

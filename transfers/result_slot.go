@@ -2,7 +2,6 @@ package transfers
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -143,9 +142,4 @@ func (c *recordCallPool) putCall(one *recordCall) {
 	one.slot.shortfall, one.slot.shortfallUnknown = 0, false
 	one.slot.claim.Store(claimOpen)
 	c.pool.Put(one)
-}
-
-// wrapError says of which operation an error is.
-func wrapError(kind Kind, packet ledger.ID, err error) error {
-	return fmt.Errorf("%v of packet %v: %w", kind, packet, err)
 }
