@@ -15,177 +15,177 @@ import (
 
 // batch is operations that go to the ledger together. It is used again.
 type batch struct {
-	todo       []*operation // not answered yet, in order
-	done       []*operation // answered
-	marks      []*operation
-	resolving  map[ledger.ID]struct{} // packets that it resolves
-	transfers  []ledger.Transfer      // of the request
-	encoded    bool                   // transfers are those of all of todo
-	corrects   bool                   // there are corrections in todo
-	unverified bool                   // there may be packets in todo that are not known to be as they were prepared
-	expiry     time.Time              // the first of its prepares'; zero if none has any
-	oldest     time.Duration          // when the first of its operations came
-	sent       time.Time              // when the request was sent first
-	handed     time.Time              // when the first request was sent whose answer was lost; of operations that are handed
-	touched    peerSet
-	senders    peerSet
-	answered   []answeredFulfill // that the journal need not keep
-	report     Batch
+	remaining         []*operation // not answered yet, in order
+	answered          []*operation // answered
+	flushMarks        []*operation
+	resolvedPackets   map[ledger.ID]struct{} // packets that it resolves
+	transfers         []ledger.Transfer      // of the request
+	fullyEncoded      bool                   // transfers are those of all of todo
+	hasCorrections    bool                   // there are corrections in todo
+	needsVerification bool                   // there may be packets in todo that are not known to be as they were prepared
+	earliestExpiry    time.Time              // the first of its prepares'; zero if none has any
+	firstArrival      time.Duration          // when the first of its operations came
+	sentAt            time.Time              // when the request was sent first
+	unknownSince      time.Time              // when the first request was sent whose answer was lost; of operations that are handed
+	touchedPeers      peerSet
+	senders           peerSet
+	resolvedFulfills  []resolvedFulfill // that the journal need not keep
+	report            Batch
 }
 
 func newBatch() *batch {
-	return &batch{resolving: make(map[ledger.ID]struct{}), touched: newPeerSet(), senders: newPeerSet()}
+	return &batch{resolvedPackets: make(map[ledger.ID]struct{}), touchedPeers: newPeerSet(), senders: newPeerSet()}
 }
 
-// cut takes the operations of the next batch, of which there must be one. A chain
+// buildBatch takes the operations of the next batch, of which there must be one. A chain
 // is never cut, and a packet is resolved once: an operation that must be sent again,
 // because its ids are burnt, must not find that one behind it on the same packet was
 // ahead. REQUIRES: cutting is held.
-func (ln *lane) cut() *batch {
-	b := ln.blank()
-	for o := ln.peek(); o != nil; o = ln.peek() {
+func (ln *lane) buildBatch() *batch {
+	b := ln.emptyBatch()
+	for o := ln.peekNext(); o != nil; o = ln.peekNext() {
 		if o.kind == 0 {
-			b.marks = append(b.marks, ln.pull())
+			b.flushMarks = append(b.flushMarks, ln.popNext())
 			continue
 		}
-		if len(b.transfers)+o.size() > ln.limit && len(b.todo) > 0 {
+		if len(b.transfers)+o.transferCount() > ln.transferLimit && len(b.remaining) > 0 {
 			break
 		}
 		if !o.kind.beginsPacket() {
-			if _, twice := b.resolving[o.packet.ID]; twice {
+			if _, twice := b.resolvedPackets[o.packet.ID]; twice {
 				break
 			}
-			b.resolving[o.packet.ID] = struct{}{}
+			b.resolvedPackets[o.packet.ID] = struct{}{}
 		}
-		ln.pull()
-		b.add(o)
+		ln.popNext()
+		b.addOperation(o)
 	}
-	b.report.Operations = len(b.todo)
-	b.report.Queued = ln.first.operations + ln.later.operations
+	b.report.Operations = len(b.remaining)
+	b.report.Queued = ln.priority.operations + ln.normal.operations
 	return b
 }
 
-// blank is a batch without anything in it.
-func (ln *lane) blank() *batch {
-	n := len(ln.spare)
+// emptyBatch is a batch without anything in it.
+func (ln *lane) emptyBatch() *batch {
+	n := len(ln.freeBatches)
 	if n == 0 {
 		b := newBatch()
-		b.report.Lane, b.encoded, b.oldest = ln.number, true, math.MaxInt64
+		b.report.Lane, b.fullyEncoded, b.firstArrival = ln.number, true, math.MaxInt64
 		return b
 	}
-	b := ln.spare[n-1]
-	ln.spare = ln.spare[:n-1]
-	clear(b.resolving)
-	b.todo, b.done, b.marks, b.transfers = b.todo[:0], b.done[:0], b.marks[:0], b.transfers[:0]
-	b.encoded, b.corrects, b.unverified, b.expiry, b.oldest = true, false, false, time.Time{}, math.MaxInt64
+	b := ln.freeBatches[n-1]
+	ln.freeBatches = ln.freeBatches[:n-1]
+	clear(b.resolvedPackets)
+	b.remaining, b.answered, b.flushMarks, b.transfers = b.remaining[:0], b.answered[:0], b.flushMarks[:0], b.transfers[:0]
+	b.fullyEncoded, b.hasCorrections, b.needsVerification, b.earliestExpiry, b.firstArrival = true, false, false, time.Time{}, math.MaxInt64
 	b.report = Batch{Lane: ln.number}
 	return b
 }
 
-// add adds an operation and what it sends.
-func (b *batch) add(o *operation) {
-	b.todo = append(b.todo, o)
-	b.oldest = min(b.oldest, o.came)
+// addOperation adds an operation and what it sends.
+func (b *batch) addOperation(o *operation) {
+	b.remaining = append(b.remaining, o)
+	b.firstArrival = min(b.firstArrival, o.arrivedAt)
 	b.transfers = o.appendTransfers(b.transfers)
-	b.unverified = b.unverified || !o.verified()
-	if e := o.packet.Expiry; o.kind == KindPrepare && !e.IsZero() && (b.expiry.IsZero() || e.Before(b.expiry)) {
-		b.expiry = e
+	b.needsVerification = b.needsVerification || !o.isVerified()
+	if e := o.packet.Expiry; o.kind == KindPrepare && !e.IsZero() && (b.earliestExpiry.IsZero() || e.Before(b.earliestExpiry)) {
+		b.earliestExpiry = e
 	}
 }
 
-// expire refuses the prepares that have waited for so long that their packets have
+// dropExpired refuses the prepares that have waited for so long that their packets have
 // expired, and that were never handed over. What was handed over once may be in the books:
 // that a later request was not sent says nothing about it, so it is asked for again.
-func (b *batch) expire(now time.Time) {
-	if b.expiry.IsZero() || now.Before(b.expiry) {
+func (b *batch) dropExpired(now time.Time) {
+	if b.earliestExpiry.IsZero() || now.Before(b.earliestExpiry) {
 		return
 	}
-	kept := b.todo[:0]
-	for _, o := range b.todo {
-		if e := o.packet.Expiry; o.kind != KindPrepare || o.handed || o.giveBack || e.IsZero() || now.Before(e) {
+	kept := b.remaining[:0]
+	for _, o := range b.remaining {
+		if e := o.packet.Expiry; o.kind != KindPrepare || o.sent || o.voiding || e.IsZero() || now.Before(e) {
 			kept = append(kept, o)
 			continue
 		}
-		o.refuse(fmt.Errorf("%w: it expired while it waited to be sent", ErrHoldTooShort))
-		b.done = append(b.done, o)
+		o.refuseUnsent(fmt.Errorf("%w: it expired while it waited to be sent", ErrHoldTooShort))
+		b.answered = append(b.answered, o)
 	}
-	b.todo, b.encoded = kept, false
+	b.remaining, b.fullyEncoded = kept, false
 }
 
-// resolve sends a batch until every operation in it has an answer or is given up. While
+// resolveBatch sends a batch until every operation in it has an answer or is given up. While
 // an outcome is unknown the same request is sent again, which is safe: it has the same
 // ids.
-func (ln *lane) resolve(ctx context.Context, b *batch) {
+func (ln *lane) resolveBatch(ctx context.Context, b *batch) {
 	began := time.Now()
-	b.report.QueueWait = max(0, began.Sub(ln.began)-b.oldest)
-	ln.flying.Store(int64(len(b.todo)))
-	defer ln.flying.Store(0)
+	b.report.QueueWait = max(0, began.Sub(ln.startedAt)-b.firstArrival)
+	ln.inFlight.Store(int64(len(b.remaining)))
+	defer ln.inFlight.Store(0)
 	again := 0 // operations of a request that must be sent again as it is
-	pause := &pauses{}
+	pause := &retryBackoff{}
 	for {
 		if again == 0 {
-			b.expire(ln.recorder.cfg.Clock())
-			if !ln.verified(ctx, b, pause) {
+			b.dropExpired(ln.recorder.cfg.Clock())
+			if !ln.ensureVerified(ctx, b, pause) {
 				continue
 			}
 		}
-		if len(b.done) > 0 && len(b.todo) > 0 {
+		if len(b.answered) > 0 && len(b.remaining) > 0 {
 			// Some must go on: the callers of the others do not wait for that.
-			ln.unread.Wait()
-			ln.announce(b)
+			ln.unpublished.Wait()
+			ln.publishAnswers(b)
 		}
-		if len(b.todo) == 0 {
+		if len(b.remaining) == 0 {
 			break
 		}
 		n := again
 		if n == 0 {
-			n, b.sent = b.request(ln.limit), ln.recorder.cfg.Clock()
+			n, b.sentAt = b.prepareRequest(ln.transferLimit), ln.recorder.cfg.Clock()
 		}
-		answers, err := ln.ask(ctx, b, n)
+		answers, err := ln.sendRequest(ctx, b, n)
 		again = 0
 		switch {
 		case err == nil:
-			before := len(b.done)
-			b.deliver(n, answers, ln.recorder.cfg.Clock())
-			pause.reset()
-			if b.corrects {
-				ln.readShortfalls(ctx, b.done[before:])
+			before := len(b.answered)
+			b.applyResults(n, answers, ln.recorder.cfg.Clock())
+			pause.resetInterval()
+			if b.hasCorrections {
+				ln.readShortfalls(ctx, b.answered[before:])
 			}
 		case errors.Is(err, ledger.ErrOutcomeUnknown): // before all else: it may be in the books
-			b.handOver(n)
-			if again = n; !pause.wait(ctx) {
-				ln.giveUp(b, n, err)
+			b.markSent(n)
+			if again = n; !pause.waitInterval(ctx) {
+				ln.abandonOperations(b, n, err)
 				again = 0
 			}
 		case errors.Is(err, ledger.ErrTooMuchData) && n > 1:
-			ln.lowerLimit(len(b.transfers))
+			ln.lowerTransferLimit(len(b.transfers))
 		case errors.Is(err, ledger.ErrClosed):
 			ln.recorder.ledgerClosed.Store(true)
-			ln.giveUp(b, n, err)
-		case errors.Is(err, ledger.ErrTooMuchData), !pause.wait(ctx):
-			ln.giveUp(b, n, err)
+			ln.abandonOperations(b, n, err)
+		case errors.Is(err, ledger.ErrTooMuchData), !pause.waitInterval(ctx):
+			ln.abandonOperations(b, n, err)
 		default:
-			b.encoded = n == len(b.todo) // it was not handed over: what has expired meanwhile is not sent
+			b.fullyEncoded = n == len(b.remaining) // it was not handed over: what has expired meanwhile is not sent
 		}
 	}
 	b.report.Duration = time.Since(began)
 }
 
-// request makes a request ready and returns how many operations it is of.
-func (b *batch) request(limit int) int {
-	whole := b.encoded
-	b.encoded = false
+// prepareRequest makes a request ready and returns how many operations it is of.
+func (b *batch) prepareRequest(limit int) int {
+	whole := b.fullyEncoded
+	b.fullyEncoded = false
 	if whole {
-		return len(b.todo)
+		return len(b.remaining)
 	}
-	return b.encode(limit)
+	return b.encodeRequest(limit)
 }
 
-// ask sends the request, of the first n operations, once. It sends nothing while an arrears
+// sendRequest sends the request, of the first n operations, once. It sends nothing while an arrears
 // account that the request debits may be missing.
-func (ln *lane) ask(ctx context.Context, b *batch, n int) ([]ledger.CreateTransferResult, error) {
-	if b.corrects {
-		if err := ln.recorder.arrearsAccounts.ensureCreated(ctx, owing(b.todo[:n])); err != nil {
+func (ln *lane) sendRequest(ctx context.Context, b *batch, n int) ([]ledger.CreateTransferResult, error) {
+	if b.hasCorrections {
+		if err := ln.recorder.arrearsAccounts.ensureCreated(ctx, arrearsSenders(b.remaining[:n])); err != nil {
 			return nil, err
 		}
 	}
@@ -198,41 +198,41 @@ func (ln *lane) ask(ctx context.Context, b *batch, n int) ([]ledger.CreateTransf
 	return answers, err
 }
 
-// handOver notes that the ledger may have executed the first n operations.
-func (b *batch) handOver(n int) {
-	if !slices.ContainsFunc(b.todo, func(o *operation) bool { return o.handed }) {
-		b.handed = b.sent
+// markSent notes that the ledger may have executed the first n operations.
+func (b *batch) markSent(n int) {
+	if !slices.ContainsFunc(b.remaining, func(o *operation) bool { return o.sent }) {
+		b.unknownSince = b.sentAt
 	}
-	for _, o := range b.todo[:n] {
-		o.handed = true
+	for _, o := range b.remaining[:n] {
+		o.sent = true
 	}
 }
 
-// pauses are those between attempts at a request, which grow.
-type pauses struct{ next *backoff.ExponentialBackOff }
+// retryBackoff are those between attempts at a request, which grow.
+type retryBackoff struct{ policy *backoff.ExponentialBackOff }
 
-// wait waits; false if ctx has ended.
-func (p *pauses) wait(ctx context.Context) bool {
-	if p.next == nil {
-		p.next = backoff.NewExponentialBackOff()
-		p.next.InitialInterval, p.next.MaxInterval = 10*time.Millisecond, time.Second
+// waitInterval waits; false if ctx has ended.
+func (p *retryBackoff) waitInterval(ctx context.Context) bool {
+	if p.policy == nil {
+		p.policy = backoff.NewExponentialBackOff()
+		p.policy.InitialInterval, p.policy.MaxInterval = 10*time.Millisecond, time.Second
 	}
 	select {
 	case <-ctx.Done():
 		return false
-	case <-time.After(p.next.NextBackOff()):
+	case <-time.After(p.policy.NextBackOff()):
 		return true
 	}
 }
 
-func (p *pauses) reset() { p.next = nil }
+func (p *retryBackoff) resetInterval() { p.policy = nil }
 
-// encode makes a request of what is to do, and returns how many operations it has.
+// encodeRequest makes a request of what is to do, and returns how many operations it has.
 // Those that must go on may need more transfers than before.
-func (b *batch) encode(limit int) (n int) {
+func (b *batch) encodeRequest(limit int) (n int) {
 	b.transfers = b.transfers[:0]
-	for _, o := range b.todo {
-		if len(b.transfers)+o.size() > limit && n > 0 {
+	for _, o := range b.remaining {
+		if len(b.transfers)+o.transferCount() > limit && n > 0 {
 			break
 		}
 		b.transfers = o.appendTransfers(b.transfers)
@@ -244,73 +244,73 @@ func (b *batch) encode(limit int) (n int) {
 // developmentLimit is what a server started with --development takes.
 const developmentLimit = 253
 
-// lowerLimit learns, for good, from a request that the ledger found too large.
+// lowerTransferLimit learns, for good, from a request that the ledger found too large.
 // Nearly every such ledger is a development server.
-func (ln *lane) lowerLimit(refused int) {
-	ln.cutting.Lock()
-	defer ln.cutting.Unlock()
+func (ln *lane) lowerTransferLimit(refused int) {
+	ln.batchMu.Lock()
+	defer ln.batchMu.Unlock()
 	if refused > developmentLimit {
-		ln.limit = min(ln.limit, developmentLimit)
+		ln.transferLimit = min(ln.transferLimit, developmentLimit)
 		return
 	}
-	ln.limit = min(ln.limit, max(1, refused/2))
+	ln.transferLimit = min(ln.transferLimit, max(1, refused/2))
 }
 
-// deliver reads the answers to the first n operations. Those that must go on stay
+// applyResults reads the answers to the first n operations. Those that must go on stay
 // in front of the others, in their order.
-func (b *batch) deliver(n int, answers []ledger.CreateTransferResult, now time.Time) {
-	again, since := b.todo[:0], elapsed(b.sent, now)
-	for _, o := range b.todo[:n] {
-		waited, size := since, o.size()
-		if o.handed {
-			waited = elapsed(b.handed, now)
+func (b *batch) applyResults(n int, answers []ledger.CreateTransferResult, now time.Time) {
+	again, since := b.remaining[:0], elapsedBetween(b.sentAt, now)
+	for _, o := range b.remaining[:n] {
+		waited, size := since, o.transferCount()
+		if o.sent {
+			waited = elapsedBetween(b.unknownSince, now)
 		}
-		if o.read(answers[:size], waited) {
+		if o.handleResults(answers[:size], waited) {
 			again = append(again, o)
-			b.corrects = b.corrects || o.corrects()
+			b.hasCorrections = b.hasCorrections || o.isCorrection()
 		} else {
-			b.done = append(b.done, o)
+			b.answered = append(b.answered, o)
 		}
 		answers = answers[size:]
 	}
-	b.todo = append(again, b.todo[n:]...)
+	b.remaining = append(again, b.remaining[n:]...)
 }
 
-// elapsed is the time between two readings of the clock. The monotonic clock of a virtual
+// elapsedBetween is the time between two readings of the clock. The monotonic clock of a virtual
 // machine stands still while the machine is suspended, and the ledger's does not; the wall
 // clock may be set back. So the longer of the two counts.
-func elapsed(from, to time.Time) time.Duration {
+func elapsedBetween(from, to time.Time) time.Duration {
 	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }
 
-// giveUp ends the first n operations without an answer.
-func (ln *lane) giveUp(b *batch, n int, cause error) {
+// abandonOperations ends the first n operations without an answer.
+func (ln *lane) abandonOperations(b *batch, n int, cause error) {
 	closed := ln.isClosed()
 	if closed {
-		ln.cause = cause
+		ln.lastErr = cause
 	}
-	for _, o := range b.todo[:n] {
+	for _, o := range b.remaining[:n] {
 		if closed {
-			ln.left = append(ln.left, leftover{o.op(), o.handed || o.giveBack})
+			ln.abandoned = append(ln.abandoned, abandonedOperation{o.toOp(), o.sent || o.voiding})
 		}
-		o.giveUp(cause, closed)
+		o.endUnanswered(cause, closed)
 	}
-	b.done = append(b.done, b.todo[:n]...)
-	b.todo = append(b.todo[:0], b.todo[n:]...)
+	b.answered = append(b.answered, b.remaining[:n]...)
+	b.remaining = append(b.remaining[:0], b.remaining[n:]...)
 }
 
-// giveUp ends an operation without an answer; closed says that the recorder is.
-func (o *operation) giveUp(cause error, closed bool) {
-	o.lost = true
+// endUnanswered ends an operation without an answer; closed says that the recorder is.
+func (o *operation) endUnanswered(cause error, closed bool) {
+	o.unanswered = true
 	err := cause
 	switch {
-	case o.giveBack: // its caller has an answer
+	case o.voiding: // its caller has an answer
 		return
-	case o.handed:
+	case o.sent:
 		if o.slot.outcome, err = ledger.OutcomeUnknown, wrapUnknown(cause); closed {
 			err = fmt.Errorf("the recorder was closed before the answer came: %w", err)
 		}
-	case o.entry != 0:
+	case o.journalPos != 0:
 		o.slot.outcome, err = ledger.OutcomeUnknown, fmt.Errorf("%w: not sent, and left in the journal: %w", ledger.ErrOutcomeUnknown, cause)
 	case closed:
 		o.slot.outcome, err = ledger.OutcomeRefused, fmt.Errorf("%w: %w", ErrRecorderClosed, cause)

@@ -45,7 +45,7 @@ func (t Future) Journaled(ctx context.Context) error {
 	if t.kind != KindFulfill || t.slot.isApplied() {
 		return nil
 	}
-	return t.recorder.journal.wait(ctx, t.journalPos)
+	return t.recorder.journal.waitSynced(ctx, t.journalPos)
 }
 
 // waitOrAbandon is Wait for a caller that cannot come back: a prepare whose answer

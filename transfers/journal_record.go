@@ -37,7 +37,7 @@ type journalRecord struct {
 	refused              bool // it was refused later
 }
 
-// sameFulfill reports whether two records of one packet are the same fulfill, as promiseKey has it.
+// sameFulfill reports whether two records of one packet are the same fulfill, as fulfillKey has it.
 func (r *journalRecord) sameFulfill(other *journalRecord) bool {
 	p, q := &r.packet, &other.packet
 	return p.In == q.In && p.Out == q.Out && p.Dust == q.Dust && r.from == other.from && r.to == other.to &&

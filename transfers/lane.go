@@ -28,68 +28,68 @@ type lane struct {
 	wake     chan struct{} // holds one: there is something to do for an idle sender
 	load     atomic.Int64  // operations that it has not answered
 
-	mu     sync.Mutex
-	in     queue         // what has come since somebody looked
-	mixed  bool          // not only forwards have come
-	unused list          // to be used again
-	idle   bool          // the sender waits for wake
-	closed bool          // nothing is added any more
-	inCame time.Duration // when the first of in came
+	mu             sync.Mutex
+	inbox          operationQueue // what has come since somebody looked
+	needsPartition bool           // not only forwards have come
+	freeOperations operationList  // to be used again
+	senderIdle     bool           // the sender waits for wake
+	closed         bool           // nothing is added any more
+	inboxSince     time.Duration  // when the first of in came
 
-	cutting sync.Mutex // for what follows; mu may be taken while it is held
-	limit   int        // transfers in a request
-	first   queue      // goes before all of later
-	later   queue
-	held    map[ledger.ID]int // operations in later on each packet
-	ready   *batch            // cut ahead; nil if none is
-	spare   []*batch          // to be used again
+	batchMu          sync.Mutex     // for what follows; mu may be taken while it is held
+	transferLimit    int            // transfers in a request
+	priority         operationQueue // goes before all of later
+	normal           operationQueue
+	deferredByPacket map[ledger.ID]int // operations in later on each packet
+	prebuilt         *batch            // cut ahead; nil if none is
+	freeBatches      []*batch          // to be used again
 
-	resolved chan *batch    // from the sender to the clerk
-	unread   sync.WaitGroup // batches that the clerk has not published
-	results  []Result       // of whoever publishes, for Events
-	flying   atomic.Int64   // operations of the batch that is at the ledger
-	began    time.Time      // when the lane was made: what operation.came counts from
+	resolvedBatches chan *batch    // from the sender to the clerk
+	unpublished     sync.WaitGroup // batches that the clerk has not published
+	eventResults    []Result       // of whoever publishes, for Events
+	inFlight        atomic.Int64   // operations of the batch that is at the ledger
+	startedAt       time.Time      // when the lane was made: what operation.arrivedAt counts from
 
 	// Of the sender alone.
-	left  []leftover // given up since the lane was closed
-	cause error      // of that: the ledger's last error
+	abandoned []abandonedOperation // given up since the lane was closed
+	lastErr   error                // of that: the ledger's last error
 }
 
-// leftover is an operation that was given up while the recorder was being closed.
-type leftover struct {
-	op     Op
-	handed bool
+// abandonedOperation is an operation that was given up while the recorder was being closed.
+type abandonedOperation struct {
+	op   Op
+	sent bool
 }
 
 func newLane(number int, l ledger.Ledger, r *Recorder) *lane {
 	return &lane{
-		number: number, ledger: l, recorder: r, wake: make(chan struct{}, 1), limit: ledger.BatchMax,
-		held: make(map[ledger.ID]int), resolved: make(chan *batch), began: time.Now(),
+		number: number, ledger: l, recorder: r, wake: make(chan struct{}, 1), transferLimit: ledger.BatchMax,
+		deferredByPacket: make(map[ledger.ID]int), resolvedBatches: make(chan *batch), startedAt: time.Now(),
 	}
 }
 
-// push adds a copy of an operation; false if the lane is closed. The clock is read for
+// addOperation adds a copy of an operation; false if the lane is closed. The clock is read for
 // the first of those that come between two looks at them, and is too dear for the others:
 // they count as having come with it.
-func (ln *lane) push(o *operation) bool {
+func (ln *lane) addOperation(o *operation) bool {
 	ln.mu.Lock()
 	if ln.closed {
 		ln.mu.Unlock()
 		return false
 	}
-	mine := ln.unused.pop()
+	mine := ln.freeOperations.popFront()
 	if mine == nil {
 		mine = new(operation)
 	}
 	*mine = *o
-	if ln.in.empty() {
-		ln.inCame = time.Since(ln.began)
+	if ln.inbox.isEmpty() {
+		ln.inboxSince = time.Since(ln.startedAt)
 	}
-	mine.came = ln.inCame
-	ln.in.push(mine)
-	ln.mixed = ln.mixed || o.kind != KindForward
-	wake := ln.idle
-	ln.idle = false
+	mine.arrivedAt = ln.inboxSince
+	ln.inbox.pushBack(mine)
+	ln.needsPartition = ln.needsPartition || o.kind != KindForward
+	wake := ln.senderIdle
+	ln.senderIdle = false
 	ln.mu.Unlock()
 	if o.kind != 0 {
 		ln.load.Add(1)
@@ -100,11 +100,11 @@ func (ln *lane) push(o *operation) bool {
 	return true
 }
 
-func (ln *lane) close() {
+func (ln *lane) closeInbox() {
 	ln.mu.Lock()
 	ln.closed = true
-	wake := ln.idle
-	ln.idle = false
+	wake := ln.senderIdle
+	ln.senderIdle = false
 	ln.mu.Unlock()
 	if wake {
 		ln.wake <- struct{}{}
@@ -118,52 +118,52 @@ func (ln *lane) isClosed() bool {
 	return ln.closed
 }
 
-// mark adds a mark: its slot is finished when all that was added before it is.
+// addFlushMark adds a mark: its slot is finished when all that was added before it is.
 // false if the lane is closed.
-func (ln *lane) mark(s *resultSlot) bool { return ln.push(&operation{slot: s}) }
+func (ln *lane) addFlushMark(s *resultSlot) bool { return ln.addOperation(&operation{slot: s}) }
 
-// send sends batches until the lane is closed and empty. If ctx ends, what is left
+// runSender sends batches until the lane is closed and empty. If ctx ends, what is left
 // is given up.
-func (ln *lane) send(ctx context.Context) {
-	defer close(ln.resolved)
-	for b := ln.next(); b != nil; b = ln.next() {
-		ln.resolve(ctx, b)
-		if ln.waits() {
-			ln.unread.Add(1)
-			ln.resolved <- b
+func (ln *lane) runSender(ctx context.Context) {
+	defer close(ln.resolvedBatches)
+	for b := ln.awaitBatch(); b != nil; b = ln.awaitBatch() {
+		ln.resolveBatch(ctx, b)
+		if ln.hasWork() {
+			ln.unpublished.Add(1)
+			ln.resolvedBatches <- b
 			continue
 		}
 		// There is nothing to send: its callers need not wait for the clerk to wake.
-		ln.unread.Wait()
-		ln.publish(b)
+		ln.unpublished.Wait()
+		ln.publishBatch(b)
 	}
 }
 
-// keep publishes batches until there are no more.
-func (ln *lane) keep() {
-	for b := range ln.resolved {
-		ln.publish(b)
-		ln.unread.Done()
-		ln.cutAhead()
+// runPublisher publishes batches until there are no more.
+func (ln *lane) runPublisher() {
+	for b := range ln.resolvedBatches {
+		ln.publishBatch(b)
+		ln.unpublished.Done()
+		ln.prebuildBatch()
 	}
 }
 
-// waits reports whether there is something to send.
-func (ln *lane) waits() bool {
-	ln.cutting.Lock()
-	defer ln.cutting.Unlock()
-	if ln.ready != nil || !ln.first.empty() || !ln.later.empty() {
+// hasWork reports whether there is something to send.
+func (ln *lane) hasWork() bool {
+	ln.batchMu.Lock()
+	defer ln.batchMu.Unlock()
+	if ln.prebuilt != nil || !ln.priority.isEmpty() || !ln.normal.isEmpty() {
 		return true
 	}
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	return !ln.in.empty()
+	return !ln.inbox.isEmpty()
 }
 
-// next waits for the next batch; nil if the lane is closed and empty.
-func (ln *lane) next() *batch {
+// awaitBatch waits for the next batch; nil if the lane is closed and empty.
+func (ln *lane) awaitBatch() *batch {
 	for {
-		b, closed := ln.poll()
+		b, closed := ln.tryNextBatch()
 		if b != nil || closed {
 			return b
 		}
@@ -171,114 +171,114 @@ func (ln *lane) next() *batch {
 	}
 }
 
-// poll is the next batch, nil if nothing waits. If the lane is closed then nothing
+// tryNextBatch is the next batch, nil if nothing waits. If the lane is closed then nothing
 // follows.
-func (ln *lane) poll() (b *batch, closed bool) {
-	ln.cutting.Lock()
-	defer ln.cutting.Unlock()
-	if b = ln.ready; b != nil {
-		ln.ready = nil
+func (ln *lane) tryNextBatch() (b *batch, closed bool) {
+	ln.batchMu.Lock()
+	defer ln.batchMu.Unlock()
+	if b = ln.prebuilt; b != nil {
+		ln.prebuilt = nil
 		return b, false
 	}
-	closed = ln.take(true)
-	if ln.first.empty() && ln.later.empty() {
+	closed = ln.drainInbox(true)
+	if ln.priority.isEmpty() && ln.normal.isEmpty() {
 		return nil, closed
 	}
-	return ln.cut(), false
+	return ln.buildBatch(), false
 }
 
-// cutAhead makes a batch ready if a full one waits. What comes from then on goes
+// prebuildBatch makes a batch ready if a full one waits. What comes from then on goes
 // with the one after it, so one that is not full is not cut before it can be sent.
-func (ln *lane) cutAhead() {
-	ln.cutting.Lock()
-	defer ln.cutting.Unlock()
-	if ln.ready != nil {
+func (ln *lane) prebuildBatch() {
+	ln.batchMu.Lock()
+	defer ln.batchMu.Unlock()
+	if ln.prebuilt != nil {
 		return
 	}
-	ln.take(false)
-	if ln.first.transfers+ln.later.transfers >= ln.limit {
-		ln.ready = ln.cut()
+	ln.drainInbox(false)
+	if ln.priority.transfers+ln.normal.transfers >= ln.transferLimit {
+		ln.prebuilt = ln.buildBatch()
 	}
 }
 
-// take takes what has come. If there is nothing to do, and idle says that the
+// drainInbox takes what has come. If there is nothing to do, and idle says that the
 // caller will wait then, the next push wakes it. REQUIRES: cutting is held.
-func (ln *lane) take(idle bool) (closed bool) {
+func (ln *lane) drainInbox(idle bool) (closed bool) {
 	ln.mu.Lock()
-	in, mixed := ln.in, ln.mixed
-	ln.in, ln.mixed = queue{}, false
+	in, mixed := ln.inbox, ln.needsPartition
+	ln.inbox, ln.needsPartition = operationQueue{}, false
 	closed = ln.closed
 	if idle { // else a sender that is idle stays so: nothing has come
-		ln.idle = in.empty() && ln.first.empty() && ln.later.empty() && !closed
+		ln.senderIdle = in.isEmpty() && ln.priority.isEmpty() && ln.normal.isEmpty() && !closed
 	}
 	ln.mu.Unlock()
-	if mixed || !ln.later.empty() {
-		ln.order(in)
+	if mixed || !ln.normal.isEmpty() {
+		ln.partitionInbox(in)
 	} else {
-		ln.first.join(in) // all are promised, and nothing is left to overtake
+		ln.priority.appendQueue(in) // all are promised, and nothing is left to overtake
 	}
 	return closed
 }
 
-// order puts what has come behind what is waiting. If it all goes into the next
+// partitionInbox puts what has come behind what is waiting. If it all goes into the next
 // batch it stays as it came; else prepares, and what is on a packet that has
 // something among them, go behind all that is on promised money.
-func (ln *lane) order(in queue) {
-	if ln.first.empty() && ln.later.empty() && in.transfers <= ln.limit {
-		ln.first = in
+func (ln *lane) partitionInbox(in operationQueue) {
+	if ln.priority.isEmpty() && ln.normal.isEmpty() && in.transfers <= ln.transferLimit {
+		ln.priority = in
 		return
 	}
-	for !in.empty() {
-		o := in.pop()
+	for !in.isEmpty() {
+		o := in.popFront()
 		switch id := o.packet.ID; {
-		case o.kind == 0 && !ln.later.empty():
-			ln.later.push(o) // behind all that came before it
-		case o.kind == KindPrepare, ln.held[id] > 0:
-			ln.held[id]++
-			ln.later.push(o)
+		case o.kind == 0 && !ln.normal.isEmpty():
+			ln.normal.pushBack(o) // behind all that came before it
+		case o.kind == KindPrepare, ln.deferredByPacket[id] > 0:
+			ln.deferredByPacket[id]++
+			ln.normal.pushBack(o)
 		default:
-			ln.first.push(o)
+			ln.priority.pushBack(o)
 		}
 	}
 }
 
-// pull takes the operation that goes next; there must be one.
-func (ln *lane) pull() *operation {
-	if !ln.first.empty() {
-		return ln.first.pop()
+// popNext takes the operation that goes next; there must be one.
+func (ln *lane) popNext() *operation {
+	if !ln.priority.isEmpty() {
+		return ln.priority.popFront()
 	}
-	o := ln.later.pop()
+	o := ln.normal.popFront()
 	if o.kind == 0 {
 		return o
 	}
-	if n := ln.held[o.packet.ID]; n > 1 {
-		ln.held[o.packet.ID] = n - 1
+	if n := ln.deferredByPacket[o.packet.ID]; n > 1 {
+		ln.deferredByPacket[o.packet.ID] = n - 1
 	} else {
-		delete(ln.held, o.packet.ID)
+		delete(ln.deferredByPacket, o.packet.ID)
 	}
 	return o
 }
 
-// peek is the operation that goes next, nil if there is none.
-func (ln *lane) peek() *operation {
-	if !ln.first.empty() {
-		return ln.first.head
+// peekNext is the operation that goes next, nil if there is none.
+func (ln *lane) peekNext() *operation {
+	if !ln.priority.isEmpty() {
+		return ln.priority.head
 	}
-	return ln.later.head
+	return ln.normal.head
 }
 
-// leftovers reports the operations that were given up while the recorder was
+// reportUnfinished reports the operations that were given up while the recorder was
 // being closed, after the sender has ended. Those given up before then have
 // told their callers.
-func (ln *lane) leftovers(report *CloseError) {
-	for _, l := range ln.left {
-		if l.handed {
+func (ln *lane) reportUnfinished(report *CloseError) {
+	for _, l := range ln.abandoned {
+		if l.sent {
 			report.Unknown = append(report.Unknown, l.op)
 		} else {
 			report.Unsent = append(report.Unsent, l.op)
 		}
 	}
-	if ln.cause != nil {
-		report.Ledger = ln.cause
+	if ln.lastErr != nil {
+		report.Ledger = ln.lastErr
 	}
 }

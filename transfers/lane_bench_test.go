@@ -21,7 +21,7 @@ func BenchmarkLane(b *testing.B) {
 	bob, err := book.PeerAccount("bob", usd)
 	require.NoError(b, err)
 	ids, _ := book.AssetIDs(1)
-	asset := &assetOf{ids: ids}
+	asset := &assetInfo{ids: ids}
 	answers := make([]ledger.CreateTransferResult, ledger.BatchMax)
 	for i := range answers {
 		answers[i].Status = ledger.TransferCreated
@@ -35,16 +35,16 @@ func BenchmarkLane(b *testing.B) {
 			for b.Loop() {
 				for i := range slots {
 					slots[i] = resultSlot{}
-					ln.push(&operation{
-						slot: &slots[i], kind: kind, phase: firstPhase(kind), count: 1, from: asset, to: asset,
+					ln.addOperation(&operation{
+						slot: &slots[i], kind: kind, phase: firstPhase(kind), legCount: 1, fromAsset: asset, toAsset: asset,
 						packet: Packet{ID: ledger.NewID(uint64(i)<<8, 1), From: alice, To: bob, In: 1, Out: 1, Hold: time.Hour},
 					})
 				}
-				batch, _ := ln.poll()
-				batch.sent = time.Now()
-				batch.deliver(len(batch.todo), answers, time.Now())
+				batch, _ := ln.tryNextBatch()
+				batch.sentAt = time.Now()
+				batch.applyResults(len(batch.remaining), answers, time.Now())
 				ln.recorder.backlog.forceAcquire(len(slots))
-				ln.publish(batch)
+				ln.publishBatch(batch)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/ledger.BatchMax, "ns/operation")
 		})

@@ -23,7 +23,7 @@ func (r *Recorder) applyPacketLimits(o *operation, now time.Time) error {
 	if from != nil {
 		in, most := ledger.NewAmount(o.packet.In), from.limits.MaxPacket
 		if !most.IsZero() && most.Less(in) {
-			err := &PacketLimitError{Account: o.packet.From, Asset: o.from.asset, Cause: ErrPacketTooLarge, Limit: most, Wanted: in}
+			err := &PacketLimitError{Account: o.packet.From, Asset: o.fromAsset.asset, Cause: ErrPacketTooLarge, Limit: most, Wanted: in}
 			return wrapError(o.kind, o.packet.ID, err)
 		}
 	}
@@ -62,16 +62,16 @@ func (r *Recorder) capExpiry(p *Packet, most time.Duration, now time.Time) error
 // own matter.
 func (o *operation) checkConversion(cfg *Config) error {
 	p := &o.packet
-	if o.from == o.to || !cfg.GuardConversions && cfg.Rate == nil || p.From.IsOwn() || p.To.IsOwn() {
+	if o.fromAsset == o.toAsset || !cfg.GuardConversions && cfg.Rate == nil || p.From.IsOwn() || p.To.IsOwn() {
 		return nil
 	}
-	wrong := cfg.GuardConversions && (p.In == 0) != (p.Out == 0) && (p.Out == 0 || !o.to.allowLoss)
-	if !wrong && cfg.Rate != nil && p.Out > 0 && !o.to.allowLoss {
-		c := cfg.Rate(o.from.asset, o.to.asset)
+	wrong := cfg.GuardConversions && (p.In == 0) != (p.Out == 0) && (p.Out == 0 || !o.toAsset.allowLoss)
+	if !wrong && cfg.Rate != nil && p.Out > 0 && !o.toAsset.allowLoss {
+		c := cfg.Rate(o.fromAsset.asset, o.toAsset.asset)
 		wrong = c != nil && !c.Covers(p.In, p.Out)
 	}
 	if wrong {
-		return fmt.Errorf("%w: in %d of %v, out %d of %v", ErrAmounts, p.In, o.from.asset, p.Out, o.to.asset)
+		return fmt.Errorf("%w: in %d of %v, out %d of %v", ErrAmounts, p.In, o.fromAsset.asset, p.Out, o.toAsset.asset)
 	}
 	return nil
 }

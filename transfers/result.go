@@ -40,30 +40,30 @@ type Result struct {
 	Err error
 }
 
-// notRecorded is the result of an operation that was not handed over.
-func notRecorded(op Op, err error) Result {
+// unrecordedResult is the result of an operation that was not handed over.
+func unrecordedResult(op Op, err error) Result {
 	return Result{Kind: op.Kind, Packet: op.Packet, Outcome: ledger.OutcomeRefused, Err: err}
 }
 
-// read reads the answers to an operation's chain. It reports whether the operation
+// handleResults reads the answers to an operation's chain. It reports whether the operation
 // must go on: under another phase, or to give back what a prepare holds for a
 // caller that is gone. waited is how long ago the request was sent first.
-func (o *operation) read(answers []ledger.CreateTransferResult, waited time.Duration) (again bool) {
+func (o *operation) handleResults(answers []ledger.CreateTransferResult, waited time.Duration) (again bool) {
 	chain := ledger.ChainOutcome(answers)
 	if next := o.nextPhase(chain); next != o.phase {
-		o.phase, o.handed = next, false
+		o.phase, o.sent = next, false
 		return true
 	}
-	if o.giveBack {
+	if o.voiding {
 		// Its own result stays. What is held still ends with the hold's timeout.
-		o.lost = !chain.Outcome.Done() && refusal(KindReject, chain) != nil
+		o.unanswered = !chain.Outcome.Done() && refusalError(KindReject, chain) != nil
 		return false
 	}
-	o.conclude(chain, answers[0].Timestamp, waited)
-	if o.kind != KindPrepare || o.slot.markAnswered() || !o.ours(chain.Outcome) {
+	o.setResult(chain, answers[0].Timestamp, waited)
+	if o.kind != KindPrepare || o.slot.markAnswered() || !o.exclusivelyOurs(chain.Outcome) {
 		return false
 	}
-	o.giveBack, o.phase, o.handed = true, phaseVoid, false
+	o.voiding, o.phase, o.sent = true, phaseVoid, false
 	return true
 }
 
@@ -71,15 +71,15 @@ func (o *operation) read(answers []ledger.CreateTransferResult, waited time.Dura
 // if the answer is final.
 func (o *operation) nextPhase(chain ledger.Chain) phase {
 	burnt := chain.Status == ledger.TransferIDAlreadyFailed
-	switch kind := o.actual(); {
+	switch kind := o.sendKind(); {
 	case chain.Outcome.Done():
 		return o.phase
-	case o.corrects():
-		return o.nextCorrection(chain)
+	case o.isCorrection():
+		return o.nextCorrectionPhase(chain)
 	case chain.Conflict():
 		return o.phase
 	case kind == KindForward && o.phase == phaseSingle:
-		if burnt || noSender(chain.Status) || chain.Status == ledger.TransferExceedsCredits {
+		if burnt || senderUnavailable(chain.Status) || chain.Status == ledger.TransferExceedsCredits {
 			return phaseCorrection
 		}
 	case kind == KindFulfill && chain.Status == ledger.TransferPendingTransferExpired:
@@ -90,43 +90,45 @@ func (o *operation) nextPhase(chain ledger.Chain) phase {
 	return o.phase
 }
 
-// noSender reports whether a leg was refused, and its id burnt, since its debit account
+// senderUnavailable reports whether a leg was refused, and its id burnt, since its debit account
 // is closed or not there.
-func noSender(s ledger.CreateTransferStatus) bool {
+func senderUnavailable(s ledger.CreateTransferStatus) bool {
 	return s == ledger.TransferDebitAccountAlreadyClosed || s == ledger.TransferDebitAccountNotFound
 }
 
-// ours reports whether nobody but this operation can mean the hold: its id was drawn
+// exclusivelyOurs reports whether nobody but this operation can mean the hold: its id was drawn
 // for it. Whoever else knows a packet's id may have prepared it before, or may do so
 // now, and forward the packet on the strength of that.
-func (o *operation) ours(outcome ledger.Outcome) bool { return o.drawn && outcome.Done() }
+func (o *operation) exclusivelyOurs(outcome ledger.Outcome) bool {
+	return o.generatedID && outcome.Done()
+}
 
-// conclude fills in the answer.
-func (o *operation) conclude(chain ledger.Chain, timestamp uint64, waited time.Duration) {
+// setResult fills in the answer.
+func (o *operation) setResult(chain ledger.Chain, timestamp uint64, waited time.Duration) {
 	s := o.slot
 	s.outcome = chain.Outcome
 	if s.outcome.Done() {
-		s.timestamp, s.late = timestamp, o.corrects()
+		s.timestamp, s.late = timestamp, o.isCorrection()
 		if o.kind == KindPrepare && waited >= o.packet.Hold {
 			s.err = wrapError(o.kind, o.packet.ID, ErrHoldExpired)
 		}
 		return
 	}
-	reason := refusal(o.kind, chain)
+	reason := refusalError(o.kind, chain)
 	if reason == nil {
 		s.outcome = ledger.OutcomeAlreadyApplied
 		return
 	}
-	id := transferID(o.packet.ID, o.number(chain.Breaker), o.phase)
+	id := transferID(o.packet.ID, o.legNumber(chain.Breaker), o.phase)
 	s.err = &RefusedError{
 		Kind: o.kind, Packet: o.packet.ID, From: o.packet.From, To: o.packet.To,
 		Cause: reason, Transfer: ledger.TransferError{ID: id, Status: chain.Status},
 	}
 }
 
-// refusal is what a chain's refusal means for the packet; nil if the packet is
+// refusalError is what a chain's refusal means for the packet; nil if the packet is
 // already as the operation wants it.
-func refusal(kind Kind, chain ledger.Chain) error {
+func refusalError(kind Kind, chain ledger.Chain) error {
 	if chain.Conflict() {
 		return ledger.ErrIDConflict
 	}

@@ -83,7 +83,7 @@ func (s *resultSlot) isApplied() bool { return s.waiter.Load() == publishedWaite
 // buildResult is the answer, to be read when it is out.
 func (s *resultSlot) buildResult(kind Kind, packet Packet) Result {
 	if kind == KindPrepare && s.outcome.Done() {
-		packet.sealed = seal(&packet)
+		packet.sealed = sealOf(&packet)
 	}
 	return Result{
 		Kind: kind, Packet: packet, Outcome: s.outcome, Late: s.late, Timestamp: s.timestamp, Err: s.err,
