@@ -38,14 +38,14 @@ func TestNoAllocations(t *testing.T) { //nolint:paralleltest // it counts what t
 	all.LiquidityFloor = map[accounts.Asset]string{usd: "-1000000000"}
 	tell := func([]accounts.PeerAccount) {}
 	for _, c := range []struct {
-		limits  accounts.Settings
-		touched func([]accounts.PeerAccount)
+		limits          accounts.Settings
+		balancesChanged func([]accounts.PeerAccount)
 	}{{none, nil}, {none, tell}, {all, nil}} {
 		f := newLimited(t, c.limits, transfers.Config{})
 		require.NoError(t, f.recorder.Close(t.Context()))
 		var err error
 		f.recorder, err = transfers.NewRecorder(frugal{f.embedded, make([]ledger.CreateTransferResult, ledger.BatchMax)}, f.book,
-			transfers.Config{Lanes: 1, MaxBacklog: 1000, Touched: c.touched, GuardConversions: true})
+			transfers.Config{Lanes: 1, MaxBacklog: 1000, Events: transfers.Events{BalancesChanged: c.balancesChanged}, GuardConversions: true})
 		require.NoError(t, err)
 		held, err := f.recorder.Prepare(t.Context(), f.packet(2, 1))
 		require.NoError(t, err)

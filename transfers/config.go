@@ -51,10 +51,6 @@ type Config struct {
 	// unless the asset that it pays out has AllowLoss. nil for two assets is no check. It is
 	// asked for each new packet between two assets, concurrently, and must not block. Default none.
 	Rate func(from, to accounts.Asset) *accounts.Converter
-	// Touched is told, after each batch, which peers may be owed another amount
-	// or may be paid more since. It is called from the
-	// recorder's goroutines, concurrently, must not block, and must not keep the slice. Default none.
-	Touched func([]accounts.PeerAccount)
 	// Events are told of what the recorder does. Default none.
 	Events Events
 	// Clock is used for ids and holds. Default time.Now.
@@ -68,6 +64,10 @@ type Config struct {
 type Events struct {
 	// Batch is told of each batch when all of it is answered or given up.
 	Batch func(Batch)
+	// BalancesChanged receives, after each batch, the peers of its resolved and forwarded
+	// packets: they may be owed another amount, or may be paid more. It is called before the
+	// callers get their results.
+	BalancesChanged func([]accounts.PeerAccount)
 	// BacklogFull is told when the backlog is full, with true, and when it has sunk to
 	// its low water mark, with false.
 	BacklogFull func(full bool)

@@ -84,7 +84,7 @@ func TestLateFulfillIsBooked(t *testing.T) {
 	}})
 	got := f.lateFulfill(t, w, f.packet(100, 90))
 	require.Equal(t, ledger.OutcomeApplied, got.Outcome)
-	require.NotZero(t, got.Timestamp)
+	require.NotZero(t, got.BookedAt)
 	require.Equal(t, int64(-100), f.position(t, f.alice))
 	require.Equal(t, int64(90), f.position(t, f.bob))
 	require.Zero(t, f.arrears(t, f.alice), "the sender's line covers it all")

@@ -25,8 +25,8 @@ func (ln *lane) publishAnswers(b *batch) {
 	if n == 0 {
 		return
 	}
-	if r.cfg.Touched != nil {
-		b.notifyTouched(r.cfg.Touched)
+	if r.cfg.Events.BalancesChanged != nil {
+		b.notifyTouched(r.cfg.Events.BalancesChanged)
 	}
 	if r.admission.debtors != nil {
 		b.noteSenders(r.admission.debtors)

@@ -42,42 +42,44 @@ func (r *Recorder) Forward(ctx context.Context, p Packet) (Result, error) {
 // Result's: nil if the operation is in the books, now or since an earlier request.
 // Other errors match:
 //
-//		error                          recorded?       next step
-//		-----------------------------  --------------  ------------------------------------
-//		ErrPacket, ErrAmounts,         no              correct the operation
-//		 ErrHoldTooShort,
-//		 accounts.ErrUnknownAsset
-//		ErrBacklogFull                 no              ctx ended before there was room: retry
-//		ErrLimitsNotLoaded             no              ctx ended before the peers' caps were
-//		                                               read: retry
-//		context's error,               no (1)          record with an open recorder
-//		 ErrRecorderClosed,
-//		 ledger.ErrClosed
-//		ledger.ErrTooMuchData          no              none: the packet has more legs than the
-//		                                               ledger takes transfers in a request
-//		accounts.ErrSuspended,         no (2)          reject the PREPARE (ILPCode)
-//		 ErrInArrears,
-//		 *PacketLimitError
-//		*RefusedError                  no (3)          by its Cause, see the errors
-//		ErrHoldExpired                 yes             do not forward the packet: its hold may
-//		                                               have ended before the answer came
-//		ErrAbandoned                   unknown (4)     do not forward the packet
-//		ledger.ErrOutcomeUnknown,      unknown         the operation goes on: record the same
-//		 after ctx ended                               packet again to learn the result
-//		ledger.ErrOutcomeUnknown,      unknown (5)     record the same packet again, with the
-//		 after a Close                                 next recorder
+//	error                          recorded?       next step
+//	-----------------------------  --------------  ------------------------------------
+//	ErrPacket, ErrAmounts,         no              correct the operation
+//	 ErrHoldTooShort,
+//	 accounts.ErrUnknownAsset
+//	ErrBacklogFull                 no              ctx ended before there was room: retry
+//	ErrLimitsNotLoaded             no              ctx ended before the peers' caps were
+//	                                               read: retry
+//	context's error,               no (1)          record with an open recorder
+//	 ErrRecorderClosed,
+//	 ledger.ErrClosed
+//	ledger.ErrTooMuchData          no              none: the packet has more legs than the
+//	                                               ledger takes transfers in a request
+//	accounts.ErrSuspended,         no (2)          reject the PREPARE (ILPCode)
+//	 ErrInArrears,
+//	 *PacketLimitError
+//	*RefusedError                  no (3)          by its Cause, see the errors
+//	ErrHoldExpired                 yes             do not forward the packet: its hold may
+//	                                               have ended before the answer came
+//	ErrAbandoned                   unknown (4)     do not forward the packet
+//	ledger.ErrOutcomeUnknown,      unknown         the operation goes on: record the same
+//	 after ctx ended                               packet again to learn the result
+//	ledger.ErrOutcomeUnknown,      unknown (5)     record the same packet again, with the
+//	 after a Close                                 next recorder
 //
-//	 1. A fulfill with a Journal that meets [Recorder.Close] may be recorded by the next
-//	    recorder: record it again under its own id only.
-//	 2. Limits refuse new packets only. Packets held already can be fulfilled and rejected.
-//	 3. A fulfill refused with [accounts.ErrPeerClosed] can be recorded again when the
-//	    account is open, up to four times. Then it is refused with [ledger.ErrIDSpent]:
-//	    when the hold has expired, book the amount with [Recorder.Forward] under another id.
-//	 4. Also matches [ledger.ErrOutcomeUnknown]. If the recorder generated the packet's id,
-//	    the recorder voids the hold, or the hold's timeout does after a Close. If the caller
-//	    gave the id, the caller may prepare the same packet again, or reject it.
-//	 5. A fulfill in the Journal is recorded even if the recorder is closed or the process
-//	    ends, unless the error matches [ErrJournal].
+// Notes:
+//
+//  1. A fulfill with a Journal that meets [Recorder.Close] may be recorded by the next
+//     recorder: record it again under its own id only.
+//  2. Limits refuse new packets only. Packets held already can be fulfilled and rejected.
+//  3. A fulfill refused with [accounts.ErrPeerClosed] can be recorded again when the
+//     account is open, up to four times. Then it is refused with [ledger.ErrIDSpent]:
+//     when the hold has expired, book the amount with [Recorder.Forward] under another id.
+//  4. Also matches [ledger.ErrOutcomeUnknown]. If the recorder generated the packet's id,
+//     the recorder voids the hold, or the hold's timeout does after a Close. If the caller
+//     gave the id, the caller may prepare the same packet again, or reject it.
+//  5. A fulfill in the Journal is recorded even if the recorder is closed or the process
+//     ends, unless the error matches [ErrJournal].
 //
 // [ILPCode] gives the ILP error code for each of these errors.
 func (r *Recorder) Record(ctx context.Context, op Op) (Result, error) {

@@ -84,7 +84,7 @@ func TestLifeOfAPacket(t *testing.T) {
 	held, err := f.recorder.Prepare(ctx, f.packet(100, 90))
 	require.NoError(t, err)
 	require.Equal(t, ledger.OutcomeApplied, held.Outcome)
-	require.NotZero(t, held.Timestamp)
+	require.NotZero(t, held.BookedAt)
 	require.NotZero(t, held.Packet.ID)
 	b, err := f.book.Balance(ctx, f.alice)
 	require.NoError(t, err)
@@ -198,7 +198,7 @@ func TestRowsOfAPacket(t *testing.T) {
 		require.Equal(t, uint64(i%2), row.ID.Lo>>4&15, "leg")
 		require.Equal(t, held.Packet.ID.Lo, row.ID.Lo&^0xff)
 	}
-	require.Equal(t, held.Timestamp, rows[0].Timestamp)
+	require.Equal(t, uint64(held.BookedAt.UnixNano()), rows[0].Timestamp)
 	f.end(t)
 }
 
@@ -290,13 +290,13 @@ func TestRecordAllKeepsTheOrderOfAPacket(t *testing.T) {
 	t.Parallel()
 	touched := map[accounts.PeerAccount]bool{}
 	var mu sync.Mutex
-	f := newFixture(t, transfers.Config{Lanes: 4, MaxBacklog: 10, Touched: func(all []accounts.PeerAccount) {
+	f := newFixture(t, transfers.Config{Lanes: 4, MaxBacklog: 10, Events: transfers.Events{BalancesChanged: func(all []accounts.PeerAccount) {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, a := range all {
 			touched[a] = true
 		}
-	}}, nil)
+	}}}, nil)
 	var ops []transfers.Op
 	for i := range uint64(100) {
 		p := f.packet(10, 9)
@@ -330,7 +330,7 @@ func TestPacketWithoutAmounts(t *testing.T) {
 		got, err := f.recorder.Record(t.Context(), kind(p))
 		require.NoError(t, err)
 		require.Equal(t, ledger.OutcomeApplied, got.Outcome)
-		require.Zero(t, got.Timestamp)
+		require.Zero(t, got.BookedAt)
 	}
 	f.end(t)
 }

@@ -30,10 +30,10 @@ type Result struct {
 	// ShortfallUnknown says that a Late packet is booked, and that the ledger could not be asked
 	// for the Shortfall before the recorder was closed. Record the packet again to know.
 	ShortfallUnknown bool
-	// Timestamp is the ledger's, of the transfer that this operation made for the
-	// packet's first leg, in nanoseconds since the Unix epoch. 0 if there is none:
+	// BookedAt is the ledger's timestamp of the transfer that this operation made for the
+	// packet's first leg, exact to the nanosecond, in UTC. The zero time if there is none:
 	// a packet without amounts, or one that was resolved in another way before.
-	Timestamp uint64
+	BookedAt time.Time
 	// Err is nil if the operation is in the books, else a *RefusedError or what
 	// Submit and Record return. An applied prepare has one (ErrHoldExpired) if its
 	// answer took longer to come than its hold lasts.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -80,13 +81,21 @@ func (s *resultSlot) waitPublished(ctx context.Context) bool {
 // books.
 func (s *resultSlot) isApplied() bool { return s.waiter.Load() == publishedWaiter && s.outcome.Done() }
 
+// bookedAt returns the ledger's timestamp, or the zero time if there is none.
+func (s *resultSlot) bookedAt() time.Time {
+	if s.timestamp == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, int64(s.timestamp)).UTC()
+}
+
 // buildResult is the answer, to be read when it is out.
 func (s *resultSlot) buildResult(kind Kind, packet Packet) Result {
 	if kind == KindPrepare && s.outcome.Done() {
 		packet.sealed = sealOf(&packet)
 	}
 	return Result{
-		Kind: kind, Packet: packet, Outcome: s.outcome, Late: s.late, Timestamp: s.timestamp, Err: s.err,
+		Kind: kind, Packet: packet, Outcome: s.outcome, Late: s.late, BookedAt: s.bookedAt(), Err: s.err,
 		Shortfall: s.shortfall, ShortfallUnknown: s.shortfallUnknown,
 	}
 }

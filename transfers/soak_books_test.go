@@ -87,10 +87,10 @@ func (s *soak) checkRows(r *transfers.Result) {
 	rows, err := s.clean.QueryTransfers(s.life, ledger.QueryFilter{UserData128: uint128.Uint128(r.Packet.ID), Limit: 100})
 	require.NoError(s.t, err)
 	legs := make(map[uint64]int) // rows by phase
-	stamped := r.Timestamp == 0
+	stamped := r.BookedAt.IsZero()
 	for _, row := range rows {
 		legs[row.ID.Lo&15]++
-		stamped = stamped || row.Timestamp == r.Timestamp
+		stamped = stamped || int64(row.Timestamp) == r.BookedAt.UnixNano()
 	}
 	all, _ := s.total.movements(&r.Packet)
 	held := 0
@@ -110,6 +110,6 @@ func (s *soak) checkRows(r *transfers.Result) {
 		ok = inTime == 0 && corrected
 	}
 	if !ok || !stamped || legs[phaseHeld] != held || len(rows) != held+inTime+legs[phaseLate]+legs[phaseNoSender] {
-		s.fail("packet %v, %v, late %v, of %d legs, at %d: rows by phase %v", r.Packet.ID, r.Kind, r.Late, len(all), r.Timestamp, legs)
+		s.fail("packet %v, %v, late %v, of %d legs, at %v: rows by phase %v", r.Packet.ID, r.Kind, r.Late, len(all), r.BookedAt, legs)
 	}
 }

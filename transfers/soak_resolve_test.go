@@ -78,7 +78,7 @@ func (w *worker) resolve(ctx context.Context, held []transfers.Packet) {
 		case r.Kind == transfers.KindReject:
 			w.reject(ctx, r)
 		default:
-			if of := w.fulfill(ctx, r, false); fates[i] == fulfilledTwice && (of == done || of == late) && r.Timestamp != 0 {
+			if of := w.fulfill(ctx, r, false); fates[i] == fulfilledTwice && (of == done || of == late) && !r.BookedAt.IsZero() {
 				again = append(again, *r)
 			}
 		}
@@ -148,7 +148,7 @@ func (w *worker) race(ctx context.Context, fulfill, reject *transfers.Result) {
 	voided := r == done && reject.Outcome == ledger.OutcomeApplied
 	switch {
 	case r == refused && !errors.Is(reject.Err, transfers.ErrPacketConflict),
-		voided && (f == done || f == late) && reject.Timestamp != 0,
+		voided && (f == done || f == late) && !reject.BookedAt.IsZero(),
 		r == refused && f == refused:
 		w.fail("fulfill: %v, late %v, %v; reject: %v, %v",
 			fulfill.Outcome, fulfill.Late, fulfill.Err, reject.Outcome, reject.Err)

@@ -211,7 +211,7 @@ func (s *soak) open(clean, seen ledger.Ledger) {
 func (s *soak) newRecorder(cfg transfers.Config) (*transfers.Recorder, error) {
 	cfg.MaxBacklog = 1 << 14
 	cfg.HoldMargin, cfg.MinHold = time.Second, 500*time.Millisecond
-	cfg.Touched = s.meter.touch
+	cfg.Events.BalancesChanged = s.meter.touch
 	cfg.AllowArrears = true // nobody collects here
 	cfg.Events.Batch = s.meter.batch
 	cfg.Events.Journal = func(err error) { s.fail("journal: %v", err) }
