@@ -29,7 +29,7 @@ func BenchmarkLane(b *testing.B) {
 	for _, kind := range []Kind{KindPrepare, KindFulfill, KindForward} {
 		b.Run(kind.String(), func(b *testing.B) {
 			ln := newIdleLane(ledger.BatchMax)
-			ln.recorder.backlog.forceAcquire(1 << 19)
+			ln.sender.recorder.backlog.forceAcquire(1 << 19)
 			slots := make([]resultSlot, ledger.BatchMax)
 			b.ReportAllocs()
 			for b.Loop() {
@@ -40,11 +40,11 @@ func BenchmarkLane(b *testing.B) {
 						packet: Packet{ID: ledger.NewID(uint64(i)<<8, 1), From: alice, To: bob, In: 1, Out: 1, Hold: time.Hour},
 					})
 				}
-				batch, _ := ln.tryNextBatch()
+				batch, _ := ln.builder.tryNextBatch()
 				batch.sentAt = time.Now()
 				batch.applyResults(len(batch.remaining), answers, time.Now())
-				ln.recorder.backlog.forceAcquire(len(slots))
-				ln.publishBatch(batch)
+				ln.sender.recorder.backlog.forceAcquire(len(slots))
+				ln.publisher.publishBatch(batch)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/ledger.BatchMax, "ns/operation")
 		})

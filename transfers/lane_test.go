@@ -15,7 +15,7 @@ import (
 func newIdleLane(limit int) *lane {
 	r := &Recorder{admission: &admission{}, cfg: Config{}.withDefaults(), backlog: newBacklog(1<<20, 1<<19, nil)}
 	ln := newLane(0, nil, r)
-	ln.transferLimit = limit
+	ln.builder.transferLimit = limit
 	return ln
 }
 
@@ -23,14 +23,14 @@ func newIdleLane(limit int) *lane {
 // were answered.
 func (ln *lane) nextBatch() []*operation {
 	select {
-	case <-ln.wake: // as if it had waited
+	case <-ln.inbox.wake: // as if it had waited
 	default:
 	}
-	b, _ := ln.tryNextBatch()
+	b, _ := ln.builder.tryNextBatch()
 	if b == nil {
 		return nil
 	}
-	ln.freeBatches = append(ln.freeBatches, b)
+	ln.builder.reuseBatch(b)
 	return append([]*operation(nil), b.remaining...)
 }
 
@@ -93,7 +93,7 @@ func TestPromisedMoneyDoesNotOvertakeItsPacket(t *testing.T) {
 		got = append(got, packets(batch))
 	}
 	require.Equal(t, [][]uint64{{9, 1}, {2, 3}, {4, 5}, {5}, {5}}, got, "and a packet is resolved once in a batch")
-	require.Empty(t, ln.deferredByPacket)
+	require.Empty(t, ln.builder.queue.deferredByPacket)
 }
 
 func TestMarksComeLast(t *testing.T) {
@@ -107,13 +107,13 @@ func TestMarksComeLast(t *testing.T) {
 	ln.addOperation(testOperation(t, KindPrepare, 6, 1))
 	seen := map[uint64]bool{}
 	for !seen[6] {
-		b, _ := ln.tryNextBatch()
+		b, _ := ln.builder.tryNextBatch()
 		for _, o := range b.remaining {
 			seen[o.packet.ID.Lo>>8] = true
 		}
 		b.answered = append(b.answered, b.remaining...)
 		marked := len(b.flushMarks) > 0
-		ln.publishBatch(b)
+		ln.publisher.publishBatch(b)
 		if marked {
 			require.Len(t, seen, 6, "5 before it, and 1 that went with the same batch")
 		}
@@ -136,9 +136,9 @@ func TestMarkIsReachedUnderLoad(t *testing.T) {
 	ln.addFlushMark(&mark)
 	for range 3 {
 		more(2)
-		b, _ := ln.tryNextBatch()
+		b, _ := ln.builder.tryNextBatch()
 		b.answered = append(b.answered, b.remaining...)
-		ln.publishBatch(b)
+		ln.publisher.publishBatch(b)
 	}
 	require.Equal(t, publishedWaiter, mark.waiter.Load())
 }
@@ -162,7 +162,7 @@ func TestCuttingKeepsItsRules(t *testing.T) {
 				total++
 			}
 			transfers, resolved := 0, map[uint64]bool{}
-			before := ln.priority.operations + ln.normal.operations + ln.inbox.operations
+			before := ln.builder.queue.operationCount() + ln.inbox.waiting.operations
 			batch := ln.nextBatch()
 			for _, o := range batch {
 				packet := o.packet.ID.Lo >> 8
@@ -175,11 +175,11 @@ func TestCuttingKeepsItsRules(t *testing.T) {
 				}
 			}
 			require.LessOrEqual(t, transfers, limit)
-			require.Equal(t, before, ln.priority.operations+ln.normal.operations+len(batch))
+			require.Equal(t, before, ln.builder.queue.operationCount()+len(batch))
 		}
 		require.Equal(t, pushed, got, "each once, and those of a packet in order")
-		require.Empty(t, ln.deferredByPacket)
-		require.Zero(t, ln.priority.transfers+ln.normal.transfers)
+		require.Empty(t, ln.builder.queue.deferredByPacket)
+		require.Zero(t, ln.builder.queue.transferCount())
 	}
 }
 
@@ -193,7 +193,7 @@ func TestExpiredPreparesAreNotSent(t *testing.T) {
 	for _, o := range []*operation{soon, late, promised, testOperation(t, KindPrepare, 4, 1)} {
 		ln.addOperation(o)
 	}
-	b, _ := ln.tryNextBatch()
+	b, _ := ln.builder.tryNextBatch()
 	b.dropExpired(now)
 	require.Len(t, b.remaining, 4)
 	require.True(t, b.fullyEncoded)
@@ -212,18 +212,18 @@ func TestCutAhead(t *testing.T) {
 	ln := newIdleLane(3)
 	ln.addOperation(testOperation(t, KindPrepare, 1, 1))
 	ln.addOperation(testOperation(t, KindPrepare, 2, 1))
-	ln.prebuildBatch()
-	require.Nil(t, ln.prebuilt)
+	ln.builder.prebuildBatch()
+	require.Nil(t, ln.builder.prebuilt)
 	ln.addOperation(testOperation(t, KindPrepare, 3, 1))
-	ln.prebuildBatch()
-	require.NotNil(t, ln.prebuilt)
+	ln.builder.prebuildBatch()
+	require.NotNil(t, ln.builder.prebuilt)
 	ln.addOperation(testOperation(t, KindFulfill, 3, 1))
-	ln.prebuildBatch()
-	require.True(t, ln.hasWork())
+	ln.builder.prebuildBatch()
+	require.True(t, ln.builder.hasWork())
 	require.Equal(t, []uint64{1, 2, 3}, packets(ln.nextBatch()))
-	require.True(t, ln.hasWork())
+	require.True(t, ln.builder.hasWork())
 	require.Equal(t, []uint64{3}, packets(ln.nextBatch()))
-	require.False(t, ln.hasWork())
+	require.False(t, ln.builder.hasWork())
 }
 
 // Operations are used again, and nothing of the last one shows.
@@ -234,7 +234,7 @@ func TestOperationsAreUsedAgain(t *testing.T) {
 	first.sent, first.voiding, first.unanswered, first.replayed, first.journalPos = true, true, true, true, 7
 	ln.addOperation(first)
 	used := ln.nextBatch()
-	ln.releaseCallers(used)
+	ln.publisher.releaseCallers(used)
 	next := testOperation(t, KindPrepare, 2, 1)
 	ln.addOperation(next)
 	again := ln.nextBatch()

@@ -16,7 +16,7 @@ import (
 // What a lane learns from requests that were too large, one after the other.
 func TestLowerLimit(t *testing.T) {
 	t.Parallel()
-	ln := &lane{transferLimit: ledger.BatchMax}
+	ln := &batchBuilder{transferLimit: ledger.BatchMax}
 	for _, c := range []struct{ refused, limit int }{
 		{ledger.BatchMax, developmentLimit},
 		{developmentLimit + 1, developmentLimit},
@@ -29,7 +29,7 @@ func TestLowerLimit(t *testing.T) {
 		ln.lowerTransferLimit(c.refused)
 		require.Equal(t, c.limit, ln.transferLimit, "a request of %d", c.refused)
 	}
-	small := &lane{transferLimit: 2}
+	small := &batchBuilder{transferLimit: 2}
 	small.lowerTransferLimit(2)
 	require.Equal(t, 1, small.transferLimit)
 }

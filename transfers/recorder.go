@@ -79,8 +79,8 @@ func (r *Recorder) startGoroutines() {
 	r.refresher.Go(func() { r.admission.runRefresher(r.ctx) })
 	var running sync.WaitGroup
 	for _, ln := range r.lanes {
-		running.Go(func() { ln.runSender(r.ctx) })
-		running.Go(ln.runPublisher)
+		running.Go(func() { ln.sender.runSender(r.ctx) })
+		running.Go(ln.publisher.runPublisher)
 	}
 	go func() {
 		running.Wait()
@@ -125,7 +125,7 @@ func (r *Recorder) Flush(ctx context.Context) error {
 func (r *Recorder) Close(ctx context.Context) error {
 	r.closeOnce.Do(r.backlog.close)
 	for _, ln := range r.lanes {
-		ln.closeInbox()
+		ln.inbox.close()
 	}
 	select {
 	case <-r.lanesDone:
@@ -137,7 +137,7 @@ func (r *Recorder) Close(ctx context.Context) error {
 	r.refresher.Wait()
 	left := &CloseError{}
 	for _, ln := range r.lanes {
-		ln.reportUnfinished(left)
+		ln.sender.reportAbandoned(left)
 	}
 	if len(left.Unknown)+len(left.Unsent) == 0 {
 		return r.journalErr

@@ -1,6 +1,8 @@
 package transfers
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
@@ -162,4 +164,34 @@ func refusalError(kind Kind, chain ledger.Chain) error {
 	default:
 		return ledger.ErrRefused
 	}
+}
+
+// endUnanswered ends an operation without an answer; closed says that the recorder is.
+func (o *operation) endUnanswered(cause error, closed bool) {
+	o.unanswered = true
+	err := cause
+	switch {
+	case o.voiding: // its caller has an answer
+		return
+	case o.sent:
+		if o.slot.outcome, err = ledger.OutcomeUnknown, wrapUnknown(cause); closed {
+			err = fmt.Errorf("the recorder was closed before the answer came: %w", err)
+		}
+	case o.journalPos != 0:
+		o.slot.outcome, err = ledger.OutcomeUnknown, fmt.Errorf("%w: not sent, and left in the journal: %w", ledger.ErrOutcomeUnknown, cause)
+	case closed:
+		o.slot.outcome, err = ledger.OutcomeRefused, fmt.Errorf("%w: %w", ErrRecorderClosed, cause)
+	default:
+		o.slot.outcome = ledger.OutcomeRefused
+	}
+	o.slot.err = wrapError(o.kind, o.packet.ID, err)
+	o.slot.markAnswered()
+}
+
+// wrapUnknown is cause, matching ledger.ErrOutcomeUnknown.
+func wrapUnknown(cause error) error {
+	if errors.Is(cause, ledger.ErrOutcomeUnknown) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, cause)
 }

@@ -11,7 +11,7 @@ import (
 // readShortfalls finds out how much of what was booked late the senders could not be charged.
 // Only the row of leg 15 tells: the ledger has cut its amount to what the account had. It is
 // read until it is there, since the ledger has just answered.
-func (ln *lane) readShortfalls(ctx context.Context, done []*operation) {
+func (s *sender) readShortfalls(ctx context.Context, done []*operation) {
 	var ids []ledger.ID
 	for _, o := range done {
 		switch {
@@ -25,7 +25,7 @@ func (ln *lane) readShortfalls(ctx context.Context, done []*operation) {
 	if len(ids) == 0 {
 		return
 	}
-	rows := ln.lookupTransfers(ctx, ids)
+	rows := s.lookupTransfers(ctx, ids)
 	collected := make(map[ledger.ID]ledger.Amount, len(rows))
 	for i := range rows {
 		collected[rows[i].ID] = rows[i].Amount
@@ -47,9 +47,9 @@ func (o *operation) collectionID() ledger.ID { return transferID(o.packet.ID, le
 
 // lookupTransfers reads transfers, again and again until the ledger is closed or ctx ends: then there
 // are none.
-func (ln *lane) lookupTransfers(ctx context.Context, ids []ledger.ID) []ledger.Transfer {
+func (s *sender) lookupTransfers(ctx context.Context, ids []ledger.ID) []ledger.Transfer {
 	for pause := (&retryBackoff{}); ; {
-		rows, err := internalbatch.Each(ctx, ids, 1, ln.ledger.LookupTransfers)
+		rows, err := internalbatch.Each(ctx, ids, 1, s.ledger.LookupTransfers)
 		if err == nil {
 			return rows
 		}

@@ -52,7 +52,7 @@ func (r *Recorder) Stats() Stats {
 		s.InArrears = len(*d.inArrears.Load())
 	}
 	for _, ln := range r.lanes {
-		s.InFlight += int(ln.inFlight.Load())
+		s.InFlight += int(ln.sender.inFlight.Load())
 	}
 	return s
 }

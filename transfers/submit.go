@@ -96,7 +96,7 @@ func (r *Recorder) enqueueOperation(o *operation) (Future, error) {
 	writesNothing := o.legCount == 0 && o.isVerified()
 	isJournaled := o.kind == KindFulfill && r.journal != nil && !writesNothing
 	// A closed lane would never take the fulfill out of the journal again.
-	if (writesNothing || isJournaled) && ln.isClosed() {
+	if (writesNothing || isJournaled) && ln.inbox.isClosed() {
 		return Future{}, r.refuseClosed(o)
 	}
 	if writesNothing {

@@ -12,7 +12,7 @@ import (
 // An event gets the results that it is about, once, and the lane keeps none of them.
 func TestLaneTellsAndForgets(t *testing.T) {
 	t.Parallel()
-	ln := new(lane)
+	ln := new(publisher)
 	answered := func(n uint64, kind Kind) *operation {
 		o := &operation{kind: kind, packet: Packet{ID: ledger.NewID(n, 0)}, slot: new(resultSlot)}
 		o.slot.outcome, o.slot.err = ledger.OutcomeRefused, errors.New("refused")

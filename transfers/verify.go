@@ -30,22 +30,22 @@ func (o *operation) isVerified() bool {
 }
 
 // ensureVerified sees to it that all of a batch is verified. If not, it has waited, or all is given up.
-func (ln *lane) ensureVerified(ctx context.Context, b *batch, pause *retryBackoff) bool {
+func (s *sender) ensureVerified(ctx context.Context, b *batch, pause *retryBackoff) bool {
 	if !b.needsVerification {
 		return true
 	}
-	err := ln.verifyPackets(ctx, b)
+	err := s.verifyPackets(ctx, b)
 	switch {
 	case err == nil:
 		pause.resetInterval()
 		b.needsVerification = false
 		return true
 	case errors.Is(err, ledger.ErrClosed):
-		ln.recorder.ledgerClosed.Store(true)
+		s.recorder.ledgerClosed.Store(true)
 	case pause.waitInterval(ctx):
 		return false
 	}
-	ln.abandonOperations(b, len(b.remaining), err)
+	s.abandonOperations(b, len(b.remaining), err)
 	b.needsVerification = false
 	return false
 }
@@ -53,7 +53,7 @@ func (ln *lane) ensureVerified(ctx context.Context, b *batch, pause *retryBackof
 // verifyPackets asks the ledger what it holds for the packets that are not known to be as they were
 // prepared, and refuses the operations on those that are not. The error matches
 // ledger.ErrClosed if the ledger is closed, and no other error of a ledger.
-func (ln *lane) verifyPackets(ctx context.Context, b *batch) error {
+func (s *sender) verifyPackets(ctx context.Context, b *batch) error {
 	var ids []ledger.ID
 	prepares := make(map[ledger.ID]*operation) // of this batch: not in the ledger yet
 	for _, o := range b.remaining {
@@ -64,7 +64,7 @@ func (ln *lane) verifyPackets(ctx context.Context, b *batch) error {
 			ids = append(ids, transferID(o.packet.ID, number, phaseHold))
 		}
 	}
-	rows, err := internalbatch.Each(ctx, ids, 1, ln.ledger.LookupTransfers)
+	rows, err := internalbatch.Each(ctx, ids, 1, s.ledger.LookupTransfers)
 	switch {
 	case errors.Is(err, ledger.ErrClosed):
 		return fmt.Errorf("read what packets hold: %w", ledger.ErrClosed)
