@@ -23,8 +23,8 @@ type Batch struct {
 	// An abandoned prepare counts as the ledger answered it, although its hold was voided.
 	Applied        int // applied now
 	AlreadyApplied int // applied by an earlier request, or already in the wanted state
-	Refused        int // by the ledger, with the id spent or not; or never sent: expired, or given up by Close
-	Unknown        int // given up by Close, perhaps in the books: record them again
+	Refused        int // by the ledger, with the id spent or not; or never sent: expired, or given up
+	Unknown        int // given up without an answer, perhaps in the books: record them again
 }
 
 // Stats are numbers of a [Recorder] at one moment. They are read one after another while
