@@ -154,6 +154,50 @@ func TestTrialBalanceWhileOthersWrite(t *testing.T) {
 	require.NotErrorIs(t, err, accounts.ErrUnbalanced)
 }
 
+// Fewer accounts than an answer has room for are one request. Others are read twice, and if
+// something moves each time, three times that.
+func TestRequestsOfATrialBalance(t *testing.T) {
+	t.Parallel()
+	p := &pages{Ledger: newLedger(t), most: ledger.QueryMax}
+	book, err := accounts.NewBook(p, accounts.Config{Assets: []accounts.Asset{usd}})
+	require.NoError(t, err)
+	_, err = book.Provision(t.Context())
+	require.NoError(t, err)
+	requests := func() (accountsThere, n int) {
+		t.Helper()
+		p.requests = 0
+		b, err := book.TrialBalance(t.Context(), usd)
+		require.NoError(t, err)
+		return b.Total.Accounts, p.requests
+	}
+	own, n := requests()
+	require.Equal(t, 1, n)
+	others := make([]ledger.Account, ledger.QueryMax-1-own)
+	for i := range others {
+		others[i] = ledger.Account{ID: randomID(), Ledger: usd.Ledger, Code: 7}
+	}
+	_, err = p.CreateAccounts(t.Context(), others)
+	require.NoError(t, err)
+	there, n := requests()
+	require.Equal(t, []int{8188, 1}, []int{there, n})
+	_, err = p.CreateAccounts(t.Context(), []ledger.Account{{ID: randomID(), Ledger: usd.Ledger, Code: 7}})
+	require.NoError(t, err)
+	there, n = requests()
+	require.Equal(t, []int{8189, 4}, []int{there, n}, "whether there are more is asked")
+
+	p, book, peers := trialBooks(t)
+	_, err = book.TrialBalance(t.Context(), usd)
+	require.NoError(t, err)
+	twice := p.requests
+	p.requests, p.behind = 0, func(int) {
+		_, err := p.CreateTransfers(t.Context(), []ledger.Transfer{pays(peers[0], peers[1], 1)})
+		require.NoError(t, err)
+	}
+	_, err = book.TrialBalance(t.Context(), usd)
+	require.ErrorIs(t, err, accounts.ErrMoving)
+	require.Equal(t, 3*twice, p.requests)
+}
+
 // A hold that expires leaves no transfer, and is noticed all the same.
 func TestTrialBalanceWhileHoldsExpire(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package monitoring
 
 import (
 	"cmp"
+	"errors"
 	"strconv"
 	"time"
 
@@ -88,7 +89,7 @@ var (
 	peerSuspended    = ofPeer("peerledger_peer_suspended", "1 if the peer is suspended.")
 	ordersOpen       = ofAsset("peerledger_orders_open", "Open settlement orders, of all engines.")
 	ordersOpenAmount = ofAsset("peerledger_orders_open_amount", "The amount of all open settlement orders.")
-	orders           = describe("peerledger_orders", "Open settlement orders that were looked at, by rail, whose they are, and whether they are stuck.",
+	orders           = describe("peerledger_orders", "Open settlement orders that were looked at, by rail, whose they are, and whether they are stuck, or held for approval.",
 		"asset", "ledger", "rail", "owner", "state")
 	oldestOrder = ofAsset("peerledger_orders_oldest_age_seconds", "Age of the oldest open order that was looked at; absent without one.")
 )
@@ -194,12 +195,9 @@ func (o *output) orders(open []settlement.OpenOrder, stuckAfter time.Duration, n
 	counts, oldest := make(map[orderKind]int), make(map[accounts.Asset]time.Duration)
 	for _, one := range open {
 		age := max(0, one.Age(now))
-		kind := orderKind{asset: one.Asset, rail: one.Rail, owner: "other", state: "open"}
+		kind := orderKind{asset: one.Asset, rail: one.Rail, owner: "other", state: stateOf(one, age, stuckAfter)}
 		if one.OwnedByThisInstance {
 			kind.owner = "mine"
-		}
-		if age > stuckAfter {
-			kind.state = "stuck"
 		}
 		counts[kind]++
 		oldest[one.Asset] = max(oldest[one.Asset], age)
@@ -209,6 +207,18 @@ func (o *output) orders(open []settlement.OpenOrder, stuckAfter time.Duration, n
 	}
 	for asset, age := range oldest {
 		o.gauge(oldestOrder, age.Seconds(), assetLabels(asset)...)
+	}
+}
+
+// stateOf is the label of an open order: one that waits for an operator is not stuck, however old.
+func stateOf(o settlement.OpenOrder, age, stuckAfter time.Duration) string {
+	switch {
+	case errors.Is(o.Waits, settlement.ErrAwaitsApproval):
+		return "held"
+	case age > stuckAfter:
+		return "stuck"
+	default:
+		return "open"
 	}
 }
 

@@ -201,6 +201,34 @@ func TestOrdersByStateAndAge(t *testing.T) {
 	})
 }
 
+// An order that waits to be approved is held, and not stuck, however old it is.
+func TestHeldOrders(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		c := newConnector(t, monitoring.Config{Interval: time.Second}, settlement.Config{
+			StuckAfter: time.Minute, RetryInitialInterval: time.Hour, RetryMaxInterval: time.Hour,
+			Rails:            settlement.Rails{Default: railOf("chain", never)},
+			Policies:         settlement.Policies{Default: settlement.Threshold{SettleThreshold: units(100)}},
+			PeerPayoutLimits: settlement.Rules[settlement.PayoutLimit]{Default: settlement.PayoutLimit{ApproveAbove: units(100)}},
+		}, accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(1000)}, accounts.PeerConfig{ID: "bob", Asset: usd})
+		bob := c.peers[1]
+		c.forward(t, c.peers[0], bob, 200)
+		_, err := c.engine.Settle(ctx, bob)
+		require.ErrorIs(t, err, settlement.ErrAwaitsApproval)
+		pass(2 * time.Minute)
+		require.NoError(t, c.metrics.Watch(ctx, c.sources))
+		require.Equal(t, map[string]float64{"USD,1,mine,chain,held": 1}, c.values(t, "peerledger_orders"))
+
+		open, err := c.engine.Orders(ctx, bob)
+		require.NoError(t, err)
+		_, err = c.engine.Approve(ctx, bob, open[0].ID)
+		require.NoError(t, err)
+		require.NoError(t, c.metrics.Watch(ctx, c.sources)) // asks anew at once
+		require.Equal(t, map[string]float64{"USD,1,mine,chain,stuck": 1}, c.values(t, "peerledger_orders"))
+	})
+}
+
 // Only so many orders are looked at; all are counted.
 func TestOrdersAreBounded(t *testing.T) {
 	t.Parallel()

@@ -68,20 +68,32 @@ func (e *Engine) Announce(ctx context.Context, in IncomingPayment) (Announcement
 // Errors are *BookingErrors: ErrAlreadyReceived if the payment is booked, and those of Receive but
 // accounts.ErrKeyReused.
 func (e *Engine) Fail(ctx context.Context, account accounts.PeerAccount, key string) (Announcement, error) {
-	check := func() error {
-		if err := e.checkPeer("payment", account); err != nil {
+	in := IncomingPayment{Account: account, Key: key}
+	return e.announcing(ctx, in, e.named(in), func() (Announcement, error) { return e.fail(ctx, in) })
+}
+
+// named checks the name of a payment.
+func (e *Engine) named(in IncomingPayment) (check func() error) {
+	return func() error {
+		if err := e.checkPeer("payment", in.Account); err != nil {
 			return err
 		}
-		return accounts.CheckKey("payment", "Key", key)
+		return accounts.CheckKey("payment", "Key", in.Key)
 	}
-	in := IncomingPayment{Account: account, Key: key}
-	return e.announcing(ctx, in, check, func() (Announcement, error) { return e.fail(ctx, in) })
 }
 
 // FailAnnouncement is Fail for an operator who knows an announcement by its id
 // (Announcements): the ledger does not keep keys. The error is ErrNoAnnouncement if the account
 // has none with the id; the others are those of Fail.
 func (e *Engine) FailAnnouncement(ctx context.Context, account accounts.PeerAccount, id ledger.ID) (Announcement, error) {
+	return e.byID(ctx, account, id, e.failRow)
+}
+
+// byID does something about an announcement that is named by its id.
+func (e *Engine) byID(
+	ctx context.Context, account accounts.PeerAccount, id ledger.ID,
+	do func(context.Context, accounts.PeerAccount, *ledger.Transfer) (Announcement, error),
+) (Announcement, error) {
 	check := func() error { return e.checkPeer("announcement", account) }
 	return e.announcing(ctx, IncomingPayment{Account: account, Key: id.String()}, check, func() (Announcement, error) {
 		rows, err := e.ledger.LookupTransfers(ctx, []ledger.ID{id})
@@ -91,7 +103,7 @@ func (e *Engine) FailAnnouncement(ctx context.Context, account accounts.PeerAcco
 		case len(rows) == 0 || !e.announces(account, &rows[0]):
 			return Announcement{}, ErrNoAnnouncement
 		}
-		return e.failRow(ctx, account, &rows[0])
+		return do(ctx, account, &rows[0])
 	})
 }
 

@@ -82,6 +82,10 @@ func (a *announcing) step(call rune) {
 	}
 	require.Equal(t, m.state(), state)
 	a.check(e)
+	found, err := e.FindPayment(t.Context(), a.w.alice, "k")
+	require.NoError(t, err)
+	require.Equal(t, m.state(), found.State)
+	require.True(t, found.AlreadyAnnounced, "it writes nothing")
 }
 
 func (a *announcing) check(e *settlement.Engine) {
@@ -186,6 +190,12 @@ func announceCrashAt(t *testing.T, w *world, calls string, closed bool, step int
 		if _, err := a.do(t.Context(), first, call); err != nil && !crashed {
 			require.ErrorIs(t, err, settlement.ErrAlreadyReceived)
 		}
+	}
+	if b := w.balance(w.alice); calls == "ar" && crashed && !closed {
+		found, err := heir.FindPayment(t.Context(), w.alice, "k")
+		known := !errors.Is(err, settlement.ErrNoAnnouncement)
+		require.Equal(t, known && found.State == settlement.AnnouncementOpen, b.Announced == units(50), "step %d", step)
+		require.Equal(t, known && b.Announced.IsZero(), b.SettledIn == units(60), "step %d: it ends in the moment in which it is booked", step)
 	}
 	for _, call := range calls {
 		if _, err := a.do(t.Context(), heir, call); err != nil {
@@ -302,6 +312,52 @@ func TestAnnouncedMoneyCannotBeUsed(t *testing.T) {
 	require.Equal(t, units(480), b.Prepaid)
 	require.Zero(t, b.Announced)
 	w.conserved(r)
+}
+
+// What is announced counts against no limit, neither what is old nor what is young.
+func TestAnnouncedMoneyCountsForNoLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, r := newWorld(t, "bob"), newRail()
+		cfg := manual(r, all)
+		limit := settlement.PayoutLimit{Day: units(100)}
+		cfg.PeerPayoutLimits.Default, cfg.AssetPayoutLimits, cfg.Rails.Default.PayoutLimits = limit, dollars(limit), dollars(limit)
+		e := w.engine(cfg)
+		for _, key := range []string{"old", "young"} {
+			for _, a := range w.peers {
+				_, err := e.Announce(t.Context(), settlement.IncomingPayment{Account: a, Key: key, Amount: units(500)})
+				require.NoError(t, err)
+			}
+			if key == "old" {
+				pause(100 * time.Hour)
+			}
+		}
+		w.earn(w.alice, 500)
+		paid, err := e.Settle(t.Context(), w.alice)
+		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
+		require.Equal(t, []uint64{100}, amounts(paid))
+		require.NoError(t, w.ledger.Close())
+	})
+}
+
+// An announcement has the id that an earlier version books the payment under, so the ledger takes
+// only one of the two.
+func TestAnnouncementTakesTheIDOfTheBooking(t *testing.T) {
+	t.Parallel()
+	before, w := newWorld(t), newWorld(t)
+	in := settlement.IncomingPayment{Account: w.alice, Key: "k", Amount: units(50)}
+	receipt, err := before.engine(settlement.Config{}).RecordIncoming(t.Context(), in)
+	require.NoError(t, err)
+	booked, err := before.ledger.LookupTransfers(t.Context(), []ledger.ID{receipt.Transfer})
+	require.NoError(t, err)
+	got, err := w.engine(settlement.Config{}).Announce(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, receipt.Transfer, got.Transfer)
+	booked[0].Timestamp = 0
+	results, err := w.ledger.CreateTransfers(t.Context(), booked)
+	require.NoError(t, err)
+	require.True(t, results[0].Status.Conflict(), "%v", results[0].Status)
+	require.Zero(t, w.balance(w.alice).SettledIn)
 }
 
 // An announcement of another amount is refused while it is open. Neither it nor what comes in
@@ -503,6 +559,59 @@ func TestOpenAnnouncements(t *testing.T) {
 func (w *world) earned(a accounts.PeerAccount) ledger.ID {
 	w.t.Helper()
 	return w.move(w.liquidity(), w.book.PeerIDs(a).Peer, 1, 0)
+}
+
+// Who asks what is known of a payment writes nothing.
+func TestFindPayment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "bob")
+	writes := 0
+	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+		if c.creates {
+			writes++
+		}
+		return pass
+	}}
+	e, finder := w.engine(settlement.Config{}), w.engineOn(l, settlement.Config{Instance: "finder"})
+	_, err := finder.FindPayment(t.Context(), w.alice, "k")
+	require.ErrorIs(t, err, settlement.ErrNoAnnouncement)
+	_, err = finder.FindPayment(t.Context(), w.alice, "k ")
+	require.ErrorIs(t, err, accounts.ErrInvalid)
+	placed, err := e.Announce(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "k", Amount: units(50)})
+	require.NoError(t, err)
+	placed.AlreadyAnnounced = true
+	for _, state := range []settlement.AnnouncementState{settlement.AnnouncementOpen, settlement.AnnouncementFailed, settlement.AnnouncementReceived} {
+		switch placed.State = state; state {
+		case settlement.AnnouncementFailed:
+			_, err = e.Fail(t.Context(), w.alice, "k")
+			require.NoError(t, err)
+		case settlement.AnnouncementReceived:
+			w.receive(e, w.alice, "k", 49)
+		case settlement.AnnouncementOpen:
+		}
+		found, err := finder.FindPayment(t.Context(), w.alice, "k")
+		require.NoError(t, err)
+		require.Equal(t, placed, found)
+		found, err = finder.FindAnnouncement(t.Context(), w.alice, placed.Transfer)
+		require.NoError(t, err)
+		require.Equal(t, placed, found)
+	}
+	w.receive(e, w.alice, "never announced", 3)
+	found, err := finder.FindPayment(t.Context(), w.alice, "never announced")
+	require.NoError(t, err)
+	require.Equal(t, []any{settlement.AnnouncementReceived, units(3)}, []any{found.State, found.Amount})
+	for _, a := range []ledger.ID{found.Transfer, ledger.NewID(1, 77)} {
+		_, err = finder.FindAnnouncement(t.Context(), w.alice, a)
+		require.ErrorIs(t, err, settlement.ErrNoAnnouncement)
+	}
+	_, err = finder.FindAnnouncement(t.Context(), w.peers[1], placed.Transfer)
+	require.ErrorIs(t, err, settlement.ErrNoAnnouncement, "it is another peer's")
+	_, err = finder.FindPayment(t.Context(), w.peers[1], "k")
+	require.ErrorIs(t, err, settlement.ErrNoAnnouncement)
+	require.Zero(t, writes)
+	l.fault = func(call) fault { return fault{before: errRail} }
+	_, err = finder.FindPayment(t.Context(), w.alice, "k")
+	require.ErrorIs(t, err, errRail)
 }
 
 // oneRow answers queries with one row each.

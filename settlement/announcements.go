@@ -35,6 +35,28 @@ func (e *Engine) Announcements(ctx context.Context, list ...accounts.PeerAccount
 	return all, nil
 }
 
+// FindPayment is what the ledger knows of a payment under its key: that it is announced, was
+// received, or has failed. It writes nothing. Errors are *BookingErrors: ErrNoAnnouncement if
+// nothing is known, and those of Announce but ErrKeyReused.
+func (e *Engine) FindPayment(ctx context.Context, account accounts.PeerAccount, key string) (Announcement, error) {
+	in := IncomingPayment{Account: account, Key: key}
+	return e.announcing(ctx, in, e.named(in), func() (Announcement, error) {
+		rows, err := e.paymentRows(ctx, account, key)
+		switch {
+		case err != nil:
+			return Announcement{}, err
+		case len(rows) == 0:
+			return Announcement{}, ErrNoAnnouncement
+		}
+		return e.stateOf(ctx, account, &rows[0])
+	})
+}
+
+// FindAnnouncement is FindPayment by the id of an announcement.
+func (e *Engine) FindAnnouncement(ctx context.Context, account accounts.PeerAccount, id ledger.ID) (Announcement, error) {
+	return e.byID(ctx, account, id, e.stateOf)
+}
+
 // looksAtAnnouncements is how often the open announcements of an account are read by what they
 // add up to, before all that it ever had are read.
 const looksAtAnnouncements = 5

@@ -56,7 +56,8 @@ var (
 	// ErrAlreadyReceived says that a payment is booked, so that it cannot fail any more. If it came
 	// back, see RecordReturned.
 	ErrAlreadyReceived = errors.New("settlement: the payment was received")
-	// ErrNoAnnouncement says that the account has no announcement with the id.
+	// ErrNoAnnouncement says that the account has no announcement with the id, or that nothing is
+	// known of a payment under the key.
 	ErrNoAnnouncement = errors.New("settlement: no such announcement of the account")
 	// ErrReturnedTooMuch is matched by a ReturnedError.
 	ErrReturnedTooMuch = errors.New("settlement: more is returned than was paid")
@@ -120,14 +121,14 @@ func (e *OpenOrdersError) Error() string {
 // Is reports whether target is ErrOrdersOpen.
 func (e *OpenOrdersError) Is(target error) bool { return target == ErrOrdersOpen }
 
-// BookingError is a payment that Receive, RecordOutgoing, RecordReturned, RecordVoucher or Redeemed
-// did not book, or that Announce, Fail or FailAnnouncement did nothing about. It wraps the
-// cause.
+// BookingError is a payment that Receive, RecordOutgoing, RecordReturned, RecordVoucher or RecordRedemption
+// did not book, that Announce, Fail or FailAnnouncement did nothing about, or that FindPayment or
+// FindAnnouncement did not find. It wraps the cause.
 type BookingError struct {
 	Account accounts.PeerAccount
 	Asset   accounts.Asset // the zero Asset if the account is none of the Book's
 	Key     string         // of a voucher its channel; of an announcement that was named by its id, the id
-	Amount  ledger.Amount  // units; of Fail and FailAnnouncement 0
+	Amount  ledger.Amount  // units; of calls without an amount 0
 	Err     error
 }
 

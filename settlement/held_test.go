@@ -162,6 +162,29 @@ func TestApproveRefuses(t *testing.T) {
 	require.ErrorIs(t, e.Close(context.Background()), settlement.ErrOrdersOpen)
 }
 
+// An order that is too large at its own moment is withdrawn, and no operator is asked about it.
+func TestLargeOrderIsCheckedFirst(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	w.earn(w.alice, 100)
+	cfg := heldAbove("owner", r, 50)
+	cfg.Manual = true
+	var voided []error
+	cfg.Events.Voided = func(_ settlement.Order, why error) { voided = append(voided, why) }
+	cfg.Events.AwaitsApproval = func(o settlement.Order) { t.Errorf("an operator is asked about %v", o.Amount) }
+	l := &interrupted{Ledger: w.ledger, before: func() { w.spend(w.alice, 60) }}
+	e := w.engineOn(l, cfg)
+	paid, err := e.Settle(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Empty(t, paid)
+	require.Len(t, voided, 1)
+	require.ErrorIs(t, voided[0], settlement.ErrWithdrawn)
+	paid, err = e.Settle(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{40}, amounts(paid), "what is left needs nobody's word")
+	w.conserved(r)
+}
+
 // An order that waits counts against the limit of a day, and the limit is checked before an
 // operator is asked.
 func TestHeldOrderKeepsToTheDay(t *testing.T) {

@@ -55,6 +55,45 @@ func TestLargestOrder(t *testing.T) {
 	}
 }
 
+// oneOrder is a ledger that takes one order.
+type oneOrder struct {
+	ledger.Ledger
+	orders int
+}
+
+func (o *oneOrder) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	if rows[0].Code == chart.CodeOrder && rows[0].Flags.Has(ledger.TransferPending) {
+		if o.orders++; o.orders > 1 {
+			return nil, errRail
+		}
+	}
+	return o.Ledger.CreateTransfers(ctx, rows)
+}
+
+// An engine that is started again between a cut order and the next one waits for the policy.
+func TestRestartAfterACutOrder(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t), newRail()
+	cfg := manual(r, at100)
+	cfg.PeerPayoutLimits.Default.Order = units(30)
+	w.earn(w.alice, 100)
+	first := w.engineOn(&oneOrder{Ledger: w.ledger}, cfg)
+	_, err := first.Settle(t.Context(), w.alice)
+	require.ErrorIs(t, err, errRail)
+	require.Equal(t, units(30), r.total(w.alice))
+	_ = first.Close(t.Context())
+
+	again := w.engine(cfg)
+	paid, err := again.Settle(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Empty(t, paid, "70 are owed, which is below the threshold")
+	w.earn(w.alice, 30)
+	paid, err = again.Settle(t.Context(), w.alice)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{30, 30, 20}, amounts(paid))
+	w.conserved(r)
+}
+
 // A refund that is larger than the largest order is paid in several, all of it.
 func TestLargestOrderOfARefund(t *testing.T) {
 	t.Parallel()
@@ -136,6 +175,8 @@ func TestDayLimit(t *testing.T) {
 		_, err := two.Settle(t.Context(), bob)
 		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
 		require.ErrorContains(t, err, "the asset may be paid 1.00 USD in 24 hours, and 1.00 USD are paid or ordered")
+		_, err = two.SettleNow(t.Context(), bob)
+		require.ErrorIs(t, err, settlement.ErrPayoutLimit, "also when an operator asks")
 		require.NoError(t, one.Close(t.Context()))
 		require.NoError(t, two.Close(t.Context()))
 
@@ -282,21 +323,28 @@ func TestEnginesInARaceOnALimit(t *testing.T) {
 func raceOnALimit(t *testing.T, w *world, answer error) {
 	t.Helper()
 	r := newRail()
-	r.before = func(settlement.Order) error { return answer }
-	m := &meeting{Ledger: w.ledger}
-	m.all.Add(len(w.peers))
 	var mu sync.Mutex
 	var refused []error
+	var given []time.Time
+	var back time.Time
+	r.before = func(o settlement.Order) error {
+		mu.Lock()
+		defer mu.Unlock()
+		given = append(given, o.PlacedAt)
+		return answer
+	}
+	m := &meeting{Ledger: w.ledger}
+	m.all.Add(len(w.peers))
 	var visits sync.WaitGroup
 	for i, a := range w.peers {
 		w.earn(a, 50)
 		cfg := manual(r, all)
 		cfg.Instance = fmt.Sprint("engine ", i)
 		cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
-		cfg.Events.Voided = func(_ settlement.Order, why error) {
+		cfg.Events.Voided = func(o settlement.Order, why error) {
 			mu.Lock()
 			defer mu.Unlock()
-			refused = append(refused, why)
+			refused, back = append(refused, why), o.PlacedAt
 		}
 		e := w.engineOn(m, cfg)
 		visits.Go(func() { _, _ = e.Settle(t.Context(), a) })
@@ -306,6 +354,9 @@ func raceOnALimit(t *testing.T, w *world, answer error) {
 	require.Equal(t, 2, called)
 	require.Len(t, refused, 1)
 	require.ErrorIs(t, refused[0], settlement.ErrPayoutLimit)
+	for _, placed := range given {
+		require.True(t, placed.Before(back), "the later one is given back")
+	}
 	if answer == nil {
 		w.conserved(r)
 	}

@@ -69,16 +69,22 @@ func (e *Engine) returnTag(r *ReturnedPayment) uint64 {
 	return max(e.ns.Derive("return", chart.ID(e.book.PeerIDs(r.Account).Settlement), []byte(r.Key)).Hi, 1)
 }
 
-// paymentOf finds the payment that comes back.
-func (e *Engine) paymentOf(ctx context.Context, r *ReturnedPayment) (ledger.Transfer, error) {
-	name := e.paymentName(r.Account, r.Payment)
+// paymentRows are what announces and books the payment under a key, the first row first.
+func (e *Engine) paymentRows(ctx context.Context, a accounts.PeerAccount, key string) ([]ledger.Transfer, error) {
+	name := e.paymentName(a, key)
 	ids := make([]ledger.ID, idempotent.MaxAttempts)
 	for i := range ids {
 		ids[i] = name.ID(uint64(i))
 	}
 	rows, err := e.ledger.LookupTransfers(ctx, ids)
+	return rows, wrap("look the payment up", err)
+}
+
+// paymentOf finds the payment that comes back.
+func (e *Engine) paymentOf(ctx context.Context, r *ReturnedPayment) (ledger.Transfer, error) {
+	rows, err := e.paymentRows(ctx, r.Account, r.Payment)
 	if err != nil {
-		return ledger.Transfer{}, wrap("look the payment up", err)
+		return ledger.Transfer{}, err
 	}
 	received := slices.IndexFunc(rows, func(row ledger.Transfer) bool { return row.Code == chart.CodeIncoming })
 	switch {

@@ -56,6 +56,38 @@ func TestOrderOfALaterVersionIsLeftAlone(t *testing.T) {
 	require.Empty(t, claims)
 }
 
+// An order that needs a word in the ledger has a version that releases without limits do not know,
+// so they leave it alone; other orders are what they were.
+func TestVersionOfAnOrderWithALimit(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		limit settlement.PayoutLimit
+		known bool // by those releases
+	}{
+		"none":          {settlement.PayoutLimit{}, true},
+		"largest order": {settlement.PayoutLimit{Order: units(90)}, true},
+		"not above":     {settlement.PayoutLimit{ApproveAbove: units(100)}, true},
+		"a day":         {settlement.PayoutLimit{Day: units(500)}, false},
+		"approval":      {settlement.PayoutLimit{ApproveAbove: units(50)}, false},
+	} {
+		w, r := newWorld(t), newRail()
+		r.before = func(settlement.Order) error { return settlement.ErrPending }
+		w.earn(w.alice, 100)
+		cfg := manual(r, at100)
+		cfg.PeerPayoutLimits.Default = c.limit
+		e := w.engine(cfg)
+		_, err := e.Settle(t.Context(), w.alice)
+		require.Error(t, err)
+		open, err := e.Orders(t.Context(), w.alice)
+		require.NoError(t, err)
+		require.Len(t, open, 1, name)
+		rows, err := w.ledger.LookupTransfers(t.Context(), []ledger.ID{open[0].ID})
+		require.NoError(t, err)
+		const newest = 1 // of the versions that those releases know
+		require.Equal(t, c.known, rows[0].UserData64>>56&63 <= newest, name)
+	}
+}
+
 // An order without a check behind an order with a check is one of an engine of an earlier version.
 // The order is paid, since a rail may have it already, and the engine is reported once.
 func TestOrderOfAnEarlierVersionIsPaidAndReported(t *testing.T) {

@@ -204,12 +204,19 @@ func (g *admission) trackHold(o *operation) answerEffect {
 		}
 	case KindFulfill:
 		effect.late = o.unanswered || o.slot.late
-		effect.freesOwnHold = g.holds.takePacket(&o.packet) && outcome == ledger.OutcomeApplied && !effect.late
+		effect.freesOwnHold = g.takeHold(o) && outcome == ledger.OutcomeApplied && !effect.late
 	case KindReject:
-		effect.freesOwnHold = g.holds.takePacket(&o.packet) && outcome == ledger.OutcomeApplied
+		effect.freesOwnHold = g.takeHold(o) && outcome == ledger.OutcomeApplied
 	case KindForward:
 	}
 	return effect
+}
+
+// takeHold takes the packet of a fulfill or reject out of the held packets, and reports
+// whether it was there. An operation refused as a conflict names another packet with the
+// same id: the held packet stays.
+func (g *admission) takeHold(o *operation) bool {
+	return !errors.Is(o.slot.err, ledger.ErrIDConflict) && g.holds.takePacket(&o.packet)
 }
 
 func (g *admission) settleReservation(o *operation, effect answerEffect) {

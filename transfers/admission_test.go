@@ -187,6 +187,40 @@ func TestHeldShare(t *testing.T) {
 	})
 }
 
+// A fulfill or reject that is refused as a conflict does not take the packet out of the recorder's
+// holds: the right one that follows leaves room at once, and not only at the next look.
+func TestConflictLeavesTheHoldKnown(t *testing.T) {
+	t.Parallel()
+	type resolve = func(*transfers.Recorder, context.Context, transfers.Packet) (transfers.Result, error)
+	for name, resolve := range map[string]resolve{"fulfill": (*transfers.Recorder).Fulfill, "reject": (*transfers.Recorder).Reject} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := newCapped(t, embedded.New(), capOf(0, "0.25"), transfers.Config{})
+				ctx := t.Context()
+				held, err := f.recorder.Prepare(ctx, f.packet(250, 250))
+				require.NoError(t, err)
+				smaller, toOthers := held.Packet, held.Packet
+				smaller.In, smaller.Out = 200, 200
+				toOthers.From, toOthers.To = held.Packet.To, held.Packet.From
+				for _, wrong := range []transfers.Packet{smaller, toOthers} {
+					_, err = resolve(f.recorder, ctx, wrong)
+					require.ErrorIs(t, err, ledger.ErrIDConflict)
+					_, err = f.recorder.Prepare(ctx, f.packet(1, 1))
+					require.ErrorIs(t, err, transfers.ErrInFlightShare, "the packet is held still")
+				}
+				_, err = resolve(f.recorder, ctx, held.Packet)
+				require.NoError(t, err)
+				held, err = f.recorder.Prepare(ctx, f.packet(250, 250))
+				require.NoError(t, err, "no look came between")
+				_, err = f.recorder.Reject(ctx, held.Packet)
+				require.NoError(t, err)
+				f.end(t)
+			})
+		})
+	}
+}
+
 // However many callers there are, a recorder's own packets never exceed a cap.
 func TestCapsUnderLoad(t *testing.T) {
 	t.Parallel()

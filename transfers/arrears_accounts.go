@@ -10,22 +10,22 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// arrearsAccounts is the peers whose arrears accounts the ledger is known to have. A version before
-// arrears did not provision them, and a debit of a missing account burns the transfer's id.
+// arrearsAccounts remembers which peers have an arrears account in the ledger. Versions
+// without arrears provisioned none, and a debit of a missing account burns the transfer's id.
 type arrearsAccounts struct {
 	book *accounts.Book
 
 	mu    sync.Mutex
-	known map[ledger.ID]struct{} // by the peer's account; no arrears account is ever taken away
+	known map[ledger.ID]struct{} // by peer account; accounts are never removed from a ledger
 }
 
 func newArrearsAccounts(book *accounts.Book) *arrearsAccounts {
 	return &arrearsAccounts{book: book, known: make(map[ledger.ID]struct{})}
 }
 
-// ensureCreated has the ledger create the arrears accounts of peers that are not known to have
-// one, all in one request. The error matches ledger.ErrClosed if the ledger is closed, and
-// no other error of a ledger: whatever became of the accounts, no transfer was sent.
+// ensureCreated creates the arrears accounts of peers not known to have one, in one request.
+// The error matches [ledger.ErrClosed] if the ledger is closed, and no other error of a
+// ledger: the outcome of the request does not matter, since no transfer was sent.
 func (e *arrearsAccounts) ensureCreated(ctx context.Context, peers []accounts.PeerAccount) error {
 	missing := e.listUnknown(peers)
 	if len(missing) == 0 {
@@ -34,11 +34,11 @@ func (e *arrearsAccounts) ensureCreated(ctx context.Context, peers []accounts.Pe
 	err := e.book.EnsureArrears(ctx, missing...)
 	var drift *accounts.DriftError
 	switch {
-	case err == nil, errors.As(err, &drift): // one with other fields is there all the same
+	case err == nil, errors.As(err, &drift): // an account with other fields exists all the same
 	case errors.Is(err, ledger.ErrClosed):
 		return fmt.Errorf("create arrears accounts: %w", ledger.ErrClosed)
 	default:
-		return fmt.Errorf("create arrears accounts: %v", err) //nolint:errorlint // it must not match ErrOutcomeUnknown
+		return fmt.Errorf("create arrears accounts: %v", err) //nolint:errorlint // must not match ErrOutcomeUnknown
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -48,19 +48,20 @@ func (e *arrearsAccounts) ensureCreated(ctx context.Context, peers []accounts.Pe
 	return nil
 }
 
-// listUnknown are the peers among these that are not known, each once.
+// listUnknown returns the peers not known to have an arrears account, each once.
 func (e *arrearsAccounts) listUnknown(peers []accounts.PeerAccount) []accounts.PeerAccount {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var missing []accounts.PeerAccount
-	seen := make(map[ledger.ID]struct{})
+	var unknown []accounts.PeerAccount
+	listed := make(map[ledger.ID]struct{})
 	for _, a := range peers {
-		_, known := e.known[a.ID()]
-		if _, twice := seen[a.ID()]; known || twice {
+		_, isKnown := e.known[a.ID()]
+		_, isListed := listed[a.ID()]
+		if isKnown || isListed {
 			continue
 		}
-		seen[a.ID()] = struct{}{}
-		missing = append(missing, a)
+		listed[a.ID()] = struct{}{}
+		unknown = append(unknown, a)
 	}
-	return missing
+	return unknown
 }

@@ -8,67 +8,73 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Future is the answer to come for an operation that was handed over. Submit and
-// TrySubmit give it; the zero Ticket is nobody's and must not be used. It may be
-// copied, waited for by several at once, and thrown away.
+// Future is the pending result of a submitted operation. [Recorder.Submit] and
+// [Recorder.TrySubmit] return it. A Future may be copied, waited for by several callers at
+// once, and thrown away. The zero Future must not be used.
 type Future struct {
 	recorder   *Recorder
 	slot       *resultSlot
 	kind       Kind
-	journalPos wal.Position // of a fulfill in the journal
+	journalPos wal.Position // of a fulfill in the journal; 0 for other operations
 	packet     Packet
 }
 
-// Packet is the packet as it will be recorded, with its ID and Hold.
-func (t Future) Packet() Packet { return t.packet }
+// Packet returns the packet as it will be recorded, with its ID and Hold.
+func (f Future) Packet() Packet { return f.packet }
 
-// Wait waits for the ledger's answer. If the context ends first, the Result's
-// Outcome is unknown and its Err matches ledger.ErrOutcomeUnknown; the operation
-// goes on, a prepare too, and Wait may be called again.
-func (t Future) Wait(ctx context.Context) Result {
-	if t.slot.waitPublished(ctx) {
-		return t.slot.buildResult(t.kind, t.packet)
+// Wait waits for the ledger's answer. If the context ends first, the Result's Outcome is
+// unknown and its Err matches [ledger.ErrOutcomeUnknown]. The operation goes on, also a
+// prepare, and Wait may be called again.
+func (f Future) Wait(ctx context.Context) Result {
+	if f.slot.waitPublished(ctx) {
+		return f.slot.buildResult(f.kind, f.packet)
 	}
-	return t.unknownResult(fmt.Errorf("%w, and still under way: %w", ledger.ErrOutcomeUnknown, context.Cause(ctx)))
+	return f.unknownResult(unansweredError(ctx))
 }
 
-// Journaled waits until a fulfill is in the Journal on disk, and will be recorded
-// even if the process dies, unless the ledger refuses it. Submit has waited for that;
-// after TrySubmit it is for the caller to do. It is nil at once for what is in the
-// ledger already, and for all other operations. The error matches ErrJournal, also
-// if there is no Journal, and ledger.ErrOutcomeUnknown if the context has ended first:
-// then only Wait tells that the money is booked.
-func (t Future) Journaled(ctx context.Context) error {
-	if t.slot == nil {
-		return fmt.Errorf("%w: this is nobody's ticket", ErrJournal)
+// Journaled waits until a fulfill is in the Journal on disk. From then on it will be recorded
+// even if the process dies, unless the ledger refuses it. [Recorder.Submit] has waited
+// already; after [Recorder.TrySubmit] the caller must. For an operation that is in the
+// ledger, and for every operation other than a fulfill, Journaled returns nil at once.
+//
+// The error matches [ErrJournal], also without a Journal, and [ledger.ErrOutcomeUnknown] if
+// the context has ended first. After an error only [Future.Wait] tells that the money is
+// booked.
+func (f Future) Journaled(ctx context.Context) error {
+	if f.slot == nil {
+		return fmt.Errorf("%w: the zero Future has no operation", ErrJournal)
 	}
-	if t.kind != KindFulfill || t.slot.isApplied() {
+	if f.kind != KindFulfill || f.slot.isApplied() {
 		return nil
 	}
-	return t.recorder.journal.waitSynced(ctx, t.journalPos)
+	return f.recorder.journal.waitSynced(ctx, f.journalPos)
 }
 
-// waitOrAbandon is Wait for a caller that cannot come back: a prepare whose answer
-// it does not see is given back. final says that the lane is through with the
-// slot.
-func (t Future) waitOrAbandon(ctx context.Context) (r Result, final bool) {
-	if t.slot.waitPublished(ctx) {
-		return t.slot.buildResult(t.kind, t.packet), true
+// waitOrAbandon is Wait for a caller without a Future to come back with: a prepare without
+// an answer is abandoned. isFinal reports that the lane no longer uses the slot.
+func (f Future) waitOrAbandon(ctx context.Context) (r Result, isFinal bool) {
+	if f.slot.waitPublished(ctx) {
+		return f.slot.buildResult(f.kind, f.packet), true
 	}
-	err := fmt.Errorf("%w, and still under way: %w", ledger.ErrOutcomeUnknown, context.Cause(ctx))
+	err := unansweredError(ctx)
 	switch {
-	case t.kind == KindPrepare && !t.slot.markAbandoned():
-		return t.slot.buildResult(t.kind, t.packet), false // nobody writes it any more
-	case t.kind == KindPrepare:
+	case f.kind == KindPrepare && !f.slot.markAbandoned():
+		return f.slot.buildResult(f.kind, f.packet), false // answered, and written for the last time
+	case f.kind == KindPrepare:
 		err = fmt.Errorf("%w: %w", ErrAbandoned, err)
-	case t.journalPos != 0:
-		if lost := t.Journaled(ctx); lost != nil {
-			err = fmt.Errorf("%w: %w", err, lost)
+	case f.journalPos != 0:
+		if journalErr := f.Journaled(ctx); journalErr != nil {
+			err = fmt.Errorf("%w: %w", err, journalErr)
 		}
 	}
-	return t.unknownResult(err), false
+	return f.unknownResult(err), false
 }
 
-func (t Future) unknownResult(err error) Result {
-	return Result{Kind: t.kind, Packet: t.packet, Err: wrapError(t.kind, t.packet.ID, err)}
+// unansweredError returns the error of a wait that ended with its context.
+func unansweredError(ctx context.Context) error {
+	return fmt.Errorf("%w, and still under way: %w", ledger.ErrOutcomeUnknown, context.Cause(ctx))
+}
+
+func (f Future) unknownResult(err error) Result {
+	return Result{Kind: f.kind, Packet: f.packet, Err: wrapError(f.kind, f.packet.ID, err)}
 }

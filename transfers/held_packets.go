@@ -7,17 +7,17 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// heldPackets is the packets that a recorder with caps has let in, and which nobody has resolved
-// through it. Whatever is missing in it costs no more than room until the next look.
+// heldPackets are the packets admitted by a recorder with caps, and not yet resolved through
+// it. A missing packet costs no more than some room in a cap until the next refresh.
 type heldPackets struct {
 	mu      sync.Mutex
-	packets map[ledger.ID]heldPacket // by packet
+	packets map[ledger.ID]heldPacket
 }
 
-// heldPacket is what must be known of a packet's hold to tell that a resolution is of all of it.
+// heldPacket has the amounts of a hold: only a resolution with the same amounts frees all of it.
 type heldPacket struct {
 	in, out uint64
-	endsAt  time.Time // at the latest; what comes later resolves nothing
+	endsAt  time.Time // at the latest; a later resolution finds no hold
 }
 
 func newHeldPackets() *heldPackets { return &heldPackets{packets: make(map[ledger.ID]heldPacket)} }
@@ -29,21 +29,22 @@ func (h *heldPackets) addPacket(p *Packet) {
 	h.packets[p.ID] = heldPacket{p.In, p.Out, time.Now().Add(p.Hold)}
 }
 
-// takePacket takes a packet out. It reports whether it was in, with the same amounts.
+// takePacket removes a packet. It reports whether the packet was there with the same amounts.
 func (h *heldPackets) takePacket(p *Packet) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	one, known := h.packets[p.ID]
+	held, found := h.packets[p.ID]
 	delete(h.packets, p.ID)
-	return known && one.in == p.In && one.out == p.Out
+	return found && held.in == p.In && held.out == p.Out
 }
 
-// dropExpired takes out the packets whose holds have ended: others have resolved them, or nobody.
+// dropExpired removes the packets whose holds have ended: other recorders have resolved
+// them, or the timeout has.
 func (h *heldPackets) dropExpired(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for id, one := range h.packets {
-		if now.After(one.endsAt) {
+	for id, held := range h.packets {
+		if now.After(held.endsAt) {
 			delete(h.packets, id)
 		}
 	}

@@ -19,25 +19,26 @@ import (
 //	92  ledger of From, of To    u32 each
 //	100 peer of From, of To      length u16 and bytes each; empty for ourselves
 //
-// Accounts are kept by peer, so that the book can make the handle again. A refusal is
-// the id of the packet: it ends the first fulfill of the packet that is left.
+// Accounts are stored by peer id, from which the book derives the PeerAccount again. A
+// refusal is stored as the id of the packet: it ends the packet's oldest remaining fulfill.
 const (
 	recordVersion = 1
 	recordFixed   = 100
 )
 
-// journalFormat is what this package writes.
+// journalFormat is the format written by this package.
 var journalFormat = wal.Format{Of: "journal", Newest: recordVersion}
 
-// journalRecord is a fulfill as it was read, with its accounts by name.
+// journalRecord is a fulfill read from a journal, with its accounts by name.
 type journalRecord struct {
 	packet               Packet // without From and To
 	from, to             string
 	fromLedger, toLedger uint32
-	refused              bool // it was refused later
+	refused              bool // by a later record
 }
 
-// sameFulfill reports whether two records of one packet are the same fulfill, as fulfillKey has it.
+// sameFulfill reports whether two records of one packet are the same fulfill: the fields
+// compared are those of the packet's seal.
 func (r *journalRecord) sameFulfill(other *journalRecord) bool {
 	p, q := &r.packet, &other.packet
 	return p.In == q.In && p.Out == q.Out && p.Dust == q.Dust && r.from == other.from && r.to == other.to &&
@@ -67,8 +68,8 @@ func appendPeer(b []byte, peer string) []byte {
 	return append(b, peer...)
 }
 
-// readRecord reads what appendRecord has written. The error matches
-// ErrJournalForeign: the log's checksums have been verified before.
+// readRecord is the inverse of appendRecord. The error matches [ErrJournalForeign]: the log's
+// checksums are verified already, so a malformed record is of another format.
 func readRecord(b []byte) (r journalRecord, err error) {
 	if len(b) < recordFixed {
 		return r, fmt.Errorf("%w: a fulfill of %d bytes", ErrJournalForeign, len(b))
@@ -85,17 +86,17 @@ func readRecord(b []byte) (r journalRecord, err error) {
 	p.Condition = [32]byte(b[60:])
 	r.fromLedger, r.toLedger = binary.BigEndian.Uint32(b[92:]), binary.BigEndian.Uint32(b[96:])
 	rest := b[recordFixed:]
-	var whole bool
-	if r.from, rest, whole = cutPeer(rest); whole {
-		r.to, rest, whole = cutPeer(rest)
+	var ok bool
+	if r.from, rest, ok = cutPeer(rest); ok {
+		r.to, rest, ok = cutPeer(rest)
 	}
-	if !whole || len(rest) != 0 {
-		return r, fmt.Errorf("%w: the peers of a fulfill of %d bytes", ErrJournalForeign, len(b))
+	if !ok || len(rest) != 0 {
+		return r, fmt.Errorf("%w: peer names of a fulfill of %d bytes", ErrJournalForeign, len(b))
 	}
 	return r, nil
 }
 
-func cutPeer(b []byte) (peer string, rest []byte, whole bool) {
+func cutPeer(b []byte) (peer string, rest []byte, ok bool) {
 	if len(b) < 2 {
 		return "", nil, false
 	}
@@ -106,18 +107,19 @@ func cutPeer(b []byte) (peer string, rest []byte, whole bool) {
 	return string(b[:n]), b[n:], true
 }
 
-// ownerRecord says whose journal it is, and how it is written.
+// ownerRecord returns the first record of a journal: its format version and its owner.
 func ownerRecord(namespace string) []byte { return append([]byte{recordVersion}, namespace...) }
 
-// checkOwner returns an error that matches ErrJournalForeign if it is another's.
+// checkOwner checks an owner record. The error matches [ErrJournalForeign] if the journal
+// has another format or another owner.
 func checkOwner(b []byte, namespace string) error {
 	switch {
 	case len(b) == 0 || b[0] == 0:
-		return fmt.Errorf("%w: it does not say which format it has", ErrJournalForeign)
+		return fmt.Errorf("%w: the owner record has no format version", ErrJournalForeign)
 	case b[0] > recordVersion:
 		return fmt.Errorf("%w: journal of format %d, this program reads up to %d", ErrJournalForeign, b[0], recordVersion)
 	case string(b[1:]) != namespace:
-		return fmt.Errorf("%w: it is of namespace %q, not %q", ErrJournalForeign, b[1:], namespace)
+		return fmt.Errorf("%w: journal of namespace %q, want %q", ErrJournalForeign, b[1:], namespace)
 	default:
 		return nil
 	}

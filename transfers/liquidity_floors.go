@@ -7,23 +7,24 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// limitedAmount is what a packet is to one account whose limits this recorder enforces.
+// limitedAmount is the amount of a packet that counts against the limits of one account: of
+// a peer, or of our liquidity.
 type limitedAmount struct {
-	limits    *peerLimits // nil if there is no limit
+	limits    *peerLimits // nil without limits
 	amount    ledger.Amount
 	direction direction
-	exempt    bool // it counts, and is not refused
+	exempt    bool // counted, and never refused
 }
 
-// maxLimitedAmounts is how many a packet has at most: its two peers, and our liquidity in two assets.
+// maxLimitedAmounts is the most that a packet has: two peers, and our liquidity in two assets.
 const maxLimitedAmounts = 4
 
-// limitedAmounts writes what a packet is to its peers and to our liquidity. It returns how many there
-// are. The packet's legs are worked out only if there are floors.
-func (g *admission) limitedAmounts(o *operation, all *[maxLimitedAmounts]limitedAmount) int {
+// limitedAmounts writes the amounts of an operation's packet to dst, and returns their
+// number. It computes the packet's legs only if there are liquidity floors.
+func (g *admission) limitedAmounts(o *operation, dst *[maxLimitedAmounts]limitedAmount) int {
 	p := &o.packet
-	all[0] = limitedAmount{limits: g.limitsOf(p.From), amount: ledger.NewAmount(p.In), direction: incoming}
-	all[1] = limitedAmount{limits: g.limitsOf(p.To), amount: ledger.NewAmount(p.Out), direction: outgoing}
+	dst[0] = limitedAmount{limits: g.limitsOf(p.From), amount: ledger.NewAmount(p.In), direction: incoming}
+	dst[1] = limitedAmount{limits: g.limitsOf(p.To), amount: ledger.NewAmount(p.Out), direction: outgoing}
 	n := 2
 	if len(g.floors) == 0 {
 		return n
@@ -35,19 +36,20 @@ func (g *admission) limitedAmounts(o *operation, all *[maxLimitedAmounts]limited
 		if floor == nil || i == 1 && o.fromAsset == o.toAsset {
 			continue
 		}
-		s := limitedAmount{limits: floor, exempt: p.From.IsOwn()}
+		a := limitedAmount{limits: floor, exempt: p.From.IsOwn()}
 		in, out := sumThroughLiquidity(legs, asset.ids.Liquidity)
-		if s.direction = outgoing; in > out {
-			in, out, s.direction = out, in, incoming
+		if a.direction = outgoing; in > out {
+			in, out, a.direction = out, in, incoming
 		}
-		s.amount = ledger.NewAmount(out - in)
-		all[n] = s
+		a.amount = ledger.NewAmount(out - in)
+		dst[n] = a
 		n++
 	}
 	return n
 }
 
-// sumThroughLiquidity is what legs put into our liquidity in one asset, and take out of it.
+// sumThroughLiquidity sums up the amounts that legs credit to our liquidity account in one
+// asset, and the amounts that they debit.
 func sumThroughLiquidity(legs []leg, liquidity ledger.ID) (in, out uint64) {
 	for i := range legs {
 		switch liquidity {
@@ -60,8 +62,9 @@ func sumThroughLiquidity(legs []leg, liquidity ledger.ID) (in, out uint64) {
 	return in, out
 }
 
-// newFloorLimits are rooms for our liquidity in the assets that have a floor. What is above the
-// floor is what we may come to owe, so it is counted as a PayableCap is.
+// newFloorLimits returns the limits of our liquidity in each asset with a floor, by ledger
+// number. The liquidity above the floor may be paid out, so the floor is enforced as a
+// PayableCap of 0 on a peer that owes us the liquidity above the floor.
 func newFloorLimits(book *accounts.Book) map[uint32]*peerLimits {
 	floors := make(map[uint32]*peerLimits)
 	for _, a := range book.FlooredAssets() {
@@ -71,23 +74,23 @@ func newFloorLimits(book *accounts.Book) map[uint32]*peerLimits {
 	return floors
 }
 
-// readFloors looks at our liquidity in all assets that have a floor.
+// readFloors reads our liquidity in all assets with a floor.
 func (g *admission) readFloors(ctx context.Context) error {
 	if len(g.floors) == 0 {
 		return nil
 	}
-	for _, r := range g.floors {
-		r.markReadStart()
+	for _, floor := range g.floors {
+		floor.markReadStart()
 	}
 	reserves, err := g.book.LiquidityReserves(ctx)
 	if err != nil {
-		for _, r := range g.floors {
-			r.endRefresh(accounts.Balance{}, err)
+		for _, floor := range g.floors {
+			floor.endRead(accounts.Balance{}, err)
 		}
 		return err
 	}
 	for _, reserve := range reserves {
-		g.floors[reserve.Asset.Ledger].endRefresh(accounts.Balance{Receivable: reserve.AboveFloor, HeldOut: reserve.Held}, nil)
+		g.floors[reserve.Asset.Ledger].endRead(accounts.Balance{Receivable: reserve.AboveFloor, HeldOut: reserve.Held}, nil)
 	}
 	return nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// applyPacketLimits refuses a new packet by what it is itself, and cuts its Expiry to the MaxHold of its
-// peers.
+// applyPacketLimits checks the limits on a single new packet: its conversion, and the
+// MaxPacket of its sender. It shortens the packet's Expiry to the MaxHold of its peers.
 func (r *Recorder) applyPacketLimits(o *operation, now time.Time) error {
 	if err := o.checkConversion(&r.cfg); err != nil {
 		return wrapError(o.kind, o.packet.ID, err)
@@ -21,95 +21,95 @@ func (r *Recorder) applyPacketLimits(o *operation, now time.Time) error {
 	}
 	from, to := r.admission.limitsOf(o.packet.From), r.admission.limitsOf(o.packet.To)
 	if from != nil {
-		in, most := ledger.NewAmount(o.packet.In), from.limits.MaxPacket
-		if !most.IsZero() && most.Less(in) {
-			err := &PacketLimitError{Account: o.packet.From, Asset: o.fromAsset.asset, Cause: ErrPacketTooLarge, Limit: most, Wanted: in}
+		in, limit := ledger.NewAmount(o.packet.In), from.limits.MaxPacket
+		if !limit.IsZero() && limit.Less(in) {
+			err := &PacketLimitError{Account: o.packet.From, Asset: o.fromAsset.asset, Cause: ErrPacketTooLarge, Limit: limit, Wanted: in}
 			return wrapError(o.kind, o.packet.ID, err)
 		}
 	}
 	return r.capExpiry(&o.packet, shortestMaxHold(from, to), now)
 }
 
-// shortestMaxHold is the shorter MaxHold of two peers, 0 if there is none.
+// shortestMaxHold returns the shorter MaxHold of two peers, 0 if neither has one.
 func shortestMaxHold(from, to *peerLimits) time.Duration {
-	var most time.Duration
-	for _, r := range [...]*peerLimits{from, to} {
-		if r != nil && r.limits.MaxHold > 0 && (most == 0 || r.limits.MaxHold < most) {
-			most = r.limits.MaxHold
+	var shortest time.Duration
+	for _, l := range [...]*peerLimits{from, to} {
+		if l != nil && l.limits.MaxHold > 0 && (shortest == 0 || l.limits.MaxHold < shortest) {
+			shortest = l.limits.MaxHold
 		}
 	}
-	return most
+	return shortest
 }
 
-// capExpiry cuts a packet's Expiry. A Hold is the caller's own, who has fixed the expiry of what
-// it sends by it: it cannot be cut behind its back.
-func (r *Recorder) capExpiry(p *Packet, most time.Duration, now time.Time) error {
-	if most == 0 {
+// capExpiry shortens a packet's Expiry to maxHold from now. A Hold that is too long is
+// refused: the caller chose it, and with it the expiry of the PREPARE that the caller sends.
+func (r *Recorder) capExpiry(p *Packet, maxHold time.Duration, now time.Time) error {
+	if maxHold == 0 {
 		return nil
 	}
-	if p.Hold > most+r.cfg.HoldMargin {
-		reason := fmt.Sprintf("is %v: must be up to %v, the MaxHold of its peers and the HoldMargin", p.Hold, most+r.cfg.HoldMargin)
+	if p.Hold > maxHold+r.cfg.HoldMargin {
+		reason := fmt.Sprintf("is %v: must be up to %v, the MaxHold of its peers and the HoldMargin", p.Hold, maxHold+r.cfg.HoldMargin)
 		return &PacketError{Kind: KindPrepare, ID: p.ID, Field: "Hold", Reason: reason}
 	}
-	if latest := now.Add(most).Round(0); p.Expiry.After(latest) {
+	if latest := now.Add(maxHold).Round(0); p.Expiry.After(latest) {
 		p.Expiry = latest
 	}
 	return nil
 }
 
-// checkConversion refuses a packet between two assets that delivers nothing for something, or
-// something for nothing, or more than came in is worth. What is from or for ourselves is our
-// own matter.
+// checkConversion refuses a packet between two assets that delivers nothing for something,
+// something for nothing, or more than In is worth. Packets from or to ourselves are not
+// checked.
 func (o *operation) checkConversion(cfg *Config) error {
 	p := &o.packet
 	if o.fromAsset == o.toAsset || !cfg.GuardConversions && cfg.Rate == nil || p.From.IsOwn() || p.To.IsOwn() {
 		return nil
 	}
-	wrong := cfg.GuardConversions && (p.In == 0) != (p.Out == 0) && (p.Out == 0 || !o.toAsset.allowLoss)
-	if !wrong && cfg.Rate != nil && p.Out > 0 && !o.toAsset.allowLoss {
-		c := cfg.Rate(o.fromAsset.asset, o.toAsset.asset)
-		wrong = c != nil && !c.Covers(p.In, p.Out)
+	isLoss := cfg.GuardConversions && (p.In == 0) != (p.Out == 0) && (p.Out == 0 || !o.toAsset.allowLoss)
+	if !isLoss && cfg.Rate != nil && p.Out > 0 && !o.toAsset.allowLoss {
+		converter := cfg.Rate(o.fromAsset.asset, o.toAsset.asset)
+		isLoss = converter != nil && !converter.Covers(p.In, p.Out)
 	}
-	if wrong {
+	if isLoss {
 		return fmt.Errorf("%w: in %d of %v, out %d of %v", ErrAmounts, p.In, o.fromAsset.asset, p.Out, o.toAsset.asset)
 	}
 	return nil
 }
 
-// takeRate lets a prepare in, if its sender is not too fast.
-func (r *peerLimits) takeRate(amount uint64, asset accounts.Asset, now time.Time) error {
-	if r == nil {
+// takeRate takes a prepare out of the sender's rates, or returns the exceeded rate.
+func (l *peerLimits) takeRate(amount uint64, asset accounts.Asset, now time.Time) error {
+	if l == nil {
 		return nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.packetBucket.takeTokens(1, now) {
-		return r.rateError(&r.packetBucket, 1, accounts.Asset{})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.packetBucket.takeTokens(1, now) {
+		return l.rateError(&l.packetBucket, 1, accounts.Asset{})
 	}
-	if !r.amountBucket.takeTokens(amount, now) {
-		r.packetBucket.putBack(1)
-		return r.rateError(&r.amountBucket, amount, asset)
+	if !l.amountBucket.takeTokens(amount, now) {
+		l.packetBucket.putBack(1)
+		return l.rateError(&l.amountBucket, amount, asset)
 	}
 	return nil
 }
 
-// rateError is the error of a packet that is too much for a rate. REQUIRES: mu is held.
-func (r *peerLimits) rateError(b *bucket, wanted uint64, asset accounts.Asset) error {
+// rateError returns the error of a packet that exceeds a rate. REQUIRES: mu is held.
+func (l *peerLimits) rateError(b *bucket, wanted uint64, asset accounts.Asset) error {
 	return &PacketLimitError{
-		Account: r.account, Asset: asset, Cause: ErrRateLimited, Limit: ledger.NewAmount(b.rate.Count),
+		Account: l.account, Asset: asset, Cause: ErrRateLimited, Limit: ledger.NewAmount(b.rate.Count),
 		Used: ledger.NewAmount(b.rate.Count - b.level), Wanted: ledger.NewAmount(wanted),
 	}
 }
 
-// RejectData is the data that goes with Code in a REJECT (RFC 0027): with F08 the amount that
-// was received and the largest one that is taken, as two big endian 64-bit numbers, so that the
-// sender knows how much smaller its packets must be. nil for all other errors.
+// RejectData returns the data that belongs with [ILPCode] in a REJECT (RFC 0027). For F08 it
+// is the received amount and the largest accepted amount, as two big endian 64-bit numbers:
+// the sender learns how much smaller its packets must be. For all other errors it is nil.
 func RejectData(err error) []byte {
 	var limit *PacketLimitError
 	if !errors.As(err, &limit) || !errors.Is(limit.Cause, ErrPacketTooLarge) {
 		return nil
 	}
-	received, _ := limit.Wanted.Uint64() // both are below 2^64: a packet's amount was above the limit
+	received, _ := limit.Wanted.Uint64() // fits: a packet's amount, and the limit is below it
 	maximum, _ := limit.Limit.Uint64()
 	return ilp.AmountTooLarge{Received: received, Maximum: maximum}.Data()
 }

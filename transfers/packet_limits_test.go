@@ -173,6 +173,51 @@ func TestRateGivesBackWhatCapsAdmitted(t *testing.T) {
 	})
 }
 
+// Rates and floors are kept by each recorder for itself: a peer sends at its rate through each of
+// two, and both together exceed a floor by what they do in a round, and not after it.
+func TestLimitsOfTwoRecorders(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		limits := limitsOf(accounts.Limits{PacketRate: "3/10000h"})
+		limits.LiquidityFloor = map[accounts.Asset]string{loss: "-" + loss.Format(units(50))}
+		f := newLimited(t, limits, transfers.Config{})
+		other, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{})
+		require.NoError(t, err)
+		synctest.Wait() // both have had their first look
+		out := func(n uint64) transfers.Packet {
+			return transfers.Packet{From: f.alice, To: f.bobEUR, In: 1, Out: n, Hold: time.Hour}
+		}
+		var held []transfers.Packet
+		for _, r := range []*transfers.Recorder{f.recorder, other} {
+			for _, n := range []uint64{30, 20} {
+				got, err := r.Prepare(t.Context(), out(n))
+				require.NoError(t, err)
+				held = append(held, got.Packet)
+			}
+			_, err = r.Prepare(t.Context(), out(1))
+			require.ErrorIs(t, err, transfers.ErrLiquidity)
+		}
+		_, err = f.recorder.Reject(t.Context(), held[0])
+		require.NoError(t, err)
+		time.Sleep(3 * time.Second) //nolint:forbidigo // virtual time, for a look
+		for _, r := range []*transfers.Recorder{f.recorder, other} {
+			_, err = r.Prepare(t.Context(), out(1))
+			require.ErrorIs(t, err, transfers.ErrLiquidity, "70 of 50 are held, and each knows")
+			got, err := r.Prepare(t.Context(), f.packet(1, 1))
+			require.NoError(t, err, "the third packet, of each")
+			held = append(held, got.Packet)
+			_, err = r.Prepare(t.Context(), f.packet(1, 1))
+			require.ErrorIs(t, err, transfers.ErrRateLimited)
+		}
+		for _, p := range held[1:] {
+			_, err = other.Reject(t.Context(), p)
+			require.NoError(t, err)
+		}
+		require.NoError(t, other.Close(t.Context()))
+		f.end(t)
+	})
+}
+
 // Many callers at once get through exactly as often as the bucket has tokens.
 func TestRateUnderLoad(t *testing.T) {
 	t.Parallel()
@@ -213,6 +258,7 @@ func TestLiquidityFloor(t *testing.T) {
 				if start > 0 {
 					_, err := f.book.Fund(ctx, accounts.Capital{Asset: loss, Key: "capital", Amount: units(uint64(start))})
 					require.NoError(t, err)
+					time.Sleep(3 * time.Second) //nolint:forbidigo // virtual time: the first look may have come before
 				}
 				out := func(n uint64) transfers.Packet {
 					return transfers.Packet{From: f.alice, To: f.bobEUR, In: 1, Out: n, Hold: time.Hour}

@@ -9,295 +9,192 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// peerLimits is what the caps of a peer leave for new packets, as this recorder sees it: the
-// balance of the last look at the ledger, and what the recorder has done since.
+// peerLimits enforces the caps and rates of one peer account, or the floor of our liquidity
+// in one asset. It adds this recorder's own packets to the balance of the last read.
 //
-// A look takes time, and it cannot be told which of the operations that were under way
-// meanwhile are in its balance. So what makes the room smaller counts from the moment it
-// is let in, unless it was answered before the look began; what makes it larger counts
-// when it is answered, and only what was handed over after the look had ended.
+// A balance read may or may not include operations in flight. Usage therefore errs high: an
+// operation that uses up a cap counts from admission, unless it was answered before the read
+// began; one that frees it counts only once answered, and only if it was sent after the read
+// ended.
 //
-// What makes the room larger counts only if this recorder had let the packet in. The hold of
-// another recorder's packet may be younger than the look: then it is not in the balance, and
-// must not be taken off it. For the same reason only what this operation did itself counts: an
-// answer "already applied" does not say when. What makes the room smaller counts always, also
-// if its outcome is unknown.
+// Only packets admitted by this recorder free a cap. Another recorder's hold may be younger
+// than the read: the balance lacks the hold, so the hold must not be subtracted. For the same
+// reason an answer "already applied" frees nothing, since its time is unknown. Operations
+// that use up a cap always count, also with an unknown outcome.
 //
-// The recorder's own packets so never exceed a cap; for moments the room may be smaller than
-// it is, by what was under way, and by what was resolved for others.
+// So the recorder's own packets never exceed a cap. Until the next read a cap may refuse
+// more than it should, by the amounts in flight and the amounts resolved for other recorders.
 type peerLimits struct {
 	account accounts.PeerAccount
 	asset   accounts.Asset
 	capped  bool // the peer has a cap
 	limits  accounts.EffectiveLimits
 
-	mu                 sync.Mutex
-	refreshedAt        time.Time // when the last look ended; zero if there was none
-	refreshErr         error     // why not
-	notProvisioned     bool      // the peer was not provisioned at the last look
-	usedSinceRefresh   bool      // there were operations since the last look began
-	balance            accounts.Balance
-	inFlightCap        ledger.Amount // of the balance's line
+	mu             sync.Mutex
+	readAt         time.Time // when the last successful read ended; zero before the first
+	readErr        error     // of the last read, until checkLoaded has returned it
+	notProvisioned bool      // the last read found no account
+	needsRead      bool      // operations came, or a caller waits, since the last read began
+	balance        accounts.Balance
+	inFlightCap    ledger.Amount // for the balance's credit line
+
 	usage              usageByDirection
-	usageAtPendingRead usageByDirection // when the look under way began
-	usageAtReadStart   usageByDirection // when the look that balance is of began
-	usageAtReadEnd     usageByDirection // and when it had ended
+	usageAtPendingRead usageByDirection // when the read under way began
+	usageAtReadStart   usageByDirection // when the read of balance began
+	usageAtReadEnd     usageByDirection // when the read of balance ended
 
-	packetBucket bucket // of what the peer sends
-	amountBucket bucket
-}
-
-// direction is one of the two sides that a peer has in packets.
-type direction int
-
-const (
-	incoming direction = iota // from the peer
-	outgoing                  // to the peer
-)
-
-// usageByDirection are those of both sides.
-type usageByDirection [2]usage
-
-// usage is what the recorder did with packets on one side of a peer, as sums of amounts
-// since it began.
-type usage struct {
-	// What makes the room smaller. Late fulfills are among the admitted when they are
-	// answered: their holds have expired, and may have done so before the look.
-	admitted, admittedAnswered   ledger.Amount // prepares and forwards, let in and answered
-	chargesSent, chargesAnswered ledger.Amount // fulfills, handed over and answered
-	unansweredFulfills           ledger.Amount // fulfills without an answer, which may be late: now, not since it began
-
-	// What makes it larger: holds of packets that this recorder had let in.
-	voidsSent, voidsAnswered ledger.Amount // given back: handed over, answered
-	postsSent, postsAnswered ledger.Amount // posted in time
-}
-
-// answerEffect is what became of an operation.
-type answerEffect struct {
-	booked       bool // it is in the books, or may be
-	late         bool // and is a fulfill that was booked after its hold had expired, or may be
-	freesOwnHold bool // it has resolved, now and in time, a hold that this recorder had let in
+	packetBucket bucket // packets sent by the peer
+	amountBucket bucket // amounts sent by the peer
 }
 
 func newPeerLimits(book *accounts.Book, a accounts.PeerAccount) *peerLimits {
-	r := &peerLimits{account: a}
-	r.asset, _ = book.Asset(a.Ledger())
+	l := &peerLimits{account: a}
+	l.asset, _ = book.Asset(a.Ledger())
 	var err error
-	if r.limits, err = book.EffectiveLimits(a); err != nil {
-		r.refreshErr = err
-		return r
+	if l.limits, err = book.EffectiveLimits(a); err != nil {
+		l.readErr = err
+		return l
 	}
-	r.capped = r.limits.PayableCapped || r.limits.InFlightCapped
-	r.packetBucket.rate, r.amountBucket.rate = r.limits.PacketRate, r.limits.AmountRate
-	return r
+	l.capped = l.limits.PayableCapped || l.limits.InFlightCapped
+	l.packetBucket.rate, l.amountBucket.rate = l.limits.PacketRate, l.limits.AmountRate
+	return l
 }
 
-// checkLoaded reports whether the caps can be checked, and what is in the way if they never
-// can be, or could not at the last look: that is told once.
-func (r *peerLimits) checkLoaded() (known bool, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	err = r.refreshErr
-	if r.capped {
-		r.refreshErr = nil
+// checkLoaded reports whether the caps can be checked. The error of a failed read is
+// returned once; an error of the configuration is returned always.
+func (l *peerLimits) checkLoaded() (isLoaded bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err = l.readErr
+	if l.capped {
+		l.readErr = nil
 	}
-	known = !r.capped || !r.refreshedAt.IsZero()
-	r.usedSinceRefresh = r.usedSinceRefresh || !known // somebody will wait for a look
-	return known, err
+	isLoaded = !l.capped || !l.readAt.IsZero()
+	l.needsRead = l.needsRead || !isLoaded // the caller will wait for a read
+	return isLoaded, err
 }
 
-// reserveAmount lets a prepare in, if the caps leave room for it.
-func (r *peerLimits) reserveAmount(amount ledger.Amount, s direction) error {
-	if r == nil || !r.capped {
+// reserveAmount counts a prepare as admitted, unless a cap refuses it.
+func (l *peerLimits) reserveAmount(amount ledger.Amount, d direction) error {
+	if l == nil || !l.capped {
 		return nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.usedSinceRefresh = true
-	if r.refreshedAt.IsZero() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.needsRead = true
+	if l.readAt.IsZero() {
 		return ErrLimitsNotLoaded
 	}
-	if err := r.checkCap(amount, s); err != nil {
+	if err := l.checkCap(amount, d); err != nil {
 		return err
 	}
-	addAmount(&r.usage[s].admitted, amount)
+	addAmount(&l.usage[d].admitted, amount)
 	return nil
 }
 
-// checkCap compares what is used of a side's cap with the cap. REQUIRES: mu is held.
-func (r *peerLimits) checkCap(amount ledger.Amount, s direction) error {
+// checkCap returns a PacketLimitError if amount does not fit the cap of a direction.
+// REQUIRES: mu is held.
+func (l *peerLimits) checkCap(amount ledger.Amount, d direction) error {
 	var used, limit ledger.Amount
-	var reason error
+	var cause error
 	switch {
-	case s == incoming && r.limits.InFlightCapped:
-		used, limit, reason = r.usedInFlight(), r.inFlightLimit(), ErrInFlightShare
-	case s == outgoing && r.limits.PayableCapped:
-		used, limit, reason = r.usedPayable(), r.payableLimit(), r.payableCause()
+	case d == incoming && l.limits.InFlightCapped:
+		used, limit, cause = l.usedInFlight(), l.inFlightLimit(), ErrInFlightShare
+	case d == outgoing && l.limits.PayableCapped:
+		used, limit, cause = l.usedPayable(), l.payableLimit(), l.payableCause()
 	default:
 		return nil
 	}
 	if total, fits := used.Add(amount); fits && !limit.Less(total) {
 		return nil
 	}
-	return &PacketLimitError{Account: r.account, Asset: r.asset, Cause: reason, Limit: limit, Used: used, Wanted: amount}
+	return &PacketLimitError{Account: l.account, Asset: l.asset, Cause: cause, Limit: limit, Used: used, Wanted: amount}
 }
 
-// usedPayable is the most that we may owe the peer by now, packets in flight included, apart
-// from what it owes us.
-func (r *peerLimits) usedPayable() ledger.Amount {
-	f := &r.usage[outgoing]
-	total := sumAmounts(r.balance.Payable, r.balance.HeldOut, f.admitted.SubFloor(r.usageAtReadStart[outgoing].admittedAnswered), f.unansweredFulfills)
-	return total.SubFloor(f.voidsAnswered.SubFloor(r.usageAtReadEnd[outgoing].voidsSent))
+// usedPayable returns an upper bound of the amount owed to the peer, packets in flight
+// included. Receivables are not subtracted: payableLimit adds them.
+func (l *peerLimits) usedPayable() ledger.Amount {
+	u := &l.usage[outgoing]
+	total := sumAmounts(l.balance.Payable, l.balance.HeldOut, u.admitted.SubFloor(l.usageAtReadStart[outgoing].admittedAnswered), u.unansweredFulfills)
+	return total.SubFloor(u.voidsAnswered.SubFloor(l.usageAtReadEnd[outgoing].voidsSent))
 }
 
-// payableCause is what says that there is no room: our own liquidity has a floor.
-func (r *peerLimits) payableCause() error {
-	if r.account.IsOwn() {
+// payableCause returns the error of an exceeded PayableCap. For our own account the cap
+// stands for the liquidity floor.
+func (l *peerLimits) payableCause() error {
+	if l.account.IsOwn() {
 		return ErrLiquidity
 	}
 	return ErrPayableCap
 }
 
-func (r *peerLimits) payableLimit() ledger.Amount {
-	paid := r.usage[incoming].postsAnswered.SubFloor(r.usageAtReadEnd[incoming].postsSent)
-	return sumAmounts(r.limits.PayableCap, r.balance.Receivable, paid)
+func (l *peerLimits) payableLimit() ledger.Amount {
+	charged := l.usage[incoming].postsAnswered.SubFloor(l.usageAtReadEnd[incoming].postsSent)
+	return sumAmounts(l.limits.PayableCap, l.balance.Receivable, charged)
 }
 
-// usedInFlight is the most that packets from the peer may hold by now.
-func (r *peerLimits) usedInFlight() ledger.Amount {
-	f, after := &r.usage[incoming], &r.usageAtReadEnd[incoming]
-	total := sumAmounts(r.balance.HeldIn, f.admitted.SubFloor(r.usageAtReadStart[incoming].admittedAnswered))
-	return total.SubFloor(f.voidsAnswered.SubFloor(after.voidsSent)).SubFloor(f.postsAnswered.SubFloor(after.postsSent))
+// usedInFlight returns an upper bound of the amount held by packets from the peer.
+func (l *peerLimits) usedInFlight() ledger.Amount {
+	u, atEnd := &l.usage[incoming], &l.usageAtReadEnd[incoming]
+	total := sumAmounts(l.balance.HeldIn, u.admitted.SubFloor(l.usageAtReadStart[incoming].admittedAnswered))
+	return total.SubFloor(u.voidsAnswered.SubFloor(atEnd.voidsSent)).SubFloor(u.postsAnswered.SubFloor(atEnd.postsSent))
 }
 
-// inFlightLimit is the share of the line, and what is the peer's own.
-func (r *peerLimits) inFlightLimit() ledger.Amount {
-	earned := r.usage[outgoing].postsAnswered.SubFloor(r.usageAtReadEnd[outgoing].postsSent)
-	spent := r.usage[incoming].chargesSent.SubFloor(r.usageAtReadStart[incoming].chargesAnswered)
-	own := sumAmounts(r.balance.Payable, earned).SubFloor(sumAmounts(r.balance.Receivable, r.balance.Settling, spent))
-	return sumAmounts(r.inFlightCap, own)
+// inFlightLimit returns the share of the credit line, plus the peer's own money.
+func (l *peerLimits) inFlightLimit() ledger.Amount {
+	earned := l.usage[outgoing].postsAnswered.SubFloor(l.usageAtReadEnd[outgoing].postsSent)
+	spent := l.usage[incoming].chargesSent.SubFloor(l.usageAtReadStart[incoming].chargesAnswered)
+	own := sumAmounts(l.balance.Payable, earned).SubFloor(sumAmounts(l.balance.Receivable, l.balance.Settling, spent))
+	return sumAmounts(l.inFlightCap, own)
 }
 
-// recordSent notes that an operation on a packet is handed over.
-func (r *peerLimits) recordSent(kind Kind, amount ledger.Amount, s direction) {
-	if r == nil || !r.capped {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.usedSinceRefresh = true
-	switch f := &r.usage[s]; kind {
-	case KindFulfill:
-		addAmount(&f.chargesSent, amount)
-		addAmount(&f.unansweredFulfills, amount)
-		addAmount(&f.postsSent, amount)
-	case KindReject:
-		addAmount(&f.voidsSent, amount)
-	case KindPrepare, KindForward:
-		addAmount(&f.admitted, amount)
-	}
-}
-
-// recordAnswered notes what became of an operation.
-func (r *peerLimits) recordAnswered(kind Kind, amount ledger.Amount, s direction, became answerEffect) {
-	if r == nil || !r.capped {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.usedSinceRefresh = true
-	f := &r.usage[s]
-	switch kind {
-	case KindPrepare, KindForward:
-		addAmount(&f.admittedAnswered, amount)
-		if !became.booked {
-			addAmount(&f.voidsSent, amount)
-			addAmount(&f.voidsAnswered, amount)
-		}
-	case KindReject:
-		settleSent(&f.voidsSent, &f.voidsAnswered, amount, became.freesOwnHold)
-	case KindFulfill:
-		f.unansweredFulfills = f.unansweredFulfills.SubFloor(amount)
-		settleSent(&f.chargesSent, &f.chargesAnswered, amount, became.booked)
-		settleSent(&f.postsSent, &f.postsAnswered, amount, became.freesOwnHold)
-		if became.late && s == outgoing {
-			addAmount(&f.admitted, amount)
-			addAmount(&f.admittedAnswered, amount)
-		}
-	}
-}
-
-// settleSent counts what was handed over as answered, or takes it back.
-func settleSent(handed, answered *ledger.Amount, amount ledger.Amount, counts bool) {
-	if counts {
-		addAmount(answered, amount)
-	} else {
-		*handed = handed.SubFloor(amount)
-	}
-}
-
-// isStale reports whether there was no look for longer than a round: others may have made
-// room since.
-func (r *peerLimits) isStale(round time.Duration) bool {
-	if r == nil || !r.capped {
+// isStale reports whether the balance is older than maxAge. Other recorders may have freed
+// the cap since.
+func (l *peerLimits) isStale(maxAge time.Duration) bool {
+	if l == nil || !l.capped {
 		return false
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.usedSinceRefresh = true
-	return time.Since(r.refreshedAt) > round
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.needsRead = true
+	return time.Since(l.readAt) > maxAge
 }
 
-// beginRefresh notes that a look begins. It reports whether one is needed, and whether there was
-// one before.
-func (r *peerLimits) beginRefresh() (needed, known bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	known = !r.refreshedAt.IsZero()
+// beginRead marks the start of a balance read, if one is needed. isKnown reports an earlier
+// successful read.
+func (l *peerLimits) beginRead() (isNeeded, isKnown bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	isKnown = !l.readAt.IsZero()
 	switch {
-	case !r.capped:
-		return false, known
-	case r.usedSinceRefresh:
-	case r.notProvisioned:
-		return false, known // nobody asks for it
-	case known && r.balance.HeldIn.IsZero() && r.balance.HeldOut.IsZero():
-		return false, known // nothing of ours is under way, and nothing can expire
+	case !l.capped:
+		return false, isKnown
+	case l.needsRead:
+	case l.notProvisioned:
+		return false, isKnown // no packet of the peer since
+	case isKnown && l.balance.HeldIn.IsZero() && l.balance.HeldOut.IsZero():
+		return false, isKnown // nothing is in flight, and nothing can expire
 	}
-	r.usageAtPendingRead, r.usedSinceRefresh = r.usage, false
-	return true, known
+	l.usageAtPendingRead, l.needsRead = l.usage, false
+	return true, isKnown
 }
 
-// markReadStart notes that a look begins, whoever is active.
-func (r *peerLimits) markReadStart() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.usageAtPendingRead, r.usedSinceRefresh = r.usage, false
+// markReadStart marks the start of a read without asking whether one is needed.
+func (l *peerLimits) markReadStart() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.usageAtPendingRead, l.needsRead = l.usage, false
 }
 
-// endRefresh takes in what a look has found; if it has found nothing, err says why.
-func (r *peerLimits) endRefresh(b accounts.Balance, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.notProvisioned = errors.Is(err, accounts.ErrNotProvisioned)
+// endRead stores the balance that was read. After an error the earlier balance stays.
+func (l *peerLimits) endRead(b accounts.Balance, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.notProvisioned = errors.Is(err, accounts.ErrNotProvisioned)
 	if err != nil {
-		r.refreshErr, r.usedSinceRefresh = err, !r.notProvisioned
+		l.readErr, l.needsRead = err, !l.notProvisioned
 		return
 	}
-	r.refreshedAt, r.refreshErr, r.balance, r.inFlightCap = time.Now(), nil, b, r.limits.InFlightCap(b.CreditLine)
-	r.usageAtReadStart, r.usageAtReadEnd = r.usageAtPendingRead, r.usage
-}
-
-func addAmount(total *ledger.Amount, amount ledger.Amount) { *total, _ = total.Add(amount) }
-
-// sumAmounts is the largest amount if the sum does not fit.
-func sumAmounts(amounts ...ledger.Amount) ledger.Amount {
-	var total ledger.Amount
-	for _, a := range amounts {
-		next, fits := total.Add(a)
-		if !fits {
-			return ledger.AmountMax
-		}
-		total = next
-	}
-	return total
+	l.readAt, l.readErr, l.balance, l.inFlightCap = time.Now(), nil, b, l.limits.InFlightCap(b.CreditLine)
+	l.usageAtReadStart, l.usageAtReadEnd = l.usageAtPendingRead, l.usage
 }

@@ -359,7 +359,7 @@ func (readOnly) CreateTransfers(context.Context, []ledger.Transfer) ([]ledger.Cr
 func TestConfigFaults(t *testing.T) {
 	t.Parallel()
 	err := transfers.Config{Lanes: -1, MaxBacklog: -2, HoldMargin: -3, MinHold: -4}.Validate()
-	for _, field := range []string{"Lanes", "Backlog", "HoldMargin", "MinHold"} {
+	for _, field := range []string{"Lanes", "MaxBacklog", "HoldMargin", "MinHold"} {
 		require.ErrorContains(t, err, field)
 	}
 	require.ErrorIs(t, err, accounts.ErrInvalid)

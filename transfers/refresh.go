@@ -69,17 +69,17 @@ func (g *admission) readSuspensions(ctx context.Context) error {
 // readPeerBalances reads the balances of all peers that need it, some 2,000 in a request.
 // Peers never read before may not be provisioned, so they are read apart from the others.
 func (g *admission) readPeerBalances(ctx context.Context) error {
-	known, unknown := g.beginRefresh()
+	known, unknown := g.selectStale()
 	return errors.Join(g.readBalances(ctx, known), g.readBalances(ctx, unknown))
 }
 
-// beginRefresh marks the start of a read in the limits that need one. The limits never
+// selectStale marks the start of a read in the limits that need one. The limits never
 // read before are unknown.
-func (g *admission) beginRefresh() (known, unknown []*peerLimits) {
+func (g *admission) selectStale() (known, unknown []*peerLimits) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	for _, l := range g.limitsByPeer {
-		switch isNeeded, isKnown := l.beginRefresh(); {
+		switch isNeeded, isKnown := l.beginRead(); {
 		case !isNeeded:
 		case isKnown:
 			known = append(known, l)
@@ -98,7 +98,7 @@ func (g *admission) readBalances(ctx context.Context, limits []*peerLimits) erro
 	for i, l := range limits {
 		peers[i] = l.account
 	}
-	return lookUpEach(ctx, g.book, peers, func(i int, b accounts.Balance, err error) { limits[i].endRefresh(b, err) })
+	return lookUpEach(ctx, g.book, peers, func(i int, b accounts.Balance, err error) { limits[i].endRead(b, err) })
 }
 
 // lookUpEach reads the balances of peers, and calls report once for each peer with its

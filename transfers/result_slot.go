@@ -9,54 +9,52 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// resultSlot is where a lane leaves the answer to one operation. The lane writes it
-// before finish, of a prepare before answer, and never after that; its caller reads
-// it after wait.
+// resultSlot is where a lane writes the result of one operation. The lane writes the fields
+// before publishResult, those of a prepare before markAnswered, and never after. The caller
+// reads them after waitPublished.
 type resultSlot struct {
 	outcome          ledger.Outcome
 	late             bool
-	shortfallUnknown bool          // shortfall is not known
-	claim            atomic.Uint32 // here, where it fits
-	timestamp        uint64
+	shortfallUnknown bool
+	claim            atomic.Uint32 // claimOpen, claimAnswered or claimAbandoned; placed here where it fits
+	timestamp        uint64        // of the ledger; 0 if there is none
 	shortfall        uint64
 	err              error
 
-	waiter atomic.Pointer[waiter] // nil: nobody waits; finished: the answer is out
+	waiter atomic.Pointer[waiter] // nil: nobody waits yet; publishedWaiter: the result is published
 }
 
-// Who of the lane and the caller was first decides what becomes of a prepare: if
-// its answer is out, the caller takes it; if the caller is gone, the lane gives
-// back what the prepare holds. Neither can happen after the other. Of all other
-// operations nobody asks.
+// claim decides a race: either the caller takes the prepare's answer, or the caller has gone
+// and the lane voids the hold. Only prepares use it.
 const (
 	claimOpen uint32 = iota
 	claimAnswered
 	claimAbandoned
 )
 
-// markAnswered says that a prepare is answered; false if its caller is gone.
+// markAnswered claims a prepare for its caller; false if the caller has gone.
 func (s *resultSlot) markAnswered() bool { return s.claim.CompareAndSwap(claimOpen, claimAnswered) }
 
-// markAbandoned says that nobody waits any more; false if the ledger has answered.
+// markAbandoned gives a prepare up; false if the answer was there first.
 func (s *resultSlot) markAbandoned() bool { return s.claim.CompareAndSwap(claimOpen, claimAbandoned) }
 
-// waiter wakes those who wait for one slot. It gets one token when the answer is
-// out; each who takes it puts it back for the next.
+// waiter wakes the callers that wait for one slot. publishResult puts one token in; each
+// caller takes the token and puts it back for the next caller.
 type waiter struct{ token chan struct{} }
 
 func newWaiter() *waiter { return &waiter{token: make(chan struct{}, 1)} }
 
-// publishedWaiter stands for the waiter of a slot whose answer is out.
+// publishedWaiter marks a slot whose result is published.
 var publishedWaiter = new(waiter)
 
-// publishResult publishes the answer. After it the lane does not use the slot any more.
+// publishResult makes the result visible. The lane does not use the slot afterwards.
 func (s *resultSlot) publishResult() {
 	if w := s.waiter.Swap(publishedWaiter); w != nil {
 		w.token <- struct{}{} // there is room: it is the only token
 	}
 }
 
-// waitPublished waits for the answer; false if the context ends first.
+// waitPublished waits for the result; false if the context ends first.
 func (s *resultSlot) waitPublished(ctx context.Context) bool {
 	w := s.waiter.Load()
 	if w == nil {
@@ -77,19 +75,12 @@ func (s *resultSlot) waitPublished(ctx context.Context) bool {
 	}
 }
 
-// isApplied reports whether the answer is out, and says that the operation is in the
-// books.
-func (s *resultSlot) isApplied() bool { return s.waiter.Load() == publishedWaiter && s.outcome.Done() }
-
-// bookedAt returns the ledger's timestamp, or the zero time if there is none.
-func (s *resultSlot) bookedAt() time.Time {
-	if s.timestamp == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, int64(s.timestamp)).UTC()
+// isApplied reports whether the result is published and the operation is in the books.
+func (s *resultSlot) isApplied() bool {
+	return s.waiter.Load() == publishedWaiter && s.outcome.Done()
 }
 
-// buildResult is the answer, to be read when it is out.
+// buildResult returns the published result.
 func (s *resultSlot) buildResult(kind Kind, packet Packet) Result {
 	if kind == KindPrepare && s.outcome.Done() {
 		packet.sealed = sealOf(&packet)
@@ -100,12 +91,20 @@ func (s *resultSlot) buildResult(kind Kind, packet Packet) Result {
 	}
 }
 
-// slotsPerBlock is how many slots are allocated at once. A Ticket keeps its block
-// in memory, some 6 KiB.
+// bookedAt returns the ledger's timestamp, or the zero time if there is none.
+func (s *resultSlot) bookedAt() time.Time {
+	if s.timestamp == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, int64(s.timestamp)).UTC()
+}
+
+// slotsPerBlock is how many slots are allocated at once. A Future keeps its whole block in
+// memory, some 6 KiB.
 const slotsPerBlock = 128
 
-// resultSlotPool hands out slots for Tickets, which are the collector's to free: nobody
-// knows when the last copy of a Ticket is gone.
+// resultSlotPool hands out slots for Futures. They are never reused: nothing tells when the
+// last copy of a Future is gone, so the garbage collector frees them.
 type resultSlotPool struct{ blocks sync.Pool } // of *slotBlock that have slots left
 
 type slotBlock struct {
@@ -118,37 +117,37 @@ func (s *resultSlotPool) takeSlot() *resultSlot {
 	if block == nil {
 		block = new(slotBlock)
 	}
-	taken := &block.slots[block.used]
+	slot := &block.slots[block.used]
 	if block.used++; block.used < slotsPerBlock {
 		s.blocks.Put(block)
 	}
-	return taken
+	return slot
 }
 
-// recordCall is the slot of one call of Record, with its waiter. It is used again: the
-// caller has the only Ticket, and knows when it is through with it.
+// recordCall is the slot of one call of Record, with its waiter. It is reused: the caller of
+// Record has the only Future of the slot, and knows when it is done with it.
 type recordCall struct {
 	slot   resultSlot
 	waiter *waiter
 }
 
-// recordCallPool are the calls to be used again.
+// recordCallPool keeps recordCalls for later calls.
 type recordCallPool struct{ pool sync.Pool }
 
-func (c *recordCallPool) takeCall() *recordCall {
-	one, _ := c.pool.Get().(*recordCall)
-	if one == nil {
-		one = &recordCall{waiter: newWaiter()}
+func (p *recordCallPool) takeCall() *recordCall {
+	call, _ := p.pool.Get().(*recordCall)
+	if call == nil {
+		call = &recordCall{waiter: newWaiter()}
 	}
-	one.slot.waiter.Store(one.waiter)
-	return one
+	call.slot.waiter.Store(call.waiter)
+	return call
 }
 
-// putCall takes back a call whose answer is out.
-func (c *recordCallPool) putCall(one *recordCall) {
-	<-one.waiter.token // the lane gives it after the answer; wait has put it back
-	one.slot.outcome, one.slot.late, one.slot.timestamp, one.slot.err = 0, false, 0, nil
-	one.slot.shortfall, one.slot.shortfallUnknown = 0, false
-	one.slot.claim.Store(claimOpen)
-	c.pool.Put(one)
+// putCall takes back a call whose result is published.
+func (p *recordCallPool) putCall(call *recordCall) {
+	<-call.waiter.token // publishResult has put it in, and waitPublished has put it back
+	call.slot.outcome, call.slot.late, call.slot.timestamp, call.slot.err = 0, false, 0, nil
+	call.slot.shortfall, call.slot.shortfallUnknown = 0, false
+	call.slot.claim.Store(claimOpen)
+	p.pool.Put(call)
 }

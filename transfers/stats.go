@@ -2,46 +2,43 @@ package transfers
 
 import "time"
 
-// Batch is one batch of operations that went to the ledger.
+// Batch describes one batch of operations that went to the ledger.
 type Batch struct {
 	Lane       int // 0 to Config.Lanes-1
 	Operations int // in the batch
-	Transfers  int // sent, those sent again included
-	Requests   int // made for it: 1, more if something had to be sent again, 0 if all had expired
-	Queued     int // operations, with marks of Flush, that waited for a later batch of the lane when it was cut
+	Transfers  int // sent, resent ones included
+	Requests   int // 1; more if transfers had to be sent again; 0 if every operation had expired
+	Queued     int // operations, with marks of Flush, left for a later batch of the lane
 
-	// QueueWait is how long the operation that waited longest was in the lane before the first
-	// request of the batch, or before all were found to have expired. The time in which
-	// Submit waited for room is not in it. Operations that came between two looks of the lane
-	// at what has come, which are at most a batch apart, count as having come with the
-	// first of them: so it is never too short, and too long, by that time at most, if those
-	// before were more than a batch.
+	// QueueWait is the longest time that an operation of the batch spent in the lane's queue
+	// before the first request, or before all operations were found expired. Time blocked
+	// in Submit is excluded. Arrival is stamped once per drain of the queue, so QueueWait may
+	// be too long by one drain interval (at most one batch), and is never too short.
 	QueueWait time.Duration
-	// Duration is the time from the first request to the last answer, pauses and what is sent
-	// again included.
+	// Duration is the time from the first request to the last answer, with pauses and
+	// repeated requests.
 	Duration time.Duration
 
-	// What became of the operations, by the Outcome of their Results. The four sum up to
-	// Operations. A prepare whose caller was gone counts as what the ledger answered to it,
-	// though what it held was given back.
+	// The operations by the Outcome of their Results. The four numbers sum up to Operations.
+	// An abandoned prepare counts as the ledger answered it, although its hold was voided.
 	Applied        int // applied now
-	AlreadyApplied int // applied by an earlier request, or as the operation wants it without it
-	Refused        int // by the ledger, its id spent or not, or never sent: expired, or given up at the end
-	Unknown        int // given up at the end, and nobody knows: record them again
+	AlreadyApplied int // applied by an earlier request, or already in the wanted state
+	Refused        int // by the ledger, with the id spent or not; or never sent: expired, or given up
+	Unknown        int // given up without an answer, perhaps in the books: record them again
 }
 
-// Stats are numbers of a Recorder at a moment. They are read one after another, while
-// others go on, so that they need not fit together exactly.
+// Stats are numbers of a [Recorder] at one moment. They are read one after another while
+// the recorder works, so they need not add up exactly.
 type Stats struct {
-	Backlog     int  // operations that are waiting or in flight
-	BacklogMax  int  // Config.MaxBacklog; what was left in the Journal can make Backlog more
-	BacklogFull bool // the backlog was at BacklogMax, and has not sunk to Config.BacklogResume since: prepares wait
-	InFlight    int  // of Backlog, those in the batches that are at the ledger
-	InArrears   int  // peers whose new packets are refused since they were in arrears at the last look; see Config.AllowArrears
-	Suspended   int  // accounts whose new packets are refused, as of the last look; those of other namespaces on the ledger too
+	Backlog     int  // operations that wait or are in flight
+	BacklogMax  int  // Config.MaxBacklog; fulfills left in the Journal can make Backlog more
+	BacklogFull bool // Backlog was at BacklogMax, and not at Config.BacklogResume since: prepares wait
+	InFlight    int  // operations of Backlog in batches at the ledger
+	InArrears   int  // peers whose new packets are refused, in arrears at the last refresh; see Config.AllowArrears
+	Suspended   int  // accounts whose new packets are refused, as of the last refresh; includes other namespaces on the ledger
 }
 
-// Stats returns the numbers of this moment. It asks nobody and never waits.
+// Stats returns the current numbers. It sends nothing and never waits.
 func (r *Recorder) Stats() Stats {
 	state := r.backlog.state.Load()
 	s := Stats{

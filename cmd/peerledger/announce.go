@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,6 +32,12 @@ that it will not come.`,
 				if _, err := d.preview(cmd.Context(), &c, p.account, p.amount, whenAnnounced); err != nil {
 					return err
 				}
+				switch known, err := engine.FindPayment(cmd.Context(), p.account, key); {
+				case err == nil:
+					c.Effect = whenKnown(known, p.amount)
+				case !errors.Is(err, settlement.ErrNoAnnouncement):
+					return err
+				}
 				return a.write(c, func(c *change) error {
 					got, err := engine.Announce(cmd.Context(), settlement.IncomingPayment{Account: p.account, Key: key, Amount: p.amount})
 					c.Already, c.Transfer = got.AlreadyAnnounced, got.Transfer.String()
@@ -57,6 +64,35 @@ func whenAnnounced(b accounts.Balance, _ ledger.Amount) string {
 	return text
 }
 
+// whenKnown is the effect of an announcement of a payment that the ledger knows.
+func whenKnown(known settlement.Announcement, amount ledger.Amount) string {
+	switch {
+	case known.State != settlement.AnnouncementOpen:
+		return fmt.Sprintf("Nothing will be announced: the payment is known already, as %s.", known.State)
+	case known.Amount != amount:
+		return fmt.Sprintf("It will be refused: %s is announced under this key. Leave it: settle received books what came.", known.Asset.Text(known.Amount))
+	default:
+		return "It is announced already: nothing will change."
+	}
+}
+
+// whenFailed is the effect of saying that a payment failed, by what the ledger knows of it, or by
+// the error of finding that out. unknown is the effect where it knows nothing.
+func whenFailed(known settlement.Announcement, err error, unknown string) (string, error) {
+	switch {
+	case errors.Is(err, settlement.ErrNoAnnouncement):
+		return unknown, nil
+	case err != nil:
+		return "", err
+	case known.State == settlement.AnnouncementReceived:
+		return "It will be refused: the payment was received. If it came back, give settle returned.", nil
+	case known.State == settlement.AnnouncementFailed:
+		return "It has failed already: nothing will change.", nil
+	default:
+		return fmt.Sprintf("It ends the announcement of %s.", known.Asset.Text(known.Amount)), nil
+	}
+}
+
 func (a *app) failedCommand(asset *string) *cobra.Command {
 	var key, id string
 	cmd := &cobra.Command{
@@ -73,22 +109,28 @@ id that settle announced shows. If the payment comes all the same, settle receiv
 				if err != nil {
 					return err
 				}
-				fail := func() (settlement.Announcement, error) { return engine.Fail(cmd.Context(), account, key) }
+				ctx, unknown := cmd.Context(), "Nothing is announced under this key. Who announces it later is told that it has failed."
+				fail := func() (settlement.Announcement, error) { return engine.Fail(ctx, account, key) }
+				find := func() (settlement.Announcement, error) { return engine.FindPayment(ctx, account, key) }
 				if id != "" {
 					announcement, err := ledger.ParseID(id)
 					if err != nil {
 						return fmt.Errorf("%w: announcement %q: %w", errUsage, id, err)
 					}
-					fail = func() (settlement.Announcement, error) {
-						return engine.FailAnnouncement(cmd.Context(), account, announcement)
-					}
+					unknown = "It will be refused: there is no such announcement of the peer."
+					fail = func() (settlement.Announcement, error) { return engine.FailAnnouncement(ctx, account, announcement) }
+					find = func() (settlement.Announcement, error) { return engine.FindAnnouncement(ctx, account, announcement) }
 				}
 				c := change{Action: "note that a payment has failed", Peer: account.Peer(), Asset: found.String(), Payment: key, Transfer: id, link: " from "}
-				b, err := d.book.Balance(cmd.Context(), account)
+				b, err := d.book.Balance(ctx, account)
 				if err != nil {
 					return err
 				}
-				c.Effect = fmt.Sprintf("Payments of %s are announced in all. Nothing is booked.", found.Text(b.Announced))
+				known, err := find()
+				if c.Effect, err = whenFailed(known, err, unknown); err != nil {
+					return err
+				}
+				c.Effect += fmt.Sprintf(" Payments of %s are announced in all. Nothing is booked.", found.Text(b.Announced))
 				return a.write(c, func(c *change) error {
 					got, err := fail()
 					c.Already, c.Transfer = got.AlreadyAnnounced, got.Transfer.String()

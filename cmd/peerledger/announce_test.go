@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -55,7 +56,7 @@ func TestAnnouncedPayments(t *testing.T) {
 	require.Contains(t, got.errors, "was received")
 
 	failed := []string{"settle", "failed", "bob@USD", "--announcement", open[1].Announcement}
-	require.Equal(t, "Payments of 7.50 USD are announced in all. Nothing is booked.", s.told(t, failed...).Effect)
+	require.Equal(t, "It ends the announcement of 7.50 USD. Payments of 7.50 USD are announced in all. Nothing is booked.", s.told(t, failed...).Effect)
 	require.Len(t, rows[announcementRow](t, s, "settle", "announced"), 1)
 	done = s.told(t, append(failed, "--yes")...)
 	require.Equal(t, []string{"7.50", open[1].Announcement}, []string{done.Amount, done.Transfer})
@@ -78,4 +79,77 @@ func TestAnnouncedPayments(t *testing.T) {
 	got = s.do(t, "settle", "announce", "bob@USD", "1", "--key", "a ", "--yes")
 	require.Contains(t, got.errors, `Key "a " must not begin or end with white space`)
 	require.NotZero(t, got.status)
+}
+
+// Before --yes the previews say what the ledger knows of the payment, and --yes does just that.
+func TestPreviewsKnowThePayment(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	announce, other := "settle announce bob@USD 7.5 --key k", "settle announce bob@USD 8 --key k"
+	failed, received := "settle failed bob@USD --key k", "settle received bob@USD 7.5 --key k --yes"
+	previews := func(effects map[string]string) {
+		t.Helper()
+		for line, effect := range effects {
+			got := s.told(t, strings.Fields(line)...)
+			require.False(t, got.Written)
+			require.Contains(t, got.Effect, effect, line)
+			require.Contains(t, s.ok(t, strings.Fields(line)...), effect, line)
+		}
+	}
+	does := func(line string) change {
+		t.Helper()
+		return s.told(t, strings.Fields(line+" --yes")...)
+	}
+	refuses := func(line, says string) {
+		t.Helper()
+		got := s.do(t, strings.Fields(line+" --yes")...)
+		require.Equal(t, statusFailed, got.status, line)
+		require.Contains(t, got.errors, says, line)
+	}
+	none := "settle failed bob@USD --announcement abc"
+	previews(map[string]string{
+		announce: "It is shown, and counts for nothing until it is received.",
+		failed:   "Nothing is announced under this key. Who announces it later is told that it has failed. Payments of 0.00 USD are announced in all.",
+		none:     "It will be refused: there is no such announcement of the peer. ",
+	})
+	refuses(none, "no such announcement")
+
+	id := does(announce).Transfer
+	byID := "settle failed bob@USD --announcement " + id
+	previews(map[string]string{
+		announce:                                 "It is announced already: nothing will change.",
+		other:                                    "It will be refused: 7.50 USD is announced under this key.",
+		failed:                                   "It ends the announcement of 7.50 USD. Payments of 7.50 USD are announced in all. Nothing is booked.",
+		byID:                                     "It ends the announcement of 7.50 USD. ",
+		strings.Replace(byID, "bob", "alice", 1): "It will be refused: there is no such announcement of the peer. ",
+	})
+	require.True(t, does(announce).Already)
+	refuses(other, "7.50 USD is announced")
+
+	require.False(t, does(failed).Already)
+	previews(map[string]string{
+		announce: "Nothing will be announced: the payment is known already, as failed.",
+		other:    "Nothing will be announced: the payment is known already, as failed.",
+		failed:   "It has failed already: nothing will change.",
+		byID:     "It has failed already: nothing will change.",
+	})
+	require.True(t, does(announce).Already)
+	require.True(t, does(failed).Already)
+	require.True(t, does(byID).Already)
+	require.Empty(t, rows[announcementRow](t, s, "settle", "announced"))
+
+	s.ok(t, strings.Fields(received)...)
+	previews(map[string]string{
+		announce: "Nothing will be announced: the payment is known already, as received.",
+		failed:   "It will be refused: the payment was received.",
+		byID:     "It will be refused: the payment was received.",
+	})
+	require.True(t, does(announce).Already)
+	refuses(failed, "was received")
+	refuses(byID, "was received")
+	for _, wrong := range []string{"settle announce bob@USD 1 --key", "settle failed bob@USD --key"} {
+		got := s.do(t, append(strings.Fields(wrong), "a ")...)
+		require.Equal(t, s.do(t, append(strings.Fields(wrong), "a ", "--yes")...).status, got.status)
+		require.Contains(t, got.errors, `Key "a " must not begin or end with white space`, "the preview says so as well")
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -87,6 +88,8 @@ func checkBackup(o backup.Options, stop, start string, totals bool) error {
 		return fmt.Errorf("%w: name what to back up: --file, --folder or --journal", errUsage)
 	case o.File != "" && o.Ledger != "":
 		return fmt.Errorf("%w: --file and --folder are two ledgers: make two backups", errUsage)
+	case samePlace(o.Ledger, o.Journal):
+		return fmt.Errorf("%w: --folder and --journal are one folder, %s: a ledger and a journal have a folder each", errUsage, o.Journal)
 	case o.Keep < 0:
 		return fmt.Errorf("%w: --keep must not be negative: %d", errUsage, o.Keep)
 	case (stop == "") != (start == ""), o.Snapshot && stop != "", totals && stop == "":
@@ -95,6 +98,22 @@ func checkBackup(o backup.Options, stop, start string, totals bool) error {
 		return fmt.Errorf("%w: --totals is for --file: those of a folder are noted always", errUsage)
 	}
 	return nil
+}
+
+// samePlace reports whether two paths are one place, whatever they are called. "" is none, and a
+// place need not be there.
+func samePlace(a, b string) bool {
+	if a == "" || b == "" {
+		return false
+	}
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	if errA == nil && errB == nil {
+		return os.SameFile(infoA, infoB)
+	}
+	a, errA = filepath.Abs(a)
+	b, errB = filepath.Abs(b)
+	return errA == nil && errB == nil && a == b
 }
 
 func (a *app) backUp(ctx context.Context, o backup.Options) error {

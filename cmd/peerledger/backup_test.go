@@ -167,6 +167,57 @@ func TestBackupOfAFolder(t *testing.T) {
 	}
 }
 
+// A ledger and a journal are two folders, by whatever name they are given, and nothing is stopped
+// or written to find that out.
+func TestOneFolderIsNotBoth(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("links need a privilege there")
+	}
+	s := newShop(t)
+	dir := t.TempDir()
+	link, backups, missing := filepath.Join(dir, "link"), filepath.Join(dir, "backups"), filepath.Join(dir, "missing")
+	mark := filepath.Join(dir, "mark")
+	require.NoError(t, os.Symlink(s.folder, link))
+	for _, journal := range []string{s.folder, link, s.folder + "/.", filepath.Dir(s.folder) + "//" + filepath.Base(s.folder)} {
+		got := runIn(t, "backup", "--folder", s.folder, "--journal", journal, "--to", backups, "--stop", "touch "+mark, "--start", "true")
+		require.Equal(t, statusUsage, got.status, journal)
+		require.Contains(t, got.errors, "--folder and --journal are one folder, "+journal)
+		require.NotContains(t, got.errors, "in use")
+	}
+	require.NoDirExists(t, backups)
+	require.NoFileExists(t, mark)
+
+	journal := journalOf(t, s)
+	require.Equal(t, statusDone, runIn(t, "backup", "--folder", s.folder, "--journal", journal, "--to", backups).status)
+	for _, name := range []string{missing, missing + "/"} {
+		got := runIn(t, "restore", backups, missing, "--journal", name)
+		require.Equal(t, statusUsage, got.status)
+		require.Contains(t, got.errors, "are one folder")
+		require.NoDirExists(t, missing, "nothing is restored")
+	}
+	require.Equal(t, statusDone, runIn(t, "restore", backups, missing, "--journal", missing+"2").status)
+}
+
+// Nobody is left to believe that a server has tried the backup of a folder or a journal.
+func TestVerifyOfAFolderTakesNoServer(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	both, alone := filepath.Join(t.TempDir(), "both"), filepath.Join(t.TempDir(), "alone")
+	journal := journalOf(t, s)
+	require.Equal(t, statusDone, runIn(t, "backup", "--folder", s.folder, "--journal", journal, "--to", both).status)
+	require.Equal(t, statusDone, runIn(t, "backup", "--journal", journal, "--to", alone).status)
+	for _, backups := range []string{both, alone} {
+		for _, flag := range []string{"--binary", "--image"} {
+			got := runIn(t, "verify", backups, flag, "tigerbeetle")
+			require.Equal(t, statusUsage, got.status, flag)
+			require.Contains(t, got.errors, "opened without a server, so leave out --binary and --image")
+			require.Empty(t, got.out)
+		}
+		require.Equal(t, statusDone, runWith(t, map[string]string{"TIGERBEETLE_BINARY": "tigerbeetle"}, "verify", backups).status, "it is for other backups")
+	}
+}
+
 func TestVerifyNeedsAServer(t *testing.T) {
 	t.Parallel()
 	file, folder := dataFile(t, 1)

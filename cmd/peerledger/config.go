@@ -36,6 +36,14 @@ type assetConfig struct {
 	Scale     uint8  `yaml:"scale"`
 	Ledger    uint32 `yaml:"ledger"`
 	AllowLoss bool   `yaml:"allow_loss"`
+	// Limit is of all payments in the asset, PeerLimit of those to each peer without a limit
+	// of its own.
+	Limit     limitConfig `yaml:"limit"`
+	PeerLimit limitConfig `yaml:"peer_limit"`
+}
+
+func (c assetConfig) asset() accounts.Asset {
+	return accounts.Asset{Code: c.Code, Scale: c.Scale, Ledger: c.Ledger, AllowLoss: c.AllowLoss}
 }
 
 // peerConfig is a peer in one asset. Amounts are in whole units.
@@ -45,6 +53,8 @@ type peerConfig struct {
 	CreditLine string `yaml:"credit_line"` // "" is none, or "unlimited"
 	SettleAt   string `yaml:"settle_at"`   // "" is never
 	SettleTo   string `yaml:"settle_to"`   // "" is 0; below 0 the peer is paid ahead
+
+	Limit limitConfig `yaml:"limit"`
 }
 
 // errNoLedger says that neither flags nor the environment nor the file say which ledger.
@@ -115,6 +125,9 @@ func (c config) validate() error {
 	if len(c.Assets) > 0 {
 		errs = append(errs, c.accounts().Validate())
 	}
+	if _, err := c.limits(); err != nil {
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
 }
 
@@ -122,7 +135,7 @@ func (c config) validate() error {
 func (c config) accounts() accounts.Config {
 	cfg := accounts.Config{Namespace: c.Namespace}
 	for _, asset := range c.Assets {
-		cfg.Assets = append(cfg.Assets, accounts.Asset(asset))
+		cfg.Assets = append(cfg.Assets, asset.asset())
 	}
 	return cfg
 }

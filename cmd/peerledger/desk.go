@@ -17,9 +17,10 @@ import (
 // desk is an open ledger, with the books that the configuration describes.
 type desk struct {
 	*app
-	cfg    config
-	ledger ledger.Ledger
-	book   *accounts.Book
+	cfg     config
+	ledger  ledger.Ledger
+	book    *accounts.Book
+	reached reached
 }
 
 // atDesk opens the ledger for a command, and closes it.
@@ -44,7 +45,7 @@ func (a *app) atDesk(ctx context.Context, work func(*desk) error) (err error) {
 	if err := checkAssets(ctx, book, cfg); err != nil {
 		return err
 	}
-	return work(&desk{a, cfg, l, book})
+	return work(&desk{app: a, cfg: cfg, ledger: l, book: book})
 }
 
 // warnOfClock tells that a folder has timestamps of the future.

@@ -43,6 +43,27 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 }
 
+// The configuration in the documents is one, and so is the example's: all its fields are known.
+func TestDocumentedConfiguration(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/operations.md")
+	require.NoError(t, err)
+	found := 0
+	for _, m := range regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
+		if strings.Contains(m[1], "namespace:") {
+			cfg, err := parseConfig([]byte(m[1]))
+			require.NoError(t, err)
+			require.NotEmpty(t, cfg.Peers)
+			found++
+		}
+	}
+	require.Equal(t, 1, found)
+	text, err = os.ReadFile("../../deploy/peerledger.yaml")
+	require.NoError(t, err)
+	_, err = parseConfig(text)
+	require.NoError(t, err)
+}
+
 // split is a command line's words, with quotes.
 func split(line string) (words []string) {
 	for _, m := range regexp.MustCompile(`'[^']*'|\S+`).FindAllString(line, -1) {

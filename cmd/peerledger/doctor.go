@@ -22,7 +22,7 @@ func (a *app) doctorCommand() *cobra.Command {
 		Long: `Resolves the names, asks each replica who it is, opens a session and has a look-up
 answered, compares releases, cluster id, order of the addresses, limits and clocks, looks at
 the books of the peers that are configured (arrears, money in suspense, engines of an earlier
-version), and says of each fault what caused it and what to do. With --data-file, on the server's host, it also
+version), at paused payments, and says of each fault what caused it and what to do. With --data-file, on the server's host, it also
 looks at the data file, its volume and the machine. With --folder it reads the folder of an
 embedded ledger instead, and with --journal that of a recorder's journal, both closed: whether
 they are whole, what waits, their clocks and books. It writes nothing.

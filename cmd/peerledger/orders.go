@@ -17,7 +17,7 @@ import (
 const operatorInstance = "peerledger-operator"
 
 // atEngine opens the ledger with a settlement engine that does nothing by itself. With a
-// rail it can pay, by the thresholds of the configuration.
+// rail it can pay, by the thresholds and within the limits of the configuration.
 func (a *app) atEngine(ctx context.Context, rail *settlement.Rail, work func(*desk, *settlement.Engine) error) error {
 	return a.atDesk(ctx, func(d *desk) (err error) {
 		cfg := settlement.Config{
@@ -29,6 +29,12 @@ func (a *app) atEngine(ctx context.Context, rail *settlement.Rail, work func(*de
 			if cfg.Policies, err = d.policies(); err != nil {
 				return err
 			}
+			limits, err := d.cfg.limits()
+			if err != nil {
+				return err
+			}
+			cfg.PeerPayoutLimits, cfg.AssetPayoutLimits = limits.peers, limits.assets
+			cfg.Events.PayoutLimited = d.reached.add
 		}
 		engine, err := settlement.NewEngine(d.ledger, d.book, cfg)
 		if err != nil {

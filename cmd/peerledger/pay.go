@@ -32,7 +32,10 @@ The program is given the order as a JSON object on its standard input, with the 
 key, peer, asset, scale, units and amount. It must pay once for a key, however often it is
 called with it. It prints the amount that was paid under the key, in whole units, and ends
 with status 0. Status 3 says that this key will never be paid, 4 that the answer comes
-later; anything else leaves the order open, and the next call has the same key.`,
+later; anything else leaves the order open, and the next call has the same key.
+
+It pays within the limits of the configuration (limit, peer_limit). An order above
+approve_above waits: approve it with "peerledger settle approve", and give this command again.`,
 	}
 	settle := func(ctx context.Context, engine *settlement.Engine, list ...accounts.PeerAccount) ([]settlement.Payment, error) {
 		return engine.SettleNow(ctx, list...)
@@ -44,8 +47,8 @@ func (a *app) refundCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "refund peer...", Short: "Pay prepayments back, with a program of yours",
 		Long: `Places an order for each of these peers, of what packets earned it and of all that it has
-prepaid, and has it paid by a program (--pay-with), as settle now does. What the peer's
-packets in flight hold is left out.`,
+prepaid, and has it paid by a program (--pay-with), as settle now does, within the same
+limits. What the peer's packets in flight hold is left out.`,
 	}
 	return a.paying(asset, cmd, (*desk).wouldRefund, refund)
 }
@@ -90,7 +93,7 @@ func (a *app) paying(asset *string, cmd *cobra.Command,
 				return err
 			}
 			if !a.yes {
-				if err := notePauses(cmd.Context(), engine, plan); err != nil {
+				if err := errors.Join(d.noteLimits(plan), notePauses(cmd.Context(), engine, plan)); err != nil {
 					return err
 				}
 				for _, c := range plan {
@@ -101,8 +104,12 @@ func (a *app) paying(asset *string, cmd *cobra.Command,
 				return nil
 			}
 			payments, err := pay(cmd.Context(), engine, list...)
+			d.warnOfLimits(err)
 			if errors.Is(err, ledger.ErrOutcomeUnknown) || errors.Is(err, errUnanswered) {
 				err = &unknownError{err, payAgain}
+			}
+			if errors.Is(err, settlement.ErrAwaitsApproval) {
+				err = fmt.Errorf("%w\n%s", err, approveFirst)
 			}
 			rows := make([]paymentRow, len(payments))
 			for i, p := range payments {

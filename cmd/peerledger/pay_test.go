@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -10,6 +11,11 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/peerledger/peerledger"
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
 )
 
 // A program pays, and what it says decides what becomes of the order.
@@ -45,6 +51,34 @@ func TestSettleNow(t *testing.T) {
 			require.Len(t, rows[orderRow](t, s, "orders"), test.open)
 		})
 	}
+}
+
+// What settle now pays counts against the limits of the connectors, and without limits in the file it
+// is not bounded by theirs.
+func TestSettleNowAndTheLimits(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.send(t, 3001)
+	s.ok(t, "settle", "now", "bob@USD", "--pay-with", script(t, "echo 30"), "--yes")
+	s.send(t, 3001)
+	s.open(t, func(c *peerledger.Client, _, bob accounts.PeerAccount) {
+		usd := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
+		pays := settlement.SettlerFunc(func(_ context.Context, o settlement.Order) (ledger.Amount, error) { return o.Amount, nil })
+		e, err := settlement.NewEngine(c.Ledger, c.Book, settlement.Config{
+			Manual: true, Instance: "limited",
+			Rails:             settlement.Rails{Default: &settlement.Rail{Settler: pays}},
+			Policies:          settlement.Policies{Default: settlement.Threshold{SettleThreshold: ledger.NewAmount(1)}},
+			AssetPayoutLimits: map[accounts.Asset]settlement.PayoutLimit{usd: {Day: ledger.NewAmount(3500)}},
+		})
+		require.NoError(t, err)
+		paid, err := e.Settle(t.Context(), bob)
+		require.ErrorIs(t, err, settlement.ErrPayoutLimit)
+		require.Len(t, paid, 1)
+		require.Equal(t, ledger.NewAmount(500), paid[0].Paid, "30.00 of 35.00 were paid")
+		require.NoError(t, e.Close(t.Context()))
+	})
+	paid := rows[paymentRow](t, s, "settle", "now", "bob@USD", "--pay-with", script(t, "echo 25"), "--yes")
+	require.Equal(t, "25.00", paid[0].Paid)
 }
 
 // The program is told all that it needs, and a second try has the same key.

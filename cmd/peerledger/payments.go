@@ -168,6 +168,25 @@ type pauseRow struct {
 	Since    string  `json:"since"`
 }
 
+func pauseRows(pauses []settlement.Pause) []pauseRow {
+	rows := make([]pauseRow, len(pauses))
+	for i, p := range pauses {
+		rows[i] = pauseRow{Payments: "all", Asset: p.Asset.String(), Since: moment(p.Since)}
+		if !p.All {
+			rows[i].Payments, rows[i].Rail = "rail", &p.Rail
+		}
+	}
+	return rows
+}
+
+// what says what is paused.
+func (r pauseRow) what() string {
+	if r.Rail == nil {
+		return "all payments"
+	}
+	return fmt.Sprintf("rail %q", *r.Rail)
+}
+
 func (a *app) pausesCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "pauses", Short: "Show which payments are paused",
@@ -179,20 +198,8 @@ func (a *app) pausesCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				rows := make([]pauseRow, len(pauses))
-				for i, p := range pauses {
-					rows[i] = pauseRow{Payments: "all", Asset: p.Asset.String(), Since: moment(p.Since)}
-					if !p.All {
-						rows[i].Payments, rows[i].Rail = "rail", &p.Rail
-					}
-				}
-				return show(a, rows,
-					column[pauseRow]{title: "paused", cell: func(r pauseRow) string {
-						if r.Rail == nil {
-							return "all payments"
-						}
-						return fmt.Sprintf("rail %q", *r.Rail)
-					}},
+				return show(a, pauseRows(pauses),
+					column[pauseRow]{title: "paused", cell: pauseRow.what},
 					column[pauseRow]{title: "asset", cell: func(r pauseRow) string { return r.Asset }},
 					column[pauseRow]{title: "since (UTC)", cell: func(r pauseRow) string { return r.Since }},
 				)
@@ -206,8 +213,9 @@ func (a *app) approveCommand(asset *string) *cobra.Command {
 		Use: "approve peer order", Short: "Let an order be paid that waits to be approved",
 		Long: `Approves an order that waits because it is above the amount that a connector pays by itself
 (settlement.PayoutLimit.ApproveAbove): "peerledger orders" shows it as one that waits for approval.
-The connector that it belongs to pays it within a minute. An order that is not to be paid is given
-back with "settle cancel".`,
+The connector that it belongs to pays it within a minute; one that "settle now" or "settle refund"
+has placed (approve_above of the configuration) is paid when that command is given again. An order
+that is not to be paid is given back with "settle cancel".`,
 		Args: exactly(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
@@ -231,6 +239,9 @@ back with "settle cancel".`,
 					c.Note = "It does not wait to be approved."
 				default:
 					c.Amount = found.Format(open.Amount)
+					if open.OwnedByThisInstance {
+						c.Note = "It is this command's own: give settle now or settle refund again, which pays it."
+					}
 				}
 				return a.write(c, func(*change) error {
 					_, err := engine.Approve(cmd.Context(), account, order)

@@ -35,6 +35,9 @@ journal before the connector is started: what waits in it was promised to peers.
 			if target == "" && journal == "" {
 				return fmt.Errorf("%w: say where to: a data file or a folder, or --journal", errUsage)
 			}
+			if samePlace(target, journal) { // before one of them is restored
+				return fmt.Errorf("%w: the ledger and --journal are one folder, %s: each has a folder of its own", errUsage, journal)
+			}
 			b, err := findBackup(args[0])
 			if err != nil {
 				return err

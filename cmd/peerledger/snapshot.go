@@ -21,6 +21,8 @@ type snapshot struct {
 	PacketsPerSecond float64      `json:"packets_per_second"`
 	Peers            []watchedRow `json:"peers"`
 	OpenOrders       int          `json:"open_orders"`
+	// Pauses are the rails that are paused, and whether all payments are stopped.
+	Pauses []pauseRow `json:"pauses,omitempty"`
 }
 
 // watchedRow is a peer in a snapshot.
@@ -44,8 +46,8 @@ type watcher struct {
 	last   time.Time // of the last snapshot
 }
 
-// take takes a snapshot, in three requests and two for each account with an order; the first
-// one, and those after a payment, also read the payments.
+// take takes a snapshot, in three requests, one for each asset and two for each account with an order; the
+// first one, and those after a payment, also read the payments.
 func (w *watcher) take(ctx context.Context) (snapshot, error) {
 	now := time.Now()
 	s := snapshot{At: now}
@@ -82,8 +84,12 @@ func (w *watcher) take(ctx context.Context) (snapshot, error) {
 	}
 	// Those that are nearest to being paid, or to their line, come first.
 	slices.SortStableFunc(s.Peers, func(x, y watchedRow) int { return max(y.Due, y.Used) - max(x.Due, x.Used) })
-	s.PacketsPerSecond, err = w.rate(ctx, now)
+	if s.PacketsPerSecond, err = w.rate(ctx, now); err != nil {
+		return s, err
+	}
 	w.last = now
+	pauses, err := w.engine.Pauses(ctx)
+	s.Pauses = pauseRows(pauses)
 	return s, err
 }
 

@@ -131,6 +131,20 @@ func TestStatusOfWrongCommandLines(t *testing.T) {
 	}
 }
 
+// corruptFolder is a ledger's folder whose first log segment has no header.
+func corruptFolder(t *testing.T) string {
+	t.Helper()
+	folder := newShop(t).folder
+	segments, err := filepath.Glob(filepath.Join(folder, "log-*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, segments)
+	content, err := os.ReadFile(segments[0])
+	require.NoError(t, err)
+	copy(content, "this is no header")
+	require.NoError(t, os.WriteFile(segments[0], content, 0o600))
+	return folder
+}
+
 // How commands end that look at a ledger, if there is something about the ledger.
 func TestStatusOfLedgers(t *testing.T) {
 	t.Parallel()
@@ -138,14 +152,7 @@ func TestStatusOfLedgers(t *testing.T) {
 	empty, file := t.TempDir(), filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(filepath.Join(empty, "notes.txt"), nil, 0o600))
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	corrupt := newShop(t).folder
-	segments, err := filepath.Glob(filepath.Join(corrupt, "log-*"))
-	require.NoError(t, err)
-	require.NotEmpty(t, segments)
-	content, err := os.ReadFile(segments[0])
-	require.NoError(t, err)
-	copy(content, "this is no header")
-	require.NoError(t, os.WriteFile(segments[0], content, 0o600))
+	corrupt := corruptFolder(t)
 	used := newShop(t).folder
 	l, err := embedded.Open(used)
 	require.NoError(t, err)
@@ -174,7 +181,10 @@ func TestStatusOfLedgers(t *testing.T) {
 		ends(statusUsage, "no ledger is named", "--config", s.config)
 		ends(statusUsage, "nothing.yaml", "--config", filepath.Join(empty, "nothing.yaml"), "--folder", s.folder)
 		ends(statusUsage, "is a file", in(file)...)
-		ends(statusFailed, "corrupt", in(corrupt)...)
+		// A copy for each command: two that open one folder at a time find it in use.
+		copied := t.TempDir()
+		require.NoError(t, os.CopyFS(copied, os.DirFS(corrupt)))
+		ends(statusFailed, "corrupt", in(copied)...)
 		ends(statusNoAnswer, "in use", in(used)...)
 		ends(statusUsage, "cluster id", "--config", s.config, "--cluster-id", "seven", "--addresses", "a:1")
 		ends(statusNoAnswer, "", "--config", s.config, "--cluster-id", "7", "--addresses", freeAddress(t), "--timeout", "50ms")

@@ -56,3 +56,43 @@ func TestTrialBalanceThatDoesNotBalance(t *testing.T) {
 	require.Regexp(t, `total +│ +6 │ +0.01 │ +0.00 `, out.String(), "the numbers are shown")
 	require.Contains(t, complaints.String(), "debits are not credits: USD/2 on ledger 1: posted 0.01 and 0.00, pending 0.00 and 0.00")
 }
+
+// moving is a ledger on which something moves all the time, and that gives a few accounts at once.
+type moving struct {
+	ledger.Ledger
+	moment *uint64
+}
+
+func (m moving) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
+	if filter.Limit > 4 {
+		return nil, ledger.ErrTooMuchData
+	}
+	return m.Ledger.QueryAccounts(ctx, filter)
+}
+
+func (m moving) QueryTransfers(context.Context, ledger.QueryFilter) ([]ledger.Transfer, error) {
+	*m.moment++
+	return []ledger.Transfer{{Timestamp: *m.moment}}, nil
+}
+
+// Sums that are of no moment are not shown.
+func TestTrialBalanceWhileMuchMoves(t *testing.T) {
+	t.Parallel()
+	var out, complaints bytes.Buffer
+	a := &app{stdout: &out, stderr: &complaints, getenv: func(string) string { return "" }}
+	cfg, err := parseConfig([]byte(configuration))
+	require.NoError(t, err)
+	l := embedded.New()
+	book, err := accounts.NewBook(l, cfg.accounts())
+	require.NoError(t, err)
+	_, err = book.Provision(t.Context())
+	require.NoError(t, err)
+	book, err = accounts.NewBook(moving{l, new(uint64)}, cfg.accounts())
+	require.NoError(t, err)
+	cmd := a.trialBalanceCommand()
+	cmd.SetContext(t.Context())
+	err = (&desk{app: a, cfg: cfg, book: book}).trialBalance(cmd, "")
+	require.ErrorIs(t, err, accounts.ErrMoving)
+	require.Equal(t, statusFailed, exitStatus(err))
+	require.Empty(t, out.String())
+}

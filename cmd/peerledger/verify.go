@@ -39,10 +39,13 @@ different.`,
 				return err
 			}
 			var server backup.Server
-			if b.Manifest.File != "" {
+			switch {
+			case b.Manifest.File != "":
 				if server, err = a.server(binary, image); err != nil {
 					return err
 				}
+			case binary != "" || image != "":
+				return fmt.Errorf("%w: %s has no data file: its folders are opened without a server, so leave out --binary and --image", errUsage, b.Folder)
 			}
 			var original func(context.Context) (backup.Totals, error)
 			if live {

@@ -23,10 +23,11 @@ func (a *app) watchCommand() *cobra.Command {
 		Use:   "watch [peer...]",
 		Short: "Peers, positions against thresholds, packets and orders, live",
 		Long: `Shows these peers, or all that are configured, again and again: their positions against
-settle_at and their credit lines, packets per second, and open orders. Those that are nearest
-to being paid, or to the end of their line, come first. With --json it prints one object for
-each look. It uses one session of the cluster, and three requests for each look; payments are
-read at the first look, and later when there are new ones.`,
+settle_at and their credit lines, packets per second, open orders, and payments that are paused.
+Those that are nearest to being paid, or to the end of their line, come first. With --json it
+prints one object for each look. It uses one session of the cluster, and for each look three
+requests and one for each asset; payments are read at the first look, and later when there are
+new ones.`,
 		Args: between(0, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if !a.shown && !a.json && !once {
@@ -175,7 +176,7 @@ func (m live) press(key string) (tea.Model, tea.Cmd) {
 }
 
 // rows is how many peers have room on the screen.
-func (m live) rows() int { return max(1, m.height-7) }
+func (m live) rows() int { return max(1, m.height-7-len(m.shown.Pauses)) }
 
 var (
 	faint = lipgloss.NewStyle().Faint(true)
@@ -225,7 +226,21 @@ func drawn(s snapshot, bars int) string {
 			p.Peer, p.Asset, p.State, p.Position, p.Arrears, p.SettleAt, bar(p.Due, bars), p.CreditLine, bar(p.Used, bars), p.Order, p.OrderAge,
 		})
 	}
-	return fmt.Sprintf("%s UTC · %.1f packets/s · %s\n%s", moment(s.At), s.PacketsPerSecond, counted(s.OpenOrders, "open order"), t.Render())
+	return fmt.Sprintf("%s UTC · %.1f packets/s · %s\n%s%s",
+		moment(s.At), s.PacketsPerSecond, counted(s.OpenOrders, "open order"), paused(s.Pauses, bars > 0), t.Render())
+}
+
+// paused has a line for each pause.
+func paused(pauses []pauseRow, coloured bool) string {
+	var text strings.Builder
+	for _, p := range pauses {
+		line := fmt.Sprintf("paused: %s in %s since %s UTC", p.what(), p.Asset, p.Since)
+		if coloured {
+			line = alarm.Render(line)
+		}
+		text.WriteString(line + "\n")
+	}
+	return text.String()
 }
 
 // bar draws a share in percent; below 0 is none.

@@ -32,6 +32,23 @@ func TestWatchOnce(t *testing.T) {
 	require.NotContains(t, out, "alice")
 }
 
+// A rail that is paused and payments that are stopped have a line each, as long as they are.
+func TestWatchShowsPauses(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	require.NotContains(t, s.ok(t, "watch", "--once"), "paused")
+	require.Empty(t, rows[snapshot](t, s, "watch", "--once")[0].Pauses)
+	s.ok(t, "settle", "pause", "bank", "--yes")
+	s.ok(t, "settle", "stop", "--yes")
+	require.Equal(t, rows[pauseRow](t, s, "settle", "pauses"), rows[snapshot](t, s, "watch", "--once")[0].Pauses)
+	out := s.ok(t, "watch", "--once")
+	require.Regexp(t, `(?m)^paused: rail "bank" in USD/2 since \S+ \S+ UTC$`, out)
+	require.Regexp(t, `(?m)^paused: all payments in EUR/2 since \S+ \S+ UTC$`, out)
+	require.Contains(t, s.ok(t, "doctor"), `rail "bank" is paused in USD/2 since`)
+	s.ok(t, "settle", "resume", "bank", "--yes")
+	require.NotContains(t, s.ok(t, "watch", "--once"), "bank")
+}
+
 func TestPercent(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ part, whole, want uint64 }{{0, 5, 0}, {1, 3, 33}, {5, 5, 100}, {10, 1, 999}, {999, 100, 999}} {
@@ -70,6 +87,14 @@ func TestLiveView(t *testing.T) {
 	require.NotContains(t, content, "ben")
 	require.Contains(t, content, strings.Repeat("█", barWidth/2)+strings.Repeat("░", barWidth/2)+"  50%")
 	require.Contains(t, content, "1 to 1 of 3 peers")
+
+	// A pause takes the room of a peer.
+	s.Pauses = []pauseRow{{Payments: "all", Asset: "USD/2", Since: "2026-11-29 10:00:00"}}
+	next, _ = m.Update(looked{snapshot: s})
+	next, _ = next.Update(tea.WindowSizeMsg{Height: 10})
+	content = next.View().Content
+	require.Contains(t, content, "paused: all payments in USD/2 since 2026-11-29 10:00:00 UTC")
+	require.Contains(t, content, "1 to 2 of 3 peers")
 
 	m = press(t, m, 'j', 'j', 'j', 'j')
 	require.Contains(t, m.View().Content, "cat")

@@ -19,8 +19,8 @@ type Books struct {
 }
 
 // examineBooks looks at what stands between us and the named peers: two requests for some
-// 2,000 of them, one for each 8,189 rows of the suspense account of each asset, and one for the
-// newest orders of each of the first ordersOf peers that have any.
+// 2,000 of them, one for each 8,189 rows of the suspense account of each asset, one for the newest
+// orders of each of the first ordersOf peers that have any, and one for the pauses in each asset.
 func (s Subject) examineBooks(ctx context.Context, session ledger.Ledger, r *Report) {
 	if len(s.Books.Config.Assets) == 0 {
 		return
@@ -50,6 +50,7 @@ func (s Subject) examineBooks(ctx context.Context, session ledger.Ledger, r *Rep
 			r.add(BooksUnread, subject, err.Error())
 		}
 	}
+	judgePauses(ctx, session, book, r)
 }
 
 // judgeNames reports ids that look alike.

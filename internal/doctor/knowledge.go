@@ -89,6 +89,7 @@ const (
 	NoArrearsAccount Code = "arrears-accounts-missing"
 	MoneyWaits       Code = "money-in-suspense"
 	OldEngine        Code = "old-engine"
+	PaymentsPaused   Code = "payments-paused"
 	PeersAlike       Code = "peers-alike"
 	BooksUnread      Code = "books-unreadable"
 )
@@ -299,6 +300,10 @@ var known = map[Code]knowledge{
 	OldEngine: {
 		Problem, "A settlement engine of an earlier version has placed these orders, after one of this version had placed others. It does not make the check, so it may pay prepayments back.",
 		"Stop it, and do not start it again on these books. Its orders are paid (docs/money.md#books-of-an-earlier-version).",
+	},
+	PaymentsPaused: {
+		Warning, "Somebody has paused payments by these rails, or stopped all. No connector orders anything there, and what is owed grows; peers that reach the most that they let us owe take no more packets.",
+		"If the reason is gone, let them go on: peerledger settle resume with the rail's whole name (of a long one the ledger shows the beginning only), and peerledger settle start for all payments. What is due is paid then (docs/settlement.md#pauses).",
 	},
 	PeersAlike: {
 		Warning, "These ids of the configuration differ only by case, Unicode's normal form, or white space at an end. The ledger tells them apart byte by byte, so each is a peer with accounts of its own.",

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/accounts"
@@ -159,6 +160,43 @@ func TestFolderAndJournal(t *testing.T) {
 	require.Len(t, recorded, 3)
 	for range 3 {
 		require.NoError(t, (<-recorded).Err)
+	}
+}
+
+// The archives are under the names and in the formats that the documents say, so that tar and zstd
+// restore them without us.
+func TestFoldersAreRestoredWithoutUs(t *testing.T) {
+	t.Parallel()
+	c := newConnector(t)
+	b := node{}.create(t, c.options())
+	for name, original := range map[string]string{"ledger.tar.zst": c.ledger, "journal.tar.zst": c.journal} {
+		file, err := os.Open(filepath.Join(b.Folder, name))
+		require.NoError(t, err)
+		unpacked, err := zstd.NewReader(file)
+		require.NoError(t, err)
+		files := make(map[string]string)
+		for in := tar.NewReader(unpacked); ; {
+			header, err := in.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			require.NoError(t, err)
+			content, err := io.ReadAll(in)
+			require.NoError(t, err)
+			files[header.Name] = string(content)
+		}
+		unpacked.Close()
+		require.NoError(t, file.Close())
+		names, err := wal.Names(original)
+		require.NoError(t, err)
+		require.NotEmpty(t, names)
+		want := make(map[string]string)
+		for _, name := range names {
+			content, err := os.ReadFile(filepath.Join(original, name))
+			require.NoError(t, err)
+			want[name] = string(content)
+		}
+		require.Equal(t, want, files, name)
 	}
 }
 

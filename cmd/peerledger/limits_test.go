@@ -1,0 +1,149 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// payAll is a program that pays what it is asked for.
+const payAll = `sed -n 's/.*"amount":"\([0-9.]*\)".*/\1/p'`
+
+const (
+	dollars = "{code: USD, scale: 2, ledger: 1}"
+	bob     = `{id: bob, asset: USD, settle_at: "20"}`
+)
+
+// limit gives the shop's configuration limits: of the dollars, and of bob.
+func (s shop) limit(t *testing.T, ofAsset, ofBob string) {
+	t.Helper()
+	text := replaced(t, configuration, dollars, "{code: USD, scale: 2, ledger: 1"+ofAsset+"}")
+	text = replaced(t, text, bob, `{id: bob, asset: USD, settle_at: "20"`+ofBob+"}")
+	require.NoError(t, os.WriteFile(s.config, []byte(text), 0o600))
+}
+
+// What settle now and settle refund pay is within the limits of the configuration: of all
+// payments in the asset, of each peer, and of this one.
+func TestPayingWithinLimits(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		ofAsset, ofBob string
+		owed           string // afterwards, of 30
+		says           string
+	}{
+		"no limit":               {"", "", "0.00", ""},
+		"small orders":           {`, limit: {order: "7"}`, "", "0.00", ""},
+		"a day of the asset":     {`, limit: {day: "12"}`, "", "18.00", "the asset may be paid 12.00 USD in 24 hours"},
+		"a day of each peer":     {`, peer_limit: {day: "13"}`, "", "17.00", "may be paid 13.00 USD in 24 hours"},
+		"a day of the peer":      {`, peer_limit: {day: "13"}`, `, limit: {day: "14"}`, "16.00", "may be paid 14.00 USD in 24 hours"},
+		"the peer's is above it": {`, limit: {day: "12"}`, `, limit: {day: "14"}`, "18.00", "the asset may be paid 12.00 USD in 24 hours"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, command := range []string{"now", "refund"} {
+				s := newShop(t)
+				if command == "now" {
+					s.send(t, 3001)
+				} else {
+					s.ok(t, "settle", "received", "bob@USD", "30", "--key", "wire 1", "--yes")
+				}
+				s.limit(t, test.ofAsset, test.ofBob)
+				pay := []string{"settle", command, "bob@USD", "--pay-with", script(t, payAll), "--yes"}
+				got := s.do(t, pay...)
+				require.Equal(t, statusDone, got.status, "%s: %s", command, got.errors)
+				if test.says == "" {
+					require.Empty(t, got.errors, command)
+				} else {
+					require.Contains(t, got.errors, "warning: less was ordered than is due: ", command)
+					require.Equal(t, 1, strings.Count(got.errors, test.says), got.errors)
+					got = s.do(t, pay...) // nothing more is paid
+					require.Equal(t, statusFailed, got.status, command)
+					require.NotContains(t, got.errors, "warning", command)
+					require.Equal(t, 1, strings.Count(got.errors, test.says), got.errors)
+				}
+				require.Equal(t, test.owed, rows[peerRow](t, s, "balances", "bob@USD")[0].Position, command)
+			}
+		})
+	}
+}
+
+// No order is larger than the largest, and the preview says which limits there are.
+func TestLargestOrder(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.send(t, 3001)
+	s.limit(t, `, limit: {day: "1000"}`, `, limit: {order: "20", approve_above: "25"}`)
+	pay := script(t, payAll)
+	note := s.told(t, "settle", "now", "bob@USD", "--pay-with", pay).Note
+	require.Contains(t, note, "The limit of its payments: orders of 20.00 at most, settle approve above 25.00.")
+	require.Contains(t, note, "The limit of all payments in USD/2: 1000.00 in 24 hours.")
+	require.NotContains(t, s.told(t, "settle", "now", "alice@USD", "--pay-with", pay).Note, "limit", "nothing is due")
+	var paid []string
+	for _, p := range rows[paymentRow](t, s, "settle", "now", "bob@USD", "--pay-with", pay, "--yes") {
+		paid = append(paid, p.Paid)
+	}
+	require.Equal(t, []string{"20.00", "10.00"}, paid)
+}
+
+// An order above approve_above is given to the program when it is approved, and not before.
+func TestApproveAbove(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.send(t, 3001)
+	s.limit(t, "", `, limit: {approve_above: "20"}`)
+	asked := filepath.Join(t.TempDir(), "asked")
+	now := []string{"settle", "now", "bob@USD", "--pay-with", script(t, "touch "+asked+"; echo 30"), "--yes"}
+	for range 2 {
+		got := s.do(t, now...)
+		require.Equal(t, statusFailed, got.status)
+		require.Contains(t, got.errors, approveFirst)
+		require.NoFileExists(t, asked)
+	}
+	open := rows[orderRow](t, s, "orders")
+	require.Len(t, open, 1)
+	require.Equal(t, "approval", open[0].Waits)
+	told := s.told(t, "settle", "approve", "bob@USD", open[0].Order, "--yes")
+	require.Contains(t, told.Note, "give settle now or settle refund again")
+	require.NoFileExists(t, asked)
+	require.Equal(t, "30.00", rows[paymentRow](t, s, now...)[0].Paid)
+	require.FileExists(t, asked)
+	require.Empty(t, rows[orderRow](t, s, "orders"))
+}
+
+// A connector's order is not said to be this command's.
+func TestApproveOfAConnectorsOrder(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	require.Empty(t, s.told(t, "settle", "approve", "bob@USD", s.held(t)).Note)
+}
+
+// Limits that bound nothing, or contradict each other, are refused by every command.
+func TestWrongLimits(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ ofAsset, ofBob, says string }{
+		"nothing a day":   {`, limit: {day: "0"}`, "", "assets[0] (USD/2): limit: day: must be above 0"},
+		"no number":       {`, peer_limit: {order: "much"}`, "", "assets[0] (USD/2): peer_limit: order: "},
+		"too fine":        {"", `, limit: {approve_above: "0.001"}`, "peers[1] (bob): limit: approve_above: "},
+		"beyond the day":  {"", `, limit: {order: "5.01", day: "5"}`, "peers[1] (bob): limit: order, 5.01, must be at most day, 5.00"},
+		"no such limit":   {`, limit: {week: "5"}`, "", "field week not found"},
+		"both are told":   {`, limit: {day: "0"}`, `, limit: {day: "0"}`, "peers[1] (bob): limit: day: must be above 0"},
+		"more than there": {`, limit: {day: "-5"}`, "", "assets[0] (USD/2): limit: day: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShop(t)
+			s.limit(t, test.ofAsset, test.ofBob)
+			got := s.do(t, "balances")
+			require.Equal(t, statusUsage, got.status)
+			require.Contains(t, got.errors, test.says)
+		})
+	}
+	s := newShop(t)
+	s.limit(t, `, limit: {order: "5", day: "5"}`, "")
+	s.ok(t, "balances")
+}

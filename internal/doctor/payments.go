@@ -1,0 +1,36 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// judgePauses reports rails that are paused, and payments that are stopped.
+func judgePauses(ctx context.Context, session ledger.Ledger, book *accounts.Book, r *Report) {
+	pauses, err := readPauses(ctx, session, book)
+	if err != nil {
+		r.add(BooksUnread, "payments", err.Error())
+		return
+	}
+	var paused []string
+	for _, p := range pauses {
+		paused = append(paused, p.String())
+	}
+	if len(paused) > 0 {
+		r.add(PaymentsPaused, "payments", few(paused))
+	}
+}
+
+// readPauses reads the pauses that are in force. Its engine has no rail, so it pays nobody.
+func readPauses(ctx context.Context, session ledger.Ledger, book *accounts.Book) (pauses []settlement.Pause, err error) {
+	engine, err := settlement.NewEngine(session, book, settlement.Config{Manual: true})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, engine.Close(ctx)) }()
+	return engine.Pauses(ctx)
+}
