@@ -9,13 +9,13 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// appendTransfers appends the transfers that an operation is to send now, linked
-// into one chain.
+// appendTransfers appends the transfers of the operation's next request, linked into one
+// chain.
 func (o *operation) appendTransfers(dst []ledger.Transfer) []ledger.Transfer {
 	var array [maxLegs]leg
 	first, legs := len(dst), o.appendLegs(array[:0])
 	if len(legs) == 0 {
-		return dst // it only waits until it is verified
+		return dst // in the batch only to be verified
 	}
 	if o.isCorrection() {
 		dst = o.appendCorrection(dst, legs)
@@ -31,7 +31,7 @@ func (o *operation) appendTransfers(dst []ledger.Transfer) []ledger.Transfer {
 	return dst
 }
 
-// appendLegTransfer appends what an operation that is in time does with one leg.
+// appendLegTransfer appends the transfer of one leg, of an operation that is no correction.
 func (o *operation) appendLegTransfer(dst []ledger.Transfer, l *leg) []ledger.Transfer {
 	dst = append(dst, ledger.Transfer{
 		ID: transferID(o.packet.ID, l.number, o.phase), DebitAccountID: l.debit, CreditAccountID: l.credit,
@@ -46,7 +46,7 @@ func (o *operation) appendLegTransfer(dst []ledger.Transfer, l *leg) []ledger.Tr
 	case KindForward:
 		setPacketData(t, &o.packet)
 	case KindFulfill:
-		// All that the leg holds, which is what the packet says: see verify.go.
+		// The whole amount that the leg holds. It is the packet's: see verify.go.
 		t.Flags |= ledger.TransferPostPending
 		t.Amount = ledger.AmountMax
 		t.PendingID = transferID(o.packet.ID, l.number, phaseHold)
@@ -57,8 +57,8 @@ func (o *operation) appendLegTransfer(dst []ledger.Transfer, l *leg) []ledger.Tr
 	return dst
 }
 
-// setPacketData says of which packet a transfer is. A post or void inherits it from
-// the transfer that it resolves.
+// setPacketData writes the packet's id and condition into a transfer. A post or void inherits
+// them from the transfer that it resolves.
 func setPacketData(t *ledger.Transfer, p *Packet) {
 	t.UserData128 = uint128.Uint128(p.ID)
 	t.UserData64 = binary.BigEndian.Uint64(p.Condition[:8])

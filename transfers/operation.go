@@ -4,32 +4,32 @@ import (
 	"time"
 
 	"github.com/peerledger/peerledger/internal/wal"
-	"github.com/peerledger/peerledger/ledger"
 )
 
-// operation is what a lane has to do. It belongs to its lane, which uses it again
-// when it is done: nobody else keeps a pointer to it. It is written by one core and
-// read by another for each packet, so it is small: its legs are worked out again.
+// operation is an [Op] on its way through a lane. The lane owns and reuses it: nothing else
+// keeps a pointer to it. For each packet one core writes an operation and another core reads
+// it, so it is small. Its legs are computed where they are used: with the legs in it (392
+// bytes) a lane took 12 to 28 % more CPU time.
 type operation struct {
-	next *operation  // in the lane's queue, or among those to be used again
-	slot *resultSlot // where the answer goes
+	next *operation // in an operationList
+	slot *resultSlot
 
-	kind        Kind  // 0: nothing but a mark, see lane.addFlushMark
-	phase       phase // that it is to be sent under
-	legCount    uint8 // of legs
-	generatedID bool  // the packet's id was drawn here: nobody else has it
-	sent        bool  // a request with it was handed over and not answered
-	voiding     bool  // a prepare for nobody: what it holds is being voided
-	unanswered  bool  // given up without an answer, or not given back: it may be in the books
-	replayed    bool  // an earlier recorder left it in the journal
+	kind        Kind  // 0 is a flush mark
+	phase       phase // of the transfers to send next
+	legCount    uint8
+	generatedID bool // the recorder generated the packet's id: no other program knows it
+	sent        bool // in a request without an answer
+	voiding     bool // a prepare without a caller, whose hold is being voided
+	unanswered  bool // given up without an answer: it may be in the books, or its hold may remain
+	replayed    bool // an earlier recorder left it in the journal
 	journalPos  wal.Position
-	arrivedAt   time.Duration // when it came to its lane, at the latest: see lane.addOperation
+	arrivedAt   time.Duration // in the lane's inbox, since inbox.created
 
 	packet             Packet
 	fromAsset, toAsset *assetInfo // of the packet
 }
 
-// appendLegs appends the packet's legs, which fill has found good.
+// appendLegs appends the packet's legs. initOperation has checked that they can be computed.
 func (o *operation) appendLegs(dst []leg) []leg {
 	dst, _ = appendLegs(dst, &o.packet, o.fromAsset, o.toAsset)
 	return dst
@@ -38,7 +38,7 @@ func (o *operation) appendLegs(dst []leg) []leg {
 // isFlushMark reports whether the operation is only a mark; see [lane.addFlushMark].
 func (o *operation) isFlushMark() bool { return o.kind == 0 }
 
-// sendKind is the kind of what is to be sent next.
+// sendKind returns the kind of the transfers to send next.
 func (o *operation) sendKind() Kind {
 	if o.voiding {
 		return KindReject
@@ -46,7 +46,7 @@ func (o *operation) sendKind() Kind {
 	return o.kind
 }
 
-// transferCount is how many transfers it sends.
+// transferCount returns how many transfers the operation sends.
 func (o *operation) transferCount() int {
 	if o.chargesSender() {
 		return int(o.legCount) + 1
@@ -54,23 +54,18 @@ func (o *operation) transferCount() int {
 	return int(o.legCount)
 }
 
-// legNumber is the leg that a position in the chain stands for.
+// legNumber returns the number of the leg at a position in the chain. Position -1, of a
+// refusal without a breaker, counts as the first.
 func (o *operation) legNumber(position int) uint8 {
 	legs := o.appendLegs(nil)
 	if position >= len(legs) {
 		return legCollect
 	}
-	return legs[max(position, 0)].number // -1 if no answer says which one it was
+	return legs[max(position, 0)].number
 }
 
-// toOp is what its caller has asked for.
+// toOp returns the caller's request.
 func (o *operation) toOp() Op { return Op{Kind: o.kind, Packet: o.packet} }
 
-// toResult is its answer, as a Ticket gives it.
+// toResult returns the answer as the caller gets it.
 func (o *operation) toResult() Result { return o.slot.buildResult(o.kind, o.packet) }
-
-// refuseUnsent answers an operation that was not sent.
-func (o *operation) refuseUnsent(err error) {
-	o.slot.outcome, o.slot.err = ledger.OutcomeRefused, wrapError(o.kind, o.packet.ID, err)
-	o.slot.markAnswered()
-}

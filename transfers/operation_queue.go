@@ -1,6 +1,6 @@
 package transfers
 
-// operationList is operations in order.
+// operationList is a linked list of operations, in order.
 type operationList struct{ head, tail *operation }
 
 func (l *operationList) isEmpty() bool { return l.head == nil }
@@ -15,7 +15,7 @@ func (l *operationList) pushBack(o *operation) {
 	l.tail = o
 }
 
-// popFront takes the first one, nil if there is none.
+// popFront takes the first operation, nil if the list is empty.
 func (l *operationList) popFront() *operation {
 	o := l.head
 	if o == nil {
@@ -28,24 +28,24 @@ func (l *operationList) popFront() *operation {
 	return o
 }
 
-// appendList puts all of another list behind this one.
-func (l *operationList) appendList(other operationList) {
+// appendList moves all operations of added behind those of l.
+func (l *operationList) appendList(added operationList) {
 	switch {
-	case other.head == nil:
+	case added.head == nil:
 		return
 	case l.tail == nil:
-		l.head = other.head
+		l.head = added.head
 	default:
-		l.tail.next = other.head
+		l.tail.next = added.head
 	}
-	l.tail = other.tail
+	l.tail = added.tail
 }
 
-// operationQueue is a list that knows how long it is.
+// operationQueue is an operationList with its length.
 type operationQueue struct {
 	operationList
 	operations int
-	transfers  int // that they send
+	transfers  int // of the operations
 }
 
 func (q *operationQueue) pushBack(o *operation) {
@@ -54,7 +54,7 @@ func (q *operationQueue) pushBack(o *operation) {
 	q.transfers += o.transferCount()
 }
 
-// popFront takes the first one; there must be one.
+// popFront takes the first operation. REQUIRES: the queue is not empty.
 func (q *operationQueue) popFront() *operation {
 	o := q.operationList.popFront()
 	q.operations--
@@ -62,8 +62,8 @@ func (q *operationQueue) popFront() *operation {
 	return o
 }
 
-func (q *operationQueue) appendQueue(other operationQueue) {
-	q.operationList.appendList(other.operationList)
-	q.operations += other.operations
-	q.transfers += other.transfers
+func (q *operationQueue) appendQueue(added operationQueue) {
+	q.operationList.appendList(added.operationList)
+	q.operations += added.operations
+	q.transfers += added.transfers
 }

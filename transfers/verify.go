@@ -9,13 +9,13 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// A fulfill or reject must be of the packet that was prepared: with other amounts it may have
-// other legs, and what it leaves out would stay held without a word. A post cannot ask for
-// that: the ledger takes a smaller amount, and knows nothing of the legs that are left out. So
-// the packet of a prepare's Result has a seal. What comes without one, or was changed since,
-// is compared with what the ledger holds before anything is sent.
+// A fulfill or reject must name the packet exactly as it was prepared. With other amounts it
+// could have other legs, and the legs left out would stay held unnoticed. A post alone does
+// not ensure that: the ledger accepts a smaller amount, and does not know the other legs. So
+// the Packet of a prepare's Result carries a seal. A packet without a seal, or changed since
+// it was sealed, is compared with the ledger's holds before anything is sent.
 
-// sealOf is a number that nearly every other packet has another one of, never 0.
+// sealOf returns a number, never 0, that two different packets hardly ever share.
 func sealOf(p *Packet) uint64 {
 	from, to := p.From.ID(), p.To.ID()
 	sum := p.ID.Lo*0x9e3779b97f4a7c15 + p.ID.Hi*0xd1342543de82ef95 + p.In*0xaf251af3b0f025b5 + p.Out*0xbf58476d1ce4e5b9 +
@@ -23,13 +23,14 @@ func sealOf(p *Packet) uint64 {
 	return max(sum, 1)
 }
 
-// isVerified reports whether the packet of an operation is known to be as it was prepared, or is
-// none that must be.
+// isVerified reports whether the operation's packet is known to be as it was prepared. A
+// prepare or forward needs no verification.
 func (o *operation) isVerified() bool {
 	return o.kind.beginsPacket() || o.packet.sealed == sealOf(&o.packet)
 }
 
-// ensureVerified sees to it that all of a batch is verified. If not, it has waited, or all is given up.
+// ensureVerified verifies the packets of a batch. After an error of the ledger it waits and
+// returns false, or gives up the whole batch and returns false.
 func (s *sender) ensureVerified(ctx context.Context, b *batch, pause *retryBackoff) bool {
 	if !b.needsVerification {
 		return true
@@ -50,12 +51,12 @@ func (s *sender) ensureVerified(ctx context.Context, b *batch, pause *retryBacko
 	return false
 }
 
-// verifyPackets asks the ledger what it holds for the packets that are not known to be as they were
-// prepared, and refuses the operations on those that are not. The error matches
-// ledger.ErrClosed if the ledger is closed, and no other error of a ledger.
+// verifyPackets reads the holds of the unverified packets, and refuses the operations on
+// packets that differ from their holds. The error matches [ledger.ErrClosed] if the ledger is
+// closed, and no other error of package ledger.
 func (s *sender) verifyPackets(ctx context.Context, b *batch) error {
 	var ids []ledger.ID
-	prepares := make(map[ledger.ID]*operation) // of this batch: not in the ledger yet
+	prepares := make(map[ledger.ID]*operation) // of this batch: their holds are not in the ledger yet
 	for _, o := range b.remaining {
 		if o.kind == KindPrepare {
 			prepares[o.packet.ID] = o
@@ -71,22 +72,22 @@ func (s *sender) verifyPackets(ctx context.Context, b *batch) error {
 	case err != nil:
 		return fmt.Errorf("read what packets hold: %v", err) //nolint:errorlint // it must not match ErrOutcomeUnknown: nothing was sent
 	}
-	held := make(map[ledger.ID]*ledger.Transfer, len(rows))
+	holds := make(map[ledger.ID]*ledger.Transfer, len(rows))
 	for i := range rows {
-		held[rows[i].ID] = &rows[i]
+		holds[rows[i].ID] = &rows[i]
 	}
 	kept := b.remaining[:0]
 	for _, o := range b.remaining {
-		differs := !o.isVerified() && o.refuseIfDifferent(held, prepares[o.packet.ID])
-		if !differs && o.legCount > 0 {
+		isRefused := !o.isVerified() && o.refuseIfDifferent(holds, prepares[o.packet.ID])
+		if !isRefused && o.legCount > 0 {
 			if !o.kind.beginsPacket() {
 				o.packet.sealed = sealOf(&o.packet)
 			}
 			kept = append(kept, o)
 			continue
 		}
-		if !differs {
-			o.slot.outcome = ledger.OutcomeApplied // there is nothing to do
+		if !isRefused {
+			o.slot.outcome = ledger.OutcomeApplied // a packet without legs writes nothing
 			o.slot.markAnswered()
 		}
 		b.answered = append(b.answered, o)
@@ -95,28 +96,29 @@ func (s *sender) verifyPackets(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// refuseIfDifferent compares an operation with what the ledger holds for its packet, or with the prepare
-// that goes before it. It refuses the operation if they differ.
-func (o *operation) refuseIfDifferent(held map[ledger.ID]*ledger.Transfer, prepare *operation) bool {
+// refuseIfDifferent compares the packet with its holds in the ledger, or with the prepare
+// before it in the batch (nil if there is none). It refuses the operation and returns true if
+// they differ.
+func (o *operation) refuseIfDifferent(holds map[ledger.ID]*ledger.Transfer, prepare *operation) bool {
 	var array [maxLegs]leg
-	var wants [maxLegs]leg
+	var legsByNumber [maxLegs]leg
 	for _, l := range o.appendLegs(array[:0]) {
-		wants[l.number] = l
+		legsByNumber[l.number] = l
 	}
-	found := false
-	for number := range wants {
-		_, is := held[transferID(o.packet.ID, uint8(number), phaseHold)]
-		found = found || is
+	isHeld := false
+	for number := range legsByNumber {
+		_, hasHold := holds[transferID(o.packet.ID, uint8(number), phaseHold)]
+		isHeld = isHeld || hasHold
 	}
-	if !found {
+	if !isHeld {
 		if prepare != nil && sealOf(&prepare.packet) != sealOf(&o.packet) {
 			o.refuseConflict(0, ledger.TransferPendingTransferHasDifferentAmount)
 			return true
 		}
-		return false // the ledger will say that it holds nothing
+		return false // the ledger refuses an operation without a hold
 	}
-	for number, want := range wants {
-		row := held[transferID(o.packet.ID, uint8(number), phaseHold)]
+	for number, want := range legsByNumber {
+		row := holds[transferID(o.packet.ID, uint8(number), phaseHold)]
 		if row == nil {
 			row = &ledger.Transfer{DebitAccountID: want.debit, CreditAccountID: want.credit}
 		}
@@ -137,13 +139,11 @@ func (o *operation) refuseIfDifferent(held map[ledger.ID]*ledger.Transfer, prepa
 	return false
 }
 
-// refuseConflict refuses an operation on a packet that was prepared otherwise.
-func (o *operation) refuseConflict(number uint8, status ledger.CreateTransferStatus) {
-	p := &o.packet
+// refuseConflict refuses an operation on a packet that was prepared with other amounts or
+// accounts.
+func (o *operation) refuseConflict(legNumber uint8, status ledger.CreateTransferStatus) {
 	o.slot.outcome = ledger.OutcomeRefused
-	o.slot.err = &RefusedError{
-		Kind: o.kind, Packet: p.ID, From: p.From, To: p.To, Cause: ledger.ErrIDConflict,
-		Transfer: ledger.TransferError{ID: transferID(p.ID, number, phaseHold), Status: status},
-	}
+	o.slot.err = o.newRefusedError(ledger.ErrIDConflict,
+		ledger.TransferError{ID: transferID(o.packet.ID, legNumber, phaseHold), Status: status})
 	o.slot.markAnswered()
 }
