@@ -119,7 +119,7 @@ func (g *admission) reserveLimits(o *operation) error {
 	if err := g.reserveCaps(o); err != nil || o.kind != KindPrepare || !g.hasPacketLimits {
 		return err
 	}
-	err := g.limitsOf(o.packet.From).takeRate(o.packet.In, o.from.asset, g.clock())
+	err := g.limitsOf(o.packet.From).takeRate(o.packet.In, o.fromAsset.asset, g.clock())
 	if err != nil {
 		g.cancelReservation(o)
 	}
@@ -146,7 +146,7 @@ func (g *admission) checkPeers(p *Packet) error {
 
 // reserveCaps counts an operation against caps and floors. Only a prepare can be refused.
 func (g *admission) reserveCaps(o *operation) error {
-	if !g.hasCaps || o.count == 0 {
+	if !g.hasCaps || o.legCount == 0 {
 		return nil
 	}
 	var array [maxLimitedAmounts]limitedAmount
@@ -186,7 +186,7 @@ func (g *admission) settleReservations(done []*operation) {
 		return
 	}
 	for _, o := range done {
-		if o.count > 0 {
+		if o.legCount > 0 {
 			g.settleReservation(o, g.trackHold(o))
 		}
 	}
@@ -196,14 +196,14 @@ func (g *admission) settleReservations(done []*operation) {
 // one out. It returns the effect of the answer on the limits.
 func (g *admission) trackHold(o *operation) answerEffect {
 	outcome := o.slot.outcome
-	effect := answerEffect{booked: o.lost || outcome.Done() && !o.giveBack}
+	effect := answerEffect{booked: o.unanswered || outcome.Done() && !o.voiding}
 	switch o.kind {
 	case KindPrepare:
 		if effect.booked {
 			g.holds.addPacket(&o.packet)
 		}
 	case KindFulfill:
-		effect.late = o.lost || o.slot.late
+		effect.late = o.unanswered || o.slot.late
 		effect.freesOwnHold = g.takeHold(o) && outcome == ledger.OutcomeApplied && !effect.late
 	case KindReject:
 		effect.freesOwnHold = g.takeHold(o) && outcome == ledger.OutcomeApplied
@@ -220,7 +220,7 @@ func (g *admission) takeHold(o *operation) bool {
 }
 
 func (g *admission) settleReservation(o *operation, effect answerEffect) {
-	if !g.hasCaps || o.count == 0 {
+	if !g.hasCaps || o.legCount == 0 {
 		return
 	}
 	var array [maxLimitedAmounts]limitedAmount

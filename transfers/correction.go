@@ -50,24 +50,24 @@ import (
 // corrections are the phases of corrections, in the order in which they are tried.
 var corrections = [...]phase{phaseCorrection, phaseWithoutSender, phaseWithoutReceiver, phaseWithoutBoth}
 
-// corrects reports whether it is sent as a correction of what came too late.
-func (o *operation) corrects() bool {
+// isCorrection reports whether it is sent as a correction of what came too late.
+func (o *operation) isCorrection() bool {
 	return o.phase >= phaseCorrection && o.phase <= phaseWithoutSender || o.phase >= phaseWithoutReceiver
 }
 
-// collects reports whether a correction charges the sender with what it owes. We have no
+// chargesSender reports whether a correction charges the sender with what it owes. We have no
 // arrears to ourselves.
-func (o *operation) collects() bool {
+func (o *operation) chargesSender() bool {
 	with := o.phase == phaseCorrection || o.phase == phaseWithoutReceiver || o.phase == phaseCorrection|asOlder
 	return with && !o.packet.From.IsOwn()
 }
 
-// owes reports whether a correction debits the sender's arrears account.
-func (o *operation) owes() bool { return o.corrects() && !o.packet.From.IsOwn() }
+// debitsArrears reports whether a correction debits the sender's arrears account.
+func (o *operation) debitsArrears() bool { return o.isCorrection() && !o.packet.From.IsOwn() }
 
-// nextCorrection is the phase that a correction goes on under after a refusal, its own if
+// nextCorrectionPhase is the phase that a correction goes on under after a refusal, its own if
 // the answer is final.
-func (o *operation) nextCorrection(chain ledger.Chain) phase {
+func (o *operation) nextCorrectionPhase(chain ledger.Chain) phase {
 	if o.phase >= asOlder {
 		return o.phase
 	}
@@ -96,7 +96,7 @@ func (o *operation) neverApplied(chain ledger.Chain) bool {
 		ledger.TransferDebitAccountAlreadyClosed, ledger.TransferCreditAccountAlreadyClosed:
 		return true
 	case ledger.TransferDebitAccountNotFound:
-		return o.collects() && chain.Breaker == int(o.count)
+		return o.chargesSender() && chain.Breaker == int(o.legCount)
 	default:
 		return false
 	}
@@ -110,42 +110,42 @@ func (o *operation) appendCorrection(dst []ledger.Transfer, legs []leg) []ledger
 			ID: transferID(p.ID, l.number, o.phase), DebitAccountID: l.debit, CreditAccountID: l.credit,
 			Amount: amount, Ledger: l.ledger, Code: code, Flags: ledger.TransferLinked | flags,
 		})
-		describe(&dst[len(dst)-1], p)
+		setPacketData(&dst[len(dst)-1], p)
 	}
 	var arrears ledger.ID
-	if o.owes() {
-		arrears = o.from.book.PeerIDs(p.From).Arrears
+	if o.debitsArrears() {
+		arrears = o.fromAsset.book.PeerIDs(p.From).Arrears
 	}
 	for _, l := range legs {
-		add(o.correct(l, arrears), chart.CodeCorrection, ledger.NewAmount(l.amount), 0)
+		add(o.correctLeg(l, arrears), chart.CodeCorrection, ledger.NewAmount(l.amount), 0)
 	}
-	if o.collects() {
+	if o.chargesSender() {
 		collect := leg{debit: p.From.ID(), credit: arrears, ledger: p.From.Ledger(), number: legCollect}
 		add(collect, chart.CodeCollection, ledger.AmountMax, ledger.TransferBalancingDebit|ledger.TransferBalancingCredit)
 	}
 	return dst
 }
 
-// correct is a leg with others in the place of the sender and of a closed receiver.
-func (o *operation) correct(l leg, arrears ledger.ID) leg {
+// correctLeg is a leg with others in the place of the sender and of a closed receiver.
+func (o *operation) correctLeg(l leg, arrears ledger.ID) leg {
 	p := &o.packet
-	if o.owes() && l.debit == p.From.ID() {
+	if o.debitsArrears() && l.debit == p.From.ID() {
 		if l.debit = arrears; o.phase >= asOlder {
-			l.debit = o.from.ids.Suspense
+			l.debit = o.fromAsset.ids.Suspense
 		}
 	}
 	withoutReceiver := o.phase == phaseWithoutReceiver || o.phase == phaseWithoutBoth
 	if withoutReceiver && !p.To.IsOwn() && l.credit == p.To.ID() {
-		l.credit = o.to.ids.Suspense
+		l.credit = o.toAsset.ids.Suspense
 	}
 	return l
 }
 
-// owing are the senders of those among the operations that debit arrears.
-func owing(operations []*operation) []accounts.PeerAccount {
+// arrearsSenders are the senders of those among the operations that debit arrears.
+func arrearsSenders(operations []*operation) []accounts.PeerAccount {
 	var all []accounts.PeerAccount
 	for _, o := range operations {
-		if o.owes() {
+		if o.debitsArrears() {
 			all = append(all, o.packet.From)
 		}
 	}

@@ -23,7 +23,7 @@ type race struct {
 	t      *testing.T
 	ledger *embedded.Ledger
 	book   *accounts.Book
-	assets map[uint32]*assetOf
+	assets map[uint32]*assetInfo
 	kind   Kind
 	packet Packet
 	runs   []*operation // of each recorder; nil if it has an answer
@@ -49,7 +49,7 @@ func newRace(t *testing.T, random *rand.Rand, shape string, kind Kind) *race {
 	t.Helper()
 	now := time.Unix(1_800_000_000, 0)
 	r := &race{
-		t: t, kind: kind, assets: make(map[uint32]*assetOf), closed: make(map[accounts.PeerAccount]ledger.ID), ids: 1 << 20,
+		t: t, kind: kind, assets: make(map[uint32]*assetInfo), closed: make(map[accounts.PeerAccount]ledger.ID), ids: 1 << 20,
 		ledger: embedded.New(embedded.WithClock(func() time.Time { return now })),
 	}
 	usd, eur := accounts.Asset{Code: "USD", Ledger: 1, AllowLoss: true}, accounts.Asset{Code: "EUR", Ledger: 2}
@@ -65,7 +65,7 @@ func newRace(t *testing.T, random *rand.Rand, shape string, kind Kind) *race {
 	require.NoError(t, err)
 	for _, a := range r.book.Assets() {
 		ids, _ := r.book.AssetIDs(a.Ledger)
-		r.assets[a.Ledger] = &assetOf{ids: ids, allowLoss: a.AllowLoss, book: r.book}
+		r.assets[a.Ledger] = &assetInfo{ids: ids, allowLoss: a.AllowLoss, book: r.book}
 	}
 	r.packet = raceShapes(peers[0], peers[1], peers[2], us)[shape]
 	r.packet.ID, r.packet.Hold = ledger.NewID(1<<8, 7), time.Minute
@@ -95,9 +95,9 @@ func (r *race) create(t ledger.Transfer) {
 func (r *race) operation(kind Kind) *operation {
 	o := &operation{
 		slot: new(resultSlot), kind: kind, phase: firstPhase(kind), packet: r.packet,
-		from: r.assets[r.packet.From.Ledger()], to: r.assets[r.packet.To.Ledger()],
+		fromAsset: r.assets[r.packet.From.Ledger()], toAsset: r.assets[r.packet.To.Ledger()],
 	}
-	o.count = uint8(len(o.appendLegs(nil)))
+	o.legCount = uint8(len(o.appendLegs(nil)))
 	return o
 }
 
@@ -105,7 +105,7 @@ func (r *race) operation(kind Kind) *operation {
 func (r *race) request(o *operation) (answered bool) {
 	results, err := r.ledger.CreateTransfers(r.t.Context(), o.appendTransfers(nil))
 	require.NoError(r.t, err)
-	return !o.read(results, 0)
+	return !o.handleResults(results, 0)
 }
 
 func (r *race) finish(o *operation) {
@@ -231,7 +231,7 @@ func raceOf(t *testing.T, random *rand.Rand, shape string, kind Kind) {
 		if (ph == phaseCorrection || ph == phaseWithoutReceiver) && !p.From.IsOwn() {
 			collecting = 1
 		}
-		require.Equal(t, int(r.operation(kind).count)+collecting, rows, "legs under phase %d", ph)
+		require.Equal(t, int(r.operation(kind).legCount)+collecting, rows, "legs under phase %d", ph)
 	}
 	ledgertest.RequireConserved(t, r.ledger)
 }

@@ -55,7 +55,7 @@ func TestNotesTheSendersOfEachBatch(t *testing.T) {
 	for _, name := range []string{"alice", "bob"} {
 		a, err := book.PeerAccount(name, usd)
 		require.NoError(t, err)
-		b.done = []*operation{{packet: Packet{From: a}, slot: &resultSlot{outcome: ledger.OutcomeApplied}}}
+		b.answered = []*operation{{packet: Packet{From: a}, slot: &resultSlot{outcome: ledger.OutcomeApplied}}}
 		b.noteSenders(d)
 		require.Equal(t, []accounts.PeerAccount{a}, d.dequeuePeers())
 	}

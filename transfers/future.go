@@ -47,7 +47,7 @@ func (f Future) Journaled(ctx context.Context) error {
 	if f.kind != KindFulfill || f.slot.isApplied() {
 		return nil
 	}
-	return f.recorder.journal.wait(ctx, f.journalPos)
+	return f.recorder.journal.waitSynced(ctx, f.journalPos)
 }
 
 // waitOrAbandon is Wait for a caller without a Future to come back with: a prepare without

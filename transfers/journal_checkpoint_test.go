@@ -16,7 +16,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// checkpointEvery is that of the package: how much log there is between checkpoints.
+// checkpointInterval is that of the package: how much log there is between checkpoints.
 const checkpointEvery = 4 << 20
 
 // long prepares packets to a peer whose name is as long as can be: some 1200 bytes

@@ -30,7 +30,7 @@ func TestClerkLeavesAnIdleSenderWakeable(t *testing.T) {
 			r, err := NewRecorder(l, book, Config{Lanes: 1, Journal: filepath.Join(t.TempDir(), "journal"), Events: Events{Replayed: func([]Result) {}}})
 			require.NoError(t, err)
 			synctest.Wait() // the sender is idle
-			r.lanes[0].cutAhead()
+			r.lanes[0].builder.prebuildBatch()
 			if !atOnce {
 				_, err := r.Forward(t.Context(), Packet{ID: ledger.NewID(256, 1), From: us, To: peers[0], In: 1, Out: 1})
 				require.NoError(t, err)

@@ -27,8 +27,8 @@ type JournalContent struct {
 // nothing in it. The error is a JournalError, which matches ErrJournalInUse, ErrJournalCorrupt
 // or ErrJournalForeign, or fs.ErrNotExist if there is no journal in the folder.
 func ReadJournal(folder string) (c JournalContent, err error) {
-	found := &anyones{restored{at: make(map[ledger.ID][]int)}}
-	content, err := wal.Read(folder, journalFormat, found.restore)
+	found := &anyJournal{recoveredJournal{indexByPacket: make(map[ledger.ID][]int)}}
+	content, err := wal.Read(folder, journalFormat, found.restoreRecord)
 	if errors.Is(err, wal.ErrNoLog) {
 		err = fmt.Errorf("there is no journal: %w", fs.ErrNotExist)
 	}
@@ -39,7 +39,7 @@ func ReadJournal(folder string) (c JournalContent, err error) {
 	if content.Torn != nil {
 		c.TornBytes = content.Torn.Bytes
 	}
-	for _, r := range found.owed {
+	for _, r := range found.fulfills {
 		if r.refused {
 			continue
 		}
@@ -51,12 +51,12 @@ func ReadJournal(folder string) (c JournalContent, err error) {
 	return c, nil
 }
 
-// anyones is what was left by a recorder of any namespace, of one and the same.
-type anyones struct{ restored }
+// anyJournal is what was left by a recorder of any namespace, of one and the same.
+type anyJournal struct{ recoveredJournal }
 
-func (f *anyones) restore(r wal.Record) error {
-	if r.Kind == recordOwner && !f.owned && len(r.Data) > 0 {
+func (f *anyJournal) restoreRecord(r wal.Record) error {
+	if r.Kind == recordOwner && !f.ownerRead && len(r.Data) > 0 {
 		f.namespace = string(r.Data[1:])
 	}
-	return f.restored.restore(r)
+	return f.recoveredJournal.restoreRecord(r)
 }

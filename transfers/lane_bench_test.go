@@ -21,7 +21,7 @@ func BenchmarkLane(b *testing.B) {
 	bob, err := book.PeerAccount("bob", usd)
 	require.NoError(b, err)
 	ids, _ := book.AssetIDs(1)
-	asset := &assetOf{ids: ids}
+	asset := &assetInfo{ids: ids}
 	answers := make([]ledger.CreateTransferResult, ledger.BatchMax)
 	for i := range answers {
 		answers[i].Status = ledger.TransferCreated
@@ -29,22 +29,22 @@ func BenchmarkLane(b *testing.B) {
 	for _, kind := range []Kind{KindPrepare, KindFulfill, KindForward} {
 		b.Run(kind.String(), func(b *testing.B) {
 			ln := newIdleLane(ledger.BatchMax)
-			ln.recorder.backlog.forceAcquire(1 << 19)
+			ln.sender.recorder.backlog.forceAcquire(1 << 19)
 			slots := make([]resultSlot, ledger.BatchMax)
 			b.ReportAllocs()
 			for b.Loop() {
 				for i := range slots {
 					slots[i] = resultSlot{}
-					ln.push(&operation{
-						slot: &slots[i], kind: kind, phase: firstPhase(kind), count: 1, from: asset, to: asset,
+					ln.addOperation(&operation{
+						slot: &slots[i], kind: kind, phase: firstPhase(kind), legCount: 1, fromAsset: asset, toAsset: asset,
 						packet: Packet{ID: ledger.NewID(uint64(i)<<8, 1), From: alice, To: bob, In: 1, Out: 1, Hold: time.Hour},
 					})
 				}
-				batch, _ := ln.poll()
-				batch.sent = time.Now()
-				batch.deliver(len(batch.todo), answers, time.Now())
-				ln.recorder.backlog.forceAcquire(len(slots))
-				ln.publish(batch)
+				batch, _ := ln.builder.tryNextBatch()
+				batch.sentAt = time.Now()
+				batch.applyResults(len(batch.remaining), answers, time.Now())
+				ln.sender.recorder.backlog.forceAcquire(len(slots))
+				ln.publisher.publishBatch(batch)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/ledger.BatchMax, "ns/operation")
 		})

@@ -21,8 +21,8 @@ type leg struct {
 // maxLegs is how many legs a packet has at most.
 const maxLegs = 3
 
-// assetOf is what must be known of an asset to write a packet.
-type assetOf struct {
+// assetInfo is what must be known of an asset to write a packet.
+type assetInfo struct {
 	asset     accounts.Asset
 	ids       accounts.AssetIDs
 	allowLoss bool
@@ -32,7 +32,7 @@ type assetOf struct {
 // appendLegs appends the legs of a packet whose two assets are from and to. Legs
 // of amount 0, and from an account to itself, are left out. The error matches
 // ErrAmounts.
-func appendLegs(dst []leg, p *Packet, from, to *assetOf) ([]leg, error) {
+func appendLegs(dst []leg, p *Packet, from, to *assetInfo) ([]leg, error) {
 	if p.From.Ledger() != p.To.Ledger() {
 		return appendConversion(dst, p, from, to), nil
 	}
@@ -72,7 +72,7 @@ func appendReturn(dst []leg, p *Packet, own *accounts.AssetIDs) []leg {
 	return appendLeg(dst, leg{p.From.ID(), own.Revenue, p.In - paid, n, chart.CodeFee, 2})
 }
 
-func appendConversion(dst []leg, p *Packet, from, to *assetOf) []leg {
+func appendConversion(dst []leg, p *Packet, from, to *assetInfo) []leg {
 	a, b := p.From.Ledger(), p.To.Ledger()
 	dst = appendLeg(dst, leg{p.From.ID(), from.ids.Liquidity, p.In - p.Dust, a, chart.CodeConversion, 0})
 	dst = appendLeg(dst, leg{to.ids.Liquidity, p.To.ID(), p.Out, b, chart.CodeConversion, 1})

@@ -14,7 +14,7 @@ import (
 
 // parties are a book's handles, without a ledger.
 type parties struct {
-	assets                map[uint32]*assetOf
+	assets                map[uint32]*assetInfo
 	alice, bob, us, usEUR accounts.PeerAccount
 	aliceEUR, bobEUR      accounts.PeerAccount
 	usd, eur              accounts.AssetIDs
@@ -41,7 +41,7 @@ func newParties(t *testing.T) parties {
 	require.NoError(t, err)
 	p.usd, _ = book.AssetIDs(1)
 	p.eur, _ = book.AssetIDs(2)
-	p.assets = map[uint32]*assetOf{1: {ids: p.usd}, 2: {ids: p.eur, allowLoss: true}}
+	p.assets = map[uint32]*assetInfo{1: {ids: p.usd}, 2: {ids: p.eur, allowLoss: true}}
 	return p
 }
 

@@ -31,9 +31,9 @@ func (g *admission) limitedAmounts(o *operation, dst *[maxLimitedAmounts]limited
 	}
 	var array [maxLegs]leg
 	legs := o.appendLegs(array[:0])
-	for i, asset := range [...]*assetOf{o.from, o.to} {
+	for i, asset := range [...]*assetInfo{o.fromAsset, o.toAsset} {
 		floor := g.floors[asset.asset.Ledger]
-		if floor == nil || i == 1 && o.from == o.to {
+		if floor == nil || i == 1 && o.fromAsset == o.toAsset {
 			continue
 		}
 		a := limitedAmount{limits: floor, exempt: p.From.IsOwn()}

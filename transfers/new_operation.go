@@ -23,25 +23,25 @@ func (r *Recorder) initOperation(o *operation, op *Op) error {
 	if !knownFrom || !knownTo {
 		return wrapError(op.Kind, op.Packet.ID, fmt.Errorf("%w: from %v to %v", accounts.ErrUnknownAsset, op.Packet.From, op.Packet.To))
 	}
-	o.kind, o.packet, o.phase, o.from, o.to = op.Kind, op.Packet, firstPhase(op.Kind), from, to
+	o.kind, o.packet, o.phase, o.fromAsset, o.toAsset = op.Kind, op.Packet, firstPhase(op.Kind), from, to
 	o.packet.Expiry = o.packet.Expiry.Round(0) // by the wall clock, which goes on while the machine is suspended
 	var array [maxLegs]leg
 	legs, err := appendLegs(array[:0], &o.packet, from, to)
 	if err != nil {
 		return wrapError(op.Kind, op.Packet.ID, err)
 	}
-	o.count = uint8(len(legs))
+	o.legCount = uint8(len(legs))
 	if !op.Kind.beginsPacket() {
 		return nil
 	}
 	now := r.cfg.Clock()
-	if o.drawn = o.packet.ID.IsZero(); o.drawn {
+	if o.generatedID = o.packet.ID.IsZero(); o.generatedID {
 		o.packet.ID = r.newPacketID(now)
 	}
 	if op.Kind != KindPrepare {
 		return nil
 	}
-	if err = r.applyPacketLimits(o, now); err == nil && o.count > 0 {
+	if err = r.applyPacketLimits(o, now); err == nil && o.legCount > 0 {
 		o.packet.Hold, err = r.holdDuration(&o.packet, now)
 	}
 	return err

@@ -23,7 +23,7 @@ func (r *Recorder) applyPacketLimits(o *operation, now time.Time) error {
 	if from != nil {
 		in, limit := ledger.NewAmount(o.packet.In), from.limits.MaxPacket
 		if !limit.IsZero() && limit.Less(in) {
-			err := &PacketLimitError{Account: o.packet.From, Asset: o.from.asset, Cause: ErrPacketTooLarge, Limit: limit, Wanted: in}
+			err := &PacketLimitError{Account: o.packet.From, Asset: o.fromAsset.asset, Cause: ErrPacketTooLarge, Limit: limit, Wanted: in}
 			return wrapError(o.kind, o.packet.ID, err)
 		}
 	}
@@ -62,16 +62,16 @@ func (r *Recorder) capExpiry(p *Packet, maxHold time.Duration, now time.Time) er
 // checked.
 func (o *operation) checkConversion(cfg *Config) error {
 	p := &o.packet
-	if o.from == o.to || !cfg.GuardConversions && cfg.Rate == nil || p.From.IsOwn() || p.To.IsOwn() {
+	if o.fromAsset == o.toAsset || !cfg.GuardConversions && cfg.Rate == nil || p.From.IsOwn() || p.To.IsOwn() {
 		return nil
 	}
-	isLoss := cfg.GuardConversions && (p.In == 0) != (p.Out == 0) && (p.Out == 0 || !o.to.allowLoss)
-	if !isLoss && cfg.Rate != nil && p.Out > 0 && !o.to.allowLoss {
-		converter := cfg.Rate(o.from.asset, o.to.asset)
+	isLoss := cfg.GuardConversions && (p.In == 0) != (p.Out == 0) && (p.Out == 0 || !o.toAsset.allowLoss)
+	if !isLoss && cfg.Rate != nil && p.Out > 0 && !o.toAsset.allowLoss {
+		converter := cfg.Rate(o.fromAsset.asset, o.toAsset.asset)
 		isLoss = converter != nil && !converter.Covers(p.In, p.Out)
 	}
 	if isLoss {
-		return fmt.Errorf("%w: in %d of %v, out %d of %v", ErrAmounts, p.In, o.from.asset, p.Out, o.to.asset)
+		return fmt.Errorf("%w: in %d of %v, out %d of %v", ErrAmounts, p.In, o.fromAsset.asset, p.Out, o.toAsset.asset)
 	}
 	return nil
 }

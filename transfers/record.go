@@ -86,7 +86,7 @@ func (r *Recorder) Record(ctx context.Context, op Op) (Result, error) {
 	call := r.callPool.takeCall()
 	future, err := r.submitOp(ctx, &op, &call.slot, true)
 	if err != nil {
-		return notRecorded(op, err), err
+		return unrecordedResult(op, err), err
 	}
 	result, isFinal := future.waitOrAbandon(ctx)
 	if isFinal {
@@ -105,7 +105,7 @@ func (r *Recorder) RecordAll(ctx context.Context, ops ...Op) ([]Result, error) {
 	errs := make([]error, len(ops))
 	for i := range ops {
 		if futures[i], errs[i] = r.submitOp(ctx, &ops[i], nil, true); errs[i] != nil {
-			results[i] = notRecorded(ops[i], errs[i])
+			results[i] = unrecordedResult(ops[i], errs[i])
 		}
 	}
 	for i, future := range futures {

@@ -18,7 +18,7 @@ import (
 // ends them.
 type Recorder struct {
 	cfg             Config
-	assets          map[uint32]*assetOf // by ledger number
+	assets          map[uint32]*assetInfo // by ledger number
 	ids             idSource
 	lanes           []*lane
 	backlog         *backlog
@@ -49,7 +49,7 @@ func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, e
 	}
 	cfg = cfg.withDefaults()
 	r := &Recorder{
-		cfg: cfg, assets: make(map[uint32]*assetOf), lanesDone: make(chan struct{}),
+		cfg: cfg, assets: make(map[uint32]*assetInfo), lanesDone: make(chan struct{}),
 		backlog:         newBacklog(cfg.MaxBacklog, cfg.BacklogResume, cfg.Events.BacklogFull),
 		arrearsAccounts: newArrearsAccounts(book),
 	}
@@ -58,7 +58,7 @@ func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, e
 	r.admission = newAdmission(book, &cfg, r.ctx.Done())
 	for _, a := range book.Assets() {
 		ids, _ := book.AssetIDs(a.Ledger)
-		r.assets[a.Ledger] = &assetOf{asset: a, ids: ids, allowLoss: a.AllowLoss, book: book}
+		r.assets[a.Ledger] = &assetInfo{asset: a, ids: ids, allowLoss: a.AllowLoss, book: book}
 	}
 	for i := range cfg.Lanes {
 		r.lanes = append(r.lanes, newLane(i, l, r))
@@ -69,7 +69,7 @@ func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, e
 			r.cancel(err)
 			return nil, err
 		}
-		r.replay(pending)
+		r.replayFulfills(pending)
 	}
 	r.startGoroutines()
 	return r, nil
@@ -79,12 +79,12 @@ func (r *Recorder) startGoroutines() {
 	r.refresher.Go(func() { r.admission.runRefresher(r.ctx) })
 	var running sync.WaitGroup
 	for _, ln := range r.lanes {
-		running.Go(func() { ln.send(r.ctx) })
-		running.Go(ln.keep)
+		running.Go(func() { ln.sender.runSender(r.ctx) })
+		running.Go(ln.publisher.runPublisher)
 	}
 	go func() {
 		running.Wait()
-		r.journalErr = r.journal.close()
+		r.journalErr = r.journal.closeLog()
 		close(r.lanesDone)
 	}()
 }
@@ -94,7 +94,7 @@ func (r *Recorder) startGoroutines() {
 func (r *Recorder) Flush(ctx context.Context) error {
 	marks := make([]resultSlot, len(r.lanes))
 	for i, ln := range r.lanes {
-		if !ln.mark(&marks[i]) {
+		if !ln.addFlushMark(&marks[i]) {
 			// The lane is closed: when all lanes have ended, everything is answered.
 			select {
 			case <-r.lanesDone:
@@ -125,7 +125,7 @@ func (r *Recorder) Flush(ctx context.Context) error {
 func (r *Recorder) Close(ctx context.Context) error {
 	r.closeOnce.Do(r.backlog.close)
 	for _, ln := range r.lanes {
-		ln.close()
+		ln.inbox.close()
 	}
 	select {
 	case <-r.lanesDone:
@@ -137,7 +137,7 @@ func (r *Recorder) Close(ctx context.Context) error {
 	r.refresher.Wait()
 	left := &CloseError{}
 	for _, ln := range r.lanes {
-		ln.leftovers(left)
+		ln.sender.reportAbandoned(left)
 	}
 	if len(left.Unknown)+len(left.Unsent) == 0 {
 		return r.journalErr

@@ -13,13 +13,13 @@ import (
 // openJournal opens the journal and returns the fulfills that are in it, ready for
 // their lanes. The error matches ErrJournal; then nothing is lost.
 func (r *Recorder) openJournal(book *accounts.Book) ([]operation, error) {
-	found := &restored{namespace: book.Namespace(), at: make(map[ledger.ID][]int)}
+	found := &recoveredJournal{namespace: book.Namespace(), indexByPacket: make(map[ledger.ID][]int)}
 	folder := r.cfg.Journal
-	log, recovery, err := wal.OpenFormat(folder, journalFormat, found.restore)
+	log, recovery, err := wal.OpenFormat(folder, journalFormat, found.restoreRecord)
 	if err != nil {
 		return nil, &JournalError{Folder: folder, Err: err}
 	}
-	owed, err := r.prepareReplay(book, found.owed)
+	owed, err := r.buildReplay(book, found.fulfills)
 	if err != nil {
 		return nil, errors.Join(&JournalError{Folder: folder, Err: err}, log.Close())
 	}
@@ -28,68 +28,68 @@ func (r *Recorder) openJournal(book *accounts.Book) ([]operation, error) {
 		log.Append(recordOwner, len(owner), func(b []byte) []byte { return append(b, owner...) })
 	}
 	r.journal = &journal{
-		folder: folder, namespace: book.Namespace(), log: log, life: r.ctx, report: r.cfg.Events.Journal,
-		due: max(checkpointEvery, log.CheckpointSize()),
+		folder: folder, namespace: book.Namespace(), log: log, recorderCtx: r.ctx, onError: r.cfg.Events.Journal,
+		checkpointAt: max(checkpointInterval, log.CheckpointSize()),
 	}
-	r.journal.start()
+	r.journal.startLoop()
 	return owed, nil
 }
 
-// restored is what an earlier recorder has left.
-type restored struct {
-	namespace string
-	owned     bool // the record that says whose it is was read
-	owed      []journalRecord
-	at        map[ledger.ID][]int // where those of a packet that are left are in owed, in order
+// recoveredJournal is what an earlier recorder has left.
+type recoveredJournal struct {
+	namespace     string
+	ownerRead     bool // the record that says whose it is was read
+	fulfills      []journalRecord
+	indexByPacket map[ledger.ID][]int // where those of a packet that are left are in owed, in order
 }
 
-// restore takes one record. A fulfill may be there twice, once as it was replayed
+// restoreRecord takes one record. A fulfill may be there twice, once as it was replayed
 // before.
-func (f *restored) restore(r wal.Record) error {
+func (f *recoveredJournal) restoreRecord(r wal.Record) error {
 	switch {
 	case r.Kind == recordOwner:
-		f.owned = true
+		f.ownerRead = true
 		return checkOwner(r.Data, f.namespace)
-	case !f.owned:
+	case !f.ownerRead:
 		return fmt.Errorf("%w: record of kind %d before its owner's", ErrJournalForeign, r.Kind)
 	case r.Kind == recordFulfill:
-		return f.fulfill(r.Data)
+		return f.addFulfill(r.Data)
 	case r.Kind == recordRefused && len(r.Data) == 16:
-		f.refused(ledger.IDFromBytes([16]byte(r.Data)))
+		f.dropRefused(ledger.IDFromBytes([16]byte(r.Data)))
 		return nil
 	default:
 		return fmt.Errorf("%w: record of kind %d with %d bytes", ErrJournalForeign, r.Kind, len(r.Data))
 	}
 }
 
-func (f *restored) fulfill(data []byte) error {
+func (f *recoveredJournal) addFulfill(data []byte) error {
 	one, err := readRecord(data)
 	if err != nil {
 		return err
 	}
 	id := one.packet.ID
-	if !slices.ContainsFunc(f.at[id], func(i int) bool { return f.owed[i].sameFulfill(&one) }) {
-		f.at[id] = append(f.at[id], len(f.owed))
-		f.owed = append(f.owed, one)
+	if !slices.ContainsFunc(f.indexByPacket[id], func(i int) bool { return f.fulfills[i].sameFulfill(&one) }) {
+		f.indexByPacket[id] = append(f.indexByPacket[id], len(f.fulfills))
+		f.fulfills = append(f.fulfills, one)
 	}
 	return nil
 }
 
-// refused ends the first that is left of a packet. Those of one packet are answered in the
+// dropRefused ends the first that is left of a packet. Those of one packet are answered in the
 // order in which they came, so it was refused, or booked before the one that was.
-func (f *restored) refused(id ledger.ID) {
-	left := f.at[id]
+func (f *recoveredJournal) dropRefused(id ledger.ID) {
+	left := f.indexByPacket[id]
 	if len(left) == 0 {
 		return
 	}
-	f.owed[left[0]].refused = true
-	if f.at[id] = left[1:]; len(left) == 1 {
-		delete(f.at, id)
+	f.fulfills[left[0]].refused = true
+	if f.indexByPacket[id] = left[1:]; len(left) == 1 {
+		delete(f.indexByPacket, id)
 	}
 }
 
-// prepareReplay makes operations of what is left.
-func (r *Recorder) prepareReplay(book *accounts.Book, left []journalRecord) ([]operation, error) {
+// buildReplay makes operations of what is left.
+func (r *Recorder) buildReplay(book *accounts.Book, left []journalRecord) ([]operation, error) {
 	assets := make(map[uint32]accounts.Asset)
 	for _, a := range book.Assets() {
 		assets[a.Ledger] = a
@@ -124,18 +124,18 @@ func (r *Recorder) prepareReplay(book *accounts.Book, left []journalRecord) ([]o
 	return owed, nil
 }
 
-// replay hands over what an earlier recorder has left, ahead of everything else.
+// replayFulfills hands over what an earlier recorder has left, ahead of everything else.
 // It is kept in the journal anew, under positions of this one.
-func (r *Recorder) replay(owed []operation) {
+func (r *Recorder) replayFulfills(owed []operation) {
 	r.backlog.forceAcquire(len(owed))
 	for i := range owed {
 		o := &owed[i]
 		o.slot, o.replayed = new(resultSlot), true
 		_ = r.admission.reserveLimits(o) // which refuses prepares only
-		o.entry = r.journal.add(o.packet)
-		r.laneOf(o.packet.ID).push(o)
+		o.journalPos = r.journal.appendFulfill(o.packet)
+		r.laneOf(o.packet.ID).addOperation(o)
 	}
 	if len(owed) > 0 {
-		r.journal.shortenNow() // what was read is there twice until there is a checkpoint
+		r.journal.requestCheckpoint() // what was read is there twice until there is a checkpoint
 	}
 }

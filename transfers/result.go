@@ -1,6 +1,8 @@
 package transfers
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/peerledger/peerledger/accounts"
@@ -40,30 +42,30 @@ type Result struct {
 	Err error
 }
 
-// notRecorded is the result of an operation that was not handed over.
-func notRecorded(op Op, err error) Result {
+// unrecordedResult is the result of an operation that was not handed over.
+func unrecordedResult(op Op, err error) Result {
 	return Result{Kind: op.Kind, Packet: op.Packet, Outcome: ledger.OutcomeRefused, Err: err}
 }
 
-// read reads the answers to an operation's chain. It reports whether the operation
+// handleResults reads the answers to an operation's chain. It reports whether the operation
 // must go on: under another phase, or to give back what a prepare holds for a
 // caller that is gone. waited is how long ago the request was sent first.
-func (o *operation) read(answers []ledger.CreateTransferResult, waited time.Duration) (again bool) {
+func (o *operation) handleResults(answers []ledger.CreateTransferResult, waited time.Duration) (again bool) {
 	chain := ledger.ChainOutcome(answers)
 	if next := o.nextPhase(chain); next != o.phase {
-		o.phase, o.handed = next, false
+		o.phase, o.sent = next, false
 		return true
 	}
-	if o.giveBack {
+	if o.voiding {
 		// Its own result stays. What is held still ends with the hold's timeout.
-		o.lost = !chain.Outcome.Done() && refusal(KindReject, chain) != nil
+		o.unanswered = !chain.Outcome.Done() && refusalError(KindReject, chain) != nil
 		return false
 	}
-	o.conclude(chain, answers[0].Timestamp, waited)
-	if o.kind != KindPrepare || o.slot.markAnswered() || !o.ours(chain.Outcome) {
+	o.setResult(chain, answers[0].Timestamp, waited)
+	if o.kind != KindPrepare || o.slot.markAnswered() || !o.exclusivelyOurs(chain.Outcome) {
 		return false
 	}
-	o.giveBack, o.phase, o.handed = true, phaseVoid, false
+	o.voiding, o.phase, o.sent = true, phaseVoid, false
 	return true
 }
 
@@ -71,15 +73,15 @@ func (o *operation) read(answers []ledger.CreateTransferResult, waited time.Dura
 // if the answer is final.
 func (o *operation) nextPhase(chain ledger.Chain) phase {
 	burnt := chain.Status == ledger.TransferIDAlreadyFailed
-	switch kind := o.actual(); {
+	switch kind := o.sendKind(); {
 	case chain.Outcome.Done():
 		return o.phase
-	case o.corrects():
-		return o.nextCorrection(chain)
+	case o.isCorrection():
+		return o.nextCorrectionPhase(chain)
 	case chain.Conflict():
 		return o.phase
 	case kind == KindForward && o.phase == phaseSingle:
-		if burnt || noSender(chain.Status) || chain.Status == ledger.TransferExceedsCredits {
+		if burnt || senderUnavailable(chain.Status) || chain.Status == ledger.TransferExceedsCredits {
 			return phaseCorrection
 		}
 	case kind == KindFulfill && chain.Status == ledger.TransferPendingTransferExpired:
@@ -90,43 +92,45 @@ func (o *operation) nextPhase(chain ledger.Chain) phase {
 	return o.phase
 }
 
-// noSender reports whether a leg was refused, and its id burnt, since its debit account
+// senderUnavailable reports whether a leg was refused, and its id burnt, since its debit account
 // is closed or not there.
-func noSender(s ledger.CreateTransferStatus) bool {
+func senderUnavailable(s ledger.CreateTransferStatus) bool {
 	return s == ledger.TransferDebitAccountAlreadyClosed || s == ledger.TransferDebitAccountNotFound
 }
 
-// ours reports whether nobody but this operation can mean the hold: its id was drawn
+// exclusivelyOurs reports whether nobody but this operation can mean the hold: its id was drawn
 // for it. Whoever else knows a packet's id may have prepared it before, or may do so
 // now, and forward the packet on the strength of that.
-func (o *operation) ours(outcome ledger.Outcome) bool { return o.drawn && outcome.Done() }
+func (o *operation) exclusivelyOurs(outcome ledger.Outcome) bool {
+	return o.generatedID && outcome.Done()
+}
 
-// conclude fills in the answer.
-func (o *operation) conclude(chain ledger.Chain, timestamp uint64, waited time.Duration) {
+// setResult fills in the answer.
+func (o *operation) setResult(chain ledger.Chain, timestamp uint64, waited time.Duration) {
 	s := o.slot
 	s.outcome = chain.Outcome
 	if s.outcome.Done() {
-		s.timestamp, s.late = timestamp, o.corrects()
+		s.timestamp, s.late = timestamp, o.isCorrection()
 		if o.kind == KindPrepare && waited >= o.packet.Hold {
 			s.err = wrapError(o.kind, o.packet.ID, ErrHoldExpired)
 		}
 		return
 	}
-	reason := refusal(o.kind, chain)
+	reason := refusalError(o.kind, chain)
 	if reason == nil {
 		s.outcome = ledger.OutcomeAlreadyApplied
 		return
 	}
-	id := transferID(o.packet.ID, o.number(chain.Breaker), o.phase)
+	id := transferID(o.packet.ID, o.legNumber(chain.Breaker), o.phase)
 	s.err = &RefusedError{
 		Kind: o.kind, Packet: o.packet.ID, From: o.packet.From, To: o.packet.To,
 		Cause: reason, Transfer: ledger.TransferError{ID: id, Status: chain.Status},
 	}
 }
 
-// refusal is what a chain's refusal means for the packet; nil if the packet is
+// refusalError is what a chain's refusal means for the packet; nil if the packet is
 // already as the operation wants it.
-func refusal(kind Kind, chain ledger.Chain) error {
+func refusalError(kind Kind, chain ledger.Chain) error {
 	if chain.Conflict() {
 		return ledger.ErrIDConflict
 	}
@@ -160,4 +164,34 @@ func refusal(kind Kind, chain ledger.Chain) error {
 	default:
 		return ledger.ErrRefused
 	}
+}
+
+// endUnanswered ends an operation without an answer; closed says that the recorder is.
+func (o *operation) endUnanswered(cause error, closed bool) {
+	o.unanswered = true
+	err := cause
+	switch {
+	case o.voiding: // its caller has an answer
+		return
+	case o.sent:
+		if o.slot.outcome, err = ledger.OutcomeUnknown, wrapUnknown(cause); closed {
+			err = fmt.Errorf("the recorder was closed before the answer came: %w", err)
+		}
+	case o.journalPos != 0:
+		o.slot.outcome, err = ledger.OutcomeUnknown, fmt.Errorf("%w: not sent, and left in the journal: %w", ledger.ErrOutcomeUnknown, cause)
+	case closed:
+		o.slot.outcome, err = ledger.OutcomeRefused, fmt.Errorf("%w: %w", ErrRecorderClosed, cause)
+	default:
+		o.slot.outcome = ledger.OutcomeRefused
+	}
+	o.slot.err = wrapError(o.kind, o.packet.ID, err)
+	o.slot.markAnswered()
+}
+
+// wrapUnknown is cause, matching ledger.ErrOutcomeUnknown.
+func wrapUnknown(cause error) error {
+	if errors.Is(cause, ledger.ErrOutcomeUnknown) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, cause)
 }

@@ -83,7 +83,7 @@ func (s *resultSlot) isApplied() bool {
 // buildResult returns the published result.
 func (s *resultSlot) buildResult(kind Kind, packet Packet) Result {
 	if kind == KindPrepare && s.outcome.Done() {
-		packet.sealed = seal(&packet)
+		packet.sealed = sealOf(&packet)
 	}
 	return Result{
 		Kind: kind, Packet: packet, Outcome: s.outcome, Late: s.late, BookedAt: s.bookedAt(), Err: s.err,

@@ -49,7 +49,7 @@ func (r *Recorder) Stats() Stats {
 		s.InArrears = len(*d.inArrears.Load())
 	}
 	for _, ln := range r.lanes {
-		s.InFlight += int(ln.flying.Load())
+		s.InFlight += int(ln.sender.inFlight.Load())
 	}
 	return s
 }

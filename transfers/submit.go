@@ -65,8 +65,8 @@ func (r *Recorder) waitForJournal(ctx context.Context, o *operation, mayWait boo
 	case o.kind != KindFulfill || r.journal == nil:
 		return nil
 	case mayWait:
-		return r.journal.room(ctx)
-	case r.journal.crowded():
+		return r.journal.waitForSpace(ctx)
+	case r.journal.isFull():
 		return ErrBacklogFull
 	default:
 		return nil
@@ -93,10 +93,10 @@ func (r *Recorder) enqueueOperation(o *operation) (Future, error) {
 	}
 	future := Future{recorder: r, slot: o.slot, kind: o.kind, packet: o.packet}
 	ln := r.laneOf(o.packet.ID)
-	writesNothing := o.count == 0 && o.verified()
+	writesNothing := o.legCount == 0 && o.isVerified()
 	isJournaled := o.kind == KindFulfill && r.journal != nil && !writesNothing
 	// A closed lane would never take the fulfill out of the journal again.
-	if (writesNothing || isJournaled) && ln.isClosed() {
+	if (writesNothing || isJournaled) && ln.inbox.isClosed() {
 		return Future{}, r.refuseClosed(o)
 	}
 	if writesNothing {
@@ -107,14 +107,14 @@ func (r *Recorder) enqueueOperation(o *operation) (Future, error) {
 		return future, nil
 	}
 	if isJournaled {
-		o.entry = r.journal.add(o.packet)
-		future.journalPos = o.entry
+		o.journalPos = r.journal.appendFulfill(o.packet)
+		future.journalPos = o.journalPos
 	}
-	if ln.push(o) {
+	if ln.addOperation(o) {
 		return future, nil
 	}
-	if o.entry != 0 {
-		r.journal.forget([]answeredFulfill{{keyOf(&o.packet), true}}) // too late if the journal is closed by now
+	if o.journalPos != 0 {
+		r.journal.resolveFulfills([]resolvedFulfill{{fulfillKeyOf(&o.packet), true}}) // too late if the journal is closed by now
 	}
 	return Future{}, r.refuseClosed(o)
 }

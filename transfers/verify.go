@@ -15,56 +15,56 @@ import (
 // the packet of a prepare's Result has a seal. What comes without one, or was changed since,
 // is compared with what the ledger holds before anything is sent.
 
-// seal is a number that nearly every other packet has another one of, never 0.
-func seal(p *Packet) uint64 {
+// sealOf is a number that nearly every other packet has another one of, never 0.
+func sealOf(p *Packet) uint64 {
 	from, to := p.From.ID(), p.To.ID()
 	sum := p.ID.Lo*0x9e3779b97f4a7c15 + p.ID.Hi*0xd1342543de82ef95 + p.In*0xaf251af3b0f025b5 + p.Out*0xbf58476d1ce4e5b9 +
 		p.Dust*0x94d049bb133111eb + from.Lo*0xda942042e4dd58b5 + from.Hi*0x8cb92ba72f3d8dd7 + to.Lo*0xff51afd7ed558ccd + to.Hi*0xc4ceb9fe1a85ec53
 	return max(sum, 1)
 }
 
-// verified reports whether the packet of an operation is known to be as it was prepared, or is
+// isVerified reports whether the packet of an operation is known to be as it was prepared, or is
 // none that must be.
-func (o *operation) verified() bool {
-	return o.kind.beginsPacket() || o.packet.sealed == seal(&o.packet)
+func (o *operation) isVerified() bool {
+	return o.kind.beginsPacket() || o.packet.sealed == sealOf(&o.packet)
 }
 
-// verified sees to it that all of a batch is verified. If not, it has waited, or all is given up.
-func (ln *lane) verified(ctx context.Context, b *batch, pause *pauses) bool {
-	if !b.unverified {
+// ensureVerified sees to it that all of a batch is verified. If not, it has waited, or all is given up.
+func (s *sender) ensureVerified(ctx context.Context, b *batch, pause *retryBackoff) bool {
+	if !b.needsVerification {
 		return true
 	}
-	err := ln.verify(ctx, b)
+	err := s.verifyPackets(ctx, b)
 	switch {
 	case err == nil:
-		pause.reset()
-		b.unverified = false
+		pause.resetInterval()
+		b.needsVerification = false
 		return true
 	case errors.Is(err, ledger.ErrClosed):
-		ln.recorder.ledgerClosed.Store(true)
-	case pause.wait(ctx):
+		s.recorder.ledgerClosed.Store(true)
+	case pause.waitInterval(ctx):
 		return false
 	}
-	ln.giveUp(b, len(b.todo), err)
-	b.unverified = false
+	s.abandonOperations(b, len(b.remaining), err)
+	b.needsVerification = false
 	return false
 }
 
-// verify asks the ledger what it holds for the packets that are not known to be as they were
+// verifyPackets asks the ledger what it holds for the packets that are not known to be as they were
 // prepared, and refuses the operations on those that are not. The error matches
 // ledger.ErrClosed if the ledger is closed, and no other error of a ledger.
-func (ln *lane) verify(ctx context.Context, b *batch) error {
+func (s *sender) verifyPackets(ctx context.Context, b *batch) error {
 	var ids []ledger.ID
 	prepares := make(map[ledger.ID]*operation) // of this batch: not in the ledger yet
-	for _, o := range b.todo {
+	for _, o := range b.remaining {
 		if o.kind == KindPrepare {
 			prepares[o.packet.ID] = o
 		}
-		for number := uint8(0); number < maxLegs && !o.verified(); number++ {
+		for number := uint8(0); number < maxLegs && !o.isVerified(); number++ {
 			ids = append(ids, transferID(o.packet.ID, number, phaseHold))
 		}
 	}
-	rows, err := internalbatch.Each(ctx, ids, 1, ln.ledger.LookupTransfers)
+	rows, err := internalbatch.Each(ctx, ids, 1, s.ledger.LookupTransfers)
 	switch {
 	case errors.Is(err, ledger.ErrClosed):
 		return fmt.Errorf("read what packets hold: %w", ledger.ErrClosed)
@@ -75,12 +75,12 @@ func (ln *lane) verify(ctx context.Context, b *batch) error {
 	for i := range rows {
 		held[rows[i].ID] = &rows[i]
 	}
-	kept := b.todo[:0]
-	for _, o := range b.todo {
-		differs := !o.verified() && o.differs(held, prepares[o.packet.ID])
-		if !differs && o.count > 0 {
+	kept := b.remaining[:0]
+	for _, o := range b.remaining {
+		differs := !o.isVerified() && o.refuseIfDifferent(held, prepares[o.packet.ID])
+		if !differs && o.legCount > 0 {
 			if !o.kind.beginsPacket() {
-				o.packet.sealed = seal(&o.packet)
+				o.packet.sealed = sealOf(&o.packet)
 			}
 			kept = append(kept, o)
 			continue
@@ -89,15 +89,15 @@ func (ln *lane) verify(ctx context.Context, b *batch) error {
 			o.slot.outcome = ledger.OutcomeApplied // there is nothing to do
 			o.slot.markAnswered()
 		}
-		b.done = append(b.done, o)
+		b.answered = append(b.answered, o)
 	}
-	b.todo, b.encoded = kept, b.encoded && len(kept) == len(b.todo)
+	b.remaining, b.fullyEncoded = kept, b.fullyEncoded && len(kept) == len(b.remaining)
 	return nil
 }
 
-// differs compares an operation with what the ledger holds for its packet, or with the prepare
+// refuseIfDifferent compares an operation with what the ledger holds for its packet, or with the prepare
 // that goes before it. It refuses the operation if they differ.
-func (o *operation) differs(held map[ledger.ID]*ledger.Transfer, prepare *operation) bool {
+func (o *operation) refuseIfDifferent(held map[ledger.ID]*ledger.Transfer, prepare *operation) bool {
 	var array [maxLegs]leg
 	var wants [maxLegs]leg
 	for _, l := range o.appendLegs(array[:0]) {
@@ -109,8 +109,8 @@ func (o *operation) differs(held map[ledger.ID]*ledger.Transfer, prepare *operat
 		found = found || is
 	}
 	if !found {
-		if prepare != nil && seal(&prepare.packet) != seal(&o.packet) {
-			o.conflict(0, ledger.TransferPendingTransferHasDifferentAmount)
+		if prepare != nil && sealOf(&prepare.packet) != sealOf(&o.packet) {
+			o.refuseConflict(0, ledger.TransferPendingTransferHasDifferentAmount)
 			return true
 		}
 		return false // the ledger will say that it holds nothing
@@ -130,15 +130,15 @@ func (o *operation) differs(held map[ledger.ID]*ledger.Transfer, prepare *operat
 			status = ledger.TransferPendingTransferHasDifferentCreditAccountID
 		}
 		if status != ledger.TransferCreated {
-			o.conflict(uint8(number), status)
+			o.refuseConflict(uint8(number), status)
 			return true
 		}
 	}
 	return false
 }
 
-// conflict refuses an operation on a packet that was prepared otherwise.
-func (o *operation) conflict(number uint8, status ledger.CreateTransferStatus) {
+// refuseConflict refuses an operation on a packet that was prepared otherwise.
+func (o *operation) refuseConflict(number uint8, status ledger.CreateTransferStatus) {
 	p := &o.packet
 	o.slot.outcome = ledger.OutcomeRefused
 	o.slot.err = &RefusedError{
