@@ -12,10 +12,10 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// admission enforces the limits that the ledger cannot: a new packet is refused if one of
-// its peers is suspended, if its sender is in arrears, or if it exceeds a cap, a rate or a
-// liquidity floor (accounts.Limits, accounts.Settings). Its refresher (refresh.go) reads the
-// ledger once per poll interval; in between it counts this recorder's own packets.
+// admission enforces the limits that the ledger cannot enforce. A new packet is refused if a
+// peer is suspended, if the sender is in arrears, or if a cap, a rate or a liquidity floor is
+// exceeded ([accounts.Limits], [accounts.Settings]). The refresher (refresh.go) reads the
+// ledger once per poll interval; in between, admission counts the recorder's own packets.
 type admission struct {
 	book            *accounts.Book
 	clock           func() time.Time
@@ -25,8 +25,8 @@ type admission struct {
 	hasPacketLimits bool            // some peer has a MaxPacket, MaxHold or rate
 
 	// suspended are the ids of the suspended peers' accounts. The map is replaced, never
-	// changed. It is empty until the first refresh. A suspension takes effect at most
-	// one poll interval after it was made, or after the start of the recorder.
+	// changed, and empty until the first refresh. A suspension takes effect at most a
+	// poll interval after the suspension was made, or after the start of the recorder.
 	suspended        atomic.Pointer[map[ledger.ID]struct{}]
 	newestSuspension uint64 // ledger time of the newest suspension read; of the refresher alone
 
@@ -38,7 +38,7 @@ type admission struct {
 	floors       map[uint32]*peerLimits    // our liquidity by ledger number, in assets with a floor; never changed
 	refreshed    chan struct{}             // closed and replaced after each refresh
 
-	refreshRequested chan struct{} // holds one token: a caller waits for a refresh
+	refreshRequested chan struct{} // holds a token while a caller waits for a refresh
 }
 
 func newAdmission(book *accounts.Book, cfg *Config, recorderDone <-chan struct{}) *admission {
@@ -78,7 +78,7 @@ func (g *admission) limitsOf(a accounts.PeerAccount) *peerLimits {
 }
 
 // waitUntilLoaded waits until the caps of a new packet's peers can be checked. The first
-// packet of a peer waits for one refresh.
+// packet of a peer waits for a refresh.
 func (g *admission) waitUntilLoaded(ctx context.Context, o *operation) error {
 	if o.kind != KindPrepare || !g.hasCaps {
 		return nil
@@ -107,9 +107,8 @@ func (g *admission) waitForLimits(ctx context.Context, l *peerLimits) error {
 	}
 }
 
-// reserveLimits counts an operation against the limits of its peers, or returns the limit
-// that refuses its packet. An operation that is not sent afterwards must be passed to
-// cancelReservation.
+// reserveLimits counts an operation against the limits of the peers, or returns the exceeded
+// limit. An operation not sent afterwards must be passed to cancelReservation.
 func (g *admission) reserveLimits(o *operation) error {
 	if o.kind == KindPrepare {
 		if err := g.checkPeers(&o.packet); err != nil {
@@ -168,7 +167,7 @@ func (g *admission) reserveCaps(o *operation) error {
 }
 
 // isStaleCap reports whether a packet was refused by a cap of a peer whose balance is older
-// than one poll interval. Liquidity floors are never stale: they are read at each refresh.
+// than a poll interval. Liquidity floors are never stale: every refresh reads them.
 func (g *admission) isStaleCap(refusal error) bool {
 	var limit *PacketLimitError
 	if !errors.As(refusal, &limit) || errors.Is(refusal, ErrRateLimited) {
@@ -177,7 +176,7 @@ func (g *admission) isStaleCap(refusal error) bool {
 	return g.limitsOf(limit.Account).isStale(g.book.SuspensionPollInterval())
 }
 
-// cancelReservation takes back the reservation of an operation that is not sent.
+// cancelReservation takes back the reservation of an operation before it is sent.
 func (g *admission) cancelReservation(o *operation) { g.settleReservation(o, answerEffect{}) }
 
 // settleReservations counts answered operations.
@@ -193,7 +192,7 @@ func (g *admission) settleReservations(done []*operation) {
 }
 
 // trackHold adds the packet of an applied prepare to the held packets, and takes a resolved
-// one out. It returns the effect of the answer on the limits.
+// packet out. trackHold returns the effect of the answer on the limits.
 func (g *admission) trackHold(o *operation) answerEffect {
 	outcome := o.slot.outcome
 	effect := answerEffect{booked: o.unanswered || outcome.Done() && !o.voiding}
@@ -213,8 +212,8 @@ func (g *admission) trackHold(o *operation) answerEffect {
 }
 
 // takeHold takes the packet of a fulfill or reject out of the held packets, and reports
-// whether it was there. An operation refused as a conflict names another packet with the
-// same id: the held packet stays.
+// whether the packet was held. An operation refused as a conflict is of a different packet
+// with the same id: the held packet stays.
 func (g *admission) takeHold(o *operation) bool {
 	return !errors.Is(o.slot.err, ledger.ErrIDConflict) && g.holds.takePacket(&o.packet)
 }

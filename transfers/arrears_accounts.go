@@ -24,8 +24,8 @@ func newArrearsAccounts(book *accounts.Book) *arrearsAccounts {
 }
 
 // ensureCreated creates the arrears accounts of peers not known to have one, in one request.
-// The error matches [ledger.ErrClosed] if the ledger is closed, and no other error of a
-// ledger: the outcome of the request does not matter, since no transfer was sent.
+// The error matches [ledger.ErrClosed] if the ledger is closed, and no ledger error
+// besides: the outcome of the request does not matter, since no transfer was sent.
 func (e *arrearsAccounts) ensureCreated(ctx context.Context, peers []accounts.PeerAccount) error {
 	missing := e.listUnknown(peers)
 	if len(missing) == 0 {

@@ -7,10 +7,10 @@ import (
 	"sync/atomic"
 )
 
-// backlog bounds how many operations wait or are in flight. At maxOperations it is full until
-// it has drained to resumeAt. While it is full, prepares wait; operations on promised money
-// need only a free place. So promised money has the places above resumeAt for itself, and
-// waiting callers do not wake up for one place each.
+// backlog bounds how many operations wait or are in flight. At maxOperations the backlog is
+// full, until it has drained to resumeAt. Meanwhile prepares wait, and operations on promised
+// money need only a free place. So the places above resumeAt are reserved for promised
+// money, and waiting callers do not wake up for every single place.
 type backlog struct {
 	maxOperations, resumeAt uint64
 	onChange                func(full bool) // may be nil
@@ -18,10 +18,10 @@ type backlog struct {
 
 	// state is twice the number of operations, plus one while the backlog is full. Both parts
 	// change in one step: taking the last place sets full, releasing places down to resumeAt
-	// clears it.
+	// clears full.
 	state atomic.Uint64
 
-	notifyMu     sync.Mutex // serializes onChange, so that its last call is true
+	notifyMu     sync.Mutex // serializes onChange, so the last call is true
 	notifiedFull bool
 
 	mu         sync.Mutex
@@ -52,7 +52,7 @@ func (b *backlog) tryAcquire(isPromised bool) bool {
 	}
 }
 
-// acquirePlace waits for a place and takes it. The error matches ErrBacklogFull and the
+// acquirePlace waits for a place for an operation. The error matches ErrBacklogFull and the
 // context's, or is ErrRecorderClosed.
 func (b *backlog) acquirePlace(ctx context.Context, isPromised bool) error {
 	for !b.tryAcquire(isPromised) {
@@ -148,5 +148,5 @@ func (b *backlog) notifyChange(before, after uint64) {
 	}
 }
 
-// close ends all waits. It is called once.
+// close ends all waits. REQUIRES: called once.
 func (b *backlog) close() { close(b.closed) }

@@ -7,7 +7,7 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// bucket is a token bucket: tokens flow in at its rate, up to the rate's count. It counts in
+// bucket is a token bucket: tokens flow in at rate, up to the rate's count. Tokens are
 // whole numbers, because amounts do not fit a float: rounding would lose tokens.
 type bucket struct {
 	rate     accounts.Rate // the zero Rate: no limit
@@ -28,7 +28,7 @@ func (b *bucket) takeTokens(n uint64, now time.Time) bool {
 	return true
 }
 
-// putBack returns tokens that were not used.
+// putBack returns unused tokens.
 func (b *bucket) putBack(n uint64) {
 	if b.rate.Count != 0 {
 		b.level += min(n, b.rate.Count-b.level)

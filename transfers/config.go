@@ -11,34 +11,34 @@ import (
 // Config configures a [Recorder]. The zero value is usable.
 type Config struct {
 	// Lanes is the number of requests in flight at once. More lanes than the ledger has
-	// sessions (cluster.Config.Sessions) bring nothing. Operations on one packet stay in
+	// sessions (cluster.Config.Sessions) bring nothing. Operations on a packet stay in
 	// order; packets have no order among each other. Default 2.
 	Lanes int
-	// MaxBacklog is how many operations may wait or be in flight. Each takes 248 bytes,
-	// which are kept for later operations. Fulfills left in the Journal come on top.
+	// MaxBacklog is how many operations may wait or be in flight. Each takes 248 bytes;
+	// the memory is kept for later operations. Fulfills left in the Journal come on top.
 	// Default 65536.
 	MaxBacklog int
-	// BacklogResume is where a full backlog opens again: until it has drained to this
-	// number of operations it takes no prepare. Fulfills, rejects and forwards, whose money
-	// is promised already, need only a free place. 1 to MaxBacklog. Default half of
+	// BacklogResume is the number of operations down to which a full backlog must drain before
+	// it takes prepares again. Fulfills, rejects and forwards need only a free place: their
+	// money is promised already. 1 to MaxBacklog. Default half of
 	// MaxBacklog.
 	BacklogResume int
-	// HoldMargin is how long a hold outlives its packet's Expiry, so that a fulfill
-	// received in time is still booked. Default 2 s.
+	// HoldMargin is how long a hold outlives the packet's Expiry: a fulfill received in
+	// time is still booked. Default 2 s.
 	HoldMargin time.Duration
-	// MinHold is the least time until a packet's Expiry at which it is prepared, if it
-	// comes without a Hold. Default 1 s.
+	// MinHold is the least time left until Expiry when a packet without Hold is prepared.
+	// Default 1 s.
 	MinHold time.Duration
-	// Journal is a folder, created if missing, that keeps fulfills until the ledger has
-	// answered them. So they outlive the process: the next recorder with this folder
-	// records them. One recorder at a time may use the folder, and only ever for one ledger:
-	// only the namespace is checked, and fulfills refused by another ledger are forgotten.
-	// Submit of a fulfill then takes as long as the disk, shared by all callers that submit
-	// at the same time. Requires Events.Replayed. Default none.
+	// Journal is a folder, created if missing, for fulfills without an answer from the ledger.
+	// Fulfills in the journal outlive the process: the next recorder with the same folder
+	// records them. A folder is for a single recorder at a time, and always for the same
+	// ledger: only the namespace is checked, and fulfills refused by a wrong ledger are
+	// forgotten. Submit of a fulfill then takes as long as a write to disk, shared by all
+	// concurrent callers. Requires Events.Replayed. Default: no journal.
 	Journal string
 	// AllowArrears admits new packets from peers in arrears ([accounts.Balance].Arrears), as
 	// far as their accounts have headroom. Otherwise they are refused ([ErrInArrears]) from
-	// the refresh after the peer sent something: at most one
+	// the refresh after the peer sent something: at most a
 	// [accounts.Config].SuspensionPollInterval later, or more if over 4000 peers send per
 	// interval. Default false.
 	AllowArrears bool
@@ -48,48 +48,47 @@ type Config struct {
 	// too small for the receiver's scale. Default false.
 	GuardConversions bool
 	// Rate returns the exchange rate between whole units of two assets
-	// ([accounts.NewConverter]), or nil for no check. A new packet that pays out more than
-	// its In is worth is refused ([ErrAmounts]), unless the receiver's asset has AllowLoss.
+	// ([accounts.NewConverter]), or nil for no check. A new packet paying out more than the
+	// worth of In is refused ([ErrAmounts]), unless the receiver's asset has AllowLoss.
 	// Rate is called for each new packet between two assets, concurrently, and must not
-	// block. Default none.
+	// block. Default: no check.
 	Rate func(from, to accounts.Asset) *accounts.Converter
-	// Events are the callbacks of the recorder. Default none.
+	// Events are the callbacks of the recorder. Default: no callbacks.
 	Events Events
 	// Clock is used for ids and holds. Default time.Now.
 	Clock func() time.Time
 }
 
-// Events are functions that a [Recorder] calls; nil ones are left out. They are called from
-// the recorder's goroutines; BacklogFull and Journal are called from those of its callers too.
-// They may be called concurrently, must not block, must not call the Recorder, and must not
-// keep the slices that they receive.
+// Events are callbacks of a [Recorder]; nil fields are skipped. Callbacks run in the
+// recorder's goroutines; BacklogFull and Journal also in those of callers. Callbacks may run
+// concurrently, must not block, must not call the Recorder, and must not keep slices.
 type Events struct {
-	// Batch is called for each batch when all its operations are answered or given up.
+	// Batch is called for each batch when all operations are answered or given up.
 	Batch func(Batch)
-	// BalancesChanged receives, after each batch, the peers of its resolved and forwarded
-	// packets: they may be owed another amount, or may be paid more. It is called before the
-	// callers get their results.
+	// BalancesChanged receives, after each batch, the peers of resolved and forwarded
+	// packets: the amount owed to them, or the amount free to be paid, may have changed.
+	// BalancesChanged returns before the callers of the batch get their results.
 	BalancesChanged func([]accounts.PeerAccount)
 	// BacklogFull is called with true when the backlog is full, and with false when it has
 	// drained to BacklogResume.
 	BacklogFull func(full bool)
-	// Late receives, after each batch with any, the packets that were booked by a
-	// correction: see Result.Late. An operation that is recorded again is reported again, as
-	// already applied.
+	// Late receives, after each batch with any, the packets booked by a correction: see
+	// Result.Late. An operation recorded twice is reported twice, the second time as already
+	// applied.
 	Late func([]Result)
-	// Replayed receives the results of fulfills that an earlier recorder had left in the
-	// Journal, after each batch with any, also before NewRecorder has returned. A fulfill
+	// Replayed receives the results of fulfills left in the Journal by an earlier
+	// recorder, after each batch with any, also before NewRecorder has returned. A fulfill
 	// refused by the ledger is kept nowhere else: its amount can be booked with
-	// [Recorder.Forward] under another id. After a crash the same results may be reported
+	// [Recorder.Forward] under a new id. After a crash the same results may be reported
 	// again. Fulfills of unknown outcome stay in the Journal.
 	Replayed func([]Result)
 	// RefreshFailed is called when a read of suspensions, arrears or balances failed. The
 	// recorder reads them once per [accounts.Config].SuspensionPollInterval, and goes on
-	// with the values that it has.
+	// with the earlier values.
 	RefreshFailed func(error)
-	// Journal is called with faults of the Journal. After an error that matches
-	// [ErrJournal] nothing more is kept in it: make room, and open a new recorder. After
-	// other errors the Journal goes on.
+	// Journal is called with faults of the Journal. After an error matching
+	// [ErrJournal] the Journal keeps nothing more: make room, and open a new recorder.
+	// Otherwise the Journal goes on.
 	Journal func(error)
 }
 

@@ -11,8 +11,8 @@ import (
 )
 
 // debtors tracks the peers in arrears, whose new packets are refused. Arrears also come from
-// other recorders and from returned payments. So every peer that sends through this recorder
-// is read once per poll interval, or less often if many peers send.
+// other recorders and from returned payments. So every peer sending through the recorder is
+// read once per poll interval, or less often if many peers send.
 type debtors struct {
 	// inArrears are the accounts of the peers in arrears at the last read of each peer. The
 	// map is replaced, never changed.
@@ -20,11 +20,11 @@ type debtors struct {
 	maxPerRefresh int
 
 	mu     sync.Mutex
-	queue  []accounts.PeerAccount // to be read, in this order
+	queue  []accounts.PeerAccount // to be read, in order
 	queued map[ledger.ID]struct{} // the accounts in queue
 }
 
-// debtorsPerRefresh is how many peers a refresh reads, in two requests. The other peers stay
+// debtorsPerRefresh is how many peers a refresh reads, in two requests. The rest stays
 // in the queue for the next refresh.
 const debtorsPerRefresh = 4000
 
@@ -34,7 +34,7 @@ func newDebtors() *debtors {
 	return d
 }
 
-// isInArrears reports whether a peer was in arrears when it was last read.
+// isInArrears reports whether a peer was in arrears at the last read.
 func (d *debtors) isInArrears(a accounts.PeerAccount) bool {
 	inArrears := *d.inArrears.Load()
 	if len(inArrears) == 0 {
@@ -59,7 +59,7 @@ func (d *debtors) enqueuePeers(peers []accounts.PeerAccount) {
 	}
 }
 
-// dequeuePeers takes the peers of one refresh out of the queue.
+// dequeuePeers takes the peers of a refresh out of the queue.
 func (d *debtors) dequeuePeers() []accounts.PeerAccount {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -72,8 +72,8 @@ func (d *debtors) dequeuePeers() []accounts.PeerAccount {
 	return peers
 }
 
-// refreshArrears reads the queued peers. Peers in arrears, and peers that could not be read,
-// are queued again; the latter keep their state.
+// refreshArrears reads the queued peers. Peers in arrears, and peers whose read failed, are
+// queued again; after a failed read a peer keeps its state.
 func (d *debtors) refreshArrears(ctx context.Context, book *accounts.Book) error {
 	peers := d.dequeuePeers()
 	if len(peers) == 0 {

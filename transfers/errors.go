@@ -16,7 +16,7 @@ var (
 	// ErrPacket is returned for an invalid operation. A [PacketError] names the field.
 	// Nothing was sent to the ledger.
 	ErrPacket = errors.New("transfers: invalid operation")
-	// ErrAmounts is returned when a packet pays out more than came in, within one asset or
+	// ErrAmounts is returned when a packet pays out more than came in, within an asset or
 	// to an asset without [accounts.Asset].AllowLoss, and when a new packet between two
 	// assets delivers 0 for more than 0 ([Config].GuardConversions).
 	ErrAmounts = errors.New("transfers: packet pays out more than came in, or nothing for it")
@@ -26,15 +26,15 @@ var (
 	// line. A new packet with a new id may pass later.
 	ErrCreditLine = errors.New("transfers: credit line exceeded")
 	// ErrInArrears is returned for a new packet whose sender owes us more than its account
-	// could be charged ([accounts.Balance].Arrears). It may pass when the arrears are
-	// collected. See [Config].AllowArrears.
+	// could be charged ([accounts.Balance].Arrears). A new packet may pass when the arrears
+	// are collected. See [Config].AllowArrears.
 	ErrInArrears = errors.New("transfers: sender is in arrears")
 	// ErrPayableCap is returned when the packet could make us owe its receiver more than
-	// the receiver's PayableCap ([accounts.Limits]). It may pass later. A
+	// the receiver's PayableCap ([accounts.Limits]). A retry may pass later. A
 	// [PacketLimitError] has the numbers.
 	ErrPayableCap = errors.New("transfers: cap on the amount owed to the peer exceeded")
 	// ErrInFlightShare is returned when the sender's packets hold as much of its credit
-	// line as they may ([accounts.Limits].InFlightShare). It may pass later. A
+	// line as allowed ([accounts.Limits].InFlightShare). A retry may pass later. A
 	// [PacketLimitError] has the numbers.
 	ErrInFlightShare = errors.New("transfers: share of the credit line for packets in flight exceeded")
 	// ErrPacketTooLarge is returned when the packet exceeds its sender's MaxPacket
@@ -42,10 +42,10 @@ var (
 	// for the sender.
 	ErrPacketTooLarge = errors.New("transfers: packet exceeds the peer's largest packet")
 	// ErrRateLimited is returned when the sender exceeds its PacketRate or AmountRate
-	// ([accounts.Limits]). It may pass later. A [PacketLimitError] has the numbers.
+	// ([accounts.Limits]). A retry may pass later. A [PacketLimitError] has the numbers.
 	ErrRateLimited = errors.New("transfers: peer exceeds its rate")
 	// ErrLiquidity is returned when the packet could take our liquidity in an asset below
-	// its LiquidityFloor ([accounts.Settings]). It may pass later. A [PacketLimitError] has
+	// its LiquidityFloor ([accounts.Settings]). A retry may pass later. A [PacketLimitError] has
 	// the numbers.
 	ErrLiquidity = errors.New("transfers: too little liquidity")
 	// ErrLimitsNotLoaded is returned when the caps of a peer cannot be checked, because the
@@ -53,8 +53,8 @@ var (
 	// [Recorder.Record] wait for the read; [Recorder.TrySubmit] of the peer's first packet
 	// does not.
 	ErrLimitsNotLoaded = errors.New("transfers: limits of the peer not loaded yet")
-	// ErrUnknownPacket is returned when the ledger holds nothing for the packet: it was
-	// never prepared, or its prepare was refused.
+	// ErrUnknownPacket is returned when the ledger holds nothing for the packet: the
+	// prepare is missing, or was refused.
 	ErrUnknownPacket = errors.New("transfers: packet is not held")
 	// ErrHoldExpired is returned for an applied prepare whose hold may have ended before
 	// the answer came. The packet must not be forwarded.
@@ -67,26 +67,26 @@ var (
 	// the recorder voids the hold; otherwise [Recorder.Reject] does, or the hold's timeout.
 	// The error also matches [ledger.ErrOutcomeUnknown].
 	ErrAbandoned = errors.New("transfers: prepare abandoned")
-	// ErrBacklogFull is returned when the backlog has no room, or when too much is on its
-	// way to the Journal's disk. Nothing was recorded.
+	// ErrBacklogFull is returned when the backlog has no room, or when the Journal's disk is
+	// too far behind. Nothing was recorded.
 	ErrBacklogFull = errors.New("transfers: backlog full")
 	// ErrRecorderClosed is returned when the recorder was closed before the operation was
 	// sent. Nothing was recorded; for a fulfill with a Journal see [Recorder.Record].
 	ErrRecorderClosed = errors.New("transfers: recorder closed")
 	// ErrJournal is returned when the Journal cannot be opened or written. A [JournalError]
-	// names the folder. It matches one of the next three errors, or
+	// names the folder. The error matches one of the next three errors, or
 	// [accounts.ErrUnknownAsset] or [ErrAmounts] if a fulfill in the Journal does not fit
-	// the book's assets. For a fulfill it means: enqueued, and possibly not on disk;
-	// [Future.Wait] tells when the ledger has it.
+	// the book's assets. A fulfill was enqueued, and is possibly not on disk:
+	// [Future.Wait] tells when the ledger has the money.
 	ErrJournal = errors.New("transfers: journal")
-	// ErrJournalCorrupt is returned when a file of the Journal differs from what was written
-	// to it. The fulfills in it cannot be trusted: restore the folder from a copy, or
+	// ErrJournalCorrupt is returned when a file of the Journal was changed or damaged. The
+	// remaining fulfills cannot be trusted: restore the folder from a copy, or
 	// compare the books with the peers and begin with an empty folder.
 	ErrJournalCorrupt = errors.New("transfers: journal is corrupt")
-	// ErrJournalInUse is returned when another recorder has the Journal open.
+	// ErrJournalInUse is returned when the Journal is open in a second recorder.
 	ErrJournalInUse = errors.New("transfers: journal is in use")
-	// ErrJournalForeign is returned when the Journal belongs to another namespace, or was
-	// written by a newer version of this package.
+	// ErrJournalForeign is returned when the Journal belongs to another namespace, or has
+	// a newer format.
 	ErrJournalForeign = errors.New("transfers: journal belongs to another namespace or version")
 )
 
@@ -106,15 +106,15 @@ func (e *PacketError) Error() string {
 func (e *PacketError) Is(target error) bool { return target == ErrPacket }
 
 // PacketLimitError is returned when a limit enforced by the recorder refuses a new packet.
-// It matches its Cause. The numbers are in units, or in packets if Asset is zero:
+// The error matches Cause. The numbers are in units, or in packets if Asset is zero:
 //
 //	Cause              Limit
 //	-----------------  ----------------------------------------------------------------
-//	ErrPayableCap      PayableCap, plus the amount that the peer owes us
+//	ErrPayableCap      PayableCap, plus the amount owed to us by the peer
 //	ErrInFlightShare   share of the credit line, plus the peer's own money
 //	ErrLiquidity       liquidity above the floor
 //	ErrPacketTooLarge  MaxPacket
-//	ErrRateLimited     the most that may come at once, by PacketRate or AmountRate
+//	ErrRateLimited     the most at once, by PacketRate or AmountRate
 type PacketLimitError struct {
 	Account accounts.PeerAccount // the limited peer; our own account for ErrLiquidity
 	Asset   accounts.Asset       // zero for PacketRate
@@ -135,8 +135,8 @@ func (e *PacketLimitError) Error() string {
 // Unwrap returns the cause.
 func (e *PacketLimitError) Unwrap() error { return e.Cause }
 
-// RefusedError describes an operation refused by the ledger. It matches its Cause: a
-// sentinel of this package, [accounts.ErrPeerClosed], [accounts.ErrNotProvisioned],
+// RefusedError describes an operation refused by the ledger. The error matches Cause: a
+// sentinel of package transfers, [accounts.ErrPeerClosed], [accounts.ErrNotProvisioned],
 // [ledger.ErrIDConflict], [ledger.ErrIDSpent] or [ledger.ErrRefused].
 type RefusedError struct {
 	Kind     Kind
@@ -155,7 +155,7 @@ func (e *RefusedError) Error() string {
 // Unwrap returns the cause.
 func (e *RefusedError) Unwrap() error { return e.Cause }
 
-// JournalError describes a Journal that cannot be opened or written. It matches
+// JournalError describes a failure to open or write a Journal. The error matches
 // [ErrJournal], the cause, and, where the cause fits, [ErrJournalCorrupt],
 // [ErrJournalInUse] or [ErrJournalForeign].
 type JournalError struct {
@@ -193,7 +193,7 @@ func (e *JournalError) Is(target error) bool {
 // fulfills, rejects and forwards; a prepare need not be recorded. The next recorder
 // records fulfills in a Journal without being asked.
 //
-// It matches Ledger, Deadline, and [ledger.ErrOutcomeUnknown] if Unknown is not empty.
+// The error matches Ledger, Deadline, and [ledger.ErrOutcomeUnknown] if Unknown is not empty.
 type CloseError struct {
 	Unknown  []Op  // sent and not answered, or abandoned prepares whose hold was not voided
 	Unsent   []Op  // never sent to the ledger
@@ -212,7 +212,7 @@ func (e *CloseError) Error() string {
 	return fmt.Sprintf("%s: the ledger's last error: %v", text, e.Ledger)
 }
 
-// Unwrap returns the errors that e matches.
+// Unwrap returns Ledger, Deadline and [ledger.ErrOutcomeUnknown], as far as they apply.
 func (e *CloseError) Unwrap() []error {
 	all := []error{e.Ledger}
 	if e.Deadline != nil {
@@ -224,17 +224,17 @@ func (e *CloseError) Unwrap() []error {
 	return all
 }
 
-// ILPCode returns the ILP error code (RFC 0027) for an error of this package, to answer the
-// sender of the packet with. It returns "" for nil.
+// ILPCode returns the ILP error code (RFC 0027) for an error of package transfers, to answer
+// the sender of the packet with; "" for nil.
 //
 //	T04  peer beyond its line or a cap, in arrears, suspended or closed, also if an earlier
-//	     request for the same prepare found that (ledger.ErrIDSpent); too little liquidity
+//	     request for the same prepare was refused so (ledger.ErrIDSpent); too little liquidity
 //	T03  backlog full
 //	T05  peer exceeds its rate
 //	F08  packet too large; with RejectData
 //	R01  amounts
 //	R02  too little time left
-//	T00  every other error
+//	T00  everything else
 //
 // (https://github.com/interledger/rfcs/blob/main/0027-interledger-protocol-4/0027-interledger-protocol-4.md#error-codes)
 func ILPCode(err error) string {

@@ -15,7 +15,7 @@ type Future struct {
 	recorder   *Recorder
 	slot       *resultSlot
 	kind       Kind
-	journalPos wal.Position // of a fulfill in the journal; 0 for other operations
+	journalPos wal.Position // of a fulfill in the journal; 0 without
 	packet     Packet
 }
 
@@ -32,14 +32,14 @@ func (f Future) Wait(ctx context.Context) Result {
 	return f.unknownResult(unansweredError(ctx))
 }
 
-// Journaled waits until a fulfill is in the Journal on disk. From then on it will be recorded
-// even if the process dies, unless the ledger refuses it. [Recorder.Submit] has waited
-// already; after [Recorder.TrySubmit] the caller must. For an operation that is in the
-// ledger, and for every operation other than a fulfill, Journaled returns nil at once.
+// Journaled waits until a fulfill is in the Journal on disk. From then on the fulfill will be
+// recorded even if the process dies, unless the ledger refuses. [Recorder.Submit] has waited
+// already; after [Recorder.TrySubmit] the caller must. For an operation in the ledger,
+// and for prepares, rejects and forwards, Journaled returns nil at once.
 //
 // The error matches [ErrJournal], also without a Journal, and [ledger.ErrOutcomeUnknown] if
-// the context has ended first. After an error only [Future.Wait] tells that the money is
-// booked.
+// the context has ended first. After an error only [Future.Wait] tells whether the
+// money is booked.
 func (f Future) Journaled(ctx context.Context) error {
 	if f.slot == nil {
 		return fmt.Errorf("%w: the zero Future has no operation", ErrJournal)
@@ -70,7 +70,7 @@ func (f Future) waitOrAbandon(ctx context.Context) (r Result, isFinal bool) {
 	return f.unknownResult(err), false
 }
 
-// unansweredError returns the error of a wait that ended with its context.
+// unansweredError returns the error of a wait cut short by ctx.
 func unansweredError(ctx context.Context) error {
 	return fmt.Errorf("%w, and still under way: %w", ledger.ErrOutcomeUnknown, context.Cause(ctx))
 }

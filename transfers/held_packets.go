@@ -14,7 +14,8 @@ type heldPackets struct {
 	packets map[ledger.ID]heldPacket
 }
 
-// heldPacket has the amounts of a hold: only a resolution with the same amounts frees all of it.
+// heldPacket has the amounts of a hold: only a resolution with the same amounts frees the
+// whole hold.
 type heldPacket struct {
 	in, out uint64
 	endsAt  time.Time // at the latest; a later resolution finds no hold
@@ -22,7 +23,7 @@ type heldPacket struct {
 
 func newHeldPackets() *heldPackets { return &heldPackets{packets: make(map[ledger.ID]heldPacket)} }
 
-// addPacket adds a packet that was prepared now.
+// addPacket adds a packet prepared now.
 func (h *heldPackets) addPacket(p *Packet) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -38,8 +39,8 @@ func (h *heldPackets) takePacket(p *Packet) bool {
 	return found && held.in == p.In && held.out == p.Out
 }
 
-// dropExpired removes the packets whose holds have ended: other recorders have resolved
-// them, or the timeout has.
+// dropExpired removes the packets whose holds have ended, by another recorder or by the
+// timeout.
 func (h *heldPackets) dropExpired(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

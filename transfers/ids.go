@@ -22,7 +22,7 @@ const (
 	reservedLow = 8
 )
 
-// idSource generates packet ids that always grow, also when the clock goes back. Ids of two
+// idSource generates ever growing packet ids, also when the clock goes back. Ids of two
 // sources do not collide: each millisecond starts at 71 random bits.
 type idSource struct {
 	mu   sync.Mutex
@@ -45,7 +45,7 @@ func (s *idSource) nextID(now time.Time) ledger.ID {
 }
 
 // clampMillis keeps a moment within 48 bits, from the first millisecond of 1970 on. So a
-// wrong clock produces neither id 0 nor an id that wraps around.
+// wrong clock produces neither id 0 nor a wrapped id.
 func clampMillis(ms int64) uint64 { return uint64(min(max(ms, 1), 1<<48-1)) }
 
 // random71 returns random bits with the top unique bit clear: from any start 2^71 ids can
@@ -56,7 +56,7 @@ func random71() uint128.Uint128 {
 	return uint128.FromBytes(b[:]).Rsh(128 - (uniqueBits - 1))
 }
 
-// phase is the part of a transfer's id that identifies the step of the packet.
+// phase is the part of a transfer's id for the step of the packet.
 type phase uint8
 
 const (
@@ -70,8 +70,7 @@ const (
 	phaseCorrection    phase = 4
 	phaseWithoutSender phase = 5
 
-	// A post or void that was refused, with its id burnt, goes on under the next of these
-	// phases.
+	// A refused post or void with a burnt id goes on under the next of these phases.
 	phasePostAgain phase = 6
 	phasePostLast  phase = 9
 	phaseVoidAgain phase = 10
@@ -81,8 +80,8 @@ const (
 	phaseWithoutReceiver phase = chart.PhaseWithoutReceiver
 	phaseWithoutBoth     phase = chart.PhaseWithoutBoth
 
-	// asOlder is added to the phase of a correction that is sent as versions without
-	// arrears accounts sent it. It is not part of an id.
+	// asOlder is added to the phase of a correction in the form of versions without
+	// arrears accounts, and is not part of an id.
 	asOlder phase = 1 << legShift
 )
 
@@ -92,9 +91,9 @@ func firstPhase(kind Kind) phase {
 }
 
 // nextAttempt returns the phase in which a post or void goes on after the ledger has burnt
-// its ids; ph itself if no phase is left.
+// the ids; ph itself if no phase is left.
 func (ph phase) nextAttempt() phase {
-	switch ph { //nolint:exhaustive // the others have a next phase, or are never passed
+	switch ph { //nolint:exhaustive // the rest has a next phase, or is never passed
 	case phasePost:
 		return phasePostAgain
 	case phaseVoid:
@@ -106,7 +105,7 @@ func (ph phase) nextAttempt() phase {
 	}
 }
 
-// transferID returns the id of one leg's transfer in one phase.
+// transferID returns the id of a leg's transfer in a phase.
 func transferID(packet ledger.ID, leg uint8, ph phase) ledger.ID {
 	packet.Lo |= uint64(leg)<<legShift | uint64(ph&^asOlder)
 	return packet

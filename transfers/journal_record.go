@@ -37,8 +37,8 @@ type journalRecord struct {
 	refused              bool // by a later record
 }
 
-// sameFulfill reports whether two records of one packet are the same fulfill: the fields
-// compared are those of the packet's seal.
+// sameFulfill reports whether two records of one packet are the same fulfill. The
+// compared fields are the fields of the packet's seal.
 func (r *journalRecord) sameFulfill(other *journalRecord) bool {
 	p, q := &r.packet, &other.packet
 	return p.In == q.In && p.Out == q.Out && p.Dust == q.Dust && r.from == other.from && r.to == other.to &&

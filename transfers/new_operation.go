@@ -9,8 +9,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// initOperation fills an operation in from the caller's request. It finds every fault
-// that needs no ledger, and fixes the fields that a retry must repeat unchanged.
+// initOperation fills an operation in from the caller's request, finds every fault that
+// needs no ledger, and fixes the fields that a retry must repeat unchanged.
 func (r *Recorder) initOperation(o *operation, op *Op) error {
 	if err := op.checkFields(); err != nil {
 		return err
@@ -47,13 +47,13 @@ func (r *Recorder) initOperation(o *operation, op *Op) error {
 	return err
 }
 
-// maxLaneImbalance is how many more operations than the least loaded lane another lane
-// may have before it gets no new packets: half a full request.
+// maxLaneImbalance is the load above the least loaded lane at which a lane gets no new
+// packets: half a full request.
 const maxLaneImbalance = ledger.BatchMax / 2
 
-// newPacketID generates an id, and with it picks the packet's lane. Sessions differ in
-// speed and share one backlog: with evenly spread ids the slowest lane would come to
-// hold the whole backlog, and the other lanes would have nothing to send.
+// newPacketID generates an id, and so picks the packet's lane. Sessions differ in speed and
+// share a backlog: with evenly spread ids the slowest lane would come to hold the whole
+// backlog, and faster lanes would have nothing to send.
 func (r *Recorder) newPacketID(now time.Time) ledger.ID {
 	id := r.ids.nextID(now)
 	if len(r.lanes) == 1 {
@@ -63,7 +63,7 @@ func (r *Recorder) newPacketID(now time.Time) ledger.ID {
 	for _, ln := range r.lanes[1:] {
 		least = min(least, ln.load.Load())
 	}
-	// With two lanes every second id is of the other lane, so few attempts are needed.
+	// With two lanes half of the ids go to either lane, so few attempts are needed.
 	// The last attempt may stay in an overloaded lane.
 	for range 16 {
 		if r.laneOf(id).load.Load()-least <= maxLaneImbalance {

@@ -8,27 +8,27 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Packet is the part of an ILP packet that the ledger must know. Any recorder on the same
-// ledger can resolve a packet prepared by another recorder, with the Packet of the prepare's
-// [Result] alone. A Packet built again field by field works too: the recorder then first
+// Packet is the part of an ILP packet recorded in the ledger. Any recorder on the same
+// ledger can resolve a packet prepared elsewhere, with the Packet of the prepare's [Result]
+// alone. A Packet built again field by field works too: the recorder then first
 // reads the hold from the ledger.
 type Packet struct {
-	// ID names the packet in the ledger: its transfers have this id with a leg and a phase
+	// ID names the packet in the ledger: transfers have the same id with a leg and a phase
 	// in the low 8 bits, which must be 0 here. If ID is 0, the recorder generates a
-	// time-ordered id when the packet is prepared or forwarded. A caller that sets ID must
-	// use it for one packet only, and must set Hold too, so that a repeated prepare is equal
-	// in every field. Never derive ID from the execution condition: senders choose the
-	// condition, and it is the same on every hop.
+	// time-ordered id when the packet is prepared or forwarded. A caller setting ID must
+	// use each ID for a single packet, and must set Hold too, to keep a repeated prepare
+	// equal in every field. Never derive ID from the execution condition: senders choose the
+	// condition, which is the same on every hop.
 	ID ledger.ID
 
 	From accounts.PeerAccount // sender of the PREPARE to us, or our own account
 	To   accounts.PeerAccount // receiver of our PREPARE, or our own account
-	// The amounts decide which legs there are: a fulfill or reject with other amounts or
-	// peers than the prepare is refused as a conflict.
+	// The amounts decide the legs: a fulfill or reject that differs from the prepare in
+	// amounts or peers is refused as a conflict.
 	In  uint64 // amount of the sender's PREPARE, in units of From's asset
 	Out uint64 // amount of our PREPARE, in units of To's asset
 	// Dust is In less the cost of Out, the remainder of a conversion. 0 to In; must be 0
-	// within one asset.
+	// within an asset.
 	Dust uint64
 
 	// Expiry is the latest moment at which a FULFILL counts: the expiry of our PREPARE. The
@@ -37,11 +37,11 @@ type Packet struct {
 	// give our PREPARE the Expiry of the Result's Packet.
 	Expiry time.Time
 	// Hold is how long the ledger holds the amounts, counted from the arrival of the request,
-	// in whole seconds (rounded up) up to 2^32-1. If Hold is 0, the prepare computes it from
+	// in whole seconds (rounded up) up to 2^32-1. If Hold is 0, the prepare computes Hold from
 	// Expiry.
 	Hold time.Duration
 
-	// Condition is the execution condition. Its first 8 bytes are stored with the
+	// Condition is the execution condition. The first 8 bytes are stored with the
 	// transfers, for comparing books with the peer.
 	Condition [32]byte
 
@@ -57,7 +57,7 @@ const (
 	KindPrepare Kind = iota + 1 // hold the amounts
 	KindFulfill                 // post the hold
 	KindReject                  // void the hold
-	KindForward                 // book an already fulfilled packet, in one phase
+	KindForward                 // book an already fulfilled packet, in a single phase
 )
 
 // String returns "prepare", "fulfill", "reject" or "forward".
@@ -69,7 +69,7 @@ func (k Kind) String() string {
 	return names[k]
 }
 
-// Op is one operation on one packet, for [Recorder.Record], [Recorder.RecordAll],
+// Op is an operation on a packet, for [Recorder.Record], [Recorder.RecordAll],
 // [Recorder.Submit] and [Recorder.TrySubmit].
 type Op struct {
 	Kind   Kind

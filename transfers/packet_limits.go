@@ -10,8 +10,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// applyPacketLimits checks the limits on a single new packet: its conversion, and the
-// MaxPacket of its sender. It shortens the packet's Expiry to the MaxHold of its peers.
+// applyPacketLimits checks the limits on a single new packet: the conversion, and the
+// sender's MaxPacket. The packet's Expiry is shortened to the MaxHold of the peers.
 func (r *Recorder) applyPacketLimits(o *operation, now time.Time) error {
 	if err := o.checkConversion(&r.cfg); err != nil {
 		return wrapError(o.kind, o.packet.ID, err)
@@ -41,8 +41,8 @@ func shortestMaxHold(from, to *peerLimits) time.Duration {
 	return shortest
 }
 
-// capExpiry shortens a packet's Expiry to maxHold from now. A Hold that is too long is
-// refused: the caller chose it, and with it the expiry of the PREPARE that the caller sends.
+// capExpiry shortens a packet's Expiry to maxHold from now. A longer Hold is refused:
+// by the Hold the caller chose the expiry of the PREPARE sent on.
 func (r *Recorder) capExpiry(p *Packet, maxHold time.Duration, now time.Time) error {
 	if maxHold == 0 {
 		return nil
@@ -57,7 +57,7 @@ func (r *Recorder) capExpiry(p *Packet, maxHold time.Duration, now time.Time) er
 	return nil
 }
 
-// checkConversion refuses a packet between two assets that delivers nothing for something,
+// checkConversion refuses a packet between two assets delivering nothing for something,
 // something for nothing, or more than In is worth. Packets from or to ourselves are not
 // checked.
 func (o *operation) checkConversion(cfg *Config) error {
@@ -93,7 +93,7 @@ func (l *peerLimits) takeRate(amount uint64, asset accounts.Asset, now time.Time
 	return nil
 }
 
-// rateError returns the error of a packet that exceeds a rate. REQUIRES: mu is held.
+// rateError returns the error of a packet beyond a rate. REQUIRES: mu is held.
 func (l *peerLimits) rateError(b *bucket, wanted uint64, asset accounts.Asset) error {
 	return &PacketLimitError{
 		Account: l.account, Asset: asset, Cause: ErrRateLimited, Limit: ledger.NewAmount(b.rate.Count),
@@ -101,9 +101,9 @@ func (l *peerLimits) rateError(b *bucket, wanted uint64, asset accounts.Asset) e
 	}
 }
 
-// RejectData returns the data that belongs with [ILPCode] in a REJECT (RFC 0027). For F08 it
-// is the received amount and the largest accepted amount, as two big endian 64-bit numbers:
-// the sender learns how much smaller its packets must be. For all other errors it is nil.
+// RejectData returns the data to send with [ILPCode] in a REJECT (RFC 0027). For F08: the
+// received amount and the largest accepted amount, as two big endian 64-bit numbers:
+// the sender learns how much smaller packets must be. For all further errors: nil.
 func RejectData(err error) []byte {
 	var limit *PacketLimitError
 	if !errors.As(err, &limit) || !errors.Is(limit.Cause, ErrPacketTooLarge) {

@@ -9,21 +9,20 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// peerLimits enforces the caps and rates of one peer account, or the floor of our liquidity
-// in one asset. It adds this recorder's own packets to the balance of the last read.
+// peerLimits enforces the caps and rates of a peer account, or the floor of our liquidity in
+// an asset. The recorder's own packets are added to the balance of the last read.
 //
 // A balance read may or may not include operations in flight. Usage therefore errs high: an
-// operation that uses up a cap counts from admission, unless it was answered before the read
-// began; one that frees it counts only once answered, and only if it was sent after the read
-// ended.
+// operation that uses up a cap counts from admission, unless answered before the read began;
+// an operation that frees a cap counts once answered, and only if sent after the read ended.
 //
-// Only packets admitted by this recorder free a cap. Another recorder's hold may be younger
-// than the read: the balance lacks the hold, so the hold must not be subtracted. For the same
-// reason an answer "already applied" frees nothing, since its time is unknown. Operations
-// that use up a cap always count, also with an unknown outcome.
+// Only packets admitted by this recorder free a cap. The hold of another recorder may be
+// younger than the read: the balance lacks the hold, so the hold must not be subtracted. For the same
+// reason an answer "already applied" frees nothing, since the time is unknown. Operations
+// using up a cap always count, also with an unknown outcome.
 //
 // So the recorder's own packets never exceed a cap. Until the next read a cap may refuse
-// more than it should, by the amounts in flight and the amounts resolved for other recorders.
+// too much, by the amounts in flight and the amounts resolved for other recorders.
 type peerLimits struct {
 	account accounts.PeerAccount
 	asset   accounts.Asset
@@ -112,7 +111,7 @@ func (l *peerLimits) checkCap(amount ledger.Amount, d direction) error {
 }
 
 // usedPayable returns an upper bound of the amount owed to the peer, packets in flight
-// included. Receivables are not subtracted: payableLimit adds them.
+// included. Receivables are not subtracted: payableLimit adds receivables.
 func (l *peerLimits) usedPayable() ledger.Amount {
 	u := &l.usage[outgoing]
 	total := sumAmounts(l.balance.Payable, l.balance.HeldOut, u.admitted.SubFloor(l.usageAtReadStart[outgoing].admittedAnswered), u.unansweredFulfills)
@@ -160,7 +159,7 @@ func (l *peerLimits) isStale(maxAge time.Duration) bool {
 	return time.Since(l.readAt) > maxAge
 }
 
-// beginRead marks the start of a balance read, if one is needed. isKnown reports an earlier
+// beginRead marks the start of a balance read, if needed. isKnown reports an earlier
 // successful read.
 func (l *peerLimits) beginRead() (isNeeded, isKnown bool) {
 	l.mu.Lock()
@@ -179,14 +178,14 @@ func (l *peerLimits) beginRead() (isNeeded, isKnown bool) {
 	return true, isKnown
 }
 
-// markReadStart marks the start of a read without asking whether one is needed.
+// markReadStart marks the start of an unconditional read.
 func (l *peerLimits) markReadStart() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.usageAtPendingRead, l.needsRead = l.usage, false
 }
 
-// endRead stores the balance that was read. After an error the earlier balance stays.
+// endRead stores a read balance. After an error the earlier balance stays.
 func (l *peerLimits) endRead(b accounts.Balance, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -6,13 +6,13 @@ import (
 )
 
 // Prepare holds the packet's amounts and waits for the ledger's answer. Keep
-// [Result].Packet: [Recorder.Fulfill] and [Recorder.Reject] take it. See [Recorder.Record].
+// [Result].Packet: [Recorder.Fulfill] and [Recorder.Reject] take the Packet. See [Recorder.Record].
 func (r *Recorder) Prepare(ctx context.Context, p Packet) (Result, error) {
 	return r.Record(ctx, PrepareOp(p))
 }
 
 // Fulfill posts the amounts held by a prepare and waits for the ledger's answer. p is the
-// packet as it was prepared: with other amounts it is refused ([ledger.ErrIDConflict]),
+// packet as prepared: with changed amounts it is refused ([ledger.ErrIDConflict]),
 // and nothing is posted. If the hold has expired, a correction books the packet
 // ([Result].Late), even if a peer's account was closed since. See [Recorder.Record].
 //
@@ -23,7 +23,7 @@ func (r *Recorder) Fulfill(ctx context.Context, p Packet) (Result, error) {
 }
 
 // Reject voids the amounts held by a prepare and waits for the ledger's answer. p is the
-// packet as it was prepared, with all its amounts, as for [Recorder.Fulfill]. If the hold
+// packet as prepared, with all amounts, as for [Recorder.Fulfill]. If the hold
 // has expired, Reject succeeds without voiding anything; a late fulfill of the packet
 // goes unnoticed. See [Recorder.Record].
 func (r *Recorder) Reject(ctx context.Context, p Packet) (Result, error) {
@@ -31,7 +31,7 @@ func (r *Recorder) Reject(ctx context.Context, p Packet) (Result, error) {
 }
 
 // Forward books an already fulfilled packet in one phase and waits for the ledger's
-// answer. It is for packets that were never prepared: beside a fulfill it would book
+// answer. Forward is for packets without a prepare: beside a fulfill it would book
 // twice. The receiver is paid whatever the sender's line or account allows
 // ([Result].Late). See [Recorder.Record].
 func (r *Recorder) Forward(ctx context.Context, p Packet) (Result, error) {
@@ -40,7 +40,7 @@ func (r *Recorder) Forward(ctx context.Context, p Packet) (Result, error) {
 
 // Record records one operation and waits for the ledger's answer. The error is the
 // Result's: nil if the operation is in the books, now or since an earlier request.
-// Other errors match:
+// Otherwise the error matches:
 //
 //	error                          recorded?       next step
 //	-----------------------------  --------------  ------------------------------------
@@ -70,18 +70,18 @@ func (r *Recorder) Forward(ctx context.Context, p Packet) (Result, error) {
 // Notes:
 //
 //  1. A fulfill with a Journal that meets [Recorder.Close] may be recorded by the next
-//     recorder: record it again under its own id only.
+//     recorder: use no new id to record the fulfill again.
 //  2. Limits refuse new packets only. Packets held already can be fulfilled and rejected.
 //  3. A fulfill refused with [accounts.ErrPeerClosed] can be recorded again when the
 //     account is open, up to four times. Then it is refused with [ledger.ErrIDSpent]:
-//     when the hold has expired, book the amount with [Recorder.Forward] under another id.
+//     when the hold has expired, book the amount with [Recorder.Forward] under a new id.
 //  4. Also matches [ledger.ErrOutcomeUnknown]. If the recorder generated the packet's id,
 //     the recorder voids the hold, or the hold's timeout does after a Close. If the caller
-//     gave the id, the caller may prepare the same packet again, or reject it.
+//     gave the id, the caller may prepare the same packet again, or reject the packet.
 //  5. A fulfill in the Journal is recorded even if the recorder is closed or the process
 //     ends, unless the error matches [ErrJournal].
 //
-// [ILPCode] gives the ILP error code for each of these errors.
+// [ILPCode] gives the ILP error code for each error.
 func (r *Recorder) Record(ctx context.Context, op Op) (Result, error) {
 	call := r.callPool.takeCall()
 	future, err := r.submitOp(ctx, &op, &call.slot, true)
@@ -95,10 +95,10 @@ func (r *Recorder) Record(ctx context.Context, op Op) (Result, error) {
 	return result, result.Err
 }
 
-// RecordAll records operations and waits for all answers. Operations on one
+// RecordAll records operations and waits for all answers. Operations on a
 // packet are recorded in the order given; packets have no order among each other.
-// The results are in the order of the operations. The error joins their errors, which
-// are those of [Recorder.Record]; nil if every operation is in the books.
+// The results are in the order of the operations. The error joins the
+// errors of all operations ([Recorder.Record]); nil if every operation is in the books.
 func (r *Recorder) RecordAll(ctx context.Context, ops ...Op) ([]Result, error) {
 	results := make([]Result, len(ops))
 	futures := make([]Future, len(ops))
@@ -117,15 +117,15 @@ func (r *Recorder) RecordAll(ctx context.Context, ops ...Op) ([]Result, error) {
 	return results, errors.Join(errs...)
 }
 
-// Submit enqueues one operation as soon as there is room in the backlog. The returned
+// Submit enqueues an operation as soon as there is room in the backlog. The returned
 // [Future] waits for the ledger. Submit allocates nothing per operation, except for
-// fulfills with a Journal. The errors are those of [Recorder.Record] after which
-// nothing is recorded.
+// fulfills with a Journal. The errors are the errors of [Recorder.Record] marked
+// "no" under "recorded?".
 //
 // With a Journal, Submit of a fulfill also waits until the fulfill is on disk. If the
 // disk fails, or the context ends first ([ledger.ErrOutcomeUnknown]), the fulfill is
-// enqueued all the same: Submit returns an error that matches [ErrJournal], and a Future
-// that tells when the money is booked.
+// enqueued all the same: Submit returns an error matching [ErrJournal], and a Future to
+// learn when the money is booked.
 func (r *Recorder) Submit(ctx context.Context, op Op) (Future, error) {
 	future, err := r.submitOp(ctx, &op, nil, true)
 	if err != nil || future.journalPos == 0 {
@@ -137,8 +137,8 @@ func (r *Recorder) Submit(ctx context.Context, op Op) (Future, error) {
 	return future, nil
 }
 
-// TrySubmit enqueues one operation without waiting. The error matches [ErrBacklogFull]
-// if the backlog has no room, or if too much is on its way to the Journal's disk, and
+// TrySubmit enqueues an operation without waiting. The error matches [ErrBacklogFull]
+// if the backlog has no room, or if the Journal's disk is too far behind, and
 // [ErrLimitsNotLoaded] if the caps of a peer are not read yet. Use [Future.Journaled] to
 // learn when a fulfill is on disk. Otherwise TrySubmit is as [Recorder.Submit].
 func (r *Recorder) TrySubmit(op Op) (Future, error) {

@@ -10,12 +10,12 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Recorder records operations on packets in batches. Its methods may be called
-// concurrently. Several recorders, in one process or many, may work on one
+// Recorder records operations on packets in batches. All methods may be called
+// concurrently. Several recorders, in a single process or many, may work on the same
 // ledger, and resolve each other's packets.
 //
-// A Recorder owns some goroutines for each lane and for its journal. [Recorder.Close]
-// ends them.
+// A Recorder owns some goroutines for each lane and for the journal, until
+// [Recorder.Close].
 type Recorder struct {
 	cfg             Config
 	assets          map[uint32]*assetInfo // by ledger number
@@ -37,11 +37,11 @@ type Recorder struct {
 	cancel       context.CancelCauseFunc // of ctx
 }
 
-// NewRecorder starts a recorder for packets between the peers of a book. The fulfills
-// that an earlier recorder left in [Config].Journal are enqueued first;
-// [Events].Replayed reports their results.
+// NewRecorder starts a recorder for packets between the peers of a book. Fulfills
+// left in [Config].Journal by an earlier recorder are enqueued first; [Events].Replayed
+// reports the results.
 //
-// The errors are those of [Config.Validate], or match [ErrJournal]. After an error
+// The error is an error of [Config.Validate], or matches [ErrJournal]. After an error
 // nothing has changed. Close the recorder before the ledger.
 func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, error) {
 	if err := cfg.Validate(); err != nil {
@@ -53,7 +53,7 @@ func NewRecorder(l ledger.Ledger, book *accounts.Book, cfg Config) (*Recorder, e
 		backlog:         newBacklog(cfg.MaxBacklog, cfg.BacklogResume, cfg.Events.BacklogFull),
 		arrearsAccounts: newArrearsAccounts(book),
 	}
-	//nolint:forbidigo // a recorder's requests serve many callers: they end with Close and with no caller's context
+	//nolint:forbidigo // requests serve many callers: Close ends them, and no caller's context
 	r.ctx, r.cancel = context.WithCancelCause(context.Background())
 	r.admission = newAdmission(book, &cfg, r.ctx.Done())
 	for _, a := range book.Assets() {
@@ -90,7 +90,7 @@ func (r *Recorder) startGoroutines() {
 }
 
 // Flush waits until every operation submitted before the call has a result. The
-// error is that of the context.
+// error is the context's.
 func (r *Recorder) Flush(ctx context.Context) error {
 	marks := make([]resultSlot, len(r.lanes))
 	for i, ln := range r.lanes {
@@ -112,8 +112,8 @@ func (r *Recorder) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Close refuses new operations and waits until all submitted ones are answered. If
-// ctx ends first, the requests under way are given up and the error contains a
+// Close refuses new operations and waits until all submitted operations are
+// answered. If ctx ends first, the requests under way are given up and the error contains a
 // [*CloseError] with the operations of unknown outcome and those never sent.
 //
 // With [Config].Journal, fulfills without an answer stay in the journal for the next

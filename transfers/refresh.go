@@ -28,7 +28,7 @@ func (g *admission) runRefresher(ctx context.Context) {
 	}
 }
 
-// refreshLimits reads the suspensions, the balances of peers with caps that need it, our
+// refreshLimits reads the suspensions, the balances of stale peers with caps, our
 // liquidity, and the arrears. After a failed read the earlier values stay in use until the
 // next refresh.
 func (g *admission) refreshLimits(ctx context.Context) error {
@@ -66,14 +66,14 @@ func (g *admission) readSuspensions(ctx context.Context) error {
 	return err
 }
 
-// readPeerBalances reads the balances of all peers that need it, some 2,000 in a request.
-// Peers never read before may not be provisioned, so they are read apart from the others.
+// readPeerBalances reads the balances of all stale peers, some 2,000 in a request. Peers
+// never read before may not be provisioned, and are read in requests of their own.
 func (g *admission) readPeerBalances(ctx context.Context) error {
 	known, unknown := g.selectStale()
 	return errors.Join(g.readBalances(ctx, known), g.readBalances(ctx, unknown))
 }
 
-// selectStale marks the start of a read in the limits that need one. The limits never
+// selectStale marks the start of a read in stale limits. Limits never
 // read before are unknown.
 func (g *admission) selectStale() (known, unknown []*peerLimits) {
 	g.mu.RLock()
@@ -101,10 +101,10 @@ func (g *admission) readBalances(ctx context.Context, limits []*peerLimits) erro
 	return lookUpEach(ctx, g.book, peers, func(i int, b accounts.Balance, err error) { limits[i].endRead(b, err) })
 }
 
-// lookUpEach reads the balances of peers, and calls report once for each peer with its
-// balance or its error. A peer that is not provisioned fails a whole request. So a failed
-// list is halved until the missing peer is alone, which keeps the number of requests low.
-// The returned error is that of the requests, without accounts.ErrNotProvisioned.
+// lookUpEach reads the balances of peers, and calls report once for each peer, with a
+// balance or an error. A peer without provisioning fails a whole request. So a failed list
+// is halved until the missing peer is alone, to keep the number of requests low. The
+// returned error joins the errors of requests, without [accounts.ErrNotProvisioned].
 func lookUpEach(ctx context.Context, book *accounts.Book, peers []accounts.PeerAccount, report func(i int, b accounts.Balance, err error)) error {
 	balances, err := book.LookUpBalances(ctx, peers...)
 	isMissing := errors.Is(err, accounts.ErrNotProvisioned)
@@ -126,7 +126,7 @@ func lookUpEach(ctx context.Context, book *accounts.Book, peers []accounts.PeerA
 }
 
 // nextRefresh returns a channel that is closed when the next refresh completes: the
-// current one, if one is running.
+// current refresh, if there is one.
 func (g *admission) nextRefresh() <-chan struct{} {
 	g.mu.RLock()
 	defer g.mu.RUnlock()

@@ -9,15 +9,15 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// resultSlot is where a lane writes the result of one operation. The lane writes the fields
-// before publishResult, those of a prepare before markAnswered, and never after. The caller
-// reads them after waitPublished.
+// resultSlot is where a lane writes the result of an operation. The lane writes the fields
+// before publishResult, for a prepare before markAnswered, and never after. The caller reads
+// the fields after waitPublished.
 type resultSlot struct {
 	outcome          ledger.Outcome
 	late             bool
 	shortfallUnknown bool
 	claim            atomic.Uint32 // claimOpen, claimAnswered or claimAbandoned; placed here where it fits
-	timestamp        uint64        // of the ledger; 0 if there is none
+	timestamp        uint64        // of the ledger; 0 without
 	shortfall        uint64
 	err              error
 
@@ -25,7 +25,7 @@ type resultSlot struct {
 }
 
 // claim decides a race: either the caller takes the prepare's answer, or the caller has gone
-// and the lane voids the hold. Only prepares use it.
+// and the lane voids the hold. Only prepares use claim.
 const (
 	claimOpen uint32 = iota
 	claimAnswered
@@ -38,8 +38,8 @@ func (s *resultSlot) markAnswered() bool { return s.claim.CompareAndSwap(claimOp
 // markAbandoned gives a prepare up; false if the answer was there first.
 func (s *resultSlot) markAbandoned() bool { return s.claim.CompareAndSwap(claimOpen, claimAbandoned) }
 
-// waiter wakes the callers that wait for one slot. publishResult puts one token in; each
-// caller takes the token and puts it back for the next caller.
+// waiter wakes the callers that wait for a slot. publishResult puts the only token in; each
+// caller takes the token, and puts the token back for the next caller.
 type waiter struct{ token chan struct{} }
 
 func newWaiter() *waiter { return &waiter{token: make(chan struct{}, 1)} }
@@ -50,7 +50,7 @@ var publishedWaiter = new(waiter)
 // publishResult makes the result visible. The lane does not use the slot afterwards.
 func (s *resultSlot) publishResult() {
 	if w := s.waiter.Swap(publishedWaiter); w != nil {
-		w.token <- struct{}{} // there is room: it is the only token
+		w.token <- struct{}{} // there is room for the only token
 	}
 }
 
@@ -91,7 +91,7 @@ func (s *resultSlot) buildResult(kind Kind, packet Packet) Result {
 	}
 }
 
-// bookedAt returns the ledger's timestamp, or the zero time if there is none.
+// bookedAt returns the ledger's timestamp, or the zero time without a timestamp.
 func (s *resultSlot) bookedAt() time.Time {
 	if s.timestamp == 0 {
 		return time.Time{}
@@ -103,9 +103,9 @@ func (s *resultSlot) bookedAt() time.Time {
 // memory, some 6 KiB.
 const slotsPerBlock = 128
 
-// resultSlotPool hands out slots for Futures. They are never reused: nothing tells when the
-// last copy of a Future is gone, so the garbage collector frees them.
-type resultSlotPool struct{ blocks sync.Pool } // of *slotBlock that have slots left
+// resultSlotPool hands out slots for Futures. Slots are never reused, because nothing tells when
+// the last copy of a Future is gone: the garbage collector frees slots.
+type resultSlotPool struct{ blocks sync.Pool } // of *slotBlock with slots left
 
 type slotBlock struct {
 	slots [slotsPerBlock]resultSlot
@@ -124,8 +124,8 @@ func (s *resultSlotPool) takeSlot() *resultSlot {
 	return slot
 }
 
-// recordCall is the slot of one call of Record, with its waiter. It is reused: the caller of
-// Record has the only Future of the slot, and knows when it is done with it.
+// recordCall is the slot and waiter of a call of Record. A recordCall is reused: Record has
+// the only Future of the slot, and so knows when the slot is free.
 type recordCall struct {
 	slot   resultSlot
 	waiter *waiter
@@ -143,9 +143,9 @@ func (p *recordCallPool) takeCall() *recordCall {
 	return call
 }
 
-// putCall takes back a call whose result is published.
+// putCall takes back a call with a published result.
 func (p *recordCallPool) putCall(call *recordCall) {
-	<-call.waiter.token // publishResult has put it in, and waitPublished has put it back
+	<-call.waiter.token // put in by publishResult, put back by waitPublished
 	call.slot.outcome, call.slot.late, call.slot.timestamp, call.slot.err = 0, false, 0, nil
 	call.slot.shortfall, call.slot.shortfallUnknown = 0, false
 	call.slot.claim.Store(claimOpen)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// docs/performance.md says the sizes of an operation and a Future.
+// docs/performance.md says the size of an operation and of a Future.
 func TestSizesAreThoseOfTheDocs(t *testing.T) {
 	t.Parallel()
 	if unsafe.Sizeof(uintptr(0)) != 8 {

@@ -8,8 +8,8 @@ import (
 )
 
 // submitOp is the path of an operation from its caller to its lane. Without mayWait
-// (TrySubmit) nothing waits and ctx is not used. slot receives the result; nil takes
-// one from the pool.
+// (TrySubmit) nothing waits and ctx is not used. slot receives the result; nil takes a
+// slot from the pool.
 //
 //  1. initOperation finds every fault that needs no ledger, and fixes id and hold.
 //  2. admitOperation takes a place in the backlog and reserves the amounts against the
@@ -29,12 +29,12 @@ func (r *Recorder) submitOp(ctx context.Context, op *Op, slot *resultSlot, mayWa
 	return r.enqueueOperation(&o)
 }
 
-// admitOperation takes one place in the backlog, and reserves the packet's amounts
-// against the limits of its peers. After an error neither is taken.
+// admitOperation takes a place in the backlog, and reserves the packet's amounts
+// against the limits of the peers. After an error, place and amounts are free again.
 //
 // A refusal by a cap may rest on an old balance: other recorders may have resolved
 // packets since. So the refused packet is tried a second time after a refresh, unless
-// the balance is younger than one poll interval.
+// the balance is younger than a poll interval.
 func (r *Recorder) admitOperation(ctx context.Context, o *operation, mayWait bool) error {
 	if err := r.waitForJournal(ctx, o, mayWait); err != nil {
 		return err
@@ -73,7 +73,7 @@ func (r *Recorder) waitForJournal(ctx context.Context, o *operation, mayWait boo
 	}
 }
 
-// acquirePlace takes one place in the backlog.
+// acquirePlace takes a place in the backlog.
 func (r *Recorder) acquirePlace(ctx context.Context, o *operation, mayWait bool) error {
 	switch {
 	case mayWait:

@@ -13,14 +13,14 @@ const (
 // usageByDirection is indexed by direction.
 type usageByDirection [2]usage
 
-// usage counts this recorder's packets of one peer in one direction, as sums of amounts
-// since the recorder was started.
+// usage counts the recorder's packets of a peer in a direction, as sums of amounts since the
+// start of the recorder.
 type usage struct {
-	// Amounts that use up a cap. A late fulfill counts as admitted when it is answered: its
+	// Amounts that use up a cap. A late fulfill counts as admitted once answered: the
 	// hold has expired, possibly before the last read.
 	admitted, admittedAnswered   ledger.Amount // prepares and forwards
 	chargesSent, chargesAnswered ledger.Amount // fulfills
-	unansweredFulfills           ledger.Amount // fulfills that may turn out late: a current sum, unlike the other fields
+	unansweredFulfills           ledger.Amount // fulfills that may turn out late: a current sum, unlike all further fields
 
 	// Amounts that free a cap: resolved holds of packets admitted by this recorder.
 	voidsSent, voidsAnswered ledger.Amount // given back
@@ -30,11 +30,11 @@ type usage struct {
 // answerEffect is the effect of an answered operation on usage.
 type answerEffect struct {
 	booked       bool // the operation is in the books, or may be
-	late         bool // a fulfill was booked after its hold had expired, or may have been
+	late         bool // a fulfill was booked after the hold had expired, or may have been
 	freesOwnHold bool // this request resolved, in time, a hold admitted by this recorder
 }
 
-// recordSent counts an operation that is about to be sent.
+// recordSent counts an operation about to be sent.
 func (l *peerLimits) recordSent(kind Kind, amount ledger.Amount, d direction) {
 	if l == nil || !l.capped {
 		return
@@ -83,7 +83,7 @@ func (l *peerLimits) recordAnswered(kind Kind, amount ledger.Amount, d direction
 	}
 }
 
-// settleSent counts a sent amount as answered, or takes it back if it does not count.
+// settleSent counts a sent amount as answered, or takes the amount back.
 func settleSent(sent, answered *ledger.Amount, amount ledger.Amount, counts bool) {
 	if counts {
 		addAmount(answered, amount)
