@@ -186,6 +186,7 @@ func (c *crashes) requireReplayed(t *testing.T, at crash) {
 	for id, got := range ids(t, h.takeReplayed()) {
 		require.True(t, at.asked[id], id)
 		require.NoError(t, got.Err)
+		require.False(t, got.Late, "the holds last a minute")
 	}
 	var booked int64
 	for _, p := range c.packets {
