@@ -18,12 +18,12 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// capped is a recorder whose peers have caps.
-type capped struct {
+// cappedFixture is a recorder whose peers have caps.
+type cappedFixture struct {
 	*fixture
 }
 
-func newCapped(t *testing.T, l *embedded.Ledger, limits accounts.Settings, cfg transfers.Config) *capped {
+func newCapped(t *testing.T, l *embedded.Ledger, limits accounts.Settings, cfg transfers.Config) *cappedFixture {
 	t.Helper()
 	f := &fixture{embedded: l}
 	var err error
@@ -35,11 +35,11 @@ func newCapped(t *testing.T, l *embedded.Ledger, limits accounts.Settings, cfg t
 	f.alice, f.bob = handles[0], handles[1]
 	f.recorder, err = transfers.NewRecorder(l, f.book, cfg)
 	require.NoError(t, err)
-	return &capped{f}
+	return &cappedFixture{f}
 }
 
-// capOf is a cap in USD, in units.
-func capOf(payable uint64, share string) accounts.Settings {
+// capSettings is a cap in USD, in units.
+func capSettings(payable uint64, share string) accounts.Settings {
 	l := accounts.Limits{InFlightShare: share}
 	if payable > 0 {
 		l.PayableCap = usd.Format(units(payable))
@@ -95,14 +95,14 @@ func TestSuspendedPeer(t *testing.T) {
 		_, err = f.recorder.Fulfill(ctx, held.Packet)
 		require.NoError(t, err)
 		require.Equal(t, int64(-14), f.position(t, f.alice))
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
 func TestPayableCap(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newCapped(t, embedded.New(), capOf(100, ""), transfers.Config{})
+		f := newCapped(t, embedded.New(), capSettings(100, ""), transfers.Config{})
 		ctx := t.Context()
 		_, err := f.recorder.TrySubmit(transfers.PrepareOp(f.packet(1, 1)))
 		require.ErrorIs(t, err, transfers.ErrLimitsNotLoaded, "TrySubmit does not wait for the first look")
@@ -153,14 +153,14 @@ func TestPayableCap(t *testing.T) {
 		_, err = f.recorder.Fulfill(ctx, last.Packet)
 		require.NoError(t, err)
 		require.Equal(t, int64(100), f.position(t, f.bob))
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
-func TestHeldShare(t *testing.T) {
+func TestInFlightShare(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newCapped(t, embedded.New(), capOf(0, "0.25"), transfers.Config{})
+		f := newCapped(t, embedded.New(), capSettings(0, "0.25"), transfers.Config{})
 		ctx := t.Context()
 		held, err := f.recorder.Prepare(ctx, f.packet(250, 250))
 		require.NoError(t, err)
@@ -183,7 +183,7 @@ func TestHeldShare(t *testing.T) {
 		require.ErrorIs(t, err, transfers.ErrInFlightShare)
 		_, err = f.recorder.Fulfill(ctx, held.Packet)
 		require.NoError(t, err)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -196,7 +196,7 @@ func TestConflictLeavesTheHoldKnown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				f := newCapped(t, embedded.New(), capOf(0, "0.25"), transfers.Config{})
+				f := newCapped(t, embedded.New(), capSettings(0, "0.25"), transfers.Config{})
 				ctx := t.Context()
 				held, err := f.recorder.Prepare(ctx, f.packet(250, 250))
 				require.NoError(t, err)
@@ -215,7 +215,7 @@ func TestConflictLeavesTheHoldKnown(t *testing.T) {
 				require.NoError(t, err, "no look came between")
 				_, err = f.recorder.Reject(ctx, held.Packet)
 				require.NoError(t, err)
-				f.end(t)
+				f.closeAndCheck(t)
 			})
 		})
 	}
@@ -224,7 +224,7 @@ func TestConflictLeavesTheHoldKnown(t *testing.T) {
 // However many callers there are, a recorder's own packets never exceed a cap.
 func TestCapsUnderLoad(t *testing.T) {
 	t.Parallel()
-	f := newCapped(t, embedded.New(), capOf(300, "0.1"), transfers.Config{})
+	f := newCapped(t, embedded.New(), capSettings(300, "0.1"), transfers.Config{})
 	ctx := t.Context()
 	var taken, refused atomic.Int64
 	var callers, watcher sync.WaitGroup
@@ -284,28 +284,28 @@ func TestCapsUnderLoad(t *testing.T) {
 	watcher.Wait()
 	t.Logf("%d packets taken, %d refused", taken.Load(), refused.Load())
 	require.Positive(t, taken.Load())
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// nearsighted fails the looks at the ledger while it is told to.
-type nearsighted struct {
+// failingReads fails the looks at the ledger while it is told to.
+type failingReads struct {
 	ledger.Ledger
-	fail atomic.Bool
+	isFailing atomic.Bool
 }
 
-func (n *nearsighted) QueryTransfers(ctx context.Context, f ledger.QueryFilter) ([]ledger.Transfer, error) {
-	if n.fail.Load() {
+func (n *failingReads) QueryTransfers(ctx context.Context, f ledger.QueryFilter) ([]ledger.Transfer, error) {
+	if n.isFailing.Load() {
 		return nil, errors.New("away")
 	}
 	return n.Ledger.QueryTransfers(ctx, f)
 }
 
-func TestLooksThatFail(t *testing.T) {
+func TestFailedRefreshes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := embedded.New()
-		away := &nearsighted{Ledger: l}
-		book, err := accounts.NewBook(away, accounts.Config{Assets: []accounts.Asset{usd}, Limits: capOf(100, "")})
+		away := &failingReads{Ledger: l}
+		book, err := accounts.NewBook(away, accounts.Config{Assets: []accounts.Asset{usd}, Limits: capSettings(100, "")})
 		require.NoError(t, err)
 		handles, err := book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(100)})
 		require.NoError(t, err)
@@ -316,11 +316,11 @@ func TestLooksThatFail(t *testing.T) {
 		require.NoError(t, err)
 		_, err = recorder.Prepare(t.Context(), transfers.Packet{From: handles[0], To: bob, In: 1, Out: 1, Hold: time.Minute})
 		require.ErrorIs(t, err, accounts.ErrNotProvisioned, "one whose caps can never be known")
-		away.fail.Store(true)
+		away.isFailing.Store(true)
 		require.NoError(t, book.Suspend(t.Context(), handles[0], accounts.SuspendOptions{}))
 		time.Sleep(3500 * time.Millisecond) //nolint:forbidigo // virtual time
 		require.Equal(t, int64(3), failed.Load())
-		away.fail.Store(false)
+		away.isFailing.Store(false)
 		time.Sleep(time.Second) //nolint:forbidigo // virtual time
 		synctest.Wait()
 		own, err := book.OwnAccount(usd)

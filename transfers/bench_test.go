@@ -13,10 +13,10 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// null is a ledger that finds everything good at once.
-type null struct{ ledger.Ledger }
+// nullLedger is a ledger that finds everything good at once.
+type nullLedger struct{ ledger.Ledger }
 
-func (null) CreateTransfers(_ context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (nullLedger) CreateTransfers(_ context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	results := make([]ledger.CreateTransferResult, len(batch))
 	for i := range results {
 		results[i] = ledger.CreateTransferResult{Status: ledger.TransferCreated, Timestamp: 1}
@@ -47,7 +47,7 @@ func newBench(b *testing.B, cfg transfers.Config, wrap func(ledger.Ledger) ledge
 var benchLedgers = []struct {
 	name string
 	wrap func(ledger.Ledger) ledger.Ledger
-}{{"null", func(ledger.Ledger) ledger.Ledger { return null{} }}, {"embedded", nil}}
+}{{"null", func(ledger.Ledger) ledger.Ledger { return nullLedger{} }}, {"embedded", nil}}
 
 // One caller that does not wait for answers.
 func BenchmarkSubmit(b *testing.B) {

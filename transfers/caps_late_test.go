@@ -15,7 +15,7 @@ func TestLateFulfillCountsForTheCap(t *testing.T) {
 	t.Parallel()
 	w := newWatch()
 	l := embedded.New(embedded.WithClock(w.Now))
-	f := newCapped(t, l, capOf(100, ""), transfers.Config{Clock: w.Now})
+	f := newCapped(t, l, capSettings(100, ""), transfers.Config{Clock: w.Now})
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 100))
 	require.NoError(t, err)
 	w.pass(time.Hour)
@@ -36,13 +36,13 @@ func TestLateFulfillCountsForTheCap(t *testing.T) {
 	_, err = r.Reject(t.Context(), warm.Packet)
 	require.NoError(t, err)
 	require.NoError(t, r.Close(t.Context()))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // A fulfill that an earlier recorder has left may be late, so it counts from the start.
 func TestReplayedFulfillCountsForTheCap(t *testing.T) {
 	t.Parallel()
-	f := newCapped(t, embedded.New(), capOf(100, ""), transfers.Config{})
+	f := newCapped(t, embedded.New(), capSettings(100, ""), transfers.Config{})
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 100))
 	require.NoError(t, err)
 	folder := newFolder(t)
@@ -55,5 +55,5 @@ func TestReplayedFulfillCountsForTheCap(t *testing.T) {
 	require.ErrorIs(t, err, transfers.ErrPayableCap)
 	<-silent.asked
 	require.Error(t, r.Close(canceled(t.Context())))
-	f.end(t)
+	f.closeAndCheck(t)
 }

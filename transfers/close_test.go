@@ -35,10 +35,10 @@ func TestCloseDrains(t *testing.T) {
 		require.ErrorIs(t, err, transfers.ErrRecorderClosed)
 	}
 	require.NoError(t, f.recorder.Flush(t.Context()))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-func TestCloseSaysWhatItLeaves(t *testing.T) {
+func TestCloseListsUnfinishedOperations(t *testing.T) {
 	t.Parallel()
 	f, slow := newStalledFixture(t, transfers.Config{Lanes: 1})
 	ctx := t.Context()
@@ -146,5 +146,5 @@ func TestEndedContext(t *testing.T) {
 	_, err := f.recorder.Prepare(canceled(t.Context()), f.packet(1, 1))
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown, "nothing was handed over")
-	f.end(t)
+	f.closeAndCheck(t)
 }

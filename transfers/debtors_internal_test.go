@@ -13,7 +13,7 @@ import (
 
 // More peers send than a look takes: the others have their turn in the next one, also when
 // the first ones are in arrears, or go on sending.
-func TestLooksAtPeersInTurn(t *testing.T) {
+func TestDebtorsAreReadInTurn(t *testing.T) {
 	t.Parallel()
 	l := embedded.New()
 	usd := accounts.Asset{Code: "USD", Ledger: 1}
@@ -46,7 +46,7 @@ func TestLooksAtPeersInTurn(t *testing.T) {
 }
 
 // The peers of a batch are noted once: those of the one before are not looked at again.
-func TestNotesTheSendersOfEachBatch(t *testing.T) {
+func TestSendersOfEachBatchAreQueued(t *testing.T) {
 	t.Parallel()
 	usd := accounts.Asset{Code: "USD", Ledger: 1}
 	book, err := accounts.NewBook(embedded.New(), accounts.Config{Assets: []accounts.Asset{usd}})

@@ -16,39 +16,39 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// round lets every recorder look at the ledger.
-func round() {
+// passInterval lets every recorder look at the ledger.
+func passInterval() {
 	time.Sleep(time.Second) //nolint:forbidigo // virtual time
 	synctest.Wait()
 }
 
-// owe books what others book on the arrears of a peer: a returned payment, say.
-func (f *fixture) owe(t *testing.T, a accounts.PeerAccount, amount, id uint64) {
+// bookArrears books what others book on the arrears of a peer: a returned payment, say.
+func (f *fixture) bookArrears(t *testing.T, a accounts.PeerAccount, amount, id uint64) {
 	t.Helper()
-	f.create(t, ledger.Transfer{
+	f.createTransfer(t, ledger.Transfer{
 		ID: ledger.NewID(id, 5), DebitAccountID: f.book.PeerIDs(a).Arrears, CreditAccountID: f.book.PeerIDs(a).Settlement,
 		Amount: units(amount), Ledger: a.Ledger(), Code: chart.CodeReturned,
 	})
 }
 
-// collect collects all arrears that a peer has headroom for, as a settlement engine does.
-func (f *fixture) collect(t *testing.T, a accounts.PeerAccount, id uint64) {
+// collectArrears collects all arrears that a peer has headroom for, as a settlement engine does.
+func (f *fixture) collectArrears(t *testing.T, a accounts.PeerAccount, id uint64) {
 	t.Helper()
-	f.create(t, ledger.Transfer{
+	f.createTransfer(t, ledger.Transfer{
 		ID: ledger.NewID(id, 6), DebitAccountID: a.ID(), CreditAccountID: f.book.PeerIDs(a).Arrears, Amount: ledger.AmountMax,
 		Ledger: a.Ledger(), Code: chart.CodeCollection, Flags: ledger.TransferBalancingDebit | ledger.TransferBalancingCredit,
 	})
 }
 
-func (f *fixture) create(t *testing.T, one ledger.Transfer) {
+func (f *fixture) createTransfer(t *testing.T, one ledger.Transfer) {
 	t.Helper()
 	results, err := f.embedded.CreateTransfers(t.Context(), []ledger.Transfer{one})
 	require.NoError(t, err)
 	require.Equal(t, ledger.TransferCreated, results[0].Status)
 }
 
-// fund gives alice some headroom beside her arrears.
-func (f *fixture) fund(t *testing.T, amount uint64) {
+// fundAlice gives alice some headroom beside her arrears.
+func (f *fixture) fundAlice(t *testing.T, amount uint64) {
 	t.Helper()
 	_, err := f.recorder.Forward(t.Context(), transfers.Packet{From: f.bob, To: f.alice, In: amount, Out: amount})
 	require.NoError(t, err)
@@ -68,14 +68,14 @@ func TestPeerInArrears(t *testing.T) {
 		late, err := f.recorder.Forward(ctx, f.packet(1100, 1100))
 		require.NoError(t, err)
 		require.True(t, late.Late)
-		f.fund(t, 50)
+		f.fundAlice(t, 50)
 		before, err := f.recorder.Prepare(ctx, f.packet(1, 1))
 		require.NoError(t, err, "nobody has looked yet")
 		_, err = f.recorder.Reject(ctx, before.Packet)
 		require.NoError(t, err)
 		require.Zero(t, f.recorder.Stats().InArrears)
 
-		round()
+		passInterval()
 		require.Equal(t, 1, f.recorder.Stats().InArrears)
 		for _, p := range []transfers.Packet{f.packet(1, 1), f.packet(0, 0), {From: f.alice, To: f.bobEUR, In: 1, Out: 1, Hold: time.Minute}} {
 			result, err := f.recorder.Prepare(ctx, p)
@@ -101,19 +101,19 @@ func TestPeerInArrears(t *testing.T) {
 		_, err = f.recorder.Reject(ctx, eur.Packet)
 		require.NoError(t, err)
 
-		round()
+		passInterval()
 		require.Equal(t, 1, f.recorder.Stats().InArrears, "headroom alone is not enough")
-		f.collect(t, f.alice, 1)
+		f.collectArrears(t, f.alice, 1)
 		require.Zero(t, f.arrears(t, f.alice))
 		_, err = f.recorder.Prepare(ctx, f.packet(1, 1))
 		require.ErrorIs(t, err, transfers.ErrInArrears, "nobody has looked yet")
-		round()
+		passInterval()
 		require.Zero(t, f.recorder.Stats().InArrears)
 		held, err = f.recorder.Prepare(ctx, f.packet(1, 1))
 		require.NoError(t, err)
 		_, err = f.recorder.Fulfill(ctx, held.Packet)
 		require.NoError(t, err)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -126,19 +126,19 @@ func TestPeerInArrearsByAnother(t *testing.T) {
 		ctx := t.Context()
 		other, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{AllowArrears: true})
 		require.NoError(t, err)
-		require.NoError(t, f.prepareAndLose(t))
-		round()
-		round() // it has been looked at, and is not any more
-		f.owe(t, f.alice, 10, 1)
-		round()
-		require.NoError(t, f.prepareAndLose(t), "it has sent nothing since, so nobody has looked")
-		round()
-		require.ErrorIs(t, f.prepareAndLose(t), transfers.ErrInArrears)
+		require.NoError(t, f.prepareUnresolved(t))
+		passInterval()
+		passInterval() // it has been looked at, and is not any more
+		f.bookArrears(t, f.alice, 10, 1)
+		passInterval()
+		require.NoError(t, f.prepareUnresolved(t), "it has sent nothing since, so nobody has looked")
+		passInterval()
+		require.ErrorIs(t, f.prepareUnresolved(t), transfers.ErrInArrears)
 		held, err := other.Prepare(ctx, f.packet(1, 1))
 		require.NoError(t, err)
 		_, err = other.Fulfill(ctx, held.Packet)
 		require.NoError(t, err)
-		round()
+		passInterval()
 		held, err = other.Prepare(ctx, f.packet(1, 1))
 		require.NoError(t, err)
 		require.Zero(t, other.Stats().InArrears)
@@ -146,17 +146,17 @@ func TestPeerInArrearsByAnother(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, other.Close(ctx))
 		time.Sleep(2 * time.Minute) //nolint:forbidigo // virtual time: holds end
-		f.collect(t, f.alice, 1)
-		round()
-		require.NoError(t, f.prepareAndLose(t))
+		f.collectArrears(t, f.alice, 1)
+		passInterval()
+		require.NoError(t, f.prepareUnresolved(t))
 		time.Sleep(2 * time.Minute) //nolint:forbidigo // virtual time: holds end
-		f.fund(t, 1)
-		f.end(t)
+		f.fundAlice(t, 1)
+		f.closeAndCheck(t)
 	})
 }
 
-// prepareAndLose prepares a packet from alice that nobody resolves.
-func (f *fixture) prepareAndLose(t *testing.T) error {
+// prepareUnresolved prepares a packet from alice that nobody resolves.
+func (f *fixture) prepareUnresolved(t *testing.T) error {
 	t.Helper()
 	_, err := f.recorder.Prepare(t.Context(), f.packet(1, 1))
 	return err
@@ -177,8 +177,8 @@ func (c *countingLookups) LookupAccounts(ctx context.Context, ids []ledger.ID) (
 	return c.Ledger.LookupAccounts(ctx, ids)
 }
 
-// recounted gives the fixture a book and a recorder that see such a ledger.
-func (f *fixture) recounted(t *testing.T, cfg transfers.Config) *countingLookups {
+// countLookups gives the fixture a book and a recorder that see such a ledger.
+func (f *fixture) countLookups(t *testing.T, cfg transfers.Config) *countingLookups {
 	t.Helper()
 	require.NoError(t, f.recorder.Close(t.Context()))
 	counting := &countingLookups{Ledger: f.embedded}
@@ -192,17 +192,17 @@ func (f *fixture) recounted(t *testing.T, cfg transfers.Config) *countingLookups
 
 // While nobody sends and nobody is in arrears, nothing is looked up; a look that fails is
 // reported and made again.
-func TestLooksAtPeersInArrears(t *testing.T) {
+func TestReadsOfPeersInArrears(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, transfers.Config{}, nil)
 		var failed []error
-		counting := f.recounted(t, transfers.Config{Events: transfers.Events{RefreshFailed: func(err error) { failed = append(failed, err) }}})
+		counting := f.countLookups(t, transfers.Config{Events: transfers.Events{RefreshFailed: func(err error) { failed = append(failed, err) }}})
 		ctx := t.Context()
 		looks := func(rounds int) int64 {
 			counting.lookups.Store(0)
 			for range rounds {
-				round()
+				passInterval()
 			}
 			return counting.lookups.Load()
 		}
@@ -225,12 +225,12 @@ func TestLooksAtPeersInArrears(t *testing.T) {
 		looks(2)
 		require.Equal(t, 1, f.recorder.Stats().InArrears, "what is not known stays as it was")
 		counting.fail.Store(false)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
 // Nobody has provisioned a sender: those beside it are looked at all the same.
-func TestLooksBesideAnUnknownSender(t *testing.T) {
+func TestReadsBesideAnUnknownSender(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, transfers.Config{Events: transfers.Events{RefreshFailed: func(err error) { t.Error(err) }}}, nil)
@@ -244,8 +244,8 @@ func TestLooksBesideAnUnknownSender(t *testing.T) {
 			_, err = f.recorder.Forward(t.Context(), transfers.Packet{From: from, To: to, In: 1100, Out: 1100})
 			require.NoError(t, err)
 		}
-		round()
+		passInterval()
 		require.Equal(t, 2, f.recorder.Stats().InArrears)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }

@@ -34,8 +34,8 @@ func newLimited(t *testing.T, limits accounts.Settings, cfg transfers.Config) *f
 	return f
 }
 
-// limitsOf are those of peers in USD.
-func limitsOf(l accounts.Limits) accounts.Settings {
+// limitSettings are those of peers in USD.
+func limitSettings(l accounts.Limits) accounts.Settings {
 	return accounts.Settings{Asset: map[accounts.Asset]accounts.Limits{usd: l}}
 }
 
@@ -52,7 +52,7 @@ func (f *fixture) prepareAndReject(t *testing.T, p transfers.Packet) error {
 // passes; a forward is a fact and is booked.
 func TestMaxPacket(t *testing.T) {
 	t.Parallel()
-	f := newLimited(t, limitsOf(accounts.Limits{MaxPacket: usd.Format(units(100))}), transfers.Config{})
+	f := newLimited(t, limitSettings(accounts.Limits{MaxPacket: usd.Format(units(100))}), transfers.Config{})
 	require.NoError(t, f.prepareAndReject(t, f.packet(100, 90)))
 	got, err := f.recorder.Prepare(t.Context(), f.packet(101, 90))
 	require.ErrorIs(t, err, transfers.ErrPacketTooLarge)
@@ -74,7 +74,7 @@ func TestMaxPacket(t *testing.T) {
 	require.NoError(t, err)
 	eur := transfers.Packet{From: f.aliceEUR, To: f.bobEUR, In: 500, Out: 500, Hold: time.Minute}
 	require.NoError(t, f.prepareAndReject(t, eur), "another asset has no limit")
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // A packet that expires in a year is held no longer than MaxHold, and its Expiry says so.
@@ -82,7 +82,7 @@ func TestMaxHold(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
-	limits := limitsOf(accounts.Limits{MaxHold: 30 * time.Second})
+	limits := limitSettings(accounts.Limits{MaxHold: 30 * time.Second})
 	limits.Peer = map[string]accounts.Limits{"bob": {MaxHold: 20 * time.Second}}
 	f := newLimited(t, limits, transfers.Config{Clock: clock})
 	toAlice := transfers.Packet{From: f.alice, To: f.alice, In: 2, Out: 1}
@@ -113,7 +113,7 @@ func TestMaxHold(t *testing.T) {
 		require.ErrorIs(t, err, transfers.ErrPacket)
 		require.ErrorContains(t, err, "Hold is "+p.Hold.String())
 	}
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // A peer sends no faster than its rates, whatever becomes of its packets; others are not slowed.
@@ -153,7 +153,7 @@ func TestRates(t *testing.T) {
 			require.NoError(t, f.prepareAndReject(t, f.packet(0, 0)))
 		}
 		require.ErrorIs(t, f.prepareAndReject(t, f.packet(0, 0)), transfers.ErrRateLimited)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -161,7 +161,7 @@ func TestRates(t *testing.T) {
 func TestRateGivesBackWhatCapsAdmitted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		limits := limitsOf(accounts.Limits{PacketRate: "1/1h", PayableCap: usd.Format(units(100))})
+		limits := limitSettings(accounts.Limits{PacketRate: "1/1h", PayableCap: usd.Format(units(100))})
 		f := newLimited(t, limits, transfers.Config{})
 		require.NoError(t, f.prepareAndReject(t, f.packet(1, 1)))
 		for range 9 {
@@ -169,7 +169,7 @@ func TestRateGivesBackWhatCapsAdmitted(t *testing.T) {
 		}
 		fromBob := transfers.Packet{From: f.bob, To: f.bob, In: 95, Out: 95, Hold: time.Minute}
 		require.NoError(t, f.prepareAndReject(t, fromBob))
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -178,7 +178,7 @@ func TestRateGivesBackWhatCapsAdmitted(t *testing.T) {
 func TestLimitsOfTwoRecorders(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		limits := limitsOf(accounts.Limits{PacketRate: "3/10000h"})
+		limits := limitSettings(accounts.Limits{PacketRate: "3/10000h"})
 		limits.LiquidityFloor = map[accounts.Asset]string{loss: "-" + loss.Format(units(50))}
 		f := newLimited(t, limits, transfers.Config{})
 		other, err := transfers.NewRecorder(f.embedded, f.book, transfers.Config{})
@@ -214,14 +214,14 @@ func TestLimitsOfTwoRecorders(t *testing.T) {
 			require.NoError(t, err)
 		}
 		require.NoError(t, other.Close(t.Context()))
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
 // Many callers at once get through exactly as often as the bucket has tokens.
 func TestRateUnderLoad(t *testing.T) {
 	t.Parallel()
-	f := newLimited(t, limitsOf(accounts.Limits{PacketRate: "100/10000h"}), transfers.Config{})
+	f := newLimited(t, limitSettings(accounts.Limits{PacketRate: "100/10000h"}), transfers.Config{})
 	var callers sync.WaitGroup
 	var mu sync.Mutex
 	passed := 0
@@ -238,7 +238,7 @@ func TestRateUnderLoad(t *testing.T) {
 	}
 	callers.Wait()
 	require.Equal(t, 100, passed)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // Packets of another asset, and those at a loss, never take our liquidity below its floor; what
@@ -309,7 +309,7 @@ func TestLiquidityFloor(t *testing.T) {
 				time.Sleep(3 * time.Second) //nolint:forbidigo // virtual time, for a look
 				require.NoError(t, f.prepareAndReject(t, out(1)))
 				require.ErrorIs(t, f.prepareAndReject(t, out(2)), transfers.ErrLiquidity)
-				f.end(t)
+				f.closeAndCheck(t)
 			})
 		})
 	}

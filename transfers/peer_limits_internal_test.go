@@ -16,11 +16,11 @@ import (
 // limitsOp is one operation on a side of a peer, and when it was handed over and answered, by a
 // count of events; 0: not yet.
 type limitsOp struct {
-	kind             Kind
-	direction        direction
-	amount           int64
-	handed, answered int
-	effect           answerEffect
+	kind               Kind
+	direction          direction
+	amount             int64
+	sentAt, answeredAt int
+	effect             answerEffect
 }
 
 // limitsModel keeps every operation by itself, where a room has sums.
@@ -37,7 +37,7 @@ type limitsModel struct {
 // unanswered are the operations without an answer.
 func (m *limitsModel) unanswered() (open []*limitsOp) {
 	for _, o := range m.ops {
-		if o.answered == 0 {
+		if o.answeredAt == 0 {
 			open = append(open, o)
 		}
 	}
@@ -60,8 +60,8 @@ func isAdmitted(o *limitsOp) bool { return o.kind == KindPrepare || o.kind == Ki
 // fulfills when they are answered, and all that may be late.
 func (m *limitsModel) usedUp(s direction) int64 {
 	return m.sumAmounts(s, func(o *limitsOp) bool {
-		late := o.kind == KindFulfill && s == outgoing && (o.answered == 0 || o.effect.late && o.answered > m.readStart)
-		return isAdmitted(o) && (o.answered == 0 || o.answered > m.readStart) || late
+		late := o.kind == KindFulfill && s == outgoing && (o.answeredAt == 0 || o.effect.late && o.answeredAt > m.readStart)
+		return isAdmitted(o) && (o.answeredAt == 0 || o.answeredAt > m.readStart) || late
 	})
 }
 
@@ -69,15 +69,15 @@ func (m *limitsModel) usedUp(s direction) int64 {
 // held.
 func (m *limitsModel) freed(s direction) int64 {
 	return m.sumAmounts(s, func(o *limitsOp) bool {
-		return o.kind == KindReject && o.handed > m.readEnd && o.answered > 0 && o.effect.freesOwnHold ||
-			isAdmitted(o) && o.answered > m.readEnd && !o.effect.booked
+		return o.kind == KindReject && o.sentAt > m.readEnd && o.answeredAt > 0 && o.effect.freesOwnHold ||
+			isAdmitted(o) && o.answeredAt > m.readEnd && !o.effect.booked
 	})
 }
 
 // posted is what fulfills in time have posted that were handed over after the look.
 func (m *limitsModel) posted(s direction) int64 {
 	return m.sumAmounts(s, func(o *limitsOp) bool {
-		return o.kind == KindFulfill && o.handed > m.readEnd && o.answered > 0 && o.effect.freesOwnHold
+		return o.kind == KindFulfill && o.sentAt > m.readEnd && o.answeredAt > 0 && o.effect.freesOwnHold
 	})
 }
 
@@ -87,11 +87,11 @@ func (m *limitsModel) payable() (used, limit int64) {
 	return max(0, used), toInt64(m.limits.limits.PayableCap) + toInt64(b.Receivable) + m.posted(incoming)
 }
 
-func (m *limitsModel) held() (used, limit int64) {
+func (m *limitsModel) inFlight() (used, limit int64) {
 	b := &m.balance
 	used = max(0, toInt64(b.HeldIn)+m.usedUp(incoming)-m.freed(incoming)-m.posted(incoming))
 	spent := m.sumAmounts(incoming, func(o *limitsOp) bool {
-		return o.kind == KindFulfill && (o.answered == 0 || o.answered > m.readStart && o.effect.booked)
+		return o.kind == KindFulfill && (o.answeredAt == 0 || o.answeredAt > m.readStart && o.effect.booked)
 	})
 	own := toInt64(b.Payable) + m.posted(outgoing) - toInt64(b.Receivable) - toInt64(b.Settling) - spent
 	return used, toInt64(m.limits.inFlightCap) + max(0, own)
@@ -102,15 +102,15 @@ func toInt64(a ledger.Amount) int64 {
 	return int64(n)
 }
 
-// step does something at random.
-func (m *limitsModel) step(random *rand.Rand) {
+// runStep does something at random.
+func (m *limitsModel) runStep(random *rand.Rand) {
 	m.now++
 	if open := m.unanswered(); len(open) > 0 && random.IntN(2) == 0 {
-		m.answer(open[random.IntN(len(open))], random)
+		m.answerOp(open[random.IntN(len(open))], random)
 		return
 	}
 	o := &limitsOp{
-		kind: KindPrepare + Kind(random.IntN(4)), direction: direction(random.IntN(2)), amount: 1 + random.Int64N(50), handed: m.now,
+		kind: KindPrepare + Kind(random.IntN(4)), direction: direction(random.IntN(2)), amount: 1 + random.Int64N(50), sentAt: m.now,
 	}
 	amount := ledger.NewAmount(uint64(o.amount))
 	if o.kind != KindPrepare {
@@ -121,8 +121,8 @@ func (m *limitsModel) step(random *rand.Rand) {
 	m.ops = append(m.ops, o)
 }
 
-func (m *limitsModel) answer(o *limitsOp, random *rand.Rand) {
-	o.answered = m.now
+func (m *limitsModel) answerOp(o *limitsOp, random *rand.Rand) {
+	o.answeredAt = m.now
 	o.effect.booked = random.IntN(4) > 0
 	if o.kind == KindFulfill && o.effect.booked {
 		o.effect.late = random.IntN(3) == 0
@@ -142,7 +142,7 @@ func (m *limitsModel) refresh(random *rand.Rand, busy bool) {
 	m.now++
 	for range random.IntN(4) {
 		if busy {
-			m.step(random)
+			m.runStep(random)
 		}
 	}
 	some := func() ledger.Amount { return ledger.NewAmount(random.Uint64N(300)) }
@@ -154,9 +154,9 @@ func (m *limitsModel) refresh(random *rand.Rand, busy bool) {
 	m.readStart, m.readEnd = begun, m.now
 }
 
-// check compares the room with the model. It must never be larger than the model's, and is the
+// compareLimits compares the room with the model. It must never be larger than the model's, and is the
 // same after a look at which nothing was under way.
-func (m *limitsModel) check(t *testing.T, quiet bool) {
+func (m *limitsModel) compareLimits(t *testing.T, quiet bool) {
 	t.Helper()
 	for name, f := range map[string]func() (used, limit int64, roomUsed, roomLimit ledger.Amount){
 		"payable": func() (int64, int64, ledger.Amount, ledger.Amount) {
@@ -164,7 +164,7 @@ func (m *limitsModel) check(t *testing.T, quiet bool) {
 			return used, limit, m.limits.usedPayable(), m.limits.payableLimit()
 		},
 		"held": func() (int64, int64, ledger.Amount, ledger.Amount) {
-			used, limit := m.held()
+			used, limit := m.inFlight()
 			return used, limit, m.limits.usedInFlight(), m.limits.inFlightLimit()
 		},
 	} {
@@ -194,18 +194,18 @@ func TestPeerLimitsFollowTheirModel(t *testing.T) {
 			require.Equal(t, ledger.NewAmount(500), m.limits.inFlightCap)
 			for range 6 {
 				for range random.IntN(40) {
-					m.step(random)
-					m.check(t, !m.wasUnknown && !busy)
+					m.runStep(random)
+					m.compareLimits(t, !m.wasUnknown && !busy)
 				}
 				if !busy { // all is answered before the look
 					for _, o := range m.unanswered() {
 						m.now++
-						m.answer(o, random)
+						m.answerOp(o, random)
 					}
 				}
 				m.now++
 				m.refresh(random, busy)
-				m.check(t, !m.wasUnknown && !busy)
+				m.compareLimits(t, !m.wasUnknown && !busy)
 			}
 		})
 	}

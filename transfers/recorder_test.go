@@ -68,8 +68,8 @@ func (f *fixture) position(t *testing.T, a accounts.PeerAccount) int64 {
 	return b.Position().Int64()
 }
 
-// end closes the recorder and checks that nothing is held and the books balance.
-func (f *fixture) end(t *testing.T) {
+// closeAndCheck closes the recorder and checks that nothing is held and the books balance.
+func (f *fixture) closeAndCheck(t *testing.T) {
 	t.Helper()
 	require.NoError(t, f.recorder.Close(t.Context()))
 	ledgertest.RequireNothingHeld(t, f.embedded)
@@ -116,7 +116,7 @@ func TestLifeOfAPacket(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(-107), f.position(t, f.alice))
 	require.Equal(t, int64(97), f.position(t, f.bob))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // Whatever is sent twice is in the books once, and says so.
@@ -157,7 +157,7 @@ func TestEverythingTwice(t *testing.T) {
 	_, err = record(transfers.PrepareOp(changed))
 	require.ErrorIs(t, err, ledger.ErrIDConflict)
 	require.Equal(t, "T00", transfers.ILPCode(err))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // The receiver's part fits the sender's line, and the fee does not.
@@ -172,7 +172,7 @@ func TestPacketIsHeldWholeOrNotAtAll(t *testing.T) {
 		require.Zero(t, b.HeldIn)
 		require.Zero(t, b.HeldOut)
 	}
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // What can be found in the ledger by the packet, and by its condition.
@@ -199,7 +199,7 @@ func TestRowsOfAPacket(t *testing.T) {
 		require.Equal(t, held.Packet.ID.Lo, row.ID.Lo&^0xff)
 	}
 	require.Equal(t, uint64(held.BookedAt.UnixNano()), rows[0].Timestamp)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 func TestFulfillOfAPacketThatIsNotHeld(t *testing.T) {
@@ -224,7 +224,7 @@ func TestFulfillOfAPacketThatIsNotHeld(t *testing.T) {
 	require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
 	_, err = f.recorder.Reject(t.Context(), p)
 	require.ErrorIs(t, err, transfers.ErrPacketConflict)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 func TestHoldFollowsThePacketsExpiry(t *testing.T) {
@@ -250,7 +250,7 @@ func TestHoldFollowsThePacketsExpiry(t *testing.T) {
 	got, err := f.recorder.Reject(t.Context(), held.Packet)
 	require.NoError(t, err, "what a reject wants is what expiry did")
 	require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 func TestInvalidOperations(t *testing.T) {
@@ -283,7 +283,7 @@ func TestInvalidOperations(t *testing.T) {
 			require.Equal(t, test.field, field.Field, name)
 		}
 	}
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 func TestRecordAllKeepsTheOrderOfAPacket(t *testing.T) {
@@ -316,13 +316,13 @@ func TestRecordAllKeepsTheOrderOfAPacket(t *testing.T) {
 	require.ErrorIs(t, err, transfers.ErrCreditLine)
 	require.ErrorIs(t, err, transfers.ErrPacket)
 	require.Len(t, results, 2)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // A packet that moves nothing is recorded without a word to the ledger.
 func TestPacketWithoutAmounts(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return readOnly{l} })
+	f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return readOnlyLedger{l} })
 	for _, kind := range []func(transfers.Packet) transfers.Op{
 		transfers.PrepareOp, transfers.FulfillOp, transfers.RejectOp, transfers.ForwardOp,
 	} {
@@ -332,7 +332,7 @@ func TestPacketWithoutAmounts(t *testing.T) {
 		require.Equal(t, ledger.OutcomeApplied, got.Outcome)
 		require.Zero(t, got.BookedAt)
 	}
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // The ledger is not even asked, if the packet is the one of the prepare's Result.
@@ -346,13 +346,13 @@ func TestPacketWithoutAmountsAsksNobody(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, ledger.OutcomeApplied, got.Outcome)
 	}
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// readOnly is a ledger that nothing may be written to.
-type readOnly struct{ ledger.Ledger }
+// readOnlyLedger is a ledger that nothing may be written to.
+type readOnlyLedger struct{ ledger.Ledger }
 
-func (readOnly) CreateTransfers(context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (readOnlyLedger) CreateTransfers(context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	return nil, ledger.ErrClosed
 }
 

@@ -13,14 +13,14 @@ import (
 )
 
 // A ticket may be waited for by several at once, by some in vain, and afterwards.
-func TestManyWaitForOneSlot(t *testing.T) {
+func TestManyCallersWaitForASlot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var s resultSlot
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		for range 1000 { // nothing is kept for those who gave up
-			require.False(t, s.waitPublished(canceledContext(t)))
+			require.False(t, s.waitPublished(endedContext(t)))
 		}
 		require.False(t, s.waitPublished(short))
 		var group sync.WaitGroup
@@ -35,12 +35,12 @@ func TestManyWaitForOneSlot(t *testing.T) {
 		require.True(t, s.markAnswered())
 		s.publishResult()
 		group.Wait()
-		require.True(t, s.waitPublished(canceledContext(t)), "the answer is out")
+		require.True(t, s.waitPublished(endedContext(t)), "the answer is out")
 		require.True(t, s.isApplied())
 	})
 }
 
-func canceledContext(t *testing.T) context.Context {
+func endedContext(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -49,7 +49,7 @@ func canceledContext(t *testing.T) context.Context {
 
 // A call that is used again starts afresh, also if its caller saw the answer
 // before the lane gave the token.
-func TestCallsAreUsedAgain(t *testing.T) {
+func TestRecordCallsAreReused(t *testing.T) {
 	t.Parallel()
 	var all recordCallPool
 	for i := range 1000 {
@@ -74,7 +74,7 @@ func TestCallsAreUsedAgain(t *testing.T) {
 	}
 }
 
-func TestSlotsAreNotSharedOut(t *testing.T) {
+func TestSlotsAreUsedOnce(t *testing.T) {
 	t.Parallel()
 	var all resultSlotPool
 	seen := map[*resultSlot]bool{}
