@@ -38,7 +38,7 @@ func newCapped(t *testing.T, l *embedded.Ledger, limits accounts.Settings, cfg t
 	return &cappedFixture{f}
 }
 
-// capSettings is a cap in USD, in units.
+// capSettings returns a PayableCap in units of USD, and an InFlightShare.
 func capSettings(payable uint64, share string) accounts.Settings {
 	l := accounts.Limits{InFlightShare: share}
 	if payable > 0 {
@@ -47,8 +47,8 @@ func capSettings(payable uint64, share string) accounts.Settings {
 	return accounts.Settings{Asset: map[accounts.Asset]accounts.Limits{usd: l}}
 }
 
-// A suspended peer's new packets are refused at the latest one round later, in both
-// directions and by every recorder, and what is held is resolved.
+// A suspended peer's new packets are refused at most a poll interval later, in both
+// directions and by every recorder. Held packets are resolved.
 func TestSuspendedPeer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -124,11 +124,11 @@ func TestPayableCap(t *testing.T) {
 		_, err = f.recorder.Reject(ctx, second.Packet)
 		require.NoError(t, err)
 		second, err = f.recorder.Prepare(ctx, f.packet(40, 40))
-		require.NoError(t, err, "what is given back leaves room at once")
+		require.NoError(t, err, "a voided hold frees the cap at once")
 		_, err = f.recorder.Fulfill(ctx, second.Packet)
 		require.NoError(t, err)
 
-		// What bob sends makes us owe it less.
+		// A packet from bob reduces the amount owed to bob.
 		back, err := f.recorder.Prepare(ctx, transfers.Packet{From: f.bob, To: f.alice, In: 30, Out: 30, Hold: time.Minute})
 		require.NoError(t, err)
 		_, err = f.recorder.Fulfill(ctx, back.Packet)
@@ -136,7 +136,7 @@ func TestPayableCap(t *testing.T) {
 		_, err = f.recorder.Prepare(ctx, f.packet(30, 30))
 		require.NoError(t, err)
 
-		// A hold that expires leaves room at the latest a round after it.
+		// An expired hold frees the cap at most a poll interval later.
 		time.Sleep(63 * time.Second) //nolint:forbidigo // virtual time
 		synctest.Wait()
 		last, err := f.recorder.Prepare(ctx, f.packet(30, 30))
@@ -144,7 +144,7 @@ func TestPayableCap(t *testing.T) {
 		_, err = f.recorder.Fulfill(ctx, last.Packet)
 		require.NoError(t, err)
 
-		// Another process makes room: a packet after a while finds it.
+		// Another process frees the cap: a later packet is not refused by the stale balance.
 		time.Sleep(time.Minute) //nolint:forbidigo // virtual time
 		_, err = f.book.Adjust(ctx, accounts.Adjustment{Account: f.bob, Key: "k", Debit: units(50), ReasonCode: 1})
 		require.NoError(t, err)
@@ -173,10 +173,10 @@ func TestInFlightShare(t *testing.T) {
 		_, err = f.recorder.Fulfill(ctx, held.Packet)
 		require.NoError(t, err)
 		held, err = f.recorder.Prepare(ctx, f.packet(250, 250))
-		require.NoError(t, err, "what is fulfilled holds nothing")
+		require.NoError(t, err, "a fulfilled packet holds nothing")
 		_, err = f.recorder.Reject(ctx, held.Packet)
 		require.NoError(t, err)
-		// What we owe bob is its own: it may hold all of that, and a quarter of its line.
+		// The amount owed to bob is its own: bob may hold all of it, and a quarter of its line.
 		held, err = f.recorder.Prepare(ctx, transfers.Packet{From: f.bob, To: f.alice, In: 500, Out: 500, Hold: time.Minute})
 		require.NoError(t, err)
 		_, err = f.recorder.Prepare(ctx, transfers.Packet{From: f.bob, To: f.alice, In: 1, Out: 1, Hold: time.Minute})
@@ -187,8 +187,8 @@ func TestInFlightShare(t *testing.T) {
 	})
 }
 
-// A fulfill or reject that is refused as a conflict does not take the packet out of the recorder's
-// holds: the right one that follows leaves room at once, and not only at the next look.
+// A fulfill or reject refused as a conflict leaves the packet among the held packets: the
+// correct operation that follows frees the cap at once, without waiting for a refresh.
 func TestConflictLeavesTheHoldKnown(t *testing.T) {
 	t.Parallel()
 	type resolve = func(*transfers.Recorder, context.Context, transfers.Packet) (transfers.Result, error)
@@ -212,7 +212,7 @@ func TestConflictLeavesTheHoldKnown(t *testing.T) {
 				_, err = resolve(f.recorder, ctx, held.Packet)
 				require.NoError(t, err)
 				held, err = f.recorder.Prepare(ctx, f.packet(250, 250))
-				require.NoError(t, err, "no look came between")
+				require.NoError(t, err, "no refresh came between")
 				_, err = f.recorder.Reject(ctx, held.Packet)
 				require.NoError(t, err)
 				f.closeAndCheck(t)
@@ -221,7 +221,7 @@ func TestConflictLeavesTheHoldKnown(t *testing.T) {
 	}
 }
 
-// However many callers there are, a recorder's own packets never exceed a cap.
+// With any number of callers, a recorder's own packets never exceed a cap.
 func TestCapsUnderLoad(t *testing.T) {
 	t.Parallel()
 	f := newCapped(t, embedded.New(), capSettings(300, "0.1"), transfers.Config{})
@@ -287,7 +287,7 @@ func TestCapsUnderLoad(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// failingReads fails the looks at the ledger while it is told to.
+// failingReads fails the reads of suspensions while isFailing is set.
 type failingReads struct {
 	ledger.Ledger
 	isFailing atomic.Bool
@@ -315,7 +315,7 @@ func TestFailedRefreshes(t *testing.T) {
 		bob, err := book.PeerAccount("bob", usd)
 		require.NoError(t, err)
 		_, err = recorder.Prepare(t.Context(), transfers.Packet{From: handles[0], To: bob, In: 1, Out: 1, Hold: time.Minute})
-		require.ErrorIs(t, err, accounts.ErrNotProvisioned, "one whose caps can never be known")
+		require.ErrorIs(t, err, accounts.ErrNotProvisioned, "a peer whose caps can never be loaded")
 		away.isFailing.Store(true)
 		require.NoError(t, book.Suspend(t.Context(), handles[0], accounts.SuspendOptions{}))
 		time.Sleep(3500 * time.Millisecond) //nolint:forbidigo // virtual time
@@ -326,7 +326,7 @@ func TestFailedRefreshes(t *testing.T) {
 		own, err := book.OwnAccount(usd)
 		require.NoError(t, err)
 		_, err = recorder.Prepare(t.Context(), transfers.Packet{From: handles[0], To: own, In: 1, Out: 1, Hold: time.Minute})
-		require.ErrorIs(t, err, accounts.ErrSuspended, "what was missed is read later")
+		require.ErrorIs(t, err, accounts.ErrSuspended, "a later refresh reads the missed suspension")
 		require.NoError(t, recorder.Close(t.Context()))
 		ledgertest.RequireNothingHeld(t, l)
 		require.NoError(t, l.Close())

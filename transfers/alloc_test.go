@@ -14,7 +14,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// reusingLedger finds everything good, and answers with the same memory each time.
+// reusingLedger applies everything, and returns the same memory in every answer.
 type reusingLedger struct {
 	ledger.Ledger
 	results []ledger.CreateTransferResult
@@ -28,7 +28,7 @@ func (l reusingLedger) CreateTransfers(_ context.Context, batch []ledger.Transfe
 	return results, nil
 }
 
-// No operation allocates: not in Submit, not in the lane, not in Record. (The race
+// No operation allocates: neither in Submit, nor in the lane, nor in Record. (The race
 // detector allocates by itself.)
 func TestNoAllocations(t *testing.T) { //nolint:paralleltest // it counts what the whole process allocates
 	none := accounts.Settings{}

@@ -13,7 +13,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// nullLedger is a ledger that finds everything good at once.
+// nullLedger applies everything at once.
 type nullLedger struct{ ledger.Ledger }
 
 func (nullLedger) CreateTransfers(_ context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
@@ -24,7 +24,7 @@ func (nullLedger) CreateTransfers(_ context.Context, batch []ledger.Transfer) ([
 	return results, nil
 }
 
-// newBench is a recorder between two peers, and a packet that always passes.
+// newBench returns a recorder between two peers, and a packet that always passes.
 func newBench(b *testing.B, cfg transfers.Config, wrap func(ledger.Ledger) ledger.Ledger) (*transfers.Recorder, transfers.Packet) {
 	b.Helper()
 	var l ledger.Ledger = embedded.New()
@@ -42,8 +42,8 @@ func newBench(b *testing.B, cfg transfers.Config, wrap func(ledger.Ledger) ledge
 	return recorder, transfers.Packet{From: peers[0], To: peers[1], In: 2, Out: 1}
 }
 
-// The ledgers that benchmarks run on: one that does nothing, for what the recorder
-// costs, and one that does it all.
+// The ledgers of the benchmarks: nullLedger, for the cost of the recorder alone, and the
+// embedded ledger.
 var benchLedgers = []struct {
 	name string
 	wrap func(ledger.Ledger) ledger.Ledger

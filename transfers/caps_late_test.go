@@ -10,7 +10,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// A late fulfill is owed beside what was let in since its hold expired.
+// A late fulfill is owed in addition to the packets admitted since its hold expired.
 func TestLateFulfillCountsForTheCap(t *testing.T) {
 	t.Parallel()
 	w := newWatch()
@@ -23,7 +23,7 @@ func TestLateFulfillCountsForTheCap(t *testing.T) {
 	require.NoError(t, err)
 	_, err = f.recorder.Forward(t.Context(), transfers.Packet{From: f.alice, To: us, In: 1, Out: 1}) // a request lets the hold expire
 	require.NoError(t, err)
-	// It has not looked yet, and does so before the first packet.
+	// The new recorder reads the peers before its first packet.
 	r, err := transfers.NewRecorder(l, f.book, transfers.Config{Clock: w.Now})
 	require.NoError(t, err)
 	warm, err := r.Prepare(t.Context(), f.packet(1, 1))
@@ -39,7 +39,7 @@ func TestLateFulfillCountsForTheCap(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// A fulfill that an earlier recorder has left may be late, so it counts from the start.
+// A fulfill left in the journal may be late, so it counts from the start.
 func TestReplayedFulfillCountsForTheCap(t *testing.T) {
 	t.Parallel()
 	f := newCapped(t, embedded.New(), capSettings(100, ""), transfers.Config{})

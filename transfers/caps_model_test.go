@@ -22,10 +22,10 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// capsModel is two recorders on the same ledger, and what the own packets of each of them that
-// has caps may come to. The model knows nothing of what a recorder counts: it takes the
-// balances that the recorder's last look has read, and adds what the rows in the ledger say
-// that the recorder's own packets have changed since.
+// capsModel runs two recorders on the same ledger, one or both with caps, and computes how far a
+// recorder's own packets use up its caps. The model does not look into the recorder: it takes
+// the balances of the recorder's last read, and adds the changes made since by the recorder's
+// own packets, as the rows in the ledger show them.
 type capsModel struct {
 	t      *testing.T
 	random *rand.Rand // of the test's goroutine
@@ -35,10 +35,10 @@ type capsModel struct {
 	peers  []accounts.PeerAccount
 	us     accounts.PeerAccount
 
-	mu         sync.Mutex              // over all requests, so that what is read together is of one moment
+	mu         sync.Mutex              // over all requests, so that values read together are of one moment
 	drawSource *rand.Rand              // of the recorders' goroutines
-	newest     uint64                  // the ledger's time of the newest row
-	late       map[ledger.ID]*capsSide // who has booked packets too late
+	newest     uint64                  // ledger time of the newest row
+	late       map[ledger.ID]*capsSide // the recorder that booked a packet late
 
 	known   []transfers.Packet
 	refused int
@@ -50,32 +50,32 @@ type capsSide struct {
 	*capsModel
 	capped    bool
 	recorder  *transfers.Recorder
-	lastReads map[ledger.ID]*balanceRead // what its last look at each peer has read
-	own       []ownPacket                // packets that it was given
+	lastReads map[ledger.ID]*balanceRead // the last read of each peer
+	own       []ownPacket                // packets submitted to the recorder
 }
 
-// balanceRead is what a look has read, and of which moment.
+// balanceRead is the result of a read, and its moment.
 type balanceRead struct {
 	clock, newest uint64
 	accounts      map[ledger.ID]ledger.Account
 }
 
-// ownPacket is a packet that a recorder was given, and has let in.
+// ownPacket is a packet submitted to a recorder and admitted.
 type ownPacket struct {
 	packet  transfers.Packet
 	forward bool
-	ticket  *transfers.Future // nil if its caller is gone
+	ticket  *transfers.Future // nil if the caller has gone
 }
 
-// change is what a packet makes of its sender's and its receiver's account.
+// change is the effect of a packet on the accounts of sender and receiver.
 type change struct{ held, moved bool }
 
 const (
-	modelCap  = 100 // PayableCap, and the share of the line of alice and bob that may be held
+	modelCap  = 100 // PayableCap, and the in-flight share of the lines of alice and bob
 	modelLine = 1000
 )
 
-// lossyTap is the ledger as a recorder with caps sees it: slow, and losing answers.
+// lossyTap is the ledger of a recorder with caps: slow, and losing answers.
 type lossyTap struct {
 	ledger.Ledger
 	m *capsSide
@@ -87,14 +87,14 @@ func (m *capsModel) drawBelow(n int) int {
 	return m.drawSource.IntN(n)
 }
 
-// delayRandomly lets time pass, or none.
+// delayRandomly lets a random time pass, often none.
 func (m *capsModel) delayRandomly() {
 	if m.drawBelow(3) == 0 {
 		time.Sleep(time.Duration(m.drawBelow(900)) * time.Millisecond) //nolint:forbidigo // virtual time
 	}
 }
 
-// applyRequest has the ledger execute a request of a recorder.
+// applyRequest executes a recorder's request in the ledger.
 func (m *capsSide) applyRequest(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -146,12 +146,12 @@ func (t lossyTap) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger
 	return rows, err
 }
 
-// currentRead is this moment.
+// currentRead returns an empty read of the current moment.
 func (m *capsModel) currentRead() *balanceRead {
 	return &balanceRead{clock: uint64(time.Now().UnixNano()), newest: m.newest, accounts: make(map[ledger.ID]ledger.Account)}
 }
 
-// directTap is the ledger as a recorder without caps sees it.
+// directTap is the ledger of a recorder without caps.
 type directTap struct {
 	ledger.Ledger
 	m *capsSide
@@ -161,7 +161,7 @@ func (d directTap) CreateTransfers(ctx context.Context, batch []ledger.Transfer)
 	return d.m.applyRequest(ctx, batch)
 }
 
-// newCapsModel makes one whose first recorder has caps, and both if both says so.
+// newCapsModel returns a model whose first recorder has caps; with both, the second too.
 func newCapsModel(t *testing.T, seed, program uint64, both bool) *capsModel {
 	t.Helper()
 	m := &capsModel{
@@ -171,7 +171,7 @@ func newCapsModel(t *testing.T, seed, program uint64, both bool) *capsModel {
 	var err error
 	m.book, err = accounts.NewBook(m.ledger, accounts.Config{Assets: []accounts.Asset{usd}})
 	require.NoError(t, err)
-	// carol's line is small, so that what it sends is often late.
+	// carol's line is small, so that its forwards are often late.
 	m.peers, err = m.book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: units(modelLine)},
 		accounts.PeerConfig{ID: "bob", Asset: usd, CreditLine: units(modelLine)}, accounts.PeerConfig{ID: "carol", Asset: usd, CreditLine: units(40)})
 	require.NoError(t, err)
@@ -196,7 +196,7 @@ func newCapsModel(t *testing.T, seed, program uint64, both bool) *capsModel {
 	return m
 }
 
-// loadAllLimits makes the rooms of all peers, and waits for a look at each.
+// loadAllLimits waits until the recorder has read every peer.
 func (m *capsSide) loadAllLimits() {
 	for _, a := range m.peers {
 		for {
@@ -218,7 +218,7 @@ func (m *capsModel) closeModel() {
 	require.NoError(m.t, m.ledger.Close())
 }
 
-// randomPacket is a random one.
+// randomPacket returns a packet between random peers.
 func (m *capsModel) randomPacket() transfers.Packet {
 	p := transfers.Packet{
 		From: m.peers[m.random.IntN(3)], To: m.peers[m.random.IntN(3)], In: 1 + m.random.Uint64N(35),
@@ -234,7 +234,7 @@ func (m *capsModel) randomPacket() transfers.Packet {
 	return p
 }
 
-// runStep does one of the things that can happen next.
+// runStep runs one random action.
 func (m *capsModel) runStep() {
 	time.Sleep(time.Duration(max(0, m.random.IntN(200)-50)) * time.Millisecond) //nolint:forbidigo // virtual time
 	synctest.Wait()
@@ -268,7 +268,7 @@ func (m *capsModel) runStep() {
 	}
 }
 
-// resolve fulfills or rejects a packet, mostly of the other recorder, and waits for it.
+// resolve fulfills or rejects a packet, mostly of the other recorder, and waits for the result.
 func (m *capsSide) resolve(p transfers.Packet) {
 	if m.random.IntN(2) == 0 {
 		_, _ = m.recorder.Reject(m.t.Context(), p)
@@ -281,14 +281,14 @@ func (m *capsModel) pick() (transfers.Packet, bool) {
 	if len(m.known) == 0 {
 		return transfers.Packet{}, false
 	}
-	if n := len(m.known); n > 5 && m.random.IntN(4) > 0 { // mostly one of the last
+	if n := len(m.known); n > 5 && m.random.IntN(4) > 0 { // mostly a recent packet
 		return m.known[n-1-m.random.IntN(5)], true
 	}
 	return m.known[m.random.IntN(len(m.known))], true
 }
 
-// prepare hands a prepare to the recorder. If it has caps and lets it in, the packet and all of
-// its own before it must be within them.
+// prepare submits a prepare. If a recorder with caps admits it, all of the recorder's own packets
+// must be within the caps.
 func (m *capsSide) prepare(p transfers.Packet) {
 	if !m.capped {
 		if held, err := m.recorder.Prepare(m.t.Context(), p); err == nil {
@@ -301,7 +301,7 @@ func (m *capsSide) prepare(p transfers.Packet) {
 	switch {
 	case errors.As(err, &limit):
 		m.refused++
-		// What it says is left, it must take: then all of the room is used.
+		// A packet of exactly the reported rest must be admitted: it uses up the cap.
 		rest, _ := limit.Limit.SubFloor(limit.Used).Uint64()
 		if p.In, p.Out = rest, rest; rest > 0 && !p.From.IsOwn() && !p.To.IsOwn() {
 			m.prepare(p)
@@ -322,7 +322,7 @@ func (m *capsSide) forward(p transfers.Packet) {
 	m.own = append(m.own, ownPacket{packet: ticket.Packet(), forward: true, ticket: &ticket})
 }
 
-// abandon hands over a prepare whose caller soon goes away: what it holds is given back.
+// abandon submits a prepare whose caller soon goes away: its hold is voided.
 func (m *capsSide) abandon(p transfers.Packet) {
 	ctx, cancel := context.WithTimeout(m.t.Context(), time.Duration(m.random.IntN(300))*time.Millisecond)
 	defer cancel()
@@ -333,8 +333,8 @@ func (m *capsSide) abandon(p transfers.Packet) {
 	}
 }
 
-// changeAt is what a packet makes of the books as of a moment. What the other recorder has
-// booked too late is of its own doing: nobody else knows before the next look.
+// changeAt returns the effect of a packet on the books as of a read. Late bookings of the other
+// recorder are left out: this recorder cannot know them before its next read.
 func (m *capsSide) changeAt(p *transfers.Packet, at *balanceRead) (c change) {
 	rows, err := m.ledger.QueryTransfers(m.t.Context(), ledger.QueryFilter{UserData128: uint128.Uint128(p.ID), Limit: 100})
 	require.NoError(m.t, err)
@@ -357,8 +357,8 @@ func (m *capsSide) changeAt(p *transfers.Packet, at *balanceRead) (c change) {
 	return c
 }
 
-// now is what a packet makes of the books by now. One that was let in, and is not in the books
-// yet, is as good as there.
+// now returns the current effect of a packet on the books. An admitted packet counts before it
+// is in the books.
 func (m *capsSide) now(own *ownPacket, now *balanceRead) change {
 	c := m.changeAt(&own.packet, now)
 	under := own.ticket != nil && own.ticket.Wait(canceled(m.t.Context())).Outcome == ledger.OutcomeUnknown
@@ -374,8 +374,7 @@ func (m *capsModel) rowsOf(p *transfers.Packet) []ledger.Transfer {
 	return rows
 }
 
-// peerUsage is how a peer stands by what the last look has read and the recorder's own
-// packets since.
+// peerUsage is a peer's balance by the last read and the recorder's own packets since.
 type peerUsage struct{ position, heldIn, heldOut int64 }
 
 func (m *capsSide) usageOf(a accounts.PeerAccount) (s peerUsage) {
@@ -409,7 +408,7 @@ func toInt(is bool) int64 {
 	return 0
 }
 
-// checkCaps checks the caps of a packet that was let in now.
+// checkCaps checks the caps of a packet admitted now.
 func (m *capsSide) checkCaps(p transfers.Packet) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -426,7 +425,7 @@ func (m *capsSide) checkCaps(p transfers.Packet) {
 	}
 }
 
-// programCount is how many random programs are run: PEERLEDGER_PROGRAMS, or these.
+// programCount returns the number of random programs: PEERLEDGER_PROGRAMS, or usual.
 func programCount(t *testing.T, usual uint64) uint64 {
 	t.Helper()
 	text := os.Getenv("PEERLEDGER_PROGRAMS")
@@ -438,7 +437,7 @@ func programCount(t *testing.T, usual uint64) uint64 {
 	return n
 }
 
-// runCaps runs random programs, and checks that both answers came often enough to tell something.
+// runCaps runs random programs, and checks that prepares were both admitted and refused often.
 func runCaps(t *testing.T, both bool, usual uint64) {
 	t.Helper()
 	seed, n := ledgertest.Seed(t), programCount(t, usual)
@@ -463,16 +462,16 @@ func runCaps(t *testing.T, both bool, usual uint64) {
 	require.Greater(t, refused, 2*int(n))
 }
 
-// Whatever two recorders do on one ledger, whatever is slow, lost, late, given back or expires:
-// the packets of one that enforces caps never exceed them, with what the other one has done as
-// it was at the last look.
+// Two recorders work on a ledger that is slow and loses answers; packets are late, voided and
+// expire. The packets of the recorder with caps never exceed them, counting the other
+// recorder's packets as of the last read.
 func TestOwnPacketsStayWithinTheCaps(t *testing.T) {
 	t.Parallel()
 	runCaps(t, false, 500)
 }
 
-// The same of two that both enforce caps and both lose answers: each resolves the other's
-// packets, and neither exceeds a cap by its own.
+// The same with two recorders that both enforce caps and lose answers: each resolves the
+// other's packets, and neither exceeds a cap with its own packets.
 func TestOwnPacketsOfTwoStayWithinTheCaps(t *testing.T) {
 	t.Parallel()
 	runCaps(t, true, 200)

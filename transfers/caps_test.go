@@ -13,7 +13,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// answerLosingLedger loses the answer to the next transfers once it is told to.
+// answerLosingLedger loses the answer to the next CreateTransfers if losesNext is set.
 type answerLosingLedger struct {
 	ledger.Ledger
 	losesNext bool
@@ -28,13 +28,13 @@ func (l *answerLosingLedger) CreateTransfers(ctx context.Context, rows []ledger.
 	return results, err
 }
 
-// rarelyRefreshed is a recorder under a cap of 100 units that looks at the ledger once an hour,
-// and another connector's.
+// rarelyRefreshed is a recorder with a cap of 100 units that refreshes once an hour, and the
+// recorder of another connector.
 type rarelyRefreshed struct {
 	*fixture
 	ledger        *answerLosingLedger
 	otherRecorder *transfers.Recorder
-	poor          accounts.PeerAccount // its line is of 1
+	poor          accounts.PeerAccount // with a line of 1
 }
 
 func newRarelyRefreshed(t *testing.T, limits accounts.Settings) *rarelyRefreshed {
@@ -52,7 +52,7 @@ func newRarelyRefreshed(t *testing.T, limits accounts.Settings) *rarelyRefreshed
 	require.NoError(t, err)
 	s.otherRecorder, err = transfers.NewRecorder(f.embedded, f.book, transfers.Config{})
 	require.NoError(t, err)
-	for _, r := range []*transfers.Recorder{f.recorder, s.otherRecorder} { // both look, and nothing is held
+	for _, r := range []*transfers.Recorder{f.recorder, s.otherRecorder} { // both read the peers, with nothing held
 		held, err := r.Prepare(t.Context(), f.packet(1, 1))
 		require.NoError(t, err)
 		_, err = r.Reject(t.Context(), held.Packet)
@@ -61,7 +61,7 @@ func newRarelyRefreshed(t *testing.T, limits accounts.Settings) *rarelyRefreshed
 	return s
 }
 
-// lateForward is booked although the sender's line does not cover it.
+// lateForward books a forward beyond the sender's line.
 func (s *rarelyRefreshed) lateForward(t *testing.T) {
 	t.Helper()
 	done, err := s.recorder.Forward(t.Context(), transfers.Packet{From: s.poor, To: s.bob, In: 100, Out: 100})
@@ -69,7 +69,7 @@ func (s *rarelyRefreshed) lateForward(t *testing.T) {
 	require.True(t, done.Late)
 }
 
-// lostForward is booked, and found to be booked already when it is sent again.
+// lostForward books a forward whose answer is lost: the second request finds it booked.
 func (s *rarelyRefreshed) lostForward(t *testing.T) {
 	t.Helper()
 	s.ledger.losesNext = true
@@ -78,8 +78,8 @@ func (s *rarelyRefreshed) lostForward(t *testing.T) {
 	require.Equal(t, ledger.OutcomeAlreadyApplied, done.Outcome)
 }
 
-// rejectOthers takes all that the cap allows, and then rejects a packet of another connector
-// that was not there at the last look.
+// rejectOthers uses up the cap, and then rejects a packet of the other connector that is
+// younger than the last read.
 func (s *rarelyRefreshed) rejectOthers(t *testing.T) {
 	t.Helper()
 	others, err := s.otherRecorder.Prepare(t.Context(), s.packet(100, 100))
@@ -90,7 +90,7 @@ func (s *rarelyRefreshed) rejectOthers(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// fulfillOthers is the same with a fulfill.
+// fulfillOthers does the same with a fulfill.
 func (s *rarelyRefreshed) fulfillOthers(t *testing.T) {
 	t.Helper()
 	others, err := s.otherRecorder.Prepare(t.Context(), s.packet(100, 100))
@@ -101,7 +101,7 @@ func (s *rarelyRefreshed) fulfillOthers(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Between two looks, a recorder's own packets never exceed a cap, whatever becomes of them.
+// Between two refreshes a recorder's own packets never exceed a cap, with any outcome.
 func TestOwnPacketsNeverExceedACap(t *testing.T) {
 	t.Parallel()
 	payable, held := capSettings(100, ""), capSettings(0, "0.1")

@@ -11,8 +11,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// More peers send than a look takes: the others have their turn in the next one, also when
-// the first ones are in arrears, or go on sending.
+// More peers send than a refresh reads: the others follow in the next refresh, also when the
+// first peers are in arrears, or go on sending.
 func TestDebtorsAreReadInTurn(t *testing.T) {
 	t.Parallel()
 	l := embedded.New()
@@ -45,7 +45,7 @@ func TestDebtorsAreReadInTurn(t *testing.T) {
 	}
 }
 
-// The peers of a batch are noted once: those of the one before are not looked at again.
+// The senders of a batch are queued once; senders of earlier batches are not queued again.
 func TestSendersOfEachBatchAreQueued(t *testing.T) {
 	t.Parallel()
 	usd := accounts.Asset{Code: "USD", Ledger: 1}

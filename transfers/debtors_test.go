@@ -16,13 +16,13 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// passInterval lets every recorder look at the ledger.
+// passInterval lets every recorder do a refresh.
 func passInterval() {
 	time.Sleep(time.Second) //nolint:forbidigo // virtual time
 	synctest.Wait()
 }
 
-// bookArrears books what others book on the arrears of a peer: a returned payment, say.
+// bookArrears debits a peer's arrears, as a returned payment does.
 func (f *fixture) bookArrears(t *testing.T, a accounts.PeerAccount, amount, id uint64) {
 	t.Helper()
 	f.createTransfer(t, ledger.Transfer{
@@ -31,7 +31,8 @@ func (f *fixture) bookArrears(t *testing.T, a accounts.PeerAccount, amount, id u
 	})
 }
 
-// collectArrears collects all arrears that a peer has headroom for, as a settlement engine does.
+// collectArrears collects a peer's arrears as far as its headroom goes, as a settlement engine
+// does.
 func (f *fixture) collectArrears(t *testing.T, a accounts.PeerAccount, id uint64) {
 	t.Helper()
 	f.createTransfer(t, ledger.Transfer{
@@ -54,8 +55,8 @@ func (f *fixture) fundAlice(t *testing.T, amount uint64) {
 	require.NoError(t, err)
 }
 
-// A peer in arrears gets no new packets from the next look on, until the arrears are
-// collected. What is promised and what it earns comes in.
+// New packets of a peer in arrears are refused from the next refresh on, until the arrears are
+// collected. Held packets, forwards, and packets to the peer pass.
 func TestPeerInArrears(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -70,7 +71,7 @@ func TestPeerInArrears(t *testing.T) {
 		require.True(t, late.Late)
 		f.fundAlice(t, 50)
 		before, err := f.recorder.Prepare(ctx, f.packet(1, 1))
-		require.NoError(t, err, "nobody has looked yet")
+		require.NoError(t, err, "before the refresh")
 		_, err = f.recorder.Reject(ctx, before.Packet)
 		require.NoError(t, err)
 		require.Zero(t, f.recorder.Stats().InArrears)
@@ -93,11 +94,11 @@ func TestPeerInArrears(t *testing.T) {
 		_, err = f.recorder.Forward(ctx, f.packet(3, 3))
 		require.NoError(t, err, "promised already")
 		back, err := f.recorder.Prepare(ctx, transfers.Packet{From: f.bob, To: f.alice, In: 200, Out: 200, Hold: time.Minute})
-		require.NoError(t, err, "it may earn")
+		require.NoError(t, err, "a peer in arrears may receive")
 		_, err = f.recorder.Fulfill(ctx, back.Packet)
 		require.NoError(t, err)
 		eur, err := f.recorder.Prepare(ctx, transfers.Packet{From: f.aliceEUR, To: f.bobEUR, In: 1, Out: 1, Hold: time.Minute})
-		require.NoError(t, err, "its arrears are in another asset")
+		require.NoError(t, err, "the arrears are in USD only")
 		_, err = f.recorder.Reject(ctx, eur.Packet)
 		require.NoError(t, err)
 
@@ -106,7 +107,7 @@ func TestPeerInArrears(t *testing.T) {
 		f.collectArrears(t, f.alice, 1)
 		require.Zero(t, f.arrears(t, f.alice))
 		_, err = f.recorder.Prepare(ctx, f.packet(1, 1))
-		require.ErrorIs(t, err, transfers.ErrInArrears, "nobody has looked yet")
+		require.ErrorIs(t, err, transfers.ErrInArrears, "before the refresh")
 		passInterval()
 		require.Zero(t, f.recorder.Stats().InArrears)
 		held, err = f.recorder.Prepare(ctx, f.packet(1, 1))
@@ -117,8 +118,8 @@ func TestPeerInArrears(t *testing.T) {
 	})
 }
 
-// Another process puts a peer into arrears that does nothing but prepare: a recorder that
-// has taken a packet from it finds out, unless it is told not to mind.
+// Another process puts a peer into arrears, and the peer only prepares: a recorder that has
+// taken a packet from the peer finds out, unless it has AllowArrears.
 func TestPeerInArrearsByAnother(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -128,10 +129,10 @@ func TestPeerInArrearsByAnother(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, f.prepareUnresolved(t))
 		passInterval()
-		passInterval() // it has been looked at, and is not any more
+		passInterval() // alice has been read, and is no longer queued
 		f.bookArrears(t, f.alice, 10, 1)
 		passInterval()
-		require.NoError(t, f.prepareUnresolved(t), "it has sent nothing since, so nobody has looked")
+		require.NoError(t, f.prepareUnresolved(t), "alice has sent nothing since, and was not read")
 		passInterval()
 		require.ErrorIs(t, f.prepareUnresolved(t), transfers.ErrInArrears)
 		held, err := other.Prepare(ctx, f.packet(1, 1))
@@ -155,7 +156,7 @@ func TestPeerInArrearsByAnother(t *testing.T) {
 	})
 }
 
-// prepareUnresolved prepares a packet from alice that nobody resolves.
+// prepareUnresolved prepares a packet from alice that stays unresolved.
 func (f *fixture) prepareUnresolved(t *testing.T) error {
 	t.Helper()
 	_, err := f.recorder.Prepare(t.Context(), f.packet(1, 1))
@@ -177,7 +178,7 @@ func (c *countingLookups) LookupAccounts(ctx context.Context, ids []ledger.ID) (
 	return c.Ledger.LookupAccounts(ctx, ids)
 }
 
-// countLookups gives the fixture a book and a recorder that see such a ledger.
+// countLookups replaces the fixture's book and recorder by new ones on a countingLookups.
 func (f *fixture) countLookups(t *testing.T, cfg transfers.Config) *countingLookups {
 	t.Helper()
 	require.NoError(t, f.recorder.Close(t.Context()))
@@ -190,8 +191,8 @@ func (f *fixture) countLookups(t *testing.T, cfg transfers.Config) *countingLook
 	return counting
 }
 
-// While nobody sends and nobody is in arrears, nothing is looked up; a look that fails is
-// reported and made again.
+// Without senders and peers in arrears, nothing is read. A failed read is reported and
+// repeated.
 func TestReadsOfPeersInArrears(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -206,12 +207,12 @@ func TestReadsOfPeersInArrears(t *testing.T) {
 			}
 			return counting.lookups.Load()
 		}
-		require.Zero(t, looks(3), "nobody has sent anything")
+		require.Zero(t, looks(3), "no peer has sent anything")
 		for range 10 {
 			_, err := f.recorder.Forward(ctx, f.packet(1, 1))
 			require.NoError(t, err)
 		}
-		require.Equal(t, int64(1), looks(3), "one look for all that alice has sent")
+		require.Equal(t, int64(1), looks(3), "one read for all packets of alice")
 		_, err := f.recorder.Forward(ctx, f.packet(1100, 1100))
 		require.NoError(t, err)
 		counting.fail.Store(true)
@@ -219,17 +220,17 @@ func TestReadsOfPeersInArrears(t *testing.T) {
 		require.Len(t, failed, 3)
 		require.Zero(t, f.recorder.Stats().InArrears)
 		counting.fail.Store(false)
-		require.Equal(t, int64(3), looks(3), "who is in arrears is looked at in each round")
+		require.Equal(t, int64(3), looks(3), "a peer in arrears is read at each refresh")
 		require.Equal(t, 1, f.recorder.Stats().InArrears)
 		counting.fail.Store(true)
 		looks(2)
-		require.Equal(t, 1, f.recorder.Stats().InArrears, "what is not known stays as it was")
+		require.Equal(t, 1, f.recorder.Stats().InArrears, "after a failed read the state stays")
 		counting.fail.Store(false)
 		f.closeAndCheck(t)
 	})
 }
 
-// Nobody has provisioned a sender: those beside it are looked at all the same.
+// A sender is not provisioned: the other senders are read all the same.
 func TestReadsBesideAnUnknownSender(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// shortAnswers cuts the first answers.
+// shortAnswers leaves the last result out of the first answers.
 type shortAnswers struct {
 	ledger.Ledger
 	cutAnswers int
@@ -29,8 +29,7 @@ func (l *shortAnswers) CreateTransfers(ctx context.Context, batch []ledger.Trans
 	return results, err
 }
 
-// An answer that is not one to each transfer says nothing of any of them: the request is sent
-// again.
+// An answer without a result for each transfer is an unknown outcome: the request is sent again.
 func TestMissingAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -89,7 +88,7 @@ func TestPacketOfAnUnknownAsset(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// blockedReads is a ledger whose look-ups do not come back while it is.
+// blockedReads is a ledger whose look-ups block until unblocked is closed.
 type blockedReads struct {
 	ledger.Ledger
 	unblocked chan struct{}
@@ -104,8 +103,7 @@ func (l *blockedReads) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]l
 	}
 }
 
-// Whoever waits for the first look at a peer's balance waits no longer than the context or the
-// recorder.
+// The wait for the first read of a peer's balance ends with the context, or with the recorder.
 func TestWaitingForTheFirstRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

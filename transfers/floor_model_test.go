@@ -19,7 +19,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// flakyLedger is a slow ledger that loses requests and answers, of transfers and of looks.
+// flakyLedger is a slow ledger that loses requests and answers, of transfers and of reads.
 type flakyLedger struct {
 	ledger.Ledger
 	mu         sync.Mutex
@@ -93,7 +93,7 @@ func newFloorModel(t *testing.T, seed, program uint64) *floorModel {
 	return m
 }
 
-// runStep does one thing, or hands over a prepare that may be refused.
+// runStep resolves a pending packet, or submits a prepare that may be refused.
 func (m *floorModel) runStep(t *testing.T) {
 	t.Helper()
 	time.Sleep(time.Duration(m.random.IntN(300)) * time.Millisecond) //nolint:forbidigo // virtual time
@@ -130,7 +130,7 @@ func (m *floorModel) runStep(t *testing.T) {
 	}
 }
 
-// aboveFloors is what the ledger has above the floors, with all that is held paid out.
+// aboveFloors returns the liquidity above the floors, as if all holds were paid out.
 func (m *floorModel) aboveFloors(t *testing.T) (left [2]int64) {
 	t.Helper()
 	positions, err := m.book.Positions(t.Context())
@@ -142,8 +142,8 @@ func (m *floorModel) aboveFloors(t *testing.T) (left [2]int64) {
 	return left
 }
 
-// Whatever is slow, lost and given back: a recorder alone never takes the liquidity below its
-// floor, and when all is quiet it lets in all that is above it, and no more.
+// On a slow ledger that loses answers, a single recorder never takes the liquidity below its
+// floor. With nothing in flight it admits exactly the liquidity above the floor.
 func TestLiquidityNeverFallsBelowTheFloor(t *testing.T) {
 	t.Parallel()
 	seed, n := ledgertest.Seed(t), programCount(t, 200)
@@ -158,7 +158,7 @@ func TestLiquidityNeverFallsBelowTheFloor(t *testing.T) {
 					require.GreaterOrEqual(t, min(left[0], left[1]), int64(0), "USD and EUR")
 				}
 				require.NoError(t, m.recorder.Flush(t.Context()))
-				time.Sleep(time.Minute) //nolint:forbidigo // virtual time, for a look
+				time.Sleep(time.Minute) //nolint:forbidigo // virtual time, for a refresh
 				rest := uint64(m.aboveFloors(t)[1])
 				require.ErrorIs(t, m.tryOut(t, rest+1), transfers.ErrLiquidity)
 				if rest > 0 {

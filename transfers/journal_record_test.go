@@ -16,7 +16,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// storedFields is what a record keeps of a packet: all but the ids of its accounts.
+// storedFields returns the parts of a packet that a record keeps: all but the account ids.
 func storedFields(p Packet) journalRecord {
 	r := journalRecord{packet: p, from: p.From.Peer(), to: p.To.Peer(), fromLedger: p.From.Ledger(), toLedger: p.To.Ledger()}
 	r.packet.From, r.packet.To = accounts.PeerAccount{}, accounts.PeerAccount{}
@@ -26,7 +26,7 @@ func storedFields(p Packet) journalRecord {
 	return r
 }
 
-// encodeRecord is the record in bytes, written here by the parts of it.
+// encodeRecord returns the record in bytes, put together from its parts.
 func (r *journalRecord) encodeRecord() []byte {
 	b := appendRecord(nil, &r.packet)[:recordFixed-8]
 	for _, number := range []uint32{r.fromLedger, r.toLedger} {
@@ -61,12 +61,12 @@ func TestRecordsReadAsTheyWereWritten(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, storedFields(packet), got)
 		require.Equal(t, b, got.encodeRecord())
-		all = b // the next one goes behind something
+		all = b // the next record goes behind this one
 	}
 }
 
-// Journals are read by later versions of the package, so this must never change
-// without another recordVersion.
+// Later versions of the package read journals, so the format must never change without a new
+// recordVersion.
 func TestRecordsOfVersion1(t *testing.T) {
 	t.Parallel()
 	p := newParties(t)
@@ -104,7 +104,7 @@ func TestOwners(t *testing.T) {
 	require.ErrorContains(t, checkOwner([]byte("\x02prod"), "prod"), "journal of format 2, this program reads up to 1")
 }
 
-// Whatever is cut off or added is noticed.
+// A record with missing or added bytes is refused.
 func TestRecordsOfAnotherLength(t *testing.T) {
 	t.Parallel()
 	p := newParties(t)
@@ -117,7 +117,7 @@ func TestRecordsOfAnotherLength(t *testing.T) {
 	require.ErrorIs(t, err, ErrJournalForeign)
 }
 
-// A second has no more nanoseconds: no Packet gives such bytes.
+// Nanoseconds beyond a second are refused: no Packet encodes to them.
 func TestRecordOfAnImpossibleMoment(t *testing.T) {
 	t.Parallel()
 	b := (&journalRecord{}).encodeRecord()

@@ -35,7 +35,7 @@ type fixture struct {
 	bobEUR   accounts.PeerAccount
 }
 
-// newFixture makes a recorder on an embedded ledger, seen through wrap if given.
+// newFixture returns a recorder on an embedded ledger, wrapped by wrap if given.
 func newFixture(t *testing.T, cfg transfers.Config, wrap func(ledger.Ledger) ledger.Ledger, opts ...embedded.Option) *fixture {
 	t.Helper()
 	f := &fixture{embedded: embedded.New(opts...)}
@@ -56,7 +56,7 @@ func newFixture(t *testing.T, cfg transfers.Config, wrap func(ledger.Ledger) led
 	return f
 }
 
-// packet is one from alice to bob within USD.
+// packet returns a packet from alice to bob within USD.
 func (f *fixture) packet(in, out uint64) transfers.Packet {
 	return transfers.Packet{From: f.alice, To: f.bob, In: in, Out: out, Hold: time.Minute}
 }
@@ -119,7 +119,7 @@ func TestLifeOfAPacket(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// Whatever is sent twice is in the books once, and says so.
+// An operation recorded twice is in the books once, and the second result says already applied.
 func TestEverythingTwice(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, nil)
@@ -160,7 +160,7 @@ func TestEverythingTwice(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// The receiver's part fits the sender's line, and the fee does not.
+// The receiver's part fits the sender's line, the fee does not fit.
 func TestPacketIsHeldWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, nil)
@@ -175,7 +175,7 @@ func TestPacketIsHeldWholeOrNotAtAll(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// What can be found in the ledger by the packet, and by its condition.
+// The rows of a packet are found by its id, and by its condition.
 func TestRowsOfAPacket(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, nil)
@@ -212,8 +212,8 @@ func TestFulfillOfAPacketThatIsNotHeld(t *testing.T) {
 	_, err = f.recorder.Reject(t.Context(), p)
 	require.ErrorIs(t, err, transfers.ErrUnknownPacket)
 	// The refusals have burnt the ids of the first post and void. When the
-	// prepare comes after all, the fulfill goes on under the next ones, and a
-	// retry of it finds that done.
+	// prepare comes after all, the fulfill goes on under the next ids, and a
+	// retry of the fulfill finds it applied.
 	_, err = f.recorder.Prepare(t.Context(), p)
 	require.NoError(t, err)
 	got, err := f.recorder.Fulfill(t.Context(), p)
@@ -319,7 +319,7 @@ func TestRecordAllKeepsTheOrderOfAPacket(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// A packet that moves nothing is recorded without a word to the ledger.
+// A packet without amounts is recorded without a request.
 func TestPacketWithoutAmounts(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return readOnlyLedger{l} })
@@ -335,7 +335,7 @@ func TestPacketWithoutAmounts(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// The ledger is not even asked, if the packet is the one of the prepare's Result.
+// The Packet of the prepare's Result is resolved without reading the ledger.
 func TestPacketWithoutAmountsAsksNobody(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transfers.Config{}, func(ledger.Ledger) ledger.Ledger { return nil })
@@ -349,7 +349,7 @@ func TestPacketWithoutAmountsAsksNobody(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// readOnlyLedger is a ledger that nothing may be written to.
+// readOnlyLedger refuses every write.
 type readOnlyLedger struct{ ledger.Ledger }
 
 func (readOnlyLedger) CreateTransfers(context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error) {

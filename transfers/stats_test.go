@@ -16,16 +16,16 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// batchLog keeps what Events.Batch is told.
+// batchLog collects the calls of Events.Batch.
 type batchLog struct {
 	mu   sync.Mutex
 	list []transfers.Batch
 }
 
-func (b *batchLog) addBatch(one transfers.Batch) {
+func (b *batchLog) addBatch(batch transfers.Batch) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.list = append(b.list, one)
+	b.list = append(b.list, batch)
 }
 
 func (b *batchLog) allBatches() []transfers.Batch {
@@ -36,18 +36,18 @@ func (b *batchLog) allBatches() []transfers.Batch {
 
 func (b *batchLog) lastBatch() transfers.Batch { all := b.allBatches(); return all[len(all)-1] }
 
-// advanceTime lets virtual time pass, and everybody do what is due.
+// advanceTime lets virtual time pass, and waits until all goroutines are idle.
 func advanceTime(d time.Duration) {
 	time.Sleep(d) //nolint:forbidigo // virtual time
 	synctest.Wait()
 }
 
-// A batch has waited since the first of its operations came, until its own first request.
+// QueueWait is the time from the arrival of the batch's first operation to its first request.
 func TestQueueWaitOfABatch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var told batchLog
-		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: told.addBatch}})
+		var log batchLog
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: log.addBatch}})
 		submit := func() {
 			_, err := f.recorder.Submit(t.Context(), transfers.PrepareOp(f.packet(1, 1)))
 			require.NoError(t, err)
@@ -57,7 +57,7 @@ func TestQueueWaitOfABatch(t *testing.T) {
 		advanceTime(time.Second)
 		submit()
 		advanceTime(2 * time.Second)
-		submit() // counts as having come with the one before
+		submit() // counts as arrived with the operation before
 		advanceTime(4 * time.Second)
 		slow.proceed <- nil
 		require.Len(t, <-slow.requests, 2)
@@ -67,23 +67,23 @@ func TestQueueWaitOfABatch(t *testing.T) {
 		require.Equal(t, []transfers.Batch{
 			{Operations: 1, Transfers: 1, Requests: 1, Duration: 7 * time.Second, Applied: 1},
 			{Operations: 2, Transfers: 2, Requests: 1, QueueWait: 6 * time.Second, Duration: 8 * time.Second, Applied: 2},
-		}, told.allBatches())
+		}, log.allBatches())
 		submit()
 		<-slow.requests
 		slow.proceed <- nil
 		synctest.Wait()
-		require.Zero(t, told.lastBatch().QueueWait, "what was before does not count")
+		require.Zero(t, log.lastBatch().QueueWait, "earlier batches do not count")
 		slow.end(t, f)
 	})
 }
 
-// More than one batch is waiting: what does not fit goes on waiting, and what came later
-// has not waited as long.
+// More than one batch is waiting: operations that do not fit go on waiting, and later
+// operations have waited less.
 func TestQueueWaitOfALongBacklog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var told batchLog
-		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: told.addBatch}})
+		var log batchLog
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: log.addBatch}})
 		fill := func(n int) {
 			for range n {
 				_, err := f.recorder.Submit(t.Context(), transfers.PrepareOp(f.packet(1, 1)))
@@ -107,7 +107,7 @@ func TestQueueWaitOfALongBacklog(t *testing.T) {
 		slow.proceed <- nil
 		synctest.Wait()
 		var waited []time.Duration
-		for _, b := range told.allBatches() {
+		for _, b := range log.allBatches() {
 			waited = append(waited, b.QueueWait)
 		}
 		require.Equal(t, []time.Duration{0, 2 * time.Second, 3 * time.Second, 0}, waited)
@@ -115,15 +115,15 @@ func TestQueueWaitOfALongBacklog(t *testing.T) {
 	})
 }
 
-// Each outcome is counted once, whatever the ledger answered and however often it was asked.
+// Each outcome is counted once, with any answer and any number of requests.
 func TestBatchCountsOutcomes(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	var told batchLog
-	f := newFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: told.addBatch}}, nil)
+	var log batchLog
+	f := newFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: log.addBatch}}, nil)
 	held, err := f.recorder.Prepare(ctx, f.packet(10, 10))
 	require.NoError(t, err)
-	require.Equal(t, 1, told.lastBatch().Applied)
+	require.Equal(t, 1, log.lastBatch().Applied)
 
 	again := transfers.PrepareOp(held.Packet)
 	tooMuch := transfers.PrepareOp(f.packet(2000, 2000))
@@ -133,7 +133,7 @@ func TestBatchCountsOutcomes(t *testing.T) {
 	require.Error(t, err)
 	require.NoError(t, f.recorder.Flush(ctx))
 	var sum transfers.Batch
-	for _, b := range told.allBatches()[1:] {
+	for _, b := range log.allBatches()[1:] {
 		require.Equal(t, b.Operations, b.Applied+b.AlreadyApplied+b.Refused+b.Unknown)
 		sum.Applied += b.Applied
 		sum.AlreadyApplied += b.AlreadyApplied
@@ -147,8 +147,8 @@ func TestBatchCountsOutcomes(t *testing.T) {
 func TestBatchCountsWhatStaysUnknown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var told batchLog
-		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: told.addBatch}})
+		var log batchLog
+		f, slow := newStalledFixture(t, transfers.Config{Lanes: 1, Events: transfers.Events{Batch: log.addBatch}})
 		_, err := f.recorder.Submit(t.Context(), transfers.PrepareOp(f.packet(1, 1)))
 		require.NoError(t, err)
 		<-slow.requests
@@ -159,22 +159,22 @@ func TestBatchCountsWhatStaysUnknown(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.Error(t, f.recorder.Close(ctx))
-		all := told.allBatches()
+		all := log.allBatches()
 		require.Len(t, all, 2)
 		require.Equal(t, transfers.Batch{Operations: 1, Transfers: 1, Requests: 1, Duration: time.Second, Queued: all[0].Queued, Unknown: 1}, all[0])
-		require.Equal(t, 2, all[1].Refused, "they were never sent")
+		require.Equal(t, 2, all[1].Refused, "the two operations were never sent")
 		require.Zero(t, all[1].Unknown)
 		require.Equal(t, time.Second, all[1].QueueWait)
 	})
 }
 
-// Random operations on few packets: every operation is counted once, as its
-// own result says.
+// Random operations on few packets: every operation is counted once, by the outcome of its
+// result.
 func TestCountsAgreeWithResults(t *testing.T) {
 	t.Parallel()
-	var told batchLog
+	var log batchLog
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 1))
-	f := newFixture(t, transfers.Config{Lanes: 2, Events: transfers.Events{Batch: told.addBatch}}, nil)
+	f := newFixture(t, transfers.Config{Lanes: 2, Events: transfers.Events{Batch: log.addBatch}}, nil)
 	want := map[ledger.Outcome]int{}
 	var held []transfers.Packet
 	for range 40 {
@@ -202,7 +202,7 @@ func TestCountsAgreeWithResults(t *testing.T) {
 	}
 	require.NoError(t, f.recorder.Flush(t.Context()))
 	got := map[ledger.Outcome]int{}
-	for _, b := range told.allBatches() {
+	for _, b := range log.allBatches() {
 		require.GreaterOrEqual(t, b.QueueWait, time.Duration(0))
 		for outcome, n := range map[ledger.Outcome]int{
 			ledger.OutcomeApplied: b.Applied, ledger.OutcomeAlreadyApplied: b.AlreadyApplied,
@@ -236,7 +236,7 @@ func TestStats(t *testing.T) {
 		slow.proceed <- nil
 		<-slow.requests
 		synctest.Wait()
-		require.Equal(t, transfers.Stats{Backlog: 3, BacklogMax: 4, BacklogFull: true, InFlight: 3}, f.recorder.Stats(), "not at the low mark yet")
+		require.Equal(t, transfers.Stats{Backlog: 3, BacklogMax: 4, BacklogFull: true, InFlight: 3}, f.recorder.Stats(), "not down to BacklogResume yet")
 		slow.proceed <- nil
 		synctest.Wait()
 		require.Equal(t, transfers.Stats{BacklogMax: 4}, f.recorder.Stats())
@@ -244,6 +244,6 @@ func TestStats(t *testing.T) {
 		advanceTime(2 * f.book.SuspensionPollInterval())
 		require.Equal(t, 1, f.recorder.Stats().Suspended)
 		slow.end(t, f)
-		require.Equal(t, transfers.Stats{BacklogMax: 4, Suspended: 1}, f.recorder.Stats(), "also when it is closed")
+		require.Equal(t, transfers.Stats{BacklogMax: 4, Suspended: 1}, f.recorder.Stats(), "also after Close")
 	})
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// suspendedMachine is a virtual machine that is suspended while a request is under way: its wall clock
-// jumps, its monotonic clock stands still, and the ledger, which is elsewhere, goes on.
+// suspendedMachine is a virtual machine that is suspended during a request: its wall clock jumps,
+// its monotonic clock stands still, and the ledger on another machine goes on.
 type suspendedMachine struct {
 	ledger.Ledger
 	asleep     time.Duration // in each request
-	answerErr  error         // nil: the ledger's own
+	answerErr  error         // nil: the ledger's answer
 	sleptNanos atomic.Int64  // nanoseconds by which the wall clock is ahead of the monotonic one
 }
 
@@ -32,8 +32,8 @@ func (m *suspendedMachine) CreateTransfers(ctx context.Context, batch []ledger.T
 	return m.Ledger.CreateTransfers(ctx, batch)
 }
 
-// readClocks is a reading of both clocks. Package time has no way to make one of two clocks that do
-// not go together: the second word of a Time is the monotonic reading.
+// readClocks reads both clocks. Package time cannot build a Time of two clocks that differ, so the
+// monotonic reading is written into the second word of the Time.
 func (m *suspendedMachine) readClocks() time.Time {
 	slept := m.sleptNanos.Load()
 	now := time.Now().Add(time.Duration(slept))
@@ -70,13 +70,13 @@ func TestHoldThatEndedWhileTheMachineWasSuspended(t *testing.T) {
 	f.closeAndCheck(t)
 }
 
-// The packet expired while the machine slept, and was never handed over: it is not sent.
+// The packet expired while the machine slept, and was never sent: it is refused.
 func TestPacketThatExpiredWhileTheMachineWasSuspended(t *testing.T) {
 	t.Parallel()
 	m := &suspendedMachine{asleep: time.Hour, answerErr: errNoConnection}
 	f := newMachineFixture(t, m)
 	p := f.packet(100, 90)
-	p.Hold, p.Expiry = 0, m.readClocks().Add(30*time.Second) // it has a reading of the monotonic clock
+	p.Hold, p.Expiry = 0, m.readClocks().Add(30*time.Second) // with a reading of the monotonic clock
 	_, err := f.recorder.Prepare(t.Context(), p)
 	require.ErrorIs(t, err, transfers.ErrHoldTooShort)
 	f.closeAndCheck(t)
