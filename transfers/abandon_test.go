@@ -42,7 +42,7 @@ func TestAbandonedPrepareIsGivenBack(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, ledger.OutcomeUnknown, got.Outcome)
 		require.Equal(t, "T00", transfers.ILPCode(err))
-		f.end(t) // nothing is held
+		f.closeAndCheck(t) // nothing is held
 	})
 }
 
@@ -62,7 +62,7 @@ func TestAbandonedPrepareMayBeAskedForAgain(t *testing.T) {
 		_, err = f.recorder.Fulfill(t.Context(), again.Packet)
 		require.NoError(t, err)
 		require.Equal(t, int64(90), f.position(t, f.bob))
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -75,7 +75,7 @@ func TestAnswerAfterTheHold(t *testing.T) {
 		p.Hold = time.Second
 		_, err := f.recorder.Prepare(t.Context(), p)
 		require.ErrorIs(t, err, transfers.ErrHoldExpired)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -101,7 +101,7 @@ func TestPrepareThatWaitedTooLong(t *testing.T) {
 		require.NoError(t, first.Wait(t.Context()).Err)
 		require.ErrorIs(t, late.Wait(t.Context()).Err, transfers.ErrHoldTooShort)
 		require.NoError(t, last.Wait(t.Context()).Err)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -147,7 +147,7 @@ func TestAbandonedPreparesOfRecordAllAreGivenBack(t *testing.T) {
 		f, _, ctx := abandon(t)
 		_, err := f.recorder.RecordAll(ctx, transfers.PrepareOp(f.packet(100, 90)), transfers.PrepareOp(f.packet(50, 50)))
 		require.ErrorIs(t, err, transfers.ErrAbandoned)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -160,7 +160,7 @@ func TestAbandonedPrepareIsGivenBackWhileClosing(t *testing.T) {
 		go func() {
 			defer close(ended)
 			time.Sleep(time.Millisecond) //nolint:forbidigo // virtual time: after the prepare
-			f.end(t)
+			f.closeAndCheck(t)
 		}()
 		_, err := f.recorder.Prepare(ctx, f.packet(100, 90))
 		require.ErrorIs(t, err, transfers.ErrAbandoned)
@@ -186,7 +186,7 @@ func TestAbandonedRepeatLeavesTheHoldAlone(t *testing.T) {
 		_, err = other.Fulfill(t.Context(), held.Packet)
 		require.NoError(t, err)
 		require.NoError(t, other.Close(t.Context()))
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 

@@ -57,7 +57,7 @@ func newAdmission(book *accounts.Book, cfg *Config, recorderDone <-chan struct{}
 	return g
 }
 
-// limitsOf returns the limits of a peer; nil for ourselves.
+// limitSettings returns the limits of a peer; nil for ourselves.
 func (g *admission) limitsOf(a accounts.PeerAccount) *peerLimits {
 	if a.IsOwn() {
 		return nil

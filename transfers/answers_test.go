@@ -45,7 +45,7 @@ func TestAbandonedPrepareThatWasSentTwice(t *testing.T) {
 		defer cancel()
 		_, err := f.recorder.Prepare(ctx, f.packet(100, 90))
 		require.ErrorIs(t, err, transfers.ErrAbandoned)
-		f.end(t) // nothing is held
+		f.closeAndCheck(t) // nothing is held
 	})
 }
 
@@ -58,7 +58,7 @@ func TestAnswerThatTookLongerThanTheHold(t *testing.T) {
 		got, err := f.recorder.Prepare(t.Context(), f.packet(100, 90)) // held for a minute
 		require.ErrorIs(t, err, transfers.ErrHoldExpired)
 		require.Equal(t, ledger.OutcomeApplied, got.Outcome)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -121,7 +121,7 @@ func TestNothingIsSentAfterItsExpiry(t *testing.T) {
 		require.Less(t, time.Since(began), 12*time.Second, "it is told while the ledger is still away")
 		_, err = f.recorder.Forward(t.Context(), p)
 		require.NoError(t, err, "what is owed waits")
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -143,7 +143,7 @@ func TestExpiredPrepareDoesNotWaitForTheLedger(t *testing.T) {
 			slow.proceed <- nil
 			slow.answerAll(t.Context())
 		}()
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -171,7 +171,7 @@ func TestFlushUnderLoad(t *testing.T) {
 		require.Less(t, time.Since(began), time.Second, "a backlog of 100 takes a tenth of that")
 		stop.Store(true)
 		callers.Wait() // more than the backlog takes are waiting to be handed over
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -191,7 +191,7 @@ func TestForwardFromAnUnknownSender(t *testing.T) {
 	}
 	require.Equal(t, int64(10), f.position(t, f.bob))
 	require.Equal(t, int64(10), f.arrears(t, carol))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // openAccount opens the account again that closeAccount has closed.
@@ -222,7 +222,7 @@ func TestSpentFulfill(t *testing.T) {
 	_, err = f.recorder.Forward(t.Context(), f.packet(100, 90))
 	require.NoError(t, err)
 	require.Equal(t, int64(90), f.position(t, f.bob))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // A fulfill is refused, and its caller books what is owed under another id. Then the
@@ -247,7 +247,7 @@ func TestRefusedFulfillIsNotReplayed(t *testing.T) {
 	require.Empty(t, h.takeReplayed())
 	require.Equal(t, int64(90), f.position(t, f.bob))
 	require.NoError(t, r.Close(t.Context()))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // The first fulfill is too early and refused; the second one, promised while the first
@@ -278,5 +278,5 @@ func TestPromiseAfterARefusalIsKept(t *testing.T) {
 	require.NoError(t, f.journaled(t, killed, h, nil).Close(t.Context()))
 	require.Len(t, h.takeReplayed(), 1)
 	require.Equal(t, int64(90), f.position(t, f.bob))
-	f.end(t)
+	f.closeAndCheck(t)
 }

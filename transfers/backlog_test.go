@@ -24,9 +24,9 @@ func TestBacklogMarks(t *testing.T) {
 	require.True(t, b.tryAcquire(false), "the last place")
 	require.Equal(t, []bool{true}, told)
 	require.False(t, b.tryAcquire(false))
-	require.False(t, b.tryAcquire(true), "full is full, for promised money too")
+	require.False(t, b.tryAcquire(true), "no place is free, also for promised money")
 	b.releasePlaces(1)
-	require.False(t, b.tryAcquire(false), "shut until the low mark")
+	require.False(t, b.tryAcquire(false), "full until drained to resumeAt")
 	require.True(t, b.tryAcquire(true), "promised money takes a free place")
 	b.releasePlaces(1)
 	require.Equal(t, []bool{true}, told)
@@ -43,7 +43,7 @@ func TestBacklogMarks(t *testing.T) {
 	require.Zero(t, b.state.Load())
 }
 
-// A model of the two marks against random calls.
+// Random calls against a model of maxOperations and resumeAt.
 func TestBacklogFollowsItsModel(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 1))
@@ -71,7 +71,7 @@ func TestBacklogFollowsItsModel(t *testing.T) {
 	}
 }
 
-// Who waits is woken when its turn has come, and not before.
+// Waiting callers are woken when there is a place for them, and not before.
 func TestBacklogWakes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestBacklogWakes(t *testing.T) {
 		require.Equal(t, int32(2), promised.Load())
 		b.releasePlaces(2)
 		synctest.Wait()
-		require.Zero(t, prepares.Load(), "above the low mark")
+		require.Zero(t, prepares.Load(), "above resumeAt")
 		b.releasePlaces(1)
 		group.Wait()
 		require.Equal(t, uint64(3), b.state.Load()>>1)
@@ -127,7 +127,7 @@ func TestBacklogGivesUpWaiting(t *testing.T) {
 	})
 }
 
-// Many come and go: no place is lost, none is given twice, and nobody is left
+// Many callers take and release places: no place is lost or given twice, and no caller is left
 // waiting.
 func TestBacklogUnderLoad(t *testing.T) {
 	t.Parallel()

@@ -159,7 +159,7 @@ func TestLostAnswersAreFoundOut(t *testing.T) {
 		_, err = f.recorder.Fulfill(t.Context(), held.Packet)
 		require.NoError(t, err)
 		require.Equal(t, int64(90), f.position(t, f.bob))
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -189,7 +189,7 @@ func TestNothingOvertakesAFulfillThatIsSentAgain(t *testing.T) {
 	require.NoError(t, tickets[1].Wait(t.Context()).Err)
 	require.NoError(t, tickets[2].Wait(t.Context()).Err)
 	require.ErrorIs(t, tickets[3].Wait(t.Context()).Err, transfers.ErrPacketConflict)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 func TestSmallRequestsAreLearnt(t *testing.T) {
@@ -216,7 +216,7 @@ func TestSmallRequestsAreLearnt(t *testing.T) {
 		_, err := f.recorder.RecordAll(t.Context(), ops...)
 		require.NoError(t, err)
 		require.Equal(t, int64(-400), f.position(t, f.alice))
-		f.end(t)
+		f.closeAndCheck(t)
 		close(slow.requests)
 		<-done
 		require.LessOrEqual(t, refused, 9, "it is learnt, not found out each time")
@@ -246,7 +246,7 @@ func TestOperationThatNeverFits(t *testing.T) {
 	require.ErrorIs(t, results[1].Err, ledger.ErrTooMuchData)
 	require.NotErrorIs(t, results[1].Err, transfers.ErrRecorderClosed)
 	require.NoError(t, results[2].Err)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // Many goroutines, prepares and their resolutions, on several lanes.
@@ -278,5 +278,5 @@ func TestManyCallers(t *testing.T) {
 	require.Equal(t, int64(-400), f.position(t, f.alice))
 	require.Equal(t, int64(200), f.position(t, f.bob))
 	require.NoError(t, other.Close(t.Context()))
-	f.end(t)
+	f.closeAndCheck(t)
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// Random programs against a bucket of fractions: never more is let in than flowed, and at most
-// what flows in a few nanoseconds less.
+// Random programs against a bucket of fractions: the bucket never gives more tokens than flowed
+// in, and at most a few nanoseconds' worth less.
 func TestBucketAgainstFractions(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 1))
@@ -40,7 +40,7 @@ func TestBucketAgainstFractions(t *testing.T) {
 				level.Sub(level, wanted)
 				continue
 			}
-			// A token is whole, and each one that flowed may have cost a nanosecond more.
+			// Tokens are whole, and each token may have taken a nanosecond more.
 			slack := new(big.Rat).Mul(speed, new(big.Rat).SetInt64(step+1))
 			slack.Add(slack, new(big.Rat).SetInt64(1))
 			require.Less(t, new(big.Rat).Sub(level, slack).Cmp(wanted), 1, "%+v: %d not out of %v", rate, n, level)
@@ -57,7 +57,7 @@ func TestBucketAtTheEnds(t *testing.T) {
 	require.False(t, b.takeTokens(4, now))
 	require.True(t, b.takeTokens(3, now))
 	require.False(t, b.takeTokens(1, now))
-	now = now.Add(-time.Hour) // the clock is set back: it goes on from there
+	now = now.Add(-time.Hour) // the clock is set back: the bucket goes on from there
 	require.False(t, b.takeTokens(1, now))
 	now = now.Add(time.Second / 3)
 	require.False(t, b.takeTokens(1, now), "a nanosecond is missing")
@@ -70,7 +70,7 @@ func TestBucketAtTheEnds(t *testing.T) {
 	require.False(t, b.takeTokens(1, now))
 	now = now.Add(time.Second)
 	require.True(t, b.takeTokens(0, now))
-	now = now.Add(time.Second/3 - 1) // what flows into a full bucket is lost, also a part of a token
+	now = now.Add(time.Second/3 - 1) // a full bucket gains nothing, not even a part of a token
 	require.True(t, b.takeTokens(1, now))
 	now = now.Add(2)
 	require.False(t, b.takeTokens(3, now))

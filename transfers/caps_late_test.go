@@ -10,12 +10,12 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// A late fulfill is owed beside what was let in since its hold expired.
+// A late fulfill is owed in addition to the packets admitted since its hold expired.
 func TestLateFulfillCountsForTheCap(t *testing.T) {
 	t.Parallel()
 	w := newWatch()
 	l := embedded.New(embedded.WithClock(w.Now))
-	f := newCapped(t, l, capOf(100, ""), transfers.Config{Clock: w.Now})
+	f := newCapped(t, l, capSettings(100, ""), transfers.Config{Clock: w.Now})
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 100))
 	require.NoError(t, err)
 	w.pass(time.Hour)
@@ -23,7 +23,7 @@ func TestLateFulfillCountsForTheCap(t *testing.T) {
 	require.NoError(t, err)
 	_, err = f.recorder.Forward(t.Context(), transfers.Packet{From: f.alice, To: us, In: 1, Out: 1}) // a request lets the hold expire
 	require.NoError(t, err)
-	// It has not looked yet, and does so before the first packet.
+	// The new recorder reads the peers before its first packet.
 	r, err := transfers.NewRecorder(l, f.book, transfers.Config{Clock: w.Now})
 	require.NoError(t, err)
 	warm, err := r.Prepare(t.Context(), f.packet(1, 1))
@@ -36,13 +36,13 @@ func TestLateFulfillCountsForTheCap(t *testing.T) {
 	_, err = r.Reject(t.Context(), warm.Packet)
 	require.NoError(t, err)
 	require.NoError(t, r.Close(t.Context()))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
-// A fulfill that an earlier recorder has left may be late, so it counts from the start.
+// A fulfill left in the journal may be late, so it counts from the start.
 func TestReplayedFulfillCountsForTheCap(t *testing.T) {
 	t.Parallel()
-	f := newCapped(t, embedded.New(), capOf(100, ""), transfers.Config{})
+	f := newCapped(t, embedded.New(), capSettings(100, ""), transfers.Config{})
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 100))
 	require.NoError(t, err)
 	folder := newFolder(t)
@@ -55,5 +55,5 @@ func TestReplayedFulfillCountsForTheCap(t *testing.T) {
 	require.ErrorIs(t, err, transfers.ErrPayableCap)
 	<-silent.asked
 	require.Error(t, r.Close(canceled(t.Context())))
-	f.end(t)
+	f.closeAndCheck(t)
 }

@@ -107,7 +107,7 @@ func TestLateFulfillIsBooked(t *testing.T) {
 	require.Len(t, rows, 1, "and what the sender is charged")
 	require.Equal(t, uint64(0xf4), rows[0].ID.Lo&0xff, "leg 15 of phase 4")
 	require.Equal(t, units(100), rows[0].Amount)
-	f.end(t)
+	f.closeAndCheck(t)
 	require.Equal(t, []transfers.Result{got, again}, late)
 }
 
@@ -132,7 +132,7 @@ func TestLateFulfillBeyondTheLine(t *testing.T) {
 	require.Equal(t, int64(1050), f.position(t, f.bob))
 	require.Equal(t, int64(60), f.arrears(t, f.alice))
 	require.Zero(t, f.suspense(t))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 func TestForwardBeyondTheLine(t *testing.T) {
@@ -149,7 +149,7 @@ func TestForwardBeyondTheLine(t *testing.T) {
 	require.Equal(t, ledger.OutcomeAlreadyApplied, again.Outcome)
 	require.True(t, again.Late)
 	require.Equal(t, int64(1000), f.position(t, f.bob))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // closeAccount closes a peer's account as an operator would.
@@ -214,7 +214,7 @@ func TestForwardBeyondTheLineToAClosedReceiver(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, got.Late)
 	require.Equal(t, int64(100), f.arrears(t, f.alice))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // Late fulfills of every shape of packet end as those in time do, while the
@@ -263,7 +263,7 @@ func TestLateFulfillsEndAsThoseInTime(t *testing.T) {
 			for _, a := range all {
 				books[i][a.ID] = int64(a.CreditsPosted.Lo) - int64(a.DebitsPosted.Lo)
 			}
-			f.end(t)
+			f.closeAndCheck(t)
 		}
 		require.Equal(t, books[0], books[1], name)
 	}
@@ -297,7 +297,7 @@ func TestLateFulfillOfTwoRecorders(t *testing.T) {
 	require.Equal(t, int64(-200), f.position(t, f.alice))
 	require.Equal(t, int64(180), f.position(t, f.bob))
 	require.Zero(t, f.arrears(t, f.alice))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // Corrections need more transfers than what they correct: a batch that was full
@@ -325,7 +325,7 @@ func TestCorrectionsOfAFullBatch(t *testing.T) {
 	require.Equal(t, int64(-5000), f.position(t, f.alice))
 	require.Equal(t, int64(5000), f.position(t, f.bob))
 	require.Equal(t, int64(4000), f.arrears(t, f.alice))
-	f.end(t)
+	f.closeAndCheck(t)
 	operations := 0
 	for _, b := range batches {
 		operations += b.Operations

@@ -11,9 +11,9 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// More peers send than a look takes: the others have their turn in the next one, also when
-// the first ones are in arrears, or go on sending.
-func TestLooksAtPeersInTurn(t *testing.T) {
+// More peers send than a refresh reads: the others follow in the next refresh, also when the
+// first peers are in arrears, or go on sending.
+func TestDebtorsAreReadInTurn(t *testing.T) {
 	t.Parallel()
 	l := embedded.New()
 	usd := accounts.Asset{Code: "USD", Ledger: 1}
@@ -45,8 +45,8 @@ func TestLooksAtPeersInTurn(t *testing.T) {
 	}
 }
 
-// The peers of a batch are noted once: those of the one before are not looked at again.
-func TestNotesTheSendersOfEachBatch(t *testing.T) {
+// The senders of a batch are queued once; senders of earlier batches are not queued again.
+func TestSendersOfEachBatchAreQueued(t *testing.T) {
 	t.Parallel()
 	usd := accounts.Asset{Code: "USD", Ledger: 1}
 	book, err := accounts.NewBook(embedded.New(), accounts.Config{Assets: []accounts.Asset{usd}})

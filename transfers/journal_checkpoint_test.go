@@ -85,7 +85,7 @@ func TestJournalStaysSmall(t *testing.T) {
 	require.Empty(t, h.journal())
 	require.Less(t, size(t, folder), int64(4<<10), "what is owed is all that is left: nothing")
 	f.requireEmpty(t, folder)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // Much is owed, more than lies between two checkpoints.
@@ -118,7 +118,7 @@ func TestMuchIsOwed(t *testing.T) {
 	require.NoError(t, r.Close(t.Context()))
 	require.Len(t, ids(t, h.takeReplayed()), 5000)
 	f.requireEmpty(t, folder)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // Processes are killed one after the other, and none reaches the ledger: each keeps what
@@ -140,7 +140,7 @@ func TestRestartsDoNotAddUp(t *testing.T) {
 			f.stop(t, r, len(packets))
 		}
 		f.requireReplayed(t, folder, packets)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -200,7 +200,7 @@ func TestCheckpointThatCannotBeWritten(t *testing.T) {
 				for _, got := range replayed {
 					require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
 				}
-				f.end(t)
+				f.closeAndCheck(t)
 			})
 		})
 	}
@@ -246,6 +246,6 @@ func TestLastCheckpointCannotBeWritten(t *testing.T) {
 			require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome, "more to do, and nothing else")
 		}
 		f.requireEmpty(t, folder)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }

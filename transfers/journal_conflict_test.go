@@ -67,5 +67,5 @@ func fulfillTwoWays(t *testing.T, crash, wrongFirst bool) {
 	require.Equal(t, 1, booked)
 	require.Equal(t, int64(1), f.position(t, f.bob))
 	f.requireEmpty(t, left)
-	f.end(t)
+	f.closeAndCheck(t)
 }

@@ -201,7 +201,7 @@ func (c *crashes) requireReplayed(t *testing.T, at crash) {
 	}
 	require.Equal(t, booked, f.position(t, f.bob), "each once")
 	require.Equal(t, -booked, f.position(t, f.alice))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // The process is killed after each operation, and after each byte of what each has
@@ -256,7 +256,7 @@ func requireEveryCrashPoint(t *testing.T, random *rand.Rand, all bool) {
 	}
 	t.Log(folders, "folders")
 	c.settleAll(t, c.packets)
-	c.end(t)
+	c.closeAndCheck(t)
 }
 
 // What was written behind the mark and not synced may be anything.
@@ -273,5 +273,5 @@ func TestCrashWithASpoiledTail(t *testing.T) {
 		folder := whole.with(name, slices.Concat(whole[name], tail[:random.IntN(len(tail)+1)])).write(t)
 		f.requireReplayed(t, folder, packets)
 	}
-	f.end(t)
+	f.closeAndCheck(t)
 }

@@ -91,7 +91,7 @@ func TestTornJournal(t *testing.T) {
 			folder := whole.with(last, append(bytes.Clone(whole[last]), tail...)).write(t)
 			f.requireReplayed(t, folder, packets)
 			f.requireEmpty(t, folder)
-			f.end(t)
+			f.closeAndCheck(t)
 		})
 	}
 }
@@ -123,7 +123,7 @@ func TestCorruptJournal(t *testing.T) {
 		// It is mended from a copy, and is not locked.
 		require.NoError(t, os.WriteFile(filepath.Join(folder, last), whole[last], 0o600))
 		f.requireReplayed(t, folder, packets)
-		f.end(t)
+		f.closeAndCheck(t)
 	}
 }
 
@@ -144,7 +144,7 @@ func TestCorruptCheckpoint(t *testing.T) {
 		require.ErrorContains(t, err, name)
 	}
 	require.Len(t, whole, 3, "lock, checkpoint and log")
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // The journal is that of another deployment on the same cluster, or has a format
@@ -165,7 +165,7 @@ func TestForeignJournal(t *testing.T) {
 	err = f.requireRefused(t, other, folder)
 	require.ErrorIs(t, err, transfers.ErrJournalForeign)
 	f.requireEmpty(t, folder)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // The book lacks an asset that it had: nothing is lost until it has it again.
@@ -189,7 +189,7 @@ func TestJournalWithAnUnknownAsset(t *testing.T) {
 	require.NoError(t, f.journaled(t, folder, h, nil).Close(t.Context()))
 	require.Contains(t, ids(t, h.takeReplayed()), held.Packet.ID)
 	require.Equal(t, int64(1), f.position(t, f.bobEUR))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // The book does not allow any more what it has allowed.
@@ -208,7 +208,7 @@ func TestJournalWithALossThatIsNotAllowed(t *testing.T) {
 	require.ErrorContains(t, err, held.Packet.ID.String())
 	require.NoError(t, f.journaled(t, folder, &heard{}, nil).Close(t.Context()))
 	require.Equal(t, int64(12), f.position(t, f.bobEUR))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 func TestJournalInUse(t *testing.T) {
@@ -227,7 +227,7 @@ func TestJournalInUse(t *testing.T) {
 	require.NoError(t, err, "it was not disturbed")
 	require.NoError(t, r.Close(t.Context()))
 	f.requireEmpty(t, folder)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 func TestJournalThatCannotBeMade(t *testing.T) {
@@ -250,5 +250,5 @@ func TestJournalThatCannotBeMade(t *testing.T) {
 			require.NoDirExists(t, filepath.Dir(folder), "a mistyped path is not made")
 		}
 	}
-	f.end(t)
+	f.closeAndCheck(t)
 }

@@ -102,7 +102,7 @@ func requireFullDisk(t *testing.T, limit int) {
 	require.Equal(t, int64(len(replayed)), f.position(t, f.bob))
 	t.Logf("limit %d: %d promised, %d there", limit, len(promised), len(replayed))
 	f.settleAll(t, packets)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // TestJournalOnAFullDiskChild is the process that runs out of space.
@@ -171,7 +171,7 @@ func TestJournalOnAFullDiskChild(t *testing.T) { //nolint:paralleltest // it is 
 	require.Equal(t, err, r.Close(ctx))
 	require.Len(t, h.journal(), 1, "still")
 	f.settleAll(t, packets)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 func requireFull(t *testing.T, err error, folder string) {
@@ -206,7 +206,7 @@ func TestJournalOnAFullDiskAtTheStartChild(t *testing.T) { //nolint:paralleltest
 	packets := f.held(t, 2)
 	f.leave(t, folder, false, packets...)
 	f.requireReplayed(t, folder, packets)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // RecordAll hands all over before it waits, so its fulfills are synced in few groups.
@@ -242,7 +242,7 @@ func TestRecordAllSyncsTogetherChild(t *testing.T) { //nolint:paralleltest // it
 	t.Log(made, "writes")
 	require.Less(t, made, len(packets)/4)
 	require.NotZero(t, made)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // writes is how many system calls of this process have written so far.

@@ -88,7 +88,7 @@ func TestKilledWithPromises(t *testing.T) {
 	}
 	t.Logf("%d fulfills booked over %d kills", booked, kills)
 	f.requireEmpty(t, folder)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 func (f *fixture) prepareAll(t *testing.T, packets []transfers.Packet) {

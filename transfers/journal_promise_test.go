@@ -45,7 +45,7 @@ func TestPromisesOutliveTheRecorder(t *testing.T) {
 			require.Empty(t, h.journal())
 			f.requireEmpty(t, folder)
 			require.Equal(t, int64(20), f.position(t, f.bob))
-			f.end(t)
+			f.closeAndCheck(t)
 		})
 	}
 }
@@ -85,7 +85,7 @@ func TestStoppedWhileReplaying(t *testing.T) {
 	require.Len(t, ids(t, h.takeReplayed()), 15)
 	require.Equal(t, int64(15), f.position(t, f.bob))
 	f.requireEmpty(t, folder)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // Packets of all kinds of legs are read back as what they were.
@@ -130,7 +130,7 @@ func TestReplayOfEveryKindOfPacket(t *testing.T) {
 	require.Equal(t, int64(-10-105-10-10-10+8), f.position(t, f.alice))
 	require.Equal(t, int64(9+10), f.position(t, f.bob))
 	require.Equal(t, int64(12+1+7), f.position(t, f.bobEUR))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // What the next recorder is asked for comes behind what the last one has promised.
@@ -150,7 +150,7 @@ func TestReplayGoesAhead(t *testing.T) {
 	require.Equal(t, int64(50), f.position(t, f.bob))
 	require.NoError(t, r.Close(t.Context()))
 	f.requireEmpty(t, folder)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // More is left than the backlog takes.
@@ -184,7 +184,7 @@ func TestReplayBeyondTheBacklog(t *testing.T) {
 	}
 	require.NoError(t, r.Close(t.Context()))
 	require.Empty(t, full)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // The ledger refuses: that is an answer, which is told, and nothing is left.
@@ -226,7 +226,7 @@ func TestRefusedForGoodIsForgotten(t *testing.T) {
 	require.Empty(t, h.journal())
 	f.requireEmpty(t, folder)
 	require.Equal(t, int64(1), f.position(t, f.bob))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // The hold has expired before the fulfill is replayed: it is booked by a correction,
@@ -263,7 +263,7 @@ func TestReplayOfWhatCameTooLate(t *testing.T) {
 				require.Equal(t, int64(-100), f.position(t, f.alice))
 				require.Equal(t, int64(90), f.position(t, f.bob))
 				f.requireEmpty(t, folder)
-				f.end(t)
+				f.closeAndCheck(t)
 			})
 		})
 	}
@@ -329,7 +329,7 @@ func TestWhatIsNotKept(t *testing.T) {
 	f.requireEmpty(t, folder)
 	_, err = f.recorder.Reject(ctx, packets[0])
 	require.NoError(t, err)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // More is left than one request takes. It goes ahead of what is asked for behind it all
@@ -360,7 +360,7 @@ func TestReplayInManyRequests(t *testing.T) {
 	require.NoError(t, r.Close(t.Context()))
 	f.requireEmpty(t, folder)
 	require.Equal(t, int64(len(packets)), f.position(t, f.bob))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // The ledger ends by itself: what the recorder gives up is owed, and it takes no more.
@@ -385,7 +385,7 @@ func TestLedgerEndsBeforeItHasAnswered(t *testing.T) {
 	require.NoError(t, r.Close(t.Context()), "who waited was told")
 	f.requireReplayed(t, folder, packets)
 	f.requireEmpty(t, folder)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // ended is a ledger that was closed.

@@ -70,7 +70,7 @@ func TestCloseWhileSubmitting(t *testing.T) {
 		require.GreaterOrEqual(t, booked, int64(len(ops)))
 		f.requireEmpty(t, folder)
 		f.settleAll(t, packets)
-		f.end(t)
+		f.closeAndCheck(t)
 	}
 }
 
@@ -144,5 +144,5 @@ func TestOpenAndCloseAgain(t *testing.T) {
 		require.Equal(t, int64(i+1), f.position(t, f.bob))
 	}
 	f.requireEmpty(t, folder)
-	f.end(t)
+	f.closeAndCheck(t)
 }

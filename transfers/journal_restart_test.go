@@ -267,5 +267,5 @@ func (l *life) end(t *testing.T) {
 	t.Logf("%d packets, %d stops, %d late", len(l.packets), l.stops, len(l.heard.late))
 	require.Equal(t, -in, l.position(t, l.alice))
 	require.Equal(t, out, l.position(t, l.bob))
-	l.fixture.end(t)
+	l.fixture.closeAndCheck(t)
 }

@@ -83,7 +83,7 @@ func TestContextEndsBeforeTheDiskIsThrough(t *testing.T) {
 	require.Len(t, ids(t, h.takeReplayed()), submitted)
 	require.Equal(t, int64(submitted), f.position(t, f.bob))
 	f.settleAll(t, packets)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // TrySubmit leaves the waiting to its caller, or to many.
@@ -117,7 +117,7 @@ func TestTrySubmitAndJournaled(t *testing.T) {
 		require.NoError(t, ticket.Journaled(canceled(t.Context())), "it is on disk, and stays there")
 	}
 	f.requireReplayed(t, killed, packets)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // Without a journal nothing outlives the process but what is in the ledger.

@@ -195,7 +195,7 @@ func TestLateFulfillAfterAnotherOnesAttempts(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ledger.OutcomeApplied, got.Outcome)
 	f.requireLate(t, p, 5)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // A late fulfill that collects takes what the sender owed before, too, but never more than that.
@@ -218,7 +218,7 @@ func TestLateFulfillCollectsOldArrears(t *testing.T) {
 	require.True(t, got.Late)
 	require.Zero(t, f.arrears(t, f.alice))
 	require.Equal(t, int64(-849), f.position(t, f.alice))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // olderRows are a late fulfill as a version before arrears booked it: suspense in the sender's
@@ -269,7 +269,7 @@ func TestLateFulfillOfAnOlderVersion(t *testing.T) {
 		require.True(t, got.Late)
 		require.Equal(t, int64(700+p.Out), f.position(t, f.bob))
 		require.Zero(t, f.arrears(t, f.alice))
-		f.end(t)
+		f.closeAndCheck(t)
 	}
 }
 
@@ -287,7 +287,7 @@ func TestLateFulfillMeetsAnotherTransfer(t *testing.T) {
 	_, err = f.recorder.Fulfill(t.Context(), p)
 	require.ErrorIs(t, err, ledger.ErrIDConflict)
 	require.Zero(t, f.arrears(t, f.alice))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // tagOf is the hash of a held packet's legs, which the first of them carries.
@@ -375,7 +375,7 @@ func TestLateFulfillWaitsForTheArrearsAccount(t *testing.T) {
 			_, err = f.recorder.Forward(t.Context(), f.packet(7, 7))
 			require.NoError(t, err)
 			require.Equal(t, int64(307), f.arrears(t, f.alice))
-			f.end(t)
+			f.closeAndCheck(t)
 		})
 	}
 }
@@ -411,7 +411,7 @@ func TestLateFulfillIsClosedWithoutTheArrearsAccount(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, ledger.OutcomeApplied, again.Outcome)
 		f.requireLate(t, p, 4)
-		f.end(t)
+		f.closeAndCheck(t)
 	}
 }
 

@@ -105,7 +105,7 @@ func TestHoldCountsFromTheFirstRequest(t *testing.T) {
 		got := l.together(t, f, transfers.PrepareOp(f.packet(100, 90)))[0].Wait(t.Context()) // held for a minute
 		require.Equal(t, ledger.OutcomeAlreadyApplied, got.Outcome)
 		require.ErrorIs(t, got.Err, transfers.ErrHoldExpired)
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }
 
@@ -119,6 +119,6 @@ func TestRefusalWhoseAnswerWasLost(t *testing.T) {
 		require.Equal(t, ledger.OutcomeIDSpent, got.Outcome)
 		require.ErrorIs(t, got.Err, ledger.ErrIDSpent)
 		require.Equal(t, "T04", transfers.ILPCode(got.Err))
-		f.end(t)
+		f.closeAndCheck(t)
 	})
 }

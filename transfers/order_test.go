@@ -215,6 +215,6 @@ func TestSettingsDoNotChangeTheBooks(t *testing.T) {
 			want = got
 		}
 		require.Equal(t, want, got, setting)
-		f.end(t)
+		f.closeAndCheck(t)
 	}
 }

@@ -13,38 +13,38 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// limitsOp is one operation on a side of a peer, and when it was handed over and answered, by a
-// count of events; 0: not yet.
+// limitsOp is an operation in a direction of a peer, with the event numbers at which it was
+// sent and answered; 0: not yet.
 type limitsOp struct {
-	kind             Kind
-	direction        direction
-	amount           int64
-	handed, answered int
-	effect           answerEffect
+	kind               Kind
+	direction          direction
+	amount             int64
+	sentAt, answeredAt int
+	effect             answerEffect
 }
 
-// limitsModel keeps every operation by itself, where a room has sums.
+// limitsModel keeps every single operation, where peerLimits keeps sums.
 type limitsModel struct {
 	limits     *peerLimits
 	ops        []*limitsOp
 	now        int
-	readStart  int // when the look that balance is of began
-	readEnd    int // and when it had ended
+	readStart  int // when the read of balance began
+	readEnd    int // when the read of balance ended
 	balance    accounts.Balance
-	wasUnknown bool // an operation was under way at the last look
+	wasUnknown bool // an operation was in flight at the last read
 }
 
-// unanswered are the operations without an answer.
+// unanswered returns the operations without an answer.
 func (m *limitsModel) unanswered() (open []*limitsOp) {
 	for _, o := range m.ops {
-		if o.answered == 0 {
+		if o.answeredAt == 0 {
 			open = append(open, o)
 		}
 	}
 	return open
 }
 
-// sumAmounts adds up the operations that count.
+// sumAmounts adds up the amounts of the operations selected by counts.
 func (m *limitsModel) sumAmounts(s direction, counts func(*limitsOp) bool) (total int64) {
 	for _, o := range m.ops {
 		if o.direction == s && counts(o) {
@@ -56,28 +56,28 @@ func (m *limitsModel) sumAmounts(s direction, counts func(*limitsOp) bool) (tota
 
 func isAdmitted(o *limitsOp) bool { return o.kind == KindPrepare || o.kind == KindForward }
 
-// usedUp are what makes the room smaller: let in, and not answered before the look; late
-// fulfills when they are answered, and all that may be late.
+// usedUp returns the amounts that use up a cap: admitted and not answered before the read,
+// answered late fulfills, and unanswered fulfills.
 func (m *limitsModel) usedUp(s direction) int64 {
 	return m.sumAmounts(s, func(o *limitsOp) bool {
-		late := o.kind == KindFulfill && s == outgoing && (o.answered == 0 || o.effect.late && o.answered > m.readStart)
-		return isAdmitted(o) && (o.answered == 0 || o.answered > m.readStart) || late
+		late := o.kind == KindFulfill && s == outgoing && (o.answeredAt == 0 || o.effect.late && o.answeredAt > m.readStart)
+		return isAdmitted(o) && (o.answeredAt == 0 || o.answeredAt > m.readStart) || late
 	})
 }
 
-// freed is what is held no more: given back by what was handed over after the look, or never
-// held.
+// freed returns the amounts no longer held: voided by rejects sent after the read, or never
+// booked.
 func (m *limitsModel) freed(s direction) int64 {
 	return m.sumAmounts(s, func(o *limitsOp) bool {
-		return o.kind == KindReject && o.handed > m.readEnd && o.answered > 0 && o.effect.freesOwnHold ||
-			isAdmitted(o) && o.answered > m.readEnd && !o.effect.booked
+		return o.kind == KindReject && o.sentAt > m.readEnd && o.answeredAt > 0 && o.effect.freesOwnHold ||
+			isAdmitted(o) && o.answeredAt > m.readEnd && !o.effect.booked
 	})
 }
 
-// posted is what fulfills in time have posted that were handed over after the look.
+// posted returns the amounts posted in time by fulfills sent after the read.
 func (m *limitsModel) posted(s direction) int64 {
 	return m.sumAmounts(s, func(o *limitsOp) bool {
-		return o.kind == KindFulfill && o.handed > m.readEnd && o.answered > 0 && o.effect.freesOwnHold
+		return o.kind == KindFulfill && o.sentAt > m.readEnd && o.answeredAt > 0 && o.effect.freesOwnHold
 	})
 }
 
@@ -87,11 +87,11 @@ func (m *limitsModel) payable() (used, limit int64) {
 	return max(0, used), toInt64(m.limits.limits.PayableCap) + toInt64(b.Receivable) + m.posted(incoming)
 }
 
-func (m *limitsModel) held() (used, limit int64) {
+func (m *limitsModel) inFlight() (used, limit int64) {
 	b := &m.balance
 	used = max(0, toInt64(b.HeldIn)+m.usedUp(incoming)-m.freed(incoming)-m.posted(incoming))
 	spent := m.sumAmounts(incoming, func(o *limitsOp) bool {
-		return o.kind == KindFulfill && (o.answered == 0 || o.answered > m.readStart && o.effect.booked)
+		return o.kind == KindFulfill && (o.answeredAt == 0 || o.answeredAt > m.readStart && o.effect.booked)
 	})
 	own := toInt64(b.Payable) + m.posted(outgoing) - toInt64(b.Receivable) - toInt64(b.Settling) - spent
 	return used, toInt64(m.limits.inFlightCap) + max(0, own)
@@ -102,15 +102,15 @@ func toInt64(a ledger.Amount) int64 {
 	return int64(n)
 }
 
-// step does something at random.
-func (m *limitsModel) step(random *rand.Rand) {
+// runStep sends or answers a random operation.
+func (m *limitsModel) runStep(random *rand.Rand) {
 	m.now++
 	if open := m.unanswered(); len(open) > 0 && random.IntN(2) == 0 {
-		m.answer(open[random.IntN(len(open))], random)
+		m.answerOp(open[random.IntN(len(open))], random)
 		return
 	}
 	o := &limitsOp{
-		kind: KindPrepare + Kind(random.IntN(4)), direction: direction(random.IntN(2)), amount: 1 + random.Int64N(50), handed: m.now,
+		kind: KindPrepare + Kind(random.IntN(4)), direction: direction(random.IntN(2)), amount: 1 + random.Int64N(50), sentAt: m.now,
 	}
 	amount := ledger.NewAmount(uint64(o.amount))
 	if o.kind != KindPrepare {
@@ -121,8 +121,8 @@ func (m *limitsModel) step(random *rand.Rand) {
 	m.ops = append(m.ops, o)
 }
 
-func (m *limitsModel) answer(o *limitsOp, random *rand.Rand) {
-	o.answered = m.now
+func (m *limitsModel) answerOp(o *limitsOp, random *rand.Rand) {
+	o.answeredAt = m.now
 	o.effect.booked = random.IntN(4) > 0
 	if o.kind == KindFulfill && o.effect.booked {
 		o.effect.late = random.IntN(3) == 0
@@ -131,18 +131,17 @@ func (m *limitsModel) answer(o *limitsOp, random *rand.Rand) {
 	m.limits.recordAnswered(o.kind, ledger.NewAmount(uint64(o.amount)), o.direction, o.effect)
 }
 
-// refresh looks, with operations under way while it does if there are to be some. What the
-// balance is makes no difference to what is counted besides.
+// refresh reads a random balance; busy runs steps during the read.
 func (m *limitsModel) refresh(random *rand.Rand, busy bool) {
 	needed, _ := m.limits.beginRead()
 	if !needed {
 		return
 	}
-	begun := m.now
+	start := m.now
 	m.now++
 	for range random.IntN(4) {
 		if busy {
-			m.step(random)
+			m.runStep(random)
 		}
 	}
 	some := func() ledger.Amount { return ledger.NewAmount(random.Uint64N(300)) }
@@ -151,34 +150,34 @@ func (m *limitsModel) refresh(random *rand.Rand, busy bool) {
 	}
 	m.wasUnknown = len(m.unanswered()) > 0
 	m.limits.endRead(m.balance, nil)
-	m.readStart, m.readEnd = begun, m.now
+	m.readStart, m.readEnd = start, m.now
 }
 
-// check compares the room with the model. It must never be larger than the model's, and is the
-// same after a look at which nothing was under way.
-func (m *limitsModel) check(t *testing.T, quiet bool) {
+// compareLimits compares peerLimits with the model: used must be at least the model's, limit at
+// most the model's. After a read with nothing in flight both are equal.
+func (m *limitsModel) compareLimits(t *testing.T, quiet bool) {
 	t.Helper()
-	for name, f := range map[string]func() (used, limit int64, roomUsed, roomLimit ledger.Amount){
+	for name, f := range map[string]func() (used, limit int64, gotUsed, gotLimit ledger.Amount){
 		"payable": func() (int64, int64, ledger.Amount, ledger.Amount) {
 			used, limit := m.payable()
 			return used, limit, m.limits.usedPayable(), m.limits.payableLimit()
 		},
-		"held": func() (int64, int64, ledger.Amount, ledger.Amount) {
-			used, limit := m.held()
+		"in flight": func() (int64, int64, ledger.Amount, ledger.Amount) {
+			used, limit := m.inFlight()
 			return used, limit, m.limits.usedInFlight(), m.limits.inFlightLimit()
 		},
 	} {
-		used, limit, roomUsed, roomLimit := f()
-		require.GreaterOrEqual(t, toInt64(roomUsed), used, name)
-		require.LessOrEqual(t, toInt64(roomLimit), limit, name)
+		used, limit, gotUsed, gotLimit := f()
+		require.GreaterOrEqual(t, toInt64(gotUsed), used, name)
+		require.LessOrEqual(t, toInt64(gotLimit), limit, name)
 		if quiet {
-			require.Equal(t, used, toInt64(roomUsed), name)
-			require.Equal(t, limit, toInt64(roomLimit), name)
+			require.Equal(t, used, toInt64(gotUsed), name)
+			require.Equal(t, limit, toInt64(gotLimit), name)
 		}
 	}
 }
 
-// TestPeerLimitsFollowTheirModel lets operations come and be answered at random between looks.
+// TestPeerLimitsFollowTheirModel sends and answers random operations between reads.
 func TestPeerLimitsFollowTheirModel(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(300) {
@@ -194,25 +193,24 @@ func TestPeerLimitsFollowTheirModel(t *testing.T) {
 			require.Equal(t, ledger.NewAmount(500), m.limits.inFlightCap)
 			for range 6 {
 				for range random.IntN(40) {
-					m.step(random)
-					m.check(t, !m.wasUnknown && !busy)
+					m.runStep(random)
+					m.compareLimits(t, !m.wasUnknown && !busy)
 				}
-				if !busy { // all is answered before the look
+				if !busy { // all operations are answered before the read
 					for _, o := range m.unanswered() {
 						m.now++
-						m.answer(o, random)
+						m.answerOp(o, random)
 					}
 				}
 				m.now++
 				m.refresh(random, busy)
-				m.check(t, !m.wasUnknown && !busy)
+				m.compareLimits(t, !m.wasUnknown && !busy)
 			}
 		})
 	}
 }
 
-// Whoever asks for the state of a peer that was looked at changes nothing about the next look: it is
-// made if somebody has asked for room, else not.
+// checkLoaded of loaded limits does not change whether the next refresh reads the peer.
 func TestLoadedLimitsRequestNoRead(t *testing.T) {
 	t.Parallel()
 	r := &peerLimits{capped: true, readAt: time.Now()}

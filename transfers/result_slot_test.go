@@ -12,15 +12,15 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// A ticket may be waited for by several at once, by some in vain, and afterwards.
-func TestManyWaitForOneSlot(t *testing.T) {
+// Several callers may wait for a Future at once, give up, and wait again later.
+func TestManyCallersWaitForASlot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var s resultSlot
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		for range 1000 { // nothing is kept for those who gave up
-			require.False(t, s.waitPublished(canceledContext(t)))
+		for range 1000 { // nothing is kept for callers that gave up
+			require.False(t, s.waitPublished(endedContext(t)))
 		}
 		require.False(t, s.waitPublished(short))
 		var group sync.WaitGroup
@@ -35,46 +35,46 @@ func TestManyWaitForOneSlot(t *testing.T) {
 		require.True(t, s.markAnswered())
 		s.publishResult()
 		group.Wait()
-		require.True(t, s.waitPublished(canceledContext(t)), "the answer is out")
+		require.True(t, s.waitPublished(endedContext(t)), "the result is published")
 		require.True(t, s.isApplied())
 	})
 }
 
-func canceledContext(t *testing.T) context.Context {
+func endedContext(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	return ctx
 }
 
-// A call that is used again starts afresh, also if its caller saw the answer
-// before the lane gave the token.
-func TestCallsAreUsedAgain(t *testing.T) {
+// A reused recordCall starts empty, also if its caller saw the result before the lane put the
+// token in.
+func TestRecordCallsAreReused(t *testing.T) {
 	t.Parallel()
 	var all recordCallPool
 	for i := range 1000 {
-		one := all.takeCall()
-		require.Zero(t, one.slot.outcome)
-		require.NoError(t, one.slot.err)
-		require.Empty(t, one.waiter.token)
+		call := all.takeCall()
+		require.Zero(t, call.slot.outcome)
+		require.NoError(t, call.slot.err)
+		require.Empty(t, call.waiter.token)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			one.slot.outcome, one.slot.err = ledger.OutcomeRefused, ErrCreditLine
-			one.slot.markAnswered()
-			one.slot.publishResult()
+			call.slot.outcome, call.slot.err = ledger.OutcomeRefused, ErrCreditLine
+			call.slot.markAnswered()
+			call.slot.publishResult()
 		}()
 		if i%2 == 0 {
 			<-done
 		}
-		require.True(t, one.slot.waitPublished(t.Context()))
-		require.Equal(t, ErrCreditLine, one.slot.err)
-		all.putCall(one)
+		require.True(t, call.slot.waitPublished(t.Context()))
+		require.Equal(t, ErrCreditLine, call.slot.err)
+		all.putCall(call)
 		<-done
 	}
 }
 
-func TestSlotsAreNotSharedOut(t *testing.T) {
+func TestSlotsAreUsedOnce(t *testing.T) {
 	t.Parallel()
 	var all resultSlotPool
 	seen := map[*resultSlot]bool{}

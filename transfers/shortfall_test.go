@@ -39,7 +39,7 @@ func TestShortfallOfALateFulfill(t *testing.T) {
 			require.Equal(t, int64(want), f.arrears(t, f.alice))
 			require.Len(t, told, 2)
 			require.Equal(t, want, told[0].Shortfall)
-			f.end(t)
+			f.closeAndCheck(t)
 		})
 	}
 }
@@ -74,7 +74,7 @@ func TestShortfallOfNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, got.Late)
 	require.Zero(t, got.Shortfall)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // holdOfOurs is a packet from ourselves whose hold has expired.

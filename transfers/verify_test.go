@@ -69,7 +69,7 @@ func TestResolutionOfAnotherPacketIsAConflict(t *testing.T) {
 			}
 		}
 	}
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // A conversion whose dust is told otherwise is another packet too.
@@ -85,7 +85,7 @@ func TestConversionWithOtherDustIsAConflict(t *testing.T) {
 	require.ErrorIs(t, err, ledger.ErrIDConflict)
 	_, err = f.recorder.Fulfill(t.Context(), rebuilt(held.Packet))
 	require.NoError(t, err)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // The prepare is not in the ledger yet: it goes in the same request.
@@ -126,7 +126,7 @@ func TestLateFulfillOfAnotherPacketIsAConflict(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, got.Late)
 	require.Equal(t, int64(90), f.position(t, f.bob))
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // A prepare that was refused since its id belongs to another packet does not vouch for its own:
@@ -145,7 +145,7 @@ func TestFulfillOfARefusedPrepareIsAConflict(t *testing.T) {
 	require.ErrorIs(t, err, ledger.ErrIDConflict)
 	_, err = f.recorder.Fulfill(t.Context(), held.Packet)
 	require.NoError(t, err)
-	f.end(t)
+	f.closeAndCheck(t)
 }
 
 // The ledger is closed when it is to be read: all that waits is told so, and what comes then too.
@@ -252,5 +252,5 @@ func TestReplayOfAnotherPacketIsAConflict(t *testing.T) {
 	require.Equal(t, units(100), b.HeldIn)
 	_, err = f.recorder.Reject(t.Context(), held.Packet)
 	require.NoError(t, err)
-	f.end(t)
+	f.closeAndCheck(t)
 }
