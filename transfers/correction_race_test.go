@@ -17,8 +17,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// correctionRace is some recorders that book one packet too late, request by request, while its
-// peers are closed and opened in between.
+// correctionRace is a race of recorders that book one packet late, request by request. Between
+// the requests the packet's peers are closed and opened.
 type correctionRace struct {
 	t      *testing.T
 	ledger *embedded.Ledger
@@ -31,7 +31,7 @@ type correctionRace struct {
 	ids    uint64
 }
 
-// raceShapes are the packets, from alice to bob unless they say otherwise.
+// raceShapes are the packets by name.
 func raceShapes(alice, bob, bobEUR, us accounts.PeerAccount) map[string]Packet {
 	return map[string]Packet{
 		"no fee":     {From: alice, To: bob, In: 100, Out: 100},
@@ -44,7 +44,7 @@ func raceShapes(alice, bob, bobEUR, us accounts.PeerAccount) map[string]Packet {
 	}
 }
 
-// newRace prepares a packet whose hold then expires, or which was never held.
+// newRace prepares a packet and lets its hold expire; a packet to be forwarded is not prepared.
 func newRace(t *testing.T, random *rand.Rand, shape string, kind Kind) *correctionRace {
 	t.Helper()
 	now := time.Unix(1_800_000_000, 0)
@@ -101,7 +101,7 @@ func (r *correctionRace) newOperation(kind Kind) *operation {
 	return o
 }
 
-// sendRequest sends what a recorder has to send. It reports whether there is an answer.
+// sendRequest sends the next request of an operation. It reports whether the answer is final.
 func (r *correctionRace) sendRequest(o *operation) (answered bool) {
 	results, err := r.ledger.CreateTransfers(r.t.Context(), o.appendTransfers(nil))
 	require.NoError(r.t, err)
@@ -115,7 +115,7 @@ func (r *correctionRace) finishOperation(o *operation) {
 	require.NoError(r.t, o.slot.err)
 }
 
-// toggleAccount closes or opens a peer's account.
+// toggleAccount closes a peer's account, or opens it again.
 func (r *correctionRace) toggleAccount(a accounts.PeerAccount) {
 	if a.IsOwn() {
 		return
@@ -132,7 +132,7 @@ func (r *correctionRace) toggleAccount(a accounts.PeerAccount) {
 	})
 }
 
-// takeStep does one of the things that can happen next.
+// takeStep takes a random step: an account changes, or a recorder sends, crashes or loses an answer.
 func (r *correctionRace) takeStep(random *rand.Rand) {
 	i := random.IntN(len(r.runs))
 	switch random.IntN(6) {

@@ -19,8 +19,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// recordingLedger is a ledger that notes what it has booked. It can be told to keep its
-// answers, and its ears shut.
+// recordingLedger is a ledger that records the batches it executes. In other moods it loses
+// answers or requests.
 type recordingLedger struct {
 	ledger.Ledger
 	mu      sync.Mutex
@@ -53,7 +53,6 @@ func (n *recordingLedger) CreateTransfers(ctx context.Context, batch []ledger.Tr
 	return results, err
 }
 
-// setMood changes the mood.
 func (n *recordingLedger) setMood(m ledgerMood) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -66,15 +65,15 @@ func (n *recordingLedger) batchCount() int {
 	return len(n.batches)
 }
 
-// crashPoint is a folder as a killed process leaves it, with what was known then.
+// crashPoint is a folder as a killed process leaves it, with the state of its time.
 type crashPoint struct {
 	folder   folderFiles
-	booked   int // of the ledger's batches
+	booked   int // batches executed by the ledger
 	promised map[ledger.ID]bool
 	asked    map[ledger.ID]bool // promised, or being submitted
 }
 
-// crashRun is a random life of a journal, and the folders that it can leave.
+// crashRun is a random life of a journal, and the folders that a kill may leave behind.
 type crashRun struct {
 	*fixture
 	random   *rand.Rand
@@ -89,19 +88,19 @@ type crashRun struct {
 
 const crashPackets = 40
 
-// runLife lives a life. The ledger holds crashPackets.
+// runLife runs random operations on a journaled recorder. The ledger holds crashPackets.
 func (c *crashRun) runLife(t *testing.T, operations int) {
 	t.Helper()
 	c.recorder = c.newJournaled(t, c.folder, &eventLog{}, c.ledger)
 	c.now = crashPoint{promised: make(map[ledger.ID]bool), asked: make(map[ledger.ID]bool)}
 	c.recordPoint(t)
 	for range operations {
-		switch what := c.random.IntN(10); {
-		case what < 6 && c.next < crashPackets:
+		switch n := c.random.IntN(10); {
+		case n < 6 && c.next < crashPackets:
 			c.submitFulfills(t, 1+c.random.IntN(2))
-		case what < 8:
+		case n < 8:
 			c.ledger.setMood(ledgerMood(c.random.IntN(3)))
-			sleepVirtual(3 * time.Second) // for all that is sent again
+			sleepVirtual(3 * time.Second) // for the resends
 		default:
 			c.restartRecorder(t)
 		}
@@ -111,24 +110,24 @@ func (c *crashRun) runLife(t *testing.T, operations int) {
 	require.NoError(t, c.recorder.Close(t.Context()))
 }
 
-// submitFulfills submits some fulfills at once.
+// submitFulfills submits n fulfills at the same time.
 func (c *crashRun) submitFulfills(t *testing.T, n int) {
 	t.Helper()
-	var tickets []transfers.Future
+	var futures []transfers.Future
 	for ; n > 0 && c.next < crashPackets; n-- {
-		ticket, err := c.recorder.TrySubmit(transfers.FulfillOp(c.packets[c.next]))
+		future, err := c.recorder.TrySubmit(transfers.FulfillOp(c.packets[c.next]))
 		require.NoError(t, err)
 		c.next++
-		tickets = append(tickets, ticket)
+		futures = append(futures, future)
 	}
-	for _, ticket := range tickets {
-		require.NoError(t, ticket.Journaled(t.Context()))
-		c.now.promised[ticket.Packet().ID] = true
-		c.now.asked[ticket.Packet().ID] = true
+	for _, future := range futures {
+		require.NoError(t, future.Journaled(t.Context()))
+		c.now.promised[future.Packet().ID] = true
+		c.now.asked[future.Packet().ID] = true
 	}
 }
 
-// restartRecorder has the recorder closed, and starts the next one.
+// restartRecorder closes the recorder, and starts the next one.
 func (c *crashRun) restartRecorder(t *testing.T) {
 	t.Helper()
 	if err := c.recorder.Close(canceled(t.Context())); err != nil {
@@ -139,7 +138,7 @@ func (c *crashRun) restartRecorder(t *testing.T) {
 	c.recorder = c.newJournaled(t, c.folder, &eventLog{}, c.ledger)
 }
 
-// recordPoint copies the folder when nothing is written.
+// recordPoint copies the folder when no goroutine is writing.
 func (c *crashRun) recordPoint(t *testing.T) {
 	t.Helper()
 	synctest.Wait()
@@ -157,8 +156,8 @@ func (c crashPoint) withState(folder folderFiles, booked int) crashPoint {
 	return copied
 }
 
-// tornPoints are the folders that a process leaves that is killed while it writes what a
-// later one has more of in the same file: some of it, from a byte on.
+// tornPoints returns the folders that a kill leaves between c and later: with a first part of the
+// bytes that later has more in the same file.
 func (c crashPoint) tornPoints(later crashPoint, every func() int) (all []crashPoint) {
 	name := c.folder.newestLog()
 	before, after := c.folder[name], later.folder[name]
@@ -173,7 +172,7 @@ func (c crashPoint) tornPoints(later crashPoint, every func() int) (all []crashP
 	return all
 }
 
-// requireReplayed opens the folder on a ledger that has what this one had then.
+// requireReplayed opens the folder on a new ledger in the state of its time.
 func (c *crashRun) requireReplayed(t *testing.T, at crashPoint) {
 	t.Helper()
 	f := newFixture(t, transfers.Config{}, nil)
@@ -205,8 +204,8 @@ func (c *crashRun) requireReplayed(t *testing.T, at crashPoint) {
 	f.closeAndCheck(t)
 }
 
-// The process is killed after each operation, and after each byte of what each has
-// written: all that was promised is booked by the next one.
+// The process is killed after each operation, and after each byte written by an operation. The
+// next recorder books every promised fulfill.
 func TestEveryCrashPoint(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
@@ -218,8 +217,8 @@ func TestEveryCrashPoint(t *testing.T) {
 	}
 }
 
-// requireEveryCrashPoint tries some crash points of one life, and all of one operation
-// if told so.
+// requireEveryCrashPoint tries some crash points of one life; with all, every byte of one
+// operation.
 func requireEveryCrashPoint(t *testing.T, random *rand.Rand, all bool) {
 	t.Helper()
 	// The ledger's clock stands still. Otherwise the fixture's recorder, outside of the bubble,
@@ -264,7 +263,7 @@ func requireEveryCrashPoint(t *testing.T, random *rand.Rand, all bool) {
 	c.closeAndCheck(t)
 }
 
-// What was written behind the mark and not synced may be anything.
+// Bytes behind the mark that were not synced may have any value.
 func TestCrashWithASpoiledTail(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 0))

@@ -20,13 +20,13 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// newFolder is the path of a journal's folder that is not there yet.
+// newFolder returns the path of a journal's folder that does not exist yet.
 func newFolder(t *testing.T) string {
 	t.Helper()
 	return filepath.Join(t.TempDir(), "journal")
 }
 
-// eventLog is what recorders have told by their events.
+// eventLog collects the events of recorders.
 type eventLog struct {
 	mu            sync.Mutex
 	replayed      []transfers.Result
@@ -49,7 +49,7 @@ func (h *eventLog) toEvents() transfers.Events {
 	}}
 }
 
-// takeReplayed is what was replayed since the last call.
+// takeReplayed returns the results replayed since the last call.
 func (h *eventLog) takeReplayed() []transfers.Result {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -64,20 +64,20 @@ func (h *eventLog) journalErrors() []error {
 	return slices.Clone(h.journalFaults)
 }
 
-// resultsByID is the packets of results; none may be there twice.
+// resultsByID returns the results by packet. No packet may have two.
 func resultsByID(t *testing.T, results []transfers.Result) map[ledger.ID]transfers.Result {
 	t.Helper()
 	all := make(map[ledger.ID]transfers.Result)
 	for _, r := range results {
-		_, twice := all[r.Packet.ID] // require.NotContains looks at each of many
-		require.False(t, twice, "%v is told twice", r.Packet.ID)
+		_, isTwice := all[r.Packet.ID] // require.NotContains would compare every key
+		require.False(t, isTwice, "%v has two results", r.Packet.ID)
 		all[r.Packet.ID] = r
 	}
 	return all
 }
 
-// newJournaled starts a recorder with a journal on the fixture's ledger, seen through
-// wrap if given. The fixture's own recorder has none.
+// newJournaled starts a recorder with a journal, on the fixture's ledger or on wrap if given.
+// The fixture's own recorder has no journal.
 func (f *fixture) newJournaled(t *testing.T, folder string, h *eventLog, wrap ledger.Ledger) *transfers.Recorder {
 	t.Helper()
 	if wrap == nil {
@@ -88,7 +88,7 @@ func (f *fixture) newJournaled(t *testing.T, folder string, h *eventLog, wrap le
 	return r
 }
 
-// requireEmptyJournal opens a journal in which nothing is left.
+// requireEmptyJournal opens a journal, and requires that it has no pending fulfill.
 func (f *fixture) requireEmptyJournal(t *testing.T, folder string) {
 	t.Helper()
 	h := &eventLog{}
@@ -99,7 +99,7 @@ func (f *fixture) requireEmptyJournal(t *testing.T, folder string) {
 	require.Empty(t, h.journalErrors())
 }
 
-// prepareHeld prepares packets of 1 from alice to bob.
+// prepareHeld prepares n packets of 1 from alice to bob.
 func (f *fixture) prepareHeld(t *testing.T, n int) []transfers.Packet {
 	t.Helper()
 	ops := make([]transfers.Op, n)
@@ -115,12 +115,12 @@ func (f *fixture) prepareHeld(t *testing.T, n int) []transfers.Packet {
 	return packets
 }
 
-// silentLedger is a ledger that never answers, from some request on.
+// silentLedger is a ledger that answers some requests, and never a later one.
 type silentLedger struct {
 	ledger.Ledger
-	applies bool          // it books what it does not answer
+	applies bool          // it executes the requests that it does not answer
 	after   int           // how many requests it answers
-	asked   chan struct{} // closed with the first request that is not answered
+	asked   chan struct{} // closed with the first request without an answer
 
 	mu       sync.Mutex
 	requests int
@@ -150,22 +150,22 @@ func (m *silentLedger) CreateTransfers(ctx context.Context, batch []ledger.Trans
 	return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, ctx.Err())
 }
 
-// leaveInJournal submits fulfills to a ledger that does not answer, and stops the recorder:
-// they are left in the journal.
+// leaveInJournal leaves fulfills in the journal: it submits them to a ledger that does not answer,
+// and closes the recorder.
 func (f *fixture) leaveInJournal(t *testing.T, folder string, applies bool, packets ...transfers.Packet) {
 	t.Helper()
 	silent := newSilentLedger(f.embedded, applies, 0)
 	r := f.newJournaled(t, folder, &eventLog{}, silent)
 	for _, p := range packets {
-		ticket, err := r.Submit(t.Context(), transfers.FulfillOp(p))
+		future, err := r.Submit(t.Context(), transfers.FulfillOp(p))
 		require.NoError(t, err)
-		require.NoError(t, ticket.Journaled(canceled(t.Context())), "there is nothing to wait for")
+		require.NoError(t, future.Journaled(canceled(t.Context())), "Submit has waited")
 	}
 	<-silent.asked
 	f.closeUnanswered(t, r, len(packets))
 }
 
-// closeUnanswered closes a recorder with n fulfills that are not answered.
+// closeUnanswered closes a recorder with n fulfills without an answer.
 func (f *fixture) closeUnanswered(t *testing.T, r *transfers.Recorder, n int) {
 	t.Helper()
 	err := r.Close(canceled(t.Context()))
@@ -176,11 +176,11 @@ func (f *fixture) closeUnanswered(t *testing.T, r *transfers.Recorder, n int) {
 	require.Len(t, append(left.Unknown, left.Unsent...), n)
 }
 
-// folderFiles is the content of a folder.
+// folderFiles is the content of a folder by file name.
 type folderFiles map[string][]byte
 
-// readFiles reads a folder whose journal may be at work: if a file that is not needed any
-// more is removed meanwhile, it reads all of them again, for a state that there was.
+// readFiles reads a folder whose journal may be open. If the journal removes a file meanwhile,
+// readFiles starts again: the result is a state that existed.
 func readFiles(t *testing.T, dir string) folderFiles {
 	t.Helper()
 	for {
@@ -203,7 +203,7 @@ func tryReadFiles(dir string) (folderFiles, error) {
 	return all, err
 }
 
-// writeFolder makes a new folder of the files.
+// writeFolder writes the files into a new folder.
 func (f folderFiles) writeFolder(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -213,14 +213,14 @@ func (f folderFiles) writeFolder(t *testing.T) (dir string) {
 	return dir
 }
 
-// withFile is the folder with another content of one file.
+// withFile returns the folder with another content of one file.
 func (f folderFiles) withFile(name string, content []byte) folderFiles {
 	changed := maps.Clone(f)
 	changed[name] = content
 	return changed
 }
 
-// newestLog is the name of the newest segment of the log.
+// newestLog returns the name of the newest segment of the log.
 func (f folderFiles) newestLog() (newest string) {
 	for name := range f {
 		if strings.HasPrefix(name, "log-") && !strings.HasSuffix(name, ".tmp") && name > newest {
@@ -230,7 +230,7 @@ func (f folderFiles) newestLog() (newest string) {
 	return newest
 }
 
-// folderBytes is how many bytes the files of a folder have, which may change meanwhile.
+// folderBytes returns the total size of a folder's files, which may change meanwhile.
 func folderBytes(t *testing.T, dir string) (bytes int64) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -243,8 +243,7 @@ func folderBytes(t *testing.T, dir string) (bytes int64) {
 	return bytes
 }
 
-// requireNoneOpen fails if this process has a file of the folder open. It knows on
-// Linux only.
+// requireNoneOpen fails if this process has a file of the folder open. It checks on Linux only.
 func requireNoneOpen(t *testing.T, dir string) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -254,7 +253,7 @@ func requireNoneOpen(t *testing.T, dir string) {
 	require.NoError(t, err)
 	for _, entry := range entries {
 		path, err := os.Readlink(filepath.Join("/proc/self/fd", entry.Name()))
-		if err == nil { // else it was closed meanwhile
+		if err == nil { // otherwise it was closed meanwhile
 			require.False(t, strings.HasPrefix(path, dir), "%s is open", path)
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// What a lane does with an operation beside the ledger: queue it, cut and encode it
-// into a full batch, read its answer and publish it.
+// The work of a lane on an operation: queue it, encode it into a full batch, handle its answer and
+// publish it.
 func BenchmarkLane(b *testing.B) {
 	usd := accounts.Asset{Code: "USD", Ledger: 1}
 	book, err := accounts.NewBook(nil, accounts.Config{Assets: []accounts.Asset{usd}})

@@ -11,7 +11,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// newIdleLane is a lane without a goroutine and a ledger.
+// newIdleLane returns a lane without goroutines and without a ledger.
 func newIdleLane(limit int) *lane {
 	r := &Recorder{admission: &admission{}, cfg: Config{}.withDefaults(), backlog: newBacklog(1<<20, 1<<19, nil)}
 	ln := newLane(0, nil, r)
@@ -19,8 +19,7 @@ func newIdleLane(limit int) *lane {
 	return ln
 }
 
-// nextBatch cuts a batch as the sender does and returns its operations, as if they
-// were answered.
+// nextBatch takes a batch as the sender does, and returns its operations as if they were answered.
 func (ln *lane) nextBatch() []*operation {
 	select {
 	case <-ln.inbox.wake: // as if it had waited
@@ -34,7 +33,7 @@ func (ln *lane) nextBatch() []*operation {
 	return append([]*operation(nil), b.remaining...)
 }
 
-// testOperation is one on a packet with so many legs, up to 2.
+// testOperation returns an operation on a packet with 1 or 2 legs.
 func testOperation(t *testing.T, kind Kind, packet uint64, legs int) *operation {
 	t.Helper()
 	p := newParties(t)
@@ -43,7 +42,7 @@ func testOperation(t *testing.T, kind Kind, packet uint64, legs int) *operation 
 	return o
 }
 
-// packetNumbers are those of a batch.
+// packetNumbers returns the numbers of the packets of a batch.
 func packetNumbers(batch []*operation) (ids []uint64) {
 	for _, o := range batch {
 		ids = append(ids, o.packet.ID.Lo>>8)
@@ -67,7 +66,7 @@ func TestPromisedMoneyGoesFirst(t *testing.T) {
 	require.Nil(t, ln.nextBatch())
 }
 
-// What fits into one batch stays as it came.
+// Operations that fit into one batch keep their order.
 func TestShortBacklogStaysInOrder(t *testing.T) {
 	t.Parallel()
 	ln := newIdleLane(4)
@@ -77,8 +76,8 @@ func TestShortBacklogStaysInOrder(t *testing.T) {
 	require.Equal(t, []uint64{1, 2, 3}, packetNumbers(ln.nextBatch()))
 }
 
-// A fulfill does not overtake the prepare of its own packet, nor a reject behind
-// it, however long the backlog is.
+// A fulfill overtakes neither the prepare nor an earlier reject of its own packet, however long
+// the backlog is.
 func TestPromisedMoneyDoesNotOvertakeItsPacket(t *testing.T) {
 	t.Parallel()
 	ln := newIdleLane(2)
@@ -121,7 +120,7 @@ func TestMarksComeLast(t *testing.T) {
 	require.Equal(t, publishedWaiter, mark.waiter.Load())
 }
 
-// Promised money never stops coming: a mark is reached all the same.
+// A mark is reached also if operations on promised money keep arriving.
 func TestMarkIsReachedUnderLoad(t *testing.T) {
 	t.Parallel()
 	ln, packet := newIdleLane(2), uint64(0)
@@ -143,7 +142,7 @@ func TestMarkIsReachedUnderLoad(t *testing.T) {
 	require.Equal(t, publishedWaiter, mark.waiter.Load())
 }
 
-// Random operations on few packets, pushed at random moments, cut at random limits.
+// Random operations on few packets are added at random moments, with random transfer limits.
 func TestCuttingKeepsItsRules(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 2))
@@ -205,8 +204,8 @@ func TestExpiredPreparesAreNotSent(t *testing.T) {
 	require.Len(t, b.transfers, 4)
 }
 
-// A full batch is cut ahead and goes next, whatever comes after that; one that is
-// not full is left to grow.
+// A full batch is prebuilt and goes next, whatever arrives later. A batch that is not full is left
+// to grow.
 func TestCutAhead(t *testing.T) {
 	t.Parallel()
 	ln := newIdleLane(3)
@@ -226,7 +225,7 @@ func TestCutAhead(t *testing.T) {
 	require.False(t, ln.builder.hasWork())
 }
 
-// Operations are used again, and nothing of the last one shows.
+// Operations are reused without a trace of their last use.
 func TestOperationsAreUsedAgain(t *testing.T) {
 	t.Parallel()
 	ln := newIdleLane(10)
@@ -243,7 +242,7 @@ func TestOperationsAreUsedAgain(t *testing.T) {
 	require.Equal(t, next, again[0])
 }
 
-// New packets go to the lane that has less to do; what is on a packet follows it.
+// New packets go to the lane with less load. Later operations on a packet go to its lane.
 func TestLanesAreLevelled(t *testing.T) {
 	t.Parallel()
 	p := newParties(t)

@@ -20,7 +20,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// faultyLedger is a ledger one of whose requests goes wrong.
+// faultyLedger is a ledger with one failing request.
 type faultyLedger struct {
 	ledger.Ledger
 	at      int  // which request, from 1

@@ -13,7 +13,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// What a lane learns from requests that were too large, one after the other.
+// The transfer limit after requests that were too large, one after the other.
 func TestLowerLimit(t *testing.T) {
 	t.Parallel()
 	ln := &batchBuilder{transferLimit: ledger.BatchMax}
@@ -34,7 +34,7 @@ func TestLowerLimit(t *testing.T) {
 	require.Equal(t, 1, small.transferLimit)
 }
 
-// What the ledger's refusal of a chain means for each kind of operation.
+// The error of each kind of operation after the ledger refused its chain.
 func TestRefusal(t *testing.T) {
 	t.Parallel()
 	kinds := []Kind{KindPrepare, KindFulfill, KindReject, KindForward}
@@ -67,7 +67,7 @@ func TestRefusal(t *testing.T) {
 	}
 }
 
-// What an operation without an answer tells its caller.
+// The result of an operation without an answer.
 func TestGivenUp(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("no connection")
@@ -107,7 +107,7 @@ func TestGivenUp(t *testing.T) {
 	require.Equal(t, claimOpen, back.slot.claim.Load(), "its caller has an answer, and nobody waits for this one")
 }
 
-// A prepare that has waited until its packet expired is not sent; all else is.
+// Only a prepare whose packet expired while it waited is not sent.
 func TestExpireToTheMoment(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1000, 0)
@@ -135,7 +135,7 @@ func TestExpireToTheMoment(t *testing.T) {
 	require.Len(t, none.remaining, len(all))
 }
 
-// What a journal must not have.
+// Records that a journal must not have.
 func TestForeignRecords(t *testing.T) {
 	t.Parallel()
 	p := Packet{ID: ledger.NewID(1<<8, 1), In: 1, Out: 1}
@@ -169,7 +169,7 @@ func TestForeignRecords(t *testing.T) {
 	require.ErrorIs(t, found.restoreRecord(wal.Record{Kind: recordFulfill, Data: fulfill.Data[:5]}), ErrJournalForeign)
 }
 
-// A refusal ends one of the fulfills of a packet that differ: the first that is left.
+// A refusal ends the first pending fulfill of a packet.
 func TestRestoredFulfillsOfOnePacket(t *testing.T) {
 	t.Parallel()
 	id := ledger.NewID(7<<8, 1)

@@ -14,8 +14,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// losingLedger lets the first request wait until begin is closed. It executes the second one and
-// loses its answer; the third one, a while later, is not sent. From then on it can be reached.
+// losingLedger delays the first request until begin is closed. It executes the second request and
+// loses the answer. It drops the third one, a while later. Later requests succeed.
 type losingLedger struct {
 	ledger.Ledger
 	begin     chan struct{}
@@ -43,7 +43,7 @@ func (l *losingLedger) CreateTransfers(ctx context.Context, batch []ledger.Trans
 	return l.Ledger.CreateTransfers(ctx, batch)
 }
 
-// submitTogether hands operations over so that they go in one request, which is the second one.
+// submitTogether submits operations so that they form one request, the second.
 func (l *losingLedger) submitTogether(t *testing.T, f *fixture, ops ...transfers.Op) []transfers.Future {
 	t.Helper()
 	f.submit(t, transfers.ForwardOp(f.packet(1, 1)))

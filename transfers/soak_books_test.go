@@ -12,18 +12,18 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// compareBooks compares the books with the model, when all holds are over.
+// compareBooks compares the books with the model after all holds have ended.
 func (s *soak) compareBooks() {
 	s.t.Helper()
 	require.NoError(s.t, s.retryRecorder.Load().Close(s.ctx))
 	found := s.awaitHolds()
-	for i, peer := range s.peers { // the lines were granted before it all began
+	for i, peer := range s.peers { // the lines were granted before the storm
 		s.total.totalsOf(peer.ID()).credits += s.lines[i]
 	}
 	for _, a := range found {
 		want := s.total.totalsOf(a.ID)
 		if a.DebitsPosted != units(want.debits) || a.CreditsPosted != units(want.credits) {
-			s.failf("account %v of code %d on ledger %d: debits %v, credits %v; acknowledged were %d and %d",
+			s.failf("account %v of code %d on ledger %d: debits %v, credits %v; acknowledged: %d and %d",
 				a.ID, a.Code, a.Ledger, a.DebitsPosted, a.CreditsPosted, want.debits, want.credits)
 		}
 	}
@@ -40,12 +40,13 @@ func (s *soak) compareBooks() {
 	if s.slowestStart > 0 {
 		s.t.Logf("the slowest start of the ledger took %v", s.slowestStart)
 	}
-	s.t.Logf("%d packets looked at row by row", len(s.sampledResults))
+	s.t.Logf("%d packets checked row by row", len(s.sampledResults))
 	s.meter.checkFigures(s.t, s.isLong())
 	s.t.Logf("seed %d", s.seed)
 }
 
-// awaitHolds returns all accounts when nothing is held any more, and that must be soon.
+// awaitHolds waits until nothing is held, and returns all accounts. It fails 5 seconds after
+// the longest hold.
 func (s *soak) awaitHolds() []ledger.Account {
 	s.t.Helper()
 	var ids []ledger.ID
@@ -68,7 +69,7 @@ func (s *soak) awaitHolds() []ledger.Account {
 		if held == 0 {
 			return found
 		}
-		require.True(s.t, time.Now().Before(deadline), "%d accounts hold something after all holds", held)
+		require.True(s.t, time.Now().Before(deadline), "%d accounts hold something after the longest hold", held)
 		waitFor(s.ctx, 50*time.Millisecond)
 	}
 }
@@ -81,7 +82,7 @@ const (
 	phaseAgain  = 6 // to 9
 )
 
-// checkRows checks that a packet is in the books once, as its result says.
+// checkRows checks that a packet is in the books once, and as its result states.
 func (s *soak) checkRows(r *transfers.Result) {
 	s.t.Helper()
 	rows, err := s.direct.QueryTransfers(s.ctx, ledger.QueryFilter{UserData128: uint128.Uint128(r.Packet.ID), Limit: 100})

@@ -12,18 +12,18 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// TestSoakCluster is the soak on a TigerBeetle of one replica, over a network that is cut,
-// slowed down and reset, and with a server that is paused and killed.
+// TestSoakCluster soaks a TigerBeetle of one replica, over a network that is cut, slowed down and
+// reset. The replica is paused and killed.
 func TestSoakCluster(t *testing.T) { //nolint:paralleltest // a long one measures memory, see newSoak
 	s := newSoak(t, 5*time.Second)
 	server := tigerbeetletest.Start(t, tigerbeetletest.Config{Production: true})
 	l := server.Open(t)
 	s.openAll(l, l)
 	s.runStorm(func(storm context.Context) {
-		// After a fault the client may pause for up to ten seconds, and then there is load again.
+		// After a fault the client may pause for up to ten seconds before there is load again.
 		for at := 0; waitFor(storm, randomDuration(s.random, s.scaleInterval(200*time.Millisecond), s.scaleInterval(2*time.Second))); at++ {
 			kinds := clusterFaults(s)
-			kind := kinds[at%len(kinds)] // each kind in turn, so that a short soak has most
+			kind := kinds[at%len(kinds)] // each kind in turn: a short soak meets most of them
 			if s.isLong() {
 				kind = kinds[s.random.IntN(len(kinds))]
 			}
@@ -41,8 +41,8 @@ type clusterFault struct {
 	inject func(storm context.Context, server *tigerbeetletest.Cluster)
 }
 
-// clusterFaults are what can go wrong. Each lasts a random time, and what it changes at
-// the links is taken back by Heal.
+// clusterFaults are the faults of a cluster. Each lasts a random time. Heal restores the links
+// afterwards.
 func clusterFaults(s *soak) []clusterFault {
 	last := func(storm context.Context) {
 		waitFor(storm, randomDuration(s.random, 5*time.Millisecond, 2*time.Second))
@@ -56,7 +56,7 @@ func clusterFaults(s *soak) []clusterFault {
 		{"replies dropped", func(storm context.Context, server *tigerbeetletest.Cluster) {
 			server.Link(tigerbeetletest.Client, 0).DropReplies()
 			last(storm)
-			server.Link(tigerbeetletest.Client, 0).Reset() // or they would come after all
+			server.Link(tigerbeetletest.Client, 0).Reset() // else the replies would still come
 		}},
 		{"replies held back", func(storm context.Context, server *tigerbeetletest.Cluster) {
 			server.Link(tigerbeetletest.Client, 0).DropReplies()

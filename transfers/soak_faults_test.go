@@ -13,15 +13,15 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// faultyNetwork is a ledger behind a bad network: it stalls requests, loses their answers,
-// or does not hand them over, and what a caller has given up may arrive all the same.
+// faultyNetwork is a ledger behind a bad network. It delays requests, loses answers, and drops
+// requests. A request that its caller has given up may still arrive.
 type faultyNetwork struct {
 	ledger.Ledger
-	lateRequests sync.WaitGroup // requests on their way whose callers have gone
+	lateRequests sync.WaitGroup // requests on their way without a caller
 
 	mu           sync.Mutex
 	random       *rand.Rand
-	faultPercent int // percent of the requests that have each kind of fault
+	faultPercent int // of the requests, for each kind of fault
 	faults       counts
 }
 
@@ -29,12 +29,12 @@ func newFaultyNetwork(l ledger.Ledger, seed uint64) *faultyNetwork {
 	return &faultyNetwork{Ledger: l, random: rand.New(rand.NewPCG(seed, 1)), faults: make(counts)}
 }
 
-// requestFault is what happens to one request.
+// requestFault is the fault of one request.
 type requestFault struct {
-	delayBefore, delayAfter time.Duration // that it is held up, on its way and on the way back
-	losesAnswer             bool          // the answer is
-	isNotSent               bool          // it is not handed over
-	arrivesLate             bool          // also if its caller gives it up on its way
+	delayBefore, delayAfter time.Duration // on the way to the ledger, and of the answer
+	losesAnswer             bool
+	isNotSent               bool
+	arrivesLate             bool // also after its caller gave it up on its way
 }
 
 const (
@@ -42,14 +42,14 @@ const (
 	maxStall = 2 * time.Second
 )
 
-// randomFault draws a fault, mostly none.
+// randomFault returns a fault, mostly none.
 func (u *faultyNetwork) randomFault() (f requestFault) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.faultPercent == 0 {
 		return f
 	}
-	// Short stalls are as frequent as long ones are long.
+	// Uniform on a logarithmic scale: short stalls are the most frequent.
 	stall := time.Duration(float64(minStall) * math.Pow(float64(maxStall)/float64(minStall), u.random.Float64()))
 	f.arrivesLate = u.random.IntN(2) == 0
 	switch n := u.random.IntN(100); {
@@ -71,7 +71,7 @@ func (u *faultyNetwork) randomFault() (f requestFault) {
 
 func (u *faultyNetwork) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx) // nothing is on its way
+		return nil, context.Cause(ctx) // nothing was sent
 	}
 	f := u.randomFault()
 	if f.isNotSent {
@@ -96,7 +96,7 @@ func (u *faultyNetwork) CreateTransfers(ctx context.Context, batch []ledger.Tran
 	}
 }
 
-// deliverLate has a request arrive that its caller has given up, some time later.
+// deliverLate delivers a request some time after its caller gave it up.
 func (u *faultyNetwork) deliverLate(ctx context.Context, batch []ledger.Transfer) {
 	u.mu.Lock()
 	u.faults["given up and arrived"]++
@@ -104,27 +104,27 @@ func (u *faultyNetwork) deliverLate(ctx context.Context, batch []ledger.Transfer
 	ctx, batch = context.WithoutCancel(ctx), slices.Clone(batch)
 	u.lateRequests.Go(func() {
 		waitFor(ctx, 100*time.Millisecond)
-		_, _ = u.Ledger.CreateTransfers(ctx, batch) // nobody is left who could be told
+		_, _ = u.Ledger.CreateTransfers(ctx, batch) // no caller is left to get the answer
 	})
 }
 
-// setFaultPercent sets the percentage of requests that have each of the four faults. At 0 those
-// under way go on.
+// setFaultPercent sets the percentage of requests with each of the four faults. Requests under
+// way keep their faults.
 func (u *faultyNetwork) setFaultPercent(rate int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.faultPercent = rate
 }
 
-// awaitLateRequests returns what faults there were, when nothing is on its way any more. Everybody has
-// stopped asking.
+// awaitLateRequests waits for all late requests, and returns the faults of the whole storm.
+// REQUIRES: no caller sends a request any more.
 func (u *faultyNetwork) awaitLateRequests() counts {
 	u.setFaultPercent(0)
 	u.lateRequests.Wait()
 	return u.faults
 }
 
-// waitFor waits for a time; false if the context ends first.
+// waitFor waits for a duration; false if the context ends first.
 func waitFor(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
@@ -139,26 +139,26 @@ func waitFor(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// randomDuration is a random time.
+// randomDuration returns a duration between two bounds.
 func randomDuration(random *rand.Rand, least, most time.Duration) time.Duration {
 	return least + time.Duration(random.Int64N(int64(most-least)+1))
 }
 
-// counts is how often what has happened.
+// counts is the number of events by name.
 type counts map[string]int
 
 func (c counts) addCounts(other counts) {
-	for what, n := range other {
-		c[what] += n
+	for name, n := range other {
+		c[name] += n
 	}
 }
 
-// logCounts logs the counts, in order.
+// logCounts logs the counts, sorted by name.
 func (c counts) logCounts(t *testing.T, title string) {
 	t.Helper()
 	all := make([]string, 0, len(c))
-	for what, n := range c {
-		all = append(all, fmt.Sprintf("%s: %d", what, n))
+	for name, n := range c {
+		all = append(all, fmt.Sprintf("%s: %d", name, n))
 	}
 	slices.Sort(all)
 	t.Logf("%s: %v", title, all)

@@ -18,38 +18,38 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// meter measures a soak.
+// meter collects the figures of a soak.
 type meter struct {
 	mu             sync.Mutex
-	lastBatchAt    time.Time     // that a batch was through
-	longestGap     time.Duration // the longest time without one
-	slowestBatch   time.Duration // batch
+	lastBatchAt    time.Time
+	longestGap     time.Duration // without a finished batch
+	slowestBatch   time.Duration
 	batches        int
-	transferCount  int // transfers
+	transferCount  int
 	operationCount int
-	touchedPeers   int // peers, as the settlement engine is told
+	touchedPeers   int // passed to Events.BalancesChanged
 
 	answerCount int64
 	duration    time.Duration
 	samples     []memorySample
 }
 
-// memorySample is what the process needs at one moment.
+// memorySample is the memory in use at one moment.
 type memorySample struct {
 	at         time.Duration
-	heap       uint64 // in use, after a collection
+	heap       uint64 // in use, after a garbage collection
 	goroutines uint64
 	journal    int64  // bytes in its folder
-	resident   uint64 // bytes of the process, those of the C library too; 0 if not known
-	ledger     uint64 // bytes of the ledger's process, which grows with its books; likewise
-	operations int    // operations until then
+	resident   uint64 // bytes of this process, with the C library's; 0 if not known
+	ledger     uint64 // bytes of the ledger's process, which grows with its books; 0 if not known
+	operations int    // up to this moment
 	faults     []string
 }
 
-// memorySampleCount is how often it is looked at.
+// memorySampleCount is the number of samples of a soak.
 const memorySampleCount = 40
 
-// recordBatch is told of each batch of the recorders.
+// recordBatch records a batch; see [transfers.Events].
 func (m *meter) recordBatch(b transfers.Batch) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -75,12 +75,12 @@ func (m *meter) operationsSoFar() int {
 	return m.operationCount
 }
 
-// recordEnd is told when the storm is over.
+// recordEnd records the end of the storm.
 func (m *meter) recordEnd(answers int64, took time.Duration) {
 	m.answerCount, m.duration = answers, took
 }
 
-// measureMemory takes samples of the memory until the storm is over.
+// measureMemory samples the memory until the storm ends.
 func (s *soak) measureMemory(storm context.Context) {
 	began := time.Now()
 	for waitFor(storm, s.length/memorySampleCount) {
@@ -94,7 +94,7 @@ func (s *soak) measureMemory(storm context.Context) {
 	}
 }
 
-// residentBytes is how many bytes of memory a process has, 0 if the system does not say so.
+// residentBytes returns the resident memory of a process, 0 if the system does not tell.
 func residentBytes(pid int) (bytes uint64) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err == nil {
@@ -106,7 +106,7 @@ func residentBytes(pid int) (bytes uint64) {
 	return bytes
 }
 
-// folderSize is how many bytes the files of a folder have. Some may go meanwhile.
+// folderSize returns the total size of the files in a folder. Files may be removed meanwhile.
 func folderSize(folder string) (size int64) {
 	_ = filepath.WalkDir(folder, func(path string, _ fs.DirEntry, _ error) error {
 		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
@@ -117,18 +117,18 @@ func folderSize(folder string) (size int64) {
 	return size
 }
 
-// maxJournalBytes is how large a journal's folder may get: a checkpoint of a full backlog or of
-// what recorders that were closed in a hurry have left, log of a few megabytes, and the next
-// checkpoint.
+// maxJournalBytes is the largest allowed size of the journal's folder: two checkpoints, each of a
+// full backlog or of the fulfills left by recorders closed in a hurry, and a few megabytes of
+// log between them.
 const maxJournalBytes = 32 << 20
 
-// checkFigures logs the figures, and checks the memory of a long soak.
+// checkFigures logs the figures, and checks the memory after a long soak.
 func (m *meter) checkFigures(t *testing.T, long bool) {
 	t.Helper()
 	seconds := m.duration.Seconds()
 	t.Logf("%d answers to callers in %v, %.0f a second; %d operations and %d transfers in %d batches, %.0f transfers a second",
 		m.answerCount, m.duration.Round(time.Millisecond), float64(m.answerCount)/seconds, m.operationCount, m.transferCount, m.batches, float64(m.transferCount)/seconds)
-	t.Logf("longest time without a batch that was through %v, slowest batch %v; %d peers were touched", m.longestGap, m.slowestBatch, m.touchedPeers)
+	t.Logf("longest time without a finished batch %v, slowest batch %v; %d peers touched", m.longestGap, m.slowestBatch, m.touchedPeers)
 	for _, s := range m.samples {
 		t.Logf("after %v: %v", s.at.Round(100*time.Millisecond), s)
 		require.Less(t, s.journal, int64(maxJournalBytes), "the journal is bounded")
@@ -138,30 +138,30 @@ func (m *meter) checkFigures(t *testing.T, long bool) {
 	}
 }
 
-// maxReplayBytes is what it may take for a moment to record again what a recorder has left.
+// maxReplayBytes is the memory that a replay of the journal may use for a moment.
 const maxReplayBytes = 64 << 20
 
-// requireFlat compares the two halves of the storm. The median is what stays; the most is
-// there for a moment, and depends on what is replayed just then.
+// requireFlat compares the memory of the storm's two halves. The median shows memory in
+// permanent use. The maximum is momentary, and depends on the size of a replay.
 func (m *meter) requireFlat(t *testing.T) {
 	t.Helper()
 	half := len(m.samples) / 2
-	for what, of := range map[string]func(memorySample) uint64{
+	for name, of := range map[string]func(memorySample) uint64{
 		"heap":       func(s memorySample) uint64 { return s.heap },
-		"process":    func(s memorySample) uint64 { return s.resident }, // and so the C library's
+		"process":    func(s memorySample) uint64 { return s.resident }, // with the C library's
 		"goroutines": func(s memorySample) uint64 { return s.goroutines },
 	} {
 		median, most := medianAndMax(m.samples[:half], of)
 		medianAfter, mostAfter := medianAndMax(m.samples[half:], of)
-		t.Logf("%s: median %d, then %d; most %d, then %d", what, median, medianAfter, most, mostAfter)
-		require.LessOrEqual(t, float64(medianAfter), 1.25*float64(median), "%s is flat", what)
-		if what == "heap" {
-			require.LessOrEqual(t, float64(mostAfter), 1.25*float64(most)+maxReplayBytes, "so are its peaks")
+		t.Logf("%s: median %d, then %d; maximum %d, then %d", name, median, medianAfter, most, mostAfter)
+		require.LessOrEqual(t, float64(medianAfter), 1.25*float64(median), "%s is flat", name)
+		if name == "heap" {
+			require.LessOrEqual(t, float64(mostAfter), 1.25*float64(most)+maxReplayBytes, "the peaks of the heap are flat")
 		}
 	}
 }
 
-// medianAndMax is the median of the samples, and the most.
+// medianAndMax returns the median and the maximum of one figure of the samples.
 func medianAndMax(samples []memorySample, of func(memorySample) uint64) (median, most uint64) {
 	var all []uint64
 	for _, s := range samples {

@@ -6,18 +6,18 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// model is what ought to be posted in each account, by what was acknowledged. It knows
-// the table of the package comment, and none of the code.
+// model computes the amounts posted in each account from the acknowledged packets. It follows
+// the table of the package comment, and shares no code with the package.
 type model struct {
 	assetIDs map[uint32]accounts.AssetIDs
 	arrears  func(accounts.PeerAccount) ledger.ID
 	posted   map[ledger.ID]*accountTotals
 }
 
-// accountTotals is what is posted in one account.
+// accountTotals are the amounts posted in one account.
 type accountTotals struct{ debits, credits uint64 }
 
-// movement is one line of the table.
+// movement is one line of the table: a leg of a packet.
 type movement struct {
 	debit, credit ledger.ID
 	amount        uint64
@@ -38,7 +38,7 @@ func (m *model) totalsOf(account ledger.ID) *accountTotals {
 	return s
 }
 
-// movements are those of a packet, and what they take from its sender.
+// movements returns the movements of a packet, and the amount that they charge its sender.
 func (m *model) movements(p *transfers.Packet) (all []movement, charged uint64) {
 	from, to := m.assetIDs[p.From.Ledger()], m.assetIDs[p.To.Ledger()]
 	add := func(debit, credit ledger.ID, amount, leg uint64) {
@@ -76,34 +76,34 @@ func (m *model) postAmount(debit, credit ledger.ID, amount uint64) {
 	m.totalsOf(credit).credits += amount
 }
 
-// bookPacket books a packet that was acknowledged in time.
+// bookPacket books a packet acknowledged as booked in time.
 func (m *model) bookPacket(p *transfers.Packet) {
 	all, _ := m.movements(p)
-	for _, one := range all {
-		m.postAmount(one.debit, one.credit, one.amount)
+	for _, leg := range all {
+		m.postAmount(leg.debit, leg.credit, leg.amount)
 	}
 }
 
-// bookLatePacket books one that was acknowledged as late, with which so much was collected of
-// what its sender owes: of this packet, and of those before it.
+// bookLatePacket books a packet acknowledged as late. collected is the amount that its correction
+// collected of the sender's arrears, those of earlier packets included.
 func (m *model) bookLatePacket(p *transfers.Packet, collected uint64) {
 	all, _ := m.movements(p)
-	for _, one := range all {
-		if one.debit == p.From.ID() && !p.From.IsOwn() {
-			one.debit = m.arrears(p.From)
+	for _, leg := range all {
+		if leg.debit == p.From.ID() && !p.From.IsOwn() {
+			leg.debit = m.arrears(p.From)
 		}
-		m.postAmount(one.debit, one.credit, one.amount)
+		m.postAmount(leg.debit, leg.credit, leg.amount)
 	}
 	if !p.From.IsOwn() {
 		m.postAmount(p.From.ID(), m.arrears(p.From), collected)
 	}
 }
 
-// addModel adds what another one has booked.
+// addModel adds the amounts of another model.
 func (m *model) addModel(other *model) {
 	for account, s := range other.posted {
-		mine := m.totalsOf(account)
-		mine.debits += s.debits
-		mine.credits += s.credits
+		totals := m.totalsOf(account)
+		totals.debits += s.debits
+		totals.credits += s.credits
 	}
 }

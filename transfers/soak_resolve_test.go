@@ -10,14 +10,14 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// packetFate is what becomes of a packet that is held.
+// packetFate is the way in which a held packet ends.
 type packetFate int
 
 const (
 	fulfilled packetFate = iota
 	fulfilledTwice
 	rejected
-	raced // fulfilled and rejected at once
+	raced // fulfilled and rejected at the same time
 	forgotten
 )
 
@@ -36,9 +36,9 @@ func randomFate(random *rand.Rand) packetFate {
 	}
 }
 
-// resolvePackets resolves packets, each in its way, through any recorder.
+// resolvePackets resolves each packet by a random fate, through any recorder.
 func (w *worker) resolvePackets(ctx context.Context, held []transfers.Packet) {
-	if w.random.IntN(200) == 0 { // the peer answers when the holds are over
+	if w.random.IntN(200) == 0 { // the peer answers after the holds have ended
 		waitFor(ctx, soakHold+100*time.Millisecond)
 	}
 	if w.random.IntN(8) == 0 {
@@ -86,9 +86,9 @@ func (w *worker) resolvePackets(ctx context.Context, held []transfers.Packet) {
 	w.fulfillAgain(ctx, again)
 }
 
-// promiseFulfills fulfills packets and never looks again: what Submit has taken is in the journal,
-// and no business of the caller any more. Some of it the clerk looks for when all is over,
-// and the rest it asks for as usual, since a list of all would grow for ever.
+// promiseFulfills submits fulfills without waiting for their results: the journal promises that
+// they are booked. The retrier checks a sample of them after the storm. The others become
+// questions at once: a list of all of them would grow without bound.
 func (w *worker) promiseFulfills(ctx context.Context, held []transfers.Packet) {
 	const most = 10
 	recorder := w.journalRecorder.Load()
@@ -113,7 +113,7 @@ func (w *worker) promiseFulfills(ctx context.Context, held []transfers.Packet) {
 	}
 }
 
-// handleFulfill books a fulfill, of a packet that is held for all that anybody knows.
+// handleFulfill books the result of a fulfill. Only the reject of a race may have come first.
 func (w *worker) handleFulfill(ctx context.Context, r *transfers.Result, raced bool) resultClass {
 	of := w.countResult(r)
 	switch of {
@@ -123,14 +123,14 @@ func (w *worker) handleFulfill(ctx context.Context, r *transfers.Result, raced b
 		if !raced || !errors.Is(r.Err, transfers.ErrPacketConflict) {
 			w.failf("%v", r.Err)
 		}
-	case unknown, notRecorded: // the money is owed all the same
+	case unknown, notRecorded: // the money is owed in any case
 		w.askQuestion(ctx, question{op: transfers.FulfillOp(r.Packet), isRaced: raced})
 	case holdOver:
 	}
 	return of
 }
 
-// handleReject notes a reject. Nothing is booked by one, but it may not be refused.
+// handleReject counts the result of a reject, which must not be refused.
 func (w *worker) handleReject(ctx context.Context, r *transfers.Result) {
 	switch w.countResult(r) {
 	case refused, late:
@@ -141,8 +141,8 @@ func (w *worker) handleReject(ctx context.Context, r *transfers.Result) {
 	}
 }
 
-// handleRace notes what became of a packet that was fulfilled and rejected at once: it is
-// one of both, unless its hold ended meanwhile.
+// handleRace checks the results of a packet that was fulfilled and rejected at the same time:
+// exactly one of them applies, unless the hold ended meanwhile.
 func (w *worker) handleRace(ctx context.Context, fulfill, reject *transfers.Result) {
 	f, r := w.handleFulfill(ctx, fulfill, true), w.countResult(reject)
 	voided := r == done && reject.Outcome == ledger.OutcomeApplied
@@ -157,7 +157,7 @@ func (w *worker) handleRace(ctx context.Context, fulfill, reject *transfers.Resu
 	}
 }
 
-// fulfillAgain fulfills what is fulfilled already: it says so, and how it was.
+// fulfillAgain repeats fulfills. Each must be already applied, and late if it was late before.
 func (w *worker) fulfillAgain(ctx context.Context, before []transfers.Result) {
 	ops := make([]transfers.Op, len(before))
 	for i := range before {
@@ -180,7 +180,7 @@ func (w *worker) fulfillAgain(ctx context.Context, before []transfers.Result) {
 	}
 }
 
-// pickRecorder is any of the recorders.
+// pickRecorder returns one of the recorders.
 func (w *worker) pickRecorder() *transfers.Recorder {
 	if w.random.IntN(2) == 0 {
 		return w.plainRecorder
@@ -188,8 +188,8 @@ func (w *worker) pickRecorder() *transfers.Recorder {
 	return w.journalRecorder.Load()
 }
 
-// recordOps hands operations over in one of the ways that there are, and mostly waits for the
-// answers. The results are in order; one whose answer was not waited for is unknown.
+// recordOps records operations by a random method of the recorder, and mostly waits for the
+// results, which are in order. A result that it does not wait for is unknown.
 func (w *worker) recordOps(ctx context.Context, recorder *transfers.Recorder, ops []transfers.Op) []transfers.Result {
 	if w.random.IntN(15) == 0 {
 		var cancel context.CancelFunc
@@ -209,25 +209,25 @@ func (w *worker) recordOps(ctx context.Context, recorder *transfers.Recorder, op
 		try = true
 	}
 	results := make([]transfers.Result, len(ops))
-	tickets := make([]transfers.Future, len(ops))
+	futures := make([]transfers.Future, len(ops))
 	for i, op := range ops {
 		var err error
 		if try {
-			tickets[i], err = recorder.TrySubmit(op)
+			futures[i], err = recorder.TrySubmit(op)
 		} else {
-			tickets[i], err = recorder.Submit(ctx, op)
+			futures[i], err = recorder.Submit(ctx, op)
 		}
-		if err != nil && tickets[i] == (transfers.Future{}) {
+		if err != nil && futures[i] == (transfers.Future{}) {
 			results[i] = transfers.Result{Kind: op.Kind, Packet: op.Packet, Outcome: ledger.OutcomeRefused, Err: err}
 		}
 	}
-	for i, ticket := range tickets {
+	for i, future := range futures {
 		switch {
 		case results[i].Err != nil:
-		case w.random.IntN(50) == 0: // thrown away
-			results[i] = transfers.Result{Kind: ops[i].Kind, Packet: ticket.Packet(), Err: ledger.ErrOutcomeUnknown}
+		case w.random.IntN(50) == 0: // the future is dropped
+			results[i] = transfers.Result{Kind: ops[i].Kind, Packet: future.Packet(), Err: ledger.ErrOutcomeUnknown}
 		default:
-			results[i] = ticket.Wait(ctx)
+			results[i] = future.Wait(ctx)
 		}
 	}
 	return results

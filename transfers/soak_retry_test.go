@@ -8,17 +8,17 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// question is an operation of which nobody has seen the answer. Asking again with the
-// same packet must find out, and must not book it twice.
+// question is an operation whose answer no caller has seen. Recording the same packet again
+// must give the answer, and must not book the packet twice.
 type question struct {
 	op           transfers.Op
-	isRaced      bool // with the opposite: that this lost is a fair answer
-	maybeUnheld  bool // the packet's prepare may never have come, or is still on its way
-	mustBeBooked bool // it must be in the books already: the journal was given it
+	isRaced      bool // recorded at once with the opposite: a conflict is expected
+	maybeUnheld  bool // the packet's prepare may be lost or on its way
+	mustBeBooked bool // the journal had it, so it must be in the books
 }
 
-// retrier asks the questions of all workers through a recorder of its own, until it knows.
-// It does so while the storm goes on, since a list of them all would grow for ever.
+// retrier records the questions of all workers again, through its own recorder, until each is
+// answered. It works during the storm: a list of all questions would grow without bound.
 type retrier struct {
 	*soak
 	model   *model
@@ -26,10 +26,10 @@ type retrier struct {
 	pending []question
 }
 
-// retryBatch is how many questions the clerk asks at once.
+// retryBatch is how many questions the retrier records at once.
 const retryBatch = 2000
 
-// answerQuestions answers questions until there will be no more.
+// answerQuestions answers questions until their channel is closed.
 func (c *retrier) answerQuestions(ctx context.Context) {
 	open := true
 	for open || len(c.pending) > 0 {
@@ -41,21 +41,21 @@ func (c *retrier) answerQuestions(ctx context.Context) {
 		results, _ := c.retryRecorder.Load().RecordAll(ctx, ops...) // each result has its error
 		left := c.pending[:0:0]
 		for i, q := range c.pending {
-			next, again := c.handleResult(q, &results[i])
-			if again {
+			next, mustAsk := c.handleResult(q, &results[i])
+			if mustAsk {
 				left = append(left, next)
 			}
 		}
 		c.pending = left
 		if ctx.Err() != nil {
-			c.failf("the clerk had %d questions left: %v", len(left), context.Cause(ctx))
+			c.failf("the retrier had %d questions left: %v", len(left), context.Cause(ctx))
 			return
 		}
 	}
 }
 
-// takeQuestions takes the questions that are there, and waits for one if it has none. It
-// returns false if no more will come.
+// takeQuestions takes the waiting questions, and waits for one if none is pending. It returns
+// false when the channel is closed.
 func (c *retrier) takeQuestions(open bool) bool {
 	for open && len(c.pending) < retryBatch {
 		if len(c.pending) == 0 {
@@ -78,8 +78,8 @@ func (c *retrier) takeQuestions(open bool) bool {
 	return open
 }
 
-// handleResult books what an answer says. again says that there is something else to ask.
-func (c *retrier) handleResult(q question, r *transfers.Result) (next question, again bool) {
+// handleResult books an answer in the model. mustAsk is true if next is to be recorded.
+func (c *retrier) handleResult(q question, r *transfers.Result) (next question, mustAsk bool) {
 	name := q.op.Kind.String()
 	switch class := c.classifyResult(r); class {
 	case unknown, notRecorded:
@@ -108,7 +108,7 @@ func (c *retrier) handleResult(q question, r *transfers.Result) (next question, 
 	return q, false
 }
 
-// checkRefusal fails the soak if a refusal is not a fair answer.
+// checkRefusal fails the soak if the ledger had no reason for a refusal.
 func (c *retrier) checkRefusal(q question, r *transfers.Result) {
 	switch {
 	case q.op.Kind == transfers.KindPrepare:
@@ -119,8 +119,8 @@ func (c *retrier) checkRefusal(q question, r *transfers.Result) {
 	}
 }
 
-// bookAcknowledged books a fulfill or a forward that is in the ledger. What a late one took from
-// its sender is in the ledger only: the collector looks it up.
+// bookAcknowledged books a fulfill or a forward that is in the ledger. Only the ledger knows
+// the amount charged to the sender of a late packet: the lateReader looks it up.
 func (s *soak) bookAcknowledged(m *model, r *transfers.Result) {
 	if r.Late {
 		select {
@@ -132,14 +132,14 @@ func (s *soak) bookAcknowledged(m *model, r *transfers.Result) {
 	m.bookPacket(&r.Packet)
 }
 
-// lateReader looks up what the senders of late packets were charged, and books them.
+// lateReader looks up the amounts charged to the senders of late packets, and books them.
 type lateReader struct {
 	*soak
 	model          *model
-	chargedWhole   int // charged all of it
-	chargedPart    int // charged less than all
-	chargedNothing int // booked without the sender
-	fromOurselves  int // from ourselves, so nobody is charged
+	chargedWhole   int // packets whose sender was charged the whole amount
+	chargedPart    int // a part
+	chargedNothing int // nothing
+	fromOurselves  int // without a sender to charge
 }
 
 const (
@@ -153,7 +153,7 @@ func legTransferID(packet ledger.ID, leg, phase uint64) ledger.ID {
 	return packet
 }
 
-// bookLatePackets books late packets until there will be no more.
+// bookLatePackets books late packets until their channel is closed.
 func (c *lateReader) bookLatePackets(ctx context.Context) {
 	for p := range c.latePackets {
 		packets := []transfers.Packet{p}
@@ -170,7 +170,7 @@ func (c *lateReader) bookLatePackets(ctx context.Context) {
 	}
 }
 
-// lookupRows reads the transfers that tell how packets were booked; nil if ctx has ended.
+// lookupRows reads the transfers that corrections may have made; nil if ctx has ended.
 func (c *lateReader) lookupRows(ctx context.Context, packets []transfers.Packet) map[ledger.ID]ledger.Transfer {
 	var ids []ledger.ID
 	for i := range packets {
@@ -179,13 +179,13 @@ func (c *lateReader) lookupRows(ctx context.Context, packets []transfers.Packet)
 		ids = append(ids, legTransferID(id, legOfSender, phaseLate), legTransferID(id, first, phaseLate), legTransferID(id, first, phaseNoSender))
 	}
 	found := make(map[ledger.ID]ledger.Transfer, len(ids))
-	const most = 500 // a request must be answered between two faults
+	const most = 500 // small enough to be answered between two faults
 	for len(ids) > 0 {
 		n := min(most, len(ids))
 		rows, err := c.direct.LookupTransfers(ctx, ids[:n])
 		switch {
 		case ctx.Err() != nil:
-			c.failf("the collector did not finish: %v", err)
+			c.failf("the late reader did not finish: %v", err)
 			return nil
 		case err == nil:
 			for _, row := range rows {
@@ -199,13 +199,13 @@ func (c *lateReader) lookupRows(ctx context.Context, packets []transfers.Packet)
 	return found
 }
 
-// firstLeg is the number of a packet's first leg.
+// firstLeg returns the number of a packet's first leg.
 func (c *lateReader) firstLeg(p *transfers.Packet) uint64 {
 	all, _ := c.model.movements(p)
 	return all[0].leg
 }
 
-// bookLatePacket books one late packet.
+// bookLatePacket checks and books one late packet.
 func (c *lateReader) bookLatePacket(p *transfers.Packet, rows map[ledger.ID]ledger.Transfer) {
 	first := c.firstLeg(p)
 	sender, charged := rows[legTransferID(p.ID, legOfSender, phaseLate)]

@@ -12,31 +12,31 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// workerCount is how many goroutines send packets.
+// workerCount is the number of goroutines that send packets.
 const workerCount = 600
 
-// runStorm lets the storm rage, and settles what it has left. The weather is made in the
-// test's goroutine, until the storm is over; it leaves all at peace.
-func (s *soak) runStorm(weather func(storm context.Context)) {
+// runStorm runs the workers and the faults, settles the rest, and sums up the models.
+// injectFaults runs in the test's goroutine until storm ends, and must leave no fault behind.
+func (s *soak) runStorm(injectFaults func(storm context.Context)) {
 	s.t.Helper()
 	storm, over := context.WithTimeout(s.ctx, s.length)
 	defer over()
 	all := make([]*worker, workerCount)
-	var working, helping, clerking, collecting sync.WaitGroup
+	var working, helping, retrying, reading sync.WaitGroup
 	for i := range all {
 		w := &worker{soak: s, random: rand.New(rand.NewPCG(s.seed, uint64(i)+100)), model: newModel(s.assetIDs, s.book), counts: make(counts)}
 		all[i] = w
 		working.Go(func() { w.sendPackets(s.ctx, storm) })
 	}
-	scribe := &retrier{soak: s, model: newModel(s.assetIDs, s.book), counts: make(counts)}
-	clerking.Go(func() { scribe.answerQuestions(s.ctx) })
+	retry := &retrier{soak: s, model: newModel(s.assetIDs, s.book), counts: make(counts)}
+	retrying.Go(func() { retry.answerQuestions(s.ctx) })
 	reader := &lateReader{soak: s, model: newModel(s.assetIDs, s.book)}
-	collecting.Go(func() { reader.bookLatePackets(s.ctx) })
+	reading.Go(func() { reader.bookLatePackets(s.ctx) })
 	helping.Go(func() { s.reopenRecorders(storm) })
 	helping.Go(func() { s.measureMemory(storm) })
 
 	began := time.Now()
-	weather(storm)
+	injectFaults(storm)
 	helping.Wait()
 	working.Wait()
 	s.meter.recordEnd(s.answerCount.Load(), time.Since(began))
@@ -47,9 +47,9 @@ func (s *soak) runStorm(weather func(storm context.Context)) {
 		}
 	}
 	close(s.questions)
-	clerking.Wait()
+	retrying.Wait()
 	close(s.latePackets)
-	collecting.Wait()
+	reading.Wait()
 
 	s.total = newModel(s.assetIDs, s.book)
 	for _, w := range all {
@@ -57,15 +57,15 @@ func (s *soak) runStorm(weather func(storm context.Context)) {
 		s.resultCounts.addCounts(w.counts)
 		s.sampledResults = append(s.sampledResults, w.samples...)
 	}
-	s.total.addModel(scribe.model)
+	s.total.addModel(retry.model)
 	s.total.addModel(reader.model)
 	s.resultCounts.logCounts(s.t, "answers to callers")
-	scribe.counts.logCounts(s.t, "asked again")
+	retry.counts.logCounts(s.t, "asked again")
 	s.t.Logf("late: %d charged whole, %d in part, %d not at all, %d from ourselves", reader.chargedWhole, reader.chargedPart, reader.chargedNothing, reader.fromOurselves)
 }
 
-// settleJournal closes the recorders of the storm, and has what is left in the journal
-// recorded by a fresh one. The clerk goes on with another.
+// settleJournal closes the recorders of the storm. A new recorder records the fulfills left in
+// the journal, and serves the retrier from then on.
 func (s *soak) settleJournal() {
 	s.t.Helper()
 	require.NoError(s.t, s.plainRecorder.Close(s.ctx))
@@ -76,8 +76,8 @@ func (s *soak) settleJournal() {
 	require.NoError(s.t, fresh.Flush(s.ctx))
 }
 
-// reopenRecorders closes the recorder with the journal, mostly before it is through, and opens
-// another one on the same folder.
+// reopenRecorders closes the recorder with the journal, mostly before it has finished, and opens
+// another recorder on the same folder.
 func (s *soak) reopenRecorders(storm context.Context) {
 	random := rand.New(rand.NewPCG(s.seed, 2))
 	for waitFor(storm, randomDuration(random, s.scaleInterval(200*time.Millisecond), s.scaleInterval(1500*time.Millisecond))) {

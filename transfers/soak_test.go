@@ -20,16 +20,16 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// A soak is a storm: full load from many goroutines while the ledger stalls, loses
-// answers and is killed, and recorders are closed and opened again. When it is over and
-// everything is settled, the books must be those of a model that has booked what was
-// acknowledged, and no memory may have been lost on the way.
+// A soak is a storm: full load from many goroutines while the ledger stalls, loses answers and
+// is killed, and recorders are closed and opened again. Afterwards everything is settled. Then
+// the books must equal a model of the acknowledged packets, and the process must not have
+// leaked memory.
 //
-// PEERLEDGER_SOAK says how long the storm lasts; only a long one tells about memory:
+// PEERLEDGER_SOAK sets the length of the storm. Only a long storm (2 minutes) checks memory:
 //
 //	PEERLEDGER_SOAK=10m go test -run TestSoak -timeout 45m -v ./transfers
 
-// TestSoak is the soak on the embedded ledger in a folder, in a process that is killed.
+// TestSoak soaks the embedded ledger in a folder, in a process that is killed.
 func TestSoak(t *testing.T) { //nolint:paralleltest // a long one measures memory, see newSoak
 	s := newSoak(t, 3*time.Second)
 	server := startRemote(t)
@@ -39,7 +39,7 @@ func TestSoak(t *testing.T) { //nolint:paralleltest // a long one measures memor
 	s.runStorm(func(storm context.Context) {
 		network.setFaultPercent(1)
 		for waitFor(storm, randomDuration(s.random, s.scaleInterval(500*time.Millisecond), s.scaleInterval(time.Second))) {
-			network.setFaultPercent(1 << s.random.IntN(4)) // a rough one slows everybody down
+			network.setFaultPercent(1 << s.random.IntN(4)) // a high percentage slows down all workers
 			server.killProcess()
 			waitFor(storm, randomDuration(s.random, 0, 500*time.Millisecond))
 			began := time.Now()
@@ -47,7 +47,7 @@ func TestSoak(t *testing.T) { //nolint:paralleltest // a long one measures memor
 			s.ledgerPID.Store(server.processID())
 			s.recordFault("kill -9")
 			s.slowestStart = max(s.slowestStart, time.Since(began))
-			// The books grow, and with them the time that it takes to read them.
+			// The books grow, and reading them at the start takes longer each time.
 			waitFor(storm, 3*time.Since(began))
 		}
 		network.setFaultPercent(0)
@@ -57,17 +57,17 @@ func TestSoak(t *testing.T) { //nolint:paralleltest // a long one measures memor
 	require.NoError(t, server.Close())
 }
 
-// soak is what the workers of a storm share.
+// soak is the state that the workers of a storm share.
 type soak struct {
 	t      *testing.T
 	length time.Duration
 	seed   uint64
 	random *rand.Rand      // of the test's own goroutine
-	ctx    context.Context // ends the soak when it does not end by itself
-	burst  int             // packets that a worker sends at once, at most
+	ctx    context.Context // ends a soak that does not end by itself
+	burst  int             // the most packets that a worker sends at once
 
-	direct      ledger.Ledger // without the faults that are made on our side, for looking
-	faulty      ledger.Ledger // what the recorders see
+	direct      ledger.Ledger // without injected faults: reads the books
+	faulty      ledger.Ledger // of the recorders
 	book        *accounts.Book
 	assetIDs    map[uint32]accounts.AssetIDs
 	ownAccounts map[uint32]accounts.PeerAccount
@@ -75,14 +75,14 @@ type soak struct {
 	lines       []uint64 // granted to the peers
 
 	plainRecorder   *transfers.Recorder
-	journalRecorder atomic.Pointer[transfers.Recorder] // the one with a journal
-	retryRecorder   atomic.Pointer[transfers.Recorder] // the clerk's
+	journalRecorder atomic.Pointer[transfers.Recorder]
+	retryRecorder   atomic.Pointer[transfers.Recorder] // of the retrier
 	journalFolder   string
 
 	questions   chan question
 	latePackets chan transfers.Packet
 	answerCount atomic.Int64
-	ledgerPID   atomic.Int64 // the process of it, if it is known
+	ledgerPID   atomic.Int64 // 0 if not known
 	meter       meter
 
 	mu           sync.Mutex
@@ -92,15 +92,15 @@ type soak struct {
 	slowestStart time.Duration
 
 	total          *model
-	resultCounts   counts // what the callers were told
+	resultCounts   counts // of the results that callers got
 	sampledResults []transfers.Result
 }
 
 // soakHold is the longest time that a packet is held.
 const soakHold = 3 * time.Second
 
-// newSoak begins a soak of the length that the environment says. A long one has the
-// process for itself.
+// newSoak begins a soak with the length of PEERLEDGER_SOAK, or a short one. No other test runs
+// beside a long soak.
 func newSoak(t *testing.T, short time.Duration) *soak {
 	t.Helper()
 	s := &soak{
@@ -125,11 +125,11 @@ func newSoak(t *testing.T, short time.Duration) *soak {
 	return s
 }
 
-// isLong reports whether it is long enough to tell about memory.
+// isLong reports whether the soak is long enough to check memory.
 func (s *soak) isLong() bool { return s.length >= 2*time.Minute }
 
-// scaleInterval is a time between faults: longer in a long soak, in which there is time for a
-// state that builds up between them.
+// scaleInterval returns a time between two faults. In a long soak it is longer, so that state
+// can build up between the faults.
 func (s *soak) scaleInterval(d time.Duration) time.Duration {
 	if s.isLong() {
 		return 8 * d
@@ -137,12 +137,12 @@ func (s *soak) scaleInterval(d time.Duration) time.Duration {
 	return d
 }
 
-// failf fails the soak. It goes on, as what comes later may tell why.
+// failf fails the soak, which goes on: a later failure may show the cause.
 func (s *soak) failf(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	const most = 20 // the first ones say it all
-	if s.failures++; s.failures <= most {
+	const maxReported = 20
+	if s.failures++; s.failures <= maxReported {
 		s.t.Errorf(format, args...)
 	}
 }
@@ -153,7 +153,7 @@ func (s *soak) countFault(fault string) {
 	s.faults[fault]++
 }
 
-// recordFault notes one of the faults that all feel.
+// recordFault records a fault of the ledger or of a recorder, which all workers notice.
 func (s *soak) recordFault(fault string) {
 	s.countFault(fault)
 	s.mu.Lock()
@@ -161,7 +161,7 @@ func (s *soak) recordFault(fault string) {
 	s.recentFaults = append(s.recentFaults, fault)
 }
 
-// takeRecentFaults is what has struck since it was asked for last.
+// takeRecentFaults returns the faults recorded since the last call.
 func (s *soak) takeRecentFaults() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,7 +170,7 @@ func (s *soak) takeRecentFaults() []string {
 	return report
 }
 
-// openAll makes the accounts and the recorders.
+// openAll provisions the peers and opens the recorders.
 func (s *soak) openAll(clean, seen ledger.Ledger) {
 	s.t.Helper()
 	s.direct, s.faulty = clean, seen
@@ -184,7 +184,7 @@ func (s *soak) openAll(clean, seen ledger.Ledger) {
 		s.ownAccounts[asset.Ledger], err = s.book.OwnAccount(asset)
 		require.NoError(s.t, err)
 		for i := range 20 {
-			line := uint64(1) << 60 // nothing comes near it
+			line := uint64(1) << 60 // never reached
 			switch {
 			case i < 4:
 				line = 2000 // a few packets
@@ -207,12 +207,12 @@ func (s *soak) openAll(clean, seen ledger.Ledger) {
 	s.journalRecorder.Store(kept)
 }
 
-// newRecorder opens a recorder. What it tells of its journal must be good news.
+// newRecorder opens a recorder. An error of its journal fails the soak.
 func (s *soak) newRecorder(cfg transfers.Config) (*transfers.Recorder, error) {
 	cfg.MaxBacklog = 1 << 14
 	cfg.HoldMargin, cfg.MinHold = time.Second, 500*time.Millisecond
 	cfg.Events.BalancesChanged = s.meter.recordTouched
-	cfg.AllowArrears = true // nobody collects here
+	cfg.AllowArrears = true // no settlement engine collects arrears
 	cfg.Events.Batch = s.meter.recordBatch
 	cfg.Events.Journal = func(err error) { s.failf("journal: %v", err) }
 	cfg.Events.Replayed = func(results []transfers.Result) {

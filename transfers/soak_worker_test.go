@@ -11,29 +11,29 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// worker sends packets through the recorders, round after round, and books what it is
-// told in a model of its own.
+// worker sends packets through the recorders, round after round, and books the acknowledged
+// packets in its own model.
 type worker struct {
 	*soak
 	random           *rand.Rand
 	model            *model
 	counts           counts
-	samples          []transfers.Result // of packets whose rows are looked at in the end
-	samplePopulation int                // that these were drawn from
+	samples          []transfers.Result // whose rows are checked at the end
+	samplePopulation int                // packets that the samples were drawn from
 
-	promisedSample []transfers.Packet // whose fulfills are the journal's business
-	promiseCount   int                // that these were drawn from
+	promisedSample []transfers.Packet // fulfills left to the journal
+	promiseCount   int                // fulfills that the sample was drawn from
 }
 
-// resultClass is what an answer means for the books.
+// resultClass is the meaning of a result for the books.
 type resultClass int
 
 const (
 	done        resultClass = iota // in the books
 	late                           // in the books, by a correction
-	holdOver                       // held, perhaps no longer
+	holdOver                       // applied; the hold may have ended
 	refused                        // by the ledger
-	notRecorded                    // never handed over
+	notRecorded                    // never enqueued
 	unknown
 )
 
@@ -41,7 +41,7 @@ func (c resultClass) String() string {
 	return [...]string{"done", "late", "done, hold over", "refused", "not recorded", "unknown"}[c]
 }
 
-// classifyResult also checks that outcome and error agree.
+// classifyResult classifies a result, and checks that outcome and error agree.
 func (s *soak) classifyResult(r *transfers.Result) resultClass {
 	var refusal *transfers.RefusedError
 	of, want := done, r.Outcome.Done()
@@ -67,7 +67,7 @@ func (s *soak) classifyResult(r *transfers.Result) resultClass {
 	return of
 }
 
-// sendPackets sends packets until the storm is over.
+// sendPackets sends packets until storm ends.
 func (w *worker) sendPackets(ctx, storm context.Context) {
 	for storm.Err() == nil {
 		packets := make([]transfers.Packet, 1+w.random.IntN(1+w.random.IntN(w.burst)))
@@ -82,7 +82,7 @@ func (w *worker) sendPackets(ctx, storm context.Context) {
 	}
 }
 
-// randomPacket draws a packet of any shape.
+// randomPacket returns a packet of any shape.
 func (w *worker) randomPacket() transfers.Packet {
 	r := w.random
 	p := transfers.Packet{From: w.peers[r.IntN(len(w.peers))], To: w.peers[r.IntN(len(w.peers))]}
@@ -112,7 +112,7 @@ func (w *worker) randomPacket() transfers.Packet {
 	}
 	binary.BigEndian.PutUint64(p.Condition[:], r.Uint64())
 	switch r.IntN(3) {
-	case 0: // the recorder works it out
+	case 0: // the recorder computes the hold
 		p.Expiry = time.Now().Add(randomDuration(r, time.Second, 2*time.Second))
 	case 1:
 		p.ID = w.randomID()
@@ -123,7 +123,7 @@ func (w *worker) randomPacket() transfers.Packet {
 	return p
 }
 
-// randomID draws a packet's id as a connector might.
+// randomID returns a packet id as a connector may choose it.
 func (w *worker) randomID() ledger.ID {
 	return ledger.NewID(w.random.Uint64()<<8, uint64(time.Now().UnixMilli())<<16|w.random.Uint64()>>48)
 }
@@ -149,7 +149,7 @@ func (w *worker) forwardPackets(ctx context.Context, packets []transfers.Packet)
 	}
 }
 
-// preparePackets prepares packets and returns those that are held.
+// preparePackets prepares packets and returns the held ones.
 func (w *worker) preparePackets(ctx context.Context, packets []transfers.Packet) (held []transfers.Packet) {
 	ops := make([]transfers.Op, len(packets))
 	for i := range packets {
@@ -175,8 +175,8 @@ func (w *worker) preparePackets(ctx context.Context, packets []transfers.Packet)
 	return held
 }
 
-// askAboutPrepare goes on with a packet whose prepare nobody waited for. Only who gave its id can:
-// the others' holds are given back, or end with their time.
+// askAboutPrepare goes on with a prepare of unknown outcome. That is possible only if the worker
+// gave the id. Other holds are voided by the recorder, or expire.
 func (w *worker) askAboutPrepare(ctx context.Context, given, p transfers.Packet) {
 	if given.ID.IsZero() {
 		return
@@ -189,29 +189,29 @@ func (w *worker) askAboutPrepare(ctx context.Context, given, p transfers.Packet)
 	}
 }
 
-// countResult counts an answer.
+// countResult counts a result by its class.
 func (w *worker) countResult(r *transfers.Result) resultClass {
 	of := w.classifyResult(r)
-	what := of.String()
+	name := of.String()
 	switch {
 	case of != notRecorded:
 	case errors.Is(r.Err, transfers.ErrBacklogFull):
-		what = "not taken, backlog full"
+		name = "not taken, backlog full"
 	case errors.Is(r.Err, transfers.ErrRecorderClosed):
-		what = "not taken, closed"
+		name = "not taken, closed"
 	case errors.Is(r.Err, transfers.ErrHoldTooShort):
-		what = "not taken, expired"
+		name = "not taken, expired"
 	}
-	w.counts[r.Kind.String()+" "+what]++
+	w.counts[r.Kind.String()+" "+name]++
 	w.answerCount.Add(1)
 	return of
 }
 
-// samplesPerWorker is how many packets of each worker are looked at in the end, any with
-// the same chance.
+// samplesPerWorker is how many packets of each worker are checked at the end, drawn with equal
+// probability.
 const samplesPerWorker = 10
 
-// bookResult books what is in the ledger, and keeps some of it to look at.
+// bookResult books a packet in the model, and may keep it as a sample.
 func (w *worker) bookResult(r *transfers.Result) {
 	w.bookAcknowledged(w.model, r)
 	w.samplePopulation++
@@ -222,9 +222,9 @@ func (w *worker) bookResult(r *transfers.Result) {
 	}
 }
 
-// askQuestion has the clerk find out.
+// askQuestion leaves a question to the retrier.
 func (w *worker) askQuestion(ctx context.Context, q question) {
-	w.counts["left to the clerk"]++
+	w.counts["left to the retrier"]++
 	select {
 	case w.questions <- q:
 	case <-ctx.Done():

@@ -9,8 +9,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// An event gets the results that it is about, once, and the lane keeps none of them.
-func TestLaneTellsAndForgets(t *testing.T) {
+// An event gets its results once, and the publisher keeps none of them.
+func TestPublisherReportsAndForgets(t *testing.T) {
 	t.Parallel()
 	ln := new(publisher)
 	answered := func(n uint64, kind Kind) *operation {
