@@ -10,59 +10,57 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// A request that was sent again because its session was lost may have been executed by
-// the first attempt. TigerBeetle's answers to the second one say so of each event, but for
-// linked chains: a chain that was applied answers exists in its first member and
-// linked_event_failed in all others. Who does not know that it was sent twice would read a
-// refusal. So all members of such a chain are looked up, and answered as exists if they are
-// stored as they were sent.
+// The first attempt of a repeated request may have been executed. TigerBeetle's answers to the
+// second attempt show it for every event outside of a linked chain. An applied chain answers exists
+// for its first member and linked_event_failed for the rest, which looks like a refusal. Therefore
+// all members of such a chain are looked up, and answer exists if every member is stored as sent.
 
-// span is a linked chain of a request, from its first member to behind its last.
-type span struct{ from, to int }
+// chainSpan is a linked chain of a request: the members from to to-1.
+type chainSpan struct{ from, to int }
 
-// appliedBefore are the chains of two and more that seem to have been applied by an earlier
-// attempt: the first member exists, and all others failed with it.
-func appliedBefore(n int, linked, exists, failed func(i int) bool) (chains []span) {
+// findAppliedChains returns the chains of two or more members that an earlier attempt seems to have
+// applied: the first member exists, and all others failed with it.
+func findAppliedChains(n int, linked, exists, failed func(i int) bool) (chains []chainSpan) {
 	for from := 0; from < n; {
 		to := from + 1
 		for to < n && linked(to-1) {
 			to++
 		}
-		whole := exists(from) && to > from+1
+		applied := exists(from) && to > from+1
 		for i := from + 1; i < to; i++ {
-			whole = whole && failed(i)
+			applied = applied && failed(i)
 		}
-		if whole {
-			chains = append(chains, span{from, to})
+		if applied {
+			chains = append(chains, chainSpan{from, to})
 		}
 		from = to
 	}
 	return chains
 }
 
-// mend answers exists in all members of each chain whose members are all stored as they
-// were sent. stored tells that of one member, with the timestamp that it has.
-func mend(chains []span, stored func(i int) (timestamp uint64, same bool), set func(i int, timestamp uint64)) {
+// setExists sets the status exists for all members of a chain if every member is stored as sent.
+// stored reports whether one member is, and the stored timestamp.
+func setExists(chains []chainSpan, stored func(i int) (timestamp uint64, same bool), set func(i int, timestamp uint64)) {
 	for _, c := range chains {
-		whole := true
-		for i := c.from; i < c.to && whole; i++ {
-			_, whole = stored(i)
+		allStored := true
+		for i := c.from; i < c.to && allStored; i++ {
+			_, allStored = stored(i)
 		}
-		for i := c.from; i < c.to && whole; i++ {
+		for i := c.from; i < c.to && allStored; i++ {
 			timestamp, _ := stored(i)
 			set(i, timestamp)
 		}
 	}
 }
 
-// storedByID looks up what is stored under the ids. If it cannot be found out, nobody knows
-// what became of the request that asks.
-func storedByID[S any](
+// lookUpByID looks up the objects stored under the ids. If the look-up fails, the outcome of the
+// request is unknown.
+func lookUpByID[S any](
 	ctx context.Context, ids []ledger.ID, lookup func(context.Context, []ledger.ID) ([]S, error), id func(*S) ledger.ID,
 ) (map[ledger.ID]*S, error) {
 	found, err := batch.Each(ctx, ids, 1, lookup)
 	if err != nil {
-		return nil, unknown(err)
+		return nil, wrapUnknown(err)
 	}
 	byID := make(map[ledger.ID]*S, len(found))
 	for i := range found {
@@ -71,27 +69,26 @@ func storedByID[S any](
 	return byID, nil
 }
 
-// settleTransfers mends the results of transfers that were sent again, in place, and returns
-// them.
-func (l *Ledger) settleTransfers(
+// reconcileTransfers corrects the results of a repeated request in place, and returns the results.
+func (l *Ledger) reconcileTransfers(
 	ctx context.Context, sent []ledger.Transfer, results []ledger.CreateTransferResult,
 ) ([]ledger.CreateTransferResult, error) {
-	chains := appliedBefore(len(sent),
+	chains := findAppliedChains(len(sent),
 		func(i int) bool { return sent[i].Flags.Has(ledger.TransferLinked) },
 		func(i int) bool { return results[i].Status == ledger.TransferExists },
 		func(i int) bool { return results[i].Status == ledger.TransferLinkedEventFailed })
 	var ids []ledger.ID
 	for _, c := range chains {
 		for _, t := range sent[c.from:c.to] {
-			ids = append(ids, t.ID, t.PendingID) // PendingID may be 0, which is nobody's
+			ids = append(ids, t.ID, t.PendingID) // PendingID may be 0, which finds no transfer
 		}
 	}
-	byID, err := storedByID(ctx, ids, l.LookupTransfers, func(s *ledger.Transfer) ledger.ID { return s.ID })
+	byID, err := lookUpByID(ctx, ids, l.LookupTransfers, func(s *ledger.Transfer) ledger.ID { return s.ID })
 	if err != nil {
 		return nil, err
 	}
 	find := func(id ledger.ID) *ledger.Transfer { return byID[id] }
-	mend(chains, func(i int) (uint64, bool) {
+	setExists(chains, func(i int) (uint64, bool) {
 		t := byID[sent[i].ID]
 		if t == nil || (!t.PendingID.IsZero() && find(t.PendingID) == nil) || tbexists.CompareTransfer(&sent[i], t, find) != ledger.TransferExists {
 			return 0, false
@@ -103,12 +100,11 @@ func (l *Ledger) settleTransfers(
 	return results, nil
 }
 
-// settleAccounts mends the results of accounts that were sent again, in place, and returns
-// them.
-func (l *Ledger) settleAccounts(
+// reconcileAccounts corrects the results of a repeated request in place, and returns the results.
+func (l *Ledger) reconcileAccounts(
 	ctx context.Context, sent []ledger.Account, results []ledger.CreateAccountResult,
 ) ([]ledger.CreateAccountResult, error) {
-	chains := appliedBefore(len(sent),
+	chains := findAppliedChains(len(sent),
 		func(i int) bool { return sent[i].Flags.Has(ledger.AccountLinked) },
 		func(i int) bool { return results[i].Status == ledger.AccountExists },
 		func(i int) bool { return results[i].Status == ledger.AccountLinkedEventFailed })
@@ -118,11 +114,11 @@ func (l *Ledger) settleAccounts(
 			ids = append(ids, a.ID)
 		}
 	}
-	byID, err := storedByID(ctx, ids, l.LookupAccounts, func(s *ledger.Account) ledger.ID { return s.ID })
+	byID, err := lookUpByID(ctx, ids, l.LookupAccounts, func(s *ledger.Account) ledger.ID { return s.ID })
 	if err != nil {
 		return nil, err
 	}
-	mend(chains, func(i int) (uint64, bool) {
+	setExists(chains, func(i int) (uint64, bool) {
 		a := byID[sent[i].ID]
 		if a == nil || tbexists.CompareAccount(&sent[i], a) != ledger.AccountExists {
 			return 0, false

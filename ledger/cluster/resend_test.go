@@ -13,16 +13,16 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// A request whose session is dropped is sent again, and its answers are those of the
-// second attempt, but for chains.
+// The request of a dropped session is sent again. Except for chains, its answers are those of the
+// second attempt.
 func TestDroppedSession(t *testing.T) {
 	t.Parallel()
 	chain := []ledger.Transfer{
-		payment(10, 0),
-		payment(11, ledger.TransferLinked), payment(12, ledger.TransferLinked), payment(13, 0),
-		payment(14, ledger.TransferPending),
+		newPayment(10, 0),
+		newPayment(11, ledger.TransferLinked), newPayment(12, ledger.TransferLinked), newPayment(13, 0),
+		newPayment(14, ledger.TransferPending),
 		{ID: ledger.NewID(15, 0), PendingID: ledger.NewID(14, 0), Amount: ledger.AmountMax, Flags: ledger.TransferPostPending | ledger.TransferLinked},
-		payment(16, 0),
+		newPayment(16, 0),
 	}
 	for _, test := range []struct {
 		name  string
@@ -39,11 +39,11 @@ func TestDroppedSession(t *testing.T) {
 				var told []SessionReopened
 				l := openFake(t, s, Config{Events: Events{Reopened: func(r SessionReopened) { told = append(told, r) }}})
 				openAccounts(t, l)
-				s.once(fate{lost: tb.ErrClientEvicted, apply: test.apply})
+				s.setNextFate(fate{lost: tb.ErrClientEvicted, apply: test.apply})
 				results, err := l.CreateTransfers(t.Context(), chain)
 				require.NoError(t, err)
 				require.Len(t, results, len(chain))
-				stored, err := l.LookupTransfers(t.Context(), ids(chain))
+				stored, err := l.LookupTransfers(t.Context(), idsOf(chain))
 				require.NoError(t, err)
 				require.Len(t, stored, len(chain))
 				for i, r := range results {
@@ -63,50 +63,50 @@ func TestDroppedSession(t *testing.T) {
 	}
 }
 
-func ids(transfers []ledger.Transfer) (all []ledger.ID) {
+func idsOf(transfers []ledger.Transfer) (all []ledger.ID) {
 	for i := range transfers {
 		all = append(all, transfers[i].ID)
 	}
 	return all
 }
 
-// A chain whose first member is in the ledger by itself, or with others than those that
-// were sent, was not applied, and is not said to have been.
+// A chain whose first member is in the ledger alone, or with other members, was not applied, and is
+// not answered as applied.
 func TestChainOfAnother(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServers()
 		l := openFake(t, s, Config{})
 		openAccounts(t, l)
-		stored := []ledger.Transfer{payment(10, ledger.TransferLinked), payment(11, 0), payment(20, ledger.TransferLinked), payment(21, 0)}
+		stored := []ledger.Transfer{newPayment(10, ledger.TransferLinked), newPayment(11, 0), newPayment(20, ledger.TransferLinked), newPayment(21, 0)}
 		_, err := l.CreateTransfers(t.Context(), stored)
 		require.NoError(t, err)
 
-		sent := []ledger.Transfer{payment(10, ledger.TransferLinked), payment(12, 0), payment(20, ledger.TransferLinked), payment(21, 0)}
+		sent := []ledger.Transfer{newPayment(10, ledger.TransferLinked), newPayment(12, 0), newPayment(20, ledger.TransferLinked), newPayment(21, 0)}
 		sent[3].Amount = ledger.NewAmount(2)
-		s.once(fate{lost: tb.ErrClientEvicted})
+		s.setNextFate(fate{lost: tb.ErrClientEvicted})
 		results, err := l.CreateTransfers(t.Context(), sent)
 		require.NoError(t, err)
 		require.Equal(t, []ledger.CreateTransferStatus{
 			ledger.TransferExists, ledger.TransferLinkedEventFailed,
 			ledger.TransferExists, ledger.TransferLinkedEventFailed,
-		}, statuses(results))
+		}, statusesOf(results))
 	})
 }
 
-// Sent once, a chain that is in the ledger is answered as TigerBeetle answers it.
+// A chain sent once that is in the ledger has TigerBeetle's own answer.
 func TestChainSentByItsCaller(t *testing.T) {
 	t.Parallel()
 	l := openFake(t, newServers(), Config{})
 	openAccounts(t, l)
-	chain := []ledger.Transfer{payment(10, ledger.TransferLinked), payment(11, 0)}
+	chain := []ledger.Transfer{newPayment(10, ledger.TransferLinked), newPayment(11, 0)}
 	for _, want := range [][]ledger.CreateTransferStatus{
 		{ledger.TransferCreated, ledger.TransferCreated},
 		{ledger.TransferExists, ledger.TransferLinkedEventFailed},
 	} {
 		results, err := l.CreateTransfers(t.Context(), chain)
 		require.NoError(t, err)
-		require.Equal(t, want, statuses(results))
+		require.Equal(t, want, statusesOf(results))
 	}
 }
 
@@ -117,7 +117,7 @@ func TestDroppedSessionWithAccounts(t *testing.T) {
 		l := openFake(t, s, Config{})
 		linked := alice
 		linked.Flags = ledger.AccountLinked
-		s.once(fate{lost: tb.ErrClientEvicted, apply: true})
+		s.setNextFate(fate{lost: tb.ErrClientEvicted, apply: true})
 		results, err := l.CreateAccounts(t.Context(), []ledger.Account{linked, bob, {}})
 		require.NoError(t, err)
 		require.Equal(t, ledger.AccountExists, results[0].Status)
@@ -127,7 +127,7 @@ func TestDroppedSessionWithAccounts(t *testing.T) {
 
 		other := bob
 		other.Code++
-		s.once(fate{lost: tb.ErrClientEvicted})
+		s.setNextFate(fate{lost: tb.ErrClientEvicted})
 		results, err = l.CreateAccounts(t.Context(), []ledger.Account{linked, other})
 		require.NoError(t, err)
 		require.Equal(t, ledger.AccountExists, results[0].Status)
@@ -135,16 +135,16 @@ func TestDroppedSessionWithAccounts(t *testing.T) {
 	})
 }
 
-// A transfer that the first attempt refused for the moment is refused for good.
+// A transient refusal of the first attempt is a refusal for ever in the second.
 func TestDroppedSessionAfterARefusal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServers()
 		l := openFake(t, s, Config{})
 		openAccounts(t, l)
-		lost := payment(10, 0)
+		lost := newPayment(10, 0)
 		lost.CreditAccountID = ledger.NewID(99, 0)
-		s.once(fate{lost: tb.ErrClientEvicted, apply: true})
+		s.setNextFate(fate{lost: tb.ErrClientEvicted, apply: true})
 		results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{lost})
 		require.NoError(t, err)
 		require.Equal(t, ledger.TransferIDAlreadyFailed, results[0].Status)
@@ -152,7 +152,7 @@ func TestDroppedSessionAfterARefusal(t *testing.T) {
 	})
 }
 
-// Nobody can say whether the chain is stored as sent if the look-up is not answered.
+// If the look-up of a chain is not answered, the outcome is unknown.
 func TestChainThatCannotBeLookedUp(t *testing.T) {
 	t.Parallel()
 	s := newServers()
@@ -162,9 +162,9 @@ func TestChainThatCannotBeLookedUp(t *testing.T) {
 	linked.ID, linked.Flags = ledger.NewID(3, 0), ledger.AccountLinked
 	other := bob
 	other.ID = ledger.NewID(4, 0)
-	ctx, cancel := endable(t)
+	ctx, cancel := cancellableContext(t)
 	requests := 0
-	s.on(func(*fakeClient) fate {
+	s.setFate(func(*fakeClient) fate {
 		switch requests++; requests {
 		case 1:
 			return fate{lost: tb.ErrClientEvicted, apply: true}
@@ -177,5 +177,5 @@ func TestChainThatCannotBeLookedUp(t *testing.T) {
 	})
 	_, err := l.CreateAccounts(ctx, []ledger.Account{linked, other})
 	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
-	s.on(nil)
+	s.setFate(nil)
 }

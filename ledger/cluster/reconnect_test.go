@@ -17,14 +17,14 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// A cluster that drops each new session at once is not stormed: in an hour some 120
-// sessions are opened for each lane, one in thirty seconds.
+// A cluster that drops each new session at once gets about 120 sessions for each slot in an hour,
+// one in thirty seconds.
 func TestNoRetryStorm(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServers()
 		l := openFake(t, s, Config{})
-		s.on(func(*fakeClient) fate { return fate{lost: tb.ErrClientEvicted} })
+		s.setFate(func(*fakeClient) fate { return fate{lost: tb.ErrClientEvicted} })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		var callers sync.WaitGroup
@@ -32,30 +32,29 @@ func TestNoRetryStorm(t *testing.T) {
 			callers.Go(func() { assert.ErrorIs(t, l.Ping(ctx), context.DeadlineExceeded) })
 		}
 		callers.Wait()
-		require.Less(t, s.dials(), 2*160)
-		require.Greater(t, s.dials(), 2*80, "nor is it given up")
+		require.Less(t, s.dialCount(), 2*160)
+		require.Greater(t, s.dialCount(), 2*80, "nor is it given up")
 
-		s.on(nil)
+		s.setFate(nil)
 		require.NoError(t, l.Ping(t.Context()))
 		require.NoError(t, awaitSessions(t, l, 2))
-		time.Sleep(steady) //nolint:forbidigo // virtual time
-		s.once(fate{lost: tb.ErrClientEvicted})
+		time.Sleep(steadyAfter) //nolint:forbidigo // virtual time
+		s.setNextFate(fate{lost: tb.ErrClientEvicted})
 		require.NoError(t, l.Ping(t.Context()))
 		start := time.Now()
 		require.NoError(t, awaitSessions(t, l, 2))
-		require.Less(t, time.Since(start), time.Second, "what has lasted is replaced soon")
+		require.Less(t, time.Since(start), time.Second, "a session that lasted is replaced soon")
 	})
 }
 
-// A session that the cluster dropped while it was idle is noticed by the next call, which
-// does not fail.
+// The next call notices a session dropped while it was idle, and succeeds.
 func TestDroppedWhileIdle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServers()
 		l := openFake(t, s, Config{})
-		for _, c := range s.open() {
-			c.drop()
+		for _, c := range s.openClients() {
+			c.dropSession()
 		}
 		require.NoError(t, l.Ping(t.Context()))
 		require.NoError(t, l.Ping(t.Context()))
@@ -63,7 +62,7 @@ func TestDroppedWhileIdle(t *testing.T) {
 	})
 }
 
-// A release that the cluster does not serve is not tried again.
+// After ErrClientRelease no session is opened again.
 func TestReleaseNotServed(t *testing.T) {
 	t.Parallel()
 	for native, words := range map[error]string{
@@ -72,43 +71,43 @@ func TestReleaseNotServed(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newServers()
-			s.on(func(*fakeClient) fate { return fate{lost: native} })
+			s.setFate(func(*fakeClient) fate { return fate{lost: native} })
 			start := time.Now()
-			_, err := open(t.Context(), Config{Addresses: here}, s.dial)
+			_, err := openWith(t.Context(), Config{Addresses: localAddresses}, s.dialFake)
 			require.Less(t, time.Since(start), time.Second)
 			var report *OpenError
 			require.ErrorAs(t, err, &report)
 			require.ErrorIs(t, err, ErrClientRelease)
 			require.ErrorContains(t, err, words)
 			require.Equal(t, []Cause{CauseClientRelease}, report.Causes)
-			require.Empty(t, s.open())
+			require.Empty(t, s.openClients())
 
-			s.on(nil)
+			s.setFate(nil)
 			l := openFake(t, s, Config{})
-			before := s.dials()
-			s.once(fate{lost: native})
+			before := s.dialCount()
+			s.setNextFate(fate{lost: native})
 			err = l.Ping(t.Context())
 			require.ErrorIs(t, err, ledger.ErrOutcomeUnknown, "it may have been executed before the servers were exchanged")
 			require.ErrorIs(t, err, ErrClientRelease)
-			require.NotErrorIs(t, err, ledger.ErrClosed, "which says that nothing was sent")
+			require.NotErrorIs(t, err, ledger.ErrClosed, "ErrClosed means that nothing was sent")
 			err = l.Ping(t.Context())
 			require.ErrorIs(t, err, ledger.ErrClosed)
 			require.ErrorIs(t, err, ErrClientRelease)
 			require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown)
 			time.Sleep(time.Hour) //nolint:forbidigo // virtual time
-			require.Equal(t, before, s.dials())
+			require.Equal(t, before, s.dialCount())
 		})
 	}
 }
 
-// names is a resolver whose answers change.
-type names struct {
+// changingResolver is a resolver whose answers change.
+type changingResolver struct {
 	mu    sync.Mutex
 	found map[string][]netip.Addr
 	asked int
 }
 
-func (n *names) set(name string, addresses ...string) {
+func (n *changingResolver) setAddresses(name string, addresses ...string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.found == nil {
@@ -120,7 +119,7 @@ func (n *names) set(name string, addresses ...string) {
 	}
 }
 
-func (n *names) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, error) {
+func (n *changingResolver) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.asked++
@@ -133,22 +132,22 @@ func (n *names) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, 
 	return nil, errNoAddress
 }
 
-// A session without answers is opened anew if a name has another address since, and only
-// then; what it had under way is sent again.
+// A session without answers is reopened only if the address of a name has changed. Its unanswered
+// requests are sent again.
 func TestAddressChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServers()
-		var dns names
-		dns.set("tb-0", "10.0.0.1")
-		dns.set("tb-1", "10.0.1.1")
-		var told []SessionReopened
+		var dns changingResolver
+		dns.setAddresses("tb-0", "10.0.0.1")
+		dns.setAddresses("tb-1", "10.0.1.1")
+		var reports []SessionReopened
 		l := openFake(t, s, Config{
 			Addresses: []string{"tb-0:3000", "tb-1:3000"}, Resolver: &dns, Sessions: 1,
-			Events: Events{Reopened: func(r SessionReopened) { told = append(told, r) }},
+			Events: Events{Reopened: func(r SessionReopened) { reports = append(reports, r) }},
 		})
 		moved := netip.MustParseAddrPort("10.0.1.2:3000")
-		s.on(func(*fakeClient) fate {
+		s.setFate(func(*fakeClient) fate {
 			if s.addresses[1] != moved {
 				return fate{before: make(chan struct{})}
 			}
@@ -157,29 +156,29 @@ func TestAddressChanges(t *testing.T) {
 		var call sync.WaitGroup
 		call.Go(func() { assert.NoError(t, l.Ping(t.Context())) })
 		time.Sleep(time.Hour) //nolint:forbidigo // virtual time
-		require.Equal(t, 1, s.dials(), "nothing has changed: the native client waits better than a new one would")
+		require.Equal(t, 1, s.dialCount(), "nothing has changed: waiting is better than a new session")
 		require.Positive(t, l.Stats().Calls)
 
-		dns.set("tb-0")
-		dns.set("tb-1", "10.0.1.2")
+		dns.setAddresses("tb-0")
+		dns.setAddresses("tb-1", "10.0.1.2")
 		start := time.Now()
 		call.Wait()
 		require.Less(t, time.Since(start), 15*time.Second)
 		synctest.Wait()
-		require.Len(t, told, 1)
-		require.ErrorIs(t, told[0].Cause, ErrAddressChanged)
-		require.Equal(t, []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:3000"), moved}, told[0].Addresses,
+		require.Len(t, reports, 1)
+		require.ErrorIs(t, reports[0].Cause, ErrAddressChanged)
+		require.Equal(t, []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:3000"), moved}, reports[0].Addresses,
 			"a name that cannot be resolved keeps its address")
 	})
 }
 
-// Who is answered, or asks for nothing, does not ask the resolver either.
+// A session that is answered, or has no calls, does not ask the resolver.
 func TestNamesAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServers()
-		var dns names
-		dns.set("tb-0", "10.0.0.1")
+		var dns changingResolver
+		dns.setAddresses("tb-0", "10.0.0.1")
 		l := openFake(t, s, Config{Addresses: []string{"tb-0"}, Resolver: &dns})
 		asked := dns.asked
 		for range 100 {
@@ -190,9 +189,9 @@ func TestNamesAreLeftAlone(t *testing.T) {
 	})
 }
 
-// Two names, of which the second is one that the resolver may not answer in time.
+// Two names. The resolver may not answer the second in time.
 type slowResolver struct {
-	*names
+	*changingResolver
 	mu   sync.Mutex
 	hang bool
 }
@@ -205,62 +204,62 @@ func (s *slowResolver) LookupNetIP(ctx context.Context, network, host string) ([
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	return s.names.LookupNetIP(ctx, network, host)
+	return s.changingResolver.LookupNetIP(ctx, network, host)
 }
 
 func newSlowResolver() *slowResolver {
-	s := &slowResolver{names: new(names)}
-	s.set("tb-0", "10.0.0.1")
-	s.set("tb-1", "10.0.0.9")
+	s := &slowResolver{changingResolver: new(changingResolver)}
+	s.setAddresses("tb-0", "10.0.0.1")
+	s.setAddresses("tb-1", "10.0.0.9")
 	return s
 }
 
-func (s *slowResolver) stop() {
+func (s *slowResolver) stopAnswering() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hang = true
 }
 
-// A resolver that does not answer does not keep a session from being opened anew.
+// A session is reopened without an answer of the resolver.
 func TestReopenWithoutAResolver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, dns := newServers(), newSlowResolver()
 		l := openFake(t, s, Config{Addresses: []string{"tb-0", "tb-1"}, Resolver: dns, Sessions: 1})
-		dns.stop()
-		s.once(fate{lost: tb.ErrClientEvicted})
+		dns.stopAnswering()
+		s.setNextFate(fate{lost: tb.ErrClientEvicted})
 		start := time.Now()
 		require.NoError(t, l.Ping(t.Context()))
 		require.Less(t, time.Since(start), 6*time.Second)
 	})
 }
 
-// A name that took the address of another, which cannot be resolved now, does not either.
+// A session is reopened when one name has the address of a name that cannot be resolved.
 func TestReopenWithAnAddressThatMoved(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServers()
-		var dns names
-		dns.set("tb-0", "10.0.0.1")
-		dns.set("tb-1", "10.0.0.2")
+		var dns changingResolver
+		dns.setAddresses("tb-0", "10.0.0.1")
+		dns.setAddresses("tb-1", "10.0.0.2")
 		l := openFake(t, s, Config{Addresses: []string{"tb-0", "tb-1"}, Resolver: &dns, Sessions: 1})
-		dns.set("tb-0", "10.0.0.2")
-		dns.set("tb-1")
-		s.once(fate{lost: tb.ErrClientEvicted})
+		dns.setAddresses("tb-0", "10.0.0.2")
+		dns.setAddresses("tb-1")
+		s.setNextFate(fate{lost: tb.ErrClientEvicted})
 		require.NoError(t, l.Ping(t.Context()))
 	})
 }
 
-// Close while the resolver is asked about a session without answers ends the call on it.
+// Close during a look-up of names for a stalled session ends the session's call.
 func TestCloseWhileWatching(t *testing.T) {
 	t.Parallel()
 	for pause := 500 * time.Millisecond; pause < 12*time.Second; pause += 500 * time.Millisecond {
 		synctest.Test(t, func(t *testing.T) {
 			s, dns := newServers(), newSlowResolver()
 			l := openFake(t, s, Config{Addresses: []string{"tb-0", "tb-1"}, Resolver: dns, Sessions: 1})
-			s.on(func(*fakeClient) fate { return fate{before: make(chan struct{})} })
-			dns.set("tb-0", "10.0.0.2")
-			dns.stop()
+			s.setFate(func(*fakeClient) fate { return fate{before: make(chan struct{})} })
+			dns.setAddresses("tb-0", "10.0.0.2")
+			dns.stopAnswering()
 			var call sync.WaitGroup
 			call.Go(func() { assert.ErrorIs(t, l.Ping(t.Context()), ledger.ErrOutcomeUnknown) })
 			time.Sleep(pause) //nolint:forbidigo // virtual time
@@ -270,26 +269,25 @@ func TestCloseWhileWatching(t *testing.T) {
 	}
 }
 
-// A loss that no keeper has seen, since it had ended, is closed all the same, with the calls
-// on it.
+// A loss after the end of the slot's keeper is closed too, with its calls.
 func TestCloseAfterAnUnseenLoss(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServers()
 		l := openFake(t, s, Config{Sessions: 1, CloseTimeout: -1})
-		s.on(func(*fakeClient) fate { return fate{before: make(chan struct{})} })
+		s.setFate(func(*fakeClient) fate { return fate{before: make(chan struct{})} })
 		var call sync.WaitGroup
 		call.Go(func() { assert.ErrorIs(t, l.Ping(t.Context()), ledger.ErrOutcomeUnknown) })
 		synctest.Wait()
-		l.end()
-		l.keepers.Wait()
-		l.sessions.lose(l.sessions.lanes[0].conn, ErrAddressChanged)
+		l.cancel()
+		l.slotKeepers.Wait()
+		l.sessions.dropConn(l.sessions.slots[0].conn, ErrAddressChanged)
 		require.NoError(t, l.Close())
 		call.Wait()
 	})
 }
 
-// Why a session cannot be opened anew is told.
+// Events.ReopenFailed has the reason.
 func TestReopenFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -299,11 +297,11 @@ func TestReopenFails(t *testing.T) {
 		s.mu.Lock()
 		s.dialErr = tb.ErrSystemResources
 		s.mu.Unlock()
-		s.once(fate{lost: tb.ErrClientEvicted})
+		s.setNextFate(fate{lost: tb.ErrClientEvicted})
 		require.NoError(t, l.Ping(t.Context()))
 		require.ErrorIs(t, <-failed, tb.ErrSystemResources)
 
-		_, err := open(t.Context(), Config{Addresses: here}, s.dial)
+		_, err := openWith(t.Context(), Config{Addresses: localAddresses}, s.dialFake)
 		var report *OpenError
 		require.ErrorAs(t, err, &report)
 		require.ErrorIs(t, err, tb.ErrSystemResources)
