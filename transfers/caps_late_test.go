@@ -13,12 +13,12 @@ import (
 // A late fulfill is owed in addition to the packets admitted since its hold expired.
 func TestLateFulfillCountsForTheCap(t *testing.T) {
 	t.Parallel()
-	w := newWatch()
+	w := newVirtualClock()
 	l := embedded.New(embedded.WithClock(w.Now))
 	f := newCapped(t, l, capSettings(100, ""), transfers.Config{Clock: w.Now})
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 100))
 	require.NoError(t, err)
-	w.pass(time.Hour)
+	w.advance(time.Hour)
 	us, err := f.book.OwnAccount(usd)
 	require.NoError(t, err)
 	_, err = f.recorder.Forward(t.Context(), transfers.Packet{From: f.alice, To: us, In: 1, Out: 1}) // a request lets the hold expire
@@ -46,11 +46,11 @@ func TestReplayedFulfillCountsForTheCap(t *testing.T) {
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 100))
 	require.NoError(t, err)
 	folder := newFolder(t)
-	f.leave(t, folder, false, held.Packet)
+	f.leaveInJournal(t, folder, false, held.Packet)
 	_, err = f.recorder.Reject(t.Context(), held.Packet) // as if the hold had expired
 	require.NoError(t, err)
-	silent := newMute(f.embedded, false, 0)
-	r := f.journaled(t, folder, &heard{}, silent)
+	silent := newSilentLedger(f.embedded, false, 0)
+	r := f.newJournaled(t, folder, &eventLog{}, silent)
 	_, err = r.Submit(t.Context(), transfers.PrepareOp(f.packet(1, 1)))
 	require.ErrorIs(t, err, transfers.ErrPayableCap)
 	<-silent.asked

@@ -108,7 +108,7 @@ func TestCloseWhileOthersWait(t *testing.T) {
 func TestUnknownUntilClosed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossy{Ledger: l, lose: 1 << 30} })
+		f := newFixture(t, transfers.Config{}, func(l ledger.Ledger) ledger.Ledger { return &lossyLedger{Ledger: l, lose: 1 << 30} })
 		ticket := f.submit(t, transfers.ForwardOp(f.packet(100, 90)))[0]
 		day, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 		defer cancel()

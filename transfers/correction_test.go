@@ -16,30 +16,32 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// watch is a clock that a test turns.
-type watch struct {
+// virtualClock is a clock that a test turns.
+type virtualClock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-func newWatch() *watch { return &watch{now: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)} }
+func newVirtualClock() *virtualClock {
+	return &virtualClock{now: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}
+}
 
-func (w *watch) Now() time.Time {
+func (w *virtualClock) Now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.now
 }
 
-func (w *watch) pass(d time.Duration) {
+func (w *virtualClock) advance(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.now = w.now.Add(d)
 }
 
 // newLateFixture is a fixture whose holds expire when the watch says so.
-func newLateFixture(t *testing.T, cfg transfers.Config) (*fixture, *watch) {
+func newLateFixture(t *testing.T, cfg transfers.Config) (*fixture, *virtualClock) {
 	t.Helper()
-	w := newWatch()
+	w := newVirtualClock()
 	cfg.Clock = w.Now
 	return newFixture(t, cfg, nil, embedded.WithClock(w.Now)), w
 }
@@ -65,11 +67,11 @@ func (f *fixture) arrears(t *testing.T, a accounts.PeerAccount) int64 {
 }
 
 // lateFulfill prepares a packet, lets its hold expire, and fulfills it.
-func (f *fixture) lateFulfill(t *testing.T, w *watch, p transfers.Packet) transfers.Result {
+func (f *fixture) lateFulfill(t *testing.T, w *virtualClock, p transfers.Packet) transfers.Result {
 	t.Helper()
 	held, err := f.recorder.Prepare(t.Context(), p)
 	require.NoError(t, err)
-	w.pass(p.Hold + time.Second)
+	w.advance(p.Hold + time.Second)
 	got, err := f.recorder.Fulfill(t.Context(), held.Packet)
 	require.NoError(t, err)
 	require.True(t, got.Late)
@@ -118,7 +120,7 @@ func TestLateFulfillBeyondTheLine(t *testing.T) {
 	f, w := newLateFixture(t, transfers.Config{})
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
 	require.NoError(t, err)
-	w.pass(time.Hour)
+	w.advance(time.Hour)
 	// The ledger gives an expired hold back with the next request or a little
 	// later: the first of these may find it still there.
 	_, err = f.recorder.Forward(t.Context(), f.packet(900, 900))
@@ -171,7 +173,7 @@ func TestLateFulfillOfAClosedSender(t *testing.T) {
 	f, w := newLateFixture(t, transfers.Config{})
 	held, err := f.recorder.Prepare(t.Context(), f.packet(100, 90))
 	require.NoError(t, err)
-	w.pass(time.Hour)
+	w.advance(time.Hour)
 	f.closeAccount(t, f.alice)
 	for _, want := range []ledger.Outcome{ledger.OutcomeApplied, ledger.OutcomeAlreadyApplied} {
 		got, err := f.recorder.Fulfill(t.Context(), held.Packet)
@@ -273,7 +275,7 @@ func TestLateFulfillsEndAsThoseInTime(t *testing.T) {
 func TestLateFulfillOfTwoRecorders(t *testing.T) {
 	t.Parallel()
 	f, w := newLateFixture(t, transfers.Config{})
-	other, err := transfers.NewRecorder(&lossy{Ledger: f.embedded, lose: 5}, f.book, transfers.Config{Clock: w.Now})
+	other, err := transfers.NewRecorder(&lossyLedger{Ledger: f.embedded, lose: 5}, f.book, transfers.Config{Clock: w.Now})
 	require.NoError(t, err)
 	var held []transfers.Result
 	for range 20 {
@@ -281,7 +283,7 @@ func TestLateFulfillOfTwoRecorders(t *testing.T) {
 		require.NoError(t, err)
 		held = append(held, h)
 	}
-	w.pass(time.Hour)
+	w.advance(time.Hour)
 	var group sync.WaitGroup
 	for _, r := range []*transfers.Recorder{f.recorder, other} {
 		for _, h := range held {
@@ -305,10 +307,10 @@ func TestLateFulfillOfTwoRecorders(t *testing.T) {
 func TestCorrectionsOfAFullBatch(t *testing.T) {
 	t.Parallel()
 	var batches []transfers.Batch
-	w := newWatch()
+	w := newVirtualClock()
 	f := newFixture(t, transfers.Config{Lanes: 1, Clock: w.Now, Events: transfers.Events{
 		Batch: func(b transfers.Batch) { batches = append(batches, b) },
-	}}, func(l ledger.Ledger) ledger.Ledger { return narrow{l, 10} }, embedded.WithClock(w.Now))
+	}}, func(l ledger.Ledger) ledger.Ledger { return narrowLedger{l, 10} }, embedded.WithClock(w.Now))
 	var ops []transfers.Op
 	for range 500 {
 		ops = append(ops, transfers.ForwardOp(f.packet(10, 10)))

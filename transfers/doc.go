@@ -99,7 +99,7 @@
 //     they were prepared (verify.go). Then it sends the batch until every operation is
 //     answered, or the recorder is closed ([CloseError]).
 //  7. The answer becomes a [Result], or sends the operation on under another phase: again
-//     after a burnt id, or as a correction (result.go, correction.go).
+//     after a burnt id, or as a correction (outcome.go, correction.go).
 //  8. The publisher (publisher.go) calls [Events].BalancesChanged, Late and Replayed, settles
 //     the reservations, removes the fulfills from the journal, and then wakes the callers:
 //     [Future.Wait] returns.

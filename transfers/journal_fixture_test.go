@@ -26,15 +26,15 @@ func newFolder(t *testing.T) string {
 	return filepath.Join(t.TempDir(), "journal")
 }
 
-// heard is what recorders have told by their events.
-type heard struct {
-	mu       sync.Mutex
-	replayed []transfers.Result
-	late     []transfers.Result
-	faults   []error
+// eventLog is what recorders have told by their events.
+type eventLog struct {
+	mu            sync.Mutex
+	replayed      []transfers.Result
+	late          []transfers.Result
+	journalFaults []error
 }
 
-func (h *heard) events() transfers.Events {
+func (h *eventLog) toEvents() transfers.Events {
 	note := func(to *[]transfers.Result) func([]transfers.Result) {
 		return func(results []transfers.Result) {
 			h.mu.Lock()
@@ -45,12 +45,12 @@ func (h *heard) events() transfers.Events {
 	return transfers.Events{Replayed: note(&h.replayed), Late: note(&h.late), Journal: func(err error) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.faults = append(h.faults, err)
+		h.journalFaults = append(h.journalFaults, err)
 	}}
 }
 
 // takeReplayed is what was replayed since the last call.
-func (h *heard) takeReplayed() []transfers.Result {
+func (h *eventLog) takeReplayed() []transfers.Result {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	taken := h.replayed
@@ -58,14 +58,14 @@ func (h *heard) takeReplayed() []transfers.Result {
 	return taken
 }
 
-func (h *heard) journal() []error {
+func (h *eventLog) journalErrors() []error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Clone(h.faults)
+	return slices.Clone(h.journalFaults)
 }
 
-// ids is the packets of results; none may be there twice.
-func ids(t *testing.T, results []transfers.Result) map[ledger.ID]transfers.Result {
+// resultsByID is the packets of results; none may be there twice.
+func resultsByID(t *testing.T, results []transfers.Result) map[ledger.ID]transfers.Result {
 	t.Helper()
 	all := make(map[ledger.ID]transfers.Result)
 	for _, r := range results {
@@ -76,31 +76,31 @@ func ids(t *testing.T, results []transfers.Result) map[ledger.ID]transfers.Resul
 	return all
 }
 
-// journaled starts a recorder with a journal on the fixture's ledger, seen through
+// newJournaled starts a recorder with a journal on the fixture's ledger, seen through
 // wrap if given. The fixture's own recorder has none.
-func (f *fixture) journaled(t *testing.T, folder string, h *heard, wrap ledger.Ledger) *transfers.Recorder {
+func (f *fixture) newJournaled(t *testing.T, folder string, h *eventLog, wrap ledger.Ledger) *transfers.Recorder {
 	t.Helper()
 	if wrap == nil {
 		wrap = f.embedded
 	}
-	r, err := transfers.NewRecorder(wrap, f.book, transfers.Config{Journal: folder, Events: h.events()})
+	r, err := transfers.NewRecorder(wrap, f.book, transfers.Config{Journal: folder, Events: h.toEvents()})
 	require.NoError(t, err)
 	return r
 }
 
-// requireEmpty opens a journal in which nothing is left.
-func (f *fixture) requireEmpty(t *testing.T, folder string) {
+// requireEmptyJournal opens a journal in which nothing is left.
+func (f *fixture) requireEmptyJournal(t *testing.T, folder string) {
 	t.Helper()
-	h := &heard{}
-	r := f.journaled(t, folder, h, nil)
+	h := &eventLog{}
+	r := f.newJournaled(t, folder, h, nil)
 	require.NoError(t, r.Flush(t.Context()))
 	require.NoError(t, r.Close(t.Context()))
 	require.Empty(t, h.takeReplayed())
-	require.Empty(t, h.journal())
+	require.Empty(t, h.journalErrors())
 }
 
-// held prepares packets of 1 from alice to bob.
-func (f *fixture) held(t *testing.T, n int) []transfers.Packet {
+// prepareHeld prepares packets of 1 from alice to bob.
+func (f *fixture) prepareHeld(t *testing.T, n int) []transfers.Packet {
 	t.Helper()
 	ops := make([]transfers.Op, n)
 	for i := range ops {
@@ -115,8 +115,8 @@ func (f *fixture) held(t *testing.T, n int) []transfers.Packet {
 	return packets
 }
 
-// mute is a ledger that never answers, from some request on.
-type mute struct {
+// silentLedger is a ledger that never answers, from some request on.
+type silentLedger struct {
 	ledger.Ledger
 	applies bool          // it books what it does not answer
 	after   int           // how many requests it answers
@@ -126,11 +126,11 @@ type mute struct {
 	requests int
 }
 
-func newMute(l ledger.Ledger, applies bool, after int) *mute {
-	return &mute{Ledger: l, applies: applies, after: after, asked: make(chan struct{})}
+func newSilentLedger(l ledger.Ledger, applies bool, after int) *silentLedger {
+	return &silentLedger{Ledger: l, applies: applies, after: after, asked: make(chan struct{})}
 }
 
-func (m *mute) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (m *silentLedger) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	m.mu.Lock()
 	m.requests++
 	n := m.requests - m.after
@@ -150,23 +150,23 @@ func (m *mute) CreateTransfers(ctx context.Context, batch []ledger.Transfer) ([]
 	return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, ctx.Err())
 }
 
-// leave submits fulfills to a ledger that does not answer, and stops the recorder:
+// leaveInJournal submits fulfills to a ledger that does not answer, and stops the recorder:
 // they are left in the journal.
-func (f *fixture) leave(t *testing.T, folder string, applies bool, packets ...transfers.Packet) {
+func (f *fixture) leaveInJournal(t *testing.T, folder string, applies bool, packets ...transfers.Packet) {
 	t.Helper()
-	silent := newMute(f.embedded, applies, 0)
-	r := f.journaled(t, folder, &heard{}, silent)
+	silent := newSilentLedger(f.embedded, applies, 0)
+	r := f.newJournaled(t, folder, &eventLog{}, silent)
 	for _, p := range packets {
 		ticket, err := r.Submit(t.Context(), transfers.FulfillOp(p))
 		require.NoError(t, err)
 		require.NoError(t, ticket.Journaled(canceled(t.Context())), "there is nothing to wait for")
 	}
 	<-silent.asked
-	f.stop(t, r, len(packets))
+	f.closeUnanswered(t, r, len(packets))
 }
 
-// stop closes a recorder with n fulfills that are not answered.
-func (f *fixture) stop(t *testing.T, r *transfers.Recorder, n int) {
+// closeUnanswered closes a recorder with n fulfills that are not answered.
+func (f *fixture) closeUnanswered(t *testing.T, r *transfers.Recorder, n int) {
 	t.Helper()
 	err := r.Close(canceled(t.Context()))
 	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
@@ -176,15 +176,15 @@ func (f *fixture) stop(t *testing.T, r *transfers.Recorder, n int) {
 	require.Len(t, append(left.Unknown, left.Unsent...), n)
 }
 
-// files is the content of a folder.
-type files map[string][]byte
+// folderFiles is the content of a folder.
+type folderFiles map[string][]byte
 
 // readFiles reads a folder whose journal may be at work: if a file that is not needed any
 // more is removed meanwhile, it reads all of them again, for a state that there was.
-func readFiles(t *testing.T, dir string) files {
+func readFiles(t *testing.T, dir string) folderFiles {
 	t.Helper()
 	for {
-		all, err := tryFiles(dir)
+		all, err := tryReadFiles(dir)
 		if !errors.Is(err, os.ErrNotExist) {
 			require.NoError(t, err)
 			return all
@@ -192,9 +192,9 @@ func readFiles(t *testing.T, dir string) files {
 	}
 }
 
-func tryFiles(dir string) (files, error) {
+func tryReadFiles(dir string) (folderFiles, error) {
 	entries, err := os.ReadDir(dir)
-	all := make(files)
+	all := make(folderFiles)
 	for _, entry := range entries {
 		if all[entry.Name()], err = os.ReadFile(filepath.Join(dir, entry.Name())); err != nil {
 			break
@@ -203,8 +203,8 @@ func tryFiles(dir string) (files, error) {
 	return all, err
 }
 
-// write makes a new folder of the files.
-func (f files) write(t *testing.T) (dir string) {
+// writeFolder makes a new folder of the files.
+func (f folderFiles) writeFolder(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	for name, content := range f {
@@ -213,15 +213,15 @@ func (f files) write(t *testing.T) (dir string) {
 	return dir
 }
 
-// with is the folder with another content of one file.
-func (f files) with(name string, content []byte) files {
+// withFile is the folder with another content of one file.
+func (f folderFiles) withFile(name string, content []byte) folderFiles {
 	changed := maps.Clone(f)
 	changed[name] = content
 	return changed
 }
 
-// log is the name of the newest segment of the log.
-func (f files) log() (newest string) {
+// newestLog is the name of the newest segment of the log.
+func (f folderFiles) newestLog() (newest string) {
 	for name := range f {
 		if strings.HasPrefix(name, "log-") && !strings.HasSuffix(name, ".tmp") && name > newest {
 			newest = name
@@ -230,8 +230,8 @@ func (f files) log() (newest string) {
 	return newest
 }
 
-// size is how many bytes the files of a folder have, which may change meanwhile.
-func size(t *testing.T, dir string) (bytes int64) {
+// folderBytes is how many bytes the files of a folder have, which may change meanwhile.
+func folderBytes(t *testing.T, dir string) (bytes int64) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
@@ -260,7 +260,7 @@ func requireNoneOpen(t *testing.T, dir string) {
 	}
 }
 
-// sleep lets virtual time pass.
-func sleep(d time.Duration) {
+// sleepVirtual lets virtual time pass.
+func sleepVirtual(d time.Duration) {
 	time.Sleep(d) //nolint:forbidigo // virtual time
 }

@@ -43,8 +43,8 @@ func testOperation(t *testing.T, kind Kind, packet uint64, legs int) *operation 
 	return o
 }
 
-// packets are those of a batch.
-func packets(batch []*operation) (ids []uint64) {
+// packetNumbers are those of a batch.
+func packetNumbers(batch []*operation) (ids []uint64) {
 	for _, o := range batch {
 		ids = append(ids, o.packet.ID.Lo>>8)
 	}
@@ -60,10 +60,10 @@ func TestPromisedMoneyGoesFirst(t *testing.T) {
 	ln.addOperation(testOperation(t, KindFulfill, 11, 1))
 	ln.addOperation(testOperation(t, KindReject, 12, 1))
 	ln.addOperation(testOperation(t, KindForward, 13, 1))
-	require.Equal(t, []uint64{11, 12, 13, 1}, packets(ln.nextBatch()))
+	require.Equal(t, []uint64{11, 12, 13, 1}, packetNumbers(ln.nextBatch()))
 	ln.addOperation(testOperation(t, KindFulfill, 14, 1)) // while prepares are left from before
-	require.Equal(t, []uint64{14, 2, 3, 4}, packets(ln.nextBatch()))
-	require.Equal(t, []uint64{5, 6}, packets(ln.nextBatch()))
+	require.Equal(t, []uint64{14, 2, 3, 4}, packetNumbers(ln.nextBatch()))
+	require.Equal(t, []uint64{5, 6}, packetNumbers(ln.nextBatch()))
 	require.Nil(t, ln.nextBatch())
 }
 
@@ -74,7 +74,7 @@ func TestShortBacklogStaysInOrder(t *testing.T) {
 	ln.addOperation(testOperation(t, KindPrepare, 1, 1))
 	ln.addOperation(testOperation(t, KindFulfill, 2, 1))
 	ln.addOperation(testOperation(t, KindPrepare, 3, 1))
-	require.Equal(t, []uint64{1, 2, 3}, packets(ln.nextBatch()))
+	require.Equal(t, []uint64{1, 2, 3}, packetNumbers(ln.nextBatch()))
 }
 
 // A fulfill does not overtake the prepare of its own packet, nor a reject behind
@@ -90,7 +90,7 @@ func TestPromisedMoneyDoesNotOvertakeItsPacket(t *testing.T) {
 	ln.addOperation(testOperation(t, KindFulfill, 9, 1))
 	var got [][]uint64
 	for batch := ln.nextBatch(); batch != nil; batch = ln.nextBatch() {
-		got = append(got, packets(batch))
+		got = append(got, packetNumbers(batch))
 	}
 	require.Equal(t, [][]uint64{{9, 1}, {2, 3}, {4, 5}, {5}, {5}}, got, "and a packet is resolved once in a batch")
 	require.Empty(t, ln.builder.queue.deferredByPacket)
@@ -198,8 +198,8 @@ func TestExpiredPreparesAreNotSent(t *testing.T) {
 	require.Len(t, b.remaining, 4)
 	require.True(t, b.fullyEncoded)
 	b.dropExpired(now.Add(time.Second))
-	require.Equal(t, []uint64{2, 3, 4}, packets(b.remaining))
-	require.Equal(t, []uint64{1}, packets(b.answered))
+	require.Equal(t, []uint64{2, 3, 4}, packetNumbers(b.remaining))
+	require.Equal(t, []uint64{1}, packetNumbers(b.answered))
 	require.ErrorIs(t, late.slot.err, ErrHoldTooShort)
 	require.Equal(t, 3, b.encodeRequest(10))
 	require.Len(t, b.transfers, 4)
@@ -220,9 +220,9 @@ func TestCutAhead(t *testing.T) {
 	ln.addOperation(testOperation(t, KindFulfill, 3, 1))
 	ln.builder.prebuildBatch()
 	require.True(t, ln.builder.hasWork())
-	require.Equal(t, []uint64{1, 2, 3}, packets(ln.nextBatch()))
+	require.Equal(t, []uint64{1, 2, 3}, packetNumbers(ln.nextBatch()))
 	require.True(t, ln.builder.hasWork())
-	require.Equal(t, []uint64{3}, packets(ln.nextBatch()))
+	require.Equal(t, []uint64{3}, packetNumbers(ln.nextBatch()))
 	require.False(t, ln.builder.hasWork())
 }
 

@@ -12,15 +12,15 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// parties are a book's handles, without a ledger.
-type parties struct {
+// testParties are a book's handles, without a ledger.
+type testParties struct {
 	assets                map[uint32]*assetInfo
 	alice, bob, us, usEUR accounts.PeerAccount
 	aliceEUR, bobEUR      accounts.PeerAccount
 	usd, eur              accounts.AssetIDs
 }
 
-func newParties(t *testing.T) parties {
+func newParties(t *testing.T) testParties {
 	t.Helper()
 	usd := accounts.Asset{Code: "USD", Ledger: 1}
 	eur := accounts.Asset{Code: "EUR", Ledger: 2, AllowLoss: true}
@@ -31,7 +31,7 @@ func newParties(t *testing.T) parties {
 		require.NoError(t, err)
 		return a
 	}
-	p := parties{
+	p := testParties{
 		alice: account("alice", usd), bob: account("bob", usd),
 		aliceEUR: account("alice", eur), bobEUR: account("bob", eur),
 	}
@@ -45,7 +45,7 @@ func newParties(t *testing.T) parties {
 	return p
 }
 
-func (p *parties) legs(packet Packet) ([]leg, error) {
+func (p *testParties) legsOf(packet Packet) ([]leg, error) {
 	from, to := p.assets[packet.From.Ledger()], p.assets[packet.To.Ledger()]
 	return appendLegs(nil, &packet, from, to)
 }
@@ -55,7 +55,7 @@ type legsCase struct {
 	want   []leg
 }
 
-func legsCases(p *parties) map[string]legsCase {
+func legsCases(p *testParties) map[string]legsCase {
 	alice, bob := p.alice.ID(), p.bob.ID()
 	return map[string]legsCase{
 		"same amount": {
@@ -120,12 +120,12 @@ func TestLegs(t *testing.T) {
 	for name, test := range legsCases(&p) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := p.legs(test.packet)
+			got, err := p.legsOf(test.packet)
 			require.NoError(t, err)
 			require.Equal(t, test.want, got)
 		})
 	}
-	_, err := p.legs(Packet{From: p.alice, To: p.bob, In: 9, Out: 10})
+	_, err := p.legsOf(Packet{From: p.alice, To: p.bob, In: 9, Out: 10})
 	require.ErrorIs(t, err, ErrAmounts)
 	require.Equal(t, "R01", ILPCode(err))
 }
@@ -146,7 +146,7 @@ func TestLegsMoveInAndOut(t *testing.T) {
 		if packet.From.Ledger() != packet.To.Ledger() {
 			packet.Dust = random.Uint64N(packet.In + 1)
 		}
-		legs, err := p.legs(packet)
+		legs, err := p.legsOf(packet)
 		if err != nil {
 			require.ErrorIs(t, err, ErrAmounts)
 			require.Less(t, packet.In, packet.Out)

@@ -12,36 +12,36 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// finish compares the books with the model, when all holds are over.
-func (s *soak) finish() {
+// compareBooks compares the books with the model, when all holds are over.
+func (s *soak) compareBooks() {
 	s.t.Helper()
-	require.NoError(s.t, s.asking.Load().Close(s.life))
+	require.NoError(s.t, s.retryRecorder.Load().Close(s.ctx))
 	found := s.awaitHolds()
 	for i, peer := range s.peers { // the lines were granted before it all began
-		s.total.of(peer.ID()).credits += s.lines[i]
+		s.total.totalsOf(peer.ID()).credits += s.lines[i]
 	}
 	for _, a := range found {
-		want := s.total.of(a.ID)
+		want := s.total.totalsOf(a.ID)
 		if a.DebitsPosted != units(want.debits) || a.CreditsPosted != units(want.credits) {
-			s.fail("account %v of code %d on ledger %d: debits %v, credits %v; acknowledged were %d and %d",
+			s.failf("account %v of code %d on ledger %d: debits %v, credits %v; acknowledged were %d and %d",
 				a.ID, a.Code, a.Ledger, a.DebitsPosted, a.CreditsPosted, want.debits, want.credits)
 		}
 	}
 	for _, a := range found {
 		if a.Code == chart.CodeArrears && a.DebitsPosted.Less(a.CreditsPosted) {
-			s.fail("arrears account %v: %v collected of %v", a.ID, a.CreditsPosted, a.DebitsPosted)
+			s.failf("arrears account %v: %v collected of %v", a.ID, a.CreditsPosted, a.DebitsPosted)
 		}
 	}
-	ledgertest.RequireNothingHeld(s.t, s.clean)
-	for i := range s.checked {
-		s.checkRows(&s.checked[i])
+	ledgertest.RequireNothingHeld(s.t, s.direct)
+	for i := range s.sampledResults {
+		s.checkRows(&s.sampledResults[i])
 	}
-	s.faults.log(s.t, "faults")
+	s.faults.logCounts(s.t, "faults")
 	if s.slowestStart > 0 {
 		s.t.Logf("the slowest start of the ledger took %v", s.slowestStart)
 	}
-	s.t.Logf("%d packets looked at row by row", len(s.checked))
-	s.meter.check(s.t, s.long())
+	s.t.Logf("%d packets looked at row by row", len(s.sampledResults))
+	s.meter.checkFigures(s.t, s.isLong())
 	s.t.Logf("seed %d", s.seed)
 }
 
@@ -52,11 +52,11 @@ func (s *soak) awaitHolds() []ledger.Account {
 	for _, peer := range s.peers {
 		ids = append(ids, peer.ID(), s.book.PeerIDs(peer).Arrears)
 	}
-	for _, own := range s.own {
+	for _, own := range s.assetIDs {
 		ids = append(ids, own.Liquidity, own.Revenue, own.Dust, own.Suspense)
 	}
 	for deadline := time.Now().Add(soakHold + 5*time.Second); ; {
-		found, err := s.clean.LookupAccounts(s.life, ids)
+		found, err := s.direct.LookupAccounts(s.ctx, ids)
 		require.NoError(s.t, err)
 		require.Len(s.t, found, len(ids))
 		held := 0
@@ -69,7 +69,7 @@ func (s *soak) awaitHolds() []ledger.Account {
 			return found
 		}
 		require.True(s.t, time.Now().Before(deadline), "%d accounts hold something after all holds", held)
-		pass(s.life, 50*time.Millisecond)
+		waitFor(s.ctx, 50*time.Millisecond)
 	}
 }
 
@@ -84,7 +84,7 @@ const (
 // checkRows checks that a packet is in the books once, as its result says.
 func (s *soak) checkRows(r *transfers.Result) {
 	s.t.Helper()
-	rows, err := s.clean.QueryTransfers(s.life, ledger.QueryFilter{UserData128: uint128.Uint128(r.Packet.ID), Limit: 100})
+	rows, err := s.direct.QueryTransfers(s.ctx, ledger.QueryFilter{UserData128: uint128.Uint128(r.Packet.ID), Limit: 100})
 	require.NoError(s.t, err)
 	legs := make(map[uint64]int) // rows by phase
 	stamped := r.BookedAt.IsZero()
@@ -110,6 +110,6 @@ func (s *soak) checkRows(r *transfers.Result) {
 		ok = inTime == 0 && corrected
 	}
 	if !ok || !stamped || legs[phaseHeld] != held || len(rows) != held+inTime+legs[phaseLate]+legs[phaseNoSender] {
-		s.fail("packet %v, %v, late %v, of %d legs, at %v: rows by phase %v", r.Packet.ID, r.Kind, r.Late, len(all), r.BookedAt, legs)
+		s.failf("packet %v, %v, late %v, of %d legs, at %v: rows by phase %v", r.Packet.ID, r.Kind, r.Late, len(all), r.BookedAt, legs)
 	}
 }

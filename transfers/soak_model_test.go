@@ -9,13 +9,13 @@ import (
 // model is what ought to be posted in each account, by what was acknowledged. It knows
 // the table of the package comment, and none of the code.
 type model struct {
-	own     map[uint32]accounts.AssetIDs
-	arrears func(accounts.PeerAccount) ledger.ID
-	posted  map[ledger.ID]*side
+	assetIDs map[uint32]accounts.AssetIDs
+	arrears  func(accounts.PeerAccount) ledger.ID
+	posted   map[ledger.ID]*accountTotals
 }
 
-// side is what is posted in one account.
-type side struct{ debits, credits uint64 }
+// accountTotals is what is posted in one account.
+type accountTotals struct{ debits, credits uint64 }
 
 // movement is one line of the table.
 type movement struct {
@@ -26,13 +26,13 @@ type movement struct {
 
 func newModel(own map[uint32]accounts.AssetIDs, book *accounts.Book) *model {
 	arrears := func(a accounts.PeerAccount) ledger.ID { return book.PeerIDs(a).Arrears }
-	return &model{own: own, arrears: arrears, posted: make(map[ledger.ID]*side)}
+	return &model{assetIDs: own, arrears: arrears, posted: make(map[ledger.ID]*accountTotals)}
 }
 
-func (m *model) of(account ledger.ID) *side {
+func (m *model) totalsOf(account ledger.ID) *accountTotals {
 	s := m.posted[account]
 	if s == nil {
-		s = new(side)
+		s = new(accountTotals)
 		m.posted[account] = s
 	}
 	return s
@@ -40,7 +40,7 @@ func (m *model) of(account ledger.ID) *side {
 
 // movements are those of a packet, and what they take from its sender.
 func (m *model) movements(p *transfers.Packet) (all []movement, charged uint64) {
-	from, to := m.own[p.From.Ledger()], m.own[p.To.Ledger()]
+	from, to := m.assetIDs[p.From.Ledger()], m.assetIDs[p.To.Ledger()]
 	add := func(debit, credit ledger.ID, amount, leg uint64) {
 		if debit == credit || amount == 0 {
 			return
@@ -71,38 +71,38 @@ func (m *model) movements(p *transfers.Packet) (all []movement, charged uint64) 
 	return all, charged
 }
 
-func (m *model) move(debit, credit ledger.ID, amount uint64) {
-	m.of(debit).debits += amount
-	m.of(credit).credits += amount
+func (m *model) postAmount(debit, credit ledger.ID, amount uint64) {
+	m.totalsOf(debit).debits += amount
+	m.totalsOf(credit).credits += amount
 }
 
-// book books a packet that was acknowledged in time.
-func (m *model) book(p *transfers.Packet) {
+// bookPacket books a packet that was acknowledged in time.
+func (m *model) bookPacket(p *transfers.Packet) {
 	all, _ := m.movements(p)
 	for _, one := range all {
-		m.move(one.debit, one.credit, one.amount)
+		m.postAmount(one.debit, one.credit, one.amount)
 	}
 }
 
-// bookLate books one that was acknowledged as late, with which so much was collected of
+// bookLatePacket books one that was acknowledged as late, with which so much was collected of
 // what its sender owes: of this packet, and of those before it.
-func (m *model) bookLate(p *transfers.Packet, collected uint64) {
+func (m *model) bookLatePacket(p *transfers.Packet, collected uint64) {
 	all, _ := m.movements(p)
 	for _, one := range all {
 		if one.debit == p.From.ID() && !p.From.IsOwn() {
 			one.debit = m.arrears(p.From)
 		}
-		m.move(one.debit, one.credit, one.amount)
+		m.postAmount(one.debit, one.credit, one.amount)
 	}
 	if !p.From.IsOwn() {
-		m.move(p.From.ID(), m.arrears(p.From), collected)
+		m.postAmount(p.From.ID(), m.arrears(p.From), collected)
 	}
 }
 
-// add adds what another one has booked.
-func (m *model) add(other *model) {
+// addModel adds what another one has booked.
+func (m *model) addModel(other *model) {
 	for account, s := range other.posted {
-		mine := m.of(account)
+		mine := m.totalsOf(account)
 		mine.debits += s.debits
 		mine.credits += s.credits
 	}

@@ -36,7 +36,7 @@ type remoteLedger struct {
 	t       *testing.T
 	folder  string
 	command *exec.Cmd
-	life    atomic.Pointer[remotetest.Client] // of the process, also when it is gone
+	client  atomic.Pointer[remotetest.Client] // of the process, also when it is gone
 }
 
 var _ ledger.Ledger = (*remoteLedger)(nil)
@@ -45,13 +45,13 @@ var _ ledger.Ledger = (*remoteLedger)(nil)
 func startRemote(t *testing.T) *remoteLedger {
 	t.Helper()
 	r := &remoteLedger{t: t, folder: t.TempDir()}
-	r.start()
-	t.Cleanup(r.kill)
+	r.startProcess()
+	t.Cleanup(r.killProcess)
 	return r
 }
 
-// start starts the process again, on the books that it had, and returns when it answers.
-func (r *remoteLedger) start() {
+// startProcess starts the process again, on the books that it had, and returns when it answers.
+func (r *remoteLedger) startProcess() {
 	r.t.Helper()
 	r.command = exec.Command(os.Args[0], "-test.run=^TestSoakServer$", "-test.timeout=0")
 	r.command.Env = append(os.Environ(), soakServerEnv+"="+r.folder, "GOGC=25") // its books are all that it has
@@ -61,51 +61,51 @@ func (r *remoteLedger) start() {
 	stdout, err := r.command.StdoutPipe()
 	require.NoError(r.t, err)
 	require.NoError(r.t, r.command.Start())
-	r.life.Store(remotetest.NewClient(stdout, stdin))
+	r.client.Store(remotetest.NewClient(stdout, stdin))
 	_, err = r.LookupAccounts(r.t.Context(), nil)
 	require.NoError(r.t, err)
 }
 
-func (r *remoteLedger) pid() int64 { return int64(r.command.Process.Pid) }
+func (r *remoteLedger) processID() int64 { return int64(r.command.Process.Pid) }
 
-// kill takes the process away, in the middle of whatever it does.
-func (r *remoteLedger) kill() {
+// killProcess takes the process away, in the middle of whatever it does.
+func (r *remoteLedger) killProcess() {
 	_ = r.command.Process.Kill() // an error means that it is gone
-	<-r.life.Load().Ended()
+	<-r.client.Load().Ended()
 	_ = r.command.Wait() // closes the pipes; that a signal ended it is no news
 }
 
 // Close ends the process in order. It must be up.
-func (r *remoteLedger) Close() error { return r.life.Load().Close() }
+func (r *remoteLedger) Close() error { return r.client.Load().Close() }
 
 func (r *remoteLedger) CreateAccounts(ctx context.Context, accounts []ledger.Account) ([]ledger.CreateAccountResult, error) {
-	return r.life.Load().CreateAccounts(ctx, accounts)
+	return r.client.Load().CreateAccounts(ctx, accounts)
 }
 
 func (r *remoteLedger) CreateTransfers(ctx context.Context, transfers []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	return r.life.Load().CreateTransfers(ctx, transfers)
+	return r.client.Load().CreateTransfers(ctx, transfers)
 }
 
 func (r *remoteLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
-	return r.life.Load().LookupAccounts(ctx, ids)
+	return r.client.Load().LookupAccounts(ctx, ids)
 }
 
 func (r *remoteLedger) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
-	return r.life.Load().LookupTransfers(ctx, ids)
+	return r.client.Load().LookupTransfers(ctx, ids)
 }
 
 func (r *remoteLedger) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
-	return r.life.Load().GetAccountTransfers(ctx, filter)
+	return r.client.Load().GetAccountTransfers(ctx, filter)
 }
 
 func (r *remoteLedger) GetAccountBalances(ctx context.Context, filter ledger.AccountFilter) ([]ledger.AccountBalance, error) {
-	return r.life.Load().GetAccountBalances(ctx, filter)
+	return r.client.Load().GetAccountBalances(ctx, filter)
 }
 
 func (r *remoteLedger) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
-	return r.life.Load().QueryAccounts(ctx, filter)
+	return r.client.Load().QueryAccounts(ctx, filter)
 }
 
 func (r *remoteLedger) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
-	return r.life.Load().QueryTransfers(ctx, filter)
+	return r.client.Load().QueryTransfers(ctx, filter)
 }

@@ -15,34 +15,34 @@ import (
 // told in a model of its own.
 type worker struct {
 	*soak
-	random  *rand.Rand
-	model   *model
-	counts  counts
-	samples []transfers.Result // of packets whose rows are looked at in the end
-	sampled int                // that these were drawn from
+	random           *rand.Rand
+	model            *model
+	counts           counts
+	samples          []transfers.Result // of packets whose rows are looked at in the end
+	samplePopulation int                // that these were drawn from
 
-	promised []transfers.Packet // whose fulfills are the journal's business
-	promises int                // that these were drawn from
+	promisedSample []transfers.Packet // whose fulfills are the journal's business
+	promiseCount   int                // that these were drawn from
 }
 
-// class is what an answer means for the books.
-type class int
+// resultClass is what an answer means for the books.
+type resultClass int
 
 const (
-	done        class = iota // in the books
-	late                     // in the books, by a correction
-	lapsed                   // held, perhaps no longer
-	refused                  // by the ledger
-	notRecorded              // never handed over
+	done        resultClass = iota // in the books
+	late                           // in the books, by a correction
+	holdOver                       // held, perhaps no longer
+	refused                        // by the ledger
+	notRecorded                    // never handed over
 	unknown
 )
 
-func (c class) String() string {
+func (c resultClass) String() string {
 	return [...]string{"done", "late", "done, hold over", "refused", "not recorded", "unknown"}[c]
 }
 
-// classify also checks that outcome and error agree.
-func (s *soak) classify(r *transfers.Result) class {
+// classifyResult also checks that outcome and error agree.
+func (s *soak) classifyResult(r *transfers.Result) resultClass {
 	var refusal *transfers.RefusedError
 	of, want := done, r.Outcome.Done()
 	switch {
@@ -54,7 +54,7 @@ func (s *soak) classify(r *transfers.Result) class {
 	case errors.As(r.Err, &refusal):
 		of, want = refused, r.Outcome == ledger.OutcomeIDSpent || r.Outcome == ledger.OutcomeRefused
 	case r.Kind == transfers.KindPrepare && errors.Is(r.Err, transfers.ErrHoldExpired):
-		of = lapsed
+		of = holdOver
 	case errors.Is(r.Err, transfers.ErrRecorderClosed), errors.Is(r.Err, transfers.ErrBacklogFull),
 		errors.Is(r.Err, transfers.ErrHoldTooShort), errors.Is(r.Err, context.DeadlineExceeded):
 		of, want = notRecorded, r.Outcome == ledger.OutcomeRefused
@@ -62,35 +62,35 @@ func (s *soak) classify(r *transfers.Result) class {
 		want = false
 	}
 	if !want {
-		s.fail("%v of packet %v: outcome %v, error %v", r.Kind, r.Packet.ID, r.Outcome, r.Err)
+		s.failf("%v of packet %v: outcome %v, error %v", r.Kind, r.Packet.ID, r.Outcome, r.Err)
 	}
 	return of
 }
 
-// run sends packets until the storm is over.
-func (w *worker) run(ctx, storm context.Context) {
+// sendPackets sends packets until the storm is over.
+func (w *worker) sendPackets(ctx, storm context.Context) {
 	for storm.Err() == nil {
 		packets := make([]transfers.Packet, 1+w.random.IntN(1+w.random.IntN(w.burst)))
 		for i := range packets {
-			packets[i] = w.packet()
+			packets[i] = w.randomPacket()
 		}
 		if w.random.IntN(5) == 0 {
-			w.forward(ctx, packets)
+			w.forwardPackets(ctx, packets)
 		} else {
-			w.resolve(ctx, w.prepare(ctx, packets))
+			w.resolvePackets(ctx, w.preparePackets(ctx, packets))
 		}
 	}
 }
 
-// packet draws a packet of any shape.
-func (w *worker) packet() transfers.Packet {
+// randomPacket draws a packet of any shape.
+func (w *worker) randomPacket() transfers.Packet {
 	r := w.random
 	p := transfers.Packet{From: w.peers[r.IntN(len(w.peers))], To: w.peers[r.IntN(len(w.peers))]}
 	switch r.IntN(40) {
 	case 0:
-		p.From = w.ours[p.From.Ledger()]
+		p.From = w.ownAccounts[p.From.Ledger()]
 	case 1:
-		p.To = w.ours[p.To.Ledger()]
+		p.To = w.ownAccounts[p.To.Ledger()]
 	}
 	p.In = 1 + r.Uint64N(1000)
 	if p.From.Ledger() == p.To.Ledger() {
@@ -113,85 +113,85 @@ func (w *worker) packet() transfers.Packet {
 	binary.BigEndian.PutUint64(p.Condition[:], r.Uint64())
 	switch r.IntN(3) {
 	case 0: // the recorder works it out
-		p.Expiry = time.Now().Add(between(r, time.Second, 2*time.Second))
+		p.Expiry = time.Now().Add(randomDuration(r, time.Second, 2*time.Second))
 	case 1:
-		p.ID = w.id()
-		p.Hold = between(r, time.Second, soakHold)
+		p.ID = w.randomID()
+		p.Hold = randomDuration(r, time.Second, soakHold)
 	default:
-		p.Hold = between(r, time.Second, soakHold)
+		p.Hold = randomDuration(r, time.Second, soakHold)
 	}
 	return p
 }
 
-// id draws a packet's id as a connector might.
-func (w *worker) id() ledger.ID {
+// randomID draws a packet's id as a connector might.
+func (w *worker) randomID() ledger.ID {
 	return ledger.NewID(w.random.Uint64()<<8, uint64(time.Now().UnixMilli())<<16|w.random.Uint64()>>48)
 }
 
-// forward books packets in one phase.
-func (w *worker) forward(ctx context.Context, packets []transfers.Packet) {
+// forwardPackets books packets in one phase.
+func (w *worker) forwardPackets(ctx context.Context, packets []transfers.Packet) {
 	ops := make([]transfers.Op, len(packets))
 	for i := range packets {
 		ops[i] = transfers.ForwardOp(packets[i])
 	}
-	results := w.send(ctx, w.pick(), ops)
+	results := w.recordOps(ctx, w.pickRecorder(), ops)
 	for i := range results {
 		r := &results[i]
-		switch w.note(r) {
+		switch w.countResult(r) {
 		case done, late:
-			w.booked(r)
+			w.bookResult(r)
 		case refused:
-			w.fail("%v", r.Err)
+			w.failf("%v", r.Err)
 		case unknown:
-			w.ask(ctx, question{op: transfers.ForwardOp(r.Packet)})
-		case lapsed, notRecorded:
+			w.askQuestion(ctx, question{op: transfers.ForwardOp(r.Packet)})
+		case holdOver, notRecorded:
 		}
 	}
 }
 
-// prepare prepares packets and returns those that are held.
-func (w *worker) prepare(ctx context.Context, packets []transfers.Packet) (held []transfers.Packet) {
+// preparePackets prepares packets and returns those that are held.
+func (w *worker) preparePackets(ctx context.Context, packets []transfers.Packet) (held []transfers.Packet) {
 	ops := make([]transfers.Op, len(packets))
 	for i := range packets {
 		ops[i] = transfers.PrepareOp(packets[i])
 	}
-	results := w.send(ctx, w.pick(), ops)
+	results := w.recordOps(ctx, w.pickRecorder(), ops)
 	for i := range results {
 		r := &results[i]
-		switch w.note(r) {
+		switch w.countResult(r) {
 		case done:
 			held = append(held, r.Packet)
 		case refused:
 			if !errors.Is(r.Err, transfers.ErrCreditLine) && !errors.Is(r.Err, ledger.ErrIDSpent) {
-				w.fail("%v", r.Err)
+				w.failf("%v", r.Err)
 			}
 		case unknown:
-			w.unseen(ctx, ops[i].Packet, r.Packet)
+			w.askAboutPrepare(ctx, ops[i].Packet, r.Packet)
 		case late:
-			w.fail("prepare of packet %v is late", r.Packet.ID)
-		case lapsed, notRecorded:
+			w.failf("prepare of packet %v is late", r.Packet.ID)
+		case holdOver, notRecorded:
 		}
 	}
 	return held
 }
 
-// unseen goes on with a packet whose prepare nobody waited for. Only who gave its id can:
+// askAboutPrepare goes on with a packet whose prepare nobody waited for. Only who gave its id can:
 // the others' holds are given back, or end with their time.
-func (w *worker) unseen(ctx context.Context, given, p transfers.Packet) {
+func (w *worker) askAboutPrepare(ctx context.Context, given, p transfers.Packet) {
 	if given.ID.IsZero() {
 		return
 	}
 	switch w.random.IntN(3) {
 	case 0:
-		w.ask(ctx, question{op: transfers.PrepareOp(given)})
+		w.askQuestion(ctx, question{op: transfers.PrepareOp(given)})
 	case 1:
-		w.ask(ctx, question{op: transfers.RejectOp(p), unheld: true})
+		w.askQuestion(ctx, question{op: transfers.RejectOp(p), maybeUnheld: true})
 	}
 }
 
-// note counts an answer.
-func (w *worker) note(r *transfers.Result) class {
-	of := w.classify(r)
+// countResult counts an answer.
+func (w *worker) countResult(r *transfers.Result) resultClass {
+	of := w.classifyResult(r)
 	what := of.String()
 	switch {
 	case of != notRecorded:
@@ -203,27 +203,27 @@ func (w *worker) note(r *transfers.Result) class {
 		what = "not taken, expired"
 	}
 	w.counts[r.Kind.String()+" "+what]++
-	w.answers.Add(1)
+	w.answerCount.Add(1)
 	return of
 }
 
-// samplesOfWorker is how many packets of each worker are looked at in the end, any with
+// samplesPerWorker is how many packets of each worker are looked at in the end, any with
 // the same chance.
-const samplesOfWorker = 10
+const samplesPerWorker = 10
 
-// booked books what is in the ledger, and keeps some of it to look at.
-func (w *worker) booked(r *transfers.Result) {
-	w.acknowledge(w.model, r)
-	w.sampled++
-	if len(w.samples) < samplesOfWorker {
+// bookResult books what is in the ledger, and keeps some of it to look at.
+func (w *worker) bookResult(r *transfers.Result) {
+	w.bookAcknowledged(w.model, r)
+	w.samplePopulation++
+	if len(w.samples) < samplesPerWorker {
 		w.samples = append(w.samples, *r)
-	} else if n := w.random.IntN(w.sampled); n < samplesOfWorker {
+	} else if n := w.random.IntN(w.samplePopulation); n < samplesPerWorker {
 		w.samples[n] = *r
 	}
 }
 
-// ask has the clerk find out.
-func (w *worker) ask(ctx context.Context, q question) {
+// askQuestion has the clerk find out.
+func (w *worker) askQuestion(ctx context.Context, q question) {
 	w.counts["left to the clerk"]++
 	select {
 	case w.questions <- q:

@@ -73,7 +73,7 @@ func TestQueueWaitOfABatch(t *testing.T) {
 		slow.proceed <- nil
 		synctest.Wait()
 		require.Zero(t, log.lastBatch().QueueWait, "earlier batches do not count")
-		slow.end(t, f)
+		slow.closeAll(t, f)
 	})
 }
 
@@ -111,7 +111,7 @@ func TestQueueWaitOfALongBacklog(t *testing.T) {
 			waited = append(waited, b.QueueWait)
 		}
 		require.Equal(t, []time.Duration{0, 2 * time.Second, 3 * time.Second, 0}, waited)
-		slow.end(t, f)
+		slow.closeAll(t, f)
 	})
 }
 
@@ -243,7 +243,7 @@ func TestStats(t *testing.T) {
 		require.NoError(t, f.book.Suspend(t.Context(), f.alice, accounts.SuspendOptions{}))
 		advanceTime(2 * f.book.SuspensionPollInterval())
 		require.Equal(t, 1, f.recorder.Stats().Suspended)
-		slow.end(t, f)
+		slow.closeAll(t, f)
 		require.Equal(t, transfers.Stats{BacklogMax: 4, Suspended: 1}, f.recorder.Stats(), "also after Close")
 	})
 }
