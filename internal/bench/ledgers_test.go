@@ -144,7 +144,7 @@ func TestLossesAreFound(t *testing.T) {
 // On a ledger that stays, the books add up over all measurements.
 type lasting struct{ l *embedded.Ledger }
 
-func (s lasting) stage(_ context.Context, sessions int) (stage, error) {
+func (s lasting) prepareTarget(_ context.Context, sessions int) (stage, error) {
 	st := stage{ledger: s.l, batchMax: 7, end: func() error { return nil }}
 	for range sessions {
 		st.raw = append(st.raw, s.l.CreateTransfers)
@@ -152,7 +152,7 @@ func (s lasting) stage(_ context.Context, sessions int) (stage, error) {
 	return st, nil
 }
 
-func (s lasting) close() error { return s.l.Close() }
+func (s lasting) closeTarget() error { return s.l.Close() }
 
 func TestLedgerThatStays(t *testing.T) {
 	t.Parallel()

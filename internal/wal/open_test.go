@@ -9,29 +9,29 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// leftovers are the folders that the script leaves when the process ends before each of its
-// operations.
-func leftovers(t *testing.T) (folders []map[string][]byte) {
+// leftoverFolders returns the folders left by the script when the process ends before each
+// operation.
+func leftoverFolders(t *testing.T) (folders []map[string][]byte) {
 	t.Helper()
 	m := newMemory()
 	var mu sync.Mutex
 	m.before = func(operation) error {
 		mu.Lock()
 		defer mu.Unlock()
-		folders = append(folders, m.files())
+		folders = append(folders, m.visibleFiles())
 		return nil
 	}
 	p := newProcess(t.Context(), m)
-	p.script()
+	p.runScript()
 	require.Empty(t, p.errs)
 	return folders
 }
 
-// TestFaultOfOpening lets each operation fail by which a folder is opened that was in use.
-// Open says so, and the next one finds all that was there.
+// TestFaultOfOpening lets each operation of opening a used folder fail. Open returns the error, and
+// the next Open finds all records.
 func TestFaultOfOpening(t *testing.T) {
 	t.Parallel()
-	folders := leftovers(t)
+	folders := leftoverFolders(t)
 	require.Greater(t, len(folders), 100)
 	for i, files := range folders {
 		whole, err := openOwner(newMemoryOf(files))
@@ -39,7 +39,7 @@ func TestFaultOfOpening(t *testing.T) {
 		require.NoError(t, whole.log.Close())
 		for n := int64(1); ; n++ {
 			m, calls := newMemoryOf(files), int64(0)
-			var opened atomic.Bool // the log may go on by itself
+			var opened atomic.Bool // the log's goroutine may run already
 			var failed fault
 			m.before = func(op operation) error {
 				if atomic.AddInt64(&calls, 1) != n || opened.Load() {
@@ -64,24 +64,24 @@ func TestFaultOfOpening(t *testing.T) {
 	}
 }
 
-// closeFails is a folder in which the n-th close of a file is told to have failed.
-type closeFails struct {
+// failingClose is a folder in which the n-th close of a file reports a failure.
+type failingClose struct {
 	*memory
 	mu sync.Mutex
 	n  int
 }
 
-type closeFailsFile struct {
+type failingCloseFile struct {
 	file
-	in *closeFails
+	in *failingClose
 }
 
-func (c *closeFails) open(name string) (file, error) {
-	f, err := c.memory.open(name)
-	return closeFailsFile{f, c}, err
+func (c *failingClose) openFile(name string) (file, error) {
+	f, err := c.memory.openFile(name)
+	return failingCloseFile{f, c}, err
 }
 
-func (f closeFailsFile) Close() error {
+func (f failingCloseFile) Close() error {
 	err := f.file.Close()
 	f.in.mu.Lock()
 	defer f.in.mu.Unlock()
@@ -91,8 +91,8 @@ func (f closeFailsFile) Close() error {
 	return err
 }
 
-// heal lets no more fail. It reports whether one has.
-func (c *closeFails) heal() (failed bool) {
+// stopFailing ends the failures. It reports whether there was one.
+func (c *failingClose) stopFailing() (failed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	failed = c.n <= 0
@@ -100,38 +100,38 @@ func (c *closeFails) heal() (failed bool) {
 	return failed
 }
 
-// TestFaultOfClosingWhatWasRead lets each close fail of a file that Open has read.
+// TestFaultOfClosingWhatWasRead lets each close of a file read by Open fail.
 func TestFaultOfClosingWhatWasRead(t *testing.T) {
 	t.Parallel()
-	told := 0
-	for i, files := range leftovers(t) {
+	reported := 0
+	for i, files := range leftoverFolders(t) {
 		for n := 1; ; n++ {
-			c := &closeFails{memory: newMemoryOf(files), n: n}
+			c := &failingClose{memory: newMemoryOf(files), n: n}
 			o, err := openOwner(c)
-			if !c.heal() {
+			if !c.stopFailing() {
 				require.NoError(t, err)
 				require.NoError(t, o.log.Close())
 				break
 			}
 			require.ErrorIs(t, err, errInjected, "folder %d, close %d", i, n)
-			told++
+			reported++
 		}
 	}
-	require.Positive(t, told)
+	require.Positive(t, reported)
 }
 
-// A folder in which nothing was finished is begun anew, and what is unfinished is removed.
+// A folder without a finished file is begun anew, and the unfinished files are removed.
 func TestOpeningRemovesWhatIsUnfinished(t *testing.T) {
 	t.Parallel()
 	unfinished := fileName(checkpointPrefix, 7) + tmpSuffix
 	m := newMemoryOf(map[string][]byte{unfinished: []byte("half of it")})
 	o, err := openOwner(m)
 	require.NoError(t, err)
-	require.NotContains(t, m.files(), unfinished)
+	require.NotContains(t, m.visibleFiles(), unfinished)
 	require.NoError(t, o.log.Close())
 }
 
-// Whether there is a log is known without making a folder.
+// Exists makes no folder.
 func TestExists(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "log")

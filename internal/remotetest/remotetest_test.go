@@ -18,8 +18,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve serves a ledger through a pipe, until the client is closed.
-func serve(l ledger.Ledger) (client *remotetest.Client, served <-chan error) {
+// serveThroughPipe serves a ledger through a pipe, until the client is closed.
+func serveThroughPipe(l ledger.Ledger) (client *remotetest.Client, served <-chan error) {
 	requests, send := io.Pipe()
 	receive, answers := io.Pipe()
 	done := make(chan error, 1)
@@ -35,7 +35,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	ledgertest.Run(t, func(t *testing.T) ledger.Ledger {
 		t.Helper()
-		client, served := serve(embedded.New())
+		client, served := serveThroughPipe(embedded.New())
 		t.Cleanup(func() {
 			require.NoError(t, client.Close())
 			require.NoError(t, <-served)
@@ -44,8 +44,8 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// When the other process is gone, nobody waits for ever, and nothing is called a failure
-// that may have happened.
+// When the other process has gone, no caller waits for ever, and a request that may have been
+// executed is not reported as a failure.
 func TestOtherProcessIsGone(t *testing.T) {
 	t.Parallel()
 	requests, send := io.Pipe()
@@ -64,7 +64,7 @@ func TestOtherProcessIsGone(t *testing.T) {
 	require.NoError(t, client.Close())
 }
 
-// Nobody listens at all.
+// The context ends without an answer.
 func TestContextEnds(t *testing.T) {
 	t.Parallel()
 	requests, send := io.Pipe()
@@ -86,12 +86,12 @@ func TestContextEnds(t *testing.T) {
 	require.NoError(t, client.Close())
 }
 
-// What the ledger there says of a request that it did not take is told.
+// The ledger's error for a request that it did not execute reaches the client.
 func TestErrorsOfTheLedger(t *testing.T) {
 	t.Parallel()
 	l := embedded.New()
 	require.NoError(t, l.Close())
-	client, served := serve(l)
+	client, served := serveThroughPipe(l)
 	_, err := client.LookupAccounts(t.Context(), nil)
 	require.ErrorIs(t, err, ledger.ErrClosed)
 	require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown)
@@ -107,7 +107,7 @@ type errReader struct{ err error }
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
 func ExampleServe() {
-	client, served := serve(embedded.New()) // in a process of its own, as a rule
+	client, served := serveThroughPipe(embedded.New()) // usually in another process
 	results, err := client.CreateAccounts(context.Background(), []ledger.Account{{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}})
 	fmt.Println(results[0].Status, err)
 	fmt.Println(client.Close(), <-served)

@@ -8,23 +8,22 @@ import (
 
 const sector = 512
 
-// crashes are the folders that a stop of the machine can leave of m: each change of
-// a name is there or not, with all of the writes or none; and each file is written
-// in part in many ways, with all changes of names or none, and all of the other
-// files or nothing.
-func (m *memory) crashes() iter.Seq[map[string][]byte] {
+// crashImages returns the folders that a stop of the machine can leave of m. Each change of a name
+// happened or not, with all of the writes or none. And each file is written in part in many ways,
+// with all changes of names or none, and with all of the writes to other files or none.
+func (m *memory) crashImages() iter.Seq[map[string][]byte] {
 	return func(yield func(map[string][]byte) bool) {
 		none := func(node *inode) []byte { return node.disk }
-		all := func(node *inode) []byte { return node.after(node.writes) }
+		all := func(node *inode) []byte { return node.contentAfter(node.writes) }
 		for _, content := range []func(*inode) []byte{none, all} {
 			for changed := range subsets(m.changes) {
-				if !yield(m.image(changed, content)) {
+				if !yield(m.crashImage(changed, content)) {
 					return
 				}
 			}
 		}
-		for _, torn := range m.unsynced() {
-			for part := range torn.parts() {
+		for _, torn := range m.unsyncedInodes() {
+			for part := range torn.partialContents() {
 				for _, others := range []func(*inode) []byte{none, all} {
 					content := func(node *inode) []byte {
 						if node == torn {
@@ -32,7 +31,7 @@ func (m *memory) crashes() iter.Seq[map[string][]byte] {
 						}
 						return others(node)
 					}
-					if !yield(m.image(nil, content)) || len(m.changes) > 0 && !yield(m.image(m.changes, content)) {
+					if !yield(m.crashImage(nil, content)) || len(m.changes) > 0 && !yield(m.crashImage(m.changes, content)) {
 						return
 					}
 				}
@@ -41,11 +40,11 @@ func (m *memory) crashes() iter.Seq[map[string][]byte] {
 	}
 }
 
-// image is a folder with some changes of names, and some content.
-func (m *memory) image(changed []change, content func(*inode) []byte) map[string][]byte {
+// crashImage returns a folder with some changes of names, and some content.
+func (m *memory) crashImage(changed []nameChange, content func(*inode) []byte) map[string][]byte {
 	names := maps.Clone(m.onDisk)
 	for _, c := range changed {
-		c.do(names)
+		c.applyTo(names)
 	}
 	files := map[string][]byte{}
 	for name, node := range names {
@@ -54,7 +53,7 @@ func (m *memory) image(changed []change, content func(*inode) []byte) map[string
 	return files
 }
 
-func (m *memory) unsynced() []*inode {
+func (m *memory) unsyncedInodes() []*inode {
 	var nodes []*inode
 	for _, names := range []map[string]*inode{m.names, m.onDisk} {
 		for _, name := range slices.Sorted(maps.Keys(names)) {
@@ -66,7 +65,7 @@ func (m *memory) unsynced() []*inode {
 	return nodes
 }
 
-// subsets are all subsets, each in order.
+// subsets returns all subsets, each in order.
 func subsets[T any](all []T) iter.Seq[[]T] {
 	return func(yield func([]T) bool) {
 		for mask := range 1 << len(all) {
@@ -83,23 +82,23 @@ func subsets[T any](all []T) iter.Seq[[]T] {
 	}
 }
 
-// parts are contents that the file can have if not all was written: some writes and
-// not others, and of each write any beginning; some sectors and not others; and
-// zeros or whatever else was on the disk where nothing was written yet.
-func (n *inode) parts() iter.Seq[[]byte] {
+// partialContents returns contents that the file can have if only a part was written: some writes
+// and not others, and any beginning of a write; some sectors and not others; and zeros or garbage
+// in the places not written yet.
+func (n *inode) partialContents() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for i, w := range n.writes {
-			before := n.after(n.writes[:i])
-			if !yield(before) || !yield(n.after(n.writes[i:i+1])) || !yield(n.after(slices.Delete(slices.Clone(n.writes), i, i+1))) {
+			before := n.contentAfter(n.writes[:i])
+			if !yield(before) || !yield(n.contentAfter(n.writes[i:i+1])) || !yield(n.contentAfter(slices.Delete(slices.Clone(n.writes), i, i+1))) {
 				return
 			}
-			for _, length := range cuts(w) {
-				if !yield(write{w.offset, w.data[:length]}.to(before)) {
+			for _, length := range cutLengths(w) {
+				if !yield(fileWrite{w.offset, w.data[:length]}.applyTo(before)) {
 					return
 				}
 			}
 		}
-		was, is := n.disk, n.after(n.writes)
+		was, is := n.disk, n.contentAfter(n.writes)
 		for at := 0; at < len(is); at += sector {
 			end := min(at+sector, len(is))
 			missing, alone := slices.Clone(is), resized(was, max(len(was), len(is)))
@@ -120,9 +119,9 @@ func (n *inode) parts() iter.Seq[[]byte] {
 	}
 }
 
-// cuts are how many bytes of a write may have been written: any number for a short
-// one, else to the ends of sectors and next to them.
-func cuts(w write) []int {
+// cutLengths returns the numbers of bytes of a write that may have been written: any number for a
+// short write, else up to the ends of sectors and next to them.
+func cutLengths(w fileWrite) []int {
 	var lengths []int
 	for length := 1; length < len(w.data); length++ {
 		within := (int(w.offset) + length) % sector

@@ -16,22 +16,22 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// heldAbove is a Config of an engine that runs and has orders above an amount approved.
-func heldAbove(name string, s settlement.Settler, amount uint64) settlement.Config {
+// approvalAbove is a Config of a running engine whose orders above an amount need approval.
+func approvalAbove(name string, s settlement.Settler, amount uint64) settlement.Config {
 	cfg := named(name, s)
-	cfg.Policies.Default = all
+	cfg.Policies.Default = payAll
 	cfg.PeerPayoutLimits.Default.ApproveAbove = units(amount)
 	return cfg
 }
 
-// An order above the amount is placed, and waits for an operator, whoever has it: also for an
-// engine that takes it over and has no such limit.
+// An order above the amount is placed, and waits for an operator, also with an engine that takes it over and has no
+// such limit.
 func TestLargeOrderWaitsForApproval(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t, "bob"), newRail()
 		var told []string
-		cfg := heldAbove("owner", r, 50)
+		cfg := approvalAbove("owner", r, 50)
 		cfg.Events.AwaitsApproval = func(o settlement.Order) { told = append(told, "held "+o.Amount.String()) }
 		cfg.Events.Approved = func(settlement.Order) { told = append(told, "approved") }
 		cfg.Events.Failed = func(err error) { require.NoError(t, err, "it is no failure") }
@@ -40,15 +40,15 @@ func TestLargeOrderWaitsForApproval(t *testing.T) {
 		owner := w.engine(cfg)
 		owner.NotifyBalances(w.peers)
 		pause(time.Hour)
-		require.Equal(t, units(50), r.total(w.peers[1]), "not above it")
-		require.Zero(t, r.total(w.alice))
+		require.Equal(t, units(50), r.totalPaid(w.peers[1]), "not above it")
+		require.Zero(t, r.totalPaid(w.alice))
 		require.Equal(t, []string{"held 51"}, told, "once")
 		_, err := owner.Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, settlement.ErrAwaitsApproval)
 		require.ErrorIs(t, owner.Close(t.Context()), settlement.ErrOrdersOpen)
 
 		told = nil
-		owner = w.engine(cfg) // started again
+		owner = w.engine(cfg) // restarted
 		owner.Enqueue(w.peers)
 		pause(time.Hour)
 		require.Equal(t, []string{"held 51"}, told)
@@ -57,7 +57,7 @@ func TestLargeOrderWaitsForApproval(t *testing.T) {
 		heir := w.engine(named("heir", r))
 		heir.Enqueue(w.peers)
 		pause(time.Hour)
-		require.Zero(t, r.total(w.alice))
+		require.Zero(t, r.totalPaid(w.alice))
 		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 		open, err := operator.Orders(t.Context(), w.alice)
 		require.NoError(t, err)
@@ -65,7 +65,7 @@ func TestLargeOrderWaitsForApproval(t *testing.T) {
 		require.ErrorIs(t, open[0].Waits, settlement.ErrAwaitsApproval)
 		require.Positive(t, open[0].Claims, "the heir has claimed it")
 
-		for range 2 { // it may be repeated
+		for range 2 { // approving again is no error
 			_, err = operator.Approve(t.Context(), w.alice, open[0].ID)
 			require.NoError(t, err)
 		}
@@ -73,21 +73,21 @@ func TestLargeOrderWaitsForApproval(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, open[0].Waits)
 		pause(time.Minute + time.Second)
-		require.Equal(t, units(51), r.total(w.alice))
+		require.Equal(t, units(51), r.totalPaid(w.alice))
 		_, err = operator.Approve(t.Context(), w.alice, open[0].ID)
 		require.ErrorIs(t, err, settlement.ErrNoOrder, "it is closed")
 		require.NoError(t, heir.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
-// The engine that holds the order and approves it pays at once, and tells.
+// The engine that owns the order and approves it pays at once, and reports the approval.
 func TestApprovedHere(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		approved := 0
-		cfg := heldAbove("owner", r, 50)
+		cfg := approvalAbove("owner", r, 50)
 		cfg.Events.Approved = func(settlement.Order) { approved++ }
 		w.earn(w.alice, 100)
 		e := w.engine(cfg)
@@ -98,15 +98,15 @@ func TestApprovedHere(t *testing.T) {
 		_, err = e.Approve(t.Context(), w.alice, open[0].ID)
 		require.NoError(t, err)
 		pause(time.Second)
-		require.Equal(t, units(100), r.total(w.alice))
+		require.Equal(t, units(100), r.totalPaid(w.alice))
 		require.Equal(t, 1, approved)
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
-// An order that waits may be cancelled: no rail has it, and of those who approve and cancel it at
-// the same moment one comes first.
+// A waiting order may be cancelled: no rail has it, and an approval at the same moment comes before or after the
+// cancellation.
 func TestHeldOrderIsCancelled(t *testing.T) {
 	t.Parallel()
 	for range 20 {
@@ -118,7 +118,7 @@ func heldIsCancelled(t *testing.T, w *world) {
 	t.Helper()
 	r := newRail()
 	w.earn(w.alice, 100)
-	cfg := heldAbove("owner", r, 50)
+	cfg := approvalAbove("owner", r, 50)
 	cfg.Manual = true
 	owner := w.engine(cfg)
 	_, err := owner.Settle(t.Context(), w.alice)
@@ -139,16 +139,16 @@ func heldIsCancelled(t *testing.T, w *world) {
 	_, err = owner.Settle(t.Context(), w.alice)
 	require.NoError(t, err, "the account is left alone for a while")
 	requireNotCalled(t, r)
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
-// Which orders cannot be approved.
+// These orders cannot be approved.
 func TestApproveRefuses(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t, "bob"), newRail()
 	r.before = func(settlement.Order) error { return settlement.ErrPending }
 	w.earn(w.alice, 100)
-	e := w.engine(manual(r, at100))
+	e := w.engine(manualConfig(r, at100))
 	_, err := e.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, settlement.ErrPending)
 	open, err := e.Orders(t.Context())
@@ -162,17 +162,17 @@ func TestApproveRefuses(t *testing.T) {
 	require.ErrorIs(t, e.Close(context.Background()), settlement.ErrOrdersOpen)
 }
 
-// An order that is too large at its own moment is withdrawn, and no operator is asked about it.
+// An order that is too large at its own moment is withdrawn, and no operator is asked.
 func TestLargeOrderIsCheckedFirst(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
 	w.earn(w.alice, 100)
-	cfg := heldAbove("owner", r, 50)
+	cfg := approvalAbove("owner", r, 50)
 	cfg.Manual = true
 	var voided []error
 	cfg.Events.Voided = func(_ settlement.Order, why error) { voided = append(voided, why) }
 	cfg.Events.AwaitsApproval = func(o settlement.Order) { t.Errorf("an operator is asked about %v", o.Amount) }
-	l := &interrupted{Ledger: w.ledger, before: func() { w.spend(w.alice, 60) }}
+	l := &hookedFirstOrder{Ledger: w.ledger, before: func() { w.spend(w.alice, 60) }}
 	e := w.engineOn(l, cfg)
 	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
@@ -181,18 +181,17 @@ func TestLargeOrderIsCheckedFirst(t *testing.T) {
 	require.ErrorIs(t, voided[0], settlement.ErrWithdrawn)
 	paid, err = e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.Equal(t, []uint64{40}, amounts(paid), "what is left needs nobody's word")
-	w.conserved(r)
+	require.Equal(t, []uint64{40}, paidAmounts(paid), "what is left needs nobody's word")
+	w.requireConserved(r)
 }
 
-// An order that waits counts against the limit of a day, and the limit is checked before an
-// operator is asked.
+// A waiting order counts against the daily limit, and the limit is checked before an operator is asked.
 func TestHeldOrderKeepsToTheDay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t, "bob"), newRail()
-		cfg := heldAbove("owner", r, 50)
-		cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(100)})
+		cfg := approvalAbove("owner", r, 50)
+		cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(100)})
 		w.earn(w.alice, 80)
 		w.earn(w.peers[1], 40)
 		e := w.engine(cfg)
@@ -200,20 +199,20 @@ func TestHeldOrderKeepsToTheDay(t *testing.T) {
 		synctest.Wait()
 		e.NotifyBalances(w.peers[1:])
 		pause(time.Minute)
-		require.Equal(t, units(20), r.total(w.peers[1]), "80 are ordered")
+		require.Equal(t, units(20), r.totalPaid(w.peers[1]), "80 are ordered")
 		open, err := e.Orders(t.Context())
 		require.NoError(t, err)
 		_, err = e.Cancel(t.Context(), w.alice, open[0].ID)
 		require.NoError(t, err)
 		e.NotifyBalances(w.peers[1:])
 		pause(time.Minute)
-		require.Equal(t, units(40), r.total(w.peers[1]))
+		require.Equal(t, units(40), r.totalPaid(w.peers[1]))
 		_ = e.Close(t.Context())
 	})
 }
 
-// An account without history has orders that nobody but their owner can check. They wait all the
-// same, and keep to the day, whoever takes them over.
+// Orders of an account without history can be checked only by their owner. They still wait for approval, and keep
+// to the daily limit, with every owner.
 func TestHeldOrderOfAnAccountWithoutHistory(t *testing.T) {
 	t.Parallel()
 	for name, limit := range map[string]settlement.PayoutLimit{
@@ -234,24 +233,24 @@ func TestHeldOrderOfAnAccountWithoutHistory(t *testing.T) {
 				w.peers, err = w.book.Provision(t.Context(), accounts.PeerConfig{ID: "alice", Asset: usd})
 				require.NoError(t, err)
 				w.alice = w.peers[0]
-				cfg := manual(r, all)
+				cfg := manualConfig(r, payAll)
 				cfg.Instance, cfg.PeerPayoutLimits.Default = "owner", limit
 				w.earn(w.alice, 100)
-				crash := &stopsAfterOrder{Ledger: w.ledger}
+				crash := &silentAfterOrder{Ledger: w.ledger}
 				owner, err := settlement.NewEngine(crash, book(), cfg)
 				require.NoError(t, err)
 				_, _ = owner.Settle(t.Context(), w.alice)
 				require.Error(t, owner.Close(t.Context()))
 				requireNotCalled(t, r)
 				pause(2 * time.Minute)
-				cfg = manual(r, all)
+				cfg = manualConfig(r, payAll)
 				cfg.Instance = "heir"
 				heir, err := settlement.NewEngine(w.ledger, book(), cfg)
 				require.NoError(t, err)
 				paid, err := heir.Settle(t.Context(), w.alice)
 				if name == "a day" {
 					require.NoError(t, err)
-					require.Equal(t, []uint64{100}, amounts(paid))
+					require.Equal(t, []uint64{100}, paidAmounts(paid))
 					require.NoError(t, heir.Close(t.Context()))
 					return
 				}
@@ -263,21 +262,21 @@ func TestHeldOrderOfAnAccountWithoutHistory(t *testing.T) {
 				require.NoError(t, err)
 				paid, err = heir.Settle(t.Context(), w.alice)
 				require.NoError(t, err)
-				require.Equal(t, []uint64{100}, amounts(paid))
+				require.Equal(t, []uint64{100}, paidAmounts(paid))
 				require.NoError(t, heir.Close(t.Context()))
 			})
 		})
 	}
 }
 
-// before is a ledger on which something happens once, before a row of a code is written.
-type before struct {
+// hookedRow is a ledger that calls a function once, before a row of a code is written.
+type hookedRow struct {
 	ledger.Ledger
 	code uint16
 	do   func()
 }
 
-func (b *before) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (b *hookedRow) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	if do := b.do; do != nil && rows[0].Code == b.code {
 		b.do = nil
 		do()
@@ -285,19 +284,19 @@ func (b *before) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([
 	return b.Ledger.CreateTransfers(ctx, rows)
 }
 
-// An order that is cancelled while somebody approves it is not approved: whoever does it is told.
+// An order that is cancelled during an approval is not approved, and Approve returns an error.
 func TestCancelledWhileItIsApproved(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
 	w.earn(w.alice, 100)
-	cfg := heldAbove("owner", r, 50)
+	cfg := approvalAbove("owner", r, 50)
 	cfg.Manual = true
 	owner := w.engine(cfg)
 	_, err := owner.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, settlement.ErrAwaitsApproval)
 	open, err := owner.Orders(t.Context())
 	require.NoError(t, err)
-	l := &before{Ledger: w.ledger, code: chart.CodeApproval, do: func() {
+	l := &hookedRow{Ledger: w.ledger, code: chart.CodeApproval, do: func() {
 		_, err := owner.Cancel(t.Context(), w.alice, open[0].ID)
 		assertNoError(t, err)
 	}}
@@ -305,44 +304,43 @@ func TestCancelledWhileItIsApproved(t *testing.T) {
 	_, err = operator.Approve(t.Context(), w.alice, open[0].ID)
 	require.ErrorIs(t, err, settlement.ErrNoOrder)
 	requireNotCalled(t, r)
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
-// An order that is refused before its engine has said that it may be paid is given to no rail.
+// An order that is refused before its engine has approved it is given to no rail.
 func TestCancelledBeforeItsEngineApproves(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
 	w.earn(w.alice, 100)
 	operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
-	l := &before{Ledger: w.ledger, code: chart.CodeApproval, do: func() {
+	l := &hookedRow{Ledger: w.ledger, code: chart.CodeApproval, do: func() {
 		open, err := operator.Orders(t.Context(), w.alice)
 		assertNoError(t, err)
 		_, err = operator.Cancel(t.Context(), w.alice, open[0].ID)
 		assertNoError(t, err)
 		w.spend(w.alice, 100) // nothing more is due
 	}}
-	cfg := manual(r, all)
+	cfg := manualConfig(r, payAll)
 	cfg.PeerPayoutLimits.Default.Day = units(1000)
 	paid, err := w.engineOn(l, cfg).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Empty(t, paid)
 	requireNotCalled(t, r)
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
-// An order that is approved while somebody cancels it can be cancelled all the same: no rail has
-// it yet.
+// An order that is approved during a cancellation is still cancelled: no rail has it yet.
 func TestApprovedWhileItIsCancelled(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
 	w.earn(w.alice, 100)
 	operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 	var order ledger.ID
-	l := &before{Ledger: w.ledger, code: chart.CodeApproval, do: func() {
+	l := &hookedRow{Ledger: w.ledger, code: chart.CodeApproval, do: func() {
 		_, err := operator.Approve(t.Context(), w.alice, order)
 		assertNoError(t, err)
 	}}
-	cfg := heldAbove("owner", r, 50)
+	cfg := approvalAbove("owner", r, 50)
 	cfg.Manual = true
 	owner := w.engineOn(l, cfg)
 	_, err := owner.Settle(t.Context(), w.alice)
@@ -354,5 +352,5 @@ func TestApprovedWhileItIsCancelled(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, l.do, "it was approved")
 	requireNotCalled(t, r)
-	w.conserved(r)
+	w.requireConserved(r)
 }

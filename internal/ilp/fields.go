@@ -62,7 +62,7 @@ func appendTime(b []byte, t time.Time) []byte {
 	return append(b, '0'+byte(ms/100), '0'+byte(ms/10%10), '0'+byte(ms%10))
 }
 
-// parseTime reads what appendTime writes; ok is false for anything else.
+// parseTime reads the digits written by appendTime; ok is false for anything else.
 func parseTime(b []byte) (t time.Time, ok bool) {
 	number := func(from, to int) (n int) {
 		for _, c := range b[from:to] {
@@ -72,7 +72,7 @@ func parseTime(b []byte) (t time.Time, ok bool) {
 	}
 	t = time.Date(number(0, 4), time.Month(number(4, 6)), number(6, 8),
 		number(8, 10), number(10, 12), number(12, 14), number(14, 17)*int(time.Millisecond), time.UTC)
-	// time.Date carries over: 32 January is 1 February, and bytes that are no
-	// digits give some date too. Only a real date is written as it was read.
+	// time.Date carries over: 32 January is 1 February, and bytes other than digits give some date
+	// too. Only a real date is written as it was read.
 	return t, string(appendTime(make([]byte, 0, timeSize), t)) == string(b)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestRoom(t *testing.T) {
+func TestWaitForSpace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		syncs := make(chan error)
@@ -19,10 +19,10 @@ func TestRoom(t *testing.T) {
 			}
 			return nil
 		}
-		l, _, err := open(m, nil)
+		l, _, err := openFirstFormat(m, nil)
 		require.NoError(t, err)
 		const frame = frameHeader + 10
-		data := text("ten bytes!")
+		data := appendText("ten bytes!")
 		require.NoError(t, l.WaitForSpace(t.Context(), 0))
 		l.Append(1, 10, data)
 		synctest.Wait() // it is being synced, alone
@@ -31,7 +31,7 @@ func TestRoom(t *testing.T) {
 
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		require.NoError(t, l.WaitForSpace(ended, 3*frame), "it is known, so it is told")
+		require.NoError(t, l.WaitForSpace(ended, 3*frame), "it is known, whatever the context")
 		require.ErrorIs(t, l.WaitForSpace(ended, 3*frame-1), context.Canceled)
 		two, none := make(chan error, 1), make(chan error, 1)
 		go func() { two <- l.WaitForSpace(t.Context(), 3*frame-1) }()
@@ -54,11 +54,11 @@ func TestRoom(t *testing.T) {
 	})
 }
 
-func TestRoomEndsWithTheLog(t *testing.T) {
+func TestWaitForSpaceEndsWithTheLog(t *testing.T) {
 	t.Parallel()
-	m, release := stalled(t)
+	m, release := stalledFolder(t)
 	before := m.before
-	l, _, err := open(m, nil)
+	l, _, err := openFirstFormat(m, nil)
 	require.NoError(t, err)
 	m.before = func(op operation) error {
 		if err := before(op); err != nil || op.what != "sync" {
@@ -66,7 +66,7 @@ func TestRoomEndsWithTheLog(t *testing.T) {
 		}
 		return errInjected
 	}
-	l.Append(1, 0, text("never synced"))
+	l.Append(1, 0, appendText("never synced"))
 	waiting := make(chan error, 1)
 	go func() { waiting <- l.WaitForSpace(t.Context(), 0) }()
 	release()
@@ -77,20 +77,20 @@ func TestRoomEndsWithTheLog(t *testing.T) {
 	require.ErrorIs(t, l.Close(), ErrFailed)
 	require.ErrorIs(t, l.WaitForSpace(t.Context(), 1<<40), ErrFailed)
 
-	l, _, err = open(newMemory(), nil)
+	l, _, err = openFirstFormat(newMemory(), nil)
 	require.NoError(t, err)
 	require.Panics(t, func() { _ = l.WaitForSpace(t.Context(), -1) })
 	require.NoError(t, l.Close())
 	require.ErrorIs(t, l.WaitForSpace(t.Context(), 1<<40), ErrClosed)
 }
 
-func TestRoomEndsWithClose(t *testing.T) {
+func TestWaitForSpaceEndsWithClose(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, release := stalled(t)
-		l, _, err := open(m, nil)
+		m, release := stalledFolder(t)
+		l, _, err := openFirstFormat(m, nil)
 		require.NoError(t, err)
-		l.Append(1, 0, text("synced by Close"))
+		l.Append(1, 0, appendText("synced by Close"))
 		waiting, closed := make(chan error, 1), make(chan error, 1)
 		go func() { waiting <- l.WaitForSpace(t.Context(), 0) }()
 		synctest.Wait()
@@ -102,12 +102,12 @@ func TestRoomEndsWithClose(t *testing.T) {
 	})
 }
 
-// TestRoomDoesNotAllocate is not parallel: others would be counted.
-func TestRoomDoesNotAllocate(t *testing.T) { //nolint:paralleltest // see above
-	m, release := stalled(t)
-	l, _, err := open(m, nil)
+// TestWaitForSpaceDoesNotAllocate is not parallel: the allocations of other tests would count.
+func TestWaitForSpaceDoesNotAllocate(t *testing.T) { //nolint:paralleltest // see above
+	m, release := stalledFolder(t)
+	l, _, err := openFirstFormat(m, nil)
 	require.NoError(t, err)
-	l.Append(1, 0, text("queued"))
+	l.Append(1, 0, appendText("queued"))
 	ctx := t.Context()
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		if err := l.WaitForSpace(ctx, 1<<20); err != nil {
