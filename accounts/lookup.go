@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/peerledger/peerledger/internal/prepayment"
+	"github.com/peerledger/peerledger/internal/requestlimit"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -39,13 +40,12 @@ const peersPerRequest = (ledger.BatchMax - 1) / accountsPerPeer
 // ledger takes.
 func (b *Book) lookUpFigures(ctx context.Context, list []PeerAccount) ([]peerFigures, error) {
 	figures := make([]peerFigures, 0, len(list))
-	size := peersPerRequest
+	limit := requestlimit.New(peersPerRequest, 1)
 	for len(list) > 0 {
-		n, ids := b.figureIDs(list[:min(size, len(list))])
+		n, ids := b.figureIDs(list[:min(limit.Max(), len(list))])
 		rows, err := b.ledger.LookupAccounts(ctx, ids)
 		switch {
-		case errors.Is(err, ledger.ErrTooMuchData) && n > 1:
-			size = n / 2
+		case errors.Is(err, ledger.ErrTooMuchData) && limit.Lower(n):
 			continue
 		case err != nil:
 			return nil, fmt.Errorf("look up balances: %w", err)

@@ -72,7 +72,7 @@ func (r Rules[T]) check(field string, f func(T) error) error {
 	return errors.Join(errs...)
 }
 
-// checkAssets refuses entries for assets that the book does not have: nobody would
+// checkRuleAssets refuses entries for assets that the book does not have: nobody would
 // ever be found under them.
 func (r Rules[T]) checkAssets(field string, book *accounts.Book) error {
 	var errs []error

@@ -3,6 +3,7 @@ package transfers
 import (
 	"sync"
 
+	"github.com/peerledger/peerledger/internal/requestlimit"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -118,18 +119,12 @@ func (bb *batchBuilder) reuseBatch(b *batch) {
 	bb.reusable = append(bb.reusable, b)
 }
 
-// developmentLimit is how many transfers TigerBeetle takes in a request when it was started
-// with --development.
-const developmentLimit = 253
-
 // lowerTransferLimit lowers the limit for good after the ledger found a request of so many
-// transfers too large. Nearly every such ledger is a development server.
+// transfers too large.
 func (bb *batchBuilder) lowerTransferLimit(refusedTransfers int) {
 	bb.mu.Lock()
 	defer bb.mu.Unlock()
-	if refusedTransfers > developmentLimit {
-		bb.transferLimit = min(bb.transferLimit, developmentLimit)
-		return
-	}
-	bb.transferLimit = min(bb.transferLimit, max(1, refusedTransfers/2))
+	limit := requestlimit.NewCreates(bb.transferLimit)
+	limit.Lower(refusedTransfers)
+	bb.transferLimit = limit.Max()
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/internal/migrate"
-	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/internal/requestlimit"
 )
 
 func (a *app) migrateCommand() *cobra.Command {
@@ -89,18 +89,10 @@ func (a *app) between(ctx context.Context, cfg config, to *app, c *change) (err 
 			fmt.Fprintln(a.stderr) // behind the last line of migrating
 		}
 	}()
-	result, err := migrate.Run(ctx, source, target, min(batchMax(source), batchMax(target)), a.migrating)
+	result, err := migrate.Run(ctx, source, target, min(requestlimit.OfCreates(source), requestlimit.OfCreates(target)), a.migrating)
 	c.Note = fmt.Sprintf("%s and %s; %s had expired; %s had been copied before. All accounts are equal.",
 		counted(result.Accounts, "account"), counted(result.Transfers, "transfer"), counted(result.Expired, "hold"), counted(result.Already, "row"))
 	return err
-}
-
-// batchMax is how many events a ledger takes in a request.
-func batchMax(l ledger.Ledger) int {
-	if limited, ok := l.(interface{ BatchMax() int }); ok {
-		return limited.BatchMax()
-	}
-	return ledger.BatchMax
 }
 
 // migrating shows on a terminal how far it is. How many rows there are nobody knows.
