@@ -27,7 +27,7 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
-	shown, watched bool // stdout and stderr are terminals
+	stdoutIsTerminal, stderrIsTerminal bool // stdout and stderr are terminals
 
 	// The flags of all commands.
 	config    string
@@ -37,8 +37,8 @@ type app struct {
 	timeout   time.Duration
 	json      bool
 	yes       bool
-	makes     bool // the command may make an embedded ledger that is not there, with yes
-	made      bool // it has made one, or would
+	mayCreateLedger     bool // the command may make an embedded ledger that is not there, with yes
+	createdLedger      bool // it has made one, or would
 }
 
 // The exit statuses; see the package comment.
@@ -60,9 +60,9 @@ var (
 	errNoAnswer = errors.New("the ledger does not answer")
 )
 
-// run is the program. It returns the exit status.
-func (a *app) run(ctx context.Context, args []string) int {
-	root := a.root()
+// runCommand is the program. It returns the exit status.
+func (a *app) runCommand(ctx context.Context, args []string) int {
+	root := a.newRootCommand()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
@@ -70,21 +70,21 @@ func (a *app) run(ctx context.Context, args []string) int {
 	}
 	status := exitStatus(err)
 	if !errors.Is(err, errFound) {
-		a.complain(err, status)
+		a.printError(err, status)
 	}
 	return status
 }
 
-// complain says what went wrong, one fault a line.
-func (a *app) complain(err error, status int) {
+// printError says what went wrong, one fault a line.
+func (a *app) printError(err error, status int) {
 	if a.json {
 		_ = jsonline.Write(a.stderr, struct { // a lost complaint leaves the status
 			Error  string `json:"error"`
 			Status int    `json:"status"`
-		}{sayError(err), status})
+		}{formatError(err), status})
 		return
 	}
-	fmt.Fprintln(a.stderr, "peerledger:", sayError(err))
+	fmt.Fprintln(a.stderr, "peerledger:", formatError(err))
 	switch {
 	case status == statusNoAnswer:
 		fmt.Fprintln(a.stderr, "Nothing was changed. peerledger doctor finds out more.")
@@ -93,14 +93,14 @@ func (a *app) complain(err error, status int) {
 	}
 }
 
-// sayError is an error without our mark of a wrong command line, wherever it stands.
-func sayError(err error) string { return strings.ReplaceAll(err.Error(), errUsage.Error()+": ", "") }
+// formatError is an error without our mark of a wrong command line, wherever it stands.
+func formatError(err error) string { return strings.ReplaceAll(err.Error(), errUsage.Error()+": ", "") }
 
 func exitStatus(err error) int {
 	switch {
 	case errors.Is(err, errFound):
 		return statusFound
-	case errors.Is(err, ledger.ErrOutcomeUnknown), errors.Is(err, errUnanswered), errors.Is(err, settlement.ErrOrdersOpen):
+	case errors.Is(err, ledger.ErrOutcomeUnknown), errors.Is(err, errOrderOpen), errors.Is(err, settlement.ErrOrdersOpen):
 		return statusUnknown
 	case errors.Is(err, errNoAnswer), errors.Is(err, backup.ErrInUse), errors.Is(err, embedded.ErrInUse):
 		return statusNoAnswer
@@ -112,8 +112,8 @@ func exitStatus(err error) int {
 	}
 }
 
-// root is the command with all its commands.
-func (a *app) root() *cobra.Command {
+// newRootCommand is the command with all its commands.
+func (a *app) newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "peerledger",
 		Short: "Look after the peers, credit and settlements of an Interledger connector on TigerBeetle",
@@ -160,35 +160,35 @@ Amounts are in whole units of the asset: 12.50 of USD/2 are 1250 units.`,
 		&cobra.Group{ID: "measure", Title: "Try and measure:"},
 	)
 	for group, commands := range map[string][]*cobra.Command{
-		"look":    {a.doctorCommand(), a.balancesCommand(), a.statementCommand(), a.trialBalanceCommand(), a.holdsCommand(), a.ordersCommand(), a.watchCommand()},
-		"change":  {a.peersCommand(), a.creditCommand(), a.settleCommand(), a.adjustCommand(), a.migrateCommand()},
-		"node":    {a.backupCommand(), a.restoreCommand(), a.verifyCommand()},
-		"measure": {a.benchCommand(), a.replayCommand()},
+		"look":    {a.newDoctorCommand(), a.newBalancesCommand(), a.newStatementCommand(), a.newTrialBalanceCommand(), a.newHoldsCommand(), a.newOrdersCommand(), a.newWatchCommand()},
+		"change":  {a.newPeersCommand(), a.newCreditCommand(), a.newSettleCommand(), a.newAdjustCommand(), a.newMigrateCommand()},
+		"node":    {a.newBackupCommand(), a.newRestoreCommand(), a.newVerifyCommand()},
+		"measure": {a.newBenchCommand(), a.newReplayCommand()},
 	} {
 		for _, command := range commands {
 			command.GroupID = group
 			root.AddCommand(command)
 		}
 	}
-	root.AddCommand(a.versionCommand())
+	root.AddCommand(a.newVersionCommand())
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetHelpCommand(helpCommand())
+	root.SetHelpCommand(newHelpCommand())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
-	a.complete(root)
-	wrongArgumentsAreUsage(root)
+	a.enablePeerCompletion(root)
+	wrapArgErrors(root)
 	return root
 }
 
-// helpCommand is cobra's, but for a command that is not there: that is an error.
-func helpCommand() *cobra.Command {
+// newHelpCommand is cobra's, but for a command that is not there: that is an error.
+func newHelpCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "help [command]", Short: "Help about a command", Args: between(0, -1),
+		Use: "help [command]", Short: "Help about a command", Args: rangeArgs(0, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			found, rest, err := cmd.Root().Find(args)
-			if err != nil || len(rest) > 0 {
+			found, unknown, err := cmd.Root().Find(args)
+			if err != nil || len(unknown) > 0 {
 				return fmt.Errorf("%w: there is no command %q; peerledger help lists them", errUsage, strings.Join(args, " "))
 			}
 			return found.Help()
@@ -196,8 +196,8 @@ func helpCommand() *cobra.Command {
 	}
 }
 
-// wrongArgumentsAreUsage has the commands of cobra itself end as ours do.
-func wrongArgumentsAreUsage(cmd *cobra.Command) {
+// wrapArgErrors has the commands of cobra itself end as ours do.
+func wrapArgErrors(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			err := check(cmd, args)
@@ -208,38 +208,38 @@ func wrongArgumentsAreUsage(cmd *cobra.Command) {
 		}
 	}
 	if cmd.Name() == "completion" && cmd.HasSubCommands() { // as our own groups of commands
-		cmd.Args, cmd.RunE = oneOf, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		cmd.Args, cmd.RunE = requireSubcommand, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	}
 	for _, child := range cmd.Commands() {
-		wrongArgumentsAreUsage(child)
+		wrapArgErrors(child)
 	}
 }
 
-// complete has shells complete the peers of all commands that take one.
-func (a *app) complete(cmd *cobra.Command) {
+// enablePeerCompletion has shells complete the peers of all commands that take one.
+func (a *app) enablePeerCompletion(cmd *cobra.Command) {
 	if strings.Contains(cmd.Use, " peer") || strings.Contains(cmd.Use, " [peer") {
 		cmd.ValidArgsFunction = a.completePeers
 	}
 	for _, child := range cmd.Commands() {
-		a.complete(child)
+		a.enablePeerCompletion(child)
 	}
 }
 
-// exactly wants so many arguments, and says which.
-func exactly(n int) cobra.PositionalArgs { return between(n, n) }
+// exactArgs wants so many arguments, and says which.
+func exactArgs(n int) cobra.PositionalArgs { return rangeArgs(n, n) }
 
-// between wants least to most arguments; most below 0 is any number.
-func between(least, most int) cobra.PositionalArgs {
+// rangeArgs wants least to most arguments; most below 0 is any number.
+func rangeArgs(minArgs, maxArgs int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) < least || most >= 0 && len(args) > most {
-			return fmt.Errorf("%w: %s: got %s; usage: %s", errUsage, cmd.CommandPath(), counted(len(args), "argument"), cmd.UseLine())
+		if len(args) < minArgs || maxArgs >= 0 && len(args) > maxArgs {
+			return fmt.Errorf("%w: %s: got %s; usage: %s", errUsage, cmd.CommandPath(), formatCount(len(args), "argument"), cmd.UseLine())
 		}
 		return nil
 	}
 }
 
-// oneOf is for a command that does nothing but by its own commands.
-func oneOf(cmd *cobra.Command, args []string) error {
+// requireSubcommand is for a command that does nothing but by its own commands.
+func requireSubcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
@@ -250,7 +250,7 @@ func oneOf(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("%w: %s: there is no command %q; there is %s", errUsage, cmd.CommandPath(), args[0], strings.Join(names, ", "))
 }
 
-// writes adds the flag without which a command only says what it would do.
-func (a *app) writes(cmd *cobra.Command) {
+// addYesFlag adds the flag without which a command only says what it would do.
+func (a *app) addYesFlag(cmd *cobra.Command) {
 	cmd.Flags().BoolVarP(&a.yes, "yes", "y", false, "write it; without this the command only says what it would do")
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/peerledger/peerledger/internal/vsr"
 )
 
-func (a *app) backupCommand() *cobra.Command {
+func (a *app) newBackupCommand() *cobra.Command {
 	var o backup.Options
 	var stop, start, keepFor string
 	var totals bool
@@ -41,7 +41,7 @@ connector on a cluster is backed up alone.`,
   peerledger backup --folder /var/lib/connector/ledger --journal /var/lib/connector/journal --to /backups \
       --stop 'systemctl stop connector' --start 'systemctl start connector'
   peerledger backup list /backups`,
-		Args: exactly(0),
+		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			o.Ledger = a.folder
 			if err := checkBackup(o, stop, start, totals); err != nil {
@@ -54,16 +54,16 @@ connector on a cluster is backed up alone.`,
 				o.Stop, o.Start = backup.Shell(stop, a.stderr), backup.Shell(start, a.stderr)
 			}
 			if totals {
-				o.Totals = a.totals
+				o.Totals = a.readTotals
 				sb, err := vsr.ReadSuperblock(o.File)
 				if err == nil {
-					err = a.sameCluster(sb.ClusterID)
+					err = a.checkSameCluster(sb.ClusterID)
 				}
 				if err != nil {
 					return err
 				}
 			}
-			return a.backUp(cmd.Context(), o)
+			return a.createBackup(cmd.Context(), o)
 		},
 	}
 	flags := cmd.Flags()
@@ -77,7 +77,7 @@ connector on a cluster is backed up alone.`,
 	flags.IntVar(&o.Keep, "keep", 0, "keep the newest `n` backups of this ledger, and ...")
 	flags.StringVar(&keepFor, "keep-for", "", "... those that are younger than this `age` (30d, 12h), reckoned from the oldest of these n, of two at least; without both, all")
 	_ = cmd.MarkFlagRequired("to") // it is defined, so there is no error
-	cmd.AddCommand(a.listBackupsCommand())
+	cmd.AddCommand(a.newListBackupsCommand())
 	return cmd
 }
 
@@ -88,7 +88,7 @@ func checkBackup(o backup.Options, stop, start string, totals bool) error {
 		return fmt.Errorf("%w: name what to back up: --file, --folder or --journal", errUsage)
 	case o.File != "" && o.Ledger != "":
 		return fmt.Errorf("%w: --file and --folder are two ledgers: make two backups", errUsage)
-	case samePlace(o.Ledger, o.Journal):
+	case isSamePlace(o.Ledger, o.Journal):
 		return fmt.Errorf("%w: --folder and --journal are one folder, %s: a ledger and a journal have a folder each", errUsage, o.Journal)
 	case o.Keep < 0:
 		return fmt.Errorf("%w: --keep must not be negative: %d", errUsage, o.Keep)
@@ -100,9 +100,9 @@ func checkBackup(o backup.Options, stop, start string, totals bool) error {
 	return nil
 }
 
-// samePlace reports whether two paths are one place, whatever they are called. "" is none, and a
+// isSamePlace reports whether two paths are one place, whatever they are called. "" is none, and a
 // place need not be there.
-func samePlace(a, b string) bool {
+func isSamePlace(a, b string) bool {
 	if a == "" || b == "" {
 		return false
 	}
@@ -116,23 +116,23 @@ func samePlace(a, b string) bool {
 	return errA == nil && errB == nil && a == b
 }
 
-func (a *app) backUp(ctx context.Context, o backup.Options) error {
-	bar := a.bar("copying", 2)
-	o.Progress = bar.show
+func (a *app) createBackup(ctx context.Context, o backup.Options) error {
+	bar := a.newByteBar("copying", 2)
+	o.Progress = bar.showPart
 	b, err := backup.Create(ctx, o)
-	bar.stop(err)
+	bar.stopBar(err)
 	if b.Folder != "" { // also if something went wrong afterwards
 		if a.json {
-			err = errors.Join(a.print(b), err)
+			err = errors.Join(a.printJSON(b), err)
 		} else {
-			fmt.Fprintln(a.stdout, b.Folder+": "+contents(b.Manifest))
+			fmt.Fprintln(a.stdout, b.Folder+": "+describeContents(b.Manifest))
 		}
 	}
 	return err
 }
 
-// contents says what is in a backup.
-func contents(m backup.Manifest) string {
+// describeContents says what is in a backup.
+func describeContents(m backup.Manifest) string {
 	var parts []string
 	if m.File != "" {
 		parts = append(parts, fmt.Sprintf("%d bytes in %d, cluster %v, SHA-256 %s", m.Size, m.Packed, m.ClusterID, m.SHA256))
@@ -141,13 +141,13 @@ func contents(m backup.Manifest) string {
 		parts = append(parts, fmt.Sprintf("the ledger %s, %d bytes in %d, SHA-256 %s", m.Ledger.Name, m.Ledger.Size, m.Ledger.Packed, m.Ledger.SHA256))
 	}
 	if m.Journal != nil {
-		parts = append(parts, fmt.Sprintf("the journal %s of namespace %q, in which %s", m.Journal.Name, m.Journal.Namespace, waiting(m.Journal.Waiting)))
+		parts = append(parts, fmt.Sprintf("the journal %s of namespace %q, in which %s", m.Journal.Name, m.Journal.Namespace, describeWaiting(m.Journal.Waiting)))
 	}
 	return strings.Join(parts, "; ")
 }
 
-// waiting says how many fulfills wait in a journal.
-func waiting(n int) string {
+// describeWaiting says how many fulfills wait in a journal.
+func describeWaiting(n int) string {
 	switch n {
 	case 0:
 		return "nothing waits"
@@ -158,14 +158,14 @@ func waiting(n int) string {
 	}
 }
 
-func (a *app) listBackupsCommand() *cobra.Command {
+func (a *app) newListBackupsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "list folder", Short: "The backups in a folder, by ledger, the newest first", Args: exactly(1),
+		Use: "list folder", Short: "The backups in a folder, by ledger, the newest first", Args: exactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			list, err := backup.List(args[0])
-			return errors.Join(show(a, list,
+			return errors.Join(printRows(a, list,
 				column[backup.Backup]{title: "backup", cell: func(b backup.Backup) string { return filepath.Base(b.Folder) }},
-				column[backup.Backup]{title: "taken (UTC)", cell: func(b backup.Backup) string { return moment(b.Manifest.Taken) }},
+				column[backup.Backup]{title: "taken (UTC)", cell: func(b backup.Backup) string { return formatTime(b.Manifest.Taken) }},
 				column[backup.Backup]{title: "ledger", cell: func(b backup.Backup) string { return b.Manifest.Source() }, right: true},
 				column[backup.Backup]{title: "release", cell: func(b backup.Backup) string { return b.Manifest.Release }},
 				column[backup.Backup]{title: "bytes", cell: func(b backup.Backup) string { return strconv.FormatInt(b.Manifest.Bytes(), 10) }, right: true},
@@ -187,8 +187,8 @@ func (a *app) listBackupsCommand() *cobra.Command {
 	}
 }
 
-// totals reads the totals of the ledger that the configuration names.
-func (a *app) totals(ctx context.Context) (totals backup.Totals, err error) {
+// readTotals reads the totals of the ledger that the configuration names.
+func (a *app) readTotals(ctx context.Context) (totals backup.Totals, err error) {
 	cfg, err := a.readConfig()
 	if err != nil {
 		return nil, err
@@ -222,33 +222,33 @@ func parseAge(text string) (time.Duration, error) {
 type byteBar struct {
 	shown   progress.Progress
 	parts   int
-	what    string // the part
+	partName    string // the part
 	started bool
 	percent int64 // of the part
 }
 
-// bar shows what is done on a terminal. what names the first of its parts.
-func (a *app) bar(what string, parts int) *byteBar {
-	return &byteBar{shown: progress.New(a.stderr, a.watched && !a.json, what, 20), parts: parts, what: what}
+// newByteBar shows what is done on a terminal. what names the first of its parts.
+func (a *app) newByteBar(firstPart string, parts int) *byteBar {
+	return &byteBar{shown: progress.New(a.stderr, a.stderrIsTerminal && !a.json, firstPart, 20), parts: parts, partName: firstPart}
 }
 
-func (b *byteBar) moved(done, all int64) { b.show(b.what, done, all) }
+func (b *byteBar) showBytes(done, total int64) { b.showPart(b.partName, done, total) }
 
-func (b *byteBar) show(what string, done, all int64) {
+func (b *byteBar) showPart(partName string, done, total int64) {
 	if !b.started {
 		b.started = true
 		b.shown.Start(100 * b.parts)
 	}
-	if what != b.what {
-		b.what, b.percent = what, 0
-		b.shown.Say(what)
+	if partName != b.partName {
+		b.partName, b.percent = partName, 0
+		b.shown.Say(partName)
 	}
-	for now := done * 100 / max(all, 1); b.percent < now; b.percent++ {
+	for percent := done * 100 / max(total, 1); b.percent < percent; b.percent++ {
 		b.shown.Step()
 	}
 }
 
-func (b *byteBar) stop(err error) {
+func (b *byteBar) stopBar(err error) {
 	if b.started {
 		b.shown.Stop(err)
 	}

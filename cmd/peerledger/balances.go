@@ -35,7 +35,7 @@ type peerRow struct {
 	Account       string `json:"account"` // the id in the ledger
 }
 
-func peerRowOf(b accounts.Balance, id string) peerRow {
+func newPeerRow(b accounts.Balance, id string) peerRow {
 	a := b.Asset
 	state := "active"
 	switch {
@@ -46,11 +46,11 @@ func peerRowOf(b accounts.Balance, id string) peerRow {
 	}
 	return peerRow{
 		Peer: b.Account.Peer(), Asset: a.String(), State: state,
-		Position: signed(a, b.Position()), Arrears: a.Format(b.Arrears), Prepaid: a.Format(b.Prepaid), PrepaidAtMost: b.PrepaidAtMost,
+		Position: formatSigned(a, b.Position()), Arrears: a.Format(b.Arrears), Prepaid: a.Format(b.Prepaid), PrepaidAtMost: b.PrepaidAtMost,
 		HeldIn: a.Format(b.HeldIn), HeldOut: a.Format(b.HeldOut), Settling: a.Format(b.Settling), Announced: a.Format(b.Announced),
-		CreditLine: lineText(a, b.CreditLine), Headroom: a.Format(b.Headroom),
+		CreditLine: formatLine(a, b.CreditLine), Headroom: a.Format(b.Headroom),
 		SettledOut: a.Format(b.SettledOut), SettledIn: a.Format(b.SettledIn),
-		Opened: moment(b.Opened), Account: id,
+		Opened: formatTime(b.Opened), Account: id,
 	}
 }
 
@@ -111,7 +111,7 @@ type ownRow struct {
 	Capital   string `json:"capital"`
 }
 
-func (a *app) balancesCommand() *cobra.Command {
+func (a *app) newBalancesCommand() *cobra.Command {
 	var asset string
 	var own bool
 	cmd := &cobra.Command{
@@ -125,28 +125,28 @@ is the next order by settle_at and settle_to. Held is what packets in flight wil
 settling what is being paid to the peer, and announced what it pays us that is not final
 yet and counts for nothing. With --own: what we ourselves have in each asset.`,
 		Example: "  peerledger balances\n  peerledger balances alice bob@USD --json\n  peerledger balances --own",
-		Args:    between(0, -1),
+		Args:    rangeArgs(0, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			return a.atDesk(cmd.Context(), func(d *desk) error {
+			return a.withSession(cmd.Context(), func(s *session) error {
 				if own {
-					return d.showOwn(cmd, asset)
+					return s.showOwnPositions(cmd, asset)
 				}
-				list, err := d.accounts(cmd.Context(), names, asset)
+				list, err := s.parseAccounts(cmd.Context(), names, asset)
 				if err != nil {
 					return err
 				}
-				balances, err := d.book.Balances(cmd.Context(), list...)
+				balances, err := s.book.Balances(cmd.Context(), list...)
 				if err != nil {
 					return err
 				}
 				rows := make([]peerRow, len(balances))
 				for i, b := range balances {
-					rows[i] = peerRowOf(b, b.Account.ID().String())
-					if rows[i].Due, err = d.due(b); err != nil {
+					rows[i] = newPeerRow(b, b.Account.ID().String())
+					if rows[i].Due, err = s.formatDue(b); err != nil {
 						return err
 					}
 				}
-				return show(a, rows, balanceColumns...)
+				return printRows(a, rows, balanceColumns...)
 			})
 		},
 	}
@@ -156,7 +156,7 @@ yet and counts for nothing. With --own: what we ourselves have in each asset.`,
 }
 
 var balanceColumns = append(peerColumns[:len(peerColumns):len(peerColumns)], []column[peerRow]{
-	{title: "prepaid", cell: func(r peerRow) string { return atMost(r.Prepaid, r.PrepaidAtMost) }, right: true},
+	{title: "prepaid", cell: func(r peerRow) string { return markUpperBound(r.Prepaid, r.PrepaidAtMost) }, right: true},
 	{title: "due", cell: func(r peerRow) string { return r.Due }, right: true},
 	{title: "held in", cell: func(r peerRow) string { return r.HeldIn }, right: true},
 	{title: "held out", cell: func(r peerRow) string { return r.HeldOut }, right: true},
@@ -166,26 +166,26 @@ var balanceColumns = append(peerColumns[:len(peerColumns):len(peerColumns)], []c
 	{title: "settled in", cell: func(r peerRow) string { return r.SettledIn }, right: true},
 }...)
 
-func (d *desk) showOwn(cmd *cobra.Command, asset string) error {
-	positions, err := d.book.Positions(cmd.Context())
+func (s *session) showOwnPositions(cmd *cobra.Command, asset string) error {
+	positions, err := s.book.Positions(cmd.Context())
 	if err != nil {
 		return err
 	}
 	var rows []ownRow
 	for _, p := range positions {
 		a := p.Asset
-		if !goesBy(a, asset) {
+		if !matchesAsset(a, asset) {
 			continue
 		}
 		rows = append(rows, ownRow{
-			Asset: a.String(), Liquidity: signed(a, p.Liquidity), Free: a.Format(p.Free), Held: a.Format(p.Held),
-			Revenue: signed(a, p.Revenue), Dust: signed(a, p.Dust), Suspense: signed(a, p.Suspense), Capital: signed(a, p.Capital),
+			Asset: a.String(), Liquidity: formatSigned(a, p.Liquidity), Free: a.Format(p.Free), Held: a.Format(p.Held),
+			Revenue: formatSigned(a, p.Revenue), Dust: formatSigned(a, p.Dust), Suspense: formatSigned(a, p.Suspense), Capital: formatSigned(a, p.Capital),
 		})
 	}
 	if len(rows) == 0 {
-		return fmt.Errorf("%w: there is no asset %q; there is %s", errUsage, asset, d.cfg.assetNames())
+		return fmt.Errorf("%w: there is no asset %q; there is %s", errUsage, asset, s.cfg.joinAssetNames())
 	}
-	return show(d.app, rows,
+	return printRows(s.app, rows,
 		column[ownRow]{title: "asset", cell: func(r ownRow) string { return r.Asset }},
 		column[ownRow]{title: "liquidity", cell: func(r ownRow) string { return r.Liquidity }, right: true},
 		column[ownRow]{title: "free", cell: func(r ownRow) string { return r.Free }, right: true},

@@ -16,5 +16,5 @@ func openCluster(context.Context, cluster.Config) (ledger.Ledger, error) {
 	return nil, fmt.Errorf("%w: this peerledger was built without cgo and has no TigerBeetle client; build it with CGO_ENABLED=1, or use --folder", errNoAnswer)
 }
 
-// sessionOpener is nil: there is no client.
+// newSessionOpener is nil: there is no client.
 func sessionOpener(cluster.Config) func(context.Context) (doctor.Session, error) { return nil }

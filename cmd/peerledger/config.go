@@ -42,7 +42,7 @@ type assetConfig struct {
 	PeerLimit limitConfig `yaml:"peer_limit"`
 }
 
-func (c assetConfig) asset() accounts.Asset {
+func (c assetConfig) toAsset() accounts.Asset {
 	return accounts.Asset{Code: c.Code, Scale: c.Scale, Ledger: c.Ledger, AllowLoss: c.AllowLoss}
 }
 
@@ -76,7 +76,7 @@ func (a *app) readConfig() (config, error) {
 	content, err := os.ReadFile(file)
 	switch {
 	case err != nil && !named && errors.Is(err, os.ErrNotExist):
-		return config{}, a.checkWhich(config{})
+		return config{}, a.checkSingleLedger(config{})
 	case err != nil:
 		return config{}, fmt.Errorf("%w: configuration: %w", errUsage, err)
 	}
@@ -85,7 +85,7 @@ func (a *app) readConfig() (config, error) {
 		return config{}, fmt.Errorf("%w: %s: %w", errUsage, file, err)
 	}
 	cfg.file = file
-	return cfg, a.checkWhich(cfg)
+	return cfg, a.checkSingleLedger(cfg)
 }
 
 // goType is how the YAML library says where in our program a field is missing.
@@ -105,7 +105,7 @@ func (c config) validate() error {
 	var errs []error
 	seen := map[string]bool{}
 	for i, p := range c.Peers {
-		asset, err := c.asset(p.Asset)
+		asset, err := c.findAsset(p.Asset)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("peers[%d] (%s): asset: %w", i, p.ID, err))
 			continue
@@ -115,76 +115,76 @@ func (c config) validate() error {
 		} else {
 			seen[key] = true
 		}
-		if _, err := p.peer(asset); err != nil {
+		if _, err := p.parsePeer(asset); err != nil {
 			errs = append(errs, fmt.Errorf("peers[%d] (%s): credit_line: %w", i, p.ID, err))
 		}
-		if _, err := p.policy(asset); err != nil {
+		if _, err := p.parsePolicy(asset); err != nil {
 			errs = append(errs, fmt.Errorf("peers[%d] (%s): settle_at, settle_to: %w", i, p.ID, err))
 		}
 	}
 	if len(c.Assets) > 0 {
-		errs = append(errs, c.accounts().Validate())
+		errs = append(errs, c.toBookConfig().Validate())
 	}
-	if _, err := c.limits(); err != nil {
+	if _, err := c.parseLimits(); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-// accounts is the configuration of a Book.
-func (c config) accounts() accounts.Config {
+// toBookConfig is the configuration of a Book.
+func (c config) toBookConfig() accounts.Config {
 	cfg := accounts.Config{Namespace: c.Namespace}
 	for _, asset := range c.Assets {
-		cfg.Assets = append(cfg.Assets, asset.asset())
+		cfg.Assets = append(cfg.Assets, asset.toAsset())
 	}
 	return cfg
 }
 
-// asset finds an asset by its code, or its code and scale. "" is the only one.
-func (c config) asset(name string) (accounts.Asset, error) {
+// findAsset finds an asset by its code, or its code and scale. "" is the only one.
+func (c config) findAsset(name string) (accounts.Asset, error) {
 	var found []accounts.Asset
-	for _, asset := range c.accounts().Assets {
-		if goesBy(asset, name) {
+	for _, asset := range c.toBookConfig().Assets {
+		if matchesAsset(asset, name) {
 			found = append(found, asset)
 		}
 	}
 	switch {
 	case len(c.Assets) == 0:
-		return accounts.Asset{}, fmt.Errorf("%w: no assets are configured: list them under assets: in %s", errUsage, c.name())
+		return accounts.Asset{}, fmt.Errorf("%w: no assets are configured: list them under assets: in %s", errUsage, c.fileName())
 	case len(found) == 1:
 		return found[0], nil
 	case name == "":
-		return accounts.Asset{}, fmt.Errorf("%w: say which asset: %s", errUsage, c.assetNames())
+		return accounts.Asset{}, fmt.Errorf("%w: say which asset: %s", errUsage, c.joinAssetNames())
 	case len(found) == 0:
-		return accounts.Asset{}, fmt.Errorf("%w: there is no asset %q; there is %s", errUsage, name, c.assetNames())
+		return accounts.Asset{}, fmt.Errorf("%w: there is no asset %q; there is %s", errUsage, name, c.joinAssetNames())
 	default:
 		return accounts.Asset{}, fmt.Errorf("%w: %q is more than one asset; say which, as in %v", errUsage, name, found[0])
 	}
 }
 
-// goesBy reports whether a name is that of an asset: its code, or its code and scale. "" is
+// matchesAsset reports whether a name is that of an asset: its code, or its code and scale. "" is
 // that of every one.
-func goesBy(asset accounts.Asset, name string) bool {
+func matchesAsset(asset accounts.Asset, name string) bool {
 	return name == "" || name == asset.Code || name == asset.String()
 }
 
-func (c config) name() string {
+func (c config) fileName() string {
 	if c.file == "" {
 		return defaultFile
 	}
 	return c.file
 }
 
-func (c config) assetNames() string {
+func (c config) joinAssetNames() string {
 	var names []string
-	for _, asset := range c.accounts().Assets {
+	for _, asset := range c.toBookConfig().Assets {
 		names = append(names, asset.String())
 	}
 	return strings.Join(names, ", ")
 }
 
-// peer is the peer as it is provisioned.
-func (p peerConfig) peer(asset accounts.Asset) (accounts.PeerConfig, error) {
+// parsePeer is the peer as it is provisioned.
+func (p peerConfig) parsePeer(asset accounts.Asset) (accounts.PeerConfig, error) {
 	peer := accounts.PeerConfig{ID: p.ID, Asset: asset}
 	if p.CreditLine == "" {
 		return peer, nil
@@ -194,8 +194,8 @@ func (p peerConfig) peer(asset accounts.Asset) (accounts.PeerConfig, error) {
 	return peer, err
 }
 
-// policy is when the peer is paid; nil is never.
-func (p peerConfig) policy(asset accounts.Asset) (settlement.Policy, error) {
+// parsePolicy is when the peer is paid; nil is never.
+func (p peerConfig) parsePolicy(asset accounts.Asset) (settlement.Policy, error) {
 	if p.SettleAt == "" {
 		if p.SettleTo != "" {
 			return nil, errors.New("settle_to is given without settle_at")
@@ -211,7 +211,7 @@ func (p peerConfig) policy(asset accounts.Asset) (settlement.Policy, error) {
 		return nil, err
 	}
 	if at.Cmp(to) <= 0 {
-		return nil, fmt.Errorf("settle_to, %s, must be below settle_at, %s", signed(asset, to), signed(asset, at))
+		return nil, fmt.Errorf("settle_to, %s, must be below settle_at, %s", formatSigned(asset, to), formatSigned(asset, at))
 	}
 	if at.Sign() < 0 || to.Sign() < 0 {
 		ahead := settlement.Prefund{PrefundThreshold: at, SettleTo: to}
@@ -235,12 +235,12 @@ func parseSigned(asset accounts.Asset, text string) (*big.Int, error) {
 	return units, nil
 }
 
-// cluster is which cluster is asked for: by flags, by the environment, by the file, in this
+// resolveCluster is which cluster is asked for: by flags, by the environment, by the file, in this
 // order.
-func (a *app) cluster(file config) (cluster.Config, error) {
+func (a *app) resolveCluster(file config) (cluster.Config, error) {
 	cfg := cluster.Config{Sessions: 1, OpenTimeout: a.timeout, Addresses: file.Addresses}
 	id := file.ClusterID
-	if a.clusterNamed() && (a.clusterID == "" || len(a.addresses) == 0) {
+	if a.isClusterInEnv() && (a.clusterID == "" || len(a.addresses) == 0) {
 		env, err := cluster.ConfigFromEnv()
 		if err != nil {
 			return cfg, fmt.Errorf("%w: environment: %w", errUsage, err)
@@ -254,7 +254,7 @@ func (a *app) cluster(file config) (cluster.Config, error) {
 		cfg.Addresses = a.addresses
 	}
 	if id == "" && len(cfg.Addresses) == 0 {
-		return cfg, fmt.Errorf("%w: %w: set TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES, or cluster_id and addresses in %s, or give --cluster-id and --addresses, or --folder", errUsage, errNoLedger, file.name())
+		return cfg, fmt.Errorf("%w: %w: set TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES, or cluster_id and addresses in %s, or give --cluster-id and --addresses, or --folder", errUsage, errNoLedger, file.fileName())
 	}
 	number, err := ledger.ParseAmount(id)
 	if err != nil {

@@ -14,11 +14,11 @@ import (
 type creditFlags struct {
 	asset    string
 	reason   uint32
-	whatFree bool
-	ifLine   string
+	partialRevoke bool
+	expectedLine   string
 }
 
-func (a *app) creditCommand() *cobra.Command {
+func (a *app) newCreditCommand() *cobra.Command {
 	var f creditFlags
 	cmd := &cobra.Command{
 		Use:   "credit",
@@ -26,34 +26,34 @@ func (a *app) creditCommand() *cobra.Command {
 		Long: `Changes a peer's credit line, which the ledger itself enforces. A change rests on the
 line as it is: of two operators who change it at once one wins, and the other is told.`,
 		Example: "  peerledger credit set alice 500 --yes\n  peerledger credit revoke alice 100 --what-is-free --yes",
-		Args:    oneOf,
+		Args:    requireSubcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&f.asset, "asset", "", "in this `asset`, as in USD or USD/9")
 	cmd.PersistentFlags().Uint32Var(&f.reason, "reason", 0, "a `number` that is kept with the change")
-	cmd.PersistentFlags().StringVar(&f.ifLine, "if-line", "", "only if the line is this `amount` now")
+	cmd.PersistentFlags().StringVar(&f.expectedLine, "if-line", "", "only if the line is this `amount` now")
 	cmd.AddCommand(
-		a.lineCommand(&f, "set", "Make the credit line this amount", func(_, amount ledger.Amount) ledger.Amount { return amount }, (*accounts.Book).SetCreditLine),
-		a.lineCommand(&f, "extend", "Raise the credit line by an amount", func(now, amount ledger.Amount) ledger.Amount {
+		a.newLineCommand(&f, "set", "Make the credit line this amount", func(_, amount ledger.Amount) ledger.Amount { return amount }, (*accounts.Book).SetCreditLine),
+		a.newLineCommand(&f, "extend", "Raise the credit line by an amount", func(now, amount ledger.Amount) ledger.Amount {
 			if sum, ok := now.Add(amount); ok {
 				return sum
 			}
 			return ledger.AmountMax // the book refuses it
 		}, (*accounts.Book).ExtendCredit),
-		a.lineCommand(&f, "revoke", "Lower the credit line by an amount", ledger.Amount.SubFloor, (*accounts.Book).RevokeCredit),
+		a.newLineCommand(&f, "revoke", "Lower the credit line by an amount", ledger.Amount.SubFloor, (*accounts.Book).RevokeCredit),
 	)
 	return cmd
 }
 
-// lineCommand is one change of a line. after says what it comes to.
-func (a *app) lineCommand(
+// newLineCommand is one change of a line. after says what it comes to.
+func (a *app) newLineCommand(
 	f *creditFlags, name, short string, after func(now, amount ledger.Amount) ledger.Amount,
 	do func(*accounts.Book, context.Context, accounts.PeerAccount, ledger.Amount, ...accounts.LineOption) (accounts.LineChange, error),
 ) *cobra.Command {
-	cmd := &cobra.Command{Use: name + " peer amount", Short: short, Args: exactly(2)}
+	cmd := &cobra.Command{Use: name + " peer amount", Short: short, Args: exactArgs(2)}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.atDesk(cmd.Context(), func(d *desk) error {
-			account, asset, err := d.account(cmd.Context(), args[0], f.asset)
+		return a.withSession(cmd.Context(), func(s *session) error {
+			account, asset, err := s.parseAccount(cmd.Context(), args[0], f.asset)
 			if err != nil {
 				return err
 			}
@@ -61,51 +61,51 @@ func (a *app) lineCommand(
 			if err != nil {
 				return err
 			}
-			options, err := f.options(asset)
+			options, err := f.parseOptions(asset)
 			if err != nil {
 				return err
 			}
-			b, err := d.book.Balance(cmd.Context(), account)
+			b, err := s.book.Balance(cmd.Context(), account)
 			if err != nil {
 				return err
 			}
 			c := change{
 				Action: name + " the credit line", Peer: account.Peer(), Asset: asset.String(),
-				Before: lineText(asset, b.CreditLine), After: lineText(asset, after(b.CreditLine, amount)),
+				Before: formatLine(asset, b.CreditLine), After: formatLine(asset, after(b.CreditLine, amount)),
 			}
 			if !a.yes {
-				f.foresee(&c, b, amount, after(b.CreditLine, amount))
+				f.describeLineChange(&c, b, amount, after(b.CreditLine, amount))
 			}
-			c.look = fmt.Sprintf("Look at the line with peerledger balances %s before you give the command again: it was %s.", account.Peer(), c.Before)
-			return a.write(c, func(c *change) error {
-				changed, err := do(d.book, cmd.Context(), account, amount, options...)
+			c.checkFirst = fmt.Sprintf("Look at the line with peerledger balances %s before you give the command again: it was %s.", account.Peer(), c.Before)
+			return a.previewOrWrite(c, func(c *change) error {
+				changed, err := do(s.book, cmd.Context(), account, amount, options...)
 				if err == nil {
 					c.Already = changed.Before == changed.After
-					c.Before, c.After = lineText(asset, changed.Before), lineText(asset, changed.After)
+					c.Before, c.After = formatLine(asset, changed.Before), formatLine(asset, changed.After)
 				}
 				return err
 			})
 		})
 	}
 	if name != "extend" {
-		cmd.Flags().BoolVar(&f.whatFree, "what-is-free", false, "if part of the line is in use, take back only what is free")
+		cmd.Flags().BoolVar(&f.partialRevoke, "what-is-free", false, "if part of the line is in use, take back only what is free")
 	}
-	a.writes(cmd)
+	a.addYesFlag(cmd)
 	return cmd
 }
 
-// foresee says what keeps a line from being changed so, as far as nothing comes between, and
+// describeLineChange says what keeps a line from being changed so, as far as nothing comes between, and
 // what would be taken back of what is free.
-func (f *creditFlags) foresee(c *change, b accounts.Balance, amount, after ledger.Amount) {
+func (f *creditFlags) describeLineChange(c *change, b accounts.Balance, amount, after ledger.Amount) {
 	text := b.Asset.Text
 	free := b.CreditLine.Min(b.Headroom)
-	by := b.CreditLine.SubFloor(after)
+	decrease := b.CreditLine.SubFloor(after)
 	if after.IsZero() && b.CreditLine.Less(amount) { // beyond the line
-		by = amount
+		decrease = amount
 	}
-	expected, err := parseLine(b.Asset, f.ifLine)
+	expected, err := parseLine(b.Asset, f.expectedLine)
 	switch {
-	case f.ifLine != "" && err == nil && expected != b.CreditLine:
+	case f.expectedLine != "" && err == nil && expected != b.CreditLine:
 		c.Effect = fmt.Sprintf("It will be refused: the line is %s, and not %s.", text(b.CreditLine), text(expected))
 	case after == b.CreditLine:
 		c.Effect = "It will change nothing."
@@ -115,10 +115,10 @@ func (f *creditFlags) foresee(c *change, b accounts.Balance, amount, after ledge
 		c.Effect = "It will be refused: the peer is suspended."
 	case accounts.Unlimited.Less(after):
 		c.Effect = "It will be refused: the largest line is " + text(accounts.Unlimited) + " (unlimited)."
-	case !free.Less(by):
+	case !free.Less(decrease):
 		return
-	case f.whatFree:
-		c.After = lineText(b.Asset, b.CreditLine.SubFloor(free))
+	case f.partialRevoke:
+		c.After = formatLine(b.Asset, b.CreditLine.SubFloor(free))
 		c.Effect = fmt.Sprintf("Only %s is free, and is taken back.", text(free))
 	case free.IsZero():
 		c.Effect = "It will be refused: all of the line is in use."
@@ -127,16 +127,16 @@ func (f *creditFlags) foresee(c *change, b accounts.Balance, amount, after ledge
 	}
 }
 
-func (f *creditFlags) options(asset accounts.Asset) ([]accounts.LineOption, error) {
+func (f *creditFlags) parseOptions(asset accounts.Asset) ([]accounts.LineOption, error) {
 	var options []accounts.LineOption
 	if f.reason != 0 {
 		options = append(options, accounts.WithReasonCode(f.reason))
 	}
-	if f.whatFree {
+	if f.partialRevoke {
 		options = append(options, accounts.WithPartialRevoke())
 	}
-	if f.ifLine != "" {
-		line, err := parseLine(asset, f.ifLine)
+	if f.expectedLine != "" {
+		line, err := parseLine(asset, f.expectedLine)
 		if err != nil {
 			return nil, err
 		}

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// documented are the command lines in our documents: of code blocks and between backquotes.
-var documented = regexp.MustCompile("(?m)(?:^    (?:docker compose run --rm )?|`)peerledger ([a-z][^`\n#]*)")
+// documentedCommand are the command lines in our documents: of code blocks and between backquotes.
+var documentedCommand = regexp.MustCompile("(?m)(?:^    (?:docker compose run --rm )?|`)peerledger ([a-z][^`\n#]*)")
 
 // Every command line of the documents is one: the command is there, and so are its flags.
 func TestDocumentedCommands(t *testing.T) {
@@ -23,9 +23,9 @@ func TestDocumentedCommands(t *testing.T) {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		for _, m := range documented.FindAllStringSubmatch(strings.ReplaceAll(string(text), "\\\n", ""), -1) {
-			words := split(m[1])
-			cmd, rest, err := (&app{}).root().Find(words)
+		for _, m := range documentedCommand.FindAllStringSubmatch(strings.ReplaceAll(string(text), "\\\n", ""), -1) {
+			words := splitLine(m[1])
+			cmd, rest, err := (&app{}).newRootCommand().Find(words)
 			require.NoError(t, err, "%s: %s", file, m[1])
 			if words[0] == "help" || words[0] == "completion" || words[0] == "version" {
 				continue
@@ -64,8 +64,8 @@ func TestDocumentedConfiguration(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// split is a command line's words, with quotes.
-func split(line string) (words []string) {
+// splitLine is a command line's words, with quotes.
+func splitLine(line string) (words []string) {
 	for _, m := range regexp.MustCompile(`'[^']*'|\S+`).FindAllString(line, -1) {
 		words = append(words, strings.Trim(m, "'.,;:)"))
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-func (a *app) doctorCommand() *cobra.Command {
+func (a *app) newDoctorCommand() *cobra.Command {
 	var dataFile, journal string
 	var strict bool
 	cmd := &cobra.Command{
@@ -30,9 +30,9 @@ they are whole, what waits, their clocks and books. It writes nothing.
 It ends with status 0 if there is no problem, also with warnings, and with 5 if there is one
 (with --strict, also if there is a warning).`,
 		Example: "  peerledger doctor\n  peerledger doctor --addresses tb0:3001,tb1:3001,tb2:3001 --cluster-id 7 --json\n  peerledger doctor --data-file /var/lib/tigerbeetle\n  peerledger doctor --folder /var/lib/connector/ledger --journal /var/lib/connector/journal",
-		Args:    exactly(0),
+		Args:    exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			subject, err := a.subject()
+			subject, err := a.newDoctorSubject()
 			if err != nil {
 				return err
 			}
@@ -56,9 +56,9 @@ It ends with status 0 if there is no problem, also with warnings, and with 5 if 
 	return cmd
 }
 
-// subject is what the doctor examines. A configuration that is wrong is a finding, and not
+// newDoctorSubject is what the doctor examines. A configuration that is wrong is a finding, and not
 // the end.
-func (a *app) subject() (doctor.Subject, error) {
+func (a *app) newDoctorSubject() (doctor.Subject, error) {
 	release, err := vsr.ParseRelease(cluster.ClientRelease)
 	if err != nil {
 		return doctor.Subject{}, err
@@ -69,17 +69,17 @@ func (a *app) subject() (doctor.Subject, error) {
 		s.ConfigErr = err
 		return s, nil
 	}
-	if s.Folder = a.folderOf(file); s.Folder == "" {
-		cfg, err := a.cluster(file)
+	if s.Folder = a.selectFolder(file); s.Folder == "" {
+		cfg, err := a.resolveCluster(file)
 		if err != nil {
 			s.ConfigErr = err
 		} else {
-			s.ClusterID, s.Addresses, s.Open = cfg.ClusterID, cfg.Addresses, sessionOpener(cfg)
+			s.ClusterID, s.Addresses, s.Open = cfg.ClusterID, cfg.Addresses, newSessionOpener(cfg)
 		}
 	}
-	s.Books = doctor.Books{Config: file.accounts()}
+	s.Books = doctor.Books{Config: file.toBookConfig()}
 	for _, p := range file.Peers {
-		if asset, err := file.asset(p.Asset); err == nil { // readConfig has told of an asset that is not there
+		if asset, err := file.findAsset(p.Asset); err == nil { // readConfig has told of an asset that is not there
 			s.Books.Peers = append(s.Books.Peers, accounts.PeerAsset{Peer: p.ID, Asset: asset})
 		}
 	}
@@ -89,7 +89,7 @@ func (a *app) subject() (doctor.Subject, error) {
 func (a *app) showReport(report doctor.Report) error {
 	if a.json {
 		for _, f := range report {
-			if err := a.print(f); err != nil {
+			if err := a.printJSON(f); err != nil {
 				return err
 			}
 		}
@@ -99,7 +99,7 @@ func (a *app) showReport(report doctor.Report) error {
 	for _, f := range report {
 		counts[f.Level]++
 		mark := map[doctor.Level]string{doctor.OK: "ok     ", doctor.Warning: "warning", doctor.Problem: "PROBLEM"}[f.Level]
-		if a.coloured() {
+		if a.wantsColour() {
 			colour := map[doctor.Level]text.Colors{
 				doctor.OK: {text.FgGreen}, doctor.Warning: {text.FgYellow}, doctor.Problem: {text.FgRed, text.Bold},
 			}[f.Level]
@@ -110,18 +110,18 @@ func (a *app) showReport(report doctor.Report) error {
 			fmt.Fprintf(a.stdout, "         why: %s\n         do:  %s\n", f.Cause, f.Remedy)
 		}
 	}
-	fmt.Fprintf(a.stdout, "%s, %s\n", counted(counts[doctor.Problem], "problem"), counted(counts[doctor.Warning], "warning"))
+	fmt.Fprintf(a.stdout, "%s, %s\n", formatCount(counts[doctor.Problem], "problem"), formatCount(counts[doctor.Warning], "warning"))
 	return nil
 }
 
-func (a *app) versionCommand() *cobra.Command {
+func (a *app) newVersionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "The releases of this program and of its TigerBeetle client", Args: exactly(0),
+		Use: "version", Short: "The releases of this program and of its TigerBeetle client", Args: exactArgs(0),
 		RunE: func(*cobra.Command, []string) error {
 			if a.json {
-				return a.print(map[string]string{"peerledger": version(), "tigerbeetle_client": cluster.ClientRelease})
+				return a.printJSON(map[string]string{"peerledger": readVersion(), "tigerbeetle_client": cluster.ClientRelease})
 			}
-			fmt.Fprintf(a.stdout, "peerledger %s, TigerBeetle client %s\n", version(), cluster.ClientRelease)
+			fmt.Fprintf(a.stdout, "peerledger %s, TigerBeetle client %s\n", readVersion(), cluster.ClientRelease)
 			return nil
 		},
 	}

@@ -38,9 +38,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	a := &app{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
-		shown: term.IsTerminal(int(os.Stdout.Fd())), watched: term.IsTerminal(int(os.Stderr.Fd())),
+		stdoutIsTerminal: term.IsTerminal(int(os.Stdout.Fd())), stderrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 	}
-	status := a.run(ctx, os.Args[1:])
+	status := a.runCommand(ctx, os.Args[1:])
 	stop()
 	os.Exit(status)
 }

@@ -16,27 +16,27 @@ import (
 // its own, so it never resumes them.
 const operatorInstance = "peerledger-operator"
 
-// atEngine opens the ledger with a settlement engine that does nothing by itself. With a
+// withEngine opens the ledger with a settlement engine that does nothing by itself. With a
 // rail it can pay, by the thresholds and within the limits of the configuration.
-func (a *app) atEngine(ctx context.Context, rail *settlement.Rail, work func(*desk, *settlement.Engine) error) error {
-	return a.atDesk(ctx, func(d *desk) (err error) {
+func (a *app) withEngine(ctx context.Context, rail *settlement.Rail, run func(*session, *settlement.Engine) error) error {
+	return a.withSession(ctx, func(s *session) (err error) {
 		cfg := settlement.Config{
 			Manual: true, Instance: operatorInstance,
 			NoTakeover: true, // an order of a connector that is silent is still that connector's
 		}
 		if rail != nil {
 			cfg.Rails.Default = rail
-			if cfg.Policies, err = d.policies(); err != nil {
+			if cfg.Policies, err = s.policies(); err != nil {
 				return err
 			}
-			limits, err := d.cfg.limits()
+			limits, err := s.cfg.parseLimits()
 			if err != nil {
 				return err
 			}
 			cfg.PeerPayoutLimits, cfg.AssetPayoutLimits = limits.peers, limits.assets
-			cfg.Events.PayoutLimited = d.reached.add
+			cfg.Events.PayoutLimited = s.reached.addLimit
 		}
-		engine, err := settlement.NewEngine(d.ledger, d.book, cfg)
+		engine, err := settlement.NewEngine(s.ledger, s.book, cfg)
 		if err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func (a *app) atEngine(ctx context.Context, rail *settlement.Rail, work func(*de
 			}
 			err = errors.Join(err, closing)
 		}()
-		return work(d, engine)
+		return run(s, engine)
 	})
 }
 
@@ -65,7 +65,7 @@ type orderRow struct {
 	Stuck    bool   `json:"stuck"`
 }
 
-func (a *app) ordersCommand() *cobra.Command {
+func (a *app) newOrdersCommand() *cobra.Command {
 	var asset string
 	var stuck time.Duration
 	cmd := &cobra.Command{
@@ -78,10 +78,10 @@ key (the order's id), and close it with "peerledger settle resolve" or "settle c
 waits for approval is with no rail: give "settle approve" or "settle cancel". One that waits for the
 end of the pause is paid after "settle resume" or "settle start" ("settle pauses" shows which).`,
 		Example: "  peerledger orders\n  peerledger orders alice --json",
-		Args:    between(0, -1),
+		Args:    rangeArgs(0, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				list, err := d.accounts(cmd.Context(), names, asset)
+			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
+				list, err := s.parseAccounts(cmd.Context(), names, asset)
 				if err != nil {
 					return err
 				}
@@ -94,8 +94,8 @@ end of the pause is paid after "settle resume" or "settle start" ("settle pauses
 					age := o.Age(time.Now())
 					rows[i] = orderRow{
 						Peer: o.Account.Peer(), Asset: o.Asset.String(), Order: o.ID.String(), Sequence: o.Sequence,
-						Amount: o.Asset.Format(o.Amount), Placed: moment(o.PlacedAt), Age: age.Round(time.Second).String(),
-						Claimed: moment(o.LeaseRenewedAt), Waits: waitsFor(o), Stuck: age > stuck,
+						Amount: o.Asset.Format(o.Amount), Placed: formatTime(o.PlacedAt), Age: age.Round(time.Second).String(),
+						Claimed: formatTime(o.LeaseRenewedAt), Waits: describeWait(o), Stuck: age > stuck,
 					}
 				}
 				if err := showOrders(a, rows); err != nil || a.json {
@@ -119,7 +119,7 @@ func showOrders(a *app, rows []orderRow) error {
 		_, err := fmt.Fprintln(a.stdout, "No order is open.")
 		return err
 	}
-	return show(a, rows,
+	return printRows(a, rows,
 		column[orderRow]{title: "peer", cell: func(r orderRow) string { return r.Peer }},
 		column[orderRow]{title: "asset", cell: func(r orderRow) string { return r.Asset }},
 		column[orderRow]{title: "order", cell: func(r orderRow) string { return r.Order }},
@@ -137,14 +137,14 @@ func showOrders(a *app, rows []orderRow) error {
 }
 
 // policies are the thresholds of the configuration.
-func (d *desk) policies() (settlement.Policies, error) {
+func (s *session) policies() (settlement.Policies, error) {
 	policies := settlement.Policies{PeerAsset: map[peerAsset]settlement.Policy{}}
-	for _, p := range d.cfg.Peers {
-		asset, err := d.cfg.asset(p.Asset)
+	for _, p := range s.cfg.Peers {
+		asset, err := s.cfg.findAsset(p.Asset)
 		if err != nil {
 			return policies, err
 		}
-		policy, err := p.policy(asset)
+		policy, err := p.parsePolicy(asset)
 		if err != nil {
 			return policies, err
 		}

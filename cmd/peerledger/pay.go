@@ -22,7 +22,7 @@ type paymentRow struct {
 	Paid    string `json:"paid"`
 }
 
-func (a *app) settleNowCommand(asset *string) *cobra.Command {
+func (a *app) newSettleNowCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "now peer...", Short: "Pay what is owed, above settle_to, with a program of yours",
 		Long: `Places an order for each of these peers that is owed more than its settle_to, whatever
@@ -40,21 +40,21 @@ approve_above waits: approve it with "peerledger settle approve", and give this 
 	settle := func(ctx context.Context, engine *settlement.Engine, list ...accounts.PeerAccount) ([]settlement.Payment, error) {
 		return engine.SettleNow(ctx, list...)
 	}
-	return a.paying(asset, cmd, (*desk).wouldSettle, settle)
+	return a.buildPayCommand(asset, cmd, (*session).planSettle, settle)
 }
 
-func (a *app) refundCommand(asset *string) *cobra.Command {
+func (a *app) newRefundCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "refund peer...", Short: "Pay prepayments back, with a program of yours",
 		Long: `Places an order for each of these peers, of what packets earned it and of all that it has
 prepaid, and has it paid by a program (--pay-with), as settle now does, within the same
 limits. What the peer's packets in flight hold is left out.`,
 	}
-	return a.paying(asset, cmd, (*desk).wouldRefund, refund)
+	return a.buildPayCommand(asset, cmd, (*session).planRefund, refundPeers)
 }
 
-// refund asks for the prepayments of peers, and pays them.
-func refund(ctx context.Context, engine *settlement.Engine, list ...accounts.PeerAccount) ([]settlement.Payment, error) {
+// refundPeers asks for the prepayments of peers, and pays them.
+func refundPeers(ctx context.Context, engine *settlement.Engine, list ...accounts.PeerAccount) ([]settlement.Payment, error) {
 	var errs []error
 	var asked []accounts.PeerAccount
 	for _, account := range list {
@@ -71,45 +71,45 @@ func refund(ctx context.Context, engine *settlement.Engine, list ...accounts.Pee
 	return payments, errors.Join(append(errs, err)...)
 }
 
-// paying is a command that has orders paid by a program.
-func (a *app) paying(asset *string, cmd *cobra.Command,
-	would func(*desk, context.Context, []accounts.PeerAccount) ([]change, error),
+// buildPayCommand is a command that has orders paid by a program.
+func (a *app) buildPayCommand(asset *string, cmd *cobra.Command,
+	planPeers func(*session, context.Context, []accounts.PeerAccount) ([]change, error),
 	pay func(context.Context, *settlement.Engine, ...accounts.PeerAccount) ([]settlement.Payment, error),
 ) *cobra.Command {
 	var program string
-	cmd.Args = between(1, -1)
+	cmd.Args = rangeArgs(1, -1)
 	cmd.RunE = func(cmd *cobra.Command, names []string) error {
 		if _, err := exec.LookPath(program); err != nil { // before anything is ordered
 			return fmt.Errorf("%w: --pay-with: %w", errUsage, err)
 		}
-		rail := &settlement.Rail{Name: payerRail, Settler: payer{program, a.stderr}}
-		return a.atEngine(cmd.Context(), rail, func(d *desk, engine *settlement.Engine) error {
-			list, err := d.accounts(cmd.Context(), names, *asset)
+		rail := &settlement.Rail{Name: execRail, Settler: execSettler{program, a.stderr}}
+		return a.withEngine(cmd.Context(), rail, func(s *session, engine *settlement.Engine) error {
+			list, err := s.parseAccounts(cmd.Context(), names, *asset)
 			if err != nil {
 				return err
 			}
-			plan, err := would(d, cmd.Context(), list)
+			plan, err := planPeers(s, cmd.Context(), list)
 			if err != nil {
 				return err
 			}
 			if !a.yes {
-				if err := errors.Join(d.noteLimits(plan), notePauses(cmd.Context(), engine, plan)); err != nil {
+				if err := errors.Join(s.noteLimits(plan), notePauses(cmd.Context(), engine, plan)); err != nil {
 					return err
 				}
 				for _, c := range plan {
-					if err := a.write(c, nil); err != nil {
+					if err := a.previewOrWrite(c, nil); err != nil {
 						return err
 					}
 				}
 				return nil
 			}
 			payments, err := pay(cmd.Context(), engine, list...)
-			d.warnOfLimits(err)
-			if errors.Is(err, ledger.ErrOutcomeUnknown) || errors.Is(err, errUnanswered) {
-				err = &unknownError{err, payAgain}
+			s.warnOfLimits(err)
+			if errors.Is(err, ledger.ErrOutcomeUnknown) || errors.Is(err, errOrderOpen) {
+				err = &unknownError{err, payAgainHint}
 			}
 			if errors.Is(err, settlement.ErrAwaitsApproval) {
-				err = fmt.Errorf("%w\n%s", err, approveFirst)
+				err = fmt.Errorf("%w\n%s", err, approveHint)
 			}
 			rows := make([]paymentRow, len(payments))
 			for i, p := range payments {
@@ -120,19 +120,19 @@ func (a *app) paying(asset *string, cmd *cobra.Command,
 				err = errors.Join(showPayments(a, rows), err)
 			}
 			if err == nil {
-				err = sayNothingOrdered(a, plan, payments)
+				err = reportNothingOrdered(a, plan, payments)
 			}
 			return err
 		})
 	}
 	cmd.Flags().StringVar(&program, "pay-with", "", "the `program` that pays")
 	_ = cmd.MarkFlagRequired("pay-with") // it is defined, so there is no error
-	a.writes(cmd)
+	a.addYesFlag(cmd)
 	return cmd
 }
 
-// sayNothingOrdered says to whom nothing was paid, and why.
-func sayNothingOrdered(a *app, plan []change, payments []settlement.Payment) error {
+// reportNothingOrdered says to whom nothing was paid, and why.
+func reportNothingOrdered(a *app, plan []change, payments []settlement.Payment) error {
 	paid := map[string]bool{}
 	for _, p := range payments {
 		paid[p.Order.Account.Peer()+" "+p.Order.Asset.String()] = true
@@ -141,11 +141,11 @@ func sayNothingOrdered(a *app, plan []change, payments []settlement.Payment) err
 		if paid[c.Peer+" "+c.Asset] {
 			continue
 		}
-		if !c.nothing { // something came between
+		if !c.noop { // something came between
 			c.Action, c.Amount, c.Note = "order nothing", "", "Nothing is due any more."
 		}
 		if a.json {
-			if err := a.print(c); err != nil {
+			if err := a.printJSON(c); err != nil {
 				return err
 			}
 			continue
@@ -155,34 +155,34 @@ func sayNothingOrdered(a *app, plan []change, payments []settlement.Payment) err
 	return nil
 }
 
-// payAgain is the remedy for orders that stay open.
-const payAgain = "Give the same command again, with the same program: an order that is open is paid under the same key.\n" +
+// payAgainHint is the remedy for orders that stay open.
+const payAgainHint = "Give the same command again, with the same program: an order that is open is paid under the same key.\n" +
 	"If you know what was paid, close it with peerledger settle resolve, or settle cancel."
 
-// wouldSettle says who would be paid how much at most, and who nothing.
-func (d *desk) wouldSettle(ctx context.Context, list []accounts.PeerAccount) ([]change, error) {
-	policies, err := d.policies()
+// planSettle says who would be paid how much at most, and who nothing.
+func (s *session) planSettle(ctx context.Context, list []accounts.PeerAccount) ([]change, error) {
+	policies, err := s.policies()
 	if err != nil {
 		return nil, err
 	}
-	return d.wouldPay(ctx, list, func(c *change, b accounts.Balance) {
+	return s.planPayments(ctx, list, func(c *change, b accounts.Balance) {
 		policy := policies.For(b.Account.Peer(), b.Asset)
 		if policy == nil {
-			c.nothing, c.Note = true, "It has no settle_at in the configuration."
+			c.noop, c.Note = true, "It has no settle_at in the configuration."
 			return
 		}
 		demand := policy.Due(settlement.PolicyInput{Balance: b, Urgent: true})
-		amount := demand.Amount.Min(spendable(b))
+		amount := demand.Amount.Min(computeSpendable(b))
 		c.Action, c.Amount = "order and pay", b.Asset.Format(amount)
 		c.Note = "This is the most: what is prepaid, and what packets in flight hold, is left out."
 		if amount.IsZero() {
-			c.nothing, c.Note = true, whyNothing(b, demand)
+			c.noop, c.Note = true, explainNothingDue(b, demand)
 		}
 	})
 }
 
-// whyNothing says why nothing is ordered of what a policy demands.
-func whyNothing(b accounts.Balance, demand settlement.PaymentRequest) string {
+// explainNothingDue says why nothing is ordered of what a policy demands.
+func explainNothingDue(b accounts.Balance, demand settlement.PaymentRequest) string {
 	text := b.Asset.Text
 	switch {
 	case !demand.Amount.IsZero() && !b.Arrears.IsZero():
@@ -202,42 +202,42 @@ func whyNothing(b accounts.Balance, demand settlement.PaymentRequest) string {
 	}
 }
 
-// wouldRefund says who would be paid back how much at most, and who nothing.
-func (d *desk) wouldRefund(ctx context.Context, list []accounts.PeerAccount) ([]change, error) {
-	return d.wouldPay(ctx, list, func(c *change, b accounts.Balance) {
-		amount := b.Payable.Min(spendable(b))
+// planRefund says who would be paid back how much at most, and who nothing.
+func (s *session) planRefund(ctx context.Context, list []accounts.PeerAccount) ([]change, error) {
+	return s.planPayments(ctx, list, func(c *change, b accounts.Balance) {
+		amount := b.Payable.Min(computeSpendable(b))
 		c.Action, c.Amount = "order and pay back", b.Asset.Format(amount)
 		c.Note = "This is the most: what packets in flight hold is left out. What packets earned is paid too."
 		switch {
 		case b.Prepaid.IsZero():
-			c.nothing, c.Note = true, "It has prepaid nothing."
+			c.noop, c.Note = true, "It has prepaid nothing."
 		case amount.IsZero():
-			c.nothing, c.Note = true, "Packets in flight hold all that its account has."
+			c.noop, c.Note = true, "Packets in flight hold all that its account has."
 		}
 	})
 }
 
-// wouldPay says what would be paid to peers. plan says it of one that could be paid.
-func (d *desk) wouldPay(ctx context.Context, list []accounts.PeerAccount, plan func(*change, accounts.Balance)) ([]change, error) {
-	balances, err := d.book.Balances(ctx, list...)
+// planPayments says what would be paid to peers. plan says it of one that could be paid.
+func (s *session) planPayments(ctx context.Context, list []accounts.PeerAccount, planPeer func(*change, accounts.Balance)) ([]change, error) {
+	balances, err := s.book.Balances(ctx, list...)
 	if err != nil {
 		return nil, err
 	}
 	var changes []change
 	for _, b := range balances {
-		c := change{Peer: b.Account.Peer(), Asset: b.Asset.String(), link: " to "}
+		c := change{Peer: b.Account.Peer(), Asset: b.Asset.String(), peerPrefix: " to "}
 		switch {
 		case b.Closed:
-			c.nothing, c.Note = true, "Its account is closed."
+			c.noop, c.Note = true, "Its account is closed."
 		case !b.Settling.IsZero():
-			c.nothing, c.Note = true, "It has an open order: see peerledger orders."
+			c.noop, c.Note = true, "It has an open order: see peerledger orders."
 		default:
-			plan(&c, b)
+			planPeer(&c, b)
 		}
-		if c.nothing {
-			c.Action, c.link, c.Amount = "order nothing", " for ", ""
+		if c.noop {
+			c.Action, c.peerPrefix, c.Amount = "order nothing", " for ", ""
 		}
-		if c.Now, err = d.standing(b); err != nil {
+		if c.Now, err = s.summarizeBalance(b); err != nil {
 			return nil, err
 		}
 		changes = append(changes, c)
@@ -246,7 +246,7 @@ func (d *desk) wouldPay(ctx context.Context, list []accounts.PeerAccount, plan f
 }
 
 func showPayments(a *app, rows []paymentRow) error {
-	return show(a, rows,
+	return printRows(a, rows,
 		column[paymentRow]{title: "peer", cell: func(r paymentRow) string { return r.Peer }},
 		column[paymentRow]{title: "asset", cell: func(r paymentRow) string { return r.Asset }},
 		column[paymentRow]{title: "order", cell: func(r paymentRow) string { return r.Order }},

@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/cmd/peerledger/internal/backup"
 )
 
-func (a *app) restoreCommand() *cobra.Command {
+func (a *app) newRestoreCommand() *cobra.Command {
 	var journal string
 	cmd := &cobra.Command{
 		Use:   "restore backup [data-file | ledger] [--journal folder]",
@@ -26,7 +26,7 @@ What was written to the ledger after the backup is lost with it: first look whet
 old file can still be used (peerledger doctor --data-file, --folder, --journal). Restore the
 journal before the connector is started: what waits in it was promised to peers.`,
 		Example: "  peerledger restore /backups /var/lib/tigerbeetle/7_0.tigerbeetle\n  peerledger restore /backups /var/lib/connector/ledger --journal /var/lib/connector/journal",
-		Args:    between(1, 2),
+		Args:    rangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target := ""
 			if len(args) > 1 {
@@ -35,33 +35,33 @@ journal before the connector is started: what waits in it was promised to peers.
 			if target == "" && journal == "" {
 				return fmt.Errorf("%w: say where to: a data file or a folder, or --journal", errUsage)
 			}
-			if samePlace(target, journal) { // before one of them is restored
+			if isSamePlace(target, journal) { // before one of them is restored
 				return fmt.Errorf("%w: the ledger and --journal are one folder, %s: each has a folder of its own", errUsage, journal)
 			}
 			b, err := findBackup(args[0])
 			if err != nil {
 				return err
 			}
-			return a.restore(cmd.Context(), b, target, journal)
+			return a.restoreBackup(cmd.Context(), b, target, journal)
 		},
 	}
 	cmd.Flags().StringVar(&journal, "journal", "", "restore the recorder's journal into this `folder`")
 	return cmd
 }
 
-// restore restores the ledger, the journal, or both.
-func (a *app) restore(ctx context.Context, b backup.Backup, target, journal string) error {
+// restoreBackup restores the ledger, the journal, or both.
+func (a *app) restoreBackup(ctx context.Context, b backup.Backup, target, journal string) error {
 	if journal != "" && b.Manifest.Journal == nil { // before anything is written
 		return fmt.Errorf("%w: %s has no journal", errUsage, b.Folder)
 	}
 	if target != "" {
-		bar := a.bar("restoring", 1)
-		err := b.Restore(ctx, target, bar.moved)
-		if bar.stop(err); err != nil {
+		bar := a.newByteBar("restoring", 1)
+		err := b.Restore(ctx, target, bar.showBytes)
+		if bar.stopBar(err); err != nil {
 			return err
 		}
 		if !a.json {
-			fmt.Fprintf(a.stdout, "%s is restored from %s (%s UTC).\n", target, b.Folder, moment(b.Manifest.Taken))
+			fmt.Fprintf(a.stdout, "%s is restored from %s (%s UTC).\n", target, b.Folder, formatTime(b.Manifest.Taken))
 		}
 	}
 	if journal != "" {
@@ -72,14 +72,14 @@ func (a *app) restore(ctx context.Context, b backup.Backup, target, journal stri
 			return err
 		}
 		if !a.json {
-			fmt.Fprintf(a.stdout, "The journal %s is restored; in it %s.\n", journal, waiting(b.Manifest.Journal.Waiting))
+			fmt.Fprintf(a.stdout, "The journal %s is restored; in it %s.\n", journal, describeWaiting(b.Manifest.Journal.Waiting))
 		}
 	}
 	if a.json {
-		return a.print(map[string]any{"restored": target, "journal": journal, "backup": b})
+		return a.printJSON(map[string]any{"restored": target, "journal": journal, "backup": b})
 	}
 	if journal == "" && b.Manifest.Journal != nil {
-		fmt.Fprintf(a.stdout, "There is a journal in the backup as well, in which %s: restore it with --journal before the connector is started.\n", waiting(b.Manifest.Journal.Waiting))
+		fmt.Fprintf(a.stdout, "There is a journal in the backup as well, in which %s: restore it with --journal before the connector is started.\n", describeWaiting(b.Manifest.Journal.Waiting))
 	}
 	return nil
 }

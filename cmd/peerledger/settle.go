@@ -15,7 +15,7 @@ import (
 
 type peerAsset = accounts.PeerAsset
 
-func (a *app) settleCommand() *cobra.Command {
+func (a *app) newSettleCommand() *cobra.Command {
 	var asset string
 	cmd := &cobra.Command{
 		Use:   "settle",
@@ -28,15 +28,15 @@ paying: pause, stop and approve. docs/money.md says when to give which command.`
   peerledger settle returned alice 250 --key return-17 --payment wire-4711 --yes
   peerledger settle resolve alice 00000000000000000000000000000abc 250 --yes
   peerledger settle now alice --pay-with ./pay.sh --yes`,
-		Args: oneOf,
+		Args: requireSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
 	cmd.AddCommand(
-		a.receivedCommand(&asset), a.returnedCommand(&asset), a.paidCommand(&asset), a.resolveCommand(&asset), a.cancelCommand(&asset),
-		a.settleNowCommand(&asset), a.refundCommand(&asset), a.releaseCommand(&asset),
-		a.announceCommand(&asset), a.announcedCommand(&asset), a.failedCommand(&asset),
-		a.approveCommand(&asset), a.pauseRailCommand(), a.resumeRailCommand(), a.stopCommand(), a.startCommand(), a.pausesCommand(),
+		a.newReceivedCommand(&asset), a.newReturnedCommand(&asset), a.newPaidCommand(&asset), a.newResolveCommand(&asset), a.newCancelCommand(&asset),
+		a.newSettleNowCommand(&asset), a.newRefundCommand(&asset), a.newReleaseCommand(&asset),
+		a.newAnnounceCommand(&asset), a.newAnnouncedCommand(&asset), a.newFailedCommand(&asset),
+		a.newApproveCommand(&asset), a.newPauseRailCommand(), a.newResumeRailCommand(), a.newStopCommand(), a.newStartCommand(), a.newPausesCommand(),
 	)
 	return cmd
 }
@@ -48,45 +48,45 @@ type payment struct {
 	amount  ledger.Amount
 }
 
-func (d *desk) payment(ctx context.Context, peer, amount, asset string) (p payment, err error) {
-	if p.account, p.asset, err = d.account(ctx, peer, asset); err != nil {
+func (s *session) parsePayment(ctx context.Context, peer, amount, asset string) (p payment, err error) {
+	if p.account, p.asset, err = s.parseAccount(ctx, peer, asset); err != nil {
 		return p, err
 	}
 	p.amount, err = p.asset.Parse(amount)
 	return p, err
 }
 
-// something is a payment that must not be of 0.
-func (d *desk) something(ctx context.Context, peer, amount, asset string) (payment, error) {
-	p, err := d.payment(ctx, peer, amount, asset)
+// parseNonzeroPayment is a payment that must not be of 0.
+func (s *session) parseNonzeroPayment(ctx context.Context, peer, amount, asset string) (payment, error) {
+	p, err := s.parsePayment(ctx, peer, amount, asset)
 	if err == nil && p.amount.IsZero() {
 		err = fmt.Errorf("%w: the amount must not be 0", errUsage)
 	}
 	return p, err
 }
 
-// keyed is a command that books a payment under a key. tell completes what is told; it may be
+// buildKeyedCommand is a command that books a payment under a key. tell completes what is told; it may be
 // nil.
-func (a *app) keyed(asset *string, cmd *cobra.Command, action, link string, will effect, tell func(*change),
+func (a *app) buildKeyedCommand(asset *string, cmd *cobra.Command, action, peerPrefix string, describe effectFunc, addDetails func(*change),
 	book func(*settlement.Engine, payment, string) (settlement.PaymentBooking, error),
 ) *cobra.Command {
 	var key string
-	cmd.Args = exactly(2)
+	cmd.Args = exactArgs(2)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-			p, err := d.something(cmd.Context(), args[0], args[1], *asset)
+		return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
+			p, err := s.parseNonzeroPayment(cmd.Context(), args[0], args[1], *asset)
 			if err != nil {
 				return err
 			}
-			c := change{Action: action, Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: key, link: link}
-			if tell != nil {
-				tell(&c)
+			c := change{Action: action, Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Key: key, peerPrefix: peerPrefix}
+			if addDetails != nil {
+				addDetails(&c)
 			}
-			b, err := d.preview(cmd.Context(), &c, p.account, p.amount, will)
+			b, err := s.addPreview(cmd.Context(), &c, p.account, p.amount, describe)
 			if err != nil {
 				return err
 			}
-			return a.write(c, func(c *change) error {
+			return a.previewOrWrite(c, func(c *change) error {
 				receipt, err := book(engine, p, key)
 				c.Already, c.Transfer = receipt.AlreadyBooked, receipt.Transfer.String()
 				return explainCover(err, b)
@@ -95,21 +95,21 @@ func (a *app) keyed(asset *string, cmd *cobra.Command, action, link string, will
 	}
 	cmd.Flags().StringVar(&key, "key", "", "the `name` of the payment: the same whenever it is booked, another for every other one")
 	_ = cmd.MarkFlagRequired("key") // it is defined, so there is no error
-	a.writes(cmd)
+	a.addYesFlag(cmd)
 	return cmd
 }
 
-func (a *app) receivedCommand(asset *string) *cobra.Command {
+func (a *app) newReceivedCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "received peer amount --key name", Short: "Book what a peer paid to us",
 		Long: "Books what a peer paid, once for its key, for ever: it pays down what the peer owes, and\nthe rest is prepaid. Book a payment that can still come back only when it is final; until\nthen, settle announce shows it.",
 	}
-	return a.keyed(asset, cmd, "book a payment received", " from ", whenReceived, nil, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
+	return a.buildKeyedCommand(asset, cmd, "book a payment received", " from ", describeReceived, nil, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
 		return e.RecordIncoming(cmd.Context(), settlement.IncomingPayment{Account: p.account, Key: key, Amount: p.amount})
 	})
 }
 
-func (a *app) paidCommand(asset *string) *cobra.Command {
+func (a *app) newPaidCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "paid peer amount --key name", Short: "Book what we paid to a peer without an order",
 		Long: `Books a payment that no order asked for, made by hand or by another system, once for its
@@ -118,15 +118,15 @@ is refused; if the money is gone, --beyond-headroom books the rest as arrears.`,
 	}
 	var beyond bool
 	cmd.Flags().BoolVar(&beyond, "beyond-headroom", false, "the money is gone: what the peer's account does not cover is arrears")
-	tell := func(c *change) {
+	addDetails := func(c *change) {
 		c.Note = "An engine that settles with the peer at the same moment is not waited for: together they can pay more than packets earned."
 	}
-	return a.keyed(asset, cmd, "book a payment made", " to ", whenCovered(&beyond), tell, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
+	return a.buildKeyedCommand(asset, cmd, "book a payment made", " to ", describeCoveredCharge(&beyond), addDetails, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
 		return e.RecordOutgoing(cmd.Context(), settlement.OutgoingPayment{Account: p.account, Key: key, Amount: p.amount, BeyondHeadroom: beyond})
 	})
 }
 
-func (a *app) returnedCommand(asset *string) *cobra.Command {
+func (a *app) newReturnedCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "returned peer amount --key name --payment name", Short: "Book a payment of a peer that came back",
 		Long: `Books a payment that was received and came back, once for the key of the return: all of
@@ -136,18 +136,18 @@ the key under which it was received.`,
 	var received string
 	cmd.Flags().StringVar(&received, "payment", "", "the `name` under which the payment was received")
 	_ = cmd.MarkFlagRequired("payment") // it is defined, so there is no error
-	tell := func(c *change) {
+	addDetails := func(c *change) {
 		if c.Payment = received; !a.yes {
 			c.Note = "Whether that payment was received, and not returned yet, is found out when it is booked."
 		}
 	}
-	return a.keyed(asset, cmd, "book a returned payment", " of ", whenReturned, tell, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
+	return a.buildKeyedCommand(asset, cmd, "book a returned payment", " of ", describeReturned, addDetails, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
 		return e.RecordReturned(cmd.Context(), settlement.ReturnedPayment{Account: p.account, Key: key, Payment: received, Amount: p.amount})
 	})
 }
 
-// openOrder looks an open order up.
-func openOrder(ctx context.Context, engine *settlement.Engine, account accounts.PeerAccount, id ledger.ID) (settlement.OpenOrder, bool, error) {
+// findOpenOrder looks an open order up.
+func findOpenOrder(ctx context.Context, engine *settlement.Engine, account accounts.PeerAccount, id ledger.ID) (settlement.OpenOrder, bool, error) {
 	orders, err := engine.Orders(ctx, account)
 	for _, o := range orders {
 		if o.ID == id {
@@ -157,15 +157,15 @@ func openOrder(ctx context.Context, engine *settlement.Engine, account accounts.
 	return settlement.OpenOrder{}, false, err
 }
 
-func (a *app) resolveCommand(asset *string) *cobra.Command {
+func (a *app) newResolveCommand(asset *string) *cobra.Command {
 	var more bool
 	cmd := &cobra.Command{
 		Use: "resolve peer order amount", Short: "Close an order with what was paid for it",
 		Long: "Closes an open order with what the rail has paid in all under its key. A part is allowed,\nand the rest is owed again.",
-		Args: exactly(3),
+		Args: exactArgs(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				p, err := d.payment(cmd.Context(), args[0], args[2], *asset)
+			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
+				p, err := s.parsePayment(cmd.Context(), args[0], args[2], *asset)
 				if err != nil {
 					return err
 				}
@@ -173,8 +173,8 @@ func (a *app) resolveCommand(asset *string) *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("%w: order %q: %w", errUsage, args[1], err)
 				}
-				c := change{Action: "close an order as paid", Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Order: order.String(), link: " for "}
-				open, found, err := openOrder(cmd.Context(), engine, p.account, order)
+				c := change{Action: "close an order as paid", Peer: p.account.Peer(), Asset: p.asset.String(), Amount: p.asset.Format(p.amount), Order: order.String(), peerPrefix: " for "}
+				open, found, err := findOpenOrder(cmd.Context(), engine, p.account, order)
 				switch {
 				case err != nil:
 					return err
@@ -185,7 +185,7 @@ func (a *app) resolveCommand(asset *string) *cobra.Command {
 				default:
 					c.Note = "The order is of " + p.asset.Format(open.Amount) + "."
 				}
-				return a.write(c, func(*change) error {
+				return a.previewOrWrite(c, func(*change) error {
 					_, err := engine.Resolve(cmd.Context(), p.account, order, p.amount)
 					return err
 				})
@@ -193,23 +193,23 @@ func (a *app) resolveCommand(asset *string) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&more, "more", false, "more was paid than ordered, and all of it is booked")
-	a.writes(cmd)
+	a.addYesFlag(cmd)
 	return cmd
 }
 
-// aliveFor is how long after its last claim an order's engine counts as alive; it is twice
+// engineActiveFor is how long after its last claim an order's engine counts as alive; it is twice
 // the default settlement.Config.Lease.
-const aliveFor = 2 * time.Minute
+const engineActiveFor = 2 * time.Minute
 
-func (a *app) cancelCommand(asset *string) *cobra.Command {
+func (a *app) newCancelCommand(asset *string) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use: "cancel peer order", Short: "Give an order back that will never be paid",
 		Long: "Gives an open order back: the amount is owed again, and may be ordered again. Only when\nit is certain that the rail will never pay under its key; else the peer is paid twice.",
-		Args: exactly(2),
+		Args: exactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.atEngine(cmd.Context(), nil, func(d *desk, engine *settlement.Engine) error {
-				account, found, err := d.account(cmd.Context(), args[0], *asset)
+			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
+				account, found, err := s.parseAccount(cmd.Context(), args[0], *asset)
 				if err != nil {
 					return err
 				}
@@ -218,10 +218,10 @@ func (a *app) cancelCommand(asset *string) *cobra.Command {
 					return fmt.Errorf("%w: order %q: %w", errUsage, args[1], err)
 				}
 				c := change{
-					Action: "give an order back", Peer: account.Peer(), Asset: found.String(), Order: order.String(), link: " for ",
+					Action: "give an order back", Peer: account.Peer(), Asset: found.String(), Order: order.String(), peerPrefix: " for ",
 					Note: "If the rail can still pay under this key, the peer is paid twice.",
 				}
-				open, known, err := openOrder(cmd.Context(), engine, account, order)
+				open, known, err := findOpenOrder(cmd.Context(), engine, account, order)
 				switch {
 				case err != nil:
 					return err
@@ -231,11 +231,11 @@ func (a *app) cancelCommand(asset *string) *cobra.Command {
 					c.Amount, c.Note = open.Asset.Format(open.Amount), "It waits to be approved, so no rail has it."
 				default:
 					c.Amount = open.Asset.Format(open.Amount)
-					if err := leftAlone(open, time.Now()); err != nil && !force {
+					if err := checkEngineInactive(open, time.Now()); err != nil && !force {
 						return err
 					}
 				}
-				return a.write(c, func(*change) error {
+				return a.previewOrWrite(c, func(*change) error {
 					_, err := engine.Cancel(cmd.Context(), account, order)
 					return err
 				})
@@ -243,28 +243,28 @@ func (a *app) cancelCommand(asset *string) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "also if its engine was at work a moment ago, or has never claimed the order")
-	a.writes(cmd)
+	a.addYesFlag(cmd)
 	return cmd
 }
 
-// leftAlone is an error if the engine of an order may be paying it.
-func leftAlone(open settlement.OpenOrder, now time.Time) error {
+// checkEngineInactive is an error if the engine of an order may be paying it.
+func checkEngineInactive(open settlement.OpenOrder, now time.Time) error {
 	const remedy = "stop that connector, or have the rail refuse the key; then give --force"
-	seen := now.Sub(latest(open.LeaseRenewedAt, open.PlacedAt))
+	seen := now.Sub(laterOf(open.LeaseRenewedAt, open.PlacedAt))
 	switch {
-	case seen < aliveFor:
-		return fmt.Errorf("%w: its engine was at work %v ago, and may be paying it: %s, or wait", errAlive, seen.Round(time.Second), remedy)
+	case seen < engineActiveFor:
+		return fmt.Errorf("%w: its engine was at work %v ago, and may be paying it: %s, or wait", errEngineActive, seen.Round(time.Second), remedy)
 	case open.Claims == 0:
-		return fmt.Errorf("%w: its engine never claimed it: it ended just after it had placed it, or it has NoTakeover, gives no sign of life, and may be paying it: %s", errAlive, remedy)
+		return fmt.Errorf("%w: its engine never claimed it: it ended just after it had placed it, or it has NoTakeover, gives no sign of life, and may be paying it: %s", errEngineActive, remedy)
 	default:
 		return nil
 	}
 }
 
-// errAlive says that the engine of an order may be paying it.
-var errAlive = errors.New("the order is not left alone")
+// errEngineActive says that the engine of an order may be paying it.
+var errEngineActive = errors.New("the order is not left alone")
 
-func latest(a, b time.Time) time.Time {
+func laterOf(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}

@@ -40,18 +40,18 @@ type watchedRow struct {
 
 // watcher takes snapshots.
 type watcher struct {
-	desk   *desk
+	session   *session
 	engine *settlement.Engine
-	list   []accounts.PeerAccount
-	last   time.Time // of the last snapshot
+	peers   []accounts.PeerAccount
+	lastAt   time.Time // of the last snapshot
 }
 
-// take takes a snapshot, in three requests, one for each asset and two for each account with an order; the
+// takeSnapshot takes a snapshot, in three requests, one for each asset and two for each account with an order; the
 // first one, and those after a payment, also read the payments.
-func (w *watcher) take(ctx context.Context) (snapshot, error) {
+func (w *watcher) takeSnapshot(ctx context.Context) (snapshot, error) {
 	now := time.Now()
 	s := snapshot{At: now}
-	balances, err := w.desk.book.Balances(ctx, w.list...)
+	balances, err := w.session.book.Balances(ctx, w.peers...)
 	if err != nil {
 		return s, err
 	}
@@ -73,7 +73,7 @@ func (w *watcher) take(ctx context.Context) (snapshot, error) {
 	}
 	s.OpenOrders = len(orders)
 	for _, b := range balances {
-		row, err := w.row(b)
+		row, err := w.newRow(b)
 		if err != nil {
 			return s, err
 		}
@@ -84,41 +84,41 @@ func (w *watcher) take(ctx context.Context) (snapshot, error) {
 	}
 	// Those that are nearest to being paid, or to their line, come first.
 	slices.SortStableFunc(s.Peers, func(x, y watchedRow) int { return max(y.Due, y.Used) - max(x.Due, x.Used) })
-	if s.PacketsPerSecond, err = w.rate(ctx, now); err != nil {
+	if s.PacketsPerSecond, err = w.measureRate(ctx, now); err != nil {
 		return s, err
 	}
-	w.last = now
+	w.lastAt = now
 	pauses, err := w.engine.Pauses(ctx)
-	s.Pauses = pauseRows(pauses)
+	s.Pauses = newPauseRows(pauses)
 	return s, err
 }
 
-func (w *watcher) row(b accounts.Balance) (watchedRow, error) {
-	row := watchedRow{peerRow: peerRowOf(b, b.Account.ID().String()), Due: -1, Used: -1}
+func (w *watcher) newRow(b accounts.Balance) (watchedRow, error) {
+	row := watchedRow{peerRow: newPeerRow(b, b.Account.ID().String()), Due: -1, Used: -1}
 	if !b.CreditLine.IsZero() {
-		row.Used = percent(b.Receivable, b.CreditLine)
+		row.Used = computePercent(b.Receivable, b.CreditLine)
 	}
-	entry, ok := w.desk.configured(b.Account)
+	entry, ok := w.session.findConfigured(b.Account)
 	if !ok {
 		return row, nil
 	}
-	policy, err := entry.policy(b.Asset)
+	policy, err := entry.parsePolicy(b.Asset)
 	if err != nil {
 		return row, err
 	}
 	switch p := policy.(type) {
 	case settlement.Threshold:
 		row.SettleAt = b.Asset.Format(p.SettleThreshold)
-		row.Due = percent(w.engine.Owed(b).SubFloor(b.Settling), p.SettleThreshold)
+		row.Due = computePercent(w.engine.Owed(b).SubFloor(b.Settling), p.SettleThreshold)
 	case settlement.Prefund: // of a threshold below 0 there are no percents
-		row.SettleAt = signed(b.Asset, p.PrefundThreshold)
+		row.SettleAt = formatSigned(b.Asset, p.PrefundThreshold)
 	}
 	return row, nil
 }
 
-// percent is part of whole in percent, rounded down; at most 999.
-func percent(part, whole ledger.Amount) int {
-	p, q := part.Big(), whole.Big()
+// computePercent is part of whole in percent, rounded down; at most 999.
+func computePercent(part, total ledger.Amount) int {
+	p, q := part.Big(), total.Big()
 	p.Mul(p, ledger.NewAmount(100).Big())
 	if p.Quo(p, q); !p.IsInt64() || p.Int64() > 999 {
 		return 999
@@ -129,13 +129,13 @@ func percent(part, whole ledger.Amount) int {
 // rateRows is how many of the newest rows the rate is taken from.
 const rateRows = 2000
 
-// rate is how many packets a second were prepared or forwarded since the last snapshot.
-func (w *watcher) rate(ctx context.Context, now time.Time) (float64, error) {
-	since := w.last
+// measureRate is how many packets a second were prepared or forwarded since the last snapshot.
+func (w *watcher) measureRate(ctx context.Context, now time.Time) (float64, error) {
+	since := w.lastAt
 	if since.IsZero() {
 		since = now.Add(-time.Second)
 	}
-	rows, err := w.desk.ledger.QueryTransfers(ctx, ledger.QueryFilter{
+	rows, err := w.session.ledger.QueryTransfers(ctx, ledger.QueryFilter{
 		TimestampMin: uint64(since.UnixNano()), Limit: rateRows, Flags: ledger.QueryFilterReversed,
 	})
 	if err != nil || len(rows) == 0 {

@@ -12,9 +12,9 @@ import (
 )
 
 // statementRow is a line of a statement as it is shown.
-type statementRow struct{ time, kind, way, amount, position, arrears, line, other, packet, key string }
+type statementRow struct{ time, kind, direction, amount, position, arrears, creditLine, counterparty, packet, key string }
 
-func (a *app) statementCommand() *cobra.Command {
+func (a *app) newStatementCommand() *cobra.Command {
 	var asset, from, to string
 	var keys []string
 	var csv, holds, own bool
@@ -36,21 +36,21 @@ With --holds it also lists what packets and settlement orders held, with the amo
 parentheses and the sign that it has when it moves: holding it moves nothing. What became of
 it, a packet's fulfill or a payment, is an entry of its own.`,
 		Example: "  peerledger statement alice --from 24h\n  peerledger statement alice --from 2026-11-01 --to 2026-12-01 --csv > alice.csv",
-		Args:    between(0, 1),
+		Args:    rangeArgs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			begin, end, err := moments(from, to, time.Now())
+			begin, end, err := parseRange(from, to, time.Now())
 			if err != nil {
 				return err
 			}
 			if own == (len(args) == 1) {
 				return fmt.Errorf("%w: name a peer, or give --own", errUsage)
 			}
-			return a.atDesk(cmd.Context(), func(d *desk) error {
-				account, found, err := d.statementAccount(cmd.Context(), args, asset)
+			return a.withSession(cmd.Context(), func(s *session) error {
+				account, found, err := s.statementAccount(cmd.Context(), args, asset)
 				if err != nil {
 					return err
 				}
-				known, err := d.accounts(cmd.Context(), nil, found.String())
+				known, err := s.parseAccounts(cmd.Context(), nil, found.String())
 				if err != nil {
 					known = nil // no peers are configured, and counterparties have no names
 				}
@@ -58,11 +58,11 @@ it, a packet's fulfill or a payment, is an entry of its own.`,
 				if holds {
 					options = append(options, accounts.WithHolds())
 				}
-				s, err := d.book.Statement(cmd.Context(), account, begin, end, options...)
+				statement, err := s.book.Statement(cmd.Context(), account, begin, end, options...)
 				if err != nil {
 					return err
 				}
-				return d.writeStatement(cmd, s, csv)
+				return s.writeStatement(cmd, statement, csv)
 			})
 		},
 	}
@@ -77,34 +77,34 @@ it, a packet's fulfill or a payment, is an entry of its own.`,
 	return cmd
 }
 
-func (d *desk) statementAccount(ctx context.Context, args []string, asset string) (accounts.PeerAccount, accounts.Asset, error) {
+func (s *session) statementAccount(ctx context.Context, args []string, asset string) (accounts.PeerAccount, accounts.Asset, error) {
 	if len(args) == 1 {
-		return d.account(ctx, args[0], asset)
+		return s.parseAccount(ctx, args[0], asset)
 	}
-	found, err := d.cfg.asset(asset)
+	found, err := s.cfg.findAsset(asset)
 	if err != nil {
 		return accounts.PeerAccount{}, found, err
 	}
-	account, err := d.book.OwnAccount(found)
+	account, err := s.book.OwnAccount(found)
 	return account, found, err
 }
 
-func (d *desk) writeStatement(cmd *cobra.Command, s *accounts.Statement, csv bool) error {
+func (s *session) writeStatement(cmd *cobra.Command, statement *accounts.Statement, csv bool) error {
 	switch {
 	case csv:
-		return accounts.WriteCSV(cmd.Context(), d.stdout, s)
-	case d.json:
-		return accounts.WriteJSON(cmd.Context(), d.stdout, s)
+		return accounts.WriteCSV(cmd.Context(), s.stdout, statement)
+	case s.json:
+		return accounts.WriteJSON(cmd.Context(), s.stdout, statement)
 	}
-	a := s.Asset
-	rows := []statementRow{standingRow("opening", s, s.Opening)}
-	for e, err := range s.Entries(cmd.Context()) {
+	a := statement.Asset
+	rows := []statementRow{newBalanceRow("opening", statement, statement.Opening)}
+	for e, err := range statement.Entries(cmd.Context()) {
 		if err != nil {
 			return err
 		}
 		row := statementRow{
-			time: moment(e.Time), kind: string(e.Kind), way: string(e.Direction), amount: signed(a, e.Amount), position: signed(a, e.Position),
-			line: lineText(a, e.CreditLine), arrears: a.Format(e.Arrears), other: e.Counterparty.String(),
+			time: formatTime(e.Time), kind: string(e.Kind), direction: string(e.Direction), amount: formatSigned(a, e.Amount), position: formatSigned(a, e.Position),
+			creditLine: formatLine(a, e.CreditLine), arrears: a.Format(e.Arrears), counterparty: e.Counterparty.String(),
 		}
 		if !e.Packet.IsZero() {
 			row.packet = e.Packet.String()
@@ -113,35 +113,35 @@ func (d *desk) writeStatement(cmd *cobra.Command, s *accounts.Statement, csv boo
 			row.key = "#" + e.KeyHash.String()
 		}
 		if e.Held != nil {
-			row.amount = "(" + signed(a, e.Held) + ")"
+			row.amount = "(" + formatSigned(a, e.Held) + ")"
 		}
 		rows = append(rows, row)
 	}
-	rows = append(rows, standingRow("closing", s, s.Closing))
-	return show(d.app, rows,
+	rows = append(rows, newBalanceRow("closing", statement, statement.Closing))
+	return printRows(s.app, rows,
 		column[statementRow]{title: "time (UTC)", cell: func(r statementRow) string { return r.time }},
 		column[statementRow]{title: "what", cell: func(r statementRow) string { return r.kind }},
 		column[statementRow]{title: "amount", cell: func(r statementRow) string { return r.amount }, right: true},
 		column[statementRow]{title: "position", cell: func(r statementRow) string { return r.position }, right: true},
 		column[statementRow]{title: "arrears", cell: func(r statementRow) string { return r.arrears }, right: true},
-		column[statementRow]{title: "credit line", cell: func(r statementRow) string { return r.line }, right: true},
-		column[statementRow]{title: "way", cell: func(r statementRow) string { return r.way }},
-		column[statementRow]{title: "counterparty", cell: func(r statementRow) string { return r.other }},
+		column[statementRow]{title: "credit line", cell: func(r statementRow) string { return r.creditLine }, right: true},
+		column[statementRow]{title: "way", cell: func(r statementRow) string { return r.direction }},
+		column[statementRow]{title: "counterparty", cell: func(r statementRow) string { return r.counterparty }},
 		column[statementRow]{title: "packet", cell: func(r statementRow) string { return r.packet }},
 		column[statementRow]{title: "key", cell: func(r statementRow) string { return r.key }},
 	)
 }
 
-// standingRow is the line of a balance.
-func standingRow(kind string, s *accounts.Statement, st accounts.StatementBalance) statementRow {
+// newBalanceRow is the line of a balance.
+func newBalanceRow(kind string, s *accounts.Statement, st accounts.StatementBalance) statementRow {
 	return statementRow{
-		kind: kind, position: signed(s.Asset, st.Position),
-		arrears: s.Asset.Format(st.Arrears), line: lineText(s.Asset, st.CreditLine),
+		kind: kind, position: formatSigned(s.Asset, st.Position),
+		arrears: s.Asset.Format(st.Arrears), creditLine: formatLine(s.Asset, st.CreditLine),
 	}
 }
 
-// moments reads the ends of a time; "" is open.
-func moments(from, to string, now time.Time) (begin, end time.Time, err error) {
+// parseRange reads the ends of a time; "" is open.
+func parseRange(from, to string, now time.Time) (begin, end time.Time, err error) {
 	if begin, err = parseMoment(from, now); err != nil {
 		return begin, end, fmt.Errorf("%w: --from: %w", errUsage, err)
 	}

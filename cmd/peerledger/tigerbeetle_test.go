@@ -21,9 +21,9 @@ type onCluster struct {
 	config string
 }
 
-func (o onCluster) do(t *testing.T, args ...string) answer {
+func (o onCluster) runCommand(t *testing.T, args ...string) outcome {
 	t.Helper()
-	return runIn(t, append([]string{
+	return runApp(t, append([]string{
 		"--config", o.config, "--cluster-id", o.c.ClusterID().String(), "--addresses", strings.Join(o.c.Addresses(), ","),
 	}, args...)...)
 }
@@ -53,23 +53,23 @@ func TestOnACluster(t *testing.T) {
 		{[]string{"watch", "--once"}, "0 open orders"},
 		{[]string{"bench", "--ledger", "cluster", "--yes", "--packets", "100", "--count", "1", "--callers", "2", "--ways", "record", "--phase", "single", "--lanes", "1", "--peers", "3"}, "record"},
 	} {
-		got := o.do(t, step.args...)
+		got := o.runCommand(t, step.args...)
 		require.Equal(t, statusDone, got.status, "%v: %s", step.args, got.errors)
 		require.Contains(t, got.out, step.want, step.args)
 	}
-	got := o.do(t, "--cluster-id", "12345", "--timeout", "2s", "balances")
+	got := o.runCommand(t, "--cluster-id", "12345", "--timeout", "2s", "balances")
 	require.Equal(t, statusNoAnswer, got.status)
 	require.Contains(t, got.errors, "wrong cluster id")
 	require.Contains(t, got.errors, "Nothing was changed. peerledger doctor finds out more.")
-	require.Contains(t, o.do(t, "--cluster-id", "12345", "doctor", "--json").out, string(doctor.WrongClusterID))
+	require.Contains(t, o.runCommand(t, "--cluster-id", "12345", "doctor", "--json").out, string(doctor.WrongClusterID))
 }
 
 func TestBenchNeedsACluster(t *testing.T) {
 	t.Parallel()
-	got := runIn(t, "bench", "--ledger", "cluster")
+	got := runApp(t, "bench", "--ledger", "cluster")
 	require.Equal(t, statusUsage, got.status)
 	require.Contains(t, got.errors, "use a cluster made for it, and --yes")
-	got = runIn(t, "bench", "--ledger", "cluster", "--yes")
+	got = runApp(t, "bench", "--ledger", "cluster", "--yes")
 	require.Equal(t, statusUsage, got.status, got.errors)
 	require.Contains(t, got.errors, "no ledger is named")
 }
@@ -96,8 +96,8 @@ func TestBackupOnTigerBeetle(t *testing.T) {
 	}
 	shell(start)
 	t.Cleanup(func() { shell(stop) })
-	do := func(args ...string) answer {
-		return runIn(t, append([]string{"--config", config, "--cluster-id", "7", "--addresses", address, "--timeout", "60s"}, args...)...)
+	do := func(args ...string) outcome {
+		return runApp(t, append([]string{"--config", config, "--cluster-id", "7", "--addresses", address, "--timeout", "60s"}, args...)...)
 	}
 	got := do("peers", "provision", "--yes")
 	require.Equal(t, statusDone, got.status, got.errors)

@@ -21,7 +21,7 @@ type trialRow struct {
 	CreditsPending string `json:"credits_pending"`
 }
 
-func (a *app) trialBalanceCommand() *cobra.Command {
+func (a *app) newTrialBalanceCommand() *cobra.Command {
 	var asset string
 	cmd := &cobra.Command{
 		Use:   "trial-balance",
@@ -31,24 +31,24 @@ debits are not credits, the posted and the pending ones. The sums are of one mom
 while connectors write; of many accounts that change all the time there are none. What other
 namespaces and programs have under the asset's ledger number is "other".`,
 		Example: "  peerledger trial-balance\n  peerledger trial-balance --asset USD --json",
-		Args:    exactly(0),
+		Args:    exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.atDesk(cmd.Context(), func(d *desk) error { return d.trialBalance(cmd, asset) })
+			return a.withSession(cmd.Context(), func(s *session) error { return s.trialBalance(cmd, asset) })
 		},
 	}
 	cmd.Flags().StringVar(&asset, "asset", "", "in this `asset` alone, as in USD or USD/9")
 	return cmd
 }
 
-func (d *desk) trialBalance(cmd *cobra.Command, asset string) error {
-	assets, err := d.assets(asset)
+func (s *session) trialBalance(cmd *cobra.Command, asset string) error {
+	assets, err := s.selectAssets(asset)
 	if err != nil {
 		return err
 	}
 	var rows []trialRow
 	var wrong error
 	for _, a := range assets {
-		balance, err := d.book.TrialBalance(cmd.Context(), a)
+		balance, err := s.book.TrialBalance(cmd.Context(), a)
 		switch {
 		case errors.Is(err, accounts.ErrUnbalanced):
 			wrong = errors.Join(wrong, err)
@@ -56,23 +56,23 @@ func (d *desk) trialBalance(cmd *cobra.Command, asset string) error {
 			return err
 		}
 		for i := range balance.Lines {
-			rows = append(rows, trialRowOf(a, balance.Lines[i].Kind, &balance.Lines[i].Sums))
+			rows = append(rows, newTrialRow(a, balance.Lines[i].Kind, &balance.Lines[i].Sums))
 		}
-		rows = append(rows, trialRowOf(a, "total", &balance.Total))
+		rows = append(rows, newTrialRow(a, "total", &balance.Total))
 	}
-	if err := show(d.app, rows, trialColumns...); err != nil || wrong == nil {
+	if err := printRows(s.app, rows, trialColumns...); err != nil || wrong == nil {
 		return err
 	}
-	d.complain(wrong, statusFound)
+	s.printError(wrong, statusFound)
 	return errFound
 }
 
-func trialRowOf(a accounts.Asset, kind string, s *accounts.Sums) trialRow {
-	whole := func(units *big.Int) string { return signed(a, units) }
+func newTrialRow(a accounts.Asset, kind string, s *accounts.Sums) trialRow {
+	format := func(units *big.Int) string { return formatSigned(a, units) }
 	return trialRow{
 		Asset: a.String(), Kind: kind, Accounts: s.Accounts,
-		DebitsPosted: whole(&s.DebitsPosted), CreditsPosted: whole(&s.CreditsPosted),
-		DebitsPending: whole(&s.DebitsPending), CreditsPending: whole(&s.CreditsPending),
+		DebitsPosted: format(&s.DebitsPosted), CreditsPosted: format(&s.CreditsPosted),
+		DebitsPending: format(&s.DebitsPending), CreditsPending: format(&s.CreditsPending),
 	}
 }
 

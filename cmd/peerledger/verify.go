@@ -14,7 +14,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-func (a *app) verifyCommand() *cobra.Command {
+func (a *app) newVerifyCommand() *cobra.Command {
 	var binary, image string
 	var live bool
 	cmd := &cobra.Command{
@@ -32,7 +32,7 @@ The server is a tigerbeetle binary (--binary, TIGERBEETLE_BINARY or PATH) on a p
 127.0.0.1, or an image in a container (--image). It ends with status 5 if something is
 different.`,
 		Example: "  peerledger verify /backups\n  peerledger verify /backups --image ghcr.io/tigerbeetle/tigerbeetle:" + cluster.ClientRelease + " --live",
-		Args:    exactly(1),
+		Args:    exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b, err := findBackup(args[0])
 			if err != nil {
@@ -41,7 +41,7 @@ different.`,
 			var server backup.Server
 			switch {
 			case b.Manifest.File != "":
-				if server, err = a.server(binary, image); err != nil {
+				if server, err = a.chooseServer(binary, image); err != nil {
 					return err
 				}
 			case binary != "" || image != "":
@@ -49,16 +49,16 @@ different.`,
 			}
 			var original func(context.Context) (backup.Totals, error)
 			if live {
-				if original, err = a.original(b.Manifest); err != nil {
+				if original, err = a.chooseOriginal(b.Manifest); err != nil {
 					return err
 				}
 			}
-			bar := a.bar("restoring a copy", 1)
-			report, err := b.Verify(cmd.Context(), server, original, bar.moved)
-			if bar.stop(err); err != nil && !errors.Is(err, backup.ErrUnbalanced) {
+			bar := a.newByteBar("restoring a copy", 1)
+			report, err := b.Verify(cmd.Context(), server, original, bar.showBytes)
+			if bar.stopBar(err); err != nil && !errors.Is(err, backup.ErrUnbalanced) {
 				return err
 			}
-			return errors.Join(a.showVerified(report, err), verdict(report, err))
+			return errors.Join(a.showVerified(report, err), checkReport(report, err))
 		},
 	}
 	flags := cmd.Flags()
@@ -68,8 +68,8 @@ different.`,
 	return cmd
 }
 
-// verdict is the end of a verification.
-func verdict(report backup.Report, unbalanced error) error {
+// checkReport is the end of a verification.
+func checkReport(report backup.Report, unbalanced error) error {
 	if unbalanced != nil || report.Different() {
 		return errFound
 	}
@@ -78,10 +78,10 @@ func verdict(report backup.Report, unbalanced error) error {
 
 func (a *app) showVerified(report backup.Report, unbalanced error) error {
 	if a.json {
-		return a.print(report)
+		return a.printJSON(report)
 	}
 	if report.Journal != nil {
-		fmt.Fprintf(a.stdout, "The journal of %s opens; in it %s.\n", report.Folder, waiting(report.Journal.Waiting))
+		fmt.Fprintf(a.stdout, "The journal of %s opens; in it %s.\n", report.Folder, describeWaiting(report.Journal.Waiting))
 	}
 	switch {
 	case report.Manifest.Ledger != nil:
@@ -110,8 +110,8 @@ func (a *app) showVerified(report backup.Report, unbalanced error) error {
 	return nil
 }
 
-// server is how copies are started.
-func (a *app) server(binary, image string) (backup.Server, error) {
+// chooseServer is how copies are started.
+func (a *app) chooseServer(binary, image string) (backup.Server, error) {
 	if image != "" {
 		return backup.Container(image, a.openCopy), nil
 	}
@@ -129,11 +129,11 @@ func (a *app) openCopy(ctx context.Context, id uint128.Uint128, address string) 
 	return openCluster(ctx, cluster.Config{ClusterID: id, Addresses: []string{address}, Sessions: 1, OpenTimeout: a.timeout})
 }
 
-// original reads the totals of what a backup was made of.
-func (a *app) original(m backup.Manifest) (func(context.Context) (backup.Totals, error), error) {
+// chooseOriginal reads the totals of what a backup was made of.
+func (a *app) chooseOriginal(m backup.Manifest) (func(context.Context) (backup.Totals, error), error) {
 	switch {
 	case m.File != "":
-		return a.totals, a.sameCluster(uint128.Uint128(m.ClusterID))
+		return a.readTotals, a.checkSameCluster(uint128.Uint128(m.ClusterID))
 	case m.Ledger == nil:
 		return nil, fmt.Errorf("%w: --live compares ledgers, and there is only a journal in the backup", errUsage)
 	}
@@ -141,20 +141,20 @@ func (a *app) original(m backup.Manifest) (func(context.Context) (backup.Totals,
 	if err != nil {
 		return nil, err
 	}
-	folder := a.folderOf(file)
+	folder := a.selectFolder(file)
 	if folder == "" {
 		return nil, fmt.Errorf("%w: the backup is of an embedded ledger: name its folder with --folder", errUsage)
 	}
 	return backup.ReadFolder(folder), nil
 }
 
-// sameCluster refuses to compare a backup with another cluster than its own.
-func (a *app) sameCluster(id uint128.Uint128) error {
+// checkSameCluster refuses to compare a backup with another cluster than its own.
+func (a *app) checkSameCluster(id uint128.Uint128) error {
 	file, err := a.readConfig()
 	if err != nil {
 		return err
 	}
-	cfg, err := a.cluster(file)
+	cfg, err := a.resolveCluster(file)
 	if err == nil && !cfg.ClusterID.Equals(id) {
 		err = fmt.Errorf("%w: the data is of cluster %v, and cluster %v is configured", errUsage, id, cfg.ClusterID)
 	}

@@ -15,21 +15,21 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// errNoPlace says that the file has no place for a peer that could be found.
-var errNoPlace = errors.New("peers: is no list of one peer a line")
+// errNoPeerList says that the file has no place for a peer that could be found.
+var errNoPeerList = errors.New("peers: is no list of one peer a line")
 
-// remember adds a peer to the configuration file, so that it is shown by its name: the ledger
+// listInConfig adds a peer to the configuration file, so that it is shown by its name: the ledger
 // keeps only a hash of it. It returns what to mind.
-func (a *app) remember(cfg config, entry peerConfig) string {
-	if err := addPeer(cfg, entry); err != nil {
-		return fmt.Sprintf("The ledger keeps no names, and it could not be listed in %s (%v). Add under peers:\n  - %s", cfg.name(), err, entry.line())
+func (a *app) listInConfig(cfg config, entry peerConfig) string {
+	if err := addPeerToFile(cfg, entry); err != nil {
+		return fmt.Sprintf("The ledger keeps no names, and it could not be listed in %s (%v). Add under peers:\n  - %s", cfg.fileName(), err, entry.formatEntry())
 	}
-	return fmt.Sprintf("It is listed in %s now, since the ledger keeps no names.", cfg.name())
+	return fmt.Sprintf("It is listed in %s now, since the ledger keeps no names.", cfg.fileName())
 }
 
-// addPeer writes the file with one more line, if that makes it the same configuration with
+// addPeerToFile writes the file with one more line, if that makes it the same configuration with
 // the peer.
-func addPeer(cfg config, entry peerConfig) error {
+func addPeerToFile(cfg config, entry peerConfig) error {
 	file, err := filepath.EvalSymlinks(cfg.file) // its place keeps the link
 	if err != nil {
 		return err
@@ -38,7 +38,7 @@ func addPeer(cfg config, entry peerConfig) error {
 	if err != nil {
 		return err
 	}
-	content, err = withPeer(content, entry)
+	content, err = insertPeer(content, entry)
 	if err != nil {
 		return err
 	}
@@ -49,14 +49,14 @@ func addPeer(cfg config, entry peerConfig) error {
 	return replaceFile(file, content, info.Mode().Perm())
 }
 
-// withPeer is a configuration with one more peer, behind the last one. All else stays as it
+// insertPeer is a configuration with one more peer, behind the last one. All else stays as it
 // is, comments too.
-func withPeer(content []byte, entry peerConfig) ([]byte, error) {
+func insertPeer(content []byte, entry peerConfig) ([]byte, error) {
 	before, err := parseConfig(content)
 	if err != nil {
 		return nil, err
 	}
-	at, indent, err := placeOfPeers(content)
+	at, indent, err := findLastPeer(content)
 	if err != nil {
 		return nil, err
 	}
@@ -66,21 +66,21 @@ func withPeer(content []byte, entry peerConfig) ([]byte, error) {
 		lines = append(lines, "peers:\n")
 		at = len(lines)
 	}
-	lines = slices.Insert(lines, at, indent+"- "+entry.line()+"\n")
+	lines = slices.Insert(lines, at, indent+"- "+entry.formatEntry()+"\n")
 	changed := []byte(strings.Join(lines, ""))
 	after, err := parseConfig(changed)
 	if err != nil {
 		return nil, err
 	}
 	if before.Peers = append(before.Peers, entry); !reflect.DeepEqual(before, after) {
-		return nil, errNoPlace
+		return nil, errNoPeerList
 	}
 	return changed, nil
 }
 
-// placeOfPeers is the line behind which a peer is added, from 1, and how far it is indented. 0
+// findLastPeer is the line behind which a peer is added, from 1, and how far it is indented. 0
 // is that the file has no peers.
-func placeOfPeers(content []byte) (line int, indent string, err error) {
+func findLastPeer(content []byte) (line int, indent string, err error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(content, &document); err != nil || len(document.Content) == 0 {
 		return 0, "  ", err
@@ -92,24 +92,24 @@ func placeOfPeers(content []byte) (line int, indent string, err error) {
 		case fields[i].Value != "peers":
 			continue
 		case list.Kind != yaml.SequenceNode || list.Style&yaml.FlowStyle != 0 || len(list.Content) == 0:
-			return 0, "", errNoPlace
+			return 0, "", errNoPeerList
 		}
-		return lastLine(list.Content[len(list.Content)-1]), strings.Repeat(" ", list.Column-1), nil
+		return findLastLine(list.Content[len(list.Content)-1]), strings.Repeat(" ", list.Column-1), nil
 	}
 	return 0, "  ", nil
 }
 
-// lastLine is the last line of what a node has.
-func lastLine(node *yaml.Node) int {
+// findLastLine is the last line of what a node has.
+func findLastLine(node *yaml.Node) int {
 	last := node.Line
 	for _, child := range node.Content {
-		last = max(last, lastLine(child))
+		last = max(last, findLastLine(child))
 	}
 	return last
 }
 
-// line is the peer as it stands in the file.
-func (p peerConfig) line() string {
+// formatEntry is the peer as it stands in the file.
+func (p peerConfig) formatEntry() string {
 	var fields []string
 	for _, f := range []struct{ name, value string }{
 		{"id", p.ID}, {"asset", p.Asset}, {"credit_line", p.CreditLine}, {"settle_at", p.SettleAt}, {"settle_to", p.SettleTo},
@@ -145,14 +145,14 @@ func replaceFile(file string, content []byte, mode os.FileMode) (err error) {
 	return os.Rename(f.Name(), file)
 }
 
-// remembered is what the file says of a peer that is added: what it says already, or its id,
+// chooseEntry is what the file says of a peer that is added: what it says already, or its id,
 // asset and first line.
-func (d *desk) remembered(account accounts.PeerAccount, asset accounts.Asset, creditLine string) (entry peerConfig, known bool) {
-	if entry, known = d.configured(account); known {
+func (s *session) chooseEntry(account accounts.PeerAccount, asset accounts.Asset, creditLine string) (entry peerConfig, listed bool) {
+	if entry, listed = s.findConfigured(account); listed {
 		return entry, true
 	}
 	name := asset.Code
-	if len(d.assetsOf(name)) > 1 {
+	if len(s.matchAssets(name)) > 1 {
 		name = asset.String()
 	}
 	return peerConfig{ID: account.Peer(), Asset: name, CreditLine: creditLine}, false

@@ -19,9 +19,9 @@ import (
 // ledgerFlags are the flags that say which ledger a command works on.
 var ledgerFlags = []string{"folder", "cluster-id", "addresses"}
 
-// takesNone are the flags that a command has from those above it and has no use for. A flag
+// refusedFlags are the flags that a command has from those above it and has no use for. A flag
 // that changes nothing would let an operator believe that it does.
-var takesNone = map[string][]string{
+var refusedFlags = map[string][]string{
 	"peerledger backup list": ledgerFlags,
 	"peerledger bench":       {"folder"},
 	"peerledger help":        ledgerFlags,
@@ -51,7 +51,7 @@ func checkLedgerFlags(cmd *cobra.Command) error {
 	if given("folder") && (given("cluster-id") || given("addresses")) {
 		return fmt.Errorf("%w: --folder is an embedded ledger, and --cluster-id and --addresses are a cluster: give one of the two", errUsage)
 	}
-	for _, name := range takesNone[cmd.CommandPath()] {
+	for _, name := range refusedFlags[cmd.CommandPath()] {
 		if given(name) {
 			return fmt.Errorf("%w: %s takes no --%s", errUsage, cmd.CommandPath(), name)
 		}
@@ -59,32 +59,32 @@ func checkLedgerFlags(cmd *cobra.Command) error {
 	return nil
 }
 
-// clusterNamed reports whether the environment names a cluster, or a part of it.
-func (a *app) clusterNamed() bool {
+// isClusterInEnv reports whether the environment names a cluster, or a part of it.
+func (a *app) isClusterInEnv() bool {
 	return a.getenv(cluster.EnvClusterID)+a.getenv(cluster.EnvAddresses)+a.getenv(cluster.EnvHost)+a.getenv(cluster.EnvPort) != ""
 }
 
-// checkWhich refuses an environment or a file that names both a folder and a cluster, where it
+// checkSingleLedger refuses an environment or a file that names both a folder and a cluster, where it
 // is the one that decides.
-func (a *app) checkWhich(cfg config) error {
+func (a *app) checkSingleLedger(cfg config) error {
 	folder := a.getenv("PEERLEDGER_FOLDER")
 	switch {
 	case a.folder != "" || a.clusterID != "" || len(a.addresses) > 0:
 		return nil
-	case folder != "" && a.clusterNamed():
+	case folder != "" && a.isClusterInEnv():
 		return fmt.Errorf("%w: environment: PEERLEDGER_FOLDER is an embedded ledger, and TIGERBEETLE_* are a cluster: unset one of the two, or give --folder or --cluster-id and --addresses", errUsage)
-	case folder != "" || a.clusterNamed():
+	case folder != "" || a.isClusterInEnv():
 		return nil
 	case cfg.Folder != "" && (cfg.ClusterID != "" || len(cfg.Addresses) > 0):
-		return fmt.Errorf("%w: %s: folder is an embedded ledger, and cluster_id and addresses are a cluster: keep one of the two", errUsage, cfg.name())
+		return fmt.Errorf("%w: %s: folder is an embedded ledger, and cluster_id and addresses are a cluster: keep one of the two", errUsage, cfg.fileName())
 	default:
 		return nil
 	}
 }
 
-// folderOf is the folder of the embedded ledger that is asked for, "" if none is: by flags, by
+// selectFolder is the folder of the embedded ledger that is asked for, "" if none is: by flags, by
 // the environment, by the file, in this order.
-func (a *app) folderOf(cfg config) string {
+func (a *app) selectFolder(cfg config) string {
 	switch {
 	case a.folder != "":
 		return a.folder
@@ -92,7 +92,7 @@ func (a *app) folderOf(cfg config) string {
 		return ""
 	case a.getenv("PEERLEDGER_FOLDER") != "":
 		return a.getenv("PEERLEDGER_FOLDER")
-	case a.clusterNamed():
+	case a.isClusterInEnv():
 		return ""
 	default:
 		return cfg.Folder
@@ -101,14 +101,14 @@ func (a *app) folderOf(cfg config) string {
 
 // openLedger opens the ledger that is asked for.
 func (a *app) openLedger(ctx context.Context, cfg config) (ledger.Ledger, error) {
-	if folder := a.folderOf(cfg); folder != "" {
+	if folder := a.selectFolder(cfg); folder != "" {
 		return a.openFolder(folder)
 	}
-	which, err := a.cluster(cfg)
+	clusterConfig, err := a.resolveCluster(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return openCluster(ctx, which)
+	return openCluster(ctx, clusterConfig)
 }
 
 // openFolder opens an embedded ledger. Opening would make one in a folder that has none: whoever
@@ -120,10 +120,10 @@ func (a *app) openFolder(folder string) (ledger.Ledger, error) {
 		return nil, fmt.Errorf("%w: %s is a file, and no folder with a ledger", errUsage, folder)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", errNoAnswer, err)
-	case !found && !a.makes:
+	case !found && !a.mayCreateLedger:
 		return nil, fmt.Errorf("%w: no ledger to read: there is none in %s: \"peerledger peers provision --yes\" makes one", errUsage, folder)
 	}
-	if a.made = !found; a.made && !a.yes {
+	if a.createdLedger = !found; a.createdLedger && !a.yes {
 		return embedded.New(), nil // what the preview looks at
 	}
 	l, err := embedded.Open(folder)
@@ -140,12 +140,12 @@ func (a *app) openFolder(folder string) (ledger.Ledger, error) {
 	}
 }
 
-// noteNew says that the ledger is a new one.
-func (a *app) noteNew() string {
+// describeNewLedger says that the ledger is a new one.
+func (a *app) describeNewLedger() string {
 	switch {
-	case a.made && a.yes:
+	case a.createdLedger && a.yes:
 		return "The ledger is a new one: there was none in the folder."
-	case a.made:
+	case a.createdLedger:
 		return "There is no ledger in the folder yet: this makes it."
 	default:
 		return ""
@@ -165,21 +165,21 @@ func checkAssets(ctx context.Context, book *accounts.Book, cfg config) error {
 	if !errors.As(err, &drift) {
 		return err
 	}
-	faults := []error{fmt.Errorf("%w: the assets in %s are not those of the ledger, so no amount can be trusted", errUsage, cfg.name())}
-	told := map[string]bool{}
+	faults := []error{fmt.Errorf("%w: the assets in %s are not those of the ledger, so no amount can be trusted", errUsage, cfg.fileName())}
+	reported := map[string]bool{}
 	for _, d := range drift.Drifts {
 		asset, _ := book.Asset(d.Account.Ledger())
-		text := fmt.Sprintf("%v on ledger %d: %s", asset, asset.Ledger, sayDrift(d))
-		if !told[text] {
-			told[text] = true
+		text := fmt.Sprintf("%v on ledger %d: %s", asset, asset.Ledger, describeDrift(d))
+		if !reported[text] {
+			reported[text] = true
 			faults = append(faults, errors.New(text))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// sayDrift says how an asset differs. Its accounts all differ in the same way.
-func sayDrift(d accounts.Drift) string {
+// describeDrift says how an asset differs. Its accounts all differ in the same way.
+func describeDrift(d accounts.Drift) string {
 	switch {
 	case d.Field == "scale" && strings.HasPrefix(d.Kind, "another namespace"):
 		return fmt.Sprintf("another namespace has it with the scale %s", d.Got)

@@ -15,33 +15,33 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// payer pays orders with a program of the operator's.
-type payer struct {
+// execSettler pays orders with a program of the operator's.
+type execSettler struct {
 	program string
 	stderr  io.Writer // of the program
 }
 
-// payerRail is the rail of orders that "settle now" places. It is another one than any
+// execRail is the rail of orders that "settle now" places. It is another one than any
 // connector's, so no connector ever pays such an order, with its own means and a second
 // time.
-const payerRail = "peerledger settle now"
+const execRail = "peerledger settle now"
 
-// errPayer says that the program did not say what it paid.
-var errPayer = errors.New("it must print the amount that was paid")
+// errNoAmount says that the program did not say what it paid.
+var errNoAmount = errors.New("it must print the amount that was paid")
 
-// errUnanswered says that an order stays open after its program was called: what was paid for
+// errOrderOpen says that an order stays open after its program was called: what was paid for
 // it is not known.
-var errUnanswered = errors.New("the order stays open")
+var errOrderOpen = errors.New("the order stays open")
 
 // The program's statuses.
 const (
-	payerDeclined = 3
-	payerPending  = 4
+	exitDeclined = 3
+	exitPending  = 4
 )
 
 // Settle runs the program. An answer that cannot be read leaves the order open: nobody
 // knows what was paid.
-func (p payer) Settle(ctx context.Context, order settlement.Order) (ledger.Amount, error) {
+func (p execSettler) Settle(ctx context.Context, order settlement.Order) (ledger.Amount, error) {
 	input, err := json.Marshal(struct {
 		Key    string `json:"key"`
 		Peer   string `json:"peer"`
@@ -59,16 +59,16 @@ func (p payer) Settle(ctx context.Context, order settlement.Order) (ledger.Amoun
 	cmd.WaitDelay = time.Second
 	var ended *exec.ExitError
 	switch err := cmd.Run(); {
-	case errors.As(err, &ended) && ended.ExitCode() == payerDeclined:
+	case errors.As(err, &ended) && ended.ExitCode() == exitDeclined:
 		return ledger.Amount{}, settlement.ErrDeclined
-	case errors.As(err, &ended) && ended.ExitCode() == payerPending:
-		return ledger.Amount{}, fmt.Errorf("%w: %w", errUnanswered, settlement.ErrPending)
+	case errors.As(err, &ended) && ended.ExitCode() == exitPending:
+		return ledger.Amount{}, fmt.Errorf("%w: %w", errOrderOpen, settlement.ErrPending)
 	case err != nil:
-		return ledger.Amount{}, fmt.Errorf("%w: %s: %w", errUnanswered, p.program, err)
+		return ledger.Amount{}, fmt.Errorf("%w: %s: %w", errOrderOpen, p.program, err)
 	}
 	paid, err := order.Asset.Parse(strings.TrimSpace(output.String()))
 	if err != nil {
-		return ledger.Amount{}, fmt.Errorf("%w: %s: %w, not %q", errUnanswered, p.program, errPayer, strings.TrimSpace(output.String()))
+		return ledger.Amount{}, fmt.Errorf("%w: %s: %w, not %q", errOrderOpen, p.program, errNoAmount, strings.TrimSpace(output.String()))
 	}
 	return paid, nil
 }

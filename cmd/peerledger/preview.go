@@ -22,7 +22,7 @@ type change struct {
 	Rail    *string `json:"rail,omitempty"`
 	Payment string  `json:"payment,omitempty"` // the key of the payment that came back, or has failed
 	// Now is what stood before the change, and Effect what the change does to it.
-	Now     *standing `json:"now,omitempty"`
+	Now     *balanceSummary `json:"now,omitempty"`
 	Effect  string    `json:"effect,omitempty"`
 	Note    string    `json:"note,omitempty"` // what to mind
 	Written bool      `json:"written"`
@@ -30,13 +30,13 @@ type change struct {
 	Already  bool   `json:"already,omitempty"`
 	Transfer string `json:"transfer,omitempty"` // that books it
 
-	// nothing says that there is nothing to do; Note is why.
-	nothing bool
-	// link stands between the action and the peer, "" is " of "; and into before After, "" is " to ".
-	link, into string
-	// look says what to look at when the outcome is unknown, before the command is given
+	// noop says that there is nothing to do; Note is why.
+	noop bool
+	// peerPrefix stands between the action and the peer, "" is " of "; and into before After, "" is " to ".
+	peerPrefix, afterPrefix string
+	// checkFirst says what to look at when the outcome is unknown, before the command is given
 	// again; "" if giving it again is safe.
-	look string
+	checkFirst string
 }
 
 // unknownError is a change of which nobody knows whether it is written.
@@ -48,18 +48,18 @@ type unknownError struct {
 func (e *unknownError) Error() string { return e.err.Error() + "\n" + e.remedy }
 func (e *unknownError) Unwrap() error { return e.err }
 
-// repeatIt is the remedy for changes that are written once, however often they are asked for.
-const repeatIt = "It may be written or not. Give the same command again: what is written already is not written twice."
+// repeatHint is the remedy for changes that are written once, however often they are asked for.
+const repeatHint = "It may be written or not. Give the same command again: what is written already is not written twice."
 
-// write says what would be done, or does it with --yes and says what was done. do may
+// previewOrWrite says what would be done, or does it with --yes and says what was done. do may
 // change what is told.
-func (a *app) write(c change, do func(*change) error) error {
+func (a *app) previewOrWrite(c change, do func(*change) error) error {
 	if a.yes {
 		switch err := do(&c); {
-		case errors.Is(err, ledger.ErrOutcomeUnknown) && c.look != "":
-			return &unknownError{err, "It may be written or not. " + c.look}
+		case errors.Is(err, ledger.ErrOutcomeUnknown) && c.checkFirst != "":
+			return &unknownError{err, "It may be written or not. " + c.checkFirst}
 		case errors.Is(err, ledger.ErrOutcomeUnknown):
-			return &unknownError{err, repeatIt}
+			return &unknownError{err, repeatHint}
 		case err != nil:
 			return err
 		}
@@ -68,7 +68,7 @@ func (a *app) write(c change, do func(*change) error) error {
 		}
 	}
 	if a.json {
-		return a.print(c)
+		return a.printJSON(c)
 	}
 	state := "Would " + c.Action
 	switch {
@@ -83,12 +83,12 @@ func (a *app) write(c change, do func(*change) error) error {
 		rail = strconv.Quote(*c.Rail)
 	}
 	for _, part := range []struct{ name, value string }{
-		{orDefault(c.link, " of "), c.Peer},
+		{orDefault(c.peerPrefix, " of "), c.Peer},
 		{" by rail ", rail},
 		{" in ", c.Asset},
 		{", ", c.Amount},
 		{", from ", c.Before},
-		{orDefault(c.into, " to "), c.After},
+		{orDefault(c.afterPrefix, " to "), c.After},
 		{", key ", c.Key},
 		{", payment ", c.Payment},
 		{", order ", c.Order},

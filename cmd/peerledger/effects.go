@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+
+	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/settlement"
+)
+
+// balanceSummary is what stands between us and a peer, beside a change of it. Amounts are in whole
+// units.
+type balanceSummary struct {
+	Position string `json:"position"` // above 0 we owe the peer
+	Prepaid  string `json:"prepaid"`
+	// PrepaidAtMost says that Prepaid is an upper bound.
+	PrepaidAtMost bool   `json:"prepaid_at_most,omitempty"`
+	Arrears       string `json:"arrears"`
+	// Due is what the next order will be by settle_at and settle_to of the configuration;
+	// "" without them.
+	Due string `json:"due,omitempty"`
+}
+
+func (s *session) summarizeBalance(b accounts.Balance) (*balanceSummary, error) {
+	due, err := s.formatDue(b)
+	return &balanceSummary{
+		Position: formatSigned(b.Asset, b.Position()), Prepaid: b.Asset.Format(b.Prepaid), PrepaidAtMost: b.PrepaidAtMost,
+		Arrears: b.Asset.Format(b.Arrears), Due: due,
+	}, err
+}
+
+// formatDue is what the next order to a peer will be, by settle_at and settle_to of the configuration;
+// "" without them.
+func (s *session) formatDue(b accounts.Balance) (string, error) {
+	entry, ok := s.findConfigured(b.Account)
+	if !ok {
+		return "", nil
+	}
+	policy, err := entry.parsePolicy(b.Asset)
+	if err != nil || policy == nil {
+		return "", err
+	}
+	var due ledger.Amount
+	if b.Settling.IsZero() && !b.Closed {
+		due = policy.Due(settlement.PolicyInput{Balance: b}).Amount.Min(computeSpendable(b))
+	}
+	return b.Asset.Format(due), nil
+}
+
+func (s *balanceSummary) String() string {
+	text := fmt.Sprintf("position %s, prepaid %s, arrears %s", s.Position, markUpperBound(s.Prepaid, s.PrepaidAtMost), s.Arrears)
+	if s.Due != "" {
+		text += ", due " + s.Due
+	}
+	return text
+}
+
+// markUpperBound marks an upper bound.
+func markUpperBound(amount string, upperBound bool) string {
+	if upperBound {
+		return "at most " + amount
+	}
+	return amount
+}
+
+// computeSpendable is what a peer's account can be charged beside its arrears.
+func computeSpendable(b accounts.Balance) ledger.Amount { return b.Headroom.SubFloor(b.Arrears) }
+
+// effectFunc says what a change of so much will do to a balance, as far as nothing comes between.
+type effectFunc func(b accounts.Balance, amount ledger.Amount) string
+
+// describePaidIn is that of a payment of the peer, and of a credit.
+func describePaidIn(b accounts.Balance, amount ledger.Amount) string {
+	owes := ledger.ClampAmount(new(big.Int).Neg(b.Net()))
+	pays := amount.Min(owes)
+	return fmt.Sprintf("Of it, %s pays what the peer owes, and %s is prepaid.", b.Asset.Format(pays), b.Asset.Format(amount.SubFloor(pays)))
+}
+
+// describeReceived is that of a payment, which waits in suspense if the account is closed.
+func describeReceived(b accounts.Balance, amount ledger.Amount) string {
+	if b.Closed {
+		return "The peer's account is closed: it waits in our suspense account (peerledger settle release)."
+	}
+	return describePaidIn(b, amount)
+}
+
+// describeCharge is that of what is taken from a peer, whether its account covers it or not.
+func describeCharge(b accounts.Balance, amount ledger.Amount) string {
+	if b.Closed {
+		return "The peer's account is closed: all of it is arrears."
+	}
+	charged := amount.Min(computeSpendable(b))
+	if charged == amount {
+		return "Its account covers it."
+	}
+	return fmt.Sprintf("Of it, %s is charged to its account, and %s is arrears until it has headroom.",
+		b.Asset.Format(charged), b.Asset.Format(amount.SubFloor(charged)))
+}
+
+// describeCoveredCharge is that of what is refused if the peer's account does not cover it, but for
+// beyond.
+func describeCoveredCharge(beyond *bool) effectFunc {
+	return func(b accounts.Balance, amount ledger.Amount) string {
+		if *beyond || !b.Closed && !computeSpendable(b).Less(amount) {
+			return describeCharge(b, amount)
+		}
+		return "It will be refused: " + explainRefusedCharge(b)
+	}
+}
+
+// explainRefusedCharge says why a charge is refused, and what to do.
+func explainRefusedCharge(b accounts.Balance) string {
+	if b.Closed {
+		return "the peer's account is closed. With --beyond-headroom all of it is arrears."
+	}
+	return fmt.Sprintf("the peer's account covers %s %s. With --beyond-headroom the rest is arrears.", b.Asset.Format(computeSpendable(b)), b.Asset.Code)
+}
+
+// describeReturned is that of a payment that came back.
+func describeReturned(b accounts.Balance, amount ledger.Amount) string {
+	if b.Closed {
+		return "If the payment waits in suspense for this closed account, it is taken out of there; else all of it is arrears."
+	}
+	return describeCharge(b, amount)
+}
+
+// describeWriteOff is that of arrears that are given up.
+func describeWriteOff(b accounts.Balance, amount ledger.Amount) string {
+	var collected ledger.Amount
+	if !b.Closed {
+		collected = b.Arrears.Min(b.Headroom)
+	}
+	uncollected := b.Arrears.SubFloor(collected)
+	if uncollected.IsZero() {
+		return "It will be refused: the peer has no arrears that its account cannot pay."
+	}
+	return fmt.Sprintf("Of its arrears, %s is collected first, and %s is given up.", b.Asset.Format(collected), b.Asset.Format(amount.Min(uncollected)))
+}
+
+// addPreview completes a change of a peer's balance with what stands now and what the change
+// will do.
+func (s *session) addPreview(ctx context.Context, c *change, account accounts.PeerAccount, amount ledger.Amount, describe effectFunc) (accounts.Balance, error) {
+	b, err := s.book.Balance(ctx, account)
+	if err != nil {
+		return b, err
+	}
+	c.Effect = describe(b, amount)
+	c.Now, err = s.summarizeBalance(b)
+	return b, err
+}
