@@ -17,4 +17,4 @@ func openCluster(context.Context, cluster.Config) (ledger.Ledger, error) {
 }
 
 // newSessionOpener is nil: there is no client.
-func sessionOpener(cluster.Config) func(context.Context) (doctor.Session, error) { return nil }
+func newSessionOpener(cluster.Config) func(context.Context) (doctor.Session, error) { return nil }

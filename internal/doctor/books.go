@@ -20,47 +20,47 @@ type Books struct {
 
 // examineBooks looks at what stands between us and the named peers: two requests for some
 // 2,000 of them, one for each 8,189 rows of the suspense account of each asset, one for the newest
-// orders of each of the first ordersOf peers that have any, and one for the pauses in each asset.
+// orders of each of the first maxOrderPeers peers that have any, and one for the pauses in each asset.
 func (s Subject) examineBooks(ctx context.Context, session ledger.Ledger, r *Report) {
 	if len(s.Books.Config.Assets) == 0 {
 		return
 	}
-	s.judgeNames(r)
+	s.checkNames(r)
 	book, err := accounts.NewBook(session, s.Books.Config)
 	if err == nil {
 		err = book.CheckAssets(ctx)
 	}
 	if err != nil {
-		r.add(BooksUnread, "books", err.Error())
+		r.addFinding(BooksUnread, "books", err.Error())
 		return
 	}
 	for _, asset := range book.Assets() {
 		subject := "books in " + asset.String()
-		balances, err := s.balances(ctx, book, asset)
+		balances, err := s.readBalances(ctx, book, asset)
 		if err != nil {
-			r.add(BooksUnread, subject, err.Error())
+			r.addFinding(BooksUnread, subject, err.Error())
 			continue
 		}
-		judgeArrears(balances, subject, r)
-		judgeArrearsAccounts(balances, subject, r)
-		if err := judgeSuspense(ctx, book, balances, subject, r); err != nil {
-			r.add(BooksUnread, subject, err.Error())
+		checkArrears(balances, subject, r)
+		checkArrearsAccounts(balances, subject, r)
+		if err := checkSuspense(ctx, book, balances, subject, r); err != nil {
+			r.addFinding(BooksUnread, subject, err.Error())
 		}
-		if err := judgeOrders(ctx, session, book, balances, subject, r); err != nil {
-			r.add(BooksUnread, subject, err.Error())
+		if err := checkOrders(ctx, session, book, balances, subject, r); err != nil {
+			r.addFinding(BooksUnread, subject, err.Error())
 		}
 	}
-	judgePauses(ctx, session, book, r)
+	checkPauses(ctx, session, book, r)
 }
 
-// judgeNames reports ids that look alike.
-func (s Subject) judgeNames(r *Report) {
+// checkNames reports ids that look alike.
+func (s Subject) checkNames(r *Report) {
 	names := make([]string, len(s.Books.Peers))
 	for i, p := range s.Books.Peers {
 		names[i] = p.Peer
 	}
 	if alike := Alike(names); alike != "" {
-		r.add(PeersAlike, "books", alike)
+		r.addFinding(PeersAlike, "books", alike)
 	}
 }
 
@@ -74,11 +74,11 @@ func Alike(names []string) string {
 		}
 		groups = append(groups, strings.Join(quoted, " and "))
 	}
-	return few(groups)
+	return joinFirst(groups)
 }
 
-// balances are those of the named peers that the ledger has in an asset.
-func (s Subject) balances(ctx context.Context, book *accounts.Book, asset accounts.Asset) ([]accounts.Balance, error) {
+// readBalances are those of the named peers that the ledger has in an asset.
+func (s Subject) readBalances(ctx context.Context, book *accounts.Book, asset accounts.Asset) ([]accounts.Balance, error) {
 	var names []string
 	for _, p := range s.Books.Peers {
 		if p.Asset == asset {
@@ -107,7 +107,7 @@ func (s Subject) balances(ctx context.Context, book *accounts.Book, asset accoun
 	return book.LookUpBalances(ctx, list...)
 }
 
-func judgeArrears(balances []accounts.Balance, subject string, r *Report) {
+func checkArrears(balances []accounts.Balance, subject string, r *Report) {
 	var owing []string
 	for _, b := range balances {
 		if !b.Arrears.IsZero() {
@@ -115,14 +115,14 @@ func judgeArrears(balances []accounts.Balance, subject string, r *Report) {
 		}
 	}
 	if len(owing) == 0 {
-		r.add(BooksRight, subject, number(len(balances), "peer", "peers")+" of the configuration, none in arrears")
+		r.addFinding(BooksRight, subject, formatCount(len(balances), "peer", "peers")+" of the configuration, none in arrears")
 		return
 	}
-	r.add(InArrears, subject, few(owing))
+	r.addFinding(InArrears, subject, joinFirst(owing))
 }
 
-// judgeArrearsAccounts reports peers that a version before arrears provisioned.
-func judgeArrearsAccounts(balances []accounts.Balance, subject string, r *Report) {
+// checkArrearsAccounts reports peers that a version before arrears provisioned.
+func checkArrearsAccounts(balances []accounts.Balance, subject string, r *Report) {
 	var without []string
 	for _, b := range balances {
 		if !b.HasArrearsAccount() {
@@ -130,48 +130,48 @@ func judgeArrearsAccounts(balances []accounts.Balance, subject string, r *Report
 		}
 	}
 	if len(without) > 0 {
-		r.add(NoArrearsAccount, subject, few(without))
+		r.addFinding(NoArrearsAccount, subject, joinFirst(without))
 	}
 }
 
 // Of so many peers so many of the newest orders are looked at.
 const (
-	ordersOf     = 100
-	newestOrders = 100
+	maxOrderPeers     = 100
+	maxOrders = 100
 )
 
-// judgeOrders reports engines of a version before the check of orders.
-func judgeOrders(
+// checkOrders reports engines of a version before the check of orders.
+func checkOrders(
 	ctx context.Context, session ledger.Ledger, book *accounts.Book, balances []accounts.Balance, subject string, r *Report,
 ) error {
-	var old []string
-	looked := 0
+	var oldOrders []string
+	examined := 0
 	for _, b := range balances {
-		if !b.EverSettled() || !b.HasHistory() || looked == ordersOf {
+		if !b.EverSettled() || !b.HasHistory() || examined == maxOrderPeers {
 			continue
 		}
-		looked++
+		examined++
 		rows, err := session.GetAccountTransfers(ctx, ledger.AccountFilter{
-			AccountID: book.PeerIDs(b.Account).Settlement, Code: chart.CodeOrder, Limit: newestOrders,
+			AccountID: book.PeerIDs(b.Account).Settlement, Code: chart.CodeOrder, Limit: maxOrders,
 			Flags: ledger.AccountFilterCredits | ledger.AccountFilterReversed,
 		})
 		if err != nil {
 			return err
 		}
-		if order, is := uncheckedAfterChecked(rows); is {
-			old = append(old, fmt.Sprintf("order %v of %s", order, b.Account.Peer()))
+		if order, found := findOldEngineOrder(rows); found {
+			oldOrders = append(oldOrders, fmt.Sprintf("order %v of %s", order, b.Account.Peer()))
 		}
 	}
-	if len(old) > 0 {
-		r.add(OldEngine, subject, few(old))
+	if len(oldOrders) > 0 {
+		r.addFinding(OldEngine, subject, joinFirst(oldOrders))
 	}
 	return nil
 }
 
-// uncheckedAfterChecked finds the newest order without a check that was placed when orders with
+// findOldEngineOrder finds the newest order without a check that was placed when orders with
 // one were there already. The rows are the newest first. Bits 56 to 61 of an order's
 // user_data_64 are the version of its check; 0 is none.
-func uncheckedAfterChecked(rows []ledger.Transfer) (order ledger.ID, is bool) {
+func findOldEngineOrder(rows []ledger.Transfer) (order ledger.ID, found bool) {
 	const versionShift, versionMask = 56, 1<<6 - 1
 	for _, row := range rows {
 		if !row.Flags.Has(ledger.TransferPending) {
@@ -188,8 +188,8 @@ func uncheckedAfterChecked(rows []ledger.Transfer) (order ledger.ID, is bool) {
 	return ledger.ID{}, false
 }
 
-// few are the first of a list, and how many more there are.
-func few(list []string) string {
+// joinFirst are the first of a list, and how many more there are.
+func joinFirst(list []string) string {
 	const shown = 10
 	if len(list) <= shown {
 		return strings.Join(list, ", ")

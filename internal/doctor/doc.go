@@ -57,9 +57,9 @@ func (r Report) Has(code Code) bool {
 	return slices.ContainsFunc(r, func(f Finding) bool { return f.Code == code })
 }
 
-// add adds a finding, with what is known about its code.
-func (r *Report) add(code Code, subject, found string) {
-	k := code.knowledge()
+// addFinding adds a finding, with what is known about its code.
+func (r *Report) addFinding(code Code, subject, found string) {
+	k := code.lookUpEntry()
 	*r = append(*r, Finding{
 		Code: code, Level: k.level, Subject: subject, Found: found, Cause: k.cause, Remedy: k.remedy,
 	})

@@ -20,7 +20,7 @@ func TestTroubleshootingChapter(t *testing.T) {
 	}
 	named["silent"], named["unreachable"] = regexp.MustCompile("`silent`").MatchString(chapter), regexp.MustCompile("`unreachable`").MatchString(chapter)
 	for _, code := range Codes() {
-		if code.knowledge().level != OK {
+		if code.lookUpEntry().level != OK {
 			require.True(t, named[string(code)], "%s is not in docs/operations.md", code)
 		}
 		delete(named, string(code))

@@ -58,8 +58,8 @@ func Examine(ctx context.Context, s Subject) Report {
 	}
 	var r Report
 	if s.ConfigErr != nil {
-		for _, err := range flatten(s.ConfigErr) {
-			r.add(ConfigInvalid, "configuration", err.Error())
+		for _, err := range flattenErrors(s.ConfigErr) {
+			r.addFinding(ConfigInvalid, "configuration", err.Error())
 		}
 	} else if len(s.Addresses) > 0 { // else files alone are asked for
 		s.examineCluster(ctx, &r)
@@ -71,22 +71,22 @@ func Examine(ctx context.Context, s Subject) Report {
 		s.examineJournal(&r)
 	}
 	if s.DataFile != "" {
-		held := s.examineDataFile(&r)
-		judgeHost(hostFacts(), held, &r)
+		serverRuns := s.examineDataFile(&r)
+		checkHost(readHost(), serverRuns, &r)
 	}
 	return r
 }
 
 func (s Subject) examineCluster(ctx context.Context, r *Report) {
 	if s.ClusterID.IsZero() {
-		r.add(ClusterIDZero, "configuration", "cluster id 0")
+		r.addFinding(ClusterIDZero, "configuration", "cluster id 0")
 	}
-	replicas := s.resolve(ctx, r)
-	s.ask(ctx, replicas)
-	s.judgeReplicas(ctx, replicas, r)
-	judgeOrder(replicas, r)
-	judgeReleases(replicas, s.Client, r)
-	judgeViews(replicas, r)
+	replicas := s.resolveReplicas(ctx, r)
+	s.pingReplicas(ctx, replicas)
+	s.checkReplicas(ctx, replicas, r)
+	checkAddressOrder(replicas, r)
+	checkReleases(replicas, s.Client, r)
+	checkViews(replicas, r)
 	answering := 0
 	for _, p := range replicas {
 		if p.pong != nil {
@@ -98,31 +98,31 @@ func (s Subject) examineCluster(ctx context.Context, r *Report) {
 	}
 }
 
-// quorum is how many of n replicas must be there for requests to be executed
+// quorumSize is how many of n replicas must be there for requests to be executed
 // (https://docs.tigerbeetle.com/operating/cluster/).
-func quorum(n int) int {
+func quorumSize(n int) int {
 	if n < 1 || n > 6 {
 		return n
 	}
 	return [...]int{1, 2, 2, 2, 3, 3}[n-1]
 }
 
-// flatten takes joined errors apart, and not those that say more than their parts.
-func flatten(err error) []error {
+// flattenErrors takes joined errors apart, and not those that say more than their parts.
+func flattenErrors(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok && err.Error() == errors.Join(joined.Unwrap()...).Error() {
 		var all []error
 		for _, e := range joined.Unwrap() {
-			all = append(all, flatten(e)...)
+			all = append(all, flattenErrors(e)...)
 		}
 		return all
 	}
 	return []error{err}
 }
 
-// number is so many of something; several is their name in the plural.
-func number(n int, one, several string) string {
+// formatCount is so many of something; several is their name in the plural.
+func formatCount(n int, singular, plural string) string {
 	if n == 1 {
-		return "1 " + one
+		return "1 " + singular
 	}
-	return fmt.Sprintf("%d %s", n, several)
+	return fmt.Sprintf("%d %s", n, plural)
 }

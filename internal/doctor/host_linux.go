@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hostFacts finds out about this machine.
-func hostFacts() (h host) {
+// readHost finds out about this machine.
+func readHost() (h host) {
 	var name unix.Utsname
 	if unix.Uname(&name) == nil {
 		h.kernel = unix.ByteSliceToString(name.Release[:])
@@ -74,8 +74,8 @@ func readNumber(path string) uint64 {
 	return n
 }
 
-// volumeFacts finds out about a file's file system.
-func volumeFacts(path string) volume {
+// readVolume finds out about a file's file system.
+func readVolume(path string) volume {
 	var fs unix.Statfs_t
 	if unix.Statfs(path, &fs) != nil {
 		return volume{}
@@ -86,9 +86,9 @@ func volumeFacts(path string) volume {
 	}
 }
 
-// isHeld reports whether a process holds the lock that a server takes on its file. To find
+// isLocked reports whether a process holds the lock that a server takes on its file. To find
 // out it takes a shared one for a moment; a server that starts just then tries again.
-func isHeld(path string) (held, known bool) {
+func isLocked(path string) (locked, known bool) {
 	file, err := os.Open(path)
 	if err != nil {
 		return false, false

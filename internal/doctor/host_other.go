@@ -5,8 +5,8 @@ package doctor
 // TigerBeetle's servers run on other systems for development only; nothing is looked at
 // there.
 
-func hostFacts() host { return host{} }
+func readHost() host { return host{} }
 
-func volumeFacts(string) volume { return volume{} }
+func readVolume(string) volume { return volume{} }
 
-func isHeld(string) (held, known bool) { return false, false }
+func isLocked(string) (locked, known bool) { return false, false }

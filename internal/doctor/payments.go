@@ -9,11 +9,11 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// judgePauses reports rails that are paused, and payments that are stopped.
-func judgePauses(ctx context.Context, session ledger.Ledger, book *accounts.Book, r *Report) {
+// checkPauses reports rails that are paused, and payments that are stopped.
+func checkPauses(ctx context.Context, session ledger.Ledger, book *accounts.Book, r *Report) {
 	pauses, err := readPauses(ctx, session, book)
 	if err != nil {
-		r.add(BooksUnread, "payments", err.Error())
+		r.addFinding(BooksUnread, "payments", err.Error())
 		return
 	}
 	var paused []string
@@ -21,7 +21,7 @@ func judgePauses(ctx context.Context, session ledger.Ledger, book *accounts.Book
 		paused = append(paused, p.String())
 	}
 	if len(paused) > 0 {
-		r.add(PaymentsPaused, "payments", few(paused))
+		r.addFinding(PaymentsPaused, "payments", joinFirst(paused))
 	}
 }
 

@@ -37,7 +37,7 @@ func TestReleaseThatIsNotUnderstood(t *testing.T) {
 	r := Examine(t.Context(), Subject{
 		ClusterID: uint128.From64(7), Addresses: []string{address}, Client: vsr.NewRelease(0, 17, 9), DataFile: path,
 	})
-	require.Contains(t, find(t, r, DataFileDamaged).Found, "format 3, this program reads 2")
-	require.Contains(t, find(t, r, DataFileDamaged).Remedy, "use a peerledger of its release")
-	require.Contains(t, find(t, r, NotTigerBeetle).Cause, "does not understand")
+	require.Contains(t, findFinding(t, r, DataFileDamaged).Found, "format 3, this program reads 2")
+	require.Contains(t, findFinding(t, r, DataFileDamaged).Remedy, "use a peerledger of its release")
+	require.Contains(t, findFinding(t, r, NotTigerBeetle).Cause, "does not understand")
 }

@@ -19,10 +19,10 @@ const (
 	phaseMask  = 1<<(packetBits/2) - 1
 )
 
-// phases are the phases in which a recorder tries to book a packet that was fulfilled
+// replayPhases are the phases in which a recorder tries to book a packet that was fulfilled
 // already, in its order: at once, and as corrections. It goes on to the next one only if the
 // ledger has burnt an id of this one.
-var phases = []uint64{3, 4, 5, 14, 15}
+var replayPhases = []uint64{3, 4, 5, 14, 15}
 
 // burnAgain burns ids of packets that the old ledger has burnt. A recorder that repeats an
 // operation from before the move tries the phases in their order; without the burnt ids the
@@ -35,7 +35,7 @@ var phases = []uint64{3, 4, 5, 14, 15}
 //
 // It comes after the last transfer: an id that is burnt can no longer be imported.
 func (m *migration) burnAgain() error {
-	nowhere, err := m.nowhere()
+	unused, err := m.findUnusedAccount()
 	if err != nil {
 		return err
 	}
@@ -43,17 +43,17 @@ func (m *migration) burnAgain() error {
 		f.Code = chart.CodeCorrection
 		return m.from.QueryTransfers(ctx, f)
 	}
-	return pages(m.ctx, corrections, timeOf, 0, m.most, func(page []ledger.Transfer) error {
+	return eachPage(m.ctx, corrections, transferTime, 0, m.pageSize, func(page []ledger.Transfer) error {
 		var events []ledger.Transfer
 		for i := range page {
-			for _, id := range earlier(&page[i]) {
+			for _, id := range listEarlierIDs(&page[i]) {
 				events = append(events, ledger.Transfer{
-					ID: id, DebitAccountID: nowhere, CreditAccountID: page[i].CreditAccountID, Ledger: page[i].Ledger, Code: page[i].Code,
+					ID: id, DebitAccountID: unused, CreditAccountID: page[i].CreditAccountID, Ledger: page[i].Ledger, Code: page[i].Code,
 				})
 			}
 		}
-		for events := range slices.Chunk(events, m.most) {
-			if err := m.burn(events); err != nil {
+		for events := range slices.Chunk(events, m.pageSize) {
+			if err := m.burnIDs(events); err != nil {
 				return err
 			}
 		}
@@ -61,17 +61,17 @@ func (m *migration) burnAgain() error {
 	})
 }
 
-// earlier are the ids of a correction's leg in the phases before its own; none if the row is
+// listEarlierIDs are the ids of a correction's leg in the phases before its own; none if the row is
 // no packet's.
-func earlier(t *ledger.Transfer) []ledger.ID {
+func listEarlierIDs(t *ledger.Transfer) []ledger.ID {
 	packet := t.ID
 	packet.Lo &^= 1<<packetBits - 1
 	if uint128.Uint128(packet) != t.UserData128 {
 		return nil
 	}
-	own := slices.Index(phases, t.ID.Lo&phaseMask)
+	ownPhase := slices.Index(replayPhases, t.ID.Lo&phaseMask)
 	var ids []ledger.ID
-	for _, phase := range phases[:max(own, 0)] {
+	for _, phase := range replayPhases[:max(ownPhase, 0)] {
 		id := t.ID
 		id.Lo = id.Lo&^phaseMask | phase
 		ids = append(ids, id)
@@ -79,20 +79,20 @@ func earlier(t *ledger.Transfer) []ledger.ID {
 	return ids
 }
 
-// nowhere is an account that neither ledger has: a debit of it burns the transfer's id.
-func (m *migration) nowhere() (ledger.ID, error) {
+// findUnusedAccount is an account that neither ledger has: a debit of it burns the transfer's id.
+func (m *migration) findUnusedAccount() (ledger.ID, error) {
 	sum := sha256.Sum256([]byte("peerledger migrate: no account"))
 	id := ledger.IDFromBytes([16]byte(sum[:16]))
-	there, err := m.to.LookupAccounts(m.ctx, []ledger.ID{id})
-	if err == nil && len(there) > 0 {
+	found, err := m.to.LookupAccounts(m.ctx, []ledger.ID{id})
+	if err == nil && len(found) > 0 {
 		err = fmt.Errorf("%w: account %v, which is not to exist", ErrRefused, id)
 	}
 	return id, err
 }
 
-// burn burns the ids of transfers whose debit account does not exist. An id that is in the
+// burnIDs burns the ids of transfers whose debit account does not exist. An id that is in the
 // ledger cannot be booked again anyway.
-func (m *migration) burn(events []ledger.Transfer) error {
+func (m *migration) burnIDs(events []ledger.Transfer) error {
 	results, err := m.to.CreateTransfers(m.ctx, events)
 	if err != nil {
 		return err
@@ -106,6 +106,6 @@ func (m *migration) burn(events []ledger.Transfer) error {
 			return fmt.Errorf("%w: burn the id %v: %v", ErrRefused, events[i].ID, r.Status)
 		}
 	}
-	m.tell("burnt ids", m.result.Burnt)
+	m.reportProgress("burnt ids", m.result.Burnt)
 	return nil
 }

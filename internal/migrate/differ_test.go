@@ -51,9 +51,9 @@ func TestDifferencesAreFound(t *testing.T) {
 				ID: ledger.NewID(1, 0), DebitAccountID: ledger.NewID(1, 0), CreditAccountID: ledger.NewID(2, 0), Amount: ledger.NewAmount(5), Ledger: 1, Code: 1,
 			}})
 			require.NoError(t, err)
-			c.pass(time.Minute)
+			c.advance(time.Minute)
 			for _, most := range []int{1, 2, 100} {
-				_, err = copyTo(t, c, from, changed{to, change}, most).run()
+				_, err = newMigration(t, c, from, changed{to, change}, most).runSteps()
 				if name == "nothing" {
 					require.NoError(t, err)
 					continue

@@ -8,8 +8,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// holds are the pending transfers with a timeout that are not resolved.
-type holds struct {
+// openHolds are the pending transfers with a timeout that are not resolved.
+type openHolds struct {
 	byExpiry expiries
 	rows     map[ledger.ID]ledger.Transfer
 }
@@ -20,19 +20,19 @@ type expiry struct {
 	id ledger.ID
 }
 
-func newHolds() holds { return holds{rows: map[ledger.ID]ledger.Transfer{}} }
+func newOpenHolds() openHolds { return openHolds{rows: map[ledger.ID]ledger.Transfer{}} }
 
-func (h *holds) add(t *ledger.Transfer) {
+func (h *openHolds) addHold(t *ledger.Transfer) {
 	h.rows[t.ID] = *t
 	heap.Push(&h.byExpiry, expiry{t.Timestamp + uint64(t.Timeout)*1e9, t.ID})
 }
 
-func (h *holds) remove(id ledger.ID) { delete(h.rows, id) }
+func (h *openHolds) removeHold(id ledger.ID) { delete(h.rows, id) }
 
-func (h *holds) open() int { return len(h.rows) }
+func (h *openHolds) countOpen() int { return len(h.rows) }
 
-// first is when the next hold ends.
-func (h *holds) first() (at uint64, open bool) {
+// nextExpiry is when the next hold ends.
+func (h *openHolds) nextExpiry() (at uint64, open bool) {
 	for len(h.byExpiry) > 0 {
 		next := h.byExpiry[0]
 		if _, open := h.rows[next.id]; open {
@@ -43,9 +43,9 @@ func (h *holds) first() (at uint64, open bool) {
 	return 0, false
 }
 
-// void is the row that gives the first hold back at a moment. Its id follows from the hold's,
+// voidNext is the row that gives the first hold back at a moment. Its id follows from the hold's,
 // so that another run makes the same.
-func (h *holds) void(moment uint64) ledger.Transfer {
+func (h *openHolds) voidNext(moment uint64) ledger.Transfer {
 	next := heap.Pop(&h.byExpiry).(expiry)
 	t := h.rows[next.id]
 	delete(h.rows, next.id)
@@ -75,8 +75,8 @@ func (e *expiries) Pop() any {
 	return last
 }
 
-// contains reports whether a sorted list has a time.
-func contains(sorted []uint64, at uint64) bool {
+// containsTime reports whether a sorted list has a time.
+func containsTime(sorted []uint64, at uint64) bool {
 	_, found := slices.BinarySearch(sorted, at)
 	return found
 }

@@ -49,12 +49,12 @@ type Result struct {
 	Burnt     int `json:"burnt_ids"`     // ids that the old ledger refused for ever, and the new one now does, too
 }
 
-// settled is how old the newest row must be. TigerBeetle 0.17.9 ends at an imported time that
+// minAge is how old the newest row must be. TigerBeetle 0.17.9 ends at an imported time that
 // is not behind the time of the request (upstream #3867 is about such cases).
-const settled = 5 * time.Second
+const minAge = 5 * time.Second
 
-// batchMax is how many rows are written at a time, and read.
-const batchMax = 2000
+// maxPageSize is how many rows are written at a time, and read.
+const maxPageSize = 2000
 
 // migration is one copy.
 type migration struct {
@@ -62,14 +62,14 @@ type migration struct {
 	from, to ledger.Ledger
 	progress func(Progress)
 	now      func() time.Time
-	most     int // rows in a request
+	pageSize     int // rows in a request
 
 	result   Result
 	accounts []uint64 // times of all accounts, ascending
-	have     uint64   // the newest transfer that the new ledger had at the beginning
-	last     uint64   // time of the newest transfer that was written, or would have been
+	newestCopied     uint64   // the newest transfer that the new ledger had at the beginning
+	newestWritten     uint64   // time of the newest transfer that was written, or would have been
 	batch    []ledger.Transfer
-	holds    holds
+	holds    openHolds
 }
 
 // Run copies a ledger into another one. Nothing else may write to either; it waits for holds
@@ -80,12 +80,12 @@ type migration struct {
 // Errors: ErrEmpty; ErrNotEmpty, ErrRefused and ErrDifferent name the row; ErrTooYoung; those of the
 // requests.
 func Run(ctx context.Context, from, to ledger.Ledger, batch int, progress func(Progress)) (Result, error) {
-	m := &migration{ctx: ctx, from: from, to: to, progress: progress, now: time.Now, most: min(batch, batchMax), holds: newHolds()}
-	return m.run()
+	m := &migration{ctx: ctx, from: from, to: to, progress: progress, now: time.Now, pageSize: min(batch, maxPageSize), holds: newOpenHolds()}
+	return m.runSteps()
 }
 
-func (m *migration) run() (Result, error) {
-	for _, step := range []func() error{m.checkQuiet, m.copyAccounts, m.copyTransfers, m.burnAgain, m.compare} {
+func (m *migration) runSteps() (Result, error) {
+	for _, step := range []func() error{m.checkQuiet, m.copyAccounts, m.copyTransfers, m.burnAgain, m.compareLedgers} {
 		if err := step(); err != nil {
 			return m.result, err
 		}
@@ -96,18 +96,18 @@ func (m *migration) run() (Result, error) {
 // checkQuiet refuses an old ledger that somebody has just written to, before anything is copied:
 // copying may take hours.
 func (m *migration) checkQuiet() error {
-	account, err := newest(m.ctx, m.from.QueryAccounts, func(a *ledger.Account) uint64 { return a.Timestamp })
+	account, err := readNewest(m.ctx, m.from.QueryAccounts, func(a *ledger.Account) uint64 { return a.Timestamp })
 	if err != nil {
 		return err
 	}
-	transfer, err := newest(m.ctx, m.from.QueryTransfers, timeOf)
+	transfer, err := readNewest(m.ctx, m.from.QueryTransfers, transferTime)
 	if err != nil {
 		return err
 	}
-	return m.check(max(account, transfer))
+	return m.checkAge(max(account, transfer))
 }
 
-func (m *migration) tell(what string, done int) {
+func (m *migration) reportProgress(what string, done int) {
 	if m.progress != nil {
 		m.progress(Progress{what, done})
 	}
@@ -115,12 +115,12 @@ func (m *migration) tell(what string, done int) {
 
 // copyAccounts copies all accounts. They may be older than transfers, so they come first.
 func (m *migration) copyAccounts() error {
-	have, err := newest(m.ctx, m.to.QueryAccounts, func(a *ledger.Account) uint64 { return a.Timestamp })
+	have, err := readNewest(m.ctx, m.to.QueryAccounts, func(a *ledger.Account) uint64 { return a.Timestamp })
 	if err != nil {
 		return err
 	}
 	found := have == 0
-	err = pages(m.ctx, m.from.QueryAccounts, func(a *ledger.Account) uint64 { return a.Timestamp }, 0, m.most, func(page []ledger.Account) error {
+	err = eachPage(m.ctx, m.from.QueryAccounts, func(a *ledger.Account) uint64 { return a.Timestamp }, 0, m.pageSize, func(page []ledger.Account) error {
 		var events []ledger.Account
 		for i := range page {
 			a := &page[i]
@@ -131,7 +131,7 @@ func (m *migration) copyAccounts() error {
 				m.result.Already++
 				continue
 			}
-			flags, err := m.created(a)
+			flags, err := m.readCreationFlags(a)
 			if err != nil {
 				return err
 			}
@@ -140,21 +140,21 @@ func (m *migration) copyAccounts() error {
 				Flags: flags | ledger.AccountImported, Timestamp: a.Timestamp,
 			})
 		}
-		m.tell("accounts", m.result.Accounts)
+		m.reportProgress("accounts", m.result.Accounts)
 		return m.writeAccounts(events)
 	})
 	if err == nil && m.result.Accounts == 0 {
 		return ErrEmpty
 	}
 	if err == nil && !found {
-		return fmt.Errorf("%w: it has an account of %v that the old one has not", ErrNotEmpty, at(have))
+		return fmt.Errorf("%w: it has an account of %v that the old one has not", ErrNotEmpty, toTime(have))
 	}
 	return err
 }
 
-// created is the flags that an account was created with: one that is closed was closed by a
+// readCreationFlags is the flags that an account was created with: one that is closed was closed by a
 // transfer, or, if it never had any, from the beginning.
-func (m *migration) created(a *ledger.Account) (ledger.AccountFlags, error) {
+func (m *migration) readCreationFlags(a *ledger.Account) (ledger.AccountFlags, error) {
 	if !a.Flags.Has(ledger.AccountClosed) {
 		return a.Flags, nil
 	}
@@ -176,7 +176,7 @@ func (m *migration) writeAccounts(events []ledger.Account) error {
 	if len(events) == 0 {
 		return nil
 	}
-	if err := m.check(events[len(events)-1].Timestamp); err != nil {
+	if err := m.checkAge(events[len(events)-1].Timestamp); err != nil {
 		return err
 	}
 	results, err := m.to.CreateAccounts(m.ctx, events)
@@ -191,18 +191,18 @@ func (m *migration) writeAccounts(events []ledger.Account) error {
 	return nil
 }
 
-// check refuses times that are hardly past.
-func (m *migration) check(timestamp uint64) error {
-	if age := m.now().Sub(time.Unix(0, int64(timestamp))); age < settled {
-		return fmt.Errorf("%w: its newest row is %v old, and must be %v; stop all connectors, and try again", ErrTooYoung, age.Round(time.Millisecond), settled)
+// checkAge refuses times that are hardly past.
+func (m *migration) checkAge(timestamp uint64) error {
+	if age := m.now().Sub(time.Unix(0, int64(timestamp))); age < minAge {
+		return fmt.Errorf("%w: its newest row is %v old, and must be %v; stop all connectors, and try again", ErrTooYoung, age.Round(time.Millisecond), minAge)
 	}
 	return nil
 }
 
-func at(timestamp uint64) time.Time { return time.Unix(0, int64(timestamp)).UTC() }
+func toTime(timestamp uint64) time.Time { return time.Unix(0, int64(timestamp)).UTC() }
 
-// newest is the time of the newest row; 0 if there is none.
-func newest[T any](ctx context.Context, query func(context.Context, ledger.QueryFilter) ([]T, error), timestamp func(*T) uint64) (uint64, error) {
+// readNewest is the time of the newest row; 0 if there is none.
+func readNewest[T any](ctx context.Context, query func(context.Context, ledger.QueryFilter) ([]T, error), timestamp func(*T) uint64) (uint64, error) {
 	rows, err := query(ctx, ledger.QueryFilter{Limit: 1, Flags: ledger.QueryFilterReversed})
 	if err != nil || len(rows) == 0 {
 		return 0, err
@@ -210,8 +210,8 @@ func newest[T any](ctx context.Context, query func(context.Context, ledger.Query
 	return timestamp(&rows[0]), nil
 }
 
-// pages gives all rows after a time, oldest first.
-func pages[T any](
+// eachPage gives all rows after a time, oldest first.
+func eachPage[T any](
 	ctx context.Context, query func(context.Context, ledger.QueryFilter) ([]T, error), timestamp func(*T) uint64,
 	after uint64, limit int, page func([]T) error,
 ) error {

@@ -31,9 +31,9 @@ func newClock() *clock {
 	return c
 }
 
-func (c *clock) time() time.Time       { return time.Unix(0, c.now.Load()) }
-func (c *clock) pass(d time.Duration)  { c.now.Add(int64(d)) }
-func (c *clock) Sleep(d time.Duration) { c.pass(d) }
+func (c *clock) currentTime() time.Time       { return time.Unix(0, c.now.Load()) }
+func (c *clock) advance(d time.Duration)  { c.now.Add(int64(d)) }
+func (c *clock) Sleep(d time.Duration) { c.advance(d) }
 
 // slept is an embedded ledger whose time programs let pass.
 type slept struct {
@@ -41,15 +41,15 @@ type slept struct {
 	*clock
 }
 
-// copyTo is a migration between two ledgers on one clock.
-func copyTo(t *testing.T, c *clock, from, to ledger.Ledger, most int) *migration {
+// newMigration is a migration between two ledgers on one clock.
+func newMigration(t *testing.T, c *clock, from, to ledger.Ledger, pageSize int) *migration {
 	t.Helper()
-	return &migration{ctx: t.Context(), from: from, to: to, now: c.time, most: most, holds: newHolds()}
+	return &migration{ctx: t.Context(), from: from, to: to, now: c.currentTime, pageSize: pageSize, holds: newOpenHolds()}
 }
 
 func newLedger(t *testing.T, c *clock) *embedded.Ledger {
 	t.Helper()
-	l := embedded.New(embedded.WithClock(c.time))
+	l := embedded.New(embedded.WithClock(c.currentTime))
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
 	return l
 }
@@ -65,9 +65,9 @@ func TestRandomPrograms(t *testing.T) {
 			c := newClock()
 			from, to := newLedger(t, c), newLedger(t, c)
 			ledgertest.RunProgram(t, slept{from, c}, seed+i)
-			c.pass(240 * time.Hour) // all holds end
+			c.advance(240 * time.Hour) // all holds end
 			for _, most := range []int{int(1 + (seed+i)%40), 2000} {
-				result, err := copyTo(t, c, from, to, most).run()
+				result, err := newMigration(t, c, from, to, most).runSteps()
 				require.NoError(t, err)
 				require.Equal(t, most == 2000, result.Already == result.Accounts+result.Transfers+result.Expired, "%+v", result)
 			}
@@ -113,11 +113,11 @@ func TestInterrupted(t *testing.T) {
 	c := newClock()
 	from, to := newLedger(t, c), &failing{Ledger: newLedger(t, c), every: 4}
 	ledgertest.RunProgram(t, slept{from, c}, seed)
-	c.pass(240 * time.Hour)
+	c.advance(240 * time.Hour)
 	runs := 0
 	for ; ; runs++ {
 		require.Less(t, runs, 10_000)
-		_, err := copyTo(t, c, from, to, 7).run()
+		_, err := newMigration(t, c, from, to, 7).runSteps()
 		if err == nil {
 			break
 		}
@@ -127,12 +127,12 @@ func TestInterrupted(t *testing.T) {
 	ledgertest.RequireConserved(t, to)
 }
 
-// books are those of a connector on an embedded ledger.
-func books(t *testing.T, l ledger.Ledger, c *clock) *peerledger.Client {
+// newClient are those of a connector on an embedded ledger.
+func newClient(t *testing.T, l ledger.Ledger, c *clock) *peerledger.Client {
 	t.Helper()
 	usd := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
 	client, err := peerledger.New(notClosed{l}, peerledger.Config{
-		Accounts: accounts.Config{Assets: []accounts.Asset{usd}}, Recorder: transfers.Config{Clock: c.time},
+		Accounts: accounts.Config{Assets: []accounts.Asset{usd}}, Recorder: transfers.Config{Clock: c.currentTime},
 	})
 	require.NoError(t, err)
 	return client
@@ -148,20 +148,20 @@ func TestTheLibraryGoesOn(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	from, to := newLedger(t, c), newLedger(t, c)
-	old := books(t, from, c)
+	old := newClient(t, from, c)
 	usd := old.Book.Assets()[0]
 	peers := []accounts.PeerConfig{{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(1000)}, {ID: "bob", Asset: usd}, {ID: "carol", Asset: usd}}
 	handles, err := old.Provision(t.Context(), peers...)
 	require.NoError(t, err)
 	alice, bob, carol := handles[0], handles[1], handles[2]
 	packet := func(client *peerledger.Client, in uint64, resolve bool) {
-		held, err := client.Recorder.Prepare(t.Context(), transfers.Packet{From: alice, To: bob, In: in, Out: in - 1, Expiry: c.time().Add(20 * time.Second)})
+		held, err := client.Recorder.Prepare(t.Context(), transfers.Packet{From: alice, To: bob, In: in, Out: in - 1, Expiry: c.currentTime().Add(20 * time.Second)})
 		require.NoError(t, err)
 		if resolve {
 			_, err = client.Recorder.Fulfill(t.Context(), held.Packet)
 			require.NoError(t, err)
 		}
-		c.pass(time.Second)
+		c.advance(time.Second)
 	}
 	packet(old, 100, true)
 	packet(old, 50, false) // expires
@@ -170,15 +170,15 @@ func TestTheLibraryGoesOn(t *testing.T) {
 	_, err = old.Book.ExtendCredit(t.Context(), alice, ledger.NewAmount(500))
 	require.NoError(t, err)
 	require.NoError(t, old.Close(t.Context()))
-	c.pass(time.Hour)
+	c.advance(time.Hour)
 	want, err := old.Book.Balances(t.Context(), handles...)
 	require.NoError(t, err)
 
-	result, err := copyTo(t, c, from, to, 3).run()
+	result, err := newMigration(t, c, from, to, 3).runSteps()
 	require.NoError(t, err)
 	require.Equal(t, 2, result.Expired, "the two legs of the packet that expired")
 
-	moved := books(t, to, c)
+	moved := newClient(t, to, c)
 	again, err := moved.Provision(t.Context(), peers[1:]...) // alice's line is another one since
 	require.NoError(t, err)
 	require.Equal(t, handles[1:], again)
@@ -210,30 +210,30 @@ func TestRefusals(t *testing.T) {
 			ID: ledger.NewID(first, 0), DebitAccountID: ledger.NewID(first, 0), CreditAccountID: ledger.NewID(first+1, 0), Amount: ledger.NewAmount(5), Ledger: 1, Code: 1,
 		}})
 		require.NoError(t, err)
-		c.pass(time.Second)
+		c.advance(time.Second)
 	}
 	fill(from, 1)
-	c.pass(time.Minute)
+	c.advance(time.Minute)
 	fill(from, 3)
-	_, err := copyTo(t, c, from, to, 1).run()
+	_, err := newMigration(t, c, from, to, 1).runSteps()
 	require.ErrorIs(t, err, ErrTooYoung)
 	copied, err := to.QueryAccounts(t.Context(), ledger.QueryFilter{Limit: 1})
 	require.NoError(t, err)
 	require.Empty(t, copied, "it is said before anything is copied")
-	c.pass(time.Minute)
-	_, err = copyTo(t, c, from, to, 10).run()
+	c.advance(time.Minute)
+	_, err = newMigration(t, c, from, to, 10).runSteps()
 	require.NoError(t, err)
 
 	other := newLedger(t, c)
 	fill(other, 7)
-	c.pass(time.Minute)
-	_, err = copyTo(t, c, from, other, 10).run()
+	c.advance(time.Minute)
+	_, err = newMigration(t, c, from, other, 10).runSteps()
 	require.ErrorIs(t, err, ErrNotEmpty)
 
 	// Somebody writes to the new ledger meanwhile.
 	fill(to, 8)
-	c.pass(time.Minute)
-	_, err = copyTo(t, c, from, to, 10).run()
+	c.advance(time.Minute)
+	_, err = newMigration(t, c, from, to, 10).runSteps()
 	require.ErrorIs(t, err, ErrNotEmpty)
 }
 

@@ -16,7 +16,7 @@ func Shell(command string, out io.Writer) func(context.Context) error {
 	return func(ctx context.Context) error {
 		cmd := exec.CommandContext(ctx, "sh", "-c", command)
 		cmd.Stdout, cmd.Stderr, cmd.WaitDelay = out, out, time.Second
-		apart(cmd)
+		setProcessGroup(cmd)
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("%s: %w", command, err)
 		}

@@ -14,9 +14,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// dockerWithin is how long docker gets for what must come to its end: to make a container,
+// dockerTimeout is how long docker gets for what must come to its end: to make a container,
 // and to remove it.
-const dockerWithin = time.Minute
+const dockerTimeout = time.Minute
 
 // Container is a Server that runs an image with the docker command, on Docker's own bridge,
 // where it meets no other server. Its port is on 127.0.0.1. It takes as much memory as Binary
@@ -30,18 +30,18 @@ func Container(image string, open OpenCluster) Server {
 		}
 		name := containerName(file)
 		remove := func() error { return removeContainer(ctx, name) }
-		if err := errors.Join(remove(), haveImage(ctx, image)); err != nil {
+		if err := errors.Join(remove(), ensureImage(ctx, image)); err != nil {
 			return nil, nil, err
 		}
 		if err := createContainer(ctx, name, image, file); err != nil {
 			return nil, nil, errors.Join(err, remove())
 		}
-		if _, err := docker(ctx, "start", name); err != nil {
+		if _, err := runDocker(ctx, "start", name); err != nil {
 			return nil, nil, errors.Join(err, remove())
 		}
-		address, err := docker(ctx, "port", name, "3001/tcp")
+		address, err := runDocker(ctx, "port", name, "3001/tcp")
 		if err != nil {
-			log, _ := docker(ctx, "logs", "--tail", "5", name)
+			log, _ := runDocker(ctx, "logs", "--tail", "5", name)
 			return nil, nil, errors.Join(fmt.Errorf("%w: %s", err, log), remove())
 		}
 		address, _, _ = strings.Cut(address, "\n")
@@ -57,12 +57,12 @@ func containerName(file string) string {
 	return fmt.Sprintf("peerledger-verify-%x", sha256.Sum256([]byte(folder)))[:len("peerledger-verify-")+16]
 }
 
-// haveImage pulls an image that is not there, which may take long and be interrupted.
-func haveImage(ctx context.Context, image string) error {
-	if _, err := docker(ctx, "image", "inspect", "--format", "{{.Id}}", image); err == nil {
+// ensureImage pulls an image that is not there, which may take long and be interrupted.
+func ensureImage(ctx context.Context, image string) error {
+	if _, err := runDocker(ctx, "image", "inspect", "--format", "{{.Id}}", image); err == nil {
 		return nil
 	}
-	_, err := docker(ctx, "pull", "--quiet", image)
+	_, err := runDocker(ctx, "pull", "--quiet", image)
 	return err
 }
 
@@ -76,16 +76,16 @@ func createContainer(ctx context.Context, name, image, file string) error {
 		"create", "--name", name, "--security-opt", "seccomp=unconfined", "--cap-add", "IPC_LOCK",
 		"--publish", "127.0.0.1::3001", "--volume", filepath.Clean(folder) + ":/data", image, "start", "--addresses=0.0.0.0:3001",
 	}
-	return within(ctx, dockerWithin, func(ctx context.Context) error {
-		_, err := docker(ctx, append(append(args, copyFlags()...), "/data/"+base)...)
+	return callWithTimeout(ctx, dockerTimeout, func(ctx context.Context) error {
+		_, err := runDocker(ctx, append(append(args, copyFlags()...), "/data/"+base)...)
 		return err
 	})
 }
 
 // removeContainer removes a container, whatever state it is in, if it is there.
 func removeContainer(ctx context.Context, name string) error {
-	return within(ctx, dockerWithin, func(ctx context.Context) error {
-		_, err := docker(ctx, "rm", "--force", "--volumes", name)
+	return callWithTimeout(ctx, dockerTimeout, func(ctx context.Context) error {
+		_, err := runDocker(ctx, "rm", "--force", "--volumes", name)
 		if err != nil && strings.Contains(err.Error(), "No such container") { // newer ones do not mind
 			return nil
 		}
@@ -93,12 +93,12 @@ func removeContainer(ctx context.Context, name string) error {
 	})
 }
 
-// docker runs the docker command, which Ctrl-C does not reach, and returns what it printed.
-func docker(ctx context.Context, args ...string) (string, error) {
+// runDocker runs the docker command, which Ctrl-C does not reach, and returns what it printed.
+func runDocker(ctx context.Context, args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, "docker", args...)
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &stdout, &stderr, time.Second
-	apart(cmd)
+	setProcessGroup(cmd)
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("docker %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String()))
 	}

@@ -51,8 +51,8 @@ esac
 [ ! -e "$command-fails" ]
 `
 
-// stubDocker puts the stub on PATH.
-func stubDocker(t *testing.T) (dir string) {
+// installDockerStub puts the stub on PATH.
+func installDockerStub(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	bin := t.TempDir()
@@ -62,15 +62,15 @@ func stubDocker(t *testing.T) (dir string) {
 	return dir
 }
 
-func containers(t *testing.T, dir string) []string {
+func listContainers(t *testing.T, dir string) []string {
 	t.Helper()
 	list, err := filepath.Glob(filepath.Join(dir, "container-*"))
 	require.NoError(t, err)
 	return list
 }
 
-// copyOf is a copy as Verify makes one.
-func copyOf(t *testing.T) (file string) {
+// writeCopy is a copy as Verify makes one.
+func writeCopy(t *testing.T) (file string) {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "backups", verifyPrefix+"1")
 	require.NoError(t, os.MkdirAll(folder, 0o700))
@@ -79,7 +79,7 @@ func copyOf(t *testing.T) (file string) {
 	return file
 }
 
-func openNone(context.Context, uint128.Uint128, string) (ledger.Ledger, error) {
+func failToOpen(context.Context, uint128.Uint128, string) (ledger.Ledger, error) {
 	return nil, errors.New("no ledger")
 }
 
@@ -99,7 +99,7 @@ func TestContainersAreRemoved(t *testing.T) {
 		"interrupted while it starts":  {interrupted: "start"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := stubDocker(t)
+			dir := installDockerStub(t)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			if test.fails != "" {
@@ -110,13 +110,13 @@ func TestContainersAreRemoved(t *testing.T) {
 				require.NoError(t, os.WriteFile(waits, nil, 0o600))
 			}
 			ended := make(chan error)
-			file := copyOf(t)
+			file := writeCopy(t)
 			go func() {
-				_, _, err := Container("image", openNone)(ctx, file)
+				_, _, err := Container("image", failToOpen)(ctx, file)
 				ended <- err
 			}()
 			if test.interrupted != "" {
-				require.Eventually(t, func() bool { return exists(filepath.Join(dir, test.interrupted+"-begun")) }, 20*time.Second, time.Millisecond)
+				require.Eventually(t, func() bool { return fileExists(filepath.Join(dir, test.interrupted+"-begun")) }, 20*time.Second, time.Millisecond)
 				cancel()
 				require.NoError(t, os.Remove(waits))
 			}
@@ -125,9 +125,9 @@ func TestContainersAreRemoved(t *testing.T) {
 				if _, err := exec.LookPath("setsid"); err != nil {
 					t.Skip("nothing plays the daemon: ", err)
 				}
-				require.Eventually(t, func() bool { return exists(filepath.Join(dir, "create-done")) }, 20*time.Second, time.Millisecond)
+				require.Eventually(t, func() bool { return fileExists(filepath.Join(dir, "create-done")) }, 20*time.Second, time.Millisecond)
 			}
-			require.Empty(t, containers(t, dir))
+			require.Empty(t, listContainers(t, dir))
 		})
 	}
 }
@@ -137,16 +137,16 @@ func TestContainersAreRemoved(t *testing.T) {
 //
 //nolint:paralleltest // PATH is of the whole process
 func TestContainerOfAKilledVerification(t *testing.T) {
-	dir := stubDocker(t)
-	file := copyOf(t)
-	other := containerName(copyOf(t))
+	dir := installDockerStub(t)
+	file := writeCopy(t)
+	other := containerName(writeCopy(t))
 	for _, name := range []string{containerName(file), other} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "container-"+name), nil, 0o600))
 	}
 	next := filepath.Join(filepath.Dir(filepath.Dir(file)), verifyPrefix+"2", "7_0.tigerbeetle")
-	_, _, err := Container("image", openNone)(t.Context(), next)
+	_, _, err := Container("image", failToOpen)(t.Context(), next)
 	require.ErrorContains(t, err, "7_0.tigerbeetle")
-	require.Equal(t, []string{filepath.Join(dir, "container-"+other)}, containers(t, dir))
+	require.Equal(t, []string{filepath.Join(dir, "container-"+other)}, listContainers(t, dir))
 }
 
 // The same with Docker, of which the stub knows only what it was told.
@@ -167,8 +167,8 @@ func TestContainersOfDocker(t *testing.T) {
 		require.NoError(t, err, string(output))
 		for _, after := range []time.Duration{time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond, time.Minute} {
 			ctx, cancel := context.WithTimeout(t.Context(), after)
-			file := copyOf(t)
-			_, _, err := Container(image, openNone)(ctx, file)
+			file := writeCopy(t)
+			_, _, err := Container(image, failToOpen)(ctx, file)
 			cancel()
 			require.Error(t, err)
 			left, err := exec.CommandContext(t.Context(), "docker", "ps", "--all", "--quiet", "--filter", "name="+containerName(file)).Output()

@@ -20,13 +20,13 @@ import (
 func TestCreateAndRestore(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	o := n.options()
-	o.Now = clock(time.Second)
-	b := n.create(t, o)
+	o := n.makeOptions()
+	o.Now = newClock(time.Second)
+	b := n.createBackup(t, o)
 	require.Equal(t, filepath.Join(n.folder, "7-20261126T000001.000Z"), b.Folder)
 	want, err := os.ReadFile(n.file)
 	require.NoError(t, err)
-	require.Equal(t, want, restored(t, b))
+	require.Equal(t, want, restoreFile(t, b))
 	m := b.Manifest
 	require.Equal(t, []any{"7", "7_0.tigerbeetle", "0.17.9", uint64(3), uint64(960), int64(vsrtest.DataFileSize)},
 		[]any{m.ClusterID.String(), m.File, m.Release, m.Sequence, m.Checkpoint, m.Size})
@@ -42,13 +42,13 @@ func TestRefusals(t *testing.T) {
 	three := superblock
 	three.ReplicaCount = 3
 	vsrtest.DataFile(t, n.file, three)
-	_, err := Create(t.Context(), n.options())
+	_, err := Create(t.Context(), n.makeOptions())
 	require.ErrorIs(t, err, ErrReplicated)
 	require.ErrorContains(t, err, "tigerbeetle recover")
 	require.NoDirExists(t, n.folder, "nothing is touched")
 
 	require.NoError(t, os.WriteFile(n.file, []byte("hello"), 0o600))
-	_, err = Create(t.Context(), n.options())
+	_, err = Create(t.Context(), n.makeOptions())
 	require.ErrorIs(t, err, vsr.ErrNotDataFile)
 	_, err = Create(t.Context(), Options{File: filepath.Join(t.TempDir(), "missing"), Folder: n.folder})
 	require.ErrorIs(t, err, os.ErrNotExist)
@@ -70,7 +70,7 @@ func TestFileOfAnotherMoment(t *testing.T) {
 			t.Parallel()
 			n := newNode(t)
 			started := false
-			o := n.options()
+			o := n.makeOptions()
 			o.Stop = func(context.Context) error {
 				require.NoError(t, os.Remove(n.file))
 				sb := superblock
@@ -88,7 +88,7 @@ func TestFileOfAnotherMoment(t *testing.T) {
 			}
 			require.ErrorContains(t, err, test.want)
 			require.Empty(t, b.Folder)
-			require.Empty(t, leftovers(t, n.folder))
+			require.Empty(t, listLeftovers(t, n.folder))
 			list, err := List(n.folder)
 			require.NoError(t, err)
 			require.Empty(t, list)
@@ -103,20 +103,20 @@ func TestFileInUse(t *testing.T) {
 	_, err := server.TryLock()
 	require.NoError(t, err)
 	defer func() { _ = server.Close() }()
-	_, err = Create(t.Context(), n.options())
+	_, err = Create(t.Context(), n.makeOptions())
 	require.ErrorIs(t, err, ErrInUse)
 	list, err := List(n.folder)
 	require.NoError(t, err)
 	require.Empty(t, list)
 
-	o := n.options()
+	o := n.makeOptions()
 	o.Snapshot = true // but it is none
 	_, err = Create(t.Context(), o)
 	require.ErrorIs(t, err, ErrInUse)
 
 	// The server that is stopped lets go.
 	stopped, started := 0, 0
-	o = n.options()
+	o = n.makeOptions()
 	o.Stop = func(context.Context) error { stopped++; return server.Unlock() }
 	o.Start = func(context.Context) error {
 		started++
@@ -124,7 +124,7 @@ func TestFileInUse(t *testing.T) {
 		require.True(t, mine)
 		return err
 	}
-	n.create(t, o)
+	n.createBackup(t, o)
 	require.Equal(t, []int{1, 1}, []int{stopped, started})
 }
 
@@ -138,7 +138,7 @@ func TestServerIsStartedAgain(t *testing.T) {
 			o.Stop = func(ctx context.Context) error { return errors.Join(stop(ctx), broken) }
 		},
 		"copy fails": func(o *Options, _ func()) {
-			o.step = func(name string) error {
+			o.onStep = func(name string) error {
 				if name == "copied" {
 					return broken
 				}
@@ -146,16 +146,16 @@ func TestServerIsStartedAgain(t *testing.T) {
 			}
 		},
 		"file is gone": func(o *Options, _ func()) {
-			o.step = func(string) error { return os.Remove(o.File) }
+			o.onStep = func(string) error { return os.Remove(o.File) }
 		},
 		"context ends": func(o *Options, cancel func()) {
-			o.step = func(string) error { cancel(); return nil }
+			o.onStep = func(string) error { cancel(); return nil }
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := newNode(t)
-			o, running := n.options(), true
+			o, running := n.makeOptions(), true
 			o.Stop = func(context.Context) error { running = false; return nil }
 			o.Start = func(ctx context.Context) error { running = true; return ctx.Err() }
 			ctx, cancel := context.WithCancel(t.Context())
@@ -165,7 +165,7 @@ func TestServerIsStartedAgain(t *testing.T) {
 			require.Error(t, err)
 			require.NotContains(t, err.Error(), "NOT started")
 			require.True(t, running)
-			require.Empty(t, leftovers(t, n.folder))
+			require.Empty(t, listLeftovers(t, n.folder))
 		})
 	}
 }
@@ -174,7 +174,7 @@ func TestServerIsStartedAgain(t *testing.T) {
 func TestServerThatDoesNotStart(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	o := n.options()
+	o := n.makeOptions()
 	o.Stop = func(context.Context) error { return nil }
 	o.Start = func(context.Context) error { return errors.New("no") }
 	b, err := Create(t.Context(), o)
@@ -185,17 +185,17 @@ func TestServerThatDoesNotStart(t *testing.T) {
 func TestOneBackupAtATime(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	o := n.options()
-	o.step = func(string) error {
-		_, err := Create(t.Context(), n.options())
+	o := n.makeOptions()
+	o.onStep = func(string) error {
+		_, err := Create(t.Context(), n.makeOptions())
 		require.ErrorIs(t, err, ErrBusy)
 		return nil
 	}
-	n.create(t, o)
+	n.createBackup(t, o)
 }
 
-// leftovers are the names in a folder that are neither a backup's nor the lock's.
-func leftovers(t *testing.T, folder string) (names []string) {
+// listLeftovers are the names in a folder that are neither a backup's nor the lock's.
+func listLeftovers(t *testing.T, folder string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(folder)
 	require.NoError(t, err)
@@ -215,9 +215,9 @@ func TestInterruptedBackups(t *testing.T) {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
 			n := newNode(t)
-			first := n.create(t, n.options())
-			old := restored(t, first)
-			n.write(t)
+			first := n.createBackup(t, n.makeOptions())
+			old := restoreFile(t, first)
+			n.writeDataFile(t)
 			now, err := os.ReadFile(n.file)
 			require.NoError(t, err)
 
@@ -232,14 +232,14 @@ func TestInterruptedBackups(t *testing.T) {
 			require.NotEmpty(t, list)
 			for _, b := range list {
 				require.NoError(t, b.Check(t.Context(), nil))
-				content := restored(t, b)
+				content := restoreFile(t, b)
 				require.True(t, string(content) == string(old) || string(content) == string(now))
 			}
-			o := n.options()
+			o := n.makeOptions()
 			o.Keep = 1
 			o.Now = func() time.Time { return time.Now().Add(time.Second) } // the last one may be of this millisecond
-			n.create(t, o)
-			require.Empty(t, leftovers(t, n.folder))
+			n.createBackup(t, o)
+			require.Empty(t, listLeftovers(t, n.folder))
 			list, err = List(n.folder)
 			require.NoError(t, err)
 			require.Len(t, list, 1)

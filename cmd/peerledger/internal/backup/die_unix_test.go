@@ -7,5 +7,5 @@ import (
 	"syscall"
 )
 
-// die ends this process as a power cut does.
-func die() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) }
+// killThisProcess ends this process as a power cut does.
+func killThisProcess() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) }

@@ -39,7 +39,7 @@ var (
 	ErrNotEmpty = errors.New("backup: the volume is not empty")
 )
 
-func replicated(path string, count int) error {
+func newReplicatedError(path string, count int) error {
 	return fmt.Errorf("%w: %s is of a cluster of %d replicas. A copy of one of them has forgotten what it acknowledged since, so putting it back can lose transfers. "+
 		"The others are its backup: a lost replica is brought back with tigerbeetle recover (docs/operations.md#a-lost-replica)", ErrReplicated, path, count)
 }

@@ -40,27 +40,27 @@ type Journal struct {
 	Waiting int `json:"waiting"`
 }
 
-// held is a folder that nobody can open until release.
-type held struct {
+// lockedFolder is a folder that nobody can open until release.
+type lockedFolder struct {
 	path    string
 	names   []string // of its files
 	release func() error
 }
 
-// holdFolder keeps everybody from opening a folder.
-func holdFolder(path string) (held, error) {
+// lockSource keeps everybody from opening a folder.
+func lockSource(path string) (lockedFolder, error) {
 	names, release, err := wal.LockFolder(path)
 	switch {
 	case errors.Is(err, wal.ErrLocked):
-		return held{}, fmt.Errorf("%w: %s: a program has it open: stop it first, or say how to (--stop, --start)", ErrInUse, path)
+		return lockedFolder{}, fmt.Errorf("%w: %s: a program has it open: stop it first, or say how to (--stop, --start)", ErrInUse, path)
 	case err != nil:
-		return held{}, fmt.Errorf("backup: %w", err)
+		return lockedFolder{}, fmt.Errorf("backup: %w", err)
 	}
-	return held{path, names, release}, nil
+	return lockedFolder{path, names, release}, nil
 }
 
-// pack packs a folder's files into an archive.
-func (h held) pack(ctx context.Context, to string) (*Folder, error) {
+// packFolder packs a folder's files into an archive.
+func (h lockedFolder) packFolder(ctx context.Context, to string) (*Folder, error) {
 	file, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (h held) pack(ctx context.Context, to string) (*Folder, error) {
 		}
 		return out.Close()
 	})
-	if err := finish(file, err); err != nil {
+	if err := syncAndClose(file, err); err != nil {
 		return nil, err
 	}
 	return &Folder{Name: filepath.Base(h.path), Archive: archive}, nil
@@ -93,19 +93,19 @@ func addFile(ctx context.Context, out *tar.Writer, path string) error {
 	if err := out.WriteHeader(&tar.Header{Name: filepath.Base(path), Mode: 0o600, Size: info.Size()}); err != nil {
 		return err
 	}
-	return move(ctx, file, func(p []byte) error { _, err := out.Write(p); return err }, nil)
+	return copyChunks(ctx, file, func(p []byte) error { _, err := out.Write(p); return err }, nil)
 }
 
-// untar unpacks a folder's files into another one.
-func (f Folder) untar(ctx context.Context, archive, to string) error {
+// unpackFolder unpacks a folder's files into another one.
+func (f Folder) unpackFolder(ctx context.Context, archive, to string) error {
 	r, w := io.Pipe()
 	extracted := make(chan error, 1)
 	go func() {
-		err := extract(r, to)
+		err := extractFiles(r, to)
 		_ = r.CloseWithError(err) // it has no error; the other end learns of ours
 		extracted <- err
 	}()
-	err := f.unpack(ctx, archive, func(p []byte) error { _, err := w.Write(p); return err }, nil)
+	err := f.unpackFile(ctx, archive, func(p []byte) error { _, err := w.Write(p); return err }, nil)
 	_ = w.CloseWithError(err) // as above; nil is the end
 	if extractErr := <-extracted; err == nil && extractErr != nil {
 		return fmt.Errorf("%w: %s: %w", ErrDamaged, archive, extractErr)
@@ -116,8 +116,8 @@ func (f Folder) untar(ctx context.Context, archive, to string) error {
 // logFile is the name of a file that a folder's archive may have in it.
 var logFile = regexp.MustCompile(`^(?:log|checkpoint)-[0-9a-f]{16}$`)
 
-// extract writes the files of an archive, and reads that to its end.
-func extract(r io.Reader, to string) error {
+// extractFiles writes the files of an archive, and reads that to its end.
+func extractFiles(r io.Reader, to string) error {
 	in := tar.NewReader(r)
 	for {
 		header, err := in.Next()
@@ -136,14 +136,14 @@ func extract(r io.Reader, to string) error {
 			return err
 		}
 		_, err = io.Copy(file, in)
-		if err := finish(file, err); err != nil {
+		if err := syncAndClose(file, err); err != nil {
 			return err
 		}
 	}
 }
 
-// identify reads a folder's files, which must be whole, and says which folder they are of.
-func (f *Folder) identify(folder string) error {
+// readIdentity reads a folder's files, which must be whole, and says which folder they are of.
+func (f *Folder) readIdentity(folder string) error {
 	content, err := wal.Read(folder, wal.AnyFormat, func(wal.Record) error { return nil })
 	if err != nil {
 		return err
@@ -152,17 +152,17 @@ func (f *Folder) identify(folder string) error {
 	return nil
 }
 
-// describe reads an archive of a folder back, opens what is in it with open, and notes which
+// describeArchive reads an archive of a folder back, opens what is in it with open, and notes which
 // folder it is of.
-func (f *Folder) describe(ctx context.Context, archive string, open func(folder string) error) (err error) {
+func (f *Folder) describeArchive(ctx context.Context, archive string, open func(folder string) error) (err error) {
 	folder, err := os.MkdirTemp(filepath.Dir(archive), ".read-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	err = f.untar(ctx, archive, folder)
+	err = f.unpackFolder(ctx, archive, folder)
 	if err == nil {
-		err = f.identify(folder)
+		err = f.readIdentity(folder)
 	}
 	if err == nil {
 		err = open(folder)
@@ -173,8 +173,8 @@ func (f *Folder) describe(ctx context.Context, archive string, open func(folder 
 	return nil
 }
 
-// restore writes a folder's files into one without a log.
-func (f Folder) restore(ctx context.Context, archive, target string) (err error) {
+// restoreFolder writes a folder's files into one without a log.
+func (f Folder) restoreFolder(ctx context.Context, archive, target string) (err error) {
 	present, err := wal.Names(target)
 	switch {
 	case err != nil:
@@ -190,23 +190,23 @@ func (f Folder) restore(ctx context.Context, archive, target string) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(partial)) }()
-	if err := f.untar(ctx, archive, partial); err != nil {
+	if err := f.unpackFolder(ctx, archive, partial); err != nil {
 		return err
 	}
-	found := Folder{}
-	if err := found.identify(partial); err != nil {
+	restored := Folder{}
+	if err := restored.readIdentity(partial); err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if found.ID != f.ID || found.Records != f.Records {
-		return fmt.Errorf("%w: %s is of folder %s with %d records, and its manifest says %s and %d", ErrDamaged, archive, found.ID, found.Records, f.ID, f.Records)
+	if restored.ID != f.ID || restored.Records != f.Records {
+		return fmt.Errorf("%w: %s is of folder %s with %d records, and its manifest says %s and %d", ErrDamaged, archive, restored.ID, restored.Records, f.ID, f.Records)
 	}
-	return errors.Join(link(partial, target), syncFolder(filepath.Dir(target)))
+	return errors.Join(linkFiles(partial, target), syncFolder(filepath.Dir(target)))
 }
 
-// link gives a folder's files their names in another one, and replaces nothing. The oldest
+// linkFiles gives a folder's files their names in another one, and replaces nothing. The oldest
 // segment of the log comes last: without it the folder is refused as corrupt, and never taken
 // for a new one.
-func link(from, to string) error {
+func linkFiles(from, to string) error {
 	names, err := wal.Names(from)
 	if err != nil {
 		return err

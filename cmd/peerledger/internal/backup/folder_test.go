@@ -29,7 +29,7 @@ func newConnector(t *testing.T) connector {
 	t.Helper()
 	dir := t.TempDir()
 	c := connector{filepath.Join(dir, "ledger"), filepath.Join(dir, "journal"), filepath.Join(dir, "backups")}
-	c.run(t, 1)
+	c.recordPackets(t, 1)
 	return c
 }
 
@@ -43,8 +43,8 @@ func (silent) CreateTransfers(ctx context.Context, _ []ledger.Transfer) ([]ledge
 
 var usd = accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
 
-// run prepares packets and fulfills them, of which the ledger does not answer.
-func (c connector) run(t *testing.T, packets int) {
+// recordPackets prepares packets and fulfills them, of which the ledger does not answer.
+func (c connector) recordPackets(t *testing.T, packets int) {
 	t.Helper()
 	l, err := embedded.Open(c.ledger)
 	require.NoError(t, err)
@@ -78,12 +78,12 @@ func (c connector) run(t *testing.T, packets int) {
 	})
 }
 
-func (c connector) options() Options {
+func (c connector) makeOptions() Options {
 	return Options{Ledger: c.ledger, Journal: c.journal, Folder: c.backups}
 }
 
-// restored restores both, and finds what was there.
-func (c connector) restored(t *testing.T, b Backup) connector {
+// requireRestored restores both, and finds what was there.
+func (c connector) requireRestored(t *testing.T, b Backup) connector {
 	t.Helper()
 	dir := t.TempDir()
 	again := connector{filepath.Join(dir, "ledger"), filepath.Join(dir, "journal"), c.backups}
@@ -114,13 +114,13 @@ func (c connector) restored(t *testing.T, b Backup) connector {
 func TestFolderAndJournal(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t)
-	b := node{}.create(t, c.options())
+	b := node{}.createBackup(t, c.makeOptions())
 	m := b.Manifest
 	require.Equal(t, []any{"ledger", "journal", "test", 1}, []any{m.Ledger.Name, m.Journal.Name, m.Journal.Namespace, m.Journal.Waiting})
 	require.Equal(t, "folder-"+m.Ledger.ID, m.Source())
 	require.Equal(t, m.Ledger.Records, m.Sequence)
 	require.NotZero(t, m.Sequence)
-	require.Equal(t, m.name(), filepath.Base(b.Folder))
+	require.Equal(t, m.folderName(), filepath.Base(b.Folder))
 	again, err := Open(b.Folder)
 	require.NoError(t, err)
 	require.Equal(t, b, again)
@@ -132,18 +132,18 @@ func TestFolderAndJournal(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []Relation{Equal, Equal}, []Relation{report.Comparisons[0].Relation, report.Comparisons[1].Relation}, "%+v", report)
 	require.Equal(t, Journal{"test", 1}, *report.Journal)
-	require.Empty(t, leftovers(t, c.backups))
+	require.Empty(t, listLeftovers(t, c.backups))
 
-	c.run(t, 2)
+	c.recordPackets(t, 2)
 	report, err = b.Verify(t.Context(), nil, ReadFolder(c.ledger), nil)
 	require.NoError(t, err)
 	require.Equal(t, []Relation{Equal, MovedOn}, []Relation{report.Comparisons[0].Relation, report.Comparisons[1].Relation}, "%+v", report)
-	later := node{}.create(t, c.options())
+	later := node{}.createBackup(t, c.makeOptions())
 	require.Greater(t, later.Manifest.Sequence, m.Sequence)
 	require.EqualValues(t, 2, later.Manifest.Number)
 	require.Equal(t, 3, later.Manifest.Journal.Waiting)
 
-	restored := c.restored(t, later)
+	restored := c.requireRestored(t, later)
 	l, err := embedded.Open(restored.ledger)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, l.Close()) }()
@@ -168,7 +168,7 @@ func TestFolderAndJournal(t *testing.T) {
 func TestFoldersAreRestoredWithoutUs(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t)
-	b := node{}.create(t, c.options())
+	b := node{}.createBackup(t, c.makeOptions())
 	for name, original := range map[string]string{"ledger.tar.zst": c.ledger, "journal.tar.zst": c.journal} {
 		file, err := os.Open(filepath.Join(b.Folder, name))
 		require.NoError(t, err)
@@ -204,13 +204,13 @@ func TestFoldersAreRestoredWithoutUs(t *testing.T) {
 func TestJournalOfACluster(t *testing.T) {
 	t.Parallel()
 	c, n := newConnector(t), newNode(t)
-	o := n.options()
+	o := n.makeOptions()
 	o.Journal = c.journal
-	both := n.create(t, o)
+	both := n.createBackup(t, o)
 	require.Equal(t, "7", both.Manifest.Source())
 	require.Equal(t, 1, both.Manifest.Journal.Waiting)
-	_ = restored(t, both)
-	same := filled(t, 5)
+	_ = restoreFile(t, both)
+	same := newFilledLedger(t, 5)
 	report, err := both.Verify(t.Context(), func(context.Context, string) (ledger.Ledger, func() error, error) {
 		return same, func() error { return nil }, nil
 	}, nil, nil)
@@ -218,7 +218,7 @@ func TestJournalOfACluster(t *testing.T) {
 	require.Equal(t, 1, report.Journal.Waiting)
 	require.NotEmpty(t, report.Totals)
 
-	alone := n.create(t, Options{Journal: c.journal, Folder: n.folder})
+	alone := n.createBackup(t, Options{Journal: c.journal, Folder: n.folder})
 	require.Equal(t, "journal-"+alone.Manifest.Journal.ID, alone.Manifest.Source())
 	require.Equal(t, both.Manifest.Journal.ID, alone.Manifest.Journal.ID)
 	require.EqualValues(t, 1, alone.Manifest.Number, "it is counted by itself")
@@ -231,7 +231,7 @@ func TestJournalOfACluster(t *testing.T) {
 	_, err = Newest(n.folder, time.Now())
 	require.ErrorIs(t, err, ErrUnclear)
 
-	require.ErrorIs(t, n.create(t, n.options()).RestoreJournal(t.Context(), t.TempDir()), ErrNothing)
+	require.ErrorIs(t, n.createBackup(t, n.makeOptions()).RestoreJournal(t.Context(), t.TempDir()), ErrNothing)
 }
 
 // What is open is refused, before anything is stopped if there is nothing to stop it with, and
@@ -241,21 +241,21 @@ func TestFoldersInUse(t *testing.T) {
 	c := newConnector(t)
 	l, err := embedded.Open(c.ledger)
 	require.NoError(t, err)
-	_, err = Create(t.Context(), c.options())
+	_, err = Create(t.Context(), c.makeOptions())
 	require.ErrorIs(t, err, ErrInUse)
 	require.ErrorContains(t, err, c.ledger)
-	require.Empty(t, leftovers(t, c.backups))
+	require.Empty(t, listLeftovers(t, c.backups))
 
-	o := c.options()
+	o := c.makeOptions()
 	o.Stop = func(context.Context) error { return l.Close() }
 	o.Start = func(context.Context) (err error) { l, err = embedded.Open(c.ledger); return err }
-	b := node{}.create(t, o)
+	b := node{}.createBackup(t, o)
 	require.NoError(t, l.Close())
-	_ = c.restored(t, b)
+	_ = c.requireRestored(t, b)
 
 	log, _, err := wal.OpenFormat(c.journal, wal.AnyFormat, func(wal.Record) error { return nil })
 	require.NoError(t, err)
-	_, err = Create(t.Context(), c.options())
+	_, err = Create(t.Context(), c.makeOptions())
 	require.ErrorIs(t, err, ErrInUse)
 	require.ErrorContains(t, err, c.journal)
 	require.NoError(t, log.Close())
@@ -287,7 +287,7 @@ func TestFoldersThatAreRefused(t *testing.T) {
 func TestDamagedFoldersAreNotBackedUp(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t)
-	swapped := c.options()
+	swapped := c.makeOptions()
 	swapped.Ledger, swapped.Journal = c.journal, c.ledger
 	_, err := Create(t.Context(), swapped)
 	require.ErrorIs(t, err, embedded.ErrIncompatible)
@@ -299,10 +299,10 @@ func TestDamagedFoldersAreNotBackedUp(t *testing.T) {
 	require.NoError(t, err)
 	content[520] ^= 1
 	require.NoError(t, os.WriteFile(path, content, 0o600))
-	_, err = Create(t.Context(), c.options())
+	_, err = Create(t.Context(), c.makeOptions())
 	require.ErrorIs(t, err, wal.ErrCorrupt)
 	require.ErrorContains(t, err, "the copy of journal")
-	require.Empty(t, leftovers(t, c.backups))
+	require.Empty(t, listLeftovers(t, c.backups))
 	list, err := List(c.backups)
 	require.NoError(t, err)
 	require.Empty(t, list)
@@ -312,7 +312,7 @@ func TestDamagedFoldersAreNotBackedUp(t *testing.T) {
 func TestRestoreIntoAFolderWithoutALog(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t)
-	b := node{}.create(t, c.options())
+	b := node{}.createBackup(t, c.makeOptions())
 	require.ErrorIs(t, b.Restore(t.Context(), c.ledger, nil), ErrNotEmpty)
 	require.ErrorIs(t, b.RestoreJournal(t.Context(), c.journal), ErrNotEmpty)
 
@@ -333,11 +333,11 @@ func TestRestoreIntoAFolderWithoutALog(t *testing.T) {
 		"size":    func(m *Manifest) { m.Ledger.Size-- },
 		"hash":    func(m *Manifest) { m.Ledger.SHA256 = strings.Repeat("0", 64) },
 	} {
-		b := node{}.create(t, c.options())
+		b := node{}.createBackup(t, c.makeOptions())
 		renamed := filepath.Join(c.backups, "kept-"+name)
 		require.NoError(t, os.Rename(b.Folder, renamed))
 		b.Folder = renamed
-		b = rewrite(t, b, change)
+		b = rewriteManifest(t, b, change)
 		target := filepath.Join(t.TempDir(), "ledger")
 		require.ErrorIs(t, b.Restore(t.Context(), target, nil), ErrDamaged, name)
 		_, err := b.Verify(t.Context(), nil, nil, nil)
@@ -356,15 +356,15 @@ func TestJournalThatIsNotAsItWasNoted(t *testing.T) {
 		"waiting":   func(m *Manifest) { m.Journal.Waiting = 0 },
 		"namespace": func(m *Manifest) { m.Journal.Namespace = "other" },
 	} {
-		b := rewrite(t, node{}.create(t, c.options()), change)
+		b := rewriteManifest(t, node{}.createBackup(t, c.makeOptions()), change)
 		_, err := b.Verify(t.Context(), nil, nil, nil)
 		require.ErrorIs(t, err, ErrDamaged, name)
-		require.Empty(t, leftovers(t, c.backups))
+		require.Empty(t, listLeftovers(t, c.backups))
 	}
 }
 
-// segmented is a folder with a checkpoint and two segments.
-func segmented(t *testing.T) (folder string, names []string) {
+// writeSegments is a folder with a checkpoint and two segments.
+func writeSegments(t *testing.T) (folder string, names []string) {
 	t.Helper()
 	folder = filepath.Join(t.TempDir(), "log")
 	l, _, err := wal.Open(folder, func(wal.Record) error { return nil })
@@ -388,17 +388,17 @@ func segmented(t *testing.T) (folder string, names []string) {
 // new folder.
 func TestHalfRestoredFolder(t *testing.T) {
 	t.Parallel()
-	folder, names := segmented(t)
+	folder, names := writeSegments(t)
 	for i := range names {
 		target := t.TempDir()
 		require.NoError(t, os.WriteFile(filepath.Join(target, names[i]), nil, 0o600))
-		require.ErrorIs(t, link(folder, target), os.ErrExist)
+		require.ErrorIs(t, linkFiles(folder, target), os.ErrExist)
 		entries, err := os.ReadDir(target)
 		require.NoError(t, err)
 		require.Len(t, entries, 1, "what was given its name is taken back")
 	}
 	target := t.TempDir()
-	require.NoError(t, link(folder, target))
+	require.NoError(t, linkFiles(folder, target))
 	read := func() error {
 		_, err := wal.Read(target, wal.AnyFormat, func(wal.Record) error { return nil })
 		return err
@@ -429,10 +429,10 @@ func TestNamesInAnArchive(t *testing.T) {
 			out := tar.NewWriter(w)
 			return errors.Join(out.WriteHeader(&header), out.Close())
 		})
-		require.NoError(t, finish(file, err))
+		require.NoError(t, syncAndClose(file, err))
 		to := filepath.Join(dir, "to")
 		require.NoError(t, os.Mkdir(to, 0o700))
-		require.ErrorIs(t, Folder{Archive: packed}.untar(t.Context(), archive, to), ErrDamaged, name)
+		require.ErrorIs(t, Folder{Archive: packed}.unpackFolder(t.Context(), archive, to), ErrDamaged, name)
 		entries, err := os.ReadDir(to)
 		require.NoError(t, err)
 		require.Empty(t, entries)

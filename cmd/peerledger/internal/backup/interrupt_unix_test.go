@@ -31,7 +31,7 @@ func createInterrupted(dir string) {
 		path := filepath.Join(dir, name)
 		return Shell(fmt.Sprintf("echo %s begun >>%s/log; while [ ! -e %s ]; do sleep 0.01; done; echo %s done >>%s/log", name, dir, path, name, dir), os.Stderr)
 	}
-	o := n.options()
+	o := n.makeOptions()
 	o.Stop, o.Start = command("stop"), command("start")
 	if _, err := Create(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -73,7 +73,7 @@ func TestInterrupted(t *testing.T) {
 				for _, interrupted := range test.interrupted {
 					if interrupted == step {
 						require.NoError(t, syscall.Kill(-child.Process.Pid, syscall.SIGINT))
-						require.Eventually(t, func() bool { return exists(filepath.Join(dir, "seen")) }, 20*time.Second, time.Millisecond)
+						require.Eventually(t, func() bool { return fileExists(filepath.Join(dir, "seen")) }, 20*time.Second, time.Millisecond)
 					}
 				}
 				require.NoError(t, os.WriteFile(filepath.Join(dir, step), nil, 0o600))
@@ -81,7 +81,7 @@ func TestInterrupted(t *testing.T) {
 			err := child.Wait()
 			require.Equal(t, test.failed, err != nil, "%v", err)
 			require.Equal(t, "stop begun, stop done, start begun, start done", log())
-			require.Empty(t, leftovers(t, n.folder))
+			require.Empty(t, listLeftovers(t, n.folder))
 		})
 	}
 }
@@ -107,16 +107,16 @@ func TestShellEnds(t *testing.T) {
 	}, 20*time.Second, time.Millisecond)
 	cancel()
 	require.Error(t, <-ended)
-	require.Eventually(t, func() bool { return errors.Is(syscall.Kill(child, 0), syscall.ESRCH) || zombie(child) }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return errors.Is(syscall.Kill(child, 0), syscall.ESRCH) || isZombie(child) }, 20*time.Second, time.Millisecond)
 }
 
-func exists(path string) bool {
+func fileExists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }
 
-// zombie reports whether a process has ended, and nobody has asked how.
-func zombie(pid int) bool {
+// isZombie reports whether a process has ended, and nobody has asked how.
+func isZombie(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && strings.Contains(string(stat), ") Z ")
 }

@@ -24,7 +24,7 @@ const (
 	ledgerName   = "ledger.tar.zst"
 	journalName  = "journal.tar.zst"
 	manifestName = "manifest.json"
-	formatNow    = 2
+	currentFormat    = 2
 )
 
 // manifestMax is how many bytes a manifest may have: totals take some 200 a ledger number.
@@ -77,8 +77,8 @@ func (m Manifest) Source() string {
 	}
 }
 
-// archives are the files of a backup, by name.
-func (m Manifest) archives() map[string]Archive {
+// listArchives are the files of a backup, by name.
+func (m Manifest) listArchives() map[string]Archive {
 	files := map[string]Archive{}
 	if m.File != "" {
 		files[dataName] = m.Archive
@@ -94,7 +94,7 @@ func (m Manifest) archives() map[string]Archive {
 
 // Bytes are those of all that was packed.
 func (m Manifest) Bytes() (n int64) {
-	for _, archive := range m.archives() {
+	for _, archive := range m.listArchives() {
 		n += archive.Size
 	}
 	return n
@@ -102,14 +102,14 @@ func (m Manifest) Bytes() (n int64) {
 
 // PackedBytes are those of the backup's files.
 func (m Manifest) PackedBytes() (n int64) {
-	for _, archive := range m.archives() {
+	for _, archive := range m.listArchives() {
 		n += archive.Packed
 	}
 	return n
 }
 
-// name is that of the backup's folder.
-func (m Manifest) name() string { return m.Source() + "-" + m.Taken.Format(nameTime) }
+// folderName is that of the backup's folder.
+func (m Manifest) folderName() string { return m.Source() + "-" + m.Taken.Format(nameTime) }
 
 // Backup is a backup in a folder.
 type Backup struct {
@@ -119,15 +119,15 @@ type Backup struct {
 	doubt error // why the manifest is not to be believed; matches ErrDamaged
 }
 
-// stored is a manifest as it is in its file. Sum is the SHA-256 of the file with zeros in the
+// storedManifest is a manifest as it is in its file. Sum is the SHA-256 of the file with zeros in the
 // place of its digits.
-type stored struct {
+type storedManifest struct {
 	Manifest
 	Sum string `json:"manifest_sha256,omitempty"`
 }
 
-// noSum stands in the place of the hash.
-var noSum = strings.Repeat("0", 2*sha256.Size)
+// blankSum stands in the place of the hash.
+var blankSum = strings.Repeat("0", 2*sha256.Size)
 
 // Open reads what a backup says of itself, and checks that its data is there with its size.
 // Whether it is to be believed, List, Restore and Verify ask. The error matches ErrFormat or
@@ -144,13 +144,13 @@ func Open(folder string) (Backup, error) {
 		return b, fmt.Errorf("%w: %s", err, path)
 	}
 	b.Manifest = s.Manifest
-	if b.doubt = cmp.Or(s.check(content), b.checkNames()); b.doubt != nil {
+	if b.doubt = cmp.Or(s.checkSum(content), b.checkNames()); b.doubt != nil {
 		b.doubt = fmt.Errorf("%w: %s: %w", ErrDamaged, path, b.doubt)
 	}
-	for name, archive := range b.Manifest.archives() {
+	for name, archive := range b.Manifest.listArchives() {
 		info, err := os.Stat(filepath.Join(folder, name))
 		if err != nil {
-			return b, missing(err)
+			return b, wrapMissing(err)
 		}
 		if info.Size() != archive.Packed {
 			return b, fmt.Errorf("%w: %s has %d bytes, and should have %d", ErrDamaged, filepath.Join(folder, name), info.Size(), archive.Packed)
@@ -163,7 +163,7 @@ func Open(folder string) (Backup, error) {
 func readManifest(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, missing(err)
+		return nil, wrapMissing(err)
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	content, err := io.ReadAll(io.LimitReader(file, manifestMax+1))
@@ -178,7 +178,7 @@ func readManifest(path string) ([]byte, error) {
 
 // parseManifest reads a manifest, of this format or an older one. The format comes first: a
 // newer one may have fields that are not known here.
-func parseManifest(content []byte) (s stored, err error) {
+func parseManifest(content []byte) (s storedManifest, err error) {
 	var format struct {
 		Format int `json:"format"`
 	}
@@ -186,8 +186,8 @@ func parseManifest(content []byte) (s stored, err error) {
 		return s, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	switch {
-	case format.Format > formatNow:
-		return s, fmt.Errorf("%w: format %d; this program reads up to %d", ErrFormat, format.Format, formatNow)
+	case format.Format > currentFormat:
+		return s, fmt.Errorf("%w: format %d; this program reads up to %d", ErrFormat, format.Format, currentFormat)
 	case format.Format < 1:
 		return s, fmt.Errorf("%w: there is no format %d", ErrDamaged, format.Format)
 	}
@@ -199,12 +199,12 @@ func parseManifest(content []byte) (s stored, err error) {
 	return s, nil
 }
 
-// check is what is wrong with the manifest's own hash.
-func (s stored) check(content []byte) error {
+// checkSum is what is wrong with the manifest's own hash.
+func (s storedManifest) checkSum(content []byte) error {
 	if s.Format < 2 && s.Sum == "" {
 		return nil // it had none
 	}
-	if len(s.Sum) != len(noSum) || hashOf(replaceLast(content, s.Sum, noSum)) != s.Sum {
+	if len(s.Sum) != len(blankSum) || hashContent(replaceLast(content, s.Sum, blankSum)) != s.Sum {
 		return errors.New("it is not what was written: its own hash is another one")
 	}
 	return nil
@@ -220,7 +220,7 @@ func replaceLast(content []byte, from, to string) []byte {
 	return changed
 }
 
-func hashOf(content []byte) string {
+func hashContent(content []byte) string {
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:])
 }
@@ -230,22 +230,22 @@ func hashOf(content []byte) string {
 func (b Backup) checkNames() error {
 	m := b.Manifest
 	switch name := m.File; {
-	case len(m.archives()) == 0:
+	case len(m.listArchives()) == 0:
 		return errors.New("there is nothing in it")
 	case name != "" && m.Ledger != nil:
 		return errors.New("there are two ledgers in it")
 	case name != "" && (name != filepath.Base(name) || !filepath.IsLocal(name) || name == "."):
 		return fmt.Errorf("%q is no name of a file", name)
 	}
-	if own := filepath.Base(b.Folder); backupName.MatchString(own) && own != m.name() {
-		return fmt.Errorf("it is of %s", m.name())
+	if folder := filepath.Base(b.Folder); backupName.MatchString(folder) && folder != m.folderName() {
+		return fmt.Errorf("it is of %s", m.folderName())
 	}
 	return nil
 }
 
-// missing says that a backup is damaged if a file of it is not there; other errors are those
+// wrapMissing says that a backup is damaged if a file of it is not there; other errors are those
 // of whoever reads.
-func missing(err error) error {
+func wrapMissing(err error) error {
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
@@ -254,16 +254,16 @@ func missing(err error) error {
 
 // writeManifest writes the manifest of a backup, onto the disk.
 func writeManifest(folder string, m Manifest) error {
-	content, err := json.MarshalIndent(stored{m, noSum}, "", "  ")
+	content, err := json.MarshalIndent(storedManifest{m, blankSum}, "", "  ")
 	if err != nil {
 		return err
 	}
 	content = append(content, '\n')
-	content = replaceLast(content, noSum, hashOf(content))
+	content = replaceLast(content, blankSum, hashContent(content))
 	file, err := os.OpenFile(filepath.Join(folder, manifestName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = file.Write(content)
-	return finish(file, err)
+	return syncAndClose(file, err)
 }

@@ -15,24 +15,24 @@ import (
 
 // Check reads all of a backup's data and compares it with its manifest. progress may be nil.
 func (b Backup) Check(ctx context.Context, progress func(done, all int64)) error {
-	return b.check(ctx, b.moved(progress))
+	return b.checkArchives(ctx, b.newProgress(progress))
 }
 
-// check tells moved of the data file alone, which is much the largest where there is one.
-func (b Backup) check(ctx context.Context, moved func(int64)) error {
-	for name, archive := range b.Manifest.archives() {
-		told := moved
+// checkArchives tells moved of the data file alone, which is much the largest where there is one.
+func (b Backup) checkArchives(ctx context.Context, progress func(int64)) error {
+	for name, archive := range b.Manifest.listArchives() {
+		archiveProgress := progress
 		if name != dataName {
-			told = nil
+			archiveProgress = nil
 		}
-		if err := archive.unpack(ctx, filepath.Join(b.Folder, name), nil, told); err != nil {
+		if err := archive.unpackFile(ctx, filepath.Join(b.Folder, name), nil, archiveProgress); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (b Backup) moved(progress func(done, all int64)) func(int64) {
+func (b Backup) newProgress(progress func(done, total int64)) func(int64) {
 	if progress == nil {
 		return nil
 	}
@@ -57,7 +57,7 @@ func (b Backup) Restore(ctx context.Context, target string, progress func(done, 
 	case b.doubt != nil:
 		return b.doubt
 	case m.Ledger != nil:
-		return m.Ledger.restore(ctx, filepath.Join(b.Folder, ledgerName), target)
+		return m.Ledger.restoreFolder(ctx, filepath.Join(b.Folder, ledgerName), target)
 	case m.File == "":
 		return fmt.Errorf("%w: %s has a journal, and no ledger", ErrNothing, b.Folder)
 	}
@@ -73,7 +73,7 @@ func (b Backup) RestoreJournal(ctx context.Context, target string) error {
 	case b.Manifest.Journal == nil:
 		return fmt.Errorf("%w: %s has no journal", ErrNothing, b.Folder)
 	}
-	return b.Manifest.Journal.restore(ctx, filepath.Join(b.Folder, journalName), target)
+	return b.Manifest.Journal.restoreFolder(ctx, filepath.Join(b.Folder, journalName), target)
 }
 
 func (b Backup) restoreFile(ctx context.Context, target string, progress func(done, all int64)) (err error) {
@@ -97,12 +97,12 @@ func (b Backup) restoreFile(ctx context.Context, target string, progress func(do
 	}
 	partial := file.Name()
 	defer func() { err = errors.Join(err, os.Remove(partial)) }()
-	out := sparse{file}
-	err = b.Manifest.unpack(ctx, filepath.Join(b.Folder, dataName), out.write, b.moved(progress))
+	out := sparseWriter{file}
+	err = b.Manifest.unpackFile(ctx, filepath.Join(b.Folder, dataName), out.writeChunk, b.newProgress(progress))
 	if err == nil {
-		err = out.end()
+		err = out.setLength()
 	}
-	if err := finish(file, err); err != nil {
+	if err := syncAndClose(file, err); err != nil {
 		return err
 	}
 	if err := b.checkSuperblock(partial); err != nil {
@@ -125,5 +125,5 @@ func (b Backup) checkSuperblock(path string) error {
 		return fmt.Errorf("%w: %s says cluster %v, sequence %d and checkpoint %d, and the data file is of cluster %v, sequence %d and checkpoint %d",
 			ErrDamaged, filepath.Join(b.Folder, manifestName), m.ClusterID, m.Sequence, m.Checkpoint, sb.ClusterID, sb.Sequence, sb.CheckpointOp)
 	}
-	return refuse(b.Folder, sb)
+	return checkUnreplicated(b.Folder, sb)
 }

@@ -67,8 +67,8 @@ func (o Options) nextNumber(source string) uint64 {
 	return 1
 }
 
-// skew is how far the clocks of two machines may be apart.
-const skew = time.Minute
+// clockSkew is how far the clocks of two machines may be apart.
+const clockSkew = time.Minute
 
 // Newest is the backup that a folder of backups stands for. It must be beyond doubt: all in the
 // folder are whole and of one ledger, it is not from the future of now, and no other one says
@@ -82,32 +82,32 @@ func Newest(folder string, now time.Time) (Backup, error) {
 	case len(list) == 0:
 		return Backup{}, fmt.Errorf("%w: there is none in %s", ErrDamaged, folder)
 	}
-	first := list[0]
+	newest := list[0]
 	unclear := func(format string, args ...any) (Backup, error) {
 		return Backup{}, fmt.Errorf("%w: name one of the backups in %s: %s", ErrUnclear, folder, fmt.Sprintf(format, args...))
 	}
-	ahead := func(b Backup) bool { return b.Manifest.Taken.After(now.Add(skew)) }
-	if ahead(first) {
-		return unclear("%s, which was made last, is from the future: a clock is wrong, or was", filepath.Base(first.Folder))
+	ahead := func(b Backup) bool { return b.Manifest.Taken.After(now.Add(clockSkew)) }
+	if ahead(newest) {
+		return unclear("%s, which was made last, is from the future: a clock is wrong, or was", filepath.Base(newest.Folder))
 	}
 	for _, b := range list[1:] {
 		switch m := b.Manifest; {
-		case m.Source() != first.Manifest.Source():
-			return unclear("they are of %s and of %s", first.Manifest.Source(), m.Source())
-		case m.Sequence > first.Manifest.Sequence:
+		case m.Source() != newest.Manifest.Source():
+			return unclear("they are of %s and of %s", newest.Manifest.Source(), m.Source())
+		case m.Sequence > newest.Manifest.Sequence:
 			return unclear("%s was made last, and %s has more in it: was the ledger restored from an older backup, or copied from an older snapshot?",
-				filepath.Base(first.Folder), filepath.Base(b.Folder))
-		case m.Taken.After(first.Manifest.Taken) && !ahead(b):
+				filepath.Base(newest.Folder), filepath.Base(b.Folder))
+		case m.Taken.After(newest.Manifest.Taken) && !ahead(b):
 			return unclear("%s was made last, and %s has a later time: a clock was wrong, or one of them was brought from another folder",
-				filepath.Base(first.Folder), filepath.Base(b.Folder))
+				filepath.Base(newest.Folder), filepath.Base(b.Folder))
 		}
 	}
-	return first, nil
+	return newest, nil
 }
 
-// clean takes away what was left behind by a process that is gone: what begins with one of
+// removeLeftovers takes away what was left behind by a process that is gone: what begins with one of
 // the prefixes. The lock of those who make such things is held.
-func clean(folder string, prefixes ...string) error {
+func removeLeftovers(folder string, prefixes ...string) error {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return err
@@ -123,47 +123,47 @@ func clean(folder string, prefixes ...string) error {
 	return errors.Join(errs...)
 }
 
-// retain removes the backups that are not kept.
-func (o Options) retain(newest Backup) error {
+// removeOldBackups removes the backups that are not kept.
+func (o Options) removeOldBackups(newest Backup) error {
 	if o.Keep <= 0 && o.KeepFor <= 0 {
 		return nil
 	}
 	list, _ := List(o.Folder) // what is damaged is not touched
 	var errs []error
-	for _, b := range surplus(list, newest, o.Keep, o.KeepFor) {
+	for _, b := range selectOld(list, newest, o.Keep, o.KeepFor) {
 		// A backup that is half removed has no backup's name.
 		aside := filepath.Join(o.Folder, removedPrefix+filepath.Base(b.Folder))
-		if err := errors.Join(os.Rename(b.Folder, aside), o.step("set aside"), os.RemoveAll(aside)); err != nil {
+		if err := errors.Join(os.Rename(b.Folder, aside), o.onStep("set aside"), os.RemoveAll(aside)); err != nil {
 			errs = append(errs, fmt.Errorf("backup: an old backup was not removed: %w", err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// surplus are the backups, of a list with the newest first, that are not kept: those of the
+// selectOld are the backups, of a list with the newest first, that are not kept: those of the
 // same ledger that are beyond the count and older than the age.
-func surplus(list []Backup, newest Backup, keep int, age time.Duration) (old []Backup) {
-	var same []Backup
+func selectOld(list []Backup, newest Backup, keep int, age time.Duration) (old []Backup) {
+	var candidates []Backup
 	for _, b := range list {
 		if b.Manifest.Source() == newest.Manifest.Source() {
-			same = append(same, b)
+			candidates = append(candidates, b)
 		}
 	}
 	keep = max(keep, 1)
 	now := newest.Manifest.Taken
-	for _, b := range same[:min(len(same), max(keep, 2))] {
+	for _, b := range candidates[:min(len(candidates), max(keep, 2))] {
 		if b.Manifest.Taken.Before(now) {
 			now = b.Manifest.Taken
 		}
 	}
-	for place, b := range same {
+	for place, b := range candidates {
 		// One of a night when the clock was behind is no older than the one before it.
 		taken := b.Manifest.Taken
-		if place+1 < len(same) && same[place+1].Manifest.Taken.After(taken) {
-			taken = same[place+1].Manifest.Taken
+		if place+1 < len(candidates) && candidates[place+1].Manifest.Taken.After(taken) {
+			taken = candidates[place+1].Manifest.Taken
 		}
-		young := age > 0 && now.Sub(taken) < age
-		if place >= keep && !young && b.Folder != newest.Folder {
+		isYoung := age > 0 && now.Sub(taken) < age
+		if place >= keep && !isYoung && b.Folder != newest.Folder {
 			old = append(old, b)
 		}
 	}

@@ -25,8 +25,8 @@ type OpenCluster func(ctx context.Context, clusterID uint128.Uint128, address st
 // largest; that flag asks for --experimental.
 func copyFlags() []string { return []string{"--development", "--experimental", "--limit-request=1MiB"} }
 
-// endWithin is how long a server gets to end when it is told to.
-const endWithin = 5 * time.Second
+// endTimeout is how long a server gets to end when it is told to.
+const endTimeout = 5 * time.Second
 
 // Binary is a Server that runs a tigerbeetle binary on a port of 127.0.0.1 that the system
 // chooses, which nobody else knows. flags are those of tigerbeetle start; the default ones
@@ -47,12 +47,12 @@ func Binary(path string, open OpenCluster, flags ...string) Server {
 		if err != nil {
 			return nil, nil, err
 		}
-		log := &lastLines{most: 5}
+		log := &lastLines{limit: 5}
 		cmd.Stderr, cmd.WaitDelay = log, time.Second
 		if err := cmd.Start(); err != nil {
 			return nil, nil, err
 		}
-		stop := func() error { return end(cmd, stdin) }
+		stop := func() error { return endServer(cmd, stdin) }
 		port, err := bufio.NewReader(stdout).ReadString('\n')
 		if err != nil {
 			_ = stop() // what it said is the reason
@@ -62,10 +62,10 @@ func Binary(path string, open OpenCluster, flags ...string) Server {
 	}
 }
 
-// end ends a server.
-func end(cmd *exec.Cmd, stdin io.Closer) error {
+// endServer ends a server.
+func endServer(cmd *exec.Cmd, stdin io.Closer) error {
 	_ = stdin.Close() // it ends with that, or is killed
-	timer := time.AfterFunc(endWithin, func() { _ = cmd.Process.Kill() })
+	timer := time.AfterFunc(endTimeout, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
 	err := cmd.Wait()
 	var ended *exec.ExitError
@@ -90,7 +90,7 @@ func openCopy(ctx context.Context, file, address string, open OpenCluster, stop 
 
 // lastLines keeps the end of a log.
 type lastLines struct {
-	most int
+	limit int
 
 	mu    sync.Mutex
 	lines []string
@@ -101,7 +101,7 @@ func (l *lastLines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines = append(l.lines, strings.Split(strings.TrimRight(string(p), "\n"), "\n")...)
-	l.lines = l.lines[max(0, len(l.lines)-l.most):]
+	l.lines = l.lines[max(0, len(l.lines)-l.limit):]
 	return len(p), nil
 }
 

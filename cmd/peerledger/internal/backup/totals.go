@@ -62,8 +62,8 @@ func ReadTotals(ctx context.Context, l ledger.Ledger, progress func(accounts int
 	}
 	totals := Totals{}
 	for number, s := range sums {
-		whole := func(i int) decimal.Decimal { return decimal.NewFromBigInt(&s[i], 0) }
-		totals[number] = Total{counts[number], whole(0), whole(1), whole(2), whole(3)}
+		toDecimal := func(i int) decimal.Decimal { return decimal.NewFromBigInt(&s[i], 0) }
+		totals[number] = Total{counts[number], toDecimal(0), toDecimal(1), toDecimal(2), toDecimal(3)}
 	}
 	return totals, nil
 }

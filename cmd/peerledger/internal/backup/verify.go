@@ -55,12 +55,12 @@ func (b Backup) Verify(
 	report = Report{Backup: b}
 	parent := filepath.Dir(filepath.Clean(b.Folder))
 	// One at a time, so that what one left behind that was killed can be taken away.
-	unlock, err := lockFolder(parent, ".verify.lock")
+	unlock, err := takeLock(parent, ".verify.lock")
 	if err != nil {
 		return report, err
 	}
 	defer unlock()
-	if err := clean(parent, verifyPrefix); err != nil {
+	if err := removeLeftovers(parent, verifyPrefix); err != nil {
 		return report, err
 	}
 	folder, err := os.MkdirTemp(parent, verifyPrefix)
@@ -76,17 +76,17 @@ func (b Backup) Verify(
 			return report, nil
 		}
 	}
-	if report.Totals, err = b.copyTotals(ctx, folder, start, progress); err != nil {
+	if report.Totals, err = b.readCopyTotals(ctx, folder, start, progress); err != nil {
 		return report, err
 	}
-	if err := report.compare(ctx, original); err != nil {
+	if err := report.compareTotals(ctx, original); err != nil {
 		return report, err
 	}
 	return report, report.Totals.Balanced()
 }
 
-// copyTotals restores the ledger into a folder and adds it up.
-func (b Backup) copyTotals(ctx context.Context, folder string, start Server, progress func(done, all int64)) (Totals, error) {
+// readCopyTotals restores the ledger into a folder and adds it up.
+func (b Backup) readCopyTotals(ctx context.Context, folder string, start Server, progress func(done, all int64)) (Totals, error) {
 	if b.Manifest.Ledger != nil {
 		copied := filepath.Join(folder, "ledger")
 		if err := b.Restore(ctx, copied, nil); err != nil {
@@ -98,7 +98,7 @@ func (b Backup) copyTotals(ctx context.Context, folder string, start Server, pro
 	if err := b.Restore(ctx, file, progress); err != nil {
 		return nil, err
 	}
-	return totalsOf(ctx, start, file)
+	return readServerTotals(ctx, start, file)
 }
 
 // verifyJournal restores the journal into a folder and opens it.
@@ -117,17 +117,17 @@ func (b Backup) verifyJournal(ctx context.Context, folder string, report *Report
 	return nil
 }
 
-// compare compares the copy's totals with those that there are.
-func (r *Report) compare(ctx context.Context, original func(context.Context) (Totals, error)) error {
-	add := func(with string, earlier, later Totals) {
+// compareTotals compares the copy's totals with those that there are.
+func (r *Report) compareTotals(ctx context.Context, original func(context.Context) (Totals, error)) error {
+	addComparison := func(with string, earlier, later Totals) {
 		relation, detail := Compare(earlier, later)
 		r.Comparisons = append(r.Comparisons, Comparison{with, relation, detail})
 	}
 	switch {
 	case r.Manifest.Ledger != nil:
-		add("the totals that were noted when it was copied", r.Manifest.Totals, r.Totals)
+		addComparison("the totals that were noted when it was copied", r.Manifest.Totals, r.Totals)
 	case r.Manifest.Totals != nil:
-		add("the totals that were noted before the server was stopped", r.Manifest.Totals, r.Totals)
+		addComparison("the totals that were noted before the server was stopped", r.Manifest.Totals, r.Totals)
 	}
 	if original == nil {
 		return nil
@@ -136,12 +136,12 @@ func (r *Report) compare(ctx context.Context, original func(context.Context) (To
 	if err != nil {
 		return fmt.Errorf("backup: the original: %w", err)
 	}
-	add("the original as it is now", r.Totals, now)
+	addComparison("the original as it is now", r.Totals, now)
 	return nil
 }
 
-// totalsOf starts a server and adds its accounts up.
-func totalsOf(ctx context.Context, start Server, file string) (totals Totals, err error) {
+// readServerTotals starts a server and adds its accounts up.
+func readServerTotals(ctx context.Context, start Server, file string) (totals Totals, err error) {
 	l, stop, err := start(ctx, file)
 	if err != nil {
 		return nil, fmt.Errorf("backup: the copy could not be started: %w", err)

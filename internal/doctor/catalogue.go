@@ -94,21 +94,21 @@ const (
 	BooksUnread      Code = "books-unreadable"
 )
 
-// knowledge is what is known about a code.
-type knowledge struct {
+// catalogueEntry is what is known about a code.
+type catalogueEntry struct {
 	level  Level
 	cause  string
 	remedy string
 }
 
 // Codes are all codes, in order.
-func Codes() []Code { return slices.Sorted(maps.Keys(known)) }
+func Codes() []Code { return slices.Sorted(maps.Keys(catalogue)) }
 
-func (c Code) knowledge() knowledge { return known[c] }
+func (c Code) lookUpEntry() catalogueEntry { return catalogue[c] }
 
-// known is fixed. The facts about TigerBeetle are those of release 0.17.9
+// catalogue is fixed. The facts about TigerBeetle are those of release 0.17.9
 // (https://docs.tigerbeetle.com/operating/), and of its users' reports.
-var known = map[Code]knowledge{
+var catalogue = map[Code]catalogueEntry{
 	Resolved: {level: OK}, ReplicaAnswers: {level: OK}, SessionWorks: {level: OK}, ReleasesMatch: {level: OK},
 	LimitsKnown: {level: OK}, ClockPlausible: {level: OK}, DataFileRight: {level: OK}, HostRight: {level: OK},
 	BooksRight: {level: OK}, FolderRight: {level: OK}, FolderInUse: {level: OK}, JournalRight: {level: OK},
