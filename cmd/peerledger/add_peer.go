@@ -15,22 +15,22 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// errNoPeerList says that the file has no place for a peer that could be found.
-var errNoPeerList = errors.New("peers: is no list of one peer a line")
+// errNoPeerList is returned when the file has no list of peers to which a line can be added.
+var errNoPeerList = errors.New("peers: is not a list with one peer a line")
 
-// listInConfig adds a peer to the configuration file, so that it is shown by its name: the ledger
-// keeps only a hash of it. It returns what to mind.
+// listInConfig adds a peer to the configuration file, because the ledger keeps only a hash of its
+// id. It returns a note for the operator.
 func (a *app) listInConfig(cfg config, entry peerConfig) string {
 	if err := addPeerToFile(cfg, entry); err != nil {
-		return fmt.Sprintf("The ledger keeps no names, and it could not be listed in %s (%v). Add under peers:\n  - %s", cfg.fileName(), err, entry.formatEntry())
+		return fmt.Sprintf("The ledger keeps no names, and the peer could not be listed in %s (%v). Add under peers:\n  - %s", cfg.fileName(), err, entry.formatEntry())
 	}
-	return fmt.Sprintf("It is listed in %s now, since the ledger keeps no names.", cfg.fileName())
+	return fmt.Sprintf("The peer is now listed in %s, since the ledger keeps no names.", cfg.fileName())
 }
 
-// addPeerToFile writes the file with one more line, if that makes it the same configuration with
-// the peer.
+// addPeerToFile rewrites the file with one more line, if the result parses to the same
+// configuration plus the peer.
 func addPeerToFile(cfg config, entry peerConfig) error {
-	file, err := filepath.EvalSymlinks(cfg.file) // its place keeps the link
+	file, err := filepath.EvalSymlinks(cfg.file) // replace the file, not a link to it
 	if err != nil {
 		return err
 	}
@@ -49,8 +49,8 @@ func addPeerToFile(cfg config, entry peerConfig) error {
 	return replaceFile(file, content, info.Mode().Perm())
 }
 
-// insertPeer is a configuration with one more peer, behind the last one. All else stays as it
-// is, comments too.
+// insertPeer returns the configuration with one more peer after the last one. All other text,
+// comments included, is kept.
 func insertPeer(content []byte, entry peerConfig) ([]byte, error) {
 	before, err := parseConfig(content)
 	if err != nil {
@@ -61,8 +61,8 @@ func insertPeer(content []byte, entry peerConfig) ([]byte, error) {
 		return nil, err
 	}
 	lines := strings.SplitAfter(strings.TrimSuffix(string(content), "\n")+"\n", "\n")
-	lines = lines[:len(lines)-1] // what is behind the last line's end
-	if at == 0 {                 // there is no list yet
+	lines = lines[:len(lines)-1] // drop the empty string after the last line break
+	if at == 0 {                 // the file has no list of peers
 		lines = append(lines, "peers:\n")
 		at = len(lines)
 	}
@@ -78,8 +78,8 @@ func insertPeer(content []byte, entry peerConfig) ([]byte, error) {
 	return changed, nil
 }
 
-// findLastPeer is the line behind which a peer is added, from 1, and how far it is indented. 0
-// is that the file has no peers.
+// findLastPeer returns the last line of the list of peers, counted from 1, and the indentation of
+// the list. Line 0: the file has no list.
 func findLastPeer(content []byte) (line int, indent string, err error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(content, &document); err != nil || len(document.Content) == 0 {
@@ -99,7 +99,7 @@ func findLastPeer(content []byte) (line int, indent string, err error) {
 	return 0, "  ", nil
 }
 
-// findLastLine is the last line of what a node has.
+// findLastLine returns the last line of a node and its children.
 func findLastLine(node *yaml.Node) int {
 	last := node.Line
 	for _, child := range node.Content {
@@ -108,7 +108,7 @@ func findLastLine(node *yaml.Node) int {
 	return last
 }
 
-// formatEntry is the peer as it stands in the file.
+// formatEntry returns the peer as a line of the file.
 func (p peerConfig) formatEntry() string {
 	var fields []string
 	for _, f := range []struct{ name, value string }{
@@ -121,7 +121,7 @@ func (p peerConfig) formatEntry() string {
 	return "{" + strings.Join(fields, ", ") + "}"
 }
 
-// replaceFile writes a file anew, whole or not at all.
+// replaceFile replaces a file atomically.
 func replaceFile(file string, content []byte, mode os.FileMode) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-*")
 	if err != nil {
@@ -145,8 +145,8 @@ func replaceFile(file string, content []byte, mode os.FileMode) (err error) {
 	return os.Rename(f.Name(), file)
 }
 
-// chooseEntry is what the file says of a peer that is added: what it says already, or its id,
-// asset and first line.
+// chooseEntry returns the file's entry for a peer, and true if the file lists the peer. Else it
+// returns a new entry with id, asset and first credit line.
 func (s *session) chooseEntry(account accounts.PeerAccount, asset accounts.Asset, creditLine string) (entry peerConfig, listed bool) {
 	if entry, listed = s.findConfigured(account); listed {
 		return entry, true

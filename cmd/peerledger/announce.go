@@ -15,10 +15,10 @@ import (
 func (a *app) newAnnounceCommand(asset *string) *cobra.Command {
 	var key string
 	cmd := &cobra.Command{
-		Use: "announce peer amount --key name", Short: "Note a payment of a peer that is not final yet",
-		Long: `Notes a payment that was seen and can still fail, once for its key. It is shown and counts
-for nothing else, until settle received books it under the same key, or settle failed says
-that it will not come.`,
+		Use: "announce peer amount --key name", Short: "Note a payment by a peer that is not final yet",
+		Long: `Note a payment by a peer that can still fail, once for each key. An announced payment is shown
+and changes no balance. Close the announcement with settle received, which books the payment
+under the same key, or with settle failed.`,
 		Args: exactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
@@ -49,17 +49,17 @@ that it will not come.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&key, "key", "", "the `name` of the payment: the same when it is received or has failed")
+	cmd.Flags().StringVar(&key, "key", "", "the `name` of the payment: give the same name to settle received or settle failed")
 	_ = cmd.MarkFlagRequired("key") // it is defined, so there is no error
 	a.addYesFlag(cmd)
 	return cmd
 }
 
-// describeAnnouncement is the effect of an announcement.
+// describeAnnouncement is the effect of an announcement of an unknown payment.
 func describeAnnouncement(b accounts.Balance, _ ledger.Amount) string {
-	text := "It is shown, and counts for nothing until it is received."
+	text := "The payment is shown, and changes no balance until it is received."
 	if b.Closed {
-		text += " The peer's account is closed: when it is received, it waits in our suspense account."
+		text += " The peer's account is closed: a received payment waits in our suspense account."
 	}
 	return text
 }
@@ -70,14 +70,14 @@ func describeKnownPayment(known settlement.Announcement, amount ledger.Amount) s
 	case known.State != settlement.AnnouncementOpen:
 		return fmt.Sprintf("Nothing will be announced: the payment is known already, as %s.", known.State)
 	case known.Amount != amount:
-		return fmt.Sprintf("It will be refused: %s is announced under this key. Leave it: settle received books what came.", known.Asset.Text(known.Amount))
+		return fmt.Sprintf("It will be refused: %s is announced under this key. Keep the announcement: settle received books the amount that arrives.", known.Asset.Text(known.Amount))
 	default:
 		return "It is announced already: nothing will change."
 	}
 }
 
-// describeFailure is the effect of saying that a payment failed, by what the ledger knows of it, or by
-// the error of finding that out. unknown is the effect where it knows nothing.
+// describeFailure is the effect of settle failed on a payment. err is the error of finding the
+// payment; unknownText is the effect on an unknown one.
 func describeFailure(known settlement.Announcement, err error, unknownText string) (string, error) {
 	switch {
 	case errors.Is(err, settlement.ErrNoAnnouncement):
@@ -85,20 +85,21 @@ func describeFailure(known settlement.Announcement, err error, unknownText strin
 	case err != nil:
 		return "", err
 	case known.State == settlement.AnnouncementReceived:
-		return "It will be refused: the payment was received. If it came back, give settle returned.", nil
+		return "It will be refused: the payment was received. If it was returned, give settle returned.", nil
 	case known.State == settlement.AnnouncementFailed:
 		return "It has failed already: nothing will change.", nil
 	default:
-		return fmt.Sprintf("It ends the announcement of %s.", known.Asset.Text(known.Amount)), nil
+		return fmt.Sprintf("The announcement of %s is closed.", known.Asset.Text(known.Amount)), nil
 	}
 }
 
 func (a *app) newFailedCommand(asset *string) *cobra.Command {
 	var key, id string
 	cmd := &cobra.Command{
-		Use: "failed peer {--key name | --announcement id}", Short: "Say that an announced payment will not come",
-		Long: `Ends the announcement of a payment that will not come, by the key of the payment or by the
-id that settle announced shows. If the payment comes all the same, settle received books it.`,
+		Use: "failed peer {--key name | --announcement id}", Short: "Record that an announced payment has failed",
+		Long: `Close the announcement of a payment that will not arrive. Name the payment by its key, or by
+the id that settle announced shows. If the payment arrives later, book it with settle
+received.`,
 		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (key == "") == (id == "") {
@@ -109,7 +110,7 @@ id that settle announced shows. If the payment comes all the same, settle receiv
 				if err != nil {
 					return err
 				}
-				ctx, unknownText := cmd.Context(), "Nothing is announced under this key. Who announces it later is told that it has failed."
+				ctx, unknownText := cmd.Context(), "Nothing is announced under this key. A later announcement will be answered with: failed."
 				fail := func() (settlement.Announcement, error) { return engine.Fail(ctx, account, key) }
 				find := func() (settlement.Announcement, error) { return engine.FindPayment(ctx, account, key) }
 				if id != "" {
@@ -148,7 +149,7 @@ id that settle announced shows. If the payment comes all the same, settle receiv
 	return cmd
 }
 
-// announcementRow is an open announcement as it is shown.
+// announcementRow is an open announcement in the output.
 type announcementRow struct {
 	Peer         string `json:"peer"`
 	Asset        string `json:"asset"`
@@ -160,10 +161,10 @@ type announcementRow struct {
 
 func (a *app) newAnnouncedCommand(asset *string) *cobra.Command {
 	return &cobra.Command{
-		Use: "announced [peer...]", Short: "Payments that are announced, and neither received nor failed",
-		Long: `Shows the payments of these peers, or of all that are configured, that were announced and of
-which nobody has said yet that they were received or have failed. Nothing ends them by
-itself: ask the rail what became of an old one, and give settle received or settle failed.`,
+		Use: "announced [peer...]", Short: "Show payments that are announced, and neither received nor failed",
+		Long: `Show the open announcements of these peers, or of all configured peers. An announcement never
+ends by itself: ask the rail for the state of an old payment, and give settle received or
+settle failed.`,
 		Example: "  peerledger settle announced\n  peerledger settle announced alice --json",
 		Args:    rangeArgs(0, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {

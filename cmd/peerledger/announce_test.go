@@ -14,7 +14,7 @@ func TestAnnouncedPayments(t *testing.T) {
 	s := newTestLedger(t)
 	announce := []string{"settle", "announce", "alice@USD", "40", "--key", "tx 1"}
 	would := s.readChange(t, announce...)
-	require.Equal(t, "It is shown, and counts for nothing until it is received.", would.Effect)
+	require.Equal(t, "The payment is shown, and changes no balance until it is received.", would.Effect)
 	require.False(t, would.Written)
 	require.Empty(t, readRows[announcementRow](t, s, "settle", "announced"))
 	require.Contains(t, s.runOK(t, announce...), "Would announce a payment from alice in USD/2, 40.00, key tx 1.")
@@ -56,7 +56,7 @@ func TestAnnouncedPayments(t *testing.T) {
 	require.Contains(t, got.errors, "was received")
 
 	failed := []string{"settle", "failed", "bob@USD", "--announcement", open[1].Announcement}
-	require.Equal(t, "It ends the announcement of 7.50 USD. Payments of 7.50 USD are announced in all. Nothing is booked.", s.readChange(t, failed...).Effect)
+	require.Equal(t, "The announcement of 7.50 USD is closed. Payments of 7.50 USD are announced in all. Nothing is booked.", s.readChange(t, failed...).Effect)
 	require.Len(t, readRows[announcementRow](t, s, "settle", "announced"), 1)
 	done = s.readChange(t, append(failed, "--yes")...)
 	require.Equal(t, []string{"7.50", open[1].Announcement}, []string{done.Amount, done.Transfer})
@@ -108,8 +108,8 @@ func TestPreviewsKnowThePayment(t *testing.T) {
 	}
 	none := "settle failed bob@USD --announcement abc"
 	previews(map[string]string{
-		announce: "It is shown, and counts for nothing until it is received.",
-		failed:   "Nothing is announced under this key. Who announces it later is told that it has failed. Payments of 0.00 USD are announced in all.",
+		announce: "The payment is shown, and changes no balance until it is received.",
+		failed:   "Nothing is announced under this key. A later announcement will be answered with: failed. Payments of 0.00 USD are announced in all.",
 		none:     "It will be refused: there is no such announcement of the peer. ",
 	})
 	refuses(none, "no such announcement")
@@ -119,8 +119,8 @@ func TestPreviewsKnowThePayment(t *testing.T) {
 	previews(map[string]string{
 		announce:                                 "It is announced already: nothing will change.",
 		other:                                    "It will be refused: 7.50 USD is announced under this key.",
-		failed:                                   "It ends the announcement of 7.50 USD. Payments of 7.50 USD are announced in all. Nothing is booked.",
-		byID:                                     "It ends the announcement of 7.50 USD. ",
+		failed:                                   "The announcement of 7.50 USD is closed. Payments of 7.50 USD are announced in all. Nothing is booked.",
+		byID:                                     "The announcement of 7.50 USD is closed. ",
 		strings.Replace(byID, "bob", "alice", 1): "It will be refused: there is no such announcement of the peer. ",
 	})
 	require.True(t, does(announce).Already)

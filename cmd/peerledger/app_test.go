@@ -42,10 +42,10 @@ func TestUnknownOutcomes(t *testing.T) {
 	t.Parallel()
 	lost := func(*change) error { return fmt.Errorf("lost: %w", ledger.ErrOutcomeUnknown) }
 	a := &app{yes: true}
-	require.ErrorContains(t, a.previewOrWrite(change{}, lost), "Give the same command again: what is written already is not written twice.")
+	require.ErrorContains(t, a.previewOrWrite(change{}, lost), "Repeat the same command: a change is never written twice.")
 	err := a.previewOrWrite(change{checkFirst: "Look first."}, lost)
-	require.ErrorContains(t, err, "It may be written or not. Look first.")
-	require.NotContains(t, err.Error(), "again")
+	require.ErrorContains(t, err, "The change may be written or not. Look first.")
+	require.NotContains(t, err.Error(), "Repeat")
 }
 
 func TestConfigurations(t *testing.T) {
@@ -57,7 +57,7 @@ func TestConfigurations(t *testing.T) {
 		"assets:\n  - {code: USD, scale: 300, ledger: 1}":                                                       "line 2",
 		"peers:\n  - {id: a}":                                                                                   "no assets are configured",
 		oneAsset + "peers:\n  - {id: a, asset: EUR}":                                                            `peers[0] (a): asset: wrong usage: there is no asset "EUR"; there is USD/2`,
-		oneAsset + "peers:\n  - {id: a}\n  - {id: a, asset: USD}":                                               "peers[1]: a in USD/2 is there twice",
+		oneAsset + "peers:\n  - {id: a}\n  - {id: a, asset: USD}":                                               "peers[1]: a in USD/2 is listed twice",
 		oneAsset + "peers:\n  - {id: a, credit_line: 1.005}":                                                    "peers[0] (a): credit_line",
 		oneAsset + "peers:\n  - {id: a, settle_at: 5, settle_to: 5}":                                            "peers[0] (a): settle_at, settle_to",
 		oneAsset + "peers:\n  - {id: a, settle_at: -50, settle_to: -5}":                                         "peers[0] (a): settle_at, settle_to",

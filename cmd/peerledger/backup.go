@@ -24,18 +24,18 @@ func (a *app) newBackupCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backup --to folder [--file data-file | --folder ledger] [--journal folder]",
 		Short: "Back the ledger of a single node up, and a recorder's journal",
-		Long: `Copies the data file of a single node (--file), or the folder of an embedded ledger
-(--folder), and the recorder's journal (--journal), into a folder of its own beneath --to:
-compressed, with hashes, and read back before it gets its name. A backup that is interrupted
-leaves the earlier ones as they are.
+		Long: `Copy the data file of a single node (--file), or the folder of an embedded ledger (--folder),
+and the recorder's journal (--journal), into a new folder in --to. The copies are compressed
+and hashed, and read back before the backup gets its name. An interrupted backup changes no
+earlier one.
 
-Whoever has them open is stopped and started by the commands --stop and --start; without
-these the server must be stopped already, and the connector that has the folder or the
-journal open. --snapshot says that they are in an atomic snapshot of their file system
-(ZFS, Btrfs, LVM), and then all may run.
+With --stop and --start the command stops the server or connector for the copy and starts it
+again. Without these flags, stop the server, and the connector that has the folder or the
+journal open, before you give the command. With --snapshot the files are in an atomic
+snapshot of their file system (ZFS, Btrfs, LVM), and server and connector may run.
 
-A replica of a cluster is refused: its backup is the other replicas. The journal of a
-connector on a cluster is backed up alone.`,
+A replica of a cluster is refused: the other replicas are its backup. Back the journal of a
+connector on a cluster up alone.`,
 		Example: `  peerledger backup --file /var/lib/tigerbeetle/7_0.tigerbeetle --to /backups \
       --stop 'systemctl stop tigerbeetle@0' --start 'systemctl start tigerbeetle@0' --totals --keep 7 --keep-for 30d
   peerledger backup --folder /var/lib/connector/ledger --journal /var/lib/connector/journal --to /backups \
@@ -70,24 +70,24 @@ connector on a cluster is backed up alone.`,
 	flags.StringVar(&o.File, "file", "", "the data `file`")
 	flags.StringVar(&o.Journal, "journal", "", "the `folder` of the recorder's journal")
 	flags.StringVar(&o.Folder, "to", "", "the `folder` of the backups")
-	flags.StringVar(&stop, "stop", "", "the shell `command` that stops whoever has them open")
-	flags.StringVar(&start, "start", "", "the shell `command` that starts it again, whatever happened")
-	flags.BoolVar(&o.Snapshot, "snapshot", false, "what is copied is in an atomic snapshot")
-	flags.BoolVar(&totals, "totals", false, "note the cluster's totals before the stop, for verify to compare with")
+	flags.StringVar(&stop, "stop", "", "the shell `command` that stops the server or connector")
+	flags.StringVar(&start, "start", "", "the shell `command` that starts the server or connector again, also after an error")
+	flags.BoolVar(&o.Snapshot, "snapshot", false, "the files are in an atomic snapshot of their file system")
+	flags.BoolVar(&totals, "totals", false, "record the cluster's totals before the stop, for verify to compare")
 	flags.IntVar(&o.Keep, "keep", 0, "keep the newest `n` backups of this ledger, and ...")
-	flags.StringVar(&keepFor, "keep-for", "", "... those that are younger than this `age` (30d, 12h), reckoned from the oldest of these n, of two at least; without both, all")
+	flags.StringVar(&keepFor, "keep-for", "", "... the backups younger than this `age` (30d, 12h), counted from the oldest of the newest n, of two at least; without both flags, keep all")
 	_ = cmd.MarkFlagRequired("to") // it is defined, so there is no error
 	cmd.AddCommand(a.newListBackupsCommand())
 	return cmd
 }
 
-// checkBackup refuses flags that do not go together.
+// checkBackup refuses flags that contradict each other.
 func checkBackup(o backup.Options, stop, start string, totals bool) error {
 	switch {
 	case o.File == "" && o.Ledger == "" && o.Journal == "":
 		return fmt.Errorf("%w: name what to back up: --file, --folder or --journal", errUsage)
 	case o.File != "" && o.Ledger != "":
-		return fmt.Errorf("%w: --file and --folder are two ledgers: make two backups", errUsage)
+		return fmt.Errorf("%w: --file and --folder name two ledgers: make two backups", errUsage)
 	case isSamePlace(o.Ledger, o.Journal):
 		return fmt.Errorf("%w: --folder and --journal are one folder, %s: a ledger and a journal have a folder each", errUsage, o.Journal)
 	case o.Keep < 0:
@@ -95,13 +95,12 @@ func checkBackup(o backup.Options, stop, start string, totals bool) error {
 	case (stop == "") != (start == ""), o.Snapshot && stop != "", totals && stop == "":
 		return fmt.Errorf("%w: --stop and --start go together, not with --snapshot, and --totals needs them", errUsage)
 	case totals && o.File == "":
-		return fmt.Errorf("%w: --totals is for --file: those of a folder are noted always", errUsage)
+		return fmt.Errorf("%w: --totals is for --file: the totals of a folder are always recorded", errUsage)
 	}
 	return nil
 }
 
-// isSamePlace reports whether two paths are one place, whatever they are called. "" is none, and a
-// place need not be there.
+// isSamePlace reports whether two paths lead to one place, which need not exist. "" is no place.
 func isSamePlace(a, b string) bool {
 	if a == "" || b == "" {
 		return false
@@ -116,12 +115,13 @@ func isSamePlace(a, b string) bool {
 	return errA == nil && errB == nil && a == b
 }
 
+// createBackup makes a backup and prints its content.
 func (a *app) createBackup(ctx context.Context, o backup.Options) error {
 	bar := a.newByteBar("copying", 2)
 	o.Progress = bar.showPart
 	b, err := backup.Create(ctx, o)
 	bar.stopBar(err)
-	if b.Folder != "" { // also if something went wrong afterwards
+	if b.Folder != "" { // the backup exists, even if a later step failed
 		if a.json {
 			err = errors.Join(a.printJSON(b), err)
 		} else {
@@ -131,7 +131,7 @@ func (a *app) createBackup(ctx context.Context, o backup.Options) error {
 	return err
 }
 
-// describeContents says what is in a backup.
+// describeContents describes the content of a backup.
 func describeContents(m backup.Manifest) string {
 	var parts []string
 	if m.File != "" {
@@ -146,7 +146,7 @@ func describeContents(m backup.Manifest) string {
 	return strings.Join(parts, "; ")
 }
 
-// describeWaiting says how many fulfills wait in a journal.
+// describeWaiting describes the number of fulfills that wait in a journal.
 func describeWaiting(n int) string {
 	switch n {
 	case 0:
@@ -160,7 +160,7 @@ func describeWaiting(n int) string {
 
 func (a *app) newListBackupsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "list folder", Short: "The backups in a folder, by ledger, the newest first", Args: exactArgs(1),
+		Use: "list folder", Short: "List the backups in a folder, by ledger, newest first", Args: exactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			list, err := backup.List(args[0])
 			return errors.Join(printRows(a, list,
@@ -187,7 +187,7 @@ func (a *app) newListBackupsCommand() *cobra.Command {
 	}
 }
 
-// readTotals reads the totals of the ledger that the configuration names.
+// readTotals reads the totals of the configured ledger.
 func (a *app) readTotals(ctx context.Context) (totals backup.Totals, err error) {
 	cfg, err := a.readConfig()
 	if err != nil {
@@ -201,7 +201,7 @@ func (a *app) readTotals(ctx context.Context) (totals backup.Totals, err error) 
 	return backup.ReadTotals(ctx, l, nil)
 }
 
-// parseAge reads a duration, also in days; "" is 0.
+// parseAge reads a duration, also in days, as 30d; "" is 0.
 func parseAge(text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
@@ -218,22 +218,24 @@ func parseAge(text string) (time.Duration, error) {
 	return age, nil
 }
 
-// byteBar shows how many bytes are done, in hundredths of each of its parts.
+// byteBar shows the progress of a task of several parts, in hundredths of each part.
 type byteBar struct {
-	shown   progress.Progress
-	parts   int
-	partName    string // the part
-	started bool
-	percent int64 // of the part
+	shown    progress.Progress
+	parts    int
+	partName string
+	started  bool
+	percent  int64 // of the current part
 }
 
-// newByteBar shows what is done on a terminal. what names the first of its parts.
+// newByteBar returns a bar for a task of so many parts. It shows nothing if stderr is no terminal.
 func (a *app) newByteBar(firstPart string, parts int) *byteBar {
 	return &byteBar{shown: progress.New(a.stderr, a.stderrIsTerminal && !a.json, firstPart, 20), parts: parts, partName: firstPart}
 }
 
+// showBytes shows the progress of a task with one part.
 func (b *byteBar) showBytes(done, total int64) { b.showPart(b.partName, done, total) }
 
+// showPart shows the progress of a part.
 func (b *byteBar) showPart(partName string, done, total int64) {
 	if !b.started {
 		b.started = true
@@ -248,6 +250,7 @@ func (b *byteBar) showPart(partName string, done, total int64) {
 	}
 }
 
+// stopBar ends the display; err is the result of the task.
 func (b *byteBar) stopBar(err error) {
 	if b.started {
 		b.shown.Stop(err)

@@ -123,7 +123,7 @@ func TestBackupOfAFolder(t *testing.T) {
 	got = runApp(t, "--folder", s.folder, "verify", backups, "--live")
 	require.Equal(t, statusDone, got.status, got.errors)
 	require.Contains(t, got.out, "Equal to the totals that were noted when it was copied.")
-	require.Contains(t, got.out, "there is more in what came later")
+	require.Contains(t, got.out, "the later totals have more")
 	require.Contains(t, got.out, "in it nothing waits.")
 	got = runApp(t, "verify", backups, "--live")
 	require.Equal(t, statusUsage, got.status)
@@ -244,7 +244,7 @@ func TestAges(t *testing.T) {
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	for relation, want := range map[backup.Relation]string{
-		backup.Equal: "Equal to the original", backup.MovedOn: "there is more in what came later", backup.Contrary: "DIFFERENT from the original: less",
+		backup.Equal: "Equal to the original", backup.MovedOn: "the later totals have more", backup.Contrary: "DIFFERENT from the original: less",
 	} {
 		var out strings.Builder
 		a := &app{stdout: &out}

@@ -19,9 +19,9 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// config is the configuration file.
+// config is the content of the configuration file.
 type config struct {
-	file string // "" if there is none
+	file string // its path; "" without a file
 
 	ClusterID string        `yaml:"cluster_id"`
 	Addresses []string      `yaml:"addresses"`
@@ -31,13 +31,14 @@ type config struct {
 	Peers     []peerConfig  `yaml:"peers"`
 }
 
+// assetConfig is an asset in the configuration file.
 type assetConfig struct {
 	Code      string `yaml:"code"`
 	Scale     uint8  `yaml:"scale"`
 	Ledger    uint32 `yaml:"ledger"`
 	AllowLoss bool   `yaml:"allow_loss"`
-	// Limit is of all payments in the asset, PeerLimit of those to each peer without a limit
-	// of its own.
+	// Limit bounds all payments in the asset. PeerLimit bounds the payments to each peer that
+	// has no limit of its own.
 	Limit     limitConfig `yaml:"limit"`
 	PeerLimit limitConfig `yaml:"peer_limit"`
 }
@@ -49,21 +50,22 @@ func (c assetConfig) toAsset() accounts.Asset {
 // peerConfig is a peer in one asset. Amounts are in whole units.
 type peerConfig struct {
 	ID         string `yaml:"id"`
-	Asset      string `yaml:"asset"`       // the code, or as in USD/9; "" if there is only one
-	CreditLine string `yaml:"credit_line"` // "" is none, or "unlimited"
+	Asset      string `yaml:"asset"`       // as in USD or USD/9; "" is the only asset
+	CreditLine string `yaml:"credit_line"` // or "unlimited"; "" is none
 	SettleAt   string `yaml:"settle_at"`   // "" is never
-	SettleTo   string `yaml:"settle_to"`   // "" is 0; below 0 the peer is paid ahead
+	SettleTo   string `yaml:"settle_to"`   // "" is 0; below 0 the peer is prefunded
 
 	Limit limitConfig `yaml:"limit"`
 }
 
-// errNoLedger says that neither flags nor the environment nor the file say which ledger.
+// errNoLedger is returned when neither flags, environment nor file name a ledger.
 var errNoLedger = errors.New("no ledger is named")
 
+// defaultFile is read from the working directory if no other file is named.
 const defaultFile = "peerledger.yaml"
 
-// readConfig reads the configuration file: the one that is named, or the default one if it
-// is there.
+// readConfig reads the configuration file. Without a named file it reads defaultFile, if that
+// exists.
 func (a *app) readConfig() (config, error) {
 	file := a.config
 	if file == "" {
@@ -88,19 +90,20 @@ func (a *app) readConfig() (config, error) {
 	return cfg, a.checkSingleLedger(cfg)
 }
 
-// goType is how the YAML library says where in our program a field is missing.
+// goType matches the part of a YAML error that names our Go types.
 var goType = regexp.MustCompile(` (in type|into) [\w.*\[\]]+`)
 
+// parseConfig reads and validates a configuration. Unknown fields are errors.
 func parseConfig(content []byte) (cfg config, err error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	decoder.KnownFields(true)
-	if err := decoder.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) { // EOF: it is empty
+	if err := decoder.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) { // io.EOF: the file is empty
 		return cfg, errors.New(goType.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), ""))
 	}
 	return cfg, cfg.validate()
 }
 
-// validate says all that is wrong with assets and peers, but for what a Book says itself.
+// validate returns all errors in assets, peers and limits.
 func (c config) validate() error {
 	var errs []error
 	seen := map[string]bool{}
@@ -111,7 +114,7 @@ func (c config) validate() error {
 			continue
 		}
 		if key := asset.String() + " " + p.ID; seen[key] {
-			errs = append(errs, fmt.Errorf("peers[%d]: %s in %v is there twice", i, p.ID, asset))
+			errs = append(errs, fmt.Errorf("peers[%d]: %s in %v is listed twice", i, p.ID, asset))
 		} else {
 			seen[key] = true
 		}
@@ -131,7 +134,7 @@ func (c config) validate() error {
 	return errors.Join(errs...)
 }
 
-// toBookConfig is the configuration of a Book.
+// toBookConfig returns the configuration of an [accounts.Book].
 func (c config) toBookConfig() accounts.Config {
 	cfg := accounts.Config{Namespace: c.Namespace}
 	for _, asset := range c.Assets {
@@ -140,7 +143,7 @@ func (c config) toBookConfig() accounts.Config {
 	return cfg
 }
 
-// findAsset finds an asset by its code, or its code and scale. "" is the only one.
+// findAsset finds an asset by its code, or by code and scale. "" is the only asset.
 func (c config) findAsset(name string) (accounts.Asset, error) {
 	var found []accounts.Asset
 	for _, asset := range c.toBookConfig().Assets {
@@ -162,12 +165,12 @@ func (c config) findAsset(name string) (accounts.Asset, error) {
 	}
 }
 
-// matchesAsset reports whether a name is that of an asset: its code, or its code and scale. "" is
-// that of every one.
+// matchesAsset reports whether name is the asset's code, its code and scale, or "".
 func matchesAsset(asset accounts.Asset, name string) bool {
 	return name == "" || name == asset.Code || name == asset.String()
 }
 
+// fileName returns the path of the configuration file, for messages.
 func (c config) fileName() string {
 	if c.file == "" {
 		return defaultFile
@@ -175,6 +178,7 @@ func (c config) fileName() string {
 	return c.file
 }
 
+// joinAssetNames lists the configured assets, for messages.
 func (c config) joinAssetNames() string {
 	var names []string
 	for _, asset := range c.toBookConfig().Assets {
@@ -183,7 +187,7 @@ func (c config) joinAssetNames() string {
 	return strings.Join(names, ", ")
 }
 
-// parsePeer is the peer as it is provisioned.
+// parsePeer returns the peer as [accounts.Book.Provision] takes it.
 func (p peerConfig) parsePeer(asset accounts.Asset) (accounts.PeerConfig, error) {
 	peer := accounts.PeerConfig{ID: p.ID, Asset: asset}
 	if p.CreditLine == "" {
@@ -194,13 +198,13 @@ func (p peerConfig) parsePeer(asset accounts.Asset) (accounts.PeerConfig, error)
 	return peer, err
 }
 
-// parsePolicy is when the peer is paid; nil is never.
+// parsePolicy returns the policy of settle_at and settle_to; nil if the peer is never paid.
 func (p peerConfig) parsePolicy(asset accounts.Asset) (settlement.Policy, error) {
 	if p.SettleAt == "" {
 		if p.SettleTo != "" {
 			return nil, errors.New("settle_to is given without settle_at")
 		}
-		return nil, nil //nolint:nilnil // there is none, and that is no error
+		return nil, nil //nolint:nilnil // no policy is a valid result
 	}
 	at, err := parseSigned(asset, p.SettleAt)
 	to := new(big.Int)
@@ -221,7 +225,7 @@ func (p peerConfig) parsePolicy(asset accounts.Asset) (settlement.Policy, error)
 	return t, t.Validate()
 }
 
-// parseSigned reads an amount in whole units that may be below 0.
+// parseSigned reads an amount in whole units that may be negative.
 func parseSigned(asset accounts.Asset, text string) (*big.Int, error) {
 	size, below := strings.CutPrefix(text, "-")
 	amount, err := asset.Parse(size)
@@ -235,8 +239,8 @@ func parseSigned(asset accounts.Asset, text string) (*big.Int, error) {
 	return units, nil
 }
 
-// resolveCluster is which cluster is asked for: by flags, by the environment, by the file, in this
-// order.
+// resolveCluster returns the cluster that flags, environment or file name. Flags override the
+// environment, and the environment overrides the file.
 func (a *app) resolveCluster(file config) (cluster.Config, error) {
 	cfg := cluster.Config{Sessions: 1, OpenTimeout: a.timeout, Addresses: file.Addresses}
 	id := file.ClusterID

@@ -10,12 +10,12 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// creditFlags are those of all changes of a credit line.
+// creditFlags are the flags of all changes of a credit line.
 type creditFlags struct {
-	asset    string
-	reason   uint32
+	asset         string
+	reason        uint32
 	partialRevoke bool
-	expectedLine   string
+	expectedLine  string
 }
 
 func (a *app) newCreditCommand() *cobra.Command {
@@ -23,29 +23,30 @@ func (a *app) newCreditCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "credit",
 		Short: "Change how much a peer may owe us",
-		Long: `Changes a peer's credit line, which the ledger itself enforces. A change rests on the
-line as it is: of two operators who change it at once one wins, and the other is told.`,
+		Long: `Change a peer's credit line, which the ledger itself enforces. A change is based on the
+current line: if two operators change a line at once, one change is written, and the other
+fails with an error.`,
 		Example: "  peerledger credit set alice 500 --yes\n  peerledger credit revoke alice 100 --what-is-free --yes",
 		Args:    requireSubcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&f.asset, "asset", "", "in this `asset`, as in USD or USD/9")
-	cmd.PersistentFlags().Uint32Var(&f.reason, "reason", 0, "a `number` that is kept with the change")
-	cmd.PersistentFlags().StringVar(&f.expectedLine, "if-line", "", "only if the line is this `amount` now")
+	cmd.PersistentFlags().Uint32Var(&f.reason, "reason", 0, "a `number` to keep with the change")
+	cmd.PersistentFlags().StringVar(&f.expectedLine, "if-line", "", "change the line only if the current line is this `amount`")
 	cmd.AddCommand(
-		a.newLineCommand(&f, "set", "Make the credit line this amount", func(_, amount ledger.Amount) ledger.Amount { return amount }, (*accounts.Book).SetCreditLine),
+		a.newLineCommand(&f, "set", "Set the credit line to an amount", func(_, amount ledger.Amount) ledger.Amount { return amount }, (*accounts.Book).SetCreditLine),
 		a.newLineCommand(&f, "extend", "Raise the credit line by an amount", func(now, amount ledger.Amount) ledger.Amount {
 			if sum, ok := now.Add(amount); ok {
 				return sum
 			}
-			return ledger.AmountMax // the book refuses it
+			return ledger.AmountMax // the book refuses this amount
 		}, (*accounts.Book).ExtendCredit),
 		a.newLineCommand(&f, "revoke", "Lower the credit line by an amount", ledger.Amount.SubFloor, (*accounts.Book).RevokeCredit),
 	)
 	return cmd
 }
 
-// newLineCommand is one change of a line. after says what it comes to.
+// newLineCommand returns a command that changes a line with do. after computes the new line.
 func (a *app) newLineCommand(
 	f *creditFlags, name, short string, after func(now, amount ledger.Amount) ledger.Amount,
 	do func(*accounts.Book, context.Context, accounts.PeerAccount, ledger.Amount, ...accounts.LineOption) (accounts.LineChange, error),
@@ -76,7 +77,7 @@ func (a *app) newLineCommand(
 			if !a.yes {
 				f.describeLineChange(&c, b, amount, after(b.CreditLine, amount))
 			}
-			c.checkFirst = fmt.Sprintf("Look at the line with peerledger balances %s before you give the command again: it was %s.", account.Peer(), c.Before)
+			c.checkFirst = fmt.Sprintf("Before you repeat the command, check the line with peerledger balances %s: the line was %s.", account.Peer(), c.Before)
 			return a.previewOrWrite(c, func(c *change) error {
 				changed, err := do(s.book, cmd.Context(), account, amount, options...)
 				if err == nil {
@@ -88,19 +89,19 @@ func (a *app) newLineCommand(
 		})
 	}
 	if name != "extend" {
-		cmd.Flags().BoolVar(&f.partialRevoke, "what-is-free", false, "if part of the line is in use, take back only what is free")
+		cmd.Flags().BoolVar(&f.partialRevoke, "what-is-free", false, "if part of the line is in use, revoke only the free part")
 	}
 	a.addYesFlag(cmd)
 	return cmd
 }
 
-// describeLineChange says what keeps a line from being changed so, as far as nothing comes between, and
-// what would be taken back of what is free.
+// describeLineChange sets the effect of a change of a line, provided that nothing else changes the
+// line before: a refusal with its reason, or the part that would be revoked.
 func (f *creditFlags) describeLineChange(c *change, b accounts.Balance, amount, after ledger.Amount) {
 	text := b.Asset.Text
 	free := b.CreditLine.Min(b.Headroom)
 	decrease := b.CreditLine.SubFloor(after)
-	if after.IsZero() && b.CreditLine.Less(amount) { // beyond the line
+	if after.IsZero() && b.CreditLine.Less(amount) { // a revocation beyond the line
 		decrease = amount
 	}
 	expected, err := parseLine(b.Asset, f.expectedLine)
@@ -108,7 +109,7 @@ func (f *creditFlags) describeLineChange(c *change, b accounts.Balance, amount, 
 	case f.expectedLine != "" && err == nil && expected != b.CreditLine:
 		c.Effect = fmt.Sprintf("It will be refused: the line is %s, and not %s.", text(b.CreditLine), text(expected))
 	case after == b.CreditLine:
-		c.Effect = "It will change nothing."
+		c.Effect = "The command will change nothing."
 	case b.Closed:
 		c.Effect = "It will be refused: the peer's account is closed."
 	case b.Suspended:
@@ -119,14 +120,15 @@ func (f *creditFlags) describeLineChange(c *change, b accounts.Balance, amount, 
 		return
 	case f.partialRevoke:
 		c.After = formatLine(b.Asset, b.CreditLine.SubFloor(free))
-		c.Effect = fmt.Sprintf("Only %s is free, and is taken back.", text(free))
+		c.Effect = fmt.Sprintf("Only %s is free, and is revoked.", text(free))
 	case free.IsZero():
 		c.Effect = "It will be refused: all of the line is in use."
 	default:
-		c.Effect = fmt.Sprintf("It will be refused: at most %s can be revoked. With --what-is-free that is taken back.", text(free))
+		c.Effect = fmt.Sprintf("It will be refused: at most %s can be revoked. With --what-is-free this part is revoked.", text(free))
 	}
 }
 
+// parseOptions returns the options of the flags.
 func (f *creditFlags) parseOptions(asset accounts.Asset) ([]accounts.LineOption, error) {
 	var options []accounts.LineOption
 	if f.reason != 0 {

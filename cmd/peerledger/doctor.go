@@ -18,17 +18,21 @@ func (a *app) newDoctorCommand() *cobra.Command {
 	var strict bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Find out what is wrong between here and the cluster",
-		Long: `Resolves the names, asks each replica who it is, opens a session and has a look-up
-answered, compares releases, cluster id, order of the addresses, limits and clocks, looks at
-the books of the peers that are configured (arrears, money in suspense, engines of an earlier
-version), at paused payments, and says of each fault what caused it and what to do. With --data-file, on the server's host, it also
-looks at the data file, its volume and the machine. With --folder it reads the folder of an
-embedded ledger instead, and with --journal that of a recorder's journal, both closed: whether
-they are whole, what waits, their clocks and books. It writes nothing.
+		Short: "Find faults between this program and the ledger",
+		Long: `Examine the way from this program to the ledger, and print the cause and the remedy of each
+fault. The command writes nothing. It checks, for a cluster:
 
-It ends with status 0 if there is no problem, also with warnings, and with 5 if there is one
-(with --strict, also if there is a warning).`,
+  names and replicas: addresses, cluster id, order of the addresses, releases
+  a session: one look-up, request limits, clocks
+  the books of the configured peers: arrears, money in suspense, engines of an earlier
+  version, paused payments
+
+With --data-file, on the server's host, also check the data file, its volume and the machine.
+With --folder, check the folder of a closed embedded ledger instead of a cluster. With
+--journal, check the folder of a closed recorder's journal.
+
+The exit status is 0 without a problem, also with warnings, and 5 with a problem (with
+--strict, also with a warning).`,
 		Example: "  peerledger doctor\n  peerledger doctor --addresses tb0:3001,tb1:3001,tb2:3001 --cluster-id 7 --json\n  peerledger doctor --data-file /var/lib/tigerbeetle\n  peerledger doctor --folder /var/lib/connector/ledger --journal /var/lib/connector/journal",
 		Args:    exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -38,7 +42,7 @@ It ends with status 0 if there is no problem, also with warnings, and with 5 if 
 			}
 			subject.DataFile, subject.Journal = dataFile, journal
 			if dataFile+journal != "" && errors.Is(subject.ConfigErr, errNoLedger) {
-				subject.ConfigErr = nil // the files alone are asked for
+				subject.ConfigErr = nil // examine the files alone
 			}
 			report := doctor.Examine(cmd.Context(), subject)
 			if err := a.showReport(report); err != nil {
@@ -50,14 +54,14 @@ It ends with status 0 if there is no problem, also with warnings, and with 5 if 
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&dataFile, "data-file", "", "the server's data file, or its `folder`, if it is on this machine")
+	cmd.Flags().StringVar(&dataFile, "data-file", "", "the server's data file, or its `folder`, on this machine")
 	cmd.Flags().StringVar(&journal, "journal", "", "the `folder` of the recorder's journal")
-	cmd.Flags().BoolVar(&strict, "strict", false, "end with status 5 for warnings too")
+	cmd.Flags().BoolVar(&strict, "strict", false, "exit with status 5 for warnings too")
 	return cmd
 }
 
-// newDoctorSubject is what the doctor examines. A configuration that is wrong is a finding, and not
-// the end.
+// newDoctorSubject returns the subject to examine. A wrong configuration is a finding, not an
+// error.
 func (a *app) newDoctorSubject() (doctor.Subject, error) {
 	release, err := vsr.ParseRelease(cluster.ClientRelease)
 	if err != nil {
@@ -79,13 +83,14 @@ func (a *app) newDoctorSubject() (doctor.Subject, error) {
 	}
 	s.Books = doctor.Books{Config: file.toBookConfig()}
 	for _, p := range file.Peers {
-		if asset, err := file.findAsset(p.Asset); err == nil { // readConfig has told of an asset that is not there
+		if asset, err := file.findAsset(p.Asset); err == nil { // readConfig refuses unknown assets
 			s.Books.Peers = append(s.Books.Peers, accounts.PeerAsset{Peer: p.ID, Asset: asset})
 		}
 	}
 	return s, nil
 }
 
+// showReport prints the findings and counts problems and warnings.
 func (a *app) showReport(report doctor.Report) error {
 	if a.json {
 		for _, f := range report {
@@ -116,7 +121,7 @@ func (a *app) showReport(report doctor.Report) error {
 
 func (a *app) newVersionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "The releases of this program and of its TigerBeetle client", Args: exactArgs(0),
+		Use: "version", Short: "Print the releases of this program and of its TigerBeetle client", Args: exactArgs(0),
 		RunE: func(*cobra.Command, []string) error {
 			if a.json {
 				return a.printJSON(map[string]string{"peerledger": readVersion(), "tigerbeetle_client": cluster.ClientRelease})

@@ -10,19 +10,19 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// balanceSummary is what stands between us and a peer, beside a change of it. Amounts are in whole
-// units.
+// balanceSummary is a peer's balance as a preview shows it. Amounts are in whole units.
 type balanceSummary struct {
-	Position string `json:"position"` // above 0 we owe the peer
+	Position string `json:"position"` // positive: we owe the peer
 	Prepaid  string `json:"prepaid"`
-	// PrepaidAtMost says that Prepaid is an upper bound.
+	// PrepaidAtMost marks Prepaid as an upper bound.
 	PrepaidAtMost bool   `json:"prepaid_at_most,omitempty"`
 	Arrears       string `json:"arrears"`
-	// Due is what the next order will be by settle_at and settle_to of the configuration;
-	// "" without them.
+	// Due is the amount of the next order by settle_at and settle_to of the configuration; ""
+	// without them.
 	Due string `json:"due,omitempty"`
 }
 
+// summarizeBalance returns the summary of a balance.
 func (s *session) summarizeBalance(b accounts.Balance) (*balanceSummary, error) {
 	due, err := s.formatDue(b)
 	return &balanceSummary{
@@ -31,8 +31,8 @@ func (s *session) summarizeBalance(b accounts.Balance) (*balanceSummary, error) 
 	}, err
 }
 
-// formatDue is what the next order to a peer will be, by settle_at and settle_to of the configuration;
-// "" without them.
+// formatDue returns the amount of the next order to a peer, by settle_at and settle_to of the
+// configuration; "" without them.
 func (s *session) formatDue(b accounts.Balance) (string, error) {
 	entry, ok := s.findConfigured(b.Account)
 	if !ok {
@@ -57,7 +57,7 @@ func (s *balanceSummary) String() string {
 	return text
 }
 
-// markUpperBound marks an upper bound.
+// markUpperBound prefixes an upper bound with "at most".
 func markUpperBound(amount string, upperBound bool) string {
 	if upperBound {
 		return "at most " + amount
@@ -65,28 +65,30 @@ func markUpperBound(amount string, upperBound bool) string {
 	return amount
 }
 
-// computeSpendable is what a peer's account can be charged beside its arrears.
+// computeSpendable returns how much a peer's account can be charged beyond its arrears.
 func computeSpendable(b accounts.Balance) ledger.Amount { return b.Headroom.SubFloor(b.Arrears) }
 
-// effectFunc says what a change of so much will do to a balance, as far as nothing comes between.
+// effectFunc describes the effect of a change of this amount on a balance, provided that nothing
+// else changes the balance before.
 type effectFunc func(b accounts.Balance, amount ledger.Amount) string
 
-// describePaidIn is that of a payment of the peer, and of a credit.
+// describePaidIn is the effect of a payment by the peer, or of a credit.
 func describePaidIn(b accounts.Balance, amount ledger.Amount) string {
 	owes := ledger.ClampAmount(new(big.Int).Neg(b.Net()))
 	pays := amount.Min(owes)
 	return fmt.Sprintf("Of it, %s pays what the peer owes, and %s is prepaid.", b.Asset.Format(pays), b.Asset.Format(amount.SubFloor(pays)))
 }
 
-// describeReceived is that of a payment, which waits in suspense if the account is closed.
+// describeReceived is the effect of a received payment. For a closed account the payment goes to
+// suspense.
 func describeReceived(b accounts.Balance, amount ledger.Amount) string {
 	if b.Closed {
-		return "The peer's account is closed: it waits in our suspense account (peerledger settle release)."
+		return "The peer's account is closed: the payment waits in our suspense account (peerledger settle release)."
 	}
 	return describePaidIn(b, amount)
 }
 
-// describeCharge is that of what is taken from a peer, whether its account covers it or not.
+// describeCharge is the effect of a charge that may exceed the account's headroom.
 func describeCharge(b accounts.Balance, amount ledger.Amount) string {
 	if b.Closed {
 		return "The peer's account is closed: all of it is arrears."
@@ -99,8 +101,8 @@ func describeCharge(b accounts.Balance, amount ledger.Amount) string {
 		b.Asset.Format(charged), b.Asset.Format(amount.SubFloor(charged)))
 }
 
-// describeCoveredCharge is that of what is refused if the peer's account does not cover it, but for
-// beyond.
+// describeCoveredCharge is the effect of a charge that is refused beyond the account's headroom,
+// unless beyond is set.
 func describeCoveredCharge(beyond *bool) effectFunc {
 	return func(b accounts.Balance, amount ledger.Amount) string {
 		if *beyond || !b.Closed && !computeSpendable(b).Less(amount) {
@@ -110,7 +112,7 @@ func describeCoveredCharge(beyond *bool) effectFunc {
 	}
 }
 
-// explainRefusedCharge says why a charge is refused, and what to do.
+// explainRefusedCharge returns why a charge is refused, and the remedy.
 func explainRefusedCharge(b accounts.Balance) string {
 	if b.Closed {
 		return "the peer's account is closed. With --beyond-headroom all of it is arrears."
@@ -118,15 +120,15 @@ func explainRefusedCharge(b accounts.Balance) string {
 	return fmt.Sprintf("the peer's account covers %s %s. With --beyond-headroom the rest is arrears.", b.Asset.Format(computeSpendable(b)), b.Asset.Code)
 }
 
-// describeReturned is that of a payment that came back.
+// describeReturned is the effect of a returned payment.
 func describeReturned(b accounts.Balance, amount ledger.Amount) string {
 	if b.Closed {
-		return "If the payment waits in suspense for this closed account, it is taken out of there; else all of it is arrears."
+		return "If the payment waits in suspense for this closed account, it leaves suspense; else all of it is arrears."
 	}
 	return describeCharge(b, amount)
 }
 
-// describeWriteOff is that of arrears that are given up.
+// describeWriteOff is the effect of writing arrears off.
 func describeWriteOff(b accounts.Balance, amount ledger.Amount) string {
 	var collected ledger.Amount
 	if !b.Closed {
@@ -139,8 +141,7 @@ func describeWriteOff(b accounts.Balance, amount ledger.Amount) string {
 	return fmt.Sprintf("Of its arrears, %s is collected first, and %s is given up.", b.Asset.Format(collected), b.Asset.Format(amount.Min(uncollected)))
 }
 
-// addPreview completes a change of a peer's balance with what stands now and what the change
-// will do.
+// addPreview completes a change with the peer's balance and the effect. It returns the balance.
 func (s *session) addPreview(ctx context.Context, c *change, account accounts.PeerAccount, amount ledger.Amount, describe effectFunc) (accounts.Balance, error) {
 	b, err := s.book.Balance(ctx, account)
 	if err != nil {

@@ -15,32 +15,31 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// execSettler pays orders with a program of the operator's.
+// execSettler is a [settlement.Settler] that pays orders with a program of the operator.
 type execSettler struct {
 	program string
 	stderr  io.Writer // of the program
 }
 
-// execRail is the rail of orders that "settle now" places. It is another one than any
-// connector's, so no connector ever pays such an order, with its own means and a second
-// time.
+// execRail is the rail of the orders that "settle now" and "settle refund" place. No connector has
+// a rail of this name, so no connector pays such an order a second time.
 const execRail = "peerledger settle now"
 
-// errNoAmount says that the program did not say what it paid.
-var errNoAmount = errors.New("it must print the amount that was paid")
+// errNoAmount is returned when the program did not print the paid amount.
+var errNoAmount = errors.New("the program must print the paid amount")
 
-// errOrderOpen says that an order stays open after its program was called: what was paid for
-// it is not known.
+// errOrderOpen is returned when the program's answer leaves the paid amount unknown. The order
+// stays open.
 var errOrderOpen = errors.New("the order stays open")
 
-// The program's statuses.
+// The exit statuses of the program with a meaning of their own.
 const (
 	exitDeclined = 3
 	exitPending  = 4
 )
 
-// Settle runs the program. An answer that cannot be read leaves the order open: nobody
-// knows what was paid.
+// Settle runs the program. An answer that cannot be read leaves the order open, because the paid
+// amount is unknown.
 func (p execSettler) Settle(ctx context.Context, order settlement.Order) (ledger.Amount, error) {
 	input, err := json.Marshal(struct {
 		Key    string `json:"key"`

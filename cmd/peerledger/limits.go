@@ -11,15 +11,15 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// limitConfig bounds what settle now and settle refund pay. Amounts are in whole units; "" is no
-// limit.
+// limitConfig bounds the payments of settle now and settle refund. Amounts are in whole units; ""
+// is no limit.
 type limitConfig struct {
 	Order        string `yaml:"order"`         // the largest order
-	Day          string `yaml:"day"`           // the most in 24 hours
+	Day          string `yaml:"day"`           // the largest sum in 24 hours
 	ApproveAbove string `yaml:"approve_above"` // the largest order that is paid without settle approve
 }
 
-// parseLimit is the limit in units of the asset.
+// parseLimit returns the limit in units of the asset.
 func (c limitConfig) parseLimit(asset accounts.Asset) (l settlement.PayoutLimit, err error) {
 	var errs []error
 	for _, field := range []struct {
@@ -41,12 +41,13 @@ func (c limitConfig) parseLimit(asset accounts.Asset) (l settlement.PayoutLimit,
 	return l, errors.Join(errs...)
 }
 
-// payoutLimits are those of the configuration: of each peer, and of all payments in an asset.
+// payoutLimits are the limits of the configuration: of each peer, and of all payments in an asset.
 type payoutLimits struct {
 	peers  settlement.Rules[settlement.PayoutLimit]
 	assets map[accounts.Asset]settlement.PayoutLimit
 }
 
+// parseLimits returns the limits of the configuration.
 func (c config) parseLimits() (payoutLimits, error) {
 	parsed := payoutLimits{assets: map[accounts.Asset]settlement.PayoutLimit{}}
 	parsed.peers.Asset, parsed.peers.PeerAsset = map[accounts.Asset]settlement.PayoutLimit{}, map[peerAsset]settlement.PayoutLimit{}
@@ -66,14 +67,14 @@ func (c config) parseLimits() (payoutLimits, error) {
 	for i, p := range c.Peers {
 		asset, err := c.findAsset(p.Asset)
 		if err != nil || p.Limit == (limitConfig{}) {
-			continue // validate tells of an asset that is not there
+			continue // validate reports unknown assets
 		}
 		parsed.peers.PeerAsset[peerAsset{Peer: p.ID, Asset: asset}] = parseInto(fmt.Sprintf("peers[%d] (%s): limit", i, p.ID), p.Limit, asset)
 	}
 	return parsed, errors.Join(errs...)
 }
 
-// noteLimits says of what a plan orders which limits of the configuration bound it.
+// noteLimits notes the limits of the configuration on each planned order.
 func (s *session) noteLimits(plan []change) error {
 	limits, err := s.cfg.parseLimits()
 	if err != nil {
@@ -94,7 +95,7 @@ func (s *session) noteLimits(plan []change) error {
 	return nil
 }
 
-// describeLimit says what a limit bounds; "" if it bounds nothing.
+// describeLimit describes a limit; "" without a bound.
 func describeLimit(payments string, asset accounts.Asset, l settlement.PayoutLimit) string {
 	var parts []string
 	for _, p := range []struct {
@@ -111,19 +112,20 @@ func describeLimit(payments string, asset accounts.Asset, l settlement.PayoutLim
 	return fmt.Sprintf("The limit of %s: %s.", payments, strings.Join(parts, ", "))
 }
 
-// reachedLimits are the limits that an engine has reached.
+// reachedLimits collects the limits that an engine has reached.
 type reachedLimits struct {
 	mu   sync.Mutex
 	list []settlement.PayoutLimitError
 }
 
+// addLimit is the engine's event handler.
 func (r *reachedLimits) addLimit(l settlement.PayoutLimitError) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.list = append(r.list, l)
 }
 
-// warnOfLimits tells of limits that were reached, but for those that an error tells of.
+// warnOfLimits prints the reached limits, except the limits that the error text contains.
 func (s *session) warnOfLimits(reported error) {
 	s.reached.mu.Lock()
 	defer s.reached.mu.Unlock()
@@ -135,5 +137,5 @@ func (s *session) warnOfLimits(reported error) {
 	}
 }
 
-// approveHint is the remedy for orders that wait to be approved.
-const approveHint = "Approve it with peerledger settle approve, and give the same command again: it is paid then. Or give it back with peerledger settle cancel."
+// approveHint is the next step for orders that wait for approval.
+const approveHint = "Approve the order with peerledger settle approve and repeat this command, which then pays it. Or cancel the order with peerledger settle cancel."

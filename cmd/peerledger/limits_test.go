@@ -108,7 +108,7 @@ func TestApproveAbove(t *testing.T) {
 	require.Len(t, open, 1)
 	require.Equal(t, "approval", open[0].Waits)
 	told := s.readChange(t, "settle", "approve", "bob@USD", open[0].Order, "--yes")
-	require.Contains(t, told.Note, "give settle now or settle refund again")
+	require.Contains(t, told.Note, "repeat settle now or settle refund")
 	require.NoFileExists(t, asked)
 	require.Equal(t, "30.00", readRows[paymentRow](t, s, now...)[0].Paid)
 	require.FileExists(t, asked)

@@ -17,21 +17,22 @@ func (a *app) newMigrateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "migrate",
 		Short: "Copy the whole ledger into a new, empty cluster",
-		Long: `Copies every account and transfer of the ledger into an empty one, each with its own
-time, as imported events, and compares all accounts at the end: the way from one replica to
-three or six, whose number never changes. Stop all connectors first. It waits for holds to
-end by their timeouts. Interrupted, it goes on where it was.`,
+		Long: `Copy every account and transfer of the ledger into an empty one, each with its own time, as
+imported events, and compare all accounts at the end. Use this to go from one replica to three
+or six: the number of a cluster's replicas never changes. Stop all connectors first. The
+command waits until the timeouts of all holds have passed. Repeat an interrupted command: it
+continues.`,
 		Example: "  peerledger migrate --to-cluster-id 42 --to-addresses tb0:3001,tb1:3001,tb2:3001 --yes",
 		Args:    exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if to.folder != "" && (to.clusterID != "" || len(to.addresses) > 0) {
-				return fmt.Errorf("%w: --to-folder is an embedded ledger, and --to-cluster-id and --to-addresses are a cluster: give one of the two", errUsage)
+				return fmt.Errorf("%w: --to-folder names an embedded ledger, and --to-cluster-id and --to-addresses name a cluster: give one of the two", errUsage)
 			}
 			if to.folder == "" && (to.clusterID == "" || len(to.addresses) == 0) {
-				return fmt.Errorf("%w: say where to: --to-cluster-id and --to-addresses, or --to-folder", errUsage)
+				return fmt.Errorf("%w: name the target: --to-cluster-id and --to-addresses, or --to-folder", errUsage)
 			}
 			if to.folder == "" {
-				to.getenv = func(string) string { return "" } // the flags alone say where to
+				to.getenv = func(string) string { return "" } // the flags alone name the target
 				if _, err := to.resolveCluster(config{}); err != nil {
 					return err
 				}
@@ -42,9 +43,9 @@ end by their timeouts. Interrupted, it goes on where it was.`,
 				return err
 			}
 			if from := a.selectFolder(cfg); from != "" && isSameFolder(from, to.folder) {
-				return fmt.Errorf("%w: --to-folder is the ledger that is to be copied", errUsage)
+				return fmt.Errorf("%w: --to-folder is the ledger to be copied itself", errUsage)
 			}
-			if !a.yes { // whether there is a ledger to copy
+			if !a.yes { // check that the source exists
 				source, err := a.openLedger(cmd.Context(), cfg)
 				if err != nil {
 					return err
@@ -60,19 +61,19 @@ end by their timeouts. Interrupted, it goes on where it was.`,
 	}
 	cmd.Flags().StringVar(&to.folder, "to-folder", "", "the `folder` of an embedded ledger")
 	cmd.Flags().StringVar(&to.clusterID, "to-cluster-id", "", "the new cluster's `id`, decimal")
-	cmd.Flags().StringSliceVar(&to.addresses, "to-addresses", nil, "the `addresses` of all of its replicas in order")
+	cmd.Flags().StringSliceVar(&to.addresses, "to-addresses", nil, "the `addresses` of all replicas of the new cluster in order")
 	a.addYesFlag(cmd)
 	return cmd
 }
 
-// isSameFolder reports whether two names are those of one folder that is there.
+// isSameFolder reports whether two paths lead to one existing folder.
 func isSameFolder(a, b string) bool {
 	x, errX := os.Stat(a)
 	y, errY := os.Stat(b)
 	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
-// migrateBetween opens both ledgers and migrates.
+// migrateBetween opens both ledgers, migrates, and notes the result.
 func (a *app) migrateBetween(ctx context.Context, cfg config, to *app, c *change) (err error) {
 	source, err := a.openLedger(ctx, cfg)
 	if err != nil {
@@ -86,7 +87,7 @@ func (a *app) migrateBetween(ctx context.Context, cfg config, to *app, c *change
 	defer func() { err = errors.Join(err, target.Close()) }()
 	defer func() {
 		if a.stderrIsTerminal && !a.json {
-			fmt.Fprintln(a.stderr) // behind the last line of migrating
+			fmt.Fprintln(a.stderr) // end the line of showMigration
 		}
 	}()
 	result, err := migrate.Run(ctx, source, target, min(findBatchMax(source), findBatchMax(target)), a.showMigration)
@@ -95,7 +96,7 @@ func (a *app) migrateBetween(ctx context.Context, cfg config, to *app, c *change
 	return err
 }
 
-// findBatchMax is how many events a ledger takes in a request.
+// findBatchMax returns how many events a ledger takes in a request.
 func findBatchMax(l ledger.Ledger) int {
 	if limited, ok := l.(interface{ BatchMax() int }); ok {
 		return limited.BatchMax()
@@ -103,7 +104,7 @@ func findBatchMax(l ledger.Ledger) int {
 	return ledger.BatchMax
 }
 
-// showMigration shows on a terminal how far it is. How many rows there are nobody knows.
+// showMigration shows the progress on a terminal. The total is unknown.
 func (a *app) showMigration(p migrate.Progress) {
 	if a.stderrIsTerminal && !a.json {
 		fmt.Fprintf(a.stderr, "\r%s: %d    ", p.What, p.Done)

@@ -170,9 +170,9 @@ func TestRelease(t *testing.T) {
 	done := s.readChange(t, "settle", "release", "bob@USD", "--yes")
 	require.Equal(t, "25.00", done.Amount)
 	require.Equal(t, []string{"25.00", "25.00", "0.00"}, s.readFigures(t, "bob@USD"))
-	require.Equal(t, "Nothing waits for it.", s.readChange(t, "settle", "release", "bob@USD").Note)
+	require.Equal(t, "Nothing waits for the peer.", s.readChange(t, "settle", "release", "bob@USD").Note)
 	done = s.readChange(t, "settle", "release", "bob@USD", "--yes")
-	require.Equal(t, "Nothing waits for it.", done.Note)
+	require.Equal(t, "Nothing waits for the peer.", done.Note)
 	require.Equal(t, []string{"25.00", "25.00", "0.00"}, s.readFigures(t, "bob@USD"))
 }
 

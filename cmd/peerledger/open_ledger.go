@@ -16,11 +16,11 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// ledgerFlags are the flags that say which ledger a command works on.
+// ledgerFlags are the flags that name a ledger.
 var ledgerFlags = []string{"folder", "cluster-id", "addresses"}
 
-// refusedFlags are the flags that a command has from those above it and has no use for. A flag
-// that changes nothing would let an operator believe that it does.
+// refusedFlags lists, by command, inherited flags without an effect on the command. They are
+// refused: an operator must not believe that a flag had an effect.
 var refusedFlags = map[string][]string{
 	"peerledger backup list": ledgerFlags,
 	"peerledger bench":       {"folder"},
@@ -29,7 +29,7 @@ var refusedFlags = map[string][]string{
 	"peerledger restore":     ledgerFlags,
 	"peerledger version":     ledgerFlags,
 
-	// Pauses are in all assets, and so is their end.
+	// Pauses apply to all assets.
 	"peerledger settle pause":  {"asset"},
 	"peerledger settle pauses": {"asset"},
 	"peerledger settle resume": {"asset"},
@@ -37,7 +37,7 @@ var refusedFlags = map[string][]string{
 	"peerledger settle stop":   {"asset"},
 }
 
-// checkFlags refuses a command line that lacks a flag, or whose flags cannot be meant.
+// checkFlags refuses a command line with missing, contradictory or useless flags.
 func checkFlags(cmd *cobra.Command, _ []string) error {
 	if err := cmd.ValidateRequiredFlags(); err != nil {
 		return fmt.Errorf("%w: %s: %w", errUsage, cmd.CommandPath(), err)
@@ -45,11 +45,11 @@ func checkFlags(cmd *cobra.Command, _ []string) error {
 	return checkLedgerFlags(cmd)
 }
 
-// checkLedgerFlags refuses flags that contradict each other, or that the command has no use for.
+// checkLedgerFlags refuses flags of two ledgers, and flags in refusedFlags.
 func checkLedgerFlags(cmd *cobra.Command) error {
 	given := cmd.Flags().Changed
 	if given("folder") && (given("cluster-id") || given("addresses")) {
-		return fmt.Errorf("%w: --folder is an embedded ledger, and --cluster-id and --addresses are a cluster: give one of the two", errUsage)
+		return fmt.Errorf("%w: --folder names an embedded ledger, and --cluster-id and --addresses name a cluster: give one of the two", errUsage)
 	}
 	for _, name := range refusedFlags[cmd.CommandPath()] {
 		if given(name) {
@@ -59,31 +59,31 @@ func checkLedgerFlags(cmd *cobra.Command) error {
 	return nil
 }
 
-// isClusterInEnv reports whether the environment names a cluster, or a part of it.
+// isClusterInEnv reports whether the environment names a cluster, or a part of one.
 func (a *app) isClusterInEnv() bool {
 	return a.getenv(cluster.EnvClusterID)+a.getenv(cluster.EnvAddresses)+a.getenv(cluster.EnvHost)+a.getenv(cluster.EnvPort) != ""
 }
 
-// checkSingleLedger refuses an environment or a file that names both a folder and a cluster, where it
-// is the one that decides.
+// checkSingleLedger refuses an environment or a file that names both a folder and a cluster, unless
+// a source of higher precedence decides.
 func (a *app) checkSingleLedger(cfg config) error {
 	folder := a.getenv("PEERLEDGER_FOLDER")
 	switch {
 	case a.folder != "" || a.clusterID != "" || len(a.addresses) > 0:
 		return nil
 	case folder != "" && a.isClusterInEnv():
-		return fmt.Errorf("%w: environment: PEERLEDGER_FOLDER is an embedded ledger, and TIGERBEETLE_* are a cluster: unset one of the two, or give --folder or --cluster-id and --addresses", errUsage)
+		return fmt.Errorf("%w: environment: PEERLEDGER_FOLDER names an embedded ledger, and TIGERBEETLE_* name a cluster: unset one of the two, or give --folder or --cluster-id and --addresses", errUsage)
 	case folder != "" || a.isClusterInEnv():
 		return nil
 	case cfg.Folder != "" && (cfg.ClusterID != "" || len(cfg.Addresses) > 0):
-		return fmt.Errorf("%w: %s: folder is an embedded ledger, and cluster_id and addresses are a cluster: keep one of the two", errUsage, cfg.fileName())
+		return fmt.Errorf("%w: %s: folder names an embedded ledger, and cluster_id and addresses name a cluster: keep one of the two", errUsage, cfg.fileName())
 	default:
 		return nil
 	}
 }
 
-// selectFolder is the folder of the embedded ledger that is asked for, "" if none is: by flags, by
-// the environment, by the file, in this order.
+// selectFolder returns the folder of the embedded ledger that flags, environment or file name, in
+// this order of precedence; "" if they name a cluster or nothing.
 func (a *app) selectFolder(cfg config) string {
 	switch {
 	case a.folder != "":
@@ -99,7 +99,7 @@ func (a *app) selectFolder(cfg config) string {
 	}
 }
 
-// openLedger opens the ledger that is asked for.
+// openLedger opens the ledger that flags, environment or file name.
 func (a *app) openLedger(ctx context.Context, cfg config) (ledger.Ledger, error) {
 	if folder := a.selectFolder(cfg); folder != "" {
 		return a.openFolder(folder)
@@ -111,27 +111,27 @@ func (a *app) openLedger(ctx context.Context, cfg config) (ledger.Ledger, error)
 	return openCluster(ctx, clusterConfig)
 }
 
-// openFolder opens an embedded ledger. Opening would make one in a folder that has none: whoever
-// reads has mistyped, or the disk of the folder is not mounted.
+// openFolder opens an embedded ledger. Only commands with mayCreateLedger create a missing one: for
+// a reader, a missing ledger is a typing error or a disk that is not mounted.
 func (a *app) openFolder(folder string) (ledger.Ledger, error) {
 	found, err := embedded.Exists(folder)
 	switch {
 	case err != nil && isFile(folder):
-		return nil, fmt.Errorf("%w: %s is a file, and no folder with a ledger", errUsage, folder)
+		return nil, fmt.Errorf("%w: %s is a file, not the folder of a ledger", errUsage, folder)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", errNoAnswer, err)
 	case !found && !a.mayCreateLedger:
-		return nil, fmt.Errorf("%w: no ledger to read: there is none in %s: \"peerledger peers provision --yes\" makes one", errUsage, folder)
+		return nil, fmt.Errorf("%w: no ledger to read in %s; \"peerledger peers provision --yes\" creates one", errUsage, folder)
 	}
 	if a.createdLedger = !found; a.createdLedger && !a.yes {
-		return embedded.New(), nil // what the preview looks at
+		return embedded.New(), nil // the preview reads an empty ledger
 	}
 	l, err := embedded.Open(folder)
 	switch {
 	case err == nil:
 		a.warnOfClock(folder, l.Recovery().Ahead)
 		return l, nil
-	case errors.Is(err, fs.ErrNotExist): // what it is to be in is missing
+	case errors.Is(err, fs.ErrNotExist): // the parent folder is missing
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	case errors.Is(err, embedded.ErrCorrupt), errors.Is(err, embedded.ErrIncompatible):
 		return nil, fmt.Errorf("nothing was changed: %w", err)
@@ -140,32 +140,33 @@ func (a *app) openFolder(folder string) (ledger.Ledger, error) {
 	}
 }
 
-// describeNewLedger says that the ledger is a new one.
+// describeNewLedger returns a note if the command creates the ledger, or would create it.
 func (a *app) describeNewLedger() string {
 	switch {
 	case a.createdLedger && a.yes:
-		return "The ledger is a new one: there was none in the folder."
+		return "The ledger is a new one: the folder had none."
 	case a.createdLedger:
-		return "There is no ledger in the folder yet: this makes it."
+		return "There is no ledger in the folder yet: this command creates it."
 	default:
 		return ""
 	}
 }
 
+// isFile reports whether path is a file and not a folder.
 func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && !info.IsDir()
 }
 
-// checkAssets refuses a configuration whose assets are not those of the ledger: amounts are in
-// whole units, and with another scale each of them is another amount.
+// checkAssets refuses a configuration whose assets differ from the ledger's. Amounts are in whole
+// units, so a wrong scale would change each amount.
 func checkAssets(ctx context.Context, book *accounts.Book, cfg config) error {
 	err := book.CheckAssets(ctx)
 	var drift *accounts.DriftError
 	if !errors.As(err, &drift) {
 		return err
 	}
-	faults := []error{fmt.Errorf("%w: the assets in %s are not those of the ledger, so no amount can be trusted", errUsage, cfg.fileName())}
+	faults := []error{fmt.Errorf("%w: the assets in %s differ from the ledger's, so no amount can be trusted", errUsage, cfg.fileName())}
 	reported := map[string]bool{}
 	for _, d := range drift.Drifts {
 		asset, _ := book.Asset(d.Account.Ledger())
@@ -178,7 +179,7 @@ func checkAssets(ctx context.Context, book *accounts.Book, cfg config) error {
 	return errors.Join(faults...)
 }
 
-// describeDrift says how an asset differs. Its accounts all differ in the same way.
+// describeDrift describes how an asset differs. All accounts of the asset differ in the same way.
 func describeDrift(d accounts.Drift) string {
 	switch {
 	case d.Field == "scale" && strings.HasPrefix(d.Kind, "another namespace"):

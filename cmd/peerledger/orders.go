@@ -12,17 +12,17 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// operatorInstance is the name of the engine of this command: orders of connectors are not
-// its own, so it never resumes them.
+// operatorInstance is the instance name of this command's engine. Orders of connectors have other
+// owners, so the engine never resumes them.
 const operatorInstance = "peerledger-operator"
 
-// withEngine opens the ledger with a settlement engine that does nothing by itself. With a
-// rail it can pay, by the thresholds and within the limits of the configuration.
+// withEngine opens the ledger with a settlement engine that acts on request only, and calls run.
+// With a rail the engine can pay, by the thresholds and within the limits of the configuration.
 func (a *app) withEngine(ctx context.Context, rail *settlement.Rail, run func(*session, *settlement.Engine) error) error {
 	return a.withSession(ctx, func(s *session) (err error) {
 		cfg := settlement.Config{
 			Manual: true, Instance: operatorInstance,
-			NoTakeover: true, // an order of a connector that is silent is still that connector's
+			NoTakeover: true, // the order of a silent connector stays that connector's
 		}
 		if rail != nil {
 			cfg.Rails.Default = rail
@@ -43,7 +43,7 @@ func (a *app) withEngine(ctx context.Context, rail *settlement.Rail, run func(*s
 		defer func() {
 			closing := engine.Close(ctx)
 			if err != nil && errors.Is(closing, settlement.ErrOrdersOpen) {
-				closing = nil // the error says why they are
+				closing = nil // err already has the reason
 			}
 			err = errors.Join(err, closing)
 		}()
@@ -51,17 +51,17 @@ func (a *app) withEngine(ctx context.Context, rail *settlement.Rail, run func(*s
 	})
 }
 
-// orderRow is an open order as it is shown.
+// orderRow is an open order in the output.
 type orderRow struct {
 	Peer     string `json:"peer"`
 	Asset    string `json:"asset"`
-	Order    string `json:"order"` // the id, and the key at the rail
+	Order    string `json:"order"` // the id, which is also the key at the rail
 	Sequence uint64 `json:"sequence"`
 	Amount   string `json:"amount"`
 	Placed   string `json:"placed"`
 	Age      string `json:"age"`
-	Claimed  string `json:"claimed,omitempty"`   // the last sign of life of its engine
-	Waits    string `json:"waits_for,omitempty"` // what keeps it from being given to a rail
+	Claimed  string `json:"claimed,omitempty"`   // when the engine last renewed its lease
+	Waits    string `json:"waits_for,omitempty"` // the reason why no rail gets the order
 	Stuck    bool   `json:"stuck"`
 }
 
@@ -70,13 +70,16 @@ func (a *app) newOrdersCommand() *cobra.Command {
 	var stuck time.Duration
 	cmd := &cobra.Command{
 		Use:   "orders [peer...]",
-		Short: "Settlement orders that are neither paid nor given back",
-		Long: `Shows the open settlement orders of these peers, or of all that are configured: what was
-ordered, when, and when the engine that it belongs to gave its last sign of life. An order
-that has been open for longer than --stuck counts as stuck: ask the rail what became of its
-key (the order's id), and close it with "peerledger settle resolve" or "settle cancel". One that
-waits for approval is with no rail: give "settle approve" or "settle cancel". One that waits for the
-end of the pause is paid after "settle resume" or "settle start" ("settle pauses" shows which).`,
+		Short: "Show settlement orders that are neither paid nor cancelled",
+		Long: `Show the open settlement orders of these peers, or of all configured peers, with the time of
+the order and of the last sign of life of the engine that owns it.
+
+  stuck                       The order has been open for longer than --stuck. Ask the rail for the
+                              state of its key (the order's id), and close the order with
+                              "peerledger settle resolve" or "settle cancel".
+  waits for approval          No rail has the order. Give "settle approve" or "settle cancel".
+  waits for end of the pause  The order is paid after "settle resume" or "settle start"
+                              ("settle pauses" shows the pauses).`,
 		Example: "  peerledger orders\n  peerledger orders alice --json",
 		Args:    rangeArgs(0, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -110,10 +113,11 @@ end of the pause is paid after "settle resume" or "settle start" ("settle pauses
 		},
 	}
 	cmd.Flags().StringVar(&asset, "asset", "", "in this `asset` alone, as in USD or USD/9")
-	cmd.Flags().DurationVar(&stuck, "stuck", 10*time.Minute, "an order that is older counts as stuck")
+	cmd.Flags().DurationVar(&stuck, "stuck", 10*time.Minute, "an order older than this is stuck")
 	return cmd
 }
 
+// showOrders prints the open orders.
 func showOrders(a *app, rows []orderRow) error {
 	if len(rows) == 0 && !a.json {
 		_, err := fmt.Fprintln(a.stdout, "No order is open.")
@@ -136,7 +140,7 @@ func showOrders(a *app, rows []orderRow) error {
 	)
 }
 
-// policies are the thresholds of the configuration.
+// policies returns the policies of the configuration.
 func (s *session) policies() (settlement.Policies, error) {
 	policies := settlement.Policies{PeerAsset: map[peerAsset]settlement.Policy{}}
 	for _, p := range s.cfg.Peers {

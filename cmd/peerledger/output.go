@@ -17,15 +17,15 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// column is a column of a table of T.
+// column is one column of a table of T.
 type column[T any] struct {
 	title  string
 	cell   func(T) string
-	right  bool // numbers
+	right  bool // align right, for numbers
 	colour func(T) text.Colors
 }
 
-// printRows prints rows: a table for people, one JSON object a line for programs.
+// printRows prints a table, or with --json one object a line.
 func printRows[T any](a *app, rows []T, columns ...column[T]) error {
 	if a.json {
 		for _, row := range rows {
@@ -63,21 +63,21 @@ func printRows[T any](a *app, rows []T, columns ...column[T]) error {
 	return err
 }
 
-// wantsColour reports whether colours are wanted (https://no-color.org).
+// wantsColour reports whether to print colours (https://no-color.org).
 func (a *app) wantsColour() bool { return a.stdoutIsTerminal && a.getenv("NO_COLOR") == "" }
 
 // printJSON prints one JSON object.
 func (a *app) printJSON(value any) error { return jsonline.Write(a.stdout, value) }
 
-// formatSigned writes units in whole units of the asset, with all its decimals.
+// formatSigned formats units as whole units of the asset, with all its decimals.
 func formatSigned(asset accounts.Asset, units *big.Int) string {
 	return decimal.NewFromBigInt(units, -int32(asset.Scale)).StringFixed(int32(asset.Scale))
 }
 
-// tableTime is how tables show a time, in UTC.
+// tableTime is the layout of times in tables, in UTC.
 const tableTime = "2006-01-02 15:04:05"
 
-// formatLine is a credit line as it is shown; the largest one has a name, which parseLine reads.
+// formatLine formats a credit line; the largest one is "unlimited". parseLine reads both.
 func formatLine(asset accounts.Asset, line ledger.Amount) string {
 	if line == accounts.Unlimited {
 		return unlimited
@@ -85,7 +85,7 @@ func formatLine(asset accounts.Asset, line ledger.Amount) string {
 	return asset.Format(line)
 }
 
-// parseLine reads a credit line in whole units, or the name of the largest one.
+// parseLine reads a credit line in whole units, or "unlimited".
 func parseLine(asset accounts.Asset, text string) (ledger.Amount, error) {
 	if text = strings.TrimSpace(text); text == unlimited {
 		return accounts.Unlimited, nil
@@ -95,7 +95,7 @@ func parseLine(asset accounts.Asset, text string) (ledger.Amount, error) {
 
 const unlimited = "unlimited"
 
-// formatCount is a number of things: "1 peer", "2 peers".
+// formatCount returns a count with its noun: "1 peer", "2 peers".
 func formatCount(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
@@ -103,12 +103,12 @@ func formatCount(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// joinNotes are notes, one a line; "" is none.
+// joinNotes joins notes with line breaks and drops empty ones.
 func joinNotes(list ...string) string {
 	return strings.Join(slices.DeleteFunc(list, func(note string) bool { return note == "" }), "\n")
 }
 
-// formatTime writes a time for people; "" for none.
+// formatTime formats a time for tables; the zero time is "".
 func formatTime(t time.Time) string {
 	if t.IsZero() {
 		return ""

@@ -12,21 +12,21 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// What is said of pauses that are written.
+// The notes on changes of pauses.
 const (
-	noteAllStopped      = "No connector pays anybody from now on, whatever the rail."
-	noteRailPaused     = "No connector pays by this rail from now on."
-	noteStartedFinish = " Payments that a rail was asked for before are finished, since only the rail knows whether it has paid: stop them there."
-	noteResuming        = "Connectors go on within a minute (settlement.Config.SweepInterval)."
+	noteAllStopped    = "No connector pays any peer from now on, by any rail."
+	noteRailPaused    = "No connector pays by this rail from now on."
+	noteStartedFinish = " Payments that a rail has already been asked for are finished, since only the rail knows whether it has paid: stop them at the rail."
+	noteResuming      = "Connectors pay again within a minute (settlement.Config.SweepInterval)."
 )
 
 func (a *app) newPauseRailCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "pause rail", Short: "Keep all connectors from paying by a rail",
-		Long: `Keeps the settlement engines of all connectors from paying by the rail of this name
-(settlement.Rail.Name), in all assets of the configuration. It is written into the ledger, so
-it holds for engines that run, on whatever machine, and for those that start later. What is due
-is paid after "peerledger settle resume". The rail without a name is "".`,
+		Long: `Stop the settlement engines of all connectors from paying by the rail of this name
+(settlement.Rail.Name), in all configured assets. The pause is written into the ledger: it
+applies to running engines on every machine, and to engines that start later. Due amounts are
+paid after "peerledger settle resume". The rail without a name is "".`,
 		Example: "  peerledger settle pause bank --yes\n  peerledger settle pauses",
 		Args:    exactArgs(1),
 	}
@@ -36,7 +36,7 @@ is paid after "peerledger settle resume". The rail without a name is "".`,
 func (a *app) newResumeRailCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "resume rail", Short: "Let connectors pay by a rail again",
-		Long: "Ends \"settle pause\" of the rail of this name.",
+		Long: "End the pause of the rail of this name.",
 		Args: exactArgs(1),
 	}
 	return a.buildPauseCommand(cmd, "resume payments", noteResuming, false, (*settlement.Engine).ResumeRail)
@@ -45,9 +45,9 @@ func (a *app) newResumeRailCommand() *cobra.Command {
 func (a *app) newStopCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "stop", Short: "Stop all payments of all connectors",
-		Long: `Keeps the settlement engines of all connectors from paying anybody, in all assets of the
-configuration, until "peerledger settle start". It is written into the ledger, so it holds for
-engines that run, on whatever machine, and for those that start later.`,
+		Long: `Stop the settlement engines of all connectors from paying any peer, in all configured assets,
+until "peerledger settle start". The stop is written into the ledger: it applies to running
+engines on every machine, and to engines that start later.`,
 		Args: exactArgs(0),
 	}
 	return a.buildPauseCommand(cmd, "stop all payments", noteAllStopped+noteStartedFinish, true,
@@ -57,14 +57,15 @@ engines that run, on whatever machine, and for those that start later.`,
 func (a *app) newStartCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "start", Short: "Let connectors pay again after settle stop",
-		Long: "Ends \"settle stop\". Rails that are paused stay so.",
+		Long: "End \"settle stop\". Paused rails stay paused.",
 		Args: exactArgs(0),
 	}
 	return a.buildPauseCommand(cmd, "let payments go on", noteResuming, false,
 		func(e *settlement.Engine, ctx context.Context, _ string) error { return e.StartPayments(ctx) })
 }
 
-// buildPauseCommand is a command that pauses payments, or ends that.
+// buildPauseCommand completes a command that pauses payments, or with pause unset lets payments
+// resume.
 func (a *app) buildPauseCommand(cmd *cobra.Command, action, note string, pause bool,
 	do func(*settlement.Engine, context.Context, string) error,
 ) *cobra.Command {
@@ -95,8 +96,8 @@ func (a *app) buildPauseCommand(cmd *cobra.Command, action, note string, pause b
 	return cmd
 }
 
-// hasPauseState reports whether a rail, or nil for all payments, is paused in all assets already, or
-// in none.
+// hasPauseState reports whether a rail, or with a nil rail all payments, is already paused in every
+// asset, or with paused unset in none.
 func hasPauseState(ctx context.Context, s *session, engine *settlement.Engine, rail *string, paused bool) (bool, error) {
 	pauses, err := readPauses(ctx, engine, rail)
 	if paused {
@@ -105,7 +106,7 @@ func hasPauseState(ctx context.Context, s *session, engine *settlement.Engine, r
 	return len(pauses) == 0, err
 }
 
-// readPauses are the pauses of a rail, or with nil of all payments.
+// readPauses returns the pauses of a rail, or with a nil rail of all payments.
 func readPauses(ctx context.Context, engine *settlement.Engine, rail *string) ([]settlement.Pause, error) {
 	if rail != nil {
 		return engine.PausesOf(ctx, *rail)
@@ -114,25 +115,25 @@ func readPauses(ctx context.Context, engine *settlement.Engine, rail *string) ([
 	return slices.DeleteFunc(pauses, func(p settlement.Pause) bool { return !p.All }), err
 }
 
-// explainNoChange says that nothing is to be done, and warns of a name of which only the beginning
-// was given, as settle pauses shows it.
+// explainNoChange returns a note for a change without an effect. It warns of a rail name that may
+// be truncated: settle pauses shows only the beginning of a long name.
 func explainNoChange(ctx context.Context, engine *settlement.Engine, rail *string, paused bool) (string, error) {
 	if paused {
-		return "They are paused already.", nil
+		return "The payments are already paused.", nil
 	}
-	const notPaused = "They are not paused."
+	const notPaused = "The payments are not paused."
 	if rail == nil {
 		return notPaused, nil
 	}
 	pauses, err := engine.Pauses(ctx)
 	if slices.ContainsFunc(pauses, func(p settlement.Pause) bool { return !p.All && p.Rail == truncateRailName(*rail) }) {
-		return notPaused + " A rail whose name begins with the same 16 bytes is: give the whole name of that one.", err
+		return notPaused + " A rail whose name begins with the same 16 bytes is paused: give the whole name of that rail.", err
 	}
 	return notPaused, err
 }
 
-// notePauses says of what a plan orders that it will be refused, where all payments in its asset
-// are stopped, or our own rail is paused there.
+// notePauses notes on each planned order whether a pause of all payments or of our own rail will
+// refuse the order.
 func notePauses(ctx context.Context, engine *settlement.Engine, plan []change) error {
 	rail := execRail
 	for _, name := range []*string{nil, &rail} {
@@ -151,7 +152,7 @@ func notePauses(ctx context.Context, engine *settlement.Engine, plan []change) e
 	return nil
 }
 
-// truncateRailName is what of a rail's name is in the ledger.
+// truncateRailName returns the part of a rail's name that the ledger keeps.
 func truncateRailName(name string) string {
 	const kept = 16
 	if len(name) > kept {
@@ -160,14 +161,15 @@ func truncateRailName(name string) string {
 	return name
 }
 
-// pauseRow is a pause as it is shown.
+// pauseRow is a pause in the output.
 type pauseRow struct {
-	Payments string  `json:"payments"` // "all", or "rail"
+	Payments string  `json:"payments"` // "all" or "rail"
 	Rail     *string `json:"rail,omitempty"`
 	Asset    string  `json:"asset"`
 	Since    string  `json:"since"`
 }
 
+// newPauseRows returns the rows of pauses.
 func newPauseRows(pauses []settlement.Pause) []pauseRow {
 	rows := make([]pauseRow, len(pauses))
 	for i, p := range pauses {
@@ -179,7 +181,7 @@ func newPauseRows(pauses []settlement.Pause) []pauseRow {
 	return rows
 }
 
-// describePaused says what is paused.
+// describePaused names the paused payments.
 func (r pauseRow) describePaused() string {
 	if r.Rail == nil {
 		return "all payments"
@@ -190,7 +192,7 @@ func (r pauseRow) describePaused() string {
 func (a *app) newPausesCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "pauses", Short: "Show which payments are paused",
-		Long: "Shows the rails that are paused, and whether all payments are stopped, as it is in the\nledger. Of a rail's name it has the first 16 bytes.",
+		Long: "Show the paused rails, and whether all payments are stopped. The ledger keeps the first 16\nbytes of a rail's name.",
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withEngine(cmd.Context(), nil, func(_ *session, engine *settlement.Engine) error {
@@ -210,12 +212,12 @@ func (a *app) newPausesCommand() *cobra.Command {
 
 func (a *app) newApproveCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "approve peer order", Short: "Let an order be paid that waits to be approved",
-		Long: `Approves an order that waits because it is above the amount that a connector pays by itself
-(settlement.PayoutLimit.ApproveAbove): "peerledger orders" shows it as one that waits for approval.
-The connector that it belongs to pays it within a minute; one that "settle now" or "settle refund"
-has placed (approve_above of the configuration) is paid when that command is given again. An order
-that is not to be paid is given back with "settle cancel".`,
+		Use: "approve peer order", Short: "Approve an order that waits for approval",
+		Long: `Approve an order above the amount that a connector pays without approval
+(settlement.PayoutLimit.ApproveAbove). "peerledger orders" shows which orders wait for
+approval. The connector that owns the order pays it within a minute. If "settle now" or
+"settle refund" placed the order (approve_above of the configuration), repeat that command to
+pay it. To refuse an order, give "settle cancel".`,
 		Args: exactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
@@ -233,14 +235,14 @@ that is not to be paid is given back with "settle cancel".`,
 				case err != nil:
 					return err
 				case !known:
-					c.Note = "There is no such open order: it is closed already, or another peer's."
+					c.Note = "There is no such open order: the order is already closed, or belongs to another peer."
 				case !errors.Is(open.Waits, settlement.ErrAwaitsApproval):
 					c.Amount = found.Format(open.Amount)
-					c.Note = "It does not wait to be approved."
+					c.Note = "The order does not wait for approval."
 				default:
 					c.Amount = found.Format(open.Amount)
 					if open.OwnedByThisInstance {
-						c.Note = "It is this command's own: give settle now or settle refund again, which pays it."
+						c.Note = "This program placed the order: repeat settle now or settle refund to pay it."
 					}
 				}
 				return a.previewOrWrite(c, func(*change) error {
@@ -254,7 +256,7 @@ that is not to be paid is given back with "settle cancel".`,
 	return cmd
 }
 
-// describeWait says what an order waits for; "" for nothing.
+// describeWait returns the reason why an order waits; "" if it does not wait.
 func describeWait(o settlement.OpenOrder) string {
 	switch {
 	case errors.Is(o.Waits, settlement.ErrAwaitsApproval):

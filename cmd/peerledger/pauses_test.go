@@ -67,11 +67,11 @@ func TestPauseOfALongName(t *testing.T) {
 	for _, name := range []string{shown, other} {
 		told := s.readChange(t, "settle", "resume", name, "--yes")
 		require.True(t, told.Already, name)
-		require.Contains(t, told.Note, "They are not paused. A rail whose name begins with the same 16 bytes is")
+		require.Contains(t, told.Note, "The payments are not paused. A rail whose name begins with the same 16 bytes is")
 	}
 	require.Len(t, readRows[pauseRow](t, s, "settle", "pauses"), 2, "in both assets")
 	require.False(t, s.readChange(t, "settle", "resume", long, "--yes").Already)
-	require.Equal(t, "They are not paused.", s.readChange(t, "settle", "resume", long, "--yes").Note)
+	require.Equal(t, "The payments are not paused.", s.readChange(t, "settle", "resume", long, "--yes").Note)
 }
 
 // Pauses are in all assets: who asks for one asset is not to stop, or start, the others.

@@ -42,7 +42,7 @@ func TestSettleNow(t *testing.T) {
 			got := s.runCommand(t, "settle", "now", "bob@USD", "--pay-with", writeScript(t, test.program), "--yes", "--json")
 			require.Equal(t, test.status, got.status, got.errors)
 			if test.open > 0 {
-				require.Contains(t, got.errors, "Give the same command again, with the same program")
+				require.Contains(t, got.errors, "Repeat the same command, with the same program")
 				require.Equal(t, 1, strings.Count(got.errors, "order 1 of 30.00 USD"), got.errors)
 			}
 			if name != "a part" {

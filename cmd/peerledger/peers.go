@@ -15,11 +15,11 @@ func (a *app) newPeersCommand() *cobra.Command {
 	var asset string
 	cmd := &cobra.Command{
 		Use:   "peers",
-		Short: "The peers in the ledger; add, suspend and close them",
-		Long: `Lists the peers that the ledger has in each asset, in the order in which they were
-provisioned. The ledger keeps only a hash of a peer's id, so names are those of the
-configuration file; others are shown by the id of their account. Peers that are configured
-and not in the ledger are listed as missing.`,
+		Short: "List the peers in the ledger; add, suspend and close peers",
+		Long: `List the peers that the ledger has in each asset, in the order of their provisioning. The
+ledger keeps only a hash of a peer's id: names come from the configuration file, and a peer
+without an entry is shown by the id of its account. Configured peers that are not in the ledger
+are listed as missing.`,
 		Example: "  peerledger peers\n  peerledger peers add alice --credit-line 500 --yes\n  peerledger peers suspend alice --yes",
 		Args:    requireSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -34,6 +34,7 @@ and not in the ledger are listed as missing.`,
 	return cmd
 }
 
+// listPeers prints the peers of the ledger, and the missing ones.
 func (s *session) listPeers(cmd *cobra.Command, asset string) error {
 	assets, err := s.selectAssets(asset)
 	if err != nil {
@@ -61,7 +62,7 @@ func (s *session) listPeers(cmd *cobra.Command, asset string) error {
 		}
 	}
 	if len(rows) == 0 && !s.json {
-		_, err := fmt.Fprintln(s.stdout, "The ledger has no peers, and none are configured. peerledger peers add makes one.")
+		_, err := fmt.Fprintln(s.stdout, "The ledger has no peers, and none are configured. Add one with peerledger peers add.")
 		return err
 	}
 	return printRows(s.app, rows, append(peerColumns[:len(peerColumns):len(peerColumns)],
@@ -73,10 +74,10 @@ func (a *app) newAddPeerCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add peer",
 		Short: "Provision a peer, with a credit line",
-		Long: `Makes sure that the ledger has the accounts of this peer, and grants its first credit
-line: --credit-line, or what the configuration says. A peer that is there already stays as
-it is. The ledger keeps only a hash of the id, so a peer that is new is also listed in the
-configuration file, by which it is shown by its name.`,
+		Long: `Create the accounts of this peer in the ledger, and grant its first credit line: --credit-line,
+or the credit_line of the configuration. An existing peer is not changed. The ledger keeps only
+a hash of the id: the command also adds a new peer to the configuration file, so that other
+commands can show its name.`,
 		Example: "  peerledger peers add carol --asset USD --credit-line 500 --yes",
 		Args:    exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -100,15 +101,15 @@ configuration file, by which it is shown by its name.`,
 					peerPrefix: " ", afterPrefix: ", with a credit line of ", Note: a.describeNewLedger(),
 				}
 				if present, err := s.book.Balance(cmd.Context(), account); err == nil {
-					c.Note = fmt.Sprintf("It is there already, with a credit line of %s, and stays as it is (peerledger credit set).", formatLine(asset, present.CreditLine))
+					c.Note = fmt.Sprintf("The peer already exists, with a credit line of %s, and is not changed (peerledger credit set).", formatLine(asset, present.CreditLine))
 				} else if !errors.Is(err, accounts.ErrNotProvisioned) {
 					return err
 				}
 				if !listed && !a.yes {
-					c.Note = joinNotes(c.Note, fmt.Sprintf("It would be listed in %s too, since the ledger keeps no names.", s.cfg.fileName()))
+					c.Note = joinNotes(c.Note, fmt.Sprintf("The peer would also be listed in %s, since the ledger keeps no names.", s.cfg.fileName()))
 				}
 				if alike := doctor.Alike(append(s.listConfigured(asset), peer.ID)); alike != "" {
-					c.Note = joinNotes(c.Note, "These are different peers to the ledger: "+alike+".")
+					c.Note = joinNotes(c.Note, "The ledger takes these ids for different peers: "+alike+".")
 				}
 				return a.previewOrWrite(c, func(c *change) error {
 					if err := s.provision(cmd, peer); err != nil {
@@ -122,16 +123,18 @@ configuration file, by which it is shown by its name.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&credit, "credit-line", "", "how much the peer may owe us, in whole units, or unlimited")
+	cmd.Flags().StringVar(&credit, "credit-line", "", "how much the peer may owe us, in whole units, or \"unlimited\"")
 	a.addYesFlag(cmd)
 	return cmd
 }
 
+// provision provisions peers. A difference to existing accounts is an error; the other peers are
+// provisioned.
 func (s *session) provision(cmd *cobra.Command, peers ...accounts.PeerConfig) error {
 	_, err := s.book.Provision(cmd.Context(), peers...)
 	var drift *accounts.DriftError
 	if errors.As(err, &drift) {
-		return fmt.Errorf("the rest is done, but the ledger differs from what is asked for (credit lines are changed with: peerledger credit set): %w", err)
+		return fmt.Errorf("the other peers are provisioned, but the ledger differs from the request (change credit lines with peerledger credit set): %w", err)
 	}
 	return err
 }
@@ -140,9 +143,8 @@ func (a *app) newProvisionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "provision",
 		Short: "Provision all peers of the configuration file",
-		Long: `Makes sure that the ledger has the accounts of all peers that are configured, and
-grants the credit line of each that never had one. It may be given again at any time, and
-by any number of machines at once.`,
+		Long: `Create the accounts of all configured peers in the ledger, and grant the credit line of each
+peer that never had one. Repeat the command at any time, on any number of machines at once.`,
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.mayCreateLedger = true
@@ -165,7 +167,7 @@ by any number of machines at once.`,
 					names[i] = p.ID
 				}
 				if alike := doctor.Alike(names); alike != "" {
-					c.Note = joinNotes(c.Note, "These are different peers to the ledger: "+alike+".")
+					c.Note = joinNotes(c.Note, "The ledger takes these ids for different peers: "+alike+".")
 				}
 				return a.previewOrWrite(c, func(*change) (err error) {
 					shown := progress.New(a.stderr, a.stderrIsTerminal && !a.json, "provisioning", 0)
@@ -180,7 +182,8 @@ by any number of machines at once.`,
 	return cmd
 }
 
-// buildPeerCommand is a command that changes one peer.
+// buildPeerCommand completes a command that changes one peer with do. note, which may be nil,
+// returns the note of the preview.
 func (a *app) buildPeerCommand(asset *string, cmd *cobra.Command, action string, note func(accounts.Balance) string, do func(*session, accounts.PeerAccount) error) *cobra.Command {
 	cmd.Args = exactArgs(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -201,7 +204,7 @@ func (a *app) buildPeerCommand(asset *string, cmd *cobra.Command, action string,
 				if err := do(s, account); err != nil {
 					return err
 				}
-				if b, err := s.book.Balance(cmd.Context(), account); err == nil { // it is written all the same
+				if b, err := s.book.Balance(cmd.Context(), account); err == nil { // the change is written even if this fails
 					c.After = newPeerRow(b, "").State
 				}
 				return nil
@@ -217,11 +220,12 @@ func (a *app) newSuspendCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "suspend peer",
 		Short: "Take no new packets from or to a peer",
-		Long: `Suspends a peer in one asset. Every connector sees it within a round (1 s by default)
-and refuses new packets; what is held is still fulfilled or rejected, and settlements go on.`,
+		Long: `Suspend a peer in one asset. Every connector sees the suspension within its
+SuspensionPollInterval (1 s by default) and refuses new packets. Prepared packets are still
+fulfilled or rejected, and settlements go on.`,
 	}
-	cmd.Flags().BoolVar(&how.RevokeFree, "revoke-free", false, "also take back what is free of its credit line, which stops it from sending at once")
-	cmd.Flags().Uint32Var(&how.ReasonCode, "reason", 0, "a `number` that is kept with it")
+	cmd.Flags().BoolVar(&how.RevokeFree, "revoke-free", false, "also revoke the free part of the credit line, so that the peer cannot send from now on")
+	cmd.Flags().Uint32Var(&how.ReasonCode, "reason", 0, "a `number` to keep with the change")
 	return a.buildPeerCommand(asset, cmd, "suspend", nil, func(s *session, account accounts.PeerAccount) error {
 		return s.book.Suspend(cmd.Context(), account, how)
 	})
@@ -239,44 +243,46 @@ func (a *app) newClosePeerCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "close peer",
 		Short: "Close a peer's account",
-		Long: `Suspends a peer, waits a round, and closes its account. It is refused while anything is
-held or being settled, and while anything is owed unless --force writes that off.`,
+		Long: `Suspend a peer, wait until every connector has seen the suspension, and close the account. The
+command is refused while packets or an order hold an amount, and while either side owes the
+other, unless --force writes that amount off.`,
 	}
-	cmd.Flags().BoolVar(&how.Force, "force", false, "write off what is owed in either direction; needs --reason")
-	cmd.Flags().Uint32Var(&how.ReasonCode, "reason", 0, "a `number` that is kept with it")
+	cmd.Flags().BoolVar(&how.Force, "force", false, "write off the amount owed, in either direction; needs --reason")
+	cmd.Flags().Uint32Var(&how.ReasonCode, "reason", 0, "a `number` to keep with the change")
 	return a.buildPeerCommand(asset, cmd, "close", func(b accounts.Balance) string { return describeClosing(b, how.Force) }, func(s *session, account accounts.PeerAccount) error {
 		return s.book.ClosePeer(cmd.Context(), account, how)
 	})
 }
 
-// describeClosing says what keeps a peer from being closed, or what is given up with it.
+// describeClosing returns the reason why closing a peer is refused, or the amount that closing
+// writes off.
 func describeClosing(b accounts.Balance, force bool) string {
 	owed := ""
 	switch b.Position().Sign() {
 	case 1:
-		if owed = "we owe it " + b.Asset.Text(b.Payable); !b.Prepaid.IsZero() {
+		if owed = "we owe the peer " + b.Asset.Text(b.Payable); !b.Prepaid.IsZero() {
 			owed += ", of which " + markUpperBound(b.Asset.Text(b.Prepaid), b.PrepaidAtMost) + " is prepaid (peerledger settle refund)"
 		}
 	case -1:
-		owed = "it owes us " + b.Asset.Text(b.Receivable)
+		owed = "the peer owes us " + b.Asset.Text(b.Receivable)
 	}
 	switch {
 	case !b.HeldIn.IsZero() || !b.HeldOut.IsZero() || !b.Settling.IsZero():
-		return "It will be refused while packets or an order hold something."
+		return "It will be refused while packets or an order hold an amount."
 	case !b.Announced.IsZero() && !force:
-		return fmt.Sprintf("It will be refused while payments of %s are announced (peerledger settle announced). With --force they wait in our suspense account when they are received.",
+		return fmt.Sprintf("It will be refused while payments of %s are announced (peerledger settle announced). With --force, received payments wait in our suspense account.",
 			b.Asset.Text(b.Announced))
 	case owed == "":
 		return ""
 	case force:
-		return "It is written off that " + owed + "."
+		return "The amount is written off: " + owed + "."
 	default:
-		return "It will be refused: " + owed + ". With --force that is written off."
+		return "It will be refused: " + owed + ". With --force the amount is written off."
 	}
 }
 
 func (a *app) newReopenPeerCommand(asset *string) *cobra.Command {
-	cmd := &cobra.Command{Use: "reopen peer", Short: "Open a closed peer again; it stays suspended until it is resumed"}
+	cmd := &cobra.Command{Use: "reopen peer", Short: "Reopen a closed peer, which stays suspended until peers resume"}
 	return a.buildPeerCommand(asset, cmd, "reopen", nil, func(s *session, account accounts.PeerAccount) error {
 		return s.book.ReopenPeer(cmd.Context(), account)
 	})

@@ -82,11 +82,11 @@ func TestPeersAddKeepsTheName(t *testing.T) {
 	content, err := os.ReadFile(s.config)
 	require.NoError(t, err)
 	would := s.runOK(t, "peers", "add", "carol", "--asset", "USD", "--credit-line", "5")
-	require.Contains(t, would, "Would provision carol in USD/2, with a credit line of 5.00.\nIt would be listed in "+s.config)
+	require.Contains(t, would, "Would provision carol in USD/2, with a credit line of 5.00.\nThe peer would also be listed in "+s.config)
 	unchanged, err := os.ReadFile(s.config)
 	require.NoError(t, err)
 	require.Equal(t, content, unchanged)
-	require.Contains(t, s.runOK(t, "peers", "add", "carol", "--asset", "USD", "--credit-line", "5", "--yes"), "It is listed in ")
+	require.Contains(t, s.runOK(t, "peers", "add", "carol", "--asset", "USD", "--credit-line", "5", "--yes"), "The peer is now listed in ")
 	s.runOK(t, "peers", "add", `d "quoted" ü`, "--asset", "EUR", "--yes")
 	s.runOK(t, "peers", "add", "alice@USD", "--yes") // is listed already
 	changed, err := os.ReadFile(s.config)
@@ -101,7 +101,7 @@ func TestPeersAddKeepsTheName(t *testing.T) {
 	}
 	require.True(t, names["carol"])
 	require.True(t, names[`d "quoted" ü`])
-	require.Contains(t, s.runOK(t, "peers", "add", "carol@USD", "--credit-line", "7"), "It is there already, with a credit line of 5.00")
+	require.Contains(t, s.runOK(t, "peers", "add", "carol@USD", "--credit-line", "7"), "The peer already exists, with a credit line of 5.00")
 	got := s.runCommand(t, "peers", "add", "carol@USD", "--credit-line", "7", "--yes")
 	require.Equal(t, statusFailed, got.status)
 	require.Contains(t, got.errors, "credit_line is 5.00 USD, want 7.00 USD")

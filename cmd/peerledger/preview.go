@@ -8,38 +8,40 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// change is something that is written with --yes, and said without.
+// change is one write of a command: previewed without --yes, done with it. It is also the JSON
+// output.
 type change struct {
 	Action string `json:"action"` // e.g. "raise the credit line"
 	Peer   string `json:"peer,omitempty"`
 	Asset  string `json:"asset,omitempty"`
-	Amount string `json:"amount,omitempty"` // in whole units, as are the next two
+	Amount string `json:"amount,omitempty"` // Amount, Before and After are in whole units
 	Before string `json:"before,omitempty"`
 	After  string `json:"after,omitempty"`
 	Key    string `json:"key,omitempty"`
 	Order  string `json:"order,omitempty"`
-	// Rail is the name of a rail, which may be ""; nil if the change is of none.
+	// Rail is the name of a rail, which may be ""; nil if the change concerns no rail.
 	Rail    *string `json:"rail,omitempty"`
-	Payment string  `json:"payment,omitempty"` // the key of the payment that came back, or has failed
-	// Now is what stood before the change, and Effect what the change does to it.
+	Payment string  `json:"payment,omitempty"` // the key of the returned or failed payment
+	// Now is the peer's balance before the change, and Effect the expected effect of the change.
 	Now     *balanceSummary `json:"now,omitempty"`
-	Effect  string    `json:"effect,omitempty"`
-	Note    string    `json:"note,omitempty"` // what to mind
-	Written bool      `json:"written"`
-	// Already says that it had been written before, so that nothing was changed now.
+	Effect  string          `json:"effect,omitempty"`
+	Note    string          `json:"note,omitempty"` // advice for the operator
+	Written bool            `json:"written"`
+	// Already is set if an earlier command had written the change, so this one changed nothing.
 	Already  bool   `json:"already,omitempty"`
-	Transfer string `json:"transfer,omitempty"` // that books it
+	Transfer string `json:"transfer,omitempty"` // the id of the transfer that books the change
 
-	// noop says that there is nothing to do; Note is why.
+	// noop is set if there is nothing to do; Note gives the reason.
 	noop bool
-	// peerPrefix stands between the action and the peer, "" is " of "; and into before After, "" is " to ".
+	// peerPrefix precedes Peer in the text, default " of "; afterPrefix precedes After, default "
+	// to ".
 	peerPrefix, afterPrefix string
-	// checkFirst says what to look at when the outcome is unknown, before the command is given
-	// again; "" if giving it again is safe.
+	// checkFirst is the check to make after an unknown outcome, before the command is repeated; ""
+	// if repeating is safe.
 	checkFirst string
 }
 
-// unknownError is a change of which nobody knows whether it is written.
+// unknownError is the error of a change with unknown outcome, with the next step.
 type unknownError struct {
 	err    error
 	remedy string
@@ -48,16 +50,16 @@ type unknownError struct {
 func (e *unknownError) Error() string { return e.err.Error() + "\n" + e.remedy }
 func (e *unknownError) Unwrap() error { return e.err }
 
-// repeatHint is the remedy for changes that are written once, however often they are asked for.
-const repeatHint = "It may be written or not. Give the same command again: what is written already is not written twice."
+// repeatHint is the next step after an unknown outcome of a change that is written at most once.
+const repeatHint = "The change may be written or not. Repeat the same command: a change is never written twice."
 
-// previewOrWrite says what would be done, or does it with --yes and says what was done. do may
-// change what is told.
+// previewOrWrite prints the change without --yes. With --yes it calls do first, which may complete
+// the change, and prints the result.
 func (a *app) previewOrWrite(c change, do func(*change) error) error {
 	if a.yes {
 		switch err := do(&c); {
 		case errors.Is(err, ledger.ErrOutcomeUnknown) && c.checkFirst != "":
-			return &unknownError{err, "It may be written or not. " + c.checkFirst}
+			return &unknownError{err, "The change may be written or not. " + c.checkFirst}
 		case errors.Is(err, ledger.ErrOutcomeUnknown):
 			return &unknownError{err, repeatHint}
 		case err != nil:
@@ -109,7 +111,7 @@ func (a *app) previewOrWrite(c change, do func(*change) error) error {
 		fmt.Fprintln(a.stdout, c.Note)
 	}
 	if !c.Written && c.Key != "" {
-		fmt.Fprintln(a.stdout, "If this key was booked before, nothing is booked again.")
+		fmt.Fprintln(a.stdout, "If this key was already booked, nothing is booked again.")
 	}
 	if !c.Written {
 		fmt.Fprintln(a.stdout, "Nothing was written. Add --yes to write it.")

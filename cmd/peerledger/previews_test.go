@@ -31,20 +31,20 @@ func TestSettleNowSaysWhyNothingHappens(t *testing.T) {
 			require.Contains(t, told[0].Note, why)
 		}
 	}
-	nothing("alice@EUR", "It has no settle_at in the configuration.")
+	nothing("alice@EUR", "The peer has no settle_at in the configuration.")
 	nothing("bob@USD", "Nothing is owed in either direction.")
-	nothing("dora@USD", "It is to be paid ahead, and has no credit line for that.")
+	nothing("dora@USD", "The peer is to be prefunded, and has no credit line for that.")
 	s.forwardPacket(t, 3001)
-	nothing("alice@USD", "It owes us 30.01 USD.")
+	nothing("alice@USD", "The peer owes us 30.01 USD.")
 	s.runOK(t, "settle", "received", "alice@USD", "100", "--key", "1", "--yes")
-	nothing("alice@USD", "All that we owe it, 69.99 USD, is prepaid")
+	nothing("alice@USD", "The whole amount that we owe the peer, 69.99 USD, is prepaid")
 	s.openAsConnector(t, func(c *peerledger.Client, alice, bob accounts.PeerAccount) {
 		_, err := c.Recorder.Prepare(t.Context(), transfers.Packet{From: bob, To: alice, In: 3000, Out: 3000, Expiry: time.Now().Add(time.Hour)})
 		require.NoError(t, err)
 	})
-	nothing("bob@USD", "Packets in flight hold all that its account has.")
+	nothing("bob@USD", "Packets in flight hold the whole amount on its account.")
 	s.runOK(t, "adjust", "debit", "bob@USD", "7", "--key", "2", "--reason", "1", "--beyond-headroom", "--yes")
-	nothing("bob@USD", "It is in arrears with 7.00 USD")
+	nothing("bob@USD", "The peer is in arrears with 7.00 USD")
 	s.runOK(t, "peers", "close", "alice@EUR", "--yes")
 	nothing("alice@EUR", "Its account is closed.")
 }
@@ -56,7 +56,7 @@ func TestSettleNowBelowSettleTo(t *testing.T) {
 	more := replaceOnce(t, configuration, `{id: bob, asset: USD, settle_at: "20"}`, `{id: bob, asset: USD, settle_at: "50", settle_to: "40"}`)
 	require.NoError(t, os.WriteFile(s.config, []byte(more), 0o600))
 	s.forwardPacket(t, 3001)
-	require.Contains(t, s.runOK(t, "settle", "now", "bob@USD", "--pay-with", "true"), "What packets earned it, 30.00 USD, is not more than its settle_to.")
+	require.Contains(t, s.runOK(t, "settle", "now", "bob@USD", "--pay-with", "true"), "The peer's earnings from packets, 30.00 USD, are not above its settle_to.")
 }
 
 // A refund of nothing prints no empty table.
@@ -95,7 +95,7 @@ func TestCreditSaysWhatCanBeRevoked(t *testing.T) {
 		require.Equal(t, statusFailed, got.status)
 		require.Contains(t, got.errors, test.refuses)
 	}
-	require.Contains(t, s.runOK(t, "credit", "revoke", "alice@USD", "500", "--what-is-free"), "from 100.00 to 30.01.\nOnly 69.99 USD is free, and is taken back.")
+	require.Contains(t, s.runOK(t, "credit", "revoke", "alice@USD", "500", "--what-is-free"), "from 100.00 to 30.01.\nOnly 69.99 USD is free, and is revoked.")
 	require.NotContains(t, s.runOK(t, "credit", "revoke", "alice@USD", "69.99"), "refused")
 	require.Contains(t, s.runOK(t, "credit", "set", "alice@USD", "100", "--yes"), "Done before: ")
 	require.Equal(t, "unlimited", readRows[change](t, s, "credit", "set", "alice@USD", "unlimited", "--yes")[0].After)

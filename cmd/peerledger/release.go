@@ -10,10 +10,10 @@ import (
 
 func (a *app) newReleaseCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "release peer", Short: "Give a peer what waits in suspense since it was closed",
-		Long: `Gives back to a peer what came in for it while its account was closed: what it paid, and
-what late packets earned it. The account must be open again (peerledger peers reopen). Each
-payment is given back once.`,
+		Use: "release peer", Short: "Release a peer's money from suspense after its account was closed",
+		Long: `Move to a peer's account the money that arrived while the account was closed: the peer's
+payments, and its earnings from late packets. Reopen the account first (peerledger peers
+reopen). Each payment is released once.`,
 		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
@@ -21,7 +21,7 @@ payment is given back once.`,
 				if err != nil {
 					return err
 				}
-				c := change{Action: "give back what waits in suspense", Peer: account.Peer(), Asset: found.String(), peerPrefix: " to "}
+				c := change{Action: "release the money in suspense", Peer: account.Peer(), Asset: found.String(), peerPrefix: " to "}
 				b, err := s.book.Balance(cmd.Context(), account)
 				if err != nil {
 					return err
@@ -38,7 +38,7 @@ payment is given back once.`,
 				case waiting[0].IsZero():
 					c.Note = noteNothingWaits
 				case b.Closed:
-					c.Note = "It will be refused: its account is closed."
+					c.Note = "It will be refused: the peer's account is closed."
 				}
 				return a.previewOrWrite(c, func(c *change) error {
 					released, err := engine.Release(cmd.Context(), account)
@@ -52,12 +52,12 @@ payment is given back once.`,
 	return cmd
 }
 
-const noteNothingWaits = "Nothing waits for it."
+const noteNothingWaits = "Nothing waits for the peer."
 
-// describeReleased says what was given back.
+// describeReleased describes the released bookings.
 func describeReleased(r settlement.Released) string {
 	if len(r.Payments) == 0 {
 		return noteNothingWaits
 	}
-	return fmt.Sprintf("Bookings that had waited and were given back: %d.", len(r.Payments))
+	return fmt.Sprintf("Released bookings: %d.", len(r.Payments))
 }

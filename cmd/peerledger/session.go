@@ -14,7 +14,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// session is an open ledger, with the books that the configuration describes.
+// session is an open ledger with the book that the configuration describes.
 type session struct {
 	*app
 	cfg     config
@@ -23,7 +23,7 @@ type session struct {
 	reached reachedLimits
 }
 
-// withSession opens the ledger for a command, and closes it.
+// withSession opens the ledger, checks its assets, calls run, and closes the ledger.
 func (a *app) withSession(ctx context.Context, run func(*session) error) (err error) {
 	cfg, err := a.readConfig()
 	if err != nil {
@@ -48,16 +48,16 @@ func (a *app) withSession(ctx context.Context, run func(*session) error) (err er
 	return run(&session{app: a, cfg: cfg, ledger: l, book: book})
 }
 
-// warnOfClock tells that a folder has timestamps of the future.
+// warnOfClock warns if the newest timestamp in a folder is 1 s or more in the future.
 func (a *app) warnOfClock(folder string, ahead time.Duration) {
 	if ahead >= time.Second {
-		fmt.Fprintf(a.stderr, "peerledger: warning: the newest timestamp of %s is %v in this machine's future: its clock is behind, or was ahead when it was written. "+
-			"Until it has caught up holds may last twice as long, and times are wrong (docs/operations.md, Clock).\n", folder, ahead.Round(time.Second))
+		fmt.Fprintf(a.stderr, "peerledger: warning: the newest timestamp of %s is %v in this machine's future: this clock is behind, or the clock was ahead when the row was written. "+
+			"Until the clock has caught up, holds may last twice as long, and times are wrong (docs/operations.md, Clock).\n", folder, ahead.Round(time.Second))
 	}
 }
 
-// parseAccount is the handle of a peer that the ledger may not know. The name may have the asset
-// behind it, as in alice@USD, unless it is a peer's very name: that comes first.
+// parseAccount returns the account of a peer, which need not be in the ledger. A name may end with
+// an asset, as in alice@USD. If a peer has that whole string as its id, the id takes precedence.
 func (s *session) parseAccount(ctx context.Context, name, asset string) (accounts.PeerAccount, accounts.Asset, error) {
 	peer, code, ok := cutLast(name, "@")
 	suffixAssets := s.matchAssets(code)
@@ -87,15 +87,15 @@ func (s *session) parseAccount(ctx context.Context, name, asset string) (account
 	case len(suffixMatches) > 1:
 		return accounts.PeerAccount{}, suffixMatches[0], fmt.Errorf("%w: %q is in more than one asset; say which, as in %s@%v", errUsage, name, peer, suffixMatches[0])
 	case len(s.matchAssets(asset)) == 0:
-		return s.makeAccount(name, asset) // says that there is no such asset
+		return s.makeAccount(name, asset) // the error: there is no such asset
 	default:
-		return accounts.PeerAccount{}, suffixAssets[0], fmt.Errorf("%w: %s and --asset %s contradict each other (a peer with the very name %q would be listed under peers: in %s)",
+		return accounts.PeerAccount{}, suffixAssets[0], fmt.Errorf("%w: %s and --asset %s contradict each other (if %q is a peer's id, list it under peers: in %s)",
 			errUsage, name, asset, name, s.cfg.fileName())
 	}
 }
 
-// findAccount is the handle of a peer whose name says nothing of its asset. Without an asset it is
-// the only one, or the only one that the peer has.
+// findAccount returns the account of a peer whose name has no asset. Without the flag --asset the
+// asset is the only configured one, or the only one in which the peer has an account.
 func (s *session) findAccount(ctx context.Context, name, asset string) (accounts.PeerAccount, accounts.Asset, error) {
 	if asset != "" || len(s.cfg.Assets) == 1 {
 		return s.makeAccount(name, asset)
@@ -112,7 +112,7 @@ func (s *session) findAccount(ctx context.Context, name, asset string) (accounts
 	}
 	switch len(found) {
 	case 0:
-		return s.makeAccount(name, "") // says that the asset is missing
+		return s.makeAccount(name, "") // the error: the asset is missing
 	case 1:
 		return s.makeAccount(name, found[0])
 	default:
@@ -120,7 +120,7 @@ func (s *session) findAccount(ctx context.Context, name, asset string) (accounts
 	}
 }
 
-// makeAccount is the handle of a peer of this very name.
+// makeAccount returns the account of the peer with exactly this id.
 func (s *session) makeAccount(name, asset string) (accounts.PeerAccount, accounts.Asset, error) {
 	found, err := s.cfg.findAsset(asset)
 	if err != nil {
@@ -130,7 +130,7 @@ func (s *session) makeAccount(name, asset string) (accounts.PeerAccount, account
 	return account, found, err
 }
 
-// isKnownPeer reports whether the configuration or the ledger has a peer of this very name.
+// isKnownPeer reports whether the configuration or the ledger has a peer with exactly this id.
 func (s *session) isKnownPeer(ctx context.Context, name string, asset accounts.Asset) (bool, error) {
 	if slices.Contains(s.listConfigured(asset), name) {
 		return true, nil
@@ -139,7 +139,7 @@ func (s *session) isKnownPeer(ctx context.Context, name string, asset accounts.A
 	return err == nil && len(missing) == 0, err
 }
 
-// matchAssets are the assets that go by a name; all, if it is "".
+// matchAssets returns the assets that a name matches; "" matches all.
 func (s *session) matchAssets(name string) (list []accounts.Asset) {
 	for _, a := range s.book.Assets() {
 		if matchesAsset(a, name) {
@@ -149,6 +149,7 @@ func (s *session) matchAssets(name string) (list []accounts.Asset) {
 	return list
 }
 
+// cutLast cuts text at the last separator.
 func cutLast(text, separator string) (before, after string, found bool) {
 	i := strings.LastIndex(text, separator)
 	if i < 0 {
@@ -157,8 +158,8 @@ func cutLast(text, separator string) (before, after string, found bool) {
 	return text[:i], text[i+len(separator):], true
 }
 
-// parseAccounts are the handles of the named peers, or of all peers that are configured. An
-// asset that is given narrows them.
+// parseAccounts returns the accounts of the named peers, or of all configured peers if names is
+// empty. A non-empty asset restricts the result.
 func (s *session) parseAccounts(ctx context.Context, names []string, asset string) ([]accounts.PeerAccount, error) {
 	var list []accounts.PeerAccount
 	for _, name := range names {
@@ -199,7 +200,7 @@ func (s *session) parseAccounts(ctx context.Context, names []string, asset strin
 	return list, nil
 }
 
-// selectAssets are those to be shown: the named one, or all.
+// selectAssets returns the named asset, or all assets if the name is "".
 func (s *session) selectAssets(name string) ([]accounts.Asset, error) {
 	if name == "" {
 		return s.book.Assets(), nil
@@ -208,7 +209,7 @@ func (s *session) selectAssets(name string) ([]accounts.Asset, error) {
 	return []accounts.Asset{asset}, err
 }
 
-// listConfigured are the peers that are configured in an asset.
+// listConfigured returns the sorted ids of the peers that are configured in an asset.
 func (s *session) listConfigured(asset accounts.Asset) (names []string) {
 	for _, p := range s.cfg.Peers {
 		if found, err := s.cfg.findAsset(p.Asset); err == nil && found == asset {
@@ -219,7 +220,7 @@ func (s *session) listConfigured(asset accounts.Asset) (names []string) {
 	return names
 }
 
-// findConfigured is the entry of a peer; false if there is none.
+// findConfigured returns a peer's entry in the configuration; false if there is none.
 func (s *session) findConfigured(account accounts.PeerAccount) (peerConfig, bool) {
 	for _, p := range s.cfg.Peers {
 		if found, err := s.cfg.findAsset(p.Asset); err == nil && p.ID == account.Peer() && found.Ledger == account.Ledger() {
@@ -229,7 +230,7 @@ func (s *session) findConfigured(account accounts.PeerAccount) (peerConfig, bool
 	return peerConfig{}, false
 }
 
-// completePeers completes the first argument with the peers of the configuration.
+// completePeers completes the first argument with the configured peers.
 func (a *app) completePeers(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	cfg, err := a.readConfig()
 	if err != nil || len(args) > 0 {

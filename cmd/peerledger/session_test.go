@@ -30,11 +30,11 @@ func TestProvisioningIDsThatLookAlike(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
 	require.NotContains(t, s.runOK(t, "peers", "provision"), "different peers")
-	require.Contains(t, s.runOK(t, "peers", "add", "Bob@USD"), `These are different peers to the ledger: "Bob" and "bob".`)
+	require.Contains(t, s.runOK(t, "peers", "add", "Bob@USD"), `The ledger takes these ids for different peers: "Bob" and "bob".`)
 	got := s.runCommand(t, "peers", "add", "cafe\u0301@USD", "--yes")
 	require.Equal(t, statusUsage, got.status)
 	require.Contains(t, got.errors, `normal form C, which is "caf\u00e9"`)
 	more := configuration + "  - {id: ALICE, asset: EUR}\n"
 	require.NoError(t, os.WriteFile(s.config, []byte(more), 0o600))
-	require.Contains(t, s.runOK(t, "peers", "provision"), `These are different peers to the ledger: "ALICE" and "alice".`)
+	require.Contains(t, s.runOK(t, "peers", "provision"), `The ledger takes these ids for different peers: "ALICE" and "alice".`)
 }

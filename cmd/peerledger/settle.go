@@ -19,11 +19,11 @@ func (a *app) newSettleCommand() *cobra.Command {
 	var asset string
 	cmd := &cobra.Command{
 		Use:   "settle",
-		Short: "Book payments, close orders, pay now, pause payments",
-		Long: `Books what was paid and what came back, closes settlement orders that a rail left open,
-and pays what is owed, or a prepayment back, with a program of yours. The connectors'
-engines settle by themselves; this is for what they cannot know, and for what keeps them from
-paying: pause, stop and approve. docs/money.md says when to give which command.`,
+		Short: "Book payments, close orders, pay peers, pause payments",
+		Long: `Book received, made and returned payments, close settlement orders that a rail left open, and
+pay peers with your own program. The connectors' engines settle by themselves. Use these
+commands for facts that the engines cannot know, and to pause, stop or approve payments. See
+docs/money.md for the use of each command.`,
 		Example: `  peerledger settle received alice 250 --key wire-4711 --yes
   peerledger settle returned alice 250 --key return-17 --payment wire-4711 --yes
   peerledger settle resolve alice 00000000000000000000000000000abc 250 --yes
@@ -41,13 +41,14 @@ paying: pause, stop and approve. docs/money.md says when to give which command.`
 	return cmd
 }
 
-// payment is what the arguments of a payment name.
+// payment is a peer's account with an amount, from a command's arguments.
 type payment struct {
 	account accounts.PeerAccount
 	asset   accounts.Asset
 	amount  ledger.Amount
 }
 
+// parsePayment reads the arguments of a payment.
 func (s *session) parsePayment(ctx context.Context, peer, amount, asset string) (p payment, err error) {
 	if p.account, p.asset, err = s.parseAccount(ctx, peer, asset); err != nil {
 		return p, err
@@ -56,7 +57,7 @@ func (s *session) parsePayment(ctx context.Context, peer, amount, asset string) 
 	return p, err
 }
 
-// parseNonzeroPayment is a payment that must not be of 0.
+// parseNonzeroPayment reads the arguments of a payment, and refuses the amount 0.
 func (s *session) parseNonzeroPayment(ctx context.Context, peer, amount, asset string) (payment, error) {
 	p, err := s.parsePayment(ctx, peer, amount, asset)
 	if err == nil && p.amount.IsZero() {
@@ -65,8 +66,8 @@ func (s *session) parseNonzeroPayment(ctx context.Context, peer, amount, asset s
 	return p, err
 }
 
-// buildKeyedCommand is a command that books a payment under a key. tell completes what is told; it may be
-// nil.
+// buildKeyedCommand completes a command that books a payment under a key with book. addDetails may
+// complete the change; it may be nil.
 func (a *app) buildKeyedCommand(asset *string, cmd *cobra.Command, action, peerPrefix string, describe effectFunc, addDetails func(*change),
 	book func(*settlement.Engine, payment, string) (settlement.PaymentBooking, error),
 ) *cobra.Command {
@@ -93,7 +94,7 @@ func (a *app) buildKeyedCommand(asset *string, cmd *cobra.Command, action, peerP
 			})
 		})
 	}
-	cmd.Flags().StringVar(&key, "key", "", "the `name` of the payment: the same whenever it is booked, another for every other one")
+	cmd.Flags().StringVar(&key, "key", "", "the `name` of the payment: repeat a booking with the same name, and give each payment its own")
 	_ = cmd.MarkFlagRequired("key") // it is defined, so there is no error
 	a.addYesFlag(cmd)
 	return cmd
@@ -101,8 +102,8 @@ func (a *app) buildKeyedCommand(asset *string, cmd *cobra.Command, action, peerP
 
 func (a *app) newReceivedCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "received peer amount --key name", Short: "Book what a peer paid to us",
-		Long: "Books what a peer paid, once for its key, for ever: it pays down what the peer owes, and\nthe rest is prepaid. Book a payment that can still come back only when it is final; until\nthen, settle announce shows it.",
+		Use: "received peer amount --key name", Short: "Book a payment received from a peer",
+		Long: "Book a payment by a peer, once for each key, forever. The amount pays the peer's debt first;\nthe rest is prepaid. Book a payment only when it is final; until then, use settle announce.",
 	}
 	return a.buildKeyedCommand(asset, cmd, "book a payment received", " from ", describeReceived, nil, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
 		return e.RecordIncoming(cmd.Context(), settlement.IncomingPayment{Account: p.account, Key: key, Amount: p.amount})
@@ -111,15 +112,15 @@ func (a *app) newReceivedCommand(asset *string) *cobra.Command {
 
 func (a *app) newPaidCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "paid peer amount --key name", Short: "Book what we paid to a peer without an order",
-		Long: `Books a payment that no order asked for, made by hand or by another system, once for its
-key. If it was made for an order, use settle resolve. What the peer's account does not cover
-is refused; if the money is gone, --beyond-headroom books the rest as arrears.`,
+		Use: "paid peer amount --key name", Short: "Book a payment made to a peer without an order",
+		Long: `Book a payment without an order, made by hand or by another system, once for each key. For a
+payment of an order, use settle resolve. A payment that the peer's account does not cover is
+refused; if the money has left, --beyond-headroom books the uncovered part as arrears.`,
 	}
 	var beyond bool
-	cmd.Flags().BoolVar(&beyond, "beyond-headroom", false, "the money is gone: what the peer's account does not cover is arrears")
+	cmd.Flags().BoolVar(&beyond, "beyond-headroom", false, "the money has left: book the part that the peer's account does not cover as arrears")
 	addDetails := func(c *change) {
-		c.Note = "An engine that settles with the peer at the same moment is not waited for: together they can pay more than packets earned."
+		c.Note = "The command does not wait for an engine that settles with the peer at the same moment: together they can pay more than the earnings from packets."
 	}
 	return a.buildKeyedCommand(asset, cmd, "book a payment made", " to ", describeCoveredCharge(&beyond), addDetails, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
 		return e.RecordOutgoing(cmd.Context(), settlement.OutgoingPayment{Account: p.account, Key: key, Amount: p.amount, BeyondHeadroom: beyond})
@@ -128,17 +129,17 @@ is refused; if the money is gone, --beyond-headroom books the rest as arrears.`,
 
 func (a *app) newReturnedCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "returned peer amount --key name --payment name", Short: "Book a payment of a peer that came back",
-		Long: `Books a payment that was received and came back, once for the key of the return: all of
-it, or a part. The peer is charged; what its account does not cover is arrears. --payment is
-the key under which it was received.`,
+		Use: "returned peer amount --key name --payment name", Short: "Book the return of a received payment",
+		Long: `Book the return of a received payment, in full or in part, once for each key of a return. The
+peer is charged; the part that its account does not cover becomes arrears. --payment is the key
+under which the payment was received.`,
 	}
 	var received string
 	cmd.Flags().StringVar(&received, "payment", "", "the `name` under which the payment was received")
 	_ = cmd.MarkFlagRequired("payment") // it is defined, so there is no error
 	addDetails := func(c *change) {
 		if c.Payment = received; !a.yes {
-			c.Note = "Whether that payment was received, and not returned yet, is found out when it is booked."
+			c.Note = "The booking checks that the payment was received and not yet returned; this preview does not."
 		}
 	}
 	return a.buildKeyedCommand(asset, cmd, "book a returned payment", " of ", describeReturned, addDetails, func(e *settlement.Engine, p payment, key string) (settlement.PaymentBooking, error) {
@@ -146,7 +147,7 @@ the key under which it was received.`,
 	})
 }
 
-// findOpenOrder looks an open order up.
+// findOpenOrder returns a peer's open order; false if there is no such order.
 func findOpenOrder(ctx context.Context, engine *settlement.Engine, account accounts.PeerAccount, id ledger.ID) (settlement.OpenOrder, bool, error) {
 	orders, err := engine.Orders(ctx, account)
 	for _, o := range orders {
@@ -160,8 +161,8 @@ func findOpenOrder(ctx context.Context, engine *settlement.Engine, account accou
 func (a *app) newResolveCommand(asset *string) *cobra.Command {
 	var more bool
 	cmd := &cobra.Command{
-		Use: "resolve peer order amount", Short: "Close an order with what was paid for it",
-		Long: "Closes an open order with what the rail has paid in all under its key. A part is allowed,\nand the rest is owed again.",
+		Use: "resolve peer order amount", Short: "Close an order with the amount paid for it",
+		Long: "Close an open order with the total that the rail has paid under its key. A partial payment is\nallowed; the rest is owed again.",
 		Args: exactArgs(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
@@ -179,9 +180,9 @@ func (a *app) newResolveCommand(asset *string) *cobra.Command {
 				case err != nil:
 					return err
 				case !found:
-					c.Note = "There is no such open order: it is closed already, or another peer's."
+					c.Note = "There is no such open order: the order is already closed, or belongs to another peer."
 				case open.Amount.Less(p.amount) && !more:
-					return fmt.Errorf("%w: the order is of %s, and %s is more: give --more if so much was paid", errUsage, p.asset.Format(open.Amount), c.Amount)
+					return fmt.Errorf("%w: the order is of %s, and %s is more: give --more if this amount was paid", errUsage, p.asset.Format(open.Amount), c.Amount)
 				default:
 					c.Note = "The order is of " + p.asset.Format(open.Amount) + "."
 				}
@@ -192,20 +193,20 @@ func (a *app) newResolveCommand(asset *string) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&more, "more", false, "more was paid than ordered, and all of it is booked")
+	cmd.Flags().BoolVar(&more, "more", false, "book an amount above the order's")
 	a.addYesFlag(cmd)
 	return cmd
 }
 
-// engineActiveFor is how long after its last claim an order's engine counts as alive; it is twice
-// the default settlement.Config.Lease.
+// engineActiveFor is how long after its last claim an order's engine counts as active: twice the
+// default [settlement.Config].Lease.
 const engineActiveFor = 2 * time.Minute
 
 func (a *app) newCancelCommand(asset *string) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
-		Use: "cancel peer order", Short: "Give an order back that will never be paid",
-		Long: "Gives an open order back: the amount is owed again, and may be ordered again. Only when\nit is certain that the rail will never pay under its key; else the peer is paid twice.",
+		Use: "cancel peer order", Short: "Cancel an order that will never be paid",
+		Long: "Cancel an open order: the amount is owed again, and may be ordered again. Cancel an order only\nif the rail will certainly never pay under its key; else the peer is paid twice.",
 		Args: exactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withEngine(cmd.Context(), nil, func(s *session, engine *settlement.Engine) error {
@@ -218,7 +219,7 @@ func (a *app) newCancelCommand(asset *string) *cobra.Command {
 					return fmt.Errorf("%w: order %q: %w", errUsage, args[1], err)
 				}
 				c := change{
-					Action: "give an order back", Peer: account.Peer(), Asset: found.String(), Order: order.String(), peerPrefix: " for ",
+					Action: "cancel an order", Peer: account.Peer(), Asset: found.String(), Order: order.String(), peerPrefix: " for ",
 					Note: "If the rail can still pay under this key, the peer is paid twice.",
 				}
 				open, known, err := findOpenOrder(cmd.Context(), engine, account, order)
@@ -226,9 +227,9 @@ func (a *app) newCancelCommand(asset *string) *cobra.Command {
 				case err != nil:
 					return err
 				case !known:
-					c.Note = "There is no such open order: it is closed already, or another peer's."
+					c.Note = "There is no such open order: the order is already closed, or belongs to another peer."
 				case errors.Is(open.Waits, settlement.ErrAwaitsApproval):
-					c.Amount, c.Note = open.Asset.Format(open.Amount), "It waits to be approved, so no rail has it."
+					c.Amount, c.Note = open.Asset.Format(open.Amount), "The order waits for approval, so no rail has it."
 				default:
 					c.Amount = open.Asset.Format(open.Amount)
 					if err := checkEngineInactive(open, time.Now()); err != nil && !force {
@@ -242,28 +243,29 @@ func (a *app) newCancelCommand(asset *string) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "also if its engine was at work a moment ago, or has never claimed the order")
+	cmd.Flags().BoolVar(&force, "force", false, "cancel the order even if its engine was active a moment ago, or has never claimed the order")
 	a.addYesFlag(cmd)
 	return cmd
 }
 
-// checkEngineInactive is an error if the engine of an order may be paying it.
+// checkEngineInactive returns an error if the engine of an order may be paying it.
 func checkEngineInactive(open settlement.OpenOrder, now time.Time) error {
 	const remedy = "stop that connector, or have the rail refuse the key; then give --force"
 	seen := now.Sub(laterOf(open.LeaseRenewedAt, open.PlacedAt))
 	switch {
 	case seen < engineActiveFor:
-		return fmt.Errorf("%w: its engine was at work %v ago, and may be paying it: %s, or wait", errEngineActive, seen.Round(time.Second), remedy)
+		return fmt.Errorf("%w: its engine was active %v ago, and may be paying it: %s, or wait", errEngineActive, seen.Round(time.Second), remedy)
 	case open.Claims == 0:
-		return fmt.Errorf("%w: its engine never claimed it: it ended just after it had placed it, or it has NoTakeover, gives no sign of life, and may be paying it: %s", errEngineActive, remedy)
+		return fmt.Errorf("%w: its engine never claimed the order: the engine ended just after placing it, or has NoTakeover, gives no sign of life, and may be paying it: %s", errEngineActive, remedy)
 	default:
 		return nil
 	}
 }
 
-// errEngineActive says that the engine of an order may be paying it.
-var errEngineActive = errors.New("the order is not left alone")
+// errEngineActive is returned when the engine of an order may be paying it.
+var errEngineActive = errors.New("the order may still have an engine")
 
+// laterOf returns the later time.
 func laterOf(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a

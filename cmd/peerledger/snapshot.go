@@ -13,15 +13,15 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// snapshot is what watch shows at a moment.
+// snapshot is the state that watch shows at one moment.
 type snapshot struct {
 	At time.Time `json:"at"`
-	// PacketsPerSecond is how many packets were prepared or forwarded, by the ledger's
-	// clock: of the last look, or of the newest rows if there were too many.
+	// PacketsPerSecond is the rate of prepared and forwarded packets by the ledger's clock, since
+	// the last snapshot, or over the newest rateRows rows if more were written.
 	PacketsPerSecond float64      `json:"packets_per_second"`
 	Peers            []watchedRow `json:"peers"`
 	OpenOrders       int          `json:"open_orders"`
-	// Pauses are the rails that are paused, and whether all payments are stopped.
+	// Pauses are the paused rails, and the stop of all payments.
 	Pauses []pauseRow `json:"pauses,omitempty"`
 }
 
@@ -29,10 +29,10 @@ type snapshot struct {
 type watchedRow struct {
 	peerRow
 	SettleAt string `json:"settle_at,omitempty"`
-	// Due is what is owed to the peer and not being paid, of its threshold, in percent; -1
-	// without one, or if it is paid ahead.
+	// Due is the amount owed to the peer and not being paid, in percent of the peer's threshold; -1
+	// without a threshold, or for a prefunded peer.
 	Due int `json:"due_percent"`
-	// Used is how much of its credit line the peer uses, in percent; -1 without one.
+	// Used is the used part of the credit line in percent; -1 without a line.
 	Used     int    `json:"line_used_percent"`
 	Order    string `json:"order,omitempty"` // the amount of its open order
 	OrderAge string `json:"order_age,omitempty"`
@@ -40,14 +40,14 @@ type watchedRow struct {
 
 // watcher takes snapshots.
 type watcher struct {
-	session   *session
-	engine *settlement.Engine
+	session *session
+	engine  *settlement.Engine
 	peers   []accounts.PeerAccount
-	lastAt   time.Time // of the last snapshot
+	lastAt  time.Time // time of the last snapshot
 }
 
-// takeSnapshot takes a snapshot, in three requests, one for each asset and two for each account with an order; the
-// first one, and those after a payment, also read the payments.
+// takeSnapshot needs three requests, one for each asset, and two for each account with an order.
+// The first snapshot, and each one after a payment, also reads the payments.
 func (w *watcher) takeSnapshot(ctx context.Context) (snapshot, error) {
 	now := time.Now()
 	s := snapshot{At: now}
@@ -82,7 +82,7 @@ func (w *watcher) takeSnapshot(ctx context.Context) (snapshot, error) {
 		}
 		s.Peers = append(s.Peers, row)
 	}
-	// Those that are nearest to being paid, or to their line, come first.
+	// Peers nearest to their threshold, or to the end of their line, come first.
 	slices.SortStableFunc(s.Peers, func(x, y watchedRow) int { return max(y.Due, y.Used) - max(x.Due, x.Used) })
 	if s.PacketsPerSecond, err = w.measureRate(ctx, now); err != nil {
 		return s, err
@@ -93,6 +93,7 @@ func (w *watcher) takeSnapshot(ctx context.Context) (snapshot, error) {
 	return s, err
 }
 
+// newRow returns the row of a balance.
 func (w *watcher) newRow(b accounts.Balance) (watchedRow, error) {
 	row := watchedRow{peerRow: newPeerRow(b, b.Account.ID().String()), Due: -1, Used: -1}
 	if !b.CreditLine.IsZero() {
@@ -110,13 +111,13 @@ func (w *watcher) newRow(b accounts.Balance) (watchedRow, error) {
 	case settlement.Threshold:
 		row.SettleAt = b.Asset.Format(p.SettleThreshold)
 		row.Due = computePercent(w.engine.Owed(b).SubFloor(b.Settling), p.SettleThreshold)
-	case settlement.Prefund: // of a threshold below 0 there are no percents
+	case settlement.Prefund: // a negative threshold has no percentage
 		row.SettleAt = formatSigned(b.Asset, p.PrefundThreshold)
 	}
 	return row, nil
 }
 
-// computePercent is part of whole in percent, rounded down; at most 999.
+// computePercent returns part in percent of total, rounded down, at most 999.
 func computePercent(part, total ledger.Amount) int {
 	p, q := part.Big(), total.Big()
 	p.Mul(p, ledger.NewAmount(100).Big())
@@ -126,10 +127,10 @@ func computePercent(part, total ledger.Amount) int {
 	return int(p.Int64())
 }
 
-// rateRows is how many of the newest rows the rate is taken from.
+// rateRows is the largest number of rows from which the rate is computed.
 const rateRows = 2000
 
-// measureRate is how many packets a second were prepared or forwarded since the last snapshot.
+// measureRate returns how many packets a second were prepared or forwarded since the last snapshot.
 func (w *watcher) measureRate(ctx context.Context, now time.Time) (float64, error) {
 	since := w.lastAt
 	if since.IsZero() {
@@ -149,7 +150,7 @@ func (w *watcher) measureRate(ctx context.Context, now time.Time) (float64, erro
 		}
 	}
 	span := now.Sub(since)
-	if len(rows) == rateRows { // there are more, and these are of a shorter time
+	if len(rows) == rateRows { // more rows were written; these cover a shorter time
 		span = time.Duration(rows[0].Timestamp - rows[len(rows)-1].Timestamp)
 	}
 	return float64(len(packets)) / max(span.Seconds(), 1e-3), nil

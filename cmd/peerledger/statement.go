@@ -11,7 +11,7 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// statementRow is a line of a statement as it is shown.
+// statementRow is a line of a statement in the table.
 type statementRow struct{ time, kind, direction, amount, position, arrears, creditLine, counterparty, packet, key string }
 
 func (a *app) newStatementCommand() *cobra.Command {
@@ -20,21 +20,20 @@ func (a *app) newStatementCommand() *cobra.Command {
 	var csv, holds, own bool
 	cmd := &cobra.Command{
 		Use:   "statement peer",
-		Short: "What moved on a peer's account, with opening and closing balance",
-		Long: `Shows what moved between us and a peer from a moment on and before another one, by the
-ledger's clock, or in our own liquidity with --own. Moments are dates (2026-11-26), times in
-UTC as the tables print them ("2026-11-26 10:00:00") or as in RFC 3339
-(2026-11-26T10:00:00Z), or so long ago (36h). Position, arrears and credit line are those
-after the entry; that arrears were collected from the account moves nothing between us, and
-is no entry.
+		Short: "Show the entries of a peer's account, with opening and closing balance",
+		Long: `Show the entries between us and a peer, or of our own liquidity (--own), from the time --from
+and before the time --to, by the ledger's clock. Give a time as a date (2026-11-26), in UTC as
+the tables print it ("2026-11-26 10:00:00"), as in RFC 3339 (2026-11-26T10:00:00Z), or as a
+duration before now (36h). Position, arrears and credit line are the values after the entry.
+The collection of arrears moves nothing between us and the peer, and is no entry.
 
-Key is that of a payment, an adjustment or capital, which the ledger keeps a hash of: the
-hash is shown, and the key itself where it is one of --key. With --csv and --json the hash is
-key_hash.
+The column key identifies a payment, an adjustment or capital. The ledger keeps a hash of the
+key: the table shows the hash, or the key itself if you give it with --key. With --csv and
+--json the hash is key_hash.
 
-With --holds it also lists what packets and settlement orders held, with the amount in
-parentheses and the sign that it has when it moves: holding it moves nothing. What became of
-it, a packet's fulfill or a payment, is an entry of its own.`,
+With --holds, also list the amounts that packets and settlement orders held, in parentheses,
+with the sign of the later movement. A hold moves nothing; the fulfill or the payment is a
+separate entry.`,
 		Example: "  peerledger statement alice --from 24h\n  peerledger statement alice --from 2026-11-01 --to 2026-12-01 --csv > alice.csv",
 		Args:    rangeArgs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -52,7 +51,7 @@ it, a packet's fulfill or a payment, is an entry of its own.`,
 				}
 				known, err := s.parseAccounts(cmd.Context(), nil, found.String())
 				if err != nil {
-					known = nil // no peers are configured, and counterparties have no names
+					known = nil // without configured peers, counterparties have no names
 				}
 				options := []accounts.StatementOption{accounts.WithKnownAccounts(known...), accounts.WithKnownKeys(keys...)}
 				if holds {
@@ -68,15 +67,16 @@ it, a packet's fulfill or a payment, is an entry of its own.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&asset, "asset", "", "in this `asset`, as in USD or USD/9")
-	flags.StringVar(&from, "from", "", "from this `moment` on (default: the beginning)")
-	flags.StringVar(&to, "to", "", "before this `moment` (default: now)")
-	flags.StringArrayVar(&keys, "key", nil, "show this `key` where something is booked under it; may be given several times")
+	flags.StringVar(&from, "from", "", "from this `time` on (default: the beginning)")
+	flags.StringVar(&to, "to", "", "before this `time` (default: now)")
+	flags.StringArrayVar(&keys, "key", nil, "show this `key` instead of its hash; may be given several times")
 	flags.BoolVar(&csv, "csv", false, "print comma-separated values, for a spreadsheet")
-	flags.BoolVar(&holds, "holds", false, "also what packets and orders held, as (amounts) that move nothing")
-	flags.BoolVar(&own, "own", false, "of our own liquidity")
+	flags.BoolVar(&holds, "holds", false, "also list holds of packets and orders, as (amounts) that move nothing")
+	flags.BoolVar(&own, "own", false, "show our own liquidity")
 	return cmd
 }
 
+// statementAccount returns the account of the peer in args, or our own account without arguments.
 func (s *session) statementAccount(ctx context.Context, args []string, asset string) (accounts.PeerAccount, accounts.Asset, error) {
 	if len(args) == 1 {
 		return s.parseAccount(ctx, args[0], asset)
@@ -89,6 +89,7 @@ func (s *session) statementAccount(ctx context.Context, args []string, asset str
 	return account, found, err
 }
 
+// writeStatement prints a statement as a table, CSV or JSON.
 func (s *session) writeStatement(cmd *cobra.Command, statement *accounts.Statement, csv bool) error {
 	switch {
 	case csv:
@@ -132,7 +133,7 @@ func (s *session) writeStatement(cmd *cobra.Command, statement *accounts.Stateme
 	)
 }
 
-// newBalanceRow is the line of a balance.
+// newBalanceRow returns the line of an opening or closing balance.
 func newBalanceRow(kind string, s *accounts.Statement, st accounts.StatementBalance) statementRow {
 	return statementRow{
 		kind: kind, position: formatSigned(s.Asset, st.Position),
@@ -140,7 +141,7 @@ func newBalanceRow(kind string, s *accounts.Statement, st accounts.StatementBala
 	}
 }
 
-// parseRange reads the ends of a time; "" is open.
+// parseRange reads the two ends of a period; "" is open.
 func parseRange(from, to string, now time.Time) (begin, end time.Time, err error) {
 	if begin, err = parseMoment(from, now); err != nil {
 		return begin, end, fmt.Errorf("%w: --from: %w", errUsage, err)
@@ -151,7 +152,7 @@ func parseRange(from, to string, now time.Time) (begin, end time.Time, err error
 	return begin, end, nil
 }
 
-// parseMoment reads a moment as people write it, or as a table or JSON has it. Times without
+// parseMoment reads a time as an operator writes it, or as a table or JSON prints it. Times without
 // a zone are in UTC.
 func parseMoment(text string, now time.Time) (time.Time, error) {
 	text = strings.TrimSpace(text)
@@ -166,5 +167,5 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
 		return now.Add(-ago), nil
 	}
-	return time.Time{}, fmt.Errorf("%q is no date (2026-11-26), time (2026-11-26T10:00:00Z) or duration (36h)", text)
+	return time.Time{}, fmt.Errorf("%q is not a date (2026-11-26), a time (2026-11-26T10:00:00Z) or a duration (36h)", text)
 }

@@ -17,7 +17,7 @@ func TestMomentsAreReadAsTheyAreShown(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 26, 10, 7, 5, 123456789, time.UTC)
 	for text, want := range map[string]time.Time{
-		formatTime(at):                       at.Truncate(time.Second),
+		formatTime(at):                   at.Truncate(time.Second),
 		at.Format(time.RFC3339Nano):      at,
 		" 2026-11-26 ":                   at.Truncate(24 * time.Hour),
 		"2026-11-26 10:07":               at.Truncate(time.Minute),
@@ -25,7 +25,7 @@ func TestMomentsAreReadAsTheyAreShown(t *testing.T) {
 		"2026-11-26T10:07:05":            at.Truncate(time.Second),
 		"2026-11-26T11:07:05.5+01:00":    at.Truncate(time.Second).Add(500 * time.Millisecond),
 		"2h":                             at.Add(-2 * time.Hour),
-		formatTime(time.Time{}):              {},
+		formatTime(time.Time{}):          {},
 		"2026-11-26 10:07:05.123456789 ": at,
 	} {
 		got, err := parseMoment(text, at)

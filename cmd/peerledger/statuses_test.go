@@ -68,7 +68,9 @@ func allLines() map[string]string {
 	return every
 }
 
-func appendArgs(before []string, line ...string) []string { return append(slices.Clone(before), line...) }
+func appendArgs(before []string, line ...string) []string {
+	return append(slices.Clone(before), line...)
+}
 
 // The table has every command that does something.
 func TestStatusesOfEveryCommand(t *testing.T) {
@@ -211,7 +213,7 @@ func TestLookingMakesNoLedger(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, entries, 1)
 	present := testLedger{s.config, dir}
-	require.Contains(t, present.runOK(t, "peers", "provision"), "There is no ledger in the folder yet: this makes it.")
+	require.Contains(t, present.runOK(t, "peers", "provision"), "There is no ledger in the folder yet: this command creates it.")
 	require.Contains(t, present.runOK(t, "peers", "provision", "--yes"), "The ledger is a new one")
 	require.NotContains(t, present.runOK(t, "peers", "provision", "--yes"), "new one")
 	require.Equal(t, statusUsage, runApp(t, "--config", s.config, "--folder", filepath.Join(dir, "no", "such"), "peers", "provision", "--yes").status)
@@ -253,7 +255,7 @@ func TestContradictions(t *testing.T) {
 
 	got = run(nil, "--config", s.config, "--folder", s.folder, "migrate", "--to-folder", s.folder)
 	require.Equal(t, statusUsage, got.status)
-	require.Contains(t, got.errors, "that is to be copied")
+	require.Contains(t, got.errors, "is the ledger to be copied")
 	got = run(nil, "--config", s.config, "--folder", s.folder, "migrate", "--to-folder", "x", "--to-cluster-id", "7")
 	require.Equal(t, statusUsage, got.status)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// trialRow is the accounts of a kind, added up. Amounts are in whole units of the asset.
+// trialRow is the sum of the accounts of one kind. Amounts are in whole units of the asset.
 type trialRow struct {
 	Asset          string `json:"asset"`
 	Kind           string `json:"kind"` // as in accounts.TrialLine, or "total"
@@ -25,11 +25,11 @@ func (a *app) newTrialBalanceCommand() *cobra.Command {
 	var asset string
 	cmd := &cobra.Command{
 		Use:   "trial-balance",
-		Short: "Add all accounts up: debits must be credits",
-		Long: `Adds up all accounts that the ledger has in each asset, by kind, and ends with status 5 if
-debits are not credits, the posted and the pending ones. The sums are of one moment, also
-while connectors write; of many accounts that change all the time there are none. What other
-namespaces and programs have under the asset's ledger number is "other".`,
+		Short: "Add up all accounts and check that debits equal credits",
+		Long: `Add up all accounts that the ledger has in each asset, by kind. The exit status is 5 if posted
+or pending debits differ from credits. The sums belong to one moment, also while connectors
+write; the command fails if too many accounts change all the time. Accounts of other namespaces
+and programs under the asset's ledger number are listed as "other".`,
 		Example: "  peerledger trial-balance\n  peerledger trial-balance --asset USD --json",
 		Args:    exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -40,6 +40,7 @@ namespaces and programs have under the asset's ledger number is "other".`,
 	return cmd
 }
 
+// trialBalance prints the trial balance of each asset, and fails if one does not balance.
 func (s *session) trialBalance(cmd *cobra.Command, asset string) error {
 	assets, err := s.selectAssets(asset)
 	if err != nil {
@@ -67,6 +68,7 @@ func (s *session) trialBalance(cmd *cobra.Command, asset string) error {
 	return errFound
 }
 
+// newTrialRow returns the row of a sum.
 func newTrialRow(a accounts.Asset, kind string, s *accounts.Sums) trialRow {
 	format := func(units *big.Int) string { return formatSigned(a, units) }
 	return trialRow{

@@ -2,7 +2,7 @@ package main
 
 import "runtime/debug"
 
-// readVersion is what this program was built from: a release of the module, or a commit.
+// readVersion returns the module release or the commit from which the program was built.
 func readVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

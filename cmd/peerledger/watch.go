@@ -21,13 +21,12 @@ func (a *app) newWatchCommand() *cobra.Command {
 	var once bool
 	cmd := &cobra.Command{
 		Use:   "watch [peer...]",
-		Short: "Peers, positions against thresholds, packets and orders, live",
-		Long: `Shows these peers, or all that are configured, again and again: their positions against
-settle_at and their credit lines, packets per second, open orders, and payments that are paused.
-Those that are nearest to being paid, or to the end of their line, come first. With --json it
-prints one object for each look. It uses one session of the cluster, and for each look three
-requests and one for each asset; payments are read at the first look, and later when there are
-new ones.`,
+		Short: "Show peers, positions against thresholds, packets and orders, live",
+		Long: `Show these peers, or all configured peers, and refresh every 2 s (--every): positions against
+settle_at and credit lines, packets per second, open orders, and paused payments. Peers nearest
+to their settle_at, or to the end of their line, come first. With --json, print one object for
+each refresh. The command uses one session of the cluster. A refresh takes three requests, and
+one for each asset; payments are read at the first refresh, and after each new payment.`,
 		Args: rangeArgs(0, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if !a.stdoutIsTerminal && !a.json && !once {
@@ -50,12 +49,12 @@ new ones.`,
 		},
 	}
 	cmd.Flags().StringVar(&asset, "asset", "", "in this `asset` alone, as in USD or USD/9")
-	cmd.Flags().DurationVar(&every, "every", 2*time.Second, "`time` between two looks")
-	cmd.Flags().BoolVar(&once, "once", false, "look once")
+	cmd.Flags().DurationVar(&every, "every", 2*time.Second, "`time` between two refreshes")
+	cmd.Flags().BoolVar(&once, "once", false, "print the state once")
 	return cmd
 }
 
-// watchPlainly prints each snapshot.
+// watchPlainly prints each snapshot, or one snapshot if once is set.
 func (a *app) watchPlainly(ctx context.Context, w *watcher, every time.Duration, once bool) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -63,7 +62,7 @@ func (a *app) watchPlainly(ctx context.Context, w *watcher, every time.Duration,
 		s, err := a.takeSnapshot(ctx, w)
 		switch {
 		case err != nil && ctx.Err() != nil:
-			return nil // somebody has seen enough
+			return nil // interrupted by the operator
 		case err != nil:
 			return err
 		case a.json:
@@ -82,61 +81,64 @@ func (a *app) watchPlainly(ctx context.Context, w *watcher, every time.Duration,
 	}
 }
 
-// takeSnapshot takes a snapshot within the time that the ledger has to answer.
+// takeSnapshot takes a snapshot within the timeout for requests.
 func (a *app) takeSnapshot(ctx context.Context, w *watcher) (snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	return w.takeSnapshot(ctx)
 }
 
-// live is the terminal view. Its methods are called one at a time; looks are taken in the
+// live is the terminal view. Bubbletea calls its methods one at a time; snapshots are taken in the
 // background, one at a time.
 type live struct {
 	app     *app
-	ctx     context.Context //nolint:containedctx // bubbletea's commands take none
+	ctx     context.Context //nolint:containedctx // bubbletea's commands take no context
 	watcher *watcher
 	every   time.Duration
 
-	current  snapshot
-	err    error // of the last look
-	paused bool
-	height int
-	topRow  int // row on top
+	current snapshot
+	err     error // of the last snapshot
+	paused  bool
+	height  int
+	topRow  int // index of the first visible peer
 }
 
-// snapshotMsg is a look that was taken.
+// snapshotMsg is the result of taking a snapshot.
 type snapshotMsg struct {
 	snapshot snapshot
 	err      error
 }
 
-// tickMsg says that it is time to look again.
+// tickMsg is sent when the next snapshot is due.
 type tickMsg struct{}
 
+// watchLive runs the terminal view.
 func (a *app) watchLive(ctx context.Context, w *watcher, every time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	m := live{app: a, ctx: ctx, watcher: w, every: every}
 	_, err := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(a.stdin), tea.WithOutput(a.stdout)).Run()
 	if ctx.Err() != nil {
-		return nil // somebody has seen enough
+		return nil // interrupted by the operator
 	}
 	return err
 }
 
-// Init takes the first look.
+// Init takes the first snapshot.
 func (m live) Init() tea.Cmd { return m.takeSnapshot }
 
+// takeSnapshot is a command of bubbletea.
 func (m live) takeSnapshot() tea.Msg {
 	s, err := m.app.takeSnapshot(m.ctx, m.watcher)
 	return snapshotMsg{s, err}
 }
 
+// scheduleTick sends a tickMsg after the refresh interval.
 func (m live) scheduleTick() tea.Cmd {
 	return tea.Tick(m.every, func(time.Time) tea.Msg { return tickMsg{} })
 }
 
-// Update takes keys and looks.
+// Update handles keys, snapshots, ticks and changes of the window's size.
 func (m live) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case snapshotMsg:
@@ -157,6 +159,7 @@ func (m live) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
+// handleKey handles a key.
 func (m live) handleKey(key string) (tea.Model, tea.Cmd) {
 	switch key {
 	case "q", "esc", "ctrl+c":
@@ -175,7 +178,7 @@ func (m live) handleKey(key string) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// countVisible is how many peers have room on the screen.
+// countVisible returns how many peers fit on the screen.
 func (m live) countVisible() int { return max(1, m.height-7-len(m.current.Pauses)) }
 
 var (
@@ -210,7 +213,7 @@ func (m live) View() tea.View {
 
 const barWidth = 10
 
-// drawSnapshot is a snapshot as text, with bars of this width; 0 is without.
+// drawSnapshot returns a snapshot as text, with bars of this width; 0 is no bars.
 func drawSnapshot(s snapshot, bars int) string {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
@@ -230,7 +233,7 @@ func drawSnapshot(s snapshot, bars int) string {
 		formatTime(s.At), s.PacketsPerSecond, formatCount(s.OpenOrders, "open order"), drawPauses(s.Pauses, bars > 0), t.Render())
 }
 
-// drawPauses has a line for each pause.
+// drawPauses returns a line for each pause.
 func drawPauses(pauses []pauseRow, coloured bool) string {
 	var text strings.Builder
 	for _, p := range pauses {
@@ -243,7 +246,7 @@ func drawPauses(pauses []pauseRow, coloured bool) string {
 	return text.String()
 }
 
-// drawBar draws a share in percent; below 0 is none.
+// drawBar draws a percentage as a bar; a negative one is "".
 func drawBar(percent, width int) string {
 	if percent < 0 {
 		return ""
