@@ -76,7 +76,7 @@ type effectFunc func(b accounts.Balance, amount ledger.Amount) string
 func describePaidIn(b accounts.Balance, amount ledger.Amount) string {
 	owes := ledger.ClampAmount(new(big.Int).Neg(b.Net()))
 	pays := amount.Min(owes)
-	return fmt.Sprintf("Of it, %s pays what the peer owes, and %s is prepaid.", b.Asset.Format(pays), b.Asset.Format(amount.SubFloor(pays)))
+	return fmt.Sprintf("Of the amount, %s pays the peer's debt, and %s is prepaid.", b.Asset.Format(pays), b.Asset.Format(amount.SubFloor(pays)))
 }
 
 // describeReceived is the effect of a received payment. For a closed account the payment goes to
@@ -95,9 +95,9 @@ func describeCharge(b accounts.Balance, amount ledger.Amount) string {
 	}
 	charged := amount.Min(computeSpendable(b))
 	if charged == amount {
-		return "Its account covers it."
+		return "The peer's account covers the amount."
 	}
-	return fmt.Sprintf("Of it, %s is charged to its account, and %s is arrears until it has headroom.",
+	return fmt.Sprintf("Of the amount, %s is charged to the peer's account, and %s is arrears until the account has headroom.",
 		b.Asset.Format(charged), b.Asset.Format(amount.SubFloor(charged)))
 }
 

@@ -21,7 +21,7 @@ reopen). Each payment is released once.`,
 				if err != nil {
 					return err
 				}
-				c := change{Action: "release the money in suspense", Peer: account.Peer(), Asset: found.String(), peerPrefix: " to "}
+				c := change{Action: "give back what waits in suspense", Peer: account.Peer(), Asset: found.String(), peerPrefix: " to "}
 				b, err := s.book.Balance(cmd.Context(), account)
 				if err != nil {
 					return err

@@ -219,7 +219,7 @@ func (a *app) newCancelCommand(asset *string) *cobra.Command {
 					return fmt.Errorf("%w: order %q: %w", errUsage, args[1], err)
 				}
 				c := change{
-					Action: "cancel an order", Peer: account.Peer(), Asset: found.String(), Order: order.String(), peerPrefix: " for ",
+					Action: "give an order back", Peer: account.Peer(), Asset: found.String(), Order: order.String(), peerPrefix: " for ",
 					Note: "If the rail can still pay under this key, the peer is paid twice.",
 				}
 				open, known, err := findOpenOrder(cmd.Context(), engine, account, order)

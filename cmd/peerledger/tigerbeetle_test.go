@@ -43,7 +43,7 @@ func TestOnACluster(t *testing.T) {
 		{[]string{"settle", "received", "bob@USD", "12.50", "--key", "k", "--yes"}, "Done: book a payment received"},
 		{[]string{"balances", "bob@USD", "--json"}, `"position":"12.50"`},
 		{[]string{"statement", "bob@USD"}, "12.50"},
-		{[]string{"settle", "returned", "bob@USD", "12.50", "--key", "r", "--payment", "k", "--yes"}, "Its account covers it."},
+		{[]string{"settle", "returned", "bob@USD", "12.50", "--key", "r", "--payment", "k", "--yes"}, "The peer's account covers the amount."},
 		{[]string{"adjust", "debit", "bob@USD", "3", "--key", "d", "--reason", "1", "--beyond-headroom", "--yes"}, "3.00 is arrears"},
 		{[]string{"doctor"}, "bob 3.00 USD"},
 		{[]string{"adjust", "write-off", "bob@USD", "9", "--key", "w", "--reason", "1", "--yes"}, "Done: write off the arrears of bob in USD/2, 3.00"},

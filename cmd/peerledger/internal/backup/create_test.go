@@ -62,7 +62,7 @@ func TestFileOfAnotherMoment(t *testing.T) {
 		want   string
 	}{
 		"of three replicas":      {func(sb *vsr.Superblock) { sb.ReplicaCount = 3 }, ErrReplicated.Error()},
-		"of another cluster":     {func(sb *vsr.Superblock) { sb.ClusterID = uint128.From64(8) }, "is of cluster 8 now, and was of 7"},
+		"of another cluster":     {func(sb *vsr.Superblock) { sb.ClusterID = uint128.From64(8) }, "belongs to cluster 8 now, and belonged to 7"},
 		"older":                  {func(sb *vsr.Superblock) { sb.Sequence-- }, "its sequence is 2, and was 3"},
 		"of the next checkpoint": {func(sb *vsr.Superblock) { sb.Sequence++ }, ""},
 	} {

@@ -13,8 +13,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// syncAndClose has a file that was written on the disk, and closes it. err is what went wrong
-// before.
+// syncAndClose syncs a written file, unless err is not nil, and closes it. It joins the errors.
 func syncAndClose(file *os.File, err error) error {
 	if err == nil {
 		err = file.Sync()
@@ -22,7 +21,7 @@ func syncAndClose(file *os.File, err error) error {
 	return errors.Join(err, file.Close())
 }
 
-// syncFolder has the names in a folder on the disk.
+// syncFolder syncs the names in a folder.
 func syncFolder(folder string) error {
 	file, err := os.Open(folder)
 	if err != nil {
@@ -31,13 +30,13 @@ func syncFolder(folder string) error {
 	return syncAndClose(file, nil)
 }
 
-// chunkSize is how much is read at a time, and the grain of holes.
+// chunkSize is how much is read at a time, and the granularity of holes.
 const chunkSize = 64 << 10
 
-// hashCounter counts and hashes what passes.
+// hashCounter counts and hashes the bytes written to it.
 type hashCounter struct {
-	count   int64
-	sum interface {
+	count int64
+	sum   interface {
 		io.Writer
 		Sum([]byte) []byte
 	}
@@ -52,15 +51,14 @@ func (c *hashCounter) Write(p []byte) (int, error) {
 
 func (c *hashCounter) hexSum() string { return hex.EncodeToString(c.sum.Sum(nil)) }
 
-// packFile compresses a data file into another one. Holes are read as zeros and cost next to
-// nothing.
+// packFile compresses a data file. Holes are read as zeros and cost next to nothing.
 func packFile(ctx context.Context, from io.Reader, to *os.File, moved func(int64)) (Archive, error) {
 	return packInto(to, func(w io.Writer) error {
 		return copyChunks(ctx, from, func(p []byte) error { _, err := w.Write(p); return err }, moved)
 	})
 }
 
-// packInto compresses what is written into a file.
+// packInto compresses the bytes that write writes into a file.
 func packInto(to *os.File, write func(io.Writer) error) (Archive, error) {
 	plain, packed := newHashCounter(), newHashCounter()
 	encoder, err := zstd.NewWriter(io.MultiWriter(to, packed), zstd.WithEncoderConcurrency(1))
@@ -74,17 +72,17 @@ func packInto(to *os.File, write func(io.Writer) error) (Archive, error) {
 	return Archive{plain.count, plain.hexSum(), packed.count, packed.hexSum()}, nil
 }
 
-// windowMax is how much memory an archive may ask for: as much as zstd itself gives by default.
+// windowMax is how much memory an archive may require: zstd's own default limit.
 const windowMax = 128 << 20
 
-// unpackFile reads an archive, gives what was packed to write, and checks all of it in the end. It
-// stops where there is more than there should be. Without write it only checks.
+// unpackFile unpacks an archive into write and checks sizes and hashes at the end. It stops at more
+// bytes than the manifest has. A nil write only checks.
 func (a Archive) unpackFile(ctx context.Context, path string, write func([]byte) error, moved func(int64)) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	defer func() { _ = file.Close() }() // it was only read
+	defer func() { _ = file.Close() }() // opened only for reading
 	plain, packed := newHashCounter(), newHashCounter()
 	tee := io.TeeReader(file, packed)
 	decoder, err := zstd.NewReader(tee, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(windowMax))
@@ -96,14 +94,14 @@ func (a Archive) unpackFile(ctx context.Context, path string, write func([]byte)
 		_, _ = plain.Write(p) // never fails
 		switch {
 		case plain.count > a.Size:
-			return fmt.Errorf("%w: %s has more than the %d bytes of its manifest in it", ErrDamaged, path, a.Size)
+			return fmt.Errorf("%w: %s holds more than the %d bytes of its manifest", ErrDamaged, path, a.Size)
 		case write == nil:
 			return nil
 		}
 		return write(p)
 	}, moved)
 	if err == nil {
-		_, err = io.Copy(io.Discard, tee) // what the decoder did not need
+		_, err = io.Copy(io.Discard, tee) // hash the rest, which the decoder did not need
 	}
 	if err != nil {
 		if isCorrupt(err) {
@@ -112,21 +110,21 @@ func (a Archive) unpackFile(ctx context.Context, path string, write func([]byte)
 		return err
 	}
 	if got := (Archive{plain.count, plain.hexSum(), packed.count, packed.hexSum()}); got != a {
-		return fmt.Errorf("%w: %s is not what its manifest says: %d bytes with SHA-256 %s instead of %d with %s",
+		return fmt.Errorf("%w: %s differs from its manifest: %d bytes with SHA-256 %s instead of %d with %s",
 			ErrDamaged, path, got.Size, got.SHA256, a.Size, a.SHA256)
 	}
 	return nil
 }
 
-// isCorrupt reports whether the error is of zstd, and not of the files or the context, and is
-// not said yet.
+// isCorrupt reports whether an error comes from zstd, and not from the files, the context or an
+// earlier check.
 func isCorrupt(err error) bool {
 	var path *os.PathError
 	return !errors.Is(err, ErrDamaged) && !errors.As(err, &path) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
-// copyChunks reads all of it, and gives each chunk to write. moved is told how many bytes of the
-// data file are done.
+// copyChunks reads to the end and passes each chunk to write. moved, which may be nil, is called
+// with the bytes done.
 func copyChunks(ctx context.Context, from io.Reader, write func([]byte) error, moved func(int64)) error {
 	buffer := make([]byte, chunkSize)
 	total := int64(0)
@@ -155,7 +153,7 @@ func copyChunks(ctx context.Context, from io.Reader, write func([]byte) error, m
 
 var zeros = make([]byte, chunkSize)
 
-// sparseWriter writes a file with holes where there are only zeros.
+// sparseWriter writes a file with holes in place of zeros.
 type sparseWriter struct{ file *os.File }
 
 func (s sparseWriter) writeChunk(p []byte) error {
@@ -167,7 +165,7 @@ func (s sparseWriter) writeChunk(p []byte) error {
 	return err
 }
 
-// setLength gives the file its length, should it end with a hole.
+// setLength sets the length of a file that ends with a hole.
 func (s sparseWriter) setLength() error {
 	at, err := s.file.Seek(0, io.SeekCurrent)
 	if err != nil {

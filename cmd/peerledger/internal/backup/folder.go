@@ -17,49 +17,48 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// Folder is the folder of an embedded ledger or of a recorder's journal, in a backup: a tar
-// archive of its files.
+// Folder is the folder of an embedded ledger or of a recorder's journal, packed as a tar archive.
 type Folder struct {
-	Name string `json:"name"` // that it had, without its parent's
-	ID   string `json:"id"`   // of its files, in hexadecimal digits; a copy has the same
-	// Records is how many records its log has had. It never falls.
+	Name string `json:"name"` // the last element of the original path
+	ID   string `json:"id"`   // the id in the folder's files, in hexadecimal digits; copies share it
+	// Records is the number of records that the folder's log has ever had. It never falls.
 	Records uint64 `json:"records"`
 	Archive
 }
 
-// JournalFolder is that of a journal.
+// JournalFolder is the packed folder of a journal.
 type JournalFolder struct {
 	Folder
 	Journal
 }
 
-// Journal is what is said of a recorder's journal.
+// Journal describes a recorder's journal.
 type Journal struct {
 	Namespace string `json:"namespace"` // of the accounts
-	// Waiting is how many fulfills the next recorder records.
+	// Waiting is the number of fulfills that the next recorder must record.
 	Waiting int `json:"waiting"`
 }
 
-// lockedFolder is a folder that nobody can open until release.
+// lockedFolder is a folder that no program can open before release.
 type lockedFolder struct {
 	path    string
 	names   []string // of its files
 	release func() error
 }
 
-// lockSource keeps everybody from opening a folder.
+// lockSource locks a folder.
 func lockSource(path string) (lockedFolder, error) {
 	names, release, err := wal.LockFolder(path)
 	switch {
 	case errors.Is(err, wal.ErrLocked):
-		return lockedFolder{}, fmt.Errorf("%w: %s: a program has it open: stop it first, or say how to (--stop, --start)", ErrInUse, path)
+		return lockedFolder{}, fmt.Errorf("%w: %s: a program has this folder open: stop the program first, or give --stop and --start", ErrInUse, path)
 	case err != nil:
 		return lockedFolder{}, fmt.Errorf("backup: %w", err)
 	}
 	return lockedFolder{path, names, release}, nil
 }
 
-// packFolder packs a folder's files into an archive.
+// packFolder packs the folder's files into an archive.
 func (h lockedFolder) packFolder(ctx context.Context, to string) (*Folder, error) {
 	file, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -80,12 +79,13 @@ func (h lockedFolder) packFolder(ctx context.Context, to string) (*Folder, error
 	return &Folder{Name: filepath.Base(h.path), Archive: archive}, nil
 }
 
+// addFile adds a file to an archive.
 func addFile(ctx context.Context, out *tar.Writer, path string) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = file.Close() }() // it was only read
+	defer func() { _ = file.Close() }() // opened only for reading
 	info, err := file.Stat()
 	if err != nil {
 		return err
@@ -96,27 +96,27 @@ func addFile(ctx context.Context, out *tar.Writer, path string) error {
 	return copyChunks(ctx, file, func(p []byte) error { _, err := out.Write(p); return err }, nil)
 }
 
-// unpackFolder unpacks a folder's files into another one.
+// unpackFolder unpacks an archive into a folder.
 func (f Folder) unpackFolder(ctx context.Context, archive, to string) error {
 	r, w := io.Pipe()
 	extracted := make(chan error, 1)
 	go func() {
 		err := extractFiles(r, to)
-		_ = r.CloseWithError(err) // it has no error; the other end learns of ours
+		_ = r.CloseWithError(err) // always nil; passes err to the writer
 		extracted <- err
 	}()
 	err := f.unpackFile(ctx, archive, func(p []byte) error { _, err := w.Write(p); return err }, nil)
-	_ = w.CloseWithError(err) // as above; nil is the end
+	_ = w.CloseWithError(err) // always nil; a nil err is the end of the archive
 	if extractErr := <-extracted; err == nil && extractErr != nil {
 		return fmt.Errorf("%w: %s: %w", ErrDamaged, archive, extractErr)
 	}
 	return err
 }
 
-// logFile is the name of a file that a folder's archive may have in it.
+// logFile matches the names of files that the archive of a folder may hold.
 var logFile = regexp.MustCompile(`^(?:log|checkpoint)-[0-9a-f]{16}$`)
 
-// extractFiles writes the files of an archive, and reads that to its end.
+// extractFiles writes the files of a tar archive and reads the archive to its end.
 func extractFiles(r io.Reader, to string) error {
 	in := tar.NewReader(r)
 	for {
@@ -129,7 +129,7 @@ func extractFiles(r io.Reader, to string) error {
 			return err
 		}
 		if header.Typeflag != tar.TypeReg || !logFile.MatchString(header.Name) {
-			return fmt.Errorf("%q is no file of a log", header.Name)
+			return fmt.Errorf("%q is not a file of a log", header.Name)
 		}
 		file, err := os.OpenFile(filepath.Join(to, header.Name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
@@ -142,7 +142,7 @@ func extractFiles(r io.Reader, to string) error {
 	}
 }
 
-// readIdentity reads a folder's files, which must be whole, and says which folder they are of.
+// readIdentity reads a folder's files, which must be complete, and sets ID and Records.
 func (f *Folder) readIdentity(folder string) error {
 	content, err := wal.Read(folder, wal.AnyFormat, func(wal.Record) error { return nil })
 	if err != nil {
@@ -152,8 +152,8 @@ func (f *Folder) readIdentity(folder string) error {
 	return nil
 }
 
-// describeArchive reads an archive of a folder back, opens what is in it with open, and notes which
-// folder it is of.
+// describeArchive unpacks an archive into a temporary folder, sets ID and Records, and calls open
+// with the folder.
 func (f *Folder) describeArchive(ctx context.Context, archive string, open func(folder string) error) (err error) {
 	folder, err := os.MkdirTemp(filepath.Dir(archive), ".read-")
 	if err != nil {
@@ -173,14 +173,14 @@ func (f *Folder) describeArchive(ctx context.Context, archive string, open func(
 	return nil
 }
 
-// restoreFolder writes a folder's files into one without a log.
+// restoreFolder unpacks an archive into target, which must have no log.
 func (f Folder) restoreFolder(ctx context.Context, archive, target string) (err error) {
 	present, err := wal.Names(target)
 	switch {
 	case err != nil:
 		return fmt.Errorf("backup: %w", err)
 	case len(present) > 0:
-		return fmt.Errorf("%w: %s has %s; restore into an empty folder, and keep the old one until the new one is proved", ErrNotEmpty, target, present[0])
+		return fmt.Errorf("%w: %s has %s; restore into an empty folder, and keep the old folder until the new one is verified", ErrNotEmpty, target, present[0])
 	}
 	if err := os.Mkdir(target, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
@@ -198,13 +198,13 @@ func (f Folder) restoreFolder(ctx context.Context, archive, target string) (err 
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if restored.ID != f.ID || restored.Records != f.Records {
-		return fmt.Errorf("%w: %s is of folder %s with %d records, and its manifest says %s and %d", ErrDamaged, archive, restored.ID, restored.Records, f.ID, f.Records)
+		return fmt.Errorf("%w: %s holds folder %s with %d records, and its manifest names %s and %d", ErrDamaged, archive, restored.ID, restored.Records, f.ID, f.Records)
 	}
 	return errors.Join(linkFiles(partial, target), syncFolder(filepath.Dir(target)))
 }
 
-// linkFiles gives a folder's files their names in another one, and replaces nothing. The oldest
-// segment of the log comes last: without it the folder is refused as corrupt, and never taken
+// linkFiles links a folder's files into another folder and replaces nothing. The oldest segment of
+// the log is linked last: without this segment the folder is refused as corrupt, and never taken
 // for a new one.
 func linkFiles(from, to string) error {
 	names, err := wal.Names(from)
@@ -222,7 +222,7 @@ func linkFiles(from, to string) error {
 	return syncFolder(to)
 }
 
-// readLedger adds up the accounts of an embedded ledger that nobody has open.
+// readLedger adds up the accounts of an embedded ledger that no program has open.
 func readLedger(ctx context.Context, folder string) (totals Totals, err error) {
 	l, err := embedded.Read(folder)
 	if err != nil {
@@ -232,13 +232,13 @@ func readLedger(ctx context.Context, folder string) (totals Totals, err error) {
 	return ReadTotals(ctx, l, nil)
 }
 
-// ReadFolder adds up the accounts of an embedded ledger that nobody has open, for Verify to
-// compare with. Nothing in the folder is changed.
+// ReadFolder returns a function that adds up the accounts of an embedded ledger that no program has
+// open, for [Backup.Verify]. It changes nothing in the folder.
 func ReadFolder(folder string) func(context.Context) (Totals, error) {
 	return func(ctx context.Context) (Totals, error) { return readLedger(ctx, folder) }
 }
 
-// readJournal looks at a journal that nobody has open.
+// readJournal reads a journal that no recorder has open.
 func readJournal(folder string) (Journal, error) {
 	content, err := transfers.ReadJournal(folder)
 	return Journal{content.Namespace, content.PendingFulfills}, err

@@ -4,5 +4,5 @@ package backup
 
 import "os/exec"
 
-// setProcessGroup does nothing: these systems have no process groups that signals go to.
+// setProcessGroup does nothing: these systems do not send signals to process groups.
 func setProcessGroup(*exec.Cmd) {}

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// setProcessGroup gives a command a process group of its own, which the terminal's signals do not
-// reach, and which ends as a whole with the command's context.
+// setProcessGroup gives a command its own process group. Signals of the terminal do not reach the
+// group, and the end of the command's context kills the whole group.
 func setProcessGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error {

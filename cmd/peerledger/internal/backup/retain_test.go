@@ -154,8 +154,8 @@ func TestNewest(t *testing.T) {
 		change func(*vsr.Superblock)
 		want   string
 	}{
-		"restored from an older backup": {func(sb *vsr.Superblock) { sb.Sequence = 2 }, "has more in it"},
-		"of two clusters":               {func(sb *vsr.Superblock) { sb.ClusterID = uint128.From64(8) }, "they are of"},
+		"restored from an older backup": {func(sb *vsr.Superblock) { sb.Sequence = 2 }, "has a higher sequence"},
+		"of two clusters":               {func(sb *vsr.Superblock) { sb.ClusterID = uint128.From64(8) }, "the folder has backups of"},
 	} {
 		n, _ := backUpAtTimes(t, nightAt(0))
 		sb := superblock

@@ -10,27 +10,27 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Server starts a server with a data file, on a network of its own, and opens the ledger.
+// Server starts a server with a data file, out of reach of other programs, and opens the ledger.
 // stop closes the ledger and ends the server.
 type Server func(ctx context.Context, file string) (l ledger.Ledger, stop func() error, err error)
 
-// Comparison is the copy's totals beside others.
+// Comparison compares the copy's totals with other totals.
 type Comparison struct {
-	With     string   `json:"with"` // what they are compared with
+	With     string   `json:"with"` // describes the other totals
 	Relation Relation `json:"relation"`
-	Detail   string   `json:"detail,omitempty"` // what is different
+	Detail   string   `json:"detail,omitempty"` // the first difference
 }
 
-// Report is what Verify has found.
+// Report is the result of [Backup.Verify].
 type Report struct {
 	Backup
-	Totals      Totals       `json:"copy"` // of the copy; nil if there is no ledger in the backup
+	Totals      Totals       `json:"copy"` // of the copy; nil if the backup has no ledger
 	Comparisons []Comparison `json:"comparisons"`
-	Journal     *Journal     `json:"journal,omitempty"` // of the copy; nil if there is none in the backup
+	Journal     *Journal     `json:"journal,omitempty"` // of the copy; nil if the backup has no journal
 }
 
-// Different reports whether something is less in what came later, which can only be if one of
-// the two is of another ledger or was damaged.
+// Different reports whether later totals have less than earlier ones. This only happens if the
+// totals belong to different ledgers or one ledger was damaged.
 func (r Report) Different() bool {
 	for _, c := range r.Comparisons {
 		if c.Relation == Contrary {
@@ -40,21 +40,20 @@ func (r Report) Different() bool {
 	return false
 }
 
-// Verify restores a backup into a folder of its own beside it, opens the copy, a data file with
-// a server, and adds up its accounts: debits must be credits in each ledger, and the totals
-// are compared with those that were noted when the backup was made, if they were, and
-// with those that original reads from the original, if it is not nil. A journal is opened too.
-// The copy is removed at the end. start may be nil if there is no data file in the backup, and
-// progress may be.
+// Verify restores a backup into a temporary folder beside it, opens the copy, with a server for a
+// data file, and adds up its accounts. Debits must equal credits in each ledger. The totals are
+// compared with the recorded totals, if the backup has them, and with the result of original, which
+// may be nil. A journal is opened too. The copy is removed at the end. start may be nil without a
+// data file; progress may be nil.
 //
-// Errors: ErrDamaged, ErrUnbalanced, ErrBusy if another one runs in the folder, those of the
-// server and of reading.
+// Errors: [ErrDamaged], [ErrUnbalanced], [ErrBusy] if another verification runs in the folder, and
+// errors of the server and of reading.
 func (b Backup) Verify(
 	ctx context.Context, start Server, original func(context.Context) (Totals, error), progress func(done, all int64),
 ) (report Report, err error) {
 	report = Report{Backup: b}
 	parent := filepath.Dir(filepath.Clean(b.Folder))
-	// One at a time, so that what one left behind that was killed can be taken away.
+	// One verification at a time: so the leftovers of a killed one can be removed.
 	unlock, err := takeLock(parent, ".verify.lock")
 	if err != nil {
 		return report, err
@@ -85,7 +84,7 @@ func (b Backup) Verify(
 	return report, report.Totals.Balanced()
 }
 
-// readCopyTotals restores the ledger into a folder and adds it up.
+// readCopyTotals restores the ledger into a folder and adds up its accounts.
 func (b Backup) readCopyTotals(ctx context.Context, folder string, start Server, progress func(done, all int64)) (Totals, error) {
 	if b.Manifest.Ledger != nil {
 		copied := filepath.Join(folder, "ledger")
@@ -112,12 +111,12 @@ func (b Backup) verifyJournal(ctx context.Context, folder string, report *Report
 	}
 	report.Journal = &found
 	if noted := b.Manifest.Journal.Journal; found != noted {
-		return fmt.Errorf("%w: %d fulfills wait in the journal, and its manifest says %d", ErrDamaged, found.Waiting, noted.Waiting)
+		return fmt.Errorf("%w: %d fulfills wait in the journal, and the manifest has %d", ErrDamaged, found.Waiting, noted.Waiting)
 	}
 	return nil
 }
 
-// compareTotals compares the copy's totals with those that there are.
+// compareTotals compares the copy's totals with the recorded ones and with the original.
 func (r *Report) compareTotals(ctx context.Context, original func(context.Context) (Totals, error)) error {
 	addComparison := func(with string, earlier, later Totals) {
 		relation, detail := Compare(earlier, later)
@@ -140,7 +139,7 @@ func (r *Report) compareTotals(ctx context.Context, original func(context.Contex
 	return nil
 }
 
-// readServerTotals starts a server and adds its accounts up.
+// readServerTotals starts a server and adds up its accounts.
 func readServerTotals(ctx context.Context, start Server, file string) (totals Totals, err error) {
 	l, stop, err := start(ctx, file)
 	if err != nil {
