@@ -10,17 +10,17 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Books are the books that a cluster is asked about.
+// Books selects the books to check.
 type Books struct {
-	// Config is that of the connectors. Without assets no books are looked at.
+	// Config is the configuration of the connectors. Without assets no books are checked.
 	Config accounts.Config
-	// Peers are the peers to look at. The ledger keeps only hashes of their names.
+	// Peers are the peers to check. The ledger keeps only hashes of their names.
 	Peers []accounts.PeerAsset
 }
 
-// examineBooks looks at what stands between us and the named peers: two requests for some
-// 2,000 of them, one for each 8,189 rows of the suspense account of each asset, one for the newest
-// orders of each of the first maxOrderPeers peers that have any, and one for the pauses in each asset.
+// examineBooks checks the balances of the named peers. It sends two requests for some 2,000 peers,
+// one for each 8,189 rows of the suspense account of each asset, one for the newest orders of each
+// of the first maxOrderPeers peers with orders, and one for the pauses in each asset.
 func (s Subject) examineBooks(ctx context.Context, session ledger.Ledger, r *Report) {
 	if len(s.Books.Config.Assets) == 0 {
 		return
@@ -64,7 +64,7 @@ func (s Subject) checkNames(r *Report) {
 	}
 }
 
-// Alike says which ids look alike, "" if none do.
+// Alike describes groups of ids that look alike; "" if there are none.
 func Alike(names []string) string {
 	var groups []string
 	for _, group := range accounts.Lookalikes(names...) {
@@ -77,7 +77,7 @@ func Alike(names []string) string {
 	return joinFirst(groups)
 }
 
-// readBalances are those of the named peers that the ledger has in an asset.
+// readBalances returns the balances of the named peers that the ledger has in an asset.
 func (s Subject) readBalances(ctx context.Context, book *accounts.Book, asset accounts.Asset) ([]accounts.Balance, error) {
 	var names []string
 	for _, p := range s.Books.Peers {
@@ -107,6 +107,7 @@ func (s Subject) readBalances(ctx context.Context, book *accounts.Book, asset ac
 	return book.LookUpBalances(ctx, list...)
 }
 
+// checkArrears reports peers in arrears.
 func checkArrears(balances []accounts.Balance, subject string, r *Report) {
 	var owing []string
 	for _, b := range balances {
@@ -121,7 +122,8 @@ func checkArrears(balances []accounts.Balance, subject string, r *Report) {
 	r.addFinding(InArrears, subject, joinFirst(owing))
 }
 
-// checkArrearsAccounts reports peers that a version before arrears provisioned.
+// checkArrearsAccounts reports peers that were provisioned before the version with arrears
+// accounts.
 func checkArrearsAccounts(balances []accounts.Balance, subject string, r *Report) {
 	var without []string
 	for _, b := range balances {
@@ -134,13 +136,13 @@ func checkArrearsAccounts(balances []accounts.Balance, subject string, r *Report
 	}
 }
 
-// Of so many peers so many of the newest orders are looked at.
+// The limits of checkOrders: peers, and newest orders of each peer.
 const (
-	maxOrderPeers     = 100
-	maxOrders = 100
+	maxOrderPeers = 100
+	maxOrders     = 100
 )
 
-// checkOrders reports engines of a version before the check of orders.
+// checkOrders reports engines of a version that places orders without a check.
 func checkOrders(
 	ctx context.Context, session ledger.Ledger, book *accounts.Book, balances []accounts.Balance, subject string, r *Report,
 ) error {
@@ -168,14 +170,14 @@ func checkOrders(
 	return nil
 }
 
-// findOldEngineOrder finds the newest order without a check that was placed when orders with
-// one were there already. The rows are the newest first. Bits 56 to 61 of an order's
-// user_data_64 are the version of its check; 0 is none.
+// findOldEngineOrder returns the newest unchecked order that was placed after checked ones. rows
+// are ordered newest first. Bits 56 to 61 of an order's user_data_64 are the version of its check;
+// 0 is unchecked.
 func findOldEngineOrder(rows []ledger.Transfer) (order ledger.ID, found bool) {
 	const versionShift, versionMask = 56, 1<<6 - 1
 	for _, row := range rows {
 		if !row.Flags.Has(ledger.TransferPending) {
-			continue // its post or void
+			continue // the post or void of an order
 		}
 		checked := row.UserData64>>versionShift&versionMask != 0
 		switch {
@@ -188,7 +190,7 @@ func findOldEngineOrder(rows []ledger.Transfer) (order ledger.ID, found bool) {
 	return ledger.ID{}, false
 }
 
-// joinFirst are the first of a list, and how many more there are.
+// joinFirst lists the first ten elements, and the number of the others.
 func joinFirst(list []string) string {
 	const shown = 10
 	if len(list) <= shown {

@@ -10,7 +10,7 @@ import (
 	"github.com/peerledger/peerledger/internal/vsr"
 )
 
-// examineDataFile looks at the data file and its volume. held says that a server has it
+// examineDataFile checks the data file and its volume. serverRuns is set if a server has the file
 // open.
 func (s Subject) examineDataFile(r *Report) (serverRuns bool) {
 	info, err := os.Stat(s.DataFile)
@@ -46,15 +46,15 @@ func (s Subject) examineDataFile(r *Report) (serverRuns bool) {
 	return serverRuns
 }
 
-// lastBlockSize is how much shorter than its superblock says a whole file may be: the last block
-// is written only as far as it is used.
+// lastBlockSize is how many bytes a complete file may lack of the superblock's size: the last block
+// is only written as far as used.
 const lastBlockSize = 512 << 10
 
-// examineFile looks at one data file.
+// examineFile checks one data file. locked is set if a server has the file open.
 func (s Subject) examineFile(path string, r *Report) (locked bool) {
 	sb, err := vsr.ReadSuperblock(path)
 	switch {
-	case errors.Is(err, os.ErrNotExist): // a link to a disk that is not mounted
+	case errors.Is(err, os.ErrNotExist): // path is a link to a disk that is not mounted
 		r.addFinding(DataFileMissing, path, err.Error())
 		return false
 	case errors.Is(err, vsr.ErrNotDataFile):
@@ -70,7 +70,7 @@ func (s Subject) examineFile(path string, r *Report) (locked bool) {
 		return false
 	}
 	if uint64(info.Size())+lastBlockSize <= sb.Size {
-		r.addFinding(DataFileShort, path, fmt.Sprintf("it has %d bytes of %d", info.Size(), sb.Size))
+		r.addFinding(DataFileShort, path, fmt.Sprintf("the file has %d bytes of %d", info.Size(), sb.Size))
 	}
 	description := fmt.Sprintf("cluster %v, replica %d of %d, release %v", sb.ClusterID, sb.Replica, sb.ReplicaCount, sb.Release)
 	matches := true
@@ -92,13 +92,13 @@ func (s Subject) examineFile(path string, r *Report) (locked bool) {
 	return locked
 }
 
-// volume is what is known of a file system.
+// volume is a file system.
 type volume struct {
-	free, size uint64 // bytes; size 0: not known
+	free, size uint64 // bytes; size 0: unknown
 	inMemory   bool
 }
 
-// checkVolume reports a volume that is full or does not last.
+// checkVolume reports a volume that is almost full or in memory.
 func checkVolume(path string, v volume, r *Report) {
 	const gib = 1 << 30
 	if v.size > 0 && (v.free < gib || v.free < v.size/20) {

@@ -14,43 +14,40 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// Subject is what is examined.
+// Subject is the program and the ledger to examine.
 type Subject struct {
-	// ConfigErr is what is wrong with the configuration; then nothing of the network is
-	// looked at.
+	// ConfigErr is the error of the configuration. If it is set, the network is not examined.
 	ConfigErr error
 	ClusterID uint128.Uint128
-	Addresses []string // of the replicas in order, as for cluster.Config
-	// Resolver finds the addresses of names. Default net.DefaultResolver.
+	Addresses []string // of the replicas in order, as in cluster.Config
+	// Resolver resolves names. Default: net.DefaultResolver.
 	Resolver cluster.Resolver
-	// Client is the release of our client.
+	// Client is the release of the program's TigerBeetle client.
 	Client vsr.Release
 	// Open opens a session; nil if the program has no client.
 	Open func(context.Context) (Session, error)
-	// DataFile is the server's data file or the folder that it is in, if the server is on
-	// this machine: then the file, its volume and the machine are looked at. "" is no.
+	// DataFile is the server's data file, or the folder of the file, on this machine. If it is set,
+	// the file, its volume and the machine are checked too.
 	DataFile string
-	// Folder is that of an embedded ledger instead of a cluster, which no program has open. ""
-	// is none.
+	// Folder is the folder of an embedded ledger that no program has open; "" is none.
 	Folder string
-	// Journal is the folder of a recorder's journal, which no recorder has open. "" is none.
+	// Journal is the folder of a recorder's journal that no recorder has open; "" is none.
 	Journal string
-	// Books are looked at when a request was answered.
+	// Books are checked once a request was answered.
 	Books Books
-	// Patience is how long a replica may take to answer. Default 3 s.
+	// Patience is how long to wait for a replica. Default: 3 s.
 	Patience time.Duration
-	// Now is this machine's clock. Default time.Now.
+	// Now is this machine's clock. Default: time.Now.
 	Now func() time.Time
 }
 
-// Session is a ledger.Ledger of a cluster.
+// Session is a session with a cluster.
 type Session interface {
 	ledger.Ledger
 	BatchMax() int // events in a request
 }
 
-// Examine looks at everything. It ends with ctx, and then reports what it has found until
-// then.
+// Examine makes all checks that s asks for. When ctx ends, it returns the findings so far.
 func Examine(ctx context.Context, s Subject) Report {
 	s.Patience = cmp.Or(s.Patience, 3*time.Second)
 	if s.Now == nil {
@@ -61,7 +58,7 @@ func Examine(ctx context.Context, s Subject) Report {
 		for _, err := range flattenErrors(s.ConfigErr) {
 			r.addFinding(ConfigInvalid, "configuration", err.Error())
 		}
-	} else if len(s.Addresses) > 0 { // else files alone are asked for
+	} else if len(s.Addresses) > 0 { // else only files are checked
 		s.examineCluster(ctx, &r)
 	}
 	if s.Folder != "" {
@@ -77,6 +74,7 @@ func Examine(ctx context.Context, s Subject) Report {
 	return r
 }
 
+// examineCluster checks the configuration, the replicas, a session and the books.
 func (s Subject) examineCluster(ctx context.Context, r *Report) {
 	if s.ClusterID.IsZero() {
 		r.addFinding(ClusterIDZero, "configuration", "cluster id 0")
@@ -93,12 +91,12 @@ func (s Subject) examineCluster(ctx context.Context, r *Report) {
 			answering++
 		}
 	}
-	if answering > 0 { // else a session has nothing to show, and takes long to show it
+	if answering > 0 { // without an answering replica a session would only time out
 		s.examineSession(ctx, r)
 	}
 }
 
-// quorumSize is how many of n replicas must be there for requests to be executed
+// quorumSize is how many of n replicas must run for requests to be executed
 // (https://docs.tigerbeetle.com/operating/cluster/).
 func quorumSize(n int) int {
 	if n < 1 || n > 6 {
@@ -107,7 +105,7 @@ func quorumSize(n int) int {
 	return [...]int{1, 2, 2, 2, 3, 3}[n-1]
 }
 
-// flattenErrors takes joined errors apart, and not those that say more than their parts.
+// flattenErrors splits errors made by errors.Join. An error with a text of its own is kept whole.
 func flattenErrors(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok && err.Error() == errors.Join(joined.Unwrap()...).Error() {
 		var all []error
@@ -119,7 +117,7 @@ func flattenErrors(err error) []error {
 	return []error{err}
 }
 
-// formatCount is so many of something; several is their name in the plural.
+// formatCount returns a count with its noun.
 func formatCount(n int, singular, plural string) string {
 	if n == 1 {
 		return "1 " + singular

@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// examineFolder looks at an embedded ledger that no program has open, its books, and its volume.
+// examineFolder checks an embedded ledger that no program has open, its books and its volume.
 func (s Subject) examineFolder(ctx context.Context, r *Report) {
 	subject := "ledger in " + s.Folder
 	l, err := embedded.Read(s.Folder, embedded.WithClock(s.Now))
@@ -24,7 +24,7 @@ func (s Subject) examineFolder(ctx context.Context, r *Report) {
 	found := l.Recovery()
 	text := fmt.Sprintf("%s, %s", formatCount(found.Accounts, "account", "accounts"), formatCount(found.Transfers, "transfer", "transfers"))
 	if found.TornBytes > 0 {
-		text += fmt.Sprintf("; a crash has left %d bytes of a request at the end that was never answered", found.TornBytes)
+		text += fmt.Sprintf("; a crash has left %d bytes of an unanswered request at the end", found.TornBytes)
 	}
 	r.addFinding(FolderRight, subject, text)
 	if found.Ahead > clockTolerance {
@@ -36,10 +36,10 @@ func (s Subject) examineFolder(ctx context.Context, r *Report) {
 	checkFolderVolume(s.Folder, r)
 }
 
-// maxExpiry is how far in the future a packet may expire: they live for seconds.
+// maxExpiry is how far in the future a packet may expire. Real packets live for seconds.
 const maxExpiry = 24 * time.Hour
 
-// examineJournal looks at the journal of a recorder that does not run, and its volume.
+// examineJournal checks the journal of a recorder that does not run, and its volume.
 func (s Subject) examineJournal(r *Report) {
 	subject := "journal in " + s.Journal
 	found, err := transfers.ReadJournal(s.Journal)
@@ -52,7 +52,7 @@ func (s Subject) examineJournal(r *Report) {
 		r.addFinding(JournalOther, subject, fmt.Sprintf("%s; configured is %q", text, s.Books.Config.Namespace))
 	}
 	if found.TornBytes > 0 {
-		text += fmt.Sprintf("; a crash has left %d bytes of a fulfill at the end that nobody was told was kept", found.TornBytes)
+		text += fmt.Sprintf("; a crash has left %d bytes of an unconfirmed fulfill at the end", found.TornBytes)
 	}
 	if found.PendingFulfills > 0 {
 		r.addFinding(JournalWaits, subject, fmt.Sprintf("%s to be recorded; %s", formatCount(found.PendingFulfills, "fulfill waits", "fulfills wait"), text))
@@ -65,7 +65,7 @@ func (s Subject) examineJournal(r *Report) {
 	checkFolderVolume(s.Journal, r)
 }
 
-// classifyFolderError is why a folder cannot be read.
+// classifyFolderError returns the code for an error of reading a folder.
 func classifyFolderError(err error) Code {
 	for _, fault := range []struct {
 		err  error
@@ -86,6 +86,7 @@ func classifyFolderError(err error) Code {
 	return FolderUnread
 }
 
+// checkFolderVolume checks the volume of a folder.
 func checkFolderVolume(folder string, r *Report) {
 	checkVolume(filepath.Join(folder, "files"), readVolume(folder), r)
 }

@@ -2,26 +2,25 @@ package doctor
 
 import "fmt"
 
-// host is what is known of a machine that runs, or shall run, a server. Zero values are
-// not known.
+// host is a machine that runs a server, or will run one. Zero values are unknown.
 type host struct {
 	kernel       string // e.g. "6.1.0-13-amd64"
 	major, minor int    // of the kernel
-	uringErr     error  // of setting up an io_uring
-	memory       uint64 // bytes that are free to be used
+	uringErr     error  // the error of setting up an io_uring
+	memory       uint64 // available bytes
 	memlock      uint64 // bytes that this process may lock
-	unsynced     bool   // the clock
+	unsynced     bool   // the clock is not synchronised
 }
 
 // A server's needs (tb:src/tigerbeetle/cli.zig, and measured): memory at its start with
-// --development, and what it locks.
+// --development, and locked memory.
 const (
 	minMemory  = 2 << 30
 	minMemlock = 2 << 30
 )
 
-// checkHost reports what of a machine keeps a server from running. held says that one
-// runs already, and has the memory that it needs.
+// checkHost reports reasons why a server cannot run on a machine. A running server (serverRuns)
+// already has its memory and its io_uring.
 func checkHost(h host, serverRuns bool, r *Report) {
 	before := len(*r)
 	if h.major != 0 && (h.major < 5 || h.major == 5 && h.minor < 11) {

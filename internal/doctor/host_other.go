@@ -2,8 +2,7 @@
 
 package doctor
 
-// TigerBeetle's servers run on other systems for development only; nothing is looked at
-// there.
+// On other systems TigerBeetle's servers run for development only, so no host is checked.
 
 func readHost() host { return host{} }
 

@@ -14,15 +14,15 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// replica is what is found out about one address.
+// replica is the result of asking one address.
 type replica struct {
-	index     int             // in the list
-	configured      string          // as configured
-	address   netip.AddrPort  // not valid if the name could not be resolved
-	pong      *vsr.Pong       // nil if it did not answer
-	err       error           // why
-	duplicate      bool            // its address is that of another one before it
-	foundAt *netip.AddrPort // where a replica of this cluster listens on the same host
+	index      int             // in the list of addresses
+	configured string          // the address in the configuration
+	address    netip.AddrPort  // invalid if the name could not be resolved
+	pong       *vsr.Pong       // nil without an answer
+	err        error           // why there is no answer
+	duplicate  bool            // an earlier replica has the same address
+	foundAt    *netip.AddrPort // the same host, another port, with a replica of this cluster
 }
 
 func (p *replica) String() string {
@@ -33,7 +33,7 @@ func (p *replica) String() string {
 	return fmt.Sprintf("replica %d at %s", p.index, where)
 }
 
-// resolveReplicas finds where the replicas are.
+// resolveReplicas resolves the addresses of the replicas.
 func (s Subject) resolveReplicas(ctx context.Context, r *Report) []*replica {
 	replicas := make([]*replica, len(s.Addresses))
 	owners := map[netip.AddrPort]*replica{}
@@ -60,7 +60,7 @@ func (s Subject) resolveReplicas(ctx context.Context, r *Report) []*replica {
 	return replicas
 }
 
-// pingReplicas asks all replicas who they are, at once.
+// pingReplicas pings all replicas at once.
 func (s Subject) pingReplicas(ctx context.Context, replicas []*replica) {
 	var pings sync.WaitGroup
 	for _, p := range replicas {
@@ -77,8 +77,9 @@ func (s Subject) pingReplicas(ctx context.Context, replicas []*replica) {
 	pings.Wait()
 }
 
-// oldestClient is the oldest release that servers of 0.17 serve. A replica that is not the
-// primary does not answer a client that is too new for it, and turns nobody away.
+// oldestClient is the oldest client release that servers of 0.17 accept. A backup replica does not
+// answer a client that is too new, and does not evict it either: such a client must ask as an older
+// one.
 var oldestClient = vsr.NewRelease(0, 16, 4)
 
 // pingReplica asks one replica, as a client of our release and then as an old one.
@@ -102,11 +103,12 @@ func (s Subject) pingReplica(ctx context.Context, address netip.AddrPort) (*vsr.
 	return pong, err
 }
 
+// mayListenElsewhere reports whether the error leaves room for a replica on another port.
 func mayListenElsewhere(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, vsr.ErrForeign) || errors.Is(err, vsr.ErrHungUp)
 }
 
-// usualPorts are TigerBeetle's default and that of most examples.
+// usualPorts are TigerBeetle's default port and the port of most examples.
 var usualPorts = []uint16{3001, 3000}
 
 // findOnUsualPorts looks for a replica of the cluster on other ports of the host.
@@ -123,7 +125,7 @@ func (s Subject) findOnUsualPorts(ctx context.Context, address netip.AddrPort) *
 	return nil
 }
 
-// checkReplicas reports of each replica whether it answers, and whether enough do.
+// checkReplicas reports each replica's answer, and a lost quorum.
 func (s Subject) checkReplicas(ctx context.Context, replicas []*replica, r *Report) {
 	answering, absent := 0, 0
 	for _, p := range replicas {
@@ -147,13 +149,13 @@ func (s Subject) checkReplicas(ctx context.Context, replicas []*replica, r *Repo
 			r.addFinding(code, p.String(), found)
 		}
 	}
-	// Replicas that are there and turn us away are no reason for the cluster to stop.
+	// A replica that refuses this client still counts for the quorum.
 	if len(replicas)-absent < quorumSize(len(replicas)) && len(replicas) > 1 && ctx.Err() == nil {
 		r.addFinding(QuorumLost, "cluster", fmt.Sprintf("%d of %s answer, and %d must", answering, formatCount(len(replicas), "replica", "replicas"), quorumSize(len(replicas))))
 	}
 }
 
-// classifyPingError says what an error of a ping means.
+// classifyPingError returns the code and the observation for a replica without an answer.
 func classifyPingError(p *replica) (code Code, found string) {
 	found = p.err.Error()
 	var evicted *vsr.EvictedError
@@ -181,7 +183,7 @@ func classifyPingError(p *replica) (code Code, found string) {
 	}
 }
 
-// checkAddressOrder reports whether the replicas are where the list has them.
+// checkAddressOrder reports addresses that are not in the order of the replicas' indices.
 func checkAddressOrder(replicas []*replica, r *Report) {
 	addresses := make([]string, len(replicas))
 	misplaced := false
@@ -204,7 +206,7 @@ func checkAddressOrder(replicas []*replica, r *Report) {
 	if !misplaced {
 		return
 	}
-	for _, p := range replicas { // those that did not answer go where there is room
+	for _, p := range replicas { // replicas without an answer fill the gaps
 		for i := range addresses {
 			if p.pong == nil && addresses[i] == "" {
 				addresses[i] = p.configured
@@ -215,7 +217,7 @@ func checkAddressOrder(replicas []*replica, r *Report) {
 	r.addFinding(WrongOrder, "addresses", "the replicas say that the order is "+strings.Join(addresses, ","))
 }
 
-// checkReleases reports whether the releases go together.
+// checkReleases reports differing releases of replicas, and a client that is too new.
 func checkReleases(replicas []*replica, client vsr.Release, r *Report) {
 	var oldest, newest vsr.Release
 	for _, p := range replicas {
@@ -240,7 +242,7 @@ func checkReleases(replicas []*replica, client vsr.Release, r *Report) {
 	}
 }
 
-// checkViews reports replicas that do not agree on the primary.
+// checkViews reports replicas that disagree on the view, and so on the primary.
 func checkViews(replicas []*replica, r *Report) {
 	views := map[uint32][]string{}
 	for _, p := range replicas {

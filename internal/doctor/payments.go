@@ -9,7 +9,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// checkPauses reports rails that are paused, and payments that are stopped.
+// checkPauses reports paused rails and stopped payments.
 func checkPauses(ctx context.Context, session ledger.Ledger, book *accounts.Book, r *Report) {
 	pauses, err := readPauses(ctx, session, book)
 	if err != nil {
@@ -25,7 +25,7 @@ func checkPauses(ctx context.Context, session ledger.Ledger, book *accounts.Book
 	}
 }
 
-// readPauses reads the pauses that are in force. Its engine has no rail, so it pays nobody.
+// readPauses reads the pauses in force. The engine has no rail, so it pays no one.
 func readPauses(ctx context.Context, session ledger.Ledger, book *accounts.Book) (pauses []settlement.Pause, err error) {
 	engine, err := settlement.NewEngine(session, book, settlement.Config{Manual: true})
 	if err != nil {

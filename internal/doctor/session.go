@@ -8,10 +8,10 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// sessionTimeout is how long all that is asked of the session may take.
+// sessionTimeout bounds all checks that need the session.
 const sessionTimeout = 30 * time.Second
 
-// examineSession opens a session and has a look-up answered.
+// examineSession opens a session and sends a look-up.
 func (s Subject) examineSession(ctx context.Context, r *Report) {
 	if s.Open == nil {
 		r.addFinding(NoClient, "session", "not tried")
@@ -25,7 +25,7 @@ func (s Subject) examineSession(ctx context.Context, r *Report) {
 		r.addFinding(SessionFails, "session", err.Error())
 		return
 	}
-	defer func() { _ = session.Close() }() // its error is always nil
+	defer func() { _ = session.Close() }() // the error is always nil
 	opened := time.Since(began)
 	began = time.Now()
 	if _, err := session.LookupAccounts(ctx, []ledger.ID{ledger.NewID(1, 0)}); err != nil {
@@ -44,11 +44,11 @@ func (s Subject) examineSession(ctx context.Context, r *Report) {
 	s.examineBooks(ctx, session, r)
 }
 
-// clockTolerance is how far clocks may differ without harm to timeouts, which are whole seconds.
+// clockTolerance is the harmless difference between clocks: timeouts are whole seconds.
 const clockTolerance = time.Second
 
-// examineClock compares the newest rows with this machine's clock. The ledger tells its
-// time in no other way.
+// examineClock compares the newest rows with this machine's clock. The ledger exposes its time in
+// no other way.
 func (s Subject) examineClock(ctx context.Context, session ledger.Ledger, r *Report) {
 	newest := ledger.QueryFilter{Limit: 1, Flags: ledger.QueryFilterReversed}
 	var at uint64
@@ -59,7 +59,7 @@ func (s Subject) examineClock(ctx context.Context, session ledger.Ledger, r *Rep
 		at = max(at, rows[0].Timestamp)
 	}
 	if at == 0 {
-		r.addFinding(ClockPlausible, "clock", "the ledger is empty, so there is nothing to compare with")
+		r.addFinding(ClockPlausible, "clock", "the ledger is empty, so there is no timestamp to compare")
 		return
 	}
 	age := s.Now().Sub(time.Unix(0, int64(at)))

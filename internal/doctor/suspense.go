@@ -7,7 +7,7 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// checkSuspense reports what came in for peers while they were closed, and waits.
+// checkSuspense reports money that arrived for peers while their accounts were closed.
 func checkSuspense(ctx context.Context, book *accounts.Book, balances []accounts.Balance, subject string, r *Report) error {
 	amounts, err := book.WaitingInSuspense(ctx, balances...)
 	if err != nil {

@@ -24,7 +24,7 @@ func (m *migration) compareLedgers() error {
 			want.Flags &^= ledger.AccountImported | ledger.AccountLinked
 			got.Flags &^= ledger.AccountLinked
 			if want != got {
-				return fmt.Errorf("%w: account %v is %+v, and should be %+v", ErrDifferent, want.ID, got, want)
+				return fmt.Errorf("%w: account %v is %+v, and must be %+v", ErrDifferent, want.ID, got, want)
 			}
 		}
 		after = page[len(page)-1].Timestamp

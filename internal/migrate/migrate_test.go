@@ -31,9 +31,9 @@ func newClock() *clock {
 	return c
 }
 
-func (c *clock) currentTime() time.Time       { return time.Unix(0, c.now.Load()) }
-func (c *clock) advance(d time.Duration)  { c.now.Add(int64(d)) }
-func (c *clock) Sleep(d time.Duration) { c.advance(d) }
+func (c *clock) currentTime() time.Time  { return time.Unix(0, c.now.Load()) }
+func (c *clock) advance(d time.Duration) { c.now.Add(int64(d)) }
+func (c *clock) Sleep(d time.Duration)   { c.advance(d) }
 
 // slept is an embedded ledger whose time programs let pass.
 type slept struct {

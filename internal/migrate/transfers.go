@@ -7,8 +7,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// copyTransfers copies all transfers, and follows the old ledger until no hold with a timeout
-// is left: somebody may still fulfill one.
+// copyTransfers copies all transfers, and follows the old ledger until no hold with a timeout is
+// left: a client may still resolve a hold.
 func (m *migration) copyTransfers() (err error) {
 	if m.newestCopied, err = readNewest(m.ctx, m.to.QueryTransfers, transferTime); err != nil {
 		return err
@@ -33,12 +33,12 @@ func (m *migration) copyTransfers() (err error) {
 		if !open {
 			break
 		}
-		// One nanosecond more, since only what had expired before that moment is voided.
+		// One nanosecond more: voidExpired voids only holds that expired before its time.
 		if wait := toTime(expiry).Add(minAge + 1).Sub(m.now()); wait > 0 {
 			if err := m.waitForHolds(wait); err != nil {
 				return err
 			}
-			continue // and see what became of it meanwhile
+			continue // read the rows that were written meanwhile
 		}
 		if err := m.voidExpired(uint64(m.now().Add(-minAge).UnixNano())); err != nil {
 			return err
@@ -48,14 +48,15 @@ func (m *migration) copyTransfers() (err error) {
 		return err
 	}
 	if !found && m.newestCopied > m.newestWritten {
-		return fmt.Errorf("%w: it has a transfer of %v that the old one has not", ErrNotEmpty, toTime(m.newestCopied))
+		return fmt.Errorf("%w: it has a transfer of %v that the old ledger lacks", ErrNotEmpty, toTime(m.newestCopied))
 	}
 	return nil
 }
 
+// transferTime returns a transfer's timestamp.
 func transferTime(t *ledger.Transfer) uint64 { return t.Timestamp }
 
-// waitForHolds waits for a hold to end.
+// waitForHolds waits for the timeout of a hold.
 func (m *migration) waitForHolds(d time.Duration) error {
 	m.reportProgress("waiting for holds", m.holds.countOpen())
 	timer := time.NewTimer(d)
@@ -68,7 +69,7 @@ func (m *migration) waitForHolds(d time.Duration) error {
 	}
 }
 
-// copyTransfer copies a row of the old ledger, and before it what had expired until then.
+// copyTransfer copies a row of the old ledger, after voiding the holds that expired before it.
 func (m *migration) copyTransfer(t *ledger.Transfer) error {
 	inChain := len(m.batch) > 0 && m.batch[len(m.batch)-1].Flags.Has(ledger.TransferLinked)
 	if !inChain {
@@ -89,8 +90,8 @@ func (m *migration) copyTransfer(t *ledger.Transfer) error {
 	return m.addTransfer(row)
 }
 
-// voidExpired voids the holds that had expired before a time, each at the first free moment
-// after its expiry. If none is free before that time, it is tried again with the next row.
+// voidExpired voids the holds that expired before a time, each at the first free time after its
+// expiry. If there is no free time before, the next row tries again.
 func (m *migration) voidExpired(before uint64) error {
 	for {
 		expiry, open := m.holds.nextExpiry()
@@ -108,7 +109,7 @@ func (m *migration) voidExpired(before uint64) error {
 	}
 }
 
-// nextFreeTime is the first moment from a moment on that no account has.
+// nextFreeTime returns the first time from moment on that no account has.
 func (m *migration) nextFreeTime(moment uint64) uint64 {
 	for containsTime(m.accounts, moment) {
 		moment++
@@ -116,10 +117,11 @@ func (m *migration) nextFreeTime(moment uint64) uint64 {
 	return moment
 }
 
-// addTransfer adds a row to the batch, and writes it when it is full and no chain is cut.
+// addTransfer adds a row to the batch. It writes the batch when the batch is full and ends with a
+// complete chain.
 func (m *migration) addTransfer(t ledger.Transfer) error {
 	m.newestWritten = t.Timestamp
-	if t.Timestamp <= m.newestCopied { // an earlier run has written it
+	if t.Timestamp <= m.newestCopied { // written by an earlier run
 		m.result.Already++
 		return nil
 	}
@@ -130,7 +132,7 @@ func (m *migration) addTransfer(t ledger.Transfer) error {
 	return m.writeBatch()
 }
 
-// writeBatch writes the batch. A chain may make it longer than most; chains are short.
+// writeBatch writes the batch. A chain may make the batch longer than pageSize; chains are short.
 func (m *migration) writeBatch() error {
 	if len(m.batch) == 0 {
 		return nil
