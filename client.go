@@ -87,7 +87,7 @@ func joinCallbacks(callback, engineCallback func([]accounts.PeerAccount)) func([
 
 // Provision creates the accounts and credit lines of peers that the ledger lacks, and notifies the
 // settlement engine of all of them: the engine resumes orders left open by a crash, and pays due
-// amounts. Results and errors are those of [accounts.Book.Provision].
+// amounts. For results and errors, see [accounts.Book.Provision].
 func (c *Client) Provision(ctx context.Context, peers ...accounts.PeerConfig) ([]accounts.PeerAccount, error) {
 	handles, err := c.Book.Provision(ctx, peers...)
 	c.Settlement.Enqueue(handles)

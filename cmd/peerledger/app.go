@@ -22,7 +22,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// app is one run of the command: its streams, and the flags that all commands share.
+// app is one run of the command: streams and shared flags.
 type app struct {
 	stdin                              io.Reader
 	stdout, stderr                     io.Writer

@@ -10,17 +10,18 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Books selects the books to check.
+// Books selects the books for [Examine].
 type Books struct {
-	// Config is the configuration of the connectors. Without assets no books are checked.
+	// Config is the configuration of the connectors' [accounts.Book]. Without assets no books are
+	// checked.
 	Config accounts.Config
 	// Peers are the peers to check. The ledger keeps only hashes of their names.
 	Peers []accounts.PeerAsset
 }
 
-// examineBooks checks the balances of the named peers. It sends two requests for some 2,000 peers,
-// one for each 8,189 rows of the suspense account of each asset, one for the newest orders of each
-// of the first maxOrderPeers peers with orders, and one for the pauses in each asset.
+// examineBooks checks the balances of the named peers. Requests: two for some 2,000 peers; one for
+// each 8,189 rows of an asset's suspense account; one for the newest orders of each of the first
+// maxOrderPeers peers with orders; one for the pauses in each asset.
 func (s Subject) examineBooks(ctx context.Context, session ledger.Ledger, r *Report) {
 	if len(s.Books.Config.Assets) == 0 {
 		return
@@ -64,7 +65,7 @@ func (s Subject) checkNames(r *Report) {
 	}
 }
 
-// Alike describes groups of ids that look alike; "" if there are none.
+// Alike describes groups of similar ids, as found by [accounts.Lookalikes]; "" is none.
 func Alike(names []string) string {
 	var groups []string
 	for _, group := range accounts.Lookalikes(names...) {
@@ -122,8 +123,7 @@ func checkArrears(balances []accounts.Balance, subject string, r *Report) {
 	r.addFinding(InArrears, subject, joinFirst(owing))
 }
 
-// checkArrearsAccounts reports peers that were provisioned before the version with arrears
-// accounts.
+// checkArrearsAccounts reports peers without an arrears account, provisioned by an earlier version.
 func checkArrearsAccounts(balances []accounts.Balance, subject string, r *Report) {
 	var without []string
 	for _, b := range balances {
@@ -170,9 +170,9 @@ func checkOrders(
 	return nil
 }
 
-// findOldEngineOrder returns the newest unchecked order that was placed after checked ones. rows
-// are ordered newest first. Bits 56 to 61 of an order's user_data_64 are the version of its check;
-// 0 is unchecked.
+// findOldEngineOrder returns the newest unchecked order placed after checked orders. rows begins
+// with the newest row. Bits 56 to 61 of an order's user_data_64 are the version of the check; 0 is
+// unchecked.
 func findOldEngineOrder(rows []ledger.Transfer) (order ledger.ID, found bool) {
 	const versionShift, versionMask = 56, 1<<6 - 1
 	for _, row := range rows {

@@ -18,8 +18,8 @@ func Codes() []Code { return slices.Sorted(maps.Keys(catalogue)) }
 // lookUpEntry returns the entry of a code.
 func (c Code) lookUpEntry() catalogueEntry { return catalogue[c] }
 
-// catalogue describes all codes. The facts about TigerBeetle are from its documentation of release
-// 0.17.9 (https://docs.tigerbeetle.com/operating/) and from reports of its users.
+// catalogue describes all codes. Facts about TigerBeetle are from the documentation of release
+// 0.17.9 (https://docs.tigerbeetle.com/operating/) and from reports of users.
 var catalogue = map[Code]catalogueEntry{
 	Resolved: {level: OK}, ReplicaAnswers: {level: OK}, SessionWorks: {level: OK}, ReleasesMatch: {level: OK},
 	LimitsKnown: {level: OK}, ClockPlausible: {level: OK}, DataFileRight: {level: OK}, HostRight: {level: OK},

@@ -1,9 +1,10 @@
 // Package doctor finds faults between a program and its ledger. [Examine] resolves the names of a
-// TigerBeetle cluster, asks each replica for its identity, opens a session, and checks the books,
-// the data file and the machine. Or it checks the folder of an embedded ledger, and the folder of a
-// recorder's journal. Each [Finding] has a cause and a remedy.
+// TigerBeetle cluster, asks each replica for its identity, opens a [Session], and checks the
+// [Books], the data file and the machine. Instead of a cluster, [Examine] also checks the folder of
+// an embedded ledger, and the folder of a recorder's journal. Each [Finding] of level [Warning] or
+// [Problem] has a cause and a remedy.
 //
-// The package writes nothing. It briefly takes one connection of each replica, and one session.
+// The package writes nothing. Examine briefly uses one connection to each replica, and one session.
 package doctor
 
 import "slices"
@@ -25,11 +26,11 @@ func (l Level) String() string {
 // MarshalText returns the level's name.
 func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
 
-// Finding is the result of one check.
+// Finding is the result of one check of [Examine].
 type Finding struct {
 	// Code identifies the kind of finding for scripts. A code never changes its meaning.
 	Code Code `json:"code"`
-	// Level is the level of the code.
+	// Level is the [Level] of the code.
 	Level Level `json:"level"`
 	// Subject is the checked thing, e.g. "replica 1 at tb-1:3001".
 	Subject string `json:"subject"`
@@ -40,10 +41,10 @@ type Finding struct {
 	Remedy string `json:"remedy,omitempty"`
 }
 
-// Report is the list of all findings, in the order of the checks.
+// Report lists all findings of [Examine], in the order of the checks.
 type Report []Finding
 
-// Worst returns the highest level of all findings.
+// Worst returns the highest [Level] of all findings, or [OK].
 func (r Report) Worst() Level {
 	worst := OK
 	for _, f := range r {
@@ -52,7 +53,7 @@ func (r Report) Worst() Level {
 	return worst
 }
 
-// Has reports whether the report has a finding with this code.
+// Has reports whether the report has a [Finding] with this [Code].
 func (r Report) Has(code Code) bool {
 	return slices.ContainsFunc(r, func(f Finding) bool { return f.Code == code })
 }

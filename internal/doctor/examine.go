@@ -14,40 +14,40 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// Subject is the program and the ledger to examine.
+// Subject describes the program and the ledger for [Examine].
 type Subject struct {
-	// ConfigErr is the error of the configuration. If it is set, the network is not examined.
+	// ConfigErr is the error of the configuration. With an error, the network is not examined.
 	ConfigErr error
 	ClusterID uint128.Uint128
 	Addresses []string // of the replicas in order, as in cluster.Config
-	// Resolver resolves names. Default: net.DefaultResolver.
+	// Resolver resolves names. Default: [net.DefaultResolver].
 	Resolver cluster.Resolver
 	// Client is the release of the program's TigerBeetle client.
 	Client vsr.Release
-	// Open opens a session; nil if the program has no client.
+	// Open opens a [Session]; nil if the program has no client.
 	Open func(context.Context) (Session, error)
-	// DataFile is the server's data file, or the folder of the file, on this machine. If it is set,
-	// the file, its volume and the machine are checked too.
+	// DataFile is the server's data file, or the file's folder, on this machine. A non-empty
+	// DataFile also asks for checks of the volume and the machine.
 	DataFile string
-	// Folder is the folder of an embedded ledger that no program has open; "" is none.
+	// Folder is the folder of a closed embedded ledger; "" is none.
 	Folder string
-	// Journal is the folder of a recorder's journal that no recorder has open; "" is none.
+	// Journal is the folder of a closed recorder's journal; "" is none.
 	Journal string
 	// Books are checked once a request was answered.
 	Books Books
 	// Patience is how long to wait for a replica. Default: 3 s.
 	Patience time.Duration
-	// Now is this machine's clock. Default: time.Now.
+	// Now is this machine's clock. Default: [time.Now].
 	Now func() time.Time
 }
 
-// Session is a session with a cluster.
+// Session is a session with a cluster, as [cluster.Open] returns.
 type Session interface {
 	ledger.Ledger
 	BatchMax() int // events in a request
 }
 
-// Examine makes all checks that s asks for. When ctx ends, it returns the findings so far.
+// Examine makes all checks of a [Subject]. At the end of ctx it returns the findings so far.
 func Examine(ctx context.Context, s Subject) Report {
 	s.Patience = cmp.Or(s.Patience, 3*time.Second)
 	if s.Now == nil {
@@ -105,7 +105,7 @@ func quorumSize(n int) int {
 	return [...]int{1, 2, 2, 2, 3, 3}[n-1]
 }
 
-// flattenErrors splits errors made by errors.Join. An error with a text of its own is kept whole.
+// flattenErrors splits errors of [errors.Join]. An error with its own text is kept whole.
 func flattenErrors(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok && err.Error() == errors.Join(joined.Unwrap()...).Error() {
 		var all []error

@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// examineFolder checks an embedded ledger that no program has open, its books and its volume.
+// examineFolder checks a closed embedded ledger, its books and its volume.
 func (s Subject) examineFolder(ctx context.Context, r *Report) {
 	subject := "ledger in " + s.Folder
 	l, err := embedded.Read(s.Folder, embedded.WithClock(s.Now))
@@ -39,7 +39,7 @@ func (s Subject) examineFolder(ctx context.Context, r *Report) {
 // maxExpiry is how far in the future a packet may expire. Real packets live for seconds.
 const maxExpiry = 24 * time.Hour
 
-// examineJournal checks the journal of a recorder that does not run, and its volume.
+// examineJournal checks the journal of a closed recorder, and the journal's volume.
 func (s Subject) examineJournal(r *Report) {
 	subject := "journal in " + s.Journal
 	found, err := transfers.ReadJournal(s.Journal)

@@ -2,7 +2,7 @@ package doctor
 
 import "fmt"
 
-// host is a machine that runs a server, or will run one. Zero values are unknown.
+// host describes a machine for running a server. Zero values are unknown.
 type host struct {
 	kernel       string // e.g. "6.1.0-13-amd64"
 	major, minor int    // of the kernel

@@ -86,8 +86,8 @@ func readVolume(path string) volume {
 	}
 }
 
-// isLocked reports whether a process holds the lock that a server takes on its file. To find out,
-// it briefly takes a shared lock; a server that starts at this moment tries again.
+// isLocked reports whether a process holds the server's lock on a file. The check takes a shared
+// lock for a moment; a server that starts at this moment tries again.
 func isLocked(path string) (locked, known bool) {
 	file, err := os.Open(path)
 	if err != nil {

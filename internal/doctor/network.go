@@ -14,7 +14,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// replica is the result of asking one address.
+// replica is the result of asking a replica at one address.
 type replica struct {
 	index      int             // in the list of addresses
 	configured string          // the address in the configuration
@@ -77,12 +77,11 @@ func (s Subject) pingReplicas(ctx context.Context, replicas []*replica) {
 	pings.Wait()
 }
 
-// oldestClient is the oldest client release that servers of 0.17 accept. A backup replica does not
-// answer a client that is too new, and does not evict it either: such a client must ask as an older
-// one.
+// oldestClient is the oldest client release accepted by servers of 0.17. A backup replica neither
+// answers nor evicts a client of a newer release, so pingReplica also asks as oldestClient.
 var oldestClient = vsr.NewRelease(0, 16, 4)
 
-// pingReplica asks one replica, as a client of our release and then as an old one.
+// pingReplica asks a replica as a client of our release, and then as a client of oldestClient.
 func (s Subject) pingReplica(ctx context.Context, address netip.AddrPort) (*vsr.Pong, error) {
 	pingAs := func(release vsr.Release) (*vsr.Pong, error) {
 		ctx, cancel := context.WithTimeout(ctx, s.Patience)

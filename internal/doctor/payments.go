@@ -25,7 +25,7 @@ func checkPauses(ctx context.Context, session ledger.Ledger, book *accounts.Book
 	}
 }
 
-// readPauses reads the pauses in force. The engine has no rail, so it pays no one.
+// readPauses reads the pauses in force. The engine has no rail and cannot pay.
 func readPauses(ctx context.Context, session ledger.Ledger, book *accounts.Book) (pauses []settlement.Pause, err error) {
 	engine, err := settlement.NewEngine(session, book, settlement.Config{Manual: true})
 	if err != nil {

@@ -47,8 +47,8 @@ func (s Subject) examineSession(ctx context.Context, r *Report) {
 // clockTolerance is the harmless difference between clocks: timeouts are whole seconds.
 const clockTolerance = time.Second
 
-// examineClock compares the newest rows with this machine's clock. The ledger exposes its time in
-// no other way.
+// examineClock compares the newest rows with this machine's clock. The ledger has no other way to
+// show its time.
 func (s Subject) examineClock(ctx context.Context, session ledger.Ledger, r *Report) {
 	newest := ledger.QueryFilter{Limit: 1, Flags: ledger.QueryFilterReversed}
 	var at uint64

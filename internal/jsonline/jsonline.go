@@ -1,5 +1,5 @@
 // Package jsonline writes the output of commands for programs: one JSON object a line, each with
-// the number of its format.
+// the number of the format ([Format]).
 package jsonline
 
 import (
@@ -13,8 +13,8 @@ import (
 // number. The number changes when a field is removed or changes its meaning.
 const Format = 1
 
-// Write writes a value as one line. The error is an error of w, or reports that the value is not a
-// JSON object.
+// Write writes a value as one line. It returns the errors of w, and an error for a value that is
+// not a JSON object.
 func Write(w io.Writer, value any) error {
 	text, err := json.Marshal(value)
 	if err != nil {

@@ -1,14 +1,14 @@
 // Package migrate copies a whole ledger into an empty one: every account and transfer with its own
-// time, as imported events. Use it to go from a cluster of one replica to three or six replicas,
-// because the number of a cluster's replicas never changes. [Run] is the entry.
+// time, as imported events. [Run] migrates a cluster of one replica to three or six replicas,
+// because the number of a cluster's replicas never changes.
 //
 // Rows are written in the order of their times, so the new ledger passes through the same states.
 // Three things differ in the new ledger. Rows have the flag imported. Holds have no timeout,
 // because imported transfers may not have one. An expired hold is voided by an additional row, at
-// the time of its expiry or the first free time after.
+// the time of expiry or the first free time after.
 //
-// A ledger does not list the ids that it has burnt by refusing them. The ids whose loss would book
-// money twice are burnt again in the new ledger: see burnAgain.
+// A ledger does not list the ids burnt by refusals. Run burns the ids again that protect packets
+// from being booked twice: see burnAgain.
 package migrate
 
 import (
@@ -28,19 +28,19 @@ var (
 	ErrRefused = errors.New("migrate: the new ledger refuses a row")
 	// ErrDifferent is returned when the ledgers differ at the end.
 	ErrDifferent = errors.New("migrate: the ledgers differ")
-	// ErrEmpty is returned when the old ledger is empty, and so probably the wrong one.
+	// ErrEmpty is returned when the old ledger is empty: probably the wrong ledger.
 	ErrEmpty = errors.New("migrate: the old ledger is empty")
 	// ErrTooYoung is returned when a row is too new to be imported safely.
 	ErrTooYoung = errors.New("migrate: the old ledger is still written to")
 )
 
-// Progress is the progress of a migration.
+// Progress is the progress of [Run].
 type Progress struct {
 	What string // the step: "accounts", "transfers", "waiting for holds", "burnt ids" or "comparing"
 	Done int    // the rows done in this step
 }
 
-// Result counts the copied rows.
+// Result counts the rows copied by [Run].
 type Result struct {
 	Accounts  int `json:"accounts"`
 	Transfers int `json:"transfers"`

@@ -53,7 +53,7 @@ func (b Backup) Verify(
 ) (report Report, err error) {
 	report = Report{Backup: b}
 	parent := filepath.Dir(filepath.Clean(b.Folder))
-	// One verification at a time: so the leftovers of a killed one can be removed.
+	// The lock allows one verification at a time, so leftovers of a killed verification can be removed.
 	unlock, err := takeLock(parent, ".verify.lock")
 	if err != nil {
 		return report, err
