@@ -32,17 +32,17 @@ under the same key, or with settle failed.`,
 				if _, err := s.addPreview(cmd.Context(), &c, p.account, p.amount, describeAnnouncement); err != nil {
 					return err
 				}
-				switch known, err := engine.FindPayment(cmd.Context(), p.account, key); {
+				switch announced, err := engine.FindPayment(cmd.Context(), p.account, key); {
 				case err == nil:
-					c.Effect = describeKnownPayment(known, p.amount)
+					c.Effect = describeKnownPayment(announced, p.amount)
 				case !errors.Is(err, settlement.ErrNoAnnouncement):
 					return err
 				}
 				return a.previewOrWrite(c, func(c *change) error {
-					got, err := engine.Announce(cmd.Context(), settlement.IncomingPayment{Account: p.account, Key: key, Amount: p.amount})
-					c.Already, c.Transfer = got.AlreadyAnnounced, got.Transfer.String()
-					if got.State != settlement.AnnouncementOpen {
-						c.Note = fmt.Sprintf("The payment is known already: %s.", got.State)
+					announcement, err := engine.Announce(cmd.Context(), settlement.IncomingPayment{Account: p.account, Key: key, Amount: p.amount})
+					c.Already, c.Transfer = announcement.AlreadyAnnounced, announcement.Transfer.String()
+					if announcement.State != settlement.AnnouncementOpen {
+						c.Note = fmt.Sprintf("The payment is known already: %s.", announcement.State)
 					}
 					return err
 				})
@@ -65,12 +65,12 @@ func describeAnnouncement(b accounts.Balance, _ ledger.Amount) string {
 }
 
 // describeKnownPayment is the effect of an announcement of a payment that the ledger knows.
-func describeKnownPayment(known settlement.Announcement, amount ledger.Amount) string {
+func describeKnownPayment(announced settlement.Announcement, amount ledger.Amount) string {
 	switch {
-	case known.State != settlement.AnnouncementOpen:
-		return fmt.Sprintf("Nothing will be announced: the payment is known already, as %s.", known.State)
-	case known.Amount != amount:
-		return fmt.Sprintf("It will be refused: %s is announced under this key. Keep the announcement: settle received books the amount that arrives.", known.Asset.Text(known.Amount))
+	case announced.State != settlement.AnnouncementOpen:
+		return fmt.Sprintf("Nothing will be announced: the payment is known already, as %s.", announced.State)
+	case announced.Amount != amount:
+		return fmt.Sprintf("It will be refused: %s is announced under this key. Keep the announcement: settle received books the amount that arrives.", announced.Asset.Text(announced.Amount))
 	default:
 		return "It is announced already: nothing will change."
 	}
@@ -78,18 +78,18 @@ func describeKnownPayment(known settlement.Announcement, amount ledger.Amount) s
 
 // describeFailure is the effect of settle failed on a payment. err is the error of finding the
 // payment; unknownText is the effect on an unknown one.
-func describeFailure(known settlement.Announcement, err error, unknownText string) (string, error) {
+func describeFailure(announced settlement.Announcement, err error, unknownText string) (string, error) {
 	switch {
 	case errors.Is(err, settlement.ErrNoAnnouncement):
 		return unknownText, nil
 	case err != nil:
 		return "", err
-	case known.State == settlement.AnnouncementReceived:
+	case announced.State == settlement.AnnouncementReceived:
 		return "It will be refused: the payment was received. If it was returned, give settle returned.", nil
-	case known.State == settlement.AnnouncementFailed:
+	case announced.State == settlement.AnnouncementFailed:
 		return "It has failed already: nothing will change.", nil
 	default:
-		return fmt.Sprintf("The announcement of %s is closed.", known.Asset.Text(known.Amount)), nil
+		return fmt.Sprintf("The announcement of %s is closed.", announced.Asset.Text(announced.Amount)), nil
 	}
 }
 
@@ -127,16 +127,16 @@ received.`,
 				if err != nil {
 					return err
 				}
-				known, err := find()
-				if c.Effect, err = describeFailure(known, err, unknownText); err != nil {
+				announced, err := find()
+				if c.Effect, err = describeFailure(announced, err, unknownText); err != nil {
 					return err
 				}
 				c.Effect += fmt.Sprintf(" Payments of %s are announced in all. Nothing is booked.", found.Text(b.Announced))
 				return a.previewOrWrite(c, func(c *change) error {
-					got, err := fail()
-					c.Already, c.Transfer = got.AlreadyAnnounced, got.Transfer.String()
+					failed, err := fail()
+					c.Already, c.Transfer = failed.AlreadyAnnounced, failed.Transfer.String()
 					if err == nil {
-						c.Amount = found.Format(got.Amount)
+						c.Amount = found.Format(failed.Amount)
 					}
 					return err
 				})

@@ -13,9 +13,9 @@ func TestAnnouncedPayments(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
 	announce := []string{"settle", "announce", "alice@USD", "40", "--key", "tx 1"}
-	would := s.readChange(t, announce...)
-	require.Equal(t, "The payment is shown, and changes no balance until it is received.", would.Effect)
-	require.False(t, would.Written)
+	preview := s.readChange(t, announce...)
+	require.Equal(t, "The payment is shown, and changes no balance until it is received.", preview.Effect)
+	require.False(t, preview.Written)
 	require.Empty(t, readRows[announcementRow](t, s, "settle", "announced"))
 	require.Contains(t, s.runOK(t, announce...), "Would announce a payment from alice in USD/2, 40.00, key tx 1.")
 
@@ -81,7 +81,7 @@ func TestAnnouncedPayments(t *testing.T) {
 	require.NotZero(t, got.status)
 }
 
-// Before --yes the previews say what the ledger knows of the payment, and --yes does just that.
+// Previews show the ledger's knowledge of the payment, and --yes does the previewed change.
 func TestPreviewsKnowThePayment(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)

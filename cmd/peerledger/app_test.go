@@ -37,7 +37,7 @@ func TestExitStatus(t *testing.T) {
 	}
 }
 
-// Whoever does not know whether something was written is told what to do next.
+// An error with an unknown outcome names the next step.
 func TestUnknownOutcomes(t *testing.T) {
 	t.Parallel()
 	lost := func(*change) error { return fmt.Errorf("lost: %w", ledger.ErrOutcomeUnknown) }
@@ -99,7 +99,7 @@ func TestConfigurationFiles(t *testing.T) {
 	require.Contains(t, got.errors, "no peers are configured")
 }
 
-// The flags come first, then the environment, then the file.
+// Flags override the environment, and the environment overrides the file.
 func TestWhichCluster(t *testing.T) {
 	environment := map[string]string{}
 	getenv := func(name string) string { return environment[name] }
@@ -167,7 +167,7 @@ func TestWrongCommandLines(t *testing.T) {
 	}
 }
 
-// Each command explains itself, and has an example or no need of one.
+// Each command has a short text without a period, and help.
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	var check func(cmd *cobra.Command)
@@ -189,7 +189,7 @@ func TestHelp(t *testing.T) {
 	require.Contains(t, runApp(t, "version").out, "TigerBeetle client "+cluster.ClientRelease)
 }
 
-// Shells complete the peers of the configuration.
+// Shells complete the configured peers.
 func TestCompletion(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -228,7 +228,7 @@ func TestDoctor(t *testing.T) {
 	require.Contains(t, got.out, "there is no ledger in ")
 }
 
-// The doctor reads a closed ledger and a journal, with the books that are configured.
+// The doctor reads a closed ledger and a journal, with the configured books.
 func TestDoctorLooksAtFolders(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)

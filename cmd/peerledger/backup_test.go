@@ -19,7 +19,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// writeDataFile is a data file of a cluster of so many replicas, and a folder for backups.
+// writeDataFile writes the data file of a cluster of so many replicas, and names a folder for
+// backups.
 func writeDataFile(t *testing.T, replicas int) (file, folder string) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "7_0.tigerbeetle")
@@ -75,7 +76,7 @@ func TestBackupIsRefused(t *testing.T) {
 	require.Equal(t, statusFailed, runApp(t, "verify", folder).status)
 }
 
-// A folder stands for its newest backup only if that is beyond doubt.
+// A folder of backups is accepted only if it is certain which backup is the newest.
 func TestBackupOfANightWithAWrongClock(t *testing.T) {
 	t.Parallel()
 	file, folder := writeDataFile(t, 1)
@@ -93,7 +94,7 @@ func TestBackupOfANightWithAWrongClock(t *testing.T) {
 	require.Equal(t, statusDone, runApp(t, "restore", ahead.Folder, target).status)
 }
 
-// makeJournal is a journal in which nothing waits.
+// makeJournal makes a journal without pending fulfills.
 func makeJournal(t *testing.T, s testLedger) (folder string) {
 	t.Helper()
 	folder = filepath.Join(t.TempDir(), "journal")
@@ -167,8 +168,7 @@ func TestBackupOfAFolder(t *testing.T) {
 	}
 }
 
-// A ledger and a journal are two folders, by whatever name they are given, and nothing is stopped
-// or written to find that out.
+// A ledger and a journal need two folders, whatever the paths; the check stops and writes nothing.
 func TestOneFolderIsNotBoth(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -199,7 +199,7 @@ func TestOneFolderIsNotBoth(t *testing.T) {
 	require.Equal(t, statusDone, runApp(t, "restore", backups, missing, "--journal", missing+"2").status)
 }
 
-// Nobody is left to believe that a server has tried the backup of a folder or a journal.
+// Server flags are refused for backups without a data file: a server did not check them.
 func TestVerifyOfAFolderTakesNoServer(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -240,7 +240,7 @@ func TestAges(t *testing.T) {
 	}
 }
 
-// What verify says of each outcome, and how it ends.
+// The text and the status of each outcome of verify.
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	for relation, want := range map[backup.Relation]string{

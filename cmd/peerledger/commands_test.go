@@ -36,7 +36,7 @@ func TestBalances(t *testing.T) {
 	require.Contains(t, table, "│ alice │ USD/2 │ active │   -30.01 │    0.00 │      100.00 │    69.99 │")
 }
 
-// Without --yes nothing is written, whatever the command.
+// No command writes without --yes.
 func TestNothingIsWrittenWithoutYes(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -153,7 +153,7 @@ func TestPeers(t *testing.T) {
 	s.runOK(t, "peers", "reopen", "bob@USD", "--yes")
 	require.Equal(t, map[string]string{"alice": "active", "bob": "suspended"}, states())
 
-	// What is configured and not in the ledger is shown.
+	// Configured peers that are missing in the ledger are listed.
 	require.NoError(t, os.WriteFile(s.config, []byte(configuration+"  - {id: dave, asset: USD}\n"), 0o600))
 	require.Contains(t, s.runOK(t, "peers"), "│ dave ")
 	require.Contains(t, s.runOK(t, "peers"), "missing")
@@ -216,7 +216,7 @@ func TestHolds(t *testing.T) {
 	require.NotEqual(t, 0, s.runCommand(t, "holds", "nobody@USD").status)
 }
 
-// leaveOrderOpen leaves an order of bob's open, and returns its id.
+// leaveOrderOpen leaves an order to bob open, and returns its id.
 func (s testLedger) leaveOrderOpen(t *testing.T) string {
 	t.Helper()
 	s.openAsConnector(t, func(c *peerledger.Client, _, bob accounts.PeerAccount) {
@@ -246,7 +246,7 @@ func TestOrders(t *testing.T) {
 	require.Equal(t, statusUsage, got.status)
 	require.Contains(t, got.errors, "give --more")
 	s.runOK(t, "settle", "resolve", "bob@USD", id, "12.50", "--yes")
-	s.runOK(t, "settle", "resolve", "bob@USD", id, "12.50", "--yes") // it may be repeated
+	s.runOK(t, "settle", "resolve", "bob@USD", id, "12.50", "--yes") // repeating is allowed
 	require.Equal(t, "17.50", readRows[peerRow](t, s, "balances", "bob@USD")[0].Position)
 	require.Empty(t, readRows[orderRow](t, s, "orders"))
 	require.Equal(t, statusFailed, s.runCommand(t, "settle", "resolve", "bob@USD", id, "13", "--yes").status)

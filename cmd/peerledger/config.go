@@ -71,13 +71,13 @@ func (a *app) readConfig() (config, error) {
 	if file == "" {
 		file = a.getenv("PEERLEDGER_CONFIG")
 	}
-	named := file != ""
-	if !named {
+	isNamed := file != ""
+	if !isNamed {
 		file = defaultFile
 	}
 	content, err := os.ReadFile(file)
 	switch {
-	case err != nil && !named && errors.Is(err, os.ErrNotExist):
+	case err != nil && !isNamed && errors.Is(err, os.ErrNotExist):
 		return config{}, a.checkSingleLedger(config{})
 	case err != nil:
 		return config{}, fmt.Errorf("%w: configuration: %w", errUsage, err)

@@ -25,7 +25,7 @@ func runAppWithEnv(t *testing.T, environment map[string]string, args ...string) 
 	return outcome{status, out.String(), complaints.String()}
 }
 
-// The file that help shows is one to begin with, by the commands that the README gives.
+// The configuration in the help text works with the first commands of the README.
 func TestHelpShowsAFileToBeginWith(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
@@ -51,8 +51,8 @@ func TestHelpShowsAFileToBeginWith(t *testing.T) {
 	require.Contains(t, ok("statement alice"), "40.00")
 }
 
-// PEERLEDGER_CONFIG names the file where no flag does; without both it is peerledger.yaml here,
-// and PEERLEDGER_FOLDER names the ledger.
+// Without --config, PEERLEDGER_CONFIG names the file. Without both it is peerledger.yaml in the
+// working directory. PEERLEDGER_FOLDER names the ledger.
 func TestWhereTheFileIs(t *testing.T) {
 	s := newTestLedger(t)
 	t.Chdir(t.TempDir())
@@ -70,7 +70,7 @@ func TestWhereTheFileIs(t *testing.T) {
 	require.Contains(t, peers(map[string]string{}).out, "alice")
 }
 
-// Without --strict the doctor ends well with warnings, and with --strict it does not.
+// Warnings end with status 0 without --strict, and with status 5 with it.
 func TestStrictDoctor(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
@@ -89,7 +89,7 @@ func TestStrictDoctor(t *testing.T) {
 	require.Equal(t, statusFound, runApp(t, "doctor", "--data-file", file, "--strict").status)
 }
 
-// A folder stands for its newest backup if all in it are whole and of one cluster.
+// A folder of backups is accepted if all backups are complete and of one cluster.
 func TestFolderOfBackups(t *testing.T) {
 	t.Parallel()
 	file, folder := writeDataFile(t, 1)

@@ -43,7 +43,7 @@ type testLedger struct {
 	folder string
 }
 
-// newTestLedger makes a shop whose peers are provisioned.
+// newTestLedger makes a ledger and provisions the configured peers.
 func newTestLedger(t *testing.T) testLedger {
 	t.Helper()
 	dir := t.TempDir()
@@ -53,18 +53,19 @@ func newTestLedger(t *testing.T) testLedger {
 	return s
 }
 
-// outcome is what a command ended with.
+// outcome is the result of a command.
 type outcome struct {
 	status      int
 	out, errors string
 }
 
-// runCommand runs a command.
+// runCommand runs a command on the ledger.
 func (s testLedger) runCommand(t *testing.T, args ...string) outcome {
 	t.Helper()
 	return runApp(t, append([]string{"--config", s.config, "--folder", s.folder}, args...)...)
 }
 
+// runApp runs a command without configuration and environment.
 func runApp(t *testing.T, args ...string) outcome {
 	t.Helper()
 	var out, complaints bytes.Buffer
@@ -73,7 +74,7 @@ func runApp(t *testing.T, args ...string) outcome {
 	return outcome{status, out.String(), complaints.String()}
 }
 
-// runOK runs a command that must succeed, and returns what it printed.
+// runOK runs a command that must succeed, and returns the output.
 func (s testLedger) runOK(t *testing.T, args ...string) string {
 	t.Helper()
 	got := s.runCommand(t, args...)
@@ -82,7 +83,7 @@ func (s testLedger) runOK(t *testing.T, args ...string) string {
 	return got.out
 }
 
-// readRows runs a command with --json and reads its lines.
+// readRows runs a command with --json and decodes its lines.
 func readRows[T any](t *testing.T, s testLedger, args ...string) (list []T) {
 	t.Helper()
 	for line := range strings.Lines(s.runOK(t, append(args, "--json")...)) {
@@ -97,7 +98,7 @@ func readRows[T any](t *testing.T, s testLedger, args ...string) (list []T) {
 	return list
 }
 
-// openAsConnector opens the shop's ledger as a connector does, until the function returns.
+// openAsConnector opens the ledger as a connector does, while work runs.
 func (s testLedger) openAsConnector(t *testing.T, work func(*peerledger.Client, accounts.PeerAccount, accounts.PeerAccount)) {
 	t.Helper()
 	cfg, err := parseConfig([]byte(configuration))
@@ -127,7 +128,7 @@ func (s testLedger) openAsConnector(t *testing.T, work func(*peerledger.Client, 
 	}
 }
 
-// forwardPacket has alice send bob so many cents, of which we keep one.
+// forwardPacket sends so many cents from alice to bob, of which the connector keeps one.
 func (s testLedger) forwardPacket(t *testing.T, cents uint64) {
 	t.Helper()
 	s.openAsConnector(t, func(c *peerledger.Client, alice, bob accounts.PeerAccount) {
@@ -138,15 +139,15 @@ func (s testLedger) forwardPacket(t *testing.T, cents uint64) {
 	})
 }
 
-// replaceOnce is a text with another part, which must be in it.
+// replaceOnce replaces a part that the text must contain.
 func replaceOnce(t *testing.T, text, old, now string) string {
 	t.Helper()
 	require.Contains(t, text, old)
 	return strings.Replace(text, old, now, 1)
 }
 
-// freeAddress is an address of this machine on which nobody listens, and no other test will:
-// they all have 127.0.0.1.
+// freeAddress returns an address of this machine without a listener. Other tests use 127.0.0.1, so
+// none will listen there.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.88:0")

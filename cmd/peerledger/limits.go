@@ -24,14 +24,14 @@ func (c limitConfig) parseLimit(asset accounts.Asset) (l settlement.PayoutLimit,
 	var errs []error
 	for _, field := range []struct {
 		name, text string
-		into       *ledger.Amount
+		target     *ledger.Amount
 	}{{"order", c.Order, &l.Order}, {"day", c.Day, &l.Day}, {"approve_above", c.ApproveAbove, &l.ApproveAbove}} {
 		if field.text == "" {
 			continue
 		}
-		if *field.into, err = asset.Parse(field.text); err != nil {
+		if *field.target, err = asset.Parse(field.text); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", field.name, err))
-		} else if field.into.IsZero() {
+		} else if field.target.IsZero() {
 			errs = append(errs, fmt.Errorf("%s: must be above 0; leave it out for no limit, and stop payments with peerledger settle stop", field.name))
 		}
 	}

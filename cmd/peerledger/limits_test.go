@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// payAll is a program that pays what it is asked for.
+// payAll is a program that pays the requested amount.
 const payAll = `sed -n 's/.*"amount":"\([0-9.]*\)".*/\1/p'`
 
 const (
@@ -19,7 +19,7 @@ const (
 	bob     = `{id: bob, asset: USD, settle_at: "20"}`
 )
 
-// setLimits gives the shop's configuration limits: of the dollars, and of bob.
+// setLimits sets limits in the configuration: of USD, and of bob.
 func (s testLedger) setLimits(t *testing.T, ofAsset, ofBob string) {
 	t.Helper()
 	text := replaceOnce(t, configuration, dollars, "{code: USD, scale: 2, ledger: 1"+ofAsset+"}")
@@ -27,14 +27,14 @@ func (s testLedger) setLimits(t *testing.T, ofAsset, ofBob string) {
 	require.NoError(t, os.WriteFile(s.config, []byte(text), 0o600))
 }
 
-// What settle now and settle refund pay is within the limits of the configuration: of all
-// payments in the asset, of each peer, and of this one.
+// settle now and settle refund pay within the limits of the configuration: of all payments in the
+// asset, of each peer, and of one peer.
 func TestPayingWithinLimits(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		ofAsset, ofBob string
-		owed           string // afterwards, of 30
-		says           string
+		owed           string // after the payment, of 30
+		want           string
 	}{
 		"no limit":               {"", "", "0.00", ""},
 		"small orders":           {`, limit: {order: "7"}`, "", "0.00", ""},
@@ -56,15 +56,15 @@ func TestPayingWithinLimits(t *testing.T) {
 				pay := []string{"settle", command, "bob@USD", "--pay-with", writeScript(t, payAll), "--yes"}
 				got := s.runCommand(t, pay...)
 				require.Equal(t, statusDone, got.status, "%s: %s", command, got.errors)
-				if test.says == "" {
+				if test.want == "" {
 					require.Empty(t, got.errors, command)
 				} else {
 					require.Contains(t, got.errors, "warning: less was ordered than is due: ", command)
-					require.Equal(t, 1, strings.Count(got.errors, test.says), got.errors)
-					got = s.runCommand(t, pay...) // nothing more is paid
+					require.Equal(t, 1, strings.Count(got.errors, test.want), got.errors)
+					got = s.runCommand(t, pay...) // the day's limit is used up
 					require.Equal(t, statusFailed, got.status, command)
 					require.NotContains(t, got.errors, "warning", command)
-					require.Equal(t, 1, strings.Count(got.errors, test.says), got.errors)
+					require.Equal(t, 1, strings.Count(got.errors, test.want), got.errors)
 				}
 				require.Equal(t, test.owed, readRows[peerRow](t, s, "balances", "bob@USD")[0].Position, command)
 			}
@@ -72,7 +72,7 @@ func TestPayingWithinLimits(t *testing.T) {
 	}
 }
 
-// No order is larger than the largest, and the preview says which limits there are.
+// No order is larger than the limit of orders, and the preview shows the limits.
 func TestLargestOrder(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -90,7 +90,7 @@ func TestLargestOrder(t *testing.T) {
 	require.Equal(t, []string{"20.00", "10.00"}, paid)
 }
 
-// An order above approve_above is given to the program when it is approved, and not before.
+// The program gets an order above approve_above only after the approval.
 func TestApproveAbove(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -107,25 +107,25 @@ func TestApproveAbove(t *testing.T) {
 	open := readRows[orderRow](t, s, "orders")
 	require.Len(t, open, 1)
 	require.Equal(t, "approval", open[0].Waits)
-	told := s.readChange(t, "settle", "approve", "bob@USD", open[0].Order, "--yes")
-	require.Contains(t, told.Note, "repeat settle now or settle refund")
+	approved := s.readChange(t, "settle", "approve", "bob@USD", open[0].Order, "--yes")
+	require.Contains(t, approved.Note, "repeat settle now or settle refund")
 	require.NoFileExists(t, asked)
 	require.Equal(t, "30.00", readRows[paymentRow](t, s, now...)[0].Paid)
 	require.FileExists(t, asked)
 	require.Empty(t, readRows[orderRow](t, s, "orders"))
 }
 
-// A connector's order is not said to be this command's.
+// The note on approving a connector's order does not name settle now.
 func TestApproveOfAConnectorsOrder(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
 	require.Empty(t, s.readChange(t, "settle", "approve", "bob@USD", s.placeUnapprovedOrder(t)).Note)
 }
 
-// Limits that bound nothing, or contradict each other, are refused by every command.
+// Every command refuses limits that bound nothing or contradict each other.
 func TestWrongLimits(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct{ ofAsset, ofBob, says string }{
+	for name, test := range map[string]struct{ ofAsset, ofBob, want string }{
 		"nothing a day":   {`, limit: {day: "0"}`, "", "assets[0] (USD/2): limit: day: must be above 0"},
 		"no number":       {`, peer_limit: {order: "much"}`, "", "assets[0] (USD/2): peer_limit: order: "},
 		"too fine":        {"", `, limit: {approve_above: "0.001"}`, "peers[1] (bob): limit: approve_above: "},
@@ -140,7 +140,7 @@ func TestWrongLimits(t *testing.T) {
 			s.setLimits(t, test.ofAsset, test.ofBob)
 			got := s.runCommand(t, "balances")
 			require.Equal(t, statusUsage, got.status)
-			require.Contains(t, got.errors, test.says)
+			require.Contains(t, got.errors, test.want)
 		})
 	}
 	s := newTestLedger(t)

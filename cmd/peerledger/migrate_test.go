@@ -16,7 +16,7 @@ func TestMigrateIsRefused(t *testing.T) {
 	target := filepath.Join(t.TempDir(), "target")
 	require.Contains(t, s.runOK(t, "migrate", "--to-folder", target), "Would copy the whole ledger")
 
-	// The rows of this moment are too young to be imported.
+	// The newest rows are too young to be imported.
 	got := s.runCommand(t, "migrate", "--to-folder", target, "--yes")
 	require.Equal(t, statusFailed, got.status)
 	require.Contains(t, got.errors, "stop all connectors, and try again")

@@ -11,14 +11,14 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// readFigures are position, prepaid and arrears of a peer.
+// readFigures returns position, prepaid amount and arrears of a peer.
 func (s testLedger) readFigures(t *testing.T, peer string) []string {
 	t.Helper()
 	row := readRows[peerRow](t, s, "balances", peer)[0]
 	return []string{row.Position, row.Prepaid, row.Arrears}
 }
 
-// readChange is what a command says that it does, or would do.
+// readChange runs a command with --json and returns the change, previewed or written.
 func (s testLedger) readChange(t *testing.T, args ...string) change {
 	t.Helper()
 	got := readRows[change](t, s, args...)
@@ -39,20 +39,20 @@ func TestBalancesShowPrepaymentsAndWhatIsDue(t *testing.T) {
 	require.Equal(t, "0.00", readRows[peerRow](t, s, "balances", "bob@USD")[0].Due, "while an order is open")
 }
 
-// A payment that came back is charged as far as the peer has it, and the rest is arrears; it
-// comes back once, and not by more than it was.
+// A returned payment is charged up to the peer's headroom, and the rest becomes arrears. A payment
+// returns once, and not by more than its amount.
 func TestReturnedPayment(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
 	s.runOK(t, "settle", "received", "alice@USD", "40", "--key", "wire 1", "--yes")
-	s.forwardPacket(t, 12001) // of her own 40 and 80.01 of the line
+	s.forwardPacket(t, 12001) // 40 of alice's prepayment and 80.01 of her line
 	require.Equal(t, []string{"-80.01", "0.00", "0.00"}, s.readFigures(t, "alice@USD"))
 	back := []string{"settle", "returned", "alice@USD", "40", "--key", "return 1", "--payment", "wire 1"}
 
-	would := s.readChange(t, back...)
-	require.Equal(t, "Of the amount, 19.99 is charged to the peer's account, and 20.01 is arrears until the account has headroom.", would.Effect)
-	require.Equal(t, balanceSummary{Position: "-80.01", Prepaid: "0.00", Arrears: "0.00", Due: "0.00"}, *would.Now)
-	require.Equal(t, "wire 1", would.Payment)
+	preview := s.readChange(t, back...)
+	require.Equal(t, "Of the amount, 19.99 is charged to the peer's account, and 20.01 is arrears until the account has headroom.", preview.Effect)
+	require.Equal(t, balanceSummary{Position: "-80.01", Prepaid: "0.00", Arrears: "0.00", Due: "0.00"}, *preview.Now)
+	require.Equal(t, "wire 1", preview.Payment)
 	require.Contains(t, s.runOK(t, back...), "Would book a returned payment of alice in USD/2, 40.00, key return 1, payment wire 1.")
 	got := s.runCommand(t, "settle", "received", "alice@USD", "0", "--key", "none")
 	require.Equal(t, statusUsage, got.status)
@@ -101,8 +101,8 @@ func TestAdjust(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
 	s.forwardPacket(t, 3001)
-	would := s.readChange(t, "adjust", "credit", "alice@USD", "50", "--key", "a", "--reason", "3")
-	require.Equal(t, "Of the amount, 30.01 pays the peer's debt, and 19.99 is prepaid.", would.Effect)
+	preview := s.readChange(t, "adjust", "credit", "alice@USD", "50", "--key", "a", "--reason", "3")
+	require.Equal(t, "Of the amount, 30.01 pays the peer's debt, and 19.99 is prepaid.", preview.Effect)
 	s.runOK(t, "adjust", "credit", "alice@USD", "50", "--key", "a", "--reason", "3", "--yes")
 	require.Equal(t, []string{"19.99", "19.99", "0.00"}, s.readFigures(t, "alice@USD"))
 	require.True(t, s.readChange(t, "adjust", "credit", "alice@USD", "50", "--key", "a", "--reason", "3", "--yes").Already)
@@ -151,7 +151,7 @@ func TestWriteOff(t *testing.T) {
 	require.Contains(t, got.errors, "no arrears")
 }
 
-// What came in for a closed peer is given back once.
+// Money that arrived for a closed peer is released once.
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -176,7 +176,7 @@ func TestRelease(t *testing.T) {
 	require.Equal(t, []string{"25.00", "25.00", "0.00"}, s.readFigures(t, "bob@USD"))
 }
 
-// What a packet in flight holds of a peer's account cannot be charged now.
+// An amount held by a packet in flight cannot be charged.
 func TestPreviewLeavesOutWhatIsHeld(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -188,7 +188,7 @@ func TestPreviewLeavesOutWhatIsHeld(t *testing.T) {
 		s.readChange(t, "adjust", "debit", "alice@USD", "50", "--key", "k", "--reason", "1", "--beyond-headroom").Effect)
 }
 
-// The statement has what was booked by hand by its own name.
+// The statement names bookings by hand.
 func TestStatementOfBookingsByHand(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)

@@ -47,12 +47,12 @@ func checkFlags(cmd *cobra.Command, _ []string) error {
 
 // checkLedgerFlags refuses flags of two ledgers, and flags in refusedFlags.
 func checkLedgerFlags(cmd *cobra.Command) error {
-	given := cmd.Flags().Changed
-	if given("folder") && (given("cluster-id") || given("addresses")) {
+	isGiven := cmd.Flags().Changed
+	if isGiven("folder") && (isGiven("cluster-id") || isGiven("addresses")) {
 		return fmt.Errorf("%w: --folder names an embedded ledger, and --cluster-id and --addresses name a cluster: give one of the two", errUsage)
 	}
 	for _, name := range refusedFlags[cmd.CommandPath()] {
-		if given(name) {
+		if isGiven(name) {
 			return fmt.Errorf("%w: %s takes no --%s", errUsage, cmd.CommandPath(), name)
 		}
 	}

@@ -230,11 +230,11 @@ pay it. To refuse an order, give "settle cancel".`,
 					return fmt.Errorf("%w: order %q: %w", errUsage, args[1], err)
 				}
 				c := change{Action: "approve an order", Peer: account.Peer(), Asset: found.String(), Order: order.String()}
-				open, known, err := findOpenOrder(cmd.Context(), engine, account, order)
+				open, exists, err := findOpenOrder(cmd.Context(), engine, account, order)
 				switch {
 				case err != nil:
 					return err
-				case !known:
+				case !exists:
 					c.Note = "There is no such open order: the order is already closed, or belongs to another peer."
 				case !errors.Is(open.Waits, settlement.ErrAwaitsApproval):
 					c.Amount = found.Format(open.Amount)

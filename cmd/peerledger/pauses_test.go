@@ -13,8 +13,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// Payments are paused and go on: nothing is written without --yes, it is shown, and an engine that
-// starts keeps to it.
+// Payments are paused and resumed. Nothing is written without --yes. A new engine obeys a pause.
 func TestPausePayments(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -54,8 +53,8 @@ func TestPausePayments(t *testing.T) {
 	require.Equal(t, "30.00", readRows[paymentRow](t, s, "settle", "now", "bob@USD", "--pay-with", pay, "--yes")[0].Paid)
 }
 
-// Of a long name the ledger shows the beginning only. Who gives that back, or the name of
-// another rail that begins so, is not told that payments go on, or are paused.
+// The ledger keeps the beginning of a long name. A command with this beginning, or with another
+// rail's name of the same beginning, must not report a change.
 func TestPauseOfALongName(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -65,16 +64,16 @@ func TestPauseOfALongName(t *testing.T) {
 	require.False(t, s.readChange(t, "settle", "resume", other, "--yes").Already)
 	shown := *readRows[pauseRow](t, s, "settle", "pauses")[0].Rail
 	for _, name := range []string{shown, other} {
-		told := s.readChange(t, "settle", "resume", name, "--yes")
-		require.True(t, told.Already, name)
-		require.Contains(t, told.Note, "The payments are not paused. A rail whose name begins with the same 16 bytes is")
+		resumed := s.readChange(t, "settle", "resume", name, "--yes")
+		require.True(t, resumed.Already, name)
+		require.Contains(t, resumed.Note, "The payments are not paused. A rail whose name begins with the same 16 bytes is")
 	}
 	require.Len(t, readRows[pauseRow](t, s, "settle", "pauses"), 2, "in both assets")
 	require.False(t, s.readChange(t, "settle", "resume", long, "--yes").Already)
 	require.Equal(t, "The payments are not paused.", s.readChange(t, "settle", "resume", long, "--yes").Note)
 }
 
-// Pauses are in all assets: who asks for one asset is not to stop, or start, the others.
+// Pauses apply to all assets, so --asset is refused.
 func TestPausesTakeNoAsset(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -88,7 +87,8 @@ func TestPausesTakeNoAsset(t *testing.T) {
 	require.Len(t, readRows[pauseRow](t, s, "settle", "pauses"), 4)
 }
 
-// placeUnapprovedOrder has a connector place an order to bob that waits to be approved, and returns its id.
+// placeUnapprovedOrder has a connector place an order to bob that waits for approval, and returns
+// its id.
 func (s testLedger) placeUnapprovedOrder(t *testing.T) (id string) {
 	t.Helper()
 	s.forwardPacket(t, 3001)
@@ -116,9 +116,9 @@ func TestApprove(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
 	id := s.placeUnapprovedOrder(t)
-	would := s.readChange(t, "settle", "approve", "bob@USD", id)
-	require.Equal(t, "30.00", would.Amount)
-	require.False(t, would.Written)
+	preview := s.readChange(t, "settle", "approve", "bob@USD", id)
+	require.Equal(t, "30.00", preview.Amount)
+	require.False(t, preview.Written)
 	require.Equal(t, "approval", readRows[orderRow](t, s, "orders")[0].Waits)
 	require.True(t, s.readChange(t, "settle", "approve", "bob@USD", id, "--yes").Written)
 	require.Empty(t, readRows[orderRow](t, s, "orders")[0].Waits)
@@ -129,7 +129,7 @@ func TestApprove(t *testing.T) {
 	require.Contains(t, got.errors, "no such order")
 }
 
-// An order that waits is with no rail, so it is cancelled whenever somebody asks.
+// An order that waits for approval has no rail, so cancelling is always allowed.
 func TestCancelHeldOrder(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -139,8 +139,8 @@ func TestCancelHeldOrder(t *testing.T) {
 	require.Empty(t, readRows[orderRow](t, s, "orders"))
 }
 
-// An engine with NoTakeover gives no sign of life, however alive it is: its order is not cancelled
-// because it looks old.
+// An engine with NoTakeover gives no sign of life while it runs: the age of its order is no reason
+// to cancel.
 func TestEngineThatGivesNoSignOfLife(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

@@ -18,7 +18,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// A program pays, and what it says decides what becomes of the order.
+// The program's output and status decide the order's state.
 func TestSettleNow(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -28,7 +28,7 @@ func TestSettleNow(t *testing.T) {
 		open     int
 	}{
 		"paid":               {"echo 30", statusDone, "0.00", 0},
-		"a part":             {"echo 12.50; exit 0", statusDone, "0.00", 0}, // the rest is ordered again, and paid in parts
+		"a part":             {"echo 12.50; exit 0", statusDone, "0.00", 0}, // the rest is ordered and paid in parts
 		"declined":           {"exit 3", statusFailed, "30.00", 0},
 		"later":              {"exit 4", statusUnknown, "30.00", 1},
 		"fails":              {"exit 1", statusUnknown, "30.00", 1},
@@ -53,8 +53,8 @@ func TestSettleNow(t *testing.T) {
 	}
 }
 
-// What settle now pays counts against the limits of the connectors, and without limits in the file it
-// is not bounded by theirs.
+// Payments of settle now count against the connectors' limits. Without limits in the file, the
+// connectors' limits do not bound settle now.
 func TestSettleNowAndTheLimits(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -81,7 +81,7 @@ func TestSettleNowAndTheLimits(t *testing.T) {
 	require.Equal(t, "25.00", paid[0].Paid)
 }
 
-// The program is told all that it needs, and a second try has the same key.
+// The program receives the whole order, and a second try has the same key.
 func TestProgramIsToldTheOrder(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -102,18 +102,18 @@ func TestProgramIsToldTheOrder(t *testing.T) {
 	require.Equal(t, keys[0], readRows[orderRow](t, s, "orders")[0].Order)
 }
 
-// A prepayment goes back when somebody asks, with what packets earned, and once.
+// A refund pays the prepayment back once, with the earnings from packets.
 func TestRefund(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
 	s.runOK(t, "settle", "received", "bob@USD", "100", "--key", "wire 1", "--yes")
 	s.forwardPacket(t, 3001)
 	pay := writeScript(t, `sed -n 's/.*"amount":"\([0-9.]*\)".*/\1/p'`)
-	would := s.readChange(t, "settle", "refund", "bob@USD", "--pay-with", pay)
-	require.Equal(t, "130.00", would.Amount)
-	require.Equal(t, "100.00", would.Now.Prepaid)
+	preview := s.readChange(t, "settle", "refund", "bob@USD", "--pay-with", pay)
+	require.Equal(t, "130.00", preview.Amount)
+	require.Equal(t, "100.00", preview.Now.Prepaid)
 
-	// settle now leaves the prepayment alone.
+	// settle now does not pay the prepayment.
 	require.Equal(t, "30.00", s.readChange(t, "settle", "now", "bob@USD", "--pay-with", pay).Amount)
 	require.Equal(t, "30.00", readRows[paymentRow](t, s, "settle", "now", "bob@USD", "--pay-with", pay, "--yes")[0].Paid)
 	require.Equal(t, []string{"100.00", "100.00", "0.00"}, s.readFigures(t, "bob@USD"))
@@ -128,7 +128,7 @@ func TestRefund(t *testing.T) {
 	require.Contains(t, got.errors, "prepaid nothing")
 }
 
-// A settle_to below 0 pays ahead, up to what the peer may owe us.
+// A negative settle_to prefunds a peer, up to the peer's credit line.
 func TestPayingAhead(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)

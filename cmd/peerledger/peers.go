@@ -88,11 +88,11 @@ commands can show its name.`,
 					return err
 				}
 				entry, listed := s.chooseEntry(account, asset, credit)
-				wanted := entry
+				request := entry
 				if credit != "" {
-					wanted.CreditLine = credit
+					request.CreditLine = credit
 				}
-				peer, err := wanted.parsePeer(asset)
+				peer, err := request.parsePeer(asset)
 				if err != nil {
 					return err
 				}
@@ -108,8 +108,8 @@ commands can show its name.`,
 				if !listed && !a.yes {
 					c.Note = joinNotes(c.Note, fmt.Sprintf("The peer would also be listed in %s, since the ledger keeps no names.", s.cfg.fileName()))
 				}
-				if alike := doctor.Alike(append(s.listConfigured(asset), peer.ID)); alike != "" {
-					c.Note = joinNotes(c.Note, "The ledger takes these ids for different peers: "+alike+".")
+				if lookalikes := doctor.Alike(append(s.listConfigured(asset), peer.ID)); lookalikes != "" {
+					c.Note = joinNotes(c.Note, "The ledger takes these ids for different peers: "+lookalikes+".")
 				}
 				return a.previewOrWrite(c, func(c *change) error {
 					if err := s.provision(cmd, peer); err != nil {
@@ -166,8 +166,8 @@ peer that never had one. Repeat the command at any time, on any number of machin
 				for i, p := range peers {
 					names[i] = p.ID
 				}
-				if alike := doctor.Alike(names); alike != "" {
-					c.Note = joinNotes(c.Note, "The ledger takes these ids for different peers: "+alike+".")
+				if lookalikes := doctor.Alike(names); lookalikes != "" {
+					c.Note = joinNotes(c.Note, "The ledger takes these ids for different peers: "+lookalikes+".")
 				}
 				return a.previewOrWrite(c, func(*change) (err error) {
 					shown := progress.New(a.stderr, a.stderrIsTerminal && !a.json, "provisioning", 0)
@@ -216,7 +216,7 @@ func (a *app) buildPeerCommand(asset *string, cmd *cobra.Command, action string,
 }
 
 func (a *app) newSuspendCommand(asset *string) *cobra.Command {
-	var how accounts.SuspendOptions
+	var options accounts.SuspendOptions
 	cmd := &cobra.Command{
 		Use:   "suspend peer",
 		Short: "Take no new packets from or to a peer",
@@ -224,10 +224,10 @@ func (a *app) newSuspendCommand(asset *string) *cobra.Command {
 SuspensionPollInterval (1 s by default) and refuses new packets. Prepared packets are still
 fulfilled or rejected, and settlements go on.`,
 	}
-	cmd.Flags().BoolVar(&how.RevokeFree, "revoke-free", false, "also revoke the free part of the credit line, so that the peer cannot send from now on")
-	cmd.Flags().Uint32Var(&how.ReasonCode, "reason", 0, "a `number` to keep with the change")
+	cmd.Flags().BoolVar(&options.RevokeFree, "revoke-free", false, "also revoke the free part of the credit line, so that the peer cannot send from now on")
+	cmd.Flags().Uint32Var(&options.ReasonCode, "reason", 0, "a `number` to keep with the change")
 	return a.buildPeerCommand(asset, cmd, "suspend", nil, func(s *session, account accounts.PeerAccount) error {
-		return s.book.Suspend(cmd.Context(), account, how)
+		return s.book.Suspend(cmd.Context(), account, options)
 	})
 }
 
@@ -239,7 +239,7 @@ func (a *app) newResumeCommand(asset *string) *cobra.Command {
 }
 
 func (a *app) newClosePeerCommand(asset *string) *cobra.Command {
-	var how accounts.CloseOptions
+	var options accounts.CloseOptions
 	cmd := &cobra.Command{
 		Use:   "close peer",
 		Short: "Close a peer's account",
@@ -247,10 +247,10 @@ func (a *app) newClosePeerCommand(asset *string) *cobra.Command {
 command is refused while packets or an order hold an amount, and while either side owes the
 other, unless --force writes that amount off.`,
 	}
-	cmd.Flags().BoolVar(&how.Force, "force", false, "write off the amount owed, in either direction; needs --reason")
-	cmd.Flags().Uint32Var(&how.ReasonCode, "reason", 0, "a `number` to keep with the change")
-	return a.buildPeerCommand(asset, cmd, "close", func(b accounts.Balance) string { return describeClosing(b, how.Force) }, func(s *session, account accounts.PeerAccount) error {
-		return s.book.ClosePeer(cmd.Context(), account, how)
+	cmd.Flags().BoolVar(&options.Force, "force", false, "write off the amount owed, in either direction; needs --reason")
+	cmd.Flags().Uint32Var(&options.ReasonCode, "reason", 0, "a `number` to keep with the change")
+	return a.buildPeerCommand(asset, cmd, "close", func(b accounts.Balance) string { return describeClosing(b, options.Force) }, func(s *session, account accounts.PeerAccount) error {
+		return s.book.ClosePeer(cmd.Context(), account, options)
 	})
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newLedgerWithAssetNames is a shop with peers whose names look like a peer and an asset.
+// newLedgerWithAssetNames makes a ledger with peers whose ids look like a peer and an asset.
 func newLedgerWithAssetNames(t *testing.T) testLedger {
 	t.Helper()
 	dir := t.TempDir()
@@ -19,7 +19,7 @@ func newLedgerWithAssetNames(t *testing.T) testLedger {
 	return s
 }
 
-// A peer's very name comes before a peer and its asset, and --asset contradicts nothing.
+// A peer's exact id takes precedence over a peer and its asset, also with --asset.
 func TestNamesWithAnAsset(t *testing.T) {
 	t.Parallel()
 	s := newLedgerWithAssetNames(t)
@@ -29,7 +29,7 @@ func TestNamesWithAnAsset(t *testing.T) {
 	for _, test := range []struct {
 		peer  string
 		asset []string
-		want  string // in what is told
+		want  string // in the output
 	}{
 		{"bob@EUR", []string{"--asset", "USD"}, `"peer":"bob@EUR","asset":"USD/2"`},
 		{"bob@EUR", nil, `"peer":"bob@EUR","asset":"USD/2"`},
@@ -60,7 +60,7 @@ func TestNamesWithAnAsset(t *testing.T) {
 	require.Equal(t, "20.00", readRows[peerRow](t, s, "balances", "bob@EUR/2")[0].Prepaid)
 	require.Equal(t, "10.00", readRows[peerRow](t, s, "balances", "bob@EUR", "--asset", "USD")[0].Prepaid)
 
-	// Who has one account alone needs no asset, also if the file does not list it.
+	// A peer with one account needs no asset, even if the file does not list the peer.
 	more := replaceOnce(t, configuration, "  - {id: bob, asset: USD, settle_at: \"20\"}\n", "")
 	require.NoError(t, os.WriteFile(s.config, []byte(more+"  - {id: dora, asset: EUR}\n"), 0o600))
 	s.runOK(t, "peers", "provision", "--yes")
@@ -75,20 +75,20 @@ func TestNamesWithAnAsset(t *testing.T) {
 	require.Contains(t, got.errors, `there is no asset "GBP"`)
 }
 
-// A peer that is added is listed in the file, and all else in it stays as it is.
+// peers add lists the peer in the file and changes nothing else in the file.
 func TestPeersAddKeepsTheName(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
 	content, err := os.ReadFile(s.config)
 	require.NoError(t, err)
-	would := s.runOK(t, "peers", "add", "carol", "--asset", "USD", "--credit-line", "5")
-	require.Contains(t, would, "Would provision carol in USD/2, with a credit line of 5.00.\nThe peer would also be listed in "+s.config)
+	preview := s.runOK(t, "peers", "add", "carol", "--asset", "USD", "--credit-line", "5")
+	require.Contains(t, preview, "Would provision carol in USD/2, with a credit line of 5.00.\nThe peer would also be listed in "+s.config)
 	unchanged, err := os.ReadFile(s.config)
 	require.NoError(t, err)
 	require.Equal(t, content, unchanged)
 	require.Contains(t, s.runOK(t, "peers", "add", "carol", "--asset", "USD", "--credit-line", "5", "--yes"), "The peer is now listed in ")
 	s.runOK(t, "peers", "add", `d "quoted" ü`, "--asset", "EUR", "--yes")
-	s.runOK(t, "peers", "add", "alice@USD", "--yes") // is listed already
+	s.runOK(t, "peers", "add", "alice@USD", "--yes") // already listed
 	changed, err := os.ReadFile(s.config)
 	require.NoError(t, err)
 	require.Equal(t, string(content)+"  - {id: \"carol\", asset: \"USD\", credit_line: \"5\"}\n  - {id: \"d \\\"quoted\\\" ü\", asset: \"EUR\"}\n", string(changed))
@@ -107,7 +107,7 @@ func TestPeersAddKeepsTheName(t *testing.T) {
 	require.Contains(t, got.errors, "credit_line is 5.00 USD, want 7.00 USD")
 }
 
-// Where no line can be added to the file, it is said which one is missing.
+// If no line can be added to the file, the output has the missing line.
 func TestPeersAddToOtherFiles(t *testing.T) {
 	t.Parallel()
 	entry := peerConfig{ID: "carol", Asset: "USD"}

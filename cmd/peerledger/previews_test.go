@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// Where settle now will do nothing, its preview says so and why, and so does settle now.
+// If settle now has nothing to pay, its preview and its output give the reason.
 func TestSettleNowSaysWhyNothingHappens(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -26,9 +26,9 @@ func TestSettleNowSaysWhyNothingHappens(t *testing.T) {
 		require.Contains(t, got, why)
 		require.Contains(t, s.runOK(t, "settle", "now", peer, "--pay-with", "true", "--yes"), why)
 		for _, yes := range []string{"--yes=false", "--yes"} {
-			told := readRows[change](t, s, "settle", "now", peer, "--pay-with", "true", yes)
-			require.Equal(t, []any{1, "order nothing", "", false}, []any{len(told), told[0].Action, told[0].Amount, told[0].Written}, yes)
-			require.Contains(t, told[0].Note, why)
+			changes := readRows[change](t, s, "settle", "now", peer, "--pay-with", "true", yes)
+			require.Equal(t, []any{1, "order nothing", "", false}, []any{len(changes), changes[0].Action, changes[0].Amount, changes[0].Written}, yes)
+			require.Contains(t, changes[0].Note, why)
 		}
 	}
 	nothing("alice@EUR", "The peer has no settle_at in the configuration.")
@@ -49,7 +49,7 @@ func TestSettleNowSaysWhyNothingHappens(t *testing.T) {
 	nothing("alice@EUR", "Its account is closed.")
 }
 
-// What is earned and below settle_to is not ordered.
+// Earnings below settle_to are not ordered.
 func TestSettleNowBelowSettleTo(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -75,7 +75,7 @@ func TestRefundOfNothing(t *testing.T) {
 	require.NotContains(t, got.errors, "order 0 of")
 }
 
-// Messages have whole units with the asset, and previews say what will be refused.
+// Messages have whole units with the asset, and previews predict refusals.
 func TestCreditSaysWhatCanBeRevoked(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -110,7 +110,7 @@ func TestCreditSaysWhatCanBeRevoked(t *testing.T) {
 	require.Contains(t, s.runOK(t, "credit", "extend", "alice@USD", "1"), "It will be refused: the peer is suspended.")
 }
 
-// The table and the CSV have arrears.
+// The table and the CSV have a column for arrears.
 func TestStatementOfArrears(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)

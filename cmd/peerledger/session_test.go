@@ -11,13 +11,13 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// A folder with timestamps of the future is told of, whatever is asked.
+// Every command warns of a folder with timestamps in the future.
 func TestFolderAheadOfTheClock(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
 	l, err := embedded.Open(s.folder, embedded.WithClock(func() time.Time { return time.Now().Add(48 * time.Hour) }))
 	require.NoError(t, err)
-	_, err = l.CreateTransfers(t.Context(), []ledger.Transfer{{}}) // refused, and kept
+	_, err = l.CreateTransfers(t.Context(), []ledger.Transfer{{}}) // refused, but kept in the log
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
 	got := s.runCommand(t, "balances", "bob@USD")
@@ -25,7 +25,7 @@ func TestFolderAheadOfTheClock(t *testing.T) {
 	require.Regexp(t, `^peerledger: warning: the newest timestamp of .* is (48h0m0s|47h59m5\ds) in this machine's future`, got.errors)
 }
 
-// Whoever provisions two ids that differ by case is told that they are two peers.
+// Provisioning warns of ids that differ only by case.
 func TestProvisioningIDsThatLookAlike(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)

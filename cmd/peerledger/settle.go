@@ -159,7 +159,7 @@ func findOpenOrder(ctx context.Context, engine *settlement.Engine, account accou
 }
 
 func (a *app) newResolveCommand(asset *string) *cobra.Command {
-	var more bool
+	var allowMore bool
 	cmd := &cobra.Command{
 		Use: "resolve peer order amount", Short: "Close an order with the amount paid for it",
 		Long: "Close an open order with the total that the rail has paid under its key. A partial payment is\nallowed; the rest is owed again.",
@@ -181,7 +181,7 @@ func (a *app) newResolveCommand(asset *string) *cobra.Command {
 					return err
 				case !found:
 					c.Note = "There is no such open order: the order is already closed, or belongs to another peer."
-				case open.Amount.Less(p.amount) && !more:
+				case open.Amount.Less(p.amount) && !allowMore:
 					return fmt.Errorf("%w: the order is of %s, and %s is more: give --more if this amount was paid", errUsage, p.asset.Format(open.Amount), c.Amount)
 				default:
 					c.Note = "The order is of " + p.asset.Format(open.Amount) + "."
@@ -193,7 +193,7 @@ func (a *app) newResolveCommand(asset *string) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&more, "more", false, "book an amount above the order's")
+	cmd.Flags().BoolVar(&allowMore, "more", false, "book an amount above the order's")
 	a.addYesFlag(cmd)
 	return cmd
 }
@@ -222,11 +222,11 @@ func (a *app) newCancelCommand(asset *string) *cobra.Command {
 					Action: "give an order back", Peer: account.Peer(), Asset: found.String(), Order: order.String(), peerPrefix: " for ",
 					Note: "If the rail can still pay under this key, the peer is paid twice.",
 				}
-				open, known, err := findOpenOrder(cmd.Context(), engine, account, order)
+				open, exists, err := findOpenOrder(cmd.Context(), engine, account, order)
 				switch {
 				case err != nil:
 					return err
-				case !known:
+				case !exists:
 					c.Note = "There is no such open order: the order is already closed, or belongs to another peer."
 				case errors.Is(open.Waits, settlement.ErrAwaitsApproval):
 					c.Amount, c.Note = open.Asset.Format(open.Amount), "The order waits for approval, so no rail has it."
@@ -251,10 +251,10 @@ func (a *app) newCancelCommand(asset *string) *cobra.Command {
 // checkEngineInactive returns an error if the engine of an order may be paying it.
 func checkEngineInactive(open settlement.OpenOrder, now time.Time) error {
 	const remedy = "stop that connector, or have the rail refuse the key; then give --force"
-	seen := now.Sub(laterOf(open.LeaseRenewedAt, open.PlacedAt))
+	idle := now.Sub(laterOf(open.LeaseRenewedAt, open.PlacedAt))
 	switch {
-	case seen < engineActiveFor:
-		return fmt.Errorf("%w: its engine was active %v ago, and may be paying it: %s, or wait", errEngineActive, seen.Round(time.Second), remedy)
+	case idle < engineActiveFor:
+		return fmt.Errorf("%w: its engine was active %v ago, and may be paying it: %s, or wait", errEngineActive, idle.Round(time.Second), remedy)
 	case open.Claims == 0:
 		return fmt.Errorf("%w: its engine never claimed the order: the engine ended just after placing it, or has NoTakeover, gives no sign of life, and may be paying it: %s", errEngineActive, remedy)
 	default:

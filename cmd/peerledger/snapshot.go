@@ -144,8 +144,8 @@ func (w *watcher) measureRate(ctx context.Context, now time.Time) (float64, erro
 	}
 	packets := map[uint128.Uint128]struct{}{}
 	for _, t := range rows {
-		begins := !t.Flags.Has(ledger.TransferPostPending) && !t.Flags.Has(ledger.TransferVoidPending)
-		if begins && t.Code >= chart.CodePacket && t.Code <= chart.CodeDustLeg {
+		isPrepare := !t.Flags.Has(ledger.TransferPostPending) && !t.Flags.Has(ledger.TransferVoidPending)
+		if isPrepare && t.Code >= chart.CodePacket && t.Code <= chart.CodeDustLeg {
 			packets[t.UserData128] = struct{}{}
 		}
 	}

@@ -49,11 +49,11 @@ separate entry.`,
 				if err != nil {
 					return err
 				}
-				known, err := s.parseAccounts(cmd.Context(), nil, found.String())
+				counterparties, err := s.parseAccounts(cmd.Context(), nil, found.String())
 				if err != nil {
-					known = nil // without configured peers, counterparties have no names
+					counterparties = nil // without configured peers, counterparties have no names
 				}
-				options := []accounts.StatementOption{accounts.WithKnownAccounts(known...), accounts.WithKnownKeys(keys...)}
+				options := []accounts.StatementOption{accounts.WithKnownAccounts(counterparties...), accounts.WithKnownKeys(keys...)}
 				if holds {
 					options = append(options, accounts.WithHolds())
 				}

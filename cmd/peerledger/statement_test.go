@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a table or JSON shows of a time, --from and --to take.
+// --from and --to read times as tables and JSON print them.
 func TestMomentsAreReadAsTheyAreShown(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 26, 10, 7, 5, 123456789, time.UTC)
@@ -78,7 +78,7 @@ func TestStatementShowsKeyAndWay(t *testing.T) {
 	require.Equal(t, records[paid][16], last.KeyHash)
 }
 
-// "unlimited", which the tables show, is read wherever a credit line is.
+// "unlimited" is read wherever a credit line is read.
 func TestAnUnlimitedLineIsReadAsItIsShown(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)

@@ -16,9 +16,9 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// commandLines has a right command line of every command. Those of books look at a ledger with the
-// assets of the configuration, those of raw at a ledger alone, and the others at none, or not by
-// the flags of all commands.
+// commandLines has a correct command line of every command. Commands of books read a ledger with
+// the configured assets, commands of raw a ledger alone, and others no ledger, or not by the shared
+// flags.
 var commandLines = struct{ books, raw, others map[string]string }{
 	books: map[string]string{
 		"balances": "balances", "statement": "statement alice@USD", "orders": "orders", "watch": "watch --once", "peers": "peers",
@@ -44,12 +44,12 @@ var commandLines = struct{ books, raw, others map[string]string }{
 	},
 }
 
-// writesBooks are the commands that take --yes.
+// writesBooks reports whether a command takes --yes.
 func writesBooks(name string) bool {
 	return strings.Contains(name, " ") && !strings.HasPrefix(name, "completion") && name != "backup list" && name != "settle announced" && name != "settle pauses" || name == "migrate"
 }
 
-// eachLine runs all command lines, as far as they are there, with something before them.
+// eachLine calls run with each command line in a subtest.
 func eachLine(t *testing.T, commands map[string]string, run func(t *testing.T, name string, line []string)) {
 	t.Helper()
 	for _, name := range slices.Sorted(maps.Keys(commands)) {
@@ -72,7 +72,7 @@ func appendArgs(before []string, line ...string) []string {
 	return append(slices.Clone(before), line...)
 }
 
-// The table has every command that does something.
+// commandLines has every command that does something.
 func TestStatusesOfEveryCommand(t *testing.T) {
 	t.Parallel()
 	var names []string
@@ -90,7 +90,7 @@ func TestStatusesOfEveryCommand(t *testing.T) {
 	require.ElementsMatch(t, names, slices.Collect(maps.Keys(allLines())))
 }
 
-// Wrong command lines end with status 2, and say what is wrong.
+// Wrong command lines end with status 2 and a message.
 func TestStatusOfWrongCommandLines(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -133,7 +133,7 @@ func TestStatusOfWrongCommandLines(t *testing.T) {
 	}
 }
 
-// corruptFolder is a ledger's folder whose first log segment has no header.
+// corruptFolder makes a ledger's folder whose first log segment has no header.
 func corruptFolder(t *testing.T) string {
 	t.Helper()
 	folder := newTestLedger(t).folder
@@ -147,7 +147,7 @@ func corruptFolder(t *testing.T) string {
 	return folder
 }
 
-// How commands end that look at a ledger, if there is something about the ledger.
+// The statuses of commands on faulty ledgers.
 func TestStatusOfLedgers(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -164,7 +164,7 @@ func TestStatusOfLedgers(t *testing.T) {
 	commands := maps.Clone(commandLines.books)
 	maps.Copy(commands, commandLines.raw)
 	eachLine(t, commands, func(t *testing.T, name string, line []string) { //nolint:thelper // it is the test
-		ends := func(want int, says string, before ...string) {
+		ends := func(status int, text string, before ...string) {
 			t.Helper()
 			for _, yes := range []bool{false, true} {
 				args := appendArgs(before, line...)
@@ -174,8 +174,8 @@ func TestStatusOfLedgers(t *testing.T) {
 					args = append(args, "--yes")
 				}
 				got := runApp(t, args...)
-				require.Equal(t, want, got.status, "%v: %s", args, got.errors)
-				require.Contains(t, got.errors, says, args)
+				require.Equal(t, status, got.status, "%v: %s", args, got.errors)
+				require.Contains(t, got.errors, text, args)
 				require.Empty(t, got.out, "%v", args)
 			}
 		}
@@ -183,7 +183,7 @@ func TestStatusOfLedgers(t *testing.T) {
 		ends(statusUsage, "no ledger is named", "--config", s.config)
 		ends(statusUsage, "nothing.yaml", "--config", filepath.Join(empty, "nothing.yaml"), "--folder", s.folder)
 		ends(statusUsage, "is a file", in(file)...)
-		// A copy for each command: two that open one folder at a time find it in use.
+		// A copy for each command: two commands at a time cannot open one folder.
 		copied := t.TempDir()
 		require.NoError(t, os.CopyFS(copied, os.DirFS(corrupt)))
 		ends(statusFailed, "corrupt", in(copied)...)
@@ -198,7 +198,7 @@ func TestStatusOfLedgers(t *testing.T) {
 	})
 }
 
-// A folder, or a place in it, becomes a ledger only if somebody asks for that.
+// Only commands that provision peers create a ledger.
 func TestLookingMakesNoLedger(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -219,7 +219,8 @@ func TestLookingMakesNoLedger(t *testing.T) {
 	require.Equal(t, statusUsage, runApp(t, "--config", s.config, "--folder", filepath.Join(dir, "no", "such"), "peers", "provision", "--yes").status)
 }
 
-// The environment and the file may not say two things, where they are what decides.
+// The environment or the file may not name two ledgers, unless a source of higher precedence
+// decides.
 func TestContradictions(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -260,19 +261,19 @@ func TestContradictions(t *testing.T) {
 	require.Equal(t, statusUsage, got.status)
 }
 
-// A file whose assets are others than the ledger's shows no amount and writes none.
+// With assets that differ from the ledger's, a command shows no amount and writes nothing.
 func TestAssetsAreTheLedgers(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
 	s.forwardPacket(t, 3001)
 	before := s.runOK(t, "balances", "--json")
-	for says, replaced := range map[string][2]string{
+	for want, replaced := range map[string][2]string{
 		"USD/9 on ledger 1: its scale is 2 in the ledger":                 {"USD, scale: 2", "USD, scale: 9"},
 		"GBP/2 on ledger 1: the ledger has another asset":                 {"{code: USD, scale: 2, ledger: 1}", "{code: GBP, scale: 2, ledger: 1}"},
 		"USD/2 on ledger 7: the ledger has it under the number 1 for USD": {"ledger: 1", "ledger: 7"},
 	} {
 		text := strings.ReplaceAll(configuration, replaced[0], replaced[1])
-		if strings.HasPrefix(says, "GBP") {
+		if strings.HasPrefix(want, "GBP") {
 			text = strings.ReplaceAll(text, "asset: USD", "asset: GBP")
 		}
 		other := testLedger{filepath.Join(t.TempDir(), "peerledger.yaml"), s.folder}
@@ -285,8 +286,8 @@ func TestAssetsAreTheLedgers(t *testing.T) {
 				}
 				got := other.runCommand(t, args...)
 				require.Equal(t, statusUsage, got.status, "%v: %s", args, got.errors)
-				require.Contains(t, got.errors, says, "%v", args)
-				require.Equal(t, 1, strings.Count(got.errors, says), "it is said once")
+				require.Contains(t, got.errors, want, "%v", args)
+				require.Equal(t, 1, strings.Count(got.errors, want), "it is said once")
 				require.Empty(t, got.out)
 			}
 		}

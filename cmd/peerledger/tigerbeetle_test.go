@@ -28,7 +28,7 @@ func (o onCluster) runCommand(t *testing.T, args ...string) outcome {
 	}, args...)...)
 }
 
-// The commands that an operator gives, on a real TigerBeetle.
+// An operator's commands on a real TigerBeetle.
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	o := onCluster{tigerbeetletest.Start(t, tigerbeetletest.Config{}), filepath.Join(t.TempDir(), "peerledger.yaml")}
@@ -37,7 +37,7 @@ func TestOnACluster(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"doctor"}, "0 problems, 1 warning"}, // it is a development server
+		{[]string{"doctor"}, "0 problems, 1 warning"}, // for the development server
 		{[]string{"peers", "provision", "--yes"}, "Done: provision 3 peers"},
 		{[]string{"credit", "extend", "alice@USD", "50", "--yes"}, "from 100.00 to 150.00"},
 		{[]string{"settle", "received", "bob@USD", "12.50", "--key", "k", "--yes"}, "Done: book a payment received"},
@@ -74,7 +74,7 @@ func TestBenchNeedsACluster(t *testing.T) {
 	require.Contains(t, got.errors, "no ledger is named")
 }
 
-// A backup of a real node is verified against the totals of before and against the original.
+// A backup of a real node is verified against the recorded totals and the original.
 func TestBackupOnTigerBeetle(t *testing.T) {
 	t.Parallel()
 	binary, err := exec.LookPath(os.Getenv("TIGERBEETLE_BINARY"))

@@ -47,12 +47,12 @@ func (s *session) trialBalance(cmd *cobra.Command, asset string) error {
 		return err
 	}
 	var rows []trialRow
-	var wrong error
+	var unbalanced error
 	for _, a := range assets {
 		balance, err := s.book.TrialBalance(cmd.Context(), a)
 		switch {
 		case errors.Is(err, accounts.ErrUnbalanced):
-			wrong = errors.Join(wrong, err)
+			unbalanced = errors.Join(unbalanced, err)
 		case err != nil:
 			return err
 		}
@@ -61,10 +61,10 @@ func (s *session) trialBalance(cmd *cobra.Command, asset string) error {
 		}
 		rows = append(rows, newTrialRow(a, "total", &balance.Total))
 	}
-	if err := printRows(s.app, rows, trialColumns...); err != nil || wrong == nil {
+	if err := printRows(s.app, rows, trialColumns...); err != nil || unbalanced == nil {
 		return err
 	}
-	s.printError(wrong, statusFound)
+	s.printError(unbalanced, statusFound)
 	return errFound
 }
 

@@ -57,7 +57,7 @@ func TestTrialBalanceThatDoesNotBalance(t *testing.T) {
 	require.Contains(t, complaints.String(), "debits are not credits: USD/2 on ledger 1: posted 0.01 and 0.00, pending 0.00 and 0.00")
 }
 
-// moving is a ledger on which something moves all the time, and that gives a few accounts at once.
+// moving is a ledger whose accounts change all the time, with small pages.
 type moving struct {
 	ledger.Ledger
 	moment *uint64
@@ -75,7 +75,7 @@ func (m moving) QueryTransfers(context.Context, ledger.QueryFilter) ([]ledger.Tr
 	return []ledger.Transfer{{Timestamp: *m.moment}}, nil
 }
 
-// Sums that are of no moment are not shown.
+// Sums of different moments are not shown.
 func TestTrialBalanceWhileMuchMoves(t *testing.T) {
 	t.Parallel()
 	var out, complaints bytes.Buffer

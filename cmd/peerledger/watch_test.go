@@ -32,7 +32,7 @@ func TestWatchOnce(t *testing.T) {
 	require.NotContains(t, out, "alice")
 }
 
-// A rail that is paused and payments that are stopped have a line each, as long as they are.
+// Paused rails and stopped payments have a line each, until they end.
 func TestWatchShowsPauses(t *testing.T) {
 	t.Parallel()
 	s := newTestLedger(t)
@@ -80,7 +80,7 @@ func TestLiveView(t *testing.T) {
 	next, again := m.Update(snapshotMsg{snapshot: s})
 	require.NotNil(t, again, "it looks again later")
 	m = next.(live)
-	next, _ = m.Update(tea.WindowSizeMsg{Height: 8}) // has room for one
+	next, _ = m.Update(tea.WindowSizeMsg{Height: 8}) // room for one peer
 	m = next.(live)
 	content := m.View().Content
 	require.Contains(t, content, "ann")
@@ -88,7 +88,7 @@ func TestLiveView(t *testing.T) {
 	require.Contains(t, content, strings.Repeat("█", barWidth/2)+strings.Repeat("░", barWidth/2)+"  50%")
 	require.Contains(t, content, "1 to 1 of 3 peers")
 
-	// A pause takes the room of a peer.
+	// The line of a pause takes the room of a peer.
 	s.Pauses = []pauseRow{{Payments: "all", Asset: "USD/2", Since: "2026-11-29 10:00:00"}}
 	next, _ = m.Update(snapshotMsg{snapshot: s})
 	next, _ = next.Update(tea.WindowSizeMsg{Height: 10})
@@ -101,7 +101,7 @@ func TestLiveView(t *testing.T) {
 	m = pressKey(t, m, 'k')
 	require.Contains(t, m.View().Content, "ben")
 
-	// What was seen last stays on the screen when the ledger does not answer.
+	// The last snapshot stays on the screen when the ledger does not answer.
 	next, _ = m.Update(snapshotMsg{err: errors.New("away")})
 	m = next.(live)
 	require.Contains(t, m.View().Content, "no answer: away")

@@ -60,8 +60,8 @@ func (s Subject) checkNames(r *Report) {
 	for i, p := range s.Books.Peers {
 		names[i] = p.Peer
 	}
-	if alike := Alike(names); alike != "" {
-		r.addFinding(PeersAlike, "books", alike)
+	if lookalikes := Alike(names); lookalikes != "" {
+		r.addFinding(PeersAlike, "books", lookalikes)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 
 var usd = accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
 
-// booksFixture has books with peers, and writes what doctors find on them.
+// booksFixture has books with peers, and writes rows that the doctor must find.
 type booksFixture struct {
 	ledger  *embedded.Ledger
 	book    *accounts.Book
@@ -63,7 +63,7 @@ func (s *booksFixture) writeTransfer(t *testing.T, row ledger.Transfer) {
 	require.Equal(t, ledger.TransferCreated, results[0].Status)
 }
 
-// findFinding is the finding with a code.
+// findFinding returns the finding with a code.
 func findFinding(t *testing.T, r Report, code Code) Finding {
 	t.Helper()
 	for _, f := range r {
@@ -105,7 +105,7 @@ func TestPeersInArrears(t *testing.T) {
 	require.Equal(t, Warning, r.Worst())
 }
 
-// A peer that a version before arrears provisioned has three accounts.
+// A peer provisioned before the version with arrears has three accounts.
 func TestPeersOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
 	s := newBooksFixture(t, "alice")
@@ -126,7 +126,7 @@ func TestPeersOfAnEarlierVersion(t *testing.T) {
 	require.Equal(t, "bob", findFinding(t, r, NoArrearsAccount).Found)
 }
 
-// readAssetTag is what our accounts carry of their asset.
+// readAssetTag reads the tag of the asset on our accounts.
 func (s *booksFixture) readAssetTag(t *testing.T) uint64 {
 	t.Helper()
 	rows, err := s.ledger.LookupAccounts(t.Context(), []ledger.ID{s.peerIDs(t, "alice").Peer})
@@ -134,12 +134,12 @@ func (s *booksFixture) readAssetTag(t *testing.T) uint64 {
 	return rows[0].UserData64
 }
 
-// Orders without a check are right until there is one with a check.
+// Unchecked orders are correct until the first checked order.
 func TestEnginesOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
 	const unchecked, checked = 0, 1 << 56
 	for name, test := range map[string]struct {
-		versions []uint64 // of the orders, the oldest first
+		versions []uint64 // of the orders, oldest first
 		want     []Code
 	}{
 		"before the upgrade": {[]uint64{unchecked, unchecked}, nil},
@@ -186,7 +186,7 @@ func TestBooksOfOthers(t *testing.T) {
 	require.Contains(t, findFinding(t, r, BooksUnread).Found, "USD")
 }
 
-// Payments of closed peers wait until they are given back, or came back themselves.
+// Payments of closed peers wait until they are released or returned.
 func TestMoneyOfClosedPeers(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -219,7 +219,7 @@ func TestMoneyOfClosedPeers(t *testing.T) {
 	require.Equal(t, "alice 0.50 USD", findFinding(t, Examine(ctx, s.subject), MoneyWaits).Found)
 }
 
-// Ids that differ by case are two peers, which is rarely meant.
+// Ids that differ by case are two peers, which is rarely intended.
 func TestPeersThatLookAlike(t *testing.T) {
 	t.Parallel()
 	s := newBooksFixture(t, "alice", "bob", "Alice")

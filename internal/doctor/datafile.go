@@ -85,8 +85,8 @@ func (s Subject) examineFile(path string, r *Report) (locked bool) {
 	if matches {
 		r.addFinding(DataFileRight, path, description)
 	}
-	locked, known := isLocked(path)
-	if known && !locked {
+	locked, ok := isLocked(path)
+	if ok && !locked {
 		r.addFinding(DataFileUnused, path, "no process holds its lock")
 	}
 	return locked

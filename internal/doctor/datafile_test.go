@@ -17,8 +17,7 @@ var superblock = vsr.Superblock{
 	ClusterID: clusterID, ReplicaCount: 1, Formatted: release, Release: release, Sequence: 1, Size: vsrtest.DataFileSize,
 }
 
-// newFileSubject is a subject whose network is not looked at: its configuration is right, and there
-// are no addresses.
+// newFileSubject has a correct configuration without addresses, so the network is not examined.
 func newFileSubject(path string) Subject { return Subject{ClusterID: clusterID, DataFile: path} }
 
 func TestDataFiles(t *testing.T) {
@@ -31,7 +30,7 @@ func TestDataFiles(t *testing.T) {
 	used.Size = vsrtest.DataFileSize + lastBlockSize - 1
 	tests := map[string]struct {
 		prepare func(t *testing.T, dir string)
-		file    string // beneath the folder; "" is the folder
+		file    string // in the folder; "" is the folder itself
 		want    []Code
 	}{
 		"right":             {writeDataFile("7_0.tigerbeetle", superblock), "", []Code{DataFileRight}},
@@ -60,7 +59,7 @@ func TestDataFiles(t *testing.T) {
 			newFileSubject(filepath.Join(dir, test.file)).examineDataFile(&r)
 			var got []Code
 			for _, f := range r {
-				// What the machine of the test has, the test does not know.
+				// The properties of the test's machine are unknown.
 				if f.Code != DataFileUnused && f.Code != DiskFull && f.Code != NotDurable {
 					got = append(got, f.Code)
 				}
@@ -77,8 +76,7 @@ func writeDataFile(name string, sb vsr.Superblock) func(*testing.T, string) {
 	}
 }
 
-// The folder's name may have any character, and a link that leads nowhere is a file that is
-// missing.
+// The folder's name may have any character, and a dangling link is a missing file.
 func TestDataFilesInFoldersOfAnyName(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"tb[1]", "tb[", `tb\x`, "tb*"} {
@@ -97,7 +95,7 @@ func TestDataFilesInFoldersOfAnyName(t *testing.T) {
 	}
 }
 
-// The number of replicas is compared with that of the addresses.
+// The number of replicas is compared with the number of addresses.
 func TestDataFileOfAnotherCount(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "7_0.tigerbeetle")

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The chapter on troubleshooting has every finding that is not well, and no other.
+// The chapter on troubleshooting has every code of a fault, and no other code.
 func TestTroubleshootingChapter(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/operations.md")

@@ -37,8 +37,8 @@ func serveReplica(t *testing.T, n int, change func(i int, r *vsrtest.Replica)) [
 	return addresses
 }
 
-// findFreeAddress is an address of this machine on which nobody listens, and no other test will: they
-// all have 127.0.0.1.
+// findFreeAddress returns an address of this machine without a listener. Other tests use 127.0.0.1,
+// so none will listen there.
 func findFreeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.88:0")
@@ -49,7 +49,7 @@ func findFreeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// session is an embedded ledger in the place of a cluster's.
+// session is an embedded ledger in place of a cluster.
 type session struct{ *embedded.Ledger }
 
 func (s session) BatchMax() int { return ledger.BatchMax }
@@ -65,7 +65,7 @@ func newSubject(addresses ...string) Subject {
 	}
 }
 
-// listCodes are those of what is not well.
+// listCodes returns the codes of all faults.
 func listCodes(r Report) (codes []Code) {
 	for _, f := range r {
 		if f.Level != OK {
@@ -87,7 +87,7 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
-// resolver knows one name.
+// resolver resolves one name.
 type resolver struct{}
 
 func (resolver) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
@@ -180,7 +180,7 @@ func TestNames(t *testing.T) {
 	require.Contains(t, r[0].Found, "tb-typo")
 }
 
-// The right order is said, so that it can be copied.
+// The correct order is printed in the form of the flag.
 func TestRightOrderIsSaid(t *testing.T) {
 	t.Parallel()
 	a := serveReplica(t, 3, nil)
@@ -192,8 +192,8 @@ func TestRightOrderIsSaid(t *testing.T) {
 	}
 }
 
-// A replica on the usual port is found when the configured one is refused. The usual ports
-// may be taken here, so another address of this machine stands for the host.
+// A replica on the usual port is found when the configured port is refused. The usual ports may be
+// in use here, so another address of this machine stands for the host.
 func TestWrongPort(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.77:3001")
@@ -203,7 +203,7 @@ func TestWrongPort(t *testing.T) {
 	defer func() { _ = listener.Close() }()
 	done := make(chan struct{})
 	target := serveReplica(t, 1, nil)[0]
-	go func() { // passes one connection on
+	go func() { // forwards one connection
 		defer close(done)
 		conn, err := listener.Accept()
 		if err != nil {
@@ -285,8 +285,8 @@ func TestConfigurationFaults(t *testing.T) {
 	require.Equal(t, "three", r[2].Found)
 }
 
-// All that is not well has a cause and a remedy, and no code is unknown.
-func TestKnowledge(t *testing.T) {
+// All faults have a cause and a remedy, and every code is in the catalogue.
+func TestCatalogue(t *testing.T) {
 	t.Parallel()
 	for _, code := range Codes() {
 		k := code.lookUpEntry()

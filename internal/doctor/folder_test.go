@@ -24,7 +24,7 @@ func (unanswering) CreateTransfers(ctx context.Context, _ []ledger.Transfer) ([]
 	return nil, ledger.ErrOutcomeUnknown
 }
 
-// writeConnectorFolders leaves a ledger's folder, and a journal in which so many fulfills wait.
+// writeConnectorFolders makes a ledger's folder, and a journal in which so many fulfills wait.
 func writeConnectorFolders(t *testing.T, waiting int, expiry time.Time) (folder, journal string) {
 	t.Helper()
 	folder, journal = filepath.Join(t.TempDir(), "ledger"), filepath.Join(t.TempDir(), "journal")
@@ -44,12 +44,12 @@ func writeConnectorFolders(t *testing.T, waiting int, expiry time.Time) (folder,
 		require.NoError(t, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel() // it is given up
+	cancel() // abandon the request
 	_ = r.Close(ctx)
 	return folder, journal
 }
 
-// listFolderCodes are the codes without those of the machine that the test does not know.
+// listFolderCodes returns the codes without the codes of the test's volume.
 func listFolderCodes(r Report) (list []Code) {
 	for _, f := range r {
 		if f.Code != DiskFull && f.Code != NotDurable {
@@ -59,7 +59,7 @@ func listFolderCodes(r Report) (list []Code) {
 	return list
 }
 
-// What a closed ledger and a journal are told to be, and that they are left as they were.
+// The findings on a closed ledger and a journal. Both stay unchanged.
 func TestFolders(t *testing.T) {
 	t.Parallel()
 	folder, journal := writeConnectorFolders(t, 2, time.Now().Add(time.Minute))
@@ -109,7 +109,7 @@ func TestFolders(t *testing.T) {
 	require.Equal(t, 2, content.PendingFulfills, "they still wait")
 }
 
-// What a program has open is not read, and that is no fault.
+// An open folder is not read, and is no fault.
 func TestFoldersInUse(t *testing.T) {
 	t.Parallel()
 	folder, _ := writeConnectorFolders(t, 0, time.Time{})

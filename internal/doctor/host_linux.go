@@ -88,7 +88,7 @@ func readVolume(path string) volume {
 
 // isLocked reports whether a process holds the server's lock on a file. The check takes a shared
 // lock for a moment; a server that starts at this moment tries again.
-func isLocked(path string) (locked, known bool) {
+func isLocked(path string) (locked, ok bool) {
 	file, err := os.Open(path)
 	if err != nil {
 		return false, false

@@ -8,4 +8,4 @@ func readHost() host { return host{} }
 
 func readVolume(string) volume { return volume{} }
 
-func isLocked(string) (locked, known bool) { return false, false }
+func isLocked(string) (locked, ok bool) { return false, false }

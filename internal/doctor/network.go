@@ -26,11 +26,11 @@ type replica struct {
 }
 
 func (p *replica) String() string {
-	where := p.configured
+	location := p.configured
 	if text := p.address.String(); p.address.IsValid() && text != p.configured {
-		where += " (" + text + ")"
+		location += " (" + text + ")"
 	}
-	return fmt.Sprintf("replica %d at %s", p.index, where)
+	return fmt.Sprintf("replica %d at %s", p.index, location)
 }
 
 // resolveReplicas resolves the addresses of the replicas.

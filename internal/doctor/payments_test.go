@@ -12,8 +12,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// Rails that are paused and payments that are stopped are found as long as they are, by a doctor
-// that writes nothing.
+// Paused rails and stopped payments are found until they end, and the doctor writes nothing.
 func TestPausedPayments(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -45,7 +44,7 @@ func TestPausedPayments(t *testing.T) {
 	require.Empty(t, listCodes(Examine(ctx, s.subject)))
 }
 
-// withoutPauses is a session that does not answer who asks for pauses.
+// withoutPauses is a session that does not answer queries for pauses.
 type withoutPauses struct{ kept }
 
 func (s withoutPauses) GetAccountTransfers(ctx context.Context, f ledger.AccountFilter) ([]ledger.Transfer, error) {
@@ -55,7 +54,7 @@ func (s withoutPauses) GetAccountTransfers(ctx context.Context, f ledger.Account
 	return s.kept.GetAccountTransfers(ctx, f)
 }
 
-// Pauses that cannot be read are not taken for none.
+// Unreadable pauses are a finding.
 func TestPausesThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	s := newBooksFixture(t, "alice")

@@ -14,8 +14,8 @@ import (
 	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
 )
 
-// A server and a data file of a release that does it otherwise are said to be not understood, and
-// nobody is sent to a backup for that alone.
+// A server or a data file of a release with another format is reported as not understood, without
+// the advice to restore a backup.
 func TestReleaseThatIsNotUnderstood(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
@@ -29,7 +29,7 @@ func TestReleaseThatIsNotUnderstood(t *testing.T) {
 		copy(header, sum[:])
 	}
 	require.NoError(t, os.WriteFile(path, content, 0o600))
-	address := vsrtest.Listen(t, func(conn net.Conn) { // it answers with what it is sent, which is no pong
+	address := vsrtest.Listen(t, func(conn net.Conn) { // echoes the ping, which is not a pong
 		message := make([]byte, 256)
 		_, _ = conn.Read(message)
 		_, _ = conn.Write(message)

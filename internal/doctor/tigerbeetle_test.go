@@ -15,7 +15,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// newClusterSubject is a subject that is a real cluster.
+// newClusterSubject is a subject with a real cluster.
 func newClusterSubject(c *tigerbeetletest.Cluster, addresses ...string) Subject {
 	cfg := c.Config()
 	cfg.Addresses, cfg.Sessions, cfg.OpenTimeout = addresses, 1, 20*time.Second
@@ -25,17 +25,17 @@ func newClusterSubject(c *tigerbeetletest.Cluster, addresses ...string) Subject 
 	}
 }
 
-// The list, on a cluster of three.
+// The faults of a real cluster of three.
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Replicas: 3})
 	a := make([]string, 3)
 	for i := range a {
-		a[i] = c.Replica(i).Addr() // a proxy would take connections for a server that is down
+		a[i] = c.Replica(i).Addr() // a proxy would accept connections for a stopped server
 	}
 
 	r := Examine(t.Context(), newClusterSubject(c, a...))
-	require.Equal(t, []Code{SmallRequests}, listCodes(r), "%+v", r) // it is a development server
+	require.Equal(t, []Code{SmallRequests}, listCodes(r), "%+v", r) // a development server
 
 	r = Examine(t.Context(), newClusterSubject(c, a[2], a[0], a[1]))
 	require.Contains(t, listCodes(r), WrongOrder, "%+v", r)
@@ -60,17 +60,17 @@ func TestOnACluster(t *testing.T) {
 func TestOnASingleNode(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
-	address := c.Replica(0).Addr() // as above
+	address := c.Replica(0).Addr() // no proxy, as above
 
 	r := Examine(t.Context(), newClusterSubject(c, address))
 	require.Equal(t, []Code{SmallRequests}, listCodes(r), "%+v", r)
 
-	// A client of a release to come.
+	// A client of a future release.
 	s := newClusterSubject(c, address)
 	s.Client++
 	require.Contains(t, listCodes(Examine(t.Context(), s)), ClientTooNew)
 
-	// All 8 connections of a development server: those of sessions that look-ups keep.
+	// Sessions with look-ups keep all 8 connections of a development server.
 	for range 8 {
 		conn, err := net.Dial("tcp", address)
 		require.NoError(t, err)

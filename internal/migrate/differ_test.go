@@ -10,7 +10,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// changed is a ledger that shows an account otherwise than it is.
+// changed is a ledger that returns a changed account.
 type changed struct {
 	ledger.Ledger
 	change func(*ledger.Account)
@@ -26,7 +26,7 @@ func (l changed) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) (
 	return found, err
 }
 
-// All accounts are compared at the end, in every figure.
+// Every field of every account is compared at the end.
 func TestDifferencesAreFound(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*ledger.Account){

@@ -11,8 +11,8 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// What was asked of a packet before a move and is asked again after it is answered as a conflict,
-// and a fulfill whose hold had expired before it is refused. Nothing is booked by either.
+// A packet operation of before the migration, repeated after it, is answered as a conflict, and a
+// fulfill of an expired hold is refused. Neither books anything.
 func TestPacketsOfBeforeAMove(t *testing.T) {
 	t.Parallel()
 	ctx, c := t.Context(), newClock()

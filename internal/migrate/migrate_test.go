@@ -22,7 +22,7 @@ import (
 // No migration leaves a goroutine behind.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// clock is a clock that tests move.
+// clock is a clock that tests advance.
 type clock struct{ now atomic.Int64 }
 
 func newClock() *clock {
@@ -35,13 +35,13 @@ func (c *clock) currentTime() time.Time  { return time.Unix(0, c.now.Load()) }
 func (c *clock) advance(d time.Duration) { c.now.Add(int64(d)) }
 func (c *clock) Sleep(d time.Duration)   { c.advance(d) }
 
-// slept is an embedded ledger whose time programs let pass.
+// slept is an embedded ledger whose time advances when a program sleeps.
 type slept struct {
 	*embedded.Ledger
 	*clock
 }
 
-// newMigration is a migration between two ledgers on one clock.
+// newMigration returns a migration between two ledgers on one clock.
 func newMigration(t *testing.T, c *clock, from, to ledger.Ledger, pageSize int) *migration {
 	t.Helper()
 	return &migration{ctx: t.Context(), from: from, to: to, now: c.currentTime, pageSize: pageSize, holds: newOpenHolds()}
@@ -54,8 +54,7 @@ func newLedger(t *testing.T, c *clock) *embedded.Ledger {
 	return l
 }
 
-// Whatever a random program has written arrives, in requests of any size, and again changes
-// nothing.
+// All rows of a random program arrive, with any size of requests, and a second run changes nothing.
 func TestRandomPrograms(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
@@ -76,7 +75,7 @@ func TestRandomPrograms(t *testing.T) {
 	}
 }
 
-// failing ends some requests with an error, before or after they are done.
+// failing fails some requests, before or after they are executed.
 type failing struct {
 	ledger.Ledger
 	count int
@@ -106,7 +105,7 @@ func (f *failing) CreateAccounts(ctx context.Context, events []ledger.Account) (
 	return results, err
 }
 
-// A migration that is interrupted again and again goes on where it was.
+// A migration that is interrupted many times continues each time.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
@@ -127,7 +126,7 @@ func TestInterrupted(t *testing.T) {
 	ledgertest.RequireConserved(t, to)
 }
 
-// newClient are those of a connector on an embedded ledger.
+// newClient returns a connector's client on a ledger.
 func newClient(t *testing.T, l ledger.Ledger, c *clock) *peerledger.Client {
 	t.Helper()
 	usd := accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
@@ -142,8 +141,8 @@ type notClosed struct{ ledger.Ledger }
 
 func (notClosed) Close() error { return nil }
 
-// The library goes on with its books on the new ledger: balances, statements, lines,
-// suspensions, and new packets.
+// The library continues on the new ledger: balances, statements, lines, suspensions, and new
+// packets.
 func TestTheLibraryGoesOn(t *testing.T) {
 	t.Parallel()
 	c := newClock()
@@ -179,7 +178,7 @@ func TestTheLibraryGoesOn(t *testing.T) {
 	require.Equal(t, 2, result.Expired, "the two legs of the packet that expired")
 
 	moved := newClient(t, to, c)
-	again, err := moved.Provision(t.Context(), peers[1:]...) // alice's line is another one since
+	again, err := moved.Provision(t.Context(), peers[1:]...) // alice's line has changed since
 	require.NoError(t, err)
 	require.Equal(t, handles[1:], again)
 	got, err := moved.Book.Balances(t.Context(), handles...)
@@ -230,7 +229,7 @@ func TestRefusals(t *testing.T) {
 	_, err = newMigration(t, c, from, other, 10).runSteps()
 	require.ErrorIs(t, err, ErrNotEmpty)
 
-	// Somebody writes to the new ledger meanwhile.
+	// Another program writes to the new ledger meanwhile.
 	fill(to, 8)
 	c.advance(time.Minute)
 	_, err = newMigration(t, c, from, to, 10).runSteps()

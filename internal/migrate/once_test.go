@@ -20,15 +20,15 @@ var usd = accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
 
 func units(n uint64) ledger.Amount { return ledger.NewAmount(n) }
 
-// connector is all that books on a ledger, and a rail that answers with what it is told.
+// connector has all parts that book on a ledger, and a rail whose answers the test sets.
 type connector struct {
 	t        *testing.T
 	l        ledger.Ledger
 	book     *accounts.Book
 	engine   *settlement.Engine
 	recorder *transfers.Recorder
-	pending  bool               // the rail does not know yet
-	paid     []settlement.Order // by the rail
+	pending  bool               // the rail answers ErrPending
+	paid     []settlement.Order // orders paid by the rail
 }
 
 func newConnector(t *testing.T, c *clock, l ledger.Ledger) *connector {
@@ -61,7 +61,7 @@ func (d *connector) closeAll() {
 	require.NoError(d.t, d.engine.Close(d.t.Context()))
 }
 
-// provisionPeers are accounts with a line of 1,000, in the order of names.
+// provisionPeers returns accounts with a line of 1,000, in the order of names.
 func (d *connector) provisionPeers(names ...string) []accounts.PeerAccount {
 	d.t.Helper()
 	var all []accounts.PeerConfig
@@ -73,7 +73,7 @@ func (d *connector) provisionPeers(names ...string) []accounts.PeerAccount {
 	return handles
 }
 
-// whileClosed does something while a peer is closed.
+// whileClosed calls a function while a peer is closed.
 func (d *connector) whileClosed(a accounts.PeerAccount, do func()) {
 	d.t.Helper()
 	require.NoError(d.t, d.book.ClosePeer(d.t.Context(), a, accounts.CloseOptions{Force: true, ReasonCode: 1}))
@@ -81,7 +81,7 @@ func (d *connector) whileClosed(a accounts.PeerAccount, do func()) {
 	require.NoError(d.t, d.book.ReopenPeer(d.t.Context(), a))
 }
 
-// forwardPacket books a packet that was fulfilled already.
+// forwardPacket books an already fulfilled packet.
 func (d *connector) forwardPacket(p transfers.Packet) transfers.Packet {
 	d.t.Helper()
 	done, err := d.recorder.Forward(d.t.Context(), p)
@@ -103,7 +103,7 @@ func migrateTwice(t *testing.T, c *clock, from ledger.Ledger) (ledger.Ledger, Re
 	return to, first
 }
 
-// readSums are the posted and pending sums of all accounts.
+// readSums returns the posted and pending sums of all accounts.
 func readSums(t *testing.T, l ledger.Ledger) map[ledger.ID][4]ledger.Amount {
 	t.Helper()
 	all, err := l.QueryAccounts(t.Context(), ledger.QueryFilter{Limit: 1000})
@@ -115,7 +115,7 @@ func readSums(t *testing.T, l ledger.Ledger) map[ledger.ID][4]ledger.Amount {
 	return figures
 }
 
-// racing lets something happen before the next request that books.
+// racing calls a function before the next request that books.
 type racing struct {
 	ledger.Ledger
 	before func()
@@ -129,8 +129,8 @@ func (r *racing) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([
 	return r.Ledger.CreateTransfers(ctx, rows)
 }
 
-// keyedBookings are calls that book under a key, on a desk of peers alice, bob and carol. Each
-// reports whether it was booked before.
+// keyedBookings returns calls that book under a key, for a connector with the peers alice, bob and
+// carol. Each call reports whether the key was already booked.
 func keyedBookings(peers []accounts.PeerAccount) map[string]func(context.Context, *connector) (bool, error) {
 	alice, bob, carol := peers[0], peers[1], peers[2]
 	receive := func(a accounts.PeerAccount, key string) func(context.Context, *connector) (bool, error) {
@@ -199,8 +199,7 @@ func writeOffOnce(a accounts.PeerAccount, amount uint64) func(context.Context, *
 	}
 }
 
-// What was booked under a key is booked once, also by calls that are repeated after a move,
-// whichever attempt was booked.
+// A key is booked once, also by calls repeated after a migration, whichever attempt was booked.
 func TestKeysAreBookedOnceAfterAMove(t *testing.T) {
 	t.Parallel()
 	c := newClock()
@@ -244,7 +243,7 @@ func TestKeysAreBookedOnceAfterAMove(t *testing.T) {
 	want := readSums(t, to)
 	for name, book := range bookings {
 		if name == "voucher while closed" {
-			continue // a higher one is booked
+			continue // a higher voucher is booked
 		}
 		already, err := book(t.Context(), moved)
 		require.NoError(t, err, name)
@@ -257,8 +256,8 @@ func TestKeysAreBookedOnceAfterAMove(t *testing.T) {
 	ledgertest.RequireConserved(t, to)
 }
 
-// A packet that was booked as a correction is answered as a conflict after a move, whichever
-// correction it was, and not booked again.
+// A packet booked as a correction is answered as a conflict after a migration, whichever correction
+// it was, and not booked again.
 func TestForwardsAreBookedOnceAfterAMove(t *testing.T) {
 	t.Parallel()
 	c := newClock()
@@ -273,7 +272,7 @@ func TestForwardsAreBookedOnceAfterAMove(t *testing.T) {
 		old.forwardPacket(transfers.Packet{From: own, To: peers[1], In: 5, Out: 5}),
 	}
 	old.whileClosed(peers[2], func() {
-		packets = append(packets, old.forwardPacket(transfers.Packet{From: peers[2], To: peers[1], In: 20, Out: 20})) // without the sender
+		packets = append(packets, old.forwardPacket(transfers.Packet{From: peers[2], To: peers[1], In: 20, Out: 20})) // without the sender's leg
 	})
 	_, err = old.engine.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: peers[0], Key: "room", Amount: units(5000)})
 	require.NoError(t, err)
@@ -288,12 +287,12 @@ func TestForwardsAreBookedOnceAfterAMove(t *testing.T) {
 		require.Error(t, err, "packet %d", i)
 	}
 	require.Equal(t, want, readSums(t, to))
-	moved.forwardPacket(transfers.Packet{From: peers[0], To: peers[1], In: 10, Out: 9}) // a new one
+	moved.forwardPacket(transfers.Packet{From: peers[0], To: peers[1], In: 10, Out: 9}) // a new packet
 	moved.closeAll()
 	ledgertest.RequireConserved(t, to)
 }
 
-// The ids of the phases before a correction's own are burnt, of packets only.
+// The ids of the earlier phases of a correction are burnt, for packets only.
 func TestBurnAgain(t *testing.T) {
 	t.Parallel()
 	c := newClock()
@@ -308,10 +307,10 @@ func TestBurnAgain(t *testing.T) {
 		}
 	}
 	other := row(8, 0x05, 5)
-	other.UserData128 = uint128.From64(7) // its id is no packet's
+	other.UserData128 = uint128.From64(7) // the id belongs to no packet
 	rows := []ledger.Transfer{
 		row(1, 0x14, 5), row(2, 0x25, 5), row(3, 0x0e, 5), row(4, 0x1f, 5), row(5, 0x05, 1), row(6, 0x03, 5), row(7, 0x01, 5), other,
-		row(9, 0x05, 5), row(9, 0x03, 1), // booked twice before: what is in the ledger is copied
+		row(9, 0x05, 5), row(9, 0x03, 1), // booked twice before: rows in the ledger are copied
 	}
 	results, err := from.CreateTransfers(t.Context(), rows)
 	require.NoError(t, err)
@@ -340,7 +339,7 @@ func TestBurnAgain(t *testing.T) {
 	require.Equal(t, burnt, result.Burnt)
 }
 
-// An order that is open moves along and is paid once; one that is resolved stays so.
+// An open order is migrated and paid once; a resolved order stays resolved.
 func TestOrdersAfterAMove(t *testing.T) {
 	t.Parallel()
 	c := newClock()
@@ -381,7 +380,7 @@ func TestOrdersAfterAMove(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, to)
 }
 
-// The changes of a line go on behind the newest one, also if the ids of others were burnt.
+// Changes of a line continue after the newest one, also if ids of others were burnt.
 func TestLinesAfterAMove(t *testing.T) {
 	t.Parallel()
 	c := newClock()

@@ -14,8 +14,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// What a random program has written on an embedded ledger arrives on a cluster of three, and
-// from there on another embedded one.
+// All rows of a random program on an embedded ledger arrive on a cluster of three, and from there
+// on another embedded ledger.
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Replicas: 3})

@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// readAllocated is how much of the disk a file takes.
+// readAllocated returns how many bytes of the disk a file takes.
 func readAllocated(info os.FileInfo) (int64, bool) {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -19,10 +19,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// dockerStub stands in for docker: each container is a file in the folder. A file named
-// "<command>-waits" has a command wait until it is gone, and one named "<command>-fails" has it
-// fail when it has done its work. A container is made by a slow daemon, which goes on when
-// the command is killed.
+// dockerStub replaces docker. Each container is a file in the folder. A file "<command>-waits"
+// makes a command wait until the file is removed; a file "<command>-fails" makes it fail after its
+// work. A slow daemon makes containers, and continues when the command is killed.
 const dockerStub = `#!/bin/sh
 cd "$DOCKER_STUB" || exit 1
 command=$1
@@ -69,7 +68,7 @@ func listContainers(t *testing.T, dir string) []string {
 	return list
 }
 
-// writeCopy is a copy as Verify makes one.
+// writeCopy writes a copy like one of Verify.
 func writeCopy(t *testing.T) (file string) {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "backups", verifyPrefix+"1")
@@ -90,7 +89,7 @@ func TestContainersAreRemoved(t *testing.T) {
 	for name, test := range map[string]struct {
 		fails, interrupted string // a command
 	}{
-		"no image":                     {fails: "image"}, // and it is pulled
+		"no image":                     {fails: "image"}, // the image is pulled
 		"made, with an error":          {fails: "create"},
 		"does not start":               {fails: "start"},
 		"has no port":                  {fails: "port"},
@@ -132,8 +131,8 @@ func TestContainersAreRemoved(t *testing.T) {
 	}
 }
 
-// The container of a verification that was killed is removed by the next one, and those of
-// other backups are left alone.
+// The container of a verification that was killed is removed by the next one, and the
+// containers of other backups stay.
 //
 //nolint:paralleltest // PATH is of the whole process
 func TestContainerOfAKilledVerification(t *testing.T) {

@@ -35,7 +35,7 @@ func TestCreateAndRestore(t *testing.T) {
 	require.Equal(t, b, again)
 }
 
-// What must not be backed up is not, and says why.
+// Unsuitable data files are refused with a reason.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -54,7 +54,7 @@ func TestRefusals(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// Whoever stops the server may put another file in the place of the one that was looked at.
+// The stop may replace the data file by another one.
 func TestFileOfAnotherMoment(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -110,17 +110,17 @@ func TestFileInUse(t *testing.T) {
 	require.Empty(t, list)
 
 	o := n.makeOptions()
-	o.Snapshot = true // but it is none
+	o.Snapshot = true // the file is not in a snapshot
 	_, err = Create(t.Context(), o)
 	require.ErrorIs(t, err, ErrInUse)
 
-	// The server that is stopped lets go.
+	// The stopped server releases its lock.
 	stopped, started := 0, 0
 	o = n.makeOptions()
 	o.Stop = func(context.Context) error { stopped++; return server.Unlock() }
 	o.Start = func(context.Context) error {
 		started++
-		mine, err := server.TryLock() // the copy must not hold it any more
+		mine, err := server.TryLock() // the copy must have released the lock
 		require.True(t, mine)
 		return err
 	}
@@ -128,7 +128,7 @@ func TestFileInUse(t *testing.T) {
 	require.Equal(t, []int{1, 1}, []int{stopped, started})
 }
 
-// The server runs again whatever goes wrong, and nothing is left of the backup.
+// The server is started again after every error, and nothing is left of the backup.
 func TestServerIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
@@ -170,7 +170,7 @@ func TestServerIsStartedAgain(t *testing.T) {
 	}
 }
 
-// A backup is a backup, also if the server cannot be started again: but that is said.
+// A backup stays valid if the server cannot be started again; the error reports this.
 func TestServerThatDoesNotStart(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -194,7 +194,7 @@ func TestOneBackupAtATime(t *testing.T) {
 	n.createBackup(t, o)
 }
 
-// listLeftovers are the names in a folder that are neither a backup's nor the lock's.
+// listLeftovers returns the names in a folder except backups and locks.
 func listLeftovers(t *testing.T, folder string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(folder)
@@ -207,8 +207,8 @@ func listLeftovers(t *testing.T, folder string) (names []string) {
 	return names
 }
 
-// Whatever step a backup is interrupted at, there is a good one, and what has the name of
-// one is good. The next one cleans up.
+// A backup killed at any step leaves a good one, and every folder with a backup's name is good. The
+// next backup cleans up.
 func TestInterruptedBackups(t *testing.T) {
 	t.Parallel()
 	for _, step := range []string{"copied", "described", "checked", "renamed", "set aside"} {
@@ -237,7 +237,7 @@ func TestInterruptedBackups(t *testing.T) {
 			}
 			o := n.makeOptions()
 			o.Keep = 1
-			o.Now = func() time.Time { return time.Now().Add(time.Second) } // the last one may be of this millisecond
+			o.Now = func() time.Time { return time.Now().Add(time.Second) } // the last backup may be of this millisecond
 			n.createBackup(t, o)
 			require.Empty(t, listLeftovers(t, n.folder))
 			list, err = List(n.folder)

@@ -7,5 +7,5 @@ import (
 	"syscall"
 )
 
-// killThisProcess ends this process as a power cut does.
+// killThisProcess kills this process, like a power cut.
 func killThisProcess() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) }

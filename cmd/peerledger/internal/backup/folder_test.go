@@ -24,7 +24,7 @@ import (
 // connector is an embedded ledger in a folder, with a recorder that has a journal.
 type connector struct{ ledger, journal, backups string }
 
-// newConnector runs a connector that is killed while a fulfill waits for its answer.
+// newConnector makes a connector that was killed while a fulfill waited for its answer.
 func newConnector(t *testing.T) connector {
 	t.Helper()
 	dir := t.TempDir()
@@ -33,7 +33,7 @@ func newConnector(t *testing.T) connector {
 	return c
 }
 
-// silent is a ledger that answers no transfers from now on.
+// silent is a ledger that stops answering transfers.
 type silent struct{ ledger.Ledger }
 
 func (silent) CreateTransfers(ctx context.Context, _ []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
@@ -43,7 +43,7 @@ func (silent) CreateTransfers(ctx context.Context, _ []ledger.Transfer) ([]ledge
 
 var usd = accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
 
-// recordPackets prepares packets and fulfills them, of which the ledger does not answer.
+// recordPackets prepares and fulfills packets; the ledger does not answer the fulfills.
 func (c connector) recordPackets(t *testing.T, packets int) {
 	t.Helper()
 	l, err := embedded.Open(c.ledger)
@@ -59,7 +59,7 @@ func (c connector) recordPackets(t *testing.T, packets int) {
 		require.NoError(t, err)
 		work(r)
 		ctx, cancel := context.WithCancel(t.Context())
-		cancel() // it is given up
+		cancel() // abandon the request
 		_ = r.Close(ctx)
 	}
 	record(l, "", func(r *transfers.Recorder) {
@@ -82,7 +82,7 @@ func (c connector) makeOptions() Options {
 	return Options{Ledger: c.ledger, Journal: c.journal, Folder: c.backups}
 }
 
-// requireRestored restores both, and finds what was there.
+// requireRestored restores both folders, and compares them with the originals.
 func (c connector) requireRestored(t *testing.T, b Backup) connector {
 	t.Helper()
 	dir := t.TempDir()
@@ -109,8 +109,8 @@ func (c connector) requireRestored(t *testing.T, b Backup) connector {
 	return again
 }
 
-// A closed ledger and a journal are backed up, verified and restored, and the connector goes on
-// with them: what waited in the journal is recorded.
+// A closed ledger and a journal are backed up, verified and restored. The connector continues with
+// the copies and records the waiting fulfills.
 func TestFolderAndJournal(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t)
@@ -163,8 +163,7 @@ func TestFolderAndJournal(t *testing.T) {
 	}
 }
 
-// The archives are under the names and in the formats that the documents say, so that tar and zstd
-// restore them without us.
+// The archives have the documented names and formats, so tar and zstd restore them.
 func TestFoldersAreRestoredWithoutUs(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t)
@@ -200,7 +199,7 @@ func TestFoldersAreRestoredWithoutUs(t *testing.T) {
 	}
 }
 
-// A journal goes with a data file, or alone.
+// A journal is backed up with a data file, or alone.
 func TestJournalOfACluster(t *testing.T) {
 	t.Parallel()
 	c, n := newConnector(t), newNode(t)
@@ -234,8 +233,7 @@ func TestJournalOfACluster(t *testing.T) {
 	require.ErrorIs(t, n.createBackup(t, n.makeOptions()).RestoreJournal(t.Context(), t.TempDir()), ErrNothing)
 }
 
-// What is open is refused, before anything is stopped if there is nothing to stop it with, and
-// is let go when it was copied.
+// An open folder is refused before anything is copied, and a copied folder is released.
 func TestFoldersInUse(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t)
@@ -261,7 +259,7 @@ func TestFoldersInUse(t *testing.T) {
 	require.NoError(t, log.Close())
 }
 
-// What is no folder of a log is refused before anything is stopped, and two ledgers are.
+// Folders without a log, and two ledgers, are refused before anything is stopped.
 func TestFoldersThatAreRefused(t *testing.T) {
 	t.Parallel()
 	c, n := newConnector(t), newNode(t)
@@ -283,7 +281,7 @@ func TestFoldersThatAreRefused(t *testing.T) {
 	require.NoDirExists(t, c.backups)
 }
 
-// A folder that is damaged, or is not what it is said to be, has no backup: the copy is opened.
+// A damaged folder, or a folder of another kind, is not backed up, because the copy is opened.
 func TestDamagedFoldersAreNotBackedUp(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t)
@@ -308,7 +306,7 @@ func TestDamagedFoldersAreNotBackedUp(t *testing.T) {
 	require.Empty(t, list)
 }
 
-// Nothing is replaced, and nothing half restored is left.
+// Restore replaces nothing, and an interrupted restore leaves nothing.
 func TestRestoreIntoAFolderWithoutALog(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t)
@@ -317,7 +315,7 @@ func TestRestoreIntoAFolderWithoutALog(t *testing.T) {
 	require.ErrorIs(t, b.RestoreJournal(t.Context(), c.journal), ErrNotEmpty)
 
 	for name, content := range map[string][]byte{"lost+found": nil, "lock": {}, "notes": []byte("mine")} {
-		target := t.TempDir() // as a volume that is mounted
+		target := t.TempDir() // like a mounted volume
 		require.NoError(t, os.WriteFile(filepath.Join(target, name), content, 0o600))
 		require.NoError(t, b.Restore(t.Context(), target, nil), name)
 		kept, err := os.ReadFile(filepath.Join(target, name))
@@ -348,7 +346,7 @@ func TestRestoreIntoAFolderWithoutALog(t *testing.T) {
 	}
 }
 
-// A journal of which the manifest says something else is not verified.
+// A journal that differs from the manifest fails the verification.
 func TestJournalThatIsNotAsItWasNoted(t *testing.T) {
 	t.Parallel()
 	c := newConnector(t)
@@ -363,7 +361,7 @@ func TestJournalThatIsNotAsItWasNoted(t *testing.T) {
 	}
 }
 
-// writeSegments is a folder with a checkpoint and two segments.
+// writeSegments makes a folder with a checkpoint and two segments.
 func writeSegments(t *testing.T) (folder string, names []string) {
 	t.Helper()
 	folder = filepath.Join(t.TempDir(), "log")
@@ -373,7 +371,7 @@ func writeSegments(t *testing.T) (folder string, names []string) {
 	add()
 	require.NoError(t, l.Checkpoint().Commit(t.Context()))
 	add()
-	c := l.Checkpoint() // which begins the next segment
+	c := l.Checkpoint() // begins the next segment
 	add()
 	require.NoError(t, l.Wait(t.Context(), l.Appended()))
 	require.NoError(t, c.Discard())
@@ -384,8 +382,8 @@ func writeSegments(t *testing.T) (folder string, names []string) {
 	return folder, names
 }
 
-// A restore that is interrupted between two files is refused as corrupt, and never taken for a
-// new folder.
+// A restore interrupted between two files leaves a folder that is refused as corrupt, and never
+// taken for a new one.
 func TestHalfRestoredFolder(t *testing.T) {
 	t.Parallel()
 	folder, names := writeSegments(t)
@@ -404,13 +402,13 @@ func TestHalfRestoredFolder(t *testing.T) {
 		return err
 	}
 	require.NoError(t, read())
-	for _, name := range names[:len(names)-1] { // in the other order than they are linked in
+	for _, name := range names[:len(names)-1] { // in the reverse order of linking
 		require.NoError(t, os.Remove(filepath.Join(target, name)))
 		require.ErrorIs(t, read(), wal.ErrCorrupt)
 	}
 }
 
-// Whoever packs an archive says what its files are called: a name is one of a log's, or refused.
+// An archive may hold only files with the names of a log.
 func TestNamesInAnArchive(t *testing.T) {
 	t.Parallel()
 	for name, header := range map[string]tar.Header{

@@ -17,7 +17,7 @@ import (
 	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
 )
 
-// Nothing leaves a goroutine behind.
+// No test leaves a goroutine behind.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(killedIn); dir != "" {
 		dieInCreate(dir)
@@ -44,7 +44,7 @@ var superblock = vsr.Superblock{
 	ClusterID: uint128.From64(7), ReplicaCount: 1, Release: vsr.NewRelease(0, 17, 9), Sequence: 3, CheckpointOp: 960, Size: vsrtest.DataFileSize,
 }
 
-// writeDataFile changes the file behind the superblock.
+// writeDataFile changes the data file after the superblock.
 func (n node) writeDataFile(t *testing.T) {
 	t.Helper()
 	file, err := os.OpenFile(n.file, os.O_RDWR, 0)
@@ -67,7 +67,7 @@ func (n node) createBackup(t *testing.T, o Options) Backup {
 	return b
 }
 
-// restoreFile is what a backup restores to.
+// restoreFile restores a backup and returns the content of the data file.
 func restoreFile(t *testing.T, b Backup) []byte {
 	t.Helper()
 	target := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
@@ -77,14 +77,14 @@ func restoreFile(t *testing.T, b Backup) []byte {
 	return content
 }
 
-// newClock goes a step further each time.
+// newClock returns a clock that advances by a step at each call.
 func newClock(step time.Duration) func() time.Time {
 	now := time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC)
 	return func() time.Time { now = now.Add(step); return now }
 }
 
-// killedIn names the folder of a node in which a child process makes a backup and dies at
-// the step that killedAt names.
+// killedIn names the folder of a node in which a child process makes a backup and dies at the step
+// killedAt.
 const killedIn, killedAt = "PEERLEDGER_BACKUP_DIES_IN", "PEERLEDGER_BACKUP_DIES_AT"
 
 func dieInCreate(dir string) {

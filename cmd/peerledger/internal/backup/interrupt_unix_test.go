@@ -18,12 +18,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// interruptedIn names the folder of a node in which a child process makes a backup whose stop
-// and start wait for a file of their name.
+// interruptedIn names the folder of a node in which a child process makes a backup. Its stop and
+// start wait for a file of their name.
 const interruptedIn = "PEERLEDGER_BACKUP_INTERRUPTED_IN"
 
 func createInterrupted(dir string) {
-	ctx, end := signal.NotifyContext(context.Background(), os.Interrupt) // as the command does
+	ctx, end := signal.NotifyContext(context.Background(), os.Interrupt) // like the command
 	defer end()
 	context.AfterFunc(ctx, func() { _ = os.WriteFile(filepath.Join(dir, "seen"), nil, 0o600) })
 	n := node{filepath.Join(dir, "7_0.tigerbeetle"), filepath.Join(dir, "backups")}
@@ -40,17 +40,17 @@ func createInterrupted(dir string) {
 	os.Exit(0)
 }
 
-// Ctrl-C goes to the whole foreground process group. However often it comes, the stop comes to
-// its end, and the server is started again.
+// Ctrl-C goes to the whole foreground process group. After any number of interrupts, the stop
+// finishes and the server is started again.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		interrupted []string // what is under way when an interrupt comes
+		interrupted []string // the step during which an interrupt arrives
 		failed      bool
 	}{
 		"not":                       {nil, false},
 		"while it stops":            {[]string{"stop"}, true},
-		"while it starts":           {[]string{"start"}, true}, // which is before the copy is read back
+		"while it starts":           {[]string{"start"}, true}, // before the copy is read back
 		"while it stops and starts": {[]string{"stop", "start"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -86,7 +86,7 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// A command that does not end is ended with all that it has started.
+// The end of the context kills a command with all its children.
 func TestShellEnds(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -115,7 +115,7 @@ func fileExists(path string) bool {
 	return err == nil
 }
 
-// isZombie reports whether a process has ended, and nobody has asked how.
+// isZombie reports whether a process has ended without being waited for.
 func isZombie(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && strings.Contains(string(stat), ") Z ")

@@ -16,7 +16,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// A change of any byte is found.
+// A change of any byte is detected.
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -58,7 +58,7 @@ func TestDamage(t *testing.T) {
 	require.ErrorIs(t, err, ErrDamaged)
 }
 
-// editManifest changes a manifest's text, and leaves its hash.
+// editManifest changes a manifest's text and keeps its hash.
 func editManifest(t *testing.T, b Backup, from, to string) {
 	t.Helper()
 	path := filepath.Join(b.Folder, manifestName)
@@ -68,7 +68,7 @@ func editManifest(t *testing.T, b Backup, from, to string) {
 	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(content), from, to, 1)), 0o600))
 }
 
-// rewriteManifest puts another manifest in the place of a backup's, with a right hash.
+// rewriteManifest replaces a backup's manifest, with a correct hash.
 func rewriteManifest(t *testing.T, b Backup, change func(*Manifest)) Backup {
 	t.Helper()
 	require.NoError(t, os.Remove(filepath.Join(b.Folder, manifestName)))
@@ -79,7 +79,7 @@ func rewriteManifest(t *testing.T, b Backup, change func(*Manifest)) Backup {
 	return b
 }
 
-// A manifest that is not what was written is not believed, whatever it says.
+// A changed manifest is not trusted, whatever its content.
 func TestManifestThatWasChanged(t *testing.T) {
 	t.Parallel()
 	for from, to := range map[string]string{
@@ -99,8 +99,8 @@ func TestManifestThatWasChanged(t *testing.T) {
 	}
 }
 
-// A manifest with a right hash is compared with what it cannot change: the folder's name, the
-// superblock, and what a name may be.
+// A manifest with a correct hash is compared with the folder's name, the superblock, and the rules
+// of names.
 func TestManifestThatIsWrong(t *testing.T) {
 	t.Parallel()
 	other := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
@@ -130,7 +130,7 @@ func TestManifestThatIsWrong(t *testing.T) {
 	require.NoFileExists(t, other)
 }
 
-// An archive may have much more in it than it has bytes, and is left where its manifest ends.
+// A small archive may unpack to a large size: unpacking stops at the manifest's size.
 func TestArchiveWithTooMuchInIt(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -146,7 +146,7 @@ func TestArchiveWithTooMuchInIt(t *testing.T) {
 	require.LessOrEqual(t, most, b.Manifest.Size)
 }
 
-// An archive may ask for more memory than it should get.
+// An archive that requires too much memory is refused.
 func TestArchiveThatAsksForMemory(t *testing.T) {
 	t.Parallel()
 	// An empty frame with a window of 256 MiB (RFC 8878, section 3.1.1).
@@ -162,8 +162,7 @@ type zeroReader struct{}
 
 func (zeroReader) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// An older program refuses a newer manifest by its format, though it has fields that it does
-// not know.
+// A newer manifest with unknown fields is refused by its format.
 func TestNewerFormat(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -180,8 +179,8 @@ func TestNewerFormat(t *testing.T) {
 	require.ErrorIs(t, err, ErrDamaged)
 }
 
-// A backup of format 1, which has neither a number nor a hash, is read, and is older than those
-// of today.
+// A backup of format 1 has neither a number nor a hash. It is read, and counts as older than
+// backups of format 2.
 func TestOlderFormat(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// Nothing is replaced, and no second data file comes beside another one.
+// Restore replaces nothing, and writes no second data file beside another one.
 func TestRestoreIntoAnEmptyVolumeOnly(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -33,8 +33,8 @@ func TestRestoreIntoAnEmptyVolumeOnly(t *testing.T) {
 	}
 }
 
-// The folder's name may have any character, and a data file may be a link to a disk that is
-// not mounted.
+// The folder's name may have any character, and a data file may be a link to a disk that is not
+// mounted.
 func TestRestoreSeesEveryDataFile(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -70,7 +70,7 @@ func TestInterruptedRestore(t *testing.T) {
 	require.Empty(t, entries)
 }
 
-// Files with any holes come back byte for byte, and with holes.
+// Files with holes anywhere are restored byte for byte, with holes.
 func TestHoles(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)

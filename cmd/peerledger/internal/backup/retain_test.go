@@ -27,12 +27,12 @@ func TestRetention(t *testing.T) {
 	for _, test := range []struct {
 		keep int
 		age  time.Duration
-		old  []time.Duration // ages of those of cluster 7 that go
+		old  []time.Duration // ages of the removed backups of cluster 7
 	}{
 		{1, 0, []time.Duration{day, 2 * day, 10 * day, 40 * day}},
 		{2, 0, []time.Duration{2 * day, 10 * day, 40 * day}},
 		{9, 0, nil},
-		{0, day, []time.Duration{2 * day, 10 * day, 40 * day}}, // reckoned from yesterday, the time of the second
+		{0, day, []time.Duration{2 * day, 10 * day, 40 * day}}, // counted from yesterday, the time of the second
 		{0, day + 1, []time.Duration{10 * day, 40 * day}},
 		{0, 30 * day, []time.Duration{40 * day}},
 		{3, 5 * day, []time.Duration{10 * day, 40 * day}},
@@ -46,7 +46,7 @@ func TestRetention(t *testing.T) {
 		}
 		require.Equal(t, test.old, got, "%+v", test)
 	}
-	// A clock that went back does not make the newest one old.
+	// A clock set back does not make the newest backup old.
 	future := []Backup{backup(7, -day), backup(7, 0)}
 	require.Empty(t, selectOld(future, future[1], 1, 0))
 }
@@ -68,8 +68,8 @@ func TestOldBackupsAreRemoved(t *testing.T) {
 	require.Empty(t, listLeftovers(t, n.folder))
 }
 
-// backUpAtTimes makes a backup at each of these times, with the newest 3 kept and what is younger
-// than 10 days, and returns the times of those that are left, the newest first.
+// backUpAtTimes makes a backup at each of these times, with Keep 3 and KeepFor 10 days, and returns
+// the times of the kept backups, newest first.
 func backUpAtTimes(t *testing.T, times ...time.Time) (n node, left []time.Time) {
 	t.Helper()
 	n = newNode(t)
@@ -89,7 +89,7 @@ func backUpAtTimes(t *testing.T, times ...time.Time) (n node, left []time.Time) 
 
 func nightAt(n int) time.Time { return time.Date(2026, 11, 1+n, 3, 0, 0, 0, time.UTC) }
 
-// nightsBetween are those from one down to another.
+// nightsBetween returns the nights from one down to another.
 func nightsBetween(from, to int) (list []time.Time) {
 	for n := from; n >= to; n-- {
 		list = append(list, nightAt(n))
@@ -103,11 +103,11 @@ func reverseTimes(list []time.Time) []time.Time {
 	return list
 }
 
-// A clock that is ahead or behind for a night or two removes nothing that is younger than it
-// should be, and does not change which backup is the newest.
+// A clock that is ahead or behind for a night or two removes no backup too early, and does not
+// change the newest one.
 func TestClockThatJumps(t *testing.T) {
 	t.Parallel()
-	usual := nightsBetween(19, 0) // the 17th is the third newest, from which ages are reckoned
+	usual := nightsBetween(19, 0) // ages are counted from the 17th, the third newest
 	_, left := backUpAtTimes(t, reverseTimes(usual)...)
 	require.Equal(t, nightsBetween(19, 8), left)
 
@@ -123,7 +123,7 @@ func TestClockThatJumps(t *testing.T) {
 	require.Equal(t, append(append(nightsBetween(12, 7), behind), nightsBetween(5, 1)...), left, "it is as old as the one before it")
 }
 
-// A folder does not stand for a backup that may be an old one.
+// Newest refuses if the newest backup is not certain.
 func TestNewest(t *testing.T) {
 	t.Parallel()
 	now := nightAt(9)

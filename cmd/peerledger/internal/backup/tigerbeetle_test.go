@@ -16,7 +16,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// findBinary is a TigerBeetle server, or the end of the test.
+// findBinary returns the path of a TigerBeetle server, or skips the test.
 func findBinary(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{os.Getenv("TIGERBEETLE_BINARY"), "tigerbeetle"} {
@@ -36,7 +36,7 @@ func openCluster(ctx context.Context, id uint128.Uint128, address string) (ledge
 	return cluster.Open(ctx, cluster.Config{ClusterID: id, Addresses: []string{address}, Sessions: 1})
 }
 
-// write has a server with this file for as long as it takes to write more transfers.
+// writeTransfers runs a server with this file while it writes more transfers.
 func writeTransfers(t *testing.T, server Server, file string, from, to uint64) Totals {
 	t.Helper()
 	l, stop, err := server(t.Context(), file)
@@ -63,8 +63,8 @@ func writeTransfers(t *testing.T, server Server, file string, from, to uint64) T
 	return totals
 }
 
-// A real server's file is backed up, verified, lost and restored, and the server goes on
-// with it.
+// A real server's file is backed up, verified, lost and restored, and the server continues with the
+// copy.
 func TestOnTigerBeetle(t *testing.T) {
 	t.Parallel()
 	path := findBinary(t)
@@ -76,7 +76,7 @@ func TestOnTigerBeetle(t *testing.T) {
 	require.NoError(t, err, string(output))
 	before := writeTransfers(t, server, n.file, 0, 200)
 
-	// While the server runs there is no backup.
+	// A backup is refused while the server runs.
 	_, stop, err := server(t.Context(), n.file)
 	require.NoError(t, err)
 	_, err = Create(t.Context(), n.makeOptions())
@@ -100,7 +100,7 @@ func TestOnTigerBeetle(t *testing.T) {
 	require.Equal(t, Equal, relation, detail)
 }
 
-// The copy of a production server's file starts too, whatever requests that took.
+// The copy of a production server's file starts too, whatever the sizes of its requests.
 func TestCopyOfAProductionServer(t *testing.T) {
 	t.Parallel()
 	path := findBinary(t)
@@ -117,10 +117,10 @@ func TestCopyOfAProductionServer(t *testing.T) {
 	require.Equal(t, Equal, relation, detail)
 }
 
-// A server that does not start says why.
+// A server that does not start leaves its reason in the error.
 func TestServerThatDoesNotTakeTheFile(t *testing.T) {
 	t.Parallel()
-	n := newNode(t) // which has a superblock, and nothing else
+	n := newNode(t) // has only a superblock
 	_, _, err := Binary(findBinary(t), openCluster)(t.Context(), n.file)
 	require.ErrorContains(t, err, "ended: ")
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// newFilledLedger is a ledger with accounts of two numbers, and transfers between them.
+// newFilledLedger makes a ledger with accounts of two numbers, and transfers between them.
 func newFilledLedger(t *testing.T, transfers int) *embedded.Ledger {
 	t.Helper()
 	l := embedded.New()
@@ -50,7 +50,7 @@ func TestTotals(t *testing.T) {
 	one := totals[1]
 	require.Equal(t, []string{"26", "26", "10", "10"}, []string{
 		one.DebitsPosted.String(), one.CreditsPosted.String(), one.DebitsPending.String(), one.CreditsPending.String(),
-	}) // 0, 2 and 4, of which 0 is pending
+	}) // 0, 2 and 4; 0 is pending
 	require.Equal(t, 5, one.Accounts)
 	require.NoError(t, totals.Balanced())
 
@@ -81,7 +81,7 @@ func TestCompare(t *testing.T) {
 		{nil, total(2, 10, 3), MovedOn},
 		{total(2, 10, 3), total(3, 10, 3), MovedOn},
 		{total(2, 10, 3), total(2, 13, 0), MovedOn},
-		{total(2, 10, 3), total(2, 10, 0), MovedOn}, // holds that were given back
+		{total(2, 10, 3), total(2, 10, 0), MovedOn}, // released holds
 		{total(2, 10, 3), total(2, 9, 3), Contrary},
 		{total(2, 10, 3), total(1, 99, 3), Contrary},
 		{total(2, 10, 3), nil, Contrary},
