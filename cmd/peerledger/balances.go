@@ -18,7 +18,7 @@ type peerRow struct {
 	// in the ledger).
 	State    string `json:"state"`
 	Position string `json:"position"` // positive: we owe the peer
-	Arrears  string `json:"arrears"`  // the part of the debt beyond the account's headroom
+	Arrears  string `json:"arrears"`  // the part of the debt that could not be charged to the account
 	Prepaid  string `json:"prepaid"`
 	// PrepaidAtMost marks Prepaid as an upper bound.
 	PrepaidAtMost bool   `json:"prepaid_at_most,omitempty"`
@@ -122,7 +122,7 @@ func (a *app) newBalancesCommand() *cobra.Command {
 		Long: `Show the balances between us and these peers, or all configured peers:
 
   position   positive: we owe the peer; negative: the peer owes us
-  arrears    the part of the peer's debt beyond the headroom of its account
+  arrears    the part of the peer's debt that could not be charged to its account
   prepaid    the part of a positive position that the peer paid in and no packet has used
              ("at most" if the ledger keeps no history of the account)
   due        the next order by settle_at and settle_to

@@ -22,10 +22,10 @@ func (a *app) newDoctorCommand() *cobra.Command {
 		Long: `Examine the way from this program to the ledger, and print the cause and the remedy of each
 fault. The command writes nothing. It checks, for a cluster:
 
-  names and replicas: addresses, cluster id, order of the addresses, releases
-  a session: one look-up, request limits, clocks
-  the books of the configured peers: arrears, money in suspense, engines of an earlier
-  version, paused payments
+  replicas  names, addresses and their order, cluster id, releases
+  session   one look-up, request limits, clocks
+  books     of the configured peers: arrears, money in suspense, engines of an earlier
+            version, paused payments
 
 With --data-file, on the server's host, also check the data file, its volume and the machine.
 With --folder, check the folder of a closed embedded ledger instead of a cluster. With

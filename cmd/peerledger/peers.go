@@ -243,9 +243,9 @@ func (a *app) newClosePeerCommand(asset *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "close peer",
 		Short: "Close a peer's account",
-		Long: `Suspend a peer, wait until every connector has seen the suspension, and close the account. The
-command is refused while packets or an order hold an amount, and while either side owes the
-other, unless --force writes that amount off.`,
+		Long: `Suspend a peer, wait one SuspensionPollInterval, and close the account. The command is refused
+while packets or an order hold an amount, and while either side owes the other, unless --force
+writes that amount off.`,
 	}
 	cmd.Flags().BoolVar(&options.Force, "force", false, "write off the amount owed, in either direction; needs --reason")
 	cmd.Flags().Uint32Var(&options.ReasonCode, "reason", 0, "a `number` to keep with the change")

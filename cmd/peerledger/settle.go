@@ -263,7 +263,7 @@ func checkEngineInactive(open settlement.OpenOrder, now time.Time) error {
 }
 
 // errEngineActive is returned when the engine of an order may be paying it.
-var errEngineActive = errors.New("the order may still have an engine")
+var errEngineActive = errors.New("the order is not abandoned")
 
 // laterOf returns the later time.
 func laterOf(a, b time.Time) time.Time {

@@ -92,8 +92,8 @@ const (
 	Contrary Relation = "different" // a count of accounts or a posted total has fallen, which never happens in one ledger
 )
 
-// Compare compares later totals of a ledger with earlier totals. detail names the first sum with a
-// fall, or else the first sum with a rise.
+// Compare compares later totals of a ledger with earlier totals. detail names the first impossible
+// fall, or else the first difference.
 func Compare(earlier, later Totals) (relation Relation, detail string) {
 	relation = Equal
 	numbers := maps.Clone(earlier)
