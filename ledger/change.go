@@ -6,9 +6,8 @@ import (
 	"lukechampine.com/uint128"
 )
 
-// ChangeEvent is one thing that happened to the books: a transfer stored, or a
-// pending transfer expired. It carries the transfer and both accounts as they
-// were right after the event. 384 bytes.
+// ChangeEvent is one change of the books: a transfer was stored, or a pending transfer expired.
+// It has the transfer, and both accounts as they were right after the event. 384 bytes.
 // (https://docs.tigerbeetle.com/reference/change-event/)
 type ChangeEvent struct {
 	TransferID          ID
@@ -54,19 +53,19 @@ type ChangeEvent struct {
 	CreditAccountTimestamp uint64
 }
 
-// ChangeEventType is the kind of a ChangeEvent.
+// ChangeEventType is the kind of a [ChangeEvent].
 type ChangeEventType uint8
 
 // The kinds of change events, with TigerBeetle's numbers.
 const (
-	ChangeEventSinglePhase     ChangeEventType = 0
-	ChangeEventTwoPhasePending ChangeEventType = 1
-	ChangeEventTwoPhasePosted  ChangeEventType = 2
-	ChangeEventTwoPhaseVoided  ChangeEventType = 3
-	ChangeEventTwoPhaseExpired ChangeEventType = 4
+	ChangeEventSinglePhase     ChangeEventType = 0 // a transfer without pending, post or void flag
+	ChangeEventTwoPhasePending ChangeEventType = 1 // a pending transfer
+	ChangeEventTwoPhasePosted  ChangeEventType = 2 // the post of a pending transfer
+	ChangeEventTwoPhaseVoided  ChangeEventType = 3 // the void of a pending transfer
+	ChangeEventTwoPhaseExpired ChangeEventType = 4 // a pending transfer was released by its timeout
 )
 
-// String is TigerBeetle's name of the kind.
+// String returns TigerBeetle's name of the kind, for example "two_phase_posted".
 func (t ChangeEventType) String() string {
 	names := [...]string{
 		"single_phase", "two_phase_pending", "two_phase_posted", "two_phase_voided", "two_phase_expired",

@@ -1,26 +1,67 @@
-// Package ledger is the seam between peerledger and whatever keeps the books:
-// TigerBeetle's records, statuses and operations in pure Go, and the Ledger
-// interface that a TigerBeetle cluster and the embedded ledger both implement.
+// Package ledger is the interface between peerledger and its double-entry store: TigerBeetle's
+// records, statuses and operations in pure Go, and the interface [Ledger]. A TigerBeetle cluster
+// implements it (package cluster), and so does a ledger inside the process (package embedded).
 //
-// The records have TigerBeetle's layout (128 bytes an account or a transfer,
-// the same field order, little-endian machines), so that they are handed to the
-// native client without copying. A test asserts it against tigerbeetle-go.
+// The rules are TigerBeetle 0.17's (https://docs.tigerbeetle.com/reference/). The records have
+// TigerBeetle's layout: [Account] and [Transfer] take 128 bytes, in the same field order, on
+// little-endian machines. Package cluster therefore gives slices of them to the native client
+// without a copy. A test compares the layout with tigerbeetle-go.
 //
 // # Five outcomes
 //
-// Whoever sends a create request ends in one of five places, and each asks for
-// another next step:
+// Every event of a create request has one of five outcomes, each with its own next step:
 //
-//   - applied (OutcomeApplied): the event is in the ledger;
-//   - applied before (OutcomeAlreadyApplied): the very same event is in the
-//     ledger since an earlier request; a success;
-//   - refused and the id spent (OutcomeIDSpent): one of the transient statuses.
-//     The same transfer may pass later, but only under a new id;
-//   - refused (OutcomeRefused): the event itself is wrong, the id is free;
-//   - unknown (ErrOutcomeUnknown, OutcomeUnknown): the request was handed over
-//     and its answer was lost. Nobody can say whether it was applied. Sending
-//     the same event under the same id again finds out, and is always safe.
+//   - applied ([OutcomeApplied]): the event is in the ledger.
+//   - already applied ([OutcomeAlreadyApplied]): an earlier request put the very same event into
+//     the ledger. A success.
+//   - refused, id spent ([OutcomeIDSpent], [ErrIDSpent]): the status was transient, see
+//     [CreateTransferStatus.Transient]. The same transfer may pass later under a new id, and
+//     never again under this id.
+//   - refused ([OutcomeRefused]): the event itself is wrong ([ErrRefused]), or its id belongs to
+//     another object ([ErrIDConflict]). A wrong event leaves its id free.
+//   - unknown ([OutcomeUnknown], [ErrOutcomeUnknown]): the request was sent and its answer was
+//     lost. Send the same event under the same id again: it is always safe, and answers
+//     whether the first request was applied.
 //
-// The rules are those of TigerBeetle 0.17
-// (https://docs.tigerbeetle.com/reference/requests/create_transfers/).
+// # From status to outcome
+//
+// The ledger answers every event with a status. [CreateAccountStatus.Outcome] and
+// [CreateTransferStatus.Outcome] classify it; [AccountError] and [TransferError] match the error.
+//
+//	status                            outcome                error
+//	created                           OutcomeApplied
+//	exists                            OutcomeAlreadyApplied
+//	exists_with_different_*           OutcomeRefused         ErrIDConflict
+//	debit_account_not_found           OutcomeIDSpent         ErrIDSpent
+//	credit_account_not_found          OutcomeIDSpent         ErrIDSpent
+//	pending_transfer_not_found        OutcomeIDSpent         ErrIDSpent
+//	exceeds_credits                   OutcomeIDSpent         ErrIDSpent
+//	exceeds_debits                    OutcomeIDSpent         ErrIDSpent
+//	debit_account_already_closed      OutcomeIDSpent         ErrIDSpent
+//	credit_account_already_closed     OutcomeIDSpent         ErrIDSpent
+//	id_already_failed                 OutcomeIDSpent         ErrIDSpent
+//	every other status                OutcomeRefused         ErrRefused
+//
+// Only transfers have spent ids: the id of a refused account stays free.
+//
+// # Chains
+//
+// [AccountLinked] and [TransferLinked] link an event with the next event of the request. The last
+// member of a chain has no such flag. A chain is applied whole or not at all, and the statuses of
+// its members only make sense together: [ChainOutcome] reads them.
+//
+// # Filters
+//
+// [AccountFilter] selects the transfers of one account, [QueryFilter] accounts or transfers by
+// their fields, and [ChangeEventsFilter] the events of a [ChangeFeed]. A zero field selects every
+// row. Times are inclusive. An invalid filter is no error: the answer is empty, as
+// TigerBeetle's is. The methods Valid report the validity.
+//
+// To read on from a full page, set TimestampMin to the last row's timestamp plus 1, or, with the
+// reversed flag, TimestampMax to that timestamp less 1.
+//
+// # Limits
+//
+// [BatchMax], [QueryMax] and [ChangeEventsMax] limit a request. A larger request, or one larger
+// than a server with smaller requests takes, returns [ErrTooMuchData], and nothing is sent.
 package ledger

@@ -5,35 +5,34 @@ import (
 	"fmt"
 )
 
-// Errors of whole requests. See Ledger.
+// Errors of whole requests. See [Ledger].
 var (
-	// ErrOutcomeUnknown says that a request was handed over and nobody knows
-	// whether it was applied: the context ended, or the session was lost. The
-	// remedy is to send the same events, under the same ids, again.
+	// ErrOutcomeUnknown is returned when a request was sent and its answer was lost: the context
+	// ended, or the session was lost. Whether the request was applied is unknown. Send the same
+	// events, under the same ids, again.
 	ErrOutcomeUnknown = errors.New("ledger: outcome unknown")
-	// ErrTooMuchData says that a request held more events, or asked for more
-	// rows, than the ledger takes. Nothing was sent: cut it and send the parts.
+	// ErrTooMuchData is returned when a request holds more events, or asks for more rows, than
+	// the ledger takes. Nothing was sent: cut the request and send the parts.
 	ErrTooMuchData = errors.New("ledger: too much data in one request")
-	// ErrClosed says that the ledger was closed, or had come to its end by itself
-	// (the error then names the cause), before the request was sent.
+	// ErrClosed is returned when the ledger was closed, or had ended by itself, before the
+	// request was sent. In the second case the error names the cause.
 	ErrClosed = errors.New("ledger: closed")
 )
 
-// Errors of single events, matched by AccountError and TransferError.
+// Errors of single events, matched by [AccountError] and [TransferError].
 var (
-	// ErrIDSpent says that the ledger refused the transfer under this id and
-	// will for ever. It may pass under a new id.
+	// ErrIDSpent is matched by a transfer refused for a transient reason. The ledger refuses its
+	// id from now on; the same transfer may pass under a new id.
 	ErrIDSpent = errors.New("ledger: refused, and the id is spent")
-	// ErrIDConflict says that another object is stored under this id. The
-	// caller gave one id to two things, or shares ids with somebody else.
+	// ErrIDConflict is matched by an event whose id belongs to another object: the caller used
+	// one id twice, or shares ids with another program.
 	ErrIDConflict = errors.New("ledger: the id belongs to something else")
-	// ErrRefused says that the event is wrong in itself. Sending it again
-	// unchanged ends the same way; the id stays free.
+	// ErrRefused is matched by an event that is wrong in itself. The unchanged event is refused
+	// again; its id stays free.
 	ErrRefused = errors.New("ledger: refused")
 )
 
-// AccountError is an account that the ledger refused. It matches ErrIDConflict
-// or ErrRefused.
+// AccountError is a refused account. It matches [ErrIDConflict] or [ErrRefused].
 type AccountError struct {
 	ID     ID
 	Status CreateAccountStatus
@@ -49,8 +48,8 @@ func (e *AccountError) Is(target error) bool {
 	return target == ErrRefused
 }
 
-// TransferError is a transfer that the ledger refused. It matches exactly one of
-// ErrIDSpent, ErrIDConflict and ErrRefused.
+// TransferError is a refused transfer. It matches exactly one of [ErrIDSpent], [ErrIDConflict] and
+// [ErrRefused].
 type TransferError struct {
 	ID     ID
 	Status CreateTransferStatus

@@ -7,8 +7,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// A chain is applied whole or not at all, and its results say which in a way that
-// is easily misread. Here it was applied by an earlier request.
+// The second member of this chain did not fail: an earlier request applied the whole chain. The
+// result of a member alone is easily misread.
 func ExampleChainOutcome() {
 	results := []ledger.CreateTransferResult{
 		{Status: ledger.TransferExists},

@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// The records are handed to the native client as they lie in memory.
+// Package cluster passes the memory of the records to the native client.
 func TestLayoutIsTigerBeetles(t *testing.T) {
 	t.Parallel()
 	for _, pair := range []struct{ ours, theirs any }{
@@ -42,7 +42,7 @@ func TestStatusesAreTigerBeetles(t *testing.T) {
 	t.Parallel()
 	require.Len(t, ledger.CreateAccountStatuses(), 27)
 	require.Len(t, ledger.CreateTransferStatuses(), 68)
-	// The names there are the same words in other letters.
+	// tigerbeetle-go spells the same words in camel case.
 	require.Equal(t, "TransferPendingTransferHasDifferentCreditAccountID",
 		tb.CreateTransferStatus(ledger.TransferPendingTransferHasDifferentCreditAccountID).String())
 	for _, s := range ledger.CreateAccountStatuses() {

@@ -51,8 +51,8 @@ func TestChainOutcome(t *testing.T) {
 	}
 }
 
-// Every status is in exactly one class, and the seven transient ones are those
-// that spend an id (with the status that says so afterwards).
+// Every status is in exactly one class. Eight statuses mean a spent id: the seven transient
+// statuses, and id_already_failed afterwards.
 func TestStatusesAreClassified(t *testing.T) {
 	t.Parallel()
 	count := map[ledger.Outcome]int{}

@@ -2,20 +2,19 @@ package ledger
 
 import "fmt"
 
-// Outcome is what became of an event or of a chain of events. The zero value is
-// OutcomeUnknown: what nobody filled in is not known.
+// Outcome is the outcome of an event or of a linked chain. The zero value is [OutcomeUnknown].
 type Outcome uint8
 
-// The outcomes; the package comment says what each asks for.
+// The outcomes. The package documentation lists the next step after each.
 const (
-	OutcomeUnknown Outcome = iota
-	OutcomeApplied
-	OutcomeAlreadyApplied
-	OutcomeIDSpent
-	OutcomeRefused
+	OutcomeUnknown        Outcome = iota // the answer was lost: see [ErrOutcomeUnknown]
+	OutcomeApplied                       // in the ledger, by this request
+	OutcomeAlreadyApplied                // in the ledger, by an earlier request
+	OutcomeIDSpent                       // refused for ever under this id: see [ErrIDSpent]
+	OutcomeRefused                       // refused: see [ErrRefused] and [ErrIDConflict]
 )
 
-// String names the outcome in words, e.g. "already applied".
+// String returns the outcome in words, for example "already applied".
 func (o Outcome) String() string {
 	names := [...]string{"unknown", "applied", "already applied", "refused, id spent", "refused"}
 	if int(o) < len(names) {
@@ -24,10 +23,10 @@ func (o Outcome) String() string {
 	return fmt.Sprintf("Outcome(%d)", uint8(o))
 }
 
-// Done reports whether the event is in the ledger: applied now or before.
+// Done reports whether the event is in the ledger: [OutcomeApplied] or [OutcomeAlreadyApplied].
 func (o Outcome) Done() bool { return o == OutcomeApplied || o == OutcomeAlreadyApplied }
 
-// Outcome classifies the status. No status of an account spends its id.
+// Outcome classifies the status. No status spends the id of an account.
 func (s CreateAccountStatus) Outcome() Outcome {
 	switch s { //nolint:exhaustive // every other status is a refusal
 	case AccountCreated:
@@ -39,14 +38,13 @@ func (s CreateAccountStatus) Outcome() Outcome {
 	}
 }
 
-// Conflict reports whether another account is stored under the id: one of the
-// exists_with_different statuses.
+// Conflict reports whether another account has the id: the status is an exists_with_different_*.
 func (s CreateAccountStatus) Conflict() bool {
 	return s >= AccountExistsWithDifferentFlags && s <= AccountExistsWithDifferentCode
 }
 
-// Outcome classifies the status of a transfer that is not part of a chain; what
-// became of a whole chain is told by ChainOutcome.
+// Outcome classifies the status of a transfer outside of a chain. For the members of a chain use
+// [ChainOutcome].
 func (s CreateTransferStatus) Outcome() Outcome {
 	switch {
 	case s == TransferCreated:
@@ -60,9 +58,9 @@ func (s CreateTransferStatus) Outcome() Outcome {
 	}
 }
 
-// Transient reports whether the status depends on the moment (a missing account
-// or pending transfer, a limit, a closed account). TigerBeetle never accepts the
-// id of such a transfer again: from then on it answers id_already_failed.
+// Transient reports whether the refusal depends on the state of the ledger: a missing account or
+// pending transfer, a limit, a closed account. TigerBeetle never accepts the id of such a transfer
+// again: it answers [TransferIDAlreadyFailed] from then on.
 // (https://docs.tigerbeetle.com/reference/requests/create_transfers/#id_already_failed)
 func (s CreateTransferStatus) Transient() bool {
 	switch s { //nolint:exhaustive // the seven transient ones
@@ -75,32 +73,31 @@ func (s CreateTransferStatus) Transient() bool {
 	}
 }
 
-// Conflict reports whether another transfer is stored under the id: one of the
-// exists_with_different statuses.
+// Conflict reports whether another transfer has the id: the status is an exists_with_different_*.
 func (s CreateTransferStatus) Conflict() bool {
 	return (s >= TransferExistsWithDifferentFlags && s <= TransferExistsWithDifferentCode) ||
 		s == TransferExistsWithDifferentLedger
 }
 
-// Chain is what became of a linked chain as a whole.
+// Chain is the result of a linked chain as a whole.
 type Chain struct {
 	Outcome Outcome
-	// Breaker is the position of the member that decided, -1 if all were created.
+	// Breaker is the position of the member that decided the outcome, -1 if all were created.
 	Breaker int
 	// Status is the breaker's, TransferCreated if all were created.
 	Status CreateTransferStatus
 }
 
-// ChainOutcome reads the results of the members of one linked chain (or of a
-// single transfer), in order.
+// ChainOutcome reads the results of the members of one linked chain, or of a single transfer, in
+// order.
 //
-// A chain is decided by its breaker, the one member that is neither created nor
-// linked_event_failed. If the first member answers exists, the whole chain was
-// applied by an earlier request, since a chain is applied whole or not at all.
-// If a later member does, the id belongs to something else: the earlier members
-// are not in the ledger, so the chain never was.
+// The breaker decides a chain: the one member whose status is neither [TransferCreated] nor
+// [TransferLinkedEventFailed]. If the first member answers [TransferExists], an earlier request
+// applied the whole chain, because a chain is applied whole or not at all. If a later member
+// answers [TransferExists], its id belongs to another transfer: the earlier members are not in the
+// ledger, so the chain never was.
 //
-// No results at all give OutcomeUnknown.
+// Without results the outcome is [OutcomeUnknown].
 func ChainOutcome(results []CreateTransferResult) Chain {
 	failed := false
 	for i, r := range results {
@@ -126,8 +123,8 @@ func chainBrokenBy(breaker int, status CreateTransferStatus) Chain {
 	return Chain{Outcome: outcome, Breaker: breaker, Status: status}
 }
 
-// Conflict reports whether the chain was refused because an id in it belongs to
-// something else.
+// Conflict reports whether the chain was refused because the id of a member belongs to another
+// transfer.
 func (c Chain) Conflict() bool {
 	return c.Status.Conflict() || (c.Status == TransferExists && c.Breaker > 0)
 }

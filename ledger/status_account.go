@@ -6,44 +6,44 @@ import (
 	"slices"
 )
 
-// CreateAccountStatus is the ledger's answer to one event of CreateAccounts, with
-// TigerBeetle's numbers. The first rule that an event breaks decides; the order of
-// the rules is not the order of the numbers.
-// (https://docs.tigerbeetle.com/reference/requests/create_accounts/)
+// CreateAccountStatus is the ledger's answer to one event of [Ledger.CreateAccounts], with
+// TigerBeetle's numbers. [CreateAccountStatus.Outcome] classifies it. The first broken rule decides
+// the status; the rules run in another order than the numbers. The rules are at
+// https://docs.tigerbeetle.com/reference/requests/create_accounts/.
 type CreateAccountStatus uint32
 
-// The answers to CreateAccounts.
+// The answers to [Ledger.CreateAccounts].
 const (
-	AccountCreated                              CreateAccountStatus = 0xFFFFFFFF
-	AccountLinkedEventFailed                    CreateAccountStatus = 1
-	AccountLinkedEventChainOpen                 CreateAccountStatus = 2
-	AccountTimestampMustBeZero                  CreateAccountStatus = 3
-	AccountReservedField                        CreateAccountStatus = 4
-	AccountReservedFlag                         CreateAccountStatus = 5
+	AccountCreated                              CreateAccountStatus = 0xFFFFFFFF // the account is stored
+	AccountLinkedEventFailed                    CreateAccountStatus = 1          // another member of the chain failed
+	AccountLinkedEventChainOpen                 CreateAccountStatus = 2          // the last event of the request is linked
+	AccountTimestampMustBeZero                  CreateAccountStatus = 3          // only an imported account has a timestamp
+	AccountReservedField                        CreateAccountStatus = 4          // Reserved must be 0
+	AccountReservedFlag                         CreateAccountStatus = 5          // bits 6 to 15 must be 0
 	AccountIDMustNotBeZero                      CreateAccountStatus = 6
-	AccountIDMustNotBeIntMax                    CreateAccountStatus = 7
-	AccountFlagsAreMutuallyExclusive            CreateAccountStatus = 8
+	AccountIDMustNotBeIntMax                    CreateAccountStatus = 7 // the id is IDMax
+	AccountFlagsAreMutuallyExclusive            CreateAccountStatus = 8 // both limit flags are set
 	AccountDebitsPendingMustBeZero              CreateAccountStatus = 9
 	AccountDebitsPostedMustBeZero               CreateAccountStatus = 10
 	AccountCreditsPendingMustBeZero             CreateAccountStatus = 11
 	AccountCreditsPostedMustBeZero              CreateAccountStatus = 12
 	AccountLedgerMustNotBeZero                  CreateAccountStatus = 13
 	AccountCodeMustNotBeZero                    CreateAccountStatus = 14
-	AccountExistsWithDifferentFlags             CreateAccountStatus = 15
+	AccountExistsWithDifferentFlags             CreateAccountStatus = 15 // compares AccountClosed too
 	AccountExistsWithDifferentUserData128       CreateAccountStatus = 16
 	AccountExistsWithDifferentUserData64        CreateAccountStatus = 17
 	AccountExistsWithDifferentUserData32        CreateAccountStatus = 18
 	AccountExistsWithDifferentLedger            CreateAccountStatus = 19
 	AccountExistsWithDifferentCode              CreateAccountStatus = 20
-	AccountExists                               CreateAccountStatus = 21
-	AccountImportedEventExpected                CreateAccountStatus = 22
-	AccountImportedEventNotExpected             CreateAccountStatus = 23
-	AccountImportedEventTimestampOutOfRange     CreateAccountStatus = 24
-	AccountImportedEventTimestampMustNotAdvance CreateAccountStatus = 25
-	AccountImportedEventTimestampMustNotRegress CreateAccountStatus = 26
+	AccountExists                               CreateAccountStatus = 21 // the same account is stored
+	AccountImportedEventExpected                CreateAccountStatus = 22 // the first event is imported, this event is not
+	AccountImportedEventNotExpected             CreateAccountStatus = 23 // this event is imported, the first event is not
+	AccountImportedEventTimestampOutOfRange     CreateAccountStatus = 24 // outside 1 to TimestampMax
+	AccountImportedEventTimestampMustNotAdvance CreateAccountStatus = 25 // not before the request's own time
+	AccountImportedEventTimestampMustNotRegress CreateAccountStatus = 26 // not after every account, or taken by a transfer
 )
 
-// accountStatusNames are the names on TigerBeetle's wire and in its docs.
+// accountStatusNames are TigerBeetle's own names.
 var accountStatusNames = map[CreateAccountStatus]string{
 	AccountCreated:                              "created",
 	AccountLinkedEventFailed:                    "linked_event_failed",
@@ -74,7 +74,7 @@ var accountStatusNames = map[CreateAccountStatus]string{
 	AccountImportedEventTimestampMustNotRegress: "imported_event_timestamp_must_not_regress",
 }
 
-// String is TigerBeetle's name of the status, e.g. "exists_with_different_flags".
+// String returns TigerBeetle's name of the status, for example "exists_with_different_flags".
 func (s CreateAccountStatus) String() string {
 	if name, ok := accountStatusNames[s]; ok {
 		return name
@@ -82,7 +82,7 @@ func (s CreateAccountStatus) String() string {
 	return fmt.Sprintf("CreateAccountStatus(%d)", uint32(s))
 }
 
-// CreateAccountStatuses returns all the statuses, by number.
+// CreateAccountStatuses returns all statuses, by number.
 func CreateAccountStatuses() []CreateAccountStatus {
 	return slices.Sorted(maps.Keys(accountStatusNames))
 }

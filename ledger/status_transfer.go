@@ -6,49 +6,50 @@ import (
 	"slices"
 )
 
-// CreateTransferStatus is the ledger's answer to one event of CreateTransfers, with
-// TigerBeetle's numbers. The first rule that an event breaks decides; the order of
-// the rules is not the order of the numbers.
-// (https://docs.tigerbeetle.com/reference/requests/create_transfers/)
+// CreateTransferStatus is the ledger's answer to one event of [Ledger.CreateTransfers], with
+// TigerBeetle's numbers. [CreateTransferStatus.Outcome] classifies it; a transient status spends
+// the id ([CreateTransferStatus.Transient]). The first broken rule decides the status; the rules
+// run in another order than the numbers. The rules are at
+// https://docs.tigerbeetle.com/reference/requests/create_transfers/.
 type CreateTransferStatus uint32
 
-// The answers to CreateTransfers.
+// The answers to [Ledger.CreateTransfers].
 const (
-	TransferCreated                                         CreateTransferStatus = 0xFFFFFFFF
-	TransferLinkedEventFailed                               CreateTransferStatus = 1
-	TransferLinkedEventChainOpen                            CreateTransferStatus = 2
-	TransferTimestampMustBeZero                             CreateTransferStatus = 3
-	TransferReservedFlag                                    CreateTransferStatus = 4
+	TransferCreated                                         CreateTransferStatus = 0xFFFFFFFF // the transfer is stored
+	TransferLinkedEventFailed                               CreateTransferStatus = 1          // another member of the chain failed
+	TransferLinkedEventChainOpen                            CreateTransferStatus = 2          // the last event of the request is linked
+	TransferTimestampMustBeZero                             CreateTransferStatus = 3          // only an imported transfer has a timestamp
+	TransferReservedFlag                                    CreateTransferStatus = 4          // bits 9 to 15 must be 0
 	TransferIDMustNotBeZero                                 CreateTransferStatus = 5
-	TransferIDMustNotBeIntMax                               CreateTransferStatus = 6
-	TransferFlagsAreMutuallyExclusive                       CreateTransferStatus = 7
+	TransferIDMustNotBeIntMax                               CreateTransferStatus = 6 // the id is IDMax
+	TransferFlagsAreMutuallyExclusive                       CreateTransferStatus = 7 // post with void, or either with pending, balancing or closing
 	TransferDebitAccountIDMustNotBeZero                     CreateTransferStatus = 8
 	TransferDebitAccountIDMustNotBeIntMax                   CreateTransferStatus = 9
 	TransferCreditAccountIDMustNotBeZero                    CreateTransferStatus = 10
 	TransferCreditAccountIDMustNotBeIntMax                  CreateTransferStatus = 11
 	TransferAccountsMustBeDifferent                         CreateTransferStatus = 12
-	TransferPendingIDMustBeZero                             CreateTransferStatus = 13
+	TransferPendingIDMustBeZero                             CreateTransferStatus = 13 // only a post or void has a PendingID
 	TransferPendingIDMustNotBeZero                          CreateTransferStatus = 14
 	TransferPendingIDMustNotBeIntMax                        CreateTransferStatus = 15
-	TransferPendingIDMustBeDifferent                        CreateTransferStatus = 16
-	TransferTimeoutReservedForPendingTransfer               CreateTransferStatus = 17
+	TransferPendingIDMustBeDifferent                        CreateTransferStatus = 16 // the transfer's own id
+	TransferTimeoutReservedForPendingTransfer               CreateTransferStatus = 17 // a timeout without TransferPending
 	TransferLedgerMustNotBeZero                             CreateTransferStatus = 19
 	TransferCodeMustNotBeZero                               CreateTransferStatus = 20
-	TransferDebitAccountNotFound                            CreateTransferStatus = 21
-	TransferCreditAccountNotFound                           CreateTransferStatus = 22
-	TransferAccountsMustHaveTheSameLedger                   CreateTransferStatus = 23
+	TransferDebitAccountNotFound                            CreateTransferStatus = 21 // transient
+	TransferCreditAccountNotFound                           CreateTransferStatus = 22 // transient
+	TransferAccountsMustHaveTheSameLedger                   CreateTransferStatus = 23 // the accounts have different ledger numbers
 	TransferTransferMustHaveTheSameLedgerAsAccounts         CreateTransferStatus = 24
-	TransferPendingTransferNotFound                         CreateTransferStatus = 25
-	TransferPendingTransferNotPending                       CreateTransferStatus = 26
+	TransferPendingTransferNotFound                         CreateTransferStatus = 25 // transient
+	TransferPendingTransferNotPending                       CreateTransferStatus = 26 // PendingID is no pending transfer
 	TransferPendingTransferHasDifferentDebitAccountID       CreateTransferStatus = 27
 	TransferPendingTransferHasDifferentCreditAccountID      CreateTransferStatus = 28
 	TransferPendingTransferHasDifferentLedger               CreateTransferStatus = 29
 	TransferPendingTransferHasDifferentCode                 CreateTransferStatus = 30
-	TransferExceedsPendingTransferAmount                    CreateTransferStatus = 31
-	TransferPendingTransferHasDifferentAmount               CreateTransferStatus = 32
+	TransferExceedsPendingTransferAmount                    CreateTransferStatus = 31 // more than the held amount
+	TransferPendingTransferHasDifferentAmount               CreateTransferStatus = 32 // a void of less than the held amount
 	TransferPendingTransferAlreadyPosted                    CreateTransferStatus = 33
 	TransferPendingTransferAlreadyVoided                    CreateTransferStatus = 34
-	TransferPendingTransferExpired                          CreateTransferStatus = 35
+	TransferPendingTransferExpired                          CreateTransferStatus = 35 // the timeout has passed
 	TransferExistsWithDifferentFlags                        CreateTransferStatus = 36
 	TransferExistsWithDifferentDebitAccountID               CreateTransferStatus = 37
 	TransferExistsWithDifferentCreditAccountID              CreateTransferStatus = 38
@@ -59,32 +60,32 @@ const (
 	TransferExistsWithDifferentUserData32                   CreateTransferStatus = 43
 	TransferExistsWithDifferentTimeout                      CreateTransferStatus = 44
 	TransferExistsWithDifferentCode                         CreateTransferStatus = 45
-	TransferExists                                          CreateTransferStatus = 46
-	TransferOverflowsDebitsPending                          CreateTransferStatus = 47
-	TransferOverflowsCreditsPending                         CreateTransferStatus = 48
-	TransferOverflowsDebitsPosted                           CreateTransferStatus = 49
-	TransferOverflowsCreditsPosted                          CreateTransferStatus = 50
-	TransferOverflowsDebits                                 CreateTransferStatus = 51
-	TransferOverflowsCredits                                CreateTransferStatus = 52
-	TransferOverflowsTimeout                                CreateTransferStatus = 53
-	TransferExceedsCredits                                  CreateTransferStatus = 54
-	TransferExceedsDebits                                   CreateTransferStatus = 55
-	TransferImportedEventExpected                           CreateTransferStatus = 56
-	TransferImportedEventNotExpected                        CreateTransferStatus = 57
-	TransferImportedEventTimestampOutOfRange                CreateTransferStatus = 58
-	TransferImportedEventTimestampMustNotAdvance            CreateTransferStatus = 59
-	TransferImportedEventTimestampMustNotRegress            CreateTransferStatus = 60
+	TransferExists                                          CreateTransferStatus = 46 // the same transfer is stored
+	TransferOverflowsDebitsPending                          CreateTransferStatus = 47 // the sum is beyond 2^128-1
+	TransferOverflowsCreditsPending                         CreateTransferStatus = 48 // the sum is beyond 2^128-1
+	TransferOverflowsDebitsPosted                           CreateTransferStatus = 49 // the sum is beyond 2^128-1
+	TransferOverflowsCreditsPosted                          CreateTransferStatus = 50 // the sum is beyond 2^128-1
+	TransferOverflowsDebits                                 CreateTransferStatus = 51 // the sum is beyond 2^128-1
+	TransferOverflowsCredits                                CreateTransferStatus = 52 // the sum is beyond 2^128-1
+	TransferOverflowsTimeout                                CreateTransferStatus = 53 // the expiry is beyond TimestampMax
+	TransferExceedsCredits                                  CreateTransferStatus = 54 // transient; limit of the debit account
+	TransferExceedsDebits                                   CreateTransferStatus = 55 // transient; limit of the credit account
+	TransferImportedEventExpected                           CreateTransferStatus = 56 // the first event is imported, this event is not
+	TransferImportedEventNotExpected                        CreateTransferStatus = 57 // this event is imported, the first event is not
+	TransferImportedEventTimestampOutOfRange                CreateTransferStatus = 58 // outside 1 to TimestampMax
+	TransferImportedEventTimestampMustNotAdvance            CreateTransferStatus = 59 // not before the request's own time
+	TransferImportedEventTimestampMustNotRegress            CreateTransferStatus = 60 // not after every transfer, or taken by an account
 	TransferImportedEventTimestampMustPostdateDebitAccount  CreateTransferStatus = 61
 	TransferImportedEventTimestampMustPostdateCreditAccount CreateTransferStatus = 62
 	TransferImportedEventTimeoutMustBeZero                  CreateTransferStatus = 63
-	TransferClosingTransferMustBePending                    CreateTransferStatus = 64
-	TransferDebitAccountAlreadyClosed                       CreateTransferStatus = 65
-	TransferCreditAccountAlreadyClosed                      CreateTransferStatus = 66
+	TransferClosingTransferMustBePending                    CreateTransferStatus = 64 // a closing flag without TransferPending
+	TransferDebitAccountAlreadyClosed                       CreateTransferStatus = 65 // transient
+	TransferCreditAccountAlreadyClosed                      CreateTransferStatus = 66 // transient
 	TransferExistsWithDifferentLedger                       CreateTransferStatus = 67
-	TransferIDAlreadyFailed                                 CreateTransferStatus = 68
+	TransferIDAlreadyFailed                                 CreateTransferStatus = 68 // an earlier transient refusal spent the id
 )
 
-// transferStatusNames are the names on TigerBeetle's wire and in its docs.
+// transferStatusNames are TigerBeetle's own names.
 var transferStatusNames = map[CreateTransferStatus]string{
 	TransferCreated:                                         "created",
 	TransferLinkedEventFailed:                               "linked_event_failed",
@@ -156,7 +157,7 @@ var transferStatusNames = map[CreateTransferStatus]string{
 	TransferIDAlreadyFailed:                                 "id_already_failed",
 }
 
-// String is TigerBeetle's name of the status, e.g. "exists_with_different_flags".
+// String returns TigerBeetle's name of the status, for example "exists_with_different_flags".
 func (s CreateTransferStatus) String() string {
 	if name, ok := transferStatusNames[s]; ok {
 		return name
@@ -164,7 +165,7 @@ func (s CreateTransferStatus) String() string {
 	return fmt.Sprintf("CreateTransferStatus(%d)", uint32(s))
 }
 
-// CreateTransferStatuses returns all the statuses, by number.
+// CreateTransferStatuses returns all statuses, by number.
 func CreateTransferStatuses() []CreateTransferStatus {
 	return slices.Sorted(maps.Keys(transferStatusNames))
 }

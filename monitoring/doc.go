@@ -1,33 +1,36 @@
 // Package monitoring gives Prometheus the figures of a connector's books.
 //
-// New registers the metrics; Metrics.Recorder, Metrics.Settlement and, with cgo,
-// Metrics.Cluster wrap the events of the parts, which count what happens; Metrics.Watch
-// names the parts that are asked when Prometheus scrapes. Nothing is registered globally,
-// and no goroutine is left running.
+// [New] registers the metrics. [Metrics.Recorder] and [Metrics.Settlement] wrap the events of a
+// recorder and an engine and count them. [Metrics.Watch] names the parts to ask when Prometheus
+// scrapes. Package clustermetrics has the metrics of a TigerBeetle cluster's sessions and needs
+// cgo. Nothing is registered globally, and no goroutine is left running.
 //
-// # What a scrape costs the ledger
+// # The cost of a scrape
 //
-// A scrape reads the balances of all peers (one request for some 2,000 of them), our own
-// positions (one request), what is new on the suspense accounts (one request for each 8,189
-// rows) and the open orders (some three requests for each, of at most Config.Orders). It has a deadline, Config.Timeout, and is made once per Config.Interval,
-// however many servers scrape and how often: in between they get the same figures again.
-// Payments are not read, which would take some ten requests for each peer that has made any:
-// peerledger_prepaid and peerledger_peer_prepaid are exact as far as somebody has read them in
-// this process, as the settlement engine does before it pays, and an upper bound else.
-// What could not be read is counted in peerledger_scrape_errors_total, and its series are
-// absent for as long: there are no zeros for what is not known.
+// A scrape reads the balances of all peers (one request for some 2,000 peers), our own positions
+// (one request), the new rows of the suspense accounts (one request for 8,189 rows) and the open
+// orders (some three requests for each of at most [Config].Orders orders). A scrape has a
+// deadline, Config.Timeout. The ledger is read once per Config.Interval; scrapes in between get
+// the same figures again, whatever the number of servers.
 //
-// # How many series
+// Payments are not read: they would take some ten requests for each peer with payments.
+// peerledger_prepaid and peerledger_peer_prepaid are exact for peers whose payments this process
+// has read, as the settlement engine does before it pays, and an upper bound for all others.
+// A failed read is counted in peerledger_scrape_errors_total, and the series of the read are
+// absent until a read succeeds. An unknown figure is never shown as zero.
 //
-// Peers have series of their own only if Config.Peers names them, or if they are among the
-// Config.Top largest positions in their asset, owed by us or to us. The others are summed
-// up in peerledger_other_peers_*. What alerts need is counted over all peers:
+// # The number of series
+//
+// A peer has series of its own if Config.Peers names the peer, or if the peer has one of the
+// Config.Top largest positions of the asset, payable or receivable. The remaining peers are
+// summed up in peerledger_other_peers_*. The figures of alerts count all peers:
 // peerledger_peers_past_threshold, peerledger_peers_line_nearly_used,
-// peerledger_peers_in_arrears and peerledger_peers_suspended. All other labels have few values: assets, rails, outcomes.
+// peerledger_peers_in_arrears and peerledger_peers_suspended. The labels of all other metrics
+// have few values: assets, rails, outcomes.
 //
 // # Amounts
 //
-// Amounts are in whole units of the asset: 1.25 for 125 units at scale 2. They are 128-bit
-// integers in the ledger and 64-bit floats here, which are exact only up to 2^53 units and
-// to some 15 digits beyond that. They are for graphs and alerts, and not for accounting.
+// Amounts are in whole units of the asset: 1.25 for 125 units at scale 2. The ledger has 128-bit
+// integers. Prometheus has 64-bit floats, exact up to 2^53 units and to some 15 digits beyond.
+// Use the metrics for graphs and alerts, and [accounts.Book.Statement] for accounting.
 package monitoring

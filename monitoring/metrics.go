@@ -10,31 +10,31 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// Config says what is measured. The zero value is usable.
+// Config configures [New]. The zero value is usable.
 type Config struct {
-	// Peers are the ids of peers that always have series of their own. Default none.
+	// Peers are the ids of peers with series of their own in every scrape. Default none.
 	Peers []string
-	// Top is how many more peers of each asset have series of their own: those with the
-	// largest positions at the moment, so series come and go. Negative for none. Default 20.
+	// Top is the number of further peers of each asset with series of their own: the peers with
+	// the largest positions at the moment, so series come and go. Negative for none. Default 20.
 	Top int
 	// Interval is the least time between two reads of the ledger. Default 5 s.
 	Interval time.Duration
-	// Timeout is how long a read of the ledger may take. It should be less than Prometheus
-	// waits (scrape_timeout), which is 10 s by default. Default 5 s.
+	// Timeout bounds a read of the ledger. Keep it below Prometheus's scrape_timeout, 10 s by
+	// default. Default 5 s.
 	Timeout time.Duration
-	// Orders is how many open orders are looked at in a read. What is beyond them is only
-	// counted (peerledger_orders_open), and missing from the age of the oldest. Default 100.
+	// Orders is the number of open orders that a read looks at. Further orders are only counted
+	// (peerledger_orders_open) and are missing from the age of the oldest order. Default 100.
 	Orders int
-	// Failed is told of each read that failed, by the goroutine that scrapes; reads take
-	// turns. It must not block. Default none.
+	// Failed receives the error of each failed read, a [ReadError]. The scraping goroutine calls
+	// Failed, one read at a time. Failed must not block. Default none.
 	Failed func(error)
-	// Clock is what the age of orders is counted by, against the ledger's time. Default
+	// Clock gives the time for the age of orders, compared with the ledger's time. Default
 	// time.Now.
 	Clock func() time.Time
 }
 
-// Validate reports all that is wrong with the configuration at once, as errors that match
-// accounts.ErrInvalid and name the field.
+// Validate reports all invalid fields at once. The errors match [accounts.ErrInvalid] and name
+// the field.
 func (c Config) Validate() error {
 	var errs []error
 	check := func(ok bool, field string) {
@@ -62,32 +62,29 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Metrics are those of one ledger's recorders, engines and peers. Its methods may be called
-// concurrently. Two in one registry need registerers that tell them apart: one label, with a
-// value for each (prometheus.WrapRegistererWith).
+// Metrics are the metrics of one ledger's recorders, engines and peers. The methods may be called
+// concurrently. Two Metrics in one registry need registerers with different values of one label
+// (prometheus.WrapRegistererWith).
 type Metrics struct {
 	cfg        Config
 	recorder   *recorderMetrics
 	settlement *settlementMetrics
-	cluster    *clusterMetrics
 	watcher    *watcher
 }
 
-// New registers the metrics. The errors are those of Config.Validate and of the
-// registerer, e.g. a prometheus.AlreadyRegisteredError; then nothing stays registered.
+// New registers the metrics. It returns the errors of [Config.Validate] and of the registerer, for
+// example a prometheus.AlreadyRegisteredError. After an error nothing stays registered.
 func New(registerer prometheus.Registerer, cfg Config) (*Metrics, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
 	m := &Metrics{
-		cfg: cfg, recorder: newRecorderMetrics(), settlement: newSettlementMetrics(),
-		cluster: newClusterMetrics(), watcher: newWatcher(cfg),
+		cfg: cfg, recorder: newRecorderMetrics(), settlement: newSettlementMetrics(), watcher: newWatcher(cfg),
 	}
 	all := []prometheus.Collector{m.watcher}
-	all = append(all, m.recorder.collectors()...)
-	all = append(all, m.settlement.collectors()...)
-	all = append(all, m.cluster.collectors()...)
+	all = append(all, m.recorder.listCollectors()...)
+	all = append(all, m.settlement.listCollectors()...)
 	for i, c := range all {
 		if err := registerer.Register(c); err != nil {
 			for _, registered := range all[:i] {
@@ -99,20 +96,20 @@ func New(registerer prometheus.Registerer, cfg Config) (*Metrics, error) {
 	return m, nil
 }
 
-func counter(name, help string) prometheus.Counter {
+func newCounter(name, help string) prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 }
 
-func counters(name, help string, labels ...string) *prometheus.CounterVec {
+func newCounterVec(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 }
 
-func histogram(name, help string, buckets []float64) prometheus.Histogram {
+func newHistogram(name, help string, buckets []float64) prometheus.Histogram {
 	return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
 }
 
-// then calls a user's event, if there is one, after it was counted.
-func then[T any](count, user func(T)) func(T) {
+// chainEvent counts an event, then calls the user's function if the user has set one.
+func chainEvent[T any](count, user func(T)) func(T) {
 	return func(t T) {
 		count(t)
 		if user != nil {

@@ -45,7 +45,7 @@ func TestConfigIsChecked(t *testing.T) {
 func TestNothingStaysRegistered(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
-	taken := prometheus.NewCounter(prometheus.CounterOpts{Name: "peerledger_cluster_reopenings_total", Help: "another one"})
+	taken := prometheus.NewCounter(prometheus.CounterOpts{Name: "peerledger_settlement_rail_up", Help: "another one"})
 	require.NoError(t, registry.Register(taken))
 	_, err := monitoring.New(registry, monitoring.Config{})
 	require.Error(t, err)

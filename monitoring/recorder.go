@@ -6,82 +6,81 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// Bounds of histograms: of what is in a batch, up to what a request takes, and of times in
-// seconds.
+// Buckets of histograms: the size of a batch, up to a full request, and times in seconds.
 var (
-	sizes = []float64{1, 4, 16, 64, 256, 1024, 2048, 4096, 8189}
-	times = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
+	sizeBuckets = []float64{1, 4, 16, 64, 256, 1024, 2048, 4096, 8189}
+	timeBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 )
 
-// recorderMetrics count what transfers.Events tell. Counters with a label are looked up
-// here, once: a batch looks nothing up and allocates nothing.
+// recorderMetrics count the events of [transfers.Events]. The constructor looks the counters with
+// labels up once, so a batch looks nothing up and allocates nothing.
 type recorderMetrics struct {
-	operations, transfers, waited, took prometheus.Histogram
+	operations, transfers, queueWait, duration prometheus.Histogram
 
-	outcomes                            *prometheus.CounterVec
-	applied, already, refused, unknown  prometheus.Counter
-	requests, resent                    prometheus.Counter
-	full, late, replayed, looks, faults prometheus.Counter
+	outcomes                                                      *prometheus.CounterVec
+	applied, alreadyApplied, refused, unknown                     prometheus.Counter
+	requests, resent                                              prometheus.Counter
+	backlogFilled, late, replayed, refreshFailures, journalFaults prometheus.Counter
 }
 
 func newRecorderMetrics() *recorderMetrics {
 	m := &recorderMetrics{
-		operations: histogram("peerledger_recorder_batch_operations", "Operations in a batch.", sizes),
-		transfers:  histogram("peerledger_recorder_batch_transfers", "Transfers sent for a batch, those sent again included.", sizes),
-		waited:     histogram("peerledger_recorder_batch_wait_seconds", "How long the oldest operation of a batch waited for its first request.", times),
-		took:       histogram("peerledger_recorder_batch_duration_seconds", "Time from the first request of a batch to its last answer.", times),
-		outcomes:   counters("peerledger_recorder_operations_total", "Operations on packets, by what became of them.", "outcome"),
-		requests:   counter("peerledger_recorder_requests_total", "Requests with transfers that were made of the ledger."),
-		resent:     counter("peerledger_recorder_requests_resent_total", "Requests made for a batch beyond its first."),
-		full:       counter("peerledger_recorder_backlog_filled_total", "How often the backlog became full."),
-		late:       counter("peerledger_recorder_late_total", "Packets booked by a correction, since their hold had expired or the line did not cover them."),
-		replayed:   counter("peerledger_recorder_replayed_total", "Fulfills of an earlier recorder's journal that were answered."),
-		looks:      counter("peerledger_recorder_look_errors_total", "Looks at suspensions and caps that went wrong."),
-		faults:     counter("peerledger_recorder_journal_errors_total", "Faults of the journal."),
+		operations:      newHistogram("peerledger_recorder_batch_operations", "Operations in a batch.", sizeBuckets),
+		transfers:       newHistogram("peerledger_recorder_batch_transfers", "Transfers sent for a batch, those sent again included.", sizeBuckets),
+		queueWait:       newHistogram("peerledger_recorder_batch_wait_seconds", "How long the oldest operation of a batch waited for its first request.", timeBuckets),
+		duration:        newHistogram("peerledger_recorder_batch_duration_seconds", "Time from the first request of a batch to its last answer.", timeBuckets),
+		outcomes:        newCounterVec("peerledger_recorder_operations_total", "Operations on packets, by what became of them.", "outcome"),
+		requests:        newCounter("peerledger_recorder_requests_total", "Requests with transfers that were made of the ledger."),
+		resent:          newCounter("peerledger_recorder_requests_resent_total", "Requests made for a batch beyond its first."),
+		backlogFilled:   newCounter("peerledger_recorder_backlog_filled_total", "How often the backlog became full."),
+		late:            newCounter("peerledger_recorder_late_total", "Packets booked by a correction, since their hold had expired or the line did not cover them."),
+		replayed:        newCounter("peerledger_recorder_replayed_total", "Fulfills of an earlier recorder's journal that were answered."),
+		refreshFailures: newCounter("peerledger_recorder_look_errors_total", "Looks at suspensions and caps that went wrong."),
+		journalFaults:   newCounter("peerledger_recorder_journal_errors_total", "Faults of the journal."),
 	}
 	m.applied = m.outcomes.WithLabelValues("applied")
-	m.already = m.outcomes.WithLabelValues("already_applied")
+	m.alreadyApplied = m.outcomes.WithLabelValues("already_applied")
 	m.refused = m.outcomes.WithLabelValues("refused")
 	m.unknown = m.outcomes.WithLabelValues("unknown")
 	return m
 }
 
-func (m *recorderMetrics) collectors() []prometheus.Collector {
+func (m *recorderMetrics) listCollectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		m.operations, m.transfers, m.waited, m.took, m.outcomes, m.requests, m.resent,
-		m.full, m.late, m.replayed, m.looks, m.faults,
+		m.operations, m.transfers, m.queueWait, m.duration, m.outcomes, m.requests, m.resent,
+		m.backlogFilled, m.late, m.replayed, m.refreshFailures, m.journalFaults,
 	}
 }
 
-func (m *recorderMetrics) batch(b transfers.Batch) {
+func (m *recorderMetrics) countBatch(b transfers.Batch) {
 	m.operations.Observe(float64(b.Operations))
 	m.transfers.Observe(float64(b.Transfers))
-	m.waited.Observe(b.QueueWait.Seconds())
-	m.took.Observe(b.Duration.Seconds())
+	m.queueWait.Observe(b.QueueWait.Seconds())
+	m.duration.Observe(b.Duration.Seconds())
 	m.requests.Add(float64(b.Requests))
 	m.resent.Add(float64(max(0, b.Requests-1)))
 	m.applied.Add(float64(b.Applied))
-	m.already.Add(float64(b.AlreadyApplied))
+	m.alreadyApplied.Add(float64(b.AlreadyApplied))
 	m.refused.Add(float64(b.Refused))
 	m.unknown.Add(float64(b.Unknown))
 }
 
-// Recorder returns events for a recorder's Config that are counted, and then told to
-// events. Several recorders may have them; their figures are summed up. Replayed is counted
-// only if events has it: a recorder with a Journal must not be without.
+// Recorder returns events for a [transfers.Config] that are counted and then passed to events.
+// Several recorders may share the result; their figures are summed up. Replayed is counted only
+// if events has a Replayed function: a recorder with a Journal needs one.
 func (m *Metrics) Recorder(events transfers.Events) transfers.Events {
 	r, user := m.recorder, events
-	events.Batch = then(r.batch, user.Batch)
-	events.BacklogFull = then(func(full bool) {
+	events.Batch = chainEvent(r.countBatch, user.Batch)
+	events.BacklogFull = chainEvent(func(full bool) {
 		if full {
-			r.full.Inc()
+			r.backlogFilled.Inc()
 		}
 	}, user.BacklogFull)
-	events.Late = then(func(late []transfers.Result) { r.late.Add(float64(len(late))) }, user.Late)
+	events.Late = chainEvent(func(late []transfers.Result) { r.late.Add(float64(len(late))) }, user.Late)
 	if user.Replayed != nil {
-		events.Replayed = then(func(left []transfers.Result) { r.replayed.Add(float64(len(left))) }, user.Replayed)
+		events.Replayed = chainEvent(func(left []transfers.Result) { r.replayed.Add(float64(len(left))) }, user.Replayed)
 	}
-	events.RefreshFailed = then(func(error) { r.looks.Inc() }, user.RefreshFailed)
-	events.Journal = then(func(error) { r.faults.Inc() }, user.Journal)
+	events.RefreshFailed = chainEvent(func(error) { r.refreshFailures.Inc() }, user.RefreshFailed)
+	events.Journal = chainEvent(func(error) { r.journalFaults.Inc() }, user.Journal)
 	return events
 }

@@ -13,17 +13,17 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// settlementMetrics count what settlement.Events tell.
+// settlementMetrics count the events of [settlement.Events].
 type settlementMetrics struct {
 	events, voided, failures, paid, alerts, limits *prometheus.CounterVec
-	took                                           *prometheus.HistogramVec
+	paymentTime                                    *prometheus.HistogramVec
 	railUp, paused                                 *prometheus.GaugeVec
 
 	mu    sync.Mutex
-	rails map[string]bool // that have a value in railUp
+	rails map[string]bool // names with a value in railUp
 }
 
-// What happens to an order: the values of the label event.
+// The values of the label event of orders.
 const (
 	orderPlaced     = "placed"
 	orderPaid       = "paid"
@@ -40,14 +40,14 @@ var orderEvents = []string{orderPlaced, orderPaid, orderPartlyPaid, orderVoided,
 
 func newSettlementMetrics() *settlementMetrics {
 	m := &settlementMetrics{
-		events: counters("peerledger_settlement_order_events_total", "What happened to settlement orders.", "event", "rail"),
-		voided: counters("peerledger_settlement_orders_voided_total", "Orders given back, by the reason.", "reason"),
-		failures: counters("peerledger_settlement_failures_total",
+		events: newCounterVec("peerledger_settlement_order_events_total", "What happened to settlement orders.", "event", "rail"),
+		voided: newCounterVec("peerledger_settlement_orders_voided_total", "Orders given back, by the reason.", "reason"),
+		failures: newCounterVec("peerledger_settlement_failures_total",
 			"Things that went wrong with an account or a look-up, and are tried again, by the cause.", "cause"),
-		paid:   counters("peerledger_settlement_paid_amount_total", "What peers were paid, in whole units of the asset (a float: not for accounting).", "asset", "ledger"),
-		alerts: counters("peerledger_settlement_alerts_total", "Positions that passed a mark.", "kind"),
-		limits: counters("peerledger_settlement_limits_reached_total", "Limits of payments that were reached, by whose they are.", "scope"),
-		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		paid:   newCounterVec("peerledger_settlement_paid_amount_total", "What peers were paid, in whole units of the asset (a float: not for accounting).", "asset", "ledger"),
+		alerts: newCounterVec("peerledger_settlement_alerts_total", "Positions that passed a mark.", "kind"),
+		limits: newCounterVec("peerledger_settlement_limits_reached_total", "Limits of payments that were reached, by whose they are.", "scope"),
+		paymentTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "peerledger_settlement_payment_seconds", Help: "Time from placing an order to booking its payment.",
 			Buckets: []float64{.1, .5, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400},
 		}, []string{"rail"}),
@@ -59,26 +59,26 @@ func newSettlementMetrics() *settlementMetrics {
 		}, []string{"payments", "rail", "asset", "ledger"}),
 		rails: make(map[string]bool),
 	}
-	// So that the first of each is an increase from 0.
-	for _, reason := range labels(voidReasons) {
+	// The first event of each kind is then an increase from 0.
+	for _, reason := range listLabels(voidReasons) {
 		m.voided.WithLabelValues(reason)
 	}
 	for _, scope := range []settlement.PayoutLimitScope{settlement.PeerLimit, settlement.RailLimit, settlement.AssetLimit} {
 		m.limits.WithLabelValues(scope.String())
 	}
-	for _, cause := range labels(failureCauses) {
+	for _, cause := range listLabels(failureCauses) {
 		m.failures.WithLabelValues(cause)
 	}
 	return m
 }
 
-func (m *settlementMetrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.events, m.voided, m.failures, m.paid, m.alerts, m.limits, m.took, m.railUp, m.paused}
+func (m *settlementMetrics) listCollectors() []prometheus.Collector {
+	return []prometheus.Collector{m.events, m.voided, m.failures, m.paid, m.alerts, m.limits, m.paymentTime, m.railUp, m.paused}
 }
 
-// rail notes what is known of a rail: at the start that it is up, unless it was down
-// already.
-func (m *settlementMetrics) rail(name string, up, atStart bool) {
+// setRail sets whether a rail is up. At the start a rail counts as up, unless an earlier event has
+// set its state.
+func (m *settlementMetrics) setRail(name string, up, atStart bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if atStart && m.rails[name] {
@@ -97,8 +97,8 @@ func (m *settlementMetrics) rail(name string, up, atStart bool) {
 	}
 }
 
-// pause notes that payments are paused, or go on.
-func (m *settlementMetrics) pause(p settlement.Pause, on float64) {
+// setPaused sets 1 for a pause and 0 for its end.
+func (m *settlementMetrics) setPaused(p settlement.Pause, on float64) {
 	payments := "rail"
 	if p.All {
 		payments = "all"
@@ -106,52 +106,51 @@ func (m *settlementMetrics) pause(p settlement.Pause, on float64) {
 	m.paused.WithLabelValues(append([]string{payments, p.Rail}, assetLabels(p.Asset)...)...).Set(on)
 }
 
-func (m *settlementMetrics) order(event string, o settlement.Order) {
+func (m *settlementMetrics) countOrder(event string, o settlement.Order) {
 	m.events.WithLabelValues(event, o.Rail).Inc()
 }
 
-func (m *settlementMetrics) payment(event string, p settlement.Payment, now time.Time) {
-	m.order(event, p.Order)
-	m.paid.WithLabelValues(assetLabels(p.Order.Asset)...).Add(whole(p.Paid, p.Order.Asset.Scale))
-	m.took.WithLabelValues(p.Order.Rail).Observe(max(0, now.Sub(p.Order.PlacedAt).Seconds()))
+func (m *settlementMetrics) countPayment(event string, p settlement.Payment, now time.Time) {
+	m.countOrder(event, p.Order)
+	m.paid.WithLabelValues(assetLabels(p.Order.Asset)...).Add(wholeUnits(p.Paid, p.Order.Asset.Scale))
+	m.paymentTime.WithLabelValues(p.Order.Rail).Observe(max(0, now.Sub(p.Order.PlacedAt).Seconds()))
 }
 
-// Settlement returns events for an engine's Config that are counted, and then told to
-// events.
+// Settlement returns events for a [settlement.Config] that are counted and then passed to events.
 func (m *Metrics) Settlement(events settlement.Events) settlement.Events {
 	s, user := m.settlement, events
-	events.Placed = then(func(o settlement.Order) { s.order(orderPlaced, o) }, user.Placed)
-	events.Paid = then(func(p settlement.Payment) { s.payment(orderPaid, p, m.cfg.Clock()) }, user.Paid)
-	events.PartlyPaid = then(func(p settlement.Payment) { s.payment(orderPartlyPaid, p, m.cfg.Clock()) }, user.PartlyPaid)
+	events.Placed = chainEvent(func(o settlement.Order) { s.countOrder(orderPlaced, o) }, user.Placed)
+	events.Paid = chainEvent(func(p settlement.Payment) { s.countPayment(orderPaid, p, m.cfg.Clock()) }, user.Paid)
+	events.PartlyPaid = chainEvent(func(p settlement.Payment) { s.countPayment(orderPartlyPaid, p, m.cfg.Clock()) }, user.PartlyPaid)
 	events.Voided = func(o settlement.Order, why error) {
-		s.order(orderVoided, o)
-		s.voided.WithLabelValues(nameOf(why, voidReasons)).Inc()
+		s.countOrder(orderVoided, o)
+		s.voided.WithLabelValues(labelError(why, voidReasons)).Inc()
 		if user.Voided != nil {
 			user.Voided(o, why)
 		}
 	}
-	events.Retried = then(func(o settlement.OpenOrder) { s.order(orderRetried, o.Order) }, user.Retried)
-	events.TakenOver = then(func(o settlement.Order) { s.order(orderTakenOver, o) }, user.TakenOver)
-	events.Stuck = then(func(o settlement.OpenOrder) { s.order(orderStuck, o.Order) }, user.Stuck)
-	events.AwaitsApproval = then(func(o settlement.Order) { s.order(orderHeld, o) }, user.AwaitsApproval)
-	events.Approved = then(func(o settlement.Order) { s.order(orderApproved, o) }, user.Approved)
-	events.PayoutLimited = then(func(l settlement.PayoutLimitError) { s.limits.WithLabelValues(l.Scope.String()).Inc() }, user.PayoutLimited)
-	events.Paused = then(func(p settlement.Pause) { s.pause(p, 1) }, user.Paused)
-	events.Resumed = then(func(p settlement.Pause) { s.pause(p, 0) }, user.Resumed)
-	events.Failed = then(func(err error) { s.failures.WithLabelValues(nameOf(err, failureCauses)).Inc() }, user.Failed)
-	events.RailDown = then(func(name string) { s.rail(name, false, false) }, user.RailDown)
-	events.RailUp = then(func(name string) { s.rail(name, true, false) }, user.RailUp)
-	events.PositionAlert = then(func(a settlement.PositionAlert) { s.alerts.WithLabelValues(alertKind(a.Kind)).Inc() }, user.PositionAlert)
+	events.Retried = chainEvent(func(o settlement.OpenOrder) { s.countOrder(orderRetried, o.Order) }, user.Retried)
+	events.TakenOver = chainEvent(func(o settlement.Order) { s.countOrder(orderTakenOver, o) }, user.TakenOver)
+	events.Stuck = chainEvent(func(o settlement.OpenOrder) { s.countOrder(orderStuck, o.Order) }, user.Stuck)
+	events.AwaitsApproval = chainEvent(func(o settlement.Order) { s.countOrder(orderHeld, o) }, user.AwaitsApproval)
+	events.Approved = chainEvent(func(o settlement.Order) { s.countOrder(orderApproved, o) }, user.Approved)
+	events.PayoutLimited = chainEvent(func(l settlement.PayoutLimitError) { s.limits.WithLabelValues(l.Scope.String()).Inc() }, user.PayoutLimited)
+	events.Paused = chainEvent(func(p settlement.Pause) { s.setPaused(p, 1) }, user.Paused)
+	events.Resumed = chainEvent(func(p settlement.Pause) { s.setPaused(p, 0) }, user.Resumed)
+	events.Failed = chainEvent(func(err error) { s.failures.WithLabelValues(labelError(err, failureCauses)).Inc() }, user.Failed)
+	events.RailDown = chainEvent(func(name string) { s.setRail(name, false, false) }, user.RailDown)
+	events.RailUp = chainEvent(func(name string) { s.setRail(name, true, false) }, user.RailUp)
+	events.PositionAlert = chainEvent(func(a settlement.PositionAlert) { s.alerts.WithLabelValues(alertKind(a.Kind)).Inc() }, user.PositionAlert)
 	return events
 }
 
-// named is an error and the label that it gets.
-type named struct {
-	err  error
-	name string
+// errorLabel is an error and its label.
+type errorLabel struct {
+	err   error
+	label string
 }
 
-var voidReasons = []named{
+var voidReasons = []errorLabel{
 	{settlement.ErrDeclined, "declined"},
 	{settlement.ErrCancelled, "cancelled"},
 	{settlement.ErrTooSmall, "too_small"},
@@ -160,8 +159,8 @@ var voidReasons = []named{
 	{settlement.ErrPaused, "paused"},
 }
 
-// failureCauses are tried in this order: the first that an error matches names it.
-var failureCauses = []named{
+// failureCauses are matched in order: the first match gives the label.
+var failureCauses = []errorLabel{
 	{settlement.ErrOrderConflict, "resolved_otherwise"},
 	{settlement.ErrOldEngine, "old_engine"},
 	{settlement.ErrOrderVersion, "order_version"},
@@ -177,27 +176,28 @@ var failureCauses = []named{
 	{context.DeadlineExceeded, "deadline"},
 }
 
-// nameOf keeps labels few: an error's text is never one.
-func nameOf(err error, names []named) string {
+// labelError returns the label of the first match. An error's text never becomes a label, so the
+// number of labels stays small.
+func labelError(err error, names []errorLabel) string {
 	for _, n := range names {
 		if errors.Is(err, n.err) {
-			return n.name
+			return n.label
 		}
 	}
-	return otherName
+	return otherLabel
 }
 
-// labels are all that nameOf may answer.
-func labels(names []named) []string {
-	all := []string{otherName}
+// listLabels lists all possible results of labelError.
+func listLabels(names []errorLabel) []string {
+	all := []string{otherLabel}
 	for _, n := range names {
-		all = append(all, n.name)
+		all = append(all, n.label)
 	}
 	return all
 }
 
-// otherName is the label of an error that has none.
-const otherName = "other"
+// otherLabel is the label of every unlisted error.
+const otherLabel = "other"
 
 func alertKind(k accounts.ThresholdEvent) string {
 	switch k {
@@ -210,6 +210,6 @@ func alertKind(k accounts.ThresholdEvent) string {
 	case accounts.HighCleared:
 		return "high_cleared"
 	default:
-		return otherName
+		return otherLabel
 	}
 }

@@ -57,6 +57,7 @@ func TestTableOfMetrics(t *testing.T) {
 	known := catalogue{labels: map[string][]string{}}
 	_, err := monitoring.New(known, monitoring.Config{})
 	require.NoError(t, err)
+	registerCluster(t, known)
 	rows := table(t)
 	for name, labels := range known.labels {
 		require.Contains(t, rows, name)

@@ -13,26 +13,24 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// Sources are the parts that scrapes ask. Those that are not there are not asked, and their
-// series are absent.
+// Sources are the parts to ask in a scrape. The series of a nil part are absent.
 type Sources struct {
-	// Recorder shows its backlog. The ledger is not asked for it.
+	// Recorder has the backlog. Reading it needs no request to the ledger.
 	Recorder *transfers.Recorder
-	// Book reads our own positions, and the balances of the Accounts.
+	// Book reads our own positions and the balances of the Accounts.
 	Book *accounts.Book
-	// Accounts are the peers to show, all provisioned: one that is not makes the read of all
-	// fail. It is called for each read, by the goroutine that scrapes; reads take turns.
+	// Accounts returns the peers to show. All must be provisioned: a missing account fails the
+	// read of all peers. The scraping goroutine calls Accounts for each read, one read at a time.
 	Accounts func() []accounts.PeerAccount
-	// Settlement tells which orders are open, and SettlementConfig is its configuration: it
-	// has the thresholds, the rails, and when an order counts as stuck. They need the Book
-	// and the Accounts.
+	// Settlement reads the open orders. SettlementConfig is the engine's configuration, with the
+	// thresholds, the rails and the age of a stuck order. Both need Book and Accounts.
 	Settlement       *settlement.Engine
 	SettlementConfig settlement.Config
 }
 
-// Watch has scrapes ask these sources, instead of those of an earlier call, until ctx ends:
-// end it before the sources are closed. The error matches accounts.ErrInvalid if something
-// is missing that another one needs.
+// Watch makes scrapes ask s, in place of the sources of an earlier call, until ctx ends. End ctx
+// before closing the sources. The error matches [accounts.ErrInvalid] if a source is missing that
+// another source needs.
 func (m *Metrics) Watch(ctx context.Context, s Sources) error {
 	switch {
 	case s.Book == nil && (s.Accounts != nil || s.Settlement != nil):
@@ -40,15 +38,15 @@ func (m *Metrics) Watch(ctx context.Context, s Sources) error {
 	case s.Accounts == nil && s.Settlement != nil:
 		return &accounts.FieldError{Subject: "monitoring sources", Field: "Accounts", Reason: "are needed for Settlement"}
 	}
-	for _, r := range rails(s.SettlementConfig.Rails) {
-		m.settlement.rail(r.Name, true, true)
+	for _, r := range listRails(s.SettlementConfig.Rails) {
+		m.settlement.setRail(r.Name, true, true)
 	}
-	m.watcher.watch(ctx, s)
+	m.watcher.setSources(ctx, s)
 	return nil
 }
 
-// rails are those that rules name.
-func rails(r settlement.Rails) (all []*settlement.Rail) {
+// listRails lists the rails named by rules.
+func listRails(r settlement.Rails) (all []*settlement.Rail) {
 	add := func(one *settlement.Rail) {
 		if one != nil {
 			all = append(all, one)
@@ -67,7 +65,7 @@ func rails(r settlement.Rails) (all []*settlement.Rail) {
 	return all
 }
 
-// What a read of the ledger consists of: the values of the label read.
+// The values of the label read: the parts of a read of the ledger.
 const (
 	readBalances  = "balances"
 	readOrders    = "orders"
@@ -75,35 +73,34 @@ const (
 	readSuspense  = "suspense"
 )
 
-// watcher is the collector of all that is asked when Prometheus scrapes.
+// watcher collects the figures that a scrape asks for.
 type watcher struct {
-	cfg    Config
-	named  map[string]struct{} // Config.Peers
-	errors *prometheus.CounterVec
-	reads  prometheus.Counter
-	turn   singleflight.Group // of those who read: all scrapes meanwhile get the same
+	cfg        Config
+	namedPeers map[string]struct{} // Config.Peers
+	errors     *prometheus.CounterVec
+	reads      prometheus.Counter
+	readGroup  singleflight.Group // scrapes during a read share the result of the read
 
 	mu       sync.Mutex
-	watching watching
-	cluster  func() clusterStats
-	began    time.Time // of the newest read
-	newest   []prometheus.Metric
+	sources  watchedSources
+	readAt   time.Time // start of the last read
+	lastRead []prometheus.Metric
 }
 
-// watching are sources and how long they may be asked.
-type watching struct {
+// watchedSources are sources and the context of Metrics.Watch: they may be asked until it ends.
+type watchedSources struct {
 	ctx context.Context
 	Sources
 }
 
 func newWatcher(cfg Config) *watcher {
 	w := &watcher{
-		cfg: cfg, named: make(map[string]struct{}, len(cfg.Peers)),
-		errors: counters("peerledger_scrape_errors_total", "Reads of the ledger for a scrape that failed; their series are absent.", "read"),
-		reads:  counter("peerledger_scrape_reads_total", "Reads of the ledger for scrapes; scrapes in between get the same figures again."),
+		cfg: cfg, namedPeers: make(map[string]struct{}, len(cfg.Peers)),
+		errors: newCounterVec("peerledger_scrape_errors_total", "Reads of the ledger for a scrape that failed; their series are absent.", "read"),
+		reads:  newCounter("peerledger_scrape_reads_total", "Reads of the ledger for scrapes; scrapes in between get the same figures again."),
 	}
 	for _, peer := range cfg.Peers {
-		w.named[peer] = struct{}{}
+		w.namedPeers[peer] = struct{}{}
 	}
 	for _, read := range []string{readBalances, readOrders, readLiquidity, readSuspense} {
 		w.errors.WithLabelValues(read)
@@ -111,16 +108,10 @@ func newWatcher(cfg Config) *watcher {
 	return w
 }
 
-func (w *watcher) watch(ctx context.Context, s Sources) {
+func (w *watcher) setSources(ctx context.Context, s Sources) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.watching, w.began, w.newest = watching{ctx, s}, time.Time{}, nil
-}
-
-func (w *watcher) watchCluster(stats func() clusterStats) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.cluster = stats
+	w.sources, w.readAt, w.lastRead = watchedSources{ctx, s}, time.Time{}, nil
 }
 
 // Describe implements prometheus.Collector.
@@ -132,22 +123,19 @@ func (w *watcher) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. The errors come last, so that a scrape tells of
-// its own.
+// Collect implements prometheus.Collector. The errors come last, so a scrape shows the errors of
+// its own read.
 func (w *watcher) Collect(ch chan<- prometheus.Metric) {
 	w.mu.Lock()
-	now, cluster := w.watching, w.cluster
+	now := w.sources
 	w.mu.Unlock()
 	out := &output{}
-	if cluster != nil {
-		out.cluster(cluster())
-	}
 	if now.ctx != nil && now.ctx.Err() == nil {
 		if now.Recorder != nil {
-			out.recorder(now.Recorder.Stats())
+			out.addRecorder(now.Recorder.Stats())
 		}
 		if now.Book != nil {
-			out.metrics = append(out.metrics, w.fromLedger(now)...)
+			out.metrics = append(out.metrics, w.cachedRead(now)...)
 		}
 	}
 	for _, m := range out.metrics {
@@ -157,13 +145,14 @@ func (w *watcher) Collect(ch chan<- prometheus.Metric) {
 	w.errors.Collect(ch)
 }
 
-// fromLedger is what the newest read has found, after another one if it is time.
-func (w *watcher) fromLedger(now watching) []prometheus.Metric {
-	found, _, _ := w.turn.Do("", func() (any, error) {
+// cachedRead returns the metrics of the last read. It reads again if the last read is older than
+// Config.Interval.
+func (w *watcher) cachedRead(now watchedSources) []prometheus.Metric {
+	found, _, _ := w.readGroup.Do("", func() (any, error) {
 		w.mu.Lock()
-		newest, fresh := w.newest, !w.began.IsZero() && time.Since(w.began) < w.cfg.Interval
+		newest, fresh := w.lastRead, !w.readAt.IsZero() && time.Since(w.readAt) < w.cfg.Interval
 		if !fresh {
-			w.began = time.Now()
+			w.readAt = time.Now()
 		}
 		w.mu.Unlock()
 		if fresh {
@@ -172,64 +161,64 @@ func (w *watcher) fromLedger(now watching) []prometheus.Metric {
 		w.reads.Inc()
 		ctx, cancel := context.WithTimeout(now.ctx, w.cfg.Timeout)
 		defer cancel()
-		newest = w.read(ctx, now.Sources)
+		newest = w.readLedger(ctx, now.Sources)
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if w.watching.ctx == now.ctx { // else somebody has named other sources meanwhile
-			w.newest = newest
+		if w.sources.ctx == now.ctx { // otherwise Metrics.Watch has replaced the sources during the read
+			w.lastRead = newest
 		}
 		return newest, nil
 	})
 	return found.([]prometheus.Metric)
 }
 
-// read asks the ledger once for everything. What fails is left out, and so is what rests
-// on it.
-func (w *watcher) read(ctx context.Context, s Sources) []prometheus.Metric {
+// readLedger reads every figure once. The series of a failed read, and of reads that depend on the
+// failed read, are left out.
+func (w *watcher) readLedger(ctx context.Context, s Sources) []prometheus.Metric {
 	out, began := &output{}, time.Now()
 	if own, err := s.Book.Positions(ctx); err != nil {
-		w.failed(readLiquidity, err)
+		w.reportFailure(readLiquidity, err)
 	} else {
-		out.liquidity(own)
+		out.addLiquidity(own)
 	}
 	if s.Accounts != nil {
 		w.readPeers(ctx, s, out)
 	}
-	out.gauge(scrapeDuration, time.Since(began).Seconds())
+	out.addGauge(scrapeDuration, time.Since(began).Seconds())
 	return out.metrics
 }
 
 func (w *watcher) readPeers(ctx context.Context, s Sources, out *output) {
-	counted, err := w.census(ctx, s)
+	counted, err := w.summarizePeers(ctx, s)
 	if err != nil {
-		w.failed(readBalances, err)
+		w.reportFailure(readBalances, err)
 		return
 	}
-	if counted.suspense != nil {
-		w.failed(readSuspense, counted.suspense)
+	if counted.suspenseErr != nil {
+		w.reportFailure(readSuspense, counted.suspenseErr)
 	}
-	out.peers(counted, s)
+	out.addPeers(counted, s)
 	if s.Settlement == nil {
 		return
 	}
 	asked := counted.settling[:min(len(counted.settling), w.cfg.Orders)]
-	if len(asked) > 0 { // with none it would be asked for all
+	if len(asked) > 0 { // Orders without accounts reads all accounts
 		open, err := s.Settlement.Orders(ctx, asked...)
 		if err != nil {
-			w.failed(readOrders, err)
+			w.reportFailure(readOrders, err)
 			return
 		}
-		out.orders(open, stuckAfter(s.SettlementConfig), w.cfg.Clock())
+		out.addOrders(open, stuckAfter(s.SettlementConfig), w.cfg.Clock())
 	}
 }
 
-// failed counts a read that failed, and tells of it.
-func (w *watcher) failed(read string, err error) {
+// reportFailure counts a failed read and passes the error to Config.Failed.
+func (w *watcher) reportFailure(read string, err error) {
 	w.errors.WithLabelValues(read).Inc()
 	w.cfg.Failed(&ReadError{Read: read, Err: err})
 }
 
-// ReadError is a read of the ledger that failed. It wraps the cause.
+// ReadError is a failed read of the ledger. It wraps the cause.
 type ReadError struct {
 	Read string // "balances", "orders", "liquidity" or "suspense"
 	Err  error

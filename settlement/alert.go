@@ -2,9 +2,9 @@ package settlement
 
 import (
 	"fmt"
-	"math/big"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/hysteresis"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -44,21 +44,21 @@ func (a PositionAlert) String() string {
 	return fmt.Sprintf("%v: %v is at %s %s, the mark is %s", a.Kind, a.Balance.Account, position, asset.Code, asset.Text(a.Threshold))
 }
 
-// passed are the marks of an account that were reached and not cleared.
-type passed struct{ high, low bool }
+// passed are the thresholds of an account.
+type passed struct{ high, low hysteresis.Threshold }
 
-// see takes a new balance in, and returns what was passed.
+// see takes a new balance in, and returns the crossings.
 func (p *passed) see(m PositionThresholds, b accounts.Balance) (alerts []PositionAlert) {
-	pass := func(told *bool, owed, mark ledger.Amount, reached, cleared accounts.ThresholdEvent) {
-		past := new(big.Int).Sub(mark.Big(), m.Margin.Big())
-		switch {
-		case mark.IsZero():
-		case !*told && !owed.Less(mark):
-			*told = true
-			alerts = append(alerts, PositionAlert{reached, mark, b})
-		case *told && owed.Big().Cmp(past) < 0:
-			*told = false
-			alerts = append(alerts, PositionAlert{cleared, mark, b})
+	pass := func(t *hysteresis.Threshold, owed, threshold ledger.Amount, reached, cleared accounts.ThresholdEvent) {
+		if threshold.IsZero() {
+			return
+		}
+		switch t.Rise(owed.Big(), threshold.Big(), m.Margin.Big()) {
+		case hysteresis.Reached:
+			alerts = append(alerts, PositionAlert{reached, threshold, b})
+		case hysteresis.Cleared:
+			alerts = append(alerts, PositionAlert{cleared, threshold, b})
+		case hysteresis.Unchanged:
 		}
 	}
 	pass(&p.high, b.Payable, m.High, accounts.HighReached, accounts.HighCleared)

@@ -12,68 +12,65 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// AnnouncementState says what became of a payment that is not final when it is seen.
+// AnnouncementState is the state of an announced payment.
 type AnnouncementState string
 
-// The states of a payment. A failed one may still be received; one that is received stays so.
+// The states of a payment. A failed payment may still be received; a received payment stays received.
 const (
-	AnnouncementOpen     AnnouncementState = "open"     // announced, and nobody knows more
+	AnnouncementOpen     AnnouncementState = "open"     // announced, and neither received nor failed
 	AnnouncementReceived AnnouncementState = "received" // booked
-	AnnouncementFailed   AnnouncementState = "failed"   // it will not come, as far as anybody knows
+	AnnouncementFailed   AnnouncementState = "failed"   // not expected any more
 )
 
 // Announcement is a payment of a peer that was seen before it was final.
 type Announcement struct {
 	Account accounts.PeerAccount
 	Asset   accounts.Asset
-	// Transfer is the announcement's id in the ledger, and that of the booking if the payment
-	// was received without one.
+	// Transfer is the id of the announcement in the ledger, or of the booking if the payment was received
+	// without an announcement.
 	Transfer ledger.ID
-	// Amount is what was announced, in units; 0 if it was said to have failed before anybody
-	// had announced it. Of a payment that was received without an announcement it is what was
-	// booked.
+	// Amount is the announced amount in units, or the booked amount if the payment was received without an
+	// announcement. 0 if Fail came before any announcement.
 	Amount      ledger.Amount
-	AnnouncedAt time.Time // of Transfer, by the ledger's clock
+	AnnouncedAt time.Time // by the ledger's clock: the time of Transfer
 	State       AnnouncementState
-	// AlreadyAnnounced says that the call changed nothing, or had changed it before when the ledger's
-	// first answer got lost.
+	// AlreadyAnnounced is true if the call changed nothing: an earlier call had, perhaps one whose answer was lost.
 	AlreadyAnnounced bool
 }
 
-// Age is how long ago the payment was announced. Clocks may differ: it can be below 0.
+// Age is the time since the announcement. It can be negative: now and the ledger's clock may differ.
 func (a Announcement) Age(now time.Time) time.Duration { return now.Sub(a.AnnouncedAt) }
 
-// Announce notes a payment of a peer that is not final yet: one that a chain has seen and not
-// confirmed, or a bank may still take back. It is shown (accounts.Balance.Announced) and counts
-// for nothing else: it pays nothing down, and nobody can send with it. Receive with the same key
-// books the payment, whatever its amount is then. Fail says that it will not come. No time ends
-// an announcement: whoever announces must also say what became of it.
+// Announce notes a payment of a peer that is not final yet: a chain has not confirmed it, or a bank may take it
+// back. The amount is shown as [accounts.Balance.Announced] and counts for nothing else: it pays nothing down,
+// and the peer cannot send with it. [Engine.RecordIncoming] with the same key books the payment, whatever its
+// final amount. [Engine.Fail] ends the announcement without a payment. Announcements do not expire: every
+// announced payment needs RecordIncoming or Fail in the end.
 //
-// The three may be called any number of times, in any order, from any process: the payment is
-// booked once for its key, for ever. A key is announced once. After Receive or Fail, Announce
-// changes nothing, and Announcement.State says what became of the payment. The peer may be
-// closed.
+// All three may be called any number of times, in any order, from any process: the payment is booked once for
+// its key, for ever. A key is announced once. After RecordIncoming or Fail, Announce changes nothing, and
+// [Announcement.State] has the result. The peer may be closed.
 //
-// Errors are those of Receive; accounts.ErrKeyReused says that another amount is announced under the
-// key: leave it, the amount of Receive counts.
+// Announce returns the errors of RecordIncoming. [accounts.ErrKeyReused] is returned when another amount is
+// announced under the key: leave the announcement, since only the amount of RecordIncoming counts.
 func (e *Engine) Announce(ctx context.Context, in IncomingPayment) (Announcement, error) {
-	check := func() error { return e.checkKeyed(in.Account, in.Key, in.Amount) }
-	return e.announcing(ctx, in, check, func() (Announcement, error) { return e.announce(ctx, in) })
+	check := func() error { return e.checkPayment(in.Account, in.Key, in.Amount) }
+	return e.handleAnnouncement(ctx, in, check, func() (Announcement, error) { return e.placeAnnouncement(ctx, in) })
 }
 
-// Fail says that a payment that was announced will not come, as far as anybody knows. Receive
-// books it all the same if it comes: a chain may take back what it has told. It may be called
-// before Announce, which then opens nothing.
+// Fail marks an announced payment as not expected any more. [Engine.RecordIncoming] still books the payment if
+// it does arrive, for example after a chain reorganization. Fail before [Engine.Announce] takes the key, so that
+// a later Announce opens nothing.
 //
-// Errors are *BookingErrors: ErrAlreadyReceived if the payment is booked, and those of Receive but
-// accounts.ErrKeyReused.
+// The errors are *[BookingError]: [ErrAlreadyReceived] if the payment is booked, and the errors of RecordIncoming
+// except [accounts.ErrKeyReused].
 func (e *Engine) Fail(ctx context.Context, account accounts.PeerAccount, key string) (Announcement, error) {
 	in := IncomingPayment{Account: account, Key: key}
-	return e.announcing(ctx, in, e.named(in), func() (Announcement, error) { return e.fail(ctx, in) })
+	return e.handleAnnouncement(ctx, in, e.newNameCheck(in), func() (Announcement, error) { return e.failByKey(ctx, in) })
 }
 
-// named checks the name of a payment.
-func (e *Engine) named(in IncomingPayment) (check func() error) {
+// newNameCheck returns the check of a payment's account and key.
+func (e *Engine) newNameCheck(in IncomingPayment) (check func() error) {
 	return func() error {
 		if err := e.checkPeer("payment", in.Account); err != nil {
 			return err
@@ -82,34 +79,34 @@ func (e *Engine) named(in IncomingPayment) (check func() error) {
 	}
 }
 
-// FailAnnouncement is Fail for an operator who knows an announcement by its id
-// (Announcements): the ledger does not keep keys. The error is ErrNoAnnouncement if the account
-// has none with the id; the others are those of Fail.
+// FailAnnouncement is [Engine.Fail] for an operator who knows only the id of an announcement (see
+// [Engine.Announcements]): the ledger does not keep keys. It returns [ErrNoAnnouncement] if the account has no
+// announcement with the id. Otherwise FailAnnouncement returns the errors of Fail.
 func (e *Engine) FailAnnouncement(ctx context.Context, account accounts.PeerAccount, id ledger.ID) (Announcement, error) {
-	return e.byID(ctx, account, id, e.failRow)
+	return e.handleAnnouncementByID(ctx, account, id, e.voidAnnouncement)
 }
 
-// byID does something about an announcement that is named by its id.
-func (e *Engine) byID(
+// handleAnnouncementByID is handleAnnouncement for an announcement that is named by its id.
+func (e *Engine) handleAnnouncementByID(
 	ctx context.Context, account accounts.PeerAccount, id ledger.ID,
-	do func(context.Context, accounts.PeerAccount, *ledger.Transfer) (Announcement, error),
+	apply func(context.Context, accounts.PeerAccount, *ledger.Transfer) (Announcement, error),
 ) (Announcement, error) {
 	check := func() error { return e.checkPeer("announcement", account) }
-	return e.announcing(ctx, IncomingPayment{Account: account, Key: id.String()}, check, func() (Announcement, error) {
+	return e.handleAnnouncement(ctx, IncomingPayment{Account: account, Key: id.String()}, check, func() (Announcement, error) {
 		rows, err := e.ledger.LookupTransfers(ctx, []ledger.ID{id})
 		switch {
 		case err != nil:
 			return Announcement{}, wrap("look the announcement up", err)
-		case len(rows) == 0 || !e.announces(account, &rows[0]):
+		case len(rows) == 0 || !e.isAnnouncementOf(account, &rows[0]):
 			return Announcement{}, ErrNoAnnouncement
 		}
-		return do(ctx, account, &rows[0])
+		return apply(ctx, account, &rows[0])
 	})
 }
 
-// announcing does something about an announcement.
-func (e *Engine) announcing(
-	ctx context.Context, in IncomingPayment, check func() error, do func() (Announcement, error),
+// handleAnnouncement checks a call, applies the change, and wraps the error.
+func (e *Engine) handleAnnouncement(
+	ctx context.Context, in IncomingPayment, check func() error, apply func() (Announcement, error),
 ) (Announcement, error) {
 	if !e.begin() {
 		return Announcement{}, ErrEngineClosed
@@ -117,80 +114,78 @@ func (e *Engine) announcing(
 	defer e.work.Done()
 	err := check()
 	if err == nil {
-		_, err = e.book.LookUpBalances(ctx, in.Account) // the ledger's refusal would burn an id
+		_, err = e.book.LookUpBalances(ctx, in.Account) // without this look-up the ledger would refuse, and burn an id
 	}
-	var done Announcement
+	var result Announcement
 	if err == nil {
-		done, err = do()
+		result, err = apply()
 	}
 	if err != nil {
-		asset, _ := e.book.Asset(in.Account.Ledger())
-		return Announcement{}, &BookingError{Account: in.Account, Asset: asset, Key: in.Key, Amount: in.Amount, Err: err}
+		return Announcement{}, e.newBookingError(in.Account, in.Key, in.Amount, err)
 	}
-	return done, nil
+	return result, nil
 }
 
-// announce places the announcement where Receive would book the payment first, so the ledger
-// takes only one of the two there.
+// placeAnnouncement takes the id under which RecordIncoming would book the payment first, so the ledger accepts
+// only one of the two.
 //
-// It holds nothing of the peer's: it is pending between accounts that nothing closes and that
-// have no limit, so the ledger never refuses its end. The peer account is not touched before
-// the money is booked.
-func (e *Engine) announce(ctx context.Context, in IncomingPayment) (Announcement, error) {
+// The announcement is pending between accounts without limits that are never closed, so the ledger never refuses
+// its void. The peer account is untouched until the money is booked.
+func (e *Engine) placeAnnouncement(ctx context.Context, in IncomingPayment) (Announcement, error) {
 	name := e.paymentName(in.Account, in.Key)
-	booking, err := idempotent.Book(ctx, e.ledger, func(attempt uint64) []ledger.Transfer {
+	stored, err := idempotent.Book(ctx, e.ledger, func(attempt uint64) []ledger.Transfer {
 		return []ledger.Transfer{e.announcementRow(in, name.ID(attempt))}
 	})
 	switch {
-	case err == nil && !booking.AlreadyBooked:
-		row := e.announcementRow(in, name.ID(booking.Attempt))
-		row.Timestamp = booking.Timestamp
-		return e.announcement(in.Account, &row, AnnouncementOpen), nil
+	case err == nil && !stored.AlreadyBooked:
+		row := e.announcementRow(in, name.ID(stored.Attempt))
+		row.Timestamp = stored.Timestamp
+		return e.newAnnouncement(in.Account, &row, AnnouncementOpen), nil
 	case err != nil && !errors.Is(err, idempotent.ErrConflict):
-		return Announcement{}, e.bookingError(booking, err)
+		return Announcement{}, e.mapBookingError(stored, err)
 	}
-	found, err := e.stateOf(ctx, in.Account, &booking.Rows[0])
+	found, err := e.readAnnouncementState(ctx, in.Account, &stored.Rows[0])
 	if err == nil && found.State == AnnouncementOpen && found.Amount != in.Amount {
 		return Announcement{}, fmt.Errorf("%w: %s is announced", accounts.ErrKeyReused, found.Asset.Text(found.Amount))
 	}
 	return found, err
 }
 
-// fail ends what was announced under a key. If nothing was, it places an announcement of
-// nothing and its end, so that one that comes later finds the key taken.
-func (e *Engine) fail(ctx context.Context, in IncomingPayment) (Announcement, error) {
+// failByKey voids the announcement of a key. Without one it places an announcement of amount 0 together with its
+// void, so that a later Announce finds the key taken.
+func (e *Engine) failByKey(ctx context.Context, in IncomingPayment) (Announcement, error) {
 	name := e.paymentName(in.Account, in.Key)
-	booking, err := idempotent.Book(ctx, e.ledger, func(attempt uint64) []ledger.Transfer {
+	stored, err := idempotent.Book(ctx, e.ledger, func(attempt uint64) []ledger.Transfer {
 		row := e.announcementRow(in, name.ID(attempt))
-		return []ledger.Transfer{row, e.failedRow(&row)}
+		return []ledger.Transfer{row, e.failedVoidRow(&row)}
 	})
 	switch {
-	case err == nil && !booking.AlreadyBooked:
-		row := e.announcementRow(in, name.ID(booking.Attempt))
-		row.Timestamp = booking.Timestamp
-		return e.announcement(in.Account, &row, AnnouncementFailed), nil
+	case err == nil && !stored.AlreadyBooked:
+		row := e.announcementRow(in, name.ID(stored.Attempt))
+		row.Timestamp = stored.Timestamp
+		return e.newAnnouncement(in.Account, &row, AnnouncementFailed), nil
 	case err != nil && !errors.Is(err, idempotent.ErrConflict):
-		return Announcement{}, e.bookingError(booking, err)
-	case !e.announces(in.Account, &booking.Rows[0]):
+		return Announcement{}, e.mapBookingError(stored, err)
+	case !e.isAnnouncementOf(in.Account, &stored.Rows[0]):
 		return Announcement{}, ErrAlreadyReceived
 	}
-	return e.failRow(ctx, in.Account, &booking.Rows[0])
+	return e.voidAnnouncement(ctx, in.Account, &stored.Rows[0])
 }
 
-// failRow ends an announcement. Only Receive ends one in another way.
-func (e *Engine) failRow(ctx context.Context, a accounts.PeerAccount, row *ledger.Transfer) (Announcement, error) {
-	end := e.failedRow(row)
+// voidAnnouncement ends an announcement as failed. Only RecordIncoming ends one in another way.
+func (e *Engine) voidAnnouncement(ctx context.Context, a accounts.PeerAccount, row *ledger.Transfer) (Announcement, error) {
+	end := e.failedVoidRow(row)
 	results, err := e.ledger.CreateTransfers(ctx, []ledger.Transfer{end})
 	if err != nil {
 		return Announcement{}, err
 	}
 	switch status := results[0].Status; {
 	case status == ledger.TransferCreated:
-		return e.announcement(a, row, AnnouncementFailed), nil
+		return e.newAnnouncement(a, row, AnnouncementFailed), nil
 	case status == ledger.TransferPendingTransferAlreadyVoided:
 		return Announcement{}, ErrAlreadyReceived
-	case status == ledger.TransferExists, status.Conflict(): // with other flags if it was imported; received since, perhaps
-		found, err := e.stateOf(ctx, a, row)
+	case status == ledger.TransferExists, status.Conflict(): // an imported row has other flags; the payment may be received since
+		found, err := e.readAnnouncementState(ctx, a, row)
 		if err == nil && found.State == AnnouncementReceived {
 			return Announcement{}, ErrAlreadyReceived
 		}
@@ -200,11 +195,11 @@ func (e *Engine) failRow(ctx context.Context, a accounts.PeerAccount, row *ledge
 	}
 }
 
-// stateOf is what became of a payment that was announced, or received without that.
-func (e *Engine) stateOf(ctx context.Context, a accounts.PeerAccount, row *ledger.Transfer) (Announcement, error) {
-	found := e.announcement(a, row, AnnouncementReceived)
+// readAnnouncementState reads the state of a payment from the row that has its key.
+func (e *Engine) readAnnouncementState(ctx context.Context, a accounts.PeerAccount, row *ledger.Transfer) (Announcement, error) {
+	found := e.newAnnouncement(a, row, AnnouncementReceived)
 	found.AlreadyAnnounced = true
-	if !e.announces(a, row) {
+	if !e.isAnnouncementOf(a, row) {
 		return found, nil
 	}
 	received, err := e.ledger.GetAccountTransfers(ctx, ledger.AccountFilter{
@@ -216,7 +211,7 @@ func (e *Engine) stateOf(ctx context.Context, a accounts.PeerAccount, row *ledge
 	if len(received) > 0 {
 		return found, nil
 	}
-	failed, err := e.ledger.LookupTransfers(ctx, []ledger.ID{e.failedRow(row).ID})
+	failed, err := e.ledger.LookupTransfers(ctx, []ledger.ID{e.failedVoidRow(row).ID})
 	if err != nil {
 		return Announcement{}, wrap("look up whether the payment has failed", err)
 	}
@@ -226,37 +221,37 @@ func (e *Engine) stateOf(ctx context.Context, a accounts.PeerAccount, row *ledge
 	return found, nil
 }
 
-// paymentName is what a payment of a peer is known by, announced or received.
+// paymentName is the name of an incoming payment in the ledger, announced or received.
 func (e *Engine) paymentName(a accounts.PeerAccount, key string) idempotent.Name {
-	return e.name("in", a, key)
+	return e.bookingName("in", a, key)
 }
 
 func (e *Engine) announcementRow(in IncomingPayment, id ledger.ID) ledger.Transfer {
-	own, _ := e.book.AssetIDs(in.Account.Ledger())
+	assetIDs, _ := e.book.AssetIDs(in.Account.Ledger())
 	return ledger.Transfer{
-		ID: id, DebitAccountID: e.book.PeerIDs(in.Account).Settlement, CreditAccountID: own.Control, Amount: in.Amount,
-		UserData128: e.keyTag(in.Account, in.Key), Ledger: in.Account.Ledger(), Code: chart.CodeAnnounced, Flags: ledger.TransferPending,
+		ID: id, DebitAccountID: e.book.PeerIDs(in.Account).Settlement, CreditAccountID: assetIDs.Control, Amount: in.Amount,
+		UserData128: e.paymentTag(in.Account, in.Key), Ledger: in.Account.Ledger(), Code: chart.CodeAnnounced, Flags: ledger.TransferPending,
 	}
 }
 
-// failedRow ends an announcement whose payment will not come.
-func (e *Engine) failedRow(row *ledger.Transfer) ledger.Transfer {
+// failedVoidRow voids an announcement whose payment failed.
+func (e *Engine) failedVoidRow(row *ledger.Transfer) ledger.Transfer {
 	return ledger.Transfer{ID: e.ns.Derive("failed", chart.ID(row.ID)), PendingID: row.ID, Flags: ledger.TransferVoidPending}
 }
 
-// receivedRow ends an announcement in the chain that books the payment under an id.
-func (e *Engine) receivedRow(row *ledger.Transfer, booking ledger.ID) ledger.Transfer {
+// receivedVoidRow voids an announcement in the chain that books its payment under the id booking.
+func (e *Engine) receivedVoidRow(row *ledger.Transfer, booking ledger.ID) ledger.Transfer {
 	end := *row
 	end.ID, end.PendingID, end.Flags, end.Timestamp = e.ns.Derive("received", chart.ID(booking)), row.ID, ledger.TransferVoidPending, 0
 	return end
 }
 
-// announces reports whether a row announces a payment of an account.
-func (e *Engine) announces(a accounts.PeerAccount, row *ledger.Transfer) bool {
+// isAnnouncementOf reports whether a row announces a payment of an account.
+func (e *Engine) isAnnouncementOf(a accounts.PeerAccount, row *ledger.Transfer) bool {
 	return row.Code == chart.CodeAnnounced && row.Flags.Has(ledger.TransferPending) && row.DebitAccountID == e.book.PeerIDs(a).Settlement
 }
 
-func (e *Engine) announcement(a accounts.PeerAccount, row *ledger.Transfer, state AnnouncementState) Announcement {
+func (e *Engine) newAnnouncement(a accounts.PeerAccount, row *ledger.Transfer, state AnnouncementState) Announcement {
 	asset, _ := e.book.Asset(a.Ledger())
 	return Announcement{Account: a, Asset: asset, Transfer: row.ID, Amount: row.Amount, AnnouncedAt: timeOf(row.Timestamp), State: state}
 }

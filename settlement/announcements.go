@@ -9,12 +9,12 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Announcements are the open announcements of accounts, the oldest of each account first. For
-// an account with none it makes no request of its own. One that is placed or ends meanwhile may
-// be there or not.
+// Announcements reads the open announcements of accounts, the oldest of each account first. An account without
+// announcements costs no extra request. An announcement that is placed or ends during the read may be missing or
+// present.
 //
-// Errors are accounts.ErrNotProvisioned, accounts.ErrUnknownAsset, or that of a request.
-// ErrEngineClosed after Close.
+// The errors are [accounts.ErrNotProvisioned], [accounts.ErrUnknownAsset], [ErrEngineClosed] after
+// [Engine.Close], and the errors of requests.
 func (e *Engine) Announcements(ctx context.Context, list ...accounts.PeerAccount) ([]Announcement, error) {
 	if !e.begin() {
 		return nil, ErrEngineClosed
@@ -26,7 +26,7 @@ func (e *Engine) Announcements(ctx context.Context, list ...accounts.PeerAccount
 	}
 	var all []Announcement
 	for i := range balances {
-		open, err := e.openAnnouncements(ctx, &balances[i])
+		open, err := e.readOpenAnnouncements(ctx, &balances[i])
 		if err != nil {
 			return nil, err
 		}
@@ -35,66 +35,66 @@ func (e *Engine) Announcements(ctx context.Context, list ...accounts.PeerAccount
 	return all, nil
 }
 
-// FindPayment is what the ledger knows of a payment under its key: that it is announced, was
-// received, or has failed. It writes nothing. Errors are *BookingErrors: ErrNoAnnouncement if
-// nothing is known, and those of Announce but ErrKeyReused.
+// FindPayment reads the state of a payment under its key from the ledger: announced, received or failed. It writes
+// nothing. The errors are *[BookingError]: [ErrNoAnnouncement] if the ledger has nothing under the key, and the
+// errors of [Engine.Announce] except [accounts.ErrKeyReused].
 func (e *Engine) FindPayment(ctx context.Context, account accounts.PeerAccount, key string) (Announcement, error) {
 	in := IncomingPayment{Account: account, Key: key}
-	return e.announcing(ctx, in, e.named(in), func() (Announcement, error) {
-		rows, err := e.paymentRows(ctx, account, key)
+	return e.handleAnnouncement(ctx, in, e.newNameCheck(in), func() (Announcement, error) {
+		rows, err := e.readPaymentRows(ctx, account, key)
 		switch {
 		case err != nil:
 			return Announcement{}, err
 		case len(rows) == 0:
 			return Announcement{}, ErrNoAnnouncement
 		}
-		return e.stateOf(ctx, account, &rows[0])
+		return e.readAnnouncementState(ctx, account, &rows[0])
 	})
 }
 
-// FindAnnouncement is FindPayment by the id of an announcement.
+// FindAnnouncement is [Engine.FindPayment] by the id of an announcement.
 func (e *Engine) FindAnnouncement(ctx context.Context, account accounts.PeerAccount, id ledger.ID) (Announcement, error) {
-	return e.byID(ctx, account, id, e.stateOf)
+	return e.handleAnnouncementByID(ctx, account, id, e.readAnnouncementState)
 }
 
-// looksAtAnnouncements is how often the open announcements of an account are read by what they
-// add up to, before all that it ever had are read.
-const looksAtAnnouncements = 5
+// maxAnnouncementReads bounds how often the newest announcements of an account are read until their sum agrees
+// with the balance. After that, all rows of the account are read.
+const maxAnnouncementReads = 5
 
-// openAnnouncements reads those of one account. What they add up to tells when older rows have
-// no open one, so that a long life need not be read; if others come or end meanwhile, it reads
-// again.
-func (e *Engine) openAnnouncements(ctx context.Context, b *accounts.Balance) ([]Announcement, error) {
-	for range looksAtAnnouncements {
+// readOpenAnnouncements reads the open announcements of one account. Their sum is in the balance, so reading
+// stops, newest first, where the sum is reached, and a long history is not read. If the balance changes during
+// the read, it reads again.
+func (e *Engine) readOpenAnnouncements(ctx context.Context, b *accounts.Balance) ([]Announcement, error) {
+	for range maxAnnouncementReads {
 		if b.Announced.IsZero() {
 			return nil, nil
 		}
-		open, sum, err := e.readAnnouncements(ctx, b.Account, b.Announced)
+		open, sum, err := e.readNewestAnnouncements(ctx, b.Account, b.Announced)
 		if err != nil {
 			return nil, err
 		}
-		again, err := e.book.LookUpBalances(ctx, b.Account)
+		current, err := e.book.LookUpBalances(ctx, b.Account)
 		if err != nil {
 			return nil, err
 		}
-		if b = &again[0]; sum == b.Announced {
+		if b = &current[0]; sum == b.Announced {
 			return open, nil
 		}
 	}
-	open, _, err := e.readAnnouncements(ctx, b.Account, ledger.AmountMax)
+	open, _, err := e.readNewestAnnouncements(ctx, b.Account, ledger.AmountMax)
 	return open, err
 }
 
-// readAnnouncements reads open announcements, the newest first, until they add up to an amount,
-// and returns them oldest first with their sum.
-func (e *Engine) readAnnouncements(ctx context.Context, a accounts.PeerAccount, until ledger.Amount) (open []Announcement, sum ledger.Amount, err error) {
+// readNewestAnnouncements reads open announcements, newest first, until the sum reaches an amount. The
+// result is oldest first, with the sum.
+func (e *Engine) readNewestAnnouncements(ctx context.Context, a accounts.PeerAccount, until ledger.Amount) (open []Announcement, sum ledger.Amount, err error) {
 	ended := make(map[ledger.ID]bool)
 	filter := ledger.AccountFilter{
 		AccountID: e.book.PeerIDs(a).Settlement, Code: chart.CodeAnnounced, Limit: ledger.QueryMax,
 		Flags: ledger.AccountFilterDebits | ledger.AccountFilterReversed,
 	}
 	for sum.Less(until) {
-		rows, err := e.page(ctx, &filter)
+		rows, err := e.readPage(ctx, &filter)
 		if err != nil {
 			return nil, sum, wrap("read the announcements", err)
 		}
@@ -104,8 +104,8 @@ func (e *Engine) readAnnouncements(ctx context.Context, a accounts.PeerAccount, 
 			case row.Flags.Has(ledger.TransferVoidPending):
 				ended[row.PendingID] = true
 			case !ended[row.ID]:
-				open = append(open, e.announcement(a, row, AnnouncementOpen))
-				sum, _ = sum.Add(row.Amount) // a part of what the account has pending
+				open = append(open, e.newAnnouncement(a, row, AnnouncementOpen))
+				sum, _ = sum.Add(row.Amount) // no overflow: a part of the account's pending debits
 			}
 		}
 		if len(rows) < int(filter.Limit) {

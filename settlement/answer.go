@@ -30,7 +30,7 @@ func (e *Engine) Resolve(
 		return Payment{}, err
 	}
 	payment := Payment{Order: o, Paid: paid}
-	e.cfg.Events.paid(payment)
+	e.cfg.Events.reportPaid(payment)
 	return payment, nil
 }
 
@@ -50,7 +50,7 @@ func (e *Engine) Cancel(ctx context.Context, account accounts.PeerAccount, order
 // everybody from approving it.
 func (e *Engine) close(ctx context.Context, o *Order, paid ledger.Amount) error {
 	if paid.IsZero() && o.tag.needs() != needsNobody {
-		done, err := e.refuse(ctx, o)
+		done, err := e.voidUnapproved(ctx, o)
 		if done || err != nil {
 			return err
 		}

@@ -10,67 +10,68 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// An order that needs somebody's word (orderTag.needs) is given to no rail before the word is in
-// the ledger: a row without an amount, whose id follows from the order. The word that the order
-// will never be paid has the same id and is linked to the order's void, so one of the two is
-// given, once, whichever engine or operator comes first. Nobody can void such an order on the
-// word of a limit while another engine gives it to a rail.
+// An order that needs approval (orderTag.needs) is given to no rail before its approval is in the ledger: a row
+// without an amount, whose id follows from the order. The refusal of an order has the same id, and is linked to
+// the order's void. So an order gets one verdict, from the first engine or operator that writes, and no order can
+// be voided for a limit while another engine gives it to a rail.
 
-// The words, in the user_data_32 of a row of CodeApproval.
+// The verdicts, in user_data_32 of a row of code CodeApproval.
 const (
-	approvedWord = 1
-	refusedWord  = 2
+	verdictApproved = 1
+	verdictRefused  = 2
 )
 
-// word is what was said of an order.
-type word struct {
-	said uint32 // 0: nothing yet
-	at   time.Time
+// verdict is the decision about an order that needs approval.
+type verdict struct {
+	value      uint32 // 0: not decided
+	recordedAt time.Time
 }
 
-func (e *Engine) wordID(order ledger.ID) ledger.ID { return e.ns.Derive("approval", chart.ID(order)) }
+func (e *Engine) verdictID(order ledger.ID) ledger.ID {
+	return e.ns.Derive("approval", chart.ID(order))
+}
 
-// wordRow is a pure function of the order and what is said: whoever says the same writes the same.
-func (e *Engine) wordRow(o *Order, said uint32) ledger.Transfer {
-	own, _ := e.book.AssetIDs(o.Account.Ledger())
+// verdictRow depends only on the order and the verdict, so two writers of the same verdict write the same row.
+func (e *Engine) verdictRow(o *Order, value uint32) ledger.Transfer {
+	assetIDs, _ := e.book.AssetIDs(o.Account.Ledger())
 	return ledger.Transfer{
-		ID: e.wordID(o.ID), DebitAccountID: e.book.PeerIDs(o.Account).Settlement, CreditAccountID: own.Control,
-		UserData64: uint64(o.tag), UserData32: said, Ledger: o.Account.Ledger(), Code: chart.CodeApproval,
+		ID: e.verdictID(o.ID), DebitAccountID: e.book.PeerIDs(o.Account).Settlement, CreditAccountID: assetIDs.Control,
+		UserData64: uint64(o.tag), UserData32: value, Ledger: o.Account.Ledger(), Code: chart.CodeApproval,
 	}
 }
 
-// readWord reads what was said of an order, and which pauses hold for it.
-func (e *Engine) readWord(ctx context.Context, o *Order) (w word, err error) {
+// readVerdict reads the verdict on an order, and in the same request the pauses that apply to the order.
+func (e *Engine) readVerdict(ctx context.Context, o *Order) (v verdict, err error) {
 	var ids []ledger.ID
 	if o.tag.needs() != needsNobody {
-		ids = append(ids, e.wordID(o.ID))
+		ids = append(ids, e.verdictID(o.ID))
 	}
-	rows, err := e.lookUpTransfers(ctx, pauseKeys(o.Account, o.rail), ids...)
+	rows, err := e.lookUpWithPauses(ctx, pauseKeysFor(o.Account, o.rail), ids...)
 	for _, row := range rows {
-		w = word{row.UserData32, timeOf(row.Timestamp)}
+		v = verdict{row.UserData32, timeOf(row.Timestamp)}
 	}
-	return w, wrap("read whether the order may be paid", err)
+	return v, wrap("read whether the order may be paid", err)
 }
 
-// approve says that an order may be paid. It returns what is said, which may be the contrary.
-func (e *Engine) approve(ctx context.Context, o *Order) (word, error) {
-	results, err := e.ledger.CreateTransfers(ctx, []ledger.Transfer{e.wordRow(o, approvedWord)})
+// recordApproval approves an order. It returns the verdict in the ledger, which may be a refusal.
+func (e *Engine) recordApproval(ctx context.Context, o *Order) (verdict, error) {
+	results, err := e.ledger.CreateTransfers(ctx, []ledger.Transfer{e.verdictRow(o, verdictApproved)})
 	switch {
 	case err != nil:
-		return word{}, wrap("approve the order", err)
+		return verdict{}, wrap("approve the order", err)
 	case results[0].Status.Outcome().Done():
-		return word{approvedWord, timeOf(results[0].Timestamp)}, nil
+		return verdict{verdictApproved, timeOf(results[0].Timestamp)}, nil
 	case results[0].Status.Conflict():
-		return e.readWord(ctx, o)
+		return e.readVerdict(ctx, o)
 	default:
-		return word{}, wrap("approve the order", &ledger.TransferError{ID: e.wordID(o.ID), Status: results[0].Status})
+		return verdict{}, wrap("approve the order", &ledger.TransferError{ID: e.verdictID(o.ID), Status: results[0].Status})
 	}
 }
 
-// refuse voids an order of which nothing was said. done is false if something was, or if it is
-// closed already.
-func (e *Engine) refuse(ctx context.Context, o *Order) (done bool, err error) {
-	row := e.wordRow(o, refusedWord)
+// voidUnapproved refuses and voids an order without a verdict. done is false if there is a verdict, or if the
+// order is closed already.
+func (e *Engine) voidUnapproved(ctx context.Context, o *Order) (done bool, err error) {
+	row := e.verdictRow(o, verdictRefused)
 	row.Flags = ledger.TransferLinked
 	results, err := e.ledger.CreateTransfers(ctx, []ledger.Transfer{row, {
 		ID: e.ns.Derive("refused", chart.ID(o.ID)), PendingID: o.ID, Flags: ledger.TransferVoidPending,
@@ -89,18 +90,18 @@ func (e *Engine) refuse(ctx context.Context, o *Order) (done bool, err error) {
 	}
 }
 
-// Approve lets an order be paid that waits for an operator (Limit.ApproveAbove, ErrAwaitsApproval): the
-// engine that it belongs to gives it to its Settler within Config.SweepInterval. It may be called from
-// any process, and repeated. An order that is not to be paid is given back with Cancel.
+// Approve releases an order that waits for an operator ([PayoutLimit.ApproveAbove], [ErrAwaitsApproval]): the
+// Engine that owns the order gives it to the [Settler] within [Config.SweepInterval]. It may be called from any
+// process, and repeated. An order that should not be paid is given back with [Engine.Cancel].
 //
-// Errors are *OrderErrors: ErrNoOrder if the account has no such open order, ErrNotAwaitingApproval if it
-// needs no approval, or the error of a request. ErrEngineClosed after Close.
+// The errors are *[OrderError]: [ErrNoOrder] if the account has no such open order, [ErrNotAwaitingApproval] if
+// the order needs no approval, or the error of a request. [ErrEngineClosed] is returned after [Engine.Close].
 func (e *Engine) Approve(ctx context.Context, account accounts.PeerAccount, order ledger.ID) (Order, error) {
 	if !e.begin() {
 		return Order{}, ErrEngineClosed
 	}
 	defer e.work.Done()
-	o, err := e.approveByHand(ctx, account, order)
+	o, err := e.approveOrder(ctx, account, order)
 	if err != nil {
 		return Order{}, &OrderError{Account: account, Order: Order{ID: order, Account: account}, Err: err}
 	}
@@ -109,61 +110,61 @@ func (e *Engine) Approve(ctx context.Context, account accounts.PeerAccount, orde
 	return o, nil
 }
 
-func (e *Engine) approveByHand(ctx context.Context, a accounts.PeerAccount, id ledger.ID) (Order, error) {
+func (e *Engine) approveOrder(ctx context.Context, a accounts.PeerAccount, id ledger.ID) (Order, error) {
 	if err := e.checkPeer("approve", a); err != nil {
 		return Order{}, err
 	}
-	last, err := e.newest(ctx, a)
+	latest, err := e.newest(ctx, a)
 	switch {
 	case err != nil:
 		return Order{}, err
-	case !last.open || last.ID != id:
+	case !latest.open || latest.ID != id:
 		return Order{}, ErrNoOrder
-	case last.tag.needs() != needsOperator:
+	case latest.tag.needs() != needsOperator:
 		return Order{}, ErrNotAwaitingApproval
 	}
-	w, err := e.approve(ctx, &last.Order)
-	if err == nil && w.said != approvedWord { // it was cancelled meanwhile
+	v, err := e.recordApproval(ctx, &latest.Order)
+	if err == nil && v.value != verdictApproved { // cancelled after the read
 		err = ErrNoOrder
 	}
-	return last.Order, err
+	return latest.Order, err
 }
 
-// mayAsk decides whether the rail may be asked for an order that this Engine has not asked it for.
-// neverAsked says that nobody else has either: we placed the order, and nobody has taken it over.
-// done says that it is not to be paid now.
-func (e *Engine) mayAsk(ctx context.Context, o Order, said word, neverAsked bool) (t turn, done bool, err error) {
+// checkRailCall decides whether the rail may be asked for an order that this Engine has not asked for yet.
+// neverAsked means that no Engine at all has asked: this Engine placed the order and has held it since. done means
+// that the order is not paid in this step.
+func (e *Engine) checkRailCall(ctx context.Context, o Order, v verdict, neverAsked bool) (t turn, done bool, err error) {
 	if o.tag.needs() == needsNobody {
-		paused := e.pausedFor(o.Account, o.rail)
+		paused := e.activePause(o.Account, o.rail)
 		switch {
 		case paused == nil:
 			return turn{}, false, nil
 		case neverAsked:
 			t, err := e.giveBack(ctx, o, paused)
 			return t, true, err
-		case paused.Pause.Since.After(o.PlacedAt): // a rail may have it
+		case paused.Pause.Since.After(o.PlacedAt): // a rail may already have the order
 			return turn{}, false, nil
 		default:
-			t, err := e.waits(o, paused)
+			t, err := e.keepWaiting(o, paused)
 			return t, true, err
 		}
 	}
-	switch said.said {
-	case refusedWord: // and void, by somebody else
+	switch v.value {
+	case verdictRefused: // the order is void
 		e.register.closed(o.Account)
 		return turn{again: true}, true, nil
-	case approvedWord:
-		return e.mayAskApproved(o, said, neverAsked)
+	case verdictApproved:
+		return e.checkApprovedRailCall(o, v, neverAsked)
 	default:
-		return e.decide(ctx, o, neverAsked)
+		return e.decideVerdict(ctx, o, neverAsked)
 	}
 }
 
-// mayAskApproved is mayAsk for an order that was approved.
-func (e *Engine) mayAskApproved(o Order, said word, neverAsked bool) (t turn, done bool, err error) {
-	paused := e.pausedFor(o.Account, o.rail)
-	if paused != nil && (neverAsked || !paused.Pause.Since.After(said.at)) {
-		t, err := e.waits(o, paused)
+// checkApprovedRailCall is checkRailCall for an approved order.
+func (e *Engine) checkApprovedRailCall(o Order, v verdict, neverAsked bool) (t turn, done bool, err error) {
+	paused := e.activePause(o.Account, o.rail)
+	if paused != nil && (neverAsked || !paused.Pause.Since.After(v.recordedAt)) {
+		t, err := e.keepWaiting(o, paused)
 		return t, true, err
 	}
 	if o.tag.needs() == needsOperator && e.register.wasApproved(o) {
@@ -172,59 +173,59 @@ func (e *Engine) mayAskApproved(o Order, said word, neverAsked bool) (t turn, do
 	return turn{}, false, nil
 }
 
-// waitsFor is why an order is given to no rail for now; nil if one may have it, or get it.
-func (e *Engine) waitsFor(o *Order, said word) error {
+// waitReason returns why no rail gets an order for now; nil if a rail may have the order or will get it.
+func (e *Engine) waitReason(o *Order, v verdict) error {
 	since := o.PlacedAt
 	switch o.tag.needs() {
 	case needsOperator, needsEngine:
-		if said.said != approvedWord {
+		if v.value != verdictApproved {
 			if o.tag.needs() == needsOperator {
 				return ErrAwaitsApproval
 			}
-			return nil // its engine is about to say it
+			return nil // the owner is about to approve it
 		}
-		since = said.at
+		since = v.recordedAt
 	}
-	if paused := e.pausedFor(o.Account, o.rail); paused != nil && !paused.Pause.Since.After(since) {
+	if paused := e.activePause(o.Account, o.rail); paused != nil && !paused.Pause.Since.After(since) {
 		return paused
 	}
 	return nil
 }
 
-// decide says what becomes of an order of which nothing was said, so that no rail has it.
-func (e *Engine) decide(ctx context.Context, o Order, neverAsked bool) (t turn, done bool, err error) {
-	over, err := e.overLimit(ctx, &o)
+// decideVerdict settles an order without a verdict. No rail can have such an order.
+func (e *Engine) decideVerdict(ctx context.Context, o Order, neverAsked bool) (t turn, done bool, err error) {
+	exceeded, err := e.findExceededLimit(ctx, &o)
 	if err != nil {
 		return turn{}, true, e.fails(o, err)
 	}
-	paused := e.pausedFor(o.Account, o.rail)
+	paused := e.activePause(o.Account, o.rail)
 	switch byOperator := o.tag.needs() == needsOperator; {
-	case over != nil:
-		t, err := e.refuseOrder(ctx, o, over)
+	case exceeded != nil:
+		t, err := e.voidWithReason(ctx, o, exceeded)
 		return t, true, err
 	case paused != nil && !byOperator:
-		t, err := e.refuseOrder(ctx, o, paused)
+		t, err := e.voidWithReason(ctx, o, paused)
 		return t, true, err
 	case byOperator:
 		if e.register.isHeld(o) {
 			e.cfg.Events.AwaitsApproval(o)
 		}
-		t, err := e.waits(o, ErrAwaitsApproval)
+		t, err := e.keepWaiting(o, ErrAwaitsApproval)
 		return t, true, err
 	}
-	said, err := e.approve(ctx, &o)
+	v, err := e.recordApproval(ctx, &o)
 	if err != nil {
 		return turn{}, true, e.fails(o, err)
 	}
-	if said.said == 0 {
-		return turn{}, true, e.fails(o, errors.New("approve the order: its word is not found"))
+	if v.value == 0 {
+		return turn{}, true, e.fails(o, errors.New("approve the order: its verdict is not found"))
 	}
-	return e.mayAsk(ctx, o, said, neverAsked)
+	return e.checkRailCall(ctx, o, v, neverAsked)
 }
 
-// refuseOrder gives an order back that nobody has approved, and says why.
-func (e *Engine) refuseOrder(ctx context.Context, o Order, why error) (turn, error) {
-	done, err := e.refuse(ctx, &o)
+// voidWithReason gives back an order without a verdict, and reports the reason.
+func (e *Engine) voidWithReason(ctx context.Context, o Order, reason error) (turn, error) {
+	done, err := e.voidUnapproved(ctx, &o)
 	if err != nil {
 		return turn{}, e.fails(o, err)
 	}
@@ -232,12 +233,12 @@ func (e *Engine) refuseOrder(ctx context.Context, o Order, why error) (turn, err
 	if !done {
 		return turn{again: true}, nil
 	}
-	e.cfg.Events.Voided(o, why)
-	return e.waits(o, why)
+	e.cfg.Events.Voided(o, reason)
+	return e.keepWaiting(o, reason)
 }
 
-// waits leaves an account alone until the next sweep, for a reason that is no failure.
-func (e *Engine) waits(o Order, why error) (turn, error) {
-	e.stays(o.Account, why)
-	return turn{until: e.cfg.Clock().Add(e.cfg.SweepInterval)}, &OrderError{Account: o.Account, Order: o, Err: why}
+// keepWaiting leaves an account alone until the next sweep. The reason is no failure.
+func (e *Engine) keepWaiting(o Order, reason error) (turn, error) {
+	e.stays(o.Account, reason)
+	return turn{until: e.cfg.Clock().Add(e.cfg.SweepInterval)}, &OrderError{Account: o.Account, Order: o, Err: reason}
 }

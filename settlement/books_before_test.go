@@ -77,7 +77,7 @@ func newOldBooks(t *testing.T, l ledger.Ledger, instance string) *oldBooks {
 // start starts an engine, which must not report anything.
 func (b *oldBooks) start(instance string) {
 	b.t.Helper()
-	cfg := manual(b.rail, settlement.Threshold{SettleThreshold: units(100)})
+	cfg := manualConfig(b.rail, settlement.Threshold{SettleThreshold: units(100)})
 	cfg.Instance, cfg.OrderCooldown = instance, 1
 	cfg.Clock = func() time.Time {
 		if b.now.IsZero() {

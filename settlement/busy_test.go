@@ -13,14 +13,14 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// lateLook holds back the answer to the first look at a balance after a payment was booked.
-type lateLook struct {
+// lateLookLedger holds back the answer to the first look at a balance after a payment was booked.
+type lateLookLedger struct {
 	ledger.Ledger
 	booked, held atomic.Bool
 	proceed      chan struct{}
 }
 
-func (l *lateLook) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (l *lateLookLedger) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	results, err := l.Ledger.CreateTransfers(ctx, rows)
 	if slices.ContainsFunc(rows, func(r ledger.Transfer) bool { return r.Flags.Has(ledger.TransferPostPending) }) {
 		l.booked.Store(true)
@@ -28,7 +28,7 @@ func (l *lateLook) CreateTransfers(ctx context.Context, rows []ledger.Transfer) 
 	return results, err
 }
 
-func (l *lateLook) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+func (l *lateLookLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
 	found, err := l.Ledger.LookupAccounts(ctx, ids)
 	if l.booked.Load() && l.held.CompareAndSwap(false, true) {
 		<-l.proceed
@@ -42,7 +42,7 @@ func TestLoopComesBackAfterACheck(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t), newRail()
-		l := &lateLook{Ledger: w.ledger, proceed: make(chan struct{})}
+		l := &lateLookLedger{Ledger: w.ledger, proceed: make(chan struct{})}
 		e := w.engineOn(l, automatic(r))
 		w.earn(w.alice, 100)
 		checked := make(chan error)
@@ -52,16 +52,16 @@ func TestLoopComesBackAfterACheck(t *testing.T) {
 		}()
 		synctest.Wait()
 		require.True(t, l.held.Load())
-		require.Equal(t, units(80), r.total(w.alice))
+		require.Equal(t, units(80), r.totalPaid(w.alice))
 		w.earn(w.alice, 200)
 		e.NotifyBalances(w.peers)
 		pause(10 * time.Second)
-		require.Equal(t, units(80), r.total(w.alice), "Check is there")
+		require.Equal(t, units(80), r.totalPaid(w.alice), "Check is there")
 		close(l.proceed)
 		require.NoError(t, <-checked)
 		pause(10 * time.Second)
-		require.Equal(t, units(280), r.total(w.alice))
+		require.Equal(t, units(280), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }

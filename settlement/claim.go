@@ -124,18 +124,18 @@ func (e *Engine) goneMeanwhile(ctx context.Context, before *head) (t turn, gone 
 	return turn{look: until}, true, nil
 }
 
-// mayAskResumed is mayAsk for an order that was found open. Once this Engine has asked the rail,
+// mayAskResumed is checkRailCall for an order that was found open. Once this Engine has asked the rail,
 // nothing keeps the order from being resolved.
 func (e *Engine) mayAskResumed(ctx context.Context, o Order, claimed bool) (t turn, done bool, err error) {
 	k := e.register.of(o.Account)
 	if k.own.Attempts > 0 || e.rails[o.rail] == nil {
 		return turn{}, false, nil
 	}
-	said, err := e.readWord(ctx, &o)
+	said, err := e.readVerdict(ctx, &o)
 	if err != nil {
 		return turn{}, true, e.fails(o, err)
 	}
-	return e.mayAsk(ctx, o, said, k.placed == o.ID && !claimed)
+	return e.checkRailCall(ctx, o, said, k.placed == o.ID && !claimed)
 }
 
 // leaveAlone decides whether an order of another engine is left to it, and until when.

@@ -8,80 +8,69 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// Config says how an Engine settles. The zero Config pays nobody, and books what
-// Receive and RecordOutgoing are told.
+// Config configures an [Engine]. The zero Config pays no peer, and books payments as they are recorded.
 type Config struct {
-	// Rails say who pays a peer. Default nobody: nothing is settled.
+	// Rails are the rails that pay peers. Default none: nothing is settled.
 	Rails Rails
-	// Policies say when a peer is due. Default never: no orders are placed, and
-	// open ones are still resumed.
+	// Policies decide when a peer is due. Default none: no orders are placed, and open orders are still resumed.
 	Policies Policies
-	// PositionThresholds are the positions that somebody wants to hear of, as Events.PositionAlert. Default
-	// none.
-	PositionThresholds Rules[PositionThresholds]
+	// PositionThresholds are the positions that trigger [Events.PositionAlert]. Default none.
+	PositionThresholds accounts.Rules[PositionThresholds]
 
-	// PeerPayoutLimits are the limits of what a peer is paid, and AssetPayoutLimits those of all payments in
-	// an asset; those of a rail are with the Rail. They are kept by adding up the orders in the
-	// ledger, of all engines, so that a restart forgets nothing, and are the same for all engines
-	// of a ledger, or orders of an engine with larger ones leave nothing to the others. Default
-	// none.
-	PeerPayoutLimits  Rules[PayoutLimit]
+	// PeerPayoutLimits bound the payments to a peer, AssetPayoutLimits all payments in an asset; the limits of a
+	// rail are in [Rail.PayoutLimits]. The Engine adds up the orders of all engines from the ledger, so a restart
+	// forgets nothing. All engines of a ledger should have the same limits: orders of an engine with larger
+	// limits leave nothing to the others. Default none.
+	PeerPayoutLimits  accounts.Rules[PayoutLimit]
 	AssetPayoutLimits map[accounts.Asset]PayoutLimit
 
-	// Instance names this Engine among those that work on the ledger, at most
-	// one process at a time. It must survive a restart, so that an Engine resumes the
-	// open orders of its own Instance at once. Default "" (for the only engine of a
-	// ledger).
+	// Instance names this Engine among the engines of the ledger. At most one process at a time may use a name.
+	// The name must survive a restart: an Engine resumes the open orders of its own Instance at once. Default ""
+	// (the only engine of a ledger).
 	Instance string
-	// Lease is how long an engine with open orders may be silent before another
-	// Instance takes them over. Engines renew their claims, in the ledger, at a third of
-	// it; the ledger's time of the newest claim is compared with Clock, so Lease should
-	// be far more than clocks differ and a request may take. All engines of a ledger
-	// should have the same. Default 1 min.
+	// Lease is how long an engine with open orders may be silent before another Instance takes the orders over.
+	// Engines renew their claims in the ledger at a third of Lease. The ledger's time of the newest claim is
+	// compared with Clock, so Lease should be far more than the difference of clocks and the time of a request.
+	// All engines of a ledger should have the same Lease. Default 1 min.
 	Lease time.Duration
-	// NoTakeover leaves open orders to the Instance that placed them, and writes no
-	// claims: for a rail that cannot tell that a key was paid when two processes call it
-	// at once. Default false.
+	// NoTakeover leaves open orders to the Instance that placed them, and writes no claims. Use it for a
+	// rail that cannot recognize a key when two processes use the key at once. Default false.
 	NoTakeover bool
 
-	// RetryInitialInterval is about how long the Engine waits before it tries an account
-	// again after an error; each further error makes it half as long again, up
-	// to RetryMaxInterval. Default 1 s.
+	// RetryInitialInterval is the approximate wait before an account is tried again after an error. Each further
+	// error adds half of the wait, up to RetryMaxInterval. Default 1 s.
 	RetryInitialInterval time.Duration
-	// RetryMaxInterval caps the wait after errors, and is the wait after ErrPending. Default
-	// 5 min.
+	// RetryMaxInterval caps the wait after errors, and is the wait after [ErrPending]. Default 5 min.
 	RetryMaxInterval time.Duration
-	// OrderCooldown is how long an account gets no new order after one of its
-	// orders was voided, by the ledger's time of the void, so that it holds for
-	// all engines; and how long after its newest order a peer's refusal (Refused) leads
-	// to another one. Default 1 min.
+	// OrderCooldown is how long an account gets no new order after one of its orders was voided. The ledger's
+	// time of the void counts, so the wait holds for all engines. OrderCooldown is also the least time between
+	// an account's newest order and one that follows from a refusal of the peer ([Engine.NotifyRefused]).
+	// Default 1 min.
 	OrderCooldown time.Duration
-	// StuckAfter is how long an order may be open before Events.Stuck is told of it.
-	// Default 10 min.
+	// StuckAfter is how long an order may be open before [Events.Stuck] is called. Default 10 min.
 	StuckAfter time.Duration
-	// CheckCooldown is the least time between two look-ups of the balances that packets
-	// changed. Each look-up is for all of them and takes its turn with the recorder's
-	// requests, so a longer round costs the recorder less and finds later what is due.
-	// The first look-up after a while without packets is made at once. Default 250 ms.
+	// CheckCooldown is the least time between two look-ups of the balances that packets changed. A look-up is
+	// one request for all these balances, and takes its turn with the recorder's requests: a longer CheckCooldown
+	// costs the recorder less and finds due payments later. The first look-up after a time without packets is
+	// made at once. Default 250 ms.
 	CheckCooldown time.Duration
-	// SweepInterval is how often all accounts are looked at that were ever touched, in
-	// case something was missed, and for what becomes due by time; what waits for the end of a
-	// pause, for an approval or for a limit is looked at as often. Default 1 min.
+	// SweepInterval is how often the Engine checks all accounts that it has seen, for missed notifications and
+	// for payments that become due by time. Orders that wait for the end of a pause, for an approval or for a
+	// limit are checked as often. Default 1 min.
 	SweepInterval time.Duration
-	// Manual leaves the automatic checks out: only Check and Settle settle. Default
-	// false.
+	// Manual turns the automatic checks off: only [Engine.Settle] and [Engine.SettleNow] settle. Default false.
 	Manual bool
 
-	// Events are told what becomes of each order. Default none.
+	// Events are called for each change of an order. Default none.
 	Events Events
-	// Clock is compared with the ledger's time. Default time.Now.
+	// Clock is compared with the ledger's time. Default [time.Now].
 	Clock func() time.Time
 }
 
-const negative = "must not be negative"
+const reasonNegative = "must not be negative"
 
-// Validate reports all that is wrong with the configuration at once, as errors
-// that match accounts.ErrInvalid and name the field.
+// Validate reports all faults of the configuration at once. The errors match [accounts.ErrInvalid] and name the
+// field.
 func (c Config) Validate() error {
 	var errs []error
 	check := func(ok bool, field, reason string) {
@@ -89,18 +78,18 @@ func (c Config) Validate() error {
 			errs = append(errs, &accounts.FieldError{Subject: "settlement config", Field: field, Reason: reason})
 		}
 	}
-	check(len(distinct(c.Rails)) > 0 || !c.placesOrders(), "Rails", "are needed: there are Policies, and nobody would pay their orders")
-	check(c.Lease >= 0, "Lease", negative)
-	check(c.RetryInitialInterval >= 0, "RetryInitialInterval", negative)
-	check(c.RetryMaxInterval >= 0, "RetryMaxInterval", negative)
-	check(c.OrderCooldown >= 0, "OrderCooldown", negative)
-	check(c.StuckAfter >= 0, "StuckAfter", negative)
-	check(c.CheckCooldown >= 0, "Round", negative)
-	check(c.SweepInterval >= 0, "Sweep", negative)
-	errs = append(errs, c.checkLimits()...)
+	check(len(distinct(c.Rails)) > 0 || !c.hasPolicies(), "Rails", "are needed by Policies: no rail would pay the orders")
+	check(c.Lease >= 0, "Lease", reasonNegative)
+	check(c.RetryInitialInterval >= 0, "RetryInitialInterval", reasonNegative)
+	check(c.RetryMaxInterval >= 0, "RetryMaxInterval", reasonNegative)
+	check(c.OrderCooldown >= 0, "OrderCooldown", reasonNegative)
+	check(c.StuckAfter >= 0, "StuckAfter", reasonNegative)
+	check(c.CheckCooldown >= 0, "CheckCooldown", reasonNegative)
+	check(c.SweepInterval >= 0, "SweepInterval", reasonNegative)
+	errs = append(errs, c.checkPayoutLimits()...)
 	errs = append(
-		errs, c.Policies.check("Policies", validate), c.PositionThresholds.check("Marks", PositionThresholds.validate),
-		c.Rails.check("Rails", func(r *Rail) error {
+		errs, checkRules(c.Policies, "Policies", validatePolicy), checkRules(c.PositionThresholds, "PositionThresholds", PositionThresholds.validate),
+		checkRules(c.Rails, "Rails", func(r *Rail) error {
 			if r == nil {
 				return nil
 			}
@@ -110,17 +99,16 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// checkAssets refuses rules for assets that the book does not have.
-func (c Config) checkAssets(book *accounts.Book) error {
+// checkRuleAssets refuses rules for assets that the book does not have.
+func (c Config) checkRuleAssets(book *accounts.Book) error {
 	return errors.Join(
-		c.Rails.checkAssets("Rails", book), c.Policies.checkAssets("Policies", book), c.PositionThresholds.checkAssets("Marks", book),
-		c.PeerPayoutLimits.checkAssets("PeerPayoutLimits", book), c.limitAssets().checkAssets("AssetPayoutLimits or Rail.PayoutLimits", book),
+		checkAssetsOf(c.Rails, "Rails", book), checkAssetsOf(c.Policies, "Policies", book), checkAssetsOf(c.PositionThresholds, "PositionThresholds", book),
+		checkAssetsOf(c.PeerPayoutLimits, "PeerPayoutLimits", book), checkAssetsOf(c.payoutLimitAssets(), "AssetPayoutLimits or Rail.PayoutLimits", book),
 	)
 }
 
-// marked reports whether anybody wants to hear of positions.
-func (c Config) marked() bool {
-	for _, m := range c.PositionThresholds.entries() {
+func (c Config) hasPositionThresholds() bool {
+	for _, m := range ruleEntries(c.PositionThresholds) {
 		if m != (PositionThresholds{}) {
 			return true
 		}
@@ -128,8 +116,8 @@ func (c Config) marked() bool {
 	return false
 }
 
-func (c Config) placesOrders() bool {
-	for _, p := range c.Policies.entries() {
+func (c Config) hasPolicies() bool {
+	for _, p := range ruleEntries(c.Policies) {
 		if p != nil {
 			return true
 		}

@@ -46,7 +46,7 @@ func crashAt(t *testing.T, w *world, step int, pays uint64, heir string) (crashe
 
 // aDay is a limit that the order keeps to, so that a word in the ledger must say so.
 func aDay(cfg *settlement.Config) {
-	cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(1000)})
+	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(1000)})
 }
 
 // TestCrashAtEveryStepWithALimit is TestCrashAtEveryStep with a limit, also for one of the two alone.
@@ -93,7 +93,7 @@ func crashWithAt(t *testing.T, w *world, step int, pays uint64, heir string, cha
 		}
 		return nil
 	}
-	l := &faulty{Ledger: w.ledger, fault: func(call) fault { return fault{before: ends(), after: ends()} }}
+	l := &faultyLedger{Ledger: w.ledger, fault: func(call) fault { return fault{before: ends(), after: ends()} }}
 	settler := settlement.SettlerFunc(func(ctx context.Context, o settlement.Order) (ledger.Amount, error) {
 		if err := ends(); err != nil {
 			return ledger.Amount{}, err
@@ -101,7 +101,7 @@ func crashWithAt(t *testing.T, w *world, step int, pays uint64, heir string, cha
 		paid, err := r.Settle(ctx, o)
 		return paid, errors.Join(err, ends())
 	})
-	cfg := manual(settler, at100)
+	cfg := manualConfig(settler, at100)
 	cfg.Instance = "first"
 	change(&cfg)
 	_, err := w.engineOn(l, cfg).Settle(t.Context(), w.alice)
@@ -109,7 +109,7 @@ func crashWithAt(t *testing.T, w *world, step int, pays uint64, heir string, cha
 		require.Error(t, err)
 	}
 
-	cfg = manual(r, at100)
+	cfg = manualConfig(r, at100)
 	if cfg.Instance = heir; heir != "first" {
 		cfg.Clock = func() time.Time { return time.Now().Add(time.Hour) } // a lease later
 	}
@@ -118,14 +118,14 @@ func crashWithAt(t *testing.T, w *world, step int, pays uint64, heir string, cha
 	if pays > 0 {
 		require.NoError(t, err)
 	}
-	open, err := w.engine(manual(r, at100)).Orders(t.Context(), w.alice)
+	open, err := w.engine(manualConfig(r, at100)).Orders(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Empty(t, open, "step %d", step)
-	paid, called := r.keys()
+	paid, called := r.countKeys()
 	require.Equal(t, 1, paid, "step %d: one crossing, one payment", step)
 	require.Equal(t, 1, called, "step %d", step)
-	require.Equal(t, units(pays), r.total(w.alice))
-	w.conserved(r)
+	require.Equal(t, units(pays), r.totalPaid(w.alice))
+	w.requireConserved(r)
 	return crashed
 }
 
@@ -153,14 +153,14 @@ func loseReply(t *testing.T, which int, applied bool, pays uint64, change func(*
 	r.pays = func(settlement.Order) ledger.Amount { return units(pays) }
 	w.earn(w.alice, 100)
 	creates := 0
-	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+	l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
 		if !c.creates {
-			return pass
+			return noFault
 		}
 		creates++
 		switch {
 		case creates != which+1:
-			return pass
+			return noFault
 		case applied:
 			lost = true
 			return fault{after: ledger.ErrOutcomeUnknown}
@@ -169,13 +169,13 @@ func loseReply(t *testing.T, which int, applied bool, pays uint64, change func(*
 			return fault{before: ledger.ErrOutcomeUnknown}
 		}
 	}}
-	cfg := manual(r, at100)
+	cfg := manualConfig(r, at100)
 	change(&cfg)
 	e := w.engineOn(l, cfg)
 	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.Equal(t, []uint64{pays}, amounts(paid))
-	w.conserved(r)
+	require.Equal(t, []uint64{pays}, paidAmounts(paid))
+	w.requireConserved(r)
 	return lost
 }
 
@@ -187,10 +187,10 @@ func TestOutcomeThatStaysUnknown(t *testing.T) {
 	w.earn(w.alice, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	creates := 0
-	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+	l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
 		switch {
 		case !c.creates:
-			return pass
+			return noFault
 		case creates == 0:
 			creates++
 			return fault{after: ledger.ErrOutcomeUnknown}
@@ -199,12 +199,12 @@ func TestOutcomeThatStaysUnknown(t *testing.T) {
 			return fault{before: context.Canceled}
 		}
 	}}
-	_, err := w.engineOn(l, manual(r, at100)).Settle(ctx, w.alice)
+	_, err := w.engineOn(l, manualConfig(r, at100)).Settle(ctx, w.alice)
 	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 	require.Equal(t, units(80), w.balance(w.alice).Settling, "it had been applied")
 
-	paid, err := w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
+	paid, err := w.engine(manualConfig(r, at100)).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.Equal(t, []uint64{80}, amounts(paid))
-	w.conserved(r)
+	require.Equal(t, []uint64{80}, paidAmounts(paid))
+	w.requireConserved(r)
 }

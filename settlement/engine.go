@@ -24,11 +24,11 @@ type Engine struct {
 	instance uint128.Uint128 // marks our orders
 	register *register
 	rails    map[uint32]*railState // by the tag of their orders
-	pauses   *pauses
-	tallies  map[uint32]*tally // by the ledger number of the asset
-	spare    chan struct{}     // the slot of accounts that have no rail any more
-	wake     chan struct{}     // tells the loop that there is something to do
-	started  time.Time         // by Config.Clock
+	pauses   *knownPauses
+	tallies  map[uint32]*payoutTally // by the ledger number of the asset
+	spare    chan struct{}           // the slot of accounts that have no rail any more
+	wake     chan struct{}           // tells the loop that there is something to do
+	started  time.Time               // by Config.Clock
 
 	// Close ends the Engine in three steps: nothing new begins (closed), the
 	// work under way begins no further order (stop), its contexts end (life).
@@ -55,7 +55,7 @@ func NewEngine(l ledger.Ledger, book *accounts.Book, cfg Config) (*Engine, error
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if err := cfg.checkAssets(book); err != nil {
+	if err := cfg.checkRuleAssets(book); err != nil {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
@@ -72,8 +72,8 @@ func NewEngine(l ledger.Ledger, book *accounts.Book, cfg Config) (*Engine, error
 			b.InitialInterval, b.MaxInterval = cfg.RetryInitialInterval, cfg.RetryMaxInterval
 			return b
 		}),
-		pauses:  newPauses(),
-		tallies: make(map[uint32]*tally),
+		pauses:  newKnownPauses(),
+		tallies: make(map[uint32]*payoutTally),
 		spare:   make(chan struct{}, 1),
 		wake:    make(chan struct{}, 1),
 		stop:    make(chan struct{}),
@@ -81,10 +81,10 @@ func NewEngine(l ledger.Ledger, book *accounts.Book, cfg Config) (*Engine, error
 		started: cfg.Clock(),
 	}
 	for _, asset := range book.Assets() {
-		e.tallies[asset.Ledger] = e.newTally(asset.Ledger)
+		e.tallies[asset.Ledger] = e.newPayoutTally(asset.Ledger)
 	}
 	e.life, e.kill = context.WithCancel(context.Background()) //nolint:forbidigo // the loop has no caller; Close ends it
-	if !cfg.Manual && (e.settles() || cfg.marked()) {
+	if !cfg.Manual && (e.settles() || cfg.hasPositionThresholds()) {
 		e.work.Go(e.loop)
 	}
 	if e.settles() && !cfg.NoTakeover {

@@ -19,7 +19,7 @@ import (
 
 // automatic is the Config of an engine that runs its loop.
 func automatic(s settlement.Settler) settlement.Config {
-	cfg := manual(s, at100)
+	cfg := manualConfig(s, at100)
 	cfg.Manual, cfg.CheckCooldown = false, 50*time.Millisecond
 	return cfg
 }
@@ -42,10 +42,10 @@ func TestTouchWakesTheLoop(t *testing.T) {
 			pause(50 * time.Millisecond)
 			synctest.Wait()
 		}
-		require.Equal(t, units(100), r.total(w.alice), "60, 120 paid down to 20, 80")
+		require.Equal(t, units(100), r.totalPaid(w.alice), "60, 120 paid down to 20, 80")
 		require.Equal(t, began.Add(3*50*time.Millisecond), time.Now(), "each within a Round")
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -65,10 +65,10 @@ func TestCanceledCheckPostponesNothing(t *testing.T) {
 		w.earn(w.alice, 100)
 		e.NotifyBalances([]accounts.PeerAccount{w.alice})
 		synctest.Wait()
-		require.Equal(t, units(80), r.total(w.alice))
+		require.Equal(t, units(80), r.totalPaid(w.alice))
 		require.Equal(t, began, time.Now(), "at once")
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -83,11 +83,11 @@ func TestSweepFindsWhatWasMissed(t *testing.T) {
 		synctest.Wait()
 		w.earn(w.alice, 100) // and nobody tells
 		wait(9 * time.Second)
-		require.Zero(t, r.total(w.alice))
+		require.Zero(t, r.totalPaid(w.alice))
 		wait(time.Second)
-		require.Equal(t, units(80), r.total(w.alice))
+		require.Equal(t, units(80), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -122,7 +122,7 @@ func TestLoopTriesAgainWithBackoff(t *testing.T) {
 			require.LessOrEqual(t, gap, 30*time.Second)
 		}
 		require.Greater(t, tries[9]-tries[8], 8*time.Second, "it grows")
-		require.Equal(t, units(80), r.total(w.alice))
+		require.Equal(t, units(80), r.totalPaid(w.alice))
 
 		tries = tries[:8] // the next call fails again
 		w.earn(w.alice, 80)
@@ -130,9 +130,9 @@ func TestLoopTriesAgainWithBackoff(t *testing.T) {
 		wait(30 * time.Second)
 		require.Len(t, tries, 10)
 		require.LessOrEqual(t, tries[9]-tries[8], 6*time.Second, "it starts again")
-		require.Equal(t, units(160), r.total(w.alice))
+		require.Equal(t, units(160), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -156,11 +156,11 @@ func TestLoopRearmsByItself(t *testing.T) {
 		e.NotifyBalances(w.peers)
 		wait(9 * time.Second)
 		require.Equal(t, 2, declined)
-		require.Zero(t, r.total(w.alice))
+		require.Zero(t, r.totalPaid(w.alice))
 		wait(2 * time.Second)
-		require.Equal(t, units(80), r.total(w.alice))
+		require.Equal(t, units(80), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -172,11 +172,11 @@ func TestLoopSurvivesALedgerThatFails(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		var down atomic.Bool
 		down.Store(true)
-		l := &faulty{Ledger: w.ledger, fault: func(call) fault {
+		l := &faultyLedger{Ledger: w.ledger, fault: func(call) fault {
 			if down.Load() {
 				return fault{before: errDown}
 			}
-			return pass
+			return noFault
 		}}
 		var failed atomic.Int32
 		cfg := automatic(r)
@@ -190,12 +190,12 @@ func TestLoopSurvivesALedgerThatFails(t *testing.T) {
 		e.NotifyBalances(w.peers)
 		wait(5 * time.Second)
 		require.Positive(t, failed.Load())
-		require.Zero(t, r.total(w.alice))
+		require.Zero(t, r.totalPaid(w.alice))
 		down.Store(false)
 		wait(20 * time.Second)
-		require.Equal(t, units(80), r.total(w.alice))
+		require.Equal(t, units(80), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -207,16 +207,16 @@ func TestLoopResumesOpenOrders(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		r.before = func(settlement.Order) error { return errRail }
 		w.earn(w.alice, 100)
-		_, err := w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
+		_, err := w.engine(manualConfig(r, at100)).Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, errRail)
 		w.spend(w.alice, 50)
 		r.before = func(settlement.Order) error { return nil }
 		e := w.engine(automatic(r))
 		e.NotifyBalances(w.peers)
 		synctest.Wait()
-		require.Equal(t, units(80), r.total(w.alice))
+		require.Equal(t, units(80), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -254,7 +254,7 @@ func TestConcurrencyIsLimited(t *testing.T) {
 		require.Equal(t, 4*time.Second, time.Since(began), "20 accounts, 5 at a time")
 		require.Equal(t, 5, most)
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -284,7 +284,7 @@ func TestCheckWaitsForTheVisitUnderWay(t *testing.T) {
 		require.NoError(t, <-checked)
 		require.Equal(t, units(20), w.balance(w.alice).Payable)
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -309,7 +309,7 @@ func TestCloseWaitsForTheSettler(t *testing.T) {
 		require.ErrorIs(t, err, settlement.ErrEngineClosed)
 		_, err = e.RecordIncoming(t.Context(), settlement.IncomingPayment{Account: w.alice, Key: "a"})
 		require.ErrorIs(t, err, settlement.ErrEngineClosed)
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -340,10 +340,10 @@ func TestCloseEndsSettlersWhenItsContextEnds(t *testing.T) {
 		require.ErrorIs(t, open.Orders[0].LastErr, context.Canceled)
 		require.ErrorContains(t, err, "alice")
 
-		paid, err := w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
+		paid, err := w.engine(manualConfig(r, at100)).Settle(t.Context(), w.alice)
 		require.NoError(t, err)
-		require.Equal(t, []uint64{80}, amounts(paid))
-		w.conserved(r)
+		require.Equal(t, []uint64{80}, paidAmounts(paid))
+		w.requireConserved(r)
 	})
 }
 
@@ -365,10 +365,10 @@ func TestCloseLeavesADeafSettlerBehind(t *testing.T) {
 		close(release)
 		require.ErrorIs(t, e.Close(t.Context()), settlement.ErrOrdersOpen, "it paid, and could not book it any more")
 
-		paid, err := w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
+		paid, err := w.engine(manualConfig(r, at100)).Settle(t.Context(), w.alice)
 		require.NoError(t, err)
-		require.Equal(t, []uint64{80}, amounts(paid))
-		w.conserved(r)
+		require.Equal(t, []uint64{80}, paidAmounts(paid))
+		w.requireConserved(r)
 	})
 }
 
@@ -385,7 +385,7 @@ func TestNoOrderIsPlacedWhileClosing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t), newRail()
-		e := w.engine(manual(r, all))
+		e := w.engine(manualConfig(r, payAll))
 		closed := make(chan error, 1)
 		r.after = func(settlement.Order) error {
 			if len(r.calls) == 1 {
@@ -398,7 +398,7 @@ func TestNoOrderIsPlacedWhileClosing(t *testing.T) {
 		w.earn(w.alice, 100)
 		paid, err := e.Settle(t.Context(), w.alice)
 		require.NoError(t, err)
-		require.Equal(t, []uint64{100}, amounts(paid))
+		require.Equal(t, []uint64{100}, paidAmounts(paid))
 		require.NoError(t, <-closed)
 	})
 }

@@ -9,84 +9,80 @@ import (
 )
 
 var (
-	// ErrEngineClosed says that the Engine was closed. Nothing was done.
+	// ErrEngineClosed is returned after [Engine.Close]. Nothing was done.
 	ErrEngineClosed = errors.New("settlement: engine closed")
-	// ErrPanic says that the Settler panicked. The order stays open and is tried
-	// again.
+	// ErrPanic is returned when the [Settler] panicked. The order stays open and is tried again.
 	ErrPanic = errors.New("settlement: settler panicked")
-	// ErrRailDown says that the rail had so many errors in a row (Rail.BreakerThreshold) that
-	// it is left alone for a while. Nothing was asked of it.
+	// ErrRailDown is returned while a rail is left alone after [Rail.BreakerThreshold] errors in a row. The
+	// rail was not called.
 	ErrRailDown = errors.New("settlement: rail is down")
-	// ErrNoRail says that the order was placed for a rail that this Engine does not
-	// have. It stays open: another rail may not know that its key was paid. Give the
-	// Engine the rail again, or close the order with Resolve or Cancel.
+	// ErrNoRail is returned when the order was placed for a rail that the Engine does not have. The order
+	// stays open: another rail may not know whether the key was paid. Give the Engine the rail again, or close
+	// the order with [Engine.Resolve] or [Engine.Cancel].
 	ErrNoRail = errors.New("settlement: the order is for a rail that is not configured")
-	// ErrNoOrder says that the account has no order with the id.
+	// ErrNoOrder is returned when the account has no order with the id.
 	ErrNoOrder = errors.New("settlement: no such order of the account")
-	// ErrCancelled is told with an order that Cancel gave back.
+	// ErrCancelled is the reason in [Events.Voided] for an order that [Engine.Cancel] gave back.
 	ErrCancelled = errors.New("settlement: order cancelled")
-	// ErrTooSmall says that less than the policy's minimum was left when the
-	// order was placed. The order was voided, and the Settler not called.
+	// ErrTooSmall is returned when less than the policy's minimum was left at the moment of the order. The
+	// order was voided, and the [Settler] not called.
 	ErrTooSmall = errors.New("settlement: order below the minimum")
-	// ErrWithdrawn says that an order was for more than may be paid when its own moment came:
-	// packets or payments were booked since it was decided on. It was voided, and the Settler
-	// not called. What is still due gets another order.
+	// ErrWithdrawn is returned when an order was for more than was due at its own moment: packets or payments
+	// were booked between the decision and the order. The order was voided, and the [Settler] not called. The
+	// amount that is still due gets another order.
 	ErrWithdrawn = errors.New("settlement: order was for more than was due at its moment")
-	// ErrPaused is matched by a PauseError.
+	// ErrPaused is matched by a [PauseError].
 	ErrPaused = errors.New("settlement: payments are paused")
-	// ErrPayoutLimit is matched by a PayoutLimitError.
+	// ErrPayoutLimit is matched by a [PayoutLimitError].
 	ErrPayoutLimit = errors.New("settlement: a limit is reached")
-	// ErrAwaitsApproval says that the order waits for Engine.Approve or Engine.Cancel, since its amount is
-	// above Limit.ApproveAbove. No rail was asked for it.
+	// ErrAwaitsApproval is returned while an order above [PayoutLimit.ApproveAbove] waits for [Engine.Approve]
+	// or [Engine.Cancel]. No rail was asked for the order.
 	ErrAwaitsApproval = errors.New("settlement: order waits to be approved")
-	// ErrNotAwaitingApproval says that the order is not one that waits to be approved: it needs no approval.
+	// ErrNotAwaitingApproval is returned by [Engine.Approve] for an order that needs no approval.
 	ErrNotAwaitingApproval = errors.New("settlement: order needs no approval")
-	// ErrOldEngine says that an engine of a version without the check of orders works on the
-	// ledger. That engine can pay prepayments back: stop it.
+	// ErrOldEngine is returned when an engine of a version without the check of orders works on the ledger.
+	// Stop the old engine: it can pay prepayments back.
 	ErrOldEngine = errors.New("settlement: an engine of an older version places orders")
-	// ErrOrderVersion says that an engine of a later version placed the order. This Engine
-	// cannot check the order, so it neither claims, pays nor voids it.
+	// ErrOrderVersion is returned when an engine of a later version placed the order. This Engine cannot check
+	// the order, and neither claims, pays nor voids it.
 	ErrOrderVersion = errors.New("settlement: the order's version is unknown")
-	// ErrPrefundLine is matched by a PrefundError.
+	// ErrPrefundLine is matched by a [PrefundError].
 	ErrPrefundLine = errors.New("settlement: paying ahead needs a credit line")
-	// ErrNoPrepayment says that the peer has no prepayment that could be paid back.
+	// ErrNoPrepayment is returned by [Engine.Refund] when the peer has no prepayment.
 	ErrNoPrepayment = errors.New("settlement: the peer has prepaid nothing")
-	// ErrNoPayment says that no payment was booked under the key.
+	// ErrNoPayment is returned when no payment was booked under the key.
 	ErrNoPayment = errors.New("settlement: no such payment was booked")
-	// ErrAlreadyReceived says that a payment is booked, so that it cannot fail any more. If it came
-	// back, see RecordReturned.
+	// ErrAlreadyReceived is returned by [Engine.Fail] when the payment is booked, and so cannot fail. For a
+	// payment that came back see [Engine.RecordReturned].
 	ErrAlreadyReceived = errors.New("settlement: the payment was received")
-	// ErrNoAnnouncement says that the account has no announcement with the id, or that nothing is
-	// known of a payment under the key.
+	// ErrNoAnnouncement is returned when the account has no announcement with the id, or the ledger has nothing
+	// under the key of a payment.
 	ErrNoAnnouncement = errors.New("settlement: no such announcement of the account")
-	// ErrReturnedTooMuch is matched by a ReturnedError.
+	// ErrReturnedTooMuch is matched by a [ReturnedError].
 	ErrReturnedTooMuch = errors.New("settlement: more is returned than was paid")
-	// ErrInvalidSettledAmount says that the Settler's answer cannot be: ledger.AmountMax, which
-	// means "all" elsewhere, is no amount that was paid. The order stays open and
-	// is tried again.
+	// ErrInvalidSettledAmount is returned when the [Settler] answered [ledger.AmountMax], which means "all"
+	// elsewhere and is no amount that was paid. The order stays open and is tried again.
 	ErrInvalidSettledAmount = errors.New("settlement: impossible answer of the settler")
-	// ErrOrderConflict says that the order was closed in the ledger with
-	// another amount than the Settler says was paid. The books stay as they are,
-	// and the Engine places no more orders for the account until it is made anew:
-	// somebody has to find out who is right.
+	// ErrOrderConflict is returned when the ledger has the order closed with another amount than the [Settler]
+	// reports as paid. The books stay as they are, and the Engine places no more orders for the account until
+	// a new Engine is made. An operator has to find out which amount is right.
 	ErrOrderConflict = errors.New("settlement: order was resolved otherwise")
-	// ErrOrdersOpen is matched by an OpenOrdersError.
+	// ErrOrdersOpen is matched by an [OpenOrdersError].
 	ErrOrdersOpen = errors.New("settlement: orders stay open")
-	// ErrVoucherLower says that a voucher is for less than the channel's newest one that
-	// is booked, which contains it. Nothing was booked.
+	// ErrVoucherLower is returned when a voucher is for less than the highest booked voucher of its channel.
+	// Nothing was booked: the higher one contains the lower.
 	ErrVoucherLower = errors.New("settlement: a higher voucher of the channel is booked")
-	// ErrChannelFull says that 4,294,967,295 vouchers of the channel are booked: there is
-	// no number for another one. The peer has to open a new channel.
+	// ErrChannelFull is returned when 4,294,967,295 vouchers of the channel are booked, so that no number is
+	// left. The peer has to open a new channel.
 	ErrChannelFull = errors.New("settlement: the channel is out of voucher numbers")
 )
 
-// OrderError is what went wrong with one account or one of its orders. It wraps
-// the cause: ErrDeclined, ErrPending, ErrPanic, ErrRailDown, ErrNoRail, ErrPaused, ErrPayoutLimit, ErrAwaitsApproval,
-// ErrOrderConflict, the Settler's own error, ledger.ErrOutcomeUnknown or another
-// error of the ledger.
+// OrderError is the failure of an account or of one of its orders. It wraps the cause: [ErrDeclined],
+// [ErrPending], [ErrPanic], [ErrRailDown], [ErrNoRail], [ErrPaused], [ErrPayoutLimit], [ErrAwaitsApproval],
+// [ErrOrderConflict], the error of the [Settler], [ledger.ErrOutcomeUnknown] or another error of the ledger.
 type OrderError struct {
 	Account accounts.PeerAccount
-	Order   Order // the zero Order if none was placed; Sequence is 0 if the ledger does not know the ID
+	Order   Order // the zero Order if none was placed; Sequence is 0 if the ledger does not know Order.ID
 	Err     error
 }
 
@@ -94,7 +90,7 @@ func (e *OrderError) Error() string {
 	switch {
 	case e.Order.ID.IsZero():
 		return fmt.Sprintf("settle with %v: %v", e.Account, e.Err)
-	case e.Order.Sequence == 0: // the id is all that is known of it
+	case e.Order.Sequence == 0: // the ledger does not know the order
 		return fmt.Sprintf("settle with %v: order %v: %v", e.Account, e.Order.ID, e.Err)
 	}
 	return fmt.Sprintf("settle with %v: order %d of %s (%v): %v",
@@ -104,9 +100,9 @@ func (e *OrderError) Error() string {
 // Unwrap returns the cause.
 func (e *OrderError) Unwrap() error { return e.Err }
 
-// OpenOrdersError lists the orders that were open when the Engine was closed, as
-// far as it knows. They are resumed by the next Engine of the same Instance, or taken over
-// by another one when Config.Lease has passed. It matches ErrOrdersOpen.
+// OpenOrdersError lists the orders that the Engine knew to be open when it was closed. The next Engine of the
+// same [Config.Instance] resumes them, or an Engine of another Instance takes them over after [Config.Lease].
+// The error matches [ErrOrdersOpen].
 type OpenOrdersError struct {
 	Orders []OpenOrder // the oldest first; at least one
 }
@@ -121,14 +117,14 @@ func (e *OpenOrdersError) Error() string {
 // Is reports whether target is ErrOrdersOpen.
 func (e *OpenOrdersError) Is(target error) bool { return target == ErrOrdersOpen }
 
-// BookingError is a payment that Receive, RecordOutgoing, RecordReturned, RecordVoucher or RecordRedemption
-// did not book, that Announce, Fail or FailAnnouncement did nothing about, or that FindPayment or
-// FindAnnouncement did not find. It wraps the cause.
+// BookingError is the failure of [Engine.RecordIncoming], [Engine.RecordOutgoing], [Engine.RecordReturned],
+// [Engine.RecordVoucher], [Engine.RecordRedemption], [Engine.Announce], [Engine.Fail], [Engine.FailAnnouncement],
+// [Engine.FindPayment] or [Engine.FindAnnouncement]. It wraps the cause.
 type BookingError struct {
 	Account accounts.PeerAccount
-	Asset   accounts.Asset // the zero Asset if the account is none of the Book's
-	Key     string         // of a voucher its channel; of an announcement that was named by its id, the id
-	Amount  ledger.Amount  // units; of calls without an amount 0
+	Asset   accounts.Asset // the zero Asset if the Book does not have the account
+	Key     string         // the channel of a voucher; the id of an announcement that was named by its id
+	Amount  ledger.Amount  // units; 0 for calls without an amount
 	Err     error
 }
 
@@ -142,31 +138,31 @@ func (e *BookingError) Error() string {
 // Unwrap returns the cause.
 func (e *BookingError) Unwrap() error { return e.Err }
 
-// PrefundError is a policy that wants to pay a peer ahead of what packets earn, and never can:
-// the peer has no credit line, so it may not owe us anything. It matches ErrPrefundLine.
+// PrefundError is returned when a policy pays ahead to a peer without a credit line. Such a policy can never pay:
+// the peer may not owe us anything. The error matches [ErrPrefundLine].
 type PrefundError struct {
 	Account accounts.PeerAccount
 	Asset   accounts.Asset
-	Ahead   ledger.Amount // units that the policy pays ahead
+	Ahead   ledger.Amount // units: how far ahead the policy pays
 }
 
 func (e *PrefundError) Error() string {
-	return fmt.Sprintf("%v: that of %v is 0, and its policy pays %s ahead: grant the line, or change the policy",
+	return fmt.Sprintf("%v: the line of %v is 0, and the policy pays %s ahead: grant the line, or change the policy",
 		ErrPrefundLine, e.Account, e.Asset.Text(e.Ahead))
 }
 
 // Is reports whether target is ErrPrefundLine.
 func (e *PrefundError) Is(target error) bool { return target == ErrPrefundLine }
 
-// ReturnedError is a payment of which more is said to have come back than is left of it.
-// Nothing was booked. It matches ErrReturnedTooMuch.
+// ReturnedError is returned when more of a payment would come back than is left. Nothing was booked. The error
+// matches [ErrReturnedTooMuch].
 type ReturnedError struct {
 	Account  accounts.PeerAccount
 	Asset    accounts.Asset
-	Payment  string        // its key
-	Paid     ledger.Amount // units: the payment
-	Returned ledger.Amount // units of it that came back before
-	Wanted   ledger.Amount // units
+	Payment  string        // key of the payment
+	Paid     ledger.Amount // units of the payment
+	Returned ledger.Amount // units that came back before
+	Wanted   ledger.Amount // units of the refused return
 }
 
 func (e *ReturnedError) Error() string {

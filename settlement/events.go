@@ -1,60 +1,79 @@
 package settlement
 
-// Events are functions that an Engine calls; nil ones are left out. They are called
-// once for each thing that happens to an order, by whichever goroutine does it, so
-// concurrently. They must not block and must not call the Engine. A crash or a lost
-// answer can make a thing be told twice, or never: Order.ID tells it apart, and the
-// ledger knows.
+// Events are functions that an [Engine] calls; nil functions are left out. Each is called once for each change,
+// by the goroutine that makes the change, so calls are concurrent. They must not block and must not call the
+// Engine. After a crash or a lost answer an event can be reported twice or never: [Order.ID] identifies a repeat,
+// and the ledger has the facts.
 type Events struct {
-	Placed         func(Order)            // written into the ledger
-	Paid           func(Payment)          // paid as ordered, or more, and booked
-	PartlyPaid     func(Payment)          // less than ordered was paid, and booked
-	Voided         func(Order, error)     // given back; the error matches ErrDeclined, ErrCancelled, ErrTooSmall, ErrWithdrawn, ErrPayoutLimit or ErrPaused
-	Retried        func(OpenOrder)        // given to the Settler again, under the same key
-	TakenOver      func(Order)            // of an engine that was silent for Config.Lease; now ours
-	Stuck          func(OpenOrder)        // of ours, open for more than Config.StuckAfter; told once, after the next error, also if it waits
-	Failed         func(error)            // of an account (*OrderError) or a look-up; it is tried again later
-	AwaitsApproval func(Order)            // its amount is above Limit.ApproveAbove: it waits for Approve or Cancel
-	Approved       func(Order)            // an order that waited was approved, and is given to the Settler
-	PayoutLimited  func(PayoutLimitError) // nothing is ordered, or less, since a limit is reached; told once, until orders fit again
-	Paused         func(Pause)            // this Engine found out that payments are paused
-	Resumed        func(Pause)            // and that they go on; Since is when
-	RailDown       func(name string)      // after Rail.BreakerThreshold errors in a row
-	RailUp         func(name string)      // it answers again
-	PositionAlert  func(PositionAlert)    // a position passed one of the Config.PositionThresholds
+	// Placed is called when an order is in the ledger.
+	Placed func(Order)
+	// Paid is called when an order was paid as ordered, or more, and booked.
+	Paid func(Payment)
+	// PartlyPaid is called when less than the order was paid, and booked.
+	PartlyPaid func(Payment)
+	// Voided is called when an order was given back. The error matches [ErrDeclined], [ErrCancelled],
+	// [ErrTooSmall], [ErrWithdrawn], [ErrPayoutLimit] or [ErrPaused].
+	Voided func(Order, error)
+	// Retried is called when the [Settler] gets an order again, under the same key.
+	Retried func(OpenOrder)
+	// TakenOver is called when this Engine takes over the order of an engine that was silent for [Config.Lease].
+	TakenOver func(Order)
+	// Stuck is called when an order of this Engine has been open for more than [Config.StuckAfter]: once, after
+	// the next error, also for an order that waits.
+	Stuck func(OpenOrder)
+	// Failed is called with an *[OrderError] of an account, or the error of a look-up. The Engine tries again
+	// later.
+	Failed func(error)
+	// AwaitsApproval is called when an order above [PayoutLimit.ApproveAbove] waits for [Engine.Approve] or
+	// [Engine.Cancel].
+	AwaitsApproval func(Order)
+	// Approved is called when an order that waited was approved and goes to the [Settler].
+	Approved func(Order)
+	// PayoutLimited is called when a limit makes an order smaller, or prevents it: once, until orders fit again.
+	PayoutLimited func(PayoutLimitError)
+	// Paused is called when this Engine reads that payments are paused.
+	Paused func(Pause)
+	// Resumed is called when this Engine reads that payments go on. [Pause.Since] is the time of the end.
+	Resumed func(Pause)
+	// RailDown is called after [Rail.BreakerThreshold] errors in a row.
+	RailDown func(name string)
+	// RailUp is called when the rail answers again.
+	RailUp func(name string)
+	// PositionAlert is called when a position crosses one of [Config.PositionThresholds].
+	PositionAlert func(PositionAlert)
 }
 
 func (e Events) withDefaults() Events {
-	e.Placed = orNothing(e.Placed)
-	e.Paid = orNothing(e.Paid)
-	e.PartlyPaid = orNothing(e.PartlyPaid)
+	e.Placed = orNoop(e.Placed)
+	e.Paid = orNoop(e.Paid)
+	e.PartlyPaid = orNoop(e.PartlyPaid)
 	if e.Voided == nil {
 		e.Voided = func(Order, error) {}
 	}
-	e.Retried = orNothing(e.Retried)
-	e.TakenOver = orNothing(e.TakenOver)
-	e.Stuck = orNothing(e.Stuck)
-	e.Failed = orNothing(e.Failed)
-	e.AwaitsApproval = orNothing(e.AwaitsApproval)
-	e.Approved = orNothing(e.Approved)
-	e.PayoutLimited = orNothing(e.PayoutLimited)
-	e.Paused = orNothing(e.Paused)
-	e.Resumed = orNothing(e.Resumed)
-	e.RailDown = orNothing(e.RailDown)
-	e.RailUp = orNothing(e.RailUp)
-	e.PositionAlert = orNothing(e.PositionAlert)
+	e.Retried = orNoop(e.Retried)
+	e.TakenOver = orNoop(e.TakenOver)
+	e.Stuck = orNoop(e.Stuck)
+	e.Failed = orNoop(e.Failed)
+	e.AwaitsApproval = orNoop(e.AwaitsApproval)
+	e.Approved = orNoop(e.Approved)
+	e.PayoutLimited = orNoop(e.PayoutLimited)
+	e.Paused = orNoop(e.Paused)
+	e.Resumed = orNoop(e.Resumed)
+	e.RailDown = orNoop(e.RailDown)
+	e.RailUp = orNoop(e.RailUp)
+	e.PositionAlert = orNoop(e.PositionAlert)
 	return e
 }
 
-func orNothing[T any](f func(T)) func(T) {
+func orNoop[T any](f func(T)) func(T) {
 	if f == nil {
 		return func(T) {}
 	}
 	return f
 }
 
-// paid tells of a payment, whole or in part.
-func (e Events) paid(p Payment) {
+// reportPaid calls Paid or PartlyPaid.
+func (e Events) reportPaid(p Payment) {
 	switch {
 	case p.Paid.IsZero():
 	case p.Paid.Less(p.Order.Amount):

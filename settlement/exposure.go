@@ -10,31 +10,30 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Exposure is what a peer has paid with vouchers, and what of it is not final: what would
-// be lost if its channels paid no more.
+// Exposure is the sum of a peer's vouchers, and the part of the sum that is not final: the loss if the peer's
+// channels paid no more.
 type Exposure struct {
 	Account  accounts.PeerAccount
-	Channels []ChannelExposure // those with vouchers, in the order of their first one
+	Channels []ChannelExposure // channels with vouchers, in the order of their first voucher
 
-	// Sums of all channels, in units.
+	// Sums over all channels, in units.
 	Claimed, Final, Unredeemed ledger.Amount
 }
 
-// ChannelExposure is that of one channel.
+// ChannelExposure is the [Exposure] of one channel.
 type ChannelExposure struct {
-	Channel    string        // "" if it is not among the names that were given
-	Claimed    ledger.Amount // units: the highest voucher that is booked
-	Final      ledger.Amount // units: the highest that was redeemed
-	Unredeemed ledger.Amount // units: the difference
-	BookedAt   time.Time     // when the highest voucher was booked, by the ledger's time
+	Channel    string        // "" if the caller did not give the name
+	Claimed    ledger.Amount // units: the highest booked voucher
+	Final      ledger.Amount // units: the highest redeemed voucher
+	Unredeemed ledger.Amount // units: Claimed less Final
+	BookedAt   time.Time     // the ledger's time of the highest voucher
 }
 
-// Exposure reports what is claimed and not final of a peer's vouchers. The ledger keeps a
-// hash of a channel's name, so the caller gives the names that it knows; channels that it
-// does not name are in the report without one.
+// Exposure reports the claimed and the unredeemed amounts of a peer's vouchers. The ledger keeps a hash of a
+// channel's name, so the caller gives the names that it knows. Other channels are reported without a name.
 //
-// It is read in two requests for each channel, and so not of one moment. The errors are
-// accounts.ErrUnknownAsset and those of the requests.
+// The report takes two requests for each channel, and is not of one moment. The errors are
+// [accounts.ErrUnknownAsset] and the errors of requests.
 func (e *Engine) Exposure(ctx context.Context, account accounts.PeerAccount, channels ...string) (Exposure, error) {
 	if _, known := e.book.Asset(account.Ledger()); !known || account.IsOwn() {
 		return Exposure{}, fmt.Errorf("%w: %v", accounts.ErrUnknownAsset, account)
@@ -43,35 +42,35 @@ func (e *Engine) Exposure(ctx context.Context, account accounts.PeerAccount, cha
 	for _, name := range channels {
 		names[channelTag(e.ns, name)] = name
 	}
-	tags, err := e.channelsOf(ctx, account)
+	tags, err := e.readChannelTags(ctx, account)
 	if err != nil {
 		return Exposure{}, err
 	}
 	report := Exposure{Account: account}
 	for _, tag := range tags {
-		c, err := e.channelExposure(ctx, account, tag)
+		channel, err := e.readChannelExposure(ctx, account, tag)
 		if err != nil {
 			return Exposure{}, err
 		}
-		c.Channel = names[tag]
-		report.Channels = append(report.Channels, c)
-		report.Claimed, _ = report.Claimed.Add(c.Claimed) // sums of what was booked fit
-		report.Final, _ = report.Final.Add(c.Final)
-		report.Unredeemed, _ = report.Unredeemed.Add(c.Unredeemed)
+		channel.Channel = names[tag]
+		report.Channels = append(report.Channels, channel)
+		report.Claimed, _ = report.Claimed.Add(channel.Claimed) // no overflow: sums of booked amounts
+		report.Final, _ = report.Final.Add(channel.Final)
+		report.Unredeemed, _ = report.Unredeemed.Add(channel.Unredeemed)
 	}
 	return report, nil
 }
 
-// channelExposure reads the mark before the voucher: what is redeemed between the two then
-// counts as open, and never the other way round.
-func (e *Engine) channelExposure(ctx context.Context, a accounts.PeerAccount, tag uint64) (ChannelExposure, error) {
-	final, err := e.newestOf(ctx, a, tag, chart.CodeFinal)
+// readChannelExposure reads the redemption before the voucher: a redemption between the two reads then counts as
+// unredeemed, and never the reverse.
+func (e *Engine) readChannelExposure(ctx context.Context, a accounts.PeerAccount, tag uint64) (ChannelExposure, error) {
+	final, err := e.readNewestRow(ctx, a, tag, chart.CodeFinal)
 	if err != nil {
-		return ChannelExposure{}, wrap("read what is final", err)
+		return ChannelExposure{}, wrap("read the highest redeemed voucher", err)
 	}
-	claimed, err := e.newestOf(ctx, a, tag, chart.CodeVoucher)
+	claimed, err := e.readNewestRow(ctx, a, tag, chart.CodeVoucher)
 	if err != nil {
-		return ChannelExposure{}, wrap("read what is claimed", err)
+		return ChannelExposure{}, wrap("read the highest voucher", err)
 	}
 	return ChannelExposure{
 		Claimed: claimed.Cumulative, Final: final.Cumulative,
@@ -79,9 +78,9 @@ func (e *Engine) channelExposure(ctx context.Context, a accounts.PeerAccount, ta
 	}, nil
 }
 
-// channelsOf are the tags of an account's channels: of the first voucher of each.
-func (e *Engine) channelsOf(ctx context.Context, account accounts.PeerAccount) (tags []uint64, err error) {
-	rows, err := e.allRows(ctx, ledger.AccountFilter{
+// readChannelTags reads the tags of an account's channels from the first voucher of each.
+func (e *Engine) readChannelTags(ctx context.Context, account accounts.PeerAccount) (tags []uint64, err error) {
+	rows, err := e.readAllRows(ctx, ledger.AccountFilter{
 		AccountID: e.book.PeerIDs(account).Settlement, Code: chart.CodeVoucher, UserData32: 1, Flags: ledger.AccountFilterDebits,
 	})
 	for _, row := range rows {

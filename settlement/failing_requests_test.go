@@ -36,23 +36,23 @@ type office struct {
 
 func newOffice(t *testing.T) *office {
 	t.Helper()
-	f := &faulty{Ledger: embedded.New()}
+	f := &faultyLedger{Ledger: embedded.New()}
 	o := &office{world: newWorldOn(t, f.Ledger, 0, "bob", "carol", "dave"), rail: newRail()}
 	f.fault = o.fault
 	o.bob, o.carol, o.dave = o.peers[1], o.peers[2], o.peers[3]
-	before := o.world.engine(manual(o.rail, at100))
-	for _, v := range []settlement.Voucher{o.claim("a", 30), o.claim("b", 5), o.claim("a", 40)} {
+	before := o.world.engine(manualConfig(o.rail, at100))
+	for _, v := range []settlement.Voucher{o.newVoucher("a", 30), o.newVoucher("b", 5), o.newVoucher("a", 40)} {
 		_, err := before.RecordVoucher(t.Context(), v)
 		require.NoError(t, err)
 	}
-	_, err := before.RecordRedemption(t.Context(), o.claim("a", 30))
+	_, err := before.RecordRedemption(t.Context(), o.newVoucher("a", 30))
 	require.NoError(t, err)
 	o.earn(o.alice, 150)
-	o.receive(before, o.carol, "one", 200)
-	o.receive(before, o.carol, "two", 100)
+	o.recordIncoming(before, o.carol, "one", 200)
+	o.recordIncoming(before, o.carol, "two", 100)
 	reopen := o.closePeer(o.dave)
-	o.receive(before, o.dave, "late", 70)
-	o.receive(before, o.dave, "later", 7)
+	o.recordIncoming(before, o.dave, "late", 70)
+	o.recordIncoming(before, o.dave, "later", 7)
 	reopen()
 
 	o.rail.before = func(order settlement.Order) error {
@@ -61,7 +61,7 @@ func newOffice(t *testing.T) *office {
 		}
 		return nil
 	}
-	o.engine = o.engineOn(f, manual(o.rail, at100))
+	o.engine = o.engineOn(f, manualConfig(o.rail, at100))
 	o.earn(o.bob, 120)
 	_, err = o.engine.Settle(t.Context(), o.bob)
 	require.ErrorIs(t, err, settlement.ErrPending)
@@ -79,7 +79,7 @@ func (o *office) fault(call) fault {
 			return fault{before: errRefused}
 		}
 	}
-	return pass
+	return noFault
 }
 
 // state is what the ledger says of everybody.
@@ -90,7 +90,7 @@ func (o *office) state() []string {
 		lines = append(lines, fmt.Sprint(a, b.Payable, b.Receivable, b.Settling, b.Arrears, b.Prepaid, b.SettledIn, b.SettledOut, b.Earned))
 	}
 	ledgertest.RequireConserved(o.t, o.ledger)
-	return append(lines, fmt.Sprint(o.suspended()), fmt.Sprint(o.rail.total(o.alice), o.rail.total(o.bob), o.rail.total(o.carol)))
+	return append(lines, fmt.Sprint(o.suspenseDebt()), fmt.Sprint(o.rail.totalPaid(o.alice), o.rail.totalPaid(o.bob), o.rail.totalPaid(o.carol)))
 }
 
 // errand asks an engine for something, and returns what is the same in every run of the answer.
@@ -153,11 +153,11 @@ var errands = map[string]errand{
 		return r.Amount, err
 	},
 	"RecordVoucher": func(o *office, ctx context.Context) (any, error) {
-		r, err := o.engine.RecordVoucher(ctx, o.claim("a", 100))
+		r, err := o.engine.RecordVoucher(ctx, o.newVoucher("a", 100))
 		return r.Cumulative, err
 	},
 	"Redeemed": func(o *office, ctx context.Context) (any, error) {
-		r, err := o.engine.RecordRedemption(ctx, o.claim("b", 50))
+		r, err := o.engine.RecordRedemption(ctx, o.newVoucher("b", 50))
 		return r.Cumulative, err
 	},
 	"Refund": func(o *office, ctx context.Context) (any, error) {
@@ -195,7 +195,7 @@ func TestFailingRequests(t *testing.T) {
 					return
 				}
 				if err == nil { // it was the look after the last payment
-					paid := !o.rail.total(o.alice).IsZero() || !o.rail.total(o.carol).IsZero()
+					paid := !o.rail.totalPaid(o.alice).IsZero() || !o.rail.totalPaid(o.carol).IsZero()
 					require.True(t, paid, "request %d", at)
 					require.Equal(t, state, o.state(), "request %d", at)
 					continue

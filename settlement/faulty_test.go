@@ -7,9 +7,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// faulty is a ledger whose requests fail before or after they were applied, as
-// fault says for each of them.
-type faulty struct {
+// faultyLedger is a ledger with requests that fail before or after they were applied, as decided by fault.
+type faultyLedger struct {
 	ledger.Ledger
 	fault func(call) fault
 
@@ -17,20 +16,20 @@ type faulty struct {
 	calls int
 }
 
-// call is one request: the number of it, from 0, and whether it creates anything.
+// call is one request: its number, from 0, and whether it creates anything.
 type call struct {
 	number  int
 	creates bool
 }
 
-// fault is the error that a request ends with: before it is applied or after.
+// fault is the error of a request: before or after the request is applied.
 type fault struct {
 	before, after error
 }
 
-var pass = fault{}
+var noFault = fault{}
 
-func (f *faulty) next(creates bool) fault {
+func (f *faultyLedger) nextFault(creates bool) fault {
 	f.mu.Lock()
 	c := call{number: f.calls, creates: creates}
 	f.calls++
@@ -38,10 +37,10 @@ func (f *faulty) next(creates bool) fault {
 	return f.fault(c)
 }
 
-// request runs do with the fault of the next call.
-func request[R any](f *faulty, creates bool, do func() (R, error)) (R, error) {
+// runRequest runs do with the fault of the next call.
+func runRequest[R any](f *faultyLedger, creates bool, do func() (R, error)) (R, error) {
 	var none R
-	fault := f.next(creates)
+	fault := f.nextFault(creates)
 	if fault.before != nil {
 		return none, fault.before
 	}
@@ -52,26 +51,26 @@ func request[R any](f *faulty, creates bool, do func() (R, error)) (R, error) {
 	return answer, err
 }
 
-func (f *faulty) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	return request(f, true, func() ([]ledger.CreateTransferResult, error) { return f.Ledger.CreateTransfers(ctx, rows) })
+func (f *faultyLedger) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	return runRequest(f, true, func() ([]ledger.CreateTransferResult, error) { return f.Ledger.CreateTransfers(ctx, rows) })
 }
 
-func (f *faulty) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
-	return request(f, false, func() ([]ledger.Account, error) { return f.Ledger.LookupAccounts(ctx, ids) })
+func (f *faultyLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	return runRequest(f, false, func() ([]ledger.Account, error) { return f.Ledger.LookupAccounts(ctx, ids) })
 }
 
-func (f *faulty) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
-	return request(f, false, func() ([]ledger.Transfer, error) { return f.Ledger.LookupTransfers(ctx, ids) })
+func (f *faultyLedger) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+	return runRequest(f, false, func() ([]ledger.Transfer, error) { return f.Ledger.LookupTransfers(ctx, ids) })
 }
 
-func (f *faulty) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
-	return request(f, false, func() ([]ledger.Transfer, error) { return f.Ledger.GetAccountTransfers(ctx, filter) })
+func (f *faultyLedger) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
+	return runRequest(f, false, func() ([]ledger.Transfer, error) { return f.Ledger.GetAccountTransfers(ctx, filter) })
 }
 
-func (f *faulty) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
-	return request(f, false, func() ([]ledger.Transfer, error) { return f.Ledger.QueryTransfers(ctx, filter) })
+func (f *faultyLedger) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
+	return runRequest(f, false, func() ([]ledger.Transfer, error) { return f.Ledger.QueryTransfers(ctx, filter) })
 }
 
-func (f *faulty) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
-	return request(f, false, func() ([]ledger.Account, error) { return f.Ledger.QueryAccounts(ctx, filter) })
+func (f *faultyLedger) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
+	return runRequest(f, false, func() ([]ledger.Account, error) { return f.Ledger.QueryAccounts(ctx, filter) })
 }

@@ -20,26 +20,26 @@ var usd = accounts.Asset{Code: "USD", Scale: 2, Ledger: 1}
 
 func units(n uint64) ledger.Amount { return ledger.NewAmount(n) }
 
-// world is a ledger with peers, and a hand that moves money as packets do.
+// world is a ledger with peers, and methods that move money as packets do.
 type world struct {
 	t      testing.TB
-	number uint64 // of the world among those on its ledger
+	number uint64 // of the world among the worlds on its ledger
 	ledger ledger.Ledger
 	book   *accounts.Book
 	peers  []accounts.PeerAccount
-	alice  accounts.PeerAccount // the first of the peers
+	alice  accounts.PeerAccount // the first peer
 
-	mu   sync.Mutex
-	last uint64
+	mu     sync.Mutex
+	lastID uint64
 }
 
-// newWorld has these peers, each with a credit line of 1000.
+// newWorld provisions alice and the named peers, each with a credit line of 1000.
 func newWorld(tb testing.TB, names ...string) *world {
 	tb.Helper()
 	return newWorldOn(tb, embedded.New(), 0, names...)
 }
 
-// newWorldOn has them on a ledger with worlds of other numbers.
+// newWorldOn is newWorld on a ledger with other worlds; the numbers must differ.
 func newWorldOn(tb testing.TB, l ledger.Ledger, number uint64, names ...string) *world {
 	tb.Helper()
 	w := &world{t: tb, ledger: l, number: number}
@@ -62,7 +62,7 @@ func newBook(tb testing.TB, l ledger.Ledger) *accounts.Book {
 	return book
 }
 
-// bookOn is a book of the world's own namespace.
+// bookOn makes a book with the world's namespace.
 func (w *world) bookOn(l ledger.Ledger) *accounts.Book {
 	w.t.Helper()
 	if w.number == 0 {
@@ -75,31 +75,30 @@ func (w *world) bookOn(l ledger.Ledger) *accounts.Book {
 	return book
 }
 
-// earn credits a peer for a packet that it delivered, spend debits it for one that
-// it sent.
+// earn credits a peer for a packet to the peer; spend debits it for a packet from the peer.
 func (w *world) earn(a accounts.PeerAccount, n uint64) {
 	w.t.Helper()
-	w.move(w.liquidity(), w.book.PeerIDs(a).Peer, n, 0)
+	w.writePacket(w.liquidity(), w.book.PeerIDs(a).Peer, n, 0)
 }
 
 func (w *world) spend(a accounts.PeerAccount, n uint64) {
 	w.t.Helper()
-	w.move(w.book.PeerIDs(a).Peer, w.liquidity(), n, 0)
+	w.writePacket(w.book.PeerIDs(a).Peer, w.liquidity(), n, 0)
 }
 
-// pay credits a peer for a settlement that it paid.
-func (w *world) pay(a accounts.PeerAccount, n uint64) {
+// paySettlement credits a peer for a payment of the peer.
+func (w *world) paySettlement(a accounts.PeerAccount, n uint64) {
 	w.t.Helper()
 	ids := w.book.PeerIDs(a)
-	w.write(ledger.Transfer{
+	w.writeRow(ledger.Transfer{
 		DebitAccountID: ids.Settlement, CreditAccountID: ids.Peer, Amount: units(n), Ledger: usd.Ledger, Code: chart.CodeIncoming,
 	})
 }
 
-// hold debits a peer for a packet in flight.
-func (w *world) hold(a accounts.PeerAccount, n uint64) (id ledger.ID) {
+// holdPacket debits a peer for a packet in flight.
+func (w *world) holdPacket(a accounts.PeerAccount, n uint64) (id ledger.ID) {
 	w.t.Helper()
-	return w.move(w.book.PeerIDs(a).Peer, w.liquidity(), n, ledger.TransferPending)
+	return w.writePacket(w.book.PeerIDs(a).Peer, w.liquidity(), n, ledger.TransferPending)
 }
 
 func (w *world) liquidity() ledger.ID {
@@ -107,8 +106,8 @@ func (w *world) liquidity() ledger.ID {
 	return ids.Liquidity
 }
 
-// suspended is what suspense has paid and not collected.
-func (w *world) suspended() ledger.Amount {
+// suspenseDebt is the debit balance of suspense; 0 if it has a credit balance.
+func (w *world) suspenseDebt() ledger.Amount {
 	w.t.Helper()
 	ids, _ := w.book.AssetIDs(usd.Ledger)
 	found, err := w.ledger.LookupAccounts(context.Background(), []ledger.ID{ids.Suspense})
@@ -116,27 +115,27 @@ func (w *world) suspended() ledger.Amount {
 	return found[0].DebitsPosted.SubFloor(found[0].CreditsPosted)
 }
 
-func (w *world) move(debit, credit ledger.ID, n uint64, flags ledger.TransferFlags) ledger.ID {
+func (w *world) writePacket(debit, credit ledger.ID, n uint64, flags ledger.TransferFlags) ledger.ID {
 	w.t.Helper()
-	return w.write(ledger.Transfer{
+	return w.writeRow(ledger.Transfer{
 		DebitAccountID: debit, CreditAccountID: credit, Amount: units(n),
 		Ledger: usd.Ledger, Code: chart.CodePacket, Flags: flags,
 	})
 }
 
-// closePeer closes a peer's ledger account and returns what reopens it.
+// closePeer closes a peer's ledger account; reopen opens it again.
 func (w *world) closePeer(a accounts.PeerAccount) (reopen func()) {
 	w.t.Helper()
 	ids, _ := w.book.AssetIDs(usd.Ledger)
-	closing := w.move(w.book.PeerIDs(a).Peer, ids.Control, 0, ledger.TransferPending|ledger.TransferClosingDebit)
-	return func() { w.write(ledger.Transfer{PendingID: closing, Flags: ledger.TransferVoidPending}) }
+	closing := w.writePacket(w.book.PeerIDs(a).Peer, ids.Control, 0, ledger.TransferPending|ledger.TransferClosingDebit)
+	return func() { w.writeRow(ledger.Transfer{PendingID: closing, Flags: ledger.TransferVoidPending}) }
 }
 
-func (w *world) write(row ledger.Transfer) ledger.ID {
+func (w *world) writeRow(row ledger.Transfer) ledger.ID {
 	w.t.Helper()
 	w.mu.Lock()
-	w.last++
-	row.ID = ledger.NewID(w.last, w.number<<8|7)
+	w.lastID++
+	row.ID = ledger.NewID(w.lastID, w.number<<8|7)
 	w.mu.Unlock()
 	results, err := w.ledger.CreateTransfers(context.Background(), []ledger.Transfer{row})
 	require.NoError(w.t, err)
@@ -151,23 +150,22 @@ func (w *world) balance(a accounts.PeerAccount) accounts.Balance {
 	return b
 }
 
-// conserved is called at the end of a test: no unit was made, lost or left held,
-// and the rail paid what the ledger says.
-func (w *world) conserved(r *rail) {
+// requireConserved, at the end of a test: no unit was made, lost or left held, and the rail paid the booked amounts.
+func (w *world) requireConserved(r *rail) {
 	w.t.Helper()
 	ledgertest.RequireNothingHeld(w.t, w.ledger)
 	for _, a := range w.peers {
-		require.Equal(w.t, r.total(a), w.balance(a).SettledOut, "paid at the rail and booked for %v", a)
+		require.Equal(w.t, r.totalPaid(a), w.balance(a).SettledOut, "paid at the rail and booked for %v", a)
 	}
 }
 
-// manual is a Config for an engine that settles only when told to.
-func manual(s settlement.Settler, p settlement.Policy) settlement.Config {
-	return settlement.Config{Rails: railOf(s), Policies: settlement.Policies{Default: p}, Manual: true}
+// manualConfig is a Config for an engine that settles only on call.
+func manualConfig(s settlement.Settler, p settlement.Policy) settlement.Config {
+	return settlement.Config{Rails: railsWith(s), Policies: settlement.Policies{Default: p}, Manual: true}
 }
 
-// railOf has everybody paid by a Settler.
-func railOf(s settlement.Settler) settlement.Rails {
+// railsWith pays every peer by a Settler.
+func railsWith(s settlement.Settler) settlement.Rails {
 	return settlement.Rails{Default: &settlement.Rail{Settler: s}}
 }
 
@@ -189,9 +187,9 @@ func (w *world) engineOn(l ledger.Ledger, cfg settlement.Config) *settlement.Eng
 
 // rail is a settlement rail that pays once for each key.
 type rail struct {
-	// pays says how much is paid for an order, in the place of its amount.
+	// pays returns the amount paid for an order.
 	pays func(settlement.Order) ledger.Amount
-	// before and after fail a call before and after the payment was made.
+	// before and after can fail a call before and after the payment.
 	before, after func(settlement.Order) error
 
 	mu    sync.Mutex
@@ -226,8 +224,8 @@ func (r *rail) Settle(_ context.Context, o settlement.Order) (ledger.Amount, err
 	return p.Paid, r.after(o)
 }
 
-// total is what a peer was paid.
-func (r *rail) total(a accounts.PeerAccount) (sum ledger.Amount) {
+// totalPaid is the sum of the payments to a peer.
+func (r *rail) totalPaid(a accounts.PeerAccount) (sum ledger.Amount) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range r.paid {
@@ -238,14 +236,14 @@ func (r *rail) total(a accounts.PeerAccount) (sum ledger.Amount) {
 	return sum
 }
 
-func (r *rail) keys() (paid, called int) {
+func (r *rail) countKeys() (paid, called int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.paid), len(r.calls)
 }
 
-// amounts are those that were paid, in the order of the payments.
-func amounts(payments []settlement.Payment) (list []uint64) {
+// paidAmounts returns the amounts of payments.
+func paidAmounts(payments []settlement.Payment) (list []uint64) {
 	for _, p := range payments {
 		n, _ := p.Paid.Uint64()
 		list = append(list, n)

@@ -48,7 +48,7 @@ func enginesShareALedger(t *testing.T, w *world) {
 	}
 	all := make([]*settlement.Engine, engines)
 	for i := range all {
-		cfg := manual(r, at100)
+		cfg := manualConfig(r, at100)
 		cfg.Manual, cfg.Instance = false, fmt.Sprint("engine ", i)
 		all[i] = w.engine(cfg)
 	}
@@ -78,7 +78,7 @@ func enginesShareALedger(t *testing.T, w *world) {
 			require.False(t, b.Payable.Less(at100.SettleTo), "%v is left with %v", a, b.Payable)
 		}
 	}
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 // settleAll checks until no engine has anything to do.
@@ -151,11 +151,11 @@ func anotherEngineAt(
 ) (met bool, paid ledger.Amount, withdrawn int) {
 	t.Helper()
 	r := newRail()
-	cfg := manual(r, at100)
+	cfg := manualConfig(r, at100)
 	cfg.Instance = "other"
 	other := w.engine(cfg)
-	l := &faulty{Ledger: w.ledger, fault: func(call) fault { return pass }}
-	cfg = manual(r, at100)
+	l := &faultyLedger{Ledger: w.ledger, fault: func(call) fault { return noFault }}
+	cfg = manualConfig(r, at100)
 	cfg.Events.Voided = func(_ settlement.Order, why error) {
 		require.ErrorIs(t, why, settlement.ErrWithdrawn)
 		withdrawn++
@@ -177,12 +177,12 @@ func anotherEngineAt(
 			_, err := other.Settle(context.Background(), w.alice)
 			require.NoError(t, err)
 		}
-		return pass
+		return noFault
 	}
 	_, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	w.conserved(r)
-	return met, r.total(w.alice).SubFloor(units(before)), withdrawn
+	w.requireConserved(r)
+	return met, r.totalPaid(w.alice).SubFloor(units(before)), withdrawn
 }
 
 // balanceFirst makes an engine on the ledger read the balance before the newest order: when
@@ -221,11 +221,11 @@ func TestOrdersOfAnotherInstanceAreLeftAlone(t *testing.T) {
 	w, r := newWorld(t), newRail()
 	r.after = func(settlement.Order) error { return errRail }
 	w.earn(w.alice, 100)
-	owner := w.engine(manual(r, at100))
+	owner := w.engine(manualConfig(r, at100))
 	_, err := owner.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, errRail)
 
-	cfg := manual(r, at100)
+	cfg := manualConfig(r, at100)
 	cfg.Instance = "another"
 	paid, err := w.engine(cfg).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
@@ -235,7 +235,7 @@ func TestOrdersOfAnotherInstanceAreLeftAlone(t *testing.T) {
 	r.after = func(settlement.Order) error { return nil }
 	_, err = owner.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 func TestOneOrderAtATimeInOneEngine(t *testing.T) {
@@ -257,7 +257,7 @@ func TestOneOrderAtATimeInOneEngine(t *testing.T) {
 		mu.Unlock()
 		return nil
 	}
-	cfg := manual(r, at100)
+	cfg := manualConfig(r, at100)
 	cfg.Manual = false
 	e := w.engine(cfg)
 	var calls sync.WaitGroup
@@ -274,5 +274,5 @@ func TestOneOrderAtATimeInOneEngine(t *testing.T) {
 	calls.Wait()
 	require.NoError(t, e.Close(t.Context()))
 	require.True(t, w.balance(w.alice).Payable.Less(at100.SettleThreshold))
-	w.conserved(r)
+	w.requireConserved(r)
 }

@@ -24,7 +24,7 @@ func (e *Engine) loop() {
 		case <-wait.C:
 		case <-sweep.C:
 			e.register.lookAtAll()
-			e.seePausesEnd(e.life)
+			e.refreshActivePauses(e.life)
 		}
 		// What is touched meanwhile is in the same look-up.
 		if !e.pause(e.cfg.CheckCooldown - time.Since(looked)) {
@@ -96,7 +96,7 @@ func (e *Engine) due(ctx context.Context, list []accounts.PeerAccount) ([]accoun
 			due = append(due, b.Account)
 		}
 	}
-	if failed := e.readPauses(ctx, due); failed != nil {
+	if failed := e.refreshPauses(ctx, due); failed != nil {
 		if ctx.Err() == nil { // else it is the caller that gave up
 			e.register.failed(due, now)
 		}
@@ -111,7 +111,7 @@ func (e *Engine) notPaused(due []accounts.PeerAccount) (ready []accounts.PeerAcc
 	var paused []accounts.PeerAccount
 	for _, a := range due {
 		rail := e.railOf(a)
-		if rail != nil && !e.register.hasOrder(a) && e.pausedFor(a, rail.tag) != nil {
+		if rail != nil && !e.register.hasOrder(a) && e.activePause(a, rail.tag) != nil {
 			paused = append(paused, a)
 		} else {
 			ready = append(ready, a)
@@ -145,7 +145,7 @@ func (e *Engine) isDue(b accounts.Balance, now time.Time) bool {
 	}
 	s := e.standing(b, &k, now)
 	d := e.demand(s, &k)
-	due := !d.payable(b).IsZero()
+	due := !d.payableFrom(b).IsZero()
 	if s.Urgent && !due {
 		e.register.relieve(b.Account) // there is nothing to pay
 	}

@@ -22,7 +22,7 @@ func TestMoneyOnACluster(t *testing.T) {
 			forEachScenario(t, func(t *testing.T, s *moneyScenario) {
 				t.Helper()
 				run.namespace = strings.ReplaceAll(t.Name(), "/", " ")
-				s.run(t, l, run)
+				s.runScenario(t, l, run)
 			})
 		})
 	}

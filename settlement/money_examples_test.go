@@ -18,16 +18,15 @@ import (
 type moneyExample struct {
 	at, settleTo int64
 	line         uint64
-	more         int    // the row that this one goes on from
+	continues    int    // number of the row whose steps come first
 	steps        string // separated by commas
 	figures      exampleFigures
 }
 
-// exampleFigures are a row's; order is what the engine orders in the next round.
+// exampleFigures are the figures of a row; order is the amount of the next round's order.
 type exampleFigures struct{ position, prepaid, arrears, order int64 }
 
-// moneyExamples are the rows, by number from 1. Threshold 10, settle_to 0 and no line unless
-// said.
+// moneyExamples are the rows, numbered from 1. Defaults: threshold 10, settle_to 0, no line.
 var moneyExamples = []moneyExample{
 	{steps: "receive 100", figures: exampleFigures{100, 100, 0, 0}},
 	{steps: "receive 100, earn 50", figures: exampleFigures{150, 100, 0, 50}},
@@ -38,26 +37,25 @@ var moneyExamples = []moneyExample{
 	{line: 100, steps: "send 60, receive 60, earn 60", figures: exampleFigures{60, 0, 0, 60}},
 	{line: 1000, steps: "earn 1000, send 1000, receive 100", figures: exampleFigures{100, 100, 0, 0}},
 	{at: 500, steps: "earn 500, round over 500", figures: exampleFigures{-500, 0, 500, 0}},
-	{at: 500, more: 9, steps: "earn 500, round", figures: exampleFigures{0, 0, 0, 0}},
+	{at: 500, continues: 9, steps: "earn 500, round", figures: exampleFigures{0, 0, 0, 0}},
 	{at: 500, line: 300, steps: "earn 500, round over 500", figures: exampleFigures{-500, 0, 200, 0}},
-	{at: 500, line: 300, more: 11, steps: "earn 150, round", figures: exampleFigures{-350, 0, 50, 0}},
+	{at: 500, line: 300, continues: 11, steps: "earn 150, round", figures: exampleFigures{-350, 0, 50, 0}},
 	{steps: "receive 100, earn 50, round over 30", figures: exampleFigures{70, 70, 0, 0}},
 	{steps: "receive 1000, send 900, returned 1000", figures: exampleFigures{-900, 0, 900, 0}},
-	{more: 14, steps: "earn 300, round, receive 600, round, earn 40", figures: exampleFigures{40, 0, 0, 40}},
+	{continues: 14, steps: "earn 300, round, receive 600, round, earn 40", figures: exampleFigures{40, 0, 0, 40}},
 	{steps: "receive 100, send 100, earn 70, returned 100", figures: exampleFigures{-30, 0, 30, 0}},
 	{line: 100, steps: "hold 80, expire, send 100, late", figures: exampleFigures{-180, 0, 80, 0}},
 	{steps: "receive 100, hold 100, debit 30", figures: exampleFigures{70, 70, 30, 0}},
-	{more: 18, steps: "reject, round", figures: exampleFigures{70, 70, 0, 0}},
+	{continues: 18, steps: "reject, round", figures: exampleFigures{70, 70, 0, 0}},
 	{line: 100, steps: "earn 50, look, send 20, withdrawn", figures: exampleFigures{30, 0, 0, 30}},
 	{steps: "earn 50, look, send 20, receive 20, withdrawn", figures: exampleFigures{50, 20, 0, 30}},
 	{steps: "receive 100, earn 100, send 100, round pending, returned 100, round", figures: exampleFigures{-100, 0, 100, 0}},
 	{at: -10, settleTo: -50, line: 50, figures: exampleFigures{0, 0, 0, 50}},
-	{at: -10, settleTo: -50, line: 50, more: 23, steps: "round, earn 40", figures: exampleFigures{-10, 0, 0, 40}},
+	{at: -10, settleTo: -50, line: 50, continues: 23, steps: "round, earn 40", figures: exampleFigures{-10, 0, 0, 40}},
 	{settleTo: -20, line: 100, steps: "receive 60, earn 20", figures: exampleFigures{80, 60, 0, 20}},
 }
 
-// TestMoneyExamples runs the worked examples, and compares the figures with those of the table
-// in docs/money.md, so that the page cannot say anything else.
+// TestMoneyExamples runs the worked examples, and compares the figures with the table in docs/money.md.
 func TestMoneyExamples(t *testing.T) {
 	t.Parallel()
 	written := readExamples(t)
@@ -67,38 +65,38 @@ func TestMoneyExamples(t *testing.T) {
 			if written != nil {
 				require.Equal(t, written[i], example.figures, "docs/money.md")
 			}
-			synctest.Test(t, func(t *testing.T) { example.run(t) })
+			synctest.Test(t, func(t *testing.T) { example.runExample(t) })
 		})
 	}
 }
 
-func (e moneyExample) run(t *testing.T) {
+func (e moneyExample) runExample(t *testing.T) {
 	t.Helper()
 	if e.at == 0 && e.settleTo == 0 {
 		e.at = 10
 	}
-	d := newDesk(t, embedded.New(), accounts.Config{}, threshold(e.at, e.settleTo))
-	p := d.peer("alice", e.line)
+	d := newMoneyFixture(t, embedded.New(), accounts.Config{}, newThreshold(e.at, e.settleTo))
+	p := d.provisionPeer("alice", e.line)
 	steps := e.steps
-	if e.more > 0 {
-		steps = moneyExamples[e.more-1].steps + ", " + steps
+	if e.continues > 0 {
+		steps = moneyExamples[e.continues-1].steps + ", " + steps
 	}
-	player := newPlayer(d, p)
+	player := newScenarioPlayer(d, p)
 	for _, step := range strings.FieldsFunc(steps, func(r rune) bool { return r == ',' }) {
 		player.steps = append(player.steps, exampleStep(strings.Fields(step)))
 	}
 	for i, step := range player.steps {
-		result := player.do(i)
+		result := player.applyStep(i)
 		require.False(t, result.Refused, step)
 		require.Equal(t, step.Result.Withdrawn, result.Withdrawn, step)
 	}
-	b := d.balance(p)
-	figures := exampleFigures{b.Position().Int64(), small(b.Prepaid), small(b.Arrears), small(d.engine.Due(b))}
+	b := d.readBalance(p)
+	figures := exampleFigures{b.Position().Int64(), toInt64(b.Prepaid), toInt64(b.Arrears), toInt64(d.engine.Due(b))}
 	require.Equal(t, e.figures, figures)
-	require.Equal(t, uint64(e.figures.order), d.round(p, "", 0).ordered, "in the next round")
+	require.Equal(t, uint64(e.figures.order), d.finishRound(p, "", 0).ordered, "in the next round")
 }
 
-// exampleStep is a step of a row, in the words of a scenario.
+// exampleStep translates a step of a row into a step of a scenario.
 func exampleStep(words []string) moneyStep {
 	step := moneyStep{Do: words[0]}
 	if n := len(words); n > 1 {
@@ -119,7 +117,7 @@ func exampleStep(words []string) moneyStep {
 	return step
 }
 
-// readExamples reads the table of docs/money.md; nil if there is none.
+// readExamples reads the table of docs/money.md; nil if the page is missing.
 func readExamples(t *testing.T) (rows []exampleFigures) {
 	t.Helper()
 	page, err := os.ReadFile("../docs/money.md")

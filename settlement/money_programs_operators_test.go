@@ -10,68 +10,68 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// operate starts a task of an operator that may be refused, and is not asked for again.
-func (p *program) operate(w *worker, kind string, s *subject, saw func(*seen), do func(context.Context) error) {
-	t := &task{name: fmt.Sprintf("%s %s by %s", kind, s.name, w.instance), engine: w, kind: kind, saw: saw}
-	p.note("%s begins", t.name)
-	p.start(t, do)
+// startOperator starts a task of an operator. The task may be refused, and is not repeated.
+func (p *program) startOperator(w *worker, kind string, s *programPeer, saw func(*ledgerAnswer), do func(context.Context) error) {
+	t := &task{name: fmt.Sprintf("%s %s by %s", kind, s.name, w.instance), worker: w, kind: kind, onApplied: saw}
+	p.logLine("%s begins", t.name)
+	p.startTask(t, do)
 }
 
-func (p *program) beginLine(w *worker, s *subject) {
+func (p *program) beginLine(w *worker, s *programPeer) {
 	line := units(uint64(p.random.IntN(100)))
-	p.operate(w, "line", s, nil, func(ctx context.Context) error {
+	p.startOperator(w, "line", s, nil, func(ctx context.Context) error {
 		_, err := w.book.SetCreditLine(ctx, s.account, line, accounts.WithPartialRevoke())
 		return err
 	})
 }
 
-// beginClose closes a peer. With force, what is owed in either direction is written off.
-func (p *program) beginClose(w *worker, s *subject, force bool) {
-	how := accounts.CloseOptions{Force: force}
+// beginClose closes a peer. With force, the amount owed in either direction is written off.
+func (p *program) beginClose(w *worker, s *programPeer, force bool) {
+	options := accounts.CloseOptions{Force: force}
 	if force {
-		how.ReasonCode = 1
+		options.ReasonCode = 1
 	}
-	saw := func(seen *seen) { p.forgive(s, seen) }
-	p.operate(w, "close", s, saw, func(ctx context.Context) error { return w.book.ClosePeer(ctx, s.account, how) })
+	saw := func(seen *ledgerAnswer) { p.applyWriteOffs(s, seen) }
+	p.startOperator(w, "close", s, saw, func(ctx context.Context) error { return w.book.ClosePeer(ctx, s.account, options) })
 }
 
-// forgive tells the truth what a closing has written off. It is what was owed when the closing
-// looked, and who closes a peer cannot know how much that was.
-func (p *program) forgive(s *subject, seen *seen) {
+// applyWriteOffs adds the write-offs of a closing to the model. The amount is what was owed when the closing read the
+// accounts, and the caller cannot know it.
+func (p *program) applyWriteOffs(s *programPeer, seen *ledgerAnswer) {
 	for i := range seen.rows {
-		if !seen.created(i) || seen.rows[i].Code != chart.CodeAdjust {
+		if !seen.isCreated(i) || seen.rows[i].Code != chart.CodeAdjust {
 			continue
 		}
 		found, err := p.ledger.LookupTransfers(context.Background(), []ledger.ID{seen.rows[i].ID})
-		p.must(err)
-		n := small(found[0].Amount)
+		p.checkError(err)
+		n := toInt64(found[0].Amount)
 		if found[0].DebitAccountID == s.ids.Peer {
-			s.send(n)
+			s.addSent(n)
 			p.suspense += n
 		} else {
-			s.in(n)
+			s.addPaidIn(n)
 			p.suspense -= n
 		}
 	}
 }
 
-func (p *program) beginReopen(s *subject) {
-	w := pick(p, p.workers)
-	p.operate(w, "reopen", s, nil, func(ctx context.Context) error {
+func (p *program) beginReopen(s *programPeer) {
+	w := pickRandom(p, p.workers)
+	p.startOperator(w, "reopen", s, nil, func(ctx context.Context) error {
 		return errors.Join(w.book.ReopenPeer(ctx, s.account), w.book.Resume(ctx, s.account))
 	})
 }
 
-// beginRelease gives back what waits in suspense.
-func (p *program) beginRelease(s *subject) {
-	w, ns := pick(p, p.workers), chart.Namespace("programs")
-	saw := func(seen *seen) {
+// beginRelease releases a peer's money from suspense.
+func (p *program) beginRelease(s *programPeer) {
+	w, ns := pickRandom(p, p.workers), chart.Namespace("programs")
+	saw := func(seen *ledgerAnswer) {
 		for i := range seen.rows {
-			if !seen.created(i) {
+			if !seen.isCreated(i) {
 				continue
 			}
 			given := false
-			for id, waiting := range s.parked {
+			for id, waiting := range s.suspenseRows {
 				for attempt := range uint64(30) {
 					given = given || seen.rows[i].ID == ns.Derive("release", chart.ID(id), chart.U64(attempt))
 				}
@@ -79,26 +79,26 @@ func (p *program) beginRelease(s *subject) {
 					continue
 				}
 				if waiting.earned {
-					s.earn(waiting.amount)
+					s.addEarned(waiting.amount)
 				} else {
-					s.in(waiting.amount)
+					s.addPaidIn(waiting.amount)
 				}
 				p.suspense -= waiting.amount
-				delete(s.parked, id)
+				delete(s.suspenseRows, id)
 				break
 			}
 			if !given {
-				p.fail("something is given back to %s that does not wait for it: %v", s.name, seen.rows[i].Amount)
+				p.reportFault("something is given back to %s that does not wait for it: %v", s.name, seen.rows[i].Amount)
 			}
 		}
 	}
-	p.operate(w, "release", s, saw, func(ctx context.Context) error {
+	p.startOperator(w, "release", s, saw, func(ctx context.Context) error {
 		_, err := w.engine.Release(ctx, s.account)
 		return err
 	})
 }
 
-func (p *program) beginRefund(w *worker, s *subject) {
+func (p *program) beginRefund(w *worker, s *programPeer) {
 	w.refunds[s.account] = true
-	p.operate(w, "refund", s, nil, func(ctx context.Context) error { return w.engine.Refund(ctx, s.account) })
+	p.startOperator(w, "refund", s, nil, func(ctx context.Context) error { return w.engine.Refund(ctx, s.account) })
 }

@@ -12,48 +12,48 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// op is something that is booked once under a key, however often it is asked for.
-type op struct {
-	subject *subject
-	kind    string
-	name    string
-	do      func(context.Context, *worker) error
-	book    func(*seen) // tells the truth
-	undo    func()      // it was refused for good
-	done    bool        // it is in the books
-	over    bool        // somebody was told what became of it
-	nothing bool        // it is in the books with an amount of 0
-	idle    func() bool // reports whether it may be told as done without being booked; may be nil
+// bookingOp is a booking that happens once under its key, however often it is called.
+type bookingOp struct {
+	subject      *programPeer
+	kind         string
+	name         string
+	call         func(context.Context, *worker) error
+	applyToModel func(*ledgerAnswer)
+	revert       func()      // called if the booking was refused for good
+	booked       bool        // in the ledger
+	answered     bool        // a caller got a final answer
+	zeroAmount   bool        // booked with amount 0
+	mayBeIdle    func() bool // reports whether a call may succeed without a booking; may be nil
 }
 
-// begin starts a task at random.
-func (p *program) begin() {
+// beginRandom starts a random task.
+func (p *program) beginRandom() {
 	if len(p.tasks) > 8 {
 		return
 	}
-	s, w := pick(p, p.peers), pick(p, p.workers)
+	s, w := pickRandom(p, p.peers), pickRandom(p, p.workers)
 	n := int64(1 + p.random.IntN(60))
 	switch x := p.random.IntN(100); {
 	case x < 40:
 		p.beginRound(w, s)
 	case x < 45:
-		p.beginReceive(w, s, n)
+		p.beginIncoming(w, s, n)
 	case x < 52:
-		p.beginAnnounced(w, s, n)
+		p.beginAnnouncement(w, s, n)
 	case x < 57:
 		p.beginVoucher(w, s, n)
 	case x < 64:
-		p.beginReturned(w, s)
+		p.beginReturn(w, s)
 	case x < 68:
-		p.beginAdjust(w, s, n, p.chance(50))
+		p.beginAdjust(w, s, n, p.rollChance(50))
 	case x < 72:
-		p.beginPaid(w, s, n)
+		p.beginOutgoing(w, s, n)
 	case x < 75:
 		p.beginWriteOff(w, s, n)
 	case x < 79:
 		p.beginLine(w, s)
 	case x < 83:
-		p.beginClose(w, s, p.chance(30))
+		p.beginClose(w, s, p.rollChance(30))
 	case x < 88:
 		p.beginReopen(s)
 	case x < 91:
@@ -61,163 +61,162 @@ func (p *program) begin() {
 	case x < 94:
 		p.beginRefund(w, s)
 	case len(p.ops) > 0:
-		p.again(pick(p, p.ops))
+		p.repeatOp(pickRandom(p, p.ops))
 	}
 }
 
-// ask asks for something once more, or for the first time.
-func (p *program) ask(o *op, w *worker) {
-	t := &task{name: o.name + " by " + w.instance, engine: w, kind: o.kind}
-	t.saw = func(s *seen) {
-		if o.done {
-			p.fail("%s is booked twice", o.name)
+// runOp calls a booking, for the first time or again.
+func (p *program) runOp(o *bookingOp, w *worker) {
+	t := &task{name: o.name + " by " + w.instance, worker: w, kind: o.kind}
+	t.onApplied = func(s *ledgerAnswer) {
+		if o.booked {
+			p.reportFault("%s is booked twice", o.name)
 			return
 		}
-		o.done = true
-		p.note("%s is in the books", o.name)
-		o.book(s)
+		o.booked = true
+		p.logLine("%s is in the books", o.name)
+		o.applyToModel(s)
 	}
-	t.ended = func(err error) { p.told(o, err) }
-	p.note("%s begins", t.name)
-	p.start(t, func(ctx context.Context) error { return o.do(ctx, w) })
+	t.onEnd = func(err error) { p.checkAnswer(o, err) }
+	p.logLine("%s begins", t.name)
+	p.startTask(t, func(ctx context.Context) error { return o.call(ctx, w) })
 }
 
-func (p *program) again(o *op) { p.ask(o, pick(p, p.workers)) }
+func (p *program) repeatOp(o *bookingOp) { p.runOp(o, pickRandom(p, p.workers)) }
 
-// refusals are the errors that say that nothing is booked under a key, and nothing will be
-// unless somebody asks again.
+// refusals are errors of a booking that did not happen, and will not happen without another call.
 var refusals = []error{
 	accounts.ErrPeerClosed, accounts.ErrNotCovered, accounts.ErrNoArrears,
 }
 
-// told holds an answer against what is in the books.
-func (p *program) told(o *op, err error) {
+// checkAnswer compares an answer with the books.
+func (p *program) checkAnswer(o *bookingOp, err error) {
 	refused := false
 	for _, r := range refusals {
 		refused = refused || errors.Is(err, r)
 	}
 	switch {
 	case errors.Is(err, errDead), errors.Is(err, errUnread), errors.Is(err, ledger.ErrOutcomeUnknown):
-		return // it is asked for again
+		return // runToRest repeats the call
 	case errors.Is(err, settlement.ErrAlreadyReceived):
-		if o.idle == nil || !o.idle() {
-			p.fail("%s: %v", o.name, err)
+		if o.mayBeIdle == nil || !o.mayBeIdle() {
+			p.reportFault("%s: %v", o.name, err)
 		}
 	case errors.Is(err, settlement.ErrVoucherLower):
-		if o.subject.voucher == 0 {
-			p.fail("%s: %v", o.name, err)
+		if o.subject.bookedVoucher == 0 {
+			p.reportFault("%s: %v", o.name, err)
 		}
-	case refused && o.done && !o.nothing:
-		p.fail("%s is refused (%v), and it is in the books", o.name, err)
-	case refused && o.undo != nil && !o.over:
-		o.undo()
+	case refused && o.booked && !o.zeroAmount:
+		p.reportFault("%s is refused (%v), and it is in the books", o.name, err)
+	case refused && o.revert != nil && !o.answered:
+		o.revert()
 	case refused:
 	case err != nil:
-		p.fail("%s: %v", o.name, err)
-	case !o.done && (o.idle == nil || !o.idle()):
-		p.fail("%s is said to be booked, and it is not", o.name)
+		p.reportFault("%s: %v", o.name, err)
+	case !o.booked && (o.mayBeIdle == nil || !o.mayBeIdle()):
+		p.reportFault("%s is said to be booked, and it is not", o.name)
 	}
-	o.over = true
+	o.answered = true
 }
 
-func (p *program) newOp(s *subject, kind string, n int64) *op {
-	o := &op{subject: s, kind: kind, name: fmt.Sprintf("%s of %d for %s", kind, n, s.name)}
+func (p *program) newOp(s *programPeer, kind string, n int64) *bookingOp {
+	o := &bookingOp{subject: s, kind: kind, name: fmt.Sprintf("%s of %d for %s", kind, n, s.name)}
 	p.ops = append(p.ops, o)
 	return o
 }
 
-func (p *program) beginReceive(w *worker, s *subject, n int64) {
-	p.ask(p.receiveOp(s, &payment{key: p.key()}, n), w)
+func (p *program) beginIncoming(w *worker, s *programPeer, n int64) {
+	p.runOp(p.incomingOp(s, &programPayment{key: p.nextKey()}, n), w)
 }
 
-// receiveOp is that n of a payment come in.
-func (p *program) receiveOp(s *subject, pay *payment, n int64) *op {
+// incomingOp books n units of a payment.
+func (p *program) incomingOp(s *programPeer, pay *programPayment, n int64) *bookingOp {
 	if pay.announced == 0 {
 		s.payments = append(s.payments, pay)
 	}
-	pay.left = n
+	pay.remaining = n
 	o := p.newOp(s, "received", n)
 	pay.receive = o
-	o.do = func(ctx context.Context, w *worker) error {
+	o.call = func(ctx context.Context, w *worker) error {
 		_, err := w.engine.RecordIncoming(ctx, settlement.IncomingPayment{Account: s.account, Key: pay.key, Amount: units(uint64(n))})
 		return err
 	}
-	o.book = func(seen *seen) {
+	o.applyToModel = func(seen *ledgerAnswer) {
 		pay.booked = true
-		pay.parked = p.comes(s, n, seen)
-		p.ends(s, pay)
+		pay.suspenseRow = p.addIncoming(s, n, seen)
+		p.endAnnouncement(s, pay)
 	}
 	return o
 }
 
-// ends ends the announcement of a payment, if it is open.
-func (p *program) ends(s *subject, pay *payment) {
+// endAnnouncement ends the announcement of a payment, if it is open.
+func (p *program) endAnnouncement(s *programPeer, pay *programPayment) {
 	if pay.open {
-		s.coming -= pay.announced
+		s.openAnnounced -= pay.announced
 		pay.open = false
 	}
 }
 
-// beginAnnounced announces a payment, or tells what became of one, in whatever order.
-func (p *program) beginAnnounced(w *worker, s *subject, n int64) {
-	pay := &payment{key: p.key(), announced: n}
-	if len(s.payments) > 0 && p.chance(60) {
-		pay = pick(p, s.payments)
+// beginAnnouncement announces a payment, or fails or books one, in any order.
+func (p *program) beginAnnouncement(w *worker, s *programPeer, n int64) {
+	pay := &programPayment{key: p.nextKey(), announced: n}
+	if len(s.payments) > 0 && p.rollChance(60) {
+		pay = pickRandom(p, s.payments)
 	} else {
 		s.payments = append(s.payments, pay)
 	}
 	switch x := p.random.IntN(3); {
 	case x == 0:
-		p.ask(p.announceOp(s, pay, n), w)
+		p.runOp(p.announceOp(s, pay, n), w)
 	case x == 1:
-		p.ask(p.failOp(s, pay), w)
+		p.runOp(p.failOp(s, pay), w)
 	case pay.receive != nil:
-		p.ask(pay.receive, w)
+		p.runOp(pay.receive, w)
 	default:
-		if p.chance(50) {
+		if p.rollChance(50) {
 			n = pay.announced
 		}
-		p.ask(p.receiveOp(s, pay, n), w)
+		p.runOp(p.incomingOp(s, pay, n), w)
 	}
 }
 
-// announceOp announces a payment, if nothing is known of it yet.
-func (p *program) announceOp(s *subject, pay *payment, n int64) *op {
-	if pay.announced == 0 { // it was received, or at least asked for, without that
+// announceOp announces a payment if its key is free.
+func (p *program) announceOp(s *programPeer, pay *programPayment, n int64) *bookingOp {
+	if pay.announced == 0 { // it was received, or a call was made, without an announcement
 		pay.announced = n
 	}
 	o := p.newOp(s, "announced", pay.announced)
-	o.idle = func() bool { return pay.booked || pay.failed || pay.open }
-	o.do = func(ctx context.Context, w *worker) error {
+	o.mayBeIdle = func() bool { return pay.booked || pay.failed || pay.open }
+	o.call = func(ctx context.Context, w *worker) error {
 		got, err := w.engine.Announce(ctx, settlement.IncomingPayment{Account: s.account, Key: pay.key, Amount: units(uint64(pay.announced))})
 		if err == nil && got.State == settlement.AnnouncementOpen && got.Amount != units(uint64(pay.announced)) {
 			err = errAnnounced
 		}
 		return err
 	}
-	o.book = func(*seen) {
+	o.applyToModel = func(*ledgerAnswer) {
 		if pay.open || pay.failed || pay.booked {
-			p.fail("a payment of %s is announced that is known: %+v", s.name, *pay)
+			p.reportFault("a payment of %s is announced that is known: %+v", s.name, *pay)
 		}
 		pay.open = true
-		s.coming += pay.announced
+		s.openAnnounced += pay.announced
 	}
 	return o
 }
 
-// failOp says that a payment will not come.
-func (p *program) failOp(s *subject, pay *payment) *op {
+// failOp fails a payment.
+func (p *program) failOp(s *programPeer, pay *programPayment) *bookingOp {
 	o := p.newOp(s, "failed", pay.announced)
-	o.idle = func() bool { return pay.booked || pay.failed }
-	o.do = func(ctx context.Context, w *worker) error {
+	o.mayBeIdle = func() bool { return pay.booked || pay.failed }
+	o.call = func(ctx context.Context, w *worker) error {
 		_, err := w.engine.Fail(ctx, s.account, pay.key)
 		return err
 	}
-	o.book = func(*seen) {
+	o.applyToModel = func(*ledgerAnswer) {
 		if pay.failed || pay.booked {
-			p.fail("a payment of %s fails that is known: %+v", s.name, *pay)
+			p.reportFault("a payment of %s fails that is known: %+v", s.name, *pay)
 		}
-		p.ends(s, pay)
+		p.endAnnouncement(s, pay)
 		pay.failed = true
 	}
 	return o
@@ -225,143 +224,143 @@ func (p *program) failOp(s *subject, pay *payment) *op {
 
 var errAnnounced = errors.New("another amount is announced")
 
-// comes is money of a peer that came in, to suspense if its account was found closed; it may
-// be open again by now.
-func (p *program) comes(s *subject, n int64, seen *seen) *parked {
+// addIncoming adds money of a peer to the model, or to suspense if its account was closed in the booking. The account
+// may be open again by now.
+func (p *program) addIncoming(s *programPeer, n int64, seen *ledgerAnswer) *suspenseRow {
 	if seen.rows[0].CreditAccountID == s.ids.Peer {
-		s.in(n)
+		s.addPaidIn(n)
 		return nil
 	}
 	p.suspense += n
-	waiting := &parked{amount: n}
-	s.parked[seen.rows[0].ID] = waiting
+	waiting := &suspenseRow{amount: n}
+	s.suspenseRows[seen.rows[0].ID] = waiting
 	return waiting
 }
 
-func (p *program) beginVoucher(w *worker, s *subject, n int64) {
-	s.vouchers += n
-	cumulative := s.vouchers
+func (p *program) beginVoucher(w *worker, s *programPeer, n int64) {
+	s.highestVoucher += n
+	cumulative := s.highestVoucher
 	o := p.newOp(s, "voucher", n)
-	o.do = func(ctx context.Context, w *worker) error {
+	o.call = func(ctx context.Context, w *worker) error {
 		_, err := w.engine.RecordVoucher(ctx, settlement.Voucher{Account: s.account, Channel: "channel", Cumulative: units(uint64(cumulative))})
 		return err
 	}
-	o.book = func(seen *seen) {
-		p.comes(s, cumulative-s.voucher, seen)
-		s.voucher = cumulative
+	o.applyToModel = func(seen *ledgerAnswer) {
+		p.addIncoming(s, cumulative-s.bookedVoucher, seen)
+		s.bookedVoucher = cumulative
 	}
-	p.ask(o, w)
+	p.runOp(o, w)
 }
 
-// beginReturned has a payment come back, or a part of one that is not in suspense.
-func (p *program) beginReturned(w *worker, s *subject) {
+// beginReturn returns a payment, or a part of a payment that is not in suspense.
+func (p *program) beginReturn(w *worker, s *programPeer) {
 	if len(s.payments) == 0 {
 		return
 	}
-	pay := pick(p, s.payments)
-	if !pay.booked || pay.left == 0 {
+	pay := pickRandom(p, s.payments)
+	if !pay.booked || pay.remaining == 0 {
 		return
 	}
-	n := pay.left
-	if pay.parked == nil && p.chance(40) {
+	n := pay.remaining
+	if pay.suspenseRow == nil && p.rollChance(40) {
 		n = 1 + p.random.Int64N(n)
 	}
-	pay.left -= n
-	key, o := p.key(), p.newOp(s, "returned", n)
-	o.undo = func() { pay.left += n }
-	o.do = func(ctx context.Context, w *worker) error {
+	pay.remaining -= n
+	key, o := p.nextKey(), p.newOp(s, "returned", n)
+	o.revert = func() { pay.remaining += n }
+	o.call = func(ctx context.Context, w *worker) error {
 		_, err := w.engine.RecordReturned(ctx, settlement.ReturnedPayment{Account: s.account, Key: key, Payment: pay.key, Amount: units(uint64(n))})
 		return err
 	}
-	o.book = func(*seen) {
-		for id, waiting := range s.parked {
-			if waiting == pay.parked {
-				delete(s.parked, id)
+	o.applyToModel = func(*ledgerAnswer) {
+		for id, waiting := range s.suspenseRows {
+			if waiting == pay.suspenseRow {
+				delete(s.suspenseRows, id)
 				p.suspense -= n
 				return
 			}
 		}
-		s.send(n)
+		s.addSent(n)
 	}
-	p.ask(o, w)
+	p.runOp(o, w)
 }
 
-func (p *program) beginAdjust(w *worker, s *subject, n int64, credit bool) {
+func (p *program) beginAdjust(w *worker, s *programPeer, n int64, credit bool) {
 	kind := "debit"
 	if credit {
 		kind = "credit"
 	}
 	o := p.newOp(s, kind, n)
-	a := accounts.Adjustment{Account: s.account, Key: p.key(), Debit: units(uint64(n)), ReasonCode: 1, BeyondHeadroom: p.chance(60)}
+	a := accounts.Adjustment{Account: s.account, Key: p.nextKey(), Debit: units(uint64(n)), ReasonCode: 1, BeyondHeadroom: p.rollChance(60)}
 	if credit {
 		a.Credit, a.Debit, a.BeyondHeadroom = a.Debit, a.Credit, false
 	}
-	o.do = func(ctx context.Context, w *worker) error {
+	o.call = func(ctx context.Context, w *worker) error {
 		_, err := w.book.Adjust(ctx, a)
 		return err
 	}
-	o.book = func(*seen) {
+	o.applyToModel = func(*ledgerAnswer) {
 		if credit {
-			s.in(n)
+			s.addPaidIn(n)
 			p.suspense -= n
 		} else {
-			s.send(n)
+			s.addSent(n)
 			p.suspense += n
 		}
 	}
-	p.ask(o, w)
+	p.runOp(o, w)
 }
 
-func (p *program) beginPaid(w *worker, s *subject, n int64) {
-	out := settlement.OutgoingPayment{Account: s.account, Key: p.key(), Amount: units(uint64(n)), BeyondHeadroom: p.chance(60)}
+func (p *program) beginOutgoing(w *worker, s *programPeer, n int64) {
+	out := settlement.OutgoingPayment{Account: s.account, Key: p.nextKey(), Amount: units(uint64(n)), BeyondHeadroom: p.rollChance(60)}
 	o := p.newOp(s, "paid", n)
-	o.do = func(ctx context.Context, w *worker) error {
+	o.call = func(ctx context.Context, w *worker) error {
 		_, err := w.engine.RecordOutgoing(ctx, out)
 		return err
 	}
-	o.book = func(*seen) { s.out(n) }
-	p.ask(o, w)
+	o.applyToModel = func(*ledgerAnswer) { s.addPaidOut(n) }
+	p.runOp(o, w)
 }
 
-// beginWriteOff gives arrears up. How much that is follows from the accounts: what the arrears
-// account was credited and the peer account was not debited.
-func (p *program) beginWriteOff(w *worker, s *subject, n int64) {
-	what := accounts.WriteOff{Account: s.account, Key: p.key(), Amount: units(uint64(n)), ReasonCode: 1}
+// beginWriteOff writes arrears off. The amount follows from the accounts: credits of the arrears account less debits
+// of the peer account.
+func (p *program) beginWriteOff(w *worker, s *programPeer, n int64) {
+	writeOff := accounts.WriteOff{Account: s.account, Key: p.nextKey(), Amount: units(uint64(n)), ReasonCode: 1}
 	o := p.newOp(s, "write-off", n)
-	o.do = func(ctx context.Context, w *worker) error {
-		_, err := w.book.WriteOff(ctx, what)
+	o.call = func(ctx context.Context, w *worker) error {
+		_, err := w.book.WriteOff(ctx, writeOff)
 		return err
 	}
-	o.book = func(*seen) {
-		before := s.figures
+	o.applyToModel = func(*ledgerAnswer) {
+		before := s.peerFigures
 		found, err := p.ledger.LookupAccounts(context.Background(), []ledger.ID{s.ids.Peer, s.ids.Line, s.ids.Settlement, s.ids.Arrears})
-		p.must(err)
-		s.read(found)
+		p.checkError(err)
+		s.readFigures(found)
 		given := s.collected - before.collected - (s.debits - before.debits)
 		if given < 0 || given > n || given < n && s.arrears > 0 {
-			p.fail("%d of %d are written off, %d are left", given, n, s.arrears)
+			p.reportFault("%d of %d are written off, %d are left", given, n, s.arrears)
 		}
-		s.in(given)
+		s.addPaidIn(given)
 		p.suspense -= given
-		o.nothing = given == 0
+		o.zeroAmount = given == 0
 	}
-	p.ask(o, w)
+	p.runOp(o, w)
 }
 
-// beginRound has an engine settle with a peer.
-func (p *program) beginRound(w *worker, s *subject) {
-	t := &task{name: fmt.Sprintf("round of %s for %s", w.instance, s.name), engine: w, kind: "round"}
-	t.ended = func(err error) {
+// beginRound runs a round of an engine for a peer.
+func (p *program) beginRound(w *worker, s *programPeer) {
+	t := &task{name: fmt.Sprintf("round of %s for %s", w.instance, s.name), worker: w, kind: "round"}
+	t.onEnd = func(err error) {
 		if err != nil {
-			p.mayFail(err)
+			p.checkEngineError(err)
 		}
 	}
 	round := w.engine.Settle
-	if !p.quiet && p.chance(10) {
+	if !p.quiet && p.rollChance(10) {
 		round = w.engine.SettleNow
 	}
-	p.note("%s begins", t.name)
-	p.start(t, func(ctx context.Context) error {
+	p.logLine("%s begins", t.name)
+	p.startTask(t, func(ctx context.Context) error {
 		_, err := round(ctx, s.account)
 		return err
 	})

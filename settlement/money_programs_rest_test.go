@@ -8,97 +8,97 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// rest ends the program: nothing goes wrong any more, all that was begun is done, and rounds
-// are made until there is nothing left to do. Invariants 5 and 6.
-func (p *program) rest() {
+// runToRest ends the program: without further faults it finishes every task, and runs rounds until nothing is left
+// to do (invariants 5 and 6).
+func (p *program) runToRest() {
 	p.quiet = true
-	p.finish()
+	p.finishTasks()
 	for _, w := range p.workers {
 		w.skew = time.Hour
 	}
 	for _, o := range p.ops {
-		if !o.over && !p.failed() {
-			p.again(o)
-			p.finish()
+		if !o.answered && !p.hasFailed() {
+			p.repeatOp(o)
+			p.finishTasks()
 		}
 	}
 	for _, s := range p.peers {
 		p.beginReopen(s)
-		p.finish()
+		p.finishTasks()
 	}
-	for len(p.holds) > 0 && !p.failed() {
-		p.end(p.holds[0])
+	for len(p.holds) > 0 && !p.hasFailed() {
+		p.endHold(p.holds[0])
 	}
 	for _, s := range p.peers {
 		p.beginRelease(s)
-		p.finish()
+		p.finishTasks()
 	}
 	written := -1
-	for round := 0; written != p.written || p.isOpen(); round++ {
-		if p.failed() {
+	for round := 0; written != p.writtenRows || p.hasOpenOrders(); round++ {
+		if p.hasFailed() {
 			return
 		}
 		if round == 40 {
-			p.fail("after %d rounds there is still something to do", round)
+			p.reportFault("after %d rounds there is still something to do", round)
 			return
 		}
-		written = p.written
+		written = p.writtenRows
 		for _, w := range p.workers {
 			for _, s := range p.peers {
 				p.beginRound(w, s)
-				p.finish()
+				p.finishTasks()
 			}
 		}
 	}
-	p.look("the end")
-	p.atRest()
+	p.compareBalances("the end")
+	p.checkAtRest()
 }
 
-// finish lets all tasks come to their end.
-func (p *program) finish() {
-	for stuck := 0; len(p.tasks) > 0 && !p.failed(); {
-		ready := p.ready()
+// finishTasks runs all tasks to their end.
+func (p *program) finishTasks() {
+	for stuck := 0; len(p.tasks) > 0 && !p.hasFailed(); {
+		ready := p.waitingTasks()
 		if len(ready) > 0 {
 			stuck = 0
-			p.resume(pick(p, ready), goAhead)
+			p.resumeTask(pickRandom(p, ready), goAhead)
 			continue
 		}
 		if stuck++; stuck == 100 {
-			p.fail("%s does not end", p.tasks[0].name)
+			p.reportFault("%s does not end", p.tasks[0].name)
 		}
-		p.settle(100 * time.Millisecond)
+		p.waitForTasks(100 * time.Millisecond)
 	}
-	p.settle(time.Microsecond)
+	p.waitForTasks(time.Microsecond)
 }
 
-func (p *program) isOpen() bool { return p.peers[0].settling > 0 || p.peers[1].settling > 0 }
+func (p *program) hasOpenOrders() bool { return p.peers[0].settling > 0 || p.peers[1].settling > 0 }
 
-func (p *program) atRest() {
+func (p *program) checkAtRest() {
 	for _, s := range p.peers {
 		switch {
 		case s.settling > 0 || s.held > 0:
-			p.fail("something of %s is held at the end: %+v", s.name, s.figures)
+			p.reportFault("something of %s is held at the end: %+v", s.name, s.peerFigures)
 		case s.arrears > 0 && s.headroom > 0:
-			p.fail("%s ends with arrears beside headroom: %+v", s.name, s.figures)
-		case len(s.parked) > 0:
-			p.fail("something of %s is still in suspense: %+v", s.name, s.parked)
-		case !p.kind.noHistory && s.due() > 0:
-			p.fail("%d are due to %s at the end: %+v %+v %+v", s.due(), s.name, s.truth, s.figures, s.policy)
+			p.reportFault("%s ends with arrears beside headroom: %+v", s.name, s.peerFigures)
+		case len(s.suspenseRows) > 0:
+			p.reportFault("something of %s is still in suspense: %+v", s.name, s.suspenseRows)
+		case !p.kind.noHistory && s.dueAmount() > 0:
+			p.reportFault("%d are due to %s at the end: %+v %+v %+v", s.dueAmount(), s.name, s.unitModel, s.peerFigures, s.policy)
 		}
 		for _, w := range p.workers {
 			b, err := w.book.Balance(context.Background(), s.account)
-			p.must(err)
+			p.checkError(err)
 			if due := w.engine.Due(b); !due.IsZero() && err == nil {
-				p.fail("%s says that %v are due to %s at the end: %+v", w.instance, due, s.name, s.truth)
+				p.reportFault("%s says that %v are due to %s at the end: %+v", w.instance, due, s.name, s.unitModel)
 			}
 		}
 	}
-	p.announcements()
-	p.conserved()
+	p.checkAnnouncements()
+	p.checkConserved()
 }
 
-// announcements holds what is told of each payment against the truth.
-func (p *program) announcements() {
+// checkAnnouncements compares the state of each announced payment with the model.
+func (p *program) checkAnnouncements() {
 	for _, s := range p.peers {
 		open := 0
 		for _, pay := range s.payments {
@@ -115,32 +115,32 @@ func (p *program) announcements() {
 			case pay.failed:
 				want = settlement.AnnouncementFailed
 			case !pay.open:
-				continue // to announce it would open it
+				continue // Announce would open the announcement
 			}
 			got, err := p.workers[0].engine.Announce(context.Background(),
 				settlement.IncomingPayment{Account: s.account, Key: pay.key, Amount: units(uint64(pay.announced))})
-			p.must(err)
+			p.checkError(err)
 			if got.State != want {
-				p.fail("a payment of %s is %s, and the truth is %+v", s.name, got.State, *pay)
+				p.reportFault("a payment of %s is %s, and the truth is %+v", s.name, got.State, *pay)
 			}
 		}
 		list, err := p.workers[0].engine.Announcements(context.Background(), s.account)
-		p.must(err)
+		p.checkError(err)
 		if len(list) != open {
-			p.fail("%d payments of %s are listed as announced, and %d are", len(list), s.name, open)
+			p.reportFault("%d payments of %s are listed as announced, and %d are", len(list), s.name, open)
 		}
 	}
 }
 
-// conserved is that debits are credits over all accounts.
-func (p *program) conserved() {
+// checkConserved checks that debits equal credits over all accounts.
+func (p *program) checkConserved() {
 	all, err := p.ledger.QueryAccounts(context.Background(), ledger.QueryFilter{Limit: ledger.QueryMax})
-	p.must(err)
+	p.checkError(err)
 	sum := int64(0)
 	for i := range all {
-		sum += small(all[i].DebitsPosted) - small(all[i].CreditsPosted) + small(all[i].DebitsPending) - small(all[i].CreditsPending)
+		sum += toInt64(all[i].DebitsPosted) - toInt64(all[i].CreditsPosted) + toInt64(all[i].DebitsPending) - toInt64(all[i].CreditsPending)
 	}
 	if sum != 0 {
-		p.fail("debits exceed credits by %d", sum)
+		p.reportFault("debits exceed credits by %d", sum)
 	}
 }

@@ -13,43 +13,42 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// A task is something that an engine does in a goroutine of its own: a round, a payment that
-// it books. It stops at every request to the ledger and at every call of the rail. The
-// program, one goroutine, lets one of them go on at a time, so that a seed always gives the
-// same order. All of it is in a synctest bubble: what waits for time waits for virtual time.
+// A task is an action of an engine in a goroutine of its own: a round, or a booking. It stops at every request to
+// the ledger and at every call of the rail. The program, one goroutine, continues one task at a time, so a seed
+// always gives the same order. Everything runs in a synctest bubble, with virtual time.
 type task struct {
-	name    string
-	engine  *worker
-	kind    string
-	saw     func(*seen) // told of what the ledger let through for it
-	ended   func(error) // told by the program when it has ended
-	waiting []chan verdict
-	orders  bool // the request that it waits with places an order
-	done    bool
-	err     error
-	lost    int // answers in a row that got lost
+	name        string
+	worker      *worker
+	kind        string
+	onApplied   func(*ledgerAnswer) // called with the rows that the ledger applied for the task
+	onEnd       func(error)         // called by the program when the task has ended
+	waiting     []chan verdict
+	placesOrder bool // the waiting request places an order
+	done        bool
+	err         error
+	lostAnswers int // in a row
 }
 
-// verdict is how a task goes on.
+// verdict is the continuation of a task.
 type verdict int
 
 const (
 	goAhead    verdict = iota
-	loseBefore         // the request is not done, and nobody knows
-	loseAfter          // it is done, and nobody knows
-	die                // it is not done, and the process is gone
-	dieAfter           // it is done, and the process is gone
+	loseBefore         // the request is not applied, and its answer is lost
+	loseAfter          // the request is applied, and its answer is lost
+	dieBefore          // the request is not applied, and the process is gone
+	dieAfter           // the request is applied, and the process is gone
 )
 
 // worker is a process with an engine, and with the book of an operator.
 type worker struct {
 	instance string
-	p        *program
+	program  *program
 	dead     bool
-	skew     time.Duration // of its clock: more than a lease takes over everything
+	skew     time.Duration // of the worker's clock: a skew above the lease takes over every order
 	book     *accounts.Book
 	engine   *settlement.Engine
-	refunds  map[accounts.PeerAccount]bool // that were asked of it
+	refunds  map[accounts.PeerAccount]bool // the refunds requested from this worker
 }
 
 type taskKey struct{}
@@ -59,26 +58,26 @@ var (
 	errUnread = errors.New("the answer to a reading got lost")
 )
 
-// stops is where a task waits for its verdict. Whoever is no task is not stopped.
-func (w *worker) stops(ctx context.Context) (*task, verdict) {
+// waitForVerdict stops the task of a context until the program decides. A call without a task is not stopped.
+func (w *worker) waitForVerdict(ctx context.Context) (*task, verdict) {
 	t, _ := ctx.Value(taskKey{}).(*task)
-	w.p.mu.Lock()
+	w.program.mu.Lock()
 	if w.dead {
-		w.p.mu.Unlock()
-		return t, die
+		w.program.mu.Unlock()
+		return t, dieBefore
 	}
 	if t == nil {
-		w.p.mu.Unlock()
+		w.program.mu.Unlock()
 		return nil, goAhead
 	}
-	mine := make(chan verdict, 1)
-	t.waiting = append(t.waiting, mine)
-	w.p.mu.Unlock()
-	return t, <-mine
+	verdicts := make(chan verdict, 1)
+	t.waiting = append(t.waiting, verdicts)
+	w.program.mu.Unlock()
+	return t, <-verdicts
 }
 
-// start begins a task, and returns when it has come to its first request.
-func (p *program) start(t *task, do func(context.Context) error) {
+// startTask starts a task, and returns when the task waits at its first request.
+func (p *program) startTask(t *task, do func(context.Context) error) {
 	p.tasks = append(p.tasks, t)
 	ctx := context.WithValue(context.Background(), taskKey{}, t)
 	go func() {
@@ -87,11 +86,11 @@ func (p *program) start(t *task, do func(context.Context) error) {
 		defer p.mu.Unlock()
 		t.done, t.err = true, err
 	}()
-	p.settle(0)
+	p.waitForTasks(0)
 }
 
-// settle waits until all tasks wait, for their verdict or for each other.
-func (p *program) settle(wait time.Duration) {
+// waitForTasks waits until all tasks wait, for a verdict or for each other.
+func (p *program) waitForTasks(wait time.Duration) {
 	if wait > 0 {
 		pause(wait)
 	}
@@ -108,15 +107,15 @@ func (p *program) settle(wait time.Duration) {
 	p.tasks = left
 	p.mu.Unlock()
 	for _, t := range ended {
-		p.note("%s ends: %v", t.name, t.err)
-		if t.ended != nil {
-			t.ended(t.err)
+		p.logLine("%s ends: %v", t.name, t.err)
+		if t.onEnd != nil {
+			t.onEnd(t.err)
 		}
 	}
 }
 
-// ready are the tasks that wait for their verdict.
-func (p *program) ready() (list []*task) {
+// waitingTasks returns the tasks that wait for a verdict.
+func (p *program) waitingTasks() (list []*task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, t := range p.tasks {
@@ -136,138 +135,138 @@ func (p *program) isWaiting(t *task) bool {
 func (p *program) isOrdering(t *task) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return t.orders
+	return t.placesOrder
 }
 
-// ordering notes whether the request of a task places an order.
-func (p *program) ordering(ctx context.Context, is bool) {
+// setPlacesOrder notes whether the request of a task places an order.
+func (p *program) setPlacesOrder(ctx context.Context, placesOrder bool) {
 	if t, found := ctx.Value(taskKey{}).(*task); found {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		t.orders = is
+		t.placesOrder = placesOrder
 	}
 }
 
-// resume lets a task go on to its next request.
-func (p *program) resume(t *task, v verdict) {
+// resumeTask continues a task up to its next request.
+func (p *program) resumeTask(t *task, v verdict) {
 	p.mu.Lock()
 	next := t.waiting[0]
 	t.waiting = t.waiting[1:]
 	p.mu.Unlock()
 	var wait time.Duration
 	if v == loseBefore || v == loseAfter {
-		// Until what got lost is sent again (internal/retryledger), at the latest.
-		wait = 16 * time.Millisecond << t.lost
-		t.lost++
+		// At most the time until the lost request is sent again (internal/retryledger).
+		wait = 16 * time.Millisecond << t.lostAnswers
+		t.lostAnswers++
 	} else {
-		t.lost = 0
+		t.lostAnswers = 0
 	}
 	next <- v
-	p.settle(wait)
+	p.waitForTasks(wait)
 }
 
-// gated is a worker's ledger.
-type gated struct{ w *worker }
+// gatedLedger is the ledger of a worker.
+type gatedLedger struct{ worker *worker }
 
-func answered[R any](ctx context.Context, g gated, do func(ledger.Ledger) (R, error)) (R, error) {
+func gateRead[R any](ctx context.Context, g gatedLedger, do func(ledger.Ledger) (R, error)) (R, error) {
 	var nothing R
-	_, v := g.w.stops(ctx)
+	_, v := g.worker.waitForVerdict(ctx)
 	switch v {
-	case die, dieAfter:
+	case dieBefore, dieAfter:
 		return nothing, errDead
 	case loseBefore, loseAfter:
 		return nothing, errUnread
 	case goAhead:
 	}
-	return do(g.w.p.ledger)
+	return do(g.worker.program.ledger)
 }
 
-func (g gated) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	g.w.p.ordering(ctx, isOrder(rows))
-	defer g.w.p.ordering(ctx, false)
-	t, v := g.w.stops(ctx)
+func (g gatedLedger) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+	g.worker.program.setPlacesOrder(ctx, isOrder(rows))
+	defer g.worker.program.setPlacesOrder(ctx, false)
+	t, v := g.worker.waitForVerdict(ctx)
 	switch v {
-	case die:
+	case dieBefore:
 		return nil, errDead
 	case loseBefore:
 		return nil, ledger.ErrOutcomeUnknown
 	case goAhead, loseAfter, dieAfter:
 	}
-	results, err := g.w.p.ledger.CreateTransfers(ctx, rows)
+	results, err := g.worker.program.ledger.CreateTransfers(ctx, rows)
 	if err == nil {
-		g.w.p.witness(&seen{g.w, t, rows, results})
+		g.worker.program.applyRequest(&ledgerAnswer{g.worker, t, rows, results})
 	}
 	switch v {
 	case loseAfter:
 		return nil, ledger.ErrOutcomeUnknown
 	case dieAfter:
 		return nil, errDead
-	case goAhead, die, loseBefore:
+	case goAhead, dieBefore, loseBefore:
 	}
 	return results, err
 }
 
-func (g gated) CreateAccounts(ctx context.Context, list []ledger.Account) ([]ledger.CreateAccountResult, error) {
-	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.CreateAccountResult, error) { return l.CreateAccounts(ctx, list) })
+func (g gatedLedger) CreateAccounts(ctx context.Context, list []ledger.Account) ([]ledger.CreateAccountResult, error) {
+	return gateRead(ctx, g, func(l ledger.Ledger) ([]ledger.CreateAccountResult, error) { return l.CreateAccounts(ctx, list) })
 }
 
-func (g gated) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
-	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.Account, error) { return l.LookupAccounts(ctx, ids) })
+func (g gatedLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	return gateRead(ctx, g, func(l ledger.Ledger) ([]ledger.Account, error) { return l.LookupAccounts(ctx, ids) })
 }
 
-func (g gated) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
-	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.LookupTransfers(ctx, ids) })
+func (g gatedLedger) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+	return gateRead(ctx, g, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.LookupTransfers(ctx, ids) })
 }
 
-func (g gated) GetAccountTransfers(ctx context.Context, f ledger.AccountFilter) ([]ledger.Transfer, error) {
-	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.GetAccountTransfers(ctx, f) })
+func (g gatedLedger) GetAccountTransfers(ctx context.Context, f ledger.AccountFilter) ([]ledger.Transfer, error) {
+	return gateRead(ctx, g, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.GetAccountTransfers(ctx, f) })
 }
 
-func (g gated) GetAccountBalances(ctx context.Context, f ledger.AccountFilter) ([]ledger.AccountBalance, error) {
-	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.AccountBalance, error) { return l.GetAccountBalances(ctx, f) })
+func (g gatedLedger) GetAccountBalances(ctx context.Context, f ledger.AccountFilter) ([]ledger.AccountBalance, error) {
+	return gateRead(ctx, g, func(l ledger.Ledger) ([]ledger.AccountBalance, error) { return l.GetAccountBalances(ctx, f) })
 }
 
-func (g gated) QueryAccounts(ctx context.Context, f ledger.QueryFilter) ([]ledger.Account, error) {
-	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.Account, error) { return l.QueryAccounts(ctx, f) })
+func (g gatedLedger) QueryAccounts(ctx context.Context, f ledger.QueryFilter) ([]ledger.Account, error) {
+	return gateRead(ctx, g, func(l ledger.Ledger) ([]ledger.Account, error) { return l.QueryAccounts(ctx, f) })
 }
 
-func (g gated) QueryTransfers(ctx context.Context, f ledger.QueryFilter) ([]ledger.Transfer, error) {
-	return answered(ctx, g, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.QueryTransfers(ctx, f) })
+func (g gatedLedger) QueryTransfers(ctx context.Context, f ledger.QueryFilter) ([]ledger.Transfer, error) {
+	return gateRead(ctx, g, func(l ledger.Ledger) ([]ledger.Transfer, error) { return l.QueryTransfers(ctx, f) })
 }
 
-func (g gated) Close() error { return nil }
+func (g gatedLedger) Close() error { return nil }
 
-// programRail pays once for a key, and remembers what it has answered.
+// programRail pays once for a key, and remembers its answers.
 type programRail struct {
-	p      *program
-	mu     sync.Mutex
-	random *rand.Rand
-	fates  map[ledger.ID]*fate
+	program *program
+	mu      sync.Mutex
+	random  *rand.Rand
+	fates   map[ledger.ID]*railOutcome
 }
 
-// fate is what became of an order at the rail.
-type fate struct {
-	amount   int64 // that it was asked for
+// railOutcome is the outcome of an order at the rail.
+type railOutcome struct {
+	amount   int64 // of the first call
 	decided  bool
 	paid     int64
-	declined bool // the rest will not be paid
+	declined bool // nothing more will be paid
 }
 
-// railOfWorker is the rail as a worker calls it.
-type railOfWorker struct {
+// workerRail is the rail as a worker calls it.
+type workerRail struct {
 	*programRail
-	w *worker
+	worker *worker
 }
 
-func (r railOfWorker) Settle(ctx context.Context, o settlement.Order) (ledger.Amount, error) {
-	t, v := r.w.stops(ctx)
-	if v == die || v == loseBefore {
+func (r workerRail) Settle(ctx context.Context, o settlement.Order) (ledger.Amount, error) {
+	t, v := r.worker.waitForVerdict(ctx)
+	if v == dieBefore || v == loseBefore {
 		return none, errDead
 	}
-	f, lost := r.ask(r.w, t, o)
+	f, lost := r.askToPay(r.worker, t, o)
 	switch {
 	case v != goAhead || lost:
-		return none, errDead // whatever it did
+		return none, errDead // with any outcome at the rail
 	case !f.decided:
 		return none, settlement.ErrPending
 	case f.declined:
@@ -277,26 +276,26 @@ func (r railOfWorker) Settle(ctx context.Context, o settlement.Order) (ledger.Am
 	}
 }
 
-// ask asks the rail to pay. It decides once for a key. The answer may get lost.
-func (r *programRail) ask(w *worker, t *task, o settlement.Order) (answer fate, lost bool) {
+// askToPay asks the rail to pay. The rail decides once for a key. The answer may be lost.
+func (r *programRail) askToPay(w *worker, t *task, o settlement.Order) (answer railOutcome, lost bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	amount := small(o.Amount)
+	amount := toInt64(o.Amount)
 	f := r.fates[o.ID]
 	if f == nil {
-		f = &fate{amount: amount}
+		f = &railOutcome{amount: amount}
 		r.fates[o.ID] = f
-		r.p.firstCall(t, o)
+		r.program.checkFirstCall(t, o)
 	}
 	if f.amount != amount {
-		r.p.fail("the rail is asked for %d under a key under which it was asked for %d", amount, f.amount)
+		r.program.reportFault("the rail is asked for %d under a key under which it was asked for %d", amount, f.amount)
 	}
-	lost = !r.p.quiet && r.random.IntN(10) == 0
+	lost = !r.program.quiet && r.random.IntN(10) == 0
 	if f.decided {
 		return *f, lost
 	}
 	switch x := r.random.IntN(20); {
-	case r.p.quiet || x < 11:
+	case r.program.quiet || x < 11:
 		f.decided, f.paid = true, amount
 	case x < 13:
 		f.decided, f.paid = true, r.random.Int64N(amount)+1
@@ -308,6 +307,6 @@ func (r *programRail) ask(w *worker, t *task, o settlement.Order) (answer fate, 
 		f.decided, f.declined = true, true
 	default: // pending
 	}
-	r.p.note("the rail is asked for %d by %s: %+v", amount, w.instance, *f)
+	r.program.logLine("the rail is asked for %d by %s: %+v", amount, w.instance, *f)
 	return *f, lost
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// programKind is what a program is about.
+// programKind is a setting of random programs.
 type programKind struct {
 	noHistory bool
 	engines   int
@@ -36,16 +36,14 @@ var programKinds = map[string]programKind{
 	"three engines without history": {engines: 3, noHistory: true},
 }
 
-// programSteps is about how many steps a program has.
+// programSteps is the approximate number of steps of a program.
 const programSteps = 55
 
-// TestMoneyPrograms runs random programs: two peers trade with each other and with us, pay,
-// get payments back, are adjusted, closed and opened again, and are settled with by engines
-// that are stopped at every request, crash, and lose answers. The invariants of the money
-// model are looked at after every request.
+// TestMoneyPrograms runs random programs: two peers trade with each other and with us, pay, get payments back, are
+// adjusted, closed and reopened, and are settled with by engines that stop at every request, crash, and lose
+// answers. The invariants of the money model are checked after every request.
 //
-// PEERLEDGER_PROGRAMS is how many programs there are of each kind, PEERLEDGER_SEED the seed of the
-// first one.
+// PEERLEDGER_PROGRAMS is the number of programs of each kind, PEERLEDGER_SEED the seed of the first program.
 func TestMoneyPrograms(t *testing.T) {
 	t.Parallel()
 	n := 100
@@ -58,25 +56,25 @@ func TestMoneyPrograms(t *testing.T) {
 	for name, kind := range programKinds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			kind.run(t, first, n)
+			kind.runPrograms(t, first, n)
 		})
 	}
 }
 
-// run runs n programs on all cores, and plays the first one that fails again, with its steps.
-func (k programKind) run(t *testing.T, first uint64, n int) {
+// runPrograms runs n programs on all cores, and replays the first failing program with a log of its steps.
+func (k programKind) runPrograms(t *testing.T, first uint64, n int) {
 	t.Helper()
 	var next atomic.Uint64
 	var workers sync.WaitGroup
 	var mu sync.Mutex
-	var total counts
+	var total programCounts
 	failed := map[uint64]string{}
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for i := next.Add(1) - 1; i < uint64(n); i = next.Add(1) - 1 {
-				p := k.play(t, first+i, false)
+				p := k.playProgram(t, first+i, false)
 				mu.Lock()
-				total.add(&p.count)
+				total.addCounts(&p.counts)
 				if p.fault != "" {
 					failed[first+i] = p.fault
 					next.Store(uint64(n))
@@ -88,85 +86,83 @@ func (k programKind) run(t *testing.T, first uint64, n int) {
 	workers.Wait()
 	t.Logf("%+v", total)
 	for seed, fault := range failed {
-		again := k.play(t, seed, true)
-		for _, line := range again.log {
+		replay := k.playProgram(t, seed, true)
+		for _, line := range replay.log {
 			t.Log(line)
 		}
-		require.Fail(t, fmt.Sprintf("PEERLEDGER_SEED=%d: %s (played again: %s)", seed, fault, again.fault))
+		require.Fail(t, fmt.Sprintf("PEERLEDGER_SEED=%d: %s (played again: %s)", seed, fault, replay.fault))
 	}
 }
 
-// play runs one program.
-func (k programKind) play(t *testing.T, seed uint64, verbose bool) (p *program) {
+func (k programKind) playProgram(t *testing.T, seed uint64, verbose bool) (p *program) {
 	t.Helper()
 	synctest.Test(t, func(*testing.T) {
 		p = newProgram(k, seed)
 		p.verbose = verbose
-		p.open()
+		p.openBooks()
 		for range programSteps {
-			if p.failed() {
+			if p.hasFailed() {
 				break
 			}
-			p.step()
+			p.runStep()
 		}
-		p.rest()
-		p.close()
+		p.runToRest()
+		p.closeAll()
 	})
 	return p
 }
 
-// counts are what programs did.
-type counts struct{ programs, steps, orders, asked, paid, voided, looks, crashes, migrations int }
+// programCounts counts the actions of programs.
+type programCounts struct{ programs, steps, orders, asked, paid, voided, comparisons, crashes, migrations int }
 
-func (c *counts) add(o *counts) {
+func (c *programCounts) addCounts(o *programCounts) {
 	c.programs++
 	c.steps += o.steps
 	c.orders += o.orders
 	c.asked += o.asked
 	c.paid += o.paid
 	c.voided += o.voided
-	c.looks += o.looks
+	c.comparisons += o.comparisons
 	c.crashes += o.crashes
 	c.migrations += o.migrations
 }
 
-// program is one random program.
 type program struct {
-	kind     programKind
-	seed     uint64
-	random   *rand.Rand
-	ledger   *embedded.Ledger
-	own      accounts.PeerAccount
-	peers    []*subject
-	recorder *transfers.Recorder
-	observer *accounts.Book // whose memory lasts as long as the program
-	workers  []*worker
-	rail     *programRail
-	holds    []*programHold
-	ops      []*op // that were ever begun
-	number   int   // of the last key
-	tasks    []*task
-	quiet    bool // nothing goes wrong any more
-	count    counts
+	kind       programKind
+	seed       uint64
+	random     *rand.Rand
+	ledger     *embedded.Ledger
+	ownAccount accounts.PeerAccount
+	peers      []*programPeer
+	recorder   *transfers.Recorder
+	observer   *accounts.Book // keeps its memory for the whole program
+	workers    []*worker
+	rail       *programRail
+	holds      []*programHold
+	ops        []*bookingOp // all that were begun
+	lastKey    int
+	tasks      []*task
+	quiet      bool // no faults any more
+	counts     programCounts
 
-	mu       sync.Mutex // of the truth
-	orders   map[ledger.ID]*placedOrder
-	suspense int64
-	written  int // rows that workers have written
+	mu          sync.Mutex // guards the model
+	orders      map[ledger.ID]*placedOrder
+	suspense    int64
+	writtenRows int // by workers
 
-	logging sync.Mutex
+	logMu   sync.Mutex
 	verbose bool
 	log     []string
 	fault   string
 }
 
-// levels are a policy.
-type levels struct{ at, settleTo, least int64 }
+// policyLevels are the levels of a policy.
+type policyLevels struct{ at, settleTo, minimum int64 }
 
-func (l levels) policy() settlement.Policy {
-	policy := threshold(l.at, l.settleTo)
-	if l.least > 0 {
-		policy = settlement.AtLeast{Amount: units(uint64(l.least)), Of: policy}
+func (l policyLevels) newPolicy() settlement.Policy {
+	policy := newThreshold(l.at, l.settleTo)
+	if l.minimum > 0 {
+		policy = settlement.AtLeast{Amount: units(uint64(l.minimum)), Of: policy}
 	}
 	return policy
 }
@@ -176,17 +172,17 @@ func newProgram(k programKind, seed uint64) *program {
 		kind: k, seed: seed, random: rand.New(rand.NewPCG(seed, 1)), ledger: embedded.New(),
 		orders: map[ledger.ID]*placedOrder{},
 	}
-	p.rail = &programRail{p: p, random: rand.New(rand.NewPCG(seed, 2)), fates: map[ledger.ID]*fate{}}
+	p.rail = &programRail{program: p, random: rand.New(rand.NewPCG(seed, 2)), fates: map[ledger.ID]*railOutcome{}}
 	return p
 }
 
-func (p *program) chance(percent int) bool { return p.random.IntN(100) < percent }
+func (p *program) rollChance(percent int) bool { return p.random.IntN(100) < percent }
 
-func pick[T any](p *program, list []T) T { return list[p.random.IntN(len(list))] }
+func pickRandom[T any](p *program, list []T) T { return list[p.random.IntN(len(list))] }
 
-func (p *program) fail(format string, args ...any) {
-	p.logging.Lock()
-	defer p.logging.Unlock()
+func (p *program) reportFault(format string, args ...any) {
+	p.logMu.Lock()
+	defer p.logMu.Unlock()
 	if p.fault == "" {
 		p.fault = fmt.Sprintf(format, args...)
 	}
@@ -195,41 +191,41 @@ func (p *program) fail(format string, args ...any) {
 	}
 }
 
-func (p *program) failed() bool {
-	p.logging.Lock()
-	defer p.logging.Unlock()
+func (p *program) hasFailed() bool {
+	p.logMu.Lock()
+	defer p.logMu.Unlock()
 	return p.fault != ""
 }
 
-func (p *program) note(format string, args ...any) {
+func (p *program) logLine(format string, args ...any) {
 	if p.verbose {
-		p.logging.Lock()
-		defer p.logging.Unlock()
+		p.logMu.Lock()
+		defer p.logMu.Unlock()
 		p.log = append(p.log, fmt.Sprintf(format, args...))
 	}
 }
 
-// must is for what cannot go wrong.
-func (p *program) must(err error) {
+// checkError reports an error of a call that cannot fail.
+func (p *program) checkError(err error) {
 	if err != nil {
-		p.fail("%v", err)
+		p.reportFault("%v", err)
 	}
 }
 
-// open makes the books.
-func (p *program) open() {
+// openBooks provisions the peers, and starts the recorder and the workers.
+func (p *program) openBooks() {
 	p.observer = p.newBook(p.ledger, 1)
 	var err error
-	p.own, err = p.observer.OwnAccount(usd)
-	p.must(err)
+	p.ownAccount, err = p.observer.OwnAccount(usd)
+	p.checkError(err)
 	for _, name := range []string{"alice", "bob"} {
 		line := uint64(0)
-		if p.chance(60) {
+		if p.rollChance(60) {
 			line = uint64(p.random.IntN(100))
 		}
 		handles, err := p.observer.Provision(context.Background(), accounts.PeerConfig{ID: name, Asset: usd, CreditLine: units(line)})
-		p.must(err)
-		s := &subject{name: name, account: handles[0], ids: p.observer.PeerIDs(handles[0]), parked: map[ledger.ID]*parked{}}
+		p.checkError(err)
+		s := &programPeer{name: name, account: handles[0], ids: p.observer.PeerIDs(handles[0]), suspenseRows: map[ledger.ID]*suspenseRow{}}
 		s.policy.at = 1 + p.random.Int64N(25)
 		switch p.random.IntN(4) {
 		case 0:
@@ -238,39 +234,39 @@ func (p *program) open() {
 			s.policy.settleTo = -p.random.Int64N(60)
 			s.policy.at = s.policy.settleTo + 1 + p.random.Int64N(60)
 		}
-		if span := s.policy.at - s.policy.settleTo; p.chance(20) {
-			s.policy.least = 1 + p.random.Int64N(span)
+		if span := s.policy.at - s.policy.settleTo; p.rollChance(20) {
+			s.policy.minimum = 1 + p.random.Int64N(span)
 		}
 		p.peers = append(p.peers, s)
-		p.note("%s: line %d, policy %+v", name, line, s.policy)
+		p.logLine("%s: line %d, policy %+v", name, line, s.policy)
 	}
-	p.record()
+	p.startRecorder()
 	for range p.kind.engines {
-		p.hire()
+		p.startWorker()
 	}
-	p.look("the beginning")
+	p.compareBalances("the beginning")
 }
 
-// newBook is a book. A recorder's looks so seldom at who is suspended or in arrears that it
-// lets through what the ledger lets through.
+// newBook makes a book. With a long poll interval a recorder lets through everything that the ledger lets through,
+// because it hardly ever reads suspensions and arrears.
 func (p *program) newBook(l ledger.Ledger, round time.Duration) *accounts.Book {
 	book, err := accounts.NewBook(l, accounts.Config{
 		Namespace: "programs", Assets: []accounts.Asset{usd}, NoHistory: p.kind.noHistory, SuspensionPollInterval: round,
 	})
-	p.must(err)
+	p.checkError(err)
 	return book
 }
 
-func (p *program) record() {
+func (p *program) startRecorder() {
 	var err error
 	p.recorder, err = transfers.NewRecorder(p.ledger, p.newBook(p.ledger, 10_000*time.Hour), transfers.Config{
 		Lanes: 1, MaxBacklog: 16, AllowArrears: true,
 	})
-	p.must(err)
+	p.checkError(err)
 }
 
-// freeInstance is an instance that no worker has. There is one more than there are workers.
-func (p *program) freeInstance() (instance string) {
+// pickFreeInstance picks an instance without a worker. There is one more instance than workers.
+func (p *program) pickFreeInstance() (instance string) {
 	for taken := true; taken; {
 		instance, taken = fmt.Sprint("engine ", p.random.IntN(p.kind.engines+1)), false
 		for _, w := range p.workers {
@@ -280,35 +276,34 @@ func (p *program) freeInstance() (instance string) {
 	return instance
 }
 
-// hire starts a worker of an instance that no other one has.
-func (p *program) hire() {
-	w := &worker{instance: p.freeInstance(), p: p, refunds: map[accounts.PeerAccount]bool{}, skew: time.Second}
-	if p.chance(40) {
+// startWorker starts a worker of a free instance.
+func (p *program) startWorker() {
+	w := &worker{instance: p.pickFreeInstance(), program: p, refunds: map[accounts.PeerAccount]bool{}, skew: time.Second}
+	if p.rollChance(40) {
 		w.skew = time.Hour
 	}
-	w.book = p.newBook(gated{w}, 1)
+	w.book = p.newBook(gatedLedger{w}, 1)
 	policies := settlement.Policies{Peer: map[string]settlement.Policy{}}
 	for _, s := range p.peers {
-		policies.Peer[s.name] = s.policy.policy()
+		policies.Peer[s.name] = s.policy.newPolicy()
 	}
 	var err error
-	w.engine, err = settlement.NewEngine(gated{w}, w.book, settlement.Config{
+	w.engine, err = settlement.NewEngine(gatedLedger{w}, w.book, settlement.Config{
 		Rails: settlement.Rails{Default: &settlement.Rail{
-			Settler: railOfWorker{p.rail, w}, Timeout: 10_000 * time.Hour, BreakerThreshold: 1 << 30,
+			Settler: workerRail{p.rail, w}, Timeout: 10_000 * time.Hour, BreakerThreshold: 1 << 30,
 		}},
 		Policies: policies, Manual: true, Instance: w.instance, OrderCooldown: 1, RetryInitialInterval: 1,
 		Clock:  func() time.Time { return time.Now().Add(w.skew) },
-		Events: settlement.Events{Failed: p.mayFail},
+		Events: settlement.Events{Failed: p.checkEngineError},
 	})
-	p.must(err)
+	p.checkError(err)
 	p.workers = append(p.workers, w)
 }
 
-// close ends what is left.
-func (p *program) close() {
+func (p *program) closeAll() {
 	for len(p.workers) > 0 {
-		p.crash(p.workers[0])
+		p.crashWorker(p.workers[0])
 	}
-	p.must(p.recorder.Close(context.Background()))
-	p.must(p.ledger.Close())
+	p.checkError(p.recorder.Close(context.Background()))
+	p.checkError(p.ledger.Close())
 }

@@ -11,29 +11,28 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// stopping is a ledger on which a test stops requests for transfers, and which takes at most
-// one order a round.
-type stopping struct {
+// stoppingLedger stops a request for transfers at a breakpoint, and accepts at most one order per round.
+type stoppingLedger struct {
 	ledger.Ledger
 
-	mu     sync.Mutex
-	next   *stop
-	spent  bool // no further order in this round
-	placed func()
+	mu          sync.Mutex
+	breakpoint  *requestBreakpoint
+	orderPlaced bool // no further order in this round
+	onPlaced    func()
 }
 
-// stop is where a request is stopped, once.
-type stop struct {
-	at      func([]ledger.Transfer) bool
-	reached chan struct{} // closed when a request has come there
-	goOn    chan struct{} // closed to let it go on
+// requestBreakpoint stops the first matching request.
+type requestBreakpoint struct {
+	matches func([]ledger.Transfer) bool
+	reached chan struct{} // closed when a request has arrived
+	resume  chan struct{} // closed to continue the request
 }
 
-func (s *stopping) stopAt(at func([]ledger.Transfer) bool) *stop {
+func (s *stoppingLedger) setBreakpoint(at func([]ledger.Transfer) bool) *requestBreakpoint {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.next = &stop{at, make(chan struct{}), make(chan struct{})}
-	return s.next
+	s.breakpoint = &requestBreakpoint{at, make(chan struct{}), make(chan struct{})}
+	return s.breakpoint
 }
 
 var errOneOrder = errors.New("there was an order in this round")
@@ -42,69 +41,69 @@ func isOrder(rows []ledger.Transfer) bool {
 	return rows[0].Code == chart.CodeOrder && rows[0].Flags.Has(ledger.TransferPending)
 }
 
-func (s *stopping) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (s *stoppingLedger) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	s.mu.Lock()
-	here := s.next
-	if here != nil && here.at(rows) {
-		s.next = nil
+	breakpoint := s.breakpoint
+	if breakpoint != nil && breakpoint.matches(rows) {
+		s.breakpoint = nil
 	} else {
-		here = nil
+		breakpoint = nil
 	}
-	spent := s.spent && isOrder(rows)
+	orderPlaced := s.orderPlaced && isOrder(rows)
 	s.mu.Unlock()
-	if spent {
+	if orderPlaced {
 		return nil, errOneOrder
 	}
-	if here != nil {
-		close(here.reached)
-		<-here.goOn
+	if breakpoint != nil {
+		close(breakpoint.reached)
+		<-breakpoint.resume
 	}
 	results, err := s.Ledger.CreateTransfers(ctx, rows)
 	if err == nil && isOrder(rows) && results[0].Status == ledger.TransferCreated {
-		s.spend(true)
-		s.placed()
+		s.setOrderPlaced(true)
+		s.onPlaced()
 	}
 	return results, err
 }
 
-func (s *stopping) spend(spent bool) {
+func (s *stoppingLedger) setOrderPlaced(spent bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.spent = spent
+	s.orderPlaced = spent
 }
 
-// bank is a rail that a test plays. It pays once for a key.
-type bank struct {
-	mu        sync.Mutex
-	answer    string // as in a scenario's step
-	amount    uint64
-	paid      map[ledger.ID]uint64
-	asked     uint64 // in this round
-	gave      uint64
-	withdrawn bool
-	first     func(settlement.Order) // told of the first call for an order
-	known     map[ledger.ID]bool
-	called    func()
+// scriptedRail is a rail with answers from a scenario. It pays once for a key.
+type scriptedRail struct {
+	mu             sync.Mutex
+	answer         string // as in a step of a scenario
+	scriptedAmount uint64 // paid for "part"; paid beyond the order for "over"
+	paid           map[ledger.ID]uint64
+	askedAmount    uint64 // in this round
+	paidAmount     uint64
+	withdrawn      bool
+	onFirstCall    func(settlement.Order) // called at the first call for an order
+	seenOrders     map[ledger.ID]bool
+	onCall         func()
 }
 
-func (b *bank) note(withdrawn bool) {
+func (b *scriptedRail) noteVoided(withdrawn bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.withdrawn = b.withdrawn || withdrawn
 }
 
-func (b *bank) Settle(_ context.Context, o settlement.Order) (ledger.Amount, error) {
+func (b *scriptedRail) Settle(_ context.Context, o settlement.Order) (ledger.Amount, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.called()
-	if b.known == nil {
-		b.known = map[ledger.ID]bool{}
+	b.onCall()
+	if b.seenOrders == nil {
+		b.seenOrders = map[ledger.ID]bool{}
 	}
-	if !b.known[o.ID] {
-		b.known[o.ID] = true
-		b.first(o)
+	if !b.seenOrders[o.ID] {
+		b.seenOrders[o.ID] = true
+		b.onFirstCall(o)
 	}
-	b.asked = uint64(small(o.Amount))
+	b.askedAmount = uint64(toInt64(o.Amount))
 	if _, paid := b.paid[o.ID]; !paid {
 		switch b.answer {
 		case "pending":
@@ -112,83 +111,83 @@ func (b *bank) Settle(_ context.Context, o settlement.Order) (ledger.Amount, err
 		case "decline":
 			return none, settlement.ErrDeclined
 		case "part":
-			b.paid[o.ID] = b.amount
+			b.paid[o.ID] = b.scriptedAmount
 		case "over":
-			b.paid[o.ID] = b.asked + b.amount
+			b.paid[o.ID] = b.askedAmount + b.scriptedAmount
 		default:
-			b.paid[o.ID] = b.asked
+			b.paid[o.ID] = b.askedAmount
 		}
 	}
-	b.gave = b.paid[o.ID]
-	return units(b.gave), nil
+	b.paidAmount = b.paid[o.ID]
+	return units(b.paidAmount), nil
 }
 
-// roundResult is what a round came to.
+// roundResult is the result of a round.
 type roundResult struct {
 	ordered, paid uint64
 	withdrawn     bool
 }
 
-// look begins a round, and stops it at the request that places the order. It goes on with
-// the next round.
-func (d *desk) look(p *purse) {
+// stopRoundAtOrder begins a round, and stops it at the request that places the order. The next finishRound
+// continues the stopped round.
+func (d *moneyFixture) stopRoundAtOrder(p *moneyPeer) {
 	d.t.Helper()
-	p.looked = make(chan roundResult, 1)
-	here, done, ended := d.ledger.stopAt(isOrder), p.looked, make(chan struct{})
+	p.stoppedRound = make(chan roundResult, 1)
+	breakpoint, done, ended := d.ledger.setBreakpoint(isOrder), p.stoppedRound, make(chan struct{})
 	engine := d.engine
 	go func() {
 		defer close(ended)
-		done <- d.check(engine, p)
+		done <- d.runRound(engine, p)
 	}()
 	select {
-	case <-here.reached:
+	case <-breakpoint.reached:
 		d.ledger.mu.Lock()
-		d.ledger.next = nil
+		d.ledger.breakpoint = nil
 		d.ledger.mu.Unlock()
-		d.t.Cleanup(func() { // for a test that fails before the round goes on
+		d.t.Cleanup(func() { // if the test fails before the round continues
 			select {
-			case <-here.goOn:
+			case <-breakpoint.resume:
 			default:
-				close(here.goOn)
+				close(breakpoint.resume)
 			}
 			<-ended
 		})
-		p.goOn = here.goOn
+		p.resumeRound = breakpoint.resume
 	case <-ended:
 	}
 }
 
-// round does a round, or goes on with the one that look began.
-func (d *desk) round(p *purse, answer string, amount uint64) roundResult {
+// finishRound runs a round, or continues the round of stopRoundAtOrder.
+func (d *moneyFixture) finishRound(p *moneyPeer, answer string, amount uint64) roundResult {
 	d.t.Helper()
 	d.bank.mu.Lock()
-	d.bank.answer, d.bank.amount = answer, amount
+	d.bank.answer, d.bank.scriptedAmount = answer, amount
 	d.bank.mu.Unlock()
 	var result roundResult
-	if p.looked != nil {
-		if p.goOn != nil {
-			close(p.goOn)
+	if p.stoppedRound != nil {
+		if p.resumeRound != nil {
+			close(p.resumeRound)
 		}
-		result = <-p.looked
-		p.looked, p.goOn = nil, nil
+		result = <-p.stoppedRound
+		p.stoppedRound, p.resumeRound = nil, nil
 	} else {
-		result = d.check(d.engine, p)
+		result = d.runRound(d.engine, p)
 	}
-	p.out(int64(result.paid))
+	p.addPaidOut(int64(result.paid))
 	return result
 }
 
-// check is a round of an engine, with one order at most.
-func (d *desk) check(engine *settlement.Engine, p *purse) roundResult {
+// runRound runs a round of an engine with at most one order.
+func (d *moneyFixture) runRound(engine *settlement.Engine, p *moneyPeer) roundResult {
 	b := d.bank
 	b.mu.Lock()
-	b.asked, b.gave, b.withdrawn = 0, 0, false
-	b.called = func() { d.ledger.spend(true) }
-	b.first = func(o settlement.Order) { d.mayPay(p, o) }
+	b.askedAmount, b.paidAmount, b.withdrawn = 0, 0, false
+	b.onCall = func() { d.ledger.setOrderPlaced(true) }
+	b.onFirstCall = func(o settlement.Order) { d.checkOrderAmount(p, o) }
 	b.mu.Unlock()
-	pause(time.Millisecond) // so that the waits of a nanosecond (OrderCooldown) are over
-	d.ledger.spend(false)
-	d.ledger.placed = func() { p.ordered = p.truth }
+	pause(time.Millisecond) // longer than the waits of a nanosecond (OrderCooldown)
+	d.ledger.setOrderPlaced(false)
+	d.ledger.onPlaced = func() { p.modelAtOrder = p.unitModel }
 	_, err := engine.Settle(context.Background(), p.account)
 	expected := false
 	for _, may := range []error{errOneOrder, settlement.ErrDeclined, settlement.ErrPending, settlement.ErrPrefundLine} {
@@ -199,22 +198,22 @@ func (d *desk) check(engine *settlement.Engine, p *purse) roundResult {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.asked > 0 {
-		p.refund = false
+	if b.askedAmount > 0 {
+		p.refundRequested = false
 	}
-	return roundResult{b.asked, b.gave, b.withdrawn}
+	return roundResult{b.askedAmount, b.paidAmount, b.withdrawn}
 }
 
-// mayPay is the rule of section 5, step 6 of the page, at the order's own moment.
-func (d *desk) mayPay(p *purse, o settlement.Order) {
-	most := p.ordered.net()
-	if prefund, is := d.policy.(settlement.Prefund); is && p.ordered.prepaid == 0 {
-		most = max(most, most-prefund.SettleTo.Int64())
+// checkOrderAmount checks the amount of an order at the order's own moment (docs/money.md, Orders).
+func (d *moneyFixture) checkOrderAmount(p *moneyPeer, o settlement.Order) {
+	allowed := p.modelAtOrder.net()
+	if prefund, isPrefund := d.policy.(settlement.Prefund); isPrefund && p.modelAtOrder.prepaid == 0 {
+		allowed = max(allowed, allowed-prefund.SettleTo.Int64())
 	}
-	if p.refund {
-		most += p.ordered.prepaid
+	if p.refundRequested {
+		allowed += p.modelAtOrder.prepaid
 	}
-	if amount := small(o.Amount); amount > most {
-		d.t.Errorf("the rail is asked for %d, of %d that may be paid", amount, most)
+	if amount := toInt64(o.Amount); amount > allowed {
+		d.t.Errorf("the rail is asked for %d, of %d that may be paid", amount, allowed)
 	}
 }

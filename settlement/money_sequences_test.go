@@ -15,7 +15,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// TestMoneySequences are sequences that earlier wordings of the money model got wrong.
+// TestMoneySequences runs sequences that earlier versions of the money model got wrong.
 func TestMoneySequences(t *testing.T) {
 	t.Parallel()
 	for name, play := range map[string]func(*testing.T){
@@ -38,227 +38,227 @@ func TestMoneySequences(t *testing.T) {
 	}
 }
 
-var at10 = threshold(10, 0)
+var at10 = newThreshold(10, 0)
 
-func (d *desk) stands(p *purse, position, prepaid, arrears int64) {
+func (d *moneyFixture) requireFigures(p *moneyPeer, position, prepaid, arrears int64) {
 	d.t.Helper()
-	b := d.balance(p)
-	require.Equal(d.t, []int64{position, prepaid, arrears}, []int64{b.Position().Int64(), small(b.Prepaid), small(b.Arrears)},
+	b := d.readBalance(p)
+	require.Equal(d.t, []int64{position, prepaid, arrears}, []int64{b.Position().Int64(), toInt64(b.Prepaid), toInt64(b.Arrears)},
 		"position, prepaid and arrears")
 	require.Equal(d.t, position, p.position(), "the truth")
 	require.Equal(d.t, prepaid, p.prepaid, "the truth")
 }
 
-// upTo does something up to a request for transfers, and returns what does the rest.
-func (d *desk) upTo(at func([]ledger.Transfer) bool, do func()) (rest func()) {
+// runUpTo runs do up to a matching request for transfers, and returns the function that runs the rest.
+func (d *moneyFixture) runUpTo(at func([]ledger.Transfer) bool, do func()) (rest func()) {
 	d.t.Helper()
-	here, done := d.ledger.stopAt(at), make(chan struct{})
+	breakpoint, done := d.ledger.setBreakpoint(at), make(chan struct{})
 	go func() {
 		defer close(done)
 		do()
 	}()
 	select {
-	case <-here.reached:
+	case <-breakpoint.reached:
 	case <-done:
 		require.Fail(d.t, "it made no such request")
 	}
 	return func() {
-		close(here.goOn)
+		close(breakpoint.resume)
 		<-done
 	}
 }
 
-// testAttemptOneOnAnOpenAccount: the account is closed when attempt 0 is asked for, and open
-// when attempt 1 is, which has no row on it.
+// testAttemptOneOnAnOpenAccount: the account is closed at attempt 0, and open at attempt 1, which has no row on the
+// account.
 func testAttemptOneOnAnOpenAccount(t *testing.T) {
-	d := newDesk(t, embedded.New(), accounts.Config{}, at10)
-	p := d.peer("alice", 0)
-	require.True(t, d.close(p))
+	d := newMoneyFixture(t, embedded.New(), accounts.Config{}, at10)
+	p := d.provisionPeer("alice", 0)
+	require.True(t, d.closePeer(p))
 	requests := 0
-	rest := d.upTo(func([]ledger.Transfer) bool { requests++; return requests == 2 }, func() { d.payByHand(p, 80) })
-	_, other := d.another("other")
-	d.engine, other = other, d.engine // its turn with the account is taken
-	d.reopen(p)
-	d.receive(p, 100, d.key())
-	d.earns(p, 100)
+	rest := d.runUpTo(func([]ledger.Transfer) bool { requests++; return requests == 2 }, func() { d.bookOutgoing(p, 80) })
+	_, other := d.newBookAndEngine("other")
+	d.engine, other = other, d.engine // the first engine has the account in its turn
+	d.reopenPeer(p)
+	d.bookIncoming(p, 100, d.nextKey())
+	d.earnByPacket(p, 100)
 	rest()
 	d.engine = other
-	d.stands(p, 120, 100, 80)
-	require.Equal(t, int64(20), d.balance(p).Net().Int64())
+	d.requireFigures(p, 120, 100, 80)
+	require.Equal(t, int64(20), d.readBalance(p).Net().Int64())
 }
 
-// testReturnedAgainOnACopy: a copy of the books has not got the burnt id of attempt 0.
+// testReturnedAgainOnACopy: a copy of the books has lost the burnt id of attempt 0.
 func testReturnedAgainOnACopy(t *testing.T) {
 	from := embedded.New()
-	d := newDesk(t, from, accounts.Config{}, at10)
-	p := d.peer("alice", 0)
-	d.receive(p, 100, "payment")
-	require.True(t, d.sends(p, 100))
-	require.True(t, d.close(p))
+	d := newMoneyFixture(t, from, accounts.Config{}, at10)
+	p := d.provisionPeer("alice", 0)
+	d.bookIncoming(p, 100, "payment")
+	require.True(t, d.sendByPacket(p, 100))
+	require.True(t, d.closePeer(p))
 	back := settlement.ReturnedPayment{Account: p.account, Key: "return", Payment: "payment", Amount: units(100)}
 	receipt, err := d.engine.RecordReturned(t.Context(), back)
 	require.NoError(t, err)
 	require.False(t, receipt.AlreadyBooked)
-	p.send(100)
-	d.stands(p, -100, 0, 100)
+	p.addSent(100)
+	d.requireFigures(p, -100, 0, 100)
 
 	pause(time.Minute)
 	to := embedded.New()
 	_, err = migrate.Run(t.Context(), from, to, ledger.BatchMax, nil)
 	require.NoError(t, err)
-	copied := newDesk(t, to, accounts.Config{}, at10)
+	copied := newMoneyFixture(t, to, accounts.Config{}, at10)
 	receipt, err = copied.engine.RecordReturned(t.Context(), back)
 	require.NoError(t, err)
 	require.True(t, receipt.AlreadyBooked)
-	copied.stands(p, -100, 0, 100)
+	copied.requireFigures(p, -100, 0, 100)
 }
 
 func testClosingWithAnOpenOrder(t *testing.T) {
-	d := newDesk(t, embedded.New(), accounts.Config{}, at10)
-	p := d.peer("alice", 100)
-	d.earns(p, 50)
-	require.Equal(t, roundResult{ordered: 50}, d.round(p, "pending", 0))
-	require.True(t, d.sends(p, 50))
-	d.stands(p, 0, 0, 0)
+	d := newMoneyFixture(t, embedded.New(), accounts.Config{}, at10)
+	p := d.provisionPeer("alice", 100)
+	d.earnByPacket(p, 50)
+	require.Equal(t, roundResult{ordered: 50}, d.finishRound(p, "pending", 0))
+	require.True(t, d.sendByPacket(p, 50))
+	d.requireFigures(p, 0, 0, 0)
 	require.ErrorIs(t, d.book.ClosePeer(t.Context(), p.account, accounts.CloseOptions{}), accounts.ErrHeld)
-	require.Equal(t, roundResult{ordered: 50, paid: 50}, d.round(p, "", 0))
-	d.stands(p, -50, 0, 0)
+	require.Equal(t, roundResult{ordered: 50, paid: 50}, d.finishRound(p, "", 0))
+	d.requireFigures(p, -50, 0, 0)
 }
 
 func testReleaseMeetsAClosing(t *testing.T) {
-	d := newDesk(t, embedded.New(), accounts.Config{}, at10)
-	p := d.peer("alice", 0)
-	require.True(t, d.close(p))
-	d.receive(p, 70, d.key())
-	require.Equal(t, int64(70), d.suspense())
-	d.reopen(p)
+	d := newMoneyFixture(t, embedded.New(), accounts.Config{}, at10)
+	p := d.provisionPeer("alice", 0)
+	require.True(t, d.closePeer(p))
+	d.bookIncoming(p, 70, d.nextKey())
+	require.Equal(t, int64(70), d.readSuspense())
+	d.reopenPeer(p)
 	var err error
-	rest := d.upTo(func([]ledger.Transfer) bool { return true }, func() {
+	rest := d.runUpTo(func([]ledger.Transfer) bool { return true }, func() {
 		_, err = d.engine.Release(context.Background(), p.account)
 	})
-	require.True(t, d.close(p))
+	require.True(t, d.closePeer(p))
 	rest()
 	require.ErrorIs(t, err, accounts.ErrPeerClosed)
-	d.stands(p, 0, 0, 0)
-	d.reopen(p)
-	d.release(p)
-	d.stands(p, 70, 70, 0)
-	d.release(p)
-	d.stands(p, 70, 70, 0)
-	require.Zero(t, d.suspense())
+	d.requireFigures(p, 0, 0, 0)
+	d.reopenPeer(p)
+	d.releasePeer(p)
+	d.requireFigures(p, 70, 70, 0)
+	d.releasePeer(p)
+	d.requireFigures(p, 70, 70, 0)
+	require.Zero(t, d.readSuspense())
 }
 
 func testDebitBehindAHold(t *testing.T) {
-	d := newDesk(t, embedded.New(), accounts.Config{}, at10)
-	p := d.peer("alice", 0)
-	d.receive(p, 100, d.key())
-	held, ok := d.prepare(p.account, d.own, 100, long)
+	d := newMoneyFixture(t, embedded.New(), accounts.Config{}, at10)
+	p := d.provisionPeer("alice", 0)
+	d.bookIncoming(p, 100, d.nextKey())
+	held, ok := d.preparePacket(p.account, d.ownAccount, 100, longHold)
 	require.True(t, ok)
-	d.adjust(p, 0, 30)
-	d.receive(p, 50, d.key())
-	d.stands(p, 120, 120, 30)
-	require.Zero(t, d.balance(p).Net().Sign())
-	d.reject(held)
+	d.bookAdjustment(p, 0, 30)
+	d.bookIncoming(p, 50, d.nextKey())
+	d.requireFigures(p, 120, 120, 30)
+	require.Zero(t, d.readBalance(p).Net().Sign())
+	d.rejectPacket(held)
 }
 
-// testHoldLeavesLessThanTheMinimum: 100 are due and 1 can be paid, which the policy finds too little.
+// testHoldLeavesLessThanTheMinimum: 100 are due and 1 can be paid, less than the policy's minimum.
 func testHoldLeavesLessThanTheMinimum(t *testing.T) {
-	d := newDesk(t, embedded.New(), accounts.Config{}, settlement.AtLeast{Amount: units(50), Of: threshold(100, 0)})
-	p := d.peer("alice", 0)
-	d.earns(p, 100)
-	held, ok := d.prepare(p.account, d.own, 99, long)
+	d := newMoneyFixture(t, embedded.New(), accounts.Config{}, settlement.AtLeast{Amount: units(50), Of: newThreshold(100, 0)})
+	p := d.provisionPeer("alice", 0)
+	d.earnByPacket(p, 100)
+	held, ok := d.preparePacket(p.account, d.ownAccount, 99, longHold)
 	require.True(t, ok)
 	for range 20 {
-		require.Equal(t, roundResult{}, d.round(p, "", 0))
-		require.True(t, d.engine.Due(d.balance(p)).IsZero())
+		require.Equal(t, roundResult{}, d.finishRound(p, "", 0))
+		require.True(t, d.engine.Due(d.readBalance(p)).IsZero())
 	}
-	d.reject(held)
-	require.Equal(t, roundResult{ordered: 100, paid: 100}, d.round(p, "", 0))
+	d.rejectPacket(held)
+	require.Equal(t, roundResult{ordered: 100, paid: 100}, d.finishRound(p, "", 0))
 }
 
-// testReturnedBeforePayingAhead: the order fits the line when it is placed, and only its check
-// knows that there are arrears.
+// testReturnedBeforePayingAhead: the order fits the line when it is placed, and only the check of the order finds
+// the arrears.
 func testReturnedBeforePayingAhead(t *testing.T) {
-	d := newDesk(t, embedded.New(), accounts.Config{}, threshold(0, -50))
-	p := d.peer("alice", 50)
-	d.receive(p, 50, d.key())
-	require.True(t, d.sends(p, 50))
-	held, ok := d.prepare(p.account, d.own, 30, long)
+	d := newMoneyFixture(t, embedded.New(), accounts.Config{}, newThreshold(0, -50))
+	p := d.provisionPeer("alice", 50)
+	d.bookIncoming(p, 50, d.nextKey())
+	require.True(t, d.sendByPacket(p, 50))
+	held, ok := d.preparePacket(p.account, d.ownAccount, 30, longHold)
 	require.True(t, ok)
-	d.look(p)
-	_, other := d.another("other")
+	d.stopRoundAtOrder(p)
+	_, other := d.newBookAndEngine("other")
 	d.engine, other = other, d.engine
-	d.returned(p, 50, "")
-	d.reject(held)
+	d.bookReturns(p, 50, "")
+	d.rejectPacket(held)
 	d.engine = other
-	require.Equal(t, roundResult{withdrawn: true}, d.round(p, "", 0))
-	d.stands(p, -50, 0, 30)
+	require.Equal(t, roundResult{withdrawn: true}, d.finishRound(p, "", 0))
+	d.requireFigures(p, -50, 0, 30)
 }
 
-// testPaidAheadAlready: the order carries how much may be paid ahead.
+// testPaidAheadAlready: the order carries the amount that may be paid ahead.
 func testPaidAheadAlready(t *testing.T) {
-	d := newDesk(t, embedded.New(), accounts.Config{}, threshold(0, -20))
-	p := d.peer("alice", 1000)
-	d.look(p)
-	_, other := d.another("other")
+	d := newMoneyFixture(t, embedded.New(), accounts.Config{}, newThreshold(0, -20))
+	p := d.provisionPeer("alice", 1000)
+	d.stopRoundAtOrder(p)
+	_, other := d.newBookAndEngine("other")
 	d.engine, other = other, d.engine
-	d.payByHand(p, 20)
+	d.bookOutgoing(p, 20)
 	d.engine = other
-	require.Equal(t, roundResult{withdrawn: true}, d.round(p, "", 0))
-	d.stands(p, -20, 0, 0)
+	require.Equal(t, roundResult{withdrawn: true}, d.finishRound(p, "", 0))
+	d.requireFigures(p, -20, 0, 0)
 }
 
 func testLateForAClosedReceiver(t *testing.T) {
-	d := newDesk(t, embedded.New(), accounts.Config{}, at10)
-	alice, bob := d.peer("alice", 100), d.peer("bob", 0)
-	packet, ok := d.prepare(alice.account, bob.account, 40, time.Second)
+	d := newMoneyFixture(t, embedded.New(), accounts.Config{}, at10)
+	alice, bob := d.provisionPeer("alice", 100), d.provisionPeer("bob", 0)
+	packet, ok := d.preparePacket(alice.account, bob.account, 40, time.Second)
 	require.True(t, ok)
-	d.expire(alice)
-	require.True(t, d.close(bob))
-	require.True(t, d.fulfill(packet))
-	alice.send(40)
-	d.stands(alice, -40, 0, 0)
-	d.stands(bob, 0, 0, 0)
-	require.Equal(t, int64(40), d.suspense())
-	d.reopen(bob)
+	d.waitForExpiry(alice)
+	require.True(t, d.closePeer(bob))
+	require.True(t, d.fulfillPacket(packet))
+	alice.addSent(40)
+	d.requireFigures(alice, -40, 0, 0)
+	d.requireFigures(bob, 0, 0, 0)
+	require.Equal(t, int64(40), d.readSuspense())
+	d.reopenPeer(bob)
 	released, err := d.engine.Release(t.Context(), bob.account)
 	require.NoError(t, err)
 	require.Equal(t, units(40), released.Amount)
-	bob.earn(40)
-	d.stands(bob, 40, 0, 0)
-	require.Zero(t, d.suspense())
-	require.Equal(t, roundResult{ordered: 40, paid: 40}, d.round(bob, "", 0))
+	bob.addEarned(40)
+	d.requireFigures(bob, 40, 0, 0)
+	require.Zero(t, d.readSuspense())
+	require.Equal(t, roundResult{ordered: 40, paid: 40}, d.finishRound(bob, "", 0))
 }
 
 func testReturnedFromSuspense(t *testing.T) {
-	d := newDesk(t, embedded.New(), accounts.Config{}, at10)
-	p := d.peer("alice", 0)
-	require.True(t, d.close(p))
-	d.receive(p, 70, "payment")
-	d.returned(p, 70, "payment")
-	d.stands(p, 0, 0, 0)
-	require.Zero(t, d.suspense())
-	d.reopen(p)
-	d.release(p)
-	d.stands(p, 0, 0, 0)
-	require.Zero(t, d.suspense())
+	d := newMoneyFixture(t, embedded.New(), accounts.Config{}, at10)
+	p := d.provisionPeer("alice", 0)
+	require.True(t, d.closePeer(p))
+	d.bookIncoming(p, 70, "payment")
+	d.bookReturns(p, 70, "payment")
+	d.requireFigures(p, 0, 0, 0)
+	require.Zero(t, d.readSuspense())
+	d.reopenPeer(p)
+	d.releasePeer(p)
+	d.requireFigures(p, 0, 0, 0)
+	require.Zero(t, d.readSuspense())
 }
 
-// testPrepaymentsThroughAPacket: a packet to oneself makes earnings of a prepayment, so payments
-// should be credited when they are final.
+// testPrepaymentsThroughAPacket: a packet to oneself turns a prepayment into earnings, so payments should be
+// credited when they are final.
 func testPrepaymentsThroughAPacket(t *testing.T) {
-	d := newDesk(t, embedded.New(), accounts.Config{}, at10)
-	p := d.peer("alice", 0)
+	d := newMoneyFixture(t, embedded.New(), accounts.Config{}, at10)
+	p := d.provisionPeer("alice", 0)
 	for range 5 {
-		d.receive(p, 100, d.key())
-		packet, ok := d.prepare(p.account, p.account, 100, long)
+		d.bookIncoming(p, 100, d.nextKey())
+		packet, ok := d.preparePacket(p.account, p.account, 100, longHold)
 		require.True(t, ok)
-		require.False(t, d.fulfill(packet))
-		p.send(100)
-		p.earn(100)
-		require.Equal(t, roundResult{ordered: 100, paid: 100}, d.round(p, "", 0))
-		d.stands(p, 0, 0, 0)
+		require.False(t, d.fulfillPacket(packet))
+		p.addSent(100)
+		p.addEarned(100)
+		require.Equal(t, roundResult{ordered: 100, paid: 100}, d.finishRound(p, "", 0))
+		d.requireFigures(p, 0, 0, 0)
 	}
-	d.returned(p, 500, "")
-	d.stands(p, -500, 0, 500)
+	d.bookReturns(p, 500, "")
+	d.requireFigures(p, -500, 0, 500)
 }

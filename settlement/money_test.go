@@ -17,7 +17,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// moneyScenario is one peer's story, see testdata/money/README.md.
+// moneyScenario is the sequence of steps of one peer; see testdata/money/README.md.
 type moneyScenario struct {
 	Name   string `json:"name"`
 	About  string `json:"about"`
@@ -58,14 +58,14 @@ type moneyFigures struct {
 	Closed     bool  `json:"closed"`
 }
 
-// moneyRun says in which way the scenarios are run.
+// moneyRun is a way to run the scenarios.
 type moneyRun struct {
-	fresh     bool // a new engine and a new book for each step, which remember nothing
+	fresh     bool // a new engine and a new book for each step, without memory
 	noHistory bool
 	namespace string
 }
 
-// TestMoney runs the scenarios of testdata/money, or those of another folder (PEERLEDGER_MONEY).
+// TestMoney runs the scenarios of testdata/money, or of the folder in PEERLEDGER_MONEY.
 func TestMoney(t *testing.T) {
 	t.Parallel()
 	for name, run := range map[string]moneyRun{
@@ -78,13 +78,13 @@ func TestMoney(t *testing.T) {
 			forEachScenario(t, func(t *testing.T, s *moneyScenario) {
 				t.Helper()
 				t.Parallel()
-				synctest.Test(t, func(t *testing.T) { s.run(t, embedded.New(), run) })
+				synctest.Test(t, func(t *testing.T) { s.runScenario(t, embedded.New(), run) })
 			})
 		})
 	}
 }
 
-// forEachScenario runs a subtest for each scenario, by file.
+// forEachScenario runs a subtest for each scenario, file by file.
 func forEachScenario(t *testing.T, play func(*testing.T, *moneyScenario)) {
 	t.Helper()
 	folder := "testdata/money"
@@ -121,52 +121,51 @@ func readScenarios(t *testing.T, path string) []moneyScenario {
 	return all.Scenarios
 }
 
-// player plays a scenario.
-type player struct {
-	*desk
-	*purse
-	run    moneyRun
-	steps  []moneyStep
-	held   map[string]transfers.Packet
-	from   map[string]bool // and whether the packet is from the peer
-	strict bool            // the figures must be those of the scenario
+// scenarioPlayer plays a scenario.
+type scenarioPlayer struct {
+	*moneyFixture
+	*moneyPeer
+	run          moneyRun
+	steps        []moneyStep
+	heldPackets  map[string]transfers.Packet
+	sentByPeer   map[string]bool // by the name of the packet
+	exactFigures bool            // the figures must equal the scenario's
 }
 
-func newPlayer(d *desk, p *purse) *player {
-	return &player{desk: d, purse: p, held: map[string]transfers.Packet{}, from: map[string]bool{}}
+func newScenarioPlayer(d *moneyFixture, p *moneyPeer) *scenarioPlayer {
+	return &scenarioPlayer{moneyFixture: d, moneyPeer: p, heldPackets: map[string]transfers.Packet{}, sentByPeer: map[string]bool{}}
 }
 
-func (s *moneyScenario) run(t *testing.T, l ledger.Ledger, run moneyRun) {
+func (s *moneyScenario) runScenario(t *testing.T, l ledger.Ledger, run moneyRun) {
 	t.Helper()
-	policy := threshold(s.Policy.SettleThreshold, s.Policy.SettleTo)
-	d := newDesk(t, l, accounts.Config{Namespace: run.namespace, NoHistory: run.noHistory}, policy)
-	p := newPlayer(d, d.peer("alice", s.CreditLine))
-	p.run, p.steps, p.strict = run, s.Steps, true
+	policy := newThreshold(s.Policy.SettleThreshold, s.Policy.SettleTo)
+	d := newMoneyFixture(t, l, accounts.Config{Namespace: run.namespace, NoHistory: run.noHistory}, policy)
+	p := newScenarioPlayer(d, d.provisionPeer("alice", s.CreditLine))
+	p.run, p.steps, p.exactFigures = run, s.Steps, true
 	for i := range s.Steps {
-		p.play(i)
+		p.playStep(i)
 	}
 	ledgertest.RequireConserved(t, l)
 }
 
-// play does a step, and compares what it came to.
+// playStep applies a step, and compares the result and the figures.
 //
-// Without history an engine knows no more of a prepayment than an upper bound, so it may
-// withhold what packets earned, and from then on the figures are others than the scenario's.
-// That the rail is never asked for a prepayment (mayPay) holds all the same.
-func (p *player) play(i int) {
+// Without history an engine knows only an upper bound of a prepayment. So it may withhold earnings, and from then
+// on the figures differ from the scenario's. Even then the rail is never asked for a prepayment (checkOrderAmount).
+func (p *scenarioPlayer) playStep(i int) {
 	step := &p.steps[i]
 	if p.run.fresh && i > 0 {
-		p.renew()
-		if p.refund {
-			p.askRefund(p.purse)
+		p.restartEngine()
+		if p.refundRequested {
+			p.requestRefund(p.moneyPeer)
 		}
 	}
-	result := p.do(i)
-	figures := p.figures()
+	result := p.applyStep(i)
+	figures := p.readFigures()
 	if p.run.noHistory && (result != step.Result || figures.Prepaid > step.Expect.Prepaid) {
-		p.strict = false
+		p.exactFigures = false
 	}
-	if p.strict {
+	if p.exactFigures {
 		require.Equal(p.t, step.Result, result, "result of step %d, %s", i+1, step.Do)
 		require.Equal(p.t, step.Expect, figures, "figures after step %d, %s", i+1, step.Do)
 	}
@@ -178,81 +177,81 @@ func (p *player) play(i int) {
 	}
 }
 
-func (p *player) do(i int) (result moneyResult) {
+func (p *scenarioPlayer) applyStep(i int) (result moneyResult) {
 	step := &p.steps[i]
 	switch step.Do {
 	case "earn":
-		p.earns(p.purse, step.Amount)
+		p.earnByPacket(p.moneyPeer, step.Amount)
 	case "send":
-		result.Refused = !p.sends(p.purse, step.Amount)
+		result.Refused = !p.sendByPacket(p.moneyPeer, step.Amount)
 	case "hold-in", "hold-out":
-		result.Refused = !p.hold(i)
+		result.Refused = !p.holdPacket(i)
 	case "fulfill", "late-fulfill":
-		late := p.fulfill(p.held[step.Name])
+		late := p.fulfillPacket(p.heldPackets[step.Name])
 		require.Equal(p.t, step.Do == "late-fulfill", late)
-		amount := int64(p.held[step.Name].In)
-		if p.from[step.Name] {
-			p.send(amount)
+		amount := int64(p.heldPackets[step.Name].In)
+		if p.sentByPeer[step.Name] {
+			p.addSent(amount)
 		} else {
-			p.earn(amount)
+			p.addEarned(amount)
 		}
 	case "reject":
-		p.reject(p.held[step.Name])
+		p.rejectPacket(p.heldPackets[step.Name])
 	case "expire":
-		p.expire(p.purse)
+		p.waitForExpiry(p.moneyPeer)
 	case "look":
-		p.look(p.purse)
+		p.stopRoundAtOrder(p.moneyPeer)
 	case "round":
-		r := p.round(p.purse, step.Rail, step.Amount)
+		r := p.finishRound(p.moneyPeer, step.Rail, step.Amount)
 		result.Ordered, result.Paid, result.Withdrawn = r.ordered, r.paid, r.withdrawn
 	case "close":
-		result.Refused = !p.close(p.purse)
+		result.Refused = !p.closePeer(p.moneyPeer)
 	default:
 		result.Already = p.bookByHand(step)
 	}
 	return result
 }
 
-// bookByHand does a step in which somebody who is no recorder has something booked.
-func (p *player) bookByHand(step *moneyStep) (already bool) {
+// bookByHand applies a step of an operator or a rail.
+func (p *scenarioPlayer) bookByHand(step *moneyStep) (already bool) {
 	switch step.Do {
 	case "receive":
 		key := step.Name
 		if key == "" {
-			key = p.key()
+			key = p.nextKey()
 		}
-		return p.receive(p.purse, step.Amount, key)
+		return p.bookIncoming(p.moneyPeer, step.Amount, key)
 	case "voucher":
-		p.receiveVoucher(p.purse, step.Amount)
+		p.bookVoucher(p.moneyPeer, step.Amount)
 	case "returned":
-		p.returned(p.purse, step.Amount, step.Name)
+		p.bookReturns(p.moneyPeer, step.Amount, step.Name)
 	case "credit":
-		p.adjust(p.purse, step.Amount, 0)
+		p.bookAdjustment(p.moneyPeer, step.Amount, 0)
 	case "debit":
-		p.adjust(p.purse, 0, step.Amount)
+		p.bookAdjustment(p.moneyPeer, 0, step.Amount)
 	case "paid":
-		p.payByHand(p.purse, step.Amount)
+		p.bookOutgoing(p.moneyPeer, step.Amount)
 	case "write-off":
-		p.writeOff(p.purse, step.Amount)
+		p.bookWriteOff(p.moneyPeer, step.Amount)
 	case "refund":
-		p.askRefund(p.purse)
+		p.requestRefund(p.moneyPeer)
 	case "line":
-		p.setLine(p.purse, step.Amount)
+		p.setCreditLine(p.moneyPeer, step.Amount)
 	case "reopen":
-		p.reopen(p.purse)
+		p.reopenPeer(p.moneyPeer)
 	case "unpark":
-		p.release(p.purse)
+		p.releasePeer(p.moneyPeer)
 	default:
 		require.Fail(p.t, "no such step", step.Do)
 	}
 	return false
 }
 
-// hold prepares a packet. What a later step lets expire is held as short as can be: on a real
-// ledger that step waits for it.
-func (p *player) hold(i int) (ok bool) {
+// holdPacket prepares a packet. If a later step lets the hold expire, the hold is as short as possible: on a real
+// ledger the step waits for the expiry.
+func (p *scenarioPlayer) holdPacket(i int) (ok bool) {
 	step := &p.steps[i]
-	hold := long
+	hold := longHold
 	for _, later := range p.steps[i+1:] {
 		if later.Name == step.Name && (later.Do == "fulfill" || later.Do == "reject") {
 			break
@@ -261,21 +260,21 @@ func (p *player) hold(i int) (ok bool) {
 			hold = time.Second
 		}
 	}
-	from, to := p.own, p.account
-	p.from[step.Name] = step.Do == "hold-in"
-	if p.from[step.Name] {
+	from, to := p.ownAccount, p.account
+	p.sentByPeer[step.Name] = step.Do == "hold-in"
+	if p.sentByPeer[step.Name] {
 		from, to = to, from
 	}
-	p.held[step.Name], ok = p.prepare(from, to, step.Amount, hold)
+	p.heldPackets[step.Name], ok = p.preparePacket(from, to, step.Amount, hold)
 	return ok
 }
 
-func (p *player) figures() moneyFigures {
-	b := p.balance(p.purse)
+func (p *scenarioPlayer) readFigures() moneyFigures {
+	b := p.readBalance(p.moneyPeer)
 	require.False(p.t, b.PrepaidAtMost && !p.run.noHistory, "with history it is exact")
 	return moneyFigures{
-		Position: b.Position().Int64(), Prepaid: small(b.Prepaid), Arrears: small(b.Arrears),
-		Due: small(p.engine.Due(b)), CreditLine: small(b.CreditLine), Headroom: small(b.Headroom),
-		HeldIn: small(b.HeldIn), Settling: small(b.Settling), Closed: b.Closed,
+		Position: b.Position().Int64(), Prepaid: toInt64(b.Prepaid), Arrears: toInt64(b.Arrears),
+		Due: toInt64(p.engine.Due(b)), CreditLine: toInt64(b.CreditLine), Headroom: toInt64(b.Headroom),
+		HeldIn: toInt64(b.HeldIn), Settling: toInt64(b.Settling), Closed: b.Closed,
 	}
 }

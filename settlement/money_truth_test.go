@@ -10,38 +10,36 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// truth says whose money a peer's is by counting single units. Each unit that we owe the
-// peer is one that packets earned it or one that it prepaid; each unit that it owes us is
-// owed. It is told what happened, and never sees a row of the ledger: it shares neither the
-// product's arithmetic of amounts nor its reading of rows, so that both must be right to agree.
+// unitModel models a peer's balance by counting single units. Each unit that we owe the peer was earned or prepaid;
+// each unit that the peer owes us is owed. The model gets events and never a row of the ledger: it shares neither
+// the product's arithmetic nor its reading of rows, so both must be right to agree.
 //
-// A peer that owes something has no unit with us, since each event takes a unit from the
-// other side first.
-type truth struct {
+// A peer with owed units has no other units, because each event first cancels units of the opposite kind.
+type unitModel struct {
 	earned, prepaid, owed int64
 }
 
-// position is what we owe the peer; below 0 what it owes us.
-func (u *truth) position() int64 { return u.earned + u.prepaid - u.owed }
+// position is the amount we owe the peer; below 0 the amount the peer owes us.
+func (u *unitModel) position() int64 { return u.earned + u.prepaid - u.owed }
 
-// net is the position less what is prepaid.
-func (u *truth) net() int64 { return u.earned - u.owed }
+// net is the position less the prepaid units.
+func (u *unitModel) net() int64 { return u.earned - u.owed }
 
-// earn is n units that packets to the peer earned it: each cancels one that it owes.
-func (u *truth) earn(n int64) {
+// addEarned adds n units earned by packets to the peer. Each first cancels an owed unit.
+func (u *unitModel) addEarned(n int64) {
 	for range n {
-		u.give(&u.earned)
+		u.addUnit(&u.earned)
 	}
 }
 
-// in is n units that the peer paid, or was credited: each cancels one that it owes.
-func (u *truth) in(n int64) {
+// addPaidIn adds n units paid by the peer, or credited. Each first cancels an owed unit.
+func (u *unitModel) addPaidIn(n int64) {
 	for range n {
-		u.give(&u.prepaid)
+		u.addUnit(&u.prepaid)
 	}
 }
 
-func (u *truth) give(kind *int64) {
+func (u *unitModel) addUnit(kind *int64) {
 	if u.owed > 0 {
 		u.owed--
 	} else {
@@ -49,21 +47,21 @@ func (u *truth) give(kind *int64) {
 	}
 }
 
-// send is n units that packets from the peer cost it: prepaid ones go first.
-func (u *truth) send(n int64) {
+// addSent removes n units spent by packets from the peer: prepaid units first.
+func (u *unitModel) addSent(n int64) {
 	for range n {
-		u.take(&u.prepaid, &u.earned)
+		u.takeUnit(&u.prepaid, &u.earned)
 	}
 }
 
-// out is n units that were paid to the peer: earned ones go first.
-func (u *truth) out(n int64) {
+// addPaidOut removes n units paid to the peer: earned units first.
+func (u *unitModel) addPaidOut(n int64) {
 	for range n {
-		u.take(&u.earned, &u.prepaid)
+		u.takeUnit(&u.earned, &u.prepaid)
 	}
 }
 
-func (u *truth) take(first, then *int64) {
+func (u *unitModel) takeUnit(first, then *int64) {
 	switch {
 	case *first > 0:
 		*first--
@@ -74,26 +72,26 @@ func (u *truth) take(first, then *int64) {
 	}
 }
 
-// clamp is the map p -> min(hi, max(lo, p + d)). What an event does to the prepaid part of a
-// position is such a map, and the maps compose to such a map.
+// clamp is the map p -> min(hi, max(lo, p + d)). Every event maps the prepaid part of a position by a clamp, and
+// clamps compose to a clamp.
 type clamp struct{ d, lo, hi int64 }
 
-const far = int64(1) << 40
+const farAmount = int64(1) << 40
 
-func (c clamp) of(p int64) int64 { return min(c.hi, max(c.lo, p+c.d)) }
+func (c clamp) apply(p int64) int64 { return min(c.hi, max(c.lo, p+c.d)) }
 
-// then is the map that does c and then g.
-func (c clamp) then(g clamp) clamp { return clamp{c.d + g.d, g.of(c.lo), g.of(c.hi)} }
+// compose is the map of c followed by g.
+func (c clamp) compose(g clamp) clamp { return clamp{c.d + g.d, g.apply(c.lo), g.apply(c.hi)} }
 
-// TestMoneyTruth holds the truth against those maps, which know amounts and no units, and
-// has packets come in another order between two payments.
+// TestMoneyTruth compares the unitModel with clamps, which have amounts and no units. Packets between two payments
+// also run in reverse order.
 func TestMoneyTruth(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 0))
 	for range 2000 {
-		var one, other truth // other has the packets between two payments in reverse
+		var one, other unitModel // other gets the packets between two payments in reverse
 		var packets []func()
-		prepaid, position := clamp{0, -far, far}, int64(0)
+		prepaid, position := clamp{0, -farAmount, farAmount}, int64(0)
 		for range random.IntN(30) {
 			n := random.Int64N(50)
 			kind := random.IntN(4)
@@ -106,27 +104,27 @@ func TestMoneyTruth(t *testing.T) {
 			}
 			switch kind {
 			case 0:
-				one.earn(n)
-				packets = append(packets, func() { other.earn(n) })
+				one.addEarned(n)
+				packets = append(packets, func() { other.addEarned(n) })
 				position += n
 			case 1:
-				one.send(n)
-				packets = append(packets, func() { other.send(n) })
-				prepaid = prepaid.then(clamp{-n, 0, far})
+				one.addSent(n)
+				packets = append(packets, func() { other.addSent(n) })
+				prepaid = prepaid.compose(clamp{-n, 0, farAmount})
 				position -= n
 			case 2:
-				one.in(n)
-				other.in(n)
-				prepaid = prepaid.then(clamp{n + min(0, position), 0, far})
+				one.addPaidIn(n)
+				other.addPaidIn(n)
+				prepaid = prepaid.compose(clamp{n + min(0, position), 0, farAmount})
 				position += n
 			case 3:
-				one.out(n)
-				other.out(n)
+				one.addPaidOut(n)
+				other.addPaidOut(n)
 				position -= n
-				prepaid = prepaid.then(clamp{0, 0, max(0, position)})
+				prepaid = prepaid.compose(clamp{0, 0, max(0, position)})
 			}
 			require.Equal(t, position, one.position())
-			require.Equal(t, prepaid.of(0), one.prepaid)
+			require.Equal(t, prepaid.apply(0), one.prepaid)
 			require.True(t, one.owed == 0 || one.earned == 0 && one.prepaid == 0)
 		}
 	}

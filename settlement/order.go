@@ -66,11 +66,11 @@ func (e *Engine) Orders(ctx context.Context, list ...accounts.PeerAccount) ([]Op
 			return open, err
 		}
 		o := OpenOrder{Order: last.Order, OwnedByThisInstance: owner.mine, LeaseRenewedAt: owner.since, Claims: owner.claim}
-		said, err := e.readWord(ctx, &last.Order)
+		said, err := e.readVerdict(ctx, &last.Order)
 		if err != nil {
 			return open, err
 		}
-		o.Waits = e.waitsFor(&last.Order, said)
+		o.Waits = e.waitReason(&last.Order, said)
 		if k := known[b.Account]; k.ID == o.ID {
 			o.Attempts, o.LastErr = k.Attempts, k.LastErr
 		}
@@ -154,8 +154,8 @@ type decision struct {
 	amount  ledger.Amount // 0: nothing is due
 	// notBefore is when the order may be placed, if it may not be yet; else zero.
 	notBefore time.Time
-	limits    []scoped // of the order
-	rest      bool     // more is due than the largest order, so that another one follows
+	limits    []scopedLimit // of the order
+	rest      bool          // more is due than the largest order, so that another one follows
 }
 
 // place writes the next order of an account and returns it, or the zero Order if
@@ -167,7 +167,7 @@ type decision struct {
 func (e *Engine) place(ctx context.Context, last *head, pressed bool) (Order, decision, error) {
 	a := last.Account
 	s, demand, err := e.assess(ctx, last, pressed)
-	d := decision{balance: s.Balance, demand: demand, amount: demand.payable(s.Balance)}
+	d := decision{balance: s.Balance, demand: demand, amount: demand.payableFrom(s.Balance)}
 	if err != nil {
 		return Order{}, d, err
 	}
@@ -184,10 +184,10 @@ func (e *Engine) place(ctx context.Context, last *head, pressed bool) (Order, de
 	if rail.isDown() {
 		return Order{}, d, rail.downError()
 	}
-	if paused := e.pausedFor(a, rail.tag); paused != nil {
+	if paused := e.activePause(a, rail.tag); paused != nil {
 		return Order{}, d, paused
 	}
-	if err := e.limitDecision(ctx, &d, rail); err != nil {
+	if err := e.applyLimits(ctx, &d, rail); err != nil {
 		return Order{}, d, err
 	}
 	number, err := sequence.PlaceChain(ctx, e.ledger, last.Sequence+1, func(n uint64) []ledger.Transfer {
@@ -204,7 +204,7 @@ func (e *Engine) place(ctx context.Context, last *head, pressed bool) (Order, de
 		ID: id, Account: a, Asset: s.Asset, Rail: rail.Name, rail: rail.tag, tag: tag, Sequence: number, Amount: d.amount,
 		Refund: tag.refunds(), Ahead: tag.isAhead(),
 	})
-	order, err := e.lookUp(ctx, a, id, pauseKeys(a, rail.tag)...)
+	order, err := e.lookUp(ctx, a, id, pauseKeysFor(a, rail.tag)...)
 	return order, d, err
 }
 
@@ -214,8 +214,8 @@ func (d *decision) tag(number uint64) orderTag {
 	if !d.balance.HasHistory() {
 		version = uncheckedVersion
 	}
-	ahead := !d.demand.refund && owed(d.balance).Less(d.amount)
-	return newOrderTag(number, version|needs(d.limits, d.amount), d.demand.refund, ahead)
+	ahead := !d.demand.refund && owedAmount(d.balance).Less(d.amount)
+	return newOrderTag(number, version|requiredApprover(d.limits, d.amount), d.demand.refund, ahead)
 }
 
 // orderRows are order n of an account, and, if it pays ahead, the row that names its rail.
@@ -252,7 +252,7 @@ func (e *Engine) railRowID(order ledger.ID) ledger.ID {
 // lookUp reads an order, since balancing may have made it smaller than it was to be, and whether
 // these pauses hold now that it is placed.
 func (e *Engine) lookUp(ctx context.Context, a accounts.PeerAccount, id ledger.ID, pauses ...pauseKey) (Order, error) {
-	rows, err := e.lookUpTransfers(ctx, pauses, id)
+	rows, err := e.lookUpWithPauses(ctx, pauses, id)
 	if err != nil {
 		return Order{}, wrap("look the order up", err)
 	}
@@ -292,8 +292,8 @@ func (e *Engine) Due(b accounts.Balance) ledger.Amount {
 	}
 	now := e.cfg.Clock()
 	k := e.register.upToDate(b.Account, now)
-	amount := e.demand(e.standing(b, &k, now), &k).payable(b)
-	return cut(e.limitsOf(b.Account, e.railOf(b.Account)), amount)
+	amount := e.demand(e.standing(b, &k, now), &k).payableFrom(b)
+	return capToOrderLimits(e.limitsOf(b.Account, e.railOf(b.Account)), amount)
 }
 
 // orderID is the id of an account's order, and its key at the rail. It follows from

@@ -28,35 +28,35 @@ func TestOrdersAreCapped(t *testing.T) {
 		"at the threshold":    {at100, func(w *world) { w.earn(w.alice, 100) }, []uint64{80}},
 		"what is not fulfilled is not owed": {at100, func(w *world) {
 			w.earn(w.alice, 90)
-			w.move(w.liquidity(), w.book.PeerIDs(w.alice).Peer, 50, ledger.TransferPending)
+			w.writePacket(w.liquidity(), w.book.PeerIDs(w.alice).Peer, 50, ledger.TransferPending)
 		}, nil},
 		"what was spent again is not owed": {at100, func(w *world) {
 			w.earn(w.alice, 150)
 			w.spend(w.alice, 51)
 		}, nil},
 		"a prepayment is not paid back": {at100, func(w *world) {
-			w.pay(w.alice, 500)
+			w.paySettlement(w.alice, 500)
 			w.earn(w.alice, 99)
 		}, nil},
 		"beside a prepayment": {at100, func(w *world) {
-			w.pay(w.alice, 500)
+			w.paySettlement(w.alice, 500)
 			w.earn(w.alice, 100)
 		}, []uint64{80}},
 		"a debt that was paid is no prepayment": {at100, func(w *world) {
 			w.spend(w.alice, 300)
-			w.pay(w.alice, 300)
+			w.paySettlement(w.alice, 300)
 			w.earn(w.alice, 100)
 		}, []uint64{80}},
 		"headroom": {least60, func(w *world) {
 			w.earn(w.alice, 100)
-			w.hold(w.alice, 1040)
+			w.holdPacket(w.alice, 1040)
 		}, []uint64{60}},
 		"below the minimum once capped": {least60, func(w *world) {
 			w.earn(w.alice, 100)
-			w.hold(w.alice, 1041)
+			w.holdPacket(w.alice, 1041)
 		}, nil},
 		"what packets earned, whatever the policy demands": {greedy{}, func(w *world) {
-			w.pay(w.alice, 500)
+			w.paySettlement(w.alice, 500)
 			w.earn(w.alice, 70)
 			w.spend(w.alice, 30)
 		}, []uint64{70}},
@@ -74,13 +74,13 @@ func TestOrdersAreCapped(t *testing.T) {
 			w, r := newWorld(t), newRail()
 			c.given(w)
 			placed := 0
-			cfg := manual(r, c.policy)
+			cfg := manualConfig(r, c.policy)
 			cfg.Events.Placed = func(settlement.Order) { placed++ }
 			paid, err := w.engine(cfg).Settle(t.Context(), w.alice)
 			require.NoError(t, err)
-			require.Equal(t, c.want, amounts(paid))
+			require.Equal(t, c.want, paidAmounts(paid))
 			require.Len(t, c.want, placed)
-			require.Equal(t, r.total(w.alice), w.balance(w.alice).SettledOut)
+			require.Equal(t, r.totalPaid(w.alice), w.balance(w.alice).SettledOut)
 			ledgertest.RequireConserved(t, w.ledger)
 		})
 	}
@@ -96,7 +96,7 @@ func (greedy) Due(settlement.PolicyInput) settlement.PaymentRequest {
 func TestOrderIsWrittenAsDesigned(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
-	cfg := manual(r, at100)
+	cfg := manualConfig(r, at100)
 	cfg.Instance = "one"
 	opened := uint64(w.balance(w.alice).Opened.UnixNano())
 	ids := w.book.PeerIDs(w.alice)
@@ -129,9 +129,9 @@ func TestOrderIsWrittenAsDesigned(t *testing.T) {
 	w.earn(w.alice, 80)
 	paid, err = e.Settle(t.Context())
 	require.NoError(t, err, "an account that was checked is known from then on")
-	require.Equal(t, []uint64{80}, amounts(paid))
+	require.Equal(t, []uint64{80}, paidAmounts(paid))
 	require.Equal(t, uint64(2), seen.Sequence)
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 // A ledger that begins anew has another order 1.
@@ -141,11 +141,11 @@ func TestOrderIDsOfTwoLedgersDiffer(t *testing.T) {
 	for range 2 {
 		w := newWorld(t)
 		w.earn(w.alice, 100)
-		_, err := w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
+		_, err := w.engine(manualConfig(r, at100)).Settle(t.Context(), w.alice)
 		require.NoError(t, err)
 		ledgertest.RequireNothingHeld(t, w.ledger)
 	}
-	paid, _ := r.keys()
+	paid, _ := r.countKeys()
 	require.Equal(t, 2, paid)
 }
 
@@ -155,21 +155,21 @@ func TestBurntNumbersAreWalkedOver(t *testing.T) {
 	w.earn(w.alice, 100)
 	// The peer is closed between the look at the balance and the order.
 	var reopen func()
-	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+	l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
 		if c.creates && reopen == nil {
 			reopen = w.closePeer(w.alice)
 		}
-		return pass
+		return noFault
 	}}
-	e := w.engineOn(l, manual(r, at100))
+	e := w.engineOn(l, manualConfig(r, at100))
 	_, err := e.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, ledger.ErrIDSpent)
 	reopen()
 	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.Equal(t, []uint64{80}, amounts(paid))
+	require.Equal(t, []uint64{80}, paidAmounts(paid))
 	require.Equal(t, uint64(2), paid[0].Order.Sequence)
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 // An order of nothing is voided at once, and Close does not speak of it.
@@ -178,14 +178,14 @@ func TestVoidedOrderIsNotOpen(t *testing.T) {
 	w, r := newWorld(t), newRail()
 	w.earn(w.alice, 100)
 	held := false
-	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+	l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
 		if c.creates && !held {
 			held = true
-			w.hold(w.alice, 1100)
+			w.holdPacket(w.alice, 1100)
 		}
-		return pass
+		return noFault
 	}}
-	e := w.engineOn(l, manual(r, at100))
+	e := w.engineOn(l, manualConfig(r, at100))
 	_, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.NoError(t, e.Close(t.Context()))
@@ -199,31 +199,31 @@ func TestTooSmallOrderThatWasTakenOver(t *testing.T) {
 	w, r := newWorld(t), newRail()
 	w.earn(w.alice, 100)
 	policy := settlement.AtLeast{Amount: units(60), Of: at100}
-	heirs := manual(r, policy)
+	heirs := manualConfig(r, policy)
 	heirs.Instance = "heir"
 	heirs.Clock = func() time.Time { return time.Now().Add(time.Hour) }
 	heir := w.engine(heirs)
 	creates := 0
-	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+	l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
 		if !c.creates {
-			return pass
+			return noFault
 		}
 		switch creates++; creates {
 		case 1: // a packet takes most of the headroom just before the order is placed
-			w.hold(w.alice, 1100-30)
+			w.holdPacket(w.alice, 1100-30)
 		case 2: // it is about to be given back
 			paid, err := heir.Settle(context.Background(), w.alice)
 			require.NoError(t, err)
-			require.Equal(t, []uint64{30}, amounts(paid))
+			require.Equal(t, []uint64{30}, paidAmounts(paid))
 		}
-		return pass
+		return noFault
 	}}
-	cfg := manual(r, policy)
+	cfg := manualConfig(r, policy)
 	cfg.Events.Voided = func(settlement.Order, error) { require.Fail(t, "the rail has paid it") }
 	_, err := w.engineOn(l, cfg).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, creates, 2)
-	require.Equal(t, units(30), r.total(w.alice))
+	require.Equal(t, units(30), r.totalPaid(w.alice))
 	require.Equal(t, units(30), w.balance(w.alice).SettledOut)
 	ledgertest.RequireConserved(t, w.ledger)
 }
@@ -243,11 +243,11 @@ func TestOrderThatShrankBelowTheMinimumIsVoided(t *testing.T) {
 			w.earn(w.alice, 100)
 			// A packet takes most of the headroom just before the order is placed.
 			var hold ledger.ID
-			l := &faulty{Ledger: w.ledger, fault: func(call call) fault {
+			l := &faultyLedger{Ledger: w.ledger, fault: func(call call) fault {
 				if call.creates && hold.IsZero() {
-					hold = w.hold(w.alice, 1100-c.left)
+					hold = w.holdPacket(w.alice, 1100-c.left)
 				}
-				return pass
+				return noFault
 			}}
 			now := time.Now()
 			var voided []error
@@ -255,7 +255,7 @@ func TestOrderThatShrankBelowTheMinimumIsVoided(t *testing.T) {
 			if c.minimum > 0 {
 				policy = settlement.AtLeast{Amount: units(c.minimum), Of: at100}
 			}
-			cfg := manual(r, policy)
+			cfg := manualConfig(r, policy)
 			cfg.Clock = func() time.Time { return now }
 			cfg.Events.Voided = func(_ settlement.Order, err error) { voided = append(voided, err) }
 			e := w.engineOn(l, cfg)
@@ -265,20 +265,20 @@ func TestOrderThatShrankBelowTheMinimumIsVoided(t *testing.T) {
 			require.Len(t, voided, 1)
 			require.ErrorIs(t, voided[0], c.why)
 
-			w.write(ledger.Transfer{PendingID: hold, Flags: ledger.TransferVoidPending})
+			w.writeRow(ledger.Transfer{PendingID: hold, Flags: ledger.TransferVoidPending})
 			if c.minimum > 0 {
 				paid, err = e.Settle(t.Context(), w.alice)
 				require.NoError(t, err)
 				require.Empty(t, paid, "not rearmed yet")
 				now = now.Add(2 * time.Minute)
 			}
-			_, called := r.keys()
+			_, called := r.countKeys()
 			require.Zero(t, called)
 
 			paid, err = e.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
-			require.Equal(t, []uint64{80}, amounts(paid))
-			w.conserved(r)
+			require.Equal(t, []uint64{80}, paidAmounts(paid))
+			w.requireConserved(r)
 		})
 	}
 }
@@ -310,15 +310,15 @@ func TestTooSmallOrderWhoseClaimIsRenewed(t *testing.T) {
 	w.earn(w.alice, 100)
 	l := &renewing{Ledger: w.ledger}
 	held := false
-	before := &faulty{Ledger: l, fault: func(c call) fault {
+	before := &faultyLedger{Ledger: l, fault: func(c call) fault {
 		if c.creates && !held { // a packet takes most of the headroom just before the order is placed
 			held = true
-			w.hold(w.alice, 1100-30)
+			w.holdPacket(w.alice, 1100-30)
 		}
-		return pass
+		return noFault
 	}}
 	var voided []error
-	cfg := manual(r, settlement.AtLeast{Amount: units(60), Of: at100})
+	cfg := manualConfig(r, settlement.AtLeast{Amount: units(60), Of: at100})
 	cfg.Events.Voided = func(_ settlement.Order, err error) { voided = append(voided, err) }
 	paid, err := w.engineOn(before, cfg).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
@@ -326,7 +326,7 @@ func TestTooSmallOrderWhoseClaimIsRenewed(t *testing.T) {
 	require.Equal(t, 1, l.renewed)
 	require.Len(t, voided, 1)
 	require.ErrorIs(t, voided[0], settlement.ErrTooSmall)
-	_, called := r.keys()
+	_, called := r.countKeys()
 	require.Zero(t, called)
 	ledgertest.RequireConserved(t, w.ledger)
 }
@@ -338,23 +338,23 @@ func TestTooSmallOrderThatCouldNotBeVoided(t *testing.T) {
 	w, r := newWorld(t), newRail()
 	w.earn(w.alice, 100)
 	var creates int
-	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+	l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
 		if !c.creates {
-			return pass
+			return noFault
 		}
 		creates++
 		switch creates {
 		case 1: // the order
-			w.hold(w.alice, 1100-59)
-			return pass
+			w.holdPacket(w.alice, 1100-59)
+			return noFault
 		case 2: // its void
 			return fault{before: errDown}
 		default:
-			return pass
+			return noFault
 		}
 	}}
 	var voided []error
-	cfg := manual(r, settlement.AtLeast{Amount: units(60), Of: at100})
+	cfg := manualConfig(r, settlement.AtLeast{Amount: units(60), Of: at100})
 	cfg.Events.Voided = func(_ settlement.Order, err error) { voided = append(voided, err) }
 	e := w.engineOn(l, cfg)
 	_, err := e.Settle(t.Context(), w.alice)
@@ -364,7 +364,7 @@ func TestTooSmallOrderThatCouldNotBeVoided(t *testing.T) {
 	require.Empty(t, paid)
 	require.Len(t, voided, 1)
 	require.ErrorIs(t, voided[0], settlement.ErrTooSmall)
-	_, called := r.keys()
+	_, called := r.countKeys()
 	require.Zero(t, called)
 	require.True(t, w.balance(w.alice).Settling.IsZero())
 }
@@ -376,23 +376,23 @@ func TestOpenOrderOfNothingIsClosedByAnyEngine(t *testing.T) {
 	w, r := newWorld(t), newRail()
 	w.earn(w.alice, 100)
 	var hold ledger.ID
-	l := &faulty{Ledger: w.ledger, fault: func(call call) fault {
+	l := &faultyLedger{Ledger: w.ledger, fault: func(call call) fault {
 		switch {
 		case !call.creates:
-			return pass
+			return noFault
 		case hold.IsZero():
-			hold = w.hold(w.alice, 1100)
-			return pass
+			hold = w.holdPacket(w.alice, 1100)
+			return noFault
 		default:
 			return fault{before: errCrash}
 		}
 	}}
-	_, err := w.engineOn(l, manual(r, at100)).Settle(t.Context(), w.alice)
+	_, err := w.engineOn(l, manualConfig(r, at100)).Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, errCrash)
-	w.write(ledger.Transfer{PendingID: hold, Flags: ledger.TransferVoidPending})
+	w.writeRow(ledger.Transfer{PendingID: hold, Flags: ledger.TransferVoidPending})
 
 	now := time.Now()
-	cfg := manual(r, at100)
+	cfg := manualConfig(r, at100)
 	cfg.Instance = "another"
 	cfg.Clock = func() time.Time { return now }
 	e := w.engine(cfg)
@@ -401,9 +401,9 @@ func TestOpenOrderOfNothingIsClosedByAnyEngine(t *testing.T) {
 	now = now.Add(2 * time.Minute)
 	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.Equal(t, []uint64{80}, amounts(paid))
+	require.Equal(t, []uint64{80}, paidAmounts(paid))
 	require.Equal(t, uint64(2), paid[0].Order.Sequence)
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 // The minimum is no reason to void an order that the Settler may have seen.
@@ -412,16 +412,16 @@ func TestOpenOrderIsResumedWhateverThePolicySaysNow(t *testing.T) {
 	w, r := newWorld(t), newRail()
 	r.after = func(settlement.Order) error { return errRail }
 	w.earn(w.alice, 100)
-	_, err := w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
+	_, err := w.engine(manualConfig(r, at100)).Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, errRail)
 
 	r.after = func(settlement.Order) error { return nil }
 	w.earn(w.alice, 200)
 	larger := settlement.AtLeast{Amount: units(200), Of: settlement.Threshold{SettleThreshold: units(250)}}
-	paid, err := w.engine(manual(r, larger)).Settle(t.Context(), w.alice)
+	paid, err := w.engine(manualConfig(r, larger)).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.Equal(t, []uint64{80}, amounts(paid))
-	w.conserved(r)
+	require.Equal(t, []uint64{80}, paidAmounts(paid))
+	w.requireConserved(r)
 }
 
 func TestOrdersListsWhatIsOpen(t *testing.T) {
@@ -430,7 +430,7 @@ func TestOrdersListsWhatIsOpen(t *testing.T) {
 	bob := w.peers[1]
 	r.before = func(settlement.Order) error { return errRail }
 	w.earn(w.alice, 100)
-	e := w.engine(manual(r, at100))
+	e := w.engine(manualConfig(r, at100))
 	for range 2 {
 		_, err := e.Settle(t.Context(), w.alice, bob)
 		require.ErrorIs(t, err, errRail)
@@ -444,7 +444,7 @@ func TestOrdersListsWhatIsOpen(t *testing.T) {
 	require.Equal(t, 2, open[0].Attempts)
 	require.ErrorIs(t, open[0].LastErr, errRail)
 
-	cfg := manual(r, at100)
+	cfg := manualConfig(r, at100)
 	cfg.Instance = "another"
 	open, err = w.engine(cfg).Orders(t.Context(), w.peers...)
 	require.NoError(t, err)
@@ -458,7 +458,7 @@ func TestOrdersListsWhatIsOpen(t *testing.T) {
 	open, err = e.Orders(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, open)
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 func TestOneUnknownAccountDoesNotKeepTheOthersWaiting(t *testing.T) {
@@ -467,10 +467,10 @@ func TestOneUnknownAccountDoesNotKeepTheOthersWaiting(t *testing.T) {
 	w.earn(w.alice, 100)
 	stranger, err := w.book.PeerAccount("stranger", usd)
 	require.NoError(t, err)
-	e := w.engine(manual(r, at100))
+	e := w.engine(manualConfig(r, at100))
 	e.NotifyBalances([]accounts.PeerAccount{w.alice, stranger})
 	paid, err := e.Settle(t.Context())
-	require.Equal(t, []uint64{80}, amounts(paid))
+	require.Equal(t, []uint64{80}, paidAmounts(paid))
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
 	var of *settlement.OrderError
 	require.ErrorAs(t, err, &of)
@@ -478,5 +478,5 @@ func TestOneUnknownAccountDoesNotKeepTheOthersWaiting(t *testing.T) {
 	require.ErrorContains(t, err, "settle with stranger on ledger 1")
 	_, err = e.Settle(t.Context())
 	require.NoError(t, err, "it is forgotten")
-	w.conserved(r)
+	w.requireConserved(r)
 }

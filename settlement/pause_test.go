@@ -18,10 +18,10 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// onRails has bob paid by the chain and everybody else by the bank, whatever is owed.
+// onRails pays bob by the chain and every other peer by the bank, all that is owed.
 func onRails(name string, r settlement.Settler) settlement.Config {
 	cfg := named(name, r)
-	cfg.Policies.Default = all
+	cfg.Policies.Default = payAll
 	cfg.Rails = settlement.Rails{
 		Default: &settlement.Rail{Name: "bank", Settler: r},
 		Peer:    map[string]*settlement.Rail{"bob": {Name: "chain", Settler: r}},
@@ -29,8 +29,8 @@ func onRails(name string, r settlement.Settler) settlement.Config {
 	return cfg
 }
 
-// A pause is in the ledger: an engine that runs keeps to it, one that starts does, and what is
-// owed meanwhile is paid when it ends. Each engine tells of it once.
+// A pause is in the ledger: running engines and new ones obey it, and the amounts owed meanwhile are paid after it.
+// Each engine reports it once.
 func TestPausedRail(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestPausedRail(t *testing.T) {
 		running.NotifyBalances(w.peers)
 		pause(time.Minute)
 		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
-		for range 2 { // repeated, it changes nothing
+		for range 2 { // a repeated call changes nothing
 			require.NoError(t, operator.PauseRail(t.Context(), "bank"))
 		}
 		since := time.Now()
@@ -70,15 +70,15 @@ func TestPausedRail(t *testing.T) {
 		starting := engine("starting")
 		starting.NotifyBalances(w.peers)
 		pause(time.Hour)
-		require.Zero(t, r.total(alice))
-		require.Equal(t, units(20), r.total(bob), "the other rail pays")
+		require.Zero(t, r.totalPaid(alice))
+		require.Equal(t, units(20), r.totalPaid(bob), "the other rail pays")
 		_, err = running.Settle(t.Context(), alice)
 		require.ErrorIs(t, err, settlement.ErrPaused)
 		require.ErrorContains(t, err, `rail "bank" is paused in USD/2 since `)
 
 		require.NoError(t, operator.ResumeRail(t.Context(), "bank"))
 		pause(time.Minute + time.Second)
-		require.Equal(t, units(10), r.total(alice), "within a sweep")
+		require.Equal(t, units(10), r.totalPaid(alice), "within a sweep")
 		require.NoError(t, running.Close(t.Context()))
 		require.NoError(t, starting.Close(t.Context()))
 		once := map[string]int{"paused bank": 1, "resumed bank": 1}
@@ -86,11 +86,11 @@ func TestPausedRail(t *testing.T) {
 		pauses, err = operator.Pauses(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, pauses)
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
-// All payments are stopped whatever the rail, and the pause of a rail is another thing.
+// A stop is for all rails, and separate from the pause of a rail.
 func TestStoppedPayments(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -115,18 +115,17 @@ func TestStoppedPayments(t *testing.T) {
 		requireNotCalled(t, r)
 		require.NoError(t, operator.StartPayments(t.Context()))
 		pause(time.Minute + time.Second)
-		require.Equal(t, units(10), r.total(alice))
-		require.Zero(t, r.total(bob))
+		require.Equal(t, units(10), r.totalPaid(alice))
+		require.Zero(t, r.totalPaid(bob))
 		require.NoError(t, operator.ResumeRail(t.Context(), "chain"))
 		pause(time.Minute + time.Second)
-		require.Equal(t, units(20), r.total(bob))
+		require.Equal(t, units(20), r.totalPaid(bob))
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
-// However often payments were paused and went on, an engine that starts knows what holds, and an
-// engine that runs is not behind.
+// After any number of pauses a new engine reads the newest state, and a running engine keeps up.
 func TestManyPauses(t *testing.T) {
 	t.Parallel()
 	manyPauses(t, newWorld(t))
@@ -144,7 +143,7 @@ func manyPauses(t *testing.T, w *world) {
 		if i%40 == 39 {
 			paid, err := running.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
-			require.Equal(t, []uint64{40}, amounts(paid))
+			require.Equal(t, []uint64{40}, paidAmounts(paid))
 		}
 		require.NoError(t, operator.StopPayments(t.Context()))
 		if i%40 == 20 {
@@ -156,10 +155,10 @@ func manyPauses(t *testing.T, w *world) {
 		}
 		require.NoError(t, operator.StartPayments(t.Context()))
 	}
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
-// Operators who pause and resume at the same moment write one thing after the other.
+// Operators who pause and resume at the same moment write one row after another.
 func TestPausesAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -182,13 +181,13 @@ func TestPausesAtOnce(t *testing.T) {
 	require.Len(t, pauses, 1)
 }
 
-// interrupted is a ledger on which something happens before the first order is placed.
-type interrupted struct {
+// hookedFirstOrder is a ledger that calls a function before the first order is placed.
+type hookedFirstOrder struct {
 	ledger.Ledger
 	before func()
 }
 
-func (l *interrupted) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (l *hookedFirstOrder) CreateTransfers(ctx context.Context, rows []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	if do := l.before; do != nil && rows[0].Code == chart.CodeOrder {
 		l.before = nil
 		do()
@@ -196,7 +195,7 @@ func (l *interrupted) CreateTransfers(ctx context.Context, rows []ledger.Transfe
 	return l.Ledger.CreateTransfers(ctx, rows)
 }
 
-// A pause that comes between the decision and the order gives the order back: no rail is asked.
+// A pause between the decision and the order voids the order: no rail is asked.
 func TestPauseBeforeTheOrder(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*settlement.Config){
@@ -209,8 +208,8 @@ func TestPauseBeforeTheOrder(t *testing.T) {
 			t.Parallel()
 			w, r := newWorld(t), newRail()
 			operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
-			l := &interrupted{Ledger: w.ledger, before: func() { assertNoError(t, operator.PauseRail(t.Context(), "")) }}
-			cfg := manual(r, at100)
+			l := &hookedFirstOrder{Ledger: w.ledger, before: func() { assertNoError(t, operator.PauseRail(t.Context(), "")) }}
+			cfg := manualConfig(r, at100)
 			change(&cfg)
 			var voided []error
 			cfg.Events.Voided = func(_ settlement.Order, why error) { voided = append(voided, why) }
@@ -221,7 +220,7 @@ func TestPauseBeforeTheOrder(t *testing.T) {
 			require.Len(t, voided, 1)
 			require.ErrorIs(t, voided[0], settlement.ErrPaused)
 			require.Zero(t, w.balance(w.alice).Settling)
-			w.conserved(r)
+			w.requireConserved(r)
 		})
 	}
 }
@@ -233,8 +232,8 @@ func assertNoError(t *testing.T, err error) {
 	}
 }
 
-// An order that a rail was asked for goes on under its key, whatever is paused: only the rail
-// knows whether it was paid. So does one of an engine that was started again since.
+// An order that a rail was asked for goes on under its key during every pause: only the rail knows whether the key was
+// paid. So does such an order of a restarted engine.
 func TestPauseKeepsNoAnswerBack(t *testing.T) {
 	t.Parallel()
 	for name, restart := range map[string]bool{"the same engine": false, "started again": true} {
@@ -254,7 +253,7 @@ func TestPauseKeepsNoAnswerBack(t *testing.T) {
 				owner := w.engine(cfg)
 				owner.NotifyBalances(w.peers)
 				synctest.Wait()
-				require.Equal(t, units(80), r.total(w.alice), "and nobody knows")
+				require.Equal(t, units(80), r.totalPaid(w.alice), "and nobody knows")
 				operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 				require.NoError(t, operator.StopPayments(t.Context()))
 				open, err := operator.Orders(t.Context(), w.alice)
@@ -269,20 +268,20 @@ func TestPauseKeepsNoAnswerBack(t *testing.T) {
 				pause(10 * time.Minute)
 				require.Equal(t, units(80), w.balance(w.alice).SettledOut)
 				require.NoError(t, owner.Close(t.Context()))
-				w.conserved(r)
+				w.requireConserved(r)
 			})
 		})
 	}
 }
 
-// An order that was approved during the pause waits, also for an engine that is started again.
+// An order that was approved during the pause waits, also after a restart of the engine.
 func TestApprovedDuringThePause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 		w.earn(w.alice, 60)
-		holder := w.engine(heldAbove("holder", r, 50))
+		holder := w.engine(approvalAbove("holder", r, 50))
 		holder.NotifyBalances(w.peers)
 		synctest.Wait()
 		require.NoError(t, operator.StopPayments(t.Context()))
@@ -302,9 +301,9 @@ func TestApprovedDuringThePause(t *testing.T) {
 		require.ErrorIs(t, open[0].Waits, settlement.ErrPaused)
 		require.NoError(t, operator.StartPayments(t.Context()))
 		pause(2 * time.Minute)
-		require.Equal(t, units(60), r.total(w.alice))
+		require.Equal(t, units(60), r.totalPaid(w.alice))
 		require.NoError(t, again.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -319,8 +318,8 @@ func TestPauseOfABookWithoutAccounts(t *testing.T) {
 	require.ErrorIs(t, e.StopPayments(t.Context()), settlement.ErrEngineClosed)
 }
 
-// An order that was placed during the pause, by an engine that ended then, is with no rail: whoever
-// has it next waits for the end of the pause.
+// An order that an engine placed during the pause, before it crashed, is with no rail: the next owner waits for the end
+// of the pause.
 func TestOrderOfACrashDuringThePause(t *testing.T) {
 	t.Parallel()
 	for _, instance := range []string{"", "heir"} {
@@ -329,9 +328,9 @@ func TestOrderOfACrashDuringThePause(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, r := newWorld(t), newRail()
 				operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
-				l := &stopsAfterOrder{Ledger: &interrupted{Ledger: w.ledger, before: func() { assertNoError(t, operator.StopPayments(t.Context())) }}}
+				l := &silentAfterOrder{Ledger: &hookedFirstOrder{Ledger: w.ledger, before: func() { assertNoError(t, operator.StopPayments(t.Context())) }}}
 				w.earn(w.alice, 100)
-				crashes := w.engineOn(l, manual(r, at100))
+				crashes := w.engineOn(l, manualConfig(r, at100))
 				_, _ = crashes.Settle(t.Context(), w.alice)
 				require.Error(t, crashes.Close(t.Context()))
 				open, err := operator.Orders(t.Context(), w.alice)
@@ -343,23 +342,22 @@ func TestOrderOfACrashDuringThePause(t *testing.T) {
 				requireNotCalled(t, r)
 				require.NoError(t, operator.StartPayments(t.Context()))
 				pause(2 * time.Minute)
-				require.Equal(t, units(80), r.total(w.alice))
+				require.Equal(t, units(80), r.totalPaid(w.alice))
 				require.NoError(t, next.Close(t.Context()))
-				w.conserved(r)
+				w.requireConserved(r)
 			})
 		})
 	}
 }
 
-// A pause that comes after the approval, and before the engine that has the order has seen that,
-// keeps the order from the rail.
+// A pause after the approval, but before the owner has read the approval, keeps the order from the rail.
 func TestPauseAfterTheApproval(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 		w.earn(w.alice, 60)
-		e := w.engine(heldAbove("owner", r, 50))
+		e := w.engine(approvalAbove("owner", r, 50))
 		e.NotifyBalances(w.peers)
 		pause(time.Second)
 		open, err := operator.Orders(t.Context(), w.alice)
@@ -372,14 +370,13 @@ func TestPauseAfterTheApproval(t *testing.T) {
 		requireNotCalled(t, r)
 		require.NoError(t, operator.StartPayments(t.Context()))
 		pause(2 * time.Minute)
-		require.Equal(t, units(60), r.total(w.alice))
+		require.Equal(t, units(60), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
-// lookupsOf253 is a ledger that looks no more transfers up at once, as a server started with
-// --development.
+// lookupsOf253 is a ledger that looks up at most 253 transfers at once, like a server with --development.
 type lookupsOf253 struct{ ledger.Ledger }
 
 func (l lookupsOf253) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
@@ -389,15 +386,15 @@ func (l lookupsOf253) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]l
 	return l.Ledger.LookupTransfers(ctx, ids)
 }
 
-// An engine with many rails, or assets, that starts has more rows to look for than a request
-// takes. It finds the pauses, and pays by all other rails.
+// A new engine with many rails or assets has more rows to look up than a request takes. It finds the pauses, and
+// pays by all other rails.
 func TestPausesOfManyRails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t, "b", "c", "d", "e", "f", "g", "h"), newRail()
 		w.ledger = lookupsOf253{w.ledger}
 		cfg := named("", r)
-		cfg.Policies.Default = all
+		cfg.Policies.Default = payAll
 		cfg.Rails = settlement.Rails{Peer: make(map[string]*settlement.Rail)}
 		for _, a := range w.peers {
 			cfg.Rails.Peer[a.Peer()] = &settlement.Rail{Name: "to " + a.Peer(), Settler: r}

@@ -68,7 +68,7 @@ func (e *Engine) closedMeanwhile(ctx context.Context, o Order, final *answer, la
 	payment := Payment{Order: o}
 	if last.resolves == o.ID && last.posted {
 		payment.Paid = last.Amount
-		e.cfg.Events.paid(payment)
+		e.cfg.Events.reportPaid(payment)
 	}
 	return turn{payment: payment, again: true}, nil
 }
@@ -86,7 +86,7 @@ func (e *Engine) placeAndPay(ctx context.Context, last *head) (turn, error) {
 	case errors.Is(err, sequence.ErrTaken):
 		return turn{again: true}, nil
 	case errors.Is(err, ErrPaused), errors.Is(err, ErrPayoutLimit):
-		return e.waits(Order{Account: a}, err)
+		return e.keepWaiting(Order{Account: a}, err)
 	case err != nil:
 		return turn{}, e.fails(Order{Account: a}, err)
 	case notBefore.IsZero():
@@ -107,7 +107,7 @@ func (e *Engine) placeAndPay(ctx context.Context, last *head) (turn, error) {
 		return e.giveBack(ctx, order, ErrTooSmall)
 	}
 	e.register.opened(order)
-	if t, done, err := e.mayAsk(ctx, order, word{}, true); done || err != nil {
+	if t, done, err := e.checkRailCall(ctx, order, verdict{}, true); done || err != nil {
 		return t, err
 	}
 	if e.slept(began) {
@@ -176,7 +176,7 @@ func (e *Engine) pay(ctx context.Context, o Order) (turn, error) {
 	}
 	e.register.closed(o.Account)
 	payment := Payment{Order: o, Paid: final.paid}
-	e.cfg.Events.paid(payment)
+	e.cfg.Events.reportPaid(payment)
 	if final.giving == nil {
 		e.register.paid(o, e.cfg.Clock().Round(0))
 		e.register.restIsDue(payment)

@@ -22,29 +22,29 @@ var errRail = errors.New("no answer from the rail")
 func TestWhatTheSettlerSaysIsBooked(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
-	e := w.engine(manual(r, at100))
+	e := w.engine(manualConfig(r, at100))
 
 	w.earn(w.alice, 100)
 	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.Equal(t, []uint64{80}, amounts(paid))
+	require.Equal(t, []uint64{80}, paidAmounts(paid))
 	require.Equal(t, units(20), w.balance(w.alice).Payable, "in full")
 
 	r.pays = func(o settlement.Order) ledger.Amount { return o.Amount.Min(units(50)) }
 	w.earn(w.alice, 130)
 	paid, err = e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.Equal(t, []uint64{50, 50}, amounts(paid), "in parts, while it is at the threshold")
+	require.Equal(t, []uint64{50, 50}, paidAmounts(paid), "in parts, while it is at the threshold")
 	require.Equal(t, units(50), w.balance(w.alice).Payable)
 
 	r.pays = func(o settlement.Order) ledger.Amount { sum, _ := o.Amount.Add(units(7)); return sum }
 	w.earn(w.alice, 50)
 	paid, err = e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.Equal(t, []uint64{87}, amounts(paid), "more than ordered")
+	require.Equal(t, []uint64{87}, paidAmounts(paid), "more than ordered")
 	require.Equal(t, units(13), w.balance(w.alice).Payable)
-	require.Equal(t, units(0), w.suspended(), "the rest was taken from the peer")
-	w.conserved(r)
+	require.Equal(t, units(0), w.suspenseDebt(), "the rest was taken from the peer")
+	w.requireConserved(r)
 }
 
 func TestMoreThanOrderedAndMoreThanThePeerHas(t *testing.T) {
@@ -52,16 +52,16 @@ func TestMoreThanOrderedAndMoreThanThePeerHas(t *testing.T) {
 	w, r := newWorld(t), newRail()
 	r.pays = func(settlement.Order) ledger.Amount { return units(5000) }
 	w.earn(w.alice, 100)
-	paid, err := w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
+	paid, err := w.engine(manualConfig(r, at100)).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.Equal(t, []uint64{5000}, amounts(paid))
+	require.Equal(t, []uint64{5000}, paidAmounts(paid))
 	b := w.balance(w.alice)
 	require.Equal(t, units(5000), b.SettledOut)
 	require.Equal(t, units(4900), b.Receivable)
 	require.Zero(t, b.Headroom, "the whole credit line is used")
-	require.Equal(t, units(0), w.suspended())
+	require.Equal(t, units(0), w.suspenseDebt())
 	require.Equal(t, units(5000-1100), b.Arrears, "the rest is collected when it can be")
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 func TestDeclinedIsGivenBackAndRearmedLater(t *testing.T) {
@@ -79,7 +79,7 @@ func TestDeclinedIsGivenBackAndRearmedLater(t *testing.T) {
 			w := newWorld(t)
 			w.earn(w.alice, 100)
 			now := time.Now()
-			cfg := manual(settler, at100)
+			cfg := manualConfig(settler, at100)
 			cfg.Clock = func() time.Time { return now }
 			var voided []settlement.Order
 			cfg.Events.Voided = func(o settlement.Order, err error) {
@@ -99,7 +99,7 @@ func TestDeclinedIsGivenBackAndRearmedLater(t *testing.T) {
 
 			// Another engine keeps to the wait too: it is in the ledger.
 			r := newRail()
-			cfg.Rails, cfg.Instance = railOf(r), "another"
+			cfg.Rails, cfg.Instance = railsWith(r), "another"
 			other := w.engine(cfg)
 			paid, err = other.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
@@ -107,9 +107,9 @@ func TestDeclinedIsGivenBackAndRearmedLater(t *testing.T) {
 			now = now.Add(time.Minute + time.Second)
 			paid, err = other.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
-			require.Equal(t, []uint64{80}, amounts(paid))
+			require.Equal(t, []uint64{80}, paidAmounts(paid))
 			require.Equal(t, uint64(2), paid[0].Order.Sequence)
-			w.conserved(r)
+			w.requireConserved(r)
 		})
 	}
 }
@@ -121,11 +121,11 @@ func TestDeclinedAfterAPart(t *testing.T) {
 	r.pays = func(settlement.Order) ledger.Amount { return units(30) }
 	r.after = func(settlement.Order) error { return settlement.ErrDeclined }
 	w.earn(w.alice, 200)
-	paid, err := w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
+	paid, err := w.engine(manualConfig(r, at100)).Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, settlement.ErrDeclined)
-	require.Equal(t, []uint64{30}, amounts(paid), "and no more at once")
+	require.Equal(t, []uint64{30}, paidAmounts(paid), "and no more at once")
 	require.Equal(t, units(170), w.balance(w.alice).Payable)
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 // Whatever is not a clear answer keeps the order open under its key.
@@ -150,7 +150,7 @@ func TestUnclearAnswersAreTriedAgainUnderTheSameKey(t *testing.T) {
 			w, r := newWorld(t), newRail()
 			c.unclear(r)
 			var failed []error
-			cfg := manual(r, at100)
+			cfg := manualConfig(r, at100)
 			cfg.Events.Failed = func(err error) { failed = append(failed, err) }
 			e := w.engine(cfg)
 			w.earn(w.alice, 100)
@@ -166,10 +166,10 @@ func TestUnclearAnswersAreTriedAgainUnderTheSameKey(t *testing.T) {
 			r.before, r.after = fine.before, fine.after
 			paid, err := e.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
-			require.Equal(t, []uint64{80, 500}, amounts(paid), "the open order first, then the rest")
-			_, called := r.keys()
+			require.Equal(t, []uint64{80, 500}, paidAmounts(paid), "the open order first, then the rest")
+			_, called := r.countKeys()
 			require.Equal(t, 2, called)
-			w.conserved(r)
+			w.requireConserved(r)
 		})
 	}
 }
@@ -184,7 +184,7 @@ func TestSettlerThatIsTooSlow(t *testing.T) {
 			return ledger.Amount{}, ctx.Err()
 		})
 		w.earn(w.alice, 100)
-		cfg := manual(slow, at100)
+		cfg := manualConfig(slow, at100)
 		cfg.Rails.Default.Timeout = 7 * time.Second
 		e := w.engine(cfg)
 		began := time.Now()
@@ -194,10 +194,10 @@ func TestSettlerThatIsTooSlow(t *testing.T) {
 		require.Equal(t, units(80), w.balance(w.alice).Settling)
 		require.NoError(t, t.Context().Err())
 
-		paid, err := w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
+		paid, err := w.engine(manualConfig(r, at100)).Settle(t.Context(), w.alice)
 		require.NoError(t, err)
-		require.Equal(t, []uint64{80}, amounts(paid))
-		w.conserved(r)
+		require.Equal(t, []uint64{80}, paidAmounts(paid))
+		w.requireConserved(r)
 	})
 }
 
@@ -224,11 +224,11 @@ func TestOrderResolvedByAnotherHand(t *testing.T) {
 			settler := func(_ context.Context, o settlement.Order) (ledger.Amount, error) {
 				row := c.resolution
 				row.PendingID = o.ID
-				w.write(row)
+				w.writeRow(row)
 				return units(c.paid), nil
 			}
 			w.earn(w.alice, 100)
-			_, err := w.engine(manual(settlement.SettlerFunc(settler), at100)).Settle(t.Context(), w.alice)
+			_, err := w.engine(manualConfig(settlement.SettlerFunc(settler), at100)).Settle(t.Context(), w.alice)
 			switch {
 			case c.conflict:
 				require.ErrorIs(t, err, settlement.ErrOrderConflict)
@@ -238,7 +238,7 @@ func TestOrderResolvedByAnotherHand(t *testing.T) {
 				require.NoError(t, err)
 			}
 			require.Equal(t, c.resolution.Amount, w.balance(w.alice).SettledOut, "it stays as it was booked")
-			require.Equal(t, units(0), w.suspended())
+			require.Equal(t, units(0), w.suspenseDebt())
 			ledgertest.RequireNothingHeld(t, w.ledger)
 		})
 	}
@@ -260,12 +260,12 @@ func TestTwoAnswersForOneOrder(t *testing.T) {
 					})
 				}
 				late := settlement.SettlerFunc(func(ctx context.Context, o settlement.Order) (ledger.Amount, error) {
-					_, err := w.engine(manual(answer(first), at100)).Settle(ctx, w.alice)
+					_, err := w.engine(manualConfig(answer(first), at100)).Settle(ctx, w.alice)
 					require.Equal(t, first == 0, errors.Is(err, settlement.ErrDeclined))
 					return units(second), nil
 				})
 				w.earn(w.alice, 100)
-				_, err := w.engine(manual(late, at100)).Settle(t.Context(), w.alice)
+				_, err := w.engine(manualConfig(late, at100)).Settle(t.Context(), w.alice)
 				require.Equal(t, first != second, errors.Is(err, settlement.ErrOrderConflict), "%v", err)
 				require.Equal(t, units(first), w.balance(w.alice).SettledOut)
 				ledgertest.RequireNothingHeld(t, w.ledger)
@@ -282,21 +282,21 @@ func TestOrderIsPostedAfterARefusal(t *testing.T) {
 	paying := false
 	var reopen func()
 	r.after = func(settlement.Order) error { paying = true; return nil }
-	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+	l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
 		if c.creates && paying && reopen == nil {
 			reopen = w.closePeer(w.alice)
 		}
-		return pass
+		return noFault
 	}}
 	w.earn(w.alice, 100)
-	e := w.engineOn(l, manual(r, at100))
+	e := w.engineOn(l, manualConfig(r, at100))
 	_, err := e.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, ledger.ErrIDSpent)
 	reopen()
 	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.Equal(t, []uint64{80}, amounts(paid))
-	w.conserved(r)
+	require.Equal(t, []uint64{80}, paidAmounts(paid))
+	w.requireConserved(r)
 }
 
 // The post is applied, its answer is lost, and the caller goes away. The next look
@@ -306,9 +306,9 @@ func TestOrderThatWasClosedUnseen(t *testing.T) {
 	w, r := newWorld(t), newRail()
 	ctx, cancel := context.WithCancel(t.Context())
 	lost := false
-	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
-		if paid, _ := r.keys(); !c.creates || paid == 0 || ctx.Err() != nil {
-			return pass
+	l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
+		if paid, _ := r.countKeys(); !c.creates || paid == 0 || ctx.Err() != nil {
+			return noFault
 		}
 		if !lost {
 			lost = true
@@ -317,7 +317,7 @@ func TestOrderThatWasClosedUnseen(t *testing.T) {
 		cancel() // while it is asked for again
 		return fault{before: ledger.ErrOutcomeUnknown}
 	}}
-	cfg := manual(r, at100)
+	cfg := manualConfig(r, at100)
 	var told []settlement.Payment
 	cfg.Events.Paid = func(p settlement.Payment) { told = append(told, p) }
 	e := w.engineOn(l, cfg)
@@ -327,10 +327,10 @@ func TestOrderThatWasClosedUnseen(t *testing.T) {
 	require.Empty(t, told)
 	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.Equal(t, []uint64{80}, amounts(paid))
+	require.Equal(t, []uint64{80}, paidAmounts(paid))
 	require.Equal(t, paid, told)
 	require.NoError(t, e.Close(t.Context()), "no order is open")
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 // Settler: paid. The booking fails, and before it is tried again somebody voids the
@@ -339,21 +339,21 @@ func TestOrderThatWasVoidedUnseen(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
 	var voided bool
-	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
-		if paid, _ := r.keys(); c.creates && paid == 1 && !voided {
+	l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
+		if paid, _ := r.countKeys(); c.creates && paid == 1 && !voided {
 			voided = true
 			return fault{before: errRail}
 		}
-		return pass
+		return noFault
 	}}
-	cfg := manual(r, at100)
+	cfg := manualConfig(r, at100)
 	cfg.Events.Paid = func(settlement.Payment) { t.Error("nothing was booked") }
 	e := w.engineOn(l, cfg)
 	w.earn(w.alice, 100)
 	_, err := e.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, errRail)
 	for id := range r.paid {
-		w.write(ledger.Transfer{PendingID: id, Flags: ledger.TransferVoidPending})
+		w.writeRow(ledger.Transfer{PendingID: id, Flags: ledger.TransferVoidPending})
 	}
 	_, err = e.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, settlement.ErrOrderConflict)
@@ -366,21 +366,21 @@ func TestOrderThatWasPlacedUnseen(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
 	placed := false
-	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+	l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
 		if placed && !c.creates {
 			return fault{before: errRail}
 		}
 		placed = placed || c.creates
-		return pass
+		return noFault
 	}}
-	e := w.engineOn(l, manual(r, at100))
+	e := w.engineOn(l, manualConfig(r, at100))
 	w.earn(w.alice, 100)
 	_, err := e.Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, errRail)
 	require.ErrorIs(t, e.Close(t.Context()), settlement.ErrOrdersOpen)
-	_, err = w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
+	_, err = w.engine(manualConfig(r, at100)).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 // The largest amount means "all" in a post. As an answer it would fill the account
@@ -392,12 +392,12 @@ func TestImpossibleAnswer(t *testing.T) {
 		return ledger.AmountMax, nil
 	})
 	w.earn(w.alice, 100)
-	_, err := w.engine(manual(all, at100)).Settle(t.Context(), w.alice)
+	_, err := w.engine(manualConfig(all, at100)).Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, settlement.ErrInvalidSettledAmount)
 	require.Zero(t, w.balance(w.alice).SettledOut)
-	_, err = w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
+	_, err = w.engine(manualConfig(r, at100)).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 // Books and rail contradict each other: whatever is ordered now may be paid twice.
@@ -405,16 +405,16 @@ func TestNoOrdersAfterAContradiction(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
 	r.before = func(o settlement.Order) error {
-		w.write(ledger.Transfer{PendingID: o.ID, Flags: ledger.TransferVoidPending})
+		w.writeRow(ledger.Transfer{PendingID: o.ID, Flags: ledger.TransferVoidPending})
 		return nil
 	}
 	w.earn(w.alice, 100)
-	e := w.engine(manual(r, at100))
+	e := w.engine(manualConfig(r, at100))
 	for range 3 {
 		_, err := e.Settle(t.Context(), w.alice)
 		require.ErrorIs(t, err, settlement.ErrOrderConflict)
 	}
-	_, called := r.keys()
+	_, called := r.countKeys()
 	require.Equal(t, 1, called)
 	ledgertest.RequireNothingHeld(t, w.ledger)
 }
@@ -428,11 +428,11 @@ func TestSettlerThatEndsItsGoroutine(t *testing.T) {
 		return ledger.Amount{}, nil
 	})
 	w.earn(w.alice, 100)
-	_, err := w.engine(manual(exits, at100)).Settle(t.Context(), w.alice)
+	_, err := w.engine(manualConfig(exits, at100)).Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, settlement.ErrPanic)
-	_, err = w.engine(manual(r, at100)).Settle(t.Context(), w.alice)
+	_, err = w.engine(manualConfig(r, at100)).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 // A post is not asked for again while the account is closed.
@@ -451,7 +451,7 @@ func TestOrderIsPostedAfterTheAccountWasClosedMeanwhile(t *testing.T) {
 				return nil
 			}
 			w.earn(w.alice, 100)
-			e := w.engine(manual(r, at100))
+			e := w.engine(manualConfig(r, at100))
 			for try := range 3 {
 				_, err := e.Settle(t.Context(), w.alice)
 				require.ErrorIs(t, err, accounts.ErrPeerClosed)
@@ -460,9 +460,9 @@ func TestOrderIsPostedAfterTheAccountWasClosedMeanwhile(t *testing.T) {
 			reopen()
 			paid, err := e.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
-			require.Equal(t, []uint64{answer}, amounts(paid))
+			require.Equal(t, []uint64{answer}, paidAmounts(paid))
 			require.Equal(t, 1, r.calls[paid[0].Order.ID], "a final answer is not asked for again")
-			w.conserved(r)
+			w.requireConserved(r)
 		})
 	}
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// payoutProgram is a random life of three engines with limits, of which requests fail and that are
-// stopped and started, while an operator pauses, approves and cancels.
+// payoutProgram is a random program: three engines with limits, failing requests and restarts, while an operator
+// pauses, approves and cancels.
 type payoutProgram struct {
 	*world
 	random *rand.Rand
@@ -30,7 +30,7 @@ type payoutProgram struct {
 	operator *settlement.Engine
 
 	mu       sync.Mutex
-	trouble  bool // requests and the rail fail now and then
+	trouble  bool // requests and the rail sometimes fail
 	since    *time.Time
 	approved map[ledger.ID]time.Time
 	payments []payout
@@ -44,43 +44,43 @@ type payout struct {
 	amount uint64
 }
 
-// The limits of all engines.
+// payoutLimits are the limits of all engines.
 var payoutLimits = struct{ peerDay, assetDay, order, approve uint64 }{peerDay: 120, assetDay: 200, order: 50, approve: 40}
 
-func (p *payoutProgram) chance(percent int) bool {
-	drawn := p.draw(100)
+func (p *payoutProgram) rollChance(percent int) bool {
+	drawn := p.drawNumber(100)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.trouble && drawn < percent
 }
 
-func (p *payoutProgram) draw(n int) int {
+func (p *payoutProgram) drawNumber(n int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.random.IntN(n)
 }
 
-// start starts an engine, with requests that fail.
-func (p *payoutProgram) start(i int) {
-	l := &faulty{Ledger: p.ledger, fault: func(call) fault {
+// startEngine starts an engine with requests that sometimes fail.
+func (p *payoutProgram) startEngine(i int) {
+	l := &faultyLedger{Ledger: p.ledger, fault: func(call) fault {
 		switch {
-		case p.chance(3):
+		case p.rollChance(3):
 			return fault{before: errRail}
-		case p.chance(2):
+		case p.rollChance(2):
 			return fault{after: errRail}
 		}
-		return pass
+		return noFault
 	}}
-	cfg := manual(p.rail, settlement.Threshold{SettleThreshold: units(10)})
+	cfg := manualConfig(p.rail, settlement.Threshold{SettleThreshold: units(10)})
 	cfg.Instance = fmt.Sprint("engine ", i)
 	cfg.OrderCooldown, cfg.Lease = time.Second, time.Hour
 	cfg.PeerPayoutLimits.Default = settlement.PayoutLimit{Day: units(payoutLimits.peerDay), Order: units(payoutLimits.order)}
-	cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(payoutLimits.assetDay), ApproveAbove: units(payoutLimits.approve)})
+	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(payoutLimits.assetDay), ApproveAbove: units(payoutLimits.approve)})
 	p.engines[i] = p.engineOn(l, cfg)
 }
 
-// asked checks what may be asked of the rail, the first time for an order.
-func (p *payoutProgram) asked(o settlement.Order) {
+// checkCall checks the first call of the rail for an order.
+func (p *payoutProgram) checkCall(o settlement.Order) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now, amount := time.Now(), ledgerUnits(o.Amount)
@@ -111,11 +111,11 @@ func ledgerUnits(a ledger.Amount) uint64 {
 	return n
 }
 
-// pays is what the rail pays for an order, once.
-func (p *payoutProgram) pays(o settlement.Order) ledger.Amount {
-	p.asked(o)
+// drawPaid draws the amount that the rail pays for an order.
+func (p *payoutProgram) drawPaid(o settlement.Order) ledger.Amount {
+	p.checkCall(o)
 	paid := o.Amount
-	if p.chance(10) {
+	if p.rollChance(10) {
 		paid = units(1 + ledgerUnits(o.Amount)/2)
 	}
 	p.mu.Lock()
@@ -124,29 +124,29 @@ func (p *payoutProgram) pays(o settlement.Order) ledger.Amount {
 	return paid
 }
 
-// check lets engines settle at the same moment.
-func (p *payoutProgram) check(all bool) {
+// settleAtOnce lets engines settle at the same moment.
+func (p *payoutProgram) settleAtOnce(all bool) {
 	var visits sync.WaitGroup
 	for i, e := range p.engines {
-		if all || p.draw(2) == 0 {
+		if all || p.drawNumber(2) == 0 {
 			visits.Go(func() { _, _ = e.Settle(p.t.Context(), p.peers...) })
-		} else if p.chance(20) {
+		} else if p.rollChance(20) {
 			_ = e.Close(p.t.Context())
-			p.start(i)
+			p.startEngine(i)
 		}
 	}
 	visits.Wait()
 }
 
-// decide approves and cancels orders that wait.
-func (p *payoutProgram) decide(approveAll bool) {
+// decideOrders approves and cancels waiting orders.
+func (p *payoutProgram) decideOrders(approveAll bool) {
 	open, err := p.operator.Orders(p.t.Context(), p.peers...)
 	require.NoError(p.t, err)
 	for _, o := range open {
 		if !errors.Is(o.Waits, settlement.ErrAwaitsApproval) {
 			continue
 		}
-		if approveAll || p.draw(3) > 0 {
+		if approveAll || p.drawNumber(3) > 0 {
 			p.mu.Lock()
 			p.approved[o.ID] = time.Now()
 			p.mu.Unlock()
@@ -158,7 +158,7 @@ func (p *payoutProgram) decide(approveAll bool) {
 	}
 }
 
-func (p *payoutProgram) stop(on bool) {
+func (p *payoutProgram) switchPayments(on bool) {
 	if on {
 		require.NoError(p.t, p.operator.StopPayments(p.t.Context()))
 		pauses, err := p.operator.Pauses(p.t.Context())
@@ -170,28 +170,28 @@ func (p *payoutProgram) stop(on bool) {
 	p.since = nil
 }
 
-func (p *payoutProgram) step() {
-	switch p.draw(10) {
+func (p *payoutProgram) runStep() {
+	switch p.drawNumber(10) {
 	case 0, 1, 2:
-		p.earn(p.peers[p.draw(len(p.peers))], uint64(1+p.draw(70)))
+		p.earn(p.peers[p.drawNumber(len(p.peers))], uint64(1+p.drawNumber(70)))
 	case 3, 4, 5, 6:
-		p.check(false)
+		p.settleAtOnce(false)
 	case 7:
-		p.decide(false)
+		p.decideOrders(false)
 	case 8:
-		p.stop(p.draw(3) == 0)
+		p.switchPayments(p.drawNumber(3) == 0)
 	case 9:
-		pause(time.Duration(p.draw(int(5 * time.Hour))))
+		pause(time.Duration(p.drawNumber(int(5 * time.Hour))))
 	}
-	pause(time.Duration(p.draw(int(time.Minute))))
+	pause(time.Duration(p.drawNumber(int(time.Minute))))
 }
 
-// Whatever happens, no rail is asked beyond the limits, without the approval that an order needs,
-// or for an order that was placed while payments are stopped; and in the end all is paid.
+// No rail is ever asked beyond the limits, without a needed approval, or for an order that was placed while
+// payments are stopped; and in the end everything is paid.
 func TestPayoutPrograms(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
-	for n := range programs(t) {
+	for n := range programCount(t) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -199,50 +199,50 @@ func TestPayoutPrograms(t *testing.T) {
 					world: newWorld(t, "bob", "carol"), random: rand.New(rand.NewPCG(seed, uint64(n))), rail: newRail(),
 					engines: make([]*settlement.Engine, 3), trouble: true, approved: map[ledger.ID]time.Time{},
 				}
-				p.rail.pays = p.pays
-				p.rail.before = func(settlement.Order) error { return p.fails() }
+				p.rail.pays = p.drawPaid
+				p.rail.before = func(settlement.Order) error { return p.drawFailure() }
 				p.rail.after = p.rail.before
 				for i := range p.engines {
-					p.start(i)
+					p.startEngine(i)
 				}
 				p.operator = p.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 				for range 120 {
-					p.step()
+					p.runStep()
 				}
 				p.mu.Lock()
 				p.trouble = false
 				p.mu.Unlock()
-				p.stop(false)
+				p.switchPayments(false)
 				for range 60 { // days
 					pause(time.Minute)
-					p.check(true)
-					p.decide(true)
+					p.settleAtOnce(true)
+					p.decideOrders(true)
 					pause(time.Minute)
-					p.check(true)
+					p.settleAtOnce(true)
 					pause(12 * time.Hour)
 				}
 				require.Empty(t, p.wrong)
 				for _, a := range p.peers {
 					require.Less(t, ledgerUnits(p.balance(a).Payable), uint64(10), "%v", a)
 				}
-				p.conserved(p.rail)
+				p.requireConserved(p.rail)
 			})
 		})
 	}
 }
 
-func (p *payoutProgram) fails() error {
+func (p *payoutProgram) drawFailure() error {
 	switch {
-	case p.chance(10):
+	case p.rollChance(10):
 		return errRail
-	case p.chance(5):
+	case p.rollChance(5):
 		return settlement.ErrPending
 	}
 	return nil
 }
 
-// programs is how many random programs there are.
-func programs(t *testing.T) int {
+// programCount is the number of random programs.
+func programCount(t *testing.T) int {
 	t.Helper()
 	n := 20
 	if text := os.Getenv("PEERLEDGER_PROGRAMS"); text != "" {

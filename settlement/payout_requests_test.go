@@ -15,7 +15,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// countsQueries counts the queries that are of no single account.
+// countsQueries counts the queries over all accounts.
 type countsQueries struct {
 	ledger.Ledger
 	queries atomic.Int64
@@ -26,9 +26,8 @@ func (c *countsQueries) QueryTransfers(ctx context.Context, f ledger.QueryFilter
 	return c.Ledger.QueryTransfers(ctx, f)
 }
 
-// Limits and pauses cost nothing at rest: one look-up for some 2,000 peers, as without them. A
-// limit of the day costs an order a write and up to four queries, half of which are for what rails
-// paid beyond orders, when something was paid.
+// Limits and pauses cost nothing at rest: one look-up for some 2,000 peers, as without them. A daily limit costs an
+// order one write and up to four queries, half of them for payments beyond orders, once something was paid.
 func TestRequestsOfLimitsAndPauses(t *testing.T) {
 	t.Parallel()
 	const peers = 200
@@ -39,9 +38,9 @@ func TestRequestsOfLimitsAndPauses(t *testing.T) {
 	w := newWorld(t, names...)
 	l := &countsQueries{Ledger: w.ledger}
 	c := &counted{Ledger: l}
-	cfg := manual(newRail(), at100)
-	cfg.Lease = time.Hour // no claims are renewed while it runs
-	cfg.AssetPayoutLimits = dollars(settlement.PayoutLimit{Day: units(1 << 40), ApproveAbove: units(1 << 30)})
+	cfg := manualConfig(newRail(), at100)
+	cfg.Lease = time.Hour // no claims are renewed
+	cfg.AssetPayoutLimits = usdLimits(settlement.PayoutLimit{Day: units(1 << 40), ApproveAbove: units(1 << 30)})
 	e := w.engineOn(c, cfg)
 	operator := w.engine(settlement.Config{Instance: "operator", NoTakeover: true})
 	earn := func(n uint64) {
@@ -59,7 +58,7 @@ func TestRequestsOfLimitsAndPauses(t *testing.T) {
 	earn(100)
 	_, err := e.Settle(t.Context(), w.peers...)
 	require.NoError(t, err)
-	c.take() // the newest order of each peer is read once
+	c.take() // reads the newest order of each peer once
 	earn(80)
 	queries := l.queries.Swap(0)
 	_, err = e.Settle(t.Context(), w.peers...)

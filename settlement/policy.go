@@ -7,88 +7,82 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Policy decides when a peer is paid. It is a pure function of what stands between us
-// and the peer, and is called concurrently.
+// Policy decides when a peer is paid. It is a pure function of the position between us and the peer, and is called
+// concurrently.
 //
-// A Policy that also has a method Validate() error is asked by NewEngine whether it is
-// possible at all, as those of this package are.
+// [NewEngine] calls the method Validate() error of a Policy that has one, as the policies of this package do.
 type Policy interface {
-	// Due is what should be paid down now. It need not mind what can be paid:
-	// the Engine caps it.
+	// Due returns the amount to pay now. The Engine caps the amount to the balance.
 	Due(standing PolicyInput) PaymentRequest
 }
 
-// PolicyInput is what a Policy decides on.
+// PolicyInput is the input of a [Policy].
 type PolicyInput struct {
-	// Balance is posted amounts alone: what packets in flight will bring is not owed
-	// yet.
+	// Balance has posted amounts only: packets in flight are not owed yet.
 	accounts.Balance
 
 	Now time.Time // by Config.Clock
-	// OwedSince is since when something is owed without a break and without an order;
-	// long ago if that is not known.
+	// OwedSince is since when something has been owed without a break and without an order; long ago if the
+	// Engine does not know.
 	OwedSince time.Time
-	// ActiveAt is when the newest packet from or to the peer was booked; long ago if
-	// that is not known.
+	// ActiveAt is the time of the newest packet from or to the peer; long ago if the Engine does not know.
 	ActiveAt time.Time
-	// Urgent says that there is a reason not to wait: the peer takes no packets any
-	// more for what we owe it (T04), or an operator wants to settle.
+	// Urgent is true if there is a reason not to wait: the peer refuses packets because of the amount we owe
+	// (T04), or an operator settles.
 	Urgent bool
 }
 
-// Owed is what packets earned the peer and is not paid: the payable less what the peer
-// prepaid. In units.
-func (s PolicyInput) Owed() ledger.Amount { return owed(s.Balance) }
+// Owed is the unpaid part of the peer's earnings from packets, in units: the payable less the prepayment.
+func (in PolicyInput) Owed() ledger.Amount { return owedAmount(in.Balance) }
 
-// owed is the net of a balance, 0 if that is below 0.
-func owed(b accounts.Balance) ledger.Amount { return b.Payable.SubFloor(b.Prepaid) }
+// owedAmount is the payable less the prepayment; 0 if the prepayment is larger.
+func owedAmount(b accounts.Balance) ledger.Amount { return b.Payable.SubFloor(b.Prepaid) }
 
-// PaymentRequest is what a Policy asks for. The zero Demand asks for nothing.
+// PaymentRequest is the answer of a [Policy]. The zero PaymentRequest asks for nothing.
 type PaymentRequest struct {
-	Amount ledger.Amount // how much should be paid, in units
-	// Minimum is the smallest payment worth making, in units: if less than it
-	// can be paid, nothing is.
+	Amount ledger.Amount // to pay, in units
+	// Minimum is the smallest payment worth making, in units: nothing is paid if less than Minimum can be.
 	Minimum ledger.Amount
-	// Prefunding is how much the peer may owe us when the amount is paid, in units: what is paid
-	// ahead of what packets earn. It counts only while the peer has prepaid nothing.
+	// Prefunding is how much the peer may owe us after the payment, in units: the amount paid ahead of
+	// the earnings. It counts only while the peer has no prepayment.
 	Prefunding ledger.Amount
 
-	refund bool // an operator wants the prepayment to be paid back
+	refund bool // an operator asked for the prepayment to be paid back
 }
 
-// payable is how much may be ordered now: what the policy demands, as far as it may be paid
-// and as far as the headroom covers it after the arrears; 0 if that is below the minimum.
-func (d PaymentRequest) payable(b accounts.Balance) ledger.Amount {
-	amount := d.Amount.Min(d.most(b)).Min(b.Headroom.SubFloor(b.Arrears))
-	if amount.Less(d.Minimum) {
+// payableFrom is the amount that may be ordered now: the requested amount, capped to maxPayable and to the headroom
+// less the arrears; 0 if the result is below the minimum.
+func (r PaymentRequest) payableFrom(b accounts.Balance) ledger.Amount {
+	amount := r.Amount.Min(r.maxPayable(b)).Min(b.Headroom.SubFloor(b.Arrears))
+	if amount.Less(r.Minimum) {
 		return ledger.Amount{}
 	}
 	return amount
 }
 
-// most is the most that may be paid: what packets earned, with a refund also what the peer
-// prepaid, and ahead of that only to a peer that prepaid nothing.
-func (d PaymentRequest) most(b accounts.Balance) ledger.Amount {
+// maxPayable is the unpaid part of the earnings; with a refund also the prepayment; and with Prefunding an amount
+// ahead, but only for a peer without a prepayment.
+func (r PaymentRequest) maxPayable(b accounts.Balance) ledger.Amount {
 	switch {
-	case d.refund:
+	case r.refund:
 		return b.Payable
 	case b.Prepaid.IsZero():
-		most, fits := owed(b).Add(d.Prefunding.SubFloor(b.Receivable))
+		sum, fits := owedAmount(b).Add(r.Prefunding.SubFloor(b.Receivable))
 		if !fits {
 			return ledger.AmountMax
 		}
-		return most
+		return sum
 	default:
-		return owed(b)
+		return owedAmount(b)
 	}
 }
 
-// validator is a Policy that can be impossible.
-type validator interface{ Validate() error }
+// policyValidator is a [Policy] that can be impossible.
+type policyValidator interface{ Validate() error }
 
-// validate asks a policy whether it is possible.
-func validate(p Policy) error {
-	if v, ok := p.(validator); ok {
+// validatePolicy validates a policy that is a policyValidator.
+func validatePolicy(p Policy) error {
+	if v, ok := p.(policyValidator); ok {
 		return v.Validate()
 	}
 	return nil

@@ -12,8 +12,8 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// owing is a Standing of a peer that is owed so much, and covers and earned it.
-func owing(payable, prepaid uint64) settlement.PolicyInput {
+// inputOwing is the input for a peer with a payable and a prepayment.
+func inputOwing(payable, prepaid uint64) settlement.PolicyInput {
 	return settlement.PolicyInput{Balance: accounts.Balance{
 		Payable: units(payable), Prepaid: units(prepaid), Headroom: units(payable), Earned: units(payable - prepaid),
 	}}
@@ -36,7 +36,7 @@ func TestThresholdDue(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := owing(c.payable, c.prepaid)
+			s := inputOwing(c.payable, c.prepaid)
 			require.Equal(t, settlement.PaymentRequest{Amount: units(c.want)}, at100.Due(s))
 			s.Urgent = true
 			require.Equal(t, settlement.PaymentRequest{Amount: units(c.pressed)}, at100.Due(s))
@@ -65,13 +65,13 @@ func TestPoliciesOfTime(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := owing(c.owed, 0)
+			s := inputOwing(c.owed, 0)
 			s.Now, s.OwedSince, s.ActiveAt, s.Urgent = now, now.Add(-c.waited), now.Add(-c.quiet), c.pressed
 			require.Equal(t, units(c.every), every.Due(s).Amount)
 			require.Equal(t, units(c.idle), idle.Due(s).Amount)
 		})
 	}
-	s := owing(50, 0)
+	s := inputOwing(50, 0)
 	s.Now = now
 	require.Equal(t, units(45), every.Due(s).Amount, "what is not known is long ago")
 }
@@ -99,13 +99,13 @@ func TestCombinedPolicies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := owing(c.owed, 0)
+			s := inputOwing(c.owed, 0)
 			s.Headroom, s.Now, s.OwedSince = units(c.headroom), now, now.Add(-c.waited)
 			require.Equal(t, c.want, policy.Due(s))
 		})
 	}
 	twice := settlement.AtLeast{Amount: units(10), Of: settlement.AtLeast{Amount: units(60), Of: at100}}
-	require.Equal(t, units(60), twice.Due(owing(100, 0)).Minimum, "the larger one holds")
+	require.Equal(t, units(60), twice.Due(inputOwing(100, 0)).Minimum, "the larger one holds")
 }
 
 func TestImpossiblePolicies(t *testing.T) {
@@ -136,7 +136,7 @@ func TestImpossiblePolicies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			_, err := settlement.NewEngine(w.ledger, w.book, manual(newRail(), c.policy))
+			_, err := settlement.NewEngine(w.ledger, w.book, manualConfig(newRail(), c.policy))
 			if c.fields == "" {
 				require.NoError(t, err)
 				return
@@ -148,7 +148,7 @@ func TestImpossiblePolicies(t *testing.T) {
 	}
 }
 
-// fieldsOf are the fields of all FieldErrors in an error.
+// fieldsOf returns the fields of all FieldErrors in an error.
 func fieldsOf(err error) (fields []string) {
 	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
 	case *accounts.FieldError:
@@ -166,7 +166,7 @@ func fieldsOf(err error) (fields []string) {
 func TestRules(t *testing.T) {
 	t.Parallel()
 	eur := accounts.Asset{Code: "EUR", Scale: 2, Ledger: 2}
-	rules := settlement.Rules[string]{
+	rules := accounts.Rules[string]{
 		PeerAsset: map[accounts.PeerAsset]string{{Peer: "alice", Asset: eur}: "alice in euros"},
 		Peer:      map[string]string{"alice": "alice", "nobody": ""},
 		Asset:     map[accounts.Asset]string{eur: "euros"},
@@ -179,9 +179,9 @@ func TestRules(t *testing.T) {
 	require.Empty(t, rules.For("nobody", usd), "an entry decides, even an empty one")
 	require.Empty(t, settlement.Policies{}.For("bob", usd))
 
-	// An account gets what its rule says.
+	// An account gets the policy of its rule.
 	w, r := newWorld(t, "bob", "carol", "dave"), newRail()
-	cfg := manual(r, settlement.Threshold{SettleThreshold: units(50)})
+	cfg := manualConfig(r, settlement.Threshold{SettleThreshold: units(50)})
 	cfg.Policies.Asset = map[accounts.Asset]settlement.Policy{usd: settlement.Threshold{SettleThreshold: units(100)}}
 	cfg.Policies.Peer = map[string]settlement.Policy{"carol": nil, "dave": settlement.Threshold{SettleThreshold: units(1)}}
 	cfg.Policies.PeerAsset = map[accounts.PeerAsset]settlement.Policy{{Peer: "bob", Asset: usd}: settlement.Threshold{SettleThreshold: units(60)}}
@@ -199,11 +199,11 @@ func TestConfigValidateReportsAllFaults(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, settlement.Config{}.Validate())
 	err := settlement.Config{
-		Policies: settlement.Policies{Default: at100}, PositionThresholds: settlement.Rules[settlement.PositionThresholds]{Default: settlement.PositionThresholds{Margin: units(1)}},
+		Policies: settlement.Policies{Default: at100}, PositionThresholds: accounts.Rules[settlement.PositionThresholds]{Default: settlement.PositionThresholds{Margin: units(1)}},
 		Lease: -1, RetryInitialInterval: -1, RetryMaxInterval: -1, OrderCooldown: -1, StuckAfter: -1, CheckCooldown: -1, SweepInterval: -1,
 	}.Validate()
 	require.Equal(t, []string{
-		"Rails", "Lease", "RetryInitialInterval", "RetryMaxInterval", "OrderCooldown", "StuckAfter", "Round", "Sweep", "Margin",
+		"Rails", "Lease", "RetryInitialInterval", "RetryMaxInterval", "OrderCooldown", "StuckAfter", "CheckCooldown", "SweepInterval", "Margin",
 	}, fieldsOf(err))
 	err = settlement.Config{Rails: settlement.Rails{Default: &settlement.Rail{
 		Timeout: -1, Concurrency: -1, BreakerThreshold: -1, BreakerTimeout: -1,
@@ -216,7 +216,7 @@ func TestConfigValidateReportsAllFaults(t *testing.T) {
 func TestRulesThatNobodyIsUnder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	cfg := manual(newRail(), at100)
+	cfg := manualConfig(newRail(), at100)
 	unknown := accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
 	cfg.Policies.Asset = map[accounts.Asset]settlement.Policy{unknown: at100}
 	cfg.Rails.PeerAsset = map[accounts.PeerAsset]*settlement.Rail{{Peer: "alice", Asset: unknown}: cfg.Rails.Default}
@@ -225,7 +225,7 @@ func TestRulesThatNobodyIsUnder(t *testing.T) {
 	require.ErrorContains(t, err, "Rails")
 	require.ErrorContains(t, err, "Policies")
 
-	cfg = manual(newRail(), at100)
+	cfg = manualConfig(newRail(), at100)
 	cfg.Rails.Peer = map[string]*settlement.Rail{"alice": {Settler: newRail()}}
 	_, err = settlement.NewEngine(w.ledger, w.book, cfg)
 	require.ErrorIs(t, err, accounts.ErrInvalid)
@@ -242,7 +242,7 @@ func ExampleFirstOf() {
 	}
 	yesterday := time.Now().Add(-24 * time.Hour)
 	for _, owed := range []uint64{5, 60, 100} {
-		s := owing(owed, 0)
+		s := inputOwing(owed, 0)
 		s.Now, s.OwedSince = time.Now(), yesterday
 		d := policy.Due(s)
 		fmt.Println(owed, "owed for a day: pay", d.Amount, "if it is at least", d.Minimum)

@@ -16,8 +16,8 @@ var ahead50 = settlement.Prefund{PrefundThreshold: big.NewInt(-10), SettleTo: bi
 func TestPrefundThatCannotBe(t *testing.T) {
 	t.Parallel()
 	for field, p := range map[string]settlement.Prefund{
-		"At":       {SettleTo: big.NewInt(-1)},
-		"SettleTo": {PrefundThreshold: big.NewInt(0), SettleTo: big.NewInt(0)},
+		"PrefundThreshold": {SettleTo: big.NewInt(-1)},
+		"SettleTo":         {PrefundThreshold: big.NewInt(0), SettleTo: big.NewInt(0)},
 	} {
 		var fault *accounts.FieldError
 		require.ErrorAs(t, p.Validate(), &fault)
@@ -28,8 +28,8 @@ func TestPrefundThatCannotBe(t *testing.T) {
 	require.NoError(t, ahead50.Validate())
 }
 
-// After an order that paid ahead, the next such one waits for OrderCooldown, and for a random time
-// of the same length: connectors that prefund one another must not pay in step for ever.
+// After an order that paid ahead, the next one waits for OrderCooldown and for a random time of the same length:
+// otherwise connectors that prefund each other would pay in step for ever.
 func TestPrefundingOrdersAreApart(t *testing.T) {
 	t.Parallel()
 	const engines = 40
@@ -37,14 +37,14 @@ func TestPrefundingOrdersAreApart(t *testing.T) {
 	for range engines {
 		w, r := newWorld(t), newRail()
 		now := time.Now()
-		cfg := manual(r, ahead50)
+		cfg := manualConfig(r, ahead50)
 		cfg.OrderCooldown = time.Minute
 		cfg.Clock = func() time.Time { return now }
 		e := w.engine(cfg)
 		orders := func() int {
 			_, err := e.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
-			keys, _ := r.keys()
+			keys, _ := r.countKeys()
 			return keys
 		}
 		require.Equal(t, 1, orders())
@@ -55,14 +55,14 @@ func TestPrefundingOrdersAreApart(t *testing.T) {
 		early += orders() - 1
 		now = now.Add(time.Minute)
 		require.Equal(t, 2, orders(), "and for no more than twice as long")
-		require.Equal(t, units(90), r.total(w.alice))
+		require.Equal(t, units(90), r.totalPaid(w.alice))
 	}
 	require.NotZero(t, early, "the random part of the wait is the same for all")
 	require.NotEqual(t, engines, early, "the random part of the wait is the same for all")
 }
 
-// Another engine collects after this one has looked: this one's collection is cut to what is
-// left, which is no failure.
+// A second engine collects between the look-up and the collection of the first: the first collection is cut to the rest,
+// without an error.
 func TestCollectionsAtOnce(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
@@ -70,19 +70,19 @@ func TestCollectionsAtOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, units(300), w.balance(w.alice).Arrears)
 	w.earn(w.alice, 120)
-	other := w.engine(manual(r, at100))
+	other := w.engine(manualConfig(r, at100))
 	met := false
-	l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+	l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
 		if c.creates && !met {
 			met = true
 			_, err := other.Settle(t.Context(), w.alice)
 			require.NoError(t, err)
 			require.Equal(t, units(180), w.balance(w.alice).Arrears)
-			w.earn(w.alice, 500) // more than is left of the arrears that this engine has seen
+			w.earn(w.alice, 500) // more than the rest of the arrears in the look-up
 		}
-		return pass
+		return noFault
 	}}
-	cfg := manual(r, at100)
+	cfg := manualConfig(r, at100)
 	cfg.Events.Failed = func(err error) { require.NoError(t, err) }
 	_, err = w.engineOn(l, cfg).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
@@ -90,5 +90,5 @@ func TestCollectionsAtOnce(t *testing.T) {
 	b := w.balance(w.alice)
 	require.Zero(t, b.Arrears)
 	require.Equal(t, units(320), b.Headroom)
-	w.conserved(r)
+	w.requireConserved(r)
 }

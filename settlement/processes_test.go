@@ -182,7 +182,7 @@ func settleUntilKilled(t *testing.T, j job) {
 		before: func() { k.point("in the hook, before the rail acted") },
 		after:  func() { k.point("in the hook, after the rail acted") },
 	}
-	cfg := manual(r, at100)
+	cfg := manualConfig(r, at100)
 	cfg.Instance = j.instance
 	if j.instance != "first" {
 		cfg.Clock = func() time.Time { return time.Now().Add(time.Hour) } // long after
@@ -350,7 +350,7 @@ func engineWithTraffic(t *testing.T, j job) {
 	}
 	var engines []*settlement.Engine
 	for i := range 2 {
-		cfg := manual(folderRail{folder: filepath.Join(j.folder, "rail"), before: func() {}, after: func() {}}, at100)
+		cfg := manualConfig(folderRail{folder: filepath.Join(j.folder, "rail"), before: func() {}, after: func() {}}, at100)
 		cfg.Manual, cfg.Instance = false, fmt.Sprint(j.instance, " ", i)
 		cfg.Lease, cfg.SweepInterval, cfg.CheckCooldown, cfg.RetryInitialInterval = 2*time.Second, 500*time.Millisecond, 10*time.Millisecond, 10*time.Millisecond
 		e, err := settlement.NewEngine(l, book, cfg)

@@ -19,7 +19,7 @@ func TestPrefundWithoutALine(t *testing.T) {
 	peers, err := w.book.Provision(t.Context(), accounts.PeerConfig{ID: "zoe", Asset: usd})
 	require.NoError(t, err)
 	zoe := peers[0]
-	cfg := manual(r, settlement.Prefund{PrefundThreshold: big.NewInt(-10), SettleTo: big.NewInt(-50)})
+	cfg := manualConfig(r, settlement.Prefund{PrefundThreshold: big.NewInt(-10), SettleTo: big.NewInt(-50)})
 	var told []error
 	cfg.Events.Failed = func(err error) { told = append(told, err) }
 	e := w.engine(cfg)
@@ -31,13 +31,13 @@ func TestPrefundWithoutALine(t *testing.T) {
 
 	w.earn(zoe, 60)
 	paid, _ = e.Settle(t.Context(), zoe)
-	require.Equal(t, []uint64{60}, amounts(paid))
+	require.Equal(t, []uint64{60}, paidAmounts(paid))
 	_, err = w.book.SetCreditLine(t.Context(), zoe, units(50))
 	require.NoError(t, err)
 	told = nil
 	paid, err = e.Settle(t.Context(), zoe)
 	require.NoError(t, err)
-	require.Equal(t, []uint64{50}, amounts(paid))
+	require.Equal(t, []uint64{50}, paidAmounts(paid))
 	require.Empty(t, told)
 }
 
@@ -46,7 +46,7 @@ func TestPrefundWithoutALine(t *testing.T) {
 func TestStatementOfWhatHasNoKey(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t), newRail()
-	e := w.engine(manual(r, at100))
+	e := w.engine(manualConfig(r, at100))
 	w.earn(w.alice, 100)
 	paid, err := e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
@@ -73,5 +73,5 @@ func TestStatementOfWhatHasNoKey(t *testing.T) {
 	require.Equal(t, []int64{100, -80, 5}, amounts)
 	_, err = e.Fail(t.Context(), w.alice, "wire 1")
 	require.NoError(t, err)
-	w.conserved(r)
+	w.requireConserved(r)
 }

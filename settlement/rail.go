@@ -49,12 +49,12 @@ func (r *Rail) Validate() error {
 		}
 	}
 	check(r.Settler != nil, "Settler", "is missing")
-	check(r.Timeout >= 0, "Timeout", negative)
-	check(r.Concurrency >= 0, "Concurrency", negative)
-	check(r.BreakerThreshold >= 0, "BreakerThreshold", negative)
-	check(r.BreakerTimeout >= 0, "BreakerTimeout", negative)
+	check(r.Timeout >= 0, "Timeout", reasonNegative)
+	check(r.Concurrency >= 0, "Concurrency", reasonNegative)
+	check(r.BreakerThreshold >= 0, "BreakerThreshold", reasonNegative)
+	check(r.BreakerTimeout >= 0, "BreakerTimeout", reasonNegative)
 	for asset, l := range r.PayoutLimits {
-		if err := l.validate(); err != nil {
+		if err := l.checkLevels(); err != nil {
 			errs = append(errs, fmt.Errorf("rail %q: Limits[%v]: %w", r.Name, asset, err))
 		}
 	}
@@ -97,7 +97,7 @@ func railStates(ns chart.Namespace, rules Rails, events Events) (map[uint32]*rai
 // distinct are the rails of the rules, each once, by name.
 func distinct(rules Rails) []*Rail {
 	var rails []*Rail
-	for _, r := range rules.entries() {
+	for _, r := range ruleEntries(rules) {
 		if r != nil && !slices.Contains(rails, r) {
 			rails = append(rails, r)
 		}

@@ -62,7 +62,7 @@ func TestRailThatIsDown(t *testing.T) {
 		bob, carol := w.peers[1], w.peers[2]
 		r.before = func(settlement.Order) error { return errRail }
 		var told record
-		cfg := manual(r, at100)
+		cfg := manualConfig(r, at100)
 		cfg.Events = told.events()
 		cfg.Rails.Default.Name, cfg.Rails.Default.BreakerThreshold, cfg.Rails.Default.BreakerTimeout = "channel", 3, time.Minute
 		other := &settlement.Rail{Name: "bank", Settler: newRail()}
@@ -84,7 +84,7 @@ func TestRailThatIsDown(t *testing.T) {
 		w.earn(carol, 100)
 		_, err := e.Settle(t.Context(), carol)
 		require.NoError(t, err, "her rail is another one")
-		paid, called := r.keys()
+		paid, called := r.countKeys()
 		require.Zero(t, paid)
 		require.Equal(t, 1, called)
 		require.Equal(t, 3, r.calls[openOrder(t, e, w.alice).ID], "and no more")
@@ -100,7 +100,7 @@ func TestRailThatIsDown(t *testing.T) {
 		for err != nil { // bob comes while alice's call finds out
 			_, err = e.Settle(t.Context(), w.alice, bob)
 		}
-		require.Equal(t, units(80), r.total(bob))
+		require.Equal(t, units(80), r.totalPaid(bob))
 		lines := told.take()
 		require.Contains(t, lines, `"channel" is down`)
 		require.Contains(t, lines, `"channel" is up`)
@@ -133,7 +133,7 @@ func TestWhatBreaksARail(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			now := time.Now()
-			cfg := manual(settlement.SettlerFunc(func(context.Context, settlement.Order) (ledger.Amount, error) {
+			cfg := manualConfig(settlement.SettlerFunc(func(context.Context, settlement.Order) (ledger.Amount, error) {
 				return c.settle()
 			}), at100)
 			cfg.Rails.Default.BreakerThreshold = 2
@@ -174,7 +174,7 @@ func TestConcurrencyIsOfARail(t *testing.T) {
 		synctest.Wait()
 		e.NotifyBalances(w.peers)
 		pause(100 * time.Millisecond)
-		require.Equal(t, units(80), fast.total(w.alice))
+		require.Equal(t, units(80), fast.totalPaid(w.alice))
 		require.ErrorIs(t, e.Close(t.Context()), settlement.ErrOrdersOpen)
 	})
 }
@@ -185,12 +185,12 @@ func TestOrderStaysWithItsRail(t *testing.T) {
 	w, first, second := newWorld(t), newRail(), newRail()
 	first.after = func(settlement.Order) error { return errRail }
 	w.earn(w.alice, 100)
-	cfg := manual(first, at100)
+	cfg := manualConfig(first, at100)
 	cfg.Rails.Default.Name = "first"
 	_, err := w.engine(cfg).Settle(t.Context(), w.alice)
 	require.ErrorIs(t, err, errRail, "paid, and not known")
 
-	cfg = manual(second, at100)
+	cfg = manualConfig(second, at100)
 	cfg.Rails.Default.Name = "second"
 	e := w.engine(cfg)
 	for range 2 {
@@ -208,7 +208,7 @@ func TestOrderStaysWithItsRail(t *testing.T) {
 	paid, err := w.engine(cfg).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Equal(t, "first", paid[0].Order.Rail)
-	require.Equal(t, units(80), first.total(w.alice))
+	require.Equal(t, units(80), first.totalPaid(w.alice))
 	w.earn(w.alice, 100)
 	paid, err = w.engine(cfg).Settle(t.Context(), w.alice)
 	require.NoError(t, err)
@@ -221,7 +221,7 @@ func TestEventsOfAnOrder(t *testing.T) {
 	w, r := newWorld(t), newRail()
 	now := time.Now()
 	var told record
-	cfg := manual(r, at100)
+	cfg := manualConfig(r, at100)
 	cfg.Clock = func() time.Time { return now }
 	cfg.Events = told.events()
 	e := w.engine(cfg)
@@ -253,7 +253,7 @@ func TestEventsOfAnOrder(t *testing.T) {
 	answer(settlement.ErrDeclined)
 	check()
 	require.Equal(t, []string{"placed 80", "voided 80: settlement: declined, will never be paid"}, told.take())
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 // A rail that answers days later: the order is shown as open, without a failure, until
@@ -309,7 +309,7 @@ func TestRailThatAnswersLater(t *testing.T) {
 
 					answering := e
 					if byAnother {
-						other := manual(newRail(), at100)
+						other := manualConfig(newRail(), at100)
 						other.Instance, other.Events = "operator", told.events()
 						answering = w.engine(other)
 					}
@@ -334,7 +334,7 @@ func TestRailThatAnswersLater(t *testing.T) {
 func TestAnswersToNoOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "bob")
-	cfg := manual(broken, at100)
+	cfg := manualConfig(broken, at100)
 	e := w.engine(cfg)
 	w.earn(w.alice, 100)
 	_, err := e.Settle(t.Context(), w.alice)
@@ -342,7 +342,7 @@ func TestAnswersToNoOrder(t *testing.T) {
 	open := openOrder(t, e, w.alice)
 	own, err := w.book.OwnAccount(usd)
 	require.NoError(t, err)
-	hold := w.hold(w.alice, 1)
+	hold := w.holdPacket(w.alice, 1)
 	for name, c := range map[string]struct {
 		account accounts.PeerAccount
 		id      ledger.ID

@@ -35,12 +35,12 @@ func TestReadsAreNoUnknownOutcomes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := w.engineOn(&faulty{Ledger: w.ledger, fault: func(c call) fault {
+			e := w.engineOn(&faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
 				if c.creates {
-					return pass
+					return noFault
 				}
 				return fault{after: lost}
-			}}, manual(newRail(), at100))
+			}}, manualConfig(newRail(), at100))
 			err := ask(e)
 			require.ErrorIs(t, err, context.Canceled)
 			require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown)

@@ -6,21 +6,20 @@ import (
 	"github.com/peerledger/peerledger/accounts"
 )
 
-// Refund asks that a peer's prepayment be paid back: the next order to the peer is for it, and
-// for what packets earned, whatever the policy says. It does not wait for the order: Check
-// places it at once, the loop in its next round. This Engine remembers it until a Settler is
-// called for such an order, or packets have used the prepayment; after a restart it must be
-// asked again.
+// Refund asks for a peer's prepayment to be paid back: the next order to the peer is for the prepayment and
+// the unpaid earnings, whatever the policy decides. Refund does not wait for the order: [Engine.Settle] places it at
+// once, the loop in its next round. This Engine remembers the request until a [Settler] is called for the order, or
+// packets have used the prepayment. After a restart Refund must be called again.
 //
-// Errors are *OrderErrors: ErrNoPrepayment, accounts.ErrPeerClosed, ErrNoRail if nobody pays the
-// peer, accounts.ErrNotProvisioned, accounts.ErrUnknownAsset, accounts.ErrInvalid, or the error
-// of a request. ErrEngineClosed after Close.
+// The errors are *[OrderError]: [ErrNoPrepayment], [accounts.ErrPeerClosed], [ErrNoRail] if the peer has no rail,
+// [accounts.ErrNotProvisioned], [accounts.ErrUnknownAsset], [accounts.ErrInvalid], or the error of a request.
+// [ErrEngineClosed] is returned after [Engine.Close].
 func (e *Engine) Refund(ctx context.Context, account accounts.PeerAccount) error {
 	if !e.begin() {
 		return ErrEngineClosed
 	}
 	defer e.work.Done()
-	if err := e.mayRefund(ctx, account); err != nil {
+	if err := e.checkRefund(ctx, account); err != nil {
 		return &OrderError{Account: account, Err: err}
 	}
 	e.register.wantRefund(account)
@@ -28,7 +27,7 @@ func (e *Engine) Refund(ctx context.Context, account accounts.PeerAccount) error
 	return nil
 }
 
-func (e *Engine) mayRefund(ctx context.Context, a accounts.PeerAccount) error {
+func (e *Engine) checkRefund(ctx context.Context, a accounts.PeerAccount) error {
 	if err := e.checkPeer("refund", a); err != nil {
 		return err
 	}

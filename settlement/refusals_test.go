@@ -13,8 +13,8 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// asks are the calls that are about one account.
-var asks = map[string]func(*settlement.Engine, context.Context, accounts.PeerAccount) error{
+// accountCalls are the calls with one account.
+var accountCalls = map[string]func(*settlement.Engine, context.Context, accounts.PeerAccount) error{
 	"Resolve": func(e *settlement.Engine, ctx context.Context, a accounts.PeerAccount) error {
 		_, err := e.Resolve(ctx, a, ledger.NewID(1, 1), units(1))
 		return err
@@ -61,18 +61,18 @@ var asks = map[string]func(*settlement.Engine, context.Context, accounts.PeerAcc
 func TestClosedEngine(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	e := w.engine(manual(newRail(), at100))
+	e := w.engine(manualConfig(newRail(), at100))
 	require.NoError(t, e.Close(t.Context()))
-	for name, ask := range asks {
+	for name, ask := range accountCalls {
 		require.ErrorIs(t, ask(e, t.Context(), w.alice), settlement.ErrEngineClosed, name)
 	}
 }
 
-// Nothing is asked of, or booked for, an account that is no peer's of the book.
+// No call accepts an account that is not a peer's of the book.
 func TestAccountsThatAreNoPeers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	e := w.engine(manual(newRail(), at100))
+	e := w.engine(manualConfig(newRail(), at100))
 	eur := accounts.Asset{Code: "EUR", Scale: 2, Ledger: 77}
 	other, err := accounts.NewBook(w.ledger, accounts.Config{Assets: []accounts.Asset{eur}})
 	require.NoError(t, err)
@@ -82,31 +82,31 @@ func TestAccountsThatAreNoPeers(t *testing.T) {
 	require.NoError(t, err)
 	nobody, err := w.book.PeerAccount("nobody", usd)
 	require.NoError(t, err)
-	_, before := w.balance(w.alice), w.suspended()
-	for name, ask := range asks {
+	_, before := w.balance(w.alice), w.suspenseDebt()
+	for name, ask := range accountCalls {
 		require.Error(t, ask(e, t.Context(), foreign), name)
 		require.Error(t, ask(e, t.Context(), own), name)
 		require.Error(t, ask(e, t.Context(), nobody), name)
 	}
 	for _, name := range []string{"Refund", "Release", "Receive", "RecordOutgoing", "RecordVoucher", "Redeemed", "Resolve", "Cancel"} {
-		require.ErrorIs(t, asks[name](e, t.Context(), foreign), accounts.ErrUnknownAsset, name)
+		require.ErrorIs(t, accountCalls[name](e, t.Context(), foreign), accounts.ErrUnknownAsset, name)
 	}
 	for _, name := range []string{"Refund", "Release"} {
-		require.ErrorIs(t, asks[name](e, t.Context(), own), accounts.ErrInvalid, name)
-		require.ErrorIs(t, asks[name](e, t.Context(), nobody), accounts.ErrNotProvisioned, name)
+		require.ErrorIs(t, accountCalls[name](e, t.Context(), own), accounts.ErrInvalid, name)
+		require.ErrorIs(t, accountCalls[name](e, t.Context(), nobody), accounts.ErrNotProvisioned, name)
 	}
 	for _, a := range []accounts.PeerAccount{foreign, own} {
 		_, err = e.Exposure(t.Context(), a)
 		require.ErrorIs(t, err, accounts.ErrUnknownAsset)
 	}
-	require.Equal(t, before, w.suspended())
+	require.Equal(t, before, w.suspenseDebt())
 }
 
 func TestReturnsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	e := w.engine(manual(newRail(), at100))
-	w.receive(e, w.alice, "one", 100)
+	e := w.engine(manualConfig(newRail(), at100))
+	w.recordIncoming(e, w.alice, "one", 100)
 	back := settlement.ReturnedPayment{Account: w.alice, Key: "k", Amount: units(60)}
 	var field *accounts.FieldError
 	_, err := e.RecordReturned(t.Context(), back)
@@ -137,9 +137,9 @@ func TestRefundsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "bob")
 	nobodyPays := w.engine(settlement.Config{Manual: true})
-	w.receive(nobodyPays, w.alice, "one", 100)
+	w.recordIncoming(nobodyPays, w.alice, "one", 100)
 	require.ErrorIs(t, nobodyPays.Refund(t.Context(), w.alice), settlement.ErrNoRail)
-	e := w.engine(manual(newRail(), at100))
+	e := w.engine(manualConfig(newRail(), at100))
 	require.ErrorIs(t, e.Refund(t.Context(), w.peers[1]), settlement.ErrNoPrepayment)
 	reopen := w.closePeer(w.alice)
 	require.ErrorIs(t, e.Refund(t.Context(), w.alice), accounts.ErrPeerClosed)
@@ -155,7 +155,7 @@ func TestPrefundsThatAreImpossible(t *testing.T) {
 		policy settlement.Prefund
 		field  string
 	}{
-		"nothing":             {settlement.Prefund{}, "At"},
+		"nothing":             {settlement.Prefund{}, "PrefundThreshold"},
 		"no level to pay to":  {settlement.Prefund{PrefundThreshold: big.NewInt(5)}, "SettleTo"},
 		"levels are one":      {settlement.Prefund{PrefundThreshold: big.NewInt(5), SettleTo: big.NewInt(5)}, "SettleTo"},
 		"beyond every line":   {settlement.Prefund{PrefundThreshold: big.NewInt(5), SettleTo: beyond}, "SettleTo"},
@@ -174,7 +174,7 @@ func TestPrefundsThatAreImpossible(t *testing.T) {
 	w := newWorld(t)
 	paysAhead := settlement.Prefund{PrefundThreshold: big.NewInt(5), SettleTo: big.NewInt(-5)}
 	for minimum, fits := range map[uint64]bool{10: true, 11: false} {
-		_, err := settlement.NewEngine(w.ledger, w.book, manual(newRail(), settlement.AtLeast{Of: paysAhead, Amount: units(minimum)}))
+		_, err := settlement.NewEngine(w.ledger, w.book, manualConfig(newRail(), settlement.AtLeast{Of: paysAhead, Amount: units(minimum)}))
 		require.Equal(t, fits, err == nil, "%d: %v", minimum, err)
 		if err != nil {
 			require.ErrorContains(t, err, "AtLeast.Amount")
@@ -182,16 +182,15 @@ func TestPrefundsThatAreImpossible(t *testing.T) {
 	}
 	err := &settlement.PrefundError{Account: w.alice, Asset: usd, Ahead: units(5)}
 	require.ErrorIs(t, err, settlement.ErrPrefundLine)
-	require.ErrorContains(t, err, "that of alice on ledger 1 is 0, and its policy pays 0.05 USD ahead")
+	require.ErrorContains(t, err, "the line of alice on ledger 1 is 0, and the policy pays 0.05 USD ahead")
 }
 
-// What an engine may pay.
 func TestOwed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	e := w.engine(manual(newRail(), at100))
+	e := w.engine(manualConfig(newRail(), at100))
 	w.earn(w.alice, 30)
-	w.write(ledger.Transfer{
+	w.writeRow(ledger.Transfer{
 		DebitAccountID: w.book.PeerIDs(w.alice).Settlement, CreditAccountID: w.alice.ID(), Amount: units(12),
 		Ledger: usd.Ledger, Code: chart.CodeIncoming,
 	})

@@ -13,27 +13,27 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Released is what was given back to a peer out of suspense.
+// Released is the money that a peer got back from suspense.
 type Released struct {
-	Payments []PaymentBooking // one for each row that is booked now, in the order of the rows that waited
-	Amount   ledger.Amount    // units: their sum
+	Payments []PaymentBooking // one for each row booked by this call, in the order of the rows in suspense
+	Amount   ledger.Amount    // units: the sum of Payments
 }
 
-// Release gives back to a peer what came for it while its account was closed, and waits in
-// suspense: its payments, which count as paid in then, and what late packets earned it. The
-// account must be open again (accounts.Book.ReopenPeer). It may be repeated, from any process,
-// and books each row once; what came back meanwhile (RecordReturned) is left out.
+// Release gives a peer the money that arrived while its account was closed: its payments, which count as settled
+// then, and the earnings of late packets. The account must be open again ([accounts.Book.ReopenPeer]). Release may
+// be repeated, from any process, and books each row once. Payments that came back meanwhile
+// ([Engine.RecordReturned]) are left out.
 //
-// It reads all payments of the peer, and all late packets of the asset that wait in suspense.
-// Errors are *OrderErrors: accounts.ErrPeerClosed, accounts.ErrNotProvisioned,
-// accounts.ErrUnknownAsset, accounts.ErrInvalid, or the error of a request; what Released has is
-// booked all the same. ErrEngineClosed after Close.
+// Release reads all payments of the peer, and all late packets of the asset in suspense. The errors are
+// *[OrderError]: [accounts.ErrPeerClosed], [accounts.ErrNotProvisioned], [accounts.ErrUnknownAsset],
+// [accounts.ErrInvalid], or the error of a request. With an error, [Released] still has the payments booked before.
+// [ErrEngineClosed] is returned after [Engine.Close].
 func (e *Engine) Release(ctx context.Context, account accounts.PeerAccount) (Released, error) {
 	if !e.begin() {
 		return Released{}, ErrEngineClosed
 	}
 	defer e.work.Done()
-	released, err := e.release(ctx, account)
+	released, err := e.releasePeer(ctx, account)
 	if err != nil {
 		err = &OrderError{Account: account, Err: err}
 	}
@@ -43,7 +43,7 @@ func (e *Engine) Release(ctx context.Context, account accounts.PeerAccount) (Rel
 	return released, err
 }
 
-func (e *Engine) release(ctx context.Context, a accounts.PeerAccount) (released Released, err error) {
+func (e *Engine) releasePeer(ctx context.Context, a accounts.PeerAccount) (released Released, err error) {
 	if err := e.checkPeer("release", a); err != nil {
 		return Released{}, err
 	}
@@ -54,80 +54,79 @@ func (e *Engine) release(ctx context.Context, a accounts.PeerAccount) (released 
 	case b[0].Closed:
 		return Released{}, accounts.ErrPeerClosed
 	}
-	waiting, err := e.waiting(ctx, a)
+	waitingRows, err := e.readWaitingRows(ctx, a)
 	if err != nil {
 		return Released{}, err
 	}
-	for _, row := range waiting {
-		receipt, err := e.releaseRow(ctx, a, row)
+	for _, row := range waitingRows {
+		booked, err := e.releaseRow(ctx, a, row)
 		switch {
 		case errors.Is(err, accounts.ErrKeyReused): // it came back while it was in suspense
 			continue
 		case err != nil:
 			return released, err
-		case receipt.AlreadyBooked:
+		case booked.AlreadyBooked:
 			continue
 		}
-		released.Payments = append(released.Payments, receipt)
-		released.Amount, _ = released.Amount.Add(receipt.Amount) // a part of what suspense was credited
+		released.Payments = append(released.Payments, booked)
+		released.Amount, _ = released.Amount.Add(booked.Amount) // no overflow: a part of suspense's credits
 	}
 	return released, nil
 }
 
-// releaseRow gives one row back. What packets earned stays so; anything else is a credit.
-func (e *Engine) releaseRow(ctx context.Context, a accounts.PeerAccount, waits ledger.Transfer) (PaymentBooking, error) {
-	own, _ := e.book.AssetIDs(a.Ledger())
+// releaseRow gives one row back. Earnings of late packets stay earnings; every other row is a credit.
+func (e *Engine) releaseRow(ctx context.Context, a accounts.PeerAccount, waitingRow ledger.Transfer) (PaymentBooking, error) {
+	assetIDs, _ := e.book.AssetIDs(a.Ledger())
 	row := ledger.Transfer{
-		DebitAccountID: own.Suspense, CreditAccountID: e.book.PeerIDs(a).Peer, Amount: waits.Amount,
-		UserData128: uint128.Uint128(waits.ID), Ledger: a.Ledger(), Code: chart.CodeAdjust,
+		DebitAccountID: assetIDs.Suspense, CreditAccountID: e.book.PeerIDs(a).Peer, Amount: waitingRow.Amount,
+		UserData128: uint128.Uint128(waitingRow.ID), Ledger: a.Ledger(), Code: chart.CodeAdjust,
 	}
-	if waits.Code == chart.CodeCorrection {
-		row.Code, row.UserData128, row.UserData64 = chart.CodeCorrection, waits.UserData128, waits.UserData64
+	if waitingRow.Code == chart.CodeCorrection {
+		row.Code, row.UserData128, row.UserData64 = chart.CodeCorrection, waitingRow.UserData128, waitingRow.UserData64
 	}
-	return e.bookCredit(ctx, row, credit{id: func(attempt uint64) ledger.ID { return e.releaseID(waits.ID, attempt) }})
+	return e.bookCredit(ctx, row, creditRequest{idOf: func(attempt uint64) ledger.ID { return e.releaseID(waitingRow.ID, attempt) }})
 }
 
-// releaseID is the id under which a row that waits in suspense leaves it, for good: to the
-// peer, or back to where it came from.
-func (e *Engine) releaseID(waits ledger.ID, attempt uint64) ledger.ID {
-	return e.ns.Derive("release", chart.ID(waits), chart.U64(attempt))
+// releaseID is the only id under which a row leaves suspense, to the peer or back to its settlement account.
+func (e *Engine) releaseID(waitingID ledger.ID, attempt uint64) ledger.ID {
+	return e.ns.Derive("release", chart.ID(waitingID), chart.U64(attempt))
 }
 
-// waiting are the rows in suspense that are about a peer, whether or not they have left it.
-func (e *Engine) waiting(ctx context.Context, a accounts.PeerAccount) ([]ledger.Transfer, error) {
+// readWaitingRows reads the rows of a peer in suspense, also the rows that have left suspense since.
+func (e *Engine) readWaitingRows(ctx context.Context, a accounts.PeerAccount) ([]ledger.Transfer, error) {
 	ids := e.book.PeerIDs(a)
-	own, _ := e.book.AssetIDs(a.Ledger())
+	assetIDs, _ := e.book.AssetIDs(a.Ledger())
 	var waiting []ledger.Transfer
 	for _, code := range []uint16{chart.CodeIncoming, chart.CodeVoucher} {
-		rows, err := e.allRows(ctx, ledger.AccountFilter{AccountID: ids.Settlement, Code: code, Flags: ledger.AccountFilterDebits})
+		rows, err := e.readAllRows(ctx, ledger.AccountFilter{AccountID: ids.Settlement, Code: code, Flags: ledger.AccountFilterDebits})
 		if err != nil {
-			return nil, wrap("read what waits in suspense", err)
+			return nil, wrap("read the rows in suspense", err)
 		}
 		waiting = append(waiting, slices.DeleteFunc(rows, func(row ledger.Transfer) bool {
-			return row.CreditAccountID != own.Suspense
+			return row.CreditAccountID != assetIDs.Suspense
 		})...)
 	}
-	late, err := e.allRows(ctx, ledger.AccountFilter{AccountID: own.Suspense, Code: chart.CodeCorrection, Flags: ledger.AccountFilterCredits})
+	late, err := e.readAllRows(ctx, ledger.AccountFilter{AccountID: assetIDs.Suspense, Code: chart.CodeCorrection, Flags: ledger.AccountFilterCredits})
 	if err != nil {
-		return nil, wrap("read what waits in suspense", err)
+		return nil, wrap("read the rows in suspense", err)
 	}
-	return e.appendEarned(ctx, waiting, late, ids.Peer)
+	return e.appendLatePackets(ctx, waiting, late, ids.Peer)
 }
 
-// appendEarned appends the late packets that a peer earned while its account was closed. The
-// hold of such a packet, whose leg has the same number, names the account that was to get it.
-func (e *Engine) appendEarned(ctx context.Context, waiting, late []ledger.Transfer, peer ledger.ID) ([]ledger.Transfer, error) {
+// appendLatePackets appends the late packets that a peer earned while its account was closed. The hold of such a
+// packet, under the same leg number, names the receiving account.
+func (e *Engine) appendLatePackets(ctx context.Context, waiting, late []ledger.Transfer, peer ledger.ID) ([]ledger.Transfer, error) {
 	var holds []ledger.ID
 	byHold := make(map[ledger.ID]ledger.Transfer)
 	for _, row := range late {
-		if hold, is := chart.HoldOfLate(&row); is {
+		if hold, isLate := chart.HoldOfLate(&row); isLate {
 			holds = append(holds, hold)
 			byHold[hold] = row
 		}
 	}
 	found, err := batch.Each(ctx, holds, 1, e.ledger.LookupTransfers)
 	if err != nil {
-		return nil, wrap("look up whose late packets are in suspense", err)
+		return nil, wrap("look up the holds of late packets in suspense", err)
 	}
 	for _, hold := range found {
 		if hold.CreditAccountID == peer {
@@ -135,25 +134,4 @@ func (e *Engine) appendEarned(ctx context.Context, waiting, late []ledger.Transf
 		}
 	}
 	return waiting, nil
-}
-
-// page reads a page of rows, of as many as the ledger's answer has room for.
-func (e *Engine) page(ctx context.Context, filter *ledger.AccountFilter) ([]ledger.Transfer, error) {
-	return batch.Page(&filter.Limit, func() ([]ledger.Transfer, error) { return e.ledger.GetAccountTransfers(ctx, *filter) })
-}
-
-// allRows reads all rows that a filter selects.
-func (e *Engine) allRows(ctx context.Context, filter ledger.AccountFilter) (all []ledger.Transfer, err error) {
-	filter.Limit = ledger.QueryMax
-	for {
-		rows, err := e.page(ctx, &filter)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, rows...)
-		if len(rows) < int(filter.Limit) {
-			return all, nil
-		}
-		filter.TimestampMin = rows[len(rows)-1].Timestamp + 1
-	}
 }

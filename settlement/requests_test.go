@@ -77,7 +77,7 @@ func TestRequestsOfARound(t *testing.T) {
 			l := embedded.New()
 			w := newWorldOn(t, l, 0, names...)
 			c := &counted{Ledger: l}
-			cfg := manual(newRail(), at100)
+			cfg := manualConfig(newRail(), at100)
 			cfg.Lease = time.Hour // no claims are renewed while it runs
 			e := w.engineOn(c, cfg)
 			round := func() [3]int64 {
@@ -129,8 +129,8 @@ func (w *world) bookEach(row func(accounts.PeerIDs) ledger.Transfer, amount uint
 	}
 	for _, a := range w.peers {
 		t := row(w.book.PeerIDs(a))
-		w.last++
-		t.ID, t.Ledger, t.Amount = ledger.NewID(w.last, w.number<<8|7), usd.Ledger, units(amount)
+		w.lastID++
+		t.ID, t.Ledger, t.Amount = ledger.NewID(w.lastID, w.number<<8|7), usd.Ledger, units(amount)
 		if rows = append(rows, t); len(rows) == ledger.BatchMax {
 			flush()
 		}
@@ -154,7 +154,7 @@ func coldStart(t *testing.T, w *world, rowsEach int) {
 		}, 9)
 	}
 	c := &counted{Ledger: w.ledger}
-	e := w.engineOn(c, manual(newRail(), settlement.Threshold{SettleThreshold: units(100)}))
+	e := w.engineOn(c, manualConfig(newRail(), settlement.Threshold{SettleThreshold: units(100)}))
 	began := time.Now()
 	paid, err := e.Settle(t.Context(), w.peers...)
 	require.NoError(t, err)

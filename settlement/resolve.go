@@ -45,7 +45,7 @@ func (e *Engine) resolve(ctx context.Context, o Order, paid ledger.Amount) error
 		default:
 			e.register.refused(o)
 			id := chain[max(outcome.Breaker, 0)].ID
-			return wrap("resolve the order", refusal(&ledger.TransferError{ID: id, Status: outcome.Status}))
+			return wrap("resolve the order", refusalError(&ledger.TransferError{ID: id, Status: outcome.Status}))
 		}
 	}
 }

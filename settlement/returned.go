@@ -12,65 +12,63 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// ReturnedPayment is a payment of a peer that came back: a chargeback, or a transfer that the bank
-// took back. A payment may come back in parts.
+// ReturnedPayment is a payment of a peer that came back: a chargeback, or a recalled bank transfer. A payment may
+// come back in parts.
 type ReturnedPayment struct {
 	Account accounts.PeerAccount
-	// Key names the return, as in Incoming: the same in every report of it, and another for
-	// every other one of the account.
+	// Key names the return, as in [IncomingPayment]: the same in every report of the return, and unique among
+	// the returns of the account.
 	Key string
-	// Payment is the key under which the payment was received (Incoming.Key), whatever it is:
-	// earlier versions took keys with white space around them.
+	// Payment is the key of the received payment ([IncomingPayment.Key]), in any form: earlier versions accepted
+	// white space around keys.
 	Payment string
-	Amount  ledger.Amount // units of it that came back
+	Amount  ledger.Amount // units that came back
 }
 
-// RecordReturned books a payment of a peer that came back. What the peer does not have any more
-// it owes: that part is arrears, and is collected from what the peer earns or pays later. It
-// may be called any number of times for one return, from any process, and books it once.
+// RecordReturned books the return of a peer's payment. The peer owes the part of the amount that its account no
+// longer has: the part becomes arrears, collected from later earnings and payments. RecordReturned may be called
+// any number of times for one return, from any process, and books it once.
 //
-// A payment that waits in suspense for a closed peer, and comes back as a whole, is taken out
-// of suspense.
+// A payment in suspense for a closed peer that comes back as a whole is taken out of suspense.
 //
-// Errors are *BookingErrors: ErrNoPayment if nothing was received under the key Payment (a
-// payment that is only announced does not come back, it fails: Fail),
-// *ReturnedError (ErrReturnedTooMuch) if more would come back than was paid, and those of
-// Receive. With them nothing was booked. Two processes that book different returns of one
-// payment at the same moment are not held against each other.
+// The errors are *[BookingError]: [ErrNoPayment] if nothing was received under the key Payment (end a payment that
+// is only announced with [Engine.Fail]), *[ReturnedError] ([ErrReturnedTooMuch]) if more would come back than was
+// paid, and the errors of [Engine.RecordIncoming]. None of them books anything. The check does not cover two
+// different returns of one payment that two processes book at the same moment.
 func (e *Engine) RecordReturned(ctx context.Context, r ReturnedPayment) (PaymentBooking, error) {
-	return e.record(ctx, r.Account, r.Key, r.Amount, func() (PaymentBooking, error) {
+	return e.recordPayment(ctx, r.Account, r.Key, r.Amount, func() (PaymentBooking, error) {
 		if r.Payment == "" {
 			return PaymentBooking{}, &accounts.FieldError{Subject: "returned payment", Field: "Payment", Reason: "must not be empty"}
 		}
-		return e.inTurn(ctx, r.Account, func() (PaymentBooking, error) { return e.bookReturned(ctx, &r) })
+		return e.bookInTurn(ctx, r.Account, func() (PaymentBooking, error) { return e.bookReturn(ctx, &r) })
 	})
 }
 
-func (e *Engine) bookReturned(ctx context.Context, r *ReturnedPayment) (PaymentBooking, error) {
-	payment, err := e.paymentOf(ctx, r)
+func (e *Engine) bookReturn(ctx context.Context, r *ReturnedPayment) (PaymentBooking, error) {
+	payment, err := e.findReturnedPayment(ctx, r)
 	if err != nil {
 		return PaymentBooking{}, err
 	}
 	row := ledger.Transfer{
-		Amount: r.Amount, UserData128: e.keyTag(r.Account, r.Payment), UserData64: e.returnTag(r), Code: chart.CodeReturned,
+		Amount: r.Amount, UserData128: e.paymentTag(r.Account, r.Payment), UserData64: e.returnTag(r), Code: chart.CodeReturned,
 	}
-	name := e.name("returned", r.Account, r.Key)
-	if own, _ := e.book.AssetIDs(r.Account.Ledger()); payment.CreditAccountID == own.Suspense && payment.Amount == r.Amount {
-		receipt, done, err := e.returnFromSuspense(ctx, r, payment, name, row)
+	name := e.bookingName("returned", r.Account, r.Key)
+	if assetIDs, _ := e.book.AssetIDs(r.Account.Ledger()); payment.CreditAccountID == assetIDs.Suspense && payment.Amount == r.Amount {
+		booked, done, err := e.returnFromSuspense(ctx, r, payment, name, row)
 		if done || err != nil {
-			return receipt, err
+			return booked, err
 		}
 	}
-	return e.bookDebit(ctx, name, r.Account, row, func(ctx context.Context) error { return e.mayReturn(ctx, r, payment.Amount) })
+	return e.bookDebit(ctx, name, r.Account, row, func(ctx context.Context) error { return e.checkReturn(ctx, r, payment.Amount) })
 }
 
-// returnTag tells returns apart. It is never 0, which no filter finds.
+// returnTag identifies a return. It is never 0, because filters ignore 0.
 func (e *Engine) returnTag(r *ReturnedPayment) uint64 {
 	return max(e.ns.Derive("return", chart.ID(e.book.PeerIDs(r.Account).Settlement), []byte(r.Key)).Hi, 1)
 }
 
-// paymentRows are what announces and books the payment under a key, the first row first.
-func (e *Engine) paymentRows(ctx context.Context, a accounts.PeerAccount, key string) ([]ledger.Transfer, error) {
+// readPaymentRows reads the rows that announce and book the payment of a key, in the order of attempts.
+func (e *Engine) readPaymentRows(ctx context.Context, a accounts.PeerAccount, key string) ([]ledger.Transfer, error) {
 	name := e.paymentName(a, key)
 	ids := make([]ledger.ID, idempotent.MaxAttempts)
 	for i := range ids {
@@ -80,45 +78,45 @@ func (e *Engine) paymentRows(ctx context.Context, a accounts.PeerAccount, key st
 	return rows, wrap("look the payment up", err)
 }
 
-// paymentOf finds the payment that comes back.
-func (e *Engine) paymentOf(ctx context.Context, r *ReturnedPayment) (ledger.Transfer, error) {
-	rows, err := e.paymentRows(ctx, r.Account, r.Payment)
+// findReturnedPayment finds the payment that came back.
+func (e *Engine) findReturnedPayment(ctx context.Context, r *ReturnedPayment) (ledger.Transfer, error) {
+	rows, err := e.readPaymentRows(ctx, r.Account, r.Payment)
 	if err != nil {
 		return ledger.Transfer{}, err
 	}
-	received := slices.IndexFunc(rows, func(row ledger.Transfer) bool { return row.Code == chart.CodeIncoming })
+	index := slices.IndexFunc(rows, func(row ledger.Transfer) bool { return row.Code == chart.CodeIncoming })
 	switch {
-	case received >= 0:
-		return rows[received], nil
+	case index >= 0:
+		return rows[index], nil
 	case len(rows) > 0:
-		return ledger.Transfer{}, fmt.Errorf("%w: it is announced, and not received: if it will not come, it has failed", ErrNoPayment)
+		return ledger.Transfer{}, fmt.Errorf("%w: the payment is announced, and not received; if it will not arrive, call Fail", ErrNoPayment)
 	default:
 		return ledger.Transfer{}, ErrNoPayment
 	}
 }
 
-// mayReturn refuses a return that is not booked yet if it is of more than is left of the
-// payment, or if its key is that of another one.
-func (e *Engine) mayReturn(ctx context.Context, r *ReturnedPayment, paid ledger.Amount) error {
+// checkReturn refuses a new return if more would come back than is left of the payment, or if the key belongs to
+// another return.
+func (e *Engine) checkReturn(ctx context.Context, r *ReturnedPayment, paid ledger.Amount) error {
 	returns := ledger.AccountFilter{
 		AccountID: e.book.PeerIDs(r.Account).Settlement, Code: chart.CodeReturned, Flags: ledger.AccountFilterCredits,
 	}
-	// The id of what left suspense follows from its payment, so only this finds its key.
+	// A return from suspense has an id that follows from its payment: only the tag finds the key.
 	returns.UserData64 = e.returnTag(r)
-	switch rows, err := e.allRows(ctx, returns); {
+	switch rows, err := e.readAllRows(ctx, returns); {
 	case err != nil:
-		return wrap("read what was booked under the key", err)
+		return wrap("read the return under the key", err)
 	case len(rows) > 0:
-		return e.keyReused(rows[0])
+		return e.keyReusedError(rows[0])
 	}
-	returns.UserData64, returns.UserData128 = 0, e.keyTag(r.Account, r.Payment)
-	rows, err := e.allRows(ctx, returns)
+	returns.UserData64, returns.UserData128 = 0, e.paymentTag(r.Account, r.Payment)
+	rows, err := e.readAllRows(ctx, returns)
 	if err != nil {
-		return wrap("read what of the payment came back", err)
+		return wrap("read the returns of the payment", err)
 	}
 	var returned ledger.Amount
 	for _, row := range rows {
-		returned, _ = returned.Add(row.Amount) // it is a part of what the account was credited
+		returned, _ = returned.Add(row.Amount) // no overflow: a part of the account's credits
 	}
 	if total, fits := returned.Add(r.Amount); fits && !paid.Less(total) {
 		return nil
@@ -129,24 +127,24 @@ func (e *Engine) mayReturn(ctx context.Context, r *ReturnedPayment, paid ledger.
 	}
 }
 
-// returnFromSuspense takes a payment out of suspense, under the ids that giving it back to the
-// peer would have: only one of the two can be booked. done is false if it was given back
-// before, or if this return was booked as arrears.
+// returnFromSuspense takes a payment out of suspense under the ids that a release to the peer would have, so only
+// one of the two can be booked. done is false if the payment was released before, or if the return was booked as
+// arrears.
 func (e *Engine) returnFromSuspense(
 	ctx context.Context, r *ReturnedPayment, payment ledger.Transfer, name idempotent.Name, row ledger.Transfer,
-) (receipt PaymentBooking, done bool, err error) {
-	booked, err := idempotent.Booked(ctx, e.ledger, name.ID)
-	if booked || err != nil {
+) (booked PaymentBooking, done bool, err error) {
+	debited, err := idempotent.Booked(ctx, e.ledger, name.ID)
+	if debited || err != nil {
 		return PaymentBooking{}, false, err
 	}
-	own, _ := e.book.AssetIDs(r.Account.Ledger())
-	row.DebitAccountID, row.CreditAccountID, row.Ledger = own.Suspense, e.book.PeerIDs(r.Account).Settlement, r.Account.Ledger()
-	receipt, err = e.bookCredit(ctx, row, credit{
-		id:  func(attempt uint64) ledger.ID { return e.releaseID(payment.ID, attempt) },
-		may: func(ctx context.Context) error { return e.mayReturn(ctx, r, payment.Amount) },
+	assetIDs, _ := e.book.AssetIDs(r.Account.Ledger())
+	row.DebitAccountID, row.CreditAccountID, row.Ledger = assetIDs.Suspense, e.book.PeerIDs(r.Account).Settlement, r.Account.Ledger()
+	booked, err = e.bookCredit(ctx, row, creditRequest{
+		idOf:  func(attempt uint64) ledger.ID { return e.releaseID(payment.ID, attempt) },
+		check: func(ctx context.Context) error { return e.checkReturn(ctx, r, payment.Amount) },
 	})
-	if errors.Is(err, accounts.ErrKeyReused) { // it was given back to the peer, or by another return
+	if errors.Is(err, accounts.ErrKeyReused) { // released to the peer, or taken by another return
 		return PaymentBooking{}, false, nil
 	}
-	return receipt, true, err
+	return booked, true, err
 }

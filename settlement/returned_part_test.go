@@ -8,14 +8,14 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// Of a payment that waits in suspense for a closed peer a part comes back: that part is arrears,
-// and the payment goes on waiting as a whole. The peer is charged for the part when it is open.
+// A part of a payment in suspense for a closed peer comes back: the part becomes arrears, and the whole payment stays in
+// suspense. The peer is charged for the part after reopening.
 func TestPartReturnedOfAPaymentInSuspense(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	e := w.engine(manual(newRail(), at100))
+	e := w.engine(manualConfig(newRail(), at100))
 	reopen := w.closePeer(w.alice)
-	w.receive(e, w.alice, "payment", 100)
+	w.recordIncoming(e, w.alice, "payment", 100)
 	back := settlement.ReturnedPayment{Account: w.alice, Key: "return", Payment: "payment", Amount: units(40)}
 	_, err := e.RecordReturned(t.Context(), back)
 	require.NoError(t, err)

@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// narrowQueries takes no query for more rows than a server with --development does.
+// narrowQueries accepts as many rows in a query as a server with --development.
 type narrowQueries struct{ ledger.Ledger }
 
 func (l narrowQueries) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
@@ -25,8 +25,8 @@ func (l narrowQueries) GetAccountTransfers(ctx context.Context, filter ledger.Ac
 func TestReturnsOnALedgerOfSmallRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	e := w.engineOn(narrowQueries{w.ledger}, manual(newRail(), at100))
-	w.receive(e, w.alice, "payment", 300)
+	e := w.engineOn(narrowQueries{w.ledger}, manualConfig(newRail(), at100))
+	w.recordIncoming(e, w.alice, "payment", 300)
 	back := settlement.ReturnedPayment{Account: w.alice, Payment: "payment", Amount: units(1)}
 	for i := range 300 {
 		back.Key = fmt.Sprint("return ", i)
@@ -42,10 +42,10 @@ func TestReturnsOnALedgerOfSmallRequests(t *testing.T) {
 func TestKeyOfAReturnFromSuspense(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	e := w.engine(manual(newRail(), at100))
+	e := w.engine(manualConfig(newRail(), at100))
 	reopen := w.closePeer(w.alice)
-	w.receive(e, w.alice, "one", 100)
-	w.receive(e, w.alice, "two", 100)
+	w.recordIncoming(e, w.alice, "one", 100)
+	w.recordIncoming(e, w.alice, "two", 100)
 	first := settlement.ReturnedPayment{Account: w.alice, Key: "return", Payment: "one", Amount: units(100)}
 	_, err := e.RecordReturned(t.Context(), first)
 	require.NoError(t, err)

@@ -16,7 +16,7 @@ import (
 
 // Owed is what packets earned a peer and is not paid, in units: the net of a balance, 0 if
 // that is below 0. It asks nobody.
-func (e *Engine) Owed(b accounts.Balance) ledger.Amount { return owed(b) }
+func (e *Engine) Owed(b accounts.Balance) ledger.Amount { return owedAmount(b) }
 
 // standing is what a policy decides on, from a balance and what is known of the account.
 func (e *Engine) standing(b accounts.Balance, k *known, now time.Time) PolicyInput {
@@ -34,7 +34,7 @@ func (e *Engine) standing(b accounts.Balance, k *known, now time.Time) PolicyInp
 // see takes a balance in, and returns what is known of the account with it. A balance that
 // does not tell whether something is owed says nothing of since when.
 func (e *Engine) see(b accounts.Balance, now time.Time) known {
-	isOwed := !owed(b).IsZero()
+	isOwed := !owedAmount(b).IsZero()
 	tells := isOwed || b.PrepaidSettled() || b.NetAtMost().Sign() <= 0
 	e.register.learn(b.Account, func(k *known) {
 		k.settling = !b.Settling.IsZero()

@@ -66,7 +66,7 @@ func TestTimesOfASuspendedMachine(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w, r, m := newWorld(t), newRail(), newMachine()
-				cfg := manual(r, policy)
+				cfg := manualConfig(r, policy)
 				cfg.NoTakeover = true
 				cfg.Clock = m.now
 				e := w.engine(cfg)
@@ -80,7 +80,7 @@ func TestTimesOfASuspendedMachine(t *testing.T) {
 				m.suspendFor(11 * time.Hour)
 				paid, err = e.Settle(t.Context(), w.alice)
 				require.NoError(t, err)
-				require.Equal(t, []uint64{10}, amounts(paid))
+				require.Equal(t, []uint64{10}, paidAmounts(paid))
 			})
 		})
 	}
@@ -134,7 +134,7 @@ func suspendedBeforeTheRail(t *testing.T, resumed bool) {
 	asleep.before, awake.before = pending, pending
 	heir := w.engine(named("awake", awake))
 	l := &suspends{Ledger: w.ledger}
-	cfg := manual(asleep, at100)
+	cfg := manualConfig(asleep, at100)
 	cfg.Instance, cfg.Clock = "asleep", m.now
 	w.earn(w.alice, 100)
 	e := w.engineOn(l, cfg)
@@ -164,7 +164,7 @@ func suspendedBeforeTheRail(t *testing.T, resumed bool) {
 	open, err := heir.Orders(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.True(t, open[0].OwnedByThisInstance)
-	_, called := awake.keys()
+	_, called := awake.countKeys()
 	require.Equal(t, 1, called)
 	require.ErrorIs(t, heir.Close(t.Context()), settlement.ErrOrdersOpen)
 	_ = e.Close(t.Context())
@@ -184,14 +184,14 @@ func TestPartsAgainAndAgain(t *testing.T) {
 			return units(1)
 		}
 		cfg := automatic(r)
-		cfg.Policies.Default = all
+		cfg.Policies.Default = payAll
 		e := w.engine(cfg)
 		w.earn(w.alice, 10_000)
 		for range 3600 {
 			e.NotifyBalances(w.peers)
 			pause(time.Second)
 		}
-		_, called := r.keys()
+		_, called := r.countKeys()
 		require.Less(t, called, 40, "in an hour")
 		require.Greater(t, called, 10)
 		whole.Store(true)
@@ -201,10 +201,10 @@ func TestPartsAgainAndAgain(t *testing.T) {
 		w.earn(w.alice, 10)
 		e.NotifyBalances(w.peers)
 		pause(time.Second)
-		_, called = r.keys()
+		_, called = r.countKeys()
 		require.Greater(t, called, before)
 		require.Equal(t, units(0), w.balance(w.alice).Payable, "at once")
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }

@@ -32,7 +32,7 @@ func TestOrderThatIsTakenBackIsNotVoided(t *testing.T) {
 		"unchecked": {noHistory: true, policy: at100, behind: func(w *world) { w.spend(w.alice, 100) }},
 		"too small": {
 			policy: settlement.AtLeast{Amount: units(60), Of: at100},
-			before: func(w *world) { w.hold(w.alice, 1000+150-30) },
+			before: func(w *world) { w.holdPacket(w.alice, 1000+150-30) },
 		},
 	} {
 		for failing := range 12 {
@@ -57,7 +57,7 @@ func takeBack(t *testing.T, noHistory bool, policy settlement.Policy, before, be
 
 	errBroken := errors.New("broken")
 	placed, broken := -1, false
-	l := &faulty{Ledger: w.ledger}
+	l := &faultyLedger{Ledger: w.ledger}
 	l.fault = func(c call) fault { // all requests fail from the check, or from the void, on
 		switch {
 		case placed < 0 && c.creates:
@@ -70,10 +70,10 @@ func takeBack(t *testing.T, noHistory bool, policy settlement.Policy, before, be
 		if broken = broken || placed >= 0 && c.number > placed && (c.number == placed+2 && noHistory || c.creates); broken {
 			return fault{before: errBroken}
 		}
-		return pass
+		return noFault
 	}
 	r, now := newRail(), time.Duration(0)
-	cfg := manual(r, policy)
+	cfg := manualConfig(r, policy)
 	cfg.Instance, cfg.RetryInitialInterval = "owner", 1
 	cfg.Clock = func() time.Time { return time.Now().Add(now) }
 	cfg.Events.Voided = func(o settlement.Order, why error) { require.Fail(t, "the rail has it", "%v: %v", o.ID, why) }
@@ -83,7 +83,7 @@ func takeBack(t *testing.T, noHistory bool, policy settlement.Policy, before, be
 	require.NotZero(t, w.balance(w.alice).Settling)
 
 	asked := 0
-	heir := manual(settlement.SettlerFunc(func(context.Context, settlement.Order) (ledger.Amount, error) {
+	heir := manualConfig(settlement.SettlerFunc(func(context.Context, settlement.Order) (ledger.Amount, error) {
 		asked++
 		return ledger.Amount{}, settlement.ErrPending
 	}), policy)
@@ -99,16 +99,16 @@ func takeBack(t *testing.T, noHistory bool, policy settlement.Policy, before, be
 		if c.number == first+failing {
 			return fault{after: errBroken}
 		}
-		return pass
+		return noFault
 	}
 	if _, err = owner.Settle(t.Context(), w.alice); err != nil {
 		require.ErrorIs(t, err, errBroken)
 	}
-	l.fault = func(call) fault { return pass }
+	l.fault = func(call) fault { return noFault }
 	now += time.Hour
 	_, err = owner.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
-	_, called := r.keys()
+	_, called := r.countKeys()
 	require.NotZero(t, called)
 	require.Zero(t, w.balance(w.alice).Settling)
 	require.NotZero(t, w.balance(w.alice).SettledOut)

@@ -58,11 +58,11 @@ func TestOrderOfASilentEngineIsTakenOver(t *testing.T) {
 		synctest.Wait()
 		require.Len(t, taken, 1)
 		require.Less(t, time.Since(silent), 62*time.Second)
-		require.Equal(t, units(80), r.total(w.alice))
+		require.Equal(t, units(80), r.totalPaid(w.alice))
 		require.Equal(t, units(80), w.balance(w.alice).SettledOut)
 		require.Equal(t, 2, r.calls[taken[0].ID], "under the same key")
 		require.NoError(t, heir.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -90,7 +90,7 @@ func TestClaimsAreRenewed(t *testing.T) {
 
 		pause(2 * time.Minute)
 		require.NoError(t, other.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -156,11 +156,11 @@ func TestPausedOwner(t *testing.T) {
 				cfg := named("owner", asleep)
 				cfg.Events.Failed = func(err error) { failed <- err }
 				// Nor does it renew its claims while it is paused.
-				owner := w.engineOn(&faulty{Ledger: w.ledger, fault: func(call) fault {
+				owner := w.engineOn(&faultyLedger{Ledger: w.ledger, fault: func(call) fault {
 					if paused.Load() {
 						return fault{before: errRail}
 					}
-					return pass
+					return noFault
 				}}, cfg)
 				owner.NotifyBalances(w.peers)
 				synctest.Wait()
@@ -182,7 +182,7 @@ func TestPausedOwner(t *testing.T) {
 				if c.want != nil {
 					require.ErrorIs(t, last, c.want)
 				}
-				w.conserved(r)
+				w.requireConserved(r)
 			})
 		})
 	}
@@ -212,10 +212,10 @@ func TestNoTakeover(t *testing.T) {
 		again := w.engine(without("owner", r))
 		again.Enqueue(w.peers)
 		synctest.Wait()
-		require.Equal(t, units(80), r.total(w.alice), "at once")
+		require.Equal(t, units(80), r.totalPaid(w.alice), "at once")
 		require.NoError(t, other.Close(t.Context()))
 		require.NoError(t, again.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -254,7 +254,7 @@ func TestRestartClaimsItsOrder(t *testing.T) {
 		synctest.Wait()
 		require.Len(t, retried, 1)
 		require.NoError(t, again.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -280,7 +280,7 @@ func TestOrderOfAnotherIsWaitedFor(t *testing.T) {
 		synctest.Wait()
 
 		var requests atomic.Int64
-		other := w.engineOn(&faulty{Ledger: w.ledger, fault: func(call) fault { requests.Add(1); return pass }}, named("other", r))
+		other := w.engineOn(&faultyLedger{Ledger: w.ledger, fault: func(call) fault { requests.Add(1); return noFault }}, named("other", r))
 		other.NotifyBalances(w.peers)
 		synctest.Wait()
 		first := requests.Load()
@@ -300,9 +300,9 @@ func TestOrderOfAnotherIsWaitedFor(t *testing.T) {
 		w.earn(w.alice, 80)
 		other.NotifyBalances(w.peers)
 		pause(100 * time.Millisecond)
-		require.Equal(t, units(160), r.total(w.alice))
+		require.Equal(t, units(160), r.totalPaid(w.alice))
 		require.NoError(t, other.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -336,6 +336,6 @@ func TestManyClaims(t *testing.T) {
 
 func requireNotCalled(t *testing.T, r *rail) {
 	t.Helper()
-	_, called := r.keys()
+	_, called := r.countKeys()
 	require.Zero(t, called)
 }

@@ -29,20 +29,20 @@ func TestPaidAtLeastEvery(t *testing.T) {
 		w.earn(w.alice, 10)
 		e.NotifyBalances(w.peers)
 		pause(time.Hour - time.Second)
-		require.Zero(t, r.total(w.alice))
+		require.Zero(t, r.totalPaid(w.alice))
 		w.earn(w.alice, 5)
 		e.NotifyBalances(w.peers)
 		pause(3 * time.Second)
-		require.Equal(t, units(15), r.total(w.alice), "an hour after the first of it")
+		require.Equal(t, units(15), r.totalPaid(w.alice), "an hour after the first of it")
 		pause(30 * time.Minute)
 		w.earn(w.alice, 7)
 		e.NotifyBalances(w.peers)
 		pause(time.Hour - time.Second)
-		require.Equal(t, units(15), r.total(w.alice))
+		require.Equal(t, units(15), r.totalPaid(w.alice))
 		pause(3 * time.Second)
-		require.Equal(t, units(22), r.total(w.alice))
+		require.Equal(t, units(22), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -53,7 +53,7 @@ func TestEveryOutlivesAProcess(t *testing.T) {
 		"never paid before": func(*world, *rail) {},
 		"paid before": func(w *world, r *rail) {
 			w.earn(w.alice, 3)
-			_, err := w.engine(manual(r, settlement.Threshold{SettleThreshold: units(1)})).Settle(w.t.Context(), w.alice)
+			_, err := w.engine(manualConfig(r, settlement.Threshold{SettleThreshold: units(1)})).Settle(w.t.Context(), w.alice)
 			require.NoError(w.t, err)
 		},
 	} {
@@ -62,10 +62,10 @@ func TestEveryOutlivesAProcess(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, r := newWorld(t), newRail()
 				before(w, r)
-				start := r.total(w.alice)
+				start := r.totalPaid(w.alice)
 				w.earn(w.alice, 10)
 				for range 6 { // processes that live for ten minutes
-					require.Equal(t, start, r.total(w.alice))
+					require.Equal(t, start, r.totalPaid(w.alice))
 					e := w.engine(timed(r, settlement.Every{After: time.Hour}))
 					e.Enqueue(w.peers)
 					pause(10 * time.Minute)
@@ -74,9 +74,9 @@ func TestEveryOutlivesAProcess(t *testing.T) {
 				e := w.engine(timed(r, settlement.Every{After: time.Hour}))
 				e.Enqueue(w.peers)
 				pause(2 * time.Second)
-				require.Equal(t, sum(start, units(10)), r.total(w.alice))
+				require.Equal(t, sum(start, units(10)), r.totalPaid(w.alice))
 				require.NoError(t, e.Close(t.Context()))
-				w.conserved(r)
+				w.requireConserved(r)
 			})
 		})
 	}
@@ -91,15 +91,15 @@ func TestPaidWhenIdle(t *testing.T) {
 			w.earn(w.alice, 5)
 			e.NotifyBalances(w.peers)
 			pause(50 * time.Second)
-			require.Zero(t, r.total(w.alice))
+			require.Zero(t, r.totalPaid(w.alice))
 		}
 		for range 5 { // another process's packets, which this one is not told of
 			w.earn(w.alice, 5)
 			pause(50 * time.Second)
-			require.Zero(t, r.total(w.alice))
+			require.Zero(t, r.totalPaid(w.alice))
 		}
 		pause(12 * time.Second)
-		require.Equal(t, units(75), r.total(w.alice))
+		require.Equal(t, units(75), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
 
 		// A restart is no packet.
@@ -108,9 +108,9 @@ func TestPaidWhenIdle(t *testing.T) {
 		e = w.engine(timed(r, settlement.Idle{After: time.Minute}))
 		e.Enqueue(w.peers)
 		pause(2 * time.Second)
-		require.Equal(t, units(80), r.total(w.alice))
+		require.Equal(t, units(80), r.totalPaid(w.alice))
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
@@ -130,34 +130,34 @@ func TestPeerThatRefuses(t *testing.T) {
 		w.earn(w.alice, 60)
 		e.NotifyBalances(w.peers)
 		synctest.Wait()
-		require.Zero(t, r.total(w.alice))
+		require.Zero(t, r.totalPaid(w.alice))
 		e.NotifyRefused(w.alice)
 		pause(100 * time.Millisecond)
-		require.Equal(t, units(40), r.total(w.alice), "down to 20")
+		require.Equal(t, units(40), r.totalPaid(w.alice), "down to 20")
 		for range 20 {
 			w.earn(w.alice, 1)
 			e.NotifyBalances(w.peers)
 			e.NotifyRefused(w.alice)
 			pause(time.Second)
 		}
-		require.Equal(t, units(40), r.total(w.alice))
+		require.Equal(t, units(40), r.totalPaid(w.alice))
 		pause(41 * time.Second)
-		require.Equal(t, units(60), r.total(w.alice), "a minute after the order before")
+		require.Equal(t, units(60), r.totalPaid(w.alice), "a minute after the order before")
 		e.NotifyRefused(w.peers[1]) // to whom we owe nothing
 		pause(time.Minute)
 		w.earn(w.peers[1], 99)
 		e.NotifyBalances(w.peers)
 		pause(time.Minute)
-		require.Zero(t, r.total(w.peers[1]), "it pressed when nothing was owed")
+		require.Zero(t, r.totalPaid(w.peers[1]), "it pressed when nothing was owed")
 		require.NoError(t, e.Close(t.Context()))
-		w.conserved(r)
+		w.requireConserved(r)
 	})
 }
 
 func TestSettleNow(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld(t, "bob"), newRail()
-	cfg := manual(r, at100)
+	cfg := manualConfig(r, at100)
 	cfg.Policies.Peer = map[string]settlement.Policy{"bob": nil}
 	e := w.engine(cfg)
 	for _, a := range w.peers {
@@ -168,16 +168,16 @@ func TestSettleNow(t *testing.T) {
 	require.Empty(t, paid, "with nobody")
 	paid, err = e.SettleNow(t.Context(), w.peers...)
 	require.NoError(t, err)
-	require.Equal(t, []uint64{40}, amounts(paid), "bob has no policy")
+	require.Equal(t, []uint64{40}, paidAmounts(paid), "bob has no policy")
 	w.earn(w.alice, 10)
 	paid, err = e.SettleNow(t.Context(), w.alice)
 	require.NoError(t, err)
-	require.Equal(t, []uint64{10}, amounts(paid), "at once again: it is the operator who asks")
+	require.Equal(t, []uint64{10}, paidAmounts(paid), "at once again: it is the operator who asks")
 	w.earn(w.alice, 10)
 	paid, err = e.Settle(t.Context(), w.alice)
 	require.NoError(t, err)
 	require.Empty(t, paid, "which was answered")
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 // What an operator credited is owed, but packets did not earn it.
@@ -188,11 +188,11 @@ func TestAdjustmentsAreNotPaidOut(t *testing.T) {
 		_, err := w.book.Adjust(t.Context(), accounts.Adjustment{Account: w.alice, Key: key, Credit: units(n), ReasonCode: 1})
 		require.NoError(t, err)
 	}
-	e := w.engine(manual(r, at100))
+	e := w.engine(manualConfig(r, at100))
 	check := func() []uint64 {
 		paid, err := e.Settle(t.Context(), w.peers...)
 		require.NoError(t, err)
-		return amounts(paid)
+		return paidAmounts(paid)
 	}
 	adjust("one", 500)
 	require.Empty(t, check())
@@ -208,10 +208,10 @@ func TestAdjustmentsAreNotPaidOut(t *testing.T) {
 	require.Equal(t, units(570), w.balance(w.alice).Payable, "550 adjusted, 20 stay owed")
 	w.earn(w.peers[1], 100)
 	require.Equal(t, []uint64{80}, check(), "bob's are his own")
-	e = w.engine(manual(r, at100))
+	e = w.engine(manualConfig(r, at100))
 	w.earn(w.alice, 80)
 	require.Equal(t, []uint64{80}, check(), "a new engine knows them too")
-	w.conserved(r)
+	w.requireConserved(r)
 }
 
 func TestPositionAlerts(t *testing.T) {
@@ -220,7 +220,7 @@ func TestPositionAlerts(t *testing.T) {
 		w := newWorld(t)
 		var told record
 		e := w.engine(settlement.Config{
-			CheckCooldown: 50 * time.Millisecond, Events: told.events(), PositionThresholds: settlement.Rules[settlement.PositionThresholds]{
+			CheckCooldown: 50 * time.Millisecond, Events: told.events(), PositionThresholds: accounts.Rules[settlement.PositionThresholds]{
 				Peer: map[string]settlement.PositionThresholds{"alice": {High: units(100), Low: units(50), Margin: units(10)}},
 			},
 		})
@@ -264,7 +264,7 @@ func TestRoundsAreApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t, "bob"), newRail()
 		var requests atomic.Int64
-		e := w.engineOn(&faulty{Ledger: w.ledger, fault: func(call) fault { requests.Add(1); return pass }}, automatic(r))
+		e := w.engineOn(&faultyLedger{Ledger: w.ledger, fault: func(call) fault { requests.Add(1); return noFault }}, automatic(r))
 		list := make([]accounts.PeerAccount, 1000)
 		for i := range list {
 			list[i] = w.peers[i%2]
@@ -289,14 +289,14 @@ func TestDueKnowsTheTimes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, r := newWorld(t), newRail()
-		cfg := manual(r, settlement.Every{After: time.Hour, SettleTo: units(20)})
+		cfg := manualConfig(r, settlement.Every{After: time.Hour, SettleTo: units(20)})
 		cfg.Policies.Peer = map[string]settlement.Policy{"bob": settlement.Idle{After: time.Hour}}
 		e := w.engine(cfg)
 		w.earn(w.alice, 100)
 		pause(time.Hour + time.Second) // the packet is some nanoseconds late
 		payments, err := e.Settle(t.Context(), w.alice)
 		require.NoError(t, err)
-		require.Equal(t, []uint64{80}, amounts(payments))
+		require.Equal(t, []uint64{80}, paidAmounts(payments))
 		w.earn(w.alice, 50)
 		require.Zero(t, e.Due(w.balance(w.alice)), "the payment has begun a new hour")
 

@@ -19,7 +19,7 @@ import (
 func (w *world) placeByAnotherVersion(tag uint64) ledger.ID {
 	w.t.Helper()
 	ids := w.book.PeerIDs(w.alice)
-	return w.write(ledger.Transfer{
+	return w.writeRow(ledger.Transfer{
 		DebitAccountID: ids.Peer, CreditAccountID: ids.Settlement, Amount: units(100), UserData64: tag,
 		Ledger: usd.Ledger, Code: chart.CodeOrder, Flags: ledger.TransferPending,
 	})
@@ -34,7 +34,7 @@ func TestOrderOfALaterVersionIsLeftAlone(t *testing.T) {
 	w.earn(w.alice, 100)
 	w.placeByAnotherVersion(1 | 2<<56)
 	r := newRail()
-	cfg := manual(r, at100)
+	cfg := manualConfig(r, at100)
 	cfg.Clock = func() time.Time { return time.Now().Add(24 * time.Hour) }
 	var failed []error
 	cfg.Events.Failed = func(err error) { failed = append(failed, err) }
@@ -47,7 +47,7 @@ func TestOrderOfALaterVersionIsLeftAlone(t *testing.T) {
 	require.Len(t, failed, 2)
 	require.ErrorIs(t, failed[0], settlement.ErrOrderVersion)
 	require.Equal(t, units(100), w.balance(w.alice).Settling)
-	_, called := r.keys()
+	_, called := r.countKeys()
 	require.Zero(t, called)
 	claims, err := w.ledger.GetAccountTransfers(t.Context(), ledger.AccountFilter{
 		AccountID: w.book.PeerIDs(w.alice).Settlement, Code: chart.CodeClaim, Limit: 10, Flags: ledger.AccountFilterDebits,
@@ -56,8 +56,8 @@ func TestOrderOfALaterVersionIsLeftAlone(t *testing.T) {
 	require.Empty(t, claims)
 }
 
-// An order that needs a word in the ledger has a version that releases without limits do not know,
-// so they leave it alone; other orders are what they were.
+// An order that needs a verdict in the ledger has a version that releases without limits do not know, so they leave the
+// order alone. Other orders are unchanged.
 func TestVersionOfAnOrderWithALimit(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -73,7 +73,7 @@ func TestVersionOfAnOrderWithALimit(t *testing.T) {
 		w, r := newWorld(t), newRail()
 		r.before = func(settlement.Order) error { return settlement.ErrPending }
 		w.earn(w.alice, 100)
-		cfg := manual(r, at100)
+		cfg := manualConfig(r, at100)
 		cfg.PeerPayoutLimits.Default = c.limit
 		e := w.engine(cfg)
 		_, err := e.Settle(t.Context(), w.alice)
@@ -95,7 +95,7 @@ func TestOrderOfAnEarlierVersionIsPaidAndReported(t *testing.T) {
 	w := newWorld(t)
 	w.earn(w.alice, 200)
 	r := newRail()
-	cfg := manual(r, at100)
+	cfg := manualConfig(r, at100)
 	cfg.Clock = func() time.Time { return time.Now().Add(24 * time.Hour) }
 	var failed []error
 	cfg.Events.Failed = func(err error) { failed = append(failed, err) }
@@ -111,7 +111,7 @@ func TestOrderOfAnEarlierVersionIsPaidAndReported(t *testing.T) {
 	require.ErrorIs(t, failed[0], settlement.ErrOldEngine)
 	require.Contains(t, failed[0].Error(), order.String())
 	require.Zero(t, w.balance(w.alice).Settling)
-	_, called := r.keys()
+	_, called := r.countKeys()
 	require.Equal(t, 2, called)
 }
 
@@ -132,7 +132,7 @@ func TestOrderWithoutHistoryIsCheckedWhenItIsResumed(t *testing.T) {
 		w.earn(w.alice, 150)
 		placed, broken := -1, false
 		errBroken := errors.New("broken")
-		l := &faulty{Ledger: w.ledger, fault: func(c call) fault {
+		l := &faultyLedger{Ledger: w.ledger, fault: func(c call) fault {
 			switch {
 			case placed < 0 && c.creates:
 				placed = c.number
@@ -142,10 +142,10 @@ func TestOrderWithoutHistoryIsCheckedWhenItIsResumed(t *testing.T) {
 			if broken = broken || placed >= 0 && c.number == placed+after; broken {
 				return fault{before: errBroken}
 			}
-			return pass
+			return noFault
 		}}
 		r := newRail()
-		cfg := manual(r, at100)
+		cfg := manualConfig(r, at100)
 		var voided []error
 		cfg.Events.Voided = func(_ settlement.Order, why error) { voided = append(voided, why) }
 		e := w.engineOn(l, cfg)
@@ -154,12 +154,12 @@ func TestOrderWithoutHistoryIsCheckedWhenItIsResumed(t *testing.T) {
 			met++
 		}
 		broken, placed = false, -2
-		l.fault = func(call) fault { return pass }
+		l.fault = func(call) fault { return noFault }
 		_, err = e.Settle(t.Context(), w.alice)
 		require.NoError(t, err)
 		require.Len(t, voided, 1, "request %d", after)
 		require.ErrorIs(t, voided[0], settlement.ErrWithdrawn)
-		_, called := r.keys()
+		_, called := r.countKeys()
 		require.Zero(t, called, "request %d", after)
 		require.Zero(t, w.balance(w.alice).Settling)
 	}

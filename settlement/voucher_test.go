@@ -16,15 +16,15 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// claim is a voucher of alice's on a channel.
-func (w *world) claim(channel string, cumulative uint64) settlement.Voucher {
+// newVoucher is a voucher of alice's on a channel.
+func (w *world) newVoucher(channel string, cumulative uint64) settlement.Voucher {
 	return settlement.Voucher{Account: w.alice, Channel: channel, Cumulative: units(cumulative)}
 }
 
 func TestVoucherBooksItsIncrease(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.spend(w.alice, 50) // what she owes
+	w.spend(w.alice, 50) // owed by alice
 	e := w.engine(settlement.Config{})
 	for _, c := range []struct {
 		channel                      string
@@ -34,11 +34,11 @@ func TestVoucherBooksItsIncrease(t *testing.T) {
 		{"a", 30, 30, 1, false},
 		{"a", 30, 30, 1, true},
 		{"a", 45, 15, 2, false},
-		{"b", 10, 10, 1, false}, // another channel begins at 0
+		{"b", 10, 10, 1, false}, // a new channel begins at 0
 		{"a", 46, 1, 3, false},
 		{"a", 46, 1, 3, true},
 	} {
-		receipt, err := e.RecordVoucher(t.Context(), w.claim(c.channel, c.cumulative))
+		receipt, err := e.RecordVoucher(t.Context(), w.newVoucher(c.channel, c.cumulative))
 		require.NoError(t, err)
 		require.Equal(t, units(c.increase), receipt.Amount)
 		require.Equal(t, units(c.cumulative), receipt.Cumulative)
@@ -46,7 +46,7 @@ func TestVoucherBooksItsIncrease(t *testing.T) {
 		require.Equal(t, uint32(c.number), receipt.Number)
 		require.False(t, receipt.InSuspense)
 	}
-	_, err := e.RecordVoucher(t.Context(), w.claim("a", 45))
+	_, err := e.RecordVoucher(t.Context(), w.newVoucher("a", 45))
 	require.ErrorIs(t, err, settlement.ErrVoucherLower)
 	require.ErrorContains(t, err, `book 0.45 USD for alice on ledger 1 under key "a": settlement: a higher voucher of the channel is booked: 0.46 USD`)
 
@@ -65,17 +65,17 @@ func TestExposure(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, settlement.Exposure{Account: w.alice}, empty)
 
-	for _, v := range []settlement.Voucher{w.claim("a", 30), w.claim("b", 5), w.claim("a", 100)} {
+	for _, v := range []settlement.Voucher{w.newVoucher("a", 30), w.newVoucher("b", 5), w.newVoucher("a", 100)} {
 		_, err := e.RecordVoucher(t.Context(), v)
 		require.NoError(t, err)
 	}
 	for range 2 {
-		_, err = e.RecordRedemption(t.Context(), w.claim("a", 70))
+		_, err = e.RecordRedemption(t.Context(), w.newVoucher("a", 70))
 		require.NoError(t, err)
 	}
-	_, err = e.RecordRedemption(t.Context(), w.claim("a", 69))
+	_, err = e.RecordRedemption(t.Context(), w.newVoucher("a", 69))
 	require.ErrorIs(t, err, settlement.ErrVoucherLower, "more was redeemed")
-	last, err := e.RecordRedemption(t.Context(), w.claim("c", 8))
+	last, err := e.RecordRedemption(t.Context(), w.newVoucher("c", 8))
 	require.NoError(t, err, "a voucher that was not booked yet")
 	require.False(t, last.AlreadyBooked)
 
@@ -101,8 +101,7 @@ func TestExposure(t *testing.T) {
 	ledgertest.RequireConserved(t, w.ledger)
 }
 
-// However many processes receive however many vouchers in whatever order, together they
-// book the highest one.
+// Any number of processes that receive vouchers in any order together book the highest one.
 func TestVouchersReceivedByManyAtOnce(t *testing.T) {
 	t.Parallel()
 	vouchersByMany(t, newWorld(t))
@@ -123,7 +122,7 @@ func vouchersByMany(t *testing.T, w *world) {
 				mu.Lock()
 				highest[channel] = max(highest[channel], cumulative)
 				mu.Unlock()
-				_, err := e.RecordVoucher(t.Context(), w.claim(channel, cumulative))
+				_, err := e.RecordVoucher(t.Context(), w.newVoucher(channel, cumulative))
 				if err != nil {
 					require.ErrorIs(t, err, settlement.ErrVoucherLower)
 				}
@@ -145,8 +144,7 @@ func vouchersByMany(t *testing.T, w *world) {
 	ledgertest.RequireConserved(t, w.ledger)
 }
 
-// A process ends before and after each of its requests, and the peer sends the voucher
-// again.
+// A process ends before and after each of its requests, and the peer sends the voucher again.
 func TestVoucherCrashAtEveryStep(t *testing.T) {
 	t.Parallel()
 	for step := 0; voucherCrashAt(t, step); step++ {
@@ -157,7 +155,7 @@ func TestVoucherCrashAtEveryStep(t *testing.T) {
 func voucherCrashAt(t *testing.T, step int) (crashed bool) {
 	t.Helper()
 	w := newWorld(t)
-	_, err := w.engine(settlement.Config{}).RecordVoucher(t.Context(), w.claim("a", 30))
+	_, err := w.engine(settlement.Config{}).RecordVoucher(t.Context(), w.newVoucher("a", 30))
 	require.NoError(t, err)
 	point := 0
 	ends := func() error {
@@ -168,19 +166,19 @@ func voucherCrashAt(t *testing.T, step int) (crashed bool) {
 		}
 		return nil
 	}
-	l := &faulty{Ledger: w.ledger, fault: func(call) fault { return fault{before: ends(), after: ends()} }}
+	l := &faultyLedger{Ledger: w.ledger, fault: func(call) fault { return fault{before: ends(), after: ends()} }}
 	first := w.engineOn(l, settlement.Config{})
-	_, err = first.RecordVoucher(t.Context(), w.claim("a", 50))
+	_, err = first.RecordVoucher(t.Context(), w.newVoucher("a", 50))
 	if err == nil {
-		_, err = first.RecordRedemption(t.Context(), w.claim("a", 50))
+		_, err = first.RecordRedemption(t.Context(), w.newVoucher("a", 50))
 	}
 	if crashed {
 		require.ErrorIs(t, err, errCrash)
 	}
 	e := w.engine(settlement.Config{})
-	_, err = e.RecordVoucher(t.Context(), w.claim("a", 50))
+	_, err = e.RecordVoucher(t.Context(), w.newVoucher("a", 50))
 	require.NoError(t, err)
-	_, err = e.RecordRedemption(t.Context(), w.claim("a", 50))
+	_, err = e.RecordRedemption(t.Context(), w.newVoucher("a", 50))
 	require.NoError(t, err)
 	require.Equal(t, units(50), w.balance(w.alice).SettledIn)
 	x, err := e.Exposure(t.Context(), w.alice)
@@ -190,20 +188,20 @@ func voucherCrashAt(t *testing.T, step int) (crashed bool) {
 	return crashed
 }
 
-// A closed peer's money is kept in suspense, and its next voucher is worth no more for it.
+// A voucher of a closed peer goes to suspense, and the next voucher counts only its increase.
 func TestVoucherOfAClosedPeer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.engine(settlement.Config{})
 	reopen := w.closePeer(w.alice)
 	for _, already := range []bool{false, true} {
-		receipt, err := e.RecordVoucher(t.Context(), w.claim("a", 30))
+		receipt, err := e.RecordVoucher(t.Context(), w.newVoucher("a", 30))
 		require.NoError(t, err)
 		require.True(t, receipt.InSuspense)
 		require.Equal(t, already, receipt.AlreadyBooked)
 	}
 	reopen()
-	receipt, err := e.RecordVoucher(t.Context(), w.claim("a", 50))
+	receipt, err := e.RecordVoucher(t.Context(), w.newVoucher("a", 50))
 	require.NoError(t, err)
 	require.Equal(t, units(20), receipt.Amount)
 	require.Equal(t, units(20), w.balance(w.alice).Payable)
@@ -243,19 +241,19 @@ func TestVouchersThatCannotBeBooked(t *testing.T) {
 			}
 		})
 	}
-	// A row with the last number there is.
+	// A row with the largest number.
 	tag := chart.Namespace("").Derive("channel", []byte("full")).Hi
 	ids, ownIDs := w.book.PeerIDs(w.alice), func() accounts.AssetIDs { ids, _ := w.book.AssetIDs(1); return ids }()
-	w.write(ledger.Transfer{
+	w.writeRow(ledger.Transfer{
 		DebitAccountID: ids.Settlement, CreditAccountID: ownIDs.Suspense, Amount: units(1),
 		Ledger: 1, Code: chart.CodeVoucher, UserData64: tag, UserData32: 1<<32 - 1,
 	})
-	_, err = e.RecordVoucher(t.Context(), w.claim("full", 5))
+	_, err = e.RecordVoucher(t.Context(), w.newVoucher("full", 5))
 	require.ErrorIs(t, err, settlement.ErrChannelFull)
 
 	closed := w.engine(settlement.Config{})
 	require.NoError(t, closed.Close(t.Context()))
-	_, err = closed.RecordVoucher(t.Context(), w.claim("a", 1))
+	_, err = closed.RecordVoucher(t.Context(), w.newVoucher("a", 1))
 	require.ErrorIs(t, err, settlement.ErrEngineClosed)
 	ledgertest.RequireConserved(t, w.ledger)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
+	"github.com/peerledger/peerledger/internal/requestlimit"
 	"github.com/peerledger/peerledger/ledger"
 )
 
@@ -241,19 +242,13 @@ func (b *batch) encode(limit int) (n int) {
 	return n
 }
 
-// developmentLimit is what a server started with --development takes.
-const developmentLimit = 253
-
 // lowerLimit learns, for good, from a request that the ledger found too large.
-// Nearly every such ledger is a development server.
 func (ln *lane) lowerLimit(refused int) {
 	ln.cutting.Lock()
 	defer ln.cutting.Unlock()
-	if refused > developmentLimit {
-		ln.limit = min(ln.limit, developmentLimit)
-		return
-	}
-	ln.limit = min(ln.limit, max(1, refused/2))
+	limit := requestlimit.NewCreates(ln.limit)
+	limit.Lower(refused)
+	ln.limit = limit.Max()
 }
 
 // deliver reads the answers to the first n operations. Those that must go on stay

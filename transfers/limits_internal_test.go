@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/peerledger/peerledger/accounts"
+	"github.com/peerledger/peerledger/internal/requestlimit"
 	"github.com/peerledger/peerledger/internal/wal"
 	"github.com/peerledger/peerledger/ledger"
 )
@@ -18,10 +19,10 @@ func TestLowerLimit(t *testing.T) {
 	t.Parallel()
 	ln := &lane{limit: ledger.BatchMax}
 	for _, c := range []struct{ refused, limit int }{
-		{ledger.BatchMax, developmentLimit},
-		{developmentLimit + 1, developmentLimit},
-		{developmentLimit, developmentLimit / 2},
-		{ledger.BatchMax, developmentLimit / 2}, // a request that was under way
+		{ledger.BatchMax, requestlimit.Development},
+		{requestlimit.Development + 1, requestlimit.Development},
+		{requestlimit.Development, requestlimit.Development / 2},
+		{ledger.BatchMax, requestlimit.Development / 2}, // a request that was under way
 		{3, 1},
 		{2, 1},
 		{1, 1},

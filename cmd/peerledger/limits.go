@@ -43,7 +43,7 @@ func (c limitConfig) parseLimit(asset accounts.Asset) (l settlement.PayoutLimit,
 
 // payoutLimits are the limits of the configuration: of each peer, and of all payments in an asset.
 type payoutLimits struct {
-	peers  settlement.Rules[settlement.PayoutLimit]
+	peers  accounts.Rules[settlement.PayoutLimit]
 	assets map[accounts.Asset]settlement.PayoutLimit
 }
 

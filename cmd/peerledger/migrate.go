@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/peerledger/peerledger/internal/migrate"
-	"github.com/peerledger/peerledger/ledger"
+	"github.com/peerledger/peerledger/internal/requestlimit"
 )
 
 func (a *app) newMigrateCommand() *cobra.Command {
@@ -90,18 +90,10 @@ func (a *app) migrateBetween(ctx context.Context, cfg config, to *app, c *change
 			fmt.Fprintln(a.stderr) // end the line of showMigration
 		}
 	}()
-	result, err := migrate.Run(ctx, source, target, min(findBatchMax(source), findBatchMax(target)), a.showMigration)
+	result, err := migrate.Run(ctx, source, target, min(requestlimit.OfCreates(source), requestlimit.OfCreates(target)), a.showMigration)
 	c.Note = fmt.Sprintf("%s and %s; %s had expired; %s had been copied before. All accounts are equal.",
 		formatCount(result.Accounts, "account"), formatCount(result.Transfers, "transfer"), formatCount(result.Expired, "hold"), formatCount(result.Already, "row"))
 	return err
-}
-
-// findBatchMax returns how many events a ledger takes in a request.
-func findBatchMax(l ledger.Ledger) int {
-	if limited, ok := l.(interface{ BatchMax() int }); ok {
-		return limited.BatchMax()
-	}
-	return ledger.BatchMax
 }
 
 // showMigration shows the progress on a terminal. The total is unknown.

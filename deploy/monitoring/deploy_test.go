@@ -117,6 +117,7 @@ func library(t *testing.T) map[string]bool {
 	d := described{names: map[string]bool{}}
 	_, err := monitoring.New(d, monitoring.Config{})
 	require.NoError(t, err)
+	registerCluster(t, d)
 	require.Greater(t, len(d.names), 40)
 	return d.names
 }

@@ -45,7 +45,7 @@ func units(n uint64) ledger.Amount { return ledger.NewAmount(n) }
 func TestBothBooksAgree(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{"-packets", "300", "-kills", "8", "-json"}, &out, os.Stderr, false))
+	require.NoError(t, runBoth(t.Context(), []string{"-packets", "300", "-kills", "8", "-json"}, &out, os.Stderr, false))
 	var r struct {
 		Kills  int
 		Before [2]books
@@ -67,7 +67,7 @@ func TestBothBooksAgree(t *testing.T) {
 func TestTable(t *testing.T) {
 	t.Parallel()
 	var out, shown bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{"-packets", "20", "-kills", "1", "-seed", "5"}, &out, &shown, true))
+	require.NoError(t, runBoth(t.Context(), []string{"-packets", "20", "-kills", "1", "-seed", "5"}, &out, &shown, true))
 	require.Contains(t, out.String(), "killed and started again: 1 times (seed 5)\nboth books agree\n")
 	require.Contains(t, shown.String(), "packets")
 }
@@ -75,11 +75,11 @@ func TestTable(t *testing.T) {
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"-packets", "0"}, {"-kills", "-1"}, {"-kills", "5", "-packets", "4"}, {"now"}, {"-nothing"}} {
-		require.Error(t, run(t.Context(), args, io.Discard, io.Discard, false), args)
+		require.Error(t, runBoth(t.Context(), args, io.Discard, io.Discard, false), args)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, run(ctx, nil, io.Discard, io.Discard, false), context.Canceled)
+	require.ErrorIs(t, runBoth(ctx, nil, io.Discard, io.Discard, false), context.Canceled)
 }
 
 func TestBooksThatDoNotAgree(t *testing.T) {
@@ -88,7 +88,7 @@ func TestBooksThatDoNotAgree(t *testing.T) {
 		return books{Position: "5", Paid: units(7), Received: units(3), Claims: units(7)},
 			books{Position: "-5", Paid: units(3), Received: units(7), Claims: units(3)}
 	}
-	require.NoError(t, agree(good()))
+	require.NoError(t, compareBooks(good()))
 	for name, spoil := range map[string]func(a, b *books){
 		"position": func(a, _ *books) { a.Position = "6" },
 		"nonsense": func(a, _ *books) { a.Position = "" },
@@ -100,9 +100,9 @@ func TestBooksThatDoNotAgree(t *testing.T) {
 	} {
 		a, b := good()
 		spoil(&a, &b)
-		require.ErrorIs(t, agree(a, b), errBooks, name)
-		require.ErrorIs(t, report{after: [2]books{a, b}}.print(io.Discard, options{json: true}), errBooks)
-		require.ErrorIs(t, report{after: [2]books{a, b}}.print(io.Discard, options{}), errBooks)
+		require.ErrorIs(t, compareBooks(a, b), errBooks, name)
+		require.ErrorIs(t, report{after: [2]books{a, b}}.printBooks(io.Discard, options{json: true}), errBooks)
+		require.ErrorIs(t, report{after: [2]books{a, b}}.printBooks(io.Discard, options{}), errBooks)
 	}
 }
 
@@ -113,20 +113,20 @@ func TestClaims(t *testing.T) {
 	other, _, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
 	const name = "ada to bob"
-	good := sign(key, name, units(50))
-	require.NoError(t, good.verify(public, name, units(50)))
-	require.ErrorContains(t, good.verify(public, name, units(49)), "deposit")
-	require.ErrorContains(t, good.verify(other, name, units(50)), "signature")
-	require.ErrorContains(t, good.verify(public, "ada to carol", units(50)), "channel")
+	good := signClaim(key, name, units(50))
+	require.NoError(t, good.verifyClaim(public, name, units(50)))
+	require.ErrorContains(t, good.verifyClaim(public, name, units(49)), "deposit")
+	require.ErrorContains(t, good.verifyClaim(other, name, units(50)), "signature")
+	require.ErrorContains(t, good.verifyClaim(public, "ada to carol", units(50)), "channel")
 	more := good
 	more.Cumulative = units(51)
-	require.ErrorIs(t, more.verify(public, name, units(100)), errClaim)
+	require.ErrorIs(t, more.verifyClaim(public, name, units(100)), errClaim)
 	elsewhere := good
 	elsewhere.Channel = "ada to carol"
-	require.ErrorIs(t, elsewhere.verify(public, "ada to carol", units(100)), errClaim)
+	require.ErrorIs(t, elsewhere.verifyClaim(public, "ada to carol", units(100)), errClaim)
 	unsigned := good
 	unsigned.Signature = nil
-	require.ErrorIs(t, unsigned.verify(public, name, units(50)), errClaim)
+	require.ErrorIs(t, unsigned.verifyClaim(public, name, units(50)), errClaim)
 }
 
 // An order has one claim, also for the next process, and whatever became of the answer.
@@ -153,7 +153,7 @@ func TestAnOrderHasOneClaim(t *testing.T) {
 	require.NoError(t, settle(first, order(1, 30)))
 	answer = errors.New("no answer")
 	require.ErrorIs(t, settle(first, order(2, 40)), answer)
-	require.NoError(t, first.close())
+	require.NoError(t, first.closePayer())
 
 	// The next process was killed when it wrote a claim down.
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
@@ -168,10 +168,10 @@ func TestAnOrderHasOneClaim(t *testing.T) {
 	require.ErrorIs(t, settle(second, order(3, 31)), settlement.ErrDeclined)
 	require.NoError(t, settle(second, order(4, 30)))
 	require.Equal(t, []ledger.Amount{units(30), units(70), units(70), units(30), units(100)}, sent)
-	require.NoError(t, second.close())
+	require.NoError(t, second.closePayer())
 	last := open()
 	require.Equal(t, units(100), last.total)
-	require.NoError(t, last.close())
+	require.NoError(t, last.closePayer())
 
 	require.NoError(t, os.WriteFile(path, []byte("spoilt\n"), 0o600))
 	require.ErrorContains(t, openPayer(path, &payer{}), "claims: line 1")
@@ -180,7 +180,7 @@ func TestAnOrderHasOneClaim(t *testing.T) {
 // What another program sends is read up to a bound.
 func TestMessagesAreBounded(t *testing.T) {
 	t.Parallel()
-	handler := handle(func(_ context.Context, in string) (int, error) { return len(in), nil })
+	handler := handleJSON(func(_ context.Context, in string) (int, error) { return len(in), nil })
 	for size, want := range map[int]int{maxMessage - 2: http.StatusOK, maxMessage - 1: http.StatusBadRequest} { // two quotes
 		body := strings.NewReader(`"` + strings.Repeat("a", size) + `"`)
 		answer := httptest.NewRecorder()

@@ -19,9 +19,9 @@ type claim struct {
 
 var errClaim = errors.New("claim refused")
 
-// text is what is signed. The name of the channel has its length in front, so that no two
+// signedText is what is signed. The name of the channel has its length in front, so that no two
 // claims have the same text.
-func (c claim) text() []byte {
+func (c claim) signedText() []byte {
 	text := []byte("peerledger example channel, claim 1\n")
 	text = binary.BigEndian.AppendUint32(text, uint32(len(c.Channel)))
 	text = append(text, c.Channel...)
@@ -29,19 +29,19 @@ func (c claim) text() []byte {
 	return binary.BigEndian.AppendUint64(text, c.Cumulative.Lo)
 }
 
-func sign(key ed25519.PrivateKey, channel string, cumulative ledger.Amount) claim {
+func signClaim(key ed25519.PrivateKey, channel string, cumulative ledger.Amount) claim {
 	c := claim{Channel: channel, Cumulative: cumulative}
-	c.Signature = ed25519.Sign(key, c.text())
+	c.Signature = ed25519.Sign(key, c.signedText())
 	return c
 }
 
-// verify checks a claim before it is booked: whose it is, for which channel, and that the
+// verifyClaim checks a claim before it is booked: whose it is, for which channel, and that the
 // deposit covers it.
-func (c claim) verify(payer ed25519.PublicKey, channel string, deposit ledger.Amount) error {
+func (c claim) verifyClaim(payer ed25519.PublicKey, channel string, deposit ledger.Amount) error {
 	switch {
 	case c.Channel != channel:
 		return fmt.Errorf("%w: channel %q, and not %q", errClaim, c.Channel, channel)
-	case !ed25519.Verify(payer, c.text(), c.Signature):
+	case !ed25519.Verify(payer, c.signedText(), c.Signature):
 		return fmt.Errorf("%w: the signature is not the payer's", errClaim)
 	case deposit.Less(c.Cumulative):
 		return fmt.Errorf("%w: %v is more than the deposit, %v", errClaim, c.Cumulative, deposit)

@@ -37,10 +37,10 @@ type setup struct {
 	Deposit ledger.Amount      `json:"deposit"` // of each channel
 }
 
-func (s setup) socket(name string) string { return filepath.Join(s.Folder, name+".sock") }
+func (s setup) socketPath(name string) string { return filepath.Join(s.Folder, name+".sock") }
 
-// channel names the one in which payer pays payee.
-func channel(payer, payee string) string { return payer + " to " + payee }
+// channelName names the one in which payer pays payee.
+func channelName(payer, payee string) string { return payer + " to " + payee }
 
 // connector is one process: a ledger in a folder, the channel in which it pays, and what it
 // has from the other one.
@@ -65,18 +65,18 @@ func openConnector(ctx context.Context, s setup) (*connector, error) {
 	c := &connector{setup: s, other: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
-			return d.DialContext(ctx, "unix", s.socket(s.Peer))
+			return d.DialContext(ctx, "unix", s.socketPath(s.Peer))
 		},
 	}}}
-	c.payer = &payer{key: s.Key, channel: channel(s.Name, s.Peer), deposit: s.Deposit, send: func(ctx context.Context, claim claim) error {
-		return c.call(ctx, "/claim", claim, nil)
+	c.payer = &payer{key: s.Key, channel: channelName(s.Name, s.Peer), deposit: s.Deposit, send: func(ctx context.Context, claim claim) error {
+		return c.callPeer(ctx, "/claim", claim, nil)
 	}}
 	if err := openPayer(filepath.Join(folder, "claims"), c.payer); err != nil {
 		return nil, err
 	}
 	l, err := embedded.Open(filepath.Join(folder, "ledger"))
 	if err != nil {
-		return nil, errors.Join(err, c.payer.close())
+		return nil, errors.Join(err, c.payer.closePayer())
 	}
 	c.client, err = peerledger.New(l, peerledger.Config{
 		Accounts: accounts.Config{Namespace: s.Name, Assets: []accounts.Asset{usd}},
@@ -87,7 +87,7 @@ func openConnector(ctx context.Context, s setup) (*connector, error) {
 		},
 	})
 	if err != nil {
-		return nil, errors.Join(err, l.Close(), c.payer.close())
+		return nil, errors.Join(err, l.Close(), c.payer.closePayer())
 	}
 	if c.own, err = c.client.Book.OwnAccount(usd); err == nil {
 		var peers []accounts.PeerAccount
@@ -97,19 +97,19 @@ func openConnector(ctx context.Context, s setup) (*connector, error) {
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(err, c.close(ctx))
+		return nil, errors.Join(err, c.closeConnector(ctx))
 	}
 	return c, nil
 }
 
-func (c *connector) close(ctx context.Context) error {
+func (c *connector) closeConnector(ctx context.Context) error {
 	c.other.CloseIdleConnections()
-	return errors.Join(c.client.Close(ctx), c.payer.close())
+	return errors.Join(c.client.Close(ctx), c.payer.closePayer())
 }
 
-// run serves the other connector, and sends it packets, until ctx ends.
-func (c *connector) run(ctx context.Context) error {
-	socket := c.socket(c.Name)
+// runConnector serves the other connector, and sends it packets, until ctx ends.
+func (c *connector) runConnector(ctx context.Context) error {
+	socket := c.socketPath(c.Name)
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) { // of a life that was killed
 		return err
 	}
@@ -117,7 +117,7 @@ func (c *connector) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server := http.Server{Handler: c.handler(), ReadHeaderTimeout: callTimeout}
+	server := http.Server{Handler: c.newHandler(), ReadHeaderTimeout: callTimeout}
 	var work sync.WaitGroup
 	served, sent := make(chan error, 1), make(chan error, 1)
 	work.Go(func() { served <- server.Serve(listener) })
@@ -131,13 +131,13 @@ func (c *connector) run(ctx context.Context) error {
 	return err
 }
 
-func (c *connector) handler() http.Handler {
+func (c *connector) newHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /packet", handle(c.takePacket))
-	mux.HandleFunc("POST /claim", handle(c.takeClaim))
-	mux.HandleFunc("POST /books", handle(c.books))
-	mux.HandleFunc("POST /settle", handle(c.settle))
-	mux.HandleFunc("POST /redeem", handle(c.redeem))
+	mux.HandleFunc("POST /packet", handleJSON(c.takePacket))
+	mux.HandleFunc("POST /claim", handleJSON(c.takeClaim))
+	mux.HandleFunc("POST /books", handleJSON(c.readBooks))
+	mux.HandleFunc("POST /settle", handleJSON(c.settleWithPeer))
+	mux.HandleFunc("POST /redeem", handleJSON(c.redeemVouchers))
 	return mux
 }
 
@@ -158,7 +158,7 @@ func (c *connector) takePacket(ctx context.Context, m packetMessage) (packetAnsw
 // takeClaim books a claim of the other one's. A claim that was booked before is taken again,
 // and so is a lower one, which is in it.
 func (c *connector) takeClaim(ctx context.Context, m claim) (struct{}, error) {
-	if err := m.verify(c.PeerKey, channel(c.Peer, c.Name), c.Deposit); err != nil {
+	if err := m.verifyClaim(c.PeerKey, channelName(c.Peer, c.Name), c.Deposit); err != nil {
 		return struct{}{}, err
 	}
 	_, err := c.client.Settlement.RecordVoucher(ctx, settlement.Voucher{
@@ -170,17 +170,17 @@ func (c *connector) takeClaim(ctx context.Context, m claim) (struct{}, error) {
 	return struct{}{}, err
 }
 
-func (c *connector) settle(ctx context.Context, _ struct{}) (books, error) {
+func (c *connector) settleWithPeer(ctx context.Context, _ struct{}) (books, error) {
 	if _, err := c.client.Settlement.SettleNow(ctx, c.peer); err != nil {
 		return books{}, err
 	}
-	return c.books(ctx, struct{}{})
+	return c.readBooks(ctx, struct{}{})
 }
 
-// redeem takes what the other one has paid out of its channel. That is all there is to it
+// redeemVouchers takes what the other one has paid out of its channel. That is all there is to it
 // here; a real channel is closed on some chain.
-func (c *connector) redeem(ctx context.Context, _ struct{}) (books, error) {
-	exposure, err := c.client.Settlement.Exposure(ctx, c.peer, channel(c.Peer, c.Name))
+func (c *connector) redeemVouchers(ctx context.Context, _ struct{}) (books, error) {
+	exposure, err := c.client.Settlement.Exposure(ctx, c.peer, channelName(c.Peer, c.Name))
 	if err != nil {
 		return books{}, err
 	}
@@ -190,7 +190,7 @@ func (c *connector) redeem(ctx context.Context, _ struct{}) (books, error) {
 			return books{}, err
 		}
 	}
-	return c.books(ctx, struct{}{})
+	return c.readBooks(ctx, struct{}{})
 }
 
 // books are what a connector has booked of the other one.
@@ -207,7 +207,7 @@ type books struct {
 	NotFinal ledger.Amount `json:"not_final"` // of what it received
 }
 
-func (c *connector) books(ctx context.Context, _ struct{}) (books, error) {
+func (c *connector) readBooks(ctx context.Context, _ struct{}) (books, error) {
 	b, err := c.client.Book.Balance(ctx, c.peer)
 	if err != nil {
 		return books{}, err
@@ -229,8 +229,8 @@ func (c *connector) books(ctx context.Context, _ struct{}) (books, error) {
 // maxMessage is how many bytes a message may have; it comes from somebody else's program.
 const maxMessage = 1 << 20
 
-// handle is a handler of JSON. An error is the caller's to try again.
-func handle[In, Out any](f func(context.Context, In) (Out, error)) http.HandlerFunc {
+// handleJSON is a handler of JSON. An error is the caller's to try again.
+func handleJSON[In, Out any](f func(context.Context, In) (Out, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var in In
 		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxMessage)).Decode(&in); err != nil {
@@ -250,11 +250,11 @@ func handle[In, Out any](f func(context.Context, In) (Out, error)) http.HandlerF
 	}
 }
 
-// call asks the other connector.
-func (c *connector) call(ctx context.Context, path string, in, out any) error {
+// callPeer asks the other connector.
+func (c *connector) callPeer(ctx context.Context, path string, in, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if err := post(ctx, c.other, path, in, out); err != nil {
+	if err := postJSON(ctx, c.other, path, in, out); err != nil {
 		return fmt.Errorf("%s asks %s: %w", c.Name, c.Peer, err)
 	}
 	return nil

@@ -39,7 +39,7 @@ func main() {
 	if path := os.Getenv(connectorEnv); path != "" {
 		err = connectorProcess(ctx, path)
 	} else {
-		err = run(ctx, os.Args[1:], os.Stdout, os.Stderr, term.IsTerminal(int(os.Stderr.Fd())))
+		err = runBoth(ctx, os.Args[1:], os.Stdout, os.Stderr, term.IsTerminal(int(os.Stderr.Fd())))
 	}
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "channel:", err)
@@ -56,7 +56,7 @@ type options struct {
 	json           bool
 }
 
-func parse(args []string, errOut io.Writer) (opts options, err error) {
+func parseFlags(args []string, errOut io.Writer) (opts options, err error) {
 	flags := flag.NewFlagSet("channel", flag.ContinueOnError)
 	flags.SetOutput(errOut)
 	flags.IntVar(&opts.packets, "packets", 2000, "packets that each connector sends")
@@ -72,9 +72,9 @@ func parse(args []string, errOut io.Writer) (opts options, err error) {
 	return opts, nil
 }
 
-// run runs both connectors in a new folder, and compares their books.
-func run(ctx context.Context, args []string, out, errOut io.Writer, show bool) (err error) {
-	opts, err := parse(args, errOut)
+// runBoth runs both connectors in a new folder, and compares their books.
+func runBoth(ctx context.Context, args []string, out, errOut io.Writer, show bool) (err error) {
+	opts, err := parseFlags(args, errOut)
 	if err != nil {
 		return err
 	}
@@ -95,15 +95,15 @@ func run(ctx context.Context, args []string, out, errOut io.Writer, show bool) (
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.end()) }()
-	if err := p.traffic(ctx, opts, shown); err != nil {
+	defer func() { err = errors.Join(err, p.endBoth()) }()
+	if err := p.awaitTraffic(ctx, opts, shown); err != nil {
 		return fmt.Errorf("%w (seed %d)", err, opts.seed)
 	}
-	report, err := p.finish(ctx)
+	report, err := p.finishPayments(ctx)
 	if err != nil {
 		return fmt.Errorf("%w (seed %d)", err, opts.seed)
 	}
-	return report.print(out, opts)
+	return report.printBooks(out, opts)
 }
 
 // locked is a writer for several goroutines.
@@ -138,14 +138,14 @@ func setupsOf(folder string, opts options) (setups [2]setup, err error) {
 		if err != nil {
 			return setups, err
 		}
-		if err := os.WriteFile(setups[i].path(), text, 0o600); err != nil {
+		if err := os.WriteFile(setups[i].pathOf(), text, 0o600); err != nil {
 			return setups, err
 		}
 	}
 	return setups, nil
 }
 
-func (s setup) path() string { return filepath.Join(s.Folder, s.Name+".json") }
+func (s setup) pathOf() string { return filepath.Join(s.Folder, s.Name+".json") }
 
 // connectorProcess is one connector, until the process is told to end.
 func connectorProcess(ctx context.Context, path string) error {
@@ -161,8 +161,8 @@ func connectorProcess(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
-	err = c.run(ctx)
+	err = c.runConnector(ctx)
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
-	return errors.Join(err, c.close(ending))
+	return errors.Join(err, c.closeConnector(ending))
 }

@@ -40,27 +40,27 @@ func startBoth(setups [2]setup, errOut io.Writer) (*pair, error) {
 		p.clients[i] = &http.Client{Transport: &http.Transport{
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				var d net.Dialer
-				return d.DialContext(ctx, "unix", s.socket(s.Name))
+				return d.DialContext(ctx, "unix", s.socketPath(s.Name))
 			},
 			DisableKeepAlives: true, // the process behind it is another one now and then
 		}}
 	}
 	for i := range setups {
-		if err := p.start(i); err != nil {
-			return nil, errors.Join(err, p.end())
+		if err := p.startConnector(i); err != nil {
+			return nil, errors.Join(err, p.endBoth())
 		}
 	}
 	return p, nil
 }
 
-// start starts a connector, this very program.
-func (p *pair) start(i int) error {
+// startConnector starts a connector, this very program.
+func (p *pair) startConnector(i int) error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	c := exec.Command(program)
-	c.Env = append(os.Environ(), connectorEnv+"="+p.setups[i].path())
+	c.Env = append(os.Environ(), connectorEnv+"="+p.setups[i].pathOf())
 	c.Stderr = p.errOut
 	if err := c.Start(); err != nil {
 		return err
@@ -74,18 +74,18 @@ func (p *pair) start(i int) error {
 	return nil
 }
 
-// kill takes a connector away in the middle of whatever it does, and starts it again.
-func (p *pair) kill(i int) error {
+// killConnector takes a connector away in the middle of whatever it does, and starts it again.
+func (p *pair) killConnector(i int) error {
 	if err := p.processes[i].command.Process.Kill(); err != nil {
 		return err
 	}
 	<-p.processes[i].ended
 	p.kills++
-	return p.start(i)
+	return p.startConnector(i)
 }
 
-// end ends both in order.
-func (p *pair) end() error {
+// endBoth ends both in order.
+func (p *pair) endBoth() error {
 	var errs []error
 	for _, life := range p.processes {
 		if life == nil {
@@ -103,8 +103,8 @@ func (p *pair) end() error {
 	return errors.Join(errs...)
 }
 
-// ask asks a connector until it answers. One that has ended by itself does not.
-func (p *pair) ask(ctx context.Context, i int, path string) (books, error) {
+// askConnector asks a connector until it answers. One that has ended by itself does not.
+func (p *pair) askConnector(ctx context.Context, i int, path string) (books, error) {
 	waits := backoff.NewExponentialBackOff()
 	waits.InitialInterval, waits.MaxInterval = retryAfter, retryAtMost
 	return backoff.Retry(ctx, func() (b books, err error) {
@@ -113,27 +113,27 @@ func (p *pair) ask(ctx context.Context, i int, path string) (books, error) {
 			return b, backoff.Permanent(fmt.Errorf("%s has ended by itself: %w", p.setups[i].Name, p.processes[i].err))
 		default:
 		}
-		err = post(ctx, p.clients[i], path, struct{}{}, &b)
+		err = postJSON(ctx, p.clients[i], path, struct{}{}, &b)
 		return b, err
 	}, backoff.WithBackOff(waits), backoff.WithMaxElapsedTime(time.Minute))
 }
 
-// both asks both.
-func (p *pair) both(ctx context.Context, path string) (all [2]books, err error) {
+// askBoth asks both.
+func (p *pair) askBoth(ctx context.Context, path string) (all [2]books, err error) {
 	for i := range all {
-		if all[i], err = p.ask(ctx, i, path); err != nil {
+		if all[i], err = p.askConnector(ctx, i, path); err != nil {
 			return all, err
 		}
 	}
 	return all, nil
 }
 
-// traffic waits until all packets are through. On the way it kills one of the two now and
+// awaitTraffic waits until all packets are through. On the way it kills one of the two now and
 // then.
-func (p *pair) traffic(ctx context.Context, opts options, shown progress.Progress) error {
+func (p *pair) awaitTraffic(ctx context.Context, opts options, shown progress.Progress) error {
 	steps := 0
 	for {
-		all, err := p.both(ctx, "/books")
+		all, err := p.askBoth(ctx, "/books")
 		if err != nil {
 			return err
 		}
@@ -145,7 +145,7 @@ func (p *pair) traffic(ctx context.Context, opts options, shown progress.Progres
 		next := int64((p.kills + 1) * opts.packets / (opts.kills + 1))
 		switch {
 		case p.kills < opts.kills && all[victim].Sent >= next:
-			if err := p.kill(victim); err != nil {
+			if err := p.killConnector(victim); err != nil {
 				return err
 			}
 		case p.kills == opts.kills && sent == int64(2*opts.packets):
@@ -159,27 +159,27 @@ func (p *pair) traffic(ctx context.Context, opts options, shown progress.Progres
 	}
 }
 
-// finish has both pay what they still owe, and redeem what they were paid.
-func (p *pair) finish(ctx context.Context) (r report, err error) {
-	if r.before, err = p.both(ctx, "/books"); err != nil {
+// finishPayments has both pay what they still owe, and redeem what they were paid.
+func (p *pair) finishPayments(ctx context.Context) (r report, err error) {
+	if r.before, err = p.askBoth(ctx, "/books"); err != nil {
 		return r, err
 	}
 	for _, path := range []string{"/settle", "/redeem"} {
-		if r.after, err = p.both(ctx, path); err != nil {
+		if r.after, err = p.askBoth(ctx, path); err != nil {
 			return r, err
 		}
 	}
-	if r.after, err = p.both(ctx, "/books"); err != nil {
+	if r.after, err = p.askBoth(ctx, "/books"); err != nil {
 		return r, err
 	}
 	r.kills = p.kills
 	return r, nil
 }
 
-// agree compares the books of the two: what one owes is owed to the other, what one has paid
+// compareBooks compares the books of the two: what one owes is owed to the other, what one has paid
 // is what the other has received and what the claims say, and nothing is under way.
-func agree(a, b books) error {
-	if negated(a.Position) != b.Position {
+func compareBooks(a, b books) error {
+	if negateAmount(a.Position) != b.Position {
 		return fmt.Errorf("%w: the position of %s is %s, and of %s %s", errBooks, a.Name, a.Position, b.Name, b.Position)
 	}
 	for _, x := range [][2]books{{a, b}, {b, a}} {
@@ -195,7 +195,7 @@ func agree(a, b books) error {
 	return nil
 }
 
-func negated(position string) string {
+func negateAmount(position string) string {
 	n, ok := new(big.Int).SetString(position, 10)
 	if !ok {
 		return "no number: " + position

@@ -52,7 +52,7 @@ func openPayer(path string, p *payer) (err error) {
 	for {
 		text, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return p.write(file, nil) // a line that was read may not be on disk yet
+			return p.writeLine(file, nil) // a line that was read may not be on disk yet
 		}
 		var line paidOrder
 		if err == nil {
@@ -66,23 +66,23 @@ func openPayer(path string, p *payer) (err error) {
 	}
 }
 
-// append writes a line, and returns when it is on disk.
-func (p *payer) append(line []byte) error {
+// appendLine writes a line, and returns when it is on disk.
+func (p *payer) appendLine(line []byte) error {
 	file, err := os.OpenFile(p.path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(p.write(file, line), file.Close()); err != nil {
+	if err := errors.Join(p.writeLine(file, line), file.Close()); err != nil {
 		return err
 	}
 	p.whole += int64(len(line))
 	return nil
 }
 
-// write writes a line behind the whole ones. What a failed write has left there, a part of a
+// writeLine writes a line behind the whole ones. What a failed write has left there, a part of a
 // line or all of it, is cut off first: else nobody could read the file any more, or a claim
 // that was never made would be found in it.
-func (p *payer) write(file *os.File, line []byte) error {
+func (p *payer) writeLine(file *os.File, line []byte) error {
 	if err := file.Truncate(p.whole); err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (p *payer) Settle(ctx context.Context, o settlement.Order) (ledger.Amount, 
 	if err != nil {
 		return ledger.Amount{}, err
 	}
-	if err := p.send(ctx, sign(p.key, p.channel, cumulative)); err != nil {
+	if err := p.send(ctx, signClaim(p.key, p.channel, cumulative)); err != nil {
 		return ledger.Amount{}, err // unknown: the order stays open, and gets the same claim again
 	}
 	return o.Amount, nil
@@ -122,15 +122,15 @@ func (p *payer) claimFor(o settlement.Order) (ledger.Amount, error) {
 	if err != nil {
 		return ledger.Amount{}, err
 	}
-	if err := p.append(append(line, '\n')); err != nil {
+	if err := p.appendLine(append(line, '\n')); err != nil {
 		return ledger.Amount{}, err // nothing was sent, and the next attempt may be given another claim
 	}
 	p.paid[o.ID], p.total = cumulative, cumulative
 	return cumulative, nil
 }
 
-// close lets no claim be made any more.
-func (p *payer) close() error {
+// closePayer lets no claim be made any more.
+func (p *payer) closePayer() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true

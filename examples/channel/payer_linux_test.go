@@ -39,7 +39,7 @@ func TestPayerOnAFullDisk(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, p.paid, strings.Count(string(text), "\n"))
 		require.Equal(t, units(uint64(10*len(p.paid))), p.total)
-		require.NoError(t, p.close())
+		require.NoError(t, p.closePayer())
 	}
 }
 
@@ -91,5 +91,5 @@ func TestPayerOnAFullDiskChild(t *testing.T) { //nolint:paralleltest // it is al
 	}
 	want = append(want, units(uint64(10*(n-1)))) // the claim that the order had before
 	require.Equal(t, want, sent)
-	require.NoError(t, p.close())
+	require.NoError(t, p.closePayer())
 }

@@ -15,9 +15,9 @@ type report struct {
 	kills         int
 }
 
-// print prints the books. The error is errBooks if they do not agree.
-func (r report) print(out io.Writer, opts options) error {
-	err := agree(r.after[0], r.after[1])
+// printBooks prints the books. The error is errBooks if they do not agree.
+func (r report) printBooks(out io.Writer, opts options) error {
+	err := compareBooks(r.after[0], r.after[1])
 	if opts.json {
 		line := struct {
 			Seed   uint64   `json:"seed"`

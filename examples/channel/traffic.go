@@ -41,7 +41,7 @@ func (c *connector) sendAll(ctx context.Context) error {
 	random := rand.New(rand.NewPCG(c.Seed, uint64(len(c.Name))<<32|uint64(c.Name[0])))
 	for n := range c.Packets {
 		amount := random.Uint64N(2000) + 1
-		if err := c.send(ctx, uint64(n), amount); err != nil {
+		if err := c.sendPacket(ctx, uint64(n), amount); err != nil {
 			if ctx.Err() != nil {
 				return nil // the process is told to end
 			}
@@ -52,17 +52,17 @@ func (c *connector) sendAll(ctx context.Context) error {
 	return nil
 }
 
-// send sends a packet until the other one takes it. One that is refused is another packet
+// sendPacket sends a packet until the other one takes it. One that is refused is another packet
 // the next time, since what is refused stays so.
-func (c *connector) send(ctx context.Context, n, amount uint64) error {
+func (c *connector) sendPacket(ctx context.Context, n, amount uint64) error {
 	for attempt := uint64(0); ; attempt++ {
 		p := transfers.Packet{
-			ID: ledger.NewID(attempt<<16|c.direction()<<8, n+1), From: c.own, To: c.peer, In: amount, Out: amount, Hold: hold,
+			ID: ledger.NewID(attempt<<16|c.packetDirection()<<8, n+1), From: c.own, To: c.peer, In: amount, Out: amount, Hold: hold,
 		}
 		if _, err := c.client.Recorder.Prepare(ctx, p); err != nil {
 			return err
 		}
-		answer, err := c.ask(ctx, packetMessage{p.ID, amount})
+		answer, err := c.askPeer(ctx, packetMessage{p.ID, amount})
 		if err != nil {
 			return err
 		}
@@ -83,26 +83,26 @@ func (c *connector) send(ctx context.Context, n, amount uint64) error {
 	}
 }
 
-// direction tells packets of the two connectors apart: both book all of them.
-func (c *connector) direction() uint64 {
+// packetDirection tells packets of the two connectors apart: both book all of them.
+func (c *connector) packetDirection() uint64 {
 	if c.Name < c.Peer {
 		return 0
 	}
 	return 1
 }
 
-// ask sends a packet to the other one until there is an answer: it may be down.
-func (c *connector) ask(ctx context.Context, m packetMessage) (packetAnswer, error) {
+// askPeer sends a packet to the other one until there is an answer: it may be down.
+func (c *connector) askPeer(ctx context.Context, m packetMessage) (packetAnswer, error) {
 	waits := backoff.NewExponentialBackOff()
 	waits.InitialInterval, waits.MaxInterval = retryAfter, retryAtMost
 	return backoff.Retry(ctx, func() (answer packetAnswer, err error) {
-		err = c.call(ctx, "/packet", m, &answer)
+		err = c.callPeer(ctx, "/packet", m, &answer)
 		return answer, err
 	}, backoff.WithBackOff(waits), backoff.WithMaxElapsedTime(0))
 }
 
-// post asks one question of a connector.
-func post(ctx context.Context, client *http.Client, path string, in, out any) error {
+// postJSON asks one question of a connector.
+func postJSON(ctx context.Context, client *http.Client, path string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/peerledger/peerledger/ledger"
 	"github.com/peerledger/peerledger/ledger/cluster"
+	"github.com/peerledger/peerledger/monitoring/clustermetrics"
 )
 
 // openCluster opens the cluster that the environment names.
@@ -15,7 +16,11 @@ func (c *connector) openCluster(ctx context.Context) (ledger.Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Events = c.metrics.Cluster(cluster.Events{
+	metrics, err := clustermetrics.New(c.registry)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Events = metrics.Events(cluster.Events{
 		Reopened: func(r cluster.SessionReopened) {
 			c.log.Warn("session opened anew", "cause", r.Cause, "away", r.Downtime)
 		},
@@ -24,6 +29,6 @@ func (c *connector) openCluster(ctx context.Context) (ledger.Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.metrics.WatchCluster(l)
+	metrics.Watch(l)
 	return l, nil
 }

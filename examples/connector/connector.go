@@ -51,8 +51,8 @@ func newConnector(log *slog.Logger) (c *connector, err error) {
 	return c, err
 }
 
-// open opens the ledger, provisions the peers, and begins to settle.
-func open(ctx context.Context, opts options, log *slog.Logger) (*connector, error) {
+// openConnector opens the ledger, provisions the peers, and begins to settle.
+func openConnector(ctx context.Context, opts options, log *slog.Logger) (*connector, error) {
 	c, err := newConnector(log)
 	if err != nil {
 		return nil, err
@@ -61,36 +61,36 @@ func open(ctx context.Context, opts options, log *slog.Logger) (*connector, erro
 	if err != nil {
 		return nil, err
 	}
-	return c, c.start(ctx, l, opts.grace)
+	return c, c.startOn(ctx, l, opts.grace)
 }
 
-// start begins on a ledger, which is closed if it fails.
-func (c *connector) start(ctx context.Context, l ledger.Ledger, grace time.Duration) (err error) {
-	cfg := c.config()
+// startOn begins on a ledger, which is closed if it fails.
+func (c *connector) startOn(ctx context.Context, l ledger.Ledger, grace time.Duration) (err error) {
+	cfg := c.clientConfig()
 	if c.client, err = peerledger.New(l, cfg); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c.stopWatch = stop
-	if err := c.provision(ctx, watching, cfg); err != nil {
-		return errors.Join(err, c.close(grace))
+	if err := c.provisionPeers(ctx, watching, cfg); err != nil {
+		return errors.Join(err, c.closeConnector(grace))
 	}
 	return nil
 }
 
-// run sends the traffic, reads the books, and ends the connector. Whoever stops it gives it
+// runTraffic sends the traffic, reads the books, and ends the connector. Whoever stops it gives it
 // a grace period and kills it then, so what is promised, the books and the closing have a
 // third of it each.
-func (c *connector) run(ctx context.Context, opts options) (summary, error) {
+func (c *connector) runTraffic(ctx context.Context, opts options) (summary, error) {
 	third := opts.grace / 3
-	err := c.traffic(ctx, opts)
+	err := c.sendPackets(ctx, opts)
 	reading, cancel := context.WithTimeout(context.WithoutCancel(ctx), third)
 	defer cancel()
-	sum, sumErr := c.summary(reading)
-	return sum, errors.Join(err, sumErr, c.close(third))
+	sum, sumErr := c.summarizeBooks(reading)
+	return sum, errors.Join(err, sumErr, c.closeConnector(third))
 }
 
-func (c *connector) provision(ctx, watching context.Context, cfg peerledger.Config) error {
+func (c *connector) provisionPeers(ctx, watching context.Context, cfg peerledger.Config) error {
 	var peers []accounts.PeerConfig
 	for _, name := range names {
 		peers = append(peers, accounts.PeerConfig{ID: name, Asset: usd, CreditLine: ledger.NewAmount(100 * dollar)})
@@ -118,9 +118,9 @@ func (c *connector) openLedger(ctx context.Context, which string) (ledger.Ledger
 	return embedded.New(), nil
 }
 
-// config pays a peer down to a dollar when it is owed 5, on a rail that pays at once.
-func (c *connector) config() peerledger.Config {
-	rail := &settlement.Rail{Name: "example", Settler: settlement.SettlerFunc(c.pay)}
+// clientConfig pays a peer down to a dollar when it is owed 5, on a rail that pays at once.
+func (c *connector) clientConfig() peerledger.Config {
+	rail := &settlement.Rail{Name: "example", Settler: settlement.SettlerFunc(c.payOrder)}
 	return peerledger.Config{
 		Accounts: accounts.Config{Namespace: namespace, Assets: []accounts.Asset{usd}},
 		Recorder: transfers.Config{Events: c.metrics.Recorder(transfers.Events{})},
@@ -135,9 +135,9 @@ func (c *connector) config() peerledger.Config {
 	}
 }
 
-// pay is the rail. A real one pays once for order.ID, whatever happens; this one has no
+// payOrder is the rail. A real one pays once for order.ID, whatever happens; this one has no
 // money, so it cannot pay twice.
-func (c *connector) pay(_ context.Context, order settlement.Order) (ledger.Amount, error) {
+func (c *connector) payOrder(_ context.Context, order settlement.Order) (ledger.Amount, error) {
 	c.mu.Lock()
 	c.paid++
 	c.mu.Unlock()
@@ -145,18 +145,18 @@ func (c *connector) pay(_ context.Context, order settlement.Order) (ledger.Amoun
 	return order.Amount, nil
 }
 
-// close ends the connector in order.
-func (c *connector) close(grace time.Duration) error {
+// closeConnector ends the connector in order.
+func (c *connector) closeConnector(grace time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	c.server.close(ctx)
+	c.server.closeServer(ctx)
 	c.stopWatch()
 	return c.client.Close(ctx)
 }
 
-// traffic sends packets until there were enough or ctx ends. A packet that is refused is
+// sendPackets sends packets until there were enough or ctx ends. A packet that is refused is
 // what happens to packets; an answer of the ledger that is missing ends it.
-func (c *connector) traffic(ctx context.Context, opts options) error {
+func (c *connector) sendPackets(ctx context.Context, opts options) error {
 	rng := rand.New(rand.NewPCG(opts.seed, 0))
 	var pace <-chan time.Time
 	if opts.rate > 0 {
@@ -175,16 +175,16 @@ func (c *connector) traffic(ctx context.Context, opts options) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err := c.packet(ctx, rng, opts.grace/3); err != nil && ctx.Err() == nil {
+		if err := c.forwardPacket(ctx, rng, opts.grace/3); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// packet takes a packet through its life: one in ten is rejected by its receiver. When ctx
+// forwardPacket takes a packet through its life: one in ten is rejected by its receiver. When ctx
 // ends, what was promised still has some time.
-func (c *connector) packet(ctx context.Context, rng *rand.Rand, longer time.Duration) error {
+func (c *connector) forwardPacket(ctx context.Context, rng *rand.Rand, longer time.Duration) error {
 	from := rng.IntN(len(c.peers))
 	to := (from + 1 + rng.IntN(len(c.peers)-1)) % len(c.peers)
 	amount := 1 + rng.Uint64N(dollar)

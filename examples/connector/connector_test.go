@@ -29,29 +29,29 @@ func TestMain(m *testing.M) {
 func TestTraffic(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{"-packets", "3000", "-json"}, &out, io.Discard))
+	require.NoError(t, runConnector(t.Context(), []string{"-packets", "3000", "-json"}, &out, io.Discard))
 	var s summary
 	require.NoError(t, json.Unmarshal(out.Bytes(), &s))
 	require.Len(t, s.Peers, 3)
 	require.Equal(t, "0.000000000", s.Held)
 
 	out.Reset()
-	require.NoError(t, run(t.Context(), nil, &out, io.Discard))
+	require.NoError(t, runConnector(t.Context(), nil, &out, io.Discard))
 	require.Contains(t, out.String(), "the books add up")
 }
 
 // The traffic takes peers past the 5 dollars at which they are paid.
 func TestSettlements(t *testing.T) {
 	t.Parallel()
-	c, err := open(t.Context(), options{ledger: "embedded", grace: time.Minute}, slog.New(slog.DiscardHandler))
+	c, err := openConnector(t.Context(), options{ledger: "embedded", grace: time.Minute}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	require.NoError(t, c.traffic(t.Context(), options{packets: 3000, seed: 1}))
+	require.NoError(t, c.sendPackets(t.Context(), options{packets: 3000, seed: 1}))
 	_, err = c.client.Settlement.Settle(t.Context())
 	require.NoError(t, err)
-	s, err := c.summary(t.Context())
+	s, err := c.summarizeBooks(t.Context())
 	require.NoError(t, err)
 	require.Positive(t, s.Settlements)
-	require.NoError(t, c.close(time.Minute))
+	require.NoError(t, c.closeConnector(time.Minute))
 }
 
 // Whoever interrupts it gets the books all the same.
@@ -61,16 +61,16 @@ func TestInterrupted(t *testing.T) {
 	timer := time.AfterFunc(100*time.Millisecond, cancel)
 	defer timer.Stop()
 	var out bytes.Buffer
-	require.NoError(t, run(ctx, []string{"-packets", "0", "-rate", "500"}, &out, io.Discard))
+	require.NoError(t, runConnector(ctx, []string{"-packets", "0", "-rate", "500"}, &out, io.Discard))
 	require.Contains(t, out.String(), "the books add up")
 }
 
 func TestWrongCommandLines(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"-ledger", "paper"}, {"-packets", "-1"}, {"-rate", "-1"}, {"-grace", "0s"}, {"more"}, {"-frob"}, {"-check", "::"}} {
-		require.ErrorIs(t, run(t.Context(), args, io.Discard, io.Discard), errUsage, args)
+		require.ErrorIs(t, runConnector(t.Context(), args, io.Discard, io.Discard), errUsage, args)
 	}
-	require.ErrorIs(t, run(t.Context(), []string{"-h"}, io.Discard, io.Discard), flag.ErrHelp)
+	require.ErrorIs(t, runConnector(t.Context(), []string{"-h"}, io.Discard, io.Discard), flag.ErrHelp)
 }
 
 // stalling is a ledger that answers no more once it is told to.
@@ -112,12 +112,12 @@ func TestEndsWithinItsGrace(t *testing.T) {
 		c, err := newConnector(slog.New(slog.DiscardHandler))
 		require.NoError(t, err)
 		l := stalling{embedded.New(), make(chan struct{})}
-		require.NoError(t, c.start(t.Context(), l, opts.grace))
+		require.NoError(t, c.startOn(t.Context(), l, opts.grace))
 		ctx, cancel := context.WithCancel(t.Context())
 		var interrupted time.Time
 		time.AfterFunc(10*time.Second, func() { close(l.stalled) })
 		time.AfterFunc(11*time.Second, func() { interrupted = time.Now(); cancel() })
-		_, err = c.run(ctx, opts)
+		_, err = c.runTraffic(ctx, opts)
 		require.Error(t, err)
 		require.LessOrEqual(t, time.Since(interrupted), opts.grace)
 	})
@@ -132,26 +132,26 @@ func (away) LookupAccounts(ctx context.Context, _ []ledger.ID) ([]ledger.Account
 
 func TestHealth(t *testing.T) {
 	t.Parallel()
-	c, err := open(t.Context(), options{ledger: "embedded", grace: time.Minute}, slog.New(slog.DiscardHandler))
+	c, err := openConnector(t.Context(), options{ledger: "embedded", grace: time.Minute}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	require.NoError(t, c.serve("127.0.0.1:0"))
+	require.NoError(t, c.serveOn("127.0.0.1:0"))
 	for _, path := range []string{"/livez", "/readyz", "/metrics"} {
-		require.NoError(t, run(t.Context(), []string{"-check", "http://" + c.server.address + path}, io.Discard, io.Discard), path)
+		require.NoError(t, runConnector(t.Context(), []string{"-check", "http://" + c.server.address + path}, io.Discard, io.Discard), path)
 	}
-	require.Error(t, run(t.Context(), []string{"-check", "http://" + c.server.address + "/nothing"}, io.Discard, io.Discard))
+	require.Error(t, runConnector(t.Context(), []string{"-check", "http://" + c.server.address + "/nothing"}, io.Discard, io.Discard))
 
 	embedded := c.client.Ledger
 	c.client.Ledger = away{embedded}
 	recorder := httptest.NewRecorder()
-	c.ready(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", http.NoBody))
+	c.checkReady(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", http.NoBody))
 	require.Equal(t, http.StatusServiceUnavailable, recorder.Code)
 	c.client.Ledger = embedded
-	require.NoError(t, c.close(time.Minute))
+	require.NoError(t, c.closeConnector(time.Minute))
 	http.DefaultClient.CloseIdleConnections()
 }
 
 func Example() {
-	err := run(context.Background(), []string{"-ledger", "paper"}, io.Discard, io.Discard)
+	err := runConnector(context.Background(), []string{"-ledger", "paper"}, io.Discard, io.Discard)
 	fmt.Println(err)
 	// Output: usage: -ledger is embedded or cluster, not "paper"
 }

@@ -36,7 +36,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	err := runConnector(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -64,7 +64,7 @@ type options struct {
 	json    bool
 }
 
-func parse(args []string, stderr io.Writer) (opts options, err error) {
+func parseFlags(args []string, stderr io.Writer) (opts options, err error) {
 	flags := flag.NewFlagSet("connector", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&opts.ledger, "ledger", "embedded", "`which` ledger: embedded, or cluster, which the environment names")
@@ -92,23 +92,23 @@ func parse(args []string, stderr io.Writer) (opts options, err error) {
 	return opts, err
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	opts, err := parse(args, stderr)
+func runConnector(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	opts, err := parseFlags(args, stderr)
 	if err != nil {
 		return err
 	}
 	if opts.check != "" {
-		return check(ctx, opts.check)
+		return checkHealth(ctx, opts.check)
 	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
-	c, err := open(ctx, opts, log)
+	c, err := openConnector(ctx, opts, log)
 	if err != nil {
 		return err
 	}
-	if err := c.serve(opts.listen); err != nil {
-		return errors.Join(err, c.close(opts.grace))
+	if err := c.serveOn(opts.listen); err != nil {
+		return errors.Join(err, c.closeConnector(opts.grace))
 	}
-	sum, err := c.run(ctx, opts)
+	sum, err := c.runTraffic(ctx, opts)
 	if err != nil {
 		return err
 	}
@@ -119,8 +119,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return err
 }
 
-// check asks a health check of another process.
-func check(ctx context.Context, url string) error {
+// checkHealth asks a health check of another process.
+func checkHealth(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)

@@ -22,8 +22,8 @@ type server struct {
 // readyWithin is how long the ledger may take to answer a readiness check.
 const readyWithin = 3 * time.Second
 
-// serve serves on an address; "" is nowhere.
-func (c *connector) serve(address string) error {
+// serveOn serves on an address; "" is nowhere.
+func (c *connector) serveOn(address string) error {
 	if address == "" {
 		return nil
 	}
@@ -33,7 +33,7 @@ func (c *connector) serve(address string) error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", c.ready)
+	mux.HandleFunc("GET /readyz", c.checkReady)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(c.registry, promhttp.HandlerOpts{}))
 	s := &server{
 		http:    &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second},
@@ -48,8 +48,8 @@ func (c *connector) serve(address string) error {
 	return nil
 }
 
-// ready asks the ledger for an account that does not exist.
-func (c *connector) ready(w http.ResponseWriter, r *http.Request) {
+// checkReady asks the ledger for an account that does not exist.
+func (c *connector) checkReady(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
 	defer cancel()
 	if _, err := c.client.Ledger.LookupAccounts(ctx, []ledger.ID{ledger.NewID(1, 0)}); err != nil {
@@ -59,8 +59,8 @@ func (c *connector) ready(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
-// close ends the server.
-func (s *server) close(ctx context.Context) {
+// closeServer ends the server.
+func (s *server) closeServer(ctx context.Context) {
 	if s == nil {
 		return
 	}

@@ -30,25 +30,25 @@ func (s summary) String() string {
 	return text.String()
 }
 
-// summary reads the books: what peers earned and our fees must be what peers sent, but for
+// summarizeBooks reads the books: what peers earned and our fees must be what peers sent, but for
 // what an operator has booked in suspense.
-func (c *connector) summary(ctx context.Context) (summary, error) {
+func (c *connector) summarizeBooks(ctx context.Context) (summary, error) {
 	if err := c.client.Recorder.Flush(ctx); err != nil {
 		return summary{}, err
 	}
-	s, missing, err := c.read(ctx)
+	s, missing, err := c.readBooks(ctx)
 	if err == nil && missing.Sign() != 0 {
 		// The two reads are not of one moment, and another connector may be at work.
 		var again *big.Int
-		if s, again, err = c.read(ctx); err == nil && again.Cmp(missing) == 0 {
+		if s, again, err = c.readBooks(ctx); err == nil && again.Cmp(missing) == 0 {
 			err = fmt.Errorf("%w: %v units more went out than came in", errBooks, missing)
 		}
 	}
 	return s, err
 }
 
-// read reads the books, and how much more went out than came in.
-func (c *connector) read(ctx context.Context) (s summary, missing *big.Int, err error) {
+// readBooks reads the books, and how much more went out than came in.
+func (c *connector) readBooks(ctx context.Context) (s summary, missing *big.Int, err error) {
 	balances, err := c.client.Book.Balances(ctx, c.peers...)
 	if err != nil {
 		return s, nil, err
@@ -61,19 +61,19 @@ func (c *connector) read(ctx context.Context) (s summary, missing *big.Int, err 
 	missing = new(big.Int).Add(own[0].Revenue, own[0].Suspense)
 	held := new(big.Int)
 	for _, b := range balances {
-		s.Peers[b.Account.Peer()] = whole(b.Position())
+		s.Peers[b.Account.Peer()] = wholeDollars(b.Position())
 		missing.Add(missing, b.Earned.Big())
 		missing.Sub(missing, b.Sent.Big())
 		held.Add(held, b.HeldIn.Big())
 	}
-	s.Revenue, s.Held = whole(own[0].Revenue), whole(held)
+	s.Revenue, s.Held = wholeDollars(own[0].Revenue), wholeDollars(held)
 	c.mu.Lock()
 	s.Settlements = c.paid
 	c.mu.Unlock()
 	return s, missing, nil
 }
 
-// whole is units in whole dollars.
-func whole(units *big.Int) string {
+// wholeDollars is units in whole dollars.
+func wholeDollars(units *big.Int) string {
 	return decimal.NewFromBigInt(units, -int32(usd.Scale)).StringFixed(int32(usd.Scale))
 }

@@ -24,18 +24,18 @@ const cent = 10_000_000
 
 func main() {
 	ctx := context.Background()
-	client, err := open(os.Stdout)
+	client, err := openClient(os.Stdout)
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := errors.Join(demo(ctx, os.Stdout, client), client.Close(ctx)); err != nil {
+	if err := errors.Join(runDemo(ctx, os.Stdout, client), client.Close(ctx)); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// open makes a client that pays a peer all that it is owed as soon as that is 5
+// openClient makes a client that pays a peer all that it is owed as soon as that is 5
 // cents.
-func open(out io.Writer) (*peerledger.Client, error) {
+func openClient(out io.Writer) (*peerledger.Client, error) {
 	// Your payment channel goes here. The order's ID is the key that makes a
 	// second call with the same order pay nothing more.
 	rail := func(_ context.Context, order settlement.Order) (ledger.Amount, error) {
@@ -52,7 +52,7 @@ func open(out io.Writer) (*peerledger.Client, error) {
 	})
 }
 
-func demo(ctx context.Context, out io.Writer, client *peerledger.Client) error {
+func runDemo(ctx context.Context, out io.Writer, client *peerledger.Client) error {
 	peers, err := client.Provision(ctx,
 		accounts.PeerConfig{ID: "alice", Asset: usd, CreditLine: ledger.NewAmount(100 * cent)},
 		accounts.PeerConfig{ID: "bob", Asset: usd, CreditLine: ledger.NewAmount(2 * cent)})
@@ -62,11 +62,11 @@ func demo(ctx context.Context, out io.Writer, client *peerledger.Client) error {
 	alice, bob := peers[0], peers[1]
 
 	// Alice sends 6 cents; bob gets all but a fee of a thousandth of a cent.
-	err = deliver(ctx, client, transfers.Packet{From: alice, To: bob, In: 6 * cent, Out: 6*cent - cent/1000})
+	err = deliverPacket(ctx, client, transfers.Packet{From: alice, To: bob, In: 6 * cent, Out: 6*cent - cent/1000})
 	if err != nil {
 		return err
 	}
-	if err := show(ctx, out, client, alice, bob); err != nil {
+	if err := showPositions(ctx, out, client, alice, bob); err != nil {
 		return err
 	}
 
@@ -74,23 +74,23 @@ func demo(ctx context.Context, out io.Writer, client *peerledger.Client) error {
 	if _, err := client.Settlement.Settle(ctx); err != nil {
 		return err
 	}
-	if err := show(ctx, out, client, alice, bob); err != nil {
+	if err := showPositions(ctx, out, client, alice, bob); err != nil {
 		return err
 	}
 
 	// Bob may owe us 2 cents. The ledger refuses a packet beyond that.
-	err = deliver(ctx, client, transfers.Packet{From: bob, To: alice, In: 3 * cent, Out: 3 * cent})
+	err = deliverPacket(ctx, client, transfers.Packet{From: bob, To: alice, In: 3 * cent, Out: 3 * cent})
 	fmt.Fprintf(out, "bob sends 3 cents: ILP error %s, over its credit line: %t\n",
 		transfers.ILPCode(err), errors.Is(err, transfers.ErrCreditLine))
-	err = deliver(ctx, client, transfers.Packet{From: bob, To: alice, In: 2 * cent, Out: 2 * cent})
+	err = deliverPacket(ctx, client, transfers.Packet{From: bob, To: alice, In: 2 * cent, Out: 2 * cent})
 	if err != nil {
 		return err
 	}
-	return show(ctx, out, client, alice, bob)
+	return showPositions(ctx, out, client, alice, bob)
 }
 
-// deliver takes a packet through its life.
-func deliver(ctx context.Context, client *peerledger.Client, packet transfers.Packet) error {
+// deliverPacket takes a packet through its life.
+func deliverPacket(ctx context.Context, client *peerledger.Client, packet transfers.Packet) error {
 	packet.Expiry = time.Now().Add(30 * time.Second)
 	held, err := client.Recorder.Prepare(ctx, packet)
 	if err != nil {
@@ -102,8 +102,8 @@ func deliver(ctx context.Context, client *peerledger.Client, packet transfers.Pa
 	return err
 }
 
-// show prints what we owe each peer (above 0) or it owes us (below).
-func show(ctx context.Context, out io.Writer, client *peerledger.Client, peers ...accounts.PeerAccount) error {
+// showPositions prints what we owe each peer (above 0) or it owes us (below).
+func showPositions(ctx context.Context, out io.Writer, client *peerledger.Client, peers ...accounts.PeerAccount) error {
 	balances, err := client.Book.Balances(ctx, peers...)
 	for _, b := range balances {
 		fmt.Fprintf(out, "  %-5s position %9s USD, settled out %s\n",

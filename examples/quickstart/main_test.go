@@ -12,9 +12,9 @@ import (
 func TestQuickstart(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	client, err := open(&out)
+	client, err := openClient(&out)
 	require.NoError(t, err)
-	require.NoError(t, demo(t.Context(), &out, client))
+	require.NoError(t, runDemo(t.Context(), &out, client))
 	ledgertest.RequireNothingHeld(t, client.Ledger)
 	require.NoError(t, client.Close(t.Context()))
 	require.Equal(t, `  alice position     -0.06 USD, settled out 0

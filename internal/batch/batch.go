@@ -5,26 +5,25 @@ import (
 	"context"
 	"errors"
 
+	"github.com/peerledger/peerledger/internal/requestlimit"
 	"github.com/peerledger/peerledger/ledger"
 )
 
 // Each sends events in order, in requests as large as the ledger takes (at most
-// ledger.BatchMax), and returns all answers in order. Events are cut only at
-// multiples of group, so that what must be read in one request stays together.
+// [ledger.BatchMax]), and returns all answers in order. Each cuts only at multiples of group:
+// the events of one group go into one request.
 //
-// A request that the ledger finds too large (ledger.ErrTooMuchData: a server
-// with smaller requests) is halved. On any other error the answers so far are
-// returned with it.
+// A request that the ledger finds too large ([ledger.ErrTooMuchData], from a server with smaller
+// requests) is halved. Every other error is returned together with the answers so far.
 func Each[E, R any](
 	ctx context.Context, events []E, group int, send func(context.Context, []E) ([]R, error),
 ) ([]R, error) {
 	answers := make([]R, 0, len(events))
-	size := ledger.BatchMax / group * group
+	limit := requestlimit.New(ledger.BatchMax, group)
 	for len(events) > 0 {
-		n := min(size, len(events))
+		n := min(limit.Max(), len(events))
 		got, err := send(ctx, events[:n])
-		if errors.Is(err, ledger.ErrTooMuchData) && n > group {
-			size = max(group, n/2/group*group)
+		if errors.Is(err, ledger.ErrTooMuchData) && limit.Lower(n) {
 			continue
 		}
 		if err != nil {
@@ -36,15 +35,16 @@ func Each[E, R any](
 	return answers, nil
 }
 
-// Page reads a page of a query whose limit is *limit rows. While the ledger finds the answer too
-// large (ledger.ErrTooMuchData: a server with smaller answers) the limit is halved, and it stays
-// so for the next page. Fewer rows than the limit then are the last ones.
+// Page reads one page of a query with the limit *limit rows. While the ledger finds the answer
+// too large ([ledger.ErrTooMuchData], from a server with smaller answers) Page halves *limit,
+// which stays so for the next page. A page of fewer rows than *limit is the last page.
 func Page[R any, L int | uint32](limit *L, read func() ([]R, error)) ([]R, error) {
+	learnt := requestlimit.New(int(*limit), 1)
 	for {
 		rows, err := read()
-		if !errors.Is(err, ledger.ErrTooMuchData) || *limit <= 1 {
+		if !errors.Is(err, ledger.ErrTooMuchData) || !learnt.Lower(int(*limit)) {
 			return rows, err
 		}
-		*limit /= 2
+		*limit = L(learnt.Max())
 	}
 }

@@ -27,7 +27,7 @@ type Bench struct {
 // Define defines the flags of a Bench.
 func Define(flags *flag.FlagSet) *Bench {
 	b := new(Bench)
-	b.read = define(flags, &b.opts)
+	b.read = defineFlags(flags, &b.opts)
 	return b
 }
 
@@ -39,11 +39,11 @@ func (b *Bench) OnCluster(which func() (cluster.Config, error)) { b.opts.cluster
 // it shows on stderr how far it is. The errors are ErrUsage, those of the ledger, or that
 // of the books that do not add up.
 func (b *Bench) Run(ctx context.Context, given func(flag string) bool, stdout, stderr io.Writer, terminal bool) error {
-	if err := b.check(given); err != nil {
+	if err := b.validateLists(given); err != nil {
 		return err
 	}
 	for _, file := range []string{b.opts.csv, b.opts.plot} {
-		if err := writable(file); err != nil {
+		if err := openWritable(file); err != nil {
 			return err // rather than after an hour of measuring
 		}
 	}
@@ -59,11 +59,11 @@ func (b *Bench) Run(ctx context.Context, given func(flag string) bool, stdout, s
 	return errors.Join(err, rep.writeFiles(b.opts))
 }
 
-// check reads the lists and checks everything.
-func (b *Bench) check(given func(flag string) bool) error {
-	err := errors.Join(b.read(), b.opts.validate())
+// validateLists reads the lists and checks everything.
+func (b *Bench) validateLists(given func(flag string) bool) error {
+	err := errors.Join(b.read(), b.opts.validateOptions())
 	for _, axis := range allAxes {
-		if given(axis) && !b.opts.varies(axis) {
+		if given(axis) && !b.opts.variesAxis(axis) {
 			b.opts.axes = append(b.opts.axes, axis)
 		}
 	}
@@ -122,13 +122,13 @@ func wasGiven(flags *flag.FlagSet) func(string) bool {
 	return func(name string) bool { return slices.Contains(names, name) }
 }
 
-// parse is the options of a command line.
-func parse(args []string, stderr io.Writer) (options, error) {
+// parseOptions is the options of a command line.
+func parseOptions(args []string, stderr io.Writer) (options, error) {
 	b, flags, err := parseFlags(args, stderr)
 	if err != nil {
 		return options{}, err
 	}
-	err = b.check(wasGiven(flags))
+	err = b.validateLists(wasGiven(flags))
 	return b.opts, err
 }
 
@@ -139,16 +139,16 @@ func measureAll(ctx context.Context, opts options, shown progress.Progress) (rep
 		return nil, err
 	}
 	b := newBencher(opts, s)
-	defer func() { err = errors.Join(err, b.close()) }()
+	defer func() { err = errors.Join(err, b.closeTargets()) }()
 	plan := planOf(opts)
 	shown.Start(opts.count * len(plan))
 	defer func() { shown.Stop(err) }()
-	rounds, err := b.rounds(ctx, plan, shown)
+	rounds, err := b.measureRounds(ctx, plan, shown)
 	if err != nil {
 		return nil, err
 	}
 	rep = newReport(plan, rounds)
-	if opts.varies(axisMemory) {
+	if opts.variesAxis(axisMemory) {
 		rep.memory, err = measureMemory(ctx, opts)
 	}
 	return rep, err

@@ -50,7 +50,7 @@ func TestEverything(t *testing.T) {
 			checkLine(t, text)
 		}
 	}
-	opts, err := parse(args, io.Discard)
+	opts, err := parseOptions(args, io.Discard)
 	require.NoError(t, err)
 	plan := planOf(opts)
 	require.Equal(t, map[string]int{"throughput": len(plan), "low load": 2, "memory": 5}, kinds)
@@ -134,25 +134,25 @@ func TestTimeIsLimited(t *testing.T) {
 // An interrupt ends every way, and leaves nothing behind.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	opts, err := parse([]string{"-packets", "1000000000", "-max", "1h", "-callers", "2", "-settle", "on"}, io.Discard)
+	opts, err := parseOptions([]string{"-packets", "1000000000", "-max", "1h", "-callers", "2", "-settle", "on"}, io.Discard)
 	require.NoError(t, err)
 	for _, m := range planOf(opts) {
 		ctx, cancel := context.WithCancel(t.Context())
-		b := newBencher(opts, interrupting{embeddedSubject{opts}, cancel})
-		_, err := b.measure(ctx, m)
+		b := newBencher(opts, interrupting{embeddedTarget{opts}, cancel})
+		_, err := b.measureOnce(ctx, m)
 		require.ErrorIs(t, err, context.Canceled, m)
-		require.NoError(t, b.close())
+		require.NoError(t, b.closeTargets())
 	}
 }
 
 // interrupting is a subject that interrupts the run when packets are being written.
 type interrupting struct {
-	embeddedSubject
+	embeddedTarget
 	interrupt func()
 }
 
 func (s interrupting) stage(ctx context.Context, sessions int) (stage, error) {
-	st, err := s.embeddedSubject.stage(ctx, sessions)
+	st, err := s.embeddedTarget.prepareTarget(ctx, sessions)
 	l := interruptingLedger{st.ledger, s.interrupt}
 	st.ledger = l
 	for i := range st.raw {
@@ -226,13 +226,13 @@ func TestSomeWays(t *testing.T) {
 // One axis at a time, each compared with what does the same work.
 func TestPlan(t *testing.T) {
 	t.Parallel()
-	opts, err := parse([]string{"-phase", "two", "-callers", "1,9", "-lanes", "1,2", "-load", "uniform,hot", "-settle", "off,on"}, io.Discard)
+	opts, err := parseOptions([]string{"-phase", "two", "-callers", "1,9", "-lanes", "1,2", "-load", "uniform,hot", "-settle", "off,on"}, io.Discard)
 	require.NoError(t, err)
 	plan := planOf(opts)
 	var got []string
 	for _, m := range plan {
-		batched := find(plan, m.isBatchedOf)
-		base := find(plan, m.isBaseOf)
+		batched := findSample(plan, m.isBatchedOf)
+		base := findSample(plan, m.isBaseOf)
 		got = append(got, fmt.Sprintf("%v / %v / %v", m, plan[batched], plan[base]))
 	}
 	base := "two-phase batched from 2"

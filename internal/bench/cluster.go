@@ -15,15 +15,15 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// clusterSubject is a TigerBeetle cluster. What it opens stays open until close: a
+// clusterTarget is a TigerBeetle cluster. What it opens stays open until close: a
 // cluster has 64 sessions, and forgets only those of clients that others push out.
-type clusterSubject struct {
+type clusterTarget struct {
 	cfg     cluster.Config
 	ledgers map[int]*cluster.Ledger // by the number of sessions
 	clients []*rawClient
 }
 
-func openCluster(which func() (cluster.Config, error)) (subject, error) {
+func openCluster(which func() (cluster.Config, error)) (target, error) {
 	if which == nil {
 		which = cluster.ConfigFromEnv
 	}
@@ -34,11 +34,11 @@ func openCluster(which func() (cluster.Config, error)) (subject, error) {
 	return newClusterSubject(cfg), nil
 }
 
-func newClusterSubject(cfg cluster.Config) *clusterSubject {
-	return &clusterSubject{cfg: cfg, ledgers: map[int]*cluster.Ledger{}}
+func newClusterSubject(cfg cluster.Config) *clusterTarget {
+	return &clusterTarget{cfg: cfg, ledgers: map[int]*cluster.Ledger{}}
 }
 
-func (s *clusterSubject) stage(ctx context.Context, sessions int) (stage, error) {
+func (s *clusterTarget) prepareTarget(ctx context.Context, sessions int) (stage, error) {
 	l := s.ledgers[sessions]
 	if l == nil {
 		cfg := s.cfg
@@ -52,7 +52,7 @@ func (s *clusterSubject) stage(ctx context.Context, sessions int) (stage, error)
 	for len(s.clients) < sessions {
 		// The cluster has just answered, so a client that never answers is none
 		// with a wrong address.
-		c, err := s.connect(ctx)
+		c, err := s.connectClient(ctx)
 		if err != nil {
 			return stage{}, err
 		}
@@ -60,12 +60,12 @@ func (s *clusterSubject) stage(ctx context.Context, sessions int) (stage, error)
 	}
 	raw := make([]send, sessions)
 	for i := range raw {
-		raw[i] = s.clients[i].send
+		raw[i] = s.clients[i].sendTransfers
 	}
 	return stage{ledger: l, raw: raw, batchMax: l.BatchMax(), end: func() error { return nil }}, nil
 }
 
-func (s *clusterSubject) close() error {
+func (s *clusterTarget) closeTarget() error {
 	for _, c := range s.clients {
 		c.close()
 	}
@@ -76,8 +76,8 @@ func (s *clusterSubject) close() error {
 	return errors.Join(errs...)
 }
 
-// connect makes a client of TigerBeetle's own. It does not wait for the cluster.
-func (s *clusterSubject) connect(ctx context.Context) (*rawClient, error) {
+// connectClient makes a client of TigerBeetle's own. It does not wait for the cluster.
+func (s *clusterTarget) connectClient(ctx context.Context) (*rawClient, error) {
 	resolved, err := s.cfg.Resolve(ctx) // TigerBeetle's client takes no host names
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func newRawClient(ctx context.Context, client tb.Client) *rawClient {
 	return c
 }
 
-func (c *rawClient) send(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (c *rawClient) sendTransfers(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}

@@ -25,20 +25,20 @@ func TestRawClient(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	c := newRawClient(ctx, tbclient.New(l))
-	run := &rawRun{traffic: m.traffic(loadUniform), phase: phaseTwo, latencies: newLatencies(1), quota: &quota{total: 100}}
-	workers, _ := run.batched([]send{c.send}, 30)
+	run := &rawRun{traffic: m.newTraffic(loadUniform), phase: phaseTwo, latencies: newLatencies(1), quota: &quota{total: 100}}
+	workers, _ := run.sendBatched([]send{c.sendTransfers}, 30)
 	for _, work := range workers {
 		require.NoError(t, work(ctx))
 	}
-	m.count(loadUniform, 100)
-	require.NoError(t, m.verify(ctx, l))
+	m.countSent(loadUniform, 100)
+	require.NoError(t, m.verifyBooks(ctx, l))
 
-	results, err := c.send(ctx, make([]ledger.Transfer, 2))
+	results, err := c.sendTransfers(ctx, make([]ledger.Transfer, 2))
 	require.NoError(t, err)
 	require.Equal(t, ledger.TransferIDMustNotBeZero, results[1].Status)
 
 	cancel()
-	_, err = c.send(ctx, nil)
+	_, err = c.sendTransfers(ctx, nil)
 	require.ErrorIs(t, err, context.Canceled)
 	c.close() // as the end of ctx does
 	_, err = c.client.CreateTransfers(make([]tb.Transfer, 1))
@@ -50,14 +50,14 @@ func TestRawClient(t *testing.T) {
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
-	opts, err := parse(append([]string{"-axes", "all"}, small...), io.Discard)
+	opts, err := parseOptions(append([]string{"-axes", "all"}, small...), io.Discard)
 	require.NoError(t, err)
 	for range 2 { // with accounts of its own each time
 		b := newBencher(opts, newClusterSubject(c.Config()))
 		plan := planOf(opts)
-		rounds, err := b.rounds(t.Context(), plan, progress.Progress{})
+		rounds, err := b.measureRounds(t.Context(), plan, progress.Progress{})
 		require.NoError(t, err)
 		require.Len(t, newReport(plan, rounds).lines, len(plan))
-		require.NoError(t, b.close())
+		require.NoError(t, b.closeTargets())
 	}
 }

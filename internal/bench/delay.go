@@ -16,40 +16,40 @@ type delayed struct {
 }
 
 func (d delayed) CreateAccounts(ctx context.Context, events []ledger.Account) ([]ledger.CreateAccountResult, error) {
-	return hold(ctx, d, events, d.Ledger.CreateAccounts)
+	return holdAnswer(ctx, d, events, d.Ledger.CreateAccounts)
 }
 
 func (d delayed) CreateTransfers(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	return hold(ctx, d, events, d.Ledger.CreateTransfers)
+	return holdAnswer(ctx, d, events, d.Ledger.CreateTransfers)
 }
 
 func (d delayed) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
-	return hold(ctx, d, ids, d.Ledger.LookupAccounts)
+	return holdAnswer(ctx, d, ids, d.Ledger.LookupAccounts)
 }
 
 func (d delayed) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
-	return hold(ctx, d, ids, d.Ledger.LookupTransfers)
+	return holdAnswer(ctx, d, ids, d.Ledger.LookupTransfers)
 }
 
 func (d delayed) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
-	return hold(ctx, d, filter, d.Ledger.GetAccountTransfers)
+	return holdAnswer(ctx, d, filter, d.Ledger.GetAccountTransfers)
 }
 
 func (d delayed) GetAccountBalances(ctx context.Context, filter ledger.AccountFilter) ([]ledger.AccountBalance, error) {
-	return hold(ctx, d, filter, d.Ledger.GetAccountBalances)
+	return holdAnswer(ctx, d, filter, d.Ledger.GetAccountBalances)
 }
 
 func (d delayed) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
-	return hold(ctx, d, filter, d.Ledger.QueryAccounts)
+	return holdAnswer(ctx, d, filter, d.Ledger.QueryAccounts)
 }
 
 func (d delayed) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
-	return hold(ctx, d, filter, d.Ledger.QueryTransfers)
+	return holdAnswer(ctx, d, filter, d.Ledger.QueryTransfers)
 }
 
-// hold makes a request and holds its answer back. Whoever does not wait for it does
+// holdAnswer makes a request and holds its answer back. Whoever does not wait for it does
 // not know what became of the request.
-func hold[Q, A any](ctx context.Context, d delayed, request Q, call func(context.Context, Q) ([]A, error)) ([]A, error) {
+func holdAnswer[Q, A any](ctx context.Context, d delayed, request Q, call func(context.Context, Q) ([]A, error)) ([]A, error) {
 	answers, err := call(ctx, request)
 	if err != nil {
 		return nil, err // nothing was handed over, so nobody answers

@@ -16,7 +16,7 @@ type jsonLine struct {
 	Kind    string `json:"kind"` // "throughput"
 	Phase   phase  `json:"phase"`
 	Varied  string `json:"varied"` // "" is the base scenario
-	Way     way    `json:"way"`
+	Way     mode   `json:"way"`
 	Callers int    `json:"callers"`
 	Lanes   int    `json:"lanes"`
 	Peers   int    `json:"peers"`
@@ -39,7 +39,7 @@ type jsonLine struct {
 	ToBase      *spread `json:"of_base,omitempty"`
 }
 
-func (l *line) json() jsonLine {
+func (l *line) toJSON() jsonLine {
 	return jsonLine{
 		Kind: "throughput", Phase: l.phase, Varied: l.varied, Way: l.way, Callers: l.callers,
 		Lanes: l.lanes, Peers: l.peers, Load: l.load, Settle: l.settle, Journal: l.journal,
@@ -68,7 +68,7 @@ type jsonMemory struct {
 func (r *report) writeJSON(w io.Writer) error {
 	var objects []any
 	for _, l := range r.lines {
-		objects = append(objects, l.json())
+		objects = append(objects, l.toJSON())
 	}
 	for _, l := range r.lowLoad {
 		objects = append(objects, jsonLowLoad{"low load", l.phase, l.record, l.raw, l.ratio})
@@ -115,12 +115,12 @@ func (r *report) writeCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	rows := [][]string{header}
 	for _, l := range r.lines {
-		rows = append(rows, l.csv())
+		rows = append(rows, l.toCSV())
 	}
 	return out.WriteAll(rows)
 }
 
-func (l *line) csv() []string {
+func (l *line) toCSV() []string {
 	row := []string{
 		string(l.phase), l.varied, string(l.way), strconv.Itoa(l.callers), strconv.Itoa(l.lanes), strconv.Itoa(l.peers),
 		string(l.load), strconv.FormatBool(l.settle), strconv.FormatBool(l.journal), strconv.Itoa(l.rounds),
@@ -149,8 +149,8 @@ func (r *report) writeFiles(opts options) error {
 	return errors.Join(errs...)
 }
 
-// writable opens a file that is to be written later, and leaves what is in it.
-func writable(file string) error {
+// openWritable opens a file that is to be written later, and leaves what is in it.
+func openWritable(file string) error {
 	if file == "" {
 		return nil
 	}

@@ -19,7 +19,7 @@ type idSource struct {
 	last uint128.Uint128
 }
 
-func (s *idSource) next() ledger.ID {
+func (s *idSource) nextID() ledger.ID {
 	ms := time.Now().UnixMilli()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -33,17 +33,17 @@ func newLatencies(callers int) *latencies {
 	return l
 }
 
-// caller is where one of the callers records.
-func (l *latencies) caller(i int) *latencyShard { return &l.shards[i%len(l.shards)] }
+// newShard is where one of the callers records.
+func (l *latencies) newShard(i int) *latencyShard { return &l.shards[i%len(l.shards)] }
 
-func (s *latencyShard) record(took time.Duration) {
+func (s *latencyShard) recordLatency(took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_ = s.histogram.RecordValue(int64(min(max(took, 0), latencyMax))) // it is in the range
 }
 
-// percentiles are of all callers; zero if nothing was timed.
-func (l *latencies) percentiles() (p50, p99, p100 time.Duration) {
+// computePercentiles are of all callers; zero if nothing was timed.
+func (l *latencies) computePercentiles() (p50, p99, p100 time.Duration) {
 	all := newHistogram()
 	for i := range l.shards {
 		all.Merge(l.shards[i].histogram)
@@ -61,23 +61,23 @@ type watch struct {
 	every int64
 }
 
-func (l *latencies) watch(caller, callers int) watch {
+func (l *latencies) newWatch(caller, callers int) watch {
 	if callers == 1 {
-		return watch{l.caller(caller), 1}
+		return watch{l.newShard(caller), 1}
 	}
-	return watch{l.caller(caller), sampleEvery}
+	return watch{l.newShard(caller), sampleEvery}
 }
 
-// begin is when packet i began; zero if it is not timed.
-func (w watch) begin(i int64) time.Time {
+// startTimer is when packet i began; zero if it is not timed.
+func (w watch) startTimer(i int64) time.Time {
 	if i%w.every != 0 {
 		return time.Time{}
 	}
 	return time.Now()
 }
 
-func (w watch) end(began time.Time) {
+func (w watch) stopTimer(began time.Time) {
 	if !began.IsZero() {
-		w.shard.record(time.Since(began))
+		w.shard.recordLatency(time.Since(began))
 	}
 }

@@ -24,8 +24,8 @@ func TestDelayedLedger(t *testing.T) {
 		l := delayed{Ledger: embedded.New(), delay: delay}
 		m, err := newMarket(t.Context(), l, "", 2, 1)
 		require.NoError(t, err)
-		run := &rawRun{traffic: m.traffic(loadUniform), phase: phaseSingle}
-		one := []ledger.Transfer{run.begin(0)}
+		run := &rawRun{traffic: m.newTraffic(loadUniform), phase: phaseSingle}
+		one := []ledger.Transfer{run.firstTransfer(0)}
 
 		began := time.Now()
 		for range 3 { // at once: none waits for another
@@ -34,13 +34,13 @@ func TestDelayedLedger(t *testing.T) {
 				assert.NoError(t, err)
 			}()
 		}
-		require.NoError(t, send(l.CreateTransfers).all(t.Context(), one))
+		require.NoError(t, send(l.CreateTransfers).sendNew(t.Context(), one))
 		synctest.Wait()
 		require.Equal(t, delay, time.Since(began))
 
 		ctx, cancel := context.WithTimeout(t.Context(), delay/5)
 		defer cancel()
-		two := []ledger.Transfer{run.begin(1)}
+		two := []ledger.Transfer{run.firstTransfer(1)}
 		_, err = l.CreateTransfers(ctx, two)
 		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -71,12 +71,12 @@ func TestStalledLedger(t *testing.T) {
 
 // losing is a subject whose raw calls lose a transfer, or say that it was refused.
 type losing struct {
-	embeddedSubject
+	embeddedTarget
 	call func(send, context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error)
 }
 
 func (s losing) stage(ctx context.Context, sessions int) (stage, error) {
-	st, err := s.embeddedSubject.stage(ctx, sessions)
+	st, err := s.embeddedTarget.prepareTarget(ctx, sessions)
 	for i, conn := range st.raw {
 		st.raw[i] = func(ctx context.Context, events []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 			return s.call(conn, ctx, events)
@@ -127,11 +127,11 @@ func TestLossesAreFound(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			opts, err := parse([]string{"-packets", "50", "-callers", "3", "-peers", "3"}, nil)
+			opts, err := parseOptions([]string{"-packets", "50", "-callers", "3", "-peers", "3"}, nil)
 			require.NoError(t, err)
-			b := newBencher(opts, losing{embeddedSubject{opts}, test.call})
+			b := newBencher(opts, losing{embeddedTarget{opts}, test.call})
 			for _, m := range planOf(opts) {
-				if _, err := b.measure(t.Context(), m); m.way.raw() {
+				if _, err := b.measureOnce(t.Context(), m); m.way.isRaw() {
 					require.ErrorIs(t, err, test.want, m)
 				} else {
 					require.NoError(t, err, m)
@@ -144,7 +144,7 @@ func TestLossesAreFound(t *testing.T) {
 // On a ledger that stays, the books add up over all measurements.
 type lasting struct{ l *embedded.Ledger }
 
-func (s lasting) stage(_ context.Context, sessions int) (stage, error) {
+func (s lasting) prepareTarget(_ context.Context, sessions int) (stage, error) {
 	st := stage{ledger: s.l, batchMax: 7, end: func() error { return nil }}
 	for range sessions {
 		st.raw = append(st.raw, s.l.CreateTransfers)
@@ -152,16 +152,16 @@ func (s lasting) stage(_ context.Context, sessions int) (stage, error) {
 	return st, nil
 }
 
-func (s lasting) close() error { return s.l.Close() }
+func (s lasting) closeTarget() error { return s.l.Close() }
 
 func TestLedgerThatStays(t *testing.T) {
 	t.Parallel()
-	opts, err := parse(append([]string{"-axes", "all"}, small...), nil)
+	opts, err := parseOptions(append([]string{"-axes", "all"}, small...), nil)
 	require.NoError(t, err)
 	l := embedded.New()
 	for range 2 { // two runs do not meet
 		b := newBencher(opts, lasting{l})
-		_, err = b.rounds(t.Context(), planOf(opts), progress.Progress{})
+		_, err = b.measureRounds(t.Context(), planOf(opts), progress.Progress{})
 		require.NoError(t, err)
 		require.Len(t, b.markets, 2)
 	}
@@ -173,7 +173,7 @@ func TestIDsGrow(t *testing.T) {
 	var ids idSource
 	last := ledger.ID{}
 	for range 10_000 {
-		id := ids.next()
+		id := ids.nextID()
 		require.Positive(t, id.Compare(last))
 		last = id
 	}
@@ -183,13 +183,13 @@ func TestIDsGrow(t *testing.T) {
 func TestTraffic(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{2, 3, 1000} {
-		require.Equal(t, uniform(n, 7), uniform(n, 7))
-		require.NotEqual(t, uniform(n, 7), uniform(n, 8))
-		for _, p := range uniform(n, 7) {
+		require.Equal(t, drawUniform(n, 7), drawUniform(n, 7))
+		require.NotEqual(t, drawUniform(n, 7), drawUniform(n, 8))
+		for _, p := range drawUniform(n, 7) {
 			require.NotEqual(t, p.from, p.to)
 			require.Less(t, max(p.from, p.to), int32(n))
 		}
-		for _, p := range hot(n, 7) {
+		for _, p := range drawHot(n, 7) {
 			require.NotEqual(t, p.from, p.to)
 			require.Zero(t, min(p.from, p.to))
 			require.Less(t, max(p.from, p.to), int32(n))
@@ -201,19 +201,19 @@ func TestTraffic(t *testing.T) {
 func TestRowsAreTheSame(t *testing.T) {
 	t.Parallel()
 	for _, p := range []phase{phaseSingle, phaseTwo} {
-		rows := func(w way) []ledger.Transfer {
-			opts, err := parse([]string{"-packets", "5", "-peers", "3"}, nil)
+		rows := func(w mode) []ledger.Transfer {
+			opts, err := parseOptions([]string{"-packets", "5", "-peers", "3"}, nil)
 			require.NoError(t, err)
 			l := embedded.New()
 			b := newBencher(opts, lasting{l})
 			b.namespace = "same"
 			base := baseOf(opts, p)
 			base.lanes = 1
-			_, err = b.measure(t.Context(), measurement{scenario: base, way: w, callers: 1})
+			_, err = b.measureOnce(t.Context(), measurement{scenario: base, way: w, callers: 1})
 			require.NoError(t, err)
 			all, err := l.QueryTransfers(t.Context(), ledger.QueryFilter{Code: chart.CodePacket, Limit: ledger.QueryMax})
 			require.NoError(t, err)
-			require.NoError(t, b.close())
+			require.NoError(t, b.closeTargets())
 			for i := range all {
 				require.Equal(t, all[i].Flags.Has(ledger.TransferPostPending), !all[i].PendingID.IsZero())
 				require.False(t, all[i].UserData128.IsZero())
@@ -224,7 +224,7 @@ func TestRowsAreTheSame(t *testing.T) {
 			return all
 		}
 		want := rows(wayRecord)
-		require.Len(t, want, 5*int(p.operations()))
+		require.Len(t, want, 5*int(p.operationCount()))
 		require.Equal(t, want, rows(waySingle))
 		require.ElementsMatch(t, want, rows(wayBatched))
 		require.ElementsMatch(t, want, rows(waySubmit))

@@ -16,8 +16,8 @@ var usd = accounts.Asset{Code: "USD", Scale: 9, Ledger: 1}
 // unit is the amount of every packet.
 const unit = 1
 
-// market is the peers, who sends to whom, and what the books must say of it.
-type market struct {
+// workload is the peers, who sends to whom, and what the books must say of it.
+type workload struct {
 	cfg   accounts.Config
 	peers []accounts.PeerAccount
 	pairs map[load][]pair
@@ -33,11 +33,11 @@ type pair struct{ from, to int32 }
 const pairsMax = 1 << 16
 
 // newMarket provisions n peers whose accounts nobody else has.
-func newMarket(ctx context.Context, l ledger.Ledger, namespace string, n int, seed uint64) (*market, error) {
-	m := &market{
+func newMarket(ctx context.Context, l ledger.Ledger, namespace string, n int, seed uint64) (*workload, error) {
+	m := &workload{
 		cfg:  accounts.Config{Namespace: namespace, Assets: []accounts.Asset{usd}},
 		sent: make([]uint64, n), delivered: make([]uint64, n),
-		pairs: map[load][]pair{loadUniform: uniform(n, seed), loadHot: hot(n, seed)},
+		pairs: map[load][]pair{loadUniform: drawUniform(n, seed), loadHot: drawHot(n, seed)},
 	}
 	book, err := accounts.NewBook(l, m.cfg)
 	if err != nil {
@@ -51,8 +51,8 @@ func newMarket(ctx context.Context, l ledger.Ledger, namespace string, n int, se
 	return m, err
 }
 
-// uniform lets any peer send to any other one.
-func uniform(n int, seed uint64) []pair {
+// drawUniform lets any peer send to any other one.
+func drawUniform(n int, seed uint64) []pair {
 	random := rand.New(rand.NewPCG(seed, 0))
 	pairs := make([]pair, pairsMax)
 	for i := range pairs {
@@ -63,8 +63,8 @@ func uniform(n int, seed uint64) []pair {
 	return pairs
 }
 
-// hot lets one peer send to any other one or receive from it, in turn.
-func hot(n int, seed uint64) []pair {
+// drawHot lets one peer send to any other one or receive from it, in turn.
+func drawHot(n int, seed uint64) []pair {
 	random := rand.New(rand.NewPCG(seed, 1))
 	pairs := make([]pair, pairsMax)
 	for i := range pairs {
@@ -84,22 +84,22 @@ type traffic struct {
 	pairs []pair
 }
 
-func (m *market) traffic(l load) traffic { return traffic{m.peers, m.pairs[l]} }
+func (m *workload) newTraffic(l load) traffic { return traffic{m.peers, m.pairs[l]} }
 
-// between are the peers of packet i.
-func (t traffic) between(i int64) (from, to accounts.PeerAccount) {
+// peersOf are the peers of packet i.
+func (t traffic) peersOf(i int64) (from, to accounts.PeerAccount) {
 	p := t.pairs[i%pairsMax]
 	return t.peers[p.from], t.peers[p.to]
 }
 
-// tag stands for the execution condition of packet i: no two are the same.
-func tag(i int64) uint64 {
+// conditionTag stands for the execution condition of packet i: no two are the same.
+func conditionTag(i int64) uint64 {
 	x := (uint64(i) + 1) * 0x9e3779b97f4a7c15
 	return x ^ x>>32
 }
 
-// count notes that the first n packets of a load were sent.
-func (m *market) count(l load, n int64) {
+// countSent notes that the first n packets of a load were sent.
+func (m *workload) countSent(l load, n int64) {
 	for i := range n {
 		p := m.pairs[l][i%pairsMax]
 		m.sent[p.from] += unit
@@ -110,8 +110,8 @@ func (m *market) count(l load, n int64) {
 // errBooks says that the books are not what was sent.
 var errBooks = errors.New("the books are wrong")
 
-// verify compares the books of the peers with all that was sent so far.
-func (m *market) verify(ctx context.Context, l ledger.Ledger) error {
+// verifyBooks compares the books of the peers with all that was sent so far.
+func (m *workload) verifyBooks(ctx context.Context, l ledger.Ledger) error {
 	book, err := accounts.NewBook(l, m.cfg)
 	if err != nil {
 		return err
@@ -130,11 +130,11 @@ func (m *market) verify(ctx context.Context, l ledger.Ledger) error {
 			return fmt.Errorf("%w: %v still has %v held in and %v out", errBooks, m.peers[i], b.HeldIn, b.HeldOut)
 		}
 	}
-	return conserved(ctx, l, book, m.peers)
+	return checkConserved(ctx, l, book, m.peers)
 }
 
-// conserved adds up all our accounts: nothing leaves them, so debits are credits.
-func conserved(ctx context.Context, l ledger.Ledger, book *accounts.Book, peers []accounts.PeerAccount) error {
+// checkConserved adds up all our accounts: nothing leaves them, so debits are credits.
+func checkConserved(ctx context.Context, l ledger.Ledger, book *accounts.Book, peers []accounts.PeerAccount) error {
 	own, _ := book.AssetIDs(usd.Ledger)
 	ids := []ledger.ID{own.Liquidity, own.Revenue, own.Dust, own.Suspense, own.Outside, own.Control}
 	for _, p := range peers {

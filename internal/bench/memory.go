@@ -46,8 +46,8 @@ func measureMemory(ctx context.Context, opts options) ([]memoryRow, error) {
 	return rows, nil
 }
 
-// heap is how much is in use, without what is garbage.
-func heap() uint64 {
+// usedHeap is how much is in use, without what is garbage.
+func usedHeap() uint64 {
 	runtime.GC()
 	runtime.GC() // the first one may leave what finalizers and pools kept
 	var stats runtime.MemStats
@@ -55,9 +55,9 @@ func heap() uint64 {
 	return stats.HeapAlloc
 }
 
-// each is the growth of the heap since before, shared by n.
-func each(what string, before uint64, n int) memoryRow {
-	return memoryRow{What: what, Bytes: float64(int64(heap())-int64(before)) / float64(n), Count: n}
+// growthPerItem is the growth of the heap since before, shared by n.
+func growthPerItem(what string, before uint64, n int) memoryRow {
+	return memoryRow{What: what, Bytes: float64(int64(usedHeap())-int64(before)) / float64(n), Count: n}
 }
 
 // memoryOfBacklog fills the backlog of a recorder whose ledger does not answer. What
@@ -75,18 +75,18 @@ func memoryOfBacklog(ctx context.Context, opts options, p phase) (row memoryRow,
 		return row, err
 	}
 	silent := stalled{Ledger: l, released: make(chan struct{})}
-	before := heap()
+	before := usedHeap()
 	recorder, err := transfers.NewRecorder(silent, book, transfers.Config{MaxBacklog: memoryOperations})
 	if err != nil {
 		return row, err
 	}
-	run := recorderRun{recorder: recorder, traffic: m.traffic(loadUniform), phase: p}
+	run := recorderRun{recorder: recorder, traffic: m.newTraffic(loadUniform), phase: p}
 	for i := range int64(memoryOperations) {
-		if _, err = recorder.TrySubmit(run.begin(i)); err != nil {
+		if _, err = recorder.TrySubmit(run.firstOperation(i)); err != nil {
 			break
 		}
 	}
-	row = each(fmt.Sprintf("a queued operation (%v)", run.begin(0).Kind), before, memoryOperations)
+	row = growthPerItem(fmt.Sprintf("a queued operation (%v)", run.firstOperation(0).Kind), before, memoryOperations)
 	close(silent.released)
 	return row, errors.Join(err, recorder.Close(context.WithoutCancel(ctx)))
 }
@@ -104,22 +104,22 @@ func memoryOfPeers(ctx context.Context) (rows []memoryRow, err error) {
 	for i := range peers {
 		peers[i] = accounts.PeerConfig{ID: fmt.Sprintf("peer-%d", i), Asset: usd, CreditLine: accounts.Unlimited}
 	}
-	before := heap()
+	before := usedHeap()
 	handles := make([]accounts.PeerAccount, memoryPeers)
 	for i, p := range peers {
 		if handles[i], err = book.PeerAccount(fmt.Sprintf("peer-%d", i), p.Asset); err != nil {
 			return nil, err
 		}
 	}
-	rows = append(rows, each("a peer's handle", before, memoryPeers))
+	rows = append(rows, growthPerItem("a peer's handle", before, memoryPeers))
 
-	before = heap()
+	before = usedHeap()
 	if _, err := book.Provision(ctx, peers...); err != nil {
 		return nil, err
 	}
-	rows = append(rows, each("a peer in an embedded ledger", before, memoryPeers))
+	rows = append(rows, growthPerItem("a peer in an embedded ledger", before, memoryPeers))
 
-	before = heap()
+	before = usedHeap()
 	engine, err := settlement.NewEngine(l, book, settlement.Config{
 		Manual: true, Rails: settlement.Rails{Default: &settlement.Rail{Settler: payNobody}},
 	})
@@ -127,7 +127,7 @@ func memoryOfPeers(ctx context.Context) (rows []memoryRow, err error) {
 		return nil, err
 	}
 	engine.Enqueue(handles)
-	rows = append(rows, each("a peer that the settlement engine looks after", before, memoryPeers))
+	rows = append(rows, growthPerItem("a peer that the settlement engine looks after", before, memoryPeers))
 	runtime.KeepAlive(peers)
 	return rows, engine.Close(ctx)
 }

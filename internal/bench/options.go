@@ -26,7 +26,7 @@ type options struct {
 	// What to measure. The base scenario is the first of each list, and of the
 	// lanes 2 if it is there.
 	phases  []phase
-	ways    []way
+	ways    []mode
 	callers []int
 	lanes   []int
 	peers   []int
@@ -54,10 +54,10 @@ const (
 
 var allAxes = []string{axisLanes, axisLoad, axisSettle, axisJournal, axisPeers, axisMemory}
 
-func (o *options) varies(axis string) bool { return slices.Contains(o.axes, axis) }
+func (o *options) variesAxis(axis string) bool { return slices.Contains(o.axes, axis) }
 
-// define defines the flags. What it returns reads the lists, when they are parsed.
-func define(flags *flag.FlagSet, opts *options) (read func() error) {
+// defineFlags defines the flags. What it returns reads the lists, when they are parsed.
+func defineFlags(flags *flag.FlagSet, opts *options) (read func() error) {
 	flags.StringVar(&opts.ledger, "ledger", "embedded",
 		"`which` ledger: embedded, or cluster, which TIGERBEETLE_CLUSTER_ID and TIGERBEETLE_ADDRESSES name")
 	flags.IntVar(&opts.packets, "packets", 40_000, "packets of each measurement")
@@ -83,27 +83,27 @@ func define(flags *flag.FlagSet, opts *options) (read func() error) {
 		"`list` of what to vary, one at a time: lanes, load, settle, journal, peers, memory (a table of its own); all or none")
 	return func() error {
 		var errs [9]error
-		opts.phases, errs[0] = list(*phases, "phase", name(phaseTwo, phaseSingle))
-		opts.ways, errs[8] = list(*ways, "ways", name(wayBatched, wayMixed, waySingle, waySubmit, wayRecord))
-		opts.callers, errs[1] = list(*callers, "callers", number)
-		opts.lanes, errs[2] = list(*lanes, axisLanes, number)
-		opts.peers, errs[3] = list(*peers, axisPeers, number)
-		opts.loads, errs[4] = list(*loads, axisLoad, name(loadUniform, loadHot))
-		opts.settle, errs[5] = list(*settle, axisSettle, onOff)
-		opts.journal, errs[6] = list(*journal, axisJournal, onOff)
+		opts.phases, errs[0] = parseList(*phases, "phase", parseName(phaseTwo, phaseSingle))
+		opts.ways, errs[8] = parseList(*ways, "ways", parseName(wayBatched, wayMixed, waySingle, waySubmit, wayRecord))
+		opts.callers, errs[1] = parseList(*callers, "callers", parseNumber)
+		opts.lanes, errs[2] = parseList(*lanes, axisLanes, parseNumber)
+		opts.peers, errs[3] = parseList(*peers, axisPeers, parseNumber)
+		opts.loads, errs[4] = parseList(*loads, axisLoad, parseName(loadUniform, loadHot))
+		opts.settle, errs[5] = parseList(*settle, axisSettle, onOff)
+		opts.journal, errs[6] = parseList(*journal, axisJournal, onOff)
 		switch *axes {
 		case "all":
 			opts.axes = slices.Clone(allAxes)
 		case "none", "":
 		default:
-			opts.axes, errs[7] = list(*axes, "axes", name(allAxes...))
+			opts.axes, errs[7] = parseList(*axes, "axes", parseName(allAxes...))
 		}
 		return errors.Join(errs[:]...)
 	}
 }
 
-// list reads values with commas between; none may come twice.
-func list[T comparable](text, flag string, read func(string) (T, error)) ([]T, error) {
+// parseList reads values with commas between; none may come twice.
+func parseList[T comparable](text, flag string, read func(string) (T, error)) ([]T, error) {
 	var values []T
 	for element := range strings.SplitSeq(text, ",") {
 		v, err := read(strings.TrimSpace(element))
@@ -118,7 +118,7 @@ func list[T comparable](text, flag string, read func(string) (T, error)) ([]T, e
 	return values, nil
 }
 
-func name[T ~string](known ...T) func(string) (T, error) {
+func parseName[T ~string](known ...T) func(string) (T, error) {
 	return func(text string) (T, error) {
 		if !slices.Contains(known, T(text)) {
 			return "", fmt.Errorf("%q is none of %v", text, known)
@@ -138,7 +138,7 @@ func onOff(text string) (bool, error) {
 	}
 }
 
-func number(text string) (int, error) {
+func parseNumber(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
 		return 0, fmt.Errorf("%q is not a number from 1 on", text)
@@ -149,7 +149,7 @@ func number(text string) (int, error) {
 // sessionsMax is how many sessions cluster.Config takes.
 const sessionsMax = 16
 
-func (o *options) validate() error {
+func (o *options) validateOptions() error {
 	var errs []error
 	check := func(ok bool, format string, args ...any) {
 		if !ok {

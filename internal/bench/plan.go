@@ -13,8 +13,8 @@ const (
 	phaseSingle phase = "single" // at once
 )
 
-// operations is how many operations a packet is.
-func (p phase) operations() int64 {
+// operationCount is how many operations a packet is.
+func (p phase) operationCount() int64 {
 	if p == phaseTwo {
 		return 2
 	}
@@ -29,19 +29,19 @@ const (
 	loadHot     load = "hot" // one peer sends or receives every packet
 )
 
-// way is how packets are written.
-type way string
+// mode is how packets are written.
+type mode string
 
 const (
-	wayBatched way = "batched" // (a)
-	wayMixed   way = "mixed"   // (a), of two phases, with holds and posts in each request
-	waySingle  way = "single"  // (b)
-	waySubmit  way = "submit"  // (c)
-	wayRecord  way = "record"  // (d)
+	wayBatched mode = "batched" // (a)
+	wayMixed   mode = "mixed"   // (a), of two phases, with holds and posts in each request
+	waySingle  mode = "single"  // (b)
+	waySubmit  mode = "submit"  // (c)
+	wayRecord  mode = "record"  // (d)
 )
 
-// raw reports whether the way does without the recorder.
-func (w way) raw() bool { return w == wayBatched || w == wayMixed || w == waySingle }
+// isRaw reports whether the way does without the recorder.
+func (w mode) isRaw() bool { return w == wayBatched || w == wayMixed || w == waySingle }
 
 // scenario is what a way is measured under.
 type scenario struct {
@@ -56,7 +56,7 @@ type scenario struct {
 // measurement is one line of the table.
 type measurement struct {
 	scenario
-	way     way
+	way     mode
 	callers int
 	varied  string // what is not as in the base scenario; "" is the base
 }
@@ -83,7 +83,7 @@ func planOf(opts options) []measurement {
 			plan = append(plan, measurement{scenario: base, way: waySingle, callers: n})
 		}
 		plan = append(plan, recorderWays(opts, base, "")...)
-		for _, v := range variants(opts, base) {
+		for _, v := range listVariants(opts, base) {
 			// Only what the ledger's work depends on changes (a) and (b).
 			if v.lanes != base.lanes || v.load != base.load || v.peers != base.peers {
 				plan = append(plan,
@@ -121,10 +121,10 @@ type variant struct {
 	name string
 }
 
-func variants(opts options, base scenario) []variant {
+func listVariants(opts options, base scenario) []variant {
 	var all []variant
 	add := func(axis string, s scenario, name string) {
-		if s != base && opts.varies(axis) {
+		if s != base && opts.variesAxis(axis) {
 			all = append(all, variant{s, name})
 		}
 	}
@@ -141,12 +141,12 @@ func variants(opts options, base scenario) []variant {
 	for _, on := range opts.settle {
 		s := base
 		s.settle = on
-		add(axisSettle, s, "settle "+switched(on))
+		add(axisSettle, s, "settle "+switchAxis(on))
 	}
 	for _, on := range opts.journal {
 		s := base
 		s.journal = on
-		add(axisJournal, s, "journal "+switched(on))
+		add(axisJournal, s, "journal "+switchAxis(on))
 	}
 	for _, n := range opts.peers {
 		s := base
@@ -156,7 +156,7 @@ func variants(opts options, base scenario) []variant {
 	return all
 }
 
-func switched(on bool) string {
+func switchAxis(on bool) string {
 	if on {
 		return "on"
 	}
@@ -166,6 +166,6 @@ func switched(on bool) string {
 // sameWork reports whether other is the raw way w of what m does: under the same load
 // and number of sessions. A settlement engine and a journal there are only with a
 // recorder.
-func (m measurement) sameWork(other measurement, w way) bool {
+func (m measurement) sameWork(other measurement, w mode) bool {
 	return other.way == w && other.phase == m.phase && other.lanes == m.lanes && other.peers == m.peers && other.load == m.load
 }

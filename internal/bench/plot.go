@@ -31,15 +31,15 @@ func (r *report) writePlot(file string) error {
 	p.X.Label.Text, p.Y.Label.Text = "callers", "1000 packets/s"
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Add(plotter.NewGrid())
-	callers := r.callers()
-	for i, ph := range r.phases() {
-		for _, w := range []way{wayRecord, waySingle, waySubmit, wayBatched} {
-			if err := r.draw(p, ph, w, callers, plotutil.Color(i)); err != nil {
+	callers := r.callerCounts()
+	for i, ph := range r.phaseNames() {
+		for _, w := range []mode{wayRecord, waySingle, waySubmit, wayBatched} {
+			if err := r.drawPlot(p, ph, w, callers, plotutil.Color(i)); err != nil {
 				return err
 			}
 		}
 	}
-	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, ticks(callers)
+	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plotTicks(callers)
 	// A single number of callers needs a range too.
 	p.X.Min, p.X.Max = float64(callers[0])/1.5, float64(callers[len(callers)-1])*1.5
 	p.Y.Min, p.Y.Max = 0, p.Y.Max*1.4 // room for the legend
@@ -55,14 +55,14 @@ func (r *report) writePlot(file string) error {
 }
 
 // dashes tell the ways apart; Record's line has none.
-var dashes = map[way][]vg.Length{
+var dashes = map[mode][]vg.Length{
 	waySingle:  {vg.Points(8), vg.Points(3)},
 	waySubmit:  {vg.Points(4), vg.Points(4)},
 	wayBatched: {vg.Points(1), vg.Points(3)},
 }
 
-func (r *report) draw(p *plot.Plot, ph phase, w way, callers []int, c color.Color) error {
-	points := r.curve(ph, w)
+func (r *report) drawPlot(p *plot.Plot, ph phase, w mode, callers []int, c color.Color) error {
+	points := r.curveOf(ph, w)
 	level := w == waySubmit || w == wayBatched
 	if level {
 		y := points.XYs[0].Y
@@ -87,8 +87,8 @@ func (r *report) draw(p *plot.Plot, ph phase, w way, callers []int, c color.Colo
 	return nil
 }
 
-// curve is a way in the base scenario, by the number of callers.
-func (r *report) curve(ph phase, w way) (c curve) {
+// curveOf is a way in the base scenario, by the number of callers.
+func (r *report) curveOf(ph phase, w mode) (c curve) {
 	lines := slices.Clone(r.lines)
 	slices.SortStableFunc(lines, func(a, b line) int { return a.callers - b.callers })
 	for _, l := range lines {
@@ -102,8 +102,8 @@ func (r *report) curve(ph phase, w way) (c curve) {
 	return c
 }
 
-// callers are the numbers of callers that Record was measured with, in order.
-func (r *report) callers() (all []int) {
+// callerCounts are the numbers of callers that Record was measured with, in order.
+func (r *report) callerCounts() (all []int) {
 	for _, l := range r.lines {
 		if l.way == wayRecord {
 			all = append(all, l.callers)
@@ -113,7 +113,7 @@ func (r *report) callers() (all []int) {
 	return slices.Compact(all)
 }
 
-func (r *report) phases() (all []phase) {
+func (r *report) phaseNames() (all []phase) {
 	for _, l := range r.lines {
 		if !slices.Contains(all, l.phase) {
 			all = append(all, l.phase)
@@ -122,7 +122,7 @@ func (r *report) phases() (all []phase) {
 	return all
 }
 
-func ticks(callers []int) plot.ConstantTicks {
+func plotTicks(callers []int) plot.ConstantTicks {
 	marks := make(plot.ConstantTicks, len(callers))
 	for i, n := range callers {
 		marks[i] = plot.Tick{Value: float64(n), Label: strconv.Itoa(n)}

@@ -15,9 +15,9 @@ type quota struct {
 	ended atomic.Bool
 }
 
-// take takes up to n packets: numbers first to first+count-1. None are left if count
+// takePackets takes up to n packets: numbers first to first+count-1. None are left if count
 // is 0.
-func (q *quota) take(n int64) (first, count int64) {
+func (q *quota) takePackets(n int64) (first, count int64) {
 	if q.ended.Load() && q.next.Load() > 0 {
 		return 0, 0
 	}
@@ -25,8 +25,8 @@ func (q *quota) take(n int64) (first, count int64) {
 	return first, max(0, min(n, q.total-first))
 }
 
-// taken is how many were taken.
-func (q *quota) taken() int64 { return min(q.next.Load(), q.total) }
+// takenCount is how many were taken.
+func (q *quota) takenCount() int64 { return min(q.next.Load(), q.total) }
 
 // endAfter ends the quota when so much time is over, or with the context. stop must be
 // called.

@@ -23,13 +23,13 @@ type rawRun struct {
 	ids       idSource
 }
 
-// begin is the first transfer of packet i.
-func (r *rawRun) begin(i int64) ledger.Transfer {
-	from, to := r.traffic.between(i)
-	id := r.ids.next()
+// firstTransfer is the first transfer of packet i.
+func (r *rawRun) firstTransfer(i int64) ledger.Transfer {
+	from, to := r.traffic.peersOf(i)
+	id := r.ids.nextID()
 	t := ledger.Transfer{
 		ID: id, DebitAccountID: from.ID(), CreditAccountID: to.ID(), Amount: ledger.NewAmount(unit),
-		UserData128: uint128.Uint128(id), UserData64: tag(i), UserData32: uint32(tag(i) >> 16),
+		UserData128: uint128.Uint128(id), UserData64: conditionTag(i), UserData32: uint32(conditionTag(i) >> 16),
 		Ledger: usd.Ledger, Code: chart.CodePacket,
 	}
 	if r.phase == phaseTwo {
@@ -38,17 +38,17 @@ func (r *rawRun) begin(i int64) ledger.Transfer {
 	return t
 }
 
-// post is the second transfer of a packet in two phases.
-func (r *rawRun) post(held *ledger.Transfer) ledger.Transfer {
+// postTransfer is the second transfer of a packet in two phases.
+func (r *rawRun) postTransfer(held *ledger.Transfer) ledger.Transfer {
 	return ledger.Transfer{
-		ID: r.ids.next(), DebitAccountID: held.DebitAccountID, CreditAccountID: held.CreditAccountID,
+		ID: r.ids.nextID(), DebitAccountID: held.DebitAccountID, CreditAccountID: held.CreditAccountID,
 		Amount: ledger.AmountMax, PendingID: held.ID, Flags: ledger.TransferPostPending,
 		Ledger: held.Ledger, Code: held.Code,
 	}
 }
 
-// all sends a request, of which every transfer must be new to the ledger.
-func (s send) all(ctx context.Context, events []ledger.Transfer) error {
+// sendNew sends a request, of which every transfer must be new to the ledger.
+func (s send) sendNew(ctx context.Context, events []ledger.Transfer) error {
 	results, err := s(ctx, events)
 	if err != nil {
 		return err
@@ -67,20 +67,20 @@ func (s send) all(ctx context.Context, events []ledger.Transfer) error {
 // worker is what one goroutine of a measurement does.
 type worker func(context.Context) error
 
-// batched is a goroutine for each connection that builds batches as large as they can
+// sendBatched is a goroutine for each connection that builds batches as large as they can
 // be: of two phases, first one of holds and then one of their posts.
-func (r *rawRun) batched(conns []send, batchMax int) (workers []worker, size int64) {
-	size = evenly(r.quota.total, int64(len(conns)), int64(batchMax))
+func (r *rawRun) sendBatched(conns []send, batchMax int) (workers []worker, size int64) {
+	size = evenBatchSize(r.quota.total, int64(len(conns)), int64(batchMax))
 	for i, conn := range conns {
-		w := r.latencies.watch(i, 1)
+		w := r.latencies.newWatch(i, 1)
 		events := make([]ledger.Transfer, size)
 		workers = append(workers, func(ctx context.Context) error {
 			for {
-				first, n := r.quota.take(size)
+				first, n := r.quota.takePackets(size)
 				if n == 0 {
 					return nil
 				}
-				if err := r.batch(ctx, conn, w, events[:n], first); err != nil {
+				if err := r.sendBatch(ctx, conn, w, events[:n], first); err != nil {
 					return err
 				}
 			}
@@ -89,82 +89,82 @@ func (r *rawRun) batched(conns []send, batchMax int) (workers []worker, size int
 	return workers, size
 }
 
-// evenly is the largest batch that gives each of the connections as many batches as
+// evenBatchSize is the largest batch that gives each of the connections as many batches as
 // the others.
-func evenly(total, conns, batchMax int64) int64 {
-	batches := ceil(total, conns*batchMax) // of each
-	return ceil(total, conns*batches)
+func evenBatchSize(total, conns, batchMax int64) int64 {
+	batches := divideUp(total, conns*batchMax) // of each
+	return divideUp(total, conns*batches)
 }
 
-func ceil(a, b int64) int64 { return (a + b - 1) / b }
+func divideUp(a, b int64) int64 { return (a + b - 1) / b }
 
-func (r *rawRun) batch(ctx context.Context, conn send, w watch, events []ledger.Transfer, first int64) error {
+func (r *rawRun) sendBatch(ctx context.Context, conn send, w watch, events []ledger.Transfer, first int64) error {
 	for i := range events {
-		events[i] = r.begin(first + int64(i))
+		events[i] = r.firstTransfer(first + int64(i))
 	}
-	began := w.begin(0)
-	if err := conn.all(ctx, events); err != nil {
+	began := w.startTimer(0)
+	if err := conn.sendNew(ctx, events); err != nil {
 		return err
 	}
-	w.end(began)
+	w.stopTimer(began)
 	if r.phase == phaseSingle {
 		return nil
 	}
 	for i := range events {
-		events[i] = r.post(&events[i])
+		events[i] = r.postTransfer(&events[i])
 	}
-	began = w.begin(0)
-	if err := conn.all(ctx, events); err != nil {
+	began = w.startTimer(0)
+	if err := conn.sendNew(ctx, events); err != nil {
 		return err
 	}
-	w.end(began)
+	w.stopTimer(began)
 	return nil
 }
 
-// mixed is as batched, but for what is in a request: the posts of what the one before it
+// sendMixed is as batched, but for what is in a request: the posts of what the one before it
 // has held, and as many new holds, as in traffic that goes on.
-func (r *rawRun) mixed(conns []send, batchMax int) (workers []worker, most int64) {
-	size := evenly(r.quota.total, int64(len(conns)), int64(batchMax/2))
+func (r *rawRun) sendMixed(conns []send, batchMax int) (workers []worker, most int64) {
+	size := evenBatchSize(r.quota.total, int64(len(conns)), int64(batchMax/2))
 	for i, conn := range conns {
-		w := r.latencies.watch(i, 1)
+		w := r.latencies.newWatch(i, 1)
 		events, held := make([]ledger.Transfer, 0, 2*size), make([]ledger.Transfer, 0, size)
 		workers = append(workers, func(ctx context.Context) error {
 			for {
 				events = events[:0]
 				for i := range held {
-					events = append(events, r.post(&held[i]))
+					events = append(events, r.postTransfer(&held[i]))
 				}
-				first, n := r.quota.take(size)
+				first, n := r.quota.takePackets(size)
 				held = held[:0]
 				for i := range n {
-					held = append(held, r.begin(first+i))
+					held = append(held, r.firstTransfer(first+i))
 				}
 				if events = append(events, held...); len(events) == 0 {
 					return nil
 				}
-				began := w.begin(0)
-				if err := conn.all(ctx, events); err != nil {
+				began := w.startTimer(0)
+				if err := conn.sendNew(ctx, events); err != nil {
 					return err
 				}
-				w.end(began)
+				w.stopTimer(began)
 			}
 		})
 	}
 	return workers, 2 * size
 }
 
-// single is many goroutines that share the connections, and send one transfer each.
-func (r *rawRun) single(conns []send, callers int) (workers []worker) {
+// sendSingle is many goroutines that share the connections, and send one transfer each.
+func (r *rawRun) sendSingle(conns []send, callers int) (workers []worker) {
 	for i := range callers {
-		conn, w := conns[i%len(conns)], r.latencies.watch(i, callers)
+		conn, w := conns[i%len(conns)], r.latencies.newWatch(i, callers)
 		events := make([]ledger.Transfer, 1)
 		workers = append(workers, func(ctx context.Context) error {
 			for {
-				first, n := r.quota.take(1)
+				first, n := r.quota.takePackets(1)
 				if n == 0 {
 					return nil
 				}
-				if err := r.one(ctx, conn, w, events, first); err != nil {
+				if err := r.sendOne(ctx, conn, w, events, first); err != nil {
 					return err
 				}
 			}
@@ -173,21 +173,21 @@ func (r *rawRun) single(conns []send, callers int) (workers []worker) {
 	return workers
 }
 
-func (r *rawRun) one(ctx context.Context, conn send, w watch, events []ledger.Transfer, i int64) error {
-	events[0] = r.begin(i)
-	began := w.begin(i)
-	if err := conn.all(ctx, events); err != nil {
+func (r *rawRun) sendOne(ctx context.Context, conn send, w watch, events []ledger.Transfer, i int64) error {
+	events[0] = r.firstTransfer(i)
+	began := w.startTimer(i)
+	if err := conn.sendNew(ctx, events); err != nil {
 		return err
 	}
-	w.end(began)
+	w.stopTimer(began)
 	if r.phase == phaseSingle {
 		return nil
 	}
-	events[0] = r.post(&events[0])
-	began = w.begin(i)
-	if err := conn.all(ctx, events); err != nil {
+	events[0] = r.postTransfer(&events[0])
+	began = w.startTimer(i)
+	if err := conn.sendNew(ctx, events); err != nil {
 		return err
 	}
-	w.end(began)
+	w.stopTimer(began)
 	return nil
 }

@@ -26,19 +26,19 @@ type recording struct {
 	failed               atomic.Pointer[error] // of the engine or the journal, the last one
 }
 
-// record starts a recorder for the peers of a market. The engine, if there is one, pays a
+// startRecording starts a recorder for the peers of a market. The engine, if there is one, pays a
 // peer when it is owed at.
-func (m *market) record(ctx context.Context, l ledger.Ledger, s scenario, at ledger.Amount) (*recording, error) {
+func (m *workload) startRecording(ctx context.Context, l ledger.Ledger, s scenario, at ledger.Amount) (*recording, error) {
 	book, err := accounts.NewBook(l, m.cfg)
 	if err != nil {
 		return nil, err
 	}
 	r := &recording{}
 	cfg := transfers.Config{Lanes: s.lanes, Events: transfers.Events{
-		Batch: r.batch, Journal: r.fail, Replayed: func([]transfers.Result) {}, // the folder is a new one
+		Batch: r.countBatch, Journal: r.noteFailure, Replayed: func([]transfers.Result) {}, // the folder is a new one
 	}}
 	if s.settle {
-		if r.engine, err = settlement.NewEngine(l, book, r.settling(at)); err != nil {
+		if r.engine, err = settlement.NewEngine(l, book, r.startEngine(at)); err != nil {
 			return nil, err
 		}
 		cfg.Touched = r.engine.NotifyBalances
@@ -46,12 +46,12 @@ func (m *market) record(ctx context.Context, l ledger.Ledger, s scenario, at led
 	if s.journal {
 		// Where the folder is decides how fast its disk is.
 		if r.journal, err = os.MkdirTemp("", "peerledger-bench-"); err != nil {
-			return nil, errors.Join(err, r.close(ctx))
+			return nil, errors.Join(err, r.closeRecording(ctx))
 		}
 		cfg.Journal = r.journal
 	}
 	if r.recorder, err = transfers.NewRecorder(l, book, cfg); err != nil {
-		return nil, errors.Join(err, r.close(ctx))
+		return nil, errors.Join(err, r.closeRecording(ctx))
 	}
 	return r, nil
 }
@@ -67,32 +67,32 @@ func settleAt(given uint64, packets, peers int) ledger.Amount {
 	return ledger.NewAmount(unit * uint64(max(10, math.Sqrt(ofEach))))
 }
 
-// settling is an engine whose rail pays at once.
-func (r *recording) settling(at ledger.Amount) settlement.Config {
+// startEngine is an engine whose rail pays at once.
+func (r *recording) startEngine(at ledger.Amount) settlement.Config {
 	atOnce := settlement.SettlerFunc(func(_ context.Context, order settlement.Order) (ledger.Amount, error) {
 		return order.Amount, nil
 	})
 	return settlement.Config{
 		Rails:    settlement.Rails{Default: &settlement.Rail{Settler: atOnce}},
 		Policies: settlement.Policies{Default: settlement.Threshold{SettleThreshold: at}},
-		Events:   settlement.Events{Paid: func(settlement.Payment) { r.orders.Add(1) }, Failed: r.fail},
+		Events:   settlement.Events{Paid: func(settlement.Payment) { r.orders.Add(1) }, Failed: r.noteFailure},
 	}
 }
 
-func (r *recording) batch(b transfers.Batch) {
+func (r *recording) countBatch(b transfers.Batch) {
 	r.operations.Add(int64(b.Operations))
 	r.requests.Add(int64(b.Requests))
 }
 
-func (r *recording) fail(err error) { r.failed.Store(&err) }
+func (r *recording) noteFailure(err error) { r.failed.Store(&err) }
 
 // closeWithin is how long the recorder may take to end, also when the run was
 // interrupted.
 const closeWithin = 10 * time.Second
 
-// close ends the recorder and what is attached to it, also one that is half made. The
+// closeRecording ends the recorder and what is attached to it, also one that is half made. The
 // error tells of their faults too.
-func (r *recording) close(ctx context.Context) error {
+func (r *recording) closeRecording(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
 	defer cancel()
 	var errs []error
@@ -120,28 +120,28 @@ type recorderRun struct {
 	latencies *latencies
 }
 
-// begin is the first operation of packet i.
-func (r *recorderRun) begin(i int64) transfers.Op {
-	from, to := r.traffic.between(i)
+// firstOperation is the first operation of packet i.
+func (r *recorderRun) firstOperation(i int64) transfers.Op {
+	from, to := r.traffic.peersOf(i)
 	p := transfers.Packet{From: from, To: to, In: unit, Out: unit, Hold: holdSeconds * time.Second}
-	binary.BigEndian.PutUint64(p.Condition[:8], tag(i))
+	binary.BigEndian.PutUint64(p.Condition[:8], conditionTag(i))
 	if r.phase == phaseSingle {
 		return transfers.ForwardOp(p)
 	}
 	return transfers.PrepareOp(p)
 }
 
-// record is many goroutines that wait for each answer.
-func (r *recorderRun) record(callers int) (workers []worker) {
+// recordAll is many goroutines that wait for each answer.
+func (r *recorderRun) recordAll(callers int) (workers []worker) {
 	for i := range callers {
-		w := r.latencies.watch(i, callers)
+		w := r.latencies.newWatch(i, callers)
 		workers = append(workers, func(ctx context.Context) error {
 			for {
-				first, n := r.quota.take(1)
+				first, n := r.quota.takePackets(1)
 				if n == 0 {
 					return nil
 				}
-				if err := r.one(ctx, w, first); err != nil {
+				if err := r.recordOne(ctx, w, first); err != nil {
 					return err
 				}
 			}
@@ -150,21 +150,21 @@ func (r *recorderRun) record(callers int) (workers []worker) {
 	return workers
 }
 
-func (r *recorderRun) one(ctx context.Context, w watch, i int64) error {
-	op := r.begin(i)
-	began := w.begin(i)
+func (r *recorderRun) recordOne(ctx context.Context, w watch, i int64) error {
+	op := r.firstOperation(i)
+	began := w.startTimer(i)
 	result, err := r.recorder.Record(ctx, op)
 	if err != nil {
 		return err
 	}
-	w.end(began)
+	w.stopTimer(began)
 	if r.phase == phaseSingle {
 		return nil
 	}
-	began = w.begin(i)
+	began = w.startTimer(i)
 	if _, err = r.recorder.Record(ctx, transfers.FulfillOp(result.Packet)); err != nil {
 		return err
 	}
-	w.end(began)
+	w.stopTimer(began)
 	return nil
 }

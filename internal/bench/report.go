@@ -41,7 +41,7 @@ type lowLoad struct {
 // plan.
 func newReport(plan []measurement, rounds [][]sample) *report {
 	r := &report{}
-	all := make([]figures, len(plan))
+	all := make([]stats, len(plan))
 	for i := range plan {
 		for _, round := range rounds {
 			all[i] = append(all[i], round[i])
@@ -50,17 +50,17 @@ func newReport(plan []measurement, rounds [][]sample) *report {
 	for i, m := range plan {
 		r.lines = append(r.lines, newLine(m, all[i]))
 		l := &r.lines[i]
-		if j := find(plan, m.isBatchedOf); j >= 0 {
-			l.toBatched = all[i].ratio(all[j], sample.rate)
+		if j := findSample(plan, m.isBatchedOf); j >= 0 {
+			l.toBatched = all[i].ratioTo(all[j], sample.packetRate)
 		}
-		if j := find(plan, func(o measurement) bool { return m.isSingleOf(o) && o.callers == mostCallers(plan) }); j >= 0 {
-			l.toSingle = all[i].ratio(all[j], sample.rate)
+		if j := findSample(plan, func(o measurement) bool { return m.isSingleOf(o) && o.callers == mostCallers(plan) }); j >= 0 {
+			l.toSingle = all[i].ratioTo(all[j], sample.packetRate)
 		}
-		if j := find(plan, m.isBaseOf); j >= 0 && m.varied != "" {
-			l.toBase = all[i].ratio(all[j], sample.rate)
+		if j := findSample(plan, m.isBaseOf); j >= 0 && m.varied != "" {
+			l.toBase = all[i].ratioTo(all[j], sample.packetRate)
 		}
 		if m.varied == "" && m.way == wayRecord && m.callers == 1 {
-			if j := find(plan, func(o measurement) bool { return m.isSingleOf(o) && o.callers == 1 }); j >= 0 {
+			if j := findSample(plan, func(o measurement) bool { return m.isSingleOf(o) && o.callers == 1 }); j >= 0 {
 				r.lowLoad = append(r.lowLoad, newLowLoad(m.phase, all[i], all[j]))
 			}
 		}
@@ -68,7 +68,7 @@ func newReport(plan []measurement, rounds [][]sample) *report {
 	return r
 }
 
-func find(plan []measurement, is func(measurement) bool) int { return slices.IndexFunc(plan, is) }
+func findSample(plan []measurement, is func(measurement) bool) int { return slices.IndexFunc(plan, is) }
 
 // mostCallers is how many callers (b) has.
 func mostCallers(plan []measurement) (most int) {
@@ -93,26 +93,26 @@ func (m measurement) isBaseOf(other measurement) bool {
 	return other.varied == "" && other.phase == m.phase && other.way == m.way && sameCallers
 }
 
-func newLine(m measurement, f figures) line {
+func newLine(m measurement, f stats) line {
 	return line{
 		measurement: m, rounds: len(f),
-		packets:     f.spread(func(s sample) float64 { return float64(s.packets) }),
-		rate:        f.spread(sample.rate),
-		p50:         f.spread(sample.microseconds50),
-		p99:         f.spread(func(s sample) float64 { return microseconds(s.p99) }),
-		p100:        f.spread(func(s sample) float64 { return microseconds(s.p100) }),
-		opsPerBatch: f.spread(func(s sample) float64 { return s.opsPerBatch }),
-		allocs:      f.spread(func(s sample) float64 { return s.allocs }),
-		bytes:       f.spread(func(s sample) float64 { return s.bytes }),
-		orders:      f.spread(func(s sample) float64 { return float64(s.orders) }),
+		packets:     f.spreadOf(func(s sample) float64 { return float64(s.packets) }),
+		rate:        f.spreadOf(sample.packetRate),
+		p50:         f.spreadOf(sample.median),
+		p99:         f.spreadOf(func(s sample) float64 { return toMicroseconds(s.p99) }),
+		p100:        f.spreadOf(func(s sample) float64 { return toMicroseconds(s.p100) }),
+		opsPerBatch: f.spreadOf(func(s sample) float64 { return s.opsPerBatch }),
+		allocs:      f.spreadOf(func(s sample) float64 { return s.allocs }),
+		bytes:       f.spreadOf(func(s sample) float64 { return s.bytes }),
+		orders:      f.spreadOf(func(s sample) float64 { return float64(s.orders) }),
 	}
 }
 
-func newLowLoad(p phase, record, raw figures) lowLoad {
+func newLowLoad(p phase, record, raw stats) lowLoad {
 	return lowLoad{
-		phase: p, record: record.spread(sample.microseconds50), raw: raw.spread(sample.microseconds50),
-		ratio: *record.ratio(raw, sample.microseconds50),
+		phase: p, record: record.spreadOf(sample.median), raw: raw.spreadOf(sample.median),
+		ratio: *record.ratioTo(raw, sample.median),
 	}
 }
 
-func (s sample) microseconds50() float64 { return microseconds(s.p50) }
+func (s sample) median() float64 { return toMicroseconds(s.p50) }

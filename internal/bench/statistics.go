@@ -23,10 +23,10 @@ func spreadOf(values []float64) spread {
 	return spread{Median: median, Min: sorted[0], Max: sorted[len(sorted)-1]}
 }
 
-// figures are the samples that one measurement has, of all rounds.
-type figures []sample
+// stats are the samples that one measurement has, of all rounds.
+type stats []sample
 
-func (f figures) spread(of func(sample) float64) spread {
+func (f stats) spreadOf(of func(sample) float64) spread {
 	values := make([]float64, len(f))
 	for i, s := range f {
 		values[i] = of(s)
@@ -34,9 +34,9 @@ func (f figures) spread(of func(sample) float64) spread {
 	return spreadOf(values)
 }
 
-// ratio sums up the ratio of each round to what was measured in the same round: what
+// ratioTo sums up the ratio of each round to what was measured in the same round: what
 // slows a whole round down is not in it.
-func (f figures) ratio(to figures, of func(sample) float64) *spread {
+func (f stats) ratioTo(to stats, of func(sample) float64) *spread {
 	values := make([]float64, len(f))
 	for i := range f {
 		values[i] = of(f[i]) / of(to[i])
@@ -45,5 +45,5 @@ func (f figures) ratio(to figures, of func(sample) float64) *spread {
 	return &s
 }
 
-// microseconds of a duration, with their fraction.
-func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+// toMicroseconds of a duration, with their fraction.
+func toMicroseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

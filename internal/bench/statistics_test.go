@@ -29,42 +29,42 @@ func TestSpread(t *testing.T) {
 // A round that was slow as a whole does not show in a ratio.
 func TestRatiosAreOfOneRound(t *testing.T) {
 	t.Parallel()
-	at := func(rates ...int64) (f figures) {
+	at := func(rates ...int64) (f stats) {
 		for _, r := range rates {
 			f = append(f, sample{packets: r, elapsed: time.Second})
 		}
 		return f
 	}
-	require.Equal(t, &spread{0.5, 0.5, 0.5}, at(100, 10, 50).ratio(at(200, 20, 100), sample.rate))
-	require.Equal(t, &spread{1, 0.5, 2}, at(100, 20, 50).ratio(at(200, 10, 50), sample.rate))
+	require.Equal(t, &spread{0.5, 0.5, 0.5}, at(100, 10, 50).ratioTo(at(200, 20, 100), sample.packetRate))
+	require.Equal(t, &spread{1, 0.5, 2}, at(100, 20, 50).ratioTo(at(200, 10, 50), sample.packetRate))
 }
 
 func TestPercentiles(t *testing.T) {
 	t.Parallel()
 	l := newLatencies(1000)
 	for i := range 1000 { // from as many callers, more than there are shards
-		l.caller(i).record(time.Duration(i+1) * time.Millisecond)
+		l.newShard(i).recordLatency(time.Duration(i+1) * time.Millisecond)
 	}
-	p50, p99, p100 := l.percentiles()
+	p50, p99, p100 := l.computePercentiles()
 	require.InEpsilon(t, 500*time.Millisecond, p50, 0.002)
 	require.InEpsilon(t, 990*time.Millisecond, p99, 0.002)
 	require.InEpsilon(t, time.Second, p100, 0.002)
 
 	l = newLatencies(1)
-	p50, p99, p100 = l.percentiles()
+	p50, p99, p100 = l.computePercentiles()
 	require.Zero(t, p50+p99+p100)
-	l.caller(0).record(24 * time.Hour)
-	_, _, p100 = l.percentiles()
+	l.newShard(0).recordLatency(24 * time.Hour)
+	_, _, p100 = l.computePercentiles()
 	require.InEpsilon(t, latencyMax, p100, 0.002, "as long as can be told")
 }
 
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	l := newLatencies(2)
-	alone, several := l.watch(0, 1), l.watch(1, 2)
+	alone, several := l.newWatch(0, 1), l.newWatch(1, 2)
 	for i := range int64(2 * sampleEvery) {
-		alone.end(alone.begin(i))
-		several.end(several.begin(i))
+		alone.stopTimer(alone.startTimer(i))
+		several.stopTimer(several.startTimer(i))
 	}
 	require.Equal(t, int64(2*sampleEvery), l.shards[0].histogram.TotalCount())
 	require.Equal(t, int64(2), l.shards[1].histogram.TotalCount())
@@ -81,13 +81,13 @@ func TestEvenly(t *testing.T) {
 		{1, 4, 8189, 1},
 	}
 	for _, test := range tests {
-		require.Equal(t, test.want, evenly(test.total, test.conns, test.batchMax), test)
+		require.Equal(t, test.want, evenBatchSize(test.total, test.conns, test.batchMax), test)
 	}
 }
 
 func TestShort(t *testing.T) {
 	t.Parallel()
 	for microseconds, want := range map[float64]string{0: "0s", 0.2517: "252ns", 1.2341: "1.23µs", 12_345: "12.3ms", 1_234_567: "1.23s"} {
-		require.Equal(t, want, short(microseconds))
+		require.Equal(t, want, shortDuration(microseconds))
 	}
 }

@@ -7,11 +7,11 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// subject is the ledger that everything is measured on.
-type subject interface {
-	// stage is the ledger with a number of sessions.
-	stage(ctx context.Context, sessions int) (stage, error)
-	close() error
+// target is the ledger that everything is measured on.
+type target interface {
+	// prepareTarget is the ledger with a number of sessions.
+	prepareTarget(ctx context.Context, sessions int) (stage, error)
+	closeTarget() error
 }
 
 // stage is the ledger as one measurement uses it.
@@ -26,19 +26,19 @@ type stage struct {
 // send sends one request, as an application without this library would.
 type send func(context.Context, []ledger.Transfer) ([]ledger.CreateTransferResult, error)
 
-func openSubject(opts options) (subject, error) {
+func openSubject(opts options) (target, error) {
 	if opts.ledger == "cluster" {
 		return openCluster(opts.cluster)
 	}
-	return embeddedSubject{opts}, nil
+	return embeddedTarget{opts}, nil
 }
 
-// embeddedSubject gives each measurement a ledger of its own: all of an embedded
+// embeddedTarget gives each measurement a ledger of its own: all of an embedded
 // ledger is in memory, and the last measurement should not find more of it than the
 // first.
-type embeddedSubject struct{ opts options }
+type embeddedTarget struct{ opts options }
 
-func (s embeddedSubject) stage(_ context.Context, sessions int) (stage, error) {
+func (s embeddedTarget) prepareTarget(_ context.Context, sessions int) (stage, error) {
 	var l ledger.Ledger = embedded.New()
 	if s.opts.delay > 0 {
 		l = delayed{Ledger: l, delay: s.opts.delay}
@@ -50,4 +50,4 @@ func (s embeddedSubject) stage(_ context.Context, sessions int) (stage, error) {
 	return stage{ledger: l, raw: raw, batchMax: ledger.BatchMax, fresh: true, end: l.Close}, nil
 }
 
-func (embeddedSubject) close() error { return nil }
+func (embeddedTarget) closeTarget() error { return nil }

@@ -15,21 +15,21 @@ const (
 	windowMax    = 3 * 65536 / 4
 )
 
-// submit is goroutines that hand operations over without waiting. There is one for each
+// submitAll is goroutines that hand operations over without waiting. There is one for each
 // lane. They look later at the answers that somebody needs: of prepares, whose fulfills
 // follow, and of what is timed. That the others are in the books is verified with
 // everything else, by what each peer has sent and earned.
-func (r *recorderRun) submit(goroutines int) (workers []worker) {
+func (r *recorderRun) submitAll(goroutines int) (workers []worker) {
 	window := min(goroutines*windowOfLane, windowMax) / goroutines
 	if r.phase == phaseSingle {
 		window /= sampleEvery // only these are looked at: as many operations are under way
 	}
 	for i := range goroutines {
 		s := &submitter{
-			run: r, watch: watch{r.latencies.caller(i), sampleEvery},
+			run: r, watch: watch{r.latencies.newShard(i), sampleEvery},
 			ring: make([]underway, window),
 		}
-		workers = append(workers, s.work)
+		workers = append(workers, s.submitPackets)
 	}
 	return workers
 }
@@ -52,12 +52,12 @@ type underway struct {
 	hold   bool      // a prepare, whose fulfill is to follow
 }
 
-func (s *submitter) work(ctx context.Context) error {
+func (s *submitter) submitPackets(ctx context.Context) error {
 	for {
 		if s.count < len(s.ring) {
-			i, n := s.run.quota.take(1)
+			i, n := s.run.quota.takePackets(1)
 			if n > 0 {
-				if err := s.submit(ctx, s.run.begin(i), i, s.run.phase == phaseTwo); err != nil {
+				if err := s.submitOperation(ctx, s.run.firstOperation(i), i, s.run.phase == phaseTwo); err != nil {
 					return err
 				}
 				continue
@@ -66,14 +66,14 @@ func (s *submitter) work(ctx context.Context) error {
 				return s.run.recorder.Flush(ctx)
 			}
 		}
-		if err := s.await(ctx); err != nil {
+		if err := s.awaitOldest(ctx); err != nil {
 			return err
 		}
 	}
 }
 
-func (s *submitter) submit(ctx context.Context, op transfers.Op, i int64, hold bool) error {
-	began := s.watch.begin(i)
+func (s *submitter) submitOperation(ctx context.Context, op transfers.Op, i int64, hold bool) error {
+	began := s.watch.startTimer(i)
 	ticket, err := s.run.recorder.Submit(ctx, op)
 	if err != nil || (!hold && began.IsZero()) {
 		return err
@@ -83,19 +83,19 @@ func (s *submitter) submit(ctx context.Context, op transfers.Op, i int64, hold b
 	return nil
 }
 
-// await waits for the oldest answer. A hold's packet is fulfilled then and not sooner:
+// awaitOldest waits for the oldest answer. A hold's packet is fulfilled then and not sooner:
 // a connector may forward it only when its prepare was applied.
-func (s *submitter) await(ctx context.Context) error {
+func (s *submitter) awaitOldest(ctx context.Context) error {
 	u := &s.ring[s.first]
 	result := u.ticket.Wait(ctx)
 	if result.Err != nil {
 		return result.Err
 	}
-	s.watch.end(u.began)
+	s.watch.stopTimer(u.began)
 	packet, hold := u.packet, u.hold
 	s.first, s.count = (s.first+1)%len(s.ring), s.count-1
 	if !hold {
 		return nil
 	}
-	return s.submit(ctx, transfers.FulfillOp(result.Packet), packet, false)
+	return s.submitOperation(ctx, transfers.FulfillOp(result.Packet), packet, false)
 }

@@ -33,9 +33,9 @@ func (r *report) writeTables(w io.Writer) error {
 		if i > 0 && (l.phase != r.lines[i-1].phase || l.varied != r.lines[i-1].varied) {
 			t.AppendSeparator()
 		}
-		t.AppendRow(l.row())
+		t.AppendRow(l.toRow())
 	}
-	_, err := fmt.Fprintf(w, "%s\n%s", t.Render(), r.remarks())
+	_, err := fmt.Fprintf(w, "%s\n%s", t.Render(), r.listRemarks())
 	if err != nil || len(r.memory) == 0 {
 		return err
 	}
@@ -47,8 +47,8 @@ func (r *report) writeTables(w io.Writer) error {
 	return err
 }
 
-func (l *line) row() table.Row {
-	names := map[way]string{
+func (l *line) toRow() table.Row {
+	names := map[mode]string{
 		wayBatched: "(a) batched", wayMixed: "(a) mixed", waySingle: "(b) single", waySubmit: "(c) submit", wayRecord: "(d) record",
 	}
 	varied := l.varied
@@ -60,15 +60,15 @@ func (l *line) row() table.Row {
 		ops = fmt.Sprintf("%.0f", l.opsPerBatch.Median)
 	}
 	return table.Row{
-		l.phase, varied, names[l.way], l.callers, l.rate.text("%.0f", l.rounds),
-		short(l.p50.Median), short(l.p99.Median), short(l.p100.Median),
+		l.phase, varied, names[l.way], l.callers, l.rate.formatSpread("%.0f", l.rounds),
+		shortDuration(l.p50.Median), shortDuration(l.p99.Median), shortDuration(l.p100.Median),
 		ops, fmt.Sprintf("%.2f", l.allocs.Median), fmt.Sprintf("%.0f", l.bytes.Median),
-		l.toBatched.ratio(l.rounds), l.toSingle.ratio(l.rounds), l.toBase.ratio(l.rounds),
+		l.toBatched.formatRatio(l.rounds), l.toSingle.formatRatio(l.rounds), l.toBase.formatRatio(l.rounds),
 	}
 }
 
-// text is the median, and the least and the greatest if there are several rounds.
-func (s spread) text(format string, rounds int) string {
+// formatSpread is the median, and the least and the greatest if there are several rounds.
+func (s spread) formatSpread(format string, rounds int) string {
 	median := fmt.Sprintf(format, s.Median)
 	if rounds == 1 {
 		return median
@@ -76,18 +76,18 @@ func (s spread) text(format string, rounds int) string {
 	return fmt.Sprintf("%s ("+format+"–"+format+")", median, s.Min, s.Max)
 }
 
-func (s *spread) ratio(rounds int) string {
+func (s *spread) formatRatio(rounds int) string {
 	if s == nil {
 		return ""
 	}
 	if s.Median < 0.1 {
-		return s.text("%.2g", rounds) // one caller on a ledger that is far away
+		return s.formatSpread("%.2g", rounds) // one caller on a ledger that is far away
 	}
-	return s.text("%.2f", rounds)
+	return s.formatSpread("%.2f", rounds)
 }
 
-// short is a number of microseconds as a duration in three digits or so.
-func short(microseconds float64) string {
+// shortDuration is a number of microseconds as a duration in three digits or so.
+func shortDuration(microseconds float64) string {
 	d := time.Duration(math.Round(microseconds * float64(time.Microsecond)))
 	unit := time.Nanosecond
 	for unit*1000 <= d {
@@ -96,16 +96,16 @@ func short(microseconds float64) string {
 	return d.Round(unit).String()
 }
 
-// remarks are the lines below the table.
-func (r *report) remarks() string {
+// listRemarks are the lines below the table.
+func (r *report) listRemarks() string {
 	s := ""
 	for _, l := range r.lowLoad {
 		s += fmt.Sprintf("one caller, phase %s: Record p50 / raw call p50 = %s / %s = %.2f (%.2f–%.2f)\n",
-			l.phase, short(l.record.Median), short(l.raw.Median), l.ratio.Median, l.ratio.Min, l.ratio.Max)
+			l.phase, shortDuration(l.record.Median), shortDuration(l.raw.Median), l.ratio.Median, l.ratio.Min, l.ratio.Max)
 	}
 	for _, l := range r.lines {
 		if l.settle {
-			s += fmt.Sprintf("%v: %s orders paid\n", l.measurement, l.orders.text("%.0f", l.rounds))
+			s += fmt.Sprintf("%v: %s orders paid\n", l.measurement, l.orders.formatSpread("%.0f", l.rounds))
 		}
 	}
 	return s

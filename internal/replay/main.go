@@ -61,7 +61,7 @@ func (r *Replay) Run(ctx context.Context, file string, stdout, stderr io.Writer,
 	if err != nil {
 		return err
 	}
-	report, err := replay(ctx, tr, r, progress.New(stderr, terminal && !r.json, "replaying events", 0))
+	report, err := replayTrace(ctx, tr, r, progress.New(stderr, terminal && !r.json, "replaying events", 0))
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (r *Replay) Run(ctx context.Context, file string, stdout, stderr io.Writer,
 	} else {
 		err = report.writeTable(stdout)
 	}
-	return errors.Join(err, report.differences())
+	return errors.Join(err, report.findDifferences())
 }
 
 const usage = `Usage: replay [flags] [trace.jsonl]

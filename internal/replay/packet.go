@@ -16,9 +16,9 @@ import (
 // be slower than the connector was.
 const holdFor = 10 * time.Minute
 
-// packet is a forwarded packet of the trace. Its id and hold are worked out from
+// newPacket is a forwarded packet of the trace. Its id and hold are worked out from
 // the trace alone, so that a second replay repeats the very same transfers.
-func (p *pass) packet(f *trace.Forward) (transfers.Packet, error) {
+func (p *pass) newPacket(f *trace.Forward) (transfers.Packet, error) {
 	from, to := p.peers[f.From], p.peers[f.To]
 	packet := transfers.Packet{
 		ID: packetID(f), From: from.account, To: to.account, In: f.In, Out: f.Out,
@@ -27,7 +27,7 @@ func (p *pass) packet(f *trace.Forward) (transfers.Packet, error) {
 	if from.asset.code != to.asset.code {
 		return packet, nil // traded at a rate that the trace does not tell
 	}
-	rest, err := left(f, from.asset.scale, to.asset.scale)
+	rest, err := leftOver(f, from.asset.scale, to.asset.scale)
 	if from.asset != to.asset {
 		packet.Dust = rest
 	} // else it is our fee
@@ -44,9 +44,9 @@ func packetID(f *trace.Forward) ledger.ID {
 // which the same money at two scales is traded.
 var errRate = errors.New("packet pays out more than it brought in")
 
-// left is what a packet brought in beyond what it pays out of the same money, at
+// leftOver is what a packet brought in beyond what it pays out of the same money, at
 // the scale at which it came in.
-func left(f *trace.Forward, from, to uint8) (uint64, error) {
+func leftOver(f *trace.Forward, from, to uint8) (uint64, error) {
 	cost := decimal.NewFromUint64(f.Out).Shift(int32(from) - int32(to)).Ceil()
 	in := decimal.NewFromUint64(f.In)
 	if cost.GreaterThan(in) {

@@ -55,7 +55,7 @@ func newPass(tr *trace.Trace, client *peerledger.Client, handles map[string]acco
 		tally: tally{fulfilled: map[string]int{}, rejected: map[string]int{}},
 	}
 	for _, tp := range tr.Peers {
-		one := &peer{account: handles[tp.ID], asset: key(tp)}
+		one := &peer{account: handles[tp.ID], asset: hashKey(tp)}
 		if engine && tp.Settle != nil {
 			one.settleAt = &tp.Settle.Threshold.Payable
 		}
@@ -64,13 +64,13 @@ func newPass(tr *trace.Trace, client *peerledger.Client, handles map[string]acco
 	return p
 }
 
-func (p *pass) run(ctx context.Context) error {
+func (p *pass) runPass(ctx context.Context) error {
 	began := time.Now()
 	if err := p.readRoom(ctx); err != nil {
 		return err
 	}
 	for _, event := range p.trace.Events {
-		if err := p.play(ctx, event); err != nil {
+		if err := p.playEvent(ctx, event); err != nil {
 			return fmt.Errorf("%s:%d: %w", p.trace.Name, event.Where().Line, err)
 		}
 		p.progress.Step()
@@ -82,12 +82,12 @@ func (p *pass) run(ctx context.Context) error {
 	return nil
 }
 
-func (p *pass) play(ctx context.Context, event trace.Event) error {
+func (p *pass) playEvent(ctx context.Context, event trace.Event) error {
 	switch e := event.(type) {
 	case *trace.Forward:
-		return p.prepare(ctx, e)
+		return p.submitPrepare(ctx, e)
 	case *trace.Answer:
-		return p.resolve(ctx, e)
+		return p.submitResolution(ctx, e)
 	case *trace.SettleIn:
 		return p.settleIn(ctx, e)
 	case *trace.SettleOut:
@@ -97,19 +97,19 @@ func (p *pass) play(ctx context.Context, event trace.Event) error {
 	}
 }
 
-// prepare hands a forwarded packet's prepare over. If the sender has no room for
+// submitPrepare hands a forwarded packet's prepare over. If the sender has no room for
 // it yet that the ledger has confirmed, what is under way to give it room is
 // waited for: the connector forwarded the packet because it had happened before.
-func (p *pass) prepare(ctx context.Context, f *trace.Forward) error {
+func (p *pass) submitPrepare(ctx context.Context, f *trace.Forward) error {
 	from := p.peers[f.From]
 	amount := ledger.NewAmount(f.In)
 	if from.room.Less(amount) {
-		if err := p.await(ctx, from); err != nil {
+		if err := p.awaitOperations(ctx, from); err != nil {
 			return err
 		}
 	}
 	from.room = from.room.SubFloor(amount)
-	packet, err := p.packet(f)
+	packet, err := p.newPacket(f)
 	if err != nil {
 		return err
 	}
@@ -121,13 +121,13 @@ func (p *pass) prepare(ctx context.Context, f *trace.Forward) error {
 	return err
 }
 
-// resolve posts or voids what the packet's prepare holds.
-func (p *pass) resolve(ctx context.Context, a *trace.Answer) error {
+// submitResolution posts or voids what the packet's prepare holds.
+func (p *pass) submitResolution(ctx context.Context, a *trace.Answer) error {
 	f := a.Forward
 	prepared := p.packets[f].Wait(ctx)
 	delete(p.packets, f)
-	if p.count(prepared, f.Line); prepared.Err != nil {
-		return unknown(prepared)
+	if p.countResult(prepared, f.Line); prepared.Err != nil {
+		return unknownOutcome(prepared)
 	}
 	op, freed := transfers.RejectOp(prepared.Packet), release{amount: f.In, line: a.Line}
 	receiver := p.peers[f.From]
@@ -142,13 +142,13 @@ func (p *pass) resolve(ctx context.Context, a *trace.Answer) error {
 		return err
 	}
 	receiver.frees = append(receiver.frees, freed)
-	return p.settle(ctx)
+	return p.settleAccounts(ctx)
 }
 
-// settle lets our engine settle, after whatever changes what is owed to a peer or
+// settleAccounts lets our engine settle, after whatever changes what is owed to a peer or
 // what it can be paid. First it waits for everything under way: what is paid must
 // depend on the trace and not on how far the ledger has come.
-func (p *pass) settle(ctx context.Context) error {
+func (p *pass) settleAccounts(ctx context.Context) error {
 	if !p.engine {
 		return nil
 	}
@@ -169,14 +169,14 @@ func (p *pass) settle(ctx context.Context) error {
 func (p *pass) settleIn(ctx context.Context, e *trace.SettleIn) error {
 	peer := p.peers[e.Peer]
 	receipt, err := p.client.Settlement.RecordIncoming(ctx, settlement.IncomingPayment{
-		Account: peer.account, Key: p.key(e.Line), Amount: e.Amount,
+		Account: peer.account, Key: p.settlementKey(e.Line), Amount: e.Amount,
 	})
 	if err != nil {
 		return err
 	}
 	p.countReceipt(receipt)
 	peer.room, _ = peer.room.Add(e.Amount)
-	return p.settle(ctx)
+	return p.settleAccounts(ctx)
 }
 
 func (p *pass) settleOut(ctx context.Context, e *trace.SettleOut) error {
@@ -184,11 +184,11 @@ func (p *pass) settleOut(ctx context.Context, e *trace.SettleOut) error {
 		return nil
 	}
 	peer := p.peers[e.Peer]
-	if err := p.await(ctx, peer); err != nil {
+	if err := p.awaitOperations(ctx, peer); err != nil {
 		return err
 	}
 	receipt, err := p.client.Settlement.RecordOutgoing(ctx, settlement.OutgoingPayment{
-		Account: peer.account, Key: p.key(e.Line), Amount: e.Amount,
+		Account: peer.account, Key: p.settlementKey(e.Line), Amount: e.Amount,
 	})
 	if err != nil {
 		return err
@@ -198,15 +198,15 @@ func (p *pass) settleOut(ctx context.Context, e *trace.SettleOut) error {
 	return nil
 }
 
-// key names a settlement of the trace: the same line is the same settlement.
-func (p *pass) key(line int) string { return fmt.Sprintf("%s:%d", p.trace.Name, line) }
+// settlementKey names a settlement of the trace: the same line is the same settlement.
+func (p *pass) settlementKey(line int) string { return fmt.Sprintf("%s:%d", p.trace.Name, line) }
 
-// await waits for everything under way that gives a peer room.
-func (p *pass) await(ctx context.Context, peer *peer) error {
+// awaitOperations waits for everything under way that gives a peer room.
+func (p *pass) awaitOperations(ctx context.Context, peer *peer) error {
 	for _, g := range peer.frees {
 		result := g.ticket.Wait(ctx)
-		if p.count(result, g.line); result.Err != nil {
-			if err := unknown(result); err != nil {
+		if p.countResult(result, g.line); result.Err != nil {
+			if err := unknownOutcome(result); err != nil {
 				return err
 			}
 			continue
@@ -219,7 +219,7 @@ func (p *pass) await(ctx context.Context, peer *peer) error {
 
 func (p *pass) awaitAll(ctx context.Context) error {
 	for _, peer := range p.order {
-		if err := p.await(ctx, peer); err != nil {
+		if err := p.awaitOperations(ctx, peer); err != nil {
 			return err
 		}
 	}
@@ -250,7 +250,7 @@ func (p *pass) readRoom(ctx context.Context) error {
 // errLeftDue says that our engine did not do its work.
 var errLeftDue = errors.New("a peer is still due after a check")
 
-func (p *pass) count(r transfers.Result, line int) {
+func (p *pass) countResult(r transfers.Result, line int) {
 	switch {
 	case r.Err != nil:
 		p.tally.refused = append(p.tally.refused, fmt.Errorf("%s:%d: %w", p.trace.Name, line, r.Err))
@@ -270,9 +270,9 @@ func (p *pass) countReceipt(r settlement.PaymentBooking) {
 	}
 }
 
-// unknown is the error of a result that ends the replay: nobody knows what the
+// unknownOutcome is the error of a result that ends the replay: nobody knows what the
 // books say. A refusal does not; it is shown in the end.
-func unknown(r transfers.Result) error {
+func unknownOutcome(r transfers.Result) error {
 	if r.Outcome == ledger.OutcomeUnknown {
 		return r.Err
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// replay replays a trace into a new ledger and reports what the books say.
-func replay(ctx context.Context, tr *trace.Trace, opts *Replay, shown progress.Progress) (rep *report, err error) {
-	client, handles, err := open(ctx, tr, opts)
+// replayTrace replays a trace into a new ledger and reports what the books say.
+func replayTrace(ctx context.Context, tr *trace.Trace, opts *Replay, shown progress.Progress) (rep *report, err error) {
+	client, handles, err := openClient(ctx, tr, opts)
 	if err != nil {
 		return nil, fmt.Errorf("%s:1: %w", tr.Name, err) // what it needs is in the config line
 	}
@@ -28,12 +28,12 @@ func replay(ctx context.Context, tr *trace.Trace, opts *Replay, shown progress.P
 	defer func() { shown.Stop(err) }()
 	for range passes {
 		pass := newPass(tr, client, handles, opts.engine, shown)
-		if err := pass.run(ctx); err != nil {
+		if err := pass.runPass(ctx); err != nil {
 			return nil, err
 		}
 		rep.passes = append(rep.passes, pass.tally)
 	}
-	if err := rep.read(ctx, client, handles); err != nil {
+	if err := rep.readBooks(ctx, client, handles); err != nil {
 		return nil, err
 	}
 	return rep, nil

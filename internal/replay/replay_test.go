@@ -169,13 +169,13 @@ func TestLeft(t *testing.T) {
 		{in: 1<<64 - 1, out: 1<<64 - 1, from: 0, to: 255, want: 1<<64 - 2},
 	}
 	for _, test := range tests {
-		got, err := left(&trace.Forward{In: test.in, Out: test.out}, test.from, test.to)
+		got, err := leftOver(&trace.Forward{In: test.in, Out: test.out}, test.from, test.to)
 		require.NoError(t, err)
 		require.Equal(t, test.want, got)
 	}
-	_, err := left(&trace.Forward{In: 1999, Out: 2}, 9, 6)
+	_, err := leftOver(&trace.Forward{In: 1999, Out: 2}, 9, 6)
 	require.ErrorIs(t, err, errRate)
-	_, err = left(&trace.Forward{In: 1, Out: 1 << 63}, 255, 0)
+	_, err = leftOver(&trace.Forward{In: 1, Out: 1 << 63}, 255, 0)
 	require.ErrorIs(t, err, errRate)
 }
 
@@ -184,7 +184,7 @@ func TestEveryDifferenceIsReported(t *testing.T) {
 	good := func() *report {
 		return &report{trace: &trace.Trace{}, passes: []tally{{applied: 3}, {}}, totals: []total{{}}}
 	}
-	require.NoError(t, good().differences())
+	require.NoError(t, good().findDifferences())
 	for want, change := range map[string]func(*report){
 		"refused, and the connector had forwarded it: and 80 more": func(r *report) {
 			for range 100 {
@@ -199,6 +199,6 @@ func TestEveryDifferenceIsReported(t *testing.T) {
 	} {
 		r := good()
 		change(r)
-		require.ErrorContains(t, r.differences(), want)
+		require.ErrorContains(t, r.findDifferences(), want)
 	}
 }

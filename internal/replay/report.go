@@ -33,8 +33,8 @@ type total struct {
 	debitsPending, creditsPending ledger.Amount
 }
 
-// read reads the books.
-func (r *report) read(ctx context.Context, client *peerledger.Client, handles map[string]accounts.PeerAccount) error {
+// readBooks reads the books.
+func (r *report) readBooks(ctx context.Context, client *peerledger.Client, handles map[string]accounts.PeerAccount) error {
 	peers := make([]accounts.PeerAccount, len(r.trace.Peers))
 	for i, p := range r.trace.Peers {
 		peers[i] = handles[p.ID]
@@ -44,7 +44,7 @@ func (r *report) read(ctx context.Context, client *peerledger.Client, handles ma
 		return err
 	}
 	for _, asset := range client.Book.Assets() {
-		t, err := add(ctx, client.Ledger, asset)
+		t, err := addAccounts(ctx, client.Ledger, asset)
 		if err != nil {
 			return err
 		}
@@ -53,8 +53,8 @@ func (r *report) read(ctx context.Context, client *peerledger.Client, handles ma
 	return nil
 }
 
-// add adds up all accounts of a ledger.
-func add(ctx context.Context, l ledger.Ledger, asset accounts.Asset) (total, error) {
+// addAccounts adds up all accounts of a ledger.
+func addAccounts(ctx context.Context, l ledger.Ledger, asset accounts.Asset) (total, error) {
 	t := total{asset: asset}
 	filter := ledger.QueryFilter{Ledger: asset.Ledger, Limit: ledger.QueryMax}
 	for {
@@ -75,9 +75,9 @@ func add(ctx context.Context, l ledger.Ledger, asset accounts.Asset) (total, err
 	}
 }
 
-// equal reports whether a peer's position is the trace's. With our own engine
+// equalPosition reports whether a peer's position is the trace's. With our own engine
 // other amounts are settled, so there is nothing to compare.
-func (r *report) equal(i int) bool {
+func (r *report) equalPosition(i int) bool {
 	return r.balances[i].Position().String() == r.trace.Peers[i].Final.String()
 }
 
@@ -90,14 +90,14 @@ var (
 // there is to look at, and the others mostly follow from it.
 const mostRefused = 20
 
-// differences is nil if the books are as they should be.
-func (r *report) differences() error {
+// findDifferences is nil if the books are as they should be.
+func (r *report) findDifferences() error {
 	var errs []error
 	differ := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%w: "+format, append([]any{errDiffer}, args...)...))
 	}
 	for i, p := range r.trace.Peers {
-		if !r.engine && !r.equal(i) {
+		if !r.engine && !r.equalPosition(i) {
 			differ("position of %s is %v, the trace says %v", p.ID, r.balances[i].Position(), p.Final)
 		}
 	}
@@ -139,7 +139,7 @@ type line struct {
 	Rejected   int    `json:"rejected"`
 }
 
-func (r *report) lines() []line {
+func (r *report) listLines() []line {
 	lines := make([]line, len(r.balances))
 	for i, b := range r.balances {
 		p := r.trace.Peers[i]
@@ -153,7 +153,7 @@ func (r *report) lines() []line {
 }
 
 func (r *report) writeJSON(w io.Writer) error {
-	for _, l := range r.lines() {
+	for _, l := range r.listLines() {
 		if err := jsonline.Write(w, l); err != nil {
 			return err
 		}
@@ -168,12 +168,12 @@ func (r *report) writeTable(w io.Writer) error {
 	t.AppendHeader(table.Row{
 		"peer", "asset", "scale", "sent, fulfilled", "sent, rejected", "settled out", "settled in", "position", "trace", "equal",
 	})
-	for i, l := range r.lines() {
+	for i, l := range r.listLines() {
 		equal := "no"
 		switch {
 		case r.engine:
 			equal = "-" // other amounts are settled
-		case r.equal(i):
+		case r.equalPosition(i):
 			equal = "yes"
 		}
 		t.AppendRow(table.Row{
@@ -185,12 +185,12 @@ func (r *report) writeTable(w io.Writer) error {
 		configs = append(configs, table.ColumnConfig{Number: column, Align: text.AlignRight})
 	}
 	t.SetColumnConfigs(configs)
-	_, err := fmt.Fprintf(w, "%s\n%s", t.Render(), r.remarks())
+	_, err := fmt.Fprintf(w, "%s\n%s", t.Render(), r.listRemarks())
 	return err
 }
 
-// remarks are the lines below the table.
-func (r *report) remarks() string {
+// listRemarks are the lines below the table.
+func (r *report) listRemarks() string {
 	s := ""
 	for i, pass := range r.passes {
 		rate := float64(pass.forwarded) / pass.elapsed.Seconds()

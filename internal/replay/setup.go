@@ -12,8 +12,8 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// open opens a client with the trace's assets and provisions its peers.
-func open(ctx context.Context, tr *trace.Trace, opts *Replay) (*peerledger.Client, map[string]accounts.PeerAccount, error) {
+// openClient opens a client with the trace's assets and provisions its peers.
+func openClient(ctx context.Context, tr *trace.Trace, opts *Replay) (*peerledger.Client, map[string]accounts.PeerAccount, error) {
 	all, assets := assetsOf(tr)
 	cfg := peerledger.Config{Accounts: accounts.Config{Assets: all}}
 	if opts.engine {
@@ -35,7 +35,7 @@ func open(ctx context.Context, tr *trace.Trace, opts *Replay) (*peerledger.Clien
 	}
 	peers := make([]accounts.PeerConfig, len(tr.Peers))
 	for i, p := range tr.Peers {
-		peers[i] = accounts.PeerConfig{ID: p.ID, Asset: assets[key(p)], CreditLine: p.CreditLine}
+		peers[i] = accounts.PeerConfig{ID: p.ID, Asset: assets[hashKey(p)], CreditLine: p.CreditLine}
 		if p.Unlimited {
 			peers[i].CreditLine = accounts.Unlimited
 		}
@@ -57,17 +57,17 @@ type assetKey struct {
 	scale uint8
 }
 
-func key(p trace.Peer) assetKey { return assetKey{p.AssetCode, p.AssetScale} }
+func hashKey(p trace.Peer) assetKey { return assetKey{p.AssetCode, p.AssetScale} }
 
 // assetsOf gives each asset of the trace a ledger number, in the order of peers.
 func assetsOf(tr *trace.Trace) (all []accounts.Asset, byKey map[assetKey]accounts.Asset) {
 	byKey = map[assetKey]accounts.Asset{}
 	for _, p := range tr.Peers {
-		if _, known := byKey[key(p)]; known {
+		if _, known := byKey[hashKey(p)]; known {
 			continue
 		}
 		asset := accounts.Asset{Code: p.AssetCode, Scale: p.AssetScale, Ledger: uint32(len(all) + 1)}
-		byKey[key(p)] = asset
+		byKey[hashKey(p)] = asset
 		all = append(all, asset)
 	}
 	return all, byKey

@@ -26,7 +26,7 @@ type balanceRecord struct {
 	SettleTo        *string `json:"settleTo"`
 }
 
-func (p *parser) config(peers map[string]peerRecord) error {
+func (p *parser) parseConfig(peers map[string]peerRecord) error {
 	if len(peers) == 0 {
 		return errors.New("the config has no peers")
 	}

@@ -35,8 +35,8 @@ func (s stage) String() string {
 	}[s]
 }
 
-func (p *parser) in(at Origin, rec record) error {
-	m, err := p.message(rec)
+func (p *parser) parseIncoming(at Origin, rec record) error {
+	m, err := p.parseMessage(rec)
 	if err != nil {
 		return err
 	}
@@ -57,8 +57,8 @@ func (p *parser) in(at Origin, rec record) error {
 	return nil
 }
 
-func (p *parser) out(at Origin, rec record) error {
-	m, err := p.message(rec)
+func (p *parser) parseOutgoing(at Origin, rec record) error {
+	m, err := p.parseMessage(rec)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (p *parser) out(at Origin, rec record) error {
 	if err != nil {
 		return err
 	}
-	x, err := p.exchange(rec.Ev, m.id, received)
+	x, err := p.findExchange(rec.Ev, m.id, received)
 	if err != nil {
 		return err
 	}
@@ -81,11 +81,11 @@ func (p *parser) out(at Origin, rec record) error {
 }
 
 func (p *parser) outReply(at Origin, rec record) error {
-	m, err := p.message(rec)
+	m, err := p.parseMessage(rec)
 	if err != nil {
 		return err
 	}
-	x, err := p.exchange(rec.Ev, m.id, forwarded)
+	x, err := p.findExchange(rec.Ev, m.id, forwarded)
 	if err != nil {
 		return err
 	}
@@ -106,11 +106,11 @@ func (p *parser) outReply(at Origin, rec record) error {
 // connector answered by itself. It is checked because books that are replayed
 // from the other lines can only be right if it agrees with them.
 func (p *parser) inReply(rec record) error {
-	m, err := p.message(rec)
+	m, err := p.parseMessage(rec)
 	if err != nil {
 		return err
 	}
-	x, err := p.exchange(rec.Ev, m.id, received, answered)
+	x, err := p.findExchange(rec.Ev, m.id, received, answered)
 	if err != nil {
 		return err
 	}
@@ -131,9 +131,9 @@ func (p *parser) inReply(rec record) error {
 	return nil
 }
 
-// unanswered is the first packet that the trace leaves open, as a line and an
+// firstUnanswered is the first packet that the trace leaves open, as a line and an
 // error, or 0 and nil.
-func (p *parser) unanswered() (line int, err error) {
+func (p *parser) firstUnanswered() (line int, err error) {
 	for id, x := range p.exchanges {
 		if x.stage == closed || (line != 0 && line < x.line) {
 			continue
@@ -143,8 +143,8 @@ func (p *parser) unanswered() (line int, err error) {
 	return line, err
 }
 
-// exchange looks up a packet that must be in one of the stages.
-func (p *parser) exchange(ev string, id uint64, stages ...stage) (*exchange, error) {
+// findExchange looks up a packet that must be in one of the stages.
+func (p *parser) findExchange(ev string, id uint64, stages ...stage) (*exchange, error) {
 	x, ok := p.exchanges[id]
 	if !ok {
 		return nil, fmt.Errorf("ev %q for packet %d, which was never received", ev, id)
@@ -162,11 +162,11 @@ type message struct {
 	packet ilp.Packet
 }
 
-func (p *parser) message(rec record) (message, error) {
+func (p *parser) parseMessage(rec record) (message, error) {
 	if rec.ID == nil {
 		return message{}, errors.New("id is missing")
 	}
-	peer, err := p.peer(rec.Peer)
+	peer, err := p.parsePeer(rec.Peer)
 	if err != nil {
 		return message{}, err
 	}

@@ -33,7 +33,7 @@ func Read(r io.Reader, name string) (*Trace, error) {
 		exchanges: map[uint64]*exchange{},
 		finals:    map[string]bool{},
 	}
-	if line, err := p.read(bufio.NewReaderSize(r, maxLine)); err != nil {
+	if line, err := p.readTrace(bufio.NewReaderSize(r, maxLine)); err != nil {
 		return nil, &LineError{File: name, Line: line, Err: err}
 	}
 	return p.trace, nil
@@ -48,8 +48,8 @@ type parser struct {
 	now       time.Duration   // of the line before
 }
 
-// read returns the number of the line that the error is about.
-func (p *parser) read(r *bufio.Reader) (int, error) {
+// readTrace returns the number of the line that the error is about.
+func (p *parser) readTrace(r *bufio.Reader) (int, error) {
 	for n := 1; ; n++ {
 		text, readErr := r.ReadSlice('\n')
 		if n == 1 {
@@ -61,13 +61,13 @@ func (p *parser) read(r *bufio.Reader) (int, error) {
 		case readErr != nil && !errors.Is(readErr, io.EOF):
 			return n, fmt.Errorf("reading: %w", readErr)
 		case readErr != nil && len(text) == 0:
-			return p.finish(n)
+			return p.finishTrace(n)
 		}
-		if err := p.line(n, text); err != nil {
+		if err := p.parseLine(n, text); err != nil {
 			return n, err
 		}
 		if readErr != nil { // the last line has no line end
-			return p.finish(n + 1)
+			return p.finishTrace(n + 1)
 		}
 	}
 }
@@ -85,7 +85,7 @@ type record struct {
 	Peers   map[string]peerRecord `json:"peers"`
 }
 
-func (p *parser) line(n int, text []byte) error {
+func (p *parser) parseLine(n int, text []byte) error {
 	var rec record
 	if err := json.Unmarshal(text, &rec); err != nil {
 		return fmt.Errorf("not a JSON object of a trace: %w", err)
@@ -99,7 +99,7 @@ func (p *parser) line(n int, text []byte) error {
 	case *rec.Format == 0:
 		return errors.New("format 0: the first one is 1")
 	}
-	if err := p.advance(rec.MS); err != nil {
+	if err := p.advanceClock(rec.MS); err != nil {
 		return err
 	}
 	if (n == 1) != (rec.Ev == "config") {
@@ -108,32 +108,32 @@ func (p *parser) line(n int, text []byte) error {
 	if len(p.finals) > 0 && rec.Ev != "balance" {
 		return fmt.Errorf("ev %q after a balance line", rec.Ev)
 	}
-	return p.event(Origin{Line: n, At: p.now}, rec)
+	return p.addEvent(Origin{Line: n, At: p.now}, rec)
 }
 
-func (p *parser) event(at Origin, rec record) error {
+func (p *parser) addEvent(at Origin, rec record) error {
 	switch rec.Ev {
 	case "config":
-		return p.config(rec.Peers)
+		return p.parseConfig(rec.Peers)
 	case "in":
-		return p.in(at, rec)
+		return p.parseIncoming(at, rec)
 	case "out":
-		return p.out(at, rec)
+		return p.parseOutgoing(at, rec)
 	case "out_reply":
 		return p.outReply(at, rec)
 	case "in_reply":
 		return p.inReply(rec)
 	case "settle_out", "settle_in":
-		return p.settle(at, rec)
+		return p.parseSettlement(at, rec)
 	case "balance":
-		return p.balance(rec)
+		return p.parseBalance(rec)
 	default:
 		return fmt.Errorf("ev %q is not an event of a trace", rec.Ev)
 	}
 }
 
-// advance moves the clock to ms.
-func (p *parser) advance(ms *uint64) error {
+// advanceClock moves the clock to ms.
+func (p *parser) advanceClock(ms *uint64) error {
 	if ms == nil {
 		return errors.New("ms is missing")
 	}
@@ -148,8 +148,8 @@ func (p *parser) advance(ms *uint64) error {
 	return nil
 }
 
-func (p *parser) settle(at Origin, rec record) error {
-	peer, err := p.peer(rec.Peer)
+func (p *parser) parseSettlement(at Origin, rec record) error {
+	peer, err := p.parsePeer(rec.Peer)
 	if err != nil {
 		return err
 	}
@@ -165,8 +165,8 @@ func (p *parser) settle(at Origin, rec record) error {
 	return nil
 }
 
-func (p *parser) balance(rec record) error {
-	peer, err := p.peer(rec.Peer)
+func (p *parser) parseBalance(rec record) error {
+	peer, err := p.parsePeer(rec.Peer)
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (p *parser) balance(rec record) error {
 	return nil
 }
 
-func (p *parser) peer(id string) (*Peer, error) {
+func (p *parser) parsePeer(id string) (*Peer, error) {
 	peer, ok := p.peers[id]
 	if !ok {
 		return nil, fmt.Errorf("peer %q is not in the config line", id)
@@ -188,9 +188,9 @@ func (p *parser) peer(id string) (*Peer, error) {
 	return peer, nil
 }
 
-// finish looks for what a trace that was cut between two lines lacks. next is the
+// finishTrace looks for what a trace that was cut between two lines lacks. next is the
 // number of the line that would be next.
-func (p *parser) finish(next int) (int, error) {
+func (p *parser) finishTrace(next int) (int, error) {
 	if next == 1 {
 		return next, errors.New("the trace is empty: the config line is missing")
 	}
@@ -203,5 +203,5 @@ func (p *parser) finish(next int) (int, error) {
 	if len(missing) > 0 {
 		return next, fmt.Errorf("the trace ends without the balance line of %s", strings.Join(missing, ", "))
 	}
-	return p.unanswered()
+	return p.firstUnanswered()
 }

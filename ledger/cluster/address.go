@@ -8,19 +8,18 @@ import (
 	"strings"
 )
 
-// defaultPort is the port of an address that names none, as in TigerBeetle.
+// defaultPort is the port of an address without a port, as in TigerBeetle.
 const defaultPort = 3001
 
-// address is where one replica is said to be.
+// address is the configured address of one replica.
 type address struct {
-	text string     // as it was given
-	host string     // a name to be resolved; "" if ip is known
-	ip   netip.Addr // if it is known
+	text string     // as configured
+	host string     // a name for the resolver; "" if ip is known
+	ip   netip.Addr // zero if host is set
 	port uint16
 }
 
-// parseAddresses reads the addresses of all replicas, and says of each that is wrong
-// what is wrong with it.
+// parseAddresses reads the addresses of all replicas. Each wrong address has its own error.
 func parseAddresses(field string, texts []string) (parsed []address, errs []error) {
 	if len(texts) == 0 {
 		return nil, []error{&ConfigError{Field: field, Reason: "must name at least one replica"}}
@@ -33,10 +32,10 @@ func parseAddresses(field string, texts []string) (parsed []address, errs []erro
 	for i, text := range texts {
 		a, reason := parseAddress(text)
 		if reason == "" {
-			if first, twice := seen[a.key()]; twice {
+			if first, isDuplicate := seen[a.canonicalText()]; isDuplicate {
 				reason = fmt.Sprintf("is the same as %s[%d]", field, first)
 			} else {
-				seen[a.key()] = i
+				seen[a.canonicalText()] = i
 			}
 		}
 		if reason != "" {
@@ -47,15 +46,15 @@ func parseAddresses(field string, texts []string) (parsed []address, errs []erro
 	return parsed, errs
 }
 
-// key is the same for two ways to write one address.
-func (a address) key() string {
+// canonicalText returns the same text for two spellings of one address.
+func (a address) canonicalText() string {
 	if a.host != "" {
 		return net.JoinHostPort(strings.ToLower(a.host), strconv.Itoa(int(a.port)))
 	}
 	return netip.AddrPortFrom(a.ip, a.port).String()
 }
 
-// parseAddress reads one address. The reason is "" or what is wrong with it.
+// parseAddress reads one address. reason is the fault of a wrong address, "" for a good one.
 func parseAddress(text string) (a address, reason string) {
 	a = address{text: text, port: defaultPort}
 	host, port, hasPort := splitAddress(text)
@@ -78,14 +77,14 @@ func parseAddress(text string) (a address, reason string) {
 		return a, ""
 	case strings.Contains(host, ":"):
 		return a, "has several colons: an IPv6 address must stand in brackets"
-	case !validName(host):
+	case !isHostName(host):
 		return a, "is neither an IP address nor a host name"
 	}
 	a.host = host
 	return a, ""
 }
 
-// splitAddress takes the port off. A number alone is a port.
+// splitAddress splits off the port. A number alone is a port of 127.0.0.1.
 func splitAddress(text string) (host, port string, hasPort bool) {
 	if text != "" && strings.Trim(text, "0123456789") == "" {
 		return "127.0.0.1", text, true
@@ -105,10 +104,9 @@ func parsePort(text string) (port uint16, reason string) {
 	return uint16(n), ""
 }
 
-// validName reports whether the text may be a host name: letters, digits, hyphens and
-// underscores in labels between dots, and not a number, which some resolvers take for
-// an address.
-func validName(text string) bool {
+// isHostName reports whether the text may be a host name: letters, digits, hyphens and underscores
+// in labels between dots. A number is no host name, because some resolvers take it for an address.
+func isHostName(text string) bool {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	if strings.Trim(text, "0123456789.") == "" || len(text) > 253 {
 		return false

@@ -75,7 +75,7 @@ func TestConfigReportsAllFaultsAtOnce(t *testing.T) {
 	require.ErrorIs(t, err, ErrConfig)
 	for _, want := range []string{
 		"Addresses names 7 replicas, at most 6", `Addresses[1] "b:0" has the port "0"`, `Addresses[2] "A:3001" is the same as Addresses[0]`,
-		`Sessions "17"`, `Memory "-1"`, "OpenTimeout", "StallTimeout",
+		`Sessions "17"`, `MaxInFlightBytes "-1"`, "OpenTimeout", "StallTimeout",
 	} {
 		require.ErrorContains(t, err, want)
 	}
@@ -84,7 +84,7 @@ func TestConfigReportsAllFaultsAtOnce(t *testing.T) {
 	require.ErrorContains(t, err, "Addresses must name at least one replica")
 }
 
-func parsed(t *testing.T, texts ...string) []address {
+func parseAll(t *testing.T, texts ...string) []address {
 	t.Helper()
 	addresses, errs := parseAddresses("Addresses", texts)
 	require.Empty(t, errs)
@@ -94,10 +94,10 @@ func parsed(t *testing.T, texts ...string) []address {
 // Each replica has one address and keeps its place.
 func TestResolve(t *testing.T) {
 	t.Parallel()
-	var dns names
-	dns.set("tb-0", "::1", "10.0.0.2", "10.0.0.1", "::ffff:10.0.0.9")
-	dns.set("tb-1", "2001:db8::2", "2001:db8::1")
-	replicas := parsed(t, "tb-1:3000", "10.0.0.3:1", "tb-0", "tb-0:3002")
+	var dns changingResolver
+	dns.setAddresses("tb-0", "::1", "10.0.0.2", "10.0.0.1", "::ffff:10.0.0.9")
+	dns.setAddresses("tb-1", "2001:db8::2", "2001:db8::1")
+	replicas := parseAll(t, "tb-1:3000", "10.0.0.3:1", "tb-0", "tb-0:3002")
 	got, err := resolveAll(t.Context(), &dns, replicas, nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{"[2001:db8::1]:3000", "10.0.0.3:1", "10.0.0.1:3001", "10.0.0.1:3002"}, nativeAddresses(got))
@@ -105,9 +105,9 @@ func TestResolve(t *testing.T) {
 
 func TestNamesThatDoNotResolve(t *testing.T) {
 	t.Parallel()
-	var dns names
-	dns.set("tb-0", "10.0.0.1")
-	replicas := parsed(t, "tb-0", "tb-1:3000", "tb-2:3000")
+	var dns changingResolver
+	dns.setAddresses("tb-0", "10.0.0.1")
+	replicas := parseAll(t, "tb-0", "tb-1:3000", "tb-2:3000")
 	_, err := resolveAll(t.Context(), &dns, replicas, nil)
 	var wrong *ResolveError
 	require.ErrorAs(t, err, &wrong)
@@ -124,29 +124,29 @@ func TestNamesThatDoNotResolve(t *testing.T) {
 
 func TestTwoNamesOfOneReplica(t *testing.T) {
 	t.Parallel()
-	var dns names
-	dns.set("tb-0", "10.0.0.1")
-	dns.set("tb-1", "10.0.0.1")
-	_, err := resolveAll(t.Context(), &dns, parsed(t, "tb-0", "tb-1"), nil)
-	require.ErrorContains(t, err, "address tb-1: 10.0.0.1:3001 is that of tb-0 too")
-	_, err = resolveAll(t.Context(), &dns, parsed(t, "tb-0:1", "tb-1:2"), nil)
+	var dns changingResolver
+	dns.setAddresses("tb-0", "10.0.0.1")
+	dns.setAddresses("tb-1", "10.0.0.1")
+	_, err := resolveAll(t.Context(), &dns, parseAll(t, "tb-0", "tb-1"), nil)
+	require.ErrorContains(t, err, "address tb-1: 10.0.0.1:3001 is the address of tb-0 too")
+	_, err = resolveAll(t.Context(), &dns, parseAll(t, "tb-0:1", "tb-1:2"), nil)
 	require.NoError(t, err)
 }
 
-// A resolver that does not answer does not hold Open up.
+// Open does not wait for a resolver without an answer.
 func TestResolverThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := open(ctx, Config{Addresses: []string{"tb-0"}, Resolver: new(names)}, newServers().dial)
+	_, err := openWith(ctx, Config{Addresses: []string{"tb-0"}, Resolver: new(changingResolver)}, newServers().dialFake)
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// Whoever looks at the servers itself looks where Open does.
+// Config.Resolve returns the addresses that Open uses.
 func TestConfigResolve(t *testing.T) {
 	t.Parallel()
-	var dns names
-	dns.set("tb-1", "10.0.0.2", "10.0.0.1")
+	var dns changingResolver
+	dns.setAddresses("tb-1", "10.0.0.2", "10.0.0.1")
 	cfg := Config{Addresses: []string{"3000", "tb-1", "10.0.0.9:1"}, Resolver: &dns}
 	got, err := cfg.Resolve(t.Context())
 	require.NoError(t, err)

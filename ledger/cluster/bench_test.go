@@ -16,7 +16,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// What a context that can end costs a full request: its events are copied.
+// The cost of copying the events of a full request, needed if the context can end.
 func BenchmarkCopy(b *testing.B) {
 	events := make([]ledger.Transfer, ledger.BatchMax)
 	b.SetBytes(int64(len(events)) * 128)
@@ -25,7 +25,7 @@ func BenchmarkCopy(b *testing.B) {
 	}
 }
 
-// A request of the native client's, and the same through this package.
+// A request through the native client alone, and the same request through this package.
 func BenchmarkCreateTransfers(b *testing.B) {
 	c := tigerbeetletest.Start(b, tigerbeetletest.Config{Production: true})
 	cfg := c.Config()
@@ -41,7 +41,7 @@ func BenchmarkCreateTransfers(b *testing.B) {
 		name string
 		size int
 	}{{"1", 1}, {"8189", ledger.BatchMax}} {
-		for _, way := range []struct {
+		for _, target := range []struct {
 			name string
 			send func([]ledger.Transfer) error
 		}{
@@ -58,13 +58,13 @@ func BenchmarkCreateTransfers(b *testing.B) {
 				return err
 			}},
 		} {
-			b.Run(n.name+"/"+way.name, func(b *testing.B) {
+			b.Run(n.name+"/"+target.name, func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					b.StopTimer()
-					transfers := p.transfers(n.size)
+					transfers := p.newTransfers(n.size)
 					b.StartTimer()
-					require.NoError(b, way.send(transfers))
+					require.NoError(b, target.send(transfers))
 				}
 				b.ReportMetric(float64(n.size*b.N)/b.Elapsed().Seconds(), "transfers/s")
 			})

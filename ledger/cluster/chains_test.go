@@ -17,20 +17,20 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// The answers to a request in letters, one for each event: e exists, f failed with its chain, c
-// was created; in capitals if the event is linked to the next one. wanted are the bounds of the
-// chains that an earlier attempt has applied, as far as answers tell.
-func TestAppliedBefore(t *testing.T) {
+// The answers to a request in letters, one for each event: e exists, f failed with its chain, c was
+// created; a capital letter if the event is linked to the next one. The wanted bounds are those of
+// chains applied by an earlier attempt, as far as answers show.
+func TestFindAppliedChains(t *testing.T) {
 	t.Parallel()
-	for answers, wanted := range map[string][]span{
+	for answers, wanted := range map[string][]chainSpan{
 		"":       nil,
-		"e":      nil, // TigerBeetle tells of single events
+		"e":      nil, // TigerBeetle's answers to single events are right
 		"ee":     nil,
 		"Ef":     {{0, 2}},
 		"EFf":    {{0, 3}},
-		"EF":     {{0, 2}}, // a chain that its request leaves open
+		"EF":     {{0, 2}}, // a chain left open by its request
 		"E":      nil,
-		"Ee":     nil, // a chain does not exist in two members
+		"Ee":     nil, // in an applied chain only the first member exists
 		"EFc":    nil,
 		"Ec":     nil,
 		"Ff":     nil,
@@ -42,7 +42,7 @@ func TestAppliedBefore(t *testing.T) {
 		"EEf":    nil,
 	} {
 		letter := func(i int) string { return strings.ToLower(answers[i : i+1]) }
-		got := appliedBefore(len(answers),
+		got := findAppliedChains(len(answers),
 			func(i int) bool { return answers[i] < 'a' },
 			func(i int) bool { return letter(i) == "e" },
 			func(i int) bool { return letter(i) == "f" })
@@ -50,14 +50,14 @@ func TestAppliedBefore(t *testing.T) {
 	}
 }
 
-// All members of a chain are mended or none.
-func TestMend(t *testing.T) {
+// The results of all members of a chain are corrected, or none.
+func TestSetExists(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(ledgertest.Seed(t), 0))
 	for range 200 {
 		missing := map[int]bool{random.IntN(12): true, random.IntN(12): true}
 		set := make(map[int]uint64)
-		mend([]span{{0, 2}, {3, 6}, {6, 8}},
+		setExists([]chainSpan{{0, 2}, {3, 6}, {6, 8}},
 			func(i int) (uint64, bool) { return uint64(100 + i), !missing[i] },
 			func(i int, timestamp uint64) { set[i] = timestamp })
 		wanted := make(map[int]uint64)
@@ -78,31 +78,31 @@ func TestBoth(t *testing.T) {
 	t.Parallel()
 	var called []string
 	name := func(text string) func() { return func() { called = append(called, text) } }
-	both(name("a"), nil)()
-	both(nil, name("b"))()
-	both(name("c"), name("d"))()
-	require.Nil(t, both(nil, nil))
+	joinFuncs(name("a"), nil)()
+	joinFuncs(nil, name("b"))()
+	joinFuncs(name("c"), name("d"))()
+	require.Nil(t, joinFuncs(nil, nil))
 	require.Equal(t, []string{"a", "b", "c", "d"}, called)
 }
 
-// A chain that posts what nobody holds was never applied.
+// A chain with a post of an unknown hold was never applied.
 func TestChainThatPostsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServers()
 		l := openFake(t, s, Config{})
 		openAccounts(t, l)
-		_, err := l.CreateTransfers(t.Context(), []ledger.Transfer{payment(10, ledger.TransferLinked), payment(12, 0)})
+		_, err := l.CreateTransfers(t.Context(), []ledger.Transfer{newPayment(10, ledger.TransferLinked), newPayment(12, 0)})
 		require.NoError(t, err)
 		post := ledger.Transfer{ID: ledger.NewID(11, 0), PendingID: ledger.NewID(99, 0), Flags: ledger.TransferPostPending}
-		s.once(fate{lost: tb.ErrClientEvicted})
-		results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{payment(10, ledger.TransferLinked), post})
+		s.setNextFate(fate{lost: tb.ErrClientEvicted})
+		results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{newPayment(10, ledger.TransferLinked), post})
 		require.NoError(t, err)
-		require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferExists, ledger.TransferLinkedEventFailed}, statuses(results))
+		require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferExists, ledger.TransferLinkedEventFailed}, statusesOf(results))
 	})
 }
 
-// A chain of accounts of which one was never created was not applied either.
+// A chain of accounts with one missing account was never applied.
 func TestChainWithANewAccount(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestChainWithANewAccount(t *testing.T) {
 		linked.Flags, carol.ID = ledger.AccountLinked, ledger.NewID(3, 0)
 		_, err := l.CreateAccounts(t.Context(), []ledger.Account{linked, bob})
 		require.NoError(t, err)
-		s.once(fate{lost: tb.ErrClientEvicted})
+		s.setNextFate(fate{lost: tb.ErrClientEvicted})
 		results, err := l.CreateAccounts(t.Context(), []ledger.Account{linked, carol})
 		require.NoError(t, err)
 		require.Equal(t, ledger.AccountExists, results[0].Status)
@@ -132,6 +132,6 @@ func (addressless) LookupNetIP(context.Context, string, string) ([]netip.Addr, e
 
 func TestNameWithoutAnAddress(t *testing.T) {
 	t.Parallel()
-	_, err := resolve(t.Context(), addressless{}, address{host: "replica"})
+	_, err := resolveReplica(t.Context(), addressless{}, address{host: "replica"})
 	require.ErrorIs(t, err, errNoAddress)
 }

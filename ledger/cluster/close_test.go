@@ -18,7 +18,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Close waits for answers that come in time. What comes later is unknown.
+// Close waits for answers within CloseTimeout. A later answer is an unknown outcome.
 func TestCloseWaitsForAnswers(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -38,14 +38,14 @@ func TestCloseWaitsForAnswers(t *testing.T) {
 				l := openFake(t, s, Config{CloseTimeout: test.timeout})
 				openAccounts(t, l)
 				away := make(chan struct{})
-				s.on(func(*fakeClient) fate { return fate{before: away} })
+				s.setFate(func(*fakeClient) fate { return fate{before: away} })
 				var calls sync.WaitGroup
 				for i := range uint64(1000) {
 					calls.Go(func() {
-						results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{payment(10+i, 0)})
+						results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{newPayment(10+i, 0)})
 						if !test.known {
 							assert.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
-							assert.NotErrorIs(t, err, ledger.ErrClosed, "which says that nothing was sent")
+							assert.NotErrorIs(t, err, ledger.ErrClosed, "ErrClosed means that nothing was sent")
 						} else if assert.NoError(t, err) {
 							assert.Equal(t, ledger.TransferCreated, results[0].Status)
 						}
@@ -71,13 +71,13 @@ func withoutCounts(s Stats) Stats {
 	return s
 }
 
-// Nobody waits for calls whose callers have gone.
+// Close does not wait for calls whose callers have returned.
 func TestCloseDoesNotWaitForTheAbandoned(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServers()
 		l := openFake(t, s, Config{})
-		s.on(func(*fakeClient) fate { return fate{before: make(chan struct{})} })
+		s.setFate(func(*fakeClient) fate { return fate{before: make(chan struct{})} })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.ErrorIs(t, l.Ping(ctx), ledger.ErrOutcomeUnknown)
@@ -87,17 +87,17 @@ func TestCloseDoesNotWaitForTheAbandoned(t *testing.T) {
 	})
 }
 
-// Calls that wait for room or for a session were not sent, and end as refused.
+// Calls that wait for memory or for a session were not sent, and are refused.
 func TestCloseEndsThoseWhoWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServers()
 		l := openFake(t, s, Config{MaxInFlightBytes: callBytes + 2000})
-		s.on(func(*fakeClient) fate { return fate{before: make(chan struct{})} })
+		s.setFate(func(*fakeClient) fate { return fate{before: make(chan struct{})} })
 		var calls sync.WaitGroup
 		var unknown, refused atomic.Int32
 		for range 3 {
-			synctest.Wait() // the first one has the room
+			synctest.Wait() // the first call has the memory
 			calls.Go(func() {
 				err := l.Ping(t.Context())
 				if errors.Is(err, ledger.ErrOutcomeUnknown) {
@@ -121,14 +121,14 @@ func TestCloseEndsThoseWhoWait(t *testing.T) {
 	})
 }
 
-// Close at any moment of losing and opening sessions leaves none open.
+// Close leaves no session open, at any moment of losing and reopening sessions.
 func TestCloseWhileSessionsAreLost(t *testing.T) {
 	t.Parallel()
 	for pause := range 40 {
 		synctest.Test(t, func(t *testing.T) {
 			s := newServers()
 			l := openFake(t, s, Config{CloseTimeout: -1})
-			s.on(func(*fakeClient) fate { return fate{lost: tb.ErrClientEvicted} })
+			s.setFate(func(*fakeClient) fate { return fate{lost: tb.ErrClientEvicted} })
 			var calls sync.WaitGroup
 			for range 4 {
 				calls.Go(func() { assert.Error(t, l.Ping(t.Context())) })
@@ -136,7 +136,7 @@ func TestCloseWhileSessionsAreLost(t *testing.T) {
 			time.Sleep(time.Duration(pause) * 10 * time.Millisecond) //nolint:forbidigo // virtual time
 			require.NoError(t, l.Close())
 			calls.Wait()
-			require.Empty(t, s.open())
+			require.Empty(t, s.openClients())
 		})
 	}
 }

@@ -7,34 +7,34 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/peerledger/peerledger/internal/requestlimit"
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Ledger is a TigerBeetle cluster. It implements ledger.Ledger and ledger.ChangeFeed; all
+// Ledger is a TigerBeetle cluster. It implements [ledger.Ledger] and [ledger.ChangeFeed]. All
 // methods may be called concurrently.
 //
-// It owns one goroutine for each session, and one for each call that has a context which
-// can end and that the native client has not answered. Close ends them all.
+// A Ledger runs one goroutine for each session, and one for each unanswered call with a cancellable
+// context. Close ends all goroutines.
 type Ledger struct {
-	cfg      Config
-	replicas []address
-	dial     dialer
-	sessions *sessions
-	room     *semaphore.Weighted // of Config.MaxInFlightBytes
-	feed     chan struct{}       // holds one: the change events call under way
-	copies   sync.Pool           // *[]ledger.Transfer, of large requests
-	batchMax atomic.Int64
-	log      *nativeLog
+	cfg             Config
+	replicas        []address
+	dial            dialer
+	sessions        *sessions
+	inFlightBytes   *semaphore.Weighted // of Config.MaxInFlightBytes
+	feedTurn        chan struct{}       // full while a call of GetChangeEvents is under way
+	transferBuffers sync.Pool           // *[]ledger.Transfer, copies of large requests
+	createLimit     *requestlimit.Limit // of create requests; Open learns it
+	nativeLog       *nativeLog
 
-	life    context.Context // of the keepers; ended by Close
-	end     context.CancelFunc
-	keepers sync.WaitGroup
-	close   func() // once
+	ctx         context.Context // of the slots' keepers; Close cancels it
+	cancel      context.CancelFunc
+	slotKeepers sync.WaitGroup
+	closeOnce   func() // runs shutDown
 }
 
 var (
@@ -42,95 +42,95 @@ var (
 	_ ledger.ChangeFeed = (*Ledger)(nil)
 )
 
-// Open opens a cluster. It returns when every session has had a real look-up answered
-// and the size of requests is known (see Ledger.BatchMax), or with an error:
+// Open opens a cluster. It returns when every session has had a real look-up answered and
+// [Ledger.BatchMax] is known, or with one of these errors:
 //
-//   - one that matches ErrConfig: the configuration cannot be used;
-//   - a *ResolveError for each host name that could not be resolved;
-//   - an *OpenError: the cluster has not answered before ctx ended or
-//     Config.OpenTimeout was over, or does not serve this client (ErrClientRelease).
+//   - errors matching [ErrConfig]: the configuration cannot be used;
+//   - a [ResolveError] for each host name without an address;
+//   - an [OpenError]: the cluster did not answer before ctx ended or Config.OpenTimeout was over,
+//     or does not serve this client ([ErrClientRelease]).
 //
-// The native client is told to close shortly before ctx ends, so that Open can keep to it.
+// Open begins to close the native clients shortly before the deadline of ctx, in order to return by
+// the deadline.
 func Open(ctx context.Context, cfg Config) (*Ledger, error) {
-	return open(ctx, cfg, dialNative)
+	return openWith(ctx, cfg, dialNative)
 }
 
-func open(ctx context.Context, cfg Config, dial dialer) (*Ledger, error) {
+func openWith(ctx context.Context, cfg Config, dial dialer) (*Ledger, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	l := newLedger(cfg.withDefaults(), dial)
-	if err := l.start(ctx); err != nil {
+	if err := l.openSessions(ctx); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }
 
-// newLedger is a ledger without sessions. The configuration is valid and complete.
+// newLedger returns a ledger without sessions. The configuration is valid and complete.
 func newLedger(cfg Config, dial dialer) *Ledger {
 	replicas, _ := parseAddresses("Addresses", cfg.Addresses)
 	l := &Ledger{
 		cfg: cfg, replicas: replicas, dial: dial, sessions: newSessions(cfg.Sessions),
-		room: semaphore.NewWeighted(cfg.MaxInFlightBytes), feed: make(chan struct{}, 1),
-		log: listenToNative(cfg.Events.Log),
+		inFlightBytes: semaphore.NewWeighted(cfg.MaxInFlightBytes), feedTurn: make(chan struct{}, 1),
+		createLimit: requestlimit.NewCreates(ledger.BatchMax), nativeLog: listenToNative(cfg.Events.Log),
 	}
 	//nolint:forbidigo // the sessions serve many callers, and end with Close and with no caller's context
-	l.life, l.end = context.WithCancel(context.Background())
-	l.close = sync.OnceFunc(l.shutDown)
-	l.batchMax.Store(ledger.BatchMax)
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.closeOnce = sync.OnceFunc(l.shutDown)
 	return l
 }
 
-// start opens the sessions and waits for the cluster.
-func (l *Ledger) start(ctx context.Context) error {
-	ctx, cancel := l.openContext(ctx)
+// openSessions opens the sessions and waits for the cluster.
+func (l *Ledger) openSessions(ctx context.Context) error {
+	ctx, cancel := l.withOpenDeadline(ctx)
 	defer cancel()
 	began := time.Now()
 	addresses, err := l.connectAll(ctx)
 	if err != nil && addresses == nil {
-		return err // names the host
+		return err // the error names the host
 	}
 	if err != nil {
-		return l.openError(err, time.Since(began), untried(l.replicas, addresses), nil) // it is this machine's fault
+		return l.newOpenError(err, time.Since(began), untriedReports(l.replicas, addresses), nil) // a fault of this machine
 	}
-	trying := l.diagnose(ctx, addresses)
-	err = l.firstContact(ctx)
-	replicas := trying.reports()
+	diagnosis := l.startDiagnosis(ctx, addresses)
+	err = l.awaitFirstAnswers(ctx)
+	replicas := diagnosis.stopTries()
 	if err == nil {
 		return nil
 	}
-	switch { // and not that the outcome of a look-up is unknown
+	switch { // the reason, not the unknown outcome of a look-up
 	case errors.Is(err, errTooNew):
 		err = errTooNew
 	case errors.Is(err, errTooOld):
 		err = errTooOld
 	case ctx.Err() != nil:
-		err = ended(ctx)
+		err = contextError(ctx)
 	}
-	return l.openError(err, time.Since(began), replicas, likelyCauses(err, replicas))
+	return l.newOpenError(err, time.Since(began), replicas, likelyCauses(err, replicas))
 }
 
-// connectAll opens all sessions, with a keeper for each, and returns where they look for
-// the replicas. The cluster need not be there.
+// connectAll opens all sessions, starts a keeper for each slot, and returns the addresses of the
+// replicas. The cluster need not run yet.
 func (l *Ledger) connectAll(ctx context.Context) ([]netip.AddrPort, error) {
 	addresses, err := resolveAll(ctx, l.cfg.Resolver, l.replicas, nil)
 	if err != nil {
 		return nil, err
 	}
-	for _, ln := range l.sessions.lanes {
-		c, err := l.connect(ln, addresses)
+	for _, slot := range l.sessions.slots {
+		c, err := l.openConn(slot, addresses)
 		if err != nil {
 			return addresses, err
 		}
-		l.sessions.install(c, false)
-		l.keepers.Go(func() { l.keep(l.life, ln) })
+		l.sessions.installConn(c, false)
+		l.slotKeepers.Go(func() { l.keepSession(l.ctx, slot) })
 	}
 	return addresses, nil
 }
 
-// openContext ends after OpenTimeout, and a little before ctx does: closing the native
-// clients takes time too.
-func (l *Ledger) openContext(ctx context.Context) (context.Context, context.CancelFunc) {
+// withOpenDeadline returns a context with a deadline after OpenTimeout, and a little before the
+// deadline of ctx: closing the native clients takes time too.
+func (l *Ledger) withOpenDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline := time.Now().Add(l.cfg.OpenTimeout)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d.Add(-min(time.Until(d)/4, time.Second))
@@ -138,9 +138,9 @@ func (l *Ledger) openContext(ctx context.Context) (context.Context, context.Canc
 	return context.WithDeadline(ctx, deadline)
 }
 
-// firstContact has a look-up answered on each session: the calls are made at once, so
-// each takes another one.
-func (l *Ledger) firstContact(ctx context.Context) error {
+// awaitFirstAnswers sends one look-up on each session and waits for the answers. The calls start
+// together, so each gets a session of its own.
+func (l *Ledger) awaitFirstAnswers(ctx context.Context) error {
 	errs := make([]error, l.cfg.Sessions)
 	var calls sync.WaitGroup
 	for i := range errs {
@@ -155,48 +155,47 @@ func (l *Ledger) firstContact(ctx context.Context) error {
 	return l.learnBatchMax(ctx)
 }
 
-// Ping asks the cluster for an account: nil if it answered. It opens no session, so it
-// may serve as a readiness check; give it a context with a deadline. The errors are those
-// of ledger.Ledger.
+// Ping looks up an account and returns nil if the cluster answered. No session is opened, so Ping
+// can serve as a readiness check. Give it a context with a deadline. The errors are listed at
+// [ledger.Ledger].
 func (l *Ledger) Ping(ctx context.Context) error {
 	_, err := l.LookupAccounts(ctx, []ledger.ID{ledger.NewID(1, 0)})
 	return err
 }
 
-// Stats are numbers of a Ledger at a moment.
+// Stats are counts of a [Ledger] at one moment.
 type Stats struct {
-	Sessions  int    // open; the others are being opened anew
-	Calls     int    // handed to the native client and not answered yet
-	Abandoned int    // of Calls, those whose callers' contexts have ended
-	Resent    uint64 // requests sent again, because a session was lost; since Open
-	Reopened  uint64 // sessions opened anew; since Open
+	Sessions  int    // open sessions; the rest is being reopened
+	Calls     int    // sent to the native client and not answered yet
+	Abandoned int    // calls among Calls whose context has ended
+	Resent    uint64 // requests sent again after a session was lost, since Open
+	Reopened  uint64 // sessions reopened since Open
 }
 
-// Stats returns the numbers of this moment.
+// Stats returns the present counts.
 func (l *Ledger) Stats() Stats {
 	s := l.sessions
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stats := Stats{Calls: s.calls, Abandoned: s.abandoned, Resent: s.resent, Reopened: s.reopened}
-	for _, ln := range s.lanes {
-		if ln.conn != nil {
+	for _, slot := range s.slots {
+		if slot.conn != nil {
 			stats.Sessions++
 		}
 	}
 	return stats
 }
 
-// Close refuses new calls, waits up to Config.CloseTimeout for the answers to those under
-// way, and ends the sessions. Calls that are not answered by then end with
-// ledger.ErrOutcomeUnknown. It returns when no goroutine of the Ledger is left. A second
-// Close waits for the first. The error is always nil.
+// Close refuses new calls, waits up to Config.CloseTimeout for the answers to calls under way, and
+// ends the sessions. Calls unanswered by then return [ledger.ErrOutcomeUnknown]. Close returns when
+// no goroutine of the Ledger is left. A second Close waits for the first. The error is always nil.
 func (l *Ledger) Close() error {
-	l.close()
+	l.closeOnce()
 	return nil
 }
 
 func (l *Ledger) shutDown() {
-	l.sessions.end(errClosed)
+	l.sessions.endCalls(errClosed)
 	if l.cfg.CloseTimeout > 0 {
 		timer := time.NewTimer(l.cfg.CloseTimeout)
 		select {
@@ -205,13 +204,14 @@ func (l *Ledger) shutDown() {
 		}
 		timer.Stop()
 	}
-	l.end()
-	l.keepers.Wait()
-	// A keeper may have left a lost connection behind, and calls may wait on it.
-	closeAll(append(l.sessions.takeLost(), l.sessions.takeAll()...))
-	l.sessions.native.Wait()
-	closeAll(l.sessions.takeLost()) // the last calls may have lost one; nobody is left who can
-	l.log.close()
+	l.cancel()
+	l.slotKeepers.Wait()
+	// A keeper may have left a lost connection in its slot, and calls may still wait on the
+	// connection.
+	closeAll(append(l.sessions.removeLostConns(), l.sessions.removeConns()...))
+	l.sessions.nativeCalls.Wait()
+	closeAll(l.sessions.removeLostConns()) // the last calls may have lost one more; no further call can
+	l.nativeLog.stopListening()
 }
 
 // closeAll closes native clients, which ends the calls on them.

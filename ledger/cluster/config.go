@@ -12,50 +12,45 @@ import (
 	"lukechampine.com/uint128"
 )
 
-// Config says which cluster to open, and how. Addresses must be given; the zero value
-// of every other field is usable.
+// Config configures a cluster. Addresses must be set; the zero value of every other field is
+// usable.
 type Config struct {
-	// ClusterID is the id with which the cluster was formatted. A server drops the
-	// requests of a client that has another one without a word. Default 0, which
-	// TigerBeetle keeps for tests.
+	// ClusterID is the id in the cluster's data files. A server silently drops the requests of a
+	// client with a wrong id. Default 0, reserved by TigerBeetle for tests.
 	ClusterID uint128.Uint128
-	// Addresses are those of the replicas, in the order of their indices, 1 to 6 of
-	// them: a host name, an IPv4 address or an IPv6 address in brackets, with a port
-	// or without one (3001 then, as in TigerBeetle), or a port alone (of 127.0.0.1).
-	// A name stands for one replica: if it has several addresses, the first in order
-	// counts, IPv4 before IPv6. No default.
+	// Addresses are the addresses of the 1 to 6 replicas in the order of their indices. Each is a
+	// host name, an IPv4 address, an IPv6 address in brackets, all with or without a port (default
+	// 3001, as in TigerBeetle), or a port alone (of 127.0.0.1). A name stands for one replica: of
+	// several addresses of a name, the lowest counts, IPv4 before IPv6. No default.
 	Addresses []string
-	// Sessions is how many sessions of the cluster to use, 1 to 16. Two that send full
-	// requests give half as much throughput again as one, four little more; one more
-	// is for small calls, which would hold the full requests up. A cluster has 64 in
-	// all. Default 3: for the two lanes of a recorder, and everything else.
+	// Sessions is the number of sessions with the cluster, 1 to 16. Two sessions with full requests
+	// have half as much throughput again as one, four have little more. Small calls need one
+	// session more, because they would delay the full requests. A cluster has 64 sessions. Default
+	// 3: two for the lanes of a recorder, one for every further call.
 	Sessions int
-	// MaxInFlightBytes is how many bytes the calls may hold that the native client has not
-	// answered, those included whose callers have gone: 8 KiB for each call and the
-	// events on top. A call for which there is no room waits. Default 128 MiB, some
-	// 16,000 small calls or 120 full ones.
+	// MaxInFlightBytes is the memory of calls not yet answered by the native client, including
+	// calls whose caller has returned: 8 KiB for each call, plus its events. A call beyond the
+	// limit waits. Default 128 MiB, some 16,000 small calls or 120 full ones.
 	MaxInFlightBytes int64
-	// OpenTimeout is how long Open waits for the cluster, if its context does not end
-	// sooner. Default 15 s.
+	// OpenTimeout is the longest time that Open waits for the cluster. Default 15 s.
 	OpenTimeout time.Duration
-	// StallTimeout is how long a session may be without an answer, while calls wait,
-	// until the host names are resolved again (and up to half as long more). If an address has changed, the session
-	// is opened anew. Default 5 s.
+	// StallTimeout is the time without any answer after which a session with waiting calls resolves
+	// the host names again; it takes up to half as long more. If an address has changed, the
+	// session is reopened. Default 5 s.
 	StallTimeout time.Duration
-	// CloseTimeout is how long Close waits for the answers to calls under way. What is
-	// not answered then ends with ledger.ErrOutcomeUnknown. Default 1 s; negative for
-	// no wait.
+	// CloseTimeout is the longest time that Close waits for the answers to calls under way. Calls
+	// unanswered by then return [ledger.ErrOutcomeUnknown]. Default 1 s; negative: no wait.
 	CloseTimeout time.Duration
 	// Resolver finds the addresses of host names. Default net.DefaultResolver.
 	Resolver Resolver
-	// Events are told what happens to the sessions. Default nobody is.
+	// Events are called when a session is lost or reopened. Default none.
 	Events Events
 }
 
-// Resolver finds the addresses of a host name; a *net.Resolver is one.
+// Resolver finds the addresses of a host name. A *net.Resolver is one.
 type Resolver interface {
-	// LookupNetIP is asked with the network "ip". It must heed the context, which Open and
-	// Close rely on.
+	// LookupNetIP is called with the network "ip". It must return when the context ends: Open and
+	// Close rely on the context.
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
@@ -72,12 +67,12 @@ func (c Config) withDefaults() Config {
 }
 
 const (
-	replicasMax = 6  // that tigerbeetle-go takes
-	sessionsMax = 16 // a quarter of a cluster's
+	replicasMax = 6  // the limit of tigerbeetle-go
+	sessionsMax = 16 // a quarter of a cluster's sessions
 )
 
-// Validate reports all that is wrong with the configuration at once, as errors that
-// match ErrConfig and name the field. It asks nobody for addresses.
+// Validate reports all faults of the configuration at once, as errors matching [ErrConfig] and
+// naming the field. No name is resolved.
 func (c Config) Validate() error {
 	_, errs := parseAddresses("Addresses", c.Addresses)
 	check := func(ok bool, field string, value any, reason string) {
@@ -86,21 +81,21 @@ func (c Config) Validate() error {
 		}
 	}
 	check(c.Sessions >= 0 && c.Sessions <= sessionsMax, "Sessions", c.Sessions, "must be 1 to 16, or 0 for the default")
-	check(c.MaxInFlightBytes >= 0, "Memory", c.MaxInFlightBytes, "must not be negative")
+	check(c.MaxInFlightBytes >= 0, "MaxInFlightBytes", c.MaxInFlightBytes, "must not be negative")
 	check(c.OpenTimeout >= 0, "OpenTimeout", c.OpenTimeout, "must not be negative")
 	check(c.StallTimeout >= 0, "StallTimeout", c.StallTimeout, "must not be negative")
 	return errors.Join(errs...)
 }
 
-// ErrConfig says that a Config, or the environment that one is read from, cannot be
-// used: a ConfigError names the field.
+// ErrConfig is matched by the errors of a [Config] or environment that cannot be used. A
+// [ConfigError] names the field.
 var ErrConfig = errors.New("cluster: invalid configuration")
 
-// ConfigError is a field of a Config, or an environment variable, that cannot be used.
-// It matches ErrConfig.
+// ConfigError is a wrong field of a [Config], or a wrong environment variable. It matches
+// [ErrConfig].
 type ConfigError struct {
-	Field  string // e.g. "Addresses[1]" or "TIGERBEETLE_CLUSTER_ID"
-	Value  string // "" if it is missing
+	Field  string // for example "Addresses[1]" or "TIGERBEETLE_CLUSTER_ID"
+	Value  string // "" if the value is missing
 	Reason string
 }
 
@@ -111,5 +106,5 @@ func (e *ConfigError) Error() string {
 	return fmt.Sprintf("cluster: %s %q %s", e.Field, e.Value, e.Reason)
 }
 
-// Is reports whether target is ErrConfig.
+// Is reports whether target is [ErrConfig].
 func (e *ConfigError) Is(target error) bool { return target == ErrConfig }

@@ -9,13 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Open returns when each session has been answered: none is answered here before all have
-// asked.
+// Open returns when each session has an answer: here no session is answered before all have asked.
 func TestOpenHearsFromEverySession(t *testing.T) {
 	t.Parallel()
 	const sessions = 4
 	s, asked, all := newServers(), make(map[*fakeClient]bool), make(chan struct{})
-	s.on(func(c *fakeClient) fate {
+	s.setFate(func(c *fakeClient) fate {
 		if asked[c] = true; len(asked) == sessions {
 			s.next = nil
 			close(all)

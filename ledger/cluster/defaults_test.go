@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The defaults are those of the comments; docs/operations.md has how long Open waits.
+// The defaults are documented in the comments of Config, and OpenTimeout in docs/operations.md.
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	c := Config{}.withDefaults()

@@ -15,28 +15,27 @@ import (
 	"lukechampine.com/uint128"
 )
 
-// Cause is why a cluster may not have answered.
+// Cause is a likely cause of a cluster's silence.
 type Cause int
 
 // The causes.
 const (
-	// CauseNothingListens: no address accepts TCP connections. The server is not
-	// running, listens elsewhere, or a firewall is in between.
+	// CauseNothingListens: no address accepts TCP connections. The server is not running, listens
+	// at another address, or is behind a firewall.
 	CauseNothingListens Cause = iota + 1
-	// CauseTooFewReplicas: fewer addresses accept connections than a cluster of so many
-	// replicas needs to go on.
+	// CauseTooFewReplicas: fewer addresses accept connections than the cluster's quorum.
 	CauseTooFewReplicas
-	// CauseClusterID: the cluster was formatted with another id. Its log says so.
+	// CauseClusterID: the cluster has another id. The server's log reports it.
 	CauseClusterID
-	// CauseConnectionsTaken: all connections of the replicas for clients are taken.
+	// CauseConnectionsTaken: the replicas have no connection left for a client.
 	CauseConnectionsTaken
 	// CauseClientRelease: the cluster does not serve clients of this release.
 	CauseClientRelease
-	// CauseBusy: the cluster is there and slow, or has no primary at the moment.
+	// CauseBusy: the cluster is slow, or has no primary at the moment.
 	CauseBusy
 )
 
-// String says what the cause is and what to do.
+// String returns the cause and its remedy.
 func (c Cause) String() string {
 	texts := map[Cause]string{
 		CauseNothingListens:   "nothing listens there (is the server running? are host and port right? is a firewall in between?)",
@@ -53,23 +52,23 @@ func (c Cause) String() string {
 	return fmt.Sprintf("Cause(%d)", int(c))
 }
 
-// OpenError is a cluster that could not be opened. It matches the error of the context
-// that ended, or ErrClientRelease.
+// OpenError is returned when a cluster could not be opened. It matches the context's error, or
+// [ErrClientRelease].
 type OpenError struct {
 	ClusterID uint128.Uint128
 	Replicas  []ReplicaReport // in the order of the addresses
-	Causes    []Cause         // the likely ones, the likeliest first
+	Causes    []Cause         // likely causes, the likeliest first
 	Waited    time.Duration
-	Native    []string // the last lines of the native client's log, where it has one; see Events.Log
+	Native    []string // the last lines of the native client's log, if there are any; see Events.Log
 	Err       error
 }
 
-// ReplicaReport is what trying the address of one replica has shown.
+// ReplicaReport is the result of a TCP connection to one replica.
 type ReplicaReport struct {
 	Address  string         // as configured
-	Resolved netip.AddrPort // where that is
-	Tried    bool           // whether there was time to try it
-	Err      error          // of connecting to it; nil if it accepts TCP connections
+	Resolved netip.AddrPort // the resolved address
+	Tried    bool           // whether a connection was tried before Open ended
+	Err      error          // of the connection; nil if the address accepts TCP
 }
 
 func (r ReplicaReport) String() string {
@@ -102,17 +101,17 @@ func (e *OpenError) Error() string {
 	return text.String()
 }
 
-// Unwrap returns why the wait ended.
+// Unwrap returns the reason why the wait ended.
 func (e *OpenError) Unwrap() error { return e.Err }
 
-func (l *Ledger) openError(err error, waited time.Duration, replicas []ReplicaReport, causes []Cause) *OpenError {
+func (l *Ledger) newOpenError(err error, waited time.Duration, replicas []ReplicaReport, causes []Cause) *OpenError {
 	return &OpenError{
 		ClusterID: l.cfg.ClusterID, Replicas: replicas, Causes: causes,
-		Waited: waited, Native: l.log.last(), Err: err,
+		Waited: waited, Native: l.nativeLog.lastLines(), Err: err,
 	}
 }
 
-// likelyCauses judges by what accepts connections.
+// likelyCauses lists the causes that fit the number of addresses accepting connections.
 func likelyCauses(err error, replicas []ReplicaReport) []Cause {
 	if errors.Is(err, ErrClientRelease) {
 		return []Cause{CauseClientRelease}
@@ -126,74 +125,74 @@ func likelyCauses(err error, replicas []ReplicaReport) []Cause {
 			accept++
 		}
 	}
-	answering := []Cause{CauseClusterID, CauseConnectionsTaken, CauseBusy}
+	generalCauses := []Cause{CauseClusterID, CauseConnectionsTaken, CauseBusy}
 	switch {
 	case tried == 0:
-		return append([]Cause{CauseNothingListens}, answering...)
+		return append([]Cause{CauseNothingListens}, generalCauses...)
 	case accept == 0:
 		return []Cause{CauseNothingListens}
 	case accept < replicationQuorum(len(replicas)):
-		return append([]Cause{CauseTooFewReplicas}, answering...)
+		return append([]Cause{CauseTooFewReplicas}, generalCauses...)
 	default:
-		return answering
+		return generalCauses
 	}
 }
 
-// replicationQuorum is how many of n replicas must be there for requests to be executed.
+// replicationQuorum returns the number of replicas, out of n, needed to execute requests.
 // (https://docs.tigerbeetle.com/operating/cluster/)
 func replicationQuorum(n int) int { return [...]int{0, 1, 2, 2, 2, 3, 3}[n] }
 
-// diagnosis tries the addresses while Open waits for the cluster. It waits itself for half
-// of the time first: each try takes a connection of the server's for a moment, and mostly
-// none is needed.
+// diagnosis tries to connect to the replicas while Open waits for the cluster. It starts after half
+// of the time: each try takes one of the server's connections for a moment, and usually no try is
+// needed.
 type diagnosis struct {
-	end     context.CancelFunc
-	running sync.WaitGroup
-	found   []ReplicaReport
+	cancel  context.CancelFunc
+	tries   sync.WaitGroup
+	results []ReplicaReport
 }
 
-func (l *Ledger) diagnose(ctx context.Context, addresses []netip.AddrPort) *diagnosis {
-	d := &diagnosis{found: untried(l.replicas, addresses)}
-	var life context.Context
-	life, d.end = context.WithCancel(ctx)
+func (l *Ledger) startDiagnosis(ctx context.Context, addresses []netip.AddrPort) *diagnosis {
+	d := &diagnosis{results: untriedReports(l.replicas, addresses)}
+	var triesCtx context.Context
+	triesCtx, d.cancel = context.WithCancel(ctx)
 	deadline, _ := ctx.Deadline()
-	d.running.Go(func() {
+	d.tries.Go(func() {
 		select {
-		case <-life.Done():
+		case <-triesCtx.Done():
 			return
 		case <-time.After(time.Until(deadline) / 2):
 		}
-		for i := range d.found {
-			d.running.Go(func() { d.found[i].try(life) })
+		for i := range d.results {
+			d.tries.Go(func() { d.results[i].tryConnect(triesCtx) })
 		}
 	})
 	return d
 }
 
-// untried are reports of addresses that nobody has tried yet.
-func untried(replicas []address, resolved []netip.AddrPort) (reports []ReplicaReport) {
+// untriedReports returns a report for each replica without a result.
+func untriedReports(replicas []address, resolved []netip.AddrPort) (reports []ReplicaReport) {
 	for i, a := range replicas {
 		reports = append(reports, ReplicaReport{Address: a.text, Resolved: resolved[i]})
 	}
 	return reports
 }
 
-// try connects to the replica and closes the connection.
-func (r *ReplicaReport) try(ctx context.Context) {
+// tryConnect connects to the replica and closes the connection.
+func (r *ReplicaReport) tryConnect(ctx context.Context) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", r.Resolved.String())
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
-		return // it was cut short, and shows nothing
+		return // the try was cut short and has no result
 	}
 	r.Tried, r.Err = true, err
 	if err == nil {
-		_ = conn.Close() // it has shown all it can
+		_ = conn.Close() // the connection itself was the result
 	}
 }
 
-// reports ends the tries and returns what they found.
-func (d *diagnosis) reports() []ReplicaReport {
-	d.end()
-	d.running.Wait()
-	return d.found
+// stopTries ends the tries and returns their results.
+func (d *diagnosis) stopTries() []ReplicaReport {
+	d.cancel()
+	d.tries.Wait()
+	return d.results
 }

@@ -13,29 +13,28 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// The environment variables that ConfigFromEnv reads. They are settings of this
-// library; TigerBeetle's server reads none of them.
+// The environment variables of [ConfigFromEnv]: settings of this library, unknown to TigerBeetle's
+// server.
 const (
-	// EnvClusterID is the cluster's id, 0 to 2^128-1 in decimal digits. Must be given:
-	// with a wrong one nothing ever answers.
+	// EnvClusterID is the cluster's id, 0 to 2^128-1 in decimal digits. It must be set: a cluster
+	// with a different id never answers.
 	EnvClusterID = "TIGERBEETLE_CLUSTER_ID"
-	// EnvAddresses are the addresses of all replicas, in the order of their indices,
-	// with commas between. See Config.Addresses.
+	// EnvAddresses are the addresses of all replicas, in the order of their indices, separated by
+	// commas. See [Config.Addresses].
 	EnvAddresses = "TIGERBEETLE_ADDRESSES"
-	// EnvHost and EnvPort are the address of a single replica, instead of
-	// EnvAddresses. The host is 127.0.0.1 and the port 3001 where only the other one is
-	// given.
+	// EnvHost and EnvPort are the address of a single replica, instead of EnvAddresses. If only one
+	// of the two is set, the host is 127.0.0.1 or the port is 3001.
 	EnvHost = "TIGERBEETLE_HOST"
 	EnvPort = "TIGERBEETLE_PORT"
-	// EnvReplicaCount is how many replicas the cluster has, 1 to 6. It may be left out;
-	// if it is given, that many addresses must be.
+	// EnvReplicaCount is the number of replicas, 1 to 6. It may be empty; otherwise it must equal
+	// the number of addresses.
 	EnvReplicaCount = "TIGERBEETLE_REPLICA_COUNT"
 )
 
-// ConfigFromEnv reads which cluster to open from the environment: EnvClusterID, and
-// EnvAddresses or else EnvHost and EnvPort. Empty variables count as not given, blanks
-// around values and list elements are dropped. All faults are reported at once, as
-// errors that match ErrConfig and name the variable.
+// ConfigFromEnv reads the configuration from the environment: [EnvClusterID], and [EnvAddresses] or
+// else [EnvHost] and [EnvPort]. Empty variables count as not set; blanks around values and list
+// elements are dropped. All faults are reported at once, as errors that match [ErrConfig] and name
+// the variable.
 func ConfigFromEnv() (Config, error) {
 	id, idErr := clusterIDFrom(os.Getenv)
 	addresses, addressErr := addressesFrom(os.Getenv)
@@ -84,7 +83,7 @@ func addressesFrom(getenv func(string) string) ([]string, error) {
 	return addresses, errors.Join(errs...)
 }
 
-// singleAddress puts the address of a single replica together.
+// singleAddress joins the host and port of a single replica.
 func singleAddress(host, port string) (addresses []string, errs []error) {
 	if host == "" {
 		host = "127.0.0.1"
@@ -95,12 +94,12 @@ func singleAddress(host, port string) (addresses []string, errs []error) {
 	if _, reason := parsePort(port); reason != "" {
 		errs = append(errs, &ConfigError{Field: EnvPort, Value: port, Reason: "is not a number from 1 to 65535"})
 	}
-	bare := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	text := net.JoinHostPort(bare, strconv.Itoa(defaultPort)) // brackets an IPv6 address
+	bareHost := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	text := net.JoinHostPort(bareHost, strconv.Itoa(defaultPort)) // brackets an IPv6 address
 	if _, reason := parseAddress(text); reason != "" {
 		errs = append(errs, &ConfigError{Field: EnvHost, Value: host, Reason: "is not one host name or IP address without a port"})
 	}
-	return []string{net.JoinHostPort(bare, port)}, errs
+	return []string{net.JoinHostPort(bareHost, port)}, errs
 }
 
 func checkReplicaCount(text string, addresses []string) error {

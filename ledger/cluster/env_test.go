@@ -11,8 +11,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// setenv sets the variables and unsets the others that ConfigFromEnv reads.
-func setenv(t *testing.T, values map[string]string) {
+// setEnvironment sets the given variables of ConfigFromEnv and unsets the rest.
+func setEnvironment(t *testing.T, values map[string]string) {
 	t.Helper()
 	for _, name := range []string{
 		cluster.EnvClusterID, cluster.EnvAddresses, cluster.EnvHost, cluster.EnvPort, cluster.EnvReplicaCount,
@@ -38,7 +38,7 @@ func TestConfigFromEnv(t *testing.T) {
 		{map[string]string{cluster.EnvClusterID: "7", cluster.EnvHost: "::1"}, uint128.From64(7), []string{"[::1]:3001"}},
 		{map[string]string{cluster.EnvClusterID: "7", cluster.EnvPort: "3000"}, uint128.From64(7), []string{"127.0.0.1:3000"}},
 	} {
-		setenv(t, test.env)
+		setEnvironment(t, test.env)
 		cfg, err := cluster.ConfigFromEnv()
 		require.NoError(t, err)
 		require.NoError(t, cfg.Validate())
@@ -81,7 +81,7 @@ func TestConfigFromEnvReportsAllFaultsAtOnce(t *testing.T) {
 			[]string{"give one or the other", "TIGERBEETLE_ADDRESSES[1]", "TIGERBEETLE_PORT", "TIGERBEETLE_REPLICA_COUNT"},
 		},
 	} {
-		setenv(t, test.env)
+		setEnvironment(t, test.env)
 		_, err := cluster.ConfigFromEnv()
 		require.ErrorIs(t, err, cluster.ErrConfig)
 		for _, want := range test.want {

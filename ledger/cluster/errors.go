@@ -12,13 +12,13 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// errClosed is why a call is refused after Close.
+// errClosed is the error of calls after Close.
 var errClosed = fmt.Errorf("cluster: %w", ledger.ErrClosed)
 
-// classError is what became of a request, and why. The classes of package ledger exclude
-// each other (one says that a request was sent, the others and the native client's word for
-// one of them that it was not), so the error matches its own, and of its cause whatever is none of them: a cause may come from
-// anywhere, and may be what became of another request.
+// classError is an error class of package ledger with its cause. errors.Is matches this class and
+// no other: the cause may stem from an earlier request and carry a different class. The classes
+// exclude each other, because ErrOutcomeUnknown means a sent request, and the rest a request not
+// sent.
 type classError struct {
 	class error
 	cause error
@@ -26,7 +26,7 @@ type classError struct {
 
 func (e *classError) Error() string { return fmt.Sprintf("cluster: %v: %v", e.class, e.cause) }
 
-// Is reports whether target is the class, or of the cause.
+// Is reports whether target is the class, or an error of the cause that is no class.
 func (e *classError) Is(target error) bool {
 	switch target {
 	case e.class:
@@ -40,11 +40,11 @@ func (e *classError) Is(target error) bool {
 // As finds a typed error in the cause.
 func (e *classError) As(target any) bool { return errors.As(e.cause, target) }
 
-// unknown says that nobody knows whether a request was executed.
-func unknown(cause error) error { return &classError{ledger.ErrOutcomeUnknown, cause} }
+// wrapUnknown returns the error of a request that may have been executed.
+func wrapUnknown(cause error) error { return &classError{ledger.ErrOutcomeUnknown, cause} }
 
-// ended is the error of a context that has ended: its own, and the cause that it was given.
-func ended(ctx context.Context) error {
+// contextError returns the error of an ended context, together with the context's cause.
+func contextError(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if cause == err { //nolint:errorlint // a context without a cause of its own gives the very same
 		return err
@@ -52,10 +52,11 @@ func ended(ctx context.Context) error {
 	return &classError{err, cause}
 }
 
-// unsent is why a request was not sent, or not once more.
-func unsent(err error, handed bool) error {
-	if handed {
-		return unknown(err)
+// wrapUnsent returns the error of an attempt that was not sent. If an earlier attempt is
+// unanswered, the outcome is unknown.
+func wrapUnsent(err error, unanswered bool) error {
+	if unanswered {
+		return wrapUnknown(err)
 	}
 	return err
 }

@@ -17,8 +17,7 @@ import (
 	"github.com/peerledger/peerledger/transfers"
 )
 
-// Whatever cause a context was given, the error says of the request what is true, and
-// nothing else.
+// With any cause of a context, the error matches the one true class and no other.
 func TestOneClassOfError(t *testing.T) {
 	t.Parallel()
 	classes := []error{ledger.ErrOutcomeUnknown, ledger.ErrTooMuchData, ledger.ErrClosed}
@@ -37,7 +36,7 @@ func TestOneClassOfError(t *testing.T) {
 			}
 
 			ctx, cancel = context.WithCancelCause(t.Context())
-			s.on(func(*fakeClient) fate {
+			s.setFate(func(*fakeClient) fate {
 				cancel(fmt.Errorf("%w: %w", own, class))
 				return fate{before: make(chan struct{})}
 			})
@@ -51,7 +50,7 @@ func TestOneClassOfError(t *testing.T) {
 	}
 }
 
-// What the native client says of a second attempt says nothing of the first.
+// An error of the second attempt does not decide the outcome of the first.
 func TestSecondAttemptIsTooLarge(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -59,24 +58,23 @@ func TestSecondAttemptIsTooLarge(t *testing.T) {
 		l := openFake(t, s, Config{})
 		openAccounts(t, l)
 		requests := 0
-		s.on(func(*fakeClient) fate {
+		s.setFate(func(*fakeClient) fate {
 			if requests++; requests == 1 {
 				return fate{lost: tb.ErrClientEvicted, apply: true}
 			}
 			return fate{lost: tb.ErrTooMuchData}
 		})
-		_, err := l.CreateTransfers(t.Context(), []ledger.Transfer{payment(10, 0)})
+		_, err := l.CreateTransfers(t.Context(), []ledger.Transfer{newPayment(10, 0)})
 		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		require.NotErrorIs(t, err, ledger.ErrTooMuchData)
-		s.on(nil)
+		s.setFate(nil)
 		found, err := s.ledger.LookupTransfers(t.Context(), []ledger.ID{ledger.NewID(10, 0)})
 		require.NoError(t, err)
 		require.Len(t, found, 1)
 	})
 }
 
-// A packet that is in the books is never reported as refused by the recorder, however the
-// ledger ends.
+// The recorder never reports a packet in the books as refused, however the ledger ends.
 func TestRecorderOnALedgerThatEnds(t *testing.T) {
 	t.Parallel()
 	for _, closes := range []bool{false, true} {
@@ -91,7 +89,7 @@ func TestRecorderOnALedgerThatEnds(t *testing.T) {
 		r, err := transfers.NewRecorder(l, book, transfers.Config{})
 		require.NoError(t, err)
 		sent := make(chan struct{})
-		s.on(func(*fakeClient) fate {
+		s.setFate(func(*fakeClient) fate {
 			if !closes {
 				return fate{lost: tb.ErrClientReleaseTooHigh, apply: true}
 			}
@@ -107,6 +105,6 @@ func TestRecorderOnALedgerThatEnds(t *testing.T) {
 		result := ticket.Wait(t.Context())
 		require.Equal(t, ledger.OutcomeUnknown, result.Outcome)
 		require.ErrorIs(t, result.Err, ledger.ErrOutcomeUnknown)
-		_ = r.Close(t.Context()) // what it says of the operation, the ticket has said
+		_ = r.Close(t.Context()) // the future has returned the operation's error
 	}
 }

@@ -14,13 +14,13 @@ import (
 	"github.com/peerledger/peerledger/ledger/cluster"
 )
 
-// Open says what is wrong, here that the server does not run.
+// The error of Open names the cause, here a server that does not run.
 func Example() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	l, err := cluster.Open(ctx, cluster.Config{
 		ClusterID: uint128.From64(7),
-		Addresses: []string{"localhost:1"}, // of each replica, in the order of their indices
+		Addresses: []string{"localhost:1"}, // one for each replica, in the order of their indices
 	})
 	var report *cluster.OpenError
 	if errors.As(err, &report) {

@@ -21,33 +21,33 @@ import (
 	"github.com/peerledger/peerledger/ledger/tbclient"
 )
 
-// servers stands in for a cluster: its native clients are tbclient's, of one embedded
-// ledger, and can be told to lose their session.
+// servers stands in for a cluster: its native clients are tbclient's, on one embedded ledger, and
+// can lose their sessions.
 type servers struct {
 	ledger *embedded.Ledger
 
 	mu        sync.Mutex
-	clients   map[*fakeClient]bool // those that are open
+	clients   map[*fakeClient]bool // the open ones
 	dialed    int
-	addresses []netip.AddrPort // of the last one
+	addresses []netip.AddrPort // of the last client
 	dialErr   error
-	data      unsafe.Pointer // of the last transfers
-	// next decides what becomes of a create or look-up request; nil lets it through.
+	data      unsafe.Pointer // memory of the last request of transfers
+	// next decides the fate of a create or look-up request; nil executes it.
 	next func(c *fakeClient) fate
 }
 
-// fate is what becomes of a request.
+// fate is the fate of a request.
 type fate struct {
-	lost   error           // what the session ends with, if it does
-	apply  bool            // whether the request is executed all the same
-	before <-chan struct{} // what the native client waits for before it looks at the request
+	lost   error           // the error that ends the session, if not nil
+	apply  bool            // whether the request is executed before the session ends
+	before <-chan struct{} // the native client reads the request when before is closed
 }
 
 func newServers(opts ...embedded.Option) *servers {
 	return &servers{ledger: embedded.New(opts...), clients: map[*fakeClient]bool{}}
 }
 
-func (s *servers) dial(_ uint128.Uint128, replicas []netip.AddrPort) (tb.Client, error) {
+func (s *servers) dialFake(_ uint128.Uint128, replicas []netip.AddrPort) (tb.Client, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dialed++
@@ -60,35 +60,35 @@ func (s *servers) dial(_ uint128.Uint128, replicas []netip.AddrPort) (tb.Client,
 	return c, nil
 }
 
-// on sets what becomes of the following requests.
-func (s *servers) on(next func(c *fakeClient) fate) {
+// setFate decides the fate of the following requests.
+func (s *servers) setFate(next func(c *fakeClient) fate) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.next = next
 }
 
-// once is a fate for the next request only.
-func (s *servers) once(f fate) {
-	s.on(func(*fakeClient) fate {
+// setNextFate decides the fate of the next request only.
+func (s *servers) setNextFate(f fate) {
+	s.setFate(func(*fakeClient) fate {
 		s.next = nil
 		return f
 	})
 }
 
-func (s *servers) dials() int {
+func (s *servers) dialCount() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.dialed
 }
 
-// handed is where the transfers of the last request lie.
-func (s *servers) handed() unsafe.Pointer {
+// lastTransfers returns the memory of the last request of transfers.
+func (s *servers) lastTransfers() unsafe.Pointer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.data
 }
 
-func (s *servers) open() []*fakeClient {
+func (s *servers) openClients() []*fakeClient {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Collect(maps.Keys(s.clients))
@@ -112,9 +112,9 @@ func (c *fakeClient) Close() {
 	})
 }
 
-// drop is what the cluster does to a session: the native client does not answer any
-// more, and still has to be closed.
-func (c *fakeClient) drop() { c.Client.Close() }
+// dropSession ends the session as an eviction does: the native client answers no more, and still
+// has to be closed.
+func (c *fakeClient) dropSession() { c.Client.Close() }
 
 func ofFate[R any](c *fakeClient, request func() ([]R, error)) ([]R, error) {
 	c.servers.mu.Lock()
@@ -138,7 +138,7 @@ func ofFate[R any](c *fakeClient, request func() ([]R, error)) ([]R, error) {
 			return nil, err
 		}
 	}
-	c.drop()
+	c.dropSession()
 	return nil, f.lost
 }
 
@@ -161,21 +161,21 @@ func (c *fakeClient) GetChangeEvents(filter tb.ChangeEventsFilter) ([]tb.ChangeE
 	return ofFate(c, func() ([]tb.ChangeEvent, error) { return c.Client.GetChangeEvents(filter) })
 }
 
-var here = []string{"127.0.0.1:3001"}
+var localAddresses = []string{"127.0.0.1:3001"}
 
-// openFake opens a ledger on the servers and closes it in the end; then every session
+// openFake opens a ledger on the servers and closes it at the end of the test. Then every session
 // must be closed.
 func openFake(t *testing.T, s *servers, cfg Config) *Ledger {
 	t.Helper()
 	cfg.Sessions = cmp.Or(cfg.Sessions, 2)
 	if cfg.Addresses == nil {
-		cfg.Addresses = here
+		cfg.Addresses = localAddresses
 	}
-	l, err := open(t.Context(), cfg, s.dial)
+	l, err := openWith(t.Context(), cfg, s.dialFake)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, l.Close())
-		require.Empty(t, s.open(), "sessions are left")
+		require.Empty(t, s.openClients(), "sessions are left")
 	})
 	return l
 }
@@ -194,22 +194,22 @@ func openAccounts(t *testing.T, l ledger.Ledger) {
 	require.Equal(t, ledger.AccountCreated, results[1].Status)
 }
 
-func payment(id uint64, flags ledger.TransferFlags) ledger.Transfer {
+func newPayment(id uint64, flags ledger.TransferFlags) ledger.Transfer {
 	return ledger.Transfer{
 		ID: ledger.NewID(id, 0), DebitAccountID: alice.ID, CreditAccountID: bob.ID,
 		Amount: ledger.NewAmount(1), Ledger: 1, Code: 1, Flags: flags,
 	}
 }
 
-func statuses(results []ledger.CreateTransferResult) (all []ledger.CreateTransferStatus) {
+func statusesOf(results []ledger.CreateTransferResult) (all []ledger.CreateTransferStatus) {
 	for _, r := range results {
 		all = append(all, r.Status)
 	}
 	return all
 }
 
-// endable is a context that has an end, which comes when the test ends it.
-func endable(t *testing.T) (context.Context, context.CancelFunc) {
+// cancellableContext returns a context that ends when the test cancels it.
+func cancellableContext(t *testing.T) (context.Context, context.CancelFunc) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)

@@ -14,16 +14,16 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// belated executes a request whose caller has gone when the books are counted, as a real
-// server may at any time, and refuses nothing else.
-type belated struct {
+// lateLedger executes an abandoned request while the books are counted, as a real server may at any
+// time.
+type lateLedger struct {
 	*embedded.Ledger
 
 	mu      sync.Mutex
 	delayed [][]ledger.Transfer
 }
 
-func (b *belated) CreateTransfers(ctx context.Context, transfers []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
+func (b *lateLedger) CreateTransfers(ctx context.Context, transfers []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	results, err := b.Ledger.CreateTransfers(ctx, transfers)
 	if ctx.Err() == nil {
 		return results, err
@@ -36,8 +36,8 @@ func (b *belated) CreateTransfers(ctx context.Context, transfers []ledger.Transf
 	return nil, fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, context.Cause(ctx))
 }
 
-// LookupAccounts is what a load counts the books with.
-func (b *belated) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+// LookupAccounts is the call with which a load counts the books.
+func (b *lateLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
 	b.mu.Lock()
 	delayed := b.delayed
 	b.delayed = nil
@@ -50,14 +50,13 @@ func (b *belated) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger
 	return b.Ledger.LookupAccounts(ctx, ids)
 }
 
-// A load that is stopped counts its books right, whenever the requests that it gave up are
-// executed.
+// A stopped load counts its books right, whenever its abandoned requests are executed.
 func TestLoadCountsWhatIsExecutedLate(t *testing.T) {
 	t.Parallel()
-	l := &belated{Ledger: embedded.New()}
+	l := &lateLedger{Ledger: embedded.New()}
 	w := startLoad(t, l)
-	// The callers end between two requests most of the time; this one does not.
-	given := w.transfers(loadBatch)
+	// Most callers end between two requests; this caller ends during one.
+	given := w.newTransfers(loadBatch)
 	ended, end := context.WithCancel(t.Context())
 	end()
 	_, err := l.CreateTransfers(ended, given)
@@ -65,6 +64,6 @@ func TestLoadCountsWhatIsExecutedLate(t *testing.T) {
 	w.stop()
 	w.callers.Wait()
 	w.unknown = append(w.unknown, given)
-	w.finish(t, l)
+	w.stopAndCheck(t, l)
 	require.NoError(t, l.Close())
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// pair is two accounts of a ledger number of their own.
+// pair is two accounts with a ledger number of their own.
 type pair struct {
 	debit, credit ledger.ID
 	number        uint32
@@ -38,8 +38,8 @@ func newPair(tb testing.TB, l ledger.Ledger) pair {
 
 func randomID() ledger.ID { return ledger.NewID(rand.Uint64()|1, rand.Uint64()>>1) }
 
-// transfers returns n new ones of one unit.
-func (p pair) transfers(n int) []ledger.Transfer {
+// newTransfers returns n new transfers of one unit.
+func (p pair) newTransfers(n int) []ledger.Transfer {
 	all := make([]ledger.Transfer, n)
 	for i := range all {
 		all[i] = ledger.Transfer{
@@ -50,8 +50,8 @@ func (p pair) transfers(n int) []ledger.Transfer {
 	return all
 }
 
-// posted is what has moved between the two.
-func (p pair) posted(t *testing.T, l ledger.Ledger) uint64 {
+// postedAmount returns the amount moved between the two accounts.
+func (p pair) postedAmount(t *testing.T, l ledger.Ledger) uint64 {
 	t.Helper()
 	found, err := l.LookupAccounts(t.Context(), []ledger.ID{p.debit, p.credit})
 	require.NoError(t, err)
@@ -62,21 +62,21 @@ func (p pair) posted(t *testing.T, l ledger.Ledger) uint64 {
 	return n
 }
 
-// load creates transfers on a ledger until it is stopped: some callers, each with one
-// request at a time, which nobody gives up and nobody sends twice.
+// load creates transfers on a ledger until it is stopped. Each of its callers has one request at a
+// time, and sends it once.
 type load struct {
 	pair
 	stop    context.CancelFunc
 	callers sync.WaitGroup
 
 	mu       sync.Mutex
-	changed  chan struct{} // closed, and made anew, with each answer
+	changed  chan struct{} // closed and replaced at each answer
 	answers  int
 	known    []ledger.ID         // answered as applied
-	unknown  [][]ledger.Transfer // of each request that was stopped
-	last     time.Time           // of an answer
+	unknown  [][]ledger.Transfer // the requests cut short by the stop
+	last     time.Time           // time of the last answer
 	longest  time.Duration
-	existing int // answered as exists: a lost session's
+	existing int // answered as exists, after a lost session
 }
 
 const (
@@ -84,7 +84,7 @@ const (
 	loadBatch   = 20
 )
 
-// startLoad starts a load and returns when it has had some answers.
+// startLoad starts a load and returns after the first answers.
 func startLoad(t *testing.T, l ledger.Ledger) *load {
 	t.Helper()
 	w := &load{pair: newPair(t, l), changed: make(chan struct{}), last: time.Now()}
@@ -94,20 +94,20 @@ func startLoad(t *testing.T, l ledger.Ledger) *load {
 	for range loadCallers {
 		w.callers.Go(func() {
 			for ctx.Err() == nil {
-				if !w.send(ctx, t, l) {
+				if !w.sendRequest(ctx, t, l) {
 					return
 				}
 			}
 		})
 	}
-	w.await(t, 20)
+	w.awaitAnswers(t, 20)
 	return w
 }
 
-// send sends one request. It returns false if that failed.
-func (w *load) send(ctx context.Context, t *testing.T, l ledger.Ledger) bool {
+// sendRequest sends one request. It returns false after an error.
+func (w *load) sendRequest(ctx context.Context, t *testing.T, l ledger.Ledger) bool {
 	t.Helper()
-	transfers := w.transfers(loadBatch)
+	transfers := w.newTransfers(loadBatch)
 	results, err := l.CreateTransfers(ctx, transfers)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -132,17 +132,17 @@ func (w *load) send(ctx context.Context, t *testing.T, l ledger.Ledger) bool {
 	return true
 }
 
-// within is how long a load may be without an answer in these tests: a view change and
-// what the client's pauses between attempts, of up to ten seconds, add to it.
-const within = 40 * time.Second
+// maxPause is the longest time that a load may be without an answer in these tests: a view change,
+// plus the native client's pauses of up to ten seconds between attempts.
+const maxPause = 40 * time.Second
 
-// await waits for so many answers more.
-func (w *load) await(t *testing.T, more int) {
+// awaitAnswers waits for this many further answers.
+func (w *load) awaitAnswers(t *testing.T, more int) {
 	t.Helper()
 	w.mu.Lock()
 	target := w.answers + more
 	w.mu.Unlock()
-	timer := time.NewTimer(within)
+	timer := time.NewTimer(maxPause)
 	defer timer.Stop()
 	for {
 		w.mu.Lock()
@@ -154,12 +154,12 @@ func (w *load) await(t *testing.T, more int) {
 		select {
 		case <-changed:
 		case <-timer.C:
-			require.Fail(t, "the load does not go on", "no %d answers in %v", more, within)
+			require.Fail(t, "the load does not go on", "no %d answers in %v", more, maxPause)
 		}
 	}
 }
 
-// pauseSince is the longest time without an answer since the last call.
+// pauseSince returns the longest time without an answer since the last call.
 func (w *load) pauseSince() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -168,11 +168,11 @@ func (w *load) pauseSince() time.Duration {
 	return longest
 }
 
-// finish stops the load and checks the books: what was answered as applied is there, what
-// was stopped and asked for again is there once, and there is nothing else. A request that
-// was stopped may be executed at any later moment, until it has been asked for again: then
-// that changes nothing, and the books can be counted.
-func (w *load) finish(t *testing.T, l ledger.Ledger) {
+// stopAndCheck stops the load and checks the books: the transfers answered as applied are there,
+// the transfers of requests cut short are sent again and then there once, and nothing else is
+// there. The cluster may execute a request cut short at any moment until it was sent again;
+// afterwards the books no longer change and can be counted.
+func (w *load) stopAndCheck(t *testing.T, l ledger.Ledger) {
 	t.Helper()
 	w.stop()
 	w.callers.Wait()
@@ -186,20 +186,20 @@ func (w *load) finish(t *testing.T, l ledger.Ledger) {
 			}
 		}
 	}
-	known := w.lookup(t, l, w.known)
+	known := w.countFound(t, l, w.known)
 	require.Len(t, w.known, known, "acknowledged and not there")
-	require.Equal(t, uint64(known+stopped), w.posted(t, l))
+	require.Equal(t, uint64(known+stopped), w.postedAmount(t, l))
 	ledgertest.RequireNothingHeld(t, l)
 	t.Logf("%d transfers acknowledged, all there; %d of %d whose answers were not waited for were there; %d were answered as exists",
 		known, executed, stopped, w.existing)
 }
 
-// lookup is how many of the transfers are there.
-func (w *load) lookup(t *testing.T, l ledger.Ledger, ids []ledger.ID) (found int) {
+// countFound returns how many of the transfers are in the ledger.
+func (w *load) countFound(t *testing.T, l ledger.Ledger, ids []ledger.ID) (found int) {
 	t.Helper()
-	const most = 1000
+	const maxIDs = 1000
 	for len(ids) > 0 {
-		n := min(most, len(ids))
+		n := min(maxIDs, len(ids))
 		page, err := l.LookupTransfers(t.Context(), ids[:n])
 		require.NoError(t, err)
 		found += len(page)
@@ -208,8 +208,7 @@ func (w *load) lookup(t *testing.T, l ledger.Ledger, ids []ledger.ID) (found int
 	return found
 }
 
-// createUntilKnown sends transfers again, with a deadline for each attempt, until their
-// outcome is known.
+// createUntilKnown sends transfers, with a deadline for each attempt, until their outcome is known.
 func createUntilKnown(t *testing.T, l ledger.Ledger, transfers []ledger.Transfer, each time.Duration) []ledger.CreateTransferResult {
 	t.Helper()
 	for {

@@ -13,24 +13,23 @@ import (
 	"github.com/peerledger/peerledger/internal/unsafecast"
 )
 
-// dialer opens a native client, which is one session. It does not wait for the
-// cluster.
+// dialer opens a native client, which is one session, without waiting for the cluster.
 type dialer func(id uint128.Uint128, replicas []netip.AddrPort) (tb.Client, error)
 
 func dialNative(id uint128.Uint128, replicas []netip.AddrPort) (tb.Client, error) {
 	return tb.NewClient(unsafecast.Value[tb.Uint128](id), nativeAddresses(replicas))
 }
 
-// What ErrClientRelease says in particular.
+// The two reasons for ErrClientRelease.
 var (
 	errTooNew = fmt.Errorf("%w: the client's, %s, is newer than the cluster's", ErrClientRelease, ClientRelease)
 	errTooOld = fmt.Errorf("%w: the client's, %s, is older than the cluster serves", ErrClientRelease, ClientRelease)
 )
 
-// sessionEnd is why the native client has ended, if the error says that it has: then
-// its request may have been executed or not, and no further one will be. nil for an
-// error of the request alone.
-func sessionEnd(err error) error {
+// sessionEndCause returns the reason why the native client has ended, or nil if err concerns the
+// request alone. An ended client may have executed the request or not, and executes no further
+// request.
+func sessionEndCause(err error) error {
 	switch {
 	case errors.Is(err, tb.ErrClientReleaseTooHigh):
 		return errTooNew
@@ -39,7 +38,7 @@ func sessionEnd(err error) error {
 	case errors.Is(err, tb.ErrClientEvicted):
 		return ErrEvicted
 	case errors.Is(err, tb.ErrClientClosed):
-		return ErrSessionLost // dropped while it was idle, most likely
+		return ErrSessionLost // most likely dropped while it was idle
 	default:
 		return nil
 	}

@@ -19,10 +19,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// These tests have the real native client and no TigerBeetle: whoever listens says
-// nothing.
+// These tests use the real native client without TigerBeetle.
 
-// blackHole accepts connections and answers nothing. It returns its address.
+// blackHole returns an address that accepts connections and answers nothing.
 func blackHole(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -48,8 +47,8 @@ func blackHole(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// nobody is an address where nothing listens.
-func nobody(t *testing.T) string {
+// unusedAddress returns an address without a listener.
+func unusedAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -90,7 +89,7 @@ func TestOpenRefused(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	_, err := Open(ctx, Config{Addresses: []string{nobody(t), nobody(t), blackHole(t)}})
+	_, err := Open(ctx, Config{Addresses: []string{unusedAddress(t), unusedAddress(t), blackHole(t)}})
 	t.Log(err)
 	var report *OpenError
 	require.ErrorAs(t, err, &report)
@@ -98,7 +97,7 @@ func TestOpenRefused(t *testing.T) {
 
 	ctx, cancel = context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	_, err = Open(ctx, Config{Addresses: []string{nobody(t)}})
+	_, err = Open(ctx, Config{Addresses: []string{unusedAddress(t)}})
 	t.Log(err)
 	require.ErrorAs(t, err, &report)
 	require.Equal(t, []Cause{CauseNothingListens}, report.Causes)
@@ -106,17 +105,17 @@ func TestOpenRefused(t *testing.T) {
 	require.ErrorContains(t, err, "connection refused")
 }
 
-// OpenTimeout ends what a context without an end would not, and a cancelled context ends
-// Open before the addresses are tried.
+// OpenTimeout ends Open with an endless context, and a cancelled context ends Open before the
+// addresses are tried.
 func TestOpenEnds(t *testing.T) {
 	t.Parallel()
-	_, err := Open(context.Background(), Config{Addresses: []string{nobody(t)}, OpenTimeout: 300 * time.Millisecond})
+	_, err := Open(context.Background(), Config{Addresses: []string{unusedAddress(t)}, OpenTimeout: 300 * time.Millisecond})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 
 	cause := errors.New("the operator went away")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	time.AfterFunc(100*time.Millisecond, func() { cancel(cause) })
-	_, err = Open(ctx, Config{Addresses: []string{nobody(t)}})
+	_, err = Open(ctx, Config{Addresses: []string{unusedAddress(t)}})
 	require.ErrorIs(t, err, cause)
 	require.ErrorContains(t, err, "was not tried")
 	var report *OpenError
@@ -135,17 +134,17 @@ func TestOpenUnknownName(t *testing.T) {
 	require.ErrorAs(t, err, &dns)
 }
 
-// Every call ends with its context, and Close ends what the native client holds: a
-// thousand calls whose callers wait, and a thousand whose callers have gone.
+// Every call ends with its context, and Close ends the calls left in the native client: a thousand
+// with waiting callers, and a thousand abandoned ones.
 func TestCallsIntoABlackHole(t *testing.T) {
 	t.Parallel()
 	l := openBlind(t, Config{Addresses: []string{blackHole(t)}, CloseTimeout: -1})
 	const callers = 1000
 	ctx, cancel := context.WithCancel(t.Context())
-	var gone, waiting sync.WaitGroup
+	var abandoned, waiting sync.WaitGroup
 	for i := range uint64(callers) {
-		gone.Go(func() {
-			_, err := l.CreateTransfers(ctx, []ledger.Transfer{payment(10+i, 0)})
+		abandoned.Go(func() {
+			_, err := l.CreateTransfers(ctx, []ledger.Transfer{newPayment(10+i, 0)})
 			assert.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 			assert.ErrorIs(t, err, context.Canceled)
 		})
@@ -158,7 +157,7 @@ func TestCallsIntoABlackHole(t *testing.T) {
 	require.Eventually(t, func() bool { return l.Stats().Calls == 2*callers }, 10*time.Second, time.Millisecond)
 	start := time.Now()
 	cancel()
-	gone.Wait()
+	abandoned.Wait()
 	t.Logf("%d calls ended with their context after %v", callers, time.Since(start))
 	require.Equal(t, Stats{Sessions: 3, Calls: 2 * callers, Abandoned: callers}, l.Stats())
 	start = time.Now()
@@ -172,7 +171,7 @@ func TestCallsIntoABlackHole(t *testing.T) {
 func TestNativeLog(t *testing.T) {
 	t.Parallel()
 	lines := make(chan string, 1)
-	l := openBlind(t, Config{Addresses: []string{nobody(t)}, Events: Events{Log: func(level slog.Level, line string) {
+	l := openBlind(t, Config{Addresses: []string{unusedAddress(t)}, Events: Events{Log: func(level slog.Level, line string) {
 		if level == slog.LevelWarn && strings.Contains(line, "ConnectionRefused") {
 			select {
 			case lines <- line:
@@ -184,17 +183,17 @@ func TestNativeLog(t *testing.T) {
 		t.Skip("the native client's log can be had on Linux only")
 	}
 	require.Contains(t, <-lines, "on_connect")
-	require.NotEmpty(t, l.log.last())
-	require.LessOrEqual(t, len(l.log.last()), nativeLines)
+	require.NotEmpty(t, l.nativeLog.lastLines())
+	require.LessOrEqual(t, len(l.nativeLog.lastLines()), keptLines)
 }
 
 func TestLinesAreKeptOnce(t *testing.T) {
 	t.Parallel()
 	n := new(nativeLog)
 	for _, line := range []string{"(bus): 12: a", "(bus): 13: b", "(bus): 14: a", "c", "(bus): x: d: e"} {
-		n.hear(slog.LevelWarn, line)
+		n.receiveLine(slog.LevelWarn, line)
 	}
-	require.Equal(t, []string{"(bus): a", "c", "(bus): x: d: e"}, n.last())
+	require.Equal(t, []string{"(bus): a", "c", "(bus): x: d: e"}, n.lastLines())
 }
 
 func TestCausesHaveWords(t *testing.T) {

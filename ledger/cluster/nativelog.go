@@ -10,87 +10,87 @@ import (
 	"sync/atomic"
 )
 
-// nativeLines is how many of the native client's last lines are kept for an OpenError.
-const nativeLines = 3
+// keptLines is the number of the native client's last lines kept for an OpenError.
+const keptLines = 3
 
-// nativeLog is one Ledger's ear at the native client's log, of which a process has one.
+// nativeLog receives the native client's log for one Ledger. A process has a single native log.
 type nativeLog struct {
-	tell func(slog.Level, string) // Events.Log, or nil
+	logFunc func(slog.Level, string) // Events.Log, or nil
 
 	mu    sync.Mutex
-	lines []string // the last ones, none twice
+	lines []string // the last distinct lines
 }
 
-// nativeListeners are all ears that are open. The native log has no place for a context,
-// so there is no other way to them. The list is exchanged as a whole: a line is heard while
-// the native client holds a lock that turning the log takes too, so hearing must not wait
-// for who is turning it.
+// nativeListeners are the open nativeLogs, in a global variable because the native log passes no
+// context to its callback. The list is replaced as a whole: the native client holds a lock while it
+// passes a line, and diverting the log takes the same lock, so receiving a line must not wait for
+// listenersMu.
 var (
 	nativeListeners atomic.Pointer[[]*nativeLog]
-	nativeTurning   sync.Mutex // of those who exchange the list and turn the log
-	nativeDiverted  bool       // by us; under nativeTurning
+	listenersMu     sync.Mutex // held while the list is replaced and the log diverted
+	logDiverted     bool       // by this package; under listenersMu
 )
 
-func listenToNative(tell func(slog.Level, string)) *nativeLog {
-	n := &nativeLog{tell: tell}
+func listenToNative(logFunc func(slog.Level, string)) *nativeLog {
+	n := &nativeLog{logFunc: logFunc}
 	changeListeners(func(all []*nativeLog) []*nativeLog { return append(all, n) })
 	return n
 }
 
-func (n *nativeLog) close() {
+func (n *nativeLog) stopListening() {
 	changeListeners(func(all []*nativeLog) []*nativeLog {
 		return slices.DeleteFunc(all, func(other *nativeLog) bool { return other == n })
 	})
 }
 
-// changeListeners exchanges the list, and turns the native log if it is empty now, or has
-// not been turned yet.
+// changeListeners replaces the list, and diverts the native log for the first listener and restores
+// it after the last.
 func changeListeners(change func([]*nativeLog) []*nativeLog) {
-	nativeTurning.Lock()
-	defer nativeTurning.Unlock()
-	all := change(slices.Clone(listeners()))
+	listenersMu.Lock()
+	defer listenersMu.Unlock()
+	all := change(slices.Clone(currentListeners()))
 	nativeListeners.Store(&all)
-	if wanted := len(all) > 0; wanted != nativeDiverted && divertNativeLog(wanted) {
-		nativeDiverted = wanted
+	if wantDiverted := len(all) > 0; wantDiverted != logDiverted && divertNativeLog(wantDiverted) {
+		logDiverted = wantDiverted
 	}
 }
 
-func listeners() []*nativeLog {
+func currentListeners() []*nativeLog {
 	if all := nativeListeners.Load(); all != nil {
 		return *all
 	}
 	return nil
 }
 
-// hear takes a line and passes it on.
-func (n *nativeLog) hear(level slog.Level, line string) {
-	n.keep(withoutClient(line))
-	if n.tell != nil {
-		n.tell(level, line)
+// receiveLine keeps a line and passes it to Events.Log.
+func (n *nativeLog) receiveLine(level slog.Level, line string) {
+	n.keepLine(stripClientNumber(line))
+	if n.logFunc != nil {
+		n.logFunc(level, line)
 	}
 }
 
-func (n *nativeLog) keep(line string) {
+func (n *nativeLog) keepLine(line string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if i := slices.Index(n.lines, line); i >= 0 {
 		n.lines = slices.Delete(n.lines, i, i+1)
 	}
-	if n.lines = append(n.lines, line); len(n.lines) > nativeLines {
+	if n.lines = append(n.lines, line); len(n.lines) > keptLines {
 		n.lines = slices.Delete(n.lines, 0, 1)
 	}
 }
 
-// last returns the last lines.
-func (n *nativeLog) last() []string {
+// lastLines returns the kept lines.
+func (n *nativeLog) lastLines() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Clone(n.lines)
 }
 
-// withoutClient takes the number of the client out of a line, such as
-// "(message_bus): 2453: on_connect: error", so that lines of all sessions are alike.
-func withoutClient(line string) string {
+// stripClientNumber removes the client's number from a line such as "(message_bus): 2453:
+// on_connect: error". The lines of all sessions are alike then.
+func stripClientNumber(line string) string {
 	parts := strings.SplitN(line, ": ", 3)
 	if len(parts) == 3 && parts[1] != "" && strings.Trim(parts[1], "0123456789") == "" {
 		return parts[0] + ": " + parts[2]

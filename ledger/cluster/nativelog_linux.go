@@ -30,11 +30,11 @@ import (
 	"unsafe"
 )
 
-// nativeLogDiverted says whether the native log can be diverted here.
+// nativeLogDiverted reports whether the native log can be diverted on this platform.
 const nativeLogDiverted = true
 
-// divertNativeLog sends the native log to the listeners instead of standard error, or
-// back. It returns false, and changes nothing, if another library has diverted it.
+// divertNativeLog sends the native log to the listeners instead of standard error, or back. It
+// returns false, and changes nothing, if another library has diverted the log.
 func divertNativeLog(on bool) bool { return bool(C.peerledger_divert_native_log(C.bool(on))) }
 
 // The native client's levels.
@@ -53,7 +53,7 @@ func peerledgerNativeLine(level C.int, line *C.uint8_t, size C.uint32_t) {
 	case nativeWarning:
 		severity = slog.LevelWarn
 	}
-	for _, n := range listeners() {
-		n.hear(severity, text)
+	for _, n := range currentListeners() {
+		n.receiveLine(severity, text)
 	}
 }

@@ -2,7 +2,7 @@
 
 package cluster
 
-// nativeLogDiverted says whether the native log can be diverted here.
+// nativeLogDiverted reports whether the native log can be diverted on this platform.
 const nativeLogDiverted = false
 
 // divertNativeLog does nothing: the native client writes to standard error.

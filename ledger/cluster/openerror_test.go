@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The error of Open has what TigerBeetle's client said last.
+// The error of Open has the last lines of TigerBeetle's client.
 func TestOpenErrorHasTheClientsLines(t *testing.T) {
 	t.Parallel()
 	if !nativeLogDiverted {
@@ -18,7 +18,7 @@ func TestOpenErrorHasTheClientsLines(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	_, err := Open(ctx, Config{Addresses: []string{nobody(t)}})
+	_, err := Open(ctx, Config{Addresses: []string{unusedAddress(t)}})
 	var report *OpenError
 	require.ErrorAs(t, err, &report)
 	require.NotEmpty(t, report.Native)

@@ -12,109 +12,109 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// CreateAccounts creates accounts. See ledger.Ledger, and the package comment for what
-// is answered if the request had to be sent twice.
+// CreateAccounts implements [ledger.Ledger]. The package documentation describes the answers to a
+// request that was sent twice.
 func (l *Ledger) CreateAccounts(ctx context.Context, accounts []ledger.Account) ([]ledger.CreateAccountResult, error) {
 	if err := l.checkBatch(len(accounts), "accounts"); err != nil {
 		return nil, err
 	}
-	a, err := many[ledger.Account, ledger.CreateAccountResult](ctx, l, accounts, "accounts", tb.Client.CreateAccounts)
-	if err != nil || !a.again {
+	a, err := sendList[ledger.Account, ledger.CreateAccountResult](ctx, l, accounts, "accounts", tb.Client.CreateAccounts)
+	if err != nil || !a.resent {
 		return a.rows, err
 	}
-	return l.settleAccounts(ctx, accounts, a.rows)
+	return l.reconcileAccounts(ctx, accounts, a.rows)
 }
 
-// CreateTransfers creates transfers. See ledger.Ledger, and the package comment for what
-// is answered if the request had to be sent twice.
+// CreateTransfers implements [ledger.Ledger]. The package documentation describes the answers to a
+// request that was sent twice.
 func (l *Ledger) CreateTransfers(ctx context.Context, transfers []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
 	if err := l.checkBatch(len(transfers), "transfers"); err != nil {
 		return nil, err
 	}
 	a, err := l.createTransfers(ctx, transfers)
-	if err != nil || !a.again {
+	if err != nil || !a.resent {
 		return a.rows, err
 	}
-	return l.settleTransfers(ctx, transfers, a.rows)
+	return l.reconcileTransfers(ctx, transfers, a.rows)
 }
 
 func (l *Ledger) createTransfers(ctx context.Context, transfers []ledger.Transfer) (answer[ledger.CreateTransferResult], error) {
-	return many[ledger.Transfer, ledger.CreateTransferResult](ctx, l, transfers, "transfers", tb.Client.CreateTransfers)
+	return sendList[ledger.Transfer, ledger.CreateTransferResult](ctx, l, transfers, "transfers", tb.Client.CreateTransfers)
 }
 
-// LookupAccounts returns the accounts with these ids. See ledger.Ledger.
+// LookupAccounts implements [ledger.Ledger].
 func (l *Ledger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
-	a, err := many[ledger.ID, ledger.Account](ctx, l, ids, "ids", tb.Client.LookupAccounts)
+	a, err := sendList[ledger.ID, ledger.Account](ctx, l, ids, "ids", tb.Client.LookupAccounts)
 	return a.rows, err
 }
 
-// LookupTransfers returns the transfers with these ids. See ledger.Ledger.
+// LookupTransfers implements [ledger.Ledger].
 func (l *Ledger) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
-	a, err := many[ledger.ID, ledger.Transfer](ctx, l, ids, "ids", tb.Client.LookupTransfers)
+	a, err := sendList[ledger.ID, ledger.Transfer](ctx, l, ids, "ids", tb.Client.LookupTransfers)
 	return a.rows, err
 }
 
-// GetAccountTransfers returns transfers of one account. See ledger.Ledger.
+// GetAccountTransfers implements [ledger.Ledger].
 func (l *Ledger) GetAccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
-	return query[ledger.Transfer](ctx, l, filter, filter.Limit, tb.Client.GetAccountTransfers, nil)
+	return sendQuery[ledger.Transfer](ctx, l, filter, filter.Limit, tb.Client.GetAccountTransfers, nil)
 }
 
-// GetAccountBalances returns an account's history. See ledger.Ledger.
+// GetAccountBalances implements [ledger.Ledger].
 func (l *Ledger) GetAccountBalances(ctx context.Context, filter ledger.AccountFilter) ([]ledger.AccountBalance, error) {
-	return query[ledger.AccountBalance](ctx, l, filter, filter.Limit, tb.Client.GetAccountBalances, nil)
+	return sendQuery[ledger.AccountBalance](ctx, l, filter, filter.Limit, tb.Client.GetAccountBalances, nil)
 }
 
-// QueryAccounts returns the accounts that match. See ledger.Ledger.
+// QueryAccounts implements [ledger.Ledger].
 func (l *Ledger) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
-	return query[ledger.Account](ctx, l, filter, filter.Limit, tb.Client.QueryAccounts, nil)
+	return sendQuery[ledger.Account](ctx, l, filter, filter.Limit, tb.Client.QueryAccounts, nil)
 }
 
-// QueryTransfers returns the transfers that match. See ledger.Ledger.
+// QueryTransfers implements [ledger.Ledger].
 func (l *Ledger) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
-	return query[ledger.Transfer](ctx, l, filter, filter.Limit, tb.Client.QueryTransfers, nil)
+	return sendQuery[ledger.Transfer](ctx, l, filter, filter.Limit, tb.Client.QueryTransfers, nil)
 }
 
-// GetChangeEvents returns change events, oldest first. See ledger.ChangeFeed. Calls take
-// turns, as two at once on one native client end the whole process.
+// GetChangeEvents implements [ledger.ChangeFeed]. Calls take turns, because two concurrent calls on
+// one native client end the whole process.
 func (l *Ledger) GetChangeEvents(ctx context.Context, filter ledger.ChangeEventsFilter) ([]ledger.ChangeEvent, error) {
 	select {
-	case l.feed <- struct{}{}:
+	case l.feedTurn <- struct{}{}:
 	case <-ctx.Done():
-		return nil, ended(ctx)
-	case <-l.sessions.taking.Done():
-		return nil, l.sessions.reason()
+		return nil, contextError(ctx)
+	case <-l.sessions.accepting.Done():
+		return nil, l.sessions.endReason()
 	}
-	return query[ledger.ChangeEvent](ctx, l, filter, filter.Limit, tb.Client.GetChangeEvents, func() { <-l.feed })
+	return sendQuery[ledger.ChangeEvent](ctx, l, filter, filter.Limit, tb.Client.GetChangeEvents, func() { <-l.feedTurn })
 }
 
-// many asks an operation that takes a list. The native client is given the memory of
-// the list itself, and its answer is returned without a copy.
-func many[E, R, NativeE, NativeR any](
-	ctx context.Context, l *Ledger, events []E, what string, operation func(tb.Client, []NativeE) ([]NativeR, error),
+// sendList sends a request with a list. The native client reads the memory of the list itself, and
+// its answer is returned without a copy.
+func sendList[E, R, NativeE, NativeR any](
+	ctx context.Context, l *Ledger, events []E, unit string, operation func(tb.Client, []NativeE) ([]NativeR, error),
 ) (answer[R], error) {
-	a, err := ask(ctx, l, events, func(client tb.Client, events []E) ([]R, error) {
+	a, err := sendRequest(ctx, l, events, func(client tb.Client, events []E) ([]R, error) {
 		rows, err := operation(client, unsafecast.Slice[NativeE](events))
 		return unsafecast.Slice[R](rows), err
 	}, nil)
-	return a, tooMuch(err, what, len(events))
+	return a, translateTooMuchData(err, unit, len(events))
 }
 
-// query asks an operation that takes a filter. release is as for ask.
-func query[R, F, NativeF, NativeR any](
+// sendQuery sends a request with a filter. For release see sendRequest.
+func sendQuery[R, F, NativeF, NativeR any](
 	ctx context.Context, l *Ledger, filter F, limit uint32,
 	operation func(tb.Client, NativeF) ([]NativeR, error), release func(),
 ) ([]R, error) {
-	a, err := ask(ctx, l, []F{filter}, func(client tb.Client, filter []F) ([]R, error) {
+	a, err := sendRequest(ctx, l, []F{filter}, func(client tb.Client, filter []F) ([]R, error) {
 		rows, err := operation(client, unsafecast.Value[NativeF](filter[0]))
 		return unsafecast.Slice[R](rows), err
 	}, release)
-	return a.rows, tooMuch(err, "as limit", int(limit))
+	return a.rows, translateTooMuchData(err, "as limit", int(limit))
 }
 
-// checkBatch refuses what is too large for a create request before anybody is asked.
-func (l *Ledger) checkBatch(n int, what string) error {
-	if most := l.BatchMax(); n > most {
-		return fmt.Errorf("cluster: %w: %d %s, at most %d", ledger.ErrTooMuchData, n, what, most)
+// checkBatch refuses a create request above the limit before it is sent.
+func (l *Ledger) checkBatch(n int, unit string) error {
+	if limit := l.BatchMax(); n > limit {
+		return fmt.Errorf("cluster: %w: %d %s, at most %d", ledger.ErrTooMuchData, n, unit, limit)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// The primary of three fails in three ways, and the load goes on within a bound.
+// The primary of three replicas fails in three ways, and the load goes on within maxPause.
 func TestPrimaryFails(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Replicas: 3})
@@ -42,26 +42,25 @@ func TestPrimaryFails(t *testing.T) {
 			func(int) { c.Heal() },
 		},
 	} {
-		w.await(t, 20)
+		w.awaitAnswers(t, 20)
 		w.pauseSince()
 		primary := c.Primary()
 		fault.fail(primary)
-		w.await(t, 50)
+		w.awaitAnswers(t, 50)
 		pause := w.pauseSince()
 		t.Logf("replica %d, the primary, was %s: the load went on after %v", primary, fault.name, pause)
-		require.Less(t, pause, within)
+		require.Less(t, pause, maxPause)
 		fault.mend(primary)
-		w.await(t, 50)
+		w.awaitAnswers(t, 50)
 		require.NotEqual(t, primary, c.Primary(), "another replica is the primary")
 		t.Logf("it is back: the longest pause was %v", w.pauseSince())
 	}
-	w.finish(t, l)
+	w.stopAndCheck(t, l)
 	require.NoError(t, l.Close())
 	requireNoSessions(t, c)
 }
 
-// With the addresses in a wrong order all answers are right; what it costs, if anything,
-// is time.
+// With the addresses in a wrong order all answers are right. The order may only cost time.
 func TestWrongOrderOfAddresses(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{Replicas: 3})
@@ -80,11 +79,11 @@ func TestWrongOrderOfAddresses(t *testing.T) {
 		var longest time.Duration
 		for range requests {
 			start = time.Now()
-			_, err := l.CreateTransfers(t.Context(), p.transfers(10))
+			_, err := l.CreateTransfers(t.Context(), p.newTransfers(10))
 			require.NoError(t, err)
 			longest = max(longest, time.Since(start))
 		}
-		require.Equal(t, uint64(10*requests), p.posted(t, l))
+		require.Equal(t, uint64(10*requests), p.postedAmount(t, l))
 		t.Logf("primary %d, order %v: opened in %v, the longest of %d requests took %v", c.Primary(), order, opened, requests, longest)
 		require.NoError(t, l.Close())
 	}

@@ -15,91 +15,91 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// callBytes is what a call holds besides its events: a goroutine and what the native
-// client keeps of it.
+// callBytes is the memory of a call besides its events: a goroutine and the native client's record
+// of the call.
 const callBytes = 8 << 10
 
-// answer is what became of a request.
+// answer is the answer to a request.
 type answer[R any] struct {
 	rows []R
 	err  error // of the native client
-	// again says that the request was sent more than once, so that the rows may speak of
-	// what an earlier attempt did.
-	again bool
+	// resent is true if the request was sent more than once: the rows may then show the effects of
+	// an earlier attempt.
+	resent bool
 }
 
-// ask sends a request and waits for its answer, with another session if the first one is
-// lost. It holds room for the request until no native call of it is left. release, if not
-// nil, is called then.
+// sendRequest sends a request and waits for its answer. If the session is lost, sendRequest sends
+// the request again on another session. The bytes of the request stay acquired until no native call
+// of the request is left; then release is called, if not nil.
 //
-// The errors are those of ledger.Ledger, and what tigerbeetle-go says of the request.
-func ask[E, R any](
+// The errors are listed at [ledger.Ledger], besides tigerbeetle-go's errors of the request alone.
+func sendRequest[E, R any](
 	ctx context.Context, l *Ledger, events []E, send func(tb.Client, []E) ([]R, error), release func(),
 ) (answer[R], error) {
-	room := min(callBytes+int64(len(events))*int64(unsafe.Sizeof(*new(E))), l.cfg.MaxInFlightBytes)
-	if err := l.enter(ctx, room); err != nil {
+	bytes := min(callBytes+int64(len(events))*int64(unsafe.Sizeof(*new(E))), l.cfg.MaxInFlightBytes)
+	if err := l.acquireBytes(ctx, bytes); err != nil {
 		if release != nil {
 			release()
 		}
 		return answer[R]{}, err
 	}
-	leave := func() {
-		l.room.Release(room)
+	releaseBytes := func() {
+		l.inFlightBytes.Release(bytes)
 		if release != nil {
 			release()
 		}
 	}
 	if ctx.Done() != nil {
-		copied, free := copyOf(l, events) // the native client may read them after we have returned
-		events, release = copied, both(free, release)
+		copied, freeCopy := copyEvents(l, events) // the native client may read the events after we have returned
+		events, release = copied, joinFuncs(freeCopy, release)
 	}
-	handed := false // a native client has had the request, and ended without an answer
+	unanswered := false // a native client had the request and ended without an answer
 	for {
-		c, err := l.sessions.take(ctx, len(events))
+		conn, err := l.sessions.acquireConn(ctx, len(events))
 		if err != nil {
-			leave()
-			return answer[R]{}, unsent(err, handed)
+			releaseBytes()
+			return answer[R]{}, wrapUnsent(err, unanswered)
 		}
-		if handed {
+		if unanswered {
 			l.sessions.countResent()
 		}
-		a, gone := call(ctx, l.sessions, c, len(events), leave, func(client tb.Client) ([]R, error) { return send(client, events) })
-		if gone {
-			return answer[R]{}, unknown(ended(ctx))
+		a, callerGone := callNative(ctx, l.sessions, conn, len(events), releaseBytes, func(client tb.Client) ([]R, error) { return send(client, events) })
+		if callerGone {
+			return answer[R]{}, wrapUnknown(contextError(ctx))
 		}
-		if sessionEnd(a.err) == nil {
-			leave()
-			a.again = handed
-			if a.err != nil { // of this attempt: it says nothing of an earlier one
-				return answer[R]{}, unsent(a.err, handed)
+		if sessionEndCause(a.err) == nil {
+			releaseBytes()
+			a.resent = unanswered
+			if a.err != nil { // of this attempt: an earlier attempt may have succeeded
+				return answer[R]{}, wrapUnsent(a.err, unanswered)
 			}
 			return a, nil
 		}
-		handed = true
+		unanswered = true
 	}
 }
 
-// largeRequest is how many transfers are worth a copy that is used again. Whoever
-// sends full requests sends one after the other, and each would leave a megabyte to
-// the collector.
+// largeRequest is the number of transfers from which on the memory of a copy is used again. A
+// caller of full requests sends them in sequence, and each copy would leave a megabyte to the
+// garbage collector.
 const largeRequest = ledger.BatchMax / 4
 
-// copyOf copies events. free, if not nil, takes the copy back.
-func copyOf[E any](l *Ledger, events []E) (copied []E, free func()) {
+// copyEvents copies events. free, if not nil, returns the memory of the copy to the pool.
+func copyEvents[E any](l *Ledger, events []E) (copied []E, freeCopy func()) {
 	transfers, ok := any(events).([]ledger.Transfer)
 	if !ok || len(transfers) < largeRequest {
 		return slices.Clone(events), nil
 	}
-	used, _ := l.copies.Get().(*[]ledger.Transfer)
-	if used == nil {
-		used = new([]ledger.Transfer)
+	buffer, _ := l.transferBuffers.Get().(*[]ledger.Transfer)
+	if buffer == nil {
+		buffer = new([]ledger.Transfer)
 	}
-	*used = append((*used)[:0], transfers...)
-	return any(*used).([]E), func() { l.copies.Put(used) }
+	*buffer = append((*buffer)[:0], transfers...)
+	return any(*buffer).([]E), func() { l.transferBuffers.Put(buffer) }
 }
 
-// both calls those of two functions that are there.
-func both(first, second func()) func() {
+// joinFuncs returns a function that calls both functions. Each may be nil.
+func joinFuncs(first, second func()) func() {
 	switch {
 	case first == nil:
 		return second
@@ -112,59 +112,61 @@ func both(first, second func()) func() {
 	}
 }
 
-// enter waits for room.
-func (l *Ledger) enter(ctx context.Context, room int64) error {
+// acquireBytes waits until the calls under way leave room for this many bytes.
+func (l *Ledger) acquireBytes(ctx context.Context, bytes int64) error {
 	if ctx.Err() != nil {
-		return ended(ctx)
+		return contextError(ctx)
 	}
-	if l.room.TryAcquire(room) {
+	if l.inFlightBytes.TryAcquire(bytes) {
 		return nil
 	}
-	while, cancel := context.WithCancel(ctx)
+	acquireCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(l.sessions.taking, cancel)()
-	switch err := l.room.Acquire(while, room); {
+	defer context.AfterFunc(l.sessions.accepting, cancel)()
+	switch err := l.inFlightBytes.Acquire(acquireCtx, bytes); {
 	case err == nil:
 		return nil
 	case ctx.Err() == nil:
-		return l.sessions.reason()
+		return l.sessions.endReason()
 	default:
 		return fmt.Errorf("cluster: %d calls wait for the cluster and there is no room for another: %w",
-			l.Stats().Calls, ended(ctx))
+			l.Stats().Calls, contextError(ctx))
 	}
 }
 
-// Who was first at a call: the answer, or its caller, who went away.
+// The states of a call: pending until either the answer or the end of the caller's context comes
+// first.
 const (
-	waiting int32 = iota
-	answered
-	left
+	callPending int32 = iota
+	callAnswered
+	callerLeft
 )
 
-// call sends so many events to one session and gives the connection back. If the context ends first, it
-// returns with gone, and the native call goes on by itself; leave is called when that ends.
-func call[R any](
-	ctx context.Context, s *sessions, c *conn, events int, leave func(), send func(tb.Client) ([]R, error),
-) (a answer[R], gone bool) {
+// callNative sends a request of this many events on one session and releases the connection. If the
+// context ends first, callNative returns with callerGone while the native call goes on;
+// releaseBytes is called at its end.
+func callNative[R any](
+	ctx context.Context, s *sessions, c *conn, events int, releaseBytes func(), send func(tb.Client) ([]R, error),
+) (a answer[R], callerGone bool) {
 	native := func() (a answer[R]) {
 		a.rows, a.err = send(c.client)
 		return a
 	}
 	if ctx.Done() == nil {
 		a = native()
-		s.give(c, events, sessionEnd(a.err))
+		s.releaseConn(c, events, sessionEndCause(a.err))
 		return a, false
 	}
-	var first atomic.Int32
+	var state atomic.Int32
 	done := make(chan answer[R], 1)
-	go func() { // ended by the answer, or by the client's Close; Close waits for it
+	go func() { // ends with the answer or the native client's Close; Ledger.Close waits for it
 		a := native()
-		inTime := first.CompareAndSwap(waiting, answered)
+		inTime := state.CompareAndSwap(callPending, callAnswered)
 		if !inTime {
-			s.abandon(true)
-			leave()
+			s.countAbandoned(true)
+			releaseBytes()
 		}
-		s.give(c, events, sessionEnd(a.err)) // before the caller looks for another session
+		s.releaseConn(c, events, sessionEndCause(a.err)) // before the caller acquires another connection
 		if inTime {
 			done <- a
 		}
@@ -173,19 +175,20 @@ func call[R any](
 	case a = <-done:
 		return a, false
 	case <-ctx.Done():
-		s.abandon(false)
-		if first.CompareAndSwap(waiting, left) {
+		s.countAbandoned(false)
+		if state.CompareAndSwap(callPending, callerLeft) {
 			return a, true
 		}
-		s.abandon(true)
+		s.countAbandoned(true)
 		return <-done, false
 	}
 }
 
-// tooMuch makes the native client's word for a request above the limits ours.
-func tooMuch(err error, what string, n int) error {
+// translateTooMuchData replaces tigerbeetle-go's error of a too large request by
+// ledger.ErrTooMuchData.
+func translateTooMuchData(err error, unit string, n int) error {
 	if errors.Is(err, tb.ErrTooMuchData) {
-		return fmt.Errorf("cluster: %w: %d %s", ledger.ErrTooMuchData, n, what)
+		return fmt.Errorf("cluster: %w: %d %s", ledger.ErrTooMuchData, n, unit)
 	}
 	return err
 }

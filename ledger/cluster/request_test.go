@@ -20,7 +20,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// awaitSessions waits, in virtual time, until so many sessions are open.
+// awaitSessions waits, in virtual time, until n sessions are open.
 func awaitSessions(t *testing.T, l *Ledger, n int) error {
 	t.Helper()
 	for range 1000 {
@@ -32,7 +32,7 @@ func awaitSessions(t *testing.T, l *Ledger, n int) error {
 	return errors.New("sessions are not opened")
 }
 
-// The suite passes through this package. What is recorded is left to the ledger itself.
+// The suite passes through this package. The recorded part is the embedded ledger's own test.
 func TestConformanceOfTheEmbeddedLedger(t *testing.T) {
 	t.Parallel()
 	ledgertest.Run(t, func(t *testing.T) ledger.Ledger {
@@ -41,8 +41,8 @@ func TestConformanceOfTheEmbeddedLedger(t *testing.T) {
 	})
 }
 
-// A call whose context ends returns at once; the native client may read the events long
-// after, as they were, whatever their owner has done with the memory since.
+// A call whose context ends returns at once. The native client may read the events long after, and
+// finds them unchanged, even if the caller has changed its memory since.
 func TestContextEndsWhileParked(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -50,10 +50,10 @@ func TestContextEndsWhileParked(t *testing.T) {
 		l := openFake(t, s, Config{})
 		openAccounts(t, l)
 		away := make(chan struct{})
-		s.once(fate{before: away})
+		s.setNextFate(fate{before: away})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		transfers := []ledger.Transfer{payment(10, 0)}
+		transfers := []ledger.Transfer{newPayment(10, 0)}
 		start := time.Now()
 		_, err := l.CreateTransfers(ctx, transfers)
 		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
@@ -61,12 +61,12 @@ func TestContextEndsWhileParked(t *testing.T) {
 		require.Equal(t, time.Second, time.Since(start))
 		require.Equal(t, Stats{Sessions: 2, Calls: 1, Abandoned: 1}, l.Stats())
 
-		transfers[0] = payment(11, 0)
+		transfers[0] = newPayment(11, 0)
 		transfers[0].Amount = ledger.NewAmount(1000)
 		close(away)
 		synctest.Wait()
 		require.Equal(t, Stats{Sessions: 2}, l.Stats())
-		results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{payment(10, 0)})
+		results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{newPayment(10, 0)})
 		require.NoError(t, err)
 		require.Equal(t, ledger.TransferExists, results[0].Status)
 		found, err := l.LookupTransfers(t.Context(), []ledger.ID{ledger.NewID(11, 0)})
@@ -75,23 +75,23 @@ func TestContextEndsWhileParked(t *testing.T) {
 	})
 }
 
-// A call that never ends by itself is handed over without a copy, as it lies in memory.
+// With an endless context the native client reads the caller's memory, without a copy.
 func TestNoCopyWithoutEnd(t *testing.T) {
 	t.Parallel()
 	s := newServers()
 	l := openFake(t, s, Config{})
-	transfers := []ledger.Transfer{payment(10, 0), payment(11, 0)}
+	transfers := []ledger.Transfer{newPayment(10, 0), newPayment(11, 0)}
 	_, err := l.CreateTransfers(context.Background(), transfers)
 	require.NoError(t, err)
-	require.Equal(t, unsafe.Pointer(&transfers[0]), s.handed())
-	ctx, _ := endable(t)
+	require.Equal(t, unsafe.Pointer(&transfers[0]), s.lastTransfers())
+	ctx, _ := cancellableContext(t)
 	_, err = l.CreateTransfers(ctx, transfers)
 	require.NoError(t, err)
-	require.NotEqual(t, unsafe.Pointer(&transfers[0]), s.handed())
+	require.NotEqual(t, unsafe.Pointer(&transfers[0]), s.lastTransfers())
 }
 
-// The copy of a large request is used again, but not while a native call that was left
-// behind may still read it.
+// The memory of a large copy is used again, but not while an abandoned native call may still read
+// it.
 func TestCopyIsUsedAgainWhenItIsFree(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -99,10 +99,10 @@ func TestCopyIsUsedAgainWhenItIsFree(t *testing.T) {
 		l := openFake(t, s, Config{})
 		openAccounts(t, l)
 		away := make(chan struct{})
-		s.once(fate{before: away})
+		s.setNextFate(fate{before: away})
 		large := func(first uint64) (transfers []ledger.Transfer) {
 			for i := range uint64(largeRequest) {
-				transfers = append(transfers, payment(first+i, 0))
+				transfers = append(transfers, newPayment(first+i, 0))
 			}
 			return transfers
 		}
@@ -110,13 +110,13 @@ func TestCopyIsUsedAgainWhenItIsFree(t *testing.T) {
 		defer cancel()
 		_, err := l.CreateTransfers(ctx, large(10_000))
 		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
-		left := s.handed()
+		left := s.lastTransfers()
 		require.NotNil(t, left)
 		for i := range uint64(3) {
 			results, err := l.CreateTransfers(t.Context(), large(20_000+i*10_000))
 			require.NoError(t, err)
 			require.Equal(t, ledger.TransferCreated, results[0].Status)
-			require.NotEqual(t, left, s.handed())
+			require.NotEqual(t, left, s.lastTransfers())
 		}
 		close(away)
 		synctest.Wait()
@@ -126,7 +126,7 @@ func TestCopyIsUsedAgainWhenItIsFree(t *testing.T) {
 	})
 }
 
-// What finds no room was not sent, and its error says so; who has gone makes room only
+// A call without room was not sent, and its error reports it. An abandoned call frees its room only
 // when the native client has answered.
 func TestNoRoom(t *testing.T) {
 	t.Parallel()
@@ -135,16 +135,16 @@ func TestNoRoom(t *testing.T) {
 		l := openFake(t, s, Config{MaxInFlightBytes: 2*callBytes + 1000})
 		openAccounts(t, l)
 		away := make(chan struct{})
-		s.on(func(*fakeClient) fate { return fate{before: away} })
+		s.setFate(func(*fakeClient) fate { return fate{before: away} })
 		for i := range uint64(2) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			_, err := l.CreateTransfers(ctx, []ledger.Transfer{payment(10+i, 0)})
+			_, err := l.CreateTransfers(ctx, []ledger.Transfer{newPayment(10+i, 0)})
 			cancel()
 			require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		}
 		for range 100 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			_, err := l.CreateTransfers(ctx, []ledger.Transfer{payment(12, 0)})
+			_, err := l.CreateTransfers(ctx, []ledger.Transfer{newPayment(12, 0)})
 			cancel()
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown)
@@ -154,20 +154,20 @@ func TestNoRoom(t *testing.T) {
 
 		var late sync.WaitGroup
 		late.Go(func() {
-			results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{payment(12, 0)})
+			results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{newPayment(12, 0)})
 			if assert.NoError(t, err) {
 				assert.Equal(t, ledger.TransferCreated, results[0].Status)
 			}
 		})
 		synctest.Wait()
-		s.on(nil)
+		s.setFate(nil)
 		close(away)
 		late.Wait()
 	})
 }
 
-// While a session is being opened anew, a call that was not handed over ends with the
-// context's error, one that was with an unknown outcome.
+// While a session is reopened, an unsent call ends with the context's error, and a sent call with
+// an unknown outcome.
 func TestContextEndsBetweenSessions(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -177,10 +177,10 @@ func TestContextEndsBetweenSessions(t *testing.T) {
 		s.mu.Lock()
 		s.dialErr = tb.ErrSystemResources
 		s.mu.Unlock()
-		s.once(fate{lost: tb.ErrClientEvicted, apply: true})
+		s.setNextFate(fate{lost: tb.ErrClientEvicted, apply: true})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		_, err := l.CreateTransfers(ctx, []ledger.Transfer{payment(10, 0)})
+		_, err := l.CreateTransfers(ctx, []ledger.Transfer{newPayment(10, 0)})
 		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
 		require.Equal(t, Stats{}, l.Stats())
 
@@ -189,7 +189,7 @@ func TestContextEndsBetweenSessions(t *testing.T) {
 		err = l.Ping(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown)
-		require.Less(t, s.dials(), 15, "the pause doubles")
+		require.Less(t, s.dialCount(), 15, "the pause doubles")
 
 		s.mu.Lock()
 		s.dialErr = nil
@@ -198,22 +198,22 @@ func TestContextEndsBetweenSessions(t *testing.T) {
 	})
 }
 
-// A lost session does not hold up calls: they go on with another one at once.
+// Calls of a lost session continue on another session at once.
 func TestOtherSessionTakesOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServers()
 		l := openFake(t, s, Config{})
 		openAccounts(t, l)
-		s.once(fate{lost: tb.ErrClientEvicted})
+		s.setNextFate(fate{lost: tb.ErrClientEvicted})
 		start := time.Now()
-		_, err := l.CreateTransfers(t.Context(), []ledger.Transfer{payment(10, 0)})
+		_, err := l.CreateTransfers(t.Context(), []ledger.Transfer{newPayment(10, 0)})
 		require.NoError(t, err)
 		require.Zero(t, time.Since(start))
 	})
 }
 
-// Calls are spread: two at once are on two sessions.
+// Two concurrent calls are on two sessions.
 func TestCallsAreSpread(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -221,7 +221,7 @@ func TestCallsAreSpread(t *testing.T) {
 		l := openFake(t, s, Config{Sessions: 3})
 		away := make(chan struct{})
 		counts := map[*fakeClient]int{}
-		s.on(func(c *fakeClient) fate {
+		s.setFate(func(c *fakeClient) fate {
 			counts[c]++
 			return fate{before: away}
 		})
@@ -239,7 +239,7 @@ func TestCallsAreSpread(t *testing.T) {
 	})
 }
 
-// TigerBeetle's client ends the process when it has two of these at once.
+// TigerBeetle's client ends the process on two concurrent calls of GetChangeEvents.
 func TestChangeEventsTakeTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -247,7 +247,7 @@ func TestChangeEventsTakeTurns(t *testing.T) {
 		l := openFake(t, s, Config{})
 		away := make(chan struct{})
 		requests := 0
-		s.on(func(*fakeClient) fate {
+		s.setFate(func(*fakeClient) fate {
 			requests++
 			return fate{before: away}
 		})
@@ -263,7 +263,7 @@ func TestChangeEventsTakeTurns(t *testing.T) {
 		require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown, "the first one is still with the native client")
 		synctest.Wait()
 		require.Equal(t, 1, requests)
-		s.on(nil)
+		s.setFate(nil)
 		close(away)
 		require.NoError(t, ask())
 	})

@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// ResolveError is an address whose host name could not be resolved, or that turned out
-// to be another replica's.
+// ResolveError is the error of an address: its host name could not be resolved, or is resolved to
+// the address of another replica.
 type ResolveError struct {
 	Address string // as configured
 	Err     error
@@ -23,9 +23,9 @@ func (e *ResolveError) Error() string {
 // Unwrap returns the resolver's error.
 func (e *ResolveError) Unwrap() error { return e.Err }
 
-// Resolve finds where the replicas are, in their order, as Open does first: for programs
-// that want to look at the servers themselves. The errors are those of Open: ErrConfig, a
-// *ResolveError for each name that could not be resolved.
+// Resolve returns the addresses of the replicas in their order, as [Open] resolves them first.
+// Programs use it to examine the servers themselves. The errors are Open's: errors matching
+// [ErrConfig], and a [ResolveError] for each name without an address.
 func (c Config) Resolve(ctx context.Context) ([]netip.AddrPort, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -34,20 +34,20 @@ func (c Config) Resolve(ctx context.Context) ([]netip.AddrPort, error) {
 	return resolveAll(ctx, c.withDefaults().Resolver, replicas, nil)
 }
 
-// errNoAddress says that the resolver answered without an address.
+// errNoAddress is returned when the resolver answers without an address.
 var errNoAddress = errors.New("the name has no address")
 
-// resolveAll finds where the replicas are, in their order: one address each, since one
-// more would shift the indices of those behind it. A name that cannot be resolved keeps
-// its place in previous, if that is given. All names that fail are reported.
+// resolveAll returns the addresses of the replicas in their order, one for each: a second address
+// of a name would shift the indices of the replicas behind. If previous is given, a failing name
+// keeps its previous address. Otherwise all failing names are reported.
 func resolveAll(
 	ctx context.Context, r Resolver, replicas []address, previous []netip.AddrPort,
 ) ([]netip.AddrPort, error) {
 	resolved, errs := make([]netip.AddrPort, len(replicas)), make([]error, len(replicas))
-	var asking sync.WaitGroup
+	var lookups sync.WaitGroup
 	for i, a := range replicas {
-		asking.Go(func() {
-			ip, err := resolve(ctx, r, a)
+		lookups.Go(func() {
+			ip, err := resolveReplica(ctx, r, a)
 			switch {
 			case err == nil:
 				resolved[i] = netip.AddrPortFrom(ip, a.port)
@@ -58,16 +58,16 @@ func resolveAll(
 			}
 		})
 	}
-	asking.Wait()
+	lookups.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	return resolved, checkDistinct(replicas, resolved)
 }
 
-// resolve finds the address of one replica: the lowest of the name's, so that asking
-// again finds the same one, and IPv4 before IPv6.
-func resolve(ctx context.Context, r Resolver, a address) (netip.Addr, error) {
+// resolveReplica returns the lowest address of a replica's name, IPv4 before IPv6. A second call
+// therefore returns the same address.
+func resolveReplica(ctx context.Context, r Resolver, a address) (netip.Addr, error) {
 	if a.host == "" {
 		return a.ip, nil
 	}
@@ -87,19 +87,19 @@ func resolve(ctx context.Context, r Resolver, a address) (netip.Addr, error) {
 func checkDistinct(replicas []address, resolved []netip.AddrPort) error {
 	for i, addr := range resolved {
 		if first := slices.Index(resolved, addr); first < i {
-			err := fmt.Errorf("%v is that of %s too; each replica needs its own", addr, replicas[first].text)
+			err := fmt.Errorf("%v is the address of %s too; each replica needs its own", addr, replicas[first].text)
 			return &ResolveError{replicas[i].text, err}
 		}
 	}
 	return nil
 }
 
-// hasNames reports whether asking the resolver again can make a difference.
+// hasNames reports whether a replica has a host name: only a name can change its address.
 func hasNames(replicas []address) bool {
 	return slices.ContainsFunc(replicas, func(a address) bool { return a.host != "" })
 }
 
-// nativeAddresses are the addresses as tigerbeetle-go takes them.
+// nativeAddresses returns the addresses in the format of tigerbeetle-go.
 func nativeAddresses(resolved []netip.AddrPort) []string {
 	texts := make([]string, len(resolved))
 	for i, addr := range resolved {

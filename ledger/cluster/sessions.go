@@ -15,48 +15,48 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// sessions are the open sessions of a ledger and the calls on them.
+// sessions are the sessions of a ledger, with the calls under way.
 //
-// A call takes a connection, and gives it back when the native client has answered, even
-// if its caller has gone. When a connection is lost (the first call to notice says so) its
-// lane is without one until the lane's keeper has opened another.
+// A call acquires a connection, and releases it when the native client has answered, even after the
+// caller has returned. The first call to notice a lost connection empties the slot. The slot's
+// keeper then opens a new connection.
 type sessions struct {
-	mu        sync.Mutex
-	lanes     []*lane
-	next      int             // the lane to look at first, so that none is idle for long
-	changed   chan struct{}   // closed, and made anew, when a lane has a connection again or taking ends
-	taking    context.Context // ends when no call is taken any more; its cause says why and matches ledger.ErrClosed
-	stop      context.CancelCauseFunc
-	idle      chan struct{} // closed when no call is waited for and taking has ended
-	calls     int           // on all connections
-	abandoned int           // of these, those whose callers have gone
-	resent    uint64
-	reopened  uint64
+	mu            sync.Mutex
+	slots         []*sessionSlot
+	nextSlot      int             // the slot to try first, so that no session is idle for long
+	changed       chan struct{}   // closed and replaced when a slot gets a connection or accepting ends
+	accepting     context.Context // ends when calls are no longer accepted; its cause is the reason and matches ledger.ErrClosed
+	stopAccepting context.CancelCauseFunc
+	idle          chan struct{} // closed when accepting has ended and no caller waits
+	calls         int           // on all connections
+	abandoned     int           // calls among calls whose callers have returned
+	resent        uint64
+	reopened      uint64
 
-	native sync.WaitGroup // one for each call
+	nativeCalls sync.WaitGroup // one for each call
 }
 
-// lane is the place of one session.
-type lane struct {
+// sessionSlot holds one session, and the next after a loss.
+type sessionSlot struct {
 	number int
-	lost   chan lostConn // holds one: a lane has one connection at a time
-	conn   *conn         // nil while there is none; under sessions.mu
+	lost   chan lostConn // holds one: a slot has one connection at a time
+	conn   *conn         // nil between a loss and the reopening; under sessions.mu
 }
 
-// conn is one session of the cluster.
+// conn is one session with the cluster.
 type conn struct {
-	lane      *lane
+	slot      *sessionSlot
 	client    tb.Client
 	addresses []netip.AddrPort
 	opened    time.Time
 
 	// Under sessions.mu.
-	calls    int
-	events   int       // of these calls
-	progress time.Time // of the last answer, or of the first call that waits for one
+	calls        int
+	events       int       // of these calls
+	lastProgress time.Time // time of the last answer, or of the first waiting call
 }
 
-// lostConn is a connection that is lost, and why.
+// lostConn is a lost connection with the cause.
 type lostConn struct {
 	conn  *conn
 	cause error
@@ -64,44 +64,45 @@ type lostConn struct {
 
 func newSessions(n int) *sessions {
 	s := &sessions{changed: make(chan struct{}), idle: make(chan struct{})}
-	s.taking, s.stop = context.WithCancelCause(context.Background()) //nolint:forbidigo // the sessions end with Close and with no caller's context
+	s.accepting, s.stopAccepting = context.WithCancelCause(context.Background()) //nolint:forbidigo // the sessions end with Close and with no caller's context
 	for i := range n {
-		s.lanes = append(s.lanes, &lane{number: i, lost: make(chan lostConn, 1)})
+		s.slots = append(s.slots, &sessionSlot{number: i, lost: make(chan lostConn, 1)})
 	}
 	return s
 }
 
-// take takes the connection whose calls have the fewest events, for one that has so many,
-// and waits for one if there is none. So small calls go where no full request is under way,
-// and do not stand in the way of the next one. The error is the reason why none is taken any
-// more, or the context's.
-func (s *sessions) take(ctx context.Context, events int) (*conn, error) {
+// acquireConn acquires a connection for a call of this many events, and waits for one if necessary.
+// It chooses the connection with the fewest events under way: small calls then avoid the
+// connections of full requests and do not delay the next full request. The error is the reason why
+// calls are no longer accepted, or the context's.
+func (s *sessions) acquireConn(ctx context.Context, events int) (*conn, error) {
 	for {
 		if ctx.Err() != nil {
-			return nil, ended(ctx)
+			return nil, contextError(ctx)
 		}
-		c, changed, err := s.tryTake(events)
+		c, changed, err := s.tryAcquireConn(events)
 		if c != nil || err != nil {
 			return c, err
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, ended(ctx)
+			return nil, contextError(ctx)
 		}
 	}
 }
 
-// tryTake returns a connection, or why there will be none, or what to wait for.
-func (s *sessions) tryTake(events int) (*conn, <-chan struct{}, error) {
+// tryAcquireConn returns a connection, the error after the end of the ledger, or the channel to
+// wait for.
+func (s *sessions) tryAcquireConn(events int) (*conn, <-chan struct{}, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.taking.Err() != nil {
-		return nil, nil, s.reason()
+	if s.accepting.Err() != nil {
+		return nil, nil, s.endReason()
 	}
 	var best *conn
-	for i := range s.lanes {
-		c := s.lanes[(s.next+i)%len(s.lanes)].conn
+	for i := range s.slots {
+		c := s.slots[(s.nextSlot+i)%len(s.slots)].conn
 		if c != nil && (best == nil || c.events < best.events) {
 			best = c
 		}
@@ -109,49 +110,49 @@ func (s *sessions) tryTake(events int) (*conn, <-chan struct{}, error) {
 	if best == nil {
 		return nil, s.changed, nil
 	}
-	s.next = (best.lane.number + 1) % len(s.lanes)
+	s.nextSlot = (best.slot.number + 1) % len(s.slots)
 	if best.calls == 0 {
-		best.progress = time.Now()
+		best.lastProgress = time.Now()
 	}
 	best.calls++
 	best.events += events
 	s.calls++
-	s.native.Add(1) // not after taking has ended, so not while Close waits
+	s.nativeCalls.Add(1) // never after accepting has ended, so never while Close waits
 	return best, nil, nil
 }
 
-// give gives a connection back after an answer, or after end, which is why there will be
-// no more answers.
-func (s *sessions) give(c *conn, events int, end error) {
-	if end != nil {
-		s.lose(c, end)
+// releaseConn releases a connection after an answer. If endCause is not nil, the connection has
+// ended.
+func (s *sessions) releaseConn(c *conn, events int, endCause error) {
+	if endCause != nil {
+		s.dropConn(c, endCause)
 	}
 	s.mu.Lock()
 	c.calls--
 	c.events -= events
-	c.progress = time.Now()
+	c.lastProgress = time.Now()
 	s.calls--
-	s.tellIdle()
+	s.signalIdle()
 	s.mu.Unlock()
-	s.native.Done()
+	s.nativeCalls.Done()
 }
 
-// abandon notes that the caller of a call has gone; with back, that the call has been
-// answered since, and is about to be given back.
-func (s *sessions) abandon(back bool) {
+// countAbandoned counts a call whose caller has returned. With answeredSince it takes the call off
+// the count, because the native client has answered and the connection is about to be released.
+func (s *sessions) countAbandoned(answeredSince bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if back {
+	if answeredSince {
 		s.abandoned--
 		return
 	}
 	s.abandoned++
-	s.tellIdle()
+	s.signalIdle()
 }
 
-// tellIdle closes idle when it is time. mu is held.
-func (s *sessions) tellIdle() {
-	if s.taking.Err() == nil || s.calls > s.abandoned {
+// signalIdle closes idle if accepting has ended and no caller waits. mu is held.
+func (s *sessions) signalIdle() {
+	if s.accepting.Err() == nil || s.calls > s.abandoned {
 		return
 	}
 	select {
@@ -161,95 +162,95 @@ func (s *sessions) tellIdle() {
 	}
 }
 
-// lose takes a connection out of its lane and hands it to the lane's keeper. If the cause
-// is one that opening another session cannot mend, all calls end. Only the first to notice
-// a loss is heard.
-func (s *sessions) lose(c *conn, cause error) {
+// dropConn removes a connection from its slot and passes it to the slot's keeper. Only the first
+// call for a connection has an effect. ErrClientRelease ends all calls, because a new session would
+// be refused too.
+func (s *sessions) dropConn(c *conn, cause error) {
 	s.mu.Lock()
-	first := c.lane.conn == c
+	first := c.slot.conn == c
 	if first {
-		c.lane.conn = nil
+		c.slot.conn = nil
 	}
 	s.mu.Unlock()
 	if errors.Is(cause, ErrClientRelease) {
-		s.end(fmt.Errorf("cluster: %w: %w", ledger.ErrClosed, cause))
+		s.endCalls(fmt.Errorf("cluster: %w: %w", ledger.ErrClosed, cause))
 	}
 	if first {
-		c.lane.lost <- lostConn{c, cause} // does not block: the lane had this connection and no other
+		c.slot.lost <- lostConn{c, cause} // does not block: the slot had this one connection
 	}
 }
 
-// install gives a lane its connection. It returns false if the ledger has ended.
-func (s *sessions) install(c *conn, again bool) bool {
+// installConn puts a connection into its slot. It returns false after the end of the ledger.
+func (s *sessions) installConn(c *conn, reopened bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.taking.Err() != nil {
+	if s.accepting.Err() != nil {
 		return false
 	}
-	c.lane.conn = c
-	if again {
+	c.slot.conn = c
+	if reopened {
 		s.reopened++
 	}
-	s.tellChanged()
+	s.signalChanged()
 	return true
 }
 
-// tellChanged wakes those who wait for a connection. mu is held.
-func (s *sessions) tellChanged() {
+// signalChanged wakes the calls that wait for a connection. mu is held.
+func (s *sessions) signalChanged() {
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
-// end ends the taking of calls. The first reason counts.
-func (s *sessions) end(reason error) {
+// endCalls stops accepting calls. The first reason counts.
+func (s *sessions) endCalls(reason error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.taking.Err() == nil {
-		s.stop(reason)
-		s.tellChanged()
-		s.tellIdle()
+	if s.accepting.Err() == nil {
+		s.stopAccepting(reason)
+		s.signalChanged()
+		s.signalIdle()
 	}
 }
 
-// countResent notes that a request is sent once more.
+// countResent counts a request that is sent again.
 func (s *sessions) countResent() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.resent++
 }
 
-// reason is why calls are no longer taken, nil if they are.
-func (s *sessions) reason() error { return context.Cause(s.taking) }
+// endReason returns the reason why calls are no longer accepted, nil if they are.
+func (s *sessions) endReason() error { return context.Cause(s.accepting) }
 
-// stalled is the connection of a lane if calls have waited for so long without any
-// answer.
-func (s *sessions) stalled(ln *lane, least time.Duration) *conn {
+// stalledConn returns the connection of a slot whose calls have waited for the timeout without any
+// answer, else nil.
+func (s *sessions) stalledConn(slot *sessionSlot, timeout time.Duration) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := ln.conn; c != nil && c.calls > 0 && time.Since(c.progress) >= least {
+	if c := slot.conn; c != nil && c.calls > 0 && time.Since(c.lastProgress) >= timeout {
 		return c
 	}
 	return nil
 }
 
-// takeAll takes the connections out of all lanes, to close them.
-func (s *sessions) takeAll() (conns []*conn) {
+// removeConns removes the connections from all slots, for closing.
+func (s *sessions) removeConns() (conns []*conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, ln := range s.lanes {
-		if ln.conn != nil {
-			conns = append(conns, ln.conn)
-			ln.conn = nil
+	for _, slot := range s.slots {
+		if slot.conn != nil {
+			conns = append(conns, slot.conn)
+			slot.conn = nil
 		}
 	}
 	return conns
 }
 
-// takeLost takes the connections that were lost and that no keeper has seen, to close them.
-func (s *sessions) takeLost() (conns []*conn) {
-	for _, ln := range s.lanes {
+// removeLostConns returns the lost connections that no keeper has received, for closing.
+func (s *sessions) removeLostConns() (conns []*conn) {
+	for _, slot := range s.slots {
 		select {
-		case lost := <-ln.lost:
+		case lost := <-slot.lost:
 			conns = append(conns, lost.conn)
 		default:
 		}

@@ -10,16 +10,16 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Full requests each have a session, and small calls the one that is left, however many
-// there are: none of them stands before the next full request.
+// Each full request has a session, and all small calls share the remaining one: no small call
+// delays the next full request.
 func TestSmallCallsKeepOutOfTheWay(t *testing.T) {
 	t.Parallel()
 	s := newSessions(3)
-	for _, ln := range s.lanes {
-		require.True(t, s.install(&conn{lane: ln}, false))
+	for _, ln := range s.slots {
+		require.True(t, s.installConn(&conn{slot: ln}, false))
 	}
 	take := func(events int) *conn {
-		c, err := s.take(t.Context(), events)
+		c, err := s.acquireConn(t.Context(), events)
 		require.NoError(t, err)
 		return c
 	}
@@ -33,15 +33,15 @@ func TestSmallCallsKeepOutOfTheWay(t *testing.T) {
 		small = append(small, c)
 	}
 	for range 10 {
-		s.give(a, ledger.BatchMax, nil)
+		s.releaseConn(a, ledger.BatchMax, nil)
 		require.Same(t, a, take(ledger.BatchMax), "nothing waits there")
 	}
 	for _, c := range small {
-		s.give(c, 3, nil)
+		s.releaseConn(c, 3, nil)
 	}
-	s.give(a, ledger.BatchMax, nil)
-	s.give(b, ledger.BatchMax, nil)
-	for _, ln := range s.lanes {
+	s.releaseConn(a, ledger.BatchMax, nil)
+	s.releaseConn(b, ledger.BatchMax, nil)
+	for _, ln := range s.slots {
 		require.Zero(t, ln.conn.events)
 		require.Zero(t, ln.conn.calls)
 	}

@@ -5,10 +5,7 @@ package cluster_test
 import (
 	"context"
 	"errors"
-	"net"
-	"net/netip"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,10 +19,9 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest/tigerbeetletest"
 )
 
-// The tests of this file have one real TigerBeetle node each.
+// Each test of this file has a real TigerBeetle of one replica.
 
-// differentialPrograms is how many random programs are compared; each takes some four
-// seconds.
+// differentialPrograms is the number of random programs to compare. Each takes some four seconds.
 const differentialPrograms = 4
 
 func TestConformance(t *testing.T) {
@@ -44,29 +40,28 @@ func TestConformance(t *testing.T) {
 	requireNoSessions(t, c)
 }
 
-// testBatchMax sends as much as a request may carry, and one more.
+// testBatchMax sends the largest request, and one event more.
 func testBatchMax(t *testing.T, c *tigerbeetletest.Cluster, want int) {
 	t.Helper()
 	l := c.Open(t)
 	require.Equal(t, want, l.BatchMax())
 	p := newPair(t, l)
-	results, err := l.CreateTransfers(t.Context(), p.transfers(want))
+	results, err := l.CreateTransfers(t.Context(), p.newTransfers(want))
 	require.NoError(t, err)
 	require.Len(t, results, want)
-	require.Equal(t, uint64(want), p.posted(t, l))
+	require.Equal(t, uint64(want), p.postedAmount(t, l))
 	for _, n := range []int{want + 1, 8190, 100_000} {
-		_, err = l.CreateTransfers(t.Context(), p.transfers(n))
+		_, err = l.CreateTransfers(t.Context(), p.newTransfers(n))
 		require.ErrorIs(t, err, ledger.ErrTooMuchData)
 		t.Log(err)
 		_, err = l.CreateAccounts(t.Context(), make([]ledger.Account, n))
 		require.ErrorIs(t, err, ledger.ErrTooMuchData)
 	}
-	require.Equal(t, uint64(want), p.posted(t, l))
+	require.Equal(t, uint64(want), p.postedAmount(t, l))
 	require.NoError(t, l.Close())
 }
 
-// requireNoSessions waits until no client is connected any more. All ledgers must be
-// closed.
+// requireNoSessions waits until no client is connected. All ledgers must be closed.
 func requireNoSessions(t *testing.T, c *tigerbeetletest.Cluster) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -131,7 +126,7 @@ func TestNinthClient(t *testing.T) {
 	requireNoSessions(t, c)
 }
 
-// Sixty-four newer sessions push out that of a ledger, which nobody but Events notices.
+// Sixty-four newer sessions push out a ledger's session. Only Events notices.
 func TestEviction(t *testing.T) {
 	t.Parallel()
 	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
@@ -156,7 +151,7 @@ func TestEviction(t *testing.T) {
 		})
 	}
 	opening.Wait()
-	transfers := p.transfers(5)
+	transfers := p.newTransfers(5)
 	transfers[0].Flags = ledger.TransferLinked
 	results, err := l.CreateTransfers(t.Context(), transfers)
 	require.NoError(t, err)
@@ -166,232 +161,8 @@ func TestEviction(t *testing.T) {
 	r := <-reopened
 	t.Logf("session %d was opened again after %v: %v; the transfers were answered as %v", r.Session, r.Downtime, r.Cause, results[0].Status)
 	require.True(t, errors.Is(r.Cause, cluster.ErrEvicted) || errors.Is(r.Cause, cluster.ErrSessionLost))
-	require.Equal(t, uint64(5), p.posted(t, l))
+	require.Equal(t, uint64(5), p.postedAmount(t, l))
 	require.Empty(t, reopened, "once")
 	require.NoError(t, l.Close())
-	requireNoSessions(t, c)
-}
-
-// A link that swallows everything, and later gives it back: calls end with their contexts,
-// and sending them again finds out.
-func TestBlackHoleUnderLoad(t *testing.T) {
-	t.Parallel()
-	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
-	l := c.Open(t)
-	p := newPair(t, l)
-	link := c.Link(tigerbeetletest.Client, 0)
-	link.BlackHole()
-	var all [][]ledger.Transfer
-	for range 5 {
-		transfers := p.transfers(10)
-		all = append(all, transfers)
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		start := time.Now()
-		_, err := l.CreateTransfers(ctx, transfers)
-		cancel()
-		require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
-		require.Less(t, time.Since(start), 5*time.Second)
-	}
-	t.Logf("while nothing gets through: %+v", l.Stats())
-	require.Equal(t, 5, l.Stats().Abandoned)
-	c.Heal()
-	for _, transfers := range all {
-		for _, r := range createUntilKnown(t, l, transfers, time.Minute) {
-			require.True(t, r.Status.Outcome().Done(), "%v", r.Status)
-		}
-	}
-	require.Equal(t, uint64(50), p.posted(t, l))
-	require.NoError(t, l.Close())
-	require.Equal(t, cluster.Stats{}, l.Stats())
-	requireNoSessions(t, c)
-}
-
-// The reply is lost after the write, and the connection too: the native client finds out.
-func TestReplyLost(t *testing.T) {
-	t.Parallel()
-	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
-	cfg := c.Config()
-	cfg.Sessions = 1
-	l, err := cluster.Open(t.Context(), cfg)
-	require.NoError(t, err)
-	p := newPair(t, l)
-	link := c.Link(tigerbeetletest.Client, 0)
-	for _, giveUp := range []bool{false, true} {
-		transfers := p.transfers(100)
-		before, _ := link.Passed()
-		posted := p.posted(t, l)
-		link.DropReplies()
-		ctx, cancel := context.WithCancel(t.Context())
-		var call sync.WaitGroup
-		call.Go(func() {
-			results, err := l.CreateTransfers(ctx, transfers)
-			if giveUp {
-				assert.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
-			} else if assert.NoError(t, err) {
-				assert.Equal(t, ledger.TransferCreated, results[0].Status)
-			}
-		})
-		require.NoError(t, link.Await(t.Context(), func() bool {
-			after, _ := link.Passed()
-			return after >= before+100*128
-		}))
-		awaitPosted(t, c, p, posted+100)
-		if giveUp {
-			cancel()
-			call.Wait()
-		}
-		link.Reset() // what was replied is lost for good
-		c.Heal()
-		call.Wait()
-		cancel()
-		for _, r := range createUntilKnown(t, l, transfers, time.Minute) {
-			require.Equal(t, ledger.TransferExists, r.Status)
-		}
-		require.Equal(t, posted+100, p.posted(t, l), "applied once")
-	}
-	t.Logf("200 transfers whose replies were lost are there once each; sessions were opened anew %d times", l.Stats().Reopened)
-	require.NoError(t, l.Close())
-	requireNoSessions(t, c)
-}
-
-// awaitPosted waits, by a way of its own to the server, until so much is posted.
-func awaitPosted(t *testing.T, c *tigerbeetletest.Cluster, p pair, want uint64) {
-	t.Helper()
-	side, err := tigerbeetletest.NewProxy(c.Replica(0).Addr())
-	require.NoError(t, err)
-	defer side.Close()
-	cfg := c.Config()
-	cfg.Addresses = []string{side.Addr()}
-	l, err := cluster.Open(t.Context(), cfg)
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	for p.posted(t, l) != want {
-		require.NoError(t, ctx.Err(), "not posted")
-	}
-	require.NoError(t, l.Close())
-}
-
-func TestKillUnderLoad(t *testing.T) {
-	t.Parallel()
-	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
-	l := c.Open(t)
-	w := startLoad(t, l)
-	for range 3 {
-		w.pauseSince()
-		c.Replica(0).Kill()
-		c.Replica(0).Start()
-		w.await(t, 50)
-		t.Logf("killed and started again: the load went on after %v", w.pauseSince())
-	}
-	w.finish(t, l)
-	require.NoError(t, l.Close())
-	requireNoSessions(t, c)
-}
-
-// fixed is a resolver for one name.
-type fixed struct{ address atomic.Pointer[netip.Addr] }
-
-func (f *fixed) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
-	return []netip.Addr{*f.address.Load()}, nil
-}
-
-// A replica comes back under another address of the same name.
-func TestAddressChanged(t *testing.T) {
-	t.Parallel()
-	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
-	old, err := tigerbeetletest.NewProxyOn("127.0.0.1:0", c.Replica(0).Addr())
-	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(old.Addr())
-	require.NoError(t, err)
-	moved, err := tigerbeetletest.NewProxyOn("127.0.0.2:"+port, c.Replica(0).Addr())
-	if err != nil {
-		old.Close()
-		t.Skipf("no second loopback address: %v", err)
-	}
-	t.Cleanup(moved.Close)
-	var dns fixed
-	first, second := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")
-	dns.address.Store(&first)
-	reopened := make(chan cluster.SessionReopened, 10)
-	l, err := cluster.Open(t.Context(), cluster.Config{
-		ClusterID: c.ClusterID(), Addresses: []string{"tb-0:" + port}, Resolver: &dns, StallTimeout: time.Second,
-		Events: cluster.Events{Reopened: func(r cluster.SessionReopened) { reopened <- r }},
-	})
-	require.NoError(t, err)
-	w := startLoad(t, l)
-	w.pauseSince()
-	old.Close()
-	dns.address.Store(&second)
-	w.await(t, 20)
-	t.Logf("the load went on after %v", w.pauseSince())
-	r := <-reopened
-	t.Logf("session %d: %v, now at %v", r.Session, r.Cause, r.Addresses)
-	require.ErrorIs(t, r.Cause, cluster.ErrAddressChanged)
-	w.finish(t, l)
-	require.NoError(t, l.Close())
-	requireNoSessions(t, c)
-}
-
-// Close ends a thousand calls: each has its answer, or an unknown outcome that is the truth.
-func TestCloseInFlight(t *testing.T) {
-	t.Parallel()
-	c := tigerbeetletest.Start(t, tigerbeetletest.Config{})
-	for _, patience := range []time.Duration{-1, 10 * time.Second} {
-		l := c.Open(t)
-		p := newPair(t, l)
-		require.NoError(t, l.Close())
-		cfg := c.Config()
-		cfg.CloseTimeout = patience
-		l, err := cluster.Open(t.Context(), cfg)
-		require.NoError(t, err)
-		link := c.Link(tigerbeetletest.Client, 0)
-		link.Delay(20 * time.Millisecond)
-		const callers = 1000
-		var applied, refused atomic.Int32
-		var calls sync.WaitGroup
-		payments := p.transfers(callers)
-		unknown := make(chan ledger.Transfer, callers)
-		for i := range payments {
-			calls.Go(func() {
-				results, err := l.CreateTransfers(t.Context(), payments[i:i+1])
-				switch {
-				case err == nil && assert.Equal(t, ledger.TransferCreated, results[0].Status):
-					applied.Add(1)
-				case errors.Is(err, ledger.ErrOutcomeUnknown):
-					unknown <- payments[i]
-				default:
-					assert.ErrorIs(t, err, ledger.ErrClosed)
-					refused.Add(1)
-				}
-			})
-		}
-		require.Eventually(t, func() bool { return l.Stats().Calls+int(applied.Load()) == callers }, 10*time.Second, time.Millisecond)
-		start := time.Now()
-		require.NoError(t, l.Close())
-		t.Logf("closed after %v", time.Since(start))
-		calls.Wait()
-		close(unknown)
-		require.Equal(t, cluster.Stats{}, l.Stats())
-		c.Heal()
-		after := c.Open(t)
-		// What is unknown may be executed until it was asked for again.
-		asked, executed := 0, 0
-		for payment := range unknown {
-			asked++
-			r := createUntilKnown(t, after, []ledger.Transfer{payment}, time.Minute)[0]
-			require.True(t, r.Status.Outcome().Done(), "%v", r.Status)
-			if r.Status == ledger.TransferExists {
-				executed++
-			}
-		}
-		t.Logf("%d applied, %d unknown of which %d were executed, %d refused", applied.Load(), asked, executed, refused.Load())
-		require.Equal(t, callers, int(applied.Load()+refused.Load())+asked)
-		require.Equal(t, uint64(int(applied.Load())+asked), p.posted(t, after))
-		if patience > 0 {
-			require.Zero(t, asked)
-		}
-		require.NoError(t, after.Close())
-	}
 	requireNoSessions(t, c)
 }

@@ -13,89 +13,89 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-func after(d time.Duration) { <-time.After(d) }
+func sleepFor(d time.Duration) { <-time.After(d) }
 
-// A connection is stalled when calls have waited for long since the last answer, or since the
-// first of them; not when nobody waits.
+// A connection is stalled when calls have waited for the timeout since the last answer, or since
+// the first waiting call. A connection without calls is never stalled.
 func TestStalledConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSessions(1)
-		c := &conn{lane: s.lanes[0]}
+		c := &conn{slot: s.slots[0]}
 		stalled := func() bool {
 			t.Helper()
-			found := s.stalled(s.lanes[0], time.Minute)
+			found := s.stalledConn(s.slots[0], time.Minute)
 			if found != nil {
 				require.Same(t, c, found)
 			}
 			return found != nil
 		}
 		require.False(t, stalled(), "there is none")
-		require.True(t, s.install(c, false))
-		after(time.Hour)
-		require.False(t, stalled(), "nobody waits")
+		require.True(t, s.installConn(c, false))
+		sleepFor(time.Hour)
+		require.False(t, stalled(), "no call waits")
 		take := func() {
 			t.Helper()
-			got, err := s.take(t.Context(), 1)
+			got, err := s.acquireConn(t.Context(), 1)
 			require.NoError(t, err)
 			require.Same(t, c, got)
 		}
-		take() // it waits from now on
-		after(time.Minute - 1)
+		take() // the first call waits from now on
+		sleepFor(time.Minute - 1)
 		require.False(t, stalled())
-		take() // which is no answer
-		after(1)
+		take() // a call is no answer
+		sleepFor(1)
 		require.True(t, stalled())
-		s.give(c, 1, nil) // the first answer
+		s.releaseConn(c, 1, nil) // the first answer
 		require.False(t, stalled())
-		after(time.Minute - 1)
+		sleepFor(time.Minute - 1)
 		require.False(t, stalled())
-		after(1)
+		sleepFor(1)
 		require.True(t, stalled())
-		s.give(c, 1, nil)
-		after(time.Hour)
-		require.False(t, stalled(), "nobody waits any more")
+		s.releaseConn(c, 1, nil)
+		sleepFor(time.Hour)
+		require.False(t, stalled(), "no call waits any more")
 		take()
 		require.False(t, stalled())
-		s.give(c, 1, errors.New("lost"))
+		s.releaseConn(c, 1, errors.New("lost"))
 		require.False(t, stalled(), "there is none")
 	})
 }
 
-// A lane that has lost its connection is heard once, and its calls are counted to their end.
+// A slot's lost connection is dropped once, and its calls are counted to their end.
 func TestConnectionIsLostOnce(t *testing.T) {
 	t.Parallel()
 	s := newSessions(1)
-	c, other := &conn{lane: s.lanes[0]}, &conn{lane: s.lanes[0]}
-	require.True(t, s.install(c, false))
+	c, other := &conn{slot: s.slots[0]}, &conn{slot: s.slots[0]}
+	require.True(t, s.installConn(c, false))
 	for range 3 {
-		_, err := s.take(t.Context(), 2)
+		_, err := s.acquireConn(t.Context(), 2)
 		require.NoError(t, err)
 	}
 	require.Equal(t, 6, c.events)
 	cause := errors.New("lost")
-	s.give(c, 2, cause)
-	require.Same(t, c, (<-s.lanes[0].lost).conn)
-	s.give(c, 2, cause)
-	require.Empty(t, s.lanes[0].lost, "it was told")
+	s.releaseConn(c, 2, cause)
+	require.Same(t, c, (<-s.slots[0].lost).conn)
+	s.releaseConn(c, 2, cause)
+	require.Empty(t, s.slots[0].lost, "the loss was received")
 	changed := s.changed
-	require.True(t, s.install(other, true))
+	require.True(t, s.installConn(other, true))
 	require.NotEqual(t, changed, s.changed)
 	<-changed
 	require.Equal(t, uint64(1), s.reopened)
-	s.give(c, 2, cause)
-	require.Same(t, other, s.lanes[0].conn, "a late loss is of the one before")
+	s.releaseConn(c, 2, cause)
+	require.Same(t, other, s.slots[0].conn, "a late loss is of the one before")
 	require.Zero(t, c.calls)
 	require.Zero(t, c.events)
 	require.Zero(t, s.calls)
 
-	s.end(ledger.ErrClosed)
-	_, err := s.take(t.Context(), 1)
+	s.endCalls(ledger.ErrClosed)
+	_, err := s.acquireConn(t.Context(), 1)
 	require.ErrorIs(t, err, ledger.ErrClosed)
-	require.False(t, s.install(c, true))
+	require.False(t, s.installConn(c, true))
 	require.Equal(t, uint64(1), s.reopened)
 	<-s.idle
-	require.Equal(t, []*conn{other}, s.takeAll())
-	require.Empty(t, s.takeAll())
-	require.Empty(t, s.takeLost())
+	require.Equal(t, []*conn{other}, s.removeConns())
+	require.Empty(t, s.removeConns())
+	require.Empty(t, s.removeLostConns())
 }

@@ -30,28 +30,29 @@ func (b *books) createAccounts(accounts []ledger.Account, last uint64) []ledger.
 	return r.results
 }
 
-func (r *accountBatch) size() int { return len(r.events) }
+func (r *accountBatch) eventCount() int { return len(r.events) }
 
-func (r *accountBatch) head(i int) head {
+func (r *accountBatch) headerOf(i int) eventHeader {
 	a := &r.events[i]
-	return head{a.Flags.Has(ledger.AccountLinked), a.Flags.Has(ledger.AccountImported), a.Timestamp}
+	return eventHeader{a.Flags.Has(ledger.AccountLinked), a.Flags.Has(ledger.AccountImported), a.Timestamp}
 }
 
-func (r *accountBatch) apply(i int, slot uint64) (ledger.CreateAccountStatus, uint64) {
+func (r *accountBatch) applyRules(i int, slot uint64) (ledger.CreateAccountStatus, uint64) {
 	return r.books.createAccount(&r.events[i], slot)
 }
 
-func (r *accountBatch) answer(i int, status ledger.CreateAccountStatus, timestamp uint64) {
+func (r *accountBatch) setAnswer(i int, status ledger.CreateAccountStatus, timestamp uint64) {
 	r.results[i] = ledger.CreateAccountResult{Status: status, Timestamp: timestamp}
 }
 
-func (r *accountBatch) fail(i int) { r.results[i].Status = ledger.AccountLinkedEventFailed }
+func (r *accountBatch) setLinkedFailed(i int) { r.results[i].Status = ledger.AccountLinkedEventFailed }
 
-func (r *accountBatch) statuses() *loopStatuses[ledger.CreateAccountStatus] {
+func (r *accountBatch) loopStatuses() *loopStatuses[ledger.CreateAccountStatus] {
 	return &accountLoopStatuses
 }
 
-// createAccount takes one account down the ladder and stores it if it passes.
+// createAccount checks one account and stores it if all rules hold. The first broken rule is the
+// status.
 func (b *books) createAccount(a *ledger.Account, slot uint64) (ledger.CreateAccountStatus, uint64) {
 	switch {
 	case a.Reserved != 0:
@@ -84,13 +85,13 @@ func (b *books) createAccount(a *ledger.Account, slot uint64) (ledger.CreateAcco
 }
 
 func (b *books) addAccount(a *ledger.Account, timestamp uint64) {
-	stored := b.accounts.add()
+	stored := b.accounts.appendRow()
 	*stored = *a
 	stored.Timestamp = timestamp
-	b.accountIDs.add(a.ID, b.accounts.len-1)
+	b.accountIDs.addPosition(a.ID, b.accounts.count-1)
 }
 
-// checkAccount looks at what is wrong with a new account by itself.
+// checkAccount checks a new account on its own.
 func checkAccount(a *ledger.Account) ledger.CreateAccountStatus {
 	bothLimits := ledger.AccountDebitsMustNotExceedCredits | ledger.AccountCreditsMustNotExceedDebits
 	switch {

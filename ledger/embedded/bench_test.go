@@ -14,7 +14,7 @@ import (
 
 const (
 	benchAccounts = 1000
-	benchRows     = 5 // of each query
+	benchRows     = 5 // rows of each query
 )
 
 // openBench creates a thousand accounts with history.
@@ -30,8 +30,8 @@ func openBench(b *testing.B, l ledger.Ledger) {
 
 func benchAccount(n uint64) ledger.ID { return ledger.NewID(n%benchAccounts+1, 0) }
 
-// benchMovement is the n-th transfer. Each account has one in 500 of them, and so
-// has each value of a user data field.
+// benchMovement is the n-th transfer. Each account has one transfer in 500, and so has each value
+// of a user data field.
 func benchMovement(n uint64) ledger.Transfer {
 	return ledger.Transfer{
 		ID:              ledger.NewID(n, 1),
@@ -46,9 +46,8 @@ func benchMovement(n uint64) ledger.Transfer {
 	}
 }
 
-// BenchmarkCreateTransfers measures full batches between a thousand accounts. The
-// figures that count are per transfer; bytes are all that was allocated, which is
-// storage, index of ids and answers.
+// BenchmarkCreateTransfers measures full batches between a thousand accounts, per transfer. The
+// bytes are everything allocated: storage, index of ids and answers.
 func BenchmarkCreateTransfers(b *testing.B) {
 	pair := func(n uint64, second ledger.Transfer) ledger.Transfer {
 		if n%2 == 1 {
@@ -82,8 +81,7 @@ func BenchmarkCreateTransfers(b *testing.B) {
 	}
 }
 
-// BenchmarkCreateTransfersInFolder is BenchmarkCreateTransfers in a folder: each batch
-// is synced.
+// BenchmarkCreateTransfersInFolder measures full batches in a folder, where each batch is synced.
 func BenchmarkCreateTransfersInFolder(b *testing.B) {
 	l, err := embedded.Open(b.TempDir())
 	require.NoError(b, err)
@@ -91,8 +89,8 @@ func BenchmarkCreateTransfersInFolder(b *testing.B) {
 	require.NoError(b, l.Close())
 }
 
-// BenchmarkOpen opens folders with a million transfers, which are all in the log, or
-// in a checkpoint but for a few.
+// BenchmarkOpen opens folders with a million transfers, either all in the log, or all but a few in
+// a checkpoint.
 func BenchmarkOpen(b *testing.B) {
 	for _, c := range []struct {
 		name  string
@@ -120,12 +118,12 @@ func BenchmarkOpen(b *testing.B) {
 func benchmarkBatches(b *testing.B, l ledger.Ledger, event func(n uint64) ledger.Transfer) {
 	b.Helper()
 	openBench(b, l)
-	batch := make([]ledger.Transfer, ledger.BatchMax-1) // even, for pairs
+	batch := make([]ledger.Transfer, ledger.BatchMax-1) // even, because events come in pairs
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	next := uint64(0)
 	for b.Loop() {
-		b.StopTimer() // one turn is a whole batch
+		b.StopTimer() // one iteration is a whole batch
 		for i := range batch {
 			next++
 			batch[i] = event(next)
@@ -143,8 +141,8 @@ func benchmarkBatches(b *testing.B, l ledger.Ledger, event func(n uint64) ledger
 	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/float64(next), "allocs/transfer")
 }
 
-// BenchmarkQueries asks ledgers of different size for the same number of rows: what
-// a query costs must depend on its answer alone.
+// BenchmarkQueries reads the same number of rows from ledgers of different size: the cost of a
+// query must depend on its answer alone.
 func BenchmarkQueries(b *testing.B) {
 	for _, size := range []uint64{1e4, 1e5, 1e6} {
 		l := benchLedger(b, size)
@@ -152,7 +150,7 @@ func BenchmarkQueries(b *testing.B) {
 		require.NoError(b, err)
 		for _, q := range benchQueries(b, l, middle[0]) {
 			b.Run(fmt.Sprintf("%s/%d", q.name, size), func(b *testing.B) {
-				q.ask() // see BenchmarkFirstQuery
+				q.ask() // BenchmarkFirstQuery measures the first query
 				for b.Loop() {
 					require.Equal(b, q.rows, q.ask())
 				}
@@ -161,8 +159,8 @@ func BenchmarkQueries(b *testing.B) {
 	}
 }
 
-// BenchmarkFirstQuery is the first query by a field, which has to read all that has
-// been written since the last one by that field.
+// BenchmarkFirstQuery measures the first query by a field, which reads all rows written since the
+// last query by that field.
 func BenchmarkFirstQuery(b *testing.B) {
 	for _, size := range []uint64{1e4, 1e5, 1e6} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
@@ -178,7 +176,7 @@ func BenchmarkFirstQuery(b *testing.B) {
 	}
 }
 
-// benchLedger holds n transfers.
+// benchLedger returns a ledger with n transfers.
 func benchLedger(b *testing.B, n uint64) *embedded.Ledger {
 	b.Helper()
 	l := embedded.New()
@@ -206,8 +204,7 @@ type benchQuery struct {
 	ask  func() int // returns the number of rows
 }
 
-// benchQueries are queries for a few rows each, of which there are more, from the
-// middle of the ledger on.
+// benchQueries are queries for a few of many rows each, from the middle of the ledger on.
 func benchQueries(b *testing.B, l *embedded.Ledger, middle ledger.Transfer) []benchQuery {
 	b.Helper()
 	ctx, from := b.Context(), middle.Timestamp

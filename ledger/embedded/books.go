@@ -6,63 +6,61 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// books is all that the ledger knows. It is used by one request at a time.
+// books are the accounts and transfers of a ledger. One request at a time uses them.
 //
-// Invariants: accounts and transfers are each in strictly ascending order of
-// timestamp (imported ones too, by the rule that they must not regress), nothing
-// is ever removed but by the rollback of a chain, and for every account posted
-// plus pending fits 128 bits on either side.
+// Invariants: accounts and transfers are each in strictly ascending order of timestamp (imported
+// ones too, since imported timestamps must not regress); only the rollback of a chain removes rows;
+// posted plus pending fits 128 bits on either side of every account.
 type books struct {
 	clock clock
 
 	accounts   rows[ledger.Account]
 	accountIDs *directory
 
-	transfers   rows[transfer]
+	transfers   rows[storedTransfer]
 	transferIDs *directory
-	// failed holds the ids that a transient refusal has spent.
-	failed idSet
+	// spentIDs are the transfer ids spent by a transient refusal.
+	spentIDs idSet
 
-	expiries schedule      // of holds with a timeout
-	expired  rows[expired] // in order of timestamp
+	expiries expirySchedule    // of holds with a timeout
+	expired  rows[expiredHold] // in order of timestamp
 
-	chain undo
+	undo undoLog
 
 	accountIndex  fieldIndex
 	transferIndex fieldIndex
-	debits        index[ledger.ID] // transfers by debit account
-	credits       index[ledger.ID] // transfers by credit account
+	debits        rowIndex[ledger.ID] // transfers by debit account
+	credits       rowIndex[ledger.ID] // transfers by credit account
 	history       history
 }
 
-// transfer is a stored transfer with what is kept beside it.
-type transfer struct {
+// storedTransfer is a stored transfer with its accounts and the state of its hold.
+type storedTransfer struct {
 	ledger.Transfer
-	debit, credit position // its accounts
-	hold          holdState
+	debit, credit position // positions of its accounts
+	holdState     holdState
 }
 
-// holdState is what became of a pending transfer; of no other transfer it is
-// anything but notHold.
+// holdState is the state of a pending transfer. Every other transfer has the state notHold.
 type holdState uint8
 
 const (
 	notHold holdState = iota
-	held
-	posted
-	voided
-	lapsed
+	holdPending
+	holdPosted
+	holdVoided
+	holdExpired
 )
 
-// snapshot is what can change of an account, as it was at some moment.
-type snapshot struct {
+// accountState is the variable part of an account at one moment.
+type accountState struct {
 	debitsPending, debitsPosted, creditsPending, creditsPosted ledger.Amount
 
 	flags ledger.AccountFlags
 }
 
-func snapshotOf(a *ledger.Account) snapshot {
-	return snapshot{a.DebitsPending, a.DebitsPosted, a.CreditsPending, a.CreditsPosted, a.Flags}
+func stateOf(a *ledger.Account) accountState {
+	return accountState{a.DebitsPending, a.DebitsPosted, a.CreditsPending, a.CreditsPosted, a.Flags}
 }
 
 func newBooks() books {
@@ -70,38 +68,38 @@ func newBooks() books {
 		clock:       clock{now: time.Now},
 		accountIDs:  newDirectory(),
 		transferIDs: newDirectory(),
-		failed:      idSet{places: newDirectory()},
+		spentIDs:    idSet{positions: newDirectory()},
 	}
 }
 
-// accountAt returns the place of the account with the id.
-func (b *books) accountAt(id ledger.ID) (position, bool) {
-	return b.accountIDs.find(id, func(at position) bool { return b.accounts.at(at).ID == id })
+// accountPosition returns the position of the account with the id.
+func (b *books) accountPosition(id ledger.ID) (position, bool) {
+	return b.accountIDs.findPosition(id, func(pos position) bool { return b.accounts.rowAt(pos).ID == id })
 }
 
-// transferAt returns the place of the transfer with the id.
-func (b *books) transferAt(id ledger.ID) (position, bool) {
-	return b.transferIDs.find(id, func(at position) bool { return b.transfers.at(at).ID == id })
+// transferPosition returns the position of the transfer with the id.
+func (b *books) transferPosition(id ledger.ID) (position, bool) {
+	return b.transferIDs.findPosition(id, func(pos position) bool { return b.transfers.rowAt(pos).ID == id })
 }
 
 // findAccount returns the account with the id, nil if there is none.
 func (b *books) findAccount(id ledger.ID) *ledger.Account {
-	if at, ok := b.accountAt(id); ok {
-		return b.accounts.at(at)
+	if pos, ok := b.accountPosition(id); ok {
+		return b.accounts.rowAt(pos)
 	}
 	return nil
 }
 
 // findTransfer returns the transfer with the id, nil if there is none.
-func (b *books) findTransfer(id ledger.ID) *transfer {
-	if at, ok := b.transferAt(id); ok {
-		return b.transfers.at(at)
+func (b *books) findTransfer(id ledger.ID) *storedTransfer {
+	if pos, ok := b.transferPosition(id); ok {
+		return b.transfers.rowAt(pos)
 	}
 	return nil
 }
 
-// holdOf is findTransfer for a hold that is known to be there.
-func (b *books) holdOf(id ledger.ID) *ledger.Transfer { return &b.findTransfer(id).Transfer }
+// findHold returns the transfer of a hold known to be stored.
+func (b *books) findHold(id ledger.ID) *ledger.Transfer { return &b.findTransfer(id).Transfer }
 
 func (b *books) lookupAccounts(ids []ledger.ID) []ledger.Account {
 	found := make([]ledger.Account, 0, len(ids))
@@ -123,45 +121,46 @@ func (b *books) lookupTransfers(ids []ledger.ID) []ledger.Transfer {
 	return found
 }
 
-// newestAccount is the greatest timestamp of an account, 0 if there is none.
+// newestAccount returns the greatest timestamp of an account, 0 if there is none.
 func (b *books) newestAccount() uint64 {
-	if b.accounts.len == 0 {
+	if b.accounts.count == 0 {
 		return 0
 	}
-	return b.accounts.at(b.accounts.len - 1).Timestamp
+	return b.accounts.rowAt(b.accounts.count - 1).Timestamp
 }
 
-// newestTransfer is the greatest timestamp of a transfer, 0 if there is none.
+// newestTransfer returns the greatest timestamp of a transfer, 0 if there is none.
 func (b *books) newestTransfer() uint64 {
-	if b.transfers.len == 0 {
+	if b.transfers.count == 0 {
 		return 0
 	}
-	return b.transfers.at(b.transfers.len - 1).Timestamp
+	return b.transfers.rowAt(b.transfers.count - 1).Timestamp
 }
 
 func (b *books) accountsFrom(timestamp uint64) position {
-	return b.accounts.search(func(a *ledger.Account) bool { return a.Timestamp >= timestamp })
+	return b.accounts.searchFirst(func(a *ledger.Account) bool { return a.Timestamp >= timestamp })
 }
 
 func (b *books) transfersFrom(timestamp uint64) position {
-	return b.transfers.search(func(t *transfer) bool { return t.Timestamp >= timestamp })
+	return b.transfers.searchFirst(func(t *storedTransfer) bool { return t.Timestamp >= timestamp })
 }
 
-// accountRegresses reports whether no account may be imported at the timestamp:
-// it is not after every other account's, or a transfer has it.
+// accountRegresses reports whether no account may be imported with the timestamp: an account has it
+// or a later one, or a transfer has it.
 func (b *books) accountRegresses(timestamp uint64) bool {
 	if timestamp <= b.newestAccount() {
 		return true
 	}
-	at := b.transfersFrom(timestamp)
-	return at < b.transfers.len && b.transfers.at(at).Timestamp == timestamp
+	pos := b.transfersFrom(timestamp)
+	return pos < b.transfers.count && b.transfers.rowAt(pos).Timestamp == timestamp
 }
 
-// transferRegresses is accountRegresses for a transfer.
+// transferRegresses reports whether no transfer may be imported with the timestamp: a transfer has
+// it or a later one, or an account has it.
 func (b *books) transferRegresses(timestamp uint64) bool {
 	if timestamp <= b.newestTransfer() {
 		return true
 	}
-	at := b.accountsFrom(timestamp)
-	return at < b.accounts.len && b.accounts.at(at).Timestamp == timestamp
+	pos := b.accountsFrom(timestamp)
+	return pos < b.accounts.count && b.accounts.rowAt(pos).Timestamp == timestamp
 }

@@ -2,28 +2,28 @@ package embedded
 
 import "github.com/peerledger/peerledger/ledger"
 
-// batch is a create request as its loop sees it. Accounts and transfers differ in
+// createBatch is a create request for the loop over its events. Accounts and transfers differ in
 // the rules for one event and in the numbers of the statuses.
-type batch[S ~uint32] interface {
-	size() int
-	head(i int) head
-	// apply puts event i through the rules of its kind. timestamp is the
-	// answer's: the stored object's, or the event's own slot.
-	apply(i int, slot uint64) (status S, timestamp uint64)
-	answer(i int, status S, timestamp uint64)
-	// fail turns the answer of event i, a member of a broken chain, into
-	// linked_event_failed. It keeps its timestamp.
-	fail(i int)
-	statuses() *loopStatuses[S]
+type createBatch[S ~uint32] interface {
+	eventCount() int
+	headerOf(i int) eventHeader
+	// applyRules applies the rules of its kind to event i. timestamp is the timestamp of the
+	// answer: the stored object's, or the event's own slot.
+	applyRules(i int, slot uint64) (status S, timestamp uint64)
+	setAnswer(i int, status S, timestamp uint64)
+	// setLinkedFailed changes the status of event i, a member of a broken chain, to
+	// linked_event_failed. The timestamp of the answer stays.
+	setLinkedFailed(i int)
+	loopStatuses() *loopStatuses[S]
 }
 
-// head is what the loop needs to know of an event.
-type head struct {
+// eventHeader is the part of an event that the loop reads.
+type eventHeader struct {
 	linked, imported bool
 	timestamp        uint64
 }
 
-// loopStatuses are the answers that the loop itself gives.
+// loopStatuses are the statuses set by the loop itself.
 type loopStatuses[S ~uint32] struct {
 	created                 S
 	linkedEventFailed       S
@@ -35,68 +35,67 @@ type loopStatuses[S ~uint32] struct {
 	timestampMustBeZero     S
 }
 
-// loop is one create request under way.
-type loop[S ~uint32] struct {
-	books    *books
-	events   batch[S]
-	statuses *loopStatuses[S]
-	last     uint64 // the request's timestamp, which is the last event's slot
-	imported bool   // whether the first event is; it decides for all
+// createLoop is one create request under way.
+type createLoop[S ~uint32] struct {
+	books         *books
+	events        createBatch[S]
+	statuses      *loopStatuses[S]
+	last          uint64 // the request's timestamp, the slot of the last event
+	firstImported bool   // whether the first event is imported; the others must agree
 
-	chain  int  // first event of the open chain, -1 if none is open
-	broken bool // the open chain has been taken back
+	chainStart int  // first event of the open chain, -1 if none is open
+	broken     bool // the open chain has been rolled back
 }
 
-// runEvents puts the events of a request through the rules one after another. The
-// events own the timestamps that end at last. What comes out depends on the books
-// and on the arguments only, so that a request can be run again from the log of a
-// folder.
-func runEvents[S ~uint32](b *books, events batch[S], last uint64) {
-	l := loop[S]{books: b, events: events, statuses: events.statuses(), last: last, chain: -1}
-	for i := range events.size() {
-		l.step(i, events.head(i))
+// runEvents applies the rules to the events of a request in order. The events own the timestamps up
+// to last. The answers depend only on the books and the arguments, so a request in the log of a
+// folder can be repeated.
+func runEvents[S ~uint32](b *books, events createBatch[S], last uint64) {
+	l := createLoop[S]{books: b, events: events, statuses: events.loopStatuses(), last: last, chainStart: -1}
+	for i := range events.eventCount() {
+		l.processEvent(i, events.headerOf(i))
 	}
 }
 
-func (l *loop[S]) step(i int, event head) {
+func (l *createLoop[S]) processEvent(i int, event eventHeader) {
 	if i == 0 {
-		l.imported = event.imported
+		l.firstImported = event.imported
 	}
-	if event.linked && l.chain < 0 {
-		l.chain, l.broken = i, false
+	if event.linked && l.chainStart < 0 {
+		l.chainStart, l.broken = i, false
 		l.books.beginChain()
 	}
-	slot := l.last - uint64(l.events.size()-1-i)
-	status, timestamp := l.admit(i, event), slot
+	slot := l.last - uint64(l.events.eventCount()-1-i)
+	status, timestamp := l.checkEvent(i, event), slot
 	if status == l.statuses.created {
-		status, timestamp = l.events.apply(i, slot)
+		status, timestamp = l.events.applyRules(i, slot)
 	}
-	l.events.answer(i, status, timestamp)
-	if l.chain < 0 {
+	l.events.setAnswer(i, status, timestamp)
+	if l.chainStart < 0 {
 		return
 	}
 	if status != l.statuses.created && !l.broken {
 		l.breakChain(i)
 	}
 	if !event.linked || l.isLast(i) {
-		l.chain, l.broken = -1, false
+		l.chainStart, l.broken = -1, false
 		l.books.endChain()
 	}
 }
 
-func (l *loop[S]) isLast(i int) bool { return i == l.events.size()-1 }
+func (l *createLoop[S]) isLast(i int) bool { return i == l.events.eventCount()-1 }
 
-// admit gives the answer to event i that does not depend on its kind, created if
-// the event may go on to the rules of its kind.
-func (l *loop[S]) admit(i int, event head) S {
+// checkEvent returns the status of event i from the rules common to accounts and transfers, or
+// created if the rules of its kind come next.
+func (l *createLoop[S]) checkEvent(i int, event eventHeader) S {
 	switch {
 	case event.linked && l.isLast(i):
 		return l.statuses.linkedEventChainOpen
 	case l.broken:
 		return l.statuses.linkedEventFailed
-	case event.imported && !l.imported:
+	case event.imported && !l.firstImported:
 		return l.statuses.importedNotExpected
-	case !event.imported && l.imported:
+	case !event.imported && l.firstImported:
 		return l.statuses.importedExpected
 	case !event.imported && event.timestamp != 0:
 		return l.statuses.timestampMustBeZero
@@ -109,78 +108,77 @@ func (l *loop[S]) admit(i int, event head) S {
 	}
 }
 
-// breakChain takes the open chain back. Event i, the breaker, keeps its answer.
-func (l *loop[S]) breakChain(i int) {
+// breakChain rolls the open chain back. Event i, the breaker, keeps its answer.
+func (l *createLoop[S]) breakChain(i int) {
 	l.broken = true
 	l.books.rollBackChain()
-	for member := l.chain; member < i; member++ {
-		l.events.fail(member)
+	for member := l.chainStart; member < i; member++ {
+		l.events.setLinkedFailed(member)
 	}
 }
 
-// undo is the log of an open chain: what to do to take the chain back.
-type undo struct {
-	open                bool
-	accounts, transfers position      // how many there were
-	changed             []accountThen // oldest first
-	resolved            []position    // holds that were posted or voided
+// undoLog records the changes of an open chain for a rollback.
+type undoLog struct {
+	active              bool
+	accounts, transfers position       // their numbers before the chain
+	accountStates       []savedAccount // oldest first
+	resolvedHolds       []position     // holds posted or voided by the chain
 }
 
-type accountThen struct {
-	at   position
-	then snapshot
+type savedAccount struct {
+	pos   position
+	state accountState
 }
 
 func (b *books) beginChain() {
-	b.chain = undo{
-		open: true, accounts: b.accounts.len, transfers: b.transfers.len,
-		changed: b.chain.changed[:0], resolved: b.chain.resolved[:0],
+	b.undo = undoLog{
+		active: true, accounts: b.accounts.count, transfers: b.transfers.count,
+		accountStates: b.undo.accountStates[:0], resolvedHolds: b.undo.resolvedHolds[:0],
 	}
 }
 
-// endChain stops the log: what the chain did, or what is left of it, stays.
-func (b *books) endChain() { b.chain.open = false }
+// endChain stops the undo log. The changes of the chain stay.
+func (b *books) endChain() { b.undo.active = false }
 
-// change returns the account for a change of its balances or of its closed bit.
-// All such changes go through here, so that a chain can be taken back.
-func (b *books) change(at position) *ledger.Account {
-	a := b.accounts.at(at)
-	if b.chain.open {
-		b.chain.changed = append(b.chain.changed, accountThen{at, snapshotOf(a)})
+// changeAccount returns the account for a change of its balances or its closed flag. Every such
+// change calls it, so that a chain can be rolled back.
+func (b *books) changeAccount(pos position) *ledger.Account {
+	a := b.accounts.rowAt(pos)
+	if b.undo.active {
+		b.undo.accountStates = append(b.undo.accountStates, savedAccount{pos, stateOf(a)})
 	}
 	return a
 }
 
-// resolve ends a hold. Posts and voids go through here, so that a chain can be
-// taken back; an expiry is never part of one.
-func (b *books) resolve(at position, state holdState) {
-	b.transfers.at(at).hold = state
-	if b.chain.open {
-		b.chain.resolved = append(b.chain.resolved, at)
+// endHold sets the final state of a hold. Posts and voids call it, so that a chain can be rolled
+// back; an expiry is never part of a chain.
+func (b *books) endHold(pos position, state holdState) {
+	b.transfers.rowAt(pos).holdState = state
+	if b.undo.active {
+		b.undo.resolvedHolds = append(b.undo.resolvedHolds, pos)
 	}
 }
 
-// rollBackChain takes the books back to where the chain began. Left in place are
-// the slots and the spent ids, which stay used, and expiry entries, which count
-// only as long as they name a hold (see schedule). The indexes need nothing: they
-// never run ahead of a finished request.
+// rollBackChain restores the books to the start of the chain. Slots and spent ids stay used. Expiry
+// entries stay too, because an entry counts only while it names a hold (see expirySchedule). The
+// indexes need no rollback: they never read rows of an unfinished request.
 func (b *books) rollBackChain() {
-	for i := len(b.chain.changed) - 1; i >= 0; i-- {
-		c := &b.chain.changed[i]
-		a := b.accounts.at(c.at)
-		a.DebitsPending, a.DebitsPosted = c.then.debitsPending, c.then.debitsPosted
-		a.CreditsPending, a.CreditsPosted = c.then.creditsPending, c.then.creditsPosted
-		a.Flags = c.then.flags
+	for i := len(b.undo.accountStates) - 1; i >= 0; i-- {
+		c := &b.undo.accountStates[i]
+		a := b.accounts.rowAt(c.pos)
+		a.DebitsPending, a.DebitsPosted = c.state.debitsPending, c.state.debitsPosted
+		a.CreditsPending, a.CreditsPosted = c.state.creditsPending, c.state.creditsPosted
+		a.Flags = c.state.flags
 	}
-	for _, at := range b.chain.resolved {
-		b.transfers.at(at).hold = held
+	for _, pos := range b.undo.resolvedHolds {
+		b.transfers.rowAt(pos).holdState = holdPending
 	}
-	for at := b.chain.transfers; at < b.transfers.len; at++ {
-		b.transferIDs.remove(b.transfers.at(at).ID, at)
+	for pos := b.undo.transfers; pos < b.transfers.count; pos++ {
+		b.transferIDs.removePosition(b.transfers.rowAt(pos).ID, pos)
 	}
-	b.transfers.cut(b.chain.transfers)
-	for at := b.chain.accounts; at < b.accounts.len; at++ {
-		b.accountIDs.remove(b.accounts.at(at).ID, at)
+	b.transfers.truncateTo(b.undo.transfers)
+	for pos := b.undo.accounts; pos < b.accounts.count; pos++ {
+		b.accountIDs.removePosition(b.accounts.rowAt(pos).ID, pos)
 	}
-	b.accounts.cut(b.chain.accounts)
+	b.accounts.truncateTo(b.undo.accounts)
 }

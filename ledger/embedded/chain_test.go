@@ -8,13 +8,13 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// A log is kept for chains only; outside it would grow for ever.
+// Only chains have an undo log. Outside of chains it would grow for ever.
 func TestNoLogOutsideChains(t *testing.T) {
 	t.Parallel()
 	b := newBooks()
 	b.createAccounts([]ledger.Account{
 		{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}, {ID: ledger.NewID(2, 0), Ledger: 1, Code: 1},
-	}, b.clock.take(2))
+	}, b.clock.issueTimestamps(2))
 	transfer := func(id uint64, flags ledger.TransferFlags) ledger.Transfer {
 		return ledger.Transfer{
 			ID: ledger.NewID(id, 0), DebitAccountID: ledger.NewID(1, 0), CreditAccountID: ledger.NewID(2, 0),
@@ -28,9 +28,9 @@ func TestNoLogOutsideChains(t *testing.T) {
 		"broken":         {transfer(6, ledger.TransferLinked), bad, transfer(7, 0)},
 		"left open":      {transfer(8, ledger.TransferLinked), transfer(9, ledger.TransferLinked)},
 	} {
-		b.createTransfers(request, b.clock.take(len(request)))
-		require.False(t, b.chain.open, name)
-		require.LessOrEqual(t, len(b.chain.changed), 4, name)
+		b.createTransfers(request, b.clock.issueTimestamps(len(request)))
+		require.False(t, b.undo.active, name)
+		require.LessOrEqual(t, len(b.undo.accountStates), 4, name)
 	}
 	debit, credit := b.findAccount(ledger.NewID(1, 0)), b.findAccount(ledger.NewID(2, 0))
 	require.Equal(t, debit.DebitsPosted, credit.CreditsPosted)

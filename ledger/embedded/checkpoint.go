@@ -13,39 +13,38 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// The records of a checkpoint, in this order. Balances are as they were at the
-// time; what became of the holds follows from the transfers and from the expired.
+// The records of a checkpoint, in this order. Balances are stored as they were at the time. The
+// states of the holds follow from the transfers and the expired holds.
 const (
 	kindStoredAccounts  = 16 // accounts
 	kindStoredTransfers = 17 // transfers
-	kindExpired         = 18 // timestamp, place of the hold, place of the next transfer
+	kindExpired         = 18 // timestamp, position of the hold, position of the next transfer
 	kindFailed          = 19 // ids
 	kindClock           = 20 // the newest timestamp issued
 )
 
-// checkpointMin is how long a log, in bytes, may be without a checkpoint: a second
-// of requests or two.
+// checkpointMin is the least size of a log, in bytes, for a checkpoint: one or two seconds of
+// requests.
 const checkpointMin = 64 << 20
 
-// image is what a checkpoint is written from while the ledger goes on. It shares
-// rows with the books: what is in these many of them does not change any more, but
-// for the balances of accounts, which are copied, and for the states of holds,
-// which are left out.
-type image struct {
+// booksSnapshot is the content of a checkpoint, written while the ledger goes on. It shares rows
+// with the books: the first rows of each list no longer change, except for the balances of
+// accounts, which are copied, and the states of holds, which are left out.
+type booksSnapshot struct {
 	accounts  rows[ledger.Account]
-	transfers rows[transfer]
-	expired   rows[expired]
+	transfers rows[storedTransfer]
+	expired   rows[expiredHold]
 	failed    rows[ledger.ID]
 	clock     uint64
 }
 
-func (b *books) image() *image {
-	return &image{b.accounts.clone(), b.transfers, b.expired, b.failed.ids, b.clock.last}
+func (b *books) takeSnapshot() *booksSnapshot {
+	return &booksSnapshot{b.accounts.cloneRows(), b.transfers, b.expired, b.spentIDs.ids, b.clock.newestTimestamp}
 }
 
-func (m *image) writeTo(ctx context.Context, c *wal.Checkpoint) error {
-	transferOf := func(to []byte, t *transfer) []byte { return appendTransfer(to, &t.Transfer) }
-	idOf := func(to []byte, id *ledger.ID) []byte { return append128(to, uint128.Uint128(*id)) }
+func (m *booksSnapshot) writeTo(ctx context.Context, c *wal.Checkpoint) error {
+	transferOf := func(to []byte, t *storedTransfer) []byte { return appendTransfer(to, &t.Transfer) }
+	idOf := func(to []byte, id *ledger.ID) []byte { return appendUint128(to, uint128.Uint128(*id)) }
 	if err := writeRows(ctx, c, kindStoredAccounts, &m.accounts, appendAccount); err != nil {
 		return err
 	}
@@ -58,14 +57,14 @@ func (m *image) writeTo(ctx context.Context, c *wal.Checkpoint) error {
 	if err := writeRows(ctx, c, kindFailed, &m.failed, idOf); err != nil {
 		return err
 	}
-	return c.Append(kindClock, order.AppendUint64(nil, m.clock))
+	return c.Append(kindClock, byteOrder.AppendUint64(nil, m.clock))
 }
 
 const expiredBytes = 16
 
-func appendExpired(to []byte, e *expired) []byte {
-	to = order.AppendUint64(to, e.timestamp)
-	return order.AppendUint32(order.AppendUint32(to, uint32(e.hold)), uint32(e.next))
+func appendExpired(to []byte, e *expiredHold) []byte {
+	to = byteOrder.AppendUint64(to, e.timestamp)
+	return byteOrder.AppendUint32(byteOrder.AppendUint32(to, uint32(e.hold)), uint32(e.nextTransfer))
 }
 
 // writeRows writes a record for each chunk of the list.
@@ -73,13 +72,13 @@ func writeRows[T any](
 	ctx context.Context, c *wal.Checkpoint, kind uint8, list *rows[T], encode func([]byte, *T) []byte,
 ) error {
 	var record []byte
-	for first := position(0); first < list.len; first += chunkRows {
+	for first := position(0); first < list.count; first += chunkRows {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		record = record[:0]
-		for at := first; at < min(first+chunkRows, list.len); at++ {
-			record = encode(record, list.at(at))
+		for pos := first; pos < min(first+chunkRows, list.count); pos++ {
+			record = encode(record, list.rowAt(pos))
 		}
 		if err := c.Append(kind, record); err != nil {
 			return err
@@ -88,42 +87,41 @@ func writeRows[T any](
 	return nil
 }
 
-// checkpointer writes one checkpoint at a time behind the requests. When it fails
-// the log stays what it was, so nothing is lost but time at the next opening.
+// checkpointer writes one checkpoint at a time in the background. After a failure the log is
+// unchanged: the only loss is time at the next opening.
 type checkpointer struct {
-	min     int64 // bytes of log below which a checkpoint is not worth it
-	running sync.WaitGroup
-	stop    context.CancelFunc // ends the one that is running; nil before the first
+	minBytes int64 // size of the log below which no checkpoint is written
+	running  sync.WaitGroup
+	cancel   context.CancelFunc // ends the running checkpoint; nil before the first
 
-	busy     atomic.Bool
-	failedAt atomic.Int64 // bytes of log when the last one failed, 0 if it did not
-	failure  error        // why it failed; the running one's, while there is one
+	active        atomic.Bool
+	failedAtBytes atomic.Int64 // size of the log at the last failure, 0 after a success
+	failure       error        // of the last checkpoint; owned by the running one
 }
 
-// start begins a checkpoint if the log has grown by as much as it would save. It is
-// called with the ledger locked, between two requests, which wait while the accounts
-// are copied (some 10 ms for a million).
-func (p *checkpointer) start(log *wal.Log, b *books) {
-	least := max(p.min, log.CheckpointSize()) + p.failedAt.Load()
-	if log.SinceCheckpoint() < least || !p.busy.CompareAndSwap(false, true) {
+// startIfDue begins a checkpoint if the log has outgrown the last one. The ledger is locked:
+// requests wait while the accounts are copied, some 10 ms for a million.
+func (p *checkpointer) startIfDue(log *wal.Log, b *books) {
+	dueBytes := max(p.minBytes, log.CheckpointSize()) + p.failedAtBytes.Load()
+	if log.SinceCheckpoint() < dueBytes || !p.active.CompareAndSwap(false, true) {
 		return
 	}
-	// The context ends with close, not with the request that happens to be here.
-	ctx, stop := context.WithCancel(context.Background()) //nolint:forbidigo // see above
-	p.stop = stop
-	image, checkpoint := b.image(), log.Checkpoint()
+	// The context ends with stopAndWait and not with the present request.
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // see above
+	p.cancel = cancel
+	snapshot, checkpoint := b.takeSnapshot(), log.Checkpoint()
 	p.running.Go(func() {
-		defer stop()
-		p.failedAt.Store(0)
-		p.failure = writeCheckpoint(ctx, checkpoint, image)
+		defer cancel()
+		p.failedAtBytes.Store(0)
+		p.failure = writeCheckpoint(ctx, checkpoint, snapshot)
 		if p.failure != nil {
-			p.failedAt.Store(log.SinceCheckpoint())
+			p.failedAtBytes.Store(log.SinceCheckpoint())
 		}
-		p.busy.Store(false)
+		p.active.Store(false)
 	})
 }
 
-func writeCheckpoint(ctx context.Context, c *wal.Checkpoint, m *image) error {
+func writeCheckpoint(ctx context.Context, c *wal.Checkpoint, m *booksSnapshot) error {
 	err := m.writeTo(ctx, c)
 	if err == nil {
 		err = c.Commit(ctx)
@@ -134,11 +132,11 @@ func writeCheckpoint(ctx context.Context, c *wal.Checkpoint, m *image) error {
 	return nil
 }
 
-// close stops the checkpoint that is being written and waits for it. It returns why
-// the last one failed, if it did otherwise than by this.
-func (p *checkpointer) close() error {
-	if p.stop != nil {
-		p.stop()
+// stopAndWait stops a running checkpoint and waits for it. It returns the failure of the last
+// checkpoint, unless stopping was the cause.
+func (p *checkpointer) stopAndWait() error {
+	if p.cancel != nil {
+		p.cancel()
 	}
 	p.running.Wait()
 	if p.failure == nil || errors.Is(p.failure, context.Canceled) {
@@ -147,7 +145,6 @@ func (p *checkpointer) close() error {
 	return fmt.Errorf("%w: %w", ErrCheckpoint, p.failure)
 }
 
-// ErrCheckpoint is matched by an error of Close when all is on disk, but the newest
-// checkpoint could not be written: the next Open has so much more of the log to run
-// again.
+// ErrCheckpoint is matched by an error of [Ledger.Close] when all is on disk except for the newest
+// checkpoint. The next [Open] has to repeat more of the log.
 var ErrCheckpoint = errors.New("embedded: no checkpoint could be written")

@@ -12,16 +12,16 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// A checkpoint is the books at the moment when it was begun, whatever is done while it
-// is written.
-func TestImageStands(t *testing.T) {
+// A checkpoint has the books of the moment when it was begun, whatever requests run while it is
+// written.
+func TestSnapshotStands(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	log, _, err := wal.Open(dir, func(wal.Record) error { return nil })
 	require.NoError(t, err)
 	b := newBooks()
 	one, two := ledger.NewID(1, 0), ledger.NewID(2, 0)
-	b.createAccounts([]ledger.Account{{ID: one, Ledger: 1, Code: 1}, {ID: two, Ledger: 1, Code: 1}}, b.clock.take(2))
+	b.createAccounts([]ledger.Account{{ID: one, Ledger: 1, Code: 1}, {ID: two, Ledger: 1, Code: 1}}, b.clock.issueTimestamps(2))
 	move := func(id uint64, flags ledger.TransferFlags) ledger.Transfer {
 		return ledger.Transfer{
 			ID: ledger.NewID(id, 0), DebitAccountID: one, CreditAccountID: two,
@@ -33,27 +33,27 @@ func TestImageStands(t *testing.T) {
 			ID: ledger.NewID(id, 0), PendingID: ledger.NewID(pending, 0), Flags: ledger.TransferVoidPending,
 		}
 	}
-	create := func(ts ...ledger.Transfer) { b.createTransfers(ts, b.clock.take(len(ts))) }
+	create := func(ts ...ledger.Transfer) { b.createTransfers(ts, b.clock.issueTimestamps(len(ts))) }
 	create(move(1, 0), move(2, ledger.TransferPending))
 	want := b.lookupAccounts([]ledger.ID{one, two})
 
-	image, c := b.image(), log.Checkpoint()
-	// A movement, the end of a hold, a chain that breaks, an id that is spent.
+	snapshot, c := b.takeSnapshot(), log.Checkpoint()
+	// A movement, the end of a hold, a broken chain, a spent id.
 	create(move(3, 0), void(4, 2), move(5, ledger.TransferLinked), move(0, 0), void(6, 99))
-	require.NoError(t, writeCheckpoint(t.Context(), c, image))
+	require.NoError(t, writeCheckpoint(t.Context(), c, snapshot))
 	require.NoError(t, log.Close())
 
 	restored := newBooks()
-	log, _, err = wal.Open(dir, restored.restore)
+	log, _, err = wal.Open(dir, restored.restoreRecord)
 	require.NoError(t, err)
 	require.NoError(t, log.Close())
 	require.Equal(t, want, restored.lookupAccounts([]ledger.ID{one, two}))
-	require.Equal(t, position(2), restored.transfers.len)
-	require.Equal(t, held, restored.findTransfer(ledger.NewID(2, 0)).hold)
-	require.Zero(t, restored.failed.ids.len)
+	require.Equal(t, position(2), restored.transfers.count)
+	require.Equal(t, holdPending, restored.findTransfer(ledger.NewID(2, 0)).holdState)
+	require.Zero(t, restored.spentIDs.ids.count)
 }
 
-// Close does not wait for a checkpoint to be written, only to be given up.
+// Close does not wait until a checkpoint is written. It stops the checkpoint.
 func TestCheckpointIsStopped(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
@@ -61,26 +61,26 @@ func TestCheckpointIsStopped(t *testing.T) {
 	log, _, err := wal.Open(t.TempDir(), func(wal.Record) error { return nil })
 	require.NoError(t, err)
 	b := newBooks()
-	b.createAccounts([]ledger.Account{{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}}, b.clock.take(1))
-	require.ErrorIs(t, writeCheckpoint(ctx, log.Checkpoint(), b.image()), context.Canceled)
+	b.createAccounts([]ledger.Account{{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}}, b.clock.issueTimestamps(1))
+	require.ErrorIs(t, writeCheckpoint(ctx, log.Checkpoint(), b.takeSnapshot()), context.Canceled)
 
-	p := &checkpointer{stop: stop, failure: context.Canceled}
-	require.NoError(t, p.close(), "that is no failure")
+	p := &checkpointer{cancel: stop, failure: context.Canceled}
+	require.NoError(t, p.stopAndWait(), "that is no failure")
 	require.NoError(t, log.Close())
 }
 
-// A checkpoint that cannot be written is not the end of the ledger: the log goes on,
-// and Close says what happened.
+// A checkpoint that cannot be written does not end the ledger: the log goes on, and Close returns
+// the error.
 func TestCheckpointFails(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"checkpoint-0000000000000001.tmp", "log-0000000000000001.tmp"} {
 		dir := t.TempDir()
 		l, err := Open(dir, WithCheckpointEvery(300))
 		require.NoError(t, err)
-		// Somebody has put a folder where a file is to be.
+		// A folder has the name of a file to be written.
 		taken := filepath.Join(dir, name)
 		require.NoError(t, os.MkdirAll(filepath.Join(taken, "full"), 0o700))
-		for range 3 { // the second one begins a checkpoint, the third does not try again so soon
+		for range 3 { // the second request begins a checkpoint; the third does not try again so soon
 			_, err = l.CreateAccounts(t.Context(), []ledger.Account{{ID: ledger.NewID(1, 0), Ledger: 1, Code: 1}})
 			require.NoError(t, err)
 			l.WaitForCheckpoint()

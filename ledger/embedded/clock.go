@@ -2,55 +2,54 @@ package embedded
 
 import "time"
 
-// idleWait is how long a server without requests waits before it looks for
-// expired holds (from the source of TigerBeetle 0.17.9).
+// idleWait is the time after which a server without requests looks for expired holds (from the
+// source of TigerBeetle 0.17.9).
 const idleWait = 100 * time.Millisecond
 
-// clock issues the ledger's timestamps: nanoseconds since the Unix epoch, always
-// growing, ahead of the wall clock when that stands still or was set back.
+// clock issues the ledger's timestamps: nanoseconds since the Unix epoch, always growing, even
+// while the wall clock stands still or was set back.
 type clock struct {
-	now  func() time.Time
-	last uint64 // the newest timestamp issued
+	now             func() time.Time
+	newestTimestamp uint64 // the last timestamp issued
 
-	time uint64    // the ledger's time when it was read last
-	read time.Time // by now
+	ledgerTime  uint64    // result of the last readTime
+	lastReading time.Time // now at the last readTime
 }
 
-// take issues the timestamps of a request with n events and returns the last of
-// them. The events own the n timestamps that end there, whether or not they
-// succeed. A request without events still moves the clock.
-func (c *clock) take(n int) (last uint64) {
-	c.last = max(c.last+1, c.reading()) + uint64(n)
-	return c.last
+// issueTimestamps issues the timestamps of a request with n events and returns the last of them.
+// The events own the last n timestamps, whether or not they succeed. A request without events moves
+// the clock too.
+func (c *clock) issueTimestamps(n int) (last uint64) {
+	c.newestTimestamp = max(c.newestTimestamp+1, c.readTime()) + uint64(n)
+	return c.newestTimestamp
 }
 
-// behind is how much slower than the wall clock the ledger's time goes while it is ahead.
-const behind = 2
+// aheadSlowdown is the ratio of the wall clock's speed to the ledger's while the ledger is ahead.
+const aheadSlowdown = 2
 
-// reading is the ledger's time: that of the wall clock (a time before 1970 counts as 1970),
-// unless that is behind the newest timestamp. Then somebody has set it back, or it was wrong
-// before, perhaps by a year: time goes on from that timestamp, at half its speed, until the
-// wall clock has caught up. If it stood still no hold would end in all that time. A hold
-// that ends later than it was asked to breaks no promise; one that ends earlier would.
-func (c *clock) reading() uint64 {
+// readTime returns the ledger's time: the wall clock's, where a time before 1970 counts as 1970. If
+// the newest timestamp is ahead of the wall clock, the wall clock was set back, or was wrong
+// before, perhaps by a year. Then the ledger's time continues from the newest timestamp at half
+// speed until the wall clock has caught up. If it stood still, no hold would expire meanwhile. A
+// hold may expire late, but never early.
+func (c *clock) readTime() uint64 {
 	now := c.now()
-	c.time = max(c.time, c.last)
-	if passed := now.Sub(c.read); passed > 0 && !c.read.IsZero() {
-		c.time += uint64(passed) / behind
+	c.ledgerTime = max(c.ledgerTime, c.newestTimestamp)
+	if elapsed := now.Sub(c.lastReading); elapsed > 0 && !c.lastReading.IsZero() {
+		c.ledgerTime += uint64(elapsed) / aheadSlowdown
 	}
-	c.read, c.time = now, max(c.time, uint64(max(0, now.UnixNano())))
-	return c.time
+	c.lastReading, c.ledgerTime = now, max(c.ledgerTime, uint64(max(0, now.UnixNano())))
+	return c.ledgerTime
 }
 
-// ahead is how far the newest timestamp is ahead of the wall clock, 0 if it is not.
-func (c *clock) ahead() time.Duration {
+// aheadOfWallClock returns how far the newest timestamp is ahead of the wall clock, 0 if it is not.
+func (c *clock) aheadOfWallClock() time.Duration {
 	wall := uint64(max(0, c.now().UnixNano()))
-	return time.Duration(c.last - min(c.last, wall))
+	return time.Duration(c.newestTimestamp - min(c.newestTimestamp, wall))
 }
 
-// idleSince is the moment up to which an idle server has certainly looked for
-// expired holds by now.
+// idleSince returns a moment before which an idle server has certainly released the expired holds.
 func (c *clock) idleSince() uint64 {
-	now := c.reading()
+	now := c.readTime()
 	return now - min(now, uint64(idleWait))
 }

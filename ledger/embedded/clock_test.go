@@ -13,18 +13,18 @@ import (
 
 const year = 365 * 24 * time.Hour
 
-// heldBy is what the first account of a story holds.
-func heldBy(t *testing.T, l ledger.Ledger) ledger.Amount {
+// heldInWorkload returns the held amount of the workload's first account.
+func heldInWorkload(t *testing.T, l ledger.Ledger) ledger.Amount {
 	t.Helper()
-	found, err := l.LookupAccounts(t.Context(), []ledger.ID{movement(1).DebitAccountID})
+	found, err := l.LookupAccounts(t.Context(), []ledger.ID{newMovement(1).DebitAccountID})
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	return found[0].DebitsPending
 }
 
-// The clock is a year ahead for one request, and right again. Holds end, at the earliest
-// after their timeouts and at the latest after twice that, before a restart and after it,
-// and Open says how far the ledger is ahead.
+// The clock is a year ahead for one request, and right again. Holds end after their timeouts and at
+// most twice the timeouts, before a restart and after it, and Open reports how far the ledger is
+// ahead.
 func TestClockThatWasAhead(t *testing.T) {
 	t.Parallel()
 	for _, restart := range []bool{false, true} {
@@ -32,43 +32,43 @@ func TestClockThatWasAhead(t *testing.T) {
 		l, err := embedded.Open(dir, embedded.WithClock(c.Now))
 		require.NoError(t, err)
 		require.Zero(t, l.Recovery().Ahead)
-		_, err = l.CreateAccounts(t.Context(), storyOpening())
+		_, err = l.CreateAccounts(t.Context(), workloadOpening())
 		require.NoError(t, err)
 		c.Sleep(year)
-		require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, create(t, l, movement(50)))
+		require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, createTransfers(t, l, newMovement(50)))
 		c.Sleep(-year)
-		require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, create(t, l, hold(100, 10)))
+		require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, createTransfers(t, l, newHold(100, 10)))
 		if restart {
 			require.NoError(t, l.Close())
 			l, err = embedded.Open(dir, embedded.WithClock(c.Now))
 			require.NoError(t, err)
 			require.InDelta(t, year, l.Recovery().Ahead, float64(time.Millisecond))
 		}
-		require.False(t, heldBy(t, l).IsZero())
+		require.False(t, heldInWorkload(t, l).IsZero())
 		c.Sleep(9900 * time.Millisecond)
 		l.Pulse()
-		require.False(t, heldBy(t, l).IsZero(), "not before its timeout")
+		require.False(t, heldInWorkload(t, l).IsZero(), "not before its timeout")
 		c.Sleep(10200 * time.Millisecond)
 		l.Pulse()
-		require.True(t, heldBy(t, l).IsZero(), "restarted: %v", restart)
+		require.True(t, heldInWorkload(t, l).IsZero(), "restarted: %v", restart)
 		ledgertest.RequireNothingHeld(t, l)
 		require.NoError(t, l.Close())
 	}
 }
 
-// A ledger that is ahead is not for ever: in twice the time by which it was ahead the clock
-// has caught up, and timestamps are the clock's.
+// A ledger that is ahead by some time catches up within twice that time. Its timestamps are the
+// clock's again.
 func TestClockCatchesUp(t *testing.T) {
 	t.Parallel()
 	l := newVirtual()
-	_, err := l.CreateAccounts(t.Context(), storyOpening())
+	_, err := l.CreateAccounts(t.Context(), workloadOpening())
 	require.NoError(t, err)
 	newest := func() time.Time {
 		results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{{}})
 		require.NoError(t, err)
 		return time.Unix(0, int64(results[0].Timestamp))
 	}
-	l.Sleep(-time.Hour) // it was set back
+	l.Sleep(-time.Hour) // the clock was set back
 	before := newest()
 	require.InDelta(t, time.Hour, before.Sub(l.Now()), float64(time.Second))
 	for range 119 {
@@ -84,18 +84,18 @@ func TestClockCatchesUp(t *testing.T) {
 	require.InDelta(t, 0, newest().Sub(l.Now()), float64(time.Millisecond))
 }
 
-// The clock may go back again and again: timestamps grow, and holds still end.
+// The clock goes back again and again. Timestamps grow, and holds still end.
 func TestClockThatGoesBackAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	l := newVirtual()
-	_, err := l.CreateAccounts(t.Context(), storyOpening())
+	_, err := l.CreateAccounts(t.Context(), workloadOpening())
 	require.NoError(t, err)
-	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, create(t, l, hold(100, 60)))
+	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, createTransfers(t, l, newHold(100, 60)))
 	for range 125 {
 		l.Sleep(time.Second)
 		l.Pulse()
 		l.Sleep(-time.Second)
 		l.Pulse()
 	}
-	require.True(t, heldBy(t, l).IsZero())
+	require.True(t, heldInWorkload(t, l).IsZero())
 }

@@ -20,19 +20,19 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// openStory opens a folder by the story's clock, with a checkpoint every few requests.
-func openStory(s *story, dir string) (*embedded.Ledger, error) {
+// openWorkload opens a folder with the workload's clock, and with a checkpoint every few requests.
+func openWorkload(s *workload, dir string) (*embedded.Ledger, error) {
 	return embedded.Open(dir, embedded.WithClock(s.Now), embedded.WithCheckpointEvery(4<<10))
 }
 
-// folder is the files of a ledger's folder at some moment.
-type folder map[string][]byte
+// folderFiles are the files of a ledger's folder at one moment.
+type folderFiles map[string][]byte
 
-func readFolder(t *testing.T, dir string) folder {
+func readFolder(t *testing.T, dir string) folderFiles {
 	t.Helper()
 	files, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	f := make(folder)
+	f := make(folderFiles)
 	for _, file := range files {
 		f[file.Name()], err = os.ReadFile(filepath.Join(dir, file.Name()))
 		require.NoError(t, err)
@@ -40,8 +40,8 @@ func readFolder(t *testing.T, dir string) folder {
 	return f
 }
 
-// write makes a new folder of the files.
-func (f folder) write(t *testing.T) (dir string) {
+// writeFolder writes the files to a new folder.
+func (f folderFiles) writeFolder(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	for name, content := range f {
@@ -50,16 +50,16 @@ func (f folder) write(t *testing.T) (dir string) {
 	return dir
 }
 
-// with is the folder with another content of one file.
-func (f folder) with(name string, content []byte) folder {
-	changed := make(folder, len(f))
+// withFile returns the files with a new content of one file.
+func (f folderFiles) withFile(name string, content []byte) folderFiles {
+	changed := make(folderFiles, len(f))
 	maps.Copy(changed, f)
 	changed[name] = content
 	return changed
 }
 
-// log is the name of the file that is being written to.
-func (f folder) log() (newest string) {
+// newestLog returns the name of the log being written.
+func (f folderFiles) newestLog() (newest string) {
 	for name := range f {
 		if strings.HasPrefix(name, "log-") && name > newest {
 			newest = name
@@ -68,16 +68,16 @@ func (f folder) log() (newest string) {
 	return newest
 }
 
-// tellInFolder lets a ledger in a folder live through a story, and returns the folder
-// as it was after each number of requests: that is what a killed process leaves.
-func tellInFolder(t *testing.T, s *story) (folders []folder) {
+// runInFolder runs a workload on a ledger in a folder, and returns the files after each number of
+// requests, as a killed process leaves them.
+func runInFolder(t *testing.T, s *workload) (folders []folderFiles) {
 	t.Helper()
 	dir := t.TempDir()
-	l, err := openStory(s, dir)
+	l, err := openWorkload(s, dir)
 	require.NoError(t, err)
 	folders = append(folders, readFolder(t, dir))
 	for n := range storyLength {
-		require.NoError(t, s.tell(t, l, n))
+		require.NoError(t, s.sendRequest(t, l, n))
 		l.WaitForCheckpoint()
 		folders = append(folders, readFolder(t, dir))
 	}
@@ -87,33 +87,32 @@ func tellInFolder(t *testing.T, s *story) (folders []folder) {
 
 const (
 	storyLength = 60
-	crashes     = 400 // of each kind
+	crashes     = 400 // number of crashes of each kind
 )
 
-// booksAfter are what the ledger holds after each number of requests.
-func booksAfter(t *testing.T, s *story) []books {
+// booksAfter returns the books after each number of requests.
+func booksAfter(t *testing.T, s *workload) []bookContents {
 	t.Helper()
-	want := make([]books, storyLength+1)
+	want := make([]bookContents, storyLength+1)
 	for n := range want {
-		want[n] = s.after(t, n)
+		want[n] = s.expectedBooks(t, n)
 	}
 	return want
 }
 
-// A process is stopped while the record of a request is being written, after any
-// byte of it, and what was not synced may be anything: the ledger opens with what was
-// answered, and says what it cut.
+// A process is stopped after any byte of a request's record, and unsynced bytes may have any value:
+// the ledger opens with all answered requests, and reports the cut.
 func TestStoppedWhileWriting(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
-	random, s := rand.New(rand.NewPCG(seed, 0)), newStory(seed)
-	folders, want := tellInFolder(t, s), booksAfter(t, s)
+	random, s := rand.New(rand.NewPCG(seed, 0)), newWorkload(seed)
+	folders, want := runInFolder(t, s), booksAfter(t, s)
 	for crash := 0; crash < crashes; {
 		n := random.IntN(storyLength)
-		before, name := folders[n], folders[n].log()
+		before, name := folders[n], folders[n].newestLog()
 		at := len(before[name])
 		if len(folders[n+1][name]) <= at {
-			continue // a checkpoint was made meanwhile, and the file is gone
+			continue // a checkpoint has removed the file meanwhile
 		}
 		crash++
 		record := bytes.Clone(folders[n+1][name][at:])
@@ -124,39 +123,39 @@ func TestStoppedWhileWriting(t *testing.T) {
 		case random.IntN(2) == 0:
 			written[len(written)-1-random.IntN(100)] ^= 1 << random.IntN(8)
 		default:
-			answered++ // nobody was told, but it is all there
+			answered++ // the request was not answered, and is whole all the same
 		}
-		dir := before.with(name, slices.Concat(before[name], written)).write(t)
-		l, err := openStory(s, dir)
+		dir := before.withFile(name, slices.Concat(before[name], written)).writeFolder(t)
+		l, err := openWorkload(s, dir)
 		require.NoError(t, err)
 		found := l.Recovery()
 		switch {
 		case answered > n, len(written) == 0:
 			require.Empty(t, found.TornFile)
-			require.Equal(t, want[answered], s.read(t, l, answered))
+			require.Equal(t, want[answered], s.readBooks(t, l, answered))
 		case found.TornOffset == int64(at):
 			require.Equal(t, filepath.Join(dir, name), found.TornFile)
 			require.Equal(t, int64(len(written)), found.TornBytes)
-			require.Equal(t, want[n], s.read(t, l, n))
-		default: // a request writes two records if it makes holds expire; the first is whole
+			require.Equal(t, want[n], s.readBooks(t, l, n))
+		default: // a request that releases holds writes two records; the first is whole
 			if found.TornFile != "" {
 				require.Greater(t, found.TornOffset, int64(at))
 				require.Equal(t, int64(at+len(written)), found.TornOffset+found.TornBytes)
 			}
-			require.Equal(t, n, s.length(t, l))
+			require.Equal(t, n, s.countRequests(t, l))
 			ledgertest.RequireConserved(t, l)
 		}
 		require.NoError(t, l.Close())
 	}
 }
 
-// Whatever is flipped or cut of what was answered, the ledger does not open with less
-// or with anything else: it names the file, or it needed nothing of what is damaged.
+// Some bytes of answered requests are flipped or cut off. The ledger never opens with fewer or
+// other rows: it names the file, or did not need the damaged bytes.
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
-	random, s := rand.New(rand.NewPCG(seed, 0)), newStory(seed)
-	folders, want := tellInFolder(t, s), booksAfter(t, s)
+	random, s := rand.New(rand.NewPCG(seed, 0)), newWorkload(seed)
+	folders, want := runInFolder(t, s), booksAfter(t, s)
 	refused := 0
 	for range crashes {
 		n := 1 + random.IntN(storyLength)
@@ -164,7 +163,7 @@ func TestDamage(t *testing.T) {
 		name := files[random.IntN(len(files))]
 		content, at := bytes.Clone(folders[n][name]), 0
 		if len(content) == 0 {
-			continue // the lock
+			continue // the lock file
 		}
 		at = random.IntN(len(content))
 		if random.IntN(2) == 0 {
@@ -172,30 +171,30 @@ func TestDamage(t *testing.T) {
 		} else {
 			content[at] ^= 1 << random.IntN(8)
 		}
-		dir := folders[n].with(name, content).write(t)
-		l, err := openStory(s, dir)
+		dir := folders[n].withFile(name, content).writeFolder(t)
+		l, err := openWorkload(s, dir)
 		if err != nil {
 			var corrupt *embedded.CorruptError
 			require.ErrorAs(t, err, &corrupt)
 			require.ErrorIs(t, err, embedded.ErrCorrupt)
 			require.Equal(t, filepath.Join(dir, name), corrupt.File)
 			require.LessOrEqual(t, corrupt.Offset, int64(at))
-			require.Equal(t, folders[n].with(name, content), readFolder(t, dir), "nothing is touched")
+			require.Equal(t, folders[n].withFile(name, content), readFolder(t, dir), "nothing is touched")
 			refused++
 			continue
 		}
-		require.Equal(t, want[n], s.read(t, l, n), "%s at %d, %d requests", name, at, n)
+		require.Equal(t, want[n], s.readBooks(t, l, n), "%s at %d, %d requests", name, at, n)
 		require.NoError(t, l.Close())
 	}
 	require.Greater(t, refused, crashes/2)
 }
 
-// A process is killed, again and again, at moments that nobody chose. The child says
-// which request has been answered; all of these are there, and at most one more.
+// A process is killed again and again, at arbitrary moments. The child prints the answered
+// requests: all of them are there, and at most one more.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
-	random, s := rand.New(rand.NewPCG(seed, 0)), newStory(seed)
+	random, s := rand.New(rand.NewPCG(seed, 0)), newWorkload(seed)
 	dir := t.TempDir()
 	kills := 25
 	if testing.Short() {
@@ -204,24 +203,24 @@ func TestKilled(t *testing.T) {
 	n := 0
 	for range kills {
 		answered := killChild(t, random, seed, n, dir)
-		// Reading takes timestamps too, so it is a copy that is read.
-		copied := readFolder(t, dir).write(t)
-		l, err := openStory(s, copied)
+		// Reading takes timestamps too, so a copy is read.
+		copied := readFolder(t, dir).writeFolder(t)
+		l, err := openWorkload(s, copied)
 		require.NoError(t, err)
-		n = s.length(t, l)
+		n = s.countRequests(t, l)
 		require.GreaterOrEqual(t, n, answered)
 		require.LessOrEqual(t, n, answered+1)
 		require.NoError(t, l.Close())
 	}
-	l, err := openStory(s, dir)
+	l, err := openWorkload(s, dir)
 	require.NoError(t, err)
-	require.Equal(t, s.after(t, n), s.read(t, l, n))
+	require.Equal(t, s.expectedBooks(t, n), s.readBooks(t, l, n))
 	t.Logf("%d requests over %d kills", n, kills)
 	require.NoError(t, l.Close())
 }
 
-// killChild starts a process that goes on with request n of the story in the folder,
-// kills it after some answers, and returns how many requests had been answered in all.
+// killChild starts a process that continues with request n of the workload in the folder, kills it
+// after some answers, and returns the number of answered requests in all.
 func killChild(t *testing.T, random *rand.Rand, seed uint64, n int, dir string) (answered int) {
 	t.Helper()
 	answered = n
@@ -239,7 +238,7 @@ func killChild(t *testing.T, random *rand.Rand, seed uint64, n int, dir string) 
 		require.NoError(t, err, "the child failed: %s", lines.Text())
 	}
 	require.NoError(t, child.Process.Kill())
-	for lines.Scan() { // what it said before it died
+	for lines.Scan() { // lines printed before the kill
 		if last, err := strconv.Atoi(lines.Text()); err == nil {
 			answered = last
 		}
@@ -250,7 +249,7 @@ func killChild(t *testing.T, random *rand.Rand, seed uint64, n int, dir string) 
 
 const childEnv = "PEERLEDGER_TEST_CHILD"
 
-// TestChild is the process that TestKilled kills.
+// TestChild is the process killed by TestKilled.
 func TestChild(t *testing.T) { //nolint:paralleltest // it is alone in its process
 	var seed uint64
 	var n int
@@ -260,11 +259,11 @@ func TestChild(t *testing.T) { //nolint:paralleltest // it is alone in its proce
 	}
 	_, err := fmt.Sscanf(os.Getenv(childEnv), "%d %d %s", &seed, &n, &dir)
 	require.NoError(t, err)
-	s := newStory(seed)
-	l, err := openStory(s, dir)
+	s := newWorkload(seed)
+	l, err := openWorkload(s, dir)
 	require.NoError(t, err)
 	for ; ; n++ {
-		require.NoError(t, s.tell(t, l, n))
+		require.NoError(t, s.sendRequest(t, l, n))
 		fmt.Println(n + 1)
 	}
 }

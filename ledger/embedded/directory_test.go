@@ -9,8 +9,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// A directory finds what a map finds, through growth and removals, and also if
-// many ids have the same hash.
+// A directory finds the same positions as a map, through growth and removals, and even if many ids
+// have the same hash.
 func TestDirectory(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
@@ -21,20 +21,20 @@ func TestDirectory(t *testing.T) {
 	for range cap(ids) {
 		ids = append(ids, ledger.NewID(random.Uint64N(4000), random.Uint64N(2)))
 	}
-	for at, id := range ids {
+	for pos, id := range ids {
 		if old, ok := want[id]; ok {
-			d.remove(id, old)
+			d.removePosition(id, old)
 			delete(want, id)
 			continue
 		}
-		d.add(id, position(at))
-		want[id] = position(at)
+		d.addPosition(id, position(pos))
+		want[id] = position(pos)
 	}
 	for _, id := range ids {
-		at, ok := d.find(id, func(at position) bool { return ids[at] == id })
-		wantAt, wantOK := want[id]
+		pos, ok := d.findPosition(id, func(pos position) bool { return ids[pos] == id })
+		wantPos, wantOK := want[id]
 		require.Equal(t, wantOK, ok)
-		require.Equal(t, wantAt, at)
+		require.Equal(t, wantPos, pos)
 	}
 }
 
@@ -45,24 +45,24 @@ func TestDirectoryPartCollisions(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	var part directoryPart
 	want := map[position]uint32{}
-	for at := range position(2000) {
-		hash := random.Uint32N(8) * 5 // runs that meet, and wrap round the end
-		part.add(newEntry(hash, at))
-		want[at] = hash
+	for pos := range position(2000) {
+		hash := random.Uint32N(8) * 5 // runs of entries that meet, and wrap round the end
+		part.addEntry(newDirectoryEntry(hash, pos))
+		want[pos] = hash
 		if victim := position(random.Uint32N(2000)); random.IntN(2) == 0 {
 			if hash, ok := want[victim]; ok {
-				part.remove(newEntry(hash, victim))
+				part.removeEntry(newDirectoryEntry(hash, victim))
 				delete(want, victim)
 			}
 		}
 	}
-	for at := range position(2000) {
-		hash, there := want[at]
-		if !there {
+	for pos := range position(2000) {
+		hash, exists := want[pos]
+		if !exists {
 			hash = 5
 		}
-		_, ok := part.find(hash, func(found position) bool { return found == at })
-		require.Equal(t, there, ok, "place %d", at)
+		_, ok := part.findEntry(hash, func(found position) bool { return found == pos })
+		require.Equal(t, exists, ok, "place %d", pos)
 	}
 	require.Equal(t, len(want), part.used)
 }

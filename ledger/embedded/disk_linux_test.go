@@ -19,9 +19,9 @@ import (
 
 const fullEnv = "PEERLEDGER_TEST_FULL_DISK"
 
-// No more can be written: who is told that its request is done can rely on it, the
-// others are told what they can, and what was answered is there afterwards. The limit
-// of file sizes stands for a full disk; it is a process's own, hence the child.
+// The disk is full. Requests answered as done are there afterwards, and every other request is
+// answered truthfully. The limit of file sizes stands for a full disk; it applies to a whole
+// process, hence the child.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
@@ -31,15 +31,15 @@ func TestFullDisk(t *testing.T) {
 		child.Env = append(os.Environ(), fmt.Sprintf("%s=%d %d %s", fullEnv, seed, limit, dir))
 		output, err := child.CombinedOutput()
 		require.NoError(t, err, "%s", output)
-		_, said, _ := strings.Cut(string(output), "answered ")
-		said, _, _ = strings.Cut(said, "\n")
-		answered, err := strconv.Atoi(said)
+		_, answeredText, _ := strings.Cut(string(output), "answered ")
+		answeredText, _, _ = strings.Cut(answeredText, "\n")
+		answered, err := strconv.Atoi(answeredText)
 		require.NoError(t, err, "%s", output)
 
-		s := newStory(seed)
-		l, err := openStory(s, dir)
+		s := newWorkload(seed)
+		l, err := openWorkload(s, dir)
 		require.NoError(t, err)
-		n := s.length(t, l)
+		n := s.countRequests(t, l)
 		require.GreaterOrEqual(t, n, answered)
 		require.LessOrEqual(t, n, answered+1)
 		ledgertest.RequireConserved(t, l)
@@ -56,8 +56,8 @@ func TestFullDiskChild(t *testing.T) { //nolint:paralleltest // it is alone in i
 	}
 	_, err := fmt.Sscanf(os.Getenv(fullEnv), "%d %d %s", &seed, &limit, &dir)
 	require.NoError(t, err)
-	s := newStory(seed)
-	l, err := openStory(s, dir)
+	s := newWorkload(seed)
+	l, err := openWorkload(s, dir)
 	require.NoError(t, err)
 	signal.Ignore(syscall.SIGXFSZ) // a write fails instead
 	var before syscall.Rlimit
@@ -66,7 +66,7 @@ func TestFullDiskChild(t *testing.T) { //nolint:paralleltest // it is alone in i
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &full))
 	answered := 0
 	for {
-		if err = s.tell(t, l, answered); err != nil {
+		if err = s.sendRequest(t, l, answered); err != nil {
 			break
 		}
 		answered++

@@ -2,19 +2,18 @@ package embedded
 
 import "github.com/peerledger/peerledger/ledger"
 
-// changeEvents answers with transfers and expiries in the order of time, at most
-// most of them. Both lists are in that order by themselves. There is one event for a
-// moment: a transfer that was imported at the moment of an expiry takes its place
-// (measured on TigerBeetle 0.17.9, which may crash afterwards).
-func (b *books) changeEvents(filter *ledger.ChangeEventsFilter, most int) []ledger.ChangeEvent {
+// changeEvents returns transfers and expiries in the order of time, at most maxEvents. Both lists
+// are in the order of time already. A moment has one event: a transfer imported at the moment of an
+// expiry replaces the expiry (measured on TigerBeetle 0.17.9, which may crash afterwards).
+func (b *books) changeEvents(filter *ledger.ChangeEventsFilter, maxEvents int) []ledger.ChangeEvent {
 	answer := []ledger.ChangeEvent{}
 	if !filter.Valid() {
 		return answer
 	}
-	transfers := spanOf(filter.TimestampMin, filter.TimestampMax, b.transfers.len, b.transfersFrom)
-	expiries := spanOf(filter.TimestampMin, filter.TimestampMax, b.expired.len, b.expiriesFrom)
+	transfers := spanOf(filter.TimestampMin, filter.TimestampMax, b.transfers.count, b.transfersFrom)
+	expiries := spanOf(filter.TimestampMin, filter.TimestampMax, b.expired.count, b.expiriesFrom)
 	b.history.catchUp(b)
-	for range min(int(filter.Limit), most) {
+	for range min(int(filter.Limit), maxEvents) {
 		switch {
 		case transfers.first == transfers.end && expiries.first == expiries.end:
 			return answer
@@ -33,25 +32,25 @@ func (b *books) changeEvents(filter *ledger.ChangeEventsFilter, most int) []ledg
 }
 
 func (b *books) expiriesFrom(timestamp uint64) position {
-	return b.expired.search(func(e *expired) bool { return e.timestamp >= timestamp })
+	return b.expired.searchFirst(func(e *expiredHold) bool { return e.timestamp >= timestamp })
 }
 
-func (b *books) expiryIsNext(transfers, expiries span) bool {
+func (b *books) expiryIsNext(transfers, expiries rowSpan) bool {
 	if transfers.first == transfers.end || expiries.first == expiries.end {
 		return expiries.first < expiries.end
 	}
-	return b.expired.at(expiries.first).timestamp < b.transfers.at(transfers.first).Timestamp
+	return b.expired.rowAt(expiries.first).timestamp < b.transfers.rowAt(transfers.first).Timestamp
 }
 
-// sameMoment reports whether the first transfer, which is there, has the timestamp of
-// the first expiry.
-func (b *books) sameMoment(transfers, expiries span) bool {
+// sameMoment reports whether the first transfer, which must exist, has the timestamp of the first
+// expiry.
+func (b *books) sameMoment(transfers, expiries rowSpan) bool {
 	return expiries.first < expiries.end &&
-		b.expired.at(expiries.first).timestamp == b.transfers.at(transfers.first).Timestamp
+		b.expired.rowAt(expiries.first).timestamp == b.transfers.rowAt(transfers.first).Timestamp
 }
 
-func (b *books) transferEvent(at position) ledger.ChangeEvent {
-	t, kind := b.transfers.at(at), ledger.ChangeEventSinglePhase
+func (b *books) transferEvent(pos position) ledger.ChangeEvent {
+	t, kind := b.transfers.rowAt(pos), ledger.ChangeEventSinglePhase
 	switch {
 	case t.Flags.Has(ledger.TransferPending):
 		kind = ledger.ChangeEventTwoPhasePending
@@ -60,18 +59,18 @@ func (b *books) transferEvent(at position) ledger.ChangeEvent {
 	case t.Flags.Has(ledger.TransferVoidPending):
 		kind = ledger.ChangeEventTwoPhaseVoided
 	}
-	return b.changeEvent(t, kind, t.Timestamp, b.history.moments.at(at))
+	return b.newChangeEvent(t, kind, t.Timestamp, b.history.transferStates.rowAt(pos))
 }
 
-func (b *books) expiryEvent(at position) ledger.ChangeEvent {
-	e := b.expired.at(at)
-	return b.changeEvent(b.transfers.at(e.hold), ledger.ChangeEventTwoPhaseExpired, e.timestamp, b.history.expired.at(at))
+func (b *books) expiryEvent(pos position) ledger.ChangeEvent {
+	e := b.expired.rowAt(pos)
+	return b.newChangeEvent(b.transfers.rowAt(e.hold), ledger.ChangeEventTwoPhaseExpired, e.timestamp, b.history.expiryStates.rowAt(pos))
 }
 
-func (b *books) changeEvent(
-	t *transfer, kind ledger.ChangeEventType, timestamp uint64, after *moment,
+func (b *books) newChangeEvent(
+	t *storedTransfer, kind ledger.ChangeEventType, timestamp uint64, after *statePair,
 ) ledger.ChangeEvent {
-	debit, credit := b.accounts.at(t.debit), b.accounts.at(t.credit)
+	debit, credit := b.accounts.rowAt(t.debit), b.accounts.rowAt(t.credit)
 	return ledger.ChangeEvent{
 		Timestamp: timestamp,
 		Type:      kind,

@@ -10,8 +10,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// Events show the accounts as they were, though they are only worked out when
-// somebody asks, and though some were asked for before.
+// Events show the accounts as they were at the time, although history is computed at the first
+// query, and some events were read before.
 func TestChangeEventsShowThePast(t *testing.T) {
 	t.Parallel()
 	for _, askBetween := range []bool{false, true} {
@@ -27,20 +27,20 @@ func TestChangeEventsShowThePast(t *testing.T) {
 		require.NoError(t, err)
 		ask := func() {
 			if askBetween {
-				changes(t, l)
+				readChangeEvents(t, l)
 			}
 		}
-		closing := hold(101, 0)
+		closing := newHold(101, 0)
 		closing.Flags |= ledger.TransferClosingDebit
-		void := post(102, 101)
+		void := newPost(102, 101)
 		void.Flags, void.Amount = ledger.TransferVoidPending, ledger.Amount{}
-		for _, transfers := range [][]ledger.Transfer{{movement(100), closing}, {void}, {hold(103, 1)}} {
-			create(t, l, transfers...)
+		for _, transfers := range [][]ledger.Transfer{{newMovement(100), closing}, {void}, {newHold(103, 1)}} {
+			createTransfers(t, l, transfers...)
 			ask()
 		}
 		l.Sleep(2 * time.Second)
 		ask()
-		create(t, l, movement(104))
+		createTransfers(t, l, newMovement(104))
 
 		const limit, history, closed = ledger.AccountCreditsMustNotExceedDebits, ledger.AccountHistory, ledger.AccountClosed
 		want := []struct {
@@ -55,7 +55,7 @@ func TestChangeEventsShowThePast(t *testing.T) {
 			{ledger.ChangeEventTwoPhaseExpired, 0, 1, limit | history},
 			{ledger.ChangeEventSinglePhase, 0, 2, limit | history},
 		}
-		events := changes(t, l)
+		events := readChangeEvents(t, l)
 		require.Len(t, events, len(want))
 		for i, e := range events {
 			require.Equal(t, want[i].kind, e.Type, "event %d", i)
@@ -73,20 +73,20 @@ func TestChangeEventsShowThePast(t *testing.T) {
 	}
 }
 
-// An event of a transfer that was imported stands at its own time, perhaps behind
-// an expiry that came first.
+// The event of an imported transfer is at its own time, perhaps behind the event of an earlier
+// expiry.
 func TestChangeEventsOfImports(t *testing.T) {
 	t.Parallel()
-	l := open(t, 2)
-	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{hold(100, 1)})
+	l := openVirtual(t, 2)
+	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{newHold(100, 1)})
 	require.NoError(t, err)
 	l.Sleep(2 * time.Second)
 	l.Pulse()
-	imported := movement(101)
+	imported := newMovement(101)
 	imported.Flags, imported.Timestamp = ledger.TransferImported, results[0].Timestamp+1
-	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, create(t, l, imported))
+	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, createTransfers(t, l, imported))
 
-	events := changes(t, l)
+	events := readChangeEvents(t, l)
 	require.Len(t, events, 3)
 	require.Equal(t, ledger.NewID(100, 0), events[0].TransferID)
 	require.Equal(t, ledger.NewID(101, 0), events[1].TransferID)
@@ -95,25 +95,25 @@ func TestChangeEventsOfImports(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// There is one event for a moment, whatever is imported into it; one that was taken
-// back leaves the expiry in its place.
+// A moment has one event, also after an import at that moment. A rolled-back import leaves the
+// expiry in place.
 func TestImportAtTheMomentOfAnExpiry(t *testing.T) {
 	t.Parallel()
-	l := open(t, 2)
-	create(t, l, hold(100, 1))
+	l := openVirtual(t, 2)
+	createTransfers(t, l, newHold(100, 1))
 	l.Sleep(2 * time.Second)
-	expired := changes(t, l)[1]
+	expired := readChangeEvents(t, l)[1]
 	require.Equal(t, ledger.ChangeEventTwoPhaseExpired, expired.Type)
 
-	imported, bad := movement(101), movement(102)
+	imported, bad := newMovement(101), newMovement(102)
 	imported.Flags, imported.Timestamp = ledger.TransferImported|ledger.TransferLinked, expired.Timestamp
 	bad.Flags, bad.Timestamp, bad.Code = ledger.TransferImported, expired.Timestamp+1, 0
-	create(t, l, imported, bad)
-	require.Equal(t, expired, changes(t, l)[1])
+	createTransfers(t, l, imported, bad)
+	require.Equal(t, expired, readChangeEvents(t, l)[1])
 
 	imported.Flags = ledger.TransferImported
-	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, create(t, l, imported))
-	events := changes(t, l)
+	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, createTransfers(t, l, imported))
+	events := readChangeEvents(t, l)
 	require.Len(t, events, 2)
 	require.Equal(t, ledger.ChangeEventSinglePhase, events[1].Type)
 	require.Equal(t, expired.Timestamp, events[1].Timestamp)

@@ -11,7 +11,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// A packet costs alice 5 units: they are held, and then a part of them is posted.
+// A packet costs alice 5 units: they are held, and then some of them are posted.
 func Example() {
 	ctx := context.Background()
 	l := embedded.New()
@@ -57,7 +57,7 @@ func Example() {
 	// posted 3 pending 0
 }
 
-// With a clock of its own a test can let a hold expire without waiting.
+// With a clock of its own a test lets a hold expire without waiting.
 func ExampleWithClock() {
 	ctx := context.Background()
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -91,7 +91,7 @@ func ExampleWithClock() {
 	// Output: pending_transfer_expired
 }
 
-// A ledger in a folder is there again after the process has ended.
+// A ledger in a folder outlives the process.
 func ExampleOpen() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "ledger")

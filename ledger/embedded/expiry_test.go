@@ -13,8 +13,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// open returns a ledger under a virtual clock, with the accounts 1 to n.
-func open(t *testing.T, n uint64, opts ...embedded.Option) virtual {
+// openVirtual returns a ledger with a virtual clock and the accounts 1 to n.
+func openVirtual(t *testing.T, n uint64, opts ...embedded.Option) virtualLedger {
 	t.Helper()
 	l := newVirtual(opts...)
 	accounts := make([]ledger.Account, n)
@@ -29,28 +29,28 @@ func open(t *testing.T, n uint64, opts ...embedded.Option) virtual {
 	return l
 }
 
-// movement is one unit from account 1 to account 2.
-func movement(id uint64) ledger.Transfer {
+// newMovement returns a transfer of one unit from account 1 to account 2.
+func newMovement(id uint64) ledger.Transfer {
 	return ledger.Transfer{
 		ID: ledger.NewID(id, 0), DebitAccountID: ledger.NewID(1, 0), CreditAccountID: ledger.NewID(2, 0),
 		Amount: ledger.NewAmount(1), Ledger: 1, Code: 1,
 	}
 }
 
-func hold(id uint64, timeout uint32) ledger.Transfer {
-	t := movement(id)
+func newHold(id uint64, timeout uint32) ledger.Transfer {
+	t := newMovement(id)
 	t.Flags, t.Timeout = ledger.TransferPending, timeout
 	return t
 }
 
-func post(id, pending uint64) ledger.Transfer {
+func newPost(id, pending uint64) ledger.Transfer {
 	return ledger.Transfer{
 		ID: ledger.NewID(id, 0), PendingID: ledger.NewID(pending, 0), Amount: ledger.AmountMax,
 		Flags: ledger.TransferPostPending,
 	}
 }
 
-func create(t *testing.T, l ledger.Ledger, transfers ...ledger.Transfer) []ledger.CreateTransferStatus {
+func createTransfers(t *testing.T, l ledger.Ledger, transfers ...ledger.Transfer) []ledger.CreateTransferStatus {
 	t.Helper()
 	results, err := l.CreateTransfers(t.Context(), transfers)
 	require.NoError(t, err)
@@ -61,8 +61,8 @@ func create(t *testing.T, l ledger.Ledger, transfers ...ledger.Transfer) []ledge
 	return statuses
 }
 
-// heldNow is what is pending on account 1.
-func heldNow(t *testing.T, l ledger.Ledger) ledger.Amount {
+// readHeld returns the pending debits of account 1.
+func readHeld(t *testing.T, l ledger.Ledger) ledger.Amount {
 	t.Helper()
 	found, err := l.LookupAccounts(t.Context(), []ledger.ID{ledger.NewID(1, 0)})
 	require.NoError(t, err)
@@ -70,7 +70,7 @@ func heldNow(t *testing.T, l ledger.Ledger) ledger.Amount {
 	return found[0].DebitsPending
 }
 
-func changes(t *testing.T, l ledger.ChangeFeed) []ledger.ChangeEvent {
+func readChangeEvents(t *testing.T, l ledger.ChangeFeed) []ledger.ChangeEvent {
 	t.Helper()
 	events, err := l.GetChangeEvents(t.Context(), ledger.ChangeEventsFilter{Limit: ledger.ChangeEventsMax})
 	require.NoError(t, err)
@@ -85,71 +85,71 @@ func TestExpiryHasTwoSteps(t *testing.T) {
 		{ID: ledger.NewID(2, 0), Ledger: 1, Code: 1},
 	})
 	require.NoError(t, err)
-	back := movement(100)
+	back := newMovement(100)
 	back.DebitAccountID, back.CreditAccountID = back.CreditAccountID, back.DebitAccountID
-	create(t, l, back, hold(101, 1))
+	createTransfers(t, l, back, newHold(101, 1))
 
 	l.Sleep(time.Second + time.Millisecond)
-	void := post(104, 101)
+	void := newPost(104, 101)
 	void.Flags, void.Amount = ledger.TransferVoidPending, ledger.Amount{}
 	require.Equal(t, []ledger.CreateTransferStatus{
 		ledger.TransferPendingTransferExpired,
 		ledger.TransferExceedsCredits, // the hold still counts
 		ledger.TransferPendingTransferExpired,
-	}, create(t, l, post(102, 101), movement(103), void))
+	}, createTransfers(t, l, newPost(102, 101), newMovement(103), void))
 
-	require.True(t, heldNow(t, l).IsZero(), "the request after the expiry sees the release")
-	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, create(t, l, movement(105)))
+	require.True(t, readHeld(t, l).IsZero(), "the request after the expiry sees the release")
+	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, createTransfers(t, l, newMovement(105)))
 	ledgertest.RequireNothingHeld(t, l)
 }
 
 func TestExpiryChangesNothingBefore(t *testing.T) {
 	t.Parallel()
-	l := open(t, 2)
-	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{hold(100, 1), hold(101, 1)})
+	l := openVirtual(t, 2)
+	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{newHold(100, 1), newHold(101, 1)})
 	require.NoError(t, err)
 	expiry := time.Unix(0, int64(results[0].Timestamp)).Add(time.Second)
 
-	// One nanosecond before the expiry of the first hold a post gets through.
+	// One nanosecond before the expiry of the first hold a post passes.
 	l.Sleep(expiry.Add(-2).Sub(l.Now()))
-	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, create(t, l, post(102, 100)))
-	// At the very moment of the other's, one does not.
-	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferPendingTransferExpired}, create(t, l, post(103, 101)))
+	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, createTransfers(t, l, newPost(102, 100)))
+	// At the very moment of the second hold's expiry a post is refused.
+	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferPendingTransferExpired}, createTransfers(t, l, newPost(103, 101)))
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// Holds that expire at one moment are released in the order of their creation.
+// Holds with the same expiry are released in the order of their creation.
 func TestExpiryTie(t *testing.T) {
 	t.Parallel()
-	l := open(t, 2)
-	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{hold(100, 2)})
+	l := openVirtual(t, 2)
+	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{newHold(100, 2)})
 	require.NoError(t, err)
-	// The next request's only timestamp is to be a second later to the nanosecond.
+	// The next request's only timestamp is exactly one second later.
 	l.Sleep(time.Unix(0, int64(results[0].Timestamp)).Add(time.Second - 1).Sub(l.Now()))
-	later, err := l.CreateTransfers(t.Context(), []ledger.Transfer{hold(101, 1)})
+	later, err := l.CreateTransfers(t.Context(), []ledger.Transfer{newHold(101, 1)})
 	require.NoError(t, err)
 	require.Equal(t, results[0].Timestamp+1e9, later[0].Timestamp)
 	l.Sleep(time.Hour)
-	events := changes(t, l)[2:]
+	events := readChangeEvents(t, l)[2:]
 	require.Len(t, events, 2)
 	require.Equal(t, ledger.NewID(100, 0), events[0].TransferID)
 	require.Equal(t, ledger.NewID(101, 0), events[1].TransferID)
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// A pulse releases what expires at the very moment that it ends with.
+// A pulse releases a hold that expires at the pulse's own timestamp.
 func TestPulseIncludesItsMoment(t *testing.T) {
 	t.Parallel()
-	l := open(t, 2)
-	create(t, l, hold(100, 1))
+	l := openVirtual(t, 2)
+	createTransfers(t, l, newHold(100, 1))
 	l.Sleep(200 * time.Millisecond)
-	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{hold(101, 1)})
+	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{newHold(101, 1)})
 	require.NoError(t, err)
 	expiry := results[0].Timestamp + 1e9
 	// The first hold makes an idle ledger look, with 8190 timestamps from now on.
 	l.Sleep(time.Unix(0, int64(expiry-8190)).Sub(l.Now()))
-	require.True(t, heldNow(t, l).IsZero())
-	events := changes(t, l)[2:]
+	require.True(t, readHeld(t, l).IsZero())
+	events := readChangeEvents(t, l)[2:]
 	require.Len(t, events, 2)
 	require.Equal(t, expiry-1, events[0].Timestamp)
 	require.Equal(t, expiry, events[1].Timestamp)
@@ -158,28 +158,28 @@ func TestPulseIncludesItsMoment(t *testing.T) {
 
 func TestExpiryOfAnIdleLedger(t *testing.T) {
 	t.Parallel()
-	l := open(t, 2)
-	create(t, l, hold(100, 1))
+	l := openVirtual(t, 2)
+	createTransfers(t, l, newHold(100, 1))
 	l.Sleep(time.Second + 99*time.Millisecond)
-	require.Equal(t, ledger.NewAmount(1), heldNow(t, l), "nobody has looked yet")
-	require.True(t, heldNow(t, l).IsZero(), "the request before made the ledger look")
+	require.Equal(t, ledger.NewAmount(1), readHeld(t, l), "no pulse has run yet")
+	require.True(t, readHeld(t, l).IsZero(), "the request before made the ledger look")
 
-	create(t, l, hold(101, 1))
+	createTransfers(t, l, newHold(101, 1))
 	l.Sleep(time.Second + 101*time.Millisecond)
-	require.True(t, heldNow(t, l).IsZero(), "an idle ledger looks every 100 ms")
+	require.True(t, readHeld(t, l).IsZero(), "an idle ledger looks every 100 ms")
 	ledgertest.RequireNothingHeld(t, l)
 }
 
 func TestPulse(t *testing.T) {
 	t.Parallel()
-	l := open(t, 2)
-	create(t, l, hold(100, 1))
+	l := openVirtual(t, 2)
+	createTransfers(t, l, newHold(100, 1))
 	l.Pulse()
-	require.Equal(t, ledger.NewAmount(1), heldNow(t, l), "not expired yet")
+	require.Equal(t, ledger.NewAmount(1), readHeld(t, l), "not expired yet")
 	l.Sleep(time.Second + time.Millisecond)
 	l.Pulse()
-	require.True(t, heldNow(t, l).IsZero())
-	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferPendingTransferExpired}, create(t, l, post(101, 100)))
+	require.True(t, readHeld(t, l).IsZero())
+	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferPendingTransferExpired}, createTransfers(t, l, newPost(101, 100)))
 	ledgertest.RequireNothingHeld(t, l)
 	require.NoError(t, l.Close())
 	l.Pulse()
@@ -187,13 +187,13 @@ func TestPulse(t *testing.T) {
 
 func TestExpiryEvent(t *testing.T) {
 	t.Parallel()
-	l := open(t, 2)
-	closing := hold(100, 1)
+	l := openVirtual(t, 2)
+	closing := newHold(100, 1)
 	closing.Flags |= ledger.TransferClosingDebit
 	closing.UserData64 = 7
-	create(t, l, closing)
+	createTransfers(t, l, closing)
 	l.Sleep(2 * time.Second)
-	events := changes(t, l)
+	events := readChangeEvents(t, l)
 	require.Len(t, events, 2)
 	pending, expired := events[0], events[1]
 
@@ -210,19 +210,19 @@ func TestExpiryEvent(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// A pulse releases one hold more than a request may carry, the next one follows at
-// once, and releases have timestamps in the order of the expiries.
+// A pulse releases one hold more than the batch limit, the next pulse follows at once, and releases
+// have timestamps in the order of the expiries.
 func TestManyExpiries(t *testing.T) {
 	t.Parallel()
-	l := open(t, 2, embedded.WithBatchMax(4))
+	l := openVirtual(t, 2, embedded.WithBatchMax(4))
 	for i := range uint64(20) {
-		create(t, l, hold(100+i, uint32(20-i)))
+		createTransfers(t, l, newHold(100+i, uint32(20-i)))
 	}
 	l.Sleep(time.Minute)
-	require.True(t, heldNow(t, l).IsZero())
+	require.True(t, readHeld(t, l).IsZero())
 
-	// Smaller requests have smaller answers too: here the 20 holds fill the first.
-	holds := changes(t, l)
+	// Smaller requests have smaller answers too: here 20 holds fill the first answer.
+	holds := readChangeEvents(t, l)
 	require.Len(t, holds, 20)
 	page, err := l.GetChangeEvents(t.Context(), ledger.ChangeEventsFilter{
 		TimestampMin: holds[19].Timestamp + 1, Limit: ledger.ChangeEventsMax,
@@ -235,35 +235,35 @@ func TestManyExpiries(t *testing.T) {
 		if i > 0 && i%5 != 0 {
 			require.Equal(t, page[i-1].Timestamp+1, e.Timestamp, "one pulse has its timestamps in a row")
 		} else if i > 0 {
-			// A pulse takes 8190 timestamps after the one before, and uses the last five.
+			// A pulse takes 8190 timestamps after the previous pulse, and uses the last five.
 			require.Equal(t, page[i-1].Timestamp+1+8190-4, e.Timestamp)
 		}
 	}
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// Random holds, some resolved before their end: exactly those whose time has come
-// are released, whatever the order they were made in.
+// Of random holds, some resolved early, exactly the expired ones are released, whatever the order
+// of their creation.
 func TestExpiryProperty(t *testing.T) {
 	t.Parallel()
 	seed := ledgertest.Seed(t)
 	random := rand.New(rand.NewPCG(seed, 2))
-	l := open(t, 2)
+	l := openVirtual(t, 2)
 	ends := make(map[uint64]time.Time)
 	for id := uint64(1); id < 2000; id += 2 {
 		timeout := 1 + random.Uint32N(60)
-		require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, create(t, l, hold(id, timeout)))
+		require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, createTransfers(t, l, newHold(id, timeout)))
 		ends[id] = l.Now().Add(time.Duration(timeout) * time.Second)
 		if other := 1 + 2*random.Uint64N(id); !ends[other].IsZero() && random.IntN(3) == 0 {
-			require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, create(t, l, post(id+1, other)))
+			require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, createTransfers(t, l, newPost(id+1, other)))
 			delete(ends, other)
 		}
-		// Holds end on whole milliseconds, or a little later as timestamps run
-		// ahead of the clock; half a millisecond is clear of both.
+		// Holds end on whole milliseconds, or a little later, because timestamps run ahead of the
+		// clock. Half a millisecond avoids both.
 		l.Sleep(time.Duration(random.IntN(500))*time.Millisecond + time.Millisecond/2)
 		l.Pulse()
 		maps.DeleteFunc(ends, func(_ uint64, end time.Time) bool { return end.Before(l.Now()) })
-		require.Equal(t, ledger.NewAmount(uint64(len(ends))), heldNow(t, l))
+		require.Equal(t, ledger.NewAmount(uint64(len(ends))), readHeld(t, l))
 		l.Sleep(time.Millisecond / 2)
 	}
 	l.Sleep(time.Hour)
@@ -271,20 +271,20 @@ func TestExpiryProperty(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// A hold that was rolled back, and the one that took its place, may end at the same
-// moment; that one is still released only once.
+// A rolled-back hold and the hold in its place may expire at the same moment. The second is
+// released once.
 func TestExpiryInTheSamePlaceAtTheSameTime(t *testing.T) {
 	t.Parallel()
-	l := open(t, 2)
+	l := openVirtual(t, 2)
 	l.Sleep(time.Second)
-	first := hold(101, 3)
+	first := newHold(101, 3)
 	first.Flags |= ledger.TransferLinked
-	// The hold that is due earlier keeps the ledger from looking at the other one.
-	create(t, l, hold(100, 2), first, movement(0))
+	// The hold that expires earlier keeps the ledger from looking at the later one.
+	createTransfers(t, l, newHold(100, 2), first, newMovement(0))
 	l.Sleep(time.Second)
-	create(t, l, movement(0), hold(102, 2), hold(103, 60))
+	createTransfers(t, l, newMovement(0), newHold(102, 2), newHold(103, 60))
 	l.Sleep(3 * time.Second)
-	require.Equal(t, ledger.NewAmount(1), heldNow(t, l), "of the last hold")
-	require.Len(t, changes(t, l), 5)
+	require.Equal(t, ledger.NewAmount(1), readHeld(t, l), "of the last hold")
+	require.Len(t, readChangeEvents(t, l), 5)
 	ledgertest.RequireConserved(t, l)
 }

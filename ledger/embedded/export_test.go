@@ -1,8 +1,8 @@
 package embedded
 
-// WithCheckpointEvery makes a ledger in a folder write checkpoints far more often
-// than pays, so that tests see many.
+// WithCheckpointEvery makes a ledger in a folder write checkpoints far too often, so that tests see
+// many.
 func WithCheckpointEvery(bytes int64) Option { return func(l *Ledger) { l.checkpointMin = bytes } }
 
-// WaitForCheckpoint waits for a checkpoint that is being written.
+// WaitForCheckpoint waits for a running checkpoint.
 func (l *Ledger) WaitForCheckpoint() { l.journal.checkpoints.running.Wait() }

@@ -12,8 +12,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// A folder that a newer program has written is refused by the number of its format, and not
-// as a damaged one. internal/wal/doc.go has where the number is.
+// A folder in a newer format is refused by the number of its format, and not as a damaged one.
+// internal/wal/doc.go describes the number.
 func TestFolderOfANewerFormat(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

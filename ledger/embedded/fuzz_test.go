@@ -6,8 +6,8 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// FuzzPrograms runs the program that the bytes spell under a clock that only the
-// program moves, so that a find is repeated by its bytes.
+// FuzzPrograms runs the program encoded in the bytes. Only the program moves the clock, so its
+// bytes reproduce a failure.
 func FuzzPrograms(f *testing.F) {
 	for _, seed := range []string{"", "a", "peer", "a ledger that many share", "debits equal credits; nothing is left held"} {
 		f.Add([]byte(seed))

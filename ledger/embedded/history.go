@@ -2,56 +2,54 @@ package embedded
 
 import "github.com/peerledger/peerledger/ledger"
 
-// history knows what the accounts looked like right after every transfer and
-// every expiry. Like an index it costs a write nothing: when it is asked, it does
-// again what has been done since it was asked last, on its own copy of the
-// accounts.
+// history has the states of the accounts right after every transfer and every expiry. Like an index
+// it costs a write nothing: a query first repeats all transfers since the last query on its own
+// copy of the accounts.
 type history struct {
-	accounts rows[ledger.Account] // as they were after what has been read
-	moments  rows[moment]         // one for each transfer read
-	expired  rows[moment]         // one for each expiry read
+	accounts       rows[ledger.Account] // after the transfers and expiries read so far
+	transferStates rows[statePair]      // one for each transfer read
+	expiryStates   rows[statePair]      // one for each expiry read
 }
 
-// moment is the two accounts of a transfer as they were right after something
-// happened to it.
-type moment struct{ debit, credit snapshot }
+// statePair is the states of a transfer's two accounts right after a change.
+type statePair struct{ debit, credit accountState }
 
-// catchUp reads on to the end of the books.
+// catchUp reads up to the end of the books.
 func (h *history) catchUp(b *books) {
-	for h.accounts.len < b.accounts.len {
-		h.addAccount(b.accounts.at(h.accounts.len))
+	for h.accounts.count < b.accounts.count {
+		h.addAccount(b.accounts.rowAt(h.accounts.count))
 	}
 	for {
 		switch {
-		case h.expired.len < b.expired.len && b.expired.at(h.expired.len).next == h.moments.len:
-			hold := b.transfers.at(b.expired.at(h.expired.len).hold)
-			debit, credit := h.accounts.at(hold.debit), h.accounts.at(hold.credit)
-			release(&hold.Transfer, debit, credit)
-			*h.expired.add() = moment{snapshotOf(debit), snapshotOf(credit)}
-		case h.moments.len < b.transfers.len:
-			t := b.transfers.at(h.moments.len)
-			debit, credit := h.accounts.at(t.debit), h.accounts.at(t.credit)
-			b.repeat(t, debit, credit)
-			*h.moments.add() = moment{snapshotOf(debit), snapshotOf(credit)}
+		case h.expiryStates.count < b.expired.count && b.expired.rowAt(h.expiryStates.count).nextTransfer == h.transferStates.count:
+			hold := b.transfers.rowAt(b.expired.rowAt(h.expiryStates.count).hold)
+			debit, credit := h.accounts.rowAt(hold.debit), h.accounts.rowAt(hold.credit)
+			releaseHold(&hold.Transfer, debit, credit)
+			*h.expiryStates.appendRow() = statePair{stateOf(debit), stateOf(credit)}
+		case h.transferStates.count < b.transfers.count:
+			t := b.transfers.rowAt(h.transferStates.count)
+			debit, credit := h.accounts.rowAt(t.debit), h.accounts.rowAt(t.credit)
+			b.repeatTransfer(t, debit, credit)
+			*h.transferStates.appendRow() = statePair{stateOf(debit), stateOf(credit)}
 		default:
 			return
 		}
 	}
 }
 
-// addAccount begins with the account as it was created: empty, and open, since an
-// account that was created closed never has a transfer.
+// addAccount adds the account as it was created: empty and open, because an account created closed
+// never has a transfer.
 func (h *history) addAccount(a *ledger.Account) {
-	created := h.accounts.add()
+	created := h.accounts.appendRow()
 	*created = ledger.Account{Flags: a.Flags &^ ledger.AccountClosed}
 }
 
-// repeat does to the accounts what the stored transfer did.
-func (b *books) repeat(t *transfer, debit, credit *ledger.Account) {
+// repeatTransfer applies a stored transfer to the accounts.
+func (b *books) repeatTransfer(t *storedTransfer, debit, credit *ledger.Account) {
 	if t.Flags.Any(ledger.TransferPostPending | ledger.TransferVoidPending) {
 		hold := b.findTransfer(t.PendingID)
-		settle(&t.Transfer, &hold.Transfer, debit, credit)
+		applyResolution(&t.Transfer, &hold.Transfer, debit, credit)
 		return
 	}
-	move(&t.Transfer, debit, credit)
+	applyMovement(&t.Transfer, debit, credit)
 }

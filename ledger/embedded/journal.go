@@ -9,13 +9,13 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// journal writes into a folder whatever changes the books. It has the requests as
-// they came, each with its timestamp: the rules make the same of them again. Its
-// methods are called with the ledger locked, but for admit, wait and close. A nil
-// journal is that of a ledger in memory and does nothing.
+// journal logs every change of the books in a folder: the requests, each with its timestamp, from
+// which the rules give the same books again. Its methods are called with the ledger locked, except
+// for waitForSpace, waitForSync and closeLog. A ledger in memory has a nil journal, which does
+// nothing.
 type journal struct {
 	log     *wal.Log
-	answers []byte // encoded, of the request being written
+	answers []byte // encoded answers to the request being written
 
 	checkpoints checkpointer
 }
@@ -23,34 +23,34 @@ type journal struct {
 // The records of the log.
 const (
 	kindAccounts  = 1 // a CreateAccounts request: last timestamp, checksum of the answers, accounts
-	kindTransfers = 2 // a CreateTransfers request, likewise
-	kindPulse     = 3 // timestamp, how many at most, how many were released
+	kindTransfers = 2 // a CreateTransfers request: as kindAccounts
+	kindPulse     = 3 // timestamp, most holds, holds released
 )
 
-func (j *journal) accounts(accounts []ledger.Account, last uint64, results []ledger.CreateAccountResult) {
+func (j *journal) appendAccounts(accounts []ledger.Account, last uint64, results []ledger.CreateAccountResult) {
 	if j == nil {
 		return
 	}
-	j.answers = appendResults(j.answers[:0], results, accountResult)
+	j.answers = appendResults(j.answers[:0], results, splitAccountResult)
 	appendRequest(j, kindAccounts, last, accounts, appendAccount)
 }
 
-func (j *journal) transfers(transfers []ledger.Transfer, last uint64, results []ledger.CreateTransferResult) {
+func (j *journal) appendTransfers(transfers []ledger.Transfer, last uint64, results []ledger.CreateTransferResult) {
 	if j == nil {
 		return
 	}
-	j.answers = appendResults(j.answers[:0], results, transferResult)
+	j.answers = appendResults(j.answers[:0], results, splitTransferResult)
 	appendRequest(j, kindTransfers, last, transfers, appendTransfer)
 }
 
-// appendRequest writes a request whose answers are in j.answers. One without events
-// has changed nothing.
+// appendRequest writes a request whose answers are in j.answers. A request without events has
+// changed nothing.
 func appendRequest[E any](j *journal, kind uint8, last uint64, events []E, encode func([]byte, *E) []byte) {
 	if len(events) == 0 {
 		return
 	}
 	j.log.Append(kind, requestHead+len(events)*rowBytes, func(to []byte) []byte {
-		to = order.AppendUint32(order.AppendUint64(to, last), checksum(j.answers))
+		to = byteOrder.AppendUint32(byteOrder.AppendUint64(to, last), checksumOf(j.answers))
 		for i := range events {
 			to = encode(to, &events[i])
 		}
@@ -60,44 +60,44 @@ func appendRequest[E any](j *journal, kind uint8, last uint64, events []E, encod
 
 const pulseBytes = 16
 
-func (j *journal) pulse(timestamp uint64, most, released int) {
+func (j *journal) appendPulse(timestamp uint64, maxHolds, released int) {
 	if j == nil {
 		return
 	}
 	j.log.Append(kindPulse, pulseBytes, func(to []byte) []byte {
-		to = order.AppendUint64(to, timestamp)
-		return order.AppendUint32(order.AppendUint32(to, uint32(most)), uint32(released))
+		to = byteOrder.AppendUint64(to, timestamp)
+		return byteOrder.AppendUint32(byteOrder.AppendUint32(to, uint32(maxHolds)), uint32(released))
 	})
 }
 
-// backlogMax is how many bytes may wait for the disk when a request begins. Those who
-// wait for their answers bound it anyhow, but not those who give up and send again.
+// backlogMax is the number of bytes that may wait for the disk when a request begins. Callers
+// waiting for answers bound the backlog by themselves; callers that give up and send again do not.
 const backlogMax = 64 << 20
 
-// admit waits until there is room for one more request. Its error is the context's:
-// nothing was handed over then. What is wrong with the log is for err to say.
-func (j *journal) admit(ctx context.Context) error {
+// waitForSpace waits until there is room for one more request. Its error is the context's, and then
+// nothing was logged. For a fault of the log see logError.
+func (j *journal) waitForSpace(ctx context.Context) error {
 	if j == nil || j.log.WaitForSpace(ctx, backlogMax) == nil {
 		return nil
 	}
 	return ctx.Err()
 }
 
-// position is how far the log goes now.
-func (j *journal) position() wal.Position {
+// endPosition returns the end of the log.
+func (j *journal) endPosition() wal.Position {
 	if j == nil {
 		return 0
 	}
 	return j.log.Appended()
 }
 
-// grown begins a checkpoint if it is time for one. A read does not, so that books can
-// be read where no checkpoint can be written.
-func (j *journal) grown(b *books) { j.checkpoints.start(j.log, b) }
+// startCheckpoint begins a checkpoint if one is due. Only requests that changed the books call it,
+// so that books can be read where no checkpoint can be written.
+func (j *journal) startCheckpoint(b *books) { j.checkpoints.startIfDue(j.log, b) }
 
-// wait returns when the log is on disk up to the position. The request has been
-// handed over by now, so if it cannot be told what became of it, that is unknown.
-func (j *journal) wait(ctx context.Context, position wal.Position) error {
+// waitForSync returns when the log is on disk up to the position. The request is in the log
+// already, so an error means an unknown outcome.
+func (j *journal) waitForSync(ctx context.Context, position wal.Position) error {
 	if j == nil {
 		return nil
 	}
@@ -107,9 +107,9 @@ func (j *journal) wait(ctx context.Context, position wal.Position) error {
 	return nil
 }
 
-// err is why nothing more can be taken, nil if all is well. The books in memory are
-// ahead of the folder then, so the ledger has come to its end.
-func (j *journal) err() error {
+// logError returns the fault of the log, nil if there is none. After a fault the books in memory
+// are ahead of the folder, so the ledger has ended.
+func (j *journal) logError() error {
 	if j == nil {
 		return nil
 	}
@@ -119,39 +119,39 @@ func (j *journal) err() error {
 	return nil
 }
 
-// close ends a checkpoint under way, writes out the log and closes the folder.
-func (j *journal) close() error {
+// closeLog ends a running checkpoint, writes the log and closes the folder.
+func (j *journal) closeLog() error {
 	if j == nil {
 		return nil
 	}
-	checkpointErr := j.checkpoints.close()
+	checkpointErr := j.checkpoints.stopAndWait()
 	if err := j.log.Close(); err != nil {
-		return fmt.Errorf("embedded: close: %w", err) // likely what is wrong with the checkpoint too
+		return fmt.Errorf("embedded: close: %w", err) // likely the cause of checkpointErr too
 	}
 	return checkpointErr
 }
 
-// The head of a request: its last timestamp, and a checksum of its answers, which
-// tells when it is run again whether the rules are still those that gave them.
+// requestHead is the size of a request's head: its last timestamp, and a checksum of its answers,
+// which verifies that a repeated request is answered by the same rules.
 const requestHead = 12
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+func checksumOf(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
-// appendResults encodes answers. parts takes one apart.
+// appendResults encodes answers. parts splits one answer.
 func appendResults[R any](to []byte, results []R, parts func(*R) (status uint32, timestamp uint64)) []byte {
 	for i := range results {
 		status, timestamp := parts(&results[i])
-		to = order.AppendUint64(order.AppendUint32(to, status), timestamp)
+		to = byteOrder.AppendUint64(byteOrder.AppendUint32(to, status), timestamp)
 	}
 	return to
 }
 
-func accountResult(r *ledger.CreateAccountResult) (status uint32, timestamp uint64) {
+func splitAccountResult(r *ledger.CreateAccountResult) (status uint32, timestamp uint64) {
 	return uint32(r.Status), r.Timestamp
 }
 
-func transferResult(r *ledger.CreateTransferResult) (status uint32, timestamp uint64) {
+func splitTransferResult(r *ledger.CreateTransferResult) (status uint32, timestamp uint64) {
 	return uint32(r.Status), r.Timestamp
 }

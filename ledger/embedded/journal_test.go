@@ -10,33 +10,34 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// A journal that has ended tells nobody that a request is on disk.
+// A journal that has ended reports no request as being on disk.
 func TestJournalEnded(t *testing.T) {
 	t.Parallel()
 	log, _, err := wal.Open(t.TempDir(), func(wal.Record) error { return nil })
 	require.NoError(t, err)
 	j := &journal{log: log}
-	require.NoError(t, j.close())
-	j.pulse(1, 1, 1)
-	require.ErrorIs(t, j.wait(t.Context(), log.Appended()), ledger.ErrOutcomeUnknown)
+	require.NoError(t, j.closeLog())
+	j.appendPulse(1, 1, 1)
+	require.ErrorIs(t, j.waitForSync(t.Context(), log.Appended()), ledger.ErrOutcomeUnknown)
 }
 
-// Who gives up and sends again does not fill the memory: it waits for room first, and
-// nothing was handed over if its context ends meanwhile.
-func TestAdmit(t *testing.T) {
+// Callers that give up and send again do not fill the memory: a request waits for space first, and
+// is not in the log if its context ends meanwhile.
+func TestWaitForSpace(t *testing.T) {
 	t.Parallel()
 	log, _, err := wal.Open(t.TempDir(), func(wal.Record) error { return nil })
 	require.NoError(t, err)
 	j := &journal{log: log}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	require.NoError(t, j.admit(ended), "there is room")
-	// With its head it is more than may wait, and takes far longer to sync than to ask.
+	require.NoError(t, j.waitForSpace(ended), "there is room")
+	// With its head the record is larger than the backlog, and syncing takes far longer than the
+	// next request.
 	large := make([]byte, backlogMax)
 	log.Append(kindTransfers, len(large), func(to []byte) []byte { return append(to, large...) })
-	require.ErrorIs(t, j.admit(ended), context.Canceled)
-	require.NoError(t, j.admit(t.Context()))
+	require.ErrorIs(t, j.waitForSpace(ended), context.Canceled)
+	require.NoError(t, j.waitForSpace(t.Context()))
 	require.NoError(t, log.Wait(ended, log.Appended()), "it waited for the sync")
-	require.NoError(t, j.close())
-	require.NoError(t, j.admit(t.Context()), "err says what is wrong")
+	require.NoError(t, j.closeLog())
+	require.NoError(t, j.waitForSpace(t.Context()), "logError returns the fault")
 }

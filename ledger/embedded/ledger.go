@@ -11,13 +11,12 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// Ledger is a ledger in the process with TigerBeetle's semantics, in memory (New)
-// or in a folder (Open). It implements ledger.Ledger and ledger.ChangeFeed; their
-// comments say what the methods do. It is safe for concurrent use: requests run one
-// at a time, each whole.
+// Ledger is a ledger in the process with TigerBeetle's semantics, in memory ([New]) or in a folder
+// ([Open]). It implements [ledger.Ledger] and [ledger.ChangeFeed], where the methods are
+// documented. All methods may be called concurrently: requests run one at a time, each whole.
 //
-// In memory a request never ends with ledger.ErrOutcomeUnknown, and a context counts
-// only up to the moment when the request starts. For a folder see Open.
+// In memory a request never returns [ledger.ErrOutcomeUnknown], and the context only counts until
+// the request starts. For a folder see [Open].
 type Ledger struct {
 	batchMax      int
 	checkpointMin int64
@@ -28,8 +27,8 @@ type Ledger struct {
 	books   books
 	journal *journal // nil in memory
 
-	closing  sync.Once
-	closeErr error
+	closeOnce sync.Once
+	closeErr  error
 }
 
 var (
@@ -37,23 +36,20 @@ var (
 	_ ledger.ChangeFeed = (*Ledger)(nil)
 )
 
-// Option changes a default of New and Open.
+// Option changes a default of [New], [Open] and [Read].
 type Option func(*Ledger)
 
-// WithClock makes the ledger read the time from now, e.g. from a virtual clock
-// that a test moves. The time may jump or go back; timestamps still only grow: see the
-// package comment.
-// now is called with the ledger locked and must not call the ledger. The default
-// is time.Now.
+// WithClock makes the ledger read the time from now, for example from a virtual clock in a test.
+// The time may jump or go back; timestamps still only grow, see the package documentation. now is
+// called with the ledger locked and must not call the ledger. Default time.Now.
 func WithClock(now func() time.Time) Option {
 	return func(l *Ledger) { l.books.clock.now = now }
 }
 
-// WithBatchMax makes the ledger take at most n events per create request, as a
-// server with smaller requests does: 253 is a server started with --development.
-// The limits of look-ups and of change events shrink in the same proportion as
-// there. Default ledger.BatchMax, which also stands for any n outside 1 to
-// ledger.BatchMax.
+// WithBatchMax limits create requests to n events, like a server with smaller requests: 253 is the
+// limit of a server started with --development. The limits of look-ups and change events shrink in
+// the same proportion as there. Default [ledger.BatchMax], also for every n outside 1 to
+// [ledger.BatchMax].
 func WithBatchMax(n int) Option {
 	return func(l *Ledger) {
 		if n >= 1 && n <= ledger.BatchMax {
@@ -62,7 +58,7 @@ func WithBatchMax(n int) Option {
 	}
 }
 
-// New is an empty ledger in memory.
+// New returns an empty ledger in memory.
 func New(opts ...Option) *Ledger {
 	l := &Ledger{batchMax: ledger.BatchMax, checkpointMin: checkpointMin, books: newBooks()}
 	for _, opt := range opts {
@@ -71,136 +67,134 @@ func New(opts ...Option) *Ledger {
 	return l
 }
 
-// CreateAccounts implements ledger.Ledger.
+// CreateAccounts implements [ledger.Ledger].
 func (l *Ledger) CreateAccounts(
 	ctx context.Context, accounts []ledger.Account,
 ) ([]ledger.CreateAccountResult, error) {
-	size := size{"accounts", len(accounts), l.batchMax}
-	return request(ctx, l, size, func(b *books) []ledger.CreateAccountResult {
-		last := b.clock.take(len(accounts))
+	size := requestSize{"accounts", len(accounts), l.batchMax}
+	return runRequest(ctx, l, size, func(b *books) []ledger.CreateAccountResult {
+		last := b.clock.issueTimestamps(len(accounts))
 		results := b.createAccounts(accounts, last)
-		l.journal.accounts(accounts, last, results)
+		l.journal.appendAccounts(accounts, last, results)
 		return results
 	})
 }
 
-// CreateTransfers implements ledger.Ledger.
+// CreateTransfers implements [ledger.Ledger].
 func (l *Ledger) CreateTransfers(
 	ctx context.Context, transfers []ledger.Transfer,
 ) ([]ledger.CreateTransferResult, error) {
-	size := size{"transfers", len(transfers), l.batchMax}
-	return request(ctx, l, size, func(b *books) []ledger.CreateTransferResult {
-		last := b.clock.take(len(transfers))
+	size := requestSize{"transfers", len(transfers), l.batchMax}
+	return runRequest(ctx, l, size, func(b *books) []ledger.CreateTransferResult {
+		last := b.clock.issueTimestamps(len(transfers))
 		results := b.createTransfers(transfers, last)
-		l.journal.transfers(transfers, last, results)
+		l.journal.appendTransfers(transfers, last, results)
 		return results
 	})
 }
 
-// LookupAccounts implements ledger.Ledger.
+// LookupAccounts implements [ledger.Ledger].
 func (l *Ledger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
-	size := size{"ids", len(ids), l.lookupMax()}
-	return read(ctx, l, size, func(b *books) []ledger.Account { return b.lookupAccounts(ids) })
+	size := requestSize{"ids", len(ids), l.lookupMax()}
+	return runRead(ctx, l, size, func(b *books) []ledger.Account { return b.lookupAccounts(ids) })
 }
 
-// LookupTransfers implements ledger.Ledger.
+// LookupTransfers implements [ledger.Ledger].
 func (l *Ledger) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
-	size := size{"ids", len(ids), l.lookupMax()}
-	return read(ctx, l, size, func(b *books) []ledger.Transfer { return b.lookupTransfers(ids) })
+	size := requestSize{"ids", len(ids), l.lookupMax()}
+	return runRead(ctx, l, size, func(b *books) []ledger.Transfer { return b.lookupTransfers(ids) })
 }
 
-// GetAccountTransfers implements ledger.Ledger.
+// GetAccountTransfers implements [ledger.Ledger].
 func (l *Ledger) GetAccountTransfers(
 	ctx context.Context, filter ledger.AccountFilter,
 ) ([]ledger.Transfer, error) {
 	size := rowLimit(filter.Limit, ledger.QueryMax)
-	return read(ctx, l, size, func(b *books) []ledger.Transfer { return b.accountTransfers(&filter) })
+	return runRead(ctx, l, size, func(b *books) []ledger.Transfer { return b.accountTransfers(&filter) })
 }
 
-// GetAccountBalances implements ledger.Ledger.
+// GetAccountBalances implements [ledger.Ledger].
 func (l *Ledger) GetAccountBalances(
 	ctx context.Context, filter ledger.AccountFilter,
 ) ([]ledger.AccountBalance, error) {
 	size := rowLimit(filter.Limit, ledger.QueryMax)
-	return read(ctx, l, size, func(b *books) []ledger.AccountBalance { return b.accountBalances(&filter) })
+	return runRead(ctx, l, size, func(b *books) []ledger.AccountBalance { return b.accountBalances(&filter) })
 }
 
-// QueryAccounts implements ledger.Ledger.
+// QueryAccounts implements [ledger.Ledger].
 func (l *Ledger) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
 	size := rowLimit(filter.Limit, ledger.QueryMax)
-	return read(ctx, l, size, func(b *books) []ledger.Account { return b.queryAccounts(&filter) })
+	return runRead(ctx, l, size, func(b *books) []ledger.Account { return b.queryAccounts(&filter) })
 }
 
-// QueryTransfers implements ledger.Ledger.
+// QueryTransfers implements [ledger.Ledger].
 func (l *Ledger) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
 	size := rowLimit(filter.Limit, ledger.QueryMax)
-	return read(ctx, l, size, func(b *books) []ledger.Transfer { return b.queryTransfers(&filter) })
+	return runRead(ctx, l, size, func(b *books) []ledger.Transfer { return b.queryTransfers(&filter) })
 }
 
-// GetChangeEvents implements ledger.ChangeFeed. A ledger with a smaller batch
-// limit (WithBatchMax) answers with fewer events than asked, as a server does;
-// what is left out is found by asking again from the last timestamp on.
+// GetChangeEvents implements [ledger.ChangeFeed]. With a smaller batch limit ([WithBatchMax]) the
+// answer may have fewer events than the filter's limit, as on a server. A second call from the last
+// timestamp on returns the rest.
 func (l *Ledger) GetChangeEvents(
 	ctx context.Context, filter ledger.ChangeEventsFilter,
 ) ([]ledger.ChangeEvent, error) {
 	size := rowLimit(filter.Limit, ledger.ChangeEventsMax)
-	return read(ctx, l, size, func(b *books) []ledger.ChangeEvent {
+	return runRead(ctx, l, size, func(b *books) []ledger.ChangeEvent {
 		return b.changeEvents(&filter, l.changeEventsMax())
 	})
 }
 
-// Pulse releases the holds that have expired by the clock, at once. Requests do
-// so by themselves (see the package comment); a test that has moved its clock by
-// less than 100 ms past an expiry can make sure with it. Nothing happens on a
-// ledger that is closed or has come to its end. Pulse does not wait for the disk: the
-// next request does.
+// Pulse releases the holds that have expired by the clock, at once. Requests do so by themselves
+// (see the package documentation); a test that has moved its clock by less than 100 ms past an
+// expiry calls Pulse. It does nothing on a closed or ended ledger, and does not wait for the disk:
+// the next request does.
 func (l *Ledger) Pulse() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closed && l.journal.err() == nil {
-		l.pulseUntil(l.books.clock.reading())
+	if !l.closed && l.journal.logError() == nil {
+		l.pulseUntil(l.books.clock.readTime())
 	}
 }
 
-// Close ends the ledger's use. What was in memory is gone; in a folder everything
-// that was answered is safe, whatever Close returns. For a folder its error is
-// that of the disk, or matches ErrCheckpoint. Calling it again waits and returns the
-// same.
+// Close ends the use of the ledger. Books in memory are lost. In a folder every answered request is
+// safe, even if Close returns an error: the error of the disk, or one matching [ErrCheckpoint]. A
+// second call waits and returns the same error.
 func (l *Ledger) Close() error {
-	l.closing.Do(func() {
+	l.closeOnce.Do(func() {
 		l.mu.Lock()
 		l.closed = true
 		l.books = books{}
 		l.mu.Unlock()
-		l.closeErr = l.journal.close()
+		l.closeErr = l.journal.closeLog()
 	})
 	return l.closeErr
 }
 
-// read runs a request that creates nothing. It takes a timestamp all the same,
-// since on a server it goes through the same log as the writes.
-func read[R any](ctx context.Context, l *Ledger, size size, do func(*books) []R) ([]R, error) {
-	return request(ctx, l, size, func(b *books) []R {
-		b.clock.take(0)
+// runRead runs a request that creates nothing. It takes a timestamp too, because on a server reads
+// go through the same log as writes.
+func runRead[R any](ctx context.Context, l *Ledger, size requestSize, do func(*books) []R) ([]R, error) {
+	return runRequest(ctx, l, size, func(b *books) []R {
+		b.clock.issueTimestamps(0)
 		return do(b)
 	})
 }
 
-// request runs do alone on the books, and gives the answer when all is on disk that
-// it was drawn from: a read may have seen a request that is still being synced.
-func request[R any](ctx context.Context, l *Ledger, size size, do func(*books) []R) ([]R, error) {
+// runRequest runs do alone on the books. It answers when all requests seen by do are on disk: a
+// read may have seen a request that is still being synced.
+func runRequest[R any](ctx context.Context, l *Ledger, size requestSize, do func(*books) []R) ([]R, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := size.check(); err != nil {
+	if err := size.checkLimit(); err != nil {
 		return nil, err
 	}
-	if err := l.journal.admit(ctx); err != nil {
+	if err := l.journal.waitForSpace(ctx); err != nil {
 		return nil, err
 	}
-	answer, position, err := run(l, do)
+	answer, position, err := runLocked(l, do)
 	if err == nil {
-		err = l.journal.wait(ctx, position)
+		err = l.journal.waitForSync(ctx, position)
 	}
 	if err != nil {
 		return nil, err
@@ -208,61 +202,61 @@ func request[R any](ctx context.Context, l *Ledger, size size, do func(*books) [
 	return answer, nil
 }
 
-// run runs do between the two moments at which a server looks for expired holds:
-// when it has been idle, and right behind a request.
-func run[R any](l *Ledger, do func(*books) []R) ([]R, wal.Position, error) {
+// runLocked runs do between the two moments at which a server looks for expired holds: after an
+// idle time, and right after a request.
+func runLocked[R any](l *Ledger, do func(*books) []R) ([]R, wal.Position, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return nil, 0, ledger.ErrClosed
 	}
-	if err := l.journal.err(); err != nil {
+	if err := l.journal.logError(); err != nil {
 		return nil, 0, err
 	}
-	before := l.journal.position()
+	before := l.journal.endPosition()
 	l.pulseUntil(l.books.clock.idleSince())
 	answer := do(&l.books)
-	l.pulseUntil(l.books.clock.last)
-	after := l.journal.position()
+	l.pulseUntil(l.books.clock.newestTimestamp)
+	after := l.journal.endPosition()
 	if after != before {
-		l.journal.grown(&l.books)
+		l.journal.startCheckpoint(&l.books)
 	}
 	return answer, after, nil
 }
 
-// pulseUntil runs pulses as long as a hold is due that expired at the moment or
-// before.
-func (l *Ledger) pulseUntil(moment uint64) {
-	for l.books.pulseDue(moment) {
-		timestamp := l.books.clock.take(pulseSlots)
-		released := l.books.pulse(timestamp, l.pulseMax())
-		l.journal.pulse(timestamp, l.pulseMax(), released)
+// pulseUntil runs pulses until no pending hold has expired by the moment.
+func (l *Ledger) pulseUntil(nanos uint64) {
+	for l.books.isPulseDue(nanos) {
+		timestamp := l.books.clock.issueTimestamps(pulseSlots)
+		released := l.books.releaseExpired(timestamp, l.pulseMax())
+		l.journal.appendPulse(timestamp, l.pulseMax(), released)
 	}
 }
 
-// size is how much a request carries or asks for, and how much it may.
-type size struct {
-	what   string
-	n, max int
+// requestSize is the size of a request or of its answer, with the limit.
+type requestSize struct {
+	unit     string
+	n, limit int
 }
 
-func rowLimit(n uint32, most int) size { return size{"rows", int(min(n, math.MaxInt32)), most} }
+func rowLimit(n uint32, limit int) requestSize {
+	return requestSize{"rows", int(min(n, math.MaxInt32)), limit}
+}
 
-func (s size) check() error {
-	if s.n > s.max {
-		return fmt.Errorf("%w: %d %s, at most %d", ledger.ErrTooMuchData, s.n, s.what, s.max)
+func (s requestSize) checkLimit() error {
+	if s.n > s.limit {
+		return fmt.Errorf("%w: %d %s, at most %d", ledger.ErrTooMuchData, s.n, s.unit, s.limit)
 	}
 	return nil
 }
 
-// The other limits follow from the size of a server's request: it holds one more
-// element than the batch limit (that one carries the packing), an id is an eighth
-// of an event, and all of a look-up's answer has to fit one reply.
+// lookupMax is the limit of look-ups, derived from the size of a server's request: the request has
+// room for one more element than the batch limit (the packing uses it), an id is an eighth of an
+// event, and the whole answer must fit one reply.
 func (l *Ledger) lookupMax() int { return min(ledger.BatchMax, (l.batchMax+1)*8-1) }
 
-// changeEventsMax was measured at both ends only: 2730 events by default, 1016
-// with --development.
+// changeEventsMax was measured at both ends only: 2730 events by default, 1016 with --development.
 func (l *Ledger) changeEventsMax() int { return min(ledger.ChangeEventsMax, (l.batchMax+1)*4) }
 
-// pulseMax is how many holds one pulse releases.
+// pulseMax is the largest number of holds released by one pulse.
 func (l *Ledger) pulseMax() int { return l.batchMax + 1 }

@@ -14,7 +14,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// clock is a wall clock that stands still until it is moved.
+// clock is a wall clock that stands still until a test moves it.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -34,15 +34,15 @@ func (c *clock) Sleep(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// virtual is a ledger whose time ledgertest moves.
-type virtual struct {
+// virtualLedger is a ledger with a clock moved by ledgertest.
+type virtualLedger struct {
 	*embedded.Ledger
 	*clock
 }
 
-func newVirtual(opts ...embedded.Option) virtual {
+func newVirtual(opts ...embedded.Option) virtualLedger {
 	c := newClock()
-	return virtual{embedded.New(append(opts, embedded.WithClock(c.Now))...), c}
+	return virtualLedger{embedded.New(append(opts, embedded.WithClock(c.Now))...), c}
 }
 
 func TestConformance(t *testing.T) {
@@ -50,7 +50,7 @@ func TestConformance(t *testing.T) {
 	ledgertest.RunAll(t, func(*testing.T) ledger.Ledger { return newVirtual() })
 }
 
-// The real clock has to do as well; the holds of the suite expire in parallel.
+// The suite also passes with the real clock. Its holds expire in parallel.
 func TestConformanceInRealTime(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -59,8 +59,8 @@ func TestConformanceInRealTime(t *testing.T) {
 	ledgertest.Run(t, func(*testing.T) ledger.Ledger { return embedded.New() })
 }
 
-// TestBatchMax counts what a server started with --development takes, as measured
-// on TigerBeetle 0.17.9.
+// TestBatchMax checks the limits of a server started with --development, as measured on TigerBeetle
+// 0.17.9.
 func TestBatchMax(t *testing.T) {
 	t.Parallel()
 	l := embedded.New(embedded.WithBatchMax(253))
@@ -96,22 +96,22 @@ func TestBatchMaxDefault(t *testing.T) {
 
 func TestChangeEventsOfSmallRequests(t *testing.T) {
 	t.Parallel()
-	l := open(t, 2, embedded.WithBatchMax(253))
+	l := openVirtual(t, 2, embedded.WithBatchMax(253))
 	for i := range uint64(1200) {
-		create(t, l, movement(100+i))
+		createTransfers(t, l, newMovement(100+i))
 	}
-	require.Len(t, changes(t, l), 1016)
+	require.Len(t, readChangeEvents(t, l), 1016)
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// Timestamps only grow, whatever the clock does.
+// Timestamps only grow, even if the clock goes back.
 func TestClock(t *testing.T) {
 	t.Parallel()
-	l := open(t, 2)
+	l := openVirtual(t, 2)
 	last := uint64(0)
 	for i, step := range []time.Duration{0, time.Hour, -2 * time.Hour, 0, -200 * 365 * 24 * time.Hour, time.Second} {
 		l.Sleep(step)
-		results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{movement(uint64(100 + i))})
+		results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{newMovement(uint64(100 + i))})
 		require.NoError(t, err)
 		require.Greater(t, results[0].Timestamp, last)
 		last = results[0].Timestamp
@@ -119,8 +119,8 @@ func TestClock(t *testing.T) {
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// A request of n events ends n timestamps after the clock, and one that creates
-// nothing takes one.
+// A request of n events ends n timestamps after the clock, and a request without events takes one
+// timestamp.
 func TestTimestamps(t *testing.T) {
 	t.Parallel()
 	l := newVirtual()
@@ -137,69 +137,69 @@ func TestTimestamps(t *testing.T) {
 	require.Equal(t, wall+6, results[0].Timestamp, "3 was the last, 4 the look-up, 5 the base")
 }
 
-// No server with a right clock can answer overflows_timeout yet.
+// A server with a right clock cannot answer overflows_timeout yet.
 func TestOverflowsTimeout(t *testing.T) {
 	t.Parallel()
-	l := open(t, 2)
+	l := openVirtual(t, 2)
 	l.Sleep(time.Unix(0, math.MaxInt64).Add(-3 * time.Second).Sub(l.Now()))
 	require.Equal(t, []ledger.CreateTransferStatus{
 		ledger.TransferOverflowsTimeout, ledger.TransferCreated,
-	}, create(t, l, hold(100, 999), hold(100, 1)))
+	}, createTransfers(t, l, newHold(100, 999), newHold(100, 1)))
 	ledgertest.RequireConserved(t, l)
 
-	l = open(t, 2)
+	l = openVirtual(t, 2)
 	l.Sleep(time.Unix(0, math.MaxInt64-1e9-1).Sub(l.Now()))
 	require.Equal(t, []ledger.CreateTransferStatus{
 		ledger.TransferCreated, ledger.TransferOverflowsTimeout,
-	}, create(t, l, hold(100, 1), hold(101, 1)), "the last moment that there is, and the one behind it")
+	}, createTransfers(t, l, newHold(100, 1), newHold(101, 1)), "the last moment that there is, and the one behind it")
 	ledgertest.RequireConserved(t, l)
 }
 
-// An import must be older than its request: than the last of its timestamps.
+// An import must be older than the last timestamp of its request.
 func TestImportJustNow(t *testing.T) {
 	t.Parallel()
-	l := open(t, 2)
+	l := openVirtual(t, 2)
 	l.Sleep(time.Second)
-	imported := movement(100)
+	imported := newMovement(100)
 	imported.Flags = ledger.TransferImported
 	imported.Timestamp = uint64(l.Now().UnixNano()) + 1
 	require.Equal(t, []ledger.CreateTransferStatus{
 		ledger.TransferImportedEventTimestampMustNotAdvance,
-	}, create(t, l, imported))
+	}, createTransfers(t, l, imported))
 	l.Sleep(time.Second)
 	imported.Timestamp = uint64(l.Now().UnixNano())
-	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, create(t, l, imported))
+	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, createTransfers(t, l, imported))
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// TigerBeetle 0.17.9 crashes on this one; later releases answer as here.
+// TigerBeetle 0.17.9 crashes on this request; later releases answer as this ledger does.
 func TestImportedPostOfTimedHold(t *testing.T) {
 	t.Parallel()
-	l := open(t, 2)
-	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{hold(100, 60)})
+	l := openVirtual(t, 2)
+	results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{newHold(100, 60)})
 	require.NoError(t, err)
 	l.Sleep(time.Second)
-	imported := post(101, 100)
+	imported := newPost(101, 100)
 	imported.Flags |= ledger.TransferImported
 	imported.Timestamp = results[0].Timestamp + 5
-	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, create(t, l, imported))
+	require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, createTransfers(t, l, imported))
 	l.Sleep(time.Hour)
-	require.Len(t, changes(t, l), 2, "what is posted does not expire")
+	require.Len(t, readChangeEvents(t, l), 2, "a posted hold does not expire")
 	ledgertest.RequireNothingHeld(t, l)
 }
 
-// Readers and writers at once: readers see whole requests only.
+// With readers and writers at once, readers see whole requests only.
 func TestConcurrency(t *testing.T) {
 	t.Parallel()
 	const writers, requests, batch = 4, 50, 20
-	l := open(t, 2)
+	l := openVirtual(t, 2)
 	var wg sync.WaitGroup
 	for w := range uint64(writers) {
 		wg.Go(func() {
 			for r := range uint64(requests) {
 				transfers := make([]ledger.Transfer, batch)
 				for i := range transfers {
-					transfers[i] = movement(1 + w<<32 + r<<16 + uint64(i))
+					transfers[i] = newMovement(1 + w<<32 + r<<16 + uint64(i))
 				}
 				_, err := l.CreateTransfers(t.Context(), transfers)
 				assert.NoError(t, err)

@@ -9,49 +9,46 @@ import (
 	"github.com/peerledger/peerledger/internal/wal"
 )
 
-// Recovery is what Open found in a folder.
+// Recovery describes the folder found by [Open] or [Read].
 type Recovery struct {
-	// Accounts and Transfers are how many the ledger holds.
+	// Accounts and Transfers are the numbers of rows in the ledger.
 	Accounts, Transfers int
-	// Records is how many requests and expiries were run again: those that came
-	// after the newest checkpoint.
+	// Records is the number of requests and expiries after the newest checkpoint, which were run
+	// again.
 	Records int
-	// TornFile is the file whose end was cut, "" if none was: requests that were
-	// being written when the process or the machine stopped, and were not answered.
+	// TornFile is the file whose end was cut off, "" if none was: the end of requests that were
+	// being written, and were not answered, when the process or the machine stopped.
 	TornFile string
-	// TornOffset is where it was cut, TornBytes how much was cut off.
+	// TornOffset is the offset of the cut, TornBytes the number of bytes cut off.
 	TornOffset, TornBytes int64
-	// Ahead is how far the newest timestamp is in the future of the clock, 0 if it is not:
-	// this clock is behind, or was ahead once. Microseconds come from many events at once;
-	// of a second or more somebody should know (see the package comment, Time).
+	// Ahead is how far the newest timestamp is ahead of the clock, 0 if it is not: the clock is
+	// behind, or was ahead once. Microseconds come from requests of many events. An operator should
+	// look at a second or more (see Time in the package documentation).
 	Ahead time.Duration
 }
 
-// Open is a ledger that is kept in a folder: what was there is there again, and
-// what is answered from now on is on disk. The folder is created if need be (its
-// parent must be there), and is one process's at a time.
+// Open opens a ledger in a folder, with everything stored there. The folder is created if
+// necessary, in an existing parent, and belongs to one process at a time.
 //
-// A request is answered when its record is synced; requests that come while others
-// are being synced are synced together. So whatever was answered survives a crash,
-// of the machine too, and what survives beside it was at least sent. A request whose
-// context ends while it is being synced ends with ledger.ErrOutcomeUnknown.
+// A request is answered when its record is synced; concurrent requests are synced together. Every
+// answered request therefore survives a crash, even of the machine. Some requests that were sent
+// and not answered may survive too. If the context ends while a request is being synced, the
+// request returns [ledger.ErrOutcomeUnknown].
 //
-// A folder that cannot be written any more (a full or broken disk) ends the ledger:
-// requests under way end with ledger.ErrOutcomeUnknown, later ones with
-// ledger.ErrClosed, and both name the cause. Mend it, Close, and Open again.
+// If the folder can no longer be written (a full or broken disk), the ledger ends: requests under
+// way return [ledger.ErrOutcomeUnknown], later requests [ledger.ErrClosed], and both name the
+// cause. Repair the disk, call Close, and Open the folder again.
 //
-// The end of a record that a crash had cut off is removed and reported (Recovery).
-// Any other damage is refused with a CorruptError, which names file and offset:
-// nothing is guessed. A folder that a newer program has written, in a format that this one
-// does not know, is refused with ErrIncompatible and both numbers. Other errors match ErrInUse
-// or ErrIncompatible, or are those of the file system.
+// A record cut off by a crash at the end of the log is removed and reported ([Recovery]). All other
+// damage is refused with a [CorruptError], which names file and offset. A folder written by a newer
+// program, in an unknown format, is refused with [ErrIncompatible] and both format numbers. Further
+// errors match [ErrInUse] or [ErrIncompatible], or are errors of the file system.
 //
-// The whole ledger is in memory besides. Opening takes about as long as reading the
-// newest checkpoint and running the requests after it. A checkpoint is begun by a
-// request that changes something when the log has outgrown the last one, and written
-// in the background; until it is done, the folder needs room for the log, the last
-// checkpoint and the new one, and the process memory for a second copy of the
-// accounts. One that cannot be written is left out, and Close says so.
+// The whole ledger is in memory too. Opening takes about as long as reading the newest checkpoint
+// and running the requests after it. When the log has outgrown the last checkpoint, the next
+// request with a change begins a new one, written in the background. Until it is done, the folder
+// needs room for the log and both checkpoints, and the process memory for a second copy of the
+// accounts. A checkpoint that cannot be written is left out, and Close reports it.
 //
 // A ledger that is not closed keeps a goroutine and the folder.
 func Open(dir string, opts ...Option) (*Ledger, error) {
@@ -59,50 +56,50 @@ func Open(dir string, opts ...Option) (*Ledger, error) {
 		return nil, fmt.Errorf("embedded: open: the name of the folder is empty: %w", fs.ErrInvalid)
 	}
 	l := New(opts...)
-	log, found, err := wal.OpenFormat(dir, folderFormat, l.books.restore)
+	log, found, err := wal.OpenFormat(dir, folderFormat, l.books.restoreRecord)
 	if err != nil {
-		return nil, openError(dir, err)
+		return nil, translateOpenError(dir, err)
 	}
-	l.journal = &journal{log: log, checkpoints: checkpointer{min: l.checkpointMin}}
-	l.recovered(found)
+	l.journal = &journal{log: log, checkpoints: checkpointer{minBytes: l.checkpointMin}}
+	l.setRecovery(found)
 	return l, nil
 }
 
-// recovered notes what was found in the folder.
-func (l *Ledger) recovered(found wal.Recovery) {
+// setRecovery describes the folder in l.recovery.
+func (l *Ledger) setRecovery(found wal.Recovery) {
 	l.recovery = Recovery{
-		Accounts:  int(l.books.accounts.len),
-		Transfers: int(l.books.transfers.len),
+		Accounts:  int(l.books.accounts.count),
+		Transfers: int(l.books.transfers.count),
 		Records:   found.Records,
-		Ahead:     l.books.clock.ahead(),
+		Ahead:     l.books.clock.aheadOfWallClock(),
 	}
 	if torn := found.Torn; torn != nil {
 		l.recovery.TornFile, l.recovery.TornOffset, l.recovery.TornBytes = torn.File, torn.Offset, torn.Bytes
 	}
 }
 
-// Read is a ledger in memory with what a folder holds that no ledger has open. It changes
-// nothing in the folder, not even the end of a record that a crash had cut off, which
-// Recovery tells; what is written to the ledger afterwards is not kept. So books can be looked
-// at where they are not to be touched: in a copy, on a snapshot, or while it is not known
-// whether they are whole.
+// Read returns a ledger in memory with the content of a folder that no ledger has open. It does not
+// change the folder, not even a record cut off by a crash, reported by Recovery. Later writes to
+// the ledger are not kept. Use Read where books must not be touched: on a copy or a snapshot, or
+// before it is known whether they are whole.
 //
-// Errors are those of Open, or match fs.ErrNotExist if there is no ledger in the folder.
+// The errors are those listed at [Open], or match fs.ErrNotExist if there is no ledger in the
+// folder.
 func Read(dir string, opts ...Option) (*Ledger, error) {
 	l := New(opts...)
-	found, err := wal.Read(dir, folderFormat, l.books.restore)
+	found, err := wal.Read(dir, folderFormat, l.books.restoreRecord)
 	if err != nil {
-		return nil, openError(dir, err)
+		return nil, translateOpenError(dir, err)
 	}
-	l.recovered(found.Recovery)
+	l.setRecovery(found.Recovery)
 	return l, nil
 }
 
-// folderFormat is what this package writes.
+// folderFormat is the format written by this package.
 var folderFormat = wal.Format{Of: "ledger", Newest: recordFormat}
 
-// Exists reports whether a folder holds a ledger, whole or damaged, without opening it: Open
-// would make one in a folder that is empty, or not there. The error is the file system's.
+// Exists reports whether a folder holds a ledger, whole or damaged, without opening it: [Open]
+// would create a ledger in an empty or missing folder. The error is the file system's.
 func Exists(dir string) (bool, error) {
 	found, err := wal.Exists(dir)
 	if err != nil {
@@ -111,8 +108,8 @@ func Exists(dir string) (bool, error) {
 	return found, nil
 }
 
-// openError says in this package's words why a folder cannot be opened.
-func openError(dir string, err error) error {
+// translateOpenError replaces the errors of package wal by this package's.
+func translateOpenError(dir string, err error) error {
 	var corrupt *wal.CorruptError
 	switch {
 	case errors.As(err, &corrupt):
@@ -130,20 +127,19 @@ func openError(dir string, err error) error {
 
 // Errors of Open.
 var (
-	// ErrCorrupt says that a file of the folder is not what was written to it, or
-	// is missing. Restore the folder from a copy. See CorruptError.
+	// ErrCorrupt is matched by the error of a folder with a missing or changed file. Restore the
+	// folder from a copy. See [CorruptError].
 	ErrCorrupt = errors.New("embedded: folder is corrupt")
-	// ErrInUse says that the folder is open already, here or in another process.
+	// ErrInUse is returned when the folder is open already, in this process or in another.
 	ErrInUse = errors.New("embedded: folder is in use")
 )
 
-// CorruptError is where a file of a folder is not what was written to it. It matches
-// ErrCorrupt.
+// CorruptError names the damage of a folder. It matches [ErrCorrupt].
 type CorruptError struct {
-	// File is the file with its folder. It does not exist if that is the damage.
+	// File is the path of the file. The damage may be that it is missing.
 	File string
-	// Offset is in bytes from the start of the file: of the header or the record
-	// that is damaged, or of the end of a file that is too short.
+	// Offset is in bytes from the start of the file: of the damaged header or record, or of the end
+	// of a file that is too short.
 	Offset int64
 	Reason string
 }
@@ -152,8 +148,8 @@ func (e *CorruptError) Error() string {
 	return fmt.Sprintf("embedded: %s is corrupt at byte %d: %s", e.File, e.Offset, e.Reason)
 }
 
-// Is reports whether target is ErrCorrupt.
+// Is reports whether target is [ErrCorrupt].
 func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
 
-// Recovery says what Open found. It is zero for a ledger in memory.
+// Recovery describes the folder found by Open or Read. It is zero for a ledger of [New].
 func (l *Ledger) Recovery() Recovery { return l.recovery }

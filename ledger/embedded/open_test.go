@@ -16,10 +16,9 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// restarting is a ledger in a folder that is closed and opened again all the time,
-// half of the times as after a crash, from a copy of the folder. The clock stands
-// still unless it is told to sleep.
-type restarting struct {
+// restartingLedger is a ledger in a folder that is closed and opened again before requests, half of
+// the times as after a crash, from a copy of the folder. The clock stands still except for Sleep.
+type restartingLedger struct {
 	*clock
 	t *testing.T
 
@@ -30,34 +29,34 @@ type restarting struct {
 	closed   bool
 }
 
-func newRestarting(t *testing.T) *restarting {
+func newRestarting(t *testing.T) *restartingLedger {
 	t.Helper()
-	r := &restarting{clock: newClock(), t: t, dir: t.TempDir()}
+	r := &restartingLedger{clock: newClock(), t: t, dir: t.TempDir()}
 	var err error
 	r.l, err = openRestarting(r)
 	require.NoError(t, err)
 	return r
 }
 
-func openRestarting(r *restarting) (*embedded.Ledger, error) {
+func openRestarting(r *restartingLedger) (*embedded.Ledger, error) {
 	return embedded.Open(r.dir, embedded.WithClock(r.Now), embedded.WithCheckpointEvery(20<<10))
 }
 
-// begin is called before a request, and its result after it.
-func (r *restarting) begin() (end func()) {
+// beginRequest is called before a request, and its result after the request.
+func (r *restartingLedger) beginRequest() (end func()) {
 	r.mu.Lock()
 	r.requests++
-	if !r.closed && r.requests%10 == 0 && !r.restart(r.requests%20 == 0) {
+	if !r.closed && r.requests%10 == 0 && !r.reopenFolder(r.requests%20 == 0) {
 		r.mu.Unlock()
 		r.t.FailNow()
 	}
 	return r.mu.Unlock
 }
 
-func (r *restarting) restart(crash bool) (ok bool) {
+func (r *restartingLedger) reopenFolder(crash bool) (ok bool) {
 	r.l.WaitForCheckpoint()
 	if crash {
-		r.dir = readFolder(r.t, r.dir).write(r.t)
+		r.dir = readFolder(r.t, r.dir).writeFolder(r.t)
 	}
 	if !assert.NoError(r.t, r.l.Close()) {
 		return false
@@ -70,69 +69,69 @@ func (r *restarting) restart(crash bool) (ok bool) {
 	return assert.Empty(r.t, l.Recovery().TornFile)
 }
 
-func (r *restarting) CreateAccounts(
+func (r *restartingLedger) CreateAccounts(
 	ctx context.Context, accounts []ledger.Account,
 ) ([]ledger.CreateAccountResult, error) {
-	defer r.begin()()
+	defer r.beginRequest()()
 	return r.l.CreateAccounts(ctx, accounts)
 }
 
-func (r *restarting) CreateTransfers(
+func (r *restartingLedger) CreateTransfers(
 	ctx context.Context, transfers []ledger.Transfer,
 ) ([]ledger.CreateTransferResult, error) {
-	defer r.begin()()
+	defer r.beginRequest()()
 	return r.l.CreateTransfers(ctx, transfers)
 }
 
-func (r *restarting) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
-	defer r.begin()()
+func (r *restartingLedger) LookupAccounts(ctx context.Context, ids []ledger.ID) ([]ledger.Account, error) {
+	defer r.beginRequest()()
 	return r.l.LookupAccounts(ctx, ids)
 }
 
-func (r *restarting) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
-	defer r.begin()()
+func (r *restartingLedger) LookupTransfers(ctx context.Context, ids []ledger.ID) ([]ledger.Transfer, error) {
+	defer r.beginRequest()()
 	return r.l.LookupTransfers(ctx, ids)
 }
 
-func (r *restarting) GetAccountTransfers(
+func (r *restartingLedger) GetAccountTransfers(
 	ctx context.Context, filter ledger.AccountFilter,
 ) ([]ledger.Transfer, error) {
-	defer r.begin()()
+	defer r.beginRequest()()
 	return r.l.GetAccountTransfers(ctx, filter)
 }
 
-func (r *restarting) GetAccountBalances(
+func (r *restartingLedger) GetAccountBalances(
 	ctx context.Context, filter ledger.AccountFilter,
 ) ([]ledger.AccountBalance, error) {
-	defer r.begin()()
+	defer r.beginRequest()()
 	return r.l.GetAccountBalances(ctx, filter)
 }
 
-func (r *restarting) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
-	defer r.begin()()
+func (r *restartingLedger) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
+	defer r.beginRequest()()
 	return r.l.QueryAccounts(ctx, filter)
 }
 
-func (r *restarting) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
-	defer r.begin()()
+func (r *restartingLedger) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
+	defer r.beginRequest()()
 	return r.l.QueryTransfers(ctx, filter)
 }
 
-func (r *restarting) GetChangeEvents(
+func (r *restartingLedger) GetChangeEvents(
 	ctx context.Context, filter ledger.ChangeEventsFilter,
 ) ([]ledger.ChangeEvent, error) {
-	defer r.begin()()
+	defer r.beginRequest()()
 	return r.l.GetChangeEvents(ctx, filter)
 }
 
-func (r *restarting) Close() error {
+func (r *restartingLedger) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
 	return r.l.Close()
 }
 
-// What a ledger answers must not depend on what was kept in memory only.
+// The answers of a ledger must not depend on data kept in memory only.
 func TestConformanceAcrossRestarts(t *testing.T) {
 	t.Parallel()
 	ledgertest.Run(t, func(t *testing.T) ledger.Ledger {
@@ -149,7 +148,7 @@ func TestRecordedAcrossRestarts(t *testing.T) {
 	})
 }
 
-// Several programs may not write to one folder, nor one program twice.
+// Neither two programs nor one program twice may open one folder.
 func TestFolderInUse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -165,68 +164,68 @@ func TestFolderInUse(t *testing.T) {
 	require.NoError(t, l.Close(), "twice")
 }
 
-// Open says what it has found.
+// Recovery describes the folder.
 func TestRecovery(t *testing.T) {
 	t.Parallel()
-	s, dir := newStory(1), t.TempDir()
+	s, dir := newWorkload(1), t.TempDir()
 	l, err := embedded.Open(dir, embedded.WithClock(s.Now))
 	require.NoError(t, err)
 	require.Equal(t, embedded.Recovery{}, l.Recovery())
 	const requests = 10
 	for n := range requests {
-		require.NoError(t, s.tell(t, l, n))
+		require.NoError(t, s.sendRequest(t, l, n))
 	}
 	require.NoError(t, l.Close())
 	l, err = embedded.Open(dir, embedded.WithClock(s.Now))
 	require.NoError(t, err)
 	found := l.Recovery()
-	require.Equal(t, storyAccounts, found.Accounts)
+	require.Equal(t, workloadAccounts, found.Accounts)
 	require.Equal(t, requests, found.Records)
-	require.Equal(t, s.after(t, requests), s.read(t, l, requests))
+	require.Equal(t, s.expectedBooks(t, requests), s.readBooks(t, l, requests))
 	require.NoError(t, l.Close())
 }
 
-// What a ledger with small requests released at once is not what the default would.
+// A ledger with small requests has released fewer holds at once than the default would.
 func TestExpiriesUnderAnotherBatchMax(t *testing.T) {
 	t.Parallel()
 	c, dir := newClock(), t.TempDir()
-	l, err := embedded.Open(dir, embedded.WithClock(c.Now), embedded.WithBatchMax(20)) // 21 at once
+	l, err := embedded.Open(dir, embedded.WithClock(c.Now), embedded.WithBatchMax(20)) // releases 21 holds at once
 	require.NoError(t, err)
-	_, err = l.CreateAccounts(t.Context(), storyOpening())
+	_, err = l.CreateAccounts(t.Context(), workloadOpening())
 	require.NoError(t, err)
 	for i := range uint64(30) {
-		require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, create(t, l, hold(100+i, 1)))
+		require.Equal(t, []ledger.CreateTransferStatus{ledger.TransferCreated}, createTransfers(t, l, newHold(100+i, 1)))
 	}
 	c.Sleep(time.Minute)
-	before := changes(t, l)
+	before := readChangeEvents(t, l)
 	require.Equal(t, 60, len(before))
 	require.NoError(t, l.Close())
 	l, err = embedded.Open(dir, embedded.WithClock(c.Now))
 	require.NoError(t, err)
-	require.Equal(t, before, changes(t, l))
+	require.Equal(t, before, readChangeEvents(t, l))
 	ledgertest.RequireNothingHeld(t, l)
 	require.NoError(t, l.Close())
 }
 
-// Time goes on where it was, also if the last that happened was an expiry, which takes
-// timestamps from ahead of the clock.
+// Time continues after reopening, even if the last record is an expiry, whose timestamps are ahead
+// of the clock.
 func TestTimeAfterReopening(t *testing.T) {
 	t.Parallel()
 	c, dir := newClock(), t.TempDir()
 	l, err := embedded.Open(dir, embedded.WithClock(c.Now))
 	require.NoError(t, err)
-	_, err = l.CreateAccounts(t.Context(), storyOpening())
+	_, err = l.CreateAccounts(t.Context(), workloadOpening())
 	require.NoError(t, err)
-	_, err = l.CreateTransfers(t.Context(), []ledger.Transfer{hold(100, 1)})
+	_, err = l.CreateTransfers(t.Context(), []ledger.Transfer{newHold(100, 1)})
 	require.NoError(t, err)
 	for _, step := range []time.Duration{time.Minute, -time.Hour} {
 		c.Sleep(step)
-		before := changes(t, l)
+		before := readChangeEvents(t, l)
 		newest := before[len(before)-1].Timestamp
 		require.NoError(t, l.Close())
 		l, err = embedded.Open(dir, embedded.WithClock(c.Now))
 		require.NoError(t, err)
-		require.Equal(t, before, changes(t, l))
+		require.Equal(t, before, readChangeEvents(t, l))
 		results, err := l.CreateTransfers(t.Context(), []ledger.Transfer{{}})
 		require.NoError(t, err)
 		require.Greater(t, results[0].Timestamp, newest)
@@ -235,7 +234,7 @@ func TestTimeAfterReopening(t *testing.T) {
 	require.NoError(t, l.Close())
 }
 
-// A folder that cannot be made is an error that names it.
+// The error of a folder that cannot be created names the folder.
 func TestOpenErrors(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "not", "there")
@@ -246,15 +245,15 @@ func TestOpenErrors(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrInvalid)
 }
 
-// Many requests are synced together, and each is answered when it is on disk: what
-// the others see of it meanwhile does not matter, all is there afterwards.
+// Many requests are synced together, and each is answered when it is on disk. All are there
+// afterwards.
 func TestConcurrencyInFolder(t *testing.T) {
 	t.Parallel()
 	const writers, requests = 16, 25
 	dir := t.TempDir()
 	l, err := embedded.Open(dir, embedded.WithCheckpointEvery(8<<10))
 	require.NoError(t, err)
-	_, err = l.CreateAccounts(t.Context(), storyOpening())
+	_, err = l.CreateAccounts(t.Context(), workloadOpening())
 	require.NoError(t, err)
 	var wg sync.WaitGroup
 	for w := range uint64(writers) {
@@ -282,12 +281,12 @@ func TestConcurrencyInFolder(t *testing.T) {
 }
 
 func movementTo5(id uint64) ledger.Transfer {
-	t := movement(id)
+	t := newMovement(id)
 	t.CreditAccountID = ledger.NewID(5, 0)
 	return t
 }
 
-// Whether a folder holds a ledger is known without making one there.
+// Exists reports a ledger without creating one.
 func TestExists(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

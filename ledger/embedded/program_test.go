@@ -8,7 +8,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/ledgertest"
 )
 
-// Twenty programs, each also cut into other requests with retries in between.
+// Twenty programs, each also cut into different requests with retries in between.
 func TestPrograms(t *testing.T) {
 	t.Parallel()
 	for range 20 {
@@ -18,8 +18,8 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// A ledger whose time began elsewhere, which takes smaller requests and holds
-// something already, gives the same answers.
+// A ledger with a different start of time, smaller requests and earlier rows gives the same
+// answers.
 func TestDifferential(t *testing.T) {
 	t.Parallel()
 	other := newVirtual(embedded.WithBatchMax(253))

@@ -12,7 +12,7 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// Read has the books that Open would have, and leaves every byte of the folder as it is.
+// Read returns the same books as Open, and leaves every byte of the folder unchanged.
 func TestRead(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "ledger")
@@ -26,10 +26,10 @@ func TestRead(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
 
-	// A crash has cut the last record off.
+	// A crash has cut off the last record.
 	torn := readFolder(t, dir)
-	newest := torn.log()
-	dir = torn.with(newest, append([]byte(torn[newest]), "half a record"...)).write(t)
+	newest := torn.newestLog()
+	dir = torn.withFile(newest, append([]byte(torn[newest]), "half a record"...)).writeFolder(t)
 	before := readFolder(t, dir)
 	for range 2 {
 		l, err = embedded.Read(dir)
@@ -45,7 +45,7 @@ func TestRead(t *testing.T) {
 		require.Equal(t, before, readFolder(t, dir))
 	}
 
-	damaged := before.with(newest, append([]byte("x"), before[newest][1:]...)).write(t)
+	damaged := before.withFile(newest, append([]byte("x"), before[newest][1:]...)).writeFolder(t)
 	_, err = embedded.Read(damaged)
 	require.ErrorIs(t, err, embedded.ErrCorrupt)
 	_, err = embedded.Read(filepath.Join(dir, "missing"))

@@ -5,17 +5,16 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// createResolution takes a post or a void down its ladder and stores it if it
-// passes.
+// createResolution checks a post or a void and stores it if all rules hold.
 func (b *books) createResolution(t *ledger.Transfer, slot uint64) ledger.CreateTransferStatus {
 	if status := checkResolution(t); status != ledger.TransferCreated {
 		return status
 	}
-	at, ok := b.transferAt(t.PendingID)
+	pos, ok := b.transferPosition(t.PendingID)
 	if !ok {
 		return ledger.TransferPendingTransferNotFound
 	}
-	hold := b.transfers.at(at)
+	hold := b.transfers.rowAt(pos)
 	amount := tbexists.ResolvedAmount(t, hold.Amount)
 	if status := checkHold(t, hold, amount); status != ledger.TransferCreated {
 		return status
@@ -24,12 +23,12 @@ func (b *books) createResolution(t *ledger.Transfer, slot uint64) ledger.CreateT
 		return status
 	}
 	stored := b.addResolution(t, hold, amount, slot)
-	b.resolve(at, outcomeOf(t))
-	settle(&stored.Transfer, &hold.Transfer, b.change(hold.debit), b.change(hold.credit))
+	b.endHold(pos, resolvedState(t))
+	applyResolution(&stored.Transfer, &hold.Transfer, b.changeAccount(hold.debit), b.changeAccount(hold.credit))
 	return ledger.TransferCreated
 }
 
-// checkResolution looks at what is wrong with the post or void by itself.
+// checkResolution checks a post or void on its own.
 func checkResolution(t *ledger.Transfer) ledger.CreateTransferStatus {
 	const (
 		both  = ledger.TransferPostPending | ledger.TransferVoidPending
@@ -53,12 +52,11 @@ func checkResolution(t *ledger.Transfer) ledger.CreateTransferStatus {
 	}
 }
 
-// checkHold compares what the post or void says with what it resolves. Fields
-// left zero say nothing.
-func checkHold(t *ledger.Transfer, hold *transfer, amount ledger.Amount) ledger.CreateTransferStatus {
+// checkHold compares a post or void with its hold. Zero fields are not compared.
+func checkHold(t *ledger.Transfer, hold *storedTransfer, amount ledger.Amount) ledger.CreateTransferStatus {
 	void := t.Flags.Has(ledger.TransferVoidPending)
 	switch {
-	case hold.hold == notHold:
+	case hold.holdState == notHold:
 		return ledger.TransferPendingTransferNotPending
 	case !t.DebitAccountID.IsZero() && t.DebitAccountID != hold.DebitAccountID:
 		return ledger.TransferPendingTransferHasDifferentDebitAccountID
@@ -77,30 +75,29 @@ func checkHold(t *ledger.Transfer, hold *transfer, amount ledger.Amount) ledger.
 	}
 }
 
-// checkHoldState looks at whether the hold may still be resolved, this way, now.
-// A closed account stops posts only.
-func (b *books) checkHoldState(t *ledger.Transfer, hold *transfer, slot uint64) ledger.CreateTransferStatus {
+// checkHoldState checks whether the hold may still be resolved. A closed account stops posts only.
+func (b *books) checkHoldState(t *ledger.Transfer, hold *storedTransfer, slot uint64) ledger.CreateTransferStatus {
 	post := t.Flags.Has(ledger.TransferPostPending)
 	switch {
-	case hold.hold == posted:
+	case hold.holdState == holdPosted:
 		return ledger.TransferPendingTransferAlreadyPosted
-	case hold.hold == voided:
+	case hold.holdState == holdVoided:
 		return ledger.TransferPendingTransferAlreadyVoided
-	case hold.hold == lapsed, hold.Timeout != 0 && expiryOf(&hold.Transfer) <= slot:
+	case hold.holdState == holdExpired, hold.Timeout != 0 && expiryOf(&hold.Transfer) <= slot:
 		return ledger.TransferPendingTransferExpired
 	case t.Flags.Has(ledger.TransferImported) && b.transferRegresses(t.Timestamp):
 		return ledger.TransferImportedEventTimestampMustNotRegress
-	case post && b.accounts.at(hold.debit).Closed():
+	case post && b.accounts.rowAt(hold.debit).Closed():
 		return ledger.TransferDebitAccountAlreadyClosed
-	case post && b.accounts.at(hold.credit).Closed():
+	case post && b.accounts.rowAt(hold.credit).Closed():
 		return ledger.TransferCreditAccountAlreadyClosed
 	default:
 		return ledger.TransferCreated
 	}
 }
 
-// addResolution stores a post or a void: what it does not say is the hold's.
-func (b *books) addResolution(t *ledger.Transfer, hold *transfer, amount ledger.Amount, slot uint64) *transfer {
+// addResolution stores a post or a void. Its zero fields are filled from the hold.
+func (b *books) addResolution(t *ledger.Transfer, hold *storedTransfer, amount ledger.Amount, slot uint64) *storedTransfer {
 	stored := b.addTransfer(t, hold.debit, hold.credit, slot)
 	stored.Amount = amount
 	stored.DebitAccountID, stored.CreditAccountID = hold.DebitAccountID, hold.CreditAccountID
@@ -109,10 +106,10 @@ func (b *books) addResolution(t *ledger.Transfer, hold *transfer, amount ledger.
 	return stored
 }
 
-// outcomeOf is what the post or void makes of its hold.
-func outcomeOf(t *ledger.Transfer) holdState {
+// resolvedState returns the state of the hold after the post or void.
+func resolvedState(t *ledger.Transfer) holdState {
 	if t.Flags.Has(ledger.TransferPostPending) {
-		return posted
+		return holdPosted
 	}
-	return voided
+	return holdVoided
 }

@@ -8,27 +8,26 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// ErrIncompatible says that a folder holds what this version of the package would not
-// have written: a request, run again, is answered otherwise than it was, or a record
-// is of a kind or length that is not known. Open it with the version that wrote it.
+// ErrIncompatible is matched by the error of a folder that this version of the package would not
+// have written: a repeated request has another answer than before, or a record has an unknown kind
+// or length. Open the folder with the version that wrote it.
 var ErrIncompatible = errors.New("embedded: the folder was written by other rules")
 
-// recordFormat is that of the records of a folder: of requests and of checkpoints.
+// recordFormat is the format of the records in a folder, of requests and of checkpoints.
 const recordFormat = 1
 
-// restore puts a record of the folder back into the books: first those of the
-// checkpoint, which are the books as they were, then those of the log, whose
-// requests are run again.
-func (b *books) restore(record wal.Record) error {
-	r := &reader{rest: record.Data}
+// restoreRecord restores a record of the folder: first the records of the checkpoint, which are the
+// books at its time, then the records of the log, whose requests are repeated.
+func (b *books) restoreRecord(record wal.Record) error {
+	r := &recordReader{unread: record.Data}
 	err := b.restoreKind(record.Kind, r)
-	if err == nil && !r.done() {
+	if err == nil && !r.isComplete() {
 		return fmt.Errorf("%w: a record of kind %d has %d bytes", ErrIncompatible, record.Kind, len(record.Data))
 	}
 	return err
 }
 
-func (b *books) restoreKind(kind uint8, r *reader) error {
+func (b *books) restoreKind(kind uint8, r *recordReader) error {
 	switch kind {
 	case kindAccounts:
 		return b.rerunAccounts(r)
@@ -37,13 +36,13 @@ func (b *books) restoreKind(kind uint8, r *reader) error {
 	case kindPulse:
 		return b.rerunPulse(r)
 	case kindStoredAccounts:
-		return restoreRows(r, rowBytes, (*reader).account, b.restoreAccount)
+		return restoreRows(r, rowBytes, (*recordReader).readAccount, b.restoreAccount)
 	case kindStoredTransfers:
-		return restoreRows(r, rowBytes, (*reader).transfer, b.restoreTransfer)
+		return restoreRows(r, rowBytes, (*recordReader).readTransfer, b.restoreTransfer)
 	case kindExpired:
-		return restoreRows(r, expiredBytes, (*reader).expired, b.restoreExpired)
+		return restoreRows(r, expiredBytes, (*recordReader).readExpired, b.restoreExpired)
 	case kindFailed:
-		return restoreRows(r, idBytes, (*reader).id, b.restoreFailed)
+		return restoreRows(r, idBytes, (*recordReader).readID, b.restoreFailed)
 	case kindClock:
 		return b.restoreClock(r)
 	default:
@@ -51,38 +50,38 @@ func (b *books) restoreKind(kind uint8, r *reader) error {
 	}
 }
 
-func (b *books) rerunAccounts(r *reader) error {
-	last, answers := r.uint64(), r.uint32()
-	results := b.createAccounts(readRows(r, rowBytes, (*reader).account), last)
-	b.clock.last = last
-	return checkAnswers(last, answers, appendResults(nil, results, accountResult))
+func (b *books) rerunAccounts(r *recordReader) error {
+	last, answers := r.readUint64(), r.readUint32()
+	results := b.createAccounts(readRows(r, rowBytes, (*recordReader).readAccount), last)
+	b.clock.newestTimestamp = last
+	return checkAnswers(last, answers, appendResults(nil, results, splitAccountResult))
 }
 
-func (b *books) rerunTransfers(r *reader) error {
-	last, answers := r.uint64(), r.uint32()
-	results := b.createTransfers(readRows(r, rowBytes, (*reader).transfer), last)
-	b.clock.last = last
-	return checkAnswers(last, answers, appendResults(nil, results, transferResult))
+func (b *books) rerunTransfers(r *recordReader) error {
+	last, answers := r.readUint64(), r.readUint32()
+	results := b.createTransfers(readRows(r, rowBytes, (*recordReader).readTransfer), last)
+	b.clock.newestTimestamp = last
+	return checkAnswers(last, answers, appendResults(nil, results, splitTransferResult))
 }
 
 func checkAnswers(last uint64, want uint32, answers []byte) error {
-	if checksum(answers) != want {
+	if checksumOf(answers) != want {
 		return fmt.Errorf("%w: the request of timestamp %d has other answers now", ErrIncompatible, last)
 	}
 	return nil
 }
 
-func (b *books) rerunPulse(r *reader) error {
-	timestamp, most, released := r.uint64(), int(r.uint32()), int(r.uint32())
-	now := b.pulse(timestamp, most)
-	b.clock.last = timestamp
+func (b *books) rerunPulse(r *recordReader) error {
+	timestamp, maxHolds, released := r.readUint64(), int(r.readUint32()), int(r.readUint32())
+	now := b.releaseExpired(timestamp, maxHolds)
+	b.clock.newestTimestamp = timestamp
 	if now != released {
 		return fmt.Errorf("%w: %d holds expired at timestamp %d, now %d", ErrIncompatible, released, timestamp, now)
 	}
 	return nil
 }
 
-func restoreRows[T any](r *reader, bytes int, read func(*reader) T, restore func(T) error) error {
+func restoreRows[T any](r *recordReader, bytes int, read func(*recordReader) T, restore func(T) error) error {
 	for _, row := range readRows(r, bytes, read) {
 		if err := restore(row); err != nil {
 			return err
@@ -92,55 +91,55 @@ func restoreRows[T any](r *reader, bytes int, read func(*reader) T, restore func
 }
 
 func (b *books) restoreAccount(a ledger.Account) error {
-	if _, known := b.accountAt(a.ID); known {
+	if _, known := b.accountPosition(a.ID); known {
 		return fmt.Errorf("%w: account %v twice", ErrIncompatible, a.ID)
 	}
 	b.addAccount(&a, a.Timestamp)
 	return nil
 }
 
-// restoreTransfer also gives the holds that it makes or ends their states.
+// restoreTransfer restores a transfer, and the state of the hold that it starts or ends.
 func (b *books) restoreTransfer(t ledger.Transfer) error {
-	debitAt, debitFound := b.accountAt(t.DebitAccountID)
-	creditAt, creditFound := b.accountAt(t.CreditAccountID)
-	if _, known := b.transferAt(t.ID); known || !debitFound || !creditFound {
+	debitPos, debitFound := b.accountPosition(t.DebitAccountID)
+	creditPos, creditFound := b.accountPosition(t.CreditAccountID)
+	if _, known := b.transferPosition(t.ID); known || !debitFound || !creditFound {
 		return fmt.Errorf("%w: transfer %v is there twice, or without its accounts", ErrIncompatible, t.ID)
 	}
-	stored := b.addTransfer(&t, debitAt, creditAt, t.Timestamp)
+	stored := b.addTransfer(&t, debitPos, creditPos, t.Timestamp)
 	switch {
 	case t.Flags.Has(ledger.TransferPending):
-		stored.hold = held
+		stored.holdState = holdPending
 	case t.Flags.Any(ledger.TransferPostPending | ledger.TransferVoidPending):
 		hold := b.findTransfer(t.PendingID)
-		if hold == nil || hold.hold != held {
+		if hold == nil || hold.holdState != holdPending {
 			return fmt.Errorf("%w: transfer %v ends no hold", ErrIncompatible, t.ID)
 		}
-		hold.hold = outcomeOf(&t)
+		hold.holdState = resolvedState(&t)
 	}
 	return nil
 }
 
-func (b *books) restoreExpired(e expired) error {
-	if e.hold >= b.transfers.len || b.transfers.at(e.hold).hold != held {
-		return fmt.Errorf("%w: what expired at %d was no hold", ErrIncompatible, e.timestamp)
+func (b *books) restoreExpired(e expiredHold) error {
+	if e.hold >= b.transfers.count || b.transfers.rowAt(e.hold).holdState != holdPending {
+		return fmt.Errorf("%w: the transfer expired at %d is no pending hold", ErrIncompatible, e.timestamp)
 	}
-	b.transfers.at(e.hold).hold = lapsed
-	*b.expired.add() = e
+	b.transfers.rowAt(e.hold).holdState = holdExpired
+	*b.expired.appendRow() = e
 	return nil
 }
 
 func (b *books) restoreFailed(id ledger.ID) error {
-	b.failed.add(id)
+	b.spentIDs.addID(id)
 	return nil
 }
 
-// restoreClock ends a checkpoint. Now that it is known which holds have ended, the
-// others are put into the schedule.
-func (b *books) restoreClock(r *reader) error {
-	b.clock.last = r.uint64()
-	for at := range b.transfers.len {
-		if t := b.transfers.at(at); t.hold == held && t.Timeout != 0 {
-			b.expiries.add(expiryOf(&t.Transfer), at)
+// restoreClock ends a checkpoint. All ended holds are known by now, so the pending holds with a
+// timeout are put into the schedule.
+func (b *books) restoreClock(r *recordReader) error {
+	b.clock.newestTimestamp = r.readUint64()
+	for pos := range b.transfers.count {
+		if t := b.transfers.rowAt(pos); t.holdState == holdPending && t.Timeout != 0 {
+			b.expiries.addEntry(expiryOf(&t.Transfer), pos)
 		}
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// What no ledger of this version has written is refused, not made the best of.
+// Records that no ledger of this version writes are refused.
 func TestOtherRules(t *testing.T) {
 	t.Parallel()
 	account := func(id uint64) []byte {
@@ -27,7 +27,7 @@ func TestOtherRules(t *testing.T) {
 	}
 	plain := func(*ledger.Transfer) {}
 	post := func(t *ledger.Transfer) { t.Flags, t.PendingID = ledger.TransferPostPending, ledger.NewID(10, 0) }
-	// The head of a request: timestamp 100, and a checksum that no answers have.
+	// The head of a request: timestamp 100, and a checksum of no answers.
 	request := func(rows ...byte) []byte { return append([]byte{100, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4}, rows...) }
 	for name, c := range map[string]struct {
 		kind uint8
@@ -47,21 +47,21 @@ func TestOtherRules(t *testing.T) {
 			t.CreditAccountID = ledger.NewID(3, 0)
 		})},
 		"post of nothing":    {kindStoredTransfers, transfer(11, post)},
-		"expiry of nothing":  {kindExpired, appendExpired(nil, &expired{timestamp: 1, hold: 0})},
-		"expiry out of list": {kindExpired, appendExpired(nil, &expired{timestamp: 1, hold: 7})},
+		"expiry of nothing":  {kindExpired, appendExpired(nil, &expiredHold{timestamp: 1, hold: 0})},
+		"expiry out of list": {kindExpired, appendExpired(nil, &expiredHold{timestamp: 1, hold: 7})},
 		"half an id":         {kindFailed, make([]byte, idBytes/2)},
 		"long clock":         {kindClock, make([]byte, 9)},
 	} {
 		b := newBooks()
 		for id := range uint64(2) {
-			require.NoError(t, b.restore(wal.Record{Kind: kindStoredAccounts, Data: account(id + 1)}))
+			require.NoError(t, b.restoreRecord(wal.Record{Kind: kindStoredAccounts, Data: account(id + 1)}))
 		}
-		require.NoError(t, b.restore(wal.Record{Kind: kindStoredTransfers, Data: transfer(10, plain)}))
-		require.ErrorIs(t, b.restore(wal.Record{Kind: c.kind, Data: c.data}), ErrIncompatible, name)
+		require.NoError(t, b.restoreRecord(wal.Record{Kind: kindStoredTransfers, Data: transfer(10, plain)}))
+		require.ErrorIs(t, b.restoreRecord(wal.Record{Kind: c.kind, Data: c.data}), ErrIncompatible, name)
 	}
 }
 
-// The error of Open says which file and where.
+// The error of Open names the file and the offset.
 func TestOpenOtherRules(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -74,7 +74,7 @@ func TestOpenOtherRules(t *testing.T) {
 	require.ErrorContains(t, err, filepath.Join(dir, "log-0000000000000000")+": record at byte 512")
 }
 
-// A file of a later format is no damage.
+// A file of a later format is not reported as damaged.
 func TestOpenOtherVersion(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -85,7 +85,7 @@ func TestOpenOtherVersion(t *testing.T) {
 	content, err := os.ReadFile(name)
 	require.NoError(t, err)
 	content[8]++ // the version, under a checksum of the first 48 bytes
-	order.PutUint32(content[48:], checksum(content[:48]))
+	byteOrder.PutUint32(content[48:], checksumOf(content[:48]))
 	require.NoError(t, os.WriteFile(name, content, 0o600))
 	_, err = Open(dir)
 	require.ErrorIs(t, err, ErrIncompatible)

@@ -30,35 +30,36 @@ func (b *books) createTransfers(transfers []ledger.Transfer, last uint64) []ledg
 	return r.results
 }
 
-func (r *transferBatch) size() int { return len(r.events) }
+func (r *transferBatch) eventCount() int { return len(r.events) }
 
-func (r *transferBatch) head(i int) head {
+func (r *transferBatch) headerOf(i int) eventHeader {
 	t := &r.events[i]
-	return head{t.Flags.Has(ledger.TransferLinked), t.Flags.Has(ledger.TransferImported), t.Timestamp}
+	return eventHeader{t.Flags.Has(ledger.TransferLinked), t.Flags.Has(ledger.TransferImported), t.Timestamp}
 }
 
-// apply also spends the id of a transfer that is refused for a transient reason.
-// The rollback of a chain leaves spent ids alone.
-func (r *transferBatch) apply(i int, slot uint64) (ledger.CreateTransferStatus, uint64) {
+// applyRules also spends the id of a transfer refused for a transient reason. The rollback of a
+// chain keeps spent ids.
+func (r *transferBatch) applyRules(i int, slot uint64) (ledger.CreateTransferStatus, uint64) {
 	status, timestamp := r.books.createTransfer(&r.events[i], slot)
 	if status != ledger.TransferCreated && status.Transient() {
-		r.books.failed.add(r.events[i].ID)
+		r.books.spentIDs.addID(r.events[i].ID)
 	}
 	return status, timestamp
 }
 
-func (r *transferBatch) answer(i int, status ledger.CreateTransferStatus, timestamp uint64) {
+func (r *transferBatch) setAnswer(i int, status ledger.CreateTransferStatus, timestamp uint64) {
 	r.results[i] = ledger.CreateTransferResult{Status: status, Timestamp: timestamp}
 }
 
-func (r *transferBatch) fail(i int) { r.results[i].Status = ledger.TransferLinkedEventFailed }
+func (r *transferBatch) setLinkedFailed(i int) {
+	r.results[i].Status = ledger.TransferLinkedEventFailed
+}
 
-func (r *transferBatch) statuses() *loopStatuses[ledger.CreateTransferStatus] {
+func (r *transferBatch) loopStatuses() *loopStatuses[ledger.CreateTransferStatus] {
 	return &transferLoopStatuses
 }
 
-// createTransfer takes one transfer down the part of the ladder that all
-// transfers share, and on to the ladder of its kind.
+// createTransfer checks the rules common to all transfers, and then the rules of its kind.
 func (b *books) createTransfer(t *ledger.Transfer, slot uint64) (ledger.CreateTransferStatus, uint64) {
 	switch {
 	case t.Flags&^ledger.TransferFlagsMask != 0:
@@ -69,13 +70,13 @@ func (b *books) createTransfer(t *ledger.Transfer, slot uint64) (ledger.CreateTr
 		return ledger.TransferIDMustNotBeIntMax, slot
 	}
 	if stored := b.findTransfer(t.ID); stored != nil {
-		status := tbexists.CompareTransfer(t, &stored.Transfer, b.holdOf)
+		status := tbexists.CompareTransfer(t, &stored.Transfer, b.findHold)
 		if status == ledger.TransferExists {
 			return status, stored.Timestamp
 		}
 		return status, slot
 	}
-	if b.failed.has(t.ID) {
+	if b.spentIDs.hasID(t.ID) {
 		return ledger.TransferIDAlreadyFailed, slot
 	}
 	var status ledger.CreateTransferStatus
@@ -90,21 +91,20 @@ func (b *books) createTransfer(t *ledger.Transfer, slot uint64) (ledger.CreateTr
 	return status, slot
 }
 
-// createMovement takes a single-phase or pending transfer down its ladder and
-// stores it if it passes.
+// createMovement checks a single-phase or pending transfer and stores it if all rules hold.
 func (b *books) createMovement(t *ledger.Transfer, slot uint64) ledger.CreateTransferStatus {
 	if status := checkMovement(t); status != ledger.TransferCreated {
 		return status
 	}
-	debitAt, ok := b.accountAt(t.DebitAccountID)
+	debitPos, ok := b.accountPosition(t.DebitAccountID)
 	if !ok {
 		return ledger.TransferDebitAccountNotFound
 	}
-	creditAt, ok := b.accountAt(t.CreditAccountID)
+	creditPos, ok := b.accountPosition(t.CreditAccountID)
 	if !ok {
 		return ledger.TransferCreditAccountNotFound
 	}
-	debit, credit := b.accounts.at(debitAt), b.accounts.at(creditAt)
+	debit, credit := b.accounts.rowAt(debitPos), b.accounts.rowAt(creditPos)
 	if status := b.checkAccounts(t, debit, credit); status != ledger.TransferCreated {
 		return status
 	}
@@ -115,19 +115,19 @@ func (b *books) createMovement(t *ledger.Transfer, slot uint64) ledger.CreateTra
 	if status := checkLimits(amount, debit, credit); status != ledger.TransferCreated {
 		return status
 	}
-	stored := b.addTransfer(t, debitAt, creditAt, slot)
+	stored := b.addTransfer(t, debitPos, creditPos, slot)
 	stored.Amount = amount
 	if t.Flags.Has(ledger.TransferPending) {
-		stored.hold = held
+		stored.holdState = holdPending
 	}
 	if t.Timeout != 0 {
-		b.expiries.add(expiryOf(&stored.Transfer), b.transfers.len-1)
+		b.expiries.addEntry(expiryOf(&stored.Transfer), b.transfers.count-1)
 	}
-	move(&stored.Transfer, b.change(debitAt), b.change(creditAt))
+	applyMovement(&stored.Transfer, b.changeAccount(debitPos), b.changeAccount(creditPos))
 	return ledger.TransferCreated
 }
 
-// checkMovement looks at what is wrong with the transfer by itself.
+// checkMovement checks a single-phase or pending transfer on its own.
 func checkMovement(t *ledger.Transfer) ledger.CreateTransferStatus {
 	pending := t.Flags.Has(ledger.TransferPending)
 	switch {
@@ -156,7 +156,7 @@ func checkMovement(t *ledger.Transfer) ledger.CreateTransferStatus {
 	}
 }
 
-// checkAccounts looks at the transfer beside its two accounts, but for amounts.
+// checkAccounts checks the transfer against its two accounts, except for amounts.
 func (b *books) checkAccounts(t *ledger.Transfer, debit, credit *ledger.Account) ledger.CreateTransferStatus {
 	imported := t.Flags.Has(ledger.TransferImported)
 	switch {
@@ -181,14 +181,14 @@ func (b *books) checkAccounts(t *ledger.Transfer, debit, credit *ledger.Account)
 	}
 }
 
-// addTransfer stores a transfer with the timestamp that it gets. The caller fills
-// in what else the ledger decides.
-func (b *books) addTransfer(t *ledger.Transfer, debitAt, creditAt position, slot uint64) *transfer {
-	stored := b.transfers.add()
-	*stored = transfer{Transfer: *t, debit: debitAt, credit: creditAt}
+// addTransfer stores a transfer with its timestamp. The caller sets the other fields decided by the
+// ledger.
+func (b *books) addTransfer(t *ledger.Transfer, debitPos, creditPos position, slot uint64) *storedTransfer {
+	stored := b.transfers.appendRow()
+	*stored = storedTransfer{Transfer: *t, debit: debitPos, credit: creditPos}
 	if !t.Flags.Has(ledger.TransferImported) {
 		stored.Timestamp = slot
 	}
-	b.transferIDs.add(t.ID, b.transfers.len-1)
+	b.transferIDs.addPosition(t.ID, b.transfers.count-1)
 	return stored
 }

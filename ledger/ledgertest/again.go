@@ -30,17 +30,17 @@ func newRetryRun(of *run, turns []turn) *retryRun {
 	for _, t := range turns {
 		if events, ok := t.(transfersTurn); ok {
 			for i := range events {
-				r.later[r.realm.id(events[i].ID)]++
+				r.later[r.realm.mapID(events[i].ID)]++
 			}
 		}
 	}
 	return r
 }
 
-func (r *retryRun) more() bool { return len(r.turns) > 0 }
+func (r *retryRun) hasTurns() bool { return len(r.turns) > 0 }
 
-// next takes the next turn.
-func (r *retryRun) next() {
+// takeNextTurn takes the next turn.
+func (r *retryRun) takeNextTurn() {
 	r.tb.Helper()
 	t := r.turns[0]
 	r.turns = r.turns[1:]
@@ -54,7 +54,7 @@ func (r *retryRun) next() {
 			r.later[sent.transfers[i].ID]--
 		}
 	}
-	for _, v := range r.take(t).verdicts {
+	for _, v := range r.takeTurn(t).verdicts {
 		sent.statuses = append(sent.statuses, v.status)
 	}
 	if len(sent.statuses) > 0 {
@@ -68,7 +68,7 @@ func (r *retryRun) next() {
 func (r *retryRun) sendAgain(i int) {
 	r.tb.Helper()
 	sent := &r.requests[i]
-	if !r.neutral(sent) {
+	if !r.isNeutral(sent) {
 		return
 	}
 	var again answer
@@ -78,27 +78,27 @@ func (r *retryRun) sendAgain(i int) {
 		again = r.createAccounts(sent.accounts)
 	}
 	for j, v := range again.verdicts {
-		require.NotEqual(r.tb, ledger.OutcomeApplied, v.outcome, "%s: sent again, event %d was applied again", r.where(), j)
-		if begins(sent.transfers, j) && sent.statuses[j] == ledger.TransferCreated.String() {
-			require.Equal(r.tb, ledger.OutcomeAlreadyApplied, v.outcome, "%s: sent again, event %d: %s", r.where(), j, v.status)
+		require.NotEqual(r.tb, ledger.OutcomeApplied, v.outcome, "%s: sent again, event %d was applied again", r.describeTurn(), j)
+		if beginsChain(sent.transfers, j) && sent.statuses[j] == ledger.TransferCreated.String() {
+			require.Equal(r.tb, ledger.OutcomeAlreadyApplied, v.outcome, "%s: sent again, event %d: %s", r.describeTurn(), j, v.status)
 		}
 	}
 }
 
-// begins reports whether the transfer is not behind another one in a chain.
-func begins(transfers []ledger.Transfer, i int) bool {
+// beginsChain reports whether the transfer is not behind another one in a chain.
+func beginsChain(transfers []ledger.Transfer, i int) bool {
 	return i < len(transfers) && (i == 0 || !transfers[i-1].Flags.Has(ledger.TransferLinked))
 }
 
-// neutral reports whether sending the request again changes nothing, by
+// isNeutral reports whether sending the request again changes nothing, by
 // TigerBeetle's rules and by the answers that it got. An account that was refused
 // will be refused for ever. A transfer too, with two exceptions: an overflow may
 // be gone; and an earlier member of a broken chain may now be the one that breaks
 // it and have its id spent, which matters if that id is still to be used.
-func (r *retryRun) neutral(sent *request) bool {
+func (r *retryRun) isNeutral(sent *request) bool {
 	for start := 0; start < len(sent.transfers); {
 		end := start + 1
-		for end < len(sent.transfers) && !begins(sent.transfers, end) {
+		for end < len(sent.transfers) && !beginsChain(sent.transfers, end) {
 			end++
 		}
 		if !r.neutralChain(sent.transfers[start:end], sent.statuses[start:end]) {

@@ -14,7 +14,7 @@ import (
 // pending credits: no unit was made or lost. Nobody may write meanwhile.
 func RequireConserved(tb testing.TB, l ledger.Ledger) {
 	tb.Helper()
-	totals(tb, l).requireEqual(tb)
+	sumLedgers(tb, l).requireEqual(tb)
 }
 
 // requireEqual compares the two sides of each ledger number.
@@ -33,7 +33,7 @@ func (s sums) requireEqual(tb testing.TB) {
 func RequireNothingHeld(tb testing.TB, l ledger.Ledger) {
 	tb.Helper()
 	RequireConserved(tb, l)
-	for number, sum := range totals(tb, l) {
+	for number, sum := range sumLedgers(tb, l) {
 		require.Zero(tb, sum.debitsPending.Sign(), "ledger %d: %v units are still held", number, &sum.debitsPending)
 	}
 }
@@ -43,7 +43,7 @@ type total struct {
 	debitsPending, debitsPosted, creditsPending, creditsPosted big.Int
 }
 
-func (sum *total) add(a *ledger.Account) {
+func (sum *total) addAccount(a *ledger.Account) {
 	sum.debitsPending.Add(&sum.debitsPending, a.DebitsPending.Big())
 	sum.debitsPosted.Add(&sum.debitsPosted, a.DebitsPosted.Big())
 	sum.creditsPending.Add(&sum.creditsPending, a.CreditsPending.Big())
@@ -53,17 +53,17 @@ func (sum *total) add(a *ledger.Account) {
 // sums are the totals of accounts by ledger number.
 type sums map[uint32]*total
 
-func (s sums) add(accounts []ledger.Account) {
+func (s sums) addAccount(accounts []ledger.Account) {
 	for i := range accounts {
 		number := accounts[i].Ledger
 		if s[number] == nil {
 			s[number] = new(total)
 		}
-		s[number].add(&accounts[i])
+		s[number].addAccount(&accounts[i])
 	}
 }
 
-func totals(tb testing.TB, l ledger.Ledger) sums {
+func sumLedgers(tb testing.TB, l ledger.Ledger) sums {
 	tb.Helper()
 	all := make(sums)
 	filter := ledger.QueryFilter{Limit: ledger.QueryMax}
@@ -73,7 +73,7 @@ func totals(tb testing.TB, l ledger.Ledger) sums {
 		if len(page) == 0 {
 			return all
 		}
-		all.add(page)
-		filter.TimestampMin = behind(tb, accountTimestamp, filter.TimestampMin, page)
+		all.addAccount(page)
+		filter.TimestampMin = nextPageTime(tb, accountTimestamp, filter.TimestampMin, page)
 	}
 }

@@ -33,17 +33,17 @@ func RunDifferential(tb testing.TB, one, other ledger.Ledger, seed uint64) {
 	}
 	d.one, d.other = newRun(tb, a, place, p), newRun(tb, b, place, p)
 	d.start = time.Now()
-	if n := d.turns(p.turns); n < len(p.turns) {
+	if n := d.compareTurns(p.turns); n < len(p.turns) {
 		tb.Logf("compared %d of %d turns, for then they had taken longer than the timeouts in them allow", n, len(p.turns))
-		d.rest(napTurn(2 * nap)) // what may expire is gone then, and the rest can be voided
-		d.wake()
+		d.sleepBoth(napTurn(2 * nap)) // what may expire is gone then, and the rest can be voided
+		d.wakeBoth()
 	} else {
-		want, got := d.one.everything(), d.other.everything()
-		d.compare(&want, &got)
+		want, got := d.one.readEverything(), d.other.readEverything()
+		d.compareAnswers(&want, &got)
 	}
-	require.NoError(tb, d.times.check())
-	d.one.release()
-	d.other.release()
+	require.NoError(tb, d.times.checkOrder())
+	d.one.releaseHolds()
+	d.other.releaseHolds()
 }
 
 // differential is a program under way on two ledgers.
@@ -56,61 +56,61 @@ type differential struct {
 	rested time.Duration // in all naps
 }
 
-// turns takes the turns and compares the answers. It returns how many it compared:
+// compareTurns takes the turns and compares the answers. It returns how many it compared:
 // not all if the ledgers are so slow that an expiry might come between.
-func (d *differential) turns(turns []turn) int {
+func (d *differential) compareTurns(turns []turn) int {
 	d.tb.Helper()
 	for i, t := range turns {
 		if n, ok := t.(napTurn); ok {
-			d.rest(n)
-			if d.late() {
+			d.sleepBoth(n)
+			if d.isLate() {
 				return i
 			}
-			d.wake()
+			d.wakeBoth()
 			continue
 		}
-		want, got := d.one.take(t), d.other.take(t)
-		if d.late() {
+		want, got := d.one.takeTurn(t), d.other.takeTurn(t)
+		if d.isLate() {
 			return i
 		}
-		d.compare(&want, &got)
+		d.compareAnswers(&want, &got)
 	}
 	return len(turns)
 }
 
-// late reports whether what is not a nap has taken so long that expiries are no
+// isLate reports whether what is not a nap has taken so long that expiries are no
 // longer where the program has them.
 // Time that is moved by hand does not slip.
-func (d *differential) late() bool {
+func (d *differential) isLate() bool {
 	byHand := d.one.subject.sleeper != nil && d.other.subject.sleeper != nil
 	return !byHand && time.Since(d.start)-d.rested > workMost
 }
 
-// rest sleeps on both ledgers at once.
-func (d *differential) rest(n napTurn) {
+// sleepBoth sleeps on both ledgers at once.
+func (d *differential) sleepBoth(n napTurn) {
 	d.tb.Helper()
 	waited := false
 	for _, r := range []*run{d.one, d.other} {
 		switch {
 		case r.subject.sleeper != nil:
-			r.subject.sleep(d.tb, time.Duration(n))
+			r.subject.sleepFor(d.tb, time.Duration(n))
 		case !waited:
-			r.subject.sleep(d.tb, time.Duration(n))
+			r.subject.sleepFor(d.tb, time.Duration(n))
 			waited = true
 			d.rested += time.Duration(n)
 		}
 	}
 }
 
-func (d *differential) wake() {
+func (d *differential) wakeBoth() {
 	d.tb.Helper()
-	d.one.wake()
-	d.other.wake()
+	d.one.checkExpiries()
+	d.other.checkExpiries()
 }
 
-func (d *differential) compare(want, got *answer) {
+func (d *differential) compareAnswers(want, got *answer) {
 	d.tb.Helper()
-	message := d.one.where()
+	message := d.one.describeTurn()
 	require.Len(d.tb, got.verdicts, len(want.verdicts), message)
 	for i := range want.verdicts {
 		require.Equal(d.tb, want.verdicts[i].status, got.verdicts[i].status, "%s, event %d", message, i)

@@ -39,44 +39,44 @@ func drawProgram(source rand.Source, turns int, allowed pauses) *program {
 		stamps: map[bool]uint64{}, timed: map[ledger.ID]bool{}, resolvedByImport: map[ledger.ID]bool{},
 	}
 	g.program.wild = allowed == anyPauses
-	g.rich = g.one(3)
+	g.rich = g.oneIn(3)
 	g.links, g.faults = []int{4, 8, 30}[g.IntN(3)], []int{4, 10, 40}[g.IntN(3)]
 	g.naps = map[pauses]int{longPauses: longNaps, anyPauses: turns}[allowed]
-	g.add(g.opening())
+	g.addTurn(g.drawOpening())
 	for len(g.program.turns) < turns {
-		g.turn()
+		g.drawTurn()
 	}
 	return &g.program
 }
 
-func (g *generator) add(t turn) { g.program.turns = append(g.program.turns, t) }
+func (g *generator) addTurn(t turn) { g.program.turns = append(g.program.turns, t) }
 
-// one is true once in n times.
-func (g *generator) one(n int) bool { return g.IntN(n) == 0 }
+// oneIn is true once in n times.
+func (g *generator) oneIn(n int) bool { return g.IntN(n) == 0 }
 
-func (g *generator) turn() {
+func (g *generator) drawTurn() {
 	switch n := g.IntN(20); {
 	case n < 10:
-		g.add(g.transfersRequest())
+		g.addTurn(g.transfersRequest())
 	case n < 12:
-		g.add(g.accountsRequest())
+		g.addTurn(g.accountsRequest())
 	case n < 16:
-		g.add(g.inquiry())
+		g.addTurn(g.drawQuery())
 	case n < 17:
-		g.again()
+		g.resendRequest()
 	case n < 18 && g.program.wild:
-		g.race()
+		g.drawExpiryRace()
 	case n < 18:
 		g.importPhase()
 	case g.naps > 0:
 		g.naps--
-		g.add(napTurn(g.pause()))
+		g.addTurn(napTurn(g.drawNap()))
 	}
 }
 
-// pause is a nap, or if the program is wild any time, often one that ends just
+// drawNap is a nap, or if the program is wild any time, often one that ends just
 // where a hold expires or where an idle ledger looks for such.
-func (g *generator) pause() time.Duration {
+func (g *generator) drawNap() time.Duration {
 	if !g.program.wild {
 		return nap
 	}
@@ -88,33 +88,33 @@ func (g *generator) pause() time.Duration {
 	}[g.IntN(8)]
 }
 
-// race makes holds and ends them at the very moments when they expire: the later
+// drawExpiryRace makes holds and ends them at the very moments when they expire: the later
 // one was made, the earlier it is ended, so that some end is likely to be exact.
-func (g *generator) race() {
+func (g *generator) drawExpiryRace() {
 	n := 1 + g.IntN(12)
 	holds, ends := make(transfersTurn, n), make(transfersTurn, n)
 	for i := range n {
-		holds[i] = g.movement()
+		holds[i] = g.drawMovement()
 		holds[i].Flags, holds[i].Timeout = ledger.TransferPending, 1
 		end := &ends[n-1-i]
 		end.ID, end.PendingID, end.Flags = g.newTransferID(), holds[i].ID, ledger.TransferVoidPending
-		if g.one(2) {
+		if g.oneIn(2) {
 			end.Flags, end.Amount = ledger.TransferPostPending, ledger.AmountMax
 		}
 	}
 	g.transfers = append(append(g.transfers, holds...), ends...)
-	g.add(napTurn(time.Millisecond)) // timestamps have run ahead of the clock
-	g.add(holds)
-	g.add(napTurn(time.Second + time.Duration(g.IntN(32)-16)))
-	g.add(ends)
+	g.addTurn(napTurn(time.Millisecond)) // timestamps have run ahead of the clock
+	g.addTurn(holds)
+	g.addTurn(napTurn(time.Second + time.Duration(g.IntN(32)-16)))
+	g.addTurn(ends)
 }
 
-// again sends an earlier request once more, as it was.
-func (g *generator) again() {
+// resendRequest sends an earlier request once more, as it was.
+func (g *generator) resendRequest() {
 	for range 4 {
 		switch t := g.program.turns[g.IntN(len(g.program.turns))].(type) {
 		case accountsTurn, transfersTurn:
-			g.add(t)
+			g.addTurn(t)
 			return
 		}
 	}
@@ -125,20 +125,20 @@ func (g *generator) again() {
 func (g *generator) importPhase() {
 	g.stamps[true], g.stamps[false] = 400, 100 // so some accounts are younger than some transfers
 	g.importing = true
-	g.add(markTurn{})
+	g.addTurn(markTurn{})
 	for range 1 + g.IntN(4) {
-		if g.one(3) {
-			g.add(g.accountsRequest())
+		if g.oneIn(3) {
+			g.addTurn(g.accountsRequest())
 		} else {
-			g.add(g.transfersRequest())
+			g.addTurn(g.transfersRequest())
 		}
 	}
 	g.importing = false
 }
 
-// stamp is a timestamp for an imported event: mostly the next one.
-func (g *generator) stamp(account bool) uint64 {
-	if !g.one(6) {
+// drawImportTime is a timestamp for an imported event: mostly the next one.
+func (g *generator) drawImportTime(account bool) uint64 {
+	if !g.oneIn(6) {
 		g.stamps[account] += 1 + g.Uint64N(60)
 		return g.stamps[account]
 	}
@@ -148,15 +148,15 @@ func (g *generator) stamp(account bool) uint64 {
 	}[g.IntN(9)]
 }
 
-// amount is mostly small, and near the largest one or a half of it otherwise.
-func (g *generator) amount() ledger.Amount {
+// drawAmount is mostly small, and near the largest one or a half of it otherwise.
+func (g *generator) drawAmount() ledger.Amount {
 	small := ledger.NewAmount(g.Uint64N(40))
-	if edge := 30; !g.one(edge) && (!g.rich || !g.one(3)) {
+	if edge := 30; !g.oneIn(edge) && (!g.rich || !g.oneIn(3)) {
 		return small
 	}
 	half := ledger.Amount{Hi: 1 << 63}
 	from := []ledger.Amount{ledger.AmountMax, ledger.AmountMax, half, half, {Hi: 1}}[g.IntN(5)]
-	if g.one(2) {
+	if g.oneIn(2) {
 		return from.SubFloor(small)
 	}
 	sum, ok := from.Add(small)
@@ -167,7 +167,7 @@ func (g *generator) amount() ledger.Amount {
 }
 
 func (g *generator) userData() uint64 {
-	if g.one(3) {
+	if g.oneIn(3) {
 		return 1 + g.Uint64N(3)
 	}
 	return 0

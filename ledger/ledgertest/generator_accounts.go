@@ -6,8 +6,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// opening is a request of sound accounts, so that transfers have a chance.
-func (g *generator) opening() turn {
+// drawOpening is a request of sound accounts, so that transfers have a chance.
+func (g *generator) drawOpening() turn {
 	request := make(accountsTurn, 0, 9)
 	for range 4 + g.IntN(5) {
 		a := g.newAccount()
@@ -23,14 +23,14 @@ func (g *generator) newAccount() ledger.Account {
 	flags := []ledger.AccountFlags{
 		0, 0, 0, ledger.AccountDebitsMustNotExceedCredits, ledger.AccountCreditsMustNotExceedDebits,
 	}[g.IntN(5)]
-	if g.one(2) {
+	if g.oneIn(2) {
 		flags |= ledger.AccountHistory
 	}
 	a := ledger.Account{
 		ID: ledger.NewID(g.lastAccount, 0), Ledger: 1, Code: uint16(1 + g.IntN(2)), Flags: flags,
 		UserData128: uint128.From64(g.userData()), UserData64: g.userData(), UserData32: uint32(g.userData()),
 	}
-	if g.one(12) {
+	if g.oneIn(12) {
 		a.Ledger++
 	}
 	return a
@@ -40,10 +40,10 @@ func (g *generator) accountsRequest() turn {
 	request := make(accountsTurn, 1+g.IntN(6))
 	for i := range request {
 		a := g.accountEvent()
-		if g.one(g.links) {
+		if g.oneIn(g.links) {
 			a.Flags |= ledger.AccountLinked
 		}
-		if i == len(request)-1 && !g.one(8) {
+		if i == len(request)-1 && !g.oneIn(8) {
 			a.Flags &^= ledger.AccountLinked
 		}
 		request[i] = a
@@ -55,15 +55,15 @@ func (g *generator) accountsRequest() turn {
 // accountEvent is an account, new or sent before, often with something wrong.
 func (g *generator) accountEvent() ledger.Account {
 	a := g.newAccount()
-	if g.one(3) {
+	if g.oneIn(3) {
 		g.lastAccount--
 		a = g.accounts[g.IntN(len(g.accounts))]
 	}
 	if g.importing && !a.Flags.Has(ledger.AccountImported) {
 		a.Flags |= ledger.AccountImported
-		a.Timestamp = g.stamp(true)
+		a.Timestamp = g.drawImportTime(true)
 	}
-	for g.one(min(g.faults/2, 5)) {
+	for g.oneIn(min(g.faults/2, 5)) {
 		accountFaults[g.IntN(len(accountFaults))](g, &a)
 	}
 	return a
@@ -95,7 +95,7 @@ var accountFaults = []func(*generator, *ledger.Account){
 	func(_ *generator, a *ledger.Account) { a.UserData64++ },
 	func(_ *generator, a *ledger.Account) { a.UserData32++ },
 	func(g *generator, a *ledger.Account) {
-		a.Timestamp = g.stamp(true)
+		a.Timestamp = g.drawImportTime(true)
 		if !a.Flags.Has(ledger.AccountImported) {
 			a.Timestamp |= 1
 		}

@@ -8,9 +8,9 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// inquiry is a look-up or a query; its filter is valid in most cases.
-func (g *generator) inquiry() turn {
-	q := &inquiry{verb: verb(g.IntN(verbs))}
+// drawQuery is a look-up or a query; its filter is valid in most cases.
+func (g *generator) drawQuery() turn {
+	q := &query{verb: verb(g.IntN(verbs))}
 	if q.verb == lookupAccounts || q.verb == lookupTransfers {
 		for range g.IntN(12) {
 			q.ids = append(q.ids, g.askedID())
@@ -19,24 +19,24 @@ func (g *generator) inquiry() turn {
 	}
 	q.ledger = []uint32{0, 1, 1, 2, 3}[g.IntN(5)]
 	q.filter = ledger.AccountFilter{
-		AccountID: g.account().ID,
+		AccountID: g.drawAccount().ID,
 		Flags:     ledger.AccountFilterFlags(1 + g.IntN(7)),
 		Limit:     []uint32{1, 2, 5, 20, ledger.QueryMax, ledger.QueryMax}[g.IntN(6)],
 	}
-	if g.one(4) {
+	if g.oneIn(4) {
 		q.filter.UserData128 = uint128.From64(1 + g.Uint64N(3))
 	}
-	if g.one(4) {
+	if g.oneIn(4) {
 		q.filter.UserData64 = 1 + g.Uint64N(3)
 	}
-	if g.one(4) {
+	if g.oneIn(4) {
 		q.filter.UserData32 = 1 + g.Uint32N(3)
 	}
-	if g.one(4) {
+	if g.oneIn(4) {
 		q.filter.Code = uint16(1 + g.IntN(2))
 	}
-	q.low, q.high = g.bound(), g.bound()
-	if g.one(8) {
+	q.low, q.high = g.drawTimeBound(), g.drawTimeBound()
+	if g.oneIn(8) {
 		filterFaults[g.IntN(len(filterFaults))](q)
 	}
 	return q
@@ -53,8 +53,8 @@ func (g *generator) askedID() ledger.ID {
 	return ledger.NewID(1+g.Uint64N(max(g.lastAccount, g.lastTransfer)+2), 0)
 }
 
-// bound is open, or the timestamp of a result, or a number that no result has.
-func (g *generator) bound() bound {
+// drawTimeBound is open, or the timestamp of a result, or a number that no result has.
+func (g *generator) drawTimeBound() bound {
 	switch n := g.IntN(16); {
 	case n < 8:
 		return bound{}
@@ -66,14 +66,14 @@ func (g *generator) bound() bound {
 }
 
 // filterFaults make a filter invalid, if only for some of the verbs.
-var filterFaults = []func(*inquiry){
-	func(q *inquiry) { q.filter.Limit = 0 },
-	func(q *inquiry) { q.filter.AccountID = ledger.ID{} },
-	func(q *inquiry) { q.filter.AccountID = ledger.IDMax },
-	func(q *inquiry) { q.filter.Reserved[0] = 1 },
-	func(q *inquiry) { q.filter.Reserved[57] = 1 },
-	func(q *inquiry) { q.filter.Flags |= 1 << 3 },
-	func(q *inquiry) { q.filter.Flags |= 1 << 31 },
-	func(q *inquiry) { q.filter.Flags = 0 },
-	func(q *inquiry) { q.filter.Flags = ledger.AccountFilterReversed },
+var filterFaults = []func(*query){
+	func(q *query) { q.filter.Limit = 0 },
+	func(q *query) { q.filter.AccountID = ledger.ID{} },
+	func(q *query) { q.filter.AccountID = ledger.IDMax },
+	func(q *query) { q.filter.Reserved[0] = 1 },
+	func(q *query) { q.filter.Reserved[57] = 1 },
+	func(q *query) { q.filter.Flags |= 1 << 3 },
+	func(q *query) { q.filter.Flags |= 1 << 31 },
+	func(q *query) { q.filter.Flags = 0 },
+	func(q *query) { q.filter.Flags = ledger.AccountFilterReversed },
 }

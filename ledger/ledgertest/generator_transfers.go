@@ -12,10 +12,10 @@ func (g *generator) transfersRequest() turn {
 	request := make(transfersTurn, 1+g.IntN(12))
 	for i := range request {
 		t := g.transferEvent()
-		if g.one(g.links) {
+		if g.oneIn(g.links) {
 			t.Flags |= ledger.TransferLinked
 		}
-		if i == len(request)-1 && !g.one(12) {
+		if i == len(request)-1 && !g.oneIn(12) {
 			t.Flags &^= ledger.TransferLinked
 		}
 		g.keepOutCrash(&t)
@@ -33,30 +33,30 @@ func (g *generator) transferEvent() ledger.Transfer {
 	var t ledger.Transfer
 	switch n := g.IntN(20); {
 	case n < 3 && len(g.transfers) > 0:
-		t = g.earlier()
+		t = g.drawEarlier()
 	case n < 6 && len(g.holds) > 0:
-		t = g.resolution(ledger.TransferPostPending)
+		t = g.drawResolution(ledger.TransferPostPending)
 	case n < 8 && len(g.holds) > 0:
-		t = g.resolution(ledger.TransferVoidPending)
+		t = g.drawResolution(ledger.TransferVoidPending)
 	default:
-		t = g.movement()
+		t = g.drawMovement()
 	}
 	if g.importing && !t.Flags.Has(ledger.TransferImported) {
 		t.Flags |= ledger.TransferImported
-		t.Timestamp = g.stamp(false)
-		if !g.one(8) {
+		t.Timestamp = g.drawImportTime(false)
+		if !g.oneIn(8) {
 			t.Timeout = 0
 		}
 	}
-	for g.one(g.faults) {
+	for g.oneIn(g.faults) {
 		transferFaults[g.IntN(len(transferFaults))](g, &t)
 	}
 	return t
 }
 
-// earlier is an event that was drawn before, every other time with one thing
+// drawEarlier is an event that was drawn before, every other time with one thing
 // changed. Members of chains would mostly differ in their linked flag only.
-func (g *generator) earlier() ledger.Transfer {
+func (g *generator) drawEarlier() ledger.Transfer {
 	t := g.transfers[g.IntN(len(g.transfers))]
 	for range 3 {
 		if !t.Flags.Has(ledger.TransferLinked) {
@@ -64,7 +64,7 @@ func (g *generator) earlier() ledger.Transfer {
 		}
 		t = g.transfers[g.IntN(len(g.transfers))]
 	}
-	if g.one(2) {
+	if g.oneIn(2) {
 		transferFaults[g.IntN(len(transferFaults))](g, &t)
 	}
 	return t
@@ -88,50 +88,50 @@ func (g *generator) keepOutCrash(t *ledger.Transfer) {
 
 // newTransferID is mostly a new one.
 func (g *generator) newTransferID() ledger.ID {
-	if g.lastTransfer > 0 && g.one(20) {
+	if g.lastTransfer > 0 && g.oneIn(20) {
 		return ledger.NewID(1+g.Uint64N(g.lastTransfer), 0)
 	}
 	g.lastTransfer++
 	return ledger.NewID(g.lastTransfer, 0)
 }
 
-// account is one that was drawn before, once in a while one that was not.
-func (g *generator) account() *ledger.Account {
-	if g.one(40) {
+// drawAccount is one that was drawn before, once in a while one that was not.
+func (g *generator) drawAccount() *ledger.Account {
+	if g.oneIn(40) {
 		return &ledger.Account{ID: ledger.NewID(900, 0), Ledger: 1}
 	}
 	n := len(g.accounts)
 	some := min(n, 5)
 	switch {
-	case g.importing && g.one(2): // perhaps younger than the import
+	case g.importing && g.oneIn(2): // perhaps younger than the import
 		return &g.accounts[n-1-g.IntN(some)]
-	case g.one(4):
+	case g.oneIn(4):
 		return &g.accounts[g.IntN(n)]
 	default: // the first ones exist, and meet often
 		return &g.accounts[g.IntN(some)]
 	}
 }
 
-func (g *generator) movement() ledger.Transfer {
-	debit, credit := g.account(), g.account()
+func (g *generator) drawMovement() ledger.Transfer {
+	debit, credit := g.drawAccount(), g.drawAccount()
 	for range 3 {
 		if debit.ID != credit.ID && debit.Ledger == credit.Ledger {
 			break
 		}
-		credit = g.account()
+		credit = g.drawAccount()
 	}
 	t := ledger.Transfer{
-		ID: g.newTransferID(), DebitAccountID: debit.ID, CreditAccountID: credit.ID, Amount: g.amount(),
+		ID: g.newTransferID(), DebitAccountID: debit.ID, CreditAccountID: credit.ID, Amount: g.drawAmount(),
 		UserData128: uint128.From64(g.userData()), UserData64: g.userData(), UserData32: uint32(g.userData()),
 		Ledger: debit.Ledger, Code: uint16(1 + g.IntN(2)),
 	}
-	if g.one(2) {
+	if g.oneIn(2) {
 		g.makeHold(&t)
 	}
 	for _, flag := range []ledger.TransferFlags{ledger.TransferBalancingDebit, ledger.TransferBalancingCredit} {
-		if g.one(8) {
+		if g.oneIn(8) {
 			t.Flags |= flag
-			if g.one(2) {
+			if g.oneIn(2) {
 				t.Amount = ledger.AmountMax
 			}
 		}
@@ -142,28 +142,28 @@ func (g *generator) movement() ledger.Transfer {
 func (g *generator) makeHold(t *ledger.Transfer) {
 	t.Flags |= ledger.TransferPending
 	for _, flag := range []ledger.TransferFlags{ledger.TransferClosingDebit, ledger.TransferClosingCredit} {
-		if g.one(30) {
+		if g.oneIn(30) {
 			t.Flags |= flag
 		}
 	}
-	if g.one(3) {
-		t.Timeout = g.timeout()
+	if g.oneIn(3) {
+		t.Timeout = g.drawTimeout()
 	}
 }
 
-// timeout ends while the program runs, or long after.
-func (g *generator) timeout() uint32 {
-	if g.pauses == noPauses || g.one(4) {
+// drawTimeout ends while the program runs, or long after.
+func (g *generator) drawTimeout() uint32 {
+	if g.pauses == noPauses || g.oneIn(4) {
 		return []uint32{1e6, math.MaxUint32}[g.IntN(2)]
 	}
 	return 1 + g.Uint32N(2)
 }
 
-// resolution is a post or a void of a recent hold. What it says about the hold is
+// drawResolution is a post or a void of a recent hold. What it says about the hold is
 // mostly nothing, and mostly true otherwise.
-func (g *generator) resolution(flag ledger.TransferFlags) ledger.Transfer {
+func (g *generator) drawResolution(flag ledger.TransferFlags) ledger.Transfer {
 	t := ledger.Transfer{ID: g.newTransferID(), Flags: flag}
-	if g.one(20) {
+	if g.oneIn(20) {
 		t.PendingID = ledger.NewID(1+g.Uint64N(g.lastTransfer+1), 0)
 	} else {
 		t.PendingID = g.holds[len(g.holds)-1-g.IntN(min(len(g.holds), 8))]
@@ -177,13 +177,13 @@ func (g *generator) resolution(flag ledger.TransferFlags) ledger.Transfer {
 	case n == 4:
 		t.Amount, _ = hold.Amount.Add(ledger.NewAmount(1))
 	case n == 5 || flag == ledger.TransferPostPending:
-		t.Amount = hold.Amount.Min(g.amount())
+		t.Amount = hold.Amount.Min(g.drawAmount())
 	}
-	if g.one(4) {
+	if g.oneIn(4) {
 		t.DebitAccountID, t.CreditAccountID, t.Ledger, t.Code =
 			hold.DebitAccountID, hold.CreditAccountID, hold.Ledger, hold.Code
 	}
-	if g.one(4) {
+	if g.oneIn(4) {
 		t.UserData128, t.UserData64, t.UserData32 =
 			uint128.From64(g.userData()), g.userData(), uint32(g.userData())
 	}
@@ -207,12 +207,12 @@ var transferFaults = []func(*generator, *ledger.Transfer){
 	func(g *generator, t *ledger.Transfer) { t.ID = ledger.NewID(1+g.Uint64N(g.lastTransfer), 0) },
 	func(_ *generator, t *ledger.Transfer) { t.DebitAccountID = ledger.ID{} },
 	func(_ *generator, t *ledger.Transfer) { t.DebitAccountID = ledger.IDMax },
-	func(g *generator, t *ledger.Transfer) { t.DebitAccountID = g.account().ID },
+	func(g *generator, t *ledger.Transfer) { t.DebitAccountID = g.drawAccount().ID },
 	func(_ *generator, t *ledger.Transfer) { t.CreditAccountID = ledger.ID{} },
 	func(_ *generator, t *ledger.Transfer) { t.CreditAccountID = ledger.IDMax },
-	func(g *generator, t *ledger.Transfer) { t.CreditAccountID = g.account().ID },
+	func(g *generator, t *ledger.Transfer) { t.CreditAccountID = g.drawAccount().ID },
 	func(_ *generator, t *ledger.Transfer) { t.CreditAccountID = t.DebitAccountID },
-	func(g *generator, t *ledger.Transfer) { t.Amount = g.amount() },
+	func(g *generator, t *ledger.Transfer) { t.Amount = g.drawAmount() },
 	func(_ *generator, t *ledger.Transfer) { t.Amount, _ = t.Amount.Add(ledger.NewAmount(1)) },
 	func(_ *generator, t *ledger.Transfer) { t.PendingID = ledger.ID{} },
 	func(_ *generator, t *ledger.Transfer) { t.PendingID = ledger.IDMax },
@@ -221,7 +221,7 @@ var transferFaults = []func(*generator, *ledger.Transfer){
 	func(_ *generator, t *ledger.Transfer) { t.UserData128 = t.UserData128.AddWrap64(1) },
 	func(_ *generator, t *ledger.Transfer) { t.UserData64++ },
 	func(_ *generator, t *ledger.Transfer) { t.UserData32++ },
-	func(g *generator, t *ledger.Transfer) { t.Timeout = g.timeout() },
+	func(g *generator, t *ledger.Transfer) { t.Timeout = g.drawTimeout() },
 	func(_ *generator, t *ledger.Transfer) { t.Ledger = 0 },
 	func(_ *generator, t *ledger.Transfer) { t.Ledger = 3 - t.Ledger%3 },
 	func(_ *generator, t *ledger.Transfer) { t.Code = 0 },
@@ -230,7 +230,7 @@ var transferFaults = []func(*generator, *ledger.Transfer){
 	func(g *generator, t *ledger.Transfer) { t.Flags ^= 1 << (1 + g.IntN(8)) },
 	func(g *generator, t *ledger.Transfer) { t.Flags |= 1 << (9 + g.IntN(7)) },
 	func(g *generator, t *ledger.Transfer) {
-		t.Timestamp = g.stamp(false)
+		t.Timestamp = g.drawImportTime(false)
 		if !t.Flags.Has(ledger.TransferImported) {
 			t.Timestamp |= 1
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// inquiry is a turn that reads: a look-up or a query.
-type inquiry struct {
+// query is a turn that reads: a look-up or a query.
+type query struct {
 	verb      verb
 	ids       []ledger.ID          // for look-ups
 	filter    ledger.AccountFilter // for queries; those by QueryFilter take over what they can
@@ -45,7 +45,7 @@ type bound struct {
 	result bool
 }
 
-func (r *run) bound(b bound) uint64 {
+func (r *run) boundTime(b bound) uint64 {
 	if !b.result {
 		return b.n
 	}
@@ -55,33 +55,33 @@ func (r *run) bound(b bound) uint64 {
 	return r.timeline[b.n%uint64(len(r.timeline))]
 }
 
-func (q *inquiry) take(r *run) answer {
+func (q *query) runOn(r *run) answer {
 	if q.verb == getChangeEvents && r.subject.feed == nil {
 		return answer{}
 	}
-	sent := q.moved(r)
+	sent := q.inRealm(r)
 	var got answer
 	var err error
-	r.steadily(func() {
-		got, err = sent.ask(r)
-		require.NoError(r.tb, err, r.where())
+	r.retryUntilSteady(func() {
+		got, err = sent.askLedger(r)
+		require.NoError(r.tb, err, r.describeTurn())
 	})
-	want := sent.expect(r.mirror)
-	want.requireEqual(r.tb, &got, "%s: %v", r.where(), sent)
+	want := sent.expectedAnswer(r.mirror)
+	want.requireEqual(r.tb, &got, "%s: %v", r.describeTurn(), sent)
 	return got
 }
 
-// moved is the inquiry in the realm of the run. What would find other realms'
+// inRealm is the inquiry in the realm of the run. What would find other realms'
 // objects begins where the run began.
-func (q *inquiry) moved(r *run) *inquiry {
+func (q *query) inRealm(r *run) *query {
 	sent := *q
 	sent.ids = make([]ledger.ID, len(q.ids))
 	for i, id := range q.ids {
-		sent.ids[i] = r.realm.id(id)
+		sent.ids[i] = r.realm.mapID(id)
 	}
-	sent.filter.AccountID = r.realm.id(q.filter.AccountID)
+	sent.filter.AccountID = r.realm.mapID(q.filter.AccountID)
 	sent.filter.UserData128 = r.realm.userData(q.filter.UserData128)
-	sent.filter.TimestampMin, sent.filter.TimestampMax = r.bound(q.low), r.bound(q.high)
+	sent.filter.TimestampMin, sent.filter.TimestampMax = r.boundTime(q.low), r.boundTime(q.high)
 	sent.ledger = r.realm.ledgerNumber(q.ledger)
 	anybodys := q.verb == getChangeEvents ||
 		(q.verb == queryAccounts || q.verb == queryTransfers) && q.ledger == 0 && q.filter.UserData128.IsZero()
@@ -91,7 +91,7 @@ func (q *inquiry) moved(r *run) *inquiry {
 	return &sent
 }
 
-func (q *inquiry) ask(r *run) (got answer, err error) {
+func (q *query) askLedger(r *run) (got answer, err error) {
 	ctx := r.tb.Context()
 	switch q.verb {
 	case lookupAccounts:
@@ -112,8 +112,8 @@ func (q *inquiry) ask(r *run) (got answer, err error) {
 	return got, err
 }
 
-// expect is the answer that the mirror gives.
-func (q *inquiry) expect(m *mirror) (want answer) {
+// expectedAnswer is the answer that the mirror gives.
+func (q *query) expectedAnswer(m *model) (want answer) {
 	query, changes := q.queryFilter(), q.changesFilter()
 	switch q.verb {
 	case lookupAccounts:
@@ -134,7 +134,7 @@ func (q *inquiry) expect(m *mirror) (want answer) {
 	return want
 }
 
-func (q *inquiry) queryFilter() ledger.QueryFilter {
+func (q *query) queryFilter() ledger.QueryFilter {
 	f := &q.filter
 	query := ledger.QueryFilter{
 		UserData128: f.UserData128, UserData64: f.UserData64, UserData32: f.UserData32,
@@ -146,7 +146,7 @@ func (q *inquiry) queryFilter() ledger.QueryFilter {
 	return query
 }
 
-func (q *inquiry) changesFilter() ledger.ChangeEventsFilter {
+func (q *query) changesFilter() ledger.ChangeEventsFilter {
 	f := &q.filter
 	changes := ledger.ChangeEventsFilter{
 		TimestampMin: f.TimestampMin, TimestampMax: f.TimestampMax, Limit: min(f.Limit, ledger.ChangeEventsMax),
@@ -155,7 +155,7 @@ func (q *inquiry) changesFilter() ledger.ChangeEventsFilter {
 	return changes
 }
 
-func (q *inquiry) String() string {
+func (q *query) String() string {
 	if q.verb == lookupAccounts || q.verb == lookupTransfers {
 		return fmt.Sprintf("%v %v", q.verb, q.ids)
 	}

@@ -210,7 +210,7 @@ func TestStuckPagesAreFound(t *testing.T) {
 	} {
 		l := &stuck{newSleepy(), 0}
 		stock := requestTest{subjectOf(l), t}
-		stock.mustCreate(stock.pair())
+		stock.mustCreate(stock.createPair())
 		failure := failureOf(t, func(tb testing.TB) {
 			tb.Helper()
 			read(tb, l)

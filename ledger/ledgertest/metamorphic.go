@@ -66,8 +66,8 @@ func RunBytes(tb testing.TB, l ledger.Ledger, data []byte) {
 	if s.canRunWild() && len(data) > 0 && data[0]%3 == 0 {
 		allowed = anyPauses
 	}
-	var place realm
-	runProgram(tb, s, programFrom(data, allowed), seed, func() realm {
+	var place idSpace
+	runProgram(tb, s, programFrom(data, allowed), seed, func() idSpace {
 		place.ids++
 		place.ledgers += 1000
 		return place
@@ -76,39 +76,39 @@ func RunBytes(tb testing.TB, l ledger.Ledger, data []byte) {
 
 // runProgram runs the program in a new realm and, unless it is wild, its variant in
 // another.
-func runProgram(tb testing.TB, s *subject, p *program, seed uint64, place func() realm) {
+func runProgram(tb testing.TB, s *subject, p *program, seed uint64, place func() idSpace) {
 	tb.Helper()
 	first := newRetryRun(newRun(tb, s, place(), p), p.turns)
-	for first.more() {
-		first.next()
+	for first.hasTurns() {
+		first.takeNextTurn()
 	}
-	first.everything()
+	first.readEverything()
 	for i := range first.requests {
 		first.sendAgain(i)
 	}
-	end := first.books()
-	first.release()
+	end := first.normalizedBooks()
+	first.releaseHolds()
 	if p.wild { // other requests come at other moments
 		return
 	}
 	second := runVariant(newRun(tb, s, place(), p), p, rand.New(rand.NewPCG(seed, 1)))
-	second.everything()
+	second.readEverything()
 	require.Len(tb, second.statuses, len(first.statuses))
 	for i := range first.statuses {
 		require.Equal(tb, first.statuses[i], second.statuses[i], "other requests, another answer to event %d", i)
 	}
-	other := second.books()
+	other := second.normalizedBooks()
 	end.requireEqual(tb, &other, "other requests, other books")
-	second.release()
+	second.releaseHolds()
 }
 
 // runVariant runs a variant of the program. In between requests are sent again,
 // at once or later.
 func runVariant(of *run, p *program, random *rand.Rand) *retryRun {
 	of.tb.Helper()
-	r := newRetryRun(of, p.variant(random))
-	for r.more() {
-		r.next()
+	r := newRetryRun(of, p.variantOf(random))
+	for r.hasTurns() {
+		r.takeNextTurn()
 		if len(r.requests) > 0 && random.IntN(4) == 0 {
 			r.sendAgain(len(r.requests) - 1)
 		}
@@ -119,8 +119,8 @@ func runVariant(of *run, p *program, random *rand.Rand) *retryRun {
 	return r
 }
 
-// books is what the run has left, as it would be anywhere and any time.
-func (r *run) books() (b answer) {
+// normalizedBooks is what the run has left, as it would be anywhere and any time.
+func (r *run) normalizedBooks() (b answer) {
 	for _, a := range r.mirror.accounts {
 		b.accounts = append(b.accounts, r.realm.originalAccount(*a))
 	}

@@ -29,7 +29,7 @@ func TestRecut(t *testing.T) {
 	for range 200 {
 		var ids []uint64
 		ends := map[uint64]bool{}
-		others := recut(random, requests, transferHead)
+		others := rebatchEvents(random, requests, transferHead)
 		for _, request := range others {
 			for i := range request {
 				ids = append(ids, request[i].ID.Lo)
@@ -69,6 +69,6 @@ func TestNeutral(t *testing.T) {
 		{[]ledger.Transfer{event(1, 0, linked), event(2, 1, 0)}, []string{failed, "exceeds_pending_transfer_amount"}, false},
 		{[]ledger.Transfer{event(1, 0, linked), event(2, 0, 0), event(9, 0, 0)}, []string{failed, "exists", created}, true},
 	} {
-		require.Equal(t, c.neutral, r.neutral(&request{transfers: c.transfers, statuses: c.statuses}), "%v", c)
+		require.Equal(t, c.neutral, r.isNeutral(&request{transfers: c.transfers, statuses: c.statuses}), "%v", c)
 	}
 }

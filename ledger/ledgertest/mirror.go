@@ -8,10 +8,10 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// mirror is what a ledger's books must hold, going by the answers that it gave: an
+// model is what a ledger's books must hold, going by the answers that it gave: an
 // event that was created has had its effect, any other one had none. It does not
 // know when an event is refused, but it does know what may not be created.
-type mirror struct {
+type model struct {
 	accounts  []*ledger.Account    // as they are now, by timestamp
 	transfers []ledger.Transfer    // by timestamp
 	changes   []ledger.ChangeEvent // in the order in which they happened
@@ -23,8 +23,8 @@ type mirror struct {
 	lastExpiry  [2]uint64          // expiry and timestamp of the hold that expired last
 }
 
-func newMirror() *mirror {
-	return &mirror{
+func newMirror() *model {
+	return &model{
 		taken:       make(map[uint64]bool),
 		accountIDs:  make(map[ledger.ID]*ledger.Account),
 		transferIDs: make(map[ledger.ID]int),
@@ -36,7 +36,7 @@ func newMirror() *mirror {
 // ledger may do.
 var errMirror = errors.New("against the rules")
 
-func (m *mirror) transfer(id ledger.ID) (ledger.Transfer, bool) {
+func (m *model) applyTransfer(id ledger.ID) (ledger.Transfer, bool) {
 	at, ok := m.transferIDs[id]
 	if !ok {
 		return ledger.Transfer{}, false
@@ -44,7 +44,7 @@ func (m *mirror) transfer(id ledger.ID) (ledger.Transfer, bool) {
 	return m.transfers[at], true
 }
 
-func (m *mirror) createAccount(a ledger.Account, timestamp uint64) error {
+func (m *model) createAccount(a ledger.Account, timestamp uint64) error {
 	if m.accountIDs[a.ID] != nil {
 		return fmt.Errorf("%w: account %v created twice", errMirror, a.ID)
 	}
@@ -59,7 +59,7 @@ func (m *mirror) createAccount(a ledger.Account, timestamp uint64) error {
 }
 
 // createTransfer does what the transfer does, which the ledger says it created.
-func (m *mirror) createTransfer(t ledger.Transfer, timestamp uint64) error {
+func (m *model) createTransfer(t ledger.Transfer, timestamp uint64) error {
 	if _, ok := m.transferIDs[t.ID]; ok {
 		return fmt.Errorf("%w: transfer %v created twice", errMirror, t.ID)
 	}
@@ -72,16 +72,16 @@ func (m *mirror) createTransfer(t ledger.Transfer, timestamp uint64) error {
 	var err error
 	switch {
 	case t.Flags.Any(ledger.TransferPostPending | ledger.TransferVoidPending):
-		kind, err = m.settle(&t)
+		kind, err = m.applyResolution(&t)
 	default:
-		kind, err = m.move(&t)
+		kind, err = m.applyMovement(&t)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: transfer %v created though %w", errMirror, t.ID, err)
 	}
 	m.transferIDs[t.ID] = len(m.transfers)
 	m.transfers = append(m.transfers, t)
-	m.note(&t, kind, timestamp)
+	m.noteEvent(&t, kind, timestamp)
 	return nil
 }
 
@@ -95,8 +95,8 @@ var (
 	errLate      = errors.New("the hold has expired")
 )
 
-// move is a single-phase or pending transfer. Its balancing flags fix the amount.
-func (m *mirror) move(t *ledger.Transfer) (ledger.ChangeEventType, error) {
+// applyMovement is a single-phase or pending transfer. Its balancing flags fix the amount.
+func (m *model) applyMovement(t *ledger.Transfer) (ledger.ChangeEventType, error) {
 	debit, credit := m.accountIDs[t.DebitAccountID], m.accountIDs[t.CreditAccountID]
 	if debit == nil || credit == nil || t.Timestamp <= debit.Timestamp || t.Timestamp <= credit.Timestamp {
 		return 0, errNoAccount
@@ -119,7 +119,7 @@ func (m *mirror) move(t *ledger.Transfer) (ledger.ChangeEventType, error) {
 	}
 	*out, _ = out.Add(t.Amount)
 	*in, _ = in.Add(t.Amount)
-	if out.Less(t.Amount) || in.Less(t.Amount) || overflows(debit) || overflows(credit) {
+	if out.Less(t.Amount) || in.Less(t.Amount) || addOverflows(debit) || addOverflows(credit) {
 		return 0, errOverflow
 	}
 	if beyondLimit(debit) || beyondLimit(credit) {
@@ -134,7 +134,7 @@ func (m *mirror) move(t *ledger.Transfer) (ledger.ChangeEventType, error) {
 	return kind, nil
 }
 
-func overflows(a *ledger.Account) bool {
+func addOverflows(a *ledger.Account) bool {
 	_, debits := a.DebitsPending.Add(a.DebitsPosted)
 	_, credits := a.CreditsPending.Add(a.CreditsPosted)
 	return !debits || !credits
@@ -147,36 +147,36 @@ func beyondLimit(a *ledger.Account) bool {
 		(a.Flags.Has(ledger.AccountCreditsMustNotExceedDebits) && a.DebitsPosted.Less(credits))
 }
 
-// settle is a post or a void. What it leaves out is the hold's.
-func (m *mirror) settle(t *ledger.Transfer) (ledger.ChangeEventType, error) {
-	hold, ok := m.transfer(t.PendingID)
+// applyResolution is a post or a void. What it leaves out is the hold's.
+func (m *model) applyResolution(t *ledger.Transfer) (ledger.ChangeEventType, error) {
+	hold, ok := m.applyTransfer(t.PendingID)
 	if !ok || !m.held[t.PendingID] {
 		return 0, errNotHeld
 	}
 	if hold.Timeout != 0 && !t.Flags.Has(ledger.TransferImported) && expiryOf(&hold) <= t.Timestamp {
 		return 0, errLate
 	}
-	inherit(t, &hold)
+	inheritFromHold(t, &hold)
 	void := t.Flags.Has(ledger.TransferVoidPending)
 	if hold.Amount.Less(t.Amount) || (void && hold.Amount != t.Amount) {
 		return 0, errTooMuch
 	}
 	debit, credit := m.accountIDs[hold.DebitAccountID], m.accountIDs[hold.CreditAccountID]
 	if void {
-		m.release(&hold)
+		m.releaseHold(&hold)
 		return ledger.ChangeEventTwoPhaseVoided, nil
 	}
 	if debit.Closed() || credit.Closed() {
 		return 0, errClosed
 	}
-	m.release(&hold)
+	m.releaseHold(&hold)
 	debit.DebitsPosted, _ = debit.DebitsPosted.Add(t.Amount)
 	credit.CreditsPosted, _ = credit.CreditsPosted.Add(t.Amount)
 	return ledger.ChangeEventTwoPhasePosted, nil
 }
 
-// inherit fills a post or a void from its hold.
-func inherit(t, hold *ledger.Transfer) {
+// inheritFromHold fills a post or a void from its hold.
+func inheritFromHold(t, hold *ledger.Transfer) {
 	void := t.Flags.Has(ledger.TransferVoidPending)
 	if (void && t.Amount.IsZero()) || (!void && t.Amount == ledger.AmountMax) {
 		t.Amount = hold.Amount
@@ -194,8 +194,8 @@ func inherit(t, hold *ledger.Transfer) {
 	}
 }
 
-// release frees what the hold holds and opens what it closed.
-func (m *mirror) release(hold *ledger.Transfer) {
+// releaseHold frees what the hold holds and opens what it closed.
+func (m *model) releaseHold(hold *ledger.Transfer) {
 	delete(m.held, hold.ID)
 	debit, credit := m.accountIDs[hold.DebitAccountID], m.accountIDs[hold.CreditAccountID]
 	debit.DebitsPending, _ = debit.DebitsPending.Sub(hold.Amount)
@@ -210,10 +210,10 @@ func (m *mirror) release(hold *ledger.Transfer) {
 
 func expiryOf(hold *ledger.Transfer) uint64 { return hold.Timestamp + uint64(hold.Timeout)*1e9 }
 
-// expire is the release of a hold that expired. Holds expire in the order of their
+// expireHold is the release of a hold that expired. Holds expire in the order of their
 // ends, and those that end together in the order of creation.
-func (m *mirror) expire(id ledger.ID, timestamp uint64) error {
-	hold, _ := m.transfer(id)
+func (m *model) expireHold(id ledger.ID, timestamp uint64) error {
+	hold, _ := m.applyTransfer(id)
 	end := [2]uint64{expiryOf(&hold), hold.Timestamp}
 	switch {
 	case !m.held[id]:
@@ -224,16 +224,16 @@ func (m *mirror) expire(id ledger.ID, timestamp uint64) error {
 		return fmt.Errorf("%w: %v expired behind one that ends later", errMirror, id)
 	}
 	m.lastExpiry = end
-	m.release(&hold)
-	m.note(&hold, ledger.ChangeEventTwoPhaseExpired, timestamp)
+	m.releaseHold(&hold)
+	m.noteEvent(&hold, ledger.ChangeEventTwoPhaseExpired, timestamp)
 	return nil
 }
 
-// due are the holds that end at the moment or before, in the order of expiry.
-func (m *mirror) due(moment uint64) []ledger.Transfer {
+// dueHolds are the holds that end at the moment or before, in the order of expiry.
+func (m *model) dueHolds(moment uint64) []ledger.Transfer {
 	var due []ledger.Transfer
 	for id := range m.held {
-		if hold, _ := m.transfer(id); hold.Timeout != 0 && expiryOf(&hold) <= moment {
+		if hold, _ := m.applyTransfer(id); hold.Timeout != 0 && expiryOf(&hold) <= moment {
 			due = append(due, hold)
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// note adds the change event of what has just been done.
-func (m *mirror) note(t *ledger.Transfer, kind ledger.ChangeEventType, timestamp uint64) {
+// noteEvent adds the change event of what has just been done.
+func (m *model) noteEvent(t *ledger.Transfer, kind ledger.ChangeEventType, timestamp uint64) {
 	debit, credit := m.accountIDs[t.DebitAccountID], m.accountIDs[t.CreditAccountID]
 	m.changes = append(m.changes, ledger.ChangeEvent{
 		Timestamp: timestamp,
@@ -54,7 +54,7 @@ func (m *mirror) note(t *ledger.Transfer, kind ledger.ChangeEventType, timestamp
 
 // changesFrom are the change events from the timestamp on, by timestamp. (Imports
 // happen later than their timestamps say.)
-func (m *mirror) changesFrom(timestamp uint64) []ledger.ChangeEvent {
+func (m *model) changesFrom(timestamp uint64) []ledger.ChangeEvent {
 	var from []ledger.ChangeEvent
 	for i := range m.changes {
 		if m.changes[i].Timestamp >= timestamp {
@@ -65,8 +65,8 @@ func (m *mirror) changesFrom(timestamp uint64) []ledger.ChangeEvent {
 	return from
 }
 
-// history is the balances of the account after each of its transfers.
-func (m *mirror) history(id ledger.ID) map[uint64]ledger.AccountBalance {
+// balanceHistory is the balances of the account after each of its transfers.
+func (m *model) balanceHistory(id ledger.ID) map[uint64]ledger.AccountBalance {
 	rows := make(map[uint64]ledger.AccountBalance)
 	for i := range m.changes {
 		e := &m.changes[i]

@@ -18,7 +18,7 @@ type fields struct {
 	code        uint16
 }
 
-func (want *fields) accept(have *fields) bool {
+func (want *fields) acceptField(have *fields) bool {
 	return (want.userData128.IsZero() || want.userData128 == have.userData128) &&
 		(want.userData64 == 0 || want.userData64 == have.userData64) &&
 		(want.userData32 == 0 || want.userData32 == have.userData32) &&
@@ -33,8 +33,8 @@ type selection struct {
 	reversed  bool
 }
 
-// pick returns the rows that match, of rows in the order of their timestamps.
-func pick[T any](s selection, rows []T, timestamp func(*T) uint64, match func(*T) bool) []T {
+// pickRows returns the rows that match, of rows in the order of their timestamps.
+func pickRows[T any](s selection, rows []T, timestamp func(*T) uint64, match func(*T) bool) []T {
 	var picked []T
 	for i := range rows {
 		row := &rows[i]
@@ -49,23 +49,23 @@ func pick[T any](s selection, rows []T, timestamp func(*T) uint64, match func(*T
 	return picked
 }
 
-func (m *mirror) queryAccounts(f *ledger.QueryFilter) []ledger.Account {
+func (m *model) queryAccounts(f *ledger.QueryFilter) []ledger.Account {
 	if !f.Valid() {
 		return nil
 	}
 	want := fields{f.UserData128, f.UserData64, f.UserData32, f.Ledger, f.Code}
-	return pick(selectionOf(f), m.accountsNow(), accountTimestamp, func(a *ledger.Account) bool {
-		return want.accept(&fields{a.UserData128, a.UserData64, a.UserData32, a.Ledger, a.Code})
+	return pickRows(selectionOf(f), m.accountsNow(), accountTimestamp, func(a *ledger.Account) bool {
+		return want.acceptField(&fields{a.UserData128, a.UserData64, a.UserData32, a.Ledger, a.Code})
 	})
 }
 
-func (m *mirror) queryTransfers(f *ledger.QueryFilter) []ledger.Transfer {
+func (m *model) queryTransfers(f *ledger.QueryFilter) []ledger.Transfer {
 	if !f.Valid() {
 		return nil
 	}
 	want := fields{f.UserData128, f.UserData64, f.UserData32, f.Ledger, f.Code}
-	return pick(selectionOf(f), m.transfers, transferTimestamp, func(t *ledger.Transfer) bool {
-		return want.accept(&fields{t.UserData128, t.UserData64, t.UserData32, t.Ledger, t.Code})
+	return pickRows(selectionOf(f), m.transfers, transferTimestamp, func(t *ledger.Transfer) bool {
+		return want.acceptField(&fields{t.UserData128, t.UserData64, t.UserData32, t.Ledger, t.Code})
 	})
 }
 
@@ -73,25 +73,25 @@ func selectionOf(f *ledger.QueryFilter) selection {
 	return selection{f.TimestampMin, f.TimestampMax, f.Limit, f.Flags&ledger.QueryFilterReversed != 0}
 }
 
-func (m *mirror) accountTransfers(f *ledger.AccountFilter) []ledger.Transfer {
+func (m *model) accountTransfers(f *ledger.AccountFilter) []ledger.Transfer {
 	if !f.Valid() {
 		return nil
 	}
 	s := selection{f.TimestampMin, f.TimestampMax, f.Limit, f.Flags&ledger.AccountFilterReversed != 0}
 	want := fields{f.UserData128, f.UserData64, f.UserData32, 0, f.Code}
-	return pick(s, m.transfers, transferTimestamp, func(t *ledger.Transfer) bool {
+	return pickRows(s, m.transfers, transferTimestamp, func(t *ledger.Transfer) bool {
 		side := (f.Flags&ledger.AccountFilterDebits != 0 && t.DebitAccountID == f.AccountID) ||
 			(f.Flags&ledger.AccountFilterCredits != 0 && t.CreditAccountID == f.AccountID)
-		return side && want.accept(&fields{t.UserData128, t.UserData64, t.UserData32, t.Ledger, t.Code})
+		return side && want.acceptField(&fields{t.UserData128, t.UserData64, t.UserData32, t.Ledger, t.Code})
 	})
 }
 
-func (m *mirror) accountBalances(f *ledger.AccountFilter) []ledger.AccountBalance {
+func (m *model) accountBalances(f *ledger.AccountFilter) []ledger.AccountBalance {
 	a := m.accountIDs[f.AccountID]
 	if a == nil || !a.Flags.Has(ledger.AccountHistory) {
 		return nil
 	}
-	history := m.history(f.AccountID)
+	history := m.balanceHistory(f.AccountID)
 	var rows []ledger.AccountBalance
 	for _, t := range m.accountTransfers(f) {
 		rows = append(rows, history[t.Timestamp])
@@ -99,15 +99,15 @@ func (m *mirror) accountBalances(f *ledger.AccountFilter) []ledger.AccountBalanc
 	return rows
 }
 
-func (m *mirror) changeEvents(f *ledger.ChangeEventsFilter) []ledger.ChangeEvent {
+func (m *model) changeEvents(f *ledger.ChangeEventsFilter) []ledger.ChangeEvent {
 	if !f.Valid() {
 		return nil
 	}
 	s := selection{f.TimestampMin, f.TimestampMax, f.Limit, false}
-	return pick(s, m.changesFrom(f.TimestampMin), changeTimestamp, func(*ledger.ChangeEvent) bool { return true })
+	return pickRows(s, m.changesFrom(f.TimestampMin), changeTimestamp, func(*ledger.ChangeEvent) bool { return true })
 }
 
-func (m *mirror) lookupAccounts(ids []ledger.ID) (found []ledger.Account) {
+func (m *model) lookupAccounts(ids []ledger.ID) (found []ledger.Account) {
 	for _, id := range ids {
 		if a := m.accountIDs[id]; a != nil {
 			found = append(found, *a)
@@ -116,16 +116,16 @@ func (m *mirror) lookupAccounts(ids []ledger.ID) (found []ledger.Account) {
 	return found
 }
 
-func (m *mirror) lookupTransfers(ids []ledger.ID) (found []ledger.Transfer) {
+func (m *model) lookupTransfers(ids []ledger.ID) (found []ledger.Transfer) {
 	for _, id := range ids {
-		if t, ok := m.transfer(id); ok {
+		if t, ok := m.applyTransfer(id); ok {
 			found = append(found, t)
 		}
 	}
 	return found
 }
 
-func (m *mirror) accountsNow() []ledger.Account {
+func (m *model) accountsNow() []ledger.Account {
 	accounts := make([]ledger.Account, len(m.accounts))
 	for i, a := range m.accounts {
 		accounts[i] = *a

@@ -17,7 +17,7 @@ type scenario struct {
 
 // step is one request with the answer to it, or a sleep.
 type step interface {
-	play(p *player)
+	playOn(p *scenarioRunner)
 }
 
 // origin is where a step or an event was written, for messages.
@@ -92,7 +92,7 @@ func (p *parser) parseStatement() error {
 		return p.addTransfer(w, want)
 	case ".":
 		p.joins = false
-		return w.end()
+		return w.expectEnd()
 	}
 	p.joins = false
 	q, ok := questions[verb]
@@ -108,8 +108,8 @@ func (p *parser) parseStatement() error {
 	if err != nil {
 		return err
 	}
-	p.add(s)
-	return w.end()
+	p.addStep(s)
+	return w.expectEnd()
 }
 
 // question is a kind of statement that is a request of its own. (A and T are not:
@@ -130,13 +130,13 @@ var questions = map[string]question{
 	"QA":    {parse: parseQueryAccounts, answered: true},
 }
 
-func (p *parser) add(s step) {
+func (p *parser) addStep(s step) {
 	current := &p.scenarios[len(p.scenarios)-1]
 	current.steps = append(current.steps, s)
 }
 
-// last is the step that a further event may join, nil if there is none.
-func (p *parser) last() step {
+// lastStep is the step that a further event may join, nil if there is none.
+func (p *parser) lastStep() step {
 	steps := p.scenarios[len(p.scenarios)-1].steps
 	if !p.joins || len(steps) == 0 {
 		return nil

@@ -23,8 +23,8 @@ T 10 3 ts=@9
 	require.NoError(t, err)
 	require.Len(t, stories, 2)
 	require.Equal(t, "first of two", stories[0].name)
-	require.True(t, stories[0].sleeps())
-	require.False(t, stories[1].sleeps())
+	require.True(t, stories[0].needsTime())
+	require.False(t, stories[1].needsTime())
 	require.Len(t, stories[0].steps, 6)
 
 	accounts := stories[0].steps[0].(*accountsCall).events

@@ -8,8 +8,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// pages reads on from a timestamp until nothing comes any more.
-func pages[T any](tb testing.TB, timestamp func(*T) uint64, from uint64, read func(from uint64) []T) (rows []T) {
+// readPages reads on from a timestamp until nothing comes any more.
+func readPages[T any](tb testing.TB, timestamp func(*T) uint64, from uint64, read func(from uint64) []T) (rows []T) {
 	tb.Helper()
 	for {
 		page := read(from)
@@ -17,14 +17,14 @@ func pages[T any](tb testing.TB, timestamp func(*T) uint64, from uint64, read fu
 			return rows
 		}
 		rows = append(rows, page...)
-		from = behind(tb, timestamp, from, page)
+		from = nextPageTime(tb, timestamp, from, page)
 	}
 }
 
-// behind is the timestamp from which the page after this one begins. It fails the
+// nextPageTime is the timestamp from which the page after this one begins. It fails the
 // test if a row is older than the page may be, or not newer than the row before:
 // with a ledger that pages wrongly, reading on might never end.
-func behind[T any](tb testing.TB, timestamp func(*T) uint64, from uint64, page []T) uint64 {
+func nextPageTime[T any](tb testing.TB, timestamp func(*T) uint64, from uint64, page []T) uint64 {
 	tb.Helper()
 	for i := range page {
 		at := timestamp(&page[i])

@@ -11,49 +11,49 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// player tells one scenario to a ledger, in a realm of its own.
-type player struct {
+// scenarioRunner tells one scenario to a ledger, in a realm of its own.
+type scenarioRunner struct {
 	t       testing.TB
 	subject *subject
-	realm
+	idSpace
 	start uint64 // the ledger's time when the scenario began
 
 	accounts, transfers map[ledger.ID]uint64 // timestamps given so far
 }
 
-func play(tb testing.TB, s *subject, story scenario) {
+func playStep(tb testing.TB, s *subject, story scenario) {
 	tb.Helper()
-	p := &player{
-		t: tb, subject: s, realm: newRealm(), start: s.now(tb),
+	p := &scenarioRunner{
+		t: tb, subject: s, idSpace: newRealm(), start: s.readClock(tb),
 		accounts: map[ledger.ID]uint64{}, transfers: map[ledger.ID]uint64{},
 	}
-	s.sleep(tb, markWait) // timestamps of imported events count from the start
+	s.sleepFor(tb, markWait) // timestamps of imported events count from the start
 	for _, step := range story.steps {
-		step.play(p)
+		step.playOn(p)
 	}
 }
 
-func (p *player) timestamp(s stamp) uint64 {
+func (p *scenarioRunner) timestampOf(s stamp) uint64 {
 	if s.since {
 		return p.start + s.n
 	}
 	return s.n
 }
 
-func (p *player) account(e *accountEvent) ledger.Account {
-	a := p.realm.account(e.Account)
-	a.Timestamp = p.timestamp(e.stamp)
+func (p *scenarioRunner) mapAccount(e *accountEvent) ledger.Account {
+	a := p.idSpace.mapAccount(e.Account)
+	a.Timestamp = p.timestampOf(e.stamp)
 	return a
 }
 
-func (p *player) transfer(e *transferEvent) ledger.Transfer {
-	t := p.realm.transfer(e.Transfer)
-	t.Timestamp = p.timestamp(e.stamp)
+func (p *scenarioRunner) mapTransfer(e *transferEvent) ledger.Transfer {
+	t := p.idSpace.mapTransfer(e.Transfer)
+	t.Timestamp = p.timestampOf(e.stamp)
 	return t
 }
 
-// local are ids without the scenario's own high half.
-func local[T any](objects []T, id func(*T) ledger.ID) []ledger.ID {
+// localIDs are ids without the scenario's own high half.
+func localIDs[T any](objects []T, id func(*T) ledger.ID) []ledger.ID {
 	ids := make([]ledger.ID, len(objects))
 	for i := range objects {
 		ids[i] = ledger.NewID(id(&objects[i]).Lo, 0)
@@ -67,10 +67,10 @@ func transferID(t *ledger.Transfer) ledger.ID { return t.ID }
 // accountsCall is a run of A statements: one request.
 type accountsCall struct{ events []accountEvent }
 
-func (c *accountsCall) play(p *player) {
+func (c *accountsCall) playOn(p *scenarioRunner) {
 	accounts := make([]ledger.Account, len(c.events))
 	for i := range c.events {
-		accounts[i] = p.account(&c.events[i])
+		accounts[i] = p.mapAccount(&c.events[i])
 	}
 	results, err := p.subject.CreateAccounts(p.t.Context(), accounts)
 	require.NoError(p.t, err, c.events[0].at)
@@ -85,10 +85,10 @@ func (c *accountsCall) play(p *player) {
 // transfersCall is a run of T statements: one request.
 type transfersCall struct{ events []transferEvent }
 
-func (c *transfersCall) play(p *player) {
+func (c *transfersCall) playOn(p *scenarioRunner) {
 	transfers := make([]ledger.Transfer, len(c.events))
 	for i := range c.events {
-		transfers[i] = p.transfer(&c.events[i])
+		transfers[i] = p.mapTransfer(&c.events[i])
 	}
 	results, err := p.subject.CreateTransfers(p.t.Context(), transfers)
 	require.NoError(p.t, err, c.events[0].at)
@@ -102,7 +102,7 @@ func (c *transfersCall) play(p *player) {
 
 // checkTimestamp sees to it that exists carries the timestamp of the object that
 // is there. That may be one which was rolled back with its chain.
-func (p *player) checkTimestamp(
+func (p *scenarioRunner) checkTimestamp(
 	known map[ledger.ID]uint64, id ledger.ID, outcome ledger.Outcome, timestamp uint64, at origin,
 ) {
 	require.NotZero(p.t, timestamp, at)
@@ -115,7 +115,7 @@ func (p *player) checkTimestamp(
 
 type sleepStep time.Duration
 
-func (s sleepStep) play(p *player) { p.subject.sleep(p.t, time.Duration(s)) }
+func (s sleepStep) playOn(p *scenarioRunner) { p.subject.sleepFor(p.t, time.Duration(s)) }
 
 // balances are debits pending, debits posted, credits pending, credits posted.
 type balances [4]ledger.Amount
@@ -145,8 +145,8 @@ type balancesStep struct {
 	state string // "open", "closed" or "" for any
 }
 
-func (s balancesStep) play(p *player) {
-	found, err := p.subject.LookupAccounts(p.t.Context(), []ledger.ID{p.id(s.id)})
+func (s balancesStep) playOn(p *scenarioRunner) {
+	found, err := p.subject.LookupAccounts(p.t.Context(), []ledger.ID{p.mapID(s.id)})
 	require.NoError(p.t, err, s.at)
 	if s.none {
 		require.Empty(p.t, found, s.at)
@@ -166,8 +166,8 @@ type storedStep struct {
 	none  bool
 }
 
-func (s storedStep) play(p *player) {
-	want := p.transfer(&s.want)
+func (s storedStep) playOn(p *scenarioRunner) {
+	want := p.mapTransfer(&s.want)
 	found, err := p.subject.LookupTransfers(p.t.Context(), []ledger.ID{want.ID})
 	require.NoError(p.t, err, s.want.at)
 	if s.none {
@@ -192,10 +192,10 @@ type accountFilter struct {
 	from, to ledger.ID
 }
 
-func (f *accountFilter) translated(p *player) ledger.AccountFilter {
+func (f *accountFilter) inRealm(p *scenarioRunner) ledger.AccountFilter {
 	filter := f.AccountFilter
-	filter.AccountID, filter.UserData128 = p.id(f.AccountID), p.userData(f.UserData128)
-	filter.TimestampMin, filter.TimestampMax = p.transfers[p.id(f.from)], p.transfers[p.id(f.to)]
+	filter.AccountID, filter.UserData128 = p.mapID(f.AccountID), p.userData(f.UserData128)
+	filter.TimestampMin, filter.TimestampMax = p.transfers[p.mapID(f.from)], p.transfers[p.mapID(f.to)]
 	return filter
 }
 
@@ -204,10 +204,10 @@ type accountTransfersStep struct {
 	want []ledger.ID
 }
 
-func (s accountTransfersStep) play(p *player) {
-	found, err := p.subject.GetAccountTransfers(p.t.Context(), s.translated(p))
+func (s accountTransfersStep) playOn(p *scenarioRunner) {
+	found, err := p.subject.GetAccountTransfers(p.t.Context(), s.inRealm(p))
 	require.NoError(p.t, err, s.at)
-	require.Equal(p.t, s.want, local(found, transferID), s.at)
+	require.Equal(p.t, s.want, localIDs(found, transferID), s.at)
 }
 
 type accountBalancesStep struct {
@@ -215,8 +215,8 @@ type accountBalancesStep struct {
 	want []balances
 }
 
-func (s accountBalancesStep) play(p *player) {
-	found, err := p.subject.GetAccountBalances(p.t.Context(), s.translated(p))
+func (s accountBalancesStep) playOn(p *scenarioRunner) {
+	found, err := p.subject.GetAccountBalances(p.t.Context(), s.inRealm(p))
 	require.NoError(p.t, err, s.at)
 	var got []balances
 	for _, row := range found {
@@ -234,10 +234,10 @@ type queryFilter struct {
 	from, to ledger.ID
 }
 
-func (f *queryFilter) translated(p *player, timestamps map[ledger.ID]uint64) ledger.QueryFilter {
+func (f *queryFilter) inRealm(p *scenarioRunner, timestamps map[ledger.ID]uint64) ledger.QueryFilter {
 	filter := f.QueryFilter
 	filter.Ledger, filter.UserData128 = p.ledgerNumber(f.Ledger), p.userData(f.UserData128)
-	filter.TimestampMin, filter.TimestampMax = timestamps[p.id(f.from)], timestamps[p.id(f.to)]
+	filter.TimestampMin, filter.TimestampMax = timestamps[p.mapID(f.from)], timestamps[p.mapID(f.to)]
 	return filter
 }
 
@@ -246,10 +246,10 @@ type queryTransfersStep struct {
 	want []ledger.ID
 }
 
-func (s queryTransfersStep) play(p *player) {
-	found, err := p.subject.QueryTransfers(p.t.Context(), s.translated(p, p.transfers))
+func (s queryTransfersStep) playOn(p *scenarioRunner) {
+	found, err := p.subject.QueryTransfers(p.t.Context(), s.inRealm(p, p.transfers))
 	require.NoError(p.t, err, s.at)
-	require.Equal(p.t, s.want, local(found, transferID), s.at)
+	require.Equal(p.t, s.want, localIDs(found, transferID), s.at)
 }
 
 type queryAccountsStep struct {
@@ -257,10 +257,10 @@ type queryAccountsStep struct {
 	want []ledger.ID
 }
 
-func (s queryAccountsStep) play(p *player) {
-	found, err := p.subject.QueryAccounts(p.t.Context(), s.translated(p, p.accounts))
+func (s queryAccountsStep) playOn(p *scenarioRunner) {
+	found, err := p.subject.QueryAccounts(p.t.Context(), s.inRealm(p, p.accounts))
 	require.NoError(p.t, err, s.at)
-	require.Equal(p.t, s.want, local(found, accountID), s.at)
+	require.Equal(p.t, s.want, localIDs(found, accountID), s.at)
 }
 
 // happened is what an E statement says of a change event.
@@ -276,9 +276,9 @@ type eventsStep struct {
 	want []happened
 }
 
-// play compares all of the scenario's change events, if the ledger has them. The
+// playOn compares all of the scenario's change events, if the ledger has them. The
 // events of others on the same ledger are told apart by their ids.
-func (s eventsStep) play(p *player) {
+func (s eventsStep) playOn(p *scenarioRunner) {
 	if p.subject.feed == nil {
 		return
 	}

@@ -25,8 +25,8 @@ type program struct {
 
 // turn is one thing that a program does to a ledger.
 type turn interface {
-	// take does it, compares the answer with what the run knows, and returns it.
-	take(r *run) answer
+	// runOn does it, compares the answer with what the run knows, and returns it.
+	runOn(r *run) answer
 }
 
 type (

@@ -16,9 +16,9 @@ func TestProgramsCover(t *testing.T) {
 	t.Parallel()
 	answers := newTally()
 	for seed := range uint64(100) {
-		runSeed(t, subjectOf(newSleepy()).counting(answers), seed)
+		runSeed(t, subjectOf(newSleepy()).withCoverage(answers), seed)
 	}
-	report := answers.report("programs")
+	report := answers.reportCounts("programs")
 	t.Log(report)
 	require.Contains(t, report, "never met: transfer overflows_timeout", "seeds 0 to 99")
 }

@@ -13,7 +13,7 @@ import (
 
 func parseBalances(at origin, w *arguments, _ []string) (step, error) {
 	s := balancesStep{at: at}
-	id, err := w.number("id")
+	id, err := w.readNumber("id")
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +23,7 @@ func parseBalances(at origin, w *arguments, _ []string) (step, error) {
 		return s, nil
 	}
 	for i := range s.want {
-		n, err := w.number("balance")
+		n, err := w.readNumber("balance")
 		if err != nil {
 			return nil, err
 		}
@@ -37,7 +37,7 @@ func parseBalances(at origin, w *arguments, _ []string) (step, error) {
 
 func parseStored(at origin, w *arguments, _ []string) (step, error) {
 	s := storedStep{want: transferEvent{at: at}}
-	id, err := w.number("id")
+	id, err := w.readNumber("id")
 	if err != nil {
 		return nil, err
 	}
@@ -46,14 +46,14 @@ func parseStored(at origin, w *arguments, _ []string) (step, error) {
 		s.none, w.words = true, nil
 		return s, nil
 	}
-	amount, err := w.number("amount")
+	amount, err := w.readNumber("amount")
 	if err != nil {
 		return nil, err
 	}
 	s.want.Amount = ledger.Amount(amount)
 	fields := transferFields(&s.want.Transfer)
 	fields["ts"] = &s.want.stamp
-	s.named, err = w.assign(fields)
+	s.named, err = w.assignFields(fields)
 	return s, err
 }
 
@@ -65,11 +65,11 @@ var sides = map[rune]ledger.AccountFilterFlags{
 // parseAccountFilter reads account, sides, limit and the fields of the filter.
 func parseAccountFilter(at origin, w *arguments) (f accountFilter, err error) {
 	f.at = at
-	id, err := w.number("account")
+	id, err := w.readNumber("account")
 	if err != nil {
 		return f, err
 	}
-	letters, err := w.next("sides")
+	letters, err := w.nextWord("sides")
 	if err != nil {
 		return f, err
 	}
@@ -80,10 +80,10 @@ func parseAccountFilter(at origin, w *arguments) (f accountFilter, err error) {
 		f.Flags |= sides[letter]
 	}
 	f.AccountID = ledger.ID(id)
-	if err := w.field("limit", &f.Limit); err != nil {
+	if err := w.readField("limit", &f.Limit); err != nil {
 		return f, err
 	}
-	_, err = w.assign(map[string]any{
+	_, err = w.assignFields(map[string]any{
 		"c": &f.Code, "u128": &f.UserData128, "u64": &f.UserData64, "u32": &f.UserData32,
 		"min": &f.from, "max": &f.to,
 	})
@@ -123,14 +123,14 @@ func parseAccountBalances(at origin, w *arguments, want []string) (step, error) 
 // parseQueryFilter reads the limit, r for reversed, and the fields of the filter.
 func parseQueryFilter(at origin, w *arguments) (f queryFilter, err error) {
 	f.at = at
-	if err := w.field("limit", &f.Limit); err != nil {
+	if err := w.readField("limit", &f.Limit); err != nil {
 		return f, err
 	}
 	if i := slices.Index(w.words, "r"); i >= 0 {
 		f.Flags = ledger.QueryFilterReversed
 		w.words = slices.Delete(w.words, i, i+1)
 	}
-	_, err = w.assign(map[string]any{
+	_, err = w.assignFields(map[string]any{
 		"l": &f.Ledger, "c": &f.Code, "u128": &f.UserData128, "u64": &f.UserData64, "u32": &f.UserData32,
 		"min": &f.from, "max": &f.to,
 	})
@@ -169,7 +169,7 @@ var eventTypes = map[string]ledger.ChangeEventType{
 
 func parseEvents(at origin, w *arguments, _ []string) (step, error) {
 	s := eventsStep{at: at}
-	if dash, err := w.next("-"); err != nil || dash != "-" {
+	if dash, err := w.nextWord("-"); err != nil || dash != "-" {
 		return nil, errors.New("a dash comes first")
 	}
 	for _, word := range w.words {
@@ -186,7 +186,7 @@ func parseEvents(at origin, w *arguments, _ []string) (step, error) {
 }
 
 func parseSleep(_ origin, w *arguments, _ []string) (step, error) {
-	word, err := w.next("milliseconds")
+	word, err := w.nextWord("milliseconds")
 	if err != nil {
 		return nil, err
 	}

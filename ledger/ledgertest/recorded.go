@@ -37,7 +37,7 @@ func RunRecorded(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 	runRecorded(t, open, newTally())
 }
 
-func runRecorded(t *testing.T, open func(t *testing.T) ledger.Ledger, answers *tally) {
+func runRecorded(t *testing.T, open func(t *testing.T) ledger.Ledger, answers *coverage) {
 	t.Helper()
 	own, err := fs.Sub(recordedFiles, "testdata/recorded")
 	require.NoError(t, err)
@@ -45,10 +45,10 @@ func runRecorded(t *testing.T, open func(t *testing.T) ledger.Ledger, answers *t
 	for _, dir := range filepath.SplitList(os.Getenv("PEERLEDGER_VECTORS")) {
 		t.Run(dir, func(t *testing.T) { runRecordedFiles(t, os.DirFS(dir), open, answers) })
 	}
-	answers.log(t, "recorded answers")
+	answers.logCounts(t, "recorded answers")
 }
 
-func runRecordedFiles(t *testing.T, dir fs.FS, open func(t *testing.T) ledger.Ledger, answers *tally) {
+func runRecordedFiles(t *testing.T, dir fs.FS, open func(t *testing.T) ledger.Ledger, answers *coverage) {
 	t.Helper()
 	files, err := fs.Glob(dir, "*.jsonl.gz")
 	require.NoError(t, err)
@@ -60,7 +60,7 @@ func runRecordedFiles(t *testing.T, dir fs.FS, open func(t *testing.T) ledger.Le
 			for story, err := range readScenarios(name, f) {
 				require.NoError(t, err)
 				t.Run(story[0].Scenario, func(t *testing.T) {
-					replay(t, newSubject(t, open, answers), story)
+					replayRecord(t, newSubject(t, open, answers), story)
 				})
 			}
 			require.NoError(t, f.Close())
@@ -103,7 +103,7 @@ func readScenarios(name string, compressed io.Reader) iter.Seq2[[]record, error]
 		var story []record
 		for line := 1; ; line++ {
 			rec := record{at: fmt.Sprintf("%s:%d", name, line)}
-			err := rec.read(lines, line == 1)
+			err := rec.readLine(lines, line == 1)
 			if err != nil && !errors.Is(err, io.EOF) {
 				yield(nil, fmt.Errorf("%w: %s: %w", errRecorded, rec.at, err))
 				return
@@ -122,8 +122,8 @@ func readScenarios(name string, compressed io.Reader) iter.Seq2[[]record, error]
 	}
 }
 
-// read reads one line; it is io.EOF at the end of the file.
-func (r *record) read(lines *json.Decoder, first bool) error {
+// readLine reads one line; it is io.EOF at the end of the file.
+func (r *record) readLine(lines *json.Decoder, first bool) error {
 	if err := lines.Decode(r); err != nil {
 		return err
 	}
@@ -143,18 +143,18 @@ type replayer struct {
 	times   timestamps
 }
 
-func replay(tb testing.TB, s *subject, story []record) {
+func replayRecord(tb testing.TB, s *subject, story []record) {
 	tb.Helper()
 	r := &replayer{tb, s, timestamps{}}
 	for i := range story {
 		replayers[story[i].Op](r, &story[i])
 	}
-	require.NoError(tb, r.times.check())
+	require.NoError(tb, r.times.checkOrder())
 }
 
 var replayers = map[string]func(*replayer, *record){
 	"scenario":              func(*replayer, *record) {},
-	"sleep":                 (*replayer).sleep,
+	"sleep":                 (*replayer).sleepFor,
 	"create_accounts":       (*replayer).createAccounts,
 	"create_transfers":      (*replayer).createTransfers,
 	"lookup_accounts":       (*replayer).lookupAccounts,
@@ -165,12 +165,12 @@ var replayers = map[string]func(*replayer, *record){
 	"query_transfers":       (*replayer).queryTransfers,
 }
 
-func (r *replayer) sleep(rec *record) {
-	r.subject.sleep(r.t, time.Duration(rec.MS)*time.Millisecond)
+func (r *replayer) sleepFor(rec *record) {
+	r.subject.sleepFor(r.t, time.Duration(rec.MS)*time.Millisecond)
 }
 
 func (r *replayer) createAccounts(rec *record) {
-	events := convert(rec.Accounts, recordedAccount.account)
+	events := convertList(rec.Accounts, recordedAccount.toAccount)
 	results, err := r.subject.CreateAccounts(r.t.Context(), events)
 	require.NoError(r.t, err, rec.at)
 	require.Len(r.t, results, len(rec.Results), rec.at)
@@ -178,12 +178,12 @@ func (r *replayer) createAccounts(rec *record) {
 		want := rec.Results[i]
 		require.Equal(r.t, ledger.CreateAccountStatus(want.Status).String(), got.Status.String(),
 			"%s: event %d: %+v", rec.at, i, events[i])
-		r.pair(rec, want.Timestamp, got.Timestamp)
+		r.comparePair(rec, want.Timestamp, got.Timestamp)
 	}
 }
 
 func (r *replayer) createTransfers(rec *record) {
-	events := convert(rec.Transfers, recordedTransfer.transfer)
+	events := convertList(rec.Transfers, recordedTransfer.toTransfer)
 	results, err := r.subject.CreateTransfers(r.t.Context(), events)
 	require.NoError(r.t, err, rec.at)
 	require.Len(r.t, results, len(rec.Results), rec.at)
@@ -191,17 +191,17 @@ func (r *replayer) createTransfers(rec *record) {
 		want := rec.Results[i]
 		require.Equal(r.t, ledger.CreateTransferStatus(want.Status).String(), got.Status.String(),
 			"%s: event %d: %+v", rec.at, i, events[i])
-		r.pair(rec, want.Timestamp, got.Timestamp)
+		r.comparePair(rec, want.Timestamp, got.Timestamp)
 	}
 }
 
 func (r *replayer) lookupAccounts(rec *record) {
-	got, err := r.subject.LookupAccounts(r.t.Context(), convert(rec.IDs, hexadecimal.id))
+	got, err := r.subject.LookupAccounts(r.t.Context(), convertList(rec.IDs, hexadecimal.toID))
 	r.compareAccounts(rec, got, err)
 }
 
 func (r *replayer) lookupTransfers(rec *record) {
-	got, err := r.subject.LookupTransfers(r.t.Context(), convert(rec.IDs, hexadecimal.id))
+	got, err := r.subject.LookupTransfers(r.t.Context(), convertList(rec.IDs, hexadecimal.toID))
 	r.compareTransfers(rec, got, err)
 }
 
@@ -223,19 +223,19 @@ func (r *replayer) queryTransfers(rec *record) {
 func (r *replayer) accountBalances(rec *record) {
 	got, err := r.subject.GetAccountBalances(r.t.Context(), rec.Filter.accountFilter(r.times))
 	require.NoError(r.t, err, rec.at)
-	requirePaired(r.t, r.times, convert(rec.GotBalances, recordedAccount.balance), got, rec.at, balanceStamps)
+	requirePaired(r.t, r.times, convertList(rec.GotBalances, recordedAccount.toBalance), got, rec.at, balanceStamps)
 }
 
 func (r *replayer) compareAccounts(rec *record, got []ledger.Account, err error) {
 	require.NoError(r.t, err, rec.at)
-	requirePaired(r.t, r.times, convert(rec.GotAccounts, recordedAccount.account), got, rec.at, accountStamps)
+	requirePaired(r.t, r.times, convertList(rec.GotAccounts, recordedAccount.toAccount), got, rec.at, accountStamps)
 }
 
 func (r *replayer) compareTransfers(rec *record, got []ledger.Transfer, err error) {
 	require.NoError(r.t, err, rec.at)
-	requirePaired(r.t, r.times, convert(rec.GotTransfers, recordedTransfer.transfer), got, rec.at, transferStamps)
+	requirePaired(r.t, r.times, convertList(rec.GotTransfers, recordedTransfer.toTransfer), got, rec.at, transferStamps)
 }
 
-func (r *replayer) pair(rec *record, recorded, own uint64) {
-	require.NoError(r.t, r.times.pair(recorded, own), rec.at)
+func (r *replayer) comparePair(rec *record, recorded, own uint64) {
+	require.NoError(r.t, r.times.pairTimes(recorded, own), rec.at)
 }

@@ -13,7 +13,7 @@ type hexadecimal uint128.Uint128
 
 func (h *hexadecimal) UnmarshalText(text []byte) error { return (*ledger.ID)(h).UnmarshalText(text) }
 
-func (h hexadecimal) id() ledger.ID { return ledger.ID(h) }
+func (h hexadecimal) toID() ledger.ID { return ledger.ID(h) }
 
 type recordedAccount struct {
 	ID             hexadecimal
@@ -31,7 +31,7 @@ type recordedAccount struct {
 	Timestamp      uint64
 }
 
-func (a recordedAccount) account() ledger.Account {
+func (a recordedAccount) toAccount() ledger.Account {
 	return ledger.Account{
 		ID:             ledger.ID(a.ID),
 		DebitsPending:  ledger.Amount(a.DebitsPending),
@@ -49,7 +49,7 @@ func (a recordedAccount) account() ledger.Account {
 	}
 }
 
-func (a recordedAccount) balance() ledger.AccountBalance {
+func (a recordedAccount) toBalance() ledger.AccountBalance {
 	return ledger.AccountBalance{
 		DebitsPending:  ledger.Amount(a.DebitsPending),
 		DebitsPosted:   ledger.Amount(a.DebitsPosted),
@@ -75,7 +75,7 @@ type recordedTransfer struct {
 	Timestamp       uint64
 }
 
-func (t recordedTransfer) transfer() ledger.Transfer {
+func (t recordedTransfer) toTransfer() ledger.Transfer {
 	return ledger.Transfer{
 		ID:              ledger.ID(t.ID),
 		DebitAccountID:  ledger.ID(t.DebitAccountID),
@@ -119,8 +119,8 @@ func (f *recordedFilter) accountFilter(times timestamps) ledger.AccountFilter {
 		UserData64:   f.UserData64,
 		UserData32:   f.UserData32,
 		Code:         f.Code,
-		TimestampMin: times.own(f.TimestampMin),
-		TimestampMax: times.own(f.TimestampMax),
+		TimestampMin: times.ownTime(f.TimestampMin),
+		TimestampMax: times.ownTime(f.TimestampMax),
 		Limit:        f.Limit,
 		Flags:        ledger.AccountFilterFlags(f.Flags),
 	}
@@ -133,15 +133,15 @@ func (f *recordedFilter) queryFilter(times timestamps) ledger.QueryFilter {
 		UserData32:   f.UserData32,
 		Ledger:       f.Ledger,
 		Code:         f.Code,
-		TimestampMin: times.own(f.TimestampMin),
-		TimestampMax: times.own(f.TimestampMax),
+		TimestampMin: times.ownTime(f.TimestampMin),
+		TimestampMax: times.ownTime(f.TimestampMax),
 		Limit:        f.Limit,
 		Flags:        ledger.QueryFilterFlags(f.Flags),
 	}
 }
 
-// convert spells a list in the ledger's own types.
-func convert[From, To any](list []From, to func(From) To) []To {
+// convertList spells a list in the ledger's own types.
+func convertList[From, To any](list []From, to func(From) To) []To {
 	converted := make([]To, len(list))
 	for i := range list {
 		converted[i] = to(list[i])

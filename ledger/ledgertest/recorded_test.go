@@ -79,7 +79,7 @@ func TestReplayFails(t *testing.T) {
 			tb.Helper()
 			for story, err := range readScenarios("x", file) {
 				require.NoError(tb, err)
-				replay(tb, subjectOf(newSleepy()), story)
+				replayRecord(tb, subjectOf(newSleepy()), story)
 			}
 		})
 		require.NotEmpty(t, failure, is)
@@ -129,15 +129,15 @@ func readAll(file io.Reader) error {
 func TestTimestamps(t *testing.T) {
 	t.Parallel()
 	m := timestamps{}
-	require.NoError(t, m.pair(10, 100))
-	require.NoError(t, m.pair(20, 200))
-	require.NoError(t, m.pair(10, 100))
-	require.ErrorIs(t, m.pair(10, 101), errTimestamps, "one for two")
-	require.NoError(t, m.check())
-	require.Equal(t, uint64(200), m.own(20))
-	require.Equal(t, uint64(30), m.own(30), "not recorded")
-	require.NoError(t, m.pair(30, 200))
-	require.ErrorIs(t, m.check(), errTimestamps, "two for one")
+	require.NoError(t, m.pairTimes(10, 100))
+	require.NoError(t, m.pairTimes(20, 200))
+	require.NoError(t, m.pairTimes(10, 100))
+	require.ErrorIs(t, m.pairTimes(10, 101), errTimestamps, "one for two")
+	require.NoError(t, m.checkOrder())
+	require.Equal(t, uint64(200), m.ownTime(20))
+	require.Equal(t, uint64(30), m.ownTime(30), "not recorded")
+	require.NoError(t, m.pairTimes(30, 200))
+	require.ErrorIs(t, m.checkOrder(), errTimestamps, "two for one")
 	m[30] = 150
-	require.ErrorIs(t, m.check(), errTimestamps, "another order")
+	require.ErrorIs(t, m.checkOrder(), errTimestamps, "another order")
 }

@@ -11,23 +11,23 @@ import (
 // several: few enough for a server started with --development.
 const mostRecut = 60
 
-// variant is the turns of the program without those that only read, and with the
+// variantOf is the turns of the program without those that only read, and with the
 // same events cut into other requests.
-func (p *program) variant(random *rand.Rand) (turns []turn) {
+func (p *program) variantOf(random *rand.Rand) (turns []turn) {
 	var accounts [][]ledger.Account
 	var transfers [][]ledger.Transfer
 	flush := func() {
-		for _, request := range recut(random, accounts, accountHead) {
+		for _, request := range rebatchEvents(random, accounts, accountHead) {
 			turns = append(turns, accountsTurn(request))
 		}
-		for _, request := range recut(random, transfers, transferHead) {
+		for _, request := range rebatchEvents(random, transfers, transferHead) {
 			turns = append(turns, transfersTurn(request))
 		}
 		accounts, transfers = nil, nil
 	}
 	for _, t := range p.turns {
 		switch t := t.(type) {
-		case *inquiry:
+		case *query:
 		case accountsTurn:
 			if len(transfers) > 0 {
 				flush()
@@ -56,8 +56,8 @@ type unit[E any] struct {
 	mixed    bool // a request with imports and other events: the first one decides
 }
 
-// units cuts a request as far as its answers do not depend on it.
-func units[E any](request []E, headOf func(*E) head) (units []unit[E]) {
+// cutRequest cuts a request as far as its answers do not depend on it.
+func cutRequest[E any](request []E, headOf func(*E) head) (units []unit[E]) {
 	imported := headOf(&request[0]).imported
 	if slices.ContainsFunc(request, func(e E) bool { return headOf(&e).imported != imported }) {
 		return []unit[E]{{events: request, mixed: true}}
@@ -75,8 +75,8 @@ func units[E any](request []E, headOf func(*E) head) (units []unit[E]) {
 	return units
 }
 
-// recut puts the events of requests into others, in the same order.
-func recut[E any](random *rand.Rand, requests [][]E, headOf func(*E) head) (others [][]E) {
+// rebatchEvents puts the events of requests into others, in the same order.
+func rebatchEvents[E any](random *rand.Rand, requests [][]E, headOf func(*E) head) (others [][]E) {
 	var current []E
 	imported := false
 	flush := func() {
@@ -86,7 +86,7 @@ func recut[E any](random *rand.Rand, requests [][]E, headOf func(*E) head) (othe
 		current = nil
 	}
 	for _, request := range requests {
-		for _, u := range units(request, headOf) {
+		for _, u := range cutRequest(request, headOf) {
 			if u.mixed || u.imported != imported || len(current)+len(u.events) > mostRecut || random.IntN(5) == 0 {
 				flush()
 			}

@@ -21,8 +21,8 @@ var requestCases = []struct {
 	{"an import that is rolled back keeps its timestamp", (*requestTest).rolledBackImports},
 	{"requests above the limits are refused", (*requestTest).tooMuch},
 	{"invalid filters find nothing", (*requestTest).invalidFilters},
-	{"a query for everything", (*requestTest).everything},
-	{"pages join up", (*requestTest).pages},
+	{"a query for everything", (*requestTest).readNewest},
+	{"pages join up", (*requestTest).readByPages},
 	{"a context that has ended stops the request", (*requestTest).endedContext},
 	{"concurrent chains do not meet", (*requestTest).concurrentChains},
 	{"one of many creates an id", (*requestTest).concurrentCreates},
@@ -34,9 +34,9 @@ type requestTest struct {
 	t *testing.T
 }
 
-// pair creates two accounts, of a ledger number that nobody else uses, and returns
+// createPair creates two accounts, of a ledger number that nobody else uses, and returns
 // a transfer between them.
-func (r *requestTest) pair() ledger.Transfer {
+func (r *requestTest) createPair() ledger.Transfer {
 	number := rand.Uint32() | 1
 	accounts := []ledger.Account{
 		{ID: randomID(), Ledger: number, Code: 1},
@@ -55,8 +55,8 @@ func (r *requestTest) pair() ledger.Transfer {
 
 func randomID() ledger.ID { return ledger.NewID(rand.Uint64()|1, rand.Uint64()>>1) }
 
-// copies returns n transfers like the model under new ids.
-func copies(model ledger.Transfer, n int) []ledger.Transfer {
+// copyTransfers returns n transfers like the model under new ids.
+func copyTransfers(model ledger.Transfer, n int) []ledger.Transfer {
 	transfers := make([]ledger.Transfer, n)
 	for i := range transfers {
 		transfers[i] = model
@@ -91,7 +91,7 @@ func (r *requestTest) emptyRequests() {
 }
 
 func (r *requestTest) lookupOrder() {
-	transfers := copies(r.pair(), 2)
+	transfers := copyTransfers(r.createPair(), 2)
 	r.mustCreate(transfers...)
 	a, b, unknown := transfers[0].ID, transfers[1].ID, randomID()
 	found, err := r.LookupTransfers(r.t.Context(), []ledger.ID{b, unknown, a, b, {}, ledger.IDMax})
@@ -113,8 +113,8 @@ func (r *requestTest) lookupOrder() {
 }
 
 func (r *requestTest) denseTimestamps() {
-	first := r.pair()
-	second := copies(first, 1)[0]
+	first := r.createPair()
+	second := copyTransfers(first, 1)[0]
 	second.Amount = ledger.Amount{}
 	results, err := r.CreateTransfers(r.t.Context(), []ledger.Transfer{first, first, second, {}})
 	require.NoError(r.t, err)
@@ -125,15 +125,15 @@ func (r *requestTest) denseTimestamps() {
 		{Timestamp: slot + 2, Status: ledger.TransferCreated},
 		{Timestamp: slot + 3, Status: ledger.TransferIDMustNotBeZero},
 	}, results)
-	require.Greater(r.t, r.now(r.t), slot+3)
+	require.Greater(r.t, r.readClock(r.t), slot+3)
 }
 
 // rolledBackImports breaks a chain of imports in its middle: only what stands before
 // the breaker was tried, and keeps the timestamp that it asked for.
 func (r *requestTest) rolledBackImports() {
-	chain := copies(r.pair(), 3)
-	past := r.now(r.t)
-	r.sleep(r.t, markWait)
+	chain := copyTransfers(r.createPair(), 3)
+	past := r.readClock(r.t)
+	r.sleepFor(r.t, markWait)
 	for i := range chain {
 		chain[i].Flags, chain[i].Timestamp = ledger.TransferImported|ledger.TransferLinked, past+1+uint64(i)
 	}
@@ -152,7 +152,7 @@ func (r *requestTest) rolledBackImports() {
 }
 
 func (r *requestTest) endedContext() {
-	transfer := r.pair()
+	transfer := r.createPair()
 	ctx, cancel := context.WithCancel(r.t.Context())
 	cancel()
 	_, err := r.CreateTransfers(ctx, []ledger.Transfer{transfer})
@@ -171,7 +171,7 @@ func (r *requestTest) endedContext() {
 
 // closedLedger closes the ledger and asks it for everything.
 func (r *requestTest) closedLedger() {
-	transfer := r.pair()
+	transfer := r.createPair()
 	require.NoError(r.t, r.Close())
 	require.NoError(r.t, r.Close(), "a second Close does nothing")
 	ctx := r.t.Context()

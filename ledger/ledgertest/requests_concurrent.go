@@ -13,15 +13,15 @@ func (r *requestTest) concurrentChains() {
 	const senders = 64
 	chains := make([][]ledger.Transfer, senders)
 	results := make([][]ledger.CreateTransferResult, senders)
-	model := r.pair()
+	model := r.createPair()
 	for i := range chains {
-		chains[i] = copies(model, 2)
+		chains[i] = copyTransfers(model, 2)
 		chains[i][0].Flags = ledger.TransferLinked
 		if i%2 == 1 {
 			chains[i][1].Flags = ledger.TransferLinked
 		}
 	}
-	r.concurrently(senders, func(i int) error {
+	r.runConcurrently(senders, func(i int) error {
 		var err error
 		results[i], err = r.CreateTransfers(r.t.Context(), chains[i])
 		return err
@@ -42,9 +42,9 @@ func (r *requestTest) concurrentChains() {
 // concurrentCreates sends one transfer from many sides.
 func (r *requestTest) concurrentCreates() {
 	const senders = 16
-	transfer := r.pair()
+	transfer := r.createPair()
 	results := make([]ledger.CreateTransferResult, senders)
-	r.concurrently(senders, func(i int) error {
+	r.runConcurrently(senders, func(i int) error {
 		answer, err := r.CreateTransfers(r.t.Context(), []ledger.Transfer{transfer})
 		if err == nil {
 			results[i] = answer[0]
@@ -62,8 +62,8 @@ func (r *requestTest) concurrentCreates() {
 	require.Equal(r.t, 1, created)
 }
 
-// concurrently calls send for 0 to n-1 at the same time, and waits.
-func (r *requestTest) concurrently(n int, send func(i int) error) {
+// runConcurrently calls send for 0 to n-1 at the same time, and waits.
+func (r *requestTest) runConcurrently(n int, send func(i int) error) {
 	errs := make([]error, n)
 	var wg sync.WaitGroup
 	for i := range n {

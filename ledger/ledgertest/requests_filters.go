@@ -8,8 +8,8 @@ import (
 
 func (r *requestTest) tooMuch() {
 	ctx := r.t.Context()
-	transfer := r.pair()
-	_, err := r.CreateTransfers(ctx, copies(transfer, ledger.BatchMax+1))
+	transfer := r.createPair()
+	_, err := r.CreateTransfers(ctx, copyTransfers(transfer, ledger.BatchMax+1))
 	require.ErrorIs(r.t, err, ledger.ErrTooMuchData)
 	_, err = r.CreateAccounts(ctx, make([]ledger.Account, ledger.BatchMax+1))
 	require.ErrorIs(r.t, err, ledger.ErrTooMuchData)
@@ -38,7 +38,7 @@ func (r *requestTest) tooMuch() {
 }
 
 func (r *requestTest) invalidFilters() {
-	transfer := r.pair()
+	transfer := r.createPair()
 	timestamp := r.mustCreate(transfer)[0].Timestamp
 	account := ledger.AccountFilter{AccountID: transfer.DebitAccountID, Flags: ledger.AccountFilterDebits, Limit: 1}
 	query := ledger.QueryFilter{Ledger: transfer.Ledger, Limit: 1}
@@ -84,9 +84,9 @@ func (r *requestTest) invalidFilters() {
 	}
 }
 
-// everything asks for the newest of all transfers and accounts.
-func (r *requestTest) everything() {
-	transfers := copies(r.pair(), 2)
+// readNewest asks for the newest of all transfers and accounts.
+func (r *requestTest) readNewest() {
+	transfers := copyTransfers(r.createPair(), 2)
 	r.mustCreate(transfers...)
 	all := ledger.QueryFilter{Limit: 2, Flags: ledger.QueryFilterReversed}
 	found := r.queryTransfers(all, func(*ledger.QueryFilter) {})
@@ -98,9 +98,9 @@ func (r *requestTest) everything() {
 	require.Equal(r.t, ledger.NewAmount(2), accounts[0].CreditsPosted, "balances are those of now")
 }
 
-// pages reads 25 transfers four at a time, both ways.
-func (r *requestTest) pages() {
-	transfers := copies(r.pair(), 25)
+// readByPages reads 25 transfers four at a time, both ways.
+func (r *requestTest) readByPages() {
+	transfers := copyTransfers(r.createPair(), 25)
 	r.mustCreate(transfers...)
 	forward := ledger.QueryFilter{Ledger: transfers[0].Ledger, Limit: 4}
 	backward := forward

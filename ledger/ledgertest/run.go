@@ -15,9 +15,9 @@ import (
 type run struct {
 	tb      testing.TB
 	subject *subject
-	realm   realm
+	realm   idSpace
 	wild    bool
-	mirror  *mirror
+	mirror  *model
 
 	turn     int
 	compared uint64   // change events before this moment have been compared
@@ -29,7 +29,7 @@ type run struct {
 
 // newRun begins a run in a realm in which nothing is stored. Nobody else may write
 // until it ends.
-func newRun(tb testing.TB, s *subject, place realm, p *program) *run {
+func newRun(tb testing.TB, s *subject, place idSpace, p *program) *run {
 	tb.Helper()
 	r := &run{tb: tb, subject: s, realm: place, wild: p.wild, mirror: newMirror()}
 	r.setMark()
@@ -41,64 +41,64 @@ func newRun(tb testing.TB, s *subject, place realm, p *program) *run {
 // little time pass.
 func (r *run) setMark() {
 	r.tb.Helper()
-	r.mark = r.subject.now(r.tb)
+	r.mark = r.subject.readClock(r.tb)
 	r.lastSlot = r.mark
-	r.subject.sleep(r.tb, markWait)
+	r.subject.sleepFor(r.tb, markWait)
 }
 
-// where says which turn it is, for messages.
-func (r *run) where() string { return fmt.Sprintf("turn %d", r.turn) }
+// describeTurn says which turn it is, for messages.
+func (r *run) describeTurn() string { return fmt.Sprintf("turn %d", r.turn) }
 
-// take does the next turn.
-func (r *run) take(t turn) answer {
+// takeTurn does the next turn.
+func (r *run) takeTurn(t turn) answer {
 	r.tb.Helper()
 	r.turn++
-	return t.take(r)
+	return t.runOn(r)
 }
 
-func (markTurn) take(r *run) answer {
+func (markTurn) runOn(r *run) answer {
 	r.setMark()
 	return answer{}
 }
 
-func (n napTurn) take(r *run) answer {
-	r.rest(n)
+func (n napTurn) runOn(r *run) answer {
+	r.sleepFor(n)
 	return answer{}
 }
 
-// rest sleeps. Without change events it takes for granted that a nap is long
+// sleepFor sleeps. Without change events it takes for granted that a nap is long
 // enough for all that is due to expire.
-func (r *run) rest(n napTurn) {
+func (r *run) sleepFor(n napTurn) {
 	r.tb.Helper()
-	r.subject.sleep(r.tb, time.Duration(n))
-	r.wake()
+	r.subject.sleepFor(r.tb, time.Duration(n))
+	r.checkExpiries()
 }
 
-// wake looks at what happened while time passed.
-func (r *run) wake() {
+// checkExpiries looks at what happened while time passed.
+func (r *run) checkExpiries() {
 	r.tb.Helper()
 	if r.subject.feed == nil {
-		for _, hold := range r.mirror.due(r.subject.now(r.tb)) {
-			require.NoError(r.tb, r.mirror.expire(hold.ID, expiryOf(&hold)), r.where())
+		for _, hold := range r.mirror.dueHolds(r.subject.readClock(r.tb)) {
+			require.NoError(r.tb, r.mirror.expireHold(hold.ID, expiryOf(&hold)), r.describeTurn())
 		}
 	}
-	r.settle()
+	r.compareBooks()
 	if !r.wild {
-		require.Empty(r.tb, r.mirror.due(r.subject.now(r.tb)), "%s: holds that should have expired", r.where())
+		require.Empty(r.tb, r.mirror.dueHolds(r.subject.readClock(r.tb)), "%s: holds that should have expired", r.describeTurn())
 	}
 }
 
-func (events accountsTurn) take(r *run) answer { return r.createAccounts(r.sentAccounts(events)) }
+func (events accountsTurn) runOn(r *run) answer { return r.createAccounts(r.sentAccounts(events)) }
 
-func (events transfersTurn) take(r *run) answer { return r.createTransfers(r.sentTransfers(events)) }
+func (events transfersTurn) runOn(r *run) answer { return r.createTransfers(r.sentTransfers(events)) }
 
 // sentAccounts are the events as they are sent: in the realm of the run.
 func (r *run) sentAccounts(events []ledger.Account) []ledger.Account {
 	sent := make([]ledger.Account, len(events))
 	for i := range events {
-		sent[i] = r.realm.account(events[i])
+		sent[i] = r.realm.mapAccount(events[i])
 		if sent[i].Flags.Has(ledger.AccountImported) {
-			sent[i].Timestamp = r.timestamp(sent[i].Timestamp)
+			sent[i].Timestamp = r.importTime(sent[i].Timestamp)
 		}
 	}
 	return sent
@@ -108,16 +108,16 @@ func (r *run) sentAccounts(events []ledger.Account) []ledger.Account {
 func (r *run) sentTransfers(events []ledger.Transfer) []ledger.Transfer {
 	sent := make([]ledger.Transfer, len(events))
 	for i := range events {
-		sent[i] = r.realm.transfer(events[i])
+		sent[i] = r.realm.mapTransfer(events[i])
 		if sent[i].Flags.Has(ledger.TransferImported) {
-			sent[i].Timestamp = r.timestamp(sent[i].Timestamp)
+			sent[i].Timestamp = r.importTime(sent[i].Timestamp)
 		}
 	}
 	return sent
 }
 
-// timestamp is that of an imported event, as a program writes it.
-func (r *run) timestamp(n uint64) uint64 {
+// importTime is that of an imported event, as a program writes it.
+func (r *run) importTime(n uint64) uint64 {
 	if n == 0 || n >= stampsEnd {
 		return n
 	}
@@ -128,7 +128,7 @@ func (r *run) timestamp(n uint64) uint64 {
 func (r *run) createAccounts(sent []ledger.Account) answer {
 	r.tb.Helper()
 	results, err := r.subject.CreateAccounts(r.tb.Context(), sent)
-	require.NoError(r.tb, err, r.where())
+	require.NoError(r.tb, err, r.describeTurn())
 	heads, verdicts := make([]head, len(sent)), make([]verdict, len(results))
 	for i := range sent {
 		heads[i] = accountHead(&sent[i])
@@ -136,7 +136,7 @@ func (r *run) createAccounts(sent []ledger.Account) answer {
 	for i, result := range results {
 		verdicts[i] = accountVerdict(result)
 	}
-	r.accept(heads, verdicts, func(id ledger.ID) uint64 {
+	r.acceptResults(heads, verdicts, func(id ledger.ID) uint64 {
 		if a := r.mirror.accountIDs[id]; a != nil {
 			return a.Timestamp
 		}
@@ -149,7 +149,7 @@ func (r *run) createAccounts(sent []ledger.Account) answer {
 func (r *run) createTransfers(sent []ledger.Transfer) answer {
 	r.tb.Helper()
 	results, err := r.subject.CreateTransfers(r.tb.Context(), sent)
-	require.NoError(r.tb, err, r.where())
+	require.NoError(r.tb, err, r.describeTurn())
 	heads, verdicts := make([]head, len(sent)), make([]verdict, len(results))
 	for i := range sent {
 		heads[i] = transferHead(&sent[i])
@@ -157,8 +157,8 @@ func (r *run) createTransfers(sent []ledger.Transfer) answer {
 	for i, result := range results {
 		verdicts[i] = transferVerdict(result)
 	}
-	r.accept(heads, verdicts, func(id ledger.ID) uint64 {
-		t, _ := r.mirror.transfer(id)
+	r.acceptResults(heads, verdicts, func(id ledger.ID) uint64 {
+		t, _ := r.mirror.applyTransfer(id)
 		return t.Timestamp
 	}, func(i int) error { return r.mirror.createTransfer(sent[i], verdicts[i].timestamp) })
 	return answer{verdicts: verdicts}

@@ -39,32 +39,32 @@ func transferVerdict(r ledger.CreateTransferResult) verdict {
 	return verdict{r.Status.String(), r.Status.Outcome(), r.Status == ledger.TransferLinkedEventFailed, r.Timestamp}
 }
 
-// accept checks the results of a request and does in the mirror what was created.
+// acceptResults checks the results of a request and does in the mirror what was created.
 // stored is the timestamp of the object with the id, 0 if there is none.
-func (r *run) accept(
+func (r *run) acceptResults(
 	heads []head, verdicts []verdict, stored func(ledger.ID) uint64, create func(i int) error,
 ) {
 	r.tb.Helper()
-	require.Len(r.tb, verdicts, len(heads), r.where())
-	news := r.expiries(r.changes())
+	require.Len(r.tb, verdicts, len(heads), r.describeTurn())
+	news := r.newExpiries(r.readChanges())
 	first := r.firstSlot(heads, verdicts)
 	before := slices.IndexFunc(news, func(e ledger.ChangeEvent) bool { return e.Timestamp > first })
 	if before < 0 {
 		before = len(news)
 	}
-	r.expire(news[:before])
+	r.applyExpiries(news[:before])
 	for i, v := range verdicts {
 		r.timeline = append(r.timeline, v.timestamp)
 		switch v.outcome { //nolint:exhaustive // all others change nothing
 		case ledger.OutcomeApplied:
-			require.NoError(r.tb, create(i), "%s, event %d", r.where(), i)
+			require.NoError(r.tb, create(i), "%s, event %d", r.describeTurn(), i)
 		case ledger.OutcomeAlreadyApplied:
-			require.Equal(r.tb, r.existing(heads[:i], verdicts, heads[i].id, stored), v.timestamp,
-				"%s, event %d: exists, but since when", r.where(), i)
+			require.Equal(r.tb, r.existingTime(heads[:i], verdicts, heads[i].id, stored), v.timestamp,
+				"%s, event %d: exists, but since when", r.describeTurn(), i)
 		}
 	}
-	r.expire(news[before:])
-	r.settle()
+	r.applyExpiries(news[before:])
+	r.compareBooks()
 }
 
 // firstSlot checks that the request has its timestamps to itself, one for each
@@ -79,13 +79,13 @@ func (r *run) firstSlot(heads []head, verdicts []verdict) uint64 {
 			continue // the stored object's
 		case heads[i].imported && (v.outcome == ledger.OutcomeApplied || v.failed && !behindBreaker(heads, verdicts, i)):
 			// The one asked for, which the event had even if it was rolled back.
-			require.Equal(r.tb, heads[i].timestamp, v.timestamp, "%s, event %d", r.where(), i)
+			require.Equal(r.tb, heads[i].timestamp, v.timestamp, "%s, event %d", r.describeTurn(), i)
 			continue
 		case first == 0:
 			first = v.timestamp - uint64(i)
-			require.Greater(r.tb, first, r.lastSlot, "%s: a timestamp was given twice", r.where())
+			require.Greater(r.tb, first, r.lastSlot, "%s: a timestamp was given twice", r.describeTurn())
 		}
-		require.Equal(r.tb, first+uint64(i), v.timestamp, "%s, event %d: %s", r.where(), i, v.status)
+		require.Equal(r.tb, first+uint64(i), v.timestamp, "%s, event %d: %s", r.describeTurn(), i, v.status)
 	}
 	if first == 0 {
 		return r.lastSlot
@@ -106,9 +106,9 @@ func behindBreaker(heads []head, verdicts []verdict, i int) bool {
 	return false
 }
 
-// existing is the timestamp of the object with the id that is there before an
+// existingTime is the timestamp of the object with the id that is there before an
 // event: a stored one, or one of the same chain that was rolled back with it.
-func (r *run) existing(
+func (r *run) existingTime(
 	before []head, verdicts []verdict, id ledger.ID, stored func(ledger.ID) uint64,
 ) uint64 {
 	if timestamp := stored(id); timestamp != 0 {

@@ -9,49 +9,49 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// settle compares the accounts and the new change events with the mirror.
-func (r *run) settle() {
+// compareBooks compares the accounts and the new change events with the mirror.
+func (r *run) compareBooks() {
 	r.tb.Helper()
 	ids := make([]ledger.ID, len(r.mirror.accounts))
 	for i, a := range r.mirror.accounts {
 		ids[i] = a.ID
 	}
 	var accounts []ledger.Account
-	changes := r.steadily(func() {
+	changes := r.retryUntilSteady(func() {
 		var err error
 		accounts, err = r.subject.LookupAccounts(r.tb.Context(), ids)
-		require.NoError(r.tb, err, r.where())
+		require.NoError(r.tb, err, r.describeTurn())
 	})
 	all := make(sums)
-	all.add(accounts)
+	all.addAccount(accounts)
 	all.requireEqual(r.tb)
-	requireSame(r.tb, r.mirror.accountsNow(), accounts, "%s: accounts", r.where())
+	requireSame(r.tb, r.mirror.accountsNow(), accounts, "%s: accounts", r.describeTurn())
 	if r.subject.feed != nil {
-		requireSame(r.tb, r.mirror.changesFrom(r.compared), changes, "%s: change events", r.where())
+		requireSame(r.tb, r.mirror.changesFrom(r.compared), changes, "%s: change events", r.describeTurn())
 	}
 	if n := len(r.mirror.transfers); n > 0 {
 		r.compared = r.mirror.transfers[n-1].Timestamp + 1
 	}
 }
 
-// steadily asks until no hold has expired meanwhile, so that the mirror is at the
+// retryUntilSteady asks until no hold has expired meanwhile, so that the mirror is at the
 // moment of the last answer. It returns the change events since the last settling.
-func (r *run) steadily(ask func()) []ledger.ChangeEvent {
+func (r *run) retryUntilSteady(ask func()) []ledger.ChangeEvent {
 	r.tb.Helper()
 	for {
 		ask()
-		changes := r.changes()
-		news := r.expiries(changes)
+		changes := r.readChanges()
+		news := r.newExpiries(changes)
 		if len(news) == 0 {
 			return changes
 		}
-		r.expire(news)
+		r.applyExpiries(news)
 	}
 }
 
-// changes are the run's change events that have not been compared yet, and
+// readChanges are the run's change events that have not been compared yet, and
 // perhaps some expiries that have.
-func (r *run) changes() []ledger.ChangeEvent {
+func (r *run) readChanges() []ledger.ChangeEvent {
 	r.tb.Helper()
 	return r.changesFrom(r.compared)
 }
@@ -67,8 +67,8 @@ func (r *run) changesFrom(timestamp uint64) []ledger.ChangeEvent {
 	return slices.DeleteFunc(changes, func(e ledger.ChangeEvent) bool { return e.TransferID.Hi != r.realm.ids })
 }
 
-// expiries are those that the mirror does not know yet.
-func (r *run) expiries(changes []ledger.ChangeEvent) (news []ledger.ChangeEvent) {
+// newExpiries are those that the mirror does not know yet.
+func (r *run) newExpiries(changes []ledger.ChangeEvent) (news []ledger.ChangeEvent) {
 	for i := range changes {
 		e := &changes[i]
 		if e.Type == ledger.ChangeEventTwoPhaseExpired && r.mirror.held[e.TransferID] {
@@ -78,19 +78,19 @@ func (r *run) expiries(changes []ledger.ChangeEvent) (news []ledger.ChangeEvent)
 	return news
 }
 
-func (r *run) expire(news []ledger.ChangeEvent) {
+func (r *run) applyExpiries(news []ledger.ChangeEvent) {
 	r.tb.Helper()
 	for i := range news {
-		require.NoError(r.tb, r.mirror.expire(news[i].TransferID, news[i].Timestamp), r.where())
+		require.NoError(r.tb, r.mirror.expireHold(news[i].TransferID, news[i].Timestamp), r.describeTurn())
 	}
 }
 
-// everything reads all that the run has stored, by queries, compares it with the
+// readEverything reads all that the run has stored, by queries, compares it with the
 // mirror and returns it.
-func (r *run) everything() answer {
+func (r *run) readEverything() answer {
 	r.tb.Helper()
 	var got answer
-	r.steadily(func() {
+	r.retryUntilSteady(func() {
 		got = answer{accounts: r.allAccounts(), transfers: r.allTransfers(), balances: r.allBalances()}
 		got.changes = r.changesFrom(r.start)
 	})
@@ -108,7 +108,7 @@ func (r *run) everything() answer {
 
 func (r *run) allAccounts() []ledger.Account {
 	r.tb.Helper()
-	return pages(r.tb, accountTimestamp, r.start, func(from uint64) []ledger.Account {
+	return readPages(r.tb, accountTimestamp, r.start, func(from uint64) []ledger.Account {
 		page, err := r.subject.QueryAccounts(r.tb.Context(), ledger.QueryFilter{TimestampMin: from, Limit: ledger.QueryMax})
 		require.NoError(r.tb, err)
 		return page
@@ -117,7 +117,7 @@ func (r *run) allAccounts() []ledger.Account {
 
 func (r *run) allTransfers() []ledger.Transfer {
 	r.tb.Helper()
-	return pages(r.tb, transferTimestamp, r.start, func(from uint64) []ledger.Transfer {
+	return readPages(r.tb, transferTimestamp, r.start, func(from uint64) []ledger.Transfer {
 		page, err := r.subject.QueryTransfers(r.tb.Context(), ledger.QueryFilter{TimestampMin: from, Limit: ledger.QueryMax})
 		require.NoError(r.tb, err)
 		return page
@@ -141,14 +141,14 @@ func bothSides(id ledger.ID) ledger.AccountFilter {
 	}
 }
 
-// release ends the run with nothing held, as what is left would expire under
+// releaseHolds ends the run with nothing held, as what is left would expire under
 // somebody else's eyes: every hold can be voided, on closed accounts too.
-func (r *run) release() {
+func (r *run) releaseHolds() {
 	r.tb.Helper()
 	if r.wild {
 		// Some may be due. What is left must not expire just now: no pause of a
 		// program ends on such a fraction.
-		r.rest(napTurn(nap + 777_777*time.Nanosecond))
+		r.sleepFor(napTurn(nap + 777_777*time.Nanosecond))
 	}
 	var voids []ledger.Transfer
 	for i := range r.mirror.transfers {

@@ -8,7 +8,7 @@ import (
 )
 
 // accountEvent is an A statement; ids, the ledger number and the timestamp are
-// the scenario's own until player.account translates them.
+// the scenario's own until player.mapAccount translates them.
 type accountEvent struct {
 	ledger.Account
 	at    origin
@@ -28,12 +28,12 @@ var accountFlags = map[string]ledger.AccountFlags{
 
 func (p *parser) addAccount(w *arguments, want []string) error {
 	e := accountEvent{at: p.at, Account: ledger.Account{Ledger: 1, Code: 1}}
-	id, err := w.number("id")
+	id, err := w.readNumber("id")
 	if err != nil {
 		return err
 	}
 	e.ID, e.Flags = ledger.ID(id), takeFlags(w, accountFlags)
-	if _, err := w.assign(map[string]any{
+	if _, err := w.assignFields(map[string]any{
 		"l": &e.Ledger, "c": &e.Code, "u128": &e.UserData128, "u64": &e.UserData64, "u32": &e.UserData32,
 		"res": &e.Reserved, "dp": &e.DebitsPending, "d": &e.DebitsPosted,
 		"cp": &e.CreditsPending, "cr": &e.CreditsPosted, "ts": &e.stamp,
@@ -43,10 +43,10 @@ func (p *parser) addAccount(w *arguments, want []string) error {
 	if e.want, err = statusNamed(want, ledger.AccountCreated, ledger.CreateAccountStatuses()); err != nil {
 		return err
 	}
-	call, ok := p.last().(*accountsCall)
+	call, ok := p.lastStep().(*accountsCall)
 	if !ok {
 		call = &accountsCall{}
-		p.add(call)
+		p.addStep(call)
 	}
 	call.events = append(call.events, e)
 	p.joins = true
@@ -83,7 +83,7 @@ func transferFields(t *ledger.Transfer) map[string]any {
 
 func (p *parser) addTransfer(w *arguments, want []string) error {
 	e := transferEvent{at: p.at}
-	id, err := w.number("id")
+	id, err := w.readNumber("id")
 	if err != nil {
 		return err
 	}
@@ -91,23 +91,23 @@ func (p *parser) addTransfer(w *arguments, want []string) error {
 	if err := e.setSides(w); err != nil {
 		return err
 	}
-	amount, err := w.number("amount")
+	amount, err := w.readNumber("amount")
 	if err != nil {
 		return err
 	}
 	e.Amount, e.Flags = ledger.Amount(amount), takeFlags(w, transferFlags)
 	fields := transferFields(&e.Transfer)
 	fields["ts"] = &e.stamp
-	if _, err := w.assign(fields); err != nil {
+	if _, err := w.assignFields(fields); err != nil {
 		return err
 	}
 	if e.want, err = statusNamed(want, ledger.TransferCreated, ledger.CreateTransferStatuses()); err != nil {
 		return err
 	}
-	call, ok := p.last().(*transfersCall)
+	call, ok := p.lastStep().(*transfersCall)
 	if !ok {
 		call = &transfersCall{}
-		p.add(call)
+		p.addStep(call)
 	}
 	call.events = append(call.events, e)
 	p.joins = true

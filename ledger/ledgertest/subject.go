@@ -24,11 +24,11 @@ type subject struct {
 }
 
 // newSubject opens a ledger and closes it when the test is over.
-func newSubject(t *testing.T, open func(*testing.T) ledger.Ledger, answers *tally) *subject {
+func newSubject(t *testing.T, open func(*testing.T) ledger.Ledger, answers *coverage) *subject {
 	t.Helper()
 	l := open(t)
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
-	return subjectOf(l).counting(answers)
+	return subjectOf(l).withCoverage(answers)
 }
 
 func subjectOf(l ledger.Ledger) *subject {
@@ -38,8 +38,8 @@ func subjectOf(l ledger.Ledger) *subject {
 	return s
 }
 
-// counting is the same ledger, with its answers counted.
-func (s *subject) counting(answers *tally) *subject {
+// withCoverage is the same ledger, with its answers counted.
+func (s *subject) withCoverage(answers *coverage) *subject {
 	return &subject{&counted{s.Ledger, answers}, s.feed, s.sleeper}
 }
 
@@ -56,8 +56,8 @@ func (s *subject) usualPauses() pauses {
 // change events tell what has expired when.
 func (s *subject) canRunWild() bool { return s.sleeper != nil && s.feed != nil }
 
-// sleep lets time pass on the ledger, its own or the real one.
-func (s *subject) sleep(tb testing.TB, d time.Duration) {
+// sleepFor lets time pass on the ledger, its own or the real one.
+func (s *subject) sleepFor(tb testing.TB, d time.Duration) {
 	tb.Helper()
 	if s.sleeper != nil {
 		s.sleeper.Sleep(d)
@@ -69,8 +69,8 @@ func (s *subject) sleep(tb testing.TB, d time.Duration) {
 	}
 }
 
-// now is the ledger's time: the answer to an event that is always refused.
-func (s *subject) now(tb testing.TB) uint64 {
+// readClock is the ledger's time: the answer to an event that is always refused.
+func (s *subject) readClock(tb testing.TB) uint64 {
 	tb.Helper()
 	results, err := s.CreateTransfers(tb.Context(), []ledger.Transfer{{}})
 	require.NoError(tb, err)
@@ -82,7 +82,7 @@ func (s *subject) now(tb testing.TB) uint64 {
 // have a feed.
 func (s *subject) changesSince(tb testing.TB, timestamp uint64) []ledger.ChangeEvent {
 	tb.Helper()
-	return pages(tb, changeTimestamp, timestamp, func(from uint64) []ledger.ChangeEvent {
+	return readPages(tb, changeTimestamp, timestamp, func(from uint64) []ledger.ChangeEvent {
 		filter := ledger.ChangeEventsFilter{TimestampMin: from, Limit: ledger.ChangeEventsMax}
 		page, err := s.feed.GetChangeEvents(tb.Context(), filter)
 		require.NoError(tb, err)

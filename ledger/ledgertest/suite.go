@@ -36,12 +36,12 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 func RunAll(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 	t.Helper()
 	answers := newTally()
-	t.Run("suite", func(t *testing.T) { runSuite(t, open, answers.part()) })
-	t.Run("recorded", func(t *testing.T) { runRecorded(t, open, answers.part()) })
-	answers.log(t, "suite and recorded answers")
+	t.Run("suite", func(t *testing.T) { runSuite(t, open, answers.newPart()) })
+	t.Run("recorded", func(t *testing.T) { runRecorded(t, open, answers.newPart()) })
+	answers.logCounts(t, "suite and recorded answers")
 }
 
-func runSuite(t *testing.T, open func(t *testing.T) ledger.Ledger, answers *tally) {
+func runSuite(t *testing.T, open func(t *testing.T) ledger.Ledger, answers *coverage) {
 	t.Helper()
 	t.Run("scenarios", func(t *testing.T) { runScenarios(t, open, answers) })
 	t.Run("requests", func(t *testing.T) {
@@ -59,26 +59,26 @@ func runSuite(t *testing.T, open func(t *testing.T) ledger.Ledger, answers *tall
 		runSeed(t, s, Seed(t))
 		RequireConserved(t, s)
 	})
-	answers.log(t, "the suite")
+	answers.logCounts(t, "the suite")
 }
 
 // runScenarios tells all scenarios to one ledger: first those that need no time,
 // one after another, then those that wait.
-func runScenarios(t *testing.T, open func(t *testing.T) ledger.Ledger, answers *tally) {
+func runScenarios(t *testing.T, open func(t *testing.T) ledger.Ledger, answers *coverage) {
 	t.Helper()
-	s, rules := newSubject(t, open, nil), answers.part()
+	s, rules := newSubject(t, open, nil), answers.newPart()
 	var waiting []story
 	for _, c := range slices.Concat(
-		storiesOf(t, "rules.txt", s.counting(rules)), storiesOf(t, "edges.txt", s.counting(answers)),
+		storiesOf(t, "rules.txt", s.withCoverage(rules)), storiesOf(t, "edges.txt", s.withCoverage(answers)),
 	) {
-		if c.sleeps() {
+		if c.needsTime() {
 			waiting = append(waiting, c)
 		} else {
-			t.Run(c.name, c.tell)
+			t.Run(c.name, c.playScenario)
 		}
 	}
 	t.Run("waiting", func(t *testing.T) { tellWaiting(t, s.sleeper != nil, waiting) })
-	rules.log(t, "rules.txt")
+	rules.logCounts(t, "rules.txt")
 	RequireConserved(t, s)
 }
 
@@ -88,7 +88,7 @@ type story struct {
 	subject *subject
 }
 
-func (c story) tell(t *testing.T) { play(t, c.subject, c.scenario) }
+func (c story) playScenario(t *testing.T) { playStep(t, c.subject, c.scenario) }
 
 // tellWaiting tells scenarios that sleep. In real time they sleep side by side
 // (t.Parallel would let only as many as there are processors). Where time is moved
@@ -97,7 +97,7 @@ func tellWaiting(t *testing.T, byHand bool, stories []story) {
 	t.Helper()
 	var sleeping sync.WaitGroup
 	for _, c := range stories {
-		run := func() { t.Run(c.name, c.tell) }
+		run := func() { t.Run(c.name, c.playScenario) }
 		if byHand {
 			run()
 		} else {
@@ -120,6 +120,6 @@ func storiesOf(t *testing.T, name string, s *subject) (stories []story) {
 	return stories
 }
 
-func (c scenario) sleeps() bool {
+func (c scenario) needsTime() bool {
 	return slices.ContainsFunc(c.steps, func(s step) bool { _, ok := s.(sleepStep); return ok })
 }

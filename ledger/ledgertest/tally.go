@@ -10,27 +10,27 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// tally counts the answers that a suite, or a part of it, has met.
-type tally struct {
-	whole *tally // that of which this one is a part, nil if none
+// coverage counts the answers that a suite, or a part of it, has met.
+type coverage struct {
+	whole *coverage // that of which this one is a part, nil if none
 
 	mu        sync.Mutex
 	accounts  map[ledger.CreateAccountStatus]int
 	transfers map[ledger.CreateTransferStatus]int
 }
 
-func newTally() *tally { return (*tally)(nil).part() }
+func newTally() *coverage { return (*coverage)(nil).newPart() }
 
-// part is a tally whose counts go to this one, too.
-func (a *tally) part() *tally {
-	return &tally{
+// newPart is a tally whose counts go to this one, too.
+func (a *coverage) newPart() *coverage {
+	return &coverage{
 		whole:     a,
 		accounts:  make(map[ledger.CreateAccountStatus]int),
 		transfers: make(map[ledger.CreateTransferStatus]int),
 	}
 }
 
-func (a *tally) addAccounts(results []ledger.CreateAccountResult) {
+func (a *coverage) addAccounts(results []ledger.CreateAccountResult) {
 	for ; a != nil; a = a.whole {
 		a.mu.Lock()
 		for _, r := range results {
@@ -40,7 +40,7 @@ func (a *tally) addAccounts(results []ledger.CreateAccountResult) {
 	}
 }
 
-func (a *tally) addTransfers(results []ledger.CreateTransferResult) {
+func (a *coverage) addTransfers(results []ledger.CreateTransferResult) {
 	for ; a != nil; a = a.whole {
 		a.mu.Lock()
 		for _, r := range results {
@@ -50,17 +50,17 @@ func (a *tally) addTransfers(results []ledger.CreateTransferResult) {
 	}
 }
 
-// log says how often each status was met, and which ones never were.
-func (a *tally) log(t *testing.T, what string) {
+// logCounts says how often each status was met, and which ones never were.
+func (a *coverage) logCounts(t *testing.T, what string) {
 	t.Helper()
-	t.Log(a.report(what))
+	t.Log(a.reportCounts(what))
 }
 
-func (a *tally) report(what string) string {
+func (a *coverage) reportCounts(what string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	accounts := count("account", a.accounts, ledger.CreateAccountStatuses())
-	transfers := count("transfer", a.transfers, ledger.CreateTransferStatuses())
+	accounts := countAnswers("account", a.accounts, ledger.CreateAccountStatuses())
+	transfers := countAnswers("transfer", a.transfers, ledger.CreateTransferStatuses())
 	never := append(accounts.never, transfers.never...)
 	if len(never) == 0 {
 		never = []string{"none"}
@@ -77,7 +77,7 @@ type counts struct {
 	never            []string
 }
 
-func count[S interface {
+func countAnswers[S interface {
 	comparable
 	fmt.Stringer
 }](kind string, met map[S]int, all []S) counts {
@@ -99,7 +99,7 @@ func count[S interface {
 // counted is a ledger whose answers are counted.
 type counted struct {
 	ledger.Ledger
-	answers *tally
+	answers *coverage
 }
 
 func (c *counted) CreateAccounts(

@@ -17,7 +17,7 @@ type timestamps map[uint64]uint64
 
 var errTimestamps = errors.New("timestamps are in another order")
 
-func (m timestamps) pair(recorded, own uint64) error {
+func (m timestamps) pairTimes(recorded, own uint64) error {
 	if known, ok := m[recorded]; ok && known != own {
 		return fmt.Errorf("%w: %d stood for %d, now for %d", errTimestamps, recorded, known, own)
 	}
@@ -25,8 +25,8 @@ func (m timestamps) pair(recorded, own uint64) error {
 	return nil
 }
 
-// check sees to it that both ledgers put everything in the same order.
-func (m timestamps) check() error {
+// checkOrder sees to it that both ledgers put everything in the same order.
+func (m timestamps) checkOrder() error {
 	recorded := make([]uint64, 0, len(m))
 	for at := range m {
 		recorded = append(recorded, at)
@@ -41,9 +41,9 @@ func (m timestamps) check() error {
 	return nil
 }
 
-// own translates a timestamp of a filter. One that was not recorded is not the
+// ownTime translates a timestamp of a filter. One that was not recorded is not the
 // ledger's and stays what it is.
-func (m timestamps) own(recorded uint64) uint64 {
+func (m timestamps) ownTime(recorded uint64) uint64 {
 	if own, ok := m[recorded]; ok {
 		return own
 	}
@@ -60,7 +60,7 @@ func requirePaired[T comparable](
 	for i := range want {
 		own := stamps(&got[i])
 		for j, recorded := range stamps(&want[i]) {
-			require.NoError(tb, times.pair(*recorded, *own[j]), "%s, row %d", message, i)
+			require.NoError(tb, times.pairTimes(*recorded, *own[j]), "%s, row %d", message, i)
 			*recorded = *own[j]
 		}
 	}

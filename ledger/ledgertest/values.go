@@ -17,7 +17,7 @@ import (
 // arguments are the words of a statement that are still to be read.
 type arguments struct{ words []string }
 
-func (w *arguments) next(what string) (string, error) {
+func (w *arguments) nextWord(what string) (string, error) {
 	if len(w.words) == 0 {
 		return "", fmt.Errorf("%s missing", what)
 	}
@@ -26,33 +26,33 @@ func (w *arguments) next(what string) (string, error) {
 	return word, nil
 }
 
-func (w *arguments) number(what string) (uint128.Uint128, error) {
-	word, err := w.next(what)
+func (w *arguments) readNumber(what string) (uint128.Uint128, error) {
+	word, err := w.nextWord(what)
 	if err != nil {
 		return uint128.Zero, err
 	}
 	return parseNumber(word)
 }
 
-// field reads a number into a field, as assign does.
-func (w *arguments) field(what string, field any) error {
-	word, err := w.next(what)
+// readField reads a number into a field, as assign does.
+func (w *arguments) readField(what string, field any) error {
+	word, err := w.nextWord(what)
 	if err != nil {
 		return err
 	}
 	return setField(field, word)
 }
 
-func (w *arguments) end() error {
+func (w *arguments) expectEnd() error {
 	if len(w.words) > 0 {
 		return fmt.Errorf("%q was not expected", strings.Join(w.words, " "))
 	}
 	return nil
 }
 
-// assign reads all remaining words as field=value, into the field of that name,
+// assignFields reads all remaining words as field=value, into the field of that name,
 // and returns the names.
-func (w *arguments) assign(fields map[string]any) (names []string, err error) {
+func (w *arguments) assignFields(fields map[string]any) (names []string, err error) {
 	for _, word := range w.words {
 		name, value, ok := strings.Cut(word, "=")
 		field, known := fields[name]

@@ -17,19 +17,19 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// What package ledger does not promise for every answer, TigerBeetle's client does.
+// TigerBeetle's client never returns nil rows; package ledger does not promise it for every answer.
 func TestNoNilAnswer(t *testing.T) {
 	t.Parallel()
 	c := New(embedded.New()).(*client)
 	defer c.Close()
-	answer, err := ask[tb.Account](c, func(context.Context, []ledger.ID) ([]ledger.Account, error) {
+	answer, err := askLedger[tb.Account](c, func(context.Context, []ledger.ID) ([]ledger.Account, error) {
 		return nil, nil
 	}, nil)
 	require.NoError(t, err)
 	require.Equal(t, []tb.Account{}, answer)
 }
 
-// However the ledger fails, the caller sees nothing of it before Close.
+// However the ledger fails, the caller sees no error before Close.
 func TestFailuresAreSilence(t *testing.T) {
 	t.Parallel()
 	for _, failure := range []error{ledger.ErrClosed, ledger.ErrOutcomeUnknown, errors.New("no space left")} {
@@ -38,7 +38,7 @@ func TestFailuresAreSilence(t *testing.T) {
 			var caller sync.WaitGroup
 			returned := false
 			caller.Go(func() {
-				answer, err := ask[tb.Account](c, func(context.Context, []ledger.ID) ([]ledger.Account, error) {
+				answer, err := askLedger[tb.Account](c, func(context.Context, []ledger.ID) ([]ledger.Account, error) {
 					return nil, failure
 				}, nil)
 				returned = true

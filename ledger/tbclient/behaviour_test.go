@@ -12,16 +12,15 @@ import (
 	tb "github.com/tigerbeetle/tigerbeetle-go"
 )
 
-// The cases of this file are written against TigerBeetle's interface and hold for
-// the real client too. To see that they do, add a test that calls testClient with
+// The cases of this file use TigerBeetle's interface and hold for the real client too. To verify
+// it, add a test that calls testClient with
 //
 //	tb.NewClient(tb.ToUint128(0), []string{"3000"})
 //
-// and testAway with a client of an address where nobody listens. Ids are drawn at
-// random, so that the cluster may hold other things.
+// and testAway with a client of an address without a listener. Ids are random, so the cluster may
+// have other rows.
 
-// testClient runs all cases that need a ledger. Each opens its own session of the
-// same one.
+// testClient runs all cases that need a ledger. Each opens its own session of the same ledger.
 func testClient(t *testing.T, open func(t *testing.T) tb.Client) {
 	t.Helper()
 	for name, run := range map[string]func(*testing.T, tb.Client){
@@ -49,7 +48,7 @@ func testClient(t *testing.T, open func(t *testing.T) tb.Client) {
 	})
 }
 
-// call is one of the operations with n events or a limit of n, as rows and error.
+// call is one operation with n events or a limit of n. It returns the number of rows and the error.
 type call struct {
 	name string
 	do   func(c tb.Client, n int) (rows any, err error)
@@ -95,7 +94,7 @@ func testEmptyAnswers(t *testing.T, c tb.Client) {
 	}
 }
 
-// More than the largest server takes: 8189 events or rows.
+// Requests above the limit of the largest server: 8189 events or rows.
 func testTooMuchData(t *testing.T, c tb.Client) {
 	t.Helper()
 	for _, call := range calls {
@@ -121,8 +120,8 @@ func testClosed(t *testing.T, c tb.Client) {
 	require.Equal(t, tb.ErrClientClosed, c.Nop())
 }
 
-// Close comes while calls of all kinds are made: each is answered or learns that
-// the client is closed, and none is left behind.
+// Close comes during calls of all kinds: each is answered or returns ErrClientClosed, and no call
+// is left behind.
 func testClosedMeanwhile(t *testing.T, c tb.Client) {
 	t.Helper()
 	var callers, closers sync.WaitGroup
@@ -153,8 +152,8 @@ func testClosedMeanwhile(t *testing.T, c tb.Client) {
 	require.Equal(t, tb.ErrClientClosed, c.Nop())
 }
 
-// testAway is for a client with which TigerBeetle is out of reach. settle returns
-// when every call that ends by itself has ended.
+// testAway needs a client that cannot reach TigerBeetle. settle returns when every call that ends
+// by itself has ended.
 func testAway(t *testing.T, c tb.Client, settle func()) {
 	t.Helper()
 	var callers sync.WaitGroup

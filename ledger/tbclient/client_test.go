@@ -23,10 +23,10 @@ func TestClient(t *testing.T) {
 	t.Run("cases", func(t *testing.T) {
 		testClient(t, func(*testing.T) tb.Client { return tbclient.New(l) })
 	})
-	ledgertest.RequireNothingHeld(t, l) // which also shows that no client closed it
+	ledgertest.RequireNothingHeld(t, l) // this also shows that no client closed the ledger
 }
 
-// A ledger that fails is a cluster that does not answer: calls wait for Close.
+// A failing ledger behaves like a cluster without answers: calls wait for Close.
 func TestLedgerAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -50,8 +50,8 @@ func TestLimits(t *testing.T) {
 	require.Equal(t, tb.ErrTooMuchData, err)
 }
 
-// An id of TigerBeetle's is bytes that may lie anywhere; the pointer checks of the
-// race detector have to be content with that too.
+// TigerBeetle's id is an array of bytes at any address, even with the race detector's pointer
+// checks.
 func TestIDsAtOddAddress(t *testing.T) {
 	t.Parallel()
 	client := tbclient.New(embedded.New())
@@ -68,7 +68,7 @@ func TestIDsAtOddAddress(t *testing.T) {
 	require.Equal(t, []tb.Account{credit, debit}, found)
 }
 
-// An id has the same value on both sides: the low half comes first.
+// An id has the same value in both packages: the low half comes first.
 func TestIDs(t *testing.T) {
 	t.Parallel()
 	l := embedded.New()
@@ -83,8 +83,8 @@ func TestIDs(t *testing.T) {
 	require.Len(t, found, 1)
 }
 
-// Statuses pass through as numbers, so each number must have one name: there
-// AccountLinkedEventFailed, here linked_event_failed.
+// Statuses pass through as numbers, so each number must mean the same name: tigerbeetle-go's
+// AccountLinkedEventFailed is linked_event_failed here.
 func TestStatuses(t *testing.T) {
 	t.Parallel()
 	for _, s := range ledger.CreateAccountStatuses() {

@@ -12,11 +12,11 @@ import (
 	"github.com/peerledger/peerledger/ledger/tbclient"
 )
 
-// The program below knows nothing of this package: it takes any client.
+// The program below does not depend on this package: it takes any client.
 func Example() {
 	client := tbclient.New(embedded.New())
 	defer client.Close()
-	if err := buy(client); err != nil {
+	if err := buyOrder(client); err != nil {
 		log.Fatal(err)
 	}
 	// Output:
@@ -28,9 +28,9 @@ func Example() {
 
 var customer, shop, order = tb.ToUint128(1), tb.ToUint128(2), tb.ToUint128(100)
 
-// buy holds 500 of the customer's money, sends the order again as one does in
-// doubt, takes 350, and finds that the rest cannot be taken later.
-func buy(client tb.Client) error {
+// buyOrder holds 500 of the customer's money, sends the order again as after a doubt, takes 350,
+// and finds that the rest cannot be taken later.
+func buyOrder(client tb.Client) error {
 	if _, err := client.CreateAccounts([]tb.Account{
 		{ID: customer, Ledger: 1, Code: 1},
 		{ID: shop, Ledger: 1, Code: 2, Flags: tb.AccountFlags{DebitsMustNotExceedCredits: true}.ToUint16()},
@@ -41,7 +41,7 @@ func buy(client tb.Client) error {
 		ID: order, DebitAccountID: customer, CreditAccountID: shop, Amount: tb.ToUint128(500),
 		Timeout: 60, Ledger: 1, Code: 1, Flags: tb.TransferFlags{Pending: true}.ToUint16(),
 	}
-	if err := create(client, "created", hold, hold); err != nil {
+	if err := createPair(client, "created", hold, hold); err != nil {
 		return err
 	}
 	post := tb.Transfer{
@@ -50,11 +50,11 @@ func buy(client tb.Client) error {
 	}
 	again := post
 	again.ID = tb.ToUint128(102)
-	return create(client, "posted", post, again)
+	return createPair(client, "posted", post, again)
 }
 
-// create sends two transfers and prints what became of them and of the customer.
-func create(client tb.Client, what string, a, b tb.Transfer) error {
+// createPair sends two transfers and prints their statuses and the customer's balance.
+func createPair(client tb.Client, what string, a, b tb.Transfer) error {
 	results, err := client.CreateTransfers([]tb.Transfer{a, b})
 	if err != nil {
 		return err

@@ -10,9 +10,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// idsOf copies, as an id of TigerBeetle's is an array of bytes and may lie at an odd
-// address.
-func idsOf(from []tb.Uint128) []ledger.ID {
+// copyIDs copies, because TigerBeetle's id is an array of bytes and may be at an unaligned address.
+func copyIDs(from []tb.Uint128) []ledger.ID {
 	ids := make([]ledger.ID, len(from))
 	for i := range from {
 		b := from[i].Bytes()

@@ -14,7 +14,7 @@ var (
 	post    = tb.TransferFlags{PostPendingTransfer: true}.ToUint16()
 )
 
-// openAccounts creates two accounts with histories and nothing in them.
+// openAccounts creates two empty accounts with histories.
 func openAccounts(t *testing.T, c tb.Client) (debit, credit tb.Account) {
 	t.Helper()
 	history := tb.AccountFlags{History: true}.ToUint16()
@@ -31,8 +31,8 @@ func openAccounts(t *testing.T, c tb.Client) (debit, credit tb.Account) {
 	return debit, credit
 }
 
-// holdAndPost creates a pending transfer of 5 between new accounts and posts 3 of
-// it. It returns both as they are stored.
+// holdAndPost creates a pending transfer of 5 between new accounts and posts 3 of it. It returns
+// both transfers as stored.
 func holdAndPost(t *testing.T, c tb.Client) (hold, posted tb.Transfer) {
 	t.Helper()
 	debit, credit := openAccounts(t, c)
@@ -42,7 +42,7 @@ func holdAndPost(t *testing.T, c tb.Client) (hold, posted tb.Transfer) {
 	}
 	hold.Timestamp = createOne(t, c, hold)
 	request := tb.Transfer{ID: tb.ID(), PendingID: hold.ID, Amount: tb.ToUint128(3), Flags: post}
-	posted = hold // what a post leaves out it inherits, but for the timeout
+	posted = hold // a post inherits its zero fields, except for the timeout
 	posted.ID, posted.PendingID, posted.Amount = request.ID, hold.ID, request.Amount
 	posted.Timeout, posted.Flags, posted.Timestamp = 0, post, createOne(t, c, request)
 	return hold, posted
@@ -84,8 +84,7 @@ func balances(a tb.Account) [4]tb.Uint128 {
 	return [4]tb.Uint128{a.DebitsPending, a.DebitsPosted, a.CreditsPending, a.CreditsPosted}
 }
 
-// Refused events are results and no errors: in chains, under ids that are taken
-// and under ids that are spent.
+// Refused events are results and no errors: in chains, under used ids and under spent ids.
 func testRefusals(t *testing.T, c tb.Client) {
 	t.Helper()
 	debit, credit := openAccounts(t, c)
@@ -199,7 +198,7 @@ func testChangeEvents(t *testing.T, c tb.Client) {
 	}
 }
 
-// Sessions see each other's accounts, and the end of one is not that of the other.
+// Sessions see each other's accounts, and closing one session does not close another.
 func testSessions(t *testing.T, one, other tb.Client) {
 	t.Helper()
 	defer other.Close()

@@ -21,21 +21,21 @@ type buildCache struct {
 // removeEvery is after how many mutants what they left is removed.
 const removeEvery = 20
 
-// environ is the environment of a build.
-func (c *buildCache) environ() []string {
+// buildEnvironment is the environment of a build.
+func (c *buildCache) buildEnvironment() []string {
 	if c.dir == "" {
 		return os.Environ()
 	}
 	return append(os.Environ(), "GOCACHE="+c.dir)
 }
 
-// keep has all files kept that there are now.
-func (c *buildCache) keep() error {
+// keepFiles has all files kept that there are now.
+func (c *buildCache) keepFiles() error {
 	if c.dir == "" {
 		return nil
 	}
 	kept := make(map[string]bool)
-	err := c.walk(func(name string) error {
+	err := c.walkFiles(func(name string) error {
 		kept[name] = true
 		return nil
 	})
@@ -45,8 +45,8 @@ func (c *buildCache) keep() error {
 	return err
 }
 
-// done says that a mutant is built and tried, and removes what mutants left every so often.
-func (c *buildCache) done() error {
+// finishMutant says that a mutant is built and tried, and removes what mutants left every so often.
+func (c *buildCache) finishMutant() error {
 	c.mu.Lock()
 	c.built++
 	due := c.kept != nil && c.built >= removeEvery
@@ -59,7 +59,7 @@ func (c *buildCache) done() error {
 	}
 	c.using.Lock()
 	defer c.using.Unlock()
-	return c.walk(func(name string) error {
+	return c.walkFiles(func(name string) error {
 		if c.kept[name] {
 			return nil
 		}
@@ -67,7 +67,7 @@ func (c *buildCache) done() error {
 	})
 }
 
-func (c *buildCache) walk(do func(name string) error) error {
+func (c *buildCache) walkFiles(do func(name string) error) error {
 	return filepath.WalkDir(c.dir, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err

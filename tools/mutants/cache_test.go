@@ -24,25 +24,25 @@ func TestBuildCacheKeepsWhatTheTreeNeeds(t *testing.T) {
 		return found
 	}
 	put("00/needed")
-	require.NoError(t, c.done())
-	require.NoError(t, c.keep())
+	require.NoError(t, c.finishMutant())
+	require.NoError(t, c.keepFiles())
 	for n := 1; n < removeEvery-1; n++ {
 		put(fmt.Sprint("01/mutant", n))
-		require.NoError(t, c.done())
+		require.NoError(t, c.finishMutant())
 	}
 	require.Len(t, files(), removeEvery-1)
 	put("00/last")
-	require.NoError(t, c.done())
+	require.NoError(t, c.finishMutant())
 	require.Equal(t, []string{filepath.Join(c.dir, "00/needed")}, files())
-	require.Contains(t, c.environ(), "GOCACHE="+c.dir)
+	require.Contains(t, c.buildEnvironment(), "GOCACHE="+c.dir)
 }
 
 func TestCacheOfGosOwnIsLeft(t *testing.T) {
 	t.Parallel()
 	c := new(buildCache)
-	require.NoError(t, c.keep())
+	require.NoError(t, c.keepFiles())
 	for range 3 * removeEvery {
-		require.NoError(t, c.done())
+		require.NoError(t, c.finishMutant())
 	}
-	require.Equal(t, os.Environ(), c.environ())
+	require.Equal(t, os.Environ(), c.buildEnvironment())
 }

@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// confine bounds the memory of a command in MiB, if that is more than 0, and the size of the
+// confineCommand bounds the memory of a command in MiB, if that is more than 0, and the size of the
 // files that it writes, and lets its end be that of every process that it starts.
-func confine(cmd *exec.Cmd, memory int) {
+func confineCommand(cmd *exec.Cmd, memory int) {
 	limits := "ulimit -f 4194304; "
 	if memory > 0 {
 		limits += "ulimit -v " + strconv.Itoa(memory<<10) + "; "
@@ -19,10 +19,10 @@ func confine(cmd *exec.Cmd, memory int) {
 	cmd.Path = "/bin/sh"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error {
-		end(cmd)
+		endProcesses(cmd)
 		return nil
 	}
 }
 
-// end ends the processes of a confined command that still run.
-func end(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+// endProcesses ends the processes of a confined command that still run.
+func endProcesses(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -30,7 +30,7 @@ func find(t *testing.T, results, body string) string {
 
 func requireParses(t *testing.T, m *mutant) {
 	t.Helper()
-	source, err := m.source()
+	source, err := m.mutatedSource()
 	require.NoError(t, err)
 	_, err = parser.ParseFile(token.NewFileSet(), m.File, source, parser.SkipObjectResolution)
 	require.NoError(t, err, m.String())

@@ -47,11 +47,11 @@ var users = map[string][]string{
 	"transfers":    {"settlement"},
 }
 
-// try compiles a mutant and runs the tests of its package on it: first those that execute its
+// tryMutant compiles a mutant and runs the tests of its package on it: first those that execute its
 // place, and first of these the quick ones, until one fails. The others follow: what runs in
 // a process that a test starts is in no profile. Those of other packages follow if no test of
 // its own executes it.
-func (l *lab) try(ctx context.Context, m *mutant, suites map[string]*suite) (Result, error) {
+func (l *lab) tryMutant(ctx context.Context, m *mutant, suites map[string]*suite) (Result, error) {
 	start := time.Now()
 	result := Result{Site: m.Site, Line: m.pos.Line, Outcome: survived}
 	work, remove, err := l.makeFolder("mutant-")
@@ -64,24 +64,24 @@ func (l *lab) try(ctx context.Context, m *mutant, suites map[string]*suite) (Res
 		return result, err
 	}
 	own := suites[m.Package]
-	near, far := own.reach(m)
+	near, far := own.reachingTests(m)
 	result.Near = len(near)
-	err = l.tryOn(ctx, &result, own.pkg, overlay, append(portions(near), far))
+	err = l.tryOn(ctx, &result, own.pkg, overlay, append(splitTests(near), far))
 	if len(near) == 0 {
 		for _, user := range users[m.Package] {
 			if err == nil && result.Outcome == survived {
-				err = l.tryOn(ctx, &result, suites[user].pkg, overlay, portions(suites[user].Tests))
+				err = l.tryOn(ctx, &result, suites[user].pkg, overlay, splitTests(suites[user].Tests))
 			}
 		}
 	}
 	result.Seconds = time.Since(start).Round(100 * time.Millisecond).Seconds()
-	return result, errors.Join(err, l.cache.done())
+	return result, errors.Join(err, l.cache.finishMutant())
 }
 
 // tryOn runs portions of the tests of a package, compiled with an overlay, until one fails.
 func (l *lab) tryOn(ctx context.Context, result *Result, pkg *goPackage, overlay string, portions [][]test) error {
 	binary := overlay + ".test"
-	if err := l.compile(ctx, pkg, binary, "-overlay="+overlay); err != nil {
+	if err := l.compileTests(ctx, pkg, binary, "-overlay="+overlay); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -111,9 +111,9 @@ func (l *lab) makeFolder(prefix string) (name string, remove func(), err error) 
 	return name, func() { _ = os.RemoveAll(name) }, err
 }
 
-// portions splits tests, the quickest first, so that each portion takes some five times as
+// splitTests splits tests, the quickest first, so that each portion takes some five times as
 // long as the one before.
-func portions(tests []test) [][]test {
+func splitTests(tests []test) [][]test {
 	var all [][]test
 	most, sum := time.Second, time.Duration(0)
 	first := 0
@@ -136,11 +136,11 @@ func (l *lab) runTests(ctx context.Context, pkg *goPackage, binary string, tests
 		names, sum = append(names, t.Name), sum+t.Took
 	}
 	limit := l.slack + time.Duration(l.times*float64(sum))
-	return l.run(ctx, pkg, binary, limit, "-test.failfast", "-test.run="+exactly(names))
+	return l.runBinary(ctx, pkg, binary, limit, "-test.failfast", "-test.run="+exactPattern(names))
 }
 
 func writeOverlay(work string, m *mutant) (string, error) {
-	source, err := m.source()
+	source, err := m.mutatedSource()
 	if err != nil {
 		return "", err
 	}
@@ -156,10 +156,10 @@ func writeOverlay(work string, m *mutant) (string, error) {
 	return name, os.WriteFile(name, overlay, 0o600)
 }
 
-// compile builds the test binary of a package.
-func (l *lab) compile(ctx context.Context, pkg *goPackage, binary string, flags ...string) error {
+// compileTests builds the test binary of a package.
+func (l *lab) compileTests(ctx context.Context, pkg *goPackage, binary string, flags ...string) error {
 	build := exec.CommandContext(ctx, "go", append(append([]string{"test", "-c", "-o", binary, "-ldflags=-s -w"}, flags...), pkg.path)...)
-	build.Dir, build.Env = l.root, l.cache.environ()
+	build.Dir, build.Env = l.root, l.cache.buildEnvironment()
 	l.cache.using.RLock()
 	defer l.cache.using.RUnlock()
 	if out, err := build.CombinedOutput(); err != nil {
@@ -178,8 +178,8 @@ func firstError(err error) string {
 
 var compilerError = regexp.MustCompile(`(?m)^\S+\.go:\d+:\d+: (.*)$`)
 
-// run runs a test binary in the folder of its package until a test fails, at most for limit.
-func (l *lab) run(ctx context.Context, pkg *goPackage, binary string, limit time.Duration, flags ...string) (notice, error) {
+// runBinary runs a test binary in the folder of its package until a test fails, at most for limit.
+func (l *lab) runBinary(ctx context.Context, pkg *goPackage, binary string, limit time.Duration, flags ...string) (notice, error) {
 	temporary, remove, err := l.makeFolder("run-")
 	if err != nil {
 		return notice{}, err
@@ -189,8 +189,8 @@ func (l *lab) run(ctx context.Context, pkg *goPackage, binary string, limit time
 	defer cancel()
 	tests := exec.CommandContext(bounded, binary, append(flags, "-test.short", "-test.timeout=0")...)
 	tests.Dir, tests.Env = pkg.dir, append(os.Environ(), "TMPDIR="+temporary)
-	confine(tests, l.memory)
-	by, err := watch(tests, cancel)
+	confineCommand(tests, l.memory)
+	by, err := watchTests(tests, cancel)
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
@@ -205,9 +205,9 @@ func (l *lab) run(ctx context.Context, pkg *goPackage, binary string, limit time
 	return notice{}, err
 }
 
-// watch runs tests to their end, or until stop has ended them because one failed. It returns
+// watchTests runs tests to their end, or until stop has ended them because one failed. It returns
 // what readNotice does, and the error of their process.
-func watch(tests *exec.Cmd, stop func()) (string, error) {
+func watchTests(tests *exec.Cmd, stop func()) (string, error) {
 	out, in, err := os.Pipe()
 	if err != nil {
 		return "", err
@@ -220,7 +220,7 @@ func watch(tests *exec.Cmd, stop func()) (string, error) {
 	found := make(chan string, 1)
 	go func() { found <- readNotice(out, stop) }()
 	err = tests.Wait()
-	end(tests) // what the tests started has no more to do, and holds the pipe
+	endProcesses(tests) // what the tests started has no more to do, and holds the pipe
 	by := <-found
 	return by, errors.Join(err, out.Close())
 }

@@ -37,11 +37,11 @@ func TestPortions(t *testing.T) {
 		tests = append(tests, test{Took: took * time.Millisecond})
 	}
 	var sizes []int
-	for _, p := range portions(tests) {
+	for _, p := range splitTests(tests) {
 		sizes = append(sizes, len(p))
 	}
 	require.Equal(t, []int{3, 2, 2}, sizes)
-	require.Equal(t, [][]test{nil}, portions(nil))
+	require.Equal(t, [][]test{nil}, splitTests(nil))
 }
 
 func TestReach(t *testing.T) {
@@ -53,7 +53,7 @@ func TestReach(t *testing.T) {
 	s := &suite{Blocks: all, Tests: []test{{Name: "TestA", Blocks: executed}, {Name: "TestB"}}}
 	reached := func(line, column int) int {
 		at := token.Position{Line: line, Column: column}
-		near, far := s.reach(&mutant{Site: Site{File: "f.go"}, pos: at, function: [2]token.Position{{Line: 3, Column: 1}, {Line: 9, Column: 3}}})
+		near, far := s.reachingTests(&mutant{Site: Site{File: "f.go"}, pos: at, function: [2]token.Position{{Line: 3, Column: 1}, {Line: 9, Column: 3}}})
 		require.Len(t, far, len(s.Tests)-len(near))
 		return len(near)
 	}
@@ -76,7 +76,7 @@ func TestBroken(t *testing.T) {
 	require.NoError(t, err)
 	m := found[0]
 	m.text = "nothing"
-	r, err := (&lab{root: root, dir: t.TempDir(), times: 1}).try(t.Context(), m, map[string]*suite{small: {pkg: pkg}})
+	r, err := (&lab{root: root, dir: t.TempDir(), times: 1}).tryMutant(t.Context(), m, map[string]*suite{small: {pkg: pkg}})
 	require.NoError(t, err)
 	require.Equal(t, broken, r.Outcome)
 	require.Equal(t, "undefined: nothing", r.By)
@@ -92,6 +92,6 @@ func TestCancelledTrialIsNoResult(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = (&lab{root: root, dir: t.TempDir(), times: 1}).try(ctx, found[0], map[string]*suite{small: {pkg: pkg}})
+	_, err = (&lab{root: root, dir: t.TempDir(), times: 1}).tryMutant(ctx, found[0], map[string]*suite{small: {pkg: pkg}})
 	require.ErrorIs(t, err, context.Canceled)
 }

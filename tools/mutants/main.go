@@ -110,20 +110,20 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 func main() {
 	//nolint:forbidigo // a program has no caller to take a context from
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	status := runMain(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(status)
 }
 
-// run is main with its surroundings given. It returns the exit status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+// runMain is main with its surroundings given. It returns the exit status.
+func runMain(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parseOptions(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
 	var summary *Summary
 	if err == nil {
-		summary, err = o.run(ctx, stdout, stderr)
+		summary, err = o.runSession(ctx, stdout, stderr)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "mutants:", err)

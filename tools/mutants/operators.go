@@ -16,14 +16,14 @@ const (
 	opReturn = "return" // a truth is returned negated; an error is returned as nil, nil as an error
 )
 
-// mutate adds the mutants of a node; path leads to it from its declaration.
-func (f *finder) mutate(n ast.Node, path []ast.Node) {
+// mutateNode adds the mutants of a node; path leads to it from its declaration.
+func (f *finder) mutateNode(n ast.Node, path []ast.Node) {
 	switch n := n.(type) {
 	case *ast.IfStmt:
-		f.negate(opNegate, n.Cond)
+		f.negateCondition(opNegate, n.Cond)
 		f.leaveOutCheck(n)
 	case *ast.ForStmt:
-		f.negate(opNegate, n.Cond)
+		f.negateCondition(opNegate, n.Cond)
 	case *ast.SwitchStmt:
 		f.negateCases(n)
 	case *ast.BinaryExpr:
@@ -51,9 +51,9 @@ func (f *finder) mutate(n ast.Node, path []ast.Node) {
 	}
 }
 
-// negate adds the negation of a condition that && and || do not make up: of one that they do
+// negateCondition adds the negation of a condition that && and || do not make up: of one that they do
 // make up, the operands are negated.
-func (f *finder) negate(operator string, cond ast.Expr) {
+func (f *finder) negateCondition(operator string, cond ast.Expr) {
 	switch x := ast.Unparen(cond).(type) {
 	case nil:
 	case *ast.BinaryExpr:
@@ -61,16 +61,16 @@ func (f *finder) negate(operator string, cond ast.Expr) {
 			return
 		}
 		if op, ok := opposites[x.Op]; ok {
-			f.add(operator, cond, "("+f.source(x.X)+" "+op.String()+" "+f.source(x.Y)+")")
+			f.addMutant(operator, cond, "("+f.sourceOf(x.X)+" "+op.String()+" "+f.sourceOf(x.Y)+")")
 		}
 	case *ast.UnaryExpr:
 		if x.Op == token.NOT {
-			f.add(operator, cond, f.source(x.X))
+			f.addMutant(operator, cond, f.sourceOf(x.X))
 			return
 		}
-		f.add(operator, cond, "!("+f.source(cond)+")")
+		f.addMutant(operator, cond, "!("+f.sourceOf(cond)+")")
 	default:
-		f.add(operator, cond, "!("+f.source(cond)+")")
+		f.addMutant(operator, cond, "!("+f.sourceOf(cond)+")")
 	}
 }
 
@@ -86,7 +86,7 @@ func (f *finder) negateCases(n *ast.SwitchStmt) {
 	}
 	for _, clause := range n.Body.List {
 		for _, cond := range clause.(*ast.CaseClause).List {
-			f.negate(opNegate, cond)
+			f.negateCondition(opNegate, cond)
 		}
 	}
 }
@@ -94,19 +94,19 @@ func (f *finder) negateCases(n *ast.SwitchStmt) {
 func (f *finder) mutateBinary(n *ast.BinaryExpr) {
 	switch n.Op { //nolint:exhaustive // the other operators are not mutated
 	case token.LAND, token.LOR:
-		f.negate(opNegate, n.X)
-		f.negate(opNegate, n.Y)
+		f.negateCondition(opNegate, n.X)
+		f.negateCondition(opNegate, n.Y)
 	case token.LSS, token.LEQ, token.GTR, token.GEQ:
-		f.add(opBound, n, f.source(n.X)+" "+neighbours[n.Op].String()+" "+f.source(n.Y))
+		f.addMutant(opBound, n, f.sourceOf(n.X)+" "+neighbours[n.Op].String()+" "+f.sourceOf(n.Y))
 		f.moveComparison(n)
 	case token.EQL, token.NEQ:
 		f.moveLiteral(n, n.X, 1)
 		f.moveLiteral(n, n.Y, 1)
 	case token.OR:
 		if x, ok := ast.Unparen(n.X).(*ast.BinaryExpr); !ok || x.Op != token.OR {
-			f.add(opFlag, n, f.source(n.Y))
+			f.addMutant(opFlag, n, f.sourceOf(n.Y))
 		}
-		f.add(opFlag, n, f.source(n.X))
+		f.addMutant(opFlag, n, f.sourceOf(n.X))
 	}
 }
 
@@ -127,7 +127,7 @@ func (f *finder) moveComparison(n *ast.BinaryExpr) {
 
 // moveLiteral moves x, an operand of n, if it is a number.
 func (f *finder) moveLiteral(n, x ast.Expr, by int) {
-	if value, ok := literal(x); ok && value+int64(by) >= 0 {
+	if value, ok := isLiteral(x); ok && value+int64(by) >= 0 {
 		f.addWithin(n, x, strconv.FormatInt(value+int64(by), 10))
 	}
 }
@@ -137,22 +137,22 @@ func (f *finder) moveBound(n, x ast.Expr, by int) {
 	if x == nil {
 		return
 	}
-	if _, ok := literal(x); ok {
+	if _, ok := isLiteral(x); ok {
 		f.moveLiteral(n, x, by)
 		f.moveLiteral(n, x, -by)
 		return
 	}
-	f.addWithin(n, x, fmt.Sprintf("(%s)%+d", f.source(x), by))
+	f.addWithin(n, x, fmt.Sprintf("(%s)%+d", f.sourceOf(x), by))
 }
 
 // addWithin replaces x, and names the mutant after n, which x is a part of.
 func (f *finder) addWithin(n, x ast.Expr, text string) {
-	m, whole := f.add(opBound, x, text), f.source(n)
+	m, whole := f.addMutant(opBound, x, text), f.sourceOf(n)
 	m.From = oneLine(whole)
 	m.To = oneLine(whole[:x.Pos()-n.Pos()] + text + whole[x.End()-n.Pos():])
 }
 
-func literal(x ast.Expr) (int64, bool) {
+func isLiteral(x ast.Expr) (int64, bool) {
 	lit, ok := ast.Unparen(x).(*ast.BasicLit)
 	if !ok || lit.Kind != token.INT {
 		return 0, false
@@ -164,7 +164,7 @@ func literal(x ast.Expr) (int64, bool) {
 // leaveOut adds the mutant that never executes a statement. Names in it stay used, so that
 // the mutant compiles.
 func (f *finder) leaveOut(operator string, n ast.Node) {
-	f.add(operator, n, "if false { "+f.source(n)+" }").To = "left out"
+	f.addMutant(operator, n, "if false { "+f.sourceOf(n)+" }").To = "left out"
 }
 
 // leaveOutAssignment leaves out x = f() and x |= flag.
@@ -195,8 +195,8 @@ func (f *finder) leaveOutCheck(n *ast.IfStmt) {
 		return
 	}
 	if cond, ok := n.Cond.(*ast.BinaryExpr); ok && cond.Op == token.NEQ && isName(cond.Y, "nil") {
-		m := f.add(opCall, n, "if false { "+f.source(n)+" }")
-		m.From, m.To = oneLine(f.source(init)+"; "+f.source(cond)), "left out"
+		m := f.addMutant(opCall, n, "if false { "+f.sourceOf(n)+" }")
+		m.From, m.To = oneLine(f.sourceOf(init)+"; "+f.sourceOf(cond)), "left out"
 	}
 }
 
@@ -204,9 +204,9 @@ func (f *finder) swapTruths(values []ast.Expr) {
 	for _, x := range values {
 		switch {
 		case isName(x, "true"):
-			f.add(opFlag, x, "false")
+			f.addMutant(opFlag, x, "false")
 		case isName(x, "false"):
-			f.add(opFlag, x, "true")
+			f.addMutant(opFlag, x, "true")
 		}
 	}
 }
@@ -219,7 +219,7 @@ func (f *finder) dropFlags(n *ast.KeyValueExpr) {
 	if x, ok := n.Value.(*ast.BinaryExpr); ok && x.Op == token.OR {
 		return
 	}
-	f.add(opFlag, n, "Flags: 0")
+	f.addMutant(opFlag, n, "Flags: 0")
 }
 
 func isName(x ast.Expr, name string) bool {
@@ -239,23 +239,23 @@ func (f *finder) mutateReturn(n *ast.ReturnStmt, path []ast.Node) {
 	for i, x := range n.Results {
 		switch {
 		case isName(types[i], "bool") && isName(x, "true"):
-			f.add(opReturn, x, "false")
+			f.addMutant(opReturn, x, "false")
 		case isName(types[i], "bool") && isName(x, "false"):
-			f.add(opReturn, x, "true")
+			f.addMutant(opReturn, x, "true")
 		case isName(types[i], "bool"):
-			f.negate(opReturn, x)
+			f.negateCondition(opReturn, x)
 		case isName(types[i], "error") && i == len(types)-1 && isName(x, "nil"):
-			f.add(opReturn, n, f.returnWith(n, "mutantError{}")).declare = mutantError
+			f.addMutant(opReturn, n, f.returnWith(n, "mutantError{}")).declare = mutantError
 		case isName(types[i], "error") && i == len(types)-1:
-			m := f.add(opReturn, n, f.returnWith(n, "nil"))
-			m.text = "if false { " + f.source(n) + " }; " + m.text // names in it stay used
+			m := f.addMutant(opReturn, n, f.returnWith(n, "nil"))
+			m.text = "if false { " + f.sourceOf(n) + " }; " + m.text // names in it stay used
 		}
 	}
 }
 
 // returnWith is a return statement with another last result.
 func (f *finder) returnWith(n *ast.ReturnStmt, last string) string {
-	text, result := f.source(n), n.Results[len(n.Results)-1]
+	text, result := f.sourceOf(n), n.Results[len(n.Results)-1]
 	return text[:result.Pos()-n.Pos()] + last
 }
 

@@ -25,7 +25,7 @@ func loadPackage(ctx context.Context, root, folder string) (*goPackage, error) {
 	list.Dir = root
 	out, err := list.Output()
 	if err != nil {
-		return nil, fmt.Errorf("package %s: %w", folder, explain(err))
+		return nil, fmt.Errorf("package %s: %w", folder, explainError(err))
 	}
 	var listed struct {
 		ImportPath, Dir   string
@@ -43,7 +43,7 @@ func loadPackage(ctx context.Context, root, folder string) (*goPackage, error) {
 func findRoot(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {
-		return "", explain(err)
+		return "", explainError(err)
 	}
 	mod := strings.TrimSpace(string(out))
 	if filepath.Base(mod) != "go.mod" {
@@ -52,8 +52,8 @@ func findRoot(ctx context.Context) (string, error) {
 	return filepath.Dir(mod), nil
 }
 
-// explain adds to the error of a command what the command said.
-func explain(err error) error {
+// explainError adds to the error of a command what the command said.
+func explainError(err error) error {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
 		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))

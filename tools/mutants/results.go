@@ -72,8 +72,8 @@ func openNotebook(name string) (*notebook, error) {
 	return &notebook{file: file}, err
 }
 
-func (n *notebook) write(r Result) error {
-	line, err := encode(r)
+func (n *notebook) writeResult(r Result) error {
+	line, err := encodeJSON(r)
 	if err != nil {
 		return err
 	}
@@ -83,8 +83,8 @@ func (n *notebook) write(r Result) error {
 	return err
 }
 
-// encode is a line of JSON that leaves < and & readable.
-func encode(v any) ([]byte, error) {
+// encodeJSON is a line of JSON that leaves < and & readable.
+func encodeJSON(v any) ([]byte, error) {
 	var line bytes.Buffer
 	to := json.NewEncoder(&line)
 	to.SetEscapeHTML(false)

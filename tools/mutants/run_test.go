@@ -31,7 +31,7 @@ func (d desk) run(t *testing.T, flags ...string) (int, []Result, *Summary) {
 	t.Helper()
 	var out, progress bytes.Buffer
 	args := append([]string{"-json", "-results", d.results, "-equivalents", d.equivalents, "-slack", "3s", "-cache", ""}, flags...)
-	status := run(t.Context(), append(args, small), &out, &progress)
+	status := runMain(t.Context(), append(args, small), &out, &progress)
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	var results []Result
 	for _, line := range lines[:len(lines)-1] {
@@ -169,20 +169,20 @@ func TestUsage(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"-only", "("}, {"-jobs", "0"}, {"-times", "0.5"}, {"-unknown"}, {"no/such/package"}} {
 		var out, errs bytes.Buffer
-		require.Equal(t, 2, run(t.Context(), args, &out, &errs), args)
+		require.Equal(t, 2, runMain(t.Context(), args, &out, &errs), args)
 		require.NotEmpty(t, errs.String())
 	}
-	require.Zero(t, run(t.Context(), []string{"-h"}, new(bytes.Buffer), new(bytes.Buffer)))
+	require.Zero(t, runMain(t.Context(), []string{"-h"}, new(bytes.Buffer), new(bytes.Buffer)))
 }
 
 func TestList(t *testing.T) {
 	t.Parallel()
 	var all, sample, errs bytes.Buffer
-	require.Zero(t, run(t.Context(), []string{"-list", "-sample", "0", small}, &all, &errs), errs.String())
+	require.Zero(t, runMain(t.Context(), []string{"-list", "-sample", "0", small}, &all, &errs), errs.String())
 	require.Equal(t, 16, strings.Count(all.String(), "\n"))
-	require.Zero(t, run(t.Context(), []string{"-list", "-sample", "5", small}, &sample, &errs), errs.String())
+	require.Zero(t, runMain(t.Context(), []string{"-list", "-sample", "5", small}, &sample, &errs), errs.String())
 	require.True(t, strings.HasPrefix(all.String(), sample.String()), "a larger sample has the smaller one in it")
 	var other bytes.Buffer
-	require.Zero(t, run(t.Context(), []string{"-list", "-sample", "5", "-seed", "2", small}, &other, &errs), errs.String())
+	require.Zero(t, runMain(t.Context(), []string{"-list", "-sample", "5", "-seed", "2", small}, &other, &errs), errs.String())
 	require.NotEqual(t, sample.String(), other.String())
 }

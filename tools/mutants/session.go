@@ -24,27 +24,27 @@ type session struct {
 	results    map[Site]Result
 }
 
-func (o *options) run(ctx context.Context, stdout, stderr io.Writer) (*Summary, error) {
+func (o *options) runSession(ctx context.Context, stdout, stderr io.Writer) (*Summary, error) {
 	s := &session{
 		options: o, stdout: stdout, stderr: stderr, equivalent: make(map[Site]bool),
 	}
-	list, err := s.load(ctx)
+	list, err := s.loadMutants(ctx)
 	if err != nil {
 		return nil, err
 	}
-	chosen := s.choose()
+	chosen := s.chooseSample()
 	if !o.list {
 		if err := s.tryAll(ctx, chosen); err != nil && !errors.Is(err, context.Canceled) {
 			return nil, err
 		}
 	}
-	summary := summarize(o.packages, s.mutants, chosen, s.equivalent, s.results)
+	summary := summarizeResults(o.packages, s.mutants, chosen, s.equivalent, s.results)
 	summary.Stale = append(summary.Stale, findStale(list, o.packages, s.mutants)...)
-	return summary, s.print(summary, chosen)
+	return summary, s.printSummary(summary, chosen)
 }
 
-// load finds the mutants, the list of equivalents, and the results so far.
-func (s *session) load(ctx context.Context) ([]Equivalent, error) {
+// loadMutants finds the mutants, the list of equivalents, and the results so far.
+func (s *session) loadMutants(ctx context.Context) ([]Equivalent, error) {
 	var err error
 	if s.root, err = findRoot(ctx); err != nil {
 		return nil, err
@@ -78,8 +78,8 @@ func (s *session) inRoot(name string) string {
 	return filepath.Join(s.root, name)
 }
 
-// choose returns the mutants of the sample, in the order in which they are tried.
-func (s *session) choose() []*mutant {
+// chooseSample returns the mutants of the sample, in the order in which they are tried.
+func (s *session) chooseSample() []*mutant {
 	var chosen []*mutant
 	for _, m := range s.mutants {
 		if s.only.MatchString(m.String()) && (!s.verify || s.equivalent[m.Site]) {
@@ -88,7 +88,7 @@ func (s *session) choose() []*mutant {
 	}
 	ranks := make(map[*mutant][]byte)
 	for _, m := range chosen {
-		rank := m.rank(s.seed)
+		rank := m.rankBySeed(s.seed)
 		ranks[m] = rank[:]
 	}
 	slices.SortFunc(chosen, func(a, b *mutant) int { return bytes.Compare(ranks[a], ranks[b]) })
@@ -98,8 +98,8 @@ func (s *session) choose() []*mutant {
 	return chosen
 }
 
-// due returns those of the chosen mutants that are to be tried now.
-func (s *session) due(chosen []*mutant) []*mutant {
+// dueMutants returns those of the chosen mutants that are to be tried now.
+func (s *session) dueMutants(chosen []*mutant) []*mutant {
 	var due []*mutant
 	for _, m := range chosen {
 		r, tried := s.results[m.Site]
@@ -114,7 +114,7 @@ func (s *session) due(chosen []*mutant) []*mutant {
 
 // tryAll tries what is due, with the suites of the packages measured when they are needed.
 func (s *session) tryAll(ctx context.Context, chosen []*mutant) error {
-	due := s.due(chosen)
+	due := s.dueMutants(chosen)
 	if len(due) == 0 {
 		return nil
 	}
@@ -150,10 +150,10 @@ func (s *session) measureAll(ctx context.Context, l *lab, due []*mutant) (map[st
 		if suites[folder] != nil {
 			return nil
 		}
-		measured, err := s.measure(ctx, l, folder)
+		measured, err := s.measureTests(ctx, l, folder)
 		if err == nil {
 			suites[folder] = measured
-			err = l.compile(ctx, measured.pkg, filepath.Join(l.dir, "tests"))
+			err = l.compileTests(ctx, measured.pkg, filepath.Join(l.dir, "tests"))
 		}
 		return err
 	}
@@ -161,7 +161,7 @@ func (s *session) measureAll(ctx context.Context, l *lab, due []*mutant) (map[st
 		if err := need(m.Package); err != nil {
 			return nil, err
 		}
-		if near, _ := suites[m.Package].reach(m); len(near) > 0 {
+		if near, _ := suites[m.Package].reachingTests(m); len(near) > 0 {
 			continue
 		}
 		for _, user := range users[m.Package] {
@@ -170,10 +170,10 @@ func (s *session) measureAll(ctx context.Context, l *lab, due []*mutant) (map[st
 			}
 		}
 	}
-	return suites, l.cache.keep()
+	return suites, l.cache.keepFiles()
 }
 
-func (s *session) measure(ctx context.Context, l *lab, folder string) (*suite, error) {
+func (s *session) measureTests(ctx context.Context, l *lab, folder string) (*suite, error) {
 	start := time.Now()
 	pkg, err := loadPackage(ctx, s.root, folder)
 	if err != nil {
@@ -186,7 +186,7 @@ func (s *session) measure(ctx context.Context, l *lab, folder string) (*suite, e
 	if measured := readSuite(name, pkg); measured != nil {
 		return measured, nil
 	}
-	s.say("%s: running each test on the unchanged tree", folder)
+	s.printLine("%s: running each test on the unchanged tree", folder)
 	measured, err := measureSuite(ctx, pkg, l)
 	if err != nil {
 		return nil, err
@@ -195,9 +195,9 @@ func (s *session) measure(ctx context.Context, l *lab, folder string) (*suite, e
 		return nil, err
 	}
 	for _, left := range measured.Left {
-		s.say("%s: left out, for it fails without a mutation: %s", folder, left)
+		s.printLine("%s: left out, for it fails without a mutation: %s", folder, left)
 	}
-	s.say("%s: %d tests took %v", folder, len(measured.Tests), time.Since(start).Round(time.Second))
+	s.printLine("%s: %d tests took %v", folder, len(measured.Tests), time.Since(start).Round(time.Second))
 	return measured, nil
 }
 
@@ -213,9 +213,9 @@ func (s *session) tryEach(ctx context.Context, due []*mutant, l *lab, suites map
 	for range s.jobs {
 		workers.Go(func() {
 			for m := range next {
-				r, err := l.try(ctx, m, suites)
+				r, err := l.tryMutant(ctx, m, suites)
 				if err == nil {
-					err = book.write(r)
+					err = book.writeResult(r)
 				}
 				if err != nil {
 					cancel(err)
@@ -224,8 +224,8 @@ func (s *session) tryEach(ctx context.Context, due []*mutant, l *lab, suites map
 				mu.Lock()
 				s.results[m.Site] = r
 				done++
-				s.report(r)
-				s.say("%d of %d, %v", done, len(due), time.Since(begun).Round(time.Second))
+				s.reportProgress(r)
+				s.printLine("%d of %d, %v", done, len(due), time.Since(begun).Round(time.Second))
 				mu.Unlock()
 			}
 		})
@@ -246,24 +246,24 @@ func (s *session) tryEach(ctx context.Context, due []*mutant, l *lab, suites map
 	return context.Cause(ctx)
 }
 
-func (s *session) say(format string, args ...any) {
+func (s *session) printLine(format string, args ...any) {
 	fmt.Fprintf(s.stderr, format+"\n", args...)
 }
 
-func (s *session) report(r Result) {
+func (s *session) reportProgress(r Result) {
 	if s.json {
-		line, _ := encode(r) // of strings and numbers
+		line, _ := encodeJSON(r) // of strings and numbers
 		_, _ = s.stdout.Write(line)
 		return
 	}
 	fmt.Fprintln(s.stdout, r)
 }
 
-func (s *session) print(summary *Summary, chosen []*mutant) error {
+func (s *session) printSummary(summary *Summary, chosen []*mutant) error {
 	switch {
 	case s.list && s.json:
 		for _, m := range chosen {
-			line, err := encode(m.Site)
+			line, err := encodeJSON(m.Site)
 			if err != nil {
 				return err
 			}
@@ -276,13 +276,13 @@ func (s *session) print(summary *Summary, chosen []*mutant) error {
 			fmt.Fprintln(s.stdout, m.Site)
 		}
 	case s.json:
-		line, err := encode(summary)
+		line, err := encodeJSON(summary)
 		if err == nil {
 			_, err = s.stdout.Write(line)
 		}
 		return err
 	default:
-		summary.write(s.stdout)
+		summary.writeSummary(s.stdout)
 	}
 	return nil
 }

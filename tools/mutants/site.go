@@ -35,9 +35,9 @@ func (s Site) String() string {
 	return fmt.Sprintf("%s/%s %s %s: %s -> %s%s", s.Package, s.File, s.Function, s.Operator, s.From, s.To, nth)
 }
 
-// rank orders sites by chance. It depends on the seed and the site alone: a site that comes
+// rankBySeed orders sites by chance. It depends on the seed and the site alone: a site that comes
 // or goes changes no other's place in a sample.
-func (s Site) rank(seed uint64) [sha256.Size]byte {
+func (s Site) rankBySeed(seed uint64) [sha256.Size]byte {
 	return sha256.Sum256(fmt.Appendf(binary.LittleEndian.AppendUint64(nil, seed), "%q", s))
 }
 
@@ -52,8 +52,8 @@ type mutant struct {
 	function   [2]token.Position // the extent of the function, zero outside of functions
 }
 
-// source returns the mutated file.
-func (m *mutant) source() ([]byte, error) {
+// mutatedSource returns the mutated file.
+func (m *mutant) mutatedSource() ([]byte, error) {
 	content, err := os.ReadFile(m.path)
 	if err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (f *finder) findIn(decl ast.Decl) {
 			path = path[:len(path)-1]
 			return true
 		}
-		f.mutate(n, path)
+		f.mutateNode(n, path)
 		path = append(path, n)
 		return true
 	})
@@ -151,10 +151,10 @@ func functionName(fn *ast.FuncDecl) string {
 	}
 }
 
-// add adds the mutant that has text in place of a node.
-func (f *finder) add(operator string, n ast.Node, text string) *mutant {
+// addMutant adds the mutant that has text in place of a node.
+func (f *finder) addMutant(operator string, n ast.Node, text string) *mutant {
 	m := &mutant{
-		Site:  Site{Function: f.function, Operator: operator, From: oneLine(f.source(n)), To: oneLine(text)},
+		Site:  Site{Function: f.function, Operator: operator, From: oneLine(f.sourceOf(n)), To: oneLine(text)},
 		start: f.files.Position(n.Pos()).Offset, end: f.files.Position(n.End()).Offset, text: text,
 		pos: f.files.Position(n.Pos()), function: f.extent,
 	}
@@ -162,7 +162,7 @@ func (f *finder) add(operator string, n ast.Node, text string) *mutant {
 	return m
 }
 
-func (f *finder) source(n ast.Node) string {
+func (f *finder) sourceOf(n ast.Node) string {
 	return string(f.text[f.files.Position(n.Pos()).Offset:f.files.Position(n.End()).Offset])
 }
 

@@ -55,7 +55,7 @@ func measureSuite(ctx context.Context, pkg *goPackage, lab *lab) (*suite, error)
 	}
 	defer remove()
 	binary := filepath.Join(work, "tests")
-	if err := lab.compile(ctx, pkg, binary, "-cover", "-covermode=set"); err != nil {
+	if err := lab.compileTests(ctx, pkg, binary, "-cover", "-covermode=set"); err != nil {
 		return nil, fmt.Errorf("the tests of %s: %w", pkg.folder, err)
 	}
 	names, err := listTests(ctx, pkg, binary)
@@ -85,7 +85,7 @@ func listTests(ctx context.Context, pkg *goPackage, binary string) ([]string, er
 	list.Dir = pkg.dir
 	out, err := list.Output()
 	if err != nil {
-		return nil, fmt.Errorf("the tests of %s: %w", pkg.folder, explain(err))
+		return nil, fmt.Errorf("the tests of %s: %w", pkg.folder, explainError(err))
 	}
 	names := strings.Fields(string(out))
 	return slices.DeleteFunc(names, func(name string) bool { return !testName.MatchString(name) }), nil
@@ -95,7 +95,7 @@ func listTests(ctx context.Context, pkg *goPackage, binary string) ([]string, er
 func measureTest(ctx context.Context, pkg *goPackage, lab *lab, binary, name, profile string) (test, map[string][]block, error) {
 	for again := false; ; again = true {
 		start := time.Now()
-		noticed, err := lab.run(ctx, pkg, binary, cleanLimit, "-test.run="+exactly([]string{name}), "-test.coverprofile="+profile)
+		noticed, err := lab.runBinary(ctx, pkg, binary, cleanLimit, "-test.run="+exactPattern([]string{name}), "-test.coverprofile="+profile)
 		took := time.Since(start)
 		if err == nil && noticed.by != "" {
 			err = fmt.Errorf("%s", noticed.by)
@@ -143,13 +143,13 @@ func readProfile(r io.Reader, pkg string) (all, executed map[string][]block, err
 	return all, executed, lines.Err()
 }
 
-// exactly is the pattern of -test.run for tests of these names.
-func exactly(names []string) string { return "^(" + strings.Join(names, "|") + ")$" }
+// exactPattern is the pattern of -test.run for tests of these names.
+func exactPattern(names []string) string { return "^(" + strings.Join(names, "|") + ")$" }
 
-// reach returns the tests that execute the place of a mutant and those that do not, each the
+// reachingTests returns the tests that execute the place of a mutant and those that do not, each the
 // quickest first. A place outside of blocks, as the expressions of cases are, is executed
 // with its function.
-func (s *suite) reach(m *mutant) (near, far []test) {
+func (s *suite) reachingTests(m *mutant) (near, far []test) {
 	at := placeOf(m.pos)
 	within := func(b block) bool { return comparePlaces(b.Start, at) <= 0 && comparePlaces(at, b.End) < 0 }
 	if !slices.ContainsFunc(s.Blocks[m.File], within) {

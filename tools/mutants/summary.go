@@ -30,7 +30,7 @@ type Summary struct {
 	Wrong     []Result     `json:"wrong"` // mutants in that list which a test has noticed
 }
 
-func summarize(packages []string, all, chosen []*mutant, equivalent map[Site]bool, results map[Site]Result) *Summary {
+func summarizeResults(packages []string, all, chosen []*mutant, equivalent map[Site]bool, results map[Site]Result) *Summary {
 	scores := make(map[string]*Score)
 	for _, p := range packages {
 		scores[p] = &Score{Package: p}
@@ -46,7 +46,7 @@ func summarize(packages []string, all, chosen []*mutant, equivalent map[Site]boo
 			score.Chosen++
 			score.Equivalent++
 		case tried:
-			score.count(r)
+			score.countResult(r)
 		default:
 			score.Chosen++
 			score.Left++
@@ -60,15 +60,15 @@ func summarize(packages []string, all, chosen []*mutant, equivalent map[Site]boo
 		}
 	}
 	for _, p := range packages {
-		s.Total.add(scores[p])
-		scores[p].rate()
+		s.Total.addScore(scores[p])
+		scores[p].killRate()
 		s.Packages = append(s.Packages, *scores[p])
 	}
-	s.Total.rate()
+	s.Total.killRate()
 	return s
 }
 
-func (s *Score) count(r Result) {
+func (s *Score) countResult(r Result) {
 	s.Chosen++
 	s.Seconds += r.Seconds
 	switch r.Outcome {
@@ -83,7 +83,7 @@ func (s *Score) count(r Result) {
 	}
 }
 
-func (s *Score) add(o *Score) {
+func (s *Score) addScore(o *Score) {
 	s.Sites += o.Sites
 	s.Chosen += o.Chosen
 	s.Killed += o.Killed
@@ -95,14 +95,14 @@ func (s *Score) add(o *Score) {
 	s.Seconds += o.Seconds
 }
 
-// rate computes the share of the mutants that tests can notice which they noticed.
-func (s *Score) rate() {
+// killRate computes the share of the mutants that tests can notice which they noticed.
+func (s *Score) killRate() {
 	if tried := s.Killed + s.TimedOut + s.Survived; tried > 0 {
 		s.Score = float64(s.Killed+s.TimedOut) / float64(tried)
 	}
 }
 
-func (s *Summary) write(w io.Writer) {
+func (s *Summary) writeSummary(w io.Writer) {
 	for _, e := range s.Stale {
 		fmt.Fprintf(w, "listed as equivalent, but no mutant of the code: %v\n", e.Site)
 	}

@@ -56,13 +56,13 @@ func Start(tb testing.TB, cfg Config) *Cluster {
 	c := &Cluster{t: tb, id: id, links: make(map[[2]int]*Proxy)}
 	count := cmp.Or(cfg.Replicas, 1)
 	require.True(tb, count >= 1 && count <= 6, "a cluster has 1 to 6 replicas, not %d", count)
-	c.enter(count)
-	ports := c.connect(count)
-	tb.Cleanup(c.remove)
+	c.acquireSlots(count)
+	ports := c.assignPorts(count)
+	tb.Cleanup(c.removeReplicas)
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()
 	for i := range count {
-		s, err := h.create(ctx, spec{
+		s, err := h.createServer(ctx, spec{
 			cluster: id, replica: i, count: count, development: !cfg.Production, addresses: c.seenBy(i, ports),
 		})
 		require.NoError(tb, err, "replica %d", i)
@@ -75,16 +75,16 @@ func Start(tb testing.TB, cfg Config) *Cluster {
 	return c
 }
 
-// enter waits until there is room for so many replicas; the end of the test makes it free.
-func (c *Cluster) enter(count int) {
+// acquireSlots waits until there is room for so many replicas; the end of the test makes it free.
+func (c *Cluster) acquireSlots(count int) {
 	c.t.Helper()
-	leave, err := rooms.enter(c.t.Context(), c.t.Name(), count)
+	leave, err := rooms.acquireSlots(c.t.Context(), c.t.Name(), count)
 	require.NoError(c.t, err)
 	c.t.Cleanup(leave)
 }
 
-// connect finds a port for each replica and makes the links.
-func (c *Cluster) connect(count int) (ports []string) {
+// assignPorts finds a port for each replica and makes the links.
+func (c *Cluster) assignPorts(count int) (ports []string) {
 	c.t.Helper()
 	for to := range count {
 		ports = append(ports, freeAddress(c.t))
@@ -206,9 +206,9 @@ func lastView(log string) (view int) {
 	return view
 }
 
-// remove stops and removes all replicas. If the test has failed it shows the ends of their
+// removeReplicas stops and removes all replicas. If the test has failed it shows the ends of their
 // logs.
-func (c *Cluster) remove() {
+func (c *Cluster) removeReplicas() {
 	if c.t.Failed() {
 		for _, r := range c.replicas {
 			c.t.Logf("the end of the log of replica %d:\n%s", r.index, r.lastLines(20))
@@ -223,13 +223,13 @@ func (c *Cluster) remove() {
 func removeAll(replicas []*Replica) error {
 	errs := make([]error, len(replicas))
 	for i, r := range replicas {
-		errs[i] = r.try("remove", r.server.remove)
+		errs[i] = r.tryAction("remove", r.server.removeServer)
 	}
 	return errors.Join(errs...)
 }
 
-// tail is the last n lines of a text.
-func tail(text string, n int) string {
+// lastLines is the last n lines of a text.
+func lastLines(text string, n int) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }

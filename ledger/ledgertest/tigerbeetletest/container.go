@@ -22,8 +22,8 @@ import (
 // silent keeps testcontainers' banners out of test outputs.
 var silent = log.New(io.Discard, "", 0)
 
-// docker opens a client of the daemon that testcontainers finds.
-func docker(ctx context.Context) (*testcontainers.DockerClient, error) {
+// openDocker opens a client of the daemon that testcontainers finds.
+func openDocker(ctx context.Context) (*testcontainers.DockerClient, error) {
 	return testcontainers.NewDockerClientWithOpts(ctx)
 }
 
@@ -47,15 +47,15 @@ func haveImage(ctx context.Context) (err error) {
 		images = append(images, testcontainers.ReaperDefaultImage) //nolint:staticcheck // testcontainers starts it first, and has no other name for it in public
 	}
 	for _, image := range images {
-		if err := pull(ctx, provider.Client(), image); err != nil {
+		if err := ensureImage(ctx, provider.Client(), image); err != nil {
 			return fmt.Errorf("image %s is not here and cannot be pulled: %w", image, err)
 		}
 	}
 	return nil
 }
 
-// pull sees to it that one image is there.
-func pull(ctx context.Context, d client.APIClient, image string) error {
+// ensureImage sees to it that one image is there.
+func ensureImage(ctx context.Context, d client.APIClient, image string) error {
 	if _, err := d.ImageInspect(ctx, image); err == nil {
 		return nil
 	}
@@ -79,23 +79,23 @@ const dataFolder = "/data"
 // lift its own, a usual one. TigerBeetle then runs with a warning in its log.
 var memlocks = []int64{-1, 8 << 20}
 
-func (containers) create(ctx context.Context, spec spec) (server, error) {
+func (containers) createServer(ctx context.Context, spec spec) (server, error) {
 	c := &containerServer{spec: spec, volume: fmt.Sprintf("tigerbeetletest-%v-%d", spec.cluster, spec.replica)}
 	var err error
 	for _, c.memlock = range memlocks {
-		if err = c.format(ctx); err == nil || !strings.Contains(err.Error(), "rlimit") {
+		if err = c.formatFile(ctx); err == nil || !strings.Contains(err.Error(), "rlimit") {
 			break
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(err, c.remove(ctx))
+		return nil, errors.Join(err, c.removeServer(ctx))
 	}
 	return c, nil
 }
 
-// format makes the data file with a container of its own, which ends by itself.
-func (c *containerServer) format(ctx context.Context) error {
-	format, err := testcontainers.Run(ctx, Image, c.options(c.spec.formatArgs, wait.ForExit())...)
+// formatFile makes the data file with a container of its own, which ends by itself.
+func (c *containerServer) formatFile(ctx context.Context) error {
+	format, err := testcontainers.Run(ctx, Image, c.containerOptions(c.spec.formatArgs, wait.ForExit())...)
 	if format == nil {
 		return err
 	}
@@ -118,7 +118,7 @@ type containerServer struct {
 	container *testcontainers.DockerContainer // nil until it is created
 }
 
-func (c *containerServer) options(
+func (c *containerServer) containerOptions(
 	args func(file string) []string, strategy wait.Strategy,
 ) []testcontainers.ContainerCustomizer {
 	return []testcontainers.ContainerCustomizer{
@@ -138,22 +138,22 @@ func (c *containerServer) options(
 	}
 }
 
-func (c *containerServer) start(ctx context.Context) (err error) {
+func (c *containerServer) startServer(ctx context.Context) (err error) {
 	if c.container != nil {
 		return c.container.Start(ctx)
 	}
 	// That it listens is logged; whether it answers, Ready finds out.
-	c.container, err = testcontainers.Run(ctx, Image, c.options(c.spec.startArgs, wait.ForLog("listening on"))...)
+	c.container, err = testcontainers.Run(ctx, Image, c.containerOptions(c.spec.startArgs, wait.ForLog("listening on"))...)
 	return err
 }
 
-func (c *containerServer) stop(ctx context.Context) error {
+func (c *containerServer) stopServer(ctx context.Context) error {
 	patience := 10 * time.Second
 	return c.container.Stop(ctx, &patience)
 }
 
-func (c *containerServer) kill(ctx context.Context) error {
-	return c.ask(ctx, func(d *testcontainers.DockerClient, id string) error {
+func (c *containerServer) killServer(ctx context.Context) error {
+	return c.callDaemon(ctx, func(d *testcontainers.DockerClient, id string) error {
 		waiting := d.ContainerWait(ctx, id, client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
 		if _, err := d.ContainerKill(ctx, id, client.ContainerKillOptions{Signal: "KILL"}); err != nil {
 			return err
@@ -167,30 +167,30 @@ func (c *containerServer) kill(ctx context.Context) error {
 	})
 }
 
-func (c *containerServer) pause(ctx context.Context) error {
-	return c.ask(ctx, func(d *testcontainers.DockerClient, id string) error {
+func (c *containerServer) pauseServer(ctx context.Context) error {
+	return c.callDaemon(ctx, func(d *testcontainers.DockerClient, id string) error {
 		_, err := d.ContainerPause(ctx, id, client.ContainerPauseOptions{})
 		return err
 	})
 }
 
-func (c *containerServer) resume(ctx context.Context) error {
-	return c.ask(ctx, func(d *testcontainers.DockerClient, id string) error {
+func (c *containerServer) resumeServer(ctx context.Context) error {
+	return c.callDaemon(ctx, func(d *testcontainers.DockerClient, id string) error {
 		_, err := d.ContainerUnpause(ctx, id, client.ContainerUnpauseOptions{})
 		return err
 	})
 }
 
-// ask asks the daemon for something that testcontainers does not offer.
-func (c *containerServer) ask(ctx context.Context, action func(*testcontainers.DockerClient, string) error) error {
-	d, err := docker(ctx)
+// callDaemon asks the daemon for something that testcontainers does not offer.
+func (c *containerServer) callDaemon(ctx context.Context, action func(*testcontainers.DockerClient, string) error) error {
+	d, err := openDocker(ctx)
 	if err != nil {
 		return err
 	}
 	return errors.Join(action(d, c.container.GetContainerID()), d.Close())
 }
 
-func (c *containerServer) log(ctx context.Context) (string, error) {
+func (c *containerServer) readLog(ctx context.Context) (string, error) {
 	if c.container == nil {
 		return "", nil
 	}
@@ -206,11 +206,11 @@ func readLog(ctx context.Context, c testcontainers.Container) (string, error) {
 	return string(text), errors.Join(err, reader.Close())
 }
 
-func (c *containerServer) remove(ctx context.Context) (err error) {
+func (c *containerServer) removeServer(ctx context.Context) (err error) {
 	if c.container != nil {
 		err = c.container.Terminate(ctx, testcontainers.StopTimeout(0))
 	}
-	d, dockerErr := docker(ctx)
+	d, dockerErr := openDocker(ctx)
 	if dockerErr != nil {
 		return errors.Join(err, dockerErr)
 	}

@@ -31,14 +31,14 @@ type found struct {
 var discover = sync.OnceValue(func() found {
 	ctx, cancel := context.WithTimeout(context.Background(), pullTimeout)
 	defer cancel()
-	return find(func() error { return haveImage(ctx) }, os.Getenv, exec.LookPath, binaryRelease)
+	return findServer(func() error { return haveImage(ctx) }, os.Getenv, exec.LookPath, binaryRelease)
 })
 
 // pullTimeout bounds how long an image may take to come.
 const pullTimeout = 3 * time.Minute
 
-// find looks for a TigerBeetle in the order of the package comment.
-func find(
+// findServer looks for a TigerBeetle in the order of the package comment.
+func findServer(
 	image func() error, getenv func(string) string,
 	lookPath func(string) (string, error), release func(binary string) (string, error),
 ) found {
@@ -99,7 +99,7 @@ func parseRelease(output string) (string, error) {
 func hostFor(tb testing.TB) host {
 	tb.Helper()
 	f := discover()
-	switch line, fail := f.verdict(os.Getenv); {
+	switch line, fail := f.describeFound(os.Getenv); {
 	case fail:
 		tb.Fatal(line)
 	case f.err != nil:
@@ -110,9 +110,9 @@ func hostFor(tb testing.TB) host {
 	return f.host
 }
 
-// verdict says in one line what there is or what is missing, and whether that fails the
+// describeFound says in one line what there is or what is missing, and whether that fails the
 // test.
-func (f found) verdict(getenv func(string) string) (line string, fail bool) {
+func (f found) describeFound(getenv func(string) string) (line string, fail bool) {
 	if f.err == nil {
 		return "TigerBeetle: " + f.note, false
 	}

@@ -35,7 +35,7 @@ func TestFind(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			f := find(
+			f := findServer(
 				func() error { return test.image },
 				func(string) string { return test.variable },
 				func(file string) (string, error) {
@@ -57,13 +57,13 @@ func TestFind(t *testing.T) {
 					return Release, nil
 				})
 			require.Equal(t, test.want, f.host)
-			line, fail := f.verdict(func(string) string { return "" })
+			line, fail := f.describeFound(func(string) string { return "" })
 			require.False(t, fail)
 			require.NotContains(t, line, "\n")
 			for _, words := range test.words {
 				require.Contains(t, line, words)
 			}
-			_, fail = f.verdict(func(name string) string { return map[string]string{"PEERLEDGER_REQUIRE_CLUSTER": "1"}[name] })
+			_, fail = f.describeFound(func(name string) string { return map[string]string{"PEERLEDGER_REQUIRE_CLUSTER": "1"}[name] })
 			require.Equal(t, test.want == nil, fail)
 		})
 	}
@@ -109,6 +109,6 @@ func TestLastView(t *testing.T) {
 
 func TestTail(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, "b\nc", tail("a\nb\nc\n", 2))
-	require.Equal(t, "a", tail("a", 2))
+	require.Equal(t, "b\nc", lastLines("a\nb\nc\n", 2))
+	require.Equal(t, "a", lastLines("a", 2))
 }

@@ -33,24 +33,24 @@ func newLink(p *Proxy, client *net.TCPConn) *link {
 	return l
 }
 
-// run connects to the target and passes bytes until the connection has ended.
-func (l *link) run() {
-	defer l.proxy.change(func() { delete(l.proxy.links, l) })
-	if !l.connect() {
-		l.reset()
+// passBytes connects to the target and passes bytes until the connection has ended.
+func (l *link) passBytes() {
+	defer l.proxy.changeState(func() { delete(l.proxy.links, l) })
+	if !l.dialTarget() {
+		l.resetEnds()
 		return
 	}
 	var pumps sync.WaitGroup
-	pumps.Go(func() { l.pump(toServer, l.client, l.server) })
-	pumps.Go(func() { l.pump(toClient, l.server, l.client) })
+	pumps.Go(func() { l.pumpDirection(toServer, l.client, l.server) })
+	pumps.Go(func() { l.pumpDirection(toClient, l.server, l.client) })
 	pumps.Wait()
-	l.close()
+	l.closeEnds()
 }
 
-func (l *link) connect() bool {
+func (l *link) dialTarget() bool {
 	// Else the target heard of the connection through a black hole, or the client that the
 	// target is not there.
-	if !l.proxy.gate(toServer, time.Time{}, l.life.Done()) {
+	if !l.proxy.waitOpen(toServer, time.Time{}, l.life.Done()) {
 		return false
 	}
 	l.proxy.mu.Lock()
@@ -70,8 +70,8 @@ func (l *link) connect() bool {
 	return !l.broken
 }
 
-// reset breaks both ends.
-func (l *link) reset() {
+// resetEnds breaks both ends.
+func (l *link) resetEnds() {
 	l.cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,8 +85,8 @@ func (l *link) reset() {
 	}
 }
 
-// close closes both ends, if they are not broken: what is written will arrive.
-func (l *link) close() {
+// closeEnds closes both ends, if they are not broken: what is written will arrive.
+func (l *link) closeEnds() {
 	l.cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,15 +109,15 @@ type chunk struct {
 	sent time.Time
 }
 
-// pump passes one direction on until it ends. The end of what one side sends is passed on
+// pumpDirection passes one direction on until it ends. The end of what one side sends is passed on
 // too; anything else breaks the link.
-func (l *link) pump(direction int, from, to *net.TCPConn) {
+func (l *link) pumpDirection(direction int, from, to *net.TCPConn) {
 	chunks := make(chan chunk, 1024) // what is on its way while there is a delay
 	var writing sync.WaitGroup
 	writing.Go(func() {
 		for c := range chunks {
-			if !l.write(direction, to, c) {
-				l.reset()
+			if !l.writeChunk(direction, to, c) {
+				l.resetEnds()
 			}
 		}
 	})
@@ -127,7 +127,7 @@ func (l *link) pump(direction int, from, to *net.TCPConn) {
 		buffer := make([]byte, 32<<10)
 		n, err := from.Read(buffer)
 		sent := time.Now()
-		if !l.proxy.gate(direction, time.Time{}, l.life.Done()) {
+		if !l.proxy.waitOpen(direction, time.Time{}, l.life.Done()) {
 			return
 		}
 		if n > 0 {
@@ -138,22 +138,22 @@ func (l *link) pump(direction int, from, to *net.TCPConn) {
 			return
 		}
 		if err != nil {
-			l.reset()
+			l.resetEnds()
 			return
 		}
 	}
 }
 
-// write writes a chunk when it is due, or the end of a direction. It returns false if that
+// writeChunk writes a chunk when it is due, or the end of a direction. It returns false if that
 // cannot be done.
-func (l *link) write(direction int, to *net.TCPConn, c chunk) bool {
-	if !l.proxy.gate(direction, c.sent, l.life.Done()) {
+func (l *link) writeChunk(direction int, to *net.TCPConn, c chunk) bool {
+	if !l.proxy.waitOpen(direction, c.sent, l.life.Done()) {
 		return false
 	}
 	if c.data == nil {
 		return to.CloseWrite() == nil
 	}
 	n, err := to.Write(c.data)
-	l.proxy.change(func() { l.proxy.passed[direction] += uint64(n) })
+	l.proxy.changeState(func() { l.proxy.passed[direction] += uint64(n) })
 	return err == nil
 }

@@ -16,7 +16,7 @@ import (
 // processes runs replicas as processes of a binary.
 type processes struct{ binary string }
 
-func (h processes) create(ctx context.Context, spec spec) (server, error) {
+func (h processes) createServer(ctx context.Context, spec spec) (server, error) {
 	folder, err := os.MkdirTemp("", "tigerbeetletest-")
 	if err != nil {
 		return nil, err
@@ -24,7 +24,7 @@ func (h processes) create(ctx context.Context, spec spec) (server, error) {
 	p := &process{binary: h.binary, folder: folder, spec: spec}
 	format := exec.CommandContext(ctx, h.binary, spec.formatArgs(p.dataFile())...)
 	if output, err := format.CombinedOutput(); err != nil {
-		return nil, errors.Join(fmt.Errorf("format: %w: %s", err, output), p.remove(ctx))
+		return nil, errors.Join(fmt.Errorf("format: %w: %s", err, output), p.removeServer(ctx))
 	}
 	return p, nil
 }
@@ -42,7 +42,7 @@ type process struct {
 func (p *process) dataFile() string { return filepath.Join(p.folder, p.spec.fileName()) }
 func (p *process) logFile() string  { return filepath.Join(p.folder, "log") }
 
-func (p *process) start(context.Context) error {
+func (p *process) startServer(context.Context) error {
 	output, err := os.OpenFile(p.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -71,11 +71,11 @@ func (p *process) start(context.Context) error {
 	return nil
 }
 
-func (p *process) stop(ctx context.Context) error { return p.end(ctx, syscall.SIGTERM) }
-func (p *process) kill(ctx context.Context) error { return p.end(ctx, syscall.SIGKILL) }
+func (p *process) stopServer(ctx context.Context) error { return p.endProcess(ctx, syscall.SIGTERM) }
+func (p *process) killServer(ctx context.Context) error { return p.endProcess(ctx, syscall.SIGKILL) }
 
-// end sends a signal that ends the process, and waits until it has ended.
-func (p *process) end(ctx context.Context, signal syscall.Signal) error {
+// endProcess sends a signal that ends the process, and waits until it has ended.
+func (p *process) endProcess(ctx context.Context, signal syscall.Signal) error {
 	if err := p.running.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
@@ -88,10 +88,10 @@ func (p *process) end(ctx context.Context, signal syscall.Signal) error {
 	}
 }
 
-func (p *process) pause(context.Context) error  { return p.running.Signal(syscall.SIGSTOP) }
-func (p *process) resume(context.Context) error { return p.running.Signal(syscall.SIGCONT) }
+func (p *process) pauseServer(context.Context) error  { return p.running.Signal(syscall.SIGSTOP) }
+func (p *process) resumeServer(context.Context) error { return p.running.Signal(syscall.SIGCONT) }
 
-func (p *process) log(context.Context) (string, error) {
+func (p *process) readLog(context.Context) (string, error) {
 	text, err := os.ReadFile(p.logFile())
 	if errors.Is(err, os.ErrNotExist) {
 		return "", nil // never started
@@ -99,9 +99,9 @@ func (p *process) log(context.Context) (string, error) {
 	return string(text), err
 }
 
-func (p *process) remove(ctx context.Context) error {
+func (p *process) removeServer(ctx context.Context) error {
 	if p.running != nil {
-		if err := p.kill(ctx); err != nil {
+		if err := p.killServer(ctx); err != nil {
 			return err
 		}
 	}

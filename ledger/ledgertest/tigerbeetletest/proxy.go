@@ -52,21 +52,21 @@ func NewProxyOn(address, target string) (*Proxy, error) {
 	p := &Proxy{target: target, changed: make(chan struct{}), links: make(map[*link]struct{})}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.listen(address); err != nil {
+	if err := p.openListener(address); err != nil {
 		return nil, err
 	}
 	p.address = p.listener.Addr().String()
 	return p, nil
 }
 
-// listen is called with the mutex held.
-func (p *Proxy) listen(address string) error {
+// openListener is called with the mutex held.
+func (p *Proxy) openListener(address string) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("tigerbeetletest: proxy: %w", err)
 	}
 	p.listener = listener
-	p.running.Go(func() { p.accept(listener) })
+	p.running.Go(func() { p.acceptConnections(listener) })
 	return nil
 }
 
@@ -74,29 +74,29 @@ func (p *Proxy) listen(address string) error {
 func (p *Proxy) Addr() string { return p.address }
 
 // SetTarget changes where new connections go. Present ones stay.
-func (p *Proxy) SetTarget(target string) { p.change(func() { p.target = target }) }
+func (p *Proxy) SetTarget(target string) { p.changeState(func() { p.target = target }) }
 
 // Delay adds a latency to each direction. Bytes keep their order, and the throughput is not
 // bounded. 0 takes the latency away. What is on its way goes by the new latency.
-func (p *Proxy) Delay(d time.Duration) { p.change(func() { p.delay = d }) }
+func (p *Proxy) Delay(d time.Duration) { p.changeState(func() { p.delay = d }) }
 
 // BlackHole lets nothing through any more, in neither direction. Connections stay, and new
 // ones are accepted, of which the target does not hear. What was sent meanwhile gets through
 // after Heal, as it does when a network is whole again.
-func (p *Proxy) BlackHole() { p.change(func() { p.blocked = [2]bool{true, true} }) }
+func (p *Proxy) BlackHole() { p.changeState(func() { p.blocked = [2]bool{true, true} }) }
 
 // DropReplies lets what clients send through, and nothing of what the target sends.
-func (p *Proxy) DropReplies() { p.change(func() { p.blocked = [2]bool{toClient: true} }) }
+func (p *Proxy) DropReplies() { p.changeState(func() { p.blocked = [2]bool{toClient: true} }) }
 
 // Heal takes all faults away.
 func (p *Proxy) Heal() error {
-	p.change(func() { p.blocked, p.delay = [2]bool{}, 0 })
+	p.changeState(func() { p.blocked, p.delay = [2]bool{}, 0 })
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.listener != nil || p.closed {
 		return nil
 	}
-	return p.listen(p.address)
+	return p.openListener(p.address)
 }
 
 // Reset ends all present connections with a reset, at both ends. What was under way on them
@@ -109,13 +109,13 @@ func (p *Proxy) Reset() {
 	}
 	p.mu.Unlock()
 	for _, l := range all {
-		l.reset()
+		l.resetEnds()
 	}
 }
 
 // Refuse has new connections refused, and resets the present ones.
 func (p *Proxy) Refuse() {
-	p.change(func() {
+	p.changeState(func() {
 		if p.listener != nil {
 			_ = p.listener.Close() // an error means that nobody listens any more, which is what is wanted
 			p.listener = nil
@@ -158,13 +158,13 @@ func (p *Proxy) Await(ctx context.Context, condition func() bool) error {
 
 // Close ends the proxy and its connections. A second Close does nothing.
 func (p *Proxy) Close() {
-	p.change(func() { p.closed = true })
+	p.changeState(func() { p.closed = true })
 	p.Refuse()
 	p.running.Wait()
 }
 
-// change makes a change and tells those who wait for one.
-func (p *Proxy) change(f func()) {
+// changeState makes a change and tells those who wait for one.
+func (p *Proxy) changeState(f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f()
@@ -172,8 +172,8 @@ func (p *Proxy) change(f func()) {
 	p.changed = make(chan struct{})
 }
 
-// accept takes connections until the listener is closed.
-func (p *Proxy) accept(listener net.Listener) {
+// acceptConnections takes connections until the listener is closed.
+func (p *Proxy) acceptConnections(listener net.Listener) {
 	for {
 		client, err := listener.Accept()
 		if err != nil {
@@ -181,22 +181,22 @@ func (p *Proxy) accept(listener net.Listener) {
 		}
 		l := newLink(p, client.(*net.TCPConn))
 		open := false
-		p.change(func() {
+		p.changeState(func() {
 			if open = p.listener == listener; open {
 				p.links[l] = struct{}{}
 			}
 		})
 		if !open {
-			l.reset()
+			l.resetEnds()
 			continue
 		}
-		p.running.Go(l.run)
+		p.running.Go(l.passBytes)
 	}
 }
 
-// gate waits until a direction is open and what was sent at a time is due. It returns false if
+// waitOpen waits until a direction is open and what was sent at a time is due. It returns false if
 // the connection has ended before.
-func (p *Proxy) gate(direction int, sent time.Time, ended <-chan struct{}) (open bool) {
+func (p *Proxy) waitOpen(direction int, sent time.Time, ended <-chan struct{}) (open bool) {
 	for {
 		p.mu.Lock()
 		blocked, changed := p.blocked[direction], p.changed

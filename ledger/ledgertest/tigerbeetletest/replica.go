@@ -16,20 +16,20 @@ import (
 
 // host runs replicas: as processes or as containers.
 type host interface {
-	// create formats the data file of a replica, and readies what will run it.
-	create(ctx context.Context, spec spec) (server, error)
+	// createServer formats the data file of a replica, and readies what will run it.
+	createServer(ctx context.Context, spec spec) (server, error)
 }
 
 // server is what runs one replica. Each method returns when it has happened. The data
 // outlives all but remove.
 type server interface {
-	start(ctx context.Context) error
-	stop(ctx context.Context) error // as an operator would
-	kill(ctx context.Context) error
-	pause(ctx context.Context) error
-	resume(ctx context.Context) error
-	log(ctx context.Context) (string, error)
-	remove(ctx context.Context) error
+	startServer(ctx context.Context) error
+	stopServer(ctx context.Context) error // as an operator would
+	killServer(ctx context.Context) error
+	pauseServer(ctx context.Context) error
+	resumeServer(ctx context.Context) error
+	readLog(ctx context.Context) (string, error)
+	removeServer(ctx context.Context) error
 }
 
 // spec is what one replica is started with.
@@ -86,23 +86,23 @@ type Replica struct {
 func (r *Replica) Start() {
 	r.t.Helper()
 	require.False(r.t, r.running, "replica %d runs", r.index)
-	r.do("start", r.server.start)
+	r.mustDo("start", r.server.startServer)
 	r.running = true
 }
 
 // Stop ends the replica as an operator would, with SIGTERM.
-func (r *Replica) Stop() { r.t.Helper(); r.end("stop", r.server.stop) }
+func (r *Replica) Stop() { r.t.Helper(); r.endServer("stop", r.server.stopServer) }
 
 // Kill ends the replica with SIGKILL.
-func (r *Replica) Kill() { r.t.Helper(); r.end("kill", r.server.kill) }
+func (r *Replica) Kill() { r.t.Helper(); r.endServer("kill", r.server.killServer) }
 
-func (r *Replica) end(what string, action func(context.Context) error) {
+func (r *Replica) endServer(what string, action func(context.Context) error) {
 	r.t.Helper()
 	require.True(r.t, r.running, "replica %d does not run", r.index)
 	if r.paused && what == "stop" {
 		r.Resume() // or it would not hear of it
 	}
-	r.do(what, action)
+	r.mustDo(what, action)
 	r.running, r.paused = false, false
 }
 
@@ -110,7 +110,7 @@ func (r *Replica) end(what string, action func(context.Context) error) {
 func (r *Replica) Pause() {
 	r.t.Helper()
 	require.True(r.t, r.running && !r.paused, "replica %d does not run", r.index)
-	r.do("pause", r.server.pause)
+	r.mustDo("pause", r.server.pauseServer)
 	r.paused = true
 }
 
@@ -118,7 +118,7 @@ func (r *Replica) Pause() {
 func (r *Replica) Resume() {
 	r.t.Helper()
 	require.True(r.t, r.paused, "replica %d is not paused", r.index)
-	r.do("resume", r.server.resume)
+	r.mustDo("resume", r.server.resumeServer)
 	r.paused = false
 }
 
@@ -139,8 +139,8 @@ func (r *Replica) Log() string {
 }
 
 func (r *Replica) readLog() (text string, err error) {
-	err = r.try("read the log of", func(ctx context.Context) (err error) {
-		text, err = r.server.log(ctx)
+	err = r.tryAction("read the log of", func(ctx context.Context) (err error) {
+		text, err = r.server.readLog(ctx)
 		return err
 	})
 	return text, err
@@ -152,15 +152,15 @@ func (r *Replica) lastLines(n int) string {
 	if err != nil {
 		return err.Error()
 	}
-	return tail(text, n)
+	return lastLines(text, n)
 }
 
-func (r *Replica) do(what string, action func(context.Context) error) {
+func (r *Replica) mustDo(what string, action func(context.Context) error) {
 	r.t.Helper()
-	require.NoError(r.t, r.try(what, action))
+	require.NoError(r.t, r.tryAction(what, action))
 }
 
-func (r *Replica) try(what string, action func(context.Context) error) error {
+func (r *Replica) tryAction(what string, action func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), actionTimeout) // also in Cleanup, when the test's context has ended
 	defer cancel()
 	if err := action(ctx); err != nil {

@@ -17,11 +17,11 @@ const replicasMost = 4
 // rooms is for all clusters of the process.
 var rooms = newRoom(replicasMost)
 
-// room has tests wait for each other, so that not too many replicas run at once.
+// replicaSlots has tests wait for each other, so that not too many replicas run at once.
 //
 // A test that has a cluster and wants another, or whose subtest does, never waits: it might
 // wait for its own end. So a test can have more replicas than there is room for.
-type room struct {
+type replicaSlots struct {
 	size int64
 	free *semaphore.Weighted
 
@@ -29,27 +29,27 @@ type room struct {
 	held map[string]int // clusters by the name of their test
 }
 
-func newRoom(size int64) *room {
-	return &room{size: size, free: semaphore.NewWeighted(size), held: make(map[string]int)}
+func newRoom(size int64) *replicaSlots {
+	return &replicaSlots{size: size, free: semaphore.NewWeighted(size), held: make(map[string]int)}
 }
 
-// enter waits until there is room for so many replicas of a test. The error is the context's.
-func (r *room) enter(ctx context.Context, test string, replicas int) (leave func(), err error) {
+// acquireSlots waits until there is room for so many replicas of a test. The error is the context's.
+func (r *replicaSlots) acquireSlots(ctx context.Context, test string, replicas int) (leave func(), err error) {
 	taken := min(int64(replicas), r.size)
-	if r.holds(test) {
+	if r.hasCluster(test) {
 		taken = 0
 	} else if err := r.free.Acquire(ctx, taken); err != nil {
 		return nil, err
 	}
-	r.count(test, 1)
+	r.countReplicas(test, 1)
 	return func() {
-		r.count(test, -1)
+		r.countReplicas(test, -1)
 		r.free.Release(taken)
 	}, nil
 }
 
-// holds reports whether a test, or one that it is a subtest of, has a cluster.
-func (r *room) holds(test string) bool {
+// hasCluster reports whether a test, or one that it is a subtest of, has a cluster.
+func (r *replicaSlots) hasCluster(test string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {
@@ -64,7 +64,7 @@ func (r *room) holds(test string) bool {
 	}
 }
 
-func (r *room) count(test string, change int) {
+func (r *replicaSlots) countReplicas(test string, change int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.held[test] += change; r.held[test] == 0 {

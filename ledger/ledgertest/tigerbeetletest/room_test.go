@@ -16,7 +16,7 @@ func TestRoom(t *testing.T) {
 	r := newRoom(4)
 	enter := func(test string, replicas int) func() {
 		t.Helper()
-		leave, err := r.enter(t.Context(), test, replicas)
+		leave, err := r.acquireSlots(t.Context(), test, replicas)
 		require.NoError(t, err)
 		return leave
 	}
@@ -25,12 +25,12 @@ func TestRoom(t *testing.T) {
 
 	leave := []func(){enter("TestA", 3), enter("TestA", 3), enter("TestA/sub", 6), enter("TestB", 1)}
 	for _, other := range []string{"TestC", "TestAB", "TestC/TestA"} {
-		_, err := r.enter(impatient, other, 1)
+		_, err := r.acquireSlots(impatient, other, 1)
 		require.ErrorIs(t, err, context.Canceled, other)
 	}
 	var waiting sync.WaitGroup
 	waiting.Go(func() {
-		l, err := r.enter(t.Context(), "TestC", 6)
+		l, err := r.acquireSlots(t.Context(), "TestC", 6)
 		if assert.NoError(t, err) {
 			l()
 		}

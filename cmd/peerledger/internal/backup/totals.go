@@ -14,7 +14,7 @@ import (
 )
 
 // ErrUnbalanced is returned when a ledger's debits differ from its credits.
-var ErrUnbalanced = errors.New("backup: debits differ from credits")
+var ErrUnbalanced = errors.New("backup: debits and credits differ")
 
 // Totals are the sums over all accounts, by ledger number.
 type Totals map[uint32]Total
