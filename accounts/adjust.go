@@ -61,7 +61,7 @@ func (b *Book) Adjust(ctx context.Context, a Adjustment) (Booking, error) {
 	row.UserData64, row.UserData32 = binary.BigEndian.Uint64(a.ConditionTag[:]), a.ReasonCode
 	name := b.bookingName("adjust", a.Account.id, a.Key)
 	request := b.newAdjustRequest(&a, name, row)
-	request.May = func(ctx context.Context) error { return b.checkCoverage(ctx, &a) }
+	request.Precheck = func(ctx context.Context) error { return b.checkCoverage(ctx, &a) }
 	booking, err := request.Book(ctx, b.ledger)
 	if err != nil {
 		return Booking{}, b.explainBooking(ctx, "adjust", a.Account, a.Debit, booking, err)

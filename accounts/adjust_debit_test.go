@@ -51,7 +51,7 @@ func testDebitBeyond(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	peers := provision(t, book, 100, "alice", "bob")
 	alice, bob := peers[0], peers[1]
-	require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{}))
+	require.NoError(t, book.SuspendPeer(ctx, alice, accounts.SuspendOptions{}))
 	debit := accounts.Adjustment{Account: alice, Key: "k", Debit: units(130), ReasonCode: 1}
 	_, err := book.Adjust(ctx, debit)
 	require.ErrorIs(t, err, accounts.ErrNotCovered)
@@ -63,7 +63,7 @@ func testDebitBeyond(t *testing.T, l ledger.Ledger) {
 	require.Zero(t, b.Headroom)
 	debit.BeyondHeadroom = false
 	require.Equal(t, first.Transfer, bookAdjustment(t, book, debit, true).Transfer, "booked before, covered or not")
-	require.NoError(t, book.Resume(ctx, alice))
+	require.NoError(t, book.ResumePeer(ctx, alice))
 
 	// A debit within the headroom also collects arrears.
 	movePacket(t, l, bob.ID(), alice.ID(), 80, 0)

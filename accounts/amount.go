@@ -94,5 +94,5 @@ func (a Asset) Text(amount ledger.Amount) string {
 // Format writes an amount of units in whole units, with all decimals of the asset: 1250 units of
 // USD/2 are "12.50". [Asset.Parse] reads the text.
 func (a Asset) Format(amount ledger.Amount) string {
-	return a.Decimal(amount).StringFixed(int32(a.Scale))
+	return a.WholeUnits(amount).StringFixed(int32(a.Scale))
 }

@@ -34,8 +34,8 @@ func (a Asset) describeExactly() string {
 	return fmt.Sprintf("%v on ledger %d%s", a, a.Ledger, loss)
 }
 
-// Decimal converts an amount to whole units: 1500 units of USD/3 are 1.5.
-func (a Asset) Decimal(amount ledger.Amount) decimal.Decimal { return a.signedDecimal(amount.Big()) }
+// WholeUnits converts an amount to whole units: 1500 units of USD/3 are 1.5.
+func (a Asset) WholeUnits(amount ledger.Amount) decimal.Decimal { return a.signedDecimal(amount.Big()) }
 
 func (a Asset) signedDecimal(units *big.Int) decimal.Decimal {
 	return decimal.NewFromBigInt(units, -int32(a.Scale))

@@ -62,7 +62,7 @@ type Balance struct {
 
 	// Suspended is set if the peer's credit line account is closed in the ledger. Each recorder
 	// then refuses new packets from and to the peer, within one [Config.SuspensionPollInterval].
-	// The ledger itself does not refuse packets. See [Book.Suspend].
+	// The ledger itself does not refuse packets. See [Book.SuspendPeer].
 	Suspended bool
 	// Closed is set if the peer account is closed in the ledger: the ledger refuses every packet
 	// and post on the account.
@@ -152,7 +152,7 @@ type DecimalBalance struct {
 
 // Decimal returns the balance in whole units of the asset, exactly.
 func (b Balance) Decimal() DecimalBalance {
-	d := b.Asset.Decimal
+	d := b.Asset.WholeUnits
 	return DecimalBalance{
 		Position: b.Asset.signedDecimal(b.Position()),
 		Payable:  d(b.Payable), Receivable: d(b.Receivable), Prepaid: d(b.Prepaid), Arrears: d(b.Arrears),

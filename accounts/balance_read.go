@@ -72,7 +72,7 @@ func (b *Book) estimatePrepaid(balance *Balance) {
 }
 
 func (b *Balance) setPrepaid(e prepayment.Estimate) {
-	b.Prepaid, b.PrepaidAtMost, b.netAtMost, b.prepaidSettled = e.Prepaid, !e.Exact, e.NetAtMost, e.Settled
+	b.Prepaid, b.PrepaidAtMost, b.netAtMost, b.prepaidSettled = e.Prepaid, !e.Exact, e.NetAtMost, e.Final
 }
 
 // readPrepaid reads the payments of a peer, and replaces the balance by the one of a moment for

@@ -189,8 +189,8 @@ func TestBalancesOfNobody(t *testing.T) {
 func TestDecimalIsExact(t *testing.T) {
 	t.Parallel()
 	asset := accounts.Asset{Code: "X", Scale: 255, Ledger: 1}
-	require.Equal(t, "0."+"0000000000000000000000000000000000000000", asset.Decimal(units(1)).StringFixed(40))
-	require.Equal(t, int32(-255), asset.Decimal(units(1)).Exponent())
+	require.Equal(t, "0."+"0000000000000000000000000000000000000000", asset.WholeUnits(units(1)).StringFixed(40))
+	require.Equal(t, int32(-255), asset.WholeUnits(units(1)).Exponent())
 	large := ledger.Amount(uint128.Max)
-	require.Equal(t, "340282366920938463463374607431.768211455", usd.Decimal(large).String())
+	require.Equal(t, "340282366920938463463374607431.768211455", usd.WholeUnits(large).String())
 }

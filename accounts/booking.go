@@ -82,8 +82,8 @@ func (b *Book) explainBooking(ctx context.Context, action string, account PeerAc
 	case errors.Is(err, ErrNotCovered), errors.Is(err, ErrPeerClosed), errors.Is(err, ErrNotProvisioned):
 		return err // err names the account
 	case errors.Is(err, idempotent.ErrConflict):
-		return fmt.Errorf("%s %v: %w: %s", action, account, ErrKeyReused, b.assets[account.ledger].asset.DescribeBooking(booking.Own()))
-	case errors.Is(err, idempotent.ErrSpent):
+		return fmt.Errorf("%s %v: %w: %s", action, account, ErrKeyReused, b.assets[account.ledger].asset.DescribeBooking(booking.OwnRow()))
+	case errors.Is(err, idempotent.ErrAllBurnt):
 		return fmt.Errorf("%s %v: %w", action, account, ErrKeySpent)
 	case !errors.As(err, &refused):
 		return fmt.Errorf("%s %v: %w", action, account, err)

@@ -78,7 +78,7 @@ func (b *Book) Withdraw(ctx context.Context, c Capital) (Booking, error) {
 }
 
 func (b *Book) notCoveredError(ctx context.Context, own PeerAccount, wanted ledger.Amount) error {
-	positions, err := b.Positions(ctx)
+	positions, err := b.OwnPositions(ctx)
 	if err != nil {
 		return errors.Join(ErrNotCovered, err)
 	}

@@ -15,7 +15,7 @@ import (
 // readPosition reads our position in USD.
 func readPosition(t *testing.T, book *accounts.Book) accounts.AssetPosition {
 	t.Helper()
-	all, err := book.Positions(t.Context())
+	all, err := book.OwnPositions(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, usd, all[0].Asset)
 	return all[0]
@@ -26,7 +26,7 @@ func testCapital(t *testing.T, l ledger.Ledger) {
 	in := accounts.Capital{Asset: usd, Key: "first", Amount: units(100)}
 	_, err := book.Fund(ctx, in)
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
-	_, err = book.Positions(ctx)
+	_, err = book.OwnPositions(ctx)
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
 	alice := provision(t, book, 100, "alice")[0]
 	first, err := book.Fund(ctx, in)

@@ -184,13 +184,13 @@ var happenings = []struct {
 	{"a packet of it is fulfilled late", (*closable).fulfillLate},
 	{"some arrears are written off", (*closable).giveUp},
 	{"an operator suspends it", func(c *closable) {
-		err := c.book.Suspend(c.t.Context(), c.account, accounts.SuspendOptions{ReasonCode: 666})
+		err := c.book.SuspendPeer(c.t.Context(), c.account, accounts.SuspendOptions{ReasonCode: 666})
 		if c.suspended = err == nil; err != nil {
 			require.ErrorIs(c.t, err, accounts.ErrPeerClosed)
 		}
 	}},
 	{"an operator resumes it", func(c *closable) {
-		if err := c.book.Resume(c.t.Context(), c.account); err != nil {
+		if err := c.book.ResumePeer(c.t.Context(), c.account); err != nil {
 			require.ErrorIs(c.t, err, accounts.ErrPeerClosed)
 		}
 	}},

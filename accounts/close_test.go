@@ -33,7 +33,7 @@ func testClosePeer(t *testing.T, l ledger.Ledger) {
 		}, results[0].Status, "the ledger itself refuses")
 	}
 	for _, err := range []error{
-		book.Suspend(ctx, alice, accounts.SuspendOptions{}), book.Resume(ctx, alice),
+		book.SuspendPeer(ctx, alice, accounts.SuspendOptions{}), book.ResumePeer(ctx, alice),
 		errOf(book.ExtendCredit(ctx, alice, units(1))),
 		errOf(book.Adjust(ctx, accounts.Adjustment{Account: alice, Key: "k", Credit: units(1), ReasonCode: 1})),
 	} {
@@ -47,7 +47,7 @@ func testClosePeer(t *testing.T, l ledger.Ledger) {
 	b = balance(t, book, alice)
 	require.False(t, b.Closed)
 	require.True(t, b.Suspended)
-	require.NoError(t, book.Resume(ctx, alice))
+	require.NoError(t, book.ResumePeer(ctx, alice))
 	movePacket(t, l, alice.ID(), bob.ID(), 5, 0)
 	ledgertest.RequireNothingHeld(t, l)
 }
@@ -75,7 +75,7 @@ func testCloseOwed(t *testing.T, l ledger.Ledger) {
 		require.True(t, b.Closed)
 		require.Zero(t, b.Position().Sign())
 	}
-	positions, err := book.Positions(ctx)
+	positions, err := book.OwnPositions(ctx)
 	require.NoError(t, err)
 	require.Zero(t, positions[0].Suspense.Sign(), "what one owed us is what we owed the other")
 	rows, err := l.GetAccountTransfers(ctx, ledger.AccountFilter{
@@ -106,7 +106,7 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 	// closing is taken back, and the packet can be fulfilled.
 	between := &interrupted{Ledger: l}
 	slow := quickBook(t, between)
-	require.NoError(t, book.Suspend(ctx, bob, accounts.SuspendOptions{}))
+	require.NoError(t, book.SuspendPeer(ctx, bob, accounts.SuspendOptions{}))
 	between.do = func() { hold = movePacket(t, l, alice.ID(), bob.ID(), 30, ledger.TransferPending) }
 	err := slow.ClosePeer(ctx, bob, accounts.CloseOptions{})
 	require.ErrorIs(t, err, accounts.ErrHeld)
@@ -118,7 +118,7 @@ func testCloseHeld(t *testing.T, l ledger.Ledger) {
 	resolveHold(t, l, hold, ledger.TransferPostPending)
 
 	// The same for a peer that was not suspended before.
-	require.NoError(t, book.Resume(ctx, bob))
+	require.NoError(t, book.ResumePeer(ctx, bob))
 	_, err = book.Adjust(ctx, accounts.Adjustment{Account: bob, Key: "clean", Debit: units(30), ReasonCode: 1})
 	require.NoError(t, err)
 	skip := 1             // the suspension

@@ -6,8 +6,8 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// LineChange is the result of a change of a credit line.
-type LineChange struct {
+// CreditLineChange is the result of a change of a credit line.
+type CreditLineChange struct {
 	Account       PeerAccount
 	Before, After ledger.Amount // the line, in units
 	// Number is the number of the change in the ledger, 1 for the first grant of a peer. Numbers
@@ -15,8 +15,8 @@ type LineChange struct {
 	Number uint64
 }
 
-// LineOption is an option of [Book.ExtendCredit], [Book.RevokeCredit] and [Book.SetCreditLine].
-type LineOption func(*lineOptions)
+// CreditLineOption is an option of [Book.ExtendCredit], [Book.RevokeCredit] and [Book.SetCreditLine].
+type CreditLineOption func(*lineOptions)
 
 type lineOptions struct {
 	partial      bool
@@ -26,18 +26,20 @@ type lineOptions struct {
 
 // WithPartialRevoke revokes as much of the amount as is not in use. By default, an amount that is
 // not free in full changes nothing ([ErrLineInUse]).
-func WithPartialRevoke() LineOption { return func(o *lineOptions) { o.partial = true } }
+func WithPartialRevoke() CreditLineOption { return func(o *lineOptions) { o.partial = true } }
 
 // WithExpectedLine changes the line only if it is this amount of units now. Otherwise nothing is
 // changed ([ErrLineConflict]). Use it for a decision on a line read before, and to repeat an
 // ExtendCredit or RevokeCredit with an unknown outcome. By default any current line is changed.
-func WithExpectedLine(line ledger.Amount) LineOption {
+func WithExpectedLine(line ledger.Amount) CreditLineOption {
 	return func(o *lineOptions) { o.expectedLine = &line }
 }
 
 // WithReasonCode keeps a number of the caller's with the change, for [Entry.ReasonCode]. Default
 // 0.
-func WithReasonCode(code uint32) LineOption { return func(o *lineOptions) { o.reasonCode = code } }
+func WithReasonCode(code uint32) CreditLineOption {
+	return func(o *lineOptions) { o.reasonCode = code }
+}
 
 // ExtendCredit raises a peer's credit line by an amount of units.
 //
@@ -50,7 +52,7 @@ func WithReasonCode(code uint32) LineOption { return func(o *lineOptions) { o.re
 // the error of a request. With every error nothing is changed, except for
 // [ledger.ErrOutcomeUnknown]: it comes only after the end of ctx, and the change may be in the
 // ledger. Read the [Balance], or repeat the change with [WithExpectedLine].
-func (b *Book) ExtendCredit(ctx context.Context, account PeerAccount, by ledger.Amount, opts ...LineOption) (LineChange, error) {
+func (b *Book) ExtendCredit(ctx context.Context, account PeerAccount, by ledger.Amount, opts ...CreditLineOption) (CreditLineChange, error) {
 	return b.changeLine(ctx, account, opts, func(b Balance, _ lineOptions) (ledger.Amount, error) {
 		sum, fits := b.CreditLine.Add(by)
 		if !fits {
@@ -64,7 +66,7 @@ func (b *Book) ExtendCredit(ctx context.Context, account PeerAccount, by ledger.
 // debts of the peer or by its packets in flight, cannot be revoked. If the amount is not free in
 // full, a *[LineInUseError] ([ErrLineInUse]) has the free part, unless [WithPartialRevoke] is
 // given. The remaining rules are those of [Book.ExtendCredit].
-func (b *Book) RevokeCredit(ctx context.Context, account PeerAccount, by ledger.Amount, opts ...LineOption) (LineChange, error) {
+func (b *Book) RevokeCredit(ctx context.Context, account PeerAccount, by ledger.Amount, opts ...CreditLineOption) (CreditLineChange, error) {
 	return b.changeLine(ctx, account, opts, func(b Balance, o lineOptions) (ledger.Amount, error) {
 		if b.CreditLine.Less(by) && !o.partial {
 			return ledger.Amount{}, lineInUseError(b, by)
@@ -76,7 +78,7 @@ func (b *Book) RevokeCredit(ctx context.Context, account PeerAccount, by ledger.
 // SetCreditLine sets a peer's credit line to an amount of units. The rules are those of
 // [Book.ExtendCredit] for raising a line, and those of [Book.RevokeCredit] for lowering a line.
 // The call may be repeated after any error.
-func (b *Book) SetCreditLine(ctx context.Context, account PeerAccount, line ledger.Amount, opts ...LineOption) (LineChange, error) {
+func (b *Book) SetCreditLine(ctx context.Context, account PeerAccount, line ledger.Amount, opts ...CreditLineOption) (CreditLineChange, error) {
 	return b.changeLine(ctx, account, opts, func(Balance, lineOptions) (ledger.Amount, error) { return line, nil })
 }
 
@@ -84,38 +86,38 @@ func (b *Book) SetCreditLine(ctx context.Context, account PeerAccount, line ledg
 // balance. If a concurrent change comes in between, the row's number is taken, and nothing is
 // written.
 func (b *Book) changeLine(
-	ctx context.Context, account PeerAccount, opts []LineOption,
+	ctx context.Context, account PeerAccount, opts []CreditLineOption,
 	targetOf func(b Balance, o lineOptions) (ledger.Amount, error),
-) (LineChange, error) {
+) (CreditLineChange, error) {
 	var o lineOptions
 	for _, opt := range opts {
 		opt(&o)
 	}
 	if err := b.checkPeer(account); err != nil {
-		return LineChange{}, err
+		return CreditLineChange{}, err
 	}
 	newest, err := b.newestLine(ctx, account)
 	if err != nil {
-		return LineChange{}, err
+		return CreditLineChange{}, err
 	}
 	balance, err := b.Balance(ctx, account)
 	if err != nil {
-		return LineChange{}, err
+		return CreditLineChange{}, err
 	}
 	current := balance.CreditLine
 	target, err := targetOf(balance, o)
 	switch {
 	case o.expectedLine != nil && *o.expectedLine != current:
-		return LineChange{}, &LineConflictError{Account: account, Asset: balance.Asset, Line: current}
+		return CreditLineChange{}, &LineConflictError{Account: account, Asset: balance.Asset, Line: current}
 	case err != nil:
-		return LineChange{}, err
+		return CreditLineChange{}, err
 	}
-	change := LineChange{Account: account, Before: current, After: target, Number: newest}
+	change := CreditLineChange{Account: account, Before: current, After: target, Number: newest}
 	if target == current {
 		return change, nil
 	}
 	if err := b.checkLineChange(balance, target, o); err != nil {
-		return LineChange{}, err
+		return CreditLineChange{}, err
 	}
 	return b.writeLine(ctx, change, o)
 }

@@ -26,7 +26,7 @@ var creditScenarios = []scenario{
 func testChangeLine(t *testing.T, l ledger.Ledger) {
 	ctx, book := t.Context(), newBook(t, l)
 	alice := provision(t, book, 100, "alice")[0]
-	change := func(got accounts.LineChange, err error) accounts.LineChange {
+	change := func(got accounts.CreditLineChange, err error) accounts.CreditLineChange {
 		t.Helper()
 		require.NoError(t, err)
 		require.Equal(t, got.After, balance(t, book, alice).CreditLine)
@@ -34,9 +34,9 @@ func testChangeLine(t *testing.T, l ledger.Ledger) {
 		return got
 	}
 	got := change(book.ExtendCredit(ctx, alice, units(50), accounts.WithReasonCode(7)))
-	require.Equal(t, accounts.LineChange{Account: alice, Before: units(100), After: units(150), Number: 2}, got)
+	require.Equal(t, accounts.CreditLineChange{Account: alice, Before: units(100), After: units(150), Number: 2}, got)
 	got = change(book.RevokeCredit(ctx, alice, units(20)))
-	require.Equal(t, accounts.LineChange{Account: alice, Before: units(150), After: units(130), Number: 3}, got)
+	require.Equal(t, accounts.CreditLineChange{Account: alice, Before: units(150), After: units(130), Number: 3}, got)
 	got = change(book.SetCreditLine(ctx, alice, units(130)))
 	require.Equal(t, uint64(3), got.Number, "nothing to change, nothing written")
 	change(book.SetCreditLine(ctx, alice, units(0)))
@@ -158,7 +158,7 @@ func testManyOperators(t *testing.T, l ledger.Ledger) {
 			for done := 0; done < 5; {
 				by := random.Uint64N(20) + 1
 				sign := int64(1)
-				_, err := accounts.LineChange{}, error(nil)
+				_, err := accounts.CreditLineChange{}, error(nil)
 				if random.IntN(2) == 0 {
 					_, err = newBook(t, l).ExtendCredit(t.Context(), alice, units(by))
 				} else {
@@ -216,8 +216,8 @@ func TestLineOfNobody(t *testing.T) {
 	for _, a := range []accounts.PeerAccount{{}, own} {
 		_, err := book.SetCreditLine(ctx, a, units(1))
 		requireField(t, err, "Account")
-		requireField(t, book.Suspend(ctx, a, accounts.SuspendOptions{}), "Account")
-		requireField(t, book.Resume(ctx, a), "Account")
+		requireField(t, book.SuspendPeer(ctx, a, accounts.SuspendOptions{}), "Account")
+		requireField(t, book.ResumePeer(ctx, a), "Account")
 		requireField(t, book.ClosePeer(ctx, a, accounts.CloseOptions{}), "Account")
 		requireField(t, book.ReopenPeer(ctx, a), "Account")
 		_, err = book.EffectiveLimits(a)
@@ -226,7 +226,7 @@ func TestLineOfNobody(t *testing.T) {
 	stranger := mustAccount(t, book, "stranger")
 	_, err = book.SetCreditLine(ctx, stranger, units(1))
 	require.ErrorIs(t, err, accounts.ErrNotProvisioned)
-	require.ErrorIs(t, book.Suspend(ctx, stranger, accounts.SuspendOptions{}), accounts.ErrNotProvisioned)
+	require.ErrorIs(t, book.SuspendPeer(ctx, stranger, accounts.SuspendOptions{}), accounts.ErrNotProvisioned)
 	require.ErrorIs(t, book.ClosePeer(ctx, stranger, accounts.CloseOptions{}), accounts.ErrNotProvisioned)
 	require.ErrorIs(t, book.ReopenPeer(ctx, stranger), accounts.ErrNotProvisioned)
 	euro := accounts.Asset{Code: "EUR", Scale: 2, Ledger: 9}
@@ -234,7 +234,7 @@ func TestLineOfNobody(t *testing.T) {
 	require.NoError(t, err)
 	_, err = other.SetCreditLine(ctx, stranger, units(1))
 	require.ErrorIs(t, err, accounts.ErrUnknownAsset)
-	require.ErrorIs(t, other.Resume(ctx, stranger), accounts.ErrUnknownAsset)
+	require.ErrorIs(t, other.ResumePeer(ctx, stranger), accounts.ErrUnknownAsset)
 }
 
 // A change with a lost answer is made once.

@@ -13,7 +13,7 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-func (b *Book) writeLine(ctx context.Context, change LineChange, o lineOptions) (LineChange, error) {
+func (b *Book) writeLine(ctx context.Context, change CreditLineChange, o lineOptions) (CreditLineChange, error) {
 	nonce := newNonce()
 	row := func(n uint64) ledger.Transfer {
 		row := b.revokeTransfer(change.Account, change.Before.SubFloor(change.After), n, nonce)
@@ -27,7 +27,7 @@ func (b *Book) writeLine(ctx context.Context, change LineChange, o lineOptions) 
 	}
 	n, err := sequence.Place(ctx, b.ledger, change.Number+1, row)
 	if err != nil {
-		return LineChange{}, b.explainLine(ctx, change, err)
+		return CreditLineChange{}, b.explainLine(ctx, change, err)
 	}
 	change.Number = n
 	if !o.partial || change.Before.Less(change.After) {
@@ -42,7 +42,7 @@ func (b *Book) writeLine(ctx context.Context, change LineChange, o lineOptions) 
 }
 
 // explainLine turns the ledger's refusal of a row into an error with the current line.
-func (b *Book) explainLine(ctx context.Context, change LineChange, err error) error {
+func (b *Book) explainLine(ctx context.Context, change CreditLineChange, err error) error {
 	err = fmt.Errorf("change the credit line of %v: %w", change.Account, err)
 	var refused *ledger.TransferError
 	isTaken := errors.Is(err, sequence.ErrTaken)

@@ -15,7 +15,7 @@
 // [Book] computes it from the rows of payments. docs/money.md has the definitions, with examples.
 //
 // Operators change credit lines ([Book.ExtendCredit], [Book.RevokeCredit], [Book.SetCreditLine]),
-// stop peers ([Book.Suspend], [Book.Resume], [Book.ClosePeer], [Book.ReopenPeer]), correct books
+// stop peers ([Book.SuspendPeer], [Book.ResumePeer], [Book.ClosePeer], [Book.ReopenPeer]), correct books
 // ([Book.Adjust]), give up arrears ([Book.WriteOff]), move capital ([Book.Fund],
 // [Book.Withdraw]), and read statements ([Book.Statement], [Compare]) and peers ([Book.Peers]).
 // All state is in the ledger, and the ledger decides conflicts between operators.

@@ -24,7 +24,7 @@ func TestLineOfAPeerThatIsClosedMeanwhile(t *testing.T) {
 		want error
 	}{
 		"suspended": {func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error {
-			return b.Suspend(ctx, a, accounts.SuspendOptions{})
+			return b.SuspendPeer(ctx, a, accounts.SuspendOptions{})
 		}, accounts.ErrSuspended},
 		"closed": {func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error {
 			return b.ClosePeer(ctx, a, accounts.CloseOptions{})
@@ -283,12 +283,12 @@ func TestRefusedChangesOfALineBurnNoNumber(t *testing.T) {
 
 	_, err = w.book.ExtendCredit(ctx, w.peers["dave"], units(1))
 	require.ErrorIs(t, err, accounts.ErrSuspended)
-	require.NoError(t, w.book.Resume(ctx, w.peers["dave"]))
+	require.NoError(t, w.book.ResumePeer(ctx, w.peers["dave"]))
 	require.Equal(t, first, change("dave"))
 
 	_, err = w.book.ExtendCredit(ctx, w.peers["erin"], units(1))
 	require.ErrorIs(t, err, accounts.ErrPeerClosed)
 	require.NoError(t, w.book.ReopenPeer(ctx, w.peers["erin"]))
-	require.NoError(t, w.book.Resume(ctx, w.peers["erin"]))
+	require.NoError(t, w.book.ResumePeer(ctx, w.peers["erin"]))
 	require.Equal(t, first, change("erin"))
 }

@@ -25,7 +25,7 @@ var (
 	// amount to revoke.
 	ErrLineInUse = errors.New("accounts: the credit line is in use")
 	// ErrSuspended is returned for a suspended peer: new packets are refused, and its line cannot
-	// be changed. See [Book.Suspend] and [Book.Resume].
+	// be changed. See [Book.SuspendPeer] and [Book.ResumePeer].
 	ErrSuspended = errors.New("accounts: peer is suspended")
 	// ErrPeerClosed is returned for a closed peer. See [Book.ClosePeer] and [Book.ReopenPeer].
 	ErrPeerClosed = errors.New("accounts: peer is closed")

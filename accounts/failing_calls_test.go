@@ -45,10 +45,10 @@ var writing = map[string]call{
 		return "", err
 	},
 	"Suspend": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.Suspend(ctx, w.peers["alice"], accounts.SuspendOptions{RevokeFree: true})
+		return "", w.book.SuspendPeer(ctx, w.peers["alice"], accounts.SuspendOptions{RevokeFree: true})
 	},
 	"Resume": func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.Resume(ctx, w.peers["dave"])
+		return "", w.book.ResumePeer(ctx, w.peers["dave"])
 	},
 	"ClosePeer": func(w *town, ctx context.Context) (string, error) {
 		return "", w.book.ClosePeer(ctx, w.peers["bob"], accounts.CloseOptions{Force: true, ReasonCode: 5})
@@ -79,7 +79,7 @@ var writing = map[string]call{
 
 // reading are calls that only read.
 var reading = map[string]call{
-	"Positions":   func(w *town, ctx context.Context) (string, error) { return text(w.book.Positions(ctx)) },
+	"Positions":   func(w *town, ctx context.Context) (string, error) { return text(w.book.OwnPositions(ctx)) },
 	"Balance":     func(w *town, ctx context.Context) (string, error) { return text(w.book.Balance(ctx, w.peers["carol"])) },
 	"Balances":    func(w *town, ctx context.Context) (string, error) { return text(w.book.Balances(ctx, w.allPeers()...)) },
 	"Assets":      func(w *town, ctx context.Context) (string, error) { return text(w.book.RegisteredAssets(ctx)) },

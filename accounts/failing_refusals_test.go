@@ -56,10 +56,10 @@ var refusedCalls = map[string]struct {
 		return "", w.book.ClosePeer(ctx, w.peers["alice"], accounts.CloseOptions{})
 	}, accounts.ErrOwed},
 	"Suspend a closed peer": {func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.Suspend(ctx, w.peers["erin"], accounts.SuspendOptions{})
+		return "", w.book.SuspendPeer(ctx, w.peers["erin"], accounts.SuspendOptions{})
 	}, accounts.ErrPeerClosed},
 	"Resume a closed peer": {func(w *town, ctx context.Context) (string, error) {
-		return "", w.book.Resume(ctx, w.peers["erin"])
+		return "", w.book.ResumePeer(ctx, w.peers["erin"])
 	}, accounts.ErrPeerClosed},
 }
 

@@ -135,7 +135,7 @@ func newTown(t *testing.T) *town {
 	}
 	_, err := other.Fund(ctx, accounts.Capital{Asset: usd, Key: "capital", Amount: units(1000)})
 	require.NoError(t, err)
-	require.NoError(t, other.Suspend(ctx, w.peers["dave"], accounts.SuspendOptions{}))
+	require.NoError(t, other.SuspendPeer(ctx, w.peers["dave"], accounts.SuspendOptions{}))
 	require.NoError(t, other.ClosePeer(ctx, w.peers["erin"], accounts.CloseOptions{}))
 	w.book = newBookWithoutRound(t, w.ledger)
 	for _, name := range names[:5] {
@@ -155,7 +155,7 @@ func (w *town) state(t *testing.T) []string {
 			b.Arrears, b.Prepaid, b.Suspended, b.Closed))
 	}
 	slices.Sort(lines)
-	positions, err := book.Positions(t.Context())
+	positions, err := book.OwnPositions(t.Context())
 	require.NoError(t, err)
 	ledgertest.RequireNothingHeld(t, w.ledger)
 	return append(lines, fmt.Sprint(positions[0].Liquidity, positions[0].Suspense))

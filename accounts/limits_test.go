@@ -44,10 +44,10 @@ func TestLimitsByLevel(t *testing.T) {
 		require.NoError(t, err)
 		got, err := book.EffectiveLimits(a)
 		require.NoError(t, err)
-		require.Equal(t, c.line, c.asset.Decimal(got.CreditLine).String(), c)
+		require.Equal(t, c.line, c.asset.WholeUnits(got.CreditLine).String(), c)
 		require.Equal(t, c.capped, got.PayableCapped, c)
 		if c.capped {
-			require.Equal(t, c.payable, c.asset.Decimal(got.PayableCap).String(), c)
+			require.Equal(t, c.payable, c.asset.WholeUnits(got.PayableCap).String(), c)
 		}
 		require.Equal(t, c.heldCapped, got.InFlightCapped, c)
 		require.Equal(t, c.share, got.InFlightShare.String(), c)

@@ -41,10 +41,10 @@ func TestRefusalsWhoseAnswersAreLost(t *testing.T) {
 	type step func(*accounts.Book, context.Context, accounts.PeerAccount) error
 	suspend := func(method accounts.SuspendOptions) step {
 		return func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error {
-			return b.Suspend(ctx, a, method)
+			return b.SuspendPeer(ctx, a, method)
 		}
 	}
-	resume := func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error { return b.Resume(ctx, a) }
+	resume := func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error { return b.ResumePeer(ctx, a) }
 	closePeer := func(b *accounts.Book, ctx context.Context, a accounts.PeerAccount) error {
 		return b.ClosePeer(ctx, a, accounts.CloseOptions{})
 	}

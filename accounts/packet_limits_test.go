@@ -35,7 +35,7 @@ func TestPacketLimitsByLevel(t *testing.T) {
 		require.NoError(t, err)
 		got, err := book.EffectiveLimits(a)
 		require.NoError(t, err)
-		require.Equal(t, c.max, c.asset.Decimal(got.MaxPacket).String(), c)
+		require.Equal(t, c.max, c.asset.WholeUnits(got.MaxPacket).String(), c)
 		c.want.MaxPacket = got.MaxPacket
 		require.Equal(t, c.want, got.PacketLimits, c)
 	}

@@ -92,13 +92,13 @@ func ExampleBook_EffectiveLimits() {
 	// bob 0.00 true 25.50 0.5 <nil>
 }
 
-func ExampleBook_Suspend() {
+func ExampleBook_SuspendPeer() {
 	ctx := context.Background()
 	book, alice := exampleBook()
-	fmt.Println(book.Suspend(ctx, alice, accounts.SuspendOptions{RevokeFree: true, ReasonCode: 12}))
+	fmt.Println(book.SuspendPeer(ctx, alice, accounts.SuspendOptions{RevokeFree: true, ReasonCode: 12}))
 	b, err := book.Balance(ctx, alice)
 	fmt.Println(b.Suspended, b.CreditLine, err)
-	fmt.Println(book.Resume(ctx, alice))
+	fmt.Println(book.ResumePeer(ctx, alice))
 	_, err = book.SetCreditLine(ctx, alice, ledger.NewAmount(10_000))
 	fmt.Println(err)
 	// Output:
@@ -153,7 +153,7 @@ func ExampleBook_Withdraw() {
 	fmt.Println(err)
 	_, err = book.Withdraw(ctx, accounts.Capital{Asset: cents, Key: "profit", Amount: ledger.NewAmount(40_000)})
 	fmt.Println(err)
-	positions, err := book.Positions(ctx)
+	positions, err := book.OwnPositions(ctx)
 	fmt.Println(positions[0].Liquidity, positions[0].Capital, err)
 	// Output:
 	// <nil>

@@ -26,9 +26,9 @@ type AssetPosition struct {
 	Capital  *big.Int // put in, less taken out
 }
 
-// Positions reads our own positions, one for each asset of the Book, by ledger number. The error
+// OwnPositions reads our own positions, one for each asset of the Book, by ledger number. The error
 // is [ErrNotProvisioned], or of the request.
-func (b *Book) Positions(ctx context.Context) ([]AssetPosition, error) {
+func (b *Book) OwnPositions(ctx context.Context) ([]AssetPosition, error) {
 	assets := b.Assets()
 	var ids []ledger.ID
 	for _, a := range assets {

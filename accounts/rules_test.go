@@ -32,9 +32,9 @@ func TestLimitsFallBackToTheDefault(t *testing.T) {
 		require.NoError(t, err)
 		got, err := book.EffectiveLimits(account)
 		require.NoError(t, err)
-		require.Equal(t, c.line, c.asset.Decimal(got.CreditLine).String(), c)
-		require.Equal(t, c.payable, c.asset.Decimal(got.PayableCap).String(), c)
-		require.Equal(t, c.packet, c.asset.Decimal(got.MaxPacket).String(), c)
+		require.Equal(t, c.line, c.asset.WholeUnits(got.CreditLine).String(), c)
+		require.Equal(t, c.payable, c.asset.WholeUnits(got.PayableCap).String(), c)
+		require.Equal(t, c.packet, c.asset.WholeUnits(got.MaxPacket).String(), c)
 		require.Equal(t, time.Hour, got.MaxHold, c)
 	}
 }

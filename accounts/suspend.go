@@ -11,18 +11,18 @@ import (
 	"github.com/peerledger/peerledger/ledger"
 )
 
-// SuspendOptions are the options of [Book.Suspend].
+// SuspendOptions are the options of [Book.SuspendPeer].
 type SuspendOptions struct {
 	// RevokeFree also revokes the free part of the peer's credit line, in the same step. The peer
 	// then cannot send at all, unless we owe the peer. Without RevokeFree, each connector stops
 	// the peer within one [Config.SuspensionPollInterval]. Grant the line again with
-	// [Book.SetCreditLine] after [Book.Resume]. Default false.
+	// [Book.SetCreditLine] after [Book.ResumePeer]. Default false.
 	RevokeFree bool
 	// ReasonCode is a number of the caller's, kept with the suspension. Default 0.
 	ReasonCode uint32
 }
 
-// Suspend stops new packets from and to a peer, in one asset. The suspension is written in the
+// SuspendPeer stops new packets from and to a peer, in one asset. The suspension is written in the
 // ledger: every connector refuses new packets at the latest one [Config.SuspensionPollInterval]
 // later. Held packets can still be fulfilled and rejected. Settlements in both directions
 // continue, and so does [Book.Adjust].
@@ -34,7 +34,7 @@ type SuspendOptions struct {
 // Errors: [ErrPeerClosed]; [ErrNotProvisioned]; [ErrUnknownAsset]; [ErrInvalid];
 // [ErrLineConflict] if concurrent operators keep changing the peer; or the error of a request.
 // The call may be repeated after any error.
-func (b *Book) Suspend(ctx context.Context, account PeerAccount, opts SuspendOptions) error {
+func (b *Book) SuspendPeer(ctx context.Context, account PeerAccount, opts SuspendOptions) error {
 	return b.ensureSuspended(ctx, account, opts, byOperator)
 }
 
@@ -70,10 +70,10 @@ func (b *Book) ensureSuspended(ctx context.Context, account PeerAccount, opts Su
 	return wrapAccount(account, ErrLineConflict)
 }
 
-// Resume lets a suspended peer trade again, suspended by any operator. Every connector takes its
+// ResumePeer lets a suspended peer trade again, suspended by any operator. Every connector takes its
 // packets at the latest one [Config.SuspensionPollInterval] later. A peer that is not suspended
-// stays as it is. The errors are those of [Book.Suspend].
-func (b *Book) Resume(ctx context.Context, account PeerAccount) error {
+// stays as it is. The errors are those of [Book.SuspendPeer].
+func (b *Book) ResumePeer(ctx context.Context, account PeerAccount) error {
 	for range maxConflicts {
 		state, err := b.readSuspension(ctx, account)
 		switch {

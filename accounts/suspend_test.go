@@ -33,8 +33,8 @@ func testSuspend(t *testing.T, l ledger.Ledger) {
 	_, mark, err := book.Suspensions(ctx, time.Time{})
 	require.NoError(t, err)
 
-	require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{ReasonCode: 9}))
-	require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{ReasonCode: 10}), "suspended already")
+	require.NoError(t, book.SuspendPeer(ctx, alice, accounts.SuspendOptions{ReasonCode: 9}))
+	require.NoError(t, book.SuspendPeer(ctx, alice, accounts.SuspendOptions{ReasonCode: 10}), "suspended already")
 	require.True(t, balance(t, newBook(t, l), alice).Suspended)
 	require.False(t, balance(t, book, bob).Suspended)
 	_, err = book.ExtendCredit(ctx, alice, units(1))
@@ -58,8 +58,8 @@ func testSuspend(t *testing.T, l ledger.Ledger) {
 	require.Empty(t, changes)
 	require.Equal(t, last, again)
 
-	require.NoError(t, book.Resume(ctx, alice))
-	require.NoError(t, book.Resume(ctx, alice), "resumed already")
+	require.NoError(t, book.ResumePeer(ctx, alice))
+	require.NoError(t, book.ResumePeer(ctx, alice), "resumed already")
 	require.False(t, balance(t, book, alice).Suspended)
 	changes, last, err = book.Suspensions(ctx, last)
 	require.NoError(t, err)
@@ -67,9 +67,9 @@ func testSuspend(t *testing.T, l ledger.Ledger) {
 	_, err = book.ExtendCredit(ctx, alice, units(1))
 	require.NoError(t, err)
 
-	require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{}), "again")
+	require.NoError(t, book.SuspendPeer(ctx, alice, accounts.SuspendOptions{}), "again")
 	require.True(t, balance(t, book, alice).Suspended)
-	require.NoError(t, book.Resume(ctx, alice))
+	require.NoError(t, book.ResumePeer(ctx, alice))
 	changes, _, err = book.Suspensions(ctx, last)
 	require.NoError(t, err)
 	require.Len(t, changes, 2)
@@ -81,7 +81,7 @@ func testSuspendRevokes(t *testing.T, l ledger.Ledger) {
 	peers := provision(t, book, 100, "alice", "bob")
 	alice := peers[0]
 	movePacket(t, l, alice.ID(), peers[1].ID(), 30, 0)
-	require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{RevokeFree: true}))
+	require.NoError(t, book.SuspendPeer(ctx, alice, accounts.SuspendOptions{RevokeFree: true}))
 	b := balance(t, book, alice)
 	require.Equal(t, units(30), b.CreditLine)
 	require.Zero(t, b.Headroom, "it cannot send any more")
@@ -89,11 +89,11 @@ func testSuspendRevokes(t *testing.T, l ledger.Ledger) {
 
 	// A suspension is ended and begun again to revoke headroom that became free meanwhile.
 	movePacket(t, l, book.PeerIDs(alice).Settlement, alice.ID(), 12, 0)
-	require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{RevokeFree: true}))
+	require.NoError(t, book.SuspendPeer(ctx, alice, accounts.SuspendOptions{RevokeFree: true}))
 	b = balance(t, book, alice)
 	require.Equal(t, units(18), b.CreditLine)
 	require.True(t, b.Suspended)
-	require.NoError(t, book.Resume(ctx, alice))
+	require.NoError(t, book.ResumePeer(ctx, alice))
 	got, err := book.SetCreditLine(ctx, alice, units(100))
 	require.NoError(t, err)
 	require.Equal(t, units(18), got.Before)
@@ -108,10 +108,10 @@ func testManySuspend(t *testing.T, l ledger.Ledger) {
 		operators.Go(func() {
 			successes, ctx := newBook(t, l), t.Context()
 			for range 4 {
-				if err := successes.Suspend(ctx, alice, accounts.SuspendOptions{RevokeFree: n%3 == 0, ReasonCode: uint32(n)}); err != nil {
+				if err := successes.SuspendPeer(ctx, alice, accounts.SuspendOptions{RevokeFree: n%3 == 0, ReasonCode: uint32(n)}); err != nil {
 					t.Error(err)
 				}
-				if err := successes.Resume(ctx, alice); err != nil {
+				if err := successes.ResumePeer(ctx, alice); err != nil {
 					t.Error(err)
 				}
 			}
@@ -119,7 +119,7 @@ func testManySuspend(t *testing.T, l ledger.Ledger) {
 	}
 	operators.Wait()
 	require.False(t, balance(t, book, alice).Suspended, "each has resumed what it had suspended")
-	require.NoError(t, book.Suspend(t.Context(), alice, accounts.SuspendOptions{}))
+	require.NoError(t, book.SuspendPeer(t.Context(), alice, accounts.SuspendOptions{}))
 	require.True(t, balance(t, book, alice).Suspended)
 	ledgertest.RequireNothingHeld(t, l)
 }
@@ -140,16 +140,16 @@ func testLateSuspend(t *testing.T, l ledger.Ledger) {
 	require.Equal(t, ledger.TransferDebitAccountNotFound, results[0].Status)
 
 	late := &interrupted{Ledger: l, do: func() {
-		require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{RevokeFree: true, ReasonCode: 1}))
-		require.NoError(t, book.Resume(ctx, alice))
+		require.NoError(t, book.SuspendPeer(ctx, alice, accounts.SuspendOptions{RevokeFree: true, ReasonCode: 1}))
+		require.NoError(t, book.ResumePeer(ctx, alice))
 	}}
-	require.NoError(t, newBook(t, late).Suspend(ctx, alice, accounts.SuspendOptions{ReasonCode: 2}))
+	require.NoError(t, newBook(t, late).SuspendPeer(ctx, alice, accounts.SuspendOptions{ReasonCode: 2}))
 	for n := range 4 {
 		require.True(t, balance(t, book, alice).Suspended)
-		require.NoError(t, book.Resume(ctx, alice))
+		require.NoError(t, book.ResumePeer(ctx, alice))
 		_, err := book.SetCreditLine(ctx, alice, units(uint64(50+n)))
 		require.NoError(t, err)
-		require.NoError(t, book.Suspend(ctx, alice, accounts.SuspendOptions{RevokeFree: n%2 == 0, ReasonCode: uint32(3 + n)}))
+		require.NoError(t, book.SuspendPeer(ctx, alice, accounts.SuspendOptions{RevokeFree: n%2 == 0, ReasonCode: uint32(3 + n)}))
 	}
 	ledgertest.RequireNothingHeld(t, l)
 }

@@ -44,7 +44,7 @@ func (b *Book) WriteOff(ctx context.Context, w WriteOff) (Booking, error) {
 		UserData128: b.keyTag(ids.Arrears, w.Key), UserData32: w.ReasonCode,
 		Ledger: w.Account.ledger, Code: chart.CodeAdjust, Flags: ledger.TransferBalancingCredit,
 	}, chart.Collect(ids.Peer, ids.Arrears, w.Account.ledger))
-	request.May = func(ctx context.Context) error { return b.checkUnpayable(ctx, w.Account) }
+	request.Precheck = func(ctx context.Context) error { return b.checkUnpayable(ctx, w.Account) }
 	booking, err := request.Book(ctx, b.ledger)
 	if err != nil {
 		return Booking{}, b.explainBooking(ctx, "write off the arrears of", w.Account, w.Amount, booking, err)

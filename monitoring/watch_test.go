@@ -43,7 +43,7 @@ func TestWhatAScrapeShows(t *testing.T) {
 	alice, bob, carol := c.peers[0], c.peers[1], c.peers[2]
 	c.forward(t, alice, bob, 250)
 	c.forward(t, alice, carol, 700)
-	require.NoError(t, c.book.Suspend(ctx, carol, accounts.SuspendOptions{}))
+	require.NoError(t, c.book.SuspendPeer(ctx, carol, accounts.SuspendOptions{}))
 	require.NoError(t, c.metrics.Watch(ctx, c.sources))
 
 	for metric, want := range map[string]map[string]float64{

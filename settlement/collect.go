@@ -29,5 +29,5 @@ func checkPrefundLine(b accounts.Balance, request PaymentRequest) error {
 	if request.Prefunding.IsZero() || request.Amount.IsZero() || !b.CreditLine.IsZero() || b.Closed {
 		return nil
 	}
-	return &PrefundError{Account: b.Account, Asset: b.Asset, Ahead: request.Prefunding}
+	return &PrefundError{Account: b.Account, Asset: b.Asset, Prefunding: request.Prefunding}
 }

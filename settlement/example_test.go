@@ -49,7 +49,7 @@ func Example() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println("received", usd.Decimal(receipt.Amount), "already booked:", receipt.AlreadyBooked)
+		fmt.Println("received", usd.WholeUnits(receipt.Amount), "already booked:", receipt.AlreadyBooked)
 	}
 	b, err := book.Balance(ctx, alice)
 	if err != nil {
@@ -68,7 +68,7 @@ func Example() {
 
 // pay stands for a rail. A real rail is called with o.ID as the idempotency key.
 func pay(_ context.Context, o settlement.Order) (ledger.Amount, error) {
-	fmt.Println("pay", o.Account.Peer(), o.Asset.Decimal(o.Amount), o.Asset.Code)
+	fmt.Println("pay", o.Account.Peer(), o.Asset.WholeUnits(o.Amount), o.Asset.Code)
 	return o.Amount, nil
 }
 

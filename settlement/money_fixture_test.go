@@ -278,7 +278,7 @@ func (d *moneyFixture) closePeer(p *moneyPeer) (closed bool) {
 func (d *moneyFixture) reopenPeer(p *moneyPeer) {
 	d.t.Helper()
 	require.NoError(d.t, d.book.ReopenPeer(d.t.Context(), p.account))
-	require.NoError(d.t, d.book.Resume(d.t.Context(), p.account))
+	require.NoError(d.t, d.book.ResumePeer(d.t.Context(), p.account))
 }
 
 func (d *moneyFixture) releasePeer(p *moneyPeer) {

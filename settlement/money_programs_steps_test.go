@@ -289,7 +289,7 @@ func (p *program) migrateBooks() {
 // checkEngineError reports errors that the faults of a program do not explain.
 func (p *program) checkEngineError(err error) {
 	for _, never := range []error{
-		settlement.ErrOrderConflict, settlement.ErrOrderVersion, prepayment.ErrRows, prepayment.ErrRestless,
+		settlement.ErrOrderConflict, settlement.ErrOrderVersion, prepayment.ErrRows, prepayment.ErrTooBusy,
 	} {
 		if errors.Is(err, never) {
 			p.reportFault("an engine fails: %v", err)

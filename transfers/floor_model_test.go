@@ -133,7 +133,7 @@ func (m *floorModel) runStep(t *testing.T) {
 // aboveFloors returns the liquidity above the floors, as if all holds were paid out.
 func (m *floorModel) aboveFloors(t *testing.T) (left [2]int64) {
 	t.Helper()
-	positions, err := m.book.Positions(t.Context())
+	positions, err := m.book.OwnPositions(t.Context())
 	require.NoError(t, err)
 	for i, p := range positions {
 		held, _ := p.Held.Uint64()

@@ -12,24 +12,23 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// Rails that are paused and payments that are stopped are found as long as they are, by a doctor
-// that writes nothing.
+// Paused rails and stopped payments are found until they end, and the doctor writes nothing.
 func TestPausedPayments(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	s := newShelf(t, "alice")
+	s := newBooksFixture(t, "alice")
 	engine, err := settlement.NewEngine(s.ledger, s.book, settlement.Config{Manual: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, engine.Close(ctx)) }()
-	require.Empty(t, codes(Examine(ctx, s.subject)))
+	require.Empty(t, listCodes(Examine(ctx, s.subject)))
 
 	require.NoError(t, engine.PauseRail(ctx, "bank"))
 	require.NoError(t, engine.StopPayments(ctx))
 	before, err := s.ledger.QueryTransfers(ctx, ledger.QueryFilter{Limit: 1000})
 	require.NoError(t, err)
 	r := Examine(ctx, s.subject)
-	require.Equal(t, []Code{PaymentsPaused}, codes(r))
-	found := find(t, r, PaymentsPaused)
+	require.Equal(t, []Code{PaymentsPaused}, listCodes(r))
+	found := findFinding(t, r, PaymentsPaused)
 	require.Equal(t, Warning, found.Level)
 	require.Equal(t, "payments", found.Subject)
 	require.Regexp(t, `^rail "bank" is paused in USD/2 since \S+ \S+ UTC, all payments in USD/2 are stopped since \S+ \S+ UTC$`, found.Found)
@@ -40,12 +39,12 @@ func TestPausedPayments(t *testing.T) {
 	require.Equal(t, before, after)
 
 	require.NoError(t, engine.StartPayments(ctx))
-	require.Regexp(t, `^rail "bank" is paused in USD/2 since \S+ \S+ UTC$`, find(t, Examine(ctx, s.subject), PaymentsPaused).Found)
+	require.Regexp(t, `^rail "bank" is paused in USD/2 since \S+ \S+ UTC$`, findFinding(t, Examine(ctx, s.subject), PaymentsPaused).Found)
 	require.NoError(t, engine.ResumeRail(ctx, "bank"))
-	require.Empty(t, codes(Examine(ctx, s.subject)))
+	require.Empty(t, listCodes(Examine(ctx, s.subject)))
 }
 
-// withoutPauses is a session that does not answer who asks for pauses.
+// withoutPauses is a session that does not answer queries for pauses.
 type withoutPauses struct{ kept }
 
 func (s withoutPauses) GetAccountTransfers(ctx context.Context, f ledger.AccountFilter) ([]ledger.Transfer, error) {
@@ -55,13 +54,13 @@ func (s withoutPauses) GetAccountTransfers(ctx context.Context, f ledger.Account
 	return s.kept.GetAccountTransfers(ctx, f)
 }
 
-// Pauses that cannot be read are not taken for none.
+// Unreadable pauses are a finding.
 func TestPausesThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	s := newShelf(t, "alice")
+	s := newBooksFixture(t, "alice")
 	s.subject.Open = func(context.Context) (Session, error) { return withoutPauses{kept{session{s.ledger}}}, nil }
 	r := Examine(t.Context(), s.subject)
-	require.Equal(t, []Code{BooksUnread}, codes(r))
-	require.Equal(t, "payments", find(t, r, BooksUnread).Subject)
-	require.Contains(t, find(t, r, BooksUnread).Found, "read the pauses: no answer")
+	require.Equal(t, []Code{BooksUnread}, listCodes(r))
+	require.Equal(t, "payments", findFinding(t, r, BooksUnread).Subject)
+	require.Contains(t, findFinding(t, r, BooksUnread).Found, "read the pauses: no answer")
 }

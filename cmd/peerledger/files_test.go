@@ -16,20 +16,20 @@ import (
 	"github.com/peerledger/peerledger/internal/vsr/vsrtest"
 )
 
-// runWith runs a command with an environment.
-func runWith(t *testing.T, environment map[string]string, args ...string) answer {
+// runAppWithEnv runs a command with an environment.
+func runAppWithEnv(t *testing.T, environment map[string]string, args ...string) outcome {
 	t.Helper()
 	var out, complaints bytes.Buffer
 	a := &app{stdin: strings.NewReader(""), stdout: &out, stderr: &complaints, getenv: func(name string) string { return environment[name] }}
-	status := a.run(t.Context(), args)
-	return answer{status, out.String(), complaints.String()}
+	status := a.runCommand(t.Context(), args)
+	return outcome{status, out.String(), complaints.String()}
 }
 
-// The file that help shows is one to begin with, by the commands that the README gives.
+// The configuration in the help text works with the first commands of the README.
 func TestHelpShowsAFileToBeginWith(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
-	_, file, found := strings.Cut(runIn(t, "help").out, "\n\n  folder: ledger")
+	_, file, found := strings.Cut(runApp(t, "help").out, "\n\n  folder: ledger")
 	require.True(t, found)
 	file, _, found = strings.Cut("  folder: ledger"+file, "\n\n")
 	require.True(t, found)
@@ -37,7 +37,7 @@ func TestHelpShowsAFileToBeginWith(t *testing.T) {
 	require.NoError(t, os.WriteFile("peerledger.yaml", []byte(file+"\n"), 0o600))
 	ok := func(line string) string {
 		t.Helper()
-		got := runWith(t, nil, strings.Fields(line)...)
+		got := runAppWithEnv(t, nil, strings.Fields(line)...)
 		require.Equal(t, statusDone, got.status, "%s: %s", line, got.errors)
 		return got.out
 	}
@@ -51,14 +51,14 @@ func TestHelpShowsAFileToBeginWith(t *testing.T) {
 	require.Contains(t, ok("statement alice"), "40.00")
 }
 
-// PEERLEDGER_CONFIG names the file where no flag does; without both it is peerledger.yaml here,
-// and PEERLEDGER_FOLDER names the ledger.
+// Without --config, PEERLEDGER_CONFIG names the file. Without both it is peerledger.yaml in the
+// working directory. PEERLEDGER_FOLDER names the ledger.
 func TestWhereTheFileIs(t *testing.T) {
-	s := newShop(t)
+	s := newTestLedger(t)
 	t.Chdir(t.TempDir())
-	peers := func(environment map[string]string, args ...string) answer {
+	peers := func(environment map[string]string, args ...string) outcome {
 		environment["PEERLEDGER_FOLDER"] = s.folder
-		return runWith(t, environment, append(args, "peers")...)
+		return runAppWithEnv(t, environment, append(args, "peers")...)
 	}
 	require.Contains(t, peers(map[string]string{"PEERLEDGER_CONFIG": s.config}).out, "alice")
 	got := peers(map[string]string{"PEERLEDGER_CONFIG": "elsewhere.yaml"})
@@ -70,12 +70,12 @@ func TestWhereTheFileIs(t *testing.T) {
 	require.Contains(t, peers(map[string]string{}).out, "alice")
 }
 
-// Without --strict the doctor ends well with warnings, and with --strict it does not.
+// Warnings end with status 0 without --strict, and with status 5 with it.
 func TestStrictDoctor(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "7_0.tigerbeetle")
 	vsrtest.DataFile(t, file, vsr.Superblock{ClusterID: uint128.From64(7), ReplicaCount: 1, Sequence: 1})
-	got := runIn(t, "doctor", "--data-file", file, "--json")
+	got := runApp(t, "doctor", "--data-file", file, "--json")
 	levels := map[string]bool{}
 	for line := range strings.Lines(got.out) {
 		var found struct{ Level string }
@@ -86,26 +86,26 @@ func TestStrictDoctor(t *testing.T) {
 		t.Skip("this machine has a problem of its own, or cannot tell that nobody holds the file: ", got.out)
 	}
 	require.Equal(t, statusDone, got.status)
-	require.Equal(t, statusFound, runIn(t, "doctor", "--data-file", file, "--strict").status)
+	require.Equal(t, statusFound, runApp(t, "doctor", "--data-file", file, "--strict").status)
 }
 
-// A folder stands for its newest backup if all in it are whole and of one cluster.
+// A folder of backups is accepted if all backups are complete and of one cluster.
 func TestFolderOfBackups(t *testing.T) {
 	t.Parallel()
-	file, folder := dataFile(t, 1)
+	file, folder := writeDataFile(t, 1)
 	backUp := func(file string) string {
 		t.Helper()
 		before, _ := filepath.Glob(filepath.Join(folder, "*-2*Z"))
-		got := runIn(t, "backup", "--file", file, "--to", folder)
+		got := runApp(t, "backup", "--file", file, "--to", folder)
 		require.Equal(t, statusDone, got.status, got.errors)
 		after, err := filepath.Glob(filepath.Join(folder, "*-2*Z"))
 		require.NoError(t, err)
 		require.Len(t, after, len(before)+1)
 		return strings.SplitN(got.out, ":", 2)[0]
 	}
-	restore := func(from string) answer {
+	restore := func(from string) outcome {
 		t.Helper()
-		return runIn(t, "restore", from, filepath.Join(t.TempDir(), "restored"))
+		return runApp(t, "restore", from, filepath.Join(t.TempDir(), "restored"))
 	}
 	first := backUp(file)
 	second := backUp(file)

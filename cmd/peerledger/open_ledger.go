@@ -16,12 +16,12 @@ import (
 	"github.com/peerledger/peerledger/ledger/embedded"
 )
 
-// ledgerFlags are the flags that say which ledger a command works on.
+// ledgerFlags are the flags that name a ledger.
 var ledgerFlags = []string{"folder", "cluster-id", "addresses"}
 
-// takesNone are the flags that a command has from those above it and has no use for. A flag
-// that changes nothing would let an operator believe that it does.
-var takesNone = map[string][]string{
+// refusedFlags lists, by command, inherited flags without an effect on the command. They are
+// refused: an operator must not believe that a flag had an effect.
+var refusedFlags = map[string][]string{
 	"peerledger backup list": ledgerFlags,
 	"peerledger bench":       {"folder"},
 	"peerledger help":        ledgerFlags,
@@ -29,7 +29,7 @@ var takesNone = map[string][]string{
 	"peerledger restore":     ledgerFlags,
 	"peerledger version":     ledgerFlags,
 
-	// Pauses are in all assets, and so is their end.
+	// Pauses apply to all assets.
 	"peerledger settle pause":  {"asset"},
 	"peerledger settle pauses": {"asset"},
 	"peerledger settle resume": {"asset"},
@@ -37,7 +37,7 @@ var takesNone = map[string][]string{
 	"peerledger settle stop":   {"asset"},
 }
 
-// checkFlags refuses a command line that lacks a flag, or whose flags cannot be meant.
+// checkFlags refuses a command line with missing, contradictory or useless flags.
 func checkFlags(cmd *cobra.Command, _ []string) error {
 	if err := cmd.ValidateRequiredFlags(); err != nil {
 		return fmt.Errorf("%w: %s: %w", errUsage, cmd.CommandPath(), err)
@@ -45,46 +45,46 @@ func checkFlags(cmd *cobra.Command, _ []string) error {
 	return checkLedgerFlags(cmd)
 }
 
-// checkLedgerFlags refuses flags that contradict each other, or that the command has no use for.
+// checkLedgerFlags refuses flags of two ledgers, and flags in refusedFlags.
 func checkLedgerFlags(cmd *cobra.Command) error {
-	given := cmd.Flags().Changed
-	if given("folder") && (given("cluster-id") || given("addresses")) {
-		return fmt.Errorf("%w: --folder is an embedded ledger, and --cluster-id and --addresses are a cluster: give one of the two", errUsage)
+	isGiven := cmd.Flags().Changed
+	if isGiven("folder") && (isGiven("cluster-id") || isGiven("addresses")) {
+		return fmt.Errorf("%w: --folder names an embedded ledger, and --cluster-id and --addresses name a cluster: give one of the two", errUsage)
 	}
-	for _, name := range takesNone[cmd.CommandPath()] {
-		if given(name) {
+	for _, name := range refusedFlags[cmd.CommandPath()] {
+		if isGiven(name) {
 			return fmt.Errorf("%w: %s takes no --%s", errUsage, cmd.CommandPath(), name)
 		}
 	}
 	return nil
 }
 
-// clusterNamed reports whether the environment names a cluster, or a part of it.
-func (a *app) clusterNamed() bool {
+// isClusterInEnv reports whether the environment names a cluster, or a part of one.
+func (a *app) isClusterInEnv() bool {
 	return a.getenv(cluster.EnvClusterID)+a.getenv(cluster.EnvAddresses)+a.getenv(cluster.EnvHost)+a.getenv(cluster.EnvPort) != ""
 }
 
-// checkWhich refuses an environment or a file that names both a folder and a cluster, where it
-// is the one that decides.
-func (a *app) checkWhich(cfg config) error {
+// checkSingleLedger refuses an environment or a file that names both a folder and a cluster, unless
+// a source of higher precedence decides.
+func (a *app) checkSingleLedger(cfg config) error {
 	folder := a.getenv("PEERLEDGER_FOLDER")
 	switch {
 	case a.folder != "" || a.clusterID != "" || len(a.addresses) > 0:
 		return nil
-	case folder != "" && a.clusterNamed():
-		return fmt.Errorf("%w: environment: PEERLEDGER_FOLDER is an embedded ledger, and TIGERBEETLE_* are a cluster: unset one of the two, or give --folder or --cluster-id and --addresses", errUsage)
-	case folder != "" || a.clusterNamed():
+	case folder != "" && a.isClusterInEnv():
+		return fmt.Errorf("%w: environment: PEERLEDGER_FOLDER names an embedded ledger, and TIGERBEETLE_* name a cluster: unset one of the two, or give --folder or --cluster-id and --addresses", errUsage)
+	case folder != "" || a.isClusterInEnv():
 		return nil
 	case cfg.Folder != "" && (cfg.ClusterID != "" || len(cfg.Addresses) > 0):
-		return fmt.Errorf("%w: %s: folder is an embedded ledger, and cluster_id and addresses are a cluster: keep one of the two", errUsage, cfg.name())
+		return fmt.Errorf("%w: %s: folder names an embedded ledger, and cluster_id and addresses name a cluster: keep one of the two", errUsage, cfg.fileName())
 	default:
 		return nil
 	}
 }
 
-// folderOf is the folder of the embedded ledger that is asked for, "" if none is: by flags, by
-// the environment, by the file, in this order.
-func (a *app) folderOf(cfg config) string {
+// selectFolder returns the folder of the embedded ledger that flags, environment or file name, in
+// this order of precedence; "" if they name a cluster or nothing.
+func (a *app) selectFolder(cfg config) string {
 	switch {
 	case a.folder != "":
 		return a.folder
@@ -92,46 +92,46 @@ func (a *app) folderOf(cfg config) string {
 		return ""
 	case a.getenv("PEERLEDGER_FOLDER") != "":
 		return a.getenv("PEERLEDGER_FOLDER")
-	case a.clusterNamed():
+	case a.isClusterInEnv():
 		return ""
 	default:
 		return cfg.Folder
 	}
 }
 
-// openLedger opens the ledger that is asked for.
+// openLedger opens the ledger that flags, environment or file name.
 func (a *app) openLedger(ctx context.Context, cfg config) (ledger.Ledger, error) {
-	if folder := a.folderOf(cfg); folder != "" {
+	if folder := a.selectFolder(cfg); folder != "" {
 		return a.openFolder(folder)
 	}
-	which, err := a.cluster(cfg)
+	clusterConfig, err := a.resolveCluster(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return openCluster(ctx, which)
+	return openCluster(ctx, clusterConfig)
 }
 
-// openFolder opens an embedded ledger. Opening would make one in a folder that has none: whoever
-// reads has mistyped, or the disk of the folder is not mounted.
+// openFolder opens an embedded ledger. Only commands with mayCreateLedger create a missing one: for
+// a reader, a missing ledger is a typing error or a disk that is not mounted.
 func (a *app) openFolder(folder string) (ledger.Ledger, error) {
 	found, err := embedded.Exists(folder)
 	switch {
 	case err != nil && isFile(folder):
-		return nil, fmt.Errorf("%w: %s is a file, and no folder with a ledger", errUsage, folder)
+		return nil, fmt.Errorf("%w: %s is a file, not the folder of a ledger", errUsage, folder)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", errNoAnswer, err)
-	case !found && !a.makes:
-		return nil, fmt.Errorf("%w: no ledger to read: there is none in %s: \"peerledger peers provision --yes\" makes one", errUsage, folder)
+	case !found && !a.mayCreateLedger:
+		return nil, fmt.Errorf("%w: no ledger to read in %s; \"peerledger peers provision --yes\" creates one", errUsage, folder)
 	}
-	if a.made = !found; a.made && !a.yes {
-		return embedded.New(), nil // what the preview looks at
+	if a.createdLedger = !found; a.createdLedger && !a.yes {
+		return embedded.New(), nil // the preview reads an empty ledger
 	}
 	l, err := embedded.Open(folder)
 	switch {
 	case err == nil:
 		a.warnOfClock(folder, l.Recovery().Ahead)
 		return l, nil
-	case errors.Is(err, fs.ErrNotExist): // what it is to be in is missing
+	case errors.Is(err, fs.ErrNotExist): // the parent folder is missing
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	case errors.Is(err, embedded.ErrCorrupt), errors.Is(err, embedded.ErrIncompatible):
 		return nil, fmt.Errorf("nothing was changed: %w", err)
@@ -140,46 +140,47 @@ func (a *app) openFolder(folder string) (ledger.Ledger, error) {
 	}
 }
 
-// noteNew says that the ledger is a new one.
-func (a *app) noteNew() string {
+// describeNewLedger returns a note if the command creates the ledger, or would create it.
+func (a *app) describeNewLedger() string {
 	switch {
-	case a.made && a.yes:
-		return "The ledger is a new one: there was none in the folder."
-	case a.made:
-		return "There is no ledger in the folder yet: this makes it."
+	case a.createdLedger && a.yes:
+		return "The ledger is a new one: the folder had none."
+	case a.createdLedger:
+		return "There is no ledger in the folder yet: this command creates it."
 	default:
 		return ""
 	}
 }
 
+// isFile reports whether path is a file and not a folder.
 func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && !info.IsDir()
 }
 
-// checkAssets refuses a configuration whose assets are not those of the ledger: amounts are in
-// whole units, and with another scale each of them is another amount.
+// checkAssets refuses a configuration whose assets differ from the ledger's. Amounts are in whole
+// units, so a wrong scale would change each amount.
 func checkAssets(ctx context.Context, book *accounts.Book, cfg config) error {
 	err := book.CheckAssets(ctx)
 	var drift *accounts.DriftError
 	if !errors.As(err, &drift) {
 		return err
 	}
-	faults := []error{fmt.Errorf("%w: the assets in %s are not those of the ledger, so no amount can be trusted", errUsage, cfg.name())}
-	told := map[string]bool{}
+	faults := []error{fmt.Errorf("%w: the assets in %s differ from the ledger's, so no amount can be trusted", errUsage, cfg.fileName())}
+	reported := map[string]bool{}
 	for _, d := range drift.Drifts {
 		asset, _ := book.Asset(d.Account.Ledger())
-		text := fmt.Sprintf("%v on ledger %d: %s", asset, asset.Ledger, sayDrift(d))
-		if !told[text] {
-			told[text] = true
+		text := fmt.Sprintf("%v on ledger %d: %s", asset, asset.Ledger, describeDrift(d))
+		if !reported[text] {
+			reported[text] = true
 			faults = append(faults, errors.New(text))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// sayDrift says how an asset differs. Its accounts all differ in the same way.
-func sayDrift(d accounts.Drift) string {
+// describeDrift describes how an asset differs. All accounts of the asset differ in the same way.
+func describeDrift(d accounts.Drift) string {
 	switch {
 	case d.Field == "scale" && strings.HasPrefix(d.Kind, "another namespace"):
 		return fmt.Sprintf("another namespace has it with the scale %s", d.Got)

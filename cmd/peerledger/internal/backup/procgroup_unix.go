@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// apart gives a command a process group of its own, which the terminal's signals do not
-// reach, and which ends as a whole with the command's context.
-func apart(cmd *exec.Cmd) {
+// setProcessGroup gives a command its own process group. Signals of the terminal do not reach the
+// group, and the end of the command's context kills the whole group.
+func setProcessGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error {
 		err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)

@@ -8,28 +8,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// named is a shop with peers whose names look like a peer and an asset.
-func named(t *testing.T) shop {
+// newLedgerWithAssetNames makes a ledger with peers whose ids look like a peer and an asset.
+func newLedgerWithAssetNames(t *testing.T) testLedger {
 	t.Helper()
 	dir := t.TempDir()
-	s := shop{config: filepath.Join(dir, "peerledger.yaml"), folder: filepath.Join(dir, "ledger")}
+	s := testLedger{config: filepath.Join(dir, "peerledger.yaml"), folder: filepath.Join(dir, "ledger")}
 	text := configuration + "  - {id: bob@EUR, asset: USD}\n  - {id: bob, asset: EUR}\n  - {id: carol@EUR, asset: USD}\n  - {id: carol@EUR, asset: EUR}\n"
 	require.NoError(t, os.WriteFile(s.config, []byte(text), 0o600))
-	s.ok(t, "peers", "provision", "--yes")
+	s.runOK(t, "peers", "provision", "--yes")
 	return s
 }
 
-// A peer's very name comes before a peer and its asset, and --asset contradicts nothing.
+// A peer's exact id takes precedence over a peer and its asset, also with --asset.
 func TestNamesWithAnAsset(t *testing.T) {
 	t.Parallel()
-	s := named(t)
-	pay := func(peer, key string, more ...string) answer {
-		return s.do(t, append([]string{"settle", "received", peer, "10", "--key", key, "--yes", "--json"}, more...)...)
+	s := newLedgerWithAssetNames(t)
+	pay := func(peer, key string, more ...string) outcome {
+		return s.runCommand(t, append([]string{"settle", "received", peer, "10", "--key", key, "--yes", "--json"}, more...)...)
 	}
 	for _, test := range []struct {
 		peer  string
 		asset []string
-		want  string // in what is told
+		want  string // in the output
 	}{
 		{"bob@EUR", []string{"--asset", "USD"}, `"peer":"bob@EUR","asset":"USD/2"`},
 		{"bob@EUR", nil, `"peer":"bob@EUR","asset":"USD/2"`},
@@ -57,38 +57,38 @@ func TestNamesWithAnAsset(t *testing.T) {
 		require.Equal(t, statusUsage, got.status, peer)
 		require.Contains(t, got.errors, test.says)
 	}
-	require.Equal(t, "20.00", rows[peerRow](t, s, "balances", "bob@EUR/2")[0].Prepaid)
-	require.Equal(t, "10.00", rows[peerRow](t, s, "balances", "bob@EUR", "--asset", "USD")[0].Prepaid)
+	require.Equal(t, "20.00", readRows[peerRow](t, s, "balances", "bob@EUR/2")[0].Prepaid)
+	require.Equal(t, "10.00", readRows[peerRow](t, s, "balances", "bob@EUR", "--asset", "USD")[0].Prepaid)
 
-	// Who has one account alone needs no asset, also if the file does not list it.
-	more := replaced(t, configuration, "  - {id: bob, asset: USD, settle_at: \"20\"}\n", "")
+	// A peer with one account needs no asset, even if the file does not list the peer.
+	more := replaceOnce(t, configuration, "  - {id: bob, asset: USD, settle_at: \"20\"}\n", "")
 	require.NoError(t, os.WriteFile(s.config, []byte(more+"  - {id: dora, asset: EUR}\n"), 0o600))
-	s.ok(t, "peers", "provision", "--yes")
-	require.Equal(t, "EUR/2", rows[peerRow](t, s, "balances", "dora")[0].Asset)
-	require.Equal(t, statusUsage, s.do(t, "balances", "bob").status, "the ledger has it in two assets")
+	s.runOK(t, "peers", "provision", "--yes")
+	require.Equal(t, "EUR/2", readRows[peerRow](t, s, "balances", "dora")[0].Asset)
+	require.Equal(t, statusUsage, s.runCommand(t, "balances", "bob").status, "the ledger has it in two assets")
 
 	// The ledger knows a peer that the file does not list.
 	require.NoError(t, os.WriteFile(s.config, []byte(configuration), 0o600))
-	require.Equal(t, "bob@EUR", rows[peerRow](t, s, "balances", "bob@EUR")[0].Peer)
-	got := s.do(t, "balances", "--asset", "GBP")
+	require.Equal(t, "bob@EUR", readRows[peerRow](t, s, "balances", "bob@EUR")[0].Peer)
+	got := s.runCommand(t, "balances", "--asset", "GBP")
 	require.Equal(t, statusUsage, got.status)
 	require.Contains(t, got.errors, `there is no asset "GBP"`)
 }
 
-// A peer that is added is listed in the file, and all else in it stays as it is.
+// peers add lists the peer in the file and changes nothing else in the file.
 func TestPeersAddKeepsTheName(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newTestLedger(t)
 	content, err := os.ReadFile(s.config)
 	require.NoError(t, err)
-	would := s.ok(t, "peers", "add", "carol", "--asset", "USD", "--credit-line", "5")
-	require.Contains(t, would, "Would provision carol in USD/2, with a credit line of 5.00.\nIt would be listed in "+s.config)
+	preview := s.runOK(t, "peers", "add", "carol", "--asset", "USD", "--credit-line", "5")
+	require.Contains(t, preview, "Would provision carol in USD/2, with a credit line of 5.00.\nThe peer would also be listed in "+s.config)
 	unchanged, err := os.ReadFile(s.config)
 	require.NoError(t, err)
 	require.Equal(t, content, unchanged)
-	require.Contains(t, s.ok(t, "peers", "add", "carol", "--asset", "USD", "--credit-line", "5", "--yes"), "It is listed in ")
-	s.ok(t, "peers", "add", `d "quoted" ü`, "--asset", "EUR", "--yes")
-	s.ok(t, "peers", "add", "alice@USD", "--yes") // is listed already
+	require.Contains(t, s.runOK(t, "peers", "add", "carol", "--asset", "USD", "--credit-line", "5", "--yes"), "The peer is now listed in ")
+	s.runOK(t, "peers", "add", `d "quoted" ü`, "--asset", "EUR", "--yes")
+	s.runOK(t, "peers", "add", "alice@USD", "--yes") // already listed
 	changed, err := os.ReadFile(s.config)
 	require.NoError(t, err)
 	require.Equal(t, string(content)+"  - {id: \"carol\", asset: \"USD\", credit_line: \"5\"}\n  - {id: \"d \\\"quoted\\\" ü\", asset: \"EUR\"}\n", string(changed))
@@ -96,18 +96,18 @@ func TestPeersAddKeepsTheName(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 	names := map[string]bool{}
-	for _, row := range rows[peerRow](t, s, "balances") {
+	for _, row := range readRows[peerRow](t, s, "balances") {
 		names[row.Peer] = true
 	}
 	require.True(t, names["carol"])
 	require.True(t, names[`d "quoted" ü`])
-	require.Contains(t, s.ok(t, "peers", "add", "carol@USD", "--credit-line", "7"), "It is there already, with a credit line of 5.00")
-	got := s.do(t, "peers", "add", "carol@USD", "--credit-line", "7", "--yes")
+	require.Contains(t, s.runOK(t, "peers", "add", "carol@USD", "--credit-line", "7"), "The peer already exists, with a credit line of 5.00")
+	got := s.runCommand(t, "peers", "add", "carol@USD", "--credit-line", "7", "--yes")
 	require.Equal(t, statusFailed, got.status)
 	require.Contains(t, got.errors, "credit_line is 5.00 USD, want 7.00 USD")
 }
 
-// Where no line can be added to the file, it is said which one is missing.
+// If no line can be added to the file, the output has the missing line.
 func TestPeersAddToOtherFiles(t *testing.T) {
 	t.Parallel()
 	entry := peerConfig{ID: "carol", Asset: "USD"}
@@ -121,7 +121,7 @@ func TestPeersAddToOtherFiles(t *testing.T) {
 		oneAsset + "peers:\n  - id: a\n    credit_line: >\n      5\n":                        "",
 		oneAsset + "peers:\n  - {id: a,\n     asset: USD,\n     credit_line: \"5\"\n    }\n": "",
 	} {
-		got, err := withPeer([]byte(text), entry)
+		got, err := insertPeer([]byte(text), entry)
 		if want == "" {
 			require.Error(t, err, text)
 			continue
@@ -129,9 +129,9 @@ func TestPeersAddToOtherFiles(t *testing.T) {
 		require.NoError(t, err, text)
 		require.Equal(t, want, string(got))
 	}
-	s := newShop(t)
+	s := newTestLedger(t)
 	require.NoError(t, os.WriteFile(s.config, []byte(oneAsset+"namespace: test\npeers: [{id: alice}]\n"), 0o600))
-	out := s.ok(t, "peers", "add", "carol", "--yes")
+	out := s.runOK(t, "peers", "add", "carol", "--yes")
 	require.Contains(t, out, "could not be listed")
 	require.Contains(t, out, line)
 }

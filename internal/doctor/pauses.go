@@ -9,11 +9,11 @@ import (
 	"github.com/peerledger/peerledger/settlement"
 )
 
-// judgePauses reports rails that are paused, and payments that are stopped.
-func judgePauses(ctx context.Context, session ledger.Ledger, book *accounts.Book, r *Report) {
+// checkPauses reports paused rails and stopped payments.
+func checkPauses(ctx context.Context, session ledger.Ledger, book *accounts.Book, r *Report) {
 	pauses, err := readPauses(ctx, session, book)
 	if err != nil {
-		r.add(BooksUnread, "payments", err.Error())
+		r.addFinding(BooksUnread, "payments", err.Error())
 		return
 	}
 	var paused []string
@@ -21,11 +21,11 @@ func judgePauses(ctx context.Context, session ledger.Ledger, book *accounts.Book
 		paused = append(paused, p.String())
 	}
 	if len(paused) > 0 {
-		r.add(PaymentsPaused, "payments", few(paused))
+		r.addFinding(PaymentsPaused, "payments", joinFirst(paused))
 	}
 }
 
-// readPauses reads the pauses that are in force. Its engine has no rail, so it pays nobody.
+// readPauses reads the pauses in force. The engine has no rail and cannot pay.
 func readPauses(ctx context.Context, session ledger.Ledger, book *accounts.Book) (pauses []settlement.Pause, err error) {
 	engine, err := settlement.NewEngine(session, book, settlement.Config{Manual: true})
 	if err != nil {
